@@ -1,0 +1,73 @@
+# Millrace. `make run` and `make test` are all a newcomer needs; docs/testing.md explains the rest.
+#
+# Every folder builds one archive; a unit test links its folder's archive and those the folder may
+# use (see the "uses" lines), so a call that points up does not link.
+
+BUILD   ?= build
+CC      ?= gcc
+CSTD     = -std=gnu2x
+WARN     = -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+           -Wundef -Wvla -Wwrite-strings -Wno-missing-field-initializers
+OPT     ?= -O2 -g -fno-omit-frame-pointer
+SAN     ?=
+CPPFLAGS = -D_GNU_SOURCE -I.
+CFLAGS   = $(CSTD) $(WARN) $(OPT) $(SAN)
+LDFLAGS  = $(SAN)
+LDLIBS   = -luring -lxxhash -lpthread
+
+LIBS     = server consumers raft storage base
+
+# Which archives a folder's tests link, in link order.
+uses_base      = base
+uses_storage   = storage base
+uses_raft      = raft storage base
+uses_consumers = consumers base
+uses_server    = server consumers raft storage base
+
+# server/ has subfolders; each other folder is flat. main.c is the program, not the archive.
+srcs_base      = $(wildcard base/*.c)
+srcs_storage   = $(wildcard storage/*.c)
+srcs_raft      = $(wildcard raft/*.c)
+srcs_consumers = $(wildcard consumers/*.c)
+srcs_server    = $(filter-out server/main.c,$(wildcard server/*.c server/*/*.c))
+
+objs = $(patsubst %.c,$(BUILD)/obj/%.o,$(srcs_$(1)))
+lib  = $(BUILD)/lib/lib$(1).a
+
+.PHONY: all
+all: $(BUILD)/millrace
+
+define archive
+$(call lib,$(1)): $(call objs,$(1))
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	@ar rcs $$@ $(call objs,$(1))
+endef
+$(foreach l,$(LIBS),$(eval $(call archive,$(l))))
+
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/millrace: $(BUILD)/obj/server/main.o $(foreach l,$(LIBS),$(call lib,$(l)))
+	$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
+
+# Unit tests: tests/unit/<folder>/test_<module>.c -> build/tests/<folder>/test_<module>
+unit_srcs = $(wildcard tests/unit/*/test_*.c)
+unit_bins = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(unit_srcs))
+define unit_rule
+$(BUILD)/tests/$(1)/%: tests/unit/$(1)/%.c $(foreach l,$(uses_$(1)),$(call lib,$(l)))
+	@mkdir -p $$(@D)
+	$$(CC) $$(CPPFLAGS) $$(CFLAGS) -MMD -MP $$< $(foreach l,$(uses_$(1)),$(call lib,$(l))) $$(LDFLAGS) $$(LDLIBS) -lcheck -lsubunit -lm -lrt -o $$@
+endef
+$(foreach l,$(LIBS),$(eval $(call unit_rule,$(l))))
+
+.PHONY: unit
+unit: $(unit_bins)
+	@set -e; for t in $(unit_bins); do $$t; done
+
+.PHONY: clean
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
