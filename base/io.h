@@ -1,0 +1,167 @@
+/*
+ * io: everything a shard may ask of the world: files, sockets, time, randomness, slow work. Two
+ * backends stand behind it: io_uring (io_uring.h, real) and the simulator (io_sim.h, seeded, virtual
+ * time). Nothing outside base/ makes a system call for these things, so a whole server runs in a
+ * simulation.
+ *
+ * One struct io belongs to one shard and one thread. Operations are embedded in what they serve and
+ * stay put until their `done` has run; `done` runs from io_turn, never from inside the call that
+ * started the operation. At most one operation may be in flight on one struct io_op.
+ *
+ * A turn: completions, sockets, timers and finished work are dispatched; then the `flush` hook runs
+ * once (that is where a shard sends its output and its batches); then the backend submits and waits
+ * until something happens or the nearest timer is due.
+ *
+ * Results are a count >= 0 or a negative errno, as in io_uring. Short counts happen: the caller
+ * continues with the rest.
+ */
+#ifndef BASE_IO_H
+#define BASE_IO_H
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/timers.h"
+
+struct io;
+struct io_file;     /* an open file, opaque to all but the backend */
+struct io_listener; /* a listening socket */
+struct io_sock;     /* a connected socket */
+
+/* ---- time and randomness ------------------------------------------------------------------- */
+
+/* Monotonic ns, read once per turn: what happens in one turn happens at one time. */
+int64_t io_now(const struct io *io);
+/* Wall clock, ns since 1970, read once per turn. May jump in either direction. */
+int64_t io_wall(const struct io *io);
+/* Reads both clocks again, for long turns. */
+void io_clock_refresh(struct io *io);
+void io_random(struct io *io, void *at, size_t size); /* cryptographic in the real backend */
+
+/* The shard's timers; fired by io_turn. */
+struct timers *io_timers(struct io *io);
+
+/* ---- the loop ------------------------------------------------------------------------------ */
+
+/* Called once per turn after all events, before waiting. */
+void io_set_flush(struct io *io, void (*flush)(void *context), void *context);
+/* One turn. Waits for at most `wait_ns` (0: poll). */
+enum err io_turn(struct io *io, int64_t wait_ns);
+void io_destroy(struct io *io);
+
+/* ---- files: blocking calls, for start-up and for workers (any thread) ------------------------ */
+
+/* Paths are relative to the io's root directory and never contain "..". */
+#define IO_READ    1u
+#define IO_WRITE   2u
+#define IO_CREATE  4u  /* must not exist: ERR_EXISTS */
+#define IO_DIRECT  8u  /* O_DIRECT if the file system takes it; io_file_direct tells */
+
+#define IO_DIRECT_ALIGN 4096u /* of offset, size and memory on a direct file */
+
+enum err io_open(struct io *io, const char *path, unsigned flags, struct io_file **file);
+void io_close(struct io *io, struct io_file *file); /* no operation may be in flight on it */
+bool io_file_direct(const struct io_file *file);
+enum err io_size(struct io *io, struct io_file *file, uint64_t *size);
+/* Reads exactly `size` bytes; past the end of the file the rest is zeros. */
+enum err io_read_all(struct io *io, struct io_file *file, uint64_t offset, void *at, size_t size);
+enum err io_write_all(struct io *io, struct io_file *file, uint64_t offset, struct bytes b);
+enum err io_sync(struct io *io, struct io_file *file); /* data and what is needed to read it back */
+/* Extends the file with space that reads as zeros and will not run out. */
+enum err io_allocate(struct io *io, struct io_file *file, uint64_t offset, uint64_t size);
+enum err io_truncate(struct io *io, struct io_file *file, uint64_t size); /* only to release unused tail space */
+enum err io_mkdir(struct io *io, const char *path); /* OK when it exists */
+enum err io_rename(struct io *io, const char *from, const char *to);
+enum err io_unlink(struct io *io, const char *path);
+enum err io_rmdir(struct io *io, const char *path);
+enum err io_sync_dir(struct io *io, const char *path); /* makes creates, renames, unlinks in it durable */
+/* Calls `entry` for every name but "." and "..", in byte order. */
+enum err io_list(struct io *io, const char *path,
+                 void (*entry)(void *context, const char *name, bool directory), void *context);
+/* Exclusive for the life of the io; ERR_BUSY when another process (or node) holds it. */
+enum err io_lock(struct io *io, const char *path);
+/* Bytes free and in total on the file system of the root. */
+enum err io_space(struct io *io, uint64_t *available, uint64_t *total);
+
+/* ---- files: operations of the loop ----------------------------------------------------------- */
+
+struct io_op {
+    void (*done)(struct io_op *op, int64_t result);
+    bool busy; /* from the call until just before `done` */
+    uint64_t backend[6];
+};
+
+/* The memory stays the caller's and must not change until done. One write in flight per file. */
+void io_write(struct io *io, struct io_op *op, struct io_file *file, uint64_t offset, struct bytes b);
+/* The same, durable when done: only for files opened with IO_DIRECT (falls back to write + sync). */
+void io_write_durable(struct io *io, struct io_op *op, struct io_file *file, uint64_t offset,
+                      struct bytes b);
+/* fdatasync. Covers writes that were done when it was asked for. */
+void io_fsync(struct io *io, struct io_op *op, struct io_file *file);
+void io_read(struct io *io, struct io_op *op, struct io_file *file, uint64_t offset, void *at,
+             size_t size);
+void io_fallocate(struct io *io, struct io_op *op, struct io_file *file, uint64_t offset,
+                  uint64_t size);
+/* Reads what is in memory without waiting: a count, or -EAGAIN (then use io_read), or an error. */
+int64_t io_read_now(struct io *io, struct io_file *file, uint64_t offset, void *at, size_t size);
+
+/* ---- slow work ------------------------------------------------------------------------------- */
+
+/* `run` is called on a worker thread and may block; it touches only what hangs on the work and the
+ * blocking file calls. `done` is called on the shard's turn. Work that was given to the io runs in
+ * any order. At most WORK_MAX may be outstanding; the caller bounds what it hands in. */
+struct io_work {
+    void (*run)(struct io_work *work, struct io *io);
+    void (*done)(struct io_work *work);
+    struct io_work *next;
+};
+void io_work(struct io *io, struct io_work *work);
+
+/* ---- wake-ups ----------------------------------------------------------------------------------- */
+
+/* From any thread: makes the loop turn soon and call the hook. Cheap when the loop is awake. */
+void io_wake(struct io *io);
+void io_set_wake(struct io *io, void (*woken)(void *context), void *context);
+
+/* ---- sockets ------------------------------------------------------------------------------------ */
+
+/* Calls of a socket's owner. All come from io_turn. */
+struct io_sock_events {
+    /* Bytes arrived; they are borrowed until the call returns: keep what is not used. */
+    void (*received)(void *owner, struct bytes b);
+    /* The send has been taken by the kernel whole; the memory is the owner's again. */
+    void (*sent)(void *owner);
+    /* The peer ended or the socket failed (negative errno, 0: end of stream). The owner answers with
+     * io_sock_close. Nothing is received afterwards. */
+    void (*ended)(void *owner, int reason);
+    /* After io_sock_close: nothing more will come, the memory of an unfinished send is the owner's
+     * again and the io_sock is gone. */
+    void (*closed)(void *owner);
+};
+
+struct io_address {
+    char text[64]; /* numeric address without port */
+    uint16_t port;
+};
+
+/* `accepted` is called with a socket that receives nothing until io_sock_start.
+ * `host` numeric or a name of this machine; port 0: any free one. *port is the port bound.
+ * ERR_BUSY: in use. ERR_ACCESS, ERR_INVALID as one expects. */
+enum err io_listen(struct io *io, const char *host, uint16_t port,
+                   void (*accepted)(void *context, struct io_sock *sock, const struct io_address *peer),
+                   void *context, struct io_listener **listener, uint16_t *bound);
+void io_listener_close(struct io *io, struct io_listener *listener);
+
+void io_sock_start(struct io *io, struct io_sock *sock, const struct io_sock_events *events, void *owner);
+/* One send in flight per socket (asserted). The pieces' memory is lent until `sent` or `closed`;
+ * the array of pieces itself is copied. At most IO_PIECES_MAX pieces. */
+#define IO_PIECES_MAX 16u
+void io_sock_send(struct io *io, struct io_sock *sock, const struct bytes *pieces, size_t count);
+bool io_sock_sending(const struct io_sock *sock);
+/* Back-pressure: no `received` after the call until resumed. */
+void io_sock_pause(struct io *io, struct io_sock *sock);
+void io_sock_resume(struct io *io, struct io_sock *sock);
+/* Cancels everything; ends in `closed`. With `drain` the send in flight may finish first (bounded
+ * by the owner's own timer, who closes again without drain). */
+void io_sock_close(struct io *io, struct io_sock *sock, bool drain);
+
+#endif

@@ -1,0 +1,76 @@
+/*
+ * json: a bounded parser into a tree of views, and a writer. The tree lives in the caller's arena
+ * and strings without escapes are views of the input, so parsing copies little. Numbers keep their
+ * text: whoever wants an integer asks for one and learns whether it fits (64 bits unsigned matter
+ * here: sequences). Input is hostile: depth and node count are bounded, UTF-8 is not repaired.
+ *
+ * What is accepted is what Go's encoding/json accepts (the reference server's decoder): RFC 8259,
+ * duplicate keys (the last wins, json_get), invalid UTF-8 inside strings taken as it is.
+ */
+#ifndef BASE_JSON_H
+#define BASE_JSON_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+
+#define JSON_DEPTH_MAX 64u
+#define JSON_NODES_MAX 100000u
+
+enum json_type { JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
+
+struct json {
+    enum json_type type;
+    struct bytes key;   /* in an object: the member's name, unescaped */
+    struct bytes text;  /* string: unescaped; number: as written; object, array: the source text whole */
+    struct json *child; /* object, array: the first member */
+    struct json *next;  /* the next sibling */
+};
+
+/* On failure `error` holds a text in the words of Go's decoder where practical, e.g.
+ * "unexpected end of JSON input", "invalid character 'x' looking for beginning of value". */
+struct json_error {
+    char text[160];
+};
+
+/* Parses one whole document (surrounding blanks allowed). NULL: *error says why. */
+struct json *json_parse(struct arena *arena, struct bytes text, struct json_error *error);
+/* Parses one document at the start; *used tells how much was consumed. */
+struct json *json_parse_some(struct arena *arena, struct bytes text, size_t *used, struct json_error *error);
+
+/* The last member of that name (exact), or NULL. json_get_nocase also accepts Go's case folding,
+ * exact matches first. */
+const struct json *json_get(const struct json *object, struct bytes key);
+const struct json *json_get_nocase(const struct json *object, struct bytes key);
+
+/* Integers only, no fraction, no exponent; false when not a number or out of range. */
+bool json_u64(const struct json *json, uint64_t *value);
+bool json_i64(const struct json *json, int64_t *value);
+
+/* ---- writing: commas and quotes are placed by the writer, nesting is asserted. -------------- */
+
+struct json_writer {
+    struct buf *out; /* failed writes (limit) set `failed`; check once at the end */
+    uint64_t comma;  /* one bit per depth: a comma is due */
+    unsigned depth;
+    bool failed;
+};
+
+void json_writer_init(struct json_writer *writer, struct buf *out);
+void json_object_begin(struct json_writer *writer);
+void json_object_end(struct json_writer *writer);
+void json_array_begin(struct json_writer *writer);
+void json_array_end(struct json_writer *writer);
+void json_key(struct json_writer *writer, struct bytes key);
+/* Escapes as Go's encoder does (<, >, & as \u003c...; U+2028/9; invalid UTF-8 as \ufffd). */
+void json_string(struct json_writer *writer, struct bytes value);
+void json_number_u64(struct json_writer *writer, uint64_t value);
+void json_number_i64(struct json_writer *writer, int64_t value);
+void json_bool(struct json_writer *writer, bool value);
+void json_null(struct json_writer *writer);
+void json_raw(struct json_writer *writer, struct bytes json); /* already JSON */
+void json_base64(struct json_writer *writer, struct bytes value); /* standard alphabet, padded */
+
+/* key + value in one call. */
+#define JSON_KEY(w, literal) json_key((w), BYTES(literal))
+
+#endif
