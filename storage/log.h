@@ -1,0 +1,133 @@
+/*
+ * log: the batches of one stream (or of the metadata group): positions written once, chained
+ * content, recovery that tells torn from damaged. docs/formats.md has the bytes.
+ *
+ * A log belongs to a store, one per shard, which owns the journal, the data directory and the
+ * worker-made segments. Progress is three indexes, none ever ahead of the one before:
+ *
+ *     appended   sealed by the owner; being written
+ *     durable    on this disk, by the segment's sync or by the journal; contiguous
+ *
+ * One batch of a log is in flight at a time. What arrives meanwhile gathers in the next one: that is
+ * the group commit. Logs of one shard share journal writes.
+ *
+ * Failure: when a write or sync fails the log ends its file at the last durable batch and tries the
+ * batch in a new file once. If that fails too, `failed` is called: the batch never happened, its
+ * index is free again, and the log takes new batches (each of which may fail the same way).
+ */
+#ifndef STORAGE_LOG_H
+#define STORAGE_LOG_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/io.h"
+
+struct store;
+struct log;
+
+struct log_hash {
+    uint8_t at[16];
+};
+
+/* Where a record is: file ordinal within the log << 32 | offset. Valid while this log is open. */
+typedef uint64_t log_place;
+
+/* A batch as its readers see it; views are good during the call that hands it out. */
+struct log_batch {
+    uint64_t index;
+    uint64_t term;
+    int64_t time_ns;
+    uint32_t record_count;
+    struct bytes records;    /* verified; walk with record_peek */
+    log_place records_place; /* of the first record; the others follow by their sizes */
+    struct log_hash hash;    /* of the content */
+};
+
+/* ---- the store ------------------------------------------------------------------------------- */
+
+struct store_options {
+    uint64_t segment_size;       /* roll beyond; default 64 MiB (0) */
+    uint64_t journal_file_size;  /* default 16 MiB (0); the first file starts smaller and grows */
+    uint32_t journal_batch_max;  /* larger batches are synced in their segment; default 128 KiB (0) */
+    uint64_t flaws;              /* seeded bugs for the simulator (storage/flaws.h); 0 in real life */
+};
+
+/* What went wrong, in a sentence for the log: path, reason, what to do. */
+struct store_error {
+    char text[256];
+};
+
+/*
+ * Opens or makes the data directory `dir` (a path in io): lock, node file, journal replayed into the
+ * segments and these synced. Blocking: start-up only.
+ * ERR_BUSY     another server holds it.        ERR_VERSION   written by a newer format: untouched.
+ * ERR_ACCESS, ERR_IO, ERR_NO_SPACE, ERR_CORRUPT (node file damaged): *error says more.
+ */
+enum err store_open(struct io *io, const char *dir, const struct store_options *options,
+                    struct store **store, struct store_error *error);
+/* Logs must be closed. Clean: syncs nothing that recovery would not do. */
+void store_close(struct store *store);
+const uint8_t *store_id(const struct store *store); /* 16 bytes */
+uint64_t store_boot(const struct store *store);
+/* Log ids present on disk. */
+void store_list(struct store *store, void (*found)(void *context, uint64_t log_id), void *context);
+/* Moves a log's directory to quarantine/ / removes it (closed logs only; on a worker). */
+enum err store_quarantine(struct store *store, uint64_t log_id);
+void store_remove(struct store *store, uint64_t log_id, void (*done)(void *context, enum err err),
+                  void *context);
+/* Sends what this turn sealed: segment writes and one journal write. Called once per turn, last. */
+void store_flush(struct store *store);
+/* Nothing in flight or gathered: after a shutdown's last flush, turn until idle. */
+bool store_idle(const struct store *store);
+
+/* ---- logs ------------------------------------------------------------------------------------ */
+
+struct log_events {
+    /* `batch` (index = durable + 1) is on disk; `durable` has moved. */
+    void (*durable)(void *owner, const struct log_batch *batch);
+    /* The batch in flight failed for good; see the top. */
+    void (*failed)(void *owner, enum err err);
+};
+
+struct log_recovery {
+    /* Every good batch, in order. Called from log_open, before anything is synced: apply only state
+     * that can be thrown away until log_open returns OK. */
+    void (*batch)(void *context, const struct log_batch *batch);
+    /* Indexes first..last are damaged; the log goes on after them. */
+    void (*lost)(void *context, uint64_t first, uint64_t last, uint64_t bytes);
+    void *context;
+};
+
+/* A new log; its directory and first segment are on disk when it returns. Blocking (worker-safe use:
+ * log_prepare on a worker, then log_open). ERR_EXISTS. */
+enum err log_prepare(struct store *store, uint64_t log_id, const uint8_t incarnation[16]);
+/* Recovers and syncs. Blocking. ERR_NOT_FOUND: no such log. ERR_CORRUPT: not even a segment header is readable.
+ * ERR_VERSION: newer format. */
+enum err log_open(struct store *store, uint64_t log_id, const struct log_recovery *recovery,
+                  const struct log_events *events, void *owner, struct log **log);
+void log_close(struct log *log); /* drops what is not durable; nothing is called any more */
+
+const uint8_t *log_incarnation(const struct log *log);
+uint64_t log_appended(const struct log *log);
+uint64_t log_durable(const struct log *log);
+uint64_t log_term_last(const struct log *log); /* term of the newest batch, 0 if none */
+uint64_t log_bytes(const struct log *log);     /* on disk, allocated */
+
+/* The batch being built: add records with record_begin/record_end. Its limit is the largest batch. */
+struct buf *log_gather(struct log *log);
+/* True when a gathered batch could be sealed now (none in flight, no new file being made). */
+bool log_ready(const struct log *log);
+/* Seals the gathered batch as index appended + 1; store_flush sends it. Needs log_ready and at least one record.
+ * Returns the index. */
+uint64_t log_seal(struct log *log, uint64_t term, int64_t time_ns, uint32_t record_count);
+
+/* Where a record that begins `offset` bytes into the gathered batch will be is known only when it is
+ * durable: records_place + offset. */
+
+/* Reads `size` bytes at `place` (from durable batches only) if they are in memory: a count, possibly
+ * short at the end of what is written, or -EAGAIN, or a negative errno. */
+int64_t log_read_now(struct log *log, log_place place, void *at, size_t size);
+/* The same, waiting. The log must stay open until done. */
+void log_read(struct log *log, struct io_op *op, log_place place, void *at, size_t size);
+
+#endif
