@@ -2,8 +2,8 @@
  * subject: the lexical rules of subjects and filters (reference core.md 2.1). Pure.
  * A subject is tokens separated by '.'; in a filter a token "*" matches one token, a last ">" one or more.
  */
-#ifndef SERVER_SUBJECT_H
-#define SERVER_SUBJECT_H
+#ifndef BASE_SUBJECT_H
+#define BASE_SUBJECT_H
 
 #include "base/bytes.h"
 
