@@ -125,7 +125,7 @@ struct consumer_out {
     void (*settled)(void *owner, uint64_t sequence);
 };
 
-/* ---- records (types in the stream's log; bodies are consumers/record.h's) ------------------------ */
+/* ---- records (types in the stream's log; bodies are consumers/progress.h's) ------------------------ */
 
 #define CONSUMER_RECORD_FIRST    32u
 #define CONSUMER_RECORD_HANDOUT  32u /* log time, revision, runs of redeliveries, runs of new sequences */
@@ -237,7 +237,7 @@ void consumer_describe(struct consumer *consumer, int64_t now_ns, int64_t log_no
 
 /* The durable half as bytes, equal on all replicas, and back (state blocks, transfers, tests): decode
  * on a consumer made with the same config, before consumer_lead. ERR_CORRUPT: nothing has changed. */
-void consumer_state_encode(const struct consumer *consumer, struct buf *out);
+bool consumer_state_encode(const struct consumer *consumer, struct buf *out); /* false: `out` is full */
 enum err consumer_state_decode(struct consumer *consumer, struct bytes state);
 
 #endif
