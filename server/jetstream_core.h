@@ -22,6 +22,9 @@ struct arena *jetstream_arena(struct jetstream *jetstream);     /* emptied at th
 int64_t jetstream_log_now(const struct jetstream *jetstream);   /* log time: wall clock that never falls */
 struct jetstream_stats *jetstream_counters(struct jetstream *jetstream);
 
+/* Room to read into, good until the next call that asks for it. */
+uint8_t *jetstream_read_buffer(struct jetstream *jetstream, size_t size);
+
 /* ---- the catalogue ------------------------------------------------------------------------------------- */
 
 struct stream *jetstream_stream(struct jetstream *jetstream, struct account *account, struct bytes name);
@@ -50,7 +53,8 @@ struct catalogue_op {
     uint16_t error;
     char error_text[160];
     bool created;
-    /* private to jetstream.c */
+    /* private to jetstream_catalogue.c */
+    struct jetstream *jetstream;
     struct stream_op stream_op;
     uint64_t stream_id;
     unsigned step;

@@ -78,6 +78,7 @@ struct stream_read {
     void (*done)(struct stream_read *read, const struct stream_message *message);
     struct io_op op;
     struct stream *stream;
+    bool gone; /* the stream was closed while the read was in flight */
     uint8_t *memory;
     uint32_t size;
     uint64_t place;
@@ -85,8 +86,24 @@ struct stream_read {
 };
 void stream_read(struct stream *stream, struct stream_read *read);
 
+/* ---- life: for jetstream.c ---------------------------------------------------------------------------- */
+
+/* Recovers the stream's log and applies it; it leads from a later turn. Blocking. Errors as replica_open. */
+struct stream *stream_open(struct jetstream *jetstream, struct account *account, uint64_t id,
+                           struct bytes name, enum err *err);
+/* What can be done now: answers, waiting publishes, consumers, operations, the next batch. */
+void stream_turn(struct stream *stream);
+/* Drops everything; clients that wait on consumers are told when it is `deleted`. */
+void stream_close(struct stream *stream, bool deleted);
+
+/* The list of streams that have something to do this turn. */
+void stream_link_dirty(struct stream *stream, struct stream **list);
+void stream_unlink_dirty(struct stream *stream, struct stream **list);
+struct stream *stream_pop_dirty(struct stream *stream); /* unmarks; the rest of the list */
+
 /* ---- looking at it ---------------------------------------------------------------------------------------- */
 
+struct bytes stream_name(const struct stream *stream);
 const struct stream_state *stream_applied(const struct stream *stream);
 const struct stream_config *stream_config(const struct stream *stream);
 uint64_t stream_id(const struct stream *stream);
