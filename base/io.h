@@ -84,10 +84,16 @@ enum err io_space(struct io *io, uint64_t *available, uint64_t *total);
 
 /* ---- files: operations of the loop ----------------------------------------------------------- */
 
+/* Set `done`, leave the rest zero: it is the backend's. */
 struct io_op {
     void (*done)(struct io_op *op, int64_t result);
     bool busy; /* from the call until just before `done` */
-    uint64_t backend[6];
+    uint8_t kind;
+    struct io_file *file;
+    uint64_t offset;
+    void *at;
+    uint64_t size;
+    int64_t result;
 };
 
 /* The memory stays the caller's and must not change until done. One write in flight per file. */
