@@ -55,7 +55,7 @@ static void client_answer(struct client *client, const struct frame *frame)
         die("an API answer of %zu bytes", frame->payload.size);
     if (frame->payload.size > 0)
         memcpy(load->api_memory, frame->payload.at, frame->payload.size);
-    load->api_answer = (struct span){ load->api_memory, frame->payload.size };
+    load->api_answer = (struct span){load->api_memory, frame->payload.size};
     load->api_answered = true;
     if (frame->payload.size == 0 || span_contains(frame->payload, "\"error\""))
         die("the server refused a request: %.*s%.*s", (int)frame->payload.size, frame->payload.at,
@@ -112,8 +112,8 @@ static void client_read(struct client *client)
 static void client_arm(struct client *client)
 {
     bool want = conn_pending(&client->conn) > 0;
-    struct epoll_event event = { .events = EPOLLIN | (want ? EPOLLOUT : 0u),
-                                 .data.u32 = client->index };
+    struct epoll_event event = {.events = EPOLLIN | (want ? EPOLLOUT : 0u),
+                                .data.u32 = client->index};
 
     if (want == client->conn.write_armed)
         return;
@@ -164,7 +164,7 @@ void load_clients(struct load *load, uint32_t capacity)
 
 struct client *client_open(struct load *load, client_message_fn *message, void *context)
 {
-    struct epoll_event event = { .events = EPOLLIN, .data.u32 = load->client_count };
+    struct epoll_event event = {.events = EPOLLIN, .data.u32 = load->client_count};
     struct client *client = &load->clients[load->client_count];
     int fd;
 
@@ -172,10 +172,8 @@ struct client *client_open(struct load *load, client_message_fn *message, void *
     fd = conn_dial(load->options.address, load->options.port);
     if (fd < 0)
         die("connect %s:%u: %s", load->options.address, load->options.port, strerror(errno));
-    *client = (struct client){ .load = load,
-                               .message = message,
-                               .context = context,
-                               .index = load->client_count };
+    *client = (struct client){
+        .load = load, .message = message, .context = context, .index = load->client_count};
     conn_init(&client->conn, fd, IN_CAPACITY, OUT_CAPACITY);
     if (epoll_ctl(load->epoll, EPOLL_CTL_ADD, fd, &event) < 0)
         die("epoll_ctl: %s", strerror(errno));
@@ -183,6 +181,11 @@ struct client *client_open(struct load *load, client_message_fn *message, void *
     conn_commit(&client->conn, put_text(conn_reserve(&client->conn, sizeof greeting), greeting));
     client_barrier(client);
     return client;
+}
+
+void client_no_message(struct client *client, const struct frame *frame)
+{
+    load_error(client->load, "a message on %.*s", (int)frame->subject.size, frame->subject.at);
 }
 
 bool client_room(struct client *client, size_t size)

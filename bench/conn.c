@@ -3,18 +3,18 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <fcntl.h>
 #include <unistd.h>
 
 int conn_dial(const char *address, unsigned port)
 {
-    struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     int one = 1;
     int error;
     int fd;
@@ -39,7 +39,7 @@ int conn_dial(const char *address, unsigned port)
 
 static void buf_init(struct conn_buf *buf, size_t capacity)
 {
-    *buf = (struct conn_buf){ .at = malloc(capacity), .capacity = capacity };
+    *buf = (struct conn_buf){.at = malloc(capacity), .capacity = capacity};
     if (!buf->at) {
         perror("bench: buffer");
         exit(1);
@@ -58,7 +58,7 @@ static void buf_compact(struct conn_buf *buf)
 void conn_init(struct conn *conn, int fd, size_t in_capacity, size_t out_capacity)
 {
     assert(fd >= 0);
-    *conn = (struct conn){ .fd = fd };
+    *conn = (struct conn){.fd = fd};
     buf_init(&conn->in, in_capacity);
     buf_init(&conn->out, out_capacity);
 }
@@ -68,7 +68,7 @@ void conn_deinit(struct conn *conn)
     close(conn->fd);
     free(conn->in.at);
     free(conn->out.at);
-    *conn = (struct conn){ .fd = -1 };
+    *conn = (struct conn){.fd = -1};
 }
 
 enum conn_read conn_read(struct conn *conn)
@@ -90,7 +90,7 @@ enum conn_read conn_read(struct conn *conn)
 
 struct span conn_unread(const struct conn *conn)
 {
-    return (struct span){ conn->in.at + conn->in.head, conn->in.tail - conn->in.head };
+    return (struct span){conn->in.at + conn->in.head, conn->in.tail - conn->in.head};
 }
 
 void conn_consume(struct conn *conn, size_t size)

@@ -21,7 +21,7 @@ struct conn_buf {
 };
 
 struct conn {
-    int fd; /* -1: closed */
+    int fd;           /* -1: closed */
     bool write_armed; /* epoll is asked for EPOLLOUT */
     struct conn_buf in;
     struct conn_buf out;
@@ -29,7 +29,8 @@ struct conn {
 
 enum conn_read { CONN_DATA, CONN_NOTHING, CONN_END };
 
-/* A connected, non-blocking socket, or -1 with errno. Only IPv4 literals: no resolver is measured. */
+/* A connected, non-blocking socket, or -1 with errno. Only IPv4 literals: no resolver is measured.
+ */
 int conn_dial(const char *address, unsigned port);
 
 /* Takes over `fd`. Ends the program when memory is short. */

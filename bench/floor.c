@@ -91,7 +91,7 @@ static void subscribe(struct floor *floor, struct peer *peer, const struct frame
     }
     if (floor->sub_count == FLOOR_SUBS_MAX || size >= sizeof sub->subject)
         floor_die("subscription %.*s", (int)size, frame->subject.at);
-    *sub = (struct floor_sub){ .peer = peer };
+    *sub = (struct floor_sub){.peer = peer};
     if (!span_u64(frame->sid, &sub->sid))
         floor_die("sid %.*s", (int)frame->sid.size, frame->sid.at);
     memcpy(sub->subject, frame->subject.at, size);
@@ -106,9 +106,7 @@ static void peer_frame(struct floor *floor, struct peer *peer, const struct fram
     switch (frame->op) {
     case WIRE_PUB: floor->mode->publish(floor, peer, frame); return;
     case WIRE_SUB: subscribe(floor, peer, frame); return;
-    case WIRE_PING:
-        conn_commit(&peer->conn, put_text(peer_reserve(peer, 6), "PONG\r\n"));
-        return;
+    case WIRE_PING: conn_commit(&peer->conn, put_text(peer_reserve(peer, 6), "PONG\r\n")); return;
     case WIRE_CONNECT:
     case WIRE_PONG: return;
     default: floor_die("what is %.*s", (int)frame->line.size, frame->line.at);
@@ -152,7 +150,7 @@ static void peer_read(struct floor *floor, struct peer *peer)
 
 static void peer_flush(struct floor *floor, struct peer *peer)
 {
-    struct epoll_event event = { .data.u32 = peer->index };
+    struct epoll_event event = {.data.u32 = peer->index};
     bool want;
 
     if (conn_pending(&peer->conn) > 0 && !conn_flush(&peer->conn)) {
@@ -170,7 +168,7 @@ static void peer_flush(struct floor *floor, struct peer *peer)
 
 static void peer_accept(struct floor *floor)
 {
-    struct epoll_event event = { .events = EPOLLIN, .data.u32 = floor->peer_count };
+    struct epoll_event event = {.events = EPOLLIN, .data.u32 = floor->peer_count};
     struct peer *peer;
     int one = 1;
     int fd = accept4(floor->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -235,11 +233,11 @@ static const struct floor_mode *mode_find(const char *name)
         const char *name;
         const struct floor_mode *mode;
     } modes[] = {
-        { "pub", &floor_core },       { "fan1", &floor_core },      { "fan4", &floor_core },
-        { "reqrep1", &floor_core },   { "reqrepw", &floor_core },   { "idle", &floor_core },
-        { "start", &floor_core },     { "subs", &floor_subs },      { "jspub1", &floor_publish },
-        { "jspubw", &floor_publish }, { "replay", &floor_read },    { "pull", &floor_read },
-        { "dget1", &floor_read },     { "dgetw", &floor_read },
+        {"pub", &floor_core},       {"fan1", &floor_core},    {"fan4", &floor_core},
+        {"reqrep1", &floor_core},   {"reqrepw", &floor_core}, {"idle", &floor_core},
+        {"start", &floor_core},     {"subs", &floor_subs},    {"jspub1", &floor_publish},
+        {"jspubw", &floor_publish}, {"replay", &floor_read},  {"pull", &floor_read},
+        {"dget1", &floor_read},     {"dgetw", &floor_read},
     };
 
     for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
@@ -251,8 +249,8 @@ static const struct floor_mode *mode_find(const char *name)
 
 static void floor_listen(struct floor *floor, const char *address, unsigned port)
 {
-    struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
-    struct epoll_event event = { .events = EPOLLIN, .data.u32 = LISTENER };
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    struct epoll_event event = {.events = EPOLLIN, .data.u32 = LISTENER};
     int one = 1;
 
     if (inet_pton(AF_INET, address, &at.sin_addr) != 1)

@@ -19,7 +19,7 @@
 #include "bench/names.h"
 #include "bench/wire.h"
 
-#define FLOOR_SUBS_MAX 64u
+#define FLOOR_SUBS_MAX  64u
 #define FLOOR_PEERS_MAX 65536u
 
 struct floor;
@@ -64,7 +64,8 @@ struct floor {
 /* Ends the program. */
 [[gnu::noreturn, gnu::format(printf, 1, 2)]] void floor_die(const char *format, ...);
 
-/* Room in the peer's output, or the end of the program: the load generator's windows are smaller. */
+/* Room in the peer's output, or the end of the program: the load generator's windows are smaller.
+ */
 char *peer_reserve(struct peer *, size_t size);
 
 /* One MSG to one connection. */

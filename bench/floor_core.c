@@ -1,8 +1,8 @@
 /*
  * Floor modes without JetStream.
  *
- * core: every publish goes to the matching subscriptions, of which there are at most a handful; with
- * none, publishing is reading frames and nothing else.
+ * core: every publish goes to the matching subscriptions, of which there are at most a handful;
+ * with none, publishing is reading frames and nothing else.
  *
  * subs: the load generator names subscription n of connection c "bench.subs.c.n" and gives it n as
  * its id, so nothing needs to be kept but who connection c is.
@@ -18,7 +18,7 @@ static void core_publish(struct floor *floor, struct peer *peer, const struct fr
     floor_route(floor, frame->subject, frame->reply, frame->payload);
 }
 
-const struct floor_mode floor_core = { .name = "core", .publish = core_publish };
+const struct floor_mode floor_core = {.name = "core", .publish = core_publish};
 
 #define SUBS_PEERS_MAX 4096u
 
@@ -40,7 +40,7 @@ static void subs_numbers(struct span subject, uint64_t *connection, uint64_t *nu
         floor_die("subject %.*s", (int)subject.size, subject.at);
     rest = span_skip(subject, sizeof SUBJECT_SUBS - 1);
     dot = memchr(rest.at, '.', rest.size);
-    if (!dot || !span_u64((struct span){ rest.at, (size_t)(dot - rest.at) }, connection) ||
+    if (!dot || !span_u64((struct span){rest.at, (size_t)(dot - rest.at)}, connection) ||
         !span_u64(span_skip(rest, (size_t)(dot + 1 - rest.at)), number) ||
         *connection >= SUBS_PEERS_MAX)
         floor_die("subject %.*s", (int)subject.size, subject.at);

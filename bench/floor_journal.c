@@ -29,7 +29,7 @@ void journal_init(struct journal *journal, const char *dir)
     char path[4096];
 
     static_assert(JOURNAL_SIZE % JOURNAL_GATHER == 0, "the file is zeroed in whole gathers");
-    *journal = (struct journal){ .gathered = aligned_alloc(JOURNAL_BLOCK, JOURNAL_GATHER) };
+    *journal = (struct journal){.gathered = aligned_alloc(JOURNAL_BLOCK, JOURNAL_GATHER)};
     if (!journal->gathered)
         floor_die("no memory");
     snprintf(path, sizeof path, "%s/floor.journal", dir);
@@ -55,7 +55,7 @@ void journal_add(struct journal *journal, struct span bytes)
 void journal_write(struct journal *journal)
 {
     size_t padded = (journal->size + JOURNAL_BLOCK - 1) / JOURNAL_BLOCK * JOURNAL_BLOCK;
-    struct iovec iov = { .iov_base = journal->gathered, .iov_len = padded };
+    struct iovec iov = {.iov_base = journal->gathered, .iov_len = padded};
 
     if (journal->size == 0)
         return;

@@ -14,14 +14,14 @@
 
 #include "bench/wire.h"
 
-#define JOURNAL_BLOCK    4096u
-#define JOURNAL_SIZE     (64u * 1024u * 1024u)
-#define JOURNAL_GATHER   (4u * 1024u * 1024u) /* most bytes of one write */
+#define JOURNAL_BLOCK  4096u
+#define JOURNAL_SIZE   (64u * 1024u * 1024u)
+#define JOURNAL_GATHER (4u * 1024u * 1024u) /* most bytes of one write */
 
 struct journal {
     int fd;
-    uint64_t offset;  /* of the next write, a multiple of the block */
-    char *gathered;   /* aligned to the block */
+    uint64_t offset; /* of the next write, a multiple of the block */
+    char *gathered;  /* aligned to the block */
     size_t size;
 };
 

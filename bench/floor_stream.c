@@ -1,7 +1,8 @@
 /*
  * Floor modes with JetStream: a stream that is only as much stream as its mode needs.
  *
- * publish: a message is bytes for the journal and an ack; the acks leave after the turn's one write.
+ * publish: a message is bytes for the journal and an ack; the acks leave after the turn's one
+ * write.
  *
  * read: filling the stream keeps, for each message, the bytes that will be sent for it, complete
  * but for what only the request says. Delivering is then copying: a replay copies the whole in
@@ -27,9 +28,9 @@ struct stream {
     size_t ends_capacity;
     /* The consumer. */
     struct peer *reader;
-    size_t replayed;       /* bytes given to a push consumer; prepared_size once it has all */
+    size_t replayed; /* bytes given to a push consumer; prepared_size once it has all */
     bool replaying;
-    uint64_t delivered;    /* messages given to a pull consumer */
+    uint64_t delivered; /* messages given to a pull consumer */
     uint64_t acked;
 };
 
@@ -54,10 +55,10 @@ static void ack_publish(struct floor *floor, const struct frame *frame, uint64_t
 {
     char ack[96];
     char *end = put_u64(put_text(ack, "{\"stream\":\"" STREAM_NAME "\",\"seq\":"), sequence);
-    struct span none = { 0 };
+    struct span none = {0};
 
     end = put_text(end, "}");
-    floor_route(floor, frame->reply, none, (struct span){ ack, (size_t)(end - ack) });
+    floor_route(floor, frame->reply, none, (struct span){ack, (size_t)(end - ack)});
 }
 
 /* Answers just what the load generator reads: no error, and the numbers it checks. */
@@ -65,7 +66,7 @@ static void api(struct floor *floor, const struct frame *frame)
 {
     struct stream *stream = stream_of(floor);
     char answer[256];
-    struct span none = { 0 };
+    struct span none = {0};
 
     if (span_starts(frame->subject, API "STREAM.INFO."))
         snprintf(answer, sizeof answer, "{\"state\":{\"messages\":%llu}}",
@@ -140,8 +141,8 @@ static char *prepare(struct stream *stream, size_t room)
     size_t used = prepared_size(stream);
 
     stream->prepared = grow(stream->prepared, &stream->prepared_capacity, used + room, 1);
-    stream->ends = grow(stream->ends, &stream->ends_capacity, stream->messages + 1,
-                        sizeof *stream->ends);
+    stream->ends =
+        grow(stream->ends, &stream->ends_capacity, stream->messages + 1, sizeof *stream->ends);
     return stream->prepared + used;
 }
 
@@ -164,7 +165,8 @@ static void prepare_delivery(struct stream *stream, const struct frame *frame)
     prepare_end(stream, put_text(at, "\r\n"));
 }
 
-/* From the header's size on: "H T\r\n" header payload "\r\n". What comes before is the request's. */
+/* From the header's size on: "H T\r\n" header payload "\r\n". What comes before is the request's.
+ */
 static void prepare_answer(struct stream *stream, const struct frame *frame)
 {
     char header[512];
@@ -181,7 +183,7 @@ static void prepare_answer(struct stream *stream, const struct frame *frame)
 
     at = prepare(stream, size + frame->payload.size + 64);
     at = put_u64(put_text(put_u64(at, size), " "), size + frame->payload.size);
-    at = put_span(put_text(at, "\r\n"), (struct span){ header, size });
+    at = put_span(put_text(at, "\r\n"), (struct span){header, size});
     prepare_end(stream, put_text(put_span(at, frame->payload), "\r\n"));
 }
 
@@ -190,8 +192,8 @@ static struct span prepared(const struct stream *stream, uint64_t first, uint64_
     size_t from = first > 0 ? stream->ends[first - 1] : 0;
 
     if (count == 0)
-        return (struct span){ stream->prepared, 0 };
-    return (struct span){ stream->prepared + from, stream->ends[first + count - 1] - from };
+        return (struct span){stream->prepared, 0};
+    return (struct span){stream->prepared + from, stream->ends[first + count - 1] - from};
 }
 
 static void direct_get(struct stream *stream, struct peer *peer, const struct frame *frame)
@@ -268,7 +270,7 @@ static bool read_turn(struct floor *floor)
     while (conn_pending(&stream->reader->conn) < 2 * REPLAY_CHUNK) {
         size_t left = prepared_size(stream) - stream->replayed;
         size_t size = left < REPLAY_CHUNK ? left : REPLAY_CHUNK;
-        struct span bytes = { stream->prepared + stream->replayed, size };
+        struct span bytes = {stream->prepared + stream->replayed, size};
 
         if (left == 0) {
             stream->replaying = false;

@@ -9,9 +9,9 @@
 
 #include <stdint.h>
 
-#define HIST_SUB_BITS 7u
+#define HIST_SUB_BITS  7u
 #define HIST_EXPONENTS 34u /* up to 2^40 ns, some 18 minutes; longer counts as that */
-#define HIST_BUCKETS ((HIST_EXPONENTS + 1u) << HIST_SUB_BITS)
+#define HIST_BUCKETS   ((HIST_EXPONENTS + 1u) << HIST_SUB_BITS)
 
 /* Zero-initialised is empty. */
 struct hist {

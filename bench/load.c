@@ -58,20 +58,11 @@
 #include "bench/watch.h"
 
 static const struct mode modes[] = {
-    { "pub", run_pub, 0, 0 },
-    { "fan1", run_fan, 4096, 1 },
-    { "fan4", run_fan, 4096, 4 },
-    { "reqrep1", run_reqrep, 1, 0 },
-    { "reqrepw", run_reqrep, 1000, 0 },
-    { "jspub1", run_jspub, 1, 0 },
-    { "jspubw", run_jspub, 1000, 0 },
-    { "replay", run_replay, 0, 0 },
-    { "pull", run_pull, 0, 0 },
-    { "dget1", run_dget, 1, 0 },
-    { "dgetw", run_dget, 256, 0 },
-    { "idle", run_idle, 0, 0 },
-    { "subs", run_subs, 0, 0 },
-    { "start", run_start, 0, 0 },
+    {"pub", run_pub, 0, 0},         {"fan1", run_fan, 4096, 1},       {"fan4", run_fan, 4096, 4},
+    {"reqrep1", run_reqrep, 1, 0},  {"reqrepw", run_reqrep, 1000, 0}, {"jspub1", run_jspub, 1, 0},
+    {"jspubw", run_jspub, 1000, 0}, {"replay", run_replay, 0, 0},     {"pull", run_pull, 0, 0},
+    {"dget1", run_dget, 1, 0},      {"dgetw", run_dget, 256, 0},      {"idle", run_idle, 0, 0},
+    {"subs", run_subs, 0, 0},       {"start", run_start, 0, 0},
 };
 
 #define MODE_COUNT (sizeof modes / sizeof modes[0])
@@ -127,20 +118,20 @@ static uint64_t count_of(const char *text)
 static void read_options(struct options *options, int argc, char **argv)
 {
     static const struct option names[] = {
-        { "address", required_argument, NULL, 'a' },
-        { "port", required_argument, NULL, 'p' },
-        { "server", required_argument, NULL, 'P' },
-        { "seconds", required_argument, NULL, 's' },
-        { "messages", required_argument, NULL, 'm' },
-        { "deadline", required_argument, NULL, 'd' },
-        { "window", required_argument, NULL, 'w' },
-        { "size", required_argument, NULL, 'z' },
-        { "batch", required_argument, NULL, 'b' },
-        { "requests", required_argument, NULL, 'r' },
-        { "connections", required_argument, NULL, 'c' },
-        { "subscriptions", required_argument, NULL, 'u' },
-        { "keys", required_argument, NULL, 'k' },
-        { NULL, 0, NULL, 0 },
+        {"address", required_argument, NULL, 'a'},
+        {"port", required_argument, NULL, 'p'},
+        {"server", required_argument, NULL, 'P'},
+        {"seconds", required_argument, NULL, 's'},
+        {"messages", required_argument, NULL, 'm'},
+        {"deadline", required_argument, NULL, 'd'},
+        {"window", required_argument, NULL, 'w'},
+        {"size", required_argument, NULL, 'z'},
+        {"batch", required_argument, NULL, 'b'},
+        {"requests", required_argument, NULL, 'r'},
+        {"connections", required_argument, NULL, 'c'},
+        {"subscriptions", required_argument, NULL, 'u'},
+        {"keys", required_argument, NULL, 'k'},
+        {NULL, 0, NULL, 0},
     };
     int option;
 
@@ -187,6 +178,7 @@ void phase_begin(struct load *load)
 {
     struct result *result = &load->result;
 
+    result->machine_cpu_ns = watch_machine_ns();
     result->load_cpu_ns = own_cpu_ns();
     if (load->options.server)
         result->server_cpu_ns = watch_cpu_ns(load->options.server);
@@ -201,11 +193,20 @@ void phase_end(struct load *load)
 
     result->time_ns = clock_ns() - result->time_ns;
     result->load_cpu_ns = own_cpu_ns() - result->load_cpu_ns;
+    result->machine_cpu_ns = watch_machine_ns() - result->machine_cpu_ns;
     if (load->options.server) {
         result->server_cpu_ns = watch_cpu_ns(load->options.server) - result->server_cpu_ns;
         result->rss_anon = watch_rss_anon(load->options.server);
         result->rss = watch_rss(load->options.server);
     }
+}
+
+/* With fewer samples than `least` the quantile would be the maximum under another name. */
+static void print_quantile(const struct result *result, const char *key, double quantile,
+                           uint64_t least)
+{
+    if (result->latency.count >= least)
+        printf(",\"%s\":%.3f", key, (double)hist_quantile(&result->latency, quantile) / 1e3);
 }
 
 static void print_result(const struct load *load, const char *mode)
@@ -214,14 +215,12 @@ static void print_result(const struct load *load, const char *mode)
     double seconds = (double)result->time_ns / 1e9;
 
     printf("{\"mode\":\"%s\",\"messages\":%llu,\"seconds\":%.6f,\"rate\":%.1f,\"errors\":%llu",
-           mode, (unsigned long long)result->messages, seconds,
-           (double)result->messages / seconds, (unsigned long long)result->errors);
+           mode, (unsigned long long)result->messages, seconds, (double)result->messages / seconds,
+           (unsigned long long)result->errors);
     printf(",\"samples\":%llu", (unsigned long long)result->latency.count);
-    if (result->latency.count > 0)
-        printf(",\"p50_us\":%.3f,\"p99_us\":%.3f,\"p999_us\":%.3f",
-               (double)hist_quantile(&result->latency, 0.5) / 1e3,
-               (double)hist_quantile(&result->latency, 0.99) / 1e3,
-               (double)hist_quantile(&result->latency, 0.999) / 1e3);
+    print_quantile(result, "p50_us", 0.5, 1);
+    print_quantile(result, "p99_us", 0.99, 100);
+    print_quantile(result, "p999_us", 0.999, 1000);
     if (result->rss > 0)
         printf(",\"server_cpu_s\":%.6f,\"rss_anon\":%llu,\"rss\":%llu",
                (double)result->server_cpu_ns / 1e9, (unsigned long long)result->rss_anon,
@@ -229,7 +228,8 @@ static void print_result(const struct load *load, const char *mode)
     if (result->items > 0)
         printf(",\"items\":%llu,\"item_bytes\":%.1f", (unsigned long long)result->items,
                result->item_bytes);
-    printf(",\"load_cpu_s\":%.6f}\n", (double)result->load_cpu_ns / 1e9);
+    printf(",\"load_cpu_s\":%.6f,\"machine_cpu_s\":%.6f}\n", (double)result->load_cpu_ns / 1e9,
+           (double)result->machine_cpu_ns / 1e9);
 }
 
 static void load_deinit(struct load *load)
@@ -251,13 +251,13 @@ int main(int argc, char **argv)
     if (!load)
         die("no memory");
     mode = mode_find(argv[1]);
-    load->options = (struct options){ .address = "127.0.0.1",
-                                      .seconds = 2,
-                                      .size = 128,
-                                      .batch = 100,
-                                      .requests = 4,
-                                      .subscriptions = 100000,
-                                      .keys = 10000 };
+    load->options = (struct options){.address = "127.0.0.1",
+                                     .seconds = 2,
+                                     .size = 128,
+                                     .batch = 100,
+                                     .requests = 4,
+                                     .subscriptions = 100000,
+                                     .keys = 10000};
     read_options(&load->options, argc - 1, argv + 1);
     check_options(&load->options);
     memset(load->payload, 'x', sizeof load->payload);

@@ -39,29 +39,30 @@ struct client {
 struct options {
     const char *address;
     unsigned port;
-    pid_t server;        /* 0: its CPU and memory are not watched */
-    uint64_t messages;   /* 0: the mode's own, which may mean "until the time is up" */
-    double seconds;      /* of the measured phase, where a mode is bounded by time */
-    double deadline;     /* of everything, in seconds */
-    uint64_t window;     /* 0: the mode's own */
-    uint64_t size;       /* of a payload */
-    uint64_t batch;      /* of a pull request */
-    uint64_t requests;   /* pull requests outstanding */
+    pid_t server;      /* 0: its CPU and memory are not watched */
+    uint64_t messages; /* 0: the mode's own, which may mean "until the time is up" */
+    double seconds;    /* of the measured phase, where a mode is bounded by time */
+    double deadline;   /* of everything, in seconds */
+    uint64_t window;   /* 0: the mode's own */
+    uint64_t size;     /* of a payload */
+    uint64_t batch;    /* of a pull request */
+    uint64_t requests; /* pull requests outstanding */
     uint64_t connections;
     uint64_t subscriptions;
     uint64_t keys;
-    char **command;      /* of the server to start; start mode only */
+    char **command; /* of the server to start; start mode only */
 };
 
 /* What is printed. Clocks hold their start until phase_end turns them into durations. */
 struct result {
     uint64_t messages;
     uint64_t errors;
-    uint64_t items;      /* connections or subscriptions that `item_bytes` is shared by */
+    uint64_t items; /* connections or subscriptions that `item_bytes` is shared by */
     double item_bytes;
     uint64_t time_ns;
     uint64_t load_cpu_ns;
     uint64_t server_cpu_ns;
+    uint64_t machine_cpu_ns;
     uint64_t rss_anon;
     uint64_t rss;
     struct hist latency;
@@ -74,10 +75,10 @@ struct load {
     uint32_t client_count;
     uint32_t client_capacity;
     int epoll;
-    uint64_t now;         /* just after the last wait or read */
+    uint64_t now; /* just after the last wait or read */
     uint64_t deadline;
-    uint64_t phase_end;   /* when a mode bounded by time stops sending */
-    bool restless;        /* the mode has more to send: wait only for room to send it */
+    uint64_t phase_end; /* when a mode bounded by time stops sending */
+    bool restless;      /* the mode has more to send: wait only for room to send it */
     bool api_answered;
     struct span api_answer; /* in api_memory */
     char api_memory[PAYLOAD_SIZE_MAX];
@@ -87,8 +88,8 @@ struct load {
 struct mode {
     const char *name;
     void (*run)(struct load *, const struct mode *);
-    uint64_t window;  /* messages in flight, unless the options say otherwise */
-    uint32_t fan;     /* subscribers, for the modes that have them */
+    uint64_t window; /* messages in flight, unless the options say otherwise */
+    uint32_t fan;    /* subscribers, for the modes that have them */
 };
 
 /* Ends the program. */
@@ -106,6 +107,9 @@ void phase_end(struct load *);
 /* A new connection, greeted and answered. At most the number given to load_clients. */
 void load_clients(struct load *, uint32_t capacity);
 struct client *client_open(struct load *, client_message_fn *, void *context);
+
+/* For clients that must get no message: each is an error. */
+void client_no_message(struct client *, const struct frame *);
 
 /* Writers. They end the program when the buffer is full; modes that write in bulk use
  * client_room first. */

@@ -14,11 +14,11 @@
 
 /* What both modes know of the consumer they read from. */
 struct reader {
-    uint64_t received;     /* of this consumer; also the sequence of the last message */
-    uint64_t total;        /* messages in the stream */
-    uint64_t requested;    /* pull: credit given in all */
+    uint64_t received;  /* of this consumer; also the sequence of the last message */
+    uint64_t total;     /* messages in the stream */
+    uint64_t requested; /* pull: credit given in all */
     uint64_t request_count;
-    uint64_t asked_ns;     /* replay: when the consumer was asked for */
+    uint64_t asked_ns;         /* replay: when the consumer was asked for */
     uint64_t request_ns[1024]; /* pull: when request n was sent, by n modulo the size */
 };
 
@@ -38,7 +38,7 @@ static bool delivery_sequences(struct span reply, uint64_t *stream, uint64_t *co
             at--;
         if (at == 0)
             return false;
-        words[i] = (struct span){ reply.at + at, end - at };
+        words[i] = (struct span){reply.at + at, end - at};
         end = at - 1;
     }
     return span_u64(words[1], stream) && span_u64(words[2], consumer);
@@ -62,8 +62,8 @@ static void reader_take(struct load *load, struct reader *reader, const struct f
 
 static void reader_init(struct load *load, struct reader *reader, struct client *client)
 {
-    *reader = (struct reader){ .total = load->options.messages ? load->options.messages
-                                                               : MESSAGES_DEFAULT };
+    *reader = (struct reader){.total = load->options.messages ? load->options.messages
+                                                              : MESSAGES_DEFAULT};
     client_inbox(client);
     client_subscribe(client, SUBJECT_DELIVER, SID_DELIVER);
     stream_create(client, SUBJECT_JS, "");
@@ -79,7 +79,7 @@ static void consumer_delete(struct client *client)
 
 static struct span header_value(struct span header, const char *key)
 {
-    struct span none = { 0 };
+    struct span none = {0};
     const char *at = memmem(header.at, header.size, key, strlen(key));
     const char *end;
 
@@ -87,14 +87,14 @@ static struct span header_value(struct span header, const char *key)
         return none;
     at += strlen(key);
     end = memchr(at, '\r', (size_t)(header.at + header.size - at));
-    return end ? (struct span){ at, (size_t)(end - at) } : none;
+    return end ? (struct span){at, (size_t)(end - at)} : none;
 }
 
 /* A flow control request is answered at its reply; a heartbeat may say where a stalled one is
  * to be answered. */
 static void replay_status(struct client *client, const struct frame *frame)
 {
-    struct span none = { 0 };
+    struct span none = {0};
     struct span stalled = header_value(frame->header, "Nats-Consumer-Stalled: ");
 
     if (!span_starts(frame->header, "NATS/1.0 100"))
@@ -187,7 +187,7 @@ static void pull_message(struct client *client, const struct frame *frame)
     struct load *load = client->load;
     uint64_t slots = sizeof reader->request_ns / sizeof reader->request_ns[0];
     uint64_t batch = load->options.batch;
-    struct span none = { 0 };
+    struct span none = {0};
 
     if (frame->header.size > 0 && frame->payload.size == 0) {
         load_error(load, "the consumer said %.*s", (int)frame->header.size, frame->header.at);
@@ -226,8 +226,9 @@ static void pull_once(struct client *client, struct reader *reader)
     reader->requested = 0;
     reader->request_count = 0;
     client_request(client, API "CONSUMER.CREATE." STREAM_NAME "." CONSUMER_NAME,
-                   "{\"stream_name\":\"" STREAM_NAME "\",\"config\":{\"durable_name\":\""
-                   CONSUMER_NAME "\",\"deliver_policy\":\"all\",\"ack_policy\":\"explicit\","
+                   "{\"stream_name\":\"" STREAM_NAME
+                   "\",\"config\":{\"durable_name\":\"" CONSUMER_NAME
+                   "\",\"deliver_policy\":\"all\",\"ack_policy\":\"explicit\","
                    "\"ack_wait\":30000000000,\"replay_policy\":\"instant\"}}");
     for (uint64_t i = 0; i < load->options.requests; i++)
         pull_request(client, reader);

@@ -11,11 +11,6 @@
 
 #define PUB_BLOCK (64u * 1024u)
 
-static void message_unexpected(struct client *client, const struct frame *frame)
-{
-    load_error(client->load, "a message on %.*s", (int)frame->subject.size, frame->subject.at);
-}
-
 /* As many copies of the one PUB as a block holds, so that sending costs a copy. */
 static uint64_t pub_block(const struct load *load, char *block, size_t *size)
 {
@@ -25,7 +20,7 @@ static uint64_t pub_block(const struct load *load, char *block, size_t *size)
 
     while (at + one <= block + PUB_BLOCK || count == 0) {
         at = put_u64(put_text(at, "PUB " SUBJECT_PUB " "), load->options.size);
-        at = put_span(put_text(at, "\r\n"), (struct span){ load->payload, load->options.size });
+        at = put_span(put_text(at, "\r\n"), (struct span){load->payload, load->options.size});
         at = put_text(at, "\r\n");
         count++;
     }
@@ -45,7 +40,7 @@ void run_pub(struct load *load, const struct mode *mode)
     if (!block)
         die("no memory");
     load_clients(load, 1);
-    client = client_open(load, message_unexpected, NULL);
+    client = client_open(load, client_no_message, NULL);
     count = pub_block(load, block, &size);
 
     phase_begin(load);
@@ -54,7 +49,7 @@ void run_pub(struct load *load, const struct mode *mode)
         while (conn_pending(&client->conn) < 2 * PUB_BLOCK) {
             char *at = conn_reserve(&client->conn, size);
 
-            conn_commit(&client->conn, put_span(at, (struct span){ block, size }));
+            conn_commit(&client->conn, put_span(at, (struct span){block, size}));
             load->result.messages += count;
         }
         load_turn(load);
@@ -108,9 +103,9 @@ static uint64_t slowest(const struct receiver *receivers, uint32_t count)
 static void fan_publish(struct client *client, uint64_t from, uint64_t to)
 {
     struct load *load = client->load;
-    struct stamp stamp = { .sent_ns = clock_ns() };
-    struct span payload = { load->payload, load->options.size };
-    struct span none = { 0 };
+    struct stamp stamp = {.sent_ns = clock_ns()};
+    struct span payload = {load->payload, load->options.size};
+    struct span none = {0};
 
     for (stamp.number = from; stamp.number < to; stamp.number++) {
         memcpy(load->payload, &stamp, sizeof stamp);
@@ -120,7 +115,7 @@ static void fan_publish(struct client *client, uint64_t from, uint64_t to)
 
 void run_fan(struct load *load, const struct mode *mode)
 {
-    struct receiver receivers[16] = { 0 };
+    struct receiver receivers[16] = {0};
     uint64_t window = load->options.window ? load->options.window : mode->window;
     uint64_t total = load->options.messages ? load->options.messages : UINT64_MAX;
     uint64_t sent = 0;
@@ -137,7 +132,7 @@ void run_fan(struct load *load, const struct mode *mode)
         client_subscribe(client, SUBJECT_FAN, 1);
         client_barrier(client);
     }
-    publisher = client_open(load, message_unexpected, NULL);
+    publisher = client_open(load, client_no_message, NULL);
 
     phase_begin(load);
     for (;;) {

@@ -2,12 +2,12 @@
  * Mode start: the time from starting the server's program to its first PONG.
  */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <poll.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -18,7 +18,7 @@
 
 static void nap(void)
 {
-    struct timespec pause = { .tv_nsec = 200000 };
+    struct timespec pause = {.tv_nsec = 200000};
 
     nanosleep(&pause, NULL);
 }
@@ -65,7 +65,7 @@ static bool answers_ping(const struct load *load)
     if (fd < 0)
         return false;
     if (send(fd, hello, sizeof hello - 1, MSG_NOSIGNAL) == (ssize_t)(sizeof hello - 1)) {
-        poll_fd = (struct pollfd){ .fd = fd, .events = POLLIN };
+        poll_fd = (struct pollfd){.fd = fd, .events = POLLIN};
         while (!pong && size < sizeof buffer && poll(&poll_fd, 1, 1000) == 1) {
             ssize_t got = read(fd, buffer + size, sizeof buffer - size);
 

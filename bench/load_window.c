@@ -58,7 +58,7 @@ static char *put_request(char *at, const char *subject, uint64_t number, struct 
 static char *reqrep_request(const struct window *window, uint64_t number, char *at)
 {
     const struct load *load = window->client->load;
-    struct span payload = { load->payload, load->options.size };
+    struct span payload = {load->payload, load->options.size};
 
     return put_request(at, SUBJECT_REQUEST, number, payload);
 }
@@ -74,7 +74,7 @@ static void reqrep_answer(struct window *window, uint64_t number, const struct f
 
 static void responder_message(struct client *client, const struct frame *frame)
 {
-    struct span none = { 0 };
+    struct span none = {0};
 
     client_publish(client, frame->reply, none, frame->payload);
 }
@@ -109,7 +109,7 @@ static char *publish_request(const struct window *window, uint64_t number, char 
 {
     const struct publishing *publishing = window->context;
     struct load *load = window->client->load;
-    struct span payload = { load->payload, load->options.size };
+    struct span payload = {load->payload, load->options.size};
 
     if (!publishing->keyed)
         return put_request(at, publishing->prefix, number, payload);
@@ -129,8 +129,7 @@ static void publish_answer(struct window *window, uint64_t number, const struct 
     struct load *load = window->client->load;
     uint64_t sequence;
 
-    if (span_contains(frame->payload, "\"error\"") ||
-        !json_u64(frame->payload, "seq", &sequence)) {
+    if (span_contains(frame->payload, "\"error\"") || !json_u64(frame->payload, "seq", &sequence)) {
         load_error(load, "publish %llu was answered %.*s%.*s", (unsigned long long)number,
                    (int)frame->payload.size, frame->payload.at, (int)frame->header.size,
                    frame->header.at);
@@ -143,7 +142,7 @@ static void publish_answer(struct window *window, uint64_t number, const struct 
 
 void run_jspub(struct load *load, const struct mode *mode)
 {
-    struct publishing publishing = { .prefix = SUBJECT_JS };
+    struct publishing publishing = {.prefix = SUBJECT_JS};
     struct window *window;
     uint64_t stored;
 
@@ -164,7 +163,7 @@ void run_jspub(struct load *load, const struct mode *mode)
 
 void stream_fill(struct client *client, const char *prefix, bool keyed, uint64_t count)
 {
-    struct publishing publishing = { .prefix = prefix, .keyed = keyed };
+    struct publishing publishing = {.prefix = prefix, .keyed = keyed};
     client_message_fn *message = client->message;
     void *context = client->context;
     struct window *window = window_create(client, FILL_WINDOW, count);
@@ -226,8 +225,7 @@ void run_dget(struct load *load, const struct mode *mode)
     load_clients(load, 1);
     client = client_open(load, NULL, NULL);
     client_inbox(client);
-    stream_create(client, SUBJECT_KV "*",
-                  ",\"allow_direct\":true,\"max_msgs_per_subject\":1");
+    stream_create(client, SUBJECT_KV "*", ",\"allow_direct\":true,\"max_msgs_per_subject\":1");
     stream_fill(client, SUBJECT_KV, true, load->options.keys);
     window = window_create(client, limit_of(load, mode), 0);
     window->request = dget_request;

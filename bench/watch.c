@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static uint64_t to_ns(struct timespec ts)
 {
@@ -55,6 +56,29 @@ static uint64_t status_bytes(pid_t pid, const char *key)
     }
     fprintf(stderr, "load: no %s in %s\n", key, path);
     exit(1);
+}
+
+uint64_t watch_machine_ns(void)
+{
+    uint64_t user, nice, system, idle, wait, irq, softirq, steal;
+    FILE *file = fopen("/proc/stat", "r");
+    int count;
+
+    if (!file) {
+        perror("/proc/stat");
+        exit(1);
+    }
+    count = fscanf(file,
+                   "cpu %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64
+                   " %" SCNu64 " %" SCNu64,
+                   &user, &nice, &system, &idle, &wait, &irq, &softirq, &steal);
+    fclose(file);
+    if (count != 8) {
+        fprintf(stderr, "load: /proc/stat is not as expected\n");
+        exit(1);
+    }
+    return (user + nice + system + irq + softirq + steal) * 1000000000u /
+           (uint64_t)sysconf(_SC_CLK_TCK);
 }
 
 uint64_t watch_rss_anon(pid_t pid)

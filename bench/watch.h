@@ -15,6 +15,10 @@ uint64_t watch_cpu_ns(pid_t pid);
 uint64_t watch_rss_anon(pid_t pid); /* bytes of anonymous memory in use */
 uint64_t watch_rss(pid_t pid);      /* bytes of all memory in use, files and shared memory too */
 
+/* CPU time that the whole machine has spent, on anything but idling and waiting. What is more than
+ * the server's and the load generator's says how disturbed a measurement was. */
+uint64_t watch_machine_ns(void);
+
 uint64_t clock_ns(void); /* monotonic */
 
 #endif

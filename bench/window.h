@@ -3,8 +3,8 @@
  *
  * Request number n (from 0) asks for its answer at INBOX n, as clients do, so answers may come in
  * any order. With more than one in flight, new requests are sent when an eighth of the window is
- * free: one system call then carries many, and the server, not the load generator, is the slow part.
- * A request's time begins when it is put into the buffer of the coming write.
+ * free: one system call then carries many, and the server, not the load generator, is the slow
+ * part. A request's time begins when it is put into the buffer of the coming write.
  */
 #ifndef BENCH_WINDOW_H
 #define BENCH_WINDOW_H
@@ -27,9 +27,9 @@ struct window {
     window_request_fn *request;
     window_answer_fn *answer;
     void *context;
-    uint64_t limit;      /* in flight */
-    uint64_t total;      /* requests in all */
-    bool measured;       /* fill the result's latency, end with the phase */
+    uint64_t limit; /* in flight */
+    uint64_t total; /* requests in all */
+    bool measured;  /* fill the result's latency, end with the phase */
 
     uint64_t sent;
     uint64_t answered;

@@ -9,7 +9,7 @@
 
 struct span span_of(const char *text)
 {
-    return (struct span){ .at = text, .size = strlen(text) };
+    return (struct span){.at = text, .size = strlen(text)};
 }
 
 bool span_equal(struct span a, struct span b)
@@ -32,7 +32,7 @@ bool span_contains(struct span s, const char *text)
 struct span span_skip(struct span s, size_t size)
 {
     assert(size <= s.size);
-    return (struct span){ .at = s.at + size, .size = s.size - size };
+    return (struct span){.at = s.at + size, .size = s.size - size};
 }
 
 bool span_u64(struct span s, uint64_t *out)
@@ -66,7 +66,7 @@ bool json_u64(struct span json, const char *key, uint64_t *out)
         at++;
     for (digits = at; at < end && *at >= '0' && *at <= '9';)
         at++;
-    return span_u64((struct span){ digits, (size_t)(at - digits) }, out);
+    return span_u64((struct span){digits, (size_t)(at - digits)}, out);
 }
 
 char *put_text(char *at, const char *text)
@@ -110,7 +110,7 @@ static enum wire split_line(struct span in, struct span *line, struct span words
         if (at > word) {
             if (*count == WORDS_MAX)
                 return WIRE_BAD;
-            words[(*count)++] = (struct span){ word, (size_t)(at - word) };
+            words[(*count)++] = (struct span){word, (size_t)(at - word)};
         }
         word = at + 1;
     }
@@ -121,9 +121,9 @@ static enum wire split_line(struct span in, struct span *line, struct span words
     if (at > word) {
         if (*count == WORDS_MAX)
             return WIRE_BAD;
-        words[(*count)++] = (struct span){ word, (size_t)(at - word) };
+        words[(*count)++] = (struct span){word, (size_t)(at - word)};
     }
-    *line = (struct span){ in.at, (size_t)(at - in.at) };
+    *line = (struct span){in.at, (size_t)(at - in.at)};
     return WIRE_DONE;
 }
 
@@ -136,7 +136,7 @@ static enum wire read_text_line(struct span in, enum wire_op op, struct frame *f
         return in.size > LINE_SIZE_MAX ? WIRE_BAD : WIRE_MORE;
     if (end == in.at || end[-1] != '\r')
         return WIRE_BAD;
-    *frame = (struct frame){ .op = op, .line = { in.at, (size_t)(end - 1 - in.at) } };
+    *frame = (struct frame){.op = op, .line = {in.at, (size_t)(end - 1 - in.at)}};
     *used = (size_t)(end + 1 - in.at);
     return WIRE_DONE;
 }
@@ -157,8 +157,8 @@ static enum wire read_body(struct span in, size_t line_size, struct span header_
     if (in.size < line_size + total + 2)
         return WIRE_MORE;
 
-    frame->header = (struct span){ in.at + line_size, header };
-    frame->payload = (struct span){ in.at + line_size + header, total - header };
+    frame->header = (struct span){in.at + line_size, header};
+    frame->payload = (struct span){in.at + line_size + header, total - header};
     *used = line_size + total + 2;
     if (in.at[*used - 2] != '\r' || in.at[*used - 1] != '\n')
         return WIRE_BAD;
@@ -169,8 +169,8 @@ static enum wire read_body(struct span in, size_t line_size, struct span header_
  * PUB subject [reply] size, HPUB subject [reply] header-size size. */
 static enum wire read_message(struct span in, enum wire_op op, struct frame *frame, size_t *used)
 {
-    struct span words[WORDS_MAX] = { 0 };
-    struct span none = { 0 };
+    struct span words[WORDS_MAX] = {0};
+    struct span none = {0};
     bool has_sid = op == WIRE_MSG || op == WIRE_HMSG;
     bool has_header = op == WIRE_HMSG || op == WIRE_HPUB;
     size_t count;
@@ -193,11 +193,11 @@ static enum wire read_message(struct span in, enum wire_op op, struct frame *fra
 /* SUB subject [queue] sid, UNSUB sid [max]. */
 static enum wire read_interest(struct span in, enum wire_op op, struct frame *frame, size_t *used)
 {
-    struct span words[WORDS_MAX] = { 0 };
+    struct span words[WORDS_MAX] = {0};
     size_t count;
     enum wire wire;
 
-    *frame = (struct frame){ .op = op };
+    *frame = (struct frame){.op = op};
     wire = split_line(in, &frame->line, words, &count);
     if (wire != WIRE_DONE)
         return wire;
