@@ -70,4 +70,6 @@ unit: $(unit_bins)
 clean:
 	rm -rf $(BUILD)
 
+-include bench/rules.mk
+
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
