@@ -110,5 +110,6 @@ clean:
 	rm -rf $(BUILD)
 
 -include bench/rules.mk
+-include tests/fuzz/rules.mk
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
