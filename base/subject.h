@@ -1,0 +1,29 @@
+/*
+ * subject: the lexical rules of subjects and filters (reference core.md 2.1). Pure.
+ * A subject is tokens separated by '.'; in a filter a token "*" matches one token, a last ">" one or more.
+ */
+#ifndef BASE_SUBJECT_H
+#define BASE_SUBJECT_H
+
+#include "base/bytes.h"
+
+#define SUBJECT_TOKENS_MAX 256u /* more are treated as no match; refused where we may refuse */
+
+/* SUB rule: no empty token; '>' only last; wildcards only as whole tokens (else literal). */
+bool subject_valid(struct bytes subject);
+/* The same, and no blanks or control separators inside (config, API). */
+bool subject_valid_strict(struct bytes subject);
+/* Valid and without wildcard tokens. */
+bool subject_literal(struct bytes subject);
+bool subject_has_wildcard(struct bytes subject);
+/* Does the literal `subject` match `filter`? Wildcard characters in `subject` are ordinary. */
+bool subject_matches(struct bytes filter, struct bytes subject);
+/* Can one literal subject match both? */
+bool subject_collide(struct bytes a, struct bytes b);
+/* Does every subject that matches `inner` match `outer`? */
+bool subject_covers(struct bytes outer, struct bytes inner);
+/* The n-th token from 0; .size 0 and .at NULL when there is none. */
+struct bytes subject_token(struct bytes subject, size_t n);
+size_t subject_token_count(struct bytes subject);
+
+#endif

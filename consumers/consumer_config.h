@@ -1,0 +1,62 @@
+/*
+ * consumer_config: ConsumerConfig of the API (reference consumers 2.1). The table drives parsing,
+ * encoding and storage; validation and update rules are in server/api.
+ */
+#ifndef CONSUMERS_CONSUMER_CONFIG_H
+#define CONSUMERS_CONSUMER_CONFIG_H
+
+#include "base/schema.h"
+
+enum deliver_policy {
+    DELIVER_ALL,
+    DELIVER_LAST,
+    DELIVER_NEW,
+    DELIVER_BY_START_SEQUENCE,
+    DELIVER_BY_START_TIME,
+    DELIVER_LAST_PER_SUBJECT,
+};
+enum ack_policy { ACK_NONE, ACK_ALL, ACK_EXPLICIT, ACK_FLOW_CONTROL };
+enum replay_policy { REPLAY_INSTANT, REPLAY_ORIGINAL };
+enum priority_policy { PRIORITY_NONE, PRIORITY_OVERFLOW, PRIORITY_PINNED, PRIORITY_PRIORITIZED };
+
+struct consumer_config {
+    struct bytes durable_name;
+    struct bytes name;
+    struct bytes description;
+    int32_t deliver_policy;
+    uint64_t opt_start_seq;
+    int64_t opt_start_time_ns; /* TIME_UNSET: none */
+    int32_t ack_policy;
+    int64_t ack_wait_ns;
+    int64_t max_deliver;
+    struct schema_ints backoff_ns;
+    struct bytes filter_subject;
+    struct schema_strings filter_subjects;
+    int32_t replay_policy;
+    uint64_t rate_limit_bps;
+    struct bytes sample_freq;
+    int64_t max_waiting;
+    int64_t max_ack_pending;
+    bool flow_control;
+    bool headers_only;
+    int64_t max_batch;
+    int64_t max_expires_ns;
+    int64_t max_bytes;
+    struct bytes deliver_subject;
+    struct bytes deliver_group;
+    int64_t idle_heartbeat_ns;
+    int64_t inactive_threshold_ns;
+    int64_t num_replicas;
+    bool mem_storage;
+    bool direct;
+    bool sourcing;
+    struct schema_map metadata;
+    int64_t pause_until_ns; /* TIME_UNSET: none */
+    struct schema_strings priority_groups;
+    int32_t priority_policy;
+    int64_t priority_timeout_ns;
+};
+
+extern const struct schema consumer_config_schema;
+
+#endif

@@ -1,0 +1,28 @@
+/*
+ * jetstream: streams, consumers and their API for one server: what server.c needs to know of them.
+ */
+#ifndef SERVER_JETSTREAM_H
+#define SERVER_JETSTREAM_H
+
+#include "base/err.h"
+#include "server/server.h"
+
+struct jetstream_stats {
+    uint64_t streams, consumers, messages, bytes; /* over all accounts */
+    uint64_t api_total, api_errors;
+};
+
+/* Opens the store in options.store_dir, recovers the metadata group and every stream, and subscribes
+ * the API. On failure the reason was logged. Blocking: start-up. */
+enum err jetstream_open(struct server *server, struct jetstream **jetstream);
+/* Once per turn, before the clients' output is sent. */
+void jetstream_turn(struct jetstream *jetstream);
+/* Once per turn, last. */
+void jetstream_flush(struct jetstream *jetstream);
+bool jetstream_idle(const struct jetstream *jetstream);
+void jetstream_close(struct jetstream *jetstream);
+void jetstream_stats(const struct jetstream *jetstream, struct jetstream_stats *stats);
+/* Streams that are being recovered or have failed make the server unhealthy: a text, or NULL. */
+const char *jetstream_unhealthy(const struct jetstream *jetstream);
+
+#endif

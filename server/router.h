@@ -1,0 +1,62 @@
+/*
+ * router: who gets a message. Per account one subject index (server/sublist.h); a subscription is in
+ * force when the call that adds it returns.
+ *
+ * Receivers are clients and *sinks*, which are the server's own: streams, the API, consumers' ack
+ * subjects. A sink's `deliver` gets views and must not call the router back: it keeps what it needs
+ * and acts in its own step of the turn (server/turn order: read, sinks' work, send). That is what
+ * makes connections and streams talk by messages only.
+ */
+#ifndef SERVER_ROUTER_H
+#define SERVER_ROUTER_H
+
+#include "base/bytes.h"
+
+struct account;
+struct client;
+struct router;
+struct sink;
+
+/* A message on its way. All views are borrowed for the call. */
+struct message {
+    struct bytes subject; /* what receivers see */
+    struct bytes route;   /* what is matched; empty: the subject. Push and pull deliveries differ here */
+    struct bytes reply;   /* may be empty */
+    struct bytes headers; /* whole block with its blank line, or empty */
+    struct bytes payload;
+    struct client *origin; /* NULL: the server itself */
+};
+
+typedef void sink_deliver_fn(void *owner, const struct message *message);
+
+/* ---- accounts: a namespace each. Until accounts are configured there is one, "$G". ----------- */
+
+struct bytes account_name(const struct account *account);
+struct account *router_account_default(struct router *router);
+
+/* ---- sinks ------------------------------------------------------------------------------------- */
+
+/* `subject` may hold wildcards; `queue` may be empty. Subject and queue are copied. */
+struct sink *router_sink_add(struct router *router, struct account *account, struct bytes subject,
+                             struct bytes queue, sink_deliver_fn *deliver, void *owner);
+/* Not from inside a deliver. */
+void router_sink_remove(struct router *router, struct sink *sink);
+
+/* ---- publishing ----------------------------------------------------------------------------------- */
+
+/* Delivers to every match; one member per queue group. Returns how many received it (0: nobody).
+ * Not from inside a sink's deliver. */
+size_t router_publish(struct router *router, struct account *account, const struct message *message);
+
+/* ---- interest ------------------------------------------------------------------------------------- */
+
+/* Would anything receive a message on this literal subject (wildcard subscriptions count)? */
+bool router_interest(struct router *router, struct account *account, struct bytes subject);
+/* Is there a subscription whose subject is literally this one: plain ones when `queue` is empty, else
+ * members of that group (push consumers, reference consumers 4.5)? */
+bool router_interest_literal(struct router *router, struct account *account, struct bytes subject,
+                             struct bytes queue);
+/* Rises with every change of the account's subscriptions. */
+uint64_t account_generation(const struct account *account);
+
+#endif

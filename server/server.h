@@ -1,0 +1,41 @@
+/*
+ * server: one whole server as a value. Several live in one process: that is how the simulator works.
+ * It stands on a struct io and makes no system call of its own. Today a server has one shard.
+ *
+ * The turn (io's flush hook): JetStream works off what its sinks collected (jetstream_turn), then the
+ * clients' output goes out, then the store sends what was sealed (store_flush).
+ */
+#ifndef SERVER_SERVER_H
+#define SERVER_SERVER_H
+
+#include "base/io.h"
+#include "base/logger.h"
+#include "base/prng.h"
+#include "server/options.h"
+#include "server/router.h"
+
+struct jetstream;
+struct server;
+
+/* Binds the listeners, opens the store when JetStream is on, logs as the reference does.
+ * On failure one clear line was logged (FTL) and nothing is left open. */
+enum err server_start(struct io *io, const struct options *options, struct logger *logger,
+                      struct server **server);
+/* Begins an orderly end: listeners closed, clients flushed and closed, store idle. Bounded by
+ * `deadline_ns` from now; turn the io until server_stopped. */
+void server_stop(struct server *server, int64_t deadline_ns);
+bool server_stopped(const struct server *server);
+void server_destroy(struct server *server); /* at any time: drops what is left, as a crash would */
+
+/* For the modules of the server. */
+struct io *server_io(struct server *server);
+struct router *server_router(struct server *server);
+struct logger *server_logger(struct server *server);
+struct prng *server_prng(struct server *server);
+const struct options *server_options(const struct server *server);
+const char *server_id(const struct server *server);   /* 56 characters, 'N...' */
+const char *server_name(const struct server *server);
+uint16_t server_port(const struct server *server);      /* as bound */
+uint16_t server_http_port(const struct server *server); /* as bound, 0 if none */
+
+#endif

@@ -1,0 +1,60 @@
+/*
+ * stream_config: what a stream is told to be: StreamConfig of the API (reference streams 2.1), its
+ * defaults, validation and update rules. Stored in the log as the JSON that the table encodes.
+ */
+#ifndef SERVER_STREAM_STREAM_CONFIG_H
+#define SERVER_STREAM_STREAM_CONFIG_H
+
+#include "base/schema.h"
+
+enum stream_retention { RETENTION_LIMITS, RETENTION_INTEREST, RETENTION_WORKQUEUE };
+enum stream_discard { DISCARD_OLD, DISCARD_NEW };
+enum stream_storage { STORAGE_FILE, STORAGE_MEMORY };
+
+struct stream_consumer_limits {
+    int64_t inactive_threshold_ns;
+    int64_t max_ack_pending;
+};
+
+/* Fields that issue 2 does not build are in the table (so that they are known) and refused when set. */
+struct stream_config {
+    struct bytes name;
+    struct bytes description;
+    struct schema_strings subjects;
+    int32_t retention;
+    int64_t max_consumers;
+    int64_t max_msgs;
+    int64_t max_bytes;
+    int64_t max_age_ns;
+    int64_t max_msgs_per_subject;
+    int32_t max_msg_size;
+    int32_t discard;
+    int32_t storage;
+    int64_t num_replicas;
+    bool no_ack;
+    int64_t duplicate_window_ns;
+    int32_t compression; /* none, s2 */
+    uint64_t first_seq;
+    bool allow_direct;
+    bool mirror_direct;
+    bool discard_new_per_subject;
+    bool sealed;
+    bool deny_delete;
+    bool deny_purge;
+    bool allow_rollup_hdrs;
+    struct stream_consumer_limits consumer_limits;
+    bool allow_msg_ttl;
+    int64_t subject_delete_marker_ttl_ns;
+    bool allow_msg_counter;
+    bool allow_atomic;
+    bool allow_msg_schedules;
+    int32_t persist_mode;
+    bool allow_batched;
+    struct schema_map metadata;
+    void *placement, *mirror, *subject_transform, *republish; /* presence only, refused */
+    struct schema_objects sources;                            /* presence only, refused */
+};
+
+extern const struct schema stream_config_schema;
+
+#endif
