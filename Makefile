@@ -4,7 +4,7 @@
 # use (see the "uses" lines), so a call that points up does not link.
 
 BUILD   ?= build
-CC      ?= gcc
+CC       = gcc
 CSTD     = -std=gnu2x
 WARN     = -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
            -Wundef -Wvla -Wwrite-strings -Wno-missing-field-initializers
@@ -69,5 +69,7 @@ unit: $(unit_bins)
 .PHONY: clean
 clean:
 	rm -rf $(BUILD)
+
+-include bench/rules.mk
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -14,15 +14,17 @@ struct reading {
     struct json_error *error;
 };
 
-static const char *go_type(enum schema_type type)
+static const char *go_type(const struct schema_field *field, const struct json *json)
 {
-    switch (type) {
+    if (field->flags & SCHEMA_NS)
+        return "time.Duration";
+    switch (field->type) {
     case SCHEMA_BOOL: return "bool";
     case SCHEMA_INT32: return "int32";
     case SCHEMA_INT64: return "int64";
     case SCHEMA_UINT64: return "uint64";
     case SCHEMA_TIME: return "time.Time";
-    case SCHEMA_STRINGS: return "[]string";
+    case SCHEMA_STRINGS: return json->key.size == 0 ? "string" : "[]string";
     case SCHEMA_INTS: return "[]time.Duration";
     case SCHEMA_MAP: return "map[string]string";
     case SCHEMA_OBJECTS: return "[]*struct";
@@ -52,12 +54,12 @@ static bool mismatch(const struct reading *in, const struct schema_field *field,
 {
     char number[40] = "";
 
-    if (json->type == JSON_NUMBER)
+    if (json->type == JSON_NUMBER && field->type >= SCHEMA_INT32 && field->type <= SCHEMA_UINT64)
         snprintf(number, sizeof number, " %.*s", json->text.size < 32 ? (int)json->text.size : 32,
                  (const char *)json->text.at);
     snprintf(in->error->text, sizeof in->error->text,
              "json: cannot unmarshal %s%s into Go struct field %s.%s of type %s", go_kind(json), number,
-             in->schema->go_name, field->name, go_type(field->type));
+             in->schema->go_name, field->name, go_type(field, json));
     return false;
 }
 
@@ -280,8 +282,8 @@ bool schema_parse(const struct schema *schema, const struct json *json, bool str
     struct reading in = {.schema = schema, .strict = strict, .arena = arena, .error = error};
 
     if (json->type != JSON_OBJECT) {
-        snprintf(error->text, sizeof error->text, "json: cannot unmarshal %s into Go value of type server.%s",
-                 go_kind(json), schema->go_name);
+        snprintf(error->text, sizeof error->text, "json: cannot unmarshal %s into Go value of type server.%.*s",
+                 go_kind(json), (int)strcspn(schema->go_name, "."), schema->go_name);
         return false;
     }
     for (const struct json *member = json->child; member != NULL; member = member->next) {

@@ -36,6 +36,8 @@ struct schema_objects { void *at; size_t count; }; /* array of structs of `objec
 #define SCHEMA_REFUSED  8u  /* known to the reference, not to us yet: a non-zero value is refused by the
                              * owner's validation, with the field's name (schema_refused) */
 
+#define SCHEMA_NS 16u /* an integer that Go has as time.Duration (error texts) */
+
 struct schema;
 struct schema_field {
     const char *name;
@@ -47,7 +49,9 @@ struct schema_field {
 };
 
 struct schema {
-    const char *go_name; /* as Go's error texts call it, e.g. "StreamConfig" */
+    /* As Go's error texts call a field's holder, e.g. "StreamConfigRequest.StreamConfig"; up to the first
+     * '.' it is the type. */
+    const char *go_name;
     size_t size;
     const struct schema_field *fields;
     size_t count;

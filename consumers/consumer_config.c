@@ -18,7 +18,7 @@ static const struct schema_field fields[] = {
     FIELD("opt_start_seq", SCHEMA_UINT64, 0, opt_start_seq),
     FIELD("opt_start_time", SCHEMA_TIME, 0, opt_start_time_ns),
     {"ack_policy", SCHEMA_ENUM, SCHEMA_ALWAYS, AT(ack_policy), ack_names, NULL},
-    FIELD("ack_wait", SCHEMA_INT64, 0, ack_wait_ns),
+    FIELD("ack_wait", SCHEMA_INT64, SCHEMA_NS, ack_wait_ns),
     FIELD("max_deliver", SCHEMA_INT64, 0, max_deliver),
     FIELD("backoff", SCHEMA_INTS, 0, backoff_ns),
     FIELD("filter_subject", SCHEMA_STRING, 0, filter_subject),
@@ -31,12 +31,12 @@ static const struct schema_field fields[] = {
     FIELD("flow_control", SCHEMA_BOOL, 0, flow_control),
     FIELD("headers_only", SCHEMA_BOOL, 0, headers_only),
     FIELD("max_batch", SCHEMA_INT64, 0, max_batch),
-    FIELD("max_expires", SCHEMA_INT64, 0, max_expires_ns),
+    FIELD("max_expires", SCHEMA_INT64, SCHEMA_NS, max_expires_ns),
     FIELD("max_bytes", SCHEMA_INT64, 0, max_bytes),
     FIELD("deliver_subject", SCHEMA_STRING, 0, deliver_subject),
     FIELD("deliver_group", SCHEMA_STRING, 0, deliver_group),
-    FIELD("idle_heartbeat", SCHEMA_INT64, 0, idle_heartbeat_ns),
-    FIELD("inactive_threshold", SCHEMA_INT64, 0, inactive_threshold_ns),
+    FIELD("idle_heartbeat", SCHEMA_INT64, SCHEMA_NS, idle_heartbeat_ns),
+    FIELD("inactive_threshold", SCHEMA_INT64, SCHEMA_NS, inactive_threshold_ns),
     FIELD("num_replicas", SCHEMA_INT64, SCHEMA_ALWAYS, num_replicas),
     FIELD("mem_storage", SCHEMA_BOOL, 0, mem_storage),
     FIELD("direct", SCHEMA_BOOL, 0, direct),
@@ -45,10 +45,10 @@ static const struct schema_field fields[] = {
     FIELD("pause_until", SCHEMA_TIME, 0, pause_until_ns),
     FIELD("priority_groups", SCHEMA_STRINGS, SCHEMA_REFUSED, priority_groups),
     {"priority_policy", SCHEMA_ENUM, SCHEMA_REFUSED, AT(priority_policy), priority_names, NULL},
-    FIELD("priority_timeout", SCHEMA_INT64, SCHEMA_REFUSED, priority_timeout_ns),
+    FIELD("priority_timeout", SCHEMA_INT64, SCHEMA_REFUSED | SCHEMA_NS, priority_timeout_ns),
 };
 
-const struct schema consumer_config_schema = {"ConsumerConfig", sizeof(struct consumer_config), fields,
+const struct schema consumer_config_schema = {"ConsumerConfig.config", sizeof(struct consumer_config), fields,
                                               sizeof fields / sizeof fields[0]};
 
 enum err consumer_config_decode(struct bytes json, struct arena *arena, struct consumer_config *out)
