@@ -3,6 +3,8 @@
  * are made, updated and deleted in apply (volatile ones by their operation); everything they ask for is
  * queued and leaves in the stream's turn.
  */
+#include <stdlib.h>
+
 #include "base/heap.h"
 #include "server/api/advisory.h"
 #include "server/stream/stream_priv.h"
