@@ -1,6 +1,6 @@
 // Consumers as things: create, update, info, names, list, delete, and where they start.
 
-import { all, api, assert, eventually, refused, serverTest } from "./harness.js";
+import { all, api, assert, eventually, refused, serverTest, within } from "./harness.js";
 
 async function fill(jsm, js, count = 10) {
   await jsm.streams.add({ name: "S", subjects: ["s.*"] });
@@ -146,12 +146,11 @@ serverTest("a waiting pull is told when its consumer is deleted", async ({ jsm, 
   await fill(jsm, js, 0);
   await jsm.consumers.add("S", { durable_name: "C", ack_policy: "explicit" });
   const consumer = await js.consumers.get("S", "C");
-  const fetched = await consumer.fetch({ max_messages: 1, expires: 20_000 });
+  const waiting = consumer.next({ expires: 20_000 }).catch((error) => error);
   await eventually("the pull", async () => (await consumer.info()).num_waiting === 1);
-  const begin = Date.now();
   await jsm.consumers.delete("S", "C");
-  await all(fetched, 15_000).catch(() => {});
-  assert.ok(Date.now() - begin < 10_000);
+  const answer = await within(10_000, "the end of the pull", waiting);
+  assert.deepEqual([answer.code, answer.message], [409, "consumer deleted"]);
 });
 
 serverTest("every deliver policy starts where it says", async ({ jsm, js }) => {
