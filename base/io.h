@@ -84,10 +84,16 @@ enum err io_space(struct io *io, uint64_t *available, uint64_t *total);
 
 /* ---- files: operations of the loop ----------------------------------------------------------- */
 
+/* Set `done`, leave the rest zero: it is the backend's. */
 struct io_op {
     void (*done)(struct io_op *op, int64_t result);
     bool busy; /* from the call until just before `done` */
-    uint64_t backend[6];
+    uint8_t kind;
+    struct io_file *file;
+    uint64_t offset;
+    void *at;
+    uint64_t size;
+    int64_t result;
 };
 
 /* The memory stays the caller's and must not change until done. One write in flight per file. */
@@ -130,8 +136,10 @@ struct io_sock_events {
     void (*received)(void *owner, struct bytes b);
     /* The send has been taken by the kernel whole; the memory is the owner's again. */
     void (*sent)(void *owner);
-    /* The peer ended or the socket failed (negative errno, 0: end of stream). The owner answers with
-     * io_sock_close. Nothing is received afterwards. */
+    /* The peer ended or the socket failed (negative errno, 0: end of stream), told after all bytes
+     * that arrived before. The owner answers with io_sock_close. Nothing is received afterwards. While
+     * paused only a failed send is told, and what had arrived is dropped. After a failed send
+     * io_sock_sending stays true until `closed`. */
     void (*ended)(void *owner, int reason);
     /* After io_sock_close: nothing more will come, the memory of an unfinished send is the owner's
      * again and the io_sock is gone. */
@@ -161,7 +169,8 @@ bool io_sock_sending(const struct io_sock *sock);
 void io_sock_pause(struct io *io, struct io_sock *sock);
 void io_sock_resume(struct io *io, struct io_sock *sock);
 /* Cancels everything; ends in `closed`. With `drain` the send in flight may finish first (bounded
- * by the owner's own timer, who closes again without drain). */
+ * by the owner's own timer, who closes again without drain; closing again is always fine until
+ * `closed`). A socket that was never started is gone at once, nobody is told. */
 void io_sock_close(struct io *io, struct io_sock *sock, bool drain);
 
 #endif
