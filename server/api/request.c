@@ -120,7 +120,7 @@ static void end(struct api_request *request)
 void api_answer(struct api_request *request)
 {
     if (request->api->writer.failed)
-        LOGGER_WARN(server_logger(jetstream_server(request->api->jetstream)),
+        logger_warn(server_logger(jetstream_server(request->api->jetstream)),
                     "API answer to '%.*s' is too large", BYTES_ARG(request->subject));
     end(request);
 }
