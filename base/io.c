@@ -1,0 +1,362 @@
+#include "base/io_backend.h"
+
+#include <string.h>
+
+/* ---- time, randomness, loop ------------------------------------------------------------------ */
+
+void io_init(struct io *io, const struct io_calls *calls)
+{
+    memset(io, 0, sizeof(*io));
+    io->calls = calls;
+    timers_init(&io->timers);
+}
+
+void io_deinit(struct io *io)
+{
+    timers_deinit(&io->timers);
+}
+
+int64_t io_now(const struct io *io)
+{
+    return io->now_ns;
+}
+
+int64_t io_wall(const struct io *io)
+{
+    return io->wall_ns;
+}
+
+void io_clock_refresh(struct io *io)
+{
+    io->calls->clock_refresh(io);
+}
+
+void io_random(struct io *io, void *at, size_t size)
+{
+    io->calls->random(io, at, size);
+}
+
+struct timers *io_timers(struct io *io)
+{
+    return &io->timers;
+}
+
+void io_set_flush(struct io *io, void (*flush)(void *context), void *context)
+{
+    io->flush = flush;
+    io->flush_context = context;
+}
+
+enum err io_turn(struct io *io, int64_t wait_ns)
+{
+    assert(wait_ns >= 0);
+    return io->calls->turn(io, wait_ns);
+}
+
+void io_destroy(struct io *io)
+{
+    io->calls->destroy(io);
+}
+
+/* ---- blocking file calls -----------------------------------------------------------------------
+ */
+
+/* Paths are made by us, from names that were checked: a bad one is a bug. */
+static bool path_good(const char *path)
+{
+    size_t dots = 0;
+
+    if (*path == 0 || *path == '/')
+        return false;
+    for (const char *at = path;; at++) {
+        if (*at == '/' || *at == 0) {
+            if (dots == 2)
+                return false;
+            dots = 0;
+            if (*at == 0)
+                return true;
+        } else if (*at == '.' && dots < 2 && (dots > 0 || at == path || at[-1] == '/')) {
+            dots++;
+        } else {
+            dots = 3; /* an ordinary name */
+        }
+    }
+}
+
+static bool direct_aligned(uint64_t offset, const void *at, uint64_t size)
+{
+    return ((offset | size | (uintptr_t)at) & (IO_DIRECT_ALIGN - 1)) == 0;
+}
+
+static void check_transfer(const struct io_file *file, uint64_t offset, const void *at,
+                           uint64_t size)
+{
+    assert(offset <= INT64_MAX);
+    assert(size <= INT64_MAX - offset);
+    assert(!file->direct || direct_aligned(offset, at, size));
+}
+
+enum err io_open(struct io *io, const char *path, unsigned flags, struct io_file **file)
+{
+    assert(path_good(path));
+    assert((flags & (IO_READ | IO_WRITE)) != 0);
+    return io->calls->open(io, path, flags, file);
+}
+
+void io_close(struct io *io, struct io_file *file)
+{
+    assert(file->operations == 0);
+    io->calls->close(io, file);
+}
+
+bool io_file_direct(const struct io_file *file)
+{
+    return file->direct;
+}
+
+enum err io_size(struct io *io, struct io_file *file, uint64_t *size)
+{
+    return io->calls->size(io, file, size);
+}
+
+enum err io_read_all(struct io *io, struct io_file *file, uint64_t offset, void *at, size_t size)
+{
+    check_transfer(file, offset, at, size);
+    return io->calls->read_all(io, file, offset, at, size);
+}
+
+enum err io_write_all(struct io *io, struct io_file *file, uint64_t offset, struct bytes b)
+{
+    check_transfer(file, offset, b.at, b.size);
+    return io->calls->write_all(io, file, offset, b);
+}
+
+enum err io_sync(struct io *io, struct io_file *file)
+{
+    return io->calls->sync(io, file);
+}
+
+enum err io_allocate(struct io *io, struct io_file *file, uint64_t offset, uint64_t size)
+{
+    assert(size > 0);
+    assert(offset <= INT64_MAX);
+    assert(size <= INT64_MAX - offset);
+    return io->calls->allocate(io, file, offset, size);
+}
+
+enum err io_truncate(struct io *io, struct io_file *file, uint64_t size)
+{
+    assert(size <= INT64_MAX);
+    return io->calls->truncate(io, file, size);
+}
+
+enum err io_mkdir(struct io *io, const char *path)
+{
+    assert(path_good(path));
+    return io->calls->mkdir(io, path);
+}
+
+enum err io_rename(struct io *io, const char *from, const char *to)
+{
+    assert(path_good(from));
+    assert(path_good(to));
+    return io->calls->rename(io, from, to);
+}
+
+enum err io_unlink(struct io *io, const char *path)
+{
+    assert(path_good(path));
+    return io->calls->unlink(io, path);
+}
+
+enum err io_rmdir(struct io *io, const char *path)
+{
+    assert(path_good(path));
+    return io->calls->rmdir(io, path);
+}
+
+enum err io_sync_dir(struct io *io, const char *path)
+{
+    assert(path_good(path));
+    return io->calls->sync_dir(io, path);
+}
+
+enum err io_list(struct io *io, const char *path,
+                 void (*entry)(void *context, const char *name, bool directory), void *context)
+{
+    assert(path_good(path));
+    return io->calls->list(io, path, entry, context);
+}
+
+enum err io_lock(struct io *io, const char *path)
+{
+    assert(path_good(path));
+    return io->calls->lock(io, path);
+}
+
+enum err io_space(struct io *io, uint64_t *available, uint64_t *total)
+{
+    return io->calls->space(io, available, total);
+}
+
+/* ---- file operations of the loop ----------------------------------------------------------------
+ */
+
+static bool kind_writes(enum io_op_kind kind)
+{
+    return kind == IO_OP_WRITE || kind == IO_OP_WRITE_DURABLE;
+}
+
+static void op_submit(struct io *io, struct io_op *op, enum io_op_kind kind, struct io_file *file,
+                      uint64_t offset, void *at, uint64_t size)
+{
+    assert(!op->busy);
+    assert(op->done != NULL);
+    assert(!kind_writes(kind) || file->writes == 0);
+    check_transfer(file, offset, at, size);
+
+    op->busy = true;
+    op->kind = (uint8_t)kind;
+    op->file = file;
+    op->offset = offset;
+    op->at = at;
+    op->size = size;
+    op->result = 0;
+    file->operations++;
+    file->writes += kind_writes(kind);
+    io->calls->submit(io, op);
+}
+
+void io_op_finish(struct io_op *op, int64_t result)
+{
+    assert(op->busy);
+    assert(op->file->operations > 0);
+
+    op->file->operations--;
+    op->file->writes -= kind_writes((enum io_op_kind)op->kind);
+    op->busy = false;
+    op->done(op, result);
+}
+
+void io_write(struct io *io, struct io_op *op, struct io_file *file, uint64_t offset,
+              struct bytes b)
+{
+    assert(b.size > 0);
+    op_submit(io, op, IO_OP_WRITE, file, offset, (void *)b.at, b.size);
+}
+
+void io_write_durable(struct io *io, struct io_op *op, struct io_file *file, uint64_t offset,
+                      struct bytes b)
+{
+    assert(b.size > 0);
+    op_submit(io, op, IO_OP_WRITE_DURABLE, file, offset, (void *)b.at, b.size);
+}
+
+void io_fsync(struct io *io, struct io_op *op, struct io_file *file)
+{
+    op_submit(io, op, IO_OP_FSYNC, file, 0, NULL, 0);
+}
+
+void io_read(struct io *io, struct io_op *op, struct io_file *file, uint64_t offset, void *at,
+             size_t size)
+{
+    assert(size > 0);
+    op_submit(io, op, IO_OP_READ, file, offset, at, size);
+}
+
+void io_fallocate(struct io *io, struct io_op *op, struct io_file *file, uint64_t offset,
+                  uint64_t size)
+{
+    assert(size > 0);
+    assert(!file->direct || ((offset | size) & (IO_DIRECT_ALIGN - 1)) == 0);
+    op_submit(io, op, IO_OP_FALLOCATE, file, offset, NULL, size);
+}
+
+int64_t io_read_now(struct io *io, struct io_file *file, uint64_t offset, void *at, size_t size)
+{
+    assert(size > 0);
+    check_transfer(file, offset, at, size);
+    return io->calls->read_now(io, file, offset, at, size);
+}
+
+/* ---- work and wake-ups
+ * --------------------------------------------------------------------------- */
+
+void io_work(struct io *io, struct io_work *work)
+{
+    assert(work->run != NULL);
+    assert(work->done != NULL);
+    io->calls->work(io, work);
+}
+
+void io_wake(struct io *io)
+{
+    io->calls->wake(io);
+}
+
+void io_set_wake(struct io *io, void (*woken)(void *context), void *context)
+{
+    io->woken = woken;
+    io->woken_context = context;
+}
+
+/* ---- sockets
+ * --------------------------------------------------------------------------------------- */
+
+enum err io_listen(struct io *io, const char *host, uint16_t port,
+                   void (*accepted)(void *context, struct io_sock *sock,
+                                    const struct io_address *peer),
+                   void *context, struct io_listener **listener, uint16_t *bound)
+{
+    assert(accepted != NULL);
+    return io->calls->listen(io, host, port, accepted, context, listener, bound);
+}
+
+void io_listener_close(struct io *io, struct io_listener *listener)
+{
+    io->calls->listener_close(io, listener);
+}
+
+void io_sock_start(struct io *io, struct io_sock *sock, const struct io_sock_events *events,
+                   void *owner)
+{
+    assert(events->received != NULL);
+    assert(events->sent != NULL);
+    assert(events->ended != NULL);
+    assert(events->closed != NULL);
+    io->calls->sock_start(io, sock, events, owner);
+}
+
+void io_sock_send(struct io *io, struct io_sock *sock, const struct bytes *pieces, size_t count)
+{
+    size_t total = 0;
+
+    assert(!sock->sending);
+    assert(count > 0);
+    assert(count <= IO_PIECES_MAX);
+    for (size_t i = 0; i < count; i++)
+        total += pieces[i].size;
+    assert(total > 0);
+    sock->sending = true;
+    io->calls->sock_send(io, sock, pieces, count);
+}
+
+bool io_sock_sending(const struct io_sock *sock)
+{
+    return sock->sending;
+}
+
+void io_sock_pause(struct io *io, struct io_sock *sock)
+{
+    io->calls->sock_pause(io, sock);
+}
+
+void io_sock_resume(struct io *io, struct io_sock *sock)
+{
+    io->calls->sock_resume(io, sock);
+}
+
+void io_sock_close(struct io *io, struct io_sock *sock, bool drain)
+{
+    io->calls->sock_close(io, sock, drain);
+}
