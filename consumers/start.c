@@ -39,6 +39,7 @@ static uint64_t start_of(struct consumer *c)
     uint64_t last = c->stream.last(c->stream.owner);
 
     switch ((enum deliver_policy)c->config.deliver_policy) {
+    case DELIVER_UNDEFINED:
     case DELIVER_ALL: return first;
     case DELIVER_LAST: return start_at_last(c, first, last);
     case DELIVER_NEW: return last + 1 > first ? last + 1 : first;
