@@ -1,6 +1,7 @@
 /*
- * arena: memory that lives for one turn or one request and is freed whole. Blocks are chained;
- * arena_reset keeps the first block, so a steady turn allocates nothing.
+ * arena: memory that lives for one turn or one request and is freed whole. Blocks are chained and
+ * double in size; arena_reset keeps one, in the end one that holds a usual turn, so that a steady
+ * turn allocates nothing. A block of more than 1 MiB is not kept.
  */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H
@@ -27,7 +28,10 @@ void *arena_take(struct arena *arena, size_t size);
 /* A copy, with a zero behind it that is not counted; .at is NULL at the limit. */
 struct bytes arena_copy(struct arena *arena, struct bytes b);
 
+/* `count` items of `size`; NULL also when the product does not fit. */
+void *arena_take_array(struct arena *arena, size_t size, size_t count);
+
 #define ARENA_NEW(arena, type) ((type *)arena_take((arena), sizeof(type)))
-#define ARENA_ARRAY(arena, type, count) ((type *)arena_take((arena), sizeof(type) * (count)))
+#define ARENA_ARRAY(arena, type, count) ((type *)arena_take_array((arena), sizeof(type), (count)))
 
 #endif

@@ -25,7 +25,7 @@ uint8_t *buf_reserve(struct buf *buf, size_t size);
 /* Counts `size` bytes that were written into reserved room. */
 void buf_commit(struct buf *buf, size_t size);
 
-/* Each appends whole or, at the limit, not at all and returns false. */
+/* Each appends whole or, at the limit, not at all and returns false. `b` lies outside the buf. */
 bool buf_add(struct buf *buf, struct bytes b);
 bool buf_add_byte(struct buf *buf, uint8_t byte);
 bool buf_add_u64(struct buf *buf, uint64_t value); /* decimal */

@@ -136,8 +136,10 @@ struct io_sock_events {
     void (*received)(void *owner, struct bytes b);
     /* The send has been taken by the kernel whole; the memory is the owner's again. */
     void (*sent)(void *owner);
-    /* The peer ended or the socket failed (negative errno, 0: end of stream). The owner answers with
-     * io_sock_close. Nothing is received afterwards. */
+    /* The peer ended or the socket failed (negative errno, 0: end of stream), told after all bytes
+     * that arrived before. The owner answers with io_sock_close. Nothing is received afterwards. While
+     * paused only a failed send is told, and what had arrived is dropped. After a failed send
+     * io_sock_sending stays true until `closed`. */
     void (*ended)(void *owner, int reason);
     /* After io_sock_close: nothing more will come, the memory of an unfinished send is the owner's
      * again and the io_sock is gone. */
@@ -167,7 +169,8 @@ bool io_sock_sending(const struct io_sock *sock);
 void io_sock_pause(struct io *io, struct io_sock *sock);
 void io_sock_resume(struct io *io, struct io_sock *sock);
 /* Cancels everything; ends in `closed`. With `drain` the send in flight may finish first (bounded
- * by the owner's own timer, who closes again without drain). */
+ * by the owner's own timer, who closes again without drain; closing again is always fine until
+ * `closed`). A socket that was never started is gone at once, nobody is told. */
 void io_sock_close(struct io *io, struct io_sock *sock, bool drain);
 
 #endif

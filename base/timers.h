@@ -24,6 +24,9 @@ struct timers {
     size_t count;
     size_t capacity;
     uint64_t order_next;
+    size_t late;    /* armed by a firing timer for a time already reached */
+    int64_t now_ns; /* of the run */
+    bool running;
 };
 
 void timers_init(struct timers *timers);

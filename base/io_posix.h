@@ -1,0 +1,59 @@
+/*
+ * io_posix: the blocking file calls of base/io.h on a real file system, below one root directory.
+ * Any backend with real files embeds `struct io_posix` first and puts these into its io_calls. All
+ * but io_posix_lock may be called from any thread.
+ */
+#ifndef BASE_IO_POSIX_H
+#define BASE_IO_POSIX_H
+
+#include "base/io_backend.h"
+
+#define IO_POSIX_LOCKS_MAX 16u
+
+struct io_posix {
+    struct io io;
+    int root; /* -1: no root was named, every file call fails with ERR_NOT_FOUND */
+    int locks[IO_POSIX_LOCKS_MAX];
+    unsigned locks_count;
+};
+
+struct io_posix_file {
+    struct io_file head;
+    int fd;
+};
+
+/* Makes the root directory and those above it where they are missing. */
+enum err io_posix_init(struct io_posix *posix, const char *root);
+void io_posix_deinit(struct io_posix *posix); /* releases the locks; files are their owners' to close */
+
+static inline int io_posix_fd(const struct io_file *file)
+{
+    return ((const struct io_posix_file *)file)->fd;
+}
+
+int64_t io_posix_monotonic(void);
+void io_posix_clock_refresh(struct io *io);
+void io_posix_random(struct io *io, void *at, size_t size);
+
+enum err io_posix_open(struct io *io, const char *path, unsigned flags, struct io_file **file);
+void io_posix_close(struct io *io, struct io_file *file);
+enum err io_posix_size(struct io *io, struct io_file *file, uint64_t *size);
+enum err io_posix_read_all(struct io *io, struct io_file *file, uint64_t offset, void *at,
+                           size_t size);
+enum err io_posix_write_all(struct io *io, struct io_file *file, uint64_t offset, struct bytes b);
+enum err io_posix_sync(struct io *io, struct io_file *file);
+enum err io_posix_allocate(struct io *io, struct io_file *file, uint64_t offset, uint64_t size);
+enum err io_posix_truncate(struct io *io, struct io_file *file, uint64_t size);
+int64_t io_posix_read_now(struct io *io, struct io_file *file, uint64_t offset, void *at,
+                          size_t size);
+
+enum err io_posix_mkdir(struct io *io, const char *path);
+enum err io_posix_rename(struct io *io, const char *from, const char *to);
+enum err io_posix_unlink(struct io *io, const char *path);
+enum err io_posix_rmdir(struct io *io, const char *path);
+enum err io_posix_sync_dir(struct io *io, const char *path);
+enum err io_posix_list(struct io *io, const char *path, io_entry_fn *entry, void *context);
+enum err io_posix_lock(struct io *io, const char *path);
+enum err io_posix_space(struct io *io, uint64_t *available, uint64_t *total);
+
+#endif

@@ -1,0 +1,269 @@
+#include "base/io_uring_parts.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/heap.h"
+#include "base/owner.h"
+
+#define BACKLOG        4096
+#define RETRY_AFTER_NS 100000000
+
+struct io_listener {
+    struct uring *uring;
+    int fd;
+    bool closing;
+    io_accepted_fn *accepted;
+    void *context;
+    struct timer retry; /* armed while accepting rests */
+    struct io_listener *previous;
+    struct io_listener *next;
+};
+
+union address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+};
+
+/* ---- addresses -------------------------------------------------------------------------------------- */
+
+static socklen_t address_size(const union address *address)
+{
+    return address->any.sa_family == AF_INET ? sizeof(address->v4) : sizeof(address->v6);
+}
+
+static uint16_t address_port(const union address *address)
+{
+    return ntohs(address->any.sa_family == AF_INET ? address->v4.sin_port : address->v6.sin6_port);
+}
+
+/* A version 4 peer of a version 6 socket is shown as what it is. */
+static void address_show(const union address *address, struct io_address *shown)
+{
+    memset(shown, 0, sizeof(*shown));
+    shown->port = address_port(address);
+    if (address->any.sa_family == AF_INET)
+        inet_ntop(AF_INET, &address->v4.sin_addr, shown->text, sizeof(shown->text));
+    else if (IN6_IS_ADDR_V4MAPPED(&address->v6.sin6_addr))
+        inet_ntop(AF_INET, &address->v6.sin6_addr.s6_addr[12], shown->text, sizeof(shown->text));
+    else
+        inet_ntop(AF_INET6, &address->v6.sin6_addr, shown->text, sizeof(shown->text));
+}
+
+static bool address_look_up(const char *host, union address *address)
+{
+    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *found;
+    bool fits;
+
+    if (getaddrinfo(host, NULL, &hints, &found) != 0)
+        return false;
+    fits = found->ai_addrlen <= sizeof(*address);
+    if (fits)
+        memcpy(address, found->ai_addr, found->ai_addrlen);
+    freeaddrinfo(found);
+    return fits;
+}
+
+static bool host_is_any(const char *host)
+{
+    return *host == 0 || strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
+}
+
+/* "any" is version 6, which takes version 4 as well; io_listen falls back where there is none. */
+static bool address_of_host(const char *host, union address *address)
+{
+    memset(address, 0, sizeof(*address));
+    if (host_is_any(host)) {
+        address->v6.sin6_family = AF_INET6;
+        return true;
+    }
+    if (strcmp(host, "localhost") == 0)
+        host = "127.0.0.1";
+    if (inet_pton(AF_INET, host, &address->v4.sin_addr) == 1) {
+        address->v4.sin_family = AF_INET;
+        return true;
+    }
+    if (inet_pton(AF_INET6, host, &address->v6.sin6_addr) == 1) {
+        address->v6.sin6_family = AF_INET6;
+        return true;
+    }
+    return address_look_up(host, address);
+}
+
+static void address_set_port(union address *address, uint16_t port)
+{
+    if (address->any.sa_family == AF_INET)
+        address->v4.sin_port = htons(port);
+    else
+        address->v6.sin6_port = htons(port);
+}
+
+/* ---- accepting ---------------------------------------------------------------------------------------- */
+
+static void accept_arm(struct io_listener *l)
+{
+    struct io_uring_sqe *sqe = uring_sqe(l->uring, l, TAG_ACCEPT);
+
+    io_uring_prep_multishot_accept(sqe, l->fd, NULL, NULL, SOCK_CLOEXEC);
+}
+
+static void accept_again(struct timer *timer)
+{
+    accept_arm(owner_of(timer, struct io_listener, retry));
+}
+
+static void listener_free(struct io_listener *l)
+{
+    struct uring *u = l->uring;
+
+    timers_cancel(&u->posix.io.timers, &l->retry);
+    close(l->fd);
+    if (l->next != NULL)
+        l->next->previous = l->previous;
+    if (l->previous != NULL)
+        l->previous->next = l->next;
+    else
+        u->listeners = l->next;
+    heap_give(l);
+}
+
+static void accepted(struct io_listener *l, int fd)
+{
+    union address address;
+    struct io_address peer;
+    socklen_t size = sizeof(address);
+
+    if (l->closing || getpeername(fd, &address.any, &size) != 0) {
+        close(fd); /* gone already */
+        return;
+    }
+    address_show(&address, &peer);
+    l->accepted(l->context, uring_sock_create(l->uring, fd), &peer);
+}
+
+/* The end of one multishot request. Out of descriptors or memory, arming at once would spin. */
+static void accept_ended(struct io_listener *l, int result)
+{
+    struct timers *timers = &l->uring->posix.io.timers;
+
+    if (l->closing)
+        listener_free(l);
+    else if (result >= 0 || result == -ECONNABORTED || result == -EINTR)
+        accept_arm(l);
+    else
+        timers_arm(timers, &l->retry, l->uring->posix.io.now_ns + RETRY_AFTER_NS);
+}
+
+void uring_accept_completed(struct uring *u, struct io_listener *l, int result, unsigned flags)
+{
+    bool more = flags & IORING_CQE_F_MORE;
+
+    if (u->destroying) {
+        if (result >= 0)
+            close(result);
+        return;
+    }
+    if (result >= 0)
+        accepted(l, result); /* may close the listener, which stays until its request has ended */
+    if (!more)
+        accept_ended(l, result);
+}
+
+/* ---- listening ------------------------------------------------------------------------------------------ */
+
+static enum err err_of_listen(int errnum)
+{
+    switch (errnum) {
+    case EADDRINUSE: return ERR_BUSY;
+    case EACCES:
+    case EPERM: return ERR_ACCESS;
+    case EADDRNOTAVAIL: return ERR_INVALID;
+    default: return err_of_errno(errnum);
+    }
+}
+
+/* Accepted sockets inherit TCP_NODELAY: what a shard sends in a turn is complete, waiting gains nothing. */
+static int open_socket(const union address *address)
+{
+    static const int yes = 1, no = 0;
+    int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return -1;
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
+    if (address->any.sa_family == AF_INET6)
+        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof(no));
+    if (bind(fd, &address->any, address_size(address)) == 0 && listen(fd, BACKLOG) == 0)
+        return fd;
+    close(fd); /* leaves errno: close of a fresh socket does not fail */
+    return -1;
+}
+
+static int open_any_version(union address *address, bool any, uint16_t port)
+{
+    int fd;
+
+    address_set_port(address, port);
+    fd = open_socket(address);
+    if (fd >= 0 || !any || (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL))
+        return fd;
+    *address = (union address){.v4 = {.sin_family = AF_INET}}; /* a machine without version 6 */
+    address_set_port(address, port);
+    return open_socket(address);
+}
+
+enum err uring_listen(struct io *io, const char *host, uint16_t port, io_accepted_fn *accepted_fn,
+                      void *context, struct io_listener **listener, uint16_t *bound)
+{
+    struct uring *u = (struct uring *)io;
+    union address address;
+    socklen_t size = sizeof(address);
+    struct io_listener *l;
+    int fd;
+
+    if (!address_of_host(host, &address))
+        return ERR_INVALID;
+    fd = open_any_version(&address, host_is_any(host), port);
+    if (fd < 0)
+        return err_of_listen(errno);
+    getsockname(fd, &address.any, &size);
+    *bound = address_port(&address);
+
+    l = HEAP_NEW(struct io_listener);
+    *l = (struct io_listener){.uring = u, .fd = fd, .accepted = accepted_fn, .context = context};
+    l->retry.fire = accept_again;
+    l->next = u->listeners;
+    if (u->listeners != NULL)
+        u->listeners->previous = l;
+    u->listeners = l;
+    accept_arm(l);
+    *listener = l;
+    return OK;
+}
+
+/* Shutting a listening socket down ends its accept request and frees the port at once. */
+void uring_listener_close(struct io *io, struct io_listener *l)
+{
+    assert(!l->closing);
+    l->closing = true;
+    shutdown(l->fd, SHUT_RDWR);
+    if (timer_armed(&l->retry)) {
+        (void)io;
+        listener_free(l);
+    }
+}
+
+void uring_listeners_destroy(struct uring *u)
+{
+    while (u->listeners != NULL)
+        listener_free(u->listeners);
+}

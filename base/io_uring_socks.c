@@ -1,0 +1,499 @@
+/*
+ * Connected sockets. One multishot receive is armed while the owner wants bytes, one send is in
+ * flight while the owner sends, and cancelling either is a third request. The sock is freed only when
+ * all of them have completed: `owed` counts them.
+ *
+ * A cancelled receive may still deliver: what was received before the kernel saw the cancellation is
+ * kept in `late` and comes out at resume, before anything newer.
+ */
+#include "base/io_uring_parts.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/heap.h"
+
+enum sock_state {
+    SOCK_NEW,      /* accepted; the owner has not started it */
+    SOCK_OPEN,     /* bytes flow */
+    SOCK_ENDED,    /* the owner was told; its close is awaited */
+    SOCK_DRAINING, /* closed by the owner, the send in flight may finish */
+    SOCK_CLOSING,  /* everything is being cancelled */
+};
+
+struct late {
+    struct late *next;
+    size_t size;
+    uint8_t at[];
+};
+
+struct send {
+    struct send *next; /* in the pool */
+    struct msghdr message;
+    struct iovec pieces[IO_PIECES_MAX];
+    size_t left;
+};
+
+struct sock {
+    struct io_sock head;
+    struct uring *uring;
+    const struct io_sock_events *events;
+    void *owner;
+    int fd;
+    int reason; /* of the end, once end_seen or broken */
+    uint8_t state;
+    uint8_t owed;
+    bool paused;
+    bool receiving;  /* the receive is armed */
+    bool cancelling; /* the receive is being cancelled */
+    bool end_seen;   /* nothing more will be received */
+    bool broken;     /* a send failed */
+    bool is_ready;   /* in the ready list */
+    struct send *send;
+    struct late *late_first;
+    struct late *late_last;
+    struct sock *ready_next; /* and the pool's link */
+    struct sock *previous;
+    struct sock *next;
+};
+
+static void settle(struct sock *s);
+
+/* ---- making and freeing ------------------------------------------------------------------------- */
+
+struct io_sock *uring_sock_create(struct uring *u, int fd)
+{
+    struct sock *s = u->spare;
+
+    if (s != NULL)
+        u->spare = s->ready_next;
+    else
+        s = HEAP_NEW(struct sock);
+    *s = (struct sock){.uring = u, .fd = fd, .next = u->socks};
+    if (u->socks != NULL)
+        u->socks->previous = s;
+    u->socks = s;
+    return &s->head;
+}
+
+static void late_free(struct sock *s)
+{
+    struct late *late;
+
+    while ((late = s->late_first) != NULL) {
+        s->late_first = late->next;
+        heap_give(late);
+    }
+    s->late_last = NULL;
+}
+
+static void send_give(struct sock *s)
+{
+    struct uring *u = s->uring;
+
+    if (s->send == NULL)
+        return;
+    s->send->next = u->spare_sends;
+    u->spare_sends = s->send;
+    s->send = NULL;
+}
+
+static void sock_free(struct sock *s)
+{
+    struct uring *u = s->uring;
+
+    close(s->fd);
+    late_free(s);
+    send_give(s);
+    if (s->next != NULL)
+        s->next->previous = s->previous;
+    if (s->previous != NULL)
+        s->previous->next = s->next;
+    else
+        u->socks = s->next;
+    s->ready_next = u->spare;
+    u->spare = s;
+}
+
+void uring_socks_destroy(struct uring *u)
+{
+    struct send *send;
+    struct sock *s;
+
+    while (u->socks != NULL)
+        sock_free(u->socks);
+    while ((s = u->spare) != NULL) {
+        u->spare = s->ready_next;
+        heap_give(s);
+    }
+    while ((send = u->spare_sends) != NULL) {
+        u->spare_sends = send->next;
+        heap_give(send);
+    }
+}
+
+/* ---- requests -------------------------------------------------------------------------------------- */
+
+static struct io_uring_sqe *request(struct sock *s, enum tag tag)
+{
+    s->owed++;
+    return uring_sqe(s->uring, s, tag);
+}
+
+static void receive_arm(struct sock *s)
+{
+    struct io_uring_sqe *sqe = request(s, TAG_RECV);
+
+    assert(!s->receiving);
+    io_uring_prep_recv_multishot(sqe, s->fd, NULL, 0, 0);
+    sqe->flags |= IOSQE_BUFFER_SELECT;
+    sqe->buf_group = 0;
+    s->receiving = true;
+}
+
+static void cancel(struct sock *s, enum tag tag)
+{
+    struct io_uring_sqe *sqe = request(s, TAG_CANCEL);
+
+    io_uring_prep_cancel64(sqe, (uintptr_t)s | tag, 0);
+}
+
+static void receive_cancel(struct sock *s)
+{
+    if (!s->receiving || s->cancelling)
+        return;
+    s->cancelling = true;
+    cancel(s, TAG_RECV);
+}
+
+/* MSG_WAITALL lets the kernel itself continue a send that the socket's buffer cuts short. */
+static void send_arm(struct sock *s)
+{
+    struct io_uring_sqe *sqe = request(s, TAG_SEND);
+    struct send *send = s->send;
+    const struct iovec *first = &send->message.msg_iov[0];
+
+    if (send->message.msg_iovlen == 1)
+        io_uring_prep_send(sqe, s->fd, first->iov_base, first->iov_len, MSG_NOSIGNAL | MSG_WAITALL);
+    else
+        io_uring_prep_sendmsg(sqe, s->fd, &send->message, MSG_NOSIGNAL | MSG_WAITALL);
+}
+
+/* ---- what happens next ------------------------------------------------------------------------------ */
+
+static void ready_add(struct sock *s)
+{
+    if (s->is_ready)
+        return;
+    s->is_ready = true;
+    s->ready_next = s->uring->ready;
+    s->uring->ready = s;
+}
+
+/* The send's failure is told after the bytes that arrived before it, unless the owner has paused and
+ * would never see the end of them. */
+static bool end_is_due(const struct sock *s)
+{
+    if (s->state != SOCK_OPEN)
+        return false;
+    if (s->paused)
+        return s->broken;
+    return s->end_seen && s->late_first == NULL;
+}
+
+static bool receive_is_due(const struct sock *s)
+{
+    return s->state == SOCK_OPEN && !s->paused && !s->receiving && !s->cancelling && !s->end_seen &&
+           s->late_first == NULL;
+}
+
+/* From completions and from uring_socks_ready only: it calls the owner. */
+static void settle(struct sock *s)
+{
+    if (end_is_due(s)) {
+        s->state = SOCK_ENDED;
+        receive_cancel(s);
+        late_free(s);
+        s->events->ended(s->owner, s->reason);
+    } else if (receive_is_due(s)) {
+        receive_arm(s);
+    } else if (s->state == SOCK_CLOSING && s->owed == 0) {
+        ready_add(s);
+    }
+}
+
+/* ---- receiving ----------------------------------------------------------------------------------------- */
+
+static void late_add(struct sock *s, struct bytes b)
+{
+    struct late *late = heap_take(sizeof(*late) + b.size);
+
+    late->size = b.size;
+    memcpy(late->at, b.at, b.size);
+    if (s->late_last != NULL)
+        s->late_last->next = late;
+    else
+        s->late_first = late;
+    s->late_last = late;
+}
+
+static void late_deliver(struct sock *s)
+{
+    struct late *late;
+
+    while (s->state == SOCK_OPEN && !s->paused && (late = s->late_first) != NULL) {
+        s->late_first = late->next;
+        if (s->late_first == NULL)
+            s->late_last = NULL;
+        s->events->received(s->owner, bytes_of(late->at, late->size));
+        heap_give(late);
+    }
+}
+
+static void deliver(struct sock *s, struct bytes b)
+{
+    if (s->state != SOCK_OPEN)
+        return;
+    if (s->paused || s->late_first != NULL)
+        late_add(s, b);
+    else
+        s->events->received(s->owner, b);
+}
+
+/* Ends of the request that are not the socket's: all buffers were in use (they are back by the time
+ * it is armed again), it was cancelled, or interrupted. */
+static bool arm_again(int result)
+{
+    return result > 0 || result == -ENOBUFS || result == -ECANCELED || result == -EINTR ||
+           result == -EAGAIN;
+}
+
+void uring_recv_completed(struct uring *u, struct sock *s, int result, unsigned flags)
+{
+    unsigned id = flags >> IORING_CQE_BUFFER_SHIFT;
+
+    if ((flags & IORING_CQE_F_MORE) == 0) {
+        s->receiving = false;
+        s->owed--;
+        if (!arm_again(result)) {
+            s->end_seen = true;
+            if (!s->broken)
+                s->reason = result;
+        }
+    }
+    if (flags & IORING_CQE_F_BUFFER) {
+        if (result > 0 && !u->destroying)
+            deliver(s, bytes_of(u->buffer_memory + (size_t)id * u->buffer_size, (size_t)result));
+        uring_buffer_return(u, id);
+    }
+    if (!u->destroying)
+        settle(s);
+}
+
+/* -EALREADY: the request was being worked on just then, and goes on. */
+void uring_cancel_completed(struct uring *u, struct sock *s, int result)
+{
+    s->owed--;
+    s->cancelling = false;
+    if (u->destroying)
+        return;
+    if (result == -EALREADY && s->state == SOCK_CLOSING)
+        shutdown(s->fd, SHUT_RDWR);
+    else if (result == -EALREADY && s->paused)
+        receive_cancel(s);
+    settle(s);
+}
+
+/* ---- sending ------------------------------------------------------------------------------------------- */
+
+static struct send *send_take(struct uring *u)
+{
+    struct send *send = u->spare_sends;
+
+    if (send == NULL)
+        return HEAP_NEW(struct send);
+    u->spare_sends = send->next;
+    return send;
+}
+
+void uring_sock_send(struct io *io, struct io_sock *sock, const struct bytes *pieces, size_t count)
+{
+    struct sock *s = (struct sock *)sock;
+    struct send *send = send_take((struct uring *)io);
+    size_t used = 0;
+
+    assert(s->state == SOCK_OPEN || s->state == SOCK_ENDED);
+    send->left = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (pieces[i].size == 0)
+            continue;
+        send->pieces[used++] = (struct iovec){(void *)pieces[i].at, pieces[i].size};
+        send->left += pieces[i].size;
+    }
+    send->message = (struct msghdr){.msg_iov = send->pieces, .msg_iovlen = used};
+    s->send = send;
+    send_arm(s);
+}
+
+static void send_skip(struct send *send, size_t count)
+{
+    struct msghdr *message = &send->message;
+
+    send->left -= count;
+    while (count > 0 && count >= message->msg_iov->iov_len) {
+        count -= message->msg_iov->iov_len;
+        message->msg_iov++;
+        message->msg_iovlen--;
+    }
+    if (count > 0) {
+        message->msg_iov->iov_base = (char *)message->msg_iov->iov_base + count;
+        message->msg_iov->iov_len -= count;
+    }
+}
+
+static void send_finish(struct sock *s)
+{
+    send_give(s);
+    s->head.sending = false;
+    if (s->state == SOCK_DRAINING)
+        s->state = SOCK_CLOSING;
+    else if (s->state == SOCK_OPEN || s->state == SOCK_ENDED)
+        s->events->sent(s->owner);
+}
+
+/* What the peer sent before can still be read: receiving ends by itself and tells the reason. */
+static void send_fail(struct sock *s, int result)
+{
+    if (s->state == SOCK_DRAINING)
+        s->state = SOCK_CLOSING;
+    if (s->state != SOCK_OPEN)
+        return;
+    s->broken = true;
+    s->reason = result;
+    shutdown(s->fd, SHUT_RDWR);
+}
+
+void uring_send_completed(struct uring *u, struct sock *s, int result)
+{
+    bool again = result == -EINTR || result == -EAGAIN;
+
+    s->owed--;
+    if (u->destroying)
+        return;
+    if (result > 0)
+        send_skip(s->send, (size_t)result);
+    if (s->send->left == 0)
+        send_finish(s);
+    else if ((result > 0 || again) && s->state != SOCK_CLOSING)
+        send_arm(s);
+    else
+        send_fail(s, result);
+    settle(s);
+}
+
+/* ---- the owner's calls ------------------------------------------------------------------------------------ */
+
+void uring_sock_start(struct io *io, struct io_sock *sock, const struct io_sock_events *events,
+                      void *owner)
+{
+    struct sock *s = (struct sock *)sock;
+
+    (void)io;
+    assert(s->state == SOCK_NEW);
+    s->state = SOCK_OPEN;
+    s->events = events;
+    s->owner = owner;
+    if (!s->paused)
+        receive_arm(s);
+}
+
+void uring_sock_pause(struct io *io, struct io_sock *sock)
+{
+    struct sock *s = (struct sock *)sock;
+
+    (void)io;
+    if (s->state != SOCK_OPEN && s->state != SOCK_NEW)
+        return;
+    s->paused = true;
+    receive_cancel(s);
+    if (s->broken)
+        ready_add(s);
+}
+
+void uring_sock_resume(struct io *io, struct io_sock *sock)
+{
+    struct sock *s = (struct sock *)sock;
+
+    (void)io;
+    if ((s->state != SOCK_OPEN && s->state != SOCK_NEW) || !s->paused)
+        return;
+    s->paused = false;
+    ready_add(s);
+}
+
+void uring_sock_close(struct io *io, struct io_sock *sock, bool drain)
+{
+    struct sock *s = (struct sock *)sock;
+
+    (void)io;
+    if (s->state == SOCK_CLOSING || (s->state == SOCK_DRAINING && drain))
+        return;
+    receive_cancel(s);
+    if (drain && s->head.sending && !s->broken && s->send->left > 0) {
+        s->state = SOCK_DRAINING;
+        return;
+    }
+    s->state = SOCK_CLOSING;
+    if (s->head.sending && !s->broken)
+        cancel(s, TAG_SEND);
+    ready_add(s);
+}
+
+/* ---- telling ---------------------------------------------------------------------------------------------- */
+
+/*
+ * Unread bytes make close() answer the peer with a reset, which can overtake our last words to it;
+ * take off what is there.
+ */
+static void discard_unread(struct sock *s)
+{
+    for (int i = 0; i < 4; i++)
+        if (recv(s->fd, NULL, 1u << 20, MSG_DONTWAIT | MSG_TRUNC) <= 0)
+            return;
+}
+
+static void finish(struct sock *s)
+{
+    const struct io_sock_events *events = s->events;
+    void *owner = s->owner;
+
+    discard_unread(s);
+    sock_free(s);
+    if (events != NULL)
+        events->closed(owner);
+}
+
+static void tell(struct sock *s)
+{
+    late_deliver(s);
+    if (s->state == SOCK_CLOSING && s->owed == 0)
+        finish(s);
+    else
+        settle(s);
+}
+
+/* What owners make ready while they are told waits for the next turn. */
+void uring_socks_ready(struct uring *u)
+{
+    struct sock *s, *next;
+
+    s = u->ready;
+    u->ready = NULL;
+    for (; s != NULL; s = next) {
+        next = s->ready_next;
+        s->is_ready = false;
+        tell(s);
+    }
+}
