@@ -61,7 +61,9 @@ bool schema_parse(const struct schema *schema, const struct json *json, bool str
 void schema_encode_members(const struct schema *schema, const void *in, struct json_writer *writer);
 void schema_encode(const struct schema *schema, const void *in, struct json_writer *writer);
 bool schema_equal(const struct schema *schema, const void *a, const void *b);
-/* A deep copy into `arena`. */
+/* Zeroes `out` and sets what is not zero when absent (times: TIME_UNSET). Before schema_parse. */
+void schema_clear(const struct schema *schema, void *out);
+/* A deep copy into `arena`, which must have room. */
 void schema_copy(const struct schema *schema, const void *from, void *to, struct arena *arena);
 /* The name of the first SCHEMA_REFUSED field that is set, or NULL. */
 const char *schema_refused(const struct schema *schema, const void *in);

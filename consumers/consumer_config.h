@@ -5,6 +5,7 @@
 #ifndef CONSUMERS_CONSUMER_CONFIG_H
 #define CONSUMERS_CONSUMER_CONFIG_H
 
+#include "base/err.h"
 #include "base/schema.h"
 
 enum deliver_policy {
@@ -58,5 +59,8 @@ struct consumer_config {
 };
 
 extern const struct schema consumer_config_schema;
+
+/* Reads what the table encoded, as it stands in the log. ERR_CORRUPT: it is something else. */
+enum err consumer_config_decode(struct bytes json, struct arena *arena, struct consumer_config *out);
 
 #endif

@@ -5,6 +5,7 @@
 #ifndef SERVER_STREAM_STREAM_CONFIG_H
 #define SERVER_STREAM_STREAM_CONFIG_H
 
+#include "base/err.h"
 #include "base/schema.h"
 
 enum stream_retention { RETENTION_LIMITS, RETENTION_INTEREST, RETENTION_WORKQUEUE };
@@ -56,5 +57,8 @@ struct stream_config {
 };
 
 extern const struct schema stream_config_schema;
+
+/* Reads what the table encoded, as it stands in the log. ERR_CORRUPT: it is something else. */
+enum err stream_config_decode(struct bytes json, struct arena *arena, struct stream_config *out);
 
 #endif
