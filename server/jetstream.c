@@ -7,6 +7,8 @@
  */
 #include "server/jetstream_priv.h"
 
+#include <stdlib.h>
+
 #include "base/heap.h"
 #include "server/api/api.h"
 

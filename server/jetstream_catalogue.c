@@ -1,5 +1,7 @@
 /* jetstream_catalogue: changes of the catalogue, one at a time: intent in the metadata group, then the
  * effect in the stream's log. */
+#include <stdio.h>
+
 #include "base/heap.h"
 #include "server/jetstream_priv.h"
 

@@ -3,6 +3,8 @@
  * before it is applied, so its check sees the applied state, and nothing is decided until it is
  * applied itself: the barrier of architecture, "decide". Publishes wait meanwhile (ingest.c).
  */
+#include <stdio.h>
+
 #include "server/stream/stream_priv.h"
 
 #define EXPIRY_GRANULARITY_NS INT64_C(250000000)

@@ -32,7 +32,8 @@ enum stream_op_kind {
 /*
  * Embedded in its owner (an API request), which keeps everything it points to until `done`.
  * `check` (may be NULL) runs when the operation's turn has come and nothing is in flight, so it sees
- * the applied state: a non-zero err_code refuses the operation and is handed to `done`.
+ * the applied state: a non-zero err_code refuses the operation and is handed to `done`. It may turn the
+ * operation into a READ when there is nothing to change.
  * `done` runs exactly once: after apply, after a refusal, or with `failed` when the disk refused it.
  */
 struct stream_op {

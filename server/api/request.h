@@ -1,0 +1,94 @@
+/*
+ * request: one API request from its arrival to its answer. It owns a copy of what came in and an arena
+ * for what is parsed from it, and is freed by the call that answers.
+ */
+#ifndef SERVER_API_REQUEST_H
+#define SERVER_API_REQUEST_H
+
+#include "base/arena.h"
+#include "base/json.h"
+#include "server/api/api.h"
+
+#define API_REQUEST_MAX  (8u << 20)  /* bytes of a body we look at; larger ones are refused */
+#define API_ANSWER_MAX   (64u << 20)
+#define API_QUEUE_MAX    10000u      /* the reference's request_queue_limit */
+
+struct api_request;
+
+struct api_endpoint {
+    const char *subject;  /* tokens; "*" stands for a stream or consumer name, ">" for any rest */
+    const char *type;     /* of the answer, after "io.nats.jetstream.api.v1." */
+    void (*run)(struct api_request *request);
+    bool paged;           /* total, offset, limit are printed with errors, too */
+};
+
+struct api_request {
+    struct api *api;
+    struct account *account;
+    const struct api_endpoint *endpoint;
+    struct bytes subject, reply, headers, body; /* owned copies */
+    struct arena arena;
+    struct api_request *next;      /* in the queue, then in the list of those under way */
+    struct api_request **previous;
+
+    /* The operation it waits for, one at a time. */
+    struct stream_op stream_op;
+    struct catalogue_op catalogue_op;
+    struct stream_read read;
+
+    /* What `check` and `done` need; in the arena. */
+    void *parsed;
+};
+
+/* The token of the subject after "$JS.API.": 0 is STREAM, CONSUMER...; empty if there is none. */
+struct bytes api_token(const struct api_request *request, size_t n);
+struct jetstream *api_jetstream(const struct api_request *request);
+/* The stream named by that token or NULL (then 10059 has been answered and the request is gone). */
+struct stream *api_stream(struct api_request *request, size_t token);
+
+/* ---- bodies -------------------------------------------------------------------------------------- */
+
+/* Parses the body with `schema` into `out` (cleared first). An empty body is an empty object. False: 10025
+ * has been answered and the request is gone. */
+bool api_parse(struct api_request *request, const struct schema *schema, bool strict, void *out);
+/* The same for endpoints that look at the body only if it begins with '{' or '['. */
+bool api_parse_optional(struct api_request *request, const struct schema *schema, bool strict, void *out);
+/* For endpoints that take nothing: false: 10038 has been answered and the request is gone. */
+bool api_parse_nothing(struct api_request *request);
+
+/* ---- answering: each ends the request, which is freed. ------------------------------------------------ */
+
+/* Begins {"type":"...", ; add members to the writer, then api_answer. The buffer is the api's own. */
+struct json_writer *api_answer_begin(struct api_request *request);
+void api_answer(struct api_request *request);
+/* {"type":..., "success":true} */
+void api_answer_success(struct api_request *request);
+/* Error with the constant text, or with `text` (not a format) in place of the whole description. */
+void api_refuse(struct api_request *request, uint16_t err_code, const char *text);
+[[gnu::format(printf, 3, 4)]] void api_refuse_print(struct api_request *request, uint16_t err_code,
+                                                    const char *format, ...);
+
+/* ---- shared encoders ------------------------------------------------------------------------------------ */
+
+/* Members of StreamInfo / ConsumerInfo (no braces); `dynamic`: with _nats.ver and _nats.level in metadata. */
+void api_stream_info(struct json_writer *writer, struct api_request *request, struct stream *stream,
+                     bool dynamic, bool cluster);
+/* The same in parts, for STREAM.INFO with details: config and created; state (with deleted sequences, with
+ * the subjects that match, both optional); cluster and ts. */
+void api_stream_head(struct json_writer *writer, struct api_request *request, struct stream *stream,
+                     bool dynamic);
+void api_stream_state(struct json_writer *writer, struct stream *stream, bool deleted, struct bytes subjects);
+void api_stream_tail(struct json_writer *writer, struct api_request *request, bool cluster);
+/* Subjects with messages that match. */
+uint64_t api_subject_count(struct stream *stream, struct bytes filter);
+void api_consumer_info(struct json_writer *writer, struct api_request *request, struct stream *stream,
+                       struct consumer *consumer, bool dynamic);
+/* "key": RFC 3339 */
+void api_time(struct json_writer *writer, struct bytes key, int64_t time_ns);
+
+/* Endpoint tables, NULL-ended by subject. */
+extern const struct api_endpoint api_stream_endpoints[];
+extern const struct api_endpoint api_consumer_endpoints[];
+extern const struct api_endpoint api_account_endpoints[];
+
+#endif
