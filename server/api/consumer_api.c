@@ -4,7 +4,6 @@
 
 #include "base/subject.h"
 #include "base/text.h"
-#include "server/api/advisory.h"
 #include "server/api/consumer_check.h"
 #include "server/api/request.h"
 
@@ -155,20 +154,6 @@ static uint16_t create_check(struct stream_op *op, struct stream *stream)
     return too_many(stream) ? 10026 : 0;
 }
 
-static void advise(struct api_request *request, struct stream *stream, struct bytes consumer, const char *action)
-{
-    struct jetstream *jetstream = api_jetstream(request);
-    struct buf subject, body;
-
-    buf_init(&subject, 1024);
-    buf_init(&body, 4096);
-    if (advisory_of_action(jetstream, stream_name(stream), consumer, action, &subject, &body) &&
-        jetstream_listened(jetstream, request->account, buf_bytes(&subject)))
-        jetstream_answer(jetstream, request->account, buf_bytes(&subject), bytes_of(NULL, 0), buf_bytes(&body));
-    buf_deinit(&subject);
-    buf_deinit(&body);
-}
-
 static void create_done(struct stream_op *op, struct stream *stream)
 {
     struct api_request *request =
@@ -185,7 +170,7 @@ static void create_done(struct stream_op *op, struct stream *stream)
     writer = api_answer_begin(request);
     api_consumer_info(writer, request, stream, consumer, true);
     if (op->created)
-        advise(request, stream, op->name, "create");
+        api_advise(request, stream_name(stream), op->name, "create");
     api_answer(request);
 }
 
@@ -311,7 +296,7 @@ static void delete_done(struct stream_op *op, struct stream *stream)
         api_refuse(request, stream == NULL ? 10059 : op->error, op->error_text);
         return;
     }
-    advise(request, stream, op->name, "delete");
+    api_advise(request, stream_name(stream), op->name, "delete");
     api_answer_success(request);
 }
 
@@ -444,16 +429,17 @@ static void run_unpin(struct api_request *request)
 }
 
 const struct api_endpoint api_consumer_endpoints[] = {
-    {"CONSUMER.CREATE.*", "consumer_create_response", run_create, false},
-    {"CONSUMER.CREATE.*.>", "consumer_create_response", run_create, false},
-    {"CONSUMER.DURABLE.CREATE.*.>", "consumer_create_response", run_create, false},
-    {"CONSUMER.NAMES.*", "consumer_names_response", run_names, true},
-    {"CONSUMER.LIST.*", "consumer_list_response", run_list, true},
-    {"CONSUMER.INFO.*.*", "consumer_info_response", run_info, false},
-    {"CONSUMER.DELETE.*.*", "consumer_delete_response", run_delete, false},
-    {"CONSUMER.PAUSE.*.*", "consumer_pause_response", run_pause, false},
-    {"CONSUMER.RESET.*.*", "consumer_reset_response", run_reset, false},
-    {"CONSUMER.UNPIN.*.*", "consumer_unpin_response", run_unpin, false},
-    {"CONSUMER.LEADER.STEPDOWN.*.*", "consumer_leader_stepdown_response", run_cluster_only, false},
-    {NULL, NULL, NULL, false},
+    {"CONSUMER.CREATE.*", "consumer_create_response", run_create, NULL},
+    {"CONSUMER.CREATE.*.>", "consumer_create_response", run_create, NULL},
+    {"CONSUMER.DURABLE.CREATE.*.>", "consumer_create_response", run_create, NULL},
+    {"CONSUMER.NAMES.*", "consumer_names_response", run_names, API_PAGED ",\"consumers\":[]"},
+    {"CONSUMER.LIST.*", "consumer_list_response", run_list, API_PAGED ",\"consumers\":[]"},
+    {"CONSUMER.INFO.*.*", "consumer_info_response", run_info, NULL},
+    {"CONSUMER.DELETE.*.*", "consumer_delete_response", run_delete, NULL},
+    {"CONSUMER.PAUSE.*.*", "consumer_pause_response", run_pause,
+     "\"paused\":false,\"pause_until\":\"0001-01-01T00:00:00Z\""},
+    {"CONSUMER.RESET.*.*", "consumer_reset_response", run_reset, NULL},
+    {"CONSUMER.UNPIN.*.*", "consumer_unpin_response", run_unpin, NULL},
+    {"CONSUMER.LEADER.STEPDOWN.*.*", "consumer_leader_stepdown_response", run_cluster_only, NULL},
+    {NULL, NULL, NULL, NULL},
 };
