@@ -509,7 +509,7 @@ static inline void fake_restart(struct fake *fake)
 /* What was asked for since the last look, which it forgets. */
 static inline const char *fake_asked(struct fake *fake)
 {
-    static char text[65536];
+    static char text[1 << 20];
 
     ck_assert_uint_lt(fake->asked.size, sizeof(text));
     memcpy(text, fake->asked.at == NULL ? (const uint8_t *)"" : fake->asked.at, fake->asked.size);
