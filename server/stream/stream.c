@@ -99,6 +99,7 @@ static void refused(void *owner, enum err err)
     logger_error(server_logger(jetstream_server(stream->jetstream)),
                  "Stream '%.*s': could not write to disk: %s", BYTES_ARG(stream->name), err_text(err));
     stream->gathered = 0;
+    replica_gather_drop(stream->replica);
     decider_refused(&stream->decider);
     refuse_parked(stream, err);
     stream_operation_refused(stream, err);
@@ -220,8 +221,10 @@ void stream_close(struct stream *stream, bool deleted)
     stream_ingest_drop(stream);
     timers_cancel(timers, &stream->expiry);
     drop_reads(stream);
-    if (stream->replica != NULL)
+    if (stream->replica != NULL && deleted)
         replica_close(stream->replica);
+    else if (stream->replica != NULL)
+        replica_forget(stream->replica); /* the server ends: what is durable is found again */
     decider_deinit(&stream->decider);
     stream_state_deinit(&stream->state);
     table_deinit(&stream->consumers);
