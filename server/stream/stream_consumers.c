@@ -16,6 +16,12 @@ static struct io *stream_io(const struct stream *stream)
     return server_io(jetstream_server(stream->jetstream));
 }
 
+/* For the leader's timers; a follower and recovery have no time. */
+static int64_t leader_now(const struct stream *stream)
+{
+    return stream->lead ? io_now(stream_io(stream)) : 0;
+}
+
 static struct router *stream_router(const struct stream *stream)
 {
     return server_router(jetstream_server(stream->jetstream));
@@ -127,6 +133,8 @@ static struct consumer_stream view_of(struct stream *stream)
 {
     return (struct consumer_stream){
         .owner = stream,
+        .name = stream->name,
+        .message_max = (uint32_t)server_options(jetstream_server(stream->jetstream))->max_payload,
         .first = view_first,
         .last = view_last,
         .get = view_get,
@@ -169,7 +177,7 @@ static void ask_deliver(void *owner, const struct consumer_delivery *delivery)
     };
 
     if (!outbox_add(&shell->deliveries, &item))
-        LOGGER_WARN(server_logger(jetstream_server(shell->stream->jetstream)),
+        logger_warn(server_logger(jetstream_server(shell->stream->jetstream)),
                     "Consumer '%.*s': too many deliveries are waiting", BYTES_ARG(shell->name));
     stream_consumer_mark(shell);
 }
@@ -239,6 +247,15 @@ static void ask_wake_at(void *owner, int64_t deadline_ns)
         timers_arm(timers, &shell->wake, deadline_ns);
 }
 
+/* Interest and work-queue streams would let go of the message here; their retention is refused. */
+static void ask_settled(void *owner, uint64_t sequence)
+{
+    struct consumer_shell *shell = owner;
+
+    assert(shell->stream->state.config.retention == RETENTION_LIMITS);
+    (void)sequence;
+}
+
 static struct consumer_out out_of(struct consumer_shell *shell)
 {
     return (struct consumer_out){
@@ -251,6 +268,7 @@ static struct consumer_out out_of(struct consumer_shell *shell)
         .interest = ask_interest,
         .inactive = ask_inactive,
         .wake_at = ask_wake_at,
+        .settled = ask_settled,
     };
 }
 
@@ -463,7 +481,7 @@ struct consumer *stream_consumer_volatile(struct stream *stream, const struct co
         shell = make(stream, stream->number_next, config->name, config, created_ns);
         start(shell);
     } else {
-        consumer_update(shell->consumer, config);
+        consumer_update(shell->consumer, leader_now(stream), config);
         stream_consumer_mark(shell);
     }
     return shell->consumer;
@@ -477,11 +495,11 @@ static void effect_create(struct stream *stream, const struct effect *effect)
 
     arena_init(&arena, 1u << 20);
     if (consumer_config_decode(effect->consumer.json, &arena, &config) != OK) {
-        LOGGER_ERROR(server_logger(jetstream_server(stream->jetstream)),
+        logger_error(server_logger(jetstream_server(stream->jetstream)),
                      "Stream '%.*s': config of consumer '%.*s' is unreadable", BYTES_ARG(stream->name),
                      BYTES_ARG(effect->consumer.name));
     } else if (shell != NULL) {
-        consumer_update(shell->consumer, &config);
+        consumer_update(shell->consumer, leader_now(stream), &config);
         stream_consumer_mark(shell);
     } else {
         shell = make(stream, effect->consumer.number, effect->consumer.name, &config,
@@ -519,7 +537,7 @@ enum err stream_consumer_record(struct stream *stream, const struct record *reco
     if (shell == NULL)
         return OK; /* deleted in the same batch */
     stream_consumer_mark(shell);
-    return consumer_apply(shell->consumer, record->type, body);
+    return consumer_apply(shell->consumer, leader_now(stream), record->type, body);
 }
 
 static int compare_names(const void *a, const void *b)
