@@ -71,8 +71,9 @@ static size_t put_fraction(char *out, uint64_t fraction, int digits)
 
 size_t text_time(char out[static TEXT_TIME_MAX], int64_t unix_ns)
 {
-    int64_t seconds = unix_ns / NS_PER_S - (unix_ns % NS_PER_S < 0);
-    int64_t ns = unix_ns - seconds * NS_PER_S;
+    int64_t rest = unix_ns % NS_PER_S;
+    int64_t ns = rest < 0 ? rest + NS_PER_S : rest;
+    int64_t seconds = unix_ns / NS_PER_S - (rest < 0);
     int64_t days = seconds / 86400 - (seconds % 86400 < 0);
     struct civil civil;
     unsigned second;
