@@ -51,8 +51,8 @@ void logger_init(struct logger *logger);
 /* Whether a line of that level would be written: to spare the making of costly texts. */
 bool logger_wants(const struct logger *logger, enum logger_level level);
 
-[[gnu::format(printf, 3, 4)]] void
-logger_print(const struct logger *logger, enum logger_level level, const char *format, ...);
+[[gnu::format(printf, 3, 4)]] void logger_print(const struct logger *logger,
+                                                enum logger_level level, const char *format, ...);
 
 #define logger_fatal(logger, ...) logger_print((logger), LOGGER_FATAL, __VA_ARGS__)
 #define logger_error(logger, ...) logger_print((logger), LOGGER_ERROR, __VA_ARGS__)

@@ -175,7 +175,7 @@ START_TEST(a_descriptor_gets_one_write_per_line)
     errno = 77;
     logger_info(&logger, "one");
     logger_error(&logger, "two");
-    ck_assert_int_eq(errno, 77); /* and errno is the caller's */
+    ck_assert_int_eq(errno, 77);              /* and errno is the caller's */
     size = read(ends[0], text, sizeof(text)); /* one packet is one write */
     ck_assert(bytes_equal(bytes_of(text, (size_t)size), BYTES("[4711] [INF] one\n")));
     size = read(ends[0], text, sizeof(text));

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "base/table.h"
 #include "base/heap.h"
+#include "base/table.h"
 #include "base/text.h"
 #include "tests/unit/unit.h"
 
@@ -76,6 +76,9 @@ START_TEST(used_up_numbers_bring_a_new_prefix)
     ck_assert_int_eq(memcmp(one + NUID_PREFIX_SIZE, "zzzzzzzzzz", 10), 0);
     nuid_next(&nuid, &prng, two);
     ck_assert_int_ne(memcmp(one, two, NUID_PREFIX_SIZE), 0);
+    nuid.number = UINT64_C(839299365868340224) - nuid.step; /* the next would need 11 digits */
+    nuid_next(&nuid, &prng, one);
+    ck_assert_int_ne(memcmp(one, two, NUID_PREFIX_SIZE), 0);
 }
 END_TEST
 
@@ -97,10 +100,9 @@ END_TEST
 
 int main(void)
 {
-    const TTest *tests[] = {names_are_22_letters_and_never_the_same,
-                            names_of_one_prefix_rise_by_the_step,
-                            used_up_numbers_bring_a_new_prefix,
-                            generators_of_other_seeds_make_other_names};
+    const TTest *tests[] = {
+        names_are_22_letters_and_never_the_same, names_of_one_prefix_rise_by_the_step,
+        used_up_numbers_bring_a_new_prefix, generators_of_other_seeds_make_other_names};
 
     return UNIT_RUN_PLAIN("nuid", tests);
 }
