@@ -58,7 +58,8 @@ void io_destroy(struct io *io)
     io->calls->destroy(io);
 }
 
-/* ---- blocking file calls ----------------------------------------------------------------------- */
+/* ---- blocking file calls -----------------------------------------------------------------------
+ */
 
 /* Paths are made by us, from names that were checked: a bad one is a bug. */
 static bool path_good(const char *path)
@@ -198,7 +199,8 @@ enum err io_space(struct io *io, uint64_t *available, uint64_t *total)
     return io->calls->space(io, available, total);
 }
 
-/* ---- file operations of the loop ---------------------------------------------------------------- */
+/* ---- file operations of the loop ----------------------------------------------------------------
+ */
 
 static bool kind_writes(enum io_op_kind kind)
 {
@@ -236,7 +238,8 @@ void io_op_finish(struct io_op *op, int64_t result)
     op->done(op, result);
 }
 
-void io_write(struct io *io, struct io_op *op, struct io_file *file, uint64_t offset, struct bytes b)
+void io_write(struct io *io, struct io_op *op, struct io_file *file, uint64_t offset,
+              struct bytes b)
 {
     assert(b.size > 0);
     op_submit(io, op, IO_OP_WRITE, file, offset, (void *)b.at, b.size);
@@ -276,7 +279,8 @@ int64_t io_read_now(struct io *io, struct io_file *file, uint64_t offset, void *
     return io->calls->read_now(io, file, offset, at, size);
 }
 
-/* ---- work and wake-ups --------------------------------------------------------------------------- */
+/* ---- work and wake-ups
+ * --------------------------------------------------------------------------- */
 
 void io_work(struct io *io, struct io_work *work)
 {
@@ -296,7 +300,8 @@ void io_set_wake(struct io *io, void (*woken)(void *context), void *context)
     io->woken_context = context;
 }
 
-/* ---- sockets --------------------------------------------------------------------------------------- */
+/* ---- sockets
+ * --------------------------------------------------------------------------------------- */
 
 enum err io_listen(struct io *io, const char *host, uint16_t port,
                    void (*accepted)(void *context, struct io_sock *sock,

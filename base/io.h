@@ -1,16 +1,18 @@
 /*
  * io: everything a shard may ask of the world: files, sockets, time, randomness, slow work. Two
- * backends stand behind it: io_uring (io_uring.h, real) and the simulator (io_sim.h, seeded, virtual
- * time). Nothing outside base/ makes a system call for these things, so a whole server runs in a
- * simulation.
+ * backends stand behind it: io_uring (io_uring.h, real) and the simulator (io_sim.h, seeded,
+ * virtual time). Nothing outside base/ makes a system call for these things, so a whole server runs
+ * in a simulation.
  *
  * One struct io belongs to one shard and one thread. Operations are embedded in what they serve and
  * stay put until their `done` has run; `done` runs from io_turn, never from inside the call that
  * started the operation. At most one operation may be in flight on one struct io_op.
  *
- * A turn: completions, sockets, timers and finished work are dispatched; then the `flush` hook runs
- * once (that is where a shard sends its output and its batches); then the backend submits and waits
- * until something happens or the nearest timer is due.
+ * A turn: the backend submits what was asked for since the last one and waits until something
+ * happens or the nearest timer is due; completions, sockets, timers and finished work are
+ * dispatched; then the `flush` hook runs once (that is where a shard sends its output and its
+ * batches; the next turn submits them). So a loop that looks at its condition after each turn sees
+ * what the turn has done.
  *
  * Results are a count >= 0 or a negative errno, as in io_uring. Short counts happen: the caller
  * continues with the rest.
@@ -42,7 +44,7 @@ struct timers *io_timers(struct io *io);
 
 /* ---- the loop ------------------------------------------------------------------------------ */
 
-/* Called once per turn after all events, before waiting. */
+/* Called once per turn after all events, as the turn's end. */
 void io_set_flush(struct io *io, void (*flush)(void *context), void *context);
 /* One turn. Waits for at most `wait_ns` (0: poll). */
 enum err io_turn(struct io *io, int64_t wait_ns);
@@ -51,10 +53,10 @@ void io_destroy(struct io *io);
 /* ---- files: blocking calls, for start-up and for workers (any thread) ------------------------ */
 
 /* Paths are relative to the io's root directory and never contain "..". */
-#define IO_READ    1u
-#define IO_WRITE   2u
-#define IO_CREATE  4u  /* must not exist: ERR_EXISTS */
-#define IO_DIRECT  8u  /* O_DIRECT if the file system takes it; io_file_direct tells */
+#define IO_READ   1u
+#define IO_WRITE  2u
+#define IO_CREATE 4u /* must not exist: ERR_EXISTS */
+#define IO_DIRECT 8u /* O_DIRECT if the file system takes it; io_file_direct tells */
 
 #define IO_DIRECT_ALIGN 4096u /* of offset, size and memory on a direct file */
 
@@ -68,12 +70,14 @@ enum err io_write_all(struct io *io, struct io_file *file, uint64_t offset, stru
 enum err io_sync(struct io *io, struct io_file *file); /* data and what is needed to read it back */
 /* Extends the file with space that reads as zeros and will not run out. */
 enum err io_allocate(struct io *io, struct io_file *file, uint64_t offset, uint64_t size);
-enum err io_truncate(struct io *io, struct io_file *file, uint64_t size); /* only to release unused tail space */
+enum err io_truncate(struct io *io, struct io_file *file,
+                     uint64_t size);                /* only to release unused tail space */
 enum err io_mkdir(struct io *io, const char *path); /* OK when it exists */
 enum err io_rename(struct io *io, const char *from, const char *to);
 enum err io_unlink(struct io *io, const char *path);
 enum err io_rmdir(struct io *io, const char *path);
-enum err io_sync_dir(struct io *io, const char *path); /* makes creates, renames, unlinks in it durable */
+enum err io_sync_dir(struct io *io,
+                     const char *path); /* makes creates, renames, unlinks in it durable */
 /* Calls `entry` for every name but "." and "..", in byte order. */
 enum err io_list(struct io *io, const char *path,
                  void (*entry)(void *context, const char *name, bool directory), void *context);
@@ -97,8 +101,10 @@ struct io_op {
 };
 
 /* The memory stays the caller's and must not change until done. One write in flight per file. */
-void io_write(struct io *io, struct io_op *op, struct io_file *file, uint64_t offset, struct bytes b);
-/* The same, durable when done: only for files opened with IO_DIRECT (falls back to write + sync). */
+void io_write(struct io *io, struct io_op *op, struct io_file *file, uint64_t offset,
+              struct bytes b);
+/* The same, durable when done: only for files opened with IO_DIRECT (falls back to write + sync).
+ */
 void io_write_durable(struct io *io, struct io_op *op, struct io_file *file, uint64_t offset,
                       struct bytes b);
 /* fdatasync. Covers writes that were done when it was asked for. */
@@ -122,13 +128,15 @@ struct io_work {
 };
 void io_work(struct io *io, struct io_work *work);
 
-/* ---- wake-ups ----------------------------------------------------------------------------------- */
+/* ---- wake-ups -----------------------------------------------------------------------------------
+ */
 
 /* From any thread: makes the loop turn soon and call the hook. Cheap when the loop is awake. */
 void io_wake(struct io *io);
 void io_set_wake(struct io *io, void (*woken)(void *context), void *context);
 
-/* ---- sockets ------------------------------------------------------------------------------------ */
+/* ---- sockets ------------------------------------------------------------------------------------
+ */
 
 /* Calls of a socket's owner. All come from io_turn. */
 struct io_sock_events {
@@ -137,8 +145,8 @@ struct io_sock_events {
     /* The send has been taken by the kernel whole; the memory is the owner's again. */
     void (*sent)(void *owner);
     /* The peer ended or the socket failed (negative errno, 0: end of stream), told after all bytes
-     * that arrived before. The owner answers with io_sock_close. Nothing is received afterwards. While
-     * paused only a failed send is told, and what had arrived is dropped. After a failed send
+     * that arrived before. The owner answers with io_sock_close. Nothing is received afterwards.
+     * While paused only a failed send is told, and what had arrived is dropped. After a failed send
      * io_sock_sending stays true until `closed`. */
     void (*ended)(void *owner, int reason);
     /* After io_sock_close: nothing more will come, the memory of an unfinished send is the owner's
@@ -155,11 +163,13 @@ struct io_address {
  * `host` numeric or a name of this machine; port 0: any free one. *port is the port bound.
  * ERR_BUSY: in use. ERR_ACCESS, ERR_INVALID as one expects. */
 enum err io_listen(struct io *io, const char *host, uint16_t port,
-                   void (*accepted)(void *context, struct io_sock *sock, const struct io_address *peer),
+                   void (*accepted)(void *context, struct io_sock *sock,
+                                    const struct io_address *peer),
                    void *context, struct io_listener **listener, uint16_t *bound);
 void io_listener_close(struct io *io, struct io_listener *listener);
 
-void io_sock_start(struct io *io, struct io_sock *sock, const struct io_sock_events *events, void *owner);
+void io_sock_start(struct io *io, struct io_sock *sock, const struct io_sock_events *events,
+                   void *owner);
 /* One send in flight per socket (asserted). The pieces' memory is lent until `sent` or `closed`;
  * the array of pieces itself is copied. At most IO_PIECES_MAX pieces. */
 #define IO_PIECES_MAX 16u

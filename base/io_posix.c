@@ -1,4 +1,5 @@
-/* The calls on the root, on directories and on names. Those on open files are in io_posix_file.c. */
+/* The calls on the root, on directories and on names. Those on open files are in io_posix_file.c.
+ */
 #include "base/io_posix.h"
 
 #include <dirent.h>
@@ -73,7 +74,8 @@ void io_posix_deinit(struct io_posix *posix)
         close(posix->root);
 }
 
-/* ---- clocks and randomness ---------------------------------------------------------------------- */
+/* ---- clocks and randomness ----------------------------------------------------------------------
+ */
 
 static int64_t clock_ns(clockid_t clock)
 {
@@ -111,7 +113,8 @@ void io_posix_random(struct io *io, void *at, size_t size)
     }
 }
 
-/* ---- names ------------------------------------------------------------------------------------------ */
+/* ---- names
+ * ------------------------------------------------------------------------------------------ */
 
 enum err io_posix_mkdir(struct io *io, const char *path)
 {
@@ -166,7 +169,8 @@ enum err io_posix_sync_dir(struct io *io, const char *path)
     return err;
 }
 
-/* ---- listing --------------------------------------------------------------------------------------- */
+/* ---- listing
+ * --------------------------------------------------------------------------------------- */
 
 struct entry {
     char *name;
@@ -246,7 +250,8 @@ enum err io_posix_list(struct io *io, const char *path, io_entry_fn *entry, void
     return err;
 }
 
-/* ---- the lock and the space ---------------------------------------------------------------------------- */
+/* ---- the lock and the space
+ * ---------------------------------------------------------------------------- */
 
 enum err io_posix_lock(struct io *io, const char *path)
 {

@@ -24,7 +24,8 @@ struct io_posix_file {
 
 /* Makes the root directory and those above it where they are missing. */
 enum err io_posix_init(struct io_posix *posix, const char *root);
-void io_posix_deinit(struct io_posix *posix); /* releases the locks; files are their owners' to close */
+void io_posix_deinit(
+    struct io_posix *posix); /* releases the locks; files are their owners' to close */
 
 static inline int io_posix_fd(const struct io_file *file)
 {

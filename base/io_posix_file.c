@@ -12,7 +12,8 @@
 
 #define OPEN_MODE 0644
 
-/* ---- opening ------------------------------------------------------------------------------------ */
+/* ---- opening ------------------------------------------------------------------------------------
+ */
 
 /* Whether transfers aligned to IO_DIRECT_ALIGN suit this file; a file system that does not say is
  * believed when it took O_DIRECT. */
@@ -101,7 +102,8 @@ enum err io_posix_size(struct io *io, struct io_file *file, uint64_t *size)
     return OK;
 }
 
-/* ---- reading and writing ------------------------------------------------------------------------- */
+/* ---- reading and writing
+ * ------------------------------------------------------------------------- */
 
 /*
  * The end of a direct file that is not a whole number of sectors cuts a read to an unaligned count:
@@ -161,7 +163,8 @@ int64_t io_posix_read_now(struct io *io, struct io_file *file, uint64_t offset, 
     return -errno;
 }
 
-/* ---- durability and space --------------------------------------------------------------------------- */
+/* ---- durability and space
+ * --------------------------------------------------------------------------- */
 
 enum err io_posix_sync(struct io *io, struct io_file *file)
 {
@@ -169,7 +172,8 @@ enum err io_posix_sync(struct io *io, struct io_file *file)
     return fdatasync(io_posix_fd(file)) == 0 ? OK : err_of_errno(errno);
 }
 
-/* Where a file system cannot reserve, the file is only extended; a write may then run out of space. */
+/* Where a file system cannot reserve, the file is only extended; a write may then run out of space.
+ */
 static int extend(int fd, uint64_t size)
 {
     struct stat st;

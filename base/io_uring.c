@@ -81,7 +81,8 @@ static void complete_all(struct uring *u)
     }
 }
 
-/* ---- the turn --------------------------------------------------------------------------------- */
+/* ---- the turn ---------------------------------------------------------------------------------
+ */
 
 static bool interrupted(int result)
 {
@@ -94,7 +95,7 @@ static bool has_news(const struct uring *u)
     return u->ready != NULL || workers_finished(&u->workers) || waker_asked(&u->waker);
 }
 
-/* The clock is read again: the turn may have been a long one. */
+/* By the clock of now: the turn before may have been a long one. */
 static int64_t sleep_time(const struct uring *u, int64_t wait_ns)
 {
     int64_t next = timers_next(&u->posix.io.timers);
@@ -134,8 +135,10 @@ static int submit_and_wait(struct uring *u, int64_t wait_ns)
 static enum err uring_turn(struct io *io, int64_t wait_ns)
 {
     struct uring *u = (struct uring *)io;
-    int result;
+    int result = submit_and_wait(u, wait_ns);
 
+    if (result < 0 && !interrupted(result))
+        return err_of_errno(-result);
     io_posix_clock_refresh(io);
     complete_all(u);
     uring_socks_ready(u);
@@ -144,9 +147,7 @@ static enum err uring_turn(struct io *io, int64_t wait_ns)
     if (waker_take(&u->waker))
         io_run_woken(io);
     io_run_flush(io);
-
-    result = submit_and_wait(u, wait_ns);
-    return result >= 0 || interrupted(result) ? OK : err_of_errno(-result);
+    return OK;
 }
 
 static void uring_work(struct io *io, struct io_work *work)
@@ -159,7 +160,8 @@ static void uring_wake(struct io *io)
     waker_ask(&((struct uring *)io)->waker);
 }
 
-/* ---- the end ----------------------------------------------------------------------------------- */
+/* ---- the end -----------------------------------------------------------------------------------
+ */
 
 /* After this the kernel uses no memory of ours. A write that has reached the disk is waited for. */
 static void cancel_all(struct uring *u)
@@ -191,7 +193,8 @@ static void uring_destroy(struct io *io)
     heap_give(u);
 }
 
-/* ---- the beginning ------------------------------------------------------------------------------- */
+/* ---- the beginning
+ * ------------------------------------------------------------------------------- */
 
 static const struct io_calls uring_calls = {
     .clock_refresh = io_posix_clock_refresh,

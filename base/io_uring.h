@@ -2,9 +2,9 @@
  * io_uring: the real world behind base/io.h, one ring per struct io. Needs Linux 6.1 and a system
  * that allows io_uring; creation tests what it relies on and says what is missing.
  *
- * A turn costs one system call when there is work. Sockets are received with multishot requests into
- * a ring of buffers that all of them share, so an idle connection holds no buffer; what a shard is
- * handed is a view of such a buffer. Files are opened below a root directory.
+ * A turn costs one system call when there is work. Sockets are received with multishot requests
+ * into a ring of buffers that all of them share, so an idle connection holds no buffer; what a
+ * shard is handed is a view of such a buffer. Files are opened below a root directory.
  *
  * The thread that creates the io is the one that turns and destroys it: the kernel refuses others.
  */

@@ -17,18 +17,14 @@ static void prepare(struct io_uring_sqe *sqe, const struct io_op *op)
     int fd = io_posix_fd(op->file);
 
     switch ((enum io_op_kind)op->kind) {
-    case IO_OP_WRITE:
-        io_uring_prep_write(sqe, fd, op->at, transfer_size(op), op->offset);
-        break;
+    case IO_OP_WRITE: io_uring_prep_write(sqe, fd, op->at, transfer_size(op), op->offset); break;
     case IO_OP_WRITE_DURABLE:
         io_uring_prep_write(sqe, fd, op->at, transfer_size(op), op->offset);
         if (op->file->direct)
             sqe->rw_flags = RWF_DSYNC;
         break;
     case IO_OP_FSYNC: io_uring_prep_fsync(sqe, fd, IORING_FSYNC_DATASYNC); break;
-    case IO_OP_READ:
-        io_uring_prep_read(sqe, fd, op->at, transfer_size(op), op->offset);
-        break;
+    case IO_OP_READ: io_uring_prep_read(sqe, fd, op->at, transfer_size(op), op->offset); break;
     case IO_OP_FALLOCATE:
         io_uring_prep_fallocate(sqe, fd, 0, (off_t)op->offset, (off_t)op->size);
         break;

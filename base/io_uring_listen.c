@@ -32,7 +32,8 @@ union address {
     struct sockaddr_in6 v6;
 };
 
-/* ---- addresses -------------------------------------------------------------------------------------- */
+/* ---- addresses
+ * -------------------------------------------------------------------------------------- */
 
 static socklen_t address_size(const union address *address)
 {
@@ -106,7 +107,8 @@ static void address_set_port(union address *address, uint16_t port)
         address->v6.sin6_port = htons(port);
 }
 
-/* ---- accepting ---------------------------------------------------------------------------------------- */
+/* ---- accepting
+ * ---------------------------------------------------------------------------------------- */
 
 static void accept_arm(struct io_listener *l)
 {
@@ -177,7 +179,8 @@ void uring_accept_completed(struct uring *u, struct io_listener *l, int result, 
         accept_ended(l, result);
 }
 
-/* ---- listening ------------------------------------------------------------------------------------------ */
+/* ---- listening
+ * ------------------------------------------------------------------------------------------ */
 
 static enum err err_of_listen(int errnum)
 {
@@ -190,7 +193,8 @@ static enum err err_of_listen(int errnum)
     }
 }
 
-/* Accepted sockets inherit TCP_NODELAY: what a shard sends in a turn is complete, waiting gains nothing. */
+/* Accepted sockets inherit TCP_NODELAY: what a shard sends in a turn is complete, waiting gains
+ * nothing. */
 static int open_socket(const union address *address)
 {
     static const int yes = 1, no = 0;

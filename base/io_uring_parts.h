@@ -43,10 +43,10 @@ struct uring {
     unsigned buffer_count;
     unsigned buffer_size;
 
-    struct sock *socks;          /* all, doubly linked */
-    struct sock *spare;          /* pooled */
-    struct sock *ready;          /* have something to tell that no completion will trigger */
-    struct send *spare_sends;    /* pooled */
+    struct sock *socks;       /* all, doubly linked */
+    struct sock *spare;       /* pooled */
+    struct sock *ready;       /* have something to tell that no completion will trigger */
+    struct send *spare_sends; /* pooled */
     struct io_listener *listeners;
 };
 

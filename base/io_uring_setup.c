@@ -15,11 +15,11 @@ static const struct {
     int opcode;
     const char *name;
 } opcodes_needed[] = {
-    {IORING_OP_READ, "read"},         {IORING_OP_WRITE, "write"},
-    {IORING_OP_WRITEV, "writev"},     {IORING_OP_FSYNC, "fsync"},
+    {IORING_OP_READ, "read"},           {IORING_OP_WRITE, "write"},
+    {IORING_OP_WRITEV, "writev"},       {IORING_OP_FSYNC, "fsync"},
     {IORING_OP_FALLOCATE, "fallocate"}, {IORING_OP_ACCEPT, "accept"},
-    {IORING_OP_RECV, "recv"},         {IORING_OP_SEND, "send"},
-    {IORING_OP_SENDMSG, "sendmsg"},   {IORING_OP_ASYNC_CANCEL, "async cancel"},
+    {IORING_OP_RECV, "recv"},           {IORING_OP_SEND, "send"},
+    {IORING_OP_SENDMSG, "sendmsg"},     {IORING_OP_ASYNC_CANCEL, "async cancel"},
 };
 
 void uring_reason(const struct io_uring_options *options, const char *text, int errnum)
@@ -32,7 +32,8 @@ void uring_reason(const struct io_uring_options *options, const char *text, int 
         snprintf(options->reason, IO_URING_REASON_SIZE, "%s: %s", text, strerrordesc_np(errnum));
 }
 
-/* ---- the ring ------------------------------------------------------------------------------------ */
+/* ---- the ring
+ * ------------------------------------------------------------------------------------ */
 
 static enum err ring_refused(const struct io_uring_options *options, int errnum)
 {
@@ -40,12 +41,11 @@ static enum err ring_refused(const struct io_uring_options *options, int errnum)
     case EINVAL:
         uring_reason(options, "io_uring is older than Linux 6.1", 0);
         return ERR_UNSUPPORTED;
-    case ENOSYS:
-        uring_reason(options, "the kernel has no io_uring", 0);
-        return ERR_UNSUPPORTED;
+    case ENOSYS: uring_reason(options, "the kernel has no io_uring", 0); return ERR_UNSUPPORTED;
     case EPERM:
     case EACCES:
-        uring_reason(options, "io_uring is forbidden here (kernel.io_uring_disabled or seccomp)", 0);
+        uring_reason(options, "io_uring is forbidden here (kernel.io_uring_disabled or seccomp)",
+                     0);
         return ERR_UNSUPPORTED;
     default:
         uring_reason(options, "io_uring cannot be set up", errnum);
@@ -90,7 +90,8 @@ static enum err opcodes_probe(struct uring *u, const struct io_uring_options *op
     return err;
 }
 
-/* ---- buffers ------------------------------------------------------------------------------------- */
+/* ---- buffers
+ * ------------------------------------------------------------------------------------- */
 
 static size_t ring_memory_size(const struct uring *u)
 {
@@ -145,7 +146,8 @@ static enum err buffers_open(struct uring *u, const struct io_uring_options *opt
     return OK;
 }
 
-/* ---- self-test ------------------------------------------------------------------------------------- */
+/* ---- self-test
+ * ------------------------------------------------------------------------------------- */
 
 /* The completion that comes within a second, or -ETIME. */
 static int next_completion(struct uring *u, unsigned *flags)
@@ -206,7 +208,8 @@ static enum err self_test(struct uring *u, const struct io_uring_options *option
     return ERR_UNSUPPORTED;
 }
 
-/* ---- all of it --------------------------------------------------------------------------------------- */
+/* ---- all of it
+ * --------------------------------------------------------------------------------------- */
 
 enum err uring_setup(struct uring *u, const struct io_uring_options *options)
 {

@@ -1,10 +1,10 @@
 /*
  * Connected sockets. One multishot receive is armed while the owner wants bytes, one send is in
- * flight while the owner sends, and cancelling either is a third request. The sock is freed only when
- * all of them have completed: `owed` counts them.
+ * flight while the owner sends, and cancelling either is a third request. The sock is freed only
+ * when all of them have completed: `owed` counts them.
  *
- * A cancelled receive may still deliver: what was received before the kernel saw the cancellation is
- * kept in `late` and comes out at resume, before anything newer.
+ * A cancelled receive may still deliver: what was received before the kernel saw the cancellation
+ * is kept in `late` and comes out at resume, before anything newer.
  */
 #include "base/io_uring_parts.h"
 
@@ -61,7 +61,8 @@ struct sock {
 
 static void settle(struct sock *s);
 
-/* ---- making and freeing ------------------------------------------------------------------------- */
+/* ---- making and freeing -------------------------------------------------------------------------
+ */
 
 struct io_sock *uring_sock_create(struct uring *u, int fd)
 {
@@ -134,7 +135,8 @@ void uring_socks_destroy(struct uring *u)
     }
 }
 
-/* ---- requests -------------------------------------------------------------------------------------- */
+/* ---- requests
+ * -------------------------------------------------------------------------------------- */
 
 static struct io_uring_sqe *request(struct sock *s, enum tag tag)
 {
@@ -181,7 +183,8 @@ static void send_arm(struct sock *s)
         io_uring_prep_sendmsg(sqe, s->fd, &send->message, MSG_NOSIGNAL | MSG_WAITALL);
 }
 
-/* ---- what happens next ------------------------------------------------------------------------------ */
+/* ---- what happens next
+ * ------------------------------------------------------------------------------ */
 
 static void ready_add(struct sock *s)
 {
@@ -192,8 +195,8 @@ static void ready_add(struct sock *s)
     s->uring->ready = s;
 }
 
-/* The send's failure is told after the bytes that arrived before it, unless the owner has paused and
- * would never see the end of them. */
+/* The send's failure is told after the bytes that arrived before it, unless the owner has paused
+ * and would never see the end of them. */
 static bool end_is_due(const struct sock *s)
 {
     if (s->state != SOCK_OPEN)
@@ -224,7 +227,8 @@ static void settle(struct sock *s)
     }
 }
 
-/* ---- receiving ----------------------------------------------------------------------------------------- */
+/* ---- receiving
+ * ----------------------------------------------------------------------------------------- */
 
 static void late_add(struct sock *s, struct bytes b)
 {
@@ -306,7 +310,8 @@ void uring_cancel_completed(struct uring *u, struct sock *s, int result)
     settle(s);
 }
 
-/* ---- sending ------------------------------------------------------------------------------------------- */
+/* ---- sending
+ * ------------------------------------------------------------------------------------------- */
 
 static struct send *send_take(struct uring *u)
 {
@@ -393,7 +398,8 @@ void uring_send_completed(struct uring *u, struct sock *s, int result)
     settle(s);
 }
 
-/* ---- the owner's calls ------------------------------------------------------------------------------------ */
+/* ---- the owner's calls
+ * ------------------------------------------------------------------------------------ */
 
 void uring_sock_start(struct io *io, struct io_sock *sock, const struct io_sock_events *events,
                       void *owner)
@@ -451,7 +457,8 @@ void uring_sock_close(struct io *io, struct io_sock *sock, bool drain)
     ready_add(s);
 }
 
-/* ---- telling ---------------------------------------------------------------------------------------------- */
+/* ---- telling
+ * ---------------------------------------------------------------------------------------------- */
 
 /*
  * Unread bytes make close() answer the peer with a reset, which can overtake our last words to it;

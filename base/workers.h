@@ -30,7 +30,8 @@ struct workers {
     _Atomic(struct io_work *) finished; /* pushed by workers, taken whole by the loop */
 };
 
-void workers_init(struct workers *workers, struct io *io, struct waker *waker, unsigned threads_max);
+void workers_init(struct workers *workers, struct io *io, struct waker *waker,
+                  unsigned threads_max);
 /* Waits for work that is running; what has not begun is forgotten, no `done` is called. */
 void workers_deinit(struct workers *workers);
 
