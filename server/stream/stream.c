@@ -53,7 +53,7 @@ static void lost(void *owner, uint64_t first, uint64_t last, uint64_t bytes)
 {
     struct stream *stream = owner;
 
-    stream_state_lost(&stream->state);
+    stream_state_lost(&stream->state, bytes);
     logger_error(server_logger(jetstream_server(stream->jetstream)),
                  "Stream '%.*s': log indexes %llu to %llu (%llu bytes) are damaged on disk; "
                  "what they held is lost, the rest is served",
@@ -175,6 +175,7 @@ struct stream *stream_open(struct jetstream *jetstream, struct account *account,
     stream->state.events = &stream->events;
     decider_init(&stream->decider, &stream->state, prng_next(prng));
     stream->decider.flaws = server_options(jetstream_server(jetstream))->stream_flaws;
+    stream->state.flaws = stream->decider.flaws;
     table_init(&stream->consumers, shell_name, prng_next(prng));
     table_init(&stream->consumers_by_number, shell_number, prng_next(prng));
     outbox_init(&stream->parked, STREAM_PARKED_BYTES_MAX);
