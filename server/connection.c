@@ -61,8 +61,8 @@ static void connection_close(struct connection *c, bool drain)
     io_sock_close(c->owner->io, c->sock, drain);
 }
 
-/* ---- sending
- * ------------------------------------------------------------------------------------- */
+/* ---- sending ----------------------------------------------------------------------------------
+ */
 
 static void send_begin(struct connection *c)
 {
@@ -119,8 +119,8 @@ static void deadline_fired(struct timer *timer)
         send_overdue(c);
 }
 
-/* ---- holding back producers
- * ------------------------------------------------------------------------ */
+/* ---- holding back producers -------------------------------------------------------------------
+ */
 
 static void stall_begin(struct connection *c)
 {
@@ -161,8 +161,8 @@ static void pause_or_resume(struct connection *c)
         io_sock_resume(c->owner->io, c->sock);
 }
 
-/* ---- the end of the turn
- * ---------------------------------------------------------------------------- */
+/* ---- the end of the turn ----------------------------------------------------------------------
+ */
 
 static void flush_open(struct connection *c)
 {
@@ -214,8 +214,8 @@ void connections_flush(struct connections *connections)
         connection_flush(connection_of(client));
 }
 
-/* ---- what the socket tells
- * -------------------------------------------------------------------------- */
+/* ---- what the socket tells --------------------------------------------------------------------
+ */
 
 static void connection_received(void *context, struct bytes b)
 {
@@ -283,8 +283,8 @@ void connections_accept(struct connections *connections, struct io_sock *sock,
         client_end(&c->client, "maximum connections exceeded", "Maximum Connections Exceeded");
 }
 
-/* ---- all of them
- * --------------------------------------------------------------------------------------- */
+/* ---- all of them ------------------------------------------------------------------------------
+ */
 
 void connections_init(struct connections *connections, struct io *io, const struct options *options,
                       const struct info *info, struct logger *logger, uint64_t seed)

@@ -23,8 +23,8 @@ struct http_connection {
     bool closing;
 };
 
-/* ---- reading a request
- * ------------------------------------------------------------------------------ */
+/* ---- reading a request ------------------------------------------------------------------------
+ */
 
 static bool word_next(struct bytes *line, struct bytes *word)
 {
@@ -71,8 +71,8 @@ bool http_query(struct bytes query, struct bytes name, struct bytes *value)
     return false;
 }
 
-/* ---- answering
- * --------------------------------------------------------------------------------------- */
+/* ---- answering --------------------------------------------------------------------------------
+ */
 
 static const char *reason(unsigned status)
 {
@@ -149,8 +149,8 @@ static void refuse_size(struct http_connection *c)
     answer_send(c, &answer, false);
 }
 
-/* ---- what the socket tells
- * ---------------------------------------------------------------------------- */
+/* ---- what the socket tells --------------------------------------------------------------------
+ */
 
 static bool head_whole(struct bytes head)
 {
@@ -216,8 +216,8 @@ static void deadline_fired(struct timer *timer)
     connection_close(owner_of(timer, struct http_connection, deadline), false);
 }
 
-/* ---- the server
- * ------------------------------------------------------------------------------------------ */
+/* ---- the server -------------------------------------------------------------------------------
+ */
 
 void http_init(struct http *http, struct io *io, http_serve_fn *serve, void *context)
 {

@@ -10,8 +10,8 @@
 
 static const char json_type[] = "application/json";
 
-/* ---- /varz
- * ---------------------------------------------------------------------------------------- */
+/* ---- /varz ------------------------------------------------------------------------------------
+ */
 
 static void text(struct json_writer *w, struct bytes key, const char *value)
 {
@@ -197,8 +197,8 @@ static void serve_varz(struct monitor *monitor, struct http_answer *answer)
     buf_deinit(&document);
 }
 
-/* ---- /healthz
- * ----------------------------------------------------------------------------------------- */
+/* ---- /healthz ---------------------------------------------------------------------------------
+ */
 
 static bool query_true(struct bytes query, struct bytes name)
 {
@@ -279,8 +279,8 @@ static void serve_healthz(struct monitor *monitor, struct bytes query, struct ht
     answer->status = health.status;
 }
 
-/* ---- the endpoints
- * ---------------------------------------------------------------------------------------- */
+/* ---- the endpoints ----------------------------------------------------------------------------
+ */
 
 static void serve(void *context, const struct http_request *request, struct http_answer *answer)
 {

@@ -6,8 +6,8 @@
 #include "base/owner.h"
 #include "server/router_priv.h"
 
-/* ---- the turn
- * --------------------------------------------------------------------------------------- */
+/* ---- the turn ---------------------------------------------------------------------------------
+ */
 
 static void end_connections(struct server *server)
 {
@@ -47,8 +47,8 @@ static void turn(void *context)
         jetstream_flush(server->jetstream);
 }
 
-/* ---- starting
- * ------------------------------------------------------------------------------------------ */
+/* ---- starting ---------------------------------------------------------------------------------
+ */
 
 static void client_accepted(void *context, struct io_sock *sock, const struct io_address *peer)
 {
@@ -196,8 +196,8 @@ enum err server_start(struct io *io, const struct options *options, struct logge
     return OK;
 }
 
-/* ---- stopping
- * ------------------------------------------------------------------------------------------- */
+/* ---- stopping ---------------------------------------------------------------------------------
+ */
 
 void server_stop(struct server *server, int64_t deadline_ns)
 {
@@ -239,8 +239,8 @@ void server_destroy(struct server *server)
     heap_give(server);
 }
 
-/* ---- for the modules
- * ---------------------------------------------------------------------------------------- */
+/* ---- for the modules --------------------------------------------------------------------------
+ */
 
 struct io *server_io(struct server *server)
 {
