@@ -17,6 +17,9 @@ void jetstream_answer(struct jetstream *jetstream, struct account *account, stru
 /* An advisory or metric, if anybody listens. */
 bool jetstream_listened(struct jetstream *jetstream, struct account *account, struct bytes subject);
 
+/* Something is to be done in a turn: the loop must not sleep over it. */
+void jetstream_awake(struct jetstream *jetstream);
+
 struct server *jetstream_server(struct jetstream *jetstream);
 struct arena *jetstream_arena(struct jetstream *jetstream);     /* emptied at the end of every turn */
 int64_t jetstream_log_now(const struct jetstream *jetstream);   /* log time: wall clock that never falls */
