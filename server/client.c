@@ -40,7 +40,7 @@ void client_init(struct client *client, struct clients *clients, const char *add
     buf_init(&client->in, SIZE_MAX / 2);
     buf_init(&client->out, SIZE_MAX / 2);
     table_init(&client->subs, sub_key, prng_next(&clients->prng));
-    LOGGER_DEBUG(clients->logger, "%s - Client connection created", client->label);
+    logger_debug(clients->logger, "%s - Client connection created", client->label);
     client_out_info(client);
 }
 
@@ -90,7 +90,7 @@ static void slow_consumer(struct client *client)
     if (client->state == CLIENT_DOOMED)
         return;
     client->clients->stats.slow_consumers++;
-    LOGGER_INFO(client->clients->logger, "%s - Slow Consumer Detected: MaxPending of %lld Exceeded",
+    logger_info(client->clients->logger, "%s - Slow Consumer Detected: MaxPending of %lld Exceeded",
                 client->label, (long long)client->clients->options->max_pending);
     client_doom(client, "Slow Consumer (Pending Bytes)");
 }

@@ -287,7 +287,7 @@ void client_info(struct client *client, struct bytes args)
 /* The peer ends it with a reason of its own. */
 void client_erred(struct client *client, struct bytes args)
 {
-    LOGGER_ERROR(client->clients->logger, "%s - Client error %.*s", client->label,
+    logger_error(client->clients->logger, "%s - Client error %.*s", client->label,
                  (int)(args.size < ERROR_LOGGED_MAX ? args.size : ERROR_LOGGED_MAX),
                  (const char *)args.at);
     client_end(client, NULL, "Parse Error");

@@ -18,7 +18,7 @@ enum step {
 
 static enum step unknown_operation(struct client *client, struct bytes in)
 {
-    LOGGER_ERROR(client->clients->logger,
+    logger_error(client->clients->logger,
                  "%s - Client parser ERROR: unknown operation at byte 0x%02x", client->label,
                  in.size > 0 ? in.at[0] : 0);
     client_end(client, "Unknown Protocol Operation", "Protocol Violation");
@@ -27,7 +27,7 @@ static enum step unknown_operation(struct client *client, struct bytes in)
 
 static enum step line_too_long(struct client *client)
 {
-    LOGGER_ERROR(client->clients->logger, "%s - maximum control line of %lld exceeded",
+    logger_error(client->clients->logger, "%s - maximum control line of %lld exceeded",
                  client->label, (long long)client->clients->options->max_control_line);
     client_end(client, "maximum control line exceeded", "Maximum Control Line Exceeded");
     return STEP_END;
@@ -60,7 +60,7 @@ static void trace_line(const struct client *client, const char *verb, struct byt
 
 static enum step too_large(struct client *client, uint32_t size)
 {
-    LOGGER_ERROR(client->clients->logger, "%s - maximum payload exceeded: %u vs %lld",
+    logger_error(client->clients->logger, "%s - maximum payload exceeded: %u vs %lld",
                  client->label, size, (long long)client->clients->options->max_payload);
     client_end(client, "Maximum Payload Violation", "Maximum Message Payload Exceeded");
     return STEP_END;

@@ -264,10 +264,21 @@ static void check_log(void *context, uint64_t log_id)
                      (unsigned long long)log_id);
 }
 
+static void report(void *context, const char *text)
+{
+    struct jetstream *jetstream = context;
+
+    logger_warn(server_logger(jetstream->server), "Store: %s", text);
+}
+
 static enum err open_all(struct jetstream *jetstream)
 {
     struct logger *logger = server_logger(jetstream->server);
-    struct store_options options = {.flaws = server_options(jetstream->server)->store_flaws};
+    struct store_options options = {
+        .flaws = server_options(jetstream->server)->store_flaws,
+        .report = report,
+        .report_context = jetstream,
+    };
     struct store_error error = {0};
     enum err err = store_open(server_io(jetstream->server), "millrace", &options, &jetstream->store, &error);
 
@@ -335,8 +346,10 @@ void jetstream_close(struct jetstream *jetstream)
         api_destroy(jetstream->api);
     if (jetstream->meta != NULL)
         replica_close(jetstream->meta);
-    if (jetstream->store != NULL)
+    if (jetstream->store != NULL && store_idle(jetstream->store))
         store_close(jetstream->store);
+    else if (jetstream->store != NULL)
+        store_forget(jetstream->store); /* cut short: as if the process had died */
     timers_cancel(io_timers(server_io(jetstream->server)), &jetstream->awake);
     table_deinit(&jetstream->streams);
     catalogue_deinit(&jetstream->catalogue);

@@ -28,6 +28,15 @@ struct jetstream_stats *jetstream_counters(struct jetstream *jetstream);
 /* Room to read into, good until the next call that asks for it. */
 uint8_t *jetstream_read_buffer(struct jetstream *jetstream, size_t size);
 
+/* ---- for the shells of streams ----------------------------------------------------------------------- */
+
+struct store;
+struct store *jetstream_store(struct jetstream *jetstream);
+/* Links it into the list of this turn and keeps the loop awake. */
+void jetstream_mark(struct jetstream *jetstream, struct stream *stream);
+/* It leads now: what an interrupted change left undone is done. */
+void jetstream_stream_lead(struct jetstream *jetstream, struct stream *stream);
+
 /* ---- the catalogue ------------------------------------------------------------------------------------- */
 
 struct stream *jetstream_stream(struct jetstream *jetstream, struct account *account, struct bytes name);

@@ -30,7 +30,7 @@ static void add_escaped(struct buf *text, struct bytes b)
 
 static void line(const struct client *client, const char *arrow, const struct buf *text)
 {
-    LOGGER_TRACE(client->clients->logger, "%s - %s %.*s", client->label, arrow,
+    logger_trace(client->clients->logger, "%s - %s %.*s", client->label, arrow,
                  BYTES_ARG(buf_bytes(text)));
 }
 

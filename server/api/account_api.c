@@ -67,6 +67,6 @@ static void run_info(struct api_request *request)
 }
 
 const struct api_endpoint api_account_endpoints[] = {
-    {"INFO", "account_info_response", run_info, false},
-    {NULL, NULL, NULL, false},
+    {"INFO", "account_info_response", run_info, NULL},
+    {NULL, NULL, NULL, NULL},
 };

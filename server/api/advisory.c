@@ -1,6 +1,7 @@
 #include "server/api/advisory.h"
 
 #include "base/json.h"
+#include "base/prng.h"
 #include "base/text.h"
 #include "server/jetstream_core.h"
 
@@ -112,8 +113,8 @@ bool advisory_of_action(struct jetstream *jetstream, struct bytes stream, struct
            subject_of(subject, event_of(action), stream, consumer);
 }
 
-bool advisory_of_request(struct jetstream *jetstream, struct bytes subject, struct bytes request,
-                         struct bytes response, struct buf *body)
+bool advisory_of_request(struct jetstream *jetstream, struct bytes account, struct bytes subject,
+                         struct bytes request, struct bytes response, struct buf *body)
 {
     struct json_writer writer;
 
@@ -121,7 +122,7 @@ bool advisory_of_request(struct jetstream *jetstream, struct bytes subject, stru
     member(&writer, BYTES("server"), bytes_of_text(server_name(jetstream_server(jetstream))));
     JSON_KEY(&writer, "client");
     json_object_begin(&writer);
-    member(&writer, BYTES("acc"), BYTES("$G"));
+    member(&writer, BYTES("acc"), account);
     json_object_end(&writer);
     member(&writer, BYTES("subject"), subject);
     if (request.size > 0)

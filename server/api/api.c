@@ -1,25 +1,20 @@
-/* api: sinks, the queue of requests, and which endpoint answers which subject. */
-#include "server/api/api.h"
-
-#include <stdio.h>
+/*
+ * api: sinks collect requests, the turn works them off. A request looks up its endpoint in the tables of
+ * stream_api.c, stream_msg_api.c, consumer_api.c and account_api.c.
+ */
+#include "server/api/api_priv.h"
 
 #include "base/heap.h"
 #include "base/subject.h"
-#include "server/api/advisory.h"
-#include "server/api/api_priv.h"
 
-struct api_sink {
-    struct api *api;
-    struct account *account;
-    struct sink *sink;
-    struct api_sink *next;
-};
-
-/* Everything below $JS.API but DIRECT and CONSUMER.MSG, which are subjects of streams and consumers: what
- * is missing there must look like a subject without listeners. */
-static const char *const served[] = {
-    "$JS.API.INFO",
+/*
+ * What is served of "$JS.API.>": not DIRECT.GET and CONSUMER.MSG.NEXT, which streams and consumers serve
+ * themselves, so that nobody answers for those that are not there.
+ */
+static const char *const subjects[] = {
+    "$JS.API.*",
     "$JS.API.STREAM.>",
+    "$JS.API.CONSUMER.*",
     "$JS.API.CONSUMER.CREATE.>",
     "$JS.API.CONSUMER.DURABLE.>",
     "$JS.API.CONSUMER.NAMES.>",
@@ -35,185 +30,164 @@ static const char *const served[] = {
     "$JS.API.ACCOUNT.>",
 };
 
+#define SUBJECT_COUNT (sizeof subjects / sizeof subjects[0])
 
-static void run_unknown(struct api_request *request)
-{
-    api_refuse(request, 10003, NULL);
-}
-
-static const struct api_endpoint unknown = {NULL, "system_response", run_unknown, false};
-
-static const struct api_endpoint *find_in(const struct api_endpoint *table, struct bytes subject)
-{
-    for (; table->subject != NULL; table++) {
-        if (subject_matches(bytes_of_text(table->subject), subject))
-            return table;
-    }
-    return NULL;
-}
-
-static const struct api_endpoint *find_endpoint(struct bytes subject)
-{
-    static const struct api_endpoint *const tables[] = {
-        api_stream_endpoints, api_consumer_endpoints, api_account_endpoints};
-    struct bytes rest = bytes_skip(subject, sizeof("$JS.API.") - 1);
-
-    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
-        const struct api_endpoint *found = find_in(tables[i], rest);
-
-        if (found != NULL)
-            return found;
-    }
-    return &unknown;
-}
-
-/* ---- requests ---------------------------------------------------------------------------------------- */
-
-static void collect(void *owner, const struct message *message)
-{
-    struct api_sink *sink = owner;
-    struct api *api = sink->api;
-    struct api_request *request;
-
-    /* The reference drops its whole queue here; we drop what does not fit. */
-    if (api->count >= API_QUEUE_MAX || message->payload.size > API_REQUEST_MAX)
-        return;
-    request = HEAP_NEW(struct api_request);
-    request->api = api;
-    request->account = sink->account;
-    request->subject = heap_copy(message->subject);
-    request->reply = heap_copy(message->reply);
-    request->headers = heap_copy(message->headers);
-    request->body = heap_copy(message->payload);
-    arena_init(&request->arena, API_ANSWER_MAX);
-    if (api->last != NULL)
-        api->last->next = request;
-    else
-        api->first = request;
-    api->last = request;
-    api->count++;
-    jetstream_awake(api->jetstream);
-}
-
-void api_request_free(struct api_request *request)
-{
-    if (request->previous != NULL) {
-        *request->previous = request->next;
-        if (request->next != NULL)
-            request->next->previous = request->previous;
-    }
-    heap_give((void *)request->subject.at);
-    heap_give((void *)request->reply.at);
-    heap_give((void *)request->headers.at);
-    heap_give((void *)request->body.at);
-    arena_deinit(&request->arena);
-    heap_give(request);
-}
-
-/* Nats-Required-Api-Level: an integer that is not above ours. */
-static bool level_fits(const struct api_request *request)
-{
-    struct bytes headers = request->headers;
-    static const char key[] = "\r\nNats-Required-Api-Level:";
-    const uint8_t *at = headers.size > 0 ? memmem(headers.at, headers.size, key, sizeof key - 1) : NULL;
-    struct bytes value;
-    uint64_t level;
-
-    if (at == NULL)
-        return true;
-    value = bytes_of(at + sizeof key - 1, (size_t)(headers.at + headers.size - at) - (sizeof key - 1));
-    value = bytes_trim(bytes_take(value, bytes_find(value, '\r')));
-    return bytes_read_u64(value, &level) && level <= JETSTREAM_API_LEVEL;
-}
-
-void api_turn(struct api *api)
-{
-    while (api->first != NULL) {
-        struct api_request *request = api->first;
-
-        api->first = request->next;
-        if (api->first == NULL)
-            api->last = NULL;
-        api->count--;
-        request->next = api->waiting;
-        request->previous = &api->waiting;
-        if (api->waiting != NULL)
-            api->waiting->previous = &request->next;
-        api->waiting = request;
-        request->endpoint = find_endpoint(request->subject);
-        if (level_fits(request))
-            request->endpoint->run(request);
-        else
-            api_refuse(request, 10185, NULL);
-    }
-}
-
-/* ---- life ------------------------------------------------------------------------------------------------ */
+struct api_door {
+    struct api *api;
+    struct account *account;
+    struct sink *sinks[SUBJECT_COUNT];
+    struct api_door *next;
+};
 
 struct api *api_create(struct jetstream *jetstream)
 {
     struct api *api = HEAP_NEW(struct api);
 
     api->jetstream = jetstream;
-    buf_init(&api->out, API_ANSWER_MAX);
+    buf_init(&api->answer, API_ANSWER_MAX);
     return api;
+}
+
+static struct api_request *take_first(struct api *api)
+{
+    struct api_request *request = api->first;
+
+    api->first = request->next;
+    if (api->first == NULL)
+        api->last = NULL;
+    return request;
+}
+
+void api_destroy(struct api *api)
+{
+    struct router *router = server_router(jetstream_server(api->jetstream));
+
+    while (api->doors != NULL) {
+        struct api_door *door = api->doors;
+
+        api->doors = door->next;
+        for (size_t i = 0; i < SUBJECT_COUNT; i++)
+            router_sink_remove(router, door->sinks[i]);
+        heap_give(door);
+    }
+    while (api->first != NULL)
+        api_request_free(take_first(api));
+    assert(api->count == 0); /* streams and catalogue ended those under way */
+    buf_deinit(&api->answer);
+    heap_give(api);
+}
+
+/* ---- collecting ----------------------------------------------------------------------------------- */
+
+static void collect(void *owner, const struct message *message)
+{
+    struct api_door *door = owner;
+    struct api *api = door->api;
+    struct api_request *request = api_request_make(api, door->account, message);
+
+    if (request == NULL) { /* the reference drops them silently, too: the client tries again */
+        jetstream_counters(api->jetstream)->api_errors++;
+        if (!api->overflowing)
+            logger_warn(server_logger(jetstream_server(api->jetstream)),
+                        "JetStream API queue limit reached: requests are dropped");
+        api->overflowing = true;
+        return;
+    }
+    if (api->last != NULL)
+        api->last->next = request;
+    else
+        api->first = request;
+    api->last = request;
 }
 
 void api_serve(struct api *api, struct account *account)
 {
     struct router *router = server_router(jetstream_server(api->jetstream));
+    struct api_door *door = HEAP_NEW(struct api_door);
 
-    for (size_t i = 0; i < sizeof served / sizeof served[0]; i++) {
-        struct api_sink *sink = HEAP_NEW(struct api_sink);
-
-        sink->api = api;
-        sink->account = account;
-        sink->sink = router_sink_add(router, account, bytes_of_text(served[i]), bytes_of(NULL, 0), collect, sink);
-        sink->next = api->sinks;
-        api->sinks = sink;
-    }
+    door->api = api;
+    door->account = account;
+    door->next = api->doors;
+    api->doors = door;
+    for (size_t i = 0; i < SUBJECT_COUNT; i++)
+        door->sinks[i] = router_sink_add(router, account, bytes_of_text(subjects[i]), bytes_of(NULL, 0),
+                                         collect, door);
 }
 
-void api_destroy(struct api *api)
+/* ---- working off ------------------------------------------------------------------------------------- */
+
+static void run_unknown(struct api_request *request)
 {
-    while (api->sinks != NULL) {
-        struct api_sink *sink = api->sinks;
-
-        api->sinks = sink->next;
-        router_sink_remove(server_router(jetstream_server(api->jetstream)), sink->sink);
-        heap_give(sink);
-    }
-    while (api->first != NULL) {
-        struct api_request *request = api->first;
-
-        api->first = request->next;
-        request->previous = NULL;
-        api_request_free(request);
-    }
-    while (api->waiting != NULL)
-        api_request_free(api->waiting);
-    buf_deinit(&api->out);
-    heap_give(api);
+    api_refuse(request, 10003, NULL);
 }
 
-void api_type(struct json_writer *writer, const char *type)
-{
-    char text[96];
-    int size = snprintf(text, sizeof text, "io.nats.jetstream.api.v1.%s", type);
+static const struct api_endpoint unknown = {"", "system_response", run_unknown, NULL};
 
-    json_string(writer, bytes_of(text, (size_t)size));
+static const struct api_endpoint *const tables[] = {
+    api_account_endpoints,
+    api_stream_endpoints,
+    api_message_endpoints,
+    api_consumer_endpoints,
+};
+
+static const struct api_endpoint *find_endpoint(struct bytes subject)
+{
+    struct bytes rest = bytes_skip(subject, sizeof("$JS.API.") - 1);
+
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
+        for (const struct api_endpoint *endpoint = tables[i]; endpoint->subject != NULL; endpoint++) {
+            if (api_subject_matches(endpoint->subject, rest))
+                return endpoint;
+        }
+    }
+    return &unknown;
 }
 
-void api_audit(struct api_request *request, struct bytes response)
+static void run(struct api_request *request)
 {
-    struct api *api = request->api;
-    struct bytes subject = BYTES("$JS.EVENT.ADVISORY.API");
-    struct buf body;
+    request->endpoint = find_endpoint(request->subject);
+    if (request->body.size > API_REQUEST_MAX)
+        api_refuse(request, 10025, "invalid JSON: request is too large");
+    else if (!api_level_is_met(request->headers))
+        api_refuse(request, 10185, NULL);
+    else
+        request->endpoint->run(request);
+}
 
-    if (!jetstream_listened(api->jetstream, request->account, subject))
-        return;
-    buf_init(&body, API_ANSWER_MAX);
-    if (advisory_of_request(api->jetstream, request->subject, request->body, response, &body))
-        jetstream_answer(api->jetstream, request->account, subject, bytes_of(NULL, 0), buf_bytes(&body));
-    buf_deinit(&body);
+void api_turn(struct api *api)
+{
+    while (api->first != NULL)
+        run(take_first(api));
+    api->overflowing = api->overflowing && api->count >= API_QUEUE_MAX / 2;
+}
+
+/* ---- publish errors ------------------------------------------------------------------------------------- */
+
+void api_write_error(struct json_writer *writer, uint16_t err_code, const char *text)
+{
+    const struct api_error *error = api_error(err_code);
+
+    JSON_KEY(writer, "error");
+    json_object_begin(writer);
+    JSON_KEY(writer, "code");
+    json_number_u64(writer, error->code);
+    JSON_KEY(writer, "err_code");
+    json_number_u64(writer, err_code);
+    JSON_KEY(writer, "description");
+    json_string(writer, bytes_of_text(text != NULL && text[0] != 0 ? text : error->description));
+    json_object_end(writer);
+}
+
+void api_publish_error(struct buf *out, struct bytes stream, uint16_t err_code, const char *text)
+{
+    struct json_writer writer;
+
+    json_writer_init(&writer, out);
+    json_object_begin(&writer);
+    api_write_error(&writer, err_code, text);
+    JSON_KEY(&writer, "stream");
+    json_string(&writer, stream);
+    JSON_KEY(&writer, "seq");
+    json_number_u64(&writer, 0);
+    json_object_end(&writer);
 }

@@ -4,24 +4,20 @@
 
 #include "server/api/request.h"
 
-#define API_KEEP (256u << 10) /* answer memory above this is returned */
-
-struct api_sink;
+struct api_door; /* an account that is served */
 
 struct api {
     struct jetstream *jetstream;
-    struct api_sink *sinks; /* list */
-    struct api_request *first, *last; /* queued */
-    struct api_request *waiting;      /* run and not answered yet */
-    size_t count;                     /* queued */
-    struct buf out;
+    struct api_door *doors;
+    struct api_request *first, *last; /* collected, not yet begun */
+    size_t count, bytes;              /* of all requests there are */
+    bool overflowing;                 /* it has been logged that requests are dropped */
+    struct buf answer;                /* the one that is being written */
     struct json_writer writer;
 };
 
+/* A request is made in a sink and ends in exactly one of the answering calls, or when the api does. */
+struct api_request *api_request_make(struct api *api, struct account *account, const struct message *message);
 void api_request_free(struct api_request *request);
-/* "io.nats.jetstream.api.v1." + type */
-void api_type(struct json_writer *writer, const char *type);
-/* The audit advisory, if anybody listens. */
-void api_audit(struct api_request *request, struct bytes response);
 
 #endif

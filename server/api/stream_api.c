@@ -3,10 +3,8 @@
 #include <stdio.h>
 
 #include "base/subject.h"
-#include "server/api/advisory.h"
 #include "server/api/request.h"
 #include "server/api/stream_check.h"
-#include "server/api/stream_msg_api.h"
 
 #define NAMES_PAGE    1024u
 #define LIST_PAGE     256u
@@ -25,20 +23,6 @@ static const struct schema change_schema = {"StreamConfigRequest.StreamConfig", 
 static struct api_request *request_of(struct catalogue_op *op)
 {
     return (struct api_request *)((uint8_t *)op - offsetof(struct api_request, catalogue_op));
-}
-
-static void advise(struct api_request *request, struct bytes stream, const char *action)
-{
-    struct jetstream *jetstream = api_jetstream(request);
-    struct buf subject, body;
-
-    buf_init(&subject, 1024);
-    buf_init(&body, 4096);
-    if (advisory_of_action(jetstream, stream, bytes_of(NULL, 0), action, &subject, &body) &&
-        jetstream_listened(jetstream, request->account, buf_bytes(&subject)))
-        jetstream_answer(jetstream, request->account, buf_bytes(&subject), bytes_of(NULL, 0), buf_bytes(&body));
-    buf_deinit(&subject);
-    buf_deinit(&body);
 }
 
 static struct bytes encode(struct api_request *request, const struct stream_config *config)
@@ -93,9 +77,9 @@ static void changed(struct catalogue_op *op, struct stream *stream)
         json_bool(writer, true);
     }
     if (op->kind == CATALOGUE_UPDATE)
-        advise(request, op->name, "modify");
+        api_advise(request, op->name, bytes_of(NULL, 0), "modify");
     else if (op->created)
-        advise(request, op->name, "create");
+        api_advise(request, op->name, bytes_of(NULL, 0), "create");
     api_answer(request);
 }
 
@@ -221,7 +205,7 @@ static void deleted(struct catalogue_op *op, struct stream *stream)
         api_refuse(request, op->error, op->error_text);
         return;
     }
-    advise(request, op->name, "delete");
+    api_advise(request, op->name, bytes_of(NULL, 0), "delete");
     api_answer_success(request);
 }
 
@@ -468,18 +452,16 @@ static void run_restore(struct api_request *request)
 }
 
 const struct api_endpoint api_stream_endpoints[] = {
-    {"STREAM.CREATE.*", "stream_create_response", run_create, false},
-    {"STREAM.UPDATE.*", "stream_update_response", run_update, false},
-    {"STREAM.INFO.*", "stream_info_response", run_info, true},
-    {"STREAM.NAMES", "stream_names_response", run_names, true},
-    {"STREAM.LIST", "stream_list_response", run_list, true},
-    {"STREAM.DELETE.*", "stream_delete_response", run_delete, false},
-    {"STREAM.PURGE.*", "stream_purge_response", run_purge, false},
-    {"STREAM.MSG.GET.*", "stream_msg_get_response", api_run_msg_get, false},
-    {"STREAM.MSG.DELETE.*", "stream_msg_delete_response", api_run_msg_delete, false},
-    {"STREAM.SNAPSHOT.*", "stream_snapshot_response", run_unsupported, false},
-    {"STREAM.RESTORE.*", "stream_restore_response", run_restore, false},
-    {"STREAM.LEADER.STEPDOWN.*", "stream_leader_stepdown_response", run_cluster_only, false},
-    {"STREAM.PEER.REMOVE.*", "stream_remove_peer_response", run_cluster_only, false},
-    {NULL, NULL, NULL, false},
+    {"STREAM.CREATE.*", "stream_create_response", run_create, NULL},
+    {"STREAM.UPDATE.*", "stream_update_response", run_update, NULL},
+    {"STREAM.INFO.*", "stream_info_response", run_info, API_PAGED},
+    {"STREAM.NAMES", "stream_names_response", run_names, API_PAGED ",\"streams\":null"},
+    {"STREAM.LIST", "stream_list_response", run_list, API_PAGED ",\"streams\":null"},
+    {"STREAM.DELETE.*", "stream_delete_response", run_delete, NULL},
+    {"STREAM.PURGE.*", "stream_purge_response", run_purge, "\"purged\":0"},
+    {"STREAM.SNAPSHOT.*", "stream_snapshot_response", run_unsupported, NULL},
+    {"STREAM.RESTORE.*", "stream_restore_response", run_restore, NULL},
+    {"STREAM.LEADER.STEPDOWN.*", "stream_leader_stepdown_response", run_cluster_only, NULL},
+    {"STREAM.PEER.REMOVE.*", "stream_remove_peer_response", run_cluster_only, NULL},
+    {NULL, NULL, NULL, NULL},
 };

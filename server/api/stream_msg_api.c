@@ -1,5 +1,4 @@
-#include "server/api/stream_msg_api.h"
-
+/* stream_msg_api: STREAM.MSG.GET and STREAM.MSG.DELETE (reference streams 6.1, 6.2). */
 #include <stddef.h>
 #include <stdio.h>
 
@@ -97,7 +96,7 @@ static void got(struct stream_read *read, const struct stream_message *message)
     api_answer(request);
 }
 
-void api_run_msg_get(struct api_request *request)
+static void run_get(struct api_request *request)
 {
     struct get_request *get = ARENA_NEW(&request->arena, struct get_request);
     struct index_entry entry;
@@ -172,7 +171,7 @@ static void deleted(struct stream_op *op, struct stream *stream)
         api_answer_success(request);
 }
 
-void api_run_msg_delete(struct api_request *request)
+static void run_delete(struct api_request *request)
 {
     struct delete_request parsed;
     struct stream *stream;
@@ -195,3 +194,9 @@ void api_run_msg_delete(struct api_request *request)
     };
     stream_submit(stream, &request->stream_op);
 }
+
+const struct api_endpoint api_message_endpoints[] = {
+    {"STREAM.MSG.GET.*", "stream_msg_get_response", run_get, NULL},
+    {"STREAM.MSG.DELETE.*", "stream_msg_delete_response", run_delete, NULL},
+    {NULL, NULL, NULL, NULL},
+};

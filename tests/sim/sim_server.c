@@ -109,10 +109,9 @@ static void heard_publish(struct run *run, uint64_t id, const struct client_mess
     }
     if (find_number(message->payload, "\"err_code\":", &code)) {
         say(run, "publish %llu refused: %.*s", (unsigned long long)id, BYTES_ARG(message->payload));
-        if (code == 10077 || code == 10167) { /* the disk or a limit: the outcome of a retry is open */
+        if ((code == 10077 && !contains(message->payload, "maximum")) || code == 10167) {
+            /* The disk said no: it may be there after a crash all the same. */
             publish->outcome = ORACLE_UNKNOWN;
-            if (code == 10077)
-                oracle_refused(&run->oracle, id);
             remember_id(run, publish->msg_id, publish->subject);
         } else {
             oracle_refused(&run->oracle, id);
