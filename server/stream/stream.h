@@ -94,7 +94,8 @@ struct stream *stream_open(struct jetstream *jetstream, struct account *account,
                            struct bytes name, enum err *err);
 /* What can be done now: answers, waiting publishes, consumers, operations, the next batch. */
 void stream_turn(struct stream *stream);
-/* Drops everything; clients that wait on consumers are told when it is `deleted`. */
+/* Drops everything. `deleted`: clients that wait on consumers are told, the log is closed and can be removed;
+ * else the server ends, and no file is touched. */
 void stream_close(struct stream *stream, bool deleted);
 
 /* The list of streams that have something to do this turn. */
