@@ -135,7 +135,6 @@ static void run(struct io *io, struct server *server, const struct options *opti
     while (!server_stopped(server)) {
         if (stop_asked && !stopping) {
             stopping = true;
-            logger_info(logger, "Initiating Shutdown...");
             server_stop(server, STOP_WAIT_NS);
         }
         if (reopen_asked && options->log_file[0] != 0) {
@@ -184,7 +183,6 @@ static int serve(const struct flags *flags, const char *program)
     signal_io = NULL;
     io_destroy(io);
     remove_files(options, program);
-    logger_info(&logger, "Server Exiting..");
     return EXIT_SUCCESS;
 }
 

@@ -1,187 +1,150 @@
 #include "server/monitor.h"
 
-#include <stdio.h>
+#include "base/json.h"
+#include "base/text.h"
+#include "server/server_priv.h"
 
-#include "base/heap.h"
-
-#define VISITS_MAX      64u
-#define REQUEST_MAX     8192u
-#define PAGE_MAX        (1u << 20)
-#define VISIT_NS        INT64_C(10000000000)
-
-/* One connection, one request. */
-struct visit {
-    struct monitor *monitor;
-    struct io_sock *sock;
-    struct buf in, out;
-    struct timer deadline;
-    bool answered, closing;
-    struct visit *next;
-};
-
-struct monitor {
-    struct server *server;
-    struct io_listener *listener;
-    struct visit *visits;
-    unsigned count;
-    bool ending; /* freed with its last visit */
-};
-
-static struct io *monitor_io(const struct monitor *monitor)
+static void number(struct json_writer *writer, struct bytes key, int64_t value)
 {
-    return server_io(monitor->server);
+    json_key(writer, key);
+    json_number_i64(writer, value);
 }
 
-static void close_visit(struct visit *visit, bool drain)
+static void text(struct json_writer *writer, struct bytes key, const char *value)
 {
-    if (visit->closing && drain)
-        return;
-    visit->closing = true;
-    io_sock_close(monitor_io(visit->monitor), visit->sock, drain);
+    json_key(writer, key);
+    json_string(writer, bytes_of_text(value));
 }
 
-static const char *reason(int status)
+static void time_of(struct json_writer *writer, struct bytes key, int64_t unix_ns)
 {
-    switch (status) {
-    case 200: return "OK";
-    case 400: return "Bad Request";
-    case 503: return "Service Unavailable";
-    default: return "Not Found";
-    }
+    char out[TEXT_TIME_MAX];
+
+    json_key(writer, key);
+    json_string(writer, bytes_of(out, text_time(out, unix_ns)));
 }
 
-static void answer(struct visit *visit, struct bytes path)
+/* "1d2h3m4s", the larger units only when they are there. */
+static void write_uptime(struct json_writer *writer, int64_t ns)
 {
-    struct buf page;
-    struct bytes piece;
-    int status = 404;
+    int64_t seconds = ns / INT64_C(1000000000);
+    struct buf out;
 
-    buf_init(&page, PAGE_MAX);
-    if (path.size == 0)
-        status = 400;
-    else if (!server_page(visit->monitor->server, path, &page, &status))
-        status = 404;
-    (void)buf_print(&visit->out,
-                    "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n",
-                    status, reason(status), page.size);
-    (void)buf_add(&visit->out, buf_bytes(&page));
-    buf_deinit(&page);
-    visit->answered = true;
-    piece = buf_bytes(&visit->out);
-    io_sock_send(monitor_io(visit->monitor), visit->sock, &piece, 1);
+    buf_init(&out, 64);
+    if (seconds >= 86400)
+        (void)buf_print(&out, "%lldd", (long long)(seconds / 86400));
+    if (seconds >= 3600)
+        (void)buf_print(&out, "%lldh", (long long)(seconds / 3600 % 24));
+    if (seconds >= 60)
+        (void)buf_print(&out, "%lldm", (long long)(seconds / 60 % 60));
+    (void)buf_print(&out, "%llds", (long long)(seconds % 60));
+    JSON_KEY(writer, "uptime");
+    json_string(writer, buf_bytes(&out));
+    buf_deinit(&out);
 }
 
-/* The path of "GET /path?query HTTP/1.x"; empty when it is not that. */
-static struct bytes request_path(struct bytes line)
+static void write_jetstream(struct json_writer *writer, struct server *server)
 {
-    struct bytes path;
+    struct jetstream_stats stats;
 
-    if (!bytes_starts(line, BYTES("GET /")))
-        return bytes_of(NULL, 0);
-    path = bytes_skip(line, 4);
-    path = bytes_take(path, bytes_find(path, ' '));
-    return bytes_take(path, bytes_find(path, '?'));
+    jetstream_stats(server->jetstream, &stats);
+    JSON_KEY(writer, "jetstream");
+    json_object_begin(writer);
+    JSON_KEY(writer, "config");
+    json_object_begin(writer);
+    text(writer, BYTES("store_dir"), server->options.store_dir);
+    JSON_KEY(writer, "strict");
+    json_bool(writer, true);
+    json_object_end(writer);
+    JSON_KEY(writer, "stats");
+    json_object_begin(writer);
+    number(writer, BYTES("memory"), 0);
+    number(writer, BYTES("storage"), (int64_t)stats.bytes);
+    number(writer, BYTES("accounts"), 1);
+    JSON_KEY(writer, "api");
+    json_object_begin(writer);
+    number(writer, BYTES("level"), JETSTREAM_API_LEVEL);
+    number(writer, BYTES("total"), (int64_t)stats.api_total);
+    number(writer, BYTES("errors"), (int64_t)stats.api_errors);
+    json_object_end(writer);
+    json_object_end(writer);
+    json_object_end(writer);
 }
 
-static void received(void *owner, struct bytes b)
+static void write_varz(struct json_writer *writer, struct server *server)
 {
-    struct visit *visit = owner;
-    struct bytes text;
+    const struct options *options = &server->options;
 
-    if (visit->answered || visit->closing)
-        return;
-    if (!buf_add(&visit->in, b)) {
-        close_visit(visit, false);
-        return;
-    }
-    text = buf_bytes(&visit->in);
-    if (memmem(text.at, text.size, "\r\n\r\n", 4) != NULL)
-        answer(visit, request_path(bytes_take(text, bytes_find(text, '\r'))));
+    json_object_begin(writer);
+    text(writer, BYTES("server_id"), server->info.id);
+    text(writer, BYTES("server_name"), server->info.name);
+    text(writer, BYTES("version"), NATS_VERSION);
+    text(writer, BYTES("millrace"), MILLRACE_VERSION);
+    number(writer, BYTES("proto"), 1);
+    text(writer, BYTES("host"), options->host);
+    number(writer, BYTES("port"), server_port(server));
+    number(writer, BYTES("max_connections"), options->max_connections);
+    number(writer, BYTES("ping_interval"), options->ping_interval_ns);
+    number(writer, BYTES("ping_max"), options->ping_max);
+    text(writer, BYTES("http_host"), options->host);
+    number(writer, BYTES("http_port"), server_http_port(server));
+    number(writer, BYTES("max_control_line"), options->max_control_line);
+    number(writer, BYTES("max_payload"), options->max_payload);
+    number(writer, BYTES("max_pending"), options->max_pending);
+    if (server->jetstream != NULL)
+        write_jetstream(writer, server);
+    number(writer, BYTES("write_deadline"), options->write_deadline_ns);
+    time_of(writer, BYTES("start"), server->start_wall_ns);
+    time_of(writer, BYTES("now"), io_wall(server->io));
+    write_uptime(writer, io_now(server->io) - server->start_ns);
+    number(writer, BYTES("connections"), (int64_t)server->connections.count);
+    number(writer, BYTES("total_connections"), (int64_t)server->connections.total);
+    json_object_end(writer);
 }
 
-static void sent(void *owner)
+static void healthz(struct monitor *monitor, struct http_answer *answer)
 {
-    close_visit(owner, false);
+    struct server *server = monitor->server;
+    const char *why = server->jetstream != NULL ? jetstream_unhealthy(server->jetstream) : NULL;
+    struct json_writer writer;
+
+    monitor->healthz_count++;
+    json_writer_init(&writer, answer->body);
+    json_object_begin(&writer);
+    text(&writer, BYTES("status"), why == NULL ? "ok" : "error");
+    if (why != NULL)
+        text(&writer, BYTES("error"), why);
+    json_object_end(&writer);
+    answer->status = why == NULL ? 200 : 503;
 }
 
-static void ended(void *owner, int reason_code)
+static void serve(void *context, const struct http_request *request, struct http_answer *answer)
 {
-    (void)reason_code;
-    close_visit(owner, false);
-}
-
-static void closed(void *owner)
-{
-    struct visit *visit = owner;
-    struct monitor *monitor = visit->monitor;
-    struct visit **at = &monitor->visits;
-
-    while (*at != visit)
-        at = &(*at)->next;
-    *at = visit->next;
-    monitor->count--;
-    timers_cancel(io_timers(monitor_io(monitor)), &visit->deadline);
-    buf_deinit(&visit->in);
-    buf_deinit(&visit->out);
-    heap_give(visit);
-    if (monitor->ending && monitor->visits == NULL)
-        heap_give(monitor);
-}
-
-static void expired(struct timer *timer)
-{
-    close_visit((struct visit *)((uint8_t *)timer - offsetof(struct visit, deadline)), false);
-}
-
-static void accepted(void *context, struct io_sock *sock, const struct io_address *peer)
-{
-    static const struct io_sock_events events = {
-        .received = received, .sent = sent, .ended = ended, .closed = closed};
     struct monitor *monitor = context;
-    struct visit *visit = HEAP_NEW(struct visit);
-    struct io *io = monitor_io(monitor);
+    struct json_writer writer;
 
-    (void)peer;
-    visit->monitor = monitor;
-    visit->sock = sock;
-    visit->deadline.fire = expired;
-    buf_init(&visit->in, REQUEST_MAX);
-    buf_init(&visit->out, PAGE_MAX + 1024);
-    visit->next = monitor->visits;
-    monitor->visits = visit;
-    monitor->count++;
-    io_sock_start(io, sock, &events, visit);
-    timers_arm(io_timers(io), &visit->deadline, io_now(io) + VISIT_NS);
-    if (monitor->count > VISITS_MAX)
-        close_visit(visit, false);
+    answer->content_type = "application/json";
+    if (bytes_equal(request->path, BYTES("/healthz"))) {
+        healthz(monitor, answer);
+    } else if (bytes_equal(request->path, BYTES("/varz"))) {
+        monitor->varz_count++;
+        json_writer_init(&writer, answer->body);
+        write_varz(&writer, monitor->server);
+        answer->status = 200;
+    } else {
+        answer->content_type = "text/plain; charset=utf-8";
+        answer->status = 404;
+        (void)BUF_ADD(answer->body, "404 page not found\n");
+    }
 }
 
-enum err monitor_create(struct server *server, int port, struct monitor **out, uint16_t *bound)
+void monitor_init(struct monitor *monitor, struct server *server)
 {
-    struct monitor *monitor = HEAP_NEW(struct monitor);
-    enum err err;
-
     monitor->server = server;
-    err = io_listen(server_io(server), server_options(server)->host, (uint16_t)(port < 0 ? 0 : port), accepted,
-                    monitor, &monitor->listener, bound);
-    if (err != OK) {
-        heap_give(monitor);
-        return err;
-    }
-    *out = monitor;
-    return OK;
+    http_init(&monitor->http, server_io(server), serve, monitor);
 }
 
-void monitor_destroy(struct monitor *monitor)
+void monitor_deinit(struct monitor *monitor)
 {
-    io_listener_close(monitor_io(monitor), monitor->listener);
-    monitor->ending = true;
-    if (monitor->visits == NULL) {
-        heap_give(monitor);
-        return;
-    }
-    for (struct visit *visit = monitor->visits, *next; visit != NULL; visit = next) {
-        next = visit->next;
-        close_visit(visit, false);
-    }
+    http_deinit(&monitor->http);
 }
