@@ -236,7 +236,7 @@ NOT_BUILT = [
     {"allow_msg_schedules": True, "allow_rollup_hdrs": True},
     {"persist_mode": "async"},
     {"placement": {"cluster": "x"}},
-    {"republish": {"src": "S", "dest": "r.>"}},
+    {"republish": {"src": ">", "dest": "r.>"}},
     {"subject_transform": {"src": "S", "dest": "t"}},
 ]
 
