@@ -2,6 +2,7 @@
 
 import ctypes
 import ctypes.util
+import glob
 import http.client
 import json
 import os
@@ -196,7 +197,7 @@ class Refusals(Directory):
     def test_a_store_of_a_newer_format_is_left_alone(self):
         with Server() as server:
             server.end(signal.SIGTERM)
-            node = os.path.join(server.directory, "node")
+            [node] = glob.glob(server.directory + "/**/node", recursive=True)
             with open(node, "rb") as file:
                 newer = with_version(file.read(), 2)
             with open(node, "wb") as file:

@@ -100,16 +100,21 @@ class Connection:
         return self.exactly(len(self.received))
 
     def flush(self):
-        """Everything that the server sent before it answers a PING."""
+        """Everything that the server sent before it answers a PING, but for PINGs of its own."""
         self.send(b"PING\r\n")
         end = time.monotonic() + READ_S
         while not self.received.endswith(b"PONG\r\n") and not self.ended:
             self._more(end, "PONG")
-        return self.exactly(len(self.received)).removesuffix(b"PONG\r\n")
+        said = self.exactly(len(self.received)).removesuffix(b"PONG\r\n")
+        return said.replace(b"PING\r\n", b"")
 
     def message(self):
         """The next MSG or HMSG: subject, reply, headers, body."""
-        words = self.line().split()
+        line = self.line()
+        while line == b"PING\r\n":
+            self.send(b"PONG\r\n")
+            line = self.line()
+        words = line.split()
         assert words and words[0] in (b"MSG", b"HMSG"), words
         with_headers = words[0] == b"HMSG"
         total = int(words[-1])
