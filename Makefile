@@ -47,10 +47,12 @@ $(foreach l,$(LIBS),$(eval $(call archive,$(l))))
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+	@echo "  CC $<"
+	@$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
 $(BUILD)/millrace: $(BUILD)/obj/server/main.o $(foreach l,$(LIBS),$(call lib,$(l)))
-	$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
+	@echo "  LD $@"
+	@$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
 
 # Unit tests: tests/unit/<folder>/test_<module>.c -> build/tests/<folder>/test_<module>
 unit_srcs = $(wildcard tests/unit/*/test_*.c)
@@ -58,7 +60,8 @@ unit_bins = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(unit_srcs))
 define unit_rule
 $(BUILD)/tests/$(1)/%: tests/unit/$(1)/%.c $(foreach l,$(uses_$(1)),$(call lib,$(l)))
 	@mkdir -p $$(@D)
-	$$(CC) $$(CPPFLAGS) $$(CFLAGS) -MMD -MP $$< $(foreach l,$(uses_$(1)),$(call lib,$(l))) $$(LDFLAGS) $$(LDLIBS) -lcheck -lsubunit -lm -lrt -o $$@
+	@echo "  LD $$@"
+	@$$(CC) $$(CPPFLAGS) $$(CFLAGS) -MMD -MP $$< $(foreach l,$(uses_$(1)),$(call lib,$(l))) $$(LDFLAGS) $$(LDLIBS) -lcheck -lsubunit -lm -lrt -o $$@
 endef
 $(foreach l,$(LIBS),$(eval $(call unit_rule,$(l))))
 
@@ -110,6 +113,7 @@ clean:
 	rm -rf $(BUILD)
 
 -include bench/rules.mk
+-include tests/sim/rules.mk
 -include tests/fuzz/rules.mk
 -include tests/rules.mk
 

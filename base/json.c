@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "base/utf8.h"
+
 /*
  * A recursive descent whose depth is bounded by JSON_DEPTH_MAX. Every function below leaves `at`
  * behind what it has read, or at the byte it could not accept, and then `error` is set.
@@ -192,26 +194,6 @@ static uint32_t hex4(const uint8_t *at)
            (uint32_t)hex(at[3]);
 }
 
-static uint8_t *put_utf8(uint8_t *out, uint32_t rune)
-{
-    if (rune < 0x80) {
-        *out++ = (uint8_t)rune;
-    } else if (rune < 0x800) {
-        *out++ = (uint8_t)(0xc0 | rune >> 6);
-        *out++ = (uint8_t)(0x80 | (rune & 0x3f));
-    } else if (rune < 0x10000) {
-        *out++ = (uint8_t)(0xe0 | rune >> 12);
-        *out++ = (uint8_t)(0x80 | (rune >> 6 & 0x3f));
-        *out++ = (uint8_t)(0x80 | (rune & 0x3f));
-    } else {
-        *out++ = (uint8_t)(0xf0 | rune >> 18);
-        *out++ = (uint8_t)(0x80 | (rune >> 12 & 0x3f));
-        *out++ = (uint8_t)(0x80 | (rune >> 6 & 0x3f));
-        *out++ = (uint8_t)(0x80 | (rune & 0x3f));
-    }
-    return out;
-}
-
 /* Decodes a \u escape, `at` at its digits, together with a second one that completes a pair. */
 static const uint8_t *decode_rune(const uint8_t *at, const uint8_t *end, uint32_t *rune)
 {
@@ -228,7 +210,7 @@ static const uint8_t *decode_rune(const uint8_t *at, const uint8_t *end, uint32_
             return at + 6;
         }
     }
-    *rune = 0xfffd;
+    *rune = UTF8_REPLACEMENT;
     return at;
 }
 
@@ -263,7 +245,7 @@ static bool unescape(struct parser *parser, struct bytes raw, struct bytes *text
             at += 2;
         } else {
             at = decode_rune(at + 2, end, &rune);
-            out = put_utf8(out, rune);
+            out += utf8_put(out, rune); /* it took 6 bytes at least: there is room for 4 */
         }
     }
     *text = bytes_of(memory, (size_t)(out - memory));

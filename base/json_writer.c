@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/json.h"
+#include "base/utf8.h"
 
 #define WRITER_DEPTH_MAX 64u /* one bit each */
 
@@ -78,41 +79,6 @@ void json_array_end(struct json_writer *writer)
 
 /* ---- strings --------------------------------------------------------------------------------- */
 
-static bool continues(struct bytes b, size_t count)
-{
-    if (b.size <= count)
-        return false;
-    for (size_t i = 1; i <= count; i++) {
-        if ((b.at[i] & 0xc0) != 0x80)
-            return false;
-    }
-    return true;
-}
-
-/* The size of the UTF-8 sequence that `b` begins with, 0 if there is none: no overlong forms, no
- * surrogates, nothing past U+10FFFF. */
-static size_t utf8_size(struct bytes b)
-{
-    uint8_t first = b.at[0];
-    uint8_t second = b.size > 1 ? b.at[1] : 0;
-
-    if (first < 0x80)
-        return 1;
-    if (first >= 0xc2 && first <= 0xdf)
-        return continues(b, 1) ? 2 : 0;
-    if (first >= 0xe0 && first <= 0xef) {
-        if ((first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f))
-            return 0;
-        return continues(b, 2) ? 3 : 0;
-    }
-    if (first >= 0xf0 && first <= 0xf4) {
-        if ((first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f))
-            return 0;
-        return continues(b, 3) ? 4 : 0;
-    }
-    return 0;
-}
-
 static bool plain_ascii(uint8_t byte)
 {
     return byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\' && byte != '<' &&
@@ -136,7 +102,8 @@ static void add_escaped_ascii(struct json_writer *writer, uint8_t byte)
 /* Adds what `b` begins with and cannot be plain ASCII; the result is how much of `b` that was. */
 static size_t add_special(struct json_writer *writer, struct bytes b)
 {
-    size_t size = utf8_size(b);
+    uint32_t rune;
+    size_t size = utf8_read(b, &rune);
 
     if (size == 0) {
         add(writer, BYTES("\\ufffd"));
@@ -144,9 +111,9 @@ static size_t add_special(struct json_writer *writer, struct bytes b)
     }
     if (size == 1)
         add_escaped_ascii(writer, b.at[0]);
-    else if (bytes_starts(b, BYTES("\xe2\x80\xa8")))
+    else if (rune == 0x2028)
         add(writer, BYTES("\\u2028"));
-    else if (bytes_starts(b, BYTES("\xe2\x80\xa9")))
+    else if (rune == 0x2029)
         add(writer, BYTES("\\u2029"));
     else
         add(writer, bytes_take(b, size));
@@ -241,10 +208,10 @@ void json_number_double(struct json_writer *writer, double value)
 {
     char text[64];
     double size = fabs(value);
-    int digits = shortest(value);
-    int exponent;
+    int digits, exponent;
 
     assert(isfinite(value));
+    digits = shortest(value);
     begin_value(writer);
     snprintf(text, sizeof(text), "%.*e", digits, value);
     exponent = atoi(strchr(text, 'e') + 1);

@@ -15,6 +15,7 @@ enum deliver_policy {
     DELIVER_BY_START_SEQUENCE,
     DELIVER_BY_START_TIME,
     DELIVER_LAST_PER_SUBJECT,
+    DELIVER_UNDEFINED, /* only in requests: means all, and validation says so */
 };
 enum ack_policy { ACK_NONE, ACK_ALL, ACK_EXPLICIT, ACK_FLOW_CONTROL };
 enum replay_policy { REPLAY_INSTANT, REPLAY_ORIGINAL };

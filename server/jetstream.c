@@ -154,7 +154,7 @@ static void meta_apply(void *owner, const struct log_batch *batch)
         if (record_peek(rest, &record) != OK)
             break;
         if (record.type != REPLICA_RECORD_TERM && catalogue_apply(&jetstream->catalogue, &record) != OK)
-            LOGGER_ERROR(server_logger(jetstream->server),
+            logger_error(server_logger(jetstream->server),
                          "Catalogue: unreadable record of type %u at index %llu", record.type,
                          (unsigned long long)batch->index);
         rest = bytes_skip(rest, record.size);
@@ -167,7 +167,7 @@ static void meta_lost(void *owner, uint64_t first, uint64_t last, uint64_t bytes
     struct jetstream *jetstream = owner;
 
     jetstream->unhealthy = "the catalogue's log is damaged";
-    LOGGER_ERROR(server_logger(jetstream->server),
+    logger_error(server_logger(jetstream->server),
                  "Catalogue: log indexes %llu to %llu (%llu bytes) are damaged on disk",
                  (unsigned long long)first, (unsigned long long)last, (unsigned long long)bytes);
 }
@@ -185,7 +185,8 @@ static void meta_refused(void *owner, enum err err)
 {
     struct jetstream *jetstream = owner;
 
-    LOGGER_ERROR(server_logger(jetstream->server), "Catalogue: could not write to disk: %s", err_text(err));
+    logger_error(server_logger(jetstream->server), "Catalogue: could not write to disk: %s", err_text(err));
+    replica_gather_drop(jetstream->meta);
     jetstream_catalogue_refused(jetstream, err);
 }
 
@@ -229,7 +230,7 @@ static void open_stream(struct jetstream *jetstream, const struct catalogue_entr
 
     if (!name_of(jetstream, entry->json, &name)) {
         jetstream->unhealthy = "the config of a stream is unreadable";
-        LOGGER_ERROR(server_logger(jetstream->server), "Stream %llu: unreadable config in the catalogue",
+        logger_error(server_logger(jetstream->server), "Stream %llu: unreadable config in the catalogue",
                      (unsigned long long)entry->id);
         return;
     }
@@ -242,7 +243,7 @@ static void open_stream(struct jetstream *jetstream, const struct catalogue_entr
     }
     if (stream == NULL) {
         jetstream->unhealthy = "a stream could not be opened";
-        LOGGER_ERROR(server_logger(jetstream->server), "Stream '%.*s' could not be opened: %s",
+        logger_error(server_logger(jetstream->server), "Stream '%.*s' could not be opened: %s",
                      BYTES_ARG(name), err_text(err));
     } else if (stream_applied(stream)->log_time_ns > jetstream->time_floor_ns) {
         jetstream->time_floor_ns = stream_applied(stream)->log_time_ns;
@@ -257,27 +258,38 @@ static void check_log(void *context, uint64_t log_id)
 
     if (log_id == CATALOGUE_LOG_ID || catalogue_find(&jetstream->catalogue, log_id) != NULL)
         return;
-    LOGGER_WARN(server_logger(jetstream->server),
+    logger_warn(server_logger(jetstream->server),
                 "Log %016llx is in no catalogue: moved to quarantine", (unsigned long long)log_id);
     if (store_quarantine(jetstream->store, log_id) != OK)
-        LOGGER_ERROR(server_logger(jetstream->server), "Log %016llx could not be moved",
+        logger_error(server_logger(jetstream->server), "Log %016llx could not be moved",
                      (unsigned long long)log_id);
+}
+
+static void report(void *context, const char *text)
+{
+    struct jetstream *jetstream = context;
+
+    logger_warn(server_logger(jetstream->server), "Store: %s", text);
 }
 
 static enum err open_all(struct jetstream *jetstream)
 {
     struct logger *logger = server_logger(jetstream->server);
-    struct store_options options = {.flaws = server_options(jetstream->server)->store_flaws};
+    struct store_options options = {
+        .flaws = server_options(jetstream->server)->store_flaws,
+        .report = report,
+        .report_context = jetstream,
+    };
     struct store_error error = {0};
     enum err err = store_open(server_io(jetstream->server), "millrace", &options, &jetstream->store, &error);
 
     if (err != OK) {
-        LOGGER_FATAL(logger, "Can't start JetStream: %s", error.text[0] ? error.text : err_text(err));
+        logger_fatal(logger, "Can't start JetStream: %s", error.text[0] ? error.text : err_text(err));
         return err;
     }
     err = open_meta(jetstream);
     if (err != OK) {
-        LOGGER_FATAL(logger, "Can't start JetStream: the catalogue could not be opened: %s", err_text(err));
+        logger_fatal(logger, "Can't start JetStream: the catalogue could not be opened: %s", err_text(err));
         return err;
     }
     for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL; entry = entry->next) {
@@ -303,7 +315,7 @@ enum err jetstream_open(struct server *server, struct jetstream **out)
     buf_init(&jetstream->read_buffer, RECORD_SIZE_MAX + 4096);
     catalogue_init(&jetstream->catalogue);
     table_init(&jetstream->streams, stream_key, prng_next(server_prng(server)));
-    LOGGER_INFO(server_logger(server), "Starting JetStream");
+    logger_info(server_logger(server), "Starting JetStream");
     log_clock_init(&jetstream->clock, io_now(io), io_wall(io), 0);
     err = open_all(jetstream);
     if (err != OK) {
@@ -313,9 +325,9 @@ enum err jetstream_open(struct server *server, struct jetstream **out)
     log_clock_init(&jetstream->clock, io_now(io), io_wall(io), jetstream->time_floor_ns);
     jetstream->api = api_create(jetstream);
     api_serve(jetstream->api, router_account_default(server_router(server)));
-    LOGGER_INFO(server_logger(server), "---------------- JETSTREAM ----------------");
-    LOGGER_INFO(server_logger(server), "  Store Directory: \"%s/millrace\"", server_options(server)->store_dir);
-    LOGGER_INFO(server_logger(server), "-------------------------------------------");
+    logger_info(server_logger(server), "---------------- JETSTREAM ----------------");
+    logger_info(server_logger(server), "  Store Directory: \"%s/millrace\"", server_options(server)->store_dir);
+    logger_info(server_logger(server), "-------------------------------------------");
     *out = jetstream;
     return OK;
 }
@@ -334,9 +346,9 @@ void jetstream_close(struct jetstream *jetstream)
     if (jetstream->api != NULL)
         api_destroy(jetstream->api);
     if (jetstream->meta != NULL)
-        replica_close(jetstream->meta);
+        replica_forget(jetstream->meta);
     if (jetstream->store != NULL)
-        store_close(jetstream->store);
+        store_forget(jetstream->store); /* an end is like a crash: what was answered is on disk */
     timers_cancel(io_timers(server_io(jetstream->server)), &jetstream->awake);
     table_deinit(&jetstream->streams);
     catalogue_deinit(&jetstream->catalogue);

@@ -188,7 +188,7 @@ static void removed(void *context, enum err err)
     struct jetstream *jetstream = removal->jetstream;
 
     if (err != OK) { /* the committed removal is tried again at the next start */
-        LOGGER_WARN(server_logger(jetstream->server), "Files of removed stream %llu are still there: %s",
+        logger_warn(server_logger(jetstream->server), "Files of removed stream %llu are still there: %s",
                     (unsigned long long)removal->id, err_text(err));
     } else {
         if (jetstream->gone_count == jetstream->gone_capacity) {

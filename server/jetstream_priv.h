@@ -40,7 +40,6 @@ struct jetstream {
 };
 
 /* jetstream.c */
-void jetstream_awake(struct jetstream *jetstream);
 struct stream *jetstream_stream_open(struct jetstream *jetstream, uint64_t id, struct bytes name,
                                      enum err *err);
 void jetstream_stream_close(struct jetstream *jetstream, struct stream *stream, bool deleted);

@@ -89,20 +89,30 @@ enum parse proto_read_args(struct bytes in, size_t limit, struct bytes *args, si
     return PARSE_DONE;
 }
 
-/* Splits at blanks; returns how many words there are, of which the first WORDS_MAX + 1 are set. */
-static size_t split(struct bytes args, struct bytes words[WORDS_MAX + 1])
+/*
+ * Splits at blanks; returns how many words there are, of which the first WORDS_MAX + 1 are set. In
+ * SUB and UNSUB a CR separates too, in a publish it is part of a word: the reference has it so.
+ */
+enum cr { CR_IN_WORDS, CR_SEPARATES };
+
+static bool separates(uint8_t byte, enum cr cr)
+{
+    return is_blank(byte) || (cr == CR_SEPARATES && byte == '\r');
+}
+
+static size_t split(struct bytes args, enum cr cr, struct bytes words[WORDS_MAX + 1])
 {
     size_t count = 0, at = 0;
 
     while (count <= WORDS_MAX) {
         size_t begin;
 
-        while (at < args.size && is_blank(args.at[at]))
+        while (at < args.size && separates(args.at[at], cr))
             at++;
         if (at == args.size)
             break;
         begin = at;
-        while (at < args.size && !is_blank(args.at[at]))
+        while (at < args.size && !separates(args.at[at], cr))
             at++;
         words[count++] = bytes_of(args.at + begin, at - begin);
     }
@@ -181,7 +191,7 @@ enum parse proto_read_pub(struct bytes in, size_t limit, struct proto_pub *pub, 
     if (parse != PARSE_DONE)
         return parse;
 
-    count = split(args, words);
+    count = split(args, CR_IN_WORDS, words);
     if (count != 2 && count != 3)
         return PARSE_BAD;
     if (!read_size(words[count - 1], &read.size))
@@ -203,7 +213,7 @@ enum parse proto_read_hpub(struct bytes in, size_t limit, struct proto_pub *pub,
     if (parse != PARSE_DONE)
         return parse;
 
-    count = split(args, words);
+    count = split(args, CR_IN_WORDS, words);
     if (count != 3 && count != 4)
         return PARSE_BAD;
     if (!read_size(words[count - 2], &read.header_size) || !read_size(words[count - 1], &read.size))
@@ -229,7 +239,7 @@ enum parse proto_read_sub(struct bytes in, size_t limit, struct proto_sub *sub, 
     if (parse != PARSE_DONE)
         return parse;
 
-    count = split(args, words);
+    count = split(args, CR_SEPARATES, words);
     if (count != 2 && count != 3)
         return PARSE_BAD;
     sub->subject = words[0];
@@ -248,7 +258,7 @@ enum parse proto_read_unsub(struct bytes in, size_t limit, struct proto_unsub *u
     if (parse != PARSE_DONE)
         return parse;
 
-    count = split(args, words);
+    count = split(args, CR_SEPARATES, words);
     if (count != 1 && count != 2)
         return PARSE_BAD;
     unsub->sid = words[0];

@@ -7,8 +7,9 @@
 
 #define FLAW_TABLE(X)                                                                              \
     X(ACK_BEFORE_DURABLE, "a batch counts as durable when its segment write is done")              \
-    X(ONE_WITNESS_HALF, "the journal's answer is taken before the segment's write is done")        \
+    X(JOURNAL_ALONE, "a batch in the journal counts although its segment write failed")            \
     X(SKIP_RECOVERY_SYNC, "the recovered tail is not synced before it is answered from (F3)")      \
+    X(SKIP_RECOVERY_WRITE, "the recovered tail is synced and not written anew, after a failed sync too") \
     X(CUT_DAMAGE, "a damaged last batch is cut off as if torn (G4)")                               \
     X(OVERWRITE_TORN_TAIL, "the log goes on in place behind a torn tail (G2)")                     \
     X(REUSE_POSITION, "a batch after a failed one takes its place in the same file (G3)")          \

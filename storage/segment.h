@@ -41,6 +41,7 @@ struct segment_place {
     uint64_t index;          /* of the batch that should stand here */
     struct log_hash previous;
     uint64_t index_cut;      /* batches above it are void; UINT64_MAX in the last file */
+    bool ignore_previous;    /* a seeded bug (storage/flaws.h) */
 };
 
 struct segment_batch {

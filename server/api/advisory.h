@@ -14,4 +14,8 @@ bool advisory_of_consumer(struct jetstream *jetstream, struct bytes stream, stru
 bool advisory_of_action(struct jetstream *jetstream, struct bytes stream, struct bytes consumer,
                         const char *action, struct buf *subject, struct buf *body);
 
+/* The audit of one API request; the subject is "$JS.EVENT.ADVISORY.API". */
+bool advisory_of_request(struct jetstream *jetstream, struct bytes account, struct bytes subject,
+                         struct bytes request, struct bytes response, struct buf *body);
+
 #endif

@@ -10,8 +10,10 @@
 #include "server/api/api.h"
 
 #define API_REQUEST_MAX  (8u << 20)  /* bytes of a body we look at; larger ones are refused */
+#define API_ARENA_MAX    (64u << 20) /* of what is parsed from it */
 #define API_ANSWER_MAX   (64u << 20)
-#define API_QUEUE_MAX    10000u      /* the reference's request_queue_limit */
+#define API_QUEUE_MAX    10000u      /* requests that wait or are under way (request_queue_limit) */
+#define API_QUEUE_BYTES_MAX (256u << 20)
 
 struct api_request;
 
@@ -19,8 +21,11 @@ struct api_endpoint {
     const char *subject;  /* tokens; "*" stands for a stream or consumer name, ">" for any rest */
     const char *type;     /* of the answer, after "io.nats.jetstream.api.v1." */
     void (*run)(struct api_request *request);
-    bool paged;           /* total, offset, limit are printed with errors, too */
+    const char *with_error; /* members that stand in error answers, too, e.g. "\"purged\":0"; or NULL */
 };
+
+/* What stands in the error answers of paged lists. */
+#define API_PAGED "\"total\":0,\"offset\":0,\"limit\":0"
 
 struct api_request {
     struct api *api;
@@ -28,8 +33,8 @@ struct api_request {
     const struct api_endpoint *endpoint;
     struct bytes subject, reply, headers, body; /* owned copies */
     struct arena arena;
-    struct api_request *next;      /* in the queue, then in the list of those under way */
-    struct api_request **previous;
+    struct api_request *next; /* in the queue */
+    size_t size;              /* what it holds of the queue's bound */
 
     /* The operation it waits for, one at a time. */
     struct stream_op stream_op;
@@ -40,8 +45,12 @@ struct api_request {
     void *parsed;
 };
 
+/* Does the subject's part after "$JS.API." have the endpoint's form? */
+bool api_subject_matches(const char *pattern, struct bytes subject);
 /* The token of the subject after "$JS.API.": 0 is STREAM, CONSUMER...; empty if there is none. */
 struct bytes api_token(const struct api_request *request, size_t n);
+/* The Nats-Required-Api-Level among the headers, if any, is one we have. */
+bool api_level_is_met(struct bytes headers);
 struct jetstream *api_jetstream(const struct api_request *request);
 /* The stream named by that token or NULL (then 10059 has been answered and the request is gone). */
 struct stream *api_stream(struct api_request *request, size_t token);
@@ -73,13 +82,29 @@ void api_refuse(struct api_request *request, uint16_t err_code, const char *text
 /* Members of StreamInfo / ConsumerInfo (no braces); `dynamic`: with _nats.ver and _nats.level in metadata. */
 void api_stream_info(struct json_writer *writer, struct api_request *request, struct stream *stream,
                      bool dynamic, bool cluster);
+/* The same in parts, for STREAM.INFO with details: config and created; state (with deleted sequences, with
+ * the subjects that match, both optional); cluster and ts. */
+void api_stream_head(struct json_writer *writer, struct api_request *request, struct stream *stream,
+                     bool dynamic);
+void api_stream_state(struct json_writer *writer, struct stream *stream, bool deleted, struct bytes subjects);
+void api_stream_tail(struct json_writer *writer, struct api_request *request, bool cluster);
+/* Subjects with messages that match. */
+uint64_t api_subject_count(struct stream *stream, struct bytes filter);
 void api_consumer_info(struct json_writer *writer, struct api_request *request, struct stream *stream,
                        struct consumer *consumer, bool dynamic);
+/* "error":{...}; text NULL or empty: the constant description. */
+void api_write_error(struct json_writer *writer, uint16_t err_code, const char *text);
 /* "key": RFC 3339 */
 void api_time(struct json_writer *writer, struct bytes key, int64_t time_ns);
 
+/* Publishes an advisory about a stream, or its consumer when that is not empty, if anybody listens. */
+void api_advise(struct api_request *request, struct bytes stream, struct bytes consumer, const char *action);
+
 /* Endpoint tables, NULL-ended by subject. */
+extern const struct api_endpoint api_account_endpoints[];
+extern const struct api_endpoint api_message_endpoints[];
 extern const struct api_endpoint api_stream_endpoints[];
 extern const struct api_endpoint api_consumer_endpoints[];
+extern const struct api_endpoint api_account_endpoints[];
 
 #endif

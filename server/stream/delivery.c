@@ -64,7 +64,7 @@ static void send_message(struct consumer_shell *shell, const struct outbox_item 
 
     if (record_read(bytes, &record) != OK || effect_read(&record, &effect) != OK ||
         effect.type != EFFECT_MESSAGE || effect.message.sequence != item->sequence) {
-        LOGGER_ERROR(server_logger(jetstream_server(stream->jetstream)),
+        logger_error(server_logger(jetstream_server(stream->jetstream)),
                      "Stream '%.*s': message %llu is damaged on disk", BYTES_ARG(stream->name),
                      (unsigned long long)item->sequence);
         return;
@@ -144,7 +144,7 @@ static void read_done(struct io_op *op, int64_t result)
         /* A message that cannot be read must not stop those behind it. */
         if ((result <= 0 || (size_t)result < reader->size) && outbox_peek(&shell->deliveries, &item) &&
             item.sequence == reader->first_sequence && item.kind == OUTBOX_STORED) {
-            LOGGER_ERROR(server_logger(jetstream_server(shell->stream->jetstream)),
+            logger_error(server_logger(jetstream_server(shell->stream->jetstream)),
                          "Stream '%.*s': message %llu could not be read", BYTES_ARG(shell->stream->name),
                          (unsigned long long)item.sequence);
             outbox_pop(&shell->deliveries);

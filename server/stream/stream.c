@@ -14,14 +14,14 @@ static void apply_record(struct stream *stream, const struct log_batch *batch, c
         return;
     if (record->type >= CONSUMER_RECORD_FIRST && record->type <= CONSUMER_RECORD_LAST) {
         if (stream_consumer_record(stream, record) != OK)
-            LOGGER_WARN(server_logger(jetstream_server(stream->jetstream)),
+            logger_warn(server_logger(jetstream_server(stream->jetstream)),
                         "Stream '%.*s': unreadable consumer record at index %llu",
                         BYTES_ARG(stream->name), (unsigned long long)batch->index);
         return;
     }
     if (effect_read(record, &effect) != OK ||
         stream_state_apply(&stream->state, &effect, place, record->size, &result) != OK) {
-        LOGGER_WARN(server_logger(jetstream_server(stream->jetstream)),
+        logger_warn(server_logger(jetstream_server(stream->jetstream)),
                     "Stream '%.*s': unreadable record of type %u at index %llu",
                     BYTES_ARG(stream->name), record->type, (unsigned long long)batch->index);
         return;
@@ -53,8 +53,8 @@ static void lost(void *owner, uint64_t first, uint64_t last, uint64_t bytes)
 {
     struct stream *stream = owner;
 
-    stream_state_lost(&stream->state);
-    LOGGER_ERROR(server_logger(jetstream_server(stream->jetstream)),
+    stream_state_lost(&stream->state, bytes);
+    logger_error(server_logger(jetstream_server(stream->jetstream)),
                  "Stream '%.*s': log indexes %llu to %llu (%llu bytes) are damaged on disk; "
                  "what they held is lost, the rest is served",
                  BYTES_ARG(stream->name), (unsigned long long)first, (unsigned long long)last,
@@ -96,9 +96,10 @@ static void refused(void *owner, enum err err)
 {
     struct stream *stream = owner;
 
-    LOGGER_ERROR(server_logger(jetstream_server(stream->jetstream)),
+    logger_error(server_logger(jetstream_server(stream->jetstream)),
                  "Stream '%.*s': could not write to disk: %s", BYTES_ARG(stream->name), err_text(err));
     stream->gathered = 0;
+    replica_gather_drop(stream->replica);
     decider_refused(&stream->decider);
     refuse_parked(stream, err);
     stream_operation_refused(stream, err);
@@ -174,6 +175,7 @@ struct stream *stream_open(struct jetstream *jetstream, struct account *account,
     stream->state.events = &stream->events;
     decider_init(&stream->decider, &stream->state, prng_next(prng));
     stream->decider.flaws = server_options(jetstream_server(jetstream))->stream_flaws;
+    stream->state.flaws = stream->decider.flaws;
     table_init(&stream->consumers, shell_name, prng_next(prng));
     table_init(&stream->consumers_by_number, shell_number, prng_next(prng));
     outbox_init(&stream->parked, STREAM_PARKED_BYTES_MAX);
@@ -220,8 +222,10 @@ void stream_close(struct stream *stream, bool deleted)
     stream_ingest_drop(stream);
     timers_cancel(timers, &stream->expiry);
     drop_reads(stream);
-    if (stream->replica != NULL)
+    if (stream->replica != NULL && deleted)
         replica_close(stream->replica);
+    else if (stream->replica != NULL)
+        replica_forget(stream->replica); /* the server ends: what is durable is found again */
     decider_deinit(&stream->decider);
     stream_state_deinit(&stream->state);
     table_deinit(&stream->consumers);
@@ -281,7 +285,7 @@ void stream_park(struct stream *stream, struct outbox_item *item)
     item->index = stream_tail_index(stream);
     /* Publishes are held back long before (see ingest.c); what is lost here is only an answer. */
     if (!outbox_add(&stream->parked, item))
-        LOGGER_WARN(server_logger(jetstream_server(stream->jetstream)),
+        logger_warn(server_logger(jetstream_server(stream->jetstream)),
                     "Stream '%.*s': too many answers are waiting", BYTES_ARG(stream->name));
     stream_mark(stream);
 }
@@ -290,7 +294,7 @@ void stream_send_now(struct stream *stream, struct outbox_item *item)
 {
     item->index = 0;
     if (!outbox_add(&stream->at_once, item))
-        LOGGER_WARN(server_logger(jetstream_server(stream->jetstream)),
+        logger_warn(server_logger(jetstream_server(stream->jetstream)),
                     "Stream '%.*s': too many answers are waiting", BYTES_ARG(stream->name));
     stream_mark(stream);
 }

@@ -32,7 +32,8 @@ enum stream_op_kind {
 /*
  * Embedded in its owner (an API request), which keeps everything it points to until `done`.
  * `check` (may be NULL) runs when the operation's turn has come and nothing is in flight, so it sees
- * the applied state: a non-zero err_code refuses the operation and is handed to `done`.
+ * the applied state: a non-zero err_code refuses the operation and is handed to `done`. It may turn the
+ * operation into a READ when there is nothing to change.
  * `done` runs exactly once: after apply, after a refusal, or with `failed` when the disk refused it.
  */
 struct stream_op {
@@ -93,7 +94,8 @@ struct stream *stream_open(struct jetstream *jetstream, struct account *account,
                            struct bytes name, enum err *err);
 /* What can be done now: answers, waiting publishes, consumers, operations, the next batch. */
 void stream_turn(struct stream *stream);
-/* Drops everything; clients that wait on consumers are told when it is `deleted`. */
+/* Drops everything. `deleted`: clients that wait on consumers are told, the log is closed and can be removed;
+ * else the server ends, and no file is touched. */
 void stream_close(struct stream *stream, bool deleted);
 
 /* The list of streams that have something to do this turn. */

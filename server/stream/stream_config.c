@@ -10,8 +10,8 @@ static const char *const persist_names[] = {"default", "async", NULL};
 
 #define LIMIT(field) offsetof(struct stream_consumer_limits, field)
 static const struct schema_field limit_fields[] = {
-    {"inactive_threshold", SCHEMA_INT64, 0, LIMIT(inactive_threshold_ns), NULL, NULL},
-    {"max_ack_pending", SCHEMA_INT64, 0, LIMIT(max_ack_pending), NULL, NULL},
+    {"inactive_threshold", SCHEMA_INT64, SCHEMA_NS, LIMIT(inactive_threshold_ns), NULL, NULL},
+    {"max_ack_pending", SCHEMA_INT64, SCHEMA_GO_INT, LIMIT(max_ack_pending), NULL, NULL},
 };
 static const struct schema limits_schema = {
     "StreamConsumerLimits", sizeof(struct stream_consumer_limits), limit_fields,
@@ -99,7 +99,7 @@ static const struct schema_field fields[] = {
     FIELD("description", SCHEMA_STRING, 0, description),
     FIELD("subjects", SCHEMA_STRINGS, 0, subjects),
     {"retention", SCHEMA_ENUM, SCHEMA_ALWAYS | SCHEMA_REFUSED, AT(retention), retention_names, NULL},
-    FIELD("max_consumers", SCHEMA_INT64, SCHEMA_ALWAYS, max_consumers),
+    FIELD("max_consumers", SCHEMA_INT64, SCHEMA_ALWAYS | SCHEMA_GO_INT, max_consumers),
     FIELD("max_msgs", SCHEMA_INT64, SCHEMA_ALWAYS, max_msgs),
     FIELD("max_bytes", SCHEMA_INT64, SCHEMA_ALWAYS, max_bytes),
     FIELD("max_age", SCHEMA_INT64, SCHEMA_ALWAYS | SCHEMA_NS, max_age_ns),
@@ -107,13 +107,14 @@ static const struct schema_field fields[] = {
     FIELD("max_msg_size", SCHEMA_INT32, 0, max_msg_size),
     {"discard", SCHEMA_ENUM, SCHEMA_ALWAYS | SCHEMA_NOCASE, AT(discard), discard_names, NULL},
     {"storage", SCHEMA_ENUM, SCHEMA_ALWAYS | SCHEMA_REFUSED, AT(storage), storage_names, NULL},
-    FIELD("num_replicas", SCHEMA_INT64, SCHEMA_ALWAYS, num_replicas),
+    FIELD("num_replicas", SCHEMA_INT64, SCHEMA_ALWAYS | SCHEMA_GO_INT, num_replicas),
     FIELD("no_ack", SCHEMA_BOOL, 0, no_ack),
     FIELD("duplicate_window", SCHEMA_INT64, SCHEMA_NS, duplicate_window_ns),
     {"placement", SCHEMA_OBJECT, SCHEMA_REFUSED, AT(placement), NULL, &placement_schema},
     {"mirror", SCHEMA_OBJECT, SCHEMA_REFUSED, AT(mirror), NULL, &source_schema},
-    {"sources", SCHEMA_OBJECTS, SCHEMA_REFUSED, AT(sources), NULL, &source_schema},
-    {"compression", SCHEMA_ENUM, SCHEMA_ALWAYS | SCHEMA_REFUSED, AT(compression), compression_names, NULL},
+    {"sources", SCHEMA_OBJECTS, SCHEMA_REFUSED | SCHEMA_POINTERS, AT(sources), NULL, &source_schema},
+    {"compression", SCHEMA_ENUM, SCHEMA_ALWAYS | SCHEMA_REFUSED, AT(compression), compression_names, NULL,
+     "unknown compression algorithm"},
     FIELD("first_seq", SCHEMA_UINT64, 0, first_seq),
     {"subject_transform", SCHEMA_OBJECT, SCHEMA_REFUSED, AT(subject_transform), NULL, &transform_schema},
     {"republish", SCHEMA_OBJECT, SCHEMA_REFUSED, AT(republish), NULL, &republish_schema},

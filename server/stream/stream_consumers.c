@@ -177,7 +177,7 @@ static void ask_deliver(void *owner, const struct consumer_delivery *delivery)
     };
 
     if (!outbox_add(&shell->deliveries, &item))
-        LOGGER_WARN(server_logger(jetstream_server(shell->stream->jetstream)),
+        logger_warn(server_logger(jetstream_server(shell->stream->jetstream)),
                     "Consumer '%.*s': too many deliveries are waiting", BYTES_ARG(shell->name));
     stream_consumer_mark(shell);
 }
@@ -495,7 +495,7 @@ static void effect_create(struct stream *stream, const struct effect *effect)
 
     arena_init(&arena, 1u << 20);
     if (consumer_config_decode(effect->consumer.json, &arena, &config) != OK) {
-        LOGGER_ERROR(server_logger(jetstream_server(stream->jetstream)),
+        logger_error(server_logger(jetstream_server(stream->jetstream)),
                      "Stream '%.*s': config of consumer '%.*s' is unreadable", BYTES_ARG(stream->name),
                      BYTES_ARG(effect->consumer.name));
     } else if (shell != NULL) {

@@ -132,10 +132,4 @@ void delivery_close(struct consumer_shell *shell);
 void stream_direct_collect(void *owner, const struct message *message); /* sink */
 void stream_direct_turn(struct stream *stream);
 
-/* jetstream.c */
-/* Links it into the list of this turn and keeps the loop awake. */
-void jetstream_mark(struct jetstream *jetstream, struct stream *stream);
-struct store *jetstream_store(struct jetstream *jetstream);
-void jetstream_stream_lead(struct jetstream *jetstream, struct stream *stream);
-
 #endif

@@ -159,6 +159,10 @@ START_TEST(subscribing_takes_two_or_three_words_and_ending_it_one_or_two)
     CK_BYTES(sub.sid, "7");
     ck_assert_int_eq(proto_read_sub(text("a q 7\n"), LIMIT, &sub, &used), PARSE_DONE);
     CK_BYTES(sub.queue, "q");
+    ck_assert_int_eq(proto_read_sub(text("a\rq 7\r\r\n"), LIMIT, &sub, &used), PARSE_DONE);
+    CK_BYTES(sub.subject, "a");
+    CK_BYTES(sub.queue, "q");
+    CK_BYTES(sub.sid, "7");
     ck_assert_int_eq(proto_read_sub(text("a\n"), LIMIT, &sub, &used), PARSE_BAD);
     ck_assert_int_eq(proto_read_sub(text("a b c d\n"), LIMIT, &sub, &used), PARSE_BAD);
 
