@@ -1,4 +1,4 @@
-#include "fixture.h"
+#include "tests/e2e/c/fixture.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>

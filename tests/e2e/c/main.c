@@ -2,7 +2,7 @@
  * Runs every test in a process of its own, against a server of its own, with a deadline. Ends
  * with the line "N passed, M failed" and with code 1 if any test failed.
  */
-#include "fixture.h"
+#include "tests/e2e/c/fixture.h"
 
 #include <signal.h>
 #include <string.h>

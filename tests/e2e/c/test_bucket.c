@@ -1,5 +1,5 @@
 /* Key-value buckets with libnats. */
-#include "fixture.h"
+#include "tests/e2e/c/fixture.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* Streams and consumers with libnats. */
-#include "fixture.h"
+#include "tests/e2e/c/fixture.h"
 
 #include <string.h>
 
