@@ -113,6 +113,8 @@ clean:
 	rm -rf $(BUILD)
 
 -include bench/rules.mk
+-include tests/sim/rules.mk
 -include tests/fuzz/rules.mk
+-include tests/rules.mk
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

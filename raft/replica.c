@@ -1,87 +1,95 @@
-/*
- * replica, with one member: what is durable on this disk is committed. Opening a term writes a record of
- * that term first; when it is applied, everything recovered is known to be synced and applied, and this node
- * leads.
- */
 #include "raft/replica.h"
 
 #include "base/heap.h"
+#include "base/owner.h"
 #include "storage/record.h"
 
-#define RETRY_NS INT64_C(200000000) /* until a term that the disk refused is tried again */
+#define TERM_RETRY_NS 1000000000 /* between attempts to open a term on a disk that refuses */
 
-struct replica {
-    struct store *store;
-    struct log *log;
-    const struct replica_events *events;
-    void *owner;
-    uint64_t term;
-    uint64_t applied;
-    int64_t time_ns; /* of the newest batch applied */
-    bool leads;
-    struct timer retry;
+enum replica_state {
+    REPLICA_RECOVERS, /* inside replica_open */
+    REPLICA_ELECTED,  /* its term is not open yet: the opening batch is not durable */
+    REPLICA_LEADS,
 };
 
+struct replica {
+    struct io *io;
+    struct log *log;
+    struct replica_events events;
+    void *owner;
+
+    enum replica_state state;
+    uint64_t term;
+    uint64_t applied;
+    int64_t time_last; /* of the newest applied batch */
+    struct timer retry;
+    bool in_event; /* the owner is being told something; it may close the replica */
+    bool closed;
+};
+
+/* ---- the term ---------------------------------------------------------------------------------- */
+
+/* The batch that opens the term repeats the last time: log time is the machine's affair. */
 static void open_term(struct replica *replica)
 {
-    struct buf *out = log_gather(replica->log);
-    uint8_t *body = record_begin(out, REPLICA_RECORD_TERM, 0, 0);
+    struct buf *batch = log_gather(replica->log);
+    uint8_t *body = record_begin(batch, REPLICA_RECORD_TERM, 0, 0);
 
-    assert(body != NULL); /* an empty record fits an empty batch */
-    record_end(out, 0);
-    (void)log_seal(replica->log, replica->term, replica->time_ns, 1);
+    assert(body != NULL); /* the batch is empty */
+    record_end(batch, 0);
+    log_seal(replica->log, replica->term, replica->time_last, 1);
 }
 
-static void retry(struct timer *timer)
+static void retry_fired(struct timer *timer)
 {
-    struct replica *replica = (struct replica *)((uint8_t *)timer - offsetof(struct replica, retry));
-    struct io *io = store_io(replica->store);
+    open_term(owner_of(timer, struct replica, retry));
+}
 
-    if (log_ready(replica->log))
-        open_term(replica);
-    else
-        timers_arm(io_timers(io), timer, io_now(io) + RETRY_NS);
+/* ---- what the log tells ------------------------------------------------------------------------ */
+
+static void end_event(struct replica *replica)
+{
+    replica->in_event = false;
+    if (replica->closed)
+        heap_give(replica);
 }
 
 static void apply(struct replica *replica, const struct log_batch *batch)
 {
-    assert(batch->index > replica->applied);
+    assert(batch->index == replica->applied + 1);
     assert(batch->term <= replica->term);
     replica->applied = batch->index;
-    if (batch->time_ns > replica->time_ns)
-        replica->time_ns = batch->time_ns;
-    replica->events->apply(replica->owner, batch);
+    replica->time_last = batch->time_ns;
+    replica->events.apply(replica->owner, batch);
 }
 
-/* ---- the log's events --------------------------------------------------------------------------------- */
-
-static void on_durable(void *owner, const struct log_batch *batch)
+static void log_durable_event(void *owner, const struct log_batch *batch)
 {
     struct replica *replica = owner;
 
+    replica->in_event = true;
     apply(replica, batch);
-    if (!replica->leads) {
-        assert(batch->term == replica->term); /* nothing else is proposed before */
-        replica->leads = true;
-        replica->events->lead(replica->owner, replica->term);
+    if (!replica->closed && replica->state == REPLICA_ELECTED) {
+        replica->state = REPLICA_LEADS;
+        replica->events.lead(replica->owner, replica->term);
     }
+    end_event(replica);
 }
 
-static void on_failed(void *owner, enum err err)
+static void log_failed_event(void *owner, enum err err)
 {
     struct replica *replica = owner;
-    struct io *io = store_io(replica->store);
 
-    log_gather_drop(replica->log); /* it was decided on top of what did not happen */
-    if (replica->leads)
-        replica->events->refused(replica->owner, err);
-    else
-        timers_arm(io_timers(io), &replica->retry, io_now(io) + RETRY_NS);
+    if (replica->state == REPLICA_ELECTED) {
+        timers_arm(io_timers(replica->io), &replica->retry, io_now(replica->io) + TERM_RETRY_NS);
+        return;
+    }
+    replica->in_event = true;
+    replica->events.refused(replica->owner, err);
+    end_event(replica);
 }
 
-static const struct log_events log_events_of_replica = {.durable = on_durable, .failed = on_failed};
-
-static void on_recovered(void *context, const struct log_batch *batch)
+static void recovered_batch(void *context, const struct log_batch *batch)
 {
     struct replica *replica = context;
 
@@ -90,51 +98,64 @@ static void on_recovered(void *context, const struct log_batch *batch)
     apply(replica, batch);
 }
 
-static void on_lost(void *context, uint64_t first, uint64_t last, uint64_t bytes)
+static void recovered_lost(void *context, uint64_t first, uint64_t last, uint64_t bytes)
 {
     struct replica *replica = context;
 
-    replica->events->lost(replica->owner, first, last, bytes);
+    assert(first == replica->applied + 1);
+    replica->term += last - first + 1; /* each may have opened a term, which must not come again */
+    replica->applied = last;
+    replica->events.lost(replica->owner, first, last, bytes);
 }
 
-/* ---- life ------------------------------------------------------------------------------------------------ */
+/* ---- life -------------------------------------------------------------------------------------- */
 
 enum err replica_open(struct store *store, uint64_t log_id, const struct replica_events *events,
-                      void *owner, struct replica **out)
+                      void *owner, struct replica **replica)
 {
-    struct replica *replica = HEAP_NEW(struct replica);
-    struct log_recovery recovery = {.batch = on_recovered, .lost = on_lost, .context = replica};
+    static const struct log_events log_events = {log_durable_event, log_failed_event};
+    struct replica *opened = HEAP_NEW(struct replica);
+    struct log_recovery recovery = {recovered_batch, recovered_lost, opened};
     enum err err;
 
-    replica->store = store;
-    replica->events = events;
-    replica->owner = owner;
-    replica->retry.fire = retry;
-    err = log_open(store, log_id, &recovery, &log_events_of_replica, replica, &replica->log);
+    opened->io = store_io(store);
+    opened->events = *events;
+    opened->owner = owner;
+    opened->retry.fire = retry_fired;
+    err = log_open(store, log_id, &recovery, &log_events, opened, &opened->log);
     if (err != OK) {
-        heap_give(replica);
+        heap_give(opened);
         return err;
     }
-    assert(log_durable(replica->log) == log_appended(replica->log));
-    replica->applied = log_durable(replica->log); /* a lost end was not applied, and is passed */
-    replica->term = log_term_last(replica->log) + 1;
-    timers_arm(io_timers(store_io(store)), &replica->retry, 0); /* the term opens in the next turn */
-    *out = replica;
+    assert(opened->applied == log_durable(opened->log));
+
+    /* The only member elects itself. It leads when the batch that says so is applied: by then all
+     * that was recovered is committed in its own term. */
+    opened->term++;
+    opened->state = REPLICA_ELECTED;
+    open_term(opened);
+    *replica = opened;
     return OK;
 }
 
 void replica_close(struct replica *replica)
 {
-    timers_cancel(io_timers(store_io(replica->store)), &replica->retry);
+    assert(!replica->closed);
+    timers_cancel(io_timers(replica->io), &replica->retry);
     log_close(replica->log);
+    replica->closed = true;
+    if (!replica->in_event)
+        heap_give(replica);
+}
+
+void replica_forget(struct replica *replica)
+{
     heap_give(replica);
 }
 
-/* ---- looking and proposing -------------------------------------------------------------------------------- */
-
 bool replica_leads(const struct replica *replica)
 {
-    return replica->leads;
+    return replica->state == REPLICA_LEADS;
 }
 
 uint64_t replica_term(const struct replica *replica)
@@ -157,14 +178,27 @@ struct log *replica_log(struct replica *replica)
     return replica->log;
 }
 
+/* ---- proposing --------------------------------------------------------------------------------- */
+
 struct buf *replica_gather(struct replica *replica)
 {
+    assert(replica_leads(replica)); /* else the term's own batch would carry the records */
     return log_gather(replica->log);
+}
+
+size_t replica_gathered(const struct replica *replica)
+{
+    return log_gathered(replica->log);
+}
+
+void replica_gather_drop(struct replica *replica)
+{
+    log_gather_drop(replica->log);
 }
 
 bool replica_ready(const struct replica *replica)
 {
-    return replica->leads && log_ready(replica->log);
+    return replica->state == REPLICA_LEADS && log_ready(replica->log);
 }
 
 uint64_t replica_propose(struct replica *replica, int64_t time_ns, uint32_t record_count)

@@ -59,7 +59,7 @@ void info_write(struct buf *out, const struct info *info, const struct info_clie
     string(&w, BYTES("server_name"), info->name);
     string(&w, BYTES("version"), NATS_VERSION);
     JSON_KEY(&w, "proto"), json_number_u64(&w, 1);
-    string(&w, BYTES("go"), "none");
+    string(&w, BYTES("go"), INFO_GO);
     string(&w, BYTES("millrace"), MILLRACE_VERSION);
     string(&w, BYTES("host"), info->host);
     JSON_KEY(&w, "port"), json_number_u64(&w, info->port);

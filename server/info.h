@@ -5,6 +5,7 @@
 #include "base/buf.h"
 
 #define INFO_ID_SIZE 56u
+#define INFO_GO      "none" /* the key must be there; clients accept any text */
 
 struct info {
     char id[INFO_ID_SIZE + 1]; /* 'N' and base32, as the public key of a server looks */

@@ -186,6 +186,7 @@ static void meta_refused(void *owner, enum err err)
     struct jetstream *jetstream = owner;
 
     logger_error(server_logger(jetstream->server), "Catalogue: could not write to disk: %s", err_text(err));
+    replica_gather_drop(jetstream->meta);
     jetstream_catalogue_refused(jetstream, err);
 }
 
@@ -345,11 +346,9 @@ void jetstream_close(struct jetstream *jetstream)
     if (jetstream->api != NULL)
         api_destroy(jetstream->api);
     if (jetstream->meta != NULL)
-        replica_close(jetstream->meta);
-    if (jetstream->store != NULL && store_idle(jetstream->store))
-        store_close(jetstream->store);
-    else if (jetstream->store != NULL)
-        store_forget(jetstream->store); /* cut short: as if the process had died */
+        replica_forget(jetstream->meta);
+    if (jetstream->store != NULL)
+        store_forget(jetstream->store); /* an end is like a crash: what was answered is on disk */
     timers_cancel(io_timers(server_io(jetstream->server)), &jetstream->awake);
     table_deinit(&jetstream->streams);
     catalogue_deinit(&jetstream->catalogue);
@@ -375,9 +374,24 @@ static void streams_turn(struct jetstream *jetstream)
     }
 }
 
+/* Who listens has changed: push consumers start and stop with it. */
+static void look_for_interest(struct jetstream *jetstream)
+{
+    uint64_t generation =
+        account_generation(router_account_default(server_router(jetstream->server)));
+    struct stream *stream;
+
+    if (generation == jetstream->interest_generation)
+        return;
+    jetstream->interest_generation = generation;
+    for (size_t at = 0; (stream = table_next(&jetstream->streams, &at)) != NULL;)
+        stream_interest_changed(stream);
+}
+
 void jetstream_turn(struct jetstream *jetstream)
 {
     jetstream->turning = true;
+    look_for_interest(jetstream);
     api_turn(jetstream->api);
     jetstream_catalogue_turn(jetstream);
     streams_turn(jetstream);

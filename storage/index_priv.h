@@ -36,7 +36,7 @@ void index_names_begin(struct index_name_walk *walk, const struct index *index,
 struct index_name *index_names_next(struct index_name_walk *walk); /* NULL: no more */
 
 /* Remembers what it answered for the ids met lately: a scan meets few subjects many times. */
-#define INDEX_MEMO_SIZE 64u
+#define INDEX_MEMO_SIZE 16u
 struct index_memo {
     const struct index *index;
     const struct index_filter *filter;

@@ -73,9 +73,9 @@ void store_close(struct store *store);
 /* Frees the memory of the store and its logs as if the process had died; touches no file. For
  * simulations, after the io's node has crashed. */
 void store_forget(struct store *store);
-struct io *store_io(const struct store *store);
 const uint8_t *store_id(const struct store *store); /* 16 bytes */
 uint64_t store_boot(const struct store *store);
+struct io *store_io(const struct store *store);
 /* Log ids present on disk. */
 void store_list(struct store *store, void (*found)(void *context, uint64_t log_id), void *context);
 /* Moves a log's directory to quarantine/. Blocking. ERR_BUSY: open, or not yet done after log_close

@@ -83,11 +83,6 @@ void store_close(struct store *store)
     store_forget(store);
 }
 
-struct io *store_io(const struct store *store)
-{
-    return store->io;
-}
-
 const uint8_t *store_id(const struct store *store)
 {
     return store->node.store_id;
@@ -96,6 +91,11 @@ const uint8_t *store_id(const struct store *store)
 uint64_t store_boot(const struct store *store)
 {
     return store->node.boot;
+}
+
+struct io *store_io(const struct store *store)
+{
+    return store->io;
 }
 
 /* ---- logs as directories ------------------------------------------------------------------------- */

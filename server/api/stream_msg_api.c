@@ -112,7 +112,7 @@ static void run_get(struct api_request *request)
         api_refuse(request, 10003, NULL);
         return;
     }
-    stream = api_stream(request, 2);
+    stream = api_stream(request, 3);
     if (stream == NULL)
         return;
     if (!find(stream_applied(stream), get, &entry)) {
@@ -182,7 +182,7 @@ static void run_delete(struct api_request *request)
     }
     if (!api_parse(request, &delete_schema, true, &parsed))
         return;
-    stream = api_stream(request, 2);
+    stream = api_stream(request, 3);
     if (stream == NULL)
         return;
     request->stream_op = (struct stream_op){

@@ -46,6 +46,8 @@ static void apply(void *owner, const struct log_batch *batch)
         rest = bytes_skip(rest, record.size);
     }
     decider_applied(&stream->decider, batch->index);
+    if (stream->state.config.max_age_ns > 0 && !timer_armed(&stream->expiry))
+        stream_expiry_arm(stream); /* the stream was empty */
     stream_mark(stream);
 }
 
@@ -53,7 +55,7 @@ static void lost(void *owner, uint64_t first, uint64_t last, uint64_t bytes)
 {
     struct stream *stream = owner;
 
-    stream_state_lost(&stream->state);
+    stream_state_lost(&stream->state, bytes);
     logger_error(server_logger(jetstream_server(stream->jetstream)),
                  "Stream '%.*s': log indexes %llu to %llu (%llu bytes) are damaged on disk; "
                  "what they held is lost, the rest is served",
@@ -99,6 +101,7 @@ static void refused(void *owner, enum err err)
     logger_error(server_logger(jetstream_server(stream->jetstream)),
                  "Stream '%.*s': could not write to disk: %s", BYTES_ARG(stream->name), err_text(err));
     stream->gathered = 0;
+    replica_gather_drop(stream->replica);
     decider_refused(&stream->decider);
     refuse_parked(stream, err);
     stream_operation_refused(stream, err);
@@ -174,6 +177,7 @@ struct stream *stream_open(struct jetstream *jetstream, struct account *account,
     stream->state.events = &stream->events;
     decider_init(&stream->decider, &stream->state, prng_next(prng));
     stream->decider.flaws = server_options(jetstream_server(jetstream))->stream_flaws;
+    stream->state.flaws = stream->decider.flaws;
     table_init(&stream->consumers, shell_name, prng_next(prng));
     table_init(&stream->consumers_by_number, shell_number, prng_next(prng));
     outbox_init(&stream->parked, STREAM_PARKED_BYTES_MAX);
@@ -220,8 +224,10 @@ void stream_close(struct stream *stream, bool deleted)
     stream_ingest_drop(stream);
     timers_cancel(timers, &stream->expiry);
     drop_reads(stream);
-    if (stream->replica != NULL)
+    if (stream->replica != NULL && deleted)
         replica_close(stream->replica);
+    else if (stream->replica != NULL)
+        replica_forget(stream->replica); /* the server ends: what is durable is found again */
     decider_deinit(&stream->decider);
     stream_state_deinit(&stream->state);
     table_deinit(&stream->consumers);

@@ -274,30 +274,58 @@ static struct consumer_out out_of(struct consumer_shell *shell)
 
 /* ---- sinks and timers -------------------------------------------------------------------------------------- */
 
+enum inbox_kind { INBOX_REQUEST, INBOX_ACK, INBOX_FLOW };
+
+/* Sinks only keep what they are given: the machine asks back (for interest, say), and that has to wait
+ * until nothing is being published. */
+static void keep(struct consumer_shell *shell, enum inbox_kind kind, const struct message *message)
+{
+    struct outbox_item item = {
+        .kind = OUTBOX_MESSAGE,
+        .code = kind,
+        .to = message->subject,
+        .reply = message->reply,
+        .headers = message->headers,
+        .body = message->payload,
+    };
+
+    if (outbox_add(&shell->inbox, &item)) /* what does not fit is a time-out for its sender */
+        stream_consumer_mark(shell);
+}
+
 static void on_next(void *owner, const struct message *message)
 {
-    struct consumer_shell *shell = owner;
-
-    consumer_request(shell->consumer, io_now(stream_io(shell->stream)), message->reply,
-                     message->headers, message->payload);
-    stream_consumer_mark(shell);
+    keep(owner, INBOX_REQUEST, message);
 }
 
 static void on_ack(void *owner, const struct message *message)
 {
-    struct consumer_shell *shell = owner;
-
-    consumer_ack(shell->consumer, io_now(stream_io(shell->stream)), stream_log_now(shell->stream),
-                 message->subject, message->reply, message->payload);
-    stream_consumer_mark(shell);
+    keep(owner, INBOX_ACK, message);
 }
 
 static void on_flow(void *owner, const struct message *message)
 {
-    struct consumer_shell *shell = owner;
+    keep(owner, INBOX_FLOW, message);
+}
 
-    consumer_flow(shell->consumer, io_now(stream_io(shell->stream)), message->subject);
-    stream_consumer_mark(shell);
+static void read_inbox(struct consumer_shell *shell)
+{
+    int64_t now_ns = io_now(stream_io(shell->stream));
+    int64_t log_now_ns = stream_log_now(shell->stream);
+    struct outbox_item item;
+
+    while (outbox_peek(&shell->inbox, &item)) {
+        switch ((enum inbox_kind)item.code) {
+        case INBOX_REQUEST:
+            consumer_request(shell->consumer, now_ns, item.reply, item.headers, item.body);
+            break;
+        case INBOX_ACK:
+            consumer_ack(shell->consumer, now_ns, log_now_ns, item.to, item.reply, item.body);
+            break;
+        case INBOX_FLOW: consumer_flow(shell->consumer, now_ns, item.to); break;
+        }
+        outbox_pop(&shell->inbox);
+    }
 }
 
 static void on_wake(struct timer *timer)
@@ -364,8 +392,11 @@ static void check_bound(struct consumer_shell *shell)
 
     if (!consumer_is_push(shell->consumer))
         return;
+    /* Clients also listen with a wildcard over all their deliver subjects. */
     bound = router_interest_literal(stream_router(shell->stream), shell->stream->account,
-                                    config->deliver_subject, config->deliver_group);
+                                    config->deliver_subject, config->deliver_group) ||
+            (config->deliver_group.size == 0 &&
+             router_interest(stream_router(shell->stream), shell->stream->account, config->deliver_subject));
     if (bound == shell->bound)
         return;
     shell->bound = bound;
@@ -420,8 +451,11 @@ static struct consumer_shell *make(struct stream *stream, uint64_t number, struc
     shell->wake.fire = on_wake;
     shell->retry.fire = on_retry;
     outbox_init(&shell->deliveries, STREAM_PARKED_BYTES_MAX);
+    outbox_init(&shell->inbox, CONSUMER_INBOX_BYTES_MAX);
     shell->consumer = consumer_create(number, config, created_ns, &view, &out,
                                       prng_next(server_prng(jetstream_server(stream->jetstream))));
+    shell->push = consumer_is_push(shell->consumer);
+    stream->push_count += shell->push;
     table_add(&stream->consumers, shell);
     table_add(&stream->consumers_by_number, shell);
     if (number >= stream->number_next)
@@ -444,6 +478,7 @@ static void destroy(struct consumer_shell *shell)
     struct stream *stream = shell->stream;
 
     unsubscribe(shell);
+    stream->push_count -= shell->push;
     timers_cancel(io_timers(stream_io(stream)), &shell->wake);
     if (shell->dirty)
         unlink_dirty(shell);
@@ -451,6 +486,7 @@ static void destroy(struct consumer_shell *shell)
     (void)table_remove(&stream->consumers_by_number, bytes_of(&shell->number, sizeof shell->number));
     consumer_destroy(shell->consumer);
     delivery_close(shell);
+    outbox_deinit(&shell->inbox);
     heap_give((void *)shell->name.at);
     heap_give(shell);
 }
@@ -658,14 +694,21 @@ static void bury(struct consumer_shell *shell)
     stream_submit(stream, &burial->op);
 }
 
+void stream_interest_changed(struct stream *stream)
+{
+    if (stream->push_count == 0)
+        return;
+    stream->interest_changed = true;
+    stream_mark(stream);
+}
+
 void stream_consumers_work(struct stream *stream)
 {
     struct io *io = stream_io(stream);
-    uint64_t generation = account_generation(stream->account);
     struct consumer_shell *shell;
 
-    if (generation != stream->interest_generation) {
-        stream->interest_generation = generation;
+    if (stream->interest_changed) {
+        stream->interest_changed = false;
         for (size_t at = 0; (shell = table_next(&stream->consumers, &at)) != NULL;)
             check_bound(shell);
     }
@@ -677,6 +720,7 @@ void stream_consumers_work(struct stream *stream)
             continue;
         }
         /* Still marked: what the work asks for is sent right behind it and needs no other round. */
+        read_inbox(shell);
         consumer_work(shell->consumer, io_now(io), stream_log_now(stream));
         delivery_pump(shell);
         shell->dirty = false;

@@ -11,6 +11,7 @@
 
 #define STREAM_WAITING_BYTES_MAX (128u << 20) /* publishes that wait to be decided (reference 4.1) */
 #define STREAM_WAITING_MAX       100000u
+#define CONSUMER_INBOX_BYTES_MAX (64u << 20)
 #define STREAM_PARKED_BYTES_MAX  (256u << 20)
 
 /* Consumer records put their body at a multiple of 8 (docs/formats.md). */
@@ -27,12 +28,14 @@ struct consumer_shell {
     struct sink *sink_next, *sink_ack, *sink_flow;
     struct timer wake;
     struct timer retry;     /* a receiver was full: send on later */
+    struct outbox inbox; /* requests, acks and flow control that wait for the turn */
     struct outbox deliveries;
     struct stream_reader *reader; /* a read in flight for the head of `deliveries`, or NULL */
     struct consumer_shell *dirty_next;
     bool dirty;
     bool doomed; /* inactive: delete it when nothing of it is on the stack */
     bool bound;
+    bool push; /* counted in push_count */
     bool burying; /* its deletion has been submitted */
 };
 
@@ -72,7 +75,8 @@ struct stream {
     struct table consumers; /* consumer_shell by name */
     struct table consumers_by_number;
     uint64_t number_next;
-    uint64_t interest_generation;
+    size_t push_count; /* consumers that depend on who listens */
+    bool interest_changed;
     struct consumer_shell *consumer_dirty;
 
     /* direct gets that wait for this turn */
