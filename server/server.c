@@ -43,6 +43,8 @@ static void turn(void *context)
         jetstream_turn(server->jetstream);
     stop_further(server);
     connections_flush(&server->connections);
+    if (server->state == SERVER_ENDING)
+        stop_further(server); /* the flush may have let go of the last connection */
     if (server->jetstream != NULL)
         jetstream_flush(server->jetstream);
 }
