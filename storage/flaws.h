@@ -1,6 +1,6 @@
 /*
- * flaws: seeded bugs, one line each where they apply, that the simulator must find (store_options.flaws).
- * A promise whose breach no seed can find is a promise that nothing tests.
+ * flaws: seeded bugs, one line each where they apply, that the simulator must find
+ * (store_options.flaws). A promise whose breach no seed can find is a promise that nothing tests.
  */
 #ifndef STORAGE_FLAWS_H
 #define STORAGE_FLAWS_H
@@ -9,7 +9,8 @@
     X(ACK_BEFORE_DURABLE, "a batch counts as durable when its segment write is done")              \
     X(JOURNAL_ALONE, "a batch in the journal counts although its segment write failed")            \
     X(SKIP_RECOVERY_SYNC, "the recovered tail is not synced before it is answered from (F3)")      \
-    X(SKIP_RECOVERY_WRITE, "the recovered tail is synced and not written anew, after a failed sync too") \
+    X(SKIP_RECOVERY_WRITE,                                                                         \
+      "the recovered tail is synced and not written anew, after a failed sync too")                \
     X(CUT_DAMAGE, "a damaged last batch is cut off as if torn (G4)")                               \
     X(OVERWRITE_TORN_TAIL, "the log goes on in place behind a torn tail (G2)")                     \
     X(REUSE_POSITION, "a batch after a failed one takes its place in the same file (G3)")          \

@@ -5,8 +5,8 @@
  *                                                     └─► SYNCING ─► durable
  *
  * A failed write or sync condemns the file and sends the batch back to SEALED once, for a new file;
- * the second failure, and any failure to make or extend a file, is `failed`: the file before is as it
- * was, and the index is free again.
+ * the second failure, and any failure to make or extend a file, is `failed`: the file before is as
+ * it was, and the index is free again.
  */
 #include "storage/log.h"
 
@@ -345,8 +345,7 @@ static void flight_allocate(struct log *log)
     uint64_t need = log->flight.envelope.position + log->flight.envelope.size;
 
     log->phase = LOG_ALLOCATING;
-    log->flight.space =
-        segment_space(file->allocated, need, log->store->options.segment_size);
+    log->flight.space = segment_space(file->allocated, need, log->store->options.segment_size);
     io_fallocate(log->store->io, &log->write, file->file, file->allocated,
                  log->flight.space - file->allocated);
 }
@@ -406,9 +405,9 @@ static void make_start(struct log *log)
         .last_hash = log->durable_hash,
     };
     memcpy(make->header.incarnation, log->incarnation, 16);
-    make->space = segment_space(
-        0, SEGMENT_HEADER + batch_size(log->flight.content_size, SEGMENT_HEADER),
-        store->options.segment_size);
+    make->space =
+        segment_space(0, SEGMENT_HEADER + batch_size(log->flight.content_size, SEGMENT_HEADER),
+                      store->options.segment_size);
     if (active != NULL && !active->condemned && active->end < active->allocated) {
         make->trim = active->file;
         make->trim_size = active->end;
@@ -449,7 +448,8 @@ void log_send(struct log *log)
         flight_write(log);
 }
 
-/* ---- what the rest of the log's life needs ----------------------------------------------------- */
+/* ---- what the rest of the log's life needs -----------------------------------------------------
+ */
 
 void log_flight_init(struct log *log)
 {
