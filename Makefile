@@ -70,4 +70,6 @@ unit: $(unit_bins)
 clean:
 	rm -rf $(BUILD)
 
+-include tests/sim/rules.mk
+
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

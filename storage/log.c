@@ -413,6 +413,10 @@ static void make_start(struct log *log)
         make->trim_size = active->end;
     }
 
+    /* From here on a header on the disk may say that this file ends here: nothing more goes to it,
+     * even if the new one cannot be made. */
+    if (active != NULL && !store_flaw(store, FLAW_GO_ON_AFTER_FAILED_MAKE))
+        active->ended = true;
     store->makes++;
     log->make = make;
     log->phase = LOG_MAKING;
@@ -423,7 +427,7 @@ static bool needs_file(const struct log *log)
 {
     const struct log_file *file = log->active;
 
-    if (file == NULL || file->condemned)
+    if (file == NULL || file->condemned || file->ended)
         return true;
     return file->end > SEGMENT_HEADER &&
            file->end + batch_size(log->flight.content_size, file->end) >

@@ -26,6 +26,7 @@ struct log_file {
     bool dirty;      /* in the store's list of files to sync */
     bool background; /* the sync in flight is the store's */
     bool condemned;
+    bool ended; /* a file after it has been begun, which may name this end even if its making failed */
 };
 
 struct log_file *log_file_create(struct log *log, struct io_file *file, uint64_t id);
