@@ -115,5 +115,6 @@ clean:
 -include bench/rules.mk
 -include tests/sim/rules.mk
 -include tests/fuzz/rules.mk
+-include tests/rules.mk
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

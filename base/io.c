@@ -227,7 +227,7 @@ static void op_submit(struct io *io, struct io_op *op, enum io_op_kind kind, str
     io->calls->submit(io, op);
 }
 
-void io_op_finish(struct io_op *op, int64_t result)
+void io_op_abandon(struct io_op *op)
 {
     assert(op->busy);
     assert(op->file->operations > 0);
@@ -235,6 +235,11 @@ void io_op_finish(struct io_op *op, int64_t result)
     op->file->operations--;
     op->file->writes -= kind_writes((enum io_op_kind)op->kind);
     op->busy = false;
+}
+
+void io_op_finish(struct io_op *op, int64_t result)
+{
+    io_op_abandon(op);
     op->done(op, result);
 }
 

@@ -48,6 +48,7 @@ struct timers *io_timers(struct io *io);
 void io_set_flush(struct io *io, void (*flush)(void *context), void *context);
 /* One turn. Waits for at most `wait_ns` (0: poll). */
 enum err io_turn(struct io *io, int64_t wait_ns);
+/* Nobody is called any more; lent memory and armed timers must exist until this returns. */
 void io_destroy(struct io *io);
 
 /* ---- files: blocking calls, for start-up and for workers (any thread) ------------------------ */

@@ -85,6 +85,8 @@ void io_deinit(struct io *io);
 
 /* Ends an operation: not busy, not counted, told. The op may be gone when this returns. */
 void io_op_finish(struct io_op *op, int64_t result);
+/* The same, but nobody is told. */
+void io_op_abandon(struct io_op *op);
 
 static inline void io_run_flush(struct io *io)
 {

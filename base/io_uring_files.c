@@ -54,6 +54,17 @@ static bool sync_follows(struct uring *u, struct io_op *op, int result)
     return true;
 }
 
+/* Of a direct write only whole blocks count, so that the rest can be written as it must be. */
+static int whole_blocks(const struct io_op *op, int result)
+{
+    bool writes = op->kind == IO_OP_WRITE || op->kind == IO_OP_WRITE_DURABLE;
+
+    if (!writes || !op->file->direct || result <= 0)
+        return result;
+    result -= result % (int)IO_DIRECT_ALIGN;
+    return result > 0 ? result : -EIO;
+}
+
 void uring_op_completed(struct uring *u, struct io_op *op, int result)
 {
     if (u->destroying)
@@ -68,6 +79,7 @@ void uring_op_completed(struct uring *u, struct io_op *op, int result)
 
         result = err == OK ? 0 : err == ERR_NO_SPACE ? -ENOSPC : -EIO;
     }
+    result = whole_blocks(op, result);
     if (sync_follows(u, op, result))
         return;
     io_op_finish(op, result >= 0 && op->result > 0 ? op->result : result);

@@ -175,8 +175,7 @@ static int hex(uint8_t byte)
 static bool read_escape(struct parser *parser)
 {
     parser->at++;
-    if (parser->at == parser->end || *parser->at == 0 ||
-        strchr("\"\\/bfnrtu", *parser->at) == NULL)
+    if (parser->at == parser->end || *parser->at == 0 || strchr("\"\\/bfnrtu", *parser->at) == NULL)
         return refuse_within(parser, "in string escape code");
     if (*parser->at++ != 'u')
         return true;
@@ -477,7 +476,7 @@ struct json *json_parse_some(struct arena *arena, struct bytes text, size_t *use
     return json;
 }
 
-/* ---- reading the tree -------------------------------------------------------------------------- */
+/* ---- reading the tree ------------------------------------------------------------------------ */
 
 const struct json *json_get(const struct json *object, struct bytes key)
 {

@@ -154,7 +154,7 @@ void json_string(struct json_writer *writer, struct bytes value)
     add_quoted(writer, value);
 }
 
-/* ---- the other values -------------------------------------------------------------------------- */
+/* ---- the other values ------------------------------------------------------------------------ */
 
 void json_number_u64(struct json_writer *writer, uint64_t value)
 {

@@ -13,17 +13,17 @@
 #define MIB (KIB * 1024)
 #define GIB (MIB * 1024)
 
-/* ---- client protocol: defaults of options --------------------------------------------------- */
+/* ---- client protocol: defaults of options ---------------------------------------------------- */
 
 #define MAX_PAYLOAD_DEFAULT      (1 * MIB)  /* headers and body of one message */
 #define MAX_PENDING_DEFAULT      (64 * MIB) /* outbound bytes that wait for one connection */
 #define MAX_CONTROL_LINE_DEFAULT (4 * KIB)  /* a protocol line without its CR LF */
 #define MAX_CONNECTIONS_DEFAULT  UINT64_C(65536)
 
-/* ---- client protocol: maxima ------------------------------------------------------------------ */
+/* ---- client protocol: maxima ----------------------------------------------------------------- */
 
 #define MAX_PAYLOAD_MAX      (64 * MIB) /* what the option may be raised to */
-#define MAX_CONTROL_LINE_MAX (1 * MIB)  /* a CONNECT with a large token needs more than the default */
+#define MAX_CONTROL_LINE_MAX (1 * MIB)  /* a CONNECT with a large token needs this */
 
 /*
  * A subject arrives in a control line, which bounds it on the wire; what is stored is bounded here,
@@ -33,18 +33,18 @@
 #define SUBJECT_TOKENS_MAX (SUBJECT_SIZE_MAX / 2)
 #define HEADERS_SIZE_MAX   UINT64_C(65535) /* of a stored message */
 
-/* ---- JetStream names and texts ------------------------------------------------------------------ */
+/* ---- JetStream names and texts --------------------------------------------------------------- */
 
 #define NAME_SIZE_MAX        UINT64_C(255) /* of a stream or consumer */
 #define DESCRIPTION_SIZE_MAX (4 * KIB)
 #define METADATA_SIZE_MAX    (128 * KIB) /* of all keys and values together */
 #define REPLICAS_MAX         5u
 
-/* ---- log ---------------------------------------------------------------------------------------- */
+/* ---- log ------------------------------------------------------------------------------------- */
 
 #define LOG_LINE_MAX 16384u /* one line, its line end included */
 
-/* ---- what follows ------------------------------------------------------------------------------- */
+/* ---- what follows ---------------------------------------------------------------------------- */
 
 static_assert(MAX_PAYLOAD_DEFAULT <= MAX_PAYLOAD_MAX, "a default is allowed");
 static_assert(MAX_CONTROL_LINE_DEFAULT <= MAX_CONTROL_LINE_MAX, "a default is allowed");
@@ -54,7 +54,8 @@ static_assert(SUBJECT_SIZE_MAX <= UINT16_MAX, "a subject's size takes 16 bits in
 static_assert(HEADERS_SIZE_MAX <= UINT16_MAX, "a header block's size takes 16 bits in a record");
 static_assert(SUBJECT_SIZE_MAX + HEADERS_SIZE_MAX + MAX_PAYLOAD_MAX + 4 * KIB <= UINT32_MAX,
               "a record's size takes 32 bits");
-static_assert(MAX_CONTROL_LINE_DEFAULT * 3 < LOG_LINE_MAX, "most control lines can be traced whole");
+static_assert(MAX_CONTROL_LINE_DEFAULT * 3 < LOG_LINE_MAX,
+              "most control lines can be traced whole");
 static_assert(NAME_SIZE_MAX < SUBJECT_SIZE_MAX, "a name fits a subject");
 
 #endif

@@ -143,7 +143,8 @@ static int64_t now(const struct logger *logger)
 static void add_time(struct line *line, const struct logger *logger)
 {
     int64_t ns = now(logger);
-    time_t seconds = ns / NS_PER_S - (ns % NS_PER_S < 0);
+    int64_t rest = ns % NS_PER_S;
+    time_t seconds = ns / NS_PER_S - (rest < 0);
     char text[64], micros[16];
     struct tm tm;
 
@@ -152,7 +153,7 @@ static void add_time(struct line *line, const struct logger *logger)
     else
         localtime_r(&seconds, &tm);
     strftime(text, sizeof(text), "%Y/%m/%d %H:%M:%S", &tm);
-    snprintf(micros, sizeof(micros), ".%06d ", (int)((ns - seconds * NS_PER_S) / 1000));
+    snprintf(micros, sizeof(micros), ".%06d ", (int)((rest < 0 ? rest + NS_PER_S : rest) / 1000));
     add(line, bytes_of_text(text));
     add(line, bytes_of_text(micros));
 }

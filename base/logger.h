@@ -3,8 +3,9 @@
  *
  *     [4711] 2026/11/21 03:08:00.123456 [INF] Server is ready
  *
- * A line is one write, so lines of several threads on one descriptor do not mix, and nothing is lost in a buffer when the process dies. A failed or short write is dropped: nobody is
- * left to be told.
+ * A line is one write, so lines of several threads on one descriptor do not mix, and nothing is
+ * lost in a buffer when the process dies. A failed or short write is dropped: nobody is left to be
+ * told.
  *
  * Texts contain what clients send. Whatever is written stays on one line and cannot steer a
  * terminal: control bytes and invalid UTF-8 come out escaped ("\n", "\x1b", "\xff"); a line longer
@@ -31,12 +32,12 @@ enum logger_level {
  * (reload, reopened file), for they are read once per line.
  */
 struct logger {
-    _Atomic int descriptor;    /* written to if `line` is NULL */
-    _Atomic int level;         /* an enum logger_level: what is less important is not written */
-    int64_t pid;               /* 0: of this process */
-    bool time;                 /* lines carry a time */
-    bool utc;                  /* else local time */
-    bool colour;               /* levels are coloured for a terminal */
+    _Atomic int descriptor; /* written to if `line` is NULL */
+    _Atomic int level;      /* an enum logger_level: what is less important is not written */
+    int64_t pid;            /* as it is printed */
+    bool time;              /* lines carry a time */
+    bool utc;               /* else local time */
+    bool colour;            /* levels are coloured for a terminal */
     /* Ns since 1970; NULL: the system's clock. */
     int64_t (*now)(void *context);
     /* Takes a whole line with its line end instead of the descriptor. From any thread that logs. */
@@ -44,14 +45,14 @@ struct logger {
     void *context;
 };
 
-/* Time, level info, standard error, colour if that is a terminal. */
+/* This process, local time, level info, standard error, colour if that is a terminal. */
 void logger_init(struct logger *logger);
 
 /* Whether a line of that level would be written: to spare the making of costly texts. */
 bool logger_wants(const struct logger *logger, enum logger_level level);
 
-[[gnu::format(printf, 3, 4)]] void
-logger_print(const struct logger *logger, enum logger_level level, const char *format, ...);
+[[gnu::format(printf, 3, 4)]] void logger_print(const struct logger *logger,
+                                                enum logger_level level, const char *format, ...);
 
 #define logger_fatal(logger, ...) logger_print((logger), LOGGER_FATAL, __VA_ARGS__)
 #define logger_error(logger, ...) logger_print((logger), LOGGER_ERROR, __VA_ARGS__)

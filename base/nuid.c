@@ -4,9 +4,9 @@
 
 #include "base/text.h"
 
-#define NUMBER_END    UINT64_C(839299365868340224) /* 62 to the 10th */
-#define STEP_MIN      33u
-#define STEP_END      333u
+#define NUMBER_END UINT64_C(839299365868340224) /* 62 to the 10th */
+#define STEP_MIN   33u
+#define STEP_END   333u
 
 void nuid_init(struct nuid *nuid, struct prng *prng)
 {

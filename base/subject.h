@@ -1,9 +1,9 @@
 /*
  * subject: the lexical rules of subjects and filters (reference core.md 2.1). Pure.
  *
- * A subject is tokens separated by '.'; in a filter a token "*" matches one token, a last ">" one or
- * more. A literal subject with an empty token ("a..b", ".a", "") matches no filter. Filters are taken
- * to be valid; nothing here depends on the number of tokens.
+ * A subject is tokens separated by '.'; in a filter a token "*" matches one token, a last ">" one
+ * or more. A literal subject with an empty token ("a..b", ".a", "") matches no filter. Filters are
+ * taken to be valid; nothing here depends on the number of tokens.
  */
 #ifndef BASE_SUBJECT_H
 #define BASE_SUBJECT_H

@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-#define NS_PER_S     INT64_C(1000000000)
+#define NS_PER_S       INT64_C(1000000000)
 #define SECONDS_YEAR_1 INT64_C(-62135596800) /* 0001-01-01T00:00:00Z */
 
 /* ---- calendar -------------------------------------------------------------------------------- */
@@ -71,8 +71,9 @@ static size_t put_fraction(char *out, uint64_t fraction, int digits)
 
 size_t text_time(char out[static TEXT_TIME_MAX], int64_t unix_ns)
 {
-    int64_t seconds = unix_ns / NS_PER_S - (unix_ns % NS_PER_S < 0);
-    int64_t ns = unix_ns - seconds * NS_PER_S;
+    int64_t rest = unix_ns % NS_PER_S;
+    int64_t ns = rest < 0 ? rest + NS_PER_S : rest;
+    int64_t seconds = unix_ns / NS_PER_S - (rest < 0);
     int64_t days = seconds / 86400 - (seconds % 86400 < 0);
     struct civil civil;
     unsigned second;
@@ -85,9 +86,9 @@ size_t text_time(char out[static TEXT_TIME_MAX], int64_t unix_ns)
     }
     second = (unsigned)(seconds - days * 86400);
     civil = civil_of(days);
-    size = (size_t)snprintf(out, TEXT_TIME_MAX, "%04u-%02u-%02uT%02u:%02u:%02u",
-                            (unsigned)civil.year, civil.month, civil.day, second / 3600,
-                            second / 60 % 60, second % 60);
+    size =
+        (size_t)snprintf(out, TEXT_TIME_MAX, "%04u-%02u-%02uT%02u:%02u:%02u", (unsigned)civil.year,
+                         civil.month, civil.day, second / 3600, second / 60 % 60, second % 60);
     size += put_fraction(out + size, (uint64_t)ns, 9);
     out[size++] = 'Z';
     out[size] = 0;
@@ -292,14 +293,11 @@ static bool read_unit(struct bytes *text, uint64_t *unit)
         struct bytes name;
         uint64_t size;
     } units[] = {
-        {BYTES("ns"), 1},
-        {BYTES("us"), 1000},
+        {BYTES("ns"), 1},           {BYTES("us"), 1000},
         {BYTES("\xc2\xb5s"), 1000}, /* micro sign */
         {BYTES("\xce\xbcs"), 1000}, /* Greek mu */
-        {BYTES("ms"), 1000000},
-        {BYTES("s"), 1000000000},
-        {BYTES("m"), 60000000000},
-        {BYTES("h"), 3600000000000},
+        {BYTES("ms"), 1000000},     {BYTES("s"), 1000000000},
+        {BYTES("m"), 60000000000},  {BYTES("h"), 3600000000000},
     };
     struct bytes name = *text;
     size_t size = 0;

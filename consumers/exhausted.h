@@ -6,7 +6,7 @@
 #ifndef CONSUMERS_EXHAUSTED_H
 #define CONSUMERS_EXHAUSTED_H
 
-#include "base/table.h"
+#include "base/map64.h"
 
 struct exhausted_entry {
     uint64_t sequence;
@@ -14,7 +14,7 @@ struct exhausted_entry {
 };
 
 struct exhausted {
-    struct table table;
+    struct map64 map; /* sequence to deliveries */
     uint64_t lowest; /* no entry is below */
 };
 
@@ -31,7 +31,7 @@ uint64_t exhausted_lowest(struct exhausted *exhausted, uint64_t up_to);
 
 static inline uint64_t exhausted_count(const struct exhausted *exhausted)
 {
-    return exhausted->table.count;
+    return exhausted->map.count;
 }
 
 /* Copies all entries, by rising sequence; the caller gives it back (heap_give). */

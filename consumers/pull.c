@@ -16,20 +16,23 @@ struct pull_json {
     int64_t priority;
 };
 
-#define FIELD(json_name, json_type, member)                                                        \
-    {.name = json_name, .type = json_type, .offset = offsetof(struct pull_json, member)}
+#define FIELD(json_name, json_type, json_flags, member)                                            \
+    {.name = json_name,                                                                            \
+     .type = json_type,                                                                            \
+     .flags = json_flags,                                                                          \
+     .offset = offsetof(struct pull_json, member)}
 
 static const struct schema_field pull_fields[] = {
-    FIELD("expires", SCHEMA_INT64, expires_ns),
-    FIELD("batch", SCHEMA_INT64, batch),
-    FIELD("max_bytes", SCHEMA_INT64, max_bytes),
-    FIELD("no_wait", SCHEMA_BOOL, no_wait),
-    FIELD("idle_heartbeat", SCHEMA_INT64, heartbeat_ns),
-    FIELD("group", SCHEMA_STRING, group),
-    FIELD("min_pending", SCHEMA_INT64, min_pending),
-    FIELD("min_ack_pending", SCHEMA_INT64, min_ack_pending),
-    FIELD("id", SCHEMA_STRING, id),
-    FIELD("priority", SCHEMA_INT64, priority),
+    FIELD("expires", SCHEMA_INT64, SCHEMA_NS, expires_ns),
+    FIELD("batch", SCHEMA_INT64, SCHEMA_GO_INT, batch),
+    FIELD("max_bytes", SCHEMA_INT64, SCHEMA_GO_INT, max_bytes),
+    FIELD("no_wait", SCHEMA_BOOL, 0, no_wait),
+    FIELD("idle_heartbeat", SCHEMA_INT64, SCHEMA_NS, heartbeat_ns),
+    FIELD("group", SCHEMA_STRING, 0, group),
+    FIELD("min_pending", SCHEMA_INT64, 0, min_pending),
+    FIELD("min_ack_pending", SCHEMA_INT64, 0, min_ack_pending),
+    FIELD("id", SCHEMA_STRING, 0, id),
+    FIELD("priority", SCHEMA_INT64, SCHEMA_GO_INT, priority),
 };
 
 static const struct schema pull_schema = {

@@ -93,7 +93,8 @@ static void recovered_batch(void *context, const struct log_batch *batch)
 {
     struct replica *replica = context;
 
-    replica->term = batch->term;
+    if (batch->term > replica->term)
+        replica->term = batch->term;
     apply(replica, batch);
 }
 
@@ -102,6 +103,7 @@ static void recovered_lost(void *context, uint64_t first, uint64_t last, uint64_
     struct replica *replica = context;
 
     assert(first == replica->applied + 1);
+    replica->term += last - first + 1; /* each may have opened a term, which must not come again */
     replica->applied = last;
     replica->events.lost(replica->owner, first, last, bytes);
 }
@@ -129,7 +131,7 @@ enum err replica_open(struct store *store, uint64_t log_id, const struct replica
 
     /* The only member elects itself. It leads when the batch that says so is applied: by then all
      * that was recovered is committed in its own term. */
-    opened->term = log_term_last(opened->log) + 1;
+    opened->term++;
     opened->state = REPLICA_ELECTED;
     open_term(opened);
     *replica = opened;

@@ -10,8 +10,8 @@
 #define SECOND_NS       INT64_C(1000000000)
 #define RTT_GOOD_FOR_NS (3600 * SECOND_NS)
 
-/* ---- beginning and end
- * ------------------------------------------------------------------------------ */
+/* ---- beginning and end ------------------------------------------------------------------------
+ */
 
 static struct bytes sub_key(const void *item)
 {
@@ -55,8 +55,8 @@ void client_deinit(struct client *client)
     heap_give(client->label);
 }
 
-/* ---- states
- * ---------------------------------------------------------------------------------------- */
+/* ---- states -----------------------------------------------------------------------------------
+ */
 
 void client_doom(struct client *client, const char *reason)
 {
@@ -81,8 +81,8 @@ void client_resume(struct client *client)
     client_mark(client);
 }
 
-/* ---- output
- * ---------------------------------------------------------------------------------------- */
+/* ---- output -----------------------------------------------------------------------------------
+ */
 
 /* The peer does not keep up. It is told nothing: it would not read that either. */
 static void slow_consumer(struct client *client)
@@ -166,8 +166,8 @@ void client_end(struct client *client, const char *text, const char *reason)
     client_mark(client);
 }
 
-/* ---- delivering
- * ------------------------------------------------------------------------------------ */
+/* ---- delivering -------------------------------------------------------------------------------
+ */
 
 /* "HMSG", four single spaces beyond those, two numbers, two line ends. */
 #define MESSAGE_LINE_MAX (5u + 4u + 2u * PROTO_DIGITS_MAX + 4u)

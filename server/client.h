@@ -110,8 +110,8 @@ struct client {
     int64_t rtt_taken_ns; /* when a ping was last answered; INT64_MIN: never */
 };
 
-/* ---- the shard's
- * --------------------------------------------------------------------------------- */
+/* ---- the shard's ------------------------------------------------------------------------------
+ */
 
 /* router and account are set by the caller, who makes the router next. */
 void clients_init(struct clients *clients, const struct options *options, const struct info *info,
@@ -128,8 +128,8 @@ void clients_spare_give(struct clients *clients, struct buf *buf);
 /* The next client that has something to send or to end, NULL when none; it is no longer dirty. */
 struct client *clients_dirty_next(struct clients *clients);
 
-/* ---- one client
- * ------------------------------------------------------------------------------------ */
+/* ---- one client -------------------------------------------------------------------------------
+ */
 
 /* Greets with INFO. The address is copied. */
 void client_init(struct client *client, struct clients *clients, const char *address, uint16_t port,

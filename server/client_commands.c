@@ -21,8 +21,8 @@ static void client_ok(struct client *client)
     client_out(client, BYTES("+OK\r\n"));
 }
 
-/* ---- subscriptions
- * ---------------------------------------------------------------------------------- */
+/* ---- subscriptions ----------------------------------------------------------------------------
+ */
 
 static void sub_end(struct client_sub *sub)
 {
@@ -57,14 +57,10 @@ void client_leave(struct client *client)
     table_deinit(&client->subs);
 }
 
-/* A sid that is in use keeps its subscription: the second SUB is accepted and ignored. */
 static void sub_add(struct client *client, const struct proto_sub *said)
 {
-    struct client_sub *sub;
+    struct client_sub *sub = heap_take(sizeof(*sub) + said->sid.size);
 
-    if (table_find(&client->subs, said->sid) != NULL)
-        return;
-    sub = heap_take(sizeof(*sub) + said->sid.size);
     sub->sub.kind = SUB_CLIENT;
     sub->client = client;
     sub->sid_size = (uint32_t)said->sid.size;
@@ -73,18 +69,26 @@ static void sub_add(struct client *client, const struct proto_sub *said)
     sublist_add(&client->clients->account->subs, &sub->sub, said->subject, said->queue);
 }
 
+static bool subject_acceptable(struct bytes subject)
+{
+    return subject_valid(subject) && subject_token_count(subject) <= SUBJECT_TOKENS_MAX;
+}
+
 void client_subscribe(struct client *client, const struct proto_sub *said)
 {
     if (bytes_equal(said->queue, BYTES("_sys_"))) {
-        client_out_error(client, BYTES("Permissions Violation for Subscription to \""),
-                         said->subject, BYTES("\" using queue \"_sys_\""));
+        client_out_error(client, BYTES("Permissions Violation for Subscription to \""), said->subject,
+                         BYTES("\" using queue \"_sys_\""));
         return;
     }
-    if (!subject_valid(said->subject) || subject_token_count(said->subject) > SUBJECT_TOKENS_MAX) {
-        CLIENT_OUT_ERROR(client, "Invalid Subject");
-        return;
+    /* A sid in use keeps its subscription; whatever else the line asks for is accepted and ignored. */
+    if (table_find(&client->subs, said->sid) == NULL) {
+        if (!subject_acceptable(said->subject)) {
+            CLIENT_OUT_ERROR(client, "Invalid Subject");
+            return;
+        }
+        sub_add(client, said);
     }
-    sub_add(client, said);
     client_ok(client);
 }
 
@@ -99,8 +103,8 @@ void client_unsubscribe(struct client *client, const struct proto_unsub *said)
     client_ok(client);
 }
 
-/* ---- publishing
- * -------------------------------------------------------------------------------------- */
+/* ---- publishing -------------------------------------------------------------------------------
+ */
 
 static bool longer_than(struct bytes b, struct bytes prefix)
 {
@@ -186,8 +190,8 @@ void client_publish(struct client *client, const struct proto_pub *pub, const ui
         no_responders(client, &message);
 }
 
-/* ---- CONNECT, INFO, PING, PONG
- * ------------------------------------------------------------------------- */
+/* ---- CONNECT, INFO, PING, PONG ----------------------------------------------------------------
+ */
 
 static void label_add(char label[LABEL_MAX], size_t *size, struct bytes b)
 {

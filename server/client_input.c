@@ -117,8 +117,8 @@ static enum step step_hpub(struct client *client, struct bytes in, size_t verb, 
     return payload(client, bytes_skip(rest, line), &pub, verb + line, used);
 }
 
-/* ---- lines
- * ----------------------------------------------------------------------------------------- */
+/* ---- lines ------------------------------------------------------------------------------------
+ */
 
 static enum step step_sub(struct client *client, struct bytes in, size_t verb, size_t *used)
 {
@@ -258,8 +258,8 @@ static enum step step(struct client *client, struct bytes in, int64_t now_ns, si
     return STEP_END;
 }
 
-/* ---- feeding
- * ------------------------------------------------------------------------------------------ */
+/* ---- feeding ----------------------------------------------------------------------------------
+ */
 
 static void in_add(struct client *client, struct bytes b)
 {

@@ -12,7 +12,8 @@ struct connection {
     struct buf flight; /* being sent */
     int64_t flight_since_ns;
     struct timer ping;
-    struct timer deadline; /* of the send in flight; armed at most once per deadline, not per send */
+    struct timer
+        deadline; /* of the send in flight; armed at most once per deadline, not per send */
     struct connection *previous;
     struct connection *next;
     struct connection *stalled_next;
@@ -27,7 +28,8 @@ static struct connection *connection_of(struct client *client)
     return owner_of(client, struct connection, client);
 }
 
-/* ---- closing ------------------------------------------------------------------------------------ */
+/* ---- closing ------------------------------------------------------------------------------------
+ */
 
 static void connection_free(struct connection *c)
 {
@@ -59,7 +61,8 @@ static void connection_close(struct connection *c, bool drain)
     io_sock_close(c->owner->io, c->sock, drain);
 }
 
-/* ---- sending ------------------------------------------------------------------------------------- */
+/* ---- sending ----------------------------------------------------------------------------------
+ */
 
 static void send_begin(struct connection *c)
 {
@@ -92,11 +95,11 @@ static void send_overdue(struct connection *c)
 {
     if (c->client.state == CLIENT_OPEN) {
         c->owner->clients.stats.slow_consumers++;
-        logger_info(c->owner->clients.logger,
-                    "%s - Slow Consumer Detected: WriteDeadline of %llds exceeded with %zu total bytes",
-                    c->client.label,
-                    (long long)(c->owner->clients.options->write_deadline_ns / 1000000000),
-                    c->flight.size);
+        logger_info(
+            c->owner->clients.logger,
+            "%s - Slow Consumer Detected: WriteDeadline of %llds exceeded with %zu total bytes",
+            c->client.label, (long long)(c->owner->clients.options->write_deadline_ns / 1000000000),
+            c->flight.size);
     }
     client_doom(&c->client, "Slow Consumer (Write Deadline)");
     if (c->closing)
@@ -116,7 +119,8 @@ static void deadline_fired(struct timer *timer)
         send_overdue(c);
 }
 
-/* ---- holding back producers ------------------------------------------------------------------------ */
+/* ---- holding back producers -------------------------------------------------------------------
+ */
 
 static void stall_begin(struct connection *c)
 {
@@ -157,7 +161,8 @@ static void pause_or_resume(struct connection *c)
         io_sock_resume(c->owner->io, c->sock);
 }
 
-/* ---- the end of the turn ---------------------------------------------------------------------------- */
+/* ---- the end of the turn ----------------------------------------------------------------------
+ */
 
 static void flush_open(struct connection *c)
 {
@@ -209,7 +214,8 @@ void connections_flush(struct connections *connections)
         connection_flush(connection_of(client));
 }
 
-/* ---- what the socket tells -------------------------------------------------------------------------- */
+/* ---- what the socket tells --------------------------------------------------------------------
+ */
 
 static void connection_received(void *context, struct bytes b)
 {
@@ -277,7 +283,8 @@ void connections_accept(struct connections *connections, struct io_sock *sock,
         client_end(&c->client, "maximum connections exceeded", "Maximum Connections Exceeded");
 }
 
-/* ---- all of them --------------------------------------------------------------------------------------- */
+/* ---- all of them ------------------------------------------------------------------------------
+ */
 
 void connections_init(struct connections *connections, struct io *io, const struct options *options,
                       const struct info *info, struct logger *logger, uint64_t seed)

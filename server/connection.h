@@ -2,8 +2,8 @@
  * connection: the shell of a client core: its socket, buffers in flight and timers. It decides
  * nothing; what a client is to be told or when it is to end is client.h's.
  *
- * Per connection one send is in flight; what is written meanwhile gathers in the core's `out`. At the
- * end of the turn the two change places, so a connection makes one send a turn at most.
+ * Per connection one send is in flight; what is written meanwhile gathers in the core's `out`. At
+ * the end of the turn the two change places, so a connection makes one send a turn at most.
  */
 #ifndef SERVER_CONNECTION_H
 #define SERVER_CONNECTION_H
@@ -13,7 +13,8 @@
 
 struct connection;
 
-/* The client connections of a shard. Embedded in the server; fields are read by others, not written. */
+/* The client connections of a shard. Embedded in the server; fields are read by others, not
+ * written. */
 struct connections {
     struct clients clients;
     struct io *io;

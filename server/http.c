@@ -23,7 +23,8 @@ struct http_connection {
     bool closing;
 };
 
-/* ---- reading a request ------------------------------------------------------------------------------ */
+/* ---- reading a request ------------------------------------------------------------------------
+ */
 
 static bool word_next(struct bytes *line, struct bytes *word)
 {
@@ -70,7 +71,8 @@ bool http_query(struct bytes query, struct bytes name, struct bytes *value)
     return false;
 }
 
-/* ---- answering --------------------------------------------------------------------------------------- */
+/* ---- answering --------------------------------------------------------------------------------
+ */
 
 static const char *reason(unsigned status)
 {
@@ -108,7 +110,8 @@ static void connection_close(struct http_connection *c, bool drain)
     io_sock_close(c->owner->io, c->sock, drain);
 }
 
-static void answer_send(struct http_connection *c, const struct http_answer *answer, bool body_wanted)
+static void answer_send(struct http_connection *c, const struct http_answer *answer,
+                        bool body_wanted)
 {
     struct bytes pieces[2];
     size_t count = 1;
@@ -146,11 +149,13 @@ static void refuse_size(struct http_connection *c)
     answer_send(c, &answer, false);
 }
 
-/* ---- what the socket tells ---------------------------------------------------------------------------- */
+/* ---- what the socket tells --------------------------------------------------------------------
+ */
 
 static bool head_whole(struct bytes head)
 {
-    return memmem(head.at, head.size, "\r\n\r\n", 4) != NULL || memmem(head.at, head.size, "\n\n", 2) != NULL;
+    return memmem(head.at, head.size, "\r\n\r\n", 4) != NULL ||
+           memmem(head.at, head.size, "\n\n", 2) != NULL;
 }
 
 static void received(void *context, struct bytes b)
@@ -211,7 +216,8 @@ static void deadline_fired(struct timer *timer)
     connection_close(owner_of(timer, struct http_connection, deadline), false);
 }
 
-/* ---- the server ------------------------------------------------------------------------------------------ */
+/* ---- the server -------------------------------------------------------------------------------
+ */
 
 void http_init(struct http *http, struct io *io, http_serve_fn *serve, void *context)
 {

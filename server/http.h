@@ -1,7 +1,7 @@
 /*
- * http: as much of an HTTP/1.1 server as monitoring takes: one request per connection, answered by a
- * call, then closed. A request head is at most 8 KiB and must be whole within 5 seconds; a body is not
- * read. Any method is answered; HEAD gets no body.
+ * http: as much of an HTTP/1.1 server as monitoring takes: one request per connection, answered by
+ * a call, then closed. A request head is at most 8 KiB and must be whole within 5 seconds; a body
+ * is not read. Any method is answered; HEAD gets no body.
  */
 #ifndef SERVER_HTTP_H
 #define SERVER_HTTP_H

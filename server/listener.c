@@ -16,7 +16,8 @@ static void describe(enum err err, const char *host, int port, char reason[LISTE
     listener_address(address, sizeof(address), host, port < 0 ? 0 : port);
     switch (err) {
     case ERR_BUSY:
-        snprintf(reason, LISTENER_REASON_SIZE, "listen tcp %s: bind: address already in use", address);
+        snprintf(reason, LISTENER_REASON_SIZE, "listen tcp %s: bind: address already in use",
+                 address);
         break;
     case ERR_ACCESS:
         snprintf(reason, LISTENER_REASON_SIZE, "listen tcp %s: bind: permission denied", address);

@@ -11,7 +11,8 @@ struct listener {
     uint16_t port;          /* as bound */
 };
 
-typedef void listener_accepted_fn(void *context, struct io_sock *sock, const struct io_address *peer);
+typedef void listener_accepted_fn(void *context, struct io_sock *sock,
+                                  const struct io_address *peer);
 
 /* `port` may be -1, any free one. On failure `reason` is one sentence and nothing is open. */
 enum err listener_open(struct listener *listener, struct io *io, const char *host, int port,

@@ -1,147 +1,308 @@
 #include "server/monitor.h"
 
+#include <stdio.h>
+
 #include "base/json.h"
 #include "base/text.h"
 #include "server/server_priv.h"
 
-static void number(struct json_writer *writer, struct bytes key, int64_t value)
+#define DOCUMENT_MAX (1u << 20)
+
+static const char json_type[] = "application/json";
+
+/* ---- /varz ------------------------------------------------------------------------------------
+ */
+
+static void text(struct json_writer *w, struct bytes key, const char *value)
 {
-    json_key(writer, key);
-    json_number_i64(writer, value);
+    json_key(w, key);
+    json_string(w, bytes_of_text(value));
 }
 
-static void text(struct json_writer *writer, struct bytes key, const char *value)
+static void number(struct json_writer *w, struct bytes key, int64_t value)
 {
-    json_key(writer, key);
-    json_string(writer, bytes_of_text(value));
+    json_key(w, key);
+    json_number_i64(w, value);
 }
 
-static void time_of(struct json_writer *writer, struct bytes key, int64_t unix_ns)
+static void empty(struct json_writer *w, struct bytes key)
 {
-    char out[TEXT_TIME_MAX];
-
-    json_key(writer, key);
-    json_string(writer, bytes_of(out, text_time(out, unix_ns)));
+    json_key(w, key);
+    json_object_begin(w);
+    json_object_end(w);
 }
 
-/* "1d2h3m4s", the larger units only when they are there. */
-static void write_uptime(struct json_writer *writer, int64_t ns)
+static void wall_time(struct json_writer *w, struct bytes key, int64_t unix_ns)
 {
-    int64_t seconds = ns / INT64_C(1000000000);
-    struct buf out;
+    char at[TEXT_TIME_MAX];
+    size_t size = text_time(at, unix_ns);
 
-    buf_init(&out, 64);
-    if (seconds >= 86400)
-        (void)buf_print(&out, "%lldd", (long long)(seconds / 86400));
-    if (seconds >= 3600)
-        (void)buf_print(&out, "%lldh", (long long)(seconds / 3600 % 24));
-    if (seconds >= 60)
-        (void)buf_print(&out, "%lldm", (long long)(seconds / 60 % 60));
-    (void)buf_print(&out, "%llds", (long long)(seconds % 60));
-    JSON_KEY(writer, "uptime");
-    json_string(writer, buf_bytes(&out));
-    buf_deinit(&out);
+    json_key(w, key);
+    json_string(w, bytes_of(at, size));
 }
 
-static void write_jetstream(struct json_writer *writer, struct server *server)
+/* "4d2h3m5s", without the leading units that are zero. */
+static void uptime(struct json_writer *w, int64_t ns)
 {
-    struct jetstream_stats stats;
+    long long s = ns / 1000000000, m = s / 60, h = m / 60, d = h / 24, y = d / 365;
+    char at[80];
 
-    jetstream_stats(server->jetstream, &stats);
-    JSON_KEY(writer, "jetstream");
-    json_object_begin(writer);
-    JSON_KEY(writer, "config");
-    json_object_begin(writer);
-    text(writer, BYTES("store_dir"), server->options.store_dir);
-    JSON_KEY(writer, "strict");
-    json_bool(writer, true);
-    json_object_end(writer);
-    JSON_KEY(writer, "stats");
-    json_object_begin(writer);
-    number(writer, BYTES("memory"), 0);
-    number(writer, BYTES("storage"), (int64_t)stats.bytes);
-    number(writer, BYTES("accounts"), 1);
-    JSON_KEY(writer, "api");
-    json_object_begin(writer);
-    number(writer, BYTES("level"), JETSTREAM_API_LEVEL);
-    number(writer, BYTES("total"), (int64_t)stats.api_total);
-    number(writer, BYTES("errors"), (int64_t)stats.api_errors);
-    json_object_end(writer);
-    json_object_end(writer);
-    json_object_end(writer);
+    if (y > 0)
+        snprintf(at, sizeof(at), "%lldy%lldd%lldh%lldm%llds", y, d % 365, h % 24, m % 60, s % 60);
+    else if (d > 0)
+        snprintf(at, sizeof(at), "%lldd%lldh%lldm%llds", d, h % 24, m % 60, s % 60);
+    else if (h > 0)
+        snprintf(at, sizeof(at), "%lldh%lldm%llds", h, m % 60, s % 60);
+    else if (m > 0)
+        snprintf(at, sizeof(at), "%lldm%llds", m, s % 60);
+    else
+        snprintf(at, sizeof(at), "%llds", s);
+    text(w, BYTES("uptime"), at);
 }
 
-static void write_varz(struct json_writer *writer, struct server *server)
+static void varz_identity(struct json_writer *w, const struct server *server)
 {
     const struct options *options = &server->options;
 
-    json_object_begin(writer);
-    text(writer, BYTES("server_id"), server->info.id);
-    text(writer, BYTES("server_name"), server->info.name);
-    text(writer, BYTES("version"), NATS_VERSION);
-    text(writer, BYTES("millrace"), MILLRACE_VERSION);
-    number(writer, BYTES("proto"), 1);
-    text(writer, BYTES("host"), options->host);
-    number(writer, BYTES("port"), server_port(server));
-    number(writer, BYTES("max_connections"), options->max_connections);
-    number(writer, BYTES("ping_interval"), options->ping_interval_ns);
-    number(writer, BYTES("ping_max"), options->ping_max);
-    text(writer, BYTES("http_host"), options->host);
-    number(writer, BYTES("http_port"), server_http_port(server));
-    number(writer, BYTES("max_control_line"), options->max_control_line);
-    number(writer, BYTES("max_payload"), options->max_payload);
-    number(writer, BYTES("max_pending"), options->max_pending);
-    if (server->jetstream != NULL)
-        write_jetstream(writer, server);
-    number(writer, BYTES("write_deadline"), options->write_deadline_ns);
-    time_of(writer, BYTES("start"), server->start_wall_ns);
-    time_of(writer, BYTES("now"), io_wall(server->io));
-    write_uptime(writer, io_now(server->io) - server->start_ns);
-    number(writer, BYTES("connections"), (int64_t)server->connections.count);
-    number(writer, BYTES("total_connections"), (int64_t)server->connections.total);
-    json_object_end(writer);
+    text(w, BYTES("server_id"), server->info.id);
+    text(w, BYTES("server_name"), server->info.name);
+    text(w, BYTES("version"), NATS_VERSION);
+    number(w, BYTES("proto"), 1);
+    text(w, BYTES("go"), INFO_GO);
+    text(w, BYTES("millrace"), MILLRACE_VERSION);
+    text(w, BYTES("host"), options->host);
+    number(w, BYTES("port"), server->clients_listener.port);
+    number(w, BYTES("max_connections"), options->max_connections);
+    number(w, BYTES("ping_interval"), options->ping_interval_ns);
+    number(w, BYTES("ping_max"), options->ping_max);
+    text(w, BYTES("http_host"), options->host);
+    number(w, BYTES("http_port"), server->http_listener.port);
+    text(w, BYTES("http_base_path"), "");
+    number(w, BYTES("https_port"), 0);
+    number(w, BYTES("max_control_line"), options->max_control_line);
+    number(w, BYTES("max_payload"), options->max_payload);
+    number(w, BYTES("max_pending"), options->max_pending);
 }
 
-static void healthz(struct monitor *monitor, struct http_answer *answer)
+static void varz_jetstream(struct json_writer *w, const struct server *server)
 {
-    struct server *server = monitor->server;
-    const char *why = server->jetstream != NULL ? jetstream_unhealthy(server->jetstream) : NULL;
+    struct jetstream_stats stats;
+
+    json_key(w, BYTES("jetstream"));
+    json_object_begin(w);
+    if (server->jetstream != NULL) {
+        jetstream_stats(server->jetstream, &stats);
+        json_key(w, BYTES("config"));
+        json_object_begin(w);
+        text(w, BYTES("store_dir"), server->options.store_dir);
+        json_object_end(w);
+        json_key(w, BYTES("stats"));
+        json_object_begin(w);
+        number(w, BYTES("storage"), (int64_t)stats.bytes);
+        number(w, BYTES("accounts"), 1);
+        number(w, BYTES("ha_assets"), 0);
+        json_key(w, BYTES("api"));
+        json_object_begin(w);
+        number(w, BYTES("level"), JETSTREAM_API_LEVEL);
+        number(w, BYTES("total"), (int64_t)stats.api_total);
+        number(w, BYTES("errors"), (int64_t)stats.api_errors);
+        json_object_end(w);
+        json_object_end(w);
+    }
+    json_object_end(w);
+}
+
+static void varz_modules(struct json_writer *w, const struct server *server)
+{
+    empty(w, BYTES("cluster"));
+    empty(w, BYTES("gateway"));
+    empty(w, BYTES("leaf"));
+    empty(w, BYTES("mqtt"));
+    empty(w, BYTES("websocket"));
+    varz_jetstream(w, server);
+}
+
+static void varz_times(struct json_writer *w, const struct server *server)
+{
+    number(w, BYTES("write_deadline"), server->options.write_deadline_ns);
+    wall_time(w, BYTES("start"), server->start_wall_ns);
+    wall_time(w, BYTES("now"), io_wall(server->io));
+    uptime(w, io_now(server->io) - server->start_ns);
+    wall_time(w, BYTES("config_load_time"), server->start_wall_ns);
+}
+
+static void per_kind(struct json_writer *w, struct bytes key, uint64_t clients)
+{
+    json_key(w, key);
+    json_object_begin(w);
+    number(w, BYTES("clients"), (int64_t)clients);
+    number(w, BYTES("routes"), 0);
+    number(w, BYTES("gateways"), 0);
+    number(w, BYTES("leafs"), 0);
+    json_object_end(w);
+}
+
+static void varz_counts(struct json_writer *w, const struct server *server)
+{
+    const struct connections *connections = &server->connections;
+    const struct clients_stats *stats = &connections->clients.stats;
+
+    number(w, BYTES("connections"), (int64_t)connections->count);
+    number(w, BYTES("total_connections"), (int64_t)connections->total);
+    number(w, BYTES("routes"), 0);
+    number(w, BYTES("remotes"), 0);
+    number(w, BYTES("leafnodes"), 0);
+    number(w, BYTES("in_msgs"), (int64_t)stats->in_messages);
+    number(w, BYTES("in_bytes"), (int64_t)stats->in_bytes);
+    number(w, BYTES("in_client_msgs"), (int64_t)stats->in_messages);
+    number(w, BYTES("in_client_bytes"), (int64_t)stats->in_bytes);
+    number(w, BYTES("out_msgs"), (int64_t)stats->out_messages);
+    number(w, BYTES("out_bytes"), (int64_t)stats->out_bytes);
+    number(w, BYTES("out_client_msgs"), (int64_t)stats->out_messages);
+    number(w, BYTES("out_client_bytes"), (int64_t)stats->out_bytes);
+    number(w, BYTES("slow_consumers"), (int64_t)stats->slow_consumers);
+    number(w, BYTES("stale_connections"), (int64_t)stats->stale);
+    number(w, BYTES("stalled_clients"), (int64_t)stats->stalls);
+    number(w, BYTES("subscriptions"), (int64_t)connections->clients.account->subs.count);
+    per_kind(w, BYTES("slow_consumer_stats"), stats->slow_consumers);
+    per_kind(w, BYTES("stale_connection_stats"), stats->stale);
+}
+
+static void varz_requests(struct json_writer *w, const struct monitor *monitor)
+{
+    json_key(w, BYTES("http_req_stats"));
+    json_object_begin(w);
+    number(w, BYTES("/healthz"), (int64_t)monitor->healthz_requests);
+    number(w, BYTES("/varz"), (int64_t)monitor->varz_requests);
+    json_object_end(w);
+}
+
+static void serve_varz(struct monitor *monitor, struct http_answer *answer)
+{
+    struct json_writer writer;
+    struct buf document;
+
+    monitor->varz_requests++;
+    buf_init(&document, DOCUMENT_MAX);
+    json_writer_init(&writer, &document);
+    json_object_begin(&writer);
+    varz_identity(&writer, monitor->server);
+    varz_modules(&writer, monitor->server);
+    varz_times(&writer, monitor->server);
+    varz_counts(&writer, monitor->server);
+    varz_requests(&writer, monitor);
+    json_object_end(&writer);
+    if (writer.failed || !json_indent(answer->body, buf_bytes(&document)))
+        answer->status = 500;
+    buf_deinit(&document);
+}
+
+/* ---- /healthz ---------------------------------------------------------------------------------
+ */
+
+static bool query_true(struct bytes query, struct bytes name)
+{
+    struct bytes value;
+
+    return http_query(query, name, &value) &&
+           (bytes_equal(value, BYTES("1")) || bytes_equal_nocase(value, BYTES("t")) ||
+            bytes_equal_nocase(value, BYTES("true")));
+}
+
+static bool query_has(struct bytes query, struct bytes name)
+{
+    struct bytes value;
+
+    return http_query(query, name, &value) && value.size > 0;
+}
+
+struct health {
+    unsigned status;
+    const char *type;
+    const char *error; /* NULL: well */
+};
+
+static struct health health_of(const struct server *server, struct bytes query)
+{
+    const char *unwell;
+
+    if (query_has(query, BYTES("stream")) && !query_has(query, BYTES("account")))
+        return (struct health){400, "BAD_REQUEST",
+                               "\"account\" must not be empty when checking stream health"};
+    if (query_has(query, BYTES("consumer")) && !query_has(query, BYTES("stream")))
+        return (struct health){400, "BAD_REQUEST",
+                               "\"stream\" must not be empty when checking consumer health"};
+    if (query_has(query, BYTES("account")))
+        return (struct health){400, "BAD_REQUEST",
+                               "checking one account, stream or consumer is not supported"};
+    if (server->jetstream == NULL || query_true(query, BYTES("js-server-only")))
+        return (struct health){.status = 200};
+    unwell = jetstream_unhealthy(server->jetstream);
+    if (unwell == NULL)
+        return (struct health){.status = 200};
+    return (struct health){503, "JETSTREAM", unwell};
+}
+
+static void health_details(struct json_writer *w, const struct health *health)
+{
+    json_key(w, BYTES("errors"));
+    json_array_begin(w);
+    json_object_begin(w);
+    text(w, BYTES("type"), health->type);
+    text(w, BYTES("error"), health->error);
+    json_object_end(w);
+    json_array_end(w);
+}
+
+static const char *health_word(const struct health *health, bool details)
+{
+    if (health->error == NULL)
+        return "ok";
+    return health->status == 503 && !details ? "unavailable" : "error";
+}
+
+static void serve_healthz(struct monitor *monitor, struct bytes query, struct http_answer *answer)
+{
+    struct health health = health_of(monitor->server, query);
+    bool details = query_true(query, BYTES("details"));
     struct json_writer writer;
 
-    monitor->healthz_count++;
+    monitor->healthz_requests++;
     json_writer_init(&writer, answer->body);
     json_object_begin(&writer);
-    text(&writer, BYTES("status"), why == NULL ? "ok" : "error");
-    if (why != NULL)
-        text(&writer, BYTES("error"), why);
+    text(&writer, BYTES("status"), health_word(&health, details));
+    if (health.error != NULL && details)
+        health_details(&writer, &health);
+    else if (health.error != NULL)
+        text(&writer, BYTES("error"), health.error);
     json_object_end(&writer);
-    answer->status = why == NULL ? 200 : 503;
+    answer->status = health.status;
 }
+
+/* ---- the endpoints ----------------------------------------------------------------------------
+ */
 
 static void serve(void *context, const struct http_request *request, struct http_answer *answer)
 {
     struct monitor *monitor = context;
-    struct json_writer writer;
 
-    answer->content_type = "application/json";
-    if (bytes_equal(request->path, BYTES("/healthz"))) {
-        healthz(monitor, answer);
-    } else if (bytes_equal(request->path, BYTES("/varz"))) {
-        monitor->varz_count++;
-        json_writer_init(&writer, answer->body);
-        write_varz(&writer, monitor->server);
-        answer->status = 200;
+    answer->status = 200;
+    answer->content_type = json_type;
+    if (bytes_equal(request->path, BYTES("/varz"))) {
+        serve_varz(monitor, answer);
+    } else if (bytes_equal(request->path, BYTES("/healthz"))) {
+        serve_healthz(monitor, request->query, answer);
     } else {
-        answer->content_type = "text/plain; charset=utf-8";
         answer->status = 404;
+        answer->content_type = "text/plain; charset=utf-8";
         (void)BUF_ADD(answer->body, "404 page not found\n");
     }
 }
 
 void monitor_init(struct monitor *monitor, struct server *server)
 {
-    monitor->server = server;
-    http_init(&monitor->http, server_io(server), serve, monitor);
+    *monitor = (struct monitor){.server = server};
+    http_init(&monitor->http, server->io, serve, monitor);
 }
 
 void monitor_deinit(struct monitor *monitor)

@@ -1,18 +1,16 @@
-/*
- * monitor: the monitoring pages: /healthz and /varz (reference monitoring.md), as JSON over http.h. Fields
- * that would be invented are left out.
- */
+/* monitor: what /varz and /healthz say about a server (reference monitoring.md 2.1, 2.10). */
 #ifndef SERVER_MONITOR_H
 #define SERVER_MONITOR_H
 
 #include "server/http.h"
-#include "server/server.h"
 
-/* Embedded in the server. */
+struct server;
+
 struct monitor {
-    struct http http;
     struct server *server;
-    uint64_t healthz_count, varz_count;
+    struct http http;
+    uint64_t varz_requests;
+    uint64_t healthz_requests;
 };
 
 void monitor_init(struct monitor *monitor, struct server *server);

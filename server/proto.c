@@ -134,8 +134,8 @@ static bool read_size(struct bytes word, uint32_t *size)
     return true;
 }
 
-/* ---- PUB: the one that must be fast
- * ---------------------------------------------------------------- */
+/* ---- PUB: the one that must be fast -----------------------------------------------------------
+ */
 
 /* The first byte from `at` on that is no part of an ordinary word: a blank, or any control byte. */
 static size_t word_end(struct bytes in, size_t at)
@@ -226,8 +226,8 @@ enum parse proto_read_hpub(struct bytes in, size_t limit, struct proto_pub *pub,
     return PARSE_DONE;
 }
 
-/* ---- SUB, UNSUB
- * ------------------------------------------------------------------------------------- */
+/* ---- SUB, UNSUB -------------------------------------------------------------------------------
+ */
 
 enum parse proto_read_sub(struct bytes in, size_t limit, struct proto_sub *sub, size_t *used)
 {
@@ -268,8 +268,8 @@ enum parse proto_read_unsub(struct bytes in, size_t limit, struct proto_unsub *u
     return PARSE_DONE;
 }
 
-/* ---- writing
- * ------------------------------------------------------------------------------------------ */
+/* ---- writing ----------------------------------------------------------------------------------
+ */
 
 static const char pairs[] =
     "00010203040506070809101112131415161718192021222324252627282930313233343536373839"

@@ -53,8 +53,8 @@ struct account *router_account_default(struct router *router)
     return &router->global;
 }
 
-/* ---- sinks
- * --------------------------------------------------------------------------------------- */
+/* ---- sinks ------------------------------------------------------------------------------------
+ */
 
 struct sink *router_sink_add(struct router *router, struct account *account, struct bytes subject,
                              struct bytes queue, sink_deliver_fn *deliver, void *owner)
@@ -80,8 +80,8 @@ void router_sink_remove(struct router *router, struct sink *sink)
     heap_give(sink);
 }
 
-/* ---- publishing
- * ------------------------------------------------------------------------------------ */
+/* ---- publishing -------------------------------------------------------------------------------
+ */
 
 static bool deliver(struct sub *sub, const struct message *message)
 {
@@ -165,8 +165,8 @@ void router_congestion_reset(struct router *router)
     router->clients->congested = false;
 }
 
-/* ---- interest
- * --------------------------------------------------------------------------------------- */
+/* ---- interest ---------------------------------------------------------------------------------
+ */
 
 bool router_interest(struct router *router, struct account *account, struct bytes subject)
 {

@@ -6,7 +6,8 @@
 #include "base/owner.h"
 #include "server/router_priv.h"
 
-/* ---- the turn --------------------------------------------------------------------------------------- */
+/* ---- the turn ---------------------------------------------------------------------------------
+ */
 
 static void end_connections(struct server *server)
 {
@@ -46,7 +47,8 @@ static void turn(void *context)
         jetstream_flush(server->jetstream);
 }
 
-/* ---- starting ------------------------------------------------------------------------------------------ */
+/* ---- starting ---------------------------------------------------------------------------------
+ */
 
 static void client_accepted(void *context, struct io_sock *sock, const struct io_address *peer)
 {
@@ -91,7 +93,8 @@ static enum err listen_clients(struct server *server)
     err = listener_open(&server->clients_listener, server->io, options->host, options->port,
                         client_accepted, server, reason);
     if (err != OK) {
-        listener_address(address, sizeof(address), options->host, options->port < 0 ? 0 : options->port);
+        listener_address(address, sizeof(address), options->host,
+                         options->port < 0 ? 0 : options->port);
         logger_fatal(server->logger, "Error listening on port: %s, \"%s\"", address, reason);
         return err;
     }
@@ -149,7 +152,8 @@ static void stopped_fired(struct timer *timer)
     stop_now(server);
 }
 
-static struct server *server_create(struct io *io, const struct options *options, struct logger *logger)
+static struct server *server_create(struct io *io, const struct options *options,
+                                    struct logger *logger)
 {
     struct server *server = HEAP_NEW(struct server);
 
@@ -192,7 +196,8 @@ enum err server_start(struct io *io, const struct options *options, struct logge
     return OK;
 }
 
-/* ---- stopping ------------------------------------------------------------------------------------------- */
+/* ---- stopping ---------------------------------------------------------------------------------
+ */
 
 void server_stop(struct server *server, int64_t deadline_ns)
 {
@@ -234,7 +239,8 @@ void server_destroy(struct server *server)
     heap_give(server);
 }
 
-/* ---- for the modules ---------------------------------------------------------------------------------------- */
+/* ---- for the modules --------------------------------------------------------------------------
+ */
 
 struct io *server_io(struct server *server)
 {

@@ -94,8 +94,8 @@ static void set_deinit(struct sub_set *set)
         heap_give(set->subs);
 }
 
-/* ---- tables' keys
- * -------------------------------------------------------------------------------- */
+/* ---- tables' keys -----------------------------------------------------------------------------
+ */
 
 static struct bytes filter_key(const void *item)
 {
@@ -126,8 +126,8 @@ void sublist_init(struct sublist *list, uint64_t seed)
     table_init(&list->groups, group_key, seed);
 }
 
-/* ---- the trie of wildcard filters
- * -------------------------------------------------------------------- */
+/* ---- the trie of wildcard filters -------------------------------------------------------------
+ */
 
 static uint64_t token_hash(const struct sublist *list, const struct token_node *parent,
                            struct bytes token)
@@ -308,8 +308,8 @@ static void trie_remove(struct sublist *list, struct filter *filter)
     trie_prune(list, node);
 }
 
-/* ---- adding and removing
- * ------------------------------------------------------------------------------- */
+/* ---- adding and removing ----------------------------------------------------------------------
+ */
 
 static struct filter *filter_take(struct sublist *list, struct bytes subject)
 {
@@ -458,8 +458,8 @@ bool sublist_has(const struct sublist *list, struct bytes subject, struct bytes 
     return queue.size > 0 ? group_find(list, filter, queue) != NULL : filter->plain.count > 0;
 }
 
-/* ---- matching
- * -------------------------------------------------------------------------------------------- */
+/* ---- matching ---------------------------------------------------------------------------------
+ */
 
 /* Room for `count` items of `size` in *at. */
 static void *grown(void *at, uint32_t *capacity, uint32_t count, size_t size)
@@ -609,8 +609,8 @@ static void match_deinit(struct match *match)
     heap_give(match->groups);
 }
 
-/* ---- the cache
- * --------------------------------------------------------------------------------------------- */
+/* ---- the cache --------------------------------------------------------------------------------
+ */
 
 static bool cached_is(const struct sublist *list, const struct match_cached *cached,
                       struct bytes subject)
@@ -694,8 +694,7 @@ const struct match *sublist_match(struct sublist *list, struct bytes subject)
     return cache_add(list, subject, hash);
 }
 
-/* ---- the end
- * ---------------------------------------------------------------------------------------------------
+/* ---- the end ----------------------------------------------------------------------------------
  */
 
 static void filter_destroy(struct sublist *list, struct filter *filter)

@@ -1,6 +1,6 @@
 /*
  * api: sinks collect requests, the turn works them off. A request looks up its endpoint in the tables of
- * stream_api.c, stream_msg_api.c, consumer_api.c and account_api.c.
+ * the files *_api.c.
  */
 #include "server/api/api_priv.h"
 
@@ -126,6 +126,7 @@ static const struct api_endpoint unknown = {"", "system_response", run_unknown, 
 static const struct api_endpoint *const tables[] = {
     api_account_endpoints,
     api_stream_endpoints,
+    api_stream_query_endpoints,
     api_message_endpoints,
     api_consumer_endpoints,
 };

@@ -82,14 +82,24 @@ void api_refuse(struct api_request *request, uint16_t err_code, const char *text
 /* Members of StreamInfo / ConsumerInfo (no braces); `dynamic`: with _nats.ver and _nats.level in metadata. */
 void api_stream_info(struct json_writer *writer, struct api_request *request, struct stream *stream,
                      bool dynamic, bool cluster);
+/* Subjects with messages: a page of them. */
+struct api_subject {
+    struct bytes subject;
+    uint64_t messages;
+};
+struct api_subjects {
+    struct api_subject *at;
+    size_t count;
+    uint64_t total, offset;
+};
+
 /* The same in parts, for STREAM.INFO with details: config and created; state (with deleted sequences, with
- * the subjects that match, both optional); cluster and ts. */
+ * a page of subjects, empty: none); cluster and ts. */
 void api_stream_head(struct json_writer *writer, struct api_request *request, struct stream *stream,
                      bool dynamic);
-void api_stream_state(struct json_writer *writer, struct stream *stream, bool deleted, struct bytes subjects);
+void api_stream_state(struct json_writer *writer, struct stream *stream, bool deleted,
+                      const struct api_subjects *subjects);
 void api_stream_tail(struct json_writer *writer, struct api_request *request, bool cluster);
-/* Subjects with messages that match. */
-uint64_t api_subject_count(struct stream *stream, struct bytes filter);
 void api_consumer_info(struct json_writer *writer, struct api_request *request, struct stream *stream,
                        struct consumer *consumer, bool dynamic);
 /* "error":{...}; text NULL or empty: the constant description. */
@@ -104,6 +114,7 @@ void api_advise(struct api_request *request, struct bytes stream, struct bytes c
 extern const struct api_endpoint api_account_endpoints[];
 extern const struct api_endpoint api_message_endpoints[];
 extern const struct api_endpoint api_stream_endpoints[];
+extern const struct api_endpoint api_stream_query_endpoints[];
 extern const struct api_endpoint api_consumer_endpoints[];
 extern const struct api_endpoint api_account_endpoints[];
 

@@ -1,14 +1,11 @@
-/* stream_api: the STREAM.* endpoints (reference streams 1.9, 3, 6.3); messages are in stream_msg_api.c. */
+/* stream_api: endpoints that change streams (reference streams 1.9, 6.3). Looking at them is in
+ * stream_query_api.c, their messages in stream_msg_api.c. */
 #include <stddef.h>
 #include <stdio.h>
 
 #include "base/subject.h"
 #include "server/api/request.h"
 #include "server/api/stream_check.h"
-
-#define NAMES_PAGE    1024u
-#define LIST_PAGE     256u
-#define SUBJECTS_PAGE 100000u
 
 struct change_request {
     struct stream_config config;
@@ -17,7 +14,7 @@ struct change_request {
 static const struct schema_field change_fields[] = {
     {"pedantic", SCHEMA_BOOL, 0, offsetof(struct change_request, pedantic), NULL, NULL, NULL},
 };
-static const struct schema change_schema = {"StreamConfigRequest.StreamConfig", sizeof(struct change_request),
+static const struct schema change_schema = {"StreamConfigRequest", sizeof(struct change_request),
                                             change_fields, 1, &stream_config_schema};
 
 static struct api_request *request_of(struct catalogue_op *op)
@@ -47,16 +44,9 @@ static bool overlaps(struct catalogue_op *op, const struct stream_config *config
     struct stream **all = jetstream_streams(api_jetstream(request), op->account, &request->arena, &count);
 
     for (size_t i = 0; i < count; i++) {
-        const struct schema_strings *theirs = &stream_config(all[i])->subjects;
-
-        if (bytes_equal(stream_name(all[i]), config->name))
-            continue;
-        for (size_t a = 0; a < config->subjects.count; a++) {
-            for (size_t b = 0; b < theirs->count; b++) {
-                if (subject_collide(config->subjects.at[a], theirs->at[b]))
-                    return true;
-            }
-        }
+        if (!bytes_equal(stream_name(all[i]), config->name) &&
+            stream_check_overlap(config, stream_config(all[i])))
+            return true;
     }
     return false;
 }
@@ -83,37 +73,16 @@ static void changed(struct catalogue_op *op, struct stream *stream)
     api_answer(request);
 }
 
-/* Parses and checks; the normalised config, or NULL when it was answered. */
-static struct stream_config *read_config(struct api_request *request)
+/* Checks the config by itself; false: answered. */
+static bool check_config(struct api_request *request, struct change_request *parsed)
 {
-    struct change_request *parsed = ARENA_NEW(&request->arena, struct change_request);
-    struct bytes token = api_token(request, 2);
     struct stream_verdict verdict;
 
-    if (!api_parse(request, &change_schema, true, parsed))
-        return NULL;
-    if (!bytes_equal(parsed->config.name, token)) {
-        api_refuse(request, 10056, NULL);
-        return NULL;
-    }
-    if (bytes_find(token, '/') < token.size || bytes_find(token, '\\') < token.size) {
-        api_refuse(request, 10128, NULL);
-        return NULL;
-    }
-    if (bytes_equal(api_token(request, 1), BYTES("CREATE")) && parsed->config.sealed) {
-        api_refuse(request, 10052, "stream configuration for create can not be sealed");
-        return NULL;
-    }
-    if (parsed->config.mirror_direct && parsed->config.mirror == NULL) {
-        api_refuse(request, 10052, "stream has no mirror but does have mirror direct");
-        return NULL;
-    }
     stream_check(&parsed->config, parsed->pedantic, &request->arena, &verdict);
-    if (verdict.error != 0) {
-        api_refuse(request, verdict.error, verdict.text);
-        return NULL;
-    }
-    return &parsed->config;
+    if (verdict.error == 0)
+        return true;
+    api_refuse(request, verdict.error, verdict.text);
+    return false;
 }
 
 static void submit(struct api_request *request, enum catalogue_op_kind kind, struct stream_config *config,
@@ -136,6 +105,24 @@ static void submit(struct api_request *request, enum catalogue_op_kind kind, str
 
 /* ---- CREATE, UPDATE, DELETE ---------------------------------------------------------------------------------- */
 
+/* Hands a verdict to the operation. */
+static uint16_t verdict_error(struct catalogue_op *op, const struct stream_verdict *verdict)
+{
+    snprintf(op->error_text, sizeof op->error_text, "%.150s", verdict->text);
+    return verdict->error;
+}
+
+/* What depends on other streams, and at last on what is built. */
+static uint16_t final_check(struct catalogue_op *op, const struct stream_config *config)
+{
+    struct stream_verdict verdict;
+
+    if (overlaps(op, config))
+        return 10065;
+    stream_check_built(config, &verdict);
+    return verdict_error(op, &verdict);
+}
+
 static uint16_t create_check(struct catalogue_op *op, bool *satisfied)
 {
     struct api_request *request = request_of(op);
@@ -148,15 +135,69 @@ static uint16_t create_check(struct catalogue_op *op, bool *satisfied)
         *satisfied = schema_equal(&stream_config_schema, config, stream_config(stream));
         return *satisfied ? 0 : 10058;
     }
-    return overlaps(op, config) ? 10065 : 0;
+    return final_check(op, config);
+}
+
+static bool has_separator(struct bytes name)
+{
+    return bytes_find(name, '/') < name.size || bytes_find(name, '\\') < name.size;
+}
+
+/* What the reference refuses of a create before it looks at the config as a whole; 0: nothing. */
+static uint16_t refused_of_create(const struct stream_config *config, struct bytes name, const char **text)
+{
+    *text = NULL;
+    if (!bytes_equal(config->name, name))
+        return 10056;
+    if (has_separator(name))
+        return 10128;
+    if (config->sealed)
+        *text = "stream configuration for create can not be sealed";
+    else if (config->mirror_direct && config->mirror == NULL)
+        *text = "stream has no mirror but does have mirror direct";
+    return *text != NULL ? 10052 : 0;
 }
 
 static void run_create(struct api_request *request)
 {
-    struct stream_config *config = read_config(request);
+    struct change_request *parsed = ARENA_NEW(&request->arena, struct change_request);
+    const char *text;
+    uint16_t error;
 
-    if (config != NULL)
-        submit(request, CATALOGUE_CREATE, config, create_check);
+    if (!api_parse(request, &change_schema, true, parsed))
+        return;
+    error = refused_of_create(&parsed->config, api_token(request, 2), &text);
+    if (error != 0)
+        api_refuse(request, error, text);
+    else if (check_config(request, parsed))
+        submit(request, CATALOGUE_CREATE, &parsed->config, create_check);
+}
+
+static bool violates(const struct consumer_config *consumer, const struct stream_consumer_limits *limits)
+{
+    return (limits->max_ack_pending > 0 && consumer->max_ack_pending > limits->max_ack_pending) ||
+           (limits->inactive_threshold_ns > 0 &&
+            consumer->inactive_threshold_ns > limits->inactive_threshold_ns);
+}
+
+/* Consumers that have more than new limits allow; 0: none. */
+static uint16_t check_consumers(struct catalogue_op *op, const struct stream *stream,
+                                const struct stream_config *config)
+{
+    size_t count, used = 0, size = sizeof op->error_text;
+    struct consumer **all = stream_consumers(stream, &request_of(op)->arena, &count);
+    uint16_t error = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (!violates(consumer_config(all[i]), &config->consumer_limits))
+            continue;
+        if (used < size)
+            used += (size_t)snprintf(op->error_text + used, size - used, "%s%.*s",
+                                     error == 0 ? "change to limits violates consumers: " : ", ",
+                                     BYTES_ARG(consumer_name(all[i])));
+        error = 10069;
+    }
+    return error;
 }
 
 static uint16_t update_check(struct catalogue_op *op, bool *satisfied)
@@ -165,46 +206,67 @@ static uint16_t update_check(struct catalogue_op *op, bool *satisfied)
     struct stream_config *config = request->parsed;
     struct stream *stream = jetstream_stream(api_jetstream(request), op->account, op->name);
     struct stream_verdict verdict;
+    uint16_t error;
 
     (void)satisfied;
     if (stream == NULL || !stream_applied(stream)->configured)
         return 10059;
     stream_check_update(stream_config(stream), config, &verdict);
-    if (verdict.error != 0) {
-        snprintf(op->error_text, sizeof op->error_text, "%.150s", verdict.text);
-        return verdict.error;
+    error = verdict_error(op, &verdict);
+    if (error == 0)
+        error = check_consumers(op, stream, config);
+    if (error == 0)
+        error = final_check(op, config);
+    if (error == 0) {
+        op->json = encode(request, config); /* sealing may have changed it */
+        error = op->json.size > 0 ? 0 : 10023;
     }
-    if (overlaps(op, config))
-        return 10065;
-    op->json = encode(request, config); /* sealing has changed it */
-    return 0;
+    return error;
 }
 
 static void run_update(struct api_request *request)
 {
-    struct stream_config *config = read_config(request);
+    struct change_request *parsed = ARENA_NEW(&request->arena, struct change_request);
 
-    if (config != NULL)
-        submit(request, CATALOGUE_UPDATE, config, update_check);
+    if (!api_parse(request, &change_schema, true, parsed) || !check_config(request, parsed))
+        return;
+    if (!bytes_equal(parsed->config.name, api_token(request, 2)))
+        api_refuse(request, 10056, NULL);
+    else
+        submit(request, CATALOGUE_UPDATE, &parsed->config, update_check);
 }
 
+/* Its consumers go with it, and are announced first. */
 static uint16_t delete_check(struct catalogue_op *op, bool *satisfied)
 {
     struct api_request *request = request_of(op);
+    struct stream *stream = jetstream_stream(api_jetstream(request), op->account, op->name);
+    struct schema_strings *names = request->parsed;
+    struct consumer **all;
+    size_t count;
 
     (void)satisfied;
-    return jetstream_stream(api_jetstream(request), op->account, op->name) == NULL ? 10059 : 0;
+    if (stream == NULL)
+        return 10059;
+    all = stream_consumers(stream, &request->arena, &count);
+    names->at = ARENA_ARRAY(&request->arena, struct bytes, count + 1);
+    for (size_t i = 0; names->at != NULL && i < count; i++)
+        names->at[names->count++] = arena_copy(&request->arena, consumer_name(all[i]));
+    return 0;
 }
 
 static void deleted(struct catalogue_op *op, struct stream *stream)
 {
     struct api_request *request = request_of(op);
+    const struct schema_strings *names = request->parsed;
 
     (void)stream;
     if (op->error != 0) {
         api_refuse(request, op->error, op->error_text);
         return;
     }
+    for (size_t i = 0; i < names->count; i++)
+        api_advise(request, op->name, names->at[i], "delete");
     api_advise(request, op->name, bytes_of(NULL, 0), "delete");
     api_answer_success(request);
 }
@@ -213,6 +275,7 @@ static void run_delete(struct api_request *request)
 {
     if (!api_parse_nothing(request))
         return;
+    request->parsed = ARENA_NEW(&request->arena, struct schema_strings);
     request->catalogue_op = (struct catalogue_op){
         .kind = CATALOGUE_DELETE,
         .account = request->account,
@@ -221,147 +284,6 @@ static void run_delete(struct api_request *request)
         .done = deleted,
     };
     jetstream_catalogue(api_jetstream(request), &request->catalogue_op);
-}
-
-/* ---- INFO ---------------------------------------------------------------------------------------------------------- */
-
-struct info_request {
-    int64_t offset;
-    bool deleted_details;
-    struct bytes subjects_filter;
-};
-static const struct schema_field info_fields[] = {
-    {"offset", SCHEMA_INT64, SCHEMA_GO_INT, offsetof(struct info_request, offset), NULL, NULL, NULL},
-    {"deleted_details", SCHEMA_BOOL, 0, offsetof(struct info_request, deleted_details), NULL, NULL, NULL},
-    {"subjects_filter", SCHEMA_STRING, 0, offsetof(struct info_request, subjects_filter), NULL, NULL, NULL},
-};
-static const struct schema info_schema = {"JSApiStreamInfoRequest", sizeof(struct info_request), info_fields, 3, NULL};
-
-static void write_page(struct json_writer *writer, uint64_t total, uint64_t offset, uint64_t limit)
-{
-    JSON_KEY(writer, "total");
-    json_number_u64(writer, total);
-    JSON_KEY(writer, "offset");
-    json_number_u64(writer, offset);
-    JSON_KEY(writer, "limit");
-    json_number_u64(writer, limit);
-}
-
-static void run_info(struct api_request *request)
-{
-    struct info_request parsed;
-    struct json_writer *writer;
-    struct stream *stream;
-    uint64_t subjects;
-
-    if (!api_parse_optional(request, &info_schema, true, &parsed))
-        return;
-    stream = api_stream(request, 2);
-    if (stream == NULL)
-        return;
-    subjects = parsed.subjects_filter.size > 0 ? api_subject_count(stream, parsed.subjects_filter) : 0;
-    if (subjects > SUBJECTS_PAGE || (subjects > 0 && parsed.offset > 0)) {
-        api_refuse(request, 10003, "paging through subject details is not supported by this version of Millrace");
-        return;
-    }
-    writer = api_answer_begin(request);
-    write_page(writer, subjects, 0, subjects > 0 ? SUBJECTS_PAGE : 0);
-    api_stream_head(writer, request, stream, true);
-    api_stream_state(writer, stream, parsed.deleted_details,
-                     subjects > 0 ? parsed.subjects_filter : bytes_of(NULL, 0));
-    api_stream_tail(writer, request, true);
-    api_answer(request);
-}
-
-/* ---- NAMES, LIST ------------------------------------------------------------------------------------------------------ */
-
-struct list_request {
-    int64_t offset;
-    struct bytes subject;
-};
-static const struct schema_field list_fields[] = {
-    {"offset", SCHEMA_INT64, SCHEMA_GO_INT, offsetof(struct list_request, offset), NULL, NULL, NULL},
-    {"subject", SCHEMA_STRING, 0, offsetof(struct list_request, subject), NULL, NULL, NULL},
-};
-static const struct schema list_schema = {"JSApiStreamNamesRequest", sizeof(struct list_request), list_fields, 2, NULL};
-
-struct page {
-    struct stream **all;
-    size_t count, from, to;
-};
-
-static bool wanted(const struct stream *stream, struct bytes subject)
-{
-    const struct schema_strings *subjects = &stream_config(stream)->subjects;
-
-    if (subject.size == 0)
-        return true;
-    for (size_t i = 0; i < subjects->count; i++) {
-        if (subject_collide(subjects->at[i], subject))
-            return true;
-    }
-    return false;
-}
-
-static bool find_page(struct api_request *request, size_t limit, struct page *page)
-{
-    struct list_request parsed;
-    size_t all;
-
-    if (!api_parse_optional(request, &list_schema, true, &parsed))
-        return false;
-    page->all = jetstream_streams(api_jetstream(request), request->account, &request->arena, &all);
-    page->count = 0;
-    for (size_t i = 0; i < all; i++) {
-        if (wanted(page->all[i], parsed.subject))
-            page->all[page->count++] = page->all[i];
-    }
-    page->from = parsed.offset < 0                           ? 0
-                 : (uint64_t)parsed.offset > page->count ? page->count
-                                                         : (size_t)parsed.offset;
-    page->to = page->count - page->from > limit ? page->from + limit : page->count;
-    return true;
-}
-
-static void run_names(struct api_request *request)
-{
-    struct json_writer *writer;
-    struct page page;
-
-    if (!find_page(request, NAMES_PAGE, &page))
-        return;
-    writer = api_answer_begin(request);
-    write_page(writer, page.count, page.from, NAMES_PAGE);
-    JSON_KEY(writer, "streams");
-    if (page.from == page.to) {
-        json_null(writer);
-    } else {
-        json_array_begin(writer);
-        for (size_t i = page.from; i < page.to; i++)
-            json_string(writer, stream_name(page.all[i]));
-        json_array_end(writer);
-    }
-    api_answer(request);
-}
-
-static void run_list(struct api_request *request)
-{
-    struct json_writer *writer;
-    struct page page;
-
-    if (!find_page(request, LIST_PAGE, &page))
-        return;
-    writer = api_answer_begin(request);
-    write_page(writer, page.count, page.from, LIST_PAGE);
-    JSON_KEY(writer, "streams");
-    json_array_begin(writer);
-    for (size_t i = page.from; i < page.to; i++) {
-        json_object_begin(writer);
-        api_stream_info(writer, request, page.all[i], false, false);
-        json_object_end(writer);
-    }
-    json_array_end(writer);
-    api_answer(request);
 }
 
 /* ---- PURGE -------------------------------------------------------------------------------------------------------------- */
@@ -454,9 +376,6 @@ static void run_restore(struct api_request *request)
 const struct api_endpoint api_stream_endpoints[] = {
     {"STREAM.CREATE.*", "stream_create_response", run_create, NULL},
     {"STREAM.UPDATE.*", "stream_update_response", run_update, NULL},
-    {"STREAM.INFO.*", "stream_info_response", run_info, API_PAGED},
-    {"STREAM.NAMES", "stream_names_response", run_names, API_PAGED ",\"streams\":null"},
-    {"STREAM.LIST", "stream_list_response", run_list, API_PAGED ",\"streams\":null"},
     {"STREAM.DELETE.*", "stream_delete_response", run_delete, NULL},
     {"STREAM.PURGE.*", "stream_purge_response", run_purge, "\"purged\":0"},
     {"STREAM.SNAPSHOT.*", "stream_snapshot_response", run_unsupported, NULL},

@@ -60,35 +60,17 @@ static void write_deleted(struct json_writer *writer, const struct stream_state 
     json_array_end(writer);
 }
 
-struct subject_list {
-    struct json_writer *writer;
-};
-
-static void write_subject(void *context, struct bytes subject, const struct index_subject *counts)
+static void write_subjects(struct json_writer *writer, const struct api_subjects *subjects)
 {
-    struct subject_list *list = context;
-
-    json_key(list->writer, subject);
-    json_number_u64(list->writer, counts->count);
+    JSON_KEY(writer, "subjects");
+    json_object_begin(writer);
+    for (size_t i = 0; i < subjects->count; i++)
+        number(writer, subjects->at[i].subject, subjects->at[i].messages);
+    json_object_end(writer);
 }
 
-static void count_subject(void *context, struct bytes subject, const struct index_subject *counts)
-{
-    (void)subject;
-    (void)counts;
-    (*(uint64_t *)context)++;
-}
-
-uint64_t api_subject_count(struct stream *stream, struct bytes filter)
-{
-    struct index_filter one = {.subjects = &filter, .count = 1};
-    uint64_t count = 0;
-
-    index_subjects(stream_applied(stream)->index, &one, count_subject, &count);
-    return count;
-}
-
-void api_stream_state(struct json_writer *writer, struct stream *stream, bool deleted, struct bytes subjects)
+void api_stream_state(struct json_writer *writer, struct stream *stream, bool deleted,
+                      const struct api_subjects *subjects)
 {
     const struct stream_state *state = stream_applied(stream);
     uint64_t gaps = deleted_count(state);
@@ -103,15 +85,8 @@ void api_stream_state(struct json_writer *writer, struct stream *stream, bool de
     api_time(writer, BYTES("last_ts"), state->last_time_ns);
     if (index_subject_count(state->index) > 0)
         number(writer, BYTES("num_subjects"), index_subject_count(state->index));
-    if (subjects.size > 0) {
-        struct index_filter filter = {.subjects = &subjects, .count = 1};
-        struct subject_list list = {.writer = writer};
-
-        JSON_KEY(writer, "subjects");
-        json_object_begin(writer);
-        index_subjects(state->index, &filter, write_subject, &list);
-        json_object_end(writer);
-    }
+    if (subjects->count > 0)
+        write_subjects(writer, subjects);
     if (gaps > 0) {
         number(writer, BYTES("num_deleted"), gaps);
         if (deleted)
@@ -145,7 +120,9 @@ void api_stream_tail(struct json_writer *writer, struct api_request *request, bo
 void api_stream_info(struct json_writer *writer, struct api_request *request, struct stream *stream,
                      bool dynamic, bool cluster)
 {
+    static const struct api_subjects none;
+
     api_stream_head(writer, request, stream, dynamic);
-    api_stream_state(writer, stream, false, bytes_of(NULL, 0));
+    api_stream_state(writer, stream, false, &none);
     api_stream_tail(writer, request, cluster);
 }

@@ -17,19 +17,14 @@ static const struct schema limits_schema = {
     "StreamConsumerLimits", sizeof(struct stream_consumer_limits), limit_fields,
     sizeof limit_fields / sizeof limit_fields[0]};
 
-/* Objects of features that are refused: known by name, whatever is in them. */
-struct placement {
-    struct bytes cluster;
-    struct schema_strings tags;
-    struct bytes preferred;
-};
 static const struct schema_field placement_fields[] = {
-    {"cluster", SCHEMA_STRING, 0, offsetof(struct placement, cluster), NULL, NULL},
-    {"tags", SCHEMA_STRINGS, 0, offsetof(struct placement, tags), NULL, NULL},
-    {"preferred", SCHEMA_STRING, 0, offsetof(struct placement, preferred), NULL, NULL},
+    {"cluster", SCHEMA_STRING, 0, offsetof(struct stream_placement, cluster), NULL, NULL},
+    {"tags", SCHEMA_STRINGS, 0, offsetof(struct stream_placement, tags), NULL, NULL},
+    {"preferred", SCHEMA_STRING, 0, offsetof(struct stream_placement, preferred), NULL, NULL},
 };
-static const struct schema placement_schema = {"Placement", sizeof(struct placement), placement_fields, 3};
+static const struct schema placement_schema = {"Placement", sizeof(struct stream_placement), placement_fields, 3};
 
+/* Objects of features that are refused: known by name, whatever is in them. */
 struct transform {
     struct bytes src, dest;
 };

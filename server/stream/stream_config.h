@@ -17,6 +17,12 @@ struct stream_consumer_limits {
     int64_t max_ack_pending;
 };
 
+struct stream_placement {
+    struct bytes cluster;
+    struct schema_strings tags;
+    struct bytes preferred;
+};
+
 /* Fields that issue 2 does not build are in the table (so that they are known) and refused when set. */
 struct stream_config {
     struct bytes name;

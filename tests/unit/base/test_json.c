@@ -102,7 +102,8 @@ START_TEST(errors_of_a_stream_tell_the_offset_or_the_early_end)
                      "invalid character 'x' in literal true (expecting 'r') at offset 7");
     ck_assert_ptr_null(parse("x"));
     json_error_of_stream(&error, 12);
-    ck_assert_str_eq(error.text, "invalid character 'x' looking for beginning of value at offset 13");
+    ck_assert_str_eq(error.text,
+                     "invalid character 'x' looking for beginning of value at offset 13");
     ck_assert_ptr_null(parse("{\"name\":"));
     json_error_of_stream(&error, 0);
     ck_assert_str_eq(error.text, "unexpected EOF");
@@ -114,7 +115,8 @@ END_TEST
 
 START_TEST(a_document_becomes_a_tree_of_views)
 {
-    const char *text = " {\"a\" : [1, -2.5e3 ,{}], \"b\":{\"c\":null,\"d\":\"x\"},\"e\":true,\"f\":false} ";
+    const char *text =
+        " {\"a\" : [1, -2.5e3 ,{}], \"b\":{\"c\":null,\"d\":\"x\"},\"e\":true,\"f\":false} ";
     const struct json *json, *a, *b;
 
     setup();
@@ -168,8 +170,10 @@ START_TEST(escapes_are_resolved_as_go_does_it)
         {"\"\\u0000\"", BYTES("\0")},
         {"\"\\ud800\"", BYTES("\xef\xbf\xbd")},
         {"\"\\ude00x\"", BYTES("\xef\xbf\xbdx")},
-        {"\"\\ud83d\\u0041\"", BYTES("\xef\xbf\xbd""A")},
+        {"\"\\ud83d\\u0041\"", BYTES("\xef\xbf\xbd"
+                                     "A")},
         {"\"\\ud83d\\ud83d\\ude00\"", BYTES("\xef\xbf\xbd\xf0\x9f\x98\x80")},
+        {"\"\\ud83d\\ue000\"", BYTES("\xef\xbf\xbd\xee\x80\x80")},
         {"\"\\uffff\"", BYTES("\xef\xbf\xbf")},
     };
 
@@ -203,7 +207,8 @@ START_TEST(names_fold_as_go_folds_them)
     const struct json *json;
 
     setup();
-    json = parse("{\"MAX_MSG\xc5\xbf\":1,\"\xe2\x84\xaa""ey\":2,\"a-b\":3,\"\xc3\x89\":4}");
+    json = parse("{\"MAX_MSG\xc5\xbf\":1,\"\xe2\x84\xaa"
+                 "ey\":2,\"a-b\":3,\"\xc3\x89\":4}");
     ck_assert_ptr_eq(json_get_nocase(json, BYTES("max_msgs")), json->child);
     ck_assert_ptr_eq(json_get_nocase(json, BYTES("key")), json->child->next);
     ck_assert_ptr_eq(json_get_nocase(json, BYTES("A-B")), json->child->next->next);
@@ -361,9 +366,30 @@ static void print_document(struct buf *out, const struct json *json)
 static size_t random_text(struct prng *prng, char *out, size_t size)
 {
     static const char *const pieces[] = {
-        "{", "}", "[", "]", ",", ":", "\"a\"", "\"\\u00e9\"", "\"", "\\", "1", "-0.5e+3", "true",
-        "false", "null", " ", "\"\\ud83d\\ude00\":", "\"k\":", "{\"x\":[", "]}", "\xff", "\x01",
-        "{\"y\":1}", "[1,2]",
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        ":",
+        "\"a\"",
+        "\"\\u00e9\"",
+        "\"",
+        "\\",
+        "1",
+        "-0.5e+3",
+        "true",
+        "false",
+        "null",
+        " ",
+        "\"\\ud83d\\ude00\":",
+        "\"k\":",
+        "{\"x\":[",
+        "]}",
+        "\xff",
+        "\x01",
+        "{\"y\":1}",
+        "[1,2]",
     };
     size_t at = 0;
 

@@ -42,8 +42,9 @@ START_TEST(commas_and_colons_stand_where_they_belong)
     json_object_end(&writer);
     ck_assert(!writer.failed);
     ck_assert_uint_eq(writer.depth, 0);
-    ASSERT_OUT("{\"empty\":{},\"list\":[18446744073709551615,-9223372036854775808,[],true,false,null],"
-               "\"raw\":{\"a\":1},\"text\":\"x\"}");
+    ASSERT_OUT(
+        "{\"empty\":{},\"list\":[18446744073709551615,-9223372036854775808,[],true,false,null],"
+        "\"raw\":{\"a\":1},\"text\":\"x\"}");
 }
 END_TEST
 
@@ -51,10 +52,12 @@ START_TEST(strings_are_escaped_as_go_s_encoder_does_it)
 {
     setup(1000);
     json_string(&writer, BYTES("\"\\/<>&\b\f\n\r\t\x01\x0b\x1f\x7f\0z"));
-    ASSERT_OUT("\"\\\"\\\\/\\u003c\\u003e\\u0026\\b\\f\\n\\r\\t\\u0001\\u000b\\u001f\x7f\\u0000z\"");
+    ASSERT_OUT(
+        "\"\\\"\\\\/\\u003c\\u003e\\u0026\\b\\f\\n\\r\\t\\u0001\\u000b\\u001f\x7f\\u0000z\"");
 
     setup(1000);
-    json_string(&writer, BYTES("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\xe2\x80\xa8\xe2\x80\xa9\xe2\x80\xaa"));
+    json_string(&writer,
+                BYTES("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\xe2\x80\xa8\xe2\x80\xa9\xe2\x80\xaa"));
     ASSERT_OUT("\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\\u2028\\u2029\xe2\x80\xaa\"");
 }
 END_TEST
@@ -68,15 +71,15 @@ START_TEST(invalid_utf8_is_replaced)
     } rows[] = {
         {BYTES("\xff"), 1},
         {BYTES("\x80"), 1},
-        {BYTES("\xc3"), 1},                 /* cut off */
+        {BYTES("\xc3"), 1}, /* cut off */
         {BYTES("\xe2\x82"), 2},
         {BYTES("\xf0\x9f\x98"), 3},
-        {BYTES("\xc0\x80"), 2},             /* overlong */
+        {BYTES("\xc0\x80"), 2}, /* overlong */
         {BYTES("\xc1\xbf"), 2},
         {BYTES("\xe0\x9f\xbf"), 3},
         {BYTES("\xf0\x8f\xbf\xbf"), 4},
-        {BYTES("\xed\xa0\x80"), 3},         /* a surrogate */
-        {BYTES("\xf4\x90\x80\x80"), 4},     /* past U+10FFFF */
+        {BYTES("\xed\xa0\x80"), 3},     /* a surrogate */
+        {BYTES("\xf4\x90\x80\x80"), 4}, /* past U+10FFFF */
         {BYTES("\xf5\x80\x80\x80"), 4},
         {BYTES("\xc3\xa9"), 0},
         {BYTES("\xed\x9f\xbf"), 0},
@@ -104,8 +107,12 @@ END_TEST
 START_TEST(base64_is_padded)
 {
     static const char *const rows[][2] = {
-        {"", "\"\""},         {"f", "\"Zg==\""},        {"fo", "\"Zm8=\""},
-        {"foo", "\"Zm9v\""},  {"foob", "\"Zm9vYg==\""}, {"fooba", "\"Zm9vYmE=\""},
+        {"", "\"\""},
+        {"f", "\"Zg==\""},
+        {"fo", "\"Zm8=\""},
+        {"foo", "\"Zm9v\""},
+        {"foob", "\"Zm9vYg==\""},
+        {"fooba", "\"Zm9vYmE=\""},
         {"\xfb\xff\xbe", "\"+/++\""},
     };
 
@@ -275,9 +282,12 @@ int main(void)
         indenting_is_go_s_with_two_blanks,
     };
     const TTest *aborting[] = {
-        a_value_without_a_key_in_an_object_is_a_bug, a_key_in_an_array_is_a_bug,
-        ending_an_array_as_an_object_is_a_bug,       a_key_without_its_value_is_a_bug,
-        a_second_document_is_a_bug,                  a_number_that_is_none_is_a_bug,
+        a_value_without_a_key_in_an_object_is_a_bug,
+        a_key_in_an_array_is_a_bug,
+        ending_an_array_as_an_object_is_a_bug,
+        a_key_without_its_value_is_a_bug,
+        a_second_document_is_a_bug,
+        a_number_that_is_none_is_a_bug,
     };
 
     return UNIT_RUN("json_writer", tests, aborting);
