@@ -1,6 +1,7 @@
 /*
- * stream_model: what a stream is, without overlay, log or index: an array of messages, and operations that
- * happen one after the other. Whatever the pipeline does, each answer must be the one given here.
+ * stream_model: what a stream is, without overlay, log or index: an array of messages, and
+ * operations that happen one after the other. Whatever the pipeline does, each answer must be the
+ * one given here.
  */
 #ifndef TESTS_UNIT_SERVER_STREAM_MODEL_H
 #define TESTS_UNIT_SERVER_STREAM_MODEL_H
@@ -33,7 +34,8 @@ struct model_message {
 
 struct model {
     struct model_config config;
-    struct model_message at[MODEL_MESSAGES_MAX]; /* ids are looked for here, too: removed ones count */
+    struct model_message
+        at[MODEL_MESSAGES_MAX]; /* ids are looked for here, too: removed ones count */
     unsigned count;
     bool configured, begun;
     uint64_t last;
@@ -112,7 +114,8 @@ static inline int64_t model_time(struct model *model, int64_t now_ns)
     return model->log_time_ns;
 }
 
-/* ---- removal ------------------------------------------------------------------------------------- */
+/* ---- removal
+ * ------------------------------------------------------------------------------------- */
 
 static inline void model_limits(struct model *model)
 {
@@ -128,9 +131,11 @@ static inline void model_limits(struct model *model)
         model_oldest(model, -1)->live = false;
 }
 
-static inline void model_configure(struct model *model, const struct model_config *config, int64_t now_ns)
+static inline void model_configure(struct model *model, const struct model_config *config,
+                                   int64_t now_ns)
 {
-    int64_t narrower_ns = config->window_ns < model->config.window_ns ? config->window_ns : model->config.window_ns;
+    int64_t narrower_ns =
+        config->window_ns < model->config.window_ns ? config->window_ns : model->config.window_ns;
 
     model_time(model, now_ns);
     for (unsigned i = 0; i < model->count; i++)
@@ -194,10 +199,13 @@ static inline bool model_delete(struct model *model, uint64_t sequence)
     return false;
 }
 
-/* ---- publish --------------------------------------------------------------------------------------- */
+/* ---- publish
+ * --------------------------------------------------------------------------------------- */
 
-[[gnu::format(printf, 3, 4)]] static inline struct model_answer model_refuse(unsigned error, bool looks,
-                                                                             const char *format, ...)
+[[gnu::format(printf, 3, 4)]] static inline struct model_answer model_refuse(unsigned error,
+                                                                             bool looks,
+                                                                             const char *format,
+                                                                             ...)
 {
     struct model_answer answer = {.outcome = DECIDE_REFUSE, .error = error, .looks = looks};
     va_list arguments;
@@ -221,7 +229,8 @@ static inline uint64_t model_original(const struct model *model, unsigned id, in
     return 0;
 }
 
-static inline bool model_limit_refuses(struct model *model, const struct model_publish *publish, char text[100])
+static inline bool model_limit_refuses(struct model *model, const struct model_publish *publish,
+                                       char text[100])
 {
     const struct model_config *config = &model->config;
     struct model_message *oldest = model_oldest(model, (int)publish->subject);
@@ -235,7 +244,8 @@ static inline bool model_limit_refuses(struct model *model, const struct model_p
         why = "maximum messages per subject exceeded";
     else if (!full && config->max_msgs > 0 && model_count(model, -1) >= (uint64_t)config->max_msgs)
         why = "maximum messages exceeded";
-    else if (config->max_bytes > 0 && model_bytes(model) + publish->size > (uint64_t)config->max_bytes &&
+    else if (config->max_bytes > 0 &&
+             model_bytes(model) + publish->size > (uint64_t)config->max_bytes &&
              (!full || oldest->size < publish->size))
         why = "maximum bytes exceeded";
     if (why != NULL)
@@ -251,8 +261,8 @@ static inline uint64_t model_filter_last(struct model *model, const struct model
     return newest == NULL ? 0 : newest->sequence;
 }
 
-static inline struct model_answer model_check(struct model *model, const struct model_publish *publish,
-                                              int64_t now_ns)
+static inline struct model_answer model_check(struct model *model,
+                                              const struct model_publish *publish, int64_t now_ns)
 {
     struct model_answer answer = {.outcome = DECIDE_STORE};
     unsigned last_id = model->count > 0 ? model->at[model->count - 1].id : 0;
@@ -267,18 +277,21 @@ static inline struct model_answer model_check(struct model *model, const struct 
         return model_refuse(10071, true, "wrong last sequence: %llu",
                             (unsigned long long)model_filter_last(model, publish));
     if (publish->expect_last >= 0 && (uint64_t)publish->expect_last != model->last)
-        return model_refuse(10071, true, "wrong last sequence: %llu", (unsigned long long)model->last);
+        return model_refuse(10071, true, "wrong last sequence: %llu",
+                            (unsigned long long)model->last);
     if (original != 0) {
         answer.outcome = DECIDE_DUPLICATE;
         answer.sequence = original;
         return answer;
     }
-    if (publish->expect_id == 0 || (publish->expect_id > 0 && (unsigned)publish->expect_id != last_id))
+    if (publish->expect_id == 0 ||
+        (publish->expect_id > 0 && (unsigned)publish->expect_id != last_id))
         return last_id == 0 ? model_refuse(10070, true, "%s", "wrong last msg ID: ")
                             : model_refuse(10070, true, "wrong last msg ID: id%u", last_id);
     if ((publish->rollup || publish->rollup_all) && !model->config.rollups)
         return model_refuse(10111, true, "%s", "rollup not permitted");
-    if (model->config.max_msg_size > 0 && publish->message_size > (unsigned)model->config.max_msg_size)
+    if (model->config.max_msg_size > 0 &&
+        publish->message_size > (unsigned)model->config.max_msg_size)
         return model_refuse(10054, true, "%s", "");
     if (model_limit_refuses(model, publish, answer.text)) {
         answer.outcome = DECIDE_REFUSE;
@@ -288,8 +301,8 @@ static inline struct model_answer model_check(struct model *model, const struct 
     return answer;
 }
 
-static inline struct model_answer model_publish(struct model *model, const struct model_publish *publish,
-                                                int64_t now_ns)
+static inline struct model_answer model_publish(struct model *model,
+                                                const struct model_publish *publish, int64_t now_ns)
 {
     int64_t time_ns = now_ns > model->log_time_ns ? now_ns : model->log_time_ns;
     struct model_answer answer = model_check(model, publish, time_ns);

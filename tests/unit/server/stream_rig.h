@@ -1,7 +1,8 @@
 /*
- * stream_rig: a stream's decider and state with a log in memory between them, driven by hand: what is
- * gathered, proposed, committed, lost in a change of leader or a crash is the test's choice. The log
- * holds encoded batches and nothing else survives a crash, so whatever the state needs must be in it.
+ * stream_rig: a stream's decider and state with a log in memory between them, driven by hand: what
+ * is gathered, proposed, committed, lost in a change of leader or a crash is the test's choice. The
+ * log holds encoded batches and nothing else survives a crash, so whatever the state needs must be
+ * in it.
  */
 #ifndef TESTS_UNIT_SERVER_STREAM_RIG_H
 #define TESTS_UNIT_SERVER_STREAM_RIG_H
@@ -93,7 +94,8 @@ static inline uint64_t rig_tail(const struct rig *rig)
     return rig->proposed + (rig->gathered > 0);
 }
 
-static inline void rig_publish(struct rig *rig, const struct publish *publish, struct decision *decision)
+static inline void rig_publish(struct rig *rig, const struct publish *publish,
+                               struct decision *decision)
 {
     decide_publish(&rig->decider, publish, rig->now_ns, &rig->gather, decision);
     rig->gathered += decision->outcome == DECIDE_STORE;

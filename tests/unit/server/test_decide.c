@@ -10,13 +10,15 @@ static void begin(const char *config)
     char json[512];
 
     rig = rig_create(1, 0);
-    snprintf(json, sizeof json, "{\"name\":\"S\",\"subjects\":[\"s.>\"]%s%s}", config[0] != 0 ? "," : "", config);
+    snprintf(json, sizeof json, "{\"name\":\"S\",\"subjects\":[\"s.>\"]%s%s}",
+             config[0] != 0 ? "," : "", config);
     effect.config.json = bytes_of_text(json);
     rig_operation(rig, &effect);
     rig_settle(rig);
 }
 
-static void publish_full(const char *subject, const char *headers, size_t payload, const char *reply)
+static void publish_full(const char *subject, const char *headers, size_t payload,
+                         const char *reply)
 {
     static char memory[40u << 20];
     struct publish publish = {.subject = bytes_of_text(subject),
@@ -40,8 +42,8 @@ static void publish(const char *subject, const char *lines)
 
 static void check_stored(uint64_t sequence)
 {
-    ck_assert_msg(decision.outcome == DECIDE_STORE, "outcome %d, %u %s", decision.outcome, decision.error,
-                  decision.error_text);
+    ck_assert_msg(decision.outcome == DECIDE_STORE, "outcome %d, %u %s", decision.outcome,
+                  decision.error, decision.error_text);
     ck_assert_uint_eq(decision.sequence, sequence);
 }
 
@@ -53,7 +55,8 @@ static void check_refused(uint16_t error, const char *text, bool looked)
     ck_assert(decision.looked == looked);
 }
 
-/* ---- order ------------------------------------------------------------------------------------------- */
+/* ---- order
+ * ------------------------------------------------------------------------------------------- */
 
 /*
  * Every check fails at once; each answer names one, which is then taken away: the order in which a
@@ -81,7 +84,8 @@ START_TEST(the_first_check_that_fails_answers)
     };
     const size_t count = sizeof rows / sizeof rows[0];
 
-    begin("\"max_msg_size\":1000,\"max_msgs\":1,\"discard\":\"new\",\"duplicate_window\":1000000000");
+    begin(
+        "\"max_msg_size\":1000,\"max_msgs\":1,\"discard\":\"new\",\"duplicate_window\":1000000000");
     publish("s.a", "Nats-Msg-Id: m1");
     check_stored(1);
     for (size_t from = 0; from < count; from++) {
@@ -101,7 +105,8 @@ START_TEST(the_first_check_that_fails_answers)
             continue;
         }
         ck_assert_int_eq(decision.outcome, DECIDE_REFUSE);
-        ck_assert_msg(decision.error == rows[from].error, "%u, not %u", decision.error, rows[from].error);
+        ck_assert_msg(decision.error == rows[from].error, "%u, not %u", decision.error,
+                      rows[from].error);
     }
     rig_destroy(rig);
 }
@@ -168,18 +173,22 @@ START_TEST(features_that_are_not_built_are_refused_as_if_disabled)
     begin("");
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         publish("s.a", rows[i].line);
-        ck_assert_msg(decision.outcome == DECIDE_REFUSE && decision.error == rows[i].error, "%s: %u",
-                      rows[i].line, decision.error);
+        ck_assert_msg(decision.outcome == DECIDE_REFUSE && decision.error == rows[i].error,
+                      "%s: %u", rows[i].line, decision.error);
         ck_assert(decision.looked == rows[i].looked);
     }
-    publish("s.a", "Nats-TTL: \r\nNats-Incr: \r\nNats-Schedule: \r\nNats-Schedule-TTL: 5\r\nNats-Stream-Source: x\r\n"
-                   "Nats-Marker-Reason: MaxAge\r\nNats-Required-Api-Level: 99\r\nNats-Schedule-Rollup: sub");
+    publish(
+        "s.a",
+        "Nats-TTL: \r\nNats-Incr: \r\nNats-Schedule: \r\nNats-Schedule-TTL: "
+        "5\r\nNats-Stream-Source: x\r\n"
+        "Nats-Marker-Reason: MaxAge\r\nNats-Required-Api-Level: 99\r\nNats-Schedule-Rollup: sub");
     check_stored(1);
     rig_destroy(rig);
 }
 END_TEST
 
-/* ---- sizes ------------------------------------------------------------------------------------------- */
+/* ---- sizes
+ * ------------------------------------------------------------------------------------------- */
 
 START_TEST(a_record_of_32_mib_is_the_largest_in_a_file_stream)
 {
@@ -246,7 +255,8 @@ START_TEST(a_subject_that_no_record_holds_is_too_large)
 }
 END_TEST
 
-/* ---- expectations ------------------------------------------------------------------------------------ */
+/* ---- expectations
+ * ------------------------------------------------------------------------------------ */
 
 START_TEST(expected_sequences_are_those_of_what_is_in_flight)
 {
@@ -261,7 +271,8 @@ START_TEST(expected_sequences_are_those_of_what_is_in_flight)
     check_refused(10071, "wrong last sequence: 3", true);
     publish("s.c", "Nats-Expected-Last-Subject-Sequence: 9");
     check_refused(10071, "wrong last sequence: 0", true);
-    publish("s.c", "Nats-Expected-Last-Subject-Sequence: 2\r\nNats-Expected-Last-Subject-Sequence-Subject: s.b");
+    publish("s.c", "Nats-Expected-Last-Subject-Sequence: "
+                   "2\r\nNats-Expected-Last-Subject-Sequence-Subject: s.b");
     check_stored(4);
     publish("s.c", "Nats-Expected-Last-Sequence: 3");
     check_refused(10071, "wrong last sequence: 4", true);
@@ -297,7 +308,9 @@ START_TEST(a_subject_without_a_sequence_is_half_a_check)
     check_refused(10193, "", false);
     publish("s.a", "Nats-Expected-Last-Subject-Sequence-Subject: ");
     check_stored(1);
-    publish("s.a", "Nats-Expected-Last-Subject-Sequence: 5\r\nNats-Expected-Last-Subject-Sequence-Subject: ");
+    publish(
+        "s.a",
+        "Nats-Expected-Last-Subject-Sequence: 5\r\nNats-Expected-Last-Subject-Sequence-Subject: ");
     check_refused(10071, "wrong last sequence: 1", true);
     rig_destroy(rig);
 }
@@ -377,7 +390,8 @@ START_TEST(roll_ups_need_permission_and_a_value)
 }
 END_TEST
 
-/* ---- ids --------------------------------------------------------------------------------------------- */
+/* ---- ids
+ * --------------------------------------------------------------------------------------------- */
 
 START_TEST(a_duplicate_is_one_in_flight_and_applied_until_the_window_ends)
 {
@@ -408,7 +422,8 @@ START_TEST(without_a_window_ids_are_only_headers)
 }
 END_TEST
 
-/* ---- the batch and what becomes of it ---------------------------------------------------------------- */
+/* ---- the batch and what becomes of it
+ * ---------------------------------------------------------------- */
 
 START_TEST(a_full_batch_leaves_no_trace)
 {
@@ -525,7 +540,8 @@ START_TEST(lost_messages_keep_their_sequences)
 }
 END_TEST
 
-/* ---- limits ------------------------------------------------------------------------------------------ */
+/* ---- limits
+ * ------------------------------------------------------------------------------------------ */
 
 static void check_limits(const char *config, const char *subjects, const char *outcomes)
 {
@@ -552,13 +568,16 @@ static void check_limits(const char *config, const char *subjects, const char *o
 START_TEST(discard_new_refuses_what_would_not_fit)
 {
     check_limits("\"discard\":\"new\",\"max_msgs\":3", "abcd", "...M");
-    check_limits("\"discard\":\"new\",\"max_msgs\":3,\"max_msgs_per_subject\":1", "abcdab", "...M..");
+    check_limits("\"discard\":\"new\",\"max_msgs\":3,\"max_msgs_per_subject\":1", "abcdab",
+                 "...M..");
     check_limits("\"discard\":\"new\",\"max_msgs\":3,\"max_msgs_per_subject\":2", "aabab", "....M");
-    check_limits("\"discard\":\"new\",\"max_msgs\":3,\"max_msgs_per_subject\":1,\"discard_new_per_subject\":true",
+    check_limits("\"discard\":\"new\",\"max_msgs\":3,\"max_msgs_per_subject\":1,\"discard_new_per_"
+                 "subject\":true",
                  "aabcd", ".P..M");
     check_limits("\"discard\":\"new\",\"max_bytes\":69", "aa", ".B");
     check_limits("\"discard\":\"new\",\"max_bytes\":70", "aaa", "..B");
-    check_limits("\"discard\":\"new\",\"max_bytes\":105,\"max_msgs_per_subject\":1", "abcb", "....");
+    check_limits("\"discard\":\"new\",\"max_bytes\":105,\"max_msgs_per_subject\":1", "abcb",
+                 "....");
     check_limits("\"discard\":\"new\",\"max_bytes\":34", "a", "B");
     check_limits("\"max_msgs\":1,\"max_bytes\":34", "aaa", "...");
 }
@@ -581,7 +600,8 @@ END_TEST
 
 START_TEST(a_roll_up_passes_the_limit_of_its_subject_only)
 {
-    begin("\"discard\":\"new\",\"max_msgs\":2,\"max_msgs_per_subject\":1,\"discard_new_per_subject\":true,"
+    begin("\"discard\":\"new\",\"max_msgs\":2,\"max_msgs_per_subject\":1,\"discard_new_per_"
+          "subject\":true,"
           "\"allow_rollup_hdrs\":true");
     publish("s.a", "");
     publish("s.a", "Nats-Rollup: sub");
@@ -614,7 +634,8 @@ START_TEST(a_check_waits_for_what_a_limit_will_remove)
 }
 END_TEST
 
-/* ---- the owner's side -------------------------------------------------------------------------------- */
+/* ---- the owner's side
+ * -------------------------------------------------------------------------------- */
 
 START_TEST(a_wrong_prediction_stops_the_process)
 {

@@ -73,11 +73,14 @@ END_TEST
 
 START_TEST(every_name_has_its_field)
 {
-    read_block("NATS/1.0\r\nNats-Msg-Id: 1\r\nNats-Expected-Stream: 2\r\nNats-Expected-Last-Sequence: 3\r\n"
-               "Nats-Expected-Last-Subject-Sequence: 4\r\nNats-Expected-Last-Subject-Sequence-Subject: 5\r\n"
-               "Nats-Expected-Last-Msg-Id: 6\r\nNats-Rollup: 7\r\nNats-TTL: 8\r\nNats-Incr: 9\r\n"
-               "Nats-Schedule: 10\r\nNats-Schedule-Next: 11\r\nNats-Scheduler: 12\r\nNats-Batch-Id: 13\r\n"
-               "Nats-Request-Info: 14\r\n\r\n");
+    read_block(
+        "NATS/1.0\r\nNats-Msg-Id: 1\r\nNats-Expected-Stream: 2\r\nNats-Expected-Last-Sequence: "
+        "3\r\n"
+        "Nats-Expected-Last-Subject-Sequence: 4\r\nNats-Expected-Last-Subject-Sequence-Subject: "
+        "5\r\n"
+        "Nats-Expected-Last-Msg-Id: 6\r\nNats-Rollup: 7\r\nNats-TTL: 8\r\nNats-Incr: 9\r\n"
+        "Nats-Schedule: 10\r\nNats-Schedule-Next: 11\r\nNats-Scheduler: 12\r\nNats-Batch-Id: 13\r\n"
+        "Nats-Request-Info: 14\r\n\r\n");
     ck_assert(is(headers.msg_id, "1"));
     ck_assert(is(headers.expected_stream, "2"));
     ck_assert(is(headers.expected_last_sequence, "3"));
@@ -112,8 +115,10 @@ START_TEST(status_and_request_info_are_not_stored)
         {"hello", "hello"},
         {"NATS/1.0", "NATS/1.0"},
         {"NATS/1.0\r\nNats-Request-Info: x\r\n\r\n", ""},
-        {"NATS/1.0\r\nA: b\r\nNats-Request-Info: x\r\nC: d\r\n\r\n", "NATS/1.0\r\nA: b\r\nC: d\r\n\r\n"},
-        {"NATS/1.0\r\nNats-Request-Info: x\r\nNats-Request-Info: y\r\nC: d\r\n\r\n", "NATS/1.0\r\nC: d\r\n\r\n"},
+        {"NATS/1.0\r\nA: b\r\nNats-Request-Info: x\r\nC: d\r\n\r\n",
+         "NATS/1.0\r\nA: b\r\nC: d\r\n\r\n"},
+        {"NATS/1.0\r\nNats-Request-Info: x\r\nNats-Request-Info: y\r\nC: d\r\n\r\n",
+         "NATS/1.0\r\nC: d\r\n\r\n"},
         {"NATS/1.0\r\nNats-Request-Info:\r\nA: b\r\n\r\n", "NATS/1.0\r\nA: b\r\n\r\n"},
         {"NATS/1.0\r\nNats-Request-Info: x", "NATS/1.0\r\nNats-Request-Info: x"},
         {"NATS/1.0\r\nNats-Request-Infos: x\r\n\r\n", "NATS/1.0\r\nNats-Request-Infos: x\r\n\r\n"},
@@ -140,7 +145,8 @@ START_TEST(what_is_read_lies_in_what_is_stored)
     struct bytes clean;
 
     buf_init(&scratch, 4096);
-    clean = publish_headers_clean(BYTES("NATS/1.0 408 x\r\nNats-Msg-Id: h1\r\n\r\n"), &scratch, &headers);
+    clean = publish_headers_clean(BYTES("NATS/1.0 408 x\r\nNats-Msg-Id: h1\r\n\r\n"), &scratch,
+                                  &headers);
     ck_assert(is(headers.msg_id, "h1"));
     ck_assert(headers.msg_id.at > clean.at && headers.msg_id.at < clean.at + clean.size);
     buf_deinit(&scratch);
@@ -149,8 +155,17 @@ END_TEST
 
 START_TEST(any_bytes_are_headers_of_some_kind)
 {
-    static const char *const pieces[] = {"NATS/1.0", "\r\n", "\r", "\n", "Nats-", "Request-Info", ":", " ",
-                                         "Msg-Id", "x", "Nats-Request-Info: y"};
+    static const char *const pieces[] = {"NATS/1.0",
+                                         "\r\n",
+                                         "\r",
+                                         "\n",
+                                         "Nats-",
+                                         "Request-Info",
+                                         ":",
+                                         " ",
+                                         "Msg-Id",
+                                         "x",
+                                         "Nats-Request-Info: y"};
     struct prng prng;
     struct buf block, scratch;
 
@@ -180,10 +195,10 @@ END_TEST
 
 START_TEST(time_to_live_is_never_or_at_least_a_second)
 {
-    static const char *const good[] = {"1", "05", "3600", "1s", "1.5s", "1h30m", "never", "NEVER",
-                                       "999999999999999999999"};
-    static const char *const bad[] = {"0", "00", "0s", "500ms", "999ms", "-1", "-5s", "+5", "5 ", "1.5",
-                                      "never ", "x", ""};
+    static const char *const good[] = {
+        "1", "05", "3600", "1s", "1.5s", "1h30m", "never", "NEVER", "999999999999999999999"};
+    static const char *const bad[] = {"0",  "00", "0s",  "500ms",  "999ms", "-1", "-5s",
+                                      "+5", "5 ", "1.5", "never ", "x",     ""};
 
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
         ck_assert_msg(publish_headers_ttl_valid(bytes_of_text(good[i])), "%s", good[i]);

@@ -1,7 +1,8 @@
 /*
- * Random histories of one stream: publishes with every kind of check, removals, config changes, batches
- * that wait, get lost or survive a crash. Every answer must be that of a stream without pipeline, and
- * every state, also one rebuilt from the log, that of a stream without overlay and index.
+ * Random histories of one stream: publishes with every kind of check, removals, config changes,
+ * batches that wait, get lost or survive a crash. Every answer must be that of a stream without
+ * pipeline, and every state, also one rebuilt from the log, that of a stream without overlay and
+ * index.
  */
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,8 +17,8 @@
 struct run {
     struct rig *rig;
     struct prng prng;
-    struct model tail;                           /* as decided */
-    struct model *at[RIG_BATCHES_MAX + 1];       /* as of each index from `applied` on */
+    struct model tail;                            /* as decided */
+    struct model *at[RIG_BATCHES_MAX + 1];        /* as of each index from `applied` on */
     uint64_t waits, refusals, duplicates, stored; /* that the run tests something */
 };
 
@@ -31,7 +32,8 @@ static uint64_t below(struct run *run, uint64_t bound)
     return prng_below(&run->prng, bound);
 }
 
-/* ---- comparing states -------------------------------------------------------------------------------- */
+/* ---- comparing states
+ * -------------------------------------------------------------------------------- */
 
 #define SAME(what, a, b)                                                                           \
     do {                                                                                           \
@@ -48,7 +50,8 @@ static void compare_messages(const struct stream_state *state, const struct mode
 
         snprintf(subject, sizeof subject, "s.%u", message->subject);
         if (index_get(state->index, message->sequence, &entry) != message->live)
-            rig_die("message %llu: live is %d", (unsigned long long)message->sequence, !message->live);
+            rig_die("message %llu: live is %d", (unsigned long long)message->sequence,
+                    !message->live);
         if (!message->live)
             continue;
         if (!bytes_equal(entry.subject, bytes_of_text(subject)))
@@ -69,7 +72,8 @@ static void compare(const struct stream_state *state, const struct model *model)
     compare_messages(state, model);
 }
 
-/* ---- the log moves ----------------------------------------------------------------------------------- */
+/* ---- the log moves
+ * ----------------------------------------------------------------------------------- */
 
 static void remember(struct run *run, uint64_t index)
 {
@@ -132,7 +136,8 @@ static void crash(struct run *run)
     compare(&run->rig->state, &run->tail);
 }
 
-/* ---- publishes --------------------------------------------------------------------------------------- */
+/* ---- publishes
+ * --------------------------------------------------------------------------------------- */
 
 [[gnu::format(printf, 2, 3)]] static void header(struct buf *out, const char *format, ...)
 {
@@ -198,19 +203,21 @@ static struct model_publish random_publish(struct run *run)
         p.expect_subject = near(run, model_filter_last(&run->tail, &p));
     }
     if (chance(run, 1, 15))
-        p.expect_id = run->tail.count > 0 && chance(run, 1, 2) ? run->tail.at[run->tail.count - 1].id
-                                                                : (int)below(run, 12);
+        p.expect_id = run->tail.count > 0 && chance(run, 1, 2)
+                          ? run->tail.at[run->tail.count - 1].id
+                          : (int)below(run, 12);
     p.rollup = chance(run, 1, 12);
     p.rollup_all = !p.rollup && chance(run, 1, 60);
     p.wrong_stream = chance(run, 1, 60);
     return p;
 }
 
-static void check_answer(struct run *run, const struct decision *decision, const struct model_answer *answer)
+static void check_answer(struct run *run, const struct decision *decision,
+                         const struct model_answer *answer)
 {
     if (decision->outcome != answer->outcome)
-        rig_die("outcome %d, not %d (%u %s, %u %s)", decision->outcome, answer->outcome, decision->error,
-                decision->error_text, answer->error, answer->text);
+        rig_die("outcome %d, not %d (%u %s, %u %s)", decision->outcome, answer->outcome,
+                decision->error, decision->error_text, answer->error, answer->text);
     switch (decision->outcome) {
     case DECIDE_STORE: run->stored++; break;
     case DECIDE_DUPLICATE: run->duplicates++; break;
@@ -262,9 +269,10 @@ static void publish_one(struct run *run)
     snprintf(subject, sizeof subject, "s.%u", p.subject);
     buf_init(&headers, 4096);
     write_headers(&p, &headers);
-    publish = (struct publish){.subject = bytes_of_text(subject),
-                               .headers = buf_bytes(&headers),
-                               .payload = bytes_of(payload, below(run, chance(run, 1, 4) ? sizeof payload : 8))};
+    publish = (struct publish){
+        .subject = bytes_of_text(subject),
+        .headers = buf_bytes(&headers),
+        .payload = bytes_of(payload, below(run, chance(run, 1, 4) ? sizeof payload : 8))};
     p.message_size = (unsigned)(publish.headers.size + publish.payload.size);
     p.size = stream_stored_size(run->tail.config.memory, publish.subject.size, publish.headers.size,
                                 publish.payload.size);
@@ -275,7 +283,8 @@ static void publish_one(struct run *run)
     buf_deinit(&headers);
 }
 
-/* ---- operations -------------------------------------------------------------------------------------- */
+/* ---- operations
+ * -------------------------------------------------------------------------------------- */
 
 static void random_limits(struct run *run, struct model_config *config)
 {
@@ -317,8 +326,9 @@ static void configure(struct run *run)
                     "\"discard\":\"%s\",\"discard_new_per_subject\":%s,\"allow_rollup_hdrs\":%s,"
                     "\"sealed\":%s,\"storage\":\"%s\",\"first_seq\":%llu}",
                     (long long)config.max_msgs, (long long)config.max_bytes,
-                    (long long)config.max_per_subject, config.max_msg_size, (long long)config.window_ns,
-                    config.discard_new ? "new" : "old", config.discard_new_per_subject ? "true" : "false",
+                    (long long)config.max_per_subject, config.max_msg_size,
+                    (long long)config.window_ns, config.discard_new ? "new" : "old",
+                    config.discard_new_per_subject ? "true" : "false",
                     config.rollups ? "true" : "false", config.sealed ? "true" : "false",
                     config.memory ? "memory" : "file", (unsigned long long)config.first_seq);
     effect.config.json = bytes_of(json, (size_t)size);
@@ -352,7 +362,8 @@ static void purge(struct run *run)
 
 static void remove_one(struct run *run)
 {
-    struct effect effect = {.type = EFFECT_DELETE, .remove = {.sequence = below(run, run->tail.last + 2)}};
+    struct effect effect = {.type = EFFECT_DELETE,
+                            .remove = {.sequence = below(run, run->tail.last + 2)}};
 
     model_time(&run->tail, run->rig->now_ns);
     model_delete(&run->tail, effect.remove.sequence);
@@ -382,7 +393,8 @@ static void operation(struct run *run)
     }
 }
 
-/* ---- one history ------------------------------------------------------------------------------------- */
+/* ---- one history
+ * ------------------------------------------------------------------------------------- */
 
 static void step(struct run *run)
 {
@@ -458,7 +470,8 @@ START_TEST(answers_and_states_are_those_of_a_stream_without_pipeline)
 }
 END_TEST
 
-/* ---- seeded bugs ------------------------------------------------------------------------------------- */
+/* ---- seeded bugs
+ * ------------------------------------------------------------------------------------- */
 
 static bool found(uint64_t flaw)
 {
@@ -488,7 +501,8 @@ START_TEST(every_seeded_bug_is_found)
         STREAM_FLAW_TABLE(ROW)
 #undef ROW
     };
-    /* Bounds that only matter if a barrier were to let something through: test_stream_state.c has them. */
+    /* Bounds that only matter if a barrier were to let something through: test_stream_state.c has
+     * them. */
     const uint64_t elsewhere = STREAM_FLAW_PURGE_UNBOUNDED | STREAM_FLAW_EXPIRE_UNBOUNDED;
 
     ck_assert(!found(0));

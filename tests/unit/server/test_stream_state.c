@@ -64,7 +64,8 @@ static void purge(const char *filter, uint64_t below, uint64_t keep)
 {
     struct effect effect = {
         .type = EFFECT_PURGE,
-        .purge = {.filter = bytes_of_text(filter), .below = below, .keep = keep, .last = state.last_seq}};
+        .purge = {
+            .filter = bytes_of_text(filter), .below = below, .keep = keep, .last = state.last_seq}};
 
     ck_assert_int_eq(apply(&effect), OK);
 }
@@ -92,9 +93,9 @@ static const char *contents(void)
 
     text[0] = 0;
     for (uint64_t from = 0; index_next(state.index, NULL, from, &entry); from = entry.sequence + 1)
-        size += (size_t)snprintf(text + size, sizeof text - size, "%s%llu:%.*s", size > 0 ? " " : "",
-                                 (unsigned long long)entry.sequence, (int)entry.subject.size - 2,
-                                 (const char *)entry.subject.at + 2);
+        size += (size_t)snprintf(text + size, sizeof text - size, "%s%llu:%.*s",
+                                 size > 0 ? " " : "", (unsigned long long)entry.sequence,
+                                 (int)entry.subject.size - 2, (const char *)entry.subject.at + 2);
     return text;
 }
 
@@ -104,7 +105,8 @@ static void check_ends(uint64_t first, uint64_t last)
     ck_assert_uint_eq(state.last_seq, last);
 }
 
-/* ---- sequences: as asked of a nats-server 2.14 -------------------------------------------------------- */
+/* ---- sequences: as asked of a nats-server 2.14
+ * -------------------------------------------------------- */
 
 START_TEST(a_fresh_stream_has_no_place_until_something_happens)
 {
@@ -188,7 +190,9 @@ START_TEST(a_purge_beyond_the_end_moves_the_end)
 }
 END_TEST
 
-/* ---- purge ----------------------------------------------------------------------------------------------- */
+/* ---- purge
+ * -----------------------------------------------------------------------------------------------
+ */
 
 START_TEST(purges_take_what_they_say)
 {
@@ -297,7 +301,8 @@ START_TEST(expiry_takes_the_old_up_to_its_bounds)
 }
 END_TEST
 
-/* ---- limits ---------------------------------------------------------------------------------------------- */
+/* ---- limits
+ * ---------------------------------------------------------------------------------------------- */
 
 START_TEST(old_messages_make_room)
 {
@@ -387,7 +392,8 @@ START_TEST(a_roll_up_of_what_looks_like_a_wildcard_is_of_that_subject)
 }
 END_TEST
 
-/* ---- what is remembered --------------------------------------------------------------------------------- */
+/* ---- what is remembered
+ * --------------------------------------------------------------------------------- */
 
 static void store_with_id(uint64_t sequence, const char *headers, size_t at, size_t size)
 {
@@ -426,7 +432,8 @@ START_TEST(sizes_are_those_that_the_api_counts)
 }
 END_TEST
 
-/* ---- records that make no sense --------------------------------------------------------------------------- */
+/* ---- records that make no sense
+ * --------------------------------------------------------------------------- */
 
 static void check_refused(struct effect effect)
 {
@@ -487,7 +494,8 @@ START_TEST(a_loss_of_everything_ends_at_the_last_sequence)
 }
 END_TEST
 
-/* ---- listeners --------------------------------------------------------------------------------------------- */
+/* ---- listeners
+ * --------------------------------------------------------------------------------------------- */
 
 static char told[400];
 
@@ -532,8 +540,10 @@ static void on_consumer(void *owner, const struct effect *effect)
 
 START_TEST(listeners_hear_each_message_come_and_go_in_order)
 {
-    const struct stream_events events = {.stored = on_stored, .removed = on_removed,
-                                         .configured = on_configured, .consumer = on_consumer};
+    const struct stream_events events = {.stored = on_stored,
+                                         .removed = on_removed,
+                                         .configured = on_configured,
+                                         .consumer = on_consumer};
     struct effect consumer = {.type = EFFECT_CONSUMER_CREATE, .consumer = {.number = 4}};
 
     told[0] = 0;
