@@ -92,8 +92,8 @@ static bool check_schedule(struct deciding *d)
         return decide_refuse(d, 10188, true);
     if (scheduler.size == 0 && d->headers.schedule_next.size == 0)
         return true;
-    if (!bytes_equal(d->headers.schedule_next, BYTES("purge")) || !subject_literal(scheduler) ||
-        bytes_equal(scheduler, d->publish.subject))
+    if (!bytes_equal(d->headers.schedule_next, BYTES("purge")) || scheduler.size == 0 ||
+        !subject_literal(scheduler) || bytes_equal(scheduler, d->publish.subject))
         return decide_refuse(d, 10212, false);
     return decide_refuse(d, 10188, true);
 }
