@@ -48,8 +48,7 @@ struct stream_state {
     bool gap;               /* the next message may leave some out */
     struct index *index;
     struct dedup dedup;
-    struct bytes
-        msg_id_last; /* Nats-Msg-Id of the last message, "" if it had none; in msg_id_memory */
+    struct bytes msg_id_last; /* of the last message, "" if it had none; in msg_id_memory */
     struct buf msg_id_memory;
     const struct stream_events *events; /* NULL: nobody listens. Its functions may be NULL, too. */
     uint64_t flaws;                     /* server/stream/flaws.h */
