@@ -663,6 +663,7 @@ SCENARIOS = {
     "consumers that are refused": [
         stream(subjects=["s.*"]),
         *[consumer(body, "C") for body in BAD_CONSUMERS],
+        api("CONSUMER.DELETE.S.C", label="not built then deleted"),
         *[consumer(body, "C", pedantic=True) for body in PEDANTIC_CONSUMERS],
     ],
     "consumers that are made": [
