@@ -1,28 +1,30 @@
 #include "server/flags.h"
 
-#include <assert.h>
+#include <limits.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 const char flags_usage[] =
     "\n"
-    "Usage: millrace [options]\n"
+    "Usage: nats-server [options]\n"
     "\n"
-    "Millrace " MILLRACE_VERSION ", a persistent streaming server that speaks the NATS and JetStream\n"
-    "protocols (level of nats-server " NATS_VERSION ").\n"
+    "Millrace " MILLRACE_VERSION ", a persistent streaming server that speaks the protocols of\n"
+    "nats-server " NATS_VERSION " and takes its place on the command line.\n"
     "\n"
     "Server options:\n"
     "    -a, --addr, --net <host>         Address to listen on (default: 0.0.0.0)\n"
     "    -p, --port <port>                Port for clients, -1 for any free one (default: 4222)\n"
-    "    -n, --name, --server_name <name> Server name (default: the server id)\n"
+    "    -n, --name\n"
+    "        --server_name <name>         Name of the server (default: its id)\n"
     "    -P, --pid <file>                 File to write the process id to\n"
-    "    -m, --http_port <port>           Port for monitoring: /healthz, /varz\n"
+    "    -m, --http_port <port>           Port for monitoring: /healthz and /varz\n"
     "        --ports_file_dir <dir>       Write <program>_<pid>.ports into this directory\n"
     "\n"
     "Logging options:\n"
-    "    -l, --log <file>                 Log to a file\n"
+    "    -l, --log <file>                 Log to a file; SIGUSR1 opens it again\n"
     "    -D, --debug                      Debug output\n"
     "    -V, --trace                      Trace the protocol\n"
     "    -DV                              Both\n"
@@ -32,44 +34,101 @@ const char flags_usage[] =
     "    -sd, --store_dir <dir>           Where it keeps its data\n"
     "\n"
     "Common options:\n"
-    "    -h, --help                       This text\n"
-    "    -v, --version                    The version of nats-server whose protocol this is\n"
+    "    -h, --help                       Show this text\n"
+    "    -v, --version                    Show the version of nats-server whose protocols these "
+    "are\n"
+    "\n"
+    "Other options of nats-server are refused by name. Configuration files come with a later "
+    "release.\n"
     "\n";
 
-enum kind { KIND_TEXT, KIND_NUMBER, KIND_BOOL, KIND_BOTH, KIND_HELP, KIND_VERSION, KIND_REFUSED, KIND_REFUSED_VALUE };
+enum kind {
+    KIND_TEXT,
+    KIND_NUMBER,
+    KIND_BOOL,
+    KIND_TRUE, /* a bool that cannot be turned off */
+    KIND_BOTH, /* debug and trace */
+    KIND_CONFIG,
+    KIND_TEST_CONFIG,
+    KIND_HELP,
+    KIND_VERSION,
+    KIND_REFUSED, /* takes a value */
+    KIND_REFUSED_BOOL,
+};
 
 struct flag {
     const char *names; /* separated by blanks */
     enum kind kind;
-    size_t offset;
-    size_t size; /* text: of the field */
+    size_t offset; /* in struct options */
+    size_t size;   /* text: of the field */
 };
 
-#define TEXT(names, field)   {names, KIND_TEXT, offsetof(struct options, field), sizeof(((struct options *)0)->field)}
-#define NUMBER(names, field) {names, KIND_NUMBER, offsetof(struct options, field), 0}
-#define BOOL(names, field)   {names, KIND_BOOL, offsetof(struct options, field), 0}
+#define FIELD(field) offsetof(struct options, field)
+#define TEXT(names, field)                                                                         \
+    {                                                                                              \
+        names, KIND_TEXT, FIELD(field), sizeof(((struct options *)NULL)->field)                    \
+    }
 
 static const struct flag table[] = {
     TEXT("a addr net", host),
-    NUMBER("p port", port),
+    {"p port", KIND_NUMBER, FIELD(port), 0},
     TEXT("n name server_name", server_name),
     TEXT("P pid", pid_file),
-    NUMBER("m http_port", http_port),
+    {"m http_port", KIND_NUMBER, FIELD(http_port), 0},
     TEXT("ports_file_dir", ports_file_dir),
     TEXT("l log", log_file),
-    BOOL("D debug", debug),
-    BOOL("V trace", trace),
-    {"DV", KIND_BOTH, 0, 0},
-    BOOL("js jetstream", jetstream),
+    {"D debug", KIND_BOOL, FIELD(debug), 0},
+    {"V trace VV", KIND_BOOL, FIELD(trace),
+     0}, /* VV adds a system account, which we have none of */
+    {"DV DVV", KIND_BOTH, 0, 0},
+    {"T logtime", KIND_TRUE, 0, 0},
+    {"js jetstream", KIND_BOOL, FIELD(jetstream), 0},
     TEXT("sd store_dir", store_dir),
+    {"c config", KIND_CONFIG, 0, 0},
+    {"t", KIND_TEST_CONFIG, 0, 0},
     {"h help", KIND_HELP, 0, 0},
     {"v version", KIND_VERSION, 0, 0},
-    {"t VV DVV T logtime s syslog tls tlsverify help_tls", KIND_REFUSED, 0, 0},
-    {"c config ms https_port sl signal client_advertise r remote_syslog log_size_limit max_traced_msg_len user pass "
-     "auth tlscert tlskey tlscacert routes cluster cluster_name no_advertise cluster_advertise connect_retries "
-     "cluster_listen profile",
-     KIND_REFUSED_VALUE, 0, 0},
+    {"logtime_utc s syslog tls tlsverify no_advertise help_tls", KIND_REFUSED_BOOL, 0, 0},
+    {"ms https_port sl signal client_advertise r remote_syslog log_size_limit max_traced_msg_len "
+     "user pass auth tlscert tlskey tlscacert routes cluster cluster_name cluster_advertise "
+     "cluster_listen connect_retries profile",
+     KIND_REFUSED, 0, 0},
 };
+
+/* One flag as it stands on the command line. */
+struct word {
+    const char *name;
+    size_t size;
+    const char *value; /* NULL: none */
+    const struct flag *flag;
+};
+
+/* What was said besides values of options. */
+struct seen {
+    bool help;
+    bool version;
+    bool test_config;
+};
+
+static void fail(struct flags *flags, enum flags_verdict verdict, const char *format,
+                 const struct word *word)
+{
+    flags->verdict = verdict;
+    snprintf(flags->error, sizeof(flags->error), format, (int)(word->size < 60 ? word->size : 60),
+             word->name);
+}
+
+/* The reference's words: invalid value "x" for flag -p: parse error. */
+static void fail_value(struct flags *flags, const struct word *word, const char *kind)
+{
+    flags->verdict = FLAGS_BAD;
+    snprintf(flags->error, sizeof(flags->error),
+             "invalid %svalue \"%.60s\" for %s-%.*s: parse error", kind, word->value,
+             *kind == 0 ? "flag " : "", (int)(word->size < 60 ? word->size : 60), word->name);
+}
+
+/* ---- one flag ---------------------------------------------------------------------------------
+ */
 
 static bool has_name(const char *names, const char *name, size_t size)
 {
@@ -85,104 +144,178 @@ static bool has_name(const char *names, const char *name, size_t size)
 
 static const struct flag *find(const char *name, size_t size)
 {
-    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         if (has_name(table[i].names, name, size))
             return &table[i];
     }
     return NULL;
 }
 
-static void fail(struct flags *flags, const char *format, const char *name, size_t size, const char *value)
+static bool takes_value(const struct flag *flag)
 {
-    flags->verdict = FLAGS_BAD;
-    snprintf(flags->error, sizeof flags->error, format, (int)(size < 64 ? size : 64), name,
-             value != NULL ? value : "");
+    return flag->kind == KIND_TEXT || flag->kind == KIND_NUMBER || flag->kind == KIND_CONFIG ||
+           flag->kind == KIND_REFUSED;
 }
 
-static void set_text(struct flags *flags, const struct flag *flag, const char *name, size_t size, const char *value)
+static void set_text(struct flags *flags, const struct word *word)
 {
-    char *field = (char *)&flags->options + flag->offset;
+    size_t size = strlen(word->value) + 1;
 
-    if (strlen(value) >= flag->size)
-        fail(flags, "value for flag -%.*s is too long", name, size, NULL);
+    if (size > word->flag->size)
+        fail(flags, FLAGS_REFUSED, "the value of flag -%.*s is too long", word);
     else
-        memcpy(field, value, strlen(value) + 1);
+        memcpy((char *)&flags->options + word->flag->offset, word->value, size);
 }
 
-static void set_number(struct flags *flags, const struct flag *flag, const char *name, size_t size, const char *value)
+static void set_number(struct flags *flags, const struct word *word)
 {
     char *end;
-    long number = strtol(value, &end, 10);
+    long number = strtol(word->value, &end, 10);
 
-    if (*value == 0 || *end != 0 || number < -1 || number > 65535)
-        fail(flags, "invalid value for flag -%.*s: \"%.60s\"", name, size, value);
+    if (word->value[0] == 0 || *end != 0 || number < INT_MIN || number > INT_MAX)
+        fail_value(flags, word, "");
     else
-        *(int *)((char *)&flags->options + flag->offset) = (int)number;
+        *(int *)((char *)&flags->options + word->flag->offset) = (int)number;
 }
 
-static void set_bool(struct flags *flags, const struct flag *flag, const char *name, size_t size, const char *value)
+/* As Go's ParseBool has it; no value is true. */
+static bool read_bool(struct flags *flags, const struct word *word, bool *value)
 {
-    bool *field = (bool *)((char *)&flags->options + flag->offset);
+    static const char *const yes[] = {"1", "t", "T", "TRUE", "true", "True"};
+    static const char *const no[] = {"0", "f", "F", "FALSE", "false", "False"};
 
-    if (value == NULL || strcmp(value, "true") == 0 || strcmp(value, "1") == 0)
-        *field = true;
-    else if (strcmp(value, "false") == 0 || strcmp(value, "0") == 0)
-        *field = false;
-    else
-        fail(flags, "invalid boolean value for -%.*s: \"%.60s\"", name, size, value);
+    *value = true;
+    if (word->value == NULL)
+        return true;
+    for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++) {
+        *value = strcmp(word->value, yes[i]) == 0;
+        if (*value || strcmp(word->value, no[i]) == 0)
+            return true;
+    }
+    fail_value(flags, word, "boolean ");
+    return false;
 }
 
-static void set(struct flags *flags, const struct flag *flag, const char *name, size_t size, const char *value)
+static void set(struct flags *flags, const struct word *word, struct seen *seen)
 {
-    switch (flag->kind) {
-    case KIND_TEXT: set_text(flags, flag, name, size, value); break;
-    case KIND_NUMBER: set_number(flags, flag, name, size, value); break;
-    case KIND_BOOL: set_bool(flags, flag, name, size, value); break;
-    case KIND_BOTH: flags->options.debug = flags->options.trace = true; break;
-    case KIND_HELP: flags->verdict = FLAGS_HELP; break;
-    case KIND_VERSION: flags->verdict = FLAGS_VERSION; break;
+    bool on = true;
+
+    if (!takes_value(word->flag) && !read_bool(flags, word, &on))
+        return;
+    switch (word->flag->kind) {
+    case KIND_TEXT: set_text(flags, word); break;
+    case KIND_NUMBER: set_number(flags, word); break;
+    case KIND_BOOL: *(bool *)((char *)&flags->options + word->flag->offset) = on; break;
+    case KIND_BOTH: flags->options.debug = flags->options.trace = on; break;
+    case KIND_CONFIG: flags->config_file = word->value; break;
+    case KIND_TEST_CONFIG: seen->test_config = on; break;
+    case KIND_HELP: seen->help = on; break;
+    case KIND_VERSION: seen->version = on; break;
+    case KIND_TRUE:
+        if (!on)
+            fail(flags, FLAGS_REFUSED, "flag -%.*s cannot be turned off in this release", word);
+        break;
+    case KIND_REFUSED_BOOL:
+        if (on)
+            fail(flags, FLAGS_REFUSED, "flag -%.*s is not supported in this release", word);
+        break;
     case KIND_REFUSED:
-    case KIND_REFUSED_VALUE:
-        fail(flags, "flag -%.*s is not supported by this version of Millrace%s", name, size, NULL);
-        flags->verdict = FLAGS_REFUSED;
+        fail(flags, FLAGS_REFUSED, "flag -%.*s is not supported in this release", word);
         break;
     }
 }
 
-static bool takes_value(const struct flag *flag)
+/* ---- the line ---------------------------------------------------------------------------------
+ */
+
+/* Takes the flag at *at; false when it is none, or not to be had. */
+static bool read_word(struct flags *flags, int argc, char *const *argv, int *at, struct word *word)
 {
-    return flag->kind == KIND_TEXT || flag->kind == KIND_NUMBER || flag->kind == KIND_REFUSED_VALUE;
+    const char *text = argv[*at];
+
+    word->name = text + 1 + (text[1] == '-');
+    word->size = strcspn(word->name, "=");
+    word->value = word->name[word->size] == '=' ? word->name + word->size + 1 : NULL;
+    if (word->size == 0 || word->name[0] == '-') {
+        flags->verdict = FLAGS_BAD;
+        snprintf(flags->error, sizeof(flags->error), "bad flag syntax: %.60s", text);
+        return false;
+    }
+    word->flag = find(word->name, word->size);
+    if (word->flag == NULL) {
+        fail(flags, FLAGS_BAD, "flag provided but not defined: -%.*s", word);
+        return false;
+    }
+    if (word->value == NULL && takes_value(word->flag)) {
+        if (*at + 1 == argc) {
+            fail(flags, FLAGS_BAD, "flag needs an argument: -%.*s", word);
+            return false;
+        }
+        word->value = argv[++*at];
+    }
+    (*at)++;
+    return true;
+}
+
+static bool is_flag(const char *text)
+{
+    return text[0] == '-' && text[1] != 0;
+}
+
+/* Words behind the flags: two are commands. */
+static void read_command(struct flags *flags, const char *text)
+{
+    if (strcasecmp(text, "help") == 0) {
+        flags->verdict = FLAGS_HELP;
+    } else if (strcasecmp(text, "version") == 0) {
+        flags->verdict = FLAGS_VERSION;
+    } else {
+        flags->verdict = FLAGS_REFUSED;
+        snprintf(flags->error, sizeof(flags->error), "unrecognized command: \"%.100s\"", text);
+    }
+}
+
+static void check(struct flags *flags, const struct seen *seen)
+{
+    const char *why = NULL;
+
+    if (seen->test_config && flags->config_file == NULL)
+        why = "must specify [-c, --config] option to check configuration file syntax";
+    else if (flags->config_file != NULL)
+        why = "configuration files come with a later release";
+    else if (strchr(flags->options.server_name, ' ') != NULL)
+        why = "server name cannot contain spaces";
+    if (why == NULL)
+        return;
+    flags->verdict = FLAGS_REFUSED;
+    snprintf(flags->error, sizeof(flags->error), "%s", why);
 }
 
 void flags_parse(int argc, char *const *argv, struct flags *flags)
 {
+    struct seen seen = {0};
+    int at = 1;
+
     *flags = (struct flags){.verdict = FLAGS_SERVE};
     options_default(&flags->options);
-    for (int i = 1; i < argc && flags->verdict == FLAGS_SERVE; i++) {
-        const char *name = argv[i], *value = NULL;
-        const struct flag *flag;
-        size_t size;
+    while (at < argc && is_flag(argv[at]) && flags->verdict == FLAGS_SERVE) {
+        struct word word;
 
-        if (name[0] != '-' || name[1] == 0) {
-            fail(flags, "unrecognized command: \"%.*s\"", name, strlen(name), NULL);
-            return;
+        if (strcmp(argv[at], "--") == 0) {
+            at++;
+            break;
         }
-        name += name[1] == '-' ? 2 : 1;
-        size = strcspn(name, "=");
-        flag = find(name, size);
-        if (flag == NULL) {
-            fail(flags, "flag provided but not defined: -%.*s", name, size, NULL);
-            return;
-        }
-        if (name[size] == '=') {
-            value = name + size + 1;
-        } else if (takes_value(flag)) {
-            if (i + 1 == argc) {
-                fail(flags, "flag needs an argument: -%.*s", name, size, NULL);
-                return;
-            }
-            value = argv[++i];
-        }
-        set(flags, flag, name, size, value);
+        if (read_word(flags, argc, argv, &at, &word))
+            set(flags, &word, &seen);
     }
+    if (flags->verdict == FLAGS_SERVE && seen.version)
+        flags->verdict = FLAGS_VERSION;
+    if (flags->verdict == FLAGS_SERVE && seen.help)
+        flags->verdict = FLAGS_HELP;
+    if (flags->verdict == FLAGS_SERVE && at < argc)
+        read_command(flags, argv[at]);
+    if (flags->verdict == FLAGS_SERVE)
+        check(flags, &seen);
+    if (flags->options.port == 0)
+        flags->options.port = 4222;
 }

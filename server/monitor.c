@@ -6,7 +6,8 @@
 #include "base/text.h"
 #include "server/server_priv.h"
 
-#define DOCUMENT_MAX (1u << 20)
+#define DOCUMENT_MAX  (1u << 20)
+#define CPU_PERIOD_NS 500000000
 
 static const char json_type[] = "application/json";
 
@@ -131,6 +132,35 @@ static void varz_times(struct json_writer *w, const struct server *server)
     wall_time(w, BYTES("config_load_time"), server->start_wall_ns);
 }
 
+/* Over the time since the last reading, but not over so little that it says nothing. */
+static void cpu_update(struct monitor *monitor, int64_t cpu_ns)
+{
+    int64_t now_ns = io_now(monitor->server->io);
+    int64_t since_ns = now_ns - monitor->cpu_asked_ns;
+
+    if (since_ns < CPU_PERIOD_NS)
+        return;
+    monitor->cpu_percent = 100.0 * (double)(cpu_ns - monitor->cpu_ns) / (double)since_ns;
+    monitor->cpu_asked_ns = now_ns;
+    monitor->cpu_ns = cpu_ns;
+}
+
+static void varz_process(struct json_writer *w, struct monitor *monitor)
+{
+    struct server_process process;
+    char percent[32];
+
+    if (monitor->server->process == NULL)
+        return;
+    monitor->server->process(&process);
+    cpu_update(monitor, process.cpu_ns);
+    snprintf(percent, sizeof(percent), "%.1f", monitor->cpu_percent);
+    number(w, BYTES("mem"), (int64_t)process.memory);
+    number(w, BYTES("cores"), process.cores);
+    json_key(w, BYTES("cpu"));
+    json_raw(w, bytes_of_text(percent));
+}
+
 static void per_kind(struct json_writer *w, struct bytes key, uint64_t clients)
 {
     json_key(w, key);
@@ -189,6 +219,7 @@ static void serve_varz(struct monitor *monitor, struct http_answer *answer)
     varz_identity(&writer, monitor->server);
     varz_modules(&writer, monitor->server);
     varz_times(&writer, monitor->server);
+    varz_process(&writer, monitor);
     varz_counts(&writer, monitor->server);
     varz_requests(&writer, monitor);
     json_object_end(&writer);
@@ -301,7 +332,7 @@ static void serve(void *context, const struct http_request *request, struct http
 
 void monitor_init(struct monitor *monitor, struct server *server)
 {
-    *monitor = (struct monitor){.server = server};
+    *monitor = (struct monitor){.server = server, .cpu_asked_ns = server->start_ns};
     http_init(&monitor->http, server->io, serve, monitor);
 }
 

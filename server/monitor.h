@@ -11,6 +11,9 @@ struct monitor {
     struct http http;
     uint64_t varz_requests;
     uint64_t healthz_requests;
+    int64_t cpu_asked_ns; /* when the processor time was last read, and what it was */
+    int64_t cpu_ns;
+    double cpu_percent; /* between the last two readings that were far enough apart */
 };
 
 void monitor_init(struct monitor *monitor, struct server *server);

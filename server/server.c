@@ -239,6 +239,11 @@ void server_destroy(struct server *server)
     heap_give(server);
 }
 
+void server_set_process(struct server *server, void (*read)(struct server_process *process))
+{
+    server->process = read;
+}
+
 /* ---- for the modules --------------------------------------------------------------------------
  */
 

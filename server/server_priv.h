@@ -28,9 +28,10 @@ struct server {
     struct listener clients_listener;
     struct listener http_listener;
     enum server_state state;
-    struct timer quiesced; /* the longest that quiescing may take */
-    struct timer stopped;  /* the longest that stopping may take */
-    int64_t start_ns;      /* monotonic */
+    struct timer quiesced;                           /* the longest that quiescing may take */
+    struct timer stopped;                            /* the longest that stopping may take */
+    void (*process)(struct server_process *process); /* NULL: nobody can tell */
+    int64_t start_ns;                                /* monotonic */
     int64_t start_wall_ns;
 };
 

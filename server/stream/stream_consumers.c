@@ -274,30 +274,58 @@ static struct consumer_out out_of(struct consumer_shell *shell)
 
 /* ---- sinks and timers -------------------------------------------------------------------------------------- */
 
+enum inbox_kind { INBOX_REQUEST, INBOX_ACK, INBOX_FLOW };
+
+/* Sinks only keep what they are given: the machine asks back (for interest, say), and that has to wait
+ * until nothing is being published. */
+static void keep(struct consumer_shell *shell, enum inbox_kind kind, const struct message *message)
+{
+    struct outbox_item item = {
+        .kind = OUTBOX_MESSAGE,
+        .code = kind,
+        .to = message->subject,
+        .reply = message->reply,
+        .headers = message->headers,
+        .body = message->payload,
+    };
+
+    if (outbox_add(&shell->inbox, &item)) /* what does not fit is a time-out for its sender */
+        stream_consumer_mark(shell);
+}
+
 static void on_next(void *owner, const struct message *message)
 {
-    struct consumer_shell *shell = owner;
-
-    consumer_request(shell->consumer, io_now(stream_io(shell->stream)), message->reply,
-                     message->headers, message->payload);
-    stream_consumer_mark(shell);
+    keep(owner, INBOX_REQUEST, message);
 }
 
 static void on_ack(void *owner, const struct message *message)
 {
-    struct consumer_shell *shell = owner;
-
-    consumer_ack(shell->consumer, io_now(stream_io(shell->stream)), stream_log_now(shell->stream),
-                 message->subject, message->reply, message->payload);
-    stream_consumer_mark(shell);
+    keep(owner, INBOX_ACK, message);
 }
 
 static void on_flow(void *owner, const struct message *message)
 {
-    struct consumer_shell *shell = owner;
+    keep(owner, INBOX_FLOW, message);
+}
 
-    consumer_flow(shell->consumer, io_now(stream_io(shell->stream)), message->subject);
-    stream_consumer_mark(shell);
+static void read_inbox(struct consumer_shell *shell)
+{
+    int64_t now_ns = io_now(stream_io(shell->stream));
+    int64_t log_now_ns = stream_log_now(shell->stream);
+    struct outbox_item item;
+
+    while (outbox_peek(&shell->inbox, &item)) {
+        switch ((enum inbox_kind)item.code) {
+        case INBOX_REQUEST:
+            consumer_request(shell->consumer, now_ns, item.reply, item.headers, item.body);
+            break;
+        case INBOX_ACK:
+            consumer_ack(shell->consumer, now_ns, log_now_ns, item.to, item.reply, item.body);
+            break;
+        case INBOX_FLOW: consumer_flow(shell->consumer, now_ns, item.to); break;
+        }
+        outbox_pop(&shell->inbox);
+    }
 }
 
 static void on_wake(struct timer *timer)
@@ -420,6 +448,7 @@ static struct consumer_shell *make(struct stream *stream, uint64_t number, struc
     shell->wake.fire = on_wake;
     shell->retry.fire = on_retry;
     outbox_init(&shell->deliveries, STREAM_PARKED_BYTES_MAX);
+    outbox_init(&shell->inbox, CONSUMER_INBOX_BYTES_MAX);
     shell->consumer = consumer_create(number, config, created_ns, &view, &out,
                                       prng_next(server_prng(jetstream_server(stream->jetstream))));
     table_add(&stream->consumers, shell);
@@ -451,6 +480,7 @@ static void destroy(struct consumer_shell *shell)
     (void)table_remove(&stream->consumers_by_number, bytes_of(&shell->number, sizeof shell->number));
     consumer_destroy(shell->consumer);
     delivery_close(shell);
+    outbox_deinit(&shell->inbox);
     heap_give((void *)shell->name.at);
     heap_give(shell);
 }
@@ -677,6 +707,7 @@ void stream_consumers_work(struct stream *stream)
             continue;
         }
         /* Still marked: what the work asks for is sent right behind it and needs no other round. */
+        read_inbox(shell);
         consumer_work(shell->consumer, io_now(io), stream_log_now(stream));
         delivery_pump(shell);
         shell->dirty = false;

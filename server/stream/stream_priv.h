@@ -11,6 +11,7 @@
 
 #define STREAM_WAITING_BYTES_MAX (128u << 20) /* publishes that wait to be decided (reference 4.1) */
 #define STREAM_WAITING_MAX       100000u
+#define CONSUMER_INBOX_BYTES_MAX (64u << 20)
 #define STREAM_PARKED_BYTES_MAX  (256u << 20)
 
 /* Consumer records put their body at a multiple of 8 (docs/formats.md). */
@@ -27,6 +28,7 @@ struct consumer_shell {
     struct sink *sink_next, *sink_ack, *sink_flow;
     struct timer wake;
     struct timer retry;     /* a receiver was full: send on later */
+    struct outbox inbox; /* requests, acks and flow control that wait for the turn */
     struct outbox deliveries;
     struct stream_reader *reader; /* a read in flight for the head of `deliveries`, or NULL */
     struct consumer_shell *dirty_next;
