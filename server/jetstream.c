@@ -374,9 +374,24 @@ static void streams_turn(struct jetstream *jetstream)
     }
 }
 
+/* Who listens has changed: push consumers start and stop with it. */
+static void look_for_interest(struct jetstream *jetstream)
+{
+    uint64_t generation =
+        account_generation(router_account_default(server_router(jetstream->server)));
+    struct stream *stream;
+
+    if (generation == jetstream->interest_generation)
+        return;
+    jetstream->interest_generation = generation;
+    for (size_t at = 0; (stream = table_next(&jetstream->streams, &at)) != NULL;)
+        stream_interest_changed(stream);
+}
+
 void jetstream_turn(struct jetstream *jetstream)
 {
     jetstream->turning = true;
+    look_for_interest(jetstream);
     api_turn(jetstream->api);
     jetstream_catalogue_turn(jetstream);
     streams_turn(jetstream);
