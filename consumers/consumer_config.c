@@ -3,7 +3,7 @@
 #include <stddef.h>
 
 static const char *const deliver_names[] = {
-    "all", "last", "new", "by_start_sequence", "by_start_time", "last_per_subject", NULL};
+    "all", "last", "new", "by_start_sequence", "by_start_time", "last_per_subject", "undefined", NULL};
 static const char *const ack_names[] = {"none", "all", "explicit", "flow_control", NULL};
 static const char *const replay_names[] = {"instant", "original", NULL};
 static const char *const priority_names[] = {"none", "overflow", "pinned_client", "prioritized", NULL};

@@ -284,7 +284,8 @@ static enum err open_all(struct jetstream *jetstream)
     enum err err = store_open(server_io(jetstream->server), "millrace", &options, &jetstream->store, &error);
 
     if (err != OK) {
-        logger_fatal(logger, "Can't start JetStream: %s", error.text[0] ? error.text : err_text(err));
+        logger_fatal(logger, "Can't start JetStream in \"%s/millrace\": %s", server_options(jetstream->server)->store_dir,
+                     error.text[0] ? error.text : err_text(err));
         return err;
     }
     err = open_meta(jetstream);
@@ -374,9 +375,24 @@ static void streams_turn(struct jetstream *jetstream)
     }
 }
 
+/* Who listens has changed: push consumers start and stop with it. */
+static void look_for_interest(struct jetstream *jetstream)
+{
+    uint64_t generation =
+        account_generation(router_account_default(server_router(jetstream->server)));
+    struct stream *stream;
+
+    if (generation == jetstream->interest_generation)
+        return;
+    jetstream->interest_generation = generation;
+    for (size_t at = 0; (stream = table_next(&jetstream->streams, &at)) != NULL;)
+        stream_interest_changed(stream);
+}
+
 void jetstream_turn(struct jetstream *jetstream)
 {
     jetstream->turning = true;
+    look_for_interest(jetstream);
     api_turn(jetstream->api);
     jetstream_catalogue_turn(jetstream);
     streams_turn(jetstream);

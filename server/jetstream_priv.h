@@ -18,6 +18,7 @@ struct jetstream {
     struct catalogue catalogue;
     bool lead; /* of the metadata group */
     struct table streams;
+    uint64_t interest_generation; /* of the account, when it was last looked at */
     struct stream *dirty; /* have something to do this turn */
     struct catalogue_op *op_first, *op_last; /* waiting */
     struct catalogue_op *op_current;

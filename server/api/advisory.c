@@ -113,6 +113,23 @@ bool advisory_of_action(struct jetstream *jetstream, struct bytes stream, struct
            subject_of(subject, event_of(action), stream, consumer);
 }
 
+bool advisory_of_pause(struct jetstream *jetstream, struct bytes stream, struct bytes consumer, bool paused,
+                       int64_t until_ns, struct buf *subject, struct buf *body)
+{
+    const struct kind *kind = &kinds[ADVISORY_RESUMED];
+    struct json_writer writer;
+    char until[TEXT_TIME_MAX];
+    size_t size = text_time(until, until_ns);
+
+    begin(jetstream, &writer, body, kind->type);
+    member(&writer, BYTES("stream"), stream);
+    member(&writer, BYTES("consumer"), consumer);
+    JSON_KEY(&writer, "paused");
+    json_bool(&writer, paused);
+    member(&writer, BYTES("pause_until"), bytes_of(until, size));
+    return end(&writer) && subject_of(subject, kind->prefix, stream, consumer);
+}
+
 bool advisory_of_request(struct jetstream *jetstream, struct bytes account, struct bytes subject,
                          struct bytes request, struct bytes response, struct buf *body)
 {

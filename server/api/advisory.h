@@ -14,6 +14,9 @@ bool advisory_of_consumer(struct jetstream *jetstream, struct bytes stream, stru
 bool advisory_of_action(struct jetstream *jetstream, struct bytes stream, struct bytes consumer,
                         const char *action, struct buf *subject, struct buf *body);
 
+/* A consumer has been paused until then, or no longer is. */
+bool advisory_of_pause(struct jetstream *jetstream, struct bytes stream, struct bytes consumer, bool paused,
+                       int64_t until_ns, struct buf *subject, struct buf *body);
 /* The audit of one API request; the subject is "$JS.EVENT.ADVISORY.API". */
 bool advisory_of_request(struct jetstream *jetstream, struct bytes account, struct bytes subject,
                          struct bytes request, struct bytes response, struct buf *body);

@@ -129,6 +129,7 @@ static const struct api_endpoint *const tables[] = {
     api_stream_query_endpoints,
     api_message_endpoints,
     api_consumer_endpoints,
+    api_consumer_manage_endpoints,
 };
 
 static const struct api_endpoint *find_endpoint(struct bytes subject)

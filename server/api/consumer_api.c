@@ -1,4 +1,5 @@
-/* consumer_api: the CONSUMER.* endpoints (reference consumers 1). */
+/* consumer_api: creating, deleting and looking at consumers (reference consumers 1). The rest of CONSUMER.* is
+ * in consumer_manage_api.c. */
 #include <stddef.h>
 #include <stdio.h>
 
@@ -35,6 +36,11 @@ struct creation {
     struct consumer_config *config;
     enum create_action action;
 };
+
+static struct api_request *request_of(struct stream_op *op)
+{
+    return (struct api_request *)((uint8_t *)op - offsetof(struct api_request, stream_op));
+}
 
 /* ---- CREATE: the three forms ---------------------------------------------------------------------------- */
 
@@ -110,54 +116,73 @@ static bool settle_filter(struct api_request *request, struct consumer_config *c
     return true;
 }
 
-static bool too_many(const struct stream *stream)
+static bool too_many(struct api_request *request, const struct stream *stream)
 {
     int64_t most = stream_config(stream)->max_consumers;
+    size_t count;
 
-    return most > 0 && (uint64_t)most <= stream_consumer_count(stream);
+    (void)api_consumers(request, stream, &count);
+    return most > 0 && (uint64_t)most <= count;
 }
 
-/* An existing consumer keeps the pause it has: that is changed by PAUSE only. */
-static uint16_t check_existing(struct stream_op *op, const struct consumer *consumer, struct creation *creation)
+/* What an existing consumer keeps: its pause, which PAUSE alone changes, and, if it was ephemeral, that it
+ * goes away when unused. */
+static void keep(const struct consumer_config *from, struct consumer_config *to, struct arena *arena)
 {
+    to->pause_until_ns = from->pause_until_ns;
+    if (from->durable_name.size == 0 && to->inactive_threshold_ns == 0)
+        to->inactive_threshold_ns = CONSUMER_INACTIVE_DEFAULT_NS;
+    consumer_check_level(to, arena);
+}
+
+static uint16_t refuse_op(struct stream_op *op, uint16_t error, const char *text)
+{
+    snprintf(op->error_text, sizeof op->error_text, "%.150s", text);
+    return error;
+}
+
+static uint16_t check_existing(struct stream_op *op, struct consumer *consumer, struct creation *creation)
+{
+    struct api_request *request = request_of(op);
     const struct consumer_config *from = consumer_config(consumer);
     struct consumer_config *to = creation->config;
     struct consumer_verdict verdict;
     struct consumer_info info;
 
-    to->pause_until_ns = from->pause_until_ns;
+    keep(from, to, &request->arena);
     if (schema_equal(&consumer_config_schema, from, to)) {
         op->kind = STREAM_OP_READ;
         return 0;
     }
     if (creation->action == ACTION_CREATE)
         return 10148;
-    consumer_describe((struct consumer *)consumer, 0, 0, &info);
+    consumer_describe(consumer, 0, 0, &info);
     consumer_check_update(from, to, info.push_bound, &verdict);
     if (verdict.error != 0)
-        snprintf(op->error_text, sizeof op->error_text, "%.150s", verdict.text);
+        return refuse_op(op, verdict.error, verdict.text);
+    if (consumer_volatile(consumer) && to->durable_name.size > 0)
+        return refuse_op(op, 10012, "an ephemeral consumer without acks can not become durable in this version of "
+                                    "Millrace");
     op->consumer_config = consumer_volatile(consumer) ? to : NULL;
-    return verdict.error;
+    op->json = api_encode(request, &consumer_config_schema, to);
+    return op->json.size > 0 ? 0 : 10023;
 }
 
 static uint16_t create_check(struct stream_op *op, struct stream *stream)
 {
-    struct api_request *request =
-        (struct api_request *)((uint8_t *)op - offsetof(struct api_request, stream_op));
-    struct creation *creation = request->parsed;
+    struct creation *creation = request_of(op)->parsed;
     struct consumer *consumer = stream_consumer(stream, op->name);
 
     if (consumer != NULL)
         return check_existing(op, consumer, creation);
     if (creation->action == ACTION_UPDATE)
         return 10149;
-    return too_many(stream) ? 10026 : 0;
+    return too_many(request_of(op), stream) ? 10026 : 0;
 }
 
 static void create_done(struct stream_op *op, struct stream *stream)
 {
-    struct api_request *request =
-        (struct api_request *)((uint8_t *)op - offsetof(struct api_request, stream_op));
+    struct api_request *request = request_of(op);
     struct consumer *consumer;
     struct json_writer *writer;
 
@@ -169,29 +194,17 @@ static void create_done(struct stream_op *op, struct stream *stream)
     assert(consumer != NULL);
     writer = api_answer_begin(request);
     api_consumer_info(writer, request, stream, consumer, true);
+    if (op->created && consumer_config(consumer)->pause_until_ns > op->created_ns)
+        api_advise_pause(request, stream_name(stream), op->name, true, consumer_config(consumer)->pause_until_ns);
     if (op->created)
         api_advise(request, stream_name(stream), op->name, "create");
     api_answer(request);
 }
 
-static struct bytes encode(struct api_request *request, const struct consumer_config *config)
-{
-    struct json_writer writer;
-    struct buf text;
-    struct bytes json;
-
-    buf_init(&text, API_REQUEST_MAX);
-    json_writer_init(&writer, &text);
-    schema_encode(&consumer_config_schema, config, &writer);
-    json = writer.failed ? bytes_of(NULL, 0) : arena_copy(&request->arena, buf_bytes(&text));
-    buf_deinit(&text);
-    return json;
-}
-
 static void submit_create(struct api_request *request, struct stream *stream, struct creation *creation)
 {
     struct consumer_config *config = creation->config;
-    struct bytes json = encode(request, config);
+    struct bytes json = api_encode(request, &consumer_config_schema, config);
 
     if (json.size == 0) {
         api_refuse(request, 10003, NULL);
@@ -289,8 +302,7 @@ static uint16_t delete_check(struct stream_op *op, struct stream *stream)
 
 static void delete_done(struct stream_op *op, struct stream *stream)
 {
-    struct api_request *request =
-        (struct api_request *)((uint8_t *)op - offsetof(struct api_request, stream_op));
+    struct api_request *request = request_of(op);
 
     if (stream == NULL || op->error != 0) {
         api_refuse(request, stream == NULL ? 10059 : op->error, op->error_text);
@@ -320,13 +332,7 @@ static void run_delete(struct api_request *request)
 
 /* ---- NAMES, LIST ------------------------------------------------------------------------------------------------- */
 
-struct page_request {
-    int64_t offset;
-};
-static const struct schema_field page_fields[] = {
-    {"offset", SCHEMA_INT64, SCHEMA_GO_INT, offsetof(struct page_request, offset), NULL, NULL, NULL},
-};
-static const struct schema page_schema = {"ApiPagedRequest", sizeof(struct page_request), page_fields, 1, NULL};
+static const struct schema paged = API_PAGED_SCHEMA("JSApiConsumersRequest");
 
 struct page {
     struct consumer **all;
@@ -337,16 +343,16 @@ struct page {
 /* Opens the answer and finds the page; false: answered. */
 static bool open_page(struct api_request *request, struct stream **stream, size_t limit, struct page *page)
 {
-    struct page_request parsed;
+    struct api_paged parsed;
     size_t count;
 
-    if (!api_parse_optional(request, &page_schema, true, &parsed))
+    if (!api_parse_optional(request, &paged, true, &parsed))
         return false;
     *stream = api_stream(request, 2);
     if (*stream == NULL)
         return false;
-    page->all = stream_consumers(*stream, &request->arena, &count);
-    page->from = parsed.offset < 0 ? 0 : (uint64_t)parsed.offset > count ? count : (size_t)parsed.offset;
+    page->all = api_consumers(request, *stream, &count);
+    page->from = api_page_from(&parsed, count);
     page->to = count - page->from > limit ? page->from + limit : count;
     page->writer = api_answer_begin(request);
     JSON_KEY(page->writer, "total");
@@ -389,45 +395,6 @@ static void run_list(struct api_request *request)
     api_answer(request);
 }
 
-/* ---- what is refused --------------------------------------------------------------------------------------------- */
-
-static void run_cluster_only(struct api_request *request)
-{
-    api_refuse(request, 10010, NULL);
-}
-
-static bool consumer_exists(struct api_request *request)
-{
-    struct stream *stream = api_stream(request, 2);
-
-    if (stream == NULL)
-        return false;
-    if (stream_consumer(stream, api_token(request, 3)) == NULL) {
-        api_refuse(request, 10014, NULL);
-        return false;
-    }
-    return true;
-}
-
-static void run_pause(struct api_request *request)
-{
-    if (consumer_exists(request))
-        api_refuse(request, 10003, "consumer pause is not supported by this version of Millrace");
-}
-
-static void run_reset(struct api_request *request)
-{
-    if (consumer_exists(request))
-        api_refuse(request, 10204, "invalid reset: not supported by this version of Millrace");
-}
-
-/* No consumer has groups here. */
-static void run_unpin(struct api_request *request)
-{
-    if (consumer_exists(request))
-        api_refuse(request, 10160, NULL);
-}
-
 const struct api_endpoint api_consumer_endpoints[] = {
     {"CONSUMER.CREATE.*", "consumer_create_response", run_create, NULL},
     {"CONSUMER.CREATE.*.>", "consumer_create_response", run_create, NULL},
@@ -436,10 +403,5 @@ const struct api_endpoint api_consumer_endpoints[] = {
     {"CONSUMER.LIST.*", "consumer_list_response", run_list, API_PAGED ",\"consumers\":[]"},
     {"CONSUMER.INFO.*.*", "consumer_info_response", run_info, NULL},
     {"CONSUMER.DELETE.*.*", "consumer_delete_response", run_delete, NULL},
-    {"CONSUMER.PAUSE.*.*", "consumer_pause_response", run_pause,
-     "\"paused\":false,\"pause_until\":\"0001-01-01T00:00:00Z\""},
-    {"CONSUMER.RESET.*.*", "consumer_reset_response", run_reset, NULL},
-    {"CONSUMER.UNPIN.*.*", "consumer_unpin_response", run_unpin, NULL},
-    {"CONSUMER.LEADER.STEPDOWN.*.*", "consumer_leader_stepdown_response", run_cluster_only, NULL},
     {NULL, NULL, NULL, NULL},
 };

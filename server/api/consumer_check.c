@@ -10,7 +10,6 @@
 #define SECOND               INT64_C(1000000000)
 #define MILLISECOND          INT64_C(1000000)
 #define ACK_WAIT_DEFAULT     (30 * SECOND)
-#define INACTIVE_DEFAULT     (5 * SECOND)
 #define MAX_WAITING_DEFAULT  512
 #define ACK_PENDING_DEFAULT  1000
 #define DESCRIPTION_MAX      4096
@@ -83,7 +82,7 @@ static bool raise_negatives(struct consumer_config *config, bool pedantic, struc
     return true;
 }
 
-static void set_level(struct consumer_config *config, struct arena *arena)
+void consumer_check_level(struct consumer_config *config, struct arena *arena)
 {
     bool level_one = config->pause_until_ns != TIME_UNSET || config->priority_policy != PRIORITY_NONE ||
                      config->priority_groups.count > 0;
@@ -105,7 +104,7 @@ static bool set_waits(struct consumer_config *config, bool pedantic, struct cons
     if (config->ack_wait_ns < 0)
         return refuse_constant(verdict, 10183);
     if (config->backoff_ns.count > 0) {
-        if (pedantic && config->ack_wait_ns != 0 && config->ack_wait_ns != config->backoff_ns.at[0])
+        if (pedantic && config->ack_wait_ns != config->backoff_ns.at[0])
             return refuse(verdict, 10157,
                           "pedantic mode: first backoff value has to equal batch AckWait");
         config->ack_wait_ns = config->backoff_ns.at[0];
@@ -115,23 +114,43 @@ static bool set_waits(struct consumer_config *config, bool pedantic, struct cons
     return true;
 }
 
+/* Limits of the stream are defaults of its consumers; pedantic requests must state them. */
+static bool set_limits(struct consumer_config *config, const struct stream_consumer_limits *limits, bool pedantic,
+                       struct consumer_verdict *verdict)
+{
+    if (config->max_ack_pending == 0 && limits->max_ack_pending > 0) {
+        if (pedantic)
+            return refuse(verdict, 10157,
+                          "pedantic mode: max_ack_pending must be set if it's configured in stream limits");
+        config->max_ack_pending = limits->max_ack_pending;
+    }
+    if (config->inactive_threshold_ns == 0 && limits->inactive_threshold_ns > 0) {
+        if (pedantic)
+            return refuse(verdict, 10157,
+                          "pedantic mode: inactive_threshold must be set if it's configured in stream limits");
+        config->inactive_threshold_ns = limits->inactive_threshold_ns;
+    }
+    return true;
+}
+
 static bool set_defaults(struct consumer_config *config, const struct stream_config *stream, bool pedantic,
                          struct consumer_verdict *verdict)
 {
-    const struct stream_consumer_limits *limits = &stream->consumer_limits;
-
-    if (!raise_negatives(config, pedantic, verdict) || !set_waits(config, pedantic, verdict))
+    if (config->deliver_policy == DELIVER_UNDEFINED)
+        config->deliver_policy = DELIVER_ALL;
+    if (!raise_negatives(config, pedantic, verdict) || !set_waits(config, pedantic, verdict) ||
+        !set_limits(config, &stream->consumer_limits, pedantic, verdict))
         return false;
+    if (config->ack_policy == ACK_FLOW_CONTROL && !pedantic) {
+        config->flow_control = true;
+        config->idle_heartbeat_ns = SECOND;
+    }
     if (config->deliver_subject.size == 0 && config->max_waiting == 0)
         config->max_waiting = MAX_WAITING_DEFAULT;
     if (config->max_ack_pending == 0 && config->ack_policy != ACK_NONE)
-        config->max_ack_pending = limits->max_ack_pending > 0 ? limits->max_ack_pending : ACK_PENDING_DEFAULT;
-    if (config->inactive_threshold_ns == 0) {
-        if (limits->inactive_threshold_ns > 0)
-            config->inactive_threshold_ns = limits->inactive_threshold_ns;
-        else if (config->durable_name.size == 0)
-            config->inactive_threshold_ns = INACTIVE_DEFAULT;
-    }
+        config->max_ack_pending = ACK_PENDING_DEFAULT;
+    if (config->inactive_threshold_ns == 0 && config->durable_name.size == 0)
+        config->inactive_threshold_ns = CONSUMER_INACTIVE_DEFAULT_NS;
     return true;
 }
 
@@ -185,7 +204,8 @@ static bool forms_cycle(const struct consumer_config *config, const struct strea
 static bool check_push(const struct consumer_config *config, const struct stream_config *stream,
                        struct consumer_verdict *verdict)
 {
-    if (!subject_valid_strict(config->deliver_subject))
+    if (!subject_valid_strict(config->deliver_subject) ||
+        subject_token_count(config->deliver_subject) > SUBJECT_TOKENS_MAX)
         return refuse_constant(verdict, 10112);
     if (subject_has_wildcard(config->deliver_subject))
         return refuse_constant(verdict, 10079);
@@ -244,18 +264,26 @@ static bool check_direct(const struct consumer_config *config, struct consumer_v
     return config->durable_name.size > 0 ? refuse_constant(verdict, 10091) : true;
 }
 
+static bool filter_fits(struct bytes filter)
+{
+    return subject_valid_strict(filter) && subject_token_count(filter) <= SUBJECT_TOKENS_MAX;
+}
+
 static bool check_filters(const struct consumer_config *config, struct consumer_verdict *verdict)
 {
     const struct schema_strings *filters = &config->filter_subjects;
 
     if (config->filter_subject.size > 0 && filters->count > 0)
         return refuse_constant(verdict, 10136);
-    if (config->filter_subject.size > 0 && !subject_valid_strict(config->filter_subject))
+    if (filters->count > CONSUMER_FILTERS_MAX)
+        return refuse(verdict, 10012, "more than %u filter subjects are not supported by this version of Millrace",
+                      CONSUMER_FILTERS_MAX);
+    if (config->filter_subject.size > 0 && !filter_fits(config->filter_subject))
         return refuse(verdict, 10052, "invalid subject");
     for (size_t i = 0; i < filters->count; i++) {
         if (filters->at[i].size == 0)
             return refuse_constant(verdict, 10139);
-        if (!subject_valid_strict(filters->at[i]))
+        if (!filter_fits(filters->at[i]))
             return refuse(verdict, 10052, "invalid subject");
     }
     for (size_t i = 0; i < filters->count; i++) {
@@ -267,54 +295,106 @@ static bool check_filters(const struct consumer_config *config, struct consumer_
     return true;
 }
 
+static bool refuse_start(struct consumer_verdict *verdict, const char *policy, const char *option, const char *what)
+{
+    return refuse(verdict, 10094, "consumer delivery policy is deliver %s, but optional %s is %s", policy, option,
+                  what);
+}
+
 static bool check_start(const struct consumer_config *config, struct consumer_verdict *verdict)
 {
-    static const char *const names[] = {"all", "last", "new", "", "", "last per subject"};
+    static const char *const names[] = {
+        [DELIVER_ALL] = "all",
+        [DELIVER_LAST] = "last",
+        [DELIVER_NEW] = "new",
+        [DELIVER_BY_START_SEQUENCE] = "by start sequence",
+        [DELIVER_BY_START_TIME] = "by start time",
+        [DELIVER_LAST_PER_SUBJECT] = "last per subject",
+    };
+    const char *policy = names[config->deliver_policy];
+    bool by_sequence = config->deliver_policy == DELIVER_BY_START_SEQUENCE;
+    bool by_time = config->deliver_policy == DELIVER_BY_START_TIME;
     bool has_sequence = config->opt_start_seq > 0;
     bool has_time = config->opt_start_time_ns != TIME_UNSET;
     bool filtered = config->filter_subject.size > 0 || config->filter_subjects.count > 0;
 
-    switch (config->deliver_policy) {
-    case DELIVER_BY_START_SEQUENCE:
-        if (has_time)
-            return refuse(verdict, 10094, "consumer delivery policy is deliver by start sequence, but optional "
-                                          "start time is also set");
-        return has_sequence ? true
-                            : refuse(verdict, 10094, "consumer delivery policy is deliver by start sequence, "
-                                                     "but optional start sequence is not set");
-    case DELIVER_BY_START_TIME:
-        if (has_sequence)
-            return refuse(verdict, 10094, "consumer delivery policy is deliver by start time, but optional "
-                                          "start start sequence is also set");
-        return has_time ? true
-                        : refuse(verdict, 10094, "consumer delivery policy is deliver by start time, but "
-                                                 "optional start time is not set");
-    default: break;
-    }
-    if (has_sequence)
-        return refuse(verdict, 10094, "consumer delivery policy is deliver %s, but optional start sequence is "
-                                      "also set", names[config->deliver_policy]);
-    if (has_time)
-        return refuse(verdict, 10094, "consumer delivery policy is deliver %s, but optional start time is "
-                                      "also set", names[config->deliver_policy]);
+    if (by_sequence && !has_sequence)
+        return refuse_start(verdict, policy, "start sequence", "not set");
+    if (by_time && !has_time)
+        return refuse_start(verdict, policy, "start time", "not set");
+    if (has_sequence && !by_sequence) /* the doubled word is the reference's */
+        return refuse_start(verdict, policy, by_time ? "start start sequence" : "start sequence", "also set");
+    if (has_time && !by_time)
+        return refuse_start(verdict, policy, "start time", "also set");
     if (config->deliver_policy == DELIVER_LAST_PER_SUBJECT && !filtered)
-        return refuse(verdict, 10094, "consumer delivery policy is deliver last per subject, but optional "
-                                      "filter subject is not set");
+        return refuse_start(verdict, policy, "filter subject", "not set");
     return true;
+}
+
+/* As strconv.Atoi: an optional sign, digits, 64 bits. NULL: it is a number. */
+static const char *not_a_number(struct bytes text)
+{
+    bool negative = text.size > 0 && text.at[0] == '-';
+    uint64_t value;
+
+    if (text.size > 0 && (negative || text.at[0] == '+'))
+        text = bytes_skip(text, 1);
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.at[i] < '0' || text.at[i] > '9')
+            return "invalid syntax";
+    }
+    if (text.size == 0)
+        return "invalid syntax";
+    return bytes_read_u64(text, &value) && value <= (uint64_t)INT64_MAX + negative ? NULL : "value out of range";
 }
 
 static bool check_sampling(const struct consumer_config *config, struct consumer_verdict *verdict)
 {
     struct bytes text = config->sample_freq;
-    uint64_t value;
+    const char *complaint;
 
     if (text.size > 0 && text.at[text.size - 1] == '%')
         text = bytes_take(text, text.size - 1);
-    if (config->sample_freq.size == 0 || bytes_read_u64(text, &value))
+    complaint = config->sample_freq.size == 0 ? NULL : not_a_number(text);
+    if (complaint == NULL)
         return true;
     return refuse(verdict, 10095,
-                  "failed to parse consumer sampling configuration: strconv.Atoi: parsing \"%.*s\": invalid syntax",
-                  text.size < 40 ? (int)text.size : 40, (const char *)text.at);
+                  "failed to parse consumer sampling configuration: strconv.Atoi: parsing \"%.*s\": %s",
+                  text.size < 40 ? (int)text.size : 40, (const char *)text.at, complaint);
+}
+
+bool consumer_check_group(struct bytes name)
+{
+    for (size_t i = 0; i < name.size; i++) {
+        uint8_t c = name.at[i];
+        bool letter = (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
+
+        if (!letter && !(c >= '0' && c <= '9') && (c == 0 || strchr("/_=-", c) == NULL))
+            return false;
+    }
+    return name.size >= 1 && name.size <= 16;
+}
+
+static bool check_groups(const struct consumer_config *config, struct consumer_verdict *verdict)
+{
+    const struct schema_strings *groups = &config->priority_groups;
+
+    if (config->priority_policy == PRIORITY_NONE) {
+        if (groups->count > 0)
+            return refuse_constant(verdict, 10196);
+        return config->priority_timeout_ns > 0 ? refuse_constant(verdict, 10197) : true;
+    }
+    if (config->deliver_subject.size > 0)
+        return refuse_constant(verdict, 10178);
+    if (groups->count == 0)
+        return refuse_constant(verdict, 10159);
+    for (size_t i = 0; i < groups->count; i++) {
+        if (groups->at[i].size == 0)
+            return refuse_constant(verdict, 10161);
+        if (!consumer_check_group(groups->at[i]))
+            return refuse_constant(verdict, 10162);
+    }
+    return true;
 }
 
 static bool check_rest(const struct consumer_config *config, struct consumer_verdict *verdict)
@@ -329,23 +409,17 @@ static bool check_rest(const struct consumer_config *config, struct consumer_ver
         size += config->metadata.keys[i].size + config->metadata.values[i].size;
     if (size > METADATA_MAX)
         return refuse(verdict, 10135, "consumer metadata exceeds maximum size of 128KB");
-    if (config->priority_policy != PRIORITY_NONE && config->deliver_subject.size > 0)
-        return refuse_constant(verdict, 10178);
-    if (config->priority_policy != PRIORITY_NONE && config->priority_groups.count == 0)
-        return refuse_constant(verdict, 10159);
-    if (config->priority_policy == PRIORITY_NONE && config->priority_groups.count > 0)
-        return refuse_constant(verdict, 10196);
-    if (config->priority_policy == PRIORITY_NONE && config->priority_timeout_ns > 0)
-        return refuse_constant(verdict, 10197);
-    return true;
+    return check_groups(config, verdict);
 }
 
 static bool check_built(const struct consumer_config *config, struct consumer_verdict *verdict)
 {
     const char *unsupported = consumer_config_unsupported(config);
 
-    if (config->name.size > NAME_MAX_SIZE)
+    if (config->durable_name.size > NAME_MAX_SIZE)
         return refuse(verdict, 10102, "consumer name is too long, maximum allowed is %d", NAME_MAX_SIZE);
+    if (config->name.size > NAME_MAX_SIZE)
+        return refuse(verdict, 10012, "error creating store for consumer");
     if (unsupported != NULL)
         return refuse(verdict, 10012, "%s is not supported by this version of Millrace", unsupported);
     return true;
@@ -376,7 +450,7 @@ void consumer_check(struct consumer_config *config, const struct stream_config *
         !check_filters(config, verdict) || !check_start(config, verdict) ||
         !check_sampling(config, verdict) || !check_rest(config, verdict) || !check_built(config, verdict))
         return;
-    set_level(config, arena);
+    consumer_check_level(config, arena);
 }
 
 /* ---- updates -------------------------------------------------------------------------------------------------- */

@@ -8,6 +8,11 @@
 #include "consumers/consumer_config.h"
 #include "server/stream/stream_config.h"
 
+/* Of consumers without durable name. */
+#define CONSUMER_INACTIVE_DEFAULT_NS INT64_C(5000000000)
+/* Filters are compared with one another. */
+#define CONSUMER_FILTERS_MAX 2048u
+
 struct consumer_verdict {
     uint16_t error; /* 0: fine */
     char text[200]; /* description, empty: the constant one */
@@ -23,6 +28,12 @@ void consumer_check(struct consumer_config *config, const struct stream_config *
 /* May `from` become `to`? `bound`: the present deliver subject has interest. Both are normalised. */
 void consumer_check_update(const struct consumer_config *from, const struct consumer_config *to, bool bound,
                            struct consumer_verdict *verdict);
+
+/* Puts the required API level among the metadata and takes out what only answers have. */
+void consumer_check_level(struct consumer_config *config, struct arena *arena);
+
+/* Name rules of priority groups. */
+bool consumer_check_group(struct bytes name);
 
 /* Name rules of consumers and streams: no blanks, '.', '*', '>', '\\', '/'. */
 bool consumer_check_name(struct bytes name);

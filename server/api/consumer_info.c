@@ -70,3 +70,16 @@ void api_consumer_info(struct json_writer *writer, struct api_request *request, 
     }
     api_time(writer, BYTES("ts"), log_now_ns);
 }
+
+struct consumer **api_consumers(struct api_request *request, const struct stream *stream, size_t *count)
+{
+    size_t all_count;
+    struct consumer **all = stream_consumers(stream, &request->arena, &all_count);
+
+    *count = 0;
+    for (size_t i = 0; i < all_count; i++) {
+        if (!consumer_config(all[i])->direct)
+            all[(*count)++] = all[i];
+    }
+    return all;
+}

@@ -1,6 +1,7 @@
 #include "server/api/request.h"
 
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 
 #include "base/heap.h"
@@ -10,6 +11,9 @@
 #include "server/api/api_priv.h"
 
 #define API_PREFIX      "$JS.API."
+#define ADVISORY_SUBJECT_MAX 2048u
+#define ADVISORY_BODY_MAX    8192u
+
 #define API_TYPE_PREFIX "io.nats.jetstream.api.v1."
 
 /* ---- life -------------------------------------------------------------------------------------------- */
@@ -135,6 +139,16 @@ bool api_level_is_met(struct bytes headers)
 
 /* ---- bodies --------------------------------------------------------------------------------------------- */
 
+const struct schema_field api_paged_field = {
+    "offset", SCHEMA_INT64, SCHEMA_GO_INT, offsetof(struct api_paged, offset), NULL, NULL, NULL};
+
+size_t api_page_from(const struct api_paged *paged, size_t count)
+{
+    if (paged->offset < 0)
+        return 0;
+    return (uint64_t)paged->offset > count ? count : (size_t)paged->offset;
+}
+
 /* Several documents are read into the same struct one after the other, as the reference does it. */
 bool api_parse(struct api_request *request, const struct schema *schema, bool strict, void *out)
 {
@@ -171,7 +185,7 @@ bool api_parse_optional(struct api_request *request, const struct schema *schema
     return true;
 }
 
-bool api_parse_nothing(struct api_request *request)
+bool api_is_empty(struct api_request *request)
 {
     struct json_error error;
     const struct json *json;
@@ -179,7 +193,12 @@ bool api_parse_nothing(struct api_request *request)
     if (request->body.size == 0)
         return true;
     json = json_parse(&request->arena, request->body, &error);
-    if (json != NULL && json->type == JSON_OBJECT && json->child == NULL)
+    return json != NULL && json->type == JSON_OBJECT && json->child == NULL;
+}
+
+bool api_parse_nothing(struct api_request *request)
+{
+    if (api_is_empty(request))
         return true;
     api_refuse(request, 10038, NULL);
     return false;
@@ -292,16 +311,51 @@ void api_time(struct json_writer *writer, struct bytes key, int64_t time_ns)
     json_string(writer, bytes_of(text, size));
 }
 
-void api_advise(struct api_request *request, struct bytes stream, struct bytes consumer, const char *action)
+struct bytes api_encode(struct api_request *request, const struct schema *schema, const void *in)
+{
+    struct json_writer writer;
+    struct buf text;
+    struct bytes json;
+
+    buf_init(&text, API_REQUEST_MAX);
+    json_writer_init(&writer, &text);
+    schema_encode(schema, in, &writer);
+    json = writer.failed ? bytes_of(NULL, 0) : arena_copy(&request->arena, buf_bytes(&text));
+    buf_deinit(&text);
+    return json;
+}
+
+/* ---- advisories ------------------------------------------------------------------------------------------- */
+
+static void advise(struct api_request *request, const struct buf *subject, const struct buf *body)
 {
     struct jetstream *jetstream = request->api->jetstream;
+
+    if (jetstream_listened(jetstream, request->account, buf_bytes(subject)))
+        jetstream_answer(jetstream, request->account, buf_bytes(subject), bytes_of(NULL, 0), buf_bytes(body));
+}
+
+void api_advise(struct api_request *request, struct bytes stream, struct bytes consumer, const char *action)
+{
     struct buf subject, body;
 
-    buf_init(&subject, 2048);
-    buf_init(&body, 8192);
-    if (advisory_of_action(jetstream, stream, consumer, action, &subject, &body) &&
-        jetstream_listened(jetstream, request->account, buf_bytes(&subject)))
-        jetstream_answer(jetstream, request->account, buf_bytes(&subject), bytes_of(NULL, 0), buf_bytes(&body));
+    buf_init(&subject, ADVISORY_SUBJECT_MAX);
+    buf_init(&body, ADVISORY_BODY_MAX);
+    if (advisory_of_action(request->api->jetstream, stream, consumer, action, &subject, &body))
+        advise(request, &subject, &body);
+    buf_deinit(&subject);
+    buf_deinit(&body);
+}
+
+void api_advise_pause(struct api_request *request, struct bytes stream, struct bytes consumer, bool paused,
+                      int64_t until_ns)
+{
+    struct buf subject, body;
+
+    buf_init(&subject, ADVISORY_SUBJECT_MAX);
+    buf_init(&body, ADVISORY_BODY_MAX);
+    if (advisory_of_pause(request->api->jetstream, stream, consumer, paused, until_ns, &subject, &body))
+        advise(request, &subject, &body);
     buf_deinit(&subject);
     buf_deinit(&body);
 }

@@ -55,6 +55,16 @@ struct jetstream *api_jetstream(const struct api_request *request);
 /* The stream named by that token or NULL (then 10059 has been answered and the request is gone). */
 struct stream *api_stream(struct api_request *request, size_t token);
 
+/* What requests for pages begin with. */
+struct api_paged {
+    int64_t offset;
+};
+extern const struct schema_field api_paged_field;
+#define API_PAGED_SCHEMA(type) {type ".ApiPagedRequest", sizeof(struct api_paged), &api_paged_field, 1, NULL}
+
+/* The place of the first of `count` things on the page. */
+size_t api_page_from(const struct api_paged *paged, size_t count);
+
 /* ---- bodies -------------------------------------------------------------------------------------- */
 
 /* Parses the body with `schema` into `out` (cleared first). An empty body is an empty object. False: 10025
@@ -64,6 +74,8 @@ bool api_parse(struct api_request *request, const struct schema *schema, bool st
 bool api_parse_optional(struct api_request *request, const struct schema *schema, bool strict, void *out);
 /* For endpoints that take nothing: false: 10038 has been answered and the request is gone. */
 bool api_parse_nothing(struct api_request *request);
+/* Nothing, or an object without members: what endpoints that need a body refuse. */
+bool api_is_empty(struct api_request *request);
 
 /* ---- answering: each ends the request, which is freed. ------------------------------------------------ */
 
@@ -76,6 +88,9 @@ void api_answer_success(struct api_request *request);
 void api_refuse(struct api_request *request, uint16_t err_code, const char *text);
 [[gnu::format(printf, 3, 4)]] void api_refuse_print(struct api_request *request, uint16_t err_code,
                                                     const char *format, ...);
+
+/* `in` as JSON in the request's arena; empty when it is too large. */
+struct bytes api_encode(struct api_request *request, const struct schema *schema, const void *in);
 
 /* ---- shared encoders ------------------------------------------------------------------------------------ */
 
@@ -97,11 +112,13 @@ struct api_subjects {
  * a page of subjects, empty: none); cluster and ts. */
 void api_stream_head(struct json_writer *writer, struct api_request *request, struct stream *stream,
                      bool dynamic);
-void api_stream_state(struct json_writer *writer, struct stream *stream, bool deleted,
-                      const struct api_subjects *subjects);
+void api_stream_state(struct json_writer *writer, struct api_request *request, struct stream *stream,
+                      bool deleted, const struct api_subjects *subjects);
 void api_stream_tail(struct json_writer *writer, struct api_request *request, bool cluster);
 void api_consumer_info(struct json_writer *writer, struct api_request *request, struct stream *stream,
                        struct consumer *consumer, bool dynamic);
+/* The stream's consumers sorted by name, without those of sources and mirrors; in the request's arena. */
+struct consumer **api_consumers(struct api_request *request, const struct stream *stream, size_t *count);
 /* "error":{...}; text NULL or empty: the constant description. */
 void api_write_error(struct json_writer *writer, uint16_t err_code, const char *text);
 /* "key": RFC 3339 */
@@ -110,12 +127,17 @@ void api_time(struct json_writer *writer, struct bytes key, int64_t time_ns);
 /* Publishes an advisory about a stream, or its consumer when that is not empty, if anybody listens. */
 void api_advise(struct api_request *request, struct bytes stream, struct bytes consumer, const char *action);
 
+/* The same of a pause; until_ns may be TIME_UNSET. */
+void api_advise_pause(struct api_request *request, struct bytes stream, struct bytes consumer, bool paused,
+                      int64_t until_ns);
+
 /* Endpoint tables, NULL-ended by subject. */
 extern const struct api_endpoint api_account_endpoints[];
 extern const struct api_endpoint api_message_endpoints[];
 extern const struct api_endpoint api_stream_endpoints[];
 extern const struct api_endpoint api_stream_query_endpoints[];
 extern const struct api_endpoint api_consumer_endpoints[];
+extern const struct api_endpoint api_consumer_manage_endpoints[];
 extern const struct api_endpoint api_account_endpoints[];
 
 #endif

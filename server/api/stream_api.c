@@ -22,20 +22,6 @@ static struct api_request *request_of(struct catalogue_op *op)
     return (struct api_request *)((uint8_t *)op - offsetof(struct api_request, catalogue_op));
 }
 
-static struct bytes encode(struct api_request *request, const struct stream_config *config)
-{
-    struct json_writer writer;
-    struct buf text;
-    struct bytes json;
-
-    buf_init(&text, API_REQUEST_MAX);
-    json_writer_init(&writer, &text);
-    schema_encode(&stream_config_schema, config, &writer);
-    json = writer.failed ? bytes_of(NULL, 0) : arena_copy(&request->arena, buf_bytes(&text));
-    buf_deinit(&text);
-    return json;
-}
-
 /* Does another stream of the account capture what this config would? */
 static bool overlaps(struct catalogue_op *op, const struct stream_config *config)
 {
@@ -93,7 +79,7 @@ static void submit(struct api_request *request, enum catalogue_op_kind kind, str
         .kind = kind,
         .account = request->account,
         .name = config->name,
-        .json = encode(request, config),
+        .json = api_encode(request, &stream_config_schema, config),
         .check = check,
         .done = changed,
     };
@@ -169,8 +155,12 @@ static void run_create(struct api_request *request)
     error = refused_of_create(&parsed->config, api_token(request, 2), &text);
     if (error != 0)
         api_refuse(request, error, text);
-    else if (check_config(request, parsed))
-        submit(request, CATALOGUE_CREATE, &parsed->config, create_check);
+    else if (check_config(request, parsed)) {
+        if (parsed->config.num_replicas > 1) /* before it looks whether the stream is there */
+            api_refuse(request, 10074, NULL);
+        else
+            submit(request, CATALOGUE_CREATE, &parsed->config, create_check);
+    }
 }
 
 static bool violates(const struct consumer_config *consumer, const struct stream_consumer_limits *limits)
@@ -218,7 +208,7 @@ static uint16_t update_check(struct catalogue_op *op, bool *satisfied)
     if (error == 0)
         error = final_check(op, config);
     if (error == 0) {
-        op->json = encode(request, config); /* sealing may have changed it */
+        op->json = api_encode(request, &stream_config_schema, config); /* sealing may have changed it */
         error = op->json.size > 0 ? 0 : 10023;
     }
     return error;
@@ -362,15 +352,18 @@ static void run_cluster_only(struct api_request *request)
     api_refuse(request, 10010, NULL);
 }
 
-static void run_unsupported(struct api_request *request)
+static void run_snapshot(struct api_request *request)
 {
-    if (api_stream(request, 2) != NULL)
+    if (api_is_empty(request))
+        api_refuse(request, 10003, NULL);
+    else if (api_stream(request, 2) != NULL)
         api_refuse(request, 10003, "snapshots are not supported by this version of Millrace");
 }
 
 static void run_restore(struct api_request *request)
 {
-    api_refuse(request, 10003, "restore is not supported by this version of Millrace");
+    api_refuse(request, 10003,
+               api_is_empty(request) ? NULL : "restoring is not supported by this version of Millrace");
 }
 
 const struct api_endpoint api_stream_endpoints[] = {
@@ -378,8 +371,8 @@ const struct api_endpoint api_stream_endpoints[] = {
     {"STREAM.UPDATE.*", "stream_update_response", run_update, NULL},
     {"STREAM.DELETE.*", "stream_delete_response", run_delete, NULL},
     {"STREAM.PURGE.*", "stream_purge_response", run_purge, "\"purged\":0"},
-    {"STREAM.SNAPSHOT.*", "stream_snapshot_response", run_unsupported, NULL},
-    {"STREAM.RESTORE.*", "stream_restore_response", run_restore, NULL},
+    {"STREAM.SNAPSHOT.*", "stream_snapshot_response", run_snapshot, NULL},
+    {"STREAM.RESTORE.*", "stream_restore_response", run_restore, "\"deliver_subject\":\"\""},
     {"STREAM.LEADER.STEPDOWN.*", "stream_leader_stepdown_response", run_cluster_only, NULL},
     {"STREAM.PEER.REMOVE.*", "stream_remove_peer_response", run_cluster_only, NULL},
     {NULL, NULL, NULL, NULL},

@@ -357,13 +357,6 @@ static bool settle_placement(const struct checking *in)
     return true;
 }
 
-static bool check_standalone(const struct checking *in)
-{
-    if (in->config->num_replicas > 1)
-        return refuse(in, 10074);
-    return true;
-}
-
 /* ---- metadata: what the server manages ---------------------------------------------------------------------- */
 
 static const char *required_level(const struct stream_config *config)
@@ -395,7 +388,7 @@ void stream_check(struct stream_config *config, bool pedantic, struct arena *are
     static bool (*const steps[])(const struct checking *) = {
         check_names,   check_replicas,  settle_limits, check_age,     check_window,
         check_discard, check_markers,   check_schedules, check_persist, check_origins,
-        settle_subjects, check_subjects, settle_placement, check_standalone, settle_metadata,
+        settle_subjects, check_subjects, settle_placement, settle_metadata,
     };
     struct checking in = {.config = config, .pedantic = pedantic, .arena = arena, .verdict = verdict};
 
@@ -411,9 +404,9 @@ void stream_check_built(const struct stream_config *config, struct stream_verdic
 {
     const char *refused = schema_refused(&stream_config_schema, config);
 
-    verdict->error = 0;
+    verdict->error = config->num_replicas > 1 ? 10074 : 0;
     verdict->text[0] = 0;
-    if (refused != NULL)
+    if (verdict->error == 0 && refused != NULL)
         refuse_text(verdict, 10052, "%s is not supported by this version of Millrace", refused);
 }
 
@@ -449,7 +442,7 @@ static const char *violated_features(const struct stream_config *from, const str
     return NULL;
 }
 
-/* What a stream must be that is sealed from now on. */
+/* What a sealed stream must be. */
 static void seal(struct stream_config *config)
 {
     config->max_age_ns = 0;
@@ -476,7 +469,7 @@ void stream_check_update(const struct stream_config *from, struct stream_config 
         refuse_text(verdict, 10052, "%s", text);
         return;
     }
-    if (to->sealed && !from->sealed)
+    if (to->sealed)
         seal(to);
 }
 

@@ -16,8 +16,8 @@ struct stream_verdict {
 };
 
 /* Puts defaults in place and checks the result; strings and the metadata map may be replaced by ones in
- * `arena`. Features that are not built pass: stream_check_built refuses them, when everything that the
- * reference would refuse has been. */
+ * `arena`. What is not built passes: stream_check_built refuses it, when everything that the reference would
+ * refuse has been. */
 void stream_check(struct stream_config *config, bool pedantic, struct arena *arena,
                   struct stream_verdict *verdict);
 
@@ -25,6 +25,7 @@ void stream_check(struct stream_config *config, bool pedantic, struct arena *are
 void stream_check_update(const struct stream_config *from, struct stream_config *to,
                          struct stream_verdict *verdict);
 
+/* More than one replica and features that are not built. */
 void stream_check_built(const struct stream_config *config, struct stream_verdict *verdict);
 
 /* Can one message be captured by both? */

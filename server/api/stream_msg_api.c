@@ -38,7 +38,7 @@ static bool contradicts(const struct get_request *get)
     bool last = get->last_by_subj.size > 0, next = get->next_by_subj.size > 0;
     bool time = get->start_time_ns != TIME_UNSET;
 
-    if (get->batch > 0 || get->max_bytes > 0 || get->multi_last.count > 0)
+    if (get->batch > 0 || get->max_bytes > 0)
         return true;
     if (get->seq == 0 && !last && !next && !time)
         return true;
@@ -102,7 +102,7 @@ static void run_get(struct api_request *request)
     struct index_entry entry;
     struct stream *stream;
 
-    if (request->body.size == 0) {
+    if (api_is_empty(request)) {
         api_refuse(request, 10003, NULL);
         return;
     }
@@ -176,7 +176,7 @@ static void run_delete(struct api_request *request)
     struct delete_request parsed;
     struct stream *stream;
 
-    if (bytes_trim(request->body).size == 0) {
+    if (api_is_empty(request)) {
         api_refuse(request, 10003, NULL);
         return;
     }

@@ -12,16 +12,17 @@
 /* ---- INFO ---------------------------------------------------------------------------------------------------------- */
 
 struct info_request {
-    int64_t offset;
+    struct api_paged paged;
     bool deleted_details;
     struct bytes subjects_filter;
 };
 static const struct schema_field info_fields[] = {
-    {"offset", SCHEMA_INT64, SCHEMA_GO_INT, offsetof(struct info_request, offset), NULL, NULL, NULL},
     {"deleted_details", SCHEMA_BOOL, 0, offsetof(struct info_request, deleted_details), NULL, NULL, NULL},
     {"subjects_filter", SCHEMA_STRING, 0, offsetof(struct info_request, subjects_filter), NULL, NULL, NULL},
 };
-static const struct schema info_schema = {"JSApiStreamInfoRequest", sizeof(struct info_request), info_fields, 3, NULL};
+static const struct schema info_paged = API_PAGED_SCHEMA("JSApiStreamInfoRequest");
+static const struct schema info_schema = {"JSApiStreamInfoRequest", sizeof(struct info_request), info_fields, 2,
+                                          &info_paged};
 
 static void count_subject(void *context, struct bytes subject, const struct index_subject *counts)
 {
@@ -49,6 +50,7 @@ static bool find_subjects(struct api_request *request, struct stream *stream, co
     struct index_filter filter = {.subjects = &asked->subjects_filter, .count = 1};
     const struct index *index = stream_applied(stream)->index;
     uint64_t total = 0;
+    size_t from;
 
     index_subjects(index, &filter, count_subject, &total);
     if (total == 0)
@@ -58,10 +60,11 @@ static bool find_subjects(struct api_request *request, struct stream *stream, co
         return false;
     index_subjects(index, &filter, keep_subject, page);
     qsort(page->at, page->count, sizeof *page->at, compare_subjects);
+    from = api_page_from(&asked->paged, total);
     page->total = total;
-    page->offset = asked->offset < 0 ? 0 : (uint64_t)asked->offset < total ? (uint64_t)asked->offset : total;
-    page->at += page->offset;
-    page->count = total - page->offset < SUBJECTS_PAGE ? total - page->offset : SUBJECTS_PAGE;
+    page->offset = asked->paged.offset > 0 ? (uint64_t)asked->paged.offset : 0; /* as asked for: the reference */
+    page->at += from;
+    page->count = total - from < SUBJECTS_PAGE ? total - from : SUBJECTS_PAGE;
     return true;
 }
 
@@ -94,7 +97,7 @@ static void run_info(struct api_request *request)
     writer = api_answer_begin(request);
     write_page(writer, subjects.total, subjects.offset, subjects.total > 0 ? SUBJECTS_PAGE : 0);
     api_stream_head(writer, request, stream, true);
-    api_stream_state(writer, stream, parsed.deleted_details, &subjects);
+    api_stream_state(writer, request, stream, parsed.deleted_details, &subjects);
     api_stream_tail(writer, request, true);
     api_answer(request);
 }
@@ -102,17 +105,18 @@ static void run_info(struct api_request *request)
 /* ---- NAMES, LIST ------------------------------------------------------------------------------------------------------ */
 
 struct list_request {
-    int64_t offset;
+    struct api_paged paged;
     struct bytes subject;
 };
 static const struct schema_field list_fields[] = {
-    {"offset", SCHEMA_INT64, SCHEMA_GO_INT, offsetof(struct list_request, offset), NULL, NULL, NULL},
     {"subject", SCHEMA_STRING, 0, offsetof(struct list_request, subject), NULL, NULL, NULL},
 };
-static const struct schema names_schema = {"JSApiStreamNamesRequest", sizeof(struct list_request), list_fields, 2,
-                                           NULL};
-static const struct schema list_schema = {"JSApiStreamListRequest", sizeof(struct list_request), list_fields, 2,
-                                          NULL};
+static const struct schema names_paged = API_PAGED_SCHEMA("JSApiStreamNamesRequest");
+static const struct schema names_schema = {"JSApiStreamNamesRequest", sizeof(struct list_request), list_fields, 1,
+                                           &names_paged};
+static const struct schema list_paged = API_PAGED_SCHEMA("JSApiStreamListRequest");
+static const struct schema list_schema = {"JSApiStreamListRequest", sizeof(struct list_request), list_fields, 1,
+                                          &list_paged};
 
 struct page {
     struct stream **all;
@@ -145,9 +149,7 @@ static bool find_page(struct api_request *request, const struct schema *schema, 
         if (wanted(page->all[i], parsed.subject))
             page->all[page->count++] = page->all[i];
     }
-    page->from = parsed.offset < 0                           ? 0
-                 : (uint64_t)parsed.offset > page->count ? page->count
-                                                         : (size_t)parsed.offset;
+    page->from = api_page_from(&parsed.paged, page->count);
     page->to = page->count - page->from > limit ? page->from + limit : page->count;
     return true;
 }

@@ -92,6 +92,8 @@ void stream_read(struct stream *stream, struct stream_read *read);
 /* Recovers the stream's log and applies it; it leads from a later turn. Blocking. Errors as replica_open. */
 struct stream *stream_open(struct jetstream *jetstream, struct account *account, uint64_t id,
                            struct bytes name, enum err *err);
+/* Subscriptions of the account have changed: push consumers look again. */
+void stream_interest_changed(struct stream *stream);
 /* What can be done now: answers, waiting publishes, consumers, operations, the next batch. */
 void stream_turn(struct stream *stream);
 /* Drops everything. `deleted`: clients that wait on consumers are told, the log is closed and can be removed;

@@ -392,8 +392,11 @@ static void check_bound(struct consumer_shell *shell)
 
     if (!consumer_is_push(shell->consumer))
         return;
+    /* Clients also listen with a wildcard over all their deliver subjects. */
     bound = router_interest_literal(stream_router(shell->stream), shell->stream->account,
-                                    config->deliver_subject, config->deliver_group);
+                                    config->deliver_subject, config->deliver_group) ||
+            (config->deliver_group.size == 0 &&
+             router_interest(stream_router(shell->stream), shell->stream->account, config->deliver_subject));
     if (bound == shell->bound)
         return;
     shell->bound = bound;
@@ -451,6 +454,8 @@ static struct consumer_shell *make(struct stream *stream, uint64_t number, struc
     outbox_init(&shell->inbox, CONSUMER_INBOX_BYTES_MAX);
     shell->consumer = consumer_create(number, config, created_ns, &view, &out,
                                       prng_next(server_prng(jetstream_server(stream->jetstream))));
+    shell->push = consumer_is_push(shell->consumer);
+    stream->push_count += shell->push;
     table_add(&stream->consumers, shell);
     table_add(&stream->consumers_by_number, shell);
     if (number >= stream->number_next)
@@ -473,6 +478,7 @@ static void destroy(struct consumer_shell *shell)
     struct stream *stream = shell->stream;
 
     unsubscribe(shell);
+    stream->push_count -= shell->push;
     timers_cancel(io_timers(stream_io(stream)), &shell->wake);
     if (shell->dirty)
         unlink_dirty(shell);
@@ -688,14 +694,21 @@ static void bury(struct consumer_shell *shell)
     stream_submit(stream, &burial->op);
 }
 
+void stream_interest_changed(struct stream *stream)
+{
+    if (stream->push_count == 0)
+        return;
+    stream->interest_changed = true;
+    stream_mark(stream);
+}
+
 void stream_consumers_work(struct stream *stream)
 {
     struct io *io = stream_io(stream);
-    uint64_t generation = account_generation(stream->account);
     struct consumer_shell *shell;
 
-    if (generation != stream->interest_generation) {
-        stream->interest_generation = generation;
+    if (stream->interest_changed) {
+        stream->interest_changed = false;
         for (size_t at = 0; (shell = table_next(&stream->consumers, &at)) != NULL;)
             check_bound(shell);
     }

@@ -35,6 +35,7 @@ struct consumer_shell {
     bool dirty;
     bool doomed; /* inactive: delete it when nothing of it is on the stack */
     bool bound;
+    bool push; /* counted in push_count */
     bool burying; /* its deletion has been submitted */
 };
 
@@ -74,7 +75,8 @@ struct stream {
     struct table consumers; /* consumer_shell by name */
     struct table consumers_by_number;
     uint64_t number_next;
-    uint64_t interest_generation;
+    size_t push_count; /* consumers that depend on who listens */
+    bool interest_changed;
     struct consumer_shell *consumer_dirty;
 
     /* direct gets that wait for this turn */

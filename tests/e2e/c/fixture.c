@@ -1,4 +1,4 @@
-#include "fixture.h"
+#include "tests/e2e/c/fixture.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -32,7 +32,7 @@ static int64_t now_ms(void)
 
 static int free_port(void)
 {
-    struct sockaddr_in address = { .sin_family = AF_INET };
+    struct sockaddr_in address = {.sin_family = AF_INET};
     socklen_t size = sizeof address;
     int fd = socket(AF_INET, SOCK_STREAM, 0);
 
@@ -127,7 +127,7 @@ void fixture_init(struct fixture *f, const char *directory)
     jsOptions options;
     int tries = 0;
 
-    *f = (struct fixture){ .directory = directory };
+    *f = (struct fixture){.directory = directory};
     do {
         check(tries++ < 5);
         f->port = free_port();

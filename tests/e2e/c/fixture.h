@@ -16,15 +16,15 @@
 #define WAIT_MS 10000 /* for an answer that must come */
 
 /* Ends the test, and says which check it was. */
-#define check(condition)                                                         \
-    do {                                                                         \
-        if (!(condition)) {                                                      \
-            fprintf(stderr, "%s:%d: not true: %s\n", __FILE__, __LINE__, #condition); \
-            abort();                                                             \
-        }                                                                        \
+#define check(condition)                                                                           \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            fprintf(stderr, "%s:%d: not true: %s\n", __FILE__, __LINE__, #condition);              \
+            abort();                                                                               \
+        }                                                                                          \
     } while (0)
 
-#define ok(call) check_status((call), NATS_OK, #call, __FILE__, __LINE__)
+#define ok(call)            check_status((call), NATS_OK, #call, __FILE__, __LINE__)
 #define gives(status, call) check_status((call), (status), #call, __FILE__, __LINE__)
 
 void check_status(natsStatus is, natsStatus wanted, const char *call, const char *file, int line);

@@ -2,7 +2,7 @@
  * Runs every test in a process of its own, against a server of its own, with a deadline. Ends
  * with the line "N passed, M failed" and with code 1 if any test failed.
  */
-#include "fixture.h"
+#include "tests/e2e/c/fixture.h"
 
 #include <signal.h>
 #include <string.h>
@@ -57,7 +57,7 @@ static bool run(const struct test *test)
 
 int main(void)
 {
-    const struct test *lists[] = { tests_core, tests_stream, tests_bucket };
+    const struct test *lists[] = {tests_core, tests_stream, tests_bucket};
     int passed = 0, failed = 0;
 
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)

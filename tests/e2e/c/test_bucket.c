@@ -1,5 +1,5 @@
 /* Key-value buckets with libnats. */
-#include "fixture.h"
+#include "tests/e2e/c/fixture.h"
 
 #include <string.h>
 
@@ -60,7 +60,7 @@ static void deleted_and_purged_keys_are_not_found(struct fixture *f)
 {
     kvStore *kv = bucket(f, 5);
     kvEntry *entry = NULL;
-    kvEntryList history = { NULL, 0 };
+    kvEntryList history = {NULL, 0};
 
     ok(kvStore_PutString(NULL, kv, "a", "1"));
     ok(kvStore_PutString(NULL, kv, "a", "2"));
@@ -80,7 +80,7 @@ static void deleted_and_purged_keys_are_not_found(struct fixture *f)
 static void keys_are_listed(struct fixture *f)
 {
     kvStore *kv = bucket(f, 1);
-    kvKeysList keys = { NULL, 0 };
+    kvKeysList keys = {NULL, 0};
 
     for (int i = 0; i < 10; i++) {
         char key[16];
@@ -143,12 +143,11 @@ static void a_bucket_survives_a_kill(struct fixture *f)
 }
 
 const struct test tests_bucket[] = {
-    { "a put is what a get finds", a_put_is_what_a_get_finds },
-    { "create and update check the revision", create_and_update_check_the_revision },
-    { "deleted and purged keys are not found", deleted_and_purged_keys_are_not_found },
-    { "keys are listed", keys_are_listed },
-    { "a watch shows what is there and what changes",
-      a_watch_shows_what_is_there_and_what_changes },
-    { "a bucket survives a kill", a_bucket_survives_a_kill },
-    { NULL, NULL },
+    {"a put is what a get finds", a_put_is_what_a_get_finds},
+    {"create and update check the revision", create_and_update_check_the_revision},
+    {"deleted and purged keys are not found", deleted_and_purged_keys_are_not_found},
+    {"keys are listed", keys_are_listed},
+    {"a watch shows what is there and what changes", a_watch_shows_what_is_there_and_what_changes},
+    {"a bucket survives a kill", a_bucket_survives_a_kill},
+    {NULL, NULL},
 };

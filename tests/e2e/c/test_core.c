@@ -1,5 +1,5 @@
 /* Core messaging with libnats. */
-#include "fixture.h"
+#include "tests/e2e/c/fixture.h"
 
 #include <string.h>
 
@@ -35,7 +35,7 @@ static void published_bytes_arrive(struct fixture *f)
 static void wildcards_match_tokens(struct fixture *f)
 {
     natsSubscription *star = NULL, *tail = NULL;
-    const char *subjects[] = { "a.b.c", "a.c", "a.b.c.d", "a.x.c" };
+    const char *subjects[] = {"a.b.c", "a.c", "a.b.c.d", "a.x.c"};
     uint64_t stars = 0, tails = 0;
 
     ok(natsConnection_SubscribeSync(&star, f->nc, "a.*.c"));
@@ -57,8 +57,8 @@ static void wildcards_match_tokens(struct fixture *f)
 
 static void a_queue_group_gets_each_message_once(struct fixture *f)
 {
-    natsSubscription *members[2] = { NULL };
-    uint64_t queued[2] = { 0 };
+    natsSubscription *members[2] = {NULL};
+    uint64_t queued[2] = {0};
 
     for (int i = 0; i < 2; i++)
         ok(natsConnection_QueueSubscribeSync(&members[i], f->nc, "work", "crew"));
@@ -165,13 +165,13 @@ static void subscriptions_are_in_force_after_a_restart(struct fixture *f)
 }
 
 const struct test tests_core[] = {
-    { "published bytes arrive", published_bytes_arrive },
-    { "wildcards match tokens", wildcards_match_tokens },
-    { "a queue group gets each message once", a_queue_group_gets_each_message_once },
-    { "a request gets its reply", a_request_gets_its_reply },
-    { "a request nobody serves fails at once", a_request_nobody_serves_fails_at_once },
-    { "headers arrive", headers_arrive },
-    { "auto-unsubscribe ends after its count", auto_unsubscribe_ends_after_its_count },
-    { "subscriptions are in force after a restart", subscriptions_are_in_force_after_a_restart },
-    { NULL, NULL },
+    {"published bytes arrive", published_bytes_arrive},
+    {"wildcards match tokens", wildcards_match_tokens},
+    {"a queue group gets each message once", a_queue_group_gets_each_message_once},
+    {"a request gets its reply", a_request_gets_its_reply},
+    {"a request nobody serves fails at once", a_request_nobody_serves_fails_at_once},
+    {"headers arrive", headers_arrive},
+    {"auto-unsubscribe ends after its count", auto_unsubscribe_ends_after_its_count},
+    {"subscriptions are in force after a restart", subscriptions_are_in_force_after_a_restart},
+    {NULL, NULL},
 };

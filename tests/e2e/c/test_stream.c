@@ -1,5 +1,5 @@
 /* Streams and consumers with libnats. */
-#include "fixture.h"
+#include "tests/e2e/c/fixture.h"
 
 #include <string.h>
 
@@ -131,7 +131,7 @@ static void fetch_and_ack(natsSubscription *sub, uint64_t first, uint64_t last)
     uint64_t next = first;
 
     while (next <= last) {
-        natsMsgList list = { NULL, 0 };
+        natsMsgList list = {NULL, 0};
 
         ok(natsSubscription_Fetch(&list, sub, BATCH, WAIT_MS, NULL));
         for (int i = 0; i < list.Count; i++) {
@@ -147,7 +147,7 @@ static void a_pull_subscription_fetches_and_acks_everything(struct fixture *f)
 {
     natsSubscription *sub = NULL;
     jsConsumerInfo *info = NULL;
-    natsMsgList list = { NULL, 0 };
+    natsMsgList list = {NULL, 0};
 
     fixture_add_stream(f, "S", "s.*");
     publish_many(f, "s.a", 120);
@@ -166,7 +166,7 @@ static void an_unacked_message_comes_again(struct fixture *f)
 {
     natsSubscription *sub = NULL;
     jsSubOptions options;
-    natsMsgList list = { NULL, 0 };
+    natsMsgList list = {NULL, 0};
     uint64_t count = 0;
 
     fixture_add_stream(f, "S", "s");
@@ -263,19 +263,19 @@ static void a_deleted_message_and_a_deleted_stream_are_gone(struct fixture *f)
 }
 
 const struct test tests_stream[] = {
-    { "a publish is acked with its number", a_publish_is_acked_with_its_number },
-    { "a publish no stream takes is refused", a_publish_no_stream_takes_is_refused },
-    { "a repeated id is a duplicate, also after a kill",
-      a_repeated_id_is_a_duplicate_also_after_a_kill },
-    { "a failed expectation is refused", a_failed_expectation_is_refused },
-    { "asynchronous publishes are all stored", asynchronous_publishes_are_all_stored },
-    { "a pull subscription fetches and acks everything",
-      a_pull_subscription_fetches_and_acks_everything },
-    { "an unacked message comes again", an_unacked_message_comes_again },
-    { "what was acked is read after a kill", what_was_acked_is_read_after_a_kill },
-    { "an ordered reader gets everything in order", an_ordered_reader_gets_everything_in_order },
-    { "a push subscription acks what it gets", a_push_subscription_acks_what_it_gets },
-    { "a deleted message and a deleted stream are gone",
-      a_deleted_message_and_a_deleted_stream_are_gone },
-    { NULL, NULL },
+    {"a publish is acked with its number", a_publish_is_acked_with_its_number},
+    {"a publish no stream takes is refused", a_publish_no_stream_takes_is_refused},
+    {"a repeated id is a duplicate, also after a kill",
+     a_repeated_id_is_a_duplicate_also_after_a_kill},
+    {"a failed expectation is refused", a_failed_expectation_is_refused},
+    {"asynchronous publishes are all stored", asynchronous_publishes_are_all_stored},
+    {"a pull subscription fetches and acks everything",
+     a_pull_subscription_fetches_and_acks_everything},
+    {"an unacked message comes again", an_unacked_message_comes_again},
+    {"what was acked is read after a kill", what_was_acked_is_read_after_a_kill},
+    {"an ordered reader gets everything in order", an_ordered_reader_gets_everything_in_order},
+    {"a push subscription acks what it gets", a_push_subscription_acks_what_it_gets},
+    {"a deleted message and a deleted stream are gone",
+     a_deleted_message_and_a_deleted_stream_are_gone},
+    {NULL, NULL},
 };

@@ -29,6 +29,16 @@ def pub(subject, body=b"x", headers=b"", label=None):
     return (label, "json", subject, text(body), headers)
 
 
+def listen(subject):
+    """Advisories on that subject are collected from now on."""
+    return (None, "listen", subject, b"", b"")
+
+
+def events():
+    """What was collected."""
+    return (None, "events", "", b"", b"")
+
+
 def head(*lines):
     return b"NATS/1.0\r\n" + b"".join(line.encode() + b"\r\n" for line in lines) + b"\r\n"
 
@@ -663,6 +673,7 @@ SCENARIOS = {
     "consumers that are refused": [
         stream(subjects=["s.*"]),
         *[consumer(body, "C") for body in BAD_CONSUMERS],
+        api("CONSUMER.DELETE.S.C", label="not built then deleted"),
         *[consumer(body, "C", pedantic=True) for body in PEDANTIC_CONSUMERS],
     ],
     "consumers that are made": [
@@ -817,6 +828,41 @@ SCENARIOS = {
         api("STREAM.SNAPSHOT.X", {"deliver_subject": "x"}),
         api("STREAM.RESTORE.R"),
         api("STREAM.RESTORE.R", b"{}"),
+    ],
+    "advisories of streams and consumers": [
+        listen("$JS.EVENT.ADVISORY.*.*.>"),
+        stream(subjects=["s.*"]),
+        stream(subjects=["s.*"]),
+        stream(subjects=["t.*"]),
+        update(subjects=["s.*"], description="x"),
+        update(subjects=["s.*"], description="x"),
+        events(),
+        durable({"ack_policy": "explicit"}),
+        durable({"ack_policy": "explicit"}),
+        durable({"ack_policy": "explicit", "description": "x"}),
+        consumer({"ack_policy": "none"}, "N"),
+        consumer({"ack_policy": "explicit", "deliver_policy": "x"}, "E"),
+        events(),
+        api("CONSUMER.PAUSE.S.C", {"pause_until": "2200-01-01T00:00:00Z"}),
+        api("CONSUMER.PAUSE.S.C"),
+        durable({"ack_policy": "explicit", "pause_until": "2200-01-01T00:00:00Z"}, "P"),
+        events(),
+        api("CONSUMER.DELETE.S.C"),
+        api("CONSUMER.DELETE.S.C"),
+        api("STREAM.DELETE.S"),
+        api("STREAM.DELETE.S"),
+        events(),
+    ],
+    "the audit of the API": [
+        listen("$JS.EVENT.ADVISORY.API"),
+        stream(subjects=["s.*"]),
+        api("STREAM.INFO.S", b"text"),
+        api("STREAM.INFO.X"),
+        pub("s.1"),
+        api("STREAM.MSG.GET.S", {"seq": 1}),
+        api("STREAM.MSG.GET.S", {"seq": 2}),
+        api("STREAM.NAMES"),
+        events(),
     ],
     "subjects that nobody serves": [
         raw("$JS.API.DIRECT.GET.S", {"seq": 1}),

@@ -14,6 +14,7 @@ import re
 import shutil
 import socket
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.dirname(HERE), os.path.join(os.path.dirname(HERE), "wire")]
@@ -24,6 +25,7 @@ from known import KNOWN  # noqa: E402
 import wire  # noqa: E402
 
 ANSWER_S = 5.0
+EVENTS_S = 0.2  # what follows an answer comes within
 SILENCE_S = 0.5  # the reference stays silent on purpose here and there: known by the labels
 TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$")
 UNSET = "0001-01-01T00:00:00Z"
@@ -41,7 +43,11 @@ class Reference(serverprocess.Server):
 
 
 class Asker(wire.Requester):
-    """One answer per question; None when nobody answers in time."""
+    """One answer per question; None when nobody answers in time. Advisories are kept in `events`."""
+
+    def __init__(self, port):
+        self.events = []
+        super().__init__(port)
 
     def connect(self, **options):
         super().connect(pedantic=False, **options)  # clients publish to subjects with wildcards (filters)
@@ -61,10 +67,39 @@ class Asker(wire.Requester):
                 to, _, head, data = self.message()
                 if to == inbox:
                     return head, data
+                self.keep(to, data)
         except (wire.Timeout, socket.timeout):
             return None
         finally:
             wire.READ_S = ANSWER_S
+
+
+    def keep(self, subject, data):
+        if subject.startswith(b"$JS.EVENT."):
+            self.events.append((subject.decode(), event(json.loads(data))))
+
+    def take_events(self):
+        """All that came since the last time, sorted by subject: subjects have no common order there."""
+        time.sleep(EVENTS_S)
+        self.send(b"PUB answers.end 0\r\n\r\n")
+        while True:
+            to, _, _, data = self.message()
+            if to == b"answers.end":
+                break
+            self.keep(to, data)
+        taken, self.events = self.events, []
+        return sorted(taken, key=lambda pair: pair[0])
+
+
+def event(body):
+    """An advisory without what differs from server to server and from time to time."""
+    body["id"] = len(body["id"])
+    body.pop("client", None)
+    if "server" in body:
+        body["server"] = "SERVER"
+    if "response" in body:
+        body["response"] = mask(json.loads(body["response"]))
+    return mask(body)
 
 
 def mask(value, key="", asked=b""):
@@ -88,6 +123,11 @@ def mask(value, key="", asked=b""):
 
 def ask(asker, step):
     label, kind, subject, body, headers = step
+    if kind == "listen":
+        asker.send(b"SUB %s 2\r\n" % subject.encode())
+        return "listening"
+    if kind == "events":
+        return asker.take_events()
     answer = asker.ask_within(subject, body, headers, SILENCE_S if label in SILENT else ANSWER_S)
     if answer is None:
         return None
@@ -164,8 +204,9 @@ def compare(names, program, show):
             for name in names:
                 for step in SCENARIOS[name]:
                     comparison.step(name, step, ask(theirs, step), ask(ours, step))
-                empty(theirs)
-                empty(ours)
+                for asker in (theirs, ours):
+                    asker.send(b"UNSUB 2\r\n")
+                    empty(asker)
                 if not server.running():
                     print(server.log())
                     break

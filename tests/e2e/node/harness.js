@@ -139,6 +139,11 @@ class Server {
   clients = [];
   starts = 0;
 
+  // Rejects when the process ends without having been told to.
+  died = new Promise((_, reject) => {
+    this.reportDeath = reject;
+  });
+
   // Another program may take the port between the probe and our start, so try again.
   static async create() {
     const server = new Server();
@@ -175,6 +180,11 @@ class Server {
       throw new Error(`the server ended at its start with ${first}:\n${this.log}`);
     }
     this.starts++;
+    const running = this.process;
+    this.exited.then(([code, signal]) => {
+      if (this.process !== running) return;
+      this.reportDeath(new Error(`the server ended by itself: ${signal ?? code}`));
+    });
     await this.clientsAreBack();
   }
 
@@ -186,9 +196,10 @@ class Server {
 
   async end(signal) {
     if (this.process === undefined) return;
-    this.process.kill(signal);
-    await within(STOP_MS, `the end after ${signal}`, this.exited);
+    const { process: ending, exited } = this;
     this.process = undefined;
+    ending.kill(signal);
+    await within(STOP_MS, `the end after ${signal}`, exited);
   }
 
   kill() {
@@ -230,6 +241,7 @@ async function close(client) {
 async function run(name, fn) {
   const server = await Server.create();
   const connect = (options = {}) => tracked(server, { reconnect: false, ...options });
+  server.died.catch(() => {}); // it is waited for below, while the test runs
   try {
     const nc = await connect({
       reconnect: true,
@@ -238,7 +250,8 @@ async function run(name, fn) {
     });
     const js = jetstream(nc, { timeout: 10_000 });
     const jsm = await jetstreamManager(nc, { timeout: 10_000 });
-    await within(TEST_MS, name, fn({ server, connect, nc, js, jsm }));
+    const testing = fn({ server, connect, nc, js, jsm });
+    await within(TEST_MS, name, Promise.race([testing, server.died]));
   } catch (error) {
     process.stderr.write(`--- server of "${name}"\n${server.lastLines()}\n`);
     throw error;

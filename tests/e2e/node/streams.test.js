@@ -127,7 +127,7 @@ serverTest("an update that would change what a stream is, is refused", async ({ 
   await jsm.streams.add({ name: "S", subjects: ["s"], deny_delete: true, deny_purge: true });
   const base = { name: "S", subjects: ["s"], storage: "file", deny_delete: true, deny_purge: true };
   const changes = [
-    [{ storage: "memory" }, /storage type/],
+    [{ storage: "memory" }, /storage/],
     [{ retention: "workqueue" }, /retention policy/],
     [{ deny_delete: false }, /deny message deletes/],
     [{ deny_purge: false }, /deny purge/],

@@ -155,7 +155,9 @@ class Refusals(Directory):
             self.refuses("address already in use", "-p", str(free_port()), "-m", port)
 
     def test_a_port_that_does_not_exist(self):
-        self.refuses("99999", "-p", "99999")
+        result = run("-a", "127.0.0.1", "-p", "99999")
+        self.assertEqual(result.returncode, 1, result.stderr)
+        self.assertIn("99999", result.stdout + result.stderr)
 
     def test_a_store_directory_that_is_a_file(self):
         with open(self.path("file"), "w", encoding="utf-8") as file:

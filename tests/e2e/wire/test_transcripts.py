@@ -248,7 +248,6 @@ class Greeting(WireCase):
             info = connection.info()
             self.assertRegex(info["server_id"], r"^N[A-Z0-9]{55}$")
             self.assertRegex(info["version"], r"^2\.14\.\d+")
-            self.assertRegex(info["xkey"], r"^X[A-Z0-9]{55}$")
             self.assertEqual(info["proto"], 1)
             self.assertEqual(info["host"], "127.0.0.1")
             self.assertEqual(info["port"], self.server.port)
