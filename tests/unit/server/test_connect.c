@@ -29,7 +29,7 @@ START_TEST(members_are_read_over_what_was_there)
     struct connect connect;
 
     WITH_ARENA(arena);
-    ck_assert(read(
+    ck_assert(read_connect(
         &arena,
         "{\"verbose\":false,\"headers\":true,\"no_responders\":true,\"protocol\":1,\"name\":\"n\","
         "\"lang\":\"c\",\"version\":\"3\",\"user\":\"u\",\"unknown\":{\"a\":[]}}",
