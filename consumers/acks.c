@@ -120,19 +120,6 @@ void acks_flush(struct consumer *c)
     ask_answers(c);
 }
 
-void acks_refused(struct consumer *c)
-{
-    struct pending *pending = &c->durable.pending;
-
-    for (uint32_t place = pending_first(pending); place != 0; place = pending_after(pending, place)) {
-        if (!pending_entry(pending, place)->settling)
-            continue;
-        pending_settle(pending, place, false);
-        acks_arm(c, place, c->work.now_ns);
-    }
-    c->work.settled_to = 0;
-}
-
 /* ---- gathering ------------------------------------------------------------------------------------ */
 
 /* An answer that waits for what was gathered. */
@@ -201,6 +188,18 @@ void acks_lost(struct consumer *c, uint32_t place)
 void acks_exhaust(struct consumer *c, uint32_t place)
 {
     gather_end(c, &c->work.exhausts, place);
+    pending_entry(&c->durable.pending, place)->exhausting = true;
+}
+
+/* An ack that comes when the message is exhausted, or about to be: late, and honoured. */
+static bool gather_late(struct consumer *c, uint64_t sequence, uint32_t place)
+{
+    if (place == 0 && !exhausted_has(&c->durable.exhausted, sequence))
+        return false;
+    if (place != 0 && !pending_entry(&c->durable.pending, place)->exhausting)
+        return false;
+    gather_add(&c->work.terms, sequence);
+    return true;
 }
 
 static void gather_ack_all(struct consumer *c, uint64_t sequence)
@@ -217,6 +216,44 @@ static void gather_ack_all(struct consumer *c, uint64_t sequence)
             pending_settle(pending, place, true);
         place = pending_after(pending, place);
     }
+}
+
+/* ---- proposals that did not happen ------------------------------------------------------------------ */
+
+static void settle_again(struct consumer *c, const struct gather *gather, bool exhausting)
+{
+    struct pending *pending = &c->durable.pending;
+
+    for (size_t i = 0; i < gather->count; i++) {
+        uint32_t place = pending_at_or_after(pending, gather->runs[i].first);
+
+        while (place != 0 && pending_entry(pending, place)->sequence <= gather->runs[i].last) {
+            pending_settle(pending, place, true);
+            pending_entry(pending, place)->exhausting = exhausting;
+            place = pending_after(pending, place);
+        }
+    }
+}
+
+void acks_refused(struct consumer *c)
+{
+    struct pending *pending = &c->durable.pending;
+
+    for (uint32_t place = pending_first(pending); place != 0; place = pending_after(pending, place)) {
+        if (!pending_entry(pending, place)->settling)
+            continue;
+        pending_settle(pending, place, false);
+        acks_arm(c, place, c->work.now_ns);
+    }
+    /* What is gathered and not proposed yet still stands; but an answer may confirm what was proposed
+     * before, so all of them go: who asked will ask again. */
+    buf_clear(&c->work.answers);
+    settle_again(c, &c->work.exhausts, true);
+    settle_again(c, &c->work.acks, false);
+    settle_again(c, &c->work.terms, false);
+    c->work.settled_to = 0;
+    if (c->work.ack_all > 0)
+        gather_ack_all(c, c->work.ack_all);
 }
 
 /* ---- time ---------------------------------------------------------------------------------------- */
@@ -278,8 +315,8 @@ static void on_ack(struct consumer *c, const struct ack_subject *ack)
         measure(c, pending_entry(&c->durable.pending, place), ack);
     if (c->config.ack_policy == ACK_ALL)
         gather_ack_all(c, ack->sequence);
-    else if (place == 0 && exhausted_has(&c->durable.exhausted, ack->sequence))
-        gather_add(&c->work.terms, ack->sequence); /* late, and honoured */
+    else if (gather_late(c, ack->sequence, place))
+        return;
     else if (place != 0 && !pending_entry(&c->durable.pending, place)->settling)
         gather_ack(c, place);
 }
@@ -300,8 +337,8 @@ static void on_term(struct consumer *c, const struct ack_subject *ack, struct by
     }
     if (c->config.ack_policy == ACK_ALL)
         gather_ack_all(c, ack->sequence);
-    else if (place == 0 && exhausted_has(&c->durable.exhausted, ack->sequence))
-        gather_add(&c->work.terms, ack->sequence);
+    else if (gather_late(c, ack->sequence, place))
+        return;
     else if (place != 0 && !pending_entry(&c->durable.pending, place)->settling)
         gather_end(c, &c->work.terms, place);
 }

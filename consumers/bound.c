@@ -65,6 +65,7 @@ void consumer_bound(struct consumer *c, int64_t now_ns, bool bound)
     push->sent_ns = now_ns;
     arm_heartbeat(c);
     work_active(c, now_ns); /* without a listener the inactivity window begins now */
+    work_arm_inactive(c);
     work_dirty(c);
 }
 

@@ -35,7 +35,13 @@ static void undelivered(struct consumer *c, const struct planned *planned, uint3
 {
     if (place != 0)
         pending_queue(&c->durable.pending, place);
-    pulls_landed(c, planned->request);
+    if (planned->request != NULL)
+        pulls_landed(c, planned->request);
+}
+
+static bool listened(struct consumer *c, struct request *request)
+{
+    return request != NULL ? pulls_listened(c, request) : c->work.push.bound;
 }
 
 void deliver_planned(struct consumer *c, const struct planned *planned, uint32_t place,
@@ -49,7 +55,7 @@ void deliver_planned(struct consumer *c, const struct planned *planned, uint32_t
     struct ack_subject ack;
     uint64_t size;
 
-    if (request != NULL && !pulls_listened(c, request)) {
+    if (!listened(c, request)) {
         undelivered(c, planned, place);
         return;
     }

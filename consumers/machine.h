@@ -227,6 +227,7 @@ void bound_delivered(struct consumer *c, uint64_t bytes);
 
 /* (Re)starts the timers that follow from the config. */
 void work_start_timers(struct consumer *c);
+void work_arm_inactive(struct consumer *c);
 void work_dirty(struct consumer *c);
 /* A record of this consumer was applied: there may be room for the next hand-out. */
 void work_applied(struct consumer *c);

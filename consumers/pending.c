@@ -151,6 +151,7 @@ void pending_settle(struct pending *pending, uint32_t place, bool settling)
         pending_idle(pending, place);
     pending->settling += (uint64_t)settling - entry->settling;
     entry->settling = settling;
+    entry->exhausting = false;
     pending_check(pending);
 }
 

@@ -37,6 +37,7 @@ struct pending_entry {
     bool delayed;
     /* working */
     bool settling;
+    bool exhausting; /* settling as exhausted: an ack still counts */
     bool planned; /* in the hand-out in flight */
     uint8_t order;
     int64_t deadline_ns; /* monotonic; of the last wait */

@@ -308,6 +308,7 @@ void plan_hand_out(struct consumer *c)
     start_count(c);
     more = plan_messages(c);
     if (plan->count > 0 && c->class == CLASS_REPLICATED) {
+        acks_flush(c); /* ends found on the way: the plan counts on the room they leave */
         propose_plan(c); /* what is left is looked at when this is applied */
         return;
     }

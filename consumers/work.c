@@ -56,7 +56,7 @@ static int64_t inactive_at(struct consumer *c)
     return deadline > at - threshold ? deadline + threshold : at;
 }
 
-static void arm_inactive(struct consumer *c)
+void work_arm_inactive(struct consumer *c)
 {
     int64_t at = inactive_at(c);
 
@@ -72,7 +72,7 @@ static void inactive_due(struct timer *timer)
 
     /* Signs of life do not touch the timer: it looks when the last one was. */
     if (inactive_at(c) > c->work.now_ns) {
-        arm_inactive(c);
+        work_arm_inactive(c);
         return;
     }
     timers_arm(&c->work.timers, timer, c->work.now_ns + INACTIVE_AGAIN_NS);
@@ -137,7 +137,7 @@ void work_start_timers(struct consumer *c)
     c->work.inactive_timer.fire = inactive_due;
     c->work.resume_timer.fire = resume_due;
     c->work.position_timer.fire = position_due;
-    arm_inactive(c);
+    work_arm_inactive(c);
     arm_resume(c);
 }
 

@@ -27,7 +27,8 @@ struct replica {
     bool closed;
 };
 
-/* ---- the term ---------------------------------------------------------------------------------- */
+/* ---- the term ----------------------------------------------------------------------------------
+ */
 
 /* The batch that opens the term repeats the last time: log time is the machine's affair. */
 static void open_term(struct replica *replica)
@@ -45,7 +46,8 @@ static void retry_fired(struct timer *timer)
     open_term(owner_of(timer, struct replica, retry));
 }
 
-/* ---- what the log tells ------------------------------------------------------------------------ */
+/* ---- what the log tells ------------------------------------------------------------------------
+ */
 
 static void end_event(struct replica *replica)
 {
@@ -108,7 +110,8 @@ static void recovered_lost(void *context, uint64_t first, uint64_t last, uint64_
     replica->events.lost(replica->owner, first, last, bytes);
 }
 
-/* ---- life -------------------------------------------------------------------------------------- */
+/* ---- life --------------------------------------------------------------------------------------
+ */
 
 enum err replica_open(struct store *store, uint64_t log_id, const struct replica_events *events,
                       void *owner, struct replica **replica)
@@ -178,7 +181,8 @@ struct log *replica_log(struct replica *replica)
     return replica->log;
 }
 
-/* ---- proposing --------------------------------------------------------------------------------- */
+/* ---- proposing ---------------------------------------------------------------------------------
+ */
 
 struct buf *replica_gather(struct replica *replica)
 {

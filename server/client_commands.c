@@ -230,6 +230,7 @@ static void ping_first(struct client *client, int64_t now_ns)
     interval = interval < PING_FIRST_NS ? interval : PING_FIRST_NS;
     interval += (int64_t)prng_below(&client->clients->prng, (uint64_t)interval / 5 + 1);
     client->ping_due_ns = now_ns + interval;
+    client_mark(client); /* the shell looks at it */
 }
 
 void client_connect(struct client *client, struct bytes args, int64_t now_ns)

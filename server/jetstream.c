@@ -284,7 +284,8 @@ static enum err open_all(struct jetstream *jetstream)
     enum err err = store_open(server_io(jetstream->server), "millrace", &options, &jetstream->store, &error);
 
     if (err != OK) {
-        logger_fatal(logger, "Can't start JetStream: %s", error.text[0] ? error.text : err_text(err));
+        logger_fatal(logger, "Can't start JetStream in \"%s/millrace\": %s", server_options(jetstream->server)->store_dir,
+                     error.text[0] ? error.text : err_text(err));
         return err;
     }
     err = open_meta(jetstream);

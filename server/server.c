@@ -25,11 +25,16 @@ static void stop_now(struct server *server)
 }
 
 /* Before the output is sent, so that what the last of the work says still leaves. */
-static void stop_further(struct server *server)
+static void quiesce_further(struct server *server)
 {
     if (server->state == SERVER_QUIESCING &&
         (server->jetstream == NULL || jetstream_idle(server->jetstream)))
         end_connections(server);
+}
+
+/* After that: the last connection may just have gone, and nothing else would turn the loop. */
+static void end_further(struct server *server)
+{
     if (server->state == SERVER_ENDING && server->connections.count == 0 &&
         server->monitor.http.count == 0)
         stop_now(server);
@@ -41,8 +46,9 @@ static void turn(void *context)
 
     if (server->jetstream != NULL)
         jetstream_turn(server->jetstream);
-    stop_further(server);
+    quiesce_further(server);
     connections_flush(&server->connections);
+    end_further(server);
     if (server->jetstream != NULL)
         jetstream_flush(server->jetstream);
 }

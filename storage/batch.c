@@ -233,9 +233,8 @@ static bool shows_fresh_sector(struct bytes in, uint64_t position, uint64_t begi
 {
     while (begin < end) {
         uint64_t part_end = smaller(round_up(position + begin + 1, SECTOR) - position, end);
-        uint64_t known_end = smaller(part_end, in.size);
 
-        if (known_end <= begin || all_zeros(in.at + begin, known_end - begin))
+        if (part_end > in.size || all_zeros(in.at + begin, part_end - begin))
             return true;
         begin = part_end;
     }

@@ -2,8 +2,8 @@
  * batch: the bytes of one log entry, without I/O. docs/formats.md (Batch) has the layout.
  *
  * A batch is built in place in one buf: BATCH_HEAD bytes are left free, records follow, batch_seal
- * writes the content's head and hashes it once, batch_place writes what depends on the file (envelope
- * and block sums) and can be repeated for another place without touching the content.
+ * writes the content's head and hashes it once, batch_place writes what depends on the file
+ * (envelope and block sums) and can be repeated for another place without touching the content.
  *
  * Reading is in two steps, because the envelope tells how many bytes the second step needs.
  */
@@ -46,7 +46,8 @@ uint64_t batch_size(uint64_t content_size, uint64_t position);
 
 /* Leaves the head free at the start of an empty buf; false at the buf's limit. */
 bool batch_begin(struct buf *batch);
-/* Completes the content: everything in `batch` behind the head are its records. Returns its hash. */
+/* Completes the content: everything in `batch` behind the head are its records. Returns its hash.
+ */
 struct log_hash batch_seal(struct buf *batch, const struct batch_content *content);
 /*
  * Completes a sealed batch of `content_size` for a place: envelope, block sums, padding. `batch` is

@@ -32,7 +32,8 @@ void index_fill(const struct index *index, uint64_t sequence, const struct index
     };
 }
 
-/* ---- adding ------------------------------------------------------------------------------------ */
+/* ---- adding ------------------------------------------------------------------------------------
+ */
 
 static void link_newest(struct index *index, struct index_name *name, uint64_t sequence)
 {
@@ -67,7 +68,8 @@ void index_add(struct index *index, const struct index_entry *entry)
     index->sequence_added = entry->sequence;
 }
 
-/* ---- removing ---------------------------------------------------------------------------------- */
+/* ---- removing ----------------------------------------------------------------------------------
+ */
 
 static void unlink_slot(struct index *index, struct index_name *name, const struct index_slot *slot)
 {
@@ -142,7 +144,8 @@ uint64_t index_purge(struct index *index, const struct index_filter *filter, uin
     return count;
 }
 
-/* ---- what is there --------------------------------------------------------------------------------- */
+/* ---- what is there
+ * --------------------------------------------------------------------------------- */
 
 uint64_t index_count(const struct index *index)
 {
@@ -185,7 +188,8 @@ void index_subject(const struct index *index, struct bytes subject, struct index
 
     *out = (struct index_subject){0};
     if (name != NULL)
-        *out = (struct index_subject){.count = name->count, .first = name->first, .last = name->last};
+        *out =
+            (struct index_subject){.count = name->count, .first = name->first, .last = name->last};
 }
 
 bool index_is_last(const struct index *index, uint64_t sequence, uint64_t up_to)
@@ -198,7 +202,8 @@ bool index_is_last(const struct index *index, uint64_t sequence, uint64_t up_to)
 }
 
 void index_subjects(const struct index *index, const struct index_filter *filter,
-                    void (*found)(void *context, struct bytes subject, const struct index_subject *counts),
+                    void (*found)(void *context, struct bytes subject,
+                                  const struct index_subject *counts),
                     void *context)
 {
     struct index_name_walk walk;
@@ -206,7 +211,8 @@ void index_subjects(const struct index *index, const struct index_filter *filter
 
     index_names_begin(&walk, index, filter);
     while ((name = index_names_next(&walk)) != NULL) {
-        struct index_subject counts = {.count = name->count, .first = name->first, .last = name->last};
+        struct index_subject counts = {
+            .count = name->count, .first = name->first, .last = name->last};
 
         found(context, index_name_text(name), &counts);
     }

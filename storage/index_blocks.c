@@ -44,7 +44,8 @@ void index_blocks_deinit(struct index_blocks *blocks)
     *blocks = (struct index_blocks){0};
 }
 
-/* ---- places ------------------------------------------------------------------------------------ */
+/* ---- places ------------------------------------------------------------------------------------
+ */
 
 /* The first block at or above `number`, or blocks->count. Without gaps the guess is right. */
 static size_t block_lower_bound(const struct index_blocks *blocks, uint64_t number)
@@ -145,7 +146,8 @@ uint64_t index_blocks_below(const struct index_blocks *blocks, uint64_t sequence
     uint64_t below;
     uint32_t end;
 
-    below = i <= blocks->count / 2 ? live_of(blocks, 0, i) : total - live_of(blocks, i, blocks->count);
+    below =
+        i <= blocks->count / 2 ? live_of(blocks, 0, i) : total - live_of(blocks, i, blocks->count);
     if (i == blocks->count)
         return below;
     block = block_at(blocks, i);
@@ -159,7 +161,8 @@ uint64_t index_blocks_below(const struct index_blocks *blocks, uint64_t sequence
     return below;
 }
 
-/* ---- changes ----------------------------------------------------------------------------------- */
+/* ---- changes -----------------------------------------------------------------------------------
+ */
 
 static void directory_make_room(struct index_blocks *blocks)
 {
@@ -183,7 +186,8 @@ static void block_set_capacity(struct index_block *block, uint32_t capacity)
 /* A new block is as large as the one before it has become: small streams stay small. */
 static struct index_block *block_add(struct index_blocks *blocks, uint64_t number)
 {
-    uint32_t capacity = blocks->count == 0 ? SLOTS_FIRST : block_at(blocks, blocks->count - 1)->capacity;
+    uint32_t capacity =
+        blocks->count == 0 ? SLOTS_FIRST : block_at(blocks, blocks->count - 1)->capacity;
     struct index_block *block;
 
     directory_make_room(blocks);
@@ -276,7 +280,8 @@ void index_blocks_remove(struct index_blocks *blocks, uint64_t sequence)
     block_check(block);
 }
 
-/* ---- walking ------------------------------------------------------------------------------------- */
+/* ---- walking
+ * ------------------------------------------------------------------------------------- */
 
 /* From a place that may be dead or behind the block's end to the first live one. */
 static bool settle_up(const struct index_blocks *blocks, struct index_cursor *cursor)
@@ -294,10 +299,12 @@ static bool settle_up(const struct index_blocks *blocks, struct index_cursor *cu
     return false;
 }
 
-bool index_cursor_up(const struct index_blocks *blocks, uint64_t sequence, struct index_cursor *cursor)
+bool index_cursor_up(const struct index_blocks *blocks, uint64_t sequence,
+                     struct index_cursor *cursor)
 {
     *cursor = (struct index_cursor){.block = block_lower_bound(blocks, block_number(sequence))};
-    if (cursor->block < blocks->count && block_at(blocks, cursor->block)->number == block_number(sequence))
+    if (cursor->block < blocks->count &&
+        block_at(blocks, cursor->block)->number == block_number(sequence))
         cursor->slot = slot_lower_bound(block_at(blocks, cursor->block), block_offset(sequence));
     return settle_up(blocks, cursor);
 }
@@ -325,7 +332,8 @@ bool index_cursor_previous(const struct index_blocks *blocks, struct index_curso
     return true;
 }
 
-bool index_cursor_down(const struct index_blocks *blocks, uint64_t sequence, struct index_cursor *cursor)
+bool index_cursor_down(const struct index_blocks *blocks, uint64_t sequence,
+                       struct index_cursor *cursor)
 {
     if (blocks->count == 0)
         return false;
@@ -339,7 +347,8 @@ bool index_cursor_down(const struct index_blocks *blocks, uint64_t sequence, str
     return index_cursor_previous(blocks, cursor);
 }
 
-bool index_cursor_at_time(const struct index_blocks *blocks, int64_t time_ns, struct index_cursor *cursor)
+bool index_cursor_at_time(const struct index_blocks *blocks, int64_t time_ns,
+                          struct index_cursor *cursor)
 {
     size_t low = 0, high = blocks->count;
     uint32_t slot_low = 0, slot_high;

@@ -1,16 +1,17 @@
 /*
  * index_blocks: the messages of an index by sequence. Private to storage/index*.c.
  *
- * A block holds the sequences of one aligned range of INDEX_BLOCK_SPAN; a block without messages does
- * not exist, so neither a gap in the sequences nor what has been removed costs memory for long:
+ * A block holds the sequences of one aligned range of INDEX_BLOCK_SPAN; a block without messages
+ * does not exist, so neither a gap in the sequences nor what has been removed costs memory for
+ * long:
  *
  *     directory   [number 0][number 1][number 7]     in rising order, found by guess or bisection
  *     block       dead dead LIVE dead LIVE           offsets rise; the first and the last are live
  *                           ^start          ^count   (from start on)
  *
- * Removal leaves a dead slot; a block that is more than half dead is packed. Links between messages are
- * sequences, not positions, so packing breaks none. A slot's address is good until the next append or
- * removal.
+ * Removal leaves a dead slot; a block that is more than half dead is packed. Links between messages
+ * are sequences, not positions, so packing breaks none. A slot's address is good until the next
+ * append or removal.
  */
 #ifndef STORAGE_INDEX_BLOCKS_H
 #define STORAGE_INDEX_BLOCKS_H
@@ -65,10 +66,13 @@ uint64_t index_blocks_last(const struct index_blocks *blocks);
 uint64_t index_blocks_below(const struct index_blocks *blocks, uint64_t sequence, uint64_t total);
 
 /* The first at or above / the last at or below; false: none. */
-bool index_cursor_up(const struct index_blocks *blocks, uint64_t sequence, struct index_cursor *cursor);
-bool index_cursor_down(const struct index_blocks *blocks, uint64_t sequence, struct index_cursor *cursor);
+bool index_cursor_up(const struct index_blocks *blocks, uint64_t sequence,
+                     struct index_cursor *cursor);
+bool index_cursor_down(const struct index_blocks *blocks, uint64_t sequence,
+                       struct index_cursor *cursor);
 /* The first whose time is not before `time_ns`; times do not fall with the sequence. */
-bool index_cursor_at_time(const struct index_blocks *blocks, int64_t time_ns, struct index_cursor *cursor);
+bool index_cursor_at_time(const struct index_blocks *blocks, int64_t time_ns,
+                          struct index_cursor *cursor);
 /* Onwards; false at the end. Nothing may have changed since the cursor was set. */
 bool index_cursor_next(const struct index_blocks *blocks, struct index_cursor *cursor);
 bool index_cursor_previous(const struct index_blocks *blocks, struct index_cursor *cursor);
@@ -79,7 +83,8 @@ static inline const struct index_slot *index_cursor_slot(const struct index_bloc
     return &blocks->at[blocks->head + cursor.block].slots[cursor.slot];
 }
 
-static inline uint64_t index_cursor_sequence(const struct index_blocks *blocks, struct index_cursor cursor)
+static inline uint64_t index_cursor_sequence(const struct index_blocks *blocks,
+                                             struct index_cursor cursor)
 {
     const struct index_block *block = &blocks->at[blocks->head + cursor.block];
 

@@ -1,7 +1,7 @@
 /*
- * The messages of one subject, linked by their sequences. A place in the middle of a chain is looked for from
- * three sides at once, so the cost is that of the nearest: from the chain's start, from its end, and
- * among the neighbours of the sequence asked for.
+ * The messages of one subject, linked by their sequences. A place in the middle of a chain is
+ * looked for from three sides at once, so the cost is that of the nearest: from the chain's start,
+ * from its end, and among the neighbours of the sequence asked for.
  */
 #include "storage/index_priv.h"
 
@@ -23,7 +23,8 @@ uint64_t index_chain_up(const struct index *index, const struct index_name *name
         return early;
     if (from > late)
         return 0;
-    hint = index_blocks_find(&index->blocks, from - 1); /* a reader that goes on after its last one */
+    hint =
+        index_blocks_find(&index->blocks, from - 1); /* a reader that goes on after its last one */
     if (hint != NULL && hint->subject == name->id)
         return hint->after;
 

@@ -11,7 +11,8 @@ static void fill_at(const struct index *index, uint64_t sequence, struct index_e
     (void)found;
 }
 
-static void fill_cursor(const struct index *index, struct index_cursor cursor, struct index_entry *entry)
+static void fill_cursor(const struct index *index, struct index_cursor cursor,
+                        struct index_entry *entry)
 {
     index_fill(index, index_cursor_sequence(&index->blocks, cursor),
                index_cursor_slot(&index->blocks, cursor), entry);
@@ -28,10 +29,11 @@ static uint64_t least(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-/* ---- upwards --------------------------------------------------------------------------------------- */
+/* ---- upwards
+ * --------------------------------------------------------------------------------------- */
 
-static bool next_by_names(const struct index *index, const struct index_filter *filter, uint64_t from,
-                          struct index_entry *entry)
+static bool next_by_names(const struct index *index, const struct index_filter *filter,
+                          uint64_t from, struct index_entry *entry)
 {
     struct index_name_walk walk;
     const struct index_name *name;
@@ -53,8 +55,8 @@ static bool next_by_names(const struct index *index, const struct index_filter *
     return true;
 }
 
-static bool next_by_scan(const struct index *index, const struct index_filter *filter, uint64_t from,
-                         struct index_entry *entry)
+static bool next_by_scan(const struct index *index, const struct index_filter *filter,
+                         uint64_t from, struct index_entry *entry)
 {
     struct index_memo memo;
     struct index_cursor cursor;
@@ -86,10 +88,11 @@ bool index_next(const struct index *index, const struct index_filter *filter, ui
     return next_by_scan(index, filter, from, entry);
 }
 
-/* ---- downwards ------------------------------------------------------------------------------------- */
+/* ---- downwards
+ * ------------------------------------------------------------------------------------- */
 
-static bool previous_by_names(const struct index *index, const struct index_filter *filter, uint64_t up_to,
-                              struct index_entry *entry)
+static bool previous_by_names(const struct index *index, const struct index_filter *filter,
+                              uint64_t up_to, struct index_entry *entry)
 {
     struct index_name_walk walk;
     const struct index_name *name;
@@ -111,8 +114,8 @@ static bool previous_by_names(const struct index *index, const struct index_filt
     return true;
 }
 
-static bool previous_by_scan(const struct index *index, const struct index_filter *filter, uint64_t up_to,
-                             struct index_entry *entry)
+static bool previous_by_scan(const struct index *index, const struct index_filter *filter,
+                             uint64_t up_to, struct index_entry *entry)
 {
     struct index_memo memo;
     struct index_cursor cursor;
@@ -154,9 +157,11 @@ bool index_first_at(const struct index *index, int64_t time_ns, struct index_ent
     return true;
 }
 
-/* ---- counting -------------------------------------------------------------------------------------- */
+/* ---- counting
+ * -------------------------------------------------------------------------------------- */
 
-static uint64_t pending_by_names(const struct index *index, const struct index_filter *filter, uint64_t from)
+static uint64_t pending_by_names(const struct index *index, const struct index_filter *filter,
+                                 uint64_t from)
 {
     struct index_name_walk walk;
     const struct index_name *name;
@@ -168,7 +173,8 @@ static uint64_t pending_by_names(const struct index *index, const struct index_f
     return count;
 }
 
-static uint64_t pending_by_scan(const struct index *index, const struct index_filter *filter, uint64_t from)
+static uint64_t pending_by_scan(const struct index *index, const struct index_filter *filter,
+                                uint64_t from)
 {
     struct index_memo memo;
     struct index_cursor cursor;
@@ -234,8 +240,8 @@ static uint64_t pending_last_by_scan(const struct index *index, const struct ind
     return count;
 }
 
-uint64_t index_pending_last(const struct index *index, const struct index_filter *filter, uint64_t from,
-                            uint64_t up_to)
+uint64_t index_pending_last(const struct index *index, const struct index_filter *filter,
+                            uint64_t from, uint64_t up_to)
 {
     uint64_t all = index->count - index_blocks_below(&index->blocks, from, index->count);
 

@@ -31,7 +31,8 @@ bool index_filter_matches(const struct index_filter *filter, struct bytes subjec
     return false;
 }
 
-/* ---- names --------------------------------------------------------------------------------------- */
+/* ---- names
+ * --------------------------------------------------------------------------------------- */
 
 void index_names_begin(struct index_name_walk *walk, const struct index *index,
                        const struct index_filter *filter)
@@ -60,7 +61,8 @@ static struct index_name *next_literal(struct index_name_walk *walk)
 {
     while (walk->at < walk->filter->count) {
         size_t at = walk->at++;
-        struct index_name *name = index_subjects_find(&walk->index->subjects, walk->filter->subjects[at]);
+        struct index_name *name =
+            index_subjects_find(&walk->index->subjects, walk->filter->subjects[at]);
 
         if (name != NULL && !said_before(walk->filter, at))
             return name;
@@ -85,9 +87,11 @@ struct index_name *index_names_next(struct index_name_walk *walk)
     return NULL;
 }
 
-/* ---- memo ---------------------------------------------------------------------------------------- */
+/* ---- memo
+ * ---------------------------------------------------------------------------------------- */
 
-void index_memo_init(struct index_memo *memo, const struct index *index, const struct index_filter *filter)
+void index_memo_init(struct index_memo *memo, const struct index *index,
+                     const struct index_filter *filter)
 {
     memo->index = index;
     memo->filter = filter;

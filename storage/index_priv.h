@@ -17,7 +17,8 @@ struct index {
 void index_fill(const struct index *index, uint64_t sequence, const struct index_slot *slot,
                 struct index_entry *entry);
 
-/* ---- filters (index_match.c) ------------------------------------------------------------------- */
+/* ---- filters (index_match.c) -------------------------------------------------------------------
+ */
 
 /* Does the filter take everything? */
 bool index_filter_all(const struct index_filter *filter);
@@ -44,10 +45,12 @@ struct index_memo {
     uint32_t id_plus_1[INDEX_MEMO_SIZE];
     bool matches[INDEX_MEMO_SIZE];
 };
-void index_memo_init(struct index_memo *memo, const struct index *index, const struct index_filter *filter);
+void index_memo_init(struct index_memo *memo, const struct index *index,
+                     const struct index_filter *filter);
 bool index_memo_matches(struct index_memo *memo, uint32_t id);
 
-/* ---- chains: the messages of one name (index_chain.c) -------------------------------------------- */
+/* ---- chains: the messages of one name (index_chain.c)
+ * -------------------------------------------- */
 
 /* The lowest at or above `from` / the highest at or below `up_to`; 0: none. */
 uint64_t index_chain_up(const struct index *index, const struct index_name *name, uint64_t from);

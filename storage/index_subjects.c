@@ -62,11 +62,13 @@ struct index_name *index_subjects_find(const struct index_subjects *subjects, st
 
     if (subjects->count == 0)
         return NULL;
-    id_plus_1 = subjects->slots[probe(subjects, subject, bytes_hash(subject, subjects->seed))].id_plus_1;
+    id_plus_1 =
+        subjects->slots[probe(subjects, subject, bytes_hash(subject, subjects->seed))].id_plus_1;
     return id_plus_1 == 0 ? NULL : subjects->names[id_plus_1 - 1];
 }
 
-/* ---- adding ------------------------------------------------------------------------------------ */
+/* ---- adding ------------------------------------------------------------------------------------
+ */
 
 static void place(struct index_subjects *subjects, const struct index_name *name)
 {
@@ -99,7 +101,8 @@ static uint32_t take_id(struct index_subjects *subjects)
     assert(subjects->id_limit < UINT32_MAX - 1);
     if (subjects->id_limit == subjects->id_capacity) {
         subjects->id_capacity = subjects->id_capacity == 0 ? IDS_FIRST : subjects->id_capacity * 2;
-        subjects->names = heap_resize(subjects->names, subjects->id_capacity * sizeof *subjects->names);
+        subjects->names =
+            heap_resize(subjects->names, subjects->id_capacity * sizeof *subjects->names);
     }
     return subjects->id_limit++;
 }
@@ -117,16 +120,19 @@ struct index_name *index_subjects_intern(struct index_subjects *subjects, struct
         return subjects->names[subjects->slots[i].id_plus_1 - 1];
 
     name = heap_resize(NULL, sizeof *name + subject.size);
-    *name = (struct index_name){.hash = hash, .id = take_id(subjects), .size = (uint32_t)subject.size};
+    *name =
+        (struct index_name){.hash = hash, .id = take_id(subjects), .size = (uint32_t)subject.size};
     if (subject.size > 0)
         memcpy(name->text, subject.at, subject.size);
     subjects->names[name->id] = name;
-    subjects->slots[i] = (struct index_name_slot){.hash_high = high_of(hash), .id_plus_1 = name->id + 1};
+    subjects->slots[i] =
+        (struct index_name_slot){.hash_high = high_of(hash), .id_plus_1 = name->id + 1};
     subjects->count++;
     return name;
 }
 
-/* ---- removing ---------------------------------------------------------------------------------- */
+/* ---- removing ----------------------------------------------------------------------------------
+ */
 
 /* Moves up what was pushed past the gap, until nothing behind it belongs at or before it. */
 static void close_gap(struct index_subjects *subjects, size_t gap)
@@ -148,7 +154,8 @@ static void give_id(struct index_subjects *subjects, uint32_t id)
 {
     subjects->names[id] = NULL;
     if (subjects->free_count == subjects->free_capacity) {
-        subjects->free_capacity = subjects->free_capacity == 0 ? IDS_FIRST : subjects->free_capacity * 2;
+        subjects->free_capacity =
+            subjects->free_capacity == 0 ? IDS_FIRST : subjects->free_capacity * 2;
         subjects->free_ids =
             heap_resize(subjects->free_ids, subjects->free_capacity * sizeof *subjects->free_ids);
     }

@@ -1,6 +1,7 @@
 /*
- * index_subjects: the subjects of an index, each kept once under a small number (its id). Private to
- * storage/index*.c. An id stays with its subject while that has messages and is given out again afterwards.
+ * index_subjects: the subjects of an index, each kept once under a small number (its id). Private
+ * to storage/index*.c. An id stays with its subject while that has messages and is given out again
+ * afterwards.
  */
 #ifndef STORAGE_INDEX_SUBJECTS_H
 #define STORAGE_INDEX_SUBJECTS_H

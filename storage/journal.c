@@ -8,10 +8,10 @@
 #include "storage/flaws.h"
 #include "storage/paths.h"
 
-#define BUFFER_FIRST   (64u << 10)
-#define MAKE_RETRY_NS  1000000000
-#define FILL_PIECE     (256u << 10) /* zeros are written in pieces of this */
-#define NONE           (-1)
+#define BUFFER_FIRST  (64u << 10)
+#define MAKE_RETRY_NS 1000000000
+#define FILL_PIECE    (256u << 10) /* zeros are written in pieces of this */
+#define NONE          (-1)
 
 struct journal_file {
     struct io_file *file; /* NULL: the place is free */
@@ -78,7 +78,8 @@ static void report(struct journal *j, const char *what, uint64_t number, enum er
     j->options.report(j->options.report_context, text);
 }
 
-/* ---- covers ------------------------------------------------------------------------------------ */
+/* ---- covers ------------------------------------------------------------------------------------
+ */
 
 static unsigned cover_bits(const struct journal_cover *cover)
 {
@@ -153,7 +154,8 @@ void journal_cover_sync_end(struct journal *journal, struct journal_cover *cover
     cover_set(journal, cover, next);
 }
 
-/* ---- files ------------------------------------------------------------------------------------- */
+/* ---- files -------------------------------------------------------------------------------------
+ */
 
 static bool file_free(const struct journal *j, int place)
 {
@@ -247,7 +249,8 @@ void journal_add_file(struct journal *journal, struct io_file *file, uint64_t nu
     io_close(journal->io, file);
 }
 
-/* ---- new files --------------------------------------------------------------------------------- */
+/* ---- new files ---------------------------------------------------------------------------------
+ */
 
 static enum err fill(struct io *io, struct io_file *file, const uint8_t *zeros, uint64_t size)
 {
@@ -256,7 +259,8 @@ static enum err fill(struct io *io, struct io_file *file, const uint8_t *zeros, 
     for (uint64_t offset = 0; err == OK && offset < size; offset += FILL_PIECE) {
         uint64_t rest = size - offset;
 
-        err = io_write_all(io, file, offset, bytes_of(zeros, rest < FILL_PIECE ? rest : FILL_PIECE));
+        err =
+            io_write_all(io, file, offset, bytes_of(zeros, rest < FILL_PIECE ? rest : FILL_PIECE));
     }
     return err;
 }
@@ -294,7 +298,8 @@ static void make_run(struct io_work *work, struct io *io)
 {
     struct journal_make *make = owner_of(work, struct journal_make, work);
 
-    make->err = io_open(io, make->path.text, IO_READ | IO_WRITE | IO_CREATE | IO_DIRECT, &make->file);
+    make->err =
+        io_open(io, make->path.text, IO_READ | IO_WRITE | IO_CREATE | IO_DIRECT, &make->file);
     if (make->err != OK)
         return;
     make->err = make_file(io, make);
@@ -355,7 +360,8 @@ static void see_to_files(struct journal *j)
     io_work(j->io, &make->work);
 }
 
-/* ---- buffers ----------------------------------------------------------------------------------- */
+/* ---- buffers -----------------------------------------------------------------------------------
+ */
 
 static void buffer_free(struct journal_buffer *buffer)
 {
@@ -426,7 +432,8 @@ bool journal_add(struct journal *journal, const struct journal_entry *entry,
     return true;
 }
 
-/* ---- writing ----------------------------------------------------------------------------------- */
+/* ---- writing -----------------------------------------------------------------------------------
+ */
 
 static void write_rest(struct journal *j)
 {
@@ -515,7 +522,8 @@ void journal_flush(struct journal *journal)
     see_to_files(journal);
 }
 
-/* ---- life -------------------------------------------------------------------------------------- */
+/* ---- life --------------------------------------------------------------------------------------
+ */
 
 struct journal *journal_create(struct io *io, const struct journal_options *options)
 {

@@ -1,11 +1,11 @@
 /*
- * journal: one write per loop turn makes the small batches of all logs durable. A redo log of segment
- * bytes: nothing reads it but recovery (storage/redo.h), so a journal file may be written over as soon
- * as all segments its records cover have been synced.
+ * journal: one write per loop turn makes the small batches of all logs durable. A redo log of
+ * segment bytes: nothing reads it but recovery (storage/redo.h), so a journal file may be written
+ * over as soon as all segments its records cover have been synced.
  *
  * Records gather in one piece of aligned memory while the one before is being written. Files are
- * zero-filled, written from their beginning to their end, and reused in any order. The first is small;
- * a worker makes further ones while the current one is filling.
+ * zero-filled, written from their beginning to their end, and reused in any order. The first is
+ * small; a worker makes further ones while the current one is filling.
  *
  * Failure: a file whose write failed takes no more records, and those who waited are told: their
  * batches go on by their segment's own sync. What the file already holds stays good for recovery.
@@ -38,13 +38,15 @@ struct journal_cover {
 
 struct journal;
 
-void journal_cover_keep(struct journal *journal, struct journal_cover *cover); /* flight is durable */
+void journal_cover_keep(struct journal *journal,
+                        struct journal_cover *cover); /* flight is durable */
 void journal_cover_drop(struct journal *journal, struct journal_cover *cover); /* flight is void */
 /* Around a sync of the segment; what is in flight when it begins is not covered by it. */
 void journal_cover_sync_begin(struct journal *journal, struct journal_cover *cover);
 void journal_cover_sync_end(struct journal *journal, struct journal_cover *cover, bool synced);
 
-/* ---- the journal ------------------------------------------------------------------------------- */
+/* ---- the journal -------------------------------------------------------------------------------
+ */
 
 /* Embedded in who waits; `done` comes from io_turn or from journal_flush, once. */
 struct journal_wait {
@@ -64,8 +66,10 @@ struct journal_options {
 };
 
 struct journal *journal_create(struct io *io, const struct journal_options *options);
-/* Start-up: a file that recovery has done with; taken over unless it is one too many (then closed). */
-void journal_add_file(struct journal *journal, struct io_file *file, uint64_t number, uint64_t size);
+/* Start-up: a file that recovery has done with; taken over unless it is one too many (then closed).
+ */
+void journal_add_file(struct journal *journal, struct io_file *file, uint64_t number,
+                      uint64_t size);
 /* Must be idle. */
 void journal_destroy(struct journal *journal);
 /* Frees the memory as if the process had died; touches no file. */

@@ -138,8 +138,7 @@ enum err journal_record_read(struct bytes in, const uint8_t store_id[16],
     record->entry_count = le_u32(at + RECORD_COUNT);
     record->number = le_u64(at + RECORD_NUMBER);
     record->clean = le_u64(at + RECORD_CLEAN);
-    record->entries =
-        bytes_of(at + JOURNAL_RECORD_HEAD, record->size - JOURNAL_RECORD_HEAD);
+    record->entries = bytes_of(at + JOURNAL_RECORD_HEAD, record->size - JOURNAL_RECORD_HEAD);
     return OK;
 }
 

@@ -5,7 +5,8 @@
 #include <stdint.h>
 #include <string.h>
 
-static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the formats are read and written as they are");
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+              "the formats are read and written as they are");
 
 static inline uint16_t le_u16(const uint8_t *at)
 {

@@ -5,8 +5,8 @@
  *                                                     └─► SYNCING ─► durable
  *
  * A failed write or sync condemns the file and sends the batch back to SEALED once, for a new file;
- * the second failure, and any failure to make or extend a file, is `failed`: the file before is as it
- * was, and the index is free again.
+ * the second failure, and any failure to make or extend a file, is `failed`: the file before is as
+ * it was, and the index is free again.
  */
 #include "storage/log.h"
 
@@ -345,8 +345,7 @@ static void flight_allocate(struct log *log)
     uint64_t need = log->flight.envelope.position + log->flight.envelope.size;
 
     log->phase = LOG_ALLOCATING;
-    log->flight.space =
-        segment_space(file->allocated, need, log->store->options.segment_size);
+    log->flight.space = segment_space(file->allocated, need, log->store->options.segment_size);
     io_fallocate(log->store->io, &log->write, file->file, file->allocated,
                  log->flight.space - file->allocated);
 }
@@ -406,14 +405,18 @@ static void make_start(struct log *log)
         .last_hash = log->durable_hash,
     };
     memcpy(make->header.incarnation, log->incarnation, 16);
-    make->space = segment_space(
-        0, SEGMENT_HEADER + batch_size(log->flight.content_size, SEGMENT_HEADER),
-        store->options.segment_size);
+    make->space =
+        segment_space(0, SEGMENT_HEADER + batch_size(log->flight.content_size, SEGMENT_HEADER),
+                      store->options.segment_size);
     if (active != NULL && !active->condemned && active->end < active->allocated) {
         make->trim = active->file;
         make->trim_size = active->end;
     }
 
+    /* From here on a header on the disk may say that this file ends here: nothing more goes to it,
+     * even if the new one cannot be made. */
+    if (active != NULL && !store_flaw(store, FLAW_GO_ON_AFTER_FAILED_MAKE))
+        active->ended = true;
     store->makes++;
     log->make = make;
     log->phase = LOG_MAKING;
@@ -424,7 +427,7 @@ static bool needs_file(const struct log *log)
 {
     const struct log_file *file = log->active;
 
-    if (file == NULL || file->condemned)
+    if (file == NULL || file->condemned || file->ended)
         return true;
     return file->end > SEGMENT_HEADER &&
            file->end + batch_size(log->flight.content_size, file->end) >
@@ -449,7 +452,8 @@ void log_send(struct log *log)
         flight_write(log);
 }
 
-/* ---- what the rest of the log's life needs ----------------------------------------------------- */
+/* ---- what the rest of the log's life needs -----------------------------------------------------
+ */
 
 void log_flight_init(struct log *log)
 {

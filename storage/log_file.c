@@ -25,11 +25,12 @@ static void sync_done(struct io_op *op, int64_t result)
     journal_cover_sync_end(store->journal, &file->cover, synced);
     if (!synced) {
         file->condemned = true;
-        store_report(store,
-                     "log %016llx, segment %016llx: sync failed (%s): no more is written to it, and "
-                     "the journal keeps its batches until the next start",
-                     (unsigned long long)file->log->id, (unsigned long long)file->id,
-                     err_text(err_of_errno((int)-result)));
+        store_report(
+            store,
+            "log %016llx, segment %016llx: sync failed (%s): no more is written to it, and "
+            "the journal keeps its batches until the next start",
+            (unsigned long long)file->log->id, (unsigned long long)file->id,
+            err_text(err_of_errno((int)-result)));
     } else if (file->cover.held != 0) {
         log_file_dirty(file);
     }
@@ -86,7 +87,8 @@ void log_file_sync(struct log_file *file, bool background)
     io_fsync(store->io, &file->sync, file->file);
 }
 
-/* ---- making -------------------------------------------------------------------------------------- */
+/* ---- making
+ * -------------------------------------------------------------------------------------- */
 
 static enum err make_in(struct segment_make *make, struct io *io)
 {
@@ -110,8 +112,7 @@ static enum err make_in(struct segment_make *make, struct io *io)
 
 void segment_make(struct segment_make *make, struct io *io)
 {
-    struct path path =
-        path_segment(make->store->dir, make->header.log_id, make->header.file_id);
+    struct path path = path_segment(make->store->dir, make->header.log_id, make->header.file_id);
 
     make->err = io_open(io, path.text, IO_READ | IO_WRITE | IO_CREATE, &make->file);
     if (make->err != OK)

@@ -1,7 +1,7 @@
 /*
- * log_file: one open segment of a log: where its next batch goes, and its syncs. At most one sync is
- * in flight per file. A sync that fails condemns the file: nothing is written to it any more, and no
- * later sync of it is believed.
+ * log_file: one open segment of a log: where its next batch goes, and its syncs. At most one sync
+ * is in flight per file. A sync that fails condemns the file: nothing is written to it any more,
+ * and no later sync of it is believed.
  */
 #ifndef STORAGE_LOG_FILE_H
 #define STORAGE_LOG_FILE_H
@@ -17,15 +17,16 @@ struct log_file {
     struct log *log;
     struct io_file *file;
     uint64_t id;
-    uint64_t end;       /* behind the last durable batch */
-    uint64_t placed;    /* behind the last byte ever handed to a write: a position is written once */
+    uint64_t end;    /* behind the last durable batch */
+    uint64_t placed; /* behind the last byte ever handed to a write: a position is written once */
     uint64_t allocated; /* size of the file */
     struct journal_cover cover;
     struct io_op sync;
     struct log_file *dirty_next;
-    bool dirty;     /* in the store's list of files to sync */
+    bool dirty;      /* in the store's list of files to sync */
     bool background; /* the sync in flight is the store's */
     bool condemned;
+    bool ended; /* a file after it has been begun, which may name this end even if its making failed */
 };
 
 struct log_file *log_file_create(struct log *log, struct io_file *file, uint64_t id);

@@ -26,8 +26,9 @@ static void probe_segment(void *context, const char *name, bool directory)
 
     if (directory || probe->err != OK || !path_read_segment(name, &file_id))
         return;
-    probe->err = io_open(probe->store->io,
-                         path_segment(probe->store->dir, probe->log_id, file_id).text, IO_READ, &file);
+    probe->err =
+        io_open(probe->store->io, path_segment(probe->store->dir, probe->log_id, file_id).text,
+                IO_READ, &file);
     if (probe->err != OK)
         return;
     probe->err = io_read_all(probe->store->io, file, 0, at, sizeof at);
@@ -63,7 +64,8 @@ enum err log_prepare(struct store *store, uint64_t log_id, const uint8_t incarna
     return io_sync_dir(store->io, path_in(store->dir, "logs").text);
 }
 
-/* ---- opening ----------------------------------------------------------------------------------- */
+/* ---- opening -----------------------------------------------------------------------------------
+ */
 
 static struct log *log_create(struct store *store, uint64_t log_id)
 {
@@ -104,7 +106,8 @@ enum err log_open(struct store *store, uint64_t log_id, const struct log_recover
     return OK;
 }
 
-/* ---- closing ----------------------------------------------------------------------------------- */
+/* ---- closing -----------------------------------------------------------------------------------
+ */
 
 void log_close(struct log *log)
 {
@@ -161,7 +164,8 @@ void log_forget(struct log *log)
     heap_give(log);
 }
 
-/* ---- looking ----------------------------------------------------------------------------------- */
+/* ---- looking -----------------------------------------------------------------------------------
+ */
 
 const uint8_t *log_incarnation(const struct log *log)
 {

@@ -1,8 +1,8 @@
 /*
  * Recovery of one log: its files are walked in the order of their ids. Where a file ends is said by
- * the files after it (the cut in their headers), for the last one by its own bytes (storage/segment.h).
- * Nothing is changed until the walk is over; then the end of the log is written and synced anew,
- * because what was read may have come from memory and not from the disk.
+ * the files after it (the cut in their headers), for the last one by its own bytes
+ * (storage/segment.h). Nothing is changed until the walk is over; then the end of the log is
+ * written and synced anew, because what was read may have come from memory and not from the disk.
  */
 #include "base/heap.h"
 #include "storage/flaws.h"
@@ -48,7 +48,8 @@ struct walk {
     uint64_t position;
 };
 
-/* ---- the files --------------------------------------------------------------------------------- */
+/* ---- the files ---------------------------------------------------------------------------------
+ */
 
 static void found_segment(void *context, const char *name, bool directory)
 {
@@ -135,7 +136,8 @@ static enum err find_incarnation(struct walk *walk)
 static enum err open_parts(struct walk *walk)
 {
     struct store *store = walk->log->store;
-    enum err err = io_list(store->io, path_log(store->dir, walk->log->id).text, found_segment, walk);
+    enum err err =
+        io_list(store->io, path_log(store->dir, walk->log->id).text, found_segment, walk);
 
     for (unsigned i = 0; err == OK && i < walk->part_count; i++)
         err = read_header(walk, &walk->parts[i]);
@@ -164,11 +166,12 @@ static bool find_cut(const struct walk *walk, unsigned part, uint64_t *index, st
     return found;
 }
 
-/* ---- reading ----------------------------------------------------------------------------------- */
+/* ---- reading -----------------------------------------------------------------------------------
+ */
 
 /* The file's bytes from `position`, at least `need` of them unless the file ends before. */
-static enum err window_at(struct walk *walk, const struct part *part, uint64_t position, size_t need,
-                          struct bytes *b)
+static enum err window_at(struct walk *walk, const struct part *part, uint64_t position,
+                          size_t need, struct bytes *b)
 {
     uint64_t rest = part->size > position ? part->size - position : 0;
     enum err err = OK;
@@ -209,7 +212,8 @@ static void window_forget(struct walk *walk)
 }
 
 /* Whether the file holds nothing but zeros from `position`, without having it all in memory. */
-static enum err only_zeros(struct walk *walk, const struct part *part, uint64_t position, bool *zeros)
+static enum err only_zeros(struct walk *walk, const struct part *part, uint64_t position,
+                           bool *zeros)
 {
     enum err err = OK;
 
@@ -226,7 +230,8 @@ static enum err only_zeros(struct walk *walk, const struct part *part, uint64_t 
     return err;
 }
 
-/* ---- walking ----------------------------------------------------------------------------------- */
+/* ---- walking -----------------------------------------------------------------------------------
+ */
 
 static void hand_out(struct walk *walk, unsigned part, uint64_t position,
                      const struct segment_batch *batch)
@@ -312,7 +317,8 @@ static void end_of_last(struct walk *walk, const struct part *part, const struct
         lose(walk, walk->index + 1, gap->hash, part->size - walk->position);
 }
 
-/* Walks one file to its end. A batch that is the last before the cut must be the one the cut names. */
+/* Walks one file to its end. A batch that is the last before the cut must be the one the cut names.
+ */
 static enum err walk_part(struct walk *walk, unsigned number)
 {
     const struct part *part = &walk->parts[number];
@@ -356,7 +362,8 @@ static enum err walk_part(struct walk *walk, unsigned number)
     return OK;
 }
 
-/* ---- afterwards -------------------------------------------------------------------------------- */
+/* ---- afterwards --------------------------------------------------------------------------------
+ */
 
 /* The walked files become the log's. */
 static void take_files(struct walk *walk)
@@ -415,10 +422,10 @@ static enum err rewrite(struct walk *walk, struct log_file *file, uint64_t offse
 }
 
 /*
- * Only the last batch can be in memory and not on the disk: the one before it was durable when it was
- * written, and what only the journal witnessed has been written and synced from there. It is written
- * again because an earlier life's failed sync may have left it in memory marked as clean. The same
- * goes for the header of a file without batches.
+ * Only the last batch can be in memory and not on the disk: the one before it was durable when it
+ * was written, and what only the journal witnessed has been written and synced from there. It is
+ * written again because an earlier life's failed sync may have left it in memory marked as clean.
+ * The same goes for the header of a file without batches.
  */
 static enum err sync_end(struct walk *walk)
 {

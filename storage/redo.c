@@ -33,7 +33,8 @@ struct redo_plan {
     size_t memory_size;
 };
 
-/* ---- listing ----------------------------------------------------------------------------------- */
+/* ---- listing -----------------------------------------------------------------------------------
+ */
 
 static void found_file(void *context, const char *name, bool directory)
 {
@@ -86,7 +87,8 @@ void redo_end(struct redo *redo)
     redo->file_count = 0;
 }
 
-/* ---- reading ----------------------------------------------------------------------------------- */
+/* ---- reading -----------------------------------------------------------------------------------
+ */
 
 static void plan_entry(struct redo_plan *plan, const struct redo_entry *entry)
 {
@@ -119,7 +121,8 @@ static void plan_record(struct redo_plan *plan, const struct journal_record *rec
     }
 }
 
-/* Between two records of one pass over a file the numbers rise by one: a jump is a missing record. */
+/* Between two records of one pass over a file the numbers rise by one: a jump is a missing record.
+ */
 static bool record_missing(uint64_t before, uint64_t number)
 {
     return before != 0 && number > before + 1 && number >> 32 == before >> 32;
@@ -174,7 +177,8 @@ static enum err read_journal(struct redo_plan *plan, unsigned file)
     return err;
 }
 
-/* ---- writing ----------------------------------------------------------------------------------- */
+/* ---- writing -----------------------------------------------------------------------------------
+ */
 
 static int order(uint64_t a, uint64_t b)
 {

@@ -1,11 +1,11 @@
 /*
  * redo: the journal at start-up. Every sound record that may still be needed is written to its
- * segments, in the order of the records' numbers, and the segments are synced: afterwards no journal
- * record is needed any more. Repeating it is harmless because a position of a segment is written once.
- * Blocking.
+ * segments, in the order of the records' numbers, and the segments are synced: afterwards no
+ * journal record is needed any more. Repeating it is harmless because a position of a segment is
+ * written once. Blocking.
  *
- * A damaged record is skipped: what only it witnessed is lost, which the log sees as a gap or not at
- * all if it was its last batch. That takes damage of the journal and a crash within the seconds
+ * A damaged record is skipped: what only it witnessed is lost, which the log sees as a gap or not
+ * at all if it was its last batch. That takes damage of the journal and a crash within the seconds
  * before the segment is synced; `damaged` counts what can be seen of it.
  */
 #ifndef STORAGE_REDO_H
@@ -32,7 +32,8 @@ struct redo {
     uint64_t damaged; /* records known to be missing between others */
 };
 
-/* Lists the journal's files and checks their headers; changes nothing. ERR_VERSION: a newer format. */
+/* Lists the journal's files and checks their headers; changes nothing. ERR_VERSION: a newer format.
+ */
 enum err redo_begin(struct redo *redo, struct io *io, const char *dir, const uint8_t store_id[16]);
 enum err redo_run(struct redo *redo);
 void redo_end(struct redo *redo);

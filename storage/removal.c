@@ -92,7 +92,8 @@ void removals_forget(struct store *store)
     }
 }
 
-/* ---- after a crash ------------------------------------------------------------------------------- */
+/* ---- after a crash
+ * ------------------------------------------------------------------------------- */
 
 struct gone {
     struct store *store;
@@ -106,8 +107,7 @@ static void complete_removal(void *context, const char *name, bool directory)
     uint64_t log_id;
 
     if (directory && gone->err == OK && path_read_log_gone(name, &log_id))
-        gone->err =
-            remove_directory(gone->store->io, path_log_gone(gone->store->dir, log_id).text);
+        gone->err = remove_directory(gone->store->io, path_log_gone(gone->store->dir, log_id).text);
 }
 
 enum err removals_complete(struct store *store)

@@ -1,6 +1,6 @@
 /*
- * removal: takes a log's directory away, on a worker. It is renamed first: a log is there whole or not
- * at all, and what a crash leaves of a renamed one is removed at the next start.
+ * removal: takes a log's directory away, on a worker. It is renamed first: a log is there whole or
+ * not at all, and what a crash leaves of a renamed one is removed at the next start.
  */
 #ifndef STORAGE_REMOVAL_H
 #define STORAGE_REMOVAL_H

@@ -11,7 +11,7 @@
 
 #include "storage/log.h"
 
-#define SEGMENT_HEADER     4096u
+#define SEGMENT_HEADER      4096u
 #define SEGMENT_SPACE_LEAST (64u << 10) /* first allocation; doubles */
 
 struct segment_header {
@@ -38,10 +38,10 @@ struct segment_place {
     uint64_t file_id;
     uint64_t position;
     const uint8_t *incarnation;
-    uint64_t index;          /* of the batch that should stand here */
+    uint64_t index; /* of the batch that should stand here */
     struct log_hash previous;
-    uint64_t index_cut;      /* batches above it are void; UINT64_MAX in the last file */
-    bool ignore_previous;    /* a seeded bug (storage/flaws.h) */
+    uint64_t index_cut;   /* batches above it are void; UINT64_MAX in the last file */
+    bool ignore_previous; /* a seeded bug (storage/flaws.h) */
 };
 
 struct segment_batch {
@@ -69,16 +69,16 @@ enum segment_tail {
 
 struct segment_gap {
     enum segment_tail tail;
-    uint64_t resume;       /* position in the file */
+    uint64_t resume; /* position in the file */
     uint64_t resume_index;
     struct log_hash resume_previous;
-    struct log_hash hash;  /* DAMAGED: of the bad batch as its envelope says; zeros if that is bad */
+    struct log_hash hash; /* DAMAGED: of the bad batch as its envelope says; zeros if that is bad */
 };
 
 /*
- * Judges the place where no expected batch stands. `rest` is everything from there to the end of the
- * file. TORN or DAMAGED says only what the bytes show: whether a mark elsewhere says that this index
- * was durable is the caller's to know.
+ * Judges the place where no expected batch stands. `rest` is everything from there to the end of
+ * the file. TORN or DAMAGED says only what the bytes show: whether a mark elsewhere says that this
+ * index was durable is the caller's to know.
  */
 struct segment_gap segment_judge(struct bytes rest, const struct segment_place *place);
 

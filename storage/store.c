@@ -6,7 +6,8 @@
 #include "base/heap.h"
 #include "storage/removal.h"
 
-/* ---- what logs use ------------------------------------------------------------------------------- */
+/* ---- what logs use
+ * ------------------------------------------------------------------------------- */
 
 uint64_t store_file_id(struct store *store)
 {
@@ -54,7 +55,8 @@ void store_buf_give(struct store *store, struct buf *buf)
     *buf = (struct buf){};
 }
 
-/* ---- closing ------------------------------------------------------------------------------------- */
+/* ---- closing
+ * ------------------------------------------------------------------------------------- */
 
 void store_forget(struct store *store)
 {
@@ -98,7 +100,8 @@ struct io *store_io(const struct store *store)
     return store->io;
 }
 
-/* ---- logs as directories ------------------------------------------------------------------------- */
+/* ---- logs as directories
+ * ------------------------------------------------------------------------- */
 
 struct listing {
     void (*found)(void *context, uint64_t log_id);
@@ -141,8 +144,8 @@ enum err store_quarantine(struct store *store, uint64_t log_id)
     return err;
 }
 
-void store_remove(struct store *store, uint64_t log_id,
-                  void (*done)(void *context, enum err err), void *context)
+void store_remove(struct store *store, uint64_t log_id, void (*done)(void *context, enum err err),
+                  void *context)
 {
     struct log *log = find_log(store, log_id);
 
@@ -156,7 +159,8 @@ void store_remove(struct store *store, uint64_t log_id,
     log->removed_context = context;
 }
 
-/* ---- turns --------------------------------------------------------------------------------------- */
+/* ---- turns
+ * --------------------------------------------------------------------------------------- */
 
 static void send_logs(struct store *store)
 {

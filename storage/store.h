@@ -18,9 +18,9 @@
 #include "storage/node.h"
 #include "storage/paths.h"
 
-#define STORE_MAKES_MAX  8u  /* segments being made at a time */
-#define STORE_SYNCS_MAX  4u  /* background syncs at a time */
-#define STORE_POOL_MAX   16u /* buffers kept */
+#define STORE_MAKES_MAX  8u           /* segments being made at a time */
+#define STORE_SYNCS_MAX  4u           /* background syncs at a time */
+#define STORE_POOL_MAX   16u          /* buffers kept */
 #define STORE_POOL_BYTES (256u << 10) /* larger ones are given back */
 
 struct store {
@@ -38,7 +38,7 @@ struct store {
     struct log_file *dirty_first;
     struct log_file *dirty_last;
     unsigned makes;
-    unsigned syncs; /* background ones in flight */
+    unsigned syncs;           /* background ones in flight */
     struct removal *removals; /* under way */
 
     struct buf pool[STORE_POOL_MAX];
@@ -110,20 +110,22 @@ struct log {
     struct log *send_next;
     struct log *closing_next;
     struct segment_make *make; /* under way: MAKING */
-    bool sending; /* in the send list */
+    bool sending;              /* in the send list */
     bool closed;
     void (*removed)(void *context, enum err err); /* remove it when it is done */
     void *removed_context;
 };
 
-/* ---- log.c --------------------------------------------------------------------------------------- */
+/* ---- log.c
+ * --------------------------------------------------------------------------------------- */
 
 void log_flight_init(struct log *log);
 void log_flight_drop(struct log *log); /* a batch that is not sent yet; the log is closed */
 void log_send(struct log *log);
 void log_sync_ended(struct log *log, struct log_file *file, bool background, bool synced);
 
-/* ---- log_life.c -------------------------------------------------------------------------------- */
+/* ---- log_life.c --------------------------------------------------------------------------------
+ */
 
 void log_add_file(struct log *log, struct log_file *file);
 /* A closed log: starts what is left to do; true when nothing is and it can be destroyed. */
@@ -132,7 +134,8 @@ void log_destroy(struct log *log); /* closes its files and frees it */
 /* Frees the memory as if the process had died; touches no file. */
 void log_forget(struct log *log);
 
-/* ---- recovery.c -------------------------------------------------------------------------------- */
+/* ---- recovery.c --------------------------------------------------------------------------------
+ */
 
 /* Fills in a fresh log from its files. On failure the log is to be destroyed. */
 enum err recovery_run(struct log *log, const struct log_recovery *recovery);

@@ -84,7 +84,8 @@ static enum err load_node(struct store *store, struct store_error *error)
     enum err err = node_load(store->io, store->dir, &store->node);
 
     if (err == ERR_VERSION)
-        return explain(error, err, store->dir, "node file is of a newer server, nothing was changed");
+        return explain(error, err, store->dir,
+                       "node file is of a newer server, nothing was changed");
     if (err == ERR_CORRUPT)
         return explain(error, err, store->dir, "node file");
     if (err != ERR_NOT_FOUND)
@@ -142,7 +143,8 @@ static enum err replay(struct store *store, struct redo *redo, struct store_erro
     if (err != OK)
         return explain(error, err, store->dir, "cannot replay the journal");
     if (redo->damaged > 0)
-        store_report(store, "%s: %llu journal records are damaged: batches that only they held are lost",
+        store_report(store,
+                     "%s: %llu journal records are damaged: batches that only they held are lost",
                      store->dir, (unsigned long long)redo->damaged);
     err = open_journal(store, redo);
     return explain(error, err, store->dir, "cannot open the journal");

@@ -10,9 +10,12 @@ enum err apply_message(struct stream_state *state, const struct effect *effect, 
                        uint32_t record_size, struct apply_result *result);
 
 /* apply_removal.c; each adds what went to result->purged */
-void apply_delete(struct stream_state *state, const struct effect *effect, struct apply_result *result);
-void apply_purge(struct stream_state *state, const struct effect *effect, struct apply_result *result);
-void apply_expire(struct stream_state *state, const struct effect *effect, struct apply_result *result);
+void apply_delete(struct stream_state *state, const struct effect *effect,
+                  struct apply_result *result);
+void apply_purge(struct stream_state *state, const struct effect *effect,
+                 struct apply_result *result);
+void apply_expire(struct stream_state *state, const struct effect *effect,
+                  struct apply_result *result);
 
 /* apply_limits.c */
 void apply_limit_subject(struct stream_state *state, struct bytes subject);
@@ -25,7 +28,8 @@ enum err apply_config(struct stream_state *state, const struct effect *effect);
 /* stream_state.c: one message leaves, for whatever reason. False: it is not there. */
 bool apply_remove(struct stream_state *state, uint64_t sequence);
 /* All that match below `below` leave. */
-uint64_t apply_remove_matching(struct stream_state *state, const struct index_filter *filter, uint64_t below);
+uint64_t apply_remove_matching(struct stream_state *state, const struct index_filter *filter,
+                               uint64_t below);
 /* first_seq follows from the index and last_seq. */
 void apply_set_first(struct stream_state *state);
 

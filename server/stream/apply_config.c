@@ -1,7 +1,8 @@
 #include "server/stream/apply.h"
 
 /* Takes over the config and the arena that holds it; the old ones go. */
-static void adopt(struct stream_state *state, const struct stream_config *config, struct arena *arena)
+static void adopt(struct stream_state *state, const struct stream_config *config,
+                  struct arena *arena)
 {
     arena_deinit(&state->config_arena);
     state->config_arena = *arena;

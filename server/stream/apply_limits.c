@@ -1,7 +1,7 @@
 /*
- * Limits are kept here, on every replica alike: they follow from the state and need no effect of their
- * own. A stream that discards new messages refuses them when they are decided; what it holds stays,
- * except where a subject has too many.
+ * Limits are kept here, on every replica alike: they follow from the state and need no effect of
+ * their own. A stream that discards new messages refuses them when they are decided; what it holds
+ * stays, except where a subject has too many.
  */
 #include "server/stream/apply.h"
 
@@ -25,7 +25,8 @@ void apply_limit_subjects(struct stream_state *state)
 
     if (state->config.max_msgs_per_subject <= 0)
         return;
-    for (uint64_t from = 0; index_next(state->index, NULL, from, &entry); from = entry.sequence + 1) {
+    for (uint64_t from = 0; index_next(state->index, NULL, from, &entry);
+         from = entry.sequence + 1) {
         struct index_subject counts;
 
         index_subject(state->index, entry.subject, &counts);

@@ -27,7 +27,8 @@ static void remember_id(struct stream_state *state, const struct effect *effect)
         dedup_add(&state->dedup, id, effect->message.sequence, effect->message.time_ns);
 }
 
-static void store(struct stream_state *state, const struct effect *effect, const struct index_entry *entry)
+static void store(struct stream_state *state, const struct effect *effect,
+                  const struct index_entry *entry)
 {
     state->lost_messages += entry->sequence - state->last_seq - 1;
     state->gap = false;

@@ -1,11 +1,13 @@
 #include "server/stream/apply.h"
 
-void apply_delete(struct stream_state *state, const struct effect *effect, struct apply_result *result)
+void apply_delete(struct stream_state *state, const struct effect *effect,
+                  struct apply_result *result)
 {
     result->purged = apply_remove(state, effect->remove.sequence);
 }
 
-/* ---- purge --------------------------------------------------------------------------------------- */
+/* ---- purge
+ * --------------------------------------------------------------------------------------- */
 
 static uint64_t least(uint64_t a, uint64_t b)
 {
@@ -39,8 +41,10 @@ static uint64_t nth_newest(const struct index *index, const struct index_filter 
     return entry.sequence;
 }
 
-/* Below which sequence to remove so that the newest `keep` matches stay. Counted from the nearer end. */
-static uint64_t below_kept(const struct stream_state *state, const struct index_filter *filter, uint64_t keep)
+/* Below which sequence to remove so that the newest `keep` matches stay. Counted from the nearer
+ * end. */
+static uint64_t below_kept(const struct stream_state *state, const struct index_filter *filter,
+                           uint64_t keep)
 {
     uint64_t matching = index_pending(state->index, filter, 0);
 
@@ -64,7 +68,8 @@ static void move_end(struct stream_state *state, uint64_t below)
     state->begun = true;
 }
 
-void apply_purge(struct stream_state *state, const struct effect *effect, struct apply_result *result)
+void apply_purge(struct stream_state *state, const struct effect *effect,
+                 struct apply_result *result)
 {
     struct bytes subject = effect->purge.filter;
     bool all = subject.size == 0 || bytes_equal(subject, BYTES(">"));
@@ -88,12 +93,15 @@ void apply_purge(struct stream_state *state, const struct effect *effect, struct
     apply_set_first(state);
 }
 
-/* ---- age ----------------------------------------------------------------------------------------- */
+/* ---- age
+ * ----------------------------------------------------------------------------------------- */
 
 /* Oldest first: times do not fall with the sequence, so the first that stays ends it. */
-void apply_expire(struct stream_state *state, const struct effect *effect, struct apply_result *result)
+void apply_expire(struct stream_state *state, const struct effect *effect,
+                  struct apply_result *result)
 {
-    uint64_t last = apply_flaw(state, STREAM_FLAW_EXPIRE_UNBOUNDED) ? UINT64_MAX : effect->expire.last;
+    uint64_t last =
+        apply_flaw(state, STREAM_FLAW_EXPIRE_UNBOUNDED) ? UINT64_MAX : effect->expire.last;
     struct index_entry entry;
 
     while (stream_state_oldest(state, &entry)) {

@@ -24,7 +24,8 @@ void decider_deinit(struct decider *decider)
     decider->proposals = NULL;
 }
 
-/* ---- answers ------------------------------------------------------------------------------------- */
+/* ---- answers
+ * ------------------------------------------------------------------------------------- */
 
 bool decide_refuse(struct deciding *d, uint16_t error, bool looked)
 {
@@ -65,7 +66,8 @@ bool decide_wait(struct deciding *d)
     return false;
 }
 
-/* ---- one publish --------------------------------------------------------------------------------- */
+/* ---- one publish
+ * --------------------------------------------------------------------------------- */
 
 /* Log time never falls, whatever the caller's clock says. */
 static int64_t tail_time(const struct decider *decider, int64_t log_now_ns)
@@ -106,7 +108,8 @@ static void begin(struct deciding *d, struct decider *decider, const struct publ
         .decision = decision,
     };
     if (publish->headers.size > 0)
-        d->publish.headers = publish_headers_clean(publish->headers, &decider->headers, &d->headers);
+        d->publish.headers =
+            publish_headers_clean(publish->headers, &decider->headers, &d->headers);
 }
 
 static bool check_headers(struct deciding *d)
@@ -117,7 +120,8 @@ static bool check_headers(struct deciding *d)
            decide_check_rollup(d);
 }
 
-/* The disk's reserve is for removals. What the stream has is not looked at, so the answer need not wait. */
+/* The disk's reserve is for removals. What the stream has is not looked at, so the answer need not
+ * wait. */
 static bool check_reserve(struct deciding *d)
 {
     return !d->decider->removal_open || decide_refuse(d, 10023, false);
@@ -127,9 +131,9 @@ static bool check(struct deciding *d)
 {
     if (d->decider->barrier && !decide_flaw(d, STREAM_FLAW_IGNORE_BARRIER))
         return decide_wait(d);
-    return decide_check_batch(d) && decide_check_size(d) && decide_check_sealed(d) && check_headers(d) &&
-           decide_check_size_configured(d) && check_reserve(d) && decide_check_ttl(d) &&
-           decide_check_limits(d);
+    return decide_check_batch(d) && decide_check_size(d) && decide_check_sealed(d) &&
+           check_headers(d) && decide_check_size_configured(d) && check_reserve(d) &&
+           decide_check_ttl(d) && decide_check_limits(d);
 }
 
 static void discard_old_at_once(struct deciding *d) /* a seeded bug */
@@ -138,7 +142,8 @@ static void discard_old_at_once(struct deciding *d) /* a seeded bug */
     uint64_t limit = (uint64_t)d->config->max_msgs;
 
     while (d->config->max_msgs > 0 && d->config->discard == DISCARD_OLD &&
-           index_count(state->index) + d->decider->overlay.count > limit && index_count(state->index) > 0)
+           index_count(state->index) + d->decider->overlay.count > limit &&
+           index_count(state->index) > 0)
         (void)index_remove(state->index, index_first(state->index), NULL);
 }
 
@@ -148,21 +153,22 @@ static void store(struct deciding *d, struct buf *out)
     struct effect effect = {
         .type = EFFECT_MESSAGE,
         .flags = d->flags,
-        .message = {
-            .sequence = d->sequence_last + 1,
-            .time_ns = d->now_ns,
-            .subject = d->publish.subject,
-            .headers = d->publish.headers,
-            .payload = d->publish.payload,
-            .id = d->headers.msg_id,
-        },
+        .message =
+            {
+                .sequence = d->sequence_last + 1,
+                .time_ns = d->now_ns,
+                .subject = d->publish.subject,
+                .headers = d->publish.headers,
+                .payload = d->publish.payload,
+                .id = d->headers.msg_id,
+            },
     };
 
     *d->decision = (struct decision){.outcome = DECIDE_FULL, .error_text = ""};
     if (!effect_write(out, &effect))
         return;
-    overlay_add(&decider->overlay, effect.message.sequence, d->now_ns, d->stored_size, d->publish.subject,
-                d->headers.msg_id, d->flags == MESSAGE_ROLLUP_SUBJECT);
+    overlay_add(&decider->overlay, effect.message.sequence, d->now_ns, d->stored_size,
+                d->publish.subject, d->headers.msg_id, d->flags == MESSAGE_ROLLUP_SUBJECT);
     if (d->flags == MESSAGE_ROLLUP_ALL)
         decider->barrier = true;
     if (decide_flaw(d, STREAM_FLAW_LIMIT_IN_DECIDE))
@@ -181,7 +187,8 @@ void decide_publish(struct decider *decider, const struct publish *publish, int6
         store(&d, out);
 }
 
-/* ---- what became of it --------------------------------------------------------------------------- */
+/* ---- what became of it
+ * --------------------------------------------------------------------------- */
 
 static struct decider_proposal *proposal_at(const struct decider *decider, size_t i)
 {
@@ -190,7 +197,8 @@ static struct decider_proposal *proposal_at(const struct decider *decider, size_
 
 static void proposals_grow(struct decider *decider)
 {
-    size_t capacity = decider->proposal_capacity == 0 ? PROPOSALS_FIRST : decider->proposal_capacity * 2;
+    size_t capacity =
+        decider->proposal_capacity == 0 ? PROPOSALS_FIRST : decider->proposal_capacity * 2;
     struct decider_proposal *grown = heap_resize(NULL, capacity * sizeof *grown);
 
     for (size_t i = 0; i < decider->proposal_count; i++)

@@ -59,7 +59,8 @@ bool decide_check_size_configured(struct deciding *d)
     return true;
 }
 
-/* ---- features that are not built ------------------------------------------------------------------- */
+/* ---- features that are not built
+ * ------------------------------------------------------------------- */
 
 static bool check_counter(struct deciding *d)
 {
@@ -91,13 +92,14 @@ static bool check_schedule(struct deciding *d)
         return decide_refuse(d, 10188, true);
     if (scheduler.size == 0 && d->headers.schedule_next.size == 0)
         return true;
-    if (!bytes_equal(d->headers.schedule_next, BYTES("purge")) || !subject_literal(scheduler) ||
-        bytes_equal(scheduler, d->publish.subject))
+    if (!bytes_equal(d->headers.schedule_next, BYTES("purge")) || scheduler.size == 0 ||
+        !subject_literal(scheduler) || bytes_equal(scheduler, d->publish.subject))
         return decide_refuse(d, 10212, false);
     return decide_refuse(d, 10188, true);
 }
 
-/* ---- what the publisher expects -------------------------------------------------------------------- */
+/* ---- what the publisher expects
+ * -------------------------------------------------------------------- */
 
 static bool check_stream(struct deciding *d)
 {
@@ -113,20 +115,22 @@ static bool expect(struct deciding *d, struct bytes expected, uint64_t actual)
 
     if (bytes_read_u64(expected, &value) && value == actual)
         return true;
-    return decide_refuse_text(d, 10071, true, "wrong last sequence: %llu", (unsigned long long)actual);
+    return decide_refuse_text(d, 10071, true, "wrong last sequence: %llu",
+                              (unsigned long long)actual);
 }
 
 static bool check_last_sequence(struct deciding *d)
 {
-    uint64_t last = decide_flaw(d, STREAM_FLAW_CHECK_APPLIED) ? d->decider->state->last_seq : d->sequence_last;
+    uint64_t last =
+        decide_flaw(d, STREAM_FLAW_CHECK_APPLIED) ? d->decider->state->last_seq : d->sequence_last;
 
     if (d->headers.expected_last_sequence.size == 0)
         return true;
     return expect(d, d->headers.expected_last_sequence, last);
 }
 
-/* Will what is in flight, once applied, push old messages out? Then which one is a subject's last is not
- * known before. */
+/* Will what is in flight, once applied, push old messages out? Then which one is a subject's last
+ * is not known before. */
 static bool evicts(const struct deciding *d)
 {
     const struct overlay *overlay = &d->decider->overlay;
@@ -135,7 +139,8 @@ static bool evicts(const struct deciding *d)
 
     if (overlay->count == 0 || config->discard != DISCARD_OLD)
         return false;
-    if (config->max_msgs > 0 && index_count(state->index) + overlay->count > (uint64_t)config->max_msgs)
+    if (config->max_msgs > 0 &&
+        index_count(state->index) + overlay->count > (uint64_t)config->max_msgs)
         return true;
     return config->max_bytes > 0 &&
            index_bytes(state->index) + overlay->bytes > (uint64_t)config->max_bytes;
@@ -159,7 +164,8 @@ static uint64_t filter_last(const struct deciding *d, struct bytes subject)
     struct index_filter filter = {.subjects = &subject, .count = 1};
     struct index_entry entry;
 
-    return index_previous(d->decider->state->index, &filter, UINT64_MAX, &entry) ? entry.sequence : 0;
+    return index_previous(d->decider->state->index, &filter, UINT64_MAX, &entry) ? entry.sequence
+                                                                                 : 0;
 }
 
 static bool check_last_subject_sequence(struct deciding *d)
@@ -181,11 +187,12 @@ static bool check_last_subject_sequence(struct deciding *d)
 
 bool decide_check_headers(struct deciding *d)
 {
-    return check_counter(d) && check_stream(d) && check_ttl_allowed(d) && check_last_subject_sequence(d) &&
-           check_last_sequence(d) && check_schedule(d);
+    return check_counter(d) && check_stream(d) && check_ttl_allowed(d) &&
+           check_last_subject_sequence(d) && check_last_sequence(d) && check_schedule(d);
 }
 
-/* ---- message ids ----------------------------------------------------------------------------------- */
+/* ---- message ids
+ * ----------------------------------------------------------------------------------- */
 
 static uint64_t original_of(const struct deciding *d)
 {
@@ -208,7 +215,8 @@ bool decide_check_id(struct deciding *d)
     sequence = original_of(d);
     if (sequence == 0)
         return true;
-    *d->decision = (struct decision){.outcome = DECIDE_DUPLICATE, .sequence = sequence, .error_text = ""};
+    *d->decision =
+        (struct decision){.outcome = DECIDE_DUPLICATE, .sequence = sequence, .error_text = ""};
     return false;
 }
 
@@ -226,7 +234,8 @@ bool decide_check_id_last(struct deciding *d)
     return decide_refuse_text(d, 10070, true, "wrong last msg ID: %.*s", BYTES_ARG(id));
 }
 
-/* ---- roll-up --------------------------------------------------------------------------------------- */
+/* ---- roll-up
+ * --------------------------------------------------------------------------------------- */
 
 /* As Go's %q of the value in lower case: the text is on the wire. */
 static void quote(struct bytes value, struct buf *out)

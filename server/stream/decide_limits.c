@@ -1,7 +1,8 @@
 /*
- * Discard new: what would put a stream over its limits is refused. Messages in flight count; what they
- * will remove (a roll-up, a subject's oldest) is not known exactly before it has happened, so a refusal
- * that such a removal might make wrong waits for it. The reference's rules, asked of a running server.
+ * Discard new: what would put a stream over its limits is refused. Messages in flight count; what
+ * they will remove (a roll-up, a subject's oldest) is not known exactly before it has happened, so
+ * a refusal that such a removal might make wrong waits for it. The reference's rules, asked of a
+ * running server.
  */
 #include "server/stream/decide_priv.h"
 
@@ -45,10 +46,12 @@ static bool subject_full(const struct deciding *d)
     if (!decide_flaw(d, STREAM_FLAW_LIMIT_APPLIED))
         overlay_subject(&d->decider->overlay, d->publish.subject, &tail);
     index_subject(d->decider->state->index, d->publish.subject, &applied);
-    return (tail.rolled_up ? 0 : applied.count) + tail.count >= (uint64_t)d->config->max_msgs_per_subject;
+    return (tail.rolled_up ? 0 : applied.count) + tail.count >=
+           (uint64_t)d->config->max_msgs_per_subject;
 }
 
-/* The subject's oldest goes when this comes: does that make up for it? Only asked with nothing in flight. */
+/* The subject's oldest goes when this comes: does that make up for it? Only asked with nothing in
+ * flight. */
 static bool replaces_as_much(const struct deciding *d)
 {
     struct index_subject applied;

@@ -11,7 +11,7 @@ struct deciding {
     const struct stream_config *config;
     struct publish publish; /* headers as they are stored */
     struct publish_headers headers;
-    int64_t now_ns; /* the message's time, if it is stored */
+    int64_t now_ns;         /* the message's time, if it is stored */
     uint64_t sequence_last; /* of the tail */
     uint32_t stored_size;
     uint8_t flags; /* of the record: roll-up */
@@ -35,8 +35,8 @@ bool decide_check_limits(struct deciding *d); /* discard new; decide_limits.c */
 
 /* Both return false, for use as a check's answer. */
 bool decide_refuse(struct deciding *d, uint16_t error, bool looked);
-[[gnu::format(printf, 4, 5)]] bool decide_refuse_text(struct deciding *d, uint16_t error, bool looked,
-                                                      const char *format, ...);
+[[gnu::format(printf, 4, 5)]] bool decide_refuse_text(struct deciding *d, uint16_t error,
+                                                      bool looked, const char *format, ...);
 bool decide_wait(struct deciding *d);
 
 static inline bool decide_flaw(const struct deciding *d, enum stream_flaw flaw)

@@ -46,7 +46,8 @@ void dedup_deinit(struct dedup *dedup)
         drop_oldest(dedup);
 }
 
-/* ---- time ---------------------------------------------------------------------------------------- */
+/* ---- time
+ * ---------------------------------------------------------------------------------------- */
 
 static bool within(const struct dedup *dedup, int64_t time_ns, int64_t now_ns)
 {
@@ -72,7 +73,8 @@ void dedup_expire(struct dedup *dedup, int64_t now_ns)
         drop_oldest(dedup);
 }
 
-/* ---- tables -------------------------------------------------------------------------------------- */
+/* ---- tables
+ * -------------------------------------------------------------------------------------- */
 
 static void hash_id(const struct dedup *dedup, struct bytes id, uint64_t hash[2])
 {
@@ -134,8 +136,8 @@ static struct dedup_bucket *bucket_add(struct dedup *dedup, uint64_t sequence, i
     return bucket;
 }
 
-static bool bucket_takes(const struct dedup *dedup, const struct dedup_bucket *bucket, uint64_t sequence,
-                         int64_t time_ns)
+static bool bucket_takes(const struct dedup *dedup, const struct dedup_bucket *bucket,
+                         uint64_t sequence, int64_t time_ns)
 {
     return bucket != NULL && time_ns - bucket->first_ns <= bucket_span(dedup) &&
            sequence - bucket->sequence_first < UINT32_MAX - 1;
@@ -171,7 +173,8 @@ void dedup_add(struct dedup *dedup, struct bytes id, uint64_t sequence, int64_t 
     };
 }
 
-/* ---- looking ------------------------------------------------------------------------------------- */
+/* ---- looking
+ * ------------------------------------------------------------------------------------- */
 
 uint64_t dedup_find(const struct dedup *dedup, struct bytes id, int64_t now_ns)
 {
@@ -183,7 +186,8 @@ uint64_t dedup_find(const struct dedup *dedup, struct bytes id, int64_t now_ns)
     hash_id(dedup, id, hash);
     for (const struct dedup_bucket *bucket = dedup->oldest; bucket != NULL; bucket = bucket->newer)
         __builtin_prefetch(home(bucket, hash)); /* the misses of all tables overlap */
-    for (const struct dedup_bucket *bucket = dedup->oldest; bucket != NULL; bucket = bucket->newer) {
+    for (const struct dedup_bucket *bucket = dedup->oldest; bucket != NULL;
+         bucket = bucket->newer) {
         const struct dedup_slot *slot = probe(bucket, hash);
 
         if (slot->sequence_offset != 0 && within(dedup, slot_time(bucket, slot), now_ns))
@@ -192,7 +196,8 @@ uint64_t dedup_find(const struct dedup *dedup, struct bytes id, int64_t now_ns)
     return sequence;
 }
 
-/* ---- the window ---------------------------------------------------------------------------------- */
+/* ---- the window
+ * ---------------------------------------------------------------------------------- */
 
 static void forget_outside(struct dedup *dedup, struct dedup_bucket *bucket, int64_t now_ns)
 {

@@ -3,23 +3,24 @@
 #include "base/codec.h"
 
 /* Every body starts with six bytes of sizes, so that its 64-bit fields are aligned in the log. */
-#define SIZES             6u
-#define MESSAGE_HEAD      30u
-#define DELETE_HEAD       14u
-#define PURGE_HEAD        30u
-#define EXPIRE_HEAD       22u
-#define CONFIG_HEAD       14u
-#define CONSUMER_HEAD     22u
-#define PADDING_MAX       7u
-#define MESSAGE_ROLLUPS   (MESSAGE_ROLLUP_SUBJECT | MESSAGE_ROLLUP_ALL)
-#define MESSAGE_FLAGS     (MESSAGE_ROLLUPS | MESSAGE_HAS_ID)
+#define SIZES           6u
+#define MESSAGE_HEAD    30u
+#define DELETE_HEAD     14u
+#define PURGE_HEAD      30u
+#define EXPIRE_HEAD     22u
+#define CONFIG_HEAD     14u
+#define CONSUMER_HEAD   22u
+#define PADDING_MAX     7u
+#define MESSAGE_ROLLUPS (MESSAGE_ROLLUP_SUBJECT | MESSAGE_ROLLUP_ALL)
+#define MESSAGE_FLAGS   (MESSAGE_ROLLUPS | MESSAGE_HAS_ID)
 
 static_assert((RECORD_HEAD + SIZES) % 8 == 0, "what follows the sizes is aligned");
 static_assert(MESSAGE_HEAD + EFFECT_SUBJECT_MAX + EFFECT_HEADERS_MAX + EFFECT_PAYLOAD_MAX <=
                   RECORD_SIZE_MAX - RECORD_HEAD - PADDING_MAX,
               "every message that fits its fields fits a record");
 
-/* ---- writing ----------------------------------------------------------------------------------- */
+/* ---- writing -----------------------------------------------------------------------------------
+ */
 
 static bool write_message(struct buf *out, const struct effect *effect)
 {
@@ -58,7 +59,8 @@ static bool write_message(struct buf *out, const struct effect *effect)
 
 static bool write_delete(struct buf *out, const struct effect *effect)
 {
-    uint8_t *at = record_begin(out, EFFECT_DELETE, effect->remove.erase ? DELETE_ERASE : 0, DELETE_HEAD);
+    uint8_t *at =
+        record_begin(out, EFFECT_DELETE, effect->remove.erase ? DELETE_ERASE : 0, DELETE_HEAD);
 
     if (at == NULL)
         return false;
@@ -153,7 +155,8 @@ bool effect_write(struct buf *out, const struct effect *effect)
     return false;
 }
 
-/* ---- reading ----------------------------------------------------------------------------------- */
+/* ---- reading -----------------------------------------------------------------------------------
+ */
 
 /* A body is read straight through; what remains must be the record's padding. */
 static enum err finish(const struct decoder *in)
@@ -172,7 +175,8 @@ static enum err read_message(const struct record *record, struct effect *effect)
     struct decoder in;
     size_t subject_size, headers_size, payload_size, id_offset, id_size;
 
-    if ((record->flags & ~MESSAGE_FLAGS) != 0 || (record->flags & MESSAGE_ROLLUPS) == MESSAGE_ROLLUPS)
+    if ((record->flags & ~MESSAGE_FLAGS) != 0 ||
+        (record->flags & MESSAGE_ROLLUPS) == MESSAGE_ROLLUPS)
         return ERR_CORRUPT;
     effect->flags = record->flags & MESSAGE_ROLLUPS;
 
@@ -194,7 +198,8 @@ static enum err read_message(const struct record *record, struct effect *effect)
     if (effect->message.time_ns < 0 || effect->message.time_ns > EFFECT_TIME_MAX)
         return ERR_CORRUPT;
 
-    if (id_offset + id_size > headers_size || (id_size > 0) != ((record->flags & MESSAGE_HAS_ID) != 0))
+    if (id_offset + id_size > headers_size ||
+        (id_size > 0) != ((record->flags & MESSAGE_HAS_ID) != 0))
         return ERR_CORRUPT;
     effect->message.id = bytes_take(bytes_skip(effect->message.headers, id_offset), id_size);
     return OK;

@@ -1,6 +1,6 @@
 /*
- * effect: the bodies of the records that change a stream, and their codec. Everything here is a format
- * on disk: docs/formats.md, "Stream records", must say the same. Pure.
+ * effect: the bodies of the records that change a stream, and their codec. Everything here is a
+ * format on disk: docs/formats.md, "Stream records", must say the same. Pure.
  */
 #ifndef SERVER_STREAM_EFFECT_H
 #define SERVER_STREAM_EFFECT_H
@@ -16,7 +16,7 @@ enum effect_type {
     EFFECT_PURGE = 3,           /* filter, below sequence, keep */
     EFFECT_EXPIRE = 4,          /* everything with a sequence <= S and time <= T goes (age) */
     EFFECT_CONFIG = 5,          /* StreamConfig JSON, created time */
-    EFFECT_CONSUMER_CREATE = 6, /* number, created, name, ConsumerConfig JSON; also update of an existing name */
+    EFFECT_CONSUMER_CREATE = 6, /* number, created, name, ConsumerConfig JSON; also updates */
     EFFECT_CONSUMER_DELETE = 7, /* number, name */
     /* CONSUMER_RECORD_FIRST..LAST: consumers/consumer.h; their bodies are not read here */
 };
@@ -31,11 +31,11 @@ enum effect_type {
 #define EFFECT_SUBJECT_MAX 65535u
 #define EFFECT_HEADERS_MAX 65535u
 #define EFFECT_PAYLOAD_MAX (64u << 20)
-#define EFFECT_TIME_MAX    (INT64_C(1) << 62) /* ns since 1970, from 0: differences do not overflow */
+#define EFFECT_TIME_MAX    (INT64_C(1) << 62) /* ns since 1970; differences do not overflow */
 
 struct effect {
     uint8_t type;
-    uint8_t flags; /* of a message: roll-up. The codec adds MESSAGE_HAS_ID and DELETE_ERASE itself */
+    uint8_t flags; /* of a message: roll-up; the codec adds MESSAGE_HAS_ID and DELETE_ERASE */
     union {
         struct {
             uint64_t sequence;
@@ -51,7 +51,7 @@ struct effect {
             struct bytes filter; /* empty: all subjects */
             uint64_t below;      /* 0: no bound */
             uint64_t keep;
-            uint64_t last;       /* bound: last sequence when decided; later ones stay */
+            uint64_t last; /* bound: last sequence when decided; later ones stay */
         } purge;
         struct {
             uint64_t last;

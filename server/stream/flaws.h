@@ -1,7 +1,7 @@
 /*
- * flaws: seeded bugs of the stream machine, one line each where they apply, that tests and simulator
- * must find (decider.flaws and stream_state.flaws; 0 in real life). F numbers are rows of the list of
- * interleavings that break a naive design; docs/testing.md has it.
+ * flaws: seeded bugs of the stream machine, one line each where they apply, that tests and
+ * simulator must find (decider.flaws and stream_state.flaws; 0 in real life). F numbers are rows of
+ * the list of interleavings that break a naive design; docs/testing.md has it.
  */
 #ifndef SERVER_STREAM_FLAWS_H
 #define SERVER_STREAM_FLAWS_H

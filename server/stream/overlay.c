@@ -76,7 +76,8 @@ void overlay_deinit(struct overlay *overlay)
     overlay->capacity = 0;
 }
 
-/* ---- entries ------------------------------------------------------------------------------------- */
+/* ---- entries
+ * ------------------------------------------------------------------------------------- */
 
 static struct overlay_entry *entry_at(const struct overlay *overlay, size_t i)
 {
@@ -119,11 +120,12 @@ static void grow(struct overlay *overlay)
     overlay->head = 0;
 }
 
-/* Texts of dropped entries go when they are at least half of the buffer: each byte moves once or so. */
+/* Texts of dropped entries go when they are at least half of the buffer: each byte moves once or
+ * so. */
 static void drop_texts(struct overlay *overlay)
 {
-    uint64_t needed =
-        overlay->count == 0 ? overlay->texts_from + overlay->texts.size : entry_at(overlay, 0)->text;
+    uint64_t needed = overlay->count == 0 ? overlay->texts_from + overlay->texts.size
+                                          : entry_at(overlay, 0)->text;
     size_t dead = (size_t)(needed - overlay->texts_from);
 
     if (dead < overlay->texts.size - dead)
@@ -165,7 +167,8 @@ void overlay_add(struct overlay *overlay, uint64_t sequence, int64_t time_ns, ui
     overlay->rollups += rollup;
 }
 
-/* ---- subjects ------------------------------------------------------------------------------------ */
+/* ---- subjects
+ * ------------------------------------------------------------------------------------ */
 
 static void subject_add(struct overlay *overlay, const struct overlay_entry *entry)
 {
@@ -190,7 +193,8 @@ static void subject_add(struct overlay *overlay, const struct overlay_entry *ent
 
 static void subject_drop(struct overlay *overlay, const struct overlay_entry *entry)
 {
-    struct subject_item *item = table_find(&overlay->subjects, overlay_entry_subject(overlay, entry));
+    struct subject_item *item =
+        table_find(&overlay->subjects, overlay_entry_subject(overlay, entry));
 
     assert(item != NULL);
     assert(item->entries > 0);
@@ -217,7 +221,8 @@ void overlay_subject(struct overlay *overlay, struct bytes subject, struct overl
     *out = item == NULL ? (struct overlay_subject){0} : item->counts;
 }
 
-/* ---- ids ----------------------------------------------------------------------------------------- */
+/* ---- ids
+ * ----------------------------------------------------------------------------------------- */
 
 static void id_add(struct overlay *overlay, const struct overlay_entry *entry)
 {
@@ -278,7 +283,8 @@ const struct overlay_entry *overlay_id(struct overlay *overlay, struct bytes id)
     return item == NULL ? NULL : find_sequence(overlay, item->sequence);
 }
 
-/* ---- dropping ------------------------------------------------------------------------------------ */
+/* ---- dropping
+ * ------------------------------------------------------------------------------------ */
 
 static void drop_first(struct overlay *overlay)
 {

@@ -1,7 +1,8 @@
 /*
  * overlay: the additions that are gathered or proposed and not yet applied, so that decide sees the
- * stream as it will be. First in, first out; hashed only when a check asks, so that publishes without
- * checks pay nothing for it: one entry in a ring and one copy of subject and id behind the last one.
+ * stream as it will be. First in, first out; hashed only when a check asks, so that publishes
+ * without checks pay nothing for it: one entry in a ring and one copy of subject and id behind the
+ * last one.
  *
  * Roll-ups of a subject are modelled here; what removes anything else is not an addition and comes
  * through the decider's barrier.
@@ -25,9 +26,9 @@ struct overlay_entry {
 struct overlay {
     struct overlay_entry *entries; /* ring */
     size_t capacity, head, count;
-    uint64_t bytes;   /* sum of stored sizes */
-    size_t rollups;   /* entries that are roll-ups */
-    struct buf texts; /* of the entries from `head` on, after what is already dropped */
+    uint64_t bytes;      /* sum of stored sizes */
+    size_t rollups;      /* entries that are roll-ups */
+    struct buf texts;    /* of the entries from `head` on, after what is already dropped */
     uint64_t texts_from; /* what the first byte of `texts` is counted as */
     /* How many entries, from the oldest on, each table knows. */
     size_t hashed_subjects, hashed_ids;
@@ -45,14 +46,15 @@ void overlay_clear(struct overlay *overlay);
 
 /* The newest, NULL if empty. Good until the next change, as are its subject and id. */
 const struct overlay_entry *overlay_last(const struct overlay *overlay);
-struct bytes overlay_entry_subject(const struct overlay *overlay, const struct overlay_entry *entry);
+struct bytes overlay_entry_subject(const struct overlay *overlay,
+                                   const struct overlay_entry *entry);
 struct bytes overlay_entry_id(const struct overlay *overlay, const struct overlay_entry *entry);
 
 /* What the entries of a literal subject make of it. */
 struct overlay_subject {
-    uint64_t last;   /* newest sequence, 0: none */
-    uint64_t count;  /* entries from its last roll-up on, that one included; all, if there is none */
-    bool rolled_up;  /* a roll-up among them hides the applied ones */
+    uint64_t last;  /* newest sequence, 0: none */
+    uint64_t count; /* entries from its last roll-up on, that one included; all, if there is none */
+    bool rolled_up; /* a roll-up among them hides the applied ones */
 };
 void overlay_subject(struct overlay *overlay, struct bytes subject, struct overlay_subject *out);
 

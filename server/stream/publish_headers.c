@@ -4,9 +4,12 @@
 
 #include "base/text.h"
 
-#define VERSION  BYTES("NATS/1.0")
-#define NANOS    INT64_C(1000000000)
-#define LITERAL(text) {(const uint8_t *)(text), sizeof(text) - 1}
+#define VERSION BYTES("NATS/1.0")
+#define NANOS   INT64_C(1000000000)
+#define LITERAL(text)                                                                              \
+    {                                                                                              \
+        (const uint8_t *)(text), sizeof(text) - 1                                                  \
+    }
 
 /* All names start with this: most lines of other headers are passed by at a glance. */
 static const struct bytes prefix = LITERAL("Nats-");
@@ -15,7 +18,10 @@ static const struct name {
     struct bytes name; /* behind the prefix */
     size_t at;
 } names[] = {
-#define NAME(text, field) {LITERAL(text), offsetof(struct publish_headers, field)}
+#define NAME(text, field)                                                                          \
+    {                                                                                              \
+        LITERAL(text), offsetof(struct publish_headers, field)                                     \
+    }
     NAME("Msg-Id", msg_id),
     NAME("Expected-Stream", expected_stream),
     NAME("Expected-Last-Sequence", expected_last_sequence),
@@ -101,7 +107,8 @@ void publish_headers_read(struct bytes block, struct publish_headers *headers)
     }
 }
 
-/* ---- what is not stored -------------------------------------------------------------------------- */
+/* ---- what is not stored
+ * -------------------------------------------------------------------------- */
 
 /* Where what follows an inline status starts (a CRLF), 0: there is no status. */
 static size_t status_end(struct bytes block)
@@ -119,7 +126,8 @@ static bool is_request_info(struct bytes line)
     return bytes_starts(line, BYTES("Nats-Request-Info:"));
 }
 
-/* Copies lines with their CRLF in front; one that does not end in a CRLF stays, whatever it says. */
+/* Copies lines with their CRLF in front; one that does not end in a CRLF stays, whatever it says.
+ */
 static void copy_lines(struct bytes rest, struct buf *scratch)
 {
     while (rest.size > 0) {
@@ -156,7 +164,8 @@ static struct bytes copy_clean(struct bytes block, size_t status, struct buf *sc
     return buf_bytes(scratch);
 }
 
-struct bytes publish_headers_clean(struct bytes block, struct buf *scratch, struct publish_headers *headers)
+struct bytes publish_headers_clean(struct bytes block, struct buf *scratch,
+                                   struct publish_headers *headers)
 {
     size_t status = status_end(block);
 
@@ -168,7 +177,8 @@ struct bytes publish_headers_clean(struct bytes block, struct buf *scratch, stru
     return block;
 }
 
-/* ---- values -------------------------------------------------------------------------------------- */
+/* ---- values
+ * -------------------------------------------------------------------------------------- */
 
 static bool digits(struct bytes value)
 {

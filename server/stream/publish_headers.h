@@ -1,10 +1,10 @@
 /*
- * publish_headers: what a publish says to the stream in its headers (reference streams 4.2). Parsers
- * without state; every byte string is a header block, some say nothing.
+ * publish_headers: what a publish says to the stream in its headers (reference streams 4.2).
+ * Parsers without state; every byte string is a header block, some say nothing.
  *
- * The rules are the reference's: a header is a line that starts behind a CRLF and begins with the exact
- * name and ':', its value starts behind any blanks and ends before the next CRLF; the first line
- * of a name counts; an empty value is as if there were none. An empty line ends nothing.
+ * The rules are the reference's: a header is a line that starts behind a CRLF and begins with the
+ * exact name and ':', its value starts behind any blanks and ends before the next CRLF; the first
+ * line of a name counts; an empty value is as if there were none. An empty line ends nothing.
  */
 #ifndef SERVER_STREAM_PUBLISH_HEADERS_H
 #define SERVER_STREAM_PUBLISH_HEADERS_H
@@ -32,11 +32,13 @@ struct publish_headers {
 void publish_headers_read(struct bytes block, struct publish_headers *headers);
 
 /*
- * The block as it is stored: without a status behind "NATS/1.0" and without Nats-Request-Info lines; empty
- * if that leaves nothing of it. The block itself if there is nothing to take out, else a copy in `scratch`
- * (good until that changes). *headers is what publish_headers_read says of the result.
+ * The block as it is stored: without a status behind "NATS/1.0" and without Nats-Request-Info
+ * lines; empty if that leaves nothing of it. The block itself if there is nothing to take out, else
+ * a copy in `scratch` (good until that changes). *headers is what publish_headers_read says of the
+ * result.
  */
-struct bytes publish_headers_clean(struct bytes block, struct buf *scratch, struct publish_headers *headers);
+struct bytes publish_headers_clean(struct bytes block, struct buf *scratch,
+                                   struct publish_headers *headers);
 
 /* Nats-TTL: "never", whole seconds, or a duration of at least a second. */
 bool publish_headers_ttl_valid(struct bytes value);

@@ -3,8 +3,8 @@
 #include "base/text.h"
 #include "server/stream/apply.h"
 
-#define MSG_ID_MAX       EFFECT_HEADERS_MAX
-#define CONFIG_ARENA_MAX ((size_t)16 << 20)
+#define MSG_ID_MAX         EFFECT_HEADERS_MAX
+#define CONFIG_ARENA_MAX   ((size_t)16 << 20)
 #define RECORD_MESSAGE_MIN 40u /* a lost message took at least that many bytes */
 
 void stream_state_init(struct stream_state *state, uint64_t seed)
@@ -33,8 +33,8 @@ static void check(const struct stream_state *state)
     assert(index_last(state->index) <= state->last_seq);
 }
 
-enum err stream_state_apply(struct stream_state *state, const struct effect *effect, log_place place,
-                            uint32_t record_size, struct apply_result *result)
+enum err stream_state_apply(struct stream_state *state, const struct effect *effect,
+                            log_place place, uint32_t record_size, struct apply_result *result)
 {
     enum err err = OK;
 
@@ -67,7 +67,8 @@ void stream_state_lost(struct stream_state *state, uint64_t bytes)
     state->gap_max += messages;
 }
 
-/* ---- removal ------------------------------------------------------------------------------------- */
+/* ---- removal
+ * ------------------------------------------------------------------------------------- */
 
 void apply_set_first(struct stream_state *state)
 {
@@ -96,7 +97,8 @@ bool apply_remove(struct stream_state *state, uint64_t sequence)
     return true;
 }
 
-uint64_t apply_remove_matching(struct stream_state *state, const struct index_filter *filter, uint64_t below)
+uint64_t apply_remove_matching(struct stream_state *state, const struct index_filter *filter,
+                               uint64_t below)
 {
     bool told = state->events != NULL && state->events->removed != NULL;
     uint64_t count = index_purge(state->index, filter, below, told ? tell_removed : NULL, state);
@@ -105,7 +107,8 @@ uint64_t apply_remove_matching(struct stream_state *state, const struct index_fi
     return count;
 }
 
-/* ---- what is there ------------------------------------------------------------------------------- */
+/* ---- what is there
+ * ------------------------------------------------------------------------------- */
 
 uint64_t stream_state_messages(const struct stream_state *state)
 {

@@ -1,14 +1,14 @@
 /*
- * stream_state: the applied half of a stream: what every replica computes from the log, in log order,
- * without choices, clocks or I/O. server/stream/decide.h stands on it and on the overlay; the
- * shell (server/stream/stream.h) feeds it batches.
+ * stream_state: the applied half of a stream: what every replica computes from the log, in log
+ * order, without choices, clocks or I/O. server/stream/decide.h stands on it and on the overlay;
+ * the shell (server/stream/stream.h) feeds it batches.
  *
- * Equal logs make equal states, whatever the timing: removal by limits and roll-ups follows here from
- * (state, effect); it is never decided. Of a message: first it is stored, then its roll-up removes what
- * it replaces, then its subject's limit, then the stream's.
+ * Equal logs make equal states, whatever the timing: removal by limits and roll-ups follows here
+ * from (state, effect); it is never decided. Of a message: first it is stored, then its roll-up
+ * removes what it replaces, then its subject's limit, then the stream's.
  *
- * Sequences: last_seq never falls. first_seq is the oldest message's; of an empty stream last_seq + 1; 0 as
- * long as nothing has ever happened to it.
+ * Sequences: last_seq never falls. first_seq is the oldest message's; of an empty stream last_seq +
+ * 1; 0 as long as nothing has ever happened to it.
  */
 #ifndef SERVER_STREAM_STREAM_STATE_H
 #define SERVER_STREAM_STREAM_STATE_H
@@ -41,14 +41,14 @@ struct stream_state {
     int64_t created_ns;
     uint64_t first_seq; /* as the API shows it (reference 3.3) */
     uint64_t last_seq;
-    int64_t last_time_ns; /* of the last stored message, TIME_UNSET: never one */
-    int64_t log_time_ns;  /* highest time of any batch: log time never falls */
+    int64_t last_time_ns;   /* of the last stored message, TIME_UNSET: never one */
+    int64_t log_time_ns;    /* highest time of any batch: log time never falls */
     uint64_t lost_messages; /* at most that many were lost with damaged parts of the log */
     uint64_t gap_max;       /* sequences that lost indexes since the last message may have used */
     bool gap;               /* the next message may leave some out */
     struct index *index;
     struct dedup dedup;
-    struct bytes msg_id_last; /* Nats-Msg-Id of the last message, "" if it had none; in msg_id_memory */
+    struct bytes msg_id_last; /* of the last message, "" if it had none; in msg_id_memory */
     struct buf msg_id_memory;
     const struct stream_events *events; /* NULL: nobody listens. Its functions may be NULL, too. */
     uint64_t flaws;                     /* server/stream/flaws.h */
@@ -57,17 +57,17 @@ struct stream_state {
 void stream_state_init(struct stream_state *state, uint64_t seed);
 void stream_state_deinit(struct stream_state *state);
 
-/* Applies one effect of a committed batch. `place` is its record's. ERR_CORRUPT: the record makes no
- * sense (a version we do not know, damaged): nothing has changed. Results a leader predicted are in
- * *result. */
+/* Applies one effect of a committed batch. `place` is its record's. ERR_CORRUPT: the record makes
+ * no sense (a version we do not know, damaged): nothing has changed. Results a leader predicted are
+ * in *result. */
 struct apply_result {
     uint64_t sequence; /* message: stored as */
     uint64_t purged;   /* purge, delete, expire: how many went */
 };
-enum err stream_state_apply(struct stream_state *state, const struct effect *effect, log_place place,
-                            uint32_t record_size, struct apply_result *result);
-/* Indexes of the log with that many bytes are lost: the sequences between what was and what follows are gaps.
- * If nothing follows, new messages get sequences behind all that may have been lost. */
+enum err stream_state_apply(struct stream_state *state, const struct effect *effect,
+                            log_place place, uint32_t record_size, struct apply_result *result);
+/* Indexes of the log with that many bytes are lost: the sequences between what was and what follows
+ * are gaps. If nothing follows, new messages get sequences behind all that may have been lost. */
 void stream_state_lost(struct stream_state *state, uint64_t bytes);
 
 uint64_t stream_state_messages(const struct stream_state *state);

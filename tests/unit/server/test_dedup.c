@@ -74,7 +74,8 @@ START_TEST(memory_follows_the_window)
         int size = snprintf(id, sizeof id, "id-%llu", (unsigned long long)i);
 
         dedup_add(&dedup, bytes_of(id, (size_t)size), i, (int64_t)i * SECOND / 1000);
-        ck_assert_uint_le(dedup.count, 1300); /* a window of 1000, and what its oldest bucket still has */
+        ck_assert_uint_le(dedup.count,
+                          1300); /* a window of 1000, and what its oldest bucket still has */
     }
     dedup_expire(&dedup, 1000 * SECOND);
     ck_assert_uint_eq(dedup.count, 0);
@@ -82,7 +83,8 @@ START_TEST(memory_follows_the_window)
 }
 END_TEST
 
-/* ---- against a list of everything ------------------------------------------------------------------ */
+/* ---- against a list of everything
+ * ------------------------------------------------------------------ */
 
 struct model {
     struct {

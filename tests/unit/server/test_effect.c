@@ -94,7 +94,8 @@ END_TEST
 
 START_TEST(config_and_consumers_come_back_as_they_were_written)
 {
-    struct effect effect = {.type = EFFECT_CONFIG, .config = {.created_ns = 77, .json = BYTES("{}")}};
+    struct effect effect = {.type = EFFECT_CONFIG,
+                            .config = {.created_ns = 77, .json = BYTES("{}")}};
     struct effect back = written_and_read(&effect, NULL);
 
     ck_assert_int_eq(back.config.created_ns, 77);
@@ -109,7 +110,8 @@ START_TEST(config_and_consumers_come_back_as_they_were_written)
     check_bytes(back.consumer.name, BYTES("C"));
     check_bytes(back.consumer.json, BYTES("{\"a\":1}"));
 
-    effect = (struct effect){.type = EFFECT_CONSUMER_DELETE, .consumer = {.number = 3, .name = BYTES("C")}};
+    effect = (struct effect){.type = EFFECT_CONSUMER_DELETE,
+                             .consumer = {.number = 3, .name = BYTES("C")}};
     back = written_and_read(&effect, NULL);
     ck_assert_uint_eq(back.type, EFFECT_CONSUMER_DELETE);
     check_bytes(back.consumer.name, BYTES("C"));
@@ -118,8 +120,9 @@ END_TEST
 
 START_TEST(a_full_batch_takes_nothing_and_says_so)
 {
-    struct effect effect = {.type = EFFECT_MESSAGE,
-                            .message = {.sequence = 1, .subject = BYTES("a"), .payload = BYTES("0123456789")}};
+    struct effect effect = {
+        .type = EFFECT_MESSAGE,
+        .message = {.sequence = 1, .subject = BYTES("a"), .payload = BYTES("0123456789")}};
 
     buf_deinit(&out);
     buf_init(&out, 48);
@@ -139,8 +142,9 @@ static enum err read_body(uint8_t type, uint8_t flags, const void *body, size_t 
 
 START_TEST(a_body_that_is_cut_or_too_long_is_damaged)
 {
-    struct effect effect = {.type = EFFECT_MESSAGE,
-                            .message = {.sequence = 1, .subject = BYTES("ab"), .payload = BYTES("x")}};
+    struct effect effect = {
+        .type = EFFECT_MESSAGE,
+        .message = {.sequence = 1, .subject = BYTES("ab"), .payload = BYTES("x")}};
     struct record record;
     struct bytes body;
 
@@ -166,8 +170,9 @@ START_TEST(unknown_types_and_flags_are_damage_not_guesses)
     zeros[6] = 1; /* sequence */
     ck_assert_int_eq(read_body(EFFECT_MESSAGE, 0, zeros, 30), OK);
     ck_assert_int_eq(read_body(EFFECT_MESSAGE, 8, zeros, 30), ERR_CORRUPT);
-    ck_assert_int_eq(read_body(EFFECT_MESSAGE, MESSAGE_ROLLUP_ALL | MESSAGE_ROLLUP_SUBJECT, zeros, 30),
-                     ERR_CORRUPT);
+    ck_assert_int_eq(
+        read_body(EFFECT_MESSAGE, MESSAGE_ROLLUP_ALL | MESSAGE_ROLLUP_SUBJECT, zeros, 30),
+        ERR_CORRUPT);
     ck_assert_int_eq(read_body(EFFECT_MESSAGE, MESSAGE_HAS_ID, zeros, 30), ERR_CORRUPT);
     ck_assert_int_eq(read_body(EFFECT_PURGE, 1, zeros, 30), ERR_CORRUPT);
     ck_assert_int_eq(read_body(EFFECT_DELETE, 2, zeros, 14), ERR_CORRUPT);

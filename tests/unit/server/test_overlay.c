@@ -14,7 +14,8 @@ static void begin(void)
 
 static void add(uint64_t sequence, const char *subject, const char *id, bool rollup)
 {
-    overlay_add(&overlay, sequence, (int64_t)sequence, 10, bytes_of_text(subject), bytes_of_text(id), rollup);
+    overlay_add(&overlay, sequence, (int64_t)sequence, 10, bytes_of_text(subject),
+                bytes_of_text(id), rollup);
 }
 
 static void check_subject(const char *subject, uint64_t last, uint64_t count, bool rolled_up)
@@ -117,7 +118,8 @@ START_TEST(sequences_rise)
 }
 END_TEST
 
-/* ---- against a list ---------------------------------------------------------------------------------- */
+/* ---- against a list
+ * ---------------------------------------------------------------------------------- */
 
 struct model {
     struct {
@@ -178,8 +180,8 @@ static void run(uint64_t seed)
         id[0] = 0;
         if (model->at[model->last].id != 0)
             name(id, "id", number);
-        overlay_add(&overlay, model->last, (int64_t)model->last, 1, bytes_of_text(subject), bytes_of_text(id),
-                    rollup);
+        overlay_add(&overlay, model->last, (int64_t)model->last, 1, bytes_of_text(subject),
+                    bytes_of_text(id), rollup);
         if (prng_chance(&prng, 1, 5)) {
             model->first += prng_below(&prng, model->last + 2 - model->first);
             overlay_drop(&overlay, model->first - 1);

@@ -1,6 +1,6 @@
 /*
- * shard: a store with one log over a real temporary directory, for tests. Batches hold one record of
- * type 1; what came out is counted and remembered by index.
+ * shard: a store with one log over a real temporary directory, for tests. Batches hold one record
+ * of type 1; what came out is counted and remembered by index.
  */
 #ifndef TESTS_UNIT_STORAGE_SHARD_H
 #define TESTS_UNIT_STORAGE_SHARD_H

@@ -6,7 +6,8 @@
 #include "storage/index.h"
 #include "tests/unit/unit.h"
 
-/* ---- a naive index: an array of all messages ever, walked from end to end --------------------------- */
+/* ---- a naive index: an array of all messages ever, walked from end to end
+ * --------------------------- */
 
 #define MODEL_MAX 6000
 
@@ -97,8 +98,8 @@ static void check_sums(const struct index *index, const struct model *model)
     ck_assert_uint_eq(index_last(index), last);
 }
 
-static void check_walks(const struct index *index, const struct model *model, const struct index_filter *filter,
-                        uint64_t from, uint64_t up_to)
+static void check_walks(const struct index *index, const struct model *model,
+                        const struct index_filter *filter, uint64_t from, uint64_t up_to)
 {
     const struct model_message *next = NULL, *previous = NULL;
     uint64_t pending = 0, pending_last = 0;
@@ -128,7 +129,8 @@ static void check_walks(const struct index *index, const struct model *model, co
     ck_assert_uint_eq(index_pending_last(index, filter, from, up_to), pending_last);
 }
 
-static void check_message(const struct index *index, const struct model *model, size_t i, uint64_t up_to)
+static void check_message(const struct index *index, const struct model *model, size_t i,
+                          uint64_t up_to)
 {
     const struct model_message *message = &model->at[i];
     struct index_subject expected = {0}, counts;
@@ -182,7 +184,8 @@ static void count_subject(void *context, struct bytes subject, const struct inde
     counted->messages += counts->count;
 }
 
-/* ---- random histories ------------------------------------------------------------------------------- */
+/* ---- random histories
+ * ------------------------------------------------------------------------------- */
 
 static size_t random_filter(struct prng *prng, struct bytes out[3], char texts[3][24])
 {
@@ -212,7 +215,8 @@ static void change(struct prng *prng, struct index *index, struct model *model, 
 
     switch (prng_below(prng, 12)) {
     case 0: /* a gap, small or huge */
-        model->last += prng_chance(prng, 1, 20) ? UINT64_C(1) << prng_below(prng, 50) : prng_below(prng, 3000);
+        model->last +=
+            prng_chance(prng, 1, 20) ? UINT64_C(1) << prng_below(prng, 50) : prng_below(prng, 3000);
         break;
     case 1:
     case 2:
@@ -276,8 +280,10 @@ static void purge(struct prng *prng, struct index *index, struct model *model)
 {
     struct bytes subjects[3];
     char texts[3][24];
-    struct index_filter filter = {.subjects = subjects, .count = random_filter(prng, subjects, texts)};
-    struct purging purging = {.model = model, .filter = &filter, .index = index, .below = UINT64_MAX};
+    struct index_filter filter = {.subjects = subjects,
+                                  .count = random_filter(prng, subjects, texts)};
+    struct purging purging = {
+        .model = model, .filter = &filter, .index = index, .below = UINT64_MAX};
     uint64_t expected = 0;
 
     if (prng_chance(prng, 1, 2) && model->count > 0)
@@ -301,7 +307,8 @@ static void compare(struct prng *prng, const struct index *index, const struct m
 {
     struct bytes subjects[3];
     char texts[3][24];
-    struct index_filter filter = {.subjects = subjects, .count = random_filter(prng, subjects, texts)};
+    struct index_filter filter = {.subjects = subjects,
+                                  .count = random_filter(prng, subjects, texts)};
     struct counted counted = {.filter = &filter};
     uint64_t from = 0, up_to = UINT64_MAX;
     size_t i = prng_below(prng, model->count);
@@ -357,7 +364,8 @@ START_TEST(long_histories_are_found_as_by_looking_at_every_message)
 }
 END_TEST
 
-/* ---- single promises ---------------------------------------------------------------------------------- */
+/* ---- single promises
+ * ---------------------------------------------------------------------------------- */
 
 START_TEST(an_empty_index_has_nothing_and_says_so)
 {
