@@ -125,7 +125,8 @@ bool ack_subject_read_own(struct bytes subject, struct bytes prefix, struct ack_
     if (!bytes_starts(subject, prefix) || !read_own(bytes_skip(subject, prefix.size), numbers) ||
         numbers[3] > INT64_MAX)
         return ack_subject_read(subject, ack);
-    *ack = (struct ack_subject){numbers[0], numbers[1], numbers[2], (int64_t)numbers[3], numbers[4]};
+    *ack =
+        (struct ack_subject){numbers[0], numbers[1], numbers[2], (int64_t)numbers[3], numbers[4]};
     return true;
 }
 

@@ -1,11 +1,12 @@
 /*
- * ack_subject: the reply subject of a delivered message (reference consumers 4.2), written and read.
+ * ack_subject: the reply subject of a delivered message (reference consumers 4.2), written and
+ * read.
  *
  *     v1  $JS.ACK.<stream>.<consumer>.<deliveries>.<sequence>.<consumer sequence>.<time>.<pending>
  *     v2  $JS.ACK.<domain>.<account hash>.<the same>[.<anything>]
  *
- * We write v1. Both are read: what we read comes from clients, and is only ever a hint which message
- * is meant; nothing in it is trusted.
+ * We write v1. Both are read: what we read comes from clients, and is only ever a hint which
+ * message is meant; nothing in it is trusted.
  */
 #ifndef CONSUMERS_ACK_SUBJECT_H
 #define CONSUMERS_ACK_SUBJECT_H
@@ -33,8 +34,8 @@ size_t ack_subject_write(char out[static ACK_SUBJECT_MAX], size_t prefix_size,
 /* The length ack_subject_write would return. */
 size_t ack_subject_size(size_t prefix_size, const struct ack_subject *ack);
 
-/* False: not an ack subject, or its stream sequence is no number. Other bad numbers read as 0, which
- * no delivery has. */
+/* False: not an ack subject, or its stream sequence is no number. Other bad numbers read as 0,
+ * which no delivery has. */
 bool ack_subject_read(struct bytes subject, struct ack_subject *ack);
 /* The same, fast for what was written behind `prefix`. */
 bool ack_subject_read_own(struct bytes subject, struct bytes prefix, struct ack_subject *ack);

@@ -28,7 +28,7 @@ static enum ack_kind read_kind(struct bytes body, struct bytes *argument)
     return KIND_UNKNOWN;
 }
 
-/* ---- proposing ------------------------------------------------------------------------------------ */
+/* ---- proposing ------------------------------------------------------------------------------- */
 
 /* Sorted runs between which nothing is pending are one: fewer runs, the same effect. */
 static void join_over_holes(const struct consumer *c, struct gather *gather)
@@ -94,9 +94,9 @@ static void propose_set(struct consumer *c, uint8_t type, struct gather *gather)
         named += more;
     }
     if (from < gather->count)
-        propose(c, type,
-                progress_write_set(&c->scratch, c->number, gather->runs + from,
-                                   gather->count - from));
+        propose(
+            c, type,
+            progress_write_set(&c->scratch, c->number, gather->runs + from, gather->count - from));
     gather_clear(gather);
 }
 
@@ -120,7 +120,7 @@ void acks_flush(struct consumer *c)
     ask_answers(c);
 }
 
-/* ---- gathering ------------------------------------------------------------------------------------ */
+/* ---- gathering ------------------------------------------------------------------------------- */
 
 /* An answer that waits for what was gathered. */
 static void answer_later(struct consumer *c, struct bytes reply)
@@ -211,14 +211,15 @@ static void gather_ack_all(struct consumer *c, uint64_t sequence)
         c->work.ack_all = sequence > c->work.ack_all ? sequence : c->work.ack_all;
     while (place != 0 && pending_entry(pending, place)->sequence <= sequence) {
         c->work.settled_to = pending_entry(pending, place)->sequence;
-        c->work.ack_all = c->work.settled_to > c->work.ack_all ? c->work.settled_to : c->work.ack_all;
+        c->work.ack_all =
+            c->work.settled_to > c->work.ack_all ? c->work.settled_to : c->work.ack_all;
         if (!pending_entry(pending, place)->settling)
             pending_settle(pending, place, true);
         place = pending_after(pending, place);
     }
 }
 
-/* ---- proposals that did not happen ------------------------------------------------------------------ */
+/* ---- proposals that did not happen ----------------------------------------------------------- */
 
 static void settle_again(struct consumer *c, const struct gather *gather, bool exhausting)
 {
@@ -239,14 +240,15 @@ void acks_refused(struct consumer *c)
 {
     struct pending *pending = &c->durable.pending;
 
-    for (uint32_t place = pending_first(pending); place != 0; place = pending_after(pending, place)) {
+    for (uint32_t place = pending_first(pending); place != 0;
+         place = pending_after(pending, place)) {
         if (!pending_entry(pending, place)->settling)
             continue;
         pending_settle(pending, place, false);
         acks_arm(c, place, c->work.now_ns);
     }
-    /* What is gathered and not proposed yet still stands; but an answer may confirm what was proposed
-     * before, so all of them go: who asked will ask again. */
+    /* What is gathered and not proposed yet still stands; but an answer may confirm what was
+     * proposed before, so all of them go: who asked will ask again. */
     buf_clear(&c->work.answers);
     settle_again(c, &c->work.exhausts, true);
     settle_again(c, &c->work.acks, false);
@@ -256,7 +258,7 @@ void acks_refused(struct consumer *c)
         gather_ack_all(c, c->work.ack_all);
 }
 
-/* ---- time ---------------------------------------------------------------------------------------- */
+/* ---- time ------------------------------------------------------------------------------------ */
 
 bool acks_spent(const struct consumer *c, const struct pending_entry *entry)
 {
@@ -290,7 +292,7 @@ void acks_arm(struct consumer *c, uint32_t place, int64_t now_ns)
     pending_wait(&c->durable.pending, place, later(now_ns, wait), usual);
 }
 
-/* ---- what clients say ------------------------------------------------------------------------------ */
+/* ---- what clients say ------------------------------------------------------------------------ */
 
 static void measure(struct consumer *c, const struct pending_entry *entry,
                     const struct ack_subject *ack)
@@ -343,7 +345,8 @@ static void on_term(struct consumer *c, const struct ack_subject *ack, struct by
         gather_end(c, &c->work.terms, place);
 }
 
-/* The delay of a NAK's argument: JSON {"delay": ns} or a Go duration. 0: none, or none that makes sense. */
+/* The delay of a NAK's argument: JSON {"delay": ns} or a Go duration. 0: none, or none that makes
+ * sense. */
 static int64_t read_delay(struct consumer *c, struct bytes argument)
 {
     struct json_error error;
@@ -362,7 +365,8 @@ static int64_t read_delay(struct consumer *c, struct bytes argument)
     return json != NULL && json_i64(json, &delay) && delay > 0 ? delay : 0;
 }
 
-/* Not before the delay has passed; with backoff, as much later as its step is longer than the first. */
+/* Not before the delay has passed; with backoff, as much later as its step is longer than the
+ * first. */
 static void delay_entry(struct consumer *c, uint32_t place, int64_t delay_ns)
 {
     const struct pending_entry *entry = pending_entry(&c->durable.pending, place);

@@ -8,7 +8,7 @@ uint64_t consumer_record_number(struct bytes body)
     return progress_take_u64(&body, &number) ? number : 0;
 }
 
-/* ---- what removals from pending lead to --------------------------------------------------------------- */
+/* ---- what removals from pending lead to ------------------------------------------------------ */
 
 static uint64_t first_pending(const struct consumer *c)
 {
@@ -28,7 +28,8 @@ static void raise_floor(struct consumer *c, uint64_t consumer, uint64_t stream)
     assert(floor->consumer <= c->durable.delivered.consumer);
 }
 
-/* The floor stays while the lowest message that is owed stays (reference 3.2). `before` was the lowest. */
+/* The floor stays while the lowest message that is owed stays (reference 3.2). `before` was the
+ * lowest. */
 static void settle_floor(struct consumer *c, uint64_t before)
 {
     const struct pending *pending = &c->durable.pending;
@@ -49,7 +50,7 @@ static void settled(struct consumer *c, uint64_t sequence)
         c->out.settled(c->out.owner, sequence);
 }
 
-/* ---- hand-outs ------------------------------------------------------------------------------------ */
+/* ---- hand-outs ------------------------------------------------------------------------------- */
 
 /* The next of the hand-out in flight, which the record repeats. NULL: it is not ours. */
 static const struct planned *planned_next(struct consumer *c, size_t *cursor, uint64_t sequence,
@@ -90,8 +91,8 @@ static void apply_redelivery(struct consumer *c, uint64_t sequence, int64_t time
         pulls_returned(c, planned->request, planned->cost); /* acked while this was in flight */
 }
 
-/* The message left the stream between plan and apply. Replicas without the plan cannot know, so it is
- * handed out like any other; the leader, or the next one when it looks, terminates it. */
+/* The message left the stream between plan and apply. Replicas without the plan cannot know, so it
+ * is handed out like any other; the leader, or the next one when it looks, terminates it. */
 static void apply_gone(struct consumer *c, const struct planned *planned, uint32_t place)
 {
     if (planned->request != NULL)
@@ -109,7 +110,8 @@ static void apply_new(struct consumer *c, uint64_t sequence, int64_t time_ns,
     c->durable.delivered.consumer++;
     c->durable.delivered.stream = sequence;
     if (acks)
-        place = pending_add(&c->durable.pending, sequence, c->durable.delivered.consumer, 1, time_ns);
+        place =
+            pending_add(&c->durable.pending, sequence, c->durable.delivered.consumer, 1, time_ns);
     else
         c->durable.floor = c->durable.delivered;
 
@@ -166,7 +168,7 @@ static enum err apply_handout(struct consumer *c, struct bytes body)
     return OK;
 }
 
-/* ---- acks and other ends --------------------------------------------------------------------------- */
+/* ---- acks and other ends --------------------------------------------------------------------- */
 
 static void remove_settled(struct consumer *c, uint32_t place)
 {
@@ -333,7 +335,7 @@ enum err consumer_apply(struct consumer *c, int64_t now_ns, uint8_t type, struct
     return err;
 }
 
-/* ---- the stream ------------------------------------------------------------------------------------ */
+/* ---- the stream ------------------------------------------------------------------------------ */
 
 static void lost_unacked(struct consumer *c, uint32_t place)
 {

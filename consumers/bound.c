@@ -2,10 +2,11 @@
 
 static struct consumer *consumer_of(struct timer *heartbeat)
 {
-    return (struct consumer *)((uint8_t *)heartbeat - offsetof(struct consumer, work.push.heartbeat));
+    return (struct consumer *)((uint8_t *)heartbeat -
+                               offsetof(struct consumer, work.push.heartbeat));
 }
 
-/* ---- heartbeats ------------------------------------------------------------------------------------ */
+/* ---- heartbeats ------------------------------------------------------------------------------ */
 
 static void arm_heartbeat(struct consumer *c)
 {
@@ -30,7 +31,7 @@ static void heartbeat_due(struct timer *timer)
     arm_heartbeat(c);
 }
 
-/* ---- life ---------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 void bound_start(struct consumer *c)
 {
@@ -71,7 +72,7 @@ void consumer_flow(struct consumer *c, int64_t now_ns, struct bytes subject)
         work_dirty(c);
 }
 
-/* ---- messages ------------------------------------------------------------------------------------- */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 bool bound_takes(struct consumer *c, uint64_t bytes)
 {
@@ -98,5 +99,6 @@ void bound_delivered(struct consumer *c, uint64_t bytes)
         return;
     (void)push_ask(push, &c->prng, c->stream.name, consumer_name(c)); /* push_asked has it, too */
     status_flow_control(&c->scratch);
-    c->out.status(c->out.owner, c->config.deliver_subject, push_asked(push), buf_bytes(&c->scratch));
+    c->out.status(c->out.owner, c->config.deliver_subject, push_asked(push),
+                  buf_bytes(&c->scratch));
 }

@@ -1,7 +1,7 @@
 #include "base/heap.h"
 #include "consumers/machine.h"
 
-/* ---- what follows from the config ------------------------------------------------------------------- */
+/* ---- what follows from the config ------------------------------------------------------------ */
 
 const char *consumer_config_unsupported(const struct consumer_config *config)
 {
@@ -49,7 +49,8 @@ static uint32_t sample_of(struct bytes text)
     return percent < 100 ? (uint32_t)percent : 100;
 }
 
-/* A pull consumer is given some time beyond its threshold, each its own, so that many do not go at once. */
+/* A pull consumer is given some time beyond its threshold, each its own, so that many do not go at
+ * once. */
 static int64_t jitter_of(struct consumer *c)
 {
     if (consumer_is_push(c))
@@ -71,7 +72,7 @@ static void take_config(struct consumer *c, const struct consumer_config *config
     assert(c->prefix_size > 0); /* validation bounds names */
 }
 
-/* ---- life ---------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 struct consumer *consumer_create(uint64_t number, const struct consumer_config *config,
                                  int64_t created_ns, const struct consumer_stream *stream,
@@ -125,7 +126,7 @@ void consumer_destroy(struct consumer *c)
     heap_give(c);
 }
 
-/* ---- update -------------------------------------------------------------------------------------- */
+/* ---- update ---------------------------------------------------------------------------------- */
 
 static bool filters_equal(const struct consumer_config *a, const struct consumer_config *b)
 {
@@ -153,7 +154,8 @@ static void move_deadlines(struct consumer *c, const struct consumer_config *to)
 {
     struct pending *pending = &c->durable.pending;
 
-    for (uint32_t place = pending_first(pending); place != 0; place = pending_after(pending, place)) {
+    for (uint32_t place = pending_first(pending); place != 0;
+         place = pending_after(pending, place)) {
         const struct pending_entry *entry = pending_entry(pending, place);
         bool usual;
         int64_t more;
@@ -170,7 +172,8 @@ static void queue_all(struct consumer *c)
 {
     struct pending *pending = &c->durable.pending;
 
-    for (uint32_t place = pending_first(pending); place != 0; place = pending_after(pending, place)) {
+    for (uint32_t place = pending_first(pending); place != 0;
+         place = pending_after(pending, place)) {
         const struct pending_entry *entry = pending_entry(pending, place);
 
         if (!entry->settling && !entry->planned)
@@ -205,7 +208,7 @@ void consumer_update(struct consumer *c, int64_t now_ns, const struct consumer_c
     work_dirty(c);
 }
 
-/* ---- leadership ---------------------------------------------------------------------------------- */
+/* ---- leadership ------------------------------------------------------------------------------ */
 
 void consumer_follow(struct consumer *c)
 {
@@ -213,7 +216,8 @@ void consumer_follow(struct consumer *c)
 
     pulls_end_all(c, STATUS_NONE);
     plan_forget(c, STATUS_NONE);
-    for (uint32_t place = pending_first(pending); place != 0; place = pending_after(pending, place)) {
+    for (uint32_t place = pending_first(pending); place != 0;
+         place = pending_after(pending, place)) {
         pending_settle(pending, place, false);
         pending_idle(pending, place);
         pending_entry(pending, place)->planned = false;
@@ -230,13 +234,14 @@ void consumer_follow(struct consumer *c)
     c->work.dirty = false;
 }
 
-/* Waits begin anew: how much of them passed under another leader nobody knows. Only a delay that was
- * asked for is in the log, with the time at which it ends. */
+/* Waits begin anew: how much of them passed under another leader nobody knows. Only a delay that
+ * was asked for is in the log, with the time at which it ends. */
 static void arm_all(struct consumer *c)
 {
     struct pending *pending = &c->durable.pending;
 
-    for (uint32_t place = pending_first(pending); place != 0; place = pending_after(pending, place)) {
+    for (uint32_t place = pending_first(pending); place != 0;
+         place = pending_after(pending, place)) {
         const struct pending_entry *entry = pending_entry(pending, place);
         int64_t left = entry->time_ns - c->work.log_now_ns;
 
@@ -294,7 +299,7 @@ void consumer_say_deleted(struct consumer *c)
     consumer_follow(c);
 }
 
-/* ---- looking at it ----------------------------------------------------------------------------------- */
+/* ---- looking at it --------------------------------------------------------------------------- */
 
 const struct consumer_config *consumer_config(const struct consumer *c)
 {

@@ -1,36 +1,37 @@
 /*
- * consumer: one consumer's machine, without I/O, clock or sockets: what has been handed out, what is
- * owed, who waits, and what must happen next. The stream machine's shell (server/stream) feeds it
- * events and carries out what it asks for through `struct consumer_out`.
+ * consumer: one consumer's machine, without I/O, clock or sockets: what has been handed out, what
+ * is owed, who waits, and what must happen next. The stream machine's shell (server/stream) feeds
+ * it events and carries out what it asks for through `struct consumer_out`.
  *
  * Two halves:
  *   durable   changed only in apply (consumer_apply, _update, _removed), on every replica and in
- *             recovery: delivered, ack floor, pending, redelivered. No clock: times are in the records.
- *   working   the leader's: waiting pulls, the redelivery queue, timers, credit, flow control. Rebuilt
- *             from nothing after a restart or leader change.
+ *             recovery: delivered, ack floor, pending, redelivered. No clock: times are in the
+ *             records.
+ *   working   the leader's: waiting pulls, the redelivery queue, timers, credit, flow control.
+ *             Rebuilt from nothing after a restart or leader change.
  *
  * Class (architecture, "Consumers in the log"):
- *   replicated  every hand-out and ack is a record. A message leaves only after its hand-out has been
- *               applied: the machine proposes CONSUMER_RECORD_HANDOUT and asks for deliveries when
- *               that comes back through consumer_apply. At most one hand-out is in flight per consumer;
- *               it may carry many messages.
- *   volatile    ephemeral without acks: nothing is logged, deliveries are asked for at once. Also used
- *               for `direct` consumers.
+ *   replicated  every hand-out and ack is a record. A message leaves only after its hand-out has
+ *               been applied: the machine proposes CONSUMER_RECORD_HANDOUT and asks for deliveries
+ *               when that comes back through consumer_apply. At most one hand-out is in flight per
+ *               consumer; it may carry many messages.
+ *   volatile    ephemeral without acks: nothing is logged, deliveries are asked for at once. Also
+ *               used for `direct` consumers.
  *   A durable consumer without acks hands out at once and proposes its position now and then
  *   (CONSUMER_RECORD_POSITION), so a restart may repeat some: that is what ack none says.
- *   On a stream whose messages live until acknowledged (`until_acked`) every consumer is replicated,
- *   because there a delivery without ack removes the message.
+ *   On a stream whose messages live until acknowledged (`until_acked`) every consumer is
+ *   replicated, because there a delivery without ack removes the message.
  *
- * Acks need no overlay: an ack is proposed as it comes (coalesced into runs within a turn) and takes
- * effect in apply, where it is idempotent. A hand-out names the config revision that it was planned
- * under: one that meets a newer config in apply is void, and planned again.
+ * Acks need no overlay: an ack is proposed as it comes (coalesced into runs within a turn) and
+ * takes effect in apply, where it is idempotent. A hand-out names the config revision that it was
+ * planned under: one that meets a newer config in apply is void, and planned again.
  *
  * Sequences: `stream` counts in the stream, `consumer` counts delivery attempts from 1.
- * All times: log/monotonic ns as the callers give them; `now_ns` is monotonic and never in a record;
- * `time_ns` in records is log time (wall).
+ * All times: log/monotonic ns as the callers give them; `now_ns` is monotonic and never in a
+ * record; `time_ns` in records is log time (wall).
  *
- * Calls of `consumer_out` are made from inside consumer_* calls and must not call back into the same
- * consumer, with one exception: `settled` may lead to consumer_removed of that message.
+ * Calls of `consumer_out` are made from inside consumer_* calls and must not call back into the
+ * same consumer, with one exception: `settled` may lead to consumer_removed of that message.
  */
 #ifndef CONSUMERS_CONSUMER_H
 #define CONSUMERS_CONSUMER_H
@@ -42,9 +43,9 @@
 struct consumer;
 
 /* ---- what it may ask of its stream --------------------------------------------------------------
- * Answers are of the applied state. Only when asked from inside consumer_work, `next` and `get` of a
- * replicated consumer may also see what is gathered in front of the next proposal: then a hand-out
- * rides in the batch of its messages (consumer_offered).
+ * Answers are of the applied state. Only when asked from inside consumer_work, `next` and `get` of
+ * a replicated consumer may also see what is gathered in front of the next proposal: then a
+ * hand-out rides in the batch of its messages (consumer_offered).
  */
 
 struct consumer_message {
@@ -61,23 +62,26 @@ struct consumer_filter {
 
 struct consumer_stream {
     void *owner;
-    struct bytes name;    /* for ack subjects; copied */
-    bool until_acked;     /* interest or work-queue retention */
-    uint32_t message_max; /* largest message it takes: the burst of a rate limit */
+    struct bytes name;              /* for ack subjects; copied */
+    bool until_acked;               /* interest or work-queue retention */
+    uint32_t message_max;           /* largest message it takes: the burst of a rate limit */
     uint64_t (*first)(void *owner); /* first_seq of the stream's state */
     uint64_t (*last)(void *owner);  /* last_seq of the stream's state */
     bool (*get)(void *owner, uint64_t sequence, struct consumer_message *out);
-    bool (*next)(void *owner, const struct consumer_filter *, uint64_t from, struct consumer_message *out);
-    bool (*previous)(void *owner, const struct consumer_filter *, uint64_t up_to, struct consumer_message *out);
+    bool (*next)(void *owner, const struct consumer_filter *, uint64_t from,
+                 struct consumer_message *out);
+    bool (*previous)(void *owner, const struct consumer_filter *, uint64_t up_to,
+                     struct consumer_message *out);
     bool (*first_at)(void *owner, int64_t time_ns, struct consumer_message *out);
     /* How many match with a sequence >= from; pending_last: only those <= up_to that are the newest
      * of their subject at or below up_to. */
     uint64_t (*pending)(void *owner, const struct consumer_filter *, uint64_t from);
-    uint64_t (*pending_last)(void *owner, const struct consumer_filter *, uint64_t from, uint64_t up_to);
+    uint64_t (*pending_last)(void *owner, const struct consumer_filter *, uint64_t from,
+                             uint64_t up_to);
     bool (*is_last)(void *owner, uint64_t sequence, uint64_t up_to);
 };
 
-/* ---- what it asks its shell to do ---------------------------------------------------------------- */
+/* ---- what it asks its shell to do ------------------------------------------------------------ */
 
 struct consumer_delivery {
     uint64_t sequence;      /* the message; gone meanwhile: skip it */
@@ -103,32 +107,36 @@ struct consumer_advice {
 
 struct consumer_out {
     void *owner;
-    /* Adds a record to the batch the stream is gathering. The body already names the consumer. Never
-     * applied from inside this call. */
+    /* Adds a record to the batch the stream is gathering. The body already names the consumer.
+     * Never applied from inside this call. */
     void (*propose)(void *owner, uint8_t type, struct bytes body);
-    /* Send the stored message. Deliveries and statuses of one consumer leave in the order asked for. */
+    /* Send the stored message. Deliveries and statuses of one consumer leave in the order asked
+     * for. */
     void (*deliver)(void *owner, const struct consumer_delivery *delivery);
-    /* A message without payload: `headers` is the whole block; `reply` mostly empty (flow control). */
+    /* A message without payload: `headers` is the whole block; `reply` mostly empty (flow
+     * control). */
     void (*status)(void *owner, struct bytes to, struct bytes reply, struct bytes headers);
-    /* An empty answer to an ack that asked for one: after everything proposed so far is committed and
-     * applied, or at once. */
+    /* An empty answer to an ack that asked for one: after everything proposed so far is committed
+     * and applied, or at once. */
     void (*answer)(void *owner, struct bytes to, bool committed);
     void (*advise)(void *owner, const struct consumer_advice *advice);
     /* Does anyone listen on that literal subject? (pull inboxes) */
     bool (*interest)(void *owner, struct bytes subject);
     /* Inactive for its threshold: the shell proposes the deletion (or drops a volatile one). */
     void (*inactive)(void *owner);
-    /* Call consumer_work at that monotonic time (replaces what was asked before; INT64_MAX: never). */
+    /* Call consumer_work at that monotonic time (replaces what was asked before; INT64_MAX:
+     * never). */
     void (*wake_at)(void *owner, int64_t deadline_ns);
     /* In apply, on every replica, leading or not: this consumer is done with that message (acked,
-     * terminated, or delivered without acks on an until_acked stream). Exhausted ones are not settled. */
+     * terminated, or delivered without acks on an until_acked stream). Exhausted ones are not
+     * settled. */
     void (*settled)(void *owner, uint64_t sequence);
 };
 
-/* ---- records (types in the stream's log; bodies are consumers/progress.h's) ------------------------ */
+/* ---- records (types in the stream's log; bodies are consumers/progress.h's) ------------------ */
 
 #define CONSUMER_RECORD_FIRST    32u
-#define CONSUMER_RECORD_HANDOUT  32u /* log time, revision, runs of redeliveries, runs of new sequences */
+#define CONSUMER_RECORD_HANDOUT  32u /* log time, revision, runs: redeliveries, new sequences */
 #define CONSUMER_RECORD_ACK      33u /* runs of sequences, or (ack all) everything up to one */
 #define CONSUMER_RECORD_TERM     34u /* runs: terminated, or acked after they were exhausted */
 #define CONSUMER_RECORD_DELAY    35u /* sequence, not before (log time) */
@@ -138,7 +146,7 @@ struct consumer_out {
 /* Every body starts with the u64 number of its consumer. */
 uint64_t consumer_record_number(struct bytes body); /* 0: too short to hold one */
 
-/* ---- life ------------------------------------------------------------------------------------------ */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 /* The name of the first setting that is valid but not built yet (priority groups, ack policy
  * flow_control), or NULL. Validation refuses it; consumer_create asserts that it did. */
@@ -147,16 +155,18 @@ const char *consumer_config_unsupported(const struct consumer_config *config);
 bool consumer_config_volatile(const struct consumer_config *config, bool until_acked);
 
 /*
- * Made in apply of the consumer's creation, so the start position is resolved in log order. `number`
- * is unique within the stream for ever. Config is validated and has its defaults; it is deep-copied.
- * `created_ns`: log time. `stream` and `out` are copied. It does nothing of its own before consumer_lead.
+ * Made in apply of the consumer's creation, so the start position is resolved in log order.
+ * `number` is unique within the stream for ever. Config is validated and has its defaults; it is
+ * deep-copied. `created_ns`: log time. `stream` and `out` are copied. It does nothing of its own
+ * before consumer_lead.
  */
 struct consumer *consumer_create(uint64_t number, const struct consumer_config *config,
                                  int64_t created_ns, const struct consumer_stream *stream,
                                  const struct consumer_out *out, uint64_t seed);
 void consumer_destroy(struct consumer *consumer);
 /* Config update in apply; the rules have been checked. `now_ns` as in consumer_apply. */
-void consumer_update(struct consumer *consumer, int64_t now_ns, const struct consumer_config *config);
+void consumer_update(struct consumer *consumer, int64_t now_ns,
+                     const struct consumer_config *config);
 
 const struct consumer_config *consumer_config(const struct consumer *consumer);
 uint64_t consumer_number(const struct consumer *consumer);
@@ -167,49 +177,54 @@ bool consumer_is_push(const struct consumer *consumer);
 struct consumer_filter consumer_filter(const struct consumer *consumer);
 /* Lowest sequence that may still be delivered for the first time. */
 uint64_t consumer_position(const struct consumer *consumer);
-/* Until_acked streams: is this consumer still owed that message (reference 6.7)? Of the durable half. */
+/* Until_acked streams: is this consumer still owed that message (reference 6.7)? Of the durable
+ * half. */
 bool consumer_needs(const struct consumer *consumer, const struct consumer_message *message);
 
-/* ---- durable half -------------------------------------------------------------------------------------- */
+/* ---- durable half ---------------------------------------------------------------------------- */
 
 /*
- * A record of this consumer is applied (or recovered). `now_ns` is for the leader's timers only; anyone
- * else passes 0. As leader, deliveries that waited for the record are asked for now.
+ * A record of this consumer is applied (or recovered). `now_ns` is for the leader's timers only;
+ * anyone else passes 0. As leader, deliveries that waited for the record are asked for now.
  * ERR_CORRUPT: the body makes no sense here. Nothing has changed.
  */
 enum err consumer_apply(struct consumer *consumer, int64_t now_ns, uint8_t type, struct bytes body);
 /*
- * The stream stored / removed a message: called in apply, in log order, for every message (the machine
- * looks whether it matches). `removed` is for every reason (limits, purge, delete, roll-up, settled)
- * and comes after that message has left the stream's answers and before the next one leaves them.
+ * The stream stored / removed a message: called in apply, in log order, for every message (the
+ * machine looks whether it matches). `removed` is for every reason (limits, purge, delete, roll-up,
+ * settled) and comes after that message has left the stream's answers and before the next one
+ * leaves them.
  */
 void consumer_stored(struct consumer *consumer, const struct consumer_message *message);
 void consumer_removed(struct consumer *consumer, const struct consumer_message *message);
 
-/* ---- working half ---------------------------------------------------------------------------------------- */
+/* ---- working half ---------------------------------------------------------------------------- */
 
 /* Leadership begins (after recovery, and at creation on the leader): the working half starts from
  * nothing, timers start, pending entries get their deadlines. Call consumer_work soon. */
 void consumer_lead(struct consumer *consumer, int64_t now_ns, int64_t log_now_ns);
 
-/* Leadership is lost: waiting pulls, timers and the hand-out in flight are forgotten, nobody is told. */
+/* Leadership is lost: waiting pulls, timers and the hand-out in flight are forgotten, nobody is
+ * told. */
 void consumer_follow(struct consumer *consumer);
 
 /* A pull request (body of MSG.NEXT, `headers` may be empty) answered to `reply`. */
 void consumer_request(struct consumer *consumer, int64_t now_ns, struct bytes reply,
                       struct bytes headers, struct bytes body);
 /* Something was published to the consumer's ack subject. `subject` whole, `reply` may be empty. */
-void consumer_ack(struct consumer *consumer, int64_t now_ns, int64_t log_now_ns, struct bytes subject,
-                  struct bytes reply, struct bytes body);
+void consumer_ack(struct consumer *consumer, int64_t now_ns, int64_t log_now_ns,
+                  struct bytes subject, struct bytes reply, struct bytes body);
 /* Something was published to the flow-control subject ($JS.FC.<stream>.<consumer>.<id>). */
 void consumer_flow(struct consumer *consumer, int64_t now_ns, struct bytes subject);
 /* Push: whether the deliver subject has interest now (reference 4.5). */
 void consumer_bound(struct consumer *consumer, int64_t now_ns, bool bound);
 /* Once per turn while there may be something to do (new messages, acks, requests) and at the time
  * asked for by wake_at: flushes gathered acks into proposals, redelivers, plans and proposes a
- * hand-out (bounded per call; asks for another wake if there is more), expires pulls, heartbeats. */
+ * hand-out (bounded per call; asks for another wake if there is more), expires pulls,
+ * heartbeats. */
 void consumer_work(struct consumer *consumer, int64_t now_ns, int64_t log_now_ns);
-/* Messages are gathered in front of the next proposal that `next` lets it see: consumer_work will look. */
+/* Messages are gathered in front of the next proposal that `next` lets it see: consumer_work will
+ * look. */
 void consumer_offered(struct consumer *consumer);
 /* Would consumer_work do something before the time asked for by wake_at? Cheap. */
 bool consumer_hungry(const struct consumer *consumer);
@@ -218,7 +233,7 @@ void consumer_refused(struct consumer *consumer, int64_t now_ns);
 /* Being deleted: every waiting pull gets "409 Consumer Deleted". */
 void consumer_say_deleted(struct consumer *consumer);
 
-/* ---- looking at it ------------------------------------------------------------------------------------------ */
+/* ---- looking at it --------------------------------------------------------------------------- */
 
 struct consumer_info {
     uint64_t delivered_consumer, delivered_stream;
@@ -235,9 +250,10 @@ struct consumer_info {
 void consumer_describe(struct consumer *consumer, int64_t now_ns, int64_t log_now_ns,
                        struct consumer_info *info);
 
-/* The durable half as bytes, equal on all replicas, and back (state blocks, transfers, tests): decode
- * on a consumer made with the same config, before consumer_lead. ERR_CORRUPT: nothing has changed. */
-bool consumer_state_encode(const struct consumer *consumer, struct buf *out); /* false: `out` is full */
+/* The durable half as bytes, equal on all replicas, and back (state blocks, transfers, tests):
+ * decode on a consumer made with the same config, before consumer_lead. ERR_CORRUPT: nothing has
+ * changed. */
+bool consumer_state_encode(const struct consumer *consumer, struct buf *out); /* false: full */
 enum err consumer_state_decode(struct consumer *consumer, struct bytes state);
 
 #endif

@@ -42,7 +42,8 @@ void deliver_heartbeat(struct consumer *c, struct bytes to, struct bytes stalled
     c->out.status(c->out.owner, to, bytes_of(NULL, 0), buf_bytes(&c->scratch));
 }
 
-/* Nobody listens any more: it did not arrive, so it need not wait for its ack before it goes elsewhere. */
+/* Nobody listens any more: it did not arrive, so it need not wait for its ack before it goes
+ * elsewhere. */
 static void undelivered(struct consumer *c, const struct planned *planned, uint32_t place)
 {
     if (place != 0)

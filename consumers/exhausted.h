@@ -1,7 +1,7 @@
 /*
  * exhausted: messages that were delivered as often as allowed and never acked. They are no longer
- * pending, but a late ack still counts, streams that keep messages until they are acked keep these, and
- * `num_redelivered` tells how many there are (reference consumers 6.6).
+ * pending, but a late ack still counts, streams that keep messages until they are acked keep these,
+ * and `num_redelivered` tells how many there are (reference consumers 6.6).
  */
 #ifndef CONSUMERS_EXHAUSTED_H
 #define CONSUMERS_EXHAUSTED_H
@@ -15,7 +15,7 @@ struct exhausted_entry {
 
 struct exhausted {
     struct map64 map; /* sequence to deliveries */
-    uint64_t lowest; /* no entry is below */
+    uint64_t lowest;  /* no entry is below */
 };
 
 void exhausted_init(struct exhausted *exhausted, uint64_t seed);

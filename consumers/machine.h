@@ -1,8 +1,9 @@
 /*
- * machine: what the parts of the consumer machine share (consumer.h is the contract with everyone else).
- * One file each: consumer.c life, start.c where it begins and what is left, apply.c the durable half,
- * acks.c what clients answer, pulls.c waiting requests, plan.c the next hand-out, deliver.c carrying it
- * out, bound.c the deliver subject, work.c time, state.c the durable half as bytes.
+ * machine: what the parts of the consumer machine share (consumer.h is the contract with everyone
+ * else). One file each: consumer.c life, start.c where it begins and what is left, apply.c the
+ * durable half, acks.c what clients answer, pulls.c waiting requests, plan.c the next hand-out,
+ * deliver.c carrying it out, bound.c the deliver subject, work.c time, state.c the durable half as
+ * bytes.
  */
 #ifndef CONSUMERS_MACHINE_H
 #define CONSUMERS_MACHINE_H
@@ -25,10 +26,10 @@
 #define SCRATCH_MAX      (16u << 20) /* one record, state of it all is not built here */
 #define ANSWERS_MAX      (256u << 10)
 
-#define PLAN_MESSAGES_MAX 1024u      /* in one hand-out */
+#define PLAN_MESSAGES_MAX 1024u /* in one hand-out */
 #define PLAN_BYTES_MAX    (4u << 20)
-#define SCAN_MAX          4096u      /* candidates looked at and passed over in one call */
-#define EXPIRE_MAX        16384u     /* deadlines looked at in one call */
+#define SCAN_MAX          4096u  /* candidates looked at and passed over in one call */
+#define EXPIRE_MAX        16384u /* deadlines looked at in one call */
 
 #define POSITION_EVERY    1000u      /* unlogged deliveries per POSITION record, */
 #define POSITION_AFTER_NS 1000000000 /* or this long after the first */
@@ -47,8 +48,8 @@ struct position {
 struct durable {
     struct position delivered;
     struct position floor;
-    uint64_t snapshot_last; /* last_per_subject: what is at or below counts only if it is its subject's
-                             * newest there; 0: no snapshot */
+    uint64_t snapshot_last; /* last_per_subject: what is not higher counts only if it is its
+                             * subject's newest there; 0: no snapshot */
     uint32_t revision;      /* of the config, from 1 */
     struct pending pending;
     struct exhausted exhausted;
@@ -76,18 +77,18 @@ struct plan {
 /* The leader's; starts from nothing in consumer_lead. */
 struct working {
     bool leading;
-    bool dirty;        /* consumer_work has something to do now */
-    bool caught_up;    /* nothing to hand out for the first time was found, and nothing came since */
+    bool dirty;     /* consumer_work has something to do now */
+    bool caught_up; /* nothing to hand out for the first time was found, and nothing came since */
     bool count_valid;
-    uint64_t count;    /* num_pending: matching messages above durable.delivered */
-    uint64_t next_from; /* where to look for the next new message */
+    uint64_t count;             /* num_pending: matching messages above durable.delivered */
+    uint64_t next_from;         /* where to look for the next new message */
     int64_t now_ns, log_now_ns; /* of the last call that knew them */
-    int64_t plan_again_ns; /* something is held back until then (rate, replay) */
-    int64_t active_ns;     /* last sign of life (inactivity) */
-    uint64_t look;         /* numbers the looks at listeners */
-    uint64_t lost_from;    /* pending entries from here on: is the message still there? 0: all looked at */
-    uint64_t unlogged;     /* deliveries since the last POSITION */
-    int64_t swept_ns;      /* last sweep because max_waiting was reached */
+    int64_t plan_again_ns;      /* something is held back until then (rate, replay) */
+    int64_t active_ns;          /* last sign of life (inactivity) */
+    uint64_t look;              /* numbers the looks at listeners */
+    uint64_t lost_from; /* pending entries from here on may have lost their message; 0: none */
+    uint64_t unlogged;  /* deliveries since the last POSITION */
+    int64_t swept_ns;   /* last sweep because max_waiting was reached */
     /* replay original */
     uint64_t replay_last;
     int64_t replay_time_ns, replay_sent_ns;
@@ -129,7 +130,7 @@ struct consumer {
     struct buf scratch; /* one record or header block at a time */
 };
 
-/* ---- start.c --------------------------------------------------------------------------------------- */
+/* ---- start.c --------------------------------------------------------------------------------- */
 
 /* Sets delivered, floor and snapshot of a new consumer. */
 void start_resolve(struct consumer *c);
@@ -142,7 +143,7 @@ uint64_t start_count(struct consumer *c);
 /* As leader: a message has left the stream. */
 void start_removed(struct consumer *c, const struct consumer_message *message);
 
-/* ---- acks.c ---------------------------------------------------------------------------------------- */
+/* ---- acks.c ---------------------------------------------------------------------------------- */
 
 /* Proposes what was gathered, then asks for the answers. */
 void acks_flush(struct consumer *c);
@@ -158,7 +159,7 @@ bool acks_spent(const struct consumer *c, const struct pending_entry *entry);
 int64_t acks_wait(const struct consumer_config *config, uint32_t deliveries, bool *usual);
 void acks_arm(struct consumer *c, uint32_t place, int64_t now_ns);
 
-/* ---- pulls.c --------------------------------------------------------------------------------------- */
+/* ---- pulls.c --------------------------------------------------------------------------------- */
 
 /* Ends a request: it is told `status` (STATUS_NONE: nothing) when nothing is in flight for it. */
 void pulls_close(struct consumer *c, struct request *request, enum status status);
@@ -170,8 +171,8 @@ void pulls_landed(struct consumer *c, struct request *request);
 void pulls_returned(struct consumer *c, struct request *request, uint32_t cost);
 /* Nobody will ever know what became of a planned message. */
 void pulls_abandoned(struct consumer *c, struct request *request, enum status status);
-/* The next request that takes a message of that cost; drops those nobody listens for, ends those whose
- * budget it exceeds. NULL: none. */
+/* The next request that takes a message of that cost; drops those nobody listens for, ends those
+ * whose budget it exceeds. NULL: none. */
 struct request *pulls_next(struct consumer *c, uint32_t cost);
 /* Is there a request that somebody listens for? */
 bool pulls_any(struct consumer *c);
@@ -184,7 +185,7 @@ void pulls_sweep(struct consumer *c, int64_t now_ns);
 /* Everyone waiting is told, or nobody when STATUS_NONE. */
 void pulls_end_all(struct consumer *c, enum status status);
 
-/* ---- plan.c ---------------------------------------------------------------------------------------- */
+/* ---- plan.c ---------------------------------------------------------------------------------- */
 
 /* Plans a hand-out if one can be made now, and proposes it or carries it out. */
 void plan_hand_out(struct consumer *c);
@@ -203,10 +204,10 @@ uint64_t plan_fresh_in_flight(const struct consumer *c);
 bool plan_demand(const struct consumer *c);
 bool plan_paused(const struct consumer *c);
 
-/* ---- deliver.c ------------------------------------------------------------------------------------- */
+/* ---- deliver.c ------------------------------------------------------------------------------- */
 
-/* The hand-out of a message is true now: asks for its delivery. The entry at `place` (0: none, no acks)
- * starts to wait for its ack. */
+/* The hand-out of a message is true now: asks for its delivery. The entry at `place` (0: none, no
+ * acks) starts to wait for its ack. */
 void deliver_planned(struct consumer *c, const struct planned *planned, uint32_t place,
                      uint64_t deliveries);
 /* `stalled`: the flow-control request that is out, or empty. */
@@ -217,7 +218,7 @@ void deliver_unlogged(struct consumer *c);
 uint32_t deliver_cost(struct consumer *c, const struct consumer_message *message,
                       uint64_t deliveries);
 
-/* ---- bound.c: the machine's side of push.h ----------------------------------------------------------- */
+/* ---- bound.c: the machine's side of push.h --------------------------------------------------- */
 
 void bound_start(struct consumer *c);
 void bound_limit(struct consumer *c); /* (re)starts the rate limit */
@@ -225,7 +226,7 @@ void bound_limit(struct consumer *c); /* (re)starts the rate limit */
 bool bound_takes(struct consumer *c, uint64_t bytes);
 void bound_delivered(struct consumer *c, uint64_t bytes);
 
-/* ---- work.c ---------------------------------------------------------------------------------------- */
+/* ---- work.c ---------------------------------------------------------------------------------- */
 
 /* (Re)starts the timers that follow from the config. */
 void work_start_timers(struct consumer *c);

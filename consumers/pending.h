@@ -1,19 +1,20 @@
 /*
- * pending: the messages that were handed out and are owed an ack, by stream sequence, and the order in
- * which the leader must look at them again.
+ * pending: the messages that were handed out and are owed an ack, by stream sequence, and the order
+ * in which the leader must look at them again.
  *
- * New sequences are higher than all before, so the map is an array that grows at its end: the place of a
- * sequence is guessed from its distance to the first and found by search when the guess fails; acks in
- * order take from the front. What was removed in the middle stays as a hole until holes are too many or
- * the array is full; then the living are moved together. So every operation is O(1) or O(log n),
- * amortized, and a steady consumer allocates nothing.
+ * New sequences are higher than all before, so the map is an array that grows at its end: the place
+ * of a sequence is guessed from its distance to the first and found by search when the guess fails;
+ * acks in order take from the front. What was removed in the middle stays as a hole until holes are
+ * too many or the array is full; then the living are moved together. So every operation is O(1) or
+ * O(log n), amortized, and a steady consumer allocates nothing.
  *
  * An entry is named by its `place`, from 1; places are good until the next pending_add or
  * pending_remove.
  *
  * Order (the leader's working half), one of three per entry:
- *   waiting   has a deadline. Most wait the same time, so they stand in a list in the order of their
- *             deadlines; those that do not fit at its end (delays, later backoff steps) are in a heap.
+ *   waiting   has a deadline. Most wait the same time, so they stand in a list in the order of
+ *             their deadlines; those that do not fit at its end (delays, later backoff steps) are
+ *             in a heap.
  *   queued    must be redelivered, first in, first out
  *   idle      neither: planned for a hand-out, or settling (its ack is proposed and not applied)
  */
@@ -38,7 +39,7 @@ struct pending_entry {
     /* working */
     bool settling;
     bool exhausting; /* settling as exhausted: an ack still counts */
-    bool planned; /* in the hand-out in flight */
+    bool planned;    /* in the hand-out in flight */
     uint8_t order;
     int64_t deadline_ns; /* monotonic; of the last wait */
     uint32_t previous;   /* in its list; in the heap: its slot */
@@ -64,7 +65,7 @@ struct pending {
 void pending_init(struct pending *pending);
 void pending_deinit(struct pending *pending);
 
-/* ---- the map ------------------------------------------------------------------------------------- */
+/* ---- the map --------------------------------------------------------------------------------- */
 
 /* `sequence` is higher than any living one. Idle at first. Moves places. */
 uint32_t pending_add(struct pending *pending, uint64_t sequence, uint64_t consumer_sequence,
@@ -89,7 +90,7 @@ static inline struct pending_entry *pending_entry(const struct pending *pending,
     return &pending->entries[place - 1];
 }
 
-/* ---- the order ----------------------------------------------------------------------------------- */
+/* ---- the order ------------------------------------------------------------------------------- */
 
 /* Waits until `deadline_ns`, wherever it stood before. `usual`: the wait is the one most have. */
 void pending_wait(struct pending *pending, uint32_t place, int64_t deadline_ns, bool usual);

@@ -4,7 +4,7 @@
 
 #define HEAP_FIRST 16u
 
-/* ---- lists --------------------------------------------------------------------------------------- */
+/* ---- lists ----------------------------------------------------------------------------------- */
 
 static struct pending_list *list_of(struct pending *pending, enum pending_order order)
 {
@@ -55,7 +55,7 @@ static void list_remove(struct pending *pending, struct pending_entry *entry)
         list->last = entry->previous;
 }
 
-/* ---- the heap of deadlines ------------------------------------------------------------------------ */
+/* ---- the heap of deadlines ------------------------------------------------------------------- */
 
 static int64_t heap_key(const struct pending *pending, size_t slot)
 {
@@ -97,9 +97,9 @@ static void heap_down(struct pending *pending, size_t slot, uint32_t place)
 static void heap_add(struct pending *pending, uint32_t place)
 {
     if (pending->heap_count == pending->heap_capacity) {
-        pending->heap_capacity = pending->heap_capacity == 0 ? HEAP_FIRST : pending->heap_capacity * 2;
-        pending->heap =
-            heap_resize(pending->heap, pending->heap_capacity * sizeof(*pending->heap));
+        pending->heap_capacity =
+            pending->heap_capacity == 0 ? HEAP_FIRST : pending->heap_capacity * 2;
+        pending->heap = heap_resize(pending->heap, pending->heap_capacity * sizeof(*pending->heap));
     }
     pending_entry(pending, place)->order = PENDING_HEAPED;
     pending->heap_count++;
@@ -115,14 +115,13 @@ static void heap_remove(struct pending *pending, struct pending_entry *entry)
     moved = pending->heap[--pending->heap_count];
     if (slot == pending->heap_count)
         return; /* it was the last itself */
-    if (slot > 0 &&
-        heap_key(pending, (slot - 1) / 2) > pending_entry(pending, moved)->deadline_ns)
+    if (slot > 0 && heap_key(pending, (slot - 1) / 2) > pending_entry(pending, moved)->deadline_ns)
         heap_up(pending, slot, moved);
     else
         heap_down(pending, slot, moved);
 }
 
-/* ---- the order ----------------------------------------------------------------------------------- */
+/* ---- the order ------------------------------------------------------------------------------- */
 
 void pending_order_moved(struct pending *pending, uint32_t from, uint32_t to)
 {

@@ -18,7 +18,7 @@ struct candidate {
     uint32_t deliveries;
 };
 
-/* ---- the plan ------------------------------------------------------------------------------------- */
+/* ---- the plan -------------------------------------------------------------------------------- */
 
 static void plan_clear(struct consumer *c)
 {
@@ -114,7 +114,7 @@ void plan_forget(struct consumer *c, enum status status)
     plan_clear(c);
 }
 
-/* ---- may anything go? ------------------------------------------------------------------------------- */
+/* ---- may anything go? ------------------------------------------------------------------------ */
 
 bool plan_paused(const struct consumer *c)
 {
@@ -156,7 +156,7 @@ static bool replay_holds(struct consumer *c, const struct consumer_message *mess
     return true;
 }
 
-/* ---- the next message --------------------------------------------------------------------------------- */
+/* ---- the next message ------------------------------------------------------------------------ */
 
 /* The head of the redelivery queue, past those that may not be delivered again. */
 static enum found next_redelivery(struct consumer *c, struct candidate *found)
@@ -211,7 +211,7 @@ static enum found next_message(struct consumer *c, struct candidate *found)
     return next_new(c, found);
 }
 
-/* ---- planning ------------------------------------------------------------------------------------- */
+/* ---- planning -------------------------------------------------------------------------------- */
 
 /* Exact where somebody counts bytes. */
 static uint32_t cost_of(struct consumer *c, const struct candidate *candidate)
@@ -316,7 +316,7 @@ void plan_hand_out(struct consumer *c)
     start_count(c);
     more = plan_messages(c);
     if (plan->count > 0 && c->class == CLASS_REPLICATED) {
-        acks_flush(c); /* ends found on the way: the plan counts on the room they leave */
+        acks_flush(c);   /* ends found on the way: the plan counts on the room they leave */
         propose_plan(c); /* what is left is looked at when this is applied */
         return;
     }

@@ -4,7 +4,7 @@
 #define FLAG_ALL     1u
 #define PADDING_MAX  7u /* records are padded to 8 */
 
-/* ---- integers ------------------------------------------------------------------------------------ */
+/* ---- integers -------------------------------------------------------------------------------- */
 
 static void put_u32(uint8_t at[static 4], uint32_t value)
 {
@@ -97,7 +97,7 @@ static uint64_t unzigzag(uint64_t coded)
     return (coded >> 1) ^ (0 - (coded & 1));
 }
 
-/* ---- runs ---------------------------------------------------------------------------------------- */
+/* ---- runs ------------------------------------------------------------------------------------ */
 
 static bool add_run(struct buf *out, struct run run, uint64_t previous, bool list)
 {
@@ -139,7 +139,8 @@ bool progress_runs_next(struct progress_runs *runs, struct run *run)
     return true;
 }
 
-/* Walks `runs` to its end; adds up the sequences until they pass `limit`. Leaves what follows in *rest. */
+/* Walks `runs` to its end; adds up the sequences until they pass `limit`. Leaves what follows in
+ * *rest. */
 static bool check_runs(struct progress_runs runs, uint64_t limit, uint64_t *total, uint64_t *first,
                        uint64_t *last, struct bytes *rest)
 {
@@ -172,7 +173,7 @@ static bool only_padding(struct bytes rest)
     return true;
 }
 
-/* ---- sets ---------------------------------------------------------------------------------------- */
+/* ---- sets ------------------------------------------------------------------------------------ */
 
 static bool write_set(struct buf *out, uint64_t number, uint32_t flags, const struct run *runs,
                       size_t count)
@@ -240,7 +241,7 @@ enum err progress_read_set(struct bytes body, struct progress_set *set)
     return read_set(body, 0, PROGRESS_SEQUENCES_MAX, set);
 }
 
-/* ---- hand-outs ----------------------------------------------------------------------------------- */
+/* ---- hand-outs ------------------------------------------------------------------------------- */
 
 static void flush_run(struct progress_handout_writer *writer)
 {
@@ -309,8 +310,8 @@ enum err progress_read_handout(struct bytes body, struct progress_handout *hando
     struct bytes rest;
 
     if (!progress_take_u64(&body, &number) || !progress_take_u64(&body, &time) ||
-        !progress_take_u32(&body, &handout->revision) ||
-        !progress_take_u32(&body, &redeliveries) || !progress_take_u32(&body, &fresh))
+        !progress_take_u32(&body, &handout->revision) || !progress_take_u32(&body, &redeliveries) ||
+        !progress_take_u32(&body, &fresh))
         return ERR_CORRUPT;
     handout->time_ns = (int64_t)time;
 
@@ -327,9 +328,10 @@ enum err progress_read_handout(struct bytes body, struct progress_handout *hando
     return OK;
 }
 
-/* ---- the rest ------------------------------------------------------------------------------------ */
+/* ---- the rest -------------------------------------------------------------------------------- */
 
-bool progress_write_delay(struct buf *out, uint64_t number, uint64_t sequence, int64_t not_before_ns)
+bool progress_write_delay(struct buf *out, uint64_t number, uint64_t sequence,
+                          int64_t not_before_ns)
 {
     buf_clear(out);
     return progress_add_u64(out, number) && progress_add_u64(out, sequence) &&
@@ -361,5 +363,7 @@ enum err progress_read_position(struct bytes body, struct progress_position *pos
     if (!progress_take_u64(&body, &number) || !progress_take_u64(&body, &position->consumer) ||
         !progress_take_u64(&body, &position->stream) || !only_padding(body))
         return ERR_CORRUPT;
+    if (position->stream == UINT64_MAX)
+        return ERR_CORRUPT; /* nothing could follow */
     return OK;
 }

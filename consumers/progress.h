@@ -2,10 +2,11 @@
  * progress: the bodies of the records that log a consumer's progress, written and read. Everything
  * here is a format on disk: docs/formats.md, "Consumer records", says the same. Pure.
  *
- * Sequences travel as runs, first and last inclusive. Acks, terms and exhaustions are sets: their runs
- * rise and do not overlap. A run of acks may span sequences that are not pending (apply passes over
- * them), so that a filtered consumer's acks are as short as anyone's; all other runs name every sequence
- * they mean. Hand-outs are lists: new sequences rise, redeliveries come in the order of the queue.
+ * Sequences travel as runs, first and last inclusive. Acks, terms and exhaustions are sets: their
+ * runs rise and do not overlap. A run of acks may span sequences that are not pending (apply passes
+ * over them), so that a filtered consumer's acks are as short as anyone's; all other runs name
+ * every sequence they mean. Hand-outs are lists: new sequences rise, redeliveries come in the order
+ * of the queue.
  */
 #ifndef CONSUMERS_PROGRESS_H
 #define CONSUMERS_PROGRESS_H
@@ -13,13 +14,13 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-#define PROGRESS_SEQUENCES_MAX 65536u /* named by one record that is not an ack; more is not ours */
+#define PROGRESS_SEQUENCES_MAX 65536u /* in one record that is not an ack; more is not ours */
 
 struct run {
     uint64_t first, last;
 };
 
-/* ---- writing; each clears `out`. False: `out` is at its limit. ---------------------------------- */
+/* ---- writing; each clears `out`. False: `out` is at its limit. ------------------------------- */
 
 /* Rising runs that do not overlap, at least one. */
 bool progress_write_ack(struct buf *out, uint64_t number, const struct run *runs, size_t count);
@@ -27,7 +28,8 @@ bool progress_write_ack(struct buf *out, uint64_t number, const struct run *runs
 bool progress_write_ack_all(struct buf *out, uint64_t number, uint64_t sequence);
 /* TERM and EXHAUST; at most PROGRESS_SEQUENCES_MAX sequences. */
 bool progress_write_set(struct buf *out, uint64_t number, const struct run *runs, size_t count);
-bool progress_write_delay(struct buf *out, uint64_t number, uint64_t sequence, int64_t not_before_ns);
+bool progress_write_delay(struct buf *out, uint64_t number, uint64_t sequence,
+                          int64_t not_before_ns);
 bool progress_write_position(struct buf *out, uint64_t number, uint64_t consumer, uint64_t stream);
 
 /* A hand-out grows sequence by sequence: all redeliveries, then all new ones. */
@@ -39,13 +41,13 @@ struct progress_handout_writer {
     bool fresh;
     bool failed;
 };
-void progress_handout_begin(struct progress_handout_writer *writer, struct buf *out, uint64_t number,
-                          int64_t time_ns, uint32_t revision);
+void progress_handout_begin(struct progress_handout_writer *writer, struct buf *out,
+                            uint64_t number, int64_t time_ns, uint32_t revision);
 void progress_handout_redelivery(struct progress_handout_writer *writer, uint64_t sequence);
 void progress_handout_new(struct progress_handout_writer *writer, uint64_t sequence);
 bool progress_handout_end(struct progress_handout_writer *writer);
 
-/* ---- reading: a body is checked whole before anything of it is believed ---------------------------- */
+/* ---- reading: a body is checked whole before anything of it is believed ---------------------- */
 
 struct progress_runs {
     struct bytes rest;
@@ -84,7 +86,7 @@ enum err progress_read_set(struct bytes body, struct progress_set *set);
 enum err progress_read_delay(struct bytes body, struct progress_delay *delay);
 enum err progress_read_position(struct bytes body, struct progress_position *position);
 
-/* ---- integers as records and states have them -------------------------------------------------- */
+/* ---- integers as records and states have them ------------------------------------------------ */
 
 bool progress_add_u32(struct buf *out, uint32_t value);
 bool progress_add_u64(struct buf *out, uint64_t value);

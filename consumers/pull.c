@@ -17,10 +17,10 @@ struct pull_json {
 };
 
 #define FIELD(json_name, json_type, json_flags, member)                                            \
-    {.name = json_name,                                                                            \
-     .type = json_type,                                                                            \
-     .flags = json_flags,                                                                          \
-     .offset = offsetof(struct pull_json, member)}
+    {                                                                                              \
+        .name = json_name, .type = json_type, .flags = json_flags,                                 \
+        .offset = offsetof(struct pull_json, member)                                               \
+    }
 
 static const struct schema_field pull_fields[] = {
     FIELD("expires", SCHEMA_INT64, SCHEMA_NS, expires_ns),
@@ -42,7 +42,7 @@ static const struct schema pull_schema = {
     .count = sizeof(pull_fields) / sizeof(pull_fields[0]),
 };
 
-/* ---- headers ------------------------------------------------------------------------------------- */
+/* ---- headers --------------------------------------------------------------------------------- */
 
 /* The value of the first header of that name, blanks around it cut; false: there is none. */
 static bool header_find(struct bytes headers, struct bytes name, struct bytes *value)
@@ -70,9 +70,10 @@ static bool level_reached(struct bytes headers)
     return bytes_read_u64(value, &level) && level <= PULL_API_LEVEL;
 }
 
-/* ---- body ---------------------------------------------------------------------------------------- */
+/* ---- body ------------------------------------------------------------------------------------ */
 
-/* A number with an optional sign, as Go's Atoi takes it. Anything else, and what is below 1, means 1. */
+/* A number with an optional sign, as Go's Atoi takes it. Anything else, and what is below 1, means
+ * 1. */
 static uint64_t read_batch(struct bytes text)
 {
     uint64_t batch;

@@ -1,6 +1,7 @@
 /*
- * pull: one pull request as it arrives ($JS.API.CONSUMER.MSG.NEXT): what it asks for, and the reasons
- * to refuse it that do not depend on the consumer's state (reference consumers 5.1, 5.2). Pure.
+ * pull: one pull request as it arrives ($JS.API.CONSUMER.MSG.NEXT): what it asks for, and the
+ * reasons to refuse it that do not depend on the consumer's state (reference consumers 5.1, 5.2).
+ * Pure.
  */
 #ifndef CONSUMERS_PULL_H
 #define CONSUMERS_PULL_H

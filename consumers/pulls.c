@@ -7,7 +7,7 @@ static void say(struct consumer *c, struct bytes to)
     c->out.status(c->out.owner, to, bytes_of(NULL, 0), buf_bytes(&c->scratch));
 }
 
-/* ---- the end of a request --------------------------------------------------------------------------- */
+/* ---- the end of a request -------------------------------------------------------------------- */
 
 static void finish(struct consumer *c, struct request *request)
 {
@@ -26,8 +26,8 @@ void pulls_close(struct consumer *c, struct request *request, enum status status
         finish(c, request);
 }
 
-/* Nothing is in flight for it any more. What it did not get after all it waits for again: it was only
- * filled, or at the end of the stream, because of that. Its time runs out regardless. */
+/* Nothing is in flight for it any more. What it did not get after all it waits for again: it was
+ * only filled, or at the end of the stream, because of that. Its time runs out regardless. */
 static void settle(struct consumer *c, struct request *request)
 {
     if (request->waiting || request->in_flight > 0)
@@ -81,7 +81,7 @@ void pulls_end_all(struct consumer *c, enum status status)
         pulls_close(c, request, status);
 }
 
-/* ---- who is next ---------------------------------------------------------------------------------- */
+/* ---- who is next ----------------------------------------------------------------------------- */
 
 bool pulls_listened(struct consumer *c, struct request *request)
 {
@@ -133,7 +133,7 @@ void pulls_end_reached(struct consumer *c)
     }
 }
 
-/* ---- time ---------------------------------------------------------------------------------------- */
+/* ---- time ------------------------------------------------------------------------------------ */
 
 static void heartbeat(struct consumer *c, struct request *request, int64_t now_ns)
 {
@@ -178,7 +178,7 @@ void pulls_sweep(struct consumer *c, int64_t now_ns)
     }
 }
 
-/* ---- a request arrives ------------------------------------------------------------------------------ */
+/* ---- a request arrives ----------------------------------------------------------------------- */
 
 /* What a request that does not wait could be given (reference 5.5). */
 static uint64_t offered(struct consumer *c)

@@ -4,7 +4,7 @@
 
 #define SECOND_NS 1000000000ull
 
-/* ---- flow control -------------------------------------------------------------------------------- */
+/* ---- flow control ---------------------------------------------------------------------------- */
 
 void push_flow_start(struct push *push)
 {
@@ -23,7 +23,8 @@ bool push_sent(struct push *push, uint64_t bytes)
     push->outstanding += bytes;
     if (push->flow_size == 0)
         return push->outstanding > push->window / 2;
-    /* The answer will cover a whole window more than when it was asked for: let it free that, too. */
+    /* The answer will cover a whole window more than when it was asked for: let it free that,
+     * too. */
     if (push->outstanding - push->asked >= push->window)
         push->asked += bytes;
     return false;
@@ -69,7 +70,7 @@ bool push_confirmed(struct push *push, struct bytes subject)
     return true;
 }
 
-/* ---- rate limit: credit is kept as the time it takes to earn it --------------------------------------- */
+/* ---- rate limit: credit is kept as the time it takes to earn it ------------------------------ */
 
 static int64_t time_of(const struct push *push, uint64_t bytes)
 {

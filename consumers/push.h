@@ -1,7 +1,7 @@
 /*
- * push: the state of a deliver subject: whether anyone listens, how many bytes it has not yet confirmed
- * (flow control), how fast it may go (rate limit) and when it was last heard of (heartbeats). Reference
- * consumers 4.5 to 4.8. Pure; the machine asks it and tells it.
+ * push: the state of a deliver subject: whether anyone listens, how many bytes it has not yet
+ * confirmed (flow control), how fast it may go (rate limit) and when it was last heard of
+ * (heartbeats). Reference consumers 4.5 to 4.8. Pure; the machine asks it and tells it.
  */
 #ifndef CONSUMERS_PUSH_H
 #define CONSUMERS_PUSH_H
@@ -37,7 +37,8 @@ struct push {
 void push_flow_start(struct push *push);
 void push_rate_start(struct push *push, uint64_t bits_per_second, uint64_t burst, int64_t now_ns);
 
-/* May another message go, as far as flow control is concerned, after `ahead` bytes already planned? */
+/* May another message go, as far as flow control is concerned, after `ahead` bytes already
+ * planned? */
 bool push_window_open(const struct push *push, uint64_t ahead);
 /* Counts a message that went. True: ask the receiver for a confirmation (push_ask). */
 bool push_sent(struct push *push, uint64_t bytes);

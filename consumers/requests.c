@@ -24,7 +24,7 @@ void requests_deinit(struct requests *requests)
     }
 }
 
-/* ---- the list ------------------------------------------------------------------------------------ */
+/* ---- the list -------------------------------------------------------------------------------- */
 
 static void link_last(struct requests *requests, struct request *request)
 {
@@ -72,7 +72,7 @@ static void count_waiting(struct requests *requests, struct request *request, bo
     requests->budgeted += sign * request->budgeted;
 }
 
-/* ---- life ---------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static void timer_fired(struct timer *timer)
 {
@@ -210,7 +210,7 @@ void requests_give(struct requests *requests, struct request *request)
     requests->spare_count++;
 }
 
-/* ---- time ---------------------------------------------------------------------------------------- */
+/* ---- time ------------------------------------------------------------------------------------ */
 
 struct request *requests_due(struct requests *requests)
 {

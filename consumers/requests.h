@@ -1,10 +1,11 @@
 /*
- * requests: the pull requests that wait for messages, in the order in which they are served: first come,
- * first served, and whoever got a message and wants more goes to the end (reference consumers 5.6).
+ * requests: the pull requests that wait for messages, in the order in which they are served: first
+ * come, first served, and whoever got a message and wants more goes to the end (reference consumers
+ * 5.6).
  *
  * A request waits (it may get messages) until it is taken off the list. It lives on while messages
- * planned for it are in flight, so that what it is told at its end comes after them. Finished ones are
- * kept for reuse: a steady consumer allocates nothing.
+ * planned for it are in flight, so that what it is told at its end comes after them. Finished ones
+ * are kept for reuse: a steady consumer allocates nothing.
  */
 #ifndef CONSUMERS_REQUESTS_H
 #define CONSUMERS_REQUESTS_H
@@ -25,8 +26,8 @@ struct request {
     struct timer timer; /* the earlier of its end and its heartbeat */
     uint64_t remaining; /* messages it may still be given */
     uint64_t bytes_left;
-    uint64_t served;    /* messages planned for it */
-    uint64_t looked;    /* the look at which its listener was last checked */
+    uint64_t served;     /* messages planned for it */
+    uint64_t looked;     /* the look at which its listener was last checked */
     int64_t deadline_ns; /* TIMERS_NEVER: none */
     int64_t heartbeat_ns;
     int64_t active_ns; /* last message or heartbeat */
@@ -45,8 +46,8 @@ struct request {
 
 struct requests {
     struct request *first, *last;
-    uint64_t count;  /* waiting */
-    uint64_t wanted; /* the sum of what the waiting ones may still be given */
+    uint64_t count;     /* waiting */
+    uint64_t wanted;    /* the sum of what the waiting ones may still be given */
     uint64_t one_shots; /* waiting with no_wait */
     uint64_t budgeted;  /* waiting with a byte budget */
     struct request *spare;
@@ -63,8 +64,8 @@ void requests_deinit(struct requests *requests);
 /* Waits at the end. `reply` is copied. */
 struct request *requests_add(struct requests *requests, const struct pull *pull, struct bytes reply,
                              int64_t now_ns);
-/* One message (or what it costs) is planned for it / did not happen. A waiting one that may have more
- * goes to the end; one that is filled no longer waits. */
+/* One message (or what it costs) is planned for it / did not happen. A waiting one that may have
+ * more goes to the end; one that is filled no longer waits. */
 void requests_take(struct requests *requests, struct request *request, uint64_t bytes);
 void requests_return(struct requests *requests, struct request *request, uint64_t bytes);
 /* No longer waits; lives on. Fine when it does not wait. */
@@ -82,7 +83,8 @@ void requests_arm(struct requests *requests, struct request *request);
 /* What it is told that it did not get. */
 static inline uint64_t request_missing(const struct request *request)
 {
-    return request->batch_given ? request->remaining : request->remaining - (request->remaining > 0);
+    return request->batch_given ? request->remaining
+                                : request->remaining - (request->remaining > 0);
 }
 
 #endif

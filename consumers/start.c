@@ -1,7 +1,8 @@
 #include "base/subject.h"
 #include "consumers/machine.h"
 
-/* Every replica must look equally far: a change of this number is a change of what the log means. */
+/* Every replica must look equally far: a change of this number is a change of what the log
+ * means. */
 #define START_SCAN_MAX 4096u
 
 static uint64_t first_of(const struct consumer *c)
@@ -36,8 +37,8 @@ static uint64_t start_at_time(const struct consumer *c, uint64_t last)
 }
 
 /*
- * The lowest sequence that is its subject's newest: what is below can be passed over for good. Bounded,
- * because this runs in apply; the rest is passed over when it is looked for.
+ * The lowest sequence that is its subject's newest: what is below can be passed over for good.
+ * Bounded, because this runs in apply; the rest is passed over when it is looked for.
  */
 static uint64_t start_at_snapshot(const struct consumer *c, uint64_t first, uint64_t last)
 {
@@ -117,7 +118,7 @@ uint64_t start_count(struct consumer *c)
     return c->work.count;
 }
 
-/* ---- the count follows the stream ------------------------------------------------------------------ */
+/* ---- the count follows the stream ------------------------------------------------------------ */
 
 void consumer_stored(struct consumer *c, const struct consumer_message *message)
 {
@@ -136,8 +137,9 @@ void consumer_stored(struct consumer *c, const struct consumer_message *message)
 }
 
 /*
- * A message at or below the snapshot counts only as its subject's newest there. Does the count lose one
- * with this one gone? Not if a newer one counts instead of it, nor if the one before it does from now on.
+ * A message at or below the snapshot counts only as its subject's newest there. Does the count lose
+ * one with this one gone? Not if a newer one counts instead of it, nor if the one before it does
+ * from now on.
  */
 static bool snapshot_loses(struct consumer *c, const struct consumer_message *message, bool planned)
 {

@@ -1,6 +1,7 @@
 /*
- * state: the durable half as bytes (docs/formats.md, "Consumer state"). What is rebuilt is checked like
- * anything else that comes from a disk or a peer, and replaces the present state only when it is whole.
+ * state: the durable half as bytes (docs/formats.md, "Consumer state"). What is rebuilt is checked
+ * like anything else that comes from a disk or a peer, and replaces the present state only when it
+ * is whole.
  */
 #include "base/heap.h"
 #include "consumers/machine.h"
@@ -18,7 +19,7 @@ static int64_t unzigzag(uint64_t coded)
     return (int64_t)((coded >> 1) ^ (0 - (coded & 1)));
 }
 
-/* ---- writing ------------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static bool add_position(struct buf *out, struct position position)
 {
@@ -32,7 +33,8 @@ static bool add_pending(struct buf *out, const struct pending *pending)
 
     if (!progress_add_u64(out, pending->count))
         return false;
-    for (uint32_t place = pending_first(pending); place != 0; place = pending_after(pending, place)) {
+    for (uint32_t place = pending_first(pending); place != 0;
+         place = pending_after(pending, place)) {
         const struct pending_entry *entry = pending_entry(pending, place);
 
         if (!progress_add_varint(out, entry->sequence - sequence) ||
@@ -77,7 +79,7 @@ bool consumer_state_encode(const struct consumer *c, struct buf *out)
     return false;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static bool take_position(struct bytes *in, struct position *position)
 {
@@ -157,7 +159,8 @@ static bool take_durable(struct bytes *in, uint64_t number_wanted, struct durabl
         !progress_take_u64(in, &durable->snapshot_last))
         return false;
     if (durable->floor.consumer > durable->delivered.consumer ||
-        durable->floor.stream > durable->delivered.stream)
+        durable->floor.stream > durable->delivered.stream ||
+        durable->delivered.stream == UINT64_MAX)
         return false;
     return take_pending(in, durable) && take_exhausted(in, durable);
 }

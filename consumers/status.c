@@ -42,7 +42,8 @@ void status_write(struct buf *out, enum status status, uint64_t messages, uint64
         written(buf_print(out, BLOCK "%s" END, text->text));
         return;
     }
-    written(buf_print(out, BLOCK "%s\r\nNats-Pending-Messages: %llu\r\nNats-Pending-Bytes: %llu" END,
+    written(buf_print(out,
+                      BLOCK "%s\r\nNats-Pending-Messages: %llu\r\nNats-Pending-Bytes: %llu" END,
                       text->text, (unsigned long long)messages, (unsigned long long)bytes));
 }
 
@@ -77,9 +78,9 @@ void status_heartbeat(struct buf *out, uint64_t last_consumer, uint64_t last_str
                       struct bytes stalled)
 {
     buf_clear(out);
-    written(buf_print(out,
-                      BLOCK "100 Idle Heartbeat\r\nNats-Last-Consumer: %llu\r\nNats-Last-Stream: %llu",
-                      (unsigned long long)last_consumer, (unsigned long long)last_stream));
+    written(buf_print(
+        out, BLOCK "100 Idle Heartbeat\r\nNats-Last-Consumer: %llu\r\nNats-Last-Stream: %llu",
+        (unsigned long long)last_consumer, (unsigned long long)last_stream));
     if (stalled.size > 0)
         written(buf_print(out, "\r\nNats-Consumer-Stalled: %.*s", BYTES_ARG(stalled)));
     written(BUF_ADD(out, END));

@@ -1,7 +1,7 @@
 /*
- * status: the header blocks of messages that carry no payload: what a waiting pull, a push subscriber
- * or an impossible request is told (reference consumers 4.4, 5.2, 5.3). Clients compare these texts
- * byte by byte. Each function clears `out` and writes one whole block.
+ * status: the header blocks of messages that carry no payload: what a waiting pull, a push
+ * subscriber or an impossible request is told (reference consumers 4.4, 5.2, 5.3). Clients compare
+ * these texts byte by byte. Each function clears `out` and writes one whole block.
  */
 #ifndef CONSUMERS_STATUS_H
 #define CONSUMERS_STATUS_H

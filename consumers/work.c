@@ -3,7 +3,7 @@
 #define INACTIVE_AGAIN_NS 5000000000 /* the shell could not delete it: say so again */
 
 #define OWNER(timer, member)                                                                       \
-    ((struct consumer *)((uint8_t *)(timer) - offsetof(struct consumer, work.member)))
+    ((struct consumer *)((uint8_t *)(timer)-offsetof(struct consumer, work.member)))
 
 void work_dirty(struct consumer *c)
 {
@@ -20,7 +20,7 @@ void work_active(struct consumer *c, int64_t now_ns)
     c->work.active_ns = now_ns;
 }
 
-/* ---- inactivity (reference 8.2) ---------------------------------------------------------------------- */
+/* ---- inactivity (reference 8.2) -------------------------------------------------------------- */
 
 /* The last moment at which a pending message may still be acked in time. */
 static int64_t last_deadline(const struct consumer *c)
@@ -28,7 +28,8 @@ static int64_t last_deadline(const struct consumer *c)
     const struct pending *pending = &c->durable.pending;
     int64_t last = INT64_MIN;
 
-    for (uint32_t place = pending_first(pending); place != 0; place = pending_after(pending, place)) {
+    for (uint32_t place = pending_first(pending); place != 0;
+         place = pending_after(pending, place)) {
         int64_t deadline = pending_entry(pending, place)->deadline_ns;
 
         if (deadline != PENDING_NEVER && deadline > last)
@@ -79,7 +80,7 @@ static void inactive_due(struct timer *timer)
     c->out.inactive(c->out.owner);
 }
 
-/* ---- pause --------------------------------------------------------------------------------------- */
+/* ---- pause ----------------------------------------------------------------------------------- */
 
 static void arm_resume(struct consumer *c)
 {
@@ -101,15 +102,15 @@ static void resume_due(struct timer *timer)
     c->out.advise(c->out.owner, &(struct consumer_advice){.kind = ADVISORY_RESUMED});
 }
 
-/* ---- the position of a durable consumer without acks ----------------------------------------------------- */
+/* ---- the position of a durable consumer without acks ----------------------------------------- */
 
 static void propose_position(struct consumer *c)
 {
     const struct position *delivered = &c->durable.delivered;
     bool fitted;
 
-    fitted = progress_write_position(&c->scratch, c->number, delivered->consumer,
-                                     delivered->stream);
+    fitted =
+        progress_write_position(&c->scratch, c->number, delivered->consumer, delivered->stream);
     assert(fitted);
     c->out.propose(c->out.owner, CONSUMER_RECORD_POSITION, buf_bytes(&c->scratch));
     c->work.unlogged = 0;
@@ -141,7 +142,7 @@ void work_start_timers(struct consumer *c)
     arm_resume(c);
 }
 
-/* ---- the turn ------------------------------------------------------------------------------------- */
+/* ---- the turn -------------------------------------------------------------------------------- */
 
 /* After a change of leader: a message may have left the stream while its hand-out was in flight. */
 static void look_for_lost(struct consumer *c)

@@ -1,12 +1,12 @@
 /*
- * fake: a stream that is a plain array, a shell that writes down what the consumer asks for, and a clock
- * that the test moves. What was asked for since the last look is text, one line each:
+ * fake: a stream that is a plain array, a shell that writes down what the consumer asks for, and a
+ * clock that the test moves. What was asked for since the last look is text, one line each:
  *
- *     3>in.1 d1 c3 p0                     message 3 to in.1: delivery 1, consumer sequence 3, 0 pending
- *     in.1 408 Request Timeout|Nats-...   a status, its lines joined by '|', "<reply>" behind the subject
- *     answer r.1 committed                an answer to an ack ("answer r.1" when it need not wait)
- *     advise naked 3 c3 d1                an advisory; "terminated", "exhausted", "acked", "resumed"
- *     settled 3                           (only if the fake is told to)
+ *     3>in.1 d1 c3 p0                     message 3 to in.1: delivery 1, consumer sequence 3, 0
+ *     pending in.1 408 Request Timeout|Nats-...   a status, its lines joined by '|', "<reply>"
+ *     behind the subject answer r.1 committed                an answer to an ack ("answer r.1" when
+ *     it need not wait) advise naked 3 c3 d1                an advisory; "terminated", "exhausted",
+ *     "acked", "resumed" settled 3                           (only if the fake is told to)
  *     inactive
  *
  * Proposed records wait until the test applies or refuses them.
@@ -68,9 +68,10 @@ struct fake {
     bool removes_settled; /* as a work-queue stream does */
 };
 
-/* ---- the stream ---------------------------------------------------------------------------------- */
+/* ---- the stream ------------------------------------------------------------------------------ */
 
-static inline bool fake_message_at(struct fake *fake, uint64_t sequence, struct consumer_message *out)
+static inline bool fake_message_at(struct fake *fake, uint64_t sequence,
+                                   struct consumer_message *out)
 {
     struct fake_message *message;
 
@@ -154,7 +155,8 @@ static inline bool fake_is_last(void *owner, uint64_t sequence, uint64_t up_to)
     return sequence <= up_to;
 }
 
-static inline uint64_t fake_pending(void *owner, const struct consumer_filter *filter, uint64_t from)
+static inline uint64_t fake_pending(void *owner, const struct consumer_filter *filter,
+                                    uint64_t from)
 {
     struct fake *fake = owner;
     struct consumer_message message;
@@ -177,7 +179,7 @@ static inline uint64_t fake_pending_last(void *owner, const struct consumer_filt
     return count;
 }
 
-/* ---- the shell ----------------------------------------------------------------------------------- */
+/* ---- the shell ------------------------------------------------------------------------------- */
 
 static inline void fake_say(struct fake *fake, const char *format, ...)
 {
@@ -214,7 +216,8 @@ static inline void fake_deliver(void *owner, const struct consumer_delivery *del
              consumer, pending, delivery->headers_only ? " headers" : "");
 }
 
-static inline void fake_status(void *owner, struct bytes to, struct bytes reply, struct bytes headers)
+static inline void fake_status(void *owner, struct bytes to, struct bytes reply,
+                               struct bytes headers)
 {
     struct fake *fake = owner;
     char text[512] = "";
@@ -281,7 +284,7 @@ static inline void fake_settled(void *owner, uint64_t sequence)
         fake_remove(fake, sequence);
 }
 
-/* ---- driving it ---------------------------------------------------------------------------------- */
+/* ---- driving it ------------------------------------------------------------------------------ */
 
 static inline struct consumer_config fake_config(void)
 {
@@ -363,7 +366,8 @@ static inline void fake_destroy(struct fake *fake)
 /* Makes the consumer from fake->config; it leads unless the test wants otherwise. */
 static inline void fake_consumer(struct fake *fake)
 {
-    fake->consumer = consumer_create(7, &fake->config, fake->log_now_ns, &fake->stream, &fake->out, 1);
+    fake->consumer =
+        consumer_create(7, &fake->config, fake->log_now_ns, &fake->stream, &fake->out, 1);
     ck_assert_ptr_nonnull(fake->consumer);
 }
 
@@ -385,7 +389,8 @@ static inline uint64_t fake_store_sized(struct fake *fake, const char *subject, 
     fake->messages[sequence].present = true;
     fake->messages[sequence].time_ns = fake->log_now_ns;
     fake->messages[sequence].size = size;
-    snprintf(fake->messages[sequence].subject, sizeof(fake->messages[sequence].subject), "%s", subject);
+    snprintf(fake->messages[sequence].subject, sizeof(fake->messages[sequence].subject), "%s",
+             subject);
     FAKE_MUST(fake_message_at(fake, sequence, &message));
     if (fake->consumer != NULL)
         consumer_stored(fake->consumer, &message);
@@ -479,7 +484,8 @@ static inline void fake_pull(struct fake *fake, const char *reply, const char *b
 }
 
 /* Says `body` to the ack subject of the last delivery of that message. */
-static inline void fake_ack(struct fake *fake, uint64_t sequence, const char *body, const char *reply)
+static inline void fake_ack(struct fake *fake, uint64_t sequence, const char *body,
+                            const char *reply)
 {
     FAKE_MUST(fake->messages[sequence].ack[0] != 0);
     consumer_ack(fake->consumer, fake->now_ns, fake->log_now_ns,
@@ -532,7 +538,8 @@ static inline const char *fake_asked(struct fake *fake)
 #define EXPECT(fake, text)                                                                         \
     do {                                                                                           \
         const char *asked_ = fake_asked(fake);                                                     \
-        ck_assert_msg(strcmp(asked_, (text)) == 0, "expected\n%s\nbut was asked\n%s", (text), asked_);     \
+        ck_assert_msg(strcmp(asked_, (text)) == 0, "expected\n%s\nbut was asked\n%s", (text),      \
+                      asked_);                                                                     \
     } while (0)
 
 #endif

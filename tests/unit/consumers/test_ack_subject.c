@@ -21,13 +21,15 @@ END_TEST
 
 START_TEST(what_is_written_is_read_back)
 {
-    static const uint64_t numbers[] = {0, 1, 9, 10, 99, 100, 999, 1000, 9999, 10000, 99999, 123456789,
-                                       9999999999, 10000000000, INT64_MAX};
+    static const uint64_t numbers[] = {0,     1,         9,          10,          99,
+                                       100,   999,       1000,       9999,        10000,
+                                       99999, 123456789, 9999999999, 10000000000, INT64_MAX};
 
     for (size_t i = 0; i < UNIT_COUNT(numbers); i++)
         for (size_t j = 0; j < UNIT_COUNT(numbers); j++) {
-            struct ack_subject ack = {numbers[i], numbers[j], numbers[(i + j) % UNIT_COUNT(numbers)],
-                                      (int64_t)numbers[j], numbers[i]};
+            struct ack_subject ack = {numbers[i], numbers[j],
+                                      numbers[(i + j) % UNIT_COUNT(numbers)], (int64_t)numbers[j],
+                                      numbers[i]};
             struct ack_subject back;
 
             ck_assert(ack_subject_read(written(&ack), &back));
@@ -76,9 +78,17 @@ END_TEST
 START_TEST(anything_else_is_refused)
 {
     static const char *const subjects[] = {
-        "", "$JS.ACK", "$JS.ACK.", "$JS.FC.S.C.1.2.3.4.5", "$JS.ACK.S.C.1.2.3.4",
-        "$JS.ACK.S.C.1.2.3.4.5.6", "$JS.ACK.S.C.1..3.4.5", "$JS.ACK.S.C.1.2x.3.4.5",
-        "$JS.ACK.S.C.1.+2.3.4.5", "$JS.ACK.S.C.1.18446744073709551616.3.4.5", "$js.ack.S.C.1.2.3.4.5",
+        "",
+        "$JS.ACK",
+        "$JS.ACK.",
+        "$JS.FC.S.C.1.2.3.4.5",
+        "$JS.ACK.S.C.1.2.3.4",
+        "$JS.ACK.S.C.1.2.3.4.5.6",
+        "$JS.ACK.S.C.1..3.4.5",
+        "$JS.ACK.S.C.1.2x.3.4.5",
+        "$JS.ACK.S.C.1.+2.3.4.5",
+        "$JS.ACK.S.C.1.18446744073709551616.3.4.5",
+        "$js.ack.S.C.1.2.3.4.5",
     };
     struct ack_subject ack;
 
@@ -90,11 +100,19 @@ END_TEST
 START_TEST(the_fast_way_reads_the_same)
 {
     static const char *const subjects[] = {
-        "$JS.ACK.S.C.1.2.3.4.5", "$JS.ACK.S.C.1.2.3.4.5.6", "$JS.ACK.S.C.1.2.3.4",
-        "$JS.ACK.S.C.1.2.3.4.", "$JS.ACK.S.C.1..3.4.5", "$JS.ACK.S.C.x.2.3.4.5", "$JS.ACK.S.C.",
-        "$JS.ACK.S.D.1.2.3.4.5", "$JS.ACK.S.C.1.2.3.4.18446744073709551615",
-        "$JS.ACK.S.C.1.18446744073709551615.3.4.5", "$JS.ACK.S.C.1.2.3.9999999999999999999.5",
-        "$JS.ACK._.hash.S.C.1.2.3.4.5", "$JS.ACK.S.C.1.00000000000000000000002.3.4.5",
+        "$JS.ACK.S.C.1.2.3.4.5",
+        "$JS.ACK.S.C.1.2.3.4.5.6",
+        "$JS.ACK.S.C.1.2.3.4",
+        "$JS.ACK.S.C.1.2.3.4.",
+        "$JS.ACK.S.C.1..3.4.5",
+        "$JS.ACK.S.C.x.2.3.4.5",
+        "$JS.ACK.S.C.",
+        "$JS.ACK.S.D.1.2.3.4.5",
+        "$JS.ACK.S.C.1.2.3.4.18446744073709551615",
+        "$JS.ACK.S.C.1.18446744073709551615.3.4.5",
+        "$JS.ACK.S.C.1.2.3.9999999999999999999.5",
+        "$JS.ACK._.hash.S.C.1.2.3.4.5",
+        "$JS.ACK.S.C.1.00000000000000000000002.3.4.5",
     };
 
     for (size_t i = 0; i < UNIT_COUNT(subjects); i++) {

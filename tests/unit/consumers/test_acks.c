@@ -170,8 +170,14 @@ END_TEST
 START_TEST(an_unreadable_ack_subject_is_ignored)
 {
     static const char *const subjects[] = {
-        "", "$JS.ACK", "$JS.ACK.S.C.1.1.1.1", "$JS.ACK.S.C.1.x.1.1.0", "$JS.ACK.S.C.1.1.1.1.0.0",
-        "$JS.ACK.S.C.1.-1.1.1.0", "x.ACK.S.C.1.1.1.1.0", "$JS.ACK.S.C.1.99999999999999999999.1.1.0",
+        "",
+        "$JS.ACK",
+        "$JS.ACK.S.C.1.1.1.1",
+        "$JS.ACK.S.C.1.x.1.1.0",
+        "$JS.ACK.S.C.1.1.1.1.0.0",
+        "$JS.ACK.S.C.1.-1.1.1.0",
+        "x.ACK.S.C.1.1.1.1.0",
+        "$JS.ACK.S.C.1.99999999999999999999.1.1.0",
     };
     struct fake *fake = delivered(ACK_EXPLICIT);
 

@@ -201,7 +201,7 @@ START_TEST(a_listener_that_returns_in_time_keeps_a_push_consumer)
 }
 END_TEST
 
-/* ---- updates ------------------------------------------------------------------------------------- */
+/* ---- updates --------------------------------------------------------------------------------- */
 
 static void update(struct fake *fake, const struct consumer_config *config)
 {
@@ -346,7 +346,7 @@ START_TEST(what_is_not_built_is_named)
 }
 END_TEST
 
-/* ---- leadership ---------------------------------------------------------------------------------- */
+/* ---- leadership ------------------------------------------------------------------------------ */
 
 START_TEST(losing_leadership_forgets_what_was_promised_to_nobody)
 {
@@ -375,7 +375,7 @@ START_TEST(losing_leadership_forgets_what_was_promised_to_nobody)
 }
 END_TEST
 
-/* ---- records and state -------------------------------------------------------------------------------- */
+/* ---- records and state ----------------------------------------------------------------------- */
 
 static void expect_corrupt(struct fake *fake, uint8_t type, struct bytes body)
 {

@@ -1,9 +1,9 @@
 /*
  * A consumer under thousands of random events, watched by a model that keeps its own truth: who was
  * handed what and how often, what was acked, naked, exhausted or removed, and when a message may go
- * again. Beside the leader runs a replica that sees only what is applied; when the leader crashes, the
- * replica takes over. A failure names its seed: `MODEL_SEED=n test_model` runs only that one, and
- * `MODEL_SEEDS=n` as many as wished.
+ * again. Beside the leader runs a replica that sees only what is applied; when the leader crashes,
+ * the replica takes over. A failure names its seed: `MODEL_SEED=n test_model` runs only that one,
+ * and `MODEL_SEEDS=n` as many as wished.
  */
 #include "base/prng.h"
 #include "consumers/progress.h"
@@ -18,12 +18,12 @@ struct owed {
     bool handed_out; /* in an applied hand-out */
     bool pending;
     bool exhausted;
-    bool settled;    /* its ack or term is applied */
-    bool free;       /* naked, or lost on its way: may go again at once */
-    bool flying;     /* in a proposed hand-out */
-    unsigned ending; /* the same of its exhaustion: nothing said now changes that */
-    bool ever_acked; /* ack or term was said at some time */
-    unsigned acked;  /* SAID, then PROPOSED, until a record settles it; 0: neither */
+    bool settled;      /* its ack or term is applied */
+    bool free;         /* naked, or lost on its way: may go again at once */
+    bool flying;       /* in a proposed hand-out */
+    unsigned ending;   /* the same of its exhaustion: nothing said now changes that */
+    bool ever_acked;   /* ack or term was said at some time */
+    unsigned acked;    /* SAID, then PROPOSED, until a record settles it; 0: neither */
     uint64_t consumer; /* of the first delivery */
     uint64_t deliveries;
     int64_t again_ns; /* not before */
@@ -68,7 +68,7 @@ static uint64_t below(struct model *m, uint64_t bound)
             ck_abort_msg("seed %llu: %s", (unsigned long long)(m)->seed, #condition);              \
     } while (0)
 
-/* ---- what the model knows by itself ---------------------------------------------------------------- */
+/* ---- what the model knows by itself ---------------------------------------------------------- */
 
 static bool matches(struct model *m, uint64_t sequence)
 {
@@ -132,7 +132,7 @@ static void move_floor(struct model *m, uint64_t before)
     m->floor_stream = stream > m->floor_stream ? stream : m->floor_stream;
 }
 
-/* ---- records ------------------------------------------------------------------------------------- */
+/* ---- records --------------------------------------------------------------------------------- */
 
 /* C4, C7: nothing goes again before its time, and nothing twice at once. */
 static void check_handout_proposed(struct model *m, struct bytes body)
@@ -211,9 +211,10 @@ static void model_handout(struct model *m, struct bytes body)
         for (uint64_t sequence = run.first; sequence <= run.last; sequence++) {
             /* C2: nothing that matches is passed over. */
             for (uint64_t passed = m->delivered_stream + 1; passed < sequence; passed++)
-                CHECK(m, !matches(m, passed) ||
-                             (passed <= m->snapshot && !fake_is_last(m->fake, passed, m->snapshot)) ||
-                             passed <= m->snapshot);
+                CHECK(m,
+                      !matches(m, passed) ||
+                          (passed <= m->snapshot && !fake_is_last(m->fake, passed, m->snapshot)) ||
+                          passed <= m->snapshot);
             m->delivered_stream = sequence;
             m->delivered_consumer++;
             m->owed[sequence].handed_out = true;
@@ -322,7 +323,7 @@ static void apply_one(struct model *m)
     read_asked(m);
 }
 
-/* ---- what the leader asks for -------------------------------------------------------------------------- */
+/* ---- what the leader asks for ---------------------------------------------------------------- */
 
 static struct asker *asker_of(struct model *m, unsigned long long number)
 {
@@ -375,7 +376,8 @@ static void read_line(struct model *m, const char *line)
     unsigned code;
     char to[32];
 
-    if (sscanf(line, "%llu>%31s d%llu c%llu p%llu", &sequence, to, &deliveries, &consumer, &pending) == 5)
+    if (sscanf(line, "%llu>%31s d%llu c%llu p%llu", &sequence, to, &deliveries, &consumer,
+               &pending) == 5)
         read_delivery(m, sequence, to, deliveries, consumer, pending);
     else if (sscanf(line, "answer r.%llu %31s", &sequence, to) == 2) {
         CHECK(m, m->answers_asked < FAKE_RECORDS_MAX);
@@ -394,7 +396,7 @@ static void read_asked(struct model *m)
         read_line(m, line);
 }
 
-/* ---- events -------------------------------------------------------------------------------------- */
+/* ---- events ---------------------------------------------------------------------------------- */
 
 static void work(struct model *m)
 {
@@ -557,8 +559,8 @@ static void say_ack(struct model *m, uint64_t sequence)
 
 static void ack(struct model *m)
 {
-    static const char *const forms[] = {"",        "+ACK",     "+TERM",      "-NAK", "-NAK 3s",
-                                        "+WPI",    "junk",     "+TERM why",  "+OK",  "-NAK {\"delay\":1}"};
+    static const char *const forms[] = {"",     "+ACK", "+TERM",     "-NAK", "-NAK 3s",
+                                        "+WPI", "junk", "+TERM why", "+OK",  "-NAK {\"delay\":1}"};
     uint64_t sequence, span = m->delivered_stream > 12 ? 12 : m->delivered_stream;
     const char *form = forms[below(m, UNIT_COUNT(forms))];
     struct owed *owed;
@@ -566,7 +568,8 @@ static void ack(struct model *m)
 
     if (m->delivered_stream == 0)
         return;
-    sequence = m->delivered_stream - below(m, prng_chance(&m->prng, 1, 8) ? m->delivered_stream : span);
+    sequence =
+        m->delivered_stream - below(m, prng_chance(&m->prng, 1, 8) ? m->delivered_stream : span);
     if (sequence >= FAKE_MESSAGES_MAX || m->fake->messages[sequence].ack[0] == 0)
         return;
     owed = &m->owed[sequence];
@@ -580,8 +583,7 @@ static void ack(struct model *m)
     else if (strcmp(form, "-NAK") == 0) {
         owed->free = true;
         owed->ending = spent(m, owed) && !owed->flying ? SAID : 0;
-    }
-    else if (strcmp(form, "-NAK 3s") == 0 && !owed->flying) {
+    } else if (strcmp(form, "-NAK 3s") == 0 && !owed->flying) {
         owed->free = false;
         owed->again_ns = m->fake->now_ns + 3 * FAKE_SECOND;
     } else if (strncmp(form, "-NAK {", 6) == 0)
@@ -632,7 +634,7 @@ static void deafen(struct model *m)
     m->fake->deaf = deaf[below(m, UNIT_COUNT(deaf))];
 }
 
-/* ---- what must be true after every event --------------------------------------------------------------- */
+/* ---- what must be true after every event ----------------------------------------------------- */
 
 static void check_twin(struct model *m)
 {
@@ -681,17 +683,33 @@ static void check(struct model *m)
 static void step(struct model *m)
 {
     switch (below(m, 24)) {
-    case 0: case 1: case 2: case 3: store(m); break;
+    case 0:
+    case 1:
+    case 2:
+    case 3: store(m); break;
     case 4: remove_one(m); break;
-    case 5: case 6: pull(m); break;
-    case 7: case 8: case 9: case 10: case 11: ack(m); break;
-    case 12: case 13: pass(m); break;
+    case 5:
+    case 6: pull(m); break;
+    case 7:
+    case 8:
+    case 9:
+    case 10:
+    case 11: ack(m); break;
+    case 12:
+    case 13: pass(m); break;
     case 14: bind(m); break;
     case 15: deafen(m); break;
-    case 16: if (prng_chance(&m->prng, 1, 4)) crash(m); break;
-    case 17: if (prng_chance(&m->prng, 1, 4)) refuse(m); break;
+    case 16:
+        if (prng_chance(&m->prng, 1, 4))
+            crash(m);
+        break;
+    case 17:
+        if (prng_chance(&m->prng, 1, 4))
+            refuse(m);
+        break;
     case 18: change(m); break;
-    case 19: case 20: apply_all(m); break;
+    case 19:
+    case 20: apply_all(m); break;
     default: work(m); break;
     }
 }

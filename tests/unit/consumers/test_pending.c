@@ -91,7 +91,8 @@ static void due(struct world *world)
 
     for (uint64_t sequence = 1; sequence <= world->last; sequence++)
         if (world->model[sequence].alive && world->model[sequence].order == WAITING &&
-            (earliest == 0 || world->model[sequence].deadline_ns < world->model[earliest].deadline_ns))
+            (earliest == 0 ||
+             world->model[sequence].deadline_ns < world->model[earliest].deadline_ns))
             earliest = sequence;
     if (earliest == 0 || world->model[earliest].deadline_ns > world->now_ns) {
         MUST(place == 0);
@@ -185,9 +186,10 @@ static void step(struct world *world)
         return;
     case 8: due(world); return;
     case 9: world->now_ns += (int64_t)prng_below(&world->prng, 20); return;
-    default: drop(world, prng_chance(&world->prng, 1, 2) || pending_first(&world->pending) == 0
-                             ? sequence
-                             : pending_entry(&world->pending, pending_first(&world->pending))->sequence);
+    default:
+        drop(world, prng_chance(&world->prng, 1, 2) || pending_first(&world->pending) == 0
+                        ? sequence
+                        : pending_entry(&world->pending, pending_first(&world->pending))->sequence);
     }
 }
 
@@ -221,7 +223,11 @@ START_TEST(at_or_after_finds_the_next_living)
         pending_remove(&pending, pending_find(&pending, sequence));
     for (uint64_t from = 0; from <= 110; from++) {
         uint32_t place = pending_at_or_after(&pending, from);
-        uint64_t expected = from <= 10 ? 10 : from <= 20 ? 20 : from <= 90 ? 90 : from <= 100 ? 100 : 0;
+        uint64_t expected = from <= 10    ? 10
+                            : from <= 20  ? 20
+                            : from <= 90  ? 90
+                            : from <= 100 ? 100
+                                          : 0;
 
         ck_assert_uint_eq(place == 0 ? 0 : pending_entry(&pending, place)->sequence, expected);
     }

@@ -1,5 +1,5 @@
-#include "consumers/progress.h"
 #include "base/prng.h"
+#include "consumers/progress.h"
 #include "tests/unit/unit.h"
 
 #define IS(out, text)                                                                              \
@@ -134,9 +134,10 @@ START_TEST(sets_that_make_no_sense_are_refused)
         BAD("\7\0\0\0\0\0\0\0\1\0\0\0\1\0\0\0\1\1"),     /* everything up to two sequences */
         BAD("\7\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0\1\200"),   /* a varint that goes on */
         BAD("\7\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0\1\0\1"),   /* padding is zero */
-        BAD("\7\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0\377\377\377\377\377\377\377\377\377\2\0"), /* 65 bits */
-        BAD("\7\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0\1\376\377\377\377\377\377\377\377\377\1"), /* to the end */
-        BAD("\7\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0\2\376\377\377\377\377\377\377\377\377\1"), /* and beyond */
+        /* 65 bits; a run to the end of all sequences; one beyond */
+        BAD("\7\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0\377\377\377\377\377\377\377\377\377\2\0"),
+        BAD("\7\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0\1\376\377\377\377\377\377\377\377\377\1"),
+        BAD("\7\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0\2\376\377\377\377\377\377\377\377\377\1"),
 #undef BAD
     };
     struct progress_set set;

@@ -59,8 +59,9 @@ START_TEST(json_says_everything)
 {
     struct pull pull;
 
-    ck_assert(reads("", "{\"batch\":3,\"max_bytes\":4,\"no_wait\":true,\"expires\":100,\"idle_heartbeat\":50}",
-                    &pull));
+    ck_assert(reads(
+        "", "{\"batch\":3,\"max_bytes\":4,\"no_wait\":true,\"expires\":100,\"idle_heartbeat\":50}",
+        &pull));
     ck_assert_uint_eq(pull.batch, 3);
     ck_assert_uint_eq(pull.max_bytes, 4);
     ck_assert(pull.no_wait);
@@ -73,7 +74,8 @@ START_TEST(unknown_keys_and_groups_are_ignored)
 {
     struct pull pull;
 
-    ck_assert(reads("", "{\"failover\":1,\"x\":{\"y\":[]},\"group\":\"g\",\"priority\":9,\"batch\":2}", &pull));
+    ck_assert(reads(
+        "", "{\"failover\":1,\"x\":{\"y\":[]},\"group\":\"g\",\"priority\":9,\"batch\":2}", &pull));
     ck_assert_uint_eq(pull.batch, 2);
 }
 END_TEST
@@ -100,7 +102,8 @@ START_TEST(heartbeats_must_fit_twice_into_the_expiry)
 {
     struct pull pull;
 
-    expect_refused("", "{\"idle_heartbeat\":1000000000}", "400 Bad Request - heartbeat value too large");
+    expect_refused("", "{\"idle_heartbeat\":1000000000}",
+                   "400 Bad Request - heartbeat value too large");
     expect_refused("", "{\"idle_heartbeat\":51,\"expires\":101}",
                    "400 Bad Request - heartbeat value too large");
     ck_assert(reads("", "{\"idle_heartbeat\":50,\"expires\":100}", &pull));
@@ -113,7 +116,8 @@ START_TEST(refusals_are_checked_in_the_references_order)
     config.max_batch = 2;
     config.max_expires_ns = 10;
     config.max_bytes = 3;
-    expect_refused("", "{\"batch\":3,\"expires\":11,\"max_bytes\":4,\"idle_heartbeat\":9,\"id\":\"x\"}",
+    expect_refused("",
+                   "{\"batch\":3,\"expires\":11,\"max_bytes\":4,\"idle_heartbeat\":9,\"id\":\"x\"}",
                    "400 Bad Request - heartbeat value too large");
     expect_refused("", "{\"batch\":3,\"expires\":11,\"max_bytes\":4,\"id\":\"x\"}",
                    "409 Exceeded MaxRequestBatch of 2");
@@ -123,7 +127,8 @@ START_TEST(refusals_are_checked_in_the_references_order)
                    "409 Exceeded MaxRequestMaxBytes of 3");
     expect_refused("", "{\"min_pending\":1,\"id\":\"x\",\"priority\":10}",
                    "400 Bad Request - Not a Overflow Priority consumer");
-    expect_refused("", "{\"min_ack_pending\":1}", "400 Bad Request - Not a Overflow Priority consumer");
+    expect_refused("", "{\"min_ack_pending\":1}",
+                   "400 Bad Request - Not a Overflow Priority consumer");
     expect_refused("", "{\"id\":\"x\",\"priority\":10}",
                    "400 Bad Request - Not a Pinned Client Priority consumer");
     expect_refused("", "{\"priority\":10}", "400 Bad Request - Priority must be between 0 and 9");
@@ -138,7 +143,8 @@ START_TEST(a_required_level_beyond_ours_is_refused_before_the_body_is_read)
 
     expect_refused("NATS/1.0\r\nNats-Required-Api-Level: 5\r\n\r\n", "{", "412 Required Api Level");
     expect_refused("NATS/1.0\r\nNats-Required-Api-Level: x\r\n\r\n", "", "412 Required Api Level");
-    expect_refused("NATS/1.0\r\nA: b\r\nNats-Required-Api-Level:\r\n\r\n", "", "412 Required Api Level");
+    expect_refused("NATS/1.0\r\nA: b\r\nNats-Required-Api-Level:\r\n\r\n", "",
+                   "412 Required Api Level");
     ck_assert(reads("NATS/1.0\r\nNats-Required-Api-Level: 4\r\n\r\n", "", &pull));
     ck_assert(reads("NATS/1.0\r\nNats-Required-Api-Level:4\r\n\r\n", "", &pull));
     ck_assert(reads("NATS/1.0\r\nX-Nats-Required-Api-Level: 9\r\n\r\n", "", &pull));
@@ -148,8 +154,9 @@ END_TEST
 
 START_TEST(any_bytes_are_a_request_or_a_refusal)
 {
-    static const char *const words[] = {"{", "}", "\"batch\"", ":", "1", ",", "-", "\"", "e9", "true",
-                                        "\"expires\"", " ", "[", "\\", "\"id\"", "\xff", "0."};
+    static const char *const words[] = {"{", "}",  "\"batch\"", ":",    "1",           ",",
+                                        "-", "\"", "e9",        "true", "\"expires\"", " ",
+                                        "[", "\\", "\"id\"",    "\xff", "0."};
     struct prng prng;
     struct pull pull;
 

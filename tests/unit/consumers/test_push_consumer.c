@@ -175,7 +175,7 @@ START_TEST(a_logged_position_is_where_a_restart_goes_on)
 }
 END_TEST
 
-/* ---- heartbeats ---------------------------------------------------------------------------------- */
+/* ---- heartbeats ------------------------------------------------------------------------------ */
 
 START_TEST(an_idle_listener_gets_heartbeats)
 {
@@ -247,7 +247,7 @@ START_TEST(a_paused_consumer_beats_and_does_not_deliver)
 }
 END_TEST
 
-/* ---- flow control -------------------------------------------------------------------------------- */
+/* ---- flow control ---------------------------------------------------------------------------- */
 
 #define BIG (1u << 20)
 
@@ -354,14 +354,15 @@ START_TEST(without_flow_control_nobody_is_asked)
 }
 END_TEST
 
-/* ---- rate limit ---------------------------------------------------------------------------------- */
+/* ---- rate limit ------------------------------------------------------------------------------ */
 
 START_TEST(a_rate_limit_spreads_messages_after_the_first_burst)
 {
     struct fake *fake = watch();
     uint64_t first;
 
-    fake->config.rate_limit_bps = 8000; /* 1000 bytes a second, as many at once as one message may have */
+    fake->config.rate_limit_bps =
+        8000; /* 1000 bytes a second, as many at once as one message may have */
     for (size_t i = 0; i < 40; i++)
         fake_store_sized(fake, "a.x", 62); /* about 100 bytes each, with their ack subjects */
     fake_lead(fake);

@@ -274,7 +274,8 @@ START_TEST(a_nak_of_the_last_delivery_ends_the_message)
     fake_turn(fake);
     EXPECT(fake, "advise naked 1 c1 d1\n"
                  "advise exhausted 1 d1\n");
-    ck_assert_uint_eq(fake_info(fake).num_redelivered, 0); /* never shown when one delivery is all */
+    ck_assert_uint_eq(fake_info(fake).num_redelivered,
+                      0); /* never shown when one delivery is all */
     fake_destroy(fake);
 }
 END_TEST

@@ -1,6 +1,7 @@
 #include "tests/unit/consumers/fake.h"
 
-/* Six messages, one a second from FAKE_WALL + 1 s on: a b a c b a. Sequence 4 is gone when asked. */
+/* Six messages, one a second from FAKE_WALL + 1 s on: a b a c b a. Sequence 4 is gone when
+ * asked. */
 static struct fake *stored(void)
 {
     static const char *const subjects[] = {"k.a", "k.b", "k.a", "k.c", "k.b", "k.a"};
@@ -32,7 +33,8 @@ static void expect_all(struct fake *fake, const char *sequences)
 
     fake_pull(fake, "in.1", "100");
     fake_turn(fake);
-    for (char *line = strtok((char *)fake_asked(fake), "\n"); line != NULL; line = strtok(NULL, "\n")) {
+    for (char *line = strtok((char *)fake_asked(fake), "\n"); line != NULL;
+         line = strtok(NULL, "\n")) {
         unsigned long long sequence, deliveries, consumer, pending;
 
         ck_assert_int_eq(sscanf(line, "%llu>in.1 d%llu c%llu p%llu", &sequence, &deliveries,
@@ -176,8 +178,8 @@ END_TEST
 
 START_TEST(a_stream_that_was_never_used_starts_at_one)
 {
-    static const int32_t policies[] = {DELIVER_ALL, DELIVER_LAST, DELIVER_NEW, DELIVER_BY_START_TIME,
-                                       DELIVER_LAST_PER_SUBJECT};
+    static const int32_t policies[] = {DELIVER_ALL, DELIVER_LAST, DELIVER_NEW,
+                                       DELIVER_BY_START_TIME, DELIVER_LAST_PER_SUBJECT};
 
     for (size_t i = 0; i < UNIT_COUNT(policies); i++) {
         struct fake *fake = fake_create();
@@ -389,7 +391,8 @@ START_TEST(a_changed_filter_keeps_the_position_and_counts_again)
 }
 END_TEST
 
-/* The messages of the old filter are not handed out, and none of the new filter's is passed over. */
+/* The messages of the old filter are not handed out, and none of the new filter's is passed
+ * over. */
 START_TEST(a_hand_out_that_meets_a_newer_config_is_void)
 {
     struct fake *fake = started(DELIVER_ALL, "k.a");
