@@ -23,6 +23,7 @@
 #define ACTIONS_MAX   400
 #define PENDING_MAX   512
 #define GET_MAX       64
+#define PULL_NS       (500 * MILLISECOND)
 #define SETTLE_MAX_NS (60 * SECOND)
 
 struct pending {
@@ -55,7 +56,7 @@ struct run {
     bool info_done;
     uint64_t got_seq; /* of the last direct get asked for */
     int got;          /* 0: no answer yet, 1: message, 2: not found */
-    int64_t delivered_ns;
+    int64_t delivered_ns, pulled_ns;
 };
 
 [[gnu::format(printf, 2, 3)]] static void say(struct run *run, const char *format, ...)
@@ -284,11 +285,14 @@ static void pull(struct run *run, bool no_wait)
 {
     char body[128];
 
+    if (sim_now(run->sim) - run->pulled_ns > PULL_NS + 200 * MILLISECOND)
+        run->pulls = 0; /* a batch that is filled ends without a word, and none outlives its time */
     if (run->pulls > 4)
         return;
     run->pulls++;
+    run->pulled_ns = sim_now(run->sim);
     snprintf(body, sizeof body, "{\"batch\":%d,\"expires\":%lld%s}", 1 + (int)prng_below(&run->prng, 40),
-             (long long)(500 * MILLISECOND), no_wait ? ",\"no_wait\":true" : "");
+             (long long)PULL_NS, no_wait ? ",\"no_wait\":true" : "");
     ask(run, "$JS.API.CONSUMER.MSG.NEXT.S.C", "_R.m", body);
 }
 
@@ -412,6 +416,14 @@ static bool start(struct run *run)
         if (err == OK && !sim_crashed(run->sim, run->node)) {
             sim_crash_after(run->sim, run->node, SIM_CRASH_KILL, 0);
             return true;
+        }
+        if (!sim_crashed(run->sim, run->node) && attempt < 20) {
+            say(run, "did not start: %s", err_text(err)); /* a disk that fails is a reason to refuse */
+            if (attempt > 3)
+                sim_heal(run->sim, run->node);
+            io_destroy(sim_node_io(run->sim, run->node));
+            sim_restart(run->sim, run->node);
+            continue;
         }
         if (!sim_crashed(run->sim, run->node)) {
             snprintf(run->oracle.violation, sizeof run->oracle.violation, "the server does not start: %s",
@@ -554,7 +566,7 @@ static bool has_got(struct run *run)
 static bool is_drained(struct run *run)
 {
     settle_deliveries(run);
-    if (run->pulls == 0)
+    if (run->pulls == 0 || sim_now(run->sim) - run->pulled_ns > PULL_NS)
         pull(run, false);
     return sim_now(run->sim) - run->delivered_ns > 4 * SECOND;
 }
