@@ -2,7 +2,8 @@
 
 #include "base/text.h"
 
-/* ---- looking --------------------------------------------------------------------------------------- */
+/* ---- looking
+ * --------------------------------------------------------------------------------------- */
 
 static bool is_empty(const struct schema_field *field, const void *at)
 {
@@ -31,13 +32,15 @@ const char *schema_refused(const struct schema *schema, const void *in)
     for (size_t i = 0; name == NULL && i < schema->count; i++) {
         const struct schema_field *field = &schema->fields[i];
 
-        if ((field->flags & SCHEMA_REFUSED) && !is_empty(field, (const uint8_t *)in + field->offset))
+        if ((field->flags & SCHEMA_REFUSED) &&
+            !is_empty(field, (const uint8_t *)in + field->offset))
             name = field->name;
     }
     return name;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------ */
+/* ---- writing
+ * ------------------------------------------------------------------------------------------ */
 
 static void write_strings(const struct schema_strings *strings, struct json_writer *writer)
 {
@@ -80,11 +83,13 @@ static void write_objects(const struct schema_field *field, const struct schema_
 {
     json_array_begin(writer);
     for (size_t i = 0; i < objects->count; i++)
-        schema_encode(field->object, (const uint8_t *)objects->at + field->object->size * i, writer);
+        schema_encode(field->object, (const uint8_t *)objects->at + field->object->size * i,
+                      writer);
     json_array_end(writer);
 }
 
-static void write_field(const struct schema_field *field, const void *at, struct json_writer *writer)
+static void write_field(const struct schema_field *field, const void *at,
+                        struct json_writer *writer)
 {
     switch (field->type) {
     case SCHEMA_BOOL: json_bool(writer, *(const bool *)at); break;
@@ -125,7 +130,8 @@ void schema_encode(const struct schema *schema, const void *in, struct json_writ
     json_object_end(writer);
 }
 
-/* ---- comparing and copying go through the encoding: it is the meaning, and neither is hot. ------- */
+/* ---- comparing and copying go through the encoding: it is the meaning, and neither is hot.
+ * ------- */
 
 bool schema_equal(const struct schema *schema, const void *a, const void *b)
 {
@@ -184,7 +190,8 @@ void schema_copy(const struct schema *schema, const void *from, void *to, struct
     buf_deinit(&text);
 }
 
-/* ---- maps ---------------------------------------------------------------------------------------- */
+/* ---- maps
+ * ---------------------------------------------------------------------------------------- */
 
 /* The first place whose key is not below `key`. */
 static size_t map_place(const struct schema_map *map, struct bytes key)
@@ -209,7 +216,8 @@ struct bytes schema_map_get(const struct schema_map *map, struct bytes key)
     return at < map->count && bytes_equal(map->keys[at], key) ? map->values[at] : bytes_of(NULL, 0);
 }
 
-bool schema_map_set(struct schema_map *map, struct arena *arena, struct bytes key, struct bytes value)
+bool schema_map_set(struct schema_map *map, struct arena *arena, struct bytes key,
+                    struct bytes value)
 {
     size_t at = map_place(map, key);
     bool there = at < map->count && bytes_equal(map->keys[at], key);

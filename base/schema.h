@@ -25,16 +25,30 @@ enum schema_type {
     SCHEMA_OBJECTS,  /* struct schema_objects */
 };
 
-struct schema_strings { struct bytes *at; size_t count; };
-struct schema_ints { int64_t *at; size_t count; };
-struct schema_map { struct bytes *keys; struct bytes *values; size_t count; }; /* sorted by key, no key twice */
-struct schema_objects { void *at; size_t count; }; /* array of structs of `object` */
+struct schema_strings {
+    struct bytes *at;
+    size_t count;
+};
+struct schema_ints {
+    int64_t *at;
+    size_t count;
+};
+struct schema_map {
+    struct bytes *keys;
+    struct bytes *values;
+    size_t count;
+}; /* sorted by key, no key twice */
+struct schema_objects {
+    void *at;
+    size_t count;
+}; /* array of structs of `object` */
 
-#define SCHEMA_ALWAYS   1u  /* encoded also when zero or empty (else omitted) */
-#define SCHEMA_NOCASE   2u  /* enum values match case-insensitively */
-#define SCHEMA_EMPTY_OK 4u  /* enum: "" is taken as the first value */
-#define SCHEMA_REFUSED  8u  /* known to the reference, not to us yet: a non-zero value is refused by the
-                             * owner's validation, with the field's name (schema_refused) */
+#define SCHEMA_ALWAYS   1u /* encoded also when zero or empty (else omitted) */
+#define SCHEMA_NOCASE   2u /* enum values match case-insensitively */
+#define SCHEMA_EMPTY_OK 4u /* enum: "" is taken as the first value */
+#define SCHEMA_REFUSED                                                                             \
+    8u /* known to the reference, not to us yet: a non-zero value is refused by the                \
+        * owner's validation, with the field's name (schema_refused) */
 
 /* What Go calls an integer or an array of objects (error texts only). */
 #define SCHEMA_NS       16u /* time.Duration */
@@ -49,23 +63,24 @@ struct schema_field {
     size_t offset;
     const char *const *names;    /* enum: NULL-terminated */
     const struct schema *object; /* object types */
-    /* enum: how an unknown value is refused: NULL: in the usual words; with a "%s": for the JSON value;
-     * else as it stands, and values that are no string are a type error. */
+    /* enum: how an unknown value is refused: NULL: in the usual words; with a "%s": for the JSON
+     * value; else as it stands, and values that are no string are a type error. */
     const char *unknown;
 };
 
 struct schema {
-    /* The type as Go's error texts call it. At the root of a document "Type.Embedded" is how they call
-     * the holder of a field. */
+    /* The type as Go's error texts call it. At the root of a document "Type.Embedded" is how they
+     * call the holder of a field. */
     const char *go_name;
     size_t size;
     const struct schema_field *fields;
     size_t count;
-    const struct schema *base; /* its fields belong to the type, too: the struct begins with the base's */
+    const struct schema
+        *base; /* its fields belong to the type, too: the struct begins with the base's */
 };
 
-/* Fills the cleared struct from a JSON object; absent fields stay as they are (put defaults first), null is
- * as absent. Strict: an unknown key is an error. False: *error holds the text. Keys match
+/* Fills the cleared struct from a JSON object; absent fields stay as they are (put defaults first),
+ * null is as absent. Strict: an unknown key is an error. False: *error holds the text. Keys match
  * case-insensitively. */
 bool schema_parse(const struct schema *schema, const struct json *json, bool strict,
                   struct arena *arena, void *out, struct json_error *error);
@@ -75,8 +90,10 @@ void schema_encode(const struct schema *schema, const void *in, struct json_writ
 bool schema_equal(const struct schema *schema, const void *a, const void *b);
 /* Zeroes `out` and sets what is not zero when absent (times: TIME_UNSET). Before schema_parse. */
 void schema_clear(const struct schema *schema, void *out);
-/* Sets or (at value.at NULL) removes a key. Nothing is copied but the arrays; false: the arena is full. */
-bool schema_map_set(struct schema_map *map, struct arena *arena, struct bytes key, struct bytes value);
+/* Sets or (at value.at NULL) removes a key. Nothing is copied but the arrays; false: the arena is
+ * full. */
+bool schema_map_set(struct schema_map *map, struct arena *arena, struct bytes key,
+                    struct bytes value);
 /* The value of a key; .at NULL: there is none. */
 struct bytes schema_map_get(const struct schema_map *map, struct bytes key);
 /* A deep copy into `arena`, which must have room. */

@@ -30,14 +30,16 @@ struct place {
 
 static bool read_object_into(const struct reading *in, const struct json *json, void *out);
 
-/* ---- errors ------------------------------------------------------------------------------------- */
+/* ---- errors -------------------------------------------------------------------------------------
+ */
 
 static int quoted_size(struct bytes text)
 {
     return text.size < QUOTED_MAX ? (int)text.size : QUOTED_MAX;
 }
 
-[[gnu::format(printf, 2, 3)]] static bool complain(const struct reading *in, const char *format, ...)
+[[gnu::format(printf, 2, 3)]] static bool complain(const struct reading *in, const char *format,
+                                                   ...)
 {
     va_list values;
 
@@ -81,7 +83,9 @@ static void go_type(const struct schema_field *field, bool element, char *out, s
     case SCHEMA_BOOL: name = "bool"; break;
     case SCHEMA_INT32: name = "int32"; break;
     case SCHEMA_INT64:
-        name = field->flags & SCHEMA_NS ? "time.Duration" : field->flags & SCHEMA_GO_INT ? "int" : "int64";
+        name = field->flags & SCHEMA_NS       ? "time.Duration"
+               : field->flags & SCHEMA_GO_INT ? "int"
+                                              : "int64";
         break;
     case SCHEMA_UINT64: name = "uint64"; break;
     case SCHEMA_STRINGS: name = element ? "string" : "[]string"; break;
@@ -91,7 +95,9 @@ static void go_type(const struct schema_field *field, bool element, char *out, s
     case SCHEMA_EMBEDDED:
     case SCHEMA_OBJECTS:
         snprintf(out, size, "%sserver.%s",
-                 field->type != SCHEMA_OBJECTS || element ? "" : field->flags & SCHEMA_POINTERS ? "[]*" : "[]",
+                 field->type != SCHEMA_OBJECTS || element ? ""
+                 : field->flags & SCHEMA_POINTERS         ? "[]*"
+                                                          : "[]",
                  field->object->go_name);
         return;
     case SCHEMA_TIME:
@@ -125,9 +131,10 @@ static bool mismatch(const struct place *place, const struct json *json)
     if (json->type == JSON_NUMBER &&
         (type == SCHEMA_INT32 || type == SCHEMA_INT64 || type == SCHEMA_UINT64 ||
          (type == SCHEMA_INTS && place->element)))
-        snprintf(number, sizeof number, " %.*s", quoted_size(json->text), (const char *)json->text.at);
-    return complain(place->in, "json: cannot unmarshal %s%s into Go struct field %s%s of type %s", go_kind(json),
-                    number, holder, place->field->name, name);
+        snprintf(number, sizeof number, " %.*s", quoted_size(json->text),
+                 (const char *)json->text.at);
+    return complain(place->in, "json: cannot unmarshal %s%s into Go struct field %s%s of type %s",
+                    go_kind(json), number, holder, place->field->name, name);
 }
 
 static bool no_memory(const struct reading *in)
@@ -135,7 +142,8 @@ static bool no_memory(const struct reading *in)
     return complain(in, "json: value is too large");
 }
 
-/* ---- values --------------------------------------------------------------------------------------- */
+/* ---- values
+ * --------------------------------------------------------------------------------------- */
 
 static size_t child_count(const struct json *json)
 {
@@ -269,10 +277,12 @@ static bool unknown_value(const struct place *place, const struct json *json)
 
     if (words == NULL) {
         quote = json->type == JSON_STRING ? "\\\"" : "";
-        return complain(place->in, "can not unmarshal \"%s%.*s%s\"", quote, BYTES_ARG(value), quote);
+        return complain(place->in, "can not unmarshal \"%s%.*s%s\"", quote, BYTES_ARG(value),
+                        quote);
     }
     if (strchr(words, '%') != NULL)
-        return complain(place->in, "%.*s%s%.*s%s", (int)strcspn(words, "%"), words, quote, BYTES_ARG(value), quote);
+        return complain(place->in, "%.*s%s%.*s%s", (int)strcspn(words, "%"), words, quote,
+                        BYTES_ARG(value), quote);
     if (json->type != JSON_STRING && json->type != JSON_NULL)
         return mismatch(place, json);
     return complain(place->in, "%s", words);
@@ -290,7 +300,8 @@ static bool read_enum(const struct place *place, const struct json *json, int32_
     for (int32_t i = 0; json->type == JSON_STRING && field->names[i] != NULL; i++) {
         struct bytes name = bytes_of_text(field->names[i]);
 
-        if (bytes_equal(name, text) || ((field->flags & SCHEMA_NOCASE) && bytes_equal_nocase(name, text))) {
+        if (bytes_equal(name, text) ||
+            ((field->flags & SCHEMA_NOCASE) && bytes_equal_nocase(name, text))) {
             *out = i;
             return true;
         }
@@ -398,12 +409,13 @@ static bool read_field(const struct place *place, const struct json *json, void 
     return false;
 }
 
-/* ---- objects ---------------------------------------------------------------------------------------- */
+/* ---- objects
+ * ---------------------------------------------------------------------------------------- */
 
 typedef bool equal_fn(struct bytes a, struct bytes b);
 
-static const struct schema_field *find_named(const struct schema *schema, struct bytes key, equal_fn *equal,
-                                             const struct schema **holder)
+static const struct schema_field *find_named(const struct schema *schema, struct bytes key,
+                                             equal_fn *equal, const struct schema **holder)
 {
     for (; schema != NULL; schema = schema->base) {
         for (size_t i = 0; i < schema->count; i++) {
@@ -433,7 +445,8 @@ static bool read_object_into(const struct reading *in, const struct json *json, 
         if (place.field == NULL && in->strict)
             return complain(in, "json: unknown field \"%.*s\"", quoted_size(member->key),
                             (const char *)member->key.at);
-        if (place.field != NULL && !read_field(&place, member, (uint8_t *)out + place.field->offset))
+        if (place.field != NULL &&
+            !read_field(&place, member, (uint8_t *)out + place.field->offset))
             return false;
     }
     return true;
@@ -447,7 +460,7 @@ bool schema_parse(const struct schema *schema, const struct json *json, bool str
     if (json->type == JSON_NULL)
         return true;
     if (json->type != JSON_OBJECT)
-        return complain(&in, "json: cannot unmarshal %s into Go value of type server.%.*s", go_kind(json),
-                        (int)strcspn(schema->go_name, "."), schema->go_name);
+        return complain(&in, "json: cannot unmarshal %s into Go value of type server.%.*s",
+                        go_kind(json), (int)strcspn(schema->go_name, "."), schema->go_name);
     return read_object_into(&in, json, out);
 }

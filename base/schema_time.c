@@ -13,9 +13,10 @@ struct element {
 };
 
 static const struct element elements[] = {
-    {"2006", 4, 0, 9999, NULL}, {"-", 0, 0, 0, NULL}, {"01", 2, 1, 12, "month"},  {"-", 0, 0, 0, NULL},
-    {"02", 2, 0, 99, NULL},     {"T", 0, 0, 0, NULL}, {"15", 2, 0, 23, "hour"},   {":", 0, 0, 0, NULL},
-    {"04", 2, 0, 59, "minute"}, {":", 0, 0, 0, NULL}, {"05", 2, 0, 59, "second"},
+    {"2006", 4, 0, 9999, NULL}, {"-", 0, 0, 0, NULL},       {"01", 2, 1, 12, "month"},
+    {"-", 0, 0, 0, NULL},       {"02", 2, 0, 99, NULL},     {"T", 0, 0, 0, NULL},
+    {"15", 2, 0, 23, "hour"},   {":", 0, 0, 0, NULL},       {"04", 2, 0, 59, "minute"},
+    {":", 0, 0, 0, NULL},       {"05", 2, 0, 59, "second"},
 };
 
 static bool digit(struct bytes text, size_t at)
@@ -30,15 +31,18 @@ static bool read_element(const struct element *element, struct bytes text, uint6
     return text.size >= element->digits && bytes_read_u64(bytes_take(text, element->digits), value);
 }
 
-static void cannot_parse(struct bytes whole, struct bytes rest, const char *layout, struct json_error *error)
+static void cannot_parse(struct bytes whole, struct bytes rest, const char *layout,
+                         struct json_error *error)
 {
-    snprintf(error->text, sizeof error->text, "parsing time \"%.*s\" as \"" LAYOUT "\": cannot parse \"%.*s\" as \"%s\"",
+    snprintf(error->text, sizeof error->text,
+             "parsing time \"%.*s\" as \"" LAYOUT "\": cannot parse \"%.*s\" as \"%s\"",
              BYTES_ARG(whole), BYTES_ARG(rest), layout);
 }
 
 static void out_of_range(struct bytes whole, const char *what, struct json_error *error)
 {
-    snprintf(error->text, sizeof error->text, "parsing time \"%.*s\": %s out of range", BYTES_ARG(whole), what);
+    snprintf(error->text, sizeof error->text, "parsing time \"%.*s\": %s out of range",
+             BYTES_ARG(whole), what);
 }
 
 static struct bytes skip_fraction(struct bytes rest)
@@ -86,8 +90,8 @@ void schema_time_error(struct bytes text, struct json_error *error)
     if (zone == 0)
         cannot_parse(text, rest, "Z07:00", error);
     else if (rest.size > zone)
-        snprintf(error->text, sizeof error->text, "parsing time \"%.*s\": extra text: \"%.*s\"", BYTES_ARG(text),
-                 BYTES_ARG(bytes_skip(rest, zone)));
+        snprintf(error->text, sizeof error->text, "parsing time \"%.*s\": extra text: \"%.*s\"",
+                 BYTES_ARG(text), BYTES_ARG(bytes_skip(rest, zone)));
     else
         out_of_range(text, "day", error); /* what is left to be wrong */
 }

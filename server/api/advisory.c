@@ -5,7 +5,8 @@
 #include "base/text.h"
 #include "server/jetstream_core.h"
 
-static void begin(struct jetstream *jetstream, struct json_writer *writer, struct buf *body, const char *type)
+static void begin(struct jetstream *jetstream, struct json_writer *writer, struct buf *body,
+                  const char *type)
 {
     char text[TEXT_TIME_MAX > 64 ? TEXT_TIME_MAX : 64];
     char id[22];
@@ -39,7 +40,8 @@ static bool end(struct json_writer *writer)
     return !writer->failed;
 }
 
-static bool subject_of(struct buf *subject, const char *prefix, struct bytes stream, struct bytes consumer)
+static bool subject_of(struct buf *subject, const char *prefix, struct bytes stream,
+                       struct bytes consumer)
 {
     bool fits = buf_add(subject, bytes_of_text(prefix)) && buf_add(subject, stream);
 
@@ -55,15 +57,19 @@ struct kind {
 static const struct kind kinds[] = {
     [ADVISORY_MAX_DELIVERIES] = {"$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.",
                                  "io.nats.jetstream.advisory.v1.max_deliver"},
-    [ADVISORY_NAKED] = {"$JS.EVENT.ADVISORY.CONSUMER.MSG_NAKED.", "io.nats.jetstream.advisory.v1.nak"},
+    [ADVISORY_NAKED] = {"$JS.EVENT.ADVISORY.CONSUMER.MSG_NAKED.",
+                        "io.nats.jetstream.advisory.v1.nak"},
     [ADVISORY_TERMINATED] = {"$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.",
                              "io.nats.jetstream.advisory.v1.terminated"},
-    [ADVISORY_ACK_METRIC] = {"$JS.EVENT.METRIC.CONSUMER.ACK.", "io.nats.jetstream.metric.v1.consumer_ack"},
-    [ADVISORY_RESUMED] = {"$JS.EVENT.ADVISORY.CONSUMER.PAUSE.", "io.nats.jetstream.advisory.v1.consumer_pause"},
+    [ADVISORY_ACK_METRIC] = {"$JS.EVENT.METRIC.CONSUMER.ACK.",
+                             "io.nats.jetstream.metric.v1.consumer_ack"},
+    [ADVISORY_RESUMED] = {"$JS.EVENT.ADVISORY.CONSUMER.PAUSE.",
+                          "io.nats.jetstream.advisory.v1.consumer_pause"},
 };
 
 bool advisory_of_consumer(struct jetstream *jetstream, struct bytes stream, struct bytes consumer,
-                          const struct consumer_advice *advice, struct buf *subject, struct buf *body)
+                          const struct consumer_advice *advice, struct buf *subject,
+                          struct buf *body)
 {
     const struct kind *kind = &kinds[advice->kind];
     struct json_writer writer;
@@ -113,8 +119,8 @@ bool advisory_of_action(struct jetstream *jetstream, struct bytes stream, struct
            subject_of(subject, event_of(action), stream, consumer);
 }
 
-bool advisory_of_pause(struct jetstream *jetstream, struct bytes stream, struct bytes consumer, bool paused,
-                       int64_t until_ns, struct buf *subject, struct buf *body)
+bool advisory_of_pause(struct jetstream *jetstream, struct bytes stream, struct bytes consumer,
+                       bool paused, int64_t until_ns, struct buf *subject, struct buf *body)
 {
     const struct kind *kind = &kinds[ADVISORY_RESUMED];
     struct json_writer writer;

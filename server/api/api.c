@@ -1,6 +1,6 @@
 /*
- * api: sinks collect requests, the turn works them off. A request looks up its endpoint in the tables of
- * the files *_api.c.
+ * api: sinks collect requests, the turn works them off. A request looks up its endpoint in the
+ * tables of the files *_api.c.
  */
 #include "server/api/api_priv.h"
 
@@ -8,8 +8,8 @@
 #include "base/subject.h"
 
 /*
- * What is served of "$JS.API.>": not DIRECT.GET and CONSUMER.MSG.NEXT, which streams and consumers serve
- * themselves, so that nobody answers for those that are not there.
+ * What is served of "$JS.API.>": not DIRECT.GET and CONSUMER.MSG.NEXT, which streams and consumers
+ * serve themselves, so that nobody answers for those that are not there.
  */
 static const char *const subjects[] = {
     "$JS.API.*",
@@ -77,7 +77,8 @@ void api_destroy(struct api *api)
     heap_give(api);
 }
 
-/* ---- collecting ----------------------------------------------------------------------------------- */
+/* ---- collecting
+ * ----------------------------------------------------------------------------------- */
 
 static void collect(void *owner, const struct message *message)
 {
@@ -110,11 +111,12 @@ void api_serve(struct api *api, struct account *account)
     door->next = api->doors;
     api->doors = door;
     for (size_t i = 0; i < SUBJECT_COUNT; i++)
-        door->sinks[i] = router_sink_add(router, account, bytes_of_text(subjects[i]), bytes_of(NULL, 0),
-                                         collect, door);
+        door->sinks[i] = router_sink_add(router, account, bytes_of_text(subjects[i]),
+                                         bytes_of(NULL, 0), collect, door);
 }
 
-/* ---- working off ------------------------------------------------------------------------------------- */
+/* ---- working off
+ * ------------------------------------------------------------------------------------- */
 
 static void run_unknown(struct api_request *request)
 {
@@ -124,12 +126,8 @@ static void run_unknown(struct api_request *request)
 static const struct api_endpoint unknown = {"", "system_response", run_unknown, NULL};
 
 static const struct api_endpoint *const tables[] = {
-    api_account_endpoints,
-    api_stream_endpoints,
-    api_stream_query_endpoints,
-    api_message_endpoints,
-    api_consumer_endpoints,
-    api_consumer_manage_endpoints,
+    api_account_endpoints, api_stream_endpoints,   api_stream_query_endpoints,
+    api_message_endpoints, api_consumer_endpoints, api_consumer_manage_endpoints,
 };
 
 static const struct api_endpoint *find_endpoint(struct bytes subject)
@@ -137,7 +135,8 @@ static const struct api_endpoint *find_endpoint(struct bytes subject)
     struct bytes rest = bytes_skip(subject, sizeof("$JS.API.") - 1);
 
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
-        for (const struct api_endpoint *endpoint = tables[i]; endpoint->subject != NULL; endpoint++) {
+        for (const struct api_endpoint *endpoint = tables[i]; endpoint->subject != NULL;
+             endpoint++) {
             if (api_subject_matches(endpoint->subject, rest))
                 return endpoint;
         }
@@ -163,7 +162,8 @@ void api_turn(struct api *api)
     api->overflowing = api->overflowing && api->count >= API_QUEUE_MAX / 2;
 }
 
-/* ---- publish errors ------------------------------------------------------------------------------------- */
+/* ---- publish errors
+ * ------------------------------------------------------------------------------------- */
 
 void api_write_error(struct json_writer *writer, uint16_t err_code, const char *text)
 {

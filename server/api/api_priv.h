@@ -16,8 +16,10 @@ struct api {
     struct json_writer writer;
 };
 
-/* A request is made in a sink and ends in exactly one of the answering calls, or when the api does. */
-struct api_request *api_request_make(struct api *api, struct account *account, const struct message *message);
+/* A request is made in a sink and ends in exactly one of the answering calls, or when the api does.
+ */
+struct api_request *api_request_make(struct api *api, struct account *account,
+                                     const struct message *message);
 void api_request_free(struct api_request *request);
 
 #endif

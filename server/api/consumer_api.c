@@ -1,5 +1,5 @@
-/* consumer_api: creating, deleting and looking at consumers (reference consumers 1). The rest of CONSUMER.* is
- * in consumer_manage_api.c. */
+/* consumer_api: creating, deleting and looking at consumers (reference consumers 1). The rest of
+ * CONSUMER.* is in consumer_manage_api.c. */
 #include <stddef.h>
 #include <stdio.h>
 
@@ -22,14 +22,16 @@ struct create_request {
 
 static const char *const action_names[] = {"", "create", "update", NULL};
 static const struct schema_field create_fields[] = {
-    {"stream_name", SCHEMA_STRING, 0, offsetof(struct create_request, stream_name), NULL, NULL, NULL},
-    {"config", SCHEMA_OBJECT, 0, offsetof(struct create_request, config), NULL, &consumer_config_schema, NULL},
+    {"stream_name", SCHEMA_STRING, 0, offsetof(struct create_request, stream_name), NULL, NULL,
+     NULL},
+    {"config", SCHEMA_OBJECT, 0, offsetof(struct create_request, config), NULL,
+     &consumer_config_schema, NULL},
     {"action", SCHEMA_ENUM, 0, offsetof(struct create_request, action), action_names, NULL,
      "unknown consumer action: %s"},
     {"pedantic", SCHEMA_BOOL, 0, offsetof(struct create_request, pedantic), NULL, NULL, NULL},
 };
-static const struct schema create_schema = {"CreateConsumerRequest", sizeof(struct create_request), create_fields,
-                                            4, NULL};
+static const struct schema create_schema = {"CreateConsumerRequest", sizeof(struct create_request),
+                                            create_fields, 4, NULL};
 
 /* What a create needs until it is answered. */
 struct creation {
@@ -42,7 +44,8 @@ static struct api_request *request_of(struct stream_op *op)
     return (struct api_request *)((uint8_t *)op - offsetof(struct api_request, stream_op));
 }
 
-/* ---- CREATE: the three forms ---------------------------------------------------------------------------- */
+/* ---- CREATE: the three forms
+ * ---------------------------------------------------------------------------- */
 
 static bool is_durable_form(const struct api_request *request)
 {
@@ -125,9 +128,10 @@ static bool too_many(struct api_request *request, const struct stream *stream)
     return most > 0 && (uint64_t)most <= count;
 }
 
-/* What an existing consumer keeps: its pause, which PAUSE alone changes, and, if it was ephemeral, that it
- * goes away when unused. */
-static void keep(const struct consumer_config *from, struct consumer_config *to, struct arena *arena)
+/* What an existing consumer keeps: its pause, which PAUSE alone changes, and, if it was ephemeral,
+ * that it goes away when unused. */
+static void keep(const struct consumer_config *from, struct consumer_config *to,
+                 struct arena *arena)
 {
     to->pause_until_ns = from->pause_until_ns;
     if (from->durable_name.size == 0 && to->inactive_threshold_ns == 0)
@@ -141,7 +145,8 @@ static uint16_t refuse_op(struct stream_op *op, uint16_t error, const char *text
     return error;
 }
 
-static uint16_t check_existing(struct stream_op *op, struct consumer *consumer, struct creation *creation)
+static uint16_t check_existing(struct stream_op *op, struct consumer *consumer,
+                               struct creation *creation)
 {
     struct api_request *request = request_of(op);
     const struct consumer_config *from = consumer_config(consumer);
@@ -161,8 +166,10 @@ static uint16_t check_existing(struct stream_op *op, struct consumer *consumer, 
     if (verdict.error != 0)
         return refuse_op(op, verdict.error, verdict.text);
     if (consumer_volatile(consumer) && to->durable_name.size > 0)
-        return refuse_op(op, 10012, "an ephemeral consumer without acks can not become durable in this version of "
-                                    "Millrace");
+        return refuse_op(
+            op, 10012,
+            "an ephemeral consumer without acks can not become durable in this version of "
+            "Millrace");
     op->consumer_config = consumer_volatile(consumer) ? to : NULL;
     op->json = api_encode(request, &consumer_config_schema, to);
     return op->json.size > 0 ? 0 : 10023;
@@ -195,13 +202,15 @@ static void create_done(struct stream_op *op, struct stream *stream)
     writer = api_answer_begin(request);
     api_consumer_info(writer, request, stream, consumer, true);
     if (op->created && consumer_config(consumer)->pause_until_ns > op->created_ns)
-        api_advise_pause(request, stream_name(stream), op->name, true, consumer_config(consumer)->pause_until_ns);
+        api_advise_pause(request, stream_name(stream), op->name, true,
+                         consumer_config(consumer)->pause_until_ns);
     if (op->created)
         api_advise(request, stream_name(stream), op->name, "create");
     api_answer(request);
 }
 
-static void submit_create(struct api_request *request, struct stream *stream, struct creation *creation)
+static void submit_create(struct api_request *request, struct stream *stream,
+                          struct creation *creation)
 {
     struct consumer_config *config = creation->config;
     struct bytes json = api_encode(request, &consumer_config_schema, config);
@@ -223,7 +232,8 @@ static void submit_create(struct api_request *request, struct stream *stream, st
     stream_submit(stream, &request->stream_op);
 }
 
-static struct consumer_config *config_of(struct api_request *request, const struct create_request *parsed)
+static struct consumer_config *config_of(struct api_request *request,
+                                         const struct create_request *parsed)
 {
     struct consumer_config *config = parsed->config;
 
@@ -266,7 +276,8 @@ static void run_create(struct api_request *request)
     stream = api_stream(request, stream_token);
     if (stream == NULL)
         return;
-    consumer_check(creation->config, stream_config(stream), parsed.pedantic, &request->arena, &verdict);
+    consumer_check(creation->config, stream_config(stream), parsed.pedantic, &request->arena,
+                   &verdict);
     if (verdict.error != 0) {
         api_refuse(request, verdict.error, verdict.text);
         return;
@@ -274,7 +285,8 @@ static void run_create(struct api_request *request)
     submit_create(request, stream, creation);
 }
 
-/* ---- INFO, DELETE --------------------------------------------------------------------------------------------- */
+/* ---- INFO, DELETE
+ * --------------------------------------------------------------------------------------------- */
 
 static void run_info(struct api_request *request)
 {
@@ -330,7 +342,9 @@ static void run_delete(struct api_request *request)
     stream_submit(stream, &request->stream_op);
 }
 
-/* ---- NAMES, LIST ------------------------------------------------------------------------------------------------- */
+/* ---- NAMES, LIST
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static const struct schema paged = API_PAGED_SCHEMA("JSApiConsumersRequest");
 
@@ -341,7 +355,8 @@ struct page {
 };
 
 /* Opens the answer and finds the page; false: answered. */
-static bool open_page(struct api_request *request, struct stream **stream, size_t limit, struct page *page)
+static bool open_page(struct api_request *request, struct stream **stream, size_t limit,
+                      struct page *page)
 {
     struct api_paged parsed;
     size_t count;

@@ -7,14 +7,14 @@
 #include "base/text.h"
 #include "consumers/consumer.h"
 
-#define SECOND               INT64_C(1000000000)
-#define MILLISECOND          INT64_C(1000000)
-#define ACK_WAIT_DEFAULT     (30 * SECOND)
-#define MAX_WAITING_DEFAULT  512
-#define ACK_PENDING_DEFAULT  1000
-#define DESCRIPTION_MAX      4096
-#define METADATA_MAX         131072
-#define NAME_MAX_SIZE        255
+#define SECOND              INT64_C(1000000000)
+#define MILLISECOND         INT64_C(1000000)
+#define ACK_WAIT_DEFAULT    (30 * SECOND)
+#define MAX_WAITING_DEFAULT 512
+#define ACK_PENDING_DEFAULT 1000
+#define DESCRIPTION_MAX     4096
+#define METADATA_MAX        131072
+#define NAME_MAX_SIZE       255
 
 [[gnu::format(printf, 3, 4)]] static bool refuse(struct consumer_verdict *verdict, uint16_t error,
                                                  const char *format, ...)
@@ -44,7 +44,8 @@ bool consumer_check_name(struct bytes name)
     return true;
 }
 
-/* ---- defaults ------------------------------------------------------------------------------------------ */
+/* ---- defaults
+ * ------------------------------------------------------------------------------------------ */
 
 struct negative_rule {
     int64_t *value;
@@ -52,7 +53,8 @@ struct negative_rule {
 };
 
 /* Negative values mean "none"; pedantic requests must say so themselves. */
-static bool raise_negatives(struct consumer_config *config, bool pedantic, struct consumer_verdict *verdict)
+static bool raise_negatives(struct consumer_config *config, bool pedantic,
+                            struct consumer_verdict *verdict)
 {
     struct negative_rule rules[] = {
         {&config->max_waiting, "max_waiting"},
@@ -84,8 +86,8 @@ static bool raise_negatives(struct consumer_config *config, bool pedantic, struc
 
 void consumer_check_level(struct consumer_config *config, struct arena *arena)
 {
-    bool level_one = config->pause_until_ns != TIME_UNSET || config->priority_policy != PRIORITY_NONE ||
-                     config->priority_groups.count > 0;
+    bool level_one = config->pause_until_ns != TIME_UNSET ||
+                     config->priority_policy != PRIORITY_NONE || config->priority_groups.count > 0;
 
     (void)schema_map_set(&config->metadata, arena, BYTES("_nats.ver"), bytes_of(NULL, 0));
     (void)schema_map_set(&config->metadata, arena, BYTES("_nats.level"), bytes_of(NULL, 0));
@@ -93,7 +95,8 @@ void consumer_check_level(struct consumer_config *config, struct arena *arena)
                          level_one ? BYTES("1") : BYTES("0"));
 }
 
-static bool set_waits(struct consumer_config *config, bool pedantic, struct consumer_verdict *verdict)
+static bool set_waits(struct consumer_config *config, bool pedantic,
+                      struct consumer_verdict *verdict)
 {
     bool acks = config->ack_policy == ACK_EXPLICIT || config->ack_policy == ACK_ALL;
 
@@ -115,26 +118,28 @@ static bool set_waits(struct consumer_config *config, bool pedantic, struct cons
 }
 
 /* Limits of the stream are defaults of its consumers; pedantic requests must state them. */
-static bool set_limits(struct consumer_config *config, const struct stream_consumer_limits *limits, bool pedantic,
-                       struct consumer_verdict *verdict)
+static bool set_limits(struct consumer_config *config, const struct stream_consumer_limits *limits,
+                       bool pedantic, struct consumer_verdict *verdict)
 {
     if (config->max_ack_pending == 0 && limits->max_ack_pending > 0) {
         if (pedantic)
-            return refuse(verdict, 10157,
-                          "pedantic mode: max_ack_pending must be set if it's configured in stream limits");
+            return refuse(
+                verdict, 10157,
+                "pedantic mode: max_ack_pending must be set if it's configured in stream limits");
         config->max_ack_pending = limits->max_ack_pending;
     }
     if (config->inactive_threshold_ns == 0 && limits->inactive_threshold_ns > 0) {
         if (pedantic)
             return refuse(verdict, 10157,
-                          "pedantic mode: inactive_threshold must be set if it's configured in stream limits");
+                          "pedantic mode: inactive_threshold must be set if it's configured in "
+                          "stream limits");
         config->inactive_threshold_ns = limits->inactive_threshold_ns;
     }
     return true;
 }
 
-static bool set_defaults(struct consumer_config *config, const struct stream_config *stream, bool pedantic,
-                         struct consumer_verdict *verdict)
+static bool set_defaults(struct consumer_config *config, const struct stream_config *stream,
+                         bool pedantic, struct consumer_verdict *verdict)
 {
     if (config->deliver_policy == DELIVER_UNDEFINED)
         config->deliver_policy = DELIVER_ALL;
@@ -154,14 +159,16 @@ static bool set_defaults(struct consumer_config *config, const struct stream_con
     return true;
 }
 
-/* ---- validation, in the reference's order ----------------------------------------------------------------- */
+/* ---- validation, in the reference's order
+ * ----------------------------------------------------------------- */
 
 static bool check_names(const struct consumer_config *config, struct consumer_verdict *verdict)
 {
     if (!consumer_check_name(config->name))
         return refuse(verdict, 10052, "consumer name can not contain '.', '*', '>', '\\', '/'");
     if (!consumer_check_name(config->durable_name))
-        return refuse(verdict, 10052, "consumer durable name can not contain '.', '*', '>', '\\', '/'");
+        return refuse(verdict, 10052,
+                      "consumer durable name can not contain '.', '*', '>', '\\', '/'");
     return true;
 }
 
@@ -175,7 +182,8 @@ static bool check_replicas(const struct consumer_config *config, const struct st
     return true;
 }
 
-static bool check_flow_policy(const struct consumer_config *config, struct consumer_verdict *verdict)
+static bool check_flow_policy(const struct consumer_config *config,
+                              struct consumer_verdict *verdict)
 {
     if (config->ack_policy != ACK_FLOW_CONTROL)
         return true;
@@ -276,7 +284,8 @@ static bool check_filters(const struct consumer_config *config, struct consumer_
     if (config->filter_subject.size > 0 && filters->count > 0)
         return refuse_constant(verdict, 10136);
     if (filters->count > CONSUMER_FILTERS_MAX)
-        return refuse(verdict, 10012, "more than %u filter subjects are not supported by this version of Millrace",
+        return refuse(verdict, 10012,
+                      "more than %u filter subjects are not supported by this version of Millrace",
                       CONSUMER_FILTERS_MAX);
     if (config->filter_subject.size > 0 && !filter_fits(config->filter_subject))
         return refuse(verdict, 10052, "invalid subject");
@@ -295,10 +304,11 @@ static bool check_filters(const struct consumer_config *config, struct consumer_
     return true;
 }
 
-static bool refuse_start(struct consumer_verdict *verdict, const char *policy, const char *option, const char *what)
+static bool refuse_start(struct consumer_verdict *verdict, const char *policy, const char *option,
+                         const char *what)
 {
-    return refuse(verdict, 10094, "consumer delivery policy is deliver %s, but optional %s is %s", policy, option,
-                  what);
+    return refuse(verdict, 10094, "consumer delivery policy is deliver %s, but optional %s is %s",
+                  policy, option, what);
 }
 
 static bool check_start(const struct consumer_config *config, struct consumer_verdict *verdict)
@@ -323,7 +333,8 @@ static bool check_start(const struct consumer_config *config, struct consumer_ve
     if (by_time && !has_time)
         return refuse_start(verdict, policy, "start time", "not set");
     if (has_sequence && !by_sequence) /* the doubled word is the reference's */
-        return refuse_start(verdict, policy, by_time ? "start start sequence" : "start sequence", "also set");
+        return refuse_start(verdict, policy, by_time ? "start start sequence" : "start sequence",
+                            "also set");
     if (has_time && !by_time)
         return refuse_start(verdict, policy, "start time", "also set");
     if (config->deliver_policy == DELIVER_LAST_PER_SUBJECT && !filtered)
@@ -345,7 +356,9 @@ static const char *not_a_number(struct bytes text)
     }
     if (text.size == 0)
         return "invalid syntax";
-    return bytes_read_u64(text, &value) && value <= (uint64_t)INT64_MAX + negative ? NULL : "value out of range";
+    return bytes_read_u64(text, &value) && value <= (uint64_t)INT64_MAX + negative
+               ? NULL
+               : "value out of range";
 }
 
 static bool check_sampling(const struct consumer_config *config, struct consumer_verdict *verdict)
@@ -358,9 +371,10 @@ static bool check_sampling(const struct consumer_config *config, struct consumer
     complaint = config->sample_freq.size == 0 ? NULL : not_a_number(text);
     if (complaint == NULL)
         return true;
-    return refuse(verdict, 10095,
-                  "failed to parse consumer sampling configuration: strconv.Atoi: parsing \"%.*s\": %s",
-                  text.size < 40 ? (int)text.size : 40, (const char *)text.at, complaint);
+    return refuse(
+        verdict, 10095,
+        "failed to parse consumer sampling configuration: strconv.Atoi: parsing \"%.*s\": %s",
+        text.size < 40 ? (int)text.size : 40, (const char *)text.at, complaint);
 }
 
 bool consumer_check_group(struct bytes name)
@@ -417,15 +431,18 @@ static bool check_built(const struct consumer_config *config, struct consumer_ve
     const char *unsupported = consumer_config_unsupported(config);
 
     if (config->durable_name.size > NAME_MAX_SIZE)
-        return refuse(verdict, 10102, "consumer name is too long, maximum allowed is %d", NAME_MAX_SIZE);
+        return refuse(verdict, 10102, "consumer name is too long, maximum allowed is %d",
+                      NAME_MAX_SIZE);
     if (config->name.size > NAME_MAX_SIZE)
         return refuse(verdict, 10012, "error creating store for consumer");
     if (unsupported != NULL)
-        return refuse(verdict, 10012, "%s is not supported by this version of Millrace", unsupported);
+        return refuse(verdict, 10012, "%s is not supported by this version of Millrace",
+                      unsupported);
     return true;
 }
 
-static bool check_backoff_and_text(const struct consumer_config *config, struct consumer_verdict *verdict)
+static bool check_backoff_and_text(const struct consumer_config *config,
+                                   struct consumer_verdict *verdict)
 {
     if (config->max_deliver != -1 && (int64_t)config->backoff_ns.count > config->max_deliver)
         return refuse_constant(verdict, 10116);
@@ -435,8 +452,8 @@ static bool check_backoff_and_text(const struct consumer_config *config, struct 
     return true;
 }
 
-void consumer_check(struct consumer_config *config, const struct stream_config *stream, bool pedantic,
-                    struct arena *arena, struct consumer_verdict *verdict)
+void consumer_check(struct consumer_config *config, const struct stream_config *stream,
+                    bool pedantic, struct arena *arena, struct consumer_verdict *verdict)
 {
     *verdict = (struct consumer_verdict){0};
     if (!set_defaults(config, stream, pedantic, verdict) || !check_names(config, verdict) ||
@@ -448,15 +465,18 @@ void consumer_check(struct consumer_config *config, const struct stream_config *
         return;
     if (!check_limits(config, stream, verdict) || !check_direct(config, verdict) ||
         !check_filters(config, verdict) || !check_start(config, verdict) ||
-        !check_sampling(config, verdict) || !check_rest(config, verdict) || !check_built(config, verdict))
+        !check_sampling(config, verdict) || !check_rest(config, verdict) ||
+        !check_built(config, verdict))
         return;
     consumer_check_level(config, arena);
 }
 
-/* ---- updates -------------------------------------------------------------------------------------------------- */
+/* ---- updates
+ * --------------------------------------------------------------------------------------------------
+ */
 
-void consumer_check_update(const struct consumer_config *from, const struct consumer_config *to, bool bound,
-                           struct consumer_verdict *verdict)
+void consumer_check_update(const struct consumer_config *from, const struct consumer_config *to,
+                           bool bound, struct consumer_verdict *verdict)
 {
     bool push = from->deliver_subject.size > 0;
     const char *text = NULL;

@@ -1,6 +1,7 @@
 /*
- * consumer_check: the rules of ConsumerConfig (reference consumers 2.2 to 2.6): defaults, validation in the
- * reference's order with its texts, and what an update may change. Pure: configs in, verdict out.
+ * consumer_check: the rules of ConsumerConfig (reference consumers 2.2 to 2.6): defaults,
+ * validation in the reference's order with its texts, and what an update may change. Pure: configs
+ * in, verdict out.
  */
 #ifndef SERVER_API_CONSUMER_CHECK_H
 #define SERVER_API_CONSUMER_CHECK_H
@@ -19,15 +20,16 @@ struct consumer_verdict {
 };
 
 /*
- * Puts defaults in place and checks the result. `config->name` holds the final name. Strings and the
- * metadata map may be replaced by ones in `arena`.
+ * Puts defaults in place and checks the result. `config->name` holds the final name. Strings and
+ * the metadata map may be replaced by ones in `arena`.
  */
-void consumer_check(struct consumer_config *config, const struct stream_config *stream, bool pedantic,
-                    struct arena *arena, struct consumer_verdict *verdict);
+void consumer_check(struct consumer_config *config, const struct stream_config *stream,
+                    bool pedantic, struct arena *arena, struct consumer_verdict *verdict);
 
-/* May `from` become `to`? `bound`: the present deliver subject has interest. Both are normalised. */
-void consumer_check_update(const struct consumer_config *from, const struct consumer_config *to, bool bound,
-                           struct consumer_verdict *verdict);
+/* May `from` become `to`? `bound`: the present deliver subject has interest. Both are normalised.
+ */
+void consumer_check_update(const struct consumer_config *from, const struct consumer_config *to,
+                           bool bound, struct consumer_verdict *verdict);
 
 /* Puts the required API level among the metadata and takes out what only answers have. */
 void consumer_check_level(struct consumer_config *config, struct arena *arena);

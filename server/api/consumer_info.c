@@ -4,8 +4,8 @@
 #include "base/text.h"
 #include "server/api/request.h"
 
-static void pair(struct json_writer *writer, struct bytes key, uint64_t consumer_seq, uint64_t stream_seq,
-                 int64_t active_ns)
+static void pair(struct json_writer *writer, struct bytes key, uint64_t consumer_seq,
+                 uint64_t stream_seq, int64_t active_ns)
 {
     json_key(writer, key);
     json_object_begin(writer);
@@ -24,23 +24,25 @@ static void number(struct json_writer *writer, struct bytes key, uint64_t value)
     json_number_u64(writer, value);
 }
 
-static void config(struct json_writer *writer, struct api_request *request, const struct consumer *consumer,
-                   bool dynamic)
+static void config(struct json_writer *writer, struct api_request *request,
+                   const struct consumer *consumer, bool dynamic)
 {
     struct consumer_config copy = *consumer_config(consumer);
     char level[8];
     int size = snprintf(level, sizeof level, "%d", JETSTREAM_API_LEVEL);
 
     if (dynamic) {
-        (void)schema_map_set(&copy.metadata, &request->arena, BYTES("_nats.ver"), BYTES(NATS_VERSION));
-        (void)schema_map_set(&copy.metadata, &request->arena, BYTES("_nats.level"), bytes_of(level, (size_t)size));
+        (void)schema_map_set(&copy.metadata, &request->arena, BYTES("_nats.ver"),
+                             BYTES(NATS_VERSION));
+        (void)schema_map_set(&copy.metadata, &request->arena, BYTES("_nats.level"),
+                             bytes_of(level, (size_t)size));
     }
     JSON_KEY(writer, "config");
     schema_encode(&consumer_config_schema, &copy, writer);
 }
 
-void api_consumer_info(struct json_writer *writer, struct api_request *request, struct stream *stream,
-                       struct consumer *consumer, bool dynamic)
+void api_consumer_info(struct json_writer *writer, struct api_request *request,
+                       struct stream *stream, struct consumer *consumer, bool dynamic)
 {
     struct jetstream *jetstream = api_jetstream(request);
     int64_t log_now_ns = jetstream_log_now(jetstream);
@@ -53,7 +55,8 @@ void api_consumer_info(struct json_writer *writer, struct api_request *request, 
     json_string(writer, consumer_name(consumer));
     api_time(writer, BYTES("created"), info.created_ns);
     config(writer, request, consumer, dynamic);
-    pair(writer, BYTES("delivered"), info.delivered_consumer, info.delivered_stream, info.delivered_active_ns);
+    pair(writer, BYTES("delivered"), info.delivered_consumer, info.delivered_stream,
+         info.delivered_active_ns);
     pair(writer, BYTES("ack_floor"), info.floor_consumer, info.floor_stream, info.floor_active_ns);
     number(writer, BYTES("num_ack_pending"), info.num_ack_pending);
     number(writer, BYTES("num_redelivered"), info.num_redelivered);
@@ -71,7 +74,8 @@ void api_consumer_info(struct json_writer *writer, struct api_request *request, 
     api_time(writer, BYTES("ts"), log_now_ns);
 }
 
-struct consumer **api_consumers(struct api_request *request, const struct stream *stream, size_t *count)
+struct consumer **api_consumers(struct api_request *request, const struct stream *stream,
+                                size_t *count)
 {
     size_t all_count;
     struct consumer **all = stream_consumers(stream, &request->arena, &all_count);

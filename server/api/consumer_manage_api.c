@@ -1,5 +1,5 @@
-/* consumer_manage_api: PAUSE, and what is refused: groups, reset and what only clusters have (reference
- * consumers 1.6). */
+/* consumer_manage_api: PAUSE, and what is refused: groups, reset and what only clusters have
+ * (reference consumers 1.6). */
 #include <stddef.h>
 
 #include "base/text.h"
@@ -25,7 +25,9 @@ static struct consumer *find_consumer(struct api_request *request, struct stream
     return consumer;
 }
 
-/* ---- PAUSE ------------------------------------------------------------------------------------------------ */
+/* ---- PAUSE
+ * ------------------------------------------------------------------------------------------------
+ */
 
 struct pause_request {
     int64_t until_ns;
@@ -33,8 +35,8 @@ struct pause_request {
 static const struct schema_field pause_fields[] = {
     {"pause_until", SCHEMA_TIME, 0, offsetof(struct pause_request, until_ns), NULL, NULL, NULL},
 };
-static const struct schema pause_schema = {"JSApiConsumerPauseRequest", sizeof(struct pause_request), pause_fields, 1,
-                                           NULL};
+static const struct schema pause_schema = {"JSApiConsumerPauseRequest",
+                                           sizeof(struct pause_request), pause_fields, 1, NULL};
 
 /* The config as it is when the operation's turn has come, with another pause. */
 static uint16_t pause_check(struct stream_op *op, struct stream *stream)
@@ -85,7 +87,8 @@ static void run_pause(struct api_request *request)
     struct pause_request *pause = ARENA_NEW(&request->arena, struct pause_request);
     struct stream *stream;
 
-    if (!api_parse_optional(request, &pause_schema, true, pause) || find_consumer(request, &stream) == NULL)
+    if (!api_parse_optional(request, &pause_schema, true, pause) ||
+        find_consumer(request, &stream) == NULL)
         return;
     request->parsed = pause;
     request->stream_op = (struct stream_op){
@@ -98,7 +101,8 @@ static void run_pause(struct api_request *request)
     stream_submit(stream, &request->stream_op);
 }
 
-/* ---- what is refused ------------------------------------------------------------------------------------------ */
+/* ---- what is refused
+ * ------------------------------------------------------------------------------------------ */
 
 static void run_reset(struct api_request *request)
 {
@@ -112,7 +116,8 @@ static void run_reset(struct api_request *request)
 static bool read_group(struct api_request *request, struct bytes *group)
 {
     static const struct schema_field field = {"group", SCHEMA_STRING, 0, 0, NULL, NULL, NULL};
-    static const struct schema schema = {"JSApiConsumerUnpinRequest", sizeof(struct bytes), &field, 1, NULL};
+    static const struct schema schema = {"JSApiConsumerUnpinRequest", sizeof(struct bytes), &field,
+                                         1, NULL};
     struct json_error error;
     struct json *json = json_parse(&request->arena, request->body, &error);
 

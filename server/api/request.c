@@ -10,13 +10,14 @@
 #include "server/api/advisory.h"
 #include "server/api/api_priv.h"
 
-#define API_PREFIX      "$JS.API."
+#define API_PREFIX           "$JS.API."
 #define ADVISORY_SUBJECT_MAX 2048u
 #define ADVISORY_BODY_MAX    8192u
 
 #define API_TYPE_PREFIX "io.nats.jetstream.api.v1."
 
-/* ---- life -------------------------------------------------------------------------------------------- */
+/* ---- life
+ * -------------------------------------------------------------------------------------------- */
 
 static struct bytes place_copy(uint8_t **at, struct bytes b)
 {
@@ -28,9 +29,11 @@ static struct bytes place_copy(uint8_t **at, struct bytes b)
     return copy;
 }
 
-struct api_request *api_request_make(struct api *api, struct account *account, const struct message *message)
+struct api_request *api_request_make(struct api *api, struct account *account,
+                                     const struct message *message)
 {
-    size_t size = message->subject.size + message->reply.size + message->headers.size + message->payload.size;
+    size_t size =
+        message->subject.size + message->reply.size + message->headers.size + message->payload.size;
     struct api_request *request;
     uint8_t *at;
 
@@ -59,7 +62,8 @@ void api_request_free(struct api_request *request)
     heap_give(request);
 }
 
-/* ---- looking at it --------------------------------------------------------------------------------------- */
+/* ---- looking at it
+ * --------------------------------------------------------------------------------------- */
 
 static struct bytes next_token(struct bytes *rest)
 {
@@ -137,7 +141,8 @@ bool api_level_is_met(struct bytes headers)
     return bytes_read_u64(value, &level) && level <= JETSTREAM_API_LEVEL;
 }
 
-/* ---- bodies --------------------------------------------------------------------------------------------- */
+/* ---- bodies
+ * --------------------------------------------------------------------------------------------- */
 
 const struct schema_field api_paged_field = {
     "offset", SCHEMA_INT64, SCHEMA_GO_INT, offsetof(struct api_paged, offset), NULL, NULL, NULL};
@@ -175,7 +180,8 @@ bool api_parse(struct api_request *request, const struct schema *schema, bool st
     return true;
 }
 
-bool api_parse_optional(struct api_request *request, const struct schema *schema, bool strict, void *out)
+bool api_parse_optional(struct api_request *request, const struct schema *schema, bool strict,
+                        void *out)
 {
     struct bytes body = bytes_trim(request->body);
 
@@ -204,7 +210,8 @@ bool api_parse_nothing(struct api_request *request)
     return false;
 }
 
-/* ---- answering ---------------------------------------------------------------------------------------------- */
+/* ---- answering
+ * ---------------------------------------------------------------------------------------------- */
 
 struct json_writer *api_answer_begin(struct api_request *request)
 {
@@ -224,7 +231,8 @@ struct json_writer *api_answer_begin(struct api_request *request)
 /* What is neither asked nor answered in the audit is too dear: the messages themselves. */
 static bool audited(const struct api_request *request, bool failed)
 {
-    return failed || !bytes_equal(bytes_of_text(request->endpoint->type), BYTES("stream_msg_get_response"));
+    return failed ||
+           !bytes_equal(bytes_of_text(request->endpoint->type), BYTES("stream_msg_get_response"));
 }
 
 static void audit(struct api_request *request)
@@ -236,8 +244,8 @@ static void audit(struct api_request *request)
     if (!jetstream_listened(jetstream, request->account, subject))
         return;
     buf_init(&body, API_ANSWER_MAX);
-    if (advisory_of_request(jetstream, account_name(request->account), request->subject, request->body,
-                            buf_bytes(&request->api->answer), &body))
+    if (advisory_of_request(jetstream, account_name(request->account), request->subject,
+                            request->body, buf_bytes(&request->api->answer), &body))
         jetstream_answer(jetstream, request->account, subject, bytes_of(NULL, 0), buf_bytes(&body));
     buf_deinit(&body);
 }
@@ -249,7 +257,8 @@ static void send(struct api_request *request, bool failed)
     jetstream_counters(api->jetstream)->api_total++;
     if (failed)
         jetstream_counters(api->jetstream)->api_errors++;
-    jetstream_answer(api->jetstream, request->account, request->reply, bytes_of(NULL, 0), buf_bytes(&api->answer));
+    jetstream_answer(api->jetstream, request->account, request->reply, bytes_of(NULL, 0),
+                     buf_bytes(&api->answer));
     if (audited(request, failed))
         audit(request);
     if (api->answer.capacity > (1u << 20))
@@ -325,17 +334,20 @@ struct bytes api_encode(struct api_request *request, const struct schema *schema
     return json;
 }
 
-/* ---- advisories ------------------------------------------------------------------------------------------- */
+/* ---- advisories
+ * ------------------------------------------------------------------------------------------- */
 
 static void advise(struct api_request *request, const struct buf *subject, const struct buf *body)
 {
     struct jetstream *jetstream = request->api->jetstream;
 
     if (jetstream_listened(jetstream, request->account, buf_bytes(subject)))
-        jetstream_answer(jetstream, request->account, buf_bytes(subject), bytes_of(NULL, 0), buf_bytes(body));
+        jetstream_answer(jetstream, request->account, buf_bytes(subject), bytes_of(NULL, 0),
+                         buf_bytes(body));
 }
 
-void api_advise(struct api_request *request, struct bytes stream, struct bytes consumer, const char *action)
+void api_advise(struct api_request *request, struct bytes stream, struct bytes consumer,
+                const char *action)
 {
     struct buf subject, body;
 
@@ -347,14 +359,15 @@ void api_advise(struct api_request *request, struct bytes stream, struct bytes c
     buf_deinit(&body);
 }
 
-void api_advise_pause(struct api_request *request, struct bytes stream, struct bytes consumer, bool paused,
-                      int64_t until_ns)
+void api_advise_pause(struct api_request *request, struct bytes stream, struct bytes consumer,
+                      bool paused, int64_t until_ns)
 {
     struct buf subject, body;
 
     buf_init(&subject, ADVISORY_SUBJECT_MAX);
     buf_init(&body, ADVISORY_BODY_MAX);
-    if (advisory_of_pause(request->api->jetstream, stream, consumer, paused, until_ns, &subject, &body))
+    if (advisory_of_pause(request->api->jetstream, stream, consumer, paused, until_ns, &subject,
+                          &body))
         advise(request, &subject, &body);
     buf_deinit(&subject);
     buf_deinit(&body);

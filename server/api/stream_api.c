@@ -27,7 +27,8 @@ static bool overlaps(struct catalogue_op *op, const struct stream_config *config
 {
     struct api_request *request = request_of(op);
     size_t count;
-    struct stream **all = jetstream_streams(api_jetstream(request), op->account, &request->arena, &count);
+    struct stream **all =
+        jetstream_streams(api_jetstream(request), op->account, &request->arena, &count);
 
     for (size_t i = 0; i < count; i++) {
         if (!bytes_equal(stream_name(all[i]), config->name) &&
@@ -71,7 +72,8 @@ static bool check_config(struct api_request *request, struct change_request *par
     return false;
 }
 
-static void submit(struct api_request *request, enum catalogue_op_kind kind, struct stream_config *config,
+static void submit(struct api_request *request, enum catalogue_op_kind kind,
+                   struct stream_config *config,
                    uint16_t (*check)(struct catalogue_op *op, bool *satisfied))
 {
     request->parsed = config;
@@ -89,7 +91,8 @@ static void submit(struct api_request *request, enum catalogue_op_kind kind, str
         jetstream_catalogue(api_jetstream(request), &request->catalogue_op);
 }
 
-/* ---- CREATE, UPDATE, DELETE ---------------------------------------------------------------------------------- */
+/* ---- CREATE, UPDATE, DELETE
+ * ---------------------------------------------------------------------------------- */
 
 /* Hands a verdict to the operation. */
 static uint16_t verdict_error(struct catalogue_op *op, const struct stream_verdict *verdict)
@@ -130,7 +133,8 @@ static bool has_separator(struct bytes name)
 }
 
 /* What the reference refuses of a create before it looks at the config as a whole; 0: nothing. */
-static uint16_t refused_of_create(const struct stream_config *config, struct bytes name, const char **text)
+static uint16_t refused_of_create(const struct stream_config *config, struct bytes name,
+                                  const char **text)
 {
     *text = NULL;
     if (!bytes_equal(config->name, name))
@@ -163,7 +167,8 @@ static void run_create(struct api_request *request)
     }
 }
 
-static bool violates(const struct consumer_config *consumer, const struct stream_consumer_limits *limits)
+static bool violates(const struct consumer_config *consumer,
+                     const struct stream_consumer_limits *limits)
 {
     return (limits->max_ack_pending > 0 && consumer->max_ack_pending > limits->max_ack_pending) ||
            (limits->inactive_threshold_ns > 0 &&
@@ -208,7 +213,8 @@ static uint16_t update_check(struct catalogue_op *op, bool *satisfied)
     if (error == 0)
         error = final_check(op, config);
     if (error == 0) {
-        op->json = api_encode(request, &stream_config_schema, config); /* sealing may have changed it */
+        op->json =
+            api_encode(request, &stream_config_schema, config); /* sealing may have changed it */
         error = op->json.size > 0 ? 0 : 10023;
     }
     return error;
@@ -276,7 +282,9 @@ static void run_delete(struct api_request *request)
     jetstream_catalogue(api_jetstream(request), &request->catalogue_op);
 }
 
-/* ---- PURGE -------------------------------------------------------------------------------------------------------------- */
+/* ---- PURGE
+ * --------------------------------------------------------------------------------------------------------------
+ */
 
 struct purge_request {
     uint64_t seq;
@@ -288,7 +296,8 @@ static const struct schema_field purge_fields[] = {
     {"filter", SCHEMA_STRING, 0, offsetof(struct purge_request, filter), NULL, NULL, NULL},
     {"keep", SCHEMA_UINT64, 0, offsetof(struct purge_request, keep), NULL, NULL, NULL},
 };
-static const struct schema purge_schema = {"JSApiStreamPurgeRequest", sizeof(struct purge_request), purge_fields, 3, NULL};
+static const struct schema purge_schema = {"JSApiStreamPurgeRequest", sizeof(struct purge_request),
+                                           purge_fields, 3, NULL};
 
 static uint16_t purge_check(struct stream_op *op, struct stream *stream)
 {
@@ -345,7 +354,9 @@ static void run_purge(struct api_request *request)
     stream_submit(stream, &request->stream_op);
 }
 
-/* ---- what is refused ------------------------------------------------------------------------------------------------- */
+/* ---- what is refused
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static void run_cluster_only(struct api_request *request)
 {
@@ -363,7 +374,8 @@ static void run_snapshot(struct api_request *request)
 static void run_restore(struct api_request *request)
 {
     api_refuse(request, 10003,
-               api_is_empty(request) ? NULL : "restoring is not supported by this version of Millrace");
+               api_is_empty(request) ? NULL
+                                     : "restoring is not supported by this version of Millrace");
 }
 
 const struct api_endpoint api_stream_endpoints[] = {

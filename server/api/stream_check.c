@@ -5,14 +5,14 @@
 
 #include "base/subject.h"
 
-#define SECOND              INT64_C(1000000000)
-#define MILLISECOND         INT64_C(1000000)
-#define NAME_SIZE_MAX       255u
-#define DESCRIPTION_MAX     4096u
-#define METADATA_MAX        131072u
-#define REPLICAS_MAX        5
-#define WINDOW_DEFAULT_NS   (120 * SECOND)
-#define GRANULARITY_NS      (100 * MILLISECOND)
+#define SECOND            INT64_C(1000000000)
+#define MILLISECOND       INT64_C(1000000)
+#define NAME_SIZE_MAX     255u
+#define DESCRIPTION_MAX   4096u
+#define METADATA_MAX      131072u
+#define REPLICAS_MAX      5
+#define WINDOW_DEFAULT_NS (120 * SECOND)
+#define GRANULARITY_NS    (100 * MILLISECOND)
 
 struct checking {
     struct stream_config *config;
@@ -28,8 +28,8 @@ static bool refuse(const struct checking *in, uint16_t error)
     return false;
 }
 
-[[gnu::format(printf, 3, 4)]] static bool refuse_text(struct stream_verdict *verdict, uint16_t error,
-                                                      const char *format, ...)
+[[gnu::format(printf, 3, 4)]] static bool refuse_text(struct stream_verdict *verdict,
+                                                      uint16_t error, const char *format, ...)
 {
     va_list values;
 
@@ -45,7 +45,8 @@ static bool invalid(const struct checking *in, const char *text)
     return refuse_text(in->verdict, 10052, "%s", text);
 }
 
-/* ---- names and sizes ------------------------------------------------------------------------------------ */
+/* ---- names and sizes
+ * ------------------------------------------------------------------------------------ */
 
 static bool name_fits(struct bytes name)
 {
@@ -80,14 +81,17 @@ static bool check_names(const struct checking *in)
     return true;
 }
 
-/* ---- limits ------------------------------------------------------------------------------------------------- */
+/* ---- limits
+ * -------------------------------------------------------------------------------------------------
+ */
 
 struct limit_rule {
     int64_t *value;
     const char *name;
 };
 
-/* Zero and anything below -1 mean "no limit", which is -1; pedantic requests must say so themselves. */
+/* Zero and anything below -1 mean "no limit", which is -1; pedantic requests must say so
+ * themselves. */
 static bool settle_limits(const struct checking *in)
 {
     struct stream_config *config = in->config;
@@ -102,7 +106,8 @@ static bool settle_limits(const struct checking *in)
 
     for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
         if (*rules[i].value < -1 && in->pedantic)
-            return refuse_text(in->verdict, 10157, "pedantic mode: %s must be set to -1", rules[i].name);
+            return refuse_text(in->verdict, 10157, "pedantic mode: %s must be set to -1",
+                               rules[i].name);
         if (*rules[i].value == 0 || *rules[i].value < -1)
             *rules[i].value = -1;
     }
@@ -154,7 +159,8 @@ static bool check_window(const struct checking *in)
     return true;
 }
 
-/* ---- combinations ----------------------------------------------------------------------------------------- */
+/* ---- combinations
+ * ----------------------------------------------------------------------------------------- */
 
 static bool check_counter(const struct checking *in)
 {
@@ -269,14 +275,17 @@ static bool check_origins(const struct checking *in)
     return true;
 }
 
-/* ---- subjects ------------------------------------------------------------------------------------------------ */
+/* ---- subjects
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static bool settle_subjects(const struct checking *in)
 {
     struct stream_config *config = in->config;
 
     if (config->subjects.count > STREAM_SUBJECTS_MAX)
-        return refuse_text(in->verdict, 10052, "more than %u subjects are not supported by this version of Millrace",
+        return refuse_text(in->verdict, 10052,
+                           "more than %u subjects are not supported by this version of Millrace",
                            STREAM_SUBJECTS_MAX);
     if (config->subjects.count > 0 || config->mirror != NULL || config->sources.count > 0)
         return true;
@@ -308,9 +317,11 @@ static bool check_reserved(const struct checking *in, struct bytes subject)
     for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++) {
         if (subject_collide(subject, bytes_of_text(reserved[i])) &&
             !subject_covers(BYTES("$JS.EVENT.>"), subject))
-            return invalid(in, "subjects that overlap with jetstream api require no-ack to be true");
+            return invalid(in,
+                           "subjects that overlap with jetstream api require no-ack to be true");
     }
-    if (subject_collide(subject, BYTES("$SYS.>")) && !subject_covers(BYTES("$SYS.ACCOUNT.>"), subject))
+    if (subject_collide(subject, BYTES("$SYS.>")) &&
+        !subject_covers(BYTES("$SYS.ACCOUNT.>"), subject))
         return invalid(in, "subjects that overlap with system api require no-ack to be true");
     return true;
 }
@@ -321,7 +332,8 @@ static bool check_own_overlap(const struct checking *in, size_t i)
     const struct schema_strings *subjects = &in->config->subjects;
 
     for (size_t j = i + 1; j < subjects->count; j++) {
-        if (subject_valid_strict(subjects->at[j]) && subject_collide(subjects->at[i], subjects->at[j]))
+        if (subject_valid_strict(subjects->at[j]) &&
+            subject_collide(subjects->at[i], subjects->at[j]))
             return refuse_text(in->verdict, 10052, "subject \"%.*s\" overlaps with \"%.*s\"",
                                BYTES_ARG(subjects->at[i]), BYTES_ARG(subjects->at[j]));
     }
@@ -337,7 +349,8 @@ static bool check_subjects(const struct checking *in)
 
         if (!subject_valid_strict(subject) || subject_token_count(subject) > SUBJECT_TOKENS_MAX)
             return invalid(in, "invalid subject");
-        if (!check_everything(in, subject) || !check_reserved(in, subject) || !check_own_overlap(in, i))
+        if (!check_everything(in, subject) || !check_reserved(in, subject) ||
+            !check_own_overlap(in, i))
             return false;
     }
     return true;
@@ -357,7 +370,8 @@ static bool settle_placement(const struct checking *in)
     return true;
 }
 
-/* ---- metadata: what the server manages ---------------------------------------------------------------------- */
+/* ---- metadata: what the server manages
+ * ---------------------------------------------------------------------- */
 
 static const char *required_level(const struct stream_config *config)
 {
@@ -386,11 +400,12 @@ void stream_check(struct stream_config *config, bool pedantic, struct arena *are
                   struct stream_verdict *verdict)
 {
     static bool (*const steps[])(const struct checking *) = {
-        check_names,   check_replicas,  settle_limits, check_age,     check_window,
-        check_discard, check_markers,   check_schedules, check_persist, check_origins,
+        check_names,     check_replicas, settle_limits,    check_age,       check_window,
+        check_discard,   check_markers,  check_schedules,  check_persist,   check_origins,
         settle_subjects, check_subjects, settle_placement, settle_metadata,
     };
-    struct checking in = {.config = config, .pedantic = pedantic, .arena = arena, .verdict = verdict};
+    struct checking in = {
+        .config = config, .pedantic = pedantic, .arena = arena, .verdict = verdict};
 
     verdict->error = 0;
     verdict->text[0] = 0;
@@ -410,7 +425,9 @@ void stream_check_built(const struct stream_config *config, struct stream_verdic
         refuse_text(verdict, 10052, "%s is not supported by this version of Millrace", refused);
 }
 
-/* ---- updates -------------------------------------------------------------------------------------------------- */
+/* ---- updates
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static const char *violated(const struct stream_config *from, const struct stream_config *to)
 {
@@ -429,7 +446,8 @@ static const char *violated(const struct stream_config *from, const struct strea
     return NULL;
 }
 
-static const char *violated_features(const struct stream_config *from, const struct stream_config *to)
+static const char *violated_features(const struct stream_config *from,
+                                     const struct stream_config *to)
 {
     if (from->allow_msg_ttl && !to->allow_msg_ttl)
         return "message TTL status can not be disabled";

@@ -15,13 +15,14 @@ struct stream_verdict {
     char text[512]; /* description, empty: the constant one */
 };
 
-/* Puts defaults in place and checks the result; strings and the metadata map may be replaced by ones in
- * `arena`. What is not built passes: stream_check_built refuses it, when everything that the reference would
- * refuse has been. */
+/* Puts defaults in place and checks the result; strings and the metadata map may be replaced by
+ * ones in `arena`. What is not built passes: stream_check_built refuses it, when everything that
+ * the reference would refuse has been. */
 void stream_check(struct stream_config *config, bool pedantic, struct arena *arena,
                   struct stream_verdict *verdict);
 
-/* May `from` become `to`? Both are normalised; a stream that is sealed gets what belongs to it in `to`. */
+/* May `from` become `to`? Both are normalised; a stream that is sealed gets what belongs to it in
+ * `to`. */
 void stream_check_update(const struct stream_config *from, struct stream_config *to,
                          struct stream_verdict *verdict);
 

@@ -12,16 +12,18 @@ static void number(struct json_writer *writer, struct bytes key, uint64_t value)
     json_number_u64(writer, value);
 }
 
-static void write_config(struct json_writer *writer, struct api_request *request, const struct stream *stream,
-                         bool dynamic)
+static void write_config(struct json_writer *writer, struct api_request *request,
+                         const struct stream *stream, bool dynamic)
 {
     struct stream_config copy = *stream_config(stream);
     char level[8];
     int size = snprintf(level, sizeof level, "%d", JETSTREAM_API_LEVEL);
 
     if (dynamic) {
-        (void)schema_map_set(&copy.metadata, &request->arena, BYTES("_nats.ver"), BYTES(NATS_VERSION));
-        (void)schema_map_set(&copy.metadata, &request->arena, BYTES("_nats.level"), bytes_of(level, (size_t)size));
+        (void)schema_map_set(&copy.metadata, &request->arena, BYTES("_nats.ver"),
+                             BYTES(NATS_VERSION));
+        (void)schema_map_set(&copy.metadata, &request->arena, BYTES("_nats.level"),
+                             bytes_of(level, (size_t)size));
     }
     JSON_KEY(writer, "config");
     schema_encode(&stream_config_schema, &copy, writer);
@@ -36,7 +38,8 @@ static int64_t first_time(const struct stream_state *state)
 
 static uint64_t deleted_count(const struct stream_state *state)
 {
-    uint64_t span = state->last_seq >= state->first_seq ? state->last_seq - state->first_seq + 1 : 0;
+    uint64_t span =
+        state->last_seq >= state->first_seq ? state->last_seq - state->first_seq + 1 : 0;
     uint64_t messages = stream_state_messages(state);
 
     return messages > 0 && span > messages ? span - messages : 0;
@@ -51,7 +54,8 @@ static void write_deleted(struct json_writer *writer, const struct stream_state 
     JSON_KEY(writer, "deleted");
     json_array_begin(writer);
     while (at <= state->last_seq && written < DELETED_MAX) {
-        uint64_t next = index_next(state->index, &all, at, &entry) ? entry.sequence : state->last_seq + 1;
+        uint64_t next =
+            index_next(state->index, &all, at, &entry) ? entry.sequence : state->last_seq + 1;
 
         for (; at < next && written < DELETED_MAX; at++, written++)
             json_number_u64(writer, at);
@@ -69,8 +73,8 @@ static void write_subjects(struct json_writer *writer, const struct api_subjects
     json_object_end(writer);
 }
 
-void api_stream_state(struct json_writer *writer, struct api_request *request, struct stream *stream,
-                      bool deleted, const struct api_subjects *subjects)
+void api_stream_state(struct json_writer *writer, struct api_request *request,
+                      struct stream *stream, bool deleted, const struct api_subjects *subjects)
 {
     const struct stream_state *state = stream_applied(stream);
     uint64_t gaps = deleted_count(state);

@@ -5,7 +5,9 @@
 #include "base/text.h"
 #include "server/api/request.h"
 
-/* ---- GET ----------------------------------------------------------------------------------------------- */
+/* ---- GET
+ * -----------------------------------------------------------------------------------------------
+ */
 
 struct get_request {
     uint64_t seq;
@@ -30,8 +32,9 @@ static const struct schema_field get_fields[] = {
     {"up_to_time", SCHEMA_TIME, 0, AT(up_to_time_ns), NULL, NULL, NULL},
     {"no_hdr", SCHEMA_BOOL, 0, AT(no_hdr), NULL, NULL, NULL},
 };
-static const struct schema get_schema = {"JSApiMsgGetRequest", sizeof(struct get_request), get_fields,
-                                         sizeof get_fields / sizeof get_fields[0], NULL};
+static const struct schema get_schema = {"JSApiMsgGetRequest", sizeof(struct get_request),
+                                         get_fields, sizeof get_fields / sizeof get_fields[0],
+                                         NULL};
 
 static bool contradicts(const struct get_request *get)
 {
@@ -45,7 +48,8 @@ static bool contradicts(const struct get_request *get)
     return (get->seq > 0 && last) || (get->seq > 0 && time) || (time && last) || (last && next);
 }
 
-static bool find(const struct stream_state *state, const struct get_request *get, struct index_entry *entry)
+static bool find(const struct stream_state *state, const struct get_request *get,
+                 struct index_entry *entry)
 {
     struct index_filter filter = {.count = 1};
     uint64_t from = get->seq;
@@ -68,7 +72,8 @@ static bool find(const struct stream_state *state, const struct get_request *get
 
 static void got(struct stream_read *read, const struct stream_message *message)
 {
-    struct api_request *request = (struct api_request *)((uint8_t *)read - offsetof(struct api_request, read));
+    struct api_request *request =
+        (struct api_request *)((uint8_t *)read - offsetof(struct api_request, read));
     const struct get_request *get = request->parsed;
     struct json_writer *writer;
 
@@ -124,7 +129,9 @@ static void run_get(struct api_request *request)
     stream_read(stream, &request->read);
 }
 
-/* ---- DELETE ----------------------------------------------------------------------------------------------- */
+/* ---- DELETE
+ * -----------------------------------------------------------------------------------------------
+ */
 
 struct delete_request {
     uint64_t seq;
@@ -134,7 +141,8 @@ static const struct schema_field delete_fields[] = {
     {"seq", SCHEMA_UINT64, 0, offsetof(struct delete_request, seq), NULL, NULL, NULL},
     {"no_erase", SCHEMA_BOOL, 0, offsetof(struct delete_request, no_erase), NULL, NULL, NULL},
 };
-static const struct schema delete_schema = {"JSApiMsgDeleteRequest", sizeof(struct delete_request), delete_fields, 2, NULL};
+static const struct schema delete_schema = {"JSApiMsgDeleteRequest", sizeof(struct delete_request),
+                                            delete_fields, 2, NULL};
 
 static uint16_t delete_check(struct stream_op *op, struct stream *stream)
 {
@@ -156,7 +164,8 @@ static uint16_t delete_check(struct stream_op *op, struct stream *stream)
     }
     if (index_get(state->index, op->sequence, &entry))
         return 0;
-    snprintf(op->error_text, sizeof op->error_text, "sequence %llu not found", (unsigned long long)op->sequence);
+    snprintf(op->error_text, sizeof op->error_text, "sequence %llu not found",
+             (unsigned long long)op->sequence);
     return 10043;
 }
 

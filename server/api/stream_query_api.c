@@ -9,7 +9,9 @@
 #define LIST_PAGE     256u
 #define SUBJECTS_PAGE 100000u
 
-/* ---- INFO ---------------------------------------------------------------------------------------------------------- */
+/* ---- INFO
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 struct info_request {
     struct api_paged paged;
@@ -17,12 +19,14 @@ struct info_request {
     struct bytes subjects_filter;
 };
 static const struct schema_field info_fields[] = {
-    {"deleted_details", SCHEMA_BOOL, 0, offsetof(struct info_request, deleted_details), NULL, NULL, NULL},
-    {"subjects_filter", SCHEMA_STRING, 0, offsetof(struct info_request, subjects_filter), NULL, NULL, NULL},
+    {"deleted_details", SCHEMA_BOOL, 0, offsetof(struct info_request, deleted_details), NULL, NULL,
+     NULL},
+    {"subjects_filter", SCHEMA_STRING, 0, offsetof(struct info_request, subjects_filter), NULL,
+     NULL, NULL},
 };
 static const struct schema info_paged = API_PAGED_SCHEMA("JSApiStreamInfoRequest");
-static const struct schema info_schema = {"JSApiStreamInfoRequest", sizeof(struct info_request), info_fields, 2,
-                                          &info_paged};
+static const struct schema info_schema = {"JSApiStreamInfoRequest", sizeof(struct info_request),
+                                          info_fields, 2, &info_paged};
 
 static void count_subject(void *context, struct bytes subject, const struct index_subject *counts)
 {
@@ -40,12 +44,14 @@ static void keep_subject(void *context, struct bytes subject, const struct index
 
 static int compare_subjects(const void *a, const void *b)
 {
-    return bytes_compare(((const struct api_subject *)a)->subject, ((const struct api_subject *)b)->subject);
+    return bytes_compare(((const struct api_subject *)a)->subject,
+                         ((const struct api_subject *)b)->subject);
 }
 
-/* The page of matching subjects, in order; they are the index's until it changes. False: too many. */
-static bool find_subjects(struct api_request *request, struct stream *stream, const struct info_request *asked,
-                          struct api_subjects *page)
+/* The page of matching subjects, in order; they are the index's until it changes. False: too many.
+ */
+static bool find_subjects(struct api_request *request, struct stream *stream,
+                          const struct info_request *asked, struct api_subjects *page)
 {
     struct index_filter filter = {.subjects = &asked->subjects_filter, .count = 1};
     const struct index *index = stream_applied(stream)->index;
@@ -62,7 +68,8 @@ static bool find_subjects(struct api_request *request, struct stream *stream, co
     qsort(page->at, page->count, sizeof *page->at, compare_subjects);
     from = api_page_from(&asked->paged, total);
     page->total = total;
-    page->offset = asked->paged.offset > 0 ? (uint64_t)asked->paged.offset : 0; /* as asked for: the reference */
+    page->offset = asked->paged.offset > 0 ? (uint64_t)asked->paged.offset
+                                           : 0; /* as asked for: the reference */
     page->at += from;
     page->count = total - from < SUBJECTS_PAGE ? total - from : SUBJECTS_PAGE;
     return true;
@@ -102,7 +109,9 @@ static void run_info(struct api_request *request)
     api_answer(request);
 }
 
-/* ---- NAMES, LIST ------------------------------------------------------------------------------------------------------ */
+/* ---- NAMES, LIST
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 struct list_request {
     struct api_paged paged;
@@ -112,11 +121,11 @@ static const struct schema_field list_fields[] = {
     {"subject", SCHEMA_STRING, 0, offsetof(struct list_request, subject), NULL, NULL, NULL},
 };
 static const struct schema names_paged = API_PAGED_SCHEMA("JSApiStreamNamesRequest");
-static const struct schema names_schema = {"JSApiStreamNamesRequest", sizeof(struct list_request), list_fields, 1,
-                                           &names_paged};
+static const struct schema names_schema = {"JSApiStreamNamesRequest", sizeof(struct list_request),
+                                           list_fields, 1, &names_paged};
 static const struct schema list_paged = API_PAGED_SCHEMA("JSApiStreamListRequest");
-static const struct schema list_schema = {"JSApiStreamListRequest", sizeof(struct list_request), list_fields, 1,
-                                          &list_paged};
+static const struct schema list_schema = {"JSApiStreamListRequest", sizeof(struct list_request),
+                                          list_fields, 1, &list_paged};
 
 struct page {
     struct stream **all;
@@ -136,7 +145,8 @@ static bool wanted(const struct stream *stream, struct bytes subject)
     return false;
 }
 
-static bool find_page(struct api_request *request, const struct schema *schema, size_t limit, struct page *page)
+static bool find_page(struct api_request *request, const struct schema *schema, size_t limit,
+                      struct page *page)
 {
     struct list_request parsed;
     size_t all;

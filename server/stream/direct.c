@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/subject.h"
 #include "base/text.h"
+#include "server/api/api.h"
 #include "server/stream/stream_priv.h"
 
 #define REQUEST_MAX (64u << 10)
@@ -30,7 +31,12 @@ void stream_direct_collect(void *owner, const struct message *message)
 {
     struct stream *stream = owner;
     struct outbox_item item = {
-        .kind = OUTBOX_MESSAGE, .to = message->reply, .reply = message->subject, .body = message->payload};
+        .kind = OUTBOX_MESSAGE,
+        .to = message->reply,
+        .reply = message->subject,
+        .headers = message->headers,
+        .body = message->payload,
+    };
 
     if (message->reply.size == 0)
         return;
@@ -48,6 +54,7 @@ static void answer_status(struct stream *stream, struct bytes to, struct bytes h
 #define STATUS_EMPTY     BYTES("NATS/1.0 408 Empty Request\r\n\r\n")
 #define STATUS_MALFORMED BYTES("NATS/1.0 408 Malformed Request\r\n\r\n")
 #define STATUS_BAD       BYTES("NATS/1.0 408 Bad Request\r\n\r\n")
+#define STATUS_LEVEL     BYTES("NATS/1.0 412 Required Api Level\r\n\r\n")
 #define STATUS_NOT_FOUND BYTES("NATS/1.0 404 Message Not Found\r\n\r\n")
 #define STATUS_REFUSED   BYTES("NATS/1.0 408 Batch And Multi Get Are Not Supported Yet\r\n\r\n")
 
@@ -129,14 +136,19 @@ static bool find(const struct stream_state *state, const struct wanted *wanted, 
     return index_get(state->index, from, entry);
 }
 
+/* The message with what identifies it among its headers, or, if asked for so, without any. */
 static void answer_message(struct direct_request *request, const struct stream_message *message)
 {
     struct stream *stream = request->stream;
     struct buf headers;
     char time[TEXT_TIME_MAX];
     size_t time_size = text_time(time, message->time_ns);
-    struct bytes own = request->no_headers ? bytes_of(NULL, 0) : message->headers;
+    struct bytes own = message->headers;
 
+    if (request->no_headers) {
+        jetstream_answer(stream->jetstream, stream->account, request->reply, bytes_of(NULL, 0), message->payload);
+        return;
+    }
     buf_init(&headers, own.size + message->subject.size + 1024);
     if (own.size > 4)
         (void)buf_add(&headers, bytes_take(own, own.size - 2));
@@ -194,6 +206,8 @@ static struct bytes parse(struct stream *stream, const struct outbox_item *item,
     struct bytes by_subject = subject_form(stream, item->reply);
     struct bytes status;
 
+    if (!api_level_is_met(item->headers))
+        return STATUS_LEVEL;
     if (by_subject.size == 0)
         return item->body.size == 0 ? STATUS_EMPTY : parse_body(arena, item->body, wanted);
     if (item->body.size > 0) {

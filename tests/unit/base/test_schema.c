@@ -77,7 +77,8 @@ struct request {
 static const struct schema_field request_fields[] = {
     {"pedantic", SCHEMA_BOOL, 0, offsetof(struct request, pedantic)},
 };
-static const struct schema request_schema = {"Request", sizeof(struct request), request_fields, 1, &config_schema};
+static const struct schema request_schema = {"Request", sizeof(struct request), request_fields, 1,
+                                             &config_schema};
 
 struct wrapper {
     void *config;
@@ -87,8 +88,8 @@ static const struct schema_field wrapper_fields[] = {
 };
 static const struct schema wrapper_schema = {"Wrapper", sizeof(struct wrapper), wrapper_fields, 1};
 
-static bool parse(struct arena *arena, const struct schema *schema, const char *text, bool strict, void *out,
-                  struct json_error *error)
+static bool parse(struct arena *arena, const struct schema *schema, const char *text, bool strict,
+                  void *out, struct json_error *error)
 {
     struct json *json = json_parse(arena, bytes_of_text(text), error);
 
@@ -116,12 +117,16 @@ static const struct {
 } round_trips[] = {
     {"{}", "{\"name\":\"\",\"count\":0,\"limits\":{}}"},
     {"null", "{\"name\":\"\",\"count\":0,\"limits\":{}}"},
-    {"{\"name\":\"a\\u0041\",\"on\":true,\"small\":-5,\"count\":-1,\"sequence\":18446744073709551615,\"age\":5}",
-     "{\"name\":\"aA\",\"on\":true,\"small\":-5,\"count\":-1,\"sequence\":18446744073709551615,\"age\":5,"
+    {"{\"name\":\"a\\u0041\",\"on\":true,\"small\":-5,\"count\":-1,\"sequence\":"
+     "18446744073709551615,\"age\":5}",
+     "{\"name\":\"aA\",\"on\":true,\"small\":-5,\"count\":-1,\"sequence\":18446744073709551615,"
+     "\"age\":5,"
      "\"limits\":{}}"},
     {"{\"NAME\":\"x\",\"On\":true}", "{\"name\":\"x\",\"on\":true,\"count\":0,\"limits\":{}}"},
-    {"{\"name\":\"x\",\"name\":\"y\",\"count\":1,\"count\":2}", "{\"name\":\"y\",\"count\":2,\"limits\":{}}"},
-    {"{\"name\":null,\"on\":null,\"small\":null,\"sequence\":null,\"at\":null,\"subjects\":null,\"waits\":null,"
+    {"{\"name\":\"x\",\"name\":\"y\",\"count\":1,\"count\":2}",
+     "{\"name\":\"y\",\"count\":2,\"limits\":{}}"},
+    {"{\"name\":null,\"on\":null,\"small\":null,\"sequence\":null,\"at\":null,\"subjects\":null,"
+     "\"waits\":null,"
      "\"metadata\":null,\"limits\":null,\"origin\":null,\"origins\":null}",
      "{\"name\":\"\",\"count\":0,\"limits\":{}}"},
     {"{\"at\":\"2026-01-02T03:04:05.5Z\"}",
@@ -130,7 +135,8 @@ static const struct {
     {"{\"color\":\"GREEN\",\"shape\":\"round\",\"mode\":\"\"}",
      "{\"name\":\"\",\"count\":0,\"color\":\"green\",\"shape\":\"round\",\"limits\":{}}"},
     {"{\"subjects\":[\"a\",null,\"b\"],\"waits\":[1,null,-2]}",
-     "{\"name\":\"\",\"count\":0,\"subjects\":[\"a\",\"\",\"b\"],\"waits\":[1,0,-2],\"limits\":{}}"},
+     "{\"name\":\"\",\"count\":0,\"subjects\":[\"a\",\"\",\"b\"],\"waits\":[1,0,-2],\"limits\":{}"
+     "}"},
     {"{\"subjects\":[],\"metadata\":{}}", "{\"name\":\"\",\"count\":0,\"limits\":{}}"},
     {"{\"metadata\":{\"b\":\"1\",\"a\":\"2\",\"c\":null,\"b\":\"3\"}}",
      "{\"name\":\"\",\"count\":0,\"metadata\":{\"a\":\"2\",\"b\":\"3\",\"c\":\"\"},\"limits\":{}}"},
@@ -148,8 +154,8 @@ START_TEST(what_is_read_is_written_again_normalised)
         struct config config;
 
         arena_init(&arena, ARENA_MAX);
-        ck_assert_msg(parse(&arena, &config_schema, round_trips[i].json, true, &config, &error), "%s: %s",
-                      round_trips[i].json, error.text);
+        ck_assert_msg(parse(&arena, &config_schema, round_trips[i].json, true, &config, &error),
+                      "%s: %s", round_trips[i].json, error.text);
         check_encoded(&config_schema, &config, round_trips[i].encoded);
         arena_deinit(&arena);
     }
@@ -164,26 +170,36 @@ static const struct {
     {"\"x\"", "json: cannot unmarshal string into Go value of type server.Request"},
     {"{\"nam\":1}", "json: unknown field \"nam\""},
     {"{\"limits\":{\"x\":1}}", "json: unknown field \"x\""},
-    {"{\"pedantic\":1}", "json: cannot unmarshal number into Go struct field Request.pedantic of type bool"},
-    {"{\"name\":1}", "json: cannot unmarshal number into Go struct field Request.Config.name of type string"},
-    {"{\"on\":\"x\"}", "json: cannot unmarshal string into Go struct field Request.Config.on of type bool"},
-    {"{\"small\":2147483648}",
-     "json: cannot unmarshal number 2147483648 into Go struct field Request.Config.small of type int32"},
-    {"{\"count\":1.5}", "json: cannot unmarshal number 1.5 into Go struct field Request.Config.count of type int64"},
-    {"{\"count\":1e3}", "json: cannot unmarshal number 1e3 into Go struct field Request.Config.count of type int64"},
-    {"{\"count\":9223372036854775808}",
-     "json: cannot unmarshal number 9223372036854775808 into Go struct field Request.Config.count of type int64"},
-    {"{\"sequence\":-1}",
-     "json: cannot unmarshal number -1 into Go struct field Request.Config.sequence of type uint64"},
+    {"{\"pedantic\":1}",
+     "json: cannot unmarshal number into Go struct field Request.pedantic of type bool"},
+    {"{\"name\":1}",
+     "json: cannot unmarshal number into Go struct field Request.Config.name of type string"},
+    {"{\"on\":\"x\"}",
+     "json: cannot unmarshal string into Go struct field Request.Config.on of type bool"},
+    {"{\"small\":2147483648}", "json: cannot unmarshal number 2147483648 into Go struct field "
+                               "Request.Config.small of type int32"},
+    {"{\"count\":1.5}",
+     "json: cannot unmarshal number 1.5 into Go struct field Request.Config.count of type int64"},
+    {"{\"count\":1e3}",
+     "json: cannot unmarshal number 1e3 into Go struct field Request.Config.count of type int64"},
+    {"{\"count\":9223372036854775808}", "json: cannot unmarshal number 9223372036854775808 into Go "
+                                        "struct field Request.Config.count of type int64"},
+    {"{\"sequence\":-1}", "json: cannot unmarshal number -1 into Go struct field "
+                          "Request.Config.sequence of type uint64"},
     {"{\"age\":\"1s\"}",
      "json: cannot unmarshal string into Go struct field Request.Config.age of type time.Duration"},
     {"{\"at\":1}", "Time.UnmarshalJSON: input is not a JSON string"},
-    {"{\"at\":\"x\"}", "parsing time \"x\" as \"2006-01-02T15:04:05Z07:00\": cannot parse \"x\" as \"2006\""},
-    {"{\"at\":\"2026-13-01T00:00:00Z\"}", "parsing time \"2026-13-01T00:00:00Z\": month out of range"},
-    {"{\"at\":\"2026-02-30T00:00:00Z\"}", "parsing time \"2026-02-30T00:00:00Z\": day out of range"},
+    {"{\"at\":\"x\"}",
+     "parsing time \"x\" as \"2006-01-02T15:04:05Z07:00\": cannot parse \"x\" as \"2006\""},
+    {"{\"at\":\"2026-13-01T00:00:00Z\"}",
+     "parsing time \"2026-13-01T00:00:00Z\": month out of range"},
+    {"{\"at\":\"2026-02-30T00:00:00Z\"}",
+     "parsing time \"2026-02-30T00:00:00Z\": day out of range"},
     {"{\"at\":\"2026-12-01T00:00:00\"}",
-     "parsing time \"2026-12-01T00:00:00\" as \"2006-01-02T15:04:05Z07:00\": cannot parse \"\" as \"Z07:00\""},
-    {"{\"at\":\"2026-12-01T00:00:00Zx\"}", "parsing time \"2026-12-01T00:00:00Zx\": extra text: \"x\""},
+     "parsing time \"2026-12-01T00:00:00\" as \"2006-01-02T15:04:05Z07:00\": cannot parse \"\" as "
+     "\"Z07:00\""},
+    {"{\"at\":\"2026-12-01T00:00:00Zx\"}",
+     "parsing time \"2026-12-01T00:00:00Zx\": extra text: \"x\""},
     {"{\"color\":\"blue\"}", "can not unmarshal \"\\\"blue\\\"\""},
     {"{\"color\":5}", "can not unmarshal \"5\""},
     {"{\"color\":null}", "can not unmarshal \"null\""},
@@ -193,37 +209,39 @@ static const struct {
     {"{\"shape\":true}", "unknown shape: true"},
     {"{\"word\":\"x\"}", "unknown word"},
     {"{\"word\":null}", "unknown word"},
-    {"{\"word\":5}", "json: cannot unmarshal number into Go struct field Request.Config.word of type string"},
+    {"{\"word\":5}",
+     "json: cannot unmarshal number into Go struct field Request.Config.word of type string"},
     {"{\"subjects\":\"x\"}",
      "json: cannot unmarshal string into Go struct field Request.Config.subjects of type []string"},
     {"{\"subjects\":[1]}",
      "json: cannot unmarshal number into Go struct field Request.Config.subjects of type string"},
-    {"{\"waits\":1}",
-     "json: cannot unmarshal number into Go struct field Request.Config.waits of type []time.Duration"},
-    {"{\"waits\":[\"1s\"]}",
-     "json: cannot unmarshal string into Go struct field Request.Config.waits of type time.Duration"},
-    {"{\"metadata\":[]}",
-     "json: cannot unmarshal array into Go struct field Request.Config.metadata of type map[string]string"},
+    {"{\"waits\":1}", "json: cannot unmarshal number into Go struct field Request.Config.waits of "
+                      "type []time.Duration"},
+    {"{\"waits\":[\"1s\"]}", "json: cannot unmarshal string into Go struct field "
+                             "Request.Config.waits of type time.Duration"},
+    {"{\"metadata\":[]}", "json: cannot unmarshal array into Go struct field "
+                          "Request.Config.metadata of type map[string]string"},
     {"{\"metadata\":{\"a\":1}}",
      "json: cannot unmarshal number into Go struct field Request.Config.metadata of type string"},
-    {"{\"limits\":5}",
-     "json: cannot unmarshal number into Go struct field Request.Config.limits of type server.Limits"},
-    {"{\"limits\":{\"wait\":\"x\"}}",
-     "json: cannot unmarshal string into Go struct field Limits.Config.limits.wait of type time.Duration"},
-    {"{\"limits\":{\"pending\":0.5}}",
-     "json: cannot unmarshal number 0.5 into Go struct field Limits.Config.limits.pending of type int"},
-    {"{\"origin\":\"x\"}",
-     "json: cannot unmarshal string into Go struct field Request.Config.origin of type server.Origin"},
-    {"{\"origins\":{}}",
-     "json: cannot unmarshal object into Go struct field Request.Config.origins of type []*server.Origin"},
-    {"{\"origins\":[1]}",
-     "json: cannot unmarshal number into Go struct field Request.Config.origins of type server.Origin"},
-    {"{\"origins\":[{\"name\":1}]}",
-     "json: cannot unmarshal number into Go struct field Origin.Config.origins.name of type string"},
-    {"{\"origins\":[{\"parts\":1}]}",
-     "json: cannot unmarshal number into Go struct field Origin.Config.origins.parts of type []server.Limits"},
+    {"{\"limits\":5}", "json: cannot unmarshal number into Go struct field Request.Config.limits "
+                       "of type server.Limits"},
+    {"{\"limits\":{\"wait\":\"x\"}}", "json: cannot unmarshal string into Go struct field "
+                                      "Limits.Config.limits.wait of type time.Duration"},
+    {"{\"limits\":{\"pending\":0.5}}", "json: cannot unmarshal number 0.5 into Go struct field "
+                                       "Limits.Config.limits.pending of type int"},
+    {"{\"origin\":\"x\"}", "json: cannot unmarshal string into Go struct field "
+                           "Request.Config.origin of type server.Origin"},
+    {"{\"origins\":{}}", "json: cannot unmarshal object into Go struct field "
+                         "Request.Config.origins of type []*server.Origin"},
+    {"{\"origins\":[1]}", "json: cannot unmarshal number into Go struct field "
+                          "Request.Config.origins of type server.Origin"},
+    {"{\"origins\":[{\"name\":1}]}", "json: cannot unmarshal number into Go struct field "
+                                     "Origin.Config.origins.name of type string"},
+    {"{\"origins\":[{\"parts\":1}]}", "json: cannot unmarshal number into Go struct field "
+                                      "Origin.Config.origins.parts of type []server.Limits"},
     {"{\"origins\":[{\"parts\":[{\"wait\":\"x\"}]}]}",
-     "json: cannot unmarshal string into Go struct field Limits.Config.origins.parts.wait of type time.Duration"},
+     "json: cannot unmarshal string into Go struct field Limits.Config.origins.parts.wait of type "
+     "time.Duration"},
 };
 
 START_TEST(what_does_not_fit_is_refused_in_the_reference_s_words)
@@ -234,8 +252,8 @@ START_TEST(what_does_not_fit_is_refused_in_the_reference_s_words)
         struct request request;
 
         arena_init(&arena, ARENA_MAX);
-        ck_assert_msg(!parse(&arena, &request_schema, refusals[i].json, true, &request, &error), "%s",
-                      refusals[i].json);
+        ck_assert_msg(!parse(&arena, &request_schema, refusals[i].json, true, &request, &error),
+                      "%s", refusals[i].json);
         ck_assert_str_eq(error.text, refusals[i].text);
         arena_deinit(&arena);
     }
@@ -249,12 +267,14 @@ START_TEST(paths_in_errors_begin_at_the_document)
     struct wrapper wrapper;
 
     arena_init(&arena, ARENA_MAX);
-    ck_assert(!parse(&arena, &wrapper_schema, "{\"config\":{\"wait\":\"x\"}}", true, &wrapper, &error));
-    ck_assert_str_eq(error.text,
-                     "json: cannot unmarshal string into Go struct field Limits.config.wait of type time.Duration");
+    ck_assert(
+        !parse(&arena, &wrapper_schema, "{\"config\":{\"wait\":\"x\"}}", true, &wrapper, &error));
+    ck_assert_str_eq(error.text, "json: cannot unmarshal string into Go struct field "
+                                 "Limits.config.wait of type time.Duration");
     ck_assert(!parse(&arena, &wrapper_schema, "{\"config\":7}", true, &wrapper, &error));
-    ck_assert_str_eq(error.text,
-                     "json: cannot unmarshal number into Go struct field Wrapper.config of type server.Limits");
+    ck_assert_str_eq(
+        error.text,
+        "json: cannot unmarshal number into Go struct field Wrapper.config of type server.Limits");
     arena_deinit(&arena);
 }
 END_TEST
@@ -266,7 +286,8 @@ START_TEST(unknown_keys_are_ignored_when_not_strict)
     struct config config;
 
     arena_init(&arena, ARENA_MAX);
-    ck_assert(parse(&arena, &config_schema, "{\"new\":{\"x\":[1]},\"count\":4,\"limits\":{\"y\":1}}", false, &config,
+    ck_assert(parse(&arena, &config_schema,
+                    "{\"new\":{\"x\":[1]},\"count\":4,\"limits\":{\"y\":1}}", false, &config,
                     &error));
     ck_assert_int_eq(config.count, 4);
     arena_deinit(&arena);
@@ -292,9 +313,11 @@ START_TEST(refused_fields_are_named_only_when_set)
     struct config config;
 
     arena_init(&arena, ARENA_MAX);
-    ck_assert(parse(&arena, &config_schema, "{\"later\":0,\"mode\":\"red\",\"origin\":null}", true, &config, &error));
+    ck_assert(parse(&arena, &config_schema, "{\"later\":0,\"mode\":\"red\",\"origin\":null}", true,
+                    &config, &error));
     ck_assert_ptr_null(schema_refused(&config_schema, &config));
-    ck_assert(parse(&arena, &config_schema, "{\"later\":1,\"mode\":\"green\"}", true, &config, &error));
+    ck_assert(
+        parse(&arena, &config_schema, "{\"later\":1,\"mode\":\"green\"}", true, &config, &error));
     ck_assert_str_eq(schema_refused(&config_schema, &config), "mode");
     ck_assert(parse(&arena, &config_schema, "{\"origin\":{}}", true, &config, &error));
     ck_assert_str_eq(schema_refused(&config_schema, &config), "origin");
@@ -373,7 +396,8 @@ START_TEST(a_full_arena_is_an_error_and_no_crash)
     struct arena arena, small;
     struct json_error error;
     struct config config;
-    const char *text = "{\"subjects\":[\"a\",\"b\",\"c\"],\"metadata\":{\"a\":\"b\"},\"origins\":[{},{},{}]}";
+    const char *text =
+        "{\"subjects\":[\"a\",\"b\",\"c\"],\"metadata\":{\"a\":\"b\"},\"origins\":[{},{},{}]}";
     struct json *json;
     bool parsed = false;
 

@@ -21,7 +21,8 @@ static void parse(struct arena *arena, const struct schema *schema, const char *
 
     ck_assert_msg(json != NULL, "%s: %s", text, error.text);
     schema_clear(schema, config);
-    ck_assert_msg(schema_parse(schema, json, true, arena, config, &error), "%s: %s", text, error.text);
+    ck_assert_msg(schema_parse(schema, json, true, arena, config, &error), "%s: %s", text,
+                  error.text);
 }
 
 static const char *description(const struct consumer_verdict *verdict)
@@ -29,8 +30,8 @@ static const char *description(const struct consumer_verdict *verdict)
     return verdict->text[0] != 0 ? verdict->text : api_error(verdict->error)->description;
 }
 
-static void check(struct arena *arena, const char *stream_json, bool pedantic, struct consumer_config *config,
-                  struct consumer_verdict *verdict)
+static void check(struct arena *arena, const char *stream_json, bool pedantic,
+                  struct consumer_config *config, struct consumer_verdict *verdict)
 {
     struct stream_config stream;
 
@@ -100,16 +101,19 @@ static const struct {
     const char *text;
     int64_t pending, threshold;
 } limits[] = {
-    {"{\"consumer_limits\":{\"max_ack_pending\":5,\"inactive_threshold\":7}}", "{\"ack_policy\":\"explicit\"}",
-     false, 0, "", 5, 7},
-    {"{\"consumer_limits\":{\"max_ack_pending\":5}}", "{\"ack_policy\":\"explicit\",\"max_ack_pending\":6}", false,
-     10121, "consumer max ack pending exceeds system limit of 5", 0, 0},
-    {"{\"consumer_limits\":{\"inactive_threshold\":1000000000}}", "{\"inactive_threshold\":2000000000}", false,
-     10153, "consumer inactive threshold exceeds system limit of 1s", 0, 0},
+    {"{\"consumer_limits\":{\"max_ack_pending\":5,\"inactive_threshold\":7}}",
+     "{\"ack_policy\":\"explicit\"}", false, 0, "", 5, 7},
+    {"{\"consumer_limits\":{\"max_ack_pending\":5}}",
+     "{\"ack_policy\":\"explicit\",\"max_ack_pending\":6}", false, 10121,
+     "consumer max ack pending exceeds system limit of 5", 0, 0},
+    {"{\"consumer_limits\":{\"inactive_threshold\":1000000000}}",
+     "{\"inactive_threshold\":2000000000}", false, 10153,
+     "consumer inactive threshold exceeds system limit of 1s", 0, 0},
     {"{\"consumer_limits\":{\"max_ack_pending\":5}}", "{\"ack_policy\":\"explicit\"}", true, 10157,
      "pedantic mode: max_ack_pending must be set if it's configured in stream limits", 0, 0},
-    {"{\"consumer_limits\":{\"inactive_threshold\":5}}", "{\"ack_policy\":\"explicit\",\"max_ack_pending\":5}", true,
-     10157, "pedantic mode: inactive_threshold must be set if it's configured in stream limits", 0, 0},
+    {"{\"consumer_limits\":{\"inactive_threshold\":5}}",
+     "{\"ack_policy\":\"explicit\",\"max_ack_pending\":5}", true, 10157,
+     "pedantic mode: inactive_threshold must be set if it's configured in stream limits", 0, 0},
     {"{}", "{\"durable_name\":\"C\",\"ack_policy\":\"all\"}", false, 0, "", 1000, 0},
     {"{}", "{\"ack_policy\":\"all\"}", false, 0, "", 1000, 5000000000},
 };
@@ -125,8 +129,8 @@ START_TEST(limits_of_the_stream_are_defaults_and_ceilings)
         parse(&arena, &consumer_config_schema, limits[i].consumer, &config);
         config.name = BYTES("C");
         check(&arena, limits[i].stream, limits[i].pedantic, &config, &verdict);
-        ck_assert_msg(verdict.error == limits[i].error, "%s %s: %u %s", limits[i].stream, limits[i].consumer,
-                      verdict.error, description(&verdict));
+        ck_assert_msg(verdict.error == limits[i].error, "%s %s: %u %s", limits[i].stream,
+                      limits[i].consumer, verdict.error, description(&verdict));
         if (verdict.error != 0) {
             ck_assert_str_eq(description(&verdict), limits[i].text);
         } else {
@@ -144,24 +148,32 @@ static const struct {
     uint16_t error;
     const char *text;
 } updates[] = {
-    {"{}", "{\"description\":\"x\",\"ack_wait\":5,\"filter_subject\":\"s\",\"max_ack_pending\":5,\"metadata\":{}}",
+    {"{}",
+     "{\"description\":\"x\",\"ack_wait\":5,\"filter_subject\":\"s\",\"max_ack_pending\":5,"
+     "\"metadata\":{}}",
      false, 0, ""},
     {"{}", "{\"deliver_policy\":\"new\"}", false, 10012, "deliver policy can not be updated"},
     {"{}", "{\"mem_storage\":true}", false, 10012, "storage type can not be updated"},
     {"{}", "{\"opt_start_seq\":5}", false, 10012, "start sequence can not be updated"},
-    {"{}", "{\"opt_start_time\":\"2026-01-01T00:00:00Z\"}", false, 10012, "start time can not be updated"},
+    {"{}", "{\"opt_start_time\":\"2026-01-01T00:00:00Z\"}", false, 10012,
+     "start time can not be updated"},
     {"{}", "{\"ack_policy\":\"all\"}", false, 10012, "ack policy can not be updated"},
     {"{}", "{\"replay_policy\":\"original\"}", false, 10012, "replay policy can not be updated"},
-    {"{\"deliver_subject\":\"d\"}", "{\"deliver_subject\":\"d\",\"idle_heartbeat\":5}", false, 10012,
-     "heart beats can not be updated"},
-    {"{\"deliver_subject\":\"d\"}", "{\"deliver_subject\":\"d\",\"flow_control\":true}", false, 10012,
-     "flow control can not be updated"},
-    {"{}", "{\"deliver_subject\":\"d\"}", false, 10012, "can not update pull consumer to push based"},
-    {"{\"deliver_subject\":\"d\"}", "{}", false, 10012, "can not update push consumer to pull based"},
+    {"{\"deliver_subject\":\"d\"}", "{\"deliver_subject\":\"d\",\"idle_heartbeat\":5}", false,
+     10012, "heart beats can not be updated"},
+    {"{\"deliver_subject\":\"d\"}", "{\"deliver_subject\":\"d\",\"flow_control\":true}", false,
+     10012, "flow control can not be updated"},
+    {"{}", "{\"deliver_subject\":\"d\"}", false, 10012,
+     "can not update pull consumer to push based"},
+    {"{\"deliver_subject\":\"d\"}", "{}", false, 10012,
+     "can not update push consumer to pull based"},
     {"{\"deliver_subject\":\"d\"}", "{\"deliver_subject\":\"e\"}", false, 0, ""},
-    {"{\"deliver_subject\":\"d\"}", "{\"deliver_subject\":\"e\"}", true, 10013, "consumer name already in use"},
-    {"{\"deliver_subject\":\"d\"}", "{\"deliver_subject\":\"d\",\"description\":\"x\"}", true, 0, ""},
-    {"{\"max_waiting\":512}", "{\"max_waiting\":5}", false, 10012, "max waiting can not be updated"},
+    {"{\"deliver_subject\":\"d\"}", "{\"deliver_subject\":\"e\"}", true, 10013,
+     "consumer name already in use"},
+    {"{\"deliver_subject\":\"d\"}", "{\"deliver_subject\":\"d\",\"description\":\"x\"}", true, 0,
+     ""},
+    {"{\"max_waiting\":512}", "{\"max_waiting\":5}", false, 10012,
+     "max waiting can not be updated"},
 };
 
 START_TEST(updates_change_only_what_may_change)
@@ -175,8 +187,8 @@ START_TEST(updates_change_only_what_may_change)
         parse(&arena, &consumer_config_schema, updates[i].from, &from);
         parse(&arena, &consumer_config_schema, updates[i].to, &to);
         consumer_check_update(&from, &to, updates[i].bound, &verdict);
-        ck_assert_msg(verdict.error == updates[i].error, "%s -> %s: %u %s", updates[i].from, updates[i].to,
-                      verdict.error, description(&verdict));
+        ck_assert_msg(verdict.error == updates[i].error, "%s -> %s: %u %s", updates[i].from,
+                      updates[i].to, verdict.error, description(&verdict));
         ck_assert_str_eq(verdict.error != 0 ? description(&verdict) : "", updates[i].text);
         arena_deinit(&arena);
     }

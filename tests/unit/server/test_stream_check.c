@@ -22,8 +22,8 @@ static void parse(struct arena *arena, const char *text, struct stream_config *c
 
     ck_assert_msg(json != NULL, "%s: %s", text, error.text);
     schema_clear(&stream_config_schema, config);
-    ck_assert_msg(schema_parse(&stream_config_schema, json, false, arena, config, &error), "%s: %s", text,
-                  error.text);
+    ck_assert_msg(schema_parse(&stream_config_schema, json, false, arena, config, &error), "%s: %s",
+                  text, error.text);
 }
 
 static bool is_pedantic(const char *json)
@@ -124,7 +124,8 @@ START_TEST(what_is_not_built_is_refused_by_name)
         ck_assert_msg(verdict.error == 0, "%s: %s", built[i].json, description(&verdict));
         stream_check_built(&config, &verdict);
         if (built[i].refused != NULL)
-            snprintf(expected, sizeof expected, "%s is not supported by this version of Millrace", built[i].refused);
+            snprintf(expected, sizeof expected, "%s is not supported by this version of Millrace",
+                     built[i].refused);
         ck_assert_uint_eq(verdict.error, built[i].refused != NULL ? 10052 : 0);
         ck_assert_str_eq(verdict.text, expected);
         arena_deinit(&arena);
@@ -139,9 +140,12 @@ static const struct {
     const char *text;
 } updates[] = {
     {"{}", "{\"max_msgs\":5,\"subjects\":[\"x\"],\"deny_delete\":true,\"first_seq\":7}", 0, ""},
-    {"{}", "{\"storage\":\"memory\",\"retention\":\"workqueue\"}", 10052, UPDATE "change storage type"},
-    {"{}", "{\"retention\":\"workqueue\"}", 10052, UPDATE "change retention policy to/from workqueue"},
-    {"{\"retention\":\"workqueue\"}", "{}", 10052, UPDATE "change retention policy to/from workqueue"},
+    {"{}", "{\"storage\":\"memory\",\"retention\":\"workqueue\"}", 10052,
+     UPDATE "change storage type"},
+    {"{}", "{\"retention\":\"workqueue\"}", 10052,
+     UPDATE "change retention policy to/from workqueue"},
+    {"{\"retention\":\"workqueue\"}", "{}", 10052,
+     UPDATE "change retention policy to/from workqueue"},
     {"{\"retention\":\"interest\"}", "{}", 0, ""},
     {"{\"sealed\":true}", "{}", 10052, UPDATE "unseal a sealed stream"},
     {"{\"deny_delete\":true}", "{}", 10052, UPDATE "cancel deny message deletes"},
@@ -165,8 +169,8 @@ START_TEST(updates_change_only_what_may_change)
         parse(&arena, updates[i].from, &from);
         parse(&arena, updates[i].to, &to);
         stream_check_update(&from, &to, &verdict);
-        ck_assert_msg(verdict.error == updates[i].error, "%s -> %s: %u", updates[i].from, updates[i].to,
-                      verdict.error);
+        ck_assert_msg(verdict.error == updates[i].error, "%s -> %s: %u", updates[i].from,
+                      updates[i].to, verdict.error);
         ck_assert_str_eq(verdict.text, updates[i].text);
         arena_deinit(&arena);
     }
