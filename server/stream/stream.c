@@ -244,7 +244,8 @@ void stream_close(struct stream *stream, bool deleted)
 
 void stream_mark(struct stream *stream)
 {
-    if (!stream->dirty && !stream->closing)
+    /* In recovery there is no replica yet, and an open that fails must not leave it in a list. */
+    if (!stream->dirty && !stream->closing && stream->replica != NULL)
         jetstream_mark(stream->jetstream, stream);
 }
 
