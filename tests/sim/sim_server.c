@@ -5,6 +5,7 @@
  *
  *     sim_server --seed N            one run, with its story
  *     sim_server --seconds N [--from S]   seeds from S on for that long
+ *     sim_server --errors ...             writes and syncs fail, too
  *     sim_server --flaw NAME --seconds N  a seeded bug must be found
  */
 #include <stdarg.h>
@@ -25,6 +26,8 @@
 #define GET_MAX       64
 #define PULL_NS       (500 * MILLISECOND)
 #define SETTLE_MAX_NS (60 * SECOND)
+
+static bool with_errors; /* --errors: disks that fail, too */
 
 struct pending {
     uint64_t seq;
@@ -474,7 +477,7 @@ static void draw(struct run *run)
     struct sim_faults faults = sim_faults_draw(&run->prng);
 
     /* One replica has nobody to repair it from: errors that lose data are the disk simulation's own test. */
-    if (prng_chance(&run->prng, 2, 3))
+    if (prng_chance(&run->prng, 2, 3) || !with_errors)
         faults.write_error = faults.sync_error = 0;
     faults.read_error = 0;
     faults.error_sticky = 0;
@@ -741,6 +744,8 @@ int main(int argc, char **argv)
             from = strtoull(argv[++i], NULL, 10);
         else if (strcmp(argv[i], "--flaw") == 0 && i + 1 < argc)
             flaw = argv[++i];
+        else if (strcmp(argv[i], "--errors") == 0)
+            with_errors = true;
         else if (strcmp(argv[i], "--flaws") == 0)
             flaws = true;
         else
