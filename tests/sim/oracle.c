@@ -238,10 +238,22 @@ static uint64_t present_above(const struct oracle *oracle, uint64_t seq, int sub
     return count;
 }
 
+/* A duplicate's ack speaks of a message that was sent before it: with the first attempt. */
+static uint64_t first_sent(const struct oracle *oracle, const struct oracle_publish *publish)
+{
+    uint64_t id = 1;
+
+    if (!publish->duplicate)
+        return publish->sent;
+    while (oracle->publishes[id].msg_id != publish->msg_id)
+        id++;
+    return oracle->publishes[id].sent;
+}
+
 /* May an acknowledged message be absent at the end? */
 static bool may_be_absent(const struct oracle *oracle, const struct oracle_publish *publish)
 {
-    if (publish->seq < oracle->gone_below || publish->sent < oracle->may_be_gone)
+    if (publish->seq < oracle->gone_below || first_sent(oracle, publish) < oracle->may_be_gone)
         return true;
     if (oracle->max_msgs > 0 && present_above(oracle, publish->seq, -1) >= oracle->max_msgs)
         return true;

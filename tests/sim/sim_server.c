@@ -122,6 +122,7 @@ static void heard_publish(struct run *run, uint64_t id, const struct client_mess
         }
         return;
     }
+    say(run, "publish %llu acked as %llu", (unsigned long long)id, (unsigned long long)seq);
     oracle_acked(&run->oracle, id, seq, contains(message->payload, "\"duplicate\": true"));
     if (seq > run->known_last[publish->subject])
         run->known_last[publish->subject] = seq;
@@ -152,11 +153,14 @@ static void heard_delivery(struct run *run, const struct client_message *message
     }
 }
 
-static void heard_get(struct run *run, const struct client_message *message)
+static void heard_get(struct run *run, uint64_t asked, const struct client_message *message)
 {
     uint64_t seq;
 
+    if (asked != run->got_seq)
+        return; /* of an earlier question */
     if (!find_number(message->headers, "Nats-Sequence: ", &seq)) {
+        say(run, "get %llu: %.*s", (unsigned long long)asked, BYTES_ARG(message->headers));
         run->got = 2;
         return;
     }
@@ -173,7 +177,7 @@ static void heard_get(struct run *run, const struct client_message *message)
 
 static void heard_api(struct run *run, char kind, const struct client_message *message)
 {
-    say(run, "api %c: %.*s", kind, message->payload.size < 300 ? (int)message->payload.size : 300,
+    say(run, "api %c: %.*s", kind, message->payload.size < 1200 ? (int)message->payload.size : 1200,
         (const char *)message->payload.at);
     switch (kind) {
     case 'c': run->ready = contains(message->payload, "\"num_pending\""); break; /* consumer create */
@@ -204,8 +208,8 @@ static void heard(void *context, const struct client_message *message)
         heard_publish(run, number, message);
     else if (sscanf(subject, "_R.a.%llu", &number) == 1)
         oracle_ack_confirmed(&run->oracle, number);
-    else if (strncmp(subject, "_R.g", 4) == 0)
-        heard_get(run, message);
+    else if (sscanf(subject, "_R.g.%llu", &number) == 1)
+        heard_get(run, number, message);
     else if (strncmp(subject, "_R.j.", 5) == 0)
         heard_api(run, subject[5], message);
     else /* a delivery carries its stream subject, a status the inbox */
@@ -317,13 +321,15 @@ static void settle_deliveries(struct run *run)
     }
 }
 
-static void get_one(struct run *run)
+static void get_message(struct run *run, uint64_t seq)
 {
-    char body[64];
+    char body[64], reply[48];
 
-    run->got_seq = 1 + prng_below(&run->prng, run->oracle.acked_last + 2);
-    snprintf(body, sizeof body, "{\"seq\":%llu}", (unsigned long long)run->got_seq);
-    ask(run, "$JS.API.DIRECT.GET.S", "_R.g", body);
+    run->got = 0;
+    run->got_seq = seq;
+    snprintf(body, sizeof body, "{\"seq\":%llu}", (unsigned long long)seq);
+    snprintf(reply, sizeof reply, "_R.g.%llu", (unsigned long long)seq);
+    ask(run, "$JS.API.DIRECT.GET.S", reply, body);
 }
 
 static void purge(struct run *run)
@@ -359,7 +365,7 @@ static void act(struct run *run)
     case 7:
     case 8:
     case 9: settle_deliveries(run); break;
-    case 10: get_one(run); break;
+    case 10: get_message(run, 1 + prng_below(&run->prng, run->oracle.acked_last + 2)); break;
     default:
         if (prng_chance(&run->prng, 1, 12))
             purge(run);
@@ -578,11 +584,7 @@ static void read_everything(struct run *run)
 {
     oracle_final_begin(&run->oracle);
     for (uint64_t seq = run->info_first; seq <= run->info_last && run->oracle.violation[0] == 0; seq++) {
-        char body[64];
-
-        run->got = 0;
-        snprintf(body, sizeof body, "{\"seq\":%llu}", (unsigned long long)seq);
-        ask(run, "$JS.API.DIRECT.GET.S", "_R.g", body);
+        get_message(run, seq);
         if (!wait_for(run, has_got))
             snprintf(run->oracle.violation, sizeof run->oracle.violation, "a direct get is never answered");
     }
