@@ -32,8 +32,7 @@ union address {
     struct sockaddr_in6 v6;
 };
 
-/* ---- addresses
- * -------------------------------------------------------------------------------------- */
+/* ---- addresses ------------------------------------------------------------------------------ */
 
 static socklen_t address_size(const union address *address)
 {
@@ -107,8 +106,7 @@ static void address_set_port(union address *address, uint16_t port)
         address->v6.sin6_port = htons(port);
 }
 
-/* ---- accepting
- * ---------------------------------------------------------------------------------------- */
+/* ---- accepting ------------------------------------------------------------------------------ */
 
 static void accept_arm(struct io_listener *l)
 {
@@ -179,8 +177,7 @@ void uring_accept_completed(struct uring *u, struct io_listener *l, int result, 
         accept_ended(l, result);
 }
 
-/* ---- listening
- * ------------------------------------------------------------------------------------------ */
+/* ---- listening ------------------------------------------------------------------------------ */
 
 static enum err err_of_listen(int errnum)
 {
