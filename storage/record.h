@@ -21,8 +21,9 @@ struct record {
 /* Whole size of a record with a body of that size. */
 uint32_t record_size(size_t body_size);
 
-/* Room for a record at the end of `out`; returns where the body goes (body_size bytes, padding behind
- * it is zeroed), NULL at the buffer's limit. Ends with record_end, nothing else touches `out` between. */
+/* Room for a record at the end of `out`; returns where the body goes (body_size bytes, padding
+ * behind it is zeroed), NULL at the buffer's limit. Ends with record_end, nothing else touches
+ * `out` between. */
 uint8_t *record_begin(struct buf *out, uint8_t type, uint8_t flags, size_t body_size);
 void record_end(struct buf *out, size_t body_size); /* computes the checksum of the last record */
 

@@ -1,0 +1,36 @@
+/*
+ * api: the $JS.API request and answer layer: one table of endpoints, one table of errors, one
+ * schema per JSON type. It owns no state of streams: it parses, checks, asks jetstream_core and the
+ * streams, and encodes.
+ */
+#ifndef SERVER_API_API_H
+#define SERVER_API_API_H
+
+#include "server/jetstream_core.h"
+
+struct api;
+
+struct api *api_create(struct jetstream *jetstream);
+void api_destroy(struct api *api); /* requests still waiting are dropped */
+
+/* Serves "$JS.API.>" of the account from now on (the direct-get and MSG.NEXT subjects below it are
+ * sinks of streams and consumers: the api ignores them). */
+void api_serve(struct api *api, struct account *account);
+/* Works off what its sinks collected. Once per turn, before the streams work. */
+void api_turn(struct api *api);
+
+/* The answer of a publish error: {"error":{...},"stream":"S","seq":0} as the reference prints it;
+ * text NULL or empty: the constant description of `code`. */
+void api_publish_error(struct buf *out, struct bytes stream, uint16_t err_code, const char *text);
+
+/* The Nats-Required-Api-Level among the headers, if any, is one we have. */
+bool api_level_is_met(struct bytes headers);
+
+/* The row of server/api/errors.inc: HTTP-like code and constant description ("" if unknown). */
+struct api_error {
+    uint16_t err_code, code;
+    const char *description;
+};
+const struct api_error *api_error(uint16_t err_code);
+
+#endif

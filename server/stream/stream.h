@@ -1,0 +1,121 @@
+/*
+ * stream: the shell of one stream: its replica, what waits, what is parked until committed, its
+ * consumers and their deliveries. It carries out what the cores decide (stream_state, decide,
+ * consumers/consumer) and makes no decision that a test would want to check.
+ *
+ *     publish ─► decide ─► gathered batch ─► replica ─► apply ─► parked answers, consumers
+ *     operation ┘ (operations wait until nothing else is in flight: barriers)
+ *
+ * Answers leave in the order of decisions, when the position they looked at is applied.
+ */
+#ifndef SERVER_STREAM_STREAM_H
+#define SERVER_STREAM_STREAM_H
+
+#include "consumers/consumer.h"
+#include "server/stream/decide.h"
+
+struct account;
+struct jetstream;
+struct stream;
+
+/* ---- operations: everything but a publish that changes a stream ------------------------------------ */
+
+enum stream_op_kind {
+    STREAM_OP_CONFIGURE,       /* create's first config and updates */
+    STREAM_OP_PURGE,
+    STREAM_OP_DELETE_MESSAGE,
+    STREAM_OP_CONSUMER_CREATE, /* or update, if `consumer_number` names an existing one */
+    STREAM_OP_CONSUMER_DELETE,
+    STREAM_OP_READ,            /* nothing changes: `done` runs when all decided before it is applied */
+};
+
+/*
+ * Embedded in its owner (an API request), which keeps everything it points to until `done`.
+ * `check` (may be NULL) runs when the operation's turn has come and nothing is in flight, so it sees
+ * the applied state: a non-zero err_code refuses the operation and is handed to `done`. It may turn the
+ * operation into a READ when there is nothing to change.
+ * `done` runs exactly once: after apply, after a refusal, or with `failed` when the disk refused it.
+ */
+struct stream_op {
+    enum stream_op_kind kind;
+    uint16_t (*check)(struct stream_op *op, struct stream *stream);
+    void (*done)(struct stream_op *op, struct stream *stream);
+    struct stream_op *next;
+    uint64_t index; /* where it was proposed */
+
+    /* CONFIGURE: json of the normalised config. CONSUMER_CREATE: json of the consumer's config. */
+    struct bytes json;
+    struct bytes name; /* consumer's */
+    int64_t created_ns;
+    uint64_t sequence;       /* DELETE_MESSAGE; PURGE: below */
+    bool erase;
+    struct bytes filter;     /* PURGE */
+    uint64_t keep;           /* PURGE */
+    const struct consumer_config *consumer_config; /* CONSUMER_CREATE: parsed, for a volatile consumer */
+
+    /* results */
+    uint16_t error;          /* err_code, 0: fine */
+    char error_text[160];    /* description if not the constant one */
+    bool failed;             /* the disk refused; error is set, too */
+    uint64_t purged;
+    struct consumer *consumer; /* CONSUMER_CREATE: made or found */
+    bool created;              /* CONSUMER_CREATE: it was not there before */
+};
+
+void stream_submit(struct stream *stream, struct stream_op *op);
+
+/* ---- reading messages (applied state only) -------------------------------------------------------------- */
+
+struct stream_message {
+    uint64_t sequence;
+    int64_t time_ns;
+    struct bytes subject, headers, payload; /* good during the call that hands it out */
+};
+
+/* Reads a message; `done` runs at once or later, with NULL when it is gone or damaged. Embedded in
+ * its owner; the stream may be deleted meanwhile (then NULL). */
+struct stream_read {
+    uint64_t sequence;
+    void (*done)(struct stream_read *read, const struct stream_message *message);
+    struct io_op op;
+    struct stream *stream;
+    bool gone; /* the stream was closed while the read was in flight */
+    uint8_t *memory;
+    uint32_t size;
+    uint64_t place;
+    struct stream_read *next;
+};
+void stream_read(struct stream *stream, struct stream_read *read);
+
+/* ---- life: for jetstream.c ---------------------------------------------------------------------------- */
+
+/* Recovers the stream's log and applies it; it leads from a later turn. Blocking. Errors as replica_open. */
+struct stream *stream_open(struct jetstream *jetstream, struct account *account, uint64_t id,
+                           struct bytes name, enum err *err);
+/* Subscriptions of the account have changed: push consumers look again. */
+void stream_interest_changed(struct stream *stream);
+/* What can be done now: answers, waiting publishes, consumers, operations, the next batch. */
+void stream_turn(struct stream *stream);
+/* Drops everything. `deleted`: clients that wait on consumers are told, the log is closed and can be removed;
+ * else the server ends, and no file is touched. */
+void stream_close(struct stream *stream, bool deleted);
+
+/* The list of streams that have something to do this turn. */
+void stream_link_dirty(struct stream *stream, struct stream **list);
+void stream_unlink_dirty(struct stream *stream, struct stream **list);
+struct stream *stream_pop_dirty(struct stream *stream); /* unmarks; the rest of the list */
+
+/* ---- looking at it ---------------------------------------------------------------------------------------- */
+
+struct bytes stream_name(const struct stream *stream);
+const struct stream_state *stream_applied(const struct stream *stream);
+const struct stream_config *stream_config(const struct stream *stream);
+uint64_t stream_id(const struct stream *stream);
+bool stream_leads(const struct stream *stream);
+/* By name; NULL if there is none. */
+struct consumer *stream_consumer(const struct stream *stream, struct bytes name);
+size_t stream_consumer_count(const struct stream *stream);
+/* All consumers sorted by name, in the turn's arena; *count of them. */
+struct consumer **stream_consumers(const struct stream *stream, struct arena *arena, size_t *count);
+
+#endif

@@ -1,0 +1,78 @@
+/*
+ * batch: the bytes of one log entry, without I/O. docs/formats.md (Batch) has the layout.
+ *
+ * A batch is built in place in one buf: BATCH_HEAD bytes are left free, records follow, batch_seal
+ * writes the content's head and hashes it once, batch_place writes what depends on the file
+ * (envelope and block sums) and can be repeated for another place without touching the content.
+ *
+ * Reading is in two steps, because the envelope tells how many bytes the second step needs.
+ */
+#ifndef STORAGE_BATCH_H
+#define STORAGE_BATCH_H
+
+#include "storage/log.h"
+
+#define BATCH_ENVELOPE     72u
+#define BATCH_CONTENT_HEAD 64u
+#define BATCH_HEAD         (BATCH_ENVELOPE + BATCH_CONTENT_HEAD)
+#define BATCH_BLOCK        4096u /* of the file; one sum each */
+#define BATCH_SIZE_MAX     (80u << 20)
+/* While records are added: leaves room for the sums. */
+#define BATCH_GATHER_MAX (BATCH_SIZE_MAX - (BATCH_SIZE_MAX / BATCH_BLOCK + 4) * 4)
+
+struct batch_content {
+    uint8_t incarnation[16];
+    uint64_t term;
+    uint64_t index;
+    struct log_hash previous; /* zeros at index 1 */
+    int64_t time_ns;
+    uint32_t record_count;
+    struct bytes records; /* reading only */
+};
+
+struct batch_envelope {
+    uint32_t size; /* of the whole batch */
+    uint32_t content_size;
+    uint64_t file_id;
+    uint64_t position;
+    uint64_t durable;
+    struct log_hash hash; /* of the content */
+    uint32_t block_count;
+    uint32_t sums_hash;
+};
+
+/* Size of the whole batch with that content at that position. */
+uint64_t batch_size(uint64_t content_size, uint64_t position);
+
+/* Leaves the head free at the start of an empty buf; false at the buf's limit. */
+bool batch_begin(struct buf *batch);
+/* Completes the content: everything in `batch` behind the head are its records. Returns its hash.
+ */
+struct log_hash batch_seal(struct buf *batch, const struct batch_content *content);
+/*
+ * Completes a sealed batch of `content_size` for a place: envelope, block sums, padding. `batch` is
+ * then what belongs at envelope->position. Fills in the envelope's sizes and sums_hash; the other
+ * fields are the caller's.
+ */
+void batch_place(struct buf *batch, uint32_t content_size, struct batch_envelope *envelope);
+
+/*
+ * Reads the envelope at the start of `in`, which stands at `position` of file `file_id`.
+ * ERR_CORRUPT   no sound envelope of this file and position.
+ * ERR_VERSION   sound, and written by a newer format.
+ */
+enum err batch_envelope_read(struct bytes in, uint64_t file_id, uint64_t position,
+                             struct batch_envelope *envelope);
+/* Verifies and reads the content; `in` has envelope->size bytes. Views point into `in`.
+ * ERR_CORRUPT   the content is not what was hashed, or is of another incarnation. */
+enum err batch_content_read(struct bytes in, const struct batch_envelope *envelope,
+                            const uint8_t incarnation[16], struct batch_content *content);
+
+/*
+ * Whether a bad batch at the start of `in` (standing at `position`) looks like a write that was cut
+ * short on fresh space: every bad part shows a sector of zeros. Bytes past the end of `in` count as
+ * zeros. Asks nothing about what follows the batch.
+ */
+bool batch_torn(struct bytes in, uint64_t file_id, uint64_t position);
+
+#endif

@@ -1,0 +1,36 @@
+/*
+ * flaws: seeded bugs, one line each where they apply, that the simulator must find
+ * (store_options.flaws). A promise whose breach no seed can find is a promise that nothing tests.
+ */
+#ifndef STORAGE_FLAWS_H
+#define STORAGE_FLAWS_H
+
+#define FLAW_TABLE(X)                                                                              \
+    X(ACK_BEFORE_DURABLE, "a batch counts as durable when its segment write is done")              \
+    X(JOURNAL_ALONE, "a batch in the journal counts although its segment write failed")            \
+    X(SKIP_RECOVERY_SYNC, "the recovered tail is not synced before it is answered from (F3)")      \
+    X(SKIP_RECOVERY_WRITE,                                                                         \
+      "the recovered tail is synced and not written anew, after a failed sync too")                \
+    X(CUT_DAMAGE, "a damaged last batch is cut off as if torn (G4)")                               \
+    X(OVERWRITE_TORN_TAIL, "the log goes on in place behind a torn tail (G2)")                     \
+    X(REUSE_POSITION, "a batch after a failed one takes its place in the same file (G3)")          \
+    X(GO_ON_AFTER_FAILED_MAKE, "a file takes batches although its successor may be on the disk")   \
+    X(IGNORE_CUT, "batches behind a file's cut are read")                                          \
+    X(IGNORE_CHAIN, "the hash of the batch before is not compared (G2)")                           \
+    X(REUSE_JOURNAL_EARLY, "a journal file is reused before its segments are synced")              \
+    X(SKIP_REDO, "the journal is not replayed")                                                    \
+    X(SKIP_REDO_SYNC, "replayed segments are not synced before the journal is reused")             \
+    X(FORGET_DIRECTORY_SYNC, "a new segment's name is not synced")                                 \
+    X(IGNORE_SYNC_ERROR, "a failed sync counts as one")                                            \
+    X(RETRY_SYNC, "a failed background sync is tried again as if nothing was lost")                \
+    X(IGNORE_WRITE_ERROR, "a failed segment write counts as done")
+
+#define FLAW_NUMBER(name, text) FLAW_NUMBER_##name,
+enum flaw_number { FLAW_TABLE(FLAW_NUMBER) FLAW_COUNT };
+#undef FLAW_NUMBER
+
+#define FLAW_BIT(name, text) FLAW_##name = 1u << FLAW_NUMBER_##name,
+enum flaw { FLAW_TABLE(FLAW_BIT) };
+#undef FLAW_BIT
+
+#endif

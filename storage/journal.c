@@ -1,0 +1,565 @@
+#include "storage/journal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/heap.h"
+#include "base/owner.h"
+#include "storage/flaws.h"
+#include "storage/paths.h"
+
+#define BUFFER_FIRST  (64u << 10)
+#define MAKE_RETRY_NS 1000000000
+#define FILL_PIECE    (256u << 10) /* zeros are written in pieces of this */
+#define NONE          (-1)
+
+struct journal_file {
+    struct io_file *file; /* NULL: the place is free */
+    uint64_t number;
+    uint64_t size;
+    uint64_t offset;       /* of the next record */
+    uint64_t first_record; /* number of the first record since it was last begun */
+    uint32_t pins;         /* covers with this file's bit */
+    uint32_t stuck;        /* of these, covers whose segment can no more be synced */
+    bool condemned;        /* a write failed */
+};
+
+/* One record: aligned memory and those who wait for it. */
+struct journal_buffer {
+    void *memory;
+    uint8_t *at; /* aligned in memory */
+    size_t capacity;
+    size_t used; /* 0: empty; else the head is counted */
+    uint32_t entries;
+    struct journal_wait *first;
+    struct journal_wait *last;
+};
+
+/* A new file, made by a worker. */
+struct journal_make {
+    struct io_work work;
+    bool busy;
+    struct path path;
+    struct path dir;
+    uint8_t store_id[16];
+    uint64_t number;
+    uint64_t size;
+    struct io_file *file;
+    enum err err;
+};
+
+struct journal {
+    struct io *io;
+    struct journal_options options;
+    struct journal_file files[JOURNAL_FILES_MAX];
+    int current; /* place of the file being filled, or NONE */
+    uint64_t file_next;
+    uint64_t record_next;
+
+    struct journal_buffer gather;
+    struct journal_buffer flight;
+    struct io_op write;
+    int write_file; /* where flight goes */
+    uint64_t write_offset;
+    size_t write_size;
+    size_t written;
+
+    struct journal_make make;
+    int64_t make_after_ns;
+};
+
+static void report(struct journal *j, const char *what, uint64_t number, enum err err)
+{
+    char text[160];
+
+    if (j->options.report == NULL)
+        return;
+    snprintf(text, sizeof text, "journal file %" PRIu64 ": %s: %s", number, what, err_text(err));
+    j->options.report(j->options.report_context, text);
+}
+
+/* ---- covers ------------------------------------------------------------------------------------
+ */
+
+static unsigned cover_bits(const struct journal_cover *cover)
+{
+    return (unsigned)(cover->flight | cover->held | cover->syncing);
+}
+
+static void retire_if_unused(struct journal *j, struct journal_file *file)
+{
+    if (file->file == NULL || !file->condemned || file->pins > 0)
+        return;
+    if (file - j->files == j->write_file)
+        return;
+    io_close(j->io, file->file);
+    file->file = NULL;
+}
+
+/* Replaces a cover's bits and keeps the files' counts right. */
+static void cover_set(struct journal *j, struct journal_cover *cover, struct journal_cover next)
+{
+    unsigned before = cover_bits(cover), after = cover_bits(&next);
+    unsigned stuck_before = cover->failed ? before : 0, stuck_after = next.failed ? after : 0;
+
+    *cover = next;
+    for (unsigned i = 0; i < JOURNAL_FILES_MAX; i++) {
+        struct journal_file *file = &j->files[i];
+        unsigned bit = 1u << i;
+
+        file->pins += !!(after & bit) - !!(before & bit);
+        file->stuck += !!(stuck_after & bit) - !!(stuck_before & bit);
+        assert(file->stuck <= file->pins);
+        if ((before & ~after) & bit)
+            retire_if_unused(j, file);
+    }
+}
+
+void journal_cover_keep(struct journal *journal, struct journal_cover *cover)
+{
+    struct journal_cover next = *cover;
+
+    next.held |= next.flight;
+    next.flight = 0;
+    cover_set(journal, cover, next);
+}
+
+void journal_cover_drop(struct journal *journal, struct journal_cover *cover)
+{
+    struct journal_cover next = *cover;
+
+    next.flight = 0;
+    cover_set(journal, cover, next);
+}
+
+void journal_cover_sync_begin(struct journal *journal, struct journal_cover *cover)
+{
+    struct journal_cover next = *cover;
+
+    assert(next.syncing == 0);
+    next.syncing = next.held;
+    next.held = 0;
+    cover_set(journal, cover, next);
+}
+
+void journal_cover_sync_end(struct journal *journal, struct journal_cover *cover, bool synced)
+{
+    struct journal_cover next = *cover;
+
+    if (!synced) {
+        next.held |= next.syncing;
+        next.failed = true;
+    }
+    next.syncing = 0;
+    cover_set(journal, cover, next);
+}
+
+/* ---- files -------------------------------------------------------------------------------------
+ */
+
+static bool file_free(const struct journal *j, int place)
+{
+    const struct journal_file *file = &j->files[place];
+
+    if (file->file == NULL || file->condemned || place == j->current || place == j->write_file)
+        return false;
+    return file->pins == 0 || (j->options.flaws & FLAW_REUSE_JOURNAL_EARLY);
+}
+
+/* The largest file that may be written over, or NONE. */
+static int find_free(const struct journal *j)
+{
+    int found = NONE;
+
+    for (int i = 0; i < (int)JOURNAL_FILES_MAX; i++)
+        if (file_free(j, i) && (found == NONE || j->files[i].size > j->files[found].size))
+            found = i;
+    return found;
+}
+
+static bool fits(const struct journal_file *file, uint64_t offset, size_t size)
+{
+    return offset + size <= file->size;
+}
+
+/* Whether a record of that size could be sent now. */
+static bool has_room(const struct journal *j, size_t size)
+{
+    int spare;
+
+    if (j->current != NONE && fits(&j->files[j->current], j->files[j->current].offset, size))
+        return true;
+    spare = find_free(j);
+    return spare != NONE && fits(&j->files[spare], JOURNAL_HEADER, size);
+}
+
+static void begin_file(struct journal *j, int place)
+{
+    j->current = place;
+    j->files[place].offset = JOURNAL_HEADER;
+    j->files[place].first_record = j->record_next;
+}
+
+/* Makes `current` a file with room for a record of that size. */
+static bool choose_file(struct journal *j, size_t size)
+{
+    int spare;
+
+    if (j->current != NONE && fits(&j->files[j->current], j->files[j->current].offset, size))
+        return true;
+    spare = find_free(j);
+    if (spare == NONE || !fits(&j->files[spare], JOURNAL_HEADER, size))
+        return false;
+    begin_file(j, spare);
+    return true;
+}
+
+/* Records below this number are needed no more. */
+static uint64_t clean_below(const struct journal *j)
+{
+    uint64_t clean = j->record_next;
+
+    for (int i = 0; i < (int)JOURNAL_FILES_MAX; i++) {
+        const struct journal_file *file = &j->files[i];
+
+        if (file->file != NULL && (file->pins > 0 || i == j->current) && file->first_record < clean)
+            clean = file->first_record;
+    }
+    return clean;
+}
+
+bool journal_wants_syncs(const struct journal *journal)
+{
+    for (int i = 0; i < (int)JOURNAL_FILES_MAX; i++)
+        if (i != journal->current && journal->files[i].pins > journal->files[i].stuck)
+            return true;
+    return false;
+}
+
+void journal_add_file(struct journal *journal, struct io_file *file, uint64_t number, uint64_t size)
+{
+    if (number >= journal->file_next)
+        journal->file_next = number + 1;
+    for (unsigned i = 0; i < JOURNAL_FILES_MAX; i++) {
+        if (journal->files[i].file != NULL)
+            continue;
+        journal->files[i] = (struct journal_file){.file = file, .number = number, .size = size};
+        return;
+    }
+    io_close(journal->io, file);
+}
+
+/* ---- new files ---------------------------------------------------------------------------------
+ */
+
+static enum err fill(struct io *io, struct io_file *file, const uint8_t *zeros, uint64_t size)
+{
+    enum err err = OK;
+
+    for (uint64_t offset = 0; err == OK && offset < size; offset += FILL_PIECE) {
+        uint64_t rest = size - offset;
+
+        err =
+            io_write_all(io, file, offset, bytes_of(zeros, rest < FILL_PIECE ? rest : FILL_PIECE));
+    }
+    return err;
+}
+
+static uint8_t *aligned_in(void *memory)
+{
+    return (uint8_t *)(((uintptr_t)memory + JOURNAL_BLOCK - 1) & ~(uintptr_t)(JOURNAL_BLOCK - 1));
+}
+
+/* The header comes last: a file that has one is whole. */
+static enum err make_file(struct io *io, struct journal_make *make)
+{
+    void *memory = heap_take(FILL_PIECE + JOURNAL_BLOCK);
+    uint8_t *at = aligned_in(memory);
+    enum err err = io_allocate(io, make->file, 0, make->size);
+
+    if (err == ERR_UNSUPPORTED)
+        err = OK;
+    if (err == OK)
+        err = fill(io, make->file, at, make->size);
+    if (err == OK)
+        err = io_sync(io, make->file);
+    journal_header_write(at, make->store_id, make->number);
+    if (err == OK)
+        err = io_write_all(io, make->file, 0, bytes_of(at, JOURNAL_HEADER));
+    if (err == OK)
+        err = io_sync(io, make->file);
+    if (err == OK)
+        err = io_sync_dir(io, make->dir.text);
+    heap_give(memory);
+    return err;
+}
+
+static void make_run(struct io_work *work, struct io *io)
+{
+    struct journal_make *make = owner_of(work, struct journal_make, work);
+
+    make->err =
+        io_open(io, make->path.text, IO_READ | IO_WRITE | IO_CREATE | IO_DIRECT, &make->file);
+    if (make->err != OK)
+        return;
+    make->err = make_file(io, make);
+    if (make->err == OK)
+        return;
+    io_close(io, make->file);
+    make->file = NULL;
+    (void)io_unlink(io, make->path.text); /* what is left is replaced at the next start */
+}
+
+static void make_done(struct io_work *work)
+{
+    struct journal_make *make = owner_of(work, struct journal_make, work);
+    struct journal *j = owner_of(make, struct journal, make);
+
+    make->busy = false;
+    if (make->err == OK) {
+        journal_add_file(j, make->file, make->number, make->size);
+        return;
+    }
+    report(j, "cannot be made, small batches are synced one by one", make->number, make->err);
+    j->make_after_ns = io_now(j->io) + MAKE_RETRY_NS;
+}
+
+static unsigned count_files(const struct journal *j)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < JOURNAL_FILES_MAX; i++)
+        count += j->files[i].file != NULL;
+    return count;
+}
+
+/* Has the next file made in time: when the current one is half full and none is free. */
+static void see_to_files(struct journal *j)
+{
+    const struct journal_file *current = j->current == NONE ? NULL : &j->files[j->current];
+    struct journal_make *make = &j->make;
+    unsigned count;
+
+    if (make->busy || (current != NULL && current->offset < current->size / 2))
+        return;
+    if (find_free(j) != NONE || io_now(j->io) < j->make_after_ns)
+        return;
+    count = count_files(j);
+    if (count == JOURNAL_FILES_MAX)
+        return;
+
+    make->busy = true;
+    make->number = j->file_next++;
+    make->size = j->options.file_size;
+    if (count == 0 && make->size > JOURNAL_FIRST_SIZE)
+        make->size = JOURNAL_FIRST_SIZE;
+    make->path = path_journal(j->options.dir, make->number);
+    make->dir = path_in(j->options.dir, "journal");
+    memcpy(make->store_id, j->options.store_id, 16);
+    make->file = NULL;
+    io_work(j->io, &make->work);
+}
+
+/* ---- buffers -----------------------------------------------------------------------------------
+ */
+
+static void buffer_free(struct journal_buffer *buffer)
+{
+    heap_give(buffer->memory);
+    *buffer = (struct journal_buffer){};
+}
+
+/* Room for a record of `size` bytes. */
+static void buffer_grow(struct journal_buffer *buffer, size_t size)
+{
+    size_t capacity = buffer->capacity > 0 ? buffer->capacity : BUFFER_FIRST;
+    void *memory;
+    uint8_t *at;
+
+    if (size <= buffer->capacity)
+        return;
+    while (capacity < size)
+        capacity *= 2;
+    memory = heap_take(capacity + JOURNAL_BLOCK);
+    at = aligned_in(memory);
+    if (buffer->used > 0)
+        memcpy(at, buffer->at, buffer->used);
+    heap_give(buffer->memory);
+    buffer->memory = memory;
+    buffer->at = at;
+    buffer->capacity = capacity;
+}
+
+/* Empties the buffer and tells those who waited. */
+static void buffer_tell(struct journal_buffer *buffer, bool durable)
+{
+    struct journal_wait *wait = buffer->first;
+
+    buffer->used = 0;
+    buffer->entries = 0;
+    buffer->first = NULL;
+    buffer->last = NULL;
+    while (wait != NULL) {
+        struct journal_wait *next = wait->next;
+
+        wait->next = NULL;
+        wait->done(wait, durable);
+        wait = next;
+    }
+}
+
+bool journal_add(struct journal *journal, const struct journal_entry *entry,
+                 struct journal_wait *wait)
+{
+    struct journal_buffer *b = &journal->gather;
+    size_t used = b->used > 0 ? b->used : JOURNAL_RECORD_HEAD;
+    size_t used_then = used + journal_entry_size(entry->bytes.size);
+    size_t size = journal_record_size(used_then);
+
+    if (size > JOURNAL_GATHER_MAX || !has_room(journal, size))
+        return false;
+
+    buffer_grow(b, size);
+    journal_entry_write(b->at + used, entry);
+    b->used = used_then;
+    b->entries++;
+    wait->next = NULL;
+    if (b->last != NULL)
+        b->last->next = wait;
+    else
+        b->first = wait;
+    b->last = wait;
+    return true;
+}
+
+/* ---- writing -----------------------------------------------------------------------------------
+ */
+
+static void write_rest(struct journal *j)
+{
+    struct journal_file *file = &j->files[j->write_file];
+
+    io_write_durable(j->io, &j->write, file->file, j->write_offset + j->written,
+                     bytes_of(j->flight.at + j->written, j->write_size - j->written));
+}
+
+static void write_ended(struct journal *j, bool durable)
+{
+    struct journal_file *file = &j->files[j->write_file];
+
+    j->write_file = NONE;
+    if (!durable) {
+        file->condemned = true;
+        if (j->current == file - j->files)
+            j->current = NONE;
+        report(j, "a write failed, it takes no more", file->number, ERR_IO);
+    }
+    buffer_tell(&j->flight, durable);
+    retire_if_unused(j, file);
+}
+
+static void write_done(struct io_op *op, int64_t result)
+{
+    struct journal *j = owner_of(op, struct journal, write);
+
+    if (result <= 0) {
+        write_ended(j, false);
+        return;
+    }
+    /* After a short write the block it ended in is written again whole: the same bytes. */
+    j->written += (size_t)result;
+    if (j->written < j->write_size) {
+        j->written &= ~(size_t)(JOURNAL_BLOCK - 1);
+        write_rest(j);
+        return;
+    }
+    write_ended(j, true);
+}
+
+static void mark_covers(struct journal *j, struct journal_wait *wait)
+{
+    for (; wait != NULL; wait = wait->next) {
+        struct journal_cover next = *wait->cover;
+
+        next.flight = (uint16_t)(1u << j->current);
+        cover_set(j, wait->cover, next);
+    }
+}
+
+static void send(struct journal *j)
+{
+    struct journal_buffer empty = j->flight;
+    struct journal_file *file;
+    struct journal_record record;
+
+    assert(empty.used == 0);
+    if (!choose_file(j, journal_record_size(j->gather.used))) {
+        buffer_tell(&j->gather, false); /* the file it was meant for failed meanwhile */
+        return;
+    }
+    j->flight = j->gather;
+    j->gather = empty;
+
+    file = &j->files[j->current];
+    mark_covers(j, j->flight.first);
+    record.entry_count = j->flight.entries;
+    record.number = j->record_next++;
+    record.clean = clean_below(j);
+    journal_record_seal(j->flight.at, j->flight.used, j->options.store_id, &record);
+
+    j->write_file = j->current;
+    j->write_offset = file->offset;
+    j->write_size = record.size;
+    j->written = 0;
+    file->offset += record.size;
+    write_rest(j);
+}
+
+void journal_flush(struct journal *journal)
+{
+    if (journal->gather.used > 0 && journal->write_file == NONE)
+        send(journal);
+    see_to_files(journal);
+}
+
+/* ---- life --------------------------------------------------------------------------------------
+ */
+
+struct journal *journal_create(struct io *io, const struct journal_options *options)
+{
+    struct journal *j = HEAP_NEW(struct journal);
+
+    assert(options->file_size >= 4 * JOURNAL_BLOCK);
+    assert(options->file_size % JOURNAL_BLOCK == 0);
+
+    j->io = io;
+    j->options = *options;
+    j->current = NONE;
+    j->write_file = NONE;
+    j->record_next = options->boot << 32 | 1;
+    j->write.done = write_done;
+    j->make.work.run = make_run;
+    j->make.work.done = make_done;
+    return j;
+}
+
+bool journal_idle(const struct journal *journal)
+{
+    return journal->gather.used == 0 && journal->write_file == NONE && !journal->make.busy;
+}
+
+void journal_forget(struct journal *journal)
+{
+    buffer_free(&journal->gather);
+    buffer_free(&journal->flight);
+    heap_give(journal);
+}
+
+void journal_destroy(struct journal *journal)
+{
+    assert(journal_idle(journal));
+    for (unsigned i = 0; i < JOURNAL_FILES_MAX; i++)
+        if (journal->files[i].file != NULL)
+            io_close(journal->io, journal->files[i].file);
+    journal_forget(journal);
+}

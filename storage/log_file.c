@@ -1,0 +1,129 @@
+#include "storage/log_file.h"
+
+#include "base/heap.h"
+#include "base/owner.h"
+#include "storage/flaws.h"
+#include "storage/store.h"
+
+static void sync_done(struct io_op *op, int64_t result)
+{
+    struct log_file *file = owner_of(op, struct log_file, sync);
+    struct store *store = file->log->store;
+    bool background = file->background;
+    bool synced = result >= 0 || store_flaw(store, FLAW_IGNORE_SYNC_ERROR);
+
+    if (!synced && background && store_flaw(store, FLAW_RETRY_SYNC)) {
+        file->cover.held |= file->cover.syncing;
+        synced = true;
+    }
+    if (background) {
+        assert(store->syncs > 0);
+        store->syncs--;
+    }
+    file->syncing = false;
+    file->background = false;
+
+    journal_cover_sync_end(store->journal, &file->cover, synced);
+    if (!synced) {
+        file->condemned = true;
+        store_note_doubt(store, file->log->id);
+        store_report(
+            store,
+            "log %016llx, segment %016llx: sync failed (%s): no more is written to it, and "
+            "the journal keeps its batches until the next start",
+            (unsigned long long)file->log->id, (unsigned long long)file->id,
+            err_text(err_of_errno((int)-result)));
+    } else if (file->cover.held != 0) {
+        log_file_dirty(file);
+    }
+    log_sync_ended(file->log, file, background, synced);
+}
+
+struct log_file *log_file_create(struct log *log, struct io_file *file, uint64_t id)
+{
+    struct log_file *f = HEAP_NEW(struct log_file);
+
+    f->log = log;
+    f->file = file;
+    f->id = id;
+    f->end = SEGMENT_HEADER;
+    f->placed = SEGMENT_HEADER;
+    f->sync.done = sync_done;
+    return f;
+}
+
+void log_file_destroy(struct log_file *file)
+{
+    assert(!file->syncing);
+    assert(!file->dirty);
+    io_close(file->log->store->io, file->file);
+    heap_give(file);
+}
+
+void log_file_dirty(struct log_file *file)
+{
+    struct store *store = file->log->store;
+
+    if (file->dirty || file->syncing || file->condemned || file->cover.held == 0)
+        return;
+    file->dirty = true;
+    file->dirty_next = NULL;
+    if (store->dirty_last != NULL)
+        store->dirty_last->dirty_next = file;
+    else
+        store->dirty_first = file;
+    store->dirty_last = file;
+}
+
+void log_file_sync(struct log_file *file, bool background)
+{
+    struct store *store = file->log->store;
+
+    assert(!file->syncing);
+    assert(!file->condemned); /* no later sync of it is believed */
+
+    if (background)
+        store->syncs++;
+    file->syncing = true;
+    file->background = background;
+    journal_cover_sync_begin(store->journal, &file->cover);
+    io_fsync(store->io, &file->sync, file->file);
+}
+
+/* ---- making
+ * -------------------------------------------------------------------------------------- */
+
+static enum err make_in(struct segment_make *make, struct io *io)
+{
+    struct store *store = make->store;
+    uint8_t at[SEGMENT_HEADER];
+    enum err err = io_allocate(io, make->file, 0, make->space);
+
+    if (err == ERR_UNSUPPORTED)
+        err = OK;
+    segment_header_write(at, &make->header);
+    if (err == OK)
+        err = io_write_all(io, make->file, 0, bytes_of(at, sizeof at));
+    if (err == OK)
+        err = io_sync(io, make->file);
+    if (err == OK && !store_flaw(store, FLAW_FORGET_DIRECTORY_SYNC))
+        err = io_sync_dir(io, path_log(store->dir, make->header.log_id).text);
+    if (err == OK && make->trim != NULL)
+        (void)io_truncate(io, make->trim, make->trim_size); /* costs space, nothing else */
+    return err;
+}
+
+void segment_make(struct segment_make *make, struct io *io)
+{
+    struct path path = path_segment(make->store->dir, make->header.log_id, make->header.file_id);
+
+    make->err = io_open(io, path.text, IO_READ | IO_WRITE | IO_CREATE, &make->file);
+    if (make->err != OK)
+        return;
+    make->err = make_in(make, io);
+    if (make->err == OK)
+        return;
+    io_close(io, make->file);
+    make->file = NULL;
+    (void)io_unlink(io, path.text); /* recovery passes over what is left */
+}

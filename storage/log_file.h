@@ -1,0 +1,63 @@
+/*
+ * log_file: one open segment of a log: where its next batch goes, and its syncs. At most one sync
+ * is in flight per file. A sync that fails condemns the file: nothing is written to it any more,
+ * and no later sync of it is believed.
+ */
+#ifndef STORAGE_LOG_FILE_H
+#define STORAGE_LOG_FILE_H
+
+#include "base/io.h"
+#include "storage/journal.h"
+#include "storage/segment.h"
+
+struct store;
+struct log;
+
+struct log_file {
+    struct log *log;
+    struct io_file *file;
+    uint64_t id;
+    uint64_t end;    /* behind the last durable batch */
+    uint64_t placed; /* behind the last byte ever handed to a write: a position is written once */
+    uint64_t allocated; /* size of the file */
+    struct journal_cover cover;
+    struct io_op sync;
+    struct log_file *dirty_next;
+    bool dirty;      /* in the store's list of files to sync */
+    bool syncing;    /* until its end has been taken note of */
+    bool background; /* the sync in flight is the store's */
+    bool condemned;
+    bool ended; /* a file after it has been begun, which may name this end even if its making failed */
+};
+
+struct log_file *log_file_create(struct log *log, struct io_file *file, uint64_t id);
+/* Closes the file; no operation may be in flight. */
+void log_file_destroy(struct log_file *file);
+
+/* Its cover holds something: the store will sync it when the journal wants it. */
+void log_file_dirty(struct log_file *file);
+/* Starts a sync; none may be in flight. The log hears log_sync_ended. */
+void log_file_sync(struct log_file *file, bool background);
+
+/*
+ * A new segment, made on a worker or in a blocking call: created, its space allocated, its header
+ * and its directory synced. On failure nothing is open and the file is removed if that is possible;
+ * what may be left has no batch and its id is not used again.
+ */
+struct segment_make {
+    struct io_work work;
+    struct store *store;
+    struct log *log;
+    struct segment_header header;
+    uint64_t space;
+    /* The file before, to give back the space behind its end; NULL: leave it. */
+    struct io_file *trim;
+    uint64_t trim_size;
+
+    struct io_file *file; /* OK: open, the caller's */
+    enum err err;
+};
+
+void segment_make(struct segment_make *make, struct io *io);
+
+#endif

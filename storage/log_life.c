@@ -1,0 +1,260 @@
+/* Opening, reading and closing of logs; log.c has the way of a batch. */
+#include <errno.h>
+
+#include "base/heap.h"
+#include "storage/flaws.h"
+#include "storage/log.h"
+#include "storage/redo.h"
+#include "storage/store.h"
+
+/* ---- making ---------------------------------------------------------------------------------- */
+
+struct probe {
+    struct store *store;
+    uint64_t log_id;
+    bool found;
+    enum err err;
+};
+
+/*
+ * A segment whose header is zeros was never finished and holds nothing. Any other makes the log exist,
+ * and whoever is told so relies on it: so it is written and synced anew, as what is seen here may be in
+ * memory only.
+ */
+static void probe_segment(void *context, const char *name, bool directory)
+{
+    struct probe *probe = context;
+    struct io *io = probe->store->io;
+    struct segment_header header;
+    uint8_t at[SEGMENT_HEADER];
+    struct io_file *file;
+    uint64_t file_id;
+
+    if (directory || probe->err != OK || !path_read_segment(name, &file_id))
+        return;
+    probe->err = io_open(io, path_segment(probe->store->dir, probe->log_id, file_id).text,
+                         IO_READ | IO_WRITE, &file);
+    if (probe->err != OK)
+        return;
+    probe->err = io_read_all(io, file, 0, at, sizeof at);
+    if (probe->err == OK && segment_header_read(at, &header) != ERR_NOT_FOUND) {
+        probe->found = true;
+        probe->err = io_write_all(io, file, 0, bytes_of(at, sizeof at));
+        if (probe->err == OK)
+            probe->err = io_sync(io, file);
+    }
+    io_close(io, file);
+}
+
+enum err log_prepare(struct store *store, uint64_t log_id, const uint8_t incarnation[16])
+{
+    struct path path = path_log(store->dir, log_id);
+    struct probe probe = {.store = store, .log_id = log_id};
+    struct segment_make make = {.store = store};
+    enum err err = io_mkdir(store->io, path.text);
+
+    if (err == OK)
+        err = io_list(store->io, path.text, probe_segment, &probe);
+    if (err == OK)
+        err = probe.err;
+    if (err != OK)
+        return err;
+    if (probe.found) {
+        err = io_sync_dir(store->io, path.text);
+        if (err == OK)
+            err = io_sync_dir(store->io, path_in(store->dir, "logs").text);
+        return err != OK ? err : ERR_EXISTS;
+    }
+
+    make.header.log_id = log_id;
+    make.header.file_id = store_file_id(store);
+    memcpy(make.header.incarnation, incarnation, 16);
+    make.space = segment_space(0, SEGMENT_HEADER, store->options.segment_size);
+    segment_make(&make, store->io);
+    if (make.err != OK)
+        return make.err;
+    io_close(store->io, make.file);
+    if (store_flaw(store, FLAW_FORGET_DIRECTORY_SYNC))
+        return OK;
+    return io_sync_dir(store->io, path_in(store->dir, "logs").text);
+}
+
+/* ---- opening -----------------------------------------------------------------------------------
+ */
+
+static struct log *log_create(struct store *store, uint64_t log_id)
+{
+    struct log *log = HEAP_NEW(struct log);
+
+    log->store = store;
+    log->id = log_id;
+    log_flight_init(log);
+    return log;
+}
+
+void log_add_file(struct log *log, struct log_file *file)
+{
+    log->files = heap_resize(log->files, (log->file_count + 1) * sizeof log->files[0]);
+    log->files[log->file_count++] = file;
+}
+
+/* The next start would do this for all logs. */
+static enum err redo_log(struct store *store, uint64_t log_id)
+{
+    struct redo redo;
+    enum err err = redo_begin(&redo, store->io, store->dir, store->node.store_id);
+
+    if (err != OK)
+        return err;
+    redo.flaws = store->options.flaws;
+    redo.one_log = true;
+    redo.log_id = log_id;
+    err = redo_run(&redo);
+    redo_end(&redo);
+    return err;
+}
+
+enum err log_open(struct store *store, uint64_t log_id, const struct log_recovery *recovery,
+                  const struct log_events *events, void *owner, struct log **log)
+{
+    struct log *opened;
+    enum err err;
+
+    if (table_find(&store->logs, bytes_of(&log_id, sizeof log_id)) != NULL)
+        return ERR_BUSY;
+
+    opened = log_create(store, log_id);
+    err = store_doubts(store, log_id) ? redo_log(store, log_id) : OK;
+    if (err == OK)
+        err = recovery_run(opened, recovery);
+    if (err != OK) {
+        log_destroy(opened);
+        return err;
+    }
+    opened->appended = opened->durable;
+    opened->events = *events;
+    opened->owner = owner;
+    table_add(&store->logs, opened);
+    *log = opened;
+    return OK;
+}
+
+/* ---- closing -----------------------------------------------------------------------------------
+ */
+
+void log_close(struct log *log)
+{
+    struct store *store = log->store;
+
+    assert(!log->closed);
+    log->closed = true;
+    log_gather_drop(log);
+    log_flight_drop(log);
+    log->closing_next = store->closing;
+    store->closing = log;
+}
+
+/* Whether a closed log's file needs nothing any more; starts the sync that it may still need. */
+static bool file_done(struct log *log, struct log_file *file)
+{
+    if (file->syncing)
+        return false;
+    if (file->condemned || file->cover.held == 0)
+        return true;
+    if (log->removed != NULL) { /* nobody will read it: the journal need not wait for it */
+        journal_cover_sync_begin(log->store->journal, &file->cover);
+        journal_cover_sync_end(log->store->journal, &file->cover, true);
+        return true;
+    }
+    if (log->store->syncs < STORE_SYNCS_MAX)
+        log_file_sync(file, true);
+    return false;
+}
+
+bool log_closing_done(struct log *log)
+{
+    bool done = log->phase == LOG_IDLE && !log->sending;
+
+    for (uint32_t i = 0; i < log->file_count && log->phase == LOG_IDLE; i++)
+        done = file_done(log, log->files[i]) && done;
+    return done;
+}
+
+void log_destroy(struct log *log)
+{
+    assert(log->phase == LOG_IDLE);
+    for (uint32_t i = 0; i < log->file_count; i++)
+        log_file_destroy(log->files[i]);
+    log_forget(log);
+}
+
+void log_forget(struct log *log)
+{
+    buf_deinit(&log->gather);
+    buf_deinit(&log->flight.bytes);
+    heap_give(log->make);
+    heap_give(log->files);
+    heap_give(log);
+}
+
+/* ---- looking -----------------------------------------------------------------------------------
+ */
+
+const uint8_t *log_incarnation(const struct log *log)
+{
+    return log->incarnation;
+}
+
+uint64_t log_appended(const struct log *log)
+{
+    return log->appended;
+}
+
+uint64_t log_durable(const struct log *log)
+{
+    return log->durable;
+}
+
+uint64_t log_term_last(const struct log *log)
+{
+    return log->appended > log->durable ? log->flight.term : log->durable_term;
+}
+
+uint64_t log_bytes(const struct log *log)
+{
+    uint64_t bytes = 0;
+
+    for (uint32_t i = 0; i < log->file_count; i++)
+        bytes += log->files[i]->allocated;
+    return bytes;
+}
+
+/* The file and how much of `size` bytes at `place` is durable. */
+static struct log_file *locate(struct log *log, log_place place, size_t *size, uint64_t *offset)
+{
+    struct log_file *file;
+
+    assert(place >> 32 < log->file_count);
+    file = log->files[place >> 32];
+    *offset = place & UINT32_MAX;
+    assert(*offset <= file->end);
+    if (*size > file->end - *offset)
+        *size = file->end - *offset;
+    return file;
+}
+
+int64_t log_read_now(struct log *log, log_place place, void *at, size_t size)
+{
+    uint64_t offset;
+    struct log_file *file = locate(log, place, &size, &offset);
+
+    return io_read_now(log->store->io, file->file, offset, at, size);
+}
+
+void log_read(struct log *log, struct io_op *op, log_place place, void *at, size_t size)
+{
+    uint64_t offset;
+    struct log_file *file = locate(log, place, &size, &offset);
+
+    io_read(log->store->io, op, file->file, offset, at, size);
+}

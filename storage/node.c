@@ -1,0 +1,94 @@
+#include "storage/node.h"
+
+#include "storage/hash.h"
+#include "storage/le.h"
+#include "storage/paths.h"
+
+#define VERSION 1u
+
+static const uint8_t magic[8] = {'M', 'R', 'n', 'o', 'd', 'e', '0', '1'};
+
+enum {
+    AT_CHECKSUM = 0,
+    AT_MAGIC = 8,
+    AT_VERSION = 16,
+    AT_FEATURES = 20,
+    AT_STORE_ID = 24,
+    AT_BOOT = 40,
+};
+
+static uint64_t checksum(const uint8_t at[NODE_SIZE])
+{
+    return hash_64(bytes_of(at + AT_MAGIC, NODE_SIZE - AT_MAGIC));
+}
+
+void node_write(uint8_t at[NODE_SIZE], const struct node *node)
+{
+    memset(at, 0, NODE_SIZE);
+    memcpy(at + AT_MAGIC, magic, sizeof magic);
+    le_put_u32(at + AT_VERSION, VERSION);
+    le_put_u32(at + AT_FEATURES, 0);
+    memcpy(at + AT_STORE_ID, node->store_id, 16);
+    le_put_u64(at + AT_BOOT, node->boot);
+    le_put_u64(at + AT_CHECKSUM, checksum(at));
+}
+
+enum err node_read(const uint8_t at[NODE_SIZE], struct node *node)
+{
+    if (le_u64(at + AT_CHECKSUM) != checksum(at))
+        return ERR_CORRUPT;
+    if (memcmp(at + AT_MAGIC, magic, sizeof magic) != 0)
+        return ERR_CORRUPT;
+    if (le_u32(at + AT_VERSION) != VERSION || le_u32(at + AT_FEATURES) != 0)
+        return ERR_VERSION;
+
+    memcpy(node->store_id, at + AT_STORE_ID, 16);
+    node->boot = le_u64(at + AT_BOOT);
+    return OK;
+}
+
+enum err node_load(struct io *io, const char *dir, struct node *node)
+{
+    uint8_t at[NODE_SIZE];
+    struct io_file *file;
+    enum err err = io_open(io, path_in(dir, "node").text, IO_READ, &file);
+
+    if (err != OK)
+        return err;
+    err = io_read_all(io, file, 0, at, sizeof at);
+    io_close(io, file);
+    return err != OK ? err : node_read(at, node);
+}
+
+static enum err save_as(struct io *io, const char *path, const struct node *node)
+{
+    uint8_t at[NODE_SIZE];
+    struct io_file *file;
+    enum err err;
+
+    err = io_unlink(io, path); /* left by a start that was cut short */
+    if (err != OK && err != ERR_NOT_FOUND)
+        return err;
+    err = io_open(io, path, IO_READ | IO_WRITE | IO_CREATE, &file);
+    if (err != OK)
+        return err;
+
+    node_write(at, node);
+    err = io_write_all(io, file, 0, bytes_of(at, sizeof at));
+    if (err == OK)
+        err = io_sync(io, file);
+    io_close(io, file);
+    return err;
+}
+
+enum err node_save(struct io *io, const char *dir, const struct node *node)
+{
+    struct path new = path_in(dir, "node.new");
+    enum err err = save_as(io, new.text, node);
+
+    if (err == OK)
+        err = io_rename(io, new.text, path_in(dir, "node").text);
+    if (err == OK)
+        err = io_sync_dir(io, dir);
+    return err;
+}

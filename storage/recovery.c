@@ -1,0 +1,484 @@
+/*
+ * Recovery of one log: its files are walked in the order of their ids. Where a file ends is said by
+ * the files after it (the cut in their headers), for the last one by its own bytes
+ * (storage/segment.h). Nothing is changed until the walk is over; then the end of the log is
+ * written and synced anew, because what was read may have come from memory and not from the disk.
+ */
+#include "base/heap.h"
+#include "storage/flaws.h"
+#include "storage/hash.h"
+#include "storage/store.h"
+
+#define WINDOW_FIRST (256u << 10)
+
+/* A file while it is recovered. */
+struct part {
+    uint64_t id;
+    struct io_file *file; /* NULL once a log_file has taken it */
+    uint64_t size;
+    struct segment_header header;
+    bool header_sound; /* as read */
+    bool header_known; /* sound, or told by the first batch */
+    bool empty;        /* never used */
+};
+
+struct walk {
+    struct log *log;
+    const struct log_recovery *recovery;
+    struct part *parts;
+    unsigned part_count;
+
+    /* The file's bytes in memory. */
+    uint8_t *window;
+    size_t window_capacity;
+    uint64_t window_offset;
+    size_t window_size;
+
+    /* What comes next. */
+    uint64_t index;
+    struct log_hash previous;
+    uint64_t term;
+
+    /* The last batch that was handed out. */
+    unsigned last_part;
+    uint64_t last_position;
+    uint32_t last_size;
+
+    bool ends_clean; /* the last file can be continued at `position` */
+    uint64_t position;
+};
+
+/* ---- the files ---------------------------------------------------------------------------------
+ */
+
+static void found_segment(void *context, const char *name, bool directory)
+{
+    struct walk *walk = context;
+    uint64_t id;
+
+    if (directory || !path_read_segment(name, &id))
+        return;
+    walk->parts = heap_resize(walk->parts, (walk->part_count + 1) * sizeof walk->parts[0]);
+    walk->parts[walk->part_count++] = (struct part){.id = id};
+}
+
+static enum err read_header(struct walk *walk, struct part *part)
+{
+    struct store *store = walk->log->store;
+    uint8_t at[SEGMENT_HEADER];
+    enum err err = io_open(store->io, path_segment(store->dir, walk->log->id, part->id).text,
+                           IO_READ | IO_WRITE, &part->file);
+
+    if (err == OK)
+        err = io_size(store->io, part->file, &part->size);
+    if (err == OK)
+        err = io_read_all(store->io, part->file, 0, at, sizeof at);
+    if (err != OK)
+        return err;
+
+    err = segment_header_read(at, &part->header);
+    if (err == ERR_VERSION)
+        return err;
+    part->header_sound =
+        err == OK && part->header.log_id == walk->log->id && part->header.file_id == part->id;
+    part->header_known = part->header_sound;
+    part->empty = err == ERR_NOT_FOUND; /* so far */
+    return OK;
+}
+
+static const uint8_t *known_incarnation(const struct walk *walk)
+{
+    for (unsigned i = 0; i < walk->part_count; i++)
+        if (walk->parts[i].header_sound)
+            return walk->parts[i].header.incarnation;
+    return NULL;
+}
+
+static bool all_zeros(struct bytes b)
+{
+    return b.size == 0 || (b.at[0] == 0 && memcmp(b.at, b.at + 1, b.size - 1) == 0);
+}
+
+/* Without a sound header: what the file's first batch says about it. */
+static enum err rebuild_header(struct walk *walk, struct part *part)
+{
+    struct segment_batch batch;
+    uint8_t *bytes = heap_take(part->size);
+    enum err err = io_read_all(walk->log->store->io, part->file, 0, bytes, part->size);
+
+    if (err == OK && part->empty)
+        part->empty = all_zeros(bytes_of(bytes, part->size));
+    if (err == OK && !part->empty &&
+        segment_find_batch(bytes_of(bytes, part->size), part->id, known_incarnation(walk), &batch,
+                           part->header.incarnation) == OK) {
+        part->header.last_index = batch.view.index - 1;
+        part->header.last_hash = batch.previous;
+        part->header_known = true;
+    }
+    heap_give(bytes);
+    return err;
+}
+
+static enum err find_incarnation(struct walk *walk)
+{
+    for (unsigned i = 0; i < walk->part_count; i++) {
+        if (!walk->parts[i].header_known)
+            continue;
+        memcpy(walk->log->incarnation, walk->parts[i].header.incarnation, 16);
+        return OK;
+    }
+    for (unsigned i = 0; i < walk->part_count; i++)
+        if (!walk->parts[i].empty)
+            return ERR_CORRUPT;
+    return ERR_NOT_FOUND; /* its making was cut short */
+}
+
+static enum err open_parts(struct walk *walk)
+{
+    struct store *store = walk->log->store;
+    enum err err =
+        io_list(store->io, path_log(store->dir, walk->log->id).text, found_segment, walk);
+
+    for (unsigned i = 0; err == OK && i < walk->part_count; i++)
+        err = read_header(walk, &walk->parts[i]);
+    for (unsigned i = 0; err == OK && i < walk->part_count; i++)
+        if (!walk->parts[i].header_sound)
+            err = rebuild_header(walk, &walk->parts[i]);
+    return err != OK ? err : find_incarnation(walk);
+}
+
+/* Where the files after `part` say that it ends; false: they do not, it is the last that counts. */
+static bool find_cut(const struct walk *walk, unsigned part, uint64_t *index, struct log_hash *hash)
+{
+    bool found = false;
+
+    if (store_flaw(walk->log->store, FLAW_IGNORE_CUT))
+        return false;
+    for (unsigned i = part + 1; i < walk->part_count; i++) {
+        const struct part *later = &walk->parts[i];
+
+        if (!later->header_known || (found && later->header.last_index >= *index))
+            continue;
+        *index = later->header.last_index;
+        *hash = later->header.last_hash;
+        found = true;
+    }
+    return found;
+}
+
+/* ---- reading -----------------------------------------------------------------------------------
+ */
+
+/* The file's bytes from `position`, at least `need` of them unless the file ends before. */
+static enum err window_at(struct walk *walk, const struct part *part, uint64_t position,
+                          size_t need, struct bytes *b)
+{
+    uint64_t rest = part->size > position ? part->size - position : 0;
+    enum err err = OK;
+
+    if (need > rest)
+        need = rest;
+    if (need == 0) {
+        *b = bytes_of(NULL, 0);
+        return OK;
+    }
+    if (position < walk->window_offset ||
+        position + need > walk->window_offset + walk->window_size) {
+        size_t size = need > WINDOW_FIRST ? need : WINDOW_FIRST;
+
+        if (size > rest)
+            size = rest;
+        if (size > walk->window_capacity) {
+            heap_give(walk->window);
+            walk->window = heap_take(size);
+            walk->window_capacity = size;
+        }
+        walk->window_offset = position;
+        walk->window_size = 0;
+        err = io_read_all(walk->log->store->io, part->file, position, walk->window, size);
+        if (err == OK)
+            walk->window_size = size;
+    }
+    if (err == OK)
+        *b = bytes_of(walk->window + (position - walk->window_offset),
+                      walk->window_offset + walk->window_size - position);
+    return err;
+}
+
+static void window_forget(struct walk *walk)
+{
+    walk->window_offset = 0;
+    walk->window_size = 0;
+}
+
+/* Whether the file holds nothing but zeros from `position`, without having it all in memory. */
+static enum err only_zeros(struct walk *walk, const struct part *part, uint64_t position,
+                           bool *zeros)
+{
+    enum err err = OK;
+
+    *zeros = true;
+    while (err == OK && *zeros && position < part->size) {
+        struct bytes b;
+
+        err = window_at(walk, part, position, 1, &b);
+        if (err != OK)
+            break;
+        *zeros = all_zeros(b);
+        position += b.size;
+    }
+    return err;
+}
+
+/* ---- walking -----------------------------------------------------------------------------------
+ */
+
+static void hand_out(struct walk *walk, unsigned part, uint64_t position,
+                     const struct segment_batch *batch)
+{
+    struct log_batch view = batch->view;
+
+    view.records_place = (uint64_t)part << 32 | (position + BATCH_HEAD);
+    walk->index = view.index + 1;
+    walk->previous = view.hash;
+    walk->term = view.term;
+    walk->last_part = part;
+    walk->last_position = position;
+    walk->last_size = batch->size;
+    walk->recovery->batch(walk->recovery->context, &view);
+}
+
+static void lose(struct walk *walk, uint64_t index_next, struct log_hash previous, uint64_t bytes)
+{
+    walk->recovery->lost(walk->recovery->context, walk->index, index_next - 1, bytes);
+    walk->index = index_next;
+    walk->previous = previous;
+}
+
+/* What is expected at walk->position of a file. */
+static struct segment_place place_of(const struct walk *walk, const struct part *part,
+                                     uint64_t index_cut)
+{
+    return (struct segment_place){
+        .file_id = part->id,
+        .position = walk->position,
+        .incarnation = walk->log->incarnation,
+        .index = walk->index,
+        .previous = walk->previous,
+        .index_cut = index_cut,
+        .ignore_previous = store_flaw(walk->log->store, FLAW_IGNORE_CHAIN),
+    };
+}
+
+static enum err read_batch(struct walk *walk, const struct part *part,
+                           const struct segment_place *place, struct segment_batch *batch)
+{
+    struct bytes b;
+    uint32_t size;
+    enum err err = window_at(walk, part, walk->position, BATCH_HEAD, &b);
+
+    if (err != OK)
+        return err;
+    err = segment_batch_read(b, place, batch, &size);
+    if (err != ERR_AGAIN)
+        return err;
+    err = window_at(walk, part, walk->position, size, &b);
+    if (err == OK)
+        err = segment_batch_read(b, place, batch, &size);
+    return err == ERR_AGAIN ? ERR_CORRUPT : err; /* the file ends within it */
+}
+
+/* Judges the place where the walk stands; loads the rest of the file only if it is not zeros. */
+static enum err judge(struct walk *walk, const struct part *part, const struct segment_place *place,
+                      struct segment_gap *gap)
+{
+    struct bytes rest;
+    bool zeros;
+    enum err err = only_zeros(walk, part, walk->position, &zeros);
+
+    *gap = (struct segment_gap){.tail = SEGMENT_ENDS};
+    if (err != OK || zeros)
+        return err;
+    err = window_at(walk, part, walk->position, part->size - walk->position, &rest);
+    if (err == OK)
+        *gap = segment_judge(rest, place);
+    return err;
+}
+
+/* The end of a file that no later file has cut. */
+static void end_of_last(struct walk *walk, const struct part *part, const struct segment_gap *gap)
+{
+    struct store *store = walk->log->store;
+
+    walk->ends_clean = gap->tail == SEGMENT_ENDS;
+    if (gap->tail == SEGMENT_TORN && store_flaw(store, FLAW_OVERWRITE_TORN_TAIL))
+        walk->ends_clean = true;
+    if (gap->tail == SEGMENT_DAMAGED && !store_flaw(store, FLAW_CUT_DAMAGE))
+        lose(walk, walk->index + 1, gap->hash, part->size - walk->position);
+}
+
+/* Walks one file to its end. A batch that is the last before the cut must be the one the cut names.
+ */
+static enum err walk_part(struct walk *walk, unsigned number)
+{
+    const struct part *part = &walk->parts[number];
+    uint64_t cut = UINT64_MAX;
+    struct log_hash cut_hash;
+    bool has_cut = find_cut(walk, number, &cut, &cut_hash);
+
+    window_forget(walk);
+    walk->position = SEGMENT_HEADER;
+    while (!has_cut || walk->index <= cut) {
+        struct segment_place place = place_of(walk, part, cut);
+        struct segment_batch batch;
+        struct segment_gap gap;
+        enum err err = read_batch(walk, part, &place, &batch);
+
+        if (err == OK && has_cut && batch.view.index == cut && !place.ignore_previous &&
+            !hash_equal(&batch.view.hash, &cut_hash))
+            break;
+        if (err == OK) {
+            hand_out(walk, number, walk->position, &batch);
+            walk->position += batch.size;
+            continue;
+        }
+        if (err != ERR_CORRUPT)
+            return err;
+
+        err = judge(walk, part, &place, &gap);
+        if (err != OK)
+            return err;
+        if (gap.tail == SEGMENT_RESUMES) {
+            lose(walk, gap.resume_index, gap.resume_previous, gap.resume - walk->position);
+            walk->position = gap.resume;
+            continue;
+        }
+        if (!has_cut)
+            end_of_last(walk, part, &gap);
+        break;
+    }
+    if (has_cut && walk->index <= cut) /* the next file's header marks them durable */
+        lose(walk, cut + 1, cut_hash, part->size - walk->position);
+    return OK;
+}
+
+/* ---- afterwards --------------------------------------------------------------------------------
+ */
+
+/* The walked files become the log's. */
+static void take_files(struct walk *walk)
+{
+    struct log *log = walk->log;
+    struct log_file *file = NULL;
+
+    for (unsigned i = 0; i < walk->part_count; i++) {
+        struct part *part = &walk->parts[i];
+
+        file = log_file_create(log, part->file, part->id);
+        part->file = NULL;
+        file->allocated = part->size;
+        file->end = part->size;
+        file->placed = part->size;
+        log_add_file(log, file);
+    }
+    if (walk->ends_clean && walk->parts[walk->part_count - 1].header_sound) {
+        file->end = walk->position;
+        file->placed = walk->position;
+        log->active = file;
+    }
+}
+
+static void drop_empty(struct walk *walk)
+{
+    struct store *store = walk->log->store;
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < walk->part_count; i++) {
+        struct part *part = &walk->parts[i];
+
+        if (!part->empty) {
+            walk->parts[kept++] = *part;
+            continue;
+        }
+        io_close(store->io, part->file);
+        (void)io_unlink(store->io, path_segment(store->dir, walk->log->id, part->id).text);
+    }
+    walk->part_count = kept;
+}
+
+static enum err rewrite(struct walk *walk, struct log_file *file, uint64_t offset, size_t size)
+{
+    uint8_t *bytes;
+    enum err err;
+
+    if (size == 0 || store_flaw(walk->log->store, FLAW_SKIP_RECOVERY_WRITE))
+        return OK;
+    bytes = heap_take(size);
+    err = io_read_all(walk->log->store->io, file->file, offset, bytes, size);
+    if (err == OK)
+        err = io_write_all(walk->log->store->io, file->file, offset, bytes_of(bytes, size));
+    heap_give(bytes);
+    return err;
+}
+
+/*
+ * Only the last batch can be in memory and not on the disk: the one before it was durable when it
+ * was written, and what only the journal witnessed has been written and synced from there. It is
+ * written again because an earlier life's failed sync may have left it in memory marked as clean.
+ * The same goes for the header of a file without batches.
+ */
+static enum err sync_end(struct walk *walk)
+{
+    struct log *log = walk->log;
+    struct store *store = log->store;
+    struct log_file *newest = log->files[log->file_count - 1];
+    enum err err = OK;
+
+    if (store_flaw(store, FLAW_SKIP_RECOVERY_SYNC))
+        return OK;
+    if (walk->last_size > 0)
+        err = rewrite(walk, log->files[walk->last_part], walk->last_position, walk->last_size);
+    if (err == OK && (walk->last_size == 0 || walk->last_part != log->file_count - 1) &&
+        log->active != NULL)
+        err = rewrite(walk, newest, 0, SEGMENT_HEADER);
+    for (uint32_t i = walk->last_part; err == OK && i < log->file_count; i++)
+        err = io_sync(store->io, log->files[i]->file);
+    if (err == OK)
+        err = io_sync_dir(store->io, path_log(store->dir, log->id).text);
+    return err;
+}
+
+static enum err walk_all(struct walk *walk)
+{
+    enum err err = open_parts(walk);
+
+    if (err != OK)
+        return err;
+    drop_empty(walk);
+    if (walk->parts[0].header_known && walk->parts[0].header.last_index > 0)
+        lose(walk, walk->parts[0].header.last_index + 1, walk->parts[0].header.last_hash, 0);
+    for (unsigned i = 0; err == OK && i < walk->part_count; i++)
+        err = walk_part(walk, i);
+    if (err != OK)
+        return err;
+    take_files(walk);
+    return sync_end(walk);
+}
+
+enum err recovery_run(struct log *log, const struct log_recovery *recovery)
+{
+    struct walk walk = {.log = log, .recovery = recovery, .index = 1};
+    enum err err = walk_all(&walk);
+
+    if (err == OK) {
+        log->durable = walk.index - 1;
+        log->durable_hash = walk.previous;
+        log->durable_term = walk.term;
+    }
+    for (unsigned i = 0; i < walk.part_count; i++)
+        if (walk.parts[i].file != NULL)
+            io_close(log->store->io, walk.parts[i].file);
+    heap_give(walk.parts);
+    heap_give(walk.window);
+    return err;
+}

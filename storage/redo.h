@@ -1,0 +1,43 @@
+/*
+ * redo: the journal at start-up. Every sound record that may still be needed is written to its
+ * segments, in the order of the records' numbers, and the segments are synced: afterwards no
+ * journal record is needed any more. Repeating it is harmless because a position of a segment is
+ * written once. Blocking.
+ *
+ * A damaged record is skipped: what only it witnessed is lost, which the log sees as a gap or not
+ * at all if it was its last batch. That takes damage of the journal and a crash within the seconds
+ * before the segment is synced; `damaged` counts what can be seen of it.
+ */
+#ifndef STORAGE_REDO_H
+#define STORAGE_REDO_H
+
+#include "base/io.h"
+
+struct redo_file {
+    uint64_t number;
+    uint64_t size;
+    bool sound; /* its header is; else it is of no further use after redo_run */
+};
+
+struct redo {
+    struct io *io;
+    const char *dir;
+    const uint8_t *store_id;
+    uint64_t flaws;
+    bool one_log; /* only the entries of log_id */
+    uint64_t log_id;
+
+    struct redo_file *files;
+    unsigned file_count;
+    uint64_t written; /* entries written to segments */
+    uint64_t skipped; /* entries whose segment is gone */
+    uint64_t damaged; /* records known to be missing between others */
+};
+
+/* Lists the journal's files and checks their headers; changes nothing. ERR_VERSION: a newer format.
+ */
+enum err redo_begin(struct redo *redo, struct io *io, const char *dir, const uint8_t store_id[16]);
+enum err redo_run(struct redo *redo);
+void redo_end(struct redo *redo);
+
+#endif

@@ -1,0 +1,279 @@
+#include "storage/store.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/heap.h"
+#include "storage/removal.h"
+
+/* ---- what logs use
+ * ------------------------------------------------------------------------------- */
+
+uint64_t store_file_id(struct store *store)
+{
+    uint32_t count = atomic_fetch_add(&store->file_count, 1) + 1;
+
+    assert(count != 0); /* four thousand million files in one boot */
+    return store->node.boot << 32 | count;
+}
+
+void store_report(struct store *store, const char *format, ...)
+{
+    char text[256];
+    va_list arguments;
+
+    if (store->options.report == NULL)
+        return;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    store->options.report(store->options.report_context, text);
+}
+
+bool store_doubts(const struct store *store, uint64_t log_id)
+{
+    for (unsigned i = 0; i < store->doubt_count; i++)
+        if (store->doubt_logs[i] == log_id)
+            return true;
+    return false;
+}
+
+void store_note_doubt(struct store *store, uint64_t log_id)
+{
+    if (store_doubts(store, log_id))
+        return;
+    store->doubt_logs = heap_resize(
+        store->doubt_logs, (store->doubt_count + 1) * sizeof store->doubt_logs[0]);
+    store->doubt_logs[store->doubt_count++] = log_id;
+}
+
+struct buf store_buf_take(struct store *store)
+{
+    struct buf buf;
+
+    if (store->pool_count == 0) {
+        buf_init(&buf, BATCH_GATHER_MAX);
+        return buf;
+    }
+    buf = store->pool[--store->pool_count];
+    buf.limit = BATCH_GATHER_MAX;
+    return buf;
+}
+
+void store_buf_give(struct store *store, struct buf *buf)
+{
+    if (buf->at != NULL && buf->capacity <= STORE_POOL_BYTES &&
+        store->pool_count < STORE_POOL_MAX) {
+        buf_clear(buf);
+        store->pool[store->pool_count++] = *buf;
+    } else {
+        buf_deinit(buf);
+    }
+    *buf = (struct buf){};
+}
+
+/* ---- closing
+ * ------------------------------------------------------------------------------------- */
+
+void store_forget(struct store *store)
+{
+    struct log *log;
+
+    for (size_t at = 0; (log = table_next(&store->logs, &at)) != NULL;) {
+        for (uint32_t i = 0; i < log->file_count; i++)
+            heap_give(log->files[i]);
+        log_forget(log);
+    }
+    table_deinit(&store->logs);
+    heap_give(store->doubt_logs);
+    if (store->journal != NULL)
+        journal_forget(store->journal);
+    removals_forget(store);
+    while (store->pool_count > 0)
+        buf_deinit(&store->pool[--store->pool_count]);
+    heap_give(store);
+}
+
+void store_close(struct store *store)
+{
+    assert(store_idle(store));
+    assert(store->logs.count == 0);
+    journal_destroy(store->journal);
+    store->journal = NULL;
+    store_forget(store);
+}
+
+const uint8_t *store_id(const struct store *store)
+{
+    return store->node.store_id;
+}
+
+uint64_t store_boot(const struct store *store)
+{
+    return store->node.boot;
+}
+
+struct io *store_io(const struct store *store)
+{
+    return store->io;
+}
+
+/* ---- logs as directories
+ * ------------------------------------------------------------------------- */
+
+struct listing {
+    void (*found)(void *context, uint64_t log_id);
+    void *context;
+};
+
+static void list_entry(void *context, const char *name, bool directory)
+{
+    const struct listing *listing = context;
+    uint64_t log_id;
+
+    if (directory && path_read_log(name, &log_id))
+        listing->found(listing->context, log_id);
+}
+
+void store_list(struct store *store, void (*found)(void *context, uint64_t log_id), void *context)
+{
+    struct listing listing = {.found = found, .context = context};
+
+    (void)io_list(store->io, path_in(store->dir, "logs").text, list_entry, &listing);
+}
+
+static struct log *find_log(struct store *store, uint64_t log_id)
+{
+    return table_find(&store->logs, bytes_of(&log_id, sizeof log_id));
+}
+
+enum err store_quarantine(struct store *store, uint64_t log_id)
+{
+    enum err err;
+
+    if (find_log(store, log_id) != NULL)
+        return ERR_BUSY;
+    err = io_rename(store->io, path_log(store->dir, log_id).text,
+                    path_log_quarantine(store->dir, log_id).text);
+    if (err == OK)
+        err = io_sync_dir(store->io, path_in(store->dir, "quarantine").text);
+    if (err == OK)
+        err = io_sync_dir(store->io, path_in(store->dir, "logs").text);
+    return err;
+}
+
+void store_remove(struct store *store, uint64_t log_id, void (*done)(void *context, enum err err),
+                  void *context)
+{
+    struct log *log = find_log(store, log_id);
+
+    if (log == NULL) {
+        removal_start(store, log_id, done, context);
+        return;
+    }
+    assert(log->closed);
+    assert(log->removed == NULL);
+    log->removed = done; /* when its last operation has ended */
+    log->removed_context = context;
+}
+
+/* ---- turns
+ * --------------------------------------------------------------------------------------- */
+
+static void send_logs(struct store *store)
+{
+    struct log *log = store->send_first;
+
+    store->send_first = NULL;
+    store->send_last = NULL;
+    while (log != NULL) {
+        struct log *next = log->send_next;
+
+        log->sending = false;
+        log_send(log);
+        log = next;
+    }
+}
+
+static struct log_file *dirty_take(struct store *store)
+{
+    struct log_file *file = store->dirty_first;
+
+    if (file == NULL)
+        return NULL;
+    store->dirty_first = file->dirty_next;
+    if (store->dirty_first == NULL)
+        store->dirty_last = NULL;
+    file->dirty = false;
+    return file;
+}
+
+/* The files that were dirtied first hold the journal files that were left first. */
+static void sync_dirty(struct store *store)
+{
+    while (store->syncs < STORE_SYNCS_MAX && journal_wants_syncs(store->journal)) {
+        struct log_file *file = dirty_take(store);
+
+        if (file == NULL)
+            return;
+        if (!file->syncing && !file->condemned && file->cover.held != 0)
+            log_file_sync(file, true);
+    }
+}
+
+static void forget_dirty(struct store *store, struct log *log)
+{
+    struct log_file *file, *rest = store->dirty_first;
+
+    store->dirty_first = NULL;
+    store->dirty_last = NULL;
+    while ((file = rest) != NULL) {
+        rest = file->dirty_next;
+        file->dirty = false;
+        if (file->log != log)
+            log_file_dirty(file);
+    }
+}
+
+static void finish_closing(struct store *store)
+{
+    struct log **at = &store->closing;
+
+    while (*at != NULL) {
+        struct log *log = *at;
+
+        if (!log_closing_done(log)) {
+            at = &log->closing_next;
+            continue;
+        }
+        *at = log->closing_next;
+        forget_dirty(store, log);
+        table_remove(&store->logs, bytes_of(&log->id, sizeof log->id));
+        if (log->removed != NULL)
+            removal_start(store, log->id, log->removed, log->removed_context);
+        log_destroy(log);
+    }
+}
+
+void store_flush(struct store *store)
+{
+    send_logs(store);
+    journal_flush(store->journal);
+    if (store->closing != NULL)
+        finish_closing(store);
+    sync_dirty(store);
+}
+
+bool store_idle(const struct store *store)
+{
+    const struct log *log;
+
+    if (store->send_first != NULL || store->closing != NULL || !journal_idle(store->journal))
+        return false;
+    if (store->makes > 0 || store->syncs > 0 || store->removals != NULL)
+        return false;
+    for (size_t at = 0; (log = table_next(&store->logs, &at)) != NULL;)
+        if (log->phase != LOG_IDLE || log_gathered(log) > 0)
+            return false;
+    return true;
+}

@@ -1,0 +1,153 @@
+/*
+ * store: what the logs of one shard share. Private to storage/; others see storage/log.h.
+ *
+ * Everything that is sent is sent from store_flush, at the end of a turn: batches of logs in the
+ * send list, one journal write, background syncs. Completions only change states and append to the
+ * send list, so what a turn did is sent together.
+ */
+#ifndef STORAGE_STORE_H
+#define STORAGE_STORE_H
+
+#include <stdatomic.h>
+
+#include "base/table.h"
+#include "storage/batch.h"
+#include "storage/journal.h"
+#include "storage/log.h"
+#include "storage/log_file.h"
+#include "storage/node.h"
+#include "storage/paths.h"
+
+#define STORE_MAKES_MAX  8u           /* segments being made at a time */
+#define STORE_SYNCS_MAX  4u           /* background syncs at a time */
+#define STORE_POOL_MAX   16u          /* buffers kept */
+#define STORE_POOL_BYTES (256u << 10) /* larger ones are given back */
+
+struct store {
+    struct io *io;
+    struct store_options options;
+    char dir[PATH_DIR_MAX];
+    struct node node;
+    _Atomic uint32_t file_count; /* file ids given out in this boot; workers take some too */
+
+    struct journal *journal;
+    struct table logs; /* open ones, and closed ones that are not yet done */
+    struct log *send_first;
+    struct log *send_last;
+    struct log *closing; /* list of closed logs */
+    struct log_file *dirty_first;
+    struct log_file *dirty_last;
+    uint64_t *doubt_logs; /* ids of those of which a write or sync has failed in this life */
+    unsigned doubt_count;
+    unsigned makes;
+    unsigned syncs;           /* background ones in flight */
+    struct removal *removals; /* under way */
+
+    struct buf pool[STORE_POOL_MAX];
+    unsigned pool_count;
+};
+
+static inline bool store_flaw(const struct store *store, uint64_t flaw)
+{
+    return (store->options.flaws & flaw) != 0;
+}
+
+uint64_t store_file_id(struct store *store); /* any thread */
+[[gnu::format(printf, 2, 3)]] void store_report(struct store *store, const char *format, ...);
+
+/*
+ * A write or a sync of this log failed: its files may show less than the journal holds, whether that
+ * was answered for or not. If it is opened again in this life the journal is replayed into it first,
+ * else a position that the journal knows could be written a second time.
+ */
+void store_note_doubt(struct store *store, uint64_t log_id);
+bool store_doubts(const struct store *store, uint64_t log_id);
+
+/* Gather buffers. Taken empty, with a batch's limit. */
+struct buf store_buf_take(struct store *store);
+void store_buf_give(struct store *store, struct buf *buf);
+
+enum log_phase {
+    LOG_IDLE,       /* nothing sealed */
+    LOG_SEALED,     /* waits for store_flush */
+    LOG_MAKING,     /* a worker makes the file it goes to */
+    LOG_ALLOCATING, /* its space */
+    LOG_WRITING,    /* to the segment, and to the journal if that took it */
+    LOG_SYNCING,    /* wants or has its segment's own sync */
+};
+
+enum log_witness { WITNESS_NONE, WITNESS_WAITING, WITNESS_DONE, WITNESS_FAILED };
+
+/* The sealed batch on its way to the disk. */
+struct log_flight {
+    struct buf bytes;
+    struct batch_envelope envelope;
+    struct log_hash hash;
+    uint64_t term;
+    int64_t time_ns;
+    uint32_t content_size;
+    uint32_t record_count;
+    uint64_t space; /* the file's size when its allocation is done */
+    size_t written;
+    enum log_witness segment; /* the write, not its sync */
+    enum log_witness journal;
+    bool syncing; /* its own sync runs; else it waits for another to end */
+    bool retried; /* this is the second file */
+    enum err err; /* of the failed write */
+};
+
+struct log {
+    struct store *store;
+    uint64_t id;
+    uint8_t incarnation[16];
+    struct log_events events;
+    void *owner;
+
+    struct log_file **files; /* by ordinal */
+    uint32_t file_count;
+    struct log_file *active; /* NULL: the next batch needs a new file */
+
+    uint64_t appended;
+    uint64_t durable;
+    struct log_hash durable_hash;
+    uint64_t durable_term;
+
+    struct buf gather;
+    struct log_flight flight;
+    enum log_phase phase;
+    struct io_op write;
+    struct journal_wait wait;
+    struct log *send_next;
+    struct log *closing_next;
+    struct segment_make *make; /* under way: MAKING */
+    bool sending;              /* in the send list */
+    bool closed;
+    void (*removed)(void *context, enum err err); /* remove it when it is done */
+    void *removed_context;
+};
+
+/* ---- log.c
+ * --------------------------------------------------------------------------------------- */
+
+void log_flight_init(struct log *log);
+void log_flight_drop(struct log *log); /* a batch that is not sent yet; the log is closed */
+void log_send(struct log *log);
+void log_sync_ended(struct log *log, struct log_file *file, bool background, bool synced);
+
+/* ---- log_life.c --------------------------------------------------------------------------------
+ */
+
+void log_add_file(struct log *log, struct log_file *file);
+/* A closed log: starts what is left to do; true when nothing is and it can be destroyed. */
+bool log_closing_done(struct log *log);
+void log_destroy(struct log *log); /* closes its files and frees it */
+/* Frees the memory as if the process had died; touches no file. */
+void log_forget(struct log *log);
+
+/* ---- recovery.c --------------------------------------------------------------------------------
+ */
+
+/* Fills in a fresh log from its files. On failure the log is to be destroyed. */
+enum err recovery_run(struct log *log, const struct log_recovery *recovery);
+
+#endif

@@ -1,0 +1,226 @@
+/* Opening a store; store.c has its life. */
+#include <stdio.h>
+
+#include "base/heap.h"
+#include "storage/redo.h"
+#include "storage/removal.h"
+#include "storage/store.h"
+
+#define SEGMENT_SIZE_DEFAULT      (64u << 20)
+#define JOURNAL_FILE_SIZE_DEFAULT (16u << 20)
+#define JOURNAL_BATCH_MAX_DEFAULT (128u << 10)
+
+static enum err explain(struct store_error *error, enum err err, const char *dir, const char *what)
+{
+    if (err != OK)
+        snprintf(error->text, sizeof error->text, "%s: %s: %s", dir, what, err_text(err));
+    return err;
+}
+
+static enum err set_options(struct store *store, const struct store_options *options)
+{
+    struct store_options *o = &store->options;
+
+    *o = *options;
+    if (o->segment_size == 0)
+        o->segment_size = SEGMENT_SIZE_DEFAULT;
+    if (o->journal_file_size == 0)
+        o->journal_file_size = JOURNAL_FILE_SIZE_DEFAULT;
+    if (o->journal_batch_max == 0)
+        o->journal_batch_max = JOURNAL_BATCH_MAX_DEFAULT;
+
+    if (o->segment_size < 4 * SEGMENT_HEADER || o->segment_size > UINT32_MAX)
+        return ERR_INVALID; /* a log_place has 32 bits for the offset */
+    if (o->journal_file_size < 4 * JOURNAL_BLOCK || o->journal_file_size % JOURNAL_BLOCK != 0)
+        return ERR_INVALID;
+    return OK;
+}
+
+/* The directory's own name becomes durable in the one above it. */
+static enum err sync_parent(struct io *io, const char *dir)
+{
+    const char *slash = strrchr(dir, '/');
+    char parent[PATH_DIR_MAX] = ".";
+
+    if (slash != NULL && slash != dir) {
+        memcpy(parent, dir, (size_t)(slash - dir));
+        parent[slash - dir] = 0;
+    }
+    return io_sync_dir(io, parent);
+}
+
+/* They are synced even if they were there: a crash may have come between a name and its sync, and from
+ * now on things are relied on by their names. */
+static enum err make_directories(struct store *store)
+{
+    static const char *const names[] = {"journal", "logs", "quarantine"};
+    enum err err = OK;
+
+    for (unsigned i = 0; err == OK && i < sizeof names / sizeof names[0]; i++) {
+        err = io_mkdir(store->io, path_in(store->dir, names[i]).text);
+        if (err == OK)
+            err = io_sync_dir(store->io, path_in(store->dir, names[i]).text);
+    }
+    if (err == OK)
+        err = io_sync_dir(store->io, store->dir);
+    if (err == OK && strcmp(store->dir, ".") != 0)
+        err = sync_parent(store->io, store->dir);
+    return err;
+}
+
+static void note_any(void *context, const char *name, bool directory)
+{
+    (void)name;
+    (void)directory;
+    *(bool *)context = true;
+}
+
+static enum err has_logs(struct store *store, bool *any)
+{
+    enum err err = io_list(store->io, path_in(store->dir, "logs").text, note_any, any);
+
+    return err == ERR_NOT_FOUND ? OK : err;
+}
+
+/* Who this replica is. A directory with logs and without a node file is not a new one. */
+static enum err load_node(struct store *store, struct store_error *error)
+{
+    bool any = false;
+    enum err err = node_load(store->io, store->dir, &store->node);
+
+    if (err == ERR_VERSION)
+        return explain(error, err, store->dir,
+                       "node file is of a newer server, nothing was changed");
+    if (err == ERR_CORRUPT)
+        return explain(error, err, store->dir, "node file");
+    if (err != ERR_NOT_FOUND)
+        return explain(error, err, store->dir, "cannot read the node file");
+
+    err = has_logs(store, &any);
+    if (err != OK)
+        return explain(error, err, store->dir, "cannot list the logs");
+    if (any)
+        return explain(error, ERR_CORRUPT, store->dir, "there are logs, and no node file");
+    io_random(store->io, store->node.store_id, sizeof store->node.store_id);
+    return OK;
+}
+
+/* What recovery has done with is filled anew; what is unsound is of no further use. */
+static enum err take_journal_file(struct store *store, const struct redo_file *redo)
+{
+    struct path path = path_journal(store->dir, redo->number);
+    struct io_file *file;
+    enum err err;
+
+    if (!redo->sound)
+        return io_unlink(store->io, path.text);
+    err = io_open(store->io, path.text, IO_READ | IO_WRITE | IO_DIRECT, &file);
+    if (err == OK)
+        journal_add_file(store->journal, file, redo->number, redo->size);
+    return err;
+}
+
+static enum err open_journal(struct store *store, const struct redo *redo)
+{
+    struct journal_options options = {
+        .dir = store->dir,
+        .store_id = store->node.store_id,
+        .boot = store->node.boot,
+        .file_size = store->options.journal_file_size,
+        .flaws = store->options.flaws,
+        .report = store->options.report,
+        .report_context = store->options.report_context,
+    };
+    enum err err = OK;
+
+    store->journal = journal_create(store->io, &options);
+    for (unsigned i = 0; err == OK && i < redo->file_count; i++)
+        err = take_journal_file(store, &redo->files[i]);
+    return err;
+}
+
+static enum err replay(struct store *store, struct redo *redo, struct store_error *error)
+{
+    enum err err;
+
+    redo->flaws = store->options.flaws;
+    err = redo_run(redo);
+    if (err != OK)
+        return explain(error, err, store->dir, "cannot replay the journal");
+    if (redo->damaged > 0)
+        store_report(store,
+                     "%s: %llu journal records are damaged: batches that only they held are lost",
+                     store->dir, (unsigned long long)redo->damaged);
+    err = open_journal(store, redo);
+    return explain(error, err, store->dir, "cannot open the journal");
+}
+
+/* Nothing is changed before everything has been found to be of a known format. */
+static enum err open_in(struct store *store, struct store_error *error)
+{
+    struct redo redo;
+    enum err err = io_mkdir(store->io, store->dir);
+
+    if (err == OK)
+        err = io_lock(store->io, path_in(store->dir, "lock").text);
+    if (err == ERR_BUSY)
+        return explain(error, err, store->dir, "another server holds the data directory");
+    if (err != OK)
+        return explain(error, err, store->dir, "cannot open the data directory");
+
+    err = load_node(store, error);
+    if (err != OK)
+        return err;
+    err = make_directories(store);
+    if (err != OK)
+        return explain(error, err, store->dir, "cannot make the directories");
+    err = redo_begin(&redo, store->io, store->dir, store->node.store_id);
+    if (err != OK)
+        return explain(error, err, store->dir, "journal");
+
+    store->node.boot++;
+    err = node_save(store->io, store->dir, &store->node);
+    if (err != OK)
+        (void)explain(error, err, store->dir, "cannot write the node file");
+    else
+        err = replay(store, &redo, error);
+    redo_end(&redo);
+    if (err == OK)
+        err = explain(error, removals_complete(store), store->dir, "cannot complete a removal");
+    return err;
+}
+
+static struct bytes log_key(const void *item)
+{
+    const struct log *log = item;
+
+    return bytes_of(&log->id, sizeof log->id);
+}
+
+enum err store_open(struct io *io, const char *dir, const struct store_options *options,
+                    struct store **store, struct store_error *error)
+{
+    struct store *opened;
+    enum err err;
+
+    error->text[0] = 0;
+    if (dir[0] == 0 || strlen(dir) >= PATH_DIR_MAX)
+        return explain(error, ERR_INVALID, dir, "the data directory's path is empty or too long");
+
+    opened = HEAP_NEW(struct store);
+    opened->io = io;
+    strcpy(opened->dir, dir);
+    table_init(&opened->logs, log_key, 0);
+    err = explain(error, set_options(opened, options), dir, "options");
+    if (err == OK)
+        err = open_in(opened, error);
+    if (err != OK) {
+        if (opened->journal != NULL)
+            journal_destroy(opened->journal);
+        opened->journal = NULL;
+        store_forget(opened);
+        return err;
+    }
+    *store = opened;
+    return OK;
+}

@@ -1,0 +1,195 @@
+#include "tests/sim/log_model.h"
+
+#include <inttypes.h>
+
+#include "base/heap.h"
+
+#define HASH_SEED 0x10c
+
+void model_init(struct model_log *model, uint64_t id)
+{
+    *model = (struct model_log){.id = id, .sealed = MODEL_NONE};
+}
+
+void model_deinit(struct model_log *model)
+{
+    heap_give(model->batches);
+    heap_give(model->kept);
+    heap_give(model->found);
+}
+
+static void push(size_t **at, size_t *count, size_t *capacity, size_t value)
+{
+    if (*count == *capacity) {
+        *capacity = *capacity > 0 ? 2 * *capacity : 64;
+        *at = heap_resize(*at, *capacity * sizeof **at);
+    }
+    (*at)[(*count)++] = value;
+}
+
+/* ---- a life -------------------------------------------------------------------------------------- */
+
+void model_sealed(struct model_log *model, uint64_t index, struct bytes records)
+{
+    if (index != model->kept_count + 1)
+        model_broken("log %" PRIu64 ": sealed as %" PRIu64 " behind %zu durable ones", model->id, index,
+                     model->kept_count);
+    if (model->count == model->capacity) {
+        model->capacity = model->capacity > 0 ? 2 * model->capacity : 64;
+        model->batches = heap_resize(model->batches, model->capacity * sizeof model->batches[0]);
+    }
+    model->sealed = model->count;
+    model->batches[model->count++] = (struct model_batch){
+        .index = index,
+        .hash = bytes_hash(records, HASH_SEED),
+        .previous = index > 1 ? model->kept[index - 2] : MODEL_NONE,
+    };
+}
+
+void model_durable(struct model_log *model, const struct log_batch *batch)
+{
+    const struct model_batch *sealed;
+
+    if (model->sealed == MODEL_NONE)
+        model_broken("log %" PRIu64 ": %" PRIu64 " durable, nothing was sealed", model->id,
+                     batch->index);
+    sealed = &model->batches[model->sealed];
+    if (batch->index != sealed->index || bytes_hash(batch->records, HASH_SEED) != sealed->hash)
+        model_broken("log %" PRIu64 ": what is durable as %" PRIu64 " is not what was sealed", model->id,
+                     batch->index);
+    push(&model->kept, &model->kept_count, &model->kept_capacity, model->sealed);
+    model->sealed = MODEL_NONE;
+}
+
+void model_failed(struct model_log *model)
+{
+    if (model->sealed == MODEL_NONE)
+        model_broken("log %" PRIu64 ": failed, nothing was sealed", model->id);
+    model->sealed = MODEL_NONE;
+}
+
+/* ---- recovery ------------------------------------------------------------------------------------ */
+
+/* `guess`: where it probably is. */
+static size_t find(const struct model_log *model, uint64_t hash, size_t guess)
+{
+    if (guess < model->count && model->batches[guess].hash == hash)
+        return guess;
+    for (size_t i = model->count; i > 0; i--)
+        if (model->batches[i - 1].hash == hash)
+            return i - 1;
+    return MODEL_NONE;
+}
+
+struct model_batch *model_find(struct model_log *model, struct bytes records)
+{
+    size_t number = find(model, bytes_hash(records, HASH_SEED), MODEL_NONE);
+
+    return number == MODEL_NONE || model->batches[number].dead ? NULL : &model->batches[number];
+}
+
+void model_recovery_begin(struct model_log *model)
+{
+    model->found_count = 0;
+    model->sealed = MODEL_NONE;
+}
+
+void model_recovered(struct model_log *model, const struct log_batch *batch)
+{
+    uint64_t index = model->found_count + 1;
+    size_t before = index > 1 ? model->found[index - 2] : MODEL_NONE;
+    size_t number = find(model, bytes_hash(batch->records, HASH_SEED), before + 1);
+    const struct model_batch *b;
+
+    if (batch->index != index)
+        model_broken("log %" PRIu64 ": %" PRIu64 " handed out in the place of %" PRIu64, model->id,
+                     batch->index, index);
+    if (number == MODEL_NONE)
+        model_broken("log %" PRIu64 ": %" PRIu64 " was never sealed", model->id, index);
+    b = &model->batches[number];
+    if (b->index != index)
+        model_broken("log %" PRIu64 ": %" PRIu64 " was sealed as %" PRIu64, model->id, index, b->index);
+    if (b->dead && !model->header_damaged)
+        model_broken("log %" PRIu64 ": %" PRIu64 " came back although it was gone", model->id, index);
+
+    if (before != MODEL_NONE && b->previous != MODEL_NONE && before != b->previous)
+        model_broken("log %" PRIu64 ": %" PRIu64 " was sealed behind another batch", model->id, index);
+    push(&model->found, &model->found_count, &model->found_capacity, number);
+}
+
+void model_lost(struct model_log *model, uint64_t first, uint64_t last)
+{
+    if (first != model->found_count + 1 || last < first)
+        model_broken("log %" PRIu64 ": %" PRIu64 "..%" PRIu64 " lost behind %zu", model->id, first, last,
+                     model->found_count);
+    for (uint64_t index = first; index <= last; index++)
+        push(&model->found, &model->found_count, &model->found_capacity, MODEL_NONE);
+}
+
+static bool any_damaged_at(const struct model_log *model, uint64_t index)
+{
+    for (size_t i = 0; i < model->count; i++)
+        if (model->batches[i].index == index && model->batches[i].damaged)
+            return true;
+    return false;
+}
+
+/* Whether the end of what was kept may be missing in silence. */
+static bool may_be_cut(const struct model_log *model, uint64_t index)
+{
+    const struct model_batch *b = &model->batches[model->kept[index - 1]];
+
+    if (model->journal_damaged)
+        return true;
+    return index == model->kept_count && b->damaged && b->may_look_torn;
+}
+
+static void check_index(const struct model_log *model, uint64_t index)
+{
+    size_t kept = index <= model->kept_count ? model->kept[index - 1] : MODEL_NONE;
+    bool missing = index > model->found_count;
+    size_t found = missing ? MODEL_NONE : model->found[index - 1];
+
+    if (missing) {
+        if (kept != MODEL_NONE && !may_be_cut(model, index))
+            model_broken("log %" PRIu64 ": %" PRIu64 " was durable and is gone", model->id, index);
+        return;
+    }
+    if (found == MODEL_NONE && kept != MODEL_NONE && !model->batches[kept].damaged)
+        model_broken("log %" PRIu64 ": %" PRIu64 " was durable and is reported lost", model->id, index);
+    if (found == MODEL_NONE && index > model->kept_count && !any_damaged_at(model, index) &&
+        !model->journal_damaged && !model->cut_in_sectors)
+        model_broken("log %" PRIu64 ": %" PRIu64 " is reported lost, nothing was damaged", model->id,
+                     index);
+    if (found != MODEL_NONE && kept != MODEL_NONE && found != kept)
+        model_broken("log %" PRIu64 ": %" PRIu64 " is another batch than the durable one", model->id,
+                     index);
+}
+
+void model_recovery_end(struct model_log *model, uint64_t durable)
+{
+    size_t *before = model->kept;
+    size_t capacity = model->kept_capacity;
+    uint64_t last = model->found_count > model->kept_count ? model->found_count : model->kept_count;
+
+    if (durable != model->found_count)
+        model_broken("log %" PRIu64 ": it says %" PRIu64 ", it handed out %zu", model->id, durable,
+                     model->found_count);
+    for (uint64_t index = 1; index <= last; index++)
+        check_index(model, index);
+
+    model->kept = model->found;
+    model->kept_count = model->found_count;
+    model->kept_capacity = model->found_capacity;
+    model->found = before;
+    model->found_capacity = capacity;
+
+    for (size_t i = 0; i < model->count; i++) {
+        uint64_t index = model->batches[i].index;
+
+        if (index > model->kept_count || model->kept[index - 1] == MODEL_NONE)
+            model->batches[i].dead = index > model->kept_count;
+        else
+            model->batches[i].dead = model->kept[index - 1] != i;
+    }
+}

@@ -1,0 +1,73 @@
+/*
+ * log_model: what must be true of logs whatever happens to them, kept without asking the code under
+ * test. Batches are known by a hash of their records, taken before they were sealed, so each is one
+ * of a kind.
+ *
+ *   - a batch reported durable, or handed out by a recovery (somebody may have been answered from
+ *     it), is handed out by every later recovery at the same index, or reported lost, and lost only
+ *     if the simulation damaged it;
+ *   - nothing is handed out that was not sealed, nor behind another predecessor than it was sealed
+ *     behind, nor after a recovery has ended without it;
+ *   - indexes are contiguous but for lost ranges.
+ */
+#ifndef TESTS_SIM_LOG_MODEL_H
+#define TESTS_SIM_LOG_MODEL_H
+
+#include "base/bytes.h"
+#include "storage/log.h"
+
+/* Ends the run: what was promised and broken. Never returns. */
+[[gnu::noreturn, gnu::format(printf, 1, 2)]] void model_broken(const char *format, ...);
+
+struct model_batch {
+    uint64_t index;
+    uint64_t hash;
+    size_t previous; /* in batches; MODEL_NONE: the first, or after a lost one */
+    bool dead;       /* a recovery ended without it, or another took its index */
+    bool damaged;    /* by a flip */
+    bool may_look_torn;
+};
+
+#define MODEL_NONE SIZE_MAX
+
+struct model_log {
+    uint64_t id;
+    struct model_batch *batches; /* all that were ever sealed */
+    size_t count;
+    size_t capacity;
+
+    size_t *kept; /* by index - 1: the batch that is durable there, MODEL_NONE if lost */
+    size_t kept_count;
+    size_t kept_capacity;
+
+    size_t sealed; /* in flight, or MODEL_NONE */
+    bool header_damaged;
+    bool journal_damaged; /* what only the journal held may be missing at the end */
+    /* Writes were cut within sectors, which no disk does: a last batch that was never durable may look
+     * damaged and be reported lost. */
+    bool cut_in_sectors;
+
+    /* A recovery under way. */
+    size_t *found;
+    size_t found_count;
+    size_t found_capacity;
+};
+
+void model_init(struct model_log *model, uint64_t id);
+void model_deinit(struct model_log *model);
+
+/* The records were sealed as `index`. */
+void model_sealed(struct model_log *model, uint64_t index, struct bytes records);
+void model_durable(struct model_log *model, const struct log_batch *batch);
+void model_failed(struct model_log *model);
+
+void model_recovery_begin(struct model_log *model);
+void model_recovered(struct model_log *model, const struct log_batch *batch);
+void model_lost(struct model_log *model, uint64_t first, uint64_t last);
+/* The log is open: what was handed out counts as answered. `durable`: what it says. */
+void model_recovery_end(struct model_log *model, uint64_t durable);
+
+/* The live batch with these records, or NULL. */
+struct model_batch *model_find(struct model_log *model, struct bytes records);
+
+#endif

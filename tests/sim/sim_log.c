@@ -1,0 +1,881 @@
+/*
+ * sim_log: several logs in a store over a simulated disk that fails, fills up, forgets and rots, with
+ * crashes at any operation, recovery included. tests/sim/log_model.h says what must hold.
+ *
+ *     sim_log --seed S             one run, with its trace hash
+ *     sim_log --seconds N          runs with rising seeds (from --seed) until the time is over
+ *     sim_log --flaw NAME          the same with a seeded bug; succeeds when a run finds it
+ *     sim_log --flaws              every seeded bug, each until it is found or --seconds are over
+ *     sim_log --trace              prints every event of the world
+ */
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/heap.h"
+#include "base/io_sim.h"
+#include "storage/batch.h"
+#include "storage/flaws.h"
+#include "storage/log.h"
+#include "storage/record.h"
+#include "storage/segment.h"
+#include "tests/sim/log_model.h"
+
+#define LOGS_MAX     4u
+#define LIVES_MAX    8u
+#define DIR          "data"
+#define DISK         (256u << 20)
+#define READ_MAX     (256u << 10)
+#define FILES_MAX    512u
+#define ATTEMPTS_MAX 4u
+
+enum log_state { ABSENT, CLOSED, OPEN, CLOSING, REMOVING };
+
+struct sim_log {
+    enum log_state state;
+    bool maybe_gone; /* a crash struck while it was being removed */
+    struct log *log;
+    struct model_log model;
+    uint32_t records; /* gathered */
+    log_place place;  /* of some durable batch of this life, 0: none */
+    uint32_t place_size;
+    uint64_t place_hash;
+};
+
+struct run {
+    uint64_t seed;
+    uint64_t flaws;
+    struct prng prng;
+    struct sim *sim;
+    size_t node;
+    struct io *io;
+    struct store *store;
+    struct store_options options;
+    struct sim_faults faults;
+    struct sim_log logs[LOGS_MAX];
+    unsigned log_count;
+    uint64_t counter; /* makes every record unlike all others */
+    unsigned flips;
+    bool short_counts;
+    bool trace;
+    char report[256];
+    unsigned sealed, durable, failed, recovered, lost, crashes, starts, refused_starts;
+};
+
+static struct run *current; /* for whoever ends the process */
+
+void model_broken(const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    printf("seed %" PRIu64 ": ", current->seed);
+    vprintf(format, arguments);
+    printf("\n");
+    va_end(arguments);
+    if (current->report[0] != 0)
+        printf("the store's last report: %s\n", current->report);
+    fflush(stdout);
+    _exit(EXIT_FAILURE);
+}
+
+static void aborted(int number)
+{
+    char text[64];
+    int size = snprintf(text, sizeof text, "seed %" PRIu64 ": signal %d\n", current->seed, number);
+
+    (void)!write(STDOUT_FILENO, text, (size_t)size);
+    _exit(EXIT_FAILURE);
+}
+
+static uint64_t below(struct run *run, uint64_t bound)
+{
+    return prng_below(&run->prng, bound);
+}
+
+static bool chance(struct run *run, uint32_t numerator, uint32_t denominator)
+{
+    return prng_chance(&run->prng, numerator, denominator);
+}
+
+static struct sim_log *owner_log(void *owner)
+{
+    return owner;
+}
+
+/* ---- what the store tells ------------------------------------------------------------------------ */
+
+static void report(void *context, const char *text)
+{
+    struct run *run = context;
+
+    snprintf(run->report, sizeof run->report, "%s", text);
+    if (run->trace)
+        printf("        %s\n", text);
+}
+
+static void durable(void *owner, const struct log_batch *batch)
+{
+    struct sim_log *log = owner_log(owner);
+
+    current->durable++;
+    model_durable(&log->model, batch);
+    log->place = batch->records_place;
+    log->place_size = (uint32_t)batch->records.size;
+    log->place_hash = bytes_hash(batch->records, 1);
+}
+
+static void failed(void *owner, enum err err)
+{
+    struct sim_log *log = owner_log(owner);
+
+    (void)err;
+    current->failed++;
+    model_failed(&log->model);
+    log_gather_drop(log->log);
+    log->records = 0;
+}
+
+static void recovered(void *context, const struct log_batch *batch)
+{
+    current->recovered++;
+    model_recovered(&owner_log(context)->model, batch);
+}
+
+static void lost(void *context, uint64_t first, uint64_t last, uint64_t bytes)
+{
+    (void)bytes;
+    current->lost += (unsigned)(last - first + 1);
+    model_lost(&owner_log(context)->model, first, last);
+}
+
+/* ---- appending ----------------------------------------------------------------------------------- */
+
+static size_t draw_size(struct run *run)
+{
+    switch (below(run, 8)) {
+    case 0: return 8 + below(run, 4);
+    case 1: return below(run, 3000) + 8;
+    case 2: return below(run, 20000) + 8;
+    case 3: return chance(run, 1, 8) ? below(run, 120000) + 8 : 20;
+    default: return below(run, 300) + 8;
+    }
+}
+
+static void fill(struct run *run, uint8_t *body, size_t size)
+{
+    uint64_t number = ++run->counter;
+    unsigned kind = (unsigned)below(run, 8);
+    uint64_t noise = prng_next(&run->prng);
+
+    memcpy(body, &number, 8);
+    for (size_t i = 8; i < size; i++) {
+        if (kind == 0)
+            body[i] = 0;
+        else
+            body[i] = (uint8_t)(1 + (noise >> i % 57 & 127) + i / 57 % 100);
+    }
+}
+
+static void gather(struct run *run, struct sim_log *log)
+{
+    struct buf *batch = log_gather(log->log);
+    size_t size = draw_size(run);
+    uint8_t *body = record_begin(batch, 1, 0, size);
+
+    if (body == NULL)
+        model_broken("a batch of %zu has no room for %zu", batch->size, size);
+    fill(run, body, size);
+    record_end(batch, size);
+    log->records++;
+}
+
+static void seal(struct run *run, struct sim_log *log)
+{
+    struct buf *batch = log_gather(log->log);
+    struct bytes records = bytes_skip(buf_bytes(batch), LOG_GATHER_HEAD);
+
+    model_sealed(&log->model, log_appended(log->log) + 1, records);
+    (void)log_seal(log->log, run->starts, sim_now(run->sim), log->records);
+    log->records = 0;
+    run->sealed++;
+}
+
+static void flush(void *context)
+{
+    struct run *run = context;
+
+    if (run->store == NULL)
+        return;
+    for (unsigned i = 0; i < run->log_count; i++) {
+        struct sim_log *log = &run->logs[i];
+
+        if (log->state == OPEN && log->records > 0 && log_ready(log->log) && chance(run, 3, 4))
+            seal(run, log);
+    }
+    store_flush(run->store);
+}
+
+/* ---- starting ------------------------------------------------------------------------------------ */
+
+static void draw_incarnation(struct run *run, uint8_t at[16])
+{
+    for (unsigned i = 0; i < 16; i++)
+        at[i] = (uint8_t)below(run, 256);
+}
+
+static enum err open_log(struct run *run, struct sim_log *log)
+{
+    static const struct log_events events = {durable, failed};
+    struct log_recovery recovery = {recovered, lost, log};
+    enum err err;
+
+    model_recovery_begin(&log->model);
+    err = log_open(run->store, log->model.id, &recovery, &events, log, &log->log);
+    if (err != OK)
+        return err;
+    model_recovery_end(&log->model, log_durable(log->log));
+    log->state = OPEN;
+    log->place = 0;
+    log->records = 0;
+    return OK;
+}
+
+static void forget_log(struct run *run, struct sim_log *log)
+{
+    uint64_t id = log->model.id;
+
+    model_deinit(&log->model);
+    *log = (struct sim_log){.state = ABSENT};
+    model_init(&log->model, id);
+    log->model.cut_in_sectors = run->short_counts;
+}
+
+static enum err make_log(struct run *run, struct sim_log *log)
+{
+    uint8_t incarnation[16];
+    enum err err;
+
+    draw_incarnation(run, incarnation);
+    err = log_prepare(run->store, log->model.id, incarnation);
+    if (err == OK)
+        log->state = CLOSED;
+    if (err == ERR_EXISTS) /* a crash came between its making and the answer */
+        log->state = CLOSED;
+    return err == ERR_EXISTS ? OK : err;
+}
+
+struct presence {
+    uint64_t id;
+    bool there;
+};
+
+static void look_for(void *context, uint64_t log_id)
+{
+    struct presence *presence = context;
+
+    if (log_id == presence->id)
+        presence->there = true;
+}
+
+/* After a crash amid its removal a log is there whole or gone. */
+static void settle_removal(struct run *run, struct sim_log *log)
+{
+    struct presence presence = {.id = log->model.id};
+
+    store_list(run->store, look_for, &presence);
+    if (!presence.there)
+        forget_log(run, log);
+    log->maybe_gone = false;
+}
+
+static enum err start_logs(struct run *run)
+{
+    enum err err = OK;
+
+    for (unsigned i = 0; err == OK && i < run->log_count; i++) {
+        struct sim_log *log = &run->logs[i];
+
+        if (log->maybe_gone)
+            settle_removal(run, log);
+        if (log->state == ABSENT)
+            err = make_log(run, log);
+        if (err == OK && (log->state != CLOSED || chance(run, 9, 10)))
+            err = open_log(run, log);
+    }
+    return err;
+}
+
+static enum err start_store(struct run *run)
+{
+    struct store_error error;
+    enum err err = store_open(run->io, DIR, &run->options, &run->store, &error);
+
+    if (err != OK) {
+        run->store = NULL;
+        snprintf(run->report, sizeof run->report, "%.200s", error.text);
+        return err;
+    }
+    io_set_flush(run->io, flush, run);
+    return start_logs(run);
+}
+
+/* ---- stopping ------------------------------------------------------------------------------------ */
+
+static enum sim_crash_mode draw_mode(struct run *run)
+{
+    return chance(run, 1, 2) ? SIM_CRASH_KILL : SIM_CRASH_POWER;
+}
+
+/* The process is gone; what it had in memory goes too. */
+static void bury(struct run *run)
+{
+    if (run->store != NULL)
+        store_forget(run->store);
+    run->store = NULL;
+    for (unsigned i = 0; i < run->log_count; i++) {
+        struct sim_log *log = &run->logs[i];
+
+        if (log->state == REMOVING)
+            log->maybe_gone = true;
+        if (log->state != ABSENT)
+            log->state = CLOSED;
+        log->log = NULL;
+    }
+    run->crashes++;
+}
+
+static void crash(struct run *run)
+{
+    if (!sim_crashed(run->sim, run->node))
+        sim_crash(run->sim, run->node, draw_mode(run));
+    bury(run);
+    if (chance(run, 1, 3))
+        sim_cut_power(run->sim, run->node);
+}
+
+static void restart(struct run *run)
+{
+    run->io = sim_restart(run->sim, run->node);
+    sim_set_faults(run->sim, run->node, &run->faults);
+}
+
+static void heal(struct run *run)
+{
+    run->faults = sim_faults_none();
+    sim_set_capacity(run->sim, run->node, DISK);
+}
+
+/* Steps until nothing is in flight; false: it crashed. */
+static bool settle(struct run *run)
+{
+    for (unsigned step = 0; step < 1000000; step++) {
+        if (sim_crashed(run->sim, run->node))
+            return false;
+        if (store_idle(run->store))
+            return true;
+        io_wake(run->io);
+        sim_step(run->sim);
+    }
+    model_broken("the store does not become idle");
+}
+
+static void close_log(struct sim_log *log)
+{
+    log_gather_drop(log->log);
+    log_close(log->log);
+    log->log = NULL;
+    log->state = CLOSING;
+    log->records = 0;
+}
+
+static bool stop(struct run *run)
+{
+    for (unsigned i = 0; i < run->log_count; i++)
+        if (run->logs[i].state == OPEN)
+            close_log(&run->logs[i]);
+    if (!settle(run))
+        return false;
+    store_close(run->store);
+    run->store = NULL;
+    io_destroy(run->io);
+    for (unsigned i = 0; i < run->log_count; i++)
+        if (run->logs[i].state == CLOSING)
+            run->logs[i].state = CLOSED;
+    return true;
+}
+
+/* Starts whatever it takes: without faults and with room a start must succeed. */
+static void start(struct run *run)
+{
+    for (unsigned attempt = 0;; attempt++) {
+        enum err err;
+
+        if (attempt >= ATTEMPTS_MAX) {
+            heal(run);
+            sim_heal(run->sim, run->node);
+            sim_set_faults(run->sim, run->node, &run->faults);
+        }
+        sim_crash_after(run->sim, run->node, draw_mode(run),
+                        attempt < ATTEMPTS_MAX && chance(run, 1, 2) ? 1 + below(run, 60) : 0);
+        run->starts++;
+        err = start_store(run);
+        if (err == OK && !sim_crashed(run->sim, run->node)) {
+            sim_crash_after(run->sim, run->node, SIM_CRASH_KILL, 0);
+            return;
+        }
+        if (attempt >= ATTEMPTS_MAX)
+            model_broken("a start without faults is refused: %s (%s)", err_text(err), run->report);
+        run->refused_starts++;
+        crash(run);
+        restart(run);
+    }
+}
+
+/* ---- rot ----------------------------------------------------------------------------------------- */
+
+struct files {
+    char paths[FILES_MAX][96];
+    unsigned count;
+    const char *dir;
+};
+
+static void list_file(void *context, const char *name, bool directory)
+{
+    struct files *files = context;
+
+    if (!directory && files->count < FILES_MAX)
+        snprintf(files->paths[files->count++], sizeof files->paths[0], "%s/%s", files->dir, name);
+}
+
+/* Whether the bytes of the batch around `offset`, in its 4096-byte block or in its envelope, hold a
+ * sector of zeros: then damage there cannot be told from a torn write. */
+static bool looks_unwritten(struct bytes file, const struct batch_envelope *e, uint64_t offset)
+{
+    uint64_t begin = e->position, end = e->position + BATCH_ENVELOPE;
+
+    if (offset >= end) {
+        uint64_t content_end = end + e->content_size;
+
+        begin = offset / 4096 * 4096 > end ? offset / 4096 * 4096 : end;
+        end = (offset / 4096 + 1) * 4096 < content_end ? (offset / 4096 + 1) * 4096 : content_end;
+    }
+    for (uint64_t at = begin; at < end;) {
+        uint64_t part_end = (at / 512 + 1) * 512 < end ? (at / 512 + 1) * 512 : end;
+        bool zeros = true;
+
+        for (; at < part_end; at++)
+            zeros = zeros && file.at[at] == 0;
+        if (zeros)
+            return true;
+    }
+    return false;
+}
+
+/* Flips a bit of a batch of `log` that is durable on the platter. */
+static void rot_batch(struct run *run, struct sim_log *log, const char *path, uint64_t file_id)
+{
+    struct bytes file;
+    struct batch_envelope e;
+    uint64_t offset, position;
+
+    if (!sim_durable(run->sim, run->node, path, &file) || file.size <= SEGMENT_HEADER)
+        return;
+    offset = SEGMENT_HEADER + below(run, file.size - SEGMENT_HEADER);
+    for (position = SEGMENT_HEADER; position <= offset; position += 8) {
+        struct model_batch *batch;
+        struct bytes rest = bytes_skip(file, position);
+
+        if (batch_envelope_read(rest, file_id, position, &e) != OK || e.size > rest.size)
+            continue;
+        if (offset < position + e.size) {
+            batch = model_find(&log->model, bytes_of(rest.at + BATCH_HEAD,
+                                                     e.content_size - BATCH_CONTENT_HEAD));
+            if (batch == NULL)
+                return;
+            batch->may_look_torn =
+                looks_unwritten(file, &e, offset) || offset >= position + BATCH_ENVELOPE + e.content_size;
+            if (sim_flip(run->sim, run->node, path, offset, (unsigned)below(run, 8))) {
+                batch->may_look_torn = batch->may_look_torn || batch->damaged;
+                batch->damaged = true;
+                run->flips++;
+                if (run->trace)
+                    printf("        flipped a bit of batch %" PRIu64 " in %s\n", batch->index, path);
+            }
+            return;
+        }
+        position += e.size - 8;
+    }
+}
+
+static void rot(struct run *run)
+{
+    struct sim_log *log = &run->logs[below(run, run->log_count)];
+    struct files *files = heap_take(sizeof *files);
+    char dir[64];
+    const char *path;
+
+    if (log->state == ABSENT || log->maybe_gone) {
+        heap_give(files);
+        return;
+    }
+    snprintf(dir, sizeof dir, DIR "/logs/%016" PRIx64, log->model.id);
+    files->dir = dir;
+    (void)io_list(run->io, dir, list_file, files);
+    if (files->count > 0) {
+        path = files->paths[below(run, files->count)];
+        rot_batch(run, log, path, strtoull(path + strlen(dir) + 1, NULL, 16));
+    }
+    heap_give(files);
+}
+
+/* ---- living -------------------------------------------------------------------------------------- */
+
+static void removed(void *context, enum err err)
+{
+    struct sim_log *log = context;
+
+    if (err == OK)
+        forget_log(current, log);
+    else
+        log->maybe_gone = true; /* and stays away until the next start */
+}
+
+static void read_back(struct run *run, struct sim_log *log)
+{
+    static uint8_t bytes[READ_MAX];
+    int64_t count;
+
+    if (log->place == 0 || log->place_size > sizeof bytes)
+        return;
+    count = log_read_now(log->log, log->place, bytes, log->place_size);
+    if (count != log->place_size || bytes_hash(bytes_of(bytes, log->place_size), 1) == log->place_hash)
+        return;
+    /* The cache lost it with a failed sync, or it rotted: then no record may look sound. */
+    for (struct bytes rest = bytes_of(bytes, log->place_size); rest.size > 0;) {
+        struct record record;
+
+        if (record_read(rest, &record) != OK)
+            break;
+        rest = bytes_skip(rest, record.size);
+        if (rest.size == 0)
+            model_broken("log %" PRIu64 ": sound records that were never written", log->model.id);
+    }
+    if (run->faults.sync_error == 0 && run->flips == 0)
+        model_broken("log %" PRIu64 ": a durable batch reads back otherwise", log->model.id);
+}
+
+static void act_on_closed(struct run *run, struct sim_log *log)
+{
+    enum err err = OK;
+
+    if (log->maybe_gone)
+        return;
+    switch (log->state) {
+    case ABSENT: err = make_log(run, log); break;
+    case CLOSED:
+        if (chance(run, 1, 20)) {
+            log->state = REMOVING;
+            store_remove(run->store, log->model.id, removed, log);
+            return;
+        }
+        err = open_log(run, log);
+        break;
+    case CLOSING:
+        err = open_log(run, log);
+        if (err == ERR_BUSY)
+            return; /* not done yet */
+        break;
+    case OPEN:
+    case REMOVING: return;
+    }
+    if (err != OK && !sim_crashed(run->sim, run->node) && run->faults.write_error == 0 &&
+        run->faults.sync_error == 0 && run->faults.read_error == 0 && err != ERR_NO_SPACE)
+        model_broken("log %" PRIu64 ": a disk without faults refuses: %s", log->model.id,
+                     err_text(err));
+    if (err != OK && log->state == CLOSING)
+        log->state = CLOSED;
+}
+
+static void act(struct run *run)
+{
+    struct sim_log *log = &run->logs[below(run, run->log_count)];
+
+    if (log->state != OPEN) {
+        if (chance(run, 1, 10))
+            act_on_closed(run, log);
+        return;
+    }
+    switch (below(run, 40)) {
+    case 0:
+        if (chance(run, 1, 10))
+            close_log(log);
+        break;
+    case 1: read_back(run, log); break;
+    case 2:
+        if (chance(run, 1, 10))
+            rot(run);
+        break;
+    default:
+        if (chance(run, 1, 3))
+            gather(run, log);
+        break;
+    }
+}
+
+static void toggle_space(struct run *run)
+{
+    uint64_t available, total;
+
+    if (chance(run, 1, 2)) {
+        sim_set_capacity(run->sim, run->node, DISK);
+        return;
+    }
+    if (io_space(run->io, &available, &total) == OK)
+        sim_set_capacity(run->sim, run->node, total - available + below(run, 300000));
+}
+
+static void live(struct run *run, bool small_disk)
+{
+    uint64_t steps = below(run, 4) == 0 ? below(run, 60) : below(run, 3000);
+    uint64_t doom = chance(run, 3, 4) ? below(run, steps + 1) : UINT64_MAX;
+
+    for (uint64_t step = 0; step < steps && !sim_crashed(run->sim, run->node); step++) {
+        if (step == doom)
+            sim_crash_after(run->sim, run->node, draw_mode(run), 1 + below(run, 20));
+        if (small_disk && chance(run, 1, 100))
+            toggle_space(run);
+        act(run);
+        if (chance(run, 1, 4))
+            io_wake(run->io);
+        if (!sim_crashed(run->sim, run->node))
+            sim_step(run->sim);
+    }
+}
+
+/* ---- runs ---------------------------------------------------------------------------------------- */
+
+static void trace_line(void *context, const char *text)
+{
+    (void)context;
+    puts(text);
+}
+
+static void draw_options(struct run *run)
+{
+    static const uint32_t segments[] = {32 << 10, 64 << 10, 256 << 10, 1 << 20};
+    static const uint32_t journals[] = {32 << 10, 64 << 10, 256 << 10};
+    static const uint32_t batches[] = {1, 1 << 10, 8 << 10, 32 << 10};
+
+    run->options = (struct store_options){
+        .segment_size = segments[below(run, 4)],
+        .journal_file_size = journals[below(run, 3)],
+        .journal_batch_max = batches[below(run, 4)],
+        .flaws = run->flaws,
+        .report = report,
+        .report_context = run,
+    };
+    run->log_count = 1 + (unsigned)below(run, LOGS_MAX);
+    run->short_counts = chance(run, 1, 4);
+    for (unsigned i = 0; i < run->log_count; i++) {
+        model_init(&run->logs[i].model, i + 1);
+        run->logs[i].model.cut_in_sectors = run->short_counts;
+    }
+}
+
+/* One life between two starts; how it ends is drawn. */
+static void run_life(struct run *run)
+{
+    bool faulty = chance(run, 1, 2), small_disk = chance(run, 1, 4);
+
+    run->faults = faulty ? sim_faults_draw(&run->prng) : sim_faults_none();
+    if (!run->short_counts)
+        run->faults.short_count = 0;
+    /* The simulated disk forgets a file's new size with a failed sync, for good: no file system with a
+     * journal does. Segments of the first allocation's size do not grow. */
+    if (run->options.segment_size > SEGMENT_SPACE_LEAST)
+        run->faults.sync_error = 0;
+    sim_set_capacity(run->sim, run->node, DISK);
+    sim_heal(run->sim, run->node);
+    sim_set_faults(run->sim, run->node, &run->faults);
+    start(run);
+    live(run, small_disk);
+    if (sim_crashed(run->sim, run->node) || chance(run, 1, 2) || !stop(run))
+        crash(run);
+    restart(run);
+}
+
+static uint64_t run_seed(struct run *run, uint64_t seed, uint64_t flaws, bool trace)
+{
+    uint64_t hash;
+    unsigned lives;
+
+    *run = (struct run){.seed = seed, .flaws = flaws, .trace = trace};
+    current = run;
+    prng_seed(&run->prng, seed);
+    run->sim = sim_create(seed);
+    if (trace)
+        sim_trace_to(run->sim, trace_line, NULL);
+    run->node = sim_node_add(run->sim);
+    run->io = sim_node_io(run->sim, run->node);
+    draw_options(run);
+
+    lives = 2 + (unsigned)below(run, LIVES_MAX);
+    for (unsigned life = 0; life < lives; life++)
+        run_life(run);
+
+    heal(run);
+    sim_heal(run->sim, run->node);
+    start(run);
+    if (!stop(run))
+        model_broken("it crashed by itself");
+
+    hash = sim_trace_hash(run->sim);
+    sim_destroy(run->sim);
+    for (unsigned i = 0; i < run->log_count; i++)
+        model_deinit(&run->logs[i].model);
+    return hash;
+}
+
+/* ---- the program --------------------------------------------------------------------------------- */
+
+struct arguments {
+    uint64_t seed;
+    uint64_t flaws;
+    unsigned seconds;
+    bool once;
+    bool all_flaws;
+    bool trace;
+};
+
+static const struct {
+    const char *name;
+    uint64_t bit;
+    const char *text;
+} flaws[] = {
+#define FLAW_ROW(name, text) {#name, FLAW_##name, text},
+    FLAW_TABLE(FLAW_ROW)
+#undef FLAW_ROW
+};
+
+static double clock_seconds(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+static void print_run(const struct run *run, uint64_t hash)
+{
+    printf("seed %" PRIu64 ": %u sealed, %u durable, %u failed, %u recovered, %u lost by %u flips, "
+           "%u starts, %u refused, %u crashes, trace %016" PRIx64 "\n",
+           run->seed, run->sealed, run->durable, run->failed, run->recovered, run->lost, run->flips,
+           run->starts, run->refused_starts, run->crashes, hash);
+}
+
+/* Runs until the time is over; a broken promise ends the process. */
+static uint64_t run_seconds(const struct arguments *a)
+{
+    static struct run run;
+    double end = clock_seconds() + a->seconds;
+    uint64_t seed = a->seed;
+
+    do {
+        uint64_t hash = run_seed(&run, seed, a->flaws, a->trace);
+
+        if (a->once)
+            print_run(&run, hash);
+        if (seed % 50 == 0 && run_seed(&run, seed, a->flaws, false) != hash)
+            model_broken("the same seed ran otherwise the second time");
+        seed++;
+    } while (!a->once && clock_seconds() < end);
+    return seed - a->seed;
+}
+
+/* Whether runs with this bug fail, each flaw in a process of its own. */
+static bool flaw_found(struct arguments a, unsigned number)
+{
+    double begin = clock_seconds();
+    int status = 0;
+    pid_t pid;
+
+    fflush(stdout);
+    pid = fork();
+    if (pid == 0) {
+        a.flaws = flaws[number].bit;
+        (void)run_seconds(&a);
+        _exit(EXIT_SUCCESS);
+    }
+    (void)waitpid(pid, &status, 0);
+    printf("%s %s after %.1f s (%s)\n", flaws[number].name,
+           status != 0 ? "found" : "NOT FOUND", clock_seconds() - begin, flaws[number].text);
+    return status != 0;
+}
+
+static int run_flaws(const struct arguments *a, const char *only)
+{
+    bool all = true;
+
+    for (unsigned i = 0; i < FLAW_COUNT; i++)
+        if (only == NULL || strcmp(flaws[i].name, only) == 0)
+            all = flaw_found(*a, i) && all;
+    return all ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static void usage(void)
+{
+    fprintf(stderr, "sim_log [--seed S] [--seconds N] [--flaw NAME | --flaws] [--trace]\n");
+    for (unsigned i = 0; i < FLAW_COUNT; i++)
+        fprintf(stderr, "    %-24s %s\n", flaws[i].name, flaws[i].text);
+    exit(2);
+}
+
+static bool known_flaw(const char *name)
+{
+    for (unsigned i = 0; i < FLAW_COUNT; i++)
+        if (strcmp(flaws[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+int main(int count, char **words)
+{
+    struct arguments a = {.seed = 1};
+    const char *flaw = NULL;
+
+    for (int i = 1; i < count; i++) {
+        const char *value = i + 1 < count ? words[i + 1] : NULL;
+
+        if (strcmp(words[i], "--flaws") == 0)
+            a.all_flaws = true;
+        else if (strcmp(words[i], "--trace") == 0)
+            a.trace = true;
+        else if (value == NULL)
+            usage();
+        else if (strcmp(words[i], "--seed") == 0)
+            a.seed = strtoull(words[++i], NULL, 10);
+        else if (strcmp(words[i], "--seconds") == 0)
+            a.seconds = (unsigned)strtoul(words[++i], NULL, 10);
+        else if (strcmp(words[i], "--flaw") == 0 && known_flaw(value))
+            flaw = words[++i];
+        else
+            usage();
+    }
+    signal(SIGABRT, aborted);
+    signal(SIGSEGV, aborted);
+    a.once = a.seconds == 0;
+    if (a.all_flaws || flaw != NULL) {
+        a.once = false;
+        if (a.seconds == 0)
+            a.seconds = 60;
+        return run_flaws(&a, flaw);
+    }
+    printf("%" PRIu64 " runs, no promise broken\n", run_seconds(&a));
+    return EXIT_SUCCESS;
+}
