@@ -5,28 +5,7 @@
 #include "server/client.h"
 #include "server/proto.h"
 
-#define TEXT_MAX (1u << 20) /* of one line; what is longer is cut */
-
-/* Adds `b` with what would break a line or a quote escaped as Go's %q does it. */
-static void add_escaped(struct buf *text, struct bytes b)
-{
-    for (size_t i = 0; i < b.size; i++) {
-        uint8_t byte = b.at[i];
-
-        switch (byte) {
-        case '\n': (void)BUF_ADD(text, "\\n"); break;
-        case '\r': (void)BUF_ADD(text, "\\r"); break;
-        case '\t': (void)BUF_ADD(text, "\\t"); break;
-        case '"': (void)BUF_ADD(text, "\\\""); break;
-        case '\\': (void)BUF_ADD(text, "\\\\"); break;
-        default:
-            if (byte < ' ' || byte == 0x7f)
-                (void)buf_print(text, "\\x%02x", byte);
-            else
-                (void)buf_add_byte(text, byte);
-        }
-    }
-}
+#define TEXT_MAX (64u << 10) /* of one line, far beyond what the logger prints; the rest is cut */
 
 static void line(const struct client *client, const char *arrow, const struct buf *text)
 {
@@ -41,7 +20,7 @@ static void operation(const struct client *client, const char *arrow, const char
 
     buf_init(&text, TEXT_MAX);
     (void)buf_print(&text, "[%s%s", verb, args.size > 0 ? " " : "");
-    add_escaped(&text, args);
+    (void)logger_quote(&text, args);
     (void)BUF_ADD(&text, "]");
     line(client, arrow, &text);
     buf_deinit(&text);
@@ -53,7 +32,7 @@ static void payload(const struct client *client, const char *arrow, struct bytes
 
     buf_init(&text, TEXT_MAX);
     (void)BUF_ADD(&text, "MSG_PAYLOAD: [\"");
-    add_escaped(&text, b);
+    (void)logger_quote(&text, b);
     (void)BUF_ADD(&text, "\"]");
     line(client, arrow, &text);
     buf_deinit(&text);

@@ -107,6 +107,8 @@ static void plan_record(struct redo_plan *plan, const struct journal_record *rec
     for (uint32_t i = 0; i < record->entry_count && journal_entry_take(&rest, &e); i++) {
         if (e.kind != JOURNAL_SEGMENT || e.bytes.size > BATCH_SIZE_MAX)
             continue;
+        if (plan->redo->one_log && e.log_id != plan->redo->log_id)
+            continue;
         if (e.offset < SEGMENT_HEADER || e.offset > OFFSET_MAX)
             continue;
         plan_entry(plan, &(struct redo_entry){

@@ -15,15 +15,15 @@ CI = os.environ.get("CI") == "true"
 
 # layer, make arguments, deadline in minutes. Seconds given to a layer are in its arguments.
 LAYERS = [
-    ("build", ["all", "-j2"], 6),
+    ("build", ["all", "-j2"], 10),
     ("includes", ["includes"], 1),
-    ("unit", ["unit", "-j2"], 6),
-    ("sim", ["sim", f"SECONDS={int(300 * SCALE)}"], 12 * SCALE),
-    ("e2e", ["e2e"], 12),
-    ("crash", ["crash", f"SECONDS={int(180 * SCALE)}"], 8 * SCALE),
-    ("fuzz-smoke", ["fuzz-smoke", f"SECONDS={int(60 * SCALE)}"], 8 * SCALE),
-    ("asan", ["asan", "-j2"], 12),
-    ("tsan", ["tsan", "-j2"], 8),
+    ("unit", ["unit", "-j2"], 15),
+    ("sim", ["sim", f"SECONDS={int(240 * SCALE)}"], 10 + 5 * SCALE),
+    ("e2e", ["e2e"], 15),
+    ("crash", ["crash", f"SECONDS={int(120 * SCALE)}"], 5 + 3 * SCALE),
+    ("fuzz-smoke", ["fuzz-smoke", f"SECONDS={int(60 * SCALE)}"], 10 + SCALE),
+    ("asan", ["asan", "-j2"], 20),
+    ("tsan", ["tsan", "-j2"], 10),
 ]
 
 # How the runners close. Each gives (passed, failed).

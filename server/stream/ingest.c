@@ -92,6 +92,7 @@ static void wait(struct stream *stream, const struct publish *publish, struct by
     waiting->publish.headers = place(&at, publish->headers);
     waiting->publish.payload = place(&at, publish->payload);
     waiting->reply = place(&at, reply);
+    waiting->publish.reply = waiting->reply;
     if (stream->waiting_last != NULL)
         stream->waiting_last->next = waiting;
     else
@@ -116,6 +117,7 @@ void stream_ingest(void *owner, const struct message *message)
         .subject = message->subject,
         .headers = message->headers,
         .payload = message->payload,
+        .reply = message->reply,
     };
 
     if (held(stream) || !decide_one(stream, &publish, message->reply))

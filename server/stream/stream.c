@@ -317,7 +317,7 @@ static void send_ack(struct stream *stream, const struct outbox_item *item)
 static void send_error(struct stream *stream, const struct outbox_item *item)
 {
     struct buf out;
-    char text[256] = {0};
+    char text[1024] = {0};
 
     memcpy(text, item->body.at, item->body.size < sizeof text - 1 ? item->body.size : sizeof text - 1);
     buf_init(&out, 4096);

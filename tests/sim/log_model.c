@@ -158,7 +158,7 @@ static void check_index(const struct model_log *model, uint64_t index)
     if (found == MODEL_NONE && kept != MODEL_NONE && !model->batches[kept].damaged)
         model_broken("log %" PRIu64 ": %" PRIu64 " was durable and is reported lost", model->id, index);
     if (found == MODEL_NONE && index > model->kept_count && !any_damaged_at(model, index) &&
-        !model->journal_damaged)
+        !model->journal_damaged && !model->cut_in_sectors)
         model_broken("log %" PRIu64 ": %" PRIu64 " is reported lost, nothing was damaged", model->id,
                      index);
     if (found != MODEL_NONE && kept != MODEL_NONE && found != kept)

@@ -61,7 +61,7 @@ struct run {
     unsigned log_count;
     uint64_t counter; /* makes every record unlike all others */
     unsigned flips;
-    bool flushing;
+    bool short_counts;
     bool trace;
     char report[256];
     unsigned sealed, durable, failed, recovered, lost, crashes, starts, refused_starts;
@@ -248,12 +248,12 @@ static enum err open_log(struct run *run, struct sim_log *log)
 
 static void forget_log(struct run *run, struct sim_log *log)
 {
-    (void)run;
     uint64_t id = log->model.id;
 
     model_deinit(&log->model);
     *log = (struct sim_log){.state = ABSENT};
     model_init(&log->model, id);
+    log->model.cut_in_sectors = run->short_counts;
 }
 
 static enum err make_log(struct run *run, struct sim_log *log)
@@ -681,8 +681,11 @@ static void draw_options(struct run *run)
         .report_context = run,
     };
     run->log_count = 1 + (unsigned)below(run, LOGS_MAX);
-    for (unsigned i = 0; i < run->log_count; i++)
+    run->short_counts = chance(run, 1, 4);
+    for (unsigned i = 0; i < run->log_count; i++) {
         model_init(&run->logs[i].model, i + 1);
+        run->logs[i].model.cut_in_sectors = run->short_counts;
+    }
 }
 
 /* One life between two starts; how it ends is drawn. */
@@ -691,6 +694,12 @@ static void run_life(struct run *run)
     bool faulty = chance(run, 1, 2), small_disk = chance(run, 1, 4);
 
     run->faults = faulty ? sim_faults_draw(&run->prng) : sim_faults_none();
+    if (!run->short_counts)
+        run->faults.short_count = 0;
+    /* The simulated disk forgets a file's new size with a failed sync, for good: no file system with a
+     * journal does. Segments of the first allocation's size do not grow. */
+    if (run->options.segment_size > SEGMENT_SPACE_LEAST)
+        run->faults.sync_error = 0;
     sim_set_capacity(run->sim, run->node, DISK);
     sim_heal(run->sim, run->node);
     sim_set_faults(run->sim, run->node, &run->faults);

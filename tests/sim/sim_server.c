@@ -212,7 +212,7 @@ static void heard(void *context, const struct client_message *message)
 
 static void ask(struct run *run, const char *subject, const char *reply, const char *body)
 {
-    client_publish(&run->client, subject, reply, "", bytes_of_text(body));
+    sim_client_publish(&run->client, subject, reply, "", bytes_of_text(body));
 }
 
 static void set_up(struct run *run)
@@ -250,7 +250,7 @@ static void publish(struct run *run, uint8_t subject, uint32_t msg_id, uint64_t 
         snprintf(headers + at, sizeof headers - at, "\r\n");
     oracle_subject(subject, name);
     snprintf(reply, sizeof reply, "_R.p.%llu", (unsigned long long)id);
-    client_publish(&run->client, name, reply, headers,
+    sim_client_publish(&run->client, name, reply, headers,
                    bytes_of(payload, oracle_payload(id, payload, sizeof payload)));
 }
 
@@ -301,10 +301,10 @@ static void settle_deliveries(struct run *run)
         snprintf(reply, sizeof reply, "_R.a.%llu", (unsigned long long)pending->seq);
         switch (run->draining ? 0 : prng_below(&run->prng, 6)) {
         case 0:
-        case 1: client_publish(&run->client, pending->reply, reply, "", BYTES("+ACK")); break;
-        case 2: client_publish(&run->client, pending->reply, "", "", BYTES("+ACK")); break;
-        case 3: client_publish(&run->client, pending->reply, "", "", BYTES("-NAK")); break;
-        case 4: client_publish(&run->client, pending->reply, "", "", BYTES("-NAK {\"delay\":300000000}")); break;
+        case 1: sim_client_publish(&run->client, pending->reply, reply, "", BYTES("+ACK")); break;
+        case 2: sim_client_publish(&run->client, pending->reply, "", "", BYTES("+ACK")); break;
+        case 3: sim_client_publish(&run->client, pending->reply, "", "", BYTES("-NAK")); break;
+        case 4: sim_client_publish(&run->client, pending->reply, "", "", BYTES("-NAK {\"delay\":300000000}")); break;
         default: break; /* forgotten: redelivered after ack wait */
         }
     }
@@ -330,9 +330,9 @@ static void purge(struct run *run)
 
 static void act(struct run *run)
 {
-    if (!client_connected(&run->client)) {
+    if (!sim_client_connected(&run->client)) {
         if (run->client.sock == NULL)
-            client_connect(&run->client, run->node, PORT, "_R.>");
+            sim_client_connect(&run->client, run->node, PORT, "_R.>");
         run->ready = false;
         run->pulls = 0;
         run->pending_count = 0;
@@ -433,7 +433,7 @@ static bool restart(struct run *run)
     if (prng_chance(&run->prng, 1, 3))
         sim_cut_power(run->sim, run->node);
     sim_restart(run->sim, run->node);
-    client_drop(&run->client);
+    sim_client_drop(&run->client);
     return start(run);
 }
 
@@ -495,7 +495,7 @@ static void begin(struct run *run, uint64_t seed, bool loud, const struct sim_fl
     run->logger.context = run;
     run->logger.pid = 1;
     oracle_init(&run->oracle);
-    client_init(&run->client, run->sim, sim_node_io(run->sim, run->clients), heard, run);
+    sim_client_init(&run->client, run->sim, sim_node_io(run->sim, run->clients), heard, run);
     draw(run);
 }
 
@@ -503,7 +503,7 @@ static void end(struct run *run)
 {
     bury(run);
     sim_destroy(run->sim);
-    client_deinit(&run->client);
+    sim_client_deinit(&run->client);
     oracle_deinit(&run->oracle);
 }
 
@@ -515,8 +515,8 @@ static bool wait_for(struct run *run, bool (*done)(struct run *run))
         if (sim_now(run->sim) > deadline)
             return false;
         sim_run(run->sim, MILLISECOND);
-        if (!client_connected(&run->client) && run->client.sock == NULL) {
-            client_connect(&run->client, run->node, PORT, "_R.>");
+        if (!sim_client_connected(&run->client) && run->client.sock == NULL) {
+            sim_client_connect(&run->client, run->node, PORT, "_R.>");
             run->ready = false;
             run->setup_ns = 0;
         }

@@ -343,13 +343,19 @@ static inline void fake_drop_records(struct fake *fake)
     fake->proposed = 0;
 }
 
+static inline void fake_forget_log(struct fake *fake)
+{
+    for (size_t i = 0; i < fake->logged; i++)
+        heap_give((void *)fake->log[i].body.at);
+    fake->logged = 0;
+}
+
 static inline void fake_destroy(struct fake *fake)
 {
     if (fake->consumer != NULL)
         consumer_destroy(fake->consumer);
     fake_drop_records(fake);
-    for (size_t i = 0; i < fake->logged; i++)
-        heap_give((void *)fake->log[i].body.at);
+    fake_forget_log(fake);
     buf_deinit(&fake->asked);
     heap_give(fake);
 }

@@ -12,7 +12,7 @@ static struct fake *delivered(int32_t policy)
     fake_turn(fake);
     (void)fake_asked(fake);
     fake_drop_records(fake);
-    fake->logged = 0;
+    fake_forget_log(fake);
     return fake;
 }
 
@@ -332,7 +332,7 @@ static void expect_delay(const char *body, int64_t delay_ns)
 
     fake_acks(fake, 2, 3);
     fake_turn(fake);
-    fake->logged = 0;
+    fake_forget_log(fake);
     fake_pull(fake, "in.2", "1");
     fake_ack(fake, 1, body, "");
     (void)fake_asked(fake);

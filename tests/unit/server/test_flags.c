@@ -7,12 +7,12 @@
 /* Parses "a b c" as the words behind the program's name. */
 static struct flags parse(const char *line)
 {
-    static char text[512];
+    static char text[512], program[] = "nats-server";
     static char *argv[ARGS_MAX + 1];
     struct flags flags;
     int argc = 1;
 
-    argv[0] = "nats-server";
+    argv[0] = program;
     ck_assert_uint_lt(strlen(line), sizeof(text));
     strcpy(text, line);
     for (char *word = strtok(text, " "); word != NULL; word = strtok(NULL, " ")) {

@@ -449,6 +449,10 @@ START_TEST(a_rare_subject_is_found_from_far_away)
 
     for (uint64_t sequence = 1; sequence <= 5000; sequence++)
         add(index, model, sequence, sequence == 10 || sequence == 4000 ? "b.y" : "a.x", 1);
+    for (uint64_t from = 3480; from < 3500; from++) { /* it is the next after a long look */
+        check_walks(index, model, &filter, from, UINT64_MAX);
+        check_walks(index, model, &filter, 0, 3999 - (from - 3480) + 520);
+    }
     for (uint64_t from = 0; from <= 5000; from += 7) {
         check_walks(index, model, &filter, from, UINT64_MAX);
         check_walks(index, model, &filter, 0, from);
