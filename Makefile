@@ -4,7 +4,7 @@
 # use (see the "uses" lines), so a call that points up does not link.
 
 BUILD   ?= build
-CC      ?= gcc
+CC       = gcc
 CSTD     = -std=gnu2x
 WARN     = -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
            -Wundef -Wvla -Wwrite-strings -Wno-missing-field-initializers
@@ -47,10 +47,12 @@ $(foreach l,$(LIBS),$(eval $(call archive,$(l))))
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+	@echo "  CC $<"
+	@$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
 $(BUILD)/millrace: $(BUILD)/obj/server/main.o $(foreach l,$(LIBS),$(call lib,$(l)))
-	$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
+	@echo "  LD $@"
+	@$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
 
 # Unit tests: tests/unit/<folder>/test_<module>.c -> build/tests/<folder>/test_<module>
 unit_srcs = $(wildcard tests/unit/*/test_*.c)
@@ -58,18 +60,61 @@ unit_bins = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(unit_srcs))
 define unit_rule
 $(BUILD)/tests/$(1)/%: tests/unit/$(1)/%.c $(foreach l,$(uses_$(1)),$(call lib,$(l)))
 	@mkdir -p $$(@D)
-	$$(CC) $$(CPPFLAGS) $$(CFLAGS) -MMD -MP $$< $(foreach l,$(uses_$(1)),$(call lib,$(l))) $$(LDFLAGS) $$(LDLIBS) -lcheck -lsubunit -lm -lrt -o $$@
+	@echo "  LD $$@"
+	@$$(CC) $$(CPPFLAGS) $$(CFLAGS) -MMD -MP $$< $(foreach l,$(uses_$(1)),$(call lib,$(l))) $$(LDFLAGS) $$(LDLIBS) -lcheck -lsubunit -lm -lrt -o $$@
 endef
 $(foreach l,$(LIBS),$(eval $(call unit_rule,$(l))))
 
-.PHONY: unit
+# ---- running ---------------------------------------------------------------------------------------
+
+.PHONY: run setup setup-test
+setup:
+	@tools/setup.sh build
+setup-test:
+	@tools/setup.sh test
+
+run: setup
+	@$(MAKE) --no-print-directory all
+	$(BUILD)/millrace -a 127.0.0.1 -p 4222 -js -sd millrace-data
+
+PREFIX ?= /usr/local
+.PHONY: install
+install: all
+	install -D -m 755 $(BUILD)/millrace $(DESTDIR)$(PREFIX)/bin/millrace
+
+# ---- testing: docs/testing.md ------------------------------------------------------------------------
+
+.PHONY: test unit asan tsan fmt fmt-check includes
+test: setup-test
+	@python3 tests/all.py
+
 unit: $(unit_bins)
-	@set -e; for t in $(unit_bins); do $$t; done
+	@status=0; for t in $(unit_bins); do $$t || status=1; done; exit $$status
+
+includes:
+	@python3 tools/include_check.py
+
+# The unit tests, the simulations and the fuzz corpora under the sanitizers, with the other compiler.
+asan:
+	@$(MAKE) --no-print-directory BUILD=build/asan CC=clang OPT="-O1 -g -fno-omit-frame-pointer" \
+	    SAN="-fsanitize=address,undefined -fno-sanitize-recover=all" unit $(ASAN_MORE)
+tsan:
+	@$(MAKE) --no-print-directory BUILD=build/tsan CC=clang OPT="-O1 -g -fno-omit-frame-pointer" \
+	    SAN="-fsanitize=thread" $(TSAN_TARGETS)
+TSAN_TARGETS ?= unit
+
+fmt:
+	@git ls-files '*.c' '*.h' | xargs clang-format -i
+fmt-check:
+	@git ls-files '*.c' '*.h' | xargs clang-format --dry-run -Werror
 
 .PHONY: clean
 clean:
 	rm -rf $(BUILD)
 
+-include bench/rules.mk
 -include tests/sim/rules.mk
+-include tests/fuzz/rules.mk
+-include tests/rules.mk
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

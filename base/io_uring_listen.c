@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <time.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -32,8 +33,7 @@ union address {
     struct sockaddr_in6 v6;
 };
 
-/* ---- addresses
- * -------------------------------------------------------------------------------------- */
+/* ---- addresses ------------------------------------------------------------------------------ */
 
 static socklen_t address_size(const union address *address)
 {
@@ -107,8 +107,7 @@ static void address_set_port(union address *address, uint16_t port)
         address->v6.sin6_port = htons(port);
 }
 
-/* ---- accepting
- * ---------------------------------------------------------------------------------------- */
+/* ---- accepting ------------------------------------------------------------------------------ */
 
 static void accept_arm(struct io_listener *l)
 {
@@ -179,8 +178,7 @@ void uring_accept_completed(struct uring *u, struct io_listener *l, int result, 
         accept_ended(l, result);
 }
 
-/* ---- listening
- * ------------------------------------------------------------------------------------------ */
+/* ---- listening ------------------------------------------------------------------------------ */
 
 static enum err err_of_listen(int errnum)
 {
@@ -212,12 +210,30 @@ static int open_socket(const union address *address)
     return -1;
 }
 
+/*
+ * The kernel tears down a killed process's ring after the process is gone, and its sockets with it: for
+ * some milliseconds the port of a server that is being restarted is still taken.
+ */
+static int open_socket_patiently(const union address *address)
+{
+    static const struct timespec pause = {.tv_nsec = 10000000};
+
+    for (int tries = 0;; tries++) {
+        int fd = open_socket(address);
+
+        if (fd >= 0 || errno != EADDRINUSE || tries == 50)
+            return fd;
+        nanosleep(&pause, NULL);
+        errno = EADDRINUSE;
+    }
+}
+
 static int open_any_version(union address *address, bool any, uint16_t port)
 {
     int fd;
 
     address_set_port(address, port);
-    fd = open_socket(address);
+    fd = open_socket_patiently(address);
     if (fd >= 0 || !any || (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL))
         return fd;
     *address = (union address){.v4 = {.sin_family = AF_INET}}; /* a machine without version 6 */

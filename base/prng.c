@@ -38,7 +38,8 @@ uint64_t prng_next(struct prng *prng)
     return result;
 }
 
-/* The high word of x * bound is even over the bound once the few lowest products are drawn again. */
+/* The high word of x * bound is even over the bound once the few lowest products are drawn again.
+ */
 uint64_t prng_below(struct prng *prng, uint64_t bound)
 {
     unsigned __int128 product;

@@ -1,13 +1,17 @@
 /*
  * subject: the lexical rules of subjects and filters (reference core.md 2.1). Pure.
- * A subject is tokens separated by '.'; in a filter a token "*" matches one token, a last ">" one or more.
+ *
+ * A subject is tokens separated by '.'; in a filter a token "*" matches one token, a last ">" one
+ * or more. A literal subject with an empty token ("a..b", ".a", "") matches no filter. Filters are
+ * taken to be valid; nothing here depends on the number of tokens.
  */
 #ifndef BASE_SUBJECT_H
 #define BASE_SUBJECT_H
 
 #include "base/bytes.h"
 
-#define SUBJECT_TOKENS_MAX 256u /* more are treated as no match; refused where we may refuse */
+/* The deepest filter anyone may subscribe with or configure; matching itself knows no limit. */
+#define SUBJECT_TOKENS_MAX 256u
 
 /* SUB rule: no empty token; '>' only last; wildcards only as whole tokens (else literal). */
 bool subject_valid(struct bytes subject);

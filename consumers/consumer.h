@@ -4,8 +4,8 @@
  * events and carries out what it asks for through `struct consumer_out`.
  *
  * Two halves:
- *   durable   changed only by consumer_apply, from records in the stream's log, on every replica and
- *             in recovery: delivered, ack floor, pending, redelivered. No clock: times are in the records.
+ *   durable   changed only in apply (consumer_apply, _update, _removed), on every replica and in
+ *             recovery: delivered, ack floor, pending, redelivered. No clock: times are in the records.
  *   working   the leader's: waiting pulls, the redelivery queue, timers, credit, flow control. Rebuilt
  *             from nothing after a restart or leader change.
  *
@@ -18,13 +18,19 @@
  *               for `direct` consumers.
  *   A durable consumer without acks hands out at once and proposes its position now and then
  *   (CONSUMER_RECORD_POSITION), so a restart may repeat some: that is what ack none says.
+ *   On a stream whose messages live until acknowledged (`until_acked`) every consumer is replicated,
+ *   because there a delivery without ack removes the message.
  *
  * Acks need no overlay: an ack is proposed as it comes (coalesced into runs within a turn) and takes
- * effect in apply, where it is idempotent.
+ * effect in apply, where it is idempotent. A hand-out names the config revision that it was planned
+ * under: one that meets a newer config in apply is void, and planned again.
  *
  * Sequences: `stream` counts in the stream, `consumer` counts delivery attempts from 1.
- * All times: log/monotonic ns as the callers give them; `now_ns` of working-half calls is monotonic
- * and never in a record; `time_ns` in records is log time (wall).
+ * All times: log/monotonic ns as the callers give them; `now_ns` is monotonic and never in a record;
+ * `time_ns` in records is log time (wall).
+ *
+ * Calls of `consumer_out` are made from inside consumer_* calls and must not call back into the same
+ * consumer, with one exception: `settled` may lead to consumer_removed of that message.
  */
 #ifndef CONSUMERS_CONSUMER_H
 #define CONSUMERS_CONSUMER_H
@@ -35,7 +41,11 @@
 
 struct consumer;
 
-/* ---- what it may ask of its stream; answers are of the applied state ------------------------- */
+/* ---- what it may ask of its stream --------------------------------------------------------------
+ * Answers are of the applied state. Only when asked from inside consumer_work, `next` and `get` of a
+ * replicated consumer may also see what is gathered in front of the next proposal: then a hand-out
+ * rides in the batch of its messages (consumer_offered).
+ */
 
 struct consumer_message {
     uint64_t sequence;
@@ -51,12 +61,17 @@ struct consumer_filter {
 
 struct consumer_stream {
     void *owner;
+    struct bytes name;    /* for ack subjects; copied */
+    bool until_acked;     /* interest or work-queue retention */
+    uint32_t message_max; /* largest message it takes: the burst of a rate limit */
     uint64_t (*first)(void *owner); /* first_seq of the stream's state */
     uint64_t (*last)(void *owner);  /* last_seq of the stream's state */
     bool (*get)(void *owner, uint64_t sequence, struct consumer_message *out);
     bool (*next)(void *owner, const struct consumer_filter *, uint64_t from, struct consumer_message *out);
     bool (*previous)(void *owner, const struct consumer_filter *, uint64_t up_to, struct consumer_message *out);
     bool (*first_at)(void *owner, int64_t time_ns, struct consumer_message *out);
+    /* How many match with a sequence >= from; pending_last: only those <= up_to that are the newest
+     * of their subject at or below up_to. */
     uint64_t (*pending)(void *owner, const struct consumer_filter *, uint64_t from);
     uint64_t (*pending_last)(void *owner, const struct consumer_filter *, uint64_t from, uint64_t up_to);
     bool (*is_last)(void *owner, uint64_t sequence, uint64_t up_to);
@@ -76,6 +91,7 @@ enum consumer_advisory {
     ADVISORY_NAKED,          /* + consumer_seq */
     ADVISORY_TERMINATED,     /* + reason */
     ADVISORY_ACK_METRIC,     /* + ack_time_ns */
+    ADVISORY_RESUMED,        /* pause_until has passed */
 };
 
 struct consumer_advice {
@@ -87,7 +103,8 @@ struct consumer_advice {
 
 struct consumer_out {
     void *owner;
-    /* Adds a record to the batch the stream is gathering. The body already names the consumer. */
+    /* Adds a record to the batch the stream is gathering. The body already names the consumer. Never
+     * applied from inside this call. */
     void (*propose)(void *owner, uint8_t type, struct bytes body);
     /* Send the stored message. Deliveries and statuses of one consumer leave in the order asked for. */
     void (*deliver)(void *owner, const struct consumer_delivery *delivery);
@@ -103,34 +120,43 @@ struct consumer_out {
     void (*inactive)(void *owner);
     /* Call consumer_work at that monotonic time (replaces what was asked before; INT64_MAX: never). */
     void (*wake_at)(void *owner, int64_t deadline_ns);
+    /* In apply, on every replica, leading or not: this consumer is done with that message (acked,
+     * terminated, or delivered without acks on an until_acked stream). Exhausted ones are not settled. */
+    void (*settled)(void *owner, uint64_t sequence);
 };
 
-/* ---- records (types in the stream's log; bodies are consumers/record.h's) ------------------------ */
+/* ---- records (types in the stream's log; bodies are consumers/progress.h's) ------------------------ */
 
 #define CONSUMER_RECORD_FIRST    32u
-#define CONSUMER_RECORD_HANDOUT  32u /* number, log time, runs of sequences, new or redelivery */
-#define CONSUMER_RECORD_ACK      33u /* number, runs of sequences (ack all: one sequence and the flag) */
-#define CONSUMER_RECORD_TERM     34u /* number, sequence */
-#define CONSUMER_RECORD_DELAY    35u /* number, sequence, not before (log time) */
-#define CONSUMER_RECORD_EXHAUST  36u /* number, sequence: max_deliver reached */
-#define CONSUMER_RECORD_POSITION 37u /* number, delivered: of an ack-none durable */
+#define CONSUMER_RECORD_HANDOUT  32u /* log time, revision, runs of redeliveries, runs of new sequences */
+#define CONSUMER_RECORD_ACK      33u /* runs of sequences, or (ack all) everything up to one */
+#define CONSUMER_RECORD_TERM     34u /* runs: terminated, or acked after they were exhausted */
+#define CONSUMER_RECORD_DELAY    35u /* sequence, not before (log time) */
+#define CONSUMER_RECORD_EXHAUST  36u /* runs: max_deliver reached */
+#define CONSUMER_RECORD_POSITION 37u /* delivered: of an ack-none durable */
 #define CONSUMER_RECORD_LAST     37u
 /* Every body starts with the u64 number of its consumer. */
-uint64_t consumer_record_number(struct bytes body);
+uint64_t consumer_record_number(struct bytes body); /* 0: too short to hold one */
 
 /* ---- life ------------------------------------------------------------------------------------------ */
+
+/* The name of the first setting that is valid but not built yet (priority groups, ack policy
+ * flow_control), or NULL. Validation refuses it; consumer_create asserts that it did. */
+const char *consumer_config_unsupported(const struct consumer_config *config);
+/* Would such a consumer be volatile (its creation is not logged either)? */
+bool consumer_config_volatile(const struct consumer_config *config, bool until_acked);
 
 /*
  * Made in apply of the consumer's creation, so the start position is resolved in log order. `number`
  * is unique within the stream for ever. Config is validated and has its defaults; it is deep-copied.
- * `created_ns`: log time. `ephemeral`: no durable name.
+ * `created_ns`: log time. `stream` and `out` are copied. It does nothing of its own before consumer_lead.
  */
 struct consumer *consumer_create(uint64_t number, const struct consumer_config *config,
                                  int64_t created_ns, const struct consumer_stream *stream,
                                  const struct consumer_out *out, uint64_t seed);
 void consumer_destroy(struct consumer *consumer);
-/* Config update in apply; the rules have been checked. */
-void consumer_update(struct consumer *consumer, const struct consumer_config *config);
+/* Config update in apply; the rules have been checked. `now_ns` as in consumer_apply. */
+void consumer_update(struct consumer *consumer, int64_t now_ns, const struct consumer_config *config);
 
 const struct consumer_config *consumer_config(const struct consumer *consumer);
 uint64_t consumer_number(const struct consumer *consumer);
@@ -141,21 +167,33 @@ bool consumer_is_push(const struct consumer *consumer);
 struct consumer_filter consumer_filter(const struct consumer *consumer);
 /* Lowest sequence that may still be delivered for the first time. */
 uint64_t consumer_position(const struct consumer *consumer);
+/* Until_acked streams: is this consumer still owed that message (reference 6.7)? Of the durable half. */
+bool consumer_needs(const struct consumer *consumer, const struct consumer_message *message);
 
 /* ---- durable half -------------------------------------------------------------------------------------- */
 
-/* A record of this consumer has been applied (or recovered). ERR_CORRUPT: the body makes no sense;
- * nothing has changed. As leader, deliveries that waited for it are asked for now. */
-enum err consumer_apply(struct consumer *consumer, uint8_t type, struct bytes body);
-/* The stream stored / removed a message (called in apply, in order, only if it matches nothing is
- * fine: the machine checks). `removed` for every reason: limits, purge, delete, roll-up. */
+/*
+ * A record of this consumer is applied (or recovered). `now_ns` is for the leader's timers only; anyone
+ * else passes 0. As leader, deliveries that waited for the record are asked for now.
+ * ERR_CORRUPT: the body makes no sense here. Nothing has changed.
+ */
+enum err consumer_apply(struct consumer *consumer, int64_t now_ns, uint8_t type, struct bytes body);
+/*
+ * The stream stored / removed a message: called in apply, in log order, for every message (the machine
+ * looks whether it matches). `removed` is for every reason (limits, purge, delete, roll-up, settled)
+ * and comes after that message has left the stream's answers and before the next one leaves them.
+ */
 void consumer_stored(struct consumer *consumer, const struct consumer_message *message);
 void consumer_removed(struct consumer *consumer, const struct consumer_message *message);
 
 /* ---- working half ---------------------------------------------------------------------------------------- */
 
-/* Leadership begins (after recovery): timers start, pending entries get their deadlines. */
+/* Leadership begins (after recovery, and at creation on the leader): the working half starts from
+ * nothing, timers start, pending entries get their deadlines. Call consumer_work soon. */
 void consumer_lead(struct consumer *consumer, int64_t now_ns, int64_t log_now_ns);
+
+/* Leadership is lost: waiting pulls, timers and the hand-out in flight are forgotten, nobody is told. */
+void consumer_follow(struct consumer *consumer);
 
 /* A pull request (body of MSG.NEXT, `headers` may be empty) answered to `reply`. */
 void consumer_request(struct consumer *consumer, int64_t now_ns, struct bytes reply,
@@ -171,9 +209,11 @@ void consumer_bound(struct consumer *consumer, int64_t now_ns, bool bound);
  * asked for by wake_at: flushes gathered acks into proposals, redelivers, plans and proposes a
  * hand-out (bounded per call; asks for another wake if there is more), expires pulls, heartbeats. */
 void consumer_work(struct consumer *consumer, int64_t now_ns, int64_t log_now_ns);
-/* The stream has something new that this consumer may want: cheap test before consumer_work. */
+/* Messages are gathered in front of the next proposal that `next` lets it see: consumer_work will look. */
+void consumer_offered(struct consumer *consumer);
+/* Would consumer_work do something before the time asked for by wake_at? Cheap. */
 bool consumer_hungry(const struct consumer *consumer);
-/* A proposal was refused (the disk): the hand-out in flight never happened. */
+/* Proposals were refused (the disk): everything proposed and not applied never happened. */
 void consumer_refused(struct consumer *consumer, int64_t now_ns);
 /* Being deleted: every waiting pull gets "409 Consumer Deleted". */
 void consumer_say_deleted(struct consumer *consumer);
@@ -188,13 +228,16 @@ struct consumer_info {
     uint64_t num_ack_pending, num_redelivered, num_waiting, num_pending;
     bool push_bound;
     bool paused;
+    int64_t pause_remaining_ns; /* 0: not paused */
     int64_t created_ns;
 };
+/* num_waiting sweeps requests that have expired or lost their listener. Also for followers. */
 void consumer_describe(struct consumer *consumer, int64_t now_ns, int64_t log_now_ns,
                        struct consumer_info *info);
 
-/* The durable half as bytes, equal on all replicas, and back (state blocks, transfers, tests). */
-void consumer_state_encode(const struct consumer *consumer, struct buf *out);
+/* The durable half as bytes, equal on all replicas, and back (state blocks, transfers, tests): decode
+ * on a consumer made with the same config, before consumer_lead. ERR_CORRUPT: nothing has changed. */
+bool consumer_state_encode(const struct consumer *consumer, struct buf *out); /* false: `out` is full */
 enum err consumer_state_decode(struct consumer *consumer, struct bytes state);
 
 #endif

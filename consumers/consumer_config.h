@@ -5,6 +5,7 @@
 #ifndef CONSUMERS_CONSUMER_CONFIG_H
 #define CONSUMERS_CONSUMER_CONFIG_H
 
+#include "base/err.h"
 #include "base/schema.h"
 
 enum deliver_policy {
@@ -14,6 +15,7 @@ enum deliver_policy {
     DELIVER_BY_START_SEQUENCE,
     DELIVER_BY_START_TIME,
     DELIVER_LAST_PER_SUBJECT,
+    DELIVER_UNDEFINED, /* only in requests: means all, and validation says so */
 };
 enum ack_policy { ACK_NONE, ACK_ALL, ACK_EXPLICIT, ACK_FLOW_CONTROL };
 enum replay_policy { REPLAY_INSTANT, REPLAY_ORIGINAL };
@@ -58,5 +60,8 @@ struct consumer_config {
 };
 
 extern const struct schema consumer_config_schema;
+
+/* Reads what the table encoded, as it stands in the log. ERR_CORRUPT: it is something else. */
+enum err consumer_config_decode(struct bytes json, struct arena *arena, struct consumer_config *out);
 
 #endif

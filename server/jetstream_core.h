@@ -17,10 +17,25 @@ void jetstream_answer(struct jetstream *jetstream, struct account *account, stru
 /* An advisory or metric, if anybody listens. */
 bool jetstream_listened(struct jetstream *jetstream, struct account *account, struct bytes subject);
 
+/* Something is to be done in a turn: the loop must not sleep over it. */
+void jetstream_awake(struct jetstream *jetstream);
+
 struct server *jetstream_server(struct jetstream *jetstream);
 struct arena *jetstream_arena(struct jetstream *jetstream);     /* emptied at the end of every turn */
 int64_t jetstream_log_now(const struct jetstream *jetstream);   /* log time: wall clock that never falls */
 struct jetstream_stats *jetstream_counters(struct jetstream *jetstream);
+
+/* Room to read into, good until the next call that asks for it. */
+uint8_t *jetstream_read_buffer(struct jetstream *jetstream, size_t size);
+
+/* ---- for the shells of streams ----------------------------------------------------------------------- */
+
+struct store;
+struct store *jetstream_store(struct jetstream *jetstream);
+/* Links it into the list of this turn and keeps the loop awake. */
+void jetstream_mark(struct jetstream *jetstream, struct stream *stream);
+/* It leads now: what an interrupted change left undone is done. */
+void jetstream_stream_lead(struct jetstream *jetstream, struct stream *stream);
 
 /* ---- the catalogue ------------------------------------------------------------------------------------- */
 
@@ -50,7 +65,8 @@ struct catalogue_op {
     uint16_t error;
     char error_text[160];
     bool created;
-    /* private to jetstream.c */
+    /* private to jetstream_catalogue.c */
+    struct jetstream *jetstream;
     struct stream_op stream_op;
     uint64_t stream_id;
     unsigned step;

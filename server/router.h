@@ -48,6 +48,11 @@ void router_sink_remove(struct router *router, struct sink *sink);
  * Not from inside a sink's deliver. */
 size_t router_publish(struct router *router, struct account *account, const struct message *message);
 
+/* Has a receiver since the last reset had more than a quarter of max_pending waiting to be sent? Who
+ * sends a lot (replays) looks after each message and goes on later. */
+bool router_congested(const struct router *router);
+void router_congestion_reset(struct router *router);
+
 /* ---- interest ------------------------------------------------------------------------------------- */
 
 /* Would anything receive a message on this literal subject (wildcard subscriptions count)? */

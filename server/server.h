@@ -27,6 +27,14 @@ void server_stop(struct server *server, int64_t deadline_ns);
 bool server_stopped(const struct server *server);
 void server_destroy(struct server *server); /* at any time: drops what is left, as a crash would */
 
+/* What only the process knows, for monitoring: main can tell, a simulation leaves it out. */
+struct server_process {
+    uint64_t memory; /* resident */
+    int64_t cpu_ns;  /* used so far */
+    unsigned cores;
+};
+void server_set_process(struct server *server, void (*read)(struct server_process *process));
+
 /* For the modules of the server. */
 struct io *server_io(struct server *server);
 struct router *server_router(struct server *server);

@@ -1,7 +1,7 @@
 /*
- * api: the $JS.API request and answer layer: one table of endpoints, one table of errors, one schema
- * per JSON type. It owns no state of streams: it parses, checks, asks jetstream_core and the streams,
- * and encodes.
+ * api: the $JS.API request and answer layer: one table of endpoints, one table of errors, one
+ * schema per JSON type. It owns no state of streams: it parses, checks, asks jetstream_core and the
+ * streams, and encodes.
  */
 #ifndef SERVER_API_API_H
 #define SERVER_API_API_H
@@ -19,9 +19,12 @@ void api_serve(struct api *api, struct account *account);
 /* Works off what its sinks collected. Once per turn, before the streams work. */
 void api_turn(struct api *api);
 
-/* The answer of a publish error: {"error":{...},"stream":"S","seq":0} as the reference prints it; text NULL or
- * empty: the constant description of `code`. */
+/* The answer of a publish error: {"error":{...},"stream":"S","seq":0} as the reference prints it;
+ * text NULL or empty: the constant description of `code`. */
 void api_publish_error(struct buf *out, struct bytes stream, uint16_t err_code, const char *text);
+
+/* The Nats-Required-Api-Level among the headers, if any, is one we have. */
+bool api_level_is_met(struct bytes headers);
 
 /* The row of server/api/errors.inc: HTTP-like code and constant description ("" if unknown). */
 struct api_error {

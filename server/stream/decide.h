@@ -1,12 +1,18 @@
 /*
- * decide: checks one publish or removal against the tail state (applied state + overlay of what is
- * proposed and not yet applied) and writes its effect, in the order of checks of the reference
- * (streams 4.3, non-replicated path). A refused request leaves no trace. No I/O, no clock: the log
- * time of the turn is an argument.
+ * decide: checks one publish against the tail state (applied state + overlay of what is proposed
+ * and not yet applied) and writes its effect, in the order of checks of the reference (streams 4.3,
+ * non-replicated path). A refused request leaves no trace. No I/O, no clock: the log time of the
+ * turn is an argument.
  *
- * Additions are modelled exactly by the overlay (last sequence, ids, per-subject last and count, totals).
- * Removals and config changes are barriers: while one is proposed and not applied, decide answers
- * DECIDE_WAIT to everything, and checks with wildcards wait until the overlay is empty.
+ * Additions are modelled exactly by the overlay (last sequence, ids, per-subject last and count,
+ * totals). Removals and config changes are barriers: while one is proposed and not applied, decide
+ * answers DECIDE_WAIT to everything. What the overlay cannot tell exactly waits until it is empty:
+ * a check with wildcards, a check whose subject may lose its last message to a limit, a discard-new
+ * refusal that a removal in flight might make wrong. So no answer ever depends on how much is in
+ * flight.
+ *
+ * The owner decides removals itself, on a quiet stream (overlay empty): it sets `barrier`, proposes
+ * and says decider_proposed.
  */
 #ifndef SERVER_STREAM_DECIDE_H
 #define SERVER_STREAM_DECIDE_H
@@ -17,43 +23,67 @@
 
 enum decide_outcome {
     DECIDE_STORE,     /* an effect was written; answer when it is applied */
-    DECIDE_DUPLICATE, /* nothing written; answer with `sequence` when the position looked at is committed */
-    DECIDE_REFUSE,    /* nothing written; answer `error`; if `looked` only when the position is committed */
+    DECIDE_DUPLICATE, /* nothing written; answer with `sequence` when the position looked at is
+                         committed */
+    DECIDE_REFUSE,    /* nothing written; answer `error`; if `looked` only when the position is
+                         committed */
     DECIDE_WAIT,      /* nothing written; try again when more is applied (keep the order) */
     DECIDE_FULL,      /* the batch has no room: propose it first; nothing written */
 };
 
 struct publish {
-    struct bytes subject;
+    struct bytes subject; /* not empty */
     struct bytes headers; /* whole block or empty */
     struct bytes payload;
+    struct bytes reply; /* only looked at for the marks of a fast batch; may be left empty */
 };
 
 struct decision {
     enum decide_outcome outcome;
-    uint64_t sequence;       /* STORE: predicted; DUPLICATE: of the original */
-    bool looked;             /* the refusal depends on state */
-    uint16_t error;          /* err_code of the reference, e.g. 10071 */
-    char error_text[128];    /* description when it is not the constant one; else empty */
+    uint64_t sequence;      /* STORE: predicted; DUPLICATE: of the original */
+    bool looked;            /* the refusal depends on state */
+    uint16_t error;         /* err_code of the reference, e.g. 10071 */
+    const char *error_text; /* description when it is not the constant one, else ""; good until the
+                               next call */
+};
+
+/* A proposal that is not applied yet, and the last sequence it is to end with (0: it adds nothing).
+ */
+struct decider_proposal {
+    uint64_t index;
+    uint64_t sequence;
 };
 
 struct decider {
     struct stream_state *state;
     struct overlay overlay;
-    bool barrier;      /* a removal or config change is proposed and not applied */
+    bool barrier;      /* a removal or config change is decided and not applied */
     bool removal_open; /* the disk reserve: publishes are refused, removals go on */
+    uint64_t flaws;    /* server/stream/flaws.h */
+
+    /* private */
+    uint64_t barrier_index;             /* proposed as this; 0: still gathered */
+    struct decider_proposal *proposals; /* ring */
+    size_t proposal_capacity, proposal_head, proposal_count;
+    struct buf headers; /* of a publish whose headers are not stored as they came */
+    struct buf text;    /* of the last refusal */
 };
 
 void decider_init(struct decider *decider, struct stream_state *state, uint64_t seed);
 void decider_deinit(struct decider *decider);
 
-/* Writes a MESSAGE record to `out` when it says STORE. */
+/* Writes a MESSAGE record to `out` when it says STORE. A roll-up of the whole stream is a barrier
+ * and sets it. 0 <= log_now_ns <= EFFECT_TIME_MAX. */
 void decide_publish(struct decider *decider, const struct publish *publish, int64_t log_now_ns,
                     struct buf *out, struct decision *decision);
 
-/* The effects gathered so far were proposed as `index` / applied up to `index` / never happened. */
+/* The effects gathered so far were proposed as `index`, which rises. */
 void decider_proposed(struct decider *decider, uint64_t index);
+/* All up to `index` is applied, to this decider's state. Asserts that what was predicted came true.
+ */
 void decider_applied(struct decider *decider, uint64_t index);
-void decider_refused(struct decider *decider); /* drops the whole overlay and any barrier */
+/* What is gathered or proposed and not applied never happened: drops the whole overlay and any
+ * barrier. */
+void decider_refused(struct decider *decider);
 
 #endif

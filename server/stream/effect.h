@@ -1,6 +1,6 @@
 /*
- * effect: the bodies of the records that change a stream, and their codec. Everything here is a format
- * on disk: docs/formats.md, "Stream records", must say the same. Pure.
+ * effect: the bodies of the records that change a stream, and their codec. Everything here is a
+ * format on disk: docs/formats.md, "Stream records", must say the same. Pure.
  */
 #ifndef SERVER_STREAM_EFFECT_H
 #define SERVER_STREAM_EFFECT_H
@@ -16,23 +16,32 @@ enum effect_type {
     EFFECT_PURGE = 3,           /* filter, below sequence, keep */
     EFFECT_EXPIRE = 4,          /* everything with a sequence <= S and time <= T goes (age) */
     EFFECT_CONFIG = 5,          /* StreamConfig JSON, created time */
-    EFFECT_CONSUMER_CREATE = 6, /* number, created, name, ConsumerConfig JSON; also update of an existing name */
+    EFFECT_CONSUMER_CREATE = 6, /* number, created, name, ConsumerConfig JSON; also updates */
     EFFECT_CONSUMER_DELETE = 7, /* number, name */
-    /* CONSUMER_RECORD_FIRST..LAST: consumers/consumer.h */
+    /* CONSUMER_RECORD_FIRST..LAST: consumers/consumer.h; their bodies are not read here */
 };
 
-#define MESSAGE_ROLLUP_SUBJECT 1u /* flags of the record */
+/* Flags of the record. */
+#define MESSAGE_ROLLUP_SUBJECT 1u
 #define MESSAGE_ROLLUP_ALL     2u
 #define MESSAGE_HAS_ID         4u /* Nats-Msg-Id is at id_offset in the headers */
+#define DELETE_ERASE           1u
+
+/* What fits the fields of a message. */
+#define EFFECT_SUBJECT_MAX 65535u
+#define EFFECT_HEADERS_MAX 65535u
+#define EFFECT_PAYLOAD_MAX (64u << 20)
+#define EFFECT_TIME_MAX    (INT64_C(1) << 62) /* ns since 1970; differences do not overflow */
 
 struct effect {
     uint8_t type;
-    uint8_t flags;
+    uint8_t flags; /* of a message: roll-up; the codec adds MESSAGE_HAS_ID and DELETE_ERASE */
     union {
         struct {
             uint64_t sequence;
             int64_t time_ns;
-            struct bytes subject, headers, payload, id;
+            struct bytes subject, headers, payload;
+            struct bytes id; /* a view into `headers`, or empty */
         } message;
         struct {
             uint64_t sequence;
@@ -42,7 +51,7 @@ struct effect {
             struct bytes filter; /* empty: all subjects */
             uint64_t below;      /* 0: no bound */
             uint64_t keep;
-            uint64_t last;       /* bound: last sequence when decided; later ones stay */
+            uint64_t last; /* bound: last sequence when decided; later ones stay */
         } purge;
         struct {
             uint64_t last;
@@ -53,15 +62,14 @@ struct effect {
             struct bytes json;
         } config;
         struct {
-            uint64_t number; /* 0 in a create: apply takes the next */
+            uint64_t number; /* unique in the stream for ever */
             int64_t created_ns;
             struct bytes name, json;
         } consumer;
-        struct bytes consumer_record; /* type tells; body starts with the number */
     };
 };
 
-/* Appends the record; false at the buffer's limit (nothing written). */
+/* Appends the record; false at the buffer's limit (nothing written). The sizes fit (asserted). */
 bool effect_write(struct buf *out, const struct effect *effect);
 /* Views into the record. ERR_CORRUPT: sizes that do not fit, unknown type or flags. */
 enum err effect_read(const struct record *record, struct effect *effect);

@@ -32,7 +32,8 @@ enum stream_op_kind {
 /*
  * Embedded in its owner (an API request), which keeps everything it points to until `done`.
  * `check` (may be NULL) runs when the operation's turn has come and nothing is in flight, so it sees
- * the applied state: a non-zero err_code refuses the operation and is handed to `done`.
+ * the applied state: a non-zero err_code refuses the operation and is handed to `done`. It may turn the
+ * operation into a READ when there is nothing to change.
  * `done` runs exactly once: after apply, after a refusal, or with `failed` when the disk refused it.
  */
 struct stream_op {
@@ -78,6 +79,7 @@ struct stream_read {
     void (*done)(struct stream_read *read, const struct stream_message *message);
     struct io_op op;
     struct stream *stream;
+    bool gone; /* the stream was closed while the read was in flight */
     uint8_t *memory;
     uint32_t size;
     uint64_t place;
@@ -85,14 +87,34 @@ struct stream_read {
 };
 void stream_read(struct stream *stream, struct stream_read *read);
 
+/* ---- life: for jetstream.c ---------------------------------------------------------------------------- */
+
+/* Recovers the stream's log and applies it; it leads from a later turn. Blocking. Errors as replica_open. */
+struct stream *stream_open(struct jetstream *jetstream, struct account *account, uint64_t id,
+                           struct bytes name, enum err *err);
+/* Subscriptions of the account have changed: push consumers look again. */
+void stream_interest_changed(struct stream *stream);
+/* What can be done now: answers, waiting publishes, consumers, operations, the next batch. */
+void stream_turn(struct stream *stream);
+/* Drops everything. `deleted`: clients that wait on consumers are told, the log is closed and can be removed;
+ * else the server ends, and no file is touched. */
+void stream_close(struct stream *stream, bool deleted);
+
+/* The list of streams that have something to do this turn. */
+void stream_link_dirty(struct stream *stream, struct stream **list);
+void stream_unlink_dirty(struct stream *stream, struct stream **list);
+struct stream *stream_pop_dirty(struct stream *stream); /* unmarks; the rest of the list */
+
 /* ---- looking at it ---------------------------------------------------------------------------------------- */
 
+struct bytes stream_name(const struct stream *stream);
 const struct stream_state *stream_applied(const struct stream *stream);
 const struct stream_config *stream_config(const struct stream *stream);
 uint64_t stream_id(const struct stream *stream);
 bool stream_leads(const struct stream *stream);
 /* By name; NULL if there is none. */
 struct consumer *stream_consumer(const struct stream *stream, struct bytes name);
+/* Without those of sources and mirrors. */
 size_t stream_consumer_count(const struct stream *stream);
 /* All consumers sorted by name, in the turn's arena; *count of them. */
 struct consumer **stream_consumers(const struct stream *stream, struct arena *arena, size_t *count);

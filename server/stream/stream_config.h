@@ -5,6 +5,7 @@
 #ifndef SERVER_STREAM_STREAM_CONFIG_H
 #define SERVER_STREAM_STREAM_CONFIG_H
 
+#include "base/err.h"
 #include "base/schema.h"
 
 enum stream_retention { RETENTION_LIMITS, RETENTION_INTEREST, RETENTION_WORKQUEUE };
@@ -14,6 +15,12 @@ enum stream_storage { STORAGE_FILE, STORAGE_MEMORY };
 struct stream_consumer_limits {
     int64_t inactive_threshold_ns;
     int64_t max_ack_pending;
+};
+
+struct stream_placement {
+    struct bytes cluster;
+    struct schema_strings tags;
+    struct bytes preferred;
 };
 
 /* Fields that issue 2 does not build are in the table (so that they are known) and refused when set. */
@@ -56,5 +63,8 @@ struct stream_config {
 };
 
 extern const struct schema stream_config_schema;
+
+/* Reads what the table encoded, as it stands in the log. ERR_CORRUPT: it is something else. */
+enum err stream_config_decode(struct bytes json, struct arena *arena, struct stream_config *out);
 
 #endif

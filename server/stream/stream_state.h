@@ -1,7 +1,14 @@
 /*
- * stream_state: the applied half of a stream: what every replica computes from the log, in log order,
- * without choices, clocks or I/O. server/stream/decide.h stands on it and on the overlay; the
- * shell (server/stream/stream.h) feeds it batches.
+ * stream_state: the applied half of a stream: what every replica computes from the log, in log
+ * order, without choices, clocks or I/O. server/stream/decide.h stands on it and on the overlay;
+ * the shell (server/stream/stream.h) feeds it batches.
+ *
+ * Equal logs make equal states, whatever the timing: removal by limits and roll-ups follows here
+ * from (state, effect); it is never decided. Of a message: first it is stored, then its roll-up
+ * removes what it replaces, then its subject's limit, then the stream's.
+ *
+ * Sequences: last_seq never falls. first_seq is the oldest message's; of an empty stream last_seq +
+ * 1; 0 as long as nothing has ever happened to it.
  */
 #ifndef SERVER_STREAM_STREAM_STATE_H
 #define SERVER_STREAM_STREAM_STATE_H
@@ -12,8 +19,11 @@
 #include "server/stream/stream_config.h"
 #include "storage/index.h"
 
+/* Sequences end here, so that last_seq + 1 is one, too. */
+#define STREAM_SEQUENCE_MAX (UINT64_MAX - 1)
+
 /* What apply tells its owner while it works; all may be returned to nobody (recovery, followers):
- * duties live in the state, not here. */
+ * duties live in the state, not here. The owner may look at the state, not change it. */
 struct stream_events {
     void *owner;
     void (*stored)(void *owner, const struct index_entry *entry);  /* after it is in the index */
@@ -24,42 +34,50 @@ struct stream_events {
 };
 
 struct stream_state {
-    struct stream_config config; /* in config_arena */
+    struct stream_config config; /* in config_arena; all zero until configured: no limits */
     struct arena config_arena;
     bool configured;
+    bool begun; /* it has, or has had, a place in the sequences */
     int64_t created_ns;
     uint64_t first_seq; /* as the API shows it (reference 3.3) */
     uint64_t last_seq;
-    int64_t last_time_ns; /* of the last stored message, TIME_UNSET: never one */
-    int64_t log_time_ns;  /* highest time of any batch: log time never falls */
-    uint64_t lost_messages;
+    int64_t last_time_ns;   /* of the last stored message, TIME_UNSET: never one */
+    int64_t log_time_ns;    /* highest time of any batch: log time never falls */
+    uint64_t lost_messages; /* at most that many were lost with damaged parts of the log */
+    uint64_t gap_max;       /* sequences that lost indexes since the last message may have used */
+    bool gap;               /* the next message may leave some out */
     struct index *index;
     struct dedup dedup;
-    struct bytes msg_id_last; /* Nats-Msg-Id of the last message, "" if it had none; owned */
-    const struct stream_events *events; /* NULL: nobody listens */
+    struct bytes msg_id_last; /* of the last message, "" if it had none; in msg_id_memory */
+    struct buf msg_id_memory;
+    const struct stream_events *events; /* NULL: nobody listens. Its functions may be NULL, too. */
+    uint64_t flaws;                     /* server/stream/flaws.h */
 };
 
 void stream_state_init(struct stream_state *state, uint64_t seed);
 void stream_state_deinit(struct stream_state *state);
 
-/* Applies one effect of a committed batch. `place` is its record's. ERR_CORRUPT: the record makes no
- * sense (a version we do not know, damaged): nothing has changed. Results a leader predicted are in
- * *result. */
+/* Applies one effect of a committed batch. `place` is its record's. ERR_CORRUPT: the record makes
+ * no sense (a version we do not know, damaged): nothing has changed. Results a leader predicted are
+ * in *result. */
 struct apply_result {
     uint64_t sequence; /* message: stored as */
-    uint64_t purged;   /* purge, delete: how many went */
+    uint64_t purged;   /* purge, delete, expire: how many went */
 };
-enum err stream_state_apply(struct stream_state *state, const struct effect *effect, log_place place,
-                            uint32_t record_size, struct apply_result *result);
-/* Indexes of the log are lost: the sequences between what was and what follows are gaps. */
-void stream_state_lost(struct stream_state *state);
+enum err stream_state_apply(struct stream_state *state, const struct effect *effect,
+                            log_place place, uint32_t record_size, struct apply_result *result);
+/* Indexes of the log with that many bytes are lost: the sequences between what was and what follows
+ * are gaps. If nothing follows, new messages get sequences behind all that may have been lost. */
+void stream_state_lost(struct stream_state *state, uint64_t bytes);
 
 uint64_t stream_state_messages(const struct stream_state *state);
 uint64_t stream_state_bytes(const struct stream_state *state);
+/* The highest sequence that is or may have been taken. */
+uint64_t stream_state_taken(const struct stream_state *state);
 /* Oldest message that age would remove, or false: for the leader's expiry timer. */
 bool stream_state_oldest(const struct stream_state *state, struct index_entry *entry);
 
-/* The size the API counts for a file stream (reference 3.1). */
-uint32_t stream_stored_size(size_t subject, size_t headers, size_t payload);
+/* The size the API counts (reference 3.1). `storage`: enum stream_storage. */
+uint32_t stream_stored_size(int32_t storage, size_t subject, size_t headers, size_t payload);
 
 #endif

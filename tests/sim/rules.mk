@@ -1,15 +1,30 @@
-# Simulations: tests/sim/sim_<what>.c -> build/sim/sim_<what>, with the helpers named here.
-sim_helpers_sim_log = tests/sim/log_model.c
-sim_uses_sim_log    = storage base
+# Simulations: tests/sim/sim_<what>.c -> build/sim/sim_<what>, with the files and archives named here.
+sim_names = $(patsubst tests/sim/sim_%.c,%,$(wildcard tests/sim/sim_*.c))
+sim_bins  = $(patsubst %,$(BUILD)/sim/sim_%,$(sim_names))
 
-sims = $(patsubst tests/sim/%.c,%,$(wildcard tests/sim/sim_*.c))
+sim_with_log    = log_model
+sim_uses_log    = storage base
+sim_with_server = client oracle flaws
+sim_uses_server = $(LIBS)
 
 define sim_rule
-$(BUILD)/sim/$(1): tests/sim/$(1).c $(sim_helpers_$(1)) $(foreach l,$(sim_uses_$(1)),$(call lib,$(l)))
+$(BUILD)/sim/sim_$(1): tests/sim/sim_$(1).c $(patsubst %,$(BUILD)/obj/tests/sim/%.o,$(sim_with_$(1))) $(foreach l,$(sim_uses_$(1)),$(call lib,$(l)))
 	@mkdir -p $$(@D)
-	$$(CC) $$(CPPFLAGS) $$(CFLAGS) -MMD -MP $$(filter %.c,$$^) $$(filter %.a,$$^) $$(LDFLAGS) $$(LDLIBS) -o $$@
+	@echo "  LD $$@"
+	@$$(CC) $$(CPPFLAGS) $$(CFLAGS) -MMD -MP $$(filter %.c %.o %.a,$$^) $$(LDFLAGS) $$(LDLIBS) -lm -o $$@
 endef
-$(foreach s,$(sims),$(eval $(call sim_rule,$(s))))
+$(foreach s,$(sim_names),$(eval $(call sim_rule,$(s))))
 
-.PHONY: sims
-sims: $(addprefix $(BUILD)/sim/,$(sims))
+# SEED=n re-runs one seed of the server's simulation with its story. SECONDS are shared by all simulations.
+.PHONY: sim sim-flaws
+sim: $(sim_bins)
+ifdef SEED
+	@$(BUILD)/sim/sim_server --seed $(SEED)
+else
+	@status=0; for s in $(sim_bins); do \
+	    $$s --seconds $$(( $(or $(SECONDS),60) / $(words $(sim_names)) )) || status=1; done; exit $$status
+endif
+
+# Every seeded bug must be found, each within SECONDS.
+sim-flaws: $(sim_bins)
+	@status=0; for s in $(sim_bins); do $$s --flaws --seconds $(or $(SECONDS),60) || status=1; done; exit $$status

@@ -1,6 +1,6 @@
 /*
- * unit: the main of a Check program. A test program lists its tests, and says which of them must end
- * in a failed assertion:
+ * unit: the main of a Check program. A test program lists its tests, and says which of them must
+ * end in a failed assertion:
  *
  *     int main(void)
  *     {

@@ -84,7 +84,8 @@ END_TEST
 
 START_TEST(what_is_not_a_number_is_refused_and_leaves_the_value)
 {
-    static const char *const wrong[] = {"", "-1", "+1", " 1", "1 ", "1.0", "1e3", "0x10", "a", "/", ":"};
+    static const char *const wrong[] = {"",    "-1",   "+1", " 1", "1 ", "1.0",
+                                        "1e3", "0x10", "a",  "/",  ":"};
     uint64_t value = 7;
 
     for (size_t i = 0; i < UNIT_COUNT(wrong); i++)

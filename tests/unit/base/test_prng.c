@@ -3,8 +3,8 @@
 #include "tests/unit/unit.h"
 
 /*
- * Seeds are written down in bug reports, so a sequence may never change: the state for seed 0 is the
- * published output of splitmix64, and what follows was computed apart from this code.
+ * Seeds are written down in bug reports, so a sequence may never change: the state for seed 0 is
+ * the published output of splitmix64, and what follows was computed apart from this code.
  */
 START_TEST(equal_seeds_give_equal_sequences_forever)
 {

@@ -10,10 +10,10 @@
 struct entry {
     struct timer timer;
     struct world *world;
-    bool armed;          /* the model's own truth from here on */
+    bool armed; /* the model's own truth from here on */
     int64_t deadline_ns;
     uint64_t order;
-    bool late;           /* armed during this run for a time reached: not before the next */
+    bool late; /* armed during this run for a time reached: not before the next */
 };
 
 struct world {

@@ -1,0 +1,61 @@
+/*
+ * limits: every bound that more than one module relies on, in one place, with what follows from it
+ * checked by the compiler. What an operator may change is a default here; what formats and memory
+ * depend on is a maximum. Bounds of one module alone stand in its header (JSON: json.h).
+ */
+#ifndef BASE_LIMITS_H
+#define BASE_LIMITS_H
+
+#include <assert.h>
+#include <stdint.h>
+
+#define KIB UINT64_C(1024)
+#define MIB (KIB * 1024)
+#define GIB (MIB * 1024)
+
+/* ---- client protocol: defaults of options ---------------------------------------------------- */
+
+#define MAX_PAYLOAD_DEFAULT      (1 * MIB)  /* headers and body of one message */
+#define MAX_PENDING_DEFAULT      (64 * MIB) /* outbound bytes that wait for one connection */
+#define MAX_CONTROL_LINE_DEFAULT (4 * KIB)  /* a protocol line without its CR LF */
+#define MAX_CONNECTIONS_DEFAULT  UINT64_C(65536)
+
+/* ---- client protocol: maxima ----------------------------------------------------------------- */
+
+#define MAX_PAYLOAD_MAX      (64 * MIB) /* what the option may be raised to */
+#define MAX_CONTROL_LINE_MAX (1 * MIB)  /* a CONNECT with a large token needs this */
+
+/*
+ * A subject arrives in a control line, which bounds it on the wire; what is stored is bounded here,
+ * whatever max_control_line says.
+ */
+#define SUBJECT_SIZE_MAX   UINT64_C(4096)
+#define SUBJECT_TOKENS_MAX (SUBJECT_SIZE_MAX / 2)
+#define HEADERS_SIZE_MAX   UINT64_C(65535) /* of a stored message */
+
+/* ---- JetStream names and texts --------------------------------------------------------------- */
+
+#define NAME_SIZE_MAX        UINT64_C(255) /* of a stream or consumer */
+#define DESCRIPTION_SIZE_MAX (4 * KIB)
+#define METADATA_SIZE_MAX    (128 * KIB) /* of all keys and values together */
+#define REPLICAS_MAX         5u
+
+/* ---- log ------------------------------------------------------------------------------------- */
+
+#define LOG_LINE_MAX 16384u /* one line, its line end included */
+
+/* ---- what follows ---------------------------------------------------------------------------- */
+
+static_assert(MAX_PAYLOAD_DEFAULT <= MAX_PAYLOAD_MAX, "a default is allowed");
+static_assert(MAX_CONTROL_LINE_DEFAULT <= MAX_CONTROL_LINE_MAX, "a default is allowed");
+static_assert(MAX_PAYLOAD_DEFAULT <= MAX_PENDING_DEFAULT, "one message fits a connection's output");
+static_assert(MAX_PAYLOAD_MAX <= INT32_MAX, "sizes in the protocol are 31 bits");
+static_assert(SUBJECT_SIZE_MAX <= UINT16_MAX, "a subject's size takes 16 bits in a record");
+static_assert(HEADERS_SIZE_MAX <= UINT16_MAX, "a header block's size takes 16 bits in a record");
+static_assert(SUBJECT_SIZE_MAX + HEADERS_SIZE_MAX + MAX_PAYLOAD_MAX + 4 * KIB <= UINT32_MAX,
+              "a record's size takes 32 bits");
+static_assert(MAX_CONTROL_LINE_DEFAULT * 3 < LOG_LINE_MAX,
+              "most control lines can be traced whole");
+static_assert(NAME_SIZE_MAX < SUBJECT_SIZE_MAX, "a name fits a subject");
+
+#endif

@@ -1,0 +1,26 @@
+# The benchmark: docs/benchmarks.md. Its programs link nothing of the server.
+
+bench_load_srcs  = $(addprefix bench/,load.c client.c stream.c window.c load_core.c load_window.c \
+                   load_consume.c load_mass.c load_start.c wire.c conn.c hist.c watch.c)
+bench_floor_srcs = $(addprefix bench/,floor.c floor_core.c floor_stream.c floor_journal.c wire.c conn.c)
+bench_programs   = $(BUILD)/bench/load $(BUILD)/bench/floor
+
+$(BUILD)/bench/load: $(bench_load_srcs:%.c=$(BUILD)/obj/%.o)
+$(BUILD)/bench/floor: $(bench_floor_srcs:%.c=$(BUILD)/obj/%.o)
+$(bench_programs):
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) $^ -o $@
+
+.PHONY: bench-programs
+bench-programs: $(bench_programs)
+
+# BENCH_ARGS="--modes pub,jspubw --rounds 1", for instance.
+.PHONY: bench
+bench: $(BUILD)/millrace $(bench_programs)
+	bench/run.py --build $(BUILD) $(BENCH_ARGS)
+
+# The load generator notices what is wrong, and works against each of the floor's modes.
+.PHONY: bench-check
+bench-check: $(bench_programs)
+	BUILD=$(BUILD) bench/test_load.py
+	bench/run.py --build $(BUILD) --servers floor --rounds 1 --seconds 0.2

@@ -1,0 +1,42 @@
+/*
+ * ack_subject: the reply subject of a delivered message (reference consumers 4.2), written and read.
+ *
+ *     v1  $JS.ACK.<stream>.<consumer>.<deliveries>.<sequence>.<consumer sequence>.<time>.<pending>
+ *     v2  $JS.ACK.<domain>.<account hash>.<the same>[.<anything>]
+ *
+ * We write v1. Both are read: what we read comes from clients, and is only ever a hint which message
+ * is meant; nothing in it is trusted.
+ */
+#ifndef CONSUMERS_ACK_SUBJECT_H
+#define CONSUMERS_ACK_SUBJECT_H
+
+#include "base/bytes.h"
+
+struct ack_subject {
+    uint64_t deliveries;
+    uint64_t sequence;
+    uint64_t consumer_sequence;
+    int64_t time_ns;
+    uint64_t pending;
+};
+
+/* Names are at most 255 bytes each; five numbers of at most 20 digits, four dots between them. */
+#define ACK_SUBJECT_PREFIX_MAX (8u + 255u + 1u + 255u + 1u)
+#define ACK_SUBJECT_MAX        (ACK_SUBJECT_PREFIX_MAX + 5u * 20u + 4u)
+
+/* "$JS.ACK.<stream>.<consumer>."; returns its length, 0 when the names are too long. */
+size_t ack_subject_prefix(char out[static ACK_SUBJECT_PREFIX_MAX], struct bytes stream,
+                          struct bytes consumer);
+/* Appends the numbers behind a prefix of `prefix_size` bytes in `out`; returns the whole length. */
+size_t ack_subject_write(char out[static ACK_SUBJECT_MAX], size_t prefix_size,
+                         const struct ack_subject *ack);
+/* The length ack_subject_write would return. */
+size_t ack_subject_size(size_t prefix_size, const struct ack_subject *ack);
+
+/* False: not an ack subject, or its stream sequence is no number. Other bad numbers read as 0, which
+ * no delivery has. */
+bool ack_subject_read(struct bytes subject, struct ack_subject *ack);
+/* The same, fast for what was written behind `prefix`. */
+bool ack_subject_read_own(struct bytes subject, struct bytes prefix, struct ack_subject *ack);
+
+#endif

@@ -1,0 +1,369 @@
+#include "base/heap.h"
+#include "consumers/machine.h"
+
+uint64_t consumer_record_number(struct bytes body)
+{
+    uint64_t number;
+
+    return progress_take_u64(&body, &number) ? number : 0;
+}
+
+/* ---- what removals from pending lead to --------------------------------------------------------------- */
+
+static uint64_t first_pending(const struct consumer *c)
+{
+    uint32_t place = pending_first(&c->durable.pending);
+
+    return place == 0 ? 0 : pending_entry(&c->durable.pending, place)->sequence;
+}
+
+static void raise_floor(struct consumer *c, uint64_t consumer, uint64_t stream)
+{
+    struct position *floor = &c->durable.floor;
+
+    floor->consumer = consumer > floor->consumer ? consumer : floor->consumer;
+    floor->stream = stream > floor->stream ? stream : floor->stream;
+    c->floor_active_ns = c->work.log_now_ns;
+    assert(floor->stream <= c->durable.delivered.stream);
+    assert(floor->consumer <= c->durable.delivered.consumer);
+}
+
+/* The floor stays while the lowest message that is owed stays (reference 3.2). `before` was the lowest. */
+static void settle_floor(struct consumer *c, uint64_t before)
+{
+    const struct pending *pending = &c->durable.pending;
+    const struct pending_entry *first;
+
+    if (pending->count == 0) {
+        raise_floor(c, c->durable.delivered.consumer, c->durable.delivered.stream);
+        return;
+    }
+    first = pending_entry(pending, pending_first(pending));
+    if (first->sequence != before)
+        raise_floor(c, first->consumer_sequence - 1, first->sequence - 1);
+}
+
+static void settled(struct consumer *c, uint64_t sequence)
+{
+    if (c->out.settled != NULL)
+        c->out.settled(c->out.owner, sequence);
+}
+
+/* ---- hand-outs ------------------------------------------------------------------------------------ */
+
+/* The next of the hand-out in flight, which the record repeats. NULL: it is not ours. */
+static const struct planned *planned_next(struct consumer *c, size_t *cursor, uint64_t sequence,
+                                          bool fresh)
+{
+    const struct planned *planned;
+
+    if (!c->work.plan.in_flight)
+        return NULL;
+    assert(*cursor < c->work.plan.count);
+    planned = &c->work.plan.at[(*cursor)++];
+    assert(planned->sequence == sequence);
+    assert(planned->fresh == fresh);
+    return planned;
+}
+
+static void apply_redelivery(struct consumer *c, uint64_t sequence, int64_t time_ns,
+                             const struct planned *planned)
+{
+    struct pending *pending = &c->durable.pending;
+    uint32_t place = pending_find(pending, sequence);
+    struct pending_entry *entry;
+
+    if (place == 0) { /* acked or removed in front of this record: nothing is handed out */
+        if (planned != NULL && planned->request != NULL)
+            pulls_returned(c, planned->request, planned->cost);
+        return;
+    }
+    c->durable.delivered.consumer++;
+    pending_delivered(pending, place, time_ns);
+    entry = pending_entry(pending, place);
+    if (planned == NULL)
+        return;
+    entry->planned = false;
+    if (!entry->settling)
+        deliver_planned(c, planned, place, entry->deliveries);
+    else if (planned->request != NULL)
+        pulls_returned(c, planned->request, planned->cost); /* acked while this was in flight */
+}
+
+/* The message left the stream between plan and apply. Replicas without the plan cannot know, so it is
+ * handed out like any other; the leader, or the next one when it looks, terminates it. */
+static void apply_gone(struct consumer *c, const struct planned *planned, uint32_t place)
+{
+    if (planned->request != NULL)
+        pulls_returned(c, planned->request, planned->cost);
+    if (place != 0)
+        acks_lost(c, place);
+}
+
+static void apply_new(struct consumer *c, uint64_t sequence, int64_t time_ns,
+                      const struct planned *planned)
+{
+    bool acks = c->config.ack_policy != ACK_NONE;
+    uint32_t place = 0;
+
+    c->durable.delivered.consumer++;
+    c->durable.delivered.stream = sequence;
+    if (acks)
+        place = pending_add(&c->durable.pending, sequence, c->durable.delivered.consumer, 1, time_ns);
+    else
+        c->durable.floor = c->durable.delivered;
+
+    if (planned != NULL && planned->gone) {
+        apply_gone(c, planned, place);
+    } else if (planned != NULL) {
+        start_count(c);
+        c->work.count -= c->work.count > 0;
+        deliver_planned(c, planned, place, 1);
+    }
+    if (!acks)
+        settled(c, sequence);
+}
+
+static void apply_runs(struct consumer *c, struct progress_handout *handout)
+{
+    size_t cursor = 0;
+    struct run run;
+
+    while (progress_runs_next(&handout->redeliveries, &run))
+        for (uint64_t sequence = run.first; sequence <= run.last; sequence++)
+            apply_redelivery(c, sequence, handout->time_ns,
+                             planned_next(c, &cursor, sequence, false));
+    while (progress_runs_next(&handout->fresh, &run))
+        for (uint64_t sequence = run.first; sequence <= run.last; sequence++)
+            apply_new(c, sequence, handout->time_ns, planned_next(c, &cursor, sequence, true));
+}
+
+static enum err apply_handout(struct consumer *c, struct bytes body)
+{
+    struct progress_handout handout;
+
+    if (c->class != CLASS_REPLICATED || progress_read_handout(body, &handout) != OK)
+        return ERR_CORRUPT;
+    if (handout.revision > c->durable.revision)
+        return ERR_CORRUPT;
+    if (handout.revision < c->durable.revision) { /* planned under another config */
+        if (c->work.plan.in_flight)
+            plan_void(c);
+        return OK;
+    }
+    if (handout.fresh_first != 0 && handout.fresh_first <= c->durable.delivered.stream)
+        return ERR_CORRUPT;
+    if (handout.count > PENDING_MAX - c->durable.pending.count)
+        return ERR_CORRUPT;
+
+    if (c->work.leading) {
+        c->work.look++;
+        start_count(c); /* before `delivered` moves */
+    }
+    apply_runs(c, &handout);
+    if (c->work.plan.in_flight)
+        plan_done(c);
+    return OK;
+}
+
+/* ---- acks and other ends --------------------------------------------------------------------------- */
+
+static void remove_settled(struct consumer *c, uint32_t place)
+{
+    uint64_t sequence = pending_entry(&c->durable.pending, place)->sequence;
+
+    pending_remove(&c->durable.pending, place);
+    settled(c, sequence);
+}
+
+static void settle_exhausted_to(struct consumer *c, uint64_t last)
+{
+    struct exhausted_entry *sorted;
+    uint64_t count = exhausted_count(&c->durable.exhausted);
+
+    if (exhausted_lowest(&c->durable.exhausted, last) == 0)
+        return;
+    sorted = exhausted_sorted(&c->durable.exhausted);
+    for (uint64_t i = 0; i < count && sorted[i].sequence <= last; i++)
+        if (exhausted_remove(&c->durable.exhausted, sorted[i].sequence))
+            settled(c, sorted[i].sequence);
+    heap_give(sorted);
+}
+
+static void apply_ack_all(struct consumer *c, uint64_t last)
+{
+    struct pending *pending = &c->durable.pending;
+    uint32_t place;
+
+    while ((place = pending_first(pending)) != 0 && pending_entry(pending, place)->sequence <= last)
+        remove_settled(c, place);
+    settle_exhausted_to(c, last);
+    if (pending->count == 0)
+        raise_floor(c, c->durable.delivered.consumer, c->durable.delivered.stream);
+    else
+        raise_floor(c, pending_entry(pending, pending_first(pending))->consumer_sequence - 1, last);
+}
+
+static void apply_ack_run(struct consumer *c, struct run run)
+{
+    struct pending *pending = &c->durable.pending;
+    uint64_t sequence = run.first;
+    uint32_t place;
+
+    while ((place = pending_at_or_after(pending, sequence)) != 0) {
+        sequence = pending_entry(pending, place)->sequence;
+        if (sequence > run.last)
+            return;
+        remove_settled(c, place);
+        sequence++;
+    }
+}
+
+static enum err apply_ack(struct consumer *c, struct bytes body)
+{
+    uint64_t before = first_pending(c);
+    struct progress_set set;
+    struct run run;
+
+    if (progress_read_ack(body, &set) != OK || set.last > c->durable.delivered.stream)
+        return ERR_CORRUPT;
+    if (set.all) {
+        apply_ack_all(c, set.last);
+        return OK;
+    }
+    while (progress_runs_next(&set.runs, &run))
+        apply_ack_run(c, run);
+    settle_floor(c, before);
+    return OK;
+}
+
+static void end_one(struct consumer *c, uint64_t sequence)
+{
+    uint32_t place = pending_find(&c->durable.pending, sequence);
+
+    if (place != 0)
+        remove_settled(c, place);
+    else if (exhausted_remove(&c->durable.exhausted, sequence))
+        settled(c, sequence);
+}
+
+static void exhaust_one(struct consumer *c, uint64_t sequence)
+{
+    struct pending *pending = &c->durable.pending;
+    uint32_t place = pending_find(pending, sequence);
+    struct consumer_advice advice = {.kind = ADVISORY_MAX_DELIVERIES, .stream_seq = sequence};
+
+    if (place == 0)
+        return;
+    advice.deliveries = pending_entry(pending, place)->deliveries;
+    pending_remove(pending, place);
+    exhausted_add(&c->durable.exhausted, sequence, (uint32_t)advice.deliveries);
+    if (c->work.leading)
+        c->out.advise(c->out.owner, &advice);
+}
+
+static enum err apply_set(struct consumer *c, struct bytes body,
+                          void (*apply_one)(struct consumer *, uint64_t))
+{
+    uint64_t before = first_pending(c);
+    struct progress_set set;
+    struct run run;
+
+    if (progress_read_set(body, &set) != OK || set.last > c->durable.delivered.stream)
+        return ERR_CORRUPT;
+    while (progress_runs_next(&set.runs, &run))
+        for (uint64_t sequence = run.first; sequence <= run.last; sequence++)
+            apply_one(c, sequence);
+    settle_floor(c, before);
+    return OK;
+}
+
+static enum err apply_delay(struct consumer *c, struct bytes body)
+{
+    struct progress_delay delay;
+    struct pending_entry *entry;
+    uint32_t place;
+
+    if (progress_read_delay(body, &delay) != OK || delay.sequence > c->durable.delivered.stream)
+        return ERR_CORRUPT;
+    place = pending_find(&c->durable.pending, delay.sequence);
+    if (place == 0)
+        return OK;
+    entry = pending_entry(&c->durable.pending, place);
+    entry->delayed = true;
+    entry->time_ns = delay.not_before_ns;
+    return OK;
+}
+
+static enum err apply_position(struct consumer *c, struct bytes body)
+{
+    struct position *delivered = &c->durable.delivered;
+    struct progress_position position;
+
+    if (c->class != CLASS_POSITION || progress_read_position(body, &position) != OK)
+        return ERR_CORRUPT;
+    /* The leader is ahead of what it logged. */
+    if (position.consumer > delivered->consumer)
+        delivered->consumer = position.consumer;
+    if (position.stream > delivered->stream)
+        delivered->stream = position.stream;
+    c->durable.floor = *delivered;
+    return OK;
+}
+
+enum err consumer_apply(struct consumer *c, int64_t now_ns, uint8_t type, struct bytes body)
+{
+    enum err err = ERR_CORRUPT;
+
+    if (consumer_record_number(body) != c->number)
+        return ERR_CORRUPT;
+    if (c->work.leading)
+        c->work.now_ns = now_ns;
+    switch (type) {
+    case CONSUMER_RECORD_HANDOUT: err = apply_handout(c, body); break;
+    case CONSUMER_RECORD_ACK: err = apply_ack(c, body); break;
+    case CONSUMER_RECORD_TERM: err = apply_set(c, body, end_one); break;
+    case CONSUMER_RECORD_DELAY: err = apply_delay(c, body); break;
+    case CONSUMER_RECORD_EXHAUST: err = apply_set(c, body, exhaust_one); break;
+    case CONSUMER_RECORD_POSITION: err = apply_position(c, body); break;
+    default: break;
+    }
+    if (err == OK && c->work.leading)
+        work_applied(c);
+    return err;
+}
+
+/* ---- the stream ------------------------------------------------------------------------------------ */
+
+static void lost_unacked(struct consumer *c, uint32_t place)
+{
+    uint64_t before = first_pending(c);
+
+    if (c->work.leading)
+        acks_advise_lost(c, pending_entry(&c->durable.pending, place));
+    pending_remove(&c->durable.pending, place);
+    settle_floor(c, before);
+}
+
+void consumer_removed(struct consumer *c, const struct consumer_message *message)
+{
+    uint32_t place = pending_find(&c->durable.pending, message->sequence);
+
+    if (place != 0)
+        lost_unacked(c, place);
+    else if (exhausted_count(&c->durable.exhausted) > 0)
+        (void)exhausted_remove(&c->durable.exhausted, message->sequence); /* absent is fine */
+    if (c->work.leading) {
+        start_removed(c, message);
+        work_dirty(c);
+    }
+}
+
+bool consumer_needs(const struct consumer *c, const struct consumer_message *message)
+{
+    if (!start_matches(c, message->subject))
+        return false;
+    return message->sequence > c->durable.delivered.stream ||
+           pending_find(&c->durable.pending, message->sequence) != 0 ||
+           exhausted_has(&c->durable.exhausted, message->sequence);
+}

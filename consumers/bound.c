@@ -1,0 +1,110 @@
+#include "consumers/machine.h"
+
+static struct consumer *consumer_of(struct timer *heartbeat)
+{
+    return (struct consumer *)((uint8_t *)heartbeat - offsetof(struct consumer, work.push.heartbeat));
+}
+
+static void say(struct consumer *c, struct bytes reply)
+{
+    c->out.status(c->out.owner, c->config.deliver_subject, reply, buf_bytes(&c->scratch));
+}
+
+/* ---- heartbeats ------------------------------------------------------------------------------------ */
+
+static void arm_heartbeat(struct consumer *c)
+{
+    struct push *push = &c->work.push;
+
+    if (push->bound && c->config.idle_heartbeat_ns > 0)
+        timers_arm(&c->work.timers, &push->heartbeat, push->sent_ns + c->config.idle_heartbeat_ns);
+    else
+        timers_cancel(&c->work.timers, &push->heartbeat);
+}
+
+static void heartbeat_due(struct timer *timer)
+{
+    struct consumer *c = consumer_of(timer);
+    struct push *push = &c->work.push;
+
+    /* Messages do not touch the timer: it looks when the last one went. */
+    if (c->work.now_ns - push->sent_ns >= c->config.idle_heartbeat_ns) {
+        status_heartbeat(&c->scratch, c->durable.delivered.consumer, c->durable.delivered.stream,
+                         push_asked(push));
+        say(c, bytes_of(NULL, 0));
+        push->sent_ns = c->work.now_ns;
+    }
+    arm_heartbeat(c);
+}
+
+/* ---- life ---------------------------------------------------------------------------------------- */
+
+void bound_start(struct consumer *c)
+{
+    struct push *push = &c->work.push;
+
+    *push = (struct push){.heartbeat = {.fire = heartbeat_due}};
+    if (c->config.flow_control)
+        push_flow_start(push);
+    bound_limit(c);
+}
+
+void bound_limit(struct consumer *c)
+{
+    push_rate_start(&c->work.push, c->config.rate_limit_bps, c->stream.message_max, c->work.now_ns);
+}
+
+void consumer_bound(struct consumer *c, int64_t now_ns, bool bound)
+{
+    struct push *push = &c->work.push;
+
+    if (!c->work.leading || !consumer_is_push(c) || push->bound == bound)
+        return;
+    c->work.now_ns = now_ns;
+    push->bound = bound;
+    push->sent_ns = now_ns;
+    arm_heartbeat(c);
+    work_active(c, now_ns); /* without a listener the inactivity window begins now */
+    work_arm_inactive(c);
+    work_dirty(c);
+}
+
+void consumer_flow(struct consumer *c, int64_t now_ns, struct bytes subject)
+{
+    if (!c->work.leading || !consumer_is_push(c))
+        return;
+    c->work.now_ns = now_ns;
+    if (push_confirmed(&c->work.push, subject))
+        work_dirty(c);
+}
+
+/* ---- messages ------------------------------------------------------------------------------------- */
+
+bool bound_takes(struct consumer *c, uint64_t bytes)
+{
+    struct push *push = &c->work.push;
+    int64_t at;
+
+    if (!push_window_open(push, c->work.plan.bytes))
+        return false;
+    at = push_rate_at(push, bytes, c->work.now_ns);
+    if (at > c->work.now_ns) {
+        c->work.plan_again_ns = at;
+        return false;
+    }
+    push_rate_take(push, bytes, c->work.now_ns);
+    return true;
+}
+
+void bound_delivered(struct consumer *c, uint64_t bytes)
+{
+    struct push *push = &c->work.push;
+    struct bytes asked;
+
+    push->sent_ns = c->work.now_ns;
+    if (!push_sent(push, bytes))
+        return;
+    asked = push_ask(push, &c->prng, c->stream.name, consumer_name(c));
+    status_flow_control(&c->scratch);
+    say(c, asked);
+}

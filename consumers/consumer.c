@@ -1,0 +1,365 @@
+#include "base/heap.h"
+#include "consumers/machine.h"
+
+/* ---- what follows from the config ------------------------------------------------------------------- */
+
+const char *consumer_config_unsupported(const struct consumer_config *config)
+{
+    if (config->ack_policy == ACK_FLOW_CONTROL)
+        return "ack_policy";
+    return schema_refused(&consumer_config_schema, config);
+}
+
+bool consumer_config_volatile(const struct consumer_config *config, bool until_acked)
+{
+    if (config->ack_policy != ACK_NONE || until_acked)
+        return false;
+    return config->durable_name.size == 0 || config->direct;
+}
+
+static enum consumer_class class_of(const struct consumer_config *config, bool until_acked)
+{
+    if (consumer_config_volatile(config, until_acked))
+        return CLASS_VOLATILE;
+    return config->ack_policy == ACK_NONE && !until_acked ? CLASS_POSITION : CLASS_REPLICATED;
+}
+
+static struct consumer_filter filter_of(const struct consumer_config *config)
+{
+    struct consumer_filter filter = {config->filter_subjects.at, config->filter_subjects.count};
+
+    if (config->filter_subject.size > 0)
+        filter = (struct consumer_filter){&config->filter_subject, 1};
+    for (size_t i = 0; i < filter.count; i++)
+        if (bytes_equal(filter.subjects[i], BYTES(">")))
+            return (struct consumer_filter){NULL, 0};
+    return filter;
+}
+
+/* "N" or "N%". */
+static uint32_t sample_of(struct bytes text)
+{
+    uint64_t percent;
+
+    text = bytes_trim(text);
+    if (text.size > 0 && text.at[text.size - 1] == '%')
+        text = bytes_take(text, text.size - 1);
+    if (!bytes_read_u64(text, &percent))
+        return 0;
+    return percent < 100 ? (uint32_t)percent : 100;
+}
+
+/* A pull consumer is given some time beyond its threshold, each its own, so that many do not go at once. */
+static int64_t jitter_of(struct consumer *c)
+{
+    if (consumer_is_push(c))
+        return 0;
+    return 100000000 + (int64_t)prng_below(&c->prng, 900000000);
+}
+
+static void take_config(struct consumer *c, const struct consumer_config *config)
+{
+    struct arena old = c->arena;
+
+    arena_init(&c->arena, CONFIG_ARENA_MAX);
+    c->config = (struct consumer_config){0};
+    schema_copy(&consumer_config_schema, config, &c->config, &c->arena);
+    arena_deinit(&old);
+    c->filter = filter_of(&c->config);
+    c->sample = sample_of(c->config.sample_freq);
+    c->prefix_size = ack_subject_prefix(c->prefix, c->stream.name, consumer_name(c));
+    assert(c->prefix_size > 0); /* validation bounds names */
+}
+
+/* ---- life ---------------------------------------------------------------------------------------- */
+
+struct consumer *consumer_create(uint64_t number, const struct consumer_config *config,
+                                 int64_t created_ns, const struct consumer_stream *stream,
+                                 const struct consumer_out *out, uint64_t seed)
+{
+    struct consumer *c = HEAP_NEW(struct consumer);
+
+    assert(number > 0);
+    assert(consumer_config_unsupported(config) == NULL);
+    c->number = number;
+    c->created_ns = created_ns;
+    c->stream = *stream;
+    c->stream.name = heap_copy(stream->name);
+    c->out = *out;
+    c->class = class_of(config, stream->until_acked);
+    c->delivered_active_ns = TIME_UNSET;
+    c->floor_active_ns = TIME_UNSET;
+    prng_seed(&c->prng, seed);
+    arena_init(&c->arena, CONFIG_ARENA_MAX);
+    arena_init(&c->parse, CONFIG_ARENA_MAX);
+    buf_init(&c->scratch, SCRATCH_MAX);
+    buf_init(&c->work.answers, ANSWERS_MAX);
+    timers_init(&c->work.timers);
+    requests_init(&c->work.requests, &c->work.timers);
+    pending_init(&c->durable.pending);
+    exhausted_init(&c->durable.exhausted, prng_next(&c->prng));
+    c->durable.revision = 1;
+    take_config(c, config);
+    c->inactive_jitter_ns = jitter_of(c);
+    start_resolve(c);
+    return c;
+}
+
+void consumer_destroy(struct consumer *c)
+{
+    consumer_follow(c);
+    requests_deinit(&c->work.requests);
+    timers_deinit(&c->work.timers);
+    gather_deinit(&c->work.acks);
+    gather_deinit(&c->work.terms);
+    gather_deinit(&c->work.exhausts);
+    gather_deinit(&c->work.due);
+    heap_give(c->work.plan.at);
+    buf_deinit(&c->work.answers);
+    buf_deinit(&c->scratch);
+    pending_deinit(&c->durable.pending);
+    exhausted_deinit(&c->durable.exhausted);
+    arena_deinit(&c->parse);
+    arena_deinit(&c->arena);
+    heap_give((void *)c->stream.name.at);
+    heap_give(c);
+}
+
+/* ---- update -------------------------------------------------------------------------------------- */
+
+static bool filters_equal(const struct consumer_config *a, const struct consumer_config *b)
+{
+    if (!bytes_equal(a->filter_subject, b->filter_subject) ||
+        a->filter_subjects.count != b->filter_subjects.count)
+        return false;
+    for (size_t i = 0; i < a->filter_subjects.count; i++)
+        if (!bytes_equal(a->filter_subjects.at[i], b->filter_subjects.at[i]))
+            return false;
+    return true;
+}
+
+static bool waits_equal(const struct consumer_config *a, const struct consumer_config *b)
+{
+    if (a->ack_wait_ns != b->ack_wait_ns || a->backoff_ns.count != b->backoff_ns.count)
+        return false;
+    for (size_t i = 0; i < a->backoff_ns.count; i++)
+        if (a->backoff_ns.at[i] != b->backoff_ns.at[i])
+            return false;
+    return true;
+}
+
+/* Every wait counts from when it began, so a new length moves its end by the difference. */
+static void move_deadlines(struct consumer *c, const struct consumer_config *to)
+{
+    struct pending *pending = &c->durable.pending;
+
+    for (uint32_t place = pending_first(pending); place != 0; place = pending_after(pending, place)) {
+        const struct pending_entry *entry = pending_entry(pending, place);
+        bool usual;
+        int64_t more;
+
+        if (entry->delayed || (entry->order != PENDING_LISTED && entry->order != PENDING_HEAPED))
+            continue;
+        more = acks_wait(to, entry->deliveries, &usual) -
+               acks_wait(&c->config, entry->deliveries, &usual);
+        pending_wait(pending, place, entry->deadline_ns + more, false);
+    }
+}
+
+static void queue_all(struct consumer *c)
+{
+    struct pending *pending = &c->durable.pending;
+
+    for (uint32_t place = pending_first(pending); place != 0; place = pending_after(pending, place)) {
+        const struct pending_entry *entry = pending_entry(pending, place);
+
+        if (!entry->settling && !entry->planned)
+            pending_queue(pending, place);
+    }
+}
+
+void consumer_update(struct consumer *c, int64_t now_ns, const struct consumer_config *config)
+{
+    bool refilter = !filters_equal(&c->config, config);
+    bool elsewhere = !bytes_equal(c->config.deliver_subject, config->deliver_subject);
+
+    assert(consumer_config_unsupported(config) == NULL);
+    c->durable.revision++;
+    if (c->work.leading && !waits_equal(&c->config, config))
+        move_deadlines(c, config);
+    take_config(c, config);
+    if (!c->work.leading)
+        return;
+    c->work.now_ns = now_ns;
+    if (refilter) {
+        c->work.count_valid = false;
+        c->work.next_from = plan_taken(c) + 1;
+    }
+    if (elsewhere) {
+        consumer_bound(c, now_ns, false); /* of the new subject nothing is known yet */
+        queue_all(c);
+    }
+    c->work.caught_up = false;
+    bound_limit(c);
+    work_start_timers(c);
+    work_dirty(c);
+}
+
+/* ---- leadership ---------------------------------------------------------------------------------- */
+
+void consumer_follow(struct consumer *c)
+{
+    struct pending *pending = &c->durable.pending;
+
+    pulls_end_all(c, STATUS_NONE);
+    plan_forget(c, STATUS_NONE);
+    for (uint32_t place = pending_first(pending); place != 0; place = pending_after(pending, place)) {
+        pending_settle(pending, place, false);
+        pending_idle(pending, place);
+        pending_entry(pending, place)->planned = false;
+    }
+    gather_clear(&c->work.acks);
+    gather_clear(&c->work.terms);
+    gather_clear(&c->work.exhausts);
+    buf_clear(&c->work.answers);
+    timers_cancel(&c->work.timers, &c->work.inactive_timer);
+    timers_cancel(&c->work.timers, &c->work.resume_timer);
+    timers_cancel(&c->work.timers, &c->work.position_timer);
+    timers_cancel(&c->work.timers, &c->work.push.heartbeat);
+    c->work.leading = false;
+    c->work.dirty = false;
+}
+
+/* Waits begin anew: how much of them passed under another leader nobody knows. Only a delay that was
+ * asked for is in the log, with the time at which it ends. */
+static void arm_all(struct consumer *c)
+{
+    struct pending *pending = &c->durable.pending;
+
+    for (uint32_t place = pending_first(pending); place != 0; place = pending_after(pending, place)) {
+        const struct pending_entry *entry = pending_entry(pending, place);
+        int64_t left = entry->time_ns - c->work.log_now_ns;
+
+        if (entry->delayed)
+            pending_wait(pending, place, c->work.now_ns + (left > 0 ? left : 0), false);
+        else
+            acks_arm(c, place, c->work.now_ns);
+    }
+}
+
+void consumer_lead(struct consumer *c, int64_t now_ns, int64_t log_now_ns)
+{
+    struct working *work = &c->work;
+
+    consumer_follow(c);
+    work->leading = true;
+    work->now_ns = now_ns;
+    work->log_now_ns = log_now_ns;
+    work->active_ns = now_ns;
+    work->swept_ns = now_ns - 1000000000; /* the first request may find room */
+    work->plan_again_ns = TIMERS_NEVER;
+    work->next_from = c->durable.delivered.stream + 1;
+    work->lost_from = 1;
+    work->caught_up = false;
+    work->count_valid = false;
+    work->ack_all = 0;
+    work->settled_to = 0;
+    work->unlogged = 0;
+    work->replay_time_ns = TIME_UNSET;
+    work->replay_last =
+        c->config.replay_policy == REPLAY_ORIGINAL ? c->stream.last(c->stream.owner) : 0;
+    bound_start(c);
+    arm_all(c);
+    work_start_timers(c);
+    work_dirty(c);
+}
+
+void consumer_refused(struct consumer *c, int64_t now_ns)
+{
+    if (!c->work.leading)
+        return;
+    c->work.now_ns = now_ns;
+    if (c->work.plan.in_flight)
+        plan_void(c);
+    acks_refused(c);
+    if (c->class == CLASS_POSITION)
+        work_unlogged(c, 1); /* what it told of is untold */
+    work_dirty(c);
+}
+
+void consumer_say_deleted(struct consumer *c)
+{
+    pulls_end_all(c, STATUS_CONSUMER_DELETED);
+    plan_forget(c, STATUS_CONSUMER_DELETED);
+    consumer_follow(c);
+}
+
+/* ---- looking at it ----------------------------------------------------------------------------------- */
+
+const struct consumer_config *consumer_config(const struct consumer *c)
+{
+    return &c->config;
+}
+
+uint64_t consumer_number(const struct consumer *c)
+{
+    return c->number;
+}
+
+struct bytes consumer_name(const struct consumer *c)
+{
+    return c->config.name.size > 0 ? c->config.name : c->config.durable_name;
+}
+
+bool consumer_volatile(const struct consumer *c)
+{
+    return c->class == CLASS_VOLATILE;
+}
+
+bool consumer_is_push(const struct consumer *c)
+{
+    return c->config.deliver_subject.size > 0;
+}
+
+struct consumer_filter consumer_filter(const struct consumer *c)
+{
+    return c->filter;
+}
+
+uint64_t consumer_position(const struct consumer *c)
+{
+    return c->durable.delivered.stream + 1;
+}
+
+void consumer_describe(struct consumer *c, int64_t now_ns, int64_t log_now_ns,
+                       struct consumer_info *info)
+{
+    const struct durable *durable = &c->durable;
+    int64_t until = c->config.pause_until_ns;
+
+    if (c->work.leading) {
+        c->work.now_ns = now_ns;
+        c->work.log_now_ns = log_now_ns;
+        pulls_sweep(c, now_ns);
+    }
+    *info = (struct consumer_info){
+        .delivered_consumer = durable->delivered.consumer,
+        .delivered_stream = durable->delivered.stream,
+        .delivered_active_ns = c->delivered_active_ns,
+        .floor_consumer = durable->floor.consumer,
+        .floor_stream = durable->floor.stream,
+        .floor_active_ns = c->floor_active_ns,
+        .num_ack_pending = durable->pending.count,
+        .num_redelivered = durable->pending.redelivered + exhausted_count(&durable->exhausted),
+        .num_waiting = c->work.requests.count,
+        .num_pending = c->work.leading ? start_count(c) : start_recount(c),
+        .push_bound = c->work.push.bound,
+        .created_ns = c->created_ns,
+    };
+    if (c->config.max_deliver == 1)
+        info->num_redelivered = 0;
+    if (until != TIME_UNSET && until > log_now_ns) {
+        info->paused = true;
+        info->pause_remaining_ns = until - log_now_ns;
+    }
+}

@@ -1,0 +1,97 @@
+#include "consumers/machine.h"
+
+static uint64_t ack_subject_of(struct consumer *c, const struct planned *planned,
+                               uint64_t deliveries, struct ack_subject *ack)
+{
+    *ack = (struct ack_subject){
+        .deliveries = deliveries,
+        .sequence = planned->sequence,
+        .consumer_sequence = c->durable.delivered.consumer,
+        .time_ns = planned->time_ns,
+        .pending = c->work.count,
+    };
+    memcpy(c->ack_text, c->prefix, c->prefix_size);
+    return ack_subject_write(c->ack_text, c->prefix_size, ack);
+}
+
+uint32_t deliver_cost(struct consumer *c, const struct consumer_message *message,
+                      uint64_t deliveries)
+{
+    uint64_t ahead = c->work.plan.count - c->work.plan.fresh_from;
+    uint64_t count = start_count(c);
+    struct ack_subject ack = {
+        .deliveries = deliveries,
+        .sequence = message->sequence,
+        .consumer_sequence = c->durable.delivered.consumer + c->work.plan.count + 1,
+        .time_ns = message->time_ns,
+        .pending = count > ahead + 1 ? count - ahead - 1 : 0,
+    };
+
+    return message->size + (uint32_t)ack_subject_size(c->prefix_size, &ack);
+}
+
+/* Nobody listens any more: it did not arrive, so it need not wait for its ack before it goes elsewhere. */
+static void undelivered(struct consumer *c, const struct planned *planned, uint32_t place)
+{
+    if (place != 0)
+        pending_queue(&c->durable.pending, place);
+    if (planned->request != NULL)
+        pulls_landed(c, planned->request);
+}
+
+static bool listened(struct consumer *c, struct request *request)
+{
+    return request != NULL ? pulls_listened(c, request) : c->work.push.bound;
+}
+
+void deliver_planned(struct consumer *c, const struct planned *planned, uint32_t place,
+                     uint64_t deliveries)
+{
+    struct request *request = planned->request;
+    struct consumer_delivery delivery = {
+        .sequence = planned->sequence,
+        .headers_only = c->config.headers_only,
+    };
+    struct ack_subject ack;
+    uint64_t size;
+
+    if (!listened(c, request)) {
+        undelivered(c, planned, place);
+        return;
+    }
+    size = ack_subject_of(c, planned, deliveries, &ack);
+    delivery.ack_reply = bytes_of(c->ack_text, size);
+    delivery.to = request != NULL ? request->reply : c->config.deliver_subject;
+    c->out.deliver(c->out.owner, &delivery);
+    c->delivered_active_ns = c->work.log_now_ns;
+    if (c->config.ack_policy == ACK_NONE)
+        c->floor_active_ns = c->work.log_now_ns;
+
+    if (place != 0)
+        acks_arm(c, place, c->work.now_ns);
+    if (request != NULL) {
+        work_active(c, c->work.now_ns);
+        pulls_landed(c, request);
+    } else {
+        bound_delivered(c, delivery.to.size + size + planned->content);
+    }
+}
+
+void deliver_unlogged(struct consumer *c)
+{
+    const struct plan *plan = &c->work.plan;
+
+    for (size_t i = 0; i < plan->count; i++) {
+        const struct planned *planned = &plan->at[i];
+
+        assert(c->class != CLASS_REPLICATED);
+        assert(planned->fresh); /* without acks nothing is redelivered */
+        c->durable.delivered.consumer++;
+        c->durable.delivered.stream = planned->sequence;
+        c->durable.floor = c->durable.delivered;
+        c->work.count -= c->work.count > 0;
+        deliver_planned(c, planned, 0, 1);
+    }
+    if (plan->count > 0)
+        work_unlogged(c, plan->count);
+}

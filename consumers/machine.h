@@ -1,0 +1,239 @@
+/*
+ * machine: what the parts of the consumer machine share (consumer.h is the contract with everyone else).
+ * One file each: consumer.c life, start.c where it begins and what is left, apply.c the durable half,
+ * acks.c what clients answer, pulls.c waiting requests, plan.c the next hand-out, deliver.c carrying it
+ * out, bound.c the deliver subject, work.c time, state.c the durable half as bytes.
+ */
+#ifndef CONSUMERS_MACHINE_H
+#define CONSUMERS_MACHINE_H
+
+#include "base/arena.h"
+#include "base/prng.h"
+#include "base/text.h"
+#include "base/timers.h"
+#include "consumers/ack_subject.h"
+#include "consumers/consumer.h"
+#include "consumers/exhausted.h"
+#include "consumers/gather.h"
+#include "consumers/pending.h"
+#include "consumers/progress.h"
+#include "consumers/push.h"
+#include "consumers/requests.h"
+#include "consumers/status.h"
+
+#define CONFIG_ARENA_MAX (8u << 20)  /* a config came in one API request */
+#define SCRATCH_MAX      (16u << 20) /* one record, state of it all is not built here */
+#define ANSWERS_MAX      (256u << 10)
+
+#define PLAN_MESSAGES_MAX 1024u      /* in one hand-out */
+#define PLAN_BYTES_MAX    (4u << 20)
+#define SCAN_MAX          4096u      /* candidates looked at and passed over in one call */
+#define EXPIRE_MAX        16384u     /* deadlines looked at in one call */
+
+#define POSITION_EVERY    1000u      /* unlogged deliveries per POSITION record, */
+#define POSITION_AFTER_NS 1000000000 /* or this long after the first */
+
+enum consumer_class {
+    CLASS_REPLICATED, /* delivers after its hand-out is applied */
+    CLASS_POSITION,   /* delivers at once, logs its position now and then */
+    CLASS_VOLATILE,   /* delivers at once, logs nothing */
+};
+
+struct position {
+    uint64_t consumer, stream;
+};
+
+/* Changed only in apply (and by deliveries of the unlogged classes). */
+struct durable {
+    struct position delivered;
+    struct position floor;
+    uint64_t snapshot_last; /* last_per_subject: what is at or below counts only if it is its subject's
+                             * newest there; 0: no snapshot */
+    uint32_t revision;      /* of the config, from 1 */
+    struct pending pending;
+    struct exhausted exhausted;
+};
+
+/* One message of the hand-out that is being planned or in flight. */
+struct planned {
+    uint64_t sequence;
+    int64_t time_ns;
+    struct request *request; /* NULL: push */
+    uint32_t cost;           /* of a byte budget */
+    uint32_t content;        /* bytes of headers and payload */
+    bool fresh;
+    bool gone; /* left the stream since it was planned */
+};
+
+struct plan {
+    struct planned *at;
+    size_t count, capacity;
+    size_t fresh_from; /* the first new one; redeliveries come before */
+    uint64_t bytes;
+    bool in_flight;
+};
+
+/* The leader's; starts from nothing in consumer_lead. */
+struct working {
+    bool leading;
+    bool dirty;        /* consumer_work has something to do now */
+    bool caught_up;    /* nothing to hand out for the first time was found, and nothing came since */
+    bool count_valid;
+    uint64_t count;    /* num_pending: matching messages above durable.delivered */
+    uint64_t next_from; /* where to look for the next new message */
+    int64_t now_ns, log_now_ns; /* of the last call that knew them */
+    int64_t plan_again_ns; /* something is held back until then (rate, replay) */
+    int64_t active_ns;     /* last sign of life (inactivity) */
+    uint64_t look;         /* numbers the looks at listeners */
+    uint64_t lost_from;    /* pending entries from here on: is the message still there? 0: all looked at */
+    uint64_t unlogged;     /* deliveries since the last POSITION */
+    int64_t swept_ns;      /* last sweep because max_waiting was reached */
+    /* replay original */
+    uint64_t replay_last;
+    int64_t replay_time_ns, replay_sent_ns;
+    /* acks of this turn */
+    struct gather acks, terms, exhausts, due;
+    uint64_t ack_all;    /* gathered: everything up to it */
+    uint64_t settled_to; /* ack all: pending up to here is settling */
+    struct buf answers;  /* u32 size, reply; asked for when the records above are proposed */
+    struct plan plan;
+    struct requests requests;
+    struct push push;
+    struct timers timers;
+    struct timer inactive_timer, resume_timer, position_timer;
+};
+
+struct consumer {
+    uint64_t number;
+    int64_t created_ns;
+    enum consumer_class class;
+    struct consumer_stream stream;
+    struct consumer_out out;
+    struct prng prng;
+    /* config and what follows from it */
+    struct arena arena;
+    struct consumer_config config;
+    struct consumer_filter filter;
+    uint64_t seed;
+    uint32_t sample; /* acks in 100 */
+    int64_t inactive_jitter_ns;
+    size_t prefix_size;
+    char prefix[ACK_SUBJECT_PREFIX_MAX];
+    char ack_text[ACK_SUBJECT_MAX]; /* of the delivery being asked for */
+    /* log times, for show */
+    int64_t delivered_active_ns, floor_active_ns;
+
+    struct durable durable;
+    struct working work;
+    struct arena parse; /* one request at a time */
+    struct buf scratch; /* one record or header block at a time */
+};
+
+/* ---- start.c --------------------------------------------------------------------------------------- */
+
+/* Sets delivered, floor and snapshot of a new consumer. */
+void start_resolve(struct consumer *c);
+/* Does the filter take that subject? */
+bool start_matches(const struct consumer *c, struct bytes subject);
+/* Counts what has never been delivered, from the stream. */
+uint64_t start_recount(const struct consumer *c);
+/* work.count, valid. */
+uint64_t start_count(struct consumer *c);
+/* As leader: a message has left the stream. */
+void start_removed(struct consumer *c, const struct consumer_message *message);
+
+/* ---- acks.c ---------------------------------------------------------------------------------------- */
+
+/* Proposes what was gathered, then asks for the answers. */
+void acks_flush(struct consumer *c);
+/* What was proposed and not applied never happened: those entries wait again. */
+void acks_refused(struct consumer *c);
+/* Gathers the end of an entry: its message is gone; it was delivered as often as it may be. */
+void acks_lost(struct consumer *c, uint32_t place);
+void acks_exhaust(struct consumer *c, uint32_t place);
+void acks_advise_lost(struct consumer *c, const struct pending_entry *entry);
+/* Has the entry been delivered as often as it may be? */
+bool acks_spent(const struct consumer *c, const struct pending_entry *entry);
+/* How long an entry with so many deliveries waits for its ack; *usual: as most do. */
+int64_t acks_wait(const struct consumer_config *config, uint32_t deliveries, bool *usual);
+void acks_arm(struct consumer *c, uint32_t place, int64_t now_ns);
+
+/* ---- pulls.c --------------------------------------------------------------------------------------- */
+
+/* Ends a request: it is told `status` (STATUS_NONE: nothing) when nothing is in flight for it. */
+void pulls_close(struct consumer *c, struct request *request, enum status status);
+/* A message is planned for a waiting request. */
+void pulls_taken(struct consumer *c, struct request *request, uint32_t cost);
+/* A planned message was delivered (or could not be and never will). */
+void pulls_landed(struct consumer *c, struct request *request);
+/* A planned message did not happen. */
+void pulls_returned(struct consumer *c, struct request *request, uint32_t cost);
+/* Nobody will ever know what became of a planned message. */
+void pulls_abandoned(struct consumer *c, struct request *request, enum status status);
+/* The next request that takes a message of that cost; drops those nobody listens for, ends those whose
+ * budget it exceeds. NULL: none. */
+struct request *pulls_next(struct consumer *c, uint32_t cost);
+/* Is there a request that somebody listens for? */
+bool pulls_any(struct consumer *c);
+bool pulls_listened(struct consumer *c, struct request *request);
+/* The end of the stream was reached: requests that do not wait are told so. */
+void pulls_end_reached(struct consumer *c);
+void pulls_due(struct consumer *c, int64_t now_ns);
+/* Drops what has expired or has no listener. */
+void pulls_sweep(struct consumer *c, int64_t now_ns);
+/* Everyone waiting is told, or nobody when STATUS_NONE. */
+void pulls_end_all(struct consumer *c, enum status status);
+
+/* ---- plan.c ---------------------------------------------------------------------------------------- */
+
+/* Plans a hand-out if one can be made now, and proposes it or carries it out. */
+void plan_hand_out(struct consumer *c);
+/* The hand-out in flight did not happen: everyone gets back what they gave. */
+void plan_void(struct consumer *c);
+/* It is applied. */
+void plan_done(struct consumer *c);
+/* The machine stops leading: forgets it. Requests that waited only for it are told `status`. */
+void plan_forget(struct consumer *c, enum status status);
+/* A message left the stream: if it is a new one in flight it is marked. True: it is. */
+bool plan_removed(struct consumer *c, uint64_t sequence);
+/* The highest new sequence that is delivered or in flight. */
+uint64_t plan_taken(const struct consumer *c);
+uint64_t plan_fresh_in_flight(const struct consumer *c);
+/* Would something be handed out if there were something? */
+bool plan_demand(const struct consumer *c);
+bool plan_paused(const struct consumer *c);
+
+/* ---- deliver.c ------------------------------------------------------------------------------------- */
+
+/* The hand-out of a message is true now: asks for its delivery. The entry at `place` (0: none, no acks)
+ * starts to wait for its ack. */
+void deliver_planned(struct consumer *c, const struct planned *planned, uint32_t place,
+                     uint64_t deliveries);
+/* Carries out a plan that is not logged. */
+void deliver_unlogged(struct consumer *c);
+/* What it costs of a byte budget: with the ack subject it will have if nothing comes between. */
+uint32_t deliver_cost(struct consumer *c, const struct consumer_message *message,
+                      uint64_t deliveries);
+
+/* ---- bound.c: the machine's side of push.h ----------------------------------------------------------- */
+
+void bound_start(struct consumer *c);
+void bound_limit(struct consumer *c); /* (re)starts the rate limit */
+/* May a message of that many bytes go to the deliver subject now? Else plan_again_ns may be set. */
+bool bound_takes(struct consumer *c, uint64_t bytes);
+void bound_delivered(struct consumer *c, uint64_t bytes);
+
+/* ---- work.c ---------------------------------------------------------------------------------------- */
+
+/* (Re)starts the timers that follow from the config. */
+void work_start_timers(struct consumer *c);
+void work_arm_inactive(struct consumer *c);
+void work_dirty(struct consumer *c);
+/* A record of this consumer was applied: there may be room for the next hand-out. */
+void work_applied(struct consumer *c);
+/* Messages were delivered that no record tells of. */
+void work_unlogged(struct consumer *c, uint64_t count);
+/* A sign of life. */
+void work_active(struct consumer *c, int64_t now_ns);
+
+#endif

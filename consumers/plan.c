@@ -1,0 +1,327 @@
+#include "base/heap.h"
+#include "consumers/machine.h"
+
+#define CAPACITY_FIRST   16u
+#define REPLAY_IGNORE_NS 1000000 /* gaps that a replay does not wait for */
+
+/* What the search for the next message ended with. */
+enum found {
+    FOUND,
+    FOUND_END,     /* nothing is left: the end of the stream */
+    FOUND_BLOCKED, /* max_ack_pending, or held back for a time */
+    FOUND_MORE,    /* looked at enough for now */
+};
+
+struct candidate {
+    struct consumer_message message;
+    uint32_t place; /* a redelivery's; 0: it is new */
+    uint32_t deliveries;
+};
+
+/* ---- the plan ------------------------------------------------------------------------------------- */
+
+static void plan_clear(struct consumer *c)
+{
+    c->work.plan.count = 0;
+    c->work.plan.fresh_from = 0;
+    c->work.plan.bytes = 0;
+    c->work.plan.in_flight = false;
+}
+
+static void plan_add(struct plan *plan, const struct planned *planned)
+{
+    if (plan->count == plan->capacity) {
+        plan->capacity = plan->capacity == 0 ? CAPACITY_FIRST : plan->capacity * 2;
+        plan->at = heap_resize(plan->at, plan->capacity * sizeof(*plan->at));
+    }
+    plan->at[plan->count++] = *planned;
+    if (!planned->fresh)
+        plan->fresh_from = plan->count;
+}
+
+uint64_t plan_taken(const struct consumer *c)
+{
+    const struct plan *plan = &c->work.plan;
+
+    if (plan->count > plan->fresh_from)
+        return plan->at[plan->count - 1].sequence;
+    return c->durable.delivered.stream;
+}
+
+uint64_t plan_fresh_in_flight(const struct consumer *c)
+{
+    return c->work.plan.count - c->work.plan.fresh_from;
+}
+
+bool plan_removed(struct consumer *c, uint64_t sequence)
+{
+    struct plan *plan = &c->work.plan;
+    size_t low = plan->fresh_from, high = plan->count;
+
+    if (sequence <= c->durable.delivered.stream)
+        return false;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (plan->at[middle].sequence >= sequence)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    if (low == plan->count || plan->at[low].sequence != sequence)
+        return false;
+    plan->at[low].gone = true;
+    return true;
+}
+
+void plan_done(struct consumer *c)
+{
+    plan_clear(c);
+    work_dirty(c);
+}
+
+void plan_void(struct consumer *c)
+{
+    struct plan *plan = &c->work.plan;
+
+    c->work.look++;
+    for (size_t i = plan->count; i-- > 0;) { /* so that the queue gets its order back */
+        const struct planned *planned = &plan->at[i];
+        uint32_t place = planned->fresh ? 0 : pending_find(&c->durable.pending, planned->sequence);
+
+        if (place != 0) {
+            pending_entry(&c->durable.pending, place)->planned = false;
+            if (!pending_entry(&c->durable.pending, place)->settling)
+                pending_queue_first(&c->durable.pending, place);
+        }
+        if (planned->request != NULL)
+            pulls_returned(c, planned->request, planned->cost);
+    }
+    plan_clear(c);
+    c->work.next_from = c->durable.delivered.stream + 1;
+    c->work.caught_up = false;
+    c->work.count_valid = false;
+    work_dirty(c);
+}
+
+void plan_forget(struct consumer *c, enum status status)
+{
+    struct plan *plan = &c->work.plan;
+
+    for (size_t i = 0; i < plan->count; i++)
+        if (plan->at[i].request != NULL)
+            pulls_abandoned(c, plan->at[i].request, status);
+    plan_clear(c);
+}
+
+/* ---- may anything go? ------------------------------------------------------------------------------- */
+
+bool plan_paused(const struct consumer *c)
+{
+    return c->config.pause_until_ns != TIME_UNSET && c->config.pause_until_ns > c->work.log_now_ns;
+}
+
+bool plan_demand(const struct consumer *c)
+{
+    if (!c->work.leading || c->work.plan.in_flight)
+        return false;
+    if (consumer_is_push(c))
+        return c->work.push.bound && push_window_open(&c->work.push, 0);
+    return c->work.requests.count > 0;
+}
+
+static bool acks_pending_full(const struct consumer *c)
+{
+    const struct pending *pending = &c->durable.pending;
+    /* What is settling will be gone before the hand-out that is planned now is applied. */
+    uint64_t owed = pending->count - pending->settling + plan_fresh_in_flight(c);
+
+    if (pending->count + plan_fresh_in_flight(c) >= PENDING_MAX)
+        return true;
+    return c->config.max_ack_pending > 0 && owed >= (uint64_t)c->config.max_ack_pending;
+}
+
+/* Original speed: a message comes as long after the one before as it was stored after it. */
+static bool replay_holds(struct consumer *c, const struct consumer_message *message)
+{
+    struct working *work = &c->work;
+    int64_t gap;
+
+    if (message->sequence > work->replay_last || work->replay_time_ns == TIME_UNSET)
+        return false;
+    gap = message->time_ns - work->replay_time_ns;
+    if (gap <= REPLAY_IGNORE_NS || work->now_ns - work->replay_sent_ns >= gap)
+        return false;
+    work->plan_again_ns = work->replay_sent_ns + gap;
+    return true;
+}
+
+/* ---- the next message --------------------------------------------------------------------------------- */
+
+/* The head of the redelivery queue, past those that may not be delivered again. */
+static enum found next_redelivery(struct consumer *c, struct candidate *found)
+{
+    struct pending *pending = &c->durable.pending;
+    uint32_t place;
+
+    while ((place = pending->queue.first) != 0) {
+        const struct pending_entry *entry = pending_entry(pending, place);
+
+        if (acks_spent(c, entry)) { /* max_deliver was lowered meanwhile */
+            acks_exhaust(c, place);
+        } else if (!c->stream.get(c->stream.owner, entry->sequence, &found->message)) {
+            acks_lost(c, place);
+        } else {
+            found->place = place;
+            found->deliveries = entry->deliveries + 1;
+            return FOUND;
+        }
+    }
+    return FOUND_END;
+}
+
+static enum found next_new(struct consumer *c, struct candidate *found)
+{
+    struct working *work = &c->work;
+    struct consumer_message *message = &found->message;
+
+    if (c->config.ack_policy != ACK_NONE && acks_pending_full(c))
+        return FOUND_BLOCKED;
+    for (size_t scanned = 0; scanned < SCAN_MAX; scanned++) {
+        if (!c->stream.next(c->stream.owner, &c->filter, work->next_from, message)) {
+            work->caught_up = true;
+            return FOUND_END;
+        }
+        if (message->sequence > c->durable.snapshot_last ||
+            c->stream.is_last(c->stream.owner, message->sequence, c->durable.snapshot_last)) {
+            found->place = 0;
+            found->deliveries = 1;
+            return replay_holds(c, message) ? FOUND_BLOCKED : FOUND;
+        }
+        work->next_from = message->sequence + 1;
+    }
+    return FOUND_MORE;
+}
+
+/* Redeliveries come first, and are not held back by max_ack_pending. */
+static enum found next_message(struct consumer *c, struct candidate *found)
+{
+    if (c->work.plan.count == c->work.plan.fresh_from && next_redelivery(c, found) == FOUND)
+        return FOUND;
+    return next_new(c, found);
+}
+
+/* ---- planning ------------------------------------------------------------------------------------- */
+
+/* Exact where somebody counts bytes. */
+static uint32_t cost_of(struct consumer *c, const struct candidate *candidate)
+{
+    if (consumer_is_push(c) || c->work.requests.budgeted > 0)
+        return deliver_cost(c, &candidate->message, candidate->deliveries);
+    return candidate->message.size;
+}
+
+/* Gives the message to whoever is next. False: nobody takes it now. */
+static bool place_message(struct consumer *c, const struct candidate *candidate)
+{
+    const struct consumer_message *message = &candidate->message;
+    struct planned planned = {
+        .sequence = message->sequence,
+        .time_ns = message->time_ns,
+        .cost = cost_of(c, candidate),
+        .content = message->size - (uint32_t)message->subject.size,
+        .fresh = candidate->place == 0,
+    };
+
+    if (consumer_is_push(c)) {
+        if (!bound_takes(c, planned.cost))
+            return false;
+    } else {
+        planned.request = pulls_next(c, planned.cost);
+        if (planned.request == NULL)
+            return false;
+        pulls_taken(c, planned.request, planned.cost);
+    }
+    plan_add(&c->work.plan, &planned);
+    c->work.plan.bytes += planned.cost;
+    return true;
+}
+
+static void take_candidate(struct consumer *c, const struct candidate *candidate)
+{
+    struct working *work = &c->work;
+
+    if (candidate->place != 0) {
+        pending_idle(&c->durable.pending, candidate->place);
+        pending_entry(&c->durable.pending, candidate->place)->planned = true;
+        return;
+    }
+    work->next_from = candidate->message.sequence + 1;
+    if (candidate->message.sequence <= work->replay_last) {
+        work->replay_time_ns = candidate->message.time_ns;
+        work->replay_sent_ns = work->now_ns;
+    }
+}
+
+/* True: there may be more than was looked at, or than fits into one hand-out. */
+static bool plan_messages(struct consumer *c)
+{
+    struct plan *plan = &c->work.plan;
+    struct candidate candidate;
+    enum found found;
+
+    while (plan->count < PLAN_MESSAGES_MAX && plan->bytes < PLAN_BYTES_MAX) {
+        if (!consumer_is_push(c) && !pulls_any(c))
+            return false;
+        found = next_message(c, &candidate);
+        if (found == FOUND_END)
+            pulls_end_reached(c);
+        if (found != FOUND || !place_message(c, &candidate))
+            return found == FOUND_MORE;
+        take_candidate(c, &candidate);
+    }
+    return true;
+}
+
+static void propose_plan(struct consumer *c)
+{
+    const struct plan *plan = &c->work.plan;
+    struct progress_handout_writer writer;
+    bool fitted;
+
+    progress_handout_begin(&writer, &c->scratch, c->number, c->work.log_now_ns,
+                           c->durable.revision);
+    for (size_t i = 0; i < plan->fresh_from; i++)
+        progress_handout_redelivery(&writer, plan->at[i].sequence);
+    for (size_t i = plan->fresh_from; i < plan->count; i++)
+        progress_handout_new(&writer, plan->at[i].sequence);
+    fitted = progress_handout_end(&writer);
+    assert(fitted); /* a plan is far smaller than the limit of `scratch` */
+    c->work.plan.in_flight = true;
+    c->out.propose(c->out.owner, CONSUMER_RECORD_HANDOUT, buf_bytes(&c->scratch));
+}
+
+void plan_hand_out(struct consumer *c)
+{
+    const struct plan *plan = &c->work.plan;
+    bool more;
+
+    c->work.plan_again_ns = TIMERS_NEVER;
+    if (!plan_demand(c) || plan_paused(c))
+        return;
+    if (c->work.caught_up && c->durable.pending.queued == 0 && c->work.requests.one_shots == 0)
+        return;
+    assert(plan->count == 0);
+    c->work.look++;
+    start_count(c);
+    more = plan_messages(c);
+    if (plan->count > 0 && c->class == CLASS_REPLICATED) {
+        acks_flush(c); /* ends found on the way: the plan counts on the room they leave */
+        propose_plan(c); /* what is left is looked at when this is applied */
+        return;
+    }
+    deliver_unlogged(c);
+    plan_clear(c);
+    if (more)
+        work_dirty(c);
+}

@@ -1,0 +1,262 @@
+#include "consumers/machine.h"
+
+#define SWEEP_EVERY_NS 1000000000 /* sweeps because of max_waiting */
+
+static void say(struct consumer *c, struct bytes to)
+{
+    c->out.status(c->out.owner, to, bytes_of(NULL, 0), buf_bytes(&c->scratch));
+}
+
+/* ---- the end of a request --------------------------------------------------------------------------- */
+
+static void finish(struct consumer *c, struct request *request)
+{
+    if (request->closing != STATUS_NONE) {
+        status_write(&c->scratch, request->closing, request_missing(request), request->bytes_left);
+        say(c, request->reply);
+    }
+    requests_give(&c->work.requests, request);
+}
+
+void pulls_close(struct consumer *c, struct request *request, enum status status)
+{
+    requests_stop(&c->work.requests, request);
+    request->closing = status;
+    if (request->in_flight == 0)
+        finish(c, request);
+}
+
+/* Nothing is in flight for it any more. What it did not get after all it waits for again: it was only
+ * filled, or at the end of the stream, because of that. Its time runs out regardless. */
+static void settle(struct consumer *c, struct request *request)
+{
+    if (request->waiting || request->in_flight > 0)
+        return;
+    if (!request->returned || request->closing == STATUS_TIMEOUT) {
+        finish(c, request);
+        return;
+    }
+    requests_resume(&c->work.requests, request);
+    work_dirty(c);
+}
+
+void pulls_taken(struct consumer *c, struct request *request, uint32_t cost)
+{
+    requests_take(&c->work.requests, request, cost);
+    if (request->waiting)
+        return;
+    if (request->remaining == 0 && request->budgeted && request->bytes_left > 0)
+        request->closing = STATUS_BATCH_COMPLETED;
+}
+
+void pulls_landed(struct consumer *c, struct request *request)
+{
+    assert(request->in_flight > 0);
+    request->in_flight--;
+    request->active_ns = c->work.now_ns;
+    settle(c, request);
+}
+
+void pulls_returned(struct consumer *c, struct request *request, uint32_t cost)
+{
+    requests_return(&c->work.requests, request, cost);
+    settle(c, request);
+}
+
+void pulls_abandoned(struct consumer *c, struct request *request, enum status status)
+{
+    assert(request->in_flight > 0);
+    request->in_flight--;
+    if (!request->waiting)
+        request->closing = status;
+    if (!request->waiting && request->in_flight == 0)
+        finish(c, request);
+}
+
+void pulls_end_all(struct consumer *c, enum status status)
+{
+    struct request *request;
+
+    while ((request = c->work.requests.first) != NULL)
+        pulls_close(c, request, status);
+}
+
+/* ---- who is next ---------------------------------------------------------------------------------- */
+
+bool pulls_listened(struct consumer *c, struct request *request)
+{
+    if (request->looked != c->work.look) {
+        request->looked = c->work.look;
+        request->listened = c->out.interest(c->out.owner, request->reply);
+    }
+    return request->listened;
+}
+
+/* Drops those at the head that nobody listens for. */
+static struct request *first_listened(struct consumer *c)
+{
+    struct request *request;
+
+    while ((request = c->work.requests.first) != NULL && !pulls_listened(c, request))
+        pulls_close(c, request, STATUS_NONE);
+    return request;
+}
+
+bool pulls_any(struct consumer *c)
+{
+    return first_listened(c) != NULL;
+}
+
+struct request *pulls_next(struct consumer *c, uint32_t cost)
+{
+    struct request *request;
+
+    while ((request = first_listened(c)) != NULL) {
+        if (!request->budgeted || cost <= request->bytes_left)
+            return request;
+        pulls_close(c, request, STATUS_BYTES_EXCEEDED);
+    }
+    return NULL;
+}
+
+void pulls_end_reached(struct consumer *c)
+{
+    struct requests *requests = &c->work.requests;
+    struct request *next;
+
+    if (requests->one_shots == 0)
+        return;
+    for (struct request *request = requests->first; request != NULL; request = next) {
+        next = request->next;
+        if (request->no_wait && (request->served > 0 || request->deadline_ns == TIMERS_NEVER))
+            pulls_close(c, request, STATUS_NO_MESSAGES);
+    }
+}
+
+/* ---- time ---------------------------------------------------------------------------------------- */
+
+static void heartbeat(struct consumer *c, struct request *request, int64_t now_ns)
+{
+    if (request->heartbeat_ns == 0 || now_ns - request->active_ns < request->heartbeat_ns)
+        return;
+    status_heartbeat(&c->scratch, c->durable.delivered.consumer, c->durable.delivered.stream,
+                     bytes_of(NULL, 0));
+    say(c, request->reply);
+    request->active_ns = now_ns;
+}
+
+static void look_at(struct consumer *c, struct request *request, int64_t now_ns)
+{
+    if (!request->waiting)
+        return;
+    if (request->deadline_ns <= now_ns) {
+        pulls_close(c, request, STATUS_TIMEOUT);
+        return;
+    }
+    if (!pulls_listened(c, request)) {
+        pulls_close(c, request, STATUS_NONE);
+        return;
+    }
+    heartbeat(c, request, now_ns);
+    requests_arm(&c->work.requests, request);
+}
+
+void pulls_due(struct consumer *c, int64_t now_ns)
+{
+    struct request *request;
+
+    while ((request = requests_due(&c->work.requests)) != NULL)
+        look_at(c, request, now_ns);
+}
+
+void pulls_sweep(struct consumer *c, int64_t now_ns)
+{
+    struct request *next;
+
+    c->work.look++;
+    for (struct request *request = c->work.requests.first; request != NULL; request = next) {
+        next = request->next;
+        look_at(c, request, now_ns);
+    }
+}
+
+/* ---- a request arrives ------------------------------------------------------------------------------ */
+
+/* What a request that does not wait could be given (reference 5.5). */
+static uint64_t offered(struct consumer *c)
+{
+    uint64_t count = start_count(c) + c->durable.pending.queued;
+    uint64_t flying = plan_fresh_in_flight(c);
+
+    return count > flying ? count - flying : 0;
+}
+
+static enum status refused_at_once(struct consumer *c, const struct pull *pull, int64_t now_ns)
+{
+    uint64_t count;
+
+    if (!pull->no_wait)
+        return STATUS_NONE;
+    count = offered(c);
+    if (count == 0)
+        return pull->expires_ns == 0 ? STATUS_NO_MESSAGES : STATUS_NONE;
+    pulls_sweep(c, now_ns);
+    return count < c->work.requests.wanted ? STATUS_REQUESTS_PENDING : STATUS_NONE;
+}
+
+static bool full(struct consumer *c, int64_t now_ns)
+{
+    uint64_t most = (uint64_t)c->config.max_waiting;
+
+    if (c->config.max_waiting <= 0 || c->work.requests.count < most)
+        return false;
+    if (now_ns - c->work.swept_ns >= SWEEP_EVERY_NS) {
+        c->work.swept_ns = now_ns;
+        pulls_sweep(c, now_ns);
+    }
+    return c->work.requests.count >= most;
+}
+
+static void refuse(struct consumer *c, struct bytes reply, enum status status)
+{
+    status_write(&c->scratch, status, 0, 0);
+    say(c, reply);
+}
+
+static void admit(struct consumer *c, const struct pull *pull, struct bytes reply, int64_t now_ns)
+{
+    enum status status = refused_at_once(c, pull, now_ns);
+
+    if (status != STATUS_NONE) {
+        refuse(c, reply, status);
+        return;
+    }
+    if (full(c, now_ns)) {
+        /* A client that asked for heartbeats notices that they are missing. */
+        if (pull->heartbeat_ns == 0)
+            refuse(c, reply, STATUS_MAX_WAITING);
+        return;
+    }
+    (void)requests_add(&c->work.requests, pull, reply, now_ns); /* found in the list */
+    work_dirty(c);
+}
+
+void consumer_request(struct consumer *c, int64_t now_ns, struct bytes reply, struct bytes headers,
+                      struct bytes body)
+{
+    struct pull pull;
+
+    if (!c->work.leading || reply.size == 0)
+        return;
+    c->work.now_ns = now_ns;
+    if (consumer_is_push(c)) {
+        refuse(c, reply, STATUS_PUSH_BASED);
+        return;
+    }
+    work_active(c, now_ns);
+    arena_reset(&c->parse);
+    if (pull_read(&pull, &c->config, headers, body, &c->parse, &c->scratch))
+        admit(c, &pull, reply, now_ns);
+    else
+        say(c, reply);
+}

@@ -1,0 +1,236 @@
+#include "consumers/requests.h"
+
+#include "base/heap.h"
+
+void requests_init(struct requests *requests, struct timers *timers)
+{
+    *requests = (struct requests){.timers = timers};
+}
+
+static void free_request(struct request *request)
+{
+    if (request->reply.at != request->text)
+        heap_give((void *)request->reply.at);
+    heap_give(request);
+}
+
+void requests_deinit(struct requests *requests)
+{
+    assert(requests->first == NULL); /* the owner has ended them */
+    while (requests->spare != NULL) {
+        struct request *request = requests->spare;
+        requests->spare = request->next;
+        heap_give(request);
+    }
+}
+
+/* ---- the list ------------------------------------------------------------------------------------ */
+
+static void link_last(struct requests *requests, struct request *request)
+{
+    request->previous = requests->last;
+    request->next = NULL;
+    if (requests->last != NULL)
+        requests->last->next = request;
+    else
+        requests->first = request;
+    requests->last = request;
+}
+
+static void link_first(struct requests *requests, struct request *request)
+{
+    request->previous = NULL;
+    request->next = requests->first;
+    if (requests->first != NULL)
+        requests->first->previous = request;
+    else
+        requests->last = request;
+    requests->first = request;
+}
+
+static void unlink_request(struct requests *requests, struct request *request)
+{
+    if (request->previous != NULL)
+        request->previous->next = request->next;
+    else
+        requests->first = request->next;
+    if (request->next != NULL)
+        request->next->previous = request->previous;
+    else
+        requests->last = request->previous;
+}
+
+static void count_waiting(struct requests *requests, struct request *request, bool waiting)
+{
+    uint64_t sign = waiting ? 1 : UINT64_MAX;
+
+    assert(request->waiting != waiting);
+    request->waiting = waiting;
+    requests->count += sign;
+    requests->wanted += sign * request->remaining;
+    requests->one_shots += sign * request->no_wait;
+    requests->budgeted += sign * request->budgeted;
+}
+
+/* ---- life ---------------------------------------------------------------------------------------- */
+
+static void timer_fired(struct timer *timer)
+{
+    struct request *request =
+        (struct request *)((uint8_t *)timer - offsetof(struct request, timer));
+
+    request->due = true;
+    request->due_next = request->set->due;
+    request->set->due = request;
+}
+
+static struct request *take_spare(struct requests *requests)
+{
+    struct request *request = requests->spare;
+
+    if (request == NULL)
+        return HEAP_NEW(struct request);
+    requests->spare = request->next;
+    requests->spare_count--;
+    return request;
+}
+
+static int64_t deadline_of(int64_t now_ns, int64_t expires_ns)
+{
+    int64_t deadline;
+
+    if (expires_ns == 0)
+        return TIMERS_NEVER;
+    return __builtin_add_overflow(now_ns, expires_ns, &deadline) ? TIMERS_NEVER : deadline;
+}
+
+struct request *requests_add(struct requests *requests, const struct pull *pull, struct bytes reply,
+                             int64_t now_ns)
+{
+    struct request *request = take_spare(requests);
+
+    *request = (struct request){
+        .set = requests,
+        .timer = {.fire = timer_fired},
+        .remaining = pull->batch,
+        .batch_given = pull->batch_given,
+        .bytes_left = pull->max_bytes,
+        .budgeted = pull->max_bytes > 0,
+        .deadline_ns = deadline_of(now_ns, pull->expires_ns),
+        .heartbeat_ns = pull->heartbeat_ns,
+        .active_ns = now_ns,
+        .no_wait = pull->no_wait,
+    };
+    if (reply.size <= sizeof(request->text)) {
+        memcpy(request->text, reply.at, reply.size);
+        request->reply = bytes_of(request->text, reply.size);
+    } else {
+        request->reply = heap_copy(reply);
+    }
+    link_last(requests, request);
+    count_waiting(requests, request, true);
+    requests_arm(requests, request);
+    return request;
+}
+
+void requests_take(struct requests *requests, struct request *request, uint64_t bytes)
+{
+    assert(request->waiting);
+    assert(request->remaining > 0);
+    assert(!request->budgeted || bytes <= request->bytes_left);
+    request->remaining--;
+    requests->wanted--;
+    request->served++;
+    request->in_flight++;
+    if (request->budgeted)
+        request->bytes_left -= bytes;
+    if (request->remaining == 0 || (request->budgeted && request->bytes_left == 0)) {
+        requests_stop(requests, request);
+        return;
+    }
+    unlink_request(requests, request);
+    link_last(requests, request);
+}
+
+void requests_return(struct requests *requests, struct request *request, uint64_t bytes)
+{
+    assert(request->in_flight > 0);
+    request->in_flight--;
+    request->served--;
+    request->remaining++;
+    requests->wanted += request->waiting;
+    request->returned = true;
+    if (request->budgeted)
+        request->bytes_left += bytes;
+}
+
+void requests_stop(struct requests *requests, struct request *request)
+{
+    if (!request->waiting)
+        return;
+    unlink_request(requests, request);
+    count_waiting(requests, request, false);
+    request->returned = false;
+    timers_cancel(requests->timers, &request->timer);
+}
+
+void requests_resume(struct requests *requests, struct request *request)
+{
+    assert(request->remaining > 0);
+    request->returned = false;
+    request->closing = STATUS_NONE;
+    link_first(requests, request);
+    count_waiting(requests, request, true);
+    requests_arm(requests, request);
+}
+
+static void forget_due(struct requests *requests, struct request *request)
+{
+    struct request **at = &requests->due;
+
+    while (*at != request)
+        at = &(*at)->due_next;
+    *at = request->due_next;
+}
+
+void requests_give(struct requests *requests, struct request *request)
+{
+    assert(!request->waiting);
+    assert(request->in_flight == 0);
+    if (request->due)
+        forget_due(requests, request);
+    if (requests->spare_count == REQUESTS_SPARE_MAX) {
+        free_request(request);
+        return;
+    }
+    if (request->reply.at != request->text)
+        heap_give((void *)request->reply.at);
+    request->next = requests->spare;
+    requests->spare = request;
+    requests->spare_count++;
+}
+
+/* ---- time ---------------------------------------------------------------------------------------- */
+
+struct request *requests_due(struct requests *requests)
+{
+    struct request *request = requests->due;
+
+    if (request != NULL) {
+        requests->due = request->due_next;
+        request->due = false;
+    }
+    return request;
+}
+
+void requests_arm(struct requests *requests, struct request *request)
+{
+    int64_t at = request->deadline_ns;
+
+    if (request->heartbeat_ns > 0 && request->active_ns + request->heartbeat_ns < at)
+        at = request->active_ns + request->heartbeat_ns;
+    if (at == TIMERS_NEVER)
+        timers_cancel(requests->timers, &request->timer);
+    else
+        timers_arm(requests->timers, &request->timer, at);
+}

@@ -1,0 +1,240 @@
+#include "consumers/machine.h"
+
+#define INACTIVE_AGAIN_NS 5000000000 /* the shell could not delete it: say so again */
+
+#define OWNER(timer, member)                                                                       \
+    ((struct consumer *)((uint8_t *)(timer) - offsetof(struct consumer, work.member)))
+
+void work_dirty(struct consumer *c)
+{
+    c->work.dirty = true;
+}
+
+void work_applied(struct consumer *c)
+{
+    work_dirty(c);
+}
+
+void work_active(struct consumer *c, int64_t now_ns)
+{
+    c->work.active_ns = now_ns;
+}
+
+/* ---- inactivity (reference 8.2) ---------------------------------------------------------------------- */
+
+/* The last moment at which a pending message may still be acked in time. */
+static int64_t last_deadline(const struct consumer *c)
+{
+    const struct pending *pending = &c->durable.pending;
+    int64_t last = INT64_MIN;
+
+    for (uint32_t place = pending_first(pending); place != 0; place = pending_after(pending, place)) {
+        int64_t deadline = pending_entry(pending, place)->deadline_ns;
+
+        if (deadline != PENDING_NEVER && deadline > last)
+            last = deadline;
+    }
+    return last;
+}
+
+/* When it will have been inactive for long enough, if nothing happens until then. */
+static int64_t inactive_at(struct consumer *c)
+{
+    int64_t threshold = c->config.inactive_threshold_ns;
+    int64_t at, deadline;
+
+    if (threshold <= 0 || c->work.push.bound)
+        return TIMERS_NEVER;
+    if (__builtin_add_overflow(c->work.active_ns + c->inactive_jitter_ns, threshold, &at))
+        return TIMERS_NEVER;
+    if (consumer_is_push(c) || at > c->work.now_ns)
+        return at;
+    pulls_sweep(c, c->work.now_ns);
+    if (c->work.requests.count > 0 || c->work.plan.in_flight)
+        return c->work.now_ns + threshold;
+    deadline = last_deadline(c);
+    return deadline > at - threshold ? deadline + threshold : at;
+}
+
+void work_arm_inactive(struct consumer *c)
+{
+    int64_t at = inactive_at(c);
+
+    if (at == TIMERS_NEVER)
+        timers_cancel(&c->work.timers, &c->work.inactive_timer);
+    else
+        timers_arm(&c->work.timers, &c->work.inactive_timer, at);
+}
+
+static void inactive_due(struct timer *timer)
+{
+    struct consumer *c = OWNER(timer, inactive_timer);
+
+    /* Signs of life do not touch the timer: it looks when the last one was. */
+    if (inactive_at(c) > c->work.now_ns) {
+        work_arm_inactive(c);
+        return;
+    }
+    timers_arm(&c->work.timers, timer, c->work.now_ns + INACTIVE_AGAIN_NS);
+    c->out.inactive(c->out.owner);
+}
+
+/* ---- pause --------------------------------------------------------------------------------------- */
+
+static void arm_resume(struct consumer *c)
+{
+    if (plan_paused(c))
+        timers_arm(&c->work.timers, &c->work.resume_timer,
+                   c->work.now_ns + (c->config.pause_until_ns - c->work.log_now_ns));
+    else
+        timers_cancel(&c->work.timers, &c->work.resume_timer);
+}
+
+static void resume_due(struct timer *timer)
+{
+    struct consumer *c = OWNER(timer, resume_timer);
+
+    if (plan_paused(c)) { /* log time went slower than ours */
+        arm_resume(c);
+        return;
+    }
+    c->out.advise(c->out.owner, &(struct consumer_advice){.kind = ADVISORY_RESUMED});
+}
+
+/* ---- the position of a durable consumer without acks ----------------------------------------------------- */
+
+static void propose_position(struct consumer *c)
+{
+    const struct position *delivered = &c->durable.delivered;
+    bool fitted;
+
+    fitted = progress_write_position(&c->scratch, c->number, delivered->consumer,
+                                     delivered->stream);
+    assert(fitted);
+    c->out.propose(c->out.owner, CONSUMER_RECORD_POSITION, buf_bytes(&c->scratch));
+    c->work.unlogged = 0;
+    timers_cancel(&c->work.timers, &c->work.position_timer);
+}
+
+static void position_due(struct timer *timer)
+{
+    propose_position(OWNER(timer, position_timer));
+}
+
+void work_unlogged(struct consumer *c, uint64_t count)
+{
+    if (c->class != CLASS_POSITION)
+        return;
+    c->work.unlogged += count;
+    if (c->work.unlogged >= POSITION_EVERY)
+        propose_position(c);
+    else if (!timer_armed(&c->work.position_timer))
+        timers_arm(&c->work.timers, &c->work.position_timer, c->work.now_ns + POSITION_AFTER_NS);
+}
+
+void work_start_timers(struct consumer *c)
+{
+    c->work.inactive_timer.fire = inactive_due;
+    c->work.resume_timer.fire = resume_due;
+    c->work.position_timer.fire = position_due;
+    work_arm_inactive(c);
+    arm_resume(c);
+}
+
+/* ---- the turn ------------------------------------------------------------------------------------- */
+
+/* After a change of leader: a message may have left the stream while its hand-out was in flight. */
+static void look_for_lost(struct consumer *c)
+{
+    struct pending *pending = &c->durable.pending;
+    struct consumer_message message;
+    uint32_t place = pending_at_or_after(pending, c->work.lost_from);
+    size_t looked = 0;
+
+    while (place != 0 && looked++ < SCAN_MAX) {
+        const struct pending_entry *entry = pending_entry(pending, place);
+
+        c->work.lost_from = entry->sequence + 1;
+        if (!entry->settling && !c->stream.get(c->stream.owner, entry->sequence, &message))
+            acks_lost(c, place);
+        place = pending_after(pending, place);
+    }
+    if (place == 0)
+        c->work.lost_from = 0;
+    else
+        work_dirty(c);
+}
+
+/* What was not acked in time: queued by rising sequence, or at the end of its deliveries. */
+static void expire(struct consumer *c)
+{
+    struct pending *pending = &c->durable.pending;
+    struct gather *due = &c->work.due;
+    size_t count = 0;
+    uint32_t place;
+
+    while (count < EXPIRE_MAX && (place = pending_due(pending, c->work.now_ns)) != 0) {
+        gather_add(due, pending_entry(pending, place)->sequence);
+        count++;
+    }
+    if (count == EXPIRE_MAX)
+        work_dirty(c);
+    gather_sort(due);
+    for (size_t i = 0; i < due->count; i++) {
+        for (uint64_t sequence = due->runs[i].first; sequence <= due->runs[i].last; sequence++) {
+            place = pending_find(pending, sequence);
+            if (acks_spent(c, pending_entry(pending, place)))
+                acks_exhaust(c, place);
+            else
+                pending_queue(pending, place);
+        }
+    }
+    gather_clear(due);
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static void ask_wake(struct consumer *c)
+{
+    struct working *work = &c->work;
+    int64_t at = earlier(timers_next(&work->timers), pending_deadline(&c->durable.pending));
+
+    at = work->dirty ? work->now_ns : earlier(at, work->plan_again_ns);
+    c->out.wake_at(c->out.owner, at);
+}
+
+void consumer_work(struct consumer *c, int64_t now_ns, int64_t log_now_ns)
+{
+    struct working *work = &c->work;
+
+    if (!work->leading)
+        return;
+    work->now_ns = now_ns;
+    work->log_now_ns = log_now_ns;
+    work->dirty = false;
+    work->look++;
+    timers_run(&work->timers, now_ns);
+    pulls_due(c, now_ns);
+    if (work->lost_from != 0)
+        look_for_lost(c);
+    expire(c);
+    acks_flush(c); /* in front of the hand-out: it makes room for it */
+    plan_hand_out(c);
+    acks_flush(c);
+    ask_wake(c);
+}
+
+bool consumer_hungry(const struct consumer *c)
+{
+    return c->work.leading && c->work.dirty;
+}
+
+void consumer_offered(struct consumer *c)
+{
+    c->work.caught_up = false;
+    if (plan_demand(c))
+        work_dirty(c);
+}

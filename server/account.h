@@ -1,0 +1,20 @@
+/*
+ * account: a namespace of subjects. The router owns accounts; what receives in one embeds a
+ * `struct sub` and adds it to the account's list, with one of these kinds.
+ */
+#ifndef SERVER_ACCOUNT_H
+#define SERVER_ACCOUNT_H
+
+#include "server/sublist.h"
+
+enum sub_kind {
+    SUB_CLIENT, /* embedded in a struct client_sub */
+    SUB_SINK,   /* embedded in a struct sink */
+};
+
+struct account {
+    struct bytes name;
+    struct sublist subs;
+};
+
+#endif

@@ -1,0 +1,155 @@
+#include "server/api/advisory.h"
+
+#include "base/json.h"
+#include "base/prng.h"
+#include "base/text.h"
+#include "server/jetstream_core.h"
+
+static void begin(struct jetstream *jetstream, struct json_writer *writer, struct buf *body,
+                  const char *type)
+{
+    char text[TEXT_TIME_MAX > 64 ? TEXT_TIME_MAX : 64];
+    char id[22];
+
+    json_writer_init(writer, body);
+    json_object_begin(writer);
+    JSON_KEY(writer, "type");
+    json_string(writer, bytes_of_text(type));
+    text_base62(server_prng(jetstream_server(jetstream)), id, sizeof id);
+    JSON_KEY(writer, "id");
+    json_string(writer, bytes_of(id, sizeof id));
+    JSON_KEY(writer, "timestamp");
+    json_string(writer, bytes_of(text, text_time(text, jetstream_log_now(jetstream))));
+}
+
+static void member(struct json_writer *writer, struct bytes key, struct bytes value)
+{
+    json_key(writer, key);
+    json_string(writer, value);
+}
+
+static void number(struct json_writer *writer, struct bytes key, uint64_t value)
+{
+    json_key(writer, key);
+    json_number_u64(writer, value);
+}
+
+static bool end(struct json_writer *writer)
+{
+    json_object_end(writer);
+    return !writer->failed;
+}
+
+static bool subject_of(struct buf *subject, const char *prefix, struct bytes stream,
+                       struct bytes consumer)
+{
+    bool fits = buf_add(subject, bytes_of_text(prefix)) && buf_add(subject, stream);
+
+    if (consumer.size > 0)
+        fits = fits && buf_add_byte(subject, '.') && buf_add(subject, consumer);
+    return fits;
+}
+
+struct kind {
+    const char *prefix, *type;
+};
+
+static const struct kind kinds[] = {
+    [ADVISORY_MAX_DELIVERIES] = {"$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.",
+                                 "io.nats.jetstream.advisory.v1.max_deliver"},
+    [ADVISORY_NAKED] = {"$JS.EVENT.ADVISORY.CONSUMER.MSG_NAKED.",
+                        "io.nats.jetstream.advisory.v1.nak"},
+    [ADVISORY_TERMINATED] = {"$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.",
+                             "io.nats.jetstream.advisory.v1.terminated"},
+    [ADVISORY_ACK_METRIC] = {"$JS.EVENT.METRIC.CONSUMER.ACK.",
+                             "io.nats.jetstream.metric.v1.consumer_ack"},
+    [ADVISORY_RESUMED] = {"$JS.EVENT.ADVISORY.CONSUMER.PAUSE.",
+                          "io.nats.jetstream.advisory.v1.consumer_pause"},
+};
+
+bool advisory_of_consumer(struct jetstream *jetstream, struct bytes stream, struct bytes consumer,
+                          const struct consumer_advice *advice, struct buf *subject,
+                          struct buf *body)
+{
+    const struct kind *kind = &kinds[advice->kind];
+    struct json_writer writer;
+
+    begin(jetstream, &writer, body, kind->type);
+    member(&writer, BYTES("stream"), stream);
+    member(&writer, BYTES("consumer"), consumer);
+    if (advice->kind == ADVISORY_RESUMED) {
+        JSON_KEY(&writer, "paused");
+        json_bool(&writer, false);
+    } else {
+        if (advice->kind != ADVISORY_MAX_DELIVERIES)
+            number(&writer, BYTES("consumer_seq"), advice->consumer_seq);
+        number(&writer, BYTES("stream_seq"), advice->stream_seq);
+        if (advice->kind == ADVISORY_ACK_METRIC)
+            number(&writer, BYTES("ack_time"), (uint64_t)advice->ack_time_ns);
+        number(&writer, BYTES("deliveries"), advice->deliveries);
+    }
+    if (advice->kind == ADVISORY_TERMINATED && advice->reason.size > 0)
+        member(&writer, BYTES("reason"), advice->reason);
+    return end(&writer) && subject_of(subject, kind->prefix, stream, consumer);
+}
+
+static const char *event_of(const char *action)
+{
+    if (strcmp(action, "create") == 0)
+        return "CREATED.";
+    return strcmp(action, "delete") == 0 ? "DELETED." : "UPDATED.";
+}
+
+bool advisory_of_action(struct jetstream *jetstream, struct bytes stream, struct bytes consumer,
+                        const char *action, struct buf *subject, struct buf *body)
+{
+    struct json_writer writer;
+    bool of_stream = consumer.size == 0;
+
+    begin(jetstream, &writer, body,
+          of_stream ? "io.nats.jetstream.advisory.v1.stream_action"
+                    : "io.nats.jetstream.advisory.v1.consumer_action");
+    member(&writer, BYTES("stream"), stream);
+    if (!of_stream)
+        member(&writer, BYTES("consumer"), consumer);
+    member(&writer, BYTES("action"), bytes_of_text(action));
+    return end(&writer) &&
+           buf_add(subject, of_stream ? BYTES("$JS.EVENT.ADVISORY.STREAM.")
+                                      : BYTES("$JS.EVENT.ADVISORY.CONSUMER.")) &&
+           subject_of(subject, event_of(action), stream, consumer);
+}
+
+bool advisory_of_pause(struct jetstream *jetstream, struct bytes stream, struct bytes consumer,
+                       bool paused, int64_t until_ns, struct buf *subject, struct buf *body)
+{
+    const struct kind *kind = &kinds[ADVISORY_RESUMED];
+    struct json_writer writer;
+    char until[TEXT_TIME_MAX];
+    size_t size = text_time(until, until_ns);
+
+    begin(jetstream, &writer, body, kind->type);
+    member(&writer, BYTES("stream"), stream);
+    member(&writer, BYTES("consumer"), consumer);
+    JSON_KEY(&writer, "paused");
+    json_bool(&writer, paused);
+    member(&writer, BYTES("pause_until"), bytes_of(until, size));
+    return end(&writer) && subject_of(subject, kind->prefix, stream, consumer);
+}
+
+bool advisory_of_request(struct jetstream *jetstream, struct bytes account, struct bytes subject,
+                         struct bytes request, struct bytes response, struct buf *body)
+{
+    struct json_writer writer;
+
+    begin(jetstream, &writer, body, "io.nats.jetstream.advisory.v1.api_audit");
+    member(&writer, BYTES("server"), bytes_of_text(server_name(jetstream_server(jetstream))));
+    JSON_KEY(&writer, "client");
+    json_object_begin(&writer);
+    member(&writer, BYTES("acc"), account);
+    json_object_end(&writer);
+    member(&writer, BYTES("subject"), subject);
+    if (request.size > 0)
+        member(&writer, BYTES("request"), request);
+    member(&writer, BYTES("response"), response);
+    return end(&writer);
+}

@@ -1,0 +1,25 @@
+/* advisory: the JSON of events that JetStream publishes (reference streams 10, consumers 9). */
+#ifndef SERVER_API_ADVISORY_H
+#define SERVER_API_ADVISORY_H
+
+#include "base/buf.h"
+#include "consumers/consumer.h"
+
+struct jetstream;
+
+/* Fills subject and body; false when they do not fit their buffers. */
+bool advisory_of_consumer(struct jetstream *jetstream, struct bytes stream, struct bytes consumer,
+                          const struct consumer_advice *advice, struct buf *subject,
+                          struct buf *body);
+/* action: "create", "delete" ("modify" for streams); consumer empty: of the stream. */
+bool advisory_of_action(struct jetstream *jetstream, struct bytes stream, struct bytes consumer,
+                        const char *action, struct buf *subject, struct buf *body);
+
+/* A consumer has been paused until then, or no longer is. */
+bool advisory_of_pause(struct jetstream *jetstream, struct bytes stream, struct bytes consumer,
+                       bool paused, int64_t until_ns, struct buf *subject, struct buf *body);
+/* The audit of one API request; the subject is "$JS.EVENT.ADVISORY.API". */
+bool advisory_of_request(struct jetstream *jetstream, struct bytes account, struct bytes subject,
+                         struct bytes request, struct bytes response, struct buf *body);
+
+#endif

@@ -1,0 +1,195 @@
+/*
+ * api: sinks collect requests, the turn works them off. A request looks up its endpoint in the
+ * tables of the files *_api.c.
+ */
+#include "server/api/api_priv.h"
+
+#include "base/heap.h"
+#include "base/subject.h"
+
+/*
+ * What is served of "$JS.API.>": not DIRECT.GET and CONSUMER.MSG.NEXT, which streams and consumers
+ * serve themselves, so that nobody answers for those that are not there.
+ */
+static const char *const subjects[] = {
+    "$JS.API.*",
+    "$JS.API.STREAM.>",
+    "$JS.API.CONSUMER.*",
+    "$JS.API.CONSUMER.CREATE.>",
+    "$JS.API.CONSUMER.DURABLE.>",
+    "$JS.API.CONSUMER.NAMES.>",
+    "$JS.API.CONSUMER.LIST.>",
+    "$JS.API.CONSUMER.INFO.>",
+    "$JS.API.CONSUMER.DELETE.>",
+    "$JS.API.CONSUMER.PAUSE.>",
+    "$JS.API.CONSUMER.UNPIN.>",
+    "$JS.API.CONSUMER.RESET.>",
+    "$JS.API.CONSUMER.LEADER.>",
+    "$JS.API.META.>",
+    "$JS.API.SERVER.>",
+    "$JS.API.ACCOUNT.>",
+};
+
+#define SUBJECT_COUNT (sizeof subjects / sizeof subjects[0])
+
+struct api_door {
+    struct api *api;
+    struct account *account;
+    struct sink *sinks[SUBJECT_COUNT];
+    struct api_door *next;
+};
+
+struct api *api_create(struct jetstream *jetstream)
+{
+    struct api *api = HEAP_NEW(struct api);
+
+    api->jetstream = jetstream;
+    buf_init(&api->answer, API_ANSWER_MAX);
+    return api;
+}
+
+static struct api_request *take_first(struct api *api)
+{
+    struct api_request *request = api->first;
+
+    api->first = request->next;
+    if (api->first == NULL)
+        api->last = NULL;
+    return request;
+}
+
+void api_destroy(struct api *api)
+{
+    struct router *router = server_router(jetstream_server(api->jetstream));
+
+    while (api->doors != NULL) {
+        struct api_door *door = api->doors;
+
+        api->doors = door->next;
+        for (size_t i = 0; i < SUBJECT_COUNT; i++)
+            router_sink_remove(router, door->sinks[i]);
+        heap_give(door);
+    }
+    while (api->first != NULL)
+        api_request_free(take_first(api));
+    assert(api->count == 0); /* streams and catalogue ended those under way */
+    buf_deinit(&api->answer);
+    heap_give(api);
+}
+
+/* ---- collecting
+ * ----------------------------------------------------------------------------------- */
+
+static void collect(void *owner, const struct message *message)
+{
+    struct api_door *door = owner;
+    struct api *api = door->api;
+    struct api_request *request = api_request_make(api, door->account, message);
+
+    if (request == NULL) { /* the reference drops them silently, too: the client tries again */
+        jetstream_counters(api->jetstream)->api_errors++;
+        if (!api->overflowing)
+            logger_warn(server_logger(jetstream_server(api->jetstream)),
+                        "JetStream API queue limit reached: requests are dropped");
+        api->overflowing = true;
+        return;
+    }
+    if (api->last != NULL)
+        api->last->next = request;
+    else
+        api->first = request;
+    api->last = request;
+}
+
+void api_serve(struct api *api, struct account *account)
+{
+    struct router *router = server_router(jetstream_server(api->jetstream));
+    struct api_door *door = HEAP_NEW(struct api_door);
+
+    door->api = api;
+    door->account = account;
+    door->next = api->doors;
+    api->doors = door;
+    for (size_t i = 0; i < SUBJECT_COUNT; i++)
+        door->sinks[i] = router_sink_add(router, account, bytes_of_text(subjects[i]),
+                                         bytes_of(NULL, 0), collect, door);
+}
+
+/* ---- working off
+ * ------------------------------------------------------------------------------------- */
+
+static void run_unknown(struct api_request *request)
+{
+    api_refuse(request, 10003, NULL);
+}
+
+static const struct api_endpoint unknown = {"", "system_response", run_unknown, NULL};
+
+static const struct api_endpoint *const tables[] = {
+    api_account_endpoints, api_stream_endpoints,   api_stream_query_endpoints,
+    api_message_endpoints, api_consumer_endpoints, api_consumer_manage_endpoints,
+};
+
+static const struct api_endpoint *find_endpoint(struct bytes subject)
+{
+    struct bytes rest = bytes_skip(subject, sizeof("$JS.API.") - 1);
+
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
+        for (const struct api_endpoint *endpoint = tables[i]; endpoint->subject != NULL;
+             endpoint++) {
+            if (api_subject_matches(endpoint->subject, rest))
+                return endpoint;
+        }
+    }
+    return &unknown;
+}
+
+static void run(struct api_request *request)
+{
+    request->endpoint = find_endpoint(request->subject);
+    if (request->body.size > API_REQUEST_MAX)
+        api_refuse(request, 10025, "invalid JSON: request is too large");
+    else if (!api_level_is_met(request->headers))
+        api_refuse(request, 10185, NULL);
+    else
+        request->endpoint->run(request);
+}
+
+void api_turn(struct api *api)
+{
+    while (api->first != NULL)
+        run(take_first(api));
+    api->overflowing = api->overflowing && api->count >= API_QUEUE_MAX / 2;
+}
+
+/* ---- publish errors
+ * ------------------------------------------------------------------------------------- */
+
+void api_write_error(struct json_writer *writer, uint16_t err_code, const char *text)
+{
+    const struct api_error *error = api_error(err_code);
+
+    JSON_KEY(writer, "error");
+    json_object_begin(writer);
+    JSON_KEY(writer, "code");
+    json_number_u64(writer, error->code);
+    JSON_KEY(writer, "err_code");
+    json_number_u64(writer, err_code);
+    JSON_KEY(writer, "description");
+    json_string(writer, bytes_of_text(text != NULL && text[0] != 0 ? text : error->description));
+    json_object_end(writer);
+}
+
+void api_publish_error(struct buf *out, struct bytes stream, uint16_t err_code, const char *text)
+{
+    struct json_writer writer;
+
+    json_writer_init(&writer, out);
+    json_object_begin(&writer);
+    api_write_error(&writer, err_code, text);
+    JSON_KEY(&writer, "stream");
+    json_string(&writer, stream);
+    JSON_KEY(&writer, "seq");
+    json_number_u64(&writer, 0);
+    json_object_end(&writer);
+}

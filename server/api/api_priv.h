@@ -1,0 +1,25 @@
+/* api_priv: struct api, for api.c and request.c. */
+#ifndef SERVER_API_API_PRIV_H
+#define SERVER_API_API_PRIV_H
+
+#include "server/api/request.h"
+
+struct api_door; /* an account that is served */
+
+struct api {
+    struct jetstream *jetstream;
+    struct api_door *doors;
+    struct api_request *first, *last; /* collected, not yet begun */
+    size_t count, bytes;              /* of all requests there are */
+    bool overflowing;                 /* it has been logged that requests are dropped */
+    struct buf answer;                /* the one that is being written */
+    struct json_writer writer;
+};
+
+/* A request is made in a sink and ends in exactly one of the answering calls, or when the api does.
+ */
+struct api_request *api_request_make(struct api *api, struct account *account,
+                                     const struct message *message);
+void api_request_free(struct api_request *request);
+
+#endif

@@ -1,0 +1,420 @@
+/* consumer_api: creating, deleting and looking at consumers (reference consumers 1). The rest of
+ * CONSUMER.* is in consumer_manage_api.c. */
+#include <stddef.h>
+#include <stdio.h>
+
+#include "base/subject.h"
+#include "base/text.h"
+#include "server/api/consumer_check.h"
+#include "server/api/request.h"
+
+#define NAMES_PAGE 1024u
+#define LIST_PAGE  256u
+
+enum create_action { ACTION_ANY, ACTION_CREATE, ACTION_UPDATE };
+
+struct create_request {
+    struct bytes stream_name;
+    void *config; /* struct consumer_config, NULL: not given */
+    int32_t action;
+    bool pedantic;
+};
+
+static const char *const action_names[] = {"", "create", "update", NULL};
+static const struct schema_field create_fields[] = {
+    {"stream_name", SCHEMA_STRING, 0, offsetof(struct create_request, stream_name), NULL, NULL,
+     NULL},
+    {"config", SCHEMA_OBJECT, 0, offsetof(struct create_request, config), NULL,
+     &consumer_config_schema, NULL},
+    {"action", SCHEMA_ENUM, 0, offsetof(struct create_request, action), action_names, NULL,
+     "unknown consumer action: %s"},
+    {"pedantic", SCHEMA_BOOL, 0, offsetof(struct create_request, pedantic), NULL, NULL, NULL},
+};
+static const struct schema create_schema = {"CreateConsumerRequest", sizeof(struct create_request),
+                                            create_fields, 4, NULL};
+
+/* What a create needs until it is answered. */
+struct creation {
+    struct consumer_config *config;
+    enum create_action action;
+};
+
+static struct api_request *request_of(struct stream_op *op)
+{
+    return (struct api_request *)((uint8_t *)op - offsetof(struct api_request, stream_op));
+}
+
+/* ---- CREATE: the three forms
+ * ---------------------------------------------------------------------------- */
+
+static bool is_durable_form(const struct api_request *request)
+{
+    return bytes_equal(api_token(request, 1), BYTES("DURABLE"));
+}
+
+/* The filter in the subject: tokens from the 5th after "$JS.API" on, joined as they stand. */
+static struct bytes subject_filter(const struct api_request *request)
+{
+    struct bytes token = api_token(request, 4);
+
+    if (is_durable_form(request) || token.size == 0)
+        return bytes_of(NULL, 0);
+    return bytes_of(token.at, (size_t)(request->subject.at + request->subject.size - token.at));
+}
+
+/* Settles the name from subject and config; false: answered. */
+static bool settle_name(struct api_request *request, struct consumer_config *config)
+{
+    bool durable_form = is_durable_form(request);
+    struct bytes token = api_token(request, durable_form ? 4 : 3);
+
+    if (durable_form && (token.size == 0 || api_token(request, 5).size > 0)) {
+        api_refuse(request, 10016, NULL);
+        return false;
+    }
+    if (durable_form && config->durable_name.size == 0) {
+        api_refuse(request, 10018, NULL);
+        return false;
+    }
+    if (token.size > 0) {
+        if (config->durable_name.size > 0 && !bytes_equal(config->durable_name, token)) {
+            api_refuse(request, 10017, NULL);
+            return false;
+        }
+        config->name = token;
+        return true;
+    }
+    if (config->durable_name.size > 0) {
+        api_refuse(request, 10020, NULL);
+        return false;
+    }
+    if (config->name.size == 0) {
+        char *name = arena_take(&request->arena, 8);
+
+        text_base62(server_prng(jetstream_server(api_jetstream(request))), name, 8);
+        config->name = bytes_of(name, 8);
+    }
+    return true;
+}
+
+static bool has_separator(struct bytes name)
+{
+    return bytes_find(name, '/') < name.size || bytes_find(name, '\\') < name.size;
+}
+
+static bool settle_filter(struct api_request *request, struct consumer_config *config)
+{
+    struct bytes filter = subject_filter(request);
+
+    if (filter.size == 0)
+        return true;
+    if (config->filter_subjects.count > 0) {
+        api_refuse(request, 10137, NULL);
+        return false;
+    }
+    if (!bytes_equal(filter, config->filter_subject)) {
+        api_refuse(request, 10131, NULL);
+        return false;
+    }
+    return true;
+}
+
+static bool too_many(const struct stream *stream)
+{
+    int64_t most = stream_config(stream)->max_consumers;
+
+    return most > 0 && (uint64_t)most <= stream_consumer_count(stream);
+}
+
+/* What an existing consumer keeps: its pause, which PAUSE alone changes, and, if it was ephemeral,
+ * that it goes away when unused. */
+static void keep(const struct consumer_config *from, struct consumer_config *to,
+                 struct arena *arena)
+{
+    to->pause_until_ns = from->pause_until_ns;
+    if (from->durable_name.size == 0 && to->inactive_threshold_ns == 0)
+        to->inactive_threshold_ns = CONSUMER_INACTIVE_DEFAULT_NS;
+    consumer_check_level(to, arena);
+}
+
+static uint16_t refuse_op(struct stream_op *op, uint16_t error, const char *text)
+{
+    snprintf(op->error_text, sizeof op->error_text, "%.150s", text);
+    return error;
+}
+
+static uint16_t check_existing(struct stream_op *op, struct consumer *consumer,
+                               struct creation *creation)
+{
+    struct api_request *request = request_of(op);
+    const struct consumer_config *from = consumer_config(consumer);
+    struct consumer_config *to = creation->config;
+    struct consumer_verdict verdict;
+    struct consumer_info info;
+
+    keep(from, to, &request->arena);
+    if (schema_equal(&consumer_config_schema, from, to)) {
+        op->kind = STREAM_OP_READ;
+        return 0;
+    }
+    if (creation->action == ACTION_CREATE)
+        return 10148;
+    consumer_describe(consumer, 0, 0, &info);
+    consumer_check_update(from, to, info.push_bound, &verdict);
+    if (verdict.error != 0)
+        return refuse_op(op, verdict.error, verdict.text);
+    if (consumer_volatile(consumer) && to->durable_name.size > 0)
+        return refuse_op(
+            op, 10012,
+            "an ephemeral consumer without acks can not become durable in this version of "
+            "Millrace");
+    op->consumer_config = consumer_volatile(consumer) ? to : NULL;
+    op->json = api_encode(request, &consumer_config_schema, to);
+    return op->json.size > 0 ? 0 : 10023;
+}
+
+static uint16_t create_check(struct stream_op *op, struct stream *stream)
+{
+    struct creation *creation = request_of(op)->parsed;
+    struct consumer *consumer = stream_consumer(stream, op->name);
+
+    if (consumer != NULL)
+        return check_existing(op, consumer, creation);
+    if (creation->action == ACTION_UPDATE)
+        return 10149;
+    return too_many(stream) ? 10026 : 0;
+}
+
+static void create_done(struct stream_op *op, struct stream *stream)
+{
+    struct api_request *request = request_of(op);
+    struct consumer *consumer;
+    struct json_writer *writer;
+
+    if (op->error != 0 || stream == NULL) {
+        api_refuse(request, stream == NULL ? 10059 : op->error, op->error_text);
+        return;
+    }
+    consumer = op->consumer != NULL ? op->consumer : stream_consumer(stream, op->name);
+    assert(consumer != NULL);
+    writer = api_answer_begin(request);
+    api_consumer_info(writer, request, stream, consumer, true);
+    if (op->created && consumer_config(consumer)->pause_until_ns > op->created_ns)
+        api_advise_pause(request, stream_name(stream), op->name, true,
+                         consumer_config(consumer)->pause_until_ns);
+    if (op->created)
+        api_advise(request, stream_name(stream), op->name, "create");
+    api_answer(request);
+}
+
+static void submit_create(struct api_request *request, struct stream *stream,
+                          struct creation *creation)
+{
+    struct consumer_config *config = creation->config;
+    struct bytes json = api_encode(request, &consumer_config_schema, config);
+
+    if (json.size == 0) {
+        api_refuse(request, 10003, NULL);
+        return;
+    }
+    request->parsed = creation;
+    request->stream_op = (struct stream_op){
+        .kind = STREAM_OP_CONSUMER_CREATE,
+        .check = create_check,
+        .done = create_done,
+        .json = json,
+        .name = config->name,
+        .created_ns = jetstream_log_now(api_jetstream(request)),
+        .consumer_config = consumer_config_volatile(config, false) ? config : NULL,
+    };
+    stream_submit(stream, &request->stream_op);
+}
+
+static struct consumer_config *config_of(struct api_request *request,
+                                         const struct create_request *parsed)
+{
+    struct consumer_config *config = parsed->config;
+
+    if (config == NULL) {
+        config = ARENA_NEW(&request->arena, struct consumer_config);
+        schema_clear(&consumer_config_schema, config);
+    }
+    return config;
+}
+
+static void run_create(struct api_request *request)
+{
+    struct create_request parsed;
+    struct creation *creation;
+    struct consumer_verdict verdict;
+    struct stream *stream;
+    size_t stream_token = is_durable_form(request) ? 3 : 2;
+
+    if (!api_parse(request, &create_schema, true, &parsed))
+        return;
+    if (!bytes_equal(parsed.stream_name, api_token(request, stream_token))) {
+        api_refuse(request, 10056, NULL);
+        return;
+    }
+    creation = ARENA_NEW(&request->arena, struct creation);
+    creation->action = (enum create_action)parsed.action;
+    creation->config = config_of(request, &parsed);
+    if (!settle_name(request, creation->config))
+        return;
+    if (has_separator(creation->config->name)) {
+        api_refuse(request, 10127, NULL);
+        return;
+    }
+    if (!settle_filter(request, creation->config))
+        return;
+    if (creation->config->num_replicas > 1) {
+        api_refuse(request, 10074, NULL);
+        return;
+    }
+    stream = api_stream(request, stream_token);
+    if (stream == NULL)
+        return;
+    consumer_check(creation->config, stream_config(stream), parsed.pedantic, &request->arena,
+                   &verdict);
+    if (verdict.error != 0) {
+        api_refuse(request, verdict.error, verdict.text);
+        return;
+    }
+    submit_create(request, stream, creation);
+}
+
+/* ---- INFO, DELETE
+ * --------------------------------------------------------------------------------------------- */
+
+static void run_info(struct api_request *request)
+{
+    struct stream *stream;
+    struct consumer *consumer;
+
+    if (!api_parse_nothing(request))
+        return;
+    stream = api_stream(request, 2);
+    if (stream == NULL)
+        return;
+    consumer = stream_consumer(stream, api_token(request, 3));
+    if (consumer == NULL) {
+        api_refuse(request, 10014, NULL);
+        return;
+    }
+    api_consumer_info(api_answer_begin(request), request, stream, consumer, true);
+    api_answer(request);
+}
+
+static uint16_t delete_check(struct stream_op *op, struct stream *stream)
+{
+    return stream_consumer(stream, op->name) == NULL ? 10014 : 0;
+}
+
+static void delete_done(struct stream_op *op, struct stream *stream)
+{
+    struct api_request *request = request_of(op);
+
+    if (stream == NULL || op->error != 0) {
+        api_refuse(request, stream == NULL ? 10059 : op->error, op->error_text);
+        return;
+    }
+    api_advise(request, stream_name(stream), op->name, "delete");
+    api_answer_success(request);
+}
+
+static void run_delete(struct api_request *request)
+{
+    struct stream *stream;
+
+    if (!api_parse_nothing(request))
+        return;
+    stream = api_stream(request, 2);
+    if (stream == NULL)
+        return;
+    request->stream_op = (struct stream_op){
+        .kind = STREAM_OP_CONSUMER_DELETE,
+        .check = delete_check,
+        .done = delete_done,
+        .name = api_token(request, 3),
+    };
+    stream_submit(stream, &request->stream_op);
+}
+
+/* ---- NAMES, LIST
+ * -------------------------------------------------------------------------------------------------
+ */
+
+static const struct schema paged = API_PAGED_SCHEMA("JSApiConsumersRequest");
+
+struct page {
+    struct consumer **all;
+    size_t from, to;
+    struct json_writer *writer;
+};
+
+/* Opens the answer and finds the page; false: answered. */
+static bool open_page(struct api_request *request, struct stream **stream, size_t limit,
+                      struct page *page)
+{
+    struct api_paged parsed;
+    size_t count;
+
+    if (!api_parse_optional(request, &paged, true, &parsed))
+        return false;
+    *stream = api_stream(request, 2);
+    if (*stream == NULL)
+        return false;
+    page->all = api_consumers(request, *stream, &count);
+    page->from = api_page_from(&parsed, count);
+    page->to = count - page->from > limit ? page->from + limit : count;
+    page->writer = api_answer_begin(request);
+    JSON_KEY(page->writer, "total");
+    json_number_u64(page->writer, count);
+    JSON_KEY(page->writer, "offset");
+    json_number_u64(page->writer, page->from);
+    JSON_KEY(page->writer, "limit");
+    json_number_u64(page->writer, limit);
+    JSON_KEY(page->writer, "consumers");
+    json_array_begin(page->writer);
+    return true;
+}
+
+static void run_names(struct api_request *request)
+{
+    struct stream *stream;
+    struct page page;
+
+    if (!open_page(request, &stream, NAMES_PAGE, &page))
+        return;
+    for (size_t i = page.from; i < page.to; i++)
+        json_string(page.writer, consumer_name(page.all[i]));
+    json_array_end(page.writer);
+    api_answer(request);
+}
+
+static void run_list(struct api_request *request)
+{
+    struct stream *stream;
+    struct page page;
+
+    if (!open_page(request, &stream, LIST_PAGE, &page))
+        return;
+    for (size_t i = page.from; i < page.to; i++) {
+        json_object_begin(page.writer);
+        api_consumer_info(page.writer, request, stream, page.all[i], false);
+        json_object_end(page.writer);
+    }
+    json_array_end(page.writer);
+    api_answer(request);
+}
+
+const struct api_endpoint api_consumer_endpoints[] = {
+    {"CONSUMER.CREATE.*", "consumer_create_response", run_create, NULL},
+    {"CONSUMER.CREATE.*.>", "consumer_create_response", run_create, NULL},
+    {"CONSUMER.DURABLE.CREATE.*.>", "consumer_create_response", run_create, NULL},
+    {"CONSUMER.NAMES.*", "consumer_names_response", run_names, API_PAGED ",\"consumers\":[]"},
+    {"CONSUMER.LIST.*", "consumer_list_response", run_list, API_PAGED ",\"consumers\":[]"},
+    {"CONSUMER.INFO.*.*", "consumer_info_response", run_info, NULL},
+    {"CONSUMER.DELETE.*.*", "consumer_delete_response", run_delete, NULL},
+    {NULL, NULL, NULL, NULL},
+};

@@ -1,0 +1,391 @@
+/* stream_api: endpoints that change streams (reference streams 1.9, 6.3). Looking at them is in
+ * stream_query_api.c, their messages in stream_msg_api.c. */
+#include <stddef.h>
+#include <stdio.h>
+
+#include "base/subject.h"
+#include "server/api/request.h"
+#include "server/api/stream_check.h"
+
+struct change_request {
+    struct stream_config config;
+    bool pedantic;
+};
+static const struct schema_field change_fields[] = {
+    {"pedantic", SCHEMA_BOOL, 0, offsetof(struct change_request, pedantic), NULL, NULL, NULL},
+};
+static const struct schema change_schema = {"StreamConfigRequest", sizeof(struct change_request),
+                                            change_fields, 1, &stream_config_schema};
+
+static struct api_request *request_of(struct catalogue_op *op)
+{
+    return (struct api_request *)((uint8_t *)op - offsetof(struct api_request, catalogue_op));
+}
+
+/* Does another stream of the account capture what this config would? */
+static bool overlaps(struct catalogue_op *op, const struct stream_config *config)
+{
+    struct api_request *request = request_of(op);
+    size_t count;
+    struct stream **all =
+        jetstream_streams(api_jetstream(request), op->account, &request->arena, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (!bytes_equal(stream_name(all[i]), config->name) &&
+            stream_check_overlap(config, stream_config(all[i])))
+            return true;
+    }
+    return false;
+}
+
+static void changed(struct catalogue_op *op, struct stream *stream)
+{
+    struct api_request *request = request_of(op);
+    struct json_writer *writer;
+
+    if (op->error != 0 || stream == NULL) {
+        api_refuse(request, op->error != 0 ? op->error : 10059, op->error_text);
+        return;
+    }
+    writer = api_answer_begin(request);
+    api_stream_info(writer, request, stream, true, false);
+    if (op->kind == CATALOGUE_CREATE) {
+        JSON_KEY(writer, "did_create");
+        json_bool(writer, true);
+    }
+    if (op->kind == CATALOGUE_UPDATE)
+        api_advise(request, op->name, bytes_of(NULL, 0), "modify");
+    else if (op->created)
+        api_advise(request, op->name, bytes_of(NULL, 0), "create");
+    api_answer(request);
+}
+
+/* Checks the config by itself; false: answered. */
+static bool check_config(struct api_request *request, struct change_request *parsed)
+{
+    struct stream_verdict verdict;
+
+    stream_check(&parsed->config, parsed->pedantic, &request->arena, &verdict);
+    if (verdict.error == 0)
+        return true;
+    api_refuse(request, verdict.error, verdict.text);
+    return false;
+}
+
+static void submit(struct api_request *request, enum catalogue_op_kind kind,
+                   struct stream_config *config,
+                   uint16_t (*check)(struct catalogue_op *op, bool *satisfied))
+{
+    request->parsed = config;
+    request->catalogue_op = (struct catalogue_op){
+        .kind = kind,
+        .account = request->account,
+        .name = config->name,
+        .json = api_encode(request, &stream_config_schema, config),
+        .check = check,
+        .done = changed,
+    };
+    if (request->catalogue_op.json.size == 0)
+        api_refuse(request, 10003, NULL);
+    else
+        jetstream_catalogue(api_jetstream(request), &request->catalogue_op);
+}
+
+/* ---- CREATE, UPDATE, DELETE
+ * ---------------------------------------------------------------------------------- */
+
+/* Hands a verdict to the operation. */
+static uint16_t verdict_error(struct catalogue_op *op, const struct stream_verdict *verdict)
+{
+    snprintf(op->error_text, sizeof op->error_text, "%.150s", verdict->text);
+    return verdict->error;
+}
+
+/* What depends on other streams, and at last on what is built. */
+static uint16_t final_check(struct catalogue_op *op, const struct stream_config *config)
+{
+    struct stream_verdict verdict;
+
+    if (overlaps(op, config))
+        return 10065;
+    stream_check_built(config, &verdict);
+    return verdict_error(op, &verdict);
+}
+
+static uint16_t create_check(struct catalogue_op *op, bool *satisfied)
+{
+    struct api_request *request = request_of(op);
+    const struct stream_config *config = request->parsed;
+    struct stream *stream = jetstream_stream(api_jetstream(request), op->account, op->name);
+
+    if (stream != NULL && !stream_applied(stream)->configured)
+        return 10008; /* an earlier creation has not come to its end on this disk yet */
+    if (stream != NULL) {
+        *satisfied = schema_equal(&stream_config_schema, config, stream_config(stream));
+        return *satisfied ? 0 : 10058;
+    }
+    return final_check(op, config);
+}
+
+static bool has_separator(struct bytes name)
+{
+    return bytes_find(name, '/') < name.size || bytes_find(name, '\\') < name.size;
+}
+
+/* What the reference refuses of a create before it looks at the config as a whole; 0: nothing. */
+static uint16_t refused_of_create(const struct stream_config *config, struct bytes name,
+                                  const char **text)
+{
+    *text = NULL;
+    if (!bytes_equal(config->name, name))
+        return 10056;
+    if (has_separator(name))
+        return 10128;
+    if (config->sealed)
+        *text = "stream configuration for create can not be sealed";
+    else if (config->mirror_direct && config->mirror == NULL)
+        *text = "stream has no mirror but does have mirror direct";
+    return *text != NULL ? 10052 : 0;
+}
+
+static void run_create(struct api_request *request)
+{
+    struct change_request *parsed = ARENA_NEW(&request->arena, struct change_request);
+    const char *text;
+    uint16_t error;
+
+    if (!api_parse(request, &change_schema, true, parsed))
+        return;
+    error = refused_of_create(&parsed->config, api_token(request, 2), &text);
+    if (error != 0)
+        api_refuse(request, error, text);
+    else if (check_config(request, parsed)) {
+        if (parsed->config.num_replicas > 1) /* before it looks whether the stream is there */
+            api_refuse(request, 10074, NULL);
+        else
+            submit(request, CATALOGUE_CREATE, &parsed->config, create_check);
+    }
+}
+
+static bool violates(const struct consumer_config *consumer,
+                     const struct stream_consumer_limits *limits)
+{
+    return (limits->max_ack_pending > 0 && consumer->max_ack_pending > limits->max_ack_pending) ||
+           (limits->inactive_threshold_ns > 0 &&
+            consumer->inactive_threshold_ns > limits->inactive_threshold_ns);
+}
+
+/* Consumers that have more than new limits allow; 0: none. */
+static uint16_t check_consumers(struct catalogue_op *op, const struct stream *stream,
+                                const struct stream_config *config)
+{
+    size_t count, used = 0, size = sizeof op->error_text;
+    struct consumer **all = stream_consumers(stream, &request_of(op)->arena, &count);
+    uint16_t error = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (!violates(consumer_config(all[i]), &config->consumer_limits))
+            continue;
+        if (used < size)
+            used += (size_t)snprintf(op->error_text + used, size - used, "%s%.*s",
+                                     error == 0 ? "change to limits violates consumers: " : ", ",
+                                     BYTES_ARG(consumer_name(all[i])));
+        error = 10069;
+    }
+    return error;
+}
+
+static uint16_t update_check(struct catalogue_op *op, bool *satisfied)
+{
+    struct api_request *request = request_of(op);
+    struct stream_config *config = request->parsed;
+    struct stream *stream = jetstream_stream(api_jetstream(request), op->account, op->name);
+    struct stream_verdict verdict;
+    uint16_t error;
+
+    (void)satisfied;
+    if (stream == NULL || !stream_applied(stream)->configured)
+        return 10059;
+    stream_check_update(stream_config(stream), config, &verdict);
+    error = verdict_error(op, &verdict);
+    if (error == 0)
+        error = check_consumers(op, stream, config);
+    if (error == 0)
+        error = final_check(op, config);
+    if (error == 0) {
+        op->json =
+            api_encode(request, &stream_config_schema, config); /* sealing may have changed it */
+        error = op->json.size > 0 ? 0 : 10023;
+    }
+    return error;
+}
+
+static void run_update(struct api_request *request)
+{
+    struct change_request *parsed = ARENA_NEW(&request->arena, struct change_request);
+
+    if (!api_parse(request, &change_schema, true, parsed) || !check_config(request, parsed))
+        return;
+    if (!bytes_equal(parsed->config.name, api_token(request, 2)))
+        api_refuse(request, 10056, NULL);
+    else
+        submit(request, CATALOGUE_UPDATE, &parsed->config, update_check);
+}
+
+/* Its consumers go with it, and are announced first. */
+static uint16_t delete_check(struct catalogue_op *op, bool *satisfied)
+{
+    struct api_request *request = request_of(op);
+    struct stream *stream = jetstream_stream(api_jetstream(request), op->account, op->name);
+    struct schema_strings *names = request->parsed;
+    struct consumer **all;
+    size_t count;
+
+    (void)satisfied;
+    if (stream == NULL)
+        return 10059;
+    all = stream_consumers(stream, &request->arena, &count);
+    names->at = ARENA_ARRAY(&request->arena, struct bytes, count + 1);
+    for (size_t i = 0; names->at != NULL && i < count; i++)
+        names->at[names->count++] = arena_copy(&request->arena, consumer_name(all[i]));
+    return 0;
+}
+
+static void deleted(struct catalogue_op *op, struct stream *stream)
+{
+    struct api_request *request = request_of(op);
+    const struct schema_strings *names = request->parsed;
+
+    (void)stream;
+    if (op->error != 0) {
+        api_refuse(request, op->error, op->error_text);
+        return;
+    }
+    for (size_t i = 0; i < names->count; i++)
+        api_advise(request, op->name, names->at[i], "delete");
+    api_advise(request, op->name, bytes_of(NULL, 0), "delete");
+    api_answer_success(request);
+}
+
+static void run_delete(struct api_request *request)
+{
+    if (!api_parse_nothing(request))
+        return;
+    request->parsed = ARENA_NEW(&request->arena, struct schema_strings);
+    request->catalogue_op = (struct catalogue_op){
+        .kind = CATALOGUE_DELETE,
+        .account = request->account,
+        .name = api_token(request, 2),
+        .check = delete_check,
+        .done = deleted,
+    };
+    jetstream_catalogue(api_jetstream(request), &request->catalogue_op);
+}
+
+/* ---- PURGE
+ * --------------------------------------------------------------------------------------------------------------
+ */
+
+struct purge_request {
+    uint64_t seq;
+    struct bytes filter;
+    uint64_t keep;
+};
+static const struct schema_field purge_fields[] = {
+    {"seq", SCHEMA_UINT64, 0, offsetof(struct purge_request, seq), NULL, NULL, NULL},
+    {"filter", SCHEMA_STRING, 0, offsetof(struct purge_request, filter), NULL, NULL, NULL},
+    {"keep", SCHEMA_UINT64, 0, offsetof(struct purge_request, keep), NULL, NULL, NULL},
+};
+static const struct schema purge_schema = {"JSApiStreamPurgeRequest", sizeof(struct purge_request),
+                                           purge_fields, 3, NULL};
+
+static uint16_t purge_check(struct stream_op *op, struct stream *stream)
+{
+    (void)op;
+    if (stream_config(stream)->sealed)
+        return 10109;
+    if (stream_config(stream)->deny_purge) {
+        snprintf(op->error_text, sizeof op->error_text, "stream purge not permitted");
+        return 10110;
+    }
+    return 0;
+}
+
+static void purged(struct stream_op *op, struct stream *stream)
+{
+    struct api_request *request =
+        (struct api_request *)((uint8_t *)op - offsetof(struct api_request, stream_op));
+    struct json_writer *writer;
+
+    if (op->error != 0 || stream == NULL) {
+        api_refuse(request, stream == NULL ? 10059 : op->error, op->error_text);
+        return;
+    }
+    writer = api_answer_begin(request);
+    JSON_KEY(writer, "success");
+    json_bool(writer, true);
+    JSON_KEY(writer, "purged");
+    json_number_u64(writer, op->purged);
+    api_answer(request);
+}
+
+static void run_purge(struct api_request *request)
+{
+    struct purge_request parsed;
+    struct stream *stream;
+
+    if (!api_parse_optional(request, &purge_schema, true, &parsed))
+        return;
+    if (parsed.seq > 0 && parsed.keep > 0) {
+        api_refuse(request, 10003, NULL);
+        return;
+    }
+    stream = api_stream(request, 2);
+    if (stream == NULL)
+        return;
+    request->stream_op = (struct stream_op){
+        .kind = STREAM_OP_PURGE,
+        .check = purge_check,
+        .done = purged,
+        .sequence = parsed.seq,
+        .filter = parsed.filter,
+        .keep = parsed.keep,
+    };
+    stream_submit(stream, &request->stream_op);
+}
+
+/* ---- what is refused
+ * -------------------------------------------------------------------------------------------------
+ */
+
+static void run_cluster_only(struct api_request *request)
+{
+    api_refuse(request, 10010, NULL);
+}
+
+static void run_snapshot(struct api_request *request)
+{
+    if (api_is_empty(request))
+        api_refuse(request, 10003, NULL);
+    else if (api_stream(request, 2) != NULL)
+        api_refuse(request, 10003, "snapshots are not supported by this version of Millrace");
+}
+
+static void run_restore(struct api_request *request)
+{
+    api_refuse(request, 10003,
+               api_is_empty(request) ? NULL
+                                     : "restoring is not supported by this version of Millrace");
+}
+
+const struct api_endpoint api_stream_endpoints[] = {
+    {"STREAM.CREATE.*", "stream_create_response", run_create, NULL},
+    {"STREAM.UPDATE.*", "stream_update_response", run_update, NULL},
+    {"STREAM.DELETE.*", "stream_delete_response", run_delete, NULL},
+    {"STREAM.PURGE.*", "stream_purge_response", run_purge, "\"purged\":0"},
+    {"STREAM.SNAPSHOT.*", "stream_snapshot_response", run_snapshot, NULL},
+    {"STREAM.RESTORE.*", "stream_restore_response", run_restore, "\"deliver_subject\":\"\""},
+    {"STREAM.LEADER.STEPDOWN.*", "stream_leader_stepdown_response", run_cluster_only, NULL},
+    {"STREAM.PEER.REMOVE.*", "stream_remove_peer_response", run_cluster_only, NULL},
+    {NULL, NULL, NULL, NULL},
+};

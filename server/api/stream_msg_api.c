@@ -1,0 +1,211 @@
+/* stream_msg_api: STREAM.MSG.GET and STREAM.MSG.DELETE (reference streams 6.1, 6.2). */
+#include <stddef.h>
+#include <stdio.h>
+
+#include "base/text.h"
+#include "server/api/request.h"
+
+/* ---- GET
+ * -----------------------------------------------------------------------------------------------
+ */
+
+struct get_request {
+    uint64_t seq;
+    struct bytes last_by_subj, next_by_subj;
+    int64_t batch, max_bytes;
+    int64_t start_time_ns;
+    struct schema_strings multi_last;
+    uint64_t up_to_seq;
+    int64_t up_to_time_ns;
+    bool no_hdr;
+};
+#define AT(field) offsetof(struct get_request, field)
+static const struct schema_field get_fields[] = {
+    {"seq", SCHEMA_UINT64, 0, AT(seq), NULL, NULL, NULL},
+    {"last_by_subj", SCHEMA_STRING, 0, AT(last_by_subj), NULL, NULL, NULL},
+    {"next_by_subj", SCHEMA_STRING, 0, AT(next_by_subj), NULL, NULL, NULL},
+    {"batch", SCHEMA_INT64, SCHEMA_GO_INT, AT(batch), NULL, NULL, NULL},
+    {"max_bytes", SCHEMA_INT64, SCHEMA_GO_INT, AT(max_bytes), NULL, NULL, NULL},
+    {"start_time", SCHEMA_TIME, 0, AT(start_time_ns), NULL, NULL, NULL},
+    {"multi_last", SCHEMA_STRINGS, 0, AT(multi_last), NULL, NULL, NULL},
+    {"up_to_seq", SCHEMA_UINT64, 0, AT(up_to_seq), NULL, NULL, NULL},
+    {"up_to_time", SCHEMA_TIME, 0, AT(up_to_time_ns), NULL, NULL, NULL},
+    {"no_hdr", SCHEMA_BOOL, 0, AT(no_hdr), NULL, NULL, NULL},
+};
+static const struct schema get_schema = {"JSApiMsgGetRequest", sizeof(struct get_request),
+                                         get_fields, sizeof get_fields / sizeof get_fields[0],
+                                         NULL};
+
+static bool contradicts(const struct get_request *get)
+{
+    bool last = get->last_by_subj.size > 0, next = get->next_by_subj.size > 0;
+    bool time = get->start_time_ns != TIME_UNSET;
+
+    if (get->batch > 0 || get->max_bytes > 0)
+        return true;
+    if (get->seq == 0 && !last && !next && !time)
+        return true;
+    return (get->seq > 0 && last) || (get->seq > 0 && time) || (time && last) || (last && next);
+}
+
+static bool find(const struct stream_state *state, const struct get_request *get,
+                 struct index_entry *entry)
+{
+    struct index_filter filter = {.count = 1};
+    uint64_t from = get->seq;
+
+    if (get->last_by_subj.size > 0) {
+        filter.subjects = &get->last_by_subj;
+        return index_previous(state->index, &filter, UINT64_MAX, entry);
+    }
+    if (get->start_time_ns != TIME_UNSET) {
+        if (!index_first_at(state->index, get->start_time_ns, entry))
+            return false;
+        from = entry->sequence;
+    }
+    if (get->next_by_subj.size > 0) {
+        filter.subjects = &get->next_by_subj;
+        return index_next(state->index, &filter, from, entry);
+    }
+    return index_get(state->index, from, entry);
+}
+
+static void got(struct stream_read *read, const struct stream_message *message)
+{
+    struct api_request *request =
+        (struct api_request *)((uint8_t *)read - offsetof(struct api_request, read));
+    const struct get_request *get = request->parsed;
+    struct json_writer *writer;
+
+    if (message == NULL) {
+        api_refuse(request, read->gone ? 10059 : 10037, NULL);
+        return;
+    }
+    writer = api_answer_begin(request);
+    JSON_KEY(writer, "message");
+    json_object_begin(writer);
+    JSON_KEY(writer, "subject");
+    json_string(writer, message->subject);
+    JSON_KEY(writer, "seq");
+    json_number_u64(writer, message->sequence);
+    if (message->headers.size > 0 && !get->no_hdr) {
+        JSON_KEY(writer, "hdrs");
+        json_base64(writer, message->headers);
+    }
+    if (message->payload.size > 0) {
+        JSON_KEY(writer, "data");
+        json_base64(writer, message->payload);
+    }
+    api_time(writer, BYTES("time"), message->time_ns);
+    json_object_end(writer);
+    api_answer(request);
+}
+
+static void run_get(struct api_request *request)
+{
+    struct get_request *get = ARENA_NEW(&request->arena, struct get_request);
+    struct index_entry entry;
+    struct stream *stream;
+
+    if (api_is_empty(request)) {
+        api_refuse(request, 10003, NULL);
+        return;
+    }
+    if (!api_parse(request, &get_schema, true, get))
+        return;
+    if (contradicts(get)) {
+        api_refuse(request, 10003, NULL);
+        return;
+    }
+    stream = api_stream(request, 3);
+    if (stream == NULL)
+        return;
+    if (!find(stream_applied(stream), get, &entry)) {
+        api_refuse(request, 10037, NULL);
+        return;
+    }
+    request->parsed = get;
+    request->read = (struct stream_read){.sequence = entry.sequence, .done = got};
+    stream_read(stream, &request->read);
+}
+
+/* ---- DELETE
+ * -----------------------------------------------------------------------------------------------
+ */
+
+struct delete_request {
+    uint64_t seq;
+    bool no_erase;
+};
+static const struct schema_field delete_fields[] = {
+    {"seq", SCHEMA_UINT64, 0, offsetof(struct delete_request, seq), NULL, NULL, NULL},
+    {"no_erase", SCHEMA_BOOL, 0, offsetof(struct delete_request, no_erase), NULL, NULL, NULL},
+};
+static const struct schema delete_schema = {"JSApiMsgDeleteRequest", sizeof(struct delete_request),
+                                            delete_fields, 2, NULL};
+
+static uint16_t delete_check(struct stream_op *op, struct stream *stream)
+{
+    const struct stream_state *state = stream_applied(stream);
+    struct index_entry entry;
+    const char *text = NULL;
+
+    if (state->config.sealed)
+        return 10109;
+    if (state->config.deny_delete)
+        text = "message delete not permitted";
+    else if (op->sequence > state->last_seq)
+        text = "stream store EOF";
+    else if (op->sequence < state->first_seq)
+        text = "no message found";
+    if (text != NULL) {
+        snprintf(op->error_text, sizeof op->error_text, "%s", text);
+        return 10057;
+    }
+    if (index_get(state->index, op->sequence, &entry))
+        return 0;
+    snprintf(op->error_text, sizeof op->error_text, "sequence %llu not found",
+             (unsigned long long)op->sequence);
+    return 10043;
+}
+
+static void deleted(struct stream_op *op, struct stream *stream)
+{
+    struct api_request *request =
+        (struct api_request *)((uint8_t *)op - offsetof(struct api_request, stream_op));
+
+    if (op->error != 0 || stream == NULL)
+        api_refuse(request, stream == NULL ? 10059 : op->error, op->error_text);
+    else
+        api_answer_success(request);
+}
+
+static void run_delete(struct api_request *request)
+{
+    struct delete_request parsed;
+    struct stream *stream;
+
+    if (api_is_empty(request)) {
+        api_refuse(request, 10003, NULL);
+        return;
+    }
+    if (!api_parse(request, &delete_schema, true, &parsed))
+        return;
+    stream = api_stream(request, 3);
+    if (stream == NULL)
+        return;
+    request->stream_op = (struct stream_op){
+        .kind = STREAM_OP_DELETE_MESSAGE,
+        .check = delete_check,
+        .done = deleted,
+        .sequence = parsed.seq,
+        .erase = !parsed.no_erase,
+    };
+    stream_submit(stream, &request->stream_op);
+}
+
+const struct api_endpoint api_message_endpoints[] = {
+    {"STREAM.MSG.GET.*", "stream_msg_get_response", run_get, NULL},
+    {"STREAM.MSG.DELETE.*", "stream_msg_delete_response", run_delete, NULL},
+    {NULL, NULL, NULL, NULL},
+};

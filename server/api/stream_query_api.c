@@ -1,0 +1,213 @@
+/* stream_query_api: STREAM.INFO, NAMES and LIST (reference streams 1.9, 3). */
+#include <stddef.h>
+#include <stdlib.h>
+
+#include "base/subject.h"
+#include "server/api/request.h"
+
+#define NAMES_PAGE    1024u
+#define LIST_PAGE     256u
+#define SUBJECTS_PAGE 100000u
+
+/* ---- INFO
+ * ----------------------------------------------------------------------------------------------------------
+ */
+
+struct info_request {
+    struct api_paged paged;
+    bool deleted_details;
+    struct bytes subjects_filter;
+};
+static const struct schema_field info_fields[] = {
+    {"deleted_details", SCHEMA_BOOL, 0, offsetof(struct info_request, deleted_details), NULL, NULL,
+     NULL},
+    {"subjects_filter", SCHEMA_STRING, 0, offsetof(struct info_request, subjects_filter), NULL,
+     NULL, NULL},
+};
+static const struct schema info_paged = API_PAGED_SCHEMA("JSApiStreamInfoRequest");
+static const struct schema info_schema = {"JSApiStreamInfoRequest", sizeof(struct info_request),
+                                          info_fields, 2, &info_paged};
+
+static void count_subject(void *context, struct bytes subject, const struct index_subject *counts)
+{
+    (void)subject;
+    (void)counts;
+    (*(uint64_t *)context)++;
+}
+
+static void keep_subject(void *context, struct bytes subject, const struct index_subject *counts)
+{
+    struct api_subjects *subjects = context;
+
+    subjects->at[subjects->count++] = (struct api_subject){subject, counts->count};
+}
+
+static int compare_subjects(const void *a, const void *b)
+{
+    return bytes_compare(((const struct api_subject *)a)->subject,
+                         ((const struct api_subject *)b)->subject);
+}
+
+/* The page of matching subjects, in order; they are the index's until it changes. False: too many.
+ */
+static bool find_subjects(struct api_request *request, struct stream *stream,
+                          const struct info_request *asked, struct api_subjects *page)
+{
+    struct index_filter filter = {.subjects = &asked->subjects_filter, .count = 1};
+    const struct index *index = stream_applied(stream)->index;
+    uint64_t total = 0;
+    size_t from;
+
+    index_subjects(index, &filter, count_subject, &total);
+    if (total == 0)
+        return true;
+    page->at = ARENA_ARRAY(&request->arena, struct api_subject, total);
+    if (page->at == NULL)
+        return false;
+    index_subjects(index, &filter, keep_subject, page);
+    qsort(page->at, page->count, sizeof *page->at, compare_subjects);
+    from = api_page_from(&asked->paged, total);
+    page->total = total;
+    page->offset = asked->paged.offset > 0 ? (uint64_t)asked->paged.offset
+                                           : 0; /* as asked for: the reference */
+    page->at += from;
+    page->count = total - from < SUBJECTS_PAGE ? total - from : SUBJECTS_PAGE;
+    return true;
+}
+
+static void write_page(struct json_writer *writer, uint64_t total, uint64_t offset, uint64_t limit)
+{
+    JSON_KEY(writer, "total");
+    json_number_u64(writer, total);
+    JSON_KEY(writer, "offset");
+    json_number_u64(writer, offset);
+    JSON_KEY(writer, "limit");
+    json_number_u64(writer, limit);
+}
+
+static void run_info(struct api_request *request)
+{
+    struct info_request parsed;
+    struct json_writer *writer;
+    struct stream *stream;
+    struct api_subjects subjects = {0};
+
+    if (!api_parse_optional(request, &info_schema, true, &parsed))
+        return;
+    stream = api_stream(request, 2);
+    if (stream == NULL)
+        return;
+    if (parsed.subjects_filter.size > 0 && !find_subjects(request, stream, &parsed, &subjects)) {
+        api_refuse(request, 10023, NULL);
+        return;
+    }
+    writer = api_answer_begin(request);
+    write_page(writer, subjects.total, subjects.offset, subjects.total > 0 ? SUBJECTS_PAGE : 0);
+    api_stream_head(writer, request, stream, true);
+    api_stream_state(writer, stream, parsed.deleted_details, &subjects);
+    api_stream_tail(writer, request, true);
+    api_answer(request);
+}
+
+/* ---- NAMES, LIST
+ * ------------------------------------------------------------------------------------------------------
+ */
+
+struct list_request {
+    struct api_paged paged;
+    struct bytes subject;
+};
+static const struct schema_field list_fields[] = {
+    {"subject", SCHEMA_STRING, 0, offsetof(struct list_request, subject), NULL, NULL, NULL},
+};
+static const struct schema names_paged = API_PAGED_SCHEMA("JSApiStreamNamesRequest");
+static const struct schema names_schema = {"JSApiStreamNamesRequest", sizeof(struct list_request),
+                                           list_fields, 1, &names_paged};
+static const struct schema list_paged = API_PAGED_SCHEMA("JSApiStreamListRequest");
+static const struct schema list_schema = {"JSApiStreamListRequest", sizeof(struct list_request),
+                                          list_fields, 1, &list_paged};
+
+struct page {
+    struct stream **all;
+    size_t count, from, to;
+};
+
+static bool wanted(const struct stream *stream, struct bytes subject)
+{
+    const struct schema_strings *subjects = &stream_config(stream)->subjects;
+
+    if (subject.size == 0)
+        return true;
+    for (size_t i = 0; i < subjects->count; i++) {
+        if (subject_collide(subjects->at[i], subject))
+            return true;
+    }
+    return false;
+}
+
+static bool find_page(struct api_request *request, const struct schema *schema, size_t limit,
+                      struct page *page)
+{
+    struct list_request parsed;
+    size_t all;
+
+    if (!api_parse_optional(request, schema, true, &parsed))
+        return false;
+    page->all = jetstream_streams(api_jetstream(request), request->account, &request->arena, &all);
+    page->count = 0;
+    for (size_t i = 0; i < all; i++) {
+        if (wanted(page->all[i], parsed.subject))
+            page->all[page->count++] = page->all[i];
+    }
+    page->from = api_page_from(&parsed.paged, page->count);
+    page->to = page->count - page->from > limit ? page->from + limit : page->count;
+    return true;
+}
+
+static void run_names(struct api_request *request)
+{
+    struct json_writer *writer;
+    struct page page;
+
+    if (!find_page(request, &names_schema, NAMES_PAGE, &page))
+        return;
+    writer = api_answer_begin(request);
+    write_page(writer, page.count, page.from, NAMES_PAGE);
+    JSON_KEY(writer, "streams");
+    if (page.from == page.to) {
+        json_null(writer);
+    } else {
+        json_array_begin(writer);
+        for (size_t i = page.from; i < page.to; i++)
+            json_string(writer, stream_name(page.all[i]));
+        json_array_end(writer);
+    }
+    api_answer(request);
+}
+
+static void run_list(struct api_request *request)
+{
+    struct json_writer *writer;
+    struct page page;
+
+    if (!find_page(request, &list_schema, LIST_PAGE, &page))
+        return;
+    writer = api_answer_begin(request);
+    write_page(writer, page.count, page.from, LIST_PAGE);
+    JSON_KEY(writer, "streams");
+    json_array_begin(writer);
+    for (size_t i = page.from; i < page.to; i++) {
+        json_object_begin(writer);
+        api_stream_info(writer, request, page.all[i], false, false);
+        json_object_end(writer);
+    }
+    json_array_end(writer);
+    api_answer(request);
+}
+
+const struct api_endpoint api_stream_query_endpoints[] = {
+    {"STREAM.INFO.*", "stream_info_response", run_info, API_PAGED},
+    {"STREAM.NAMES", "stream_names_response", run_names, API_PAGED ",\"streams\":null"},
+    {"STREAM.LIST", "stream_list_response", run_list, API_PAGED ",\"streams\":[]"},
+    {NULL, NULL, NULL, NULL},
+};

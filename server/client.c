@@ -1,0 +1,285 @@
+#include "server/client.h"
+
+#include <stdio.h>
+
+#include "base/heap.h"
+#include "server/client_priv.h"
+#include "server/proto.h"
+#include "server/trace.h"
+
+#define SECOND_NS       INT64_C(1000000000)
+#define RTT_GOOD_FOR_NS (3600 * SECOND_NS)
+
+/* ---- beginning and end ------------------------------------------------------------------------
+ */
+
+static struct bytes sub_key(const void *item)
+{
+    return client_sub_sid(item);
+}
+
+void client_init(struct client *client, struct clients *clients, const char *address, uint16_t port,
+                 int64_t now_ns)
+{
+    char label[128];
+
+    *client = (struct client){
+        .clients = clients,
+        .id = ++clients->id_last,
+        .address = heap_text(bytes_of_text(address)),
+        .verbose = true,
+        .pedantic = true,
+        .echo = true,
+        .ping_due_ns = now_ns + clients->options->ping_interval_ns,
+        .last_in_ns = now_ns,
+        .rtt_taken_ns = INT64_MIN,
+    };
+    snprintf(label, sizeof(label), "%s:%u - cid:%llu", address, port,
+             (unsigned long long)client->id);
+    client->label = heap_text(bytes_of_text(label));
+    buf_init(&client->in, SIZE_MAX / 2);
+    buf_init(&client->out, SIZE_MAX / 2);
+    table_init(&client->subs, sub_key, prng_next(&clients->prng));
+    logger_debug(clients->logger, "%s - Client connection created", client->label);
+    client_out_info(client);
+}
+
+void client_deinit(struct client *client)
+{
+    assert(client->subs.count == 0);
+    assert(!client->dirty);
+    clients_spare_give(client->clients, &client->in);
+    clients_spare_give(client->clients, &client->out);
+    table_deinit(&client->subs);
+    heap_give(client->address);
+    heap_give(client->label);
+}
+
+/* ---- states -----------------------------------------------------------------------------------
+ */
+
+void client_doom(struct client *client, const char *reason)
+{
+    if (client->state == CLIENT_DOOMED)
+        return;
+    if (client->state == CLIENT_OPEN)
+        client->reason = reason;
+    client->state = CLIENT_DOOMED;
+    client_mark(client);
+}
+
+void client_pause(struct client *client)
+{
+    client->pauses++;
+    client_mark(client);
+}
+
+void client_resume(struct client *client)
+{
+    assert(client->pauses > 0);
+    client->pauses--;
+    client_mark(client);
+}
+
+/* ---- output -----------------------------------------------------------------------------------
+ */
+
+/* The peer does not keep up. It is told nothing: it would not read that either. */
+static void slow_consumer(struct client *client)
+{
+    if (client->state == CLIENT_DOOMED)
+        return;
+    client->clients->stats.slow_consumers++;
+    logger_info(client->clients->logger, "%s - Slow Consumer Detected: MaxPending of %lld Exceeded",
+                client->label, (long long)client->clients->options->max_pending);
+    client_doom(client, "Slow Consumer (Pending Bytes)");
+}
+
+static uint8_t *out_grow(struct client *client, size_t size)
+{
+    if (client->out.at == NULL)
+        client->out = clients_spare_take(client->clients);
+    return buf_reserve(&client->out, size);
+}
+
+/* Room for `size` bytes at the end of `out`; NULL: that was too much, the client is doomed. */
+static inline uint8_t *out_reserve(struct client *client, size_t size)
+{
+    struct buf *out = &client->out;
+
+    if (out->size + size + client->flight > client->clients->pending_most) {
+        slow_consumer(client);
+        return NULL;
+    }
+    if (size <= out->capacity - out->size && out->at != NULL)
+        return out->at + out->size;
+    return out_grow(client, size);
+}
+
+void client_out(struct client *client, struct bytes b)
+{
+    uint8_t *at = out_reserve(client, b.size);
+
+    if (at == NULL)
+        return;
+    memcpy(at, b.at, b.size);
+    client->out.size += b.size;
+    client_mark(client);
+}
+
+void client_out_error(struct client *client, struct bytes before, struct bytes what,
+                      struct bytes after)
+{
+    if (client->clients->trace)
+        trace_error(client, before, what, after);
+    client_out(client, BYTES("-ERR '"));
+    client_out(client, before);
+    client_out(client, what);
+    client_out(client, after);
+    client_out(client, BYTES("'\r\n"));
+}
+
+void client_out_info(struct client *client)
+{
+    const struct info_client info = {
+        .id = client->id,
+        .address = client->address,
+        .account = client->connected ? client->clients->account->name : bytes_of(NULL, 0),
+    };
+
+    if (client->out.at == NULL)
+        client->out = clients_spare_take(client->clients);
+    info_write(&client->out, client->clients->info, &info);
+    client_mark(client);
+}
+
+void client_end(struct client *client, const char *text, const char *reason)
+{
+    if (client->state != CLIENT_OPEN)
+        return;
+    if (text != NULL)
+        client_out_error(client, bytes_of_text(text), BYTES(""), BYTES(""));
+    if (client->state != CLIENT_OPEN) /* not even that found room */
+        return;
+    client->state = CLIENT_ENDING;
+    client->reason = reason;
+    client_mark(client);
+}
+
+/* ---- delivering -------------------------------------------------------------------------------
+ */
+
+/* "HMSG", four single spaces beyond those, two numbers, two line ends. */
+#define MESSAGE_LINE_MAX (5u + 4u + 2u * PROTO_DIGITS_MAX + 4u)
+
+static uint8_t *put(uint8_t *at, struct bytes b)
+{
+    if (b.size > 0)
+        memcpy(at, b.at, b.size);
+    return at + b.size;
+}
+
+static uint8_t *put_message(uint8_t *at, const struct client_sub *sub,
+                            const struct message *message, struct bytes headers)
+{
+    if (headers.size > 0)
+        *at++ = 'H';
+    at = put(at, BYTES("MSG "));
+    at = put(at, message->subject);
+    *at++ = ' ';
+    at = put(at, bytes_of(sub->sid, sub->sid_size));
+    *at++ = ' ';
+    if (message->reply.size > 0) {
+        at = put(at, message->reply);
+        *at++ = ' ';
+    }
+    if (headers.size > 0) {
+        at = proto_write_u32(at, (uint32_t)headers.size);
+        *at++ = ' ';
+    }
+    at = proto_write_u32(at, (uint32_t)(headers.size + message->payload.size));
+    at = put(at, BYTES("\r\n"));
+    at = put(at, headers);
+    at = put(at, message->payload);
+    return put(at, BYTES("\r\n"));
+}
+
+/* `client` has a lot waiting: who sends more should know. */
+static void behind(struct client *client, struct client *producer)
+{
+    struct clients *clients = client->clients;
+
+    clients->congested = true;
+    if (client->out.size + client->flight <= clients->pending_stall || producer == NULL ||
+        producer == client || producer->stalled)
+        return;
+    producer->stalled = true;
+    clients->stats.stalls++;
+    client_mark(producer);
+}
+
+static void retire(struct client_sub *sub)
+{
+    struct clients *clients = sub->client->clients;
+
+    sub->retire_next = clients->retiring;
+    clients->retiring = sub;
+}
+
+bool client_deliver(struct client_sub *sub, const struct message *message)
+{
+    struct client *client = sub->client;
+    struct clients *clients = client->clients;
+    struct bytes headers = client->headers ? message->headers : bytes_of(NULL, 0);
+    size_t size = headers.size + message->payload.size;
+    uint8_t *at, *end;
+
+    if (client->state != CLIENT_OPEN || (message->origin == client && !client->echo))
+        return false;
+    if (sub->max > 0 && sub->delivered >= sub->max)
+        return false;
+    assert(size <= UINT32_MAX);
+    at = out_reserve(client, MESSAGE_LINE_MAX + message->subject.size + sub->sid_size +
+                                 message->reply.size + size);
+    if (at == NULL)
+        return false;
+
+    end = put_message(at, sub, message, headers);
+    client->out.size += (size_t)(end - at);
+    assert(client->out.size <= client->out.capacity);
+    clients->stats.out_messages++;
+    clients->stats.out_bytes += size;
+    sub->delivered++;
+    if (sub->delivered == sub->max)
+        retire(sub);
+    client_mark(client);
+    if (client->out.size + client->flight > clients->pending_much)
+        behind(client, message->origin);
+    if (clients->trace)
+        trace_message(client, bytes_of(at, (size_t)(end - at)));
+    return true;
+}
+
+/* One that sends needs no ping, unless its round trip has not been measured for long. */
+static bool ping_needed(const struct client *client, int64_t now_ns)
+{
+    if (client->rtt_taken_ns == INT64_MIN || now_ns - client->rtt_taken_ns > RTT_GOOD_FOR_NS)
+        return true;
+    return now_ns - client->last_in_ns >= client->clients->options->ping_interval_ns;
+}
+
+void client_ping(struct client *client, int64_t now_ns)
+{
+    client->ping_due_ns = now_ns + client->clients->options->ping_interval_ns;
+    if (client->state != CLIENT_OPEN || !ping_needed(client, now_ns))
+        return;
+    if (client->pings_out >= client->clients->options->ping_max) {
+        client->clients->stats.stale++;
+        client_end(client, "Stale Connection", "Stale Connection");
+        return;
+    }
+    client->pings_out++;
+    if (client->clients->trace)
+        trace_out(client, "PING");
+    client_out(client, BYTES("PING\r\n"));
+}

@@ -1,0 +1,169 @@
+/*
+ * client: the core of one client connection: bytes in, bytes out, no socket and no clock. Its shell
+ * (server/connection.h) feeds it what arrives, sends what it writes and closes when it says so.
+ *
+ * Input is parsed in place. Only the frame that a receive cuts off is copied to `in`, and only that
+ * frame: `in` is empty whenever what came last ended with a whole frame.
+ *
+ * Output gathers in `out` while the shell sends what it took before; both together are bounded by
+ * max_pending, and a client that lets them grow beyond is closed as a slow consumer. The memory of
+ * buffers comes from and returns to the shard's spares, so idle clients hold none and busy ones
+ * allocate nothing.
+ *
+ * States only go down this list:
+ *     OPEN     bytes are taken and messages delivered
+ *     ENDING   what is in `out` is to be sent, then the connection closed; nothing is taken any
+ * more DOOMED   to be closed without sending A client can be doomed while the router walks
+ * subscriptions, so leaving OPEN is two steps: the state changes at once, the subscriptions leave
+ * the router when the shell comes by (client_leave).
+ */
+#ifndef SERVER_CLIENT_H
+#define SERVER_CLIENT_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/logger.h"
+#include "base/prng.h"
+#include "base/table.h"
+#include "server/account.h"
+#include "server/info.h"
+#include "server/options.h"
+#include "server/router.h"
+
+#define CLIENTS_SPARES_MAX     64u
+#define CLIENTS_SPARE_SIZE_MAX (1u << 20) /* of one buffer that is kept */
+#define CLIENTS_SPARE_SUM_MAX  (8u << 20) /* of all */
+
+enum client_state { CLIENT_OPEN, CLIENT_ENDING, CLIENT_DOOMED };
+
+struct client;
+
+struct client_sub {
+    struct sub sub;
+    struct client *client;
+    struct client_sub *retire_next; /* of clients.retiring */
+    uint64_t delivered;
+    uint64_t max; /* deliveries after which it ends; 0: none */
+    uint32_t sid_size;
+    uint8_t sid[];
+};
+
+struct clients_stats {
+    uint64_t in_messages, in_bytes;
+    uint64_t out_messages, out_bytes;
+    uint64_t slow_consumers; /* closed for it */
+    uint64_t stale;          /* closed for unanswered pings */
+    uint64_t stalls;         /* times that a producer was held back */
+};
+
+/* What the clients of a shard share. */
+struct clients {
+    const struct options *options;
+    const struct info *info;
+    struct logger *logger;
+    struct router *router;
+    struct account *account; /* of every client, until there is authentication */
+    struct arena arena;      /* of one CONNECT */
+    struct prng prng;
+    struct clients_stats stats;
+    size_t pending_most;  /* max_pending */
+    size_t pending_stall; /* above it the producer waits */
+    size_t pending_much;  /* above it the shard is congested */
+    bool congested;
+    bool trace;
+    uint64_t id_last;
+    struct client *dirty;        /* have something for their shell to do */
+    struct client_sub *retiring; /* had their last delivery */
+    struct buf spares[CLIENTS_SPARES_MAX];
+    size_t spares_count;
+    size_t spares_size;
+};
+
+struct client {
+    struct clients *clients;
+    uint64_t id;
+    char *address; /* owned, without port */
+    char *label;   /* owned: how the log calls it */
+    uint8_t state;
+    uint8_t pings_out;
+    bool verbose;
+    bool pedantic;
+    bool echo;
+    bool headers;
+    bool no_responders;
+    bool connected;  /* has said CONNECT */
+    bool protocol_1; /* takes later INFO lines */
+    bool informed;   /* has had the one that answers its CONNECT */
+    bool dirty;
+    bool stalled;       /* a receiver of what it publishes is behind */
+    uint32_t pauses;    /* reasons not to read from it */
+    const char *reason; /* once not open */
+    struct client *dirty_next;
+    struct buf in;  /* a frame that is not whole */
+    size_t in_need; /* its size, 0 while unknown */
+    size_t in_keep; /* of a line whose rest nobody reads: how much of it to keep, else 0 */
+    struct buf out;
+    size_t flight;     /* bytes that the shell is sending */
+    struct table subs; /* struct client_sub by sid */
+    int64_t ping_due_ns;
+    int64_t last_in_ns;
+    int64_t rtt_taken_ns; /* when a ping was last answered; INT64_MIN: never */
+};
+
+/* ---- the shard's ------------------------------------------------------------------------------
+ */
+
+/* router and account are set by the caller, who makes the router next. */
+void clients_init(struct clients *clients, const struct options *options, const struct info *info,
+                  struct logger *logger, uint64_t seed);
+void clients_deinit(struct clients *clients);
+
+/* Ends subscriptions that had their last delivery. By the router, when it walks none. */
+void clients_retire(struct clients *clients);
+
+/* Buffers without a limit, recycled. */
+struct buf clients_spare_take(struct clients *clients);
+void clients_spare_give(struct clients *clients, struct buf *buf);
+
+/* The next client that has something to send or to end, NULL when none; it is no longer dirty. */
+struct client *clients_dirty_next(struct clients *clients);
+
+/* ---- one client -------------------------------------------------------------------------------
+ */
+
+/* Greets with INFO. The address is copied. */
+void client_init(struct client *client, struct clients *clients, const char *address, uint16_t port,
+                 int64_t now_ns);
+/* Not while it has subscriptions: client_leave. */
+void client_deinit(struct client *client);
+/* Takes all its subscriptions out of the router. Not from inside a publish. */
+void client_leave(struct client *client);
+
+/* Takes what arrived. */
+void client_feed(struct client *client, struct bytes b, int64_t now_ns);
+
+/* Writes the message for this subscription; false: it does not take it. For the router only. */
+bool client_deliver(struct client_sub *sub, const struct message *message);
+
+/* What is due at ping_due_ns; sets the next. */
+void client_ping(struct client *client, int64_t now_ns);
+
+/* ENDING; `text` is told to the peer in an -ERR first, unless NULL. */
+void client_end(struct client *client, const char *text, const char *reason);
+/* DOOMED, from any state. */
+void client_doom(struct client *client, const char *reason);
+
+/* Back-pressure: nothing is read from the peer from the end of the turn until every pause is
+ * resumed. What had arrived is still taken. */
+void client_pause(struct client *client);
+void client_resume(struct client *client);
+
+/* Puts it in the list of those that the shell comes by at the end of the turn. */
+void client_mark(struct client *client);
+
+static inline struct bytes client_sub_sid(const struct client_sub *sub)
+{
+    return bytes_of(sub->sid, sub->sid_size);
+}
+
+#endif

@@ -1,0 +1,317 @@
+#include "base/heap.h"
+#include "base/json.h"
+#include "base/subject.h"
+#include "server/client_priv.h"
+#include "server/connect.h"
+#include "server/router_priv.h"
+#include "server/trace.h"
+
+#define SECOND_NS     INT64_C(1000000000)
+#define PING_FIRST_NS (2 * SECOND_NS)
+#define LABEL_MAX     512u
+
+#define ERROR_LOGGED_MAX 200u
+
+static void client_ok(struct client *client)
+{
+    if (!client->verbose)
+        return;
+    if (client->clients->trace)
+        trace_out(client, "OK");
+    client_out(client, BYTES("+OK\r\n"));
+}
+
+/* ---- subscriptions ----------------------------------------------------------------------------
+ */
+
+static void sub_end(struct client_sub *sub)
+{
+    struct client *client = sub->client;
+
+    if (client->clients->trace)
+        trace_unsubscribed(client, client_sub_sid(sub));
+    sublist_remove(&client->clients->account->subs, &sub->sub);
+    table_remove(&client->subs, client_sub_sid(sub));
+    heap_give(sub);
+}
+
+void clients_retire(struct clients *clients)
+{
+    struct client_sub *sub;
+
+    while ((sub = clients->retiring) != NULL) {
+        clients->retiring = sub->retire_next;
+        sub_end(sub);
+    }
+}
+
+void client_leave(struct client *client)
+{
+    struct sublist *list = &client->clients->account->subs;
+    struct client_sub *sub;
+
+    for (size_t at = 0; (sub = table_next(&client->subs, &at)) != NULL;) {
+        sublist_remove(list, &sub->sub);
+        heap_give(sub);
+    }
+    table_deinit(&client->subs);
+}
+
+static void sub_add(struct client *client, const struct proto_sub *said)
+{
+    struct client_sub *sub = heap_take(sizeof(*sub) + said->sid.size);
+
+    sub->sub.kind = SUB_CLIENT;
+    sub->client = client;
+    sub->sid_size = (uint32_t)said->sid.size;
+    memcpy(sub->sid, said->sid.at, said->sid.size);
+    table_add(&client->subs, sub);
+    sublist_add(&client->clients->account->subs, &sub->sub, said->subject, said->queue);
+}
+
+static bool subject_acceptable(struct bytes subject)
+{
+    return subject_valid(subject) && subject_token_count(subject) <= SUBJECT_TOKENS_MAX;
+}
+
+void client_subscribe(struct client *client, const struct proto_sub *said)
+{
+    if (bytes_equal(said->queue, BYTES("_sys_"))) {
+        client_out_error(client, BYTES("Permissions Violation for Subscription to \""), said->subject,
+                         BYTES("\" using queue \"_sys_\""));
+        return;
+    }
+    /* A sid in use keeps its subscription; whatever else the line asks for is accepted and ignored. */
+    if (table_find(&client->subs, said->sid) == NULL) {
+        if (!subject_acceptable(said->subject)) {
+            CLIENT_OUT_ERROR(client, "Invalid Subject");
+            return;
+        }
+        sub_add(client, said);
+    }
+    client_ok(client);
+}
+
+void client_unsubscribe(struct client *client, const struct proto_unsub *said)
+{
+    struct client_sub *sub = table_find(&client->subs, said->sid);
+
+    if (sub != NULL && said->max > sub->delivered)
+        sub->max = said->max;
+    else if (sub != NULL)
+        sub_end(sub);
+    client_ok(client);
+}
+
+/* ---- publishing -------------------------------------------------------------------------------
+ */
+
+static bool longer_than(struct bytes b, struct bytes prefix)
+{
+    return b.size > prefix.size && bytes_starts(b, prefix);
+}
+
+/* Subjects that only servers among themselves may publish to. */
+static bool subject_reserved(struct bytes subject)
+{
+    switch (subject.at[0]) {
+    case '_': return longer_than(subject, BYTES("_GR_."));
+    case '$': return bytes_starts(subject, BYTES("$NRG."));
+    default: return false;
+    }
+}
+
+static bool reply_reserved(struct bytes reply)
+{
+    switch (reply.at[0]) {
+    case '_': return bytes_starts(reply, BYTES("_R_.")) || longer_than(reply, BYTES("_GR_."));
+    case '$': return longer_than(reply, BYTES("$JS.ACK."));
+    default: return false;
+    }
+}
+
+/* Nobody received a request: its sender is told at once, if it listens where the reply would go. */
+static void no_responders(struct client *client, const struct message *request)
+{
+    static const char status[] = "NATS/1.0 503\r\nNats-Subject: ";
+    struct client_sub *sub;
+    uint32_t size = (uint32_t)(sizeof(status) - 1 + request->subject.size + 4);
+    uint8_t digits[PROTO_DIGITS_MAX];
+    struct bytes number = {.at = digits};
+
+    sub = router_client_sub(client->clients->router, client->clients->account, request->reply,
+                            client);
+    if (sub == NULL)
+        return;
+    number.size = (size_t)(proto_write_u32(digits, size) - digits);
+    client_out(client, BYTES("HMSG "));
+    client_out(client, request->reply);
+    client_out(client, BYTES(" "));
+    client_out(client, client_sub_sid(sub));
+    client_out(client, BYTES(" "));
+    client_out(client, number);
+    client_out(client, BYTES(" "));
+    client_out(client, number);
+    client_out(client, BYTES("\r\n"));
+    client_out(client, bytes_of(status, sizeof(status) - 1));
+    client_out(client, request->subject);
+    client_out(client, BYTES("\r\n\r\n\r\n"));
+}
+
+void client_publish(struct client *client, const struct proto_pub *pub, const uint8_t *body)
+{
+    struct clients *clients = client->clients;
+    struct message message = {
+        .subject = pub->subject,
+        .reply = pub->reply,
+        .headers = bytes_of(body, pub->header_size),
+        .payload = bytes_of(body + pub->header_size, pub->size - pub->header_size),
+        .origin = client,
+    };
+
+    clients->stats.in_messages++;
+    clients->stats.in_bytes += pub->size;
+    if (client->pedantic && !subject_literal(pub->subject))
+        CLIENT_OUT_ERROR(
+            client, "Invalid Publish Subject"); /* and yet it is routed: the reference has it so */
+    if (subject_reserved(pub->subject)) {
+        client_out_error(client, BYTES("Permissions Violation for Publish to \""), pub->subject,
+                         BYTES("\""));
+        return;
+    }
+    if (pub->reply.size > 0 && reply_reserved(pub->reply)) {
+        client_out_error(client, BYTES("Permissions Violation for Publish with Reply of \""),
+                         pub->reply, BYTES("\""));
+        return;
+    }
+    client_ok(client);
+    if (router_publish(clients->router, clients->account, &message) == 0 && client->no_responders &&
+        pub->reply.size > 0)
+        no_responders(client, &message);
+}
+
+/* ---- CONNECT, INFO, PING, PONG ----------------------------------------------------------------
+ */
+
+static void label_add(char label[LABEL_MAX], size_t *size, struct bytes b)
+{
+    for (size_t i = 0; i < b.size && *size < LABEL_MAX - 1; i++) {
+        uint8_t byte = b.at[i];
+
+        label[(*size)++] = (char)(byte < ' ' || byte == 0x7f ? '?' : byte);
+    }
+}
+
+/* How the log calls it from now on; what the client says is kept short and to one line. */
+static void label_extend(struct client *client, const struct connect *said)
+{
+    size_t size = strlen(client->label);
+    char label[LABEL_MAX];
+
+    size = size < LABEL_MAX ? size : 0;
+    memcpy(label, client->label, size);
+    if (said->version.size > 0 || said->lang.size > 0 || said->name.size > 0) {
+        label_add(label, &size, BYTES(" - \"v"));
+        label_add(label, &size, said->version);
+        label_add(label, &size, BYTES(":"));
+        label_add(label, &size, said->lang);
+        label_add(label, &size, BYTES(":"));
+        label_add(label, &size, said->name);
+        label_add(label, &size, BYTES("\""));
+    }
+    heap_give(client->label);
+    client->label = heap_text(bytes_of(label, size));
+}
+
+static void ping_first(struct client *client, int64_t now_ns)
+{
+    int64_t interval = client->clients->options->ping_interval_ns;
+
+    interval = interval < PING_FIRST_NS ? interval : PING_FIRST_NS;
+    interval += (int64_t)prng_below(&client->clients->prng, (uint64_t)interval / 5 + 1);
+    client->ping_due_ns = now_ns + interval;
+    client_mark(client); /* the shell looks at it */
+}
+
+void client_connect(struct client *client, struct bytes args, int64_t now_ns)
+{
+    struct connect said = {
+        .verbose = client->verbose,
+        .pedantic = client->pedantic,
+        .echo = client->echo,
+        .headers = client->headers,
+        .no_responders = client->no_responders,
+        .protocol = client->protocol_1,
+    };
+    struct clients *clients = client->clients;
+
+    arena_reset(&clients->arena);
+    if (clients->trace)
+        trace_connect(client, &clients->arena, args);
+    if (!connect_read(&clients->arena, args, &said)) {
+        client_end(client, NULL, "Protocol Violation");
+        return;
+    }
+    if (client->connected)
+        client_leave(client);
+    else
+        label_extend(client, &said);
+    client->connected = true;
+    client->verbose = said.verbose;
+    client->pedantic = said.pedantic;
+    client->echo = said.echo;
+    client->headers = said.headers;
+    client->no_responders = said.no_responders;
+    client->protocol_1 = said.protocol == 1;
+    ping_first(client, now_ns);
+
+    if (said.account_asked)
+        client_end(client, "Authorization Violation", "Authentication Failure");
+    else if (said.protocol != 0 && said.protocol != 1)
+        client_end(client, "invalid client protocol", "Bad Client Protocol Version");
+    else if (said.no_responders && !said.headers)
+        client_end(client, "no responders requires headers support",
+                   "No Responders Requires Headers");
+    else
+        client_ok(client);
+}
+
+/* A server's line; from a client it only has to be well formed. */
+void client_info(struct client *client, struct bytes args)
+{
+    struct arena *arena = &client->clients->arena;
+    struct json_error error;
+    const struct json *json;
+
+    arena_reset(arena);
+    json = json_parse(arena, args, &error);
+    if (json == NULL || (json->type != JSON_OBJECT && json->type != JSON_NULL))
+        client_end(client, NULL, "Protocol Violation");
+}
+
+/* The peer ends it with a reason of its own. */
+void client_erred(struct client *client, struct bytes args)
+{
+    logger_error(client->clients->logger, "%s - Client error %.*s", client->label,
+                 (int)(args.size < ERROR_LOGGED_MAX ? args.size : ERROR_LOGGED_MAX),
+                 (const char *)args.at);
+    client_end(client, NULL, "Parse Error");
+}
+
+void client_pinged(struct client *client)
+{
+    if (client->clients->trace)
+        trace_out(client, "PONG");
+    client_out(client, BYTES("PONG\r\n"));
+    if (!client->connected || !client->protocol_1 || client->informed)
+        return;
+    client->informed = true;
+    client_out_info(client);
+}
+
+void client_ponged(struct client *client, int64_t now_ns)
+{
+    if (client->pings_out > 0)
+        client->rtt_taken_ns = now_ns;
+    client->pings_out = 0;
+}

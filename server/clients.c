@@ -1,0 +1,81 @@
+#include "server/client.h"
+
+#define CONNECT_SIZE_MAX (1u << 20) /* memory of one parsed CONNECT */
+#define ID_FIRST         4u
+
+void clients_init(struct clients *clients, const struct options *options, const struct info *info,
+                  struct logger *logger, uint64_t seed)
+{
+    size_t pending = (size_t)options->max_pending;
+
+    *clients = (struct clients){
+        .options = options,
+        .info = info,
+        .logger = logger,
+        .pending_most = pending,
+        .pending_stall = pending / 4 * 3,
+        .pending_much = pending / 4,
+        .trace = options->trace,
+        .id_last = ID_FIRST - 1,
+    };
+    prng_seed(&clients->prng, seed);
+    arena_init(&clients->arena, CONNECT_SIZE_MAX);
+}
+
+void clients_deinit(struct clients *clients)
+{
+    assert(clients->dirty == NULL);
+    assert(clients->retiring == NULL);
+    while (clients->spares_count > 0)
+        buf_deinit(&clients->spares[--clients->spares_count]);
+    arena_deinit(&clients->arena);
+}
+
+struct buf clients_spare_take(struct clients *clients)
+{
+    struct buf buf;
+
+    if (clients->spares_count == 0) {
+        buf_init(&buf, SIZE_MAX / 2);
+        return buf;
+    }
+    buf = clients->spares[--clients->spares_count];
+    clients->spares_size -= buf.capacity;
+    return buf;
+}
+
+void clients_spare_give(struct clients *clients, struct buf *buf)
+{
+    bool keep = buf->capacity > 0 && buf->capacity <= CLIENTS_SPARE_SIZE_MAX &&
+                clients->spares_count < CLIENTS_SPARES_MAX &&
+                clients->spares_size + buf->capacity <= CLIENTS_SPARE_SUM_MAX;
+
+    if (!keep) {
+        buf_release(buf);
+        return;
+    }
+    buf_clear(buf);
+    clients->spares[clients->spares_count++] = *buf;
+    clients->spares_size += buf->capacity;
+    buf_init(buf, SIZE_MAX / 2);
+}
+
+struct client *clients_dirty_next(struct clients *clients)
+{
+    struct client *client = clients->dirty;
+
+    if (client != NULL) {
+        clients->dirty = client->dirty_next;
+        client->dirty = false;
+    }
+    return client;
+}
+
+void client_mark(struct client *client)
+{
+    if (client->dirty)
+        return;
+    client->dirty = true;
+    client->dirty_next = client->clients->dirty;
+    client->clients->dirty = client;
+}

@@ -1,0 +1,336 @@
+#include "server/connection.h"
+
+#include "base/heap.h"
+#include "base/owner.h"
+
+#define STALL_NS 10000000 /* as long as the reference holds one back for a read */
+
+struct connection {
+    struct client client;
+    struct connections *owner;
+    struct io_sock *sock;
+    struct buf flight; /* being sent */
+    int64_t flight_since_ns;
+    struct timer ping;
+    struct timer
+        deadline; /* of the send in flight; armed at most once per deadline, not per send */
+    struct connection *previous;
+    struct connection *next;
+    struct connection *stalled_next;
+    bool stalled; /* in the list */
+    bool paused;  /* as the socket knows it */
+    bool closing; /* io_sock_close was called */
+    bool gone;    /* closed: freed as soon as no list holds it */
+};
+
+static struct connection *connection_of(struct client *client)
+{
+    return owner_of(client, struct connection, client);
+}
+
+/* ---- closing ------------------------------------------------------------------------------------
+ */
+
+static void connection_free(struct connection *c)
+{
+    struct connections *owner = c->owner;
+
+    if (c->next != NULL)
+        c->next->previous = c->previous;
+    if (c->previous != NULL)
+        c->previous->next = c->next;
+    else
+        owner->all = c->next;
+    owner->count--;
+    clients_spare_give(&owner->clients, &c->flight);
+    client_deinit(&c->client);
+    heap_give(c);
+}
+
+static void connection_close(struct connection *c, bool drain)
+{
+    struct timers *timers = io_timers(c->owner->io);
+
+    if (!c->closing)
+        logger_debug(c->owner->clients.logger, "%s - Client connection closed: %s", c->client.label,
+                     c->client.reason);
+    c->closing = true;
+    timers_cancel(timers, &c->ping);
+    if (!drain)
+        timers_cancel(timers, &c->deadline);
+    io_sock_close(c->owner->io, c->sock, drain);
+}
+
+/* ---- sending ----------------------------------------------------------------------------------
+ */
+
+static void send_begin(struct connection *c)
+{
+    struct timers *timers = io_timers(c->owner->io);
+    struct bytes piece;
+
+    c->flight = c->client.out;
+    buf_init(&c->client.out, SIZE_MAX / 2);
+    c->client.flight = c->flight.size;
+    c->flight_since_ns = io_now(c->owner->io);
+    if (!timer_armed(&c->deadline))
+        timers_arm(timers, &c->deadline,
+                   c->flight_since_ns + c->owner->clients.options->write_deadline_ns);
+    piece = buf_bytes(&c->flight);
+    io_sock_send(c->owner->io, c->sock, &piece, 1);
+}
+
+static void connection_sent(void *context)
+{
+    struct connection *c = context;
+
+    c->client.flight = 0;
+    clients_spare_give(&c->owner->clients, &c->flight);
+    if (c->client.out.size > 0 || c->client.state != CLIENT_OPEN)
+        client_mark(&c->client);
+}
+
+/* The peer takes nothing for so long that we give it up. */
+static void send_overdue(struct connection *c)
+{
+    if (c->client.state == CLIENT_OPEN) {
+        c->owner->clients.stats.slow_consumers++;
+        logger_info(
+            c->owner->clients.logger,
+            "%s - Slow Consumer Detected: WriteDeadline of %llds exceeded with %zu total bytes",
+            c->client.label, (long long)(c->owner->clients.options->write_deadline_ns / 1000000000),
+            c->flight.size);
+    }
+    client_doom(&c->client, "Slow Consumer (Write Deadline)");
+    if (c->closing)
+        connection_close(c, false);
+}
+
+static void deadline_fired(struct timer *timer)
+{
+    struct connection *c = owner_of(timer, struct connection, deadline);
+    int64_t due_ns = c->flight_since_ns + c->owner->clients.options->write_deadline_ns;
+
+    if (c->client.flight == 0)
+        return;
+    if (io_now(c->owner->io) < due_ns)
+        timers_arm(io_timers(c->owner->io), timer, due_ns);
+    else
+        send_overdue(c);
+}
+
+/* ---- holding back producers -------------------------------------------------------------------
+ */
+
+static void stall_begin(struct connection *c)
+{
+    struct connections *owner = c->owner;
+
+    c->stalled = true;
+    c->stalled_next = owner->stalled;
+    owner->stalled = c;
+    if (!timer_armed(&owner->stall))
+        timers_arm(io_timers(owner->io), &owner->stall, io_now(owner->io) + STALL_NS);
+}
+
+static void stall_fired(struct timer *timer)
+{
+    struct connections *owner = owner_of(timer, struct connections, stall);
+    struct connection *c;
+
+    while ((c = owner->stalled) != NULL) {
+        owner->stalled = c->stalled_next;
+        c->stalled = false;
+        c->client.stalled = false;
+        client_mark(&c->client);
+    }
+}
+
+static void pause_or_resume(struct connection *c)
+{
+    bool pause = c->client.pauses > 0 || c->client.stalled;
+
+    if (c->client.stalled && !c->stalled)
+        stall_begin(c);
+    if (pause == c->paused)
+        return;
+    c->paused = pause;
+    if (pause)
+        io_sock_pause(c->owner->io, c->sock);
+    else
+        io_sock_resume(c->owner->io, c->sock);
+}
+
+/* ---- the end of the turn ----------------------------------------------------------------------
+ */
+
+static void flush_open(struct connection *c)
+{
+    struct client *client = &c->client;
+
+    if (client->ping_due_ns != c->ping.deadline_ns)
+        timers_arm(io_timers(c->owner->io), &c->ping, client->ping_due_ns);
+    pause_or_resume(c);
+    if (client->out.size > 0 && client->flight == 0)
+        send_begin(c);
+}
+
+static void flush_ending(struct connection *c)
+{
+    if (c->client.out.size > 0 && c->client.flight == 0)
+        send_begin(c);
+    if (c->client.out.size == 0)
+        connection_close(c, true);
+}
+
+static void flush_gone(struct connection *c)
+{
+    if (!c->stalled)
+        connection_free(c);
+}
+
+static void connection_flush(struct connection *c)
+{
+    if (c->gone) {
+        flush_gone(c);
+        return;
+    }
+    if (c->client.state != CLIENT_OPEN)
+        client_leave(&c->client);
+    if (c->closing)
+        return;
+    switch (c->client.state) {
+    case CLIENT_OPEN: flush_open(c); break;
+    case CLIENT_ENDING: flush_ending(c); break;
+    case CLIENT_DOOMED: connection_close(c, false); break;
+    }
+}
+
+void connections_flush(struct connections *connections)
+{
+    struct client *client;
+
+    while ((client = clients_dirty_next(&connections->clients)) != NULL)
+        connection_flush(connection_of(client));
+}
+
+/* ---- what the socket tells --------------------------------------------------------------------
+ */
+
+static void connection_received(void *context, struct bytes b)
+{
+    struct connection *c = context;
+
+    client_feed(&c->client, b, io_now(c->owner->io));
+    /* Not only at the end of the turn: more of its bytes may be waiting to be handed to us in this.
+     */
+    if (c->client.state == CLIENT_OPEN && (c->client.stalled || c->client.pauses > 0))
+        pause_or_resume(c);
+}
+
+/* A peer that has said all it wanted may still be reading: what it asked for is sent. */
+static void connection_ended(void *context, int reason)
+{
+    struct connection *c = context;
+
+    if (reason == 0)
+        client_end(&c->client, NULL, "Client Closed");
+    else
+        client_doom(&c->client, "Read Error");
+    client_mark(&c->client);
+}
+
+static void connection_closed(void *context)
+{
+    struct connection *c = context;
+
+    timers_cancel(io_timers(c->owner->io), &c->deadline);
+    c->client.flight = 0;
+    c->gone = true;
+    client_mark(&c->client);
+}
+
+static const struct io_sock_events connection_events = {
+    .received = connection_received,
+    .sent = connection_sent,
+    .ended = connection_ended,
+    .closed = connection_closed,
+};
+
+static void ping_fired(struct timer *timer)
+{
+    struct connection *c = owner_of(timer, struct connection, ping);
+
+    client_ping(&c->client, io_now(c->owner->io));
+    client_mark(&c->client); /* arms it again */
+}
+
+void connections_accept(struct connections *connections, struct io_sock *sock,
+                        const struct io_address *peer)
+{
+    struct connection *c = HEAP_NEW(struct connection);
+
+    c->owner = connections;
+    c->sock = sock;
+    c->ping.fire = ping_fired;
+    c->deadline.fire = deadline_fired;
+    buf_init(&c->flight, SIZE_MAX / 2);
+    c->next = connections->all;
+    if (c->next != NULL)
+        c->next->previous = c;
+    connections->all = c;
+    connections->count++;
+    connections->total++;
+    client_init(&c->client, &connections->clients, peer->text, peer->port, io_now(connections->io));
+    io_sock_start(connections->io, sock, &connection_events, c);
+    if (connections->count > (size_t)connections->clients.options->max_connections)
+        client_end(&c->client, "maximum connections exceeded", "Maximum Connections Exceeded");
+}
+
+/* ---- all of them ------------------------------------------------------------------------------
+ */
+
+void connections_init(struct connections *connections, struct io *io, const struct options *options,
+                      const struct info *info, struct logger *logger, uint64_t seed)
+{
+    *connections = (struct connections){.io = io, .stall.fire = stall_fired};
+    clients_init(&connections->clients, options, info, logger, seed);
+}
+
+void connections_deinit(struct connections *connections)
+{
+    struct timers *timers = io_timers(connections->io);
+    struct connection *c;
+
+    while (clients_dirty_next(&connections->clients) != NULL)
+        ;
+    while ((c = connections->all) != NULL) {
+        timers_cancel(timers, &c->ping);
+        timers_cancel(timers, &c->deadline);
+        client_leave(&c->client);
+        connection_free(c);
+    }
+    timers_cancel(timers, &connections->stall);
+    clients_deinit(&connections->clients);
+}
+
+void connections_pause(struct connections *connections)
+{
+    for (struct connection *c = connections->all; c != NULL; c = c->next)
+        client_pause(&c->client);
+}
+
+void connections_end(struct connections *connections, const char *reason)
+{
+    for (struct connection *c = connections->all; c != NULL; c = c->next)
+        client_end(&c->client, NULL, reason);
+}
+
+void connections_doom(struct connections *connections, const char *reason)
+{
+    for (struct connection *c = connections->all; c != NULL; c = c->next) {
+        client_doom(&c->client, reason);
+        if (c->closing && !c->gone)
+            connection_close(c, false);
+    }
+}

@@ -1,0 +1,48 @@
+/*
+ * connection: the shell of a client core: its socket, buffers in flight and timers. It decides
+ * nothing; what a client is to be told or when it is to end is client.h's.
+ *
+ * Per connection one send is in flight; what is written meanwhile gathers in the core's `out`. At
+ * the end of the turn the two change places, so a connection makes one send a turn at most.
+ */
+#ifndef SERVER_CONNECTION_H
+#define SERVER_CONNECTION_H
+
+#include "base/io.h"
+#include "server/client.h"
+
+struct connection;
+
+/* The client connections of a shard. Embedded in the server; fields are read by others, not
+ * written. */
+struct connections {
+    struct clients clients;
+    struct io *io;
+    struct connection *all;
+    struct connection *stalled; /* not read from until `stall` fires */
+    struct timer stall;
+    size_t count;
+    uint64_t total; /* ever accepted */
+};
+
+/* clients.router and clients.account are set by the caller before the first accept. */
+void connections_init(struct connections *connections, struct io *io, const struct options *options,
+                      const struct info *info, struct logger *logger, uint64_t seed);
+/* Drops what is left; the io must be destroyed next, without another turn. */
+void connections_deinit(struct connections *connections);
+
+/* Takes over the socket. */
+void connections_accept(struct connections *connections, struct io_sock *sock,
+                        const struct io_address *peer);
+
+/* Once per turn: sends, pauses, closes what there is to be. */
+void connections_flush(struct connections *connections);
+
+/* Stops reading from all. */
+void connections_pause(struct connections *connections);
+/* Ends all: sends what they have waiting, then closes. */
+void connections_end(struct connections *connections, const char *reason);
+/* Closes all without that. */
+void connections_doom(struct connections *connections, const char *reason);
+
+#endif

@@ -1,0 +1,50 @@
+/*
+ * http: as much of an HTTP/1.1 server as monitoring takes: one request per connection, answered by
+ * a call, then closed. A request head is at most 8 KiB and must be whole within 5 seconds; a body
+ * is not read. Any method is answered; HEAD gets no body.
+ */
+#ifndef SERVER_HTTP_H
+#define SERVER_HTTP_H
+
+#include "base/buf.h"
+#include "base/io.h"
+
+#define HTTP_CONNECTIONS_MAX 64u /* more are closed at once */
+
+struct http_request {
+    struct bytes path;  /* up to the query */
+    struct bytes query; /* behind '?', may be empty */
+};
+
+struct http_answer {
+    unsigned status;
+    const char *content_type; /* literal */
+    struct buf *body;
+};
+
+typedef void http_serve_fn(void *context, const struct http_request *request,
+                           struct http_answer *answer);
+
+struct http_connection;
+
+struct http {
+    struct io *io;
+    http_serve_fn *serve;
+    void *context;
+    struct http_connection *all;
+    size_t count;
+};
+
+void http_init(struct http *http, struct io *io, http_serve_fn *serve, void *context);
+/* Drops what is left; the io must be destroyed next, without another turn. */
+void http_deinit(struct http *http);
+
+/* Takes over the socket. */
+void http_accept(struct http *http, struct io_sock *sock);
+/* Closes all. */
+void http_end(struct http *http);
+
+/* Is there a parameter of this name? Then *value is what it says, not unescaped. */
+bool http_query(struct bytes query, struct bytes name, struct bytes *value);
+
+#endif

@@ -1,0 +1,32 @@
+/* info: what the server says about itself, and the names that it makes up for that. */
+#ifndef SERVER_INFO_H
+#define SERVER_INFO_H
+
+#include "base/buf.h"
+
+#define INFO_ID_SIZE 56u
+#define INFO_GO      "none" /* the key must be there; clients accept any text */
+
+struct info {
+    char id[INFO_ID_SIZE + 1]; /* 'N' and base32, as the public key of a server looks */
+    const char *name;
+    const char *host;
+    uint16_t port;
+    int64_t max_payload;
+    bool jetstream;
+};
+
+/* What differs from one client to the next. */
+struct info_client {
+    uint64_t id;
+    const char *address;
+    struct bytes account; /* empty in the first INFO; else this one answers a CONNECT */
+};
+
+/* Makes a well-formed id of 32 random bytes: prefix, checksum, base32. */
+void info_make_id(char id[INFO_ID_SIZE + 1], const uint8_t random[32]);
+
+/* Appends the INFO line. */
+void info_write(struct buf *out, const struct info *info, const struct info_client *client);
+
+#endif

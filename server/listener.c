@@ -1,0 +1,59 @@
+#include "server/listener.h"
+
+#include <stdio.h>
+
+void listener_address(char *out, size_t size, const char *host, int port)
+{
+    bool brackets = strchr(host, ':') != NULL;
+
+    snprintf(out, size, "%s%s%s:%d", brackets ? "[" : "", host, brackets ? "]" : "", port);
+}
+
+static void describe(enum err err, const char *host, int port, char reason[LISTENER_REASON_SIZE])
+{
+    char address[128];
+
+    listener_address(address, sizeof(address), host, port < 0 ? 0 : port);
+    switch (err) {
+    case ERR_BUSY:
+        snprintf(reason, LISTENER_REASON_SIZE, "listen tcp %s: bind: address already in use",
+                 address);
+        break;
+    case ERR_ACCESS:
+        snprintf(reason, LISTENER_REASON_SIZE, "listen tcp %s: bind: permission denied", address);
+        break;
+    case ERR_NOT_FOUND:
+    case ERR_INVALID:
+        snprintf(reason, LISTENER_REASON_SIZE, "listen tcp: lookup %s: no such host", host);
+        break;
+    default:
+        snprintf(reason, LISTENER_REASON_SIZE, "listen tcp %s: %s", address, err_text(err));
+        break;
+    }
+}
+
+enum err listener_open(struct listener *listener, struct io *io, const char *host, int port,
+                       listener_accepted_fn *accepted, void *context,
+                       char reason[LISTENER_REASON_SIZE])
+{
+    enum err err;
+
+    if (port > UINT16_MAX) {
+        snprintf(reason, LISTENER_REASON_SIZE, "listen tcp: address %d: invalid port", port);
+        return ERR_INVALID;
+    }
+    err = io_listen(io, host, port < 0 ? 0 : (uint16_t)port, accepted, context, &listener->io,
+                    &listener->port);
+    if (err != OK) {
+        listener->io = NULL;
+        describe(err, host, port, reason);
+    }
+    return err;
+}
+
+void listener_close(struct listener *listener, struct io *io)
+{
+    if (listener->io != NULL)
+        io_listener_close(io, listener->io);
+    listener->io = NULL;
+}

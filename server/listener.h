@@ -1,0 +1,27 @@
+/* listener: binds an address and says in the reference's words why it could not. */
+#ifndef SERVER_LISTENER_H
+#define SERVER_LISTENER_H
+
+#include "base/io.h"
+
+#define LISTENER_REASON_SIZE 256u
+
+struct listener {
+    struct io_listener *io; /* NULL: closed */
+    uint16_t port;          /* as bound */
+};
+
+typedef void listener_accepted_fn(void *context, struct io_sock *sock,
+                                  const struct io_address *peer);
+
+/* `port` may be -1, any free one. On failure `reason` is one sentence and nothing is open. */
+enum err listener_open(struct listener *listener, struct io *io, const char *host, int port,
+                       listener_accepted_fn *accepted, void *context,
+                       char reason[LISTENER_REASON_SIZE]);
+/* Fine when closed. */
+void listener_close(struct listener *listener, struct io *io);
+
+/* "host:port", an IPv6 host in brackets. */
+void listener_address(char *out, size_t size, const char *host, int port);
+
+#endif

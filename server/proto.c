@@ -1,0 +1,300 @@
+#include "server/proto.h"
+
+#define SIZE_DIGITS_MAX 9u
+#define WORDS_MAX       4u
+
+/* ---- verbs -------------------------------------------------------------------------------------
+ */
+
+struct verb {
+    char text[8]; /* lower case */
+    uint8_t size;
+    bool blank; /* must be followed by one */
+    enum proto_verb verb;
+};
+
+static const struct verb verbs[] = {
+    {"pub", 3, true, PROTO_PUB},          {"hpub", 4, true, PROTO_HPUB},
+    {"sub", 3, true, PROTO_SUB},          {"unsub", 5, true, PROTO_UNSUB},
+    {"ping", 4, false, PROTO_PING},       {"pong", 4, false, PROTO_PONG},
+    {"connect", 7, false, PROTO_CONNECT}, {"+ok", 3, false, PROTO_OK},
+    {"-err", 4, true, PROTO_ERR},         {"info", 4, false, PROTO_INFO},
+};
+
+static bool is_blank(uint8_t byte)
+{
+    return byte == ' ' || byte == '\t';
+}
+
+static uint8_t lower(uint8_t byte)
+{
+    return byte >= 'A' && byte <= 'Z' ? byte | 0x20 : byte;
+}
+
+/* How many bytes of the verb `in` begins with. */
+static size_t verb_common(const struct verb *verb, struct bytes in)
+{
+    size_t size = 0;
+
+    while (size < verb->size && size < in.size && lower(in.at[size]) == (uint8_t)verb->text[size])
+        size++;
+    return size;
+}
+
+enum parse proto_read_verb(struct bytes in, enum proto_verb *verb, size_t *used)
+{
+    /* What nearly every line is. */
+    if (in.size >= 4 && memcmp(in.at, "PUB ", 4) == 0) {
+        *verb = PROTO_PUB;
+        *used = 4;
+        return PARSE_DONE;
+    }
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+        size_t size = verb_common(&verbs[i], in);
+        bool whole = size == verbs[i].size;
+
+        if (size == in.size && !(whole && !verbs[i].blank))
+            return PARSE_MORE;
+        if (!whole)
+            continue;
+        if (verbs[i].blank && !is_blank(in.at[size]))
+            return PARSE_BAD;
+        *verb = verbs[i].verb;
+        *used = size + verbs[i].blank;
+        return PARSE_DONE;
+    }
+    return PARSE_BAD;
+}
+
+/* ---- arguments ---------------------------------------------------------------------------------
+ */
+
+enum parse proto_read_args(struct bytes in, size_t limit, struct bytes *args, size_t *used)
+{
+    size_t begin = 0, line, end;
+
+    while (begin < in.size && is_blank(in.at[begin]))
+        begin++;
+    line = begin + bytes_find(bytes_skip(in, begin), '\n');
+    end = line;
+    if (end > begin && in.at[end - 1] == '\r')
+        end--;
+    if (end - begin > limit)
+        return PARSE_LONG;
+    if (line == in.size)
+        return PARSE_MORE;
+
+    *args = bytes_of(in.at + begin, end - begin);
+    *used = line + 1;
+    return PARSE_DONE;
+}
+
+/*
+ * Splits at blanks; returns how many words there are, of which the first WORDS_MAX + 1 are set. In
+ * SUB and UNSUB a CR separates too, in a publish it is part of a word: the reference has it so.
+ */
+enum cr { CR_IN_WORDS, CR_SEPARATES };
+
+static bool separates(uint8_t byte, enum cr cr)
+{
+    return is_blank(byte) || (cr == CR_SEPARATES && byte == '\r');
+}
+
+static size_t split(struct bytes args, enum cr cr, struct bytes words[WORDS_MAX + 1])
+{
+    size_t count = 0, at = 0;
+
+    while (count <= WORDS_MAX) {
+        size_t begin;
+
+        while (at < args.size && separates(args.at[at], cr))
+            at++;
+        if (at == args.size)
+            break;
+        begin = at;
+        while (at < args.size && !separates(args.at[at], cr))
+            at++;
+        words[count++] = bytes_of(args.at + begin, at - begin);
+    }
+    return count;
+}
+
+static bool read_size(struct bytes word, uint32_t *size)
+{
+    uint32_t value = 0;
+
+    if (word.size == 0 || word.size > SIZE_DIGITS_MAX)
+        return false;
+    for (size_t i = 0; i < word.size; i++) {
+        if (word.at[i] < '0' || word.at[i] > '9')
+            return false;
+        value = value * 10 + (uint32_t)(word.at[i] - '0');
+    }
+    *size = value;
+    return true;
+}
+
+/* ---- PUB: the one that must be fast -----------------------------------------------------------
+ */
+
+/* The first byte from `at` on that is no part of an ordinary word: a blank, or any control byte. */
+static size_t word_end(struct bytes in, size_t at)
+{
+    while (at < in.size && in.at[at] > ' ')
+        at++;
+    return at;
+}
+
+/*
+ * "subject size\r\n" or "subject reply size\r\n" with single spaces, as every client writes it, in
+ * one pass. Anything else, odd or wrong or unfinished, is left to the general reader.
+ */
+static bool read_pub_usual(struct bytes in, size_t limit, struct proto_pub *pub, size_t *used)
+{
+    size_t subject_end = word_end(in, 0), reply_end, size_end, begin;
+
+    if (subject_end == 0 || subject_end == in.size || in.at[subject_end] != ' ')
+        return false;
+    begin = subject_end + 1;
+    reply_end = subject_end;
+    size_end = word_end(in, begin);
+    if (size_end < in.size && in.at[size_end] == ' ') {
+        reply_end = size_end;
+        begin = size_end + 1;
+        size_end = word_end(in, begin);
+    }
+    if (in.size - size_end < 2 || in.at[size_end] != '\r' || in.at[size_end + 1] != '\n')
+        return false;
+    if (size_end > limit || !read_size(bytes_of(in.at + begin, size_end - begin), &pub->size))
+        return false;
+
+    pub->subject = bytes_of(in.at, subject_end);
+    pub->reply = bytes_of(in.at + subject_end + 1,
+                          reply_end == subject_end ? 0 : reply_end - subject_end - 1);
+    pub->header_size = 0;
+    *used = size_end + 2;
+    return true;
+}
+
+enum parse proto_read_pub(struct bytes in, size_t limit, struct proto_pub *pub, size_t *used)
+{
+    struct bytes args, words[WORDS_MAX + 1];
+    struct proto_pub read = {0};
+    enum parse parse;
+    size_t count;
+
+    if (read_pub_usual(in, limit, &read, used)) {
+        *pub = read;
+        return PARSE_DONE;
+    }
+    parse = proto_read_args(in, limit, &args, used);
+    if (parse != PARSE_DONE)
+        return parse;
+
+    count = split(args, CR_IN_WORDS, words);
+    if (count != 2 && count != 3)
+        return PARSE_BAD;
+    if (!read_size(words[count - 1], &read.size))
+        return PARSE_BAD;
+    read.subject = words[0];
+    read.reply = count == 3 ? words[1] : bytes_of(NULL, 0);
+    *pub = read;
+    return PARSE_DONE;
+}
+
+enum parse proto_read_hpub(struct bytes in, size_t limit, struct proto_pub *pub, size_t *used)
+{
+    struct bytes args, words[WORDS_MAX + 1];
+    struct proto_pub read = {0};
+    enum parse parse;
+    size_t count;
+
+    parse = proto_read_args(in, limit, &args, used);
+    if (parse != PARSE_DONE)
+        return parse;
+
+    count = split(args, CR_IN_WORDS, words);
+    if (count != 3 && count != 4)
+        return PARSE_BAD;
+    if (!read_size(words[count - 2], &read.header_size) || !read_size(words[count - 1], &read.size))
+        return PARSE_BAD;
+    if (read.header_size > read.size)
+        return PARSE_BAD;
+    read.subject = words[0];
+    read.reply = count == 4 ? words[1] : bytes_of(NULL, 0);
+    *pub = read;
+    return PARSE_DONE;
+}
+
+/* ---- SUB, UNSUB -------------------------------------------------------------------------------
+ */
+
+enum parse proto_read_sub(struct bytes in, size_t limit, struct proto_sub *sub, size_t *used)
+{
+    struct bytes args, words[WORDS_MAX + 1];
+    enum parse parse;
+    size_t count;
+
+    parse = proto_read_args(in, limit, &args, used);
+    if (parse != PARSE_DONE)
+        return parse;
+
+    count = split(args, CR_SEPARATES, words);
+    if (count != 2 && count != 3)
+        return PARSE_BAD;
+    sub->subject = words[0];
+    sub->queue = count == 3 ? words[1] : bytes_of(NULL, 0);
+    sub->sid = words[count - 1];
+    return PARSE_DONE;
+}
+
+enum parse proto_read_unsub(struct bytes in, size_t limit, struct proto_unsub *unsub, size_t *used)
+{
+    struct bytes args, words[WORDS_MAX + 1];
+    enum parse parse;
+    size_t count;
+
+    parse = proto_read_args(in, limit, &args, used);
+    if (parse != PARSE_DONE)
+        return parse;
+
+    count = split(args, CR_SEPARATES, words);
+    if (count != 1 && count != 2)
+        return PARSE_BAD;
+    unsub->sid = words[0];
+    unsub->max = 0;
+    if (count == 2 && !read_size(words[1], &unsub->max))
+        unsub->max = 0;
+    return PARSE_DONE;
+}
+
+/* ---- writing ----------------------------------------------------------------------------------
+ */
+
+static const char pairs[] =
+    "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
+    "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
+    "8081828384858687888990919293949596979899";
+
+static size_t digits(uint32_t value)
+{
+    size_t count = 1;
+
+    for (; value >= 10000; value /= 10000)
+        count += 4;
+    return count + (value >= 10) + (value >= 100) + (value >= 1000);
+}
+
+uint8_t *proto_write_u32(uint8_t *at, uint32_t value)
+{
+    uint8_t *end = at + digits(value), *to = end;
+
+    for (; value >= 100; value /= 100)
+        memcpy(to -= 2, pairs + 2 * (value % 100), 2);
+    if (value >= 10)
+        memcpy(to -= 2, pairs + 2 * value, 2);
+    else
+        *--to = (uint8_t)('0' + value);
+    assert(to == at);
+    return end;
+}

@@ -1,0 +1,299 @@
+#include "server/server_priv.h"
+
+#include <stdio.h>
+
+#include "base/heap.h"
+#include "base/owner.h"
+#include "server/router_priv.h"
+
+/* ---- the turn ---------------------------------------------------------------------------------
+ */
+
+static void end_connections(struct server *server)
+{
+    server->state = SERVER_ENDING;
+    timers_cancel(io_timers(server->io), &server->quiesced);
+    connections_end(&server->connections, "Server Shutdown");
+    http_end(&server->monitor.http);
+}
+
+static void stop_now(struct server *server)
+{
+    server->state = SERVER_STOPPED;
+    timers_cancel(io_timers(server->io), &server->stopped);
+    logger_info(server->logger, "Server Exiting..");
+}
+
+/* Before the output is sent, so that what the last of the work says still leaves. */
+static void quiesce_further(struct server *server)
+{
+    if (server->state == SERVER_QUIESCING &&
+        (server->jetstream == NULL || jetstream_idle(server->jetstream)))
+        end_connections(server);
+}
+
+/* After that: the last connection may just have gone, and nothing else would turn the loop. */
+static void end_further(struct server *server)
+{
+    if (server->state == SERVER_ENDING && server->connections.count == 0 &&
+        server->monitor.http.count == 0)
+        stop_now(server);
+}
+
+static void turn(void *context)
+{
+    struct server *server = context;
+
+    if (server->jetstream != NULL)
+        jetstream_turn(server->jetstream);
+    quiesce_further(server);
+    connections_flush(&server->connections);
+    end_further(server);
+    if (server->jetstream != NULL)
+        jetstream_flush(server->jetstream);
+}
+
+/* ---- starting ---------------------------------------------------------------------------------
+ */
+
+static void client_accepted(void *context, struct io_sock *sock, const struct io_address *peer)
+{
+    struct server *server = context;
+
+    connections_accept(&server->connections, sock, peer);
+}
+
+static void http_accepted(void *context, struct io_sock *sock, const struct io_address *peer)
+{
+    struct server *server = context;
+
+    (void)peer;
+    http_accept(&server->monitor.http, sock);
+}
+
+static enum err listen_http(struct server *server)
+{
+    char reason[LISTENER_REASON_SIZE], address[128];
+    enum err err;
+
+    if (server->options.http_port == 0)
+        return OK;
+    err = listener_open(&server->http_listener, server->io, server->options.host,
+                        server->options.http_port, http_accepted, server, reason);
+    if (err != OK) {
+        logger_fatal(server->logger, "Can't start monitoring: can't listen to the monitor port: %s",
+                     reason);
+        return err;
+    }
+    listener_address(address, sizeof(address), server->options.host, server->http_listener.port);
+    logger_info(server->logger, "Starting http monitor on %s", address);
+    return OK;
+}
+
+static enum err listen_clients(struct server *server)
+{
+    const struct options *options = &server->options;
+    char reason[LISTENER_REASON_SIZE], address[128];
+    enum err err;
+
+    err = listener_open(&server->clients_listener, server->io, options->host, options->port,
+                        client_accepted, server, reason);
+    if (err != OK) {
+        listener_address(address, sizeof(address), options->host,
+                         options->port < 0 ? 0 : options->port);
+        logger_fatal(server->logger, "Error listening on port: %s, \"%s\"", address, reason);
+        return err;
+    }
+    server->info.port = server->clients_listener.port;
+    listener_address(address, sizeof(address), options->host, server->info.port);
+    logger_info(server->logger, "Listening for client connections on %s", address);
+    return OK;
+}
+
+static enum err open_jetstream(struct server *server)
+{
+    if (!server->options.jetstream)
+        return OK;
+    return jetstream_open(server, &server->jetstream); /* which logs */
+}
+
+static void log_start(const struct server *server)
+{
+    logger_info(server->logger, "Starting nats-server");
+    logger_info(server->logger, "  Version:  " NATS_VERSION);
+    logger_info(server->logger, "  Millrace: " MILLRACE_VERSION);
+    logger_info(server->logger, "  Name:     %s", server->info.name);
+    logger_info(server->logger, "  ID:       %s", server->info.id);
+}
+
+static void init_identity(struct server *server)
+{
+    uint8_t random[32];
+    uint64_t seed;
+
+    io_random(server->io, &seed, sizeof(seed));
+    prng_seed(&server->prng, seed);
+    io_random(server->io, random, sizeof(random));
+    info_make_id(server->info.id, random);
+    server->info.name =
+        server->options.server_name[0] != 0 ? server->options.server_name : server->info.id;
+    server->info.host = server->options.host;
+    server->info.max_payload = server->options.max_payload;
+    server->info.jetstream = server->options.jetstream;
+}
+
+static void quiesced_fired(struct timer *timer)
+{
+    struct server *server = owner_of(timer, struct server, quiesced);
+
+    logger_warn(server->logger, "Shutting down with work left undone");
+    end_connections(server);
+}
+
+static void stopped_fired(struct timer *timer)
+{
+    struct server *server = owner_of(timer, struct server, stopped);
+
+    connections_doom(&server->connections, "Server Shutdown");
+    stop_now(server);
+}
+
+static struct server *server_create(struct io *io, const struct options *options,
+                                    struct logger *logger)
+{
+    struct server *server = HEAP_NEW(struct server);
+
+    server->io = io;
+    server->options = *options;
+    server->logger = logger;
+    server->quiesced.fire = quiesced_fired;
+    server->stopped.fire = stopped_fired;
+    server->start_ns = io_now(io);
+    server->start_wall_ns = io_wall(io);
+    init_identity(server);
+    connections_init(&server->connections, io, &server->options, &server->info, logger,
+                     prng_next(&server->prng));
+    server->router = router_create(&server->connections.clients, prng_next(&server->prng));
+    server->connections.clients.router = server->router;
+    server->connections.clients.account = router_account_default(server->router);
+    monitor_init(&server->monitor, server);
+    return server;
+}
+
+enum err server_start(struct io *io, const struct options *options, struct logger *logger,
+                      struct server **out)
+{
+    struct server *server = server_create(io, options, logger);
+    enum err err;
+
+    log_start(server);
+    err = listen_http(server);
+    if (err == OK)
+        err = open_jetstream(server);
+    if (err == OK)
+        err = listen_clients(server);
+    if (err != OK) {
+        server_destroy(server);
+        return err;
+    }
+    io_set_flush(io, turn, server);
+    logger_info(logger, "Server is ready");
+    *out = server;
+    return OK;
+}
+
+/* ---- stopping ---------------------------------------------------------------------------------
+ */
+
+void server_stop(struct server *server, int64_t deadline_ns)
+{
+    struct timers *timers = io_timers(server->io);
+    int64_t now_ns = io_now(server->io);
+
+    assert(deadline_ns > 0);
+    if (server->state != SERVER_RUNNING)
+        return;
+    logger_info(server->logger, "Initiating Shutdown...");
+    server->state = SERVER_QUIESCING;
+    listener_close(&server->clients_listener, server->io);
+    listener_close(&server->http_listener, server->io);
+    connections_pause(&server->connections);
+    timers_arm(timers, &server->quiesced, now_ns + deadline_ns / 2);
+    timers_arm(timers, &server->stopped, now_ns + deadline_ns);
+    io_wake(server->io);
+}
+
+bool server_stopped(const struct server *server)
+{
+    return server->state == SERVER_STOPPED;
+}
+
+void server_destroy(struct server *server)
+{
+    struct timers *timers = io_timers(server->io);
+
+    io_set_flush(server->io, NULL, NULL);
+    timers_cancel(timers, &server->quiesced);
+    timers_cancel(timers, &server->stopped);
+    listener_close(&server->clients_listener, server->io);
+    listener_close(&server->http_listener, server->io);
+    connections_deinit(&server->connections);
+    monitor_deinit(&server->monitor);
+    if (server->jetstream != NULL)
+        jetstream_close(server->jetstream);
+    router_destroy(server->router);
+    heap_give(server);
+}
+
+void server_set_process(struct server *server, void (*read)(struct server_process *process))
+{
+    server->process = read;
+}
+
+/* ---- for the modules --------------------------------------------------------------------------
+ */
+
+struct io *server_io(struct server *server)
+{
+    return server->io;
+}
+
+struct router *server_router(struct server *server)
+{
+    return server->router;
+}
+
+struct logger *server_logger(struct server *server)
+{
+    return server->logger;
+}
+
+struct prng *server_prng(struct server *server)
+{
+    return &server->prng;
+}
+
+const struct options *server_options(const struct server *server)
+{
+    return &server->options;
+}
+
+const char *server_id(const struct server *server)
+{
+    return server->info.id;
+}
+
+const char *server_name(const struct server *server)
+{
+    return server->info.name;
+}
+
+uint16_t server_port(const struct server *server)
+{
+    return server->clients_listener.port;
+}
+
+uint16_t server_http_port(const struct server *server)
+{
+    return server->http_listener.port;
+}

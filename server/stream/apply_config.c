@@ -1,0 +1,51 @@
+#include "server/stream/apply.h"
+
+/* Takes over the config and the arena that holds it; the old ones go. */
+static void adopt(struct stream_state *state, const struct stream_config *config,
+                  struct arena *arena)
+{
+    arena_deinit(&state->config_arena);
+    state->config_arena = *arena;
+    state->config = *config;
+}
+
+/* first_seq of the config counts once, for a stream that has not begun. */
+static void begin(struct stream_state *state, const struct effect *effect)
+{
+    uint64_t first_seq = state->config.first_seq;
+
+    state->configured = true;
+    state->created_ns = effect->config.created_ns;
+    if (first_seq == 0 || state->begun)
+        return;
+    state->begun = true;
+    state->last_seq = first_seq - 1;
+    apply_set_first(state);
+}
+
+enum err apply_config(struct stream_state *state, const struct effect *effect)
+{
+    struct stream_config config = {0};
+    struct arena arena;
+    enum err err;
+
+    arena_init(&arena, state->config_arena.limit);
+    err = stream_config_decode(effect->config.json, &arena, &config);
+    if (err != OK) {
+        arena_deinit(&arena);
+        return ERR_CORRUPT;
+    }
+    adopt(state, &config, &arena);
+    if (!state->configured)
+        begin(state, effect);
+
+    dedup_window(&state->dedup, config.duplicate_window_ns > 0 ? config.duplicate_window_ns : 0,
+                 state->log_time_ns);
+    if (!apply_flaw(state, STREAM_FLAW_CONFIG_LATE)) {
+        apply_limit_subjects(state);
+        apply_limit_stream(state);
+    }
+    if (state->events != NULL && state->events->configured != NULL)
+        state->events->configured(state->events->owner);
+    return OK;
+}

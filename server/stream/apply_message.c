@@ -1,0 +1,91 @@
+#include "base/text.h"
+#include "server/stream/apply.h"
+
+/* Does the message continue the stream? Else it is not what a leader of this stream decided. */
+static bool follows(const struct stream_state *state, const struct effect *effect)
+{
+    uint64_t sequence = effect->message.sequence;
+
+    if (sequence <= state->last_seq || sequence > STREAM_SEQUENCE_MAX)
+        return false;
+    if (sequence != state->last_seq + 1 && !state->gap)
+        return false;
+    return state->last_time_ns == TIME_UNSET || effect->message.time_ns >= state->last_time_ns;
+}
+
+static void remember_id(struct stream_state *state, const struct effect *effect)
+{
+    struct bytes id = effect->message.id;
+    bool fits;
+
+    buf_clear(&state->msg_id_memory);
+    fits = buf_add(&state->msg_id_memory, id);
+    assert(fits); /* headers are bounded */
+    (void)fits;
+    state->msg_id_last = buf_bytes(&state->msg_id_memory);
+    if (id.size > 0 && !apply_flaw(state, STREAM_FLAW_FORGET_IDS))
+        dedup_add(&state->dedup, id, effect->message.sequence, effect->message.time_ns);
+}
+
+static void store(struct stream_state *state, const struct effect *effect,
+                  const struct index_entry *entry)
+{
+    state->lost_messages += entry->sequence - state->last_seq - 1;
+    state->gap = false;
+    state->gap_max = 0;
+
+    index_add(state->index, entry);
+    state->begun = true;
+    state->last_seq = entry->sequence;
+    state->last_time_ns = entry->time_ns;
+    if (entry->time_ns > state->log_time_ns)
+        state->log_time_ns = entry->time_ns;
+    apply_set_first(state);
+    remember_id(state, effect);
+    if (state->events != NULL && state->events->stored != NULL)
+        state->events->stored(state->events->owner, entry);
+}
+
+/* Not by a filter: a published subject may look like a wildcard and is still only itself. */
+static void roll_up_subject(struct stream_state *state, struct bytes subject, uint64_t below)
+{
+    struct index_subject counts;
+
+    for (index_subject(state->index, subject, &counts); counts.count > 0 && counts.first < below;
+         index_subject(state->index, subject, &counts))
+        apply_remove(state, counts.first);
+}
+
+static void roll_up(struct stream_state *state, const struct effect *effect)
+{
+    uint64_t below = effect->message.sequence + apply_flaw(state, STREAM_FLAW_ROLLUP_WHOLE);
+
+    if ((effect->flags & MESSAGE_ROLLUP_SUBJECT) != 0)
+        roll_up_subject(state, effect->message.subject, below);
+    if ((effect->flags & MESSAGE_ROLLUP_ALL) != 0)
+        apply_remove_matching(state, NULL, below);
+}
+
+enum err apply_message(struct stream_state *state, const struct effect *effect, log_place place,
+                       uint32_t record_size, struct apply_result *result)
+{
+    struct index_entry entry = {
+        .sequence = effect->message.sequence,
+        .time_ns = effect->message.time_ns,
+        .place = place,
+        .record_size = record_size,
+        .stored_size =
+            stream_stored_size(state->config.storage, effect->message.subject.size,
+                               effect->message.headers.size, effect->message.payload.size),
+        .subject = effect->message.subject,
+    };
+
+    if (!follows(state, effect))
+        return ERR_CORRUPT;
+    store(state, effect, &entry);
+    roll_up(state, effect);
+    apply_limit_subject(state, effect->message.subject);
+    apply_limit_stream(state);
+    result->sequence = entry.sequence;
+    return OK;
+}

@@ -1,0 +1,255 @@
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/heap.h"
+#include "server/stream/decide_priv.h"
+
+#define TEXT_MAX        (EFFECT_HEADERS_MAX * 4 + 256) /* a refused value is quoted in the answer */
+#define PROPOSALS_FIRST 4u
+
+void decider_init(struct decider *decider, struct stream_state *state, uint64_t seed)
+{
+    *decider = (struct decider){.state = state};
+    overlay_init(&decider->overlay, seed);
+    buf_init(&decider->headers, SIZE_MAX);
+    buf_init(&decider->text, TEXT_MAX);
+}
+
+void decider_deinit(struct decider *decider)
+{
+    overlay_deinit(&decider->overlay);
+    buf_deinit(&decider->headers);
+    buf_deinit(&decider->text);
+    heap_give(decider->proposals);
+    decider->proposals = NULL;
+}
+
+/* ---- answers
+ * ------------------------------------------------------------------------------------- */
+
+bool decide_refuse(struct deciding *d, uint16_t error, bool looked)
+{
+    *d->decision = (struct decision){
+        .outcome = DECIDE_REFUSE,
+        .error = error,
+        .error_text = "",
+        .looked = looked && !decide_flaw(d, STREAM_FLAW_REFUSAL_NOT_LOOKED),
+    };
+    if (decide_flaw(d, STREAM_FLAW_TRACE_OF_REFUSED) && d->headers.msg_id.size > 0)
+        dedup_add(&d->decider->state->dedup, d->headers.msg_id, d->sequence_last + 1, d->now_ns);
+    return false;
+}
+
+bool decide_refuse_text(struct deciding *d, uint16_t error, bool looked, const char *format, ...)
+{
+    struct buf *text = &d->decider->text;
+    va_list arguments;
+    int size;
+
+    va_start(arguments, format);
+    size = vsnprintf(NULL, 0, format, arguments);
+    va_end(arguments);
+    assert(size >= 0 && (size_t)size < TEXT_MAX);
+
+    buf_clear(text);
+    va_start(arguments, format);
+    vsnprintf((char *)buf_reserve(text, (size_t)size + 1), (size_t)size + 1, format, arguments);
+    va_end(arguments);
+    decide_refuse(d, error, looked);
+    d->decision->error_text = (const char *)text->at;
+    return false;
+}
+
+bool decide_wait(struct deciding *d)
+{
+    *d->decision = (struct decision){.outcome = DECIDE_WAIT, .error_text = ""};
+    return false;
+}
+
+/* ---- one publish
+ * --------------------------------------------------------------------------------- */
+
+/* Log time never falls, whatever the caller's clock says. */
+static int64_t tail_time(const struct decider *decider, int64_t log_now_ns)
+{
+    const struct overlay_entry *last = overlay_last(&decider->overlay);
+    int64_t now_ns = log_now_ns;
+
+    if ((decider->flaws & STREAM_FLAW_TIME_FALLS) != 0)
+        return now_ns;
+    if (decider->state->log_time_ns > now_ns)
+        now_ns = decider->state->log_time_ns;
+    if (last != NULL && last->time_ns > now_ns)
+        now_ns = last->time_ns;
+    return now_ns < EFFECT_TIME_MAX ? now_ns : EFFECT_TIME_MAX;
+}
+
+static uint64_t tail_sequence(const struct decider *decider)
+{
+    const struct overlay_entry *last = overlay_last(&decider->overlay);
+
+    if (last != NULL && (decider->flaws & STREAM_FLAW_SEQUENCE_FROM_APPLIED) == 0)
+        return last->sequence;
+    return stream_state_taken(decider->state);
+}
+
+static void begin(struct deciding *d, struct decider *decider, const struct publish *publish,
+                  int64_t log_now_ns, struct decision *decision)
+{
+    assert(publish->subject.size > 0);
+    assert(log_now_ns >= 0);
+
+    *d = (struct deciding){
+        .decider = decider,
+        .config = &decider->state->config,
+        .publish = *publish,
+        .now_ns = tail_time(decider, log_now_ns),
+        .sequence_last = tail_sequence(decider),
+        .decision = decision,
+    };
+    if (publish->headers.size > 0)
+        d->publish.headers =
+            publish_headers_clean(publish->headers, &decider->headers, &d->headers);
+}
+
+static bool check_headers(struct deciding *d)
+{
+    if (d->publish.headers.size == 0)
+        return true;
+    return decide_check_headers(d) && decide_check_id(d) && decide_check_id_last(d) &&
+           decide_check_rollup(d);
+}
+
+/* The disk's reserve is for removals. What the stream has is not looked at, so the answer need not
+ * wait. */
+static bool check_reserve(struct deciding *d)
+{
+    return !d->decider->removal_open || decide_refuse(d, 10023, false);
+}
+
+static bool check(struct deciding *d)
+{
+    if (d->decider->barrier && !decide_flaw(d, STREAM_FLAW_IGNORE_BARRIER))
+        return decide_wait(d);
+    return decide_check_batch(d) && decide_check_size(d) && decide_check_sealed(d) &&
+           check_headers(d) && decide_check_size_configured(d) && check_reserve(d) &&
+           decide_check_ttl(d) && decide_check_limits(d);
+}
+
+static void discard_old_at_once(struct deciding *d) /* a seeded bug */
+{
+    struct stream_state *state = d->decider->state;
+    uint64_t limit = (uint64_t)d->config->max_msgs;
+
+    while (d->config->max_msgs > 0 && d->config->discard == DISCARD_OLD &&
+           index_count(state->index) + d->decider->overlay.count > limit &&
+           index_count(state->index) > 0)
+        (void)index_remove(state->index, index_first(state->index), NULL);
+}
+
+static void store(struct deciding *d, struct buf *out)
+{
+    struct decider *decider = d->decider;
+    struct effect effect = {
+        .type = EFFECT_MESSAGE,
+        .flags = d->flags,
+        .message =
+            {
+                .sequence = d->sequence_last + 1,
+                .time_ns = d->now_ns,
+                .subject = d->publish.subject,
+                .headers = d->publish.headers,
+                .payload = d->publish.payload,
+                .id = d->headers.msg_id,
+            },
+    };
+
+    *d->decision = (struct decision){.outcome = DECIDE_FULL, .error_text = ""};
+    if (!effect_write(out, &effect))
+        return;
+    overlay_add(&decider->overlay, effect.message.sequence, d->now_ns, d->stored_size,
+                d->publish.subject, d->headers.msg_id, d->flags == MESSAGE_ROLLUP_SUBJECT);
+    if (d->flags == MESSAGE_ROLLUP_ALL)
+        decider->barrier = true;
+    if (decide_flaw(d, STREAM_FLAW_LIMIT_IN_DECIDE))
+        discard_old_at_once(d);
+    d->decision->outcome = DECIDE_STORE;
+    d->decision->sequence = effect.message.sequence;
+}
+
+void decide_publish(struct decider *decider, const struct publish *publish, int64_t log_now_ns,
+                    struct buf *out, struct decision *decision)
+{
+    struct deciding d;
+
+    begin(&d, decider, publish, log_now_ns, decision);
+    if (check(&d))
+        store(&d, out);
+}
+
+/* ---- what became of it
+ * --------------------------------------------------------------------------- */
+
+static struct decider_proposal *proposal_at(const struct decider *decider, size_t i)
+{
+    return &decider->proposals[(decider->proposal_head + i) & (decider->proposal_capacity - 1)];
+}
+
+static void proposals_grow(struct decider *decider)
+{
+    size_t capacity =
+        decider->proposal_capacity == 0 ? PROPOSALS_FIRST : decider->proposal_capacity * 2;
+    struct decider_proposal *grown = heap_resize(NULL, capacity * sizeof *grown);
+
+    for (size_t i = 0; i < decider->proposal_count; i++)
+        grown[i] = *proposal_at(decider, i);
+    heap_give(decider->proposals);
+    decider->proposals = grown;
+    decider->proposal_capacity = capacity;
+    decider->proposal_head = 0;
+}
+
+void decider_proposed(struct decider *decider, uint64_t index)
+{
+    const struct overlay_entry *last = overlay_last(&decider->overlay);
+
+    assert(index > 0);
+    assert(decider->proposal_count == 0 ||
+           proposal_at(decider, decider->proposal_count - 1)->index < index);
+
+    if (decider->proposal_count == decider->proposal_capacity)
+        proposals_grow(decider);
+    decider->proposal_count++;
+    *proposal_at(decider, decider->proposal_count - 1) =
+        (struct decider_proposal){.index = index, .sequence = last == NULL ? 0 : last->sequence};
+    if (decider->barrier && decider->barrier_index == 0)
+        decider->barrier_index = index;
+}
+
+void decider_applied(struct decider *decider, uint64_t index)
+{
+    while (decider->proposal_count > 0 && proposal_at(decider, 0)->index <= index) {
+        const struct decider_proposal *proposal = proposal_at(decider, 0);
+
+        /* Later proposals cannot have been applied, or they would be below `index`, too. */
+        assert(proposal->sequence == 0 || proposal->index < index ||
+               decider->state->last_seq == proposal->sequence);
+        decider->proposal_head = (decider->proposal_head + 1) & (decider->proposal_capacity - 1);
+        decider->proposal_count--;
+    }
+    overlay_drop(&decider->overlay, decider->state->last_seq);
+    if (decider->barrier && decider->barrier_index != 0 && decider->barrier_index <= index) {
+        decider->barrier = false;
+        decider->barrier_index = 0;
+    }
+}
+
+void decider_refused(struct decider *decider)
+{
+    if ((decider->flaws & STREAM_FLAW_KEEP_REFUSED) == 0)
+        overlay_clear(&decider->overlay);
+    decider->proposal_count = 0;
+    decider->proposal_head = 0;
+    decider->barrier = false;
+    decider->barrier_index = 0;
+}

@@ -1,0 +1,230 @@
+#include "server/stream/dedup.h"
+
+#include "base/heap.h"
+
+#define BUCKETS_PER_WINDOW 4
+#define BUCKET_SPAN_NS_MAX INT64_C(3600000000000) /* an hour of microseconds fits 32 bits */
+#define TIME_UNIT_NS       1000
+#define SLOTS_FIRST        16u
+
+struct dedup_slot {
+    uint64_t hash[2];
+    uint32_t sequence_offset; /* from the bucket's first, plus one; 0: empty */
+    uint32_t time_offset;     /* from the bucket's first, rounded up, in TIME_UNIT_NS */
+};
+static_assert(sizeof(struct dedup_slot) == 24, "what one id costs");
+
+struct dedup_bucket {
+    struct dedup_bucket *newer;
+    int64_t first_ns, last_ns; /* times of its first and last id */
+    uint64_t sequence_first;
+    struct dedup_slot *slots; /* open addressing; at most three quarters full */
+    size_t capacity, count;
+};
+
+void dedup_init(struct dedup *dedup, uint64_t seed)
+{
+    *dedup = (struct dedup){.seed = {seed, bytes_hash(bytes_of(&seed, sizeof seed), seed)}};
+}
+
+static void drop_oldest(struct dedup *dedup)
+{
+    struct dedup_bucket *bucket = dedup->oldest;
+
+    dedup->oldest = bucket->newer;
+    if (dedup->oldest == NULL)
+        dedup->newest = NULL;
+    assert(dedup->count >= bucket->count);
+    dedup->count -= bucket->count;
+    heap_give(bucket->slots);
+    heap_give(bucket);
+}
+
+void dedup_deinit(struct dedup *dedup)
+{
+    while (dedup->oldest != NULL)
+        drop_oldest(dedup);
+}
+
+/* ---- time
+ * ---------------------------------------------------------------------------------------- */
+
+static bool within(const struct dedup *dedup, int64_t time_ns, int64_t now_ns)
+{
+    return now_ns - time_ns < dedup->window_ns;
+}
+
+static int64_t slot_time(const struct dedup_bucket *bucket, const struct dedup_slot *slot)
+{
+    return bucket->first_ns + (int64_t)slot->time_offset * TIME_UNIT_NS;
+}
+
+static int64_t bucket_span(const struct dedup *dedup)
+{
+    int64_t span_ns = dedup->window_ns / BUCKETS_PER_WINDOW;
+
+    return span_ns < BUCKET_SPAN_NS_MAX ? span_ns : BUCKET_SPAN_NS_MAX;
+}
+
+void dedup_expire(struct dedup *dedup, int64_t now_ns)
+{
+    /* A slot's time is rounded up by less than the unit, and so is the bucket's end here. */
+    while (dedup->oldest != NULL && !within(dedup, dedup->oldest->last_ns + TIME_UNIT_NS, now_ns))
+        drop_oldest(dedup);
+}
+
+/* ---- tables
+ * -------------------------------------------------------------------------------------- */
+
+static void hash_id(const struct dedup *dedup, struct bytes id, uint64_t hash[2])
+{
+    hash[0] = bytes_hash(id, dedup->seed[0]);
+    hash[1] = bytes_hash(id, dedup->seed[1]);
+}
+
+static struct dedup_slot *home(const struct dedup_bucket *bucket, const uint64_t hash[2])
+{
+    return &bucket->slots[(size_t)hash[0] & (bucket->capacity - 1)];
+}
+
+/* The id's slot, or the empty one where it would go. */
+static struct dedup_slot *probe(const struct dedup_bucket *bucket, const uint64_t hash[2])
+{
+    size_t mask = bucket->capacity - 1;
+
+    for (size_t i = (size_t)hash[0] & mask;; i = (i + 1) & mask) {
+        struct dedup_slot *slot = &bucket->slots[i];
+
+        if (slot->sequence_offset == 0)
+            return slot;
+        if (slot->hash[0] == hash[0] && slot->hash[1] == hash[1])
+            return slot;
+    }
+}
+
+static void bucket_set_capacity(struct dedup_bucket *bucket, size_t capacity)
+{
+    struct dedup_slot *old = bucket->slots;
+    size_t old_capacity = bucket->capacity;
+
+    bucket->slots = heap_take(capacity * sizeof *bucket->slots);
+    bucket->capacity = capacity;
+    for (size_t i = 0; i < old_capacity; i++) {
+        if (old[i].sequence_offset != 0)
+            *probe(bucket, old[i].hash) = old[i];
+    }
+    heap_give(old);
+}
+
+/* As large as the one before has become, so that a steady load seldom grows a table. */
+static struct dedup_bucket *bucket_add(struct dedup *dedup, uint64_t sequence, int64_t time_ns)
+{
+    struct dedup_bucket *bucket = HEAP_NEW(struct dedup_bucket);
+    size_t capacity = SLOTS_FIRST;
+
+    while (dedup->newest != NULL && dedup->newest->count > capacity / 2)
+        capacity *= 2;
+    bucket->first_ns = time_ns;
+    bucket->last_ns = time_ns;
+    bucket->sequence_first = sequence;
+    bucket_set_capacity(bucket, capacity);
+    if (dedup->newest != NULL)
+        dedup->newest->newer = bucket;
+    else
+        dedup->oldest = bucket;
+    dedup->newest = bucket;
+    return bucket;
+}
+
+static bool bucket_takes(const struct dedup *dedup, const struct dedup_bucket *bucket,
+                         uint64_t sequence, int64_t time_ns)
+{
+    return bucket != NULL && time_ns - bucket->first_ns <= bucket_span(dedup) &&
+           sequence - bucket->sequence_first < UINT32_MAX - 1;
+}
+
+void dedup_add(struct dedup *dedup, struct bytes id, uint64_t sequence, int64_t time_ns)
+{
+    struct dedup_bucket *bucket = dedup->newest;
+    struct dedup_slot *slot;
+    uint64_t hash[2];
+
+    if (dedup->window_ns <= 0)
+        return;
+    dedup_expire(dedup, time_ns);
+    bucket = dedup->newest;
+    if (!bucket_takes(dedup, bucket, sequence, time_ns))
+        bucket = bucket_add(dedup, sequence, time_ns);
+    if (bucket->count >= bucket->capacity / 4 * 3)
+        bucket_set_capacity(bucket, bucket->capacity * 2);
+
+    assert(time_ns >= bucket->last_ns);
+    bucket->last_ns = time_ns;
+    hash_id(dedup, id, hash);
+    slot = probe(bucket, hash);
+    if (slot->sequence_offset == 0) {
+        bucket->count++;
+        dedup->count++;
+    }
+    *slot = (struct dedup_slot){
+        .hash = {hash[0], hash[1]},
+        .sequence_offset = (uint32_t)(sequence - bucket->sequence_first) + 1,
+        .time_offset = (uint32_t)((time_ns - bucket->first_ns + TIME_UNIT_NS - 1) / TIME_UNIT_NS),
+    };
+}
+
+/* ---- looking
+ * ------------------------------------------------------------------------------------- */
+
+uint64_t dedup_find(const struct dedup *dedup, struct bytes id, int64_t now_ns)
+{
+    uint64_t hash[2];
+    uint64_t sequence = 0;
+
+    if (dedup->count == 0 || dedup->window_ns <= 0)
+        return 0;
+    hash_id(dedup, id, hash);
+    for (const struct dedup_bucket *bucket = dedup->oldest; bucket != NULL; bucket = bucket->newer)
+        __builtin_prefetch(home(bucket, hash)); /* the misses of all tables overlap */
+    for (const struct dedup_bucket *bucket = dedup->oldest; bucket != NULL;
+         bucket = bucket->newer) {
+        const struct dedup_slot *slot = probe(bucket, hash);
+
+        if (slot->sequence_offset != 0 && within(dedup, slot_time(bucket, slot), now_ns))
+            sequence = bucket->sequence_first + slot->sequence_offset - 1; /* the newest wins */
+    }
+    return sequence;
+}
+
+/* ---- the window
+ * ---------------------------------------------------------------------------------- */
+
+static void forget_outside(struct dedup *dedup, struct dedup_bucket *bucket, int64_t now_ns)
+{
+    struct dedup_slot *old = bucket->slots;
+    size_t old_capacity = bucket->capacity;
+
+    dedup->count -= bucket->count;
+    bucket->count = 0;
+    bucket->slots = heap_take(old_capacity * sizeof *old);
+    for (size_t i = 0; i < old_capacity; i++) {
+        if (old[i].sequence_offset == 0 || !within(dedup, slot_time(bucket, &old[i]), now_ns))
+            continue;
+        *probe(bucket, old[i].hash) = old[i];
+        bucket->count++;
+    }
+    dedup->count += bucket->count;
+    heap_give(old);
+}
+
+void dedup_window(struct dedup *dedup, int64_t window_ns, int64_t now_ns)
+{
+    int64_t narrower_ns = window_ns < dedup->window_ns ? window_ns : dedup->window_ns;
+
+    assert(window_ns >= 0);
+    dedup->window_ns = narrower_ns;
+    dedup_expire(dedup, now_ns);
+    for (struct dedup_bucket *bucket = dedup->oldest; bucket != NULL; bucket = bucket->newer)
+        forget_outside(dedup, bucket, now_ns);
+    dedup->window_ns = window_ns;
+}

@@ -1,0 +1,218 @@
+/*
+ * delivery: carries out what consumers ask to be sent, in the order they asked. Messages that stand
+ * close together in one segment are read with one call; when the bytes are not in memory the read
+ * goes to the disk and the consumer's later deliveries wait behind it.
+ */
+#include "base/heap.h"
+#include "server/stream/stream_priv.h"
+
+#define READ_MAX      (128u << 10) /* of one read, unless a single message is larger */
+#define PUMP_MAX      (1u << 20)   /* bytes one consumer may send in one turn */
+#define RETRY_NS      INT64_C(2000000)
+
+#define DELIVERY_HEADERS_ONLY 1u
+
+/* One read in flight for the head of a consumer's deliveries. */
+struct stream_reader {
+    struct io_op op;
+    struct consumer_shell *shell; /* NULL: the consumer went away meanwhile */
+    uint64_t first_sequence;
+    log_place place;
+    size_t size;
+    uint8_t *memory;
+};
+
+static bool congested(struct consumer_shell *shell)
+{
+    return router_congested(server_router(jetstream_server(shell->stream->jetstream)));
+}
+
+static void send_status(struct consumer_shell *shell, const struct outbox_item *item)
+{
+    struct message message = {
+        .subject = item->to, .reply = item->reply, .headers = item->headers, .payload = item->body};
+
+    (void)router_publish(server_router(jetstream_server(shell->stream->jetstream)),
+                         shell->stream->account, &message);
+}
+
+static void send_headers_only(struct consumer_shell *shell, struct message *message)
+{
+    struct buf headers;
+    size_t kept = message->headers.size >= 2 ? message->headers.size - 2 : 0;
+
+    buf_init(&headers, message->headers.size + 128);
+    if (kept > 0)
+        (void)buf_add(&headers, bytes_take(message->headers, kept));
+    else
+        (void)BUF_ADD(&headers, "NATS/1.0\r\n");
+    (void)buf_print(&headers, "Nats-Msg-Size: %zu\r\n\r\n", message->payload.size);
+    message->headers = buf_bytes(&headers);
+    message->payload = bytes_of(NULL, 0);
+    (void)router_publish(server_router(jetstream_server(shell->stream->jetstream)),
+                         shell->stream->account, message);
+    buf_deinit(&headers);
+}
+
+/* Sends the message whose record stands at the start of `bytes`. */
+static void send_message(struct consumer_shell *shell, const struct outbox_item *item, struct bytes bytes)
+{
+    struct stream *stream = shell->stream;
+    struct record record;
+    struct effect effect;
+    struct message message;
+
+    if (record_read(bytes, &record) != OK || effect_read(&record, &effect) != OK ||
+        effect.type != EFFECT_MESSAGE || effect.message.sequence != item->sequence) {
+        logger_error(server_logger(jetstream_server(stream->jetstream)),
+                     "Stream '%.*s': message %llu is damaged on disk", BYTES_ARG(stream->name),
+                     (unsigned long long)item->sequence);
+        return;
+    }
+    message = (struct message){
+        .subject = effect.message.subject,
+        .route = item->to,
+        .reply = item->reply,
+        .headers = effect.message.headers,
+        .payload = effect.message.payload,
+    };
+    if (item->code & DELIVERY_HEADERS_ONLY)
+        send_headers_only(shell, &message);
+    else
+        (void)router_publish(server_router(jetstream_server(stream->jetstream)), stream->account,
+                             &message);
+}
+
+/* How far one read from the first entry may reach so that it serves the deliveries behind it, too. */
+static size_t run_size(const struct consumer_shell *shell, const struct index_entry *first)
+{
+    struct outbox ahead = shell->deliveries; /* a cursor: nothing is taken out */
+    struct outbox_item item;
+    log_place end = first->place + first->record_size;
+
+    while (outbox_peek(&ahead, &item)) {
+        struct index_entry entry;
+        size_t skipped = outbox_item_size(&item);
+
+        if (item.kind == OUTBOX_STORED && index_get(shell->stream->state.index, item.sequence, &entry)) {
+            if (entry.place < first->place || entry.place >> 32 != first->place >> 32 ||
+                entry.place + entry.record_size - first->place > READ_MAX)
+                break;
+            if (entry.place + entry.record_size > end)
+                end = entry.place + entry.record_size;
+        }
+        ahead.head += skipped;
+        ahead.count--;
+    }
+    return (size_t)(end - first->place);
+}
+
+/* Sends from the front what the bytes at `place` hold. Returns how many bytes of messages went out. */
+static size_t send_run(struct consumer_shell *shell, log_place place, struct bytes bytes)
+{
+    struct outbox_item item;
+    size_t sent = 0;
+
+    while (outbox_peek(&shell->deliveries, &item) && !congested(shell)) {
+        struct index_entry entry;
+
+        if (item.kind == OUTBOX_MESSAGE) {
+            send_status(shell, &item);
+        } else if (index_get(shell->stream->state.index, item.sequence, &entry)) {
+            if (entry.place < place || entry.place + entry.record_size > place + bytes.size)
+                break;
+            send_message(shell, &item, bytes_skip(bytes, (size_t)(entry.place - place)));
+            sent += entry.record_size;
+        } /* else it was removed after it was handed out */
+        outbox_pop(&shell->deliveries);
+    }
+    return sent;
+}
+
+static void read_done(struct io_op *op, int64_t result)
+{
+    struct stream_reader *reader = (struct stream_reader *)((uint8_t *)op - offsetof(struct stream_reader, op));
+    struct consumer_shell *shell = reader->shell;
+
+    if (shell != NULL) {
+        struct outbox_item item;
+
+        shell->reader = NULL;
+        if (result > 0) {
+            (void)send_run(shell, reader->place, bytes_of(reader->memory, (size_t)result));
+        }
+        /* A message that cannot be read must not stop those behind it. */
+        if ((result <= 0 || (size_t)result < reader->size) && outbox_peek(&shell->deliveries, &item) &&
+            item.sequence == reader->first_sequence && item.kind == OUTBOX_STORED) {
+            logger_error(server_logger(jetstream_server(shell->stream->jetstream)),
+                         "Stream '%.*s': message %llu could not be read", BYTES_ARG(shell->stream->name),
+                         (unsigned long long)item.sequence);
+            outbox_pop(&shell->deliveries);
+        }
+        stream_consumer_mark(shell);
+    }
+    heap_give(reader->memory);
+    heap_give(reader);
+}
+
+static void read_from_disk(struct consumer_shell *shell, const struct index_entry *entry, size_t size)
+{
+    struct stream_reader *reader = HEAP_NEW(struct stream_reader);
+
+    reader->op.done = read_done;
+    reader->shell = shell;
+    reader->first_sequence = entry->sequence;
+    reader->place = entry->place;
+    reader->size = size;
+    reader->memory = heap_take(size);
+    shell->reader = reader;
+    log_read(replica_log(shell->stream->replica), &reader->op, reader->place, reader->memory, size);
+}
+
+/* The next entry that needs bytes; statuses and removed messages before it are dealt with. */
+static bool next_stored(struct consumer_shell *shell, struct index_entry *entry)
+{
+    struct outbox_item item;
+
+    while (outbox_peek(&shell->deliveries, &item) && !congested(shell)) {
+        if (item.kind == OUTBOX_STORED && index_get(shell->stream->state.index, item.sequence, entry))
+            return true;
+        if (item.kind == OUTBOX_MESSAGE)
+            send_status(shell, &item);
+        outbox_pop(&shell->deliveries);
+    }
+    return false;
+}
+
+void delivery_pump(struct consumer_shell *shell)
+{
+    struct io *io = server_io(jetstream_server(shell->stream->jetstream));
+    size_t budget = PUMP_MAX;
+    struct index_entry entry;
+
+    router_congestion_reset(server_router(jetstream_server(shell->stream->jetstream)));
+    while (shell->reader == NULL && budget > 0 && next_stored(shell, &entry)) {
+        size_t size = run_size(shell, &entry);
+        uint8_t *memory = jetstream_read_buffer(shell->stream->jetstream, size);
+        int64_t got = log_read_now(replica_log(shell->stream->replica), entry.place, memory, size);
+        size_t sent;
+
+        if (got < (int64_t)entry.record_size) {
+            read_from_disk(shell, &entry, size);
+            return;
+        }
+        sent = send_run(shell, entry.place, bytes_of(memory, (size_t)got));
+        budget = sent < budget ? budget - sent : 0;
+    }
+    if (shell->deliveries.count > 0 && shell->reader == NULL)
+        timers_arm(io_timers(io), &shell->retry, congested(shell) ? io_now(io) + RETRY_NS : io_now(io));
+}
+
+void delivery_close(struct consumer_shell *shell)
+{
+    if (shell->reader != NULL)
+        shell->reader->shell = NULL;
+    shell->reader = NULL;
+    timers_cancel(io_timers(server_io(jetstream_server(shell->stream->jetstream))), &shell->retry);
+    outbox_deinit(&shell->deliveries);
+}

@@ -1,0 +1,292 @@
+#include "server/stream/effect.h"
+
+#include "base/codec.h"
+
+/* Every body starts with six bytes of sizes, so that its 64-bit fields are aligned in the log. */
+#define SIZES           6u
+#define MESSAGE_HEAD    30u
+#define DELETE_HEAD     14u
+#define PURGE_HEAD      30u
+#define EXPIRE_HEAD     22u
+#define CONFIG_HEAD     14u
+#define CONSUMER_HEAD   22u
+#define PADDING_MAX     7u
+#define MESSAGE_ROLLUPS (MESSAGE_ROLLUP_SUBJECT | MESSAGE_ROLLUP_ALL)
+#define MESSAGE_FLAGS   (MESSAGE_ROLLUPS | MESSAGE_HAS_ID)
+
+static_assert((RECORD_HEAD + SIZES) % 8 == 0, "what follows the sizes is aligned");
+static_assert(MESSAGE_HEAD + EFFECT_SUBJECT_MAX + EFFECT_HEADERS_MAX + EFFECT_PAYLOAD_MAX <=
+                  RECORD_SIZE_MAX - RECORD_HEAD - PADDING_MAX,
+              "every message that fits its fields fits a record");
+
+/* ---- writing -----------------------------------------------------------------------------------
+ */
+
+static bool write_message(struct buf *out, const struct effect *effect)
+{
+    struct bytes id = effect->message.id;
+    size_t body = MESSAGE_HEAD + effect->message.subject.size + effect->message.headers.size +
+                  effect->message.payload.size;
+    uint8_t flags = effect->flags | (id.size > 0 ? MESSAGE_HAS_ID : 0);
+    size_t id_offset = id.size > 0 ? (size_t)(id.at - effect->message.headers.at) : 0;
+    uint8_t *at;
+
+    assert((effect->flags & ~MESSAGE_ROLLUPS) == 0);
+    assert(effect->flags != MESSAGE_ROLLUPS);
+    assert(effect->message.sequence > 0);
+    assert(effect->message.time_ns >= 0 && effect->message.time_ns <= EFFECT_TIME_MAX);
+    assert(effect->message.subject.size <= EFFECT_SUBJECT_MAX);
+    assert(effect->message.headers.size <= EFFECT_HEADERS_MAX);
+    assert(effect->message.payload.size <= EFFECT_PAYLOAD_MAX);
+    assert(id_offset + id.size <= effect->message.headers.size);
+
+    at = record_begin(out, EFFECT_MESSAGE, flags, body);
+    if (at == NULL)
+        return false;
+    at = encode_u16(at, (uint16_t)effect->message.subject.size);
+    at = encode_u32(at, (uint32_t)effect->message.headers.size);
+    at = encode_u64(at, effect->message.sequence);
+    at = encode_u64(at, (uint64_t)effect->message.time_ns);
+    at = encode_u32(at, (uint32_t)effect->message.payload.size);
+    at = encode_u16(at, (uint16_t)id_offset);
+    at = encode_u16(at, (uint16_t)id.size);
+    at = encode_bytes(at, effect->message.subject);
+    at = encode_bytes(at, effect->message.headers);
+    encode_bytes(at, effect->message.payload);
+    record_end(out, body);
+    return true;
+}
+
+static bool write_delete(struct buf *out, const struct effect *effect)
+{
+    uint8_t *at =
+        record_begin(out, EFFECT_DELETE, effect->remove.erase ? DELETE_ERASE : 0, DELETE_HEAD);
+
+    if (at == NULL)
+        return false;
+    at = encode_zeros(at, SIZES);
+    encode_u64(at, effect->remove.sequence);
+    record_end(out, DELETE_HEAD);
+    return true;
+}
+
+static bool write_purge(struct buf *out, const struct effect *effect)
+{
+    size_t body = PURGE_HEAD + effect->purge.filter.size;
+    uint8_t *at;
+
+    assert(effect->purge.filter.size <= UINT16_MAX);
+    at = record_begin(out, EFFECT_PURGE, 0, body);
+    if (at == NULL)
+        return false;
+    at = encode_u16(at, (uint16_t)effect->purge.filter.size);
+    at = encode_u32(at, 0);
+    at = encode_u64(at, effect->purge.below);
+    at = encode_u64(at, effect->purge.keep);
+    at = encode_u64(at, effect->purge.last);
+    encode_bytes(at, effect->purge.filter);
+    record_end(out, body);
+    return true;
+}
+
+static bool write_expire(struct buf *out, const struct effect *effect)
+{
+    uint8_t *at = record_begin(out, EFFECT_EXPIRE, 0, EXPIRE_HEAD);
+
+    if (at == NULL)
+        return false;
+    at = encode_zeros(at, SIZES);
+    at = encode_u64(at, effect->expire.last);
+    encode_u64(at, (uint64_t)effect->expire.time_ns);
+    record_end(out, EXPIRE_HEAD);
+    return true;
+}
+
+static bool write_config(struct buf *out, const struct effect *effect)
+{
+    size_t body = CONFIG_HEAD + effect->config.json.size;
+    uint8_t *at;
+
+    assert(effect->config.json.size <= RECORD_SIZE_MAX / 2);
+    at = record_begin(out, EFFECT_CONFIG, 0, body);
+    if (at == NULL)
+        return false;
+    at = encode_u16(at, 0);
+    at = encode_u32(at, (uint32_t)effect->config.json.size);
+    at = encode_u64(at, (uint64_t)effect->config.created_ns);
+    encode_bytes(at, effect->config.json);
+    record_end(out, body);
+    return true;
+}
+
+static bool write_consumer(struct buf *out, const struct effect *effect)
+{
+    size_t body = CONSUMER_HEAD + effect->consumer.name.size + effect->consumer.json.size;
+    uint8_t *at;
+
+    assert(effect->consumer.name.size <= UINT16_MAX);
+    assert(effect->consumer.json.size <= RECORD_SIZE_MAX / 2);
+    at = record_begin(out, effect->type, 0, body);
+    if (at == NULL)
+        return false;
+    at = encode_u16(at, (uint16_t)effect->consumer.name.size);
+    at = encode_u32(at, (uint32_t)effect->consumer.json.size);
+    at = encode_u64(at, effect->consumer.number);
+    at = encode_u64(at, (uint64_t)effect->consumer.created_ns);
+    at = encode_bytes(at, effect->consumer.name);
+    encode_bytes(at, effect->consumer.json);
+    record_end(out, body);
+    return true;
+}
+
+bool effect_write(struct buf *out, const struct effect *effect)
+{
+    switch (effect->type) {
+    case EFFECT_MESSAGE: return write_message(out, effect);
+    case EFFECT_DELETE: return write_delete(out, effect);
+    case EFFECT_PURGE: return write_purge(out, effect);
+    case EFFECT_EXPIRE: return write_expire(out, effect);
+    case EFFECT_CONFIG: return write_config(out, effect);
+    case EFFECT_CONSUMER_CREATE:
+    case EFFECT_CONSUMER_DELETE: return write_consumer(out, effect);
+    default: break;
+    }
+    assert(!"a type that this module writes");
+    return false;
+}
+
+/* ---- reading -----------------------------------------------------------------------------------
+ */
+
+/* A body is read straight through; what remains must be the record's padding. */
+static enum err finish(const struct decoder *in)
+{
+    if (in->failed || in->rest.size > PADDING_MAX)
+        return ERR_CORRUPT;
+    for (size_t i = 0; i < in->rest.size; i++) {
+        if (in->rest.at[i] != 0)
+            return ERR_CORRUPT;
+    }
+    return OK;
+}
+
+static enum err read_message(const struct record *record, struct effect *effect)
+{
+    struct decoder in;
+    size_t subject_size, headers_size, payload_size, id_offset, id_size;
+
+    if ((record->flags & ~MESSAGE_FLAGS) != 0 ||
+        (record->flags & MESSAGE_ROLLUPS) == MESSAGE_ROLLUPS)
+        return ERR_CORRUPT;
+    effect->flags = record->flags & MESSAGE_ROLLUPS;
+
+    decoder_init(&in, record->body);
+    subject_size = decode_u16(&in);
+    headers_size = decode_u32(&in);
+    effect->message.sequence = decode_u64(&in);
+    effect->message.time_ns = (int64_t)decode_u64(&in);
+    payload_size = decode_u32(&in);
+    id_offset = decode_u16(&in);
+    id_size = decode_u16(&in);
+    effect->message.subject = decode_bytes(&in, subject_size);
+    effect->message.headers = decode_bytes(&in, headers_size);
+    effect->message.payload = decode_bytes(&in, payload_size);
+    if (finish(&in) != OK || effect->message.sequence == 0)
+        return ERR_CORRUPT;
+    if (headers_size > EFFECT_HEADERS_MAX || payload_size > EFFECT_PAYLOAD_MAX)
+        return ERR_CORRUPT;
+    if (effect->message.time_ns < 0 || effect->message.time_ns > EFFECT_TIME_MAX)
+        return ERR_CORRUPT;
+
+    if (id_offset + id_size > headers_size ||
+        (id_size > 0) != ((record->flags & MESSAGE_HAS_ID) != 0))
+        return ERR_CORRUPT;
+    effect->message.id = bytes_take(bytes_skip(effect->message.headers, id_offset), id_size);
+    return OK;
+}
+
+static enum err read_delete(const struct record *record, struct effect *effect)
+{
+    struct decoder in;
+
+    if ((record->flags & ~DELETE_ERASE) != 0)
+        return ERR_CORRUPT;
+    decoder_init(&in, record->body);
+    decode_bytes(&in, SIZES);
+    effect->remove.sequence = decode_u64(&in);
+    effect->remove.erase = (record->flags & DELETE_ERASE) != 0;
+    return finish(&in);
+}
+
+static enum err read_purge(const struct record *record, struct effect *effect)
+{
+    struct decoder in;
+    size_t filter_size;
+
+    decoder_init(&in, record->body);
+    filter_size = decode_u16(&in);
+    decode_u32(&in);
+    effect->purge.below = decode_u64(&in);
+    effect->purge.keep = decode_u64(&in);
+    effect->purge.last = decode_u64(&in);
+    effect->purge.filter = decode_bytes(&in, filter_size);
+    return finish(&in);
+}
+
+static enum err read_expire(const struct record *record, struct effect *effect)
+{
+    struct decoder in;
+
+    decoder_init(&in, record->body);
+    decode_bytes(&in, SIZES);
+    effect->expire.last = decode_u64(&in);
+    effect->expire.time_ns = (int64_t)decode_u64(&in);
+    return finish(&in);
+}
+
+static enum err read_config(const struct record *record, struct effect *effect)
+{
+    struct decoder in;
+    size_t json_size;
+
+    decoder_init(&in, record->body);
+    decode_u16(&in);
+    json_size = decode_u32(&in);
+    effect->config.created_ns = (int64_t)decode_u64(&in);
+    effect->config.json = decode_bytes(&in, json_size);
+    return finish(&in);
+}
+
+static enum err read_consumer(const struct record *record, struct effect *effect)
+{
+    struct decoder in;
+    size_t name_size, json_size;
+
+    decoder_init(&in, record->body);
+    name_size = decode_u16(&in);
+    json_size = decode_u32(&in);
+    effect->consumer.number = decode_u64(&in);
+    effect->consumer.created_ns = (int64_t)decode_u64(&in);
+    effect->consumer.name = decode_bytes(&in, name_size);
+    effect->consumer.json = decode_bytes(&in, json_size);
+    return finish(&in);
+}
+
+enum err effect_read(const struct record *record, struct effect *effect)
+{
+    *effect = (struct effect){.type = record->type};
+    if (record->type == EFFECT_MESSAGE)
+        return read_message(record, effect);
+    if (record->type == EFFECT_DELETE)
+        return read_delete(record, effect);
+    if (record->flags != 0)
+        return ERR_CORRUPT;
+    switch (record->type) {
+    case EFFECT_PURGE: return read_purge(record, effect);
+    case EFFECT_EXPIRE: return read_expire(record, effect);
+    case EFFECT_CONFIG: return read_config(record, effect);
+    case EFFECT_CONSUMER_CREATE:
+    case EFFECT_CONSUMER_DELETE: return read_consumer(record, effect);
+    default: return ERR_CORRUPT;
+    }
+}

@@ -1,0 +1,39 @@
+/*
+ * flaws: seeded bugs of the stream machine, one line each where they apply, that tests and
+ * simulator must find (decider.flaws and stream_state.flaws; 0 in real life). F numbers are rows of
+ * the list of interleavings that break a naive design; docs/testing.md has it.
+ */
+#ifndef SERVER_STREAM_FLAWS_H
+#define SERVER_STREAM_FLAWS_H
+
+#define STREAM_FLAW_TABLE(X)                                                                       \
+    X(SEQUENCE_FROM_APPLIED, "the next sequence is that of the applied state plus one (F1)")       \
+    X(REFUSAL_NOT_LOOKED, "a refusal that looked at uncommitted state leaves at once (F2)")        \
+    X(CHECK_APPLIED, "expected sequences are checked against the applied state (F4, F5)")          \
+    X(IDS_APPLIED, "message ids are looked for in the applied state only (F2)")                    \
+    X(IGNORE_BARRIER, "decisions go on while a removal is in flight (F5)")                         \
+    X(EVICTION_UNSEEN, "a check does not wait for what a limit is about to remove (F5)")           \
+    X(WILDCARD_APPLIED, "a wildcard check does not wait for what is in flight (F6)")               \
+    X(LIMIT_APPLIED, "discard new counts the applied messages only")                               \
+    X(LIMIT_OVERCOUNTED, "discard new refuses although a removal in flight makes room")            \
+    X(LIMIT_IN_DECIDE, "old messages are discarded when the new one is decided (F5)")              \
+    X(TIME_FALLS, "a message gets the clock's time, also when that is before the last one (F20)")  \
+    X(KEEP_REFUSED, "what was proposed and never happened stays in the overlay")                   \
+    X(TRACE_OF_REFUSED, "a refused publish leaves its id behind")                                  \
+    X(FORGET_IDS, "applied messages do not leave their id behind")                                 \
+    X(FORGET_REMOVED_IDS, "a purge forgets all message ids")                                       \
+    X(PURGE_UNBOUNDED, "a purge takes messages that came after its decision, too")                 \
+    X(EXPIRE_UNBOUNDED, "an expiry takes messages that came after its decision, too (F4)")         \
+    X(ROLLUP_WHOLE, "a roll-up removes itself, too")                                               \
+    X(SEQUENCE_REUSED, "an emptied stream starts again behind its last removed message")           \
+    X(CONFIG_LATE, "new limits do not count for what is already stored (F10)")
+
+#define STREAM_FLAW_NUMBER(name, text) STREAM_FLAW_NUMBER_##name,
+enum stream_flaw_number { STREAM_FLAW_TABLE(STREAM_FLAW_NUMBER) STREAM_FLAW_COUNT };
+#undef STREAM_FLAW_NUMBER
+
+#define STREAM_FLAW_BIT(name, text) STREAM_FLAW_##name = 1u << STREAM_FLAW_NUMBER_##name,
+enum stream_flaw { STREAM_FLAW_TABLE(STREAM_FLAW_BIT) };
+#undef STREAM_FLAW_BIT
+
+#endif

@@ -1,0 +1,206 @@
+/* ingest: publishes on a stream's subjects: decided at once when nothing is ahead of them, else kept
+ * in order until they can be. */
+#include "base/heap.h"
+#include "server/stream/stream_priv.h"
+
+struct publish_waiting {
+    struct publish_waiting *next;
+    struct publish publish; /* views into what follows the struct */
+    struct bytes reply;
+};
+
+static void answer_error(struct stream *stream, struct bytes reply, uint16_t code, const char *text,
+                         struct bytes headers, bool looked)
+{
+    struct outbox_item item = {
+        .kind = OUTBOX_ERROR,
+        .code = code,
+        .to = reply,
+        .headers = headers,
+        .body = bytes_of_text(text),
+    };
+
+    if (reply.size == 0 || stream->state.config.no_ack)
+        return;
+    if (looked)
+        stream_park(stream, &item);
+    else
+        stream_send_now(stream, &item);
+}
+
+static void answer_sequence(struct stream *stream, struct bytes reply, uint64_t sequence,
+                            enum outbox_kind kind)
+{
+    struct outbox_item item = {.kind = kind, .sequence = sequence, .to = reply};
+
+    if (reply.size > 0 && !stream->state.config.no_ack)
+        stream_park(stream, &item);
+}
+
+/* False: it has to wait; nothing has happened. */
+static bool decide_one(struct stream *stream, const struct publish *publish, struct bytes reply)
+{
+    struct decision decision;
+
+    decide_publish(&stream->decider, publish, stream_log_now(stream), replica_gather(stream->replica),
+                   &decision);
+    switch (decision.outcome) {
+    case DECIDE_STORE:
+        stream->gathered++;
+        answer_sequence(stream, reply, decision.sequence, OUTBOX_STORED);
+        stream_mark(stream);
+        return true;
+    case DECIDE_DUPLICATE:
+        answer_sequence(stream, reply, decision.sequence, OUTBOX_DUPLICATE);
+        return true;
+    case DECIDE_REFUSE:
+        answer_error(stream, reply, decision.error, decision.error_text, bytes_of(NULL, 0),
+                     decision.looked);
+        return true;
+    case DECIDE_WAIT:
+    case DECIDE_FULL: break; /* what is applied next marks the stream: until then it would only spin */
+    }
+    return false;
+}
+
+static struct bytes place(uint8_t **at, struct bytes b)
+{
+    struct bytes placed = bytes_of(*at, b.size);
+
+    if (b.size > 0)
+        memcpy(*at, b.at, b.size);
+    *at += b.size;
+    return placed;
+}
+
+static void wait(struct stream *stream, const struct publish *publish, struct bytes reply)
+{
+    size_t size = sizeof(struct publish_waiting) + publish->subject.size + publish->headers.size +
+                  publish->payload.size + reply.size;
+    struct publish_waiting *waiting;
+    uint8_t *at;
+
+    if (stream->waiting_count >= STREAM_WAITING_MAX ||
+        stream->waiting_bytes + size > STREAM_WAITING_BYTES_MAX) {
+        answer_error(stream, reply, 10167, "", BYTES("NATS/1.0 429 Too Many Requests\r\n\r\n"), false);
+        return;
+    }
+    waiting = heap_take(size);
+    at = (uint8_t *)(waiting + 1);
+    waiting->publish.subject = place(&at, publish->subject);
+    waiting->publish.headers = place(&at, publish->headers);
+    waiting->publish.payload = place(&at, publish->payload);
+    waiting->reply = place(&at, reply);
+    waiting->publish.reply = waiting->reply;
+    if (stream->waiting_last != NULL)
+        stream->waiting_last->next = waiting;
+    else
+        stream->waiting_first = waiting;
+    stream->waiting_last = waiting;
+    stream->waiting_count++;
+    stream->waiting_bytes += size;
+    stream_mark(stream);
+}
+
+/* Publishes wait while an operation needs a quiet stream, so that it gets its turn. */
+static bool held(const struct stream *stream)
+{
+    return !stream->lead || stream->waiting_first != NULL || stream->op_first != NULL ||
+           stream->op_current != NULL;
+}
+
+void stream_ingest(void *owner, const struct message *message)
+{
+    struct stream *stream = owner;
+    struct publish publish = {
+        .subject = message->subject,
+        .headers = message->headers,
+        .payload = message->payload,
+        .reply = message->reply,
+    };
+
+    if (held(stream) || !decide_one(stream, &publish, message->reply))
+        wait(stream, &publish, message->reply);
+}
+
+static void pop_waiting(struct stream *stream)
+{
+    struct publish_waiting *waiting = stream->waiting_first;
+
+    stream->waiting_first = waiting->next;
+    if (stream->waiting_first == NULL)
+        stream->waiting_last = NULL;
+    stream->waiting_count--;
+    stream->waiting_bytes -= sizeof *waiting + waiting->publish.subject.size +
+                             waiting->publish.headers.size + waiting->publish.payload.size +
+                             waiting->reply.size;
+    heap_give(waiting);
+}
+
+void stream_ingest_waiting(struct stream *stream)
+{
+    while (stream->waiting_first != NULL && stream->op_first == NULL && stream->op_current == NULL) {
+        struct publish_waiting *waiting = stream->waiting_first;
+
+        if (!decide_one(stream, &waiting->publish, waiting->reply))
+            return;
+        pop_waiting(stream);
+    }
+}
+
+void stream_ingest_drop(struct stream *stream)
+{
+    while (stream->waiting_first != NULL)
+        pop_waiting(stream);
+}
+
+/* ---- sinks ------------------------------------------------------------------------------------------ */
+
+static void subscribe_direct(struct stream *stream)
+{
+    struct router *router = server_router(jetstream_server(stream->jetstream));
+    struct buf subject;
+
+    buf_init(&subject, 1024);
+    (void)BUF_ADD(&subject, "$JS.API.DIRECT.GET.");
+    (void)buf_add(&subject, stream->name);
+    stream->sink_direct = router_sink_add(router, stream->account, buf_bytes(&subject), BYTES("_sys_"),
+                                          stream_direct_collect, stream);
+    (void)BUF_ADD(&subject, ".>");
+    stream->sink_direct_subject = router_sink_add(router, stream->account, buf_bytes(&subject),
+                                                  BYTES("_sys_"), stream_direct_collect, stream);
+    buf_deinit(&subject);
+}
+
+void stream_subscribe(struct stream *stream)
+{
+    struct router *router = server_router(jetstream_server(stream->jetstream));
+    const struct stream_config *config = &stream->state.config;
+
+    stream_unsubscribe(stream);
+    stream->sinks = heap_take(sizeof *stream->sinks * (config->subjects.count + 1));
+    for (size_t i = 0; i < config->subjects.count; i++)
+        stream->sinks[i] = router_sink_add(router, stream->account, config->subjects.at[i],
+                                           bytes_of(NULL, 0), stream_ingest, stream);
+    stream->sink_count = config->subjects.count;
+    if (config->allow_direct)
+        subscribe_direct(stream);
+}
+
+static void remove_sink(struct stream *stream, struct sink **sink)
+{
+    if (*sink != NULL)
+        router_sink_remove(server_router(jetstream_server(stream->jetstream)), *sink);
+    *sink = NULL;
+}
+
+void stream_unsubscribe(struct stream *stream)
+{
+    for (size_t i = 0; i < stream->sink_count; i++)
+        remove_sink(stream, &stream->sinks[i]);
+    heap_give(stream->sinks);
+    stream->sinks = NULL;
+    stream->sink_count = 0;
+    remove_sink(stream, &stream->sink_direct);
+    remove_sink(stream, &stream->sink_direct_subject);
+}

@@ -1,0 +1,217 @@
+#include "server/stream/publish_headers.h"
+
+#include <stddef.h>
+
+#include "base/text.h"
+
+#define VERSION BYTES("NATS/1.0")
+#define NANOS   INT64_C(1000000000)
+#define LITERAL(text)                                                                              \
+    {                                                                                              \
+        (const uint8_t *)(text), sizeof(text) - 1                                                  \
+    }
+
+/* All names start with this: most lines of other headers are passed by at a glance. */
+static const struct bytes prefix = LITERAL("Nats-");
+
+static const struct name {
+    struct bytes name; /* behind the prefix */
+    size_t at;
+} names[] = {
+#define NAME(text, field)                                                                          \
+    {                                                                                              \
+        LITERAL(text), offsetof(struct publish_headers, field)                                     \
+    }
+    NAME("Msg-Id", msg_id),
+    NAME("Expected-Stream", expected_stream),
+    NAME("Expected-Last-Sequence", expected_last_sequence),
+    NAME("Expected-Last-Subject-Sequence", expected_last_subject_sequence),
+    NAME("Expected-Last-Subject-Sequence-Subject", expected_last_subject_sequence_subject),
+    NAME("Expected-Last-Msg-Id", expected_last_msg_id),
+    NAME("Rollup", rollup),
+    NAME("TTL", ttl),
+    NAME("Incr", incr),
+    NAME("Schedule", schedule),
+    NAME("Schedule-Next", schedule_next),
+    NAME("Scheduler", scheduler),
+    NAME("Batch-Id", batch_id),
+    NAME("Request-Info", request_info),
+#undef NAME
+};
+
+/* The offset of the first CRLF, or block.size. */
+static size_t find_crlf(struct bytes block)
+{
+    size_t from = 0;
+
+    while (from < block.size) {
+        size_t at = from + bytes_find(bytes_skip(block, from), '\r');
+
+        if (at + 1 >= block.size)
+            return block.size;
+        if (block.at[at + 1] == '\n')
+            return at;
+        from = at + 1;
+    }
+    return block.size;
+}
+
+/* The next line behind a CRLF; *rest is what follows it, from its own CRLF on. */
+static bool next_line(struct bytes *rest, struct bytes *line)
+{
+    size_t at = find_crlf(*rest);
+
+    if (at == rest->size)
+        return false;
+    *rest = bytes_skip(*rest, at + 2);
+    *line = bytes_take(*rest, find_crlf(*rest));
+    *rest = bytes_skip(*rest, line->size);
+    return true;
+}
+
+static struct bytes value_of(struct bytes line, size_t name_size)
+{
+    struct bytes value = bytes_skip(line, name_size + 1);
+
+    while (value.size > 0 && value.at[0] == ' ')
+        value = bytes_skip(value, 1);
+    return value;
+}
+
+static void read_line(struct bytes line, struct publish_headers *headers)
+{
+    struct bytes after = bytes_skip(line, prefix.size);
+    size_t name_size = bytes_find(after, ':');
+
+    if (name_size == after.size)
+        return;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct bytes *field = (struct bytes *)((uint8_t *)headers + names[i].at);
+
+        if (!bytes_equal(bytes_take(after, name_size), names[i].name))
+            continue;
+        if (field->at == NULL)
+            *field = value_of(after, name_size);
+        return;
+    }
+}
+
+void publish_headers_read(struct bytes block, struct publish_headers *headers)
+{
+    struct bytes rest = block, line;
+
+    *headers = (struct publish_headers){0};
+    while (next_line(&rest, &line)) {
+        if (bytes_starts(line, prefix))
+            read_line(line, headers);
+    }
+}
+
+/* ---- what is not stored
+ * -------------------------------------------------------------------------- */
+
+/* Where what follows an inline status starts (a CRLF), 0: there is no status. */
+static size_t status_end(struct bytes block)
+{
+    size_t end;
+
+    if (!bytes_starts(block, VERSION))
+        return 0;
+    end = find_crlf(block);
+    return end == block.size || end == VERSION.size ? 0 : end;
+}
+
+static bool is_request_info(struct bytes line)
+{
+    return bytes_starts(line, BYTES("Nats-Request-Info:"));
+}
+
+/* Copies lines with their CRLF in front; one that does not end in a CRLF stays, whatever it says.
+ */
+static void copy_lines(struct bytes rest, struct buf *scratch)
+{
+    while (rest.size > 0) {
+        struct bytes line = rest;
+        size_t size = rest.size;
+
+        assert(bytes_starts(rest, BYTES("\r\n")));
+        line = bytes_skip(line, 2);
+        size = 2 + find_crlf(line);
+        line = bytes_take(line, size - 2);
+        if (size == rest.size || !is_request_info(line)) {
+            bool fits = buf_add(scratch, bytes_take(rest, size));
+
+            assert(fits); /* it is never longer than the block was */
+            (void)fits;
+        }
+        rest = bytes_skip(rest, size);
+    }
+}
+
+static struct bytes copy_clean(struct bytes block, size_t status, struct buf *scratch)
+{
+    size_t start = status > 0 ? status : find_crlf(block);
+    struct bytes first = status > 0 ? VERSION : bytes_take(block, start);
+    bool fits;
+
+    buf_clear(scratch);
+    fits = buf_add(scratch, first);
+    assert(fits);
+    (void)fits;
+    copy_lines(bytes_skip(block, start), scratch);
+    if (bytes_equal(buf_bytes(scratch), BYTES("NATS/1.0\r\n\r\n")))
+        return bytes_of(NULL, 0);
+    return buf_bytes(scratch);
+}
+
+struct bytes publish_headers_clean(struct bytes block, struct buf *scratch,
+                                   struct publish_headers *headers)
+{
+    size_t status = status_end(block);
+
+    publish_headers_read(block, headers);
+    if (status == 0 && headers->request_info.at == NULL)
+        return block;
+    block = copy_clean(block, status, scratch);
+    publish_headers_read(block, headers);
+    return block;
+}
+
+/* ---- values
+ * -------------------------------------------------------------------------------------- */
+
+static bool digits(struct bytes value)
+{
+    for (size_t i = 0; i < value.size; i++) {
+        if (value.at[i] < '0' || value.at[i] > '9')
+            return false;
+    }
+    return value.size > 0;
+}
+
+static bool zeros(struct bytes value)
+{
+    for (size_t i = 0; i < value.size; i++) {
+        if (value.at[i] != '0')
+            return false;
+    }
+    return true;
+}
+
+bool publish_headers_ttl_valid(struct bytes value)
+{
+    int64_t ns;
+
+    if (bytes_equal_nocase(value, BYTES("never")))
+        return true;
+    if (digits(value))
+        return !zeros(value); /* however many: the reference lets large ones pass */
+    return text_read_duration(value, &ns) && ns >= NANOS;
+}
+
+bool publish_headers_incr_valid(struct bytes value)
+{
+    if (value.size > 0 && (value.at[0] == '+' || value.at[0] == '-'))
+        value = bytes_skip(value, 1);
+    return digits(value);
+}

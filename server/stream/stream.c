@@ -1,0 +1,400 @@
+#include "base/heap.h"
+#include "server/api/api.h"
+#include "server/stream/stream_priv.h"
+
+/* ---- replica events: what is committed comes here, in log order -------------------------------- */
+
+static void apply_record(struct stream *stream, const struct log_batch *batch, const struct record *record,
+                         log_place place)
+{
+    struct effect effect;
+    struct apply_result result = {0};
+
+    if (record->type == REPLICA_RECORD_TERM)
+        return;
+    if (record->type >= CONSUMER_RECORD_FIRST && record->type <= CONSUMER_RECORD_LAST) {
+        if (stream_consumer_record(stream, record) != OK)
+            logger_warn(server_logger(jetstream_server(stream->jetstream)),
+                        "Stream '%.*s': unreadable consumer record at index %llu",
+                        BYTES_ARG(stream->name), (unsigned long long)batch->index);
+        return;
+    }
+    if (effect_read(record, &effect) != OK ||
+        stream_state_apply(&stream->state, &effect, place, record->size, &result) != OK) {
+        logger_warn(server_logger(jetstream_server(stream->jetstream)),
+                    "Stream '%.*s': unreadable record of type %u at index %llu",
+                    BYTES_ARG(stream->name), record->type, (unsigned long long)batch->index);
+        return;
+    }
+    if (stream->op_current != NULL && effect.type != EFFECT_MESSAGE)
+        stream_operation_applied(stream, batch->index, &effect, &result);
+}
+
+static void apply(void *owner, const struct log_batch *batch)
+{
+    struct stream *stream = owner;
+    struct bytes rest = batch->records;
+
+    if (batch->time_ns > stream->state.log_time_ns)
+        stream->state.log_time_ns = batch->time_ns;
+    for (uint32_t i = 0; i < batch->record_count; i++) {
+        struct record record;
+
+        if (record_peek(rest, &record) != OK)
+            break; /* the content hash was right, so a newer version wrote it; the rest is unreadable */
+        apply_record(stream, batch, &record, batch->records_place + (batch->records.size - rest.size));
+        rest = bytes_skip(rest, record.size);
+    }
+    decider_applied(&stream->decider, batch->index);
+    if (stream->state.config.max_age_ns > 0 && !timer_armed(&stream->expiry))
+        stream_expiry_arm(stream); /* the stream was empty */
+    stream_mark(stream);
+}
+
+static void lost(void *owner, uint64_t first, uint64_t last, uint64_t bytes)
+{
+    struct stream *stream = owner;
+
+    stream_state_lost(&stream->state, bytes);
+    logger_error(server_logger(jetstream_server(stream->jetstream)),
+                 "Stream '%.*s': log indexes %llu to %llu (%llu bytes) are damaged on disk; "
+                 "what they held is lost, the rest is served",
+                 BYTES_ARG(stream->name), (unsigned long long)first, (unsigned long long)last,
+                 (unsigned long long)bytes);
+}
+
+static void lead(void *owner, uint64_t term)
+{
+    struct stream *stream = owner;
+
+    (void)term; /* the replica puts it into what is proposed */
+    stream->lead = true;
+    stream_consumers_lead(stream);
+    stream_expiry_arm(stream);
+    jetstream_stream_lead(stream->jetstream, stream);
+    stream_mark(stream);
+}
+
+/* What is parked behind `applied` was promised nothing: say so. */
+static void refuse_parked(struct stream *stream, enum err err)
+{
+    struct outbox_item item;
+    uint64_t applied = replica_applied(stream->replica);
+
+    while (outbox_peek(&stream->parked, &item)) {
+        if (item.index > applied) {
+            item.kind = OUTBOX_ERROR;
+            item.code = 10077;
+            item.headers = bytes_of(NULL, 0);
+            item.body = bytes_of_text(err_text(err));
+        }
+        item.index = 0;
+        stream_send_now(stream, &item);
+        outbox_pop(&stream->parked);
+    }
+}
+
+static void refused(void *owner, enum err err)
+{
+    struct stream *stream = owner;
+
+    logger_error(server_logger(jetstream_server(stream->jetstream)),
+                 "Stream '%.*s': could not write to disk: %s", BYTES_ARG(stream->name), err_text(err));
+    stream->gathered = 0;
+    replica_gather_drop(stream->replica);
+    decider_refused(&stream->decider);
+    refuse_parked(stream, err);
+    stream_operation_refused(stream, err);
+    stream_consumers_refused(stream);
+    stream_mark(stream);
+}
+
+static const struct replica_events replica_events_of_stream = {
+    .apply = apply,
+    .lost = lost,
+    .lead = lead,
+    .refused = refused,
+};
+
+/* ---- state events --------------------------------------------------------------------------------- */
+
+static void on_stored(void *owner, const struct index_entry *entry)
+{
+    stream_consumers_stored(owner, entry);
+}
+
+static void on_removed(void *owner, const struct index_entry *entry)
+{
+    stream_consumers_removed(owner, entry);
+}
+
+static void on_configured(void *owner)
+{
+    struct stream *stream = owner;
+
+    if (stream->replica != NULL) /* else in recovery: stream_open does it once, at the end */
+        stream_subscribe(stream);
+}
+
+static void on_consumer(void *owner, const struct effect *effect)
+{
+    stream_consumer_effect(owner, effect);
+}
+
+/* ---- life -------------------------------------------------------------------------------------------- */
+
+static struct bytes shell_name(const void *item)
+{
+    return ((const struct consumer_shell *)item)->name;
+}
+
+static struct bytes shell_number(const void *item)
+{
+    const struct consumer_shell *shell = item;
+
+    return bytes_of(&shell->number, sizeof shell->number);
+}
+
+struct stream *stream_open(struct jetstream *jetstream, struct account *account, uint64_t id,
+                           struct bytes name, enum err *err)
+{
+    struct stream *stream = HEAP_NEW(struct stream);
+    struct prng *prng = server_prng(jetstream_server(jetstream));
+
+    stream->jetstream = jetstream;
+    stream->account = account;
+    stream->id = id;
+    stream->name = heap_copy(name);
+    stream->number_next = 1;
+    stream_state_init(&stream->state, prng_next(prng));
+    stream->events = (struct stream_events){
+        .owner = stream,
+        .stored = on_stored,
+        .removed = on_removed,
+        .configured = on_configured,
+        .consumer = on_consumer,
+    };
+    stream->state.events = &stream->events;
+    decider_init(&stream->decider, &stream->state, prng_next(prng));
+    stream->decider.flaws = server_options(jetstream_server(jetstream))->stream_flaws;
+    stream->state.flaws = stream->decider.flaws;
+    table_init(&stream->consumers, shell_name, prng_next(prng));
+    table_init(&stream->consumers_by_number, shell_number, prng_next(prng));
+    outbox_init(&stream->parked, STREAM_PARKED_BYTES_MAX);
+    outbox_init(&stream->at_once, STREAM_PARKED_BYTES_MAX);
+    outbox_init(&stream->direct_requests, STREAM_WAITING_BYTES_MAX);
+    buf_init(&stream->ack_prefix, 1024);
+    (void)BUF_ADD(&stream->ack_prefix, "{\"stream\":\"");
+    (void)buf_add(&stream->ack_prefix, name);
+    (void)BUF_ADD(&stream->ack_prefix, "\",\"seq\":");
+    stream->expiry.fire = stream_expiry_fire;
+
+    *err = replica_open(jetstream_store(jetstream), id, &replica_events_of_stream, stream,
+                        &stream->replica);
+    if (*err != OK) {
+        stream_close(stream, false);
+        return NULL;
+    }
+    if (stream->state.configured)
+        stream_subscribe(stream); /* what is published before it leads waits */
+    return stream;
+}
+
+static void drop_reads(struct stream *stream)
+{
+    /* A read in flight owns its memory and outlives the stream: it is told so when it is done. */
+    for (struct stream_read *read = stream->reads; read != NULL; read = read->next) {
+        read->stream = NULL;
+        read->gone = true;
+    }
+    stream->reads = NULL;
+}
+
+void stream_close(struct stream *stream, bool deleted)
+{
+    struct timers *timers = io_timers(server_io(jetstream_server(stream->jetstream)));
+
+    stream->closing = true;
+    stream->lead = false;
+    stream_unsubscribe(stream);
+    if (deleted)
+        stream_consumers_say_deleted(stream);
+    stream_consumers_close(stream);
+    stream_operations_drop(stream);
+    stream_ingest_drop(stream);
+    timers_cancel(timers, &stream->expiry);
+    drop_reads(stream);
+    if (stream->replica != NULL && deleted)
+        replica_close(stream->replica);
+    else if (stream->replica != NULL)
+        replica_forget(stream->replica); /* the server ends: what is durable is found again */
+    decider_deinit(&stream->decider);
+    stream_state_deinit(&stream->state);
+    table_deinit(&stream->consumers);
+    table_deinit(&stream->consumers_by_number);
+    outbox_deinit(&stream->parked);
+    outbox_deinit(&stream->at_once);
+    outbox_deinit(&stream->direct_requests);
+    buf_deinit(&stream->ack_prefix);
+    heap_give((void *)stream->name.at);
+    heap_give(stream);
+}
+
+/* ---- the turn ------------------------------------------------------------------------------------------ */
+
+void stream_mark(struct stream *stream)
+{
+    /* In recovery there is no replica yet, and an open that fails must not leave it in a list. */
+    if (!stream->dirty && !stream->closing && stream->replica != NULL)
+        jetstream_mark(stream->jetstream, stream);
+}
+
+void stream_link_dirty(struct stream *stream, struct stream **list)
+{
+    stream->dirty = true;
+    stream->dirty_next = *list;
+    *list = stream;
+}
+
+void stream_unlink_dirty(struct stream *stream, struct stream **list)
+{
+    while (*list != NULL && *list != stream)
+        list = &(*list)->dirty_next;
+    if (*list == stream)
+        *list = stream->dirty_next;
+    stream->dirty = false;
+}
+
+struct stream *stream_pop_dirty(struct stream *stream)
+{
+    stream->dirty = false;
+    return stream->dirty_next;
+}
+
+uint64_t stream_tail_index(const struct stream *stream)
+{
+    return replica_proposed(stream->replica) + (stream->gathered > 0 ? 1 : 0);
+}
+
+int64_t stream_log_now(const struct stream *stream)
+{
+    int64_t now_ns = jetstream_log_now(stream->jetstream);
+
+    return now_ns > stream->state.log_time_ns ? now_ns : stream->state.log_time_ns;
+}
+
+void stream_park(struct stream *stream, struct outbox_item *item)
+{
+    item->index = stream_tail_index(stream);
+    /* Publishes are held back long before (see ingest.c); what is lost here is only an answer. */
+    if (!outbox_add(&stream->parked, item))
+        logger_warn(server_logger(jetstream_server(stream->jetstream)),
+                    "Stream '%.*s': too many answers are waiting", BYTES_ARG(stream->name));
+    stream_mark(stream);
+}
+
+void stream_send_now(struct stream *stream, struct outbox_item *item)
+{
+    item->index = 0;
+    if (!outbox_add(&stream->at_once, item))
+        logger_warn(server_logger(jetstream_server(stream->jetstream)),
+                    "Stream '%.*s': too many answers are waiting", BYTES_ARG(stream->name));
+    stream_mark(stream);
+}
+
+static void send_ack(struct stream *stream, const struct outbox_item *item)
+{
+    uint8_t memory[512];
+    struct buf out = {.at = memory, .capacity = sizeof memory, .limit = sizeof memory};
+
+    (void)buf_add(&out, buf_bytes(&stream->ack_prefix));
+    (void)buf_add_u64(&out, item->sequence);
+    if (item->kind == OUTBOX_DUPLICATE)
+        (void)BUF_ADD(&out, ",\"duplicate\": true");
+    (void)BUF_ADD(&out, "}");
+    jetstream_answer(stream->jetstream, stream->account, item->to, bytes_of(NULL, 0), buf_bytes(&out));
+}
+
+static void send_error(struct stream *stream, const struct outbox_item *item)
+{
+    struct buf out;
+    char text[1024] = {0};
+
+    memcpy(text, item->body.at, item->body.size < sizeof text - 1 ? item->body.size : sizeof text - 1);
+    buf_init(&out, 4096);
+    api_publish_error(&out, stream->name, item->code, text);
+    jetstream_answer(stream->jetstream, stream->account, item->to, item->headers, buf_bytes(&out));
+    buf_deinit(&out);
+}
+
+static void send_item(struct stream *stream, const struct outbox_item *item)
+{
+    switch ((enum outbox_kind)item->kind) {
+    case OUTBOX_STORED:
+    case OUTBOX_DUPLICATE: send_ack(stream, item); break;
+    case OUTBOX_ERROR: send_error(stream, item); break;
+    case OUTBOX_MESSAGE:
+        jetstream_answer(stream->jetstream, stream->account, item->to, item->headers, item->body);
+        break;
+    }
+}
+
+static void send_answers(struct stream *stream)
+{
+    struct outbox_item item;
+    uint64_t applied = replica_applied(stream->replica);
+
+    while (outbox_peek(&stream->at_once, &item)) {
+        send_item(stream, &item);
+        outbox_pop(&stream->at_once);
+    }
+    while (outbox_peek(&stream->parked, &item) && item.index <= applied) {
+        send_item(stream, &item);
+        outbox_pop(&stream->parked);
+    }
+}
+
+void stream_turn(struct stream *stream)
+{
+    send_answers(stream);
+    if (!stream->lead)
+        return;
+    stream_ingest_waiting(stream);
+    stream_consumers_work(stream);
+    stream_operations(stream);
+    stream_direct_turn(stream);
+    send_answers(stream); /* of refusals that looked at nothing uncommitted */
+    if (stream->gathered > 0 && replica_ready(stream->replica)) {
+        uint64_t index = replica_propose(stream->replica, stream_log_now(stream), stream->gathered);
+
+        stream->gathered = 0;
+        decider_proposed(&stream->decider, index);
+    }
+}
+
+/* ---- looking at it ---------------------------------------------------------------------------------------- */
+
+struct bytes stream_name(const struct stream *stream)
+{
+    return stream->name;
+}
+
+const struct stream_state *stream_applied(const struct stream *stream)
+{
+    return &stream->state;
+}
+
+const struct stream_config *stream_config(const struct stream *stream)
+{
+    return &stream->state.config;
+}
+
+uint64_t stream_id(const struct stream *stream)
+{
+    return stream->id;
+}
+
+bool stream_leads(const struct stream *stream)
+{
+    return stream->lead;
+}

@@ -1,0 +1,141 @@
+/* stream_priv: the stream shell's own struct, for the files of this folder that are the shell. */
+#ifndef SERVER_STREAM_STREAM_PRIV_H
+#define SERVER_STREAM_STREAM_PRIV_H
+
+#include "base/table.h"
+#include "base/timers.h"
+#include "raft/replica.h"
+#include "server/jetstream_core.h"
+#include "server/stream/outbox.h"
+#include "server/stream/stream.h"
+
+#define STREAM_WAITING_BYTES_MAX (128u << 20) /* publishes that wait to be decided (reference 4.1) */
+#define STREAM_WAITING_MAX       100000u
+#define CONSUMER_INBOX_BYTES_MAX (64u << 20)
+#define STREAM_PARKED_BYTES_MAX  (256u << 20)
+
+/* Consumer records put their body at a multiple of 8 (docs/formats.md). */
+#define RECORD_BODY_PAD (16u - RECORD_HEAD)
+
+struct publish_waiting; /* ingest.c */
+
+/* A consumer with its sinks, timer and what it has asked to be sent. */
+struct consumer_shell {
+    struct consumer *consumer; /* NULL while it is being made */
+    struct stream *stream;
+    struct bytes name; /* owned */
+    uint64_t number;
+    struct sink *sink_next, *sink_ack, *sink_flow;
+    struct timer wake;
+    struct timer retry;     /* a receiver was full: send on later */
+    struct outbox inbox; /* requests, acks and flow control that wait for the turn */
+    struct outbox deliveries;
+    struct stream_reader *reader; /* a read in flight for the head of `deliveries`, or NULL */
+    struct consumer_shell *dirty_next;
+    bool dirty;
+    bool doomed; /* inactive: delete it when nothing of it is on the stack */
+    bool bound;
+    bool direct; /* of a source or mirror: not counted as a consumer */
+    bool push; /* counted in push_count */
+    bool burying; /* its deletion has been submitted */
+};
+
+struct stream {
+    struct jetstream *jetstream;
+    struct account *account;
+    uint64_t id;
+    struct bytes name; /* owned */
+    struct replica *replica;
+    struct stream_state state;
+    struct stream_events events;
+    struct decider decider;
+    bool lead;
+    bool closing;
+
+    /* publishing */
+    struct sink **sinks; /* one per configured subject */
+    size_t sink_count;
+    struct sink *sink_direct, *sink_direct_subject;
+    uint32_t gathered;   /* records in the batch being built */
+    struct publish_waiting *waiting_first, *waiting_last;
+    size_t waiting_count, waiting_bytes;
+    struct buf ack_prefix; /* {"stream":"S","seq": */
+
+    /* answers */
+    struct outbox parked;  /* until applied, in order of decision */
+    struct outbox at_once;
+
+    /* operations */
+    struct stream_op *op_first, *op_last; /* waiting */
+    struct stream_op *op_current;         /* proposed */
+    struct stream_op expire_op;
+    bool expiring;
+    struct timer expiry;
+
+    /* consumers */
+    struct table consumers; /* consumer_shell by name */
+    struct table consumers_by_number;
+    uint64_t number_next;
+    size_t direct_count; /* of the consumers, those of sources and mirrors */
+    size_t push_count; /* consumers that depend on who listens */
+    bool interest_changed;
+    struct consumer_shell *consumer_dirty;
+
+    /* direct gets that wait for this turn */
+    struct outbox direct_requests;
+
+    struct stream_read *reads; /* in flight */
+    struct stream *dirty_next;
+    bool dirty;
+};
+
+/* stream.c */
+void stream_mark(struct stream *stream); /* it has something to do this turn */
+uint64_t stream_tail_index(const struct stream *stream);
+int64_t stream_log_now(const struct stream *stream);
+/* Adds an answer that leaves when all decided so far is applied. */
+void stream_park(struct stream *stream, struct outbox_item *item);
+void stream_send_now(struct stream *stream, struct outbox_item *item);
+
+/* ingest.c */
+void stream_ingest(void *owner, const struct message *message); /* sink */
+void stream_ingest_waiting(struct stream *stream);
+void stream_ingest_drop(struct stream *stream);
+void stream_subscribe(struct stream *stream); /* sinks as the config has them */
+void stream_unsubscribe(struct stream *stream);
+
+/* operations.c */
+void stream_operations(struct stream *stream); /* start what may start */
+void stream_operation_applied(struct stream *stream, uint64_t index, const struct effect *effect,
+                              const struct apply_result *result);
+void stream_operation_refused(struct stream *stream, enum err err);
+void stream_operations_drop(struct stream *stream);
+void stream_expiry_arm(struct stream *stream);
+void stream_expiry_fire(struct timer *timer);
+
+/* stream_consumers.c */
+void stream_consumer_effect(struct stream *stream, const struct effect *effect);
+enum err stream_consumer_record(struct stream *stream, const struct record *record);
+struct consumer *stream_consumer_volatile(struct stream *stream, const struct consumer_config *config,
+                                          int64_t created_ns, bool *created);
+void stream_consumer_drop(struct stream *stream, struct consumer_shell *shell, bool say);
+void stream_consumers_stored(struct stream *stream, const struct index_entry *entry);
+void stream_consumers_removed(struct stream *stream, const struct index_entry *entry);
+void stream_consumers_lead(struct stream *stream);
+void stream_consumers_refused(struct stream *stream);
+void stream_consumers_work(struct stream *stream);
+void stream_consumers_say_deleted(struct stream *stream);
+void stream_consumer_mark(struct consumer_shell *shell);
+void stream_consumers_close(struct stream *stream);
+struct consumer_shell *stream_consumer_shell(const struct stream *stream, struct bytes name);
+uint64_t stream_consumer_number_next(const struct stream *stream);
+
+/* delivery.c */
+void delivery_pump(struct consumer_shell *shell);
+void delivery_close(struct consumer_shell *shell);
+
+/* direct.c */
+void stream_direct_collect(void *owner, const struct message *message); /* sink */
+void stream_direct_turn(struct stream *stream);
+
+#endif

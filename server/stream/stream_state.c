@@ -1,0 +1,138 @@
+#include "server/stream/stream_state.h"
+
+#include "base/text.h"
+#include "server/stream/apply.h"
+
+#define MSG_ID_MAX         EFFECT_HEADERS_MAX
+#define CONFIG_ARENA_MAX   ((size_t)16 << 20)
+#define RECORD_MESSAGE_MIN 40u /* a lost message took at least that many bytes */
+
+void stream_state_init(struct stream_state *state, uint64_t seed)
+{
+    *state = (struct stream_state){.last_time_ns = TIME_UNSET};
+    arena_init(&state->config_arena, CONFIG_ARENA_MAX);
+    state->index = index_create(seed);
+    dedup_init(&state->dedup, seed);
+    buf_init(&state->msg_id_memory, MSG_ID_MAX);
+}
+
+void stream_state_deinit(struct stream_state *state)
+{
+    arena_deinit(&state->config_arena);
+    index_destroy(state->index);
+    state->index = NULL;
+    dedup_deinit(&state->dedup);
+    buf_deinit(&state->msg_id_memory);
+}
+
+/* What is true of a state between any two effects. */
+static void check(const struct stream_state *state)
+{
+    assert(state->last_seq <= STREAM_SEQUENCE_MAX);
+    assert(state->first_seq <= state->last_seq + 1);
+    assert(index_last(state->index) <= state->last_seq);
+}
+
+enum err stream_state_apply(struct stream_state *state, const struct effect *effect,
+                            log_place place, uint32_t record_size, struct apply_result *result)
+{
+    enum err err = OK;
+
+    *result = (struct apply_result){0};
+    switch (effect->type) {
+    case EFFECT_TERM: break;
+    case EFFECT_MESSAGE: err = apply_message(state, effect, place, record_size, result); break;
+    case EFFECT_DELETE: apply_delete(state, effect, result); break;
+    case EFFECT_PURGE: apply_purge(state, effect, result); break;
+    case EFFECT_EXPIRE: apply_expire(state, effect, result); break;
+    case EFFECT_CONFIG: err = apply_config(state, effect); break;
+    case EFFECT_CONSUMER_CREATE:
+    case EFFECT_CONSUMER_DELETE:
+        if (state->events != NULL && state->events->consumer != NULL)
+            state->events->consumer(state->events->owner, effect);
+        break;
+    default: return ERR_CORRUPT;
+    }
+    check(state);
+    return err;
+}
+
+void stream_state_lost(struct stream_state *state, uint64_t bytes)
+{
+    uint64_t messages = bytes / RECORD_MESSAGE_MIN + 1;
+
+    state->gap = true;
+    if (messages > STREAM_SEQUENCE_MAX - stream_state_taken(state))
+        messages = STREAM_SEQUENCE_MAX - stream_state_taken(state);
+    state->gap_max += messages;
+}
+
+/* ---- removal
+ * ------------------------------------------------------------------------------------- */
+
+void apply_set_first(struct stream_state *state)
+{
+    if (index_count(state->index) > 0)
+        state->first_seq = index_first(state->index);
+    else
+        state->first_seq = state->begun ? state->last_seq + 1 : 0;
+}
+
+static void tell_removed(void *context, const struct index_entry *entry)
+{
+    struct stream_state *state = context;
+
+    apply_set_first(state);
+    if (state->events != NULL && state->events->removed != NULL)
+        state->events->removed(state->events->owner, entry);
+}
+
+bool apply_remove(struct stream_state *state, uint64_t sequence)
+{
+    struct index_entry entry;
+
+    if (!index_remove(state->index, sequence, &entry))
+        return false;
+    tell_removed(state, &entry);
+    return true;
+}
+
+uint64_t apply_remove_matching(struct stream_state *state, const struct index_filter *filter,
+                               uint64_t below)
+{
+    bool told = state->events != NULL && state->events->removed != NULL;
+    uint64_t count = index_purge(state->index, filter, below, told ? tell_removed : NULL, state);
+
+    apply_set_first(state);
+    return count;
+}
+
+/* ---- what is there
+ * ------------------------------------------------------------------------------- */
+
+uint64_t stream_state_messages(const struct stream_state *state)
+{
+    return index_count(state->index);
+}
+
+uint64_t stream_state_bytes(const struct stream_state *state)
+{
+    return index_bytes(state->index);
+}
+
+uint64_t stream_state_taken(const struct stream_state *state)
+{
+    return state->last_seq + state->gap_max;
+}
+
+bool stream_state_oldest(const struct stream_state *state, struct index_entry *entry)
+{
+    return index_get(state->index, index_first(state->index), entry);
+}
+
+uint32_t stream_stored_size(int32_t storage, size_t subject, size_t headers, size_t payload)
+{
+    if (storage == STORAGE_MEMORY)
+        return (uint32_t)(subject + headers + payload + 16);
+    return (uint32_t)(22 + subject + payload + 8 + (headers > 0 ? 4 + headers : 0));
+}

@@ -1,0 +1,120 @@
+/*
+ * sublist: the subject index of one account: which subscriptions match a literal subject. Pure
+ * memory; it knows neither clients nor sinks, only the `struct sub` that its owner embeds.
+ *
+ * Subscriptions with the same subject text share a *filter*. A filter without wildcards is found by
+ * one look-up of its text; one with wildcards also hangs in a trie of tokens. So the nearly always
+ * literal or one-level inbox subjects of request-reply cost a table entry each, and a publish pays
+ * for the trie only when there are wildcards at all.
+ *
+ * What matches is given as *sets*: the array of a filter's plain subscriptions, or of the members
+ * of one queue group of it. Members of the same queue name under different filters form one group.
+ *
+ * Results are cached by literal subject and are good for one generation, which rises with every
+ * change; a repeated publish costs one hash look-up, one to the same subject as before not even
+ * that. A subject enters the cache when it is seen the second time, so subjects that are used once
+ * (inboxes, acks) push nothing out. Cached results are small: they point at sets, however large
+ * those are.
+ */
+#ifndef SERVER_SUBLIST_H
+#define SERVER_SUBLIST_H
+
+#include "base/table.h"
+
+struct filter;
+struct sub_set;
+struct token_node;
+
+/* Embedded in what subscribes. Stays put while it is in a list. */
+struct sub {
+    struct sub_set *set; /* NULL: in no list */
+    uint32_t place;      /* in the set's array */
+    uint32_t kind;       /* the owner's */
+};
+
+/* The plain subscriptions of one filter, or one queue group of it. */
+struct sub_set {
+    struct sub **subs;
+    struct sub *one; /* where subs points while there is room for one */
+    uint32_t count;
+    uint32_t capacity : 31;
+    uint32_t grouped : 1;
+};
+
+/* The sets of one queue name. */
+struct match_group {
+    uint32_t first; /* in match.sets */
+    uint32_t count;
+    uint32_t members; /* over these sets, at least one */
+};
+
+struct match {
+    struct sub_set **sets; /* none is empty; the plain ones come first */
+    struct match_group *groups;
+    uint32_t plain_count;
+    uint32_t group_count;
+    uint32_t sets_count;
+    uint32_t sets_capacity;
+    uint32_t groups_capacity;
+};
+
+struct match_cached {
+    uint64_t generation; /* 0: never valid */
+    uint8_t *subject;
+    uint32_t subject_size;
+    uint32_t subject_capacity;
+    struct match match;
+};
+
+struct token_table {
+    struct token_node **slots;
+    size_t capacity; /* 0 or a power of two */
+    size_t count;
+};
+
+struct sublist {
+    struct table filters; /* by text */
+    struct table queues;  /* names */
+    struct table groups;  /* queue sets by (filter, name) */
+    struct token_table tokens;
+    struct token_node *root; /* NULL while no filter has a wildcard */
+    uint64_t generation;     /* rises with every change; starts at 1 */
+    uint64_t seed;
+    size_t count; /* subscriptions */
+
+    struct match_cached *cache;
+    size_t cache_capacity; /* 0 or a power of two, SUBLIST_CACHE_MAX at most */
+    size_t cache_evicted;  /* live entries overwritten since it last grew */
+    struct match_cached *last;
+    uint32_t *seen; /* hashes of subjects that missed */
+    struct match scratch;
+    struct filter **found; /* while a match is built */
+    uint32_t found_count;
+    uint32_t found_capacity;
+    uint64_t matches; /* built so far */
+};
+
+#define SUBLIST_CACHE_MAX   4096u
+#define SUBLIST_SUBJECT_MAX 512u /* longer subjects are not cached */
+#define SUBLIST_SETS_MAX    64u  /* results of more sets are not cached */
+
+void sublist_init(struct sublist *list, uint64_t seed);
+void sublist_deinit(struct sublist *list); /* subscriptions still in it are forgotten */
+
+/* `subject` is valid (subject_valid) and of at most SUBJECT_TOKENS_MAX tokens; both are copied. */
+void sublist_add(struct sublist *list, struct sub *sub, struct bytes subject, struct bytes queue);
+void sublist_remove(struct sublist *list, struct sub *sub);
+
+/* The filter's text and queue name (may be empty) of a sub in a list; good while it is in it. */
+struct bytes sub_subject(const struct sub *sub);
+struct bytes sub_queue(const struct sub *sub);
+
+/* What matches `subject`; good until the next change or match. A subject with an empty token
+ * matches nothing; its wildcard characters are ordinary. */
+const struct match *sublist_match(struct sublist *list, struct bytes subject);
+
+/* Is there a subscription with exactly this text: a plain one if `queue` is empty, else of that
+ * group? */
+bool sublist_has(const struct sublist *list, struct bytes subject, struct bytes queue);
+
+#endif

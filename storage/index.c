@@ -1,0 +1,219 @@
+#include "base/heap.h"
+#include "storage/index_priv.h"
+
+struct index *index_create(uint64_t seed)
+{
+    struct index *index = HEAP_NEW(struct index);
+
+    index_blocks_init(&index->blocks);
+    index_subjects_init(&index->subjects, seed);
+    return index;
+}
+
+void index_destroy(struct index *index)
+{
+    if (index == NULL)
+        return;
+    index_blocks_deinit(&index->blocks);
+    index_subjects_deinit(&index->subjects);
+    heap_give(index);
+}
+
+void index_fill(const struct index *index, uint64_t sequence, const struct index_slot *slot,
+                struct index_entry *entry)
+{
+    *entry = (struct index_entry){
+        .sequence = sequence,
+        .time_ns = slot->time_ns,
+        .place = slot->place,
+        .record_size = slot->record_size,
+        .stored_size = slot->stored_size,
+        .subject = index_name_text(index->subjects.names[slot->subject]),
+    };
+}
+
+/* ---- adding ------------------------------------------------------------------------------------
+ */
+
+static void link_newest(struct index *index, struct index_name *name, uint64_t sequence)
+{
+    if (name->count == 0)
+        name->first = sequence;
+    else
+        index_blocks_find(&index->blocks, name->last)->after = sequence;
+    name->last = sequence;
+    name->count++;
+}
+
+void index_add(struct index *index, const struct index_entry *entry)
+{
+    struct index_name *name;
+    struct index_slot *slot;
+
+    assert(entry->sequence > index->sequence_added);
+
+    index_subjects_release(&index->subjects);
+    name = index_subjects_intern(&index->subjects, entry->subject);
+    slot = index_blocks_append(&index->blocks, entry->sequence);
+    slot->time_ns = entry->time_ns;
+    slot->place = entry->place;
+    slot->record_size = entry->record_size;
+    slot->stored_size = entry->stored_size;
+    slot->subject = name->id;
+    slot->before = name->count == 0 ? 0 : name->last;
+    link_newest(index, name, entry->sequence);
+
+    index->count++;
+    index->bytes += entry->stored_size;
+    index->sequence_added = entry->sequence;
+}
+
+/* ---- removing ----------------------------------------------------------------------------------
+ */
+
+static void unlink_slot(struct index *index, struct index_name *name, const struct index_slot *slot)
+{
+    if (slot->before == 0)
+        name->first = slot->after;
+    else
+        index_blocks_find(&index->blocks, slot->before)->after = slot->after;
+    if (slot->after == 0)
+        name->last = slot->before;
+    else
+        index_blocks_find(&index->blocks, slot->after)->before = slot->before;
+    name->count--;
+}
+
+bool index_remove(struct index *index, uint64_t sequence, struct index_entry *removed)
+{
+    struct index_slot *slot = index_blocks_find(&index->blocks, sequence);
+    struct index_name *name;
+
+    if (slot == NULL)
+        return false;
+    index_subjects_release(&index->subjects);
+    if (removed != NULL)
+        index_fill(index, sequence, slot, removed);
+
+    assert(index->count > 0);
+    assert(index->bytes >= slot->stored_size);
+    index->count--;
+    index->bytes -= slot->stored_size;
+    name = index->subjects.names[slot->subject];
+    unlink_slot(index, name, slot);
+    index_blocks_remove(&index->blocks, sequence);
+    if (name->count == 0)
+        index_subjects_retire(&index->subjects, name);
+    return true;
+}
+
+static uint64_t clear(struct index *index)
+{
+    uint64_t count = index->count;
+
+    index_blocks_deinit(&index->blocks);
+    index_subjects_clear(&index->subjects);
+    index->count = 0;
+    index->bytes = 0;
+    return count;
+}
+
+uint64_t index_purge(struct index *index, const struct index_filter *filter, uint64_t below,
+                     void (*removed)(void *context, const struct index_entry *entry), void *context)
+{
+    struct index_name_walk walk;
+    struct index_name *name;
+    uint64_t count = 0;
+
+    if (removed == NULL && index_filter_all(filter) && below > index_last(index))
+        return clear(index);
+    index_names_begin(&walk, index, filter);
+    while ((name = index_names_next(&walk)) != NULL) {
+        uint64_t left = name->count; /* the name itself goes with its last message */
+
+        for (uint64_t sequence = name->first; left > 0 && sequence < below; left--, count++) {
+            uint64_t after = index_blocks_find(&index->blocks, sequence)->after;
+            struct index_entry entry;
+
+            (void)index_remove(index, sequence, &entry); /* it is there: its name says so */
+            if (removed != NULL)
+                removed(context, &entry);
+            sequence = after;
+        }
+    }
+    return count;
+}
+
+/* ---- what is there
+ * --------------------------------------------------------------------------------- */
+
+uint64_t index_count(const struct index *index)
+{
+    return index->count;
+}
+
+uint64_t index_bytes(const struct index *index)
+{
+    return index->bytes;
+}
+
+uint64_t index_first(const struct index *index)
+{
+    return index_blocks_first(&index->blocks);
+}
+
+uint64_t index_last(const struct index *index)
+{
+    return index_blocks_last(&index->blocks);
+}
+
+uint64_t index_subject_count(const struct index *index)
+{
+    return index->subjects.count;
+}
+
+bool index_get(const struct index *index, uint64_t sequence, struct index_entry *entry)
+{
+    const struct index_slot *slot = index_blocks_find(&index->blocks, sequence);
+
+    if (slot == NULL)
+        return false;
+    index_fill(index, sequence, slot, entry);
+    return true;
+}
+
+void index_subject(const struct index *index, struct bytes subject, struct index_subject *out)
+{
+    const struct index_name *name = index_subjects_find(&index->subjects, subject);
+
+    *out = (struct index_subject){0};
+    if (name != NULL)
+        *out =
+            (struct index_subject){.count = name->count, .first = name->first, .last = name->last};
+}
+
+bool index_is_last(const struct index *index, uint64_t sequence, uint64_t up_to)
+{
+    const struct index_slot *slot = index_blocks_find(&index->blocks, sequence);
+
+    if (slot == NULL || sequence > up_to)
+        return false;
+    return slot->after == 0 || slot->after > up_to;
+}
+
+void index_subjects(const struct index *index, const struct index_filter *filter,
+                    void (*found)(void *context, struct bytes subject,
+                                  const struct index_subject *counts),
+                    void *context)
+{
+    struct index_name_walk walk;
+    const struct index_name *name;
+
+    index_names_begin(&walk, index, filter);
+    while ((name = index_names_next(&walk)) != NULL) {
+        struct index_subject counts = {
+            .count = name->count, .first = name->first, .last = name->last};
+
+        found(context, index_name_text(name), &counts);
+    }
+}

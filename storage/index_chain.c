@@ -1,0 +1,91 @@
+/*
+ * The messages of one subject, linked by their sequences. A place in the middle of a chain is
+ * looked for from three sides at once, so the cost is that of the nearest: from the chain's start,
+ * from its end, and among the neighbours of the sequence asked for.
+ */
+#include "storage/index_priv.h"
+
+static const struct index_slot *slot_of(const struct index *index, uint64_t sequence)
+{
+    const struct index_slot *slot = index_blocks_find(&index->blocks, sequence);
+
+    assert(slot != NULL);
+    return slot;
+}
+
+uint64_t index_chain_up(const struct index *index, const struct index_name *name, uint64_t from)
+{
+    uint64_t early = name->first, late = name->last;
+    const struct index_slot *hint;
+    struct index_cursor near;
+
+    if (from <= early)
+        return early;
+    if (from > late)
+        return 0;
+    hint =
+        index_blocks_find(&index->blocks, from - 1); /* a reader that goes on after its last one */
+    if (hint != NULL && hint->subject == name->id)
+        return hint->after;
+
+    (void)index_cursor_up(&index->blocks, from, &near); /* there is one: `late` */
+    for (;;) {
+        uint64_t before;
+
+        if (index_cursor_slot(&index->blocks, near)->subject == name->id)
+            return index_cursor_sequence(&index->blocks, near);
+        (void)index_cursor_next(&index->blocks, &near); /* `late` stops us before the end */
+        early = slot_of(index, early)->after;
+        if (early >= from)
+            return early;
+        before = slot_of(index, late)->before;
+        if (before < from)
+            return late;
+        late = before;
+    }
+}
+
+uint64_t index_chain_down(const struct index *index, const struct index_name *name, uint64_t up_to)
+{
+    uint64_t early = name->first, late = name->last;
+    struct index_cursor near;
+
+    if (up_to >= late)
+        return late;
+    if (up_to < early)
+        return 0;
+
+    (void)index_cursor_down(&index->blocks, up_to, &near); /* there is one: `early` */
+    for (;;) {
+        uint64_t after;
+
+        if (index_cursor_slot(&index->blocks, near)->subject == name->id)
+            return index_cursor_sequence(&index->blocks, near);
+        (void)index_cursor_previous(&index->blocks, &near); /* `early` stops us before the start */
+        late = slot_of(index, late)->before;
+        if (late <= up_to)
+            return late;
+        after = slot_of(index, early)->after;
+        if (after > up_to)
+            return early;
+        early = after;
+    }
+}
+
+uint64_t index_chain_count(const struct index *index, const struct index_name *name, uint64_t from)
+{
+    uint64_t early = name->first, late = name->last;
+
+    if (from <= early)
+        return name->count;
+    if (from > late)
+        return 0;
+    for (uint64_t steps = 1;; steps++) {
+        early = slot_of(index, early)->after;
+        if (early >= from)
+            return name->count - steps;
+        late = slot_of(index, late)->before;
+        if (late < from)
+            return steps;
+    }
+}

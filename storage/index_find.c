@@ -1,0 +1,253 @@
+/* Which message comes next, and how many there are. */
+#include "storage/index_priv.h"
+
+#define SCAN_BEFORE_NAMES 512u /* messages looked at before trying all subjects is considered */
+
+static void fill_at(const struct index *index, uint64_t sequence, struct index_entry *entry)
+{
+    bool found = index_get(index, sequence, entry);
+
+    assert(found);
+    (void)found;
+}
+
+static void fill_cursor(const struct index *index, struct index_cursor cursor,
+                        struct index_entry *entry)
+{
+    index_fill(index, index_cursor_sequence(&index->blocks, cursor),
+               index_cursor_slot(&index->blocks, cursor), entry);
+}
+
+/* Is it cheaper to try every subject than to look at `messages` messages? */
+static bool names_cheaper(const struct index *index, uint64_t messages)
+{
+    return index->subjects.id_limit < messages / 4;
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* ---- upwards
+ * --------------------------------------------------------------------------------------- */
+
+static bool next_by_names(const struct index *index, const struct index_filter *filter,
+                          uint64_t from, struct index_entry *entry)
+{
+    struct index_name_walk walk;
+    const struct index_name *name;
+    uint64_t best = 0;
+
+    index_names_begin(&walk, index, filter);
+    while ((name = index_names_next(&walk)) != NULL) {
+        uint64_t sequence;
+
+        if (best != 0 && name->first >= best)
+            continue;
+        sequence = index_chain_up(index, name, from);
+        if (sequence != 0 && (best == 0 || sequence < best))
+            best = sequence;
+    }
+    if (best == 0)
+        return false;
+    fill_at(index, best, entry);
+    return true;
+}
+
+static bool next_by_scan(const struct index *index, const struct index_filter *filter,
+                         uint64_t from, struct index_entry *entry)
+{
+    struct index_memo memo;
+    struct index_cursor cursor;
+    unsigned looked = 0;
+
+    if (!index_cursor_up(&index->blocks, from, &cursor))
+        return false;
+    index_memo_init(&memo, index, filter);
+    do {
+        if (index_memo_matches(&memo, index_cursor_slot(&index->blocks, cursor)->subject)) {
+            fill_cursor(index, cursor, entry);
+            return true;
+        }
+        if (++looked == SCAN_BEFORE_NAMES) {
+            uint64_t here = index_cursor_sequence(&index->blocks, cursor);
+
+            if (names_cheaper(index, least(index->count, index_last(index) - here)))
+                return next_by_names(index, filter, here + 1, entry);
+        }
+    } while (index_cursor_next(&index->blocks, &cursor));
+    return false;
+}
+
+bool index_next(const struct index *index, const struct index_filter *filter, uint64_t from,
+                struct index_entry *entry)
+{
+    if (!index_filter_all(filter) && index_filter_literal(filter))
+        return next_by_names(index, filter, from, entry);
+    return next_by_scan(index, filter, from, entry);
+}
+
+/* ---- downwards
+ * ------------------------------------------------------------------------------------- */
+
+static bool previous_by_names(const struct index *index, const struct index_filter *filter,
+                              uint64_t up_to, struct index_entry *entry)
+{
+    struct index_name_walk walk;
+    const struct index_name *name;
+    uint64_t best = 0;
+
+    index_names_begin(&walk, index, filter);
+    while ((name = index_names_next(&walk)) != NULL) {
+        uint64_t sequence;
+
+        if (name->last <= best)
+            continue;
+        sequence = index_chain_down(index, name, up_to);
+        if (sequence > best)
+            best = sequence;
+    }
+    if (best == 0)
+        return false;
+    fill_at(index, best, entry);
+    return true;
+}
+
+static bool previous_by_scan(const struct index *index, const struct index_filter *filter,
+                             uint64_t up_to, struct index_entry *entry)
+{
+    struct index_memo memo;
+    struct index_cursor cursor;
+    unsigned looked = 0;
+
+    if (!index_cursor_down(&index->blocks, up_to, &cursor))
+        return false;
+    index_memo_init(&memo, index, filter);
+    do {
+        if (index_memo_matches(&memo, index_cursor_slot(&index->blocks, cursor)->subject)) {
+            fill_cursor(index, cursor, entry);
+            return true;
+        }
+        if (++looked == SCAN_BEFORE_NAMES) {
+            uint64_t here = index_cursor_sequence(&index->blocks, cursor);
+
+            if (names_cheaper(index, least(index->count, here - index_first(index))))
+                return previous_by_names(index, filter, here - 1, entry);
+        }
+    } while (index_cursor_previous(&index->blocks, &cursor));
+    return false;
+}
+
+bool index_previous(const struct index *index, const struct index_filter *filter, uint64_t up_to,
+                    struct index_entry *entry)
+{
+    if (!index_filter_all(filter) && index_filter_literal(filter))
+        return previous_by_names(index, filter, up_to, entry);
+    return previous_by_scan(index, filter, up_to, entry);
+}
+
+bool index_first_at(const struct index *index, int64_t time_ns, struct index_entry *entry)
+{
+    struct index_cursor cursor;
+
+    if (!index_cursor_at_time(&index->blocks, time_ns, &cursor))
+        return false;
+    fill_cursor(index, cursor, entry);
+    return true;
+}
+
+/* ---- counting
+ * -------------------------------------------------------------------------------------- */
+
+static uint64_t pending_by_names(const struct index *index, const struct index_filter *filter,
+                                 uint64_t from)
+{
+    struct index_name_walk walk;
+    const struct index_name *name;
+    uint64_t count = 0;
+
+    index_names_begin(&walk, index, filter);
+    while ((name = index_names_next(&walk)) != NULL)
+        count += index_chain_count(index, name, from);
+    return count;
+}
+
+static uint64_t pending_by_scan(const struct index *index, const struct index_filter *filter,
+                                uint64_t from)
+{
+    struct index_memo memo;
+    struct index_cursor cursor;
+    uint64_t count = 0;
+
+    if (!index_cursor_up(&index->blocks, from, &cursor))
+        return 0;
+    index_memo_init(&memo, index, filter);
+    do {
+        count += index_memo_matches(&memo, index_cursor_slot(&index->blocks, cursor)->subject);
+    } while (index_cursor_next(&index->blocks, &cursor));
+    return count;
+}
+
+uint64_t index_pending(const struct index *index, const struct index_filter *filter, uint64_t from)
+{
+    uint64_t all = index->count - index_blocks_below(&index->blocks, from, index->count);
+
+    if (all == 0 || index_filter_all(filter))
+        return all;
+    if (index_filter_literal(filter) || from <= index_first(index) || names_cheaper(index, all))
+        return pending_by_names(index, filter, from);
+    return pending_by_scan(index, filter, from);
+}
+
+static uint64_t pending_last_by_names(const struct index *index, const struct index_filter *filter,
+                                      uint64_t from, uint64_t up_to)
+{
+    struct index_name_walk walk;
+    const struct index_name *name;
+    uint64_t count = 0;
+
+    index_names_begin(&walk, index, filter);
+    while ((name = index_names_next(&walk)) != NULL) {
+        uint64_t last;
+
+        if (name->first > up_to || name->last < from)
+            continue;
+        last = index_chain_down(index, name, up_to);
+        count += last != 0 && last >= from;
+    }
+    return count;
+}
+
+static uint64_t pending_last_by_scan(const struct index *index, const struct index_filter *filter,
+                                     uint64_t from, uint64_t up_to)
+{
+    struct index_memo memo;
+    struct index_cursor cursor;
+    uint64_t count = 0;
+
+    if (!index_cursor_up(&index->blocks, from, &cursor))
+        return 0;
+    index_memo_init(&memo, index, filter);
+    do {
+        const struct index_slot *slot = index_cursor_slot(&index->blocks, cursor);
+
+        if (index_cursor_sequence(&index->blocks, cursor) > up_to)
+            break;
+        if (slot->after == 0 || slot->after > up_to)
+            count += index_memo_matches(&memo, slot->subject);
+    } while (index_cursor_next(&index->blocks, &cursor));
+    return count;
+}
+
+uint64_t index_pending_last(const struct index *index, const struct index_filter *filter,
+                            uint64_t from, uint64_t up_to)
+{
+    uint64_t all = index->count - index_blocks_below(&index->blocks, from, index->count);
+
+    if (all == 0 || from > up_to)
+        return 0;
+    if ((!index_filter_all(filter) && index_filter_literal(filter)) || names_cheaper(index, all))
+        return pending_last_by_names(index, filter, from, up_to);
+    return pending_last_by_scan(index, filter, from, up_to);
+}

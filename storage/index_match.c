@@ -1,0 +1,114 @@
+/* Which subjects a filter means. */
+#include "base/subject.h"
+#include "storage/index_priv.h"
+
+bool index_filter_all(const struct index_filter *filter)
+{
+    if (filter == NULL || filter->count == 0)
+        return true;
+    for (size_t i = 0; i < filter->count; i++) {
+        if (bytes_equal(filter->subjects[i], BYTES(">")))
+            return true;
+    }
+    return false;
+}
+
+bool index_filter_literal(const struct index_filter *filter)
+{
+    for (size_t i = 0; i < filter->count; i++) {
+        if (subject_has_wildcard(filter->subjects[i]))
+            return false;
+    }
+    return true;
+}
+
+bool index_filter_matches(const struct index_filter *filter, struct bytes subject)
+{
+    for (size_t i = 0; i < filter->count; i++) {
+        if (subject_matches(filter->subjects[i], subject))
+            return true;
+    }
+    return false;
+}
+
+/* ---- names
+ * --------------------------------------------------------------------------------------- */
+
+void index_names_begin(struct index_name_walk *walk, const struct index *index,
+                       const struct index_filter *filter)
+{
+    bool all = index_filter_all(filter);
+
+    *walk = (struct index_name_walk){
+        .index = index,
+        .filter = filter,
+        .all = all,
+        .literal = !all && index_filter_literal(filter),
+    };
+}
+
+/* A filter may say the same subject twice; it is one name. */
+static bool said_before(const struct index_filter *filter, size_t at)
+{
+    for (size_t i = 0; i < at; i++) {
+        if (bytes_equal(filter->subjects[i], filter->subjects[at]))
+            return true;
+    }
+    return false;
+}
+
+static struct index_name *next_literal(struct index_name_walk *walk)
+{
+    while (walk->at < walk->filter->count) {
+        size_t at = walk->at++;
+        struct index_name *name =
+            index_subjects_find(&walk->index->subjects, walk->filter->subjects[at]);
+
+        if (name != NULL && !said_before(walk->filter, at))
+            return name;
+    }
+    return NULL;
+}
+
+struct index_name *index_names_next(struct index_name_walk *walk)
+{
+    const struct index_subjects *subjects = &walk->index->subjects;
+
+    if (walk->literal)
+        return next_literal(walk);
+    while (walk->at < subjects->id_limit) {
+        struct index_name *name = subjects->names[walk->at++];
+
+        if (name == NULL)
+            continue;
+        if (walk->all || index_filter_matches(walk->filter, index_name_text(name)))
+            return name;
+    }
+    return NULL;
+}
+
+/* ---- memo
+ * ---------------------------------------------------------------------------------------- */
+
+void index_memo_init(struct index_memo *memo, const struct index *index,
+                     const struct index_filter *filter)
+{
+    memo->index = index;
+    memo->filter = filter;
+    memo->all = index_filter_all(filter);
+    memset(memo->id_plus_1, 0, sizeof memo->id_plus_1);
+}
+
+bool index_memo_matches(struct index_memo *memo, uint32_t id)
+{
+    uint32_t at = id % INDEX_MEMO_SIZE;
+
+    if (memo->all)
+        return true;
+    if (memo->id_plus_1[at] != id + 1) {
+        memo->id_plus_1[at] = id + 1;
+        memo->matches[at] =
+            index_filter_matches(memo->filter, index_name_text(memo->index->subjects.names[id]));
+    }
+    return memo->matches[at];
+}

@@ -1,0 +1,61 @@
+/* index_priv: the index's own struct, for storage/index*.c. */
+#ifndef STORAGE_INDEX_PRIV_H
+#define STORAGE_INDEX_PRIV_H
+
+#include "storage/index.h"
+#include "storage/index_blocks.h"
+#include "storage/index_subjects.h"
+
+struct index {
+    struct index_blocks blocks;
+    struct index_subjects subjects;
+    uint64_t count, bytes;
+    uint64_t sequence_added; /* highest ever */
+};
+
+/* The entry of a live slot. */
+void index_fill(const struct index *index, uint64_t sequence, const struct index_slot *slot,
+                struct index_entry *entry);
+
+/* ---- filters (index_match.c) -------------------------------------------------------------------
+ */
+
+/* Does the filter take everything? */
+bool index_filter_all(const struct index_filter *filter);
+bool index_filter_literal(const struct index_filter *filter);
+bool index_filter_matches(const struct index_filter *filter, struct bytes subject);
+
+/* Walks the names that match, each once, by look-up (literal) or by trying all. */
+struct index_name_walk {
+    const struct index *index;
+    const struct index_filter *filter;
+    size_t at;
+    bool all, literal;
+};
+void index_names_begin(struct index_name_walk *walk, const struct index *index,
+                       const struct index_filter *filter);
+struct index_name *index_names_next(struct index_name_walk *walk); /* NULL: no more */
+
+/* Remembers what it answered for the ids met lately: a scan meets few subjects many times. */
+#define INDEX_MEMO_SIZE 16u
+struct index_memo {
+    const struct index *index;
+    const struct index_filter *filter;
+    bool all;
+    uint32_t id_plus_1[INDEX_MEMO_SIZE];
+    bool matches[INDEX_MEMO_SIZE];
+};
+void index_memo_init(struct index_memo *memo, const struct index *index,
+                     const struct index_filter *filter);
+bool index_memo_matches(struct index_memo *memo, uint32_t id);
+
+/* ---- chains: the messages of one name (index_chain.c)
+ * -------------------------------------------- */
+
+/* The lowest at or above `from` / the highest at or below `up_to`; 0: none. */
+uint64_t index_chain_up(const struct index *index, const struct index_name *name, uint64_t from);
+uint64_t index_chain_down(const struct index *index, const struct index_name *name, uint64_t up_to);
+/* How many are at or above `from`. */
+uint64_t index_chain_count(const struct index *index, const struct index_name *name, uint64_t from);
+
+#endif

@@ -1,0 +1,100 @@
+#!/usr/bin/env python3
+"""Runs every layer of tests and ends with one plain count.
+
+Layers get minutes, not counts: MINUTES below adds up to what continuous integration may take. The scale
+can be changed for a longer run: SCALE=10 make test.
+"""
+import os
+import re
+import subprocess
+import sys
+import time
+
+SCALE = float(os.environ.get("SCALE", "1"))
+CI = os.environ.get("CI") == "true"
+
+# layer, make arguments, deadline in minutes. Seconds given to a layer are in its arguments.
+LAYERS = [
+    ("build", ["all", "-j2"], 10),
+    ("includes", ["includes"], 1),
+    ("unit", ["unit", "-j2"], 15),
+    ("sim", ["sim", f"SECONDS={int(240 * SCALE)}"], 10 + 5 * SCALE),
+    ("e2e", ["e2e"], 15),
+    ("crash", ["crash", f"SECONDS={int(120 * SCALE)}"], 5 + 3 * SCALE),
+    ("fuzz-smoke", ["fuzz-smoke", f"SECONDS={int(60 * SCALE)}"], 10 + SCALE),
+    ("asan", ["asan", "-j2"], 20),
+    ("tsan", ["tsan", "-j2"], 10),
+]
+
+# How the runners close. Each gives (passed, failed).
+COUNTS = [
+    (re.compile(r"^\d+%: Checks: (\d+), Failures: (\d+), Errors: (\d+)$", re.M),
+     lambda m: (int(m[1]) - int(m[2]) - int(m[3]), int(m[2]) + int(m[3]))),
+    (re.compile(r"^(?:\w+: )?(\d+) passed, (\d+) failed(?:, \d+ skipped)?$", re.M),
+     lambda m: (int(m[1]), int(m[2]))),
+]
+
+
+def count(output):
+    passed = failed = 0
+    for pattern, read in COUNTS:
+        for match in pattern.finditer(output):
+            good, bad = read(match)
+            passed += good
+            failed += bad
+    return passed, failed
+
+
+def run(name, arguments, minutes):
+    print(f"\n==== {name}: make {' '.join(arguments)}", flush=True)
+    begun = time.monotonic()
+    process = subprocess.Popen(["make", "--no-print-directory", "-k", *arguments], stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, start_new_session=True)
+    output = bytearray()
+    os.set_blocking(process.stdout.fileno(), False)
+    deadline = begun + minutes * 60
+    expired = False
+    while True:
+        try:
+            chunk = os.read(process.stdout.fileno(), 1 << 16)
+            if not chunk:
+                break
+            output += chunk
+            sys.stdout.buffer.write(chunk)
+            sys.stdout.flush()
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                expired = True
+                os.killpg(process.pid, 9)
+                break
+            time.sleep(0.05)
+    status = process.wait()
+    passed, failed = count(output.decode(errors="replace"))
+    if (status != 0 or expired) and failed == 0:
+        failed = 1  # the layer itself
+    if status == 0 and passed == 0:
+        passed = 1  # layers that only succeed or fail: build, includes
+    seconds = time.monotonic() - begun
+    why = " (deadline passed)" if expired else ""
+    print(f"==== {name}: {passed} good, {failed} bad, {seconds:.0f} s{why}", flush=True)
+    return name, passed, failed, seconds
+
+
+def main():
+    chosen = sys.argv[1:]
+    layers = [layer for layer in LAYERS if not chosen or layer[0] in chosen]
+    results = []
+    for layer in layers:
+        results.append(run(*layer))
+        if results[-1][0] == "build" and results[-1][2]:
+            break  # nothing else can run
+    print()
+    for name, passed, failed, seconds in results:
+        print(f"{name:12} {passed:6} good {failed:4} bad {seconds:7.0f} s")
+    failed = sum(r[2] for r in results)
+    print(f"{sum(r[1] for r in results)} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,70 @@
+"""Where we answer otherwise than the reference, and why. Everything else must be equal.
+
+A row is a reason and a test of (label, subject, body, theirs, ours), with masked answers, None where nobody
+answered. A row that holds nowhere in a whole run is reported: it is no longer true.
+"""
+
+import copy
+
+UNSUPPORTED = "is not supported by this version of Millrace"
+
+
+def error(answer):
+    return (answer or {}).get("error", {}) if isinstance(answer, dict) else {}
+
+
+def says_unsupported(answer):
+    return UNSUPPORTED in error(answer).get("description", "")
+
+
+def refused_as_unsupported(label, subject, body, theirs, ours):
+    return says_unsupported(ours) and not error(theirs)
+
+
+def nothing_to_delete(label, subject, body, theirs, ours):
+    return label == "not built then deleted" and error(ours).get("err_code") in (10059, 10014)
+
+
+def answered_instead_of_silence(label, subject, body, theirs, ours):
+    if theirs is not None:
+        return False
+    return error(ours).get("err_code") in (10003, 10016) or "503" in (ours or {}).get("headers", "")
+
+
+def unset_pause(label, subject, body, theirs, ours):
+    without = copy.deepcopy(theirs)
+    if not isinstance(without, dict) or "config" not in without:
+        return False
+    return without["config"].pop("pause_until", None) == "0001-01-01T00:00:00Z" and without == ours
+
+
+def generated_name_in_config(label, subject, body, theirs, ours):
+    without = copy.deepcopy(ours)
+    if label != "generated name" or "config" not in without:
+        return False
+    return without["config"].pop("name", None) == "GENERATED" and without == theirs
+
+
+def created_again(label, subject, body, theirs, ours):
+    return b'"action": "create"' in body and error(theirs).get("err_code") == 10148 and not error(ours)
+
+
+def last_per_subject_start(label, subject, body, theirs, ours):
+    theirs, ours = copy.deepcopy(theirs), copy.deepcopy(ours)
+    if (ours.get("config") or {}).get("deliver_policy") != "last_per_subject":
+        return False
+    for answer in (theirs, ours):
+        answer["delivered"].pop("stream_seq")
+        answer["ack_floor"].pop("stream_seq")
+    return theirs == ours
+
+
+KNOWN = [
+    ("features that later versions build are refused by name", refused_as_unsupported),
+    ("what was refused cannot be deleted", nothing_to_delete),
+    ("subjects of the API that mean nothing are refused, not swallowed", answered_instead_of_silence),
+    ("a pause that is not set is not printed", unset_pause),
+    ("the name that the server made up is part of the config", generated_name_in_config),
+    ("last_per_subject begins at the stream's first message: what it skips is found at delivery", last_per_subject_start),
+    ("an ephemeral consumer can be created again with the same config, as a durable can", created_again),
+]

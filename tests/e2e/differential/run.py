@@ -1,0 +1,230 @@
+#!/usr/bin/env python3
+"""Asks Millrace and the reference server the same and compares the answers.
+
+    run.py [--nats-server PATH] [--show] [scenario...]
+
+The reference is $NATS_SERVER or nats-server in PATH; without one nothing is compared. Times and generated
+names are masked; what else differs is either in known.py, with its reason, or a failure.
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import socket
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.dirname(HERE), os.path.join(os.path.dirname(HERE), "wire")]
+
+import serverprocess  # noqa: E402
+from cases import SCENARIOS  # noqa: E402
+from known import KNOWN  # noqa: E402
+import wire  # noqa: E402
+
+ANSWER_S = 5.0
+EVENTS_S = 0.2  # what follows an answer comes within
+SILENCE_S = 0.5  # the reference stays silent on purpose here and there: known by the labels
+TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$")
+ANY_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+UNSET = "0001-01-01T00:00:00Z"
+GENERATED = re.compile(r"^[0-9A-Za-z]{8}$")
+SILENT = {"unknown subject", "durable without name"}
+
+
+class Reference(serverprocess.Server):
+    def __init__(self, program):
+        super().__init__(prefix="millrace-reference-")
+        self.program = program
+
+    def command(self):
+        return [self.program, *super().command()[1:]]
+
+
+class Asker(wire.Requester):
+    """One answer per question; None when nobody answers in time. Advisories are kept in `events`."""
+
+    def __init__(self, port):
+        self.events = []
+        super().__init__(port)
+
+    def connect(self, **options):
+        super().connect(pedantic=False, **options)  # clients publish to subjects with wildcards (filters)
+
+    def ask_within(self, subject, body, headers, seconds):
+        self.serial += 1
+        inbox = b"answers.%d" % self.serial
+        subject = subject.encode()
+        if headers:
+            self.send(b"HPUB %s %s %d %d\r\n" % (subject, inbox, len(headers), len(headers) + len(body)))
+            self.send(headers + body + b"\r\n")
+        else:
+            self.send(b"PUB %s %s %d\r\n" % (subject, inbox, len(body)) + body + b"\r\n")
+        wire.READ_S = seconds
+        try:
+            while True:
+                to, _, head, data = self.message()
+                if to == inbox:
+                    return head, data
+                self.keep(to, data)
+        except (wire.Timeout, socket.timeout):
+            return None
+        finally:
+            wire.READ_S = ANSWER_S
+
+
+    def keep(self, subject, data):
+        if subject.startswith(b"$JS.EVENT."):
+            self.events.append((subject.decode(), event(json.loads(data))))
+
+    def take_events(self):
+        """All that came since the last time, sorted by subject: subjects have no common order there."""
+        time.sleep(EVENTS_S)
+        self.send(b"PUB answers.end 0\r\n\r\n")
+        while True:
+            to, _, _, data = self.message()
+            if to == b"answers.end":
+                break
+            self.keep(to, data)
+        taken, self.events = self.events, []
+        return sorted(taken, key=lambda pair: pair[0])
+
+
+def event(body):
+    """An advisory without what differs from server to server and from time to time."""
+    body["id"] = len(body["id"])
+    body.pop("client", None)
+    if "server" in body:
+        body["server"] = "SERVER"
+    if "response" in body:
+        body["response"] = mask(json.loads(body["response"]))
+    return mask(body)
+
+
+def mask(value, key="", asked=b""):
+    """Times that the server chose and names that it made up, wherever they stand."""
+    if isinstance(value, dict):
+        return {k: mask(v, k, asked) for k, v in value.items() if k != "pause_remaining"}
+    if isinstance(value, list):
+        masked = [mask(v, key, asked) for v in value]
+        return sorted(masked) if "GENERATED" in masked else masked
+    if isinstance(value, str):
+        if TIME.match(value) and value != UNSET and value.encode() not in asked:
+            return "TIME"
+        if key == "description" and value.startswith("change to limits violates consumers: "):
+            return sorted(re.split(r"[ ,]+", value))  # in no order there
+        if key == "leader":
+            return "SERVER"
+        if key in ("name", "consumers") and GENERATED.match(value) and value.encode() not in asked:
+            return "GENERATED"
+    return value
+
+
+def ask(asker, step):
+    label, kind, subject, body, headers = step
+    if kind == "listen":
+        asker.send(b"SUB %s 2\r\n" % subject.encode())
+        return "listening"
+    if kind == "events":
+        return asker.take_events()
+    answer = asker.ask_within(subject, body, headers, SILENCE_S if label in SILENT else ANSWER_S)
+    if answer is None:
+        return None
+    head, data = answer
+    if kind == "raw" or head:
+        return {"headers": ANY_TIME.sub("TIME", head.decode()), "body": data.decode(errors="replace")}
+    return mask(json.loads(data), asked=body + subject.encode())
+
+
+def empty(asker):
+    """Deletes every stream."""
+    while True:
+        names = ask(asker, (None, "json", "$JS.API.STREAM.NAMES", b"", b""))["streams"]
+        if not names:
+            return
+        for name in names:
+            asker.ask_within("$JS.API.STREAM.DELETE." + name, b"", b"", ANSWER_S)
+
+
+def differences(theirs, ours, path=""):
+    if isinstance(theirs, dict) and isinstance(ours, dict):
+        for key in sorted(theirs.keys() | ours.keys()):
+            if key not in theirs:
+                yield f"{path}.{key}: only ours: {ours[key]!r}"
+            elif key not in ours:
+                yield f"{path}.{key}: only theirs: {theirs[key]!r}"
+            else:
+                yield from differences(theirs[key], ours[key], f"{path}.{key}")
+    elif isinstance(theirs, list) and isinstance(ours, list) and len(theirs) == len(ours):
+        for i, (a, b) in enumerate(zip(theirs, ours)):
+            yield from differences(a, b, f"{path}[{i}]")
+    elif theirs != ours:
+        yield f"{path}: theirs {theirs!r}, ours {ours!r}"
+
+
+class Comparison:
+    def __init__(self, show):
+        self.show = show
+        self.equal = self.known = self.failed = 0
+        self.used = set()
+
+    def step(self, scenario, step, theirs, ours):
+        label, _, subject, body, _ = step
+        if self.show:
+            print(f"{subject} {body[:200].decode(errors='replace')}\n    {json.dumps(theirs)}")
+        if theirs == ours:
+            self.equal += 1
+            return
+        for reason, accepts in KNOWN:
+            if accepts(label, subject, body, theirs, ours):
+                self.known += 1
+                self.used.add(reason)
+                return
+        self.failed += 1
+        print(f"{scenario}: {subject} {body[:300].decode(errors='replace')}")
+        for line in list(differences(theirs, ours))[:12]:
+            print(f"    {line}")
+
+    def summary(self, whole):
+        if whole:
+            for reason, _ in KNOWN:
+                if reason not in self.used:
+                    print(f"no longer true: {reason}")
+                    self.failed += 1
+        print(f"{self.equal} equal answers, {self.known} known differences ({len(self.used)} reasons)")
+        print(f"differential: {self.equal + self.known} passed, {self.failed} failed")
+        return 1 if self.failed else 0
+
+
+def compare(names, program, show):
+    comparison = Comparison(show)
+    with Reference(program) as reference, serverprocess.Server() as server:
+        with Asker(reference.port) as theirs, Asker(server.port) as ours:
+            for name in names:
+                for step in SCENARIOS[name]:
+                    comparison.step(name, step, ask(theirs, step), ask(ours, step))
+                for asker in (theirs, ours):
+                    asker.send(b"UNSUB 2\r\n")
+                    empty(asker)
+                if not server.running():
+                    print(server.log())
+                    break
+    return comparison.summary(len(names) == len(SCENARIOS))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--nats-server", default=os.environ.get("NATS_SERVER") or shutil.which("nats-server"))
+    parser.add_argument("--show", action="store_true", help="print every question and the reference's answer")
+    parser.add_argument("scenario", nargs="*", help="of: " + ", ".join(SCENARIOS))
+    arguments = parser.parse_args()
+    if not arguments.nats_server:
+        print("differential: no nats-server in $NATS_SERVER or PATH: nothing is compared")
+        return 0
+    return compare(arguments.scenario or list(SCENARIOS), arguments.nats_server, arguments.show)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

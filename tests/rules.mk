@@ -1,0 +1,45 @@
+# End-to-end and crash tests: the real server as a process, clients written by others.
+#
+#     make e2e                         libnats, the JavaScript clients, the protocol byte by byte
+#     make crash SECONDS=180           kill, restart, check; SEED=n for one start, LEDGER=1 to record
+#     MILLRACE_BIN=PATH make e2e       the same against another server, which is then not built
+
+MILLRACE_BIN ?= $(BUILD)/millrace
+e2e_server    = $(filter $(BUILD)/millrace,$(MILLRACE_BIN))
+e2e_env       = MILLRACE_BIN=$(abspath $(MILLRACE_BIN))
+
+e2e_c_srcs    = $(wildcard tests/e2e/c/*.c)
+e2e_c         = $(BUILD)/tests/e2e_c
+e2e_modules   = tests/e2e/node/node_modules/.package-lock.json
+
+$(e2e_c): $(e2e_c_srcs) tests/e2e/c/fixture.h | e2e-tools
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(e2e_c_srcs) $(LDFLAGS) -lnats -lpthread -o $@
+
+$(e2e_modules): tests/e2e/node/package-lock.json | e2e-tools
+	cd tests/e2e/node && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.PHONY: e2e-tools
+e2e-tools:
+	@[ -e /usr/include/nats/nats.h ] && command -v npm >/dev/null || tools/setup.sh test
+
+# Older runners have no flag for how many files run at once; the tests mostly wait.
+e2e_node = cd tests/e2e/node && node --test --test-reporter=spec \
+           $$(node --help | grep -q -e --test-concurrency && echo --test-concurrency=3) *.test.js
+
+.PHONY: e2e
+e2e: $(e2e_server) $(e2e_c) $(e2e_modules)
+	@$(e2e_env) python3 tests/count.py --minutes 4 \
+	    'wire=cd tests/e2e/wire && python3 -m unittest' \
+	    'c=$(e2e_c)' \
+	    'node=$(e2e_node)'
+
+crash_seconds = $(if $(filter command line environment,$(origin SECONDS)),$(SECONDS),180)
+crash_flags   = --seconds $(crash_seconds) $(if $(SEED),--seed $(SEED)) $(if $(LEDGER),--ledger)
+
+.PHONY: crash
+crash: $(e2e_server)
+	@$(e2e_env) python3 tests/count.py --minutes $$(($(crash_seconds) / 60 + 5)) \
+	    'self-test=python3 tests/crash/crash.py --self-test' \
+	    'crash=python3 tests/crash/crash.py $(crash_flags)'

@@ -1,0 +1,177 @@
+/* What server/catalogue.h promises. */
+#include "server/catalogue.h"
+#include "tests/unit/unit.h"
+
+struct fixture {
+    struct catalogue catalogue;
+    struct buf log;
+};
+
+static void begin(struct fixture *f)
+{
+    catalogue_init(&f->catalogue);
+    buf_init(&f->log, 1u << 20);
+}
+
+static void end(struct fixture *f)
+{
+    catalogue_deinit(&f->catalogue);
+    buf_deinit(&f->log);
+}
+
+/* Applies what was written since and empties it; the outcome of the last record. */
+static enum err apply(struct fixture *f)
+{
+    struct bytes rest = buf_bytes(&f->log);
+    enum err err = OK;
+
+    while (rest.size > 0) {
+        struct record record;
+
+        ck_assert_int_eq(record_read(rest, &record), OK);
+        err = catalogue_apply(&f->catalogue, &record);
+        rest = bytes_skip(rest, record.size);
+    }
+    buf_clear(&f->log);
+    return err;
+}
+
+static void assign(struct fixture *f, uint64_t id, const char *json)
+{
+    ck_assert(catalogue_write_assign(&f->log, id, 42, BYTES("$G"), bytes_of_text(json)));
+    ck_assert_int_eq(apply(f), OK);
+}
+
+START_TEST(an_assigned_stream_is_found_with_all_that_was_said)
+{
+    struct fixture f;
+    struct catalogue_entry *entry;
+
+    begin(&f);
+    assign(&f, 16, "{\"name\":\"a\"}");
+    entry = catalogue_find(&f.catalogue, 16);
+    ck_assert_ptr_nonnull(entry);
+    ck_assert_int_eq(entry->created_ns, 42);
+    ck_assert_uint_eq(entry->version, 1);
+    ck_assert(bytes_equal(entry->account, BYTES("$G")));
+    ck_assert(bytes_equal(entry->json, BYTES("{\"name\":\"a\"}")));
+    ck_assert(!entry->removed);
+    end(&f);
+}
+END_TEST
+
+START_TEST(an_id_is_never_given_twice_even_after_its_stream_is_gone)
+{
+    struct fixture f;
+
+    begin(&f);
+    assign(&f, 16, "{}");
+    ck_assert(catalogue_write_remove(&f.log, 16));
+    ck_assert(catalogue_write_gone(&f.log, 16));
+    ck_assert_int_eq(apply(&f), OK);
+    ck_assert_uint_eq(f.catalogue.id_next, 17);
+    ck_assert(catalogue_write_assign(&f.log, 16, 1, BYTES("$G"), BYTES("{}")));
+    ck_assert_int_eq(apply(&f), ERR_CORRUPT);
+    end(&f);
+}
+END_TEST
+
+START_TEST(a_removed_stream_is_remembered_until_its_files_are_gone)
+{
+    struct fixture f;
+
+    begin(&f);
+    assign(&f, 16, "{}");
+    assign(&f, 17, "{}");
+    assign(&f, 18, "{}");
+    ck_assert(catalogue_write_remove(&f.log, 17));
+    ck_assert_int_eq(apply(&f), OK);
+    ck_assert(catalogue_find(&f.catalogue, 17)->removed);
+    ck_assert(catalogue_write_gone(&f.log, 17));
+    ck_assert_int_eq(apply(&f), OK);
+    ck_assert_ptr_null(catalogue_find(&f.catalogue, 17));
+    ck_assert_ptr_nonnull(catalogue_find(&f.catalogue, 16));
+    ck_assert_ptr_nonnull(catalogue_find(&f.catalogue, 18));
+    end(&f);
+}
+END_TEST
+
+START_TEST(files_are_not_declared_gone_without_a_committed_removal)
+{
+    struct fixture f;
+
+    begin(&f);
+    assign(&f, 16, "{}");
+    ck_assert(catalogue_write_gone(&f.log, 16));
+    ck_assert_int_eq(apply(&f), ERR_CORRUPT);
+    ck_assert_ptr_nonnull(catalogue_find(&f.catalogue, 16));
+    end(&f);
+}
+END_TEST
+
+START_TEST(the_last_entry_can_go_and_new_ones_follow)
+{
+    struct fixture f;
+
+    begin(&f);
+    assign(&f, 16, "{}");
+    ck_assert(catalogue_write_remove(&f.log, 16));
+    ck_assert(catalogue_write_gone(&f.log, 16));
+    ck_assert_int_eq(apply(&f), OK);
+    assign(&f, 17, "{}");
+    ck_assert_ptr_eq(f.catalogue.first, f.catalogue.last);
+    ck_assert_uint_eq(f.catalogue.first->id, 17);
+    end(&f);
+}
+END_TEST
+
+START_TEST(an_update_needs_the_next_version)
+{
+    struct fixture f;
+
+    begin(&f);
+    assign(&f, 16, "{}");
+    ck_assert(catalogue_write_update(&f.log, 16, 2, BYTES("{\"x\":1}")));
+    ck_assert_int_eq(apply(&f), OK);
+    ck_assert(bytes_equal(catalogue_find(&f.catalogue, 16)->json, BYTES("{\"x\":1}")));
+    ck_assert(catalogue_write_update(&f.log, 16, 2, BYTES("{\"x\":2}")));
+    ck_assert_int_eq(apply(&f), ERR_CORRUPT);
+    ck_assert(bytes_equal(catalogue_find(&f.catalogue, 16)->json, BYTES("{\"x\":1}")));
+    end(&f);
+}
+END_TEST
+
+/* Cut anywhere: refused, and nothing has changed. */
+START_TEST(a_short_record_is_refused_whole)
+{
+    struct fixture f;
+    struct record record;
+
+    begin(&f);
+    ck_assert(catalogue_write_assign(&f.log, 16, 42, BYTES("$G"), BYTES("{\"name\":\"abcdefgh\"}")));
+    ck_assert_int_eq(record_read(buf_bytes(&f.log), &record), OK);
+    for (size_t cut = 0; cut + 8 < record.body.size; cut++) {
+        struct record part = record;
+
+        part.body.size = cut;
+        ck_assert_int_eq(catalogue_apply(&f.catalogue, &part), ERR_CORRUPT);
+        ck_assert_ptr_null(f.catalogue.first);
+    }
+    end(&f);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *tests[] = {
+        an_assigned_stream_is_found_with_all_that_was_said,
+        an_id_is_never_given_twice_even_after_its_stream_is_gone,
+        a_removed_stream_is_remembered_until_its_files_are_gone,
+        files_are_not_declared_gone_without_a_committed_removal,
+        the_last_entry_can_go_and_new_ones_follow,
+        an_update_needs_the_next_version,
+        a_short_record_is_refused_whole,
+    };
+
+    return UNIT_RUN_PLAIN("catalogue", tests);
+}

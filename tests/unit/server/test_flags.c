@@ -1,0 +1,134 @@
+#include "server/flags.h"
+
+#include "tests/unit/unit.h"
+
+#define ARGS_MAX 20
+
+/* Parses "a b c" as the words behind the program's name. */
+static struct flags parse(const char *line)
+{
+    static char text[512], program[] = "nats-server";
+    static char *argv[ARGS_MAX + 1];
+    struct flags flags;
+    int argc = 1;
+
+    argv[0] = program;
+    ck_assert_uint_lt(strlen(line), sizeof(text));
+    strcpy(text, line);
+    for (char *word = strtok(text, " "); word != NULL; word = strtok(NULL, " ")) {
+        ck_assert_int_lt(argc, ARGS_MAX);
+        argv[argc++] = word;
+    }
+    flags_parse(argc, argv, &flags);
+    return flags;
+}
+
+START_TEST(flags_take_one_dash_or_two_and_values_either_way)
+{
+    static const char *const lines[] = {
+        "-a 127.0.0.1 -p 4000 -js -sd /d",
+        "--addr 127.0.0.1 --port 4000 --jetstream --store_dir /d",
+        "-addr=127.0.0.1 -port=4000 -jetstream=true -store_dir=/d",
+        "--net=127.0.0.1 --p=4000 --js=T --sd /d",
+    };
+
+    for (size_t i = 0; i < UNIT_COUNT(lines); i++) {
+        struct flags flags = parse(lines[i]);
+
+        ck_assert_int_eq(flags.verdict, FLAGS_SERVE);
+        ck_assert_str_eq(flags.options.host, "127.0.0.1");
+        ck_assert_int_eq(flags.options.port, 4000);
+        ck_assert(flags.options.jetstream);
+        ck_assert_str_eq(flags.options.store_dir, "/d");
+    }
+}
+END_TEST
+
+START_TEST(every_flag_sets_its_option)
+{
+    struct flags flags = parse("-n mill -P /pid -m 8222 --ports_file_dir /p -l /log -DV -T");
+
+    ck_assert_int_eq(flags.verdict, FLAGS_SERVE);
+    ck_assert_str_eq(flags.options.server_name, "mill");
+    ck_assert_str_eq(flags.options.pid_file, "/pid");
+    ck_assert_int_eq(flags.options.http_port, 8222);
+    ck_assert_str_eq(flags.options.ports_file_dir, "/p");
+    ck_assert_str_eq(flags.options.log_file, "/log");
+    ck_assert(flags.options.debug && flags.options.trace);
+    ck_assert(!parse("-D").options.trace);
+    ck_assert(!parse("-V").options.debug);
+    ck_assert_int_eq(parse("-p -1").options.port, -1);
+    ck_assert_int_eq(parse("-p 0").options.port, 4222);
+    ck_assert(!parse("-js -js=false").options.jetstream);
+}
+END_TEST
+
+START_TEST(help_and_version_are_flags_and_words)
+{
+    ck_assert_int_eq(parse("-h").verdict, FLAGS_HELP);
+    ck_assert_int_eq(parse("--help").verdict, FLAGS_HELP);
+    ck_assert_int_eq(parse("help").verdict, FLAGS_HELP);
+    ck_assert_int_eq(parse("-v").verdict, FLAGS_VERSION);
+    ck_assert_int_eq(parse("-version").verdict, FLAGS_VERSION);
+    ck_assert_int_eq(parse("-p 1 version").verdict, FLAGS_VERSION);
+    ck_assert_ptr_nonnull(strstr(flags_usage, "Millrace " MILLRACE_VERSION));
+}
+END_TEST
+
+START_TEST(what_is_wrong_is_said_in_the_words_of_the_reference)
+{
+    static const struct {
+        const char *line, *error;
+        enum flags_verdict verdict;
+    } cases[] = {
+        {"-foo", "flag provided but not defined: -foo", FLAGS_BAD},
+        {"--foo=1", "flag provided but not defined: -foo", FLAGS_BAD},
+        {"-p", "flag needs an argument: -p", FLAGS_BAD},
+        {"-p abc", "invalid value \"abc\" for flag -p: parse error", FLAGS_BAD},
+        {"-p=", "invalid value \"\" for flag -p: parse error", FLAGS_BAD},
+        {"-js=maybe", "invalid boolean value \"maybe\" for -js: parse error", FLAGS_BAD},
+        {"---p 3", "bad flag syntax: ---p", FLAGS_BAD},
+        {"-= 3", "bad flag syntax: -=", FLAGS_BAD},
+        {"bogus", "unrecognized command: \"bogus\"", FLAGS_REFUSED},
+        {"-js -", "unrecognized command: \"-\"", FLAGS_REFUSED},
+        {"-n=a\tb -t", "must specify [-c, --config] option to check configuration file syntax",
+         FLAGS_REFUSED},
+        {"-c x", "configuration files come with a later release", FLAGS_REFUSED},
+        {"--tls", "flag -tls is not supported in this release", FLAGS_REFUSED},
+        {"--user a --pass b", "flag -user is not supported in this release", FLAGS_REFUSED},
+        {"--routes nats://x", "flag -routes is not supported in this release", FLAGS_REFUSED},
+        {"-T=false", "flag -T cannot be turned off in this release", FLAGS_REFUSED},
+    };
+
+    for (size_t i = 0; i < UNIT_COUNT(cases); i++) {
+        struct flags flags = parse(cases[i].line);
+
+        ck_assert_int_eq(flags.verdict, cases[i].verdict);
+        ck_assert_str_eq(flags.error, cases[i].error);
+    }
+    ck_assert_int_eq(parse("--tls=false").verdict, FLAGS_SERVE);
+}
+END_TEST
+
+START_TEST(values_that_do_not_fit_are_refused)
+{
+    char line[400] = "-a ";
+
+    memset(line + 3, 'h', 300);
+    ck_assert_int_eq(parse(line).verdict, FLAGS_REFUSED);
+    ck_assert_int_eq(parse("-p 99999999999999999999").verdict, FLAGS_BAD);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *tests[] = {
+        flags_take_one_dash_or_two_and_values_either_way,
+        every_flag_sets_its_option,
+        help_and_version_are_flags_and_words,
+        what_is_wrong_is_said_in_the_words_of_the_reference,
+        values_that_do_not_fit_are_refused,
+    };
+
+    return UNIT_RUN_PLAIN("flags", tests);
+}

@@ -1,0 +1,100 @@
+/* What server/log_clock.h promises. */
+#include "server/log_clock.h"
+#include "tests/unit/unit.h"
+
+#define SECOND INT64_C(1000000000)
+#define START  (1000 * SECOND)
+
+static struct log_clock clock_at(int64_t wall_ns, int64_t floor_ns)
+{
+    struct log_clock clock;
+
+    log_clock_init(&clock, SECOND, wall_ns, floor_ns);
+    return clock;
+}
+
+START_TEST(log_time_follows_the_wall_clock)
+{
+    struct log_clock clock = clock_at(START, 0);
+
+    for (int64_t i = 1; i < 100; i++)
+        ck_assert_int_eq(log_clock_read(&clock, SECOND + i * SECOND, START + i * SECOND), START + i * SECOND);
+}
+END_TEST
+
+START_TEST(log_time_starts_after_the_newest_record_even_if_the_wall_clock_is_behind)
+{
+    struct log_clock clock = clock_at(START, START + 50 * SECOND);
+
+    ck_assert_int_ge(log_clock_read(&clock, 2 * SECOND, START + SECOND), START + 50 * SECOND);
+}
+END_TEST
+
+START_TEST(a_small_step_back_slows_log_time_until_they_meet)
+{
+    struct log_clock clock = clock_at(START, 0);
+    int64_t before = log_clock_read(&clock, 2 * SECOND, START + SECOND);
+    int64_t now = before;
+
+    for (int64_t i = 1; i <= 40; i++) {
+        int64_t next = log_clock_read(&clock, (2 + i) * SECOND, START + (i - 9) * SECOND);
+
+        ck_assert_int_ge(next, now);
+        now = next;
+    }
+    ck_assert_int_eq(now, START + 31 * SECOND); /* met */
+}
+END_TEST
+
+START_TEST(a_jump_ahead_that_does_not_last_is_not_believed)
+{
+    struct log_clock clock = clock_at(START, 0);
+    int64_t year = 365 * 86400 * SECOND;
+
+    ck_assert_int_eq(log_clock_read(&clock, 2 * SECOND, START + year), START + SECOND);
+    ck_assert_int_eq(log_clock_read(&clock, 3 * SECOND, START + 2 * SECOND), START + 2 * SECOND);
+    /* A second jump starts its own waiting. */
+    ck_assert_int_eq(log_clock_read(&clock, 4 * SECOND, START + year), START + 3 * SECOND);
+    ck_assert_int_eq(log_clock_read(&clock, 4 * SECOND + LOG_CLOCK_LAST_NS - SECOND, START + year),
+                     START + 2 * SECOND + LOG_CLOCK_LAST_NS);
+}
+END_TEST
+
+START_TEST(a_jump_ahead_that_lasts_is_adopted)
+{
+    struct log_clock clock = clock_at(START, 0);
+    int64_t year = 365 * 86400 * SECOND;
+
+    (void)log_clock_read(&clock, 2 * SECOND, START + year);
+    ck_assert_int_eq(log_clock_read(&clock, 2 * SECOND + LOG_CLOCK_LAST_NS, START + year + SECOND),
+                     START + year + SECOND);
+}
+END_TEST
+
+START_TEST(log_time_never_falls_and_never_stands_still_for_ten_years_back)
+{
+    struct log_clock clock = clock_at(START, 0);
+    int64_t before = log_clock_read(&clock, 2 * SECOND, START + SECOND);
+    int64_t back = START - 10 * 365 * 86400 * SECOND;
+
+    for (int64_t i = 1; i < 1000; i++) {
+        int64_t now = log_clock_read(&clock, (2 + i) * SECOND, back + i * SECOND);
+
+        ck_assert_int_eq(now, before + i * SECOND);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *tests[] = {
+        log_time_follows_the_wall_clock,
+        log_time_starts_after_the_newest_record_even_if_the_wall_clock_is_behind,
+        a_small_step_back_slows_log_time_until_they_meet,
+        a_jump_ahead_that_does_not_last_is_not_believed,
+        a_jump_ahead_that_lasts_is_adopted,
+        log_time_never_falls_and_never_stands_still_for_ten_years_back,
+    };
+
+    return UNIT_RUN_PLAIN("log_clock", tests);
+}

@@ -1,0 +1,239 @@
+#include <stdio.h>
+
+#include "base/prng.h"
+#include "server/stream/publish_headers.h"
+#include "tests/unit/unit.h"
+
+static struct publish_headers headers;
+
+static void read_block(const char *block)
+{
+    publish_headers_read(bytes_of_text(block), &headers);
+}
+
+static bool is(struct bytes value, const char *text)
+{
+    return bytes_equal(value, bytes_of_text(text));
+}
+
+START_TEST(a_value_starts_behind_blanks_and_ends_before_the_line_does)
+{
+    read_block("NATS/1.0\r\nA: b\r\nNats-Msg-Id:   x y \r\nNats-Rollup:sub\r\n\r\n");
+    ck_assert(is(headers.msg_id, "x y "));
+    ck_assert(is(headers.rollup, "sub"));
+    read_block("NATS/1.0\r\nNats-Msg-Id:\tx\ny\r\n\r\n");
+    ck_assert(is(headers.msg_id, "\tx\ny"));
+}
+END_TEST
+
+START_TEST(the_last_line_needs_no_end)
+{
+    read_block("NATS/1.0\r\nNats-Expected-Stream: B");
+    ck_assert(is(headers.expected_stream, "B"));
+    read_block("NATS/1.0\r\nNats-Expected-Stream:B\r");
+    ck_assert(is(headers.expected_stream, "B\r"));
+}
+END_TEST
+
+START_TEST(names_are_exact_and_lines_begin_behind_a_crlf)
+{
+    static const char *const others[] = {
+        "NATS/1.0\r\nnats-msg-id: x\r\n\r\n",   "NATS/1.0\r\nNats-Msg-Id : x\r\n\r\n",
+        "NATS/1.0\r\nX-Nats-Msg-Id: x\r\n\r\n", "NATS/1.0\r\n Nats-Msg-Id: x\r\n\r\n",
+        "NATS/1.0\nNats-Msg-Id: x\n\n",         "Nats-Msg-Id: x\r\n\r\n",
+        "NATS/1.0\r\nQ: z\nNats-Msg-Id: x\r\n", "NATS/1.0\r\n\rNats-Msg-Id: x\r\n\r\n",
+        "NATS/1.0\r\nNats-Msg-Ids: x\r\n\r\n",  "NATS/1.0\r\nNats-Msg-Id\r\n\r\n",
+        "NATS/1.0\r\nNats-Msg-I: x\r\n\r\n",    "",
+    };
+
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        read_block(others[i]);
+        ck_assert_msg(headers.msg_id.size == 0, "%s", others[i]);
+    }
+}
+END_TEST
+
+START_TEST(the_first_line_of_a_name_counts)
+{
+    read_block("NATS/1.0\r\nNats-Msg-Id: a\r\nNats-Msg-Id: b\r\n\r\n");
+    ck_assert(is(headers.msg_id, "a"));
+    read_block("NATS/1.0\r\nNats-Msg-Id: \r\nNats-Msg-Id: b\r\n\r\n");
+    ck_assert(is(headers.msg_id, ""));
+    read_block("NATS/1.0\r\nNats-Msg-Id\r\nNats-Msg-Id: b\r\n\r\n");
+    ck_assert(is(headers.msg_id, "b"));
+}
+END_TEST
+
+START_TEST(an_empty_line_ends_nothing)
+{
+    read_block("NATS/1.0\r\nA: b\r\n\r\nNats-Expected-Stream: B\r\n\r\n");
+    ck_assert(is(headers.expected_stream, "B"));
+}
+END_TEST
+
+START_TEST(every_name_has_its_field)
+{
+    read_block(
+        "NATS/1.0\r\nNats-Msg-Id: 1\r\nNats-Expected-Stream: 2\r\nNats-Expected-Last-Sequence: "
+        "3\r\n"
+        "Nats-Expected-Last-Subject-Sequence: 4\r\nNats-Expected-Last-Subject-Sequence-Subject: "
+        "5\r\n"
+        "Nats-Expected-Last-Msg-Id: 6\r\nNats-Rollup: 7\r\nNats-TTL: 8\r\nNats-Incr: 9\r\n"
+        "Nats-Schedule: 10\r\nNats-Schedule-Next: 11\r\nNats-Scheduler: 12\r\nNats-Batch-Id: 13\r\n"
+        "Nats-Request-Info: 14\r\n\r\n");
+    ck_assert(is(headers.msg_id, "1"));
+    ck_assert(is(headers.expected_stream, "2"));
+    ck_assert(is(headers.expected_last_sequence, "3"));
+    ck_assert(is(headers.expected_last_subject_sequence, "4"));
+    ck_assert(is(headers.expected_last_subject_sequence_subject, "5"));
+    ck_assert(is(headers.expected_last_msg_id, "6"));
+    ck_assert(is(headers.rollup, "7"));
+    ck_assert(is(headers.ttl, "8"));
+    ck_assert(is(headers.incr, "9"));
+    ck_assert(is(headers.schedule, "10"));
+    ck_assert(is(headers.schedule_next, "11"));
+    ck_assert(is(headers.scheduler, "12"));
+    ck_assert(is(headers.batch_id, "13"));
+    ck_assert(is(headers.request_info, "14"));
+}
+END_TEST
+
+/* As a nats-server 2.14 stores them. */
+START_TEST(status_and_request_info_are_not_stored)
+{
+    static const struct {
+        const char *in, *out;
+    } rows[] = {
+        {"NATS/1.0\r\n\r\n", "NATS/1.0\r\n\r\n"},
+        {"NATS/1.0 100 Idle\r\nA: b\r\n\r\n", "NATS/1.0\r\nA: b\r\n\r\n"},
+        {"NATS/1.0   \r\nA: c\r\n\r\n", "NATS/1.0\r\nA: c\r\n\r\n"},
+        {"NATS/1.0 503\r\n\r\n", ""},
+        {"NATS/1.0 503\r\n", "NATS/1.0\r\n"},
+        {"NATS/1.0Nats-Expected-Stream: B\r\n\r\n", ""},
+        {"NATS/1.0 503", "NATS/1.0 503"},
+        {"NATS/2.0 503\r\nA: c\r\n\r\n", "NATS/2.0 503\r\nA: c\r\n\r\n"},
+        {"hello", "hello"},
+        {"NATS/1.0", "NATS/1.0"},
+        {"NATS/1.0\r\nNats-Request-Info: x\r\n\r\n", ""},
+        {"NATS/1.0\r\nA: b\r\nNats-Request-Info: x\r\nC: d\r\n\r\n",
+         "NATS/1.0\r\nA: b\r\nC: d\r\n\r\n"},
+        {"NATS/1.0\r\nNats-Request-Info: x\r\nNats-Request-Info: y\r\nC: d\r\n\r\n",
+         "NATS/1.0\r\nC: d\r\n\r\n"},
+        {"NATS/1.0\r\nNats-Request-Info:\r\nA: b\r\n\r\n", "NATS/1.0\r\nA: b\r\n\r\n"},
+        {"NATS/1.0\r\nNats-Request-Info: x", "NATS/1.0\r\nNats-Request-Info: x"},
+        {"NATS/1.0\r\nNats-Request-Infos: x\r\n\r\n", "NATS/1.0\r\nNats-Request-Infos: x\r\n\r\n"},
+        {"NATS/1.0\r\nX-Nats-Request-Info: x\r\nNats-Request-Info: c\r\n\r\n",
+         "NATS/1.0\r\nX-Nats-Request-Info: x\r\n\r\n"},
+        {"NATS/1.0 503 \r\nNats-Request-Info: x\r\n\r\n", ""},
+        {"NATS/1.0\r\nA: b\r\nNats-Request-Info: x\r\n\r\ntrail", "NATS/1.0\r\nA: b\r\n\r\ntrail"},
+    };
+    struct buf scratch;
+
+    buf_init(&scratch, 4096);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct bytes clean = publish_headers_clean(bytes_of_text(rows[i].in), &scratch, &headers);
+
+        ck_assert_msg(is(clean, rows[i].out), "%s", rows[i].in);
+    }
+    buf_deinit(&scratch);
+}
+END_TEST
+
+START_TEST(what_is_read_lies_in_what_is_stored)
+{
+    struct buf scratch;
+    struct bytes clean;
+
+    buf_init(&scratch, 4096);
+    clean = publish_headers_clean(BYTES("NATS/1.0 408 x\r\nNats-Msg-Id: h1\r\n\r\n"), &scratch,
+                                  &headers);
+    ck_assert(is(headers.msg_id, "h1"));
+    ck_assert(headers.msg_id.at > clean.at && headers.msg_id.at < clean.at + clean.size);
+    buf_deinit(&scratch);
+}
+END_TEST
+
+START_TEST(any_bytes_are_headers_of_some_kind)
+{
+    static const char *const pieces[] = {"NATS/1.0",
+                                         "\r\n",
+                                         "\r",
+                                         "\n",
+                                         "Nats-",
+                                         "Request-Info",
+                                         ":",
+                                         " ",
+                                         "Msg-Id",
+                                         "x",
+                                         "Nats-Request-Info: y"};
+    struct prng prng;
+    struct buf block, scratch;
+
+    prng_seed(&prng, 5);
+    buf_init(&block, 4096);
+    buf_init(&scratch, 4096);
+    for (int i = 0; i < 200000; i++) {
+        struct bytes clean;
+
+        buf_clear(&block);
+        for (uint64_t n = 1 + prng_below(&prng, 12); n > 0; n--)
+            (void)buf_add(&block, bytes_of_text(pieces[prng_below(&prng, 11)]));
+        clean = publish_headers_clean(buf_bytes(&block), &scratch, &headers);
+        ck_assert_uint_le(clean.size, block.size);
+        if (clean.size > 0 && clean.at != block.at) { /* once is enough */
+            struct buf again;
+
+            buf_init(&again, 4096);
+            ck_assert(bytes_equal(publish_headers_clean(clean, &again, &headers), clean));
+            buf_deinit(&again);
+        }
+    }
+    buf_deinit(&block);
+    buf_deinit(&scratch);
+}
+END_TEST
+
+START_TEST(time_to_live_is_never_or_at_least_a_second)
+{
+    static const char *const good[] = {
+        "1", "05", "3600", "1s", "1.5s", "1h30m", "never", "NEVER", "999999999999999999999"};
+    static const char *const bad[] = {"0",  "00", "0s",  "500ms",  "999ms", "-1", "-5s",
+                                      "+5", "5 ", "1.5", "never ", "x",     ""};
+
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        ck_assert_msg(publish_headers_ttl_valid(bytes_of_text(good[i])), "%s", good[i]);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        ck_assert_msg(!publish_headers_ttl_valid(bytes_of_text(bad[i])), "%s", bad[i]);
+}
+END_TEST
+
+START_TEST(an_increment_is_digits_with_a_sign)
+{
+    static const char *const good[] = {"0", "+5", "-3", "99999999999999999999999999999999"};
+    static const char *const bad[] = {"", "+", "-", "--1", "1e5", "1.0", "0x1", "5 "};
+
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        ck_assert_msg(publish_headers_incr_valid(bytes_of_text(good[i])), "%s", good[i]);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        ck_assert_msg(!publish_headers_incr_valid(bytes_of_text(bad[i])), "%s", bad[i]);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *tests[] = {
+        a_value_starts_behind_blanks_and_ends_before_the_line_does,
+        the_last_line_needs_no_end,
+        names_are_exact_and_lines_begin_behind_a_crlf,
+        the_first_line_of_a_name_counts,
+        an_empty_line_ends_nothing,
+        every_name_has_its_field,
+        status_and_request_info_are_not_stored,
+        what_is_read_lies_in_what_is_stored,
+        any_bytes_are_headers_of_some_kind,
+        time_to_live_is_never_or_at_least_a_second,
+        an_increment_is_digits_with_a_sign,
+    };
+
+    return UNIT_RUN_PLAIN("publish_headers", tests);
+}

@@ -1,0 +1,492 @@
+#include <stdio.h>
+
+#include "base/heap.h"
+#include "base/prng.h"
+#include "base/subject.h"
+#include "storage/index.h"
+#include "tests/unit/unit.h"
+
+/* ---- a naive index: an array of all messages ever, walked from end to end
+ * --------------------------- */
+
+#define MODEL_MAX 6000
+
+struct model {
+    struct model_message {
+        uint64_t sequence;
+        int64_t time_ns;
+        uint32_t stored_size;
+        char subject[24];
+        bool live;
+    } at[MODEL_MAX];
+    size_t count;
+    uint64_t last;
+    int64_t time_ns;
+};
+
+static const char *const words[] = {"a", "b", "cc", "d"};
+
+static void random_subject(struct prng *prng, char out[24], unsigned variety)
+{
+    snprintf(out, 24, "%s.%s.%u", words[prng_below(prng, 4)], words[prng_below(prng, 4)],
+             (unsigned)prng_below(prng, variety));
+}
+
+static bool matches(const struct index_filter *filter, const char *subject)
+{
+    if (filter->count == 0)
+        return true;
+    for (size_t i = 0; i < filter->count; i++) {
+        if (subject_matches(filter->subjects[i], bytes_of_text(subject)))
+            return true;
+    }
+    return false;
+}
+
+static void add(struct index *index, struct model *model, uint64_t sequence, const char *subject,
+                uint32_t size)
+{
+    struct model_message *message = &model->at[model->count++];
+    struct index_entry entry = {.sequence = sequence,
+                                .time_ns = model->time_ns,
+                                .place = sequence * 3,
+                                .record_size = size + 1,
+                                .stored_size = size,
+                                .subject = bytes_of_text(subject)};
+
+    *message = (struct model_message){
+        .sequence = sequence, .time_ns = model->time_ns, .stored_size = size, .live = true};
+    snprintf(message->subject, sizeof message->subject, "%s", subject);
+    model->last = sequence;
+    index_add(index, &entry);
+}
+
+static void check_entry(const struct model_message *message, const struct index_entry *entry)
+{
+    ck_assert_uint_eq(entry->sequence, message->sequence);
+    ck_assert_int_eq(entry->time_ns, message->time_ns);
+    ck_assert_uint_eq(entry->place, message->sequence * 3);
+    ck_assert_uint_eq(entry->stored_size, message->stored_size);
+    ck_assert_uint_eq(entry->record_size, message->stored_size + 1);
+    ck_assert(bytes_equal(entry->subject, bytes_of_text(message->subject)));
+}
+
+static bool newest_of_subject(const struct model *model, size_t i, uint64_t up_to)
+{
+    for (size_t k = i + 1; k < model->count && model->at[k].sequence <= up_to; k++) {
+        if (model->at[k].live && strcmp(model->at[k].subject, model->at[i].subject) == 0)
+            return false;
+    }
+    return true;
+}
+
+static void check_sums(const struct index *index, const struct model *model)
+{
+    uint64_t count = 0, bytes = 0, first = 0, last = 0;
+
+    for (size_t i = 0; i < model->count; i++) {
+        if (!model->at[i].live)
+            continue;
+        count++;
+        bytes += model->at[i].stored_size;
+        first = first == 0 ? model->at[i].sequence : first;
+        last = model->at[i].sequence;
+    }
+    ck_assert_uint_eq(index_count(index), count);
+    ck_assert_uint_eq(index_bytes(index), bytes);
+    ck_assert_uint_eq(index_first(index), first);
+    ck_assert_uint_eq(index_last(index), last);
+}
+
+static void check_walks(const struct index *index, const struct model *model,
+                        const struct index_filter *filter, uint64_t from, uint64_t up_to)
+{
+    const struct model_message *next = NULL, *previous = NULL;
+    uint64_t pending = 0, pending_last = 0;
+    struct index_entry entry;
+
+    for (size_t i = 0; i < model->count; i++) {
+        const struct model_message *message = &model->at[i];
+
+        if (!message->live || !matches(filter, message->subject))
+            continue;
+        if (message->sequence >= from) {
+            next = next == NULL ? message : next;
+            pending++;
+            if (message->sequence <= up_to && newest_of_subject(model, i, up_to))
+                pending_last++;
+        }
+        if (message->sequence <= up_to)
+            previous = message;
+    }
+    ck_assert(index_next(index, filter, from, &entry) == (next != NULL));
+    if (next != NULL)
+        check_entry(next, &entry);
+    ck_assert(index_previous(index, filter, up_to, &entry) == (previous != NULL));
+    if (previous != NULL)
+        check_entry(previous, &entry);
+    ck_assert_uint_eq(index_pending(index, filter, from), pending);
+    ck_assert_uint_eq(index_pending_last(index, filter, from, up_to), pending_last);
+}
+
+static void check_message(const struct index *index, const struct model *model, size_t i,
+                          uint64_t up_to)
+{
+    const struct model_message *message = &model->at[i];
+    struct index_subject expected = {0}, counts;
+    struct index_entry entry;
+
+    ck_assert(index_get(index, message->sequence, &entry) == message->live);
+    if (message->live)
+        check_entry(message, &entry);
+    ck_assert(index_is_last(index, message->sequence, up_to) ==
+              (message->live && message->sequence <= up_to && newest_of_subject(model, i, up_to)));
+    for (size_t k = 0; k < model->count; k++) {
+        if (!model->at[k].live || strcmp(model->at[k].subject, message->subject) != 0)
+            continue;
+        expected.count++;
+        expected.first = expected.first == 0 ? model->at[k].sequence : expected.first;
+        expected.last = model->at[k].sequence;
+    }
+    index_subject(index, bytes_of_text(message->subject), &counts);
+    ck_assert_uint_eq(counts.count, expected.count);
+    ck_assert_uint_eq(counts.first, expected.first);
+    ck_assert_uint_eq(counts.last, expected.last);
+}
+
+static void check_time(const struct index *index, const struct model *model, int64_t time_ns)
+{
+    const struct model_message *first = NULL;
+    struct index_entry entry;
+
+    for (size_t i = 0; i < model->count && first == NULL; i++) {
+        if (model->at[i].live && model->at[i].time_ns >= time_ns)
+            first = &model->at[i];
+    }
+    ck_assert(index_first_at(index, time_ns, &entry) == (first != NULL));
+    if (first != NULL)
+        check_entry(first, &entry);
+}
+
+struct counted {
+    const struct index_filter *filter;
+    uint64_t subjects, messages;
+};
+
+static void count_subject(void *context, struct bytes subject, const struct index_subject *counts)
+{
+    struct counted *counted = context;
+    char text[24] = {0};
+
+    memcpy(text, subject.at, subject.size);
+    ck_assert(matches(counted->filter, text));
+    counted->subjects++;
+    counted->messages += counts->count;
+}
+
+/* ---- random histories
+ * ------------------------------------------------------------------------------- */
+
+static size_t random_filter(struct prng *prng, struct bytes out[3], char texts[3][24])
+{
+    size_t count = prng_below(prng, 4);
+
+    for (size_t i = 0; i < count; i++) {
+        const char *a = words[prng_below(prng, 4)], *b = words[prng_below(prng, 4)];
+
+        switch (prng_below(prng, 6)) {
+        case 0: snprintf(texts[i], 24, "%s.*.%u", a, (unsigned)prng_below(prng, 4)); break;
+        case 1: snprintf(texts[i], 24, "%s.>", a); break;
+        case 2: snprintf(texts[i], 24, "*.%s.*", b); break;
+        case 3: snprintf(texts[i], 24, prng_chance(prng, 1, 8) ? ">" : "*.*.1"); break;
+        default: snprintf(texts[i], 24, "%s.%s.%u", a, b, (unsigned)prng_below(prng, 4)); break;
+        }
+        out[i] = bytes_of_text(texts[i]);
+    }
+    return count;
+}
+
+static void purge(struct prng *prng, struct index *index, struct model *model);
+
+static void change(struct prng *prng, struct index *index, struct model *model, unsigned variety)
+{
+    char subject[24];
+    size_t i;
+
+    switch (prng_below(prng, 12)) {
+    case 0: /* a gap, small or huge */
+        model->last +=
+            prng_chance(prng, 1, 20) ? UINT64_C(1) << prng_below(prng, 50) : prng_below(prng, 3000);
+        break;
+    case 1:
+    case 2:
+    case 3: /* any message goes */
+        if (model->count == 0)
+            return;
+        i = prng_below(prng, model->count);
+        ck_assert(index_remove(index, model->at[i].sequence, NULL) == model->at[i].live);
+        model->at[i].live = false;
+        return;
+    case 4: /* the oldest go */
+        for (i = 0; i < model->count && prng_chance(prng, 7, 8); i++) {
+            struct index_entry removed;
+
+            if (!model->at[i].live)
+                continue;
+            ck_assert(index_remove(index, model->at[i].sequence, &removed));
+            check_entry(&model->at[i], &removed);
+            model->at[i].live = false;
+        }
+        return;
+    case 5:
+        if (prng_chance(prng, 1, 40))
+            purge(prng, index, model);
+        return;
+    default: break;
+    }
+    model->time_ns += (int64_t)prng_below(prng, 3);
+    random_subject(prng, subject, variety);
+    add(index, model, model->last + 1, subject, (uint32_t)prng_below(prng, 1000));
+}
+
+struct purging {
+    struct model *model;
+    const struct index_filter *filter;
+    const struct index *index;
+    uint64_t below, count;
+};
+
+static void purged(void *context, const struct index_entry *entry)
+{
+    struct purging *purging = context;
+    struct index_entry ignored;
+
+    purging->count++;
+    for (size_t i = 0; i < purging->model->count; i++) {
+        struct model_message *message = &purging->model->at[i];
+
+        if (message->sequence != entry->sequence)
+            continue;
+        ck_assert(message->live);
+        ck_assert(message->sequence < purging->below);
+        ck_assert(matches(purging->filter, message->subject));
+        check_entry(message, entry);
+        message->live = false;
+    }
+    ck_assert(!index_get(purging->index, entry->sequence, &ignored));
+}
+
+static void purge(struct prng *prng, struct index *index, struct model *model)
+{
+    struct bytes subjects[3];
+    char texts[3][24];
+    struct index_filter filter = {.subjects = subjects,
+                                  .count = random_filter(prng, subjects, texts)};
+    struct purging purging = {
+        .model = model, .filter = &filter, .index = index, .below = UINT64_MAX};
+    uint64_t expected = 0;
+
+    if (prng_chance(prng, 1, 2) && model->count > 0)
+        purging.below = model->at[prng_below(prng, model->count)].sequence;
+    for (size_t i = 0; i < model->count; i++)
+        expected += model->at[i].live && model->at[i].sequence < purging.below &&
+                    matches(&filter, model->at[i].subject);
+    if (prng_chance(prng, 1, 2)) {
+        ck_assert_uint_eq(index_purge(index, &filter, purging.below, purged, &purging), expected);
+        ck_assert_uint_eq(purging.count, expected);
+        return;
+    }
+    ck_assert_uint_eq(index_purge(index, &filter, purging.below, NULL, NULL), expected);
+    for (size_t i = 0; i < model->count; i++) {
+        if (model->at[i].sequence < purging.below && matches(&filter, model->at[i].subject))
+            model->at[i].live = false;
+    }
+}
+
+static void compare(struct prng *prng, const struct index *index, const struct model *model)
+{
+    struct bytes subjects[3];
+    char texts[3][24];
+    struct index_filter filter = {.subjects = subjects,
+                                  .count = random_filter(prng, subjects, texts)};
+    struct counted counted = {.filter = &filter};
+    uint64_t from = 0, up_to = UINT64_MAX;
+    size_t i = prng_below(prng, model->count);
+
+    if (prng_chance(prng, 7, 8))
+        from = model->at[prng_below(prng, model->count)].sequence + prng_below(prng, 2);
+    if (prng_chance(prng, 7, 8))
+        up_to = model->at[prng_below(prng, model->count)].sequence;
+    check_sums(index, model);
+    check_walks(index, model, &filter, from, up_to);
+    check_message(index, model, i, up_to);
+    check_time(index, model, model->at[i].time_ns + (int64_t)prng_below(prng, 2));
+    index_subjects(index, &filter, count_subject, &counted);
+    ck_assert_uint_eq(counted.messages, index_pending(index, &filter, 0));
+    if (filter.count == 0)
+        ck_assert_uint_eq(counted.subjects, index_subject_count(index));
+}
+
+static void run(uint64_t seed, unsigned variety, unsigned steps)
+{
+    struct model *model = HEAP_NEW(struct model);
+    struct index *index = index_create(seed);
+    struct prng prng;
+
+    prng_seed(&prng, seed);
+    for (unsigned step = 0; step < steps && model->count < MODEL_MAX; step++) {
+        change(&prng, index, model, variety);
+        if (model->count > 0 && prng_chance(&prng, 1, 8))
+            compare(&prng, index, model);
+    }
+    index_destroy(index);
+    heap_give(model);
+}
+
+START_TEST(few_subjects_are_found_as_by_looking_at_every_message)
+{
+    for (uint64_t seed = 1; seed <= 60; seed++)
+        run(seed, 4, 1500);
+}
+END_TEST
+
+START_TEST(many_subjects_are_found_as_by_looking_at_every_message)
+{
+    for (uint64_t seed = 1; seed <= 30; seed++)
+        run(seed, 1000, 1500);
+}
+END_TEST
+
+START_TEST(long_histories_are_found_as_by_looking_at_every_message)
+{
+    for (uint64_t seed = 1; seed <= 4; seed++)
+        run(seed, 3, 9000);
+}
+END_TEST
+
+/* ---- single promises
+ * ---------------------------------------------------------------------------------- */
+
+START_TEST(an_empty_index_has_nothing_and_says_so)
+{
+    struct index *index = index_create(1);
+    struct bytes subject = BYTES("a.*");
+    struct index_filter filter = {.subjects = &subject, .count = 1};
+    struct index_entry entry;
+    struct index_subject counts;
+
+    ck_assert_uint_eq(index_count(index), 0);
+    ck_assert_uint_eq(index_first(index), 0);
+    ck_assert_uint_eq(index_last(index), 0);
+    ck_assert(!index_get(index, 0, &entry));
+    ck_assert(!index_next(index, &filter, 0, &entry));
+    ck_assert(!index_previous(index, NULL, UINT64_MAX, &entry));
+    ck_assert(!index_first_at(index, INT64_MIN, &entry));
+    ck_assert(!index_remove(index, 1, NULL));
+    ck_assert_uint_eq(index_pending(index, &filter, 0), 0);
+    ck_assert_uint_eq(index_purge(index, NULL, UINT64_MAX, NULL, NULL), 0);
+    index_subject(index, subject, &counts);
+    ck_assert_uint_eq(counts.count, 0);
+    index_destroy(index);
+}
+END_TEST
+
+START_TEST(a_published_subject_that_looks_like_a_wildcard_is_only_itself)
+{
+    struct model *model = HEAP_NEW(struct model);
+    struct index *index = index_create(1);
+    struct index_subject counts;
+
+    add(index, model, 1, "a.*", 1);
+    add(index, model, 2, "a.b", 1);
+    index_subject(index, BYTES("a.*"), &counts);
+    ck_assert_uint_eq(counts.count, 1);
+    ck_assert_uint_eq(counts.last, 1);
+    index_destroy(index);
+    heap_give(model);
+}
+END_TEST
+
+START_TEST(the_removed_subject_stays_readable_until_the_next_change)
+{
+    struct model *model = HEAP_NEW(struct model);
+    struct index *index = index_create(1);
+    struct index_entry removed;
+
+    add(index, model, 1, "only.one", 1);
+    ck_assert(index_remove(index, 1, &removed));
+    ck_assert_uint_eq(index_subject_count(index), 0);
+    ck_assert(bytes_equal(removed.subject, BYTES("only.one")));
+    index_destroy(index);
+    heap_give(model);
+}
+END_TEST
+
+START_TEST(a_sequence_at_the_end_of_the_range_is_a_sequence)
+{
+    struct model *model = HEAP_NEW(struct model);
+    struct index *index = index_create(1);
+    struct index_entry entry;
+
+    add(index, model, 1, "a", 1);
+    add(index, model, UINT64_MAX - 1, "a", 1);
+    ck_assert(index_next(index, NULL, 2, &entry));
+    ck_assert_uint_eq(entry.sequence, UINT64_MAX - 1);
+    ck_assert(!index_next(index, NULL, UINT64_MAX, &entry));
+    ck_assert_uint_eq(index_pending(index, NULL, 2), 1);
+    index_destroy(index);
+    heap_give(model);
+}
+END_TEST
+
+/* So rare that trying the subjects is cheaper than looking at the messages between. */
+START_TEST(a_rare_subject_is_found_from_far_away)
+{
+    struct model *model = HEAP_NEW(struct model);
+    struct index *index = index_create(1);
+    struct bytes subjects[2] = {BYTES("b.*"), BYTES("b.z")};
+    struct index_filter filter = {.subjects = subjects, .count = 2};
+
+    for (uint64_t sequence = 1; sequence <= 5000; sequence++)
+        add(index, model, sequence, sequence == 10 || sequence == 4000 ? "b.y" : "a.x", 1);
+    for (uint64_t from = 3480; from < 3500; from++) { /* it is the next after a long look */
+        check_walks(index, model, &filter, from, UINT64_MAX);
+        check_walks(index, model, &filter, 0, 3999 - (from - 3480) + 520);
+    }
+    for (uint64_t from = 0; from <= 5000; from += 7) {
+        check_walks(index, model, &filter, from, UINT64_MAX);
+        check_walks(index, model, &filter, 0, from);
+        check_walks(index, model, &filter, from, 4100);
+    }
+    index_destroy(index);
+    heap_give(model);
+}
+END_TEST
+
+START_TEST(a_sequence_is_added_once_and_in_order)
+{
+    struct model *model = HEAP_NEW(struct model);
+    struct index *index = index_create(1);
+
+    add(index, model, 5, "a", 1);
+    (void)index_remove(index, 5, NULL);
+    add(index, model, 5, "a", 1); /* also when the index is empty again */
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *tests[] = {
+        few_subjects_are_found_as_by_looking_at_every_message,
+        many_subjects_are_found_as_by_looking_at_every_message,
+        long_histories_are_found_as_by_looking_at_every_message,
+        an_empty_index_has_nothing_and_says_so,
+        a_published_subject_that_looks_like_a_wildcard_is_only_itself,
+        the_removed_subject_stays_readable_until_the_next_change,
+        a_sequence_at_the_end_of_the_range_is_a_sequence,
+        a_rare_subject_is_found_from_far_away,
+    };
+    const TTest *aborting[] = {a_sequence_is_added_once_and_in_order};
+
+    return UNIT_RUN("index", tests, aborting);
+}

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Installs what building (and with "test" testing) needs on Debian, and nothing that is there already.
+# Called by make; safe to call again.
+set -euo pipefail
+
+build=(gcc make pkg-config liburing-dev libxxhash-dev libssl-dev)
+test=(check libsubunit-dev clang libclang-rt-14-dev llvm clang-format nodejs npm python3 libnats-dev)
+
+want=("${build[@]}")
+[ "${1:-build}" = test ] && want+=("${test[@]}")
+
+# A tool that is on PATH counts, however it came there.
+have() {
+    case $1 in
+    nodejs) command -v node >/dev/null ;;
+    npm | python3 | gcc | make | clang | clang-format) command -v "$1" >/dev/null ;;
+    *) dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q 'install ok installed' ;;
+    esac
+}
+
+missing=()
+for package in "${want[@]}"; do
+    have "$package" || missing+=("$package")
+done
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+sudo=
+[ "$(id -u)" -eq 0 ] || sudo=sudo
+echo "Installing: ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+$sudo apt-get update -qq
+$sudo apt-get install -y -qq --no-install-recommends "${missing[@]}"
