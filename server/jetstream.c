@@ -301,7 +301,9 @@ static enum err open_all(struct jetstream *jetstream)
             open_stream(jetstream, entry);
     }
     if (jetstream->unhealthy == NULL) /* a damaged catalogue explains nothing */
-        store_list(jetstream->store, check_log, jetstream);
+        err = store_list(jetstream->store, check_log, jetstream);
+    if (err != OK)
+        logger_error(logger, "The logs in the store could not be listed: %s", err_text(err));
     return OK;
 }
 
