@@ -159,7 +159,7 @@ void oracle_purge_acked(struct oracle *oracle)
 
 /* ---- reading ---------------------------------------------------------------------------------------------- */
 
-void oracle_seen(struct oracle *oracle, uint64_t seq, const char *subject, size_t subject_size,
+void oracle_seen(struct oracle *oracle, uint64_t asked, uint64_t seq, const char *subject, size_t subject_size,
                  const uint8_t *payload, size_t size)
 {
     static uint8_t expected[16384];
@@ -188,7 +188,7 @@ void oracle_seen(struct oracle *oracle, uint64_t seq, const char *subject, size_
     if (publish->outcome == ORACLE_ACKED && publish->seq != seq)
         violate(oracle, "publish %llu was acknowledged as %llu and is shown as %llu", ULL(id),
                 ULL(publish->seq), ULL(seq));
-    if (seq < oracle->gone_below)
+    if (seq < oracle->gone_below && asked > oracle->may_be_gone)
         violate(oracle, "sequence %llu is back after a confirmed purge", ULL(seq));
     bind(oracle, seq, id, "shown");
 }

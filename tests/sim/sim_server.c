@@ -57,6 +57,7 @@ struct run {
     size_t ids_count;
     uint64_t info_last, info_first; /* of the last STREAM.INFO */
     bool info_done;
+    uint64_t got_asked; /* when */
     uint64_t got_seq; /* of the last direct get asked for */
     int got;          /* 0: no answer yet, 1: message, 2: not found */
     int64_t delivered_ns, pulled_ns;
@@ -143,7 +144,7 @@ static void heard_delivery(struct run *run, const struct client_message *message
     reply[message->reply.size] = 0;
     if (sscanf(reply, "$JS.ACK.S.C.%llu.%llu.", &count, &seq) != 2)
         return;
-    oracle_seen(&run->oracle, seq, (const char *)message->subject.at, message->subject.size,
+    oracle_seen(&run->oracle, run->oracle.order + 1, seq, (const char *)message->subject.at, message->subject.size,
                 message->payload.at, message->payload.size);
     oracle_delivered(&run->oracle, seq, count);
     run->delivered_ns = sim_now(run->sim);
@@ -169,7 +170,7 @@ static void heard_get(struct run *run, uint64_t asked, const struct client_messa
         const char *subject = memmem(message->headers.at, message->headers.size, "Nats-Subject: ", 14);
         size_t size = strcspn(subject + 14, "\r");
 
-        oracle_seen(&run->oracle, seq, subject + 14, size, message->payload.at, message->payload.size);
+        oracle_seen(&run->oracle, run->got_asked, seq, subject + 14, size, message->payload.at, message->payload.size);
         if (run->draining)
             oracle_final_present(&run->oracle, seq);
     }
@@ -327,6 +328,7 @@ static void get_message(struct run *run, uint64_t seq)
 
     run->got = 0;
     run->got_seq = seq;
+    run->got_asked = ++run->oracle.order;
     snprintf(body, sizeof body, "{\"seq\":%llu}", (unsigned long long)seq);
     snprintf(reply, sizeof reply, "_R.g.%llu", (unsigned long long)seq);
     ask(run, "$JS.API.DIRECT.GET.S", reply, body);
@@ -561,6 +563,17 @@ static bool is_answered(struct run *run)
     return !run->purging;
 }
 
+/* For the story: who waits. */
+static void say_open(struct run *run)
+{
+    for (uint64_t id = 1; id <= run->oracle.publish_count; id++) {
+        if (run->oracle.publishes[id].outcome == ORACLE_OPEN)
+            say(run, "publish %llu is open (sent %llu of %llu)", (unsigned long long)id,
+                (unsigned long long)run->oracle.publishes[id].sent, (unsigned long long)run->oracle.order);
+    }
+    say(run, "purging %d, connected %d", run->purging, sim_client_connected(&run->client));
+}
+
 static bool has_info(struct run *run)
 {
     return run->info_done;
@@ -614,6 +627,7 @@ static void conclude(struct run *run)
         return;
     }
     if (!wait_for(run, is_answered)) {
+        say_open(run);
         stuck(run, "a publish is never answered");
         return;
     }
