@@ -84,6 +84,9 @@ install: all
 
 # ---- testing: docs/testing.md ------------------------------------------------------------------------
 
+# Check gives each test two minutes; sanitizers and busy machines need more. No test is timed by it.
+export CK_TIMEOUT_MULTIPLIER ?= 4
+
 .PHONY: test unit asan tsan fmt fmt-check includes
 test: setup-test
 	@python3 tests/all.py
