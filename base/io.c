@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-/* ---- time, randomness, loop ------------------------------------------------------------------ */
+/* ---- time, randomness, loop ----------------------------------------------------------------- */
 
 void io_init(struct io *io, const struct io_calls *calls)
 {
@@ -284,8 +284,7 @@ int64_t io_read_now(struct io *io, struct io_file *file, uint64_t offset, void *
     return io->calls->read_now(io, file, offset, at, size);
 }
 
-/* ---- work and wake-ups
- * --------------------------------------------------------------------------- */
+/* ---- work and wake-ups ---------------------------------------------------------------------- */
 
 void io_work(struct io *io, struct io_work *work)
 {
@@ -305,8 +304,7 @@ void io_set_wake(struct io *io, void (*woken)(void *context), void *context)
     io->woken_context = context;
 }
 
-/* ---- sockets
- * --------------------------------------------------------------------------------------- */
+/* ---- sockets -------------------------------------------------------------------------------- */
 
 enum err io_listen(struct io *io, const char *host, uint16_t port,
                    void (*accepted)(void *context, struct io_sock *sock,

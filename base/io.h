@@ -29,7 +29,7 @@ struct io_file;     /* an open file, opaque to all but the backend */
 struct io_listener; /* a listening socket */
 struct io_sock;     /* a connected socket */
 
-/* ---- time and randomness ------------------------------------------------------------------- */
+/* ---- time and randomness -------------------------------------------------------------------- */
 
 /* Monotonic ns, read once per turn: what happens in one turn happens at one time. */
 int64_t io_now(const struct io *io);
@@ -42,7 +42,7 @@ void io_random(struct io *io, void *at, size_t size); /* cryptographic in the re
 /* The shard's timers; fired by io_turn. */
 struct timers *io_timers(struct io *io);
 
-/* ---- the loop ------------------------------------------------------------------------------ */
+/* ---- the loop ------------------------------------------------------------------------------- */
 
 /* Called once per turn after all events, as the turn's end. */
 void io_set_flush(struct io *io, void (*flush)(void *context), void *context);
@@ -51,7 +51,7 @@ enum err io_turn(struct io *io, int64_t wait_ns);
 /* Nobody is called any more; lent memory and armed timers must exist until this returns. */
 void io_destroy(struct io *io);
 
-/* ---- files: blocking calls, for start-up and for workers (any thread) ------------------------ */
+/* ---- files: blocking calls, for start-up and for workers (any thread) ----------------------- */
 
 /* Paths are relative to the io's root directory and never contain "..". */
 #define IO_READ   1u
@@ -87,7 +87,7 @@ enum err io_lock(struct io *io, const char *path);
 /* Bytes free and in total on the file system of the root. */
 enum err io_space(struct io *io, uint64_t *available, uint64_t *total);
 
-/* ---- files: operations of the loop ----------------------------------------------------------- */
+/* ---- files: operations of the loop ---------------------------------------------------------- */
 
 /* Set `done`, leave the rest zero: it is the backend's. */
 struct io_op {
@@ -117,7 +117,7 @@ void io_fallocate(struct io *io, struct io_op *op, struct io_file *file, uint64_
 /* Reads what is in memory without waiting: a count, or -EAGAIN (then use io_read), or an error. */
 int64_t io_read_now(struct io *io, struct io_file *file, uint64_t offset, void *at, size_t size);
 
-/* ---- slow work ------------------------------------------------------------------------------- */
+/* ---- slow work ------------------------------------------------------------------------------ */
 
 /* `run` is called on a worker thread and may block; it touches only what hangs on the work and the
  * blocking file calls. `done` is called on the shard's turn. Work that was given to the io runs in

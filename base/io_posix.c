@@ -27,7 +27,7 @@ static enum err err_of_call(int result)
     return result == 0 ? OK : err_of_errno(errno);
 }
 
-/* ---- the root -------------------------------------------------------------------------------- */
+/* ---- the root ------------------------------------------------------------------------------- */
 
 static enum err make_directories(const char *root)
 {
@@ -113,8 +113,7 @@ void io_posix_random(struct io *io, void *at, size_t size)
     }
 }
 
-/* ---- names
- * ------------------------------------------------------------------------------------------ */
+/* ---- names ---------------------------------------------------------------------------------- */
 
 enum err io_posix_mkdir(struct io *io, const char *path)
 {
@@ -169,8 +168,7 @@ enum err io_posix_sync_dir(struct io *io, const char *path)
     return err;
 }
 
-/* ---- listing
- * --------------------------------------------------------------------------------------- */
+/* ---- listing -------------------------------------------------------------------------------- */
 
 struct entry {
     char *name;
@@ -250,8 +248,7 @@ enum err io_posix_list(struct io *io, const char *path, io_entry_fn *entry, void
     return err;
 }
 
-/* ---- the lock and the space
- * ---------------------------------------------------------------------------- */
+/* ---- the lock and the space ----------------------------------------------------------------- */
 
 enum err io_posix_lock(struct io *io, const char *path)
 {

@@ -102,8 +102,7 @@ enum err io_posix_size(struct io *io, struct io_file *file, uint64_t *size)
     return OK;
 }
 
-/* ---- reading and writing
- * ------------------------------------------------------------------------- */
+/* ---- reading and writing -------------------------------------------------------------------- */
 
 /*
  * The end of a direct file that is not a whole number of sectors cuts a read to an unaligned count:
@@ -163,8 +162,7 @@ int64_t io_posix_read_now(struct io *io, struct io_file *file, uint64_t offset, 
     return -errno;
 }
 
-/* ---- durability and space
- * --------------------------------------------------------------------------- */
+/* ---- durability and space ------------------------------------------------------------------- */
 
 enum err io_posix_sync(struct io *io, struct io_file *file)
 {

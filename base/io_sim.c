@@ -10,8 +10,7 @@
 #define MICROSECOND INT64_C(1000)
 #define MILLISECOND INT64_C(1000000)
 
-/* ---- chance and trace
- * --------------------------------------------------------------------------------- */
+/* ---- chance and trace ----------------------------------------------------------------------- */
 
 bool sim_luck(struct sim *sim, uint32_t per_million)
 {
@@ -40,8 +39,7 @@ void sim_trace(struct sim *sim, const struct sim_node *node, const char *what, u
     sim->line(sim->line_context, text);
 }
 
-/* ---- a process's calls that are not about files or sockets
- * ------------------------------------------------ */
+/* ---- a process's calls that are not about files or sockets ---------------------------------- */
 
 void sim_kick(struct sim_process *process)
 {
@@ -80,9 +78,7 @@ static void wake(struct io *io)
     sim_kick(process);
 }
 
-/* ---- turns
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- turns ---------------------------------------------------------------------------------- */
 
 static int64_t turn_time(const struct sim_node *node)
 {
@@ -210,9 +206,7 @@ void sim_run(struct sim *sim, int64_t ns)
     sim->now_ns = until_ns;
 }
 
-/* ---- processes
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- processes ------------------------------------------------------------------------------ */
 
 static void destroy(struct io *io);
 
@@ -303,9 +297,7 @@ static void destroy(struct io *io)
     process_free(process);
 }
 
-/* ---- crashes
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- crashes -------------------------------------------------------------------------------- */
 
 static struct sim_node *node_of(struct sim *sim, size_t node)
 {
@@ -383,9 +375,7 @@ void sim_jump_wall(struct sim *sim, size_t index, int64_t by_ns)
     node->wall_offset_ns += by_ns;
 }
 
-/* ---- disks
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- disks ---------------------------------------------------------------------------------- */
 
 void sim_set_capacity(struct sim *sim, size_t node, uint64_t bytes)
 {
@@ -420,9 +410,7 @@ bool sim_durable(struct sim *sim, size_t node, const char *path, struct bytes *c
     return true;
 }
 
-/* ---- faults
- * -------------------------------------------------------------------------------------------------------------
- */
+/* ---- faults --------------------------------------------------------------------------------- */
 
 struct sim_faults sim_faults_none(void)
 {
@@ -490,9 +478,7 @@ void sim_heal(struct sim *sim, size_t index)
     }
 }
 
-/* ---- the world
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- the world ------------------------------------------------------------------------------ */
 
 struct sim *sim_create(uint64_t seed)
 {

@@ -42,8 +42,7 @@ struct sim;
 #define SIM_NODES_MAX 16u
 #define SIM_NEVER     INT64_MAX
 
-/* ---- the world
- * ------------------------------------------------------------------------------------- */
+/* ---- the world ------------------------------------------------------------------------------ */
 
 struct sim *sim_create(uint64_t seed);
 /* Frees all nodes' io with it; their owners must be gone. */
@@ -66,8 +65,7 @@ uint64_t sim_trace_hash(const struct sim *sim);
 /* Each event as a line of text, to look at a failing seed. */
 void sim_trace_to(struct sim *sim, void (*line)(void *context, const char *text), void *context);
 
-/* ---- faults
- * ----------------------------------------------------------------------------------------- */
+/* ---- faults --------------------------------------------------------------------------------- */
 
 /* Chances are in a million, for each operation. */
 struct sim_faults {
@@ -98,8 +96,7 @@ void sim_set_faults(struct sim *sim, size_t node, const struct sim_faults *fault
 /* sim_faults_none, and sticky errors end. */
 void sim_heal(struct sim *sim, size_t node);
 
-/* ---- disks
- * -------------------------------------------------------------------------------------------- */
+/* ---- disks ---------------------------------------------------------------------------------- */
 
 /* Bytes in total [1 GiB]. Lowering it below what is used makes the disk full. Space of a removed
  * file is free when the removal is synced. */
@@ -114,8 +111,7 @@ bool sim_unreadable(struct sim *sim, size_t node, const char *path, uint64_t off
  * such name there. `path` is looked up as the platter has it. */
 bool sim_durable(struct sim *sim, size_t node, const char *path, struct bytes *content);
 
-/* ---- crashes
- * -------------------------------------------------------------------------------------------- */
+/* ---- crashes -------------------------------------------------------------------------------- */
 
 enum sim_crash_mode {
     SIM_CRASH_KILL,  /* SIGKILL: what was written is in the page cache, not all of it on the platter
@@ -146,8 +142,7 @@ void sim_cut_power(struct sim *sim, size_t node);
 /* The process stands still (SIGSTOP) for `ns`; the kernel and the disk do not. */
 void sim_pause(struct sim *sim, size_t node, int64_t ns);
 
-/* ---- clocks and network
- * ------------------------------------------------------------------------------------ */
+/* ---- clocks and network --------------------------------------------------------------------- */
 
 /* Moves the node's wall clock. Monotonic time is the world's. */
 void sim_jump_wall(struct sim *sim, size_t node, int64_t by_ns);

@@ -1,8 +1,7 @@
 #include "base/heap.h"
 #include "base/io_sim_disk.h"
 
-/* ---- a growing array of bytes that reads as zeros
- * ------------------------------------------------- */
+/* ---- a growing array of bytes that reads as zeros ------------------------------------------- */
 
 static uint64_t round_up(uint64_t size)
 {
@@ -53,8 +52,7 @@ void sim_inode_release_content(struct sim_inode *inode)
     heap_give(inode->unreadable);
 }
 
-/* ---- changes
- * ------------------------------------------------------------------------------------------ */
+/* ---- changes -------------------------------------------------------------------------------- */
 
 static struct sim_change *change_add(struct sim_inode *inode, bool is_size, uint64_t at)
 {
@@ -129,8 +127,7 @@ static bool sector_is_changed(const struct sim_inode *inode, uint64_t sector)
     return false;
 }
 
-/* ---- reading
- * -------------------------------------------------------------------------------------------- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 size_t sim_content_read(const struct sim_inode *inode, uint64_t offset, void *at, size_t size)
 {
@@ -170,8 +167,7 @@ bool sim_content_readable(const struct sim_inode *inode, uint64_t offset, uint64
     return true;
 }
 
-/* ---- writing
- * --------------------------------------------------------------------------------------------- */
+/* ---- writing -------------------------------------------------------------------------------- */
 
 static enum err grow(struct sim_inode *inode, uint64_t size)
 {
@@ -321,8 +317,7 @@ enum err sim_content_resize(struct sim_inode *inode, uint64_t size)
     return OK;
 }
 
-/* ---- syncing and losing
- * -------------------------------------------------------------------------------------- */
+/* ---- syncing and losing --------------------------------------------------------------------- */
 
 uint64_t sim_content_mark(const struct sim_inode *inode)
 {

@@ -99,7 +99,7 @@ void sim_disk_deinit(struct sim_disk *disk); /* no file is open */
 /* What survives; the choice is drawn anew for each file. Sticky errors stay. */
 void sim_disk_power_cut(struct sim_disk *disk, struct prng *prng);
 
-/* ---- content (io_sim_content.c) -------------------------------------------------------------- */
+/* ---- content (io_sim_content.c) ------------------------------------------------------------- */
 
 void sim_inode_release_content(struct sim_inode *inode);
 

@@ -29,8 +29,7 @@ static int64_t errno_of(enum err err)
     return err == OK ? 0 : -ENOSPC;
 }
 
-/* ---- opening
- * --------------------------------------------------------------------------------------- */
+/* ---- opening -------------------------------------------------------------------------------- */
 
 static struct sim_file *file_new(struct sim_process *process, struct sim_inode *inode,
                                  unsigned flags)
@@ -119,8 +118,7 @@ enum err sim_size(struct io *io, struct io_file *file, uint64_t *size)
     return OK;
 }
 
-/* ---- what an operation does, faults included
- * -------------------------------------------------------- */
+/* ---- what an operation does, faults included ------------------------------------------------ */
 
 static bool fails(struct sim_file *file, uint32_t chance, bool *broken)
 {
@@ -186,8 +184,7 @@ int64_t sim_file_allocate(struct sim_file *file, uint64_t offset, uint64_t size)
     return errno_of(sim_content_resize(inode, offset + size));
 }
 
-/* ---- blocking calls
- * ------------------------------------------------------------------------------------- */
+/* ---- blocking calls ------------------------------------------------------------------------- */
 
 /* What a call returns that did `result` if the process lived on. */
 static enum err end(struct sim_process *process, enum sim_step step, int64_t result)

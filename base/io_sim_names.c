@@ -2,8 +2,7 @@
 #include "base/heap.h"
 #include "base/io_sim_world.h"
 
-/* ---- steps
- * --------------------------------------------------------------------------------------- */
+/* ---- steps ---------------------------------------------------------------------------------- */
 
 enum sim_step sim_step_begin(struct sim_process *process, const char *what, uint64_t a, uint64_t b,
                              uint64_t content)
@@ -30,8 +29,7 @@ void sim_step_end(struct sim_process *process, enum sim_step step)
         sim_crash(process->sim, process->node->index, process->node->crash_mode);
 }
 
-/* ---- names
- * --------------------------------------------------------------------------------------- */
+/* ---- names ---------------------------------------------------------------------------------- */
 
 static struct sim_disk *disk_of(struct sim_process *process)
 {

@@ -12,8 +12,7 @@
     INT64_C(1000000000) /* at most until the peer of a node without power finds out */
 #define KILLED_NS INT64_C(10000000)
 
-/* ---- socks
- * ------------------------------------------------------------------------------------------- */
+/* ---- socks ---------------------------------------------------------------------------------- */
 
 static struct sim_sock *sock_memory(struct sim *sim)
 {
@@ -123,8 +122,7 @@ static void break_both(struct sim_sock *s, int reason)
     sim_net_break(s, reason);
 }
 
-/* ---- delivery
- * ------------------------------------------------------------------------------------------ */
+/* ---- delivery ------------------------------------------------------------------------------- */
 
 static size_t room_of(const struct buf *buf, const struct sim_node *node)
 {
@@ -251,8 +249,7 @@ void sim_net_take(struct sim_sock *s)
     sim_net_deliver(s);
 }
 
-/* ---- the end of a side
- * ------------------------------------------------------------------------------------ */
+/* ---- the end of a side ---------------------------------------------------------------------- */
 
 void sim_net_hang_up(struct sim_sock *s)
 {
@@ -341,8 +338,7 @@ void sim_net_destroy(struct sim *sim)
     }
 }
 
-/* ---- connecting
- * ---------------------------------------------------------------------------------------------- */
+/* ---- connecting ----------------------------------------------------------------------------- */
 
 static struct io_listener *listener_find(struct sim_process *process, uint16_t port)
 {
@@ -457,9 +453,7 @@ struct io_sock *sim_connect(struct sim *sim, struct io *from, size_t node, uint1
     return &c->head;
 }
 
-/* ---- partitions
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- partitions ----------------------------------------------------------------------------- */
 
 void sim_part(struct sim *sim, size_t a, size_t b)
 {

@@ -28,8 +28,7 @@ static struct bytes lent(const struct io_op *op)
     return bytes_of(op->at, op->size);
 }
 
-/* ---- the effect
- * ------------------------------------------------------------------------------------- */
+/* ---- the effect ----------------------------------------------------------------------------- */
 
 /* A direct file moves whole blocks: a caller can go on where a short count stops. */
 static uint64_t part_of(struct sim *sim, const struct io_op *op)
@@ -75,8 +74,7 @@ static int64_t perform(struct sim_op *o)
     return -EINVAL;
 }
 
-/* ---- lists
- * ---------------------------------------------------------------------------------------------- */
+/* ---- lists ---------------------------------------------------------------------------------- */
 
 static void unlist(struct sim_op *o)
 {
@@ -115,9 +113,7 @@ static void op_due(struct sim *sim, void *object, uint64_t generation)
     op_ended(o, perform(o));
 }
 
-/* ---- calls
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- calls ---------------------------------------------------------------------------------- */
 
 static int64_t duration(struct sim_process *process)
 {
@@ -167,9 +163,7 @@ void sim_ops_tell(struct sim_process *process)
     }
 }
 
-/* ---- the end
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- the end -------------------------------------------------------------------------------- */
 
 static void op_crash(struct sim_op *o)
 {

@@ -21,8 +21,7 @@ void sim_sock_ready(struct sim_sock *s)
     sim_kick(process);
 }
 
-/* ---- calls
- * --------------------------------------------------------------------------------------------- */
+/* ---- calls ---------------------------------------------------------------------------------- */
 
 void sim_sock_start(struct io *io, struct io_sock *sock, const struct io_sock_events *events,
                     void *owner)
@@ -94,8 +93,7 @@ void sim_sock_close(struct io *io, struct io_sock *sock, bool drain)
     sim_sock_ready(s);
 }
 
-/* ---- what a turn tells
- * ------------------------------------------------------------------------------------- */
+/* ---- what a turn tells ---------------------------------------------------------------------- */
 
 static void tell_sent(struct sim_sock *s)
 {

@@ -1,8 +1,7 @@
 #include "base/heap.h"
 #include "base/io_sim_disk.h"
 
-/* ---- inodes
- * -------------------------------------------------------------------------------------------- */
+/* ---- inodes --------------------------------------------------------------------------------- */
 
 static struct sim_inode *inode_create(struct sim_disk *disk, bool directory)
 {
@@ -53,8 +52,7 @@ void sim_inode_give(struct sim_inode *inode)
     heap_give(inode);
 }
 
-/* ---- the entries of one directory
- * ------------------------------------------------------------------------ */
+/* ---- the entries of one directory ----------------------------------------------------------- */
 
 /* Where the name is, or would be. */
 static size_t entries_place(const struct sim_entries *entries, const char *name, bool *found)
@@ -142,9 +140,7 @@ static void entries_copy(struct sim_entries *to, const struct sim_entries *from)
     entries_clear(&old);
 }
 
-/* ---- paths
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- paths ---------------------------------------------------------------------------------- */
 
 static struct sim_inode *find_child(struct sim_inode *directory, struct bytes name, bool kept)
 {
@@ -197,9 +193,7 @@ static enum err find_parent(struct sim_disk *disk, const char *path, struct sim_
     return OK;
 }
 
-/* ---- moves
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- moves ---------------------------------------------------------------------------------- */
 
 static struct sim_move *move_new(struct sim_disk *disk)
 {
@@ -259,9 +253,7 @@ static bool move_touches(const struct sim_move *move, const struct sim_inode *di
     return false;
 }
 
-/* ---- calls
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- calls ---------------------------------------------------------------------------------- */
 
 enum err sim_tree_create(struct sim_disk *disk, const char *path, bool directory)
 {
@@ -348,9 +340,7 @@ enum err sim_tree_unlink(struct sim_disk *disk, const char *path, bool directory
     return OK;
 }
 
-/* ---- syncing and losing
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- syncing and losing --------------------------------------------------------------------- */
 
 /* Applies the chosen moves in their order, and forgets all (`keep_rest` false) or the chosen. */
 static void moves_apply_chosen(struct sim_disk *disk, bool keep_rest)
@@ -450,9 +440,7 @@ void sim_tree_power_cut(struct sim_disk *disk, struct prng *prng)
     restore(disk->root);
 }
 
-/* ---- the disk
- * -------------------------------------------------------------------------------------------------------------
- */
+/* ---- the disk ------------------------------------------------------------------------------- */
 
 void sim_disk_init(struct sim_disk *disk, uint64_t total)
 {

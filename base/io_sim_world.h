@@ -16,8 +16,7 @@
 #define SIM_WALL_START INT64_C(1700000000000000000)
 #define SIM_LOCKS_MAX  16u
 
-/* ---- events
- * -------------------------------------------------------------------------------------------- */
+/* ---- events --------------------------------------------------------------------------------- */
 
 struct sim_event {
     int64_t at_ns;
@@ -34,8 +33,7 @@ struct sim_events {
     uint64_t order_next;
 };
 
-/* ---- processes and nodes
- * --------------------------------------------------------------------------------- */
+/* ---- processes and nodes -------------------------------------------------------------------- */
 
 struct sim_node;
 
@@ -117,8 +115,7 @@ static inline struct sim_process *sim_process_of(struct io *io)
     return (struct sim_process *)io;
 }
 
-/* ---- io_sim.c
- * ---------------------------------------------------------------------------------------------- */
+/* ---- io_sim.c ------------------------------------------------------------------------------- */
 
 /* One line of the trace: it goes into the hash, and to whoever watches. */
 void sim_trace(struct sim *sim, const struct sim_node *node, const char *what, uint64_t a,
@@ -128,8 +125,7 @@ int64_t sim_between(struct sim *sim, int64_t min, int64_t max);
 /* The process has something to do: a turn comes soon. */
 void sim_kick(struct sim_process *process);
 
-/* ---- io_sim_events.c
- * ----------------------------------------------------------------------------------------- */
+/* ---- io_sim_events.c ------------------------------------------------------------------------ */
 
 void sim_events_deinit(struct sim_events *events);
 void sim_schedule(struct sim *sim, int64_t at_ns,
@@ -138,8 +134,7 @@ void sim_schedule(struct sim *sim, int64_t at_ns,
 int64_t sim_events_next(const struct sim_events *events); /* SIM_NEVER: none */
 struct sim_event sim_events_take(struct sim_events *events);
 
-/* ---- io_sim_step.c, io_sim_names.c, io_sim_files.c, io_sim_ops.c: struct io's calls on files
- * ---------- */
+/* ---- io_sim_step.c, io_sim_names.c, io_sim_files.c, io_sim_ops.c: struct io's calls on files  */
 
 /* What becomes of one disk operation. */
 enum sim_step {
@@ -188,9 +183,7 @@ void sim_ops_tell(struct sim_process *process);
 void sim_ops_crash(struct sim_process *process);
 void sim_ops_free(struct sim_process *process); /* touches nothing of the owners' */
 
-/* ---- io_sim_work.c
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- io_sim_work.c -------------------------------------------------------------------------- */
 
 void sim_work(struct io *io, struct io_work *work);
 void sim_work_tell(struct sim_process *process);
@@ -198,8 +191,7 @@ void sim_work_crash(struct sim_process *process); /* what has not run will not, 
 /* The process of that generation, NULL when it has ended: it took with it what its events name. */
 struct sim_process *sim_process_alive(struct sim *sim, uint64_t generation);
 
-/* ---- io_sim_net.c, io_sim_socks.c
- * ------------------------------------------------------------------------------------ */
+/* ---- io_sim_net.c, io_sim_socks.c ----------------------------------------------------------- */
 
 enum err sim_listen(struct io *io, const char *host, uint16_t port, io_accepted_fn *accepted,
                     void *context, struct io_listener **listener, uint16_t *bound);

@@ -5,7 +5,7 @@
 
 #include "base/heap.h"
 
-/* ---- requests -------------------------------------------------------------------------------- */
+/* ---- requests ------------------------------------------------------------------------------- */
 
 /* The submission queue is full: hand it over now. Completions wait for the next turn. */
 static struct io_uring_sqe *sqe_after_submit(struct uring *u)
@@ -42,7 +42,7 @@ static void wake_arm(struct uring *u)
     io_uring_prep_read(sqe, u->waker.fd, &u->wake_count, sizeof(u->wake_count), 0);
 }
 
-/* ---- completions ----------------------------------------------------------------------------- */
+/* ---- completions ---------------------------------------------------------------------------- */
 
 static void complete(struct uring *u, uint64_t data, int result, unsigned flags)
 {
@@ -193,8 +193,7 @@ static void uring_destroy(struct io *io)
     heap_give(u);
 }
 
-/* ---- the beginning
- * ------------------------------------------------------------------------------- */
+/* ---- the beginning -------------------------------------------------------------------------- */
 
 static const struct io_calls uring_calls = {
     .clock_refresh = io_posix_clock_refresh,

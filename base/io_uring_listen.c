@@ -33,8 +33,7 @@ union address {
     struct sockaddr_in6 v6;
 };
 
-/* ---- addresses
- * -------------------------------------------------------------------------------------- */
+/* ---- addresses ------------------------------------------------------------------------------ */
 
 static socklen_t address_size(const union address *address)
 {
@@ -108,8 +107,7 @@ static void address_set_port(union address *address, uint16_t port)
         address->v6.sin6_port = htons(port);
 }
 
-/* ---- accepting
- * ---------------------------------------------------------------------------------------- */
+/* ---- accepting ------------------------------------------------------------------------------ */
 
 static void accept_arm(struct io_listener *l)
 {
@@ -180,8 +178,7 @@ void uring_accept_completed(struct uring *u, struct io_listener *l, int result, 
         accept_ended(l, result);
 }
 
-/* ---- listening
- * ------------------------------------------------------------------------------------------ */
+/* ---- listening ------------------------------------------------------------------------------ */
 
 static enum err err_of_listen(int errnum)
 {

@@ -32,8 +32,7 @@ void uring_reason(const struct io_uring_options *options, const char *text, int 
         snprintf(options->reason, IO_URING_REASON_SIZE, "%s: %s", text, strerrordesc_np(errnum));
 }
 
-/* ---- the ring
- * ------------------------------------------------------------------------------------ */
+/* ---- the ring ------------------------------------------------------------------------------- */
 
 static enum err ring_refused(const struct io_uring_options *options, int errnum)
 {
@@ -90,8 +89,7 @@ static enum err opcodes_probe(struct uring *u, const struct io_uring_options *op
     return err;
 }
 
-/* ---- buffers
- * ------------------------------------------------------------------------------------- */
+/* ---- buffers -------------------------------------------------------------------------------- */
 
 static size_t ring_memory_size(const struct uring *u)
 {
@@ -146,8 +144,7 @@ static enum err buffers_open(struct uring *u, const struct io_uring_options *opt
     return OK;
 }
 
-/* ---- self-test
- * ------------------------------------------------------------------------------------- */
+/* ---- self-test ------------------------------------------------------------------------------ */
 
 /* The completion that comes within a second, or -ETIME. */
 static int next_completion(struct uring *u, unsigned *flags)
@@ -208,8 +205,7 @@ static enum err self_test(struct uring *u, const struct io_uring_options *option
     return ERR_UNSUPPORTED;
 }
 
-/* ---- all of it
- * --------------------------------------------------------------------------------------- */
+/* ---- all of it ------------------------------------------------------------------------------ */
 
 enum err uring_setup(struct uring *u, const struct io_uring_options *options)
 {

@@ -135,8 +135,7 @@ void uring_socks_destroy(struct uring *u)
     }
 }
 
-/* ---- requests
- * -------------------------------------------------------------------------------------- */
+/* ---- requests ------------------------------------------------------------------------------- */
 
 static struct io_uring_sqe *request(struct sock *s, enum tag tag)
 {
@@ -183,8 +182,7 @@ static void send_arm(struct sock *s)
         io_uring_prep_sendmsg(sqe, s->fd, &send->message, MSG_NOSIGNAL | MSG_WAITALL);
 }
 
-/* ---- what happens next
- * ------------------------------------------------------------------------------ */
+/* ---- what happens next ---------------------------------------------------------------------- */
 
 static void ready_add(struct sock *s)
 {
@@ -227,8 +225,7 @@ static void settle(struct sock *s)
     }
 }
 
-/* ---- receiving
- * ----------------------------------------------------------------------------------------- */
+/* ---- receiving ------------------------------------------------------------------------------ */
 
 static void late_add(struct sock *s, struct bytes b)
 {
@@ -310,8 +307,7 @@ void uring_cancel_completed(struct uring *u, struct sock *s, int result)
     settle(s);
 }
 
-/* ---- sending
- * ------------------------------------------------------------------------------------------- */
+/* ---- sending -------------------------------------------------------------------------------- */
 
 static struct send *send_take(struct uring *u)
 {
@@ -398,8 +394,7 @@ void uring_send_completed(struct uring *u, struct sock *s, int result)
     settle(s);
 }
 
-/* ---- the owner's calls
- * ------------------------------------------------------------------------------------ */
+/* ---- the owner's calls ---------------------------------------------------------------------- */
 
 void uring_sock_start(struct io *io, struct io_sock *sock, const struct io_sock_events *events,
                       void *owner)
@@ -457,8 +452,7 @@ void uring_sock_close(struct io *io, struct io_sock *sock, bool drain)
     ready_add(s);
 }
 
-/* ---- telling
- * ---------------------------------------------------------------------------------------------- */
+/* ---- telling -------------------------------------------------------------------------------- */
 
 /*
  * Unread bytes make close() answer the peer with a reset, which can overtake our last words to it;

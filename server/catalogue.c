@@ -12,6 +12,7 @@ static void entry_free(struct catalogue_entry *entry)
 {
     heap_give((void *)entry->account.at);
     heap_give((void *)entry->json.at);
+    heap_give((void *)entry->offline.at);
     heap_give(entry);
 }
 

@@ -30,6 +30,7 @@ struct catalogue_entry {
     struct bytes account; /* owned */
     struct bytes json;    /* owned */
     bool removed;         /* committed removal; files may still be there */
+    struct bytes offline; /* owned: name of a stream that could not be opened in this life, else empty */
     struct catalogue_entry *next;
 };
 

@@ -3,7 +3,7 @@
 #include "base/heap.h"
 #include "base/owner.h"
 
-#define STALL_NS 2000000
+#define STALL_NS 10000000 /* as long as the reference holds one back for a read */
 
 struct connection {
     struct client client;
@@ -222,6 +222,10 @@ static void connection_received(void *context, struct bytes b)
     struct connection *c = context;
 
     client_feed(&c->client, b, io_now(c->owner->io));
+    /* Not only at the end of the turn: more of its bytes may be waiting to be handed to us in this.
+     */
+    if (c->client.state == CLIENT_OPEN && (c->client.stalled || c->client.pauses > 0))
+        pause_or_resume(c);
 }
 
 /* A peer that has said all it wanted may still be reading: what it asked for is sent. */

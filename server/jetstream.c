@@ -221,7 +221,7 @@ static bool name_of(struct jetstream *jetstream, struct bytes json, struct bytes
     return true;
 }
 
-static void open_stream(struct jetstream *jetstream, const struct catalogue_entry *entry)
+static void open_stream(struct jetstream *jetstream, struct catalogue_entry *entry)
 {
     uint8_t incarnation[16];
     struct bytes name;
@@ -243,6 +243,7 @@ static void open_stream(struct jetstream *jetstream, const struct catalogue_entr
     }
     if (stream == NULL) {
         jetstream->unhealthy = "a stream could not be opened";
+        entry->offline = heap_copy(name); /* its name stays taken */
         logger_error(server_logger(jetstream->server), "Stream '%.*s' could not be opened: %s",
                      BYTES_ARG(name), err_text(err));
     } else if (stream_applied(stream)->log_time_ns > jetstream->time_floor_ns) {
@@ -299,8 +300,9 @@ static enum err open_all(struct jetstream *jetstream)
         else
             open_stream(jetstream, entry);
     }
-    if (jetstream->unhealthy == NULL) /* a damaged catalogue explains nothing */
-        store_list(jetstream->store, check_log, jetstream);
+    if (jetstream->unhealthy == NULL && /* a damaged catalogue explains nothing */
+        store_list(jetstream->store, check_log, jetstream) != OK)
+        logger_error(logger, "Logs that are in no catalogue could not be looked for");
     return OK;
 }
 

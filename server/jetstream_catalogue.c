@@ -234,12 +234,34 @@ static bool write_intent(struct jetstream *jetstream, struct catalogue_op *op)
     return catalogue_write_update(out, op->stream_id, entry->version + 1, op->json);
 }
 
+/* A stream that could not be opened still is one: nothing may take its name. */
+static bool is_offline(const struct jetstream *jetstream, struct bytes name)
+{
+    for (const struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL; entry = entry->next) {
+        if (entry->offline.size > 0 && !entry->removed && bytes_equal(entry->offline, name))
+            return true;
+    }
+    return false;
+}
+
+static void refuse_offline(struct jetstream *jetstream, struct catalogue_op *op)
+{
+    op->error = 10194;
+    snprintf(op->error_text, sizeof op->error_text,
+             "stream is offline: its log could not be opened when the server started");
+    finish(jetstream, NULL);
+}
+
 static void start(struct jetstream *jetstream, struct catalogue_op *op)
 {
     bool satisfied = false;
 
     op->jetstream = jetstream;
     jetstream->op_current = op;
+    if (is_offline(jetstream, op->name)) {
+        refuse_offline(jetstream, op);
+        return;
+    }
     op->error = op->check != NULL ? op->check(op, &satisfied) : 0;
     if (op->error != 0 || satisfied) {
         finish(jetstream, jetstream_stream(jetstream, op->account, op->name));

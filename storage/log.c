@@ -164,6 +164,7 @@ static void flight_retry(struct log *log, enum err err)
     struct log_file *file = log->active;
 
     journal_cover_drop(log->store->journal, &file->cover);
+    store_note_doubt(log->store, log->id);
     if (store_flaw(log->store, FLAW_REUSE_POSITION)) {
         file->placed = file->end;
         flight_failed(log, err);
@@ -192,7 +193,7 @@ static void flight_sync(struct log *log)
         flight_retry(log, ERR_IO);
         return;
     }
-    log->flight.syncing = !file->sync.busy;
+    log->flight.syncing = !file->syncing;
     if (log->flight.syncing)
         log_file_sync(file, false);
 }

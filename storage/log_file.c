@@ -20,11 +20,13 @@ static void sync_done(struct io_op *op, int64_t result)
         assert(store->syncs > 0);
         store->syncs--;
     }
+    file->syncing = false;
     file->background = false;
 
     journal_cover_sync_end(store->journal, &file->cover, synced);
     if (!synced) {
         file->condemned = true;
+        store_note_doubt(store, file->log->id);
         store_report(
             store,
             "log %016llx, segment %016llx: sync failed (%s): no more is written to it, and "
@@ -52,7 +54,7 @@ struct log_file *log_file_create(struct log *log, struct io_file *file, uint64_t
 
 void log_file_destroy(struct log_file *file)
 {
-    assert(!file->sync.busy);
+    assert(!file->syncing);
     assert(!file->dirty);
     io_close(file->log->store->io, file->file);
     heap_give(file);
@@ -62,7 +64,7 @@ void log_file_dirty(struct log_file *file)
 {
     struct store *store = file->log->store;
 
-    if (file->dirty || file->sync.busy || file->condemned || file->cover.held == 0)
+    if (file->dirty || file->syncing || file->condemned || file->cover.held == 0)
         return;
     file->dirty = true;
     file->dirty_next = NULL;
@@ -77,11 +79,12 @@ void log_file_sync(struct log_file *file, bool background)
 {
     struct store *store = file->log->store;
 
-    assert(!file->sync.busy);
+    assert(!file->syncing);
     assert(!file->condemned); /* no later sync of it is believed */
 
     if (background)
         store->syncs++;
+    file->syncing = true;
     file->background = background;
     journal_cover_sync_begin(store->journal, &file->cover);
     io_fsync(store->io, &file->sync, file->file);

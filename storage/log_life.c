@@ -4,6 +4,7 @@
 #include "base/heap.h"
 #include "storage/flaws.h"
 #include "storage/log.h"
+#include "storage/redo.h"
 #include "storage/store.h"
 
 /* ---- making ---------------------------------------------------------------------------------- */
@@ -15,10 +16,15 @@ struct probe {
     enum err err;
 };
 
-/* A segment whose header is zeros was never finished and holds nothing. */
+/*
+ * A segment whose header is zeros was never finished and holds nothing. Any other makes the log
+ * exist, and whoever is told so relies on it: so it is written and synced anew, as what is seen
+ * here may be in memory only.
+ */
 static void probe_segment(void *context, const char *name, bool directory)
 {
     struct probe *probe = context;
+    struct io *io = probe->store->io;
     struct segment_header header;
     uint8_t at[SEGMENT_HEADER];
     struct io_file *file;
@@ -26,15 +32,18 @@ static void probe_segment(void *context, const char *name, bool directory)
 
     if (directory || probe->err != OK || !path_read_segment(name, &file_id))
         return;
-    probe->err =
-        io_open(probe->store->io, path_segment(probe->store->dir, probe->log_id, file_id).text,
-                IO_READ, &file);
+    probe->err = io_open(io, path_segment(probe->store->dir, probe->log_id, file_id).text,
+                         IO_READ | IO_WRITE, &file);
     if (probe->err != OK)
         return;
-    probe->err = io_read_all(probe->store->io, file, 0, at, sizeof at);
-    io_close(probe->store->io, file);
-    if (probe->err == OK && segment_header_read(at, &header) != ERR_NOT_FOUND)
+    probe->err = io_read_all(io, file, 0, at, sizeof at);
+    if (probe->err == OK && segment_header_read(at, &header) != ERR_NOT_FOUND) {
         probe->found = true;
+        probe->err = io_write_all(io, file, 0, bytes_of(at, sizeof at));
+        if (probe->err == OK)
+            probe->err = io_sync(io, file);
+    }
+    io_close(io, file);
 }
 
 enum err log_prepare(struct store *store, uint64_t log_id, const uint8_t incarnation[16])
@@ -50,8 +59,12 @@ enum err log_prepare(struct store *store, uint64_t log_id, const uint8_t incarna
         err = probe.err;
     if (err != OK)
         return err;
-    if (probe.found)
-        return ERR_EXISTS;
+    if (probe.found) {
+        err = io_sync_dir(store->io, path.text);
+        if (err == OK)
+            err = io_sync_dir(store->io, path_in(store->dir, "logs").text);
+        return err != OK ? err : ERR_EXISTS;
+    }
 
     make.header.log_id = log_id;
     make.header.file_id = store_file_id(store);
@@ -61,6 +74,8 @@ enum err log_prepare(struct store *store, uint64_t log_id, const uint8_t incarna
     if (make.err != OK)
         return make.err;
     io_close(store->io, make.file);
+    if (store_flaw(store, FLAW_FORGET_DIRECTORY_SYNC))
+        return OK;
     return io_sync_dir(store->io, path_in(store->dir, "logs").text);
 }
 
@@ -83,6 +98,22 @@ void log_add_file(struct log *log, struct log_file *file)
     log->files[log->file_count++] = file;
 }
 
+/* The next start would do this for all logs. */
+static enum err redo_log(struct store *store, uint64_t log_id)
+{
+    struct redo redo;
+    enum err err = redo_begin(&redo, store->io, store->dir, store->node.store_id);
+
+    if (err != OK)
+        return err;
+    redo.flaws = store->options.flaws;
+    redo.one_log = true;
+    redo.log_id = log_id;
+    err = redo_run(&redo);
+    redo_end(&redo);
+    return err;
+}
+
 enum err log_open(struct store *store, uint64_t log_id, const struct log_recovery *recovery,
                   const struct log_events *events, void *owner, struct log **log)
 {
@@ -93,7 +124,9 @@ enum err log_open(struct store *store, uint64_t log_id, const struct log_recover
         return ERR_BUSY;
 
     opened = log_create(store, log_id);
-    err = recovery_run(opened, recovery);
+    err = store_doubts(store, log_id) ? redo_log(store, log_id) : OK;
+    if (err == OK)
+        err = recovery_run(opened, recovery);
     if (err != OK) {
         log_destroy(opened);
         return err;
@@ -124,7 +157,7 @@ void log_close(struct log *log)
 /* Whether a closed log's file needs nothing any more; starts the sync that it may still need. */
 static bool file_done(struct log *log, struct log_file *file)
 {
-    if (file->sync.busy)
+    if (file->syncing)
         return false;
     if (file->condemned || file->cover.held == 0)
         return true;

@@ -107,6 +107,8 @@ static void plan_record(struct redo_plan *plan, const struct journal_record *rec
     for (uint32_t i = 0; i < record->entry_count && journal_entry_take(&rest, &e); i++) {
         if (e.kind != JOURNAL_SEGMENT || e.bytes.size > BATCH_SIZE_MAX)
             continue;
+        if (plan->redo->one_log && e.log_id != plan->redo->log_id)
+            continue;
         if (e.offset < SEGMENT_HEADER || e.offset > OFFSET_MAX)
             continue;
         plan_entry(plan, &(struct redo_entry){
@@ -164,9 +166,11 @@ static enum err read_journal(struct redo_plan *plan, unsigned file)
     struct redo *redo = plan->redo;
     size_t size = redo->files[file].size;
     struct io_file *f;
-    enum err err =
-        io_open(redo->io, path_journal(redo->dir, redo->files[file].number).text, IO_READ, &f);
+    enum err err;
 
+    if (size <= JOURNAL_HEADER)
+        return OK;
+    err = io_open(redo->io, path_journal(redo->dir, redo->files[file].number).text, IO_READ, &f);
     if (err != OK)
         return err;
     need_memory(plan, size);

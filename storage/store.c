@@ -30,6 +30,23 @@ void store_report(struct store *store, const char *format, ...)
     store->options.report(store->options.report_context, text);
 }
 
+bool store_doubts(const struct store *store, uint64_t log_id)
+{
+    for (unsigned i = 0; i < store->doubt_count; i++)
+        if (store->doubt_logs[i] == log_id)
+            return true;
+    return false;
+}
+
+void store_note_doubt(struct store *store, uint64_t log_id)
+{
+    if (store_doubts(store, log_id))
+        return;
+    store->doubt_logs =
+        heap_resize(store->doubt_logs, (store->doubt_count + 1) * sizeof store->doubt_logs[0]);
+    store->doubt_logs[store->doubt_count++] = log_id;
+}
+
 struct buf store_buf_take(struct store *store)
 {
     struct buf buf;
@@ -68,6 +85,7 @@ void store_forget(struct store *store)
         log_forget(log);
     }
     table_deinit(&store->logs);
+    heap_give(store->doubt_logs);
     if (store->journal != NULL)
         journal_forget(store->journal);
     removals_forget(store);
@@ -117,11 +135,12 @@ static void list_entry(void *context, const char *name, bool directory)
         listing->found(listing->context, log_id);
 }
 
-void store_list(struct store *store, void (*found)(void *context, uint64_t log_id), void *context)
+enum err store_list(struct store *store, void (*found)(void *context, uint64_t log_id),
+                    void *context)
 {
     struct listing listing = {.found = found, .context = context};
 
-    (void)io_list(store->io, path_in(store->dir, "logs").text, list_entry, &listing);
+    return io_list(store->io, path_in(store->dir, "logs").text, list_entry, &listing);
 }
 
 static struct log *find_log(struct store *store, uint64_t log_id)
@@ -198,7 +217,7 @@ static void sync_dirty(struct store *store)
 
         if (file == NULL)
             return;
-        if (!file->sync.busy && !file->condemned && file->cover.held != 0)
+        if (!file->syncing && !file->condemned && file->cover.held != 0)
             log_file_sync(file, true);
     }
 }

@@ -37,6 +37,8 @@ struct store {
     struct log *closing; /* list of closed logs */
     struct log_file *dirty_first;
     struct log_file *dirty_last;
+    uint64_t *doubt_logs; /* ids of those of which a write or sync has failed in this life */
+    unsigned doubt_count;
     unsigned makes;
     unsigned syncs;           /* background ones in flight */
     struct removal *removals; /* under way */
@@ -52,6 +54,14 @@ static inline bool store_flaw(const struct store *store, uint64_t flaw)
 
 uint64_t store_file_id(struct store *store); /* any thread */
 [[gnu::format(printf, 2, 3)]] void store_report(struct store *store, const char *format, ...);
+
+/*
+ * A write or a sync of this log failed: its files may show less than the journal holds, whether
+ * that was answered for or not. If it is opened again in this life the journal is replayed into it
+ * first, else a position that the journal knows could be written a second time.
+ */
+void store_note_doubt(struct store *store, uint64_t log_id);
+bool store_doubts(const struct store *store, uint64_t log_id);
 
 /* Gather buffers. Taken empty, with a batch's limit. */
 struct buf store_buf_take(struct store *store);

@@ -49,13 +49,18 @@ static enum err sync_parent(struct io *io, const char *dir)
     return io_sync_dir(io, parent);
 }
 
+/* They are synced even if they were there: a crash may have come between a name and its sync, and
+ * from now on things are relied on by their names. */
 static enum err make_directories(struct store *store)
 {
     static const char *const names[] = {"journal", "logs", "quarantine"};
     enum err err = OK;
 
-    for (unsigned i = 0; err == OK && i < sizeof names / sizeof names[0]; i++)
+    for (unsigned i = 0; err == OK && i < sizeof names / sizeof names[0]; i++) {
         err = io_mkdir(store->io, path_in(store->dir, names[i]).text);
+        if (err == OK)
+            err = io_sync_dir(store->io, path_in(store->dir, names[i]).text);
+    }
     if (err == OK)
         err = io_sync_dir(store->io, store->dir);
     if (err == OK && strcmp(store->dir, ".") != 0)

@@ -58,9 +58,8 @@ static bool decide_one(struct stream *stream, const struct publish *publish, str
                      decision.looked);
         return true;
     case DECIDE_WAIT:
-    case DECIDE_FULL: break;
+    case DECIDE_FULL: break; /* what is applied next marks the stream: until then it would only spin */
     }
-    stream_mark(stream);
     return false;
 }
 

@@ -244,7 +244,8 @@ void stream_close(struct stream *stream, bool deleted)
 
 void stream_mark(struct stream *stream)
 {
-    if (!stream->dirty && !stream->closing)
+    /* In recovery there is no replica yet, and an open that fails must not leave it in a list. */
+    if (!stream->dirty && !stream->closing && stream->replica != NULL)
         jetstream_mark(stream->jetstream, stream);
 }
 
@@ -361,6 +362,7 @@ void stream_turn(struct stream *stream)
     stream_ingest_waiting(stream);
     stream_consumers_work(stream);
     stream_operations(stream);
+    stream_ingest_waiting(stream); /* an operation that logged nothing has let them go on */
     stream_direct_turn(stream);
     send_answers(stream); /* of refusals that looked at nothing uncommitted */
     if (stream->gathered > 0 && replica_ready(stream->replica)) {

@@ -5,7 +5,7 @@
 
 #define LIMIT (64u << 20)
 
-void client_init(struct sim_client *client, struct sim *sim, struct io *io,
+void sim_client_init(struct sim_client *client, struct sim *sim, struct io *io,
                  void (*message)(void *context, const struct client_message *message), void *context)
 {
     *client = (struct sim_client){.sim = sim, .io = io, .message = message, .context = context};
@@ -14,7 +14,7 @@ void client_init(struct sim_client *client, struct sim *sim, struct io *io,
     buf_init(&client->flight, LIMIT);
 }
 
-void client_deinit(struct sim_client *client)
+void sim_client_deinit(struct sim_client *client)
 {
     buf_deinit(&client->in);
     buf_deinit(&client->out);
@@ -50,7 +50,7 @@ static void put_text(struct sim_client *client, const char *text)
     put(client, bytes_of_text(text));
 }
 
-void client_publish(struct sim_client *client, const char *subject, const char *reply, const char *headers,
+void sim_client_publish(struct sim_client *client, const char *subject, const char *reply, const char *headers,
                     struct bytes payload)
 {
     char line[512];
@@ -159,7 +159,7 @@ static void ended(void *owner, int reason)
     struct sim_client *client = owner;
 
     (void)reason;
-    client_drop(client);
+    sim_client_drop(client);
 }
 
 static void closed(void *owner)
@@ -173,7 +173,7 @@ static void closed(void *owner)
 static const struct io_sock_events events = {
     .received = received, .sent = sent, .ended = ended, .closed = closed};
 
-void client_connect(struct sim_client *client, size_t node, uint16_t port, const char *inbox)
+void sim_client_connect(struct sim_client *client, size_t node, uint16_t port, const char *inbox)
 {
     assert(client->sock == NULL);
     buf_clear(&client->in);
@@ -187,7 +187,7 @@ void client_connect(struct sim_client *client, size_t node, uint16_t port, const
     flush(client);
 }
 
-void client_drop(struct sim_client *client)
+void sim_client_drop(struct sim_client *client)
 {
     if (client->sock == NULL || client->closing)
         return;
@@ -195,7 +195,7 @@ void client_drop(struct sim_client *client)
     io_sock_close(client->io, client->sock, false);
 }
 
-bool client_connected(const struct sim_client *client)
+bool sim_client_connected(const struct sim_client *client)
 {
     return client->sock != NULL && !client->closing;
 }

@@ -23,17 +23,17 @@ struct sim_client {
     char error[128]; /* the last -ERR */
 };
 
-void client_init(struct sim_client *client, struct sim *sim, struct io *io,
+void sim_client_init(struct sim_client *client, struct sim *sim, struct io *io,
                  void (*message)(void *context, const struct client_message *message), void *context);
-void client_deinit(struct sim_client *client);
+void sim_client_deinit(struct sim_client *client);
 
 /* Connects, says CONNECT and subscribes to `inbox`. Whatever was connected is dropped. */
-void client_connect(struct sim_client *client, size_t node, uint16_t port, const char *inbox);
-void client_drop(struct sim_client *client);
-bool client_connected(const struct sim_client *client);
+void sim_client_connect(struct sim_client *client, size_t node, uint16_t port, const char *inbox);
+void sim_client_drop(struct sim_client *client);
+bool sim_client_connected(const struct sim_client *client);
 
 /* `headers` is the whole block or empty. */
-void client_publish(struct sim_client *client, const char *subject, const char *reply, const char *headers,
+void sim_client_publish(struct sim_client *client, const char *subject, const char *reply, const char *headers,
                     struct bytes payload);
 
 #endif

@@ -1,13 +1,19 @@
-# Simulations: tests/sim/sim_<what>.c -> build/sim/sim_<what>; the other files of the folder are shared.
+# Simulations: tests/sim/sim_<what>.c -> build/sim/sim_<what>, with the files and archives named here.
+sim_names = $(patsubst tests/sim/sim_%.c,%,$(wildcard tests/sim/sim_*.c))
+sim_bins  = $(patsubst %,$(BUILD)/sim/sim_%,$(sim_names))
 
-sim_names  = $(patsubst tests/sim/sim_%.c,%,$(wildcard tests/sim/sim_*.c))
-sim_shared = $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out tests/sim/sim_%.c,$(wildcard tests/sim/*.c)))
-sim_bins   = $(patsubst %,$(BUILD)/sim/sim_%,$(sim_names))
+sim_with_log    = log_model
+sim_uses_log    = storage base
+sim_with_server = client oracle flaws
+sim_uses_server = $(LIBS)
 
-$(BUILD)/sim/sim_%: tests/sim/sim_%.c $(sim_shared) $(foreach l,$(LIBS),$(call lib,$(l)))
-	@mkdir -p $(@D)
-	@echo "  LD $@"
-	@$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $< $(sim_shared) $(foreach l,$(LIBS),$(call lib,$(l))) $(LDFLAGS) $(LDLIBS) -lm -o $@
+define sim_rule
+$(BUILD)/sim/sim_$(1): tests/sim/sim_$(1).c $(patsubst %,$(BUILD)/obj/tests/sim/%.o,$(sim_with_$(1))) $(foreach l,$(sim_uses_$(1)),$(call lib,$(l)))
+	@mkdir -p $$(@D)
+	@echo "  LD $$@"
+	@$$(CC) $$(CPPFLAGS) $$(CFLAGS) -MMD -MP $$(filter %.c %.o %.a,$$^) $$(LDFLAGS) $$(LDLIBS) -lm -o $$@
+endef
+$(foreach s,$(sim_names),$(eval $(call sim_rule,$(s))))
 
 # SEED=n re-runs one seed of the server's simulation with its story. SECONDS are shared by all simulations.
 .PHONY: sim sim-flaws

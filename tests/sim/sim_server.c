@@ -5,6 +5,7 @@
  *
  *     sim_server --seed N            one run, with its story
  *     sim_server --seconds N [--from S]   seeds from S on for that long
+ *     sim_server --errors ...             writes and syncs fail, too
  *     sim_server --flaw NAME --seconds N  a seeded bug must be found
  */
 #include <stdarg.h>
@@ -23,7 +24,10 @@
 #define ACTIONS_MAX   400
 #define PENDING_MAX   512
 #define GET_MAX       64
+#define PULL_NS       (500 * MILLISECOND)
 #define SETTLE_MAX_NS (60 * SECOND)
+
+static bool with_errors; /* --errors: disks that fail, too */
 
 struct pending {
     uint64_t seq;
@@ -53,9 +57,10 @@ struct run {
     size_t ids_count;
     uint64_t info_last, info_first; /* of the last STREAM.INFO */
     bool info_done;
+    uint64_t got_asked; /* when */
     uint64_t got_seq; /* of the last direct get asked for */
     int got;          /* 0: no answer yet, 1: message, 2: not found */
-    int64_t delivered_ns;
+    int64_t delivered_ns, pulled_ns;
 };
 
 [[gnu::format(printf, 2, 3)]] static void say(struct run *run, const char *format, ...)
@@ -118,6 +123,7 @@ static void heard_publish(struct run *run, uint64_t id, const struct client_mess
         }
         return;
     }
+    say(run, "publish %llu acked as %llu", (unsigned long long)id, (unsigned long long)seq);
     oracle_acked(&run->oracle, id, seq, contains(message->payload, "\"duplicate\": true"));
     if (seq > run->known_last[publish->subject])
         run->known_last[publish->subject] = seq;
@@ -138,7 +144,7 @@ static void heard_delivery(struct run *run, const struct client_message *message
     reply[message->reply.size] = 0;
     if (sscanf(reply, "$JS.ACK.S.C.%llu.%llu.", &count, &seq) != 2)
         return;
-    oracle_seen(&run->oracle, seq, (const char *)message->subject.at, message->subject.size,
+    oracle_seen(&run->oracle, run->oracle.order + 1, seq, (const char *)message->subject.at, message->subject.size,
                 message->payload.at, message->payload.size);
     oracle_delivered(&run->oracle, seq, count);
     run->delivered_ns = sim_now(run->sim);
@@ -148,11 +154,14 @@ static void heard_delivery(struct run *run, const struct client_message *message
     }
 }
 
-static void heard_get(struct run *run, const struct client_message *message)
+static void heard_get(struct run *run, uint64_t asked, const struct client_message *message)
 {
     uint64_t seq;
 
+    if (asked != run->got_seq)
+        return; /* of an earlier question */
     if (!find_number(message->headers, "Nats-Sequence: ", &seq)) {
+        say(run, "get %llu: %.*s", (unsigned long long)asked, BYTES_ARG(message->headers));
         run->got = 2;
         return;
     }
@@ -161,7 +170,7 @@ static void heard_get(struct run *run, const struct client_message *message)
         const char *subject = memmem(message->headers.at, message->headers.size, "Nats-Subject: ", 14);
         size_t size = strcspn(subject + 14, "\r");
 
-        oracle_seen(&run->oracle, seq, subject + 14, size, message->payload.at, message->payload.size);
+        oracle_seen(&run->oracle, run->got_asked, seq, subject + 14, size, message->payload.at, message->payload.size);
         if (run->draining)
             oracle_final_present(&run->oracle, seq);
     }
@@ -169,7 +178,7 @@ static void heard_get(struct run *run, const struct client_message *message)
 
 static void heard_api(struct run *run, char kind, const struct client_message *message)
 {
-    say(run, "api %c: %.*s", kind, message->payload.size < 300 ? (int)message->payload.size : 300,
+    say(run, "api %c: %.*s", kind, message->payload.size < 1200 ? (int)message->payload.size : 1200,
         (const char *)message->payload.at);
     switch (kind) {
     case 'c': run->ready = contains(message->payload, "\"num_pending\""); break; /* consumer create */
@@ -200,8 +209,8 @@ static void heard(void *context, const struct client_message *message)
         heard_publish(run, number, message);
     else if (sscanf(subject, "_R.a.%llu", &number) == 1)
         oracle_ack_confirmed(&run->oracle, number);
-    else if (strncmp(subject, "_R.g", 4) == 0)
-        heard_get(run, message);
+    else if (sscanf(subject, "_R.g.%llu", &number) == 1)
+        heard_get(run, number, message);
     else if (strncmp(subject, "_R.j.", 5) == 0)
         heard_api(run, subject[5], message);
     else /* a delivery carries its stream subject, a status the inbox */
@@ -212,7 +221,7 @@ static void heard(void *context, const struct client_message *message)
 
 static void ask(struct run *run, const char *subject, const char *reply, const char *body)
 {
-    client_publish(&run->client, subject, reply, "", bytes_of_text(body));
+    sim_client_publish(&run->client, subject, reply, "", bytes_of_text(body));
 }
 
 static void set_up(struct run *run)
@@ -250,7 +259,7 @@ static void publish(struct run *run, uint8_t subject, uint32_t msg_id, uint64_t 
         snprintf(headers + at, sizeof headers - at, "\r\n");
     oracle_subject(subject, name);
     snprintf(reply, sizeof reply, "_R.p.%llu", (unsigned long long)id);
-    client_publish(&run->client, name, reply, headers,
+    sim_client_publish(&run->client, name, reply, headers,
                    bytes_of(payload, oracle_payload(id, payload, sizeof payload)));
 }
 
@@ -284,11 +293,14 @@ static void pull(struct run *run, bool no_wait)
 {
     char body[128];
 
+    if (sim_now(run->sim) - run->pulled_ns > PULL_NS + 200 * MILLISECOND)
+        run->pulls = 0; /* a batch that is filled ends without a word, and none outlives its time */
     if (run->pulls > 4)
         return;
     run->pulls++;
+    run->pulled_ns = sim_now(run->sim);
     snprintf(body, sizeof body, "{\"batch\":%d,\"expires\":%lld%s}", 1 + (int)prng_below(&run->prng, 40),
-             (long long)(500 * MILLISECOND), no_wait ? ",\"no_wait\":true" : "");
+             (long long)PULL_NS, no_wait ? ",\"no_wait\":true" : "");
     ask(run, "$JS.API.CONSUMER.MSG.NEXT.S.C", "_R.m", body);
 }
 
@@ -301,22 +313,25 @@ static void settle_deliveries(struct run *run)
         snprintf(reply, sizeof reply, "_R.a.%llu", (unsigned long long)pending->seq);
         switch (run->draining ? 0 : prng_below(&run->prng, 6)) {
         case 0:
-        case 1: client_publish(&run->client, pending->reply, reply, "", BYTES("+ACK")); break;
-        case 2: client_publish(&run->client, pending->reply, "", "", BYTES("+ACK")); break;
-        case 3: client_publish(&run->client, pending->reply, "", "", BYTES("-NAK")); break;
-        case 4: client_publish(&run->client, pending->reply, "", "", BYTES("-NAK {\"delay\":300000000}")); break;
+        case 1: sim_client_publish(&run->client, pending->reply, reply, "", BYTES("+ACK")); break;
+        case 2: sim_client_publish(&run->client, pending->reply, "", "", BYTES("+ACK")); break;
+        case 3: sim_client_publish(&run->client, pending->reply, "", "", BYTES("-NAK")); break;
+        case 4: sim_client_publish(&run->client, pending->reply, "", "", BYTES("-NAK {\"delay\":300000000}")); break;
         default: break; /* forgotten: redelivered after ack wait */
         }
     }
 }
 
-static void get_one(struct run *run)
+static void get_message(struct run *run, uint64_t seq)
 {
-    char body[64];
+    char body[64], reply[48];
 
-    run->got_seq = 1 + prng_below(&run->prng, run->oracle.acked_last + 2);
-    snprintf(body, sizeof body, "{\"seq\":%llu}", (unsigned long long)run->got_seq);
-    ask(run, "$JS.API.DIRECT.GET.S", "_R.g", body);
+    run->got = 0;
+    run->got_seq = seq;
+    run->got_asked = ++run->oracle.order;
+    snprintf(body, sizeof body, "{\"seq\":%llu}", (unsigned long long)seq);
+    snprintf(reply, sizeof reply, "_R.g.%llu", (unsigned long long)seq);
+    ask(run, "$JS.API.DIRECT.GET.S", reply, body);
 }
 
 static void purge(struct run *run)
@@ -330,9 +345,9 @@ static void purge(struct run *run)
 
 static void act(struct run *run)
 {
-    if (!client_connected(&run->client)) {
+    if (!sim_client_connected(&run->client)) {
         if (run->client.sock == NULL)
-            client_connect(&run->client, run->node, PORT, "_R.>");
+            sim_client_connect(&run->client, run->node, PORT, "_R.>");
         run->ready = false;
         run->pulls = 0;
         run->pending_count = 0;
@@ -352,7 +367,7 @@ static void act(struct run *run)
     case 7:
     case 8:
     case 9: settle_deliveries(run); break;
-    case 10: get_one(run); break;
+    case 10: get_message(run, 1 + prng_below(&run->prng, run->oracle.acked_last + 2)); break;
     default:
         if (prng_chance(&run->prng, 1, 12))
             purge(run);
@@ -413,6 +428,14 @@ static bool start(struct run *run)
             sim_crash_after(run->sim, run->node, SIM_CRASH_KILL, 0);
             return true;
         }
+        if (!sim_crashed(run->sim, run->node) && attempt < 20) {
+            say(run, "did not start: %s", err_text(err)); /* a disk that fails is a reason to refuse */
+            if (attempt > 3)
+                sim_heal(run->sim, run->node);
+            io_destroy(sim_node_io(run->sim, run->node));
+            sim_restart(run->sim, run->node);
+            continue;
+        }
         if (!sim_crashed(run->sim, run->node)) {
             snprintf(run->oracle.violation, sizeof run->oracle.violation, "the server does not start: %s",
                      err_text(err));
@@ -433,7 +456,7 @@ static bool restart(struct run *run)
     if (prng_chance(&run->prng, 1, 3))
         sim_cut_power(run->sim, run->node);
     sim_restart(run->sim, run->node);
-    client_drop(&run->client);
+    sim_client_drop(&run->client);
     return start(run);
 }
 
@@ -462,7 +485,7 @@ static void draw(struct run *run)
     struct sim_faults faults = sim_faults_draw(&run->prng);
 
     /* One replica has nobody to repair it from: errors that lose data are the disk simulation's own test. */
-    if (prng_chance(&run->prng, 2, 3))
+    if (prng_chance(&run->prng, 2, 3) || !with_errors)
         faults.write_error = faults.sync_error = 0;
     faults.read_error = 0;
     faults.error_sticky = 0;
@@ -495,7 +518,7 @@ static void begin(struct run *run, uint64_t seed, bool loud, const struct sim_fl
     run->logger.context = run;
     run->logger.pid = 1;
     oracle_init(&run->oracle);
-    client_init(&run->client, run->sim, sim_node_io(run->sim, run->clients), heard, run);
+    sim_client_init(&run->client, run->sim, sim_node_io(run->sim, run->clients), heard, run);
     draw(run);
 }
 
@@ -503,7 +526,7 @@ static void end(struct run *run)
 {
     bury(run);
     sim_destroy(run->sim);
-    client_deinit(&run->client);
+    sim_client_deinit(&run->client);
     oracle_deinit(&run->oracle);
 }
 
@@ -515,8 +538,8 @@ static bool wait_for(struct run *run, bool (*done)(struct run *run))
         if (sim_now(run->sim) > deadline)
             return false;
         sim_run(run->sim, MILLISECOND);
-        if (!client_connected(&run->client) && run->client.sock == NULL) {
-            client_connect(&run->client, run->node, PORT, "_R.>");
+        if (!sim_client_connected(&run->client) && run->client.sock == NULL) {
+            sim_client_connect(&run->client, run->node, PORT, "_R.>");
             run->ready = false;
             run->setup_ns = 0;
         }
@@ -540,6 +563,17 @@ static bool is_answered(struct run *run)
     return !run->purging;
 }
 
+/* For the story: who waits. */
+static void say_open(struct run *run)
+{
+    for (uint64_t id = 1; id <= run->oracle.publish_count; id++) {
+        if (run->oracle.publishes[id].outcome == ORACLE_OPEN)
+            say(run, "publish %llu is open (sent %llu of %llu)", (unsigned long long)id,
+                (unsigned long long)run->oracle.publishes[id].sent, (unsigned long long)run->oracle.order);
+    }
+    say(run, "purging %d, connected %d", run->purging, sim_client_connected(&run->client));
+}
+
 static bool has_info(struct run *run)
 {
     return run->info_done;
@@ -554,7 +588,7 @@ static bool has_got(struct run *run)
 static bool is_drained(struct run *run)
 {
     settle_deliveries(run);
-    if (run->pulls == 0)
+    if (run->pulls == 0 || sim_now(run->sim) - run->pulled_ns > PULL_NS)
         pull(run, false);
     return sim_now(run->sim) - run->delivered_ns > 4 * SECOND;
 }
@@ -563,11 +597,7 @@ static void read_everything(struct run *run)
 {
     oracle_final_begin(&run->oracle);
     for (uint64_t seq = run->info_first; seq <= run->info_last && run->oracle.violation[0] == 0; seq++) {
-        char body[64];
-
-        run->got = 0;
-        snprintf(body, sizeof body, "{\"seq\":%llu}", (unsigned long long)seq);
-        ask(run, "$JS.API.DIRECT.GET.S", "_R.g", body);
+        get_message(run, seq);
         if (!wait_for(run, has_got))
             snprintf(run->oracle.violation, sizeof run->oracle.violation, "a direct get is never answered");
     }
@@ -597,6 +627,7 @@ static void conclude(struct run *run)
         return;
     }
     if (!wait_for(run, is_answered)) {
+        say_open(run);
         stuck(run, "a publish is never answered");
         return;
     }
@@ -729,6 +760,8 @@ int main(int argc, char **argv)
             from = strtoull(argv[++i], NULL, 10);
         else if (strcmp(argv[i], "--flaw") == 0 && i + 1 < argc)
             flaw = argv[++i];
+        else if (strcmp(argv[i], "--errors") == 0)
+            with_errors = true;
         else if (strcmp(argv[i], "--flaws") == 0)
             flaws = true;
         else

@@ -18,8 +18,7 @@ static void world_end(struct io *io);
 
 #define SECOND INT64_C(1000000000)
 
-/* ---- helpers
- * ------------------------------------------------------------------------------------- */
+/* ---- helpers -------------------------------------------------------------------------------- */
 
 struct request {
     struct io_op op;
@@ -115,8 +114,7 @@ static void expect_names(struct io *io, const char *path, const char *expected)
     ck_assert_str_eq(names.text, expected);
 }
 
-/* ---- blocking file calls
- * ------------------------------------------------------------------------------ */
+/* ---- blocking file calls -------------------------------------------------------------------- */
 
 START_TEST(what_is_written_is_read_back_and_beyond_it_are_zeros)
 {
@@ -239,8 +237,7 @@ START_TEST(space_is_reported)
 }
 END_TEST
 
-/* ---- operations of the loop
- * ----------------------------------------------------------------------------- */
+/* ---- operations of the loop ----------------------------------------------------------------- */
 
 START_TEST(operations_write_sync_and_read)
 {
@@ -355,8 +352,7 @@ START_TEST(more_operations_than_the_queue_holds_all_end)
 }
 END_TEST
 
-/* ---- time, work, wake-ups
- * ---------------------------------------------------------------------------------- */
+/* ---- time, work, wake-ups ------------------------------------------------------------------- */
 
 struct alarm {
     struct timer timer;

@@ -8,8 +8,7 @@
 #define SEEDS    200
 #define MEBIBYTE (1u << 20)
 
-/* ---- a world of one node, for the promises of any backend
- * ------------------------------------------------ */
+/* ---- a world of one node, for the promises of any backend ----------------------------------- */
 
 static struct sim *world_sim;
 
@@ -64,8 +63,7 @@ START_TEST(short_waits_and_refused_direct_io_change_no_promise)
 }
 END_TEST
 
-/* ---- the disk
- * ---------------------------------------------------------------------------------------------- */
+/* ---- the disk ------------------------------------------------------------------------------- */
 
 struct one {
     struct sim *sim;
@@ -260,6 +258,32 @@ START_TEST(a_size_that_was_not_synced_may_be_lost_and_what_was_cut_off_does_not_
 }
 END_TEST
 
+START_TEST(what_was_cut_off_does_not_return_when_a_durable_write_grows_the_file)
+{
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        struct one one = one_begin(seed);
+        struct io_file *file = file_create(one.io, "j", IO_DIRECT);
+        uint8_t *old = aligned_block(8192, 'o'), *new = aligned_block(4096, 'n'), *got;
+        struct request r = request_new();
+
+        ck_assert_int_eq(io_sync_dir(one.io, "."), OK);
+        ck_assert_int_eq(io_write_all(one.io, file, 0, bytes_of(old, 8192)), OK);
+        ck_assert_int_eq(io_truncate(one.io, file, 0), OK);
+        ck_assert_int_eq(io_allocate(one.io, file, 0, 8192), OK);
+        io_write_durable(one.io, &r.op, file, 0, bytes_of(new, 4096));
+        ck_assert_int_eq(await(one.io, &r), 4096);
+        one_crash(&one, SIM_CRASH_POWER);
+        got = get(one.io, "j", 8192);
+        for (size_t i = 0; i < 8192; i++)
+            ck_assert_int_eq(got[i], i < 4096 ? 'n' : 0);
+        heap_give(got);
+        free(old);
+        free(new);
+        sim_destroy(one.sim);
+    }
+}
+END_TEST
+
 START_TEST(a_durable_write_on_a_direct_file_is_durable_when_done)
 {
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
@@ -357,6 +381,29 @@ START_TEST(names_are_lost_kept_or_reordered_until_their_directory_is_synced)
     ck_assert_int_gt(moved, 0);
     ck_assert_int_gt(unmoved, 0);
     ck_assert_int_gt(revived, 0);
+}
+END_TEST
+
+START_TEST(moves_of_one_name_survive_in_their_order)
+{
+    int seen[4] = {0};
+
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        struct one one = one_begin(seed);
+        int names;
+
+        io_close(one.io, file_create(one.io, "a", 0));
+        ck_assert_int_eq(io_rename(one.io, "a", "b"), OK);
+        ck_assert_int_eq(io_rename(one.io, "b", "c"), OK);
+        one_crash(&one, SIM_CRASH_POWER);
+        names = exists(one.io, "a") + 2 * exists(one.io, "b") + 3 * exists(one.io, "c");
+        ck_assert_int_le(names, 3);
+        ck_assert(names < 3 || exists(one.io, "c")); /* one file never has two names */
+        seen[names]++;
+        sim_destroy(one.sim);
+    }
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_gt(seen[i], 0);
 }
 END_TEST
 
@@ -461,6 +508,7 @@ START_TEST(an_fsync_covers_the_writes_done_when_it_was_asked_for)
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
         struct one one = one_begin(seed);
         struct request sync = request_new(), write = request_new();
+        bool ended_before_the_sync = false;
         struct io_file *file;
         uint8_t *got;
 
@@ -469,12 +517,14 @@ START_TEST(an_fsync_covers_the_writes_done_when_it_was_asked_for)
         ck_assert_int_eq(io_write_all(one.io, file, 0, BYTES("1")), OK);
         io_fsync(one.io, &sync.op, file);
         io_write(one.io, &write.op, file, 512, BYTES("2"));
-        while (sync.done == 0 || write.done == 0)
+        while (sync.done == 0 || write.done == 0) {
             turn(one.io);
+            ended_before_the_sync |= write.done == 1 && sync.done == 0;
+        }
         one_crash(&one, SIM_CRASH_POWER);
         got = get(one.io, "a", 513);
         ck_assert_int_eq(got[0], '1');
-        lost += got[512] != '2';
+        lost += ended_before_the_sync && got[512] != '2';
         heap_give(got);
         sim_destroy(one.sim);
     }
@@ -565,8 +615,7 @@ START_TEST(damage_at_rest_is_found_by_reading)
 }
 END_TEST
 
-/* ---- crashes in the middle of calls
- * --------------------------------------------------------------------------- */
+/* ---- crashes in the middle of calls --------------------------------------------------------- */
 
 /* Creates, writes, syncs and names a file; OK, or what went wrong first. */
 static enum err publish(struct io *io)
@@ -695,9 +744,49 @@ START_TEST(nothing_of_a_crashed_node_is_called_or_touched)
 }
 END_TEST
 
-/* ---- sockets
- * -------------------------------------------------------------------------------------------------------
- */
+static void zombie_never(struct timer *timer)
+{
+    (void)timer;
+    ck_abort_msg("a timer fired after the crash");
+}
+
+struct killer {
+    struct sim *sim;
+    struct timer timers[3];
+    int fired;
+};
+
+static void killer_fire(struct timer *timer)
+{
+    struct killer *killer = owner_of(timer, struct killer, timers[0]);
+
+    killer->fired++;
+    sim_crash(killer->sim, 0, SIM_CRASH_KILL);
+}
+
+/* Timers of equal deadline fire in the order they were armed. */
+START_TEST(a_crash_inside_a_turn_is_the_end_of_the_turn)
+{
+    struct one one = one_begin(5);
+    struct killer killer = {.sim = one.sim};
+    struct hooks hooks = {0};
+
+    killer.timers[0].fire = killer_fire;
+    killer.timers[1].fire = zombie_never;
+    killer.timers[2].fire = zombie_never;
+    for (int i = 0; i < 3; i++)
+        timers_arm(io_timers(one.io), &killer.timers[i], io_now(one.io) + SECOND);
+    sim_run(one.sim, SECOND / 2);
+    io_set_flush(one.io, hooks_flush, &hooks);
+    sim_run(one.sim, SECOND);
+    ck_assert_int_eq(killer.fired, 1);
+    ck_assert_int_eq(hooks.flushed, 0);
+    ck_assert(!timer_armed(&killer.timers[1]));
+    sim_destroy(one.sim);
+}
+END_TEST
+
+/* ---- sockets -------------------------------------------------------------------------------- */
 
 struct peer {
     struct io *io;
@@ -933,6 +1022,60 @@ START_TEST(closing_with_a_send_in_flight_gives_the_memory_back)
 }
 END_TEST
 
+START_TEST(bytes_left_unread_at_the_close_are_a_reset_for_the_peer)
+{
+    struct bytes piece = BYTES("unread");
+    struct pair pair;
+
+    pair_begin(&pair, 1);
+    pair_connect(&pair);
+    io_sock_pause(pair.server_io, pair.server.sock);
+    io_sock_send(pair.client_io, pair.client.sock, &piece, 1);
+    sim_run(pair.sim, SECOND);
+    io_sock_close(pair.server_io, pair.server.sock, false);
+    sim_run(pair.sim, SECOND);
+    ck_assert_int_eq(pair.client.ended, 1);
+    ck_assert_int_eq(pair.client.reason, -ECONNRESET);
+    pair_end(&pair);
+}
+END_TEST
+
+static void hasty_sent(void *owner)
+{
+    struct peer *p = owner;
+    struct bytes piece = BYTES("more");
+
+    if (++p->sent == 3) {
+        io_sock_close(p->io, p->sock, false);
+        return;
+    }
+    io_sock_send(p->io, p->sock, &piece, 1);
+    if (p->sent == 2)
+        io_sock_close(p->io, p->sock, true);
+}
+
+START_TEST(an_owner_may_send_and_close_while_it_is_told)
+{
+    static const struct io_sock_events hasty = {peer_received, hasty_sent, peer_ended, peer_closed};
+
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        struct bytes piece = BYTES("one");
+        struct pair pair;
+        struct peer more = {0};
+
+        pair_begin(&pair, seed);
+        pair_connect(&pair);
+        more.io = pair.client_io;
+        more.sock = sim_connect(pair.sim, pair.client_io, 0, 4222, &hasty, &more);
+        io_sock_send(more.io, more.sock, &piece, 1);
+        sim_run(pair.sim, SECOND);
+        ck_assert_int_eq(more.closed, 1);
+        ck_assert_int_eq(more.sent, 2);
+        pair_end(&pair);
+    }
+}
+END_TEST
+
 START_TEST(nobody_listening_is_a_refusal)
 {
     struct pair pair;
@@ -1015,8 +1158,7 @@ START_TEST(a_broken_connection_ends_on_both_sides)
 }
 END_TEST
 
-/* ---- time and determinism
- * ------------------------------------------------------------------------------------------ */
+/* ---- time and determinism ------------------------------------------------------------------- */
 
 START_TEST(wall_clocks_jump_alone_and_monotonic_time_never)
 {
@@ -1141,9 +1283,11 @@ int main(void)
         a_power_cut_tears_writes_at_sectors_and_in_any_order,
         each_sector_may_be_any_of_the_versions_since_the_sync,
         a_size_that_was_not_synced_may_be_lost_and_what_was_cut_off_does_not_return,
+        what_was_cut_off_does_not_return_when_a_durable_write_grows_the_file,
         a_durable_write_on_a_direct_file_is_durable_when_done,
         of_a_write_in_flight_at_the_crash_any_sectors_are_there,
         names_are_lost_kept_or_reordered_until_their_directory_is_synced,
+        moves_of_one_name_survive_in_their_order,
         names_survive_when_their_directory_and_its_own_name_are_synced,
         removed_trees_leave_nothing_behind,
         after_a_failed_sync_the_next_succeeds_the_cache_reads_well_and_the_data_is_gone,
@@ -1153,10 +1297,13 @@ int main(void)
         damage_at_rest_is_found_by_reading,
         a_crash_planned_at_any_operation_freezes_the_node_there,
         nothing_of_a_crashed_node_is_called_or_touched,
+        a_crash_inside_a_turn_is_the_end_of_the_turn,
         bytes_come_back_whole_and_in_order_whatever_the_network_does,
         a_paused_receiver_stops_the_sender_and_loses_nothing,
         a_close_is_told_to_both_and_what_was_sent_before_arrives,
         closing_with_a_send_in_flight_gives_the_memory_back,
+        bytes_left_unread_at_the_close_are_a_reset_for_the_peer,
+        an_owner_may_send_and_close_while_it_is_told,
         nobody_listening_is_a_refusal,
         a_crash_ends_the_connections_of_the_node,
         a_partition_holds_bytes_back_until_it_heals,

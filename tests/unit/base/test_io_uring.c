@@ -15,8 +15,7 @@
 
 #define MEBIBYTE (1u << 20)
 
-/* ---- the world: a temporary directory
- * ---------------------------------------------------------------- */
+/* ---- the world: a temporary directory ------------------------------------------------------- */
 
 static char root[64];
 
@@ -52,8 +51,7 @@ static void world_end(struct io *io)
     ck_assert_int_eq(nftw(root, remove_entry, 16, FTW_DEPTH | FTW_PHYS), 0);
 }
 
-/* ---- the peers: ours is an io_sock, theirs a plain socket
- * ------------------------------------------------ */
+/* ---- the peers: ours is an io_sock, theirs a plain socket ----------------------------------- */
 
 struct conn {
     struct io *io;
@@ -226,8 +224,7 @@ static void settle(struct io *io)
         ck_assert_int_eq(io_turn(io, SECOND / 500), OK);
 }
 
-/* ---- sockets
- * ------------------------------------------------------------------------------------------- */
+/* ---- sockets -------------------------------------------------------------------------------- */
 
 START_TEST(a_mebibyte_comes_back_as_it_was_sent)
 {
@@ -363,6 +360,42 @@ START_TEST(pausing_loses_nothing_and_keeps_the_order)
         }
     }
     ck_assert(memcmp(c->got, out, total) == 0);
+    close(fd);
+    host_end(&host);
+    heap_give(out);
+}
+END_TEST
+
+/* Once per turn: what was queued while paused and what arrives now meet. */
+static void resume_and_pause_again(void *context)
+{
+    struct conn *c = ((struct host *)context)->conns[0];
+
+    if (c == NULL || c->pause_after > 0)
+        return;
+    c->pause_after = c->got_size + 1;
+    io_sock_resume(c->io, c->sock);
+}
+
+START_TEST(bytes_queued_while_paused_come_before_newer_ones)
+{
+    enum { TOTAL = 256 << 10 };
+    struct io_uring_options options = {.buffers = 16, .buffer_size = 64};
+    uint8_t *out = heap_take(TOTAL);
+    struct host host = {.start = true};
+    int fd;
+
+    world_end(world_begin());
+    ck_assert_int_eq(io_uring_create(root, &options, &host.io), OK);
+    ck_assert_int_eq(
+        io_listen(host.io, "127.0.0.1", 0, host_accepted, &host, &host.listener, &host.port), OK);
+    io_set_flush(host.io, resume_and_pause_again, &host);
+    fill_pattern(out, TOTAL);
+    fd = peer_connect(&host);
+    peer_write(fd, out, TOTAL);
+    while (host.count == 0 || host.conns[0]->got_size < TOTAL)
+        turn(host.io);
+    ck_assert(memcmp(host.conns[0]->got, out, TOTAL) == 0);
     close(fd);
     host_end(&host);
     heap_give(out);
@@ -533,8 +566,8 @@ START_TEST(what_came_before_a_failed_send_is_received)
     host.start = false;
     fd = peer_accepted(&host, &c);
     peer_write(fd, "PUB a 1\r\nx\r\n", 12);
+    io_sock_pause(host.io, c->sock); /* before the start: the bytes stay in the kernel */
     io_sock_start(host.io, c->sock, &conn_events, c);
-    io_sock_pause(host.io, c->sock);
     settle(host.io);
     io_sock_send(host.io, c->sock, &piece, 1);
     while (c->sent == 0)
@@ -614,8 +647,7 @@ START_TEST(destroying_with_everything_in_flight_waits_for_the_kernel_and_calls_n
 }
 END_TEST
 
-/* ---- threads
- * ---------------------------------------------------------------------------------------------- */
+/* ---- threads -------------------------------------------------------------------------------- */
 
 struct ringer {
     struct io *io;
@@ -709,8 +741,48 @@ START_TEST(work_goes_back_and_forth_without_being_lost)
 }
 END_TEST
 
-/* ---- what is not there
- * ----------------------------------------------------------------------------------------- */
+struct meeting {
+    struct io_work work;
+    pthread_barrier_t *barrier;
+    int *done;
+};
+
+static void meeting_run(struct io_work *work, struct io *io)
+{
+    (void)io;
+    pthread_barrier_wait(owner_of(work, struct meeting, work)->barrier);
+}
+
+static void meeting_done(struct io_work *work)
+{
+    (*owner_of(work, struct meeting, work)->done)++;
+}
+
+/* Each waits for the other: with one thread it would hang. Twice: with new threads and with idle
+ * ones. */
+START_TEST(two_works_run_at_the_same_time)
+{
+    struct io *io = world_begin();
+    struct meeting meetings[2];
+    pthread_barrier_t barrier;
+    int done = 0;
+
+    pthread_barrier_init(&barrier, NULL, 2);
+    for (int round = 1; round <= 2; round++) {
+        for (int i = 0; i < 2; i++) {
+            meetings[i] =
+                (struct meeting){{.run = meeting_run, .done = meeting_done}, &barrier, &done};
+            io_work(io, &meetings[i].work);
+        }
+        while (done < 2 * round)
+            turn(io);
+    }
+    pthread_barrier_destroy(&barrier);
+    world_end(io);
+}
+END_TEST
+
+/* ---- what is not there ---------------------------------------------------------------------- */
 
 START_TEST(without_a_root_file_calls_find_nothing)
 {
@@ -768,6 +840,7 @@ int main(void)
         an_accepted_socket_receives_nothing_until_it_is_started,
         a_socket_that_was_never_started_can_be_closed,
         pausing_loses_nothing_and_keeps_the_order,
+        bytes_queued_while_paused_come_before_newer_ones,
         the_end_is_told_after_all_bytes_and_while_paused_not_at_all,
         more_senders_than_buffers_starve_nobody,
         closing_with_a_send_in_flight_gives_the_memory_back_at_closed,
@@ -779,6 +852,7 @@ int main(void)
         destroying_with_everything_in_flight_waits_for_the_kernel_and_calls_nobody,
         no_wake_from_another_thread_is_lost,
         work_goes_back_and_forth_without_being_lost,
+        two_works_run_at_the_same_time,
         without_a_root_file_calls_find_nothing,
         a_ring_that_cannot_be_had_is_refused_with_a_reason,
     };
