@@ -23,7 +23,7 @@
 #include "consumers/consumer.h"
 #include "tests/unit/unit.h"
 
-#define FAKE_MESSAGES_MAX 4096u
+#define FAKE_MESSAGES_MAX 8192u
 #define FAKE_RECORDS_MAX  4096u
 #define FAKE_SECOND       INT64_C(1000000000)
 #define FAKE_WALL         INT64_C(1700000000000000000)

@@ -428,6 +428,46 @@ START_TEST(a_message_that_leaves_while_its_first_delivery_is_in_flight_is_termin
 }
 END_TEST
 
+START_TEST(a_request_waits_again_for_what_it_did_not_get_after_all)
+{
+    struct fake *fake = fake_create();
+
+    fake_store_many(fake, "a.x", 2);
+    fake_lead(fake);
+    fake_pull(fake, "in.1", "{\"batch\":2,\"expires\":9000000000}");
+    fake_work(fake);
+    fake_remove(fake, 1);
+    fake_turn(fake);
+    (void)fake_asked(fake);
+    ck_assert_uint_eq(fake_info(fake).num_waiting, 1);
+    fake_store(fake, "a.x");
+    fake_turn(fake);
+    EXPECT(fake, "3>in.1 d1 c3 p0\n");
+    ck_assert_uint_eq(fake_info(fake).num_waiting, 0);
+    fake_destroy(fake);
+}
+END_TEST
+
+START_TEST(a_message_that_leaves_makes_room_in_the_ack_window_at_once)
+{
+    struct fake *fake = fake_create();
+
+    fake->config.max_ack_pending = 1;
+    fake_store_many(fake, "a.x", 2);
+    fake_lead(fake);
+    fake_pull(fake, "in.1", "9");
+    fake_turn(fake);
+    (void)fake_asked(fake);
+    ck_assert(!consumer_hungry(fake->consumer));
+    fake_remove(fake, 1);
+    ck_assert(consumer_hungry(fake->consumer));
+    fake_turn(fake);
+    EXPECT(fake, "advise terminated 1 c1 d1 Unacknowledged message was deleted\n"
+                 "2>in.1 d1 c2 p0\n");
+    fake_destroy(fake);
+}
+END_TEST
+
 /* The leader that knew died before it could say so. */
 START_TEST(the_next_leader_finds_what_left_in_flight)
 {
@@ -504,6 +544,8 @@ int main(void)
         a_message_that_leaves_while_queued_is_skipped,
         a_message_that_leaves_while_its_redelivery_is_in_flight_is_not_sent,
         a_message_that_leaves_while_its_first_delivery_is_in_flight_is_terminated,
+        a_request_waits_again_for_what_it_did_not_get_after_all,
+        a_message_that_leaves_makes_room_in_the_ack_window_at_once,
         the_next_leader_finds_what_left_in_flight,
         removing_an_exhausted_message_forgets_it,
         many_late_messages_are_looked_at_once_each,

@@ -284,6 +284,29 @@ START_TEST(a_snapshot_message_that_leaves_late_is_not_made_up_for)
 }
 END_TEST
 
+/* The search for the newest goes on where it stopped, unless what it passed becomes the newest. */
+START_TEST(a_snapshot_message_that_leaves_while_the_search_is_behind_it_is_made_up_for)
+{
+    struct fake *fake = fake_create();
+
+    fake_store(fake, "k.first");
+    fake_store_many(fake, "k.a", 5000);
+    fake->config.deliver_policy = DELIVER_LAST_PER_SUBJECT;
+    fake->config.filter_subject = BYTES("k.*");
+    fake_lead(fake);
+    fake_pull(fake, "in.1", "9");
+    fake_work(fake); /* as far as one call looks */
+    fake_apply(fake);
+    EXPECT(fake, "1>in.1 d1 c1 p1\n");
+    for (uint64_t sequence = 5001; sequence > 3000; sequence--)
+        fake_remove(fake, sequence);
+    ck_assert_uint_eq(fake_info(fake).num_pending, 1);
+    fake_turn(fake);
+    EXPECT(fake, "3000>in.1 d1 c2 p0\n");
+    fake_destroy(fake);
+}
+END_TEST
+
 START_TEST(a_snapshot_survives_a_restart)
 {
     struct fake *fake = started(DELIVER_LAST_PER_SUBJECT, "k.*");
@@ -497,6 +520,7 @@ int main(void)
         last_per_subject_starts_with_the_oldest_of_the_newest,
         a_snapshot_message_that_leaves_hands_over_to_the_one_before,
         a_snapshot_message_that_leaves_late_is_not_made_up_for,
+        a_snapshot_message_that_leaves_while_the_search_is_behind_it_is_made_up_for,
         a_snapshot_survives_a_restart,
         several_filters_deliver_each_message_once_in_stream_order,
         a_filter_of_everything_filters_nothing,
