@@ -57,6 +57,14 @@ static unsigned days_in(int64_t year, unsigned month)
 
 /* ---- times ----------------------------------------------------------------------------------- */
 
+/* `count` digits at `at`; where they end. Times are in every direct get: printf is too slow for them. */
+static size_t put_digits(char *out, size_t at, uint64_t value, size_t count)
+{
+    for (size_t i = count; i-- > 0; value /= 10)
+        out[at + i] = (char)('0' + value % 10);
+    return at + count;
+}
+
 /* Writes ".5", ".000000001" or nothing; the result is the length. */
 static size_t put_fraction(char *out, uint64_t fraction, int digits)
 {
@@ -66,7 +74,14 @@ static size_t put_fraction(char *out, uint64_t fraction, int digits)
         fraction /= 10;
         digits--;
     }
-    return (size_t)sprintf(out, ".%0*llu", digits, (unsigned long long)fraction);
+    out[0] = '.';
+    return put_digits(out, 1, fraction, (size_t)digits);
+}
+
+static size_t put_mark(char *out, size_t at, char mark)
+{
+    out[at] = mark;
+    return at + 1;
 }
 
 size_t text_time(char out[static TEXT_TIME_MAX], int64_t unix_ns)
@@ -86,9 +101,12 @@ size_t text_time(char out[static TEXT_TIME_MAX], int64_t unix_ns)
     }
     second = (unsigned)(seconds - days * 86400);
     civil = civil_of(days);
-    size =
-        (size_t)snprintf(out, TEXT_TIME_MAX, "%04u-%02u-%02uT%02u:%02u:%02u", (unsigned)civil.year,
-                         civil.month, civil.day, second / 3600, second / 60 % 60, second % 60);
+    size = put_digits(out, 0, (unsigned)civil.year, 4);
+    size = put_digits(out, put_mark(out, size, '-'), civil.month, 2);
+    size = put_digits(out, put_mark(out, size, '-'), civil.day, 2);
+    size = put_digits(out, put_mark(out, size, 'T'), second / 3600, 2);
+    size = put_digits(out, put_mark(out, size, ':'), second / 60 % 60, 2);
+    size = put_digits(out, put_mark(out, size, ':'), second % 60, 2);
     size += put_fraction(out + size, (uint64_t)ns, 9);
     out[size++] = 'Z';
     out[size] = 0;

@@ -426,7 +426,8 @@ void consumer_ack(struct consumer *c, int64_t now_ns, int64_t log_now_ns, struct
     struct ack_subject ack;
     bool handed_out;
 
-    if (!c->work.leading || c->config.ack_policy == ACK_NONE || !ack_subject_read(subject, &ack))
+    if (!c->work.leading || c->config.ack_policy == ACK_NONE ||
+        !ack_subject_read_own(subject, bytes_of(c->prefix, c->prefix_size), &ack))
         return;
     c->work.now_ns = now_ns;
     c->work.log_now_ns = log_now_ns;

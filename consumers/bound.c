@@ -5,11 +5,6 @@ static struct consumer *consumer_of(struct timer *heartbeat)
     return (struct consumer *)((uint8_t *)heartbeat - offsetof(struct consumer, work.push.heartbeat));
 }
 
-static void say(struct consumer *c, struct bytes reply)
-{
-    c->out.status(c->out.owner, c->config.deliver_subject, reply, buf_bytes(&c->scratch));
-}
-
 /* ---- heartbeats ------------------------------------------------------------------------------------ */
 
 static void arm_heartbeat(struct consumer *c)
@@ -29,9 +24,7 @@ static void heartbeat_due(struct timer *timer)
 
     /* Messages do not touch the timer: it looks when the last one went. */
     if (c->work.now_ns - push->sent_ns >= c->config.idle_heartbeat_ns) {
-        status_heartbeat(&c->scratch, c->durable.delivered.consumer, c->durable.delivered.stream,
-                         push_asked(push));
-        say(c, bytes_of(NULL, 0));
+        deliver_heartbeat(c, c->config.deliver_subject, push_asked(push));
         push->sent_ns = c->work.now_ns;
     }
     arm_heartbeat(c);
@@ -99,12 +92,11 @@ bool bound_takes(struct consumer *c, uint64_t bytes)
 void bound_delivered(struct consumer *c, uint64_t bytes)
 {
     struct push *push = &c->work.push;
-    struct bytes asked;
 
     push->sent_ns = c->work.now_ns;
     if (!push_sent(push, bytes))
         return;
-    asked = push_ask(push, &c->prng, c->stream.name, consumer_name(c));
+    (void)push_ask(push, &c->prng, c->stream.name, consumer_name(c)); /* push_asked has it, too */
     status_flow_control(&c->scratch);
-    say(c, asked);
+    c->out.status(c->out.owner, c->config.deliver_subject, push_asked(push), buf_bytes(&c->scratch));
 }

@@ -30,6 +30,18 @@ uint32_t deliver_cost(struct consumer *c, const struct consumer_message *message
     return message->size + (uint32_t)ack_subject_size(c->prefix_size, &ack);
 }
 
+void deliver_heartbeat(struct consumer *c, struct bytes to, struct bytes stalled)
+{
+    uint64_t stream = c->durable.delivered.stream;
+    uint64_t last = c->stream.last(c->stream.owner);
+
+    /* Messages at the end that are not for it count as seen, as the reference counts them. */
+    if (c->work.caught_up && last > stream)
+        stream = last;
+    status_heartbeat(&c->scratch, c->durable.delivered.consumer, stream, stalled);
+    c->out.status(c->out.owner, to, bytes_of(NULL, 0), buf_bytes(&c->scratch));
+}
+
 /* Nobody listens any more: it did not arrive, so it need not wait for its ack before it goes elsewhere. */
 static void undelivered(struct consumer *c, const struct planned *planned, uint32_t place)
 {

@@ -209,6 +209,8 @@ bool plan_paused(const struct consumer *c);
  * starts to wait for its ack. */
 void deliver_planned(struct consumer *c, const struct planned *planned, uint32_t place,
                      uint64_t deliveries);
+/* `stalled`: the flow-control request that is out, or empty. */
+void deliver_heartbeat(struct consumer *c, struct bytes to, struct bytes stalled);
 /* Carries out a plan that is not logged. */
 void deliver_unlogged(struct consumer *c);
 /* What it costs of a byte budget: with the ack subject it will have if nothing comes between. */

@@ -213,6 +213,14 @@ static enum found next_message(struct consumer *c, struct candidate *found)
 
 /* ---- planning ------------------------------------------------------------------------------------- */
 
+/* Exact where somebody counts bytes. */
+static uint32_t cost_of(struct consumer *c, const struct candidate *candidate)
+{
+    if (consumer_is_push(c) || c->work.requests.budgeted > 0)
+        return deliver_cost(c, &candidate->message, candidate->deliveries);
+    return candidate->message.size;
+}
+
 /* Gives the message to whoever is next. False: nobody takes it now. */
 static bool place_message(struct consumer *c, const struct candidate *candidate)
 {
@@ -220,7 +228,7 @@ static bool place_message(struct consumer *c, const struct candidate *candidate)
     struct planned planned = {
         .sequence = message->sequence,
         .time_ns = message->time_ns,
-        .cost = deliver_cost(c, message, candidate->deliveries),
+        .cost = cost_of(c, candidate),
         .content = message->size - (uint32_t)message->subject.size,
         .fresh = candidate->place == 0,
     };

@@ -139,9 +139,7 @@ static void heartbeat(struct consumer *c, struct request *request, int64_t now_n
 {
     if (request->heartbeat_ns == 0 || now_ns - request->active_ns < request->heartbeat_ns)
         return;
-    status_heartbeat(&c->scratch, c->durable.delivered.consumer, c->durable.delivered.stream,
-                     bytes_of(NULL, 0));
-    say(c, request->reply);
+    deliver_heartbeat(c, request->reply, bytes_of(NULL, 0));
     request->active_ns = now_ns;
 }
 

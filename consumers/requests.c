@@ -69,6 +69,7 @@ static void count_waiting(struct requests *requests, struct request *request, bo
     requests->count += sign;
     requests->wanted += sign * request->remaining;
     requests->one_shots += sign * request->no_wait;
+    requests->budgeted += sign * request->budgeted;
 }
 
 /* ---- life ---------------------------------------------------------------------------------------- */

@@ -48,6 +48,7 @@ struct requests {
     uint64_t count;  /* waiting */
     uint64_t wanted; /* the sum of what the waiting ones may still be given */
     uint64_t one_shots; /* waiting with no_wait */
+    uint64_t budgeted;  /* waiting with a byte budget */
     struct request *spare;
     uint64_t spare_count;
     struct request *due;

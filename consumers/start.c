@@ -1,6 +1,9 @@
 #include "base/subject.h"
 #include "consumers/machine.h"
 
+/* Every replica must look equally far: a change of this number is a change of what the log means. */
+#define START_SCAN_MAX 4096u
+
 static uint64_t first_of(const struct consumer *c)
 {
     uint64_t first = c->stream.first(c->stream.owner);
@@ -32,6 +35,26 @@ static uint64_t start_at_time(const struct consumer *c, uint64_t last)
     return sequence;
 }
 
+/*
+ * The lowest sequence that is its subject's newest: what is below can be passed over for good. Bounded,
+ * because this runs in apply; the rest is passed over when it is looked for.
+ */
+static uint64_t start_at_snapshot(const struct consumer *c, uint64_t first, uint64_t last)
+{
+    struct consumer_message message;
+    uint64_t from = first;
+
+    for (size_t looked = 0; looked < START_SCAN_MAX; looked++) {
+        if (!c->stream.next(c->stream.owner, &c->filter, from, &message) || message.sequence > last)
+            return last + 1 > first ? last + 1 : first;
+        from = message.sequence;
+        if (c->stream.is_last(c->stream.owner, from, last))
+            return from;
+        from++;
+    }
+    return from;
+}
+
 /* Reference consumers 7.1. */
 static uint64_t start_of(struct consumer *c)
 {
@@ -46,7 +69,9 @@ static uint64_t start_of(struct consumer *c)
     case DELIVER_BY_START_SEQUENCE:
         return c->config.opt_start_seq > first ? c->config.opt_start_seq : first;
     case DELIVER_BY_START_TIME: return start_at_time(c, last);
-    case DELIVER_LAST_PER_SUBJECT: c->durable.snapshot_last = last; return first;
+    case DELIVER_LAST_PER_SUBJECT:
+        c->durable.snapshot_last = last;
+        return start_at_snapshot(c, first, last);
     }
     return first;
 }

@@ -300,8 +300,9 @@ static enum err open_all(struct jetstream *jetstream)
         else
             open_stream(jetstream, entry);
     }
-    if (jetstream->unhealthy == NULL) /* a damaged catalogue explains nothing */
-        store_list(jetstream->store, check_log, jetstream);
+    if (jetstream->unhealthy == NULL && /* a damaged catalogue explains nothing */
+        store_list(jetstream->store, check_log, jetstream) != OK)
+        logger_error(logger, "Logs that are in no catalogue could not be looked for");
     return OK;
 }
 

@@ -284,10 +284,12 @@ static int serve_on(struct io *io, const struct options *options, const char *pr
     struct server *server;
     int result;
 
-    if (server_start(io, options, logger, &server) != OK)
+    let_signals_in(io); /* before it says that it is ready; what comes meanwhile is heeded by run */
+    if (server_start(io, options, logger, &server) != OK) {
+        keep_signals_out();
         return EXIT_FAILURE; /* it has said why */
+    }
     server_set_process(server, read_process);
-    let_signals_in(io);
     write_ports(options, program, server, logger);
     result = run(io, server, options, logger);
     keep_signals_out();

@@ -16,7 +16,6 @@
     X(REUSE_POSITION, "a batch after a failed one takes its place in the same file (G3)")          \
     X(GO_ON_AFTER_FAILED_MAKE, "a file takes batches although its successor may be on the disk")   \
     X(IGNORE_CUT, "batches behind a file's cut are read")                                          \
-    X(IGNORE_CHAIN, "the hash of the batch before is not compared (G2)")                           \
     X(REUSE_JOURNAL_EARLY, "a journal file is reused before its segments are synced")              \
     X(SKIP_REDO, "the journal is not replayed")                                                    \
     X(SKIP_REDO_SYNC, "replayed segments are not synced before the journal is reused")             \

@@ -78,8 +78,9 @@ void store_forget(struct store *store);
 const uint8_t *store_id(const struct store *store); /* 16 bytes */
 uint64_t store_boot(const struct store *store);
 struct io *store_io(const struct store *store);
-/* Log ids present on disk. */
-void store_list(struct store *store, void (*found)(void *context, uint64_t log_id), void *context);
+/* Log ids present on disk. On failure some may have been told: absence means nothing then. */
+enum err store_list(struct store *store, void (*found)(void *context, uint64_t log_id),
+                    void *context);
 /* Moves a log's directory to quarantine/. Blocking. ERR_BUSY: open, or not yet done after log_close
  * (turn until store_idle). ERR_NOT_FOUND. ERR_EXISTS: a log of that id is there already. */
 enum err store_quarantine(struct store *store, uint64_t log_id);

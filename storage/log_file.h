@@ -27,7 +27,8 @@ struct log_file {
     bool syncing;    /* until its end has been taken note of */
     bool background; /* the sync in flight is the store's */
     bool condemned;
-    bool ended; /* a file after it has been begun, which may name this end even if its making failed */
+    bool ended; /* a file after it has been begun, which may name this end even if its making failed
+                 */
 };
 
 struct log_file *log_file_create(struct log *log, struct io_file *file, uint64_t id);

@@ -17,9 +17,9 @@ struct probe {
 };
 
 /*
- * A segment whose header is zeros was never finished and holds nothing. Any other makes the log exist,
- * and whoever is told so relies on it: so it is written and synced anew, as what is seen here may be in
- * memory only.
+ * A segment whose header is zeros was never finished and holds nothing. Any other makes the log
+ * exist, and whoever is told so relies on it: so it is written and synced anew, as what is seen
+ * here may be in memory only.
  */
 static void probe_segment(void *context, const char *name, bool directory)
 {

@@ -266,7 +266,6 @@ static struct segment_place place_of(const struct walk *walk, const struct part 
         .index = walk->index,
         .previous = walk->previous,
         .index_cut = index_cut,
-        .ignore_previous = store_flaw(walk->log->store, FLAW_IGNORE_CHAIN),
     };
 }
 
@@ -334,7 +333,7 @@ static enum err walk_part(struct walk *walk, unsigned number)
         struct segment_gap gap;
         enum err err = read_batch(walk, part, &place, &batch);
 
-        if (err == OK && has_cut && batch.view.index == cut && !place.ignore_previous &&
+        if (err == OK && has_cut && batch.view.index == cut &&
             !hash_equal(&batch.view.hash, &cut_hash))
             break;
         if (err == OK) {

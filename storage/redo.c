@@ -166,9 +166,11 @@ static enum err read_journal(struct redo_plan *plan, unsigned file)
     struct redo *redo = plan->redo;
     size_t size = redo->files[file].size;
     struct io_file *f;
-    enum err err =
-        io_open(redo->io, path_journal(redo->dir, redo->files[file].number).text, IO_READ, &f);
+    enum err err;
 
+    if (size <= JOURNAL_HEADER)
+        return OK;
+    err = io_open(redo->io, path_journal(redo->dir, redo->files[file].number).text, IO_READ, &f);
     if (err != OK)
         return err;
     need_memory(plan, size);

@@ -112,9 +112,7 @@ enum err segment_batch_read(struct bytes in, const struct segment_place *place,
     err = batch_content_read(in, &envelope, place->incarnation, &content);
     if (err != OK)
         return err;
-    if (content.index != place->index)
-        return ERR_CORRUPT;
-    if (!place->ignore_previous && !hash_equal(&content.previous, &place->previous))
+    if (content.index != place->index || !hash_equal(&content.previous, &place->previous))
         return ERR_CORRUPT;
 
     view_batch(&envelope, &content, batch);

@@ -40,8 +40,7 @@ struct segment_place {
     const uint8_t *incarnation;
     uint64_t index; /* of the batch that should stand here */
     struct log_hash previous;
-    uint64_t index_cut;   /* batches above it are void; UINT64_MAX in the last file */
-    bool ignore_previous; /* a seeded bug (storage/flaws.h) */
+    uint64_t index_cut; /* batches above it are void; UINT64_MAX in the last file */
 };
 
 struct segment_batch {

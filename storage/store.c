@@ -42,8 +42,8 @@ void store_note_doubt(struct store *store, uint64_t log_id)
 {
     if (store_doubts(store, log_id))
         return;
-    store->doubt_logs = heap_resize(
-        store->doubt_logs, (store->doubt_count + 1) * sizeof store->doubt_logs[0]);
+    store->doubt_logs =
+        heap_resize(store->doubt_logs, (store->doubt_count + 1) * sizeof store->doubt_logs[0]);
     store->doubt_logs[store->doubt_count++] = log_id;
 }
 
@@ -135,11 +135,12 @@ static void list_entry(void *context, const char *name, bool directory)
         listing->found(listing->context, log_id);
 }
 
-void store_list(struct store *store, void (*found)(void *context, uint64_t log_id), void *context)
+enum err store_list(struct store *store, void (*found)(void *context, uint64_t log_id),
+                    void *context)
 {
     struct listing listing = {.found = found, .context = context};
 
-    (void)io_list(store->io, path_in(store->dir, "logs").text, list_entry, &listing);
+    return io_list(store->io, path_in(store->dir, "logs").text, list_entry, &listing);
 }
 
 static struct log *find_log(struct store *store, uint64_t log_id)

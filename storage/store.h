@@ -56,9 +56,9 @@ uint64_t store_file_id(struct store *store); /* any thread */
 [[gnu::format(printf, 2, 3)]] void store_report(struct store *store, const char *format, ...);
 
 /*
- * A write or a sync of this log failed: its files may show less than the journal holds, whether that
- * was answered for or not. If it is opened again in this life the journal is replayed into it first,
- * else a position that the journal knows could be written a second time.
+ * A write or a sync of this log failed: its files may show less than the journal holds, whether
+ * that was answered for or not. If it is opened again in this life the journal is replayed into it
+ * first, else a position that the journal knows could be written a second time.
  */
 void store_note_doubt(struct store *store, uint64_t log_id);
 bool store_doubts(const struct store *store, uint64_t log_id);

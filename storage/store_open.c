@@ -49,8 +49,8 @@ static enum err sync_parent(struct io *io, const char *dir)
     return io_sync_dir(io, parent);
 }
 
-/* They are synced even if they were there: a crash may have come between a name and its sync, and from
- * now on things are relied on by their names. */
+/* They are synced even if they were there: a crash may have come between a name and its sync, and
+ * from now on things are relied on by their names. */
 static enum err make_directories(struct store *store)
 {
     static const char *const names[] = {"journal", "logs", "quarantine"};

@@ -18,10 +18,10 @@ LAYERS = [
     ("build", ["all", "-j2"], 10),
     ("includes", ["includes"], 1),
     ("unit", ["unit", "-j2"], 15),
-    ("sim", ["sim", f"SECONDS={int(240 * SCALE)}"], 10 + 5 * SCALE),
+    ("sim", ["sim", f"SECONDS={int(120 * SCALE)}"], 10 + 5 * SCALE),
     ("e2e", ["e2e"], 15),
-    ("crash", ["crash", f"SECONDS={int(120 * SCALE)}"], 5 + 3 * SCALE),
-    ("fuzz-smoke", ["fuzz-smoke", f"SECONDS={int(60 * SCALE)}"], 10 + SCALE),
+    ("crash", ["crash", f"SECONDS={int(60 * SCALE)}"], 5 + 3 * SCALE),
+    ("fuzz-smoke", ["fuzz-smoke", f"SECONDS={int(40 * SCALE)}"], 10 + SCALE),
     ("asan", ["asan", "-j2"], 20),
     ("tsan", ["tsan", "-j2"], 10),
 ]

@@ -119,13 +119,11 @@ static bool settle_filter(struct api_request *request, struct consumer_config *c
     return true;
 }
 
-static bool too_many(struct api_request *request, const struct stream *stream)
+static bool too_many(const struct stream *stream)
 {
     int64_t most = stream_config(stream)->max_consumers;
-    size_t count;
 
-    (void)api_consumers(request, stream, &count);
-    return most > 0 && (uint64_t)most <= count;
+    return most > 0 && (uint64_t)most <= stream_consumer_count(stream);
 }
 
 /* What an existing consumer keeps: its pause, which PAUSE alone changes, and, if it was ephemeral,
@@ -184,7 +182,7 @@ static uint16_t create_check(struct stream_op *op, struct stream *stream)
         return check_existing(op, consumer, creation);
     if (creation->action == ACTION_UPDATE)
         return 10149;
-    return too_many(request_of(op), stream) ? 10026 : 0;
+    return too_many(stream) ? 10026 : 0;
 }
 
 static void create_done(struct stream_op *op, struct stream *stream)

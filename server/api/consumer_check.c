@@ -486,6 +486,10 @@ void consumer_check_update(const struct consumer_config *from, const struct cons
         text = "deliver policy can not be updated";
     else if (from->mem_storage != to->mem_storage)
         text = "storage type can not be updated";
+    else if (from->direct != to->direct)
+        text = "direct can not be updated";
+    else if (from->sourcing != to->sourcing)
+        text = "sourcing can not be updated";
     else if (from->opt_start_seq != to->opt_start_seq)
         text = "start sequence can not be updated";
     else if (from->opt_start_time_ns != to->opt_start_time_ns)

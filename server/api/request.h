@@ -120,8 +120,8 @@ struct api_subjects {
  * sequences, with a page of subjects, empty: none); cluster and ts. */
 void api_stream_head(struct json_writer *writer, struct api_request *request, struct stream *stream,
                      bool dynamic);
-void api_stream_state(struct json_writer *writer, struct api_request *request,
-                      struct stream *stream, bool deleted, const struct api_subjects *subjects);
+void api_stream_state(struct json_writer *writer, struct stream *stream, bool deleted,
+                      const struct api_subjects *subjects);
 void api_stream_tail(struct json_writer *writer, struct api_request *request, bool cluster);
 void api_consumer_info(struct json_writer *writer, struct api_request *request,
                        struct stream *stream, struct consumer *consumer, bool dynamic);

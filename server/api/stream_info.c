@@ -73,12 +73,11 @@ static void write_subjects(struct json_writer *writer, const struct api_subjects
     json_object_end(writer);
 }
 
-void api_stream_state(struct json_writer *writer, struct api_request *request,
-                      struct stream *stream, bool deleted, const struct api_subjects *subjects)
+void api_stream_state(struct json_writer *writer, struct stream *stream, bool deleted,
+                      const struct api_subjects *subjects)
 {
     const struct stream_state *state = stream_applied(stream);
     uint64_t gaps = deleted_count(state);
-    size_t consumers;
 
     JSON_KEY(writer, "state");
     json_object_begin(writer);
@@ -97,8 +96,7 @@ void api_stream_state(struct json_writer *writer, struct api_request *request,
         if (deleted)
             write_deleted(writer, state);
     }
-    (void)api_consumers(request, stream, &consumers);
-    number(writer, BYTES("consumer_count"), consumers);
+    number(writer, BYTES("consumer_count"), stream_consumer_count(stream));
     json_object_end(writer);
 }
 
@@ -129,6 +127,6 @@ void api_stream_info(struct json_writer *writer, struct api_request *request, st
     static const struct api_subjects none;
 
     api_stream_head(writer, request, stream, dynamic);
-    api_stream_state(writer, request, stream, false, &none);
+    api_stream_state(writer, stream, false, &none);
     api_stream_tail(writer, request, cluster);
 }

@@ -104,7 +104,7 @@ static void run_info(struct api_request *request)
     writer = api_answer_begin(request);
     write_page(writer, subjects.total, subjects.offset, subjects.total > 0 ? SUBJECTS_PAGE : 0);
     api_stream_head(writer, request, stream, true);
-    api_stream_state(writer, request, stream, parsed.deleted_details, &subjects);
+    api_stream_state(writer, stream, parsed.deleted_details, &subjects);
     api_stream_tail(writer, request, true);
     api_answer(request);
 }

@@ -16,7 +16,7 @@
 struct direct_request {
     struct stream_read read;
     struct stream *stream; /* not to be touched when the read says gone */
-    struct bytes reply;    /* owned */
+    struct bytes reply;    /* stands behind the struct */
     bool no_headers;
 };
 
@@ -177,16 +177,16 @@ static void read_done(struct stream_read *read, const struct stream_message *mes
         answer_message(request, message);
     else if (!read->gone)
         answer_status(request->stream, request->reply, STATUS_NOT_FOUND);
-    heap_give((void *)request->reply.at);
     heap_give(request);
 }
 
 static void start_read(struct stream *stream, struct bytes reply, uint64_t sequence, bool no_headers)
 {
-    struct direct_request *request = HEAP_NEW(struct direct_request);
+    struct direct_request *request = heap_take(sizeof *request + reply.size);
 
     request->stream = stream;
-    request->reply = heap_copy(reply);
+    request->reply = bytes_of(request + 1, reply.size);
+    memcpy(request + 1, reply.at, reply.size);
     request->no_headers = no_headers;
     request->read = (struct stream_read){.sequence = sequence, .done = read_done};
     stream_read(stream, &request->read);

@@ -362,6 +362,7 @@ void stream_turn(struct stream *stream)
     stream_ingest_waiting(stream);
     stream_consumers_work(stream);
     stream_operations(stream);
+    stream_ingest_waiting(stream); /* an operation that logged nothing has let them go on */
     stream_direct_turn(stream);
     send_answers(stream); /* of refusals that looked at nothing uncommitted */
     if (stream->gathered > 0 && replica_ready(stream->replica)) {

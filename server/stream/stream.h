@@ -114,6 +114,7 @@ uint64_t stream_id(const struct stream *stream);
 bool stream_leads(const struct stream *stream);
 /* By name; NULL if there is none. */
 struct consumer *stream_consumer(const struct stream *stream, struct bytes name);
+/* Without those of sources and mirrors. */
 size_t stream_consumer_count(const struct stream *stream);
 /* All consumers sorted by name, in the turn's arena; *count of them. */
 struct consumer **stream_consumers(const struct stream *stream, struct arena *arena, size_t *count);

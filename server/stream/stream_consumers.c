@@ -430,7 +430,7 @@ struct consumer *stream_consumer(const struct stream *stream, struct bytes name)
 
 size_t stream_consumer_count(const struct stream *stream)
 {
-    return stream->consumers.count;
+    return stream->consumers.count - stream->direct_count;
 }
 
 uint64_t stream_consumer_number_next(const struct stream *stream)
@@ -456,6 +456,8 @@ static struct consumer_shell *make(struct stream *stream, uint64_t number, struc
                                       prng_next(server_prng(jetstream_server(stream->jetstream))));
     shell->push = consumer_is_push(shell->consumer);
     stream->push_count += shell->push;
+    shell->direct = config->direct;
+    stream->direct_count += shell->direct;
     table_add(&stream->consumers, shell);
     table_add(&stream->consumers_by_number, shell);
     if (number >= stream->number_next)
@@ -479,6 +481,7 @@ static void destroy(struct consumer_shell *shell)
 
     unsubscribe(shell);
     stream->push_count -= shell->push;
+    stream->direct_count -= shell->direct;
     timers_cancel(io_timers(stream_io(stream)), &shell->wake);
     if (shell->dirty)
         unlink_dirty(shell);

@@ -35,6 +35,7 @@ struct consumer_shell {
     bool dirty;
     bool doomed; /* inactive: delete it when nothing of it is on the stack */
     bool bound;
+    bool direct; /* of a source or mirror: not counted as a consumer */
     bool push; /* counted in push_count */
     bool burying; /* its deletion has been submitted */
 };
@@ -75,6 +76,7 @@ struct stream {
     struct table consumers; /* consumer_shell by name */
     struct table consumers_by_number;
     uint64_t number_next;
+    size_t direct_count; /* of the consumers, those of sources and mirrors */
     size_t push_count; /* consumers that depend on who listens */
     bool interest_changed;
     struct consumer_shell *consumer_dirty;

@@ -59,7 +59,7 @@ static void feed(struct side *side, struct bytes b)
     client_feed(&side->client, bytes_of(copy, b.size), NOW_NS);
     free(copy);
     assert(side->client.in.size <=
-           side->options.max_payload + side->options.max_control_line + 300u);
+           (size_t)side->options.max_payload + (size_t)side->options.max_control_line + 300u);
 }
 
 /* Blanks before arguments are taken whole and bounded cut: the one difference that is meant. */

@@ -18,4 +18,5 @@ fuzz-smoke: fuzz
 
 $(BUILD)/bin/fuzz_%: tests/fuzz/fuzz_%.c $(foreach l,$(LIBS),$(call lib,$(l)))
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $< $(foreach l,$(LIBS),$(call lib,$(l))) $(LDFLAGS) -fsanitize=fuzzer $(LDLIBS) -o $@
+	@echo "  LD $@"
+	@$(CC) $(CPPFLAGS) $(CFLAGS) $< $(foreach l,$(LIBS),$(call lib,$(l))) $(LDFLAGS) -fsanitize=fuzzer $(LDLIBS) -o $@

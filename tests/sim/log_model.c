@@ -27,13 +27,14 @@ static void push(size_t **at, size_t *count, size_t *capacity, size_t value)
     (*at)[(*count)++] = value;
 }
 
-/* ---- a life -------------------------------------------------------------------------------------- */
+/* ---- a life
+ * -------------------------------------------------------------------------------------- */
 
 void model_sealed(struct model_log *model, uint64_t index, struct bytes records)
 {
     if (index != model->kept_count + 1)
-        model_broken("log %" PRIu64 ": sealed as %" PRIu64 " behind %zu durable ones", model->id, index,
-                     model->kept_count);
+        model_broken("log %" PRIu64 ": sealed as %" PRIu64 " behind %zu durable ones", model->id,
+                     index, model->kept_count);
     if (model->count == model->capacity) {
         model->capacity = model->capacity > 0 ? 2 * model->capacity : 64;
         model->batches = heap_resize(model->batches, model->capacity * sizeof model->batches[0]);
@@ -55,8 +56,8 @@ void model_durable(struct model_log *model, const struct log_batch *batch)
                      batch->index);
     sealed = &model->batches[model->sealed];
     if (batch->index != sealed->index || bytes_hash(batch->records, HASH_SEED) != sealed->hash)
-        model_broken("log %" PRIu64 ": what is durable as %" PRIu64 " is not what was sealed", model->id,
-                     batch->index);
+        model_broken("log %" PRIu64 ": what is durable as %" PRIu64 " is not what was sealed",
+                     model->id, batch->index);
     push(&model->kept, &model->kept_count, &model->kept_capacity, model->sealed);
     model->sealed = MODEL_NONE;
 }
@@ -68,7 +69,8 @@ void model_failed(struct model_log *model)
     model->sealed = MODEL_NONE;
 }
 
-/* ---- recovery ------------------------------------------------------------------------------------ */
+/* ---- recovery
+ * ------------------------------------------------------------------------------------ */
 
 /* `guess`: where it probably is. */
 static size_t find(const struct model_log *model, uint64_t hash, size_t guess)
@@ -108,20 +110,23 @@ void model_recovered(struct model_log *model, const struct log_batch *batch)
         model_broken("log %" PRIu64 ": %" PRIu64 " was never sealed", model->id, index);
     b = &model->batches[number];
     if (b->index != index)
-        model_broken("log %" PRIu64 ": %" PRIu64 " was sealed as %" PRIu64, model->id, index, b->index);
+        model_broken("log %" PRIu64 ": %" PRIu64 " was sealed as %" PRIu64, model->id, index,
+                     b->index);
     if (b->dead && !model->header_damaged)
-        model_broken("log %" PRIu64 ": %" PRIu64 " came back although it was gone", model->id, index);
+        model_broken("log %" PRIu64 ": %" PRIu64 " came back although it was gone", model->id,
+                     index);
 
     if (before != MODEL_NONE && b->previous != MODEL_NONE && before != b->previous)
-        model_broken("log %" PRIu64 ": %" PRIu64 " was sealed behind another batch", model->id, index);
+        model_broken("log %" PRIu64 ": %" PRIu64 " was sealed behind another batch", model->id,
+                     index);
     push(&model->found, &model->found_count, &model->found_capacity, number);
 }
 
 void model_lost(struct model_log *model, uint64_t first, uint64_t last)
 {
     if (first != model->found_count + 1 || last < first)
-        model_broken("log %" PRIu64 ": %" PRIu64 "..%" PRIu64 " lost behind %zu", model->id, first, last,
-                     model->found_count);
+        model_broken("log %" PRIu64 ": %" PRIu64 "..%" PRIu64 " lost behind %zu", model->id, first,
+                     last, model->found_count);
     for (uint64_t index = first; index <= last; index++)
         push(&model->found, &model->found_count, &model->found_capacity, MODEL_NONE);
 }
@@ -155,15 +160,18 @@ static void check_index(const struct model_log *model, uint64_t index)
             model_broken("log %" PRIu64 ": %" PRIu64 " was durable and is gone", model->id, index);
         return;
     }
+    if (found == MODEL_NONE && model->journal_damaged)
+        return;
     if (found == MODEL_NONE && kept != MODEL_NONE && !model->batches[kept].damaged)
-        model_broken("log %" PRIu64 ": %" PRIu64 " was durable and is reported lost", model->id, index);
+        model_broken("log %" PRIu64 ": %" PRIu64 " was durable and is reported lost", model->id,
+                     index);
     if (found == MODEL_NONE && index > model->kept_count && !any_damaged_at(model, index) &&
-        !model->journal_damaged && !model->cut_in_sectors)
-        model_broken("log %" PRIu64 ": %" PRIu64 " is reported lost, nothing was damaged", model->id,
-                     index);
+        !model->cut_in_sectors)
+        model_broken("log %" PRIu64 ": %" PRIu64 " is reported lost, nothing was damaged",
+                     model->id, index);
     if (found != MODEL_NONE && kept != MODEL_NONE && found != kept)
-        model_broken("log %" PRIu64 ": %" PRIu64 " is another batch than the durable one", model->id,
-                     index);
+        model_broken("log %" PRIu64 ": %" PRIu64 " is another batch than the durable one",
+                     model->id, index);
 }
 
 void model_recovery_end(struct model_log *model, uint64_t durable)

@@ -42,9 +42,9 @@ struct model_log {
 
     size_t sealed; /* in flight, or MODEL_NONE */
     bool header_damaged;
-    bool journal_damaged; /* what only the journal held may be missing at the end */
-    /* Writes were cut within sectors, which no disk does: a last batch that was never durable may look
-     * damaged and be reported lost. */
+    bool journal_damaged; /* what only the journal held may be missing */
+    /* Writes were cut within sectors, which no disk does: a last batch that was never durable may
+     * look damaged and be reported lost. */
     bool cut_in_sectors;
 
     /* A recovery under way. */

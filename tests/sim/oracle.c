@@ -159,7 +159,7 @@ void oracle_purge_acked(struct oracle *oracle)
 
 /* ---- reading ---------------------------------------------------------------------------------------------- */
 
-void oracle_seen(struct oracle *oracle, uint64_t seq, const char *subject, size_t subject_size,
+void oracle_seen(struct oracle *oracle, uint64_t asked, uint64_t seq, const char *subject, size_t subject_size,
                  const uint8_t *payload, size_t size)
 {
     static uint8_t expected[16384];
@@ -188,7 +188,7 @@ void oracle_seen(struct oracle *oracle, uint64_t seq, const char *subject, size_
     if (publish->outcome == ORACLE_ACKED && publish->seq != seq)
         violate(oracle, "publish %llu was acknowledged as %llu and is shown as %llu", ULL(id),
                 ULL(publish->seq), ULL(seq));
-    if (seq < oracle->gone_below)
+    if (seq < oracle->gone_below && asked > oracle->may_be_gone)
         violate(oracle, "sequence %llu is back after a confirmed purge", ULL(seq));
     bind(oracle, seq, id, "shown");
 }
@@ -238,10 +238,22 @@ static uint64_t present_above(const struct oracle *oracle, uint64_t seq, int sub
     return count;
 }
 
+/* A duplicate's ack speaks of a message that was sent before it: with the first attempt. */
+static uint64_t first_sent(const struct oracle *oracle, const struct oracle_publish *publish)
+{
+    uint64_t id = 1;
+
+    if (!publish->duplicate)
+        return publish->sent;
+    while (oracle->publishes[id].msg_id != publish->msg_id)
+        id++;
+    return oracle->publishes[id].sent;
+}
+
 /* May an acknowledged message be absent at the end? */
 static bool may_be_absent(const struct oracle *oracle, const struct oracle_publish *publish)
 {
-    if (publish->seq < oracle->gone_below || publish->sent < oracle->may_be_gone)
+    if (publish->seq < oracle->gone_below || first_sent(oracle, publish) < oracle->may_be_gone)
         return true;
     if (oracle->max_msgs > 0 && present_above(oracle, publish->seq, -1) >= oracle->max_msgs)
         return true;

@@ -70,8 +70,9 @@ void oracle_crashed(struct oracle *oracle);
 void oracle_purge_sent(struct oracle *oracle);
 void oracle_purge_acked(struct oracle *oracle);
 
-/* A message was shown, by any way of reading. */
-void oracle_seen(struct oracle *oracle, uint64_t seq, const char *subject, size_t subject_size,
+/* A message was shown, by any way of reading. `asked`: the order when it was asked for; what was asked for before
+ * a purge was confirmed may still show what the purge took. */
+void oracle_seen(struct oracle *oracle, uint64_t asked, uint64_t seq, const char *subject, size_t subject_size,
                  const uint8_t *payload, size_t size);
 void oracle_delivered(struct oracle *oracle, uint64_t seq, uint64_t count);
 void oracle_ack_confirmed(struct oracle *oracle, uint64_t seq);

@@ -1,6 +1,6 @@
 /*
- * sim_log: several logs in a store over a simulated disk that fails, fills up, forgets and rots, with
- * crashes at any operation, recovery included. tests/sim/log_model.h says what must hold.
+ * sim_log: several logs in a store over a simulated disk that fails, fills up, forgets and rots,
+ * with crashes at any operation, recovery included. tests/sim/log_model.h says what must hold.
  *
  *     sim_log --seed S             one run, with its trace hash
  *     sim_log --seconds N          runs with rising seeds (from --seed) until the time is over
@@ -62,9 +62,10 @@ struct run {
     uint64_t counter; /* makes every record unlike all others */
     unsigned flips;
     bool short_counts;
+    bool journal_rots;
     bool trace;
     char report[256];
-    unsigned sealed, durable, failed, recovered, lost, crashes, starts, refused_starts;
+    unsigned sealed, durable, failed, recovered, lost, crashes, removals, starts, refused_starts;
 };
 
 static struct run *current; /* for whoever ends the process */
@@ -108,7 +109,8 @@ static struct sim_log *owner_log(void *owner)
     return owner;
 }
 
-/* ---- what the store tells ------------------------------------------------------------------------ */
+/* ---- what the store tells
+ * ------------------------------------------------------------------------ */
 
 static void report(void *context, const char *text)
 {
@@ -154,7 +156,8 @@ static void lost(void *context, uint64_t first, uint64_t last, uint64_t bytes)
     model_lost(&owner_log(context)->model, first, last);
 }
 
-/* ---- appending ----------------------------------------------------------------------------------- */
+/* ---- appending
+ * ----------------------------------------------------------------------------------- */
 
 static size_t draw_size(struct run *run)
 {
@@ -221,7 +224,8 @@ static void flush(void *context)
     store_flush(run->store);
 }
 
-/* ---- starting ------------------------------------------------------------------------------------ */
+/* ---- starting
+ * ------------------------------------------------------------------------------------ */
 
 static void draw_incarnation(struct run *run, uint8_t at[16])
 {
@@ -246,14 +250,21 @@ static enum err open_log(struct run *run, struct sim_log *log)
     return OK;
 }
 
+static void begin_model(struct run *run, struct sim_log *log, uint64_t id)
+{
+    model_init(&log->model, id);
+    log->model.cut_in_sectors = run->short_counts;
+    log->model.journal_damaged = run->journal_rots;
+}
+
 static void forget_log(struct run *run, struct sim_log *log)
 {
     uint64_t id = log->model.id;
 
     model_deinit(&log->model);
     *log = (struct sim_log){.state = ABSENT};
-    model_init(&log->model, id);
-    log->model.cut_in_sectors = run->short_counts;
+    begin_model(run, log, id);
+    run->removals++;
 }
 
 static enum err make_log(struct run *run, struct sim_log *log)
@@ -284,14 +295,17 @@ static void look_for(void *context, uint64_t log_id)
 }
 
 /* After a crash amid its removal a log is there whole or gone. */
-static void settle_removal(struct run *run, struct sim_log *log)
+static enum err settle_removal(struct run *run, struct sim_log *log)
 {
     struct presence presence = {.id = log->model.id};
+    enum err err = store_list(run->store, look_for, &presence);
 
-    store_list(run->store, look_for, &presence);
+    if (err != OK)
+        return err;
     if (!presence.there)
         forget_log(run, log);
     log->maybe_gone = false;
+    return OK;
 }
 
 static enum err start_logs(struct run *run)
@@ -302,8 +316,8 @@ static enum err start_logs(struct run *run)
         struct sim_log *log = &run->logs[i];
 
         if (log->maybe_gone)
-            settle_removal(run, log);
-        if (log->state == ABSENT)
+            err = settle_removal(run, log);
+        if (err == OK && log->state == ABSENT)
             err = make_log(run, log);
         if (err == OK && (log->state != CLOSED || chance(run, 9, 10)))
             err = open_log(run, log);
@@ -325,7 +339,8 @@ static enum err start_store(struct run *run)
     return start_logs(run);
 }
 
-/* ---- stopping ------------------------------------------------------------------------------------ */
+/* ---- stopping
+ * ------------------------------------------------------------------------------------ */
 
 static enum sim_crash_mode draw_mode(struct run *run)
 {
@@ -437,7 +452,8 @@ static void start(struct run *run)
     }
 }
 
-/* ---- rot ----------------------------------------------------------------------------------------- */
+/* ---- rot
+ * ----------------------------------------------------------------------------------------- */
 
 struct files {
     char paths[FILES_MAX][96];
@@ -494,23 +510,42 @@ static void rot_batch(struct run *run, struct sim_log *log, const char *path, ui
         if (batch_envelope_read(rest, file_id, position, &e) != OK || e.size > rest.size)
             continue;
         if (offset < position + e.size) {
-            batch = model_find(&log->model, bytes_of(rest.at + BATCH_HEAD,
-                                                     e.content_size - BATCH_CONTENT_HEAD));
+            batch = model_find(&log->model,
+                               bytes_of(rest.at + BATCH_HEAD, e.content_size - BATCH_CONTENT_HEAD));
             if (batch == NULL)
                 return;
-            batch->may_look_torn =
-                looks_unwritten(file, &e, offset) || offset >= position + BATCH_ENVELOPE + e.content_size;
+            batch->may_look_torn = looks_unwritten(file, &e, offset) ||
+                                   offset >= position + BATCH_ENVELOPE + e.content_size;
             if (sim_flip(run->sim, run->node, path, offset, (unsigned)below(run, 8))) {
                 batch->may_look_torn = batch->may_look_torn || batch->damaged;
                 batch->damaged = true;
                 run->flips++;
                 if (run->trace)
-                    printf("        flipped a bit of batch %" PRIu64 " in %s\n", batch->index, path);
+                    printf("        flipped a bit of batch %" PRIu64 " in %s\n", batch->index,
+                           path);
             }
             return;
         }
         position += e.size - 8;
     }
+}
+
+/* Flips a bit of the journal: what only it holds may be lost, and nothing else may happen. */
+static void rot_journal(struct run *run)
+{
+    struct files *files = heap_take(sizeof *files);
+    struct bytes file;
+    const char *path;
+
+    files->dir = DIR "/journal";
+    (void)io_list(run->io, files->dir, list_file, files);
+    if (files->count > 0) {
+        path = files->paths[below(run, files->count)];
+        if (sim_durable(run->sim, run->node, path, &file) && file.size > 0)
+            (void)sim_flip(run->sim, run->node, path, below(run, file.size),
+                           (unsigned)below(run, 8));
+    }
+    heap_give(files);
 }
 
 static void rot(struct run *run)
@@ -520,6 +555,8 @@ static void rot(struct run *run)
     char dir[64];
     const char *path;
 
+    if (run->journal_rots)
+        rot_journal(run);
     if (log->state == ABSENT || log->maybe_gone) {
         heap_give(files);
         return;
@@ -534,7 +571,8 @@ static void rot(struct run *run)
     heap_give(files);
 }
 
-/* ---- living -------------------------------------------------------------------------------------- */
+/* ---- living
+ * -------------------------------------------------------------------------------------- */
 
 static void removed(void *context, enum err err)
 {
@@ -554,7 +592,8 @@ static void read_back(struct run *run, struct sim_log *log)
     if (log->place == 0 || log->place_size > sizeof bytes)
         return;
     count = log_read_now(log->log, log->place, bytes, log->place_size);
-    if (count != log->place_size || bytes_hash(bytes_of(bytes, log->place_size), 1) == log->place_hash)
+    if (count != log->place_size ||
+        bytes_hash(bytes_of(bytes, log->place_size), 1) == log->place_hash)
         return;
     /* The cache lost it with a failed sync, or it rotted: then no record may look sound. */
     for (struct bytes rest = bytes_of(bytes, log->place_size); rest.size > 0;) {
@@ -579,7 +618,7 @@ static void act_on_closed(struct run *run, struct sim_log *log)
     switch (log->state) {
     case ABSENT: err = make_log(run, log); break;
     case CLOSED:
-        if (chance(run, 1, 20)) {
+        if (chance(run, 1, 4)) {
             log->state = REMOVING;
             store_remove(run->store, log->model.id, removed, log);
             return;
@@ -658,7 +697,8 @@ static void live(struct run *run, bool small_disk)
     }
 }
 
-/* ---- runs ---------------------------------------------------------------------------------------- */
+/* ---- runs
+ * ---------------------------------------------------------------------------------------- */
 
 static void trace_line(void *context, const char *text)
 {
@@ -682,9 +722,9 @@ static void draw_options(struct run *run)
     };
     run->log_count = 1 + (unsigned)below(run, LOGS_MAX);
     run->short_counts = chance(run, 1, 4);
+    run->journal_rots = chance(run, 1, 16);
     for (unsigned i = 0; i < run->log_count; i++) {
-        model_init(&run->logs[i].model, i + 1);
-        run->logs[i].model.cut_in_sectors = run->short_counts;
+        begin_model(run, &run->logs[i], i + 1);
     }
 }
 
@@ -696,8 +736,8 @@ static void run_life(struct run *run)
     run->faults = faulty ? sim_faults_draw(&run->prng) : sim_faults_none();
     if (!run->short_counts)
         run->faults.short_count = 0;
-    /* The simulated disk forgets a file's new size with a failed sync, for good: no file system with a
-     * journal does. Segments of the first allocation's size do not grow. */
+    /* The simulated disk forgets a file's new size with a failed sync, for good: no file system
+     * with a journal does. Segments of the first allocation's size do not grow. */
     if (run->options.segment_size > SEGMENT_SPACE_LEAST)
         run->faults.sync_error = 0;
     sim_set_capacity(run->sim, run->node, DISK);
@@ -742,7 +782,8 @@ static uint64_t run_seed(struct run *run, uint64_t seed, uint64_t flaws, bool tr
     return hash;
 }
 
-/* ---- the program --------------------------------------------------------------------------------- */
+/* ---- the program
+ * --------------------------------------------------------------------------------- */
 
 struct arguments {
     uint64_t seed;
@@ -774,9 +815,9 @@ static double clock_seconds(void)
 static void print_run(const struct run *run, uint64_t hash)
 {
     printf("seed %" PRIu64 ": %u sealed, %u durable, %u failed, %u recovered, %u lost by %u flips, "
-           "%u starts, %u refused, %u crashes, trace %016" PRIx64 "\n",
+           "%u starts, %u refused, %u crashes, %u removals, trace %016" PRIx64 "\n",
            run->seed, run->sealed, run->durable, run->failed, run->recovered, run->lost, run->flips,
-           run->starts, run->refused_starts, run->crashes, hash);
+           run->starts, run->refused_starts, run->crashes, run->removals, hash);
 }
 
 /* Runs until the time is over; a broken promise ends the process. */
@@ -813,8 +854,8 @@ static bool flaw_found(struct arguments a, unsigned number)
         _exit(EXIT_SUCCESS);
     }
     (void)waitpid(pid, &status, 0);
-    printf("%s %s after %.1f s (%s)\n", flaws[number].name,
-           status != 0 ? "found" : "NOT FOUND", clock_seconds() - begin, flaws[number].text);
+    printf("%s %s after %.1f s (%s)\n", flaws[number].name, status != 0 ? "found" : "NOT FOUND",
+           clock_seconds() - begin, flaws[number].text);
     return status != 0;
 }
 

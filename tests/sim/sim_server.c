@@ -57,6 +57,7 @@ struct run {
     size_t ids_count;
     uint64_t info_last, info_first; /* of the last STREAM.INFO */
     bool info_done;
+    uint64_t got_asked; /* when */
     uint64_t got_seq; /* of the last direct get asked for */
     int got;          /* 0: no answer yet, 1: message, 2: not found */
     int64_t delivered_ns, pulled_ns;
@@ -122,6 +123,7 @@ static void heard_publish(struct run *run, uint64_t id, const struct client_mess
         }
         return;
     }
+    say(run, "publish %llu acked as %llu", (unsigned long long)id, (unsigned long long)seq);
     oracle_acked(&run->oracle, id, seq, contains(message->payload, "\"duplicate\": true"));
     if (seq > run->known_last[publish->subject])
         run->known_last[publish->subject] = seq;
@@ -142,7 +144,7 @@ static void heard_delivery(struct run *run, const struct client_message *message
     reply[message->reply.size] = 0;
     if (sscanf(reply, "$JS.ACK.S.C.%llu.%llu.", &count, &seq) != 2)
         return;
-    oracle_seen(&run->oracle, seq, (const char *)message->subject.at, message->subject.size,
+    oracle_seen(&run->oracle, run->oracle.order + 1, seq, (const char *)message->subject.at, message->subject.size,
                 message->payload.at, message->payload.size);
     oracle_delivered(&run->oracle, seq, count);
     run->delivered_ns = sim_now(run->sim);
@@ -152,11 +154,14 @@ static void heard_delivery(struct run *run, const struct client_message *message
     }
 }
 
-static void heard_get(struct run *run, const struct client_message *message)
+static void heard_get(struct run *run, uint64_t asked, const struct client_message *message)
 {
     uint64_t seq;
 
+    if (asked != run->got_seq)
+        return; /* of an earlier question */
     if (!find_number(message->headers, "Nats-Sequence: ", &seq)) {
+        say(run, "get %llu: %.*s", (unsigned long long)asked, BYTES_ARG(message->headers));
         run->got = 2;
         return;
     }
@@ -165,7 +170,7 @@ static void heard_get(struct run *run, const struct client_message *message)
         const char *subject = memmem(message->headers.at, message->headers.size, "Nats-Subject: ", 14);
         size_t size = strcspn(subject + 14, "\r");
 
-        oracle_seen(&run->oracle, seq, subject + 14, size, message->payload.at, message->payload.size);
+        oracle_seen(&run->oracle, run->got_asked, seq, subject + 14, size, message->payload.at, message->payload.size);
         if (run->draining)
             oracle_final_present(&run->oracle, seq);
     }
@@ -173,7 +178,7 @@ static void heard_get(struct run *run, const struct client_message *message)
 
 static void heard_api(struct run *run, char kind, const struct client_message *message)
 {
-    say(run, "api %c: %.*s", kind, message->payload.size < 300 ? (int)message->payload.size : 300,
+    say(run, "api %c: %.*s", kind, message->payload.size < 1200 ? (int)message->payload.size : 1200,
         (const char *)message->payload.at);
     switch (kind) {
     case 'c': run->ready = contains(message->payload, "\"num_pending\""); break; /* consumer create */
@@ -204,8 +209,8 @@ static void heard(void *context, const struct client_message *message)
         heard_publish(run, number, message);
     else if (sscanf(subject, "_R.a.%llu", &number) == 1)
         oracle_ack_confirmed(&run->oracle, number);
-    else if (strncmp(subject, "_R.g", 4) == 0)
-        heard_get(run, message);
+    else if (sscanf(subject, "_R.g.%llu", &number) == 1)
+        heard_get(run, number, message);
     else if (strncmp(subject, "_R.j.", 5) == 0)
         heard_api(run, subject[5], message);
     else /* a delivery carries its stream subject, a status the inbox */
@@ -317,13 +322,16 @@ static void settle_deliveries(struct run *run)
     }
 }
 
-static void get_one(struct run *run)
+static void get_message(struct run *run, uint64_t seq)
 {
-    char body[64];
+    char body[64], reply[48];
 
-    run->got_seq = 1 + prng_below(&run->prng, run->oracle.acked_last + 2);
-    snprintf(body, sizeof body, "{\"seq\":%llu}", (unsigned long long)run->got_seq);
-    ask(run, "$JS.API.DIRECT.GET.S", "_R.g", body);
+    run->got = 0;
+    run->got_seq = seq;
+    run->got_asked = ++run->oracle.order;
+    snprintf(body, sizeof body, "{\"seq\":%llu}", (unsigned long long)seq);
+    snprintf(reply, sizeof reply, "_R.g.%llu", (unsigned long long)seq);
+    ask(run, "$JS.API.DIRECT.GET.S", reply, body);
 }
 
 static void purge(struct run *run)
@@ -359,7 +367,7 @@ static void act(struct run *run)
     case 7:
     case 8:
     case 9: settle_deliveries(run); break;
-    case 10: get_one(run); break;
+    case 10: get_message(run, 1 + prng_below(&run->prng, run->oracle.acked_last + 2)); break;
     default:
         if (prng_chance(&run->prng, 1, 12))
             purge(run);
@@ -555,6 +563,17 @@ static bool is_answered(struct run *run)
     return !run->purging;
 }
 
+/* For the story: who waits. */
+static void say_open(struct run *run)
+{
+    for (uint64_t id = 1; id <= run->oracle.publish_count; id++) {
+        if (run->oracle.publishes[id].outcome == ORACLE_OPEN)
+            say(run, "publish %llu is open (sent %llu of %llu)", (unsigned long long)id,
+                (unsigned long long)run->oracle.publishes[id].sent, (unsigned long long)run->oracle.order);
+    }
+    say(run, "purging %d, connected %d", run->purging, sim_client_connected(&run->client));
+}
+
 static bool has_info(struct run *run)
 {
     return run->info_done;
@@ -578,11 +597,7 @@ static void read_everything(struct run *run)
 {
     oracle_final_begin(&run->oracle);
     for (uint64_t seq = run->info_first; seq <= run->info_last && run->oracle.violation[0] == 0; seq++) {
-        char body[64];
-
-        run->got = 0;
-        snprintf(body, sizeof body, "{\"seq\":%llu}", (unsigned long long)seq);
-        ask(run, "$JS.API.DIRECT.GET.S", "_R.g", body);
+        get_message(run, seq);
         if (!wait_for(run, has_got))
             snprintf(run->oracle.violation, sizeof run->oracle.violation, "a direct get is never answered");
     }
@@ -612,6 +627,7 @@ static void conclude(struct run *run)
         return;
     }
     if (!wait_for(run, is_answered)) {
+        say_open(run);
         stuck(run, "a publish is never answered");
         return;
     }

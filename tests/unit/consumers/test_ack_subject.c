@@ -31,6 +31,9 @@ START_TEST(what_is_written_is_read_back)
             struct ack_subject back;
 
             ck_assert(ack_subject_read(written(&ack), &back));
+            ck_assert_uint_eq(back.sequence, ack.sequence);
+            back = (struct ack_subject){0};
+            ck_assert(ack_subject_read_own(written(&ack), BYTES("$JS.ACK.S.C."), &back));
             ck_assert_uint_eq(back.deliveries, ack.deliveries);
             ck_assert_uint_eq(back.sequence, ack.sequence);
             ck_assert_uint_eq(back.consumer_sequence, ack.consumer_sequence);
@@ -84,6 +87,28 @@ START_TEST(anything_else_is_refused)
 }
 END_TEST
 
+START_TEST(the_fast_way_reads_the_same)
+{
+    static const char *const subjects[] = {
+        "$JS.ACK.S.C.1.2.3.4.5", "$JS.ACK.S.C.1.2.3.4.5.6", "$JS.ACK.S.C.1.2.3.4",
+        "$JS.ACK.S.C.1.2.3.4.", "$JS.ACK.S.C.1..3.4.5", "$JS.ACK.S.C.x.2.3.4.5", "$JS.ACK.S.C.",
+        "$JS.ACK.S.D.1.2.3.4.5", "$JS.ACK.S.C.1.2.3.4.18446744073709551615",
+        "$JS.ACK.S.C.1.18446744073709551615.3.4.5", "$JS.ACK.S.C.1.2.3.9999999999999999999.5",
+        "$JS.ACK._.hash.S.C.1.2.3.4.5", "$JS.ACK.S.C.1.00000000000000000000002.3.4.5",
+    };
+
+    for (size_t i = 0; i < UNIT_COUNT(subjects); i++) {
+        struct ack_subject slow = {0}, fast = {0};
+        bool reads = ack_subject_read(bytes_of_text(subjects[i]), &slow);
+
+        ck_assert_int_eq(
+            ack_subject_read_own(bytes_of_text(subjects[i]), BYTES("$JS.ACK.S.C."), &fast), reads);
+        if (reads)
+            ck_assert_mem_eq(&slow, &fast, sizeof(slow));
+    }
+}
+END_TEST
+
 START_TEST(bad_numbers_beside_the_sequence_read_as_none)
 {
     struct ack_subject ack;
@@ -105,6 +130,7 @@ int main(void)
         the_longest_fits,
         the_second_form_is_read_whatever_follows,
         anything_else_is_refused,
+        the_fast_way_reads_the_same,
         bad_numbers_beside_the_sequence_read_as_none,
     };
 

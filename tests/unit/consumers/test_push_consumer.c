@@ -208,6 +208,27 @@ START_TEST(an_idle_listener_gets_heartbeats)
 }
 END_TEST
 
+/* As observed: what is not for the consumer counts as seen once its end was reached. */
+START_TEST(a_heartbeat_tells_the_end_of_the_stream_that_was_looked_at)
+{
+    struct fake *fake = watch();
+
+    fake->config.idle_heartbeat_ns = 5 * FAKE_SECOND;
+    fake->config.filter_subject = BYTES("a.x");
+    fake_store(fake, "a.x");
+    fake_store(fake, "a.y");
+    fake_lead(fake);
+    bound(fake, true);
+    fake_turn(fake);
+    EXPECT(fake, "1>to.me d1 c1 p0\n");
+    fake_store(fake, "a.y");
+    fake_pass(fake, 5 * FAKE_SECOND);
+    EXPECT(fake, "to.me 100 Idle Heartbeat|Nats-Last-Consumer: 1|Nats-Last-Stream: 3\n");
+    ck_assert_uint_eq(fake_info(fake).delivered_stream, 1);
+    fake_destroy(fake);
+}
+END_TEST
+
 START_TEST(a_paused_consumer_beats_and_does_not_deliver)
 {
     struct fake *fake = watch();
@@ -412,6 +433,7 @@ int main(void)
         a_durable_without_acks_logs_its_position_every_thousand,
         a_logged_position_is_where_a_restart_goes_on,
         an_idle_listener_gets_heartbeats,
+        a_heartbeat_tells_the_end_of_the_stream_that_was_looked_at,
         a_paused_consumer_beats_and_does_not_deliver,
         half_a_window_asks_for_a_confirmation_and_a_whole_one_stops,
         only_the_outstanding_confirmation_counts,
