@@ -69,10 +69,11 @@ enum err io_size(struct io *io, struct io_file *file, uint64_t *size);
 enum err io_read_all(struct io *io, struct io_file *file, uint64_t offset, void *at, size_t size);
 enum err io_write_all(struct io *io, struct io_file *file, uint64_t offset, struct bytes b);
 enum err io_sync(struct io *io, struct io_file *file); /* data and what is needed to read it back */
-/* Extends the file with space that reads as zeros and will not run out. */
+/* Extends the file with space that reads as zeros and will not run out (where the file system
+ * cannot reserve, a write may still find the disk full). */
 enum err io_allocate(struct io *io, struct io_file *file, uint64_t offset, uint64_t size);
-enum err io_truncate(struct io *io, struct io_file *file,
-                     uint64_t size);                /* only to release unused tail space */
+/* Only to release unused tail space. */
+enum err io_truncate(struct io *io, struct io_file *file, uint64_t size);
 enum err io_mkdir(struct io *io, const char *path); /* OK when it exists */
 enum err io_rename(struct io *io, const char *from, const char *to);
 enum err io_unlink(struct io *io, const char *path);
@@ -121,7 +122,7 @@ int64_t io_read_now(struct io *io, struct io_file *file, uint64_t offset, void *
 
 /* `run` is called on a worker thread and may block; it touches only what hangs on the work and the
  * blocking file calls. `done` is called on the shard's turn. Work that was given to the io runs in
- * any order. At most WORK_MAX may be outstanding; the caller bounds what it hands in. */
+ * any order. The caller bounds what it hands in. */
 struct io_work {
     void (*run)(struct io_work *work, struct io *io);
     void (*done)(struct io_work *work);

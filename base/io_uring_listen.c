@@ -2,12 +2,12 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <time.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/heap.h"
@@ -211,8 +211,8 @@ static int open_socket(const union address *address)
 }
 
 /*
- * The kernel tears down a killed process's ring after the process is gone, and its sockets with it: for
- * some milliseconds the port of a server that is being restarted is still taken.
+ * The kernel tears down a killed process's ring after the process is gone, and its sockets with it:
+ * for some milliseconds the port of a server that is being restarted is still taken.
  */
 static int open_socket_patiently(const union address *address)
 {

@@ -22,7 +22,7 @@ LAYERS = [
     ("e2e", ["e2e"], 15),
     ("crash", ["crash", f"SECONDS={int(60 * SCALE)}"], 5 + 3 * SCALE),
     ("fuzz-smoke", ["fuzz-smoke", f"SECONDS={int(40 * SCALE)}"], 10 + SCALE),
-    ("asan", ["asan", "-j2"], 20),
+    ("asan", ["asan", "-j2"], 40),
     ("tsan", ["tsan", "-j2"], 10),
 ]
 
