@@ -17,10 +17,10 @@
  * disk is `failed` at once: space is allocated before anything is written. A failed journal write
  * costs only time: the batch waits for its segment's sync.
  *
- * When the background sync of a segment fails, what is durable stays so: the journal holds it and keeps
- * it until the next start, or until the log is opened again, whose redo writes it anew. Until then a
- * read of those batches may find that the kernel has dropped them: their records are then unsound
- * (record_read), never other records.
+ * When the background sync of a segment fails, what is durable stays so: the journal holds it and
+ * keeps it until the next start, or until the log is opened again, whose redo writes it anew. Until
+ * then a read of those batches may find that the kernel has dropped them: their records are then
+ * unsound (record_read), never other records.
  */
 #ifndef STORAGE_LOG_H
 #define STORAGE_LOG_H
