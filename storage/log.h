@@ -13,7 +13,14 @@
  *
  * Failure: when a write or sync fails the log ends its file at the last durable batch and tries the
  * batch in a new file once. If that fails too, `failed` is called: the batch never happened, its
- * index is free again, and the log takes new batches (each of which may fail the same way).
+ * index is free again, and the log takes new batches (each of which may fail the same way). A full
+ * disk is `failed` at once: space is allocated before anything is written. A failed journal write
+ * costs only time: the batch waits for its segment's sync.
+ *
+ * When the background sync of a segment fails, what is durable stays so: the journal holds it and
+ * keeps it until the next start, or until the log is opened again, whose redo writes it anew. Until
+ * then a read of those batches may find that the kernel has dropped them: their records are then
+ * unsound (record_read), never other records.
  */
 #ifndef STORAGE_LOG_H
 #define STORAGE_LOG_H

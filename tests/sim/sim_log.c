@@ -63,6 +63,7 @@ struct run {
     unsigned flips;
     bool short_counts;
     bool journal_rots;
+    bool rolls;
     bool trace;
     char report[256];
     unsigned sealed, durable, failed, recovered, lost, crashes, removals, starts, refused_starts;
@@ -81,6 +82,8 @@ void model_broken(const char *format, ...)
     va_end(arguments);
     if (current->report[0] != 0)
         printf("the store's last report: %s\n", current->report);
+    if (current->flaws == 0)
+        printf("0 passed, 1 failed\n");
     fflush(stdout);
     _exit(EXIT_FAILURE);
 }
@@ -102,6 +105,11 @@ static uint64_t below(struct run *run, uint64_t bound)
 static bool chance(struct run *run, uint32_t numerator, uint32_t denominator)
 {
     return prng_chance(&run->prng, numerator, denominator);
+}
+
+static enum sim_crash_mode draw_mode(struct run *run)
+{
+    return chance(run, 1, 2) ? SIM_CRASH_KILL : SIM_CRASH_POWER;
 }
 
 static struct sim_log *owner_log(void *owner)
@@ -132,6 +140,7 @@ static void durable(void *owner, const struct log_batch *batch)
     log->place_hash = bytes_hash(batch->records, 1);
 }
 
+/* What a failure has left behind shows after a crash that comes soon. */
 static void failed(void *owner, enum err err)
 {
     struct sim_log *log = owner_log(owner);
@@ -141,6 +150,8 @@ static void failed(void *owner, enum err err)
     model_failed(&log->model);
     log_gather_drop(log->log);
     log->records = 0;
+    if (chance(current, 1, 4))
+        sim_crash_after(current->sim, current->node, draw_mode(current), 1 + below(current, 40));
 }
 
 static void recovered(void *context, const struct log_batch *batch)
@@ -161,6 +172,8 @@ static void lost(void *context, uint64_t first, uint64_t last, uint64_t bytes)
 
 static size_t draw_size(struct run *run)
 {
+    if (run->rolls) /* files are full soon, and often have room for a smaller batch */
+        return 8 + below(run, chance(run, 1, 2) ? 14000 : 50);
     switch (below(run, 8)) {
     case 0: return 8 + below(run, 4);
     case 1: return below(run, 3000) + 8;
@@ -342,11 +355,6 @@ static enum err start_store(struct run *run)
 /* ---- stopping
  * ------------------------------------------------------------------------------------ */
 
-static enum sim_crash_mode draw_mode(struct run *run)
-{
-    return chance(run, 1, 2) ? SIM_CRASH_KILL : SIM_CRASH_POWER;
-}
-
 /* The process is gone; what it had in memory goes too. */
 static void bury(struct run *run)
 {
@@ -493,6 +501,21 @@ static bool looks_unwritten(struct bytes file, const struct batch_envelope *e, u
     return false;
 }
 
+/* A place in the file's last batch: nothing behind it says that it was durable. */
+static uint64_t offset_in_last(struct run *run, struct bytes file, uint64_t file_id,
+                               uint64_t otherwise)
+{
+    struct batch_envelope e;
+    uint64_t position = SEGMENT_HEADER, offset = otherwise;
+
+    while (position < file.size &&
+           batch_envelope_read(bytes_skip(file, position), file_id, position, &e) == OK) {
+        offset = position + below(run, BATCH_ENVELOPE + e.content_size);
+        position += e.size;
+    }
+    return offset < file.size ? offset : otherwise;
+}
+
 /* Flips a bit of a batch of `log` that is durable on the platter. */
 static void rot_batch(struct run *run, struct sim_log *log, const char *path, uint64_t file_id)
 {
@@ -503,6 +526,8 @@ static void rot_batch(struct run *run, struct sim_log *log, const char *path, ui
     if (!sim_durable(run->sim, run->node, path, &file) || file.size <= SEGMENT_HEADER)
         return;
     offset = SEGMENT_HEADER + below(run, file.size - SEGMENT_HEADER);
+    if (chance(run, 1, 2))
+        offset = offset_in_last(run, file, file_id, offset);
     for (position = SEGMENT_HEADER; position <= offset; position += 8) {
         struct model_batch *batch;
         struct bytes rest = bytes_skip(file, position);
@@ -565,7 +590,7 @@ static void rot(struct run *run)
     files->dir = dir;
     (void)io_list(run->io, dir, list_file, files);
     if (files->count > 0) {
-        path = files->paths[below(run, files->count)];
+        path = files->paths[chance(run, 1, 2) ? files->count - 1 : below(run, files->count)];
         rot_batch(run, log, path, strtoull(path + strlen(dir) + 1, NULL, 16));
     }
     heap_give(files);
@@ -708,12 +733,12 @@ static void trace_line(void *context, const char *text)
 
 static void draw_options(struct run *run)
 {
-    static const uint32_t segments[] = {32 << 10, 64 << 10, 256 << 10, 1 << 20};
+    static const uint32_t segments[] = {32 << 10, 32 << 10, 64 << 10, 64 << 10, 256 << 10, 1 << 20};
     static const uint32_t journals[] = {32 << 10, 64 << 10, 256 << 10};
     static const uint32_t batches[] = {1, 1 << 10, 8 << 10, 32 << 10};
 
     run->options = (struct store_options){
-        .segment_size = segments[below(run, 4)],
+        .segment_size = segments[below(run, 6)],
         .journal_file_size = journals[below(run, 3)],
         .journal_batch_max = batches[below(run, 4)],
         .flaws = run->flaws,
@@ -721,6 +746,7 @@ static void draw_options(struct run *run)
         .report_context = run,
     };
     run->log_count = 1 + (unsigned)below(run, LOGS_MAX);
+    run->rolls = chance(run, 1, 3);
     run->short_counts = chance(run, 1, 4);
     run->journal_rots = chance(run, 1, 16);
     for (unsigned i = 0; i < run->log_count; i++) {
@@ -734,6 +760,8 @@ static void run_life(struct run *run)
     bool faulty = chance(run, 1, 2), small_disk = chance(run, 1, 4);
 
     run->faults = faulty ? sim_faults_draw(&run->prng) : sim_faults_none();
+    if (chance(run, 1, 8))
+        run->faults.sync_error = 150000; /* often enough that a new file cannot be made */
     if (!run->short_counts)
         run->faults.short_count = 0;
     /* The simulated disk forgets a file's new size with a failed sync, for good: no file system
@@ -745,6 +773,8 @@ static void run_life(struct run *run)
     sim_set_faults(run->sim, run->node, &run->faults);
     start(run);
     live(run, small_disk);
+    if (!sim_crashed(run->sim, run->node) && chance(run, 1, 4))
+        rot(run);
     if (sim_crashed(run->sim, run->node) || chance(run, 1, 2) || !stop(run))
         crash(run);
     restart(run);
@@ -861,12 +891,18 @@ static bool flaw_found(struct arguments a, unsigned number)
 
 static int run_flaws(const struct arguments *a, const char *only)
 {
-    bool all = true;
+    unsigned found = 0, missed = 0;
 
-    for (unsigned i = 0; i < FLAW_COUNT; i++)
-        if (only == NULL || strcmp(flaws[i].name, only) == 0)
-            all = flaw_found(*a, i) && all;
-    return all ? EXIT_SUCCESS : EXIT_FAILURE;
+    for (unsigned i = 0; i < FLAW_COUNT; i++) {
+        if (only != NULL && strcmp(flaws[i].name, only) != 0)
+            continue;
+        if (flaw_found(*a, i))
+            found++;
+        else
+            missed++;
+    }
+    printf("%u passed, %u failed\n", found, missed);
+    return missed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 static void usage(void)
@@ -889,6 +925,7 @@ int main(int count, char **words)
 {
     struct arguments a = {.seed = 1};
     const char *flaw = NULL;
+    uint64_t runs;
 
     for (int i = 1; i < count; i++) {
         const char *value = i + 1 < count ? words[i + 1] : NULL;
@@ -917,6 +954,8 @@ int main(int count, char **words)
             a.seconds = 60;
         return run_flaws(&a, flaw);
     }
-    printf("%" PRIu64 " runs, no promise broken\n", run_seconds(&a));
+    runs = run_seconds(&a);
+    printf("sim_log: seeds %" PRIu64 " to %" PRIu64 "\n%" PRIu64 " passed, 0 failed\n", a.seed,
+           a.seed + runs - 1, runs);
     return EXIT_SUCCESS;
 }
