@@ -197,6 +197,20 @@ enum err batch_envelope_read(struct bytes in, uint64_t file_id, uint64_t positio
     return OK;
 }
 
+enum err batch_content_peek(struct bytes in, struct batch_content *content)
+{
+    if (in.size < BATCH_CONTENT_HEAD || in.size > BATCH_SIZE_MAX || le_u32(in.at + AT_ZERO) != 0)
+        return ERR_CORRUPT;
+    memcpy(content->incarnation, in.at + AT_INCARNATION, 16);
+    content->term = le_u64(in.at + AT_TERM);
+    content->index = le_u64(in.at + AT_INDEX);
+    memcpy(content->previous.at, in.at + AT_PREVIOUS, 16);
+    content->time_ns = (int64_t)le_u64(in.at + AT_TIME);
+    content->record_count = le_u32(in.at + AT_RECORD_COUNT);
+    content->records = bytes_skip(in, BATCH_CONTENT_HEAD);
+    return OK;
+}
+
 enum err batch_content_read(struct bytes in, const struct batch_envelope *envelope,
                             const uint8_t incarnation[16], struct batch_content *content)
 {
@@ -208,17 +222,10 @@ enum err batch_content_read(struct bytes in, const struct batch_envelope *envelo
     hash = hash_128(b);
     if (!hash_equal(&hash, &envelope->hash))
         return ERR_CORRUPT;
-    if (memcmp(b.at + AT_INCARNATION, incarnation, 16) != 0 || le_u32(b.at + AT_ZERO) != 0)
+    if (memcmp(b.at + AT_INCARNATION, incarnation, 16) != 0)
         return ERR_CORRUPT;
 
-    memcpy(content->incarnation, incarnation, 16);
-    content->term = le_u64(b.at + AT_TERM);
-    content->index = le_u64(b.at + AT_INDEX);
-    memcpy(content->previous.at, b.at + AT_PREVIOUS, 16);
-    content->time_ns = (int64_t)le_u64(b.at + AT_TIME);
-    content->record_count = le_u32(b.at + AT_RECORD_COUNT);
-    content->records = bytes_skip(b, BATCH_CONTENT_HEAD);
-    return OK;
+    return batch_content_peek(b, content);
 }
 
 /* ---- torn or damaged ------------------------------------------------------------------------- */

@@ -68,6 +68,10 @@ enum err batch_envelope_read(struct bytes in, uint64_t file_id, uint64_t positio
 enum err batch_content_read(struct bytes in, const struct batch_envelope *envelope,
                             const uint8_t incarnation[16], struct batch_content *content);
 
+/* Reads a content that stands alone, from a peer for instance, without a hash to compare it with.
+ * ERR_CORRUPT: not the size of one. Records may still be anything. */
+enum err batch_content_peek(struct bytes in, struct batch_content *content);
+
 /*
  * Whether a bad batch at the start of `in` (standing at `position`) looks like a write that was cut
  * short on fresh space: every bad part shows a sector of zeros. Bytes past the end of `in` count as
