@@ -7,16 +7,16 @@
 enum { FLAG_GRANTED = 1, FLAG_TRANSFER = 2, FLAG_SLEEP = 4, FLAGS_ALL = 7 };
 
 void wire_write(uint8_t at[WIRE_HEAD], uint64_t group, const struct raft_message *message,
-                size_t entries_size)
+                uint32_t entry_count, size_t entries_size)
 {
     uint8_t *end = at;
 
-    assert(message->entry_count <= RAFT_ENTRIES_MAX && entries_size < WIRE_FRAME_MAX);
+    assert(entry_count <= message->entry_count && entries_size < WIRE_FRAME_MAX);
     end = encode_u64(end, group);
     *end++ = (uint8_t)message->type;
     *end++ = (uint8_t)((message->granted ? FLAG_GRANTED : 0) | (message->transfer ? FLAG_TRANSFER : 0) |
                        (message->sleep ? FLAG_SLEEP : 0));
-    end = encode_u16(end, (uint16_t)message->entry_count);
+    end = encode_u16(end, (uint16_t)entry_count);
     end = encode_u32(end, (uint32_t)entries_size);
     end = encode_u64(end, message->from.incarnation);
     end = encode_u64(end, message->to.incarnation);

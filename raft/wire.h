@@ -13,9 +13,10 @@
 #define WIRE_ENTRY_HEAD  8u  /* of a content in it */
 #define WIRE_FRAME_MAX   (84u << 20)
 
-/* Writes WIRE_HEAD bytes; `entries_size`: what the entries behind it take, their heads included. */
+/* Writes WIRE_HEAD bytes. Behind it stand that many of the message's entries, which take that many
+ * bytes, their heads included. */
 void wire_write(uint8_t at[WIRE_HEAD], uint64_t group, const struct raft_message *message,
-                size_t entries_size);
+                uint32_t entry_count, size_t entries_size);
 void wire_write_entry(uint8_t at[WIRE_ENTRY_HEAD], size_t content_size);
 
 struct wire_message {
