@@ -6,6 +6,7 @@
 #define SERVER_JETSTREAM_CORE_H
 
 #include "base/arena.h"
+#include "server/catalogue.h"
 #include "server/jetstream.h"
 #include "server/stream/stream.h"
 
@@ -34,21 +35,28 @@ struct store;
 struct store *jetstream_store(struct jetstream *jetstream);
 /* Links it into the list of this turn and keeps the loop awake. */
 void jetstream_mark(struct jetstream *jetstream, struct stream *stream);
-/* It leads now: what an interrupted change left undone is done. */
+struct groups *jetstream_groups(struct jetstream *jetstream);
+/* It leads now: what an interrupted change left undone is done, and the other nodes are told. */
 void jetstream_stream_lead(struct jetstream *jetstream, struct stream *stream);
 
 /* ---- the catalogue ------------------------------------------------------------------------------------- */
 
+/* The stream of that name as the catalogue knows it, wherever it is; NULL: none. */
+struct catalogue_entry *jetstream_entry(struct jetstream *jetstream, struct account *account,
+                                        struct bytes name);
+/* All of the account sorted by name, in `arena`. */
+struct catalogue_entry **jetstream_entries(struct jetstream *jetstream, struct account *account,
+                                           struct arena *arena, size_t *count);
+/* The replica on this node, if it is configured; NULL: none here. */
 struct stream *jetstream_stream(struct jetstream *jetstream, struct account *account, struct bytes name);
-/* All streams of the account sorted by name, in `arena`. */
-struct stream **jetstream_streams(struct jetstream *jetstream, struct account *account,
-                                  struct arena *arena, size_t *count);
 
 /*
  * Creating, updating and deleting streams goes through the metadata group (intent), then the stream's
- * log (effect). One such operation runs at a time; others wait in order.
+ * log (effect). Intents are checked and committed one at a time, in order; the effects are waited for
+ * side by side.
  * `check` runs when its turn has come, on the catalogue as it then is: an err_code refuses; *satisfied
  * ends the operation successfully without doing anything (create of an equal stream).
+ * Only on the node that leads the metadata group.
  */
 enum catalogue_op_kind { CATALOGUE_CREATE, CATALOGUE_UPDATE, CATALOGUE_DELETE };
 
@@ -57,8 +65,10 @@ struct catalogue_op {
     struct account *account;
     struct bytes name;
     struct bytes json; /* normalised StreamConfig; owned by the op's owner until done */
+    int64_t replicas;  /* CREATE: how many */
     uint16_t (*check)(struct catalogue_op *op, bool *satisfied);
-    void (*done)(struct catalogue_op *op, struct stream *stream); /* exactly once; stream NULL after a delete or failure */
+    /* Exactly once; entry NULL after a delete or failure. */
+    void (*done)(struct catalogue_op *op, struct catalogue_entry *entry);
     void *owner;
     struct catalogue_op *next;
     /* results */
@@ -66,10 +76,9 @@ struct catalogue_op {
     char error_text[160];
     bool created;
     /* private to jetstream_catalogue.c */
-    struct jetstream *jetstream;
-    struct stream_op stream_op;
-    uint64_t stream_id;
-    unsigned step;
+    uint64_t id;      /* of the stream */
+    uint64_t version; /* waited for */
+    int64_t deadline_ns;
 };
 void jetstream_catalogue(struct jetstream *jetstream, struct catalogue_op *op);
 

@@ -109,7 +109,7 @@ struct stream *api_stream(struct api_request *request, size_t token)
     struct stream *stream =
         jetstream_stream(request->api->jetstream, request->account, api_token(request, token));
 
-    if (stream != NULL && stream_applied(stream)->configured)
+    if (stream != NULL)
         return stream;
     api_refuse(request, 10059, NULL);
     return NULL;

@@ -27,28 +27,28 @@ static bool overlaps(struct catalogue_op *op, const struct stream_config *config
 {
     struct api_request *request = request_of(op);
     size_t count;
-    struct stream **all =
-        jetstream_streams(api_jetstream(request), op->account, &request->arena, &count);
+    struct catalogue_entry **all =
+        jetstream_entries(api_jetstream(request), op->account, &request->arena, &count);
 
     for (size_t i = 0; i < count; i++) {
-        if (!bytes_equal(stream_name(all[i]), config->name) &&
-            stream_check_overlap(config, stream_config(all[i])))
+        if (!bytes_equal(all[i]->config.name, config->name) &&
+            stream_check_overlap(config, &all[i]->config))
             return true;
     }
     return false;
 }
 
-static void changed(struct catalogue_op *op, struct stream *stream)
+static void changed(struct catalogue_op *op, struct catalogue_entry *entry)
 {
     struct api_request *request = request_of(op);
     struct json_writer *writer;
 
-    if (op->error != 0 || stream == NULL) {
+    if (op->error != 0 || entry == NULL || entry->stream == NULL) {
         api_refuse(request, op->error != 0 ? op->error : 10059, op->error_text);
         return;
     }
     writer = api_answer_begin(request);
-    api_stream_info(writer, request, stream, true, false);
+    api_stream_info(writer, request, entry->stream, true, false);
     if (op->kind == CATALOGUE_CREATE) {
         JSON_KEY(writer, "did_create");
         json_bool(writer, true);
@@ -116,12 +116,11 @@ static uint16_t create_check(struct catalogue_op *op, bool *satisfied)
 {
     struct api_request *request = request_of(op);
     const struct stream_config *config = request->parsed;
-    struct stream *stream = jetstream_stream(api_jetstream(request), op->account, op->name);
+    const struct catalogue_entry *entry =
+        jetstream_entry(api_jetstream(request), op->account, op->name);
 
-    if (stream != NULL && !stream_applied(stream)->configured)
-        return 10008; /* an earlier creation has not come to its end on this disk yet */
-    if (stream != NULL) {
-        *satisfied = schema_equal(&stream_config_schema, config, stream_config(stream));
+    if (entry != NULL) {
+        *satisfied = schema_equal(&stream_config_schema, config, &entry->config);
         return *satisfied ? 0 : 10058;
     }
     return final_check(op, config);
@@ -199,17 +198,18 @@ static uint16_t update_check(struct catalogue_op *op, bool *satisfied)
 {
     struct api_request *request = request_of(op);
     struct stream_config *config = request->parsed;
-    struct stream *stream = jetstream_stream(api_jetstream(request), op->account, op->name);
+    const struct catalogue_entry *entry =
+        jetstream_entry(api_jetstream(request), op->account, op->name);
     struct stream_verdict verdict;
     uint16_t error;
 
     (void)satisfied;
-    if (stream == NULL || !stream_applied(stream)->configured)
+    if (entry == NULL)
         return 10059;
-    stream_check_update(stream_config(stream), config, &verdict);
+    stream_check_update(&entry->config, config, &verdict);
     error = verdict_error(op, &verdict);
-    if (error == 0)
-        error = check_consumers(op, stream, config);
+    if (error == 0 && entry->stream != NULL)
+        error = check_consumers(op, entry->stream, config);
     if (error == 0)
         error = final_check(op, config);
     if (error == 0) {
@@ -236,27 +236,30 @@ static void run_update(struct api_request *request)
 static uint16_t delete_check(struct catalogue_op *op, bool *satisfied)
 {
     struct api_request *request = request_of(op);
-    struct stream *stream = jetstream_stream(api_jetstream(request), op->account, op->name);
+    const struct catalogue_entry *entry =
+        jetstream_entry(api_jetstream(request), op->account, op->name);
     struct schema_strings *names = request->parsed;
     struct consumer **all;
     size_t count;
 
     (void)satisfied;
-    if (stream == NULL)
+    if (entry == NULL)
         return 10059;
-    all = stream_consumers(stream, &request->arena, &count);
+    if (entry->stream == NULL)
+        return 0;
+    all = stream_consumers(entry->stream, &request->arena, &count);
     names->at = ARENA_ARRAY(&request->arena, struct bytes, count + 1);
     for (size_t i = 0; names->at != NULL && i < count; i++)
         names->at[names->count++] = arena_copy(&request->arena, consumer_name(all[i]));
     return 0;
 }
 
-static void deleted(struct catalogue_op *op, struct stream *stream)
+static void deleted(struct catalogue_op *op, struct catalogue_entry *entry)
 {
     struct api_request *request = request_of(op);
     const struct schema_strings *names = request->parsed;
 
-    (void)stream;
+    (void)entry;
     if (op->error != 0) {
         api_refuse(request, op->error, op->error_text);
         return;

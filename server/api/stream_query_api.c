@@ -128,14 +128,17 @@ static const struct schema list_schema = {"JSApiStreamListRequest", sizeof(struc
                                           list_fields, 1, &list_paged};
 
 struct page {
-    struct stream **all;
+    struct catalogue_entry **all;
     size_t count, from, to;
 };
 
-static bool wanted(const struct stream *stream, struct bytes subject)
+/* Streams that are still being made are not listed. */
+static bool wanted(const struct catalogue_entry *entry, struct bytes subject)
 {
-    const struct schema_strings *subjects = &stream_config(stream)->subjects;
+    const struct schema_strings *subjects = &entry->config.subjects;
 
+    if (entry->configured == 0 || entry->stream == NULL)
+        return false;
     if (subject.size == 0)
         return true;
     for (size_t i = 0; i < subjects->count; i++) {
@@ -153,7 +156,7 @@ static bool find_page(struct api_request *request, const struct schema *schema, 
 
     if (!api_parse_optional(request, schema, true, &parsed))
         return false;
-    page->all = jetstream_streams(api_jetstream(request), request->account, &request->arena, &all);
+    page->all = jetstream_entries(api_jetstream(request), request->account, &request->arena, &all);
     page->count = 0;
     for (size_t i = 0; i < all; i++) {
         if (wanted(page->all[i], parsed.subject))
@@ -179,7 +182,7 @@ static void run_names(struct api_request *request)
     } else {
         json_array_begin(writer);
         for (size_t i = page.from; i < page.to; i++)
-            json_string(writer, stream_name(page.all[i]));
+            json_string(writer, page.all[i]->config.name);
         json_array_end(writer);
     }
     api_answer(request);
@@ -198,7 +201,7 @@ static void run_list(struct api_request *request)
     json_array_begin(writer);
     for (size_t i = page.from; i < page.to; i++) {
         json_object_begin(writer);
-        api_stream_info(writer, request, page.all[i], false, false);
+        api_stream_info(writer, request, page.all[i]->stream, false, false);
         json_object_end(writer);
     }
     json_array_end(writer);

@@ -10,7 +10,7 @@ static void apply_record(struct stream *stream, const struct log_batch *batch, c
     struct effect effect;
     struct apply_result result = {0};
 
-    if (record->type == REPLICA_RECORD_TERM)
+    if (record->type == REPLICA_RECORD_TERM || record->type == REPLICA_RECORD_MEMBERS)
         return;
     if (record->type >= CONSUMER_RECORD_FIRST && record->type <= CONSUMER_RECORD_LAST) {
         if (stream_consumer_record(stream, record) != OK)
@@ -189,7 +189,7 @@ struct stream *stream_open(struct jetstream *jetstream, struct account *account,
     (void)BUF_ADD(&stream->ack_prefix, "\",\"seq\":");
     stream->expiry.fire = stream_expiry_fire;
 
-    *err = replica_open(jetstream_store(jetstream), id, &replica_events_of_stream, stream,
+    *err = replica_open(jetstream_groups(jetstream), id, &replica_events_of_stream, stream,
                         &stream->replica);
     if (*err != OK) {
         stream_close(stream, false);
