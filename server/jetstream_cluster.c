@@ -1,0 +1,333 @@
+#include "server/jetstream_cluster.h"
+
+#include "base/codec.h"
+#include "base/heap.h"
+#include "base/owner.h"
+#include "server/jetstream_cluster_priv.h"
+
+#define LEADER_SIZE  24u
+#define REFUSED_HEAD 24u
+
+/* ---- sending ------------------------------------------------------------------------------------------ */
+
+uint64_t cluster_self_id(const struct jetstream_cluster *cluster)
+{
+    return groups_self(cluster->jetstream->groups).node;
+}
+
+void cluster_tell(struct jetstream_cluster *cluster, uint64_t node, enum jetstream_frame kind,
+                  struct bytes body)
+{
+    (void)cluster_send(cluster->cluster, node, (uint8_t)kind, CLUSTER_CONTROL, &body, 1);
+}
+
+void cluster_tell_all(struct jetstream_cluster *cluster, enum jetstream_frame kind, struct bytes body)
+{
+    const struct cluster_node *node;
+
+    for (size_t at = 0; (node = cluster_next(cluster->cluster, &at)) != NULL;) {
+        if (node->up && node->jetstream)
+            cluster_tell(cluster, node->id, kind, body);
+    }
+}
+
+/* ---- nodes -------------------------------------------------------------------------------------------- */
+
+struct node_state *cluster_node_state(struct jetstream_cluster *cluster, uint64_t id)
+{
+    for (unsigned i = 0; i < CLUSTER_NODES_MAX; i++) {
+        if (cluster->nodes[i].id == id)
+            return &cluster->nodes[i];
+    }
+    return NULL;
+}
+
+static void write_leader(uint8_t at[LEADER_SIZE], const struct catalogue_entry *entry)
+{
+    at = encode_u64(at, entry->assigned.id);
+    at = encode_u64(at, entry->leader_term);
+    (void)encode_u64(at, entry->configured);
+}
+
+/* Everything that is led here, for a node that has just come. */
+static void tell_leaders(struct jetstream_cluster *cluster, uint64_t node)
+{
+    struct buf body;
+    const struct catalogue_entry *entry = cluster->jetstream->catalogue.first;
+
+    buf_init(&body, 1u << 20);
+    for (; entry != NULL; entry = entry->next) {
+        uint8_t leader[LEADER_SIZE];
+
+        if (entry->stream == NULL || !stream_leads(entry->stream))
+            continue;
+        write_leader(leader, entry);
+        if (!buf_add(&body, bytes_of(leader, sizeof leader))) {
+            cluster_tell(cluster, node, JETSTREAM_LEADER, buf_bytes(&body));
+            buf_clear(&body);
+            (void)buf_add(&body, bytes_of(leader, sizeof leader));
+        }
+    }
+    if (body.size > 0)
+        cluster_tell(cluster, node, JETSTREAM_LEADER, buf_bytes(&body));
+    buf_deinit(&body);
+}
+
+static void node_up(struct cluster_watcher *watcher, const struct cluster_node *node)
+{
+    struct jetstream_cluster *cluster = owner_of(watcher, struct jetstream_cluster, watcher);
+    struct node_state *state = cluster_node_state(cluster, node->id);
+
+    if (state == NULL)
+        state = cluster_node_state(cluster, 0);
+    if (state == NULL || !node->jetstream)
+        return;
+    *state = (struct node_state){.id = node->id, .incarnation = node->incarnation};
+    groups_node(cluster->jetstream->groups, node->id, true);
+    form_hello(cluster, node->id);
+    tell_leaders(cluster, node->id);
+    cluster->look = true;
+    jetstream_awake(cluster->jetstream);
+}
+
+static void node_down(struct cluster_watcher *watcher, const struct cluster_node *node)
+{
+    struct jetstream_cluster *cluster = owner_of(watcher, struct jetstream_cluster, watcher);
+    struct node_state *state = cluster_node_state(cluster, node->id);
+
+    if (state != NULL)
+        state->heard = false;
+    groups_node(cluster->jetstream->groups, node->id, false);
+    jetstream_awake(cluster->jetstream);
+}
+
+/* ---- who leads what ----------------------------------------------------------------------------------- */
+
+static void heard_leader(struct jetstream_cluster *cluster, uint64_t node, uint64_t id, uint64_t term,
+                         uint64_t configured)
+{
+    struct catalogue_entry *entry = catalogue_find(&cluster->jetstream->catalogue, id);
+
+    if (entry == NULL || term < entry->leader_term)
+        return;
+    entry->leader = node;
+    entry->leader_term = term;
+    if (configured > entry->configured)
+        jetstream_configured(cluster->jetstream, entry, configured, 0, NULL);
+}
+
+static void leaders_received(struct jetstream_cluster *cluster, uint64_t node, struct bytes body)
+{
+    struct decoder in;
+
+    decoder_init(&in, body);
+    while (in.rest.size >= LEADER_SIZE) {
+        uint64_t id = decode_u64(&in);
+        uint64_t term = decode_u64(&in);
+
+        heard_leader(cluster, node, id, term, decode_u64(&in));
+    }
+}
+
+void jetstream_cluster_leader(struct jetstream_cluster *cluster, struct catalogue_entry *entry)
+{
+    uint8_t leader[LEADER_SIZE];
+
+    if (cluster == NULL)
+        return;
+    write_leader(leader, entry);
+    cluster_tell_all(cluster, JETSTREAM_LEADER, bytes_of(leader, sizeof leader));
+}
+
+void jetstream_cluster_configured(struct jetstream_cluster *cluster, struct catalogue_entry *entry,
+                                  uint64_t version, uint16_t error, const char *text)
+{
+    uint8_t memory[512];
+    struct buf body = {.at = memory, .capacity = sizeof memory, .limit = sizeof memory};
+    uint8_t *at;
+
+    if (cluster == NULL)
+        return;
+    if (error == 0) {
+        jetstream_cluster_leader(cluster, entry);
+        return;
+    }
+    at = buf_reserve(&body, REFUSED_HEAD);
+    at = encode_u64(at, entry->assigned.id);
+    at = encode_u64(at, version);
+    at = encode_u16(at, error);
+    (void)encode_zeros(at, 6);
+    buf_commit(&body, REFUSED_HEAD);
+    (void)buf_add(&body, bytes_of_text(text != NULL ? text : ""));
+    cluster_tell_all(cluster, JETSTREAM_REFUSED, buf_bytes(&body));
+}
+
+static void refused_received(struct jetstream_cluster *cluster, struct bytes body)
+{
+    struct catalogue_entry *entry;
+    struct decoder in;
+    uint64_t version;
+    uint16_t error;
+    char text[160] = {0};
+
+    decoder_init(&in, body);
+    entry = catalogue_find(&cluster->jetstream->catalogue, decode_u64(&in));
+    version = decode_u64(&in);
+    error = decode_u16(&in);
+    (void)decode_bytes(&in, 6);
+    if (in.failed || entry == NULL || error == 0)
+        return;
+    memcpy(text, in.rest.at, in.rest.size < sizeof text ? in.rest.size : sizeof text - 1);
+    jetstream_configured(cluster->jetstream, entry, version, error, text);
+}
+
+/* ---- receiving ------------------------------------------------------------------------------------------ */
+
+static void raft_received(void *owner, uint64_t node, enum cluster_class class, struct bytes body)
+{
+    struct jetstream_cluster *cluster = owner;
+
+    (void)class;
+    groups_received(cluster->jetstream->groups, node, body);
+}
+
+static void hello_received(void *owner, uint64_t node, enum cluster_class class, struct bytes body)
+{
+    (void)class;
+    form_heard(owner, node, body);
+    jetstream_awake(((struct jetstream_cluster *)owner)->jetstream);
+}
+
+static void bootstrap_received(void *owner, uint64_t node, enum cluster_class class, struct bytes body)
+{
+    (void)class;
+    form_bootstrap(owner, node, body);
+}
+
+static void leader_received(void *owner, uint64_t node, enum cluster_class class, struct bytes body)
+{
+    (void)class;
+    leaders_received(owner, node, body);
+    jetstream_awake(((struct jetstream_cluster *)owner)->jetstream);
+}
+
+static void refusal_received(void *owner, uint64_t node, enum cluster_class class, struct bytes body)
+{
+    (void)node;
+    (void)class;
+    refused_received(owner, body);
+}
+
+static void message_received(void *owner, uint64_t node, enum cluster_class class, struct bytes body)
+{
+    (void)node;
+    (void)class;
+    forward_received(owner, body);
+}
+
+static void change_received(void *owner, uint64_t node, enum cluster_class class, struct bytes body)
+{
+    (void)node;
+    (void)class;
+    changed_received(owner, body);
+}
+
+/* ---- life ----------------------------------------------------------------------------------------------- */
+
+struct jetstream_cluster *jetstream_cluster_create(struct jetstream *jetstream)
+{
+    static const struct {
+        uint8_t kind;
+        cluster_handler_fn *handler;
+    } handlers[] = {
+        {CLUSTER_RAFT, raft_received},          {JETSTREAM_HELLO, hello_received},
+        {JETSTREAM_BOOTSTRAP, bootstrap_received}, {JETSTREAM_LEADER, leader_received},
+        {JETSTREAM_REFUSED, refusal_received},  {JETSTREAM_FORWARD, message_received},
+        {JETSTREAM_CHANGED, change_received},
+    };
+    struct cluster *links = server_cluster(jetstream->server);
+    struct jetstream_cluster *cluster;
+
+    if (links == NULL)
+        return NULL;
+    cluster = HEAP_NEW(struct jetstream_cluster);
+    cluster->jetstream = jetstream;
+    cluster->cluster = links;
+    cluster->transport = cluster_transport(links);
+    cluster->form.fire = form_fired;
+    cluster->waiting_timer.fire = forward_fired;
+    cluster->watcher = (struct cluster_watcher){.up = node_up, .down = node_down};
+    for (size_t i = 0; i < sizeof handlers / sizeof handlers[0]; i++)
+        cluster_subscribe(links, handlers[i].kind, handlers[i].handler, cluster);
+    cluster_watch(links, &cluster->watcher);
+    return cluster;
+}
+
+void jetstream_cluster_destroy(struct jetstream_cluster *cluster)
+{
+    form_drop(cluster);
+    forward_free(cluster);
+    heap_give(cluster);
+}
+
+const struct transport *jetstream_cluster_transport(struct jetstream_cluster *cluster)
+{
+    return cluster != NULL ? &cluster->transport : NULL;
+}
+
+void jetstream_cluster_turn(struct jetstream_cluster *cluster)
+{
+    if (cluster == NULL)
+        return;
+    form_turn(cluster);
+    forward_turn(cluster);
+}
+
+/* ---- where new streams go ------------------------------------------------------------------------------- */
+
+struct candidate {
+    struct raft_member member;
+    uint32_t streams;
+};
+
+static int lighter(const void *a, const void *b)
+{
+    const struct candidate *left = a, *right = b;
+
+    if (left->streams != right->streams)
+        return left->streams < right->streams ? -1 : 1;
+    return left->member.node < right->member.node ? -1 : left->member.node > right->member.node;
+}
+
+static void count_streams(const struct catalogue *catalogue, struct candidate *candidates, uint32_t count)
+{
+    for (const struct catalogue_entry *entry = catalogue->first; entry != NULL; entry = entry->next) {
+        if (entry->removed)
+            continue;
+        for (uint32_t i = 0; i < count; i++) {
+            if (members_find(&entry->assigned.members, candidates[i].member.node) != NULL)
+                candidates[i].streams++;
+        }
+    }
+}
+
+bool jetstream_cluster_place(struct jetstream_cluster *cluster, int64_t replicas, struct raft_config *members)
+{
+    const struct raft_config *nodes = replica_members(cluster->jetstream->meta);
+    struct candidate candidates[RAFT_MEMBERS_MAX];
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < nodes->count; i++) {
+        if (groups_node_up(cluster->jetstream->groups, nodes->at[i].node))
+            candidates[count++] = (struct candidate){
+                .member = {.node = nodes->at[i].node, .incarnation = nodes->at[i].incarnation}};
+    }
+    if (replicas < 1 || replicas > count)
+        return false;
+    count_streams(&cluster->jetstream->catalogue, candidates, count);
+    qsort(candidates, count, sizeof candidates[0], lighter);
+    *members = (struct raft_config){.count = (uint32_t)replicas};
+    for (uint32_t i = 0; i < members->count; i++)
+        members->at[i] = candidates[i].member;
+    return true;
+}
