@@ -144,6 +144,23 @@ START_TEST(a_damaged_last_batch_is_lost_its_index_is_not_used_again_and_its_byte
 }
 END_TEST
 
+START_TEST(damaged_batches_at_the_end_are_all_lost_and_none_of_their_indexes_is_used_again)
+{
+    three_batches(100);
+    flip(segment_path(0), batch_offset(2) + HEAD + 40);
+    flip(segment_path(0), batch_offset(3) + HEAD + 40);
+    start();
+    ck_assert_uint_eq(s.recovered, 1);
+    ck_assert_uint_eq(s.lost_calls, 2);
+    ck_assert_uint_eq(s.lost_last, 3);
+    ck_assert_uint_eq(shard_append(&s, 50, 4), 4);
+    shard_reopen(&s);
+    ck_assert_uint_eq(s.recovered, 2);
+    ck_assert_uint_eq(log_durable(s.log), 4);
+    shard_end(&s);
+}
+END_TEST
+
 /* Every byte of the envelope and content of the last batch: never cut off in silence. */
 START_TEST(no_flipped_byte_of_a_batch_goes_unreported)
 {
@@ -467,6 +484,7 @@ int main(void)
     const TTest *tests[] = {
         damage_in_the_middle_is_lost_and_reported_and_the_rest_is_kept,
         a_damaged_last_batch_is_lost_its_index_is_not_used_again_and_its_bytes_are_kept,
+        damaged_batches_at_the_end_are_all_lost_and_none_of_their_indexes_is_used_again,
         no_flipped_byte_of_a_batch_goes_unreported,
         a_damaged_header_of_the_only_segment_is_told_by_its_batches,
         a_log_whose_files_tell_nothing_is_not_opened_and_not_changed,
