@@ -315,6 +315,33 @@ START_TEST(what_only_the_journal_holds_is_written_to_its_segment)
 }
 END_TEST
 
+/* As if two torn writes had made an old record whole again. */
+START_TEST(a_journal_record_of_an_earlier_boot_does_not_come_back)
+{
+    static const uint8_t zeros[4096];
+    static uint8_t records[16 << 10];
+    char path[160];
+
+    shard_begin(&s);
+    shard_append(&s, 10, 0);
+    shard_settle(&s);
+    shard_append(&s, 100, 1);
+    shard_close(&s);
+    snprintf(path, sizeof path, "%s/data/journal/0.jnl", s.root);
+    look(path, 4096, records, sizeof records);
+    for (unsigned i = 0; i < sizeof records; i += 4096)
+        change(path, 4096 + i, zeros, 4096);
+    change(segment_path(0), batch_offset(2), zeros, 3000); /* it never became durable */
+    start();
+    ck_assert_uint_eq(s.recovered, 1);
+    shard_close(&s);
+    change(path, 4096, records, sizeof records);
+    start();
+    ck_assert_uint_eq(s.recovered, 1);
+    shard_end(&s);
+}
+END_TEST
+
 START_TEST(a_journal_file_with_a_damaged_header_is_read_and_replaced)
 {
     static const uint8_t zeros[4096];
@@ -492,6 +519,7 @@ int main(void)
         a_torn_tail_ends_its_file_and_the_log_goes_on_in_a_new_one,
         what_lies_behind_a_cut_stays_void_even_if_it_is_whole_again,
         what_only_the_journal_holds_is_written_to_its_segment,
+        a_journal_record_of_an_earlier_boot_does_not_come_back,
         a_journal_file_with_a_damaged_header_is_read_and_replaced,
         a_newer_node_file_is_refused_and_nothing_is_changed,
         a_newer_journal_is_refused_and_nothing_is_changed,
