@@ -164,6 +164,9 @@ static void lost(void *context, uint64_t first, uint64_t last, uint64_t bytes)
 {
     (void)bytes;
     current->lost += (unsigned)(last - first + 1);
+    if (current->trace)
+        printf("        log %" PRIu64 ": %" PRIu64 " to %" PRIu64 " are lost\n",
+               owner_log(context)->model.id, first, last);
     model_lost(&owner_log(context)->model, first, last);
 }
 
@@ -257,6 +260,9 @@ static enum err open_log(struct run *run, struct sim_log *log)
     if (err != OK)
         return err;
     model_recovery_end(&log->model, log_durable(log->log));
+    if (run->trace)
+        printf("        log %" PRIu64 " is open up to %" PRIu64 "\n", log->model.id,
+               log_durable(log->log));
     log->state = OPEN;
     log->place = 0;
     log->records = 0;
@@ -764,10 +770,6 @@ static void run_life(struct run *run)
         run->faults.sync_error = 150000; /* often enough that a new file cannot be made */
     if (!run->short_counts)
         run->faults.short_count = 0;
-    /* The simulated disk forgets a file's new size with a failed sync, for good: no file system
-     * with a journal does. Segments of the first allocation's size do not grow. */
-    if (run->options.segment_size > SEGMENT_SPACE_LEAST)
-        run->faults.sync_error = 0;
     sim_set_capacity(run->sim, run->node, DISK);
     sim_heal(run->sim, run->node);
     sim_set_faults(run->sim, run->node, &run->faults);
