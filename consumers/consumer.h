@@ -237,6 +237,8 @@ bool consumer_planning(const struct consumer *consumer);
 void consumer_hand_out(struct consumer *consumer, int64_t now_ns, int64_t log_now_ns);
 /* Proposals were refused (the disk): everything proposed and not applied never happened. */
 void consumer_refused(struct consumer *consumer, int64_t now_ns);
+/* As consumer_follow, and every waiting pull gets "409 Leadership Change". */
+void consumer_say_follow(struct consumer *consumer);
 /* Being deleted: every waiting pull gets "409 Consumer Deleted". */
 void consumer_say_deleted(struct consumer *consumer);
 

@@ -5,7 +5,7 @@
  * exist (or be so, or go); then the stream's own log says it, and only that changes behaviour. What was
  * interrupted between the two is finished when the stream leads again, found by looking.
  */
-#include "server/jetstream_priv.h"
+#include "server/jetstream_cluster.h"
 
 #include <stdlib.h>
 
@@ -68,6 +68,16 @@ bool jetstream_listened(struct jetstream *jetstream, struct account *account, st
 struct groups *jetstream_groups(struct jetstream *jetstream)
 {
     return jetstream->groups;
+}
+
+bool jetstream_clustered(const struct jetstream *jetstream)
+{
+    return jetstream->cluster != NULL;
+}
+
+uint64_t jetstream_incarnation(const struct jetstream *jetstream)
+{
+    return jetstream != NULL && jetstream->groups != NULL ? groups_self(jetstream->groups).incarnation : 0;
 }
 
 struct catalogue_entry *jetstream_entry(struct jetstream *jetstream, struct account *account,
@@ -222,16 +232,28 @@ static enum err make_meta(struct jetstream *jetstream)
     return err;
 }
 
+enum err jetstream_meta_open(struct jetstream *jetstream)
+{
+    enum err err;
+
+    jetstream->recovering = true;
+    err = replica_open(jetstream->groups, CATALOGUE_LOG_ID, &meta_events, jetstream, &jetstream->meta);
+    jetstream->recovering = false;
+    if (err == OK)
+        jetstream_entries_open(jetstream);
+    return err;
+}
+
 static enum err open_meta(struct jetstream *jetstream)
 {
-    enum err err = replica_open(jetstream->groups, CATALOGUE_LOG_ID, &meta_events, jetstream, &jetstream->meta);
+    enum err err = jetstream_meta_open(jetstream);
 
     if (err != ERR_NOT_FOUND)
         return err;
+    if (jetstream->cluster != NULL)
+        return OK; /* jetstream_form.c begins it when the others are there */
     err = make_meta(jetstream);
-    if (err != OK)
-        return err;
-    return replica_open(jetstream->groups, CATALOGUE_LOG_ID, &meta_events, jetstream, &jetstream->meta);
+    return err == OK ? jetstream_meta_open(jetstream) : err;
 }
 
 /* A log on disk that no record of the catalogue explains is set aside, never deleted. */
@@ -260,7 +282,8 @@ static void open_groups(struct jetstream *jetstream)
 {
     struct bytes name = bytes_of_text(server_name(jetstream->server));
     struct groups_options options = {
-        .self = {.node = bytes_hash(name, 0)},
+        .self = {.node = cluster_node_id(name)},
+        .transport = jetstream_cluster_transport(jetstream->cluster),
         .seed = prng_next(server_prng(jetstream->server)),
         .report = report,
         .report_context = jetstream,
@@ -286,15 +309,13 @@ static enum err open_all(struct jetstream *jetstream)
                      error.text[0] ? error.text : err_text(err));
         return err;
     }
+    jetstream->cluster = jetstream_cluster_create(jetstream);
     open_groups(jetstream);
-    jetstream->recovering = true;
     err = open_meta(jetstream);
-    jetstream->recovering = false;
     if (err != OK) {
         logger_fatal(logger, "Can't start JetStream: the catalogue could not be opened: %s", err_text(err));
         return err;
     }
-    jetstream_entries_open(jetstream);
     if (jetstream->unhealthy == NULL && /* a damaged catalogue explains nothing */
         store_list(jetstream->store, check_log, jetstream) != OK)
         logger_error(logger, "Logs that are in no catalogue could not be looked for");
@@ -335,6 +356,9 @@ void jetstream_close(struct jetstream *jetstream)
     jetstream->turning = true; /* nothing arms the loop any more */
     jetstream_catalogue_free(jetstream);
     jetstream_entries_close(jetstream);
+    if (jetstream->cluster != NULL)
+        jetstream_cluster_destroy(jetstream->cluster);
+    jetstream->cluster = NULL;
     if (jetstream->api != NULL)
         api_destroy(jetstream->api);
     if (jetstream->meta != NULL)
@@ -387,6 +411,7 @@ void jetstream_turn(struct jetstream *jetstream)
 {
     jetstream->turning = true;
     look_for_interest(jetstream);
+    jetstream_cluster_turn(jetstream->cluster);
     api_turn(jetstream->api);
     jetstream_catalogue_turn(jetstream);
     streams_turn(jetstream);

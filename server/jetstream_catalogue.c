@@ -7,7 +7,7 @@
 
 #include "base/heap.h"
 #include "base/owner.h"
-#include "server/jetstream_priv.h"
+#include "server/jetstream_cluster.h"
 
 #define EFFECT_DEADLINE_NS INT64_C(10000000000) /* a stream without a majority does not hold its client for ever */
 
@@ -89,6 +89,8 @@ void jetstream_configured(struct jetstream *jetstream, struct catalogue_entry *e
 
     if (error == 0 && version > entry->configured)
         entry->configured = version;
+    if (entry->stream != NULL && stream_leads(entry->stream))
+        jetstream_cluster_configured(jetstream->cluster, entry, version, error, text);
     while ((op = take_waiting(jetstream, entry->assigned.id, version)) != NULL) {
         if (error != 0)
             fail(jetstream, op, error, text);
@@ -120,6 +122,9 @@ static bool write_assign(struct jetstream *jetstream, struct catalogue_op *op, s
         .json = op->json,
     };
 
+    if (jetstream->cluster != NULL &&
+        !jetstream_cluster_place(jetstream->cluster, op->replicas, &assignment.members))
+        return false;
     io_random(server_io(jetstream->server), assignment.incarnation, sizeof assignment.incarnation);
     op->id = assignment.id;
     return catalogue_write_assign(out, &assignment);

@@ -35,9 +35,22 @@ struct store;
 struct store *jetstream_store(struct jetstream *jetstream);
 /* Links it into the list of this turn and keeps the loop awake. */
 void jetstream_mark(struct jetstream *jetstream, struct stream *stream);
+/*
+ * In a cluster: a message for the leader of that stream, or of the metadata group (CATALOGUE_LOG_ID).
+ * True: it has been sent there, or waits until there is a leader, or will be refused; false: the leader
+ * is here. May be called from a sink's deliver.
+ */
+bool jetstream_forward(struct jetstream *jetstream, struct account *account, uint64_t id,
+                       const struct message *message);
+/* The stream's leader, as its replica here knows it, has changed. */
+void jetstream_stream_leader(struct jetstream *jetstream, struct stream *stream, uint64_t node, uint64_t term);
 struct groups *jetstream_groups(struct jetstream *jetstream);
 /* It leads now: what an interrupted change left undone is done, and the other nodes are told. */
 void jetstream_stream_lead(struct jetstream *jetstream, struct stream *stream);
+/* It leads no more: what comes for it here goes to the next leader. */
+void jetstream_stream_follow(struct jetstream *jetstream, struct stream *stream);
+/* Streams take messages here only while they lead; else (alone) from when they are open. */
+bool jetstream_clustered(const struct jetstream *jetstream);
 
 /* ---- the catalogue ------------------------------------------------------------------------------------- */
 

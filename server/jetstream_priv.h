@@ -8,12 +8,14 @@
 #include "server/log_clock.h"
 
 struct api;
+struct jetstream_cluster;
 struct preparation;
 
 struct jetstream {
     struct server *server;
     struct store *store;
     struct groups *groups;
+    struct jetstream_cluster *cluster; /* NULL: this server is alone */
     struct replica *meta;
     struct catalogue catalogue;
     bool lead; /* of the metadata group */
@@ -44,6 +46,9 @@ struct jetstream {
     const char *unhealthy;
     struct jetstream_stats stats;
 };
+
+/* Opens the metadata group's replica, whose log is there, and what its catalogue says. */
+enum err jetstream_meta_open(struct jetstream *jetstream);
 
 /* ---- jetstream_streams.c: catalogue entries and the replicas here --------------------------------------- */
 

@@ -10,7 +10,7 @@
 
 #include "base/heap.h"
 #include "base/owner.h"
-#include "server/jetstream_priv.h"
+#include "server/jetstream_cluster_priv.h"
 
 /* A log being made on a worker. */
 struct preparation {
@@ -97,7 +97,7 @@ static void completed(struct stream_op *op, struct stream *stream)
     heap_give((void *)op->json.at);
     if (entry != NULL) {
         entry->completing = false;
-        if (stream != NULL)
+        if (stream != NULL && stream_leads(stream))
             jetstream_configured(jetstream, entry, completion->version, op->error, op->error_text);
         if (entry->version > completion->version)
             reconcile(jetstream, entry);
@@ -110,7 +110,31 @@ void jetstream_stream_lead(struct jetstream *jetstream, struct stream *stream)
     struct catalogue_entry *entry = catalogue_find(&jetstream->catalogue, stream_id(stream));
 
     assert(entry != NULL && entry->stream == stream); /* no stream is opened without one */
+    entry->leader = groups_self(jetstream->groups).node;
+    entry->leader_term = stream_term(stream);
+    remote_look(jetstream, entry);
+    jetstream_cluster_leader(jetstream->cluster, entry);
     reconcile(jetstream, entry);
+}
+
+void jetstream_stream_follow(struct jetstream *jetstream, struct stream *stream)
+{
+    struct catalogue_entry *entry = catalogue_find(&jetstream->catalogue, stream_id(stream));
+
+    if (entry->leader == groups_self(jetstream->groups).node)
+        entry->leader = 0;
+    remote_look(jetstream, entry);
+}
+
+void jetstream_stream_leader(struct jetstream *jetstream, struct stream *stream, uint64_t node, uint64_t term)
+{
+    struct catalogue_entry *entry = catalogue_find(&jetstream->catalogue, stream_id(stream));
+
+    if (entry == NULL || term < entry->leader_term || stream_leads(stream))
+        return;
+    entry->leader = node;
+    entry->leader_term = term;
+    jetstream_awake(jetstream);
 }
 
 /* ---- a replica here ------------------------------------------------------------------------------------ */
@@ -121,6 +145,7 @@ static enum err open_replica(struct jetstream *jetstream, struct catalogue_entry
     enum err err;
 
     entry->stream = stream_open(jetstream, account, entry->assigned.id, entry->config.name, &err);
+    remote_look(jetstream, entry);
     return entry->stream != NULL ? OK : err;
 }
 
@@ -251,6 +276,7 @@ void jetstream_entry_changed(struct jetstream *jetstream, struct catalogue_entry
 {
     if (jetstream->recovering)
         return;
+    remote_look(jetstream, entry);
     if (entry->removed) {
         if (entry->stream != NULL)
             close_stream(jetstream, entry, true);
@@ -292,6 +318,7 @@ static void open_entry(struct jetstream *jetstream, struct catalogue_entry *entr
 void jetstream_entries_open(struct jetstream *jetstream)
 {
     for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL; entry = entry->next) {
+        remote_look(jetstream, entry);
         if (!is_here(jetstream, entry))
             continue;
         if (entry->removed)
@@ -310,5 +337,6 @@ void jetstream_entries_close(struct jetstream *jetstream)
     for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL; entry = entry->next) {
         if (entry->stream != NULL)
             close_stream(jetstream, entry, false);
+        remote_close(jetstream, entry);
     }
 }

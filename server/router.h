@@ -25,6 +25,7 @@ struct message {
     struct bytes headers; /* whole block with its blank line, or empty */
     struct bytes payload;
     struct client *origin; /* NULL: the server itself */
+    bool forwarded;        /* another node's, for JetStream's sinks here: it goes no further */
 };
 
 typedef void sink_deliver_fn(void *owner, const struct message *message);

@@ -237,6 +237,25 @@ void stream_operations_drop(struct stream *stream)
     stream->op_last = NULL;
 }
 
+/* Leadership is gone: what has begun may still come to pass, what has not will not. */
+void stream_operations_follow(struct stream *stream)
+{
+    struct stream_op *op = stream->op_current, *next;
+
+    stream->op_current = NULL;
+    if (op != NULL)
+        op->next = stream->op_first;
+    else
+        op = stream->op_first;
+    stream->op_first = stream->op_last = NULL;
+    for (; op != NULL; op = next) {
+        next = op->next;
+        op->failed = true;
+        op->error = 10008;
+        op->done(op, stream);
+    }
+}
+
 /* ---- age ------------------------------------------------------------------------------------- */
 
 static void expire_done(struct stream_op *op, struct stream *stream)

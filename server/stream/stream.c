@@ -83,6 +83,8 @@ static void lead(void *owner, uint64_t term)
 
     (void)term; /* the replica puts it into what is proposed */
     stream->lead = true;
+    if (stream->state.configured)
+        stream_subscribe(stream);
     stream_consumers_lead(stream);
     stream_expiry_arm(stream);
     jetstream_stream_lead(stream->jetstream, stream);
@@ -108,6 +110,37 @@ static void refuse_parked(struct stream *stream, enum err err)
     }
 }
 
+static void send_answers(struct stream *stream);
+
+/* Leadership is gone: what is parked behind `applied` was promised nothing, and nobody is told. What
+ * waits to be decided goes to the next leader. */
+static void follow(void *owner)
+{
+    struct stream *stream = owner;
+
+    send_answers(stream);
+    stream->lead = false;
+    stream_unsubscribe(stream);
+    stream->gathered = 0;
+    outbox_clear(&stream->parked);
+    decider_refused(&stream->decider);
+    stream_operations_follow(stream);
+    stream_consumers_follow(stream);
+    stream_ingest_follow(stream);
+    timers_cancel(io_timers(stream_io(stream)), &stream->expiry);
+    jetstream_stream_follow(stream->jetstream, stream);
+    stream_mark(stream);
+}
+
+static void changed(void *owner)
+{
+    struct stream *stream = owner;
+
+    if (stream->replica != NULL)
+        jetstream_stream_leader(stream->jetstream, stream, replica_leader(stream->replica).node,
+                                replica_term(stream->replica));
+}
+
 static void refused(void *owner, enum err err)
 {
     struct stream *stream = owner;
@@ -129,7 +162,9 @@ static const struct replica_events replica_events_of_stream = {
     .apply = apply,
     .lost = lost,
     .lead = lead,
+    .follow = follow,
     .refused = refused,
+    .changed = changed,
 };
 
 /* ---- state events ---------------------------------------------------------------------------- */
@@ -427,6 +462,11 @@ const struct stream_config *stream_config(const struct stream *stream)
 uint64_t stream_id(const struct stream *stream)
 {
     return stream->id;
+}
+
+uint64_t stream_term(const struct stream *stream)
+{
+    return replica_term(stream->replica);
 }
 
 bool stream_leads(const struct stream *stream)

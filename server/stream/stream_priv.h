@@ -119,6 +119,7 @@ void stream_send_now(struct stream *stream, struct outbox_item *item);
 void stream_ingest(void *owner, const struct message *message); /* sink */
 void stream_ingest_waiting(struct stream *stream);
 void stream_ingest_drop(struct stream *stream);
+void stream_ingest_follow(struct stream *stream); /* what waits goes to the next leader */
 void stream_subscribe(struct stream *stream); /* sinks as the config has them */
 void stream_unsubscribe(struct stream *stream);
 
@@ -128,6 +129,7 @@ void stream_operation_applied(struct stream *stream, uint64_t index, const struc
                               const struct apply_result *result);
 void stream_operation_refused(struct stream *stream, enum err err);
 void stream_operations_drop(struct stream *stream);
+void stream_operations_follow(struct stream *stream);
 void stream_expiry_arm(struct stream *stream);
 void stream_expiry_fire(struct timer *timer);
 
@@ -153,6 +155,7 @@ void stream_consumers_stored(struct stream *stream, const struct index_entry *en
 void stream_consumers_removed(struct stream *stream, const struct index_entry *entry);
 void stream_consumers_lead(struct stream *stream);
 void stream_consumers_refused(struct stream *stream);
+void stream_consumers_follow(struct stream *stream);
 void stream_consumers_work(struct stream *stream);
 /* The batch leaves next: hand-outs join it. */
 void stream_consumers_hand_out(struct stream *stream);
@@ -169,6 +172,7 @@ void consumer_inbox_check_bound(struct consumer_shell *shell);
 
 /* delivery.c */
 void delivery_pump(struct consumer_shell *shell);
+void delivery_drop(struct consumer_shell *shell); /* what was not sent yet */
 void delivery_close(struct consumer_shell *shell);
 
 /* direct.c */
