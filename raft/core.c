@@ -92,12 +92,8 @@ void raft_core_start(struct raft_core *core, int64_t now)
 {
     core->now_ns = now;
     core->durable = core->terms.last;
-    if (core->committed > core->terms.last) {
-        /* What was committed here is not in the log: nothing but damage explains it. */
-        if (core->damaged < core->committed)
-            core->damaged = core->committed;
-        core->committed = core->terms.last;
-    }
+    if (core->committed > core->terms.last)
+        core->committed = core->terms.last; /* it was on its way to this disk */
     core->damaged_last = core->damaged > core->terms.last ? core->damaged : core->terms.last;
     core->damaged_term = core->term;
 
@@ -415,12 +411,17 @@ void raft_core_floor(struct raft_core *core, uint64_t index, uint64_t term)
     core_check(core);
 }
 
+bool raft_core_lacks(const struct raft_core *core, uint64_t index, uint64_t term)
+{
+    return core->role != RAFT_LEADER && index > core->committed &&
+           terms_at(&core->terms, index) != term;
+}
+
 void raft_core_restored(struct raft_core *core, int64_t now, uint64_t index, uint64_t term,
                         const struct raft_config *config)
 {
     set_time(core, now);
-    assert(core->role != RAFT_LEADER);
-    assert(index >= core->terms.floor);
+    assert(raft_core_lacks(core, index, term));
     assert(config_sound(config));
 
     if (core->role == RAFT_CANDIDATE)

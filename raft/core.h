@@ -129,7 +129,7 @@ struct raft_options {
     struct raft_member self;
     int64_t election_ns;   /* a follower that heard nothing for one to two of these stands */
     int64_t heartbeat_ns;  /* at most a quarter of it; both the same on all members, whose clocks'
-                              rates differ by less than a seventh (leases last 3/4 of election_ns) */
+                              rates differ by less than a quarter (leases last 3/4 of election_ns) */
     int64_t sleep_ns;      /* a group with nothing to do for so long goes to sleep; 0: never */
     uint32_t inflight_max; /* 1 to RAFT_INFLIGHT_MAX */
     uint64_t uncommitted_max; /* entries a leader may have uncommitted: raft_core_may_propose */
@@ -142,7 +142,7 @@ struct raft_recovered {
     uint64_t term;           /* highest of the durable vote record and the log */
     struct raft_member vote; /* node 0: none in that term */
     uint64_t floor, floor_term;
-    uint64_t committed;        /* at least that is known to be; >= floor */
+    uint64_t committed;        /* at least that is known to be; >= floor, maybe > last */
     struct raft_config config; /* at the floor (or of the bootstrap, floor 0) */
     /* Highest index whose content is lost here, 0: none. It neither votes nor stands until
      * raft_core_repaired. A group of one has nobody to repair it: 0. */
@@ -209,8 +209,10 @@ void raft_core_stuck(struct raft_core *core, int64_t now, bool stuck);
 
 /* The log's beginning is now after `index` (committed, applied, durable). */
 void raft_core_floor(struct raft_core *core, uint64_t index, uint64_t term);
-/* A follower whose state and log were replaced by a snapshot at `index`, which is beyond what it
- * knew to be committed or what it had on its disk. */
+/* Whether a snapshot at (index, term) may replace its log. Not if that has the entry: what follows
+ * there was perhaps accepted, and may be needed. */
+bool raft_core_lacks(const struct raft_core *core, uint64_t index, uint64_t term);
+/* A follower whose state and log were replaced by a snapshot that it lacks. */
 void raft_core_restored(struct raft_core *core, int64_t now, uint64_t index, uint64_t term,
                         const struct raft_config *config);
 void raft_core_snapshot_sent(struct raft_core *core, int64_t now, struct raft_member to,
