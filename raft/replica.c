@@ -117,7 +117,7 @@ static void drop_reads(struct replica *replica)
 static void read_confirmed(struct replica *replica, uint64_t number, uint64_t index)
 {
     for (struct replica_read *read = replica->reads; read != NULL; read = read->next) {
-        if (read->number == number)
+        if (read->index == 0 && read->number <= number)
             read->index = index > 0 ? index : 1;
     }
 }
@@ -164,7 +164,7 @@ static void open_term(struct replica *replica)
     sealed(replica, log_seal(replica->log, raft_core_term(replica->core), replica->time_last, 1), NULL);
 }
 
-static void take_entries(struct replica *replica, uint64_t first)
+static void take_entries(struct replica *replica, uint64_t first, uint64_t last)
 {
     const struct wire_message *in = replica->stepping;
     enum err err;
@@ -173,7 +173,7 @@ static void take_entries(struct replica *replica, uint64_t first)
     for (uint32_t i = 0; i < in->message.entry_count; i++) {
         uint64_t index = in->message.entries[i].index;
 
-        if (index < first)
+        if (index < first || index > last)
             continue;
         err = log_append(replica->log, in->contents[i]);
         if (err != OK) {
@@ -274,7 +274,7 @@ static void carry_out(struct replica *replica, const struct raft_order *order)
     case RAFT_ORDER_SEND: replica_send(replica, &order->message); break;
     case RAFT_ORDER_VOTE: vote(replica, order); break;
     case RAFT_ORDER_CUT: cut(replica, order->index); break;
-    case RAFT_ORDER_APPEND: take_entries(replica, order->index); break;
+    case RAFT_ORDER_APPEND: take_entries(replica, order->index, order->number); break;
     case RAFT_ORDER_COMMIT: commit(replica, order->index); break;
     case RAFT_ORDER_ELECTED:
         replica->elected = true;
@@ -311,14 +311,14 @@ static void arm(struct replica *replica)
 
 void replica_drain(struct replica *replica)
 {
-    const struct raft_order *order;
+    struct raft_order order;
 
     if (replica->draining)
         return; /* whoever does it finds the new orders, too */
     replica->draining = true;
     hold(replica);
-    while (!replica->closed && (order = raft_core_next(replica->core)) != NULL)
-        carry_out(replica, order);
+    while (!replica->closed && raft_core_next(replica->core, &order))
+        carry_out(replica, &order);
     replica->draining = false;
     if (!replica->closed)
         arm(replica);

@@ -13,7 +13,7 @@
 
 #define REPLICA_CACHE_BYTES     (4u << 20)  /* kept for followers, beyond what is not applied */
 #define REPLICA_UNCOMMITTED_MAX 4096u       /* entries */
-#define REPLICA_INFLIGHT_MAX    64u         /* append messages to one follower */
+#define REPLICA_SLEEP_NS        INT64_C(10000000000)
 #define REPLICA_APPEND_BYTES    (1u << 20)  /* of entries in one message, unless one is larger */
 
 struct replica {

@@ -4,7 +4,7 @@
 #include "raft/members.h"
 #include "storage/batch.h"
 
-enum { FLAG_GRANTED = 1, FLAG_TRANSFER = 2, FLAG_SLEEP = 4, FLAGS_ALL = 7 };
+enum { FLAG_GRANTED = 1, FLAG_TRANSFER = 2, FLAG_SLEEP = 4, FLAG_REMOVED = 8, FLAGS_ALL = 15 };
 
 void wire_write(uint8_t at[WIRE_HEAD], uint64_t group, const struct raft_message *message,
                 uint32_t entry_count, size_t entries_size)
@@ -15,7 +15,7 @@ void wire_write(uint8_t at[WIRE_HEAD], uint64_t group, const struct raft_message
     end = encode_u64(end, group);
     *end++ = (uint8_t)message->type;
     *end++ = (uint8_t)((message->granted ? FLAG_GRANTED : 0) | (message->transfer ? FLAG_TRANSFER : 0) |
-                       (message->sleep ? FLAG_SLEEP : 0));
+                       (message->sleep ? FLAG_SLEEP : 0) | (message->removed ? FLAG_REMOVED : 0));
     end = encode_u16(end, (uint16_t)entry_count);
     end = encode_u32(end, (uint32_t)entries_size);
     end = encode_u64(end, message->from.incarnation);
@@ -27,7 +27,7 @@ void wire_write(uint8_t at[WIRE_HEAD], uint64_t group, const struct raft_message
     end = encode_u64(end, message->last);
     end = encode_u64(end, message->last_term);
     end = encode_u64(end, message->probe);
-    end = encode_u64(end, 0);
+    end = encode_u64(end, message->damaged);
     assert(end == at + WIRE_HEAD);
 }
 
@@ -66,7 +66,7 @@ static void take_head(struct decoder *in, struct wire_message *out)
     message->last = decode_u64(in);
     message->last_term = decode_u64(in);
     message->probe = decode_u64(in);
-    (void)decode_u64(in);
+    message->damaged = decode_u64(in);
 }
 
 enum err wire_take(struct bytes *frame, struct wire_message *out)
@@ -85,6 +85,7 @@ enum err wire_take(struct bytes *frame, struct wire_message *out)
     out->message.granted = (kind.at[1] & FLAG_GRANTED) != 0;
     out->message.transfer = (kind.at[1] & FLAG_TRANSFER) != 0;
     out->message.sleep = (kind.at[1] & FLAG_SLEEP) != 0;
+    out->message.removed = (kind.at[1] & FLAG_REMOVED) != 0;
     out->message.entry_count = decode_u16(&in);
     size = decode_u32(&in);
     take_head(&in, out);
