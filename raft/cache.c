@@ -16,8 +16,8 @@ static struct cached *slot(const struct cache *cache, uint32_t number)
 
 static void drop(struct cache *cache, struct cached *entry)
 {
-    cache->bytes -= entry->content.size;
-    heap_give((void *)entry->content.at);
+    cache->bytes -= log_content_bytes(entry->content).size;
+    log_content_drop(entry->content);
     *entry = (struct cached){0};
 }
 
@@ -55,7 +55,7 @@ static void grow(struct cache *cache)
     cache->capacity = capacity;
 }
 
-void cache_add(struct cache *cache, uint64_t index, struct bytes content)
+void cache_add(struct cache *cache, uint64_t index, struct log_content *content)
 {
     if (cache->count > 0 && index != cache->first + cache->count)
         clear(cache);
@@ -63,9 +63,9 @@ void cache_add(struct cache *cache, uint64_t index, struct bytes content)
         cache->first = index;
     if (cache->count == cache->capacity)
         grow(cache);
-    *slot(cache, cache->count) = (struct cached){.content = heap_copy(content)};
+    *slot(cache, cache->count) = (struct cached){.content = log_content_hold(content)};
     cache->count++;
-    cache->bytes += content.size;
+    cache->bytes += log_content_bytes(content).size;
 }
 
 struct cached *cache_find(const struct cache *cache, uint64_t index)

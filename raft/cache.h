@@ -12,7 +12,7 @@
 #include "storage/log.h"
 
 struct cached {
-    struct bytes content;    /* owned by the cache */
+    struct log_content *content; /* held */
     log_place place; /* of its first record; known when `durable` */
     bool durable;            /* on this disk */
 };
@@ -30,8 +30,8 @@ struct cache {
 void cache_init(struct cache *cache, size_t bound);
 void cache_deinit(struct cache *cache);
 
-/* Copies the content. `index` follows the newest, else everything older is forgotten first. */
-void cache_add(struct cache *cache, uint64_t index, struct bytes content);
+/* Holds the content. `index` follows the newest, else everything older is forgotten first. */
+void cache_add(struct cache *cache, uint64_t index, struct log_content *content);
 /* NULL: not here. */
 struct cached *cache_find(const struct cache *cache, uint64_t index);
 /* Forgets what is above `index`. */

@@ -46,7 +46,7 @@ static bool next_batch(struct replica *replica, struct log_batch *batch)
         *batch = *replica->fresh;
         return true;
     }
-    if (cached == NULL || !cached->durable || batch_content_peek(cached->content, &content) != OK)
+    if (cached == NULL || !cached->durable || batch_content_peek(log_content_bytes(cached->content), &content) != OK)
         return false;
     *batch = (struct log_batch){
         .index = content.index,
@@ -54,7 +54,7 @@ static bool next_batch(struct replica *replica, struct log_batch *batch)
         .time_ns = content.time_ns,
         .record_count = content.record_count,
         .records = content.records,
-        .content = cached->content,
+        .content = log_content_bytes(cached->content),
         .records_place = cached->place,
     };
     return true;
@@ -132,10 +132,10 @@ void replica_look_at_members(struct replica *replica)
 }
 
 /* What was sealed or taken goes into the cache as long as anybody else may need it or decide on it. */
-static void remember(struct replica *replica, uint64_t index, struct bytes content)
+static void remember(struct replica *replica, uint64_t index)
 {
     if (!replica->alone)
-        cache_add(&replica->cache, index, content);
+        cache_add(&replica->cache, index, log_content_of(replica->log, index));
 }
 
 /* The core is told of an entry that this node has just sealed. */
@@ -145,7 +145,7 @@ static void sealed(struct replica *replica, uint64_t index, const struct raft_co
 
     raft_core_proposed(replica->core, io_now(replica->io), &entry);
     replica_look_at_members(replica);
-    remember(replica, index, log_sealed_content(replica->log));
+    remember(replica, index);
 }
 
 /* The batch that opens the term repeats the last time: log time is the machine's affair. */
@@ -181,7 +181,7 @@ static void take_entries(struct replica *replica, uint64_t first, uint64_t last)
             return;
         }
         replica_look_at_members(replica);
-        remember(replica, index, in->contents[i]);
+        remember(replica, index);
     }
 }
 

@@ -69,9 +69,10 @@ static void apply_waiting(struct recovery *recovery)
 
     while (replica->applied < recovery->committed &&
            (cached = cache_find(&replica->cache, replica->applied + 1)) != NULL) {
-        struct log_batch batch = {.content = cached->content, .records_place = cached->place};
+        struct log_batch batch = {.content = log_content_bytes(cached->content),
+                                  .records_place = cached->place};
         struct batch_content content;
-        enum err err = batch_content_peek(cached->content, &content);
+        enum err err = batch_content_peek(batch.content, &content);
 
         assert(err == OK); /* it was in a good batch */
         batch.index = content.index;
@@ -82,6 +83,19 @@ static void apply_waiting(struct recovery *recovery)
         apply_one(replica, &batch);
     }
     cache_trim(&replica->cache, replica->applied);
+}
+
+static void keep(struct replica *replica, const struct log_batch *batch)
+{
+    struct log_content *content = log_content_make(batch->content.size);
+    struct cached *cached;
+
+    memcpy(log_content_memory(content), batch->content.at, batch->content.size);
+    cache_add(&replica->cache, batch->index, content);
+    log_content_drop(content);
+    cached = cache_find(&replica->cache, batch->index);
+    cached->place = batch->records_place;
+    cached->durable = true;
 }
 
 static void recovered_batch(void *context, const struct log_batch *batch)
@@ -109,12 +123,7 @@ static void recovered_batch(void *context, const struct log_batch *batch)
         apply_one(replica, batch);
         return;
     }
-    cache_add(&replica->cache, batch->index, batch->content);
-    *cache_find(&replica->cache, batch->index) = (struct cached){
-        .content = cache_find(&replica->cache, batch->index)->content,
-        .place = batch->records_place,
-        .durable = true,
-    };
+    keep(replica, batch);
     apply_waiting(recovery);
 }
 

@@ -38,13 +38,16 @@ static bool add(struct replica *replica, struct load *load, uint64_t index)
 {
     const struct cached *cached = cache_find(&replica->cache, index);
     size_t begin = replica->scratch.size, size;
+    struct bytes content;
 
     if (cached == NULL && log_batch_read_now(replica->log, index, &replica->scratch) != OK)
         return false;
-    size = cached != NULL ? cached->content.size : replica->scratch.size - begin;
+    content = cached != NULL ? log_content_bytes(cached->content)
+                             : bytes_of(NULL, replica->scratch.size - begin);
+    size = content.size;
     if (load->count > 0 && load->size + size > REPLICA_APPEND_BYTES)
         return false;
-    load->contents[load->count] = bytes_of(cached != NULL ? cached->content.at : NULL, size);
+    load->contents[load->count] = content;
     load->offsets[load->count] = cached != NULL ? NOT_READ : begin;
     wire_write_entry(load->heads[load->count], size);
     load->size += WIRE_ENTRY_HEAD + size;

@@ -4,6 +4,9 @@
 #include "base/heap.h"
 #include "base/owner.h"
 #include "server/jetstream_cluster_priv.h"
+#include "storage/batch.h"
+
+#include <stdlib.h>
 
 #define LEADER_SIZE  24u
 #define REFUSED_HEAD 24u

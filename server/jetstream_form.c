@@ -12,6 +12,9 @@
 #include "base/heap.h"
 #include "base/owner.h"
 #include "server/jetstream_cluster_priv.h"
+#include "storage/batch.h"
+
+#include <stdlib.h>
 
 #define META_VOTERS_MAX 5u
 #define HELLO_SIZE      24u
@@ -208,7 +211,7 @@ static void form(struct jetstream_cluster *cluster)
     io_random(server_io(jetstream->server), incarnation, sizeof incarnation);
     buf_init(&content, 64u << 10);
     members_bootstrap(&content, incarnation, jetstream_log_now(jetstream), &members);
-    logger_notice(logger_of(cluster), "JetStream cluster: forming the metadata group of %u nodes",
+    logger_info(logger_of(cluster), "JetStream cluster: forming the metadata group of %u nodes",
                   members.count);
     cluster_tell_all(cluster, JETSTREAM_BOOTSTRAP, buf_bytes(&content));
     begin(cluster, buf_bytes(&content), incarnation);
@@ -299,7 +302,7 @@ static void take_in(struct jetstream_cluster *cluster)
     hand_on_to_members(cluster);
     if (cluster->jetstream->lead && next_change(cluster, &next) &&
         replica_change(cluster->jetstream->meta, &next) == OK)
-        logger_notice(logger_of(cluster), "JetStream cluster: the metadata group has %u members now, %u voting",
+        logger_info(logger_of(cluster), "JetStream cluster: the metadata group has %u members now, %u voting",
                       next.count, voters(&next));
 }
 

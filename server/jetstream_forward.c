@@ -269,3 +269,10 @@ void forward_received(struct jetstream_cluster *cluster, struct bytes body)
     if (account != NULL)
         deliver_here(cluster, account, &message);
 }
+
+/* The request whose change has taken effect is answered by the stream's leader. */
+void changed_received(struct jetstream_cluster *cluster, struct bytes body)
+{
+    (void)cluster;
+    (void)body;
+}
