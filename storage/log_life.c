@@ -88,7 +88,8 @@ static struct log *log_create(struct store *store, uint64_t log_id)
 
     log->store = store;
     log->id = log_id;
-    log_flight_init(log);
+    flight_init(log);
+    tail_begin(&log->tail, 0, (struct tail_entry){});
     return log;
 }
 
@@ -131,7 +132,6 @@ enum err log_open(struct store *store, uint64_t log_id, const struct log_recover
         log_destroy(opened);
         return err;
     }
-    opened->appended = opened->durable;
     opened->events = *events;
     opened->owner = owner;
     table_add(&store->logs, opened);
@@ -149,7 +149,7 @@ void log_close(struct log *log)
     assert(!log->closed);
     log->closed = true;
     log_gather_drop(log);
-    log_flight_drop(log);
+    flight_drop(log);
     log->closing_next = store->closing;
     store->closing = log;
 }
@@ -191,7 +191,11 @@ void log_destroy(struct log *log)
 void log_forget(struct log *log)
 {
     buf_deinit(&log->gather);
-    buf_deinit(&log->flight.bytes);
+    queue_cut(&log->waiting, 0);
+    queue_cut(&log->flight.batches, 0);
+    buf_deinit(&log->flight.staged);
+    tail_deinit(&log->tail);
+    places_deinit(&log->places);
     heap_give(log->make);
     heap_give(log->files);
     heap_give(log);
@@ -217,7 +221,12 @@ uint64_t log_durable(const struct log *log)
 
 uint64_t log_term_last(const struct log *log)
 {
-    return log->appended > log->durable ? log->flight.term : log->durable_term;
+    return tail_at(&log->tail, log->appended)->term;
+}
+
+uint64_t log_committed(const struct log *log)
+{
+    return log->committed;
 }
 
 uint64_t log_bytes(const struct log *log)

@@ -89,10 +89,13 @@ static void view_batch(const struct batch_envelope *envelope, const struct batch
         .term = content->term,
         .time_ns = content->time_ns,
         .record_count = content->record_count,
+        .content = bytes_of(content->records.at - BATCH_CONTENT_HEAD, envelope->content_size),
         .records = content->records,
         .hash = envelope->hash,
     };
     batch->previous = content->previous;
+    batch->durable = envelope->durable;
+    batch->committed = envelope->committed;
     batch->size = envelope->size;
 }
 
@@ -137,40 +140,73 @@ static bool batch_stands(struct bytes in, uint64_t file_id, uint64_t position,
     return true;
 }
 
-/* A later batch of the walk. Its index proves that all before it were durable. */
+/*
+ * The first later batch of the walk, or false. *proven: the missing one was durable, because a cut
+ * says so or a batch of a later write; those of its own write prove nothing.
+ */
 static bool find_resume(struct bytes rest, const struct segment_place *place,
-                        struct segment_gap *gap)
+                        struct segment_gap *gap, bool *proven)
 {
     struct segment_batch batch;
+    bool found = false;
 
+    *proven = place->index_cut != UINT64_MAX;
     for (size_t offset = 0; offset + BATCH_HEAD <= rest.size; offset += 8) {
         if (!batch_stands(bytes_skip(rest, offset), place->file_id, place->position + offset,
                           place->incarnation, &batch))
             continue;
         if (batch.view.index <= place->index || batch.view.index > place->index_cut)
             continue;
-        gap->tail = SEGMENT_RESUMES;
-        gap->resume = place->position + offset;
-        gap->resume_index = batch.view.index;
-        gap->resume_previous = batch.previous;
-        return true;
+        if (!found) {
+            gap->resume = place->position + offset;
+            gap->resume_index = batch.view.index;
+            gap->resume_previous = batch.previous;
+            found = true;
+        }
+        *proven = *proven || batch.durable >= place->index;
+        if (*proven)
+            break;
+        offset += batch.size - 8;
     }
-    return false;
+    return found;
+}
+
+/* If the envelope of the missing batch is sound it tells where the next one stands and whom that
+ * names: only this one is skipped, what follows is judged on its own. */
+static void resume_behind(struct bytes rest, const struct segment_place *place,
+                          struct segment_gap *gap)
+{
+    struct batch_envelope envelope;
+    struct batch_content content;
+
+    if (batch_envelope_read(rest, place->file_id, place->position, &envelope) != OK ||
+        envelope.size > rest.size)
+        return;
+    if (batch_content_read(rest, &envelope, place->incarnation, &content) == OK)
+        return; /* whole, and not the one that is missing */
+    gap->resume = place->position + envelope.size;
+    gap->resume_index = place->index + 1;
+    gap->resume_previous = envelope.hash;
 }
 
 struct segment_gap segment_judge(struct bytes rest, const struct segment_place *place)
 {
     struct segment_gap gap = {.tail = SEGMENT_ENDS};
     struct batch_envelope envelope;
+    bool resumes, proven;
 
     assert(place->position % 8 == 0);
 
     if (all_zeros(rest))
         return gap;
-    if (find_resume(rest, place, &gap))
-        return gap;
-    if (batch_torn(rest, place->file_id, place->position)) {
+    resumes = find_resume(rest, place, &gap, &proven);
+    if (!(resumes && proven) && batch_torn(rest, place->file_id, place->position)) {
         gap.tail = SEGMENT_TORN;
+        return gap;
+    }
+    if (resumes) {
+        gap.tail = SEGMENT_RESUMES;
+        resume_behind(rest, place, &gap);
         return gap;
     }
 

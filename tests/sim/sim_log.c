@@ -21,6 +21,7 @@
 #include "base/io_sim.h"
 #include "storage/batch.h"
 #include "storage/flaws.h"
+#include "storage/hash.h"
 #include "storage/log.h"
 #include "storage/record.h"
 #include "storage/segment.h"
@@ -45,6 +46,8 @@ struct sim_log {
     log_place place;  /* of some durable batch of this life, 0: none */
     uint32_t place_size;
     uint64_t place_hash;
+    struct log_content *held; /* some content, as it was */
+    struct log_hash held_hash;
 };
 
 struct run {
@@ -64,9 +67,11 @@ struct run {
     bool short_counts;
     bool journal_rots;
     bool rolls;
+    bool follows; /* most batches come from elsewhere, in bursts, and some are cut */
     bool trace;
     char report[256];
     unsigned sealed, durable, failed, recovered, lost, crashes, removals, starts, refused_starts;
+    unsigned cuts;
 };
 
 static struct run *current; /* for whoever ends the process */
@@ -129,15 +134,59 @@ static void report(void *context, const char *text)
         printf("        %s\n", text);
 }
 
+/* Contents stay as they are while they are held, whatever happens to their log. */
+static void let_go(struct sim_log *log)
+{
+    struct log_hash hash;
+
+    if (log->held == NULL)
+        return;
+    hash = hash_128(log_content_bytes(log->held));
+    if (!hash_equal(&hash, &log->held_hash))
+        model_broken("log %" PRIu64 ": a content has changed", log->model.id);
+    log_content_drop(log->held);
+    log->held = NULL;
+}
+
+static void hold(struct sim_log *log, struct log_content *content)
+{
+    let_go(log);
+    log->held = log_content_hold(content);
+    log->held_hash = hash_128(log_content_bytes(content));
+}
+
+/* What a leader of a later term does not have. Never what is committed. */
+static void cut(struct run *run, struct sim_log *log)
+{
+    uint64_t last = model_last(&log->model);
+    uint64_t floor = log->model.committed < last ? log->model.committed : last;
+    uint64_t index = last - below(run, 1 + (last - floor < 12 ? last - floor : 12));
+
+    log_cut(log->log, index);
+    model_cut(&log->model, index);
+    if (log_appended(log->log) != index)
+        model_broken("log %" PRIu64 ": cut to %" PRIu64 ", it goes on at %" PRIu64, log->model.id,
+                     index, log_appended(log->log));
+    log->place = 0;
+    run->cuts++;
+}
+
 static void durable(void *owner, const struct log_batch *batch)
 {
     struct sim_log *log = owner_log(owner);
+    struct log_content *content = log_content_of(log->log, batch->index);
 
     current->durable++;
     model_durable(&log->model, batch);
+    if (content == NULL || log_content_index(content) != batch->index)
+        model_broken("log %" PRIu64 ": no content of %" PRIu64, log->model.id, batch->index);
     log->place = batch->records_place;
     log->place_size = (uint32_t)batch->records.size;
     log->place_hash = bytes_hash(batch->records, 1);
+    if (chance(current, 1, 4))
+        hold(log, content);
+    if (current->follows && chance(current, 1, 50))
+        cut(current, log);
 }
 
 /* What a failure has left behind shows after a crash that comes soon. */
@@ -213,13 +262,102 @@ static void gather(struct run *run, struct sim_log *log)
 
 static void seal(struct run *run, struct sim_log *log)
 {
-    struct buf *batch = log_gather(log->log);
-    struct bytes records = bytes_skip(buf_bytes(batch), LOG_GATHER_HEAD);
+    uint64_t index = log_seal(log->log, run->starts, sim_now(run->sim), log->records);
+    struct log_content *content = log_content_of(log->log, index);
 
-    model_sealed(&log->model, log_appended(log->log) + 1, records);
-    (void)log_seal(log->log, run->starts, sim_now(run->sim), log->records);
+    model_sealed(&log->model, index, log_content_bytes(content));
+    if (chance(run, 1, 4))
+        hold(log, content);
     log->records = 0;
     run->sealed++;
+}
+
+/* A content as another replica seals it: one record. */
+static bool make_content(struct run *run, struct sim_log *log, struct buf *batch)
+{
+    struct batch_content head = {.term = run->starts,
+                                 .index = model_last(&log->model) + 1,
+                                 .time_ns = sim_now(run->sim),
+                                 .record_count = 1};
+    size_t size = draw_size(run);
+
+    if (!model_last_hash(&log->model, &head.previous))
+        return false;
+    memcpy(head.incarnation, log_incarnation(log->log), 16);
+    buf_init(batch, BATCH_GATHER_MAX);
+    if (!batch_begin(batch))
+        model_broken("no room for a head");
+    fill(run, record_begin(batch, 1, 0, size), size);
+    record_end(batch, size);
+    (void)batch_seal(batch, &head);
+    return true;
+}
+
+/* What is not the next content is refused and changes nothing. */
+static void append_wrong(struct run *run, struct sim_log *log, struct bytes content)
+{
+    struct bytes wrong = heap_copy(content);
+    uint8_t *at = (uint8_t *)wrong.at + below(run, content.size);
+
+    if (at >= wrong.at + 48 && at < wrong.at + 56)
+        at = (uint8_t *)wrong.at; /* the time is the owner's affair */
+    if (at < wrong.at + 24 && at >= wrong.at + 16)
+        at = (uint8_t *)wrong.at; /* so is a higher term */
+    *at ^= (uint8_t)(1u << below(run, 8));
+    if (log_append(log->log, wrong) != ERR_CORRUPT)
+        model_broken("log %" PRIu64 ": a wrong content is taken", log->model.id);
+    heap_give((void *)wrong.at);
+}
+
+static bool append(struct run *run, struct sim_log *log)
+{
+    uint64_t index = model_last(&log->model) + 1;
+    struct bytes content;
+    struct buf batch;
+    enum err err;
+
+    if (!make_content(run, log, &batch))
+        return false;
+    content = bytes_skip(buf_bytes(&batch), BATCH_ENVELOPE);
+    if (content.size > log_append_room(log->log)) {
+        buf_deinit(&batch);
+        return false;
+    }
+    if (chance(run, 1, 20))
+        append_wrong(run, log, content);
+    err = log_append(log->log, content);
+    if (err != OK)
+        model_broken("log %" PRIu64 ": %" PRIu64 " is refused: %s", log->model.id, index,
+                     err_text(err));
+    model_sealed(&log->model, index, content);
+    run->sealed++;
+    buf_deinit(&batch);
+    return true;
+}
+
+static void commit(struct run *run, struct sim_log *log)
+{
+    uint64_t last = model_last(&log->model);
+    uint64_t index;
+
+    if (last <= log->model.committed)
+        return;
+    index = log->model.committed + 1 + below(run, last - log->model.committed);
+    if (index > log->model.kept_count)
+        return; /* only what is durable here: nobody else would have it after a crash */
+    model_committed(&log->model, index);
+    log_set_committed(log->log, index);
+}
+
+static void follow(struct run *run, struct sim_log *log)
+{
+    if (chance(run, 1, 3))
+        for (uint64_t i = below(run, 10); i > 0 && append(run, log); i--)
+            continue;
+    if (chance(run, 1, 30))
+        cut(run, log);
+    if (chance(run, 1, 5))
+        commit(run, log);
 }
 
 static void flush(void *context)
@@ -231,8 +369,11 @@ static void flush(void *context)
     for (unsigned i = 0; i < run->log_count; i++) {
         struct sim_log *log = &run->logs[i];
 
-        if (log->state == OPEN && log->records > 0 && log_ready(log->log) && chance(run, 3, 4))
+        if (log->state == OPEN && log->records > 0 && log_append_room(log->log) > 0 &&
+            chance(run, 3, log_ready(log->log) ? 4 : 40))
             seal(run, log);
+        if (log->state == OPEN && run->follows)
+            follow(run, log);
     }
     store_flush(run->store);
 }
@@ -256,7 +397,7 @@ static enum err open_log(struct run *run, struct sim_log *log)
     err = log_open(run->store, log->model.id, &recovery, &events, log, &log->log);
     if (err != OK)
         return err;
-    model_recovery_end(&log->model, log_durable(log->log));
+    model_recovery_end(&log->model, log_durable(log->log), log_committed(log->log));
     log->state = OPEN;
     log->place = 0;
     log->records = 0;
@@ -274,6 +415,7 @@ static void forget_log(struct run *run, struct sim_log *log)
 {
     uint64_t id = log->model.id;
 
+    let_go(log);
     model_deinit(&log->model);
     *log = (struct sim_log){.state = ABSENT};
     begin_model(run, log, id);
@@ -747,6 +889,7 @@ static void draw_options(struct run *run)
     };
     run->log_count = 1 + (unsigned)below(run, LOGS_MAX);
     run->rolls = chance(run, 1, 3);
+    run->follows = chance(run, 1, 2);
     run->short_counts = chance(run, 1, 4);
     run->journal_rots = chance(run, 1, 16);
     for (unsigned i = 0; i < run->log_count; i++) {
@@ -807,8 +950,10 @@ static uint64_t run_seed(struct run *run, uint64_t seed, uint64_t flaws, bool tr
 
     hash = sim_trace_hash(run->sim);
     sim_destroy(run->sim);
-    for (unsigned i = 0; i < run->log_count; i++)
+    for (unsigned i = 0; i < run->log_count; i++) {
+        let_go(&run->logs[i]);
         model_deinit(&run->logs[i].model);
+    }
     return hash;
 }
 
@@ -844,10 +989,11 @@ static double clock_seconds(void)
 
 static void print_run(const struct run *run, uint64_t hash)
 {
-    printf("seed %" PRIu64 ": %u sealed, %u durable, %u failed, %u recovered, %u lost by %u flips, "
+    printf("seed %" PRIu64
+           ": %u sealed, %u durable, %u failed, %u cuts, %u recovered, %u lost by %u flips, "
            "%u starts, %u refused, %u crashes, %u removals, trace %016" PRIx64 "\n",
-           run->seed, run->sealed, run->durable, run->failed, run->recovered, run->lost, run->flips,
-           run->starts, run->refused_starts, run->crashes, run->removals, hash);
+           run->seed, run->sealed, run->durable, run->failed, run->cuts, run->recovered, run->lost,
+           run->flips, run->starts, run->refused_starts, run->crashes, run->removals, hash);
 }
 
 /* Runs until the time is over; a broken promise ends the process. */

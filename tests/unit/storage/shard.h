@@ -15,7 +15,7 @@
 #include "storage/log.h"
 #include "storage/record.h"
 
-#define SHARD_BATCHES_MAX 4096u
+#define SHARD_BATCHES_MAX 8192u
 #define SHARD_LOG         7u
 
 struct shard {
