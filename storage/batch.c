@@ -194,30 +194,28 @@ enum err batch_envelope_read(struct bytes in, uint64_t file_id, uint64_t positio
     return OK;
 }
 
-enum err batch_content_parse(struct bytes in, const uint8_t incarnation[16],
-                             struct batch_content *content)
+enum err batch_content_peek(struct bytes content, struct batch_content *out)
 {
-    const uint8_t *at = in.at;
+    const uint8_t *at = content.at;
 
-    if (in.size < BATCH_CONTENT_HEAD || in.size > LOG_CONTENT_MAX)
+    if (content.size < BATCH_CONTENT_HEAD || content.size > LOG_CONTENT_MAX)
         return ERR_CORRUPT;
-    if (memcmp(at + AT_INCARNATION, incarnation, 16) != 0 || le_u32(at + AT_ZERO) != 0)
+    if (le_u32(at + AT_ZERO) != 0)
         return ERR_CORRUPT;
 
-    memcpy(content->incarnation, incarnation, 16);
-    content->term = le_u64(at + AT_TERM);
-    content->index = le_u64(at + AT_INDEX);
-    memcpy(content->previous.at, at + AT_PREVIOUS, 16);
-    content->time_ns = (int64_t)le_u64(at + AT_TIME);
-    content->record_count = le_u32(at + AT_RECORD_COUNT);
-    content->records = bytes_skip(in, BATCH_CONTENT_HEAD);
+    memcpy(out->incarnation, at + AT_INCARNATION, 16);
+    out->term = le_u64(at + AT_TERM);
+    out->index = le_u64(at + AT_INDEX);
+    memcpy(out->previous.at, at + AT_PREVIOUS, 16);
+    out->time_ns = (int64_t)le_u64(at + AT_TIME);
+    out->record_count = le_u32(at + AT_RECORD_COUNT);
+    out->records = bytes_skip(content, BATCH_CONTENT_HEAD);
     return OK;
 }
 
-enum err batch_content_peek(struct bytes in, struct batch_content *content)
+struct log_hash batch_content_hash(struct bytes content)
 {
-    return in.size < BATCH_CONTENT_HEAD ? ERR_CORRUPT
-                                        : batch_content_parse(in, in.at + AT_INCARNATION, content);
+    return hash_128(content);
 }
 
 enum err batch_content_read(struct bytes in, const struct batch_envelope *envelope,
@@ -225,13 +223,21 @@ enum err batch_content_read(struct bytes in, const struct batch_envelope *envelo
 {
     struct bytes b = bytes_of(in.at + BATCH_ENVELOPE, envelope->content_size);
     struct log_hash hash;
+    struct batch_content read;
+    enum err err;
 
     assert(in.size >= envelope->size);
 
-    hash = hash_128(b);
+    hash = batch_content_hash(b);
     if (!hash_equal(&hash, &envelope->hash))
         return ERR_CORRUPT;
-    return batch_content_parse(b, incarnation, content);
+    err = batch_content_peek(b, &read);
+    if (err != OK)
+        return err;
+    if (memcmp(read.incarnation, incarnation, 16) != 0)
+        return ERR_CORRUPT;
+    *content = read;
+    return OK;
 }
 
 /* ---- torn or damaged ------------------------------------------------------------------------- */

@@ -68,18 +68,14 @@ void batch_place(uint8_t *at, uint32_t content_size, struct batch_envelope *enve
  */
 enum err batch_envelope_read(struct bytes in, uint64_t file_id, uint64_t position,
                              struct batch_envelope *envelope);
-/* Reads a content that came alone; nothing says that it is what was sealed.
- * ERR_CORRUPT   no content of this incarnation. */
-enum err batch_content_parse(struct bytes in, const uint8_t incarnation[16],
-                             struct batch_content *content);
+/* The head and the records of a content that came alone, from a peer: nothing says that it is what
+ * was sealed, or of which log. ERR_CORRUPT: not a content. */
+enum err batch_content_peek(struct bytes content, struct batch_content *out);
+struct log_hash batch_content_hash(struct bytes content);
 /* Verifies and reads the content; `in` has envelope->size bytes. Views point into `in`.
  * ERR_CORRUPT   the content is not what was hashed, or is of another incarnation. */
 enum err batch_content_read(struct bytes in, const struct batch_envelope *envelope,
                             const uint8_t incarnation[16], struct batch_content *content);
-
-/* Reads a content that stands alone, from a peer for instance, without a hash to compare it with.
- * ERR_CORRUPT: not the size of one. Records may still be anything. */
-enum err batch_content_peek(struct bytes in, struct batch_content *content);
 
 /*
  * Whether a bad batch at the start of `in` (standing at `position`) looks like a write that was cut

@@ -127,10 +127,12 @@ enum err content_read(struct log_content *content, const uint8_t incarnation[16]
                       const struct log_hash *previous, uint64_t term)
 {
     struct batch_content head;
-    enum err err = batch_content_parse(log_content_bytes(content), incarnation, &head);
+    enum err err = batch_content_peek(log_content_bytes(content), &head);
 
     if (err != OK)
         return err;
+    if (memcmp(head.incarnation, incarnation, 16) != 0)
+        return ERR_CORRUPT;
     if (head.index != index || !hash_equal(&head.previous, previous) || head.term < term)
         return ERR_CORRUPT;
     if (!records_sound(head.records, head.record_count))
@@ -140,6 +142,6 @@ enum err content_read(struct log_content *content, const uint8_t incarnation[16]
     content->term = head.term;
     content->time_ns = head.time_ns;
     content->record_count = head.record_count;
-    content->hash = hash_128(log_content_bytes(content));
+    content->hash = batch_content_hash(log_content_bytes(content));
     return OK;
 }

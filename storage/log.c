@@ -213,6 +213,12 @@ struct log_content *log_content_of(struct log *log, uint64_t index)
     return content;
 }
 
+struct bytes log_sealed_content(const struct log *log)
+{
+    assert(log->waiting.count > 0);
+    return log_content_bytes(log->waiting.last);
+}
+
 /* ---- cutting --------------------------------------------------------------------------------- */
 
 void log_cut(struct log *log, uint64_t index)
