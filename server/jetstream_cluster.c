@@ -334,3 +334,40 @@ bool jetstream_cluster_place(struct jetstream_cluster *cluster, int64_t replicas
         members->at[i] = candidates[i].member;
     return true;
 }
+
+/* ---- names ------------------------------------------------------------------------------------------------ */
+
+struct bytes jetstream_cluster_name(const struct jetstream *jetstream)
+{
+    return jetstream->cluster != NULL ? cluster_name(jetstream->cluster->cluster) : bytes_of(NULL, 0);
+}
+
+struct bytes jetstream_node_name(struct jetstream *jetstream, uint64_t node)
+{
+    const struct cluster_node *found =
+        jetstream->cluster != NULL ? cluster_node(jetstream->cluster->cluster, node) : NULL;
+
+    if (node == groups_self(jetstream->groups).node)
+        return bytes_of_text(server_name(jetstream->server));
+    return found != NULL ? found->name : BYTES("Server name unknown at this time");
+}
+
+uint64_t jetstream_node_named(struct jetstream *jetstream, struct bytes name)
+{
+    const struct cluster_node *node;
+
+    if (bytes_equal(name, bytes_of_text(server_name(jetstream->server))))
+        return groups_self(jetstream->groups).node;
+    if (jetstream->cluster == NULL)
+        return 0;
+    for (size_t at = 0; (node = cluster_next(jetstream->cluster->cluster, &at)) != NULL;) {
+        if (bytes_equal(node->name, name))
+            return node->id;
+    }
+    return 0;
+}
+
+struct replica *jetstream_meta(struct jetstream *jetstream)
+{
+    return jetstream->meta;
+}

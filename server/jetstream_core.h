@@ -44,6 +44,12 @@ bool jetstream_forward(struct jetstream *jetstream, struct account *account, uin
                        const struct message *message);
 /* The stream's leader, as its replica here knows it, has changed. */
 void jetstream_stream_leader(struct jetstream *jetstream, struct stream *stream, uint64_t node, uint64_t term);
+/* The cluster's name, empty when alone; the name of a node of it (a made-up one when it is not known); the
+ * node of that name, 0: none. */
+struct bytes jetstream_cluster_name(const struct jetstream *jetstream);
+struct bytes jetstream_node_name(struct jetstream *jetstream, uint64_t node);
+uint64_t jetstream_node_named(struct jetstream *jetstream, struct bytes name);
+struct replica *jetstream_meta(struct jetstream *jetstream);
 struct groups *jetstream_groups(struct jetstream *jetstream);
 /* It leads now: what an interrupted change left undone is done, and the other nodes are told. */
 void jetstream_stream_lead(struct jetstream *jetstream, struct stream *stream);
@@ -94,5 +100,9 @@ struct catalogue_op {
     int64_t deadline_ns;
 };
 void jetstream_catalogue(struct jetstream *jetstream, struct catalogue_op *op);
+/* The stream that the operation was about is led by another node: that one answers the request in
+ * `message`. False: it is led here. */
+bool jetstream_hand_answer(struct jetstream *jetstream, const struct catalogue_entry *entry,
+                           const struct catalogue_op *op, const struct message *message);
 
 #endif

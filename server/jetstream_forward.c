@@ -6,9 +6,11 @@
 #include "base/codec.h"
 #include "base/heap.h"
 #include "base/owner.h"
+#include "server/api/api.h"
 #include "server/jetstream_cluster_priv.h"
 
-#define HEAD_SIZE 16u
+#define HEAD_SIZE             16u
+#define API_REQUEST_BYTES_MAX (66u << 20) /* a message of the largest payload, and its subjects */
 
 struct forward_waiting {
     struct forward_waiting *next;
@@ -270,9 +272,46 @@ void forward_received(struct jetstream_cluster *cluster, struct bytes body)
         deliver_here(cluster, account, &message);
 }
 
-/* The request whose change has taken effect is answered by the stream's leader. */
+/* ---- answers that the stream's leader gives ------------------------------------------------------------ */
+
+#define CHANGED_HEAD 8u
+
+bool jetstream_hand_answer(struct jetstream *jetstream, const struct catalogue_entry *entry,
+                           const struct catalogue_op *op, const struct message *message)
+{
+    struct jetstream_cluster *cluster = jetstream->cluster;
+    uint8_t head[CHANGED_HEAD] = {(uint8_t)op->kind, op->created};
+    struct bytes body;
+    struct buf out;
+
+    if (cluster == NULL || entry->leader == cluster_self_id(cluster))
+        return false;
+    buf_init(&out, API_REQUEST_BYTES_MAX);
+    if (buf_add(&out, bytes_of(head, sizeof head)) &&
+        forward_write(&out, account_name(op->account), message)) {
+        body = buf_bytes(&out);
+        (void)cluster_send(cluster->cluster, entry->leader, JETSTREAM_CHANGED, CLUSTER_MESSAGES, &body, 1);
+    }
+    buf_deinit(&out);
+    return true;
+}
+
 void changed_received(struct jetstream_cluster *cluster, struct bytes body)
 {
-    (void)cluster;
-    (void)body;
+    struct jetstream *jetstream = cluster->jetstream;
+    struct catalogue_entry *entry;
+    struct account *account;
+    struct message message;
+    struct bytes account_text, name;
+
+    if (body.size < CHANGED_HEAD || body.at[0] > CATALOGUE_UPDATE ||
+        !forward_read(bytes_skip(body, CHANGED_HEAD), &account_text, &message))
+        return;
+    account = router_account(server_router(jetstream->server), account_text);
+    /* $JS.API.STREAM.CREATE.<name>, or UPDATE */
+    name = bytes_skip(message.subject, message.subject.size < 22 ? message.subject.size : 22);
+    entry = account != NULL ? jetstream_entry(jetstream, account, name) : NULL;
+    if (entry != NULL && entry->stream != NULL && stream_leads(entry->stream))
+        api_changed(jetstream->api, account, &message, entry, (enum catalogue_op_kind)body.at[0],
+                    body.at[1] != 0);
 }

@@ -11,3 +11,5 @@ size_t cluster_routes_answered(const struct cluster *c){(void)c;return 0;}
 struct transport cluster_transport(struct cluster *c){(void)c;return (struct transport){0};}
 size_t router_publish_sinks(struct router *r, struct account *a, const struct message *m){(void)r;(void)a;(void)m;return 0;}
 struct account *router_account(struct router *r, struct bytes n){(void)n;return router_account_default(r);}
+struct bytes cluster_name(const struct cluster *c){(void)c;return BYTES("");}
+const struct cluster_node *cluster_node(const struct cluster *c, uint64_t id){(void)c;(void)id;return NULL;}

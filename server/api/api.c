@@ -146,6 +146,8 @@ static const struct api_endpoint *find_endpoint(struct bytes subject)
 
 static void run(struct api_request *request)
 {
+    if (api_elsewhere(request))
+        return;
     request->endpoint = find_endpoint(request->subject);
     if (request->body.size > API_REQUEST_MAX)
         api_refuse(request, 10025, "invalid JSON: request is too large");
@@ -160,6 +162,17 @@ void api_turn(struct api *api)
     while (api->first != NULL)
         run(take_first(api));
     api->overflowing = api->overflowing && api->count >= API_QUEUE_MAX / 2;
+}
+
+void api_changed(struct api *api, struct account *account, const struct message *message,
+                 struct catalogue_entry *entry, enum catalogue_op_kind kind, bool created)
+{
+    struct api_request *request = api_request_make(api, account, message);
+
+    if (request == NULL)
+        return; /* too many: its client asks again */
+    request->endpoint = find_endpoint(request->subject);
+    api_answer_changed(request, entry, kind, created);
 }
 
 /* ---- publish errors

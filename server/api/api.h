@@ -33,4 +33,9 @@ struct api_error {
 };
 const struct api_error *api_error(uint16_t err_code);
 
+/* In a cluster: the request in `message` has brought about a change of a stream that is led here. */
+struct catalogue_entry;
+void api_changed(struct api *api, struct account *account, const struct message *message,
+                 struct catalogue_entry *entry, enum catalogue_op_kind kind, bool created);
+
 #endif

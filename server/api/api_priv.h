@@ -22,4 +22,11 @@ struct api_request *api_request_make(struct api *api, struct account *account,
                                      const struct message *message);
 void api_request_free(struct api_request *request);
 
+/* place.c: in a cluster, the request is for another node: it is on its way there and gone here. */
+bool api_elsewhere(struct api_request *request);
+
+/* stream_api.c: answers a create or update that the metadata leader has brought about. */
+void api_answer_changed(struct api_request *request, struct catalogue_entry *entry,
+                        enum catalogue_op_kind kind, bool created);
+
 #endif

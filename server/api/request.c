@@ -48,6 +48,7 @@ struct api_request *api_request_make(struct api *api, struct account *account,
     request->headers = place_copy(&at, message->headers);
     request->body = place_copy(&at, message->payload);
     request->size = size;
+    request->forwarded = message->forwarded;
     arena_init(&request->arena, API_ARENA_MAX);
     api->count++;
     api->bytes += size;

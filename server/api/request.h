@@ -36,6 +36,7 @@ struct api_request {
     struct arena arena;
     struct api_request *next; /* in the queue */
     size_t size;              /* what it holds of the queue's bound */
+    bool forwarded;           /* another node sent it here: it goes no further */
 
     /* The operation it waits for, one at a time. */
     struct stream_op stream_op;
@@ -122,7 +123,10 @@ void api_stream_head(struct json_writer *writer, struct api_request *request, st
                      bool dynamic);
 void api_stream_state(struct json_writer *writer, struct stream *stream, bool deleted,
                       const struct api_subjects *subjects);
-void api_stream_tail(struct json_writer *writer, struct api_request *request, bool cluster);
+void api_stream_tail(struct json_writer *writer, struct api_request *request,
+                     struct stream *stream, bool cluster);
+/* "cluster":{...}: who leads the stream, and its other replicas as their leader sees them. */
+void api_cluster(struct json_writer *writer, struct api_request *request, struct stream *stream);
 void api_consumer_info(struct json_writer *writer, struct api_request *request,
                        struct stream *stream, struct consumer *consumer, bool dynamic);
 /* The stream's consumers sorted by name, without those of sources and mirrors; in the request's

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "base/subject.h"
-#include "server/api/request.h"
+#include "server/api/api_priv.h"
 #include "server/api/stream_check.h"
 
 struct change_request {
@@ -38,26 +38,44 @@ static bool overlaps(struct catalogue_op *op, const struct stream_config *config
     return false;
 }
 
-static void changed(struct catalogue_op *op, struct catalogue_entry *entry)
+void api_answer_changed(struct api_request *request, struct catalogue_entry *entry,
+                        enum catalogue_op_kind kind, bool created)
 {
-    struct api_request *request = request_of(op);
     struct json_writer *writer;
 
-    if (op->error != 0 || entry == NULL || entry->stream == NULL) {
-        api_refuse(request, op->error != 0 ? op->error : 10059, op->error_text);
+    if (entry == NULL || entry->stream == NULL) {
+        api_refuse(request, 10059, NULL);
         return;
     }
     writer = api_answer_begin(request);
     api_stream_info(writer, request, entry->stream, true, false);
-    if (op->kind == CATALOGUE_CREATE) {
+    if (kind == CATALOGUE_CREATE) {
         JSON_KEY(writer, "did_create");
         json_bool(writer, true);
     }
-    if (op->kind == CATALOGUE_UPDATE)
-        api_advise(request, op->name, bytes_of(NULL, 0), "modify");
-    else if (op->created)
-        api_advise(request, op->name, bytes_of(NULL, 0), "create");
+    if (kind == CATALOGUE_UPDATE)
+        api_advise(request, entry->config.name, bytes_of(NULL, 0), "modify");
+    else if (created)
+        api_advise(request, entry->config.name, bytes_of(NULL, 0), "create");
     api_answer(request);
+}
+
+static void changed(struct catalogue_op *op, struct catalogue_entry *entry)
+{
+    struct api_request *request = request_of(op);
+    struct message message = {
+        .subject = request->subject,
+        .reply = request->reply,
+        .headers = request->headers,
+        .payload = request->body,
+    };
+
+    if (op->error != 0)
+        api_refuse(request, op->error, op->error_text);
+    else if (entry != NULL && jetstream_hand_answer(api_jetstream(request), entry, op, &message))
+        api_request_free(request); /* the stream's leader answers */
+    else
+        api_answer_changed(request, entry, op->kind, op->created);
 }
 
 /* Checks the config by itself; false: answered. */
@@ -82,6 +100,7 @@ static void submit(struct api_request *request, enum catalogue_op_kind kind,
         .account = request->account,
         .name = config->name,
         .json = api_encode(request, &stream_config_schema, config),
+        .replicas = config->num_replicas,
         .check = check,
         .done = changed,
     };
@@ -104,11 +123,12 @@ static uint16_t verdict_error(struct catalogue_op *op, const struct stream_verdi
 /* What depends on other streams, and at last on what is built. */
 static uint16_t final_check(struct catalogue_op *op, const struct stream_config *config)
 {
+    bool clustered = jetstream_clustered(api_jetstream(request_of(op)));
     struct stream_verdict verdict;
 
     if (overlaps(op, config))
         return 10065;
-    stream_check_built(config, &verdict);
+    stream_check_built(config, clustered, &verdict);
     return verdict_error(op, &verdict);
 }
 
@@ -159,7 +179,8 @@ static void run_create(struct api_request *request)
     if (error != 0)
         api_refuse(request, error, text);
     else if (check_config(request, parsed)) {
-        if (parsed->config.num_replicas > 1) /* before it looks whether the stream is there */
+        if (parsed->config.num_replicas > 1 && !jetstream_clustered(api_jetstream(request)))
+            /* before it looks whether the stream is there */
             api_refuse(request, 10074, NULL);
         else
             submit(request, CATALOGUE_CREATE, &parsed->config, create_check);

@@ -105,7 +105,7 @@ static void run_info(struct api_request *request)
     write_page(writer, subjects.total, subjects.offset, subjects.total > 0 ? SUBJECTS_PAGE : 0);
     api_stream_head(writer, request, stream, true);
     api_stream_state(writer, stream, parsed.deleted_details, &subjects);
-    api_stream_tail(writer, request, true);
+    api_stream_tail(writer, request, stream, true);
     api_answer(request);
 }
 

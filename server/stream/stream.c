@@ -464,6 +464,11 @@ uint64_t stream_id(const struct stream *stream)
     return stream->id;
 }
 
+struct replica *stream_replica(const struct stream *stream)
+{
+    return stream->replica;
+}
+
 uint64_t stream_term(const struct stream *stream)
 {
     return replica_term(stream->replica);

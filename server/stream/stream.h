@@ -115,6 +115,7 @@ const struct stream_config *stream_config(const struct stream *stream);
 uint64_t stream_id(const struct stream *stream);
 bool stream_leads(const struct stream *stream);
 uint64_t stream_term(const struct stream *stream);
+struct replica *stream_replica(const struct stream *stream);
 /* By name; NULL if there is none. */
 struct consumer *stream_consumer(const struct stream *stream, struct bytes name);
 /* Without those of sources and mirrors. */
