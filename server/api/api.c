@@ -126,7 +126,7 @@ static void run_unknown(struct api_request *request)
 static const struct api_endpoint unknown = {"", "system_response", run_unknown, NULL};
 
 static const struct api_endpoint *const tables[] = {
-    api_account_endpoints, api_stream_endpoints,   api_stream_query_endpoints,
+    api_account_endpoints, api_leader_endpoints, api_stream_endpoints,   api_stream_query_endpoints,
     api_message_endpoints, api_consumer_endpoints, api_consumer_manage_endpoints,
 };
 

@@ -409,7 +409,6 @@ const struct api_endpoint api_stream_endpoints[] = {
     {"STREAM.PURGE.*", "stream_purge_response", run_purge, "\"purged\":0"},
     {"STREAM.SNAPSHOT.*", "stream_snapshot_response", run_snapshot, NULL},
     {"STREAM.RESTORE.*", "stream_restore_response", run_restore, "\"deliver_subject\":\"\""},
-    {"STREAM.LEADER.STEPDOWN.*", "stream_leader_stepdown_response", run_cluster_only, NULL},
     {"STREAM.PEER.REMOVE.*", "stream_remove_peer_response", run_cluster_only, NULL},
     {NULL, NULL, NULL, NULL},
 };
