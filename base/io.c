@@ -342,6 +342,11 @@ void io_sock_start(struct io *io, struct io_sock *sock, const struct io_sock_eve
     io->calls->sock_start(io, sock, events, owner);
 }
 
+bool io_sock_peer(struct io *io, struct io_sock *sock, struct io_address *peer)
+{
+    return io->calls->sock_peer(io, sock, peer);
+}
+
 void io_sock_send(struct io *io, struct io_sock *sock, const struct bytes *pieces, size_t count)
 {
     size_t total = 0;

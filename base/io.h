@@ -184,6 +184,8 @@ struct io_sock *io_connect(struct io *io, const char *host, uint16_t port,
 
 void io_sock_start(struct io *io, struct io_sock *sock, const struct io_sock_events *events,
                    void *owner);
+/* The numeric address of the other side; false while there is none. */
+bool io_sock_peer(struct io *io, struct io_sock *sock, struct io_address *peer);
 /* One send in flight per socket (asserted). The pieces' memory is lent until `sent` or `closed`;
  * the array of pieces itself is copied. At most IO_PIECES_MAX pieces. */
 #define IO_PIECES_MAX 16u

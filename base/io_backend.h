@@ -53,6 +53,7 @@ struct io_calls {
                                const struct io_sock_events *events, void *owner);
     void (*sock_start)(struct io *io, struct io_sock *sock, const struct io_sock_events *events,
                        void *owner);
+    bool (*sock_peer)(struct io *io, struct io_sock *sock, struct io_address *peer);
     void (*sock_send)(struct io *io, struct io_sock *sock, const struct bytes *pieces,
                       size_t count);
     void (*sock_pause)(struct io *io, struct io_sock *sock);

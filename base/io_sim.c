@@ -239,6 +239,7 @@ static const struct io_calls sim_calls = {
     .listener_close = sim_listener_close,
     .connect = sim_connect_host,
     .sock_start = sim_sock_start,
+    .sock_peer = sim_sock_peer,
     .sock_send = sim_sock_send,
     .sock_pause = sim_sock_pause,
     .sock_resume = sim_sock_resume,

@@ -426,6 +426,8 @@ static void accept_from(struct sim_sock *c, struct io_listener *l)
 
     snprintf(s->address.text, sizeof(s->address.text), ADDRESS_PREFIX "%zu", c->node->index + 1);
     s->address.port = port_take(c->node);
+    snprintf(c->address.text, sizeof(c->address.text), ADDRESS_PREFIX "%zu", s->node->index + 1);
+    c->address.port = l->port;
     s->listener = l;
     s->peer = c;
     c->connecting = false;

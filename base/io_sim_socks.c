@@ -37,6 +37,13 @@ void sim_sock_start(struct io *io, struct io_sock *sock, const struct io_sock_ev
     sim_sock_ready(s);
 }
 
+bool sim_sock_peer(struct io *io, struct io_sock *sock, struct io_address *peer)
+{
+    (void)io;
+    *peer = sock_of(sock)->address;
+    return peer->port != 0;
+}
+
 /* To a peer that has gone: the answer comes, as to all, at a turn. */
 static void send_to_nobody(struct sim_sock *s)
 {

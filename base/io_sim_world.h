@@ -206,6 +206,7 @@ struct io_sock *sim_connect_host(struct io *io, const char *host, uint16_t port,
                                  const struct io_sock_events *events, void *owner);
 void sim_sock_start(struct io *io, struct io_sock *sock, const struct io_sock_events *events,
                     void *owner);
+bool sim_sock_peer(struct io *io, struct io_sock *sock, struct io_address *peer);
 void sim_sock_send(struct io *io, struct io_sock *sock, const struct bytes *pieces, size_t count);
 void sim_sock_pause(struct io *io, struct io_sock *sock);
 void sim_sock_resume(struct io *io, struct io_sock *sock);

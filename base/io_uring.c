@@ -226,6 +226,7 @@ static const struct io_calls uring_calls = {
     .listener_close = uring_listener_close,
     .connect = uring_connect,
     .sock_start = uring_sock_start,
+    .sock_peer = uring_sock_peer,
     .sock_send = uring_sock_send,
     .sock_pause = uring_sock_pause,
     .sock_resume = uring_sock_resume,

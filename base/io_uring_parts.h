@@ -71,6 +71,7 @@ void uring_op_completed(struct uring *u, struct io_op *op, int result);
 struct io_sock *uring_sock_create(struct uring *u, int fd);
 void uring_sock_start(struct io *io, struct io_sock *sock, const struct io_sock_events *events,
                       void *owner);
+bool uring_sock_peer(struct io *io, struct io_sock *sock, struct io_address *peer);
 void uring_sock_send(struct io *io, struct io_sock *sock, const struct bytes *pieces, size_t count);
 void uring_sock_pause(struct io *io, struct io_sock *sock);
 void uring_sock_resume(struct io *io, struct io_sock *sock);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/heap.h"
+#include "base/io_address.h"
 
 enum sock_state {
     SOCK_NEW,      /* accepted; the owner has not started it */
@@ -322,6 +323,19 @@ void uring_cancel_completed(struct uring *u, struct sock *s, int result)
 }
 
 /* ---- sending -------------------------------------------------------------------------------- */
+
+bool uring_sock_peer(struct io *io, struct io_sock *sock, struct io_address *peer)
+{
+    struct sock *s = (struct sock *)sock;
+    union address address;
+    socklen_t size = sizeof(address);
+
+    (void)io;
+    if (s->fd < 0 || getpeername(s->fd, &address.any, &size) != 0)
+        return false;
+    address_show(&address, peer);
+    return true;
+}
 
 static struct send *send_take(struct uring *u)
 {

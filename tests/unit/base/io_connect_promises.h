@@ -99,10 +99,12 @@ static void dial(struct ends *ends, const char *host)
 static void carries_bytes(const char *host)
 {
     struct bytes ping = BYTES("ping"), pong = BYTES("pong");
+    struct io_address peer;
     struct ends ends;
 
     ends_begin(&ends);
     dial(&ends, host);
+    ck_assert(!io_sock_peer(ends.io, ends.dialled.sock, &peer));
     io_sock_send(ends.io, ends.dialled.sock, &ping, 1);
     ck_assert(io_sock_sending(ends.dialled.sock));
     while (ends.accepted.got_size < 4)
@@ -114,6 +116,9 @@ static void carries_bytes(const char *host)
     while (ends.dialled.got_size < 4)
         turn(ends.io);
     ck_assert(memcmp(ends.dialled.got, "pong", 4) == 0);
+    ck_assert(io_sock_peer(ends.io, ends.dialled.sock, &peer));
+    ck_assert_uint_eq(peer.port, ends.port);
+    ck_assert(strncmp(peer.text, "127.0.0.1", 9) == 0 || strncmp(peer.text, "10.0.0.1", 8) == 0);
     ck_assert_int_eq(ends.dialled.sent, 1);
     ck_assert_int_eq(ends.dialled.ended, 0);
     ends_end(&ends);
