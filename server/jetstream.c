@@ -430,6 +430,14 @@ void jetstream_flush(struct jetstream *jetstream)
     store_flush(jetstream->store);
 }
 
+uint64_t jetstream_incarnation(const struct jetstream *jetstream)
+{
+    uint64_t incarnation;
+
+    memcpy(&incarnation, store_id(jetstream->store), sizeof(incarnation));
+    return incarnation;
+}
+
 bool jetstream_idle(const struct jetstream *jetstream)
 {
     return jetstream->dirty == NULL && jetstream->preparations == NULL && jetstream->removals == 0 &&

@@ -15,6 +15,8 @@ static void end_connections(struct server *server)
     timers_cancel(io_timers(server->io), &server->quiesced);
     connections_end(&server->connections, "Server Shutdown");
     http_end(&server->monitor.http);
+    if (server->cluster != NULL)
+        cluster_stop(server->cluster);
 }
 
 static void stop_now(struct server *server)
@@ -36,7 +38,8 @@ static void quiesce_further(struct server *server)
 static void end_further(struct server *server)
 {
     if (server->state == SERVER_ENDING && server->connections.count == 0 &&
-        server->monitor.http.count == 0)
+        server->monitor.http.count == 0 &&
+        (server->cluster == NULL || cluster_stopped(server->cluster)))
         stop_now(server);
 }
 
@@ -48,9 +51,11 @@ static void turn(void *context)
         jetstream_turn(server->jetstream);
     quiesce_further(server);
     connections_flush(&server->connections);
-    end_further(server);
     if (server->jetstream != NULL)
         jetstream_flush(server->jetstream);
+    if (server->cluster != NULL)
+        cluster_flush(server->cluster);
+    end_further(server);
 }
 
 /* ---- starting ---------------------------------------------------------------------------------
@@ -108,6 +113,37 @@ static enum err listen_clients(struct server *server)
     listener_address(address, sizeof(address), options->host, server->info.port);
     logger_info(server->logger, "Listening for client connections on %s", address);
     return OK;
+}
+
+/* Its handlers and watchers come before anything is opened. */
+static void create_cluster(struct server *server)
+{
+    const struct cluster_setup setup = {
+        .io = server->io,
+        .logger = server->logger,
+        .options = &server->options.cluster,
+        .name = server->info.name,
+        .server_id = server->info.id,
+        .host = server->options.host,
+        .jetstream = server->options.jetstream,
+        .messages_max = (size_t)server->options.max_pending,
+        .seed = prng_next(&server->prng),
+    };
+
+    if (server->options.cluster.configured)
+        server->cluster = cluster_create(&setup);
+}
+
+/* After the client listener, whose port is told to the others. */
+static enum err start_cluster(struct server *server)
+{
+    uint64_t incarnation = prng_next(&server->prng);
+
+    if (server->cluster == NULL)
+        return OK;
+    if (server->jetstream != NULL)
+        incarnation = jetstream_incarnation(server->jetstream);
+    return cluster_start(server->cluster, incarnation, NULL, 0);
 }
 
 static enum err open_jetstream(struct server *server)
@@ -177,6 +213,7 @@ static struct server *server_create(struct io *io, const struct options *options
     server->connections.clients.router = server->router;
     server->connections.clients.account = router_account_default(server->router);
     monitor_init(&server->monitor, server);
+    create_cluster(server);
     return server;
 }
 
@@ -192,6 +229,8 @@ enum err server_start(struct io *io, const struct options *options, struct logge
         err = open_jetstream(server);
     if (err == OK)
         err = listen_clients(server);
+    if (err == OK)
+        err = start_cluster(server);
     if (err != OK) {
         server_destroy(server);
         return err;
@@ -241,6 +280,8 @@ void server_destroy(struct server *server)
     monitor_deinit(&server->monitor);
     if (server->jetstream != NULL)
         jetstream_close(server->jetstream);
+    if (server->cluster != NULL)
+        cluster_destroy(server->cluster);
     router_destroy(server->router);
     heap_give(server);
 }
@@ -261,6 +302,11 @@ struct io *server_io(struct server *server)
 struct router *server_router(struct server *server)
 {
     return server->router;
+}
+
+struct cluster *server_cluster(struct server *server)
+{
+    return server->cluster;
 }
 
 struct logger *server_logger(struct server *server)

@@ -14,6 +14,7 @@
 #include "server/options.h"
 #include "server/router.h"
 
+struct cluster;
 struct jetstream;
 struct server;
 
@@ -38,6 +39,7 @@ void server_set_process(struct server *server, void (*read)(struct server_proces
 /* For the modules of the server. */
 struct io *server_io(struct server *server);
 struct router *server_router(struct server *server);
+struct cluster *server_cluster(struct server *server); /* NULL: this server stands alone */
 struct logger *server_logger(struct server *server);
 struct prng *server_prng(struct server *server);
 const struct options *server_options(const struct server *server);

@@ -2,6 +2,7 @@
 #ifndef SERVER_SERVER_PRIV_H
 #define SERVER_SERVER_PRIV_H
 
+#include "server/cluster/cluster.h"
 #include "server/connection.h"
 #include "server/jetstream.h"
 #include "server/listener.h"
@@ -24,6 +25,7 @@ struct server {
     struct router *router;
     struct connections connections;
     struct monitor monitor;
+    struct cluster *cluster;     /* NULL: this server stands alone */
     struct jetstream *jetstream; /* NULL: off */
     struct listener clients_listener;
     struct listener http_listener;
