@@ -236,6 +236,7 @@ void log_cut(struct log *log, uint64_t index)
     if (index < log->durable) {
         log->durable = index;
         places_cut(&log->places, index);
+        log->read_next = (struct places_mark){};
         if (log->active != NULL && !store_flaw(log->store, FLAW_CUT_IN_PLACE))
             log->active->ended = true;
     }

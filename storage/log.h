@@ -212,4 +212,18 @@ int64_t log_read_now(struct log *log, log_place place, void *at, size_t size);
 /* The same, waiting. The log must stay open until done. */
 void log_read(struct log *log, struct io_op *op, log_place place, void *at, size_t size);
 
+/*
+ * Appends the whole content of batch `index` to `out`, verified. One after the other is cheapest.
+ * ERR_AGAIN       not in memory: log_batch_warm.   ERR_NOT_FOUND   the log does not have it.
+ * ERR_CORRUPT     it is lost, or reads back otherwise than it was written.
+ * ERR_FULL        `out` may not grow so far.       ERR_IO.
+ * Nothing is appended then.
+ */
+enum err log_batch_read_now(struct log *log, uint64_t index, struct buf *out);
+/* Reads from the disk, into the log's own memory, what log_batch_read_now did not find, and some of
+ * what follows it. `op` is the owner's, its `done` comes from io_turn, with 0 or a negative errno,
+ * also if the log is closed meanwhile (store_idle waits for it). Use it soon: a few such pieces are
+ * kept for all logs. */
+void log_batch_warm(struct log *log, struct io_op *op, uint64_t index);
+
 #endif

@@ -174,7 +174,7 @@ static bool file_done(struct log *log, struct log_file *file)
 
 bool log_closing_done(struct log *log)
 {
-    bool done = log->phase == LOG_IDLE && !log->sending;
+    bool done = log->phase == LOG_IDLE && !log->sending && log->warmings == NULL;
 
     for (uint32_t i = 0; i < log->file_count && log->phase == LOG_IDLE; i++)
         done = file_done(log, log->files[i]) && done;
@@ -195,6 +195,8 @@ void log_forget(struct log *log)
     queue_cut(&log->waiting, 0);
     queue_cut(&log->flight.batches, 0);
     buf_deinit(&log->flight.staged);
+    log_read_forget(log);
+    windows_drop(&log->store->windows, log);
     tail_deinit(&log->tail);
     places_deinit(&log->places);
     heap_give(log->make);
@@ -237,34 +239,4 @@ uint64_t log_bytes(const struct log *log)
     for (uint32_t i = 0; i < log->file_count; i++)
         bytes += log->files[i]->allocated;
     return bytes;
-}
-
-/* The file and how much of `size` bytes at `place` is durable. */
-static struct log_file *locate(struct log *log, log_place place, size_t *size, uint64_t *offset)
-{
-    struct log_file *file;
-
-    assert(place >> 32 < log->file_count);
-    file = log->files[place >> 32];
-    *offset = place & UINT32_MAX;
-    assert(*offset <= file->end);
-    if (*size > file->end - *offset)
-        *size = file->end - *offset;
-    return file;
-}
-
-int64_t log_read_now(struct log *log, log_place place, void *at, size_t size)
-{
-    uint64_t offset;
-    struct log_file *file = locate(log, place, &size, &offset);
-
-    return io_read_now(log->store->io, file->file, offset, at, size);
-}
-
-void log_read(struct log *log, struct io_op *op, log_place place, void *at, size_t size)
-{
-    uint64_t offset;
-    struct log_file *file = locate(log, place, &size, &offset);
-
-    io_read(log->store->io, op, file->file, offset, at, size);
 }

@@ -19,6 +19,7 @@
 #include "storage/paths.h"
 #include "storage/places.h"
 #include "storage/tail.h"
+#include "storage/windows.h"
 
 #define STORE_MAKES_MAX  8u           /* segments being made at a time */
 #define STORE_SYNCS_MAX  4u           /* background syncs at a time */
@@ -44,6 +45,7 @@ struct store {
     unsigned makes;
     unsigned syncs;           /* background ones in flight */
     struct removal *removals; /* under way */
+    struct windows windows;
 
     struct buf pool[STORE_POOL_MAX];
     unsigned pool_count;
@@ -120,6 +122,8 @@ struct log {
     uint64_t committed;
     struct tail tail;     /* from min(durable, committed), if that is not too far, to appended */
     struct places places; /* of what is durable */
+    struct places_mark read_next; /* behind the batch that was read last */
+    struct log_warming *warmings; /* real reads under way */
 
     struct buf gather;
     struct log_queue waiting;
@@ -170,6 +174,12 @@ bool log_closing_done(struct log *log);
 void log_destroy(struct log *log); /* closes its files and frees it */
 /* Frees the memory as if the process had died; touches no file. */
 void log_forget(struct log *log);
+
+/* ---- log_read.c
+ * --------------------------------------------------------------------------------------- */
+
+/* Frees the memory of what is under way as if the process had died. */
+void log_read_forget(struct log *log);
 
 /* ---- recovery.c --------------------------------------------------------------------------------
  */

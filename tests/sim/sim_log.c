@@ -19,6 +19,7 @@
 
 #include "base/heap.h"
 #include "base/io_sim.h"
+#include "base/owner.h"
 #include "storage/batch.h"
 #include "storage/flaws.h"
 #include "storage/hash.h"
@@ -48,6 +49,8 @@ struct sim_log {
     uint64_t place_hash;
     struct log_content *held; /* some content, as it was */
     struct log_hash held_hash;
+    struct io_op warm;
+    uint64_t warm_index; /* on its way into memory, 0: none */
 };
 
 struct run {
@@ -71,7 +74,7 @@ struct run {
     bool trace;
     char report[256];
     unsigned sealed, durable, failed, recovered, lost, crashes, removals, starts, refused_starts;
-    unsigned cuts;
+    unsigned cuts, reads;
 };
 
 static struct run *current; /* for whoever ends the process */
@@ -510,6 +513,7 @@ static void bury(struct run *run)
             log->maybe_gone = true;
         if (log->state != ABSENT)
             log->state = CLOSED;
+        log->warm_index = 0;
         log->log = NULL;
     }
     run->crashes++;
@@ -776,6 +780,62 @@ static void read_back(struct run *run, struct sim_log *log)
         model_broken("log %" PRIu64 ": a durable batch reads back otherwise", log->model.id);
 }
 
+/* A batch that is read by its index is the one that is durable there, or damaged. */
+static enum err read_index(struct run *run, struct sim_log *log, uint64_t index)
+{
+    const struct model_log *model = &log->model;
+    size_t batch = model->kept[index - 1];
+    struct log_hash hash;
+    struct buf out;
+    enum err err;
+
+    buf_init(&out, LOG_CONTENT_MAX);
+    err = log_batch_read_now(log->log, index, &out);
+    hash = hash_128(buf_bytes(&out));
+    buf_deinit(&out);
+    run->reads += err == OK;
+    if (err == OK && (batch == MODEL_NONE || !hash_equal(&hash, &model->batches[batch].content)))
+        model_broken("log %" PRIu64 ": %" PRIu64 " reads as another batch", model->id, index);
+    if (err == OK || err == ERR_AGAIN || batch == MODEL_NONE || sim_crashed(run->sim, run->node))
+        return err;
+    if (err == ERR_CORRUPT && (run->flips > 0 || run->options.segment_size <= SEGMENT_SPACE_LEAST))
+        return err; /* rotted, or the cache lost it with a failed sync */
+    if (err != ERR_IO || run->faults.read_error == 0)
+        model_broken("log %" PRIu64 ": %" PRIu64 " cannot be read: %s", model->id, index,
+                     err_text(err));
+    return err;
+}
+
+static void warm_done(struct io_op *op, int64_t result)
+{
+    struct sim_log *log = owner_of(op, struct sim_log, warm);
+    uint64_t index = log->warm_index;
+
+    log->warm_index = 0;
+    if (log->state != OPEN || index > log->model.kept_count || result < 0)
+        return;
+    if (read_index(current, log, index) == ERR_AGAIN && !sim_crashed(current->sim, current->node))
+        model_broken("log %" PRIu64 ": %" PRIu64 " was read and is not in memory", log->model.id,
+                     index);
+}
+
+static void read_some(struct run *run, struct sim_log *log)
+{
+    uint64_t index;
+
+    if (log->model.kept_count == 0 || log->warm_index != 0)
+        return;
+    index = 1 + below(run, log->model.kept_count);
+    for (unsigned i = 0; i < 10 && index <= log->model.kept_count; i++, index++) {
+        if (read_index(run, log, index) != ERR_AGAIN)
+            continue;
+        log->warm_index = index;
+        log->warm = (struct io_op){.done = warm_done};
+        log_batch_warm(log->log, &log->warm, index);
+        return;
+    }
+}
+
 static void act_on_closed(struct run *run, struct sim_log *log)
 {
     enum err err = OK;
@@ -823,6 +883,7 @@ static void act(struct run *run)
             close_log(log);
         break;
     case 1: read_back(run, log); break;
+    case 3: read_some(run, log); break;
     case 2:
         if (chance(run, 1, 10))
             rot(run);
@@ -989,11 +1050,12 @@ static double clock_seconds(void)
 
 static void print_run(const struct run *run, uint64_t hash)
 {
-    printf("seed %" PRIu64
-           ": %u sealed, %u durable, %u failed, %u cuts, %u recovered, %u lost by %u flips, "
-           "%u starts, %u refused, %u crashes, %u removals, trace %016" PRIx64 "\n",
-           run->seed, run->sealed, run->durable, run->failed, run->cuts, run->recovered, run->lost,
-           run->flips, run->starts, run->refused_starts, run->crashes, run->removals, hash);
+    printf(
+        "seed %" PRIu64
+        ": %u sealed, %u durable, %u failed, %u cuts, %u read, %u recovered, %u lost by %u flips, "
+        "%u starts, %u refused, %u crashes, %u removals, trace %016" PRIx64 "\n",
+        run->seed, run->sealed, run->durable, run->failed, run->cuts, run->reads, run->recovered,
+        run->lost, run->flips, run->starts, run->refused_starts, run->crashes, run->removals, hash);
 }
 
 /* Runs until the time is over; a broken promise ends the process. */
