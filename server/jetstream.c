@@ -5,6 +5,7 @@
  * exist (or be so, or go); then the stream's own log says it, and only that changes behaviour. What was
  * interrupted between the two is finished when the stream leads again, found by looking.
  */
+#include "server/cluster/cluster.h"
 #include "server/jetstream_cluster.h"
 
 #include <stdlib.h>
@@ -430,13 +431,6 @@ void jetstream_flush(struct jetstream *jetstream)
     store_flush(jetstream->store);
 }
 
-uint64_t jetstream_incarnation(const struct jetstream *jetstream)
-{
-    uint64_t incarnation;
-
-    memcpy(&incarnation, store_id(jetstream->store), sizeof(incarnation));
-    return incarnation;
-}
 
 bool jetstream_idle(const struct jetstream *jetstream)
 {
