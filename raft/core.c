@@ -434,6 +434,11 @@ void raft_core_restored(struct raft_core *core, int64_t now, uint64_t index, uin
     core_check(core);
 }
 
+uint64_t raft_core_damaged(const struct raft_core *core)
+{
+    return core->damaged == 0 ? 0 : core->damaged_last;
+}
+
 /* ---- looking -------------------------------------------------------------------------------- */
 
 enum raft_role raft_core_role(const struct raft_core *core)

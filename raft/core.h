@@ -221,6 +221,10 @@ void raft_core_snapshot_sent(struct raft_core *core, int64_t now, struct raft_me
  * long as it was, or holds what a later leader has committed. */
 void raft_core_repaired(struct raft_core *core, int64_t now);
 
+/* 0: nothing is missing. Else as far as the log is not what it was: keep it on record until it is 0,
+ * and give it to raft_core_new if that does not come about in this life. */
+uint64_t raft_core_damaged(const struct raft_core *core);
+
 /* ---- looking -------------------------------------------------------------------------------- */
 
 enum raft_role { RAFT_FOLLOWER, RAFT_CANDIDATE, RAFT_LEADER };
