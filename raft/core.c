@@ -353,6 +353,8 @@ void raft_core_voted(struct raft_core *core, int64_t now, uint64_t number)
 
 void raft_core_refused(struct raft_core *core, int64_t now, uint64_t index)
 {
+    bool alone = core_config(core)->count == 1 && core->lead.count == 0;
+
     set_time(core, now);
     assert(index > core->durable);
     assert(index <= core->terms.last + 1);
@@ -361,7 +363,9 @@ void raft_core_refused(struct raft_core *core, int64_t now, uint64_t index)
     /* Others may have it: it is committed all the same, but not known to be any more. */
     if (core->committed > core->terms.last)
         core->committed = core->terms.last;
-    if (core->role == RAFT_LEADER && FLAWED(core, LEAD_AFTER_REFUSAL)) {
+    if (core->role == RAFT_LEADER && alone && index > core->lead.term_first) {
+        core_config_changed(core); /* nobody else has seen it: the place is free again */
+    } else if (core->role == RAFT_LEADER && FLAWED(core, LEAD_AFTER_REFUSAL)) {
         core_config_changed(core);
         for (uint32_t i = 0; i < core->lead.count; i++)
             if (core->lead.progress[i].next > index)

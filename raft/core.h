@@ -183,7 +183,8 @@ void raft_core_node(struct raft_core *core, int64_t now, uint64_t node, bool up)
 void raft_core_durable(struct raft_core *core, int64_t now, uint64_t index);
 void raft_core_voted(struct raft_core *core, int64_t now, uint64_t number);
 /* The log refused index and all after it, and has ended before it. A leader gives up leading (also
- * one that was told ELECTED and could not append), a follower takes them again with a heartbeat. */
+ * one that was told ELECTED and could not append), a follower takes them again with a heartbeat.
+ * The only member of a group goes on leading, as if they had not been proposed. */
 void raft_core_refused(struct raft_core *core, int64_t now, uint64_t index);
 /* Entries from `first` on to that member were not sent after all. They are ordered again when told
  * that what was missing is there (resume), or with a heartbeat. */
