@@ -53,6 +53,11 @@ struct account *router_account_default(struct router *router)
     return &router->global;
 }
 
+struct account *router_account(struct router *router, struct bytes name)
+{
+    return bytes_equal(name, router->global.name) ? &router->global : NULL;
+}
+
 /* ---- sinks ------------------------------------------------------------------------------------
  */
 
@@ -83,23 +88,37 @@ void router_sink_remove(struct router *router, struct sink *sink)
 /* ---- publishing -------------------------------------------------------------------------------
  */
 
-static bool deliver(struct sub *sub, const struct message *message)
+/* Which kinds of receivers a message is for: a bit per enum sub_kind. */
+#define TO_SINKS (1u << SUB_SINK)
+#define TO_ALL   (1u << SUB_CLIENT | TO_SINKS)
+
+/* One message on its way to those who match. */
+struct delivery {
+    struct router *router;
+    const struct match *match;
+    const struct message *message;
+    unsigned kinds;
+};
+
+static bool deliver(const struct delivery *delivery, struct sub *sub)
 {
+    if ((delivery->kinds >> sub->kind & 1) == 0)
+        return false;
     if (sub->kind == SUB_SINK) {
         struct sink *sink = owner_of(sub, struct sink, sub);
 
-        sink->deliver(sink->owner, message);
+        sink->deliver(sink->owner, delivery->message);
         return true;
     }
-    return client_deliver(owner_of(sub, struct client_sub, sub), message);
+    return client_deliver(owner_of(sub, struct client_sub, sub), delivery->message);
 }
 
-static size_t deliver_set(const struct sub_set *set, const struct message *message)
+static size_t deliver_set(const struct delivery *delivery, const struct sub_set *set)
 {
     size_t received = 0;
 
     for (uint32_t i = 0; i < set->count; i++)
-        received += deliver(set->subs[i], message);
+        received += deliver(delivery, set->subs[i]);
     return received;
 }
 
@@ -115,15 +134,14 @@ static struct sub *member_at(const struct match *match, const struct match_group
 }
 
 /* One member receives: the first willing one from a random place on. */
-static size_t deliver_group(struct router *router, const struct match *match,
-                            const struct match_group *group, const struct message *message)
+static size_t deliver_group(const struct delivery *delivery, const struct match_group *group)
 {
     uint32_t place = 0;
 
     if (group->members > 1)
-        place = (uint32_t)prng_below(&router->prng, group->members);
+        place = (uint32_t)prng_below(&delivery->router->prng, group->members);
     for (uint32_t tried = 0; tried < group->members; tried++) {
-        if (deliver(member_at(match, group, place), message))
+        if (deliver(delivery, member_at(delivery->match, group, place)))
             return 1;
         if (++place == group->members)
             place = 0;
@@ -136,23 +154,37 @@ static struct bytes message_route(const struct message *message)
     return message->route.size > 0 ? message->route : message->subject;
 }
 
-size_t router_publish(struct router *router, struct account *account, const struct message *message)
+static size_t publish(struct router *router, struct account *account, const struct message *message,
+                      unsigned kinds)
 {
     const struct match *match;
+    struct delivery delivery;
     size_t received = 0;
 
     assert(!router->publishing);
     match = sublist_match(&account->subs, message_route(message));
+    delivery = (struct delivery){router, match, message, kinds};
     router->publishing = true;
     for (uint32_t i = 0; i < match->plain_count; i++)
-        received += deliver_set(match->sets[i], message);
+        received += deliver_set(&delivery, match->sets[i]);
     for (uint32_t i = 0; i < match->group_count; i++)
-        received += deliver_group(router, match, &match->groups[i], message);
+        received += deliver_group(&delivery, &match->groups[i]);
     router->publishing = false;
 
     clients_retire(
         router->clients); /* what was exhausted leaves the list now that nobody walks it */
     return received;
+}
+
+size_t router_publish(struct router *router, struct account *account, const struct message *message)
+{
+    return publish(router, account, message, TO_ALL);
+}
+
+size_t router_publish_sinks(struct router *router, struct account *account,
+                            const struct message *message)
+{
+    return publish(router, account, message, TO_SINKS);
 }
 
 bool router_congested(const struct router *router)

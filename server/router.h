@@ -25,7 +25,7 @@ struct message {
     struct bytes headers; /* whole block with its blank line, or empty */
     struct bytes payload;
     struct client *origin; /* NULL: the server itself */
-    bool forwarded;        /* another node's, for JetStream's sinks here: it goes no further */
+    bool forwarded;        /* another node's sinks took it first and passed it on to these here */
 };
 
 typedef void sink_deliver_fn(void *owner, const struct message *message);
@@ -34,6 +34,8 @@ typedef void sink_deliver_fn(void *owner, const struct message *message);
 
 struct bytes account_name(const struct account *account);
 struct account *router_account_default(struct router *router);
+/* By its name; NULL: there is none. */
+struct account *router_account(struct router *router, struct bytes name);
 
 /* ---- sinks ------------------------------------------------------------------------------------- */
 
@@ -48,6 +50,10 @@ void router_sink_remove(struct router *router, struct sink *sink);
 /* Delivers to every match; one member per queue group. Returns how many received it (0: nobody).
  * Not from inside a sink's deliver. */
 size_t router_publish(struct router *router, struct account *account, const struct message *message);
+
+/* The same, but sinks only: for what another node has passed on, whose clients had it already. */
+size_t router_publish_sinks(struct router *router, struct account *account,
+                            const struct message *message);
 
 /* Has a receiver since the last reset had more than a quarter of max_pending waiting to be sent? Who
  * sends a lot (replays) looks after each message and goes on later. */

@@ -6,7 +6,4 @@ struct store_vote_op { uint64_t log_id; struct store_vote vote; void (*done)(str
 static inline void store_vote(struct store *store, struct store_vote_op *op){(void)store;op->done(op, OK);}
 static inline bool store_vote_found(const struct store *store, uint64_t log_id, struct store_vote *vote){(void)store;(void)log_id;(void)vote;return false;}
 #define log_prepare(s,i,inc,b) ((void)(b), log_prepare(s,i,inc))
-struct router; struct account; struct message;
-size_t router_publish_sinks(struct router *r, struct account *a, const struct message *m);
-struct account *router_account(struct router *r, struct bytes n);
 #endif
