@@ -54,6 +54,11 @@ uint8_t *jetstream_read_buffer(struct jetstream *jetstream, size_t size)
     return buf_reserve(&jetstream->read_buffer, size);
 }
 
+struct read_cache *jetstream_read_cache(struct jetstream *jetstream)
+{
+    return &jetstream->read_cache;
+}
+
 void jetstream_answer(struct jetstream *jetstream, struct account *account, struct bytes to,
                       struct bytes headers, struct bytes payload)
 {
@@ -316,6 +321,7 @@ enum err jetstream_open(struct server *server, struct jetstream **out)
     jetstream->awake.fire = awake_fired;
     arena_init(&jetstream->arena, 256u << 20);
     buf_init(&jetstream->read_buffer, RECORD_SIZE_MAX + 4096);
+    read_cache_init(&jetstream->read_cache);
     catalogue_init(&jetstream->catalogue);
     table_init(&jetstream->streams, stream_key, prng_next(server_prng(server)));
     logger_info(server_logger(server), "Starting JetStream");
@@ -356,6 +362,7 @@ void jetstream_close(struct jetstream *jetstream)
     table_deinit(&jetstream->streams);
     catalogue_deinit(&jetstream->catalogue);
     buf_deinit(&jetstream->read_buffer);
+    read_cache_deinit(&jetstream->read_cache);
     arena_deinit(&jetstream->arena);
     heap_give(jetstream);
 }

@@ -201,6 +201,8 @@ struct stream *stream_open(struct jetstream *jetstream, struct account *account,
     outbox_init(&stream->parked, STREAM_PARKED_BYTES_MAX);
     outbox_init(&stream->at_once, STREAM_PARKED_BYTES_MAX);
     outbox_init(&stream->direct_requests, STREAM_WAITING_BYTES_MAX);
+    buf_init(&stream->direct_headers, SIZE_MAX);
+    stream->read_number = read_cache_log(jetstream_read_cache(jetstream));
     buf_init(&stream->ack_prefix, 1024);
     (void)BUF_ADD(&stream->ack_prefix, "{\"stream\":\"");
     (void)buf_add(&stream->ack_prefix, name);
@@ -253,6 +255,7 @@ void stream_close(struct stream *stream, bool deleted)
     outbox_deinit(&stream->parked);
     outbox_deinit(&stream->at_once);
     outbox_deinit(&stream->direct_requests);
+    buf_deinit(&stream->direct_headers);
     buf_deinit(&stream->ack_prefix);
     heap_give((void *)stream->name.at);
     heap_give(stream);

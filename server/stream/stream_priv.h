@@ -10,6 +10,7 @@
 #include "server/server.h"
 #include "server/stream/consumer_view.h"
 #include "server/stream/outbox.h"
+#include "server/stream/read_cache.h"
 #include "server/stream/stream.h"
 
 #define STREAM_WAITING_BYTES_MAX                                                                   \
@@ -97,6 +98,9 @@ struct stream {
 
     /* direct gets that wait for this turn */
     struct outbox direct_requests;
+    struct buf direct_headers; /* of one answer */
+
+    uint64_t read_number; /* of its log, in the shard's read cache */
 
     struct stream_read *reads; /* in flight */
     struct stream *dirty_next;
@@ -170,6 +174,10 @@ void consumer_inbox_check_bound(struct consumer_shell *shell);
 /* delivery.c */
 void delivery_pump(struct consumer_shell *shell);
 void delivery_close(struct consumer_shell *shell);
+
+/* reader.c: the message, if it is in memory and sound; good until the next read. */
+bool stream_read_now(struct stream *stream, const struct index_entry *entry,
+                     struct stream_message *message);
 
 /* direct.c */
 void stream_direct_collect(void *owner, const struct message *message); /* sink */
