@@ -38,8 +38,8 @@ static void apply_record(struct stream *stream, const struct log_batch *batch,
                     BYTES_ARG(stream->name), record->type, (unsigned long long)batch->index);
         return;
     }
-    if (stream->op_current != NULL && effect.type != EFFECT_MESSAGE)
-        stream_operation_applied(stream, batch->index, &effect, &result);
+    if (stream->ops_flying.count > 0 && effect.type != EFFECT_MESSAGE)
+        stream_operation_applied(stream, &effect, &result);
 }
 
 static void apply(void *owner, const struct log_batch *batch)
@@ -120,7 +120,7 @@ static void refused(void *owner, enum err err)
     replica_gather_drop(stream->replica);
     decider_refused(&stream->decider);
     refuse_parked(stream, err);
-    stream_operation_refused(stream, err);
+    stream_operations_refused(stream, err);
     stream_consumers_refused(stream);
     stream_mark(stream);
 }
@@ -404,7 +404,8 @@ void stream_turn(struct stream *stream)
     stream_ingest_waiting(stream);
     stream_consumers_work(stream);
     stream_operations(stream);
-    stream_ingest_waiting(stream); /* an operation that logged nothing has let them go on */
+    stream_ingest_waiting(stream); /* operations that logged nothing have let them go on */
+    stream_consumers_work(stream);
     stream_direct_turn(stream);
     send_answers(stream); /* of refusals that looked at nothing uncommitted */
     propose(stream);

@@ -29,6 +29,11 @@
 
 struct publish_waiting; /* ingest.c */
 
+struct stream_ops {
+    struct stream_op *first, *last;
+    size_t count;
+};
+
 /* A consumer with its sinks, timer and what it has asked to be sent. */
 struct consumer_shell {
     struct consumer *consumer; /* NULL while it is being made */
@@ -78,8 +83,10 @@ struct stream {
     struct outbox at_once;
 
     /* operations */
-    struct stream_op *op_first, *op_last; /* waiting */
-    struct stream_op *op_current;         /* proposed */
+    struct stream_ops ops_waiting;
+    struct stream_ops ops_flying; /* proposed, in one batch; in the order of their records */
+    bool ops_yield;               /* some were applied: first what has waited for them goes on */
+    int64_t consumers_flying;     /* how many more consumers there will be when it is applied */
     struct stream_op expire_op;
     bool expiring;
     struct timer expiry;
@@ -128,9 +135,11 @@ void stream_unsubscribe(struct stream *stream);
 
 /* operations.c */
 void stream_operations(struct stream *stream); /* start what may start */
-void stream_operation_applied(struct stream *stream, uint64_t index, const struct effect *effect,
+/* Does one wait for the stream to become quiet? Then nothing else is decided. */
+bool stream_operations_wait(const struct stream *stream);
+void stream_operation_applied(struct stream *stream, const struct effect *effect,
                               const struct apply_result *result);
-void stream_operation_refused(struct stream *stream, enum err err);
+void stream_operations_refused(struct stream *stream, enum err err);
 void stream_operations_drop(struct stream *stream);
 void stream_expiry_arm(struct stream *stream);
 void stream_expiry_fire(struct timer *timer);
@@ -150,7 +159,7 @@ void stream_consumer_mark(struct consumer_shell *shell);
 void stream_consumer_start(struct consumer_shell *shell);
 void stream_consumers_close(struct stream *stream);
 struct consumer_shell *stream_consumer_shell(const struct stream *stream, struct bytes name);
-uint64_t stream_consumer_number_next(const struct stream *stream);
+uint64_t stream_consumer_number(struct stream *stream); /* of a new one */
 
 /* consumer_turn.c */
 void stream_consumers_stored(struct stream *stream, const struct index_entry *entry);
