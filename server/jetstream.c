@@ -50,6 +50,11 @@ uint8_t *jetstream_read_buffer(struct jetstream *jetstream, size_t size)
     return buf_reserve(&jetstream->read_buffer, size);
 }
 
+struct read_cache *jetstream_read_cache(struct jetstream *jetstream)
+{
+    return &jetstream->read_cache;
+}
+
 void jetstream_answer(struct jetstream *jetstream, struct account *account, struct bytes to,
                       struct bytes headers, struct bytes payload)
 {
@@ -333,6 +338,7 @@ enum err jetstream_open(struct server *server, struct jetstream **out)
     jetstream->awake.fire = awake_fired;
     arena_init(&jetstream->arena, 256u << 20);
     buf_init(&jetstream->read_buffer, RECORD_SIZE_MAX + 4096);
+    read_cache_init(&jetstream->read_cache);
     catalogue_init(&jetstream->catalogue, prng_next(server_prng(server)));
     jetstream->op_timer.fire = jetstream_catalogue_op_due;
     logger_info(server_logger(server), "Starting JetStream");
@@ -372,6 +378,7 @@ void jetstream_close(struct jetstream *jetstream)
     timers_cancel(io_timers(server_io(jetstream->server)), &jetstream->op_timer);
     catalogue_deinit(&jetstream->catalogue);
     buf_deinit(&jetstream->read_buffer);
+    read_cache_deinit(&jetstream->read_cache);
     arena_deinit(&jetstream->arena);
     heap_give(jetstream);
 }

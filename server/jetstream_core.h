@@ -28,6 +28,7 @@ struct jetstream_stats *jetstream_counters(struct jetstream *jetstream);
 
 /* Room to read into, good until the next call that asks for it. */
 uint8_t *jetstream_read_buffer(struct jetstream *jetstream, size_t size);
+struct read_cache *jetstream_read_cache(struct jetstream *jetstream);
 
 /* ---- for the shells of streams ----------------------------------------------------------------------- */
 

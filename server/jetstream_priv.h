@@ -7,6 +7,7 @@
 #include "server/catalogue.h"
 #include "server/jetstream_core.h"
 #include "server/log_clock.h"
+#include "server/stream/read_cache.h"
 
 struct api;
 struct jetstream_cluster;
@@ -41,6 +42,7 @@ struct jetstream {
     int64_t time_floor_ns; /* highest log time found at start */
     struct arena arena;
     struct buf read_buffer;
+    struct read_cache read_cache;
     struct api *api;
     struct timer awake;
     bool turning;

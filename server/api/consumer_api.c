@@ -123,7 +123,7 @@ static bool too_many(const struct stream *stream)
 {
     int64_t most = stream_config(stream)->max_consumers;
 
-    return most > 0 && (uint64_t)most <= stream_consumer_count(stream);
+    return most > 0 && (uint64_t)most <= stream_consumer_count_tail(stream);
 }
 
 /* What an existing consumer keeps: its pause, which PAUSE alone changes, and, if it was ephemeral,

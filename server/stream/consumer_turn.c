@@ -171,20 +171,30 @@ static void work(struct consumer_shell *shell)
         stream_consumer_link(shell); /* the batch is full: when it has left, there is a turn */
 }
 
+/* Those that log what they do wait while an operation does, so that it gets its turn. */
 void stream_consumers_work(struct stream *stream)
 {
-    struct consumer_shell *shell;
+    bool hold = stream_operations_wait(stream) && stream->ops_flying.count == 0;
+    struct consumer_shell *shell, *held = NULL;
 
     if (stream->interest_changed)
         check_all_bound(stream);
     while (stream_room(stream) && (shell = stream->consumer_dirty) != NULL) {
         stream->consumer_dirty = shell->dirty_next;
-        if (shell->doomed) {
+        if (hold && !consumer_volatile(shell->consumer)) {
+            shell->dirty_next = held;
+            held = shell;
+        } else if (shell->doomed) {
             shell->dirty = false;
             bury(shell);
         } else {
             work(shell);
         }
+    }
+    while ((shell = held) != NULL) {
+        held = shell->dirty_next;
+        shell->dirty_next = stream->consumer_dirty;
+        stream->consumer_dirty = shell;
     }
 }
 

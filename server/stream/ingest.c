@@ -108,11 +108,10 @@ static void wait(struct stream *stream, const struct publish *publish, struct by
     stream_mark(stream);
 }
 
-/* Publishes wait while an operation needs a quiet stream, so that it gets its turn. */
+/* Publishes wait for operations, before they start and until they are applied. */
 static bool held(const struct stream *stream)
 {
-    return !stream->lead || stream->waiting_first != NULL || stream->op_first != NULL ||
-           stream->op_current != NULL;
+    return !stream->lead || stream_operations_wait(stream) || stream->ops_flying.count > 0;
 }
 
 void stream_ingest(void *owner, const struct message *message)
@@ -125,7 +124,8 @@ void stream_ingest(void *owner, const struct message *message)
         .reply = message->reply,
     };
 
-    if (held(stream) || !decide_one(stream, &publish, message->reply))
+    if (stream->waiting_first != NULL || held(stream) ||
+        !decide_one(stream, &publish, message->reply))
         wait(stream, &publish, message->reply);
 }
 
@@ -145,8 +145,7 @@ static void pop_waiting(struct stream *stream)
 
 void stream_ingest_waiting(struct stream *stream)
 {
-    while (stream->waiting_first != NULL && stream->op_first == NULL &&
-           stream->op_current == NULL) {
+    while (stream->waiting_first != NULL && !held(stream)) {
         struct publish_waiting *waiting = stream->waiting_first;
 
         if (!decide_one(stream, &waiting->publish, waiting->reply))

@@ -38,8 +38,8 @@ static void apply_record(struct stream *stream, const struct log_batch *batch,
                     BYTES_ARG(stream->name), record->type, (unsigned long long)batch->index);
         return;
     }
-    if (stream->op_current != NULL && effect.type != EFFECT_MESSAGE)
-        stream_operation_applied(stream, batch->index, &effect, &result);
+    if (stream->ops_flying.count > 0 && effect.type != EFFECT_MESSAGE)
+        stream_operation_applied(stream, &effect, &result);
 }
 
 static void apply(void *owner, const struct log_batch *batch)
@@ -153,7 +153,7 @@ static void refused(void *owner, enum err err)
     replica_gather_drop(stream->replica);
     decider_refused(&stream->decider);
     refuse_parked(stream, err);
-    stream_operation_refused(stream, err);
+    stream_operations_refused(stream, err);
     stream_consumers_refused(stream);
     stream_mark(stream);
 }
@@ -236,6 +236,8 @@ struct stream *stream_open(struct jetstream *jetstream, struct account *account,
     outbox_init(&stream->parked, STREAM_PARKED_BYTES_MAX);
     outbox_init(&stream->at_once, STREAM_PARKED_BYTES_MAX);
     outbox_init(&stream->direct_requests, STREAM_WAITING_BYTES_MAX);
+    buf_init(&stream->direct_headers, SIZE_MAX);
+    stream->read_number = read_cache_log(jetstream_read_cache(jetstream));
     buf_init(&stream->ack_prefix, 1024);
     (void)BUF_ADD(&stream->ack_prefix, "{\"stream\":\"");
     (void)buf_add(&stream->ack_prefix, name);
@@ -288,6 +290,7 @@ void stream_close(struct stream *stream, bool deleted)
     outbox_deinit(&stream->parked);
     outbox_deinit(&stream->at_once);
     outbox_deinit(&stream->direct_requests);
+    buf_deinit(&stream->direct_headers);
     buf_deinit(&stream->ack_prefix);
     heap_give((void *)stream->name.at);
     heap_give(stream);
@@ -436,7 +439,8 @@ void stream_turn(struct stream *stream)
     stream_ingest_waiting(stream);
     stream_consumers_work(stream);
     stream_operations(stream);
-    stream_ingest_waiting(stream); /* an operation that logged nothing has let them go on */
+    stream_ingest_waiting(stream); /* operations that logged nothing have let them go on */
+    stream_consumers_work(stream);
     stream_direct_turn(stream);
     send_answers(stream); /* of refusals that looked at nothing uncommitted */
     propose(stream);

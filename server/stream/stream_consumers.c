@@ -50,9 +50,15 @@ size_t stream_consumer_count(const struct stream *stream)
     return stream->consumers.count - stream->direct_count;
 }
 
-uint64_t stream_consumer_number_next(const struct stream *stream)
+size_t stream_consumer_count_tail(const struct stream *stream)
 {
-    return stream->number_next;
+    return (size_t)((int64_t)stream_consumer_count(stream) + stream->consumers_flying);
+}
+
+/* Numbers that are given and never used are left out. */
+uint64_t stream_consumer_number(struct stream *stream)
+{
+    return stream->number_next++;
 }
 
 static void on_wake(struct timer *timer)
@@ -168,7 +174,7 @@ struct consumer *stream_consumer_volatile(struct stream *stream,
 
     *created = shell == NULL;
     if (shell == NULL) {
-        shell = make(stream, stream->number_next, config->name, config, created_ns);
+        shell = make(stream, stream_consumer_number(stream), config->name, config, created_ns);
         stream_consumer_start(shell);
     } else {
         consumer_update(shell->consumer, leader_now(stream), config);

@@ -10,6 +10,7 @@
 #include "server/server.h"
 #include "server/stream/consumer_view.h"
 #include "server/stream/outbox.h"
+#include "server/stream/read_cache.h"
 #include "server/stream/stream.h"
 
 #define STREAM_WAITING_BYTES_MAX                                                                   \
@@ -27,6 +28,11 @@
 #define RECORD_BODY_PAD (16u - RECORD_HEAD)
 
 struct publish_waiting; /* ingest.c */
+
+struct stream_ops {
+    struct stream_op *first, *last;
+    size_t count;
+};
 
 /* A consumer with its sinks, timer and what it has asked to be sent. */
 struct consumer_shell {
@@ -77,8 +83,10 @@ struct stream {
     struct outbox at_once;
 
     /* operations */
-    struct stream_op *op_first, *op_last; /* waiting */
-    struct stream_op *op_current;         /* proposed */
+    struct stream_ops ops_waiting;
+    struct stream_ops ops_flying; /* proposed, in one batch; in the order of their records */
+    bool ops_yield;               /* some were applied: first what has waited for them goes on */
+    int64_t consumers_flying;     /* how many more consumers there will be when it is applied */
     struct stream_op expire_op;
     bool expiring;
     struct timer expiry;
@@ -97,6 +105,9 @@ struct stream {
 
     /* direct gets that wait for this turn */
     struct outbox direct_requests;
+    struct buf direct_headers; /* of one answer */
+
+    uint64_t read_number; /* of its log, in the shard's read cache */
 
     struct stream_read *reads; /* in flight */
     struct stream *dirty_next;
@@ -125,9 +136,11 @@ void stream_unsubscribe(struct stream *stream);
 
 /* operations.c */
 void stream_operations(struct stream *stream); /* start what may start */
-void stream_operation_applied(struct stream *stream, uint64_t index, const struct effect *effect,
+/* Does one wait for the stream to become quiet? Then nothing else is decided. */
+bool stream_operations_wait(const struct stream *stream);
+void stream_operation_applied(struct stream *stream, const struct effect *effect,
                               const struct apply_result *result);
-void stream_operation_refused(struct stream *stream, enum err err);
+void stream_operations_refused(struct stream *stream, enum err err);
 void stream_operations_drop(struct stream *stream);
 void stream_operations_follow(struct stream *stream);
 void stream_expiry_arm(struct stream *stream);
@@ -148,7 +161,7 @@ void stream_consumer_mark(struct consumer_shell *shell);
 void stream_consumer_start(struct consumer_shell *shell);
 void stream_consumers_close(struct stream *stream);
 struct consumer_shell *stream_consumer_shell(const struct stream *stream, struct bytes name);
-uint64_t stream_consumer_number_next(const struct stream *stream);
+uint64_t stream_consumer_number(struct stream *stream); /* of a new one */
 
 /* consumer_turn.c */
 void stream_consumers_stored(struct stream *stream, const struct index_entry *entry);
@@ -174,6 +187,10 @@ void consumer_inbox_check_bound(struct consumer_shell *shell);
 void delivery_pump(struct consumer_shell *shell);
 void delivery_drop(struct consumer_shell *shell); /* what was not sent yet */
 void delivery_close(struct consumer_shell *shell);
+
+/* reader.c: the message, if it is in memory and sound; good until the next read. */
+bool stream_read_now(struct stream *stream, const struct index_entry *entry,
+                     struct stream_message *message);
 
 /* direct.c */
 void stream_direct_collect(void *owner, const struct message *message); /* sink */
