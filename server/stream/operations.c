@@ -325,23 +325,25 @@ void stream_operations_drop(struct stream *stream)
     drop(&stream->ops_waiting);
 }
 
-/* Leadership is gone: what has begun may still come to pass, what has not will not. */
-void stream_operations_follow(struct stream *stream)
+static void end_all(struct stream *stream, struct stream_ops *ops)
 {
-    struct stream_op *op = stream->op_current, *next;
+    struct stream_op *op = ops->first, *next;
 
-    stream->op_current = NULL;
-    if (op != NULL)
-        op->next = stream->op_first;
-    else
-        op = stream->op_first;
-    stream->op_first = stream->op_last = NULL;
+    ops->first = ops->last = NULL;
     for (; op != NULL; op = next) {
         next = op->next;
         op->failed = true;
         op->error = 10008;
         op->done(op, stream);
     }
+}
+
+/* Leadership is gone: what has begun may still come to pass, what has not will not. */
+void stream_operations_follow(struct stream *stream)
+{
+    stream->ops_yield = false;
+    end_all(stream, &stream->ops_flying);
+    end_all(stream, &stream->ops_waiting);
 }
 
 /* ---- age ------------------------------------------------------------------------------------- */
