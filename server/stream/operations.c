@@ -325,13 +325,12 @@ void stream_operations_drop(struct stream *stream)
     drop(&stream->ops_waiting);
 }
 
+/* What their ends submit anew is not ended with them. */
 static void end_all(struct stream *stream, struct stream_ops *ops)
 {
-    struct stream_op *op = ops->first, *next;
+    for (size_t count = ops->count; count > 0; count--) {
+        struct stream_op *op = pop(ops);
 
-    ops->first = ops->last = NULL;
-    for (; op != NULL; op = next) {
-        next = op->next;
         op->failed = true;
         op->error = 10008;
         op->done(op, stream);
