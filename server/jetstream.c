@@ -205,7 +205,7 @@ static enum err open_meta(struct jetstream *jetstream)
     if (err != ERR_NOT_FOUND)
         return err;
     io_random(server_io(jetstream->server), incarnation, sizeof incarnation);
-    err = log_prepare(jetstream->store, CATALOGUE_LOG_ID, incarnation);
+    err = log_prepare(jetstream->store, CATALOGUE_LOG_ID, incarnation, bytes_of(NULL, 0));
     if (err != OK)
         return err;
     return replica_open(jetstream->store, CATALOGUE_LOG_ID, &meta_events, jetstream, &jetstream->meta);
@@ -237,7 +237,7 @@ static void open_stream(struct jetstream *jetstream, struct catalogue_entry *ent
     stream = jetstream_stream_open(jetstream, entry->id, name, &err);
     if (stream == NULL && err == ERR_NOT_FOUND) { /* its creation was interrupted before its log was made */
         io_random(server_io(jetstream->server), incarnation, sizeof incarnation);
-        err = log_prepare(jetstream->store, entry->id, incarnation);
+        err = log_prepare(jetstream->store, entry->id, incarnation, bytes_of(NULL, 0));
         if (err == OK)
             stream = jetstream_stream_open(jetstream, entry->id, name, &err);
     }

@@ -140,7 +140,8 @@ static void prepare_run(struct io_work *work, struct io *io)
     struct preparation *preparation = (struct preparation *)((uint8_t *)work - offsetof(struct preparation, work));
 
     (void)io;
-    preparation->err = log_prepare(preparation->store, preparation->id, preparation->incarnation);
+    preparation->err = log_prepare(preparation->store, preparation->id, preparation->incarnation,
+                                   bytes_of(NULL, 0));
 }
 
 static void prepare_done(struct io_work *work)
