@@ -125,10 +125,13 @@ struct log_recovery {
     void *context;
 };
 
-/* A new log; its directory and first segment are on disk when it returns. Blocking (worker-safe
- * use: log_prepare on a worker, then log_open). ERR_EXISTS; what a crash left of an earlier call
- * does not exist and is completed. */
-enum err log_prepare(struct store *store, uint64_t log_id, const uint8_t incarnation[16]);
+/* A new log; its directory and first segment are on disk when it returns. `bootstrap`: the content
+ * of index 1, which is then durable and committed (batch_begin, batch_seal make one), or empty.
+ * Blocking (worker-safe use: log_prepare on a worker, then log_open). ERR_EXISTS; what a crash left
+ * of an earlier call does not exist and is completed: a log is there with its bootstrap or not at
+ * all. ERR_CORRUPT: the bootstrap is not a content of index 1 of that incarnation. */
+enum err log_prepare(struct store *store, uint64_t log_id, const uint8_t incarnation[16],
+                     struct bytes bootstrap);
 /* Recovers and syncs. Blocking. ERR_NOT_FOUND: no such log. ERR_CORRUPT: no segment tells which log
  * it is of. ERR_VERSION: newer format; nothing was changed. ERR_BUSY: open, or not yet done after
  * log_close. On failure `recovery` may have been called. */

@@ -3,6 +3,7 @@
 
 #include "base/heap.h"
 #include "storage/flaws.h"
+#include "storage/hash.h"
 #include "storage/log.h"
 #include "storage/redo.h"
 #include "storage/store.h"
@@ -30,7 +31,11 @@ static void probe_segment(void *context, const char *name, bool directory)
     struct io_file *file;
     uint64_t file_id;
 
-    if (directory || probe->err != OK || !path_read_segment(name, &file_id))
+    if (directory || probe->err != OK)
+        return;
+    if (path_read_segment_new(name, &file_id))
+        (void)io_unlink(io, path_segment_new(probe->store->dir, probe->log_id, file_id).text);
+    if (!path_read_segment(name, &file_id))
         return;
     probe->err = io_open(io, path_segment(probe->store->dir, probe->log_id, file_id).text,
                          IO_READ | IO_WRITE, &file);
@@ -46,13 +51,54 @@ static void probe_segment(void *context, const char *name, bool directory)
     io_close(io, file);
 }
 
-enum err log_prepare(struct store *store, uint64_t log_id, const uint8_t incarnation[16])
+/* Makes the first segment. The content of index 1 becomes its first batch. */
+static enum err make_first(struct store *store, uint64_t log_id, const uint8_t incarnation[16],
+                           struct bytes bootstrap)
+{
+    struct segment_make make = {.store = store};
+    uint8_t *batch = NULL;
+
+    make.header.log_id = log_id;
+    make.header.file_id = store_file_id(store);
+    memcpy(make.header.incarnation, incarnation, 16);
+    if (bootstrap.size > 0) {
+        struct batch_envelope envelope = {.file_id = make.header.file_id,
+                                          .position = SEGMENT_HEADER,
+                                          .committed = 1,
+                                          .hash = batch_content_hash(bootstrap)};
+
+        batch = heap_take(batch_size_max(bootstrap.size));
+        memcpy(batch + BATCH_ENVELOPE, bootstrap.at, bootstrap.size);
+        batch_place(batch, (uint32_t)bootstrap.size, &envelope);
+        make.first = bytes_of(batch, envelope.size);
+    }
+    make.space = segment_space(0, SEGMENT_HEADER + make.first.size, store->options.segment_size);
+    segment_make(&make, store->io);
+    heap_give(batch);
+    if (make.err == OK)
+        io_close(store->io, make.file);
+    return make.err;
+}
+
+static bool is_bootstrap(struct bytes content, const uint8_t incarnation[16])
+{
+    struct log_hash none = {};
+    struct batch_content head;
+
+    return batch_content_peek(content, &head) == OK && head.index == 1 && head.records.size > 0 &&
+           hash_equal(&head.previous, &none) && memcmp(head.incarnation, incarnation, 16) == 0;
+}
+
+enum err log_prepare(struct store *store, uint64_t log_id, const uint8_t incarnation[16],
+                     struct bytes bootstrap)
 {
     struct path path = path_log(store->dir, log_id);
     struct probe probe = {.store = store, .log_id = log_id};
-    struct segment_make make = {.store = store};
-    enum err err = io_mkdir(store->io, path.text);
+    enum err err;
 
+    if (bootstrap.size > 0 && !is_bootstrap(bootstrap, incarnation))
+        return ERR_CORRUPT;
+    err = io_mkdir(store->io, path.text);
     if (err == OK)
         err = io_list(store->io, path.text, probe_segment, &probe);
     if (err == OK)
@@ -66,14 +112,9 @@ enum err log_prepare(struct store *store, uint64_t log_id, const uint8_t incarna
         return err != OK ? err : ERR_EXISTS;
     }
 
-    make.header.log_id = log_id;
-    make.header.file_id = store_file_id(store);
-    memcpy(make.header.incarnation, incarnation, 16);
-    make.space = segment_space(0, SEGMENT_HEADER, store->options.segment_size);
-    segment_make(&make, store->io);
-    if (make.err != OK)
-        return make.err;
-    io_close(store->io, make.file);
+    err = make_first(store, log_id, incarnation, bootstrap);
+    if (err != OK)
+        return err;
     if (store_flaw(store, FLAW_FORGET_DIRECTORY_SYNC))
         return OK;
     return io_sync_dir(store->io, path_in(store->dir, "logs").text);

@@ -76,6 +76,19 @@ void model_sealed(struct model_log *model, uint64_t index, struct bytes content)
     };
 }
 
+/* The oldest that was sealed is durable. */
+static void keep(struct model_log *model)
+{
+    push(&model->kept, &model->kept_count, &model->kept_capacity, model->sealed[0]);
+    model->sealed_count--;
+    memmove(model->sealed, model->sealed + 1, model->sealed_count * sizeof model->sealed[0]);
+}
+
+void model_made(struct model_log *model)
+{
+    keep(model);
+}
+
 void model_durable(struct model_log *model, const struct log_batch *batch)
 {
     const struct model_batch *sealed;
@@ -87,9 +100,7 @@ void model_durable(struct model_log *model, const struct log_batch *batch)
     if (batch->index != sealed->index || bytes_hash(batch->records, HASH_SEED) != sealed->hash)
         model_broken("log %" PRIu64 ": what is durable as %" PRIu64 " is not what was sealed",
                      model->id, batch->index);
-    push(&model->kept, &model->kept_count, &model->kept_capacity, model->sealed[0]);
-    model->sealed_count--;
-    memmove(model->sealed, model->sealed + 1, model->sealed_count * sizeof model->sealed[0]);
+    keep(model);
 }
 
 void model_failed(struct model_log *model)

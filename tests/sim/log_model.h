@@ -68,6 +68,8 @@ void model_deinit(struct model_log *model);
 /* The content, sealed here or elsewhere, was appended as `index`. */
 void model_sealed(struct model_log *model, uint64_t index, struct bytes content);
 void model_durable(struct model_log *model, const struct log_batch *batch);
+/* Index 1 was sealed, and the log was made with it. */
+void model_made(struct model_log *model);
 void model_failed(struct model_log *model);
 void model_cut(struct model_log *model, uint64_t index);
 void model_committed(struct model_log *model, uint64_t index);

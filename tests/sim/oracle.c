@@ -17,7 +17,8 @@ void oracle_deinit(struct oracle *oracle)
     free(oracle->messages);
 }
 
-__attribute__((format(printf, 2, 3))) static void violate(struct oracle *oracle, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void violate(struct oracle *oracle, const char *format,
+                                                          ...)
 {
     va_list arguments;
 
@@ -30,14 +31,16 @@ __attribute__((format(printf, 2, 3))) static void violate(struct oracle *oracle,
 
 #define ULL(x) ((unsigned long long)(x))
 
-/* ---- publishes --------------------------------------------------------------------------------------- */
+/* ---- publishes
+ * --------------------------------------------------------------------------------------- */
 
 uint64_t oracle_send(struct oracle *oracle, uint8_t subject, uint32_t msg_id, uint64_t expect)
 {
     uint64_t id = ++oracle->publish_count;
 
     if (id >= oracle->publish_capacity) {
-        oracle->publish_capacity = oracle->publish_capacity == 0 ? 1024 : oracle->publish_capacity * 2;
+        oracle->publish_capacity =
+            oracle->publish_capacity == 0 ? 1024 : oracle->publish_capacity * 2;
         oracle->publishes =
             realloc(oracle->publishes, oracle->publish_capacity * sizeof *oracle->publishes);
         assert(oracle->publishes != NULL);
@@ -112,7 +115,8 @@ void oracle_acked(struct oracle *oracle, uint64_t id, uint64_t seq, bool duplica
         if (publish->msg_id == 0)
             violate(oracle, "publish %llu has no message id and was called a duplicate", ULL(id));
         if (message->id != 0 && oracle->publishes[message->id].msg_id != publish->msg_id)
-            violate(oracle, "publish %llu was called a duplicate of sequence %llu, which has another id",
+            violate(oracle,
+                    "publish %llu was called a duplicate of sequence %llu, which has another id",
                     ULL(id), ULL(seq));
     } else {
         bind(oracle, seq, id, "acknowledged");
@@ -140,7 +144,8 @@ void oracle_crashed(struct oracle *oracle)
     oracle->crash_count++;
 }
 
-/* ---- purges --------------------------------------------------------------------------------------------- */
+/* ---- purges
+ * --------------------------------------------------------------------------------------------- */
 
 void oracle_purge_sent(struct oracle *oracle)
 {
@@ -157,10 +162,11 @@ void oracle_purge_acked(struct oracle *oracle)
     oracle->may_be_gone = ++oracle->order;
 }
 
-/* ---- reading ---------------------------------------------------------------------------------------------- */
+/* ---- reading
+ * ---------------------------------------------------------------------------------------------- */
 
-void oracle_seen(struct oracle *oracle, uint64_t asked, uint64_t seq, const char *subject, size_t subject_size,
-                 const uint8_t *payload, size_t size)
+void oracle_seen(struct oracle *oracle, uint64_t asked, uint64_t seq, const char *subject,
+                 size_t subject_size, const uint8_t *payload, size_t size)
 {
     static uint8_t expected[16384];
     char text[32] = {0}, name[16];
@@ -176,15 +182,18 @@ void oracle_seen(struct oracle *oracle, uint64_t asked, uint64_t seq, const char
     }
     publish = &oracle->publishes[id];
     oracle_subject(publish->subject, name);
-    if (size != oracle_payload(id, expected, sizeof expected) || memcmp(payload, expected, size) != 0)
-        violate(oracle, "sequence %llu: the payload of publish %llu has changed", ULL(seq), ULL(id));
+    if (size != oracle_payload(id, expected, sizeof expected) ||
+        memcmp(payload, expected, size) != 0)
+        violate(oracle, "sequence %llu: the payload of publish %llu has changed", ULL(seq),
+                ULL(id));
     if (strlen(name) != subject_size || memcmp(name, subject, subject_size) != 0)
-        violate(oracle, "sequence %llu: the subject of publish %llu has changed", ULL(seq), ULL(id));
+        violate(oracle, "sequence %llu: the subject of publish %llu has changed", ULL(seq),
+                ULL(id));
     if (publish->outcome == ORACLE_REFUSED)
         violate(oracle, "sequence %llu shows publish %llu, which was refused", ULL(seq), ULL(id));
     if (publish->outcome == ORACLE_ACKED && publish->duplicate)
-        violate(oracle, "sequence %llu shows publish %llu, which was called a duplicate of %llu", ULL(seq),
-                ULL(id), ULL(publish->seq));
+        violate(oracle, "sequence %llu shows publish %llu, which was called a duplicate of %llu",
+                ULL(seq), ULL(id), ULL(publish->seq));
     if (publish->outcome == ORACLE_ACKED && publish->seq != seq)
         violate(oracle, "publish %llu was acknowledged as %llu and is shown as %llu", ULL(id),
                 ULL(publish->seq), ULL(seq));
@@ -200,8 +209,8 @@ void oracle_delivered(struct oracle *oracle, uint64_t seq, uint64_t count)
     if (message->confirmed)
         violate(oracle, "sequence %llu was delivered again after its ack was confirmed", ULL(seq));
     if (count <= message->deliveries)
-        violate(oracle, "sequence %llu: delivery count went from %u to %llu", ULL(seq), message->deliveries,
-                ULL(count));
+        violate(oracle, "sequence %llu: delivery count went from %u to %llu", ULL(seq),
+                message->deliveries, ULL(count));
     message->deliveries = (uint32_t)count;
     message->delivered = true;
 }
@@ -212,7 +221,9 @@ void oracle_ack_confirmed(struct oracle *oracle, uint64_t seq)
     oracle->confirmed_count++;
 }
 
-/* ---- the end ------------------------------------------------------------------------------------------------- */
+/* ---- the end
+ * -------------------------------------------------------------------------------------------------
+ */
 
 void oracle_final_begin(struct oracle *oracle)
 {
@@ -269,7 +280,8 @@ static void check_acked(struct oracle *oracle)
         if (publish->outcome != ORACLE_ACKED)
             continue;
         if (!message_at(oracle, publish->seq)->present && !may_be_absent(oracle, publish))
-            violate(oracle, "acknowledged publish %llu (sequence %llu) is gone", ULL(id), ULL(publish->seq));
+            violate(oracle, "acknowledged publish %llu (sequence %llu) is gone", ULL(id),
+                    ULL(publish->seq));
     }
 }
 
@@ -288,11 +300,12 @@ static void check_limits(struct oracle *oracle)
             violate(oracle, "sequence %llu is back after a confirmed purge", ULL(seq));
     }
     if (oracle->max_msgs > 0 && total > oracle->max_msgs)
-        violate(oracle, "%llu messages are stored, the limit is %llu", ULL(total), ULL(oracle->max_msgs));
+        violate(oracle, "%llu messages are stored, the limit is %llu", ULL(total),
+                ULL(oracle->max_msgs));
     for (int i = 0; oracle->max_msgs_per_subject > 0 && i < ORACLE_SUBJECTS; i++) {
         if (of_subject[i] > oracle->max_msgs_per_subject)
-            violate(oracle, "subject %d holds %llu messages, the limit is %llu", i, ULL(of_subject[i]),
-                    ULL(oracle->max_msgs_per_subject));
+            violate(oracle, "subject %d holds %llu messages, the limit is %llu", i,
+                    ULL(of_subject[i]), ULL(oracle->max_msgs_per_subject));
     }
 }
 
@@ -309,7 +322,8 @@ static void check_ids(struct oracle *oracle)
         if (msg_id == 0 || msg_id > oracle->publish_count)
             continue;
         if (first[msg_id] != 0)
-            violate(oracle, "message id %u was stored as %llu and as %llu", msg_id, ULL(first[msg_id]), ULL(seq));
+            violate(oracle, "message id %u was stored as %llu and as %llu", msg_id,
+                    ULL(first[msg_id]), ULL(seq));
         first[msg_id] = seq;
     }
     free(first);
@@ -328,13 +342,17 @@ static void check_expected(struct oracle *oracle)
             continue;
         publish = &oracle->publishes[id];
         /* Where messages went away, 0 and higher expectations were right, too. */
-        if (publish->expect != ORACLE_NO_CHECK && publish->expect != 0 && publish->expect < last[publish->subject])
-            violate(oracle, "publish %llu expected %llu as last of its subject and was stored as %llu behind %llu",
+        if (publish->expect != ORACLE_NO_CHECK && publish->expect != 0 &&
+            publish->expect < last[publish->subject])
+            violate(oracle,
+                    "publish %llu expected %llu as last of its subject and was stored as %llu "
+                    "behind %llu",
                     ULL(id), ULL(publish->expect), ULL(seq), ULL(last[publish->subject]));
         if (publish->expect == 0 && last[publish->subject] != 0 && oracle->may_be_gone == 0 &&
             oracle->max_msgs == 0)
-            violate(oracle, "publish %llu expected an empty subject and was stored as %llu behind %llu", ULL(id),
-                    ULL(seq), ULL(last[publish->subject]));
+            violate(oracle,
+                    "publish %llu expected an empty subject and was stored as %llu behind %llu",
+                    ULL(id), ULL(seq), ULL(last[publish->subject]));
         last[publish->subject] = seq;
     }
 }
@@ -345,7 +363,8 @@ static void check_delivered(struct oracle *oracle)
         const struct oracle_message *message = &oracle->messages[seq];
 
         if (message->present && !message->delivered)
-            violate(oracle, "sequence %llu was never delivered to the consumer of everything", ULL(seq));
+            violate(oracle, "sequence %llu was never delivered to the consumer of everything",
+                    ULL(seq));
     }
 }
 

@@ -41,6 +41,7 @@ enum log_state { ABSENT, CLOSED, OPEN, CLOSING, REMOVING };
 struct sim_log {
     enum log_state state;
     bool maybe_gone; /* a crash struck while it was being removed */
+    bool bootstraps; /* it is made with its first batch */
     struct log *log;
     struct model_log model;
     uint32_t records; /* gathered */
@@ -276,7 +277,8 @@ static void seal(struct run *run, struct sim_log *log)
 }
 
 /* A content as another replica seals it: one record. */
-static bool make_content(struct run *run, struct sim_log *log, struct buf *batch)
+static bool make_content(struct run *run, struct sim_log *log, const uint8_t incarnation[16],
+                         struct buf *batch)
 {
     struct batch_content head = {.term = run->starts,
                                  .index = model_last(&log->model) + 1,
@@ -286,7 +288,7 @@ static bool make_content(struct run *run, struct sim_log *log, struct buf *batch
 
     if (!model_last_hash(&log->model, &head.previous))
         return false;
-    memcpy(head.incarnation, log_incarnation(log->log), 16);
+    memcpy(head.incarnation, incarnation, 16);
     buf_init(batch, BATCH_GATHER_MAX);
     if (!batch_begin(batch))
         model_broken("no room for a head");
@@ -319,7 +321,7 @@ static bool append(struct run *run, struct sim_log *log)
     struct buf batch;
     enum err err;
 
-    if (!make_content(run, log, &batch))
+    if (!make_content(run, log, log_incarnation(log->log), &batch))
         return false;
     content = bytes_skip(buf_bytes(&batch), BATCH_ENVELOPE);
     if (content.size > log_append_room(log->log)) {
@@ -401,6 +403,8 @@ static enum err open_log(struct run *run, struct sim_log *log)
     if (err != OK)
         return err;
     model_recovery_end(&log->model, log_durable(log->log), log_committed(log->log));
+    if (log->bootstraps && log_durable(log->log) == 0)
+        model_broken("log %" PRIu64 ": there without its first batch", log->model.id);
     log->state = OPEN;
     log->place = 0;
     log->records = 0;
@@ -410,6 +414,7 @@ static enum err open_log(struct run *run, struct sim_log *log)
 static void begin_model(struct run *run, struct sim_log *log, uint64_t id)
 {
     model_init(&log->model, id);
+    log->bootstraps = chance(run, 1, 2);
     log->model.cut_in_sectors = run->short_counts;
     log->model.journal_damaged = run->journal_rots;
 }
@@ -428,12 +433,24 @@ static void forget_log(struct run *run, struct sim_log *log)
 static enum err make_log(struct run *run, struct sim_log *log)
 {
     uint8_t incarnation[16];
+    struct bytes content = {};
+    struct buf batch = {};
     enum err err;
 
     draw_incarnation(run, incarnation);
-    err = log_prepare(run->store, log->model.id, incarnation);
+    model_recovery_begin(&log->model); /* what earlier attempts sealed may be there or not */
+    if (log->bootstraps && make_content(run, log, incarnation, &batch)) {
+        content = bytes_skip(buf_bytes(&batch), BATCH_ENVELOPE);
+        model_sealed(&log->model, 1, content);
+    }
+    err = log_prepare(run->store, log->model.id, incarnation, content);
+    buf_deinit(&batch);
+    if (err == OK && log->bootstraps)
+        model_made(&log->model);
     if (err == OK)
         log->state = CLOSED;
+    if (log->bootstraps && (err == OK || err == ERR_EXISTS))
+        log->model.committed = 1;
     if (err == ERR_EXISTS) /* a crash came between its making and the answer */
         log->state = CLOSED;
     return err == ERR_EXISTS ? OK : err;

@@ -1,7 +1,7 @@
 /*
- * sim_server: a whole server on a simulated node, model clients that publish, consume, read and purge
- * through real protocol bytes, crashes at any step (also in recovery), and the oracle. One seed is
- * one run; equal seeds give equal traces.
+ * sim_server: a whole server on a simulated node, model clients that publish, consume, read and
+ * purge through real protocol bytes, crashes at any step (also in recovery), and the oracle. One
+ * seed is one run; equal seeds give equal traces.
  *
  *     sim_server --seed N            one run, with its story
  *     sim_server --seconds N [--from S]   seeds from S on for that long
@@ -48,7 +48,7 @@ struct run {
     bool ready;       /* stream and consumer exist as far as the client knows */
     int64_t setup_ns; /* when they were last asked for */
     bool purging, draining, pulling;
-    uint64_t pulls; /* under way */
+    uint64_t pulls;                      /* under way */
     struct pending pending[PENDING_MAX]; /* deliveries not answered */
     size_t pending_count;
     uint64_t known_last[ORACLE_SUBJECTS];
@@ -58,8 +58,8 @@ struct run {
     uint64_t info_last, info_first; /* of the last STREAM.INFO */
     bool info_done;
     uint64_t got_asked; /* when */
-    uint64_t got_seq; /* of the last direct get asked for */
-    int got;          /* 0: no answer yet, 1: message, 2: not found */
+    uint64_t got_seq;   /* of the last direct get asked for */
+    int got;            /* 0: no answer yet, 1: message, 2: not found */
     int64_t delivered_ns, pulled_ns;
 };
 
@@ -76,7 +76,8 @@ struct run {
     putchar('\n');
 }
 
-/* ---- what the client hears ----------------------------------------------------------------------------- */
+/* ---- what the client hears
+ * ----------------------------------------------------------------------------- */
 
 static bool find_number(struct bytes text, const char *key, uint64_t *value)
 {
@@ -144,8 +145,8 @@ static void heard_delivery(struct run *run, const struct client_message *message
     reply[message->reply.size] = 0;
     if (sscanf(reply, "$JS.ACK.S.C.%llu.%llu.", &count, &seq) != 2)
         return;
-    oracle_seen(&run->oracle, run->oracle.order + 1, seq, (const char *)message->subject.at, message->subject.size,
-                message->payload.at, message->payload.size);
+    oracle_seen(&run->oracle, run->oracle.order + 1, seq, (const char *)message->subject.at,
+                message->subject.size, message->payload.at, message->payload.size);
     oracle_delivered(&run->oracle, seq, count);
     run->delivered_ns = sim_now(run->sim);
     if (run->pending_count < PENDING_MAX) {
@@ -167,10 +168,12 @@ static void heard_get(struct run *run, uint64_t asked, const struct client_messa
     }
     run->got = 1;
     {
-        const char *subject = memmem(message->headers.at, message->headers.size, "Nats-Subject: ", 14);
+        const char *subject =
+            memmem(message->headers.at, message->headers.size, "Nats-Subject: ", 14);
         size_t size = strcspn(subject + 14, "\r");
 
-        oracle_seen(&run->oracle, run->got_asked, seq, subject + 14, size, message->payload.at, message->payload.size);
+        oracle_seen(&run->oracle, run->got_asked, seq, subject + 14, size, message->payload.at,
+                    message->payload.size);
         if (run->draining)
             oracle_final_present(&run->oracle, seq);
     }
@@ -181,7 +184,9 @@ static void heard_api(struct run *run, char kind, const struct client_message *m
     say(run, "api %c: %.*s", kind, message->payload.size < 1200 ? (int)message->payload.size : 1200,
         (const char *)message->payload.at);
     switch (kind) {
-    case 'c': run->ready = contains(message->payload, "\"num_pending\""); break; /* consumer create */
+    case 'c':
+        run->ready = contains(message->payload, "\"num_pending\"");
+        break; /* consumer create */
     case 'p':
         run->purging = false;
         if (contains(message->payload, "\"success\":true"))
@@ -217,7 +222,8 @@ static void heard(void *context, const struct client_message *message)
         heard_delivery(run, message);
 }
 
-/* ---- what the client does -------------------------------------------------------------------------------- */
+/* ---- what the client does
+ * -------------------------------------------------------------------------------- */
 
 static void ask(struct run *run, const char *subject, const char *reply, const char *body)
 {
@@ -230,7 +236,8 @@ static void set_up(struct run *run)
 
     run->setup_ns = sim_now(run->sim);
     snprintf(body, sizeof body,
-             "{\"name\":\"S\",\"subjects\":[\"s.>\"],\"allow_direct\":true,\"duplicate_window\":3600000000000,"
+             "{\"name\":\"S\",\"subjects\":[\"s.>\"],\"allow_direct\":true,\"duplicate_window\":"
+             "3600000000000,"
              "\"max_msgs\":%lld,\"max_msgs_per_subject\":%lld,\"discard\":\"%s\"}",
              run->oracle.max_msgs ? (long long)run->oracle.max_msgs : -1,
              run->oracle.max_msgs_per_subject ? (long long)run->oracle.max_msgs_per_subject : -1,
@@ -254,13 +261,14 @@ static void publish(struct run *run, uint8_t subject, uint32_t msg_id, uint64_t 
         at += (size_t)snprintf(headers + at, sizeof headers - at, "Nats-Msg-Id: id-%u\r\n", msg_id);
     if (expect != ORACLE_NO_CHECK)
         at += (size_t)snprintf(headers + at, sizeof headers - at,
-                               "Nats-Expected-Last-Subject-Sequence: %llu\r\n", (unsigned long long)expect);
+                               "Nats-Expected-Last-Subject-Sequence: %llu\r\n",
+                               (unsigned long long)expect);
     if (at > 0)
         snprintf(headers + at, sizeof headers - at, "\r\n");
     oracle_subject(subject, name);
     snprintf(reply, sizeof reply, "_R.p.%llu", (unsigned long long)id);
     sim_client_publish(&run->client, name, reply, headers,
-                   bytes_of(payload, oracle_payload(id, payload, sizeof payload)));
+                       bytes_of(payload, oracle_payload(id, payload, sizeof payload)));
 }
 
 static void publish_some(struct run *run)
@@ -285,7 +293,8 @@ static void publish_again(struct run *run)
 {
     while (run->ids_count > 0) {
         run->ids_count--;
-        publish(run, run->ids_subject[run->ids_count], run->ids_open[run->ids_count], ORACLE_NO_CHECK);
+        publish(run, run->ids_subject[run->ids_count], run->ids_open[run->ids_count],
+                ORACLE_NO_CHECK);
     }
 }
 
@@ -299,8 +308,9 @@ static void pull(struct run *run, bool no_wait)
         return;
     run->pulls++;
     run->pulled_ns = sim_now(run->sim);
-    snprintf(body, sizeof body, "{\"batch\":%d,\"expires\":%lld%s}", 1 + (int)prng_below(&run->prng, 40),
-             (long long)PULL_NS, no_wait ? ",\"no_wait\":true" : "");
+    snprintf(body, sizeof body, "{\"batch\":%d,\"expires\":%lld%s}",
+             1 + (int)prng_below(&run->prng, 40), (long long)PULL_NS,
+             no_wait ? ",\"no_wait\":true" : "");
     ask(run, "$JS.API.CONSUMER.MSG.NEXT.S.C", "_R.m", body);
 }
 
@@ -316,7 +326,10 @@ static void settle_deliveries(struct run *run)
         case 1: sim_client_publish(&run->client, pending->reply, reply, "", BYTES("+ACK")); break;
         case 2: sim_client_publish(&run->client, pending->reply, "", "", BYTES("+ACK")); break;
         case 3: sim_client_publish(&run->client, pending->reply, "", "", BYTES("-NAK")); break;
-        case 4: sim_client_publish(&run->client, pending->reply, "", "", BYTES("-NAK {\"delay\":300000000}")); break;
+        case 4:
+            sim_client_publish(&run->client, pending->reply, "", "",
+                               BYTES("-NAK {\"delay\":300000000}"));
+            break;
         default: break; /* forgotten: redelivered after ack wait */
         }
     }
@@ -375,7 +388,8 @@ static void act(struct run *run)
     }
 }
 
-/* ---- the server's life ---------------------------------------------------------------------------------------- */
+/* ---- the server's life
+ * ---------------------------------------------------------------------------------------- */
 
 static void log_line(void *context, struct bytes line)
 {
@@ -423,13 +437,15 @@ static bool start(struct run *run)
 
         if (attempt < 6 && prng_chance(&run->prng, 1, 3))
             sim_crash_after(run->sim, run->node, crash_mode(run), 1 + prng_below(&run->prng, 120));
-        err = server_start(sim_node_io(run->sim, run->node), &run->options, &run->logger, &run->server);
+        err = server_start(sim_node_io(run->sim, run->node), &run->options, &run->logger,
+                           &run->server);
         if (err == OK && !sim_crashed(run->sim, run->node)) {
             sim_crash_after(run->sim, run->node, SIM_CRASH_KILL, 0);
             return true;
         }
         if (!sim_crashed(run->sim, run->node) && attempt < 20) {
-            say(run, "did not start: %s", err_text(err)); /* a disk that fails is a reason to refuse */
+            say(run, "did not start: %s",
+                err_text(err)); /* a disk that fails is a reason to refuse */
             if (attempt > 3)
                 sim_heal(run->sim, run->node);
             io_destroy(sim_node_io(run->sim, run->node));
@@ -437,8 +453,8 @@ static bool start(struct run *run)
             continue;
         }
         if (!sim_crashed(run->sim, run->node)) {
-            snprintf(run->oracle.violation, sizeof run->oracle.violation, "the server does not start: %s",
-                     err_text(err));
+            snprintf(run->oracle.violation, sizeof run->oracle.violation,
+                     "the server does not start: %s", err_text(err));
             return false;
         }
         say(run, "crashed while starting");
@@ -478,13 +494,16 @@ static bool maybe_crash(struct run *run)
     return true;
 }
 
-/* ---- a run ------------------------------------------------------------------------------------------------------- */
+/* ---- a run
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 static void draw(struct run *run)
 {
     struct sim_faults faults = sim_faults_draw(&run->prng);
 
-    /* One replica has nobody to repair it from: errors that lose data are the disk simulation's own test. */
+    /* One replica has nobody to repair it from: errors that lose data are the disk simulation's own
+     * test. */
     if (prng_chance(&run->prng, 2, 3) || !with_errors)
         faults.write_error = faults.sync_error = 0;
     faults.read_error = 0;
@@ -569,7 +588,8 @@ static void say_open(struct run *run)
     for (uint64_t id = 1; id <= run->oracle.publish_count; id++) {
         if (run->oracle.publishes[id].outcome == ORACLE_OPEN)
             say(run, "publish %llu is open (sent %llu of %llu)", (unsigned long long)id,
-                (unsigned long long)run->oracle.publishes[id].sent, (unsigned long long)run->oracle.order);
+                (unsigned long long)run->oracle.publishes[id].sent,
+                (unsigned long long)run->oracle.order);
     }
     say(run, "purging %d, connected %d", run->purging, sim_client_connected(&run->client));
 }
@@ -596,17 +616,20 @@ static bool is_drained(struct run *run)
 static void read_everything(struct run *run)
 {
     oracle_final_begin(&run->oracle);
-    for (uint64_t seq = run->info_first; seq <= run->info_last && run->oracle.violation[0] == 0; seq++) {
+    for (uint64_t seq = run->info_first; seq <= run->info_last && run->oracle.violation[0] == 0;
+         seq++) {
         get_message(run, seq);
         if (!wait_for(run, has_got))
-            snprintf(run->oracle.violation, sizeof run->oracle.violation, "a direct get is never answered");
+            snprintf(run->oracle.violation, sizeof run->oracle.violation,
+                     "a direct get is never answered");
     }
 }
 
 static void stuck(struct run *run, const char *what)
 {
     if (run->oracle.violation[0] == 0)
-        snprintf(run->oracle.violation, sizeof run->oracle.violation, "%s (%s)", what, run->client.error);
+        snprintf(run->oracle.violation, sizeof run->oracle.violation, "%s (%s)", what,
+                 run->client.error);
 }
 
 /* Faults end, everything comes to rest, and the whole is compared. */
@@ -666,16 +689,21 @@ static bool run_seed(uint64_t seed, bool loud, const struct sim_flaws *flaws, ui
     if (!good && flaws->store == 0 && flaws->stream == 0)
         printf("seed %llu: %s\n", (unsigned long long)seed, run.oracle.violation);
     if (loud)
-        printf("seed %llu: %s; %llu acked, %llu refused, %llu shown, %llu confirmed, %llu crashes, %.1f s\n",
+        printf("seed %llu: %s; %llu acked, %llu refused, %llu shown, %llu confirmed, %llu crashes, "
+               "%.1f s\n",
                (unsigned long long)seed, good ? "good" : run.oracle.violation,
-               (unsigned long long)run.oracle.acked_count, (unsigned long long)run.oracle.refused_count,
-               (unsigned long long)run.oracle.seen_count, (unsigned long long)run.oracle.confirmed_count,
+               (unsigned long long)run.oracle.acked_count,
+               (unsigned long long)run.oracle.refused_count,
+               (unsigned long long)run.oracle.seen_count,
+               (unsigned long long)run.oracle.confirmed_count,
                (unsigned long long)run.oracle.crash_count, (double)sim_now(run.sim) / 1e9);
     end(&run);
     return good;
 }
 
-/* ---- main ---------------------------------------------------------------------------------------------------------- */
+/* ---- main
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 static double seconds_now(void)
 {
@@ -705,7 +733,8 @@ static int run_many(uint64_t from, double seconds, const struct sim_flaws *flaws
         }
     }
     printf("sim_server: seeds %llu to %llu\n%llu passed, %llu failed\n", (unsigned long long)from,
-           (unsigned long long)seed - 1, (unsigned long long)(seed - from - bad), (unsigned long long)bad);
+           (unsigned long long)seed - 1, (unsigned long long)(seed - from - bad),
+           (unsigned long long)bad);
     return bad == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
@@ -765,7 +794,9 @@ int main(int argc, char **argv)
         else if (strcmp(argv[i], "--flaws") == 0)
             flaws = true;
         else
-            return fprintf(stderr, "usage: sim_server [--seed N | [--seconds N] [--from N] [--flaw NAME | --flaws]]\n"), 2;
+            return fprintf(stderr, "usage: sim_server [--seed N | [--seconds N] [--from N] [--flaw "
+                                   "NAME | --flaws]]\n"),
+                   2;
     }
     if (seed != NULL)
         return run_seed(strtoull(seed, NULL, 10), true, &none, &hash) ? EXIT_SUCCESS : EXIT_FAILURE;

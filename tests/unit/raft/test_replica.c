@@ -82,7 +82,7 @@ static void start(struct machine *m)
     ck_assert_int_eq(io_uring_create(m->root, NULL, &m->io), OK);
     ck_assert_int_eq(store_open(m->io, ".", &options, &m->store, &error), OK);
     io_set_flush(m->io, flush, m);
-    err = log_prepare(m->store, 1, incarnation);
+    err = log_prepare(m->store, 1, incarnation, bytes_of(NULL, 0));
     ck_assert(err == OK || err == ERR_EXISTS);
     ck_assert_int_eq(replica_open(m->store, 1, &events, m, &m->replica), OK);
 }
