@@ -102,7 +102,7 @@ void raft_core_start(struct raft_core *core, int64_t now)
     core_rest(core);
     if (core->term <= FIRST_TERM)
         first_election(core);
-    if (core_may_stand(core) && config_voters(core_config(core)) == 1)
+    if (core_may_stand(core) && core_votes(core) && config_voters(core_config(core)) == 1)
         core_stand(core, false, false);
     core_check(core);
 }

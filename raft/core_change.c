@@ -101,14 +101,14 @@ void core_departed_check(struct raft_core *core)
         core->lead.count--;
 }
 
-/* The newest config is committed: a leader it does not name has done its last duty. */
+/* The newest config is committed: a leader that does not vote in it has done its last duty. */
 void core_config_committed(struct raft_core *core)
 {
-    if (core->committed < configs_newest_index(&core->configs) ||
-        config_find(core_config(core), core->options.self) != NULL)
+    if (core->committed < configs_newest_index(&core->configs) || core_votes(core))
         return;
     core_abdicate(core);
-    core_order(core, RAFT_ORDER_REMOVED);
+    if (config_find(core_config(core), core->options.self) == NULL)
+        core_order(core, RAFT_ORDER_REMOVED);
 }
 
 /*

@@ -56,13 +56,18 @@ void core_follow(struct raft_core *core, uint64_t term, struct raft_member leade
 
 /* ---- standing ------------------------------------------------------------------------------- */
 
+/*
+ * Voters stand, and those who vote no more by a config that is not known to be committed (4.2.2): the
+ * entry may be in no other log, and then nobody with a shorter one can be elected. They need the votes
+ * of the new config, and their own does not count.
+ */
 bool core_may_stand(const struct raft_core *core)
 {
     if (core->stuck || core->damaged > 0)
         return false;
     if (FLAWED(core, STAND_LEARNER) && config_find(core_config(core), core->options.self) != NULL)
         return true;
-    return core_votes(core);
+    return core_votes(core) || config_votes(raft_core_config_committed(core), core->options.self);
 }
 
 /* Everybody who votes and has not answered. */

@@ -450,6 +450,9 @@ static void drain(struct world *world, struct node *node, const struct mail *mai
         node->disk.damaged = 0;
         node->repaired = false;
     }
+    if (node->was_asleep && !raft_core_asleep(node->core))
+        node->leader_since = world->now; /* the others get their time to answer */
+    node->was_asleep = raft_core_asleep(node->core);
     world_timer(world, node);
 }
 
@@ -647,6 +650,27 @@ static bool fetch(struct world *world, struct node *node, uint64_t index)
     return false;
 }
 
+/* What peers have dropped comes as their state: this log then begins where theirs does. */
+static void fetch_state(struct world *world, struct node *node)
+{
+    for (uint32_t i = 0; i < NODES; i++) {
+        const struct node *peer = &world->nodes[i];
+        uint64_t index = peer->floor;
+
+        if (peer->core == NULL || world->cut[i][node_number(world, node)] ||
+            index <= node->floor || index > node->durable ||
+            index > raft_core_committed(node->core))
+            continue;
+        node->log[index] = node->disk.log[index] = peer->log[index];
+        node->floor = node->disk.floor = index;
+        node->floor_config = node->disk.floor_config = peer->floor_config;
+        if (node->applied < index)
+            node->applied = index;
+        raft_core_floor(node->core, index, node->log[index].term);
+        say(world, node, "fetches the state at", index);
+    }
+}
+
 void node_repair(struct world *world, struct node *node)
 {
     bool lost = false;
@@ -656,8 +680,10 @@ void node_repair(struct world *world, struct node *node)
     for (uint64_t i = node->floor + 1; i <= node->last; i++)
         if (node->log[i].lost && !fetch(world, node, i))
             lost = true;
-    if (lost)
+    if (lost) {
+        fetch_state(world, node);
         return;
+    }
     say(world, node, "is repaired up to", node->disk.damaged);
     node->repaired = true;
     raft_core_repaired(node->core, world_clock(world, node));

@@ -30,14 +30,16 @@ void truth_begin(struct truth *truth)
     truth->changes = truth->removals = truth->sleeps = truth->snapshots = truth->repairs = 0;
 }
 
+static const struct raft_config *config_at(const struct world *world, uint64_t index)
+{
+    while (index > 0 && world->truth->log[index].config == 0)
+        index--;
+    return &world->configs[world->truth->log[index].config];
+}
+
 const struct raft_config *truth_config(const struct world *world)
 {
-    const struct truth *truth = world->truth;
-
-    for (uint64_t i = truth->committed; i > 0; i--)
-        if (truth->log[i].config != 0)
-            return &world->configs[truth->log[i].config];
-    return &world->configs[0];
+    return config_at(world, world->truth->committed);
 }
 
 static bool term_fits(struct world *world, uint64_t term)
@@ -159,6 +161,18 @@ static uint32_t votes_for(const struct world *world, const struct node *node, ui
     return votes;
 }
 
+/* In the config before the newest one in its log. */
+static bool voted_before(const struct world *world, const struct node *node)
+{
+    uint64_t index = node->last;
+    uint32_t seen = 0;
+
+    for (; index > node->floor; index--)
+        if (node->log[index].config != 0 && seen++ == 1)
+            return votes_in(&world->configs[node->log[index].config], node->self);
+    return votes_in(&world->configs[node->floor_config], node->self);
+}
+
 void truth_elected(struct world *world, const struct node *node, uint64_t term)
 {
     struct truth *truth = world->truth;
@@ -173,7 +187,7 @@ void truth_elected(struct world *world, const struct node *node, uint64_t term)
         BROKEN(world, "election safety: nodes %u and %u lead in term %llu",
                (unsigned)truth->leader[term].node, number, U(term));
     truth->leader[term] = node->self;
-    if (!votes_in(config, node->self))
+    if (!votes_in(config, node->self) && !voted_before(world, node))
         BROKEN(world, "node %u leads and is no voter", number);
     if (votes_for(world, node, term) <= voters_of(config) / 2)
         BROKEN(world, "node %u leads in term %llu without the durable votes of a majority", number,
@@ -290,7 +304,7 @@ void truth_proposed_config(struct world *world, const struct node *node,
 
 void truth_removed(struct world *world, const struct node *node)
 {
-    const struct raft_config *config = truth_config(world);
+    const struct raft_config *config = config_at(world, raft_core_committed(node->core));
 
     world->truth->removals++;
     for (uint32_t i = 0; i < config->count; i++)
@@ -318,7 +332,7 @@ static void check_accepted(struct world *world, const struct node *node,
     uint64_t index = message->last;
     uint32_t number = node_number(world, node) + 1;
 
-    if (node->disk.term < message->term)
+    if (node->disk.term < message->term && node->disk.log[node->disk.last].term < message->term)
         BROKEN(world, "node %u answers in term %llu, which is not on its disk", number,
                U(message->term));
     if (index > node->durable)

@@ -78,6 +78,7 @@ struct node {
     uint64_t led_index; /* and decides when this is applied */
     uint64_t led_term;
     bool stuck, gone; /* gone: told REMOVED */
+    bool was_asleep;
     bool repaired;    /* nothing is lost any more; told so */
     int64_t slow_until;
     int64_t leader_since;           /* global time, while its role is leader */

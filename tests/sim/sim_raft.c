@@ -89,6 +89,14 @@ static uint16_t newest_config(const struct item *log, uint64_t last, uint64_t fl
     return at_floor;
 }
 
+static bool names(const struct raft_config *config, struct raft_member member)
+{
+    for (uint32_t i = 0; i < config->count; i++)
+        if (config->at[i].node == member.node && config->at[i].incarnation == member.incarnation)
+            return true;
+    return false;
+}
+
 static bool all_bear(const struct run *run, uint32_t failing)
 {
     if (!bears(truth_config(world), failing))
@@ -107,6 +115,26 @@ static bool all_bear(const struct run *run, uint32_t failing)
             !bears(&world->configs[run->recent[i].config], failing))
             return false;
     return true;
+}
+
+/* Whether it is in a config that is in force somewhere or may come to be. */
+static bool is_named(const struct run *run, const struct node *node)
+{
+    for (uint32_t i = 0; i < NODES; i++) {
+        const struct node *other = &world->nodes[i];
+        uint16_t on_disk = newest_config(other->disk.log, other->disk.last, other->disk.floor,
+                                         other->disk.floor_config);
+        uint16_t here = newest_config(other->log, other->last, other->floor, other->floor_config);
+
+        if (names(&world->configs[on_disk], node->self) ||
+            names(&world->configs[here], node->self))
+            return true;
+    }
+    for (uint32_t i = 0; i < 8; i++)
+        if (run->recent[i].until > world->now &&
+            names(&world->configs[run->recent[i].config], node->self))
+            return true;
+    return names(truth_config(world), node->self);
 }
 
 static uint32_t bit(const struct node *node)
@@ -308,7 +336,7 @@ static void act_on(struct run *run, struct node *node)
 }
 
 /* What goes on in good and bad times: pair heartbeats, repair, replicas given up and made anew. */
-static void housekeeping(void)
+static void housekeeping(const struct run *run)
 {
     world_watch(world);
     for (uint32_t i = 0; i < NODES; i++) {
@@ -318,7 +346,7 @@ static void housekeeping(void)
             continue;
         if (world_chance(world, 100))
             node_repair(world, node);
-        if (node->gone && world_chance(world, 50)) {
+        if (node->gone && world_chance(world, 50) && !is_named(run, node)) {
             node_crash(world, node);
             node_wipe(world, node);
             node_start(world, node);
@@ -331,7 +359,7 @@ static void turn(struct run *run)
     world_run(world, world->now + TURN_NS);
     if (world->violation[0] != 0)
         return;
-    housekeeping();
+    housekeeping(run);
     if (happens(run->plan.weather))
         change_weather(false);
     if (happens(run->plan.part))
@@ -357,22 +385,22 @@ static struct node *the_leader(void)
     return found;
 }
 
-static void calm_turn(void)
+static void calm_turn(const struct run *run)
 {
     world_run(world, world->now + TURN_NS);
     if (world->violation[0] == 0)
-        housekeeping();
+        housekeeping(run);
 }
 
 /* A leader that gets an entry committed, in time. */
-static struct node *wait_for_leader(int64_t limit)
+static struct node *wait_for_leader(const struct run *run, int64_t limit)
 {
     int64_t until = world->now + limit;
     uint64_t begun = world->truth->committed;
     struct node *node = NULL;
 
     while (world->violation[0] == 0 && world->now < until) {
-        calm_turn();
+        calm_turn(run);
         node = the_leader();
         if (node != NULL && world->truth->committed > begun)
             return node;
@@ -400,7 +428,7 @@ static bool converged(const struct node *leader)
     return true;
 }
 
-static void wait_for_all(int64_t limit)
+static void wait_for_all(const struct run *run, int64_t limit)
 {
     int64_t until = world->now + limit;
 
@@ -409,7 +437,7 @@ static void wait_for_all(int64_t limit)
 
         if (leader != NULL && converged(leader))
             return;
-        calm_turn();
+        calm_turn(run);
     }
     world_broken(world, "not all members come to have everything within %lld s",
                  (long long)(limit / SECOND));
@@ -445,7 +473,7 @@ static void sleep_and_wake(const struct run *run)
     if (world->sleep_ns == 0 || has_faulty(truth_config(world)))
         return;
     while (world->violation[0] == 0 && world->now < until && !all_asleep())
-        calm_turn();
+        calm_turn(run);
     if (world->violation[0] != 0)
         return;
     leader = the_leader();
@@ -456,7 +484,7 @@ static void sleep_and_wake(const struct run *run)
     if (!all_bear(run, bit(leader)))
         return;
     node_crash(world, leader);
-    (void)wait_for_leader(LEADER_NS);
+    (void)wait_for_leader(run, LEADER_NS);
 }
 
 static void heal(const struct run *run)
@@ -486,12 +514,12 @@ static void heal(const struct run *run)
 static void conclude(struct run *run)
 {
     heal(run);
-    if (wait_for_leader(LEADER_NS) == NULL)
+    if (wait_for_leader(run, LEADER_NS) == NULL)
         return;
     for (uint32_t i = 0; i < NODES; i++)
         if (world->nodes[i].core == NULL)
             node_start(world, &world->nodes[i]);
-    wait_for_all(CONVERGE_NS);
+    wait_for_all(run, CONVERGE_NS);
     if (world->violation[0] == 0)
         sleep_and_wake(run);
 }
@@ -531,6 +559,39 @@ static void found_group(void)
     }
 }
 
+static void show_config(const struct raft_config *config)
+{
+    for (uint32_t i = 0; i < config->count; i++)
+        printf(" %llu.%llu%s", (unsigned long long)config->at[i].node,
+               (unsigned long long)config->at[i].incarnation, config->at[i].learner ? "l" : "");
+}
+
+/* How a broken run ended. */
+static void show_nodes(void)
+{
+    static const char *const roles[] = {"follows", "stands", "leads"};
+
+    for (uint32_t i = 0; i < NODES; i++) {
+        const struct node *node = &world->nodes[i];
+
+        printf("node %u.%llu: ", i + 1, (unsigned long long)node->self.incarnation);
+        if (node->core == NULL) {
+            printf("down\n");
+            continue;
+        }
+        printf("%s in term %llu, floor %llu applied %llu committed %llu durable %llu last %llu, "
+               "damaged %llu%s%s%s,",
+               roles[raft_core_role(node->core)], (unsigned long long)raft_core_term(node->core),
+               (unsigned long long)node->floor, (unsigned long long)node->applied,
+               (unsigned long long)raft_core_committed(node->core),
+               (unsigned long long)node->durable, (unsigned long long)node->last,
+               (unsigned long long)node->disk.damaged, node->stuck ? " stuck" : "",
+               node->gone ? " gone" : "", raft_core_asleep(node->core) ? " asleep" : "");
+        show_config(raft_core_config(node->core));
+        putchar('\n');
+    }
+}
+
 static bool run_seed(uint64_t seed, uint64_t flaws, bool loud, uint64_t *hash)
 {
     struct run run = {.world = world};
@@ -546,6 +607,8 @@ static bool run_seed(uint64_t seed, uint64_t flaws, bool loud, uint64_t *hash)
     if (world->violation[0] == 0)
         conclude(&run);
     *hash = world->hash;
+    if (loud && world->violation[0] != 0)
+        show_nodes();
     world_end(world);
     return world->violation[0] == 0;
 }
