@@ -195,6 +195,7 @@ static void meta_lead(void *owner, uint64_t term)
 
     (void)term;
     jetstream->lead = true;
+    jetstream_cluster_look(jetstream->cluster);
     jetstream_awake(jetstream);
 }
 
@@ -203,6 +204,7 @@ static void meta_follow(void *owner)
     struct jetstream *jetstream = owner;
 
     jetstream->lead = false;
+    jetstream->gone_count = 0;
     jetstream_catalogue_drop(jetstream);
 }
 

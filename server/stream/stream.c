@@ -141,6 +141,14 @@ static void changed(void *owner)
                                 replica_term(stream->replica));
 }
 
+static void removed(void *owner)
+{
+    struct stream *stream = owner;
+
+    if (stream->replica != NULL)
+        jetstream_stream_removed(stream->jetstream, stream);
+}
+
 static void refused(void *owner, enum err err)
 {
     struct stream *stream = owner;
@@ -165,6 +173,7 @@ static const struct replica_events replica_events_of_stream = {
     .follow = follow,
     .refused = refused,
     .changed = changed,
+    .removed = removed,
 };
 
 /* ---- state events ---------------------------------------------------------------------------- */
