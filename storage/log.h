@@ -157,7 +157,7 @@ uint64_t log_committed(const struct log *log);
 /* The batch being built: add records with record_begin/record_end, nothing else. It begins with
  * LOG_GATHER_HEAD bytes that are the log's own, so that sealing copies nothing. Its limit is the
  * largest batch. */
-#define LOG_GATHER_HEAD 144u
+#define LOG_GATHER_HEAD 152u
 struct buf *log_gather(struct log *log);
 /* Bytes of records gathered; does not take a buffer as log_gather does. */
 size_t log_gathered(const struct log *log);

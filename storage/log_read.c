@@ -111,6 +111,8 @@ static enum err walk_to(struct log *log, uint64_t index, struct places_mark *at,
             err = look(log, at->place, BATCH_ENVELOPE, piece, sizeof piece, &b);
         if (err == OK)
             err = read_envelope(log, at->place, b, envelope);
+        if (err == OK && envelope->index != at->index)
+            err = ERR_CORRUPT;
         if (err != OK || at->index == index)
             break;
         at->index++;
