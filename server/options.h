@@ -30,8 +30,10 @@ struct options {
     int64_t ping_interval_ns;
     int ping_max;
     int64_t write_deadline_ns;
-    uint64_t store_flaws; /* simulator only: storage/flaws.h */
-    uint64_t stream_flaws; /* simulator only: server/stream/flaws.h */
+    struct {
+        uint64_t stream_flaws; /* server/stream/flaws.h */
+        uint32_t segment_size, journal_file_size, journal_batch_max; /* 0: the store's default */
+    } sim; /* no flag sets these: the simulator does */
 };
 
 void options_default(struct options *options);

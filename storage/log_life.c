@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "base/heap.h"
+#include "base/owner.h"
 #include "storage/flaws.h"
 #include "storage/log.h"
 #include "storage/redo.h"
@@ -252,10 +253,35 @@ int64_t log_read_now(struct log *log, log_place place, void *at, size_t size)
     return io_read_now(log->store->io, file->file, offset, at, size);
 }
 
-void log_read(struct log *log, struct io_op *op, log_place place, void *at, size_t size)
+static void read_rest(struct log_read *read)
+{
+    io_read(read->io, &read->op, read->file, read->offset + read->count, read->at + read->count,
+            read->size - read->count);
+}
+
+static void read_done(struct io_op *op, int64_t result)
+{
+    struct log_read *read = owner_of(op, struct log_read, op);
+
+    if (result > 0)
+        read->count += (size_t)result;
+    if (result > 0 && read->count < read->size)
+        read_rest(read);
+    else
+        read->done(read, result < 0 ? result : (int64_t)read->count);
+}
+
+void log_read(struct log *log, struct log_read *read, log_place place, void *at, size_t size)
 {
     uint64_t offset;
     struct log_file *file = locate(log, place, &size, &offset);
 
-    io_read(log->store->io, op, file->file, offset, at, size);
+    read->op = (struct io_op){.done = read_done};
+    read->io = log->store->io;
+    read->file = file->file;
+    read->offset = offset;
+    read->at = at;
+    read->size = size;
+    read->count = 0;
+    read_rest(read);
 }

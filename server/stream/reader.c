@@ -1,5 +1,6 @@
 /* reader: reads one stored message for whoever asks, from memory when it is there. */
 #include "base/heap.h"
+#include "base/owner.h"
 #include "server/stream/stream_priv.h"
 
 static bool to_message(struct bytes bytes, uint64_t sequence, struct stream_message *message)
@@ -38,9 +39,9 @@ static void unlink_read(struct stream_read *read)
     *at = read->next;
 }
 
-static void read_done(struct io_op *op, int64_t result)
+static void read_done(struct log_read *log_read, int64_t result)
 {
-    struct stream_read *read = (struct stream_read *)((uint8_t *)op - offsetof(struct stream_read, op));
+    struct stream_read *read = owner_of(log_read, struct stream_read, read);
     uint8_t *memory = read->memory;
     bool whole = read->stream != NULL && result == (int64_t)read->size;
 
@@ -71,8 +72,8 @@ void stream_read(struct stream *stream, struct stream_read *read)
     read->place = entry.place;
     read->size = entry.record_size;
     read->memory = heap_take(entry.record_size);
-    read->op = (struct io_op){.done = read_done};
+    read->read.done = read_done;
     read->next = stream->reads;
     stream->reads = read;
-    log_read(log, &read->op, read->place, read->memory, read->size);
+    log_read(log, &read->read, read->place, read->memory, read->size);
 }

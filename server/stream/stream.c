@@ -176,7 +176,7 @@ struct stream *stream_open(struct jetstream *jetstream, struct account *account,
     };
     stream->state.events = &stream->events;
     decider_init(&stream->decider, &stream->state, prng_next(prng));
-    stream->decider.flaws = server_options(jetstream_server(jetstream))->stream_flaws;
+    stream->decider.flaws = server_options(jetstream_server(jetstream))->sim.stream_flaws;
     stream->state.flaws = stream->decider.flaws;
     table_init(&stream->consumers, shell_name, prng_next(prng));
     table_init(&stream->consumers_by_number, shell_number, prng_next(prng));
