@@ -192,7 +192,7 @@ static bool check_ordered(struct reader *reader, const struct reader_counts *cou
 }
 
 static void check_explicit(struct reader *reader, int64_t now_ns,
-                           const struct reader_counts *counts)
+                           const struct reader_counts *counts, bool timely)
 {
     struct reader_message *message = message_at(reader, counts->stream);
 
@@ -205,7 +205,7 @@ static void check_explicit(struct reader *reader, int64_t now_ns,
                        reader->name, counts->stream, message->deliveries, counts->delivered);
     /* A quarter of the ack wait: the rest may have gone by on the network. A nak may be of an
      * earlier delivery. */
-    if (message->deliveries > 0 &&
+    if (timely && message->deliveries > 0 &&
         (message->refused_ns == 0 || now_ns - message->refused_ns > 2000 * MILLISECOND) &&
         now_ns - message->delivered_ns < 250 * MILLISECOND)
         oracle_violate(reader->oracle, "%s: sequence %llu was handed out twice within %lld ms",
@@ -214,7 +214,7 @@ static void check_explicit(struct reader *reader, int64_t now_ns,
 }
 
 void reader_delivered(struct reader *reader, int64_t now_ns, const struct reader_counts *counts,
-                      const struct client_message *message)
+                      const struct client_message *message, bool timely)
 {
     struct reader_message *known;
 
@@ -228,7 +228,7 @@ void reader_delivered(struct reader *reader, int64_t now_ns, const struct reader
         oracle_violate(reader->oracle, "%s: sequence %llu does not match its filter", reader->name,
                        counts->stream);
     if (reader->kind != READER_ORDERED)
-        check_explicit(reader, now_ns, counts);
+        check_explicit(reader, now_ns, counts, timely);
     else if (!check_ordered(reader, counts))
         return;
     known = message_at(reader, counts->stream);

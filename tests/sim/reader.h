@@ -65,7 +65,7 @@ struct reader_counts {
     unsigned long long delivered, stream, consumer, pending;
 };
 void reader_delivered(struct reader *reader, int64_t now_ns, const struct reader_counts *counts,
-                      const struct client_message *message);
+                      const struct client_message *message, bool timely);
 void reader_ended_pull(struct reader *reader);
 void reader_confirmed(struct reader *reader, uint64_t sequence);
 

@@ -666,7 +666,7 @@ void user_delivered(struct user *user, const char *name, const struct reader_cou
         name, counts->stream, counts->delivered, counts->consumer, counts->pending);
     for (unsigned i = 0; i < USER_READERS; i++) {
         if (strcmp(user->readers[i].name, name) == 0)
-            reader_delivered(&user->readers[i], now(user), counts, message);
+            reader_delivered(&user->readers[i], now(user), counts, message, user->timely);
     }
 }
 

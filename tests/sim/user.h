@@ -34,6 +34,7 @@ struct user {
     struct reader readers[USER_READERS];
     struct spec guess; /* what the stream probably is when all that was sent has happened */
     uint32_t msg_id_last;
+    bool timely; /* the network delays nothing for long */
 
     bool created; /* the stream is there */
     int64_t asked_ns;
