@@ -44,6 +44,7 @@ struct run {
     /* Writes are cut within sectors, which no disk does: a last batch that was never durable may then
      * look damaged, and be reported as lost. */
     bool short_counts;
+    bool half_open; /* the server runs, and a stream could not be opened */
     bool excused; /* that has happened: nothing can be said any more */
     bool timely; /* the network is: when something comes says when it left */
     bool stuck;
@@ -140,6 +141,15 @@ static void log_line(void *context, struct bytes line)
         if (!run->short_counts)
             violate(run, "the server says: %.*s", BYTES_ARG(line));
     }
+    for (unsigned i = 0; i < run->user_count; i++) {
+        char text[48];
+        int size = snprintf(text, sizeof text, "'S%u': could not write to disk", i);
+
+        if (memmem(line.at, line.size, text, (size_t)size) != NULL)
+            run->users[i].disk_failed = true;
+    }
+    if (memmem(line.at, line.size, "could not be opened", 19) != NULL)
+        run->half_open = true;
     if (run->loud)
         printf("%10.6f   server: %.*s", (double)sim_now(run->sim) / 1e9, BYTES_ARG(line));
 }
@@ -161,7 +171,7 @@ static void bury(struct run *run)
     run->server = NULL;
 }
 
-/* A disk that fails is a reason to refuse to start; soon it is healed. */
+/* A disk that fails is a reason to refuse to start, or to serve a stream; soon it is healed. */
 static bool start_again(struct run *run, int attempt, enum err err)
 {
     if (attempt >= 20) {
@@ -171,6 +181,8 @@ static bool start_again(struct run *run, int attempt, enum err err)
     say(run, "did not start: %s", err_text(err));
     if (attempt > 3)
         sim_heal(run->sim, run->node);
+    if (err == OK)
+        bury(run);
     io_destroy(sim_node_io(run->sim, run->node));
     sim_restart(run->sim, run->node);
     return true;
@@ -184,9 +196,10 @@ static bool start(struct run *run)
 
         if (attempt < 6 && prng_chance(&run->prng, 1, 3))
             sim_crash_after(run->sim, run->node, crash_mode(run), 1 + prng_below(&run->prng, 120));
+        run->half_open = false;
         err = server_start(sim_node_io(run->sim, run->node), &run->options, &run->logger,
                            &run->server);
-        if (err == OK && !sim_crashed(run->sim, run->node)) {
+        if (err == OK && !run->half_open && !sim_crashed(run->sim, run->node)) {
             sim_crash_after(run->sim, run->node, SIM_CRASH_KILL, 0);
             return true;
         }

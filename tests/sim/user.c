@@ -111,6 +111,10 @@ void user_connected(struct user *user)
 void user_crashed(struct user *user)
 {
     oracle_crashed(&user->oracle);
+    /* Publishes amid those without an answer have failed, and others behind them have not. */
+    if (user->disk_failed && !worlds_at_rest(&user->worlds))
+        user->worlds.given_up = true;
+    user->disk_failed = false;
     if (!user->worlds.given_up)
         worlds_crashed(&user->worlds);
     guess_again(user);
@@ -406,6 +410,7 @@ void user_look(struct user *user)
     char name[16];
 
     user->state = USER_LOOKING;
+    user->disk_failed = false;
     user->looked = 2;
     user->newest_subject = (uint8_t)below(user, SPEC_SUBJECTS);
     oracle_subject(&user->oracle, user->newest_subject, name);
@@ -545,7 +550,7 @@ static void heard_operation(struct user *user, const struct client_message *mess
     user->op_open = false;
     if (user->worlds.given_up)
         return;
-    if (failed && code == 10043)
+    if (failed && (code == 10043 || contains(message->payload, "no message found")))
         worlds_op_answered(&user->worlds, 0); /* there was no such message */
     else if (failed)
         worlds_op_failed(&user->worlds);

@@ -34,6 +34,7 @@ struct user {
     struct reader readers[USER_READERS];
     struct spec guess; /* what the stream probably is when all that was sent has happened */
     uint32_t msg_id_last;
+    bool disk_failed; /* for the stream, and not all answers to that have come */
     bool timely; /* the network delays nothing for long */
 
     bool created; /* the stream is there */
