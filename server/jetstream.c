@@ -125,8 +125,13 @@ struct stream *jetstream_stream_open(struct jetstream *jetstream, uint64_t id, s
                                      enum err *err)
 {
     struct account *account = router_account_default(server_router(jetstream->server));
-    struct stream *stream = stream_open(jetstream, account, id, name, err);
+    struct stream *stream;
 
+    if (table_find(&jetstream->streams, name) != NULL) { /* a catalogue never says so by itself */
+        *err = ERR_EXISTS;
+        return NULL;
+    }
+    stream = stream_open(jetstream, account, id, name, err);
     if (stream != NULL)
         table_add(&jetstream->streams, stream);
     return stream;

@@ -5,7 +5,7 @@
 #include "base/heap.h"
 #include "server/jetstream_priv.h"
 
-enum catalogue_step { STEP_INTENT, STEP_LOG, STEP_LEAD, STEP_CONFIG };
+enum catalogue_step { STEP_INTENT, STEP_LOG, STEP_LEAD, STEP_CONFIG, STEP_UNDO };
 
 /* A log being made on a worker. */
 struct preparation {
@@ -161,8 +161,31 @@ static void prepare_done(struct io_work *work)
         if (stream != NULL)
             return; /* goes on in jetstream_stream_lead */
     }
-    /* The intent stands; what was half made is finished or reported at the next start. */
-    fail(jetstream, 10049, err);
+    /* Its name must not stay with what is not there: the intent is taken back, then it fails. */
+    jetstream->op_current->step = STEP_UNDO;
+    jetstream->op_current->error = 10049;
+    snprintf(jetstream->op_current->error_text, sizeof jetstream->op_current->error_text, "%s",
+             err_text(err));
+    jetstream_awake(jetstream);
+}
+
+static void propose_undo(struct jetstream *jetstream)
+{
+    bool fits = catalogue_write_remove(replica_gather(jetstream->meta), jetstream->op_current->stream_id);
+
+    assert(fits); /* it is alone in its batch */
+    (void)fits;
+    jetstream->op_index = replica_propose(jetstream->meta, jetstream_log_now(jetstream), 1);
+}
+
+/* That was refused, too: the name is taken until the next start, which finishes the creation. */
+static void keep_intent(struct jetstream *jetstream)
+{
+    struct catalogue_op *op = jetstream->op_current;
+    struct catalogue_entry *entry = catalogue_find(&jetstream->catalogue, op->stream_id);
+
+    entry->offline = heap_copy(op->name);
+    finish(jetstream, NULL);
 }
 
 static void prepare(struct jetstream *jetstream, uint64_t id)
@@ -187,7 +210,7 @@ static void removed(void *context, enum err err)
     struct removal *removal = context;
     struct jetstream *jetstream = removal->jetstream;
 
-    if (err != OK) { /* the committed removal is tried again at the next start */
+    if (err != OK && err != ERR_NOT_FOUND) { /* the committed removal is tried again at the next start */
         logger_warn(server_logger(jetstream->server), "Files of removed stream %llu are still there: %s",
                     (unsigned long long)removal->id, err_text(err));
     } else {
@@ -291,8 +314,17 @@ static bool quiet(const struct jetstream *jetstream)
            replica_applied(jetstream->meta) == replica_proposed(jetstream->meta);
 }
 
+static bool undoes(const struct jetstream *jetstream)
+{
+    const struct catalogue_op *op = jetstream->op_current;
+
+    return op != NULL && op->step == STEP_UNDO && jetstream->op_index == 0;
+}
+
 void jetstream_catalogue_turn(struct jetstream *jetstream)
 {
+    if (undoes(jetstream) && quiet(jetstream))
+        propose_undo(jetstream);
     while (jetstream->op_current == NULL && jetstream->op_first != NULL && quiet(jetstream)) {
         struct catalogue_op *op = jetstream->op_first;
 
@@ -307,7 +339,9 @@ void jetstream_catalogue_turn(struct jetstream *jetstream)
 
 bool jetstream_catalogue_waits(const struct jetstream *jetstream)
 {
-    return jetstream->op_current == NULL && jetstream->op_first != NULL && quiet(jetstream);
+    bool waits = jetstream->op_current == NULL && jetstream->op_first != NULL;
+
+    return (waits || undoes(jetstream)) && quiet(jetstream);
 }
 
 static void gone_applied(struct jetstream *jetstream)
@@ -329,6 +363,11 @@ void jetstream_catalogue_applied(struct jetstream *jetstream, uint64_t index)
     if (op == NULL || jetstream->op_index != index)
         return;
     jetstream->op_index = 0;
+    if (op->step == STEP_UNDO) {
+        jetstream_remove_files(jetstream, op->stream_id);
+        finish(jetstream, NULL);
+        return;
+    }
     stream = jetstream_stream(jetstream, op->account, op->name);
     switch (op->kind) {
     case CATALOGUE_CREATE: prepare(jetstream, op->stream_id); break;
@@ -348,7 +387,11 @@ void jetstream_catalogue_refused(struct jetstream *jetstream, enum err err)
         jetstream->gone_index = 0;
         jetstream->gone_proposed = 0;
     }
-    if (jetstream->op_current != NULL && jetstream->op_index != 0)
+    if (jetstream->op_current == NULL || jetstream->op_index == 0)
+        return;
+    if (jetstream->op_current->step == STEP_UNDO)
+        keep_intent(jetstream);
+    else
         fail(jetstream, 10049, err);
 }
 
