@@ -75,13 +75,18 @@ static void lead(void *owner, uint64_t term)
     stream_mark(stream);
 }
 
-/* What is parked behind `applied` was promised nothing: say so. */
+/* What is parked behind `applied` was promised nothing: say so to publishers. Who waits for the
+ * confirmation of an ack takes any answer for one, so silence is the only "no". */
 static void refuse_parked(struct stream *stream, enum err err)
 {
     struct outbox_item item;
     uint64_t applied = replica_applied(stream->replica);
 
     while (outbox_peek(&stream->parked, &item)) {
+        if (item.index > applied && item.kind == OUTBOX_MESSAGE) {
+            outbox_pop(&stream->parked);
+            continue;
+        }
         if (item.index > applied) {
             item.kind = OUTBOX_ERROR;
             item.code = 10077;

@@ -643,7 +643,7 @@ void user_heard(struct user *user, const char *rest, const struct client_message
 {
     unsigned long long number = 0, kind = 0;
 
-    if (rest[0] != 'p' && rest[0] != 'g' && rest[0] != 'a')
+    if (rest[0] != 'p' && rest[0] != 'g')
         say(user, "%s: %.*s", rest, message->payload.size < 1200 ? (int)message->payload.size : 1200,
             (const char *)message->payload.at);
     if (sscanf(rest, "p.%llu", &number) == 1)
@@ -682,6 +682,7 @@ bool user_drained(struct user *user)
     struct reader *pull = &user->readers[READER_PULL];
     int64_t last_ns = pull->delivered_ns;
 
+    user_set_up(user); /* an ordered consumer may have to start anew */
     for (unsigned i = 0; i < USER_READERS; i++) {
         reader_settle(&user->readers[i], now(user), true);
         if (user->readers[i].delivered_ns > last_ns)
@@ -689,7 +690,7 @@ bool user_drained(struct user *user)
     }
     if (pull->pulls == 0 || now(user) - pull->pulled_ns > SECOND / 2)
         reader_pull(pull, now(user));
-    return now(user) - last_ns > DRAINED;
+    return user_ready(user) && now(user) - last_ns > DRAINED;
 }
 
 static void read_sequence(struct user *user)
