@@ -1,5 +1,6 @@
 #include "base/heap.h"
 #include "server/api/api.h"
+#include "server/stream/flaws.h"
 #include "server/stream/stream_priv.h"
 
 /* ---- replica events: what is committed comes here, in log order -------------------------------- */
@@ -285,6 +286,8 @@ int64_t stream_log_now(const struct stream *stream)
 {
     int64_t now_ns = jetstream_log_now(stream->jetstream);
 
+    if ((stream->decider.flaws & STREAM_FLAW_TIME_FALLS) != 0)
+        return io_wall(server_io(jetstream_server(stream->jetstream)));
     return now_ns > stream->state.log_time_ns ? now_ns : stream->state.log_time_ns;
 }
 

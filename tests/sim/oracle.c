@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define ULL(x)        ((unsigned long long)(x))
-#define AGE_LATE_NS   INT64_C(2000000000) /* one second is promised; the rest is the network's */
+#define AGE_LATE_NS   INT64_C(5000000000) /* one second is promised; the rest is the disk's */
 #define AGE_EARLY_NS  INT64_C(1000000)
 #define PAYLOAD_LEAST 32u
 
@@ -180,11 +180,12 @@ static void check_outcome(struct oracle *oracle, uint64_t sequence, uint64_t id)
         oracle_violate(oracle, "sequence %llu shows publish %llu, which was refused", ULL(sequence),
                        ULL(id));
     if (publish->outcome == ORACLE_DUPLICATE)
-        oracle_violate(oracle, "sequence %llu shows publish %llu, which was called a duplicate of %llu",
+        oracle_violate(oracle,
+                       "sequence %llu shows publish %llu, which was called a duplicate of %llu",
                        ULL(sequence), ULL(id), ULL(publish->sequence));
     if (publish->outcome == ORACLE_STORED && publish->sequence != sequence)
-        oracle_violate(oracle, "publish %llu was acknowledged as %llu and is shown as %llu", ULL(id),
-                       ULL(publish->sequence), ULL(sequence));
+        oracle_violate(oracle, "publish %llu was acknowledged as %llu and is shown as %llu",
+                       ULL(id), ULL(publish->sequence), ULL(sequence));
 }
 
 static void check_presence(struct oracle *oracle, int64_t asked_ns, uint64_t sequence, uint64_t id)

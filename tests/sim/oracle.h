@@ -13,7 +13,13 @@
 
 #define ORACLE_PAYLOAD_MAX (400u << 10)
 
-enum oracle_outcome { ORACLE_OPEN, ORACLE_STORED, ORACLE_DUPLICATE, ORACLE_REFUSED, ORACLE_UNKNOWN };
+enum oracle_outcome {
+    ORACLE_OPEN,
+    ORACLE_STORED,
+    ORACLE_DUPLICATE,
+    ORACLE_REFUSED,
+    ORACLE_UNKNOWN
+};
 
 struct oracle_publish {
     uint64_t sequence; /* as answered */
@@ -32,7 +38,7 @@ struct oracle_message { /* by sequence */
 
 struct oracle {
     unsigned stream;
-    int64_t max_age_ns; /* 0: none */
+    int64_t max_age_ns;               /* 0: none */
     struct oracle_publish *publishes; /* by id, from 1 */
     uint64_t publish_count, publish_capacity;
     struct oracle_message *messages; /* by sequence, from 1 */
@@ -49,7 +55,8 @@ void oracle_deinit(struct oracle *oracle);
 /* A new publish: its id. */
 uint64_t oracle_sent(struct oracle *oracle, uint8_t subject, uint32_t msg_id, int64_t now_ns);
 void oracle_subject(const struct oracle *oracle, uint8_t subject, char out[static 16]);
-size_t oracle_payload(const struct oracle *oracle, uint64_t id, uint8_t out[static ORACLE_PAYLOAD_MAX]);
+size_t oracle_payload(const struct oracle *oracle, uint64_t id,
+                      uint8_t out[static ORACLE_PAYLOAD_MAX]);
 
 void oracle_answered(struct oracle *oracle, uint64_t id, enum oracle_outcome outcome,
                      uint64_t sequence, int64_t now_ns);

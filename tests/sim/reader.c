@@ -61,17 +61,21 @@ static void describe(struct reader *reader, char out[static 300])
 
     switch (reader->kind) {
     case READER_PULL:
-        snprintf(out, 300, "\"durable_name\":\"C\",\"ack_policy\":\"explicit\",\"ack_wait\":1000000000,"
-                           "\"max_ack_pending\":200");
+        snprintf(out, 300,
+                 "\"durable_name\":\"C\",\"ack_policy\":\"explicit\",\"ack_wait\":1000000000,"
+                 "\"max_ack_pending\":200");
         break;
     case READER_PUSH:
-        snprintf(out, 300, "\"durable_name\":\"P\",\"ack_policy\":\"explicit\",\"ack_wait\":1000000000,"
-                           "\"max_ack_pending\":50,\"deliver_subject\":\"_R.%u.d.P\"", stream);
+        snprintf(out, 300,
+                 "\"durable_name\":\"P\",\"ack_policy\":\"explicit\",\"ack_wait\":1000000000,"
+                 "\"max_ack_pending\":50,\"deliver_subject\":\"_R.%u.d.P\"",
+                 stream);
         break;
     case READER_ORDERED:
-        snprintf(out, 300, "\"name\":\"%s\",\"ack_policy\":\"none\",\"max_deliver\":1,\"mem_storage\":true,"
-                           "\"inactive_threshold\":5000000000,\"deliver_subject\":\"_R.%u.d.%s\","
-                           "\"deliver_policy\":\"by_start_sequence\",\"opt_start_seq\":%llu",
+        snprintf(out, 300,
+                 "\"name\":\"%s\",\"ack_policy\":\"none\",\"max_deliver\":1,\"mem_storage\":true,"
+                 "\"inactive_threshold\":5000000000,\"deliver_subject\":\"_R.%u.d.%s\","
+                 "\"deliver_policy\":\"by_start_sequence\",\"opt_start_seq\":%llu",
                  reader->name, stream, reader->name, ULL(reader->sequence_last + 1));
         break;
     }
@@ -113,7 +117,8 @@ void reader_pull(struct reader *reader, int64_t now_ns)
     char subject[80], reply[48], body[128];
 
     if (now_ns - reader->pulled_ns > PULL_NS + 200 * MILLISECOND)
-        reader->pulls = 0; /* a batch that is filled ends without a word, and none outlives its time */
+        reader->pulls =
+            0; /* a batch that is filled ends without a word, and none outlives its time */
     if (reader->pulls > 4)
         return;
     reader->pulls++;
@@ -218,8 +223,9 @@ void reader_delivered(struct reader *reader, int64_t now_ns, const struct reader
 {
     struct reader_message *known;
 
-    oracle_shown(reader->oracle, now_ns, counts->stream, (const char *)message->subject.at,
-                 message->subject.size, message->payload.at, message->payload.size);
+    oracle_shown(reader->oracle, timely ? now_ns : 0, counts->stream,
+                 (const char *)message->subject.at, message->subject.size, message->payload.at,
+                 message->payload.size);
     if (reader->oracle->violation[0] != 0)
         return;
     if (reader->filter >= 0 &&

@@ -1,8 +1,8 @@
 /*
- * reader: a model client of one consumer: pulls or is pushed to, acknowledges, refuses, forgets; and
- * what must be true of its deliveries. A delivery count never falls; what was confirmed does not
- * come again; nobody is handed a message that another has and may still work on; an ordered reader
- * sees every message, in order, once.
+ * reader: a model client of one consumer: pulls or is pushed to, acknowledges, refuses, forgets;
+ * and what must be true of its deliveries. A delivery count never falls; what was confirmed does
+ * not come again; nobody is handed a message that another has and may still work on; an ordered
+ * reader sees every message, in order, once.
  */
 #ifndef TESTS_SIM_READER_H
 #define TESTS_SIM_READER_H
@@ -15,7 +15,7 @@
 
 enum reader_kind { READER_PULL, READER_PUSH, READER_ORDERED };
 
-struct reader_message { /* by sequence */
+struct reader_message {  /* by sequence */
     uint32_t deliveries; /* highest count seen */
     bool confirmed;
     bool skipped; /* by an ordered reader */

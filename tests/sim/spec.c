@@ -177,8 +177,8 @@ static const char *full(const struct spec *spec, const struct spec_publish *publ
 {
     const struct spec_config *config = &spec->config;
     const struct spec_message *oldest = oldest_of(spec, publish->subject);
-    bool subject_full = config->max_per_subject > 0 &&
-                        count_of(spec, publish->subject) >= config->max_per_subject;
+    bool subject_full =
+        config->max_per_subject > 0 && count_of(spec, publish->subject) >= config->max_per_subject;
 
     if (!config->discard_new)
         return NULL;
@@ -195,7 +195,7 @@ static const char *full(const struct spec *spec, const struct spec_publish *publ
 /* ---- publish --------------------------------------------------------------------------------- */
 
 [[gnu::format(printf, 2, 3)]] static struct spec_answer refuse(unsigned error, const char *format,
-                                                              ...)
+                                                               ...)
 {
     struct spec_answer answer = {.outcome = SPEC_REFUSED, .error = error};
     va_list arguments;
@@ -216,7 +216,8 @@ static struct spec_answer check(const struct spec *spec, const struct spec_publi
     uint8_t filter = publish->filter == SPEC_OWN ? publish->subject : publish->filter;
     uint64_t original = publish->msg_id < spec->ids_capacity ? spec->ids[publish->msg_id] : 0;
 
-    if (publish->expect_subject != SPEC_NONE && publish->expect_subject != spec_newest(spec, filter))
+    if (publish->expect_subject != SPEC_NONE &&
+        publish->expect_subject != spec_newest(spec, filter))
         return wrong_sequence(spec_newest(spec, filter));
     if (publish->expect_last != SPEC_NONE && publish->expect_last != spec->last)
         return wrong_sequence(spec->last);

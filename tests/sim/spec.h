@@ -3,7 +3,8 @@
  * happen one after the other. It shares no code with the server; the rules are those of the
  * reference's documentation and of a running one.
  *
- * Subjects are numbers, and so are message ids (0: none). Windows are taken to be longer than a run.
+ * Subjects are numbers, and so are message ids (0: none). Windows are taken to be longer than a
+ * run.
  */
 #ifndef TESTS_SIM_SPEC_H
 #define TESTS_SIM_SPEC_H
@@ -50,7 +51,7 @@ struct spec_publish {
     uint64_t expect_last;
     uint64_t expect_subject; /* last sequence of `filter` */
     uint32_t msg_id;
-    uint32_t expect_id; /* id of the last message; UINT32_MAX: nothing is expected */
+    uint32_t expect_id;   /* id of the last message; UINT32_MAX: nothing is expected */
     uint32_t size;        /* headers and payload */
     uint32_t stored_size; /* as limits count it */
     uint8_t subject;
@@ -76,7 +77,7 @@ enum spec_op_kind { SPEC_PURGE, SPEC_DELETE, SPEC_CONFIGURE };
 
 struct spec_op {
     enum spec_op_kind kind;
-    uint8_t filter; /* purge; SPEC_OWN: of all, without a filter */
+    uint8_t filter;       /* purge; SPEC_OWN: of all, without a filter */
     uint64_t below, keep; /* purge; 0: none */
     uint64_t sequence;    /* delete */
     struct spec_config config;

@@ -39,7 +39,8 @@ static int64_t now(const struct user *user)
     return sim_now(user->sim);
 }
 
-/* ---- life ------------------------------------------------------------------------------------- */
+/* ---- life -------------------------------------------------------------------------------------
+ */
 
 static void draw_limits(struct user *user, struct spec_config *config)
 {
@@ -75,8 +76,8 @@ void user_init(struct user *user, unsigned stream, struct sim *sim, struct sim_c
     user->worlds.given_up = user->oracle.max_age_ns > 0;
     for (unsigned i = 0; i < USER_READERS; i++)
         reader_init(&user->readers[i], (enum reader_kind)i,
-                    chance(user, 1, 4) ? (int)below(user, SPEC_SUBJECTS) : -1, &user->oracle, client,
-                    prng);
+                    chance(user, 1, 4) ? (int)below(user, SPEC_SUBJECTS) : -1, &user->oracle,
+                    client, prng);
 }
 
 void user_deinit(struct user *user)
@@ -120,17 +121,19 @@ void user_crashed(struct user *user)
     guess_again(user);
     /* Many states are possible now: mostly it is asked which one before it goes on. */
     user->state = user->worlds.possible.count > 4 && chance(user, 3, 4) ? USER_RESTING : USER_BUSY;
-    user->op_again = user->op_open && user->worlds.op_state == WORLDS_ASKED && !user->worlds.given_up;
+    user->op_again =
+        user->op_open && user->worlds.op_state == WORLDS_ASKED && !user->worlds.given_up;
     user->op_open = user->op_again;
     user->get_open = false;
     user->looked = 0;
     user_connected(user);
 }
 
-/* ---- asking ----------------------------------------------------------------------------------- */
+/* ---- asking -----------------------------------------------------------------------------------
+ */
 
-[[gnu::format(printf, 4, 5)]] static void ask(struct user *user, const char *verb, const char *reply,
-                                              const char *format, ...)
+[[gnu::format(printf, 4, 5)]] static void ask(struct user *user, const char *verb,
+                                              const char *reply, const char *format, ...)
 {
     char subject[80], to[64], body[800];
     va_list arguments;
@@ -192,7 +195,8 @@ bool user_ready(const struct user *user)
     return ready;
 }
 
-/* ---- publishing ------------------------------------------------------------------------------- */
+/* ---- publishing -------------------------------------------------------------------------------
+ */
 
 [[gnu::format(printf, 3, 4)]] static size_t header(char out[static 512], size_t at,
                                                    const char *format, ...)
@@ -248,7 +252,8 @@ static void publish(struct user *user, struct spec_publish *p)
         worlds_sent(&user->worlds, p);
         (void)spec_publish(&user->guess, p);
     }
-    say(user, "S%u publish %llu: subject %u, id %u, roll-up %u, expects %lld of %u, last %lld, id %d",
+    say(user,
+        "S%u publish %llu: subject %u, id %u, roll-up %u, expects %lld of %u, last %lld, id %d",
         user->stream, ULL(p->id), p->subject, p->msg_id, p->rollup, (long long)p->expect_subject,
         p->filter, (long long)p->expect_last, (int)p->expect_id);
     snprintf(reply, sizeof reply, "_R.%u.p.%llu", user->stream, ULL(p->id));
@@ -272,8 +277,9 @@ static void draw_expectations(struct user *user, struct spec_publish *p)
     if (chance(user, 1, 12))
         p->expect_last = near(user, user->guess.last);
     if (chance(user, 1, 30))
-        p->expect_id = chance(user, 1, 2) && user->guess.last_id != 0 ? user->guess.last_id
-                                                                      : 1 + (uint32_t)below(user, 100);
+        p->expect_id = chance(user, 1, 2) && user->guess.last_id != 0
+                           ? user->guess.last_id
+                           : 1 + (uint32_t)below(user, 100);
 }
 
 static void draw_id(struct user *user, struct spec_publish *p)
@@ -281,7 +287,8 @@ static void draw_id(struct user *user, struct spec_publish *p)
     if (chance(user, 1, 6))
         p->msg_id = ++user->msg_id_last;
     else if (user->msg_id_last > 0 && chance(user, 1, 10))
-        p->msg_id = user->msg_id_last - (uint32_t)below(user, user->msg_id_last < 12 ? user->msg_id_last : 12);
+        p->msg_id = user->msg_id_last -
+                    (uint32_t)below(user, user->msg_id_last < 12 ? user->msg_id_last : 12);
 }
 
 static void publish_one(struct user *user)
@@ -313,7 +320,8 @@ static void publish_some(struct user *user)
         publish_one(user);
 }
 
-/* ---- operations ------------------------------------------------------------------------------- */
+/* ---- operations -------------------------------------------------------------------------------
+ */
 
 static void purge(struct user *user, struct spec_op *op)
 {
@@ -339,9 +347,9 @@ static void delete_message(struct user *user, struct spec_op *op)
     op->kind = SPEC_DELETE;
     op->sequence = 1 + below(user, user->guess.last + 1);
     if (user->guess.count > 0 && chance(user, 3, 4)) /* often a subject's last */
-        op->sequence = user->guess.at[user->guess.count - 1 - below(user, user->guess.count < 10
-                                                                              ? user->guess.count
-                                                                              : 10)]
+        op->sequence = user->guess
+                           .at[user->guess.count - 1 -
+                               below(user, user->guess.count < 10 ? user->guess.count : 10)]
                            .sequence;
     ask(user, "STREAM.MSG.DELETE", "o", "{\"seq\":%llu%s}", ULL(op->sequence),
         chance(user, 1, 2) ? ",\"no_erase\":true" : "");
@@ -370,11 +378,12 @@ static void operate(struct user *user)
     if (!user->worlds.given_up)
         worlds_op_sent(&user->worlds, &op);
     (void)spec_operate(&user->guess, &op);
-    say(user, "S%u operation %d (filter %u, below %llu, keep %llu, sequence %llu)", user->stream, op.kind, op.filter,
-        ULL(op.below), ULL(op.keep), ULL(op.sequence));
+    say(user, "S%u operation %d (filter %u, below %llu, keep %llu, sequence %llu)", user->stream,
+        op.kind, op.filter, ULL(op.below), ULL(op.keep), ULL(op.sequence));
 }
 
-/* ---- reading ---------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------
+ */
 
 static void get(struct user *user, uint64_t sequence)
 {
@@ -388,7 +397,8 @@ static void get(struct user *user, uint64_t sequence)
     ask(user, "DIRECT.GET", reply, "{\"seq\":%llu}", ULL(sequence));
 }
 
-/* ---- one thing of many ------------------------------------------------------------------------ */
+/* ---- one thing of many ------------------------------------------------------------------------
+ */
 
 void user_rest(struct user *user)
 {
@@ -466,7 +476,8 @@ void user_act(struct user *user)
         reader_settle(&user->readers[READER_PULL], now(user), false);
 }
 
-/* ---- what is heard ---------------------------------------------------------------------------- */
+/* ---- what is heard ----------------------------------------------------------------------------
+ */
 
 static bool find_number(struct bytes text, const char *key, uint64_t *value)
 {
@@ -529,7 +540,8 @@ static void heard_publish(struct user *user, uint64_t id, const struct client_me
     struct spec_answer answer = read_answer(message);
     bool looked = !contains(message->headers, "503") && answer.error != 10167;
 
-    say(user, "publish %llu: %.*s", ULL(id), message->payload.size < 200 ? (int)message->payload.size : 200,
+    say(user, "publish %llu: %.*s", ULL(id),
+        message->payload.size < 200 ? (int)message->payload.size : 200,
         (const char *)message->payload.at);
     if (id == 0 || id > user->oracle.publish_count) {
         oracle_violate(&user->oracle, "an answer to publish %llu, which was not sent", ULL(id));
@@ -644,7 +656,8 @@ void user_heard(struct user *user, const char *rest, const struct client_message
     unsigned long long number = 0, kind = 0;
 
     if (rest[0] != 'p' && rest[0] != 'g')
-        say(user, "%s: %.*s", rest, message->payload.size < 1200 ? (int)message->payload.size : 1200,
+        say(user, "%s: %.*s", rest,
+            message->payload.size < 1200 ? (int)message->payload.size : 1200,
             (const char *)message->payload.at);
     if (sscanf(rest, "p.%llu", &number) == 1)
         heard_publish(user, number, message);
@@ -675,7 +688,8 @@ void user_delivered(struct user *user, const char *name, const struct reader_cou
     }
 }
 
-/* ---- the end ---------------------------------------------------------------------------------- */
+/* ---- the end ----------------------------------------------------------------------------------
+ */
 
 bool user_drained(struct user *user)
 {

@@ -1,8 +1,8 @@
 /*
- * user: the model clients of one stream: who makes it, publishes, removes, changes its limits, reads
- * and consumes, all over one connection, and checks every answer (tests/sim/worlds.h), every message
- * (oracle.h) and every delivery (reader.h). Now and then it sends nothing until all is answered and
- * compares what the stream says of itself.
+ * user: the model clients of one stream: who makes it, publishes, removes, changes its limits,
+ * reads and consumes, all over one connection, and checks every answer (tests/sim/worlds.h), every
+ * message (oracle.h) and every delivery (reader.h). Now and then it sends nothing until all is
+ * answered and compares what the stream says of itself.
  *
  * Replies come to subjects below "_R.<stream>.".
  */
@@ -35,7 +35,7 @@ struct user {
     struct spec guess; /* what the stream probably is when all that was sent has happened */
     uint32_t msg_id_last;
     bool disk_failed; /* for the stream, and not all answers to that have come */
-    bool timely; /* the network delays nothing for long */
+    bool timely;      /* the network delays nothing for long */
 
     bool created; /* the stream is there */
     int64_t asked_ns;
@@ -48,7 +48,7 @@ struct user {
 
     uint64_t get_number, get_sequence;
     int64_t get_asked_ns;
-    uint64_t read_next; /* of everything, at the end; 0: not begun */
+    uint64_t read_next;                   /* of everything, at the end; 0: not begun */
     bool get_open, get_found, get_stored; /* STORED: it had been acknowledged when asked for */
 };
 
@@ -72,7 +72,8 @@ void user_heard(struct user *user, const char *rest, const struct client_message
 void user_delivered(struct user *user, const char *name, const struct reader_counts *counts,
                     const struct client_message *message);
 
-/* ---- the end ---------------------------------------------------------------------------------- */
+/* ---- the end ----------------------------------------------------------------------------------
+ */
 
 void user_rest(struct user *user); /* sends nothing new from now on, but looks */
 bool user_at_rest(const struct user *user);

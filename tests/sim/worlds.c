@@ -146,7 +146,8 @@ void worlds_sent(struct worlds *worlds, const struct spec_publish *publish)
     if (worlds->waiting_head == worlds->waiting_count)
         worlds->waiting_head = worlds->waiting_count = 0;
     if (worlds->waiting_count == worlds->waiting_capacity) {
-        worlds->waiting_capacity = worlds->waiting_capacity == 0 ? 64 : worlds->waiting_capacity * 2;
+        worlds->waiting_capacity =
+            worlds->waiting_capacity == 0 ? 64 : worlds->waiting_capacity * 2;
         worlds->waiting =
             realloc(worlds->waiting, worlds->waiting_capacity * sizeof *worlds->waiting);
         assert(worlds->waiting != NULL);

@@ -1,8 +1,8 @@
 /*
- * worlds: every state that a stream may be in, as far as its only publisher can know. One connection
- * publishes, so the stream decides in the order of sending; an operation (purge, delete, new config)
- * falls somewhere between two publishes; a crash keeps the first few of what had no answer yet. Each
- * answer rules worlds out, and when none is left a promise was broken.
+ * worlds: every state that a stream may be in, as far as its only publisher can know. One
+ * connection publishes, so the stream decides in the order of sending; an operation (purge, delete,
+ * new config) falls somewhere between two publishes; a crash keeps the first few of what had no
+ * answer yet. Each answer rules worlds out, and when none is left a promise was broken.
  *
  * At most one operation is under way at a time. Answers that depend on the stream come in order.
  */
@@ -64,7 +64,8 @@ void worlds_op_failed(struct worlds *worlds); /* the disk said no */
  * be asked for again, until there is an answer. Other operations have happened or never will. */
 void worlds_crashed(struct worlds *worlds);
 
-/* ---- at rest: nothing has been sent that is not answered --------------------------------------- */
+/* ---- at rest: nothing has been sent that is not answered ---------------------------------------
+ */
 
 bool worlds_at_rest(const struct worlds *worlds);
 size_t worlds_unanswered(const struct worlds *worlds); /* publishes */
