@@ -53,6 +53,8 @@ struct catalogue_entry {
     struct stream *stream;   /* the replica here, or NULL */
     bool offline;            /* a replica here could not be opened in this life */
     bool preparing;          /* its log is being made */
+    bool undo;               /* its log cannot be made, and nobody was told of it: it is taken back */
+    enum err refusal;        /* why */
     bool completing;         /* its config is on the way into its log */
     uint64_t leader;         /* node that was last heard to lead it, 0: none */
     uint64_t leader_term;

@@ -256,6 +256,20 @@ static void gone_applied(struct jetstream *jetstream)
     jetstream->gone_proposed = 0;
 }
 
+/* What could not be made is taken back before its client is told so. */
+static void propose_undo(struct jetstream *jetstream)
+{
+    for (struct catalogue_op *op = jetstream->op_waiting; op != NULL; op = op->next) {
+        const struct catalogue_entry *entry = catalogue_find(&jetstream->catalogue, op->id);
+
+        if (entry == NULL || !entry->undo || entry->removed)
+            continue;
+        if (catalogue_write_remove(replica_gather(jetstream->meta), op->id))
+            (void)replica_propose(jetstream->meta, jetstream_log_now(jetstream), 1);
+        return;
+    }
+}
+
 /* ---- the turn ------------------------------------------------------------------------------------------------ */
 
 static bool quiet(const struct jetstream *jetstream)
@@ -276,6 +290,8 @@ void jetstream_catalogue_turn(struct jetstream *jetstream)
     }
     if (jetstream->gone_count > 0 && jetstream->gone_index == 0 && quiet(jetstream))
         propose_gone(jetstream);
+    if (jetstream->op_waiting != NULL && quiet(jetstream))
+        propose_undo(jetstream);
 }
 
 bool jetstream_catalogue_waits(const struct jetstream *jetstream)

@@ -223,9 +223,13 @@ static void prepared(struct jetstream *jetstream, uint64_t id, enum err err)
         err = open_replica(jetstream, entry);
     if (err == OK)
         return;
-    report_offline(jetstream, entry, err);
-    /* The intent stands; what was half made is finished or reported at the next start. */
-    jetstream_configured(jetstream, entry, entry->version, 10049, err_text(err));
+    logger_error(logger_of(jetstream), "Stream '%.*s' could not be made: %s",
+                 BYTES_ARG(entry->config.name), err_text(err));
+    entry->refusal = err;
+    entry->undo = jetstream->cluster == NULL && entry->configured == 0;
+    if (!entry->undo)
+        report_offline(jetstream, entry, err);
+    jetstream_awake(jetstream);
 }
 
 static void prepare_done(struct io_work *work)
@@ -302,6 +306,8 @@ void jetstream_entry_changed(struct jetstream *jetstream, struct catalogue_entry
         return;
     remote_look(jetstream, entry);
     if (entry->removed) {
+        jetstream_configured(jetstream, entry, entry->version, entry->undo ? 10049 : 10059,
+                             entry->undo ? err_text(entry->refusal) : NULL);
         if (entry->stream != NULL)
             close_stream(jetstream, entry, true);
         if (is_here(jetstream, entry) && !entry->preparing)
