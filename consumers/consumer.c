@@ -14,7 +14,7 @@ bool consumer_config_volatile(const struct consumer_config *config, bool until_a
 {
     if (config->ack_policy != ACK_NONE || until_acked)
         return false;
-    return config->durable_name.size == 0 || config->direct;
+    return config->direct || (config->durable_name.size == 0 && config->mem_storage);
 }
 
 static enum consumer_class class_of(const struct consumer_config *config, bool until_acked)

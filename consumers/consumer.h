@@ -15,10 +15,11 @@
  *               been applied: the machine proposes CONSUMER_RECORD_HANDOUT (consumer_hand_out) and
  *               asks for deliveries when that comes back through consumer_apply. At most one
  *               hand-out is in flight per consumer; it may carry many messages.
- *   volatile    ephemeral without acks: nothing is logged, deliveries are asked for at once. Also
- *               used for `direct` consumers.
- *   A durable consumer without acks hands out at once and proposes its position now and then
- *   (CONSUMER_RECORD_POSITION), so a restart may repeat some: that is what ack none says.
+ *   volatile    ephemeral without acks and kept in memory, or `direct`: nothing is logged,
+ *               deliveries are asked for at once.
+ *   Any other consumer without acks hands out at once and proposes its position now and then
+ *   (CONSUMER_RECORD_POSITION), so a restart may repeat some: that is what ack none says. Repeated
+ *   ones have consumer sequences that an ordered reader has seen, and it begins anew from its own.
  *   On a stream whose messages live until acknowledged (`until_acked`) every consumer is
  *   replicated, because there a delivery without ack removes the message.
  *
