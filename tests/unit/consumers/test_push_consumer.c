@@ -427,7 +427,7 @@ START_TEST(a_new_deliver_subject_gets_everything_that_is_owed_again)
     bound(fake, false);
     config = fake->config;
     config.deliver_subject = BYTES("to.you");
-    consumer_update(fake->consumer, fake->now_ns, &config);
+    consumer_update(fake->consumer, fake->now_ns, fake->log_now_ns, &config);
     bound(fake, true);
     fake_turn(fake);
     EXPECT(fake, "1>to.you d2 c3 p0\n"
