@@ -41,7 +41,7 @@ void client_init(struct client *client, struct clients *clients, const char *add
     buf_init(&client->out, SIZE_MAX / 2);
     table_init(&client->subs, sub_key, prng_next(&clients->prng));
     logger_debug(clients->logger, "%s - Client connection created", client->label);
-    client_out_info(client);
+    client_out_info(client, false);
 }
 
 void client_deinit(struct client *client)
@@ -139,12 +139,18 @@ void client_out_error(struct client *client, struct bytes before, struct bytes w
     client_out(client, BYTES("'\r\n"));
 }
 
-void client_out_info(struct client *client)
+void client_inform(struct client *client)
+{
+    if (client->state == CLIENT_OPEN && client->protocol_1 && client->informed)
+        client_out_info(client, false);
+}
+
+void client_out_info(struct client *client, bool answer)
 {
     const struct info_client info = {
         .id = client->id,
         .address = client->address,
-        .account = client->connected ? client->clients->account->name : bytes_of(NULL, 0),
+        .account = answer ? client->clients->account->name : bytes_of(NULL, 0),
     };
 
     if (client->out.at == NULL)

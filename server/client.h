@@ -145,6 +145,9 @@ void client_feed(struct client *client, struct bytes b, int64_t now_ns);
 /* Writes the message for this subscription; false: it does not take it. For the router only. */
 bool client_deliver(struct client_sub *sub, const struct message *message);
 
+/* What INFO says of the server has changed: told, if the client takes such lines. */
+void client_inform(struct client *client);
+
 /* What is due at ping_due_ns; sets the next. */
 void client_ping(struct client *client, int64_t now_ns);
 
