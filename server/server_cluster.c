@@ -166,6 +166,11 @@ void server_cluster_destroy(struct server *server)
     urls_clear(&server->connect_urls);
 }
 
+uint16_t server_cluster_port(const struct server *server)
+{
+    return server->cluster != NULL ? cluster_port(server->cluster) : 0;
+}
+
 struct cluster *server_cluster(struct server *server)
 {
     return server->cluster;

@@ -50,17 +50,17 @@ struct world {
 /* ---- servers -----------------------------------------------------------------------------------
  */
 
-static void world_line(void *context, struct bytes line)
+static inline void world_line(void *context, struct bytes line)
 {
     ck_assert(buf_add(&((struct world_server *)context)->log, line));
 }
 
-static bool world_logged(const struct world_server *s, const char *text)
+static inline bool world_logged(const struct world_server *s, const char *text)
 {
     return s->log.size > 0 && memmem(s->log.at, s->log.size, text, strlen(text)) != NULL;
 }
 
-static void world_start(struct world *world, size_t i)
+static inline void world_start(struct world *world, size_t i)
 {
     struct world_server *s = &world->servers[i];
 
@@ -69,7 +69,7 @@ static void world_start(struct world *world, size_t i)
         server_start(sim_node_io(world->sim, s->node), &s->options, &s->logger, &s->server), OK);
 }
 
-static void world_init(struct world *world, uint64_t seed, size_t count)
+static inline void world_init(struct world *world, uint64_t seed, size_t count)
 {
     *world = (struct world){.sim = sim_create(seed), .count = count};
     for (size_t i = 0; i < count; i++) {
@@ -94,7 +94,7 @@ static void world_init(struct world *world, uint64_t seed, size_t count)
     world->clients_node = sim_node_add(world->sim);
 }
 
-static bool world_linked(const struct world *world, size_t a, size_t b)
+static inline bool world_linked(const struct world *world, size_t a, size_t b)
 {
     const struct world_server *from = &world->servers[a], *to = &world->servers[b];
     const struct cluster_node *node;
@@ -107,7 +107,7 @@ static bool world_linked(const struct world *world, size_t a, size_t b)
            bytes_equal(node->server_id, bytes_of_text(server_id(to->server)));
 }
 
-static bool world_meshed(const struct world *world)
+static inline bool world_meshed(const struct world *world)
 {
     for (size_t a = 0; a < world->count; a++)
         for (size_t b = 0; b < world->count; b++)
@@ -117,14 +117,14 @@ static bool world_meshed(const struct world *world)
     return true;
 }
 
-static void world_mesh(struct world *world)
+static inline void world_mesh(struct world *world)
 {
     for (int i = 0; i < 10000 && !world_meshed(world); i++)
         sim_run(world->sim, 10 * MS);
     ck_assert(world_meshed(world));
 }
 
-static void world_begin(struct world *world, uint64_t seed, size_t count)
+static inline void world_begin(struct world *world, uint64_t seed, size_t count)
 {
     world_init(world, seed, count);
     for (size_t i = 0; i < count; i++)
@@ -132,7 +132,7 @@ static void world_begin(struct world *world, uint64_t seed, size_t count)
     world_mesh(world);
 }
 
-static void world_kill(struct world *world, size_t i, enum sim_crash_mode mode)
+static inline void world_kill(struct world *world, size_t i, enum sim_crash_mode mode)
 {
     sim_crash(world->sim, world->servers[i].node, mode);
     server_destroy(world->servers[i].server);
@@ -140,7 +140,7 @@ static void world_kill(struct world *world, size_t i, enum sim_crash_mode mode)
     (void)sim_restart(world->sim, world->servers[i].node);
 }
 
-static void world_end(struct world *world)
+static inline void world_end(struct world *world)
 {
     for (size_t i = 0; i < world->count; i++) {
         if (world->servers[i].server != NULL)
@@ -158,7 +158,7 @@ static void world_end(struct world *world)
 /* ---- clients -----------------------------------------------------------------------------------
  */
 
-static void talker_flush(struct talker *t)
+static inline void talker_flush(struct talker *t)
 {
     struct bytes piece;
     struct buf swap;
@@ -173,17 +173,17 @@ static void talker_flush(struct talker *t)
     io_sock_send(t->io, t->sock, &piece, 1);
 }
 
-static void talker_received(void *owner, struct bytes b)
+static inline void talker_received(void *owner, struct bytes b)
 {
     ck_assert(buf_add(&((struct talker *)owner)->in, b));
 }
 
-static void talker_sent(void *owner)
+static inline void talker_sent(void *owner)
 {
     talker_flush(owner);
 }
 
-static void talker_ended(void *owner, int reason)
+static inline void talker_ended(void *owner, int reason)
 {
     struct talker *t = owner;
 
@@ -192,7 +192,7 @@ static void talker_ended(void *owner, int reason)
     io_sock_close(t->io, t->sock, false);
 }
 
-static void talker_closed(void *owner)
+static inline void talker_closed(void *owner)
 {
     ((struct talker *)owner)->sock = NULL;
 }
@@ -200,13 +200,13 @@ static void talker_closed(void *owner)
 static const struct io_sock_events talker_events = {talker_received, talker_sent, talker_ended,
                                                     talker_closed};
 
-static void say(struct talker *t, const char *text)
+static inline void say(struct talker *t, const char *text)
 {
     ck_assert(buf_add(&t->out, bytes_of_text(text)));
     talker_flush(t);
 }
 
-[[gnu::format(printf, 2, 3)]] static void sayf(struct talker *t, const char *format, ...)
+[[gnu::format(printf, 2, 3)]] static inline void sayf(struct talker *t, const char *format, ...)
 {
     char text[4096];
     va_list arguments;
@@ -217,12 +217,12 @@ static void say(struct talker *t, const char *text)
     say(t, text);
 }
 
-static bool heard(const struct talker *t, const char *text)
+static inline bool heard(const struct talker *t, const char *text)
 {
     return t->in.size > 0 && memmem(t->in.at, t->in.size, text, strlen(text)) != NULL;
 }
 
-static size_t heard_count(const struct talker *t, const char *text)
+static inline size_t heard_count(const struct talker *t, const char *text)
 {
     struct bytes rest = buf_bytes(&t->in);
     const uint8_t *at;
@@ -236,7 +236,7 @@ static size_t heard_count(const struct talker *t, const char *text)
 }
 
 /* Steps until it has heard that, and forgets all that came before and with it. */
-static void await(struct world *world, struct talker *t, const char *text)
+static inline void await(struct world *world, struct talker *t, const char *text)
 {
     int64_t from_ns = sim_now(world->sim);
 
@@ -250,14 +250,14 @@ static void await(struct world *world, struct talker *t, const char *text)
                     strlen(text));
 }
 
-static void in_step(struct world *world, struct talker *t)
+static inline void in_step(struct world *world, struct talker *t)
 {
     say(t, "PING\r\n");
     await(world, t, "PONG\r\n");
 }
 
 /* Connected to that server, greeted, and heard of nothing. */
-static struct talker *talk(struct world *world, size_t who, size_t server)
+static inline struct talker *talk(struct world *world, size_t who, size_t server)
 {
     struct talker *t = &world->talkers[who];
 
@@ -282,7 +282,7 @@ static struct talker *talk(struct world *world, size_t who, size_t server)
 }
 
 /* Long enough for interest and messages to be everywhere. */
-static void rest(struct world *world)
+static inline void rest(struct world *world)
 {
     sim_run(world->sim, 50 * MS);
 }
