@@ -126,8 +126,7 @@ static bool is_named(const struct run *run, const struct node *node)
                                          other->disk.floor_config);
         uint16_t here = newest_config(other->log, other->last, other->floor, other->floor_config);
 
-        if (names(&world->configs[on_disk], node->self) ||
-            names(&world->configs[here], node->self))
+        if (names(&world->configs[on_disk], node->self) || names(&world->configs[here], node->self))
             return true;
     }
     for (uint32_t i = 0; i < 8; i++)
@@ -140,6 +139,44 @@ static bool is_named(const struct run *run, const struct node *node)
 static uint32_t bit(const struct node *node)
 {
     return 1u << node_number(world, node);
+}
+
+/* ---- links ---------------------------------------------------------------------------------- */
+
+static const struct node *in_role(enum raft_role role)
+{
+    for (uint32_t i = 0, at = (uint32_t)world_below(world, NODES); i < NODES; i++, at++) {
+        const struct node *node = &world->nodes[at % NODES];
+
+        if (node->core != NULL && raft_core_role(node->core) == role)
+            return node;
+    }
+    return NULL;
+}
+
+static uint32_t voters(void)
+{
+    const struct raft_config *config = truth_config(world);
+    uint32_t bits = 0;
+
+    for (uint32_t i = 0; i < config->count; i++)
+        bits |= (uint32_t)!config->at[i].learner << (config->at[i].node - 1);
+    return bits;
+}
+
+/* A leader is cut off from some who go on hearing each other. */
+static void part_leader(uint32_t side)
+{
+    const struct node *leader = in_role(RAFT_LEADER);
+    uint32_t from;
+
+    if (leader == NULL)
+        return;
+    from = node_number(world, leader);
+    for (uint32_t i = 0; i < NODES; i++) {
+        world->cut[from][i] = ((side >> i) & 1) != 0;
+        world->cut[i][from] = world->cut[from][i] && (side & 1) != 0;
+    }
 }
 
 /* ---- membership ----------------------------------------------------------------------------- */
@@ -207,6 +244,8 @@ static void change_members(struct run *run, struct node *node)
     node_propose(world, node, &next);
     run->recent[run->recent_next++ % 8] =
         (struct recent){(uint16_t)(world->config_count - 1), world->now + 8 * SECOND};
+    if (happens(run->plan.part * 10))
+        part_leader(UINT32_MAX); /* perhaps before anybody else has heard of it */
 }
 
 /* ---- what happens --------------------------------------------------------------------------- */
@@ -259,32 +298,6 @@ static void make_plan(struct run *run)
         plan->propose = plan->read = 20; /* or it would never sleep */
 }
 
-static const struct node *in_role(enum raft_role role)
-{
-    for (uint32_t i = 0, at = (uint32_t)world_below(world, NODES); i < NODES; i++, at++) {
-        const struct node *node = &world->nodes[at % NODES];
-
-        if (node->core != NULL && raft_core_role(node->core) == role)
-            return node;
-    }
-    return NULL;
-}
-
-/* A leader is cut off from some who go on hearing each other. */
-static void part_leader(uint32_t side)
-{
-    const struct node *leader = in_role(RAFT_LEADER);
-    uint32_t from;
-
-    if (leader == NULL)
-        return;
-    from = node_number(world, leader);
-    for (uint32_t i = 0; i < NODES; i++) {
-        world->cut[from][i] = ((side >> i) & 1) != 0;
-        world->cut[i][from] = world->cut[from][i] && (side & 1) != 0;
-    }
-}
-
 static void part(void)
 {
     uint32_t side = (uint32_t)world_below(world, 1u << NODES);
@@ -302,7 +315,7 @@ static void part(void)
         }
         break;
     case 2: part_leader(side); break;
-    case 3: part_leader(side & (uint32_t)prng_next(&world->prng)); break;
+    case 3: part_leader(world_chance(world, 500) ? voters() : side & voters()); break;
     default: /* any link */
         world->cut[world_below(world, NODES)][world_below(world, NODES)] = true;
         break;
@@ -585,6 +598,8 @@ static void found_group(void)
 
         node->self = (struct raft_member){i + 1, world->incarnation_next++, false};
         node->clock_rate = 900 + (int64_t)world_below(world, 201);
+        if (world_chance(world, 500))
+            node->clock_rate = world_chance(world, 500) ? 900 : 1100;
         node->clock_offset = (int64_t)world_below(world, 10 * SECOND);
         truth_disk_new(world, node);
         if (i < config.count) {
