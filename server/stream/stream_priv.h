@@ -176,6 +176,8 @@ void stream_consumers_hand_out(struct stream *stream);
 
 /* consumer_out.c */
 struct consumer_out consumer_shell_out(struct consumer_shell *shell);
+/* An inactive one is gone: nobody asked for it, so the advisory is the stream's. */
+void consumer_shell_advise_deleted(struct stream *stream, struct bytes name);
 
 /* consumer_inbox.c */
 void consumer_inbox_open(struct consumer_shell *shell);
