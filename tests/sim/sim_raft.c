@@ -389,8 +389,6 @@ static void housekeeping(const struct run *run)
 
         if (node->core == NULL || node->paused_until > world->now)
             continue;
-        if (world_chance(world, 100))
-            node_repair(world, node);
         if (node->gone && world_chance(world, 50) && !is_named(run, node)) {
             node_crash(world, node);
             node_wipe(world, node);
@@ -794,13 +792,13 @@ static int run_one(uint64_t seed, uint64_t flaw)
 
     printf(
         "seed %llu: %s; %llu steps, %llu committed, %llu elections, %llu reads (%llu lost), "
-        "%llu changes, %llu removals, %llu sleeps, %llu snapshots, %llu repairs, trace %016llx\n",
+        "%llu changes, %llu removals, %llu sleeps, %llu snapshots, %llu damages, trace %016llx\n",
         (unsigned long long)seed, good ? "good" : world->violation,
         (unsigned long long)world->steps, (unsigned long long)truth->committed,
         (unsigned long long)truth->elections, (unsigned long long)truth->reads,
         (unsigned long long)truth->reads_lost, (unsigned long long)truth->changes,
         (unsigned long long)truth->removals, (unsigned long long)truth->sleeps,
-        (unsigned long long)truth->snapshots, (unsigned long long)truth->repairs,
+        (unsigned long long)truth->snapshots, (unsigned long long)truth->damages,
         (unsigned long long)hash);
     return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }
