@@ -2,7 +2,7 @@
 sim_names = $(patsubst tests/sim/sim_%.c,%,$(wildcard tests/sim/sim_*.c))
 sim_bins  = $(patsubst %,$(BUILD)/sim/sim_%,$(sim_names))
 
-sim_with_log    = log_model
+sim_with_log    = log_model hunt
 sim_uses_log    = storage base
 sim_with_raft   = raft_world raft_node raft_truth
 sim_uses_raft   = raft base
