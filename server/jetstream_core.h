@@ -45,6 +45,11 @@ struct stream *jetstream_stream(struct jetstream *jetstream, struct account *acc
 struct stream **jetstream_streams(struct jetstream *jetstream, struct account *account,
                                   struct arena *arena, size_t *count);
 
+/* The config of the n-th stream of the account that could not be opened, in `arena`: its name and
+ * subjects stay taken. False: there are no more. */
+bool jetstream_offline(struct jetstream *jetstream, struct account *account, size_t n,
+                       struct arena *arena, struct stream_config *config);
+
 /*
  * Creating, updating and deleting streams goes through the metadata group (intent), then the stream's
  * log (effect). One such operation runs at a time; others wait in order.
