@@ -7,8 +7,6 @@
 #include "base/heap.h"
 #include "raft/core_priv.h"
 
-#define FIRST_TERM 1u /* of the bootstrap entry; leaders have later ones */
-
 /* What is true between any two calls. */
 static void core_check(const struct raft_core *core)
 {
@@ -61,10 +59,6 @@ struct raft_core *raft_core_new(const struct raft_options *options,
 void raft_core_recovered_entry(struct raft_core *core, const struct raft_entry *entry)
 {
     terms_append(&core->terms, entry->index, entry->term);
-    if (entry->term > core->term) {
-        core->term = entry->term;
-        core->vote = (struct raft_member){0};
-    }
     if (entry->config == NULL)
         return;
     assert(config_sound(entry->config));
@@ -88,6 +82,22 @@ static void first_election(struct raft_core *core)
         core->now_ns + (int64_t)(place * heartbeat + prng_below(&core->prng, heartbeat));
 }
 
+/*
+ * The only voter, and so in the config before. One who has only just become so may have answered a
+ * leader who takes leave, and who counts on its patience as any other.
+ */
+static bool was_alone(const struct raft_core *core)
+{
+    for (uint32_t i = 0; i < core->configs.count; i++) {
+        const struct raft_config *config = &core->configs.at[i].config;
+
+        if (config_voters(config) > 0 &&
+            (config_voters(config) > 1 || !config_votes(config, core->options.self)))
+            return false;
+    }
+    return core_votes(core);
+}
+
 void raft_core_start(struct raft_core *core, int64_t now)
 {
     core->now_ns = now;
@@ -100,9 +110,11 @@ void raft_core_start(struct raft_core *core, int64_t now)
     /* It may have heard a leader just before it ended, who counts on its patience. */
     core->heard_ns = FLAWED(core, VOTE_AFTER_START) ? now - core->options.election_ns : now;
     core_rest(core);
+    if (terms_last(&core->terms) > core->term)
+        core_follow(core, terms_last(&core->terms), (struct raft_member){0});
     if (core->term <= FIRST_TERM)
         first_election(core);
-    if (core_may_stand(core) && core_votes(core) && config_voters(core_config(core)) == 1)
+    if (core_may_stand(core) && was_alone(core))
         core_stand(core, false, false);
     core_check(core);
 }

@@ -139,7 +139,7 @@ struct raft_options {
 
 /* What recovery found. */
 struct raft_recovered {
-    uint64_t term;           /* highest of the durable vote record and the log */
+    uint64_t term;           /* of the durable vote record */
     struct raft_member vote; /* node 0: none in that term */
     uint64_t floor, floor_term;
     uint64_t committed;        /* at least that is known to be; >= floor, maybe > last */

@@ -17,13 +17,16 @@ void core_rest(struct raft_core *core)
     core->election_due = core->now_ns + (int64_t)(election + prng_below(&core->prng, election));
 }
 
-/* One vote a term: the term and who got it are one record. */
+/* One vote a term: the term and who got it are one record. No election is held in the first term,
+ * which needs none. */
 static void set_vote(struct raft_core *core, uint64_t term, struct raft_member vote)
 {
     assert(term >= core->term);
 
     core->term = term;
     core->vote = vote;
+    if (term <= FIRST_TERM)
+        return;
     core->vote_number++;
     core_order(core, RAFT_ORDER_VOTE);
 }

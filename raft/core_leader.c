@@ -367,7 +367,7 @@ int64_t core_leader_deadline(const struct raft_core *core)
     int64_t due = core->lead.beat_due, quorum = quorum_due(core);
 
     if (core->lead.count == 0)
-        return core->options.sleep_ns > 0 ? core->lead.idle_ns + core->options.sleep_ns : NEVER;
+        return core_sleep_due(core);
     if (core->lead.commit_due < due)
         due = core->lead.commit_due;
     if (core->lead.transfer_to.node != 0 && core->lead.transfer_due < due)

@@ -25,7 +25,8 @@
 #include "raft/core_terms.h"
 #include "raft/flaws.h"
 
-#define NEVER INT64_MAX
+#define NEVER      INT64_MAX
+#define FIRST_TERM 1u /* of the bootstrap entry; leaders have later ones */
 
 enum progress_state {
     PROGRESS_PROBE,    /* where the logs part is not known: one message at a time */
@@ -201,6 +202,7 @@ void core_reads_check(struct raft_core *core);
 void core_reads_lost(struct raft_core *core);
 void core_wake(struct raft_core *core);
 void core_sleep_check(struct raft_core *core);
+int64_t core_sleep_due(const struct raft_core *core);
 bool core_sticky(const struct raft_core *core);
 
 #endif

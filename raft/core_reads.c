@@ -163,6 +163,11 @@ static bool nothing_to_do(const struct raft_core *core)
     return true;
 }
 
+int64_t core_sleep_due(const struct raft_core *core)
+{
+    return nothing_to_do(core) ? core->lead.idle_ns + core->options.sleep_ns : NEVER;
+}
+
 /* Heartbeats ask everybody to sleep; when all have agreed, the last one goes to bed. */
 void core_sleep_check(struct raft_core *core)
 {

@@ -21,6 +21,14 @@ const struct raft_member *members_find(const struct raft_config *config, uint64_
     return NULL;
 }
 
+void members_adopt(struct raft_config *config, struct raft_member self)
+{
+    for (uint32_t i = 0; i < config->count; i++) {
+        if (config->at[i].incarnation == self.incarnation)
+            config->at[i].node = self.node;
+    }
+}
+
 bool members_write(struct buf *out, const struct raft_config *config)
 {
     size_t size = BODY_HEAD + config->count * MEMBER_SIZE;

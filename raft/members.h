@@ -24,6 +24,10 @@ bool members_of(struct bytes records, uint32_t record_count, struct raft_config 
 void members_bootstrap(struct buf *out, const uint8_t incarnation[16], int64_t time_ns,
                        const struct raft_config *config);
 
+/* A server that stands alone may get another name, and so another node id, with each start: who has our disk
+ * is us. Corrects our own entry in what was written earlier. */
+void members_adopt(struct raft_config *config, struct raft_member self);
+
 bool members_equal(struct raft_member a, struct raft_member b); /* without `learner` */
 const struct raft_member *members_find(const struct raft_config *config, uint64_t node);
 

@@ -293,7 +293,10 @@ static void carry_out(struct replica *replica, const struct raft_order *order)
         tell_reads(replica);
         break;
     case RAFT_ORDER_READ_LOST: drop_reads(replica); break;
-    case RAFT_ORDER_REMOVED: changed(replica); break;
+    case RAFT_ORDER_REMOVED:
+        if (replica->events.removed != NULL)
+            replica->events.removed(replica->owner);
+        break;
     case RAFT_ORDER_SNAPSHOT: /* the floor is 0 until there are state blocks: nobody is behind it */
     case RAFT_ORDER_SLEEP: break; /* the core's deadline says it all */
     }

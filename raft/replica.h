@@ -31,8 +31,10 @@ struct replica_events {
      * leads. What is gathered meanwhile was decided on top of it: replica_gather_drop. After a crash
      * the refused batch may come back through `apply`, as anything proposed and not answered. */
     void (*refused)(void *owner, enum err err);
-    /* Leader, term or members are others than before. May be NULL. */
+    /* Leader or term are others than before. May be NULL. */
     void (*changed)(void *owner);
+    /* It is no member of the group any more, and nobody counts on it. May be NULL. */
+    void (*removed)(void *owner);
 };
 
 /* Opens the group's log and applies what is committed; `lead` follows from the loop if this node comes

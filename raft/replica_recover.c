@@ -109,6 +109,7 @@ static void recovered_batch(void *context, const struct log_batch *batch)
         return;
     }
     added.members = members_of(batch->records, batch->record_count, &added.config);
+    members_adopt(&added.config, groups_self(replica->groups));
     if (added.members)
         recovery->config = added.config;
     if (added.members || batch->term != recovery->term || recovery->last == 0)

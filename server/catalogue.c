@@ -139,6 +139,7 @@ static enum err apply_assign(struct catalogue *catalogue, struct decoder *in,
     entry->assigned.account = heap_copy(assigned.account);
     entry->assigned.json = heap_copy(assigned.json);
     entry->version = 1;
+    entry->wished = assigned.members;
     arena_init(&entry->arena, CONFIG_ARENA);
     read_config(entry);
     take_name(catalogue, entry);
@@ -171,6 +172,23 @@ static enum err apply_update(struct catalogue *catalogue, struct decoder *in,
     entry->assigned.json = heap_copy(json);
     entry->version = version;
     read_config(entry);
+    *touched = entry;
+    return OK;
+}
+
+static enum err apply_members(struct catalogue *catalogue, struct decoder *in,
+                              struct catalogue_entry **touched)
+{
+    struct catalogue_entry *entry = catalogue_find(catalogue, decode_u64(in));
+    struct raft_config members;
+    uint32_t count = decode_u32(in);
+
+    (void)decode_u32(in);
+    decode_members(in, count, &members);
+    if (in->failed || entry == NULL || entry->removed || members.count == 0)
+        return ERR_CORRUPT;
+    entry->wished = members;
+    entry->settled = false;
     *touched = entry;
     return OK;
 }
@@ -226,11 +244,22 @@ enum err catalogue_apply(struct catalogue *catalogue, const struct record *recor
     case CATALOGUE_UPDATED: return apply_update(catalogue, &in, touched);
     case CATALOGUE_REMOVE: return apply_remove(catalogue, &in, touched);
     case CATALOGUE_GONE: return apply_gone(catalogue, &in);
+    case CATALOGUE_MEMBERS: return apply_members(catalogue, &in, touched);
     default: return ERR_CORRUPT;
     }
 }
 
 /* ---- writing ---------------------------------------------------------------------------------------- */
+
+static uint8_t *encode_members(uint8_t *at, const struct raft_config *members)
+{
+    for (uint32_t i = 0; i < members->count; i++) {
+        at = encode_u64(at, members->at[i].node);
+        at = encode_u64(at, members->at[i].incarnation);
+        at = encode_u64(at, members->at[i].learner ? 1 : 0);
+    }
+    return at;
+}
 
 bool catalogue_write_assign(struct buf *out, const struct catalogue_assignment *assignment)
 {
@@ -248,11 +277,7 @@ bool catalogue_write_assign(struct buf *out, const struct catalogue_assignment *
     at = encode_u32(at, (uint32_t)assignment->account.size);
     at = encode_u32(at, (uint32_t)assignment->json.size);
     at = encode_u32(at, 0);
-    for (uint32_t i = 0; i < members->count; i++) {
-        at = encode_u64(at, members->at[i].node);
-        at = encode_u64(at, members->at[i].incarnation);
-        at = encode_u64(at, members->at[i].learner ? 1 : 0);
-    }
+    at = encode_members(at, members);
     at = encode_bytes(at, assignment->account);
     (void)encode_bytes(at, assignment->json);
     record_end(out, size);
@@ -272,6 +297,22 @@ bool catalogue_write_update(struct buf *out, uint64_t id, uint64_t version, stru
     at = encode_u32(at, (uint32_t)json.size);
     at = encode_u32(at, 0);
     (void)encode_bytes(at, json);
+    record_end(out, size);
+    return true;
+}
+
+bool catalogue_write_members(struct buf *out, uint64_t id, const struct raft_config *members)
+{
+    size_t size = 6 + 16 + members->count * MEMBER_SIZE;
+    uint8_t *at = record_begin(out, CATALOGUE_MEMBERS, 0, size);
+
+    if (at == NULL)
+        return false;
+    at = encode_zeros(at, 6);
+    at = encode_u64(at, id);
+    at = encode_u32(at, members->count);
+    at = encode_u32(at, 0);
+    (void)encode_members(at, members);
     record_end(out, size);
     return true;
 }

@@ -23,6 +23,7 @@ enum catalogue_record {
     CATALOGUE_UPDATED = 2,
     CATALOGUE_REMOVE = 3,
     CATALOGUE_GONE = 4,
+    CATALOGUE_MEMBERS = 5,
 };
 
 struct stream;
@@ -32,7 +33,7 @@ struct catalogue_assignment {
     uint64_t id; /* also of its group and log */
     int64_t created_ns;
     uint8_t incarnation[16];   /* of the group */
-    struct raft_config members; /* that begin the group */
+    struct raft_config members; /* that begin the group, for ever the same */
     struct bytes account;
     struct bytes json; /* StreamConfig */
 };
@@ -40,6 +41,7 @@ struct catalogue_assignment {
 struct catalogue_entry {
     struct catalogue_assignment assigned; /* account and json are owned; json is the newest */
     uint64_t version;                     /* of the config, from 1 */
+    struct raft_config wished;            /* members that the group shall have */
     bool removed;                         /* committed removal; files may still be there */
     bool readable;                        /* the json is a config this version understands */
     struct stream_config config;          /* decoded, in `arena`; only if readable */
@@ -51,12 +53,18 @@ struct catalogue_entry {
     struct stream *stream;   /* the replica here, or NULL */
     bool offline;            /* a replica here could not be opened in this life */
     bool preparing;          /* its log is being made */
+    bool undo;               /* its log cannot be made, and nobody was told of it: it is taken back */
+    enum err refusal;        /* why */
     bool completing;         /* its config is on the way into its log */
     uint64_t leader;         /* node that was last heard to lead it, 0: none */
     uint64_t leader_term;
     uint64_t configured;     /* version that the stream's log is known to have */
     uint16_t configure_error; /* what its leader said of version `configure_refused` */
     uint64_t configure_refused;
+    bool leaving;            /* the replica here is no member of its group any more */
+    bool files_gone;         /* of a removed stream, on this node */
+    struct raft_config gone; /* members that have said so */
+    bool settled;            /* its group has the members wished for, as this leader knows */
     struct remote *remote;   /* takes what is published for it while no replica is here */
 };
 
@@ -83,6 +91,7 @@ enum err catalogue_apply(struct catalogue *catalogue, const struct record *recor
 /* Each appends one record; false at the buffer's limit. */
 bool catalogue_write_assign(struct buf *out, const struct catalogue_assignment *assignment);
 bool catalogue_write_update(struct buf *out, uint64_t id, uint64_t version, struct bytes json);
+bool catalogue_write_members(struct buf *out, uint64_t id, const struct raft_config *members);
 bool catalogue_write_remove(struct buf *out, uint64_t id);
 bool catalogue_write_gone(struct buf *out, uint64_t id);
 

@@ -204,14 +204,12 @@ static uint8_t *put_message(uint8_t *at, const struct client_sub *sub,
     return put(at, BYTES("\r\n"));
 }
 
-/* `client` has a lot waiting: who sends more should know. */
-static void behind(struct client *client, struct client *producer)
+void clients_behind(struct clients *clients, struct client *producer, size_t waiting)
 {
-    struct clients *clients = client->clients;
-
+    if (waiting <= clients->pending_much)
+        return;
     clients->congested = true;
-    if (client->out.size + client->flight <= clients->pending_stall || producer == NULL ||
-        producer == client || producer->stalled)
+    if (waiting <= clients->pending_stall || producer == NULL || producer->stalled)
         return;
     producer->stalled = true;
     clients->stats.stalls++;
@@ -254,7 +252,8 @@ bool client_deliver(struct client_sub *sub, const struct message *message)
         retire(sub);
     client_mark(client);
     if (client->out.size + client->flight > clients->pending_much)
-        behind(client, message->origin);
+        clients_behind(clients, message->origin != client ? message->origin : NULL,
+                       client->out.size + client->flight);
     if (clients->trace)
         trace_message(client, bytes_of(at, (size_t)(end - at)));
     return true;

@@ -158,6 +158,10 @@ void client_doom(struct client *client, const char *reason);
 void client_pause(struct client *client);
 void client_resume(struct client *client);
 
+/* So many bytes wait to be sent to one receiver, not a client, of what `producer` (NULL: nobody)
+ * publishes: as for a client that has so much waiting, it is held back or the shard is congested. */
+void clients_behind(struct clients *clients, struct client *producer, size_t waiting);
+
 /* Puts it in the list of those that the shell comes by at the end of the turn. */
 void client_mark(struct client *client);
 

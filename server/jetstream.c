@@ -195,6 +195,7 @@ static void meta_lead(void *owner, uint64_t term)
 
     (void)term;
     jetstream->lead = true;
+    jetstream_cluster_look(jetstream->cluster);
     jetstream_awake(jetstream);
 }
 
@@ -203,6 +204,7 @@ static void meta_follow(void *owner)
     struct jetstream *jetstream = owner;
 
     jetstream->lead = false;
+    jetstream->gone_count = 0;
     jetstream_catalogue_drop(jetstream);
 }
 
@@ -302,8 +304,11 @@ static void open_groups(struct jetstream *jetstream)
 static enum err open_all(struct jetstream *jetstream)
 {
     struct logger *logger = server_logger(jetstream->server);
+    const struct options *server = server_options(jetstream->server);
     struct store_options options = {
-        .flaws = server_options(jetstream->server)->store_flaws,
+        .segment_size = server->sim.segment_size,
+        .journal_file_size = server->sim.journal_file_size,
+        .journal_batch_max = server->sim.journal_batch_max,
         .report = report,
         .report_context = jetstream,
     };
@@ -442,7 +447,7 @@ void jetstream_flush(struct jetstream *jetstream)
 bool jetstream_idle(const struct jetstream *jetstream)
 {
     return jetstream->dirty == NULL && jetstream->preparations == NULL && jetstream->removals == 0 &&
-           store_idle(jetstream->store);
+           store_idle(jetstream->store) && api_idle(jetstream->api);
 }
 
 void jetstream_stats(const struct jetstream *jetstream, struct jetstream_stats *stats)

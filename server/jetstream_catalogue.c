@@ -112,6 +112,13 @@ void jetstream_catalogue_op_due(struct timer *timer)
 
 /* ---- the intent -------------------------------------------------------------------------------------------- */
 
+static bool refuse_place(struct catalogue_op *op)
+{
+    op->error = 10005;
+    snprintf(op->error_text, sizeof op->error_text, "no suitable peers for placement, peer offline");
+    return false;
+}
+
 static bool write_assign(struct jetstream *jetstream, struct catalogue_op *op, struct buf *out)
 {
     struct catalogue_assignment assignment = {
@@ -123,11 +130,27 @@ static bool write_assign(struct jetstream *jetstream, struct catalogue_op *op, s
     };
 
     if (jetstream->cluster != NULL &&
-        !jetstream_cluster_place(jetstream->cluster, op->replicas, &assignment.members))
-        return false;
+        !jetstream_cluster_place(jetstream->cluster, NULL, 0, op->replicas, &assignment.members))
+        return refuse_place(op);
     io_random(server_io(jetstream->server), assignment.incarnation, sizeof assignment.incarnation);
     op->id = assignment.id;
     return catalogue_write_assign(out, &assignment);
+}
+
+/* Another number of replicas is another wish as to who holds them, in the same batch. */
+static bool write_update(struct jetstream *jetstream, struct catalogue_op *op,
+                         const struct catalogue_entry *entry, struct buf *out)
+{
+    struct raft_config members;
+
+    if (jetstream->cluster != NULL && op->replicas > 0 && (uint64_t)op->replicas != entry->wished.count) {
+        if (!jetstream_cluster_place(jetstream->cluster, entry, 0, op->replicas, &members))
+            return refuse_place(op);
+        if (!catalogue_write_members(out, op->id, &members))
+            return false;
+        op->records = 2;
+    }
+    return catalogue_write_update(out, op->id, entry->version + 1, op->json);
 }
 
 static bool write_intent(struct jetstream *jetstream, struct catalogue_op *op)
@@ -142,7 +165,7 @@ static bool write_intent(struct jetstream *jetstream, struct catalogue_op *op)
     op->id = entry->assigned.id;
     if (op->kind == CATALOGUE_DELETE)
         return catalogue_write_remove(out, op->id);
-    return catalogue_write_update(out, op->id, entry->version + 1, op->json);
+    return write_update(jetstream, op, entry, out);
 }
 
 /* A stream that could not be opened still is one: nothing may take its name. */
@@ -165,20 +188,46 @@ static void start(struct jetstream *jetstream, struct catalogue_op *op)
     op->error = op->check != NULL ? op->check(op, &satisfied) : 0;
     if (op->error != 0) {
         finish(jetstream, op, NULL);
-    } else if (satisfied) {
-        wait_for(jetstream, op, jetstream_entry(jetstream, op->account, op->name));
-    } else if (!write_intent(jetstream, op)) {
-        fail(jetstream, op, 10049, err_text(ERR_FULL));
-    } else {
-        jetstream->op_current = op;
-        jetstream->op_index = replica_propose(jetstream->meta, jetstream_log_now(jetstream), 1);
+        return;
     }
+    if (satisfied) {
+        wait_for(jetstream, op, jetstream_entry(jetstream, op->account, op->name));
+        return;
+    }
+    op->records = 1;
+    if (!write_intent(jetstream, op)) {
+        replica_gather_drop(jetstream->meta);
+        if (op->error == 0)
+            fail(jetstream, op, 10049, err_text(ERR_FULL));
+        else
+            finish(jetstream, op, NULL);
+        return;
+    }
+    jetstream->op_current = op;
+    jetstream->op_index = replica_propose(jetstream->meta, jetstream_log_now(jetstream), op->records);
 }
 
 /* ---- files that are gone ------------------------------------------------------------------------------------- */
 
 void jetstream_files_gone(struct jetstream *jetstream, uint64_t id)
 {
+    struct catalogue_entry *entry = catalogue_find(&jetstream->catalogue, id);
+
+    if (entry == NULL || !entry->removed)
+        return; /* only its replica here has gone */
+    entry->files_gone = true;
+    if (jetstream->cluster != NULL)
+        jetstream_cluster_files_gone(jetstream->cluster, id);
+    else
+        jetstream_forget(jetstream, id);
+}
+
+void jetstream_forget(struct jetstream *jetstream, uint64_t id)
+{
+    for (size_t i = 0; i < jetstream->gone_count; i++) {
+        if (jetstream->gone[i] == id)
+            return;
+    }
     if (jetstream->gone_count == jetstream->gone_capacity) {
         jetstream->gone_capacity = jetstream->gone_capacity == 0 ? 8 : jetstream->gone_capacity * 2;
         jetstream->gone = heap_resize(jetstream->gone, jetstream->gone_capacity * sizeof *jetstream->gone);
@@ -207,6 +256,20 @@ static void gone_applied(struct jetstream *jetstream)
     jetstream->gone_proposed = 0;
 }
 
+/* What could not be made is taken back before its client is told so. */
+static void propose_undo(struct jetstream *jetstream)
+{
+    for (struct catalogue_op *op = jetstream->op_waiting; op != NULL; op = op->next) {
+        const struct catalogue_entry *entry = catalogue_find(&jetstream->catalogue, op->id);
+
+        if (entry == NULL || !entry->undo || entry->removed)
+            continue;
+        if (catalogue_write_remove(replica_gather(jetstream->meta), op->id))
+            (void)replica_propose(jetstream->meta, jetstream_log_now(jetstream), 1);
+        return;
+    }
+}
+
 /* ---- the turn ------------------------------------------------------------------------------------------------ */
 
 static bool quiet(const struct jetstream *jetstream)
@@ -227,6 +290,8 @@ void jetstream_catalogue_turn(struct jetstream *jetstream)
     }
     if (jetstream->gone_count > 0 && jetstream->gone_index == 0 && quiet(jetstream))
         propose_gone(jetstream);
+    if (jetstream->op_waiting != NULL && quiet(jetstream))
+        propose_undo(jetstream);
 }
 
 bool jetstream_catalogue_waits(const struct jetstream *jetstream)

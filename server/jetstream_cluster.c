@@ -76,6 +76,20 @@ static void tell_leaders(struct jetstream_cluster *cluster, uint64_t node)
     buf_deinit(&body);
 }
 
+/* For a node that was not there when it happened. */
+static void tell_gone(struct jetstream_cluster *cluster, uint64_t node)
+{
+    const struct catalogue_entry *entry = cluster->jetstream->catalogue.first;
+    uint8_t body[sizeof(uint64_t)];
+
+    for (; entry != NULL; entry = entry->next) {
+        if (!entry->removed || !entry->files_gone)
+            continue;
+        (void)encode_u64(body, entry->assigned.id);
+        cluster_tell(cluster, node, JETSTREAM_GONE, bytes_of(body, sizeof body));
+    }
+}
+
 static void node_up(struct cluster_watcher *watcher, const struct cluster_node *node)
 {
     struct jetstream_cluster *cluster = owner_of(watcher, struct jetstream_cluster, watcher);
@@ -89,6 +103,7 @@ static void node_up(struct cluster_watcher *watcher, const struct cluster_node *
     groups_node(cluster->jetstream->groups, node->id, true);
     form_hello(cluster, node->id);
     tell_leaders(cluster, node->id);
+    tell_gone(cluster, node->id);
     cluster->look = true;
     jetstream_awake(cluster->jetstream);
 }
@@ -184,6 +199,52 @@ static void refused_received(struct jetstream_cluster *cluster, struct bytes bod
     jetstream_configured(cluster->jetstream, entry, version, error, text);
 }
 
+/* ---- files of removed streams -------------------------------------------------------------------------- */
+
+/* The metadata leader forgets a stream when the files are gone on all nodes that had some. */
+static void heard_gone(struct jetstream_cluster *cluster, struct raft_member node, uint64_t id)
+{
+    struct catalogue_entry *entry = catalogue_find(&cluster->jetstream->catalogue, id);
+    uint32_t missing = 0;
+
+    if (entry == NULL || !entry->removed)
+        return;
+    if (members_find(&entry->gone, node.node) == NULL && entry->gone.count < RAFT_MEMBERS_MAX)
+        entry->gone.at[entry->gone.count++] = node;
+    for (uint32_t i = 0; i < entry->wished.count; i++)
+        missing += members_find(&entry->gone, entry->wished.at[i].node) == NULL;
+    if (missing == 0 && cluster->jetstream->lead)
+        jetstream_forget(cluster->jetstream, id);
+}
+
+static void gone_received(void *owner, uint64_t node, enum cluster_class class, struct bytes body)
+{
+    struct jetstream_cluster *cluster = owner;
+    struct decoder in;
+
+    (void)class;
+    decoder_init(&in, body);
+    while (in.rest.size >= sizeof(uint64_t))
+        heard_gone(cluster, (struct raft_member){.node = node}, decode_u64(&in));
+}
+
+void jetstream_cluster_files_gone(struct jetstream_cluster *cluster, uint64_t id)
+{
+    uint8_t body[sizeof id];
+
+    (void)encode_u64(body, id);
+    cluster_tell_all(cluster, JETSTREAM_GONE, bytes_of(body, sizeof body));
+    heard_gone(cluster, groups_self(cluster->jetstream->groups), id);
+}
+
+void jetstream_cluster_look(struct jetstream_cluster *cluster)
+{
+    if (cluster == NULL)
+        return;
+    cluster->look = true;
+    jetstream_awake(cluster->jetstream);
+}
+
 /* ---- receiving ------------------------------------------------------------------------------------------ */
 
 static void raft_received(void *owner, uint64_t node, enum cluster_class class, struct bytes body)
@@ -246,7 +307,7 @@ struct jetstream_cluster *jetstream_cluster_create(struct jetstream *jetstream)
         {CLUSTER_RAFT, raft_received},          {JETSTREAM_HELLO, hello_received},
         {JETSTREAM_BOOTSTRAP, bootstrap_received}, {JETSTREAM_LEADER, leader_received},
         {JETSTREAM_REFUSED, refusal_received},  {JETSTREAM_FORWARD, message_received},
-        {JETSTREAM_CHANGED, change_received},
+        {JETSTREAM_CHANGED, change_received},   {JETSTREAM_GONE, gone_received},
     };
     struct cluster *links = server_cluster(jetstream->server);
     struct jetstream_cluster *cluster;
@@ -284,55 +345,6 @@ void jetstream_cluster_turn(struct jetstream_cluster *cluster)
         return;
     form_turn(cluster);
     forward_turn(cluster);
-}
-
-/* ---- where new streams go ------------------------------------------------------------------------------- */
-
-struct candidate {
-    struct raft_member member;
-    uint32_t streams;
-};
-
-static int lighter(const void *a, const void *b)
-{
-    const struct candidate *left = a, *right = b;
-
-    if (left->streams != right->streams)
-        return left->streams < right->streams ? -1 : 1;
-    return left->member.node < right->member.node ? -1 : left->member.node > right->member.node;
-}
-
-static void count_streams(const struct catalogue *catalogue, struct candidate *candidates, uint32_t count)
-{
-    for (const struct catalogue_entry *entry = catalogue->first; entry != NULL; entry = entry->next) {
-        if (entry->removed)
-            continue;
-        for (uint32_t i = 0; i < count; i++) {
-            if (members_find(&entry->assigned.members, candidates[i].member.node) != NULL)
-                candidates[i].streams++;
-        }
-    }
-}
-
-bool jetstream_cluster_place(struct jetstream_cluster *cluster, int64_t replicas, struct raft_config *members)
-{
-    const struct raft_config *nodes = replica_members(cluster->jetstream->meta);
-    struct candidate candidates[RAFT_MEMBERS_MAX];
-    uint32_t count = 0;
-
-    for (uint32_t i = 0; i < nodes->count; i++) {
-        if (groups_node_up(cluster->jetstream->groups, nodes->at[i].node))
-            candidates[count++] = (struct candidate){
-                .member = {.node = nodes->at[i].node, .incarnation = nodes->at[i].incarnation}};
-    }
-    if (replicas < 1 || replicas > count)
-        return false;
-    count_streams(&cluster->jetstream->catalogue, candidates, count);
-    qsort(candidates, count, sizeof candidates[0], lighter);
-    *members = (struct raft_config){.count = (uint32_t)replicas};
-    for (uint32_t i = 0; i < members->count; i++)
-        members->at[i] = candidates[i].member;
-    return true;
 }
 
 /* ---- names ------------------------------------------------------------------------------------------------ */

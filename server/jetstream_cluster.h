@@ -51,8 +51,16 @@ void jetstream_cluster_configured(struct jetstream_cluster *cluster, struct cata
                                   uint64_t version, uint16_t error, const char *text);
 void jetstream_cluster_files_gone(struct jetstream_cluster *cluster, uint64_t id);
 
-/* Nodes that may take a replica: members of the metadata group that are up, the least loaded first. */
-bool jetstream_cluster_place(struct jetstream_cluster *cluster, int64_t replicas,
-                             struct raft_config *members);
+/*
+ * Which nodes shall hold `replicas` replicas (jetstream_place.c): those that do (`keep`, may be NULL) as far
+ * as they are wanted, its leader first, then those that are up; then members of the metadata group that are
+ * up, the least loaded first. False: there are not enough.
+ */
+bool jetstream_cluster_place(struct jetstream_cluster *cluster, const struct catalogue_entry *keep,
+                             uint64_t without, int64_t replicas, struct raft_config *members);
+/* Soon: look again at who is a member of what. */
+void jetstream_cluster_look(struct jetstream_cluster *cluster);
+/* Once per turn, where it leads: streams whose groups do not have the members they shall have. */
+void jetstream_members_turn(struct jetstream_cluster *cluster);
 
 #endif

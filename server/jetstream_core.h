@@ -56,6 +56,8 @@ struct groups *jetstream_groups(struct jetstream *jetstream);
 void jetstream_stream_lead(struct jetstream *jetstream, struct stream *stream);
 /* It leads no more: what comes for it here goes to the next leader. */
 void jetstream_stream_follow(struct jetstream *jetstream, struct stream *stream);
+/* The replica here is no member of its group any more: it is closed, and its files go. */
+void jetstream_stream_removed(struct jetstream *jetstream, struct stream *stream);
 /* Streams take messages here only while they lead; else (alone) from when they are open. */
 bool jetstream_clustered(const struct jetstream *jetstream);
 
@@ -85,7 +87,7 @@ struct catalogue_op {
     struct account *account;
     struct bytes name;
     struct bytes json; /* normalised StreamConfig; owned by the op's owner until done */
-    int64_t replicas;  /* CREATE: how many */
+    int64_t replicas;  /* CREATE, UPDATE: how many */
     uint16_t (*check)(struct catalogue_op *op, bool *satisfied);
     /* Exactly once; entry NULL after a delete or failure. */
     void (*done)(struct catalogue_op *op, struct catalogue_entry *entry);
@@ -98,6 +100,7 @@ struct catalogue_op {
     /* private to jetstream_catalogue.c */
     uint64_t id;      /* of the stream */
     uint64_t version; /* waited for */
+    uint32_t records; /* of its intent */
     int64_t deadline_ns;
 };
 void jetstream_catalogue(struct jetstream *jetstream, struct catalogue_op *op);

@@ -317,6 +317,8 @@ void form_turn(struct jetstream_cluster *cluster)
         form(cluster);
     else
         take_in(cluster);
+    if (cluster->jetstream->meta != NULL)
+        jetstream_members_turn(cluster);
     timers_arm(io_timers(io), &cluster->form, io_now(io) + FORM_RETRY_NS);
 }
 

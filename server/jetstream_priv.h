@@ -59,6 +59,8 @@ enum err jetstream_meta_open(struct jetstream *jetstream);
 void jetstream_entries_open(struct jetstream *jetstream);
 /* A committed record has changed this entry: open, configure or remove. */
 void jetstream_entry_changed(struct jetstream *jetstream, struct catalogue_entry *entry);
+/* Replicas that are no members of their groups any more go. */
+void jetstream_entries_leave(struct jetstream *jetstream);
 void jetstream_entries_close(struct jetstream *jetstream);
 
 /* ---- jetstream_catalogue.c: changes of the catalogue ----------------------------------------------------- */
@@ -76,5 +78,7 @@ void jetstream_configured(struct jetstream *jetstream, struct catalogue_entry *e
                           uint16_t error, const char *text);
 /* The files of a removed stream are no more on this node. */
 void jetstream_files_gone(struct jetstream *jetstream, uint64_t id);
+/* They are gone everywhere: let the catalogue forget the stream. */
+void jetstream_forget(struct jetstream *jetstream, uint64_t id);
 
 #endif

@@ -45,7 +45,7 @@ static struct logger *logger_of(struct jetstream *jetstream)
 
 static bool is_here(const struct jetstream *jetstream, const struct catalogue_entry *entry)
 {
-    const struct raft_config *members = &entry->assigned.members;
+    const struct raft_config *members = &entry->wished;
 
     for (uint32_t i = 0; i < members->count; i++) {
         if (members->at[i].incarnation == groups_self(jetstream->groups).incarnation)
@@ -63,6 +63,8 @@ static bool has_config(const struct catalogue_entry *entry)
 }
 
 static void completed(struct stream_op *op, struct stream *stream);
+static void close_stream(struct jetstream *jetstream, struct catalogue_entry *entry, bool deleted);
+static void remove_files(struct jetstream *jetstream, uint64_t id);
 
 static void reconcile(struct jetstream *jetstream, struct catalogue_entry *entry)
 {
@@ -112,6 +114,8 @@ void jetstream_stream_lead(struct jetstream *jetstream, struct stream *stream)
     assert(entry != NULL && entry->stream == stream); /* no stream is opened without one */
     entry->leader = groups_self(jetstream->groups).node;
     entry->leader_term = stream_term(stream);
+    entry->settled = false;
+    jetstream_cluster_look(jetstream->cluster);
     remote_look(jetstream, entry);
     jetstream_cluster_leader(jetstream->cluster, entry);
     reconcile(jetstream, entry);
@@ -124,6 +128,28 @@ void jetstream_stream_follow(struct jetstream *jetstream, struct stream *stream)
     if (entry->leader == groups_self(jetstream->groups).node)
         entry->leader = 0;
     remote_look(jetstream, entry);
+}
+
+void jetstream_stream_removed(struct jetstream *jetstream, struct stream *stream)
+{
+    struct catalogue_entry *entry = catalogue_find(&jetstream->catalogue, stream_id(stream));
+
+    entry->leaving = true;
+    jetstream_cluster_look(jetstream->cluster);
+}
+
+void jetstream_entries_leave(struct jetstream *jetstream)
+{
+    for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL; entry = entry->next) {
+        if (!entry->leaving || entry->stream == NULL || is_here(jetstream, entry))
+            continue;
+        entry->leaving = false;
+        logger_info(logger_of(jetstream), "Stream '%.*s': its replica here is no longer needed",
+                    BYTES_ARG(entry->config.name));
+        close_stream(jetstream, entry, true);
+        remove_files(jetstream, entry->assigned.id);
+        remote_look(jetstream, entry);
+    }
 }
 
 void jetstream_stream_leader(struct jetstream *jetstream, struct stream *stream, uint64_t node, uint64_t term)
@@ -182,8 +208,6 @@ static void forget_preparation(struct jetstream *jetstream, struct preparation *
     *at = preparation->next;
 }
 
-static void remove_files(struct jetstream *jetstream, uint64_t id);
-
 static void prepared(struct jetstream *jetstream, uint64_t id, enum err err)
 {
     struct catalogue_entry *entry = catalogue_find(&jetstream->catalogue, id);
@@ -199,9 +223,13 @@ static void prepared(struct jetstream *jetstream, uint64_t id, enum err err)
         err = open_replica(jetstream, entry);
     if (err == OK)
         return;
-    report_offline(jetstream, entry, err);
-    /* The intent stands; what was half made is finished or reported at the next start. */
-    jetstream_configured(jetstream, entry, entry->version, 10049, err_text(err));
+    logger_error(logger_of(jetstream), "Stream '%.*s' could not be made: %s",
+                 BYTES_ARG(entry->config.name), err_text(err));
+    entry->refusal = err;
+    entry->undo = jetstream->cluster == NULL && entry->configured == 0;
+    if (!entry->undo)
+        report_offline(jetstream, entry, err);
+    jetstream_awake(jetstream);
 }
 
 static void prepare_done(struct io_work *work)
@@ -278,11 +306,14 @@ void jetstream_entry_changed(struct jetstream *jetstream, struct catalogue_entry
         return;
     remote_look(jetstream, entry);
     if (entry->removed) {
+        jetstream_configured(jetstream, entry, entry->version, entry->undo ? 10049 : 10059,
+                             entry->undo ? err_text(entry->refusal) : NULL);
         if (entry->stream != NULL)
             close_stream(jetstream, entry, true);
         if (is_here(jetstream, entry) && !entry->preparing)
             remove_files(jetstream, entry->assigned.id);
     } else if (entry->stream != NULL) {
+        jetstream_cluster_look(jetstream->cluster);
         reconcile(jetstream, entry);
     } else if (is_here(jetstream, entry) && !entry->preparing && !entry->offline) {
         prepare(jetstream, entry);

@@ -130,8 +130,10 @@ static void create_cluster(struct server *server)
         .seed = prng_next(&server->prng),
     };
 
-    if (server->options.cluster.configured)
-        server->cluster = cluster_create(&setup);
+    if (!server->options.cluster.configured)
+        return;
+    server->cluster = cluster_create(&setup);
+    server->core = core_create(server->cluster, server->router, server->logger, server->io);
 }
 
 /* After the client listener, whose port is told to the others. */
@@ -280,8 +282,10 @@ void server_destroy(struct server *server)
     monitor_deinit(&server->monitor);
     if (server->jetstream != NULL)
         jetstream_close(server->jetstream);
-    if (server->cluster != NULL)
+    if (server->cluster != NULL) {
+        core_destroy(server->core);
         cluster_destroy(server->cluster);
+    }
     router_destroy(server->router);
     heap_give(server);
 }

@@ -2,7 +2,7 @@
 #ifndef SERVER_SERVER_PRIV_H
 #define SERVER_SERVER_PRIV_H
 
-#include "server/cluster/cluster.h"
+#include "server/cluster/core.h"
 #include "server/connection.h"
 #include "server/jetstream.h"
 #include "server/listener.h"
@@ -26,6 +26,7 @@ struct server {
     struct connections connections;
     struct monitor monitor;
     struct cluster *cluster;     /* NULL: this server stands alone */
+    struct core *core;           /* with the cluster: core messages between nodes */
     struct jetstream *jetstream; /* NULL: off */
     struct listener clients_listener;
     struct listener http_listener;

@@ -19,9 +19,10 @@ enum {
     AT_POSITION = 32,
     AT_DURABLE = 40,
     AT_COMMITTED = 48,
-    AT_HASH = 56,
-    AT_BLOCK_COUNT = 72,
-    AT_SUMS_HASH = 76,
+    AT_ENVELOPE_INDEX = 56,
+    AT_HASH = 64,
+    AT_BLOCK_COUNT = 80,
+    AT_SUMS_HASH = 84,
 };
 
 /* Content. */
@@ -140,6 +141,7 @@ void batch_place(uint8_t *at, uint32_t content_size, struct batch_envelope *enve
     envelope->block_count = block_count(content_size, envelope->position);
     envelope->content_size = content_size;
     envelope->size = (uint32_t)batch_size(content_size, envelope->position);
+    envelope->index = le_u64(at + BATCH_ENVELOPE + AT_INDEX);
 
     le_put_u32(at + AT_MAGIC, MAGIC);
     le_put_u16(at + AT_VERSION, VERSION);
@@ -150,6 +152,7 @@ void batch_place(uint8_t *at, uint32_t content_size, struct batch_envelope *enve
     le_put_u64(at + AT_POSITION, envelope->position);
     le_put_u64(at + AT_DURABLE, envelope->durable);
     le_put_u64(at + AT_COMMITTED, envelope->committed);
+    le_put_u64(at + AT_ENVELOPE_INDEX, envelope->index);
     memcpy(at + AT_HASH, envelope->hash.at, 16);
     le_put_u32(at + AT_BLOCK_COUNT, envelope->block_count);
     le_put_u32(at + AT_SUMS_HASH, envelope->sums_hash);
@@ -177,6 +180,7 @@ enum err batch_envelope_read(struct bytes in, uint64_t file_id, uint64_t positio
     e.position = le_u64(at + AT_POSITION);
     e.durable = le_u64(at + AT_DURABLE);
     e.committed = le_u64(at + AT_COMMITTED);
+    e.index = le_u64(at + AT_ENVELOPE_INDEX);
     memcpy(e.hash.at, at + AT_HASH, 16);
     e.block_count = le_u32(at + AT_BLOCK_COUNT);
     e.sums_hash = le_u32(at + AT_SUMS_HASH);
@@ -234,7 +238,7 @@ enum err batch_content_read(struct bytes in, const struct batch_envelope *envelo
     err = batch_content_peek(b, &read);
     if (err != OK)
         return err;
-    if (memcmp(read.incarnation, incarnation, 16) != 0)
+    if (memcmp(read.incarnation, incarnation, 16) != 0 || read.index != envelope->index)
         return ERR_CORRUPT;
     *content = read;
     return OK;

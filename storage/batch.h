@@ -13,7 +13,7 @@
 
 #include "storage/log.h"
 
-#define BATCH_ENVELOPE     80u
+#define BATCH_ENVELOPE     88u
 #define BATCH_CONTENT_HEAD 64u
 #define BATCH_HEAD         (BATCH_ENVELOPE + BATCH_CONTENT_HEAD)
 #define BATCH_BLOCK        4096u /* of the file; one sum each */
@@ -38,6 +38,7 @@ struct batch_envelope {
     uint64_t position;
     uint64_t durable;
     uint64_t committed;
+    uint64_t index;       /* of the content, too */
     struct log_hash hash; /* of the content */
     uint32_t block_count;
     uint32_t sums_hash;
@@ -56,7 +57,7 @@ struct log_hash batch_seal(struct buf *batch, const struct batch_content *conten
 /*
  * Completes a sealed batch of `content_size` for a place: envelope, block sums, padding. `at` has
  * room for batch_size of it, the content stands BATCH_ENVELOPE bytes behind; afterwards it is what
- * belongs at envelope->position. Fills in the envelope's sizes and sums_hash; the other fields are
+ * belongs at envelope->position. Fills in the envelope's sizes, index and sums_hash; the others are
  * the caller's.
  */
 void batch_place(uint8_t *at, uint32_t content_size, struct batch_envelope *envelope);

@@ -157,7 +157,7 @@ uint64_t log_committed(const struct log *log);
 /* The batch being built: add records with record_begin/record_end, nothing else. It begins with
  * LOG_GATHER_HEAD bytes that are the log's own, so that sealing copies nothing. Its limit is the
  * largest batch. */
-#define LOG_GATHER_HEAD 144u
+#define LOG_GATHER_HEAD 152u
 struct buf *log_gather(struct log *log);
 /* Bytes of records gathered; does not take a buffer as log_gather does. */
 size_t log_gathered(const struct log *log);
@@ -212,8 +212,22 @@ void log_cut(struct log *log, uint64_t index);
 /* Reads `size` bytes at `place` (from durable batches only) if they are in memory: a count,
  * possibly short at the end of what is written, or -EAGAIN, or a negative errno. */
 int64_t log_read_now(struct log *log, log_place place, void *at, size_t size);
-/* The same, waiting. The log must stay open until done. */
-void log_read(struct log *log, struct io_op *op, log_place place, void *at, size_t size);
+/* Embedded in who waits; it and the memory stay put until `done`. */
+struct log_read {
+    void (*done)(struct log_read *read, int64_t result);
+
+    /* private */
+    struct io_op op;
+    struct io *io;
+    struct io_file *file;
+    uint64_t offset;
+    uint8_t *at;
+    size_t size;
+    size_t count; /* so far: the system may read a part at a time */
+};
+/* The same, waiting: a count, short only at the end of what is written, or a negative errno. The
+ * log must stay open until done. */
+void log_read(struct log *log, struct log_read *read, log_place place, void *at, size_t size);
 
 /*
  * Appends the whole content of batch `index` to `out`, verified. One after the other is cheapest.

@@ -141,78 +141,73 @@ static bool batch_stands(struct bytes in, uint64_t file_id, uint64_t position,
 }
 
 /*
+ * Whether a batch was placed at the start of `in`, whole or not: its envelope is sound. The
+ * incarnation makes it one of ours: it is random, so no payload can look like a batch.
+ */
+static bool batch_placed(struct bytes in, const struct segment_place *place, uint64_t position,
+                         struct batch_envelope *envelope)
+{
+    if (in.size < BATCH_HEAD || batch_envelope_read(in, place->file_id, position, envelope) != OK)
+        return false;
+    return memcmp(in.at + BATCH_ENVELOPE, place->incarnation, 16) == 0;
+}
+
+/*
  * The first later batch of the walk, or false. *proven: the missing one was durable, because a cut
  * says so or a batch of a later write; those of its own write prove nothing.
  */
-static bool find_resume(struct bytes rest, const struct segment_place *place,
-                        struct segment_gap *gap, bool *proven)
+static bool find_later(struct bytes rest, const struct segment_place *place,
+                       struct segment_gap *gap, bool *proven)
 {
-    struct segment_batch batch;
     bool found = false;
 
     *proven = place->index_cut != UINT64_MAX;
-    for (size_t offset = 0; offset + BATCH_HEAD <= rest.size; offset += 8) {
-        if (!batch_stands(bytes_skip(rest, offset), place->file_id, place->position + offset,
-                          place->incarnation, &batch))
+    for (size_t offset = 8; offset + BATCH_HEAD <= rest.size && !(found && *proven); offset += 8) {
+        struct bytes in = bytes_skip(rest, offset);
+        uint64_t position = place->position + offset;
+        struct batch_envelope e;
+        struct segment_batch batch;
+
+        if (!batch_placed(in, place, position, &e))
             continue;
-        if (batch.view.index <= place->index || batch.view.index > place->index_cut)
+        if (e.index <= place->index || e.index > place->index_cut)
             continue;
         if (!found) {
-            gap->resume = place->position + offset;
-            gap->resume_index = batch.view.index;
-            gap->resume_previous = batch.previous;
+            gap->resume = position;
+            gap->resume_index = e.index;
+            if (batch_stands(in, place->file_id, position, place->incarnation, &batch))
+                gap->resume_previous = batch.previous;
             found = true;
         }
-        *proven = *proven || batch.durable >= place->index;
-        if (*proven)
-            break;
-        offset += batch.size - 8;
+        *proven = *proven || e.durable >= place->index;
+        offset += e.size - 8;
     }
     return found;
-}
-
-/* If the envelope of the missing batch is sound it tells where the next one stands and whom that
- * names: only this one is skipped, what follows is judged on its own. */
-static void resume_behind(struct bytes rest, const struct segment_place *place,
-                          struct segment_gap *gap)
-{
-    struct batch_envelope envelope;
-    struct batch_content content;
-
-    if (batch_envelope_read(rest, place->file_id, place->position, &envelope) != OK ||
-        envelope.size > rest.size)
-        return;
-    if (batch_content_read(rest, &envelope, place->incarnation, &content) == OK)
-        return; /* whole, and not the one that is missing */
-    gap->resume = place->position + envelope.size;
-    gap->resume_index = place->index + 1;
-    gap->resume_previous = envelope.hash;
 }
 
 struct segment_gap segment_judge(struct bytes rest, const struct segment_place *place)
 {
     struct segment_gap gap = {.tail = SEGMENT_ENDS};
-    struct batch_envelope envelope;
-    bool resumes, proven;
+    struct batch_envelope own;
+    bool later, proven;
 
     assert(place->position % 8 == 0);
 
     if (all_zeros(rest))
         return gap;
-    resumes = find_resume(rest, place, &gap, &proven);
-    if (!(resumes && proven) && batch_torn(rest, place->file_id, place->position)) {
+    later = find_later(rest, place, &gap, &proven);
+    if (!(later && proven) && batch_torn(rest, place->file_id, place->position)) {
         gap.tail = SEGMENT_TORN;
         return gap;
     }
-    if (resumes) {
-        gap.tail = SEGMENT_RESUMES;
-        resume_behind(rest, place, &gap);
-        return gap;
+    gap.tail = later ? SEGMENT_RESUMES : SEGMENT_DAMAGED;
+    /* Its own envelope tells where the next one stands and whom that names. */
+    if (batch_envelope_read(rest, place->file_id, place->position, &own) == OK) {
+        gap.hash = own.hash;
+        gap.resume = place->position + own.size;
+        gap.resume_index = place->index + 1;
+        gap.resume_previous = own.hash;
     }
-
-    gap.tail = SEGMENT_DAMAGED;
-    if (batch_envelope_read(rest, place->file_id, place->position, &envelope) == OK)
-        gap.hash = envelope.hash;
     return gap;
 }
 

@@ -72,9 +72,15 @@ void api_destroy(struct api *api)
     }
     while (api->first != NULL)
         api_request_free(take_first(api));
-    assert(api->count == 0); /* streams and catalogue ended those under way */
+    /* Streams and catalogue have ended those under way, but for reads: their memory is the disk's
+     * until the io ends, and then the process does. */
     buf_deinit(&api->answer);
     heap_give(api);
+}
+
+bool api_idle(const struct api *api)
+{
+    return api->count == 0;
 }
 
 /* ---- collecting

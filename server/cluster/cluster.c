@@ -13,6 +13,7 @@
 #define CONTROL_MAX          (32 * MIB)
 #define DATA_MAX             (FRAME_BODY_MAX + 32 * MIB)
 #define NAME_MADE_UP         22u
+#define STATE_FACTOR         8u
 
 /* A frame that is allowed at all fits an empty queue. */
 static_assert(DATA_MAX >= FRAME_BODY_MAX + FRAME_HEAD);
@@ -469,6 +470,38 @@ size_t cluster_room(const struct cluster *cluster, uint64_t node, enum cluster_c
     return lane != NULL ? lane_room(cluster, lane) : 0;
 }
 
+size_t cluster_queued(const struct cluster *cluster, uint64_t node, enum cluster_class class)
+{
+    const struct lane *lane = lane_of(cluster, node, class);
+
+    return lane != NULL ? lane_queued(lane) : 0;
+}
+
+void cluster_set_settle(struct cluster *cluster, void (*settle)(void *owner), void *owner)
+{
+    cluster->settle = settle;
+    cluster->settle_owner = owner;
+}
+
+static void settle(struct cluster *cluster)
+{
+    if (cluster->settle != NULL)
+        cluster->settle(cluster->settle_owner);
+}
+
+void cluster_send_state(struct cluster *cluster, uint64_t node, uint8_t kind,
+                        enum cluster_class class, const struct bytes *pieces, size_t count)
+{
+    struct lane *lane = lane_of(cluster, node, class);
+
+    assert(kind >= CLUSTER_KIND_FIRST);
+    if (lane == NULL)
+        return;
+    lane_add(lane, kind, pieces, count);
+    if (lane_queued(lane) > STATE_FACTOR * cluster->queue_max[class])
+        lane->link->doom = "it does not take what it must have";
+}
+
 bool cluster_send(struct cluster *cluster, uint64_t node, uint8_t kind, enum cluster_class class,
                   const struct bytes *pieces, size_t count)
 {
@@ -478,6 +511,8 @@ bool cluster_send(struct cluster *cluster, uint64_t node, uint8_t kind, enum clu
     assert(kind >= CLUSTER_KIND_FIRST);
     if (lane == NULL)
         return false;
+    if (class == CLUSTER_MESSAGES)
+        settle(cluster);
     for (size_t i = 0; i < count; i++)
         size += pieces[i].size;
     if (size > lane_room(cluster, lane)) {
@@ -551,6 +586,7 @@ void cluster_flush(struct cluster *cluster)
 {
     struct lane *lane, *next;
 
+    settle(cluster);
     close_doomed(cluster);
     while ((lane = cluster->dirty) != NULL) {
         cluster->dirty = NULL;

@@ -106,6 +106,15 @@ bool cluster_send(struct cluster *cluster, uint64_t node, uint8_t kind, enum clu
                   const struct bytes *pieces, size_t count);
 /* How many bytes that queue would take now, heads included; 0: no link. */
 size_t cluster_room(const struct cluster *cluster, uint64_t node, enum cluster_class class);
+size_t cluster_queued(const struct cluster *cluster, uint64_t node, enum cluster_class class);
+/* For what a peer must not miss: queued whatever is queued already, without a call of `settle`. A
+ * queue that grows to some times its bound by it takes the link down; then the peer starts from
+ * nothing. */
+void cluster_send_state(struct cluster *cluster, uint64_t node, uint8_t kind,
+                        enum cluster_class class, const struct bytes *pieces, size_t count);
+/* Called before a frame of class MESSAGES is queued by cluster_send, and at the end of the turn:
+ * what has to be told before is told now (cluster_send_state). NULL: nothing. */
+void cluster_set_settle(struct cluster *cluster, void (*settle)(void *owner), void *owner);
 
 /* The body is borrowed for the call, which may send, but begins and ends nothing else here. */
 typedef void cluster_handler_fn(void *owner, uint64_t node, enum cluster_class class,

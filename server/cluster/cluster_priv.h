@@ -230,6 +230,8 @@ struct cluster {
     size_t peers_count;
     struct dial *dials;
     struct handler handlers[256];
+    void (*settle)(void *owner);
+    void *settle_owner;
     struct cluster_watcher *watchers;
     struct cluster_watcher **watchers_last;
 

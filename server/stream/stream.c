@@ -1,5 +1,6 @@
 #include "base/heap.h"
 #include "server/api/api.h"
+#include "server/stream/flaws.h"
 #include "server/stream/stream_priv.h"
 #include "storage/batch.h"
 
@@ -91,13 +92,18 @@ static void lead(void *owner, uint64_t term)
     stream_mark(stream);
 }
 
-/* What is parked behind `applied` was promised nothing: say so. */
+/* What is parked behind `applied` was promised nothing: say so to publishers. Who waits for the
+ * confirmation of an ack takes any answer for one, so silence is the only "no". */
 static void refuse_parked(struct stream *stream, enum err err)
 {
     struct outbox_item item;
     uint64_t applied = replica_applied(stream->replica);
 
     while (outbox_peek(&stream->parked, &item)) {
+        if (item.index > applied && item.kind == OUTBOX_MESSAGE) {
+            outbox_pop(&stream->parked);
+            continue;
+        }
         if (item.index > applied) {
             item.kind = OUTBOX_ERROR;
             item.code = 10077;
@@ -141,6 +147,14 @@ static void changed(void *owner)
                                 replica_term(stream->replica));
 }
 
+static void removed(void *owner)
+{
+    struct stream *stream = owner;
+
+    if (stream->replica != NULL)
+        jetstream_stream_removed(stream->jetstream, stream);
+}
+
 static void refused(void *owner, enum err err)
 {
     struct stream *stream = owner;
@@ -165,6 +179,7 @@ static const struct replica_events replica_events_of_stream = {
     .follow = follow,
     .refused = refused,
     .changed = changed,
+    .removed = removed,
 };
 
 /* ---- state events ---------------------------------------------------------------------------- */
@@ -229,7 +244,7 @@ struct stream *stream_open(struct jetstream *jetstream, struct account *account,
     decider_init(&stream->decider, &stream->state, prng_next(prng));
     stream->view =
         (struct consumer_view){.state = &stream->state, .overlay = &stream->decider.overlay};
-    stream->decider.flaws = server_options(jetstream_server(jetstream))->stream_flaws;
+    stream->decider.flaws = server_options(jetstream_server(jetstream))->sim.stream_flaws;
     stream->state.flaws = stream->decider.flaws;
     table_init(&stream->consumers, shell_name, prng_next(prng));
     table_init(&stream->consumers_by_number, shell_number, prng_next(prng));
@@ -336,6 +351,8 @@ int64_t stream_log_now(const struct stream *stream)
 {
     int64_t now_ns = jetstream_log_now(stream->jetstream);
 
+    if ((stream->decider.flaws & STREAM_FLAW_TIME_FALLS) != 0)
+        return io_wall(server_io(jetstream_server(stream->jetstream)));
     return now_ns > stream->state.log_time_ns ? now_ns : stream->state.log_time_ns;
 }
 

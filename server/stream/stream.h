@@ -13,6 +13,7 @@
 
 #include "consumers/consumer.h"
 #include "server/stream/decide.h"
+#include "storage/log.h"
 
 struct account;
 struct jetstream;
@@ -80,7 +81,7 @@ struct stream_message {
 struct stream_read {
     uint64_t sequence;
     void (*done)(struct stream_read *read, const struct stream_message *message);
-    struct io_op op;
+    struct log_read read;
     struct stream *stream;
     bool gone; /* the stream was closed while the read was in flight */
     uint8_t *memory;
