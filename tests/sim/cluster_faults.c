@@ -96,8 +96,6 @@ static void plan_start(struct faults *faults, size_t node)
 
     faults->up_ns[node] = sim_now(faults->sim) + wait;
     faults->crashes++;
-    if (chance(faults, 1, 4))
-        sim_cut_power(faults->sim, node);
 }
 
 static void crash(struct faults *faults, size_t node)

@@ -117,6 +117,8 @@ static void take_down(struct node *node)
     bury(node);
     if (!sim_crashed(sim, node->index) && sim_node_io(sim, node->index) != NULL)
         io_destroy(sim_node_io(sim, node->index));
+    if (prng_chance(node->nodes->prng, 1, 4))
+        sim_cut_power(sim, node->index);
     sim_restart(sim, node->index);
 }
 

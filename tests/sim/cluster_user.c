@@ -74,7 +74,7 @@ static struct verdict read_verdict(const struct history_publish *publish,
     } else if (find_number(message->payload, "\"seq\":", &verdict.sequence)) {
         verdict.outcome = contains(message->payload, "\"duplicate\": true") ? HISTORY_DUPLICATE
                                                                            : HISTORY_STORED;
-    } else if (contains(message->headers, "503")) {
+    } else if (bytes_starts(message->headers, BYTES("NATS/1.0 503"))) {
         verdict.outcome = HISTORY_REFUSED; /* nobody took it */
     }
     return verdict;
@@ -109,7 +109,7 @@ static void heard_message(struct user *user, const struct client_message *messag
     struct history *history = &user->scene->streams[user->ask_stream].history;
     const char *subject = memmem(message->headers.at, message->headers.size, "Nats-Subject: ", 14);
     uint64_t sequence = 0;
-    bool gone = contains(message->headers, "404");
+    bool gone = bytes_starts(message->headers, BYTES("NATS/1.0 404"));
 
     if (!gone && (subject == NULL || !find_number(message->headers, "Nats-Sequence: ", &sequence)))
         return; /* no answer to what was asked */
