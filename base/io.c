@@ -320,6 +320,12 @@ void io_listener_close(struct io *io, struct io_listener *listener)
     io->calls->listener_close(io, listener);
 }
 
+void io_addresses(struct io *io, void (*address)(void *context, const char *text), void *context)
+{
+    assert(address != NULL);
+    io->calls->addresses(io, address, context);
+}
+
 static void check_events(const struct io_sock_events *events)
 {
     assert(events->received != NULL);

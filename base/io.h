@@ -156,6 +156,10 @@ struct io_sock_events {
     void (*closed)(void *owner);
 };
 
+/* Calls `address` for each numeric address that other machines may reach this one at: not loopback, not
+ * link-local. */
+void io_addresses(struct io *io, void (*address)(void *context, const char *text), void *context);
+
 struct io_address {
     char text[64]; /* numeric address without port */
     uint16_t port;

@@ -1,6 +1,7 @@
 #include "base/io_address.h"
 
 #include <arpa/inet.h>
+#include <ifaddrs.h>
 #include <netdb.h>
 
 socklen_t address_size(const union address *address)
@@ -76,4 +77,39 @@ bool address_of_host(const char *host, union address *address)
         return true;
     }
     return address_read(host, address) || address_look_up(host, address, 1) == 1;
+}
+
+/* What is of use on this machine or this wire only is left out. */
+static bool address_is_global(const union address *address)
+{
+    const struct in6_addr *v6 = &address->v6.sin6_addr;
+    uint32_t v4;
+
+    if (address->any.sa_family == AF_INET) {
+        v4 = ntohl(address->v4.sin_addr.s_addr);
+        return v4 != 0 && v4 >> 24 != 127 && v4 >> 16 != 0xa9fe && v4 >> 28 != 0xe;
+    }
+    return !IN6_IS_ADDR_UNSPECIFIED(v6) && !IN6_IS_ADDR_LOOPBACK(v6) &&
+           !IN6_IS_ADDR_LINKLOCAL(v6) && !IN6_IS_ADDR_MULTICAST(v6);
+}
+
+void address_list(struct io *io, void (*address)(void *context, const char *text), void *context)
+{
+    struct ifaddrs *all;
+
+    (void)io;
+    if (getifaddrs(&all) != 0)
+        return;
+    for (struct ifaddrs *at = all; at != NULL; at = at->ifa_next) {
+        const union address *found = (const union address *)at->ifa_addr;
+        struct io_address shown;
+
+        if (found == NULL ||
+            (found->any.sa_family != AF_INET && found->any.sa_family != AF_INET6) ||
+            !address_is_global(found))
+            continue;
+        address_show(found, &shown);
+        address(context, shown.text);
+    }
+    freeifaddrs(all);
 }

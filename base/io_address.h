@@ -32,4 +32,7 @@ size_t address_look_up(const char *host, union address *addresses, size_t max);
  * May block. */
 bool address_of_host(const char *host, union address *address);
 
+/* As io_addresses. */
+void address_list(struct io *io, void (*address)(void *context, const char *text), void *context);
+
 #endif

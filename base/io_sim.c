@@ -237,6 +237,7 @@ static const struct io_calls sim_calls = {
     .wake = wake,
     .listen = sim_listen,
     .listener_close = sim_listener_close,
+    .addresses = sim_addresses,
     .connect = sim_connect_host,
     .sock_start = sim_sock_start,
     .sock_peer = sim_sock_peer,

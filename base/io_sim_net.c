@@ -510,6 +510,14 @@ static size_t node_numbered(const struct sim *sim, const char *text, const char 
     return number >= first && number - first < sim->nodes_count ? number - first : NODE_NONE;
 }
 
+void sim_addresses(struct io *io, void (*address)(void *context, const char *text), void *context)
+{
+    char text[32];
+
+    snprintf(text, sizeof(text), ADDRESS_PREFIX "%zu", sim_process_of(io)->node->index + 1);
+    address(context, text);
+}
+
 static bool host_is_self(const char *host)
 {
     return *host == 0 || strcmp(host, "0.0.0.0") == 0 || strcmp(host, "127.0.0.1") == 0 ||

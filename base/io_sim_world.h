@@ -202,6 +202,7 @@ struct sim_process *sim_process_alive(struct sim *sim, uint64_t generation);
 enum err sim_listen(struct io *io, const char *host, uint16_t port, io_accepted_fn *accepted,
                     void *context, struct io_listener **listener, uint16_t *bound);
 void sim_listener_close(struct io *io, struct io_listener *listener);
+void sim_addresses(struct io *io, void (*address)(void *context, const char *text), void *context);
 struct io_sock *sim_connect_host(struct io *io, const char *host, uint16_t port,
                                  const struct io_sock_events *events, void *owner);
 void sim_sock_start(struct io *io, struct io_sock *sock, const struct io_sock_events *events,

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "base/heap.h"
+#include "base/io_address.h"
 
 /* ---- requests ------------------------------------------------------------------------------- */
 
@@ -224,6 +225,7 @@ static const struct io_calls uring_calls = {
     .wake = uring_wake,
     .listen = uring_listen,
     .listener_close = uring_listener_close,
+    .addresses = address_list,
     .connect = uring_connect,
     .sock_start = uring_sock_start,
     .sock_peer = uring_sock_peer,

@@ -319,7 +319,7 @@ void core_commit(struct raft_core *core, uint64_t index)
 void core_cut(struct raft_core *core, uint64_t index)
 {
     terms_cut(&core->terms, index);
-    if (core->durable > index && !FLAWED(core, ACK_AFTER_CUT))
+    if (core->durable > index)
         core->durable = index;
     if (core->matched > index)
         core->matched = index;

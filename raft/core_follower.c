@@ -55,7 +55,7 @@ static uint32_t first_new(const struct raft_core *core, const struct raft_messag
 static bool take(struct raft_core *core, const struct raft_message *message, uint32_t from,
                  uint64_t *matched)
 {
-    uint64_t first = message->previous + 1 + from;
+    uint64_t first = message->previous + 1 + from, durable = core->durable;
 
     if (first <= core->terms.last) {
         if (!configs_may_cut(&core->configs, first - 1))
@@ -76,6 +76,8 @@ static bool take(struct raft_core *core, const struct raft_message *message, uin
         }
         terms_append(&core->terms, entry->index, entry->term);
     }
+    if (FLAWED(core, ACK_AFTER_CUT))
+        core->durable = durable < core->terms.last ? durable : core->terms.last;
     *matched = core->terms.last;
     if (core->terms.last >= first) {
         core->out.append_first = first;

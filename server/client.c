@@ -33,6 +33,7 @@ void client_init(struct client *client, struct clients *clients, const char *add
         .ping_due_ns = now_ns + clients->options->ping_interval_ns,
         .last_in_ns = now_ns,
         .rtt_taken_ns = INT64_MIN,
+        .start_ns = now_ns,
     };
     snprintf(label, sizeof(label), "%s:%u - cid:%llu", address, port,
              (unsigned long long)client->id);
@@ -41,7 +42,7 @@ void client_init(struct client *client, struct clients *clients, const char *add
     buf_init(&client->out, SIZE_MAX / 2);
     table_init(&client->subs, sub_key, prng_next(&clients->prng));
     logger_debug(clients->logger, "%s - Client connection created", client->label);
-    client_out_info(client);
+    client_out_info(client, false);
 }
 
 void client_deinit(struct client *client)
@@ -53,6 +54,7 @@ void client_deinit(struct client *client)
     table_deinit(&client->subs);
     heap_give(client->address);
     heap_give(client->label);
+    heap_give(client->said);
 }
 
 /* ---- states -----------------------------------------------------------------------------------
@@ -139,12 +141,18 @@ void client_out_error(struct client *client, struct bytes before, struct bytes w
     client_out(client, BYTES("'\r\n"));
 }
 
-void client_out_info(struct client *client)
+void client_inform(struct client *client)
+{
+    if (client->state == CLIENT_OPEN && client->protocol_1 && client->informed)
+        client_out_info(client, false);
+}
+
+void client_out_info(struct client *client, bool answer)
 {
     const struct info_client info = {
         .id = client->id,
         .address = client->address,
-        .account = client->connected ? client->clients->account->name : bytes_of(NULL, 0),
+        .account = answer ? client->clients->account->name : bytes_of(NULL, 0),
     };
 
     if (client->out.at == NULL)
@@ -278,6 +286,7 @@ void client_ping(struct client *client, int64_t now_ns)
         return;
     }
     client->pings_out++;
+    client->ping_sent_ns = now_ns;
     if (client->clients->trace)
         trace_out(client, "PING");
     client_out(client, BYTES("PING\r\n"));

@@ -108,6 +108,11 @@ struct client {
     int64_t ping_due_ns;
     int64_t last_in_ns;
     int64_t rtt_taken_ns; /* when a ping was last answered; INT64_MIN: never */
+    int64_t rtt_ns;       /* of the last ping; before one was answered the time to CONNECT */
+    int64_t ping_sent_ns;
+    int64_t start_ns;
+    struct bytes name, lang, version; /* of CONNECT; they stand in `said` */
+    uint8_t *said;                    /* owned */
 };
 
 /* ---- the shard's ------------------------------------------------------------------------------
@@ -144,6 +149,9 @@ void client_feed(struct client *client, struct bytes b, int64_t now_ns);
 
 /* Writes the message for this subscription; false: it does not take it. For the router only. */
 bool client_deliver(struct client_sub *sub, const struct message *message);
+
+/* What INFO says of the server has changed: told, if the client takes such lines. */
+void client_inform(struct client *client);
 
 /* What is due at ping_due_ns; sets the next. */
 void client_ping(struct client *client, int64_t now_ns);

@@ -115,39 +115,6 @@ static enum err listen_clients(struct server *server)
     return OK;
 }
 
-/* Its handlers and watchers come before anything is opened. */
-static void create_cluster(struct server *server)
-{
-    const struct cluster_setup setup = {
-        .io = server->io,
-        .logger = server->logger,
-        .options = &server->options.cluster,
-        .name = server->info.name,
-        .server_id = server->info.id,
-        .host = server->options.host,
-        .jetstream = server->options.jetstream,
-        .messages_max = (size_t)server->options.max_pending,
-        .seed = prng_next(&server->prng),
-    };
-
-    if (!server->options.cluster.configured)
-        return;
-    server->cluster = cluster_create(&setup);
-    server->core = core_create(server->cluster, server->router, server->logger, server->io);
-}
-
-/* After the client listener, whose port is told to the others. */
-static enum err start_cluster(struct server *server)
-{
-    uint64_t incarnation = 0; /* of no disk */
-
-    if (server->cluster == NULL)
-        return OK;
-    if (server->jetstream != NULL)
-        incarnation = jetstream_incarnation(server->jetstream);
-    return cluster_start(server->cluster, incarnation, NULL, 0);
-}
-
 static enum err open_jetstream(struct server *server)
 {
     if (!server->options.jetstream)
@@ -215,7 +182,7 @@ static struct server *server_create(struct io *io, const struct options *options
     server->connections.clients.router = server->router;
     server->connections.clients.account = router_account_default(server->router);
     monitor_init(&server->monitor, server);
-    create_cluster(server);
+    server_cluster_create(server);
     return server;
 }
 
@@ -232,7 +199,9 @@ enum err server_start(struct io *io, const struct options *options, struct logge
     if (err == OK)
         err = listen_clients(server);
     if (err == OK)
-        err = start_cluster(server);
+        server_advertise(server);
+    if (err == OK)
+        err = server_cluster_start(server);
     if (err != OK) {
         server_destroy(server);
         return err;
@@ -282,10 +251,7 @@ void server_destroy(struct server *server)
     monitor_deinit(&server->monitor);
     if (server->jetstream != NULL)
         jetstream_close(server->jetstream);
-    if (server->cluster != NULL) {
-        core_destroy(server->core);
-        cluster_destroy(server->cluster);
-    }
+    server_cluster_destroy(server);
     router_destroy(server->router);
     heap_give(server);
 }
@@ -308,11 +274,6 @@ struct router *server_router(struct server *server)
     return server->router;
 }
 
-struct cluster *server_cluster(struct server *server)
-{
-    return server->cluster;
-}
-
 struct logger *server_logger(struct server *server)
 {
     return server->logger;
@@ -326,6 +287,11 @@ struct prng *server_prng(struct server *server)
 const struct options *server_options(const struct server *server)
 {
     return &server->options;
+}
+
+int64_t server_wall_of(const struct server *server, int64_t time_ns)
+{
+    return server->start_wall_ns + (time_ns - server->start_ns);
 }
 
 const char *server_id(const struct server *server)

@@ -20,6 +20,8 @@
     X(GO_ON_AFTER_FAILED_MAKE, "a file takes batches although its successor may be on the disk")   \
     X(IGNORE_CUT, "batches behind a file's cut are read")                                          \
     X(REUSE_JOURNAL_EARLY, "a journal file is reused before its segments are synced")              \
+    X(FORGET_VOTES, "a journal file is reused although it has the newest vote of a log")           \
+    X(OVERTAKE_VOTE, "a vote that is moved comes behind a newer one on its way")                   \
     X(SKIP_REDO, "the journal is not replayed")                                                    \
     X(SKIP_REDO_SYNC, "replayed segments are not synced before the journal is reused")             \
     X(FORGET_DIRECTORY_SYNC, "a new segment's name is not synced")                                 \

@@ -35,8 +35,10 @@
 #include "base/err.h"
 #include "base/io.h"
 #include "storage/content.h"
+#include "storage/journal_wait.h"
 
 struct store;
+struct votes;
 struct log;
 
 /* Where a record is: file ordinal within the log << 32 | offset. Valid while this log is open. */
@@ -105,6 +107,36 @@ void store_remove(struct store *store, uint64_t log_id, void (*done)(void *conte
 void store_flush(struct store *store);
 /* Nothing in flight or gathered: after a shutdown's last flush, turn until idle. */
 bool store_idle(const struct store *store);
+
+/* ---- votes ----------------------------------------------------------------------------------- */
+
+/* What a replica has promised in a term, and what it knows of its disk. */
+struct store_vote {
+    uint64_t term;
+    uint64_t node; /* voted for; 0: for nobody yet */
+    uint64_t incarnation;
+    uint64_t damaged; /* highest index that this disk once had and lost, 0: none */
+};
+
+/* In its owner; stays put until `done` has run. The first three are the owner's. */
+struct store_vote_op {
+    uint64_t log_id;
+    struct store_vote vote;
+    /* OK: it is on the disk and replaces the one before. ERR_IO: the journal does not take it (a
+     * failed write, or no usable file); it may be found after a crash all the same. Comes from
+     * io_turn. */
+    void (*done)(struct store_vote_op *op, enum err err);
+
+    struct votes *votes;
+    struct store_vote_op *next;
+    struct journal_wait wait;
+};
+
+/* Written with the turn's journal write; those of one log become durable in order. */
+void store_vote(struct store *store, struct store_vote_op *op);
+/* The newest durable one of a log; false: there is none. A log that is removed takes its own along.
+ */
+bool store_vote_found(const struct store *store, uint64_t log_id, struct store_vote *vote);
 
 /* ---- logs ------------------------------------------------------------------------------------ */
 

@@ -19,6 +19,7 @@
 #include "storage/paths.h"
 #include "storage/places.h"
 #include "storage/tail.h"
+#include "storage/votes.h"
 #include "storage/windows.h"
 
 #define STORE_MAKES_MAX  8u           /* segments being made at a time */
@@ -34,6 +35,7 @@ struct store {
     _Atomic uint32_t file_count; /* file ids given out in this boot; workers take some too */
 
     struct journal *journal;
+    struct votes votes;
     struct table logs; /* open ones, and closed ones that are not yet done */
     struct log *send_first;
     struct log *send_last;

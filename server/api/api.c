@@ -168,6 +168,11 @@ void api_turn(struct api *api)
     while (api->first != NULL)
         run(take_first(api));
     api->overflowing = api->overflowing && api->count >= API_QUEUE_MAX / 2;
+    /* Sinks must not ask the router. A client that has been told of a subscription to the audit by
+     * whoever made it asks in a later turn. */
+    api->audited = jetstream_listened(
+        api->jetstream, router_account_default(server_router(jetstream_server(api->jetstream))),
+        BYTES(API_AUDIT_SUBJECT));
 }
 
 void api_changed(struct api *api, struct account *account, const struct message *message,

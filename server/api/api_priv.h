@@ -12,6 +12,7 @@ struct api {
     struct api_request *first, *last; /* collected, not yet begun */
     size_t count, bytes;              /* of all requests there are */
     bool overflowing;                 /* it has been logged that requests are dropped */
+    bool audited;                     /* somebody listened to the audit at the last turn */
     struct buf answer;                /* the one that is being written */
     struct json_writer writer;
 };
@@ -21,6 +22,8 @@ struct api {
 struct api_request *api_request_make(struct api *api, struct account *account,
                                      const struct message *message);
 void api_request_free(struct api_request *request);
+/* Notes who asked, for the audit; NULL: not known. */
+void api_request_describe(struct api_request *request, const struct client *client);
 
 /* place.c: in a cluster, the request is for another node: it is on its way there and gone here. */
 bool api_elsewhere(struct api_request *request);

@@ -15,6 +15,8 @@
 #define API_QUEUE_MAX       10000u /* requests that wait or are under way (request_queue_limit) */
 #define API_QUEUE_BYTES_MAX (256u << 20)
 
+#define API_AUDIT_SUBJECT "$JS.EVENT.ADVISORY.API"
+
 struct api_request;
 
 struct api_endpoint {
@@ -33,6 +35,7 @@ struct api_request {
     struct account *account;
     const struct api_endpoint *endpoint;
     struct bytes subject, reply, headers, body; /* owned copies */
+    struct bytes client; /* who asked, as JSON; empty while nobody wants to know */
     struct arena arena;
     struct api_request *next; /* in the queue */
     size_t size;              /* what it holds of the queue's bound */

@@ -142,6 +142,36 @@ const struct cluster_node *cluster_next(const struct cluster *cluster, size_t *a
     return *at < cluster->peers_count ? &cluster->peers[(*at)++]->node : NULL;
 }
 
+bool cluster_connection_next(const struct cluster *cluster, const void **at,
+                             struct cluster_connection *connection)
+{
+    const struct lane *lane = *at;
+
+    lane = lane == NULL ? cluster->lanes : lane->next;
+    while (lane != NULL && (lane->link == NULL || lane->link->state != LINK_UP))
+        lane = lane->next;
+    if (lane == NULL)
+        return false;
+    *at = lane;
+    *connection = (struct cluster_connection){
+        .node = &lane->link->peer->node,
+        .rid = lane->rid,
+        .class = lane->class,
+        .dialled = lane->dialled,
+        .configured = lane->link->configured,
+        .peer = lane->peer,
+        .start_wall_ns = lane->start_wall_ns,
+        .start_ns = lane->start_ns,
+        .last_ns = lane->last_ns,
+        .pending = lane_queued(lane),
+        .in_frames = lane->stats.in_frames,
+        .in_bytes = lane->stats.in_bytes,
+        .out_frames = lane->stats.out_frames,
+        .out_bytes = lane->stats.out_bytes,
+    };
+    return true;
+}
+
 struct bytes cluster_name(const struct cluster *cluster)
 {
     return bytes_of_text(cluster->name);

@@ -30,8 +30,9 @@
 #include "raft/transport.h"
 #include "server/cluster_options.h"
 
-#define CLUSTER_NODES_MAX 64u /* known at a time, up or not */
-#define CLUSTER_URLS_MAX  16u /* client URLs of one node */
+#define CLUSTER_HANDSHAKE_NS INT64_C(2000000000) /* from a connection to its link being up */
+#define CLUSTER_NODES_MAX    64u                 /* known at a time, up or not */
+#define CLUSTER_URLS_MAX     16u                 /* client URLs of one node */
 
 struct cluster;
 
@@ -151,6 +152,22 @@ const struct cluster_node *cluster_self(const struct cluster *cluster);
 const struct cluster_node *cluster_node(const struct cluster *cluster, uint64_t id);
 /* Walks the known others, up or not: for (size_t at = 0; (node = cluster_next(c, &at)) != NULL;) */
 const struct cluster_node *cluster_next(const struct cluster *cluster, size_t *at);
+
+/* One connection of a link that is up, for monitoring. */
+struct cluster_connection {
+    const struct cluster_node *node;
+    uint64_t rid;
+    enum cluster_class class;
+    bool dialled;    /* by us */
+    bool configured; /* by a configured route */
+    struct io_address peer;
+    int64_t start_wall_ns, start_ns, last_ns; /* last: of what was received */
+    size_t pending;                           /* to be sent */
+    uint64_t in_frames, in_bytes, out_frames, out_bytes;
+};
+/* Walks them: for (const void *at = NULL; cluster_connection_next(c, &at, &connection);) */
+bool cluster_connection_next(const struct cluster *cluster, const void **at,
+                             struct cluster_connection *connection);
 
 struct bytes cluster_name(const struct cluster *cluster);
 /* The name was made up, and gives way to a peer's. */

@@ -14,9 +14,8 @@
 #define SECOND_NS      INT64_C(1000000000)
 #define MILLISECOND_NS INT64_C(1000000)
 
-#define HANDSHAKE_NS (2 * SECOND_NS) /* from the connection to its link being up */
-#define CONNECT_NS   (3 * SECOND_NS) /* to a connection, its name looked up */
-#define GUESTS_MAX   64u             /* accepted connections whose link is not up */
+#define CONNECT_NS (3 * SECOND_NS) /* to a connection, its name looked up */
+#define GUESTS_MAX 64u             /* accepted connections whose link is not up */
 
 #define SPARES_MAX     16u
 #define SPARE_SIZE_MAX (1u << 20)
@@ -47,7 +46,7 @@ enum lane_state {
 };
 
 struct lane_stats {
-    uint64_t in_frames, in_bytes, out_frames, out_bytes;
+    uint64_t in_frames, in_bytes, out_frames, out_bytes; /* but for the links' own */
 };
 
 struct lane {
@@ -119,6 +118,7 @@ struct link {
     struct peer *peer; /* NULL while LINK_GREETING */
     struct dial *dial; /* ours; NULL: they dialled, or the dial is gone */
     bool ours;         /* we dialled */
+    bool configured;   /* by a configured route */
     uint8_t state;
     uint64_t token;
     struct lane *lanes[CLUSTER_CLASSES];

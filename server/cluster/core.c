@@ -98,12 +98,17 @@ static struct bytes change_key(const void *item)
 /* ---- peers ------------------------------------------------------------------------------------
  */
 
-static struct core_peer *peer_of(struct core *core, uint64_t node)
+static const struct core_peer *peer_find(const struct core *core, uint64_t node)
 {
     for (size_t i = 0; i < CLUSTER_NODES_MAX; i++)
         if (core->peers[i].used && core->peers[i].node == node)
             return &core->peers[i];
     return NULL;
+}
+
+static struct core_peer *peer_of(struct core *core, uint64_t node)
+{
+    return (struct core_peer *)peer_find(core, node);
 }
 
 static struct core_peer *peer_add(struct core *core, uint64_t node)
@@ -522,6 +527,33 @@ void core_destroy(struct core *core)
     buf_deinit(&core->frame);
     buf_deinit(&core->head);
     heap_give(core);
+}
+
+size_t core_interest_count(const struct core *core, uint64_t node)
+{
+    const struct core_peer *peer = peer_find(core, node);
+
+    return peer != NULL ? peer->interest.count : 0;
+}
+
+void core_interest_walk(const struct core *core, uint64_t node,
+                        void (*interest)(void *context, const struct core_interest *interest),
+                        void *context)
+{
+    const struct core_peer *peer = peer_find(core, node);
+    const struct remote_interest *remote;
+
+    if (peer == NULL)
+        return;
+    for (size_t at = 0; (remote = table_next(&peer->interest, &at)) != NULL;) {
+        const struct core_interest shown = {
+            .account = remote->account->name,
+            .subject = sub_subject(&remote->remote.sub),
+            .queue = sub_queue(&remote->remote.sub),
+        };
+
+        interest(context, &shown);
+    }
 }
 
 void core_stats(const struct core *core, struct core_stats *stats)

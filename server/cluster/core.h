@@ -32,6 +32,16 @@ struct core *core_create(struct cluster *cluster, struct router *router, struct 
 /* Before the cluster and the router. */
 void core_destroy(struct core *core);
 
+/* What one node has told of itself, for monitoring. */
+struct core_interest {
+    struct bytes account, subject, queue;
+};
+size_t core_interest_count(const struct core *core, uint64_t node);
+/* Calls `interest` for each, in no order. */
+void core_interest_walk(const struct core *core, uint64_t node,
+                        void (*interest)(void *context, const struct core_interest *interest),
+                        void *context);
+
 void core_stats(const struct core *core, struct core_stats *stats);
 
 #endif

@@ -139,8 +139,10 @@ void lane_add(struct lane *lane, uint8_t kind, const struct bytes *pieces, size_
         lane->out = cluster_spare_take(lane->cluster);
     added = frame_add(&lane->out, kind, lane->class, pieces, count);
     assert(added); /* the queue's bound is the caller's */
-    lane->stats.out_frames++;
-    lane->stats.out_bytes += lane->out.size - before;
+    if (kind >= CLUSTER_KIND_FIRST) {
+        lane->stats.out_frames++;
+        lane->stats.out_bytes += lane->out.size - before;
+    }
     lane_mark(lane);
 }
 
@@ -199,8 +201,10 @@ static void take_magic(struct lane *lane, struct bytes *b)
 
 static void dispatch(struct lane *lane, const struct frame *frame)
 {
-    lane->stats.in_frames++;
-    lane->stats.in_bytes += FRAME_HEAD + frame->body.size;
+    if (frame->kind >= CLUSTER_KIND_FIRST) {
+        lane->stats.in_frames++;
+        lane->stats.in_bytes += FRAME_HEAD + frame->body.size;
+    }
     if (lane->link == NULL)
         link_guest(lane, frame);
     else if (frame->class != lane->class)
@@ -387,6 +391,6 @@ void lane_accept(struct cluster *cluster, struct io_sock *sock, const struct io_
     lane->peer = *peer;
     lane->guest = true;
     cluster->guests++;
-    timers_arm(io_timers(cluster->io), &lane->deadline, io_now(cluster->io) + HANDSHAKE_NS);
+    timers_arm(io_timers(cluster->io), &lane->deadline, io_now(cluster->io) + CLUSTER_HANDSHAKE_NS);
     io_sock_start(cluster->io, sock, &events, lane);
 }

@@ -186,10 +186,12 @@ struct link *link_dial(struct cluster *cluster, struct dial *dial)
 
     link->dial = dial;
     link->ours = true;
+    link->configured = dial->configured;
     link->state = LINK_GREETING;
     lane_join(link, lane);
     say_hello(lane, LINK_KIND_HELLO, link->token, dial);
-    timers_arm(timers_of(link), &link->deadline, io_now(cluster->io) + CONNECT_NS + HANDSHAKE_NS);
+    timers_arm(timers_of(link), &link->deadline,
+               io_now(cluster->io) + CONNECT_NS + CLUSTER_HANDSHAKE_NS);
     return link;
 }
 

@@ -43,6 +43,14 @@ void stream_consumers_lead(struct stream *stream)
         stream_consumer_start(shell);
 }
 
+void stream_consumers_listen(struct stream *stream)
+{
+    struct consumer_shell *shell;
+
+    for (size_t at = 0; (shell = table_next(&stream->consumers, &at)) != NULL;)
+        consumer_inbox_open(shell);
+}
+
 void stream_consumers_refused(struct stream *stream)
 {
     struct consumer_shell *shell;
@@ -89,6 +97,8 @@ static void burial_done(struct stream_op *op, struct stream *stream)
     struct burial *burial = owner_of(op, struct burial, op);
     struct consumer_shell *shell = stream != NULL ? stream_consumer_shell(stream, op->name) : NULL;
 
+    if (stream != NULL && op->error == 0)
+        consumer_shell_advise_deleted(stream, op->name);
     if (shell != NULL) { /* the disk refused: try again later */
         shell->burying = false;
         timers_arm(io_timers(stream_io(stream)), &shell->wake,
@@ -112,6 +122,7 @@ static void bury(struct consumer_shell *shell)
     struct burial *burial;
 
     if (consumer_volatile(shell->consumer)) {
+        consumer_shell_advise_deleted(stream, shell->name);
         stream_consumer_drop(stream, shell, true);
         return;
     }

@@ -267,6 +267,8 @@ struct stream *stream_open(struct jetstream *jetstream, struct account *account,
     }
     if (stream->state.configured)
         stream_subscribe(stream); /* what is published before it leads waits */
+    if (!jetstream_clustered(jetstream))
+        stream_consumers_listen(stream); /* and so does what consumers are asked */
     return stream;
 }
 

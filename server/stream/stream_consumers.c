@@ -16,6 +16,14 @@ static int64_t leader_now(const struct stream *stream)
     return stream->lead ? io_now(stream_io(stream)) : 0;
 }
 
+static void update(struct consumer_shell *shell, const struct consumer_config *config)
+{
+    struct stream *stream = shell->stream;
+
+    consumer_update(shell->consumer, leader_now(stream), stream_log_now(stream), config);
+    stream_consumer_mark(shell);
+}
+
 void stream_consumer_link(struct consumer_shell *shell)
 {
     if (shell->dirty)
@@ -177,8 +185,7 @@ struct consumer *stream_consumer_volatile(struct stream *stream,
         shell = make(stream, stream_consumer_number(stream), config->name, config, created_ns);
         stream_consumer_start(shell);
     } else {
-        consumer_update(shell->consumer, leader_now(stream), config);
-        stream_consumer_mark(shell);
+        update(shell, config);
     }
     return shell->consumer;
 }
@@ -195,8 +202,7 @@ static void effect_create(struct stream *stream, const struct effect *effect)
                      "Stream '%.*s': config of consumer '%.*s' is unreadable",
                      BYTES_ARG(stream->name), BYTES_ARG(effect->consumer.name));
     } else if (shell != NULL) {
-        consumer_update(shell->consumer, leader_now(stream), &config);
-        stream_consumer_mark(shell);
+        update(shell, &config);
     } else {
         shell = make(stream, effect->consumer.number, effect->consumer.name, &config,
                      effect->consumer.created_ns);

@@ -167,6 +167,7 @@ uint64_t stream_consumer_number(struct stream *stream); /* of a new one */
 void stream_consumers_stored(struct stream *stream, const struct index_entry *entry);
 void stream_consumers_removed(struct stream *stream, const struct index_entry *entry);
 void stream_consumers_lead(struct stream *stream);
+void stream_consumers_listen(struct stream *stream);
 void stream_consumers_refused(struct stream *stream);
 void stream_consumers_follow(struct stream *stream);
 void stream_consumers_work(struct stream *stream);
@@ -175,6 +176,8 @@ void stream_consumers_hand_out(struct stream *stream);
 
 /* consumer_out.c */
 struct consumer_out consumer_shell_out(struct consumer_shell *shell);
+/* An inactive one is gone: nobody asked for it, so the advisory is the stream's. */
+void consumer_shell_advise_deleted(struct stream *stream, struct bytes name);
 
 /* consumer_inbox.c */
 void consumer_inbox_open(struct consumer_shell *shell);

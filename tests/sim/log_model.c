@@ -126,6 +126,32 @@ void model_committed(struct model_log *model, uint64_t index)
     model->committed_here = index;
 }
 
+struct store_vote model_vote(uint64_t term)
+{
+    return (struct store_vote){
+        .term = term, .node = term * 7, .incarnation = term * 77, .damaged = term / 3};
+}
+
+void model_vote_found(struct model_log *model, const struct store_vote *vote)
+{
+    struct store_vote expected;
+
+    if (vote == NULL && (model->vote_durable == 0 || model->journal_damaged))
+        return;
+    if (vote == NULL)
+        model_broken("log %" PRIu64 ": the vote of term %" PRIu64 " is gone", model->id,
+                     model->vote_durable);
+    expected = model_vote(vote->term);
+    if (memcmp(&expected, vote, sizeof expected) != 0 || vote->term > model->vote_begun)
+        model_broken("log %" PRIu64 ": a vote of term %" PRIu64 " that nobody gave", model->id,
+                     vote->term);
+    if (vote->term < model->vote_durable && !model->journal_damaged)
+        model_broken("log %" PRIu64 ": the vote of term %" PRIu64 " is found, %" PRIu64
+                     " was durable",
+                     model->id, vote->term, model->vote_durable);
+    model->vote_durable = vote->term;
+}
+
 /* ---- recovery
  * ------------------------------------------------------------------------------------ */
 

@@ -9,7 +9,9 @@
  *     is durable in its place;
  *   - nothing is handed out that was not sealed, nor behind another predecessor than it was sealed
  *     behind, nor after a recovery has ended without it;
- *   - indexes are contiguous but for lost ranges.
+ *   - indexes are contiguous but for lost ranges;
+ *   - the vote that is found is the newest one that was reported durable, or one that was begun
+ *     later.
  */
 #ifndef TESTS_SIM_LOG_MODEL_H
 #define TESTS_SIM_LOG_MODEL_H
@@ -55,6 +57,10 @@ struct model_log {
      * look damaged and be reported lost. */
     bool cut_in_sectors;
 
+    /* Votes are known by their terms, which rise. */
+    uint64_t vote_begun;
+    uint64_t vote_durable; /* 0: none */
+
     /* A recovery under way. */
     size_t *found;
     size_t found_count;
@@ -72,6 +78,10 @@ void model_durable(struct model_log *model, const struct log_batch *batch);
 void model_made(struct model_log *model);
 void model_failed(struct model_log *model);
 void model_cut(struct model_log *model, uint64_t index);
+/* What a vote of that term says. */
+struct store_vote model_vote(uint64_t term);
+/* The store says that this is the newest vote; NULL: there is none. */
+void model_vote_found(struct model_log *model, const struct store_vote *vote);
 void model_committed(struct model_log *model, uint64_t index);
 uint64_t model_last(const struct model_log *model); /* appended */
 /* The hash that the next content names; false: nobody knows, the last one is lost. */

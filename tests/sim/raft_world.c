@@ -287,11 +287,25 @@ static void mix(struct world *world, const struct event *event)
     world->hash ^= world->hash >> 29;
 }
 
+/* A read is stale only if it is asked for in the moment between: so ask then. */
+static void spy(struct world *world)
+{
+    for (uint32_t i = 0; i < NODES; i++) {
+        struct node *node = &world->nodes[i];
+
+        if (node->core != NULL && node->paused_until <= world->now &&
+            raft_core_role(node->core) == RAFT_LEADER &&
+            raft_core_committed(node->core) < world->truth->committed)
+            node_read(world, node);
+    }
+}
+
 void world_run(struct world *world, int64_t until)
 {
     while (world->violation[0] == 0 && world->event_count > 0 && world->events[0].at <= until) {
         struct event event = take_event(world);
         int64_t paused = world->nodes[event.node].paused_until;
+        uint64_t committed;
 
         world->now = event.at;
         if (paused > event.at) {
@@ -301,7 +315,10 @@ void world_run(struct world *world, int64_t until)
         }
         world->steps++;
         mix(world, &event);
+        committed = world->truth->committed;
         happen(world, &event);
+        if (world->spying && world->truth->committed > committed)
+            spy(world);
         truth_check_node(world, &world->nodes[event.node]);
     }
     if (until > world->now)

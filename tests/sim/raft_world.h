@@ -125,6 +125,7 @@ struct world {
     uint64_t hash; /* of all that happened */
     struct weather weather;
     int64_t sleep_ns;
+    bool spying; /* when something is committed, leaders of earlier terms are asked at once */
     struct node nodes[NODES];
     bool cut[NODES][NODES]; /* from, to */
     int64_t link_free[NODES][NODES];

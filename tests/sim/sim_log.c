@@ -34,6 +34,7 @@
 #define READ_MAX     (256u << 10)
 #define FILES_MAX    512u
 #define ATTEMPTS_MAX 4u
+#define VOTES_MAX    3u /* of one log on their way */
 
 enum log_state { ABSENT, CLOSED, OPEN, CLOSING, REMOVING };
 
@@ -51,6 +52,8 @@ struct sim_log {
     struct log_hash held_hash;
     struct io_op warm;
     uint64_t warm_index; /* on its way into memory, 0: none */
+    struct store_vote_op votes[VOTES_MAX];
+    bool voting[VOTES_MAX];
 };
 
 struct run {
@@ -67,14 +70,16 @@ struct run {
     unsigned log_count;
     uint64_t counter; /* makes every record unlike all others */
     unsigned flips;
+    unsigned tiny; /* batches to come */
     bool short_counts;
     bool journal_rots;
     bool rolls;
+    bool elects;
     bool follows; /* most batches come from elsewhere, in bursts, and some are cut */
     bool trace;
     char report[256];
     unsigned sealed, durable, failed, recovered, lost, crashes, removals, starts, refused_starts;
-    unsigned cuts, reads;
+    unsigned cuts, reads, votes;
 };
 
 static struct run *current; /* for whoever ends the process */
@@ -202,6 +207,8 @@ static void failed(void *owner, enum err err)
     model_failed(&log->model);
     log_gather_drop(log->log);
     log->records = 0;
+    if (chance(current, 1, 2))
+        current->tiny = 4; /* for which the file before has room */
     if (chance(current, 1, 4))
         sim_crash_after(current->sim, current->node, draw_mode(current), 1 + below(current, 40));
 }
@@ -227,6 +234,10 @@ static void lost(void *context, uint64_t first, uint64_t last, uint64_t bytes)
 
 static size_t draw_size(struct run *run)
 {
+    if (run->tiny > 0) {
+        run->tiny--;
+        return 8;
+    }
     if (run->rolls) /* files are full soon, and often have room for a smaller batch */
         return 8 + below(run, chance(run, 1, 2) ? 14000 : 50);
     switch (below(run, 8)) {
@@ -356,6 +367,48 @@ static void commit(struct run *run, struct sim_log *log)
     log_set_committed(log->log, index);
 }
 
+static void voted(struct store_vote_op *op, enum err err)
+{
+    struct sim_log *log = NULL;
+    struct store_vote found;
+
+    for (unsigned i = 0; i < current->log_count * VOTES_MAX; i++) {
+        if (op != &current->logs[i / VOTES_MAX].votes[i % VOTES_MAX])
+            continue;
+        log = &current->logs[i / VOTES_MAX];
+        log->voting[i % VOTES_MAX] = false;
+    }
+    if (err != OK || log->model.id != op->log_id || log->state != OPEN)
+        return;
+    current->votes++;
+    if (op->vote.term < log->model.vote_durable)
+        model_broken("log %" PRIu64 ": votes become durable out of order", log->model.id);
+    log->model.vote_durable = op->vote.term;
+    if (!store_vote_found(current->store, op->log_id, &found))
+        model_broken("log %" PRIu64 ": a durable vote is not found", log->model.id);
+    model_vote_found(&log->model, &found);
+}
+
+static void vote(struct run *run, struct sim_log *log)
+{
+    for (unsigned i = 0; i < VOTES_MAX; i++) {
+        if (log->voting[i] || !chance(run, 1, 2))
+            continue;
+        log->voting[i] = true;
+        log->votes[i] = (struct store_vote_op){
+            .log_id = log->model.id, .vote = model_vote(++log->model.vote_begun), .done = voted};
+        store_vote(run->store, &log->votes[i]);
+    }
+}
+
+static void check_vote(struct run *run, struct sim_log *log)
+{
+    struct store_vote found;
+
+    model_vote_found(&log->model,
+                     store_vote_found(run->store, log->model.id, &found) ? &found : NULL);
+}
+
 static void follow(struct run *run, struct sim_log *log)
 {
     if (chance(run, 1, 3))
@@ -365,6 +418,8 @@ static void follow(struct run *run, struct sim_log *log)
         cut(run, log);
     if (chance(run, 1, 5))
         commit(run, log);
+    if (chance(run, 1, run->elects ? 5 : 100))
+        vote(run, log);
 }
 
 static void flush(void *context)
@@ -426,12 +481,17 @@ static void begin_model(struct run *run, struct sim_log *log, uint64_t id)
 
 static void forget_log(struct run *run, struct sim_log *log)
 {
-    uint64_t id = log->model.id;
+    uint64_t id = log->model.id, vote_begun = log->model.vote_begun;
 
     let_go(log);
     model_deinit(&log->model);
-    *log = (struct sim_log){.state = ABSENT};
+    /* A vote on its way stays where it is; old ones may be found. */
+    log->state = ABSENT;
+    log->maybe_gone = false;
+    log->place = 0;
+    log->records = 0;
     begin_model(run, log, id);
+    log->model.vote_begun = vote_begun;
     run->removals++;
 }
 
@@ -516,6 +576,9 @@ static enum err start_store(struct run *run)
         return err;
     }
     io_set_flush(run->io, flush, run);
+    for (unsigned i = 0; i < run->log_count; i++)
+        if (run->logs[i].state != ABSENT && !run->logs[i].maybe_gone)
+            check_vote(run, &run->logs[i]);
     return start_logs(run);
 }
 
@@ -536,6 +599,7 @@ static void bury(struct run *run)
         if (log->state != ABSENT)
             log->state = CLOSED;
         log->warm_index = 0;
+        memset(log->voting, 0, sizeof log->voting);
         log->log = NULL;
     }
     run->crashes++;
@@ -973,6 +1037,7 @@ static void draw_options(struct run *run)
     run->log_count = 1 + (unsigned)below(run, LOGS_MAX);
     run->rolls = chance(run, 1, 3);
     run->follows = chance(run, 1, 2);
+    run->elects = chance(run, 1, 4);
     run->short_counts = chance(run, 1, 4);
     run->journal_rots = chance(run, 1, 16);
     for (unsigned i = 0; i < run->log_count; i++) {
@@ -1060,12 +1125,12 @@ static const struct {
 
 static void print_run(const struct run *run, uint64_t hash)
 {
-    printf(
-        "seed %" PRIu64
-        ": %u sealed, %u durable, %u failed, %u cuts, %u read, %u recovered, %u lost by %u flips, "
-        "%u starts, %u refused, %u crashes, %u removals, trace %016" PRIx64 "\n",
-        run->seed, run->sealed, run->durable, run->failed, run->cuts, run->reads, run->recovered,
-        run->lost, run->flips, run->starts, run->refused_starts, run->crashes, run->removals, hash);
+    printf("seed %" PRIu64 ": %u sealed, %u durable, %u failed, %u cuts, %u read, %u votes, %u "
+                           "recovered, %u lost by %u flips, "
+           "%u starts, %u refused, %u crashes, %u removals, trace %016" PRIx64 "\n",
+           run->seed, run->sealed, run->durable, run->failed, run->cuts, run->reads, run->votes,
+           run->recovered, run->lost, run->flips, run->starts, run->refused_starts, run->crashes,
+           run->removals, hash);
 }
 
 /* Runs until the time is over; a broken promise ends the process. */

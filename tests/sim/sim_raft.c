@@ -29,7 +29,7 @@
 /* What happens how often in this run: chances in ten thousand, each turn. */
 struct plan {
     uint32_t crash, start, pause, part, heal, slow, stuck, wipe, damage, admin, transfer, read,
-        propose, floor, weather;
+        propose, floor, weather, strike;
 };
 
 struct recent {
@@ -126,8 +126,7 @@ static bool is_named(const struct run *run, const struct node *node)
                                          other->disk.floor_config);
         uint16_t here = newest_config(other->log, other->last, other->floor, other->floor_config);
 
-        if (names(&world->configs[on_disk], node->self) ||
-            names(&world->configs[here], node->self))
+        if (names(&world->configs[on_disk], node->self) || names(&world->configs[here], node->self))
             return true;
     }
     for (uint32_t i = 0; i < 8; i++)
@@ -140,6 +139,44 @@ static bool is_named(const struct run *run, const struct node *node)
 static uint32_t bit(const struct node *node)
 {
     return 1u << node_number(world, node);
+}
+
+/* ---- links ---------------------------------------------------------------------------------- */
+
+static const struct node *in_role(enum raft_role role)
+{
+    for (uint32_t i = 0, at = (uint32_t)world_below(world, NODES); i < NODES; i++, at++) {
+        const struct node *node = &world->nodes[at % NODES];
+
+        if (node->core != NULL && raft_core_role(node->core) == role)
+            return node;
+    }
+    return NULL;
+}
+
+static uint32_t voters(void)
+{
+    const struct raft_config *config = truth_config(world);
+    uint32_t bits = 0;
+
+    for (uint32_t i = 0; i < config->count; i++)
+        bits |= (uint32_t)!config->at[i].learner << (config->at[i].node - 1);
+    return bits;
+}
+
+/* A leader is cut off from some who go on hearing each other. */
+static void part_leader(uint32_t side)
+{
+    const struct node *leader = in_role(RAFT_LEADER);
+    uint32_t from;
+
+    if (leader == NULL)
+        return;
+    from = node_number(world, leader);
+    for (uint32_t i = 0; i < NODES; i++) {
+        world->cut[from][i] = ((side >> i) & 1) != 0;
+        world->cut[i][from] = world->cut[from][i] && (side & 1) != 0;
+    }
 }
 
 /* ---- membership ----------------------------------------------------------------------------- */
@@ -207,6 +244,8 @@ static void change_members(struct run *run, struct node *node)
     node_propose(world, node, &next);
     run->recent[run->recent_next++ % 8] =
         (struct recent){(uint16_t)(world->config_count - 1), world->now + 8 * SECOND};
+    if (happens(run->plan.part * 10))
+        part_leader(UINT32_MAX); /* perhaps before anybody else has heard of it */
 }
 
 /* ---- what happens --------------------------------------------------------------------------- */
@@ -250,8 +289,10 @@ static void make_plan(struct run *run)
         .propose = 200 + DRAW(1000, 4000),
         .floor = DRAW(500, 300),
         .weather = 50,
+        .strike = DRAW(300, 5000),
     };
 #undef DRAW
+    world->spying = world_chance(world, 500);
     world->sleep_ns = world_chance(world, 400) * (2 + (int64_t)world_below(world, 3)) * SECOND;
     if (world->sleep_ns > 0 && world_chance(world, 500))
         plan->propose = plan->read = 20; /* or it would never sleep */
@@ -261,7 +302,7 @@ static void part(void)
 {
     uint32_t side = (uint32_t)world_below(world, 1u << NODES);
 
-    switch (world_below(world, 3)) {
+    switch (world_below(world, 5)) {
     case 0: /* two sides */
         for (uint32_t i = 0; i < NODES; i++)
             for (uint32_t j = 0; j < NODES; j++)
@@ -273,6 +314,8 @@ static void part(void)
             world->cut[j][i] = (side & 3) != 1;
         }
         break;
+    case 2: part_leader(side); break;
+    case 3: part_leader(world_chance(world, 500) ? voters() : side & voters()); break;
     default: /* any link */
         world->cut[world_below(world, NODES)][world_below(world, NODES)] = true;
         break;
@@ -287,20 +330,22 @@ static void crash(struct run *run, struct node *node)
         node_wipe(world, node);
     else if (happens(run->plan.damage) && all_bear(run, bit(node)))
         (void)node_damage(world, node);
+    if (world_chance(world, 200))
+        node_start(world, node);
 }
 
 static void lead(struct run *run, struct node *node)
 {
     if (happens(run->plan.read) && raft_core_role(node->core) == RAFT_LEADER)
         node_read(world, node);
+    if (happens(run->plan.admin) && raft_core_may_propose(node->core))
+        change_members(run, node); /* whether it decides yet or not: the core has to say no */
     if (!node_decides(node))
         return;
     for (uint32_t i = (uint32_t)world_below(world, 4); i > 0 && node_decides(node); i--)
         if (happens(run->plan.propose) && raft_core_may_propose(node->core) &&
             world->truth->highest < INDEX_MAX)
             node_propose(world, node, NULL);
-    if (happens(run->plan.admin))
-        change_members(run, node);
     if (node_decides(node) && happens(run->plan.transfer)) {
         raft_core_transfer(node->core, world_clock(world, node),
                            happens(5000) ? (struct raft_member){0} : any_node()->self);
@@ -354,6 +399,18 @@ static void housekeeping(const struct run *run)
     }
 }
 
+/* Somebody forgets all just when he is asked for his vote. */
+static void strike(struct run *run)
+{
+    struct node *node = any_node();
+
+    if (!happens(run->plan.strike) || in_role(RAFT_CANDIDATE) == NULL || node->core == NULL ||
+        node->paused_until > world->now)
+        return;
+    node_crash(world, node);
+    node_start(world, node);
+}
+
 static void turn(struct run *run)
 {
     world_run(world, world->now + TURN_NS);
@@ -368,6 +425,7 @@ static void turn(struct run *run)
         memset(world->cut, 0, sizeof world->cut);
     for (uint32_t i = 0; i < NODES && world->violation[0] == 0; i++)
         act_on(run, &world->nodes[i]);
+    strike(run);
 }
 
 /* ---- the end: all is well again ------------------------------------------------------------- */
@@ -450,7 +508,8 @@ static bool all_asleep(void)
     for (uint32_t i = 0; i < config->count; i++) {
         const struct node *node = &world->nodes[config->at[i].node - 1];
 
-        if (node->core == NULL || !raft_core_asleep(node->core))
+        /* A learner that wakes has nothing to wait for. */
+        if (node->core == NULL || raft_core_deadline(node->core) != INT64_MAX)
             return false;
     }
     return true;
@@ -539,6 +598,8 @@ static void found_group(void)
 
         node->self = (struct raft_member){i + 1, world->incarnation_next++, false};
         node->clock_rate = 900 + (int64_t)world_below(world, 201);
+        if (world_chance(world, 500))
+            node->clock_rate = world_chance(world, 500) ? 900 : 1100;
         node->clock_offset = (int64_t)world_below(world, 10 * SECOND);
         truth_disk_new(world, node);
         if (i < config.count) {

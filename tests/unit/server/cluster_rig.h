@@ -38,12 +38,12 @@ struct rig {
     size_t count;
 };
 
-static void rig_line(void *context, struct bytes line)
+static inline void rig_line(void *context, struct bytes line)
 {
     ck_assert(buf_add(&((struct rig_node *)context)->log, line));
 }
 
-static size_t rig_logged(const struct rig_node *node, const char *text)
+static inline size_t rig_logged(const struct rig_node *node, const char *text)
 {
     struct bytes rest = buf_bytes(&node->log);
     size_t count = 0;
@@ -56,7 +56,7 @@ static size_t rig_logged(const struct rig_node *node, const char *text)
     return count;
 }
 
-static struct rig_node *rig_by_id(struct rig *rig, uint64_t id)
+static inline struct rig_node *rig_by_id(struct rig *rig, uint64_t id)
 {
     for (size_t i = 0; i < rig->count; i++)
         if (cluster_node_id(bytes_of_text(rig->nodes[i].name)) == id)
@@ -64,12 +64,12 @@ static struct rig_node *rig_by_id(struct rig *rig, uint64_t id)
     return NULL;
 }
 
-static uint64_t rig_id(const struct rig_node *node)
+static inline uint64_t rig_id(const struct rig_node *node)
 {
     return cluster_node_id(bytes_of_text(node->name));
 }
 
-static void rig_up(struct cluster_watcher *watcher, const struct cluster_node *node)
+static inline void rig_up(struct cluster_watcher *watcher, const struct cluster_node *node)
 {
     struct rig_node *n = owner_of(watcher, struct rig_node, watcher);
 
@@ -77,7 +77,7 @@ static void rig_up(struct cluster_watcher *watcher, const struct cluster_node *n
     n->ups++;
 }
 
-static void rig_down(struct cluster_watcher *watcher, const struct cluster_node *node)
+static inline void rig_down(struct cluster_watcher *watcher, const struct cluster_node *node)
 {
     struct rig_node *n = owner_of(watcher, struct rig_node, watcher);
 
@@ -85,7 +85,7 @@ static void rig_down(struct cluster_watcher *watcher, const struct cluster_node 
     n->downs++;
 }
 
-static void rig_got(void *owner, uint64_t node, enum cluster_class class, struct bytes body)
+static inline void rig_got(void *owner, uint64_t node, enum cluster_class class, struct bytes body)
 {
     struct rig_node *n = owner;
 
@@ -95,7 +95,7 @@ static void rig_got(void *owner, uint64_t node, enum cluster_class class, struct
     ck_assert(BUF_ADD(&n->got, "\n"));
 }
 
-static void rig_flush(void *context)
+static inline void rig_flush(void *context)
 {
     struct rig_node *node = context;
 
@@ -103,7 +103,7 @@ static void rig_flush(void *context)
 }
 
 /* Brings up what is down, as a new process. */
-static void rig_start(struct rig_node *node)
+static inline void rig_start(struct rig_node *node)
 {
     struct io *io = sim_node_io(node->rig->sim, node->index);
     struct cluster_setup setup = {
@@ -128,7 +128,7 @@ static void rig_start(struct rig_node *node)
 }
 
 /* `count` nodes, each with the others as its routes; none is started. */
-static void rig_init(struct rig *rig, uint64_t seed, size_t count)
+static inline void rig_init(struct rig *rig, uint64_t seed, size_t count)
 {
     *rig = (struct rig){.sim = sim_create(seed), .count = count};
     for (size_t i = 0; i < count; i++) {
@@ -151,13 +151,13 @@ static void rig_init(struct rig *rig, uint64_t seed, size_t count)
     }
 }
 
-static void rig_start_all(struct rig *rig)
+static inline void rig_start_all(struct rig *rig)
 {
     for (size_t i = 0; i < rig->count; i++)
         rig_start(&rig->nodes[i]);
 }
 
-static void rig_end(struct rig *rig)
+static inline void rig_end(struct rig *rig)
 {
     for (size_t i = 0; i < rig->count; i++) {
         if (rig->nodes[i].cluster != NULL)
@@ -168,7 +168,7 @@ static void rig_end(struct rig *rig)
     sim_destroy(rig->sim);
 }
 
-static void rig_kill(struct rig_node *node, enum sim_crash_mode mode)
+static inline void rig_kill(struct rig_node *node, enum sim_crash_mode mode)
 {
     sim_crash(node->rig->sim, node->index, mode);
     cluster_destroy(node->cluster);
@@ -176,7 +176,7 @@ static void rig_kill(struct rig_node *node, enum sim_crash_mode mode)
     (void)sim_restart(node->rig->sim, node->index);
 }
 
-static bool rig_linked(const struct rig_node *a, const struct rig_node *b)
+static inline bool rig_linked(const struct rig_node *a, const struct rig_node *b)
 {
     const struct cluster_node *node;
 
@@ -187,7 +187,7 @@ static bool rig_linked(const struct rig_node *a, const struct rig_node *b)
 }
 
 /* All running ones have a link with each other, and no other connection is left. */
-static bool rig_meshed(const struct rig *rig)
+static inline bool rig_meshed(const struct rig *rig)
 {
     size_t running = 0;
 
@@ -211,7 +211,7 @@ static bool rig_meshed(const struct rig *rig)
 }
 
 /* Steps until the mesh is whole; how long that took. */
-static int64_t rig_mesh(struct rig *rig, int64_t most_ns)
+static inline int64_t rig_mesh(struct rig *rig, int64_t most_ns)
 {
     int64_t from_ns = sim_now(rig->sim);
 
@@ -223,8 +223,8 @@ static int64_t rig_mesh(struct rig *rig, int64_t most_ns)
     return sim_now(rig->sim) - from_ns;
 }
 
-static bool rig_send(struct rig_node *from, const struct rig_node *to, enum cluster_class class,
-                     struct bytes body)
+static inline bool rig_send(struct rig_node *from, const struct rig_node *to,
+                            enum cluster_class class, struct bytes body)
 {
     io_wake(sim_node_io(from->rig->sim, from->index)); /* it would be sent at a turn's end */
     return cluster_send(from->cluster, rig_id(to), RIG_KIND, class, &body, 1);
