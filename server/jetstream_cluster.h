@@ -14,6 +14,7 @@
  *     CHANGED    u8 kind of operation, u8 created, 6 zeros, then as FORWARD: the request that its
  *                stream's leader shall answer
  *     GONE       any number of u64 stream ids: their files are no more on that node
+ *     WHO        u64 stream id: whoever leads it answers with LEADER
  */
 #ifndef SERVER_JETSTREAM_CLUSTER_H
 #define SERVER_JETSTREAM_CLUSTER_H
@@ -30,6 +31,7 @@ enum jetstream_frame {
     JETSTREAM_FORWARD,
     JETSTREAM_CHANGED,
     JETSTREAM_GONE,
+    JETSTREAM_WHO,
 };
 
 struct jetstream_cluster;
@@ -46,6 +48,9 @@ void jetstream_cluster_turn(struct jetstream_cluster *cluster);
 
 /* A stream's leader has changed as far as this node's replica knows. */
 void jetstream_cluster_leader(struct jetstream_cluster *cluster, struct catalogue_entry *entry);
+/* This node has just learned of the stream: it asks who leads. What was said before the catalogue's
+ * record came was about a stream unknown here. */
+void jetstream_cluster_ask_leader(struct jetstream_cluster *cluster, const struct catalogue_entry *entry);
 /* What this node, leading the stream, has to say of that version of its config. */
 void jetstream_cluster_configured(struct jetstream_cluster *cluster, struct catalogue_entry *entry,
                                   uint64_t version, uint16_t error, const char *text);
