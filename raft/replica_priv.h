@@ -7,8 +7,6 @@
 #define RAFT_REPLICA_PRIV_H
 
 #include "base/timers.h"
-#include "storage/shim.h"
-#include "storage/shim.h"
 #include "raft/cache.h"
 #include "raft/groups_priv.h"
 #include "raft/replica.h"

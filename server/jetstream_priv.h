@@ -2,7 +2,6 @@
 #ifndef SERVER_JETSTREAM_PRIV_H
 #define SERVER_JETSTREAM_PRIV_H
 
-#include "storage/shim.h"
 #include "raft/replica.h"
 #include "server/catalogue.h"
 #include "server/jetstream_core.h"
