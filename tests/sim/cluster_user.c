@@ -27,7 +27,30 @@ static bool chance(struct user *user, uint32_t numerator, uint32_t denominator)
 }
 
 #define SAY(user, format, ...)                                                                     \
-    report_say((user)->scene->report, "u%u " format, (user)->number __VA_OPT__(, ) __VA_ARGS__)
+    report_say((user)->scene->report, "    u%u " format, (user)->number __VA_OPT__(, ) __VA_ARGS__)
+
+/* What of a message is text, on one line, for the story. */
+static const char *shown(const struct client_message *message)
+{
+    static char text[300];
+    struct bytes parts[] = {message->headers, message->payload};
+    size_t size = 0;
+
+    for (unsigned part = 0; part < 2; part++) {
+        for (size_t i = 0; i < parts[part].size && i < 200 && size < sizeof text - 2; i++) {
+            uint8_t c = parts[part].at[i];
+
+            if (c >= ' ' && c < 127)
+                text[size++] = (char)c;
+            else if (c == '\n')
+                text[size++] = ' ';
+            else if (c != '\r')
+                break;
+        }
+    }
+    text[size] = 0;
+    return text;
+}
 
 /* ---- what is heard --------------------------------------------------------------------------------- */
 
@@ -86,11 +109,7 @@ static void heard_publish(struct user *user, unsigned stream, uint64_t id,
     struct history *history = &user->scene->streams[stream].history;
     struct verdict verdict;
 
-    SAY(user, "S%u publish %llu: %.*s%.*s", stream, ULL(id),
-        message->headers.size < 100 ? (int)message->headers.size : 100,
-        (const char *)message->headers.at,
-        message->payload.size < 200 ? (int)message->payload.size : 200,
-        (const char *)message->payload.at);
+    SAY(user, "S%u publish %llu: %s", stream, ULL(id), shown(message));
     if (id == 0 || id > history->publish_count) {
         report_violate(user->scene->report, "an answer to publish %llu of S%u, which was not sent",
                        ULL(id), stream);
@@ -208,8 +227,7 @@ static void heard_confirmation(struct user *user, unsigned stream, uint64_t sequ
 {
     struct scene *scene = user->scene;
 
-    SAY(user, "S%u ack of %llu: %.*s", stream, ULL(sequence), (int)message->headers.size,
-        (const char *)message->headers.at);
+    SAY(user, "S%u ack of %llu: %s", stream, ULL(sequence), shown(message));
     if (message->headers.size == 0 && message->payload.size == 0)
         watch_confirmed(&scene->streams[stream].watch, sequence,
                         scene->handed_out(scene->context, stream));
@@ -231,11 +249,7 @@ static void heard(void *context, const struct client_message *message)
         to != user->number || stream >= user->scene->stream_count)
         return;
     if (kind != 'p')
-        SAY(user, "%s: %.*s %.*s", subject,
-            message->headers.size < 100 ? (int)message->headers.size : 100,
-            (const char *)message->headers.at,
-            message->payload.size < 400 ? (int)message->payload.size : 400,
-            (const char *)message->payload.at);
+        SAY(user, "%s: %s", subject, shown(message));
     switch (kind) {
     case 'p': heard_publish(user, stream, number, message); break;
     case 'q': heard_answer(user, number, message); break;
