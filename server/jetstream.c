@@ -127,18 +127,6 @@ struct catalogue_entry **jetstream_entries(struct jetstream *jetstream, struct a
     return all;
 }
 
-bool jetstream_offline(struct jetstream *jetstream, struct account *account, size_t n,
-                       struct arena *arena, struct stream_config *config)
-{
-    (void)account;
-    for (const struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
-         entry = entry->next) {
-        if (entry->offline.size > 0 && !entry->removed && n-- == 0)
-            return stream_config_decode(entry->json, arena, config) == OK;
-    }
-    return false;
-}
-
 void jetstream_mark(struct jetstream *jetstream, struct stream *stream)
 {
     stream_link_dirty(stream, &jetstream->dirty);
@@ -259,9 +247,11 @@ enum err jetstream_meta_open(struct jetstream *jetstream)
     jetstream->recovering = true;
     err = replica_open(jetstream->groups, CATALOGUE_LOG_ID, &meta_events, jetstream, &jetstream->meta);
     jetstream->recovering = false;
-    if (err == OK)
-        jetstream_entries_open(jetstream);
-    return err;
+    if (err != OK)
+        return err;
+    jetstream->meta_found = log_appended(replica_log(jetstream->meta));
+    jetstream_entries_open(jetstream);
+    return OK;
 }
 
 static enum err open_meta(struct jetstream *jetstream)
@@ -295,6 +285,20 @@ static void report(void *context, const char *text)
     struct jetstream *jetstream = context;
 
     logger_warn(server_logger(jetstream->server), "Store: %s", text);
+}
+
+/* As soon as all that this disk knew of the catalogue is applied: in a cluster its end may have to wait for a
+ * leader to say that it is committed, and a log is made only after the record that wants it. */
+static void check_logs(struct jetstream *jetstream)
+{
+    if (jetstream->checked || jetstream->meta == NULL ||
+        replica_applied(jetstream->meta) < jetstream->meta_found)
+        return;
+    jetstream->checked = true;
+    if (jetstream->unhealthy == NULL && /* a damaged catalogue explains nothing */
+        store_list(jetstream->store, check_log, jetstream) != OK)
+        logger_error(server_logger(jetstream->server),
+                     "Logs that are in no catalogue could not be looked for");
 }
 
 /* Who this node is among replicas: its name, and the life of its disk. */
@@ -339,9 +343,7 @@ static enum err open_all(struct jetstream *jetstream)
         logger_fatal(logger, "Can't start JetStream: the catalogue could not be opened: %s", err_text(err));
         return err;
     }
-    if (jetstream->unhealthy == NULL && /* a damaged catalogue explains nothing */
-        store_list(jetstream->store, check_log, jetstream) != OK)
-        logger_error(logger, "Logs that are in no catalogue could not be looked for");
+    check_logs(jetstream);
     return OK;
 }
 
@@ -437,6 +439,7 @@ void jetstream_turn(struct jetstream *jetstream)
     jetstream->turning = true;
     look_for_interest(jetstream);
     jetstream_cluster_turn(jetstream->cluster);
+    check_logs(jetstream);
     api_turn(jetstream->api);
     jetstream_catalogue_turn(jetstream);
     streams_turn(jetstream);

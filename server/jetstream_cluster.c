@@ -147,6 +147,32 @@ static void leaders_received(struct jetstream_cluster *cluster, uint64_t node, s
     }
 }
 
+void jetstream_cluster_ask_leader(struct jetstream_cluster *cluster, const struct catalogue_entry *entry)
+{
+    const struct raft_config *members = &entry->assigned.members;
+    uint8_t id[8];
+
+    if (cluster == NULL || entry->leader != 0)
+        return;
+    (void)encode_u64(id, entry->assigned.id);
+    for (uint32_t i = 0; i < members->count; i++)
+        cluster_tell(cluster, members->at[i].node, JETSTREAM_WHO, bytes_of(id, sizeof id));
+}
+
+static void leader_asked(struct jetstream_cluster *cluster, uint64_t node, struct bytes body)
+{
+    const struct catalogue_entry *entry;
+    uint8_t leader[LEADER_SIZE];
+    struct decoder in;
+
+    decoder_init(&in, body);
+    entry = catalogue_find(&cluster->jetstream->catalogue, decode_u64(&in));
+    if (entry == NULL || entry->stream == NULL || !stream_leads(entry->stream))
+        return; /* whoever comes to lead says so to all */
+    write_leader(leader, entry);
+    cluster_tell(cluster, node, JETSTREAM_LEADER, bytes_of(leader, sizeof leader));
+}
+
 void jetstream_cluster_leader(struct jetstream_cluster *cluster, struct catalogue_entry *entry)
 {
     uint8_t leader[LEADER_SIZE];
@@ -275,6 +301,12 @@ static void leader_received(void *owner, uint64_t node, enum cluster_class class
     jetstream_awake(((struct jetstream_cluster *)owner)->jetstream);
 }
 
+static void who_received(void *owner, uint64_t node, enum cluster_class class, struct bytes body)
+{
+    (void)class;
+    leader_asked(owner, node, body);
+}
+
 static void refusal_received(void *owner, uint64_t node, enum cluster_class class, struct bytes body)
 {
     (void)node;
@@ -322,6 +354,7 @@ struct jetstream_cluster *jetstream_cluster_create(struct jetstream *jetstream)
         {JETSTREAM_REFUSED, refusal_received},  {JETSTREAM_FORWARD, message_received},
         {JETSTREAM_CHANGED, change_received},   {JETSTREAM_GONE, gone_received},
         {JETSTREAM_ASK, ask_received},          {JETSTREAM_TELL, tell_received},
+        {JETSTREAM_WHO, who_received},
     };
     struct cluster *links = server_cluster(jetstream->server);
     struct jetstream_cluster *cluster;

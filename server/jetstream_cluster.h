@@ -16,6 +16,7 @@
  *     ASK        u64 number, u64 place, u64 stream id: what does its leader say of it?
  *     TELL       u64 number, u64 place, a JSON object
  *     GONE       any number of u64 stream ids: their files are no more on that node
+ *     WHO        u64 stream id: whoever leads it answers with LEADER
  */
 #ifndef SERVER_JETSTREAM_CLUSTER_H
 #define SERVER_JETSTREAM_CLUSTER_H
@@ -34,6 +35,7 @@ enum jetstream_frame {
     JETSTREAM_GONE,
     JETSTREAM_ASK,
     JETSTREAM_TELL,
+    JETSTREAM_WHO,
 };
 
 struct jetstream_cluster;
@@ -50,6 +52,9 @@ void jetstream_cluster_turn(struct jetstream_cluster *cluster);
 
 /* A stream's leader has changed as far as this node's replica knows. */
 void jetstream_cluster_leader(struct jetstream_cluster *cluster, struct catalogue_entry *entry);
+/* This node has just learned of the stream: it asks who leads. What was said before the catalogue's
+ * record came was about a stream unknown here. */
+void jetstream_cluster_ask_leader(struct jetstream_cluster *cluster, const struct catalogue_entry *entry);
 /* What this node, leading the stream, has to say of that version of its config. */
 void jetstream_cluster_configured(struct jetstream_cluster *cluster, struct catalogue_entry *entry,
                                   uint64_t version, uint16_t error, const char *text);

@@ -198,10 +198,11 @@ static void deliver_here(struct jetstream_cluster *cluster, struct account *acco
                          bytes_of(NULL, 0));
 }
 
-/* True: it has left. */
-static bool try(struct jetstream_cluster *cluster, struct forward_waiting *waiting, int64_t now)
+/* True: it has left. Only the first may go to the leader: what is behind it keeps its order, or is
+ * refused when its time is over. */
+static bool try(struct jetstream_cluster *cluster, struct forward_waiting *waiting, bool first, int64_t now)
 {
-    uint64_t leader = leader_of(cluster, waiting->id);
+    uint64_t leader = first ? leader_of(cluster, waiting->id) : 0;
 
     if (leader == cluster_self_id(cluster))
         deliver_here(cluster, waiting->account, &waiting->message);
@@ -221,10 +222,11 @@ void forward_turn(struct jetstream_cluster *cluster)
     cluster->waiting_first = cluster->waiting_last = NULL;
     while (list != NULL) {
         struct forward_waiting *waiting = list;
+        bool first = !has_waiting(cluster, waiting->id); /* of those that wait for that leader */
 
         list = list->next;
         waiting->next = NULL;
-        if (!has_waiting(cluster, waiting->id) && try(cluster, waiting, now)) {
+        if ((first || waiting->deadline_ns <= now) && try(cluster, waiting, first, now)) {
             cluster->waiting_count--;
             cluster->waiting_bytes -= waiting->size;
             heap_give(waiting);

@@ -20,6 +20,8 @@ struct jetstream {
     struct replica *meta;
     struct catalogue catalogue;
     bool lead; /* of the metadata group */
+    uint64_t meta_found; /* the last index of its log when that was opened */
+    bool checked;    /* every log here is in the catalogue, or was set aside */
     bool recovering; /* what is applied now is looked at when all of it is */
     uint64_t interest_generation; /* of the account, when it was last looked at */
     struct stream *dirty; /* have something to do this turn */

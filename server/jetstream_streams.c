@@ -305,6 +305,8 @@ void jetstream_entry_changed(struct jetstream *jetstream, struct catalogue_entry
     if (jetstream->recovering)
         return;
     remote_look(jetstream, entry);
+    if (!entry->removed)
+        jetstream_cluster_ask_leader(jetstream->cluster, entry);
     if (entry->removed) {
         jetstream_configured(jetstream, entry, entry->version, entry->undo ? 10049 : 10059,
                              entry->undo ? err_text(entry->refusal) : NULL);
