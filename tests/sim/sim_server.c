@@ -18,6 +18,7 @@
 #include "server/server.h"
 #include "server/stream/flaws.h"
 #include "tests/sim/hunt.h"
+#include "tests/sim/leaks.h"
 #include "tests/sim/user.h"
 
 #define PORT          4222
