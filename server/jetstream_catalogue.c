@@ -64,6 +64,7 @@ static void wait_for(struct jetstream *jetstream, struct catalogue_op *op, struc
     op->next = jetstream->op_waiting;
     jetstream->op_waiting = op;
     arm(jetstream);
+    jetstream_entry_changed(jetstream, entry); /* what was refused before is tried again */
 }
 
 /* Takes the next waiting operation of that stream, or of any whose deadline has come (id 0). */
@@ -327,6 +328,7 @@ void jetstream_catalogue_refused(struct jetstream *jetstream, enum err err)
     jetstream->op_index = 0;
     if (op != NULL)
         fail(jetstream, op, 10049, err_text(err));
+    jetstream_awake(jetstream);
 }
 
 static void drop_list(struct jetstream *jetstream, struct catalogue_op *list)
