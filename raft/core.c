@@ -109,8 +109,8 @@ void raft_core_start(struct raft_core *core, int64_t now)
     core_rest(core);
     if (terms_last(&core->terms) > core->term) {
         core->vote = (struct raft_member){0};
-        if (core_alone(core))
-            core->term = terms_last(&core->terms);
+        if (core_alone(core) || terms_last(&core->terms) <= FIRST_TERM)
+            core->term = terms_last(&core->terms); /* needs no record */
         else
             core_follow(core, terms_last(&core->terms), core->vote);
     }

@@ -35,8 +35,10 @@ void core_follow(struct raft_core *core, uint64_t term, struct raft_member leade
 
     assert(!member_same(leader, core->options.self));
 
-    if (core->role == RAFT_LEADER)
+    if (core->role == RAFT_LEADER) {
         core_reads_lost(core);
+        core->out.pending &= ~(1u << RAFT_ORDER_LEAD | 1u << RAFT_ORDER_ELECTED);
+    }
     if (core->role == RAFT_LEADER || term > core->term || !member_same(leader, core->leader))
         core_order(core, RAFT_ORDER_FOLLOW);
     if (term <= FIRST_TERM)

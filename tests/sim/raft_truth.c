@@ -218,6 +218,8 @@ void truth_led(struct world *world, const struct node *node, uint64_t term, uint
 {
     const struct truth *truth = world->truth;
 
+    if (raft_core_role(node->core) != RAFT_LEADER)
+        BROKEN(world, "node %u is to decide and does not lead", node_number(world, node) + 1);
     if (index > truth->committed || truth->log[index].term != term ||
         index > raft_core_committed(node->core))
         BROKEN(world, "node %u is to decide before an entry of term %llu is committed",

@@ -7,7 +7,8 @@
  *     raft_world.c   events, network, clocks
  *     raft_node.c    orders carried out, crash, restart, damage, snapshots
  *     raft_truth.c   what must be true of all nodes together (raft_truth.h)
- *     sim_raft.c     what happens when, and the runs
+ *     raft_weather.c what happens to them (raft_weather.h)
+ *     sim_raft.c     the runs
  */
 #ifndef TESTS_SIM_RAFT_WORLD_H
 #define TESTS_SIM_RAFT_WORLD_H
