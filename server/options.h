@@ -36,6 +36,7 @@ struct options {
     struct cluster_options cluster;
     uint64_t store_flaws; /* simulator only: storage/flaws.h */
     uint64_t stream_flaws; /* simulator only: server/stream/flaws.h */
+    uint64_t cluster_flaws; /* simulator only: server/cluster/flaws.h */
 };
 
 void options_default(struct options *options);

@@ -6,6 +6,8 @@ sim_with_log    = log_model hunt
 sim_uses_log    = storage base
 sim_with_server = client oracle flaws
 sim_uses_server = $(LIBS)
+sim_with_links  = client hunt
+sim_uses_links  = $(LIBS)
 
 define sim_rule
 $(BUILD)/sim/sim_$(1): tests/sim/sim_$(1).c $(patsubst %,$(BUILD)/obj/tests/sim/%.o,$(sim_with_$(1))) $(foreach l,$(sim_uses_$(1)),$(call lib,$(l)))
