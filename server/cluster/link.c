@@ -633,13 +633,13 @@ static void their_handshake(struct lane *lane, const struct frame *frame)
 
 static void ponged(struct link *link, struct bytes body)
 {
+    uint64_t now_ns = (uint64_t)io_now(link->cluster->io), sent_ns;
     struct decoder in;
-    int64_t rtt_ns;
 
     decoder_init(&in, body);
-    rtt_ns = io_now(link->cluster->io) - (int64_t)decode_u64(&in);
-    if (!in.failed && rtt_ns >= 0)
-        link->peer->node.rtt_ns = rtt_ns > 0 ? rtt_ns : 1;
+    sent_ns = decode_u64(&in);
+    if (!in.failed && sent_ns <= now_ns)
+        link->peer->node.rtt_ns = sent_ns < now_ns ? (int64_t)(now_ns - sent_ns) : 1;
 }
 
 static void own_frame(struct lane *lane, const struct frame *frame)
