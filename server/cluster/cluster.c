@@ -172,6 +172,11 @@ bool cluster_connection_next(const struct cluster *cluster, const void **at,
     return true;
 }
 
+bool cluster_flaw(const struct cluster *cluster, uint64_t flaw)
+{
+    return (cluster->flaws & flaw) != 0;
+}
+
 struct bytes cluster_name(const struct cluster *cluster)
 {
     return bytes_of_text(cluster->name);
@@ -268,6 +273,7 @@ struct cluster *cluster_create(const struct cluster_setup *setup)
     cluster->deadline_ns = options->deadline_ns > 0 ? options->deadline_ns : DEADLINE_NS_DEFAULT;
     cluster->listen_host = options->host != NULL ? options->host : setup->host;
     cluster->watchers_last = &cluster->watchers;
+    cluster->flaws = setup->flaws;
     cluster->self.id = cluster_node_id(bytes_of_text(setup->name));
     cluster->self.name = bytes_of_text(setup->name);
     cluster->self.server_id = bytes_of_text(setup->server_id);
@@ -541,7 +547,7 @@ bool cluster_send(struct cluster *cluster, uint64_t node, uint8_t kind, enum clu
     assert(kind >= CLUSTER_KIND_FIRST);
     if (lane == NULL)
         return false;
-    if (class == CLUSTER_MESSAGES)
+    if (class == CLUSTER_MESSAGES && !cluster_flaw(cluster, CLUSTER_FLAW_INTEREST_LATE))
         settle(cluster);
     for (size_t i = 0; i < count; i++)
         size += pieces[i].size;

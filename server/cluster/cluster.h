@@ -81,6 +81,7 @@ struct cluster_setup {
     bool jetstream;
     size_t messages_max; /* bytes of MESSAGES that may wait for one node */
     uint64_t seed;
+    uint64_t flaws; /* simulator only: flaws.h */
 };
 
 /* Nothing is opened yet; handlers and watchers can be added. */
@@ -178,6 +179,8 @@ uint16_t cluster_port(const struct cluster *cluster); /* as bound */
  * whether that node is up now or not. */
 size_t cluster_routes(const struct cluster *cluster);
 size_t cluster_routes_answered(const struct cluster *cluster);
+
+bool cluster_flaw(const struct cluster *cluster, uint64_t flaw);
 
 /* The id of a server of that name. */
 uint64_t cluster_node_id(struct bytes server_name);

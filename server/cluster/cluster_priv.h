@@ -7,6 +7,7 @@
 
 #include "base/prng.h"
 #include "server/cluster/cluster.h"
+#include "server/cluster/flaws.h"
 #include "server/cluster/frame.h"
 #include "server/cluster/hello.h"
 #include "server/listener.h"
@@ -214,6 +215,7 @@ struct cluster {
     const char *listen_host;
     struct listener listener;
     bool started, stopping;
+    uint64_t flaws;
     uint64_t rid_last;
 
     char *name; /* of the cluster; owned */

@@ -6,6 +6,7 @@
 #include "base/owner.h"
 #include "base/table.h"
 #include "server/cluster/core_wire.h"
+#include "server/cluster/flaws.h"
 
 #define FRAME_SIZE    (64u << 10)  /* of interest, about: larger ones are cut */
 #define HEAD_MAX      512u         /* of a message, beyond what message_size counts */
@@ -133,9 +134,10 @@ static void interest_end(struct core *core, struct remote_interest *interest)
 
 static void peer_remove(struct core *core, struct core_peer *peer)
 {
+    bool keep = cluster_flaw(core->cluster, CLUSTER_FLAW_INTEREST_KEPT);
     struct remote_interest *interest;
 
-    for (size_t at = 0; (interest = table_next(&peer->interest, &at)) != NULL;)
+    for (size_t at = 0; !keep && (interest = table_next(&peer->interest, &at)) != NULL;)
         interest_end(core, interest);
     table_deinit(&peer->interest);
     peer->used = false;
@@ -253,10 +255,13 @@ static struct interest interest_of(const struct change *change)
     return interest;
 }
 
-static bool is_news(const struct change *change, const struct interest *interest)
+static bool is_news(const struct core *core, const struct change *change,
+                    const struct interest *interest)
 {
     if (interest->queue.size == 0)
         return (change->before > 0) != (change->now > 0);
+    if (change->now == 0 && cluster_flaw(core->cluster, CLUSTER_FLAW_LAST_GONE_UNTOLD))
+        return false;
     return change->before != change->now;
 }
 
@@ -273,7 +278,7 @@ static void settle(void *owner)
         if (change->account != account && core->frame.size > 0)
             tell(core, NULL);
         account = change->account;
-        if (is_news(change, &interest))
+        if (is_news(core, change, &interest))
             tell_more(core, NULL, account, &interest);
         core->changes_first = change->next;
         table_remove(&core->changes, change_key(change));
@@ -369,6 +374,12 @@ static void heard_message(void *owner, uint64_t node, enum cluster_class class, 
         .headers = routed.headers,
         .payload = routed.payload,
     };
+    if (cluster_flaw(core->cluster, CLUSTER_FLAW_HOP_ON)) {
+        (void)router_publish(core->router, account, &message);
+        return;
+    }
+    if (cluster_flaw(core->cluster, CLUSTER_FLAW_GROUPS_EVERYWHERE) && routed.queues_count == 0)
+        routed.queues[routed.queues_count++] = BYTES("q0");
     (void)router_publish_routed(core->router, account, &message, routed.plain, routed.queues,
                                 routed.queues_count); /* the sender has counted */
 }
@@ -465,7 +476,10 @@ static void node_up(struct cluster_watcher *watcher, const struct cluster_node *
 {
     struct core *core = owner_of(watcher, struct core, watcher);
 
-    tell_all(core, peer_add(core, node->id));
+    struct core_peer *peer = peer_add(core, node->id);
+
+    if (!cluster_flaw(core->cluster, CLUSTER_FLAW_RESYNC_FORGOTTEN))
+        tell_all(core, peer);
 }
 
 static void forget_changes(struct core *core)

@@ -267,6 +267,8 @@ static enum hello_reason open_judge(const struct link *link)
 
     if (cluster->stopping)
         return HELLO_STOPPING;
+    if (cluster_flaw(cluster, CLUSTER_FLAW_RIVALS_KEPT))
+        return HELLO_FINE;
     if (peer != NULL && peer->link != NULL) {
         if (!bytes_equal(peer->node.server_id, theirs->server_id))
             return HELLO_DUPLICATE_NAME;
@@ -343,7 +345,7 @@ static void lanes_settle(struct link *link)
     for (size_t i = 0; i < CLUSTER_CLASSES; i++) {
         lane_settled(link->lanes[i]);
         link->lanes[i]->body_max = FRAME_BODY_MAX;
-        if (link->ours && i != CLUSTER_CONTROL)
+        if (link->lanes[i]->holds > 0)
             lane_release(link->lanes[i]);
     }
 }
@@ -454,7 +456,8 @@ static void welcomed(struct lane *lane, struct bytes body)
         link_fail(link, "its address leads to several servers");
         return;
     }
-    lane_hold(lane);
+    if (!cluster_flaw(link->cluster, CLUSTER_FLAW_FRAMES_EARLY))
+        lane_hold(lane);
     link->welcomed |= 1u << lane->class;
     if (link->welcomed != (1u << CLUSTER_CLASSES) - 1)
         return;
@@ -630,13 +633,13 @@ static void their_handshake(struct lane *lane, const struct frame *frame)
 
 static void ponged(struct link *link, struct bytes body)
 {
+    uint64_t now_ns = (uint64_t)io_now(link->cluster->io), sent_ns;
     struct decoder in;
-    int64_t rtt_ns;
 
     decoder_init(&in, body);
-    rtt_ns = io_now(link->cluster->io) - (int64_t)decode_u64(&in);
-    if (!in.failed && rtt_ns >= 0)
-        link->peer->node.rtt_ns = rtt_ns > 0 ? rtt_ns : 1;
+    sent_ns = decode_u64(&in);
+    if (!in.failed && sent_ns <= now_ns)
+        link->peer->node.rtt_ns = sent_ns < now_ns ? (int64_t)(now_ns - sent_ns) : 1;
 }
 
 static void own_frame(struct lane *lane, const struct frame *frame)
@@ -685,7 +688,8 @@ void link_beat(struct link *link)
 
     if (link->state != LINK_UP)
         return;
-    if (now_ns - link->heard_ns > link->cluster->deadline_ns)
+    if (now_ns - link->heard_ns > link->cluster->deadline_ns &&
+        !cluster_flaw(link->cluster, CLUSTER_FLAW_SILENCE_UNNOTICED))
         link_close(link, "Stale Connection", LANE_NOW);
     else
         lane_add(link->lanes[CLUSTER_CONTROL], LINK_KIND_PING, &body, 1);

@@ -11,6 +11,8 @@ sim_uses_server = $(LIBS)
 sim_with_cluster = client hunt report cluster_nodes cluster_truth cluster_faults cluster_history \
                    cluster_consumer cluster_user
 sim_uses_cluster = $(LIBS)
+sim_with_links  = client hunt
+sim_uses_links  = $(LIBS)
 
 define sim_rule
 $(BUILD)/sim/sim_$(1): tests/sim/sim_$(1).c $(patsubst %,$(BUILD)/obj/tests/sim/%.o,$(sim_with_$(1))) $(foreach l,$(sim_uses_$(1)),$(call lib,$(l)))
