@@ -547,23 +547,28 @@ static void publish_some(struct user *user)
 
 /* ---- consuming ------------------------------------------------------------------------------------------ */
 
-static void pull(struct user *user, unsigned stream)
+static void send_pull(struct user *user, unsigned stream, int batch, const char *how)
 {
     char subject[80], reply[48], body[80];
 
+    user->pulls[stream]++;
+    user->pulled_ns[stream] = now(user);
+    snprintf(subject, sizeof subject, "$JS.API.CONSUMER.MSG.NEXT.S%u.C", stream);
+    snprintf(reply, sizeof reply, "_R.%u.m.%u.0", user->number, stream);
+    snprintf(body, sizeof body, "{\"batch\":%d,%s}", batch, how);
+    sim_client_publish(&user->client, subject, reply, "", bytes_of_text(body));
+}
+
+static void pull(struct user *user, unsigned stream)
+{
     if (!user->scene->streams[stream].consumer_created)
         return;
     if (now(user) - user->pulled_ns[stream] > PULL_NS + SECOND / 2)
         user->pulls[stream] = 0; /* a batch that is filled ends without a word */
     if (user->pulls[stream] > 2)
         return;
-    user->pulls[stream]++;
-    user->pulled_ns[stream] = now(user);
-    snprintf(subject, sizeof subject, "$JS.API.CONSUMER.MSG.NEXT.S%u.C", stream);
-    snprintf(reply, sizeof reply, "_R.%u.m.%u.0", user->number, stream);
-    snprintf(body, sizeof body, "{\"batch\":%d,\"expires\":%lld}", 1 + (int)below(user, 40),
-             (long long)PULL_NS);
-    sim_client_publish(&user->client, subject, reply, "", bytes_of_text(body));
+    send_pull(user, stream, 1 + (int)below(user, 40),
+              chance(user, 1, 3) ? "\"no_wait\":true" : "\"expires\":1000000000");
 }
 
 static void answer_delivery(struct user *user, const struct user_pending *pending, unsigned how)
@@ -591,8 +596,8 @@ static void settle(struct user *user, bool all)
 void user_drain(struct user *user, unsigned stream)
 {
     settle(user, true);
-    if (user->pulls[stream] == 0 || now(user) - user->pulled_ns[stream] > PULL_NS + SECOND / 2)
-        pull(user, stream);
+    if (now(user) - user->pulled_ns[stream] > SECOND / 20)
+        send_pull(user, stream, 200, "\"no_wait\":true");
 }
 
 /* ---- one thing of many ------------------------------------------------------------------------------------ */

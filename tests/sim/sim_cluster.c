@@ -46,6 +46,7 @@ struct run {
     struct scene scene;
     struct user users[USERS_MAX];
     unsigned user_count;
+    bool hurry; /* waits are for one answer after the other */
 };
 
 static uint64_t current_seed; /* for whoever ends the process */
@@ -132,7 +133,7 @@ static bool wait_for(struct run *run, int64_t most_ns, const char *(*missing)(st
                            (long long)(most_ns / SECOND), text);
             return false;
         }
-        pass(run, 10 * MILLISECOND);
+        pass(run, run->hurry ? MILLISECOND : 10 * MILLISECOND);
         for (unsigned i = 0; i < run->user_count; i++)
             user_look_at_time(&run->users[i]);
     }
@@ -170,7 +171,8 @@ static const char *not_drained(struct run *run)
     bool drained = true;
 
     for (unsigned i = 0; i < run->scene.stream_count; i++) {
-        user_drain(&run->users[0], i);
+        for (unsigned k = 0; k < run->user_count; k++)
+            user_drain(&run->users[k], i);
         drained = drained &&
                   sim_now(run->sim) - run->scene.streams[i].watch.delivered_ns > QUIET_NS;
     }
@@ -209,8 +211,10 @@ static void read_all(struct run *run, unsigned stream)
     if (!ask(run, ASK_INFO, stream, 0))
         return;
     last = run->users[0].ask_last;
+    run->hurry = true;
     for (uint64_t sequence = 1; sequence <= last && report_good(&run->report); sequence++)
         (void)ask(run, ASK_READ, stream, sequence);
+    run->hurry = false;
     if (!report_good(&run->report))
         return;
     history_check(history, last);
