@@ -7,6 +7,8 @@
 #include "base/heap.h"
 #include "raft/core_priv.h"
 
+#define ELECTED_AGAIN_NS INT64_C(1000000000)
+
 /* What is true between any two calls. */
 static void core_check(const struct raft_core *core)
 {
@@ -82,11 +84,9 @@ static void first_election(struct raft_core *core)
         core->now_ns + (int64_t)(place * heartbeat + prng_below(&core->prng, heartbeat));
 }
 
-/*
- * The only voter, and so in the config before. One who has only just become so may have answered a
- * leader who takes leave, and who counts on its patience as any other.
- */
-static bool was_alone(const struct raft_core *core)
+/* One who has only just become the only voter may have answered a leader who takes leave, and who
+ * counts on its patience as any other. */
+bool core_alone(const struct raft_core *core)
 {
     for (uint32_t i = 0; i < core->configs.count; i++) {
         const struct raft_config *config = &core->configs.at[i].config;
@@ -104,17 +104,20 @@ void raft_core_start(struct raft_core *core, int64_t now)
     core->durable = core->terms.last;
     if (core->committed > core->terms.last)
         core->committed = core->terms.last; /* it was on its way to this disk */
-    core->damaged_last = core->damaged > core->terms.last ? core->damaged : core->terms.last;
-    core->damaged_term = core->term;
-
     /* It may have heard a leader just before it ended, who counts on its patience. */
     core->heard_ns = FLAWED(core, VOTE_AFTER_START) ? now - core->options.election_ns : now;
     core_rest(core);
-    if (terms_last(&core->terms) > core->term)
-        core_follow(core, terms_last(&core->terms), (struct raft_member){0});
+    if (terms_last(&core->terms) > core->term) {
+        core->vote = (struct raft_member){0};
+        if (core_alone(core))
+            core->term = terms_last(&core->terms);
+        else
+            core_follow(core, terms_last(&core->terms), core->vote);
+    }
+    core->damaged_term = core->term;
     if (core->term <= FIRST_TERM)
         first_election(core);
-    if (core_may_stand(core) && was_alone(core))
+    if (core_may_stand(core) && core_alone(core))
         core_stand(core, false, false);
     core_check(core);
 }
@@ -276,8 +279,8 @@ static void leader_node(struct raft_core *core, uint64_t node, bool up)
         if (p->member.node != node)
             continue;
         if (p->state == PROGRESS_STREAM)
-            progress_back(p, p->next);
-        p->waiting = false;
+            progress_back(core, p, p->matched + 1); /* what was under way is lost */
+        p->waiting = p->held = false;
         p->beat = up;
     }
 }
@@ -363,10 +366,18 @@ void raft_core_voted(struct raft_core *core, int64_t now, uint64_t number)
     core_check(core);
 }
 
+static void take_back(struct raft_core *core, uint64_t index)
+{
+    core_config_changed(core);
+    for (uint32_t i = 0; i < core->lead.count; i++)
+        if (core->lead.progress[i].next > index)
+            core->lead.progress[i].next = index;
+    if (index == core->lead.term_first)
+        core->lead.again_due = core->now_ns + ELECTED_AGAIN_NS;
+}
+
 void raft_core_refused(struct raft_core *core, int64_t now, uint64_t index)
 {
-    bool alone = core_config(core)->count == 1 && core->lead.count == 0;
-
     set_time(core, now);
     assert(index > core->durable);
     assert(index <= core->terms.last + 1);
@@ -375,16 +386,14 @@ void raft_core_refused(struct raft_core *core, int64_t now, uint64_t index)
     /* Others may have it: it is committed all the same, but not known to be any more. */
     if (core->committed > core->terms.last)
         core->committed = core->terms.last;
-    if (core->role == RAFT_LEADER && alone && index > core->lead.term_first) {
-        core_config_changed(core); /* nobody else has seen it: the place is free again */
-    } else if (core->role == RAFT_LEADER && FLAWED(core, LEAD_AFTER_REFUSAL)) {
-        core_config_changed(core);
-        for (uint32_t i = 0; i < core->lead.count; i++)
-            if (core->lead.progress[i].next > index)
-                core->lead.progress[i].next = index;
-    } else if (core->role == RAFT_LEADER) {
-        /* Its place in this term is taken: nothing else may ever stand at that index. */
-        core_abdicate(core);
+    if (core->role == RAFT_LEADER) {
+        /* Where others have an entry, nothing else may ever stand in this term. */
+        bool unheard = core->lead.sent < index && core_alone(core);
+
+        if (unheard || FLAWED(core, LEAD_AFTER_REFUSAL))
+            take_back(core, index);
+        else
+            core_abdicate(core);
     } else if (core->role == RAFT_CANDIDATE) {
         core_follow(core, core->term, core->leader); /* it asked for votes with a longer log */
     }
@@ -404,14 +413,6 @@ void raft_core_stuck(struct raft_core *core, int64_t now, bool stuck)
     else if (core->role == RAFT_CANDIDATE)
         core_follow(core, core->term, core->leader);
     core_check(core);
-}
-
-void raft_core_repaired(struct raft_core *core, int64_t now)
-{
-    set_time(core, now);
-    core->repaired = true;
-    core_damage_check(core);
-    core_rest(core);
 }
 
 /* ---- the log's beginning -------------------------------------------------------------------- */
@@ -448,11 +449,6 @@ void raft_core_restored(struct raft_core *core, int64_t now, uint64_t index, uin
     core->out.accept = core->leader.node != 0;
     core_damage_check(core);
     core_check(core);
-}
-
-uint64_t raft_core_damaged(const struct raft_core *core)
-{
-    return core->damaged == 0 ? 0 : core->damaged_last;
 }
 
 /* ---- looking -------------------------------------------------------------------------------- */

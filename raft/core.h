@@ -57,6 +57,8 @@ struct raft_entry {
 
 /* ---- messages: to and from the same group's core on another node ---------------------------- */
 
+/* Messages without entries may overtake those with entries; otherwise any may be lost, repeated or
+ * late, and only slowness comes of it. */
 enum raft_message_type {
     RAFT_PREVOTE = 1,    /* term = the one it would stand in, last, last_term, transfer */
     RAFT_PREVOTE_ANSWER, /* granted (then term is the one asked for), damaged */
@@ -80,7 +82,7 @@ struct raft_message {
     uint64_t commit;
     uint64_t last, last_term; /* votes; in an answer to APPEND: match, or the hint */
     uint64_t probe;   /* APPEND: read-index round and lease clock, comes back in the answer */
-    uint64_t damaged; /* answers: highest index lost on that disk, 0: none */
+    uint64_t damaged; /* answers: that of the vote record, 0: nothing is missing */
     bool granted;     /* or accepted */
     bool transfer;    /* a vote that need not wait for the leader's lease */
     bool sleep;       /* APPEND: the group goes to sleep; its answer: so does the follower */
@@ -94,7 +96,8 @@ struct raft_message {
 enum raft_order_type {
     RAFT_ORDER_SEND,    /* message; of an APPEND the carrier adds the entries' content. If it cannot
                            (not in memory, no room) it may send fewer, and says raft_core_unsent */
-    RAFT_ORDER_VOTE,    /* make (term, vote) durable, then raft_core_voted(number) */
+    RAFT_ORDER_VOTE,    /* make (term, vote = member, damaged = index) durable, then
+                           raft_core_voted(number), which covers all lower numbers */
     RAFT_ORDER_CUT,     /* entries above `index` never happened: end the log there */
     RAFT_ORDER_APPEND,  /* append the entries of the message being stepped from `index` to `number`,
                            then raft_core_durable as they become so */
@@ -144,8 +147,10 @@ struct raft_recovered {
     uint64_t floor, floor_term;
     uint64_t committed;        /* at least that is known to be; >= floor, maybe > last */
     struct raft_config config; /* at the floor (or of the bootstrap, floor 0) */
-    /* Highest index whose content is lost here, 0: none. It neither votes nor stands until
-     * raft_core_repaired. A group of one has nobody to repair it: 0. */
+    /* Not 0: this disk has lost entries, and had some up to that index. Its log was cut before the
+     * first one lost, after `damaged` was in the vote record. It gets them again from a leader, and
+     * neither votes nor stands until then; the core orders a record with 0 when that is so. The
+     * only voter of a group has nobody to get them from: 0, and it leaves out what is lost. */
     uint64_t damaged;
 };
 
@@ -154,10 +159,10 @@ struct raft_core;
 /* Cannot fail: the caller vouches for what it passes (asserted). */
 struct raft_core *raft_core_new(const struct raft_options *options,
                                 const struct raft_recovered *recovered);
-/* Entries found in the log above the floor, in order, before anything else is called. Where a range
- * is damaged beyond telling its terms, indexes are left out. */
+/* Entries found in the log above the floor, in order, before anything else is called. */
 void raft_core_recovered_entry(struct raft_core *core, const struct raft_entry *entry);
-/* All of them have been told, and are durable. The only voter of a group elects itself. */
+/* All of them have been told, and are durable. The only voter of a group elects itself, without a
+ * vote record: the entry that opens the term is evidence enough. */
 void raft_core_start(struct raft_core *core, int64_t now);
 void raft_core_free(struct raft_core *core);
 
@@ -182,14 +187,15 @@ void raft_core_node(struct raft_core *core, int64_t now, uint64_t node, bool up)
  * refused are not told. */
 void raft_core_durable(struct raft_core *core, int64_t now, uint64_t index);
 void raft_core_voted(struct raft_core *core, int64_t now, uint64_t number);
-/* The log refused index and all after it, and has ended before it. A leader gives up leading (also
- * one that was told ELECTED and could not append), a follower takes them again with a heartbeat.
- * The only member of a group goes on leading, as if they had not been proposed. */
+/* The log refused index and all after it, and has ended before it. A leader gives up leading; the
+ * only voter of a group, who has sent them to nobody, leads on as if they had not been proposed,
+ * and is told ELECTED again after a second if it was the entry that opens the term. A follower
+ * takes them again from its leader. */
 void raft_core_refused(struct raft_core *core, int64_t now, uint64_t index);
 /* Entries from `first` on to that member were not sent after all. They are ordered again when told
- * that what was missing is there (resume), or with a heartbeat. */
+ * that what was missing is there (resend), or with a heartbeat. */
 void raft_core_unsent(struct raft_core *core, struct raft_member to, uint64_t first);
-void raft_core_resume(struct raft_core *core, struct raft_member to);
+void raft_core_resend(struct raft_core *core, int64_t now, struct raft_member to);
 
 /* The leader has appended an entry (index last + 1, its own term). */
 bool raft_core_may_propose(const struct raft_core *core);
@@ -218,13 +224,6 @@ void raft_core_restored(struct raft_core *core, int64_t now, uint64_t index, uin
                         const struct raft_config *config);
 void raft_core_snapshot_sent(struct raft_core *core, int64_t now, struct raft_member to,
                              uint64_t index, bool ok);
-/* Every lost range is on this disk again, or was cut. It votes and stands again when its log is as
- * long as it was, or holds what a later leader has committed. */
-void raft_core_repaired(struct raft_core *core, int64_t now);
-
-/* 0: nothing is missing. Else as far as the log is not what it was: keep it on record until it is 0,
- * and give it to raft_core_new if that does not come about in this life. */
-uint64_t raft_core_damaged(const struct raft_core *core);
 
 /* ---- looking -------------------------------------------------------------------------------- */
 

@@ -17,16 +17,13 @@ void core_rest(struct raft_core *core)
     core->election_due = core->now_ns + (int64_t)(election + prng_below(&core->prng, election));
 }
 
-/* One vote a term: the term and who got it are one record. No election is held in the first term,
- * which needs none. */
+/* One vote a term: the term and who got it are one record, with what the log misses. */
 static void set_vote(struct raft_core *core, uint64_t term, struct raft_member vote)
 {
     assert(term >= core->term);
 
     core->term = term;
     core->vote = vote;
-    if (term <= FIRST_TERM)
-        return;
     core->vote_number++;
     core_order(core, RAFT_ORDER_VOTE);
 }
@@ -42,7 +39,9 @@ void core_follow(struct raft_core *core, uint64_t term, struct raft_member leade
         core_reads_lost(core);
     if (core->role == RAFT_LEADER || term > core->term || !member_same(leader, core->leader))
         core_order(core, RAFT_ORDER_FOLLOW);
-    if (term > core->term)
+    if (term <= FIRST_TERM)
+        core->term = term; /* no election is held in it: it needs no record */
+    else if (term > core->term)
         set_vote(core, term, (struct raft_member){0});
     if (known)
         return;
@@ -60,9 +59,9 @@ void core_follow(struct raft_core *core, uint64_t term, struct raft_member leade
 /* ---- standing ------------------------------------------------------------------------------- */
 
 /*
- * Voters stand, and those who vote no more by a config that is not known to be committed (4.2.2): the
- * entry may be in no other log, and then nobody with a shorter one can be elected. They need the votes
- * of the new config, and their own does not count.
+ * Voters stand, and those who vote no more by a config that is not known to be committed (4.2.2):
+ * the entry may be in no other log, and then nobody with a shorter one can be elected. They need
+ * the votes of the new config, and their own does not count.
  */
 bool core_may_stand(const struct raft_core *core)
 {
@@ -114,7 +113,12 @@ void core_stand(struct raft_core *core, bool prevoting, bool transfer)
     core->transfer = transfer;
     core->asks = core->granted = 0;
     core_rest(core);
-    if (prevoting) {
+    if (core_alone(core)) {
+        core->prevoting = false;
+        core->term++;
+        core->vote = core->options.self;
+        core_lead(core);
+    } else if (prevoting) {
         ask(core);
         grant(core, core->options.self);
     } else {
@@ -128,7 +132,7 @@ void core_stand(struct raft_core *core, bool prevoting, bool transfer)
 void core_candidate_tick(struct raft_core *core)
 {
     if (core->now_ns >= core->election_due)
-        core_stand(core, config_voters(core_config(core)) > 1 || !core_votes(core), false);
+        core_stand(core, true, false);
     else if (core->role == RAFT_CANDIDATE && core->now_ns >= core->ask_due)
         ask(core);
 }
@@ -249,19 +253,19 @@ void core_step_vote_answer(struct raft_core *core, const struct raft_message *me
 /* ---- damage --------------------------------------------------------------------------------- */
 
 /*
- * It may have accepted entries that it has lost since, or cut while it could not compare them. It
- * is as good as it was when its log is as long again, taken from leaders, or when it holds an entry
- * committed in a later term: everything committed before is in front of that.
+ * It has accepted entries that it lost. It is as good as it was when its log is as long again,
+ * taken from leaders, or when it holds an entry committed in a later term: everything committed
+ * before is in front of that.
  */
 void core_damage_check(struct raft_core *core)
 {
     uint64_t held = core->committed < core->durable ? core->committed : core->durable;
 
-    if (core->damaged == 0 || !core->repaired)
+    if (core->damaged == 0)
         return;
-    if (core->durable < core->damaged_last && terms_at(&core->terms, held) <= core->damaged_term)
+    if (core->durable < core->damaged && terms_at(&core->terms, held) <= core->damaged_term)
         return;
     core->damaged = 0;
-    core->repaired = false;
+    set_vote(core, core->term, core->vote);
     core_rest(core);
 }

@@ -127,7 +127,7 @@ static void accept(struct raft_core *core, const struct raft_message *message)
     uint64_t matched = message->previous + message->entry_count;
     uint32_t from = first_new(core, message);
     bool new_entries = from < message->entry_count;
-    uint64_t commit;
+    uint64_t commit = message->commit, limit;
 
     if (FLAWED(core, CUT_WITHOUT_CONFLICT) && !new_entries)
         cut_anyway(core, matched);
@@ -136,11 +136,9 @@ static void accept(struct raft_core *core, const struct raft_message *message)
     if (matched > core->matched)
         core->matched = matched;
 
-    commit = message->commit;
-    if (FLAWED(core, COMMIT_UNMATCHED) ? commit > core->terms.last : commit > matched)
-        commit = FLAWED(core, COMMIT_UNMATCHED) ? core->terms.last : matched;
-    assert(matched <= core->terms.last);
-    core_commit(core, commit);
+    assert(core->matched <= core->terms.last);
+    limit = FLAWED(core, COMMIT_UNMATCHED) ? core->terms.last : core->matched;
+    core_commit(core, commit < limit ? commit : limit);
     agree_to_sleep(core, message);
 
     /* What was not new is answered at once: it is how a leader knows that it is heard. */

@@ -2,9 +2,9 @@
  * core_leader: what a leader knows of the others and does about it.
  *
  * A follower is probed with one message at a time until it has said up to where it agrees. Then
- * messages stream, a bounded number under way; one that was lost shows at the next one, whose
- * previous entry the follower does not have, and at the latest with the next heartbeat, which names
- * the last entry sent.
+ * messages stream, a bounded number under way. One that was lost shows at the next one, whose
+ * previous entry the follower does not have, or when answers to heartbeats name less than was sent
+ * for a while. Heartbeats themselves name only what it is known to have: they may overtake entries.
  */
 #include <string.h>
 
@@ -24,8 +24,9 @@ void progress_begin(struct raft_core *core, struct progress *p, struct raft_memb
 {
     *p = (struct progress){
         .member = member,
-        .next = core->terms.last + 1,
+        .next = core->terms.last > core->terms.floor ? core->terms.last : core->terms.last + 1,
         .active_ns = core->now_ns, /* it gets an election timeout to answer */
+        .moved_ns = core->now_ns,
     };
 }
 
@@ -38,18 +39,36 @@ static void inflight_done(struct progress *p, uint64_t match)
 }
 
 /* It is not known any more that it gets everything before `next`. */
-void progress_back(struct progress *p, uint64_t next)
+void progress_back(const struct raft_core *core, struct progress *p, uint64_t next)
 {
     p->state = PROGRESS_PROBE;
     p->next = next > p->match ? next : p->match + 1;
+    if (p->matched >= p->next)
+        p->matched = p->next - 1;
     p->waiting = false;
     p->asleep = false;
     p->inflight_count = 0;
+    p->moved_ns = core->now_ns;
+}
+
+/* The last entry that may be sent. The only voter sends what is on its disk: what that refuses is
+ * taken back, and nobody may have it. */
+static uint64_t last_to_send(const struct raft_core *core)
+{
+    return core_alone(core) ? core->durable : core->terms.last;
+}
+
+uint32_t progress_entries(const struct raft_core *core, const struct progress *p)
+{
+    uint64_t left = last_to_send(core) - (p->next - 1);
+
+    assert(progress_may_send(core, p));
+    return left < RAFT_ENTRIES_MAX ? (uint32_t)left : RAFT_ENTRIES_MAX;
 }
 
 bool progress_may_send(const struct raft_core *core, const struct progress *p)
 {
-    if (p->waiting || p->state == PROGRESS_SNAPSHOT || p->next > core->terms.last ||
+    if (p->waiting || p->held || p->state == PROGRESS_SNAPSHOT || p->next > last_to_send(core) ||
         p->next <= core->terms.floor || core_node_down(core, p->member.node))
         return false;
     return p->state == PROGRESS_PROBE || p->inflight_count < core->options.inflight_max;
@@ -59,16 +78,21 @@ bool progress_may_send(const struct raft_core *core, const struct progress *p)
 bool progress_needs_snapshot(const struct raft_core *core, const struct progress *p)
 {
     return p->state != PROGRESS_SNAPSHOT && p->next <= core->terms.floor && !p->waiting &&
-           p->probe > 0 && core->now_ns - p->active_ns <= core->options.election_ns &&
+           !p->held && p->probe > 0 && core->now_ns - p->active_ns <= core->options.election_ns &&
            !core_node_down(core, p->member.node);
 }
 
 void progress_sent(struct raft_core *core, struct progress *p, uint32_t entries)
 {
-    p->beat = false;
     p->told = core->committed;
-    if (entries == 0)
+    if (entries == 0) {
+        p->beat = false;
         return;
+    }
+    if (p->matched + 1 >= p->next)
+        p->moved_ns = core->now_ns; /* nothing was under way */
+    if (p->next + entries - 1 > core->lead.sent)
+        core->lead.sent = p->next + entries - 1;
     if (p->state == PROGRESS_PROBE) {
         p->waiting = true;
         return;
@@ -78,28 +102,26 @@ void progress_sent(struct raft_core *core, struct progress *p, uint32_t entries)
     p->inflight[(p->inflight_first + p->inflight_count++) % RAFT_INFLIGHT_MAX] = p->next - 1;
 }
 
-static void go_back(struct raft_core *core, struct raft_member to, uint64_t first)
-{
-    struct progress *p = core_progress(core, to);
-
-    if (p == NULL || p->state == PROGRESS_SNAPSHOT || p->next <= first)
-        return;
-    progress_back(p, first);
-    p->waiting = true;
-}
-
 void raft_core_unsent(struct raft_core *core, struct raft_member to, uint64_t first)
-{
-    if (core->role == RAFT_LEADER)
-        go_back(core, to, first);
-}
-
-void raft_core_resume(struct raft_core *core, struct raft_member to)
 {
     struct progress *p = core->role == RAFT_LEADER ? core_progress(core, to) : NULL;
 
+    if (p == NULL || p->state == PROGRESS_SNAPSHOT)
+        return;
+    if (p->next > first)
+        progress_back(core, p, first);
+    p->waiting = false;
+    p->held = true;
+}
+
+void raft_core_resend(struct raft_core *core, int64_t now, struct raft_member to)
+{
+    struct progress *p = core->role == RAFT_LEADER ? core_progress(core, to) : NULL;
+
+    assert(now >= core->now_ns);
+    core->now_ns = now;
     if (p != NULL)
-        p->waiting = false;
+        p->held = false;
 }
 
 void raft_core_snapshot_sent(struct raft_core *core, int64_t now, struct raft_member to,
@@ -111,16 +133,30 @@ void raft_core_snapshot_sent(struct raft_core *core, int64_t now, struct raft_me
     core->now_ns = now;
     if (p == NULL || p->state != PROGRESS_SNAPSHOT)
         return;
-    progress_back(p, ok ? index + 1 : p->next);
-    p->waiting = !ok; /* again with the next heartbeat */
+    progress_back(core, p, ok ? index + 1 : p->next);
+    p->held = !ok; /* again with the next heartbeat */
     p->beat = ok;
+}
+
+/* Nothing has come of what was sent for so long that it is taken for lost. A probe needs an entry. */
+static void check_stalled(const struct raft_core *core, struct progress *p)
+{
+    uint64_t next = p->next < last_to_send(core) ? p->next : last_to_send(core);
+
+    if (p->state == PROGRESS_SNAPSHOT || p->matched + 1 >= p->next + p->waiting ||
+        core->now_ns - p->moved_ns < 4 * core->options.heartbeat_ns)
+        return;
+    progress_back(core, p, p->state == PROGRESS_STREAM ? p->matched + 1 : next);
 }
 
 void core_beat_all(struct raft_core *core)
 {
     for (uint32_t i = 0; i < core->lead.count; i++) {
-        core->lead.progress[i].beat = true;
-        core->lead.progress[i].waiting = false;
+        struct progress *p = &core->lead.progress[i];
+
+        p->beat = true;
+        p->held = false;
+        check_stalled(core, p);
     }
     core->lead.beat_due = core->now_ns + core->options.heartbeat_ns;
     core->lead.commit_due = NEVER;
@@ -160,8 +196,7 @@ uint64_t core_reached(const struct raft_core *core, uint64_t (*value)(const stru
 
 static uint64_t copy_of(const struct progress *p)
 {
-    /* Above what it has lost, its copies count when what it lost is committed anyway. */
-    return p->damaged > p->committed ? 0 : p->match;
+    return p->match;
 }
 
 static void commit_told_soon(struct raft_core *core)
@@ -232,7 +267,7 @@ static void rejected(struct raft_core *core, struct progress *p, const struct ra
     uint64_t found;
 
     if (message->damaged > 0 && message->last < p->match)
-        p->match = message->last; /* it has lost what it had */
+        p->match = p->matched = message->last; /* it has lost what it had */
     if (message->previous <= p->match || p->state == PROGRESS_SNAPSHOT)
         return; /* late */
     if (p->state == PROGRESS_PROBE && message->previous != p->next - 1)
@@ -243,7 +278,7 @@ static void rejected(struct raft_core *core, struct progress *p, const struct ra
     found = terms_find(&core->terms, found, message->last_term);
     if (found < known)
         found = known; /* what it has committed is in both logs */
-    progress_back(p, found + 1);
+    progress_back(core, p, found + 1);
 }
 
 static void accepted(struct raft_core *core, struct progress *p, const struct raft_message *message)
@@ -252,15 +287,21 @@ static void accepted(struct raft_core *core, struct progress *p, const struct ra
         return; /* not possible: nothing to conclude from it */
     if (message->last > p->match)
         p->match = message->last;
+    if (message->previous > p->matched)
+        p->moved_ns = core->now_ns;
+    /* It may fall: what is in the log and not on the disk goes with a crash or a refusal. */
+    if (message->probe >= p->probe || message->previous > p->matched)
+        p->matched = message->previous;
+    if (p->matched < p->match)
+        p->matched = p->match;
     inflight_done(p, p->match);
-    if (p->state != PROGRESS_STREAM && message->previous + 1 >= p->next &&
-        message->previous >= core->terms.floor) {
+    if (p->state != PROGRESS_STREAM && p->matched + 1 >= p->next &&
+        p->matched >= core->terms.floor) {
         p->state = PROGRESS_STREAM;
         p->waiting = false;
-        p->next = message->previous + 1;
     }
-    if (p->next <= p->match)
-        p->next = p->match + 1;
+    if (p->next <= p->matched)
+        p->next = p->matched + 1;
     p->asleep = message->sleep && core->lead.drowsy && p->match == core->terms.last;
     core_leader_commit(core);
 }
@@ -280,12 +321,12 @@ void core_step_append_answer(struct raft_core *core, const struct raft_message *
     p->active_ns = core->now_ns;
     p->committed = message->commit;
     p->damaged = message->damaged;
-    if (message->probe > p->probe)
-        p->probe = message->probe;
     if (message->granted)
         accepted(core, p, message);
     else
         rejected(core, p, message);
+    if (message->probe > p->probe)
+        p->probe = message->probe;
     if (core->role != RAFT_LEADER)
         return; /* what it committed was its removal */
     core_departed_check(core);
@@ -302,7 +343,8 @@ void core_lead(struct raft_core *core)
     struct leading *lead = &core->lead;
 
     assert(core->role == RAFT_CANDIDATE);
-    assert(core->vote_durable == core->vote_number || FLAWED(core, STAND_UNSYNCED));
+    assert(core->vote_durable == core->vote_number || core_alone(core) ||
+           FLAWED(core, STAND_UNSYNCED));
 
     core->role = RAFT_LEADER;
     core->leader = core->options.self;
@@ -311,11 +353,15 @@ void core_lead(struct raft_core *core)
         .probe_last = (uint64_t)core->now_ns + 1, /* 0 is no probe */
         .beat_due = core->now_ns + core->options.heartbeat_ns,
         .commit_due = NEVER,
+        .again_due = NEVER,
         .idle_ns = core->now_ns,
     };
-    for (uint32_t i = 0; i < config->count; i++)
-        if (!member_same(config->at[i], core->options.self))
-            progress_begin(core, &lead->progress[lead->count++], config->at[i]);
+    for (uint32_t i = 0; i < config->count; i++) {
+        if (member_same(config->at[i], core->options.self))
+            continue;
+        progress_begin(core, &lead->progress[lead->count], config->at[i]);
+        lead->progress[lead->count++].next = lead->term_first;
+    }
     core_order(core, RAFT_ORDER_ELECTED);
     if (FLAWED(core, LEAD_EARLY)) {
         lead->led = true;
@@ -352,6 +398,10 @@ void core_leader_tick(struct raft_core *core)
     }
     if (core->lead.transfer_to.node != 0 && core->now_ns >= core->lead.transfer_due)
         core->lead.transfer_to = (struct raft_member){0};
+    if (core->now_ns >= core->lead.again_due) {
+        core->lead.again_due = NEVER;
+        core_order(core, RAFT_ORDER_ELECTED);
+    }
     core_departed_check(core);
     core_sleep_check(core);
     if (core->asleep)
@@ -367,7 +417,11 @@ int64_t core_leader_deadline(const struct raft_core *core)
     int64_t due = core->lead.beat_due, quorum = quorum_due(core);
 
     if (core->lead.count == 0)
-        return core_sleep_due(core);
+        due = core_sleep_due(core);
+    if (core->lead.again_due < due)
+        due = core->lead.again_due;
+    if (core->lead.count == 0)
+        return due;
     if (core->lead.commit_due < due)
         due = core->lead.commit_due;
     if (core->lead.transfer_to.node != 0 && core->lead.transfer_due < due)

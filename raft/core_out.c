@@ -21,6 +21,7 @@ static void fill(struct raft_core *core, struct raft_order *order)
     case RAFT_ORDER_FOLLOW: order->member = core->leader; break;
     case RAFT_ORDER_VOTE:
         order->member = core->vote;
+        order->index = core->damaged;
         order->number = core->vote_number;
         break;
     case RAFT_ORDER_CUT: order->index = out->cut; break;
@@ -147,37 +148,44 @@ static bool next_ask(struct raft_core *core, struct raft_order *order)
 
 /* ---- a leader's messages -------------------------------------------------------------------- */
 
-static uint32_t add_entries(const struct raft_core *core, const struct progress *p,
-                            struct raft_message *message)
-{
-    uint64_t left = core->terms.last - message->previous;
-    uint32_t count = left < RAFT_ENTRIES_MAX ? (uint32_t)left : RAFT_ENTRIES_MAX;
-
-    if (!progress_may_send(core, p))
-        return 0;
-    for (uint32_t i = 0; i < count; i++)
-        message->entries[i] = (struct raft_entry){
-            .index = p->next + i,
-            .term = terms_at(&core->terms, p->next + i),
-        };
-    return count;
-}
-
-static void make_append(struct raft_core *core, struct progress *p, struct raft_order *order)
+static struct raft_message *begin_append(struct raft_core *core, struct progress *p,
+                                         struct raft_order *order)
 {
     struct raft_message *message = begin(core, order, RAFT_APPEND, p->member);
 
     if ((uint64_t)core->now_ns > core->lead.probe_last)
         core->lead.probe_last = (uint64_t)core->now_ns;
-    message->previous = p->next - 1;
-    if (message->previous < core->terms.floor)
-        message->previous = core->terms.floor; /* its shells are at it: only to be heard */
-    message->previous_term = terms_at(&core->terms, message->previous);
     message->commit = core->committed;
     message->probe = core->lead.probe_last;
-    message->sleep = core->lead.drowsy;
     message->removed = p->departing && core->committed >= configs_newest_index(&core->configs);
-    message->entry_count = add_entries(core, p, message);
+    return message;
+}
+
+/* Names nothing that may still be under way. */
+static void make_beat(struct raft_core *core, struct progress *p, struct raft_order *order)
+{
+    struct raft_message *message = begin_append(core, p, order);
+
+    if (p->match >= core->terms.floor) {
+        message->previous = p->match;
+        message->previous_term = terms_at(&core->terms, p->match);
+    }
+    message->sleep = core->lead.drowsy;
+    progress_sent(core, p, 0);
+}
+
+static void make_append(struct raft_core *core, struct progress *p, struct raft_order *order)
+{
+    struct raft_message *message = begin_append(core, p, order);
+
+    message->previous = p->next - 1;
+    message->previous_term = terms_at(&core->terms, message->previous);
+    message->entry_count = progress_entries(core, p);
+    for (uint32_t i = 0; i < message->entry_count; i++)
+        message->entries[i] = (struct raft_entry){
+            .index = p->next + i,
+            .term = terms_at(&core->terms, p->next + i),
+        };
     progress_sent(core, p, message->entry_count);
 }
 
@@ -199,7 +207,11 @@ static bool next_append(struct raft_core *core, struct raft_order *order)
             order->member = p->member;
             return true;
         }
-        if (p->beat || progress_may_send(core, p)) {
+        if (p->beat) {
+            make_beat(core, p, order);
+            return true;
+        }
+        if (progress_may_send(core, p)) {
             make_append(core, p, order);
             return true;
         }

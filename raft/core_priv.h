@@ -38,17 +38,20 @@ enum progress_state {
 struct progress {
     struct raft_member member;
     enum progress_state state;
-    bool departing;              /* not in the config any more; it is told so, and counts nowhere */
-    bool beat;                   /* a message is to leave, entries or not */
-    bool waiting;                /* no entries before an answer or a heartbeat */
-    bool snapshot;               /* the shells are to be told */
-    bool asleep;                 /* it has agreed to sleep */
-    uint64_t match;              /* on its disk; never falls unless that is damaged */
-    uint64_t next;               /* > match */
-    uint64_t told;               /* the committed index in the last message */
+    bool departing;   /* not in the config any more; it is told so, and counts nowhere */
+    bool beat;        /* a message is to leave, entries or not */
+    bool waiting;     /* a probe is under way */
+    bool held;        /* its shell could not send: no entries before it says so, or a heartbeat */
+    bool snapshot;    /* the shells are to be told */
+    bool asleep;      /* it has agreed to sleep */
+    uint64_t match;   /* on its disk; never falls unless that is damaged */
+    uint64_t matched; /* in its log, >= match */
+    uint64_t next;    /* > matched */
+    uint64_t told;    /* the committed index in the last message */
     uint64_t committed, damaged; /* as it said */
     uint64_t probe;              /* newest answered */
-    int64_t active_ns;
+    int64_t active_ns;           /* when it answered last */
+    int64_t moved_ns;            /* when `matched` rose, or had reached all that was sent */
     uint64_t inflight[RAFT_INFLIGHT_MAX]; /* last index of each message under way: a ring */
     uint32_t inflight_first, inflight_count;
 };
@@ -60,6 +63,8 @@ struct leading {
     uint32_t count;
     uint64_t term_first; /* index of the entry that opens the term */
     bool led;            /* it is committed: LEAD was ordered */
+    uint64_t sent;       /* last index of any message */
+    int64_t again_due;   /* the entry that opens the term was refused: ELECTED again */
     int64_t beat_due, commit_due;
     uint64_t probe_last; /* of the messages sent: now, or a little more so that rounds differ */
     uint64_t round_probe, round_index, round_until; /* reads <= round_until wait for that probe */
@@ -104,9 +109,8 @@ struct raft_core {
     uint64_t committed, durable;
     struct configs configs;
 
-    /* A log that has lost something: nothing is promised before it is as good as it was. */
-    uint64_t damaged, damaged_last, damaged_term;
-    bool repaired;
+    /* This disk had entries up to `damaged` and lost some, when its term was `damaged_term`. */
+    uint64_t damaged, damaged_term;
 
     enum raft_role role;
     bool prevoting; /* a candidate that has not raised its term yet */
@@ -149,6 +153,8 @@ static inline const struct raft_config *core_config(const struct raft_core *core
 /* ---- core.c --------------------------------------------------------------------------------- */
 bool core_is(const struct raft_core *core, struct raft_member a, struct raft_member b);
 bool core_votes(const struct raft_core *core); /* it is a voter in its newest config */
+/* The only voter, and so in the configs before. */
+bool core_alone(const struct raft_core *core);
 void core_commit(struct raft_core *core, uint64_t index);
 void core_cut(struct raft_core *core,
               uint64_t index); /* its knowledge of entries above; no order */
@@ -182,7 +188,8 @@ void progress_begin(struct raft_core *core, struct progress *p, struct raft_memb
 bool progress_may_send(const struct raft_core *core, const struct progress *p);
 bool progress_needs_snapshot(const struct raft_core *core, const struct progress *p);
 void progress_sent(struct raft_core *core, struct progress *p, uint32_t entries);
-void progress_back(struct progress *p, uint64_t next);
+void progress_back(const struct raft_core *core, struct progress *p, uint64_t next);
+uint32_t progress_entries(const struct raft_core *core, const struct progress *p);
 /* The value that a majority of voters has reached (and learners, by a flaw). */
 uint64_t core_reached(const struct raft_core *core, uint64_t (*value)(const struct progress *p),
                       uint64_t own, bool learners);

@@ -5,6 +5,8 @@
 #include "storage/batch.h"
 #include "storage/record.h"
 
+#define REPAIR_RETRY_NS 1000000000
+
 /* The owner may close the replica from any event: whoever goes on using it holds it meanwhile. */
 static void hold(struct replica *replica)
 {
@@ -222,6 +224,30 @@ static void commit(struct replica *replica, uint64_t index)
 /* ---- votes ------------------------------------------------------------------------------------------ */
 
 static void voted(struct store_vote_op *op, enum err err);
+static void vote_next(struct replica *replica);
+
+/* A log that has lost something in a group of several: that it is so is made durable, then everything from
+ * there on is taken again from the leader. Until the log is as long as it was this member neither votes
+ * nor stands (raft/core.h, damaged). */
+static void begin_repair(struct replica *replica)
+{
+    struct store_vote vote = {0};
+
+    (void)store_vote_found(replica->groups->store, replica->id, &vote);
+    vote.damaged = replica->repair_to;
+    replica->ballot_waits = true;
+    replica->ballot_next = vote;
+    vote_next(replica);
+}
+
+static void end_repair(struct replica *replica)
+{
+    log_cut(replica->log, replica->repair_from - 1);
+    replica->repair_from = 0;
+    raft_core_start(replica->core, io_now(replica->io));
+    raft_core_repaired(replica->core, io_now(replica->io));
+    replica_look_at_members(replica);
+}
 
 /* One vote record at a time; what comes meanwhile supersedes what has not been begun. */
 static void vote_next(struct replica *replica)
@@ -243,7 +269,14 @@ static void voted(struct store_vote_op *op, enum err err)
     struct replica *replica = owner_of(op, struct replica, ballot);
 
     replica->ballot_busy = false;
-    if (!replica->closed) {
+    if (!replica->closed && replica->repair_from != 0) {
+        if (err == OK)
+            end_repair(replica);
+        else
+            timers_arm(io_timers(replica->io), &replica->timer, io_now(replica->io) + REPAIR_RETRY_NS);
+        if (err == OK)
+            replica_drain(replica);
+    } else if (!replica->closed) {
         /* A vote that the disk refused was not given: the core tries another term in its time. */
         if (err == OK)
             raft_core_voted(replica->core, io_now(replica->io), replica->ballot_number);
@@ -261,7 +294,7 @@ static void vote(struct replica *replica, const struct raft_order *order)
         .term = order->term,
         .node = order->member.node,
         .incarnation = order->member.incarnation,
-        .damaged = order->index,
+        .damaged = raft_core_damaged(replica->core),
     };
     vote_next(replica);
 }
@@ -332,6 +365,10 @@ static void timer_fired(struct timer *timer)
 {
     struct replica *replica = owner_of(timer, struct replica, timer);
 
+    if (replica->repair_from != 0) {
+        begin_repair(replica);
+        return;
+    }
     raft_core_tick(replica->core, io_now(replica->io));
     replica_drain(replica);
 }
@@ -378,6 +415,8 @@ static void log_failed_event(void *owner, enum err err)
 
 void replica_step(struct replica *replica, const struct wire_message *message)
 {
+    if (replica->repair_from != 0)
+        return; /* nothing is promised yet */
     hold(replica);
     replica->stepping = message;
     raft_core_step(replica->core, io_now(replica->io), &message->message);
@@ -388,6 +427,8 @@ void replica_step(struct replica *replica, const struct wire_message *message)
 
 void replica_node(struct replica *replica, uint64_t node, bool up)
 {
+    if (replica->repair_from != 0)
+        return;
     raft_core_node(replica->core, io_now(replica->io), node, up);
     replica_drain(replica);
 }
@@ -417,7 +458,13 @@ enum err replica_open(struct groups *groups, uint64_t log_id, const struct repli
     }
     *replica = opened;
     groups_join(groups, log_id, opened);
+    if (opened->repair_from != 0) {
+        begin_repair(opened);
+        return OK;
+    }
     raft_core_start(opened->core, io_now(opened->io));
+    if (opened->repaired)
+        raft_core_repaired(opened->core, io_now(opened->io));
     replica_look_at_members(opened);
     replica_drain(opened);
     return OK;

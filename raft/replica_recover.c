@@ -190,12 +190,19 @@ static void make_core(struct recovery *recovery)
     };
     struct store_vote vote;
 
-    if (store_vote_found(groups->store, replica->id, &vote) && vote.term >= recovered.term) {
-        recovered.term = vote.term;
-        recovered.vote = (struct raft_member){.node = vote.node, .incarnation = vote.incarnation};
+    if (store_vote_found(groups->store, replica->id, &vote)) {
         if (vote.damaged > recovered.damaged)
             recovered.damaged = vote.damaged;
+        if (vote.term >= recovered.term) {
+            recovered.term = vote.term;
+            recovered.vote = (struct raft_member){.node = vote.node, .incarnation = vote.incarnation};
+        }
     }
+    if (only_voter(recovery))
+        recovered.damaged = 0; /* nobody has what it lost */
+    replica->repaired = recovered.damaged != 0 && recovery->lost_first == 0;
+    replica->repair_from = recovery->lost_first;
+    replica->repair_to = recovered.damaged;
     replica->core = raft_core_new(&options, &recovered);
     tell_core(recovery);
 }

@@ -29,7 +29,7 @@ void replica_warmed(struct io_op *op, int64_t result)
     struct replica *replica = owner_of(op, struct replica, warm);
 
     (void)result; /* an error shows when it is read */
-    raft_core_resume(replica->core, replica->warm_for);
+    raft_core_resend(replica->core, io_now(replica->io), replica->warm_for);
     replica_drain(replica);
 }
 

@@ -328,6 +328,19 @@ static void change_received(void *owner, uint64_t node, enum cluster_class class
     changed_received(owner, body);
 }
 
+static void ask_received(void *owner, uint64_t node, enum cluster_class class, struct bytes body)
+{
+    (void)class;
+    gather_asked(owner, node, body);
+}
+
+static void tell_received(void *owner, uint64_t node, enum cluster_class class, struct bytes body)
+{
+    (void)node;
+    (void)class;
+    gather_told(owner, body);
+}
+
 /* ---- life ----------------------------------------------------------------------------------------------- */
 
 struct jetstream_cluster *jetstream_cluster_create(struct jetstream *jetstream)
@@ -341,6 +354,7 @@ struct jetstream_cluster *jetstream_cluster_create(struct jetstream *jetstream)
         {JETSTREAM_REFUSED, refusal_received},  {JETSTREAM_FORWARD, message_received},
         {JETSTREAM_CHANGED, change_received},   {JETSTREAM_GONE, gone_received},
         {JETSTREAM_WHO, who_received},
+        {JETSTREAM_ASK, ask_received},          {JETSTREAM_TELL, tell_received},
     };
     struct cluster *links = server_cluster(jetstream->server);
     struct jetstream_cluster *cluster;
@@ -353,6 +367,7 @@ struct jetstream_cluster *jetstream_cluster_create(struct jetstream *jetstream)
     cluster->transport = cluster_transport(links);
     cluster->form.fire = form_fired;
     cluster->waiting_timer.fire = forward_fired;
+    cluster->gather_timer.fire = gather_fired;
     cluster->watcher = (struct cluster_watcher){.up = node_up, .down = node_down};
     for (size_t i = 0; i < sizeof handlers / sizeof handlers[0]; i++)
         cluster_subscribe(links, handlers[i].kind, handlers[i].handler, cluster);
@@ -364,6 +379,7 @@ void jetstream_cluster_destroy(struct jetstream_cluster *cluster)
 {
     form_drop(cluster);
     forward_free(cluster);
+    gather_free(cluster);
     heap_give(cluster);
 }
 
@@ -378,6 +394,7 @@ void jetstream_cluster_turn(struct jetstream_cluster *cluster)
         return;
     form_turn(cluster);
     forward_turn(cluster);
+    gather_turn(cluster);
 }
 
 /* ---- names ------------------------------------------------------------------------------------------------ */

@@ -13,6 +13,8 @@
  *                payload size, then these: a message for JetStream's sinks on that node
  *     CHANGED    u8 kind of operation, u8 created, 6 zeros, then as FORWARD: the request that its
  *                stream's leader shall answer
+ *     ASK        u64 number, u64 place, u64 stream id: what does its leader say of it?
+ *     TELL       u64 number, u64 place, a JSON object
  *     GONE       any number of u64 stream ids: their files are no more on that node
  *     WHO        u64 stream id: whoever leads it answers with LEADER
  */
@@ -32,6 +34,8 @@ enum jetstream_frame {
     JETSTREAM_CHANGED,
     JETSTREAM_GONE,
     JETSTREAM_WHO,
+    JETSTREAM_ASK,
+    JETSTREAM_TELL,
 };
 
 struct jetstream_cluster;

@@ -37,6 +37,10 @@ struct jetstream_cluster {
     struct forward_waiting *waiting_first, *waiting_last;
     size_t waiting_count, waiting_bytes;
     struct timer waiting_timer;
+
+    struct jetstream_gather *gathers; /* under way */
+    uint64_t gather_number;
+    struct timer gather_timer;
 };
 
 /* jetstream_cluster.c */
@@ -63,6 +67,13 @@ void forward_fired(struct timer *timer);
 bool forward_write(struct buf *out, struct bytes account, const struct message *message);
 bool forward_read(struct bytes body, struct bytes *account, struct message *message);
 void changed_received(struct jetstream_cluster *cluster, struct bytes body);
+
+/* jetstream_gather.c */
+void gather_asked(struct jetstream_cluster *cluster, uint64_t node, struct bytes body);
+void gather_told(struct jetstream_cluster *cluster, struct bytes body);
+void gather_turn(struct jetstream_cluster *cluster);
+void gather_free(struct jetstream_cluster *cluster);
+void gather_fired(struct timer *timer);
 
 /* jetstream_remote.c */
 void remote_look(struct jetstream *jetstream, struct catalogue_entry *entry);

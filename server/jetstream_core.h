@@ -72,6 +72,11 @@ struct catalogue_entry **jetstream_entries(struct jetstream *jetstream, struct a
 /* The replica on this node, if it is configured; NULL: none here. */
 struct stream *jetstream_stream(struct jetstream *jetstream, struct account *account, struct bytes name);
 
+/* The config of the n-th stream of the account that could not be opened, in `arena`: its name and
+ * subjects stay taken. False: there are no more. */
+bool jetstream_offline(struct jetstream *jetstream, struct account *account, size_t n,
+                       struct arena *arena, struct stream_config *config);
+
 /*
  * Creating, updating and deleting streams goes through the metadata group (intent), then the stream's
  * log (effect). Intents are checked and committed one at a time, in order; the effects are waited for
@@ -104,6 +109,25 @@ struct catalogue_op {
     int64_t deadline_ns;
 };
 void jetstream_catalogue(struct jetstream *jetstream, struct catalogue_op *op);
+/*
+ * What several streams' leaders say of them, each as one JSON object: asks those that lead and waits, at
+ * most two seconds. `done` runs once, perhaps at once; what did not come is empty.
+ */
+struct jetstream_gather {
+    void *owner;
+    void (*done)(struct jetstream_gather *gather);
+    size_t count;
+    uint64_t *ids;
+    struct bytes *names; /* the owner's affair */
+    struct bytes *infos; /* in the arena */
+    struct arena *arena;
+    /* private */
+    uint64_t number;
+    size_t missing;
+    int64_t deadline_ns;
+    struct jetstream_gather *next;
+};
+void jetstream_gather(struct jetstream *jetstream, struct jetstream_gather *gather);
 /* The stream that the operation was about is led by another node: that one answers the request in
  * `message`. False: it is led here. */
 bool jetstream_hand_answer(struct jetstream *jetstream, const struct catalogue_entry *entry,

@@ -45,6 +45,7 @@ struct api_request {
     struct stream_op stream_op;
     struct catalogue_op catalogue_op;
     struct stream_read read;
+    struct jetstream_gather gather;
 
     /* What `check` and `done` need; in the arena. */
     void *parsed;

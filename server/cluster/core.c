@@ -417,16 +417,17 @@ static bool send_part(struct core *core, struct core_peer *peer, const struct ro
     return true;
 }
 
-/* As many of the queues as one frame takes; returns how many. */
-static size_t take_queues(struct routed *routed, const struct bytes *queues, size_t count)
+/* As many of the queues from that one on as one frame takes; returns how many. */
+static size_t take_queues(struct routed *routed, const struct remote_delivery *delivery,
+                          size_t from)
 {
     size_t size = 0, taken = 0;
 
-    while (taken < count && taken < CORE_QUEUES_MAX &&
-           (taken == 0 || size + queues[taken].size <= QUEUES_SIZE)) {
-        size += queues[taken].size;
-        routed->queues[taken] = queues[taken];
-        taken++;
+    for (size_t i = from; i < delivery->queues_count && taken < CORE_QUEUES_MAX; i++) {
+        size += delivery->queues[i].size;
+        if (taken > 0 && size > QUEUES_SIZE)
+            break;
+        routed->queues[taken++] = delivery->queues[i];
     }
     routed->queues_count = taken;
     return taken;
@@ -449,7 +450,7 @@ static bool deliver(void *owner, struct account *account, const struct message *
     routed.headers = message->headers;
     routed.payload = message->payload;
     do {
-        done += take_queues(&routed, delivery->queues + done, delivery->queues_count - done);
+        done += take_queues(&routed, delivery, done);
         sent = send_part(core, peer, &routed) && sent;
         routed.plain = false;
     } while (done < delivery->queues_count);

@@ -180,10 +180,13 @@ static bool credentials_good(const struct hello *theirs, const struct hello_guar
 {
     struct bytes user = bytes_of_text(guard->user != NULL ? guard->user : "");
     struct bytes password = bytes_of_text(guard->password != NULL ? guard->password : "");
+    bool user_equal, password_equal;
 
     if (user.size == 0 && password.size == 0)
         return true;
-    return secret_equal(theirs->user, user) & secret_equal(theirs->password, password);
+    user_equal = secret_equal(theirs->user, user);
+    password_equal = secret_equal(theirs->password, password);
+    return user_equal && password_equal;
 }
 
 enum hello_reason hello_judge(const struct hello *ours, const struct hello *theirs,

@@ -61,6 +61,7 @@ static bool decide_one(struct stream *stream, const struct publish *publish, str
         answer_error(stream, reply, decision.error, decision.error_text, bytes_of(NULL, 0),
                      decision.looked);
         return true;
+    case DECIDE_TRACED: return true;
     case DECIDE_WAIT:
     case DECIDE_FULL:
         break; /* what is applied next marks the stream: until then it would only spin */

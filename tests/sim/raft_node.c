@@ -84,8 +84,6 @@ static uint64_t disk_holds(const struct node *node)
 static void apply(struct world *world, struct node *node)
 {
     while (node->applied < node->committed && node->applied < node->durable) {
-        if (node->log[node->applied + 1].lost)
-            return; /* it waits for the repair */
         node->applied++;
         truth_applied(world, node, node->applied);
     }
@@ -155,6 +153,9 @@ static void vote_now(struct world *world, struct node *node)
 {
     node->disk.term = node->vote_flight.term;
     node->disk.vote = node->vote_flight.vote;
+    if (node->disk.damaged > 0 && node->vote_flight.damaged == 0)
+        say(world, node, "is whole again up to", node->disk.damaged);
+    node->disk.damaged = node->vote_flight.damaged;
     truth_voted(world, node);
 }
 
@@ -176,14 +177,13 @@ static void append(struct world *world, struct node *node, struct item item)
     uint64_t index = node->last + 1;
 
     assert(index < LOG_ROOM);
-    item.lost = false;
     node->log[index] = item;
     node->last = index;
-    if (item.chain != item_chain(node->log[index - 1].chain, item.term, item.value) &&
-        !node->log[index - 1].lost)
+    if (item.chain != item_chain(node->log[index - 1].chain, item.term, item.value))
         world_broken(world, "log matching: node %u appends index %llu to another history",
                      node_number(world, node) + 1, U(index));
-    truth_appended(world, node, index);
+    if (index > world->truth->highest)
+        world->truth->highest = index;
     write_later(world, node, (struct write){.index = index, .item = item});
 }
 
@@ -243,9 +243,6 @@ void node_floor(struct world *world, struct node *node, uint64_t index)
 
     if (index <= node->floor || index > node->applied || index > node->durable)
         return;
-    for (uint64_t i = node->floor + 1; i <= index; i++)
-        if (node->log[i].lost)
-            return;
     while (at > node->floor && node->log[at].config == 0)
         at--;
     if (at > node->floor)
@@ -278,7 +275,6 @@ static void replace_log(struct world *world, struct node *node, const struct nod
     say(world, node, "gets a snapshot at", index);
     raft_core_restored(node->core, world_clock(world, node), index, node->log[index].term,
                        &world->configs[node->floor_config]);
-    node_repair(world, node);
     node_drain(world, node);
 }
 
@@ -298,7 +294,7 @@ void node_snapshot(struct world *world, struct node *node, struct node *to)
 
 void node_resume(struct world *world, struct node *node, struct node *to)
 {
-    raft_core_resume(node->core, to->self);
+    raft_core_resend(node->core, world_clock(world, node), to->self);
     node_drain(world, node);
 }
 
@@ -325,6 +321,7 @@ static void send(struct world *world, struct node *node, struct raft_message *me
         assert(message->previous + 1 + i <= node->last);
         assert(message->previous + 1 + i > node->floor);
         items[i] = node->log[message->previous + 1 + i];
+        truth_seen(world, node, message->previous + 1 + i, &items[i]);
     }
     truth_sent(world, node, message);
     world_send(world, message, items);
@@ -397,6 +394,7 @@ static void carry_out(struct world *world, struct node *node, struct raft_order 
         node->vote_next.number = order->number;
         node->vote_next.term = order->term;
         node->vote_next.vote = order->member;
+        node->vote_next.damaged = order->index;
         vote_later(world, node);
         break;
     case RAFT_ORDER_CUT: cut(world, node, order->index); break;
@@ -445,11 +443,6 @@ static void drain(struct world *world, struct node *node, const struct mail *mai
 
     while (world->violation[0] == 0 && raft_core_next(node->core, &order))
         carry_out(world, node, &order, mail);
-    if (node->disk.damaged > 0 && node->repaired && raft_core_damaged(node->core) == 0) {
-        say(world, node, "is whole again up to", node->disk.damaged);
-        node->disk.damaged = 0;
-        node->repaired = false;
-    }
     if (node->was_asleep && !raft_core_asleep(node->core))
         node->leader_since = world->now; /* the others get their time to answer */
     node->was_asleep = raft_core_asleep(node->core);
@@ -515,7 +508,7 @@ void node_blank(struct world *world, struct node *node)
     node->write_count = node->write_flight = 0;
     node->sync_number = 0;
     node->vote_flight.number = node->vote_next.number = 0;
-    node->led = node->stuck = node->gone = node->repaired = false;
+    node->led = node->stuck = node->gone = false;
     node->led_index = node->led_term = 0;
     node->leader_since = 0;
     memset(node->answered, 0, sizeof node->answered);
@@ -524,12 +517,10 @@ void node_blank(struct world *world, struct node *node)
     memset(node->peer_life, 0, sizeof node->peer_life);
 }
 
-static void recover_log(struct node *node, uint64_t *damaged)
+static void recover_log(struct node *node)
 {
     struct disk *disk = &node->disk;
 
-    while (disk->last > disk->floor && disk->log[disk->last].lost)
-        disk->last--;
     memcpy(node->log + disk->floor, disk->log + disk->floor,
            (disk->last - disk->floor + 1) * sizeof disk->log[0]);
     node->floor = disk->floor;
@@ -539,7 +530,6 @@ static void recover_log(struct node *node, uint64_t *damaged)
     node->committed = disk->committed < disk->last ? disk->committed : disk->last;
     if (node->committed < node->floor)
         node->committed = node->floor;
-    *damaged = disk->damaged;
 }
 
 void node_start(struct world *world, struct node *node)
@@ -557,7 +547,8 @@ void node_start(struct world *world, struct node *node)
     struct raft_recovered recovered = {0};
 
     assert(node->core == NULL);
-    recover_log(node, &recovered.damaged);
+    recover_log(node);
+    recovered.damaged = node->disk.damaged;
     recovered.term = node->disk.term;
     recovered.vote = node->disk.vote;
     recovered.floor = node->floor;
@@ -568,13 +559,10 @@ void node_start(struct world *world, struct node *node)
     for (uint64_t i = node->floor + 1; i <= node->last; i++) {
         struct raft_entry entry = {i, node->log[i].term, NULL};
 
-        if (node->log[i].lost)
-            continue;
         if (node->log[i].config != 0)
             entry.config = &world->configs[node->log[i].config];
         raft_core_recovered_entry(node->core, &entry);
     }
-    node->repaired = false;
     node->led = node->stuck = false;
     node->read_first = node->read_next = 1;
     node->timer_at = 0;
@@ -582,7 +570,6 @@ void node_start(struct world *world, struct node *node)
         node->peer_heard[i] = world->now;
     say(world, node, "starts with", node->last);
     raft_core_start(node->core, world_clock(world, node));
-    node->disk.damaged = raft_core_damaged(node->core);
     apply(world, node);
     node_drain(world, node);
 }
@@ -612,81 +599,22 @@ void node_wipe(struct world *world, struct node *node)
     say(world, node, "has a new disk,", node->self.incarnation);
 }
 
+/* Recovery finds lost entries, puts on record how far the log went, and cuts it before them. */
 bool node_damage(struct world *world, struct node *node)
 {
     struct disk *disk = &node->disk;
-    uint64_t first, last;
+    uint64_t first;
 
-    if (disk->last == disk->floor || disk->damaged > 0)
+    if (disk->last == disk->floor)
         return false;
     first = disk->floor + 1 + world_below(world, disk->last - disk->floor);
     if (world_chance(world, 500) && disk->last - disk->floor > 5)
         first = disk->last - world_below(world, 5);
-    last = first + world_below(world, 3);
-    if (last > disk->last)
-        last = disk->last;
-    for (uint64_t i = first; i <= last; i++)
-        disk->log[i].lost = true;
-    disk->damaged = last;
+    if (disk->damaged < disk->last)
+        disk->damaged = disk->last;
     say(world, node, "loses index", first);
-    say(world, node, "loses all up to", last);
+    say(world, node, "had all up to", disk->damaged);
+    disk->last = first - 1;
+    world->truth->damages++;
     return true;
-}
-
-/* From any peer that runs and has it committed. */
-static bool fetch(struct world *world, struct node *node, uint64_t index)
-{
-    for (uint32_t i = 0; i < NODES; i++) {
-        const struct node *peer = &world->nodes[i];
-
-        if (peer->core == NULL || peer == node || world->cut[i][node_number(world, node)] ||
-            index <= peer->floor || index > peer->applied || peer->log[index].lost)
-            continue;
-        node->log[index] = node->disk.log[index] = peer->log[index];
-        truth_durable(world, node, index);
-        world->truth->repairs++;
-        return true;
-    }
-    return false;
-}
-
-/* What peers have dropped comes as their state: this log then begins where theirs does. */
-static void fetch_state(struct world *world, struct node *node)
-{
-    for (uint32_t i = 0; i < NODES; i++) {
-        const struct node *peer = &world->nodes[i];
-        uint64_t index = peer->floor;
-
-        if (peer->core == NULL || world->cut[i][node_number(world, node)] ||
-            index <= node->floor || index > node->durable ||
-            index > raft_core_committed(node->core))
-            continue;
-        node->log[index] = node->disk.log[index] = peer->log[index];
-        node->floor = node->disk.floor = index;
-        node->floor_config = node->disk.floor_config = peer->floor_config;
-        if (node->applied < index)
-            node->applied = index;
-        raft_core_floor(node->core, index, node->log[index].term);
-        say(world, node, "fetches the state at", index);
-    }
-}
-
-void node_repair(struct world *world, struct node *node)
-{
-    bool lost = false;
-
-    if (node->core == NULL || node->disk.damaged == 0 || node->repaired)
-        return;
-    for (uint64_t i = node->floor + 1; i <= node->last; i++)
-        if (node->log[i].lost && !fetch(world, node, i))
-            lost = true;
-    if (lost) {
-        fetch_state(world, node);
-        return;
-    }
-    say(world, node, "is repaired up to", node->disk.damaged);
-    node->repaired = true;
-    raft_core_repaired(node->core, world_clock(world, node));
-    apply(world, node);
-    node_drain(world, node);
 }

@@ -22,12 +22,12 @@ void truth_begin(struct truth *truth)
     memset(truth->leader, 0, terms * sizeof truth->leader[0]);
     for (uint32_t i = 0; i < NODES; i++) {
         memset(truth->votes[i], 0, terms * sizeof truth->votes[i][0]);
-        for (uint32_t life = 0; life < 2; life++)
+        for (uint32_t life = 0; life < DISK_LIVES; life++)
             memset(truth->disks[i][life].term, 0, used * sizeof(uint16_t));
     }
     truth->committed = truth->highest = truth->term_highest = 0;
     truth->commits = truth->elections = truth->reads = truth->reads_lost = 0;
-    truth->changes = truth->removals = truth->sleeps = truth->snapshots = truth->repairs = 0;
+    truth->changes = truth->removals = truth->sleeps = truth->snapshots = truth->damages = 0;
 }
 
 static const struct raft_config *config_at(const struct world *world, uint64_t index)
@@ -57,17 +57,21 @@ void truth_disk_new(struct world *world, const struct node *node)
 {
     struct truth_disk *disks = world->truth->disks[node_number(world, node)];
 
-    memcpy(disks[1].term, disks[0].term, (world->truth->highest + 1) * sizeof(uint16_t));
-    disks[1].incarnation = disks[0].incarnation;
+    for (uint32_t life = DISK_LIVES - 1; life > 0; life--) {
+        memcpy(disks[life].term, disks[life - 1].term,
+               (world->truth->highest + 1) * sizeof(uint16_t));
+        disks[life].incarnation = disks[life - 1].incarnation;
+    }
     memset(disks[0].term, 0, (world->truth->highest + 1) * sizeof(uint16_t));
     disks[0].incarnation = node->self.incarnation;
 }
 
-void truth_appended(struct world *world, const struct node *node, uint64_t index)
+void truth_seen(struct world *world, const struct node *node, uint64_t index,
+                const struct item *item)
 {
     struct truth *truth = world->truth;
-    const struct item *item = &node->log[index];
 
+    (void)node;
     if (index > truth->highest)
         truth->highest = index;
     if (!term_fits(world, item->term))
@@ -91,6 +95,7 @@ void truth_durable(struct world *world, const struct node *node, uint64_t index)
 {
     uint16_t *term = &world->truth->disks[node_number(world, node)][0].term[index];
 
+    truth_seen(world, node, index, &node->disk.log[index]);
     if (node->disk.log[index].term > *term)
         *term = (uint16_t)node->disk.log[index].term;
 }
@@ -100,7 +105,7 @@ static bool had(const struct world *world, struct raft_member member, uint64_t i
 {
     const struct truth_disk *disks = world->truth->disks[member.node - 1];
 
-    for (uint32_t life = 0; life < 2; life++)
+    for (uint32_t life = 0; life < DISK_LIVES; life++)
         if (disks[life].incarnation == member.incarnation)
             return disks[life].term[index] >= term;
     return false;
@@ -179,17 +184,20 @@ void truth_elected(struct world *world, const struct node *node, uint64_t term)
     const struct raft_config *config = raft_core_config(node->core);
     uint32_t number = node_number(world, node) + 1;
     uint64_t index = truth->committed;
+    bool alone;
 
     if (!term_fits(world, term))
         return;
     truth->elections++;
-    if (truth->leader[term].node != 0)
+    /* One that is alone may have led in this term before a crash that left nothing of it. */
+    alone = voters_of(config) == 1 && votes_in(config, node->self);
+    if (truth->leader[term].node != 0 && !(alone && same(truth->leader[term], node->self)))
         BROKEN(world, "election safety: nodes %u and %u lead in term %llu",
                (unsigned)truth->leader[term].node, number, U(term));
     truth->leader[term] = node->self;
     if (!votes_in(config, node->self) && !voted_before(world, node))
         BROKEN(world, "node %u leads and is no voter", number);
-    if (votes_for(world, node, term) <= voters_of(config) / 2)
+    if (votes_for(world, node, term) <= voters_of(config) / 2 && !alone)
         BROKEN(world, "node %u leads in term %llu without the durable votes of a majority", number,
                U(term));
     if (node->disk.damaged > 0)
@@ -244,8 +252,7 @@ void truth_committed(struct world *world, const struct node *node, uint64_t term
                U(index), U(node->last));
         return;
     }
-    if (known >= node->floor && !node->log[known].lost &&
-        node->log[known].chain != truth->log[known].chain)
+    if (known >= node->floor && node->log[known].chain != truth->log[known].chain)
         BROKEN(world, "state machine safety: node %u commits another index %llu",
                node_number(world, node) + 1, U(known));
     if (raft_core_role(node->core) == RAFT_LEADER && index > truth->committed)

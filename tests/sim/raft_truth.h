@@ -17,6 +17,7 @@
 
 #define TERMS_MAX  2048u
 #define CONTENDERS 8u /* different entries that one index had */
+#define DISK_LIVES 4u
 
 struct truth_vote {
     uint64_t incarnation;
@@ -36,20 +37,22 @@ struct truth {
     uint64_t highest; /* index that any log ever had */
     struct raft_member leader[TERMS_MAX];
     struct truth_vote votes[NODES][TERMS_MAX];
-    struct truth_disk disks[NODES][2]; /* this life of the disk, and the one before */
+    struct truth_disk disks[NODES][DISK_LIVES]; /* this life of the disk, and those before */
     struct {
         uint16_t term;
         uint64_t chain;
     } seen[LOG_ROOM][CONTENDERS];
     uint64_t term_highest;
-    uint64_t commits, elections, reads, reads_lost, changes, removals, sleeps, snapshots, repairs;
+    uint64_t commits, elections, reads, reads_lost, changes, removals, sleeps, snapshots, damages;
 };
 
 struct truth *truth_new(void);
 void truth_begin(struct truth *truth);
 
 void truth_disk_new(struct world *world, const struct node *node);
-void truth_appended(struct world *world, const struct node *node, uint64_t index);
+/* An entry is where others can see it, or a later life: in a message or on the disk. */
+void truth_seen(struct world *world, const struct node *node, uint64_t index,
+                const struct item *item);
 void truth_durable(struct world *world, const struct node *node, uint64_t index);
 void truth_voted(struct world *world, const struct node *node); /* its disk holds another vote */
 void truth_elected(struct world *world, const struct node *node, uint64_t term);

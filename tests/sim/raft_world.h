@@ -33,7 +33,6 @@
 struct item {
     uint64_t term, value, chain;
     uint16_t config; /* number in world.configs, 0: none */
-    bool lost;       /* on a disk: damaged */
 };
 
 struct write {
@@ -49,7 +48,7 @@ struct disk {
     uint16_t floor_config;
     uint64_t term;
     struct raft_member vote;
-    uint64_t damaged; /* on record until the core says that it is whole */
+    uint64_t damaged; /* of the vote record */
 };
 
 struct node {
@@ -70,7 +69,7 @@ struct node {
     uint32_t write_count, write_flight; /* queued, of which being synced */
     uint32_t sync_number;
     struct {
-        uint64_t number, term;
+        uint64_t number, term, damaged;
         struct raft_member vote;
     } vote_flight, vote_next; /* number 0: none */
 
@@ -79,7 +78,7 @@ struct node {
     uint64_t led_term;
     bool stuck, gone; /* gone: told REMOVED */
     bool was_asleep;
-    bool repaired;    /* nothing is lost any more; told so */
+
     int64_t slow_until;
     int64_t leader_since;           /* global time, while its role is leader */
     int64_t answered[NODES];        /* when it last got an answer to an append: global time */
@@ -162,7 +161,6 @@ void node_start(struct world *world, struct node *node);
 void node_crash(struct world *world, struct node *node);
 void node_wipe(struct world *world, struct node *node);   /* of a node that is down */
 bool node_damage(struct world *world, struct node *node); /* of a node that is down */
-void node_repair(struct world *world, struct node *node);
 void node_drain(struct world *world, struct node *node);
 void node_step(struct world *world, struct node *node, const struct mail *mail);
 void node_tick(struct world *world, struct node *node);

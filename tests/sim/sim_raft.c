@@ -30,6 +30,7 @@
 struct plan {
     uint32_t crash, start, pause, part, heal, slow, stuck, wipe, damage, admin, transfer, read,
         propose, floor, weather, strike;
+    bool part_leader;
 };
 
 struct recent {
@@ -267,6 +268,23 @@ static void change_weather(bool calm)
     weather->sync_max += (int64_t)world_below(world, 200 * MS) * world_chance(world, 400);
 }
 
+/* Good weather, and a leader whom now and then some do not hear: what leases are about. */
+static void hunt(struct plan *plan)
+{
+    *plan = (struct plan){
+        .crash = plan->crash / 8,
+        .start = 1000,
+        .part = 200,
+        .part_leader = true,
+        .heal = 200,
+        .admin = plan->admin / 8,
+        .transfer = plan->transfer,
+        .propose = 500,
+        .strike = plan->strike,
+    };
+    world->spying = true;
+}
+
 static void make_plan(struct run *run)
 {
     struct plan *plan = &run->plan;
@@ -293,16 +311,18 @@ static void make_plan(struct run *run)
     };
 #undef DRAW
     world->spying = world_chance(world, 500);
+    if (world_chance(world, 250))
+        hunt(plan);
     world->sleep_ns = world_chance(world, 400) * (2 + (int64_t)world_below(world, 3)) * SECOND;
     if (world->sleep_ns > 0 && world_chance(world, 500))
         plan->propose = plan->read = 20; /* or it would never sleep */
 }
 
-static void part(void)
+static void part(uint64_t kind)
 {
     uint32_t side = (uint32_t)world_below(world, 1u << NODES);
 
-    switch (world_below(world, 5)) {
+    switch (kind) {
     case 0: /* two sides */
         for (uint32_t i = 0; i < NODES; i++)
             for (uint32_t j = 0; j < NODES; j++)
@@ -389,8 +409,6 @@ static void housekeeping(const struct run *run)
 
         if (node->core == NULL || node->paused_until > world->now)
             continue;
-        if (world_chance(world, 100))
-            node_repair(world, node);
         if (node->gone && world_chance(world, 50) && !is_named(run, node)) {
             node_crash(world, node);
             node_wipe(world, node);
@@ -404,8 +422,11 @@ static void strike(struct run *run)
 {
     struct node *node = any_node();
 
-    if (!happens(run->plan.strike) || in_role(RAFT_CANDIDATE) == NULL || node->core == NULL ||
-        node->paused_until > world->now)
+    if (!happens(run->plan.strike) || in_role(RAFT_CANDIDATE) == NULL)
+        return;
+    while (((voters() >> node_number(world, node)) & 1) == 0)
+        node = any_node();
+    if (node->core == NULL || node->paused_until > world->now)
         return;
     node_crash(world, node);
     node_start(world, node);
@@ -420,7 +441,7 @@ static void turn(struct run *run)
     if (happens(run->plan.weather))
         change_weather(false);
     if (happens(run->plan.part))
-        part();
+        part(run->plan.part_leader ? 2 + world_below(world, 2) : world_below(world, 5));
     if (happens(run->plan.heal))
         memset(world->cut, 0, sizeof world->cut);
     for (uint32_t i = 0; i < NODES && world->violation[0] == 0; i++)
@@ -794,13 +815,13 @@ static int run_one(uint64_t seed, uint64_t flaw)
 
     printf(
         "seed %llu: %s; %llu steps, %llu committed, %llu elections, %llu reads (%llu lost), "
-        "%llu changes, %llu removals, %llu sleeps, %llu snapshots, %llu repairs, trace %016llx\n",
+        "%llu changes, %llu removals, %llu sleeps, %llu snapshots, %llu damages, trace %016llx\n",
         (unsigned long long)seed, good ? "good" : world->violation,
         (unsigned long long)world->steps, (unsigned long long)truth->committed,
         (unsigned long long)truth->elections, (unsigned long long)truth->reads,
         (unsigned long long)truth->reads_lost, (unsigned long long)truth->changes,
         (unsigned long long)truth->removals, (unsigned long long)truth->sleeps,
-        (unsigned long long)truth->snapshots, (unsigned long long)truth->repairs,
+        (unsigned long long)truth->snapshots, (unsigned long long)truth->damages,
         (unsigned long long)hash);
     return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -539,9 +539,10 @@ static const struct {
 #undef FLAW_ROW
 };
 
-static bool hunt_run(void *context, uint64_t seed)
+static bool hunt_run(void *context, uint64_t seed, bool flawed)
 {
-    struct settings settings = {.flaws = *(uint64_t *)context, .with_errors = seed % 4 == 0};
+    struct settings settings = {.flaws = flawed ? *(uint64_t *)context : 0,
+                                .with_errors = seed % 4 == 0};
     uint64_t hash;
 
     return run_seed(&settings, seed, &hash);

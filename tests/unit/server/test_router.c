@@ -206,6 +206,7 @@ END_TEST
 START_TEST(what_another_node_passes_on_reaches_sinks_and_no_client)
 {
     struct heard plain = {0}, grouped = {0};
+    struct sink *sink_plain, *sink_grouped;
     struct message message = {.subject = BYTES("a"), .payload = BYTES("x"), .forwarded = true};
     struct client client;
     struct shard shard;
@@ -213,14 +214,16 @@ START_TEST(what_another_node_passes_on_reaches_sinks_and_no_client)
     shard_init(&shard);
     shard_join(&shard, &client);
     shard_say(&shard, &client, QUIET "SUB a 1\r\nSUB a q 2\r\n");
-    (void)listen(&shard, "a", "", &plain);
-    (void)listen(&shard, ">", "q", &grouped);
+    sink_plain = listen(&shard, "a", "", &plain);
+    sink_grouped = listen(&shard, ">", "q", &grouped);
     for (int i = 0; i < 20; i++)
         ck_assert_uint_eq(
             router_publish_sinks(shard.clients.router, shard.clients.account, &message), 2);
     ck_assert_uint_eq(plain.count, 20);
     ck_assert_uint_eq(grouped.count, 20);
     CK_OUT(&client, "");
+    router_sink_remove(shard.clients.router, sink_plain);
+    router_sink_remove(shard.clients.router, sink_grouped);
     shard_leave(&shard, &client);
     shard_deinit(&shard);
 }
