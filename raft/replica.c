@@ -245,7 +245,6 @@ static void end_repair(struct replica *replica)
     log_cut(replica->log, replica->repair_from - 1);
     replica->repair_from = 0;
     raft_core_start(replica->core, io_now(replica->io));
-    raft_core_repaired(replica->core, io_now(replica->io));
     replica_look_at_members(replica);
 }
 
@@ -294,7 +293,7 @@ static void vote(struct replica *replica, const struct raft_order *order)
         .term = order->term,
         .node = order->member.node,
         .incarnation = order->member.incarnation,
-        .damaged = raft_core_damaged(replica->core),
+        .damaged = order->index,
     };
     vote_next(replica);
 }
@@ -463,8 +462,6 @@ enum err replica_open(struct groups *groups, uint64_t log_id, const struct repli
         return OK;
     }
     raft_core_start(opened->core, io_now(opened->io));
-    if (opened->repaired)
-        raft_core_repaired(opened->core, io_now(opened->io));
     replica_look_at_members(opened);
     replica_drain(opened);
     return OK;

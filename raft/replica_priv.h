@@ -49,7 +49,6 @@ struct replica {
 
     struct timer timer;                    /* the core's deadline */
 
-    bool repaired;        /* nothing is lost any more, but the log is perhaps shorter than it was */
     uint64_t repair_from; /* lost from here on: noted durably first, then cut. 0: nothing to repair */
     uint64_t repair_to;   /* highest index that this disk had */
     unsigned busy; /* calls on the stack that go on using it */

@@ -200,7 +200,6 @@ static void make_core(struct recovery *recovery)
     }
     if (only_voter(recovery))
         recovered.damaged = 0; /* nobody has what it lost */
-    replica->repaired = recovered.damaged != 0 && recovery->lost_first == 0;
     replica->repair_from = recovery->lost_first;
     replica->repair_to = recovered.damaged;
     replica->core = raft_core_new(&options, &recovered);

@@ -127,18 +127,6 @@ struct catalogue_entry **jetstream_entries(struct jetstream *jetstream, struct a
     return all;
 }
 
-bool jetstream_offline(struct jetstream *jetstream, struct account *account, size_t n,
-                       struct arena *arena, struct stream_config *config)
-{
-    (void)account;
-    for (const struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
-         entry = entry->next) {
-        if (entry->offline.size > 0 && !entry->removed && n-- == 0)
-            return stream_config_decode(entry->json, arena, config) == OK;
-    }
-    return false;
-}
-
 void jetstream_mark(struct jetstream *jetstream, struct stream *stream)
 {
     stream_link_dirty(stream, &jetstream->dirty);

@@ -353,8 +353,8 @@ struct jetstream_cluster *jetstream_cluster_create(struct jetstream *jetstream)
         {JETSTREAM_BOOTSTRAP, bootstrap_received}, {JETSTREAM_LEADER, leader_received},
         {JETSTREAM_REFUSED, refusal_received},  {JETSTREAM_FORWARD, message_received},
         {JETSTREAM_CHANGED, change_received},   {JETSTREAM_GONE, gone_received},
-        {JETSTREAM_WHO, who_received},
         {JETSTREAM_ASK, ask_received},          {JETSTREAM_TELL, tell_received},
+        {JETSTREAM_WHO, who_received},
     };
     struct cluster *links = server_cluster(jetstream->server);
     struct jetstream_cluster *cluster;

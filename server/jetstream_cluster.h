@@ -33,9 +33,9 @@ enum jetstream_frame {
     JETSTREAM_FORWARD,
     JETSTREAM_CHANGED,
     JETSTREAM_GONE,
-    JETSTREAM_WHO,
     JETSTREAM_ASK,
     JETSTREAM_TELL,
+    JETSTREAM_WHO,
 };
 
 struct jetstream_cluster;

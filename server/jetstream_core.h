@@ -72,11 +72,6 @@ struct catalogue_entry **jetstream_entries(struct jetstream *jetstream, struct a
 /* The replica on this node, if it is configured; NULL: none here. */
 struct stream *jetstream_stream(struct jetstream *jetstream, struct account *account, struct bytes name);
 
-/* The config of the n-th stream of the account that could not be opened, in `arena`: its name and
- * subjects stay taken. False: there are no more. */
-bool jetstream_offline(struct jetstream *jetstream, struct account *account, size_t n,
-                       struct arena *arena, struct stream_config *config);
-
 /*
  * Creating, updating and deleting streams goes through the metadata group (intent), then the stream's
  * log (effect). Intents are checked and committed one at a time, in order; the effects are waited for

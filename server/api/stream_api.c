@@ -22,20 +22,8 @@ static struct api_request *request_of(struct catalogue_op *op)
     return (struct api_request *)((uint8_t *)op - offsetof(struct api_request, catalogue_op));
 }
 
-/* What an offline stream captures is its own when it comes back. */
-static bool overlaps_offline(struct catalogue_op *op, const struct stream_config *config)
-{
-    struct api_request *request = request_of(op);
-    struct stream_config offline;
-
-    for (size_t n = 0;
-         jetstream_offline(api_jetstream(request), op->account, n, &request->arena, &offline); n++)
-        if (stream_check_overlap(config, &offline))
-            return true;
-    return false;
-}
-
-/* Does another stream of the account capture what this config would? */
+/* Does another stream of the account capture what this config would? An offline one counts, too: what it
+ * captures is its own when it comes back. */
 static bool overlaps(struct catalogue_op *op, const struct stream_config *config)
 {
     struct api_request *request = request_of(op);
@@ -48,7 +36,7 @@ static bool overlaps(struct catalogue_op *op, const struct stream_config *config
             stream_check_overlap(config, &all[i]->config))
             return true;
     }
-    return overlaps_offline(op, config);
+    return false;
 }
 
 void api_answer_changed(struct api_request *request, struct catalogue_entry *entry,

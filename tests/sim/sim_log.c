@@ -70,7 +70,6 @@ struct run {
     unsigned log_count;
     uint64_t counter; /* makes every record unlike all others */
     unsigned flips;
-    unsigned tiny; /* batches to come */
     bool short_counts;
     bool journal_rots;
     bool rolls;
