@@ -320,9 +320,15 @@ void user_move(struct user *user, size_t server)
         sim_client_drop(&user->client);
 }
 
+/* Often to a leader: what it says when it is none any more is what matters. */
 static void move_on(struct user *user)
 {
-    user_move(user, below(user, user->scene->nodes->count));
+    struct scene *scene = user->scene;
+    size_t to = scene->nodes->count;
+
+    if (chance(user, 1, 2))
+        to = scene->leader(scene->context, (unsigned)below(user, scene->stream_count));
+    user_move(user, to < scene->nodes->count ? to : below(user, scene->nodes->count));
 }
 
 bool user_idle(const struct user *user)

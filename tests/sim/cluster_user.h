@@ -36,6 +36,8 @@ struct scene {
     unsigned stream_count;
     /* The highest number of a delivery that any replica knows of; white box. */
     uint64_t (*handed_out)(void *context, unsigned stream);
+    /* Which node leads it; not below nodes->count: none. */
+    size_t (*leader)(void *context, unsigned stream);
     void *context;
     uint64_t answers; /* of any kind, so far */
 };

@@ -62,6 +62,15 @@ static uint64_t handed_out(void *context, unsigned stream)
     return truth_handed_out(&run->truth, name, "C");
 }
 
+static size_t leader(void *context, unsigned stream)
+{
+    struct run *run = context;
+    char name[8];
+
+    snprintf(name, sizeof name, "S%u", stream);
+    return truth_leader(&run->truth, name);
+}
+
 static void begin(struct run *run, const struct settings *settings, uint64_t seed)
 {
     *run = (struct run){.settings = settings, .seed = seed};
@@ -72,8 +81,11 @@ static void begin(struct run *run, const struct settings *settings, uint64_t see
     nodes_init(&run->nodes, &run->report, run->sim, &run->prng, settings->nodes);
     truth_init(&run->truth, &run->report, &run->nodes);
     scene_init(&run->scene, &run->report, run->sim, &run->nodes, &run->prng,
-               1 + (unsigned)prng_below(&run->prng, SCENE_STREAMS_MAX));
+               prng_chance(&run->prng, 1, 2)
+                   ? 1
+                   : 1 + (unsigned)prng_below(&run->prng, SCENE_STREAMS_MAX));
     run->scene.handed_out = handed_out;
+    run->scene.leader = leader;
     run->scene.context = run;
     for (unsigned i = 0; i < run->scene.stream_count; i++) {
         run->scene.streams[i].replicas = i > 0 && prng_chance(&run->prng, 1, 3) ? 1 : 3;
