@@ -238,15 +238,15 @@ static void heard(void *context, const struct client_message *message)
     struct user *user = context;
     unsigned long long number;
     char subject[64] = {0};
-    unsigned stream, to;
+    unsigned stream, to, connection;
     char kind;
 
     user->scene->answers++;
     if (heard_delivery(user, message))
         return;
     memcpy(subject, message->subject.at, message->subject.size < 63 ? message->subject.size : 63);
-    if (sscanf(subject, "_R.%u.%c.%u.%llu", &to, &kind, &stream, &number) != 4 ||
-        to != user->number || stream >= user->scene->stream_count)
+    if (sscanf(subject, "_R.%u.%u.%c.%u.%llu", &to, &connection, &kind, &stream, &number) != 5 ||
+        to != user->number || connection != user->connection || stream >= user->scene->stream_count)
         return;
     if (kind != 'p')
         SAY(user, "%s: %s", subject, shown(message));
@@ -303,7 +303,8 @@ static void connect(struct user *user)
 {
     char inbox[32];
 
-    snprintf(inbox, sizeof inbox, "_R.%u.>", user->number);
+    user->connection++;
+    snprintf(inbox, sizeof inbox, "_R.%u.%u.>", user->number, user->connection);
     user->open = 0;
     user->ask = ASK_NOTHING;
     user->pending_count = 0;
@@ -370,8 +371,8 @@ void user_look_at_time(struct user *user)
     va_start(arguments, format);
     vsnprintf(body, sizeof body, format, arguments);
     va_end(arguments);
-    snprintf(reply, sizeof reply, "_R.%u.q.%u.%llu", user->number, user->ask_stream,
-             ULL(user->ask_number));
+    snprintf(reply, sizeof reply, "_R.%u.%u.q.%u.%llu", user->number, user->connection,
+             user->ask_stream, ULL(user->ask_number));
     SAY(user, "%s %s", subject, body);
     sim_client_publish(&user->client, subject, reply, "", bytes_of_text(body));
 }
@@ -487,7 +488,8 @@ static void send(struct user *user, unsigned stream, uint64_t id)
 
     write_headers(publish, headers);
     history_subject(history, publish->subject, subject);
-    snprintf(reply, sizeof reply, "_R.%u.p.%u.%llu", user->number, stream, ULL(id));
+    snprintf(reply, sizeof reply, "_R.%u.%u.p.%u.%llu", user->number, user->connection,
+             stream, ULL(id));
     SAY(user, "S%u publish %llu: subject %u, id %u, last %lld, subject's last %lld", stream, ULL(id),
         publish->subject, publish->msg_id, (long long)publish->expect_last,
         (long long)publish->expect_subject);
@@ -560,7 +562,7 @@ static void send_pull(struct user *user, unsigned stream, int batch, const char 
     user->pulls[stream]++;
     user->pulled_ns[stream] = now(user);
     snprintf(subject, sizeof subject, "$JS.API.CONSUMER.MSG.NEXT.S%u.C", stream);
-    snprintf(reply, sizeof reply, "_R.%u.m.%u.0", user->number, stream);
+    snprintf(reply, sizeof reply, "_R.%u.%u.m.%u.0", user->number, user->connection, stream);
     snprintf(body, sizeof body, "{\"batch\":%d,%s}", batch, how);
     sim_client_publish(&user->client, subject, reply, "", bytes_of_text(body));
 }
@@ -586,8 +588,8 @@ static void answer_delivery(struct user *user, const struct user_pending *pendin
     if (how >= sizeof verbs / sizeof verbs[0])
         return; /* forgotten: it comes again after ack wait */
     if (how < 2)
-        snprintf(confirm, sizeof confirm, "_R.%u.a.%u.%llu", user->number, pending->stream,
-                 ULL(pending->sequence));
+        snprintf(confirm, sizeof confirm, "_R.%u.%u.a.%u.%llu", user->number, user->connection,
+                 pending->stream, ULL(pending->sequence));
     SAY(user, "S%u %s of %llu", pending->stream, verbs[how], ULL(pending->sequence));
     sim_client_publish(&user->client, pending->reply, confirm, "", bytes_of_text(verbs[how]));
 }
