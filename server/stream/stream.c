@@ -354,7 +354,7 @@ int64_t stream_log_now(const struct stream *stream)
     int64_t now_ns = jetstream_log_now(stream->jetstream);
 
     if ((stream->decider.flaws & STREAM_FLAW_TIME_FALLS) != 0)
-        return io_wall(server_io(jetstream_server(stream->jetstream)));
+        return io_wall(stream_io(stream));
     return now_ns > stream->state.log_time_ns ? now_ns : stream->state.log_time_ns;
 }
 

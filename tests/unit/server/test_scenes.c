@@ -8,6 +8,7 @@
 #include "base/io_sim.h"
 #include "server/server.h"
 #include "tests/sim/client.c" /* a unit test links archives only */
+#include "tests/sim/leaks.h"
 #include "tests/unit/unit.h"
 
 #define PORT        4222
