@@ -483,6 +483,7 @@ void replica_forget(struct replica *replica)
 {
     timers_cancel(io_timers(replica->io), &replica->timer);
     groups_leave(replica->groups, replica->id);
+    drop_reads(replica);
     destroy(replica);
 }
 
@@ -565,6 +566,7 @@ uint64_t replica_propose(struct replica *replica, int64_t time_ns, uint32_t reco
 void replica_read(struct replica *replica, struct replica_read *read)
 {
     assert(replica->leads);
+    io_clock_refresh(replica->io); /* the lease counts from when the reader asked, not from when the turn began */
     read->number = raft_core_read(replica->core, io_now(replica->io));
     read->index = 0;
     read->next = replica->reads;

@@ -43,7 +43,7 @@ enum err replica_open(struct groups *groups, uint64_t log_id, const struct repli
                       void *owner, struct replica **replica);
 /* As log_close; may be called from the events. */
 void replica_close(struct replica *replica);
-/* Frees the memory as if the process had died; before store_forget. */
+/* Frees the memory as if the process had died; before store_forget. Only reads that wait are told. */
 void replica_forget(struct replica *replica);
 
 bool replica_leads(const struct replica *replica); /* between `lead` and `follow` */

@@ -385,10 +385,10 @@ void jetstream_close(struct jetstream *jetstream)
     if (jetstream->cluster != NULL)
         jetstream_cluster_destroy(jetstream->cluster);
     jetstream->cluster = NULL;
-    if (jetstream->api != NULL)
-        api_destroy(jetstream->api);
     if (jetstream->meta != NULL)
         replica_forget(jetstream->meta);
+    if (jetstream->api != NULL)
+        api_destroy(jetstream->api);
     if (jetstream->groups != NULL)
         groups_destroy(jetstream->groups);
     if (jetstream->store != NULL)

@@ -23,7 +23,7 @@ static size_t stream_token(struct bytes rest)
     return 0;
 }
 
-bool api_elsewhere(struct api_request *request)
+bool api_elsewhere(struct api_request *request, struct replica **group)
 {
     struct jetstream *jetstream = api_jetstream(request);
     struct message message = {
@@ -38,8 +38,11 @@ bool api_elsewhere(struct api_request *request)
         token > 0 ? jetstream_entry(jetstream, request->account, api_token(request, token)) : NULL;
 
     if (!jetstream_forward(jetstream, request->account,
-                           entry != NULL ? entry->assigned.id : CATALOGUE_LOG_ID, &message))
+                           entry != NULL ? entry->assigned.id : CATALOGUE_LOG_ID, &message)) {
+        *group = entry != NULL && entry->stream != NULL ? stream_replica(entry->stream)
+                                                        : jetstream_meta(jetstream);
         return false;
+    }
     api_request_free(request);
     return true;
 }

@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/json.h"
+#include "raft/replica.h"
 #include "server/api/api.h"
 
 #define API_REQUEST_MAX     (8u << 20)  /* bytes of a body we look at; larger ones are refused */
@@ -46,6 +47,8 @@ struct api_request {
     struct catalogue_op catalogue_op;
     struct stream_read read;
     struct jetstream_gather gather;
+    struct replica_read look;
+    bool looked; /* whoever leads what it is about is here, and did so after it had come */
 
     /* What `check` and `done` need; in the arena. */
     void *parsed;

@@ -366,6 +366,8 @@ bool stream_room(const struct stream *stream)
 void stream_park(struct stream *stream, struct outbox_item *item)
 {
     item->index = stream_tail_index(stream);
+    /* Else it waits for an entry that only a leader can commit. */
+    item->look = item->index <= replica_applied(stream->replica) ? stream_look_number(stream) : 0;
     /* Publishes are held back long before (see ingest.c); what is lost here is only an answer. */
     if (!outbox_add(&stream->parked, item))
         logger_warn(server_logger(jetstream_server(stream->jetstream)),
@@ -375,7 +377,7 @@ void stream_park(struct stream *stream, struct outbox_item *item)
 
 void stream_send_now(struct stream *stream, struct outbox_item *item)
 {
-    item->index = 0;
+    item->index = item->look = 0;
     if (!outbox_add(&stream->at_once, item))
         logger_warn(server_logger(jetstream_server(stream->jetstream)),
                     "Stream '%.*s': too many answers are waiting", BYTES_ARG(stream->name));
@@ -430,7 +432,8 @@ static void send_answers(struct stream *stream)
         send_item(stream, &item);
         outbox_pop(&stream->at_once);
     }
-    while (outbox_peek(&stream->parked, &item) && item.index <= applied) {
+    while (outbox_peek(&stream->parked, &item) && item.index <= applied &&
+           stream_looked(stream, item.look)) {
         send_item(stream, &item);
         outbox_pop(&stream->parked);
     }
@@ -452,6 +455,7 @@ static void propose(struct stream *stream)
 
 void stream_turn(struct stream *stream)
 {
+    stream_look(stream);
     send_answers(stream);
     if (!stream->lead)
         return;
@@ -460,6 +464,7 @@ void stream_turn(struct stream *stream)
     stream_operations(stream);
     stream_ingest_waiting(stream); /* operations that logged nothing have let them go on */
     stream_consumers_work(stream);
+    stream_look(stream);
     stream_direct_turn(stream);
     send_answers(stream); /* of refusals that looked at nothing uncommitted */
     propose(stream);

@@ -27,7 +27,12 @@
 /* Consumer records put their body at a multiple of 8 (docs/formats.md). */
 #define RECORD_BODY_PAD (16u - RECORD_HEAD)
 
-struct publish_waiting; /* ingest.c */
+struct publish_waiting; /* look.c: what is asked for now may be answered when the read of that number is confirmed. */
+uint64_t stream_look_number(struct stream *stream);
+bool stream_looked(const struct stream *stream, uint64_t number);
+void stream_look(struct stream *stream); /* begins the read that something waits for */
+
+/* ingest.c */
 
 struct stream_ops {
     struct stream_op *first, *last;
@@ -79,7 +84,13 @@ struct stream {
     struct buf ack_prefix; /* {"stream":"S","seq": */
 
     /* answers */
-    struct outbox parked; /* until applied, in order of decision */
+    struct outbox parked; /* until applied and looked, in order of decision */
+    struct {
+        struct replica_read read;
+        uint64_t asked, confirmed; /* numbers of reads */
+        bool wanted; /* something waits for the next one */
+        bool busy;   /* one is under way */
+    } look; /* look.c */
     struct outbox at_once;
 
     /* operations */

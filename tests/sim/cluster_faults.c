@@ -138,9 +138,16 @@ static void start_some(struct faults *faults)
     }
 }
 
+/* The leader of the first stream, or of the catalogue; not below count: there is none. */
+static size_t any_leader(struct faults *faults)
+{
+    return chance(faults, 1, 3) ? truth_meta_leader(faults->truth)
+                                : truth_leader(faults->truth, "S0");
+}
+
 static void pause_one(struct faults *faults)
 {
-    size_t node = any_up(faults);
+    size_t node = chance(faults, 1, 2) ? any_leader(faults) : any_up(faults);
     int64_t ns = chance(faults, 1, 2) ? (int64_t)below(faults, 4 * SECOND)
                                       : (int64_t)below(faults, 300 * MILLISECOND);
 
@@ -221,15 +228,17 @@ static void part(struct faults *faults, bool one_way)
 
 static void isolate_leader(struct faults *faults)
 {
-    size_t node = chance(faults, 1, 3) ? truth_meta_leader(faults->truth)
-                                       : truth_leader(faults->truth, "S0");
+    size_t node = any_leader(faults);
 
     if (node >= faults->nodes->count)
         return;
     report_say(faults->report, "n%zu, a leader, is cut off from its peers", node + 1);
     for (size_t i = 0; i < faults->nodes->count; i++) {
-        if (i != node)
-            sim_part(faults->sim, node, i);
+        if (i == node)
+            continue;
+        sim_cut(faults->sim, node, i);
+        if (chance(faults, 2, 3)) /* else it hears its peers, and they do not hear it */
+            sim_cut(faults->sim, i, node);
     }
     plan_join(faults);
 }

@@ -238,15 +238,15 @@ static void heard(void *context, const struct client_message *message)
     struct user *user = context;
     unsigned long long number;
     char subject[64] = {0};
-    unsigned stream, to;
+    unsigned stream, to, connection;
     char kind;
 
     user->scene->answers++;
     if (heard_delivery(user, message))
         return;
     memcpy(subject, message->subject.at, message->subject.size < 63 ? message->subject.size : 63);
-    if (sscanf(subject, "_R.%u.%c.%u.%llu", &to, &kind, &stream, &number) != 4 ||
-        to != user->number || stream >= user->scene->stream_count)
+    if (sscanf(subject, "_R.%u.%u.%c.%u.%llu", &to, &connection, &kind, &stream, &number) != 5 ||
+        to != user->number || connection != user->connection || stream >= user->scene->stream_count)
         return;
     if (kind != 'p')
         SAY(user, "%s: %s", subject, shown(message));
@@ -303,7 +303,8 @@ static void connect(struct user *user)
 {
     char inbox[32];
 
-    snprintf(inbox, sizeof inbox, "_R.%u.>", user->number);
+    user->connection++;
+    snprintf(inbox, sizeof inbox, "_R.%u.%u.>", user->number, user->connection);
     user->open = 0;
     user->ask = ASK_NOTHING;
     user->pending_count = 0;
@@ -320,9 +321,15 @@ void user_move(struct user *user, size_t server)
         sim_client_drop(&user->client);
 }
 
+/* Often to a leader: what it says when it is none any more is what matters. */
 static void move_on(struct user *user)
 {
-    user_move(user, below(user, user->scene->nodes->count));
+    struct scene *scene = user->scene;
+    size_t to = scene->nodes->count;
+
+    if (chance(user, 1, 2))
+        to = scene->leader(scene->context, (unsigned)below(user, scene->stream_count));
+    user_move(user, to < scene->nodes->count ? to : below(user, scene->nodes->count));
 }
 
 bool user_idle(const struct user *user)
@@ -364,8 +371,8 @@ void user_look_at_time(struct user *user)
     va_start(arguments, format);
     vsnprintf(body, sizeof body, format, arguments);
     va_end(arguments);
-    snprintf(reply, sizeof reply, "_R.%u.q.%u.%llu", user->number, user->ask_stream,
-             ULL(user->ask_number));
+    snprintf(reply, sizeof reply, "_R.%u.%u.q.%u.%llu", user->number, user->connection,
+             user->ask_stream, ULL(user->ask_number));
     SAY(user, "%s %s", subject, body);
     sim_client_publish(&user->client, subject, reply, "", bytes_of_text(body));
 }
@@ -481,7 +488,8 @@ static void send(struct user *user, unsigned stream, uint64_t id)
 
     write_headers(publish, headers);
     history_subject(history, publish->subject, subject);
-    snprintf(reply, sizeof reply, "_R.%u.p.%u.%llu", user->number, stream, ULL(id));
+    snprintf(reply, sizeof reply, "_R.%u.%u.p.%u.%llu", user->number, user->connection,
+             stream, ULL(id));
     SAY(user, "S%u publish %llu: subject %u, id %u, last %lld, subject's last %lld", stream, ULL(id),
         publish->subject, publish->msg_id, (long long)publish->expect_last,
         (long long)publish->expect_subject);
@@ -547,23 +555,28 @@ static void publish_some(struct user *user)
 
 /* ---- consuming ------------------------------------------------------------------------------------------ */
 
-static void pull(struct user *user, unsigned stream)
+static void send_pull(struct user *user, unsigned stream, int batch, const char *how)
 {
     char subject[80], reply[48], body[80];
 
+    user->pulls[stream]++;
+    user->pulled_ns[stream] = now(user);
+    snprintf(subject, sizeof subject, "$JS.API.CONSUMER.MSG.NEXT.S%u.C", stream);
+    snprintf(reply, sizeof reply, "_R.%u.%u.m.%u.0", user->number, user->connection, stream);
+    snprintf(body, sizeof body, "{\"batch\":%d,%s}", batch, how);
+    sim_client_publish(&user->client, subject, reply, "", bytes_of_text(body));
+}
+
+static void pull(struct user *user, unsigned stream)
+{
     if (!user->scene->streams[stream].consumer_created)
         return;
     if (now(user) - user->pulled_ns[stream] > PULL_NS + SECOND / 2)
         user->pulls[stream] = 0; /* a batch that is filled ends without a word */
     if (user->pulls[stream] > 2)
         return;
-    user->pulls[stream]++;
-    user->pulled_ns[stream] = now(user);
-    snprintf(subject, sizeof subject, "$JS.API.CONSUMER.MSG.NEXT.S%u.C", stream);
-    snprintf(reply, sizeof reply, "_R.%u.m.%u.0", user->number, stream);
-    snprintf(body, sizeof body, "{\"batch\":%d,\"expires\":%lld}", 1 + (int)below(user, 40),
-             (long long)PULL_NS);
-    sim_client_publish(&user->client, subject, reply, "", bytes_of_text(body));
+    send_pull(user, stream, 1 + (int)below(user, 40),
+              chance(user, 1, 3) ? "\"no_wait\":true" : "\"expires\":1000000000");
 }
 
 static void answer_delivery(struct user *user, const struct user_pending *pending, unsigned how)
@@ -575,8 +588,8 @@ static void answer_delivery(struct user *user, const struct user_pending *pendin
     if (how >= sizeof verbs / sizeof verbs[0])
         return; /* forgotten: it comes again after ack wait */
     if (how < 2)
-        snprintf(confirm, sizeof confirm, "_R.%u.a.%u.%llu", user->number, pending->stream,
-                 ULL(pending->sequence));
+        snprintf(confirm, sizeof confirm, "_R.%u.%u.a.%u.%llu", user->number, user->connection,
+                 pending->stream, ULL(pending->sequence));
     SAY(user, "S%u %s of %llu", pending->stream, verbs[how], ULL(pending->sequence));
     sim_client_publish(&user->client, pending->reply, confirm, "", bytes_of_text(verbs[how]));
 }
@@ -591,8 +604,8 @@ static void settle(struct user *user, bool all)
 void user_drain(struct user *user, unsigned stream)
 {
     settle(user, true);
-    if (user->pulls[stream] == 0 || now(user) - user->pulled_ns[stream] > PULL_NS + SECOND / 2)
-        pull(user, stream);
+    if (now(user) - user->pulled_ns[stream] > SECOND / 20)
+        send_pull(user, stream, 200, "\"no_wait\":true");
 }
 
 /* ---- one thing of many ------------------------------------------------------------------------------------ */

@@ -4,7 +4,7 @@
  * hands what it hears to their histories. When its connection goes, or answers stay away for long,
  * it goes to another node; what had no answer then has an unknown outcome for ever.
  *
- * Replies come to subjects below "_R.<user>.".
+ * Replies come to subjects below "_R.<user>.<connection>.".
  */
 #ifndef TESTS_SIM_CLUSTER_USER_H
 #define TESTS_SIM_CLUSTER_USER_H
@@ -36,6 +36,8 @@ struct scene {
     unsigned stream_count;
     /* The highest number of a delivery that any replica knows of; white box. */
     uint64_t (*handed_out)(void *context, unsigned stream);
+    /* Which node leads it; not below nodes->count: none. */
+    size_t (*leader)(void *context, unsigned stream);
     void *context;
     uint64_t answers; /* of any kind, so far */
 };
@@ -64,6 +66,7 @@ struct user {
     size_t machine; /* its simulated node */
     struct sim_client client;
     size_t server; /* connected to, or the last one */
+    unsigned connection; /* how many there were: each has an inbox of its own */
     int64_t connected_ns;
 
     uint64_t open; /* publishes without an answer, on this connection */

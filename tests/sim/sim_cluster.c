@@ -46,6 +46,7 @@ struct run {
     struct scene scene;
     struct user users[USERS_MAX];
     unsigned user_count;
+    bool hurry; /* waits are for one answer after the other */
 };
 
 static uint64_t current_seed; /* for whoever ends the process */
@@ -61,6 +62,15 @@ static uint64_t handed_out(void *context, unsigned stream)
     return truth_handed_out(&run->truth, name, "C");
 }
 
+static size_t leader(void *context, unsigned stream)
+{
+    struct run *run = context;
+    char name[8];
+
+    snprintf(name, sizeof name, "S%u", stream);
+    return truth_leader(&run->truth, name);
+}
+
 static void begin(struct run *run, const struct settings *settings, uint64_t seed)
 {
     *run = (struct run){.settings = settings, .seed = seed};
@@ -71,8 +81,11 @@ static void begin(struct run *run, const struct settings *settings, uint64_t see
     nodes_init(&run->nodes, &run->report, run->sim, &run->prng, settings->nodes);
     truth_init(&run->truth, &run->report, &run->nodes);
     scene_init(&run->scene, &run->report, run->sim, &run->nodes, &run->prng,
-               1 + (unsigned)prng_below(&run->prng, SCENE_STREAMS_MAX));
+               prng_chance(&run->prng, 1, 2)
+                   ? 1
+                   : 1 + (unsigned)prng_below(&run->prng, SCENE_STREAMS_MAX));
     run->scene.handed_out = handed_out;
+    run->scene.leader = leader;
     run->scene.context = run;
     for (unsigned i = 0; i < run->scene.stream_count; i++) {
         run->scene.streams[i].replicas = i > 0 && prng_chance(&run->prng, 1, 3) ? 1 : 3;
@@ -132,7 +145,7 @@ static bool wait_for(struct run *run, int64_t most_ns, const char *(*missing)(st
                            (long long)(most_ns / SECOND), text);
             return false;
         }
-        pass(run, 10 * MILLISECOND);
+        pass(run, run->hurry ? MILLISECOND : 10 * MILLISECOND);
         for (unsigned i = 0; i < run->user_count; i++)
             user_look_at_time(&run->users[i]);
     }
@@ -170,7 +183,8 @@ static const char *not_drained(struct run *run)
     bool drained = true;
 
     for (unsigned i = 0; i < run->scene.stream_count; i++) {
-        user_drain(&run->users[0], i);
+        for (unsigned k = 0; k < run->user_count; k++)
+            user_drain(&run->users[k], i);
         drained = drained &&
                   sim_now(run->sim) - run->scene.streams[i].watch.delivered_ns > QUIET_NS;
     }
@@ -209,8 +223,10 @@ static void read_all(struct run *run, unsigned stream)
     if (!ask(run, ASK_INFO, stream, 0))
         return;
     last = run->users[0].ask_last;
+    run->hurry = true;
     for (uint64_t sequence = 1; sequence <= last && report_good(&run->report); sequence++)
         (void)ask(run, ASK_READ, stream, sequence);
+    run->hurry = false;
     if (!report_good(&run->report))
         return;
     history_check(history, last);
