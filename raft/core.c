@@ -368,7 +368,7 @@ void raft_core_voted(struct raft_core *core, int64_t now, uint64_t number)
 
 static void take_back(struct raft_core *core, uint64_t index)
 {
-    core_config_changed(core);
+    core_config_changed(core, false); /* nobody has heard of the one that goes */
     for (uint32_t i = 0; i < core->lead.count; i++)
         if (core->lead.progress[i].next > index)
             core->lead.progress[i].next = index;
@@ -408,7 +408,7 @@ void raft_core_stuck(struct raft_core *core, int64_t now, bool stuck)
     core->stuck = stuck;
     if (!stuck)
         core_rest(core);
-    else if (core->role == RAFT_LEADER)
+    else if (core->role == RAFT_LEADER && !core_alone(core))
         core_abdicate(core);
     else if (core->role == RAFT_CANDIDATE)
         core_follow(core, core->term, core->leader);
@@ -445,8 +445,8 @@ void raft_core_restored(struct raft_core *core, int64_t now, uint64_t index, uin
         core_follow(core, core->term, core->leader);
     terms_init(&core->terms, index, term);
     configs_init(&core->configs, index, config);
-    core->durable = core->committed = core->matched = index;
-    core->out.accept = core->leader.node != 0;
+    core->durable = core->committed = index;
+    core->matched = 0; /* whether the leader of this term has it is for it to say */
     core_damage_check(core);
     core_check(core);
 }

@@ -211,7 +211,8 @@ uint64_t raft_core_read(struct raft_core *core, int64_t now);
 /* Hands leadership over when `to` (node 0: the best) has everything; gives up after an election
  * timeout. */
 void raft_core_transfer(struct raft_core *core, int64_t now, struct raft_member to);
-/* Disk or loop are stuck: no more leading, no standing until called with false. */
+/* Disk or loop are stuck: no more leading, no standing until called with false. The only voter
+ * leads on: nobody else can. */
 void raft_core_stuck(struct raft_core *core, int64_t now, bool stuck);
 
 /* The log's beginning is now after `index` (committed, applied, durable). */
@@ -222,6 +223,7 @@ bool raft_core_lacks(const struct raft_core *core, uint64_t index, uint64_t term
 /* A follower whose state and log were replaced by a snapshot that it lacks. */
 void raft_core_restored(struct raft_core *core, int64_t now, uint64_t index, uint64_t term,
                         const struct raft_config *config);
+/* The member has installed a snapshot at `index`, durably, or (not ok) has not. */
 void raft_core_snapshot_sent(struct raft_core *core, int64_t now, struct raft_member to,
                              uint64_t index, bool ok);
 

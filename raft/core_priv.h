@@ -116,6 +116,7 @@ struct raft_core {
     bool prevoting; /* a candidate that has not raised its term yet */
     bool stuck;
     bool asleep;
+    bool removed;              /* told so, and in no config since */
     struct raft_member leader; /* node 0: unknown */
     int64_t heard_ns;          /* no vote for another within election_ns of this */
     int64_t election_due;
@@ -195,7 +196,8 @@ uint64_t core_reached(const struct raft_core *core, uint64_t (*value)(const stru
                       uint64_t own, bool learners);
 
 /* ---- core_change.c -------------------------------------------------------------------------- */
-void core_config_changed(struct raft_core *core);
+/* The leader's newest config is another one; one it does not name any more is told so, or not. */
+void core_config_changed(struct raft_core *core, bool tell);
 void core_config_committed(struct raft_core *core);
 void core_stranger(struct raft_core *core, struct raft_member member);
 void core_departed_check(struct raft_core *core);

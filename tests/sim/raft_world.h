@@ -110,7 +110,7 @@ struct mail {
 struct weather {
     uint32_t loss, repeat, late, unsent, refuse;
     int64_t delay_min, delay_max, sync_max;
-    bool in_order;
+    enum { ORDER_NONE, ORDER_ENTRIES, ORDER_ALL } order; /* what does not overtake its like */
 };
 
 struct truth;
@@ -128,7 +128,7 @@ struct world {
     bool spying; /* when something is committed, leaders of earlier terms are asked at once */
     struct node nodes[NODES];
     bool cut[NODES][NODES]; /* from, to */
-    int64_t link_free[NODES][NODES];
+    int64_t link_free[NODES][NODES][2];
     struct raft_config configs[MEMBERS_SEEN];
     uint16_t config_count;
     uint64_t incarnation_next, value_next;
