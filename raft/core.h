@@ -132,7 +132,7 @@ struct raft_options {
     struct raft_member self;
     int64_t election_ns;   /* a follower that heard nothing for one to two of these stands */
     int64_t heartbeat_ns;  /* at most a quarter of it; both the same on all members, whose clocks'
-                              rates differ by less than a quarter (leases last 3/4 of election_ns) */
+                              rates differ by less than a quarter: a lease is 3/4 of election_ns */
     int64_t sleep_ns;      /* a group with nothing to do for so long goes to sleep; 0: never */
     uint32_t inflight_max; /* 1 to RAFT_INFLIGHT_MAX */
     uint64_t uncommitted_max; /* entries a leader may have uncommitted: raft_core_may_propose */

@@ -1,7 +1,8 @@
 /*
  * core_priv: the core's state and what its files call of each other. Nobody else includes this.
  *
- *     core.c            life, clock, the calls from outside
+ *     core.c            the calls from outside
+ *     core_life.c       made of what recovery found
  *     core_out.c        orders and messages, made from the state when they are taken
  *     core_election.c   standing, voting, becoming something else
  *     core_follower.c   entries of a leader
@@ -151,14 +152,17 @@ static inline const struct raft_config *core_config(const struct raft_core *core
     return configs_newest(&core->configs);
 }
 
-/* ---- core.c --------------------------------------------------------------------------------- */
+/* ---- core_life.c */
 bool core_is(const struct raft_core *core, struct raft_member a, struct raft_member b);
 bool core_votes(const struct raft_core *core); /* it is a voter in its newest config */
 /* The only voter, and so in the configs before. */
 bool core_alone(const struct raft_core *core);
+
+/* ---- core.c */
+void core_check(const struct raft_core *core); /* what is true between any two calls */
 void core_commit(struct raft_core *core, uint64_t index);
-void core_cut(struct raft_core *core,
-              uint64_t index); /* its knowledge of entries above; no order */
+/* It knows nothing of entries above any more; no order. */
+void core_cut(struct raft_core *core, uint64_t index);
 bool core_node_down(const struct raft_core *core, uint64_t node);
 
 /* ---- core_election.c ------------------------------------------------------------------------ */
