@@ -122,6 +122,7 @@ static uint64_t tell_next(struct log *log, uint64_t position)
 
     assert(batch.index == log->durable + 1);
     position += batch_size(content->size, position);
+    log_file_extend(log->active, batch.index);
     log->active->end = position;
     log->durable = batch.index;
     places_add(&log->places, batch.index, place);
@@ -451,6 +452,7 @@ static void take_file(struct log *log, const struct segment_make *make)
     struct log_file *file = log_file_create(log, make->file, make->header.file_id);
 
     file->allocated = make->space;
+    file->base = make->header.base;
     file->ended = log->durable < make->header.last_index;
     if (make->trim != NULL)
         log->active->allocated = make->trim_size;
@@ -500,6 +502,8 @@ static void make_start(struct log *log)
         .predecessor = log->file_count > 0 ? log->files[log->file_count - 1]->id : 0,
         .last_index = log->durable,
         .last_hash = hash_at(log, log->durable),
+        .base = log->durable,
+        .base_hash = hash_at(log, log->durable),
     };
     memcpy(make->header.incarnation, log->incarnation, 16);
     make->space =

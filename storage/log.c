@@ -226,6 +226,7 @@ void log_cut(struct log *log, uint64_t index)
     assert(!log->closed);
     assert(index <= log->appended);
     assert(index >= tail_first(&log->tail)); /* LOG_CUT_MAX, and not below what is committed */
+    assert(index >= log->block_newest);
 
     if (index == log->appended)
         return;
@@ -236,6 +237,9 @@ void log_cut(struct log *log, uint64_t index)
     if (index < log->durable) {
         log->durable = index;
         places_cut(&log->places, index);
+        for (uint32_t i = 0; i < log->file_count; i++)
+            if (log->files[i] != NULL)
+                log_file_cut(log->files[i], index);
         log->read_next = (struct places_mark){};
         if (log->active != NULL && !store_flaw(log->store, FLAW_CUT_IN_PLACE))
             log->active->ended = true;

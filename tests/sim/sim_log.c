@@ -54,6 +54,8 @@ struct sim_log {
     uint64_t warm_index; /* on its way into memory, 0: none */
     struct store_vote_op votes[VOTES_MAX];
     bool voting[VOTES_MAX];
+    struct log_block_op block;
+    uint8_t *body; /* of the block that is being written */
 };
 
 struct run {
@@ -75,11 +77,12 @@ struct run {
     bool journal_rots;
     bool rolls;
     bool elects;
+    bool blocks_often;
     bool follows; /* most batches come from elsewhere, in bursts, and some are cut */
     bool trace;
     char report[256];
     unsigned sealed, durable, failed, recovered, lost, crashes, removals, starts, refused_starts;
-    unsigned cuts, reads, votes;
+    unsigned cuts, reads, votes, blocks, drops;
 };
 
 static struct run *current; /* for whoever ends the process */
@@ -215,8 +218,23 @@ static void failed(void *owner, enum err err)
 
 static void recovered(void *context, const struct log_batch *batch)
 {
+    struct model_log *model = &owner_log(context)->model;
+
     current->recovered++;
-    model_recovered(&owner_log(context)->model, batch);
+    if (batch->below != (batch->index <= model->block_found))
+        model_broken("log %" PRIu64 ": %" PRIu64 " is on the wrong side of the block", model->id,
+                     batch->index);
+    model_recovered(model, batch);
+}
+
+static void recovered_block(void *context, const struct log_block *block)
+{
+    model_block_recovered(&owner_log(context)->model, block);
+}
+
+static void gone(void *context, uint64_t first, uint64_t last)
+{
+    model_gone(&owner_log(context)->model, first, last);
 }
 
 static void lost(void *context, uint64_t first, uint64_t last, uint64_t bytes)
@@ -409,8 +427,70 @@ static void check_vote(struct run *run, struct sim_log *log)
                      store_vote_found(run->store, log->model.id, &found) ? &found : NULL);
 }
 
+static void block_done(struct log_block_op *op, enum err err)
+{
+    struct sim_log *log = owner_of(op, struct sim_log, block);
+
+    heap_give(log->body);
+    log->body = NULL;
+    if (err != OK)
+        return;
+    current->blocks++;
+    model_block_durable(&log->model, op->index);
+}
+
+/* A state block at some committed index. */
+static void write_block(struct run *run, struct sim_log *log)
+{
+    struct model_log *model = &log->model;
+    uint64_t newest = log_block_newest(log->log), index;
+    size_t size = below(run, 9000);
+
+    if (log->body != NULL || model->committed > model->kept_count || model->committed <= newest)
+        return;
+    index = newest + 1 + below(run, model->committed - newest);
+    if (model->kept[index - 1] == MODEL_NONE)
+        return;
+    log->body = heap_take(size + 8);
+    fill(run, log->body, size + 8);
+    log->block = (struct log_block_op){
+        .index = index,
+        .term = 1,
+        .hash = model->batches[model->kept[index - 1]].content,
+        .body = bytes_of(log->body, size + 8),
+        .done = block_done,
+    };
+    model_block_begun(model, index, log->block.body);
+    log_block_write(log->log, &log->block);
+}
+
+/* Some files that may be removed are. */
+static void drop_files(struct run *run, struct sim_log *log)
+{
+    struct log_file_info info;
+
+    log_floor_set(log->log, log_block_newest(log->log));
+    for (uint32_t ordinal = 0; log_file_next(log->log, ordinal, &info);
+         ordinal = info.ordinal + 1) {
+        if (!info.droppable || !chance(run, 1, 3))
+            continue;
+        if (log_file_drop(log->log, info.ordinal) != OK)
+            continue;
+        if (info.first != 0)
+            model_dropped(&log->model, info.first, info.last);
+        log->place = 0;
+        run->drops++;
+    }
+}
+
 static void follow(struct run *run, struct sim_log *log)
 {
+    if (run->blocks_often && chance(run, 1, 30))
+        write_block(run, log);
+    if (run->blocks_often && chance(run, 1, 100))
+        drop_files(run, log);
+    if (chance(run, 1, 500))
+        log_roll(log->log);
     if (chance(run, 1, 3))
         for (uint64_t i = below(run, 10); i > 0 && append(run, log); i--)
             continue;
@@ -452,7 +532,7 @@ static void draw_incarnation(struct run *run, uint8_t at[16])
 static enum err open_log(struct run *run, struct sim_log *log)
 {
     static const struct log_events events = {durable, failed};
-    struct log_recovery recovery = {recovered, lost, log};
+    struct log_recovery recovery = {recovered, lost, log, recovered_block, gone};
     enum err err;
 
     model_recovery_begin(&log->model);
@@ -460,7 +540,7 @@ static enum err open_log(struct run *run, struct sim_log *log)
     if (err != OK)
         return err;
     model_recovery_end(&log->model, log_durable(log->log), log_committed(log->log));
-    if (log->bootstraps && log_durable(log->log) == 0)
+    if (log->bootstraps && log_durable(log->log) == 0 && run->flips == 0)
         model_broken("log %" PRIu64 ": there without its first batch", log->model.id);
     if (run->trace)
         printf("        log %" PRIu64 " is open up to %" PRIu64 "\n", log->model.id,
@@ -600,6 +680,8 @@ static void bury(struct run *run)
             log->state = CLOSED;
         log->warm_index = 0;
         memset(log->voting, 0, sizeof log->voting);
+        heap_give(log->body);
+        log->body = NULL;
         log->log = NULL;
     }
     run->crashes++;
@@ -805,6 +887,24 @@ static void rot_journal(struct run *run)
     heap_give(files);
 }
 
+/* Flips a bit of the newest block; the one before it must do. */
+static void rot_block(struct run *run, struct sim_log *log)
+{
+    uint64_t newest = 0;
+    struct bytes file;
+    char path[96];
+
+    for (unsigned i = 0; i < log->model.block_count; i++)
+        if (log->model.blocks[i].durable && log->model.blocks[i].index > newest)
+            newest = log->model.blocks[i].index;
+    snprintf(path, sizeof path, DIR "/logs/%016" PRIx64 "/%016" PRIx64 ".blk", log->model.id,
+             newest);
+    if (log->body != NULL || !sim_durable(run->sim, run->node, path, &file) || file.size == 0)
+        return;
+    if (model_block_damaged(&log->model, newest))
+        (void)sim_flip(run->sim, run->node, path, below(run, file.size), (unsigned)below(run, 8));
+}
+
 static void rot(struct run *run)
 {
     struct sim_log *log = &run->logs[below(run, run->log_count)];
@@ -818,6 +918,8 @@ static void rot(struct run *run)
         heap_give(files);
         return;
     }
+    if (chance(run, 1, 4))
+        rot_block(run, log);
     snprintf(dir, sizeof dir, DIR "/logs/%016" PRIx64, log->model.id);
     files->dir = dir;
     (void)io_list(run->io, dir, list_file, files);
@@ -882,6 +984,8 @@ static enum err read_index(struct run *run, struct sim_log *log, uint64_t index)
     run->reads += err == OK;
     if (err == OK && (batch == MODEL_NONE || !hash_equal(&hash, &model->batches[batch].content)))
         model_broken("log %" PRIu64 ": %" PRIu64 " reads as another batch", model->id, index);
+    if (err == ERR_NOT_FOUND && batch != MODEL_NONE && model->batches[batch].dropped)
+        return err;
     if (err == OK || err == ERR_AGAIN || batch == MODEL_NONE || sim_crashed(run->sim, run->node))
         return err;
     if (err == ERR_CORRUPT && (run->flips > 0 || run->faults.sync_error > 0))
@@ -1038,6 +1142,7 @@ static void draw_options(struct run *run)
     run->rolls = chance(run, 1, 3);
     run->follows = chance(run, 1, 2);
     run->elects = chance(run, 1, 4);
+    run->blocks_often = chance(run, 1, 2);
     run->short_counts = chance(run, 1, 4);
     run->journal_rots = chance(run, 1, 16);
     for (unsigned i = 0; i < run->log_count; i++) {
@@ -1125,12 +1230,14 @@ static const struct {
 
 static void print_run(const struct run *run, uint64_t hash)
 {
-    printf("seed %" PRIu64 ": %u sealed, %u durable, %u failed, %u cuts, %u read, %u votes, %u "
-                           "recovered, %u lost by %u flips, "
-           "%u starts, %u refused, %u crashes, %u removals, trace %016" PRIx64 "\n",
-           run->seed, run->sealed, run->durable, run->failed, run->cuts, run->reads, run->votes,
-           run->recovered, run->lost, run->flips, run->starts, run->refused_starts, run->crashes,
-           run->removals, hash);
+    printf(
+        "seed %" PRIu64
+        ": %u sealed, %u durable, %u failed, %u cuts, %u read, %u votes, %u blocks, %u drops, %u "
+        "recovered, %u lost by %u flips, "
+        "%u starts, %u refused, %u crashes, %u removals, trace %016" PRIx64 "\n",
+        run->seed, run->sealed, run->durable, run->failed, run->cuts, run->reads, run->votes,
+        run->blocks, run->drops, run->recovered, run->lost, run->flips, run->starts,
+        run->refused_starts, run->crashes, run->removals, hash);
 }
 
 /* Runs until the time is over; a broken promise ends the process. */
