@@ -295,6 +295,24 @@ enum err log_file_drop(struct log *log, uint32_t ordinal);
 /* The next batch goes to a new file, so that this one can be dropped one day. */
 void log_roll(struct log *log);
 
+/* In its owner; stays put until `done` has run or the log is closed. */
+struct log_skip_op {
+    uint64_t index;
+    uint64_t term;
+    struct log_hash hash; /* of the batch at `index`, which others have */
+    void (*done)(struct log_skip_op *op, enum err err); /* comes from io_turn */
+};
+
+/*
+ * The log goes on behind `index`, above appended: what is between is not in it. For a replica that
+ * gets a state block because it is too far behind. All that was appended is durable, and committed
+ * (log_cut); nothing is appended until `done`.
+ * OK     appended and durable are `index`, on the disk; now the block of that index can be written.
+ *        Until it is, a recovery tells what is between as lost, afterwards as gone.
+ * Else   the log is as it was; after a crash the skip may be found all the same.
+ */
+void log_skip(struct log *log, struct log_skip_op *op);
+
 /* ---- reading -----------------------------------------------------------------------------------
  */
 

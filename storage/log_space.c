@@ -54,7 +54,8 @@ static void writing_done(struct io_work *work)
     op->done(op, err);
 }
 
-/* What a file that batches may still go to has at or below the block's index is not all of it. */
+/* What a file that batches may still go to has at or below the block's index is not all of it. Once
+ * it has ended none is on its way to it. */
 static struct block_file block_file_of(const struct log *log, const struct log_file *file,
                                        uint64_t index)
 {
@@ -229,8 +230,7 @@ enum err log_file_drop(struct log *log, uint32_t ordinal)
 
 void log_roll(struct log *log)
 {
-    if (log->active != NULL && log->active->first != 0)
-        log->active->ended = true;
+    log->rolls = true; /* what is on its way to this one still belongs to it */
 }
 
 void log_space_forget(struct store *store)

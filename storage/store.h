@@ -135,7 +135,9 @@ struct log {
     struct buf gather;
     struct log_queue waiting;
     struct log_flight flight;
-    bool retried; /* the first that waits or flies has failed in one file */
+    bool retried;             /* the first that waits or flies has failed in one file */
+    bool rolls;               /* the next batch goes to a new file */
+    struct log_skip_op *skip; /* the next file is for it */
     enum log_phase phase;
     struct io_op write;
     struct journal_wait wait;

@@ -51,6 +51,10 @@ bool model_last_hash(const struct model_log *model, struct log_hash *hash)
     size_t last = last_batch(model);
 
     *hash = last != MODEL_NONE ? model->batches[last].content : (struct log_hash){};
+    if (last == MODEL_NONE && model->skipped > 0 && model_last(model) == model->skipped) {
+        *hash = model->skipped_hash;
+        return true;
+    }
     return last != MODEL_NONE || model_last(model) == 0;
 }
 
@@ -167,6 +171,19 @@ bool model_block_damaged(struct model_log *model, uint64_t index)
             return false;
     block->damaged = true;
     return true;
+}
+
+void model_skip_begun(struct model_log *model, uint64_t index)
+{
+    model->skip_begun = index;
+}
+
+void model_skipped(struct model_log *model, uint64_t index, struct log_hash hash)
+{
+    while (model->kept_count < index)
+        push(&model->kept, &model->kept_count, &model->kept_capacity, MODEL_NONE);
+    model->skipped = index;
+    model->skipped_hash = hash;
 }
 
 void model_dropped(struct model_log *model, uint64_t first, uint64_t last)
@@ -369,7 +386,7 @@ static void check_index(const struct model_log *model, uint64_t index)
         model_broken("log %" PRIu64 ": %" PRIu64 " was durable and is reported lost", model->id,
                      index);
     if (found == MODEL_NONE && index > model->kept_count && !may_be_lost(model, index) &&
-        !model->cut_in_sectors)
+        !model->cut_in_sectors && index > model->skip_begun)
         model_broken("log %" PRIu64 ": %" PRIu64 " is reported lost, nothing was damaged",
                      model->id, index);
     if (found != MODEL_NONE && kept != MODEL_NONE && found != kept)

@@ -72,6 +72,10 @@ struct model_log {
     uint64_t vote_begun;
     uint64_t vote_durable; /* 0: none */
 
+    uint64_t skip_begun; /* the highest index that was skipped to */
+    uint64_t skipped;    /* the last one for good, and what stands there */
+    struct log_hash skipped_hash;
+
     struct model_block blocks[MODEL_BLOCKS_MAX]; /* the newest that were begun */
     unsigned block_count;
     uint64_t block_found; /* by the recovery */
@@ -101,6 +105,9 @@ void model_block_begun(struct model_log *model, uint64_t index, struct bytes bod
 void model_block_durable(struct model_log *model, uint64_t index);
 /* Rot strikes the newest one; false: it must not, the other is damaged. */
 bool model_block_damaged(struct model_log *model, uint64_t index);
+/* The log is to go on behind an index that is not in it; it does. */
+void model_skip_begun(struct model_log *model, uint64_t index);
+void model_skipped(struct model_log *model, uint64_t index, struct log_hash hash);
 void model_dropped(struct model_log *model, uint64_t first, uint64_t last);
 void model_committed(struct model_log *model, uint64_t index);
 uint64_t model_last(const struct model_log *model); /* appended */

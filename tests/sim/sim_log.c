@@ -56,6 +56,8 @@ struct sim_log {
     bool voting[VOTES_MAX];
     struct log_block_op block;
     uint8_t *body; /* of the block that is being written */
+    struct log_skip_op skip;
+    bool skipping;
 };
 
 struct run {
@@ -82,7 +84,7 @@ struct run {
     bool trace;
     char report[256];
     unsigned sealed, durable, failed, recovered, lost, crashes, removals, starts, refused_starts;
-    unsigned cuts, reads, votes, blocks, drops;
+    unsigned cuts, reads, votes, blocks, drops, skips;
 };
 
 static struct run *current; /* for whoever ends the process */
@@ -166,6 +168,12 @@ static void hold(struct sim_log *log, struct log_content *content)
     log->held_hash = hash_128(log_content_bytes(content));
 }
 
+static void draw_incarnation(struct run *run, uint8_t at[16])
+{
+    for (unsigned i = 0; i < 16; i++)
+        at[i] = (uint8_t)below(run, 256);
+}
+
 /* What a leader of a later term does not have. Never what is committed. */
 static void cut(struct run *run, struct sim_log *log)
 {
@@ -229,11 +237,17 @@ static void recovered(void *context, const struct log_batch *batch)
 
 static void recovered_block(void *context, const struct log_block *block)
 {
+    if (current->trace)
+        printf("        log %" PRIu64 ": block of %" PRIu64 "\n", owner_log(context)->model.id,
+               block->index);
     model_block_recovered(&owner_log(context)->model, block);
 }
 
 static void gone(void *context, uint64_t first, uint64_t last)
 {
+    if (current->trace)
+        printf("        log %" PRIu64 ": %" PRIu64 " to %" PRIu64 " are gone\n",
+               owner_log(context)->model.id, first, last);
     model_gone(&owner_log(context)->model, first, last);
 }
 
@@ -433,6 +447,9 @@ static void block_done(struct log_block_op *op, enum err err)
 
     heap_give(log->body);
     log->body = NULL;
+    if (current->trace)
+        printf("        log %" PRIu64 ": block of %" PRIu64 ": %s\n", log->model.id, op->index,
+               err_text(err));
     if (err != OK)
         return;
     current->blocks++;
@@ -449,19 +466,66 @@ static void write_block(struct run *run, struct sim_log *log)
     if (log->body != NULL || model->committed > model->kept_count || model->committed <= newest)
         return;
     index = newest + 1 + below(run, model->committed - newest);
-    if (model->kept[index - 1] == MODEL_NONE)
+    if (model->skipped > newest) /* only that one tells where the rest went */
+        index = model->skipped;
+    if (model->kept[index - 1] == MODEL_NONE && index != model->skipped)
         return;
     log->body = heap_take(size + 8);
     fill(run, log->body, size + 8);
     log->block = (struct log_block_op){
         .index = index,
         .term = 1,
-        .hash = model->batches[model->kept[index - 1]].content,
+        .hash = index == model->skipped ? model->skipped_hash
+                                        : model->batches[model->kept[index - 1]].content,
         .body = bytes_of(log->body, size + 8),
         .done = block_done,
     };
     model_block_begun(model, index, log->block.body);
     log_block_write(log->log, &log->block);
+}
+
+static void skip_done(struct log_skip_op *op, enum err err)
+{
+    struct sim_log *log = owner_of(op, struct sim_log, skip);
+
+    log->skipping = false;
+    if (current->trace)
+        printf("        log %" PRIu64 ": skip to %" PRIu64 ": %s\n", log->model.id, op->index,
+               err_text(err));
+    if (err != OK)
+        return;
+    current->skips++;
+    model_skipped(&log->model, op->index, op->hash);
+    model_committed(&log->model, op->index);
+    log_set_committed(log->log, op->index);
+    if (log_durable(log->log) != op->index || log_appended(log->log) != op->index)
+        model_broken("log %" PRIu64 ": skipped to %" PRIu64 ", it is at %" PRIu64, log->model.id,
+                     op->index, log_durable(log->log));
+}
+
+/* Too far behind: the leader sends a block. */
+static void skip(struct run *run, struct sim_log *log)
+{
+    struct model_log *model = &log->model;
+
+    if (log->body != NULL || log->records > 0)
+        return;
+    if (model_last(model) > model->committed) {
+        uint64_t last = model_last(model);
+        uint64_t index = model->committed < last ? model->committed : last;
+
+        log_cut(log->log, index);
+        model_cut(model, index);
+        log->place = 0;
+    }
+    if (!log_ready(log->log))
+        return;
+    log->skip = (struct log_skip_op){
+        .index = log_appended(log->log) + 1 + below(run, 30), .term = 1, .done = skip_done};
+    draw_incarnation(run, log->skip.hash.at);
+    log->skipping = true;
+    model_skip_begun(model, log->skip.index);
+    log_skip(log->log, &log->skip);
 }
 
 /* Some files that may be removed are. */
@@ -476,6 +540,9 @@ static void drop_files(struct run *run, struct sim_log *log)
             continue;
         if (log_file_drop(log->log, info.ordinal) != OK)
             continue;
+        if (run->trace)
+            printf("        log %" PRIu64 ": %" PRIu64 " to %" PRIu64 " are removed\n",
+                   log->model.id, info.first, info.last);
         if (info.first != 0)
             model_dropped(&log->model, info.first, info.last);
         log->place = 0;
@@ -489,6 +556,12 @@ static void follow(struct run *run, struct sim_log *log)
         write_block(run, log);
     if (run->blocks_often && chance(run, 1, 100))
         drop_files(run, log);
+    if (log->skipping)
+        return;
+    if (run->blocks_often && chance(run, 1, 300)) {
+        skip(run, log);
+        return;
+    }
     if (chance(run, 1, 500))
         log_roll(log->log);
     if (chance(run, 1, 3))
@@ -522,12 +595,6 @@ static void flush(void *context)
 
 /* ---- starting
  * ------------------------------------------------------------------------------------ */
-
-static void draw_incarnation(struct run *run, uint8_t at[16])
-{
-    for (unsigned i = 0; i < 16; i++)
-        at[i] = (uint8_t)below(run, 256);
-}
 
 static enum err open_log(struct run *run, struct sim_log *log)
 {
@@ -682,6 +749,7 @@ static void bury(struct run *run)
         memset(log->voting, 0, sizeof log->voting);
         heap_give(log->body);
         log->body = NULL;
+        log->skipping = false;
         log->log = NULL;
     }
     run->crashes++;
@@ -726,6 +794,7 @@ static void close_log(struct sim_log *log)
 {
     log_gather_drop(log->log);
     log_close(log->log);
+    log->skipping = false;
     log->log = NULL;
     log->state = CLOSING;
     log->records = 0;
@@ -1230,14 +1299,13 @@ static const struct {
 
 static void print_run(const struct run *run, uint64_t hash)
 {
-    printf(
-        "seed %" PRIu64
-        ": %u sealed, %u durable, %u failed, %u cuts, %u read, %u votes, %u blocks, %u drops, %u "
-        "recovered, %u lost by %u flips, "
-        "%u starts, %u refused, %u crashes, %u removals, trace %016" PRIx64 "\n",
-        run->seed, run->sealed, run->durable, run->failed, run->cuts, run->reads, run->votes,
-        run->blocks, run->drops, run->recovered, run->lost, run->flips, run->starts,
-        run->refused_starts, run->crashes, run->removals, hash);
+    printf("seed %" PRIu64 ": %u sealed, %u durable, %u failed, %u cuts, %u read, %u votes, %u "
+           "blocks, %u drops, %u skips, %u "
+           "recovered, %u lost by %u flips, "
+           "%u starts, %u refused, %u crashes, %u removals, trace %016" PRIx64 "\n",
+           run->seed, run->sealed, run->durable, run->failed, run->cuts, run->reads, run->votes,
+           run->blocks, run->drops, run->skips, run->recovered, run->lost, run->flips, run->starts,
+           run->refused_starts, run->crashes, run->removals, hash);
 }
 
 /* Runs until the time is over; a broken promise ends the process. */

@@ -280,6 +280,90 @@ START_TEST(a_missing_file_above_the_block_is_lost)
 }
 END_TEST
 
+static enum err skip_err;
+static bool skip_told;
+
+static void skip_done(struct log_skip_op *op, enum err err)
+{
+    (void)op;
+    skip_told = true;
+    skip_err = err;
+}
+
+static void skip_to(uint64_t index)
+{
+    static struct log_skip_op op;
+
+    op = (struct log_skip_op){.index = index, .term = 4, .done = skip_done};
+    memset(op.hash.at, 0x33, 16);
+    memset(s.hashes[index].at, 0x33, 16);
+    skip_told = false;
+    log_skip(s.log, &op);
+    ck_assert(!skip_told);
+    ck_assert(!log_ready(s.log));
+    ck_assert_uint_eq(log_append_room(s.log), 0);
+    shard_settle(&s);
+    ck_assert(skip_told);
+    ck_assert_int_eq(skip_err, OK);
+    ck_assert_uint_eq(log_appended(s.log), index);
+    ck_assert_uint_eq(log_durable(s.log), index);
+    s.durable = index;
+}
+
+START_TEST(a_log_that_is_too_far_behind_goes_on_behind_a_block_of_others)
+{
+    struct buf out;
+
+    many_files(4);
+    skip_to(100);
+    ck_assert_uint_eq(log_term_last(s.log), 4);
+    write_block(100, "from the leader");
+    buf_init(&out, LOG_CONTENT_MAX);
+    ck_assert_int_eq(log_batch_read_now(s.log, 50, &out), ERR_NOT_FOUND);
+    ck_assert_int_eq(log_batch_read_now(s.log, 4, &out), OK);
+    reopen(); /* before anything stands behind it */
+    ck_assert_uint_eq(block_index, 100);
+    ck_assert_uint_eq(log_durable(s.log), 100);
+    for (unsigned i = 101; i <= 110; i++) {
+        struct buf *batch = log_gather(s.log);
+
+        memset(record_begin(batch, 1, 0, 50), 7, 50);
+        record_end(batch, 50);
+        ck_assert_uint_eq(log_seal(s.log, 4, 5, 1), i);
+        shard_settle(&s);
+    }
+    for (int life = 0; life < 2; life++) {
+        reopen();
+        ck_assert_uint_eq(s.lost_calls, 0);
+        ck_assert_uint_eq(gone_first, 5);
+        ck_assert_uint_eq(gone_last, 100);
+        ck_assert_uint_eq(s.recovered, 14);
+        ck_assert_uint_eq(log_durable(s.log), 110);
+        ck_assert_int_eq(log_batch_read_now(s.log, 50, &out), ERR_NOT_FOUND);
+        ck_assert_int_eq(log_batch_read_now(s.log, 105, &out), OK);
+    }
+    buf_deinit(&out);
+    shard_end(&s);
+}
+END_TEST
+
+START_TEST(what_was_skipped_counts_as_lost_until_there_is_a_block)
+{
+    many_files(4);
+    skip_to(100);
+    reopen();
+    ck_assert_uint_eq(s.lost_calls, 1);
+    ck_assert_uint_eq(s.lost_first, 5);
+    ck_assert_uint_eq(s.lost_last, 100);
+    ck_assert_uint_eq(log_durable(s.log), 100);
+    write_block(100, "it came at last");
+    reopen();
+    ck_assert_uint_eq(s.lost_calls, 0);
+    ck_assert_uint_eq(gone_last, 100);
+    shard_end(&s);
+}
+END_TEST
+
 START_TEST(a_block_on_its_way_is_told_although_the_log_is_closed)
 {
     static struct log_block_op op;
@@ -308,6 +392,8 @@ int main(void)
         what_was_cut_stays_void_when_the_file_that_said_so_is_removed,
         a_damaged_block_is_passed_over_and_the_older_one_tells_all,
         a_missing_file_above_the_block_is_lost,
+        a_log_that_is_too_far_behind_goes_on_behind_a_block_of_others,
+        what_was_skipped_counts_as_lost_until_there_is_a_block,
         a_block_on_its_way_is_told_although_the_log_is_closed,
     };
 
