@@ -388,12 +388,14 @@ static void timer_fired(struct timer *timer)
         begin_repair(replica);
         return;
     }
+    hold(replica);
     raft_core_tick(replica->core, io_now(replica->io));
     replica_drain(replica);
-    if (replica_leads(replica)) {
+    if (!replica->closed && replica->leads) {
         look_at_disk(replica);
         replica_drain(replica);
     }
+    let_go(replica);
 }
 
 /* ---- what the log and the other nodes tell ------------------------------------------------------------ */
