@@ -330,8 +330,8 @@ static void carry_out(struct replica *replica, const struct raft_order *order)
         if (replica->events.removed != NULL)
             replica->events.removed(replica->owner);
         break;
-    case RAFT_ORDER_SNAPSHOT: /* the floor is 0 until there are state blocks: nobody is behind it */
-    case RAFT_ORDER_SLEEP: break; /* the core's deadline says it all */
+    case RAFT_ORDER_SLEEP: cache_drop(&replica->cache, replica->applied); break; /* all have all of it */
+    case RAFT_ORDER_SNAPSHOT: break; /* the floor is 0 until there are state blocks: nobody is behind it */
     }
 }
 
