@@ -33,6 +33,7 @@ void client_init(struct client *client, struct clients *clients, const char *add
         .ping_due_ns = now_ns + clients->options->ping_interval_ns,
         .last_in_ns = now_ns,
         .rtt_taken_ns = INT64_MIN,
+        .start_ns = now_ns,
     };
     snprintf(label, sizeof(label), "%s:%u - cid:%llu", address, port,
              (unsigned long long)client->id);
@@ -53,6 +54,7 @@ void client_deinit(struct client *client)
     table_deinit(&client->subs);
     heap_give(client->address);
     heap_give(client->label);
+    heap_give(client->said);
 }
 
 /* ---- states -----------------------------------------------------------------------------------
@@ -284,6 +286,7 @@ void client_ping(struct client *client, int64_t now_ns)
         return;
     }
     client->pings_out++;
+    client->ping_sent_ns = now_ns;
     if (client->clients->trace)
         trace_out(client, "PING");
     client_out(client, BYTES("PING\r\n"));

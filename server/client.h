@@ -108,6 +108,11 @@ struct client {
     int64_t ping_due_ns;
     int64_t last_in_ns;
     int64_t rtt_taken_ns; /* when a ping was last answered; INT64_MIN: never */
+    int64_t rtt_ns;       /* of the last ping; before one was answered the time to CONNECT */
+    int64_t ping_sent_ns;
+    int64_t start_ns;
+    struct bytes name, lang, version; /* of CONNECT; they stand in `said` */
+    uint8_t *said;                    /* owned */
 };
 
 /* ---- the shard's ------------------------------------------------------------------------------

@@ -289,6 +289,11 @@ const struct options *server_options(const struct server *server)
     return &server->options;
 }
 
+int64_t server_wall_of(const struct server *server, int64_t time_ns)
+{
+    return server->start_wall_ns + (time_ns - server->start_ns);
+}
+
 const char *server_id(const struct server *server)
 {
     return server->info.id;

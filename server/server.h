@@ -43,6 +43,8 @@ struct cluster *server_cluster(struct server *server); /* NULL: this server stan
 struct logger *server_logger(struct server *server);
 struct prng *server_prng(struct server *server);
 const struct options *server_options(const struct server *server);
+/* The wall clock's time of a monotonic one, by how the two stood when the server started. */
+int64_t server_wall_of(const struct server *server, int64_t time_ns);
 const char *server_id(const struct server *server);   /* 56 characters, 'N...' */
 const char *server_name(const struct server *server);
 uint16_t server_port(const struct server *server);      /* as bound */

@@ -128,7 +128,7 @@ void server_cluster_create(struct server *server)
         .jetstream = server->options.jetstream,
         .messages_max = (size_t)server->options.max_pending,
         .seed = prng_next(&server->prng),
-        .flaws = server->options.cluster_flaws,
+        .flaws = server->options.sim.cluster_flaws,
     };
 
     if (!server->options.cluster.configured)

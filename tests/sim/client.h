@@ -24,7 +24,8 @@ struct sim_client {
 };
 
 void sim_client_init(struct sim_client *client, struct sim *sim, struct io *io,
-                 void (*message)(void *context, const struct client_message *message), void *context);
+                     void (*message)(void *context, const struct client_message *message),
+                     void *context);
 void sim_client_deinit(struct sim_client *client);
 
 /* Connects, says CONNECT and subscribes to `inbox`. Whatever was connected is dropped. */
@@ -36,7 +37,7 @@ bool sim_client_connected(const struct sim_client *client);
 void sim_client_say(struct sim_client *client, const char *lines);
 
 /* `headers` is the whole block or empty. */
-void sim_client_publish(struct sim_client *client, const char *subject, const char *reply, const char *headers,
-                    struct bytes payload);
+void sim_client_publish(struct sim_client *client, const char *subject, const char *reply,
+                        const char *headers, struct bytes payload);
 
 #endif

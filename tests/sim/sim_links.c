@@ -760,7 +760,7 @@ static void begin_node(struct run *run, size_t i, uint64_t flaws)
     (void)sim_node_add(run->sim);
     options_default(&n->options);
     n->options.port = CLIENT_PORT;
-    n->options.cluster_flaws = flaws;
+    n->options.sim.cluster_flaws = flaws;
     snprintf(n->options.server_name, sizeof(n->options.server_name), "n%zu", i);
     n->options.cluster = (struct cluster_options){
         .configured = true, .name = "C", .port = CLUSTER_PORT, .routes = n->routes};
@@ -898,11 +898,11 @@ struct flaw {
 #define FLAW(name, text) {#name, text, CLUSTER_FLAW_##name},
 static const struct flaw flaws[] = {CLUSTER_FLAW_TABLE(FLAW)};
 
-static bool hunt_run(void *context, uint64_t seed)
+static bool hunt_run(void *context, uint64_t seed, bool flawed)
 {
     uint64_t hash;
 
-    return run_seed(seed, false, *(uint64_t *)context, &hash);
+    return run_seed(seed, false, flawed ? *(uint64_t *)context : 0, &hash);
 }
 
 static int run_flaws(const char *name, double seconds)
