@@ -237,8 +237,9 @@ static struct bytes keep_name(uint8_t **at, struct bytes name)
 {
     struct bytes kept = bytes_of(*at, name.size);
 
-    if (name.size > 0)
-        memcpy(*at, name.at, name.size);
+    if (name.size == 0)
+        return kept;
+    memcpy(*at, name.at, name.size);
     *at += name.size;
     return kept;
 }
