@@ -220,8 +220,10 @@ void core_step_vote(struct raft_core *core, const struct raft_message *message)
 {
     bool sticky = core_sticky(core) && !message->transfer;
 
-    /* Somebody misses the leader: it shall prove that it is there. */
-    if (core->asleep)
+    /* Somebody misses the leader: it shall prove that it is there. To one that was removed only a
+     * leader has something to say. */
+    if (core->asleep &&
+        (core->role == RAFT_LEADER || config_find(core_config(core), message->from) != NULL))
         core_wake(core);
     if (core->role == RAFT_LEADER)
         core_stranger(core, message->from);

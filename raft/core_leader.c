@@ -392,6 +392,33 @@ static void tell_commit(struct raft_core *core)
     core->lead.commit_due = NEVER;
 }
 
+/*
+ * Who has lost entries beyond this log waits for it to grow, or for a later term. Where nothing is
+ * asked for that may never come, so a later term is made. False: it leads on.
+ */
+static bool renew_term(struct raft_core *core)
+{
+    bool waited_for = false;
+
+    for (uint32_t i = 0; i < core->lead.count; i++) {
+        const struct progress *p = &core->lead.progress[i];
+
+        waited_for |=
+            !p->departing && p->damaged > core->terms.last && p->match == core->terms.last;
+    }
+    if (!waited_for || core->committed < core->terms.last ||
+        core->now_ns - core->lead.idle_ns < 2 * core->options.election_ns)
+        return false;
+    core->lead.idle_ns = core->now_ns;
+    if (!core_alone(core)) {
+        raft_core_transfer(core, core->now_ns, (struct raft_member){0});
+        return false;
+    }
+    core_follow(core, core->term, (struct raft_member){0});
+    core_stand(core, false, false);
+    return true;
+}
+
 void core_leader_tick(struct raft_core *core)
 {
     /* A leader that no majority hears steps down (6.2): another may lead already. */
@@ -411,7 +438,7 @@ void core_leader_tick(struct raft_core *core)
     }
     core_departed_check(core);
     core_sleep_check(core);
-    if (core->asleep)
+    if (core->asleep || renew_term(core))
         return;
     if (core->now_ns >= core->lead.beat_due)
         core_beat_all(core);
