@@ -74,7 +74,7 @@ void replica_apply_ready(struct replica *replica)
     uint64_t limit = raft_core_committed(replica->core);
     struct log_batch batch;
 
-    if (log_durable(replica->log) < limit)
+    if (log_durable(replica->log) < limit || REPLICA_FLAWED(replica, APPLY_UNCOMMITTED))
         limit = log_durable(replica->log);
     while (!replica->closed && replica->applied < limit) {
         bool known = next_batch(replica, &batch);
@@ -112,7 +112,7 @@ static void drop_reads(struct replica *replica)
         struct replica_read *read = replica->reads;
 
         replica->reads = read->next;
-        read->done(read, false);
+        read->done(read, REPLICA_FLAWED(replica, READ_LOST_OK));
     }
 }
 
@@ -184,6 +184,8 @@ static void take_entries(struct replica *replica, uint64_t first, uint64_t last)
         }
         replica_look_at_members(replica);
         remember(replica, index);
+        if (REPLICA_FLAWED(replica, ACK_UNDURABLE))
+            raft_core_durable(replica->core, io_now(replica->io), index);
     }
 }
 
@@ -191,7 +193,8 @@ static void cut(struct replica *replica, uint64_t index)
 {
     assert(index >= replica->applied);
     log_cut(replica->log, index);
-    cache_cut(&replica->cache, index);
+    if (!REPLICA_FLAWED(replica, CACHE_KEEPS_CUT))
+        cache_cut(&replica->cache, index);
     replica_look_at_members(replica);
 }
 
@@ -204,7 +207,7 @@ static void stop_leading(struct replica *replica)
         return;
     replica->leads = false;
     log_gather_drop(replica->log);
-    if (replica->events.follow != NULL)
+    if (replica->events.follow != NULL && !REPLICA_FLAWED(replica, FOLLOW_UNTOLD))
         replica->events.follow(replica->owner);
 }
 
@@ -216,6 +219,8 @@ static void changed(struct replica *replica)
 
 static void commit(struct replica *replica, uint64_t index)
 {
+    if (REPLICA_FLAWED(replica, COMMIT_MARK_EARLY))
+        index = log_appended(replica->log);
     log_set_committed(replica->log, index);
     replica_apply_ready(replica);
     tell_reads(replica);
@@ -295,7 +300,10 @@ static void vote(struct replica *replica, const struct raft_order *order)
         .incarnation = order->member.incarnation,
         .damaged = order->index,
     };
-    vote_next(replica);
+    if (REPLICA_FLAWED(replica, VOTE_UNDURABLE) || REPLICA_FLAWED(replica, VOTE_UNWRITTEN))
+        raft_core_voted(replica->core, io_now(replica->io), order->number);
+    if (!REPLICA_FLAWED(replica, VOTE_UNWRITTEN))
+        vote_next(replica);
 }
 
 /* ---- carrying out -------------------------------------------------------------------------------------- */
@@ -314,6 +322,8 @@ static void carry_out(struct replica *replica, const struct raft_order *order)
         break;
     case RAFT_ORDER_LEAD:
         replica->lead_index = order->index;
+        if (REPLICA_FLAWED(replica, LEAD_UNAPPLIED))
+            begin_to_lead(replica);
         replica_apply_ready(replica);
         break;
     case RAFT_ORDER_FOLLOW:

@@ -10,6 +10,7 @@
 #include "raft/cache.h"
 #include "raft/groups_priv.h"
 #include "raft/replica.h"
+#include "raft/replica_flaws.h"
 
 #define REPLICA_CACHE_BYTES     (4u << 20)  /* kept for followers, beyond what is not applied */
 #define REPLICA_UNCOMMITTED_MAX 4096u       /* entries */
@@ -55,6 +56,9 @@ struct replica {
     bool draining;
     bool closed;
 };
+
+#define REPLICA_FLAWED(replica, name)                                                              \
+    (((replica)->groups->options.replica_flaws & REPLICA_FLAW_##name) != 0)
 
 /* Carries out what the core has ordered and arms its timer. */
 void replica_drain(struct replica *replica);
