@@ -33,6 +33,19 @@ static int64_t log_clock(void *context)
     return sim_now(((struct node *)context)->nodes->sim);
 }
 
+/* Small files are full, recycled and given up all the time. */
+static void draw_sizes(struct node *node)
+{
+    static const uint32_t segments[] = {32 << 10, 64 << 10, 256 << 10};
+    static const uint32_t journals[] = {32 << 10, 64 << 10, 256 << 10};
+    static const uint32_t batches[] = {0, 0, 1, 4 << 10};
+    struct prng *prng = node->nodes->prng;
+
+    node->options.sim.segment_size = segments[prng_below(prng, 3)];
+    node->options.sim.journal_file_size = journals[prng_below(prng, 3)];
+    node->options.sim.journal_batch_max = batches[prng_below(prng, 4)];
+}
+
 /* ---- making them ------------------------------------------------------------------------------- */
 
 static void init_options(struct node *node)
@@ -64,6 +77,7 @@ static void init_node(struct nodes *nodes, size_t index)
     node->disks = 1;
     snprintf(node->name, sizeof node->name, "n%zu", index + 1);
     init_options(node);
+    draw_sizes(node);
     logger_init(&node->logger);
     node->logger.line = log_line;
     node->logger.now = log_clock;
