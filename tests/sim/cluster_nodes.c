@@ -128,6 +128,8 @@ static void take_down(struct node *node)
 {
     struct sim *sim = node->nodes->sim;
 
+    if (node->server != NULL)
+        node->nodes->dying(node->nodes->context, node->index);
     bury(node);
     if (!sim_crashed(sim, node->index) && sim_node_io(sim, node->index) != NULL)
         io_destroy(sim_node_io(sim, node->index));
@@ -151,6 +153,7 @@ bool nodes_start(struct nodes *nodes, size_t index, enum sim_crash_mode mode, ui
         node->server = NULL; /* it has freed itself */
     if (err == OK && !node->half_open && !sim_crashed(nodes->sim, index)) {
         sim_crash_after(nodes->sim, index, mode, 0);
+        nodes->born(nodes->context, index);
         return true;
     }
     report_say(nodes->report, "%s %s", node->name,
@@ -223,6 +226,12 @@ void nodes_wipe(struct nodes *nodes, size_t index)
     sim_heal(nodes->sim, index);
     sweep(sim_node_io(nodes->sim, index), ".");
     node->disks++;
+    nodes->wiped(nodes->context, index);
+}
+
+struct jetstream *nodes_dead_jetstream(const struct nodes *nodes, size_t index)
+{
+    return nodes->at[index].server != NULL ? nodes->at[index].server->jetstream : NULL;
 }
 
 struct jetstream *nodes_jetstream(const struct nodes *nodes, size_t index)

@@ -1,11 +1,13 @@
 /*
  * cluster_truth: what must be true of the replicas of a cluster, seen from inside: an index of a group
- * that anybody has applied has one content for ever, a term has one leader, and when all is quiet
- * replicas, catalogues and streams are equal.
+ * that anybody has applied has one content for ever, a term has one leader, what a replica told others
+ * is on its disk is there after a crash, and when all is quiet replicas, catalogues and streams are
+ * equal.
  */
 #ifndef TESTS_SIM_CLUSTER_TRUTH_H
 #define TESTS_SIM_CLUSTER_TRUTH_H
 
+#include "raft/core.h"
 #include "tests/sim/cluster_nodes.h"
 
 #define TRUTH_GROUPS_MAX 64u
@@ -14,6 +16,14 @@ struct truth_entry {
     uint64_t hash; /* of the content, 0: nobody has applied it */
     uint64_t term;
     size_t node; /* the first one seen */
+};
+
+/* What a replica believed to be on its disk when it died: others may have been told so. */
+struct truth_promise {
+    bool made;
+    uint64_t term;
+    struct raft_member vote; /* node 0: none */
+    uint64_t durable, durable_term;
 };
 
 struct truth_group {
@@ -26,6 +36,7 @@ struct truth_group {
     struct {
         unsigned life;
         uint64_t checked; /* index */
+        struct truth_promise promise;
     } seen[NODES_MAX];
 };
 
