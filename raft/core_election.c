@@ -67,7 +67,7 @@ void core_follow(struct raft_core *core, uint64_t term, struct raft_member leade
  */
 bool core_may_stand(const struct raft_core *core)
 {
-    if (core->stuck || core->damaged > 0)
+    if ((core->stuck && !core_alone(core)) || core->damaged > 0)
         return false;
     if (FLAWED(core, STAND_LEARNER) && config_find(core_config(core), core->options.self) != NULL)
         return true;

@@ -133,12 +133,15 @@ void raft_core_snapshot_sent(struct raft_core *core, int64_t now, struct raft_me
     core->now_ns = now;
     if (p == NULL || p->state != PROGRESS_SNAPSHOT)
         return;
+    if (ok && index > p->match && index <= core->committed)
+        p->match = p->matched = index;
     progress_back(core, p, ok ? index + 1 : p->next);
     p->held = !ok; /* again with the next heartbeat */
     p->beat = ok;
 }
 
-/* Nothing has come of what was sent for so long that it is taken for lost. A probe needs an entry. */
+/* Nothing has come of what was sent for so long that it is taken for lost. A probe needs an entry.
+ */
 static void check_stalled(const struct raft_core *core, struct progress *p)
 {
     uint64_t next = p->next < last_to_send(core) ? p->next : last_to_send(core);
@@ -253,7 +256,7 @@ void raft_core_proposed(struct raft_core *core, int64_t now, const struct raft_e
     terms_append(&core->terms, entry->index, entry->term);
     if (entry->config != NULL) {
         configs_add(&core->configs, entry->index, entry->config);
-        core_config_changed(core);
+        core_config_changed(core, true);
     }
     core_wake(core);
     core->lead.idle_ns = now;
@@ -295,7 +298,7 @@ static void accepted(struct raft_core *core, struct progress *p, const struct ra
     if (p->matched < p->match)
         p->matched = p->match;
     inflight_done(p, p->match);
-    if (p->state != PROGRESS_STREAM && p->matched + 1 >= p->next &&
+    if (p->state != PROGRESS_STREAM && p->matched + 1 >= p->next + p->waiting &&
         p->matched >= core->terms.floor) {
         p->state = PROGRESS_STREAM;
         p->waiting = false;
@@ -396,6 +399,10 @@ void core_leader_tick(struct raft_core *core)
         core_follow(core, core->term, (struct raft_member){0});
         return;
     }
+    if (core->stuck && !core_alone(core)) {
+        core_abdicate(core); /* it was alone when it got stuck */
+        return;
+    }
     if (core->lead.transfer_to.node != 0 && core->now_ns >= core->lead.transfer_due)
         core->lead.transfer_to = (struct raft_member){0};
     if (core->now_ns >= core->lead.again_due) {
@@ -457,7 +464,7 @@ uint32_t raft_core_progress(const struct raft_core *core,
             .active_ns = p->active_ns,
             .current = p->match >= core->committed,
             .offline = core_node_down(core, p->member.node) ||
-                       core->now_ns - p->active_ns > core->options.election_ns,
+                       (!core->asleep && core->now_ns - p->active_ns > core->options.election_ns),
         };
     }
     return count;

@@ -6,6 +6,7 @@
 #include "storage/record.h"
 
 #define REPAIR_RETRY_NS 1000000000
+#define STUCK_ELECTIONS 2 /* election timeouts that the own disk may take for a batch */
 
 /* The owner may close the replica from any event: whoever goes on using it holds it meanwhile. */
 static void hold(struct replica *replica)
@@ -370,6 +371,25 @@ void replica_drain(struct replica *replica)
     let_go(replica);
 }
 
+/* A leader whose disk hangs gives way: it hears everybody and would lead for ever. Looked at with each
+ * heartbeat, and when something becomes durable. */
+static void look_at_disk(struct replica *replica)
+{
+    int64_t now = io_now(replica->io);
+    uint64_t durable = log_durable(replica->log);
+    bool waits = log_appended(replica->log) > durable;
+
+    if (!waits || replica->stuck_ns == 0 || replica->stuck_at != durable) {
+        replica->stuck_ns = waits ? now : 0;
+        replica->stuck_at = durable;
+    }
+    waits = waits && now - replica->stuck_ns > STUCK_ELECTIONS * replica->groups->options.election_ns;
+    if (replica->alone || waits == replica->stuck)
+        return;
+    replica->stuck = waits;
+    raft_core_stuck(replica->core, now, waits);
+}
+
 static void timer_fired(struct timer *timer)
 {
     struct replica *replica = owner_of(timer, struct replica, timer);
@@ -378,8 +398,14 @@ static void timer_fired(struct timer *timer)
         begin_repair(replica);
         return;
     }
+    hold(replica);
     raft_core_tick(replica->core, io_now(replica->io));
     replica_drain(replica);
+    if (!replica->closed && replica->leads) {
+        look_at_disk(replica);
+        replica_drain(replica);
+    }
+    let_go(replica);
 }
 
 /* ---- what the log and the other nodes tell ------------------------------------------------------------ */
@@ -403,6 +429,8 @@ static void log_durable_event(void *owner, const struct log_batch *batch)
     if (!replica->closed) {
         tell_reads(replica);
         open_term(replica);
+        if (replica->stuck)
+            look_at_disk(replica);
         replica_drain(replica);
     }
     let_go(replica);

@@ -50,6 +50,9 @@ struct replica {
 
     struct timer timer;                    /* the core's deadline */
 
+    int64_t stuck_ns;     /* since when nothing more became durable although something waits; 0: it goes on */
+    uint64_t stuck_at;    /* what was durable then */
+    bool stuck;           /* the core was told */
     uint64_t repair_from; /* lost from here on: noted durably first, then cut. 0: nothing to repair */
     uint64_t repair_to;   /* highest index that this disk had */
     unsigned busy; /* calls on the stack that go on using it */

@@ -898,11 +898,11 @@ struct flaw {
 #define FLAW(name, text) {#name, text, CLUSTER_FLAW_##name},
 static const struct flaw flaws[] = {CLUSTER_FLAW_TABLE(FLAW)};
 
-static bool hunt_run(void *context, uint64_t seed)
+static bool hunt_run(void *context, uint64_t seed, bool flawed)
 {
     uint64_t hash;
 
-    return run_seed(seed, false, *(uint64_t *)context, &hash);
+    return run_seed(seed, false, flawed ? *(uint64_t *)context : 0, &hash);
 }
 
 static int run_flaws(const char *name, double seconds)
