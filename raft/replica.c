@@ -5,7 +5,7 @@
 #include "storage/batch.h"
 #include "storage/record.h"
 
-#define REPAIR_RETRY_NS 1000000000
+#define BALLOT_RETRY_NS 250000000
 #define STUCK_ELECTIONS 2 /* election timeouts that the own disk may take for a batch */
 
 /* The owner may close the replica from any event: whoever goes on using it holds it meanwhile. */
@@ -269,26 +269,38 @@ static void vote_next(struct replica *replica)
     store_vote(replica->groups->store, &replica->ballot);
 }
 
+/* The disk refused it, or a newer one that waits: nothing of this term is answered until it is there. */
+static void vote_again(struct replica *replica)
+{
+    if (!replica->ballot_waits) {
+        replica->ballot_waits = true;
+        replica->ballot_next = replica->ballot.vote;
+        replica->ballot_next_number = replica->ballot_number;
+    }
+    timers_arm(io_timers(replica->io), &replica->ballot_again, io_now(replica->io) + BALLOT_RETRY_NS);
+}
+
 static void voted(struct store_vote_op *op, enum err err)
 {
     struct replica *replica = owner_of(op, struct replica, ballot);
 
     replica->ballot_busy = false;
-    if (!replica->closed && replica->repair_from != 0) {
-        if (err == OK)
-            end_repair(replica);
-        else
-            timers_arm(io_timers(replica->io), &replica->timer, io_now(replica->io) + REPAIR_RETRY_NS);
-        if (err == OK)
-            replica_drain(replica);
+    if (!replica->closed && err != OK) {
+        vote_again(replica);
+    } else if (!replica->closed && replica->repair_from != 0) {
+        end_repair(replica);
+        replica_drain(replica);
     } else if (!replica->closed) {
-        /* A vote that the disk refused was not given: the core tries another term in its time. */
-        if (err == OK)
-            raft_core_voted(replica->core, io_now(replica->io), replica->ballot_number);
+        raft_core_voted(replica->core, io_now(replica->io), replica->ballot_number);
         vote_next(replica);
         replica_drain(replica);
     }
     let_go(replica);
+}
+
+static void ballot_fired(struct timer *timer)
+{
+    vote_next(owner_of(timer, struct replica, ballot_again));
 }
 
 static void vote(struct replica *replica, const struct raft_order *order)
@@ -394,10 +406,6 @@ static void timer_fired(struct timer *timer)
 {
     struct replica *replica = owner_of(timer, struct replica, timer);
 
-    if (replica->repair_from != 0) {
-        begin_repair(replica);
-        return;
-    }
     hold(replica);
     raft_core_tick(replica->core, io_now(replica->io));
     replica_drain(replica);
@@ -485,6 +493,7 @@ enum err replica_open(struct groups *groups, uint64_t log_id, const struct repli
     opened->events = *events;
     opened->owner = owner;
     opened->timer.fire = timer_fired;
+    opened->ballot_again.fire = ballot_fired;
     opened->warm.done = replica_warmed;
     cache_init(&opened->cache, REPLICA_CACHE_BYTES);
     buf_init(&opened->scratch, WIRE_FRAME_MAX);
@@ -509,6 +518,7 @@ void replica_close(struct replica *replica)
 {
     assert(!replica->closed);
     timers_cancel(io_timers(replica->io), &replica->timer);
+    timers_cancel(io_timers(replica->io), &replica->ballot_again);
     groups_leave(replica->groups, replica->id);
     drop_reads(replica);
     log_close(replica->log);
@@ -520,6 +530,7 @@ void replica_close(struct replica *replica)
 void replica_forget(struct replica *replica)
 {
     timers_cancel(io_timers(replica->io), &replica->timer);
+    timers_cancel(io_timers(replica->io), &replica->ballot_again);
     groups_leave(replica->groups, replica->id);
     drop_reads(replica);
     destroy(replica);

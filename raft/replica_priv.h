@@ -47,6 +47,7 @@ struct replica {
     bool ballot_waits;                     /* another is to be written after it */
     struct store_vote ballot_next;
     uint64_t ballot_next_number;
+    struct timer ballot_again;             /* the disk has refused it: it is written once more */
 
     struct timer timer;                    /* the core's deadline */
 

@@ -335,6 +335,24 @@ static const struct raft_config *members_of_group(struct truth *truth, uint64_t 
     return NULL;
 }
 
+/* NULL: as many voters as there should be, each on the disk that its node has now. */
+static const char *whole(struct truth *truth, const struct raft_config *members, size_t voters, uint64_t id)
+{
+    size_t found = 0;
+
+    for (size_t i = 0; i < truth->nodes->count; i++) {
+        const struct jetstream *jetstream = nodes_jetstream(truth->nodes, i);
+        const struct raft_member *member =
+            jetstream != NULL ? members_find(members, groups_self(jetstream->groups).node) : NULL;
+
+        found += member != NULL && !member->learner &&
+                 members_equal(*member, groups_self(jetstream->groups));
+    }
+    return found == voters && members->count == voters
+               ? NULL
+               : missing("group %llx has %llu voters with a disk", id, found);
+}
+
 static const char *level_stream(struct truth *truth, const struct catalogue_entry *entry)
 {
     uint64_t applied = 0;
@@ -342,6 +360,8 @@ static const char *level_stream(struct truth *truth, const struct catalogue_entr
 
     if (members == NULL)
         return missing("nobody leads group %llx", entry->assigned.id, 0);
+    if (whole(truth, members, (size_t)entry->config.num_replicas, entry->assigned.id) != NULL)
+        return what;
     for (size_t i = 0; i < truth->nodes->count; i++) {
         const struct jetstream *jetstream = nodes_jetstream(truth->nodes, i);
         const struct catalogue_entry *at = entry_on(truth, i, entry->assigned.id);
@@ -370,6 +390,8 @@ const char *truth_level(struct truth *truth)
         if (replica_applied(at->meta) < replica_applied(jetstream->meta))
             return missing("n%llu is behind in the metadata group", i + 1, 0);
     }
+    if (whole(truth, replica_members(jetstream->meta), truth->nodes->count, CATALOGUE_LOG_ID) != NULL)
+        return what;
     for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL; entry = entry->next) {
         const char *text = entry->removed ? NULL : level_stream(truth, entry);
 
@@ -498,4 +520,32 @@ uint64_t truth_handed_out(struct truth *truth, const char *stream, const char *c
             highest = found->durable.delivered.consumer;
     }
     return highest;
+}
+
+static void tell_replica(struct truth *truth, size_t node, uint64_t id, struct replica *replica)
+{
+    static const char *const roles[] = {"follows", "stands", "leads"};
+    const struct raft_core *core = replica->core;
+
+    report_say(truth->report,
+               "group %llx on n%zu: %s%s%s, term %llu, applied %llu, committed %llu, durable %llu, last %llu, "
+               "log %llu, damaged %llu, members %u",
+               ULL(id), node + 1, roles[core->role], replica->leads ? " (told)" : "",
+               core->asleep ? ", asleep" : "", ULL(core->term), ULL(replica->applied),
+               ULL(core->committed), ULL(core->durable), ULL(raft_core_last(core)),
+               ULL(log_durable(replica->log)), ULL(core->damaged), raft_core_config(core)->count);
+    for (uint32_t i = 0; core->role == RAFT_LEADER && i < core->lead.count; i++) {
+        const struct progress *p = &core->lead.progress[i];
+
+        report_say(truth->report, "    member %u: state %d, match %llu, next %llu%s%s, heard %lld ms ago", i,
+                   (int)p->state, ULL(p->match), ULL(p->next), p->held ? ", held" : "",
+                   p->waiting ? ", waiting" : "",
+                   (long long)((sim_now(truth->nodes->sim) - p->active_ns) / 1000000));
+    }
+}
+
+void truth_tell(struct truth *truth)
+{
+    for (size_t i = 0; i < truth->nodes->count; i++)
+        each_replica(truth, i, nodes_jetstream(truth->nodes, i), tell_replica);
 }

@@ -86,6 +86,8 @@ static void begin(struct run *run, const struct settings *settings, uint64_t see
     for (size_t i = 0; i < run->nodes.count; i++)
         cluster_flaw_set(settings->flaw, &run->nodes.at[i].options);
     truth_init(&run->truth, &run->report, &run->nodes);
+    faults_init(&run->faults, &run->report, run->sim, &run->nodes, &run->truth, &run->prng,
+                settings->calm);
     scene_init(&run->scene, &run->report, run->sim, &run->nodes, &run->prng,
                prng_chance(&run->prng, 1, 2)
                    ? 1
@@ -94,14 +96,14 @@ static void begin(struct run *run, const struct settings *settings, uint64_t see
     run->scene.leader = leader;
     run->scene.context = run;
     for (unsigned i = 0; i < run->scene.stream_count; i++) {
-        run->scene.streams[i].replicas = i > 0 && prng_chance(&run->prng, 1, 3) ? 1 : 3;
+        /* With one replica the loss of its disk is the loss of it. */
+        run->scene.streams[i].replicas =
+            i > 0 && run->faults.mix.wipe == 0 && prng_chance(&run->prng, 1, 3) ? 1 : 3;
         run->scene.streams[i].removals = prng_chance(&run->prng, 1, 3);
     }
     run->user_count = 1 + (unsigned)prng_below(&run->prng, USERS_MAX);
     for (unsigned i = 0; i < run->user_count; i++)
         user_init(&run->users[i], &run->scene, i);
-    faults_init(&run->faults, &run->report, run->sim, &run->nodes, &run->truth, &run->prng,
-                settings->calm);
 }
 
 static void end(struct run *run)
@@ -273,9 +275,10 @@ static void tell(const struct run *run, double real)
                (unsigned long long)stream->watch.delivered,
                (unsigned long long)stream->watch.confirmed);
     }
-    printf("seed %llu: %s; %u crashes, %u cuts, %llu entries compared (%llu later), %.1f s in %.2f s\n",
+    printf("seed %llu: %s; %u crashes, %u cuts, %u disks failed, %u lost, %llu entries compared (%llu later), %.1f s in %.2f s\n",
            (unsigned long long)run->seed, report_good(&run->report) ? "good" : run->report.violation,
-           run->faults.crashes, run->faults.parts, (unsigned long long)run->truth.checked,
+           run->faults.crashes, run->faults.parts, run->faults.sicknesses, run->faults.wipes,
+           (unsigned long long)run->truth.checked,
            (unsigned long long)run->truth.skipped, virtual, real);
 }
 
@@ -304,6 +307,8 @@ static bool run_seed(const struct settings *settings, uint64_t seed, uint64_t *h
     *hash = sim_trace_hash(run.sim);
     *seconds = (double)sim_now(run.sim) / 1e9;
     good = report_good(&run.report);
+    if (settings->loud && !good)
+        truth_tell(&run.truth);
     if (settings->loud)
         tell(&run, hunt_clock() - begun);
     else if (!good)
