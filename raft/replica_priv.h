@@ -10,6 +10,7 @@
 #include "raft/cache.h"
 #include "raft/groups_priv.h"
 #include "raft/replica.h"
+#include "raft/replica_flaws.h"
 
 #define REPLICA_CACHE_BYTES     (4u << 20)  /* kept for followers, beyond what is not applied */
 #define REPLICA_UNCOMMITTED_MAX 4096u       /* entries */
@@ -46,6 +47,7 @@ struct replica {
     bool ballot_waits;                     /* another is to be written after it */
     struct store_vote ballot_next;
     uint64_t ballot_next_number;
+    struct timer ballot_again;             /* the disk has refused it: it is written once more */
 
     struct timer timer;                    /* the core's deadline */
 
@@ -58,6 +60,9 @@ struct replica {
     bool draining;
     bool closed;
 };
+
+#define REPLICA_FLAWED(replica, name)                                                              \
+    (((replica)->groups->options.replica_flaws & REPLICA_FLAW_##name) != 0)
 
 /* Carries out what the core has ordered and arms its timer. */
 void replica_drain(struct replica *replica);

@@ -20,6 +20,11 @@ struct server *jetstream_server(struct jetstream *jetstream)
     return jetstream->server;
 }
 
+bool jetstream_flawed(const struct jetstream *jetstream, uint64_t flaw)
+{
+    return (server_options(jetstream->server)->sim.jetstream_flaws & flaw) != 0;
+}
+
 struct store *jetstream_store(struct jetstream *jetstream)
 {
     return jetstream->store;
@@ -292,7 +297,8 @@ static void report(void *context, const char *text)
 static void check_logs(struct jetstream *jetstream)
 {
     if (jetstream->checked || jetstream->meta == NULL ||
-        replica_applied(jetstream->meta) < jetstream->meta_found)
+        (replica_applied(jetstream->meta) < jetstream->meta_found &&
+         !jetstream_flawed(jetstream, JETSTREAM_FLAW_QUARANTINE_EARLY)))
         return;
     jetstream->checked = true;
     if (jetstream->unhealthy == NULL && /* a damaged catalogue explains nothing */
@@ -309,6 +315,8 @@ static void open_groups(struct jetstream *jetstream)
         .self = {.node = cluster_node_id(name)},
         .transport = jetstream_cluster_transport(jetstream->cluster),
         .seed = prng_next(server_prng(jetstream->server)),
+        .flaws = server_options(jetstream->server)->sim.raft_flaws,
+        .replica_flaws = server_options(jetstream->server)->sim.replica_flaws,
         .report = report,
         .report_context = jetstream,
     };

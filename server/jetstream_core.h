@@ -21,6 +21,9 @@ bool jetstream_listened(struct jetstream *jetstream, struct account *account, st
 /* Something is to be done in a turn: the loop must not sleep over it. */
 void jetstream_awake(struct jetstream *jetstream);
 
+/* Is that seeded bug switched on (server/jetstream_flaws.h)? Never outside simulations. */
+bool jetstream_flawed(const struct jetstream *jetstream, uint64_t flaw);
+
 struct server *jetstream_server(struct jetstream *jetstream);
 struct arena *jetstream_arena(struct jetstream *jetstream);     /* emptied at the end of every turn */
 int64_t jetstream_log_now(const struct jetstream *jetstream);   /* log time: wall clock that never falls */

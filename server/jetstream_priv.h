@@ -5,6 +5,7 @@
 #include "raft/replica.h"
 #include "server/catalogue.h"
 #include "server/jetstream_core.h"
+#include "server/jetstream_flaws.h"
 #include "server/log_clock.h"
 #include "server/stream/read_cache.h"
 
