@@ -223,11 +223,17 @@ void delivery_pump(struct consumer_shell *shell)
                    congested(shell) ? io_now(io) + RETRY_NS : io_now(io));
 }
 
-void delivery_close(struct consumer_shell *shell)
+void delivery_drop(struct consumer_shell *shell)
 {
     if (shell->reader != NULL)
         shell->reader->shell = NULL;
     shell->reader = NULL;
     timers_cancel(io_timers(stream_io(shell->stream)), &shell->retry);
+    outbox_clear(&shell->deliveries);
+}
+
+void delivery_close(struct consumer_shell *shell)
+{
+    delivery_drop(shell);
     outbox_deinit(&shell->deliveries);
 }

@@ -53,19 +53,51 @@ static void read_done(struct log_read *log_read, int64_t result)
     heap_give(memory);
 }
 
+/* The record, or nothing when its bytes are not in memory. */
+static struct bytes read_now(struct stream *stream, const struct index_entry *entry)
+{
+    struct read_cache *cache = jetstream_read_cache(stream->jetstream);
+    struct log *log = replica_log(stream->replica);
+    struct read_cache_room room;
+    struct bytes found =
+        read_cache_find(cache, stream->read_number, entry->place, entry->record_size, &room);
+    uint8_t *memory;
+    int64_t got;
+
+    if (found.size > 0)
+        return found;
+    if (room.at != NULL) {
+        got = log_read_now(log, room.place, room.at, room.size);
+        read_cache_keep(cache, stream->read_number, &room, got > 0 ? (size_t)got : 0);
+        if (got >= (int64_t)(entry->place - room.place + entry->record_size))
+            return bytes_of(room.at + (entry->place - room.place), entry->record_size);
+    }
+    memory = jetstream_read_buffer(stream->jetstream, entry->record_size);
+    if (log_read_now(log, entry->place, memory, entry->record_size) == (int64_t)entry->record_size)
+        return bytes_of(memory, entry->record_size);
+    return bytes_of(NULL, 0);
+}
+
+bool stream_read_now(struct stream *stream, const struct index_entry *entry,
+                     struct stream_message *message)
+{
+    struct bytes bytes = read_now(stream, entry);
+
+    return bytes.size > 0 && to_message(bytes, entry->sequence, message);
+}
+
 void stream_read(struct stream *stream, struct stream_read *read)
 {
-    struct log *log = replica_log(stream->replica);
     struct index_entry entry;
-    uint8_t *memory;
+    struct bytes bytes;
 
     if (!index_get(stream->state.index, read->sequence, &entry)) {
         read->done(read, NULL);
         return;
     }
-    memory = jetstream_read_buffer(stream->jetstream, entry.record_size);
-    if (log_read_now(log, entry.place, memory, entry.record_size) == (int64_t)entry.record_size) {
-        hand_out(read, bytes_of(memory, entry.record_size));
+    bytes = read_now(stream, &entry);
+    if (bytes.size > 0) {
+        hand_out(read, bytes);
         return;
     }
     read->stream = stream;
@@ -75,5 +107,5 @@ void stream_read(struct stream *stream, struct stream_read *read)
     read->read.done = read_done;
     read->next = stream->reads;
     stream->reads = read;
-    log_read(log, &read->read, read->place, read->memory, read->size);
+    log_read(replica_log(stream->replica), &read->read, read->place, read->memory, read->size);
 }

@@ -9,7 +9,7 @@
 #include "base/io_sim.h"
 
 struct client_message {
-    struct bytes subject, reply, headers, payload;
+    struct bytes subject, sid, reply, headers, payload;
 };
 
 struct sim_client {
@@ -32,6 +32,9 @@ void sim_client_deinit(struct sim_client *client);
 void sim_client_connect(struct sim_client *client, size_t node, uint16_t port, const char *inbox);
 void sim_client_drop(struct sim_client *client);
 bool sim_client_connected(const struct sim_client *client);
+
+/* Whole protocol lines. */
+void sim_client_say(struct sim_client *client, const char *lines);
 
 /* `headers` is the whole block or empty. */
 void sim_client_publish(struct sim_client *client, const char *subject, const char *reply,

@@ -73,7 +73,7 @@ static bool open_all(bool first)
     if (store_open(w.io, "data", &options, &w.store, &error) != OK)
         return false;
     if (first)
-        ck_assert_int_eq(log_prepare(w.store, LOG_ID, incarnation), OK);
+        ck_assert_int_eq(log_prepare(w.store, LOG_ID, incarnation, bytes_of(NULL, 0)), OK);
     if (log_open(w.store, LOG_ID, &recovery, &events, NULL, &w.log) != OK)
         return false;
     w.durable = log_durable(w.log);
