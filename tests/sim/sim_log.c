@@ -78,7 +78,8 @@ struct run {
     bool short_counts;
     bool journal_rots;
     bool rolls;
-    bool elects;
+    bool elects; /* in this life */
+    bool buffered; /* the journal is not written directly */
     bool blocks_often;
     bool follows; /* most batches come from elsewhere, in bursts, and some are cut */
     bool trace;
@@ -571,7 +572,7 @@ static void follow(struct run *run, struct sim_log *log)
         cut(run, log);
     if (chance(run, 1, 5))
         commit(run, log);
-    if (chance(run, 1, run->elects ? 5 : 100))
+    if (run->elects && chance(run, 1, 5))
         vote(run, log);
 }
 
@@ -1210,7 +1211,7 @@ static void draw_options(struct run *run)
     run->log_count = 1 + (unsigned)below(run, LOGS_MAX);
     run->rolls = chance(run, 1, 3);
     run->follows = chance(run, 1, 2);
-    run->elects = chance(run, 1, 4);
+    run->buffered = chance(run, 1, 3);
     run->blocks_often = chance(run, 1, 2);
     run->short_counts = chance(run, 1, 4);
     run->journal_rots = chance(run, 1, 16);
@@ -1229,6 +1230,8 @@ static void run_life(struct run *run)
         run->faults.sync_error = 150000; /* often enough that a new file cannot be made */
     if (!run->short_counts)
         run->faults.short_count = 0;
+    run->elects = chance(run, 1, 2);
+    run->faults.direct_refused = run->faults.direct_refused || run->buffered;
     sim_set_capacity(run->sim, run->node, DISK);
     sim_heal(run->sim, run->node);
     sim_set_faults(run->sim, run->node, &run->faults);
