@@ -77,7 +77,8 @@ struct run {
     bool short_counts;
     bool journal_rots;
     bool rolls;
-    bool elects;
+    bool elects; /* in this life */
+    bool buffered; /* the journal is not written directly */
     bool blocks_often;
     bool follows; /* most batches come from elsewhere, in bursts, and some are cut */
     unsigned small; /* so many batches stay so */
@@ -573,7 +574,7 @@ static void follow(struct run *run, struct sim_log *log)
         cut(run, log);
     if (chance(run, 1, 5))
         commit(run, log);
-    if (chance(run, 1, run->elects ? 5 : 100))
+    if (run->elects && chance(run, 1, 5))
         vote(run, log);
 }
 
@@ -1212,11 +1213,11 @@ static void draw_options(struct run *run)
     run->log_count = 1 + (unsigned)below(run, LOGS_MAX);
     run->rolls = chance(run, 1, 3);
     run->follows = chance(run, 1, 2);
-    run->elects = chance(run, 1, 4);
     if (run->rolls && chance(run, 1, 2)) { /* every second batch needs a new file */
         run->log_count = 1;
         run->options.segment_size = segments[0];
     }
+    run->buffered = chance(run, 1, 3);
     run->blocks_often = chance(run, 1, 2);
     run->short_counts = chance(run, 1, 4);
     run->journal_rots = chance(run, 1, 16);
@@ -1236,6 +1237,8 @@ static void run_life(struct run *run)
             run->rolls ? 50000 : 150000; /* often enough that a new file cannot be made */
     if (!run->short_counts)
         run->faults.short_count = 0;
+    run->elects = chance(run, 1, 2);
+    run->faults.direct_refused = run->faults.direct_refused || run->buffered;
     sim_set_capacity(run->sim, run->node, DISK);
     sim_heal(run->sim, run->node);
     sim_set_faults(run->sim, run->node, &run->faults);
