@@ -215,8 +215,10 @@ struct stream *stream_open(struct jetstream *jetstream, struct account *account,
         stream_close(stream, false);
         return NULL;
     }
-    if (stream->state.configured)
-        stream_subscribe(stream); /* what is published before it leads waits */
+    if (stream->state.configured) { /* what is asked and published before it leads waits */
+        stream_subscribe(stream);
+        stream_consumers_listen(stream);
+    }
     return stream;
 }
 
