@@ -368,6 +368,7 @@ enum err jetstream_open(struct server *server, struct jetstream **out)
     read_cache_init(&jetstream->read_cache);
     catalogue_init(&jetstream->catalogue, prng_next(server_prng(server)));
     jetstream->op_timer.fire = jetstream_catalogue_op_due;
+    jetstream->again.fire = jetstream_entries_again;
     logger_info(server_logger(server), "Starting JetStream");
     log_clock_init(&jetstream->clock, io_now(io), io_wall(io), 0);
     err = open_all(jetstream);
@@ -403,6 +404,7 @@ void jetstream_close(struct jetstream *jetstream)
         store_forget(jetstream->store); /* an end is like a crash: what was answered is on disk */
     timers_cancel(io_timers(server_io(jetstream->server)), &jetstream->awake);
     timers_cancel(io_timers(server_io(jetstream->server)), &jetstream->op_timer);
+    timers_cancel(io_timers(server_io(jetstream->server)), &jetstream->again);
     catalogue_deinit(&jetstream->catalogue);
     buf_deinit(&jetstream->read_buffer);
     read_cache_deinit(&jetstream->read_cache);

@@ -187,7 +187,7 @@ static bool refuse_offline(struct jetstream *jetstream, struct catalogue_op *op)
 {
     struct catalogue_entry *entry = jetstream_entry(jetstream, op->account, op->name);
 
-    if (entry == NULL || !entry->offline)
+    if (entry == NULL || !entry->offline || entry->leader != 0) /* others may have it */
         return false;
     fail(jetstream, op, 10194, "stream is offline: its log could not be opened when the server started");
     return true;
