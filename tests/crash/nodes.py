@@ -12,7 +12,6 @@ from client import Client, Lost
 from serverprocess import Server, StartError, free_port
 
 COUNT = 3
-FORM_S = 60
 LEADER_S = 30
 
 
