@@ -3,42 +3,9 @@
 #include "base/json.h"
 #include "server/options.h"
 
-#define PREFIX_SERVER (13u << 3) /* encodes as 'N' */
-#define RAW_SIZE      35u        /* prefix, key, checksum */
-
-/* CRC-16/XMODEM. */
-static uint16_t crc16(const uint8_t *at, size_t size)
-{
-    uint16_t crc = 0;
-
-    for (size_t i = 0; i < size; i++) {
-        crc = (uint16_t)(crc ^ (at[i] << 8));
-        for (int bit = 0; bit < 8; bit++)
-            crc = (uint16_t)(crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1);
-    }
-    return crc;
-}
-
 void info_make_id(char id[INFO_ID_SIZE + 1], const uint8_t random[32])
 {
-    uint8_t raw[RAW_SIZE];
-    uint16_t crc;
-
-    raw[0] = PREFIX_SERVER;
-    memcpy(raw + 1, random, 32);
-    crc = crc16(raw, 33);
-    raw[33] = (uint8_t)crc;
-    raw[34] = (uint8_t)(crc >> 8);
-
-    static_assert(RAW_SIZE * 8 == INFO_ID_SIZE * 5, "no padding");
-    for (size_t i = 0; i < INFO_ID_SIZE; i++) {
-        size_t bit = i * 5;
-        unsigned pair = (unsigned)raw[bit / 8] << 8;
-
-        if (bit / 8 + 1 < RAW_SIZE)
-            pair |= raw[bit / 8 + 1];
-        id[i] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[pair >> (11 - bit % 8) & 31];
-    }
+    nkey_write(id, NKEY_SERVER, random);
     id[INFO_ID_SIZE] = 0;
 }
 

@@ -3,8 +3,9 @@
 #define SERVER_INFO_H
 
 #include "base/buf.h"
+#include "server/auth/nkey.h"
 
-#define INFO_ID_SIZE 56u
+#define INFO_ID_SIZE NKEY_TEXT_SIZE
 #define INFO_GO      "none" /* the key must be there; clients accept any text */
 
 struct info {

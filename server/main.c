@@ -1,9 +1,8 @@
 /*
- * main: the only place that reads the command line, the environment, signals and what the system
- * knows about this process, and that writes the files about it.
+ * main: the only place that reads the command line and takes signals; server/program/ is what it
+ * uses of the system besides.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,14 +11,27 @@
 #include <unistd.h>
 
 #include "base/io_uring.h"
-#include "base/json.h"
+#include "server/config/config.h"
 #include "server/flags.h"
+#include "server/program/files.h"
+#include "server/program/log_file.h"
+#include "server/program/tell.h"
 #include "server/server.h"
 
 #define TURN_WAIT_NS INT64_C(60000000000)
 #define STOP_WAIT_NS INT64_C(5000000000)
-#define PATH_SIZE    2200u
 #define SIGNALS      32
+
+/* What this process was started with, and what of it is in force. */
+struct program {
+    int argc;
+    char *const *argv;
+    const char *config_file; /* NULL: none */
+    struct config *config;
+    char digest[CONFIG_DIGEST_SIZE];
+    struct log_file log;
+    struct server *server;
+};
 
 /* What a signal may touch; set up before signals are let in. */
 static volatile sig_atomic_t trapped[SIGNALS];
@@ -63,125 +75,6 @@ static bool signal_taken(int number, const char *name, struct logger *logger)
     trapped[number] = 0;
     logger_info(logger, "Trapped \"%s\" signal", name);
     return true;
-}
-
-/* ---- files about the process ------------------------------------------------------------------
- */
-
-/* False: errno says why. */
-static bool write_file(const char *path, struct bytes text)
-{
-    int descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    ssize_t written;
-
-    if (descriptor < 0)
-        return false;
-    written = write(descriptor, text.at, text.size);
-    if (written >= 0 && (size_t)written < text.size)
-        errno = ENOSPC;
-    (void)close(descriptor); /* nothing rests on these files surviving a crash */
-    return written == (ssize_t)text.size;
-}
-
-static bool open_log(struct logger *logger, const char *path)
-{
-    int descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-    int before = logger->descriptor;
-
-    if (descriptor < 0)
-        return false;
-    logger->descriptor = descriptor;
-    logger->colour = false;
-    if (before > STDERR_FILENO)
-        (void)close(before);
-    return true;
-}
-
-static void reopen_log(struct logger *logger, const char *path)
-{
-    if (path[0] == 0)
-        logger_info(logger, "File log re-open ignored, not a file logger");
-    else if (open_log(logger, path))
-        logger_info(logger, "File log re-opened");
-    else
-        logger_error(logger, "error opening file: open %s: %s", path, strerror(errno));
-}
-
-/* Decimal and nothing else: readers take the whole file for a number. */
-static bool write_pid(const struct options *options, struct logger *logger)
-{
-    char text[24];
-
-    if (options->pid_file[0] == 0)
-        return true;
-    snprintf(text, sizeof(text), "%ld", (long)getpid());
-    if (write_file(options->pid_file, bytes_of_text(text)))
-        return true;
-    logger_fatal(logger, "Could not write pidfile: open %s: %s", options->pid_file,
-                 strerror(errno));
-    return false;
-}
-
-static void ports_path(const struct options *options, const char *program, char path[PATH_SIZE])
-{
-    const char *slash = strrchr(program, '/');
-
-    snprintf(path, PATH_SIZE, "%s/%.255s_%ld.ports", options->ports_file_dir,
-             slash != NULL ? slash + 1 : program, (long)getpid());
-}
-
-/* {"nats":["nats://127.0.0.1:4222"],...}: addresses that a client on this machine can use. */
-static void ports_entry(struct json_writer *writer, struct bytes key, const char *scheme,
-                        const char *host, uint16_t port)
-{
-    bool brackets = strchr(host, ':') != NULL;
-    char url[160];
-
-    if (strcmp(host, "0.0.0.0") == 0)
-        host = "127.0.0.1";
-    if (strcmp(host, "::") == 0)
-        host = "::1";
-    snprintf(url, sizeof(url), "%s://%s%s%s:%u", scheme, brackets ? "[" : "", host,
-             brackets ? "]" : "", port);
-    json_key(writer, key);
-    json_array_begin(writer);
-    json_string(writer, bytes_of_text(url));
-    json_array_end(writer);
-}
-
-static void write_ports(const struct options *options, const char *program,
-                        const struct server *server, struct logger *logger)
-{
-    struct json_writer writer;
-    char path[PATH_SIZE];
-    struct buf text;
-
-    if (options->ports_file_dir[0] == 0)
-        return;
-    buf_init(&text, 4096);
-    json_writer_init(&writer, &text);
-    json_object_begin(&writer);
-    ports_entry(&writer, BYTES("nats"), "nats", options->host, server_port(server));
-    if (server_http_port(server) != 0)
-        ports_entry(&writer, BYTES("monitoring"), "http", options->host, server_http_port(server));
-    json_object_end(&writer);
-    ports_path(options, program, path);
-    if (!write_file(path, buf_bytes(&text)))
-        logger_error(logger, "Error writing ports file (%s): open %s: %s", path, path,
-                     strerror(errno));
-    buf_deinit(&text);
-}
-
-static void remove_ports(const struct options *options, const char *program, struct logger *logger)
-{
-    char path[PATH_SIZE];
-
-    if (options->ports_file_dir[0] == 0)
-        return;
-    ports_path(options, program, path);
-    if (unlink(path) != 0)
-        logger_error(logger, "Error cleaning up ports file %s: remove %s: %s", path, path,
-                     strerror(errno));
 }
 
 /* ---- the process itself -----------------------------------------------------------------------
@@ -231,32 +124,32 @@ static void lame_duck(struct server *server, struct logger *logger)
     server_stop(server, STOP_WAIT_NS);
 }
 
-static void heed_signals(struct server *server, const struct options *options,
-                         struct logger *logger)
+static void heed_signals(struct program *program)
 {
+    struct logger *logger = &program->log.logger;
     bool stop = signal_taken(SIGINT, "interrupt", logger);
 
     stop = signal_taken(SIGTERM, "terminated", logger) || stop;
     if (stop)
-        server_stop(server, STOP_WAIT_NS);
+        server_stop(program->server, STOP_WAIT_NS);
     if (signal_taken(SIGUSR2, "user defined signal 2", logger))
-        lame_duck(server, logger);
+        lame_duck(program->server, logger);
     if (signal_taken(SIGUSR1, "user defined signal 1", logger))
-        reopen_log(logger, options->log_file);
+        log_file_reopen(&program->log);
     if (signal_taken(SIGHUP, "hangup", logger))
         logger_error(logger, "Failed to reload server configuration: can only reload config when a "
                              "file is provided using -c or --config");
 }
 
-static int run(struct io *io, struct server *server, const struct options *options,
-               struct logger *logger)
+static int run(struct program *program, struct io *io)
 {
-    while (!server_stopped(server)) {
-        heed_signals(server, options, logger);
+    while (!server_stopped(program->server)) {
+        heed_signals(program);
         if (io_turn(io, TURN_WAIT_NS) != OK) {
-            logger_fatal(logger, "The event loop failed");
+            logger_fatal(&program->log.logger, "The event loop failed");
             return EXIT_FAILURE;
         }
+        log_file_rotate(&program->log);
     }
     return EXIT_SUCCESS;
 }
@@ -278,87 +171,151 @@ static bool open_io(const struct options *options, struct logger *logger, struct
     return false;
 }
 
-static int serve_on(struct io *io, const struct options *options, const char *program,
-                    struct logger *logger)
+static int serve_on(struct program *program, struct io *io)
 {
-    struct server *server;
+    const struct options *options = &program->config->options;
+    struct logger *logger = &program->log.logger;
     int result;
 
     let_signals_in(io); /* before it says that it is ready; what comes meanwhile is heeded by run */
-    if (server_start(io, options, logger, &server) != OK) {
+    if (server_start(io, options, logger, &program->server) != OK) {
         keep_signals_out();
         return EXIT_FAILURE; /* it has said why */
     }
-    server_set_process(server, read_process);
-    write_ports(options, program, server, logger);
-    result = run(io, server, options, logger);
+    server_set_process(program->server, read_process);
+    program_write_ports(options, program->argv[0], program->server, logger);
+    result = run(program, io);
     keep_signals_out();
-    remove_ports(options, program, logger);
-    server_destroy(server);
+    program_remove_ports(options, program->argv[0], logger);
+    server_destroy(program->server);
     return result;
 }
 
-static int serve(const struct options *options, const char *program)
+/* What was accepted in the file and does nothing. */
+static void log_notices(const struct config *config, const struct logger *logger)
 {
-    struct logger logger;
+    struct bytes rest = buf_bytes(&config->reader.notices);
+
+    while (rest.size > 0) {
+        size_t size = bytes_find(rest, '\n');
+
+        logger_warn(logger, "%.*s", BYTES_ARG(bytes_take(rest, size)));
+        rest = bytes_skip(rest, size < rest.size ? size + 1 : size);
+    }
+}
+
+static int serve(struct program *program)
+{
+    struct options *options = &program->config->options;
     struct io *io;
     int result;
 
-    logger_init(&logger);
-    if (options->debug)
-        logger.level = LOGGER_DEBUG;
-    if (options->trace)
-        logger.level = LOGGER_TRACE;
-    if (options->log_file[0] != 0 && !open_log(&logger, options->log_file)) {
+    program_place_store(options);
+    if (!log_file_open(&program->log, options)) {
         fprintf(stderr, "error opening file: open %s: %s\n", options->log_file, strerror(errno));
         return EXIT_FAILURE;
     }
+    log_notices(program->config, &program->log.logger);
     (void)signal(SIGPIPE, SIG_IGN);
     raise_file_limit();
-    if (!write_pid(options, &logger) || !open_io(options, &logger, &io))
+    if (!program_write_pid(options, &program->log.logger) ||
+        !open_io(options, &program->log.logger, &io))
         return EXIT_FAILURE;
-    result = serve_on(io, options, program, &logger);
+    result = serve_on(program, io);
     io_destroy(io);
     return result;
+}
+
+/* ---- configuration ----------------------------------------------------------------------------
+ */
+
+/* What is wrong, as the reference prints it; with `strict` its warnings are wrong, too. */
+static bool say_what_is_wrong(const struct config *config, bool strict)
+{
+    const struct buf *errors = &config->reader.errors, *warnings = &config->reader.warnings;
+    bool wrong = config->error[0] != 0 || errors->size > 0 || (strict && warnings->size > 0);
+
+    if (config->error[0] != 0)
+        fprintf(stderr, "nats-server: %s\n", config->error);
+    else if (wrong)
+        fprintf(stderr, "nats-server: %.*s%.*s\n", BYTES_ARG(buf_bytes(warnings)),
+                BYTES_ARG(buf_bytes(errors)));
+    else if (warnings->size > 0)
+        fprintf(stderr, "%.*s", BYTES_ARG(buf_bytes(warnings)));
+    return wrong;
+}
+
+/* Reads the file, if there is one, and the command line over it. False: it was said why not. */
+static bool configure(struct program *program, bool strict)
+{
+    struct config *config = program->config;
+    struct flags flags;
+    bool good = true;
+
+    if (program->config_file != NULL)
+        good = config_load(config, &program_source, program->config_file);
+    if (good) {
+        flags_parse(program->argc, program->argv, &config->options, &config->made, &flags);
+        config->options = flags.options;
+        config_digest(config, program->digest);
+        config->options.config_file = program->config_file;
+        config->options.config_digest = program->digest;
+        if (flags.verdict == FLAGS_REFUSED)
+            config_error(&config->reader, NULL, "%s", flags.error);
+        else
+            (void)config_check(config);
+    }
+    return !say_what_is_wrong(config, strict);
+}
+
+static int test_config(struct program *program)
+{
+    if (!configure(program, true))
+        return EXIT_FAILURE;
+    fprintf(stderr, "nats-server: configuration file %s is valid (%s)\n", program->config_file,
+            program->digest);
+    return EXIT_SUCCESS;
+}
+
+static int with_config(struct program *program, int (*then)(struct program *program))
+{
+    struct options usual;
+    struct config config;
+    int result;
+
+    options_default(&usual);
+    config_init(&config, &usual);
+    program->config = &config;
+    result = then(program);
+    config_deinit(&config);
+    return result;
+}
+
+static int configure_and_serve(struct program *program)
+{
+    return configure(program, false) ? serve(program) : EXIT_FAILURE;
 }
 
 /* ---- the command line -------------------------------------------------------------------------
  */
 
-/* A file that is not there is the first thing wrong with it. */
-static void explain_config(struct flags *flags)
-{
-    if (flags->verdict == FLAGS_REFUSED && flags->config_file != NULL &&
-        access(flags->config_file, R_OK) != 0)
-        snprintf(flags->error, sizeof(flags->error), "open %.180s: %s", flags->config_file,
-                 strerror(errno));
-}
-
-/* Without -sd the store is in the system's place for temporary files, as the reference has it. */
-static void place_store(struct options *options)
-{
-    const char *temporary = getenv("TMPDIR");
-    struct options usual;
-    int size;
-
-    options_default(&usual);
-    if (temporary == NULL || temporary[0] == 0 || strcmp(options->store_dir, usual.store_dir) != 0)
-        return;
-    size = snprintf(options->store_dir, sizeof(options->store_dir), "%s/nats/jetstream", temporary);
-    if (size < 0 || (size_t)size >= sizeof(options->store_dir))
-        memcpy(options->store_dir, usual.store_dir, sizeof(options->store_dir));
-}
-
 int main(int argc, char **argv)
 {
-    static struct flags flags;
+    struct program program = {.argc = argc, .argv = argv};
+    struct arena arena;
+    struct flags flags;
 
-    flags_parse(argc, argv, &flags);
-    explain_config(&flags);
+    arena_init(&arena, SIZE_MAX / 4);
+    flags_parse(argc, argv, NULL, &arena, &flags);
+    arena_deinit(&arena); /* what is in force is parsed again, over the configuration file */
+    program.config_file = flags.config_file;
     switch (flags.verdict) {
-    case FLAGS_SERVE: place_store(&flags.options); return serve(&flags.options, argv[0]);
+    case FLAGS_SERVE: return with_config(&program, configure_and_serve);
+    case FLAGS_TEST_CONFIG: return with_config(&program, test_config);
+    case FLAGS_SIGNAL: return program_tell(flags.signal, argv[0]);
     case FLAGS_VERSION: printf("nats-server: v%s\n", NATS_VERSION); return EXIT_SUCCESS;
     case FLAGS_HELP: fputs(flags_usage, stdout); return EXIT_SUCCESS;
+    case FLAGS_HELP_TLS: fputs(flags_usage_tls, stdout); return EXIT_SUCCESS;
     case FLAGS_BAD:
         fprintf(stderr, "%s\n", flags.error);
         fputs(flags_usage, stdout);

@@ -15,6 +15,7 @@ static void end_connections(struct server *server)
     timers_cancel(io_timers(server->io), &server->quiesced);
     connections_end(&server->connections, "Server Shutdown");
     http_end(&server->monitor.http);
+    leaves_end(&server->leaves);
 }
 
 static void stop_now(struct server *server)
@@ -36,7 +37,7 @@ static void quiesce_further(struct server *server)
 static void end_further(struct server *server)
 {
     if (server->state == SERVER_ENDING && server->connections.count == 0 &&
-        server->monitor.http.count == 0)
+        server->monitor.http.count == 0 && server->leaves.count == 0)
         stop_now(server);
 }
 
@@ -71,21 +72,31 @@ static void http_accepted(void *context, struct io_sock *sock, const struct io_a
     http_accept(&server->monitor.http, sock);
 }
 
+static void leaf_accepted(void *context, struct io_sock *sock, const struct io_address *peer)
+{
+    struct server *server = context;
+
+    (void)peer;
+    leaves_accept(&server->leaves, sock);
+}
+
 static enum err listen_http(struct server *server)
 {
+    const struct options *options = &server->options;
+    const char *host = options->http_host[0] != 0 ? options->http_host : options->host;
     char reason[LISTENER_REASON_SIZE], address[128];
     enum err err;
 
-    if (server->options.http_port == 0)
+    if (options->http_port == 0)
         return OK;
-    err = listener_open(&server->http_listener, server->io, server->options.host,
-                        server->options.http_port, http_accepted, server, reason);
+    err = listener_open(&server->http_listener, server->io, host, options->http_port, http_accepted,
+                        server, reason);
     if (err != OK) {
         logger_fatal(server->logger, "Can't start monitoring: can't listen to the monitor port: %s",
                      reason);
         return err;
     }
-    listener_address(address, sizeof(address), server->options.host, server->http_listener.port);
+    listener_address(address, sizeof(address), host, server->http_listener.port);
     logger_info(server->logger, "Starting http monitor on %s", address);
     return OK;
 }
@@ -110,6 +121,28 @@ static enum err listen_clients(struct server *server)
     return OK;
 }
 
+static enum err listen_leaves(struct server *server)
+{
+    const struct options *options = &server->options;
+    const char *host = options->leaf_host[0] != 0 ? options->leaf_host : "0.0.0.0";
+    char reason[LISTENER_REASON_SIZE], address[128];
+    enum err err;
+
+    if (options->leaf_port == 0)
+        return OK;
+    err = listener_open(&server->leaf_listener, server->io, host, options->leaf_port, leaf_accepted,
+                        server, reason);
+    if (err != OK) {
+        logger_fatal(server->logger, "Error listening on leafnode port: %d - %s",
+                     options->leaf_port, reason);
+        return err;
+    }
+    listener_address(address, sizeof(address), host, server->leaf_listener.port);
+    logger_info(server->logger, "Listening for leafnode connections on %s", address);
+    logger_warn(server->logger, "Leaf nodes are not supported yet: they are turned away");
+    return OK;
+}
+
 static enum err open_jetstream(struct server *server)
 {
     if (!server->options.jetstream)
@@ -124,6 +157,9 @@ static void log_start(const struct server *server)
     logger_info(server->logger, "  Millrace: " MILLRACE_VERSION);
     logger_info(server->logger, "  Name:     %s", server->info.name);
     logger_info(server->logger, "  ID:       %s", server->info.id);
+    if (server->options.config_file != NULL)
+        logger_info(server->logger, "Using configuration file: %s (%s)",
+                    server->options.config_file, server->options.config_digest);
 }
 
 static void init_identity(struct server *server)
@@ -177,6 +213,7 @@ static struct server *server_create(struct io *io, const struct options *options
     server->connections.clients.router = server->router;
     server->connections.clients.account = router_account_default(server->router);
     monitor_init(&server->monitor, server);
+    leaves_init(&server->leaves, io);
     return server;
 }
 
@@ -190,6 +227,8 @@ enum err server_start(struct io *io, const struct options *options, struct logge
     err = listen_http(server);
     if (err == OK)
         err = open_jetstream(server);
+    if (err == OK)
+        err = listen_leaves(server);
     if (err == OK)
         err = listen_clients(server);
     if (err != OK) {
@@ -217,6 +256,7 @@ void server_stop(struct server *server, int64_t deadline_ns)
     server->state = SERVER_QUIESCING;
     listener_close(&server->clients_listener, server->io);
     listener_close(&server->http_listener, server->io);
+    listener_close(&server->leaf_listener, server->io);
     connections_pause(&server->connections);
     timers_arm(timers, &server->quiesced, now_ns + deadline_ns / 2);
     timers_arm(timers, &server->stopped, now_ns + deadline_ns);
@@ -237,8 +277,10 @@ void server_destroy(struct server *server)
     timers_cancel(timers, &server->stopped);
     listener_close(&server->clients_listener, server->io);
     listener_close(&server->http_listener, server->io);
+    listener_close(&server->leaf_listener, server->io);
     connections_deinit(&server->connections);
     monitor_deinit(&server->monitor);
+    leaves_deinit(&server->leaves);
     if (server->jetstream != NULL)
         jetstream_close(server->jetstream);
     router_destroy(server->router);
@@ -296,4 +338,9 @@ uint16_t server_port(const struct server *server)
 uint16_t server_http_port(const struct server *server)
 {
     return server->http_listener.port;
+}
+
+uint16_t server_leaf_port(const struct server *server)
+{
+    return server->leaf_listener.port;
 }

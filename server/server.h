@@ -1,9 +1,10 @@
 /*
- * server: one whole server as a value. Several live in one process: that is how the simulator works.
- * It stands on a struct io and makes no system call of its own. Today a server has one shard.
+ * server: one whole server as a value. Several live in one process: that is how the simulator
+ * works. It stands on a struct io and makes no system call of its own. Today a server has one
+ * shard.
  *
- * The turn (io's flush hook): JetStream works off what its sinks collected (jetstream_turn), then the
- * clients' output goes out, then the store sends what was sealed (store_flush).
+ * The turn (io's flush hook): JetStream works off what its sinks collected (jetstream_turn), then
+ * the clients' output goes out, then the store sends what was sealed (store_flush).
  */
 #ifndef SERVER_SERVER_H
 #define SERVER_SERVER_H
@@ -41,9 +42,10 @@ struct router *server_router(struct server *server);
 struct logger *server_logger(struct server *server);
 struct prng *server_prng(struct server *server);
 const struct options *server_options(const struct server *server);
-const char *server_id(const struct server *server);   /* 56 characters, 'N...' */
+const char *server_id(const struct server *server); /* 56 characters, 'N...' */
 const char *server_name(const struct server *server);
 uint16_t server_port(const struct server *server);      /* as bound */
 uint16_t server_http_port(const struct server *server); /* as bound, 0 if none */
+uint16_t server_leaf_port(const struct server *server); /* as bound, 0 if none */
 
 #endif

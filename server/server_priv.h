@@ -4,6 +4,7 @@
 
 #include "server/connection.h"
 #include "server/jetstream.h"
+#include "server/leaf.h"
 #include "server/listener.h"
 #include "server/monitor.h"
 #include "server/server.h"
@@ -24,9 +25,11 @@ struct server {
     struct router *router;
     struct connections connections;
     struct monitor monitor;
+    struct leaves leaves;
     struct jetstream *jetstream; /* NULL: off */
     struct listener clients_listener;
     struct listener http_listener;
+    struct listener leaf_listener;
     enum server_state state;
     struct timer quiesced;                           /* the longest that quiescing may take */
     struct timer stopped;                            /* the longest that stopping may take */
