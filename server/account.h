@@ -13,8 +13,11 @@ enum sub_kind {
 };
 
 struct account {
-    struct bytes name;
+    struct bytes name; /* owned by the router */
     struct sublist subs;
+    const struct account_options *options; /* NULL: as accounts are that nobody configured */
+    bool system;
+    size_t connections; /* that authenticated for it */
 };
 
 #endif

@@ -2,8 +2,10 @@
 
 #include "base/heap.h"
 #include "base/owner.h"
+#include "server/auth/base64.h"
 
-#define STALL_NS 10000000 /* as long as the reference holds one back for a read */
+#define STALL_NS        10000000 /* as long as the reference holds one back for a read */
+#define AUTH_TIMEOUT_NS INT64_C(2000000000)
 
 struct connection {
     struct client client;
@@ -12,6 +14,7 @@ struct connection {
     struct buf flight; /* being sent */
     int64_t flight_since_ns;
     struct timer ping;
+    struct timer auth; /* the longest it may take to say who it is */
     struct timer
         deadline; /* of the send in flight; armed at most once per deadline, not per send */
     struct connection *previous;
@@ -56,6 +59,7 @@ static void connection_close(struct connection *c, bool drain)
                      c->client.reason);
     c->closing = true;
     timers_cancel(timers, &c->ping);
+    timers_cancel(timers, &c->auth);
     if (!drain)
         timers_cancel(timers, &c->deadline);
     io_sock_close(c->owner->io, c->sock, drain);
@@ -161,6 +165,79 @@ static void pause_or_resume(struct connection *c)
         io_sock_resume(c->owner->io, c->sock);
 }
 
+/* ---- proving passwords ------------------------------------------------------------------------
+ */
+
+struct proof_work {
+    struct io_work work;
+    struct connections *owner;
+    struct client_proof *proof;
+    struct proof_work *next;
+};
+
+static void proofs_pump(struct connections *owner);
+
+static void proof_run(struct io_work *work, struct io *io)
+{
+    (void)io;
+    client_proof_run(owner_of(work, struct proof_work, work)->proof);
+}
+
+static void proof_done(struct io_work *work)
+{
+    struct proof_work *proof = owner_of(work, struct proof_work, work);
+    struct connections *owner = proof->owner;
+
+    owner->proofs_running--;
+    client_proof_done(proof->proof, io_now(owner->io));
+    heap_give(proof);
+    proofs_pump(owner);
+}
+
+static struct proof_work *proofs_pop(struct connections *owner)
+{
+    struct proof_work *proof = owner->proofs_first;
+
+    owner->proofs_first = proof->next;
+    if (owner->proofs_first == NULL)
+        owner->proofs_last = NULL;
+    return proof;
+}
+
+/* Whoever left meanwhile is not worth the work. */
+static void proofs_pump(struct connections *owner)
+{
+    while (owner->proofs_first != NULL && owner->proofs_running < CONNECTIONS_PROOFS_MAX) {
+        struct proof_work *proof = proofs_pop(owner);
+
+        if (proof->proof->client == NULL) {
+            client_proof_done(proof->proof, io_now(owner->io));
+            heap_give(proof);
+            continue;
+        }
+        owner->proofs_running++;
+        io_work(owner->io, &proof->work);
+    }
+}
+
+static void proof_begin(struct connection *c)
+{
+    struct connections *owner = c->owner;
+    struct proof_work *proof = HEAP_NEW(struct proof_work);
+
+    proof->work.run = proof_run;
+    proof->work.done = proof_done;
+    proof->owner = owner;
+    proof->proof = c->client.proof;
+    proof->proof->begun = true;
+    if (owner->proofs_last != NULL)
+        owner->proofs_last->next = proof;
+    else
+        owner->proofs_first = proof;
+    owner->proofs_last = proof;
+    proofs_pump(owner);
+}
+
 /* ---- the end of the turn ----------------------------------------------------------------------
  */
 
@@ -170,6 +247,8 @@ static void flush_open(struct connection *c)
 
     if (client->ping_due_ns != c->ping.deadline_ns)
         timers_arm(io_timers(c->owner->io), &c->ping, client->ping_due_ns);
+    if (client->proof != NULL && !client->proof->begun)
+        proof_begin(c);
     pause_or_resume(c);
     if (client->out.size > 0 && client->flight == 0)
         send_begin(c);
@@ -265,14 +344,48 @@ static void ping_fired(struct timer *timer)
     client_mark(&c->client); /* arms it again */
 }
 
+static void auth_fired(struct timer *timer)
+{
+    struct connection *c = owner_of(timer, struct connection, auth);
+
+    client_auth_overdue(&c->client);
+}
+
+/* What cannot be guessed, for the client to sign. */
+static const char *make_nonce(struct connections *connections, char text[AUTH_NONCE_TEXT_SIZE])
+{
+    const struct auth *auth = connections->clients.auth;
+    uint8_t random[AUTH_NONCE_SIZE];
+
+    static_assert((AUTH_NONCE_SIZE * 4 + 2) / 3 + 1 <= AUTH_NONCE_TEXT_SIZE, "a nonce fits");
+    if (auth == NULL || !auth_wants_nonce(auth))
+        return NULL;
+    io_random(connections->io, random, sizeof(random));
+    base64_write_url(text, bytes_of(random, sizeof(random)));
+    return text;
+}
+
+static void auth_timer_arm(struct connection *c)
+{
+    int64_t timeout_ns = c->owner->clients.options->auth.timeout_ns;
+
+    if (!c->client.unproven)
+        return;
+    if (timeout_ns <= 0)
+        timeout_ns = AUTH_TIMEOUT_NS;
+    timers_arm(io_timers(c->owner->io), &c->auth, io_now(c->owner->io) + timeout_ns);
+}
+
 void connections_accept(struct connections *connections, struct io_sock *sock,
                         const struct io_address *peer)
 {
     struct connection *c = HEAP_NEW(struct connection);
+    char nonce[AUTH_NONCE_TEXT_SIZE];
 
     c->owner = connections;
     c->sock = sock;
     c->ping.fire = ping_fired;
+    c->auth.fire = auth_fired;
     c->deadline.fire = deadline_fired;
     buf_init(&c->flight, SIZE_MAX / 2);
     c->next = connections->all;
@@ -281,7 +394,9 @@ void connections_accept(struct connections *connections, struct io_sock *sock,
     connections->all = c;
     connections->count++;
     connections->total++;
-    client_init(&c->client, &connections->clients, peer->text, peer->port, io_now(connections->io));
+    client_init(&c->client, &connections->clients, peer->text, peer->port,
+                make_nonce(connections, nonce), io_now(connections->io));
+    auth_timer_arm(c);
     io_sock_start(connections->io, sock, &connection_events, c);
     if (connections->count > (size_t)connections->clients.options->max_connections)
         client_end(&c->client, "maximum connections exceeded", "Maximum Connections Exceeded");
@@ -306,9 +421,16 @@ void connections_deinit(struct connections *connections)
         ;
     while ((c = connections->all) != NULL) {
         timers_cancel(timers, &c->ping);
+        timers_cancel(timers, &c->auth);
         timers_cancel(timers, &c->deadline);
         client_leave(&c->client);
         connection_free(c);
+    }
+    while (connections->proofs_first != NULL) {
+        struct proof_work *proof = proofs_pop(connections);
+
+        client_proof_done(proof->proof, io_now(connections->io));
+        heap_give(proof);
     }
     timers_cancel(timers, &connections->stall);
     clients_deinit(&connections->clients);

@@ -11,7 +11,12 @@
 #include "base/io.h"
 #include "server/client.h"
 
+/* Passwords that are being proven at one time: each keeps a worker busy for long, and files need
+ * workers, too. */
+#define CONNECTIONS_PROOFS_MAX 1u
+
 struct connection;
+struct proof_work;
 
 /* The client connections of a shard. Embedded in the server; fields are read by others, not
  * written. */
@@ -21,14 +26,19 @@ struct connections {
     struct connection *all;
     struct connection *stalled; /* not read from until `stall` fires */
     struct timer stall;
+    struct proof_work *proofs_first; /* waiting, in the order they came */
+    struct proof_work *proofs_last;
+    size_t proofs_running;
     size_t count;
     uint64_t total; /* ever accepted */
 };
 
-/* clients.router and clients.account are set by the caller before the first accept. */
+/* clients.router, clients.account and clients.auth are set by the caller before the first accept.
+ */
 void connections_init(struct connections *connections, struct io *io, const struct options *options,
                       const struct info *info, struct logger *logger, uint64_t seed);
-/* Drops what is left; the io must be destroyed next, without another turn. */
+/* Drops what is left; the io must be destroyed next, without another turn. What a worker is still
+ * at work on is not freed. */
 void connections_deinit(struct connections *connections);
 
 /* Takes over the socket. */

@@ -30,18 +30,24 @@ void info_write(struct buf *out, const struct info *info, const struct info_clie
     string(&w, BYTES("millrace"), MILLRACE_VERSION);
     string(&w, BYTES("host"), info->host);
     JSON_KEY(&w, "port"), json_number_u64(&w, info->port);
-    JSON_KEY(&w, "headers"), json_bool(&w, true);
-    JSON_KEY(&w, "max_payload"), json_number_i64(&w, info->max_payload);
+    JSON_KEY(&w, "headers"), json_bool(&w, !info->no_headers);
+    if (info->auth_required)
+        JSON_KEY(&w, "auth_required"), json_bool(&w, true);
+    JSON_KEY(&w, "max_payload"),
+        json_number_i64(&w, client->max_payload != 0 ? client->max_payload : info->max_payload);
     if (info->jetstream)
         JSON_KEY(&w, "jetstream"), json_bool(&w, true);
     JSON_KEY(&w, "client_id"), json_number_u64(&w, client->id);
     string(&w, BYTES("client_ip"), client->address);
+    if (client->nonce != NULL && client->nonce[0] != 0)
+        string(&w, BYTES("nonce"), client->nonce);
     if (client->account.size > 0) {
         JSON_KEY(&w, "connect_info"), json_bool(&w, true);
         JSON_KEY(&w, "remote_account"), json_string(&w, client->account);
+        if (client->account_system)
+            JSON_KEY(&w, "acc_is_sys"), json_bool(&w, true);
     }
-    if (info->jetstream)
-        JSON_KEY(&w, "api_lvl"), json_number_u64(&w, JETSTREAM_API_LEVEL);
+    JSON_KEY(&w, "api_lvl"), json_number_u64(&w, JETSTREAM_API_LEVEL);
     json_object_end(&w);
     (void)BUF_ADD(out, " \r\n");
 }

@@ -15,13 +15,18 @@ struct info {
     uint16_t port;
     int64_t max_payload;
     bool jetstream;
+    bool auth_required; /* nobody gets in without credentials */
+    bool no_headers;
 };
 
 /* What differs from one client to the next. */
 struct info_client {
     uint64_t id;
     const char *address;
+    const char *nonce;    /* for it to sign; NULL or empty: none is wanted */
     struct bytes account; /* empty in the first INFO; else this one answers a CONNECT */
+    bool account_system;
+    int64_t max_payload; /* 0: the server's */
 };
 
 /* Makes a well-formed id of 32 random bytes: prefix, checksum, base32. */

@@ -193,7 +193,7 @@ static void varz_counts(struct json_writer *w, const struct server *server)
     number(w, BYTES("slow_consumers"), (int64_t)stats->slow_consumers);
     number(w, BYTES("stale_connections"), (int64_t)stats->stale);
     number(w, BYTES("stalled_clients"), (int64_t)stats->stalls);
-    number(w, BYTES("subscriptions"), (int64_t)connections->clients.account->subs.count);
+    number(w, BYTES("subscriptions"), (int64_t)router_subscriptions(server->router));
     per_kind(w, BYTES("slow_consumer_stats"), stats->slow_consumers);
     per_kind(w, BYTES("stale_connection_stats"), stats->stale);
 }

@@ -6,6 +6,8 @@
 #include "base/owner.h"
 #include "server/router_priv.h"
 
+#define PAYLOAD_DISCOURAGED (8 << 20)
+
 /* ---- the turn ---------------------------------------------------------------------------------
  */
 
@@ -45,6 +47,7 @@ static void turn(void *context)
 {
     struct server *server = context;
 
+    server->connections.clients.now_ns = io_now(server->io);
     if (server->jetstream != NULL)
         jetstream_turn(server->jetstream);
     quiesce_further(server);
@@ -160,6 +163,11 @@ static void log_start(const struct server *server)
     if (server->options.config_file != NULL)
         logger_info(server->logger, "Using configuration file: %s (%s)",
                     server->options.config_file, server->options.config_digest);
+    if (auth_has_plain_passwords(&server->auth))
+        logger_warn(server->logger, "Plaintext passwords detected, use nkeys or bcrypt");
+    if (server->options.max_payload > PAYLOAD_DISCOURAGED)
+        logger_warn(server->logger, "Maximum payloads over 8.00 MB are generally discouraged and "
+                                    "could lead to poor performance");
 }
 
 static void init_identity(struct server *server)
@@ -176,6 +184,26 @@ static void init_identity(struct server *server)
     server->info.host = server->options.host;
     server->info.max_payload = server->options.max_payload;
     server->info.jetstream = server->options.jetstream;
+    server->info.no_headers = server->options.no_header_support;
+}
+
+/* The accounts that were configured, the system's among them, and who may connect. */
+static void init_auth(struct server *server)
+{
+    const struct auth_options *options = &server->options.auth;
+    struct bytes system =
+        options->system_account.size > 0 ? options->system_account : BYTES("$SYS");
+
+    for (size_t i = 0; i < options->accounts_count; i++)
+        (void)router_account_add(server->router, options->accounts[i]->name, options->accounts[i]);
+    if (options->system_account.size > 0 || !server->options.no_system_account) {
+        if (router_account(server->router, system) == NULL)
+            (void)router_account_add(server->router, system, NULL);
+        router_set_system_account(server->router, router_account(server->router, system));
+    }
+    auth_init(&server->auth, options, prng_next(&server->prng));
+    server->connections.clients.auth = &server->auth;
+    server->info.auth_required = server->auth.required && options->no_auth_user.size == 0;
 }
 
 static void quiesced_fired(struct timer *timer)
@@ -212,6 +240,7 @@ static struct server *server_create(struct io *io, const struct options *options
     server->router = router_create(&server->connections.clients, prng_next(&server->prng));
     server->connections.clients.router = server->router;
     server->connections.clients.account = router_account_default(server->router);
+    init_auth(server);
     monitor_init(&server->monitor, server);
     leaves_init(&server->leaves, io);
     return server;
@@ -284,6 +313,7 @@ void server_destroy(struct server *server)
     if (server->jetstream != NULL)
         jetstream_close(server->jetstream);
     router_destroy(server->router);
+    auth_deinit(&server->auth);
     heap_give(server);
 }
 

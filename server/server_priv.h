@@ -23,6 +23,7 @@ struct server {
     struct prng prng;
     struct info info;
     struct router *router;
+    struct auth auth;
     struct connections connections;
     struct monitor monitor;
     struct leaves leaves;

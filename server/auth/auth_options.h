@@ -18,8 +18,7 @@ struct permission_filter {
 
 struct permission_list {
     struct permission_filter *at;
-    size_t count;
-    bool given; /* else an empty list says nothing */
+    size_t count; /* 0: it says nothing */
 };
 
 struct permission_options {
@@ -27,7 +26,7 @@ struct permission_options {
     struct permission_list publish_deny;
     struct permission_list subscribe_allow;
     struct permission_list subscribe_deny;
-    bool responses;        /* may answer what it was asked */
+    bool responses; /* may answer what it was asked, and publish nothing that is not allowed */
     int64_t responses_max; /* messages to one reply subject; -1: any number */
     int64_t responses_ns;  /* for how long; -1: for ever */
 };

@@ -64,7 +64,6 @@ static void read_filters(struct config_reader *reader, const struct config_value
                      config_type_text(value->type));
         return;
     }
-    list->given = true;
     list->at = config_array(reader, value, sizeof(struct permission_filter), &list->count);
     for (const struct config_value *e = config_elements(value); e != NULL;
          e = config_element_next(value, e)) {
@@ -177,9 +176,6 @@ const struct permission_options *config_permissions(struct config_reader *reader
         return NULL;
     }
     (void)config_read_block(reader, value, &permissions, options);
-    /* Who may only answer may say nothing else. */
-    if (options->responses && !options->publish_allow.given)
-        options->publish_allow.given = true;
     return options;
 }
 

@@ -396,13 +396,8 @@ static void check_cluster(struct config_reader *reader, const struct options *op
 /* A server without the protection that was asked for must not come up. */
 static void check_security(struct config_reader *reader, const struct options *options)
 {
-    const struct auth_options *auth = &options->auth;
-
     if (options->tls != NULL)
         config_error(reader, NULL, "TLS is not supported yet");
-    if (auth->user.size > 0 || auth->token.size > 0 || auth->users_count > 0 ||
-        auth->accounts_count > 0)
-        config_error(reader, NULL, "authorization and accounts are not supported yet");
 }
 
 void config_top_check(struct config_reader *reader, const struct options *options)
