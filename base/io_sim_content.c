@@ -335,7 +335,23 @@ void sim_content_sync(struct sim_inode *inode, uint64_t mark)
 
 void sim_content_sync_failed(struct sim_inode *inode, uint64_t mark, struct prng *prng)
 {
-    changes_survive(inode, changes_below(inode, mark), prng);
+    size_t count = changes_below(inode, mark), used = 0;
+    uint32_t chance = sim_survival(prng);
+
+    for (size_t i = 0; i < inode->changes_count; i++) {
+        struct sim_change *change = &inode->changes[i];
+
+        if (i < count && !change->is_size) {
+            if (!prng_chance(prng, chance, 8))
+                continue; /* clean in the cache, and lost */
+            if (change->at * SIM_SECTOR < inode->platter.size) {
+                change_apply(inode, change);
+                continue;
+            }
+        }
+        inode->changes[used++] = *change;
+    }
+    inode->changes_count = used;
 }
 
 void sim_content_power_cut(struct sim_inode *inode, struct prng *prng)

@@ -179,6 +179,11 @@ void acks_advise_lost(struct consumer *c, const struct pending_entry *entry)
     c->out.advise(c->out.owner, &advice);
 }
 
+void acks_unseen(struct consumer *c, uint32_t place)
+{
+    gather_end(c, &c->work.terms, place);
+}
+
 void acks_lost(struct consumer *c, uint32_t place)
 {
     acks_advise_lost(c, pending_entry(&c->durable.pending, place));

@@ -98,7 +98,20 @@ static void apply_gone(struct consumer *c, const struct planned *planned, uint32
     if (planned->request != NULL)
         pulls_returned(c, planned->request, planned->cost);
     if (place != 0)
-        acks_lost(c, place);
+        acks_unseen(c, place);
+}
+
+/* What was planned on messages that were only gathered came true: this batch has stored them. */
+static void check_stored(const struct consumer *c, const struct planned *planned)
+{
+    struct consumer_message message;
+    bool stored;
+
+    if (planned == NULL || !planned->ahead || planned->gone)
+        return;
+    stored = c->stream.get(c->stream.owner, planned->sequence, &message);
+    assert(stored);
+    assert(message.time_ns == planned->time_ns);
 }
 
 static void apply_new(struct consumer *c, uint64_t sequence, int64_t time_ns,
@@ -107,6 +120,7 @@ static void apply_new(struct consumer *c, uint64_t sequence, int64_t time_ns,
     bool acks = c->config.ack_policy != ACK_NONE;
     uint32_t place = 0;
 
+    check_stored(c, planned);
     c->durable.delivered.consumer++;
     c->durable.delivered.stream = sequence;
     if (acks)

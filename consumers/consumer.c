@@ -232,6 +232,7 @@ void consumer_follow(struct consumer *c)
     timers_cancel(&c->work.timers, &c->work.push.heartbeat);
     c->work.leading = false;
     c->work.dirty = false;
+    c->work.planning = false;
 }
 
 /* Waits begin anew: how much of them passed under another leader nobody knows. Only a delay that

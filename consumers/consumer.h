@@ -12,9 +12,9 @@
  *
  * Class (architecture, "Consumers in the log"):
  *   replicated  every hand-out and ack is a record. A message leaves only after its hand-out has
- *               been applied: the machine proposes CONSUMER_RECORD_HANDOUT and asks for deliveries
- *               when that comes back through consumer_apply. At most one hand-out is in flight per
- *               consumer; it may carry many messages.
+ *               been applied: the machine proposes CONSUMER_RECORD_HANDOUT (consumer_hand_out) and
+ *               asks for deliveries when that comes back through consumer_apply. At most one
+ *               hand-out is in flight per consumer; it may carry many messages.
  *   volatile    ephemeral without acks: nothing is logged, deliveries are asked for at once. Also
  *               used for `direct` consumers.
  *   A durable consumer without acks hands out at once and proposes its position now and then
@@ -43,9 +43,9 @@
 struct consumer;
 
 /* ---- what it may ask of its stream --------------------------------------------------------------
- * Answers are of the applied state. Only when asked from inside consumer_work, `next` and `get` of
- * a replicated consumer may also see what is gathered in front of the next proposal: then a
- * hand-out rides in the batch of its messages (consumer_offered).
+ * Answers are of the applied state. Only when asked from inside consumer_hand_out, `next` and `get`
+ * may go on behind it with what is gathered for the batch that leaves next: then a hand-out rides
+ * in the batch of its messages, and is refused with them or not at all.
  */
 
 struct consumer_message {
@@ -70,6 +70,8 @@ struct consumer_stream {
     bool (*get)(void *owner, uint64_t sequence, struct consumer_message *out);
     bool (*next)(void *owner, const struct consumer_filter *, uint64_t from,
                  struct consumer_message *out);
+    /* How many matching ones, from `from` on, `next` finds behind the applied state. */
+    uint64_t (*ahead)(void *owner, const struct consumer_filter *, uint64_t from);
     bool (*previous)(void *owner, const struct consumer_filter *, uint64_t up_to,
                      struct consumer_message *out);
     bool (*first_at)(void *owner, int64_t time_ns, struct consumer_message *out);
@@ -219,15 +221,20 @@ void consumer_flow(struct consumer *consumer, int64_t now_ns, struct bytes subje
 /* Push: whether the deliver subject has interest now (reference 4.5). */
 void consumer_bound(struct consumer *consumer, int64_t now_ns, bool bound);
 /* Once per turn while there may be something to do (new messages, acks, requests) and at the time
- * asked for by wake_at: flushes gathered acks into proposals, redelivers, plans and proposes a
- * hand-out (bounded per call; asks for another wake if there is more), expires pulls,
- * heartbeats. */
+ * asked for by wake_at: flushes gathered acks into proposals, queues redeliveries, expires pulls,
+ * heartbeats; hands out, unless replicated (bounded per call; asks for another wake if there is
+ * more). */
 void consumer_work(struct consumer *consumer, int64_t now_ns, int64_t log_now_ns);
-/* Messages are gathered in front of the next proposal that `next` lets it see: consumer_work will
- * look. */
-void consumer_offered(struct consumer *consumer);
 /* Would consumer_work do something before the time asked for by wake_at? Cheap. */
 bool consumer_hungry(const struct consumer *consumer);
+/*
+ * Replicated: a hand-out is planned when the batch that is gathered leaves, so that it takes in all
+ * that came until then. consumer_hand_out does it, right before; where consumer_planning says no
+ * there is nothing to plan. consumer_offered: messages are gathered that `next` will let it see.
+ */
+void consumer_offered(struct consumer *consumer);
+bool consumer_planning(const struct consumer *consumer);
+void consumer_hand_out(struct consumer *consumer, int64_t now_ns, int64_t log_now_ns);
 /* Proposals were refused (the disk): everything proposed and not applied never happened. */
 void consumer_refused(struct consumer *consumer, int64_t now_ns);
 /* Being deleted: every waiting pull gets "409 Consumer Deleted". */

@@ -3,13 +3,18 @@
 #include <stddef.h>
 
 static const char *const deliver_names[] = {
-    "all", "last", "new", "by_start_sequence", "by_start_time", "last_per_subject", "undefined", NULL};
+    "all",       "last", "new", "by_start_sequence", "by_start_time", "last_per_subject",
+    "undefined", NULL};
 static const char *const ack_names[] = {"none", "all", "explicit", "flow_control", NULL};
 static const char *const replay_names[] = {"instant", "original", NULL};
-static const char *const priority_names[] = {"none", "overflow", "pinned_client", "prioritized", NULL};
+static const char *const priority_names[] = {"none", "overflow", "pinned_client", "prioritized",
+                                             NULL};
 
-#define AT(field)                    offsetof(struct consumer_config, field)
-#define FIELD(name, type, flags, at) {name, type, flags, AT(at), NULL, NULL}
+#define AT(field) offsetof(struct consumer_config, field)
+#define FIELD(name, type, flags, at)                                                               \
+    {                                                                                              \
+        name, type, flags, AT(at), NULL, NULL                                                      \
+    }
 static const struct schema_field fields[] = {
     FIELD("durable_name", SCHEMA_STRING, 0, durable_name),
     FIELD("name", SCHEMA_STRING, 0, name),
@@ -49,8 +54,8 @@ static const struct schema_field fields[] = {
     FIELD("priority_timeout", SCHEMA_INT64, SCHEMA_REFUSED | SCHEMA_NS, priority_timeout_ns),
 };
 
-const struct schema consumer_config_schema = {"ConsumerConfig", sizeof(struct consumer_config), fields,
-                                              sizeof fields / sizeof fields[0]};
+const struct schema consumer_config_schema = {"ConsumerConfig", sizeof(struct consumer_config),
+                                              fields, sizeof fields / sizeof fields[0]};
 
 enum err consumer_config_decode(struct bytes json, struct arena *arena, struct consumer_config *out)
 {

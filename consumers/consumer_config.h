@@ -62,6 +62,7 @@ struct consumer_config {
 extern const struct schema consumer_config_schema;
 
 /* Reads what the table encoded, as it stands in the log. ERR_CORRUPT: it is something else. */
-enum err consumer_config_decode(struct bytes json, struct arena *arena, struct consumer_config *out);
+enum err consumer_config_decode(struct bytes json, struct arena *arena,
+                                struct consumer_config *out);
 
 #endif

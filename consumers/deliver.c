@@ -18,7 +18,7 @@ uint32_t deliver_cost(struct consumer *c, const struct consumer_message *message
                       uint64_t deliveries)
 {
     uint64_t ahead = c->work.plan.count - c->work.plan.fresh_from;
-    uint64_t count = start_count(c);
+    uint64_t count = plan_count_tail(c);
     struct ack_subject ack = {
         .deliveries = deliveries,
         .sequence = message->sequence,

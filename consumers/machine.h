@@ -63,7 +63,8 @@ struct planned {
     uint32_t cost;           /* of a byte budget */
     uint32_t content;        /* bytes of headers and payload */
     bool fresh;
-    bool gone; /* left the stream since it was planned */
+    bool ahead; /* is stored by the batch that the hand-out is in */
+    bool gone;  /* left the stream since it was planned */
 };
 
 struct plan {
@@ -71,6 +72,8 @@ struct plan {
     size_t count, capacity;
     size_t fresh_from; /* the first new one; redeliveries come before */
     uint64_t bytes;
+    uint64_t ahead; /* matching messages behind the applied state, once somebody counted them */
+    bool ahead_counted;
     bool in_flight;
 };
 
@@ -78,6 +81,7 @@ struct plan {
 struct working {
     bool leading;
     bool dirty;     /* consumer_work has something to do now */
+    bool planning;  /* replicated: consumer_hand_out has */
     bool caught_up; /* nothing to hand out for the first time was found, and nothing came since */
     bool count_valid;
     uint64_t count;             /* num_pending: matching messages above durable.delivered */
@@ -151,6 +155,8 @@ void acks_flush(struct consumer *c);
 void acks_refused(struct consumer *c);
 /* Gathers the end of an entry: its message is gone; it was delivered as often as it may be. */
 void acks_lost(struct consumer *c, uint32_t place);
+/* Its message is gone and was never sent to anybody: nobody is told. */
+void acks_unseen(struct consumer *c, uint32_t place);
 void acks_exhaust(struct consumer *c, uint32_t place);
 void acks_advise_lost(struct consumer *c, const struct pending_entry *entry);
 /* Has the entry been delivered as often as it may be? */
@@ -187,8 +193,12 @@ void pulls_end_all(struct consumer *c, enum status status);
 
 /* ---- plan.c ---------------------------------------------------------------------------------- */
 
-/* Plans a hand-out if one can be made now, and proposes it or carries it out. */
+/* Could a hand-out be made now? */
+bool plan_wanted(const struct consumer *c);
+/* Plans a hand-out if there is something for somebody, and proposes it or carries it out. */
 void plan_hand_out(struct consumer *c);
+/* Matching messages that have not been handed out, as of the batch that is gathered. */
+uint64_t plan_count_tail(struct consumer *c);
 /* The hand-out in flight did not happen: everyone gets back what they gave. */
 void plan_void(struct consumer *c);
 /* It is applied. */

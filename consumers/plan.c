@@ -25,6 +25,7 @@ static void plan_clear(struct consumer *c)
     c->work.plan.count = 0;
     c->work.plan.fresh_from = 0;
     c->work.plan.bytes = 0;
+    c->work.plan.ahead_counted = false;
     c->work.plan.in_flight = false;
 }
 
@@ -130,6 +131,24 @@ bool plan_demand(const struct consumer *c)
     return c->work.requests.count > 0;
 }
 
+bool plan_wanted(const struct consumer *c)
+{
+    if (!plan_demand(c) || plan_paused(c))
+        return false;
+    return !c->work.caught_up || c->durable.pending.queued > 0 || c->work.requests.one_shots > 0;
+}
+
+uint64_t plan_count_tail(struct consumer *c)
+{
+    struct plan *plan = &c->work.plan;
+
+    if (!plan->ahead_counted) {
+        plan->ahead = c->stream.ahead(c->stream.owner, &c->filter, c->durable.delivered.stream + 1);
+        plan->ahead_counted = true;
+    }
+    return start_count(c) + plan->ahead;
+}
+
 static bool acks_pending_full(const struct consumer *c)
 {
     const struct pending *pending = &c->durable.pending;
@@ -231,6 +250,7 @@ static bool place_message(struct consumer *c, const struct candidate *candidate)
         .cost = cost_of(c, candidate),
         .content = message->size - (uint32_t)message->subject.size,
         .fresh = candidate->place == 0,
+        .ahead = message->sequence > c->stream.last(c->stream.owner),
     };
 
     if (consumer_is_push(c)) {
@@ -307,9 +327,7 @@ void plan_hand_out(struct consumer *c)
     bool more;
 
     c->work.plan_again_ns = TIMERS_NEVER;
-    if (!plan_demand(c) || plan_paused(c))
-        return;
-    if (c->work.caught_up && c->durable.pending.queued == 0 && c->work.requests.one_shots == 0)
+    if (!plan_wanted(c))
         return;
     assert(plan->count == 0);
     c->work.look++;

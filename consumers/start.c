@@ -129,7 +129,7 @@ void consumer_stored(struct consumer *c, const struct consumer_message *message)
         return;
     if (work->count_valid)
         work->count++;
-    if (work->caught_up) {
+    if (work->caught_up && message->sequence >= work->next_from) { /* else it was planned ahead */
         work->caught_up = false;
         if (plan_demand(c))
             work_dirty(c);

@@ -223,7 +223,11 @@ void consumer_work(struct consumer *c, int64_t now_ns, int64_t log_now_ns)
         look_for_lost(c);
     expire(c);
     acks_flush(c); /* in front of the hand-out: it makes room for it */
-    plan_hand_out(c);
+    work->plan_again_ns = TIMERS_NEVER;
+    if (c->class == CLASS_REPLICATED)
+        work->planning = plan_wanted(c);
+    else
+        plan_hand_out(c);
     acks_flush(c);
     ask_wake(c);
 }
@@ -235,7 +239,28 @@ bool consumer_hungry(const struct consumer *c)
 
 void consumer_offered(struct consumer *c)
 {
+    if (c->class != CLASS_REPLICATED)
+        return; /* it delivers at once, so it has to wait until they are stored */
     c->work.caught_up = false;
-    if (plan_demand(c))
-        work_dirty(c);
+    c->work.planning = plan_wanted(c);
+}
+
+bool consumer_planning(const struct consumer *c)
+{
+    return c->work.planning;
+}
+
+void consumer_hand_out(struct consumer *c, int64_t now_ns, int64_t log_now_ns)
+{
+    struct working *work = &c->work;
+
+    if (!work->planning)
+        return;
+    assert(c->class == CLASS_REPLICATED);
+    work->now_ns = now_ns;
+    work->log_now_ns = log_now_ns;
+    work->planning = false;
+    plan_hand_out(c);
+    acks_flush(c); /* of messages that were found to be gone */
+    ask_wake(c);
 }

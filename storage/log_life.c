@@ -107,6 +107,7 @@ static enum err redo_log(struct store *store, uint64_t log_id)
     if (err != OK)
         return err;
     redo.flaws = store->options.flaws;
+    redo.boot = store->node.boot;
     redo.one_log = true;
     redo.log_id = log_id;
     err = redo_run(&redo);

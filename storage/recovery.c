@@ -44,6 +44,7 @@ struct walk {
     uint64_t last_position;
     uint32_t last_size;
 
+    bool damaged;    /* the last file's last batches; it takes no more */
     bool ends_clean; /* the last file can be continued at `position` */
     uint64_t position;
 };
@@ -304,16 +305,24 @@ static enum err judge(struct walk *walk, const struct part *part, const struct s
     return err;
 }
 
-/* The end of a file that no later file has cut. */
-static void end_of_last(struct walk *walk, const struct part *part, const struct segment_gap *gap)
+/* The end of a file that no later file has cut; true: only of a damaged batch, more may follow. */
+static bool end_of_last(struct walk *walk, const struct part *part, const struct segment_gap *gap)
 {
     struct store *store = walk->log->store;
+    uint64_t end = gap->resume > 0 ? gap->resume : part->size;
 
-    walk->ends_clean = gap->tail == SEGMENT_ENDS;
-    if (gap->tail == SEGMENT_TORN && store_flaw(store, FLAW_OVERWRITE_TORN_TAIL))
-        walk->ends_clean = true;
-    if (gap->tail == SEGMENT_DAMAGED && !store_flaw(store, FLAW_CUT_DAMAGE))
-        lose(walk, walk->index + 1, gap->hash, part->size - walk->position);
+    if (gap->tail != SEGMENT_DAMAGED) {
+        walk->ends_clean = gap->tail == SEGMENT_ENDS && !walk->damaged;
+        if (gap->tail == SEGMENT_TORN && store_flaw(store, FLAW_OVERWRITE_TORN_TAIL))
+            walk->ends_clean = true;
+        return false;
+    }
+    if (store_flaw(store, FLAW_CUT_DAMAGE))
+        return false;
+    lose(walk, walk->index + 1, gap->hash, end - walk->position);
+    walk->damaged = true;
+    walk->position = end;
+    return gap->resume > 0;
 }
 
 /* Walks one file to its end. A batch that is the last before the cut must be the one the cut names.
@@ -352,9 +361,8 @@ static enum err walk_part(struct walk *walk, unsigned number)
             walk->position = gap.resume;
             continue;
         }
-        if (!has_cut)
-            end_of_last(walk, part, &gap);
-        break;
+        if (has_cut || !end_of_last(walk, part, &gap))
+            break;
     }
     if (has_cut && walk->index <= cut) /* the next file's header marks them durable */
         lose(walk, cut + 1, cut_hash, part->size - walk->position);

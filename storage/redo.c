@@ -142,13 +142,15 @@ static void plan_file(struct redo_plan *plan, struct bytes content, unsigned fil
             offset += JOURNAL_BLOCK;
             continue;
         }
+        offset += record.size;
+        if (record.number >> 32 < redo->boot)
+            continue;
         if (record_missing(before, record.number))
             redo->damaged += record.number - before - 1;
         before = record.number;
         if (record.clean > plan->clean)
             plan->clean = record.clean;
         plan_record(plan, &record, file);
-        offset += record.size;
     }
 }
 

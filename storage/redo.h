@@ -24,7 +24,8 @@ struct redo {
     const char *dir;
     const uint8_t *store_id;
     uint64_t flaws;
-    bool one_log; /* only the entries of log_id */
+    uint64_t boot; /* records of boots before it were replayed when it began: they are void */
+    bool one_log;  /* only the entries of log_id */
     uint64_t log_id;
 
     struct redo_file *files;

@@ -158,6 +158,34 @@ static bool find_resume(struct bytes rest, const struct segment_place *place,
     return false;
 }
 
+/*
+ * A later batch that is bad, too, but whose envelope is sound: it was placed there, so what stands
+ * before it was durable, and its index follows from its durable mark. The incarnation makes it one
+ * of ours: it is random and nobody is told it, so no payload can look like a batch.
+ */
+static bool find_placed(struct bytes rest, const struct segment_place *place,
+                        struct segment_gap *gap)
+{
+    struct batch_envelope envelope;
+
+    for (size_t offset = 8; offset + BATCH_HEAD <= rest.size; offset += 8) {
+        struct bytes in = bytes_skip(rest, offset);
+
+        if (batch_envelope_read(in, place->file_id, place->position + offset, &envelope) != OK)
+            continue;
+        if (memcmp(in.at + BATCH_ENVELOPE, place->incarnation, 16) != 0)
+            continue;
+        if (envelope.durable < place->index || envelope.durable >= place->index_cut)
+            continue;
+        gap->tail = SEGMENT_RESUMES;
+        gap->resume = place->position + offset;
+        gap->resume_index = envelope.durable + 1;
+        gap->resume_previous = (struct log_hash){0};
+        return true;
+    }
+    return false;
+}
+
 struct segment_gap segment_judge(struct bytes rest, const struct segment_place *place)
 {
     struct segment_gap gap = {.tail = SEGMENT_ENDS};
@@ -167,7 +195,7 @@ struct segment_gap segment_judge(struct bytes rest, const struct segment_place *
 
     if (all_zeros(rest))
         return gap;
-    if (find_resume(rest, place, &gap))
+    if (find_resume(rest, place, &gap) || find_placed(rest, place, &gap))
         return gap;
     if (batch_torn(rest, place->file_id, place->position)) {
         gap.tail = SEGMENT_TORN;
@@ -175,8 +203,10 @@ struct segment_gap segment_judge(struct bytes rest, const struct segment_place *
     }
 
     gap.tail = SEGMENT_DAMAGED;
-    if (batch_envelope_read(rest, place->file_id, place->position, &envelope) == OK)
+    if (batch_envelope_read(rest, place->file_id, place->position, &envelope) == OK) {
         gap.hash = envelope.hash;
+        gap.resume = place->position + envelope.size;
+    }
     return gap;
 }
 

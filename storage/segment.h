@@ -61,16 +61,16 @@ enum err segment_batch_read(struct bytes in, const struct segment_place *place,
 
 enum segment_tail {
     SEGMENT_ENDS,    /* zeros only */
-    SEGMENT_RESUMES, /* damaged; a later valid batch stands at `resume` */
+    SEGMENT_RESUMES, /* damaged; a later batch, itself maybe damaged, stands at `resume` */
     SEGMENT_TORN,    /* the last write, cut short */
     SEGMENT_DAMAGED, /* the last batch, bad although it was written whole */
 };
 
 struct segment_gap {
     enum segment_tail tail;
-    uint64_t resume; /* position in the file */
+    uint64_t resume; /* position in the file; DAMAGED: where the bad batch ends, 0 if not known */
     uint64_t resume_index;
-    struct log_hash resume_previous;
+    struct log_hash resume_previous; /* zeros: not known, the batch at `resume` is damaged, too */
     struct log_hash hash; /* DAMAGED: of the bad batch as its envelope says; zeros if that is bad */
 };
 

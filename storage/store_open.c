@@ -144,6 +144,7 @@ static enum err replay(struct store *store, struct redo *redo, struct store_erro
     enum err err;
 
     redo->flaws = store->options.flaws;
+    redo->boot = store->node.boot;
     err = redo_run(redo);
     if (err != OK)
         return explain(error, err, store->dir, "cannot replay the journal");
@@ -151,8 +152,25 @@ static enum err replay(struct store *store, struct redo *redo, struct store_erro
         store_report(store,
                      "%s: %llu journal records are damaged: batches that only they held are lost",
                      store->dir, (unsigned long long)redo->damaged);
-    err = open_journal(store, redo);
-    return explain(error, err, store->dir, "cannot open the journal");
+    return OK;
+}
+
+/*
+ * The journal is replayed before this start is counted: so the count says that no record of an
+ * earlier boot is needed. A torn record must stay one: what a later write leaves around it, torn
+ * too, could make it whole again.
+ */
+static enum err begin_boot(struct store *store, struct redo *redo, struct store_error *error)
+{
+    enum err err = replay(store, redo, error);
+
+    if (err != OK)
+        return err;
+    store->node.boot++;
+    err = node_save(store->io, store->dir, &store->node);
+    if (err != OK)
+        return explain(error, err, store->dir, "cannot write the node file");
+    return explain(error, open_journal(store, redo), store->dir, "cannot open the journal");
 }
 
 /* Nothing is changed before everything has been found to be of a known format. */
@@ -178,12 +196,7 @@ static enum err open_in(struct store *store, struct store_error *error)
     if (err != OK)
         return explain(error, err, store->dir, "journal");
 
-    store->node.boot++;
-    err = node_save(store->io, store->dir, &store->node);
-    if (err != OK)
-        (void)explain(error, err, store->dir, "cannot write the node file");
-    else
-        err = replay(store, &redo, error);
+    err = begin_boot(store, &redo, error);
     redo_end(&redo);
     if (err == OK)
         err = explain(error, removals_complete(store), store->dir, "cannot complete a removal");

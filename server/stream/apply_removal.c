@@ -6,8 +6,7 @@ void apply_delete(struct stream_state *state, const struct effect *effect,
     result->purged = apply_remove(state, effect->remove.sequence);
 }
 
-/* ---- purge
- * --------------------------------------------------------------------------------------- */
+/* ---- purge ----------------------------------------------------------------------------------- */
 
 static uint64_t least(uint64_t a, uint64_t b)
 {
@@ -93,8 +92,7 @@ void apply_purge(struct stream_state *state, const struct effect *effect,
     apply_set_first(state);
 }
 
-/* ---- age
- * ----------------------------------------------------------------------------------------- */
+/* ---- age ------------------------------------------------------------------------------------- */
 
 /* Oldest first: times do not fall with the sequence, so the first that stays ends it. */
 void apply_expire(struct stream_state *state, const struct effect *effect,

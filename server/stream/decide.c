@@ -24,8 +24,7 @@ void decider_deinit(struct decider *decider)
     decider->proposals = NULL;
 }
 
-/* ---- answers
- * ------------------------------------------------------------------------------------- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 bool decide_refuse(struct deciding *d, uint16_t error, bool looked)
 {
@@ -66,8 +65,7 @@ bool decide_wait(struct deciding *d)
     return false;
 }
 
-/* ---- one publish
- * --------------------------------------------------------------------------------- */
+/* ---- one publish ----------------------------------------------------------------------------- */
 
 /* Log time never falls, whatever the caller's clock says. */
 static int64_t tail_time(const struct decider *decider, int64_t log_now_ns)
@@ -187,8 +185,7 @@ void decide_publish(struct decider *decider, const struct publish *publish, int6
         store(&d, out);
 }
 
-/* ---- what became of it
- * --------------------------------------------------------------------------- */
+/* ---- what became of it ----------------------------------------------------------------------- */
 
 static struct decider_proposal *proposal_at(const struct decider *decider, size_t i)
 {

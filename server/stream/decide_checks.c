@@ -59,8 +59,7 @@ bool decide_check_size_configured(struct deciding *d)
     return true;
 }
 
-/* ---- features that are not built
- * ------------------------------------------------------------------- */
+/* ---- features that are not built ------------------------------------------------------------- */
 
 static bool check_counter(struct deciding *d)
 {
@@ -98,8 +97,7 @@ static bool check_schedule(struct deciding *d)
     return decide_refuse(d, 10188, true);
 }
 
-/* ---- what the publisher expects
- * -------------------------------------------------------------------- */
+/* ---- what the publisher expects -------------------------------------------------------------- */
 
 static bool check_stream(struct deciding *d)
 {
@@ -191,8 +189,7 @@ bool decide_check_headers(struct deciding *d)
            check_last_subject_sequence(d) && check_last_sequence(d) && check_schedule(d);
 }
 
-/* ---- message ids
- * ----------------------------------------------------------------------------------- */
+/* ---- message ids ----------------------------------------------------------------------------- */
 
 static uint64_t original_of(const struct deciding *d)
 {
@@ -234,8 +231,7 @@ bool decide_check_id_last(struct deciding *d)
     return decide_refuse_text(d, 10070, true, "wrong last msg ID: %.*s", BYTES_ARG(id));
 }
 
-/* ---- roll-up
- * --------------------------------------------------------------------------------------- */
+/* ---- roll-up --------------------------------------------------------------------------------- */
 
 /* As Go's %q of the value in lower case: the text is on the wire. */
 static void quote(struct bytes value, struct buf *out)

@@ -46,8 +46,7 @@ void dedup_deinit(struct dedup *dedup)
         drop_oldest(dedup);
 }
 
-/* ---- time
- * ---------------------------------------------------------------------------------------- */
+/* ---- time ------------------------------------------------------------------------------------ */
 
 static bool within(const struct dedup *dedup, int64_t time_ns, int64_t now_ns)
 {
@@ -73,8 +72,7 @@ void dedup_expire(struct dedup *dedup, int64_t now_ns)
         drop_oldest(dedup);
 }
 
-/* ---- tables
- * -------------------------------------------------------------------------------------- */
+/* ---- tables ---------------------------------------------------------------------------------- */
 
 static void hash_id(const struct dedup *dedup, struct bytes id, uint64_t hash[2])
 {
@@ -173,8 +171,7 @@ void dedup_add(struct dedup *dedup, struct bytes id, uint64_t sequence, int64_t 
     };
 }
 
-/* ---- looking
- * ------------------------------------------------------------------------------------- */
+/* ---- looking --------------------------------------------------------------------------------- */
 
 uint64_t dedup_find(const struct dedup *dedup, struct bytes id, int64_t now_ns)
 {
@@ -196,8 +193,7 @@ uint64_t dedup_find(const struct dedup *dedup, struct bytes id, int64_t now_ns)
     return sequence;
 }
 
-/* ---- the window
- * ---------------------------------------------------------------------------------- */
+/* ---- the window ------------------------------------------------------------------------------ */
 
 static void forget_outside(struct dedup *dedup, struct dedup_bucket *bucket, int64_t now_ns)
 {

@@ -6,9 +6,9 @@
 #include "base/heap.h"
 #include "server/stream/stream_priv.h"
 
-#define READ_MAX      (128u << 10) /* of one read, unless a single message is larger */
-#define PUMP_MAX      (1u << 20)   /* bytes one consumer may send in one turn */
-#define RETRY_NS      INT64_C(2000000)
+#define READ_MAX (128u << 10) /* of one read, unless a single message is larger */
+#define PUMP_MAX (1u << 20)   /* bytes one consumer may send in one turn */
+#define RETRY_NS INT64_C(2000000)
 
 #define DELIVERY_HEADERS_ONLY 1u
 
@@ -24,7 +24,7 @@ struct stream_reader {
 
 static bool congested(struct consumer_shell *shell)
 {
-    return router_congested(server_router(jetstream_server(shell->stream->jetstream)));
+    return router_congested(stream_router(shell->stream));
 }
 
 static void send_status(struct consumer_shell *shell, const struct outbox_item *item)
@@ -32,8 +32,7 @@ static void send_status(struct consumer_shell *shell, const struct outbox_item *
     struct message message = {
         .subject = item->to, .reply = item->reply, .headers = item->headers, .payload = item->body};
 
-    (void)router_publish(server_router(jetstream_server(shell->stream->jetstream)),
-                         shell->stream->account, &message);
+    (void)router_publish(stream_router(shell->stream), shell->stream->account, &message);
 }
 
 static void send_headers_only(struct consumer_shell *shell, struct message *message)
@@ -49,13 +48,13 @@ static void send_headers_only(struct consumer_shell *shell, struct message *mess
     (void)buf_print(&headers, "Nats-Msg-Size: %zu\r\n\r\n", message->payload.size);
     message->headers = buf_bytes(&headers);
     message->payload = bytes_of(NULL, 0);
-    (void)router_publish(server_router(jetstream_server(shell->stream->jetstream)),
-                         shell->stream->account, message);
+    (void)router_publish(stream_router(shell->stream), shell->stream->account, message);
     buf_deinit(&headers);
 }
 
 /* Sends the message whose record stands at the start of `bytes`. */
-static void send_message(struct consumer_shell *shell, const struct outbox_item *item, struct bytes bytes)
+static void send_message(struct consumer_shell *shell, const struct outbox_item *item,
+                         struct bytes bytes)
 {
     struct stream *stream = shell->stream;
     struct record record;
@@ -79,11 +78,11 @@ static void send_message(struct consumer_shell *shell, const struct outbox_item 
     if (item->code & DELIVERY_HEADERS_ONLY)
         send_headers_only(shell, &message);
     else
-        (void)router_publish(server_router(jetstream_server(stream->jetstream)), stream->account,
-                             &message);
+        (void)router_publish(stream_router(stream), stream->account, &message);
 }
 
-/* How far one read from the first entry may reach so that it serves the deliveries behind it, too. */
+/* How far one read from the first entry may reach so that it serves the deliveries behind it, too.
+ */
 static size_t run_size(const struct consumer_shell *shell, const struct index_entry *first)
 {
     struct outbox ahead = shell->deliveries; /* a cursor: nothing is taken out */
@@ -94,7 +93,8 @@ static size_t run_size(const struct consumer_shell *shell, const struct index_en
         struct index_entry entry;
         size_t skipped = outbox_item_size(&item);
 
-        if (item.kind == OUTBOX_STORED && index_get(shell->stream->state.index, item.sequence, &entry)) {
+        if (item.kind == OUTBOX_STORED &&
+            index_get(shell->stream->state.index, item.sequence, &entry)) {
             if (entry.place < first->place || entry.place >> 32 != first->place >> 32 ||
                 entry.place + entry.record_size - first->place > READ_MAX)
                 break;
@@ -107,7 +107,8 @@ static size_t run_size(const struct consumer_shell *shell, const struct index_en
     return (size_t)(end - first->place);
 }
 
-/* Sends from the front what the bytes at `place` hold. Returns how many bytes of messages went out. */
+/* Sends from the front what the bytes at `place` hold. Returns how many bytes of messages went out.
+ */
 static size_t send_run(struct consumer_shell *shell, log_place place, struct bytes bytes)
 {
     struct outbox_item item;
@@ -131,7 +132,8 @@ static size_t send_run(struct consumer_shell *shell, log_place place, struct byt
 
 static void read_done(struct io_op *op, int64_t result)
 {
-    struct stream_reader *reader = (struct stream_reader *)((uint8_t *)op - offsetof(struct stream_reader, op));
+    struct stream_reader *reader =
+        (struct stream_reader *)((uint8_t *)op - offsetof(struct stream_reader, op));
     struct consumer_shell *shell = reader->shell;
 
     if (shell != NULL) {
@@ -142,11 +144,12 @@ static void read_done(struct io_op *op, int64_t result)
             (void)send_run(shell, reader->place, bytes_of(reader->memory, (size_t)result));
         }
         /* A message that cannot be read must not stop those behind it. */
-        if ((result <= 0 || (size_t)result < reader->size) && outbox_peek(&shell->deliveries, &item) &&
-            item.sequence == reader->first_sequence && item.kind == OUTBOX_STORED) {
+        if ((result <= 0 || (size_t)result < reader->size) &&
+            outbox_peek(&shell->deliveries, &item) && item.sequence == reader->first_sequence &&
+            item.kind == OUTBOX_STORED) {
             logger_error(server_logger(jetstream_server(shell->stream->jetstream)),
-                         "Stream '%.*s': message %llu could not be read", BYTES_ARG(shell->stream->name),
-                         (unsigned long long)item.sequence);
+                         "Stream '%.*s': message %llu could not be read",
+                         BYTES_ARG(shell->stream->name), (unsigned long long)item.sequence);
             outbox_pop(&shell->deliveries);
         }
         stream_consumer_mark(shell);
@@ -155,7 +158,8 @@ static void read_done(struct io_op *op, int64_t result)
     heap_give(reader);
 }
 
-static void read_from_disk(struct consumer_shell *shell, const struct index_entry *entry, size_t size)
+static void read_from_disk(struct consumer_shell *shell, const struct index_entry *entry,
+                           size_t size)
 {
     struct stream_reader *reader = HEAP_NEW(struct stream_reader);
 
@@ -175,7 +179,8 @@ static bool next_stored(struct consumer_shell *shell, struct index_entry *entry)
     struct outbox_item item;
 
     while (outbox_peek(&shell->deliveries, &item) && !congested(shell)) {
-        if (item.kind == OUTBOX_STORED && index_get(shell->stream->state.index, item.sequence, entry))
+        if (item.kind == OUTBOX_STORED &&
+            index_get(shell->stream->state.index, item.sequence, entry))
             return true;
         if (item.kind == OUTBOX_MESSAGE)
             send_status(shell, &item);
@@ -186,11 +191,11 @@ static bool next_stored(struct consumer_shell *shell, struct index_entry *entry)
 
 void delivery_pump(struct consumer_shell *shell)
 {
-    struct io *io = server_io(jetstream_server(shell->stream->jetstream));
+    struct io *io = stream_io(shell->stream);
     size_t budget = PUMP_MAX;
     struct index_entry entry;
 
-    router_congestion_reset(server_router(jetstream_server(shell->stream->jetstream)));
+    router_congestion_reset(stream_router(shell->stream));
     while (shell->reader == NULL && budget > 0 && next_stored(shell, &entry)) {
         size_t size = run_size(shell, &entry);
         uint8_t *memory = jetstream_read_buffer(shell->stream->jetstream, size);
@@ -205,7 +210,8 @@ void delivery_pump(struct consumer_shell *shell)
         budget = sent < budget ? budget - sent : 0;
     }
     if (shell->deliveries.count > 0 && shell->reader == NULL)
-        timers_arm(io_timers(io), &shell->retry, congested(shell) ? io_now(io) + RETRY_NS : io_now(io));
+        timers_arm(io_timers(io), &shell->retry,
+                   congested(shell) ? io_now(io) + RETRY_NS : io_now(io));
 }
 
 void delivery_close(struct consumer_shell *shell)
@@ -213,6 +219,6 @@ void delivery_close(struct consumer_shell *shell)
     if (shell->reader != NULL)
         shell->reader->shell = NULL;
     shell->reader = NULL;
-    timers_cancel(io_timers(server_io(jetstream_server(shell->stream->jetstream))), &shell->retry);
+    timers_cancel(io_timers(stream_io(shell->stream)), &shell->retry);
     outbox_deinit(&shell->deliveries);
 }

@@ -1,8 +1,8 @@
 /*
- * direct: $JS.API.DIRECT.GET.<stream>[.<subject>]: the stored message itself as the answer (reference
- * streams 6.4). Requests are collected by the sinks and answered in the stream's turn, from applied
- * state, so never older than the last ack this server gave. Batch and multi-subject forms come with
- * the streams issue: until then they are refused with a status.
+ * direct: $JS.API.DIRECT.GET.<stream>[.<subject>]: the stored message itself as the answer
+ * (reference streams 6.4). Requests are collected by the sinks and answered in the stream's turn,
+ * from applied state, so never older than the last ack this server gave. Batch and multi-subject
+ * forms come with the streams issue: until then they are refused with a status.
  */
 #include "base/heap.h"
 #include "base/json.h"
@@ -115,7 +115,8 @@ static struct bytes parse_body(struct arena *arena, struct bytes text, struct wa
     return bytes_of(NULL, 0);
 }
 
-static bool find(const struct stream_state *state, const struct wanted *wanted, struct index_entry *entry)
+static bool find(const struct stream_state *state, const struct wanted *wanted,
+                 struct index_entry *entry)
 {
     struct index_filter filter = {.count = 1};
     uint64_t from = wanted->sequence;
@@ -146,7 +147,8 @@ static void answer_message(struct direct_request *request, const struct stream_m
     struct bytes own = message->headers;
 
     if (request->no_headers) {
-        jetstream_answer(stream->jetstream, stream->account, request->reply, bytes_of(NULL, 0), message->payload);
+        jetstream_answer(stream->jetstream, stream->account, request->reply, bytes_of(NULL, 0),
+                         message->payload);
         return;
     }
     buf_init(&headers, own.size + message->subject.size + 1024);
@@ -180,7 +182,8 @@ static void read_done(struct stream_read *read, const struct stream_message *mes
     heap_give(request);
 }
 
-static void start_read(struct stream *stream, struct bytes reply, uint64_t sequence, bool no_headers)
+static void start_read(struct stream *stream, struct bytes reply, uint64_t sequence,
+                       bool no_headers)
 {
     struct direct_request *request = heap_take(sizeof *request + reply.size);
 
@@ -200,8 +203,8 @@ static struct bytes subject_form(const struct stream *stream, struct bytes subje
     return subject.size > prefix ? bytes_skip(subject, prefix) : bytes_of(NULL, 0);
 }
 
-static struct bytes parse(struct stream *stream, const struct outbox_item *item, struct arena *arena,
-                          struct wanted *wanted)
+static struct bytes parse(struct stream *stream, const struct outbox_item *item,
+                          struct arena *arena, struct wanted *wanted)
 {
     struct bytes by_subject = subject_form(stream, item->reply);
     struct bytes status;

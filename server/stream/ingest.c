@@ -1,5 +1,5 @@
-/* ingest: publishes on a stream's subjects: decided at once when nothing is ahead of them, else kept
- * in order until they can be. */
+/* ingest: publishes on a stream's subjects: decided at once when nothing is ahead of them, else
+ * kept in order until they can be. */
 #include "base/heap.h"
 #include "server/stream/stream_priv.h"
 
@@ -40,13 +40,17 @@ static void answer_sequence(struct stream *stream, struct bytes reply, uint64_t 
 /* False: it has to wait; nothing has happened. */
 static bool decide_one(struct stream *stream, const struct publish *publish, struct bytes reply)
 {
+    struct buf *gather = replica_gather(stream->replica);
+    size_t limit = gather->limit;
     struct decision decision;
 
-    decide_publish(&stream->decider, publish, stream_log_now(stream), replica_gather(stream->replica),
-                   &decision);
+    gather->limit = limit - GATHER_RESERVED;
+    decide_publish(&stream->decider, publish, stream_log_now(stream), gather, &decision);
+    gather->limit = limit;
     switch (decision.outcome) {
     case DECIDE_STORE:
         stream->gathered++;
+        stream->offers = true;
         answer_sequence(stream, reply, decision.sequence, OUTBOX_STORED);
         stream_mark(stream);
         return true;
@@ -58,7 +62,8 @@ static bool decide_one(struct stream *stream, const struct publish *publish, str
                      decision.looked);
         return true;
     case DECIDE_WAIT:
-    case DECIDE_FULL: break; /* what is applied next marks the stream: until then it would only spin */
+    case DECIDE_FULL:
+        break; /* what is applied next marks the stream: until then it would only spin */
     }
     return false;
 }
@@ -82,7 +87,8 @@ static void wait(struct stream *stream, const struct publish *publish, struct by
 
     if (stream->waiting_count >= STREAM_WAITING_MAX ||
         stream->waiting_bytes + size > STREAM_WAITING_BYTES_MAX) {
-        answer_error(stream, reply, 10167, "", BYTES("NATS/1.0 429 Too Many Requests\r\n\r\n"), false);
+        answer_error(stream, reply, 10167, "", BYTES("NATS/1.0 429 Too Many Requests\r\n\r\n"),
+                     false);
         return;
     }
     waiting = heap_take(size);
@@ -139,7 +145,8 @@ static void pop_waiting(struct stream *stream)
 
 void stream_ingest_waiting(struct stream *stream)
 {
-    while (stream->waiting_first != NULL && stream->op_first == NULL && stream->op_current == NULL) {
+    while (stream->waiting_first != NULL && stream->op_first == NULL &&
+           stream->op_current == NULL) {
         struct publish_waiting *waiting = stream->waiting_first;
 
         if (!decide_one(stream, &waiting->publish, waiting->reply))
@@ -154,18 +161,18 @@ void stream_ingest_drop(struct stream *stream)
         pop_waiting(stream);
 }
 
-/* ---- sinks ------------------------------------------------------------------------------------------ */
+/* ---- sinks ----------------------------------------------------------------------------------- */
 
 static void subscribe_direct(struct stream *stream)
 {
-    struct router *router = server_router(jetstream_server(stream->jetstream));
+    struct router *router = stream_router(stream);
     struct buf subject;
 
     buf_init(&subject, 1024);
     (void)BUF_ADD(&subject, "$JS.API.DIRECT.GET.");
     (void)buf_add(&subject, stream->name);
-    stream->sink_direct = router_sink_add(router, stream->account, buf_bytes(&subject), BYTES("_sys_"),
-                                          stream_direct_collect, stream);
+    stream->sink_direct = router_sink_add(router, stream->account, buf_bytes(&subject),
+                                          BYTES("_sys_"), stream_direct_collect, stream);
     (void)BUF_ADD(&subject, ".>");
     stream->sink_direct_subject = router_sink_add(router, stream->account, buf_bytes(&subject),
                                                   BYTES("_sys_"), stream_direct_collect, stream);
@@ -174,7 +181,7 @@ static void subscribe_direct(struct stream *stream)
 
 void stream_subscribe(struct stream *stream)
 {
-    struct router *router = server_router(jetstream_server(stream->jetstream));
+    struct router *router = stream_router(stream);
     const struct stream_config *config = &stream->state.config;
 
     stream_unsubscribe(stream);
@@ -190,7 +197,7 @@ void stream_subscribe(struct stream *stream)
 static void remove_sink(struct stream *stream, struct sink **sink)
 {
     if (*sink != NULL)
-        router_sink_remove(server_router(jetstream_server(stream->jetstream)), *sink);
+        router_sink_remove(stream_router(stream), *sink);
     *sink = NULL;
 }
 

@@ -1,7 +1,7 @@
 /*
- * operations: what changes a stream and is not a publish. An operation starts when everything decided
- * before it is applied, so its check sees the applied state, and nothing is decided until it is
- * applied itself: the barrier of architecture, "decide". Publishes wait meanwhile (ingest.c).
+ * operations: what changes a stream and is not a publish. An operation starts when everything
+ * decided before it is applied, so its check sees the applied state, and nothing is decided until
+ * it is applied itself: the barrier of architecture, "decide". Publishes wait meanwhile (ingest.c).
  */
 #include <stdio.h>
 
@@ -38,12 +38,13 @@ static bool write_purge(struct stream *stream, const struct stream_op *op, struc
 {
     struct effect effect = {
         .type = EFFECT_PURGE,
-        .purge = {
-            .filter = op->filter,
-            .below = op->sequence,
-            .keep = op->keep,
-            .last = stream->state.last_seq,
-        },
+        .purge =
+            {
+                .filter = op->filter,
+                .below = op->sequence,
+                .keep = op->keep,
+                .last = stream->state.last_seq,
+            },
     };
 
     return effect_write(out, &effect);
@@ -54,19 +55,21 @@ static bool write_consumer(struct stream *stream, struct stream_op *op, struct b
     struct consumer_shell *shell = stream_consumer_shell(stream, op->name);
     struct effect effect = {
         .type = EFFECT_CONSUMER_CREATE,
-        .consumer = {
-            .number = shell != NULL ? shell->number : stream_consumer_number_next(stream),
-            .created_ns = op->created_ns,
-            .name = op->name,
-            .json = op->json,
-        },
+        .consumer =
+            {
+                .number = shell != NULL ? shell->number : stream_consumer_number_next(stream),
+                .created_ns = op->created_ns,
+                .name = op->name,
+                .json = op->json,
+            },
     };
 
     op->created = shell == NULL;
     return effect_write(out, &effect);
 }
 
-static bool write_consumer_delete(struct stream *stream, const struct stream_op *op, struct buf *out)
+static bool write_consumer_delete(struct stream *stream, const struct stream_op *op,
+                                  struct buf *out)
 {
     struct consumer_shell *shell = stream_consumer_shell(stream, op->name);
     struct effect effect = {
@@ -234,7 +237,7 @@ void stream_operations_drop(struct stream *stream)
     stream->op_last = NULL;
 }
 
-/* ---- age ---------------------------------------------------------------------------------------------- */
+/* ---- age ------------------------------------------------------------------------------------- */
 
 static void expire_done(struct stream_op *op, struct stream *stream)
 {
@@ -248,7 +251,7 @@ static void expire_done(struct stream_op *op, struct stream *stream)
 /* At the time when the oldest message is due, not more often than the granularity. */
 void stream_expiry_arm(struct stream *stream)
 {
-    struct io *io = server_io(jetstream_server(stream->jetstream));
+    struct io *io = stream_io(stream);
     struct index_entry oldest;
     int64_t wait_ns;
 
@@ -265,8 +268,7 @@ void stream_expiry_arm(struct stream *stream)
 
 void stream_expiry_fire(struct timer *timer)
 {
-    struct stream *stream =
-        (struct stream *)((uint8_t *)timer - offsetof(struct stream, expiry));
+    struct stream *stream = (struct stream *)((uint8_t *)timer - offsetof(struct stream, expiry));
     struct index_entry oldest;
 
     if (!stream->lead || stream->expiring || !stream_state_oldest(&stream->state, &oldest))

@@ -1,7 +1,7 @@
 /*
  * outbox: what a stream owes to others, in order: answers parked until a position of the log is
- * applied, and things that may leave at once. Packed bytes, first in, first out; one allocation serves
- * thousands of entries.
+ * applied, and things that may leave at once. Packed bytes, first in, first out; one allocation
+ * serves thousands of entries.
  */
 #ifndef SERVER_STREAM_OUTBOX_H
 #define SERVER_STREAM_OUTBOX_H
@@ -16,7 +16,7 @@ enum outbox_kind {
 };
 
 struct outbox_item {
-    uint64_t index;    /* leaves when this is applied; 0: at once */
+    uint64_t index; /* leaves when this is applied; 0: at once */
     uint64_t sequence;
     uint16_t kind;
     uint16_t code;

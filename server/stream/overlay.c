@@ -76,8 +76,7 @@ void overlay_deinit(struct overlay *overlay)
     overlay->capacity = 0;
 }
 
-/* ---- entries
- * ------------------------------------------------------------------------------------- */
+/* ---- entries --------------------------------------------------------------------------------- */
 
 static struct overlay_entry *entry_at(const struct overlay *overlay, size_t i)
 {
@@ -105,6 +104,21 @@ struct bytes overlay_entry_id(const struct overlay *overlay, const struct overla
 const struct overlay_entry *overlay_last(const struct overlay *overlay)
 {
     return overlay->count == 0 ? NULL : entry_at(overlay, overlay->count - 1);
+}
+
+const struct overlay_entry *overlay_at_or_after(const struct overlay *overlay, uint64_t sequence)
+{
+    size_t low = 0, high = overlay->count;
+
+    while (low < high) { /* sequences rise in the ring */
+        size_t middle = low + (high - low) / 2;
+
+        if (entry_at(overlay, middle)->sequence < sequence)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low == overlay->count ? NULL : entry_at(overlay, low);
 }
 
 static void grow(struct overlay *overlay)
@@ -167,8 +181,7 @@ void overlay_add(struct overlay *overlay, uint64_t sequence, int64_t time_ns, ui
     overlay->rollups += rollup;
 }
 
-/* ---- subjects
- * ------------------------------------------------------------------------------------ */
+/* ---- subjects -------------------------------------------------------------------------------- */
 
 static void subject_add(struct overlay *overlay, const struct overlay_entry *entry)
 {
@@ -221,8 +234,7 @@ void overlay_subject(struct overlay *overlay, struct bytes subject, struct overl
     *out = item == NULL ? (struct overlay_subject){0} : item->counts;
 }
 
-/* ---- ids
- * ----------------------------------------------------------------------------------------- */
+/* ---- ids ------------------------------------------------------------------------------------- */
 
 static void id_add(struct overlay *overlay, const struct overlay_entry *entry)
 {
@@ -255,36 +267,23 @@ static void id_drop(struct overlay *overlay, const struct overlay_entry *entry)
     heap_give(item);
 }
 
-/* Sequences rise in the ring, so a bisection finds it. */
-static const struct overlay_entry *find_sequence(const struct overlay *overlay, uint64_t sequence)
-{
-    size_t low = 0, high = overlay->count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (entry_at(overlay, middle)->sequence < sequence)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    assert(low < overlay->count);
-    assert(entry_at(overlay, low)->sequence == sequence);
-    return entry_at(overlay, low);
-}
-
 const struct overlay_entry *overlay_id(struct overlay *overlay, struct bytes id)
 {
+    const struct overlay_entry *entry;
     const struct id_item *item;
 
     for (; overlay->hashed_ids < overlay->count; overlay->hashed_ids++)
         id_add(overlay, entry_at(overlay, overlay->hashed_ids));
     item = table_find(&overlay->ids, id);
-    return item == NULL ? NULL : find_sequence(overlay, item->sequence);
+    if (item == NULL)
+        return NULL;
+    entry = overlay_at_or_after(overlay, item->sequence);
+    assert(entry != NULL);
+    assert(entry->sequence == item->sequence);
+    return entry;
 }
 
-/* ---- dropping
- * ------------------------------------------------------------------------------------ */
+/* ---- dropping -------------------------------------------------------------------------------- */
 
 static void drop_first(struct overlay *overlay)
 {

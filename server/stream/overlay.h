@@ -46,6 +46,8 @@ void overlay_clear(struct overlay *overlay);
 
 /* The newest, NULL if empty. Good until the next change, as are its subject and id. */
 const struct overlay_entry *overlay_last(const struct overlay *overlay);
+/* The oldest whose sequence is not lower, NULL if there is none. A bisection. */
+const struct overlay_entry *overlay_at_or_after(const struct overlay *overlay, uint64_t sequence);
 struct bytes overlay_entry_subject(const struct overlay *overlay,
                                    const struct overlay_entry *entry);
 struct bytes overlay_entry_id(const struct overlay *overlay, const struct overlay_entry *entry);

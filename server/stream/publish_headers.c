@@ -107,8 +107,7 @@ void publish_headers_read(struct bytes block, struct publish_headers *headers)
     }
 }
 
-/* ---- what is not stored
- * -------------------------------------------------------------------------- */
+/* ---- what is not stored ---------------------------------------------------------------------- */
 
 /* Where what follows an inline status starts (a CRLF), 0: there is no status. */
 static size_t status_end(struct bytes block)
@@ -177,8 +176,7 @@ struct bytes publish_headers_clean(struct bytes block, struct buf *scratch,
     return block;
 }
 
-/* ---- values
- * -------------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 static bool digits(struct bytes value)
 {

@@ -40,7 +40,8 @@ static void unlink_read(struct stream_read *read)
 
 static void read_done(struct io_op *op, int64_t result)
 {
-    struct stream_read *read = (struct stream_read *)((uint8_t *)op - offsetof(struct stream_read, op));
+    struct stream_read *read =
+        (struct stream_read *)((uint8_t *)op - offsetof(struct stream_read, op));
     uint8_t *memory = read->memory;
     bool whole = read->stream != NULL && result == (int64_t)read->size;
 

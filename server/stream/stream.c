@@ -1,11 +1,23 @@
 #include "base/heap.h"
 #include "server/api/api.h"
 #include "server/stream/stream_priv.h"
+#include "storage/batch.h"
 
-/* ---- replica events: what is committed comes here, in log order -------------------------------- */
+struct io *stream_io(const struct stream *stream)
+{
+    return server_io(jetstream_server(stream->jetstream));
+}
 
-static void apply_record(struct stream *stream, const struct log_batch *batch, const struct record *record,
-                         log_place place)
+struct router *stream_router(const struct stream *stream)
+{
+    return server_router(jetstream_server(stream->jetstream));
+}
+
+/* ---- replica events: what is committed comes here, in log order --------------------------------
+ */
+
+static void apply_record(struct stream *stream, const struct log_batch *batch,
+                         const struct record *record, log_place place)
 {
     struct effect effect;
     struct apply_result result = {0};
@@ -41,8 +53,10 @@ static void apply(void *owner, const struct log_batch *batch)
         struct record record;
 
         if (record_peek(rest, &record) != OK)
-            break; /* the content hash was right, so a newer version wrote it; the rest is unreadable */
-        apply_record(stream, batch, &record, batch->records_place + (batch->records.size - rest.size));
+            break; /* the content hash was right, so a newer version wrote it; the rest is
+                      unreadable */
+        apply_record(stream, batch, &record,
+                     batch->records_place + (batch->records.size - rest.size));
         rest = bytes_skip(rest, record.size);
     }
     decider_applied(&stream->decider, batch->index);
@@ -99,8 +113,10 @@ static void refused(void *owner, enum err err)
     struct stream *stream = owner;
 
     logger_error(server_logger(jetstream_server(stream->jetstream)),
-                 "Stream '%.*s': could not write to disk: %s", BYTES_ARG(stream->name), err_text(err));
+                 "Stream '%.*s': could not write to disk: %s", BYTES_ARG(stream->name),
+                 err_text(err));
     stream->gathered = 0;
+    stream->offers = false;
     replica_gather_drop(stream->replica);
     decider_refused(&stream->decider);
     refuse_parked(stream, err);
@@ -116,7 +132,7 @@ static const struct replica_events replica_events_of_stream = {
     .refused = refused,
 };
 
-/* ---- state events --------------------------------------------------------------------------------- */
+/* ---- state events ---------------------------------------------------------------------------- */
 
 static void on_stored(void *owner, const struct index_entry *entry)
 {
@@ -141,7 +157,7 @@ static void on_consumer(void *owner, const struct effect *effect)
     stream_consumer_effect(owner, effect);
 }
 
-/* ---- life -------------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static struct bytes shell_name(const void *item)
 {
@@ -176,6 +192,8 @@ struct stream *stream_open(struct jetstream *jetstream, struct account *account,
     };
     stream->state.events = &stream->events;
     decider_init(&stream->decider, &stream->state, prng_next(prng));
+    stream->view =
+        (struct consumer_view){.state = &stream->state, .overlay = &stream->decider.overlay};
     stream->decider.flaws = server_options(jetstream_server(jetstream))->stream_flaws;
     stream->state.flaws = stream->decider.flaws;
     table_init(&stream->consumers, shell_name, prng_next(prng));
@@ -212,7 +230,7 @@ static void drop_reads(struct stream *stream)
 
 void stream_close(struct stream *stream, bool deleted)
 {
-    struct timers *timers = io_timers(server_io(jetstream_server(stream->jetstream)));
+    struct timers *timers = io_timers(stream_io(stream));
 
     stream->closing = true;
     stream->lead = false;
@@ -240,7 +258,7 @@ void stream_close(struct stream *stream, bool deleted)
     heap_give(stream);
 }
 
-/* ---- the turn ------------------------------------------------------------------------------------------ */
+/* ---- the turn -------------------------------------------------------------------------------- */
 
 void stream_mark(struct stream *stream)
 {
@@ -283,6 +301,11 @@ int64_t stream_log_now(const struct stream *stream)
     return now_ns > stream->state.log_time_ns ? now_ns : stream->state.log_time_ns;
 }
 
+bool stream_room(const struct stream *stream)
+{
+    return replica_gathered(stream->replica) <= BATCH_GATHER_MAX - BATCH_HEAD - GATHER_STEP_MAX;
+}
+
 void stream_park(struct stream *stream, struct outbox_item *item)
 {
     item->index = stream_tail_index(stream);
@@ -312,7 +335,8 @@ static void send_ack(struct stream *stream, const struct outbox_item *item)
     if (item->kind == OUTBOX_DUPLICATE)
         (void)BUF_ADD(&out, ",\"duplicate\": true");
     (void)BUF_ADD(&out, "}");
-    jetstream_answer(stream->jetstream, stream->account, item->to, bytes_of(NULL, 0), buf_bytes(&out));
+    jetstream_answer(stream->jetstream, stream->account, item->to, bytes_of(NULL, 0),
+                     buf_bytes(&out));
 }
 
 static void send_error(struct stream *stream, const struct outbox_item *item)
@@ -320,7 +344,8 @@ static void send_error(struct stream *stream, const struct outbox_item *item)
     struct buf out;
     char text[1024] = {0};
 
-    memcpy(text, item->body.at, item->body.size < sizeof text - 1 ? item->body.size : sizeof text - 1);
+    memcpy(text, item->body.at,
+           item->body.size < sizeof text - 1 ? item->body.size : sizeof text - 1);
     buf_init(&out, 4096);
     api_publish_error(&out, stream->name, item->code, text);
     jetstream_answer(stream->jetstream, stream->account, item->to, item->headers, buf_bytes(&out));
@@ -354,6 +379,20 @@ static void send_answers(struct stream *stream)
     }
 }
 
+static void propose(struct stream *stream)
+{
+    uint64_t index;
+
+    if (!replica_ready(stream->replica))
+        return;
+    stream_consumers_hand_out(stream);
+    if (stream->gathered == 0)
+        return;
+    index = replica_propose(stream->replica, stream_log_now(stream), stream->gathered);
+    stream->gathered = 0;
+    decider_proposed(&stream->decider, index);
+}
+
 void stream_turn(struct stream *stream)
 {
     send_answers(stream);
@@ -365,15 +404,10 @@ void stream_turn(struct stream *stream)
     stream_ingest_waiting(stream); /* an operation that logged nothing has let them go on */
     stream_direct_turn(stream);
     send_answers(stream); /* of refusals that looked at nothing uncommitted */
-    if (stream->gathered > 0 && replica_ready(stream->replica)) {
-        uint64_t index = replica_propose(stream->replica, stream_log_now(stream), stream->gathered);
-
-        stream->gathered = 0;
-        decider_proposed(&stream->decider, index);
-    }
+    propose(stream);
 }
 
-/* ---- looking at it ---------------------------------------------------------------------------------------- */
+/* ---- looking at it --------------------------------------------------------------------------- */
 
 struct bytes stream_name(const struct stream *stream)
 {

@@ -18,23 +18,23 @@ struct account;
 struct jetstream;
 struct stream;
 
-/* ---- operations: everything but a publish that changes a stream ------------------------------------ */
+/* ---- operations: everything but a publish that changes a stream ------------------------------ */
 
 enum stream_op_kind {
-    STREAM_OP_CONFIGURE,       /* create's first config and updates */
+    STREAM_OP_CONFIGURE, /* create's first config and updates */
     STREAM_OP_PURGE,
     STREAM_OP_DELETE_MESSAGE,
     STREAM_OP_CONSUMER_CREATE, /* or update, if `consumer_number` names an existing one */
     STREAM_OP_CONSUMER_DELETE,
-    STREAM_OP_READ,            /* nothing changes: `done` runs when all decided before it is applied */
+    STREAM_OP_READ, /* nothing changes: `done` runs when all decided before it is applied */
 };
 
 /*
  * Embedded in its owner (an API request), which keeps everything it points to until `done`.
- * `check` (may be NULL) runs when the operation's turn has come and nothing is in flight, so it sees
- * the applied state: a non-zero err_code refuses the operation and is handed to `done`. It may turn the
- * operation into a READ when there is nothing to change.
- * `done` runs exactly once: after apply, after a refusal, or with `failed` when the disk refused it.
+ * `check` (may be NULL) runs when the operation's turn has come and nothing is in flight, so it
+ * sees the applied state: a non-zero err_code refuses the operation and is handed to `done`. It may
+ * turn the operation into a READ when there is nothing to change. `done` runs exactly once: after
+ * apply, after a refusal, or with `failed` when the disk refused it.
  */
 struct stream_op {
     enum stream_op_kind kind;
@@ -47,16 +47,17 @@ struct stream_op {
     struct bytes json;
     struct bytes name; /* consumer's */
     int64_t created_ns;
-    uint64_t sequence;       /* DELETE_MESSAGE; PURGE: below */
+    uint64_t sequence; /* DELETE_MESSAGE; PURGE: below */
     bool erase;
-    struct bytes filter;     /* PURGE */
-    uint64_t keep;           /* PURGE */
-    const struct consumer_config *consumer_config; /* CONSUMER_CREATE: parsed, for a volatile consumer */
+    struct bytes filter; /* PURGE */
+    uint64_t keep;       /* PURGE */
+    const struct consumer_config
+        *consumer_config; /* CONSUMER_CREATE: parsed, for a volatile consumer */
 
     /* results */
-    uint16_t error;          /* err_code, 0: fine */
-    char error_text[160];    /* description if not the constant one */
-    bool failed;             /* the disk refused; error is set, too */
+    uint16_t error;       /* err_code, 0: fine */
+    char error_text[160]; /* description if not the constant one */
+    bool failed;          /* the disk refused; error is set, too */
     uint64_t purged;
     struct consumer *consumer; /* CONSUMER_CREATE: made or found */
     bool created;              /* CONSUMER_CREATE: it was not there before */
@@ -64,7 +65,7 @@ struct stream_op {
 
 void stream_submit(struct stream *stream, struct stream_op *op);
 
-/* ---- reading messages (applied state only) -------------------------------------------------------------- */
+/* ---- reading messages (applied state only) --------------------------------------------------- */
 
 struct stream_message {
     uint64_t sequence;
@@ -87,17 +88,18 @@ struct stream_read {
 };
 void stream_read(struct stream *stream, struct stream_read *read);
 
-/* ---- life: for jetstream.c ---------------------------------------------------------------------------- */
+/* ---- life: for jetstream.c ------------------------------------------------------------------- */
 
-/* Recovers the stream's log and applies it; it leads from a later turn. Blocking. Errors as replica_open. */
+/* Recovers the stream's log and applies it; it leads from a later turn. Blocking. Errors as
+ * replica_open. */
 struct stream *stream_open(struct jetstream *jetstream, struct account *account, uint64_t id,
                            struct bytes name, enum err *err);
 /* Subscriptions of the account have changed: push consumers look again. */
 void stream_interest_changed(struct stream *stream);
 /* What can be done now: answers, waiting publishes, consumers, operations, the next batch. */
 void stream_turn(struct stream *stream);
-/* Drops everything. `deleted`: clients that wait on consumers are told, the log is closed and can be removed;
- * else the server ends, and no file is touched. */
+/* Drops everything. `deleted`: clients that wait on consumers are told, the log is closed and can
+ * be removed; else the server ends, and no file is touched. */
 void stream_close(struct stream *stream, bool deleted);
 
 /* The list of streams that have something to do this turn. */
@@ -105,7 +107,7 @@ void stream_link_dirty(struct stream *stream, struct stream **list);
 void stream_unlink_dirty(struct stream *stream, struct stream **list);
 struct stream *stream_pop_dirty(struct stream *stream); /* unmarks; the rest of the list */
 
-/* ---- looking at it ---------------------------------------------------------------------------------------- */
+/* ---- looking at it --------------------------------------------------------------------------- */
 
 struct bytes stream_name(const struct stream *stream);
 const struct stream_state *stream_applied(const struct stream *stream);

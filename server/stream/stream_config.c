@@ -13,16 +13,17 @@ static const struct schema_field limit_fields[] = {
     {"inactive_threshold", SCHEMA_INT64, SCHEMA_NS, LIMIT(inactive_threshold_ns), NULL, NULL},
     {"max_ack_pending", SCHEMA_INT64, SCHEMA_GO_INT, LIMIT(max_ack_pending), NULL, NULL},
 };
-static const struct schema limits_schema = {
-    "StreamConsumerLimits", sizeof(struct stream_consumer_limits), limit_fields,
-    sizeof limit_fields / sizeof limit_fields[0]};
+static const struct schema limits_schema = {"StreamConsumerLimits",
+                                            sizeof(struct stream_consumer_limits), limit_fields,
+                                            sizeof limit_fields / sizeof limit_fields[0]};
 
 static const struct schema_field placement_fields[] = {
     {"cluster", SCHEMA_STRING, 0, offsetof(struct stream_placement, cluster), NULL, NULL},
     {"tags", SCHEMA_STRINGS, 0, offsetof(struct stream_placement, tags), NULL, NULL},
     {"preferred", SCHEMA_STRING, 0, offsetof(struct stream_placement, preferred), NULL, NULL},
 };
-static const struct schema placement_schema = {"Placement", sizeof(struct stream_placement), placement_fields, 3};
+static const struct schema placement_schema = {"Placement", sizeof(struct stream_placement),
+                                               placement_fields, 3};
 
 /* Objects of features that are refused: known by name, whatever is in them. */
 struct transform {
@@ -44,7 +45,8 @@ static const struct schema_field republish_fields[] = {
     {"dest", SCHEMA_STRING, SCHEMA_ALWAYS, offsetof(struct republish, dest), NULL, NULL},
     {"headers_only", SCHEMA_BOOL, 0, offsetof(struct republish, headers_only), NULL, NULL},
 };
-static const struct schema republish_schema = {"RePublish", sizeof(struct republish), republish_fields, 3};
+static const struct schema republish_schema = {"RePublish", sizeof(struct republish),
+                                               republish_fields, 3};
 
 struct external {
     struct bytes api, deliver;
@@ -53,14 +55,16 @@ static const struct schema_field external_fields[] = {
     {"api", SCHEMA_STRING, SCHEMA_ALWAYS, offsetof(struct external, api), NULL, NULL},
     {"deliver", SCHEMA_STRING, SCHEMA_ALWAYS, offsetof(struct external, deliver), NULL, NULL},
 };
-static const struct schema external_schema = {"ExternalStream", sizeof(struct external), external_fields, 2};
+static const struct schema external_schema = {"ExternalStream", sizeof(struct external),
+                                              external_fields, 2};
 
 struct source_consumer {
     struct bytes name, deliver_subject;
 };
 static const struct schema_field source_consumer_fields[] = {
     {"name", SCHEMA_STRING, 0, offsetof(struct source_consumer, name), NULL, NULL},
-    {"deliver_subject", SCHEMA_STRING, 0, offsetof(struct source_consumer, deliver_subject), NULL, NULL},
+    {"deliver_subject", SCHEMA_STRING, 0, offsetof(struct source_consumer, deliver_subject), NULL,
+     NULL},
 };
 static const struct schema source_consumer_schema = {
     "StreamConsumerSource", sizeof(struct source_consumer), source_consumer_fields, 2};
@@ -82,18 +86,23 @@ static const struct schema_field source_fields[] = {
     {"subject_transforms", SCHEMA_OBJECTS, 0, offsetof(struct source, subject_transforms), NULL,
      &transform_schema},
     {"external", SCHEMA_OBJECT, 0, offsetof(struct source, external), NULL, &external_schema},
-    {"consumer", SCHEMA_OBJECT, 0, offsetof(struct source, consumer), NULL, &source_consumer_schema},
+    {"consumer", SCHEMA_OBJECT, 0, offsetof(struct source, consumer), NULL,
+     &source_consumer_schema},
 };
 static const struct schema source_schema = {"StreamSource", sizeof(struct source), source_fields,
                                             sizeof source_fields / sizeof source_fields[0]};
 
-#define AT(field)               offsetof(struct stream_config, field)
-#define FIELD(name, type, flags, at) {name, type, flags, AT(at), NULL, NULL}
+#define AT(field) offsetof(struct stream_config, field)
+#define FIELD(name, type, flags, at)                                                               \
+    {                                                                                              \
+        name, type, flags, AT(at), NULL, NULL                                                      \
+    }
 static const struct schema_field fields[] = {
     FIELD("name", SCHEMA_STRING, SCHEMA_ALWAYS, name),
     FIELD("description", SCHEMA_STRING, 0, description),
     FIELD("subjects", SCHEMA_STRINGS, 0, subjects),
-    {"retention", SCHEMA_ENUM, SCHEMA_ALWAYS | SCHEMA_REFUSED, AT(retention), retention_names, NULL},
+    {"retention", SCHEMA_ENUM, SCHEMA_ALWAYS | SCHEMA_REFUSED, AT(retention), retention_names,
+     NULL},
     FIELD("max_consumers", SCHEMA_INT64, SCHEMA_ALWAYS | SCHEMA_GO_INT, max_consumers),
     FIELD("max_msgs", SCHEMA_INT64, SCHEMA_ALWAYS, max_msgs),
     FIELD("max_bytes", SCHEMA_INT64, SCHEMA_ALWAYS, max_bytes),
@@ -107,11 +116,13 @@ static const struct schema_field fields[] = {
     FIELD("duplicate_window", SCHEMA_INT64, SCHEMA_NS, duplicate_window_ns),
     {"placement", SCHEMA_OBJECT, SCHEMA_REFUSED, AT(placement), NULL, &placement_schema},
     {"mirror", SCHEMA_OBJECT, SCHEMA_REFUSED, AT(mirror), NULL, &source_schema},
-    {"sources", SCHEMA_OBJECTS, SCHEMA_REFUSED | SCHEMA_POINTERS, AT(sources), NULL, &source_schema},
-    {"compression", SCHEMA_ENUM, SCHEMA_ALWAYS | SCHEMA_REFUSED, AT(compression), compression_names, NULL,
-     "unknown compression algorithm"},
+    {"sources", SCHEMA_OBJECTS, SCHEMA_REFUSED | SCHEMA_POINTERS, AT(sources), NULL,
+     &source_schema},
+    {"compression", SCHEMA_ENUM, SCHEMA_ALWAYS | SCHEMA_REFUSED, AT(compression), compression_names,
+     NULL, "unknown compression algorithm"},
     FIELD("first_seq", SCHEMA_UINT64, 0, first_seq),
-    {"subject_transform", SCHEMA_OBJECT, SCHEMA_REFUSED, AT(subject_transform), NULL, &transform_schema},
+    {"subject_transform", SCHEMA_OBJECT, SCHEMA_REFUSED, AT(subject_transform), NULL,
+     &transform_schema},
     {"republish", SCHEMA_OBJECT, SCHEMA_REFUSED, AT(republish), NULL, &republish_schema},
     FIELD("allow_direct", SCHEMA_BOOL, SCHEMA_ALWAYS, allow_direct),
     FIELD("mirror_direct", SCHEMA_BOOL, SCHEMA_ALWAYS, mirror_direct),
@@ -122,16 +133,19 @@ static const struct schema_field fields[] = {
     FIELD("allow_rollup_hdrs", SCHEMA_BOOL, SCHEMA_ALWAYS, allow_rollup_hdrs),
     {"consumer_limits", SCHEMA_EMBEDDED, SCHEMA_ALWAYS, AT(consumer_limits), NULL, &limits_schema},
     FIELD("allow_msg_ttl", SCHEMA_BOOL, SCHEMA_ALWAYS | SCHEMA_REFUSED, allow_msg_ttl),
-    FIELD("subject_delete_marker_ttl", SCHEMA_INT64, SCHEMA_REFUSED | SCHEMA_NS, subject_delete_marker_ttl_ns),
+    FIELD("subject_delete_marker_ttl", SCHEMA_INT64, SCHEMA_REFUSED | SCHEMA_NS,
+          subject_delete_marker_ttl_ns),
     FIELD("allow_msg_counter", SCHEMA_BOOL, SCHEMA_REFUSED, allow_msg_counter),
     FIELD("allow_atomic", SCHEMA_BOOL, SCHEMA_REFUSED, allow_atomic),
     FIELD("allow_msg_schedules", SCHEMA_BOOL, SCHEMA_REFUSED, allow_msg_schedules),
-    {"persist_mode", SCHEMA_ENUM, SCHEMA_EMPTY_OK | SCHEMA_REFUSED, AT(persist_mode), persist_names, NULL},
+    {"persist_mode", SCHEMA_ENUM, SCHEMA_EMPTY_OK | SCHEMA_REFUSED, AT(persist_mode), persist_names,
+     NULL},
     FIELD("allow_batched", SCHEMA_BOOL, SCHEMA_REFUSED, allow_batched),
     FIELD("metadata", SCHEMA_MAP, 0, metadata),
 };
 
-const struct schema stream_config_schema = {"StreamConfigRequest.StreamConfig", sizeof(struct stream_config), fields,
+const struct schema stream_config_schema = {"StreamConfigRequest.StreamConfig",
+                                            sizeof(struct stream_config), fields,
                                             sizeof fields / sizeof fields[0]};
 
 enum err stream_config_decode(struct bytes json, struct arena *arena, struct stream_config *out)

@@ -6,13 +6,22 @@
 #include "base/timers.h"
 #include "raft/replica.h"
 #include "server/jetstream_core.h"
+#include "server/router.h"
+#include "server/server.h"
+#include "server/stream/consumer_view.h"
 #include "server/stream/outbox.h"
 #include "server/stream/stream.h"
 
-#define STREAM_WAITING_BYTES_MAX (128u << 20) /* publishes that wait to be decided (reference 4.1) */
+#define STREAM_WAITING_BYTES_MAX                                                                   \
+    (128u << 20) /* publishes that wait to be decided (reference 4.1) */
 #define STREAM_WAITING_MAX       100000u
 #define CONSUMER_INBOX_BYTES_MAX (64u << 20)
 #define STREAM_PARKED_BYTES_MAX  (256u << 20)
+
+/* Of a batch, what publishes leave to consumers, and what one step of a consumer may need: it
+ * gathers at most a few thousand runs of at most 20 bytes. */
+#define GATHER_RESERVED (8u << 20)
+#define GATHER_STEP_MAX (2u << 20)
 
 /* Consumer records put their body at a multiple of 8 (docs/formats.md). */
 #define RECORD_BODY_PAD (16u - RECORD_HEAD)
@@ -27,16 +36,18 @@ struct consumer_shell {
     uint64_t number;
     struct sink *sink_next, *sink_ack, *sink_flow;
     struct timer wake;
-    struct timer retry;     /* a receiver was full: send on later */
+    struct timer retry;  /* a receiver was full: send on later */
     struct outbox inbox; /* requests, acks and flow control that wait for the turn */
     struct outbox deliveries;
     struct stream_reader *reader; /* a read in flight for the head of `deliveries`, or NULL */
     struct consumer_shell *dirty_next;
+    struct consumer_shell *planning_next;
     bool dirty;
-    bool doomed; /* inactive: delete it when nothing of it is on the stack */
+    bool planning; /* hands out when the next batch leaves */
+    bool doomed;   /* inactive: delete it when nothing of it is on the stack */
     bool bound;
-    bool direct; /* of a source or mirror: not counted as a consumer */
-    bool push; /* counted in push_count */
+    bool direct;  /* of a source or mirror: not counted as a consumer */
+    bool push;    /* counted in push_count */
     bool burying; /* its deletion has been submitted */
 };
 
@@ -56,13 +67,13 @@ struct stream {
     struct sink **sinks; /* one per configured subject */
     size_t sink_count;
     struct sink *sink_direct, *sink_direct_subject;
-    uint32_t gathered;   /* records in the batch being built */
+    uint32_t gathered; /* records in the batch being built */
     struct publish_waiting *waiting_first, *waiting_last;
     size_t waiting_count, waiting_bytes;
     struct buf ack_prefix; /* {"stream":"S","seq": */
 
     /* answers */
-    struct outbox parked;  /* until applied, in order of decision */
+    struct outbox parked; /* until applied, in order of decision */
     struct outbox at_once;
 
     /* operations */
@@ -77,9 +88,12 @@ struct stream {
     struct table consumers_by_number;
     uint64_t number_next;
     size_t direct_count; /* of the consumers, those of sources and mirrors */
-    size_t push_count; /* consumers that depend on who listens */
+    size_t push_count;   /* consumers that depend on who listens */
     bool interest_changed;
     struct consumer_shell *consumer_dirty;
+    struct consumer_shell *consumer_planning;
+    struct consumer_view view;
+    bool offers; /* messages were gathered that consumers have not been told of */
 
     /* direct gets that wait for this turn */
     struct outbox direct_requests;
@@ -90,9 +104,13 @@ struct stream {
 };
 
 /* stream.c */
+struct io *stream_io(const struct stream *stream);
+struct router *stream_router(const struct stream *stream);
 void stream_mark(struct stream *stream); /* it has something to do this turn */
 uint64_t stream_tail_index(const struct stream *stream);
 int64_t stream_log_now(const struct stream *stream);
+/* Is there room in the batch for what a consumer may propose next? Else after it has left. */
+bool stream_room(const struct stream *stream);
 /* Adds an answer that leaves when all decided so far is applied. */
 void stream_park(struct stream *stream, struct outbox_item *item);
 void stream_send_now(struct stream *stream, struct outbox_item *item);
@@ -116,19 +134,38 @@ void stream_expiry_fire(struct timer *timer);
 /* stream_consumers.c */
 void stream_consumer_effect(struct stream *stream, const struct effect *effect);
 enum err stream_consumer_record(struct stream *stream, const struct record *record);
-struct consumer *stream_consumer_volatile(struct stream *stream, const struct consumer_config *config,
-                                          int64_t created_ns, bool *created);
+struct consumer *stream_consumer_volatile(struct stream *stream,
+                                          const struct consumer_config *config, int64_t created_ns,
+                                          bool *created);
 void stream_consumer_drop(struct stream *stream, struct consumer_shell *shell, bool say);
+void stream_consumers_say_deleted(struct stream *stream);
+/* It has something to do in the stream's turn; mark: and that is to be soon. */
+void stream_consumer_link(struct consumer_shell *shell);
+void stream_consumer_mark(struct consumer_shell *shell);
+/* It leads: sinks, timers, the working half. */
+void stream_consumer_start(struct consumer_shell *shell);
+void stream_consumers_close(struct stream *stream);
+struct consumer_shell *stream_consumer_shell(const struct stream *stream, struct bytes name);
+uint64_t stream_consumer_number_next(const struct stream *stream);
+
+/* consumer_turn.c */
 void stream_consumers_stored(struct stream *stream, const struct index_entry *entry);
 void stream_consumers_removed(struct stream *stream, const struct index_entry *entry);
 void stream_consumers_lead(struct stream *stream);
 void stream_consumers_refused(struct stream *stream);
 void stream_consumers_work(struct stream *stream);
-void stream_consumers_say_deleted(struct stream *stream);
-void stream_consumer_mark(struct consumer_shell *shell);
-void stream_consumers_close(struct stream *stream);
-struct consumer_shell *stream_consumer_shell(const struct stream *stream, struct bytes name);
-uint64_t stream_consumer_number_next(const struct stream *stream);
+/* The batch leaves next: hand-outs join it. */
+void stream_consumers_hand_out(struct stream *stream);
+
+/* consumer_out.c */
+struct consumer_out consumer_shell_out(struct consumer_shell *shell);
+
+/* consumer_inbox.c */
+void consumer_inbox_open(struct consumer_shell *shell);
+void consumer_inbox_close(struct consumer_shell *shell);
+void consumer_inbox_read(struct consumer_shell *shell);
+/* Tells the machine if somebody has come to listen on the deliver subject, or has gone. */
+void consumer_inbox_check_bound(struct consumer_shell *shell);
 
 /* delivery.c */
 void delivery_pump(struct consumer_shell *shell);

@@ -67,8 +67,7 @@ void stream_state_lost(struct stream_state *state, uint64_t bytes)
     state->gap_max += messages;
 }
 
-/* ---- removal
- * ------------------------------------------------------------------------------------- */
+/* ---- removal --------------------------------------------------------------------------------- */
 
 void apply_set_first(struct stream_state *state)
 {
@@ -107,8 +106,7 @@ uint64_t apply_remove_matching(struct stream_state *state, const struct index_fi
     return count;
 }
 
-/* ---- what is there
- * ------------------------------------------------------------------------------- */
+/* ---- what is there --------------------------------------------------------------------------- */
 
 uint64_t stream_state_messages(const struct stream_state *state)
 {

@@ -60,6 +60,12 @@ static bool next(void *owner, const struct consumer_filter *filter, uint64_t fro
     return false;
 }
 
+static uint64_t ahead(void *owner, const struct consumer_filter *filter, uint64_t from)
+{
+    (void)owner, (void)filter, (void)from;
+    return 0;
+}
+
 static bool previous(void *owner, const struct consumer_filter *filter, uint64_t up_to,
                      struct consumer_message *out)
 {
@@ -244,6 +250,7 @@ static void step(struct shell *shell, uint8_t kind, struct bytes bytes)
     case 8: consumer_bound(shell->consumer, shell->now_ns, bytes.size % 2 == 0); return;
     default:
         consumer_work(shell->consumer, shell->now_ns, shell->now_ns);
+        consumer_hand_out(shell->consumer, shell->now_ns, shell->now_ns);
         if (bytes.size % 2 == 0)
             apply_own(shell);
         return;
@@ -272,6 +279,7 @@ static void make(struct shell *shell, uint8_t form)
                                      .last = last,
                                      .get = get,
                                      .next = next,
+                                     .ahead = ahead,
                                      .previous = previous,
                                      .first_at = first_at,
                                      .pending = pending,

@@ -2,7 +2,7 @@
 sim_names = $(patsubst tests/sim/sim_%.c,%,$(wildcard tests/sim/sim_*.c))
 sim_bins  = $(patsubst %,$(BUILD)/sim/sim_%,$(sim_names))
 
-sim_with_log    = log_model
+sim_with_log    = log_model hunt
 sim_uses_log    = storage base
 sim_with_server = client oracle flaws
 sim_uses_server = $(LIBS)

@@ -225,6 +225,32 @@ START_TEST(each_sector_may_be_any_of_the_versions_since_the_sync)
 }
 END_TEST
 
+START_TEST(after_a_failed_sync_the_next_one_keeps_the_size)
+{
+    struct sim_faults failing = sim_faults_none(), fine = sim_faults_none();
+
+    failing.sync_error = 1000000;
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        struct one one = one_begin(seed);
+        struct io_file *file;
+
+        put_durable(one.io, "a", 100, 'a');
+        file = file_open(one.io, "a", IO_READ | IO_WRITE);
+        ck_assert_int_eq(io_allocate(one.io, file, 0, 3000), OK);
+        ck_assert_int_eq(io_write_all(one.io, file, 2000, BYTES("new")), OK);
+        sim_set_faults(one.sim, 0, &failing);
+        ck_assert_int_eq(io_sync(one.io, file), ERR_IO);
+        sim_set_faults(one.sim, 0, &fine);
+        ck_assert_int_eq(io_sync(one.io, file), OK);
+        one_crash(&one, SIM_CRASH_POWER);
+        file = file_open(one.io, "a", IO_READ);
+        ck_assert_uint_eq(file_size(one.io, file), 3000);
+        io_close(one.io, file);
+        sim_destroy(one.sim);
+    }
+}
+END_TEST
+
 START_TEST(a_size_that_was_not_synced_may_be_lost_and_what_was_cut_off_does_not_return)
 {
     int grown = 0, cut = 0;
@@ -1291,6 +1317,7 @@ int main(void)
         names_survive_when_their_directory_and_its_own_name_are_synced,
         removed_trees_leave_nothing_behind,
         after_a_failed_sync_the_next_succeeds_the_cache_reads_well_and_the_data_is_gone,
+        after_a_failed_sync_the_next_one_keeps_the_size,
         an_fsync_covers_the_writes_done_when_it_was_asked_for,
         the_disk_can_be_full_and_space_comes_back,
         errors_come_once_or_stay_until_the_disk_is_healed,

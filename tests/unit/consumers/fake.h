@@ -60,6 +60,8 @@ struct fake {
     struct consumer_stream stream;
     struct consumer_out out;
     struct buf asked;
+    uint64_t tail;    /* messages behind `last` up to here are gathered, not applied */
+    bool shows_tail;  /* inside consumer_hand_out */
     const char *deaf; /* nobody listens to inboxes that start like this */
     int64_t now_ns, log_now_ns;
     int64_t wake_ns;
@@ -97,6 +99,12 @@ static inline bool fake_takes(const struct consumer_filter *filter, struct bytes
     return filter->count == 0;
 }
 
+/* How far `get` and `next` see. */
+static inline uint64_t fake_end(const struct fake *fake)
+{
+    return fake->shows_tail && fake->tail > fake->last ? fake->tail : fake->last;
+}
+
 static inline uint64_t fake_first(void *owner)
 {
     return ((struct fake *)owner)->first;
@@ -109,7 +117,7 @@ static inline uint64_t fake_last(void *owner)
 
 static inline bool fake_get(void *owner, uint64_t sequence, struct consumer_message *out)
 {
-    return fake_message_at(owner, sequence, out);
+    return sequence <= fake_end(owner) && fake_message_at(owner, sequence, out);
 }
 
 static inline bool fake_next(void *owner, const struct consumer_filter *filter, uint64_t from,
@@ -118,10 +126,23 @@ static inline bool fake_next(void *owner, const struct consumer_filter *filter, 
     struct fake *fake = owner;
 
     fake->looked_up++;
-    for (uint64_t sequence = from; sequence <= fake->last; sequence++)
+    for (uint64_t sequence = from; sequence <= fake_end(fake); sequence++)
         if (fake_message_at(fake, sequence, out) && fake_takes(filter, out->subject))
             return true;
     return false;
+}
+
+static inline uint64_t fake_ahead(void *owner, const struct consumer_filter *filter, uint64_t from)
+{
+    struct fake *fake = owner;
+    struct consumer_message message;
+    uint64_t count = 0;
+
+    if (from <= fake->last)
+        from = fake->last + 1;
+    for (uint64_t sequence = from; sequence <= fake_end(fake); sequence++)
+        count += fake_message_at(fake, sequence, &message) && fake_takes(filter, message.subject);
+    return count;
 }
 
 static inline bool fake_previous(void *owner, const struct consumer_filter *filter, uint64_t up_to,
@@ -318,6 +339,7 @@ static inline struct fake *fake_create(void)
         .last = fake_last,
         .get = fake_get,
         .next = fake_next,
+        .ahead = fake_ahead,
         .previous = fake_previous,
         .first_at = fake_first_at,
         .pending = fake_pending,
@@ -377,23 +399,63 @@ static inline void fake_lead(struct fake *fake)
     consumer_lead(fake->consumer, fake->now_ns, fake->log_now_ns);
 }
 
-/* Stores one message of `size` bytes (subject included). */
-static inline uint64_t fake_store_sized(struct fake *fake, const char *subject, uint32_t size)
+/* Gathers one message of `size` bytes (subject included) and offers it. */
+static inline uint64_t fake_gather_sized(struct fake *fake, const char *subject, uint32_t size)
 {
-    uint64_t sequence = ++fake->last;
-    struct consumer_message message;
+    uint64_t sequence = (fake->tail > fake->last ? fake->tail : fake->last) + 1;
 
     FAKE_MUST(sequence < FAKE_MESSAGES_MAX);
-    if (fake->first == 0)
-        fake->first = sequence;
+    fake->tail = sequence;
     fake->messages[sequence].present = true;
     fake->messages[sequence].time_ns = fake->log_now_ns;
     fake->messages[sequence].size = size;
     snprintf(fake->messages[sequence].subject, sizeof(fake->messages[sequence].subject), "%s",
              subject);
-    FAKE_MUST(fake_message_at(fake, sequence, &message));
+    return sequence;
+}
+
+static inline uint64_t fake_gather(struct fake *fake, const char *subject)
+{
+    uint64_t sequence = fake_gather_sized(fake, subject, (uint32_t)strlen(subject) + 10);
+
+    consumer_offered(fake->consumer);
+    return sequence;
+}
+
+/* The oldest of what is gathered is stored. False: there is none. */
+static inline bool fake_store_next(struct fake *fake, struct consumer_message *message)
+{
+    if (fake->last >= fake->tail)
+        return false;
+    fake->last++;
+    if (fake->first == 0)
+        fake->first = fake->last;
+    FAKE_MUST(fake_message_at(fake, fake->last, message));
     if (fake->consumer != NULL)
-        consumer_stored(fake->consumer, &message);
+        consumer_stored(fake->consumer, message);
+    return true;
+}
+
+static inline void fake_store_tail(struct fake *fake)
+{
+    struct consumer_message message;
+
+    while (fake_store_next(fake, &message))
+        continue;
+}
+
+static inline void fake_drop_tail(struct fake *fake)
+{
+    while (fake->tail > fake->last)
+        fake->messages[fake->tail--].present = false;
+}
+
+/* Stores one message of `size` bytes (subject included). */
+static inline uint64_t fake_store_sized(struct fake *fake, const char *subject, uint32_t size)
+{
+    uint64_t sequence = fake_gather_sized(fake, subject, size);
+
+    fake_store_tail(fake);
     return sequence;
 }
 
@@ -421,11 +483,12 @@ static inline void fake_remove(struct fake *fake, uint64_t sequence)
         consumer_removed(fake->consumer, &message);
 }
 
-/* Everything proposed is applied, in order. */
+/* Everything gathered and proposed is applied, in order. */
 static inline void fake_apply(struct fake *fake)
 {
     size_t count = fake->proposed;
 
+    fake_store_tail(fake);
     for (size_t i = 0; i < count; i++) {
         FAKE_MUST(fake->logged < FAKE_RECORDS_MAX);
         fake->log[fake->logged++] = fake->records[i];
@@ -439,12 +502,17 @@ static inline void fake_apply(struct fake *fake)
 static inline void fake_refuse(struct fake *fake)
 {
     fake_drop_records(fake);
+    fake_drop_tail(fake);
     consumer_refused(fake->consumer, fake->now_ns);
 }
 
+/* One turn, at whose end the batch leaves. */
 static inline void fake_work(struct fake *fake)
 {
     consumer_work(fake->consumer, fake->now_ns, fake->log_now_ns);
+    fake->shows_tail = true;
+    consumer_hand_out(fake->consumer, fake->now_ns, fake->log_now_ns);
+    fake->shows_tail = false;
 }
 
 /* Turns until nothing is left to do now. */
@@ -452,7 +520,7 @@ static inline void fake_turn(struct fake *fake)
 {
     for (size_t i = 0; i < 100; i++) {
         fake_work(fake);
-        if (fake->proposed == 0 && !consumer_hungry(fake->consumer))
+        if (fake->proposed == 0 && fake->tail <= fake->last && !consumer_hungry(fake->consumer))
             return;
         fake_apply(fake);
     }
@@ -516,6 +584,7 @@ static inline void fake_restart(struct fake *fake)
     FAKE_MUST(consumer_state_encode(fake->consumer, &state));
     consumer_destroy(fake->consumer);
     fake_drop_records(fake);
+    fake_drop_tail(fake);
     fake->wake_ns = INT64_MAX;
     fake_consumer(fake);
     ck_assert_int_eq(consumer_state_decode(fake->consumer, buf_bytes(&state)), OK);

@@ -414,8 +414,18 @@ static void work(struct model *m)
             check_exhaust_proposed(m, m->fake->records[i].body);
 }
 
+static void store_tail(struct model *m)
+{
+    struct consumer_message message;
+
+    while (fake_store_next(m->fake, &message))
+        if (m->twin != NULL)
+            consumer_stored(m->twin, &message);
+}
+
 static void apply_all(struct model *m)
 {
+    store_tail(m);
     while (m->fake->proposed > 0)
         apply_one(m);
     /* C3: what is confirmed now is settled for ever. */
@@ -463,6 +473,7 @@ static void crash(struct model *m)
         return;
     consumer_destroy(m->fake->consumer);
     fake_drop_records(m->fake);
+    fake_drop_tail(m->fake);
     (void)fake_asked(m->fake);
     m->fake->consumer = m->twin;
     for (size_t i = 0; i < m->asked; i++)
@@ -486,18 +497,23 @@ static void crash(struct model *m)
     new_twin(m);
 }
 
-static void store(struct model *m)
+/* A publish is decided: it may be handed out in the batch that stores it. */
+static void gather(struct model *m)
 {
     char subject[16];
-    struct consumer_message message;
 
-    if (m->fake->last + 1 >= FAKE_MESSAGES_MAX)
+    if (m->fake->last + 1 >= FAKE_MESSAGES_MAX || m->fake->tail + 1 >= FAKE_MESSAGES_MAX)
         return;
     snprintf(subject, sizeof(subject), "k.%llu", (unsigned long long)below(m, SUBJECTS));
-    fake_store(m->fake, subject);
-    ck_assert(fake_message_at(m->fake, m->fake->last, &message));
-    if (m->twin != NULL)
-        consumer_stored(m->twin, &message);
+    fake_gather_sized(m->fake, subject, 13);
+    if (m->fake->consumer != NULL)
+        consumer_offered(m->fake->consumer);
+}
+
+static void store(struct model *m)
+{
+    gather(m);
+    store_tail(m);
 }
 
 static void remove_one(struct model *m)
@@ -684,9 +700,9 @@ static void step(struct model *m)
 {
     switch (below(m, 24)) {
     case 0:
-    case 1:
+    case 1: store(m); break;
     case 2:
-    case 3: store(m); break;
+    case 3: gather(m); break;
     case 4: remove_one(m); break;
     case 5:
     case 6: pull(m); break;

@@ -489,19 +489,6 @@ START_TEST(an_idle_consumer_does_not_search_again)
 }
 END_TEST
 
-START_TEST(messages_gathered_ahead_are_looked_for_when_they_are_offered)
-{
-    struct fake *fake = started(DELIVER_NEW, "");
-
-    fake_pull(fake, "in.1", "9");
-    fake_turn(fake);
-    ck_assert(!consumer_hungry(fake->consumer));
-    consumer_offered(fake->consumer);
-    ck_assert(consumer_hungry(fake->consumer));
-    fake_destroy(fake);
-}
-END_TEST
-
 int main(void)
 {
     const TTest *tests[] = {
@@ -532,7 +519,6 @@ int main(void)
         original_speed_keeps_the_distances_between_messages,
         headers_only_is_asked_for_with_each_delivery,
         an_idle_consumer_does_not_search_again,
-        messages_gathered_ahead_are_looked_for_when_they_are_offered,
     };
 
     return UNIT_RUN_PLAIN("start", tests);

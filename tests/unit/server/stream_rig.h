@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "base/heap.h"
+#include "consumers/consumer.h"
 #include "server/stream/decide.h"
 #include "server/stream/flaws.h"
 
@@ -33,6 +34,9 @@ struct rig {
     int64_t now_ns;
     uint64_t flaws, seed;
     struct apply_result result; /* of the last effect applied */
+    /* Of consumers (rig_consumers.h), or NULL. */
+    const struct stream_events *events;
+    void (*record)(void *owner, const struct record *record);
 };
 
 [[gnu::noreturn]] [[gnu::format(printf, 1, 2)]] static inline void rig_die(const char *format, ...)
@@ -52,6 +56,7 @@ static inline void rig_wake(struct rig *rig)
     decider_init(&rig->decider, &rig->state, rig->seed + 1);
     buf_init(&rig->gather, 1 << 20);
     rig->state.flaws = rig->flaws;
+    rig->state.events = rig->events;
     rig->decider.flaws = rig->flaws;
     rig->gathered = 0;
     rig->applied = 0;
@@ -146,11 +151,16 @@ static inline void rig_apply_batch(struct rig *rig, struct stream_state *state, 
         struct record record;
         struct effect effect;
 
-        if (record_read(rest, &record) != OK || effect_read(&record, &effect) != OK)
+        if (record_read(rest, &record) != OK)
             rig_die("unreadable record in batch %llu", (unsigned long long)index);
-        if (stream_state_apply(state, &effect, index, record.size, &rig->result) != OK)
-            rig_die("batch %llu does not apply", (unsigned long long)index);
         rest = bytes_skip(rest, record.size);
+        if (record.type >= CONSUMER_RECORD_FIRST) {
+            rig->record(rig->events->owner, &record);
+            continue;
+        }
+        if (effect_read(&record, &effect) != OK ||
+            stream_state_apply(state, &effect, index, record.size, &rig->result) != OK)
+            rig_die("batch %llu does not apply", (unsigned long long)index);
     }
     if (rest.size != 0)
         rig_die("bytes behind the last record");

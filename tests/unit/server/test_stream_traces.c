@@ -5,16 +5,22 @@
  *
  *     config MEMBERS                      of the StreamConfig; applied at once
  *     publish SUBJECT [key=value ...]     id last sublast filter lastid rollup stream ttl: headers;
- * size: payload delete SEQUENCE | purge [filter= below= keep=] | expire AGE_MS propose | commit
- * [COUNT]            what is gathered becomes a batch; the oldest batches are applied lose the
- * leader's proposals that are not applied never happened crash [COUNT]                       memory
- * is gone, COUNT unapplied batches had reached the disk lost BYTES recovery found a damaged range
+ *                                         size: payload
+ *     delete SEQUENCE | purge [filter= below= keep=] | expire AGE_MS
+ *     consumer NAME [MEMBERS]             of the ConsumerConfig, without blanks
+ *     pull NAME INBOX [BODY]              a pull request
+ *     propose | commit [COUNT]            what is gathered becomes a batch, with the hand-outs that
+ *                                         can join it; the oldest batches are applied
+ *     lose                                the leader's proposals not applied never happened
+ *     crash [COUNT]                       memory is gone, COUNT unapplied batches had reached the
+ *                                         disk
+ *     lost BYTES                          recovery found a damaged range
  *     time MS                             the clock moves, maybe backwards
  *     show                                what the applied state holds
  */
 #include <dirent.h>
 
-#include "tests/unit/server/stream_rig.h"
+#include "tests/unit/server/rig_consumers.h"
 #include "tests/unit/unit.h"
 
 #define TRACES     "tests/unit/server/traces"
@@ -25,6 +31,7 @@
 
 struct trace {
     struct rig *rig;
+    struct rig_consumers consumers;
     struct buf out;
     unsigned publishes;
     struct {
@@ -32,7 +39,8 @@ struct trace {
         char text[160];
     } parked[PARKED_MAX];
     size_t parked_count;
-    bool operating; /* an operation is gathered or proposed */
+    bool operating;  /* an operation is gathered or proposed */
+    struct buf sent; /* by consumers, not said yet */
 };
 
 [[gnu::format(printf, 2, 3)]] static void say(struct trace *trace, const char *format, ...)
@@ -219,16 +227,50 @@ static void do_expire(struct trace *trace, char **words)
     operate(trace, &effect);
 }
 
+static void do_consumer(struct trace *trace, char **words)
+{
+    char json[400];
+    struct effect effect = {.type = EFFECT_CONSUMER_CREATE,
+                            .consumer = {.number = trace->consumers.count + 1,
+                                         .created_ns = trace->rig->now_ns,
+                                         .name = bytes_of_text(words[1])}};
+
+    snprintf(
+        json, sizeof json,
+        "{\"name\":\"%s\",\"durable_name\":\"%s\",\"ack_policy\":\"explicit\",\"max_deliver\":-1,"
+        "\"ack_wait\":30000000000,\"max_waiting\":512%s%s}",
+        words[1], words[1], words[2] != NULL ? "," : "", words[2] != NULL ? words[2] : "");
+    effect.consumer.json = bytes_of_text(json);
+    operate(trace, &effect);
+}
+
+static void do_pull(struct trace *trace, char **words)
+{
+    consumer_request(rig_consumers_find(&trace->consumers, words[1]), 1, bytes_of_text(words[2]),
+                     bytes_of(NULL, 0), bytes_of_text(words[3] != NULL ? words[3] : "1"));
+    say(trace, "waits");
+}
+
 static void do_propose(struct trace *trace)
 {
-    uint32_t records = trace->rig->gathered;
-    uint64_t index = rig_propose(trace->rig);
+    uint32_t records;
+    uint64_t index;
 
+    rig_consumers_work(&trace->consumers);
+    records = trace->rig->gathered;
+    index = rig_propose(trace->rig);
     if (index == 0)
         say(trace, "nothing to propose");
     else
         say(trace, "index %llu: %u record%s", (unsigned long long)index, records,
             records == 1 ? "" : "s");
+}
+
+/* What consumers sent meanwhile. */
+static void say_sent(struct trace *trace)
+{
+    say(trace, "%.*s", BYTES_ARG(buf_bytes(&trace->sent)));
+    buf_clear(&trace->sent);
 }
 
 static void do_commit(struct trace *trace, char **words)
@@ -243,12 +285,13 @@ static void do_commit(struct trace *trace, char **words)
         say(trace, ", %llu removed", (unsigned long long)trace->rig->result.purged);
         trace->operating = false;
     }
+    say_sent(trace);
     release(trace);
 }
 
 static void do_crash(struct trace *trace, char **words)
 {
-    rig_crash(trace->rig, words[1] == NULL ? 0 : strtoull(words[1], NULL, 10));
+    rig_consumers_crash(&trace->consumers, words[1] == NULL ? 0 : strtoull(words[1], NULL, 10));
     say(trace, "recovered up to %llu: last %llu", (unsigned long long)trace->rig->applied,
         (unsigned long long)trace->rig->state.last_seq);
     trace->operating = false;
@@ -259,7 +302,7 @@ static void do_lose(struct trace *trace)
 {
     say(trace, "%llu proposed and the gathered never happened",
         (unsigned long long)(trace->rig->proposed - trace->rig->applied));
-    rig_refuse(trace->rig);
+    rig_consumers_refuse(&trace->consumers);
     trace->operating = false;
     unanswered(trace);
 }
@@ -297,6 +340,10 @@ static void command(struct trace *trace, char *line)
     }
     if (strcmp(words[0], "publish") == 0)
         do_publish(trace, words);
+    else if (strcmp(words[0], "consumer") == 0)
+        do_consumer(trace, words);
+    else if (strcmp(words[0], "pull") == 0)
+        do_pull(trace, words);
     else if (strcmp(words[0], "propose") == 0)
         do_propose(trace);
     else if (strcmp(words[0], "commit") == 0)
@@ -346,14 +393,25 @@ static void run_line(struct trace *trace, char *line)
     say(trace, "\n");
 }
 
+static void consumer_said(void *context, const char *text)
+{
+    struct trace *trace = context;
+
+    (void)buf_print(&trace->sent, "\n| %s", text);
+}
+
 static struct buf run_text(char *text)
 {
     struct trace trace = {.rig = rig_create(1, 0)};
 
     buf_init(&trace.out, 1 << 20);
+    buf_init(&trace.sent, 1 << 20);
+    rig_consumers_init(&trace.consumers, trace.rig, consumer_said, &trace);
     for (char *line; (line = strsep(&text, "\n")) != NULL && (text != NULL || *line != 0);)
         run_line(&trace, line);
+    rig_consumers_forget(&trace.consumers);
     rig_destroy(trace.rig);
+    buf_deinit(&trace.sent);
     return trace.out;
 }
 

@@ -144,6 +144,23 @@ START_TEST(a_damaged_last_batch_is_lost_its_index_is_not_used_again_and_its_byte
 }
 END_TEST
 
+START_TEST(damaged_batches_at_the_end_are_all_lost_and_none_of_their_indexes_is_used_again)
+{
+    three_batches(100);
+    flip(segment_path(0), batch_offset(2) + HEAD + 40);
+    flip(segment_path(0), batch_offset(3) + HEAD + 40);
+    start();
+    ck_assert_uint_eq(s.recovered, 1);
+    ck_assert_uint_eq(s.lost_calls, 2);
+    ck_assert_uint_eq(s.lost_last, 3);
+    ck_assert_uint_eq(shard_append(&s, 50, 4), 4);
+    shard_reopen(&s);
+    ck_assert_uint_eq(s.recovered, 2);
+    ck_assert_uint_eq(log_durable(s.log), 4);
+    shard_end(&s);
+}
+END_TEST
+
 /* Every byte of the envelope and content of the last batch: never cut off in silence. */
 START_TEST(no_flipped_byte_of_a_batch_goes_unreported)
 {
@@ -294,6 +311,33 @@ START_TEST(what_only_the_journal_holds_is_written_to_its_segment)
     start();
     ck_assert_uint_eq(s.recovered, 4);
     ck_assert_uint_eq(s.lost_calls, 0);
+    shard_end(&s);
+}
+END_TEST
+
+/* As if two torn writes had made an old record whole again. */
+START_TEST(a_journal_record_of_an_earlier_boot_does_not_come_back)
+{
+    static const uint8_t zeros[4096];
+    static uint8_t records[16 << 10];
+    char path[160];
+
+    shard_begin(&s);
+    shard_append(&s, 10, 0);
+    shard_settle(&s);
+    shard_append(&s, 100, 1);
+    shard_close(&s);
+    snprintf(path, sizeof path, "%s/data/journal/0.jnl", s.root);
+    look(path, 4096, records, sizeof records);
+    for (unsigned i = 0; i < sizeof records; i += 4096)
+        change(path, 4096 + i, zeros, 4096);
+    change(segment_path(0), batch_offset(2), zeros, 3000); /* it never became durable */
+    start();
+    ck_assert_uint_eq(s.recovered, 1);
+    shard_close(&s);
+    change(path, 4096, records, sizeof records);
+    start();
+    ck_assert_uint_eq(s.recovered, 1);
     shard_end(&s);
 }
 END_TEST
@@ -467,6 +511,7 @@ int main(void)
     const TTest *tests[] = {
         damage_in_the_middle_is_lost_and_reported_and_the_rest_is_kept,
         a_damaged_last_batch_is_lost_its_index_is_not_used_again_and_its_bytes_are_kept,
+        damaged_batches_at_the_end_are_all_lost_and_none_of_their_indexes_is_used_again,
         no_flipped_byte_of_a_batch_goes_unreported,
         a_damaged_header_of_the_only_segment_is_told_by_its_batches,
         a_log_whose_files_tell_nothing_is_not_opened_and_not_changed,
@@ -474,6 +519,7 @@ int main(void)
         a_torn_tail_ends_its_file_and_the_log_goes_on_in_a_new_one,
         what_lies_behind_a_cut_stays_void_even_if_it_is_whole_again,
         what_only_the_journal_holds_is_written_to_its_segment,
+        a_journal_record_of_an_earlier_boot_does_not_come_back,
         a_journal_file_with_a_damaged_header_is_read_and_replaced,
         a_newer_node_file_is_refused_and_nothing_is_changed,
         a_newer_journal_is_refused_and_nothing_is_changed,

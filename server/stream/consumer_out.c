@@ -1,0 +1,132 @@
+/*
+ * consumer_out: what a consumer's machine asks to be done (consumers/consumer.h). Records join the
+ * batch that is gathered; everything else is queued and leaves in the stream's turn.
+ */
+#include "server/api/advisory.h"
+#include "server/stream/stream_priv.h"
+
+static void ask_propose(void *owner, uint8_t type, struct bytes body)
+{
+    struct consumer_shell *shell = owner;
+    struct stream *stream = shell->stream;
+    struct buf *out = replica_gather(stream->replica);
+    uint8_t *at = record_begin(out, type, 0, RECORD_BODY_PAD + body.size);
+
+    /* Hand-outs and acks are small and bounded per turn, far below what a batch may hold. */
+    assert(at != NULL);
+    memset(at, 0, RECORD_BODY_PAD);
+    memcpy(at + RECORD_BODY_PAD, body.at, body.size);
+    record_end(out, RECORD_BODY_PAD + body.size);
+    stream->gathered++;
+    stream_mark(stream);
+}
+
+static void ask_deliver(void *owner, const struct consumer_delivery *delivery)
+{
+    struct consumer_shell *shell = owner;
+    struct outbox_item item = {
+        .kind = OUTBOX_STORED,
+        .code = delivery->headers_only ? 1 : 0,
+        .sequence = delivery->sequence,
+        .to = delivery->to,
+        .reply = delivery->ack_reply,
+    };
+
+    if (!outbox_add(&shell->deliveries, &item))
+        logger_warn(server_logger(jetstream_server(shell->stream->jetstream)),
+                    "Consumer '%.*s': too many deliveries are waiting", BYTES_ARG(shell->name));
+    stream_consumer_mark(shell);
+}
+
+static void ask_status(void *owner, struct bytes to, struct bytes reply, struct bytes headers)
+{
+    struct consumer_shell *shell = owner;
+    struct outbox_item item = {
+        .kind = OUTBOX_MESSAGE, .to = to, .reply = reply, .headers = headers};
+
+    (void)outbox_add(&shell->deliveries,
+                     &item); /* a status that is lost is a time-out for the client */
+    stream_consumer_mark(shell);
+}
+
+static void ask_answer(void *owner, struct bytes to, bool committed)
+{
+    struct consumer_shell *shell = owner;
+    struct outbox_item item = {.kind = OUTBOX_MESSAGE, .to = to};
+
+    if (committed)
+        stream_park(shell->stream, &item);
+    else
+        stream_send_now(shell->stream, &item);
+}
+
+static void ask_advise(void *owner, const struct consumer_advice *advice)
+{
+    struct consumer_shell *shell = owner;
+    struct stream *stream = shell->stream;
+    struct buf subject, body;
+    struct outbox_item item = {.kind = OUTBOX_MESSAGE};
+
+    buf_init(&subject, 1024);
+    buf_init(&body, 4096);
+    if (advisory_of_consumer(stream->jetstream, stream->name, shell->name, advice, &subject,
+                             &body) &&
+        jetstream_listened(stream->jetstream, stream->account, buf_bytes(&subject))) {
+        item.to = buf_bytes(&subject);
+        item.body = buf_bytes(&body);
+        stream_send_now(stream, &item);
+    }
+    buf_deinit(&subject);
+    buf_deinit(&body);
+}
+
+static bool ask_interest(void *owner, struct bytes subject)
+{
+    struct consumer_shell *shell = owner;
+
+    return router_interest(stream_router(shell->stream), shell->stream->account, subject);
+}
+
+static void ask_inactive(void *owner)
+{
+    struct consumer_shell *shell = owner;
+
+    shell->doomed = true;
+    stream_consumer_mark(shell);
+}
+
+static void ask_wake_at(void *owner, int64_t deadline_ns)
+{
+    struct consumer_shell *shell = owner;
+    struct timers *timers = io_timers(stream_io(shell->stream));
+
+    if (deadline_ns == INT64_MAX)
+        timers_cancel(timers, &shell->wake);
+    else
+        timers_arm(timers, &shell->wake, deadline_ns);
+}
+
+/* Interest and work-queue streams would let go of the message here; their retention is refused. */
+static void ask_settled(void *owner, uint64_t sequence)
+{
+    struct consumer_shell *shell = owner;
+
+    assert(shell->stream->state.config.retention == RETENTION_LIMITS);
+    (void)sequence;
+}
+
+struct consumer_out consumer_shell_out(struct consumer_shell *shell)
+{
+    return (struct consumer_out){
+        .owner = shell,
+        .propose = ask_propose,
+        .deliver = ask_deliver,
+        .status = ask_status,
+        .answer = ask_answer,
+        .advise = ask_advise,
+        .interest = ask_interest,
+        .inactive = ask_inactive,
+        .wake_at = ask_wake_at,
+        .settled = ask_settled,
+    };
+}

@@ -1,0 +1,193 @@
+/*
+ * consumer_turn: what the consumers of a stream are told and asked: messages that came and went,
+ * leadership, and their part of the stream's turn.
+ */
+#include "base/heap.h"
+#include "base/owner.h"
+#include "server/stream/stream_priv.h"
+
+#define BURY_RETRY_NS INT64_C(1000000000)
+
+void stream_consumers_stored(struct stream *stream, const struct index_entry *entry)
+{
+    struct consumer_message message;
+    struct consumer_shell *shell;
+
+    if (stream->consumers.count == 0)
+        return;
+    message = consumer_view_message(&stream->view, entry);
+    for (size_t at = 0; (shell = table_next(&stream->consumers, &at)) != NULL;) {
+        consumer_stored(shell->consumer, &message);
+        if (stream->lead && !shell->dirty && consumer_hungry(shell->consumer))
+            stream_consumer_mark(shell);
+    }
+}
+
+void stream_consumers_removed(struct stream *stream, const struct index_entry *entry)
+{
+    struct consumer_message message;
+    struct consumer_shell *shell;
+
+    if (stream->consumers.count == 0)
+        return;
+    message = consumer_view_message(&stream->view, entry);
+    for (size_t at = 0; (shell = table_next(&stream->consumers, &at)) != NULL;)
+        consumer_removed(shell->consumer, &message);
+}
+
+void stream_consumers_lead(struct stream *stream)
+{
+    struct consumer_shell *shell;
+
+    for (size_t at = 0; (shell = table_next(&stream->consumers, &at)) != NULL;)
+        stream_consumer_start(shell);
+}
+
+void stream_consumers_refused(struct stream *stream)
+{
+    struct consumer_shell *shell;
+    int64_t now_ns = io_now(stream_io(stream));
+
+    for (size_t at = 0; (shell = table_next(&stream->consumers, &at)) != NULL;) {
+        consumer_refused(shell->consumer, now_ns);
+        stream_consumer_mark(shell);
+    }
+}
+
+/* The deletion of an inactive consumer outlives its shell. */
+struct burial {
+    struct stream_op op;
+};
+
+static void burial_done(struct stream_op *op, struct stream *stream)
+{
+    struct burial *burial = owner_of(op, struct burial, op);
+    struct consumer_shell *shell = stream != NULL ? stream_consumer_shell(stream, op->name) : NULL;
+
+    if (shell != NULL) { /* the disk refused: try again later */
+        shell->burying = false;
+        timers_arm(io_timers(stream_io(stream)), &shell->wake,
+                   io_now(stream_io(stream)) + BURY_RETRY_NS);
+    }
+    heap_give((void *)op->name.at);
+    heap_give(burial);
+}
+
+static uint16_t burial_check(struct stream_op *op, struct stream *stream)
+{
+    struct consumer_shell *shell = stream_consumer_shell(stream, op->name);
+
+    return shell == NULL || !shell->doomed ? 10014 : 0;
+}
+
+/* An inactive consumer goes: a volatile one at once, another through the log. */
+static void bury(struct consumer_shell *shell)
+{
+    struct stream *stream = shell->stream;
+    struct burial *burial;
+
+    if (consumer_volatile(shell->consumer)) {
+        stream_consumer_drop(stream, shell, true);
+        return;
+    }
+    if (shell->burying)
+        return;
+    shell->burying = true;
+    burial = HEAP_NEW(struct burial);
+    burial->op = (struct stream_op){
+        .kind = STREAM_OP_CONSUMER_DELETE,
+        .check = burial_check,
+        .done = burial_done,
+        .name = heap_copy(shell->name),
+    };
+    stream_submit(stream, &burial->op);
+}
+
+void stream_interest_changed(struct stream *stream)
+{
+    if (stream->push_count == 0)
+        return;
+    stream->interest_changed = true;
+    stream_mark(stream);
+}
+
+static void link_planning(struct consumer_shell *shell)
+{
+    if (shell->planning || !consumer_planning(shell->consumer))
+        return;
+    shell->planning = true;
+    shell->planning_next = shell->stream->consumer_planning;
+    shell->stream->consumer_planning = shell;
+}
+
+static void check_all_bound(struct stream *stream)
+{
+    struct consumer_shell *shell;
+
+    stream->interest_changed = false;
+    for (size_t at = 0; (shell = table_next(&stream->consumers, &at)) != NULL;)
+        consumer_inbox_check_bound(shell);
+}
+
+/* It stays marked meanwhile: what the work asks for is sent right behind it and needs no other
+ * round. */
+static void work(struct consumer_shell *shell)
+{
+    struct stream *stream = shell->stream;
+
+    consumer_inbox_read(shell);
+    consumer_work(shell->consumer, io_now(stream_io(stream)), stream_log_now(stream));
+    delivery_pump(shell);
+    shell->dirty = false;
+    link_planning(shell);
+    if (shell->doomed)
+        stream_consumer_mark(shell);
+    if (shell->inbox.count > 0)
+        stream_consumer_link(shell); /* the batch is full: when it has left, there is a turn */
+}
+
+void stream_consumers_work(struct stream *stream)
+{
+    struct consumer_shell *shell;
+
+    if (stream->interest_changed)
+        check_all_bound(stream);
+    while (stream_room(stream) && (shell = stream->consumer_dirty) != NULL) {
+        stream->consumer_dirty = shell->dirty_next;
+        if (shell->doomed) {
+            shell->dirty = false;
+            bury(shell);
+        } else {
+            work(shell);
+        }
+    }
+}
+
+/* Messages were gathered: whoever waits for some is asked to look at them. */
+static void offer(struct stream *stream)
+{
+    struct consumer_shell *shell;
+
+    stream->offers = false;
+    for (size_t at = 0; (shell = table_next(&stream->consumers, &at)) != NULL;) {
+        consumer_offered(shell->consumer);
+        link_planning(shell);
+    }
+}
+
+void stream_consumers_hand_out(struct stream *stream)
+{
+    int64_t now_ns = io_now(stream_io(stream));
+    struct consumer_shell *shell;
+
+    assert(replica_ready(stream->replica)); /* so all that the overlay holds leaves now */
+    if (stream->offers)
+        offer(stream);
+    stream->view.tail = true;
+    while (stream_room(stream) && (shell = stream->consumer_planning) != NULL) {
+        stream->consumer_planning = shell->planning_next;
+        shell->planning = false;
+        consumer_hand_out(shell->consumer, now_ns, stream_log_now(stream));
+    }
+    stream->view.tail = false;
+}

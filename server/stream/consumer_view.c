@@ -1,0 +1,185 @@
+#include "server/stream/consumer_view.h"
+
+#include "base/subject.h"
+
+/* What a message of one byte adds to the sizes that the API counts. */
+static uint32_t overhead(const struct consumer_view *view)
+{
+    return stream_stored_size(view->state->config.storage, 0, 0, 1) - 1;
+}
+
+struct consumer_message consumer_view_message(const struct consumer_view *view,
+                                              const struct index_entry *entry)
+{
+    return (struct consumer_message){
+        .sequence = entry->sequence,
+        .time_ns = entry->time_ns,
+        .size = entry->stored_size - overhead(view),
+        .subject = entry->subject,
+    };
+}
+
+static struct index_filter to_filter(const struct consumer_filter *filter)
+{
+    return (struct index_filter){.subjects = filter->subjects, .count = filter->count};
+}
+
+/* ---- behind the applied state ---------------------------------------------------------------- */
+
+static bool takes(const struct consumer_filter *filter, struct bytes subject)
+{
+    for (size_t i = 0; i < filter->count; i++)
+        if (subject_matches(filter->subjects[i], subject))
+            return true;
+    return filter->count == 0;
+}
+
+static struct consumer_message gathered_message(const struct consumer_view *view,
+                                                const struct overlay_entry *entry)
+{
+    return (struct consumer_message){
+        .sequence = entry->sequence,
+        .time_ns = entry->time_ns,
+        .size = entry->stored_size - overhead(view),
+        .subject = overlay_entry_subject(view->overlay, entry),
+    };
+}
+
+static bool gathered_next(const struct consumer_view *view, const struct consumer_filter *filter,
+                          uint64_t from, struct consumer_message *out)
+{
+    const struct overlay_entry *entry = overlay_at_or_after(view->overlay, from);
+
+    for (; entry != NULL; entry = overlay_at_or_after(view->overlay, entry->sequence + 1)) {
+        *out = gathered_message(view, entry);
+        if (takes(filter, out->subject))
+            return true;
+    }
+    return false;
+}
+
+static bool gathered_get(const struct consumer_view *view, uint64_t sequence,
+                         struct consumer_message *out)
+{
+    const struct overlay_entry *entry = overlay_at_or_after(view->overlay, sequence);
+
+    if (entry == NULL || entry->sequence != sequence)
+        return false;
+    *out = gathered_message(view, entry);
+    return true;
+}
+
+static uint64_t view_ahead(void *owner, const struct consumer_filter *filter, uint64_t from)
+{
+    const struct consumer_view *view = owner;
+    struct consumer_message message;
+    uint64_t count = 0;
+
+    if (!view->tail)
+        return 0;
+    for (; gathered_next(view, filter, from, &message); from = message.sequence + 1)
+        count++;
+    return count;
+}
+
+/* ---- the questions --------------------------------------------------------------------------- */
+
+static uint64_t view_first(void *owner)
+{
+    return ((const struct consumer_view *)owner)->state->first_seq;
+}
+
+static uint64_t view_last(void *owner)
+{
+    return ((const struct consumer_view *)owner)->state->last_seq;
+}
+
+static bool view_get(void *owner, uint64_t sequence, struct consumer_message *out)
+{
+    const struct consumer_view *view = owner;
+    struct index_entry entry;
+
+    if (!index_get(view->state->index, sequence, &entry))
+        return view->tail && gathered_get(view, sequence, out);
+    *out = consumer_view_message(view, &entry);
+    return true;
+}
+
+static bool view_next(void *owner, const struct consumer_filter *filter, uint64_t from,
+                      struct consumer_message *out)
+{
+    const struct consumer_view *view = owner;
+    struct index_filter index_filter = to_filter(filter);
+    struct index_entry entry;
+
+    if (!index_next(view->state->index, &index_filter, from, &entry))
+        return view->tail && gathered_next(view, filter, from, out);
+    *out = consumer_view_message(view, &entry);
+    return true;
+}
+
+static bool view_previous(void *owner, const struct consumer_filter *filter, uint64_t up_to,
+                          struct consumer_message *out)
+{
+    const struct consumer_view *view = owner;
+    struct index_filter index_filter = to_filter(filter);
+    struct index_entry entry;
+
+    if (!index_previous(view->state->index, &index_filter, up_to, &entry))
+        return false;
+    *out = consumer_view_message(view, &entry);
+    return true;
+}
+
+static bool view_first_at(void *owner, int64_t time_ns, struct consumer_message *out)
+{
+    const struct consumer_view *view = owner;
+    struct index_entry entry;
+
+    if (!index_first_at(view->state->index, time_ns, &entry))
+        return false;
+    *out = consumer_view_message(view, &entry);
+    return true;
+}
+
+static uint64_t view_pending(void *owner, const struct consumer_filter *filter, uint64_t from)
+{
+    const struct consumer_view *view = owner;
+    struct index_filter index_filter = to_filter(filter);
+
+    return index_pending(view->state->index, &index_filter, from);
+}
+
+static uint64_t view_pending_last(void *owner, const struct consumer_filter *filter, uint64_t from,
+                                  uint64_t up_to)
+{
+    const struct consumer_view *view = owner;
+    struct index_filter index_filter = to_filter(filter);
+
+    return index_pending_last(view->state->index, &index_filter, from, up_to);
+}
+
+static bool view_is_last(void *owner, uint64_t sequence, uint64_t up_to)
+{
+    return index_is_last(((const struct consumer_view *)owner)->state->index, sequence, up_to);
+}
+
+struct consumer_stream consumer_view_stream(struct consumer_view *view, struct bytes name,
+                                            uint32_t message_max)
+{
+    return (struct consumer_stream){
+        .owner = view,
+        .name = name,
+        .message_max = message_max,
+        .first = view_first,
+        .last = view_last,
+        .get = view_get,
+        .next = view_next,
+        .ahead = view_ahead,
+        .previous = view_previous,
+        .first_at = view_first_at,
+        .pending = view_pending,
+        .pending_last = view_pending_last,
+        .is_last = view_is_last,
+    };
+}
