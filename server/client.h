@@ -71,6 +71,7 @@ struct clients {
     const struct auth *auth; /* NULL: everybody may do everything */
     struct arena arena;      /* of one CONNECT */
     int64_t now_ns;          /* of the turn */
+    char domain_api[64];     /* "$JS.DOMAIN.API.", another way to say "$JS.API."; empty: none */
     struct prng prng;
     struct clients_stats stats;
     size_t pending_most;  /* max_pending */

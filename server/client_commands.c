@@ -208,7 +208,7 @@ static void publish_refused(struct client *client, struct bytes subject)
                      BYTES("\""));
 }
 
-void client_publish(struct client *client, const struct proto_pub *pub, const uint8_t *body)
+static void publish(struct client *client, const struct proto_pub *pub, const uint8_t *body)
 {
     struct clients *clients = client->clients;
     struct message message = {
@@ -237,6 +237,32 @@ void client_publish(struct client *client, const struct proto_pub *pub, const ui
     if (router_publish(clients->router, client->account, &message) == 0 && client->no_responders &&
         pub->reply.size > 0)
         no_responders(client, &message);
+}
+
+/* Requests to JetStream in this server's domain are requests to this server's JetStream. */
+static void publish_in_domain(struct client *client, const struct proto_pub *pub,
+                              const uint8_t *body)
+{
+    struct bytes rest = bytes_skip(pub->subject, strlen(client->clients->domain_api));
+    struct proto_pub mapped = *pub;
+    struct buf subject;
+
+    buf_init(&subject, SIZE_MAX / 2);
+    (void)BUF_ADD(&subject, "$JS.API.");
+    (void)buf_add(&subject, rest);
+    mapped.subject = buf_bytes(&subject);
+    publish(client, &mapped, body);
+    buf_deinit(&subject);
+}
+
+void client_publish(struct client *client, const struct proto_pub *pub, const uint8_t *body)
+{
+    const char *domain_api = client->clients->domain_api;
+
+    if (domain_api[0] != 0 && bytes_starts(pub->subject, bytes_of_text(domain_api)))
+        publish_in_domain(client, pub, body);
+    else
+        publish(client, pub, body);
 }
 
 /* ---- CONNECT, INFO, PING, PONG ----------------------------------------------------------------

@@ -37,9 +37,11 @@ void info_write(struct buf *out, const struct info *info, const struct info_clie
         json_number_i64(&w, client->max_payload != 0 ? client->max_payload : info->max_payload);
     if (info->jetstream)
         JSON_KEY(&w, "jetstream"), json_bool(&w, true);
+    if (info->domain != NULL)
+        string(&w, BYTES("domain"), info->domain);
     JSON_KEY(&w, "client_id"), json_number_u64(&w, client->id);
     string(&w, BYTES("client_ip"), client->address);
-    if (client->nonce != NULL && client->nonce[0] != 0)
+    if (client->nonce != NULL && client->nonce[0] != 0 && client->account.size == 0)
         string(&w, BYTES("nonce"), client->nonce);
     if (client->account.size > 0) {
         JSON_KEY(&w, "connect_info"), json_bool(&w, true);

@@ -15,6 +15,7 @@ struct info {
     uint16_t port;
     int64_t max_payload;
     bool jetstream;
+    const char *domain; /* of JetStream; NULL: none */
     bool auth_required; /* nobody gets in without credentials */
     bool no_headers;
 };

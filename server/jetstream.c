@@ -14,11 +14,6 @@
 
 #define ROUNDS_MAX 16 /* of marked streams in one turn; what is left waits for the next */
 
-static struct bytes stream_key(const void *item)
-{
-    return stream_name(item);
-}
-
 struct server *jetstream_server(struct jetstream *jetstream)
 {
     return jetstream->server;
@@ -72,8 +67,9 @@ bool jetstream_listened(struct jetstream *jetstream, struct account *account, st
 
 struct stream *jetstream_stream(struct jetstream *jetstream, struct account *account, struct bytes name)
 {
-    (void)account; /* one account until accounts are configured: the table is that account's */
-    return table_find(&jetstream->streams, name);
+    const struct space *space = jetstream_space(jetstream, account);
+
+    return space != NULL ? table_find(&space->streams, name) : NULL;
 }
 
 static int compare_streams(const void *a, const void *b)
@@ -84,15 +80,18 @@ static int compare_streams(const void *a, const void *b)
 struct stream **jetstream_streams(struct jetstream *jetstream, struct account *account,
                                   struct arena *arena, size_t *count)
 {
-    struct stream **all = ARENA_ARRAY(arena, struct stream *, jetstream->streams.count + 1);
+    const struct space *space = jetstream_space(jetstream, account);
+    struct stream **all;
     struct stream *stream;
     size_t found = 0;
 
-    (void)account;
     *count = 0;
+    if (space == NULL)
+        return NULL;
+    all = ARENA_ARRAY(arena, struct stream *, space->streams.count + 1);
     if (all == NULL)
         return NULL;
-    for (size_t at = 0; (stream = table_next(&jetstream->streams, &at)) != NULL;) {
+    for (size_t at = 0; (stream = table_next(&space->streams, &at)) != NULL;) {
         if (stream_applied(stream)->configured)
             all[found++] = stream;
     }
@@ -121,20 +120,21 @@ static void awake_fired(struct timer *timer)
     (void)timer; /* its only purpose is that the loop turns */
 }
 
-struct stream *jetstream_stream_open(struct jetstream *jetstream, uint64_t id, struct bytes name,
-                                     enum err *err)
+struct stream *jetstream_stream_open(struct jetstream *jetstream, struct account *account,
+                                     uint64_t id, struct bytes name, enum err *err)
 {
-    struct account *account = router_account_default(server_router(jetstream->server));
     struct stream *stream = stream_open(jetstream, account, id, name, err);
 
     if (stream != NULL)
-        table_add(&jetstream->streams, stream);
+        table_add(&jetstream_space(jetstream, account)->streams, stream);
     return stream;
 }
 
 void jetstream_stream_close(struct jetstream *jetstream, struct stream *stream, bool deleted)
 {
-    (void)table_remove(&jetstream->streams, stream_name(stream));
+    struct space *space = jetstream_space(jetstream, stream_account(stream));
+
+    (void)table_remove(&space->streams, stream_name(stream));
     stream_unlink_dirty(stream, &jetstream->dirty);
     stream_close(stream, deleted);
 }
@@ -223,6 +223,8 @@ static bool name_of(struct jetstream *jetstream, struct bytes json, struct bytes
 
 static void open_stream(struct jetstream *jetstream, struct catalogue_entry *entry)
 {
+    struct account *account =
+        router_account(server_router(jetstream->server), entry->account);
     uint8_t incarnation[16];
     struct bytes name;
     struct stream *stream;
@@ -234,12 +236,20 @@ static void open_stream(struct jetstream *jetstream, struct catalogue_entry *ent
                      (unsigned long long)entry->id);
         return;
     }
-    stream = jetstream_stream_open(jetstream, entry->id, name, &err);
+    if (account == NULL || !jetstream_serves(jetstream, account)) {
+        entry->offline = heap_copy(name);
+        logger_warn(server_logger(jetstream->server),
+                    "Stream '%.*s' stays closed: JetStream is not enabled for account '%.*s'",
+                    BYTES_ARG(name), BYTES_ARG(entry->account));
+        arena_reset(&jetstream->arena);
+        return;
+    }
+    stream = jetstream_stream_open(jetstream, account, entry->id, name, &err);
     if (stream == NULL && err == ERR_NOT_FOUND) { /* its creation was interrupted before its log was made */
         io_random(server_io(jetstream->server), incarnation, sizeof incarnation);
         err = log_prepare(jetstream->store, entry->id, incarnation);
         if (err == OK)
-            stream = jetstream_stream_open(jetstream, entry->id, name, &err);
+            stream = jetstream_stream_open(jetstream, account, entry->id, name, &err);
     }
     if (stream == NULL) {
         jetstream->unhealthy = "a stream could not be opened";
@@ -317,7 +327,8 @@ enum err jetstream_open(struct server *server, struct jetstream **out)
     arena_init(&jetstream->arena, 256u << 20);
     buf_init(&jetstream->read_buffer, RECORD_SIZE_MAX + 4096);
     catalogue_init(&jetstream->catalogue);
-    table_init(&jetstream->streams, stream_key, prng_next(server_prng(server)));
+    jetstream_spaces_init(jetstream);
+    jetstream_spaces_make(jetstream);
     logger_info(server_logger(server), "Starting JetStream");
     log_clock_init(&jetstream->clock, io_now(io), io_wall(io), 0);
     err = open_all(jetstream);
@@ -327,7 +338,7 @@ enum err jetstream_open(struct server *server, struct jetstream **out)
     }
     log_clock_init(&jetstream->clock, io_now(io), io_wall(io), jetstream->time_floor_ns);
     jetstream->api = api_create(jetstream);
-    api_serve(jetstream->api, router_account_default(server_router(server)));
+    jetstream_spaces_serve(jetstream);
     logger_info(server_logger(server), "---------------- JETSTREAM ----------------");
     logger_info(server_logger(server), "  Store Directory: \"%s/millrace\"", server_options(server)->store_dir);
     logger_info(server_logger(server), "-------------------------------------------");
@@ -335,17 +346,26 @@ enum err jetstream_open(struct server *server, struct jetstream **out)
     return OK;
 }
 
+static void close_streams(struct jetstream *jetstream)
+{
+    struct space *space;
+    struct stream *stream;
+
+    for (size_t at = 0; (space = table_next(&jetstream->spaces, &at)) != NULL;) {
+        size_t first = 0;
+
+        while ((stream = table_next(&space->streams, &first)) != NULL) {
+            jetstream_stream_close(jetstream, stream, false);
+            first = 0;
+        }
+    }
+}
+
 void jetstream_close(struct jetstream *jetstream)
 {
-    struct stream *stream;
-    size_t at = 0;
-
     jetstream->turning = true; /* nothing arms the loop any more */
     jetstream_catalogue_drop(jetstream);
-    while ((stream = table_next(&jetstream->streams, &at)) != NULL) {
-        jetstream_stream_close(jetstream, stream, false);
-        at = 0;
-    }
+    close_streams(jetstream);
     if (jetstream->api != NULL)
         api_destroy(jetstream->api);
     if (jetstream->meta != NULL)
@@ -353,7 +373,7 @@ void jetstream_close(struct jetstream *jetstream)
     if (jetstream->store != NULL)
         store_forget(jetstream->store); /* an end is like a crash: what was answered is on disk */
     timers_cancel(io_timers(server_io(jetstream->server)), &jetstream->awake);
-    table_deinit(&jetstream->streams);
+    jetstream_spaces_deinit(jetstream);
     catalogue_deinit(&jetstream->catalogue);
     buf_deinit(&jetstream->read_buffer);
     arena_deinit(&jetstream->arena);
@@ -380,15 +400,18 @@ static void streams_turn(struct jetstream *jetstream)
 /* Who listens has changed: push consumers start and stop with it. */
 static void look_for_interest(struct jetstream *jetstream)
 {
-    uint64_t generation =
-        account_generation(router_account_default(server_router(jetstream->server)));
+    struct space *space;
     struct stream *stream;
 
-    if (generation == jetstream->interest_generation)
-        return;
-    jetstream->interest_generation = generation;
-    for (size_t at = 0; (stream = table_next(&jetstream->streams, &at)) != NULL;)
-        stream_interest_changed(stream);
+    for (size_t at = 0; (space = table_next(&jetstream->spaces, &at)) != NULL;) {
+        uint64_t generation = account_generation(space->account);
+
+        if (generation == space->interest_generation)
+            continue;
+        space->interest_generation = generation;
+        for (size_t n = 0; (stream = table_next(&space->streams, &n)) != NULL;)
+            stream_interest_changed(stream);
+    }
 }
 
 void jetstream_turn(struct jetstream *jetstream)
@@ -420,14 +443,18 @@ bool jetstream_idle(const struct jetstream *jetstream)
 
 void jetstream_stats(const struct jetstream *jetstream, struct jetstream_stats *stats)
 {
+    const struct space *space;
     struct stream *stream;
 
     *stats = jetstream->stats;
-    stats->streams = jetstream->streams.count;
-    for (size_t at = 0; (stream = table_next(&jetstream->streams, &at)) != NULL;) {
-        stats->consumers += stream_consumer_count(stream);
-        stats->messages += stream_state_messages(stream_applied(stream));
-        stats->bytes += stream_state_bytes(stream_applied(stream));
+    for (size_t at = 0; (space = table_next(&jetstream->spaces, &at)) != NULL;) {
+        stats->accounts++;
+        stats->streams += space->streams.count;
+        for (size_t n = 0; (stream = table_next(&space->streams, &n)) != NULL;) {
+            stats->consumers += stream_consumer_count(stream);
+            stats->messages += stream_state_messages(stream_applied(stream));
+            stats->bytes += stream_state_bytes(stream_applied(stream));
+        }
     }
 }
 

@@ -8,7 +8,7 @@
 #include "server/server.h"
 
 struct jetstream_stats {
-    uint64_t streams, consumers, messages, bytes; /* over all accounts */
+    uint64_t accounts, streams, consumers, messages, bytes; /* over all accounts */
     uint64_t api_total, api_errors;
 };
 

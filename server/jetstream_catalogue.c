@@ -157,7 +157,8 @@ static void prepare_done(struct io_work *work)
     jetstream->preparation = NULL;
     if (err == OK) {
         jetstream->op_current->step = STEP_LEAD;
-        stream = jetstream_stream_open(jetstream, id, jetstream->op_current->name, &err);
+        stream = jetstream_stream_open(jetstream, jetstream->op_current->account, id,
+                                       jetstream->op_current->name, &err);
         if (stream != NULL)
             return; /* goes on in jetstream_stream_lead */
     }
@@ -235,10 +236,11 @@ static bool write_intent(struct jetstream *jetstream, struct catalogue_op *op)
 }
 
 /* A stream that could not be opened still is one: nothing may take its name. */
-static bool is_offline(const struct jetstream *jetstream, struct bytes name)
+static bool is_offline(const struct jetstream *jetstream, const struct catalogue_op *op)
 {
     for (const struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL; entry = entry->next) {
-        if (entry->offline.size > 0 && !entry->removed && bytes_equal(entry->offline, name))
+        if (entry->offline.size > 0 && !entry->removed && bytes_equal(entry->offline, op->name) &&
+            bytes_equal(entry->account, account_name(op->account)))
             return true;
     }
     return false;
@@ -258,7 +260,7 @@ static void start(struct jetstream *jetstream, struct catalogue_op *op)
 
     op->jetstream = jetstream;
     jetstream->op_current = op;
-    if (is_offline(jetstream, op->name)) {
+    if (is_offline(jetstream, op)) {
         refuse_offline(jetstream, op);
         return;
     }

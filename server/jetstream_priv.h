@@ -11,14 +11,24 @@
 struct api;
 struct preparation;
 
+/* The streams of one account. */
+struct space {
+    struct account *account;
+    struct table streams;         /* by name */
+    uint64_t interest_generation; /* of the account, when it was last looked at */
+    struct account_usage usage;   /* as it was at that time */
+    int64_t usage_looked_ns;
+};
+
 struct jetstream {
     struct server *server;
     struct store *store;
     struct replica *meta;
     struct catalogue catalogue;
     bool lead; /* of the metadata group */
-    struct table streams;
-    uint64_t interest_generation; /* of the account, when it was last looked at */
+    struct table spaces; /* by account */
+    struct account_usage usage; /* of all, as it was at that time */
+    int64_t usage_looked_ns;
     struct stream *dirty; /* have something to do this turn */
     struct catalogue_op *op_first, *op_last; /* waiting */
     struct catalogue_op *op_current;
@@ -41,9 +51,19 @@ struct jetstream {
 };
 
 /* jetstream.c */
-struct stream *jetstream_stream_open(struct jetstream *jetstream, uint64_t id, struct bytes name,
-                                     enum err *err);
+struct stream *jetstream_stream_open(struct jetstream *jetstream, struct account *account,
+                                     uint64_t id, struct bytes name, enum err *err);
 void jetstream_stream_close(struct jetstream *jetstream, struct stream *stream, bool deleted);
+
+/* jetstream_accounts.c */
+void jetstream_spaces_init(struct jetstream *jetstream);
+void jetstream_spaces_deinit(struct jetstream *jetstream); /* when all streams are closed */
+/* One for each account that JetStream is on for and that has none. */
+void jetstream_spaces_make(struct jetstream *jetstream);
+/* The API for every account. */
+void jetstream_spaces_serve(struct jetstream *jetstream);
+/* NULL: the account has no JetStream. */
+struct space *jetstream_space(const struct jetstream *jetstream, const struct account *account);
 
 /* jetstream_catalogue.c */
 void jetstream_catalogue_turn(struct jetstream *jetstream);

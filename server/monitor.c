@@ -100,7 +100,7 @@ static void varz_jetstream(struct json_writer *w, const struct server *server)
         json_key(w, BYTES("stats"));
         json_object_begin(w);
         number(w, BYTES("storage"), (int64_t)stats.bytes);
-        number(w, BYTES("accounts"), 1);
+        number(w, BYTES("accounts"), (int64_t)stats.accounts);
         number(w, BYTES("ha_assets"), 0);
         json_key(w, BYTES("api"));
         json_object_begin(w);

@@ -184,6 +184,8 @@ static void init_identity(struct server *server)
     server->info.host = server->options.host;
     server->info.max_payload = server->options.max_payload;
     server->info.jetstream = server->options.jetstream;
+    if (server->options.jetstream)
+        server->info.domain = server->options.jetstream_options.domain;
     server->info.no_headers = server->options.no_header_support;
 }
 

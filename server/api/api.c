@@ -149,6 +149,8 @@ static void run(struct api_request *request)
     request->endpoint = find_endpoint(request->subject);
     if (request->body.size > API_REQUEST_MAX)
         api_refuse(request, 10025, "invalid JSON: request is too large");
+    else if (!jetstream_serves(request->api->jetstream, request->account))
+        api_refuse(request, 10039, NULL);
     else if (!api_level_is_met(request->headers))
         api_refuse(request, 10185, NULL);
     else

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/subject.h"
+#include "server/api/account_limits.h"
 #include "server/api/request.h"
 #include "server/api/stream_check.h"
 
@@ -101,11 +102,29 @@ static uint16_t verdict_error(struct catalogue_op *op, const struct stream_verdi
     return verdict->error;
 }
 
-/* What depends on other streams, and at last on what is built. */
-static uint16_t final_check(struct catalogue_op *op, const struct stream_config *config)
+static uint16_t check_limits(struct catalogue_op *op, const struct stream_config *config,
+                             const struct stream_config *before)
+{
+    struct jetstream *jetstream = api_jetstream(request_of(op));
+    const struct server *server = jetstream_server(jetstream);
+    const struct account_jetstream_options limits = account_limits(op->account);
+    struct account_usage usage, all;
+
+    jetstream_usage(jetstream, op->account, &usage);
+    jetstream_usage(jetstream, NULL, &all);
+    return account_check_stream(&limits, &server_options(server)->jetstream_options, &usage, &all,
+                                config, before);
+}
+
+/* What depends on other streams, and at last on what is built. `before`: NULL: it is new. */
+static uint16_t final_check(struct catalogue_op *op, const struct stream_config *config,
+                            const struct stream_config *before)
 {
     struct stream_verdict verdict;
+    uint16_t error = check_limits(op, config, before);
 
+    if (error != 0)
+        return error;
     if (overlaps(op, config))
         return 10065;
     stream_check_built(config, &verdict);
@@ -124,7 +143,7 @@ static uint16_t create_check(struct catalogue_op *op, bool *satisfied)
         *satisfied = schema_equal(&stream_config_schema, config, stream_config(stream));
         return *satisfied ? 0 : 10058;
     }
-    return final_check(op, config);
+    return final_check(op, config, NULL);
 }
 
 static bool has_separator(struct bytes name)
@@ -211,7 +230,7 @@ static uint16_t update_check(struct catalogue_op *op, bool *satisfied)
     if (error == 0)
         error = check_consumers(op, stream, config);
     if (error == 0)
-        error = final_check(op, config);
+        error = final_check(op, config, stream_config(stream));
     if (error == 0) {
         op->json =
             api_encode(request, &stream_config_schema, config); /* sealing may have changed it */

@@ -110,7 +110,12 @@ void api_stream_head(struct json_writer *writer, struct api_request *request, st
 void api_stream_tail(struct json_writer *writer, struct api_request *request, bool cluster)
 {
     struct jetstream *jetstream = api_jetstream(request);
+    const char *domain = server_options(jetstream_server(jetstream))->jetstream_options.domain;
 
+    if (cluster && domain != NULL) {
+        JSON_KEY(writer, "domain");
+        json_string(writer, bytes_of_text(domain));
+    }
     if (cluster) {
         JSON_KEY(writer, "cluster");
         json_object_begin(writer);

@@ -5,6 +5,8 @@
 #include "base/text.h"
 #include "server/config/blocks.h"
 
+#define DOMAIN_MAX 48u
+
 /* Sizes as texts count in 1024 and must have a letter. */
 static bool text_size(struct config_reader *reader, const struct config_value *value,
                       const char *field, int64_t *to)
@@ -85,6 +87,8 @@ static void read_domain(struct config_reader *reader, const struct config_value 
 
     if (!config_text(reader, value, &options->jetstream_options.domain))
         return;
+    if (strlen(options->jetstream_options.domain) > DOMAIN_MAX)
+        config_error(reader, value, "domain: longer than %u bytes", DOMAIN_MAX);
     if (strpbrk(options->jetstream_options.domain, ".*> \t") != NULL)
         config_error(reader, value, "invalid domain name: may not contain ., * or >");
     if (options->jetstream_options.domain[0] == 0)
