@@ -49,6 +49,10 @@ void client_init(struct client *client, struct clients *clients, const char *add
     buf_init(&client->out, SIZE_MAX / 2);
     table_init(&client->subs, sub_key, prng_next(&clients->prng));
     logger_debug(clients->logger, "%s - Client connection created", client->label);
+}
+
+void client_greet(struct client *client)
+{
     client_out_info(client);
 }
 

@@ -95,6 +95,9 @@ struct client {
     struct grants *grants;                 /* what it may answer; NULL: that is no matter */
     struct client_proof *proof;            /* of its password, under way; NULL: none */
     struct buf late;                       /* what arrived meanwhile */
+    const struct bytes *names; /* of its certificate, when they say who it is; NULL: they do not */
+    size_t names_count;
+    struct bytes subject; /* of the same */
     uint64_t id;
     char *address;                    /* owned, without port */
     char *label;                      /* owned: how the log calls it */
@@ -151,9 +154,11 @@ struct client *clients_dirty_next(struct clients *clients);
 /* ---- one client -------------------------------------------------------------------------------
  */
 
-/* Greets with INFO. The address and the nonce are copied; NULL: no nonce. */
+/* The address and the nonce are copied; NULL: no nonce. */
 void client_init(struct client *client, struct clients *clients, const char *address, uint16_t port,
                  const char *nonce, int64_t now_ns);
+/* Says INFO. */
+void client_greet(struct client *client);
 /* Not while it has subscriptions: client_leave. */
 void client_deinit(struct client *client);
 /* Takes all its subscriptions out of the router. Not from inside a publish. */

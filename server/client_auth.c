@@ -135,7 +135,12 @@ static void violation(struct client *client, struct bytes user)
 /* Whoever needs no CONNECT to be somebody is that one from here on. */
 bool client_begin_unnamed(struct client *client)
 {
-    const struct auth_claim nothing = {.type = CONNECTION_STANDARD};
+    const struct auth_claim nothing = {
+        .names = client->names,
+        .names_count = client->names_count,
+        .subject = client->subject,
+        .type = CONNECTION_STANDARD,
+    };
     const struct auth_user *user;
     struct auth_proof proof;
 
@@ -231,6 +236,9 @@ void client_authenticate(struct client *client, const struct connect *said, stru
         .nkey = said->nkey,
         .signature = said->sig,
         .nonce = bytes_of_text(client->nonce),
+        .names = client->names,
+        .names_count = client->names_count,
+        .subject = client->subject,
         .type = CONNECTION_STANDARD,
     };
     const struct auth_user *user = NULL;

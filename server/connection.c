@@ -1,30 +1,12 @@
-#include "server/connection.h"
+#include "server/connection_priv.h"
 
 #include "base/heap.h"
 #include "base/owner.h"
 #include "server/auth/base64.h"
 
 #define STALL_NS        10000000 /* as long as the reference holds one back for a read */
-#define AUTH_TIMEOUT_NS INT64_C(2000000000)
-
-struct connection {
-    struct client client;
-    struct connections *owner;
-    struct io_sock *sock;
-    struct buf flight; /* being sent */
-    int64_t flight_since_ns;
-    struct timer ping;
-    struct timer auth; /* the longest it may take to say who it is */
-    struct timer
-        deadline; /* of the send in flight; armed at most once per deadline, not per send */
-    struct connection *previous;
-    struct connection *next;
-    struct connection *stalled_next;
-    bool stalled; /* in the list */
-    bool paused;  /* as the socket knows it */
-    bool closing; /* io_sock_close was called */
-    bool gone;    /* closed: freed as soon as no list holds it */
-};
+#define SECOND_NS       INT64_C(1000000000)
+#define AUTH_TIMEOUT_NS (2 * SECOND_NS)
 
 static struct connection *connection_of(struct client *client)
 {
@@ -46,6 +28,7 @@ static void connection_free(struct connection *c)
         owner->all = c->next;
     owner->count--;
     clients_spare_give(&owner->clients, &c->flight);
+    connection_tls_end(c);
     client_deinit(&c->client);
     heap_give(c);
 }
@@ -68,14 +51,31 @@ static void connection_close(struct connection *c, bool drain)
 /* ---- sending ----------------------------------------------------------------------------------
  */
 
+/* Is there something to send that is not being sent? */
+static bool has_out(const struct connection *c)
+{
+    return connection_encrypts(c) ? connection_tls_has_out(c) : c->client.out.size > 0;
+}
+
+static void fill_flight(struct connection *c)
+{
+    if (connection_encrypts(c)) {
+        connection_tls_fill(c);
+        return;
+    }
+    c->flight = c->client.out;
+    buf_init(&c->client.out, SIZE_MAX / 2);
+    c->client.flight = c->flight.size;
+}
+
 static void send_begin(struct connection *c)
 {
     struct timers *timers = io_timers(c->owner->io);
     struct bytes piece;
 
-    c->flight = c->client.out;
-    buf_init(&c->client.out, SIZE_MAX / 2);
-    c->client.flight = c->flight.size;
+    fill_flight(c);
+    if (c->flight.size == 0)
+        return;
     c->flight_since_ns = io_now(c->owner->io);
     if (!timer_armed(&c->deadline))
         timers_arm(timers, &c->deadline,
@@ -88,9 +88,9 @@ static void connection_sent(void *context)
 {
     struct connection *c = context;
 
-    c->client.flight = 0;
     clients_spare_give(&c->owner->clients, &c->flight);
-    if (c->client.out.size > 0 || c->client.state != CLIENT_OPEN)
+    c->client.flight = c->plain.size - c->plain_at;
+    if (has_out(c) || c->client.state != CLIENT_OPEN)
         client_mark(&c->client);
 }
 
@@ -115,7 +115,7 @@ static void deadline_fired(struct timer *timer)
     struct connection *c = owner_of(timer, struct connection, deadline);
     int64_t due_ns = c->flight_since_ns + c->owner->clients.options->write_deadline_ns;
 
-    if (c->client.flight == 0)
+    if (c->flight.size == 0)
         return;
     if (io_now(c->owner->io) < due_ns)
         timers_arm(io_timers(c->owner->io), timer, due_ns);
@@ -165,79 +165,6 @@ static void pause_or_resume(struct connection *c)
         io_sock_resume(c->owner->io, c->sock);
 }
 
-/* ---- proving passwords ------------------------------------------------------------------------
- */
-
-struct proof_work {
-    struct io_work work;
-    struct connections *owner;
-    struct client_proof *proof;
-    struct proof_work *next;
-};
-
-static void proofs_pump(struct connections *owner);
-
-static void proof_run(struct io_work *work, struct io *io)
-{
-    (void)io;
-    client_proof_run(owner_of(work, struct proof_work, work)->proof);
-}
-
-static void proof_done(struct io_work *work)
-{
-    struct proof_work *proof = owner_of(work, struct proof_work, work);
-    struct connections *owner = proof->owner;
-
-    owner->proofs_running--;
-    client_proof_done(proof->proof, io_now(owner->io));
-    heap_give(proof);
-    proofs_pump(owner);
-}
-
-static struct proof_work *proofs_pop(struct connections *owner)
-{
-    struct proof_work *proof = owner->proofs_first;
-
-    owner->proofs_first = proof->next;
-    if (owner->proofs_first == NULL)
-        owner->proofs_last = NULL;
-    return proof;
-}
-
-/* Whoever left meanwhile is not worth the work. */
-static void proofs_pump(struct connections *owner)
-{
-    while (owner->proofs_first != NULL && owner->proofs_running < CONNECTIONS_PROOFS_MAX) {
-        struct proof_work *proof = proofs_pop(owner);
-
-        if (proof->proof->client == NULL) {
-            client_proof_done(proof->proof, io_now(owner->io));
-            heap_give(proof);
-            continue;
-        }
-        owner->proofs_running++;
-        io_work(owner->io, &proof->work);
-    }
-}
-
-static void proof_begin(struct connection *c)
-{
-    struct connections *owner = c->owner;
-    struct proof_work *proof = HEAP_NEW(struct proof_work);
-
-    proof->work.run = proof_run;
-    proof->work.done = proof_done;
-    proof->owner = owner;
-    proof->proof = c->client.proof;
-    proof->proof->begun = true;
-    if (owner->proofs_last != NULL)
-        owner->proofs_last->next = proof;
-    else
-        owner->proofs_first = proof;
-    owner->proofs_last = proof;
-    proofs_pump(owner);
-}
-
 /* ---- the end of the turn ----------------------------------------------------------------------
  */
 
@@ -245,20 +172,24 @@ static void flush_open(struct connection *c)
 {
     struct client *client = &c->client;
 
-    if (client->ping_due_ns != c->ping.deadline_ns)
+    if (client->ping_due_ns != c->ping.deadline_ns && c->greeted)
         timers_arm(io_timers(c->owner->io), &c->ping, client->ping_due_ns);
     if (client->proof != NULL && !client->proof->begun)
-        proof_begin(c);
+        connection_proof_begin(c);
     pause_or_resume(c);
-    if (client->out.size > 0 && client->flight == 0)
+    if (has_out(c) && c->flight.size == 0)
         send_begin(c);
 }
 
 static void flush_ending(struct connection *c)
 {
-    if (c->client.out.size > 0 && c->client.flight == 0)
+    if (has_out(c) && c->flight.size == 0)
         send_begin(c);
-    if (c->client.out.size == 0)
+    if (has_out(c))
+        return;
+    if (connection_tls_farewell(c))
+        client_mark(&c->client); /* comes by again with that to send */
+    else
         connection_close(c, true);
 }
 
@@ -300,7 +231,10 @@ static void connection_received(void *context, struct bytes b)
 {
     struct connection *c = context;
 
-    client_feed(&c->client, b, io_now(c->owner->io));
+    if (c->secure != SECURE_OFF)
+        connection_tls_received(c, b);
+    else
+        client_feed(&c->client, b, io_now(c->owner->io));
     /* Not only at the end of the turn: more of its bytes may be waiting to be handed to us in this.
      */
     if (c->client.state == CLIENT_OPEN && (c->client.stalled || c->client.pauses > 0))
@@ -325,6 +259,7 @@ static void connection_closed(void *context)
 
     timers_cancel(io_timers(c->owner->io), &c->deadline);
     c->client.flight = 0;
+    c->flight.size = 0;
     c->gone = true;
     client_mark(&c->client);
 }
@@ -348,7 +283,8 @@ static void auth_fired(struct timer *timer)
 {
     struct connection *c = owner_of(timer, struct connection, auth);
 
-    client_auth_overdue(&c->client);
+    if (!connection_tls_overdue(c))
+        client_auth_overdue(&c->client);
 }
 
 /* What cannot be guessed, for the client to sign. */
@@ -365,15 +301,24 @@ static const char *make_nonce(struct connections *connections, char text[AUTH_NO
     return text;
 }
 
-static void auth_timer_arm(struct connection *c)
+void connection_await_auth(struct connection *c)
 {
-    int64_t timeout_ns = c->owner->clients.options->auth.timeout_ns;
+    const struct options *options = c->owner->clients.options;
+    int64_t timeout_ns = options->auth.timeout_ns;
+    struct timers *timers = io_timers(c->owner->io);
 
+    timers_cancel(timers, &c->auth);
     if (!c->client.unproven)
         return;
     if (timeout_ns <= 0)
-        timeout_ns = AUTH_TIMEOUT_NS;
-    timers_arm(io_timers(c->owner->io), &c->auth, io_now(c->owner->io) + timeout_ns);
+        timeout_ns = options->tls != NULL ? options->tls->timeout_ns + SECOND_NS : AUTH_TIMEOUT_NS;
+    timers_arm(timers, &c->auth, io_now(c->owner->io) + timeout_ns);
+}
+
+void connection_greet(struct connection *c)
+{
+    c->greeted = true;
+    client_greet(&c->client);
 }
 
 void connections_accept(struct connections *connections, struct io_sock *sock,
@@ -396,10 +341,11 @@ void connections_accept(struct connections *connections, struct io_sock *sock,
     connections->total++;
     client_init(&c->client, &connections->clients, peer->text, peer->port,
                 make_nonce(connections, nonce), io_now(connections->io));
-    auth_timer_arm(c);
+    connection_tls_begin(c);
     io_sock_start(connections->io, sock, &connection_events, c);
     if (connections->count > (size_t)connections->clients.options->max_connections)
-        client_end(&c->client, "maximum connections exceeded", "Maximum Connections Exceeded");
+        client_end(&c->client, c->greeted ? "maximum connections exceeded" : NULL,
+                   "Maximum Connections Exceeded");
 }
 
 /* ---- all of them ------------------------------------------------------------------------------
@@ -426,12 +372,7 @@ void connections_deinit(struct connections *connections)
         client_leave(&c->client);
         connection_free(c);
     }
-    while (connections->proofs_first != NULL) {
-        struct proof_work *proof = proofs_pop(connections);
-
-        client_proof_done(proof->proof, io_now(connections->io));
-        heap_give(proof);
-    }
+    connections_proofs_drop(connections);
     timers_cancel(timers, &connections->stall);
     clients_deinit(&connections->clients);
 }

@@ -17,6 +17,7 @@
 
 struct connection;
 struct proof_work;
+struct tls_context;
 
 /* The client connections of a shard. Embedded in the server; fields are read by others, not
  * written. */
@@ -29,6 +30,9 @@ struct connections {
     struct proof_work *proofs_first; /* waiting, in the order they came */
     struct proof_work *proofs_last;
     size_t proofs_running;
+    struct tls_context *tls;     /* of whoever comes; NULL: none is encrypted */
+    int64_t handshakes_since_ns; /* of the second in which so many began */
+    int64_t handshakes;
     size_t count;
     uint64_t total; /* ever accepted */
 };

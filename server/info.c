@@ -33,6 +33,12 @@ void info_write(struct buf *out, const struct info *info, const struct info_clie
     JSON_KEY(&w, "headers"), json_bool(&w, !info->no_headers);
     if (info->auth_required)
         JSON_KEY(&w, "auth_required"), json_bool(&w, true);
+    if (info->tls_required)
+        JSON_KEY(&w, "tls_required"), json_bool(&w, true);
+    if (info->tls_verify)
+        JSON_KEY(&w, "tls_verify"), json_bool(&w, true);
+    if (info->tls_available)
+        JSON_KEY(&w, "tls_available"), json_bool(&w, true);
     JSON_KEY(&w, "max_payload"),
         json_number_i64(&w, client->max_payload != 0 ? client->max_payload : info->max_payload);
     if (info->jetstream)

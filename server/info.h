@@ -18,6 +18,9 @@ struct info {
     const char *domain; /* of JetStream; NULL: none */
     bool auth_required; /* nobody gets in without credentials */
     bool no_headers;
+    bool tls_required;
+    bool tls_available; /* as the client likes */
+    bool tls_verify;    /* it must show a certificate */
 };
 
 /* What differs from one client to the next. */

@@ -17,6 +17,7 @@
 #include "server/program/log_file.h"
 #include "server/program/tell.h"
 #include "server/server.h"
+#include "server/tls/tls.h"
 
 #define TURN_WAIT_NS INT64_C(60000000000)
 #define STOP_WAIT_NS INT64_C(5000000000)
@@ -245,6 +246,23 @@ static bool say_what_is_wrong(const struct config *config, bool strict)
     return wrong;
 }
 
+/* The files that a tls block names are read as part of the configuration. */
+static void load_certificates(struct config *config)
+{
+    const struct tls_options *tls = config->options.tls;
+    struct config_value at = {0};
+    char reason[TLS_REASON_SIZE];
+
+    if (tls == NULL)
+        return;
+    config->options.tls_context = tls_context_create(tls, reason);
+    if (config->options.tls_context != NULL)
+        return;
+    if (tls->place != NULL)
+        at.place = *tls->place;
+    config_error(&config->reader, &at, "%s", reason);
+}
+
 /* Reads the file, if there is one, and the command line over it. False: it was said why not. */
 static bool configure(struct program *program, bool strict)
 {
@@ -264,6 +282,7 @@ static bool configure(struct program *program, bool strict)
             config_error(&config->reader, NULL, "%s", flags.error);
         else
             (void)config_check(config);
+        load_certificates(config);
     }
     return !say_what_is_wrong(config, strict);
 }
@@ -287,6 +306,7 @@ static int with_config(struct program *program, int (*then)(struct program *prog
     config_init(&config, &usual);
     program->config = &config;
     result = then(program);
+    tls_context_give(config.options.tls_context);
     config_deinit(&config);
     return result;
 }

@@ -16,6 +16,8 @@
 #include "server/cluster_options.h"
 #include "server/tls/tls_options.h"
 
+struct tls_context;
+
 #define MILLRACE_VERSION    "0.1.0"  /* ours */
 #define NATS_VERSION        "2.14.5" /* the protocol level we speak, as clients gate on it */
 #define JETSTREAM_API_LEVEL 4
@@ -85,6 +87,7 @@ struct options {
     bool no_system_account;
     struct auth_options auth;
     const struct tls_options *tls; /* of the client port; NULL: none */
+    struct tls_context *tls_context; /* made of them; NULL: none */
     bool allow_non_tls;
     struct cluster_options cluster;
     char leaf_host[64]; /* where leaf nodes are turned away; empty: nowhere */

@@ -5,6 +5,7 @@
 #include "base/heap.h"
 #include "base/owner.h"
 #include "server/router_priv.h"
+#include "server/tls/tls.h"
 
 #define PAYLOAD_DISCOURAGED (8 << 20)
 
@@ -121,6 +122,8 @@ static enum err listen_clients(struct server *server)
     server->info.port = server->clients_listener.port;
     listener_address(address, sizeof(address), options->host, server->info.port);
     logger_info(server->logger, "Listening for client connections on %s", address);
+    if (options->tls_context != NULL)
+        logger_info(server->logger, "TLS required for client connections");
     return OK;
 }
 
@@ -208,6 +211,18 @@ static void init_auth(struct server *server)
     server->info.auth_required = server->auth.required && options->no_auth_user.size == 0;
 }
 
+static void init_tls(struct server *server)
+{
+    const struct options *options = &server->options;
+
+    if (options->tls_context == NULL)
+        return;
+    server->connections.tls = tls_context_hold(options->tls_context);
+    server->info.tls_required = !options->allow_non_tls;
+    server->info.tls_available = options->allow_non_tls;
+    server->info.tls_verify = options->tls->verify;
+}
+
 static void quiesced_fired(struct timer *timer)
 {
     struct server *server = owner_of(timer, struct server, quiesced);
@@ -243,6 +258,7 @@ static struct server *server_create(struct io *io, const struct options *options
     server->connections.clients.router = server->router;
     server->connections.clients.account = router_account_default(server->router);
     init_auth(server);
+    init_tls(server);
     monitor_init(&server->monitor, server);
     leaves_init(&server->leaves, io);
     return server;
@@ -310,6 +326,7 @@ void server_destroy(struct server *server)
     listener_close(&server->http_listener, server->io);
     listener_close(&server->leaf_listener, server->io);
     connections_deinit(&server->connections);
+    tls_context_give(server->connections.tls);
     monitor_deinit(&server->monitor);
     leaves_deinit(&server->leaves);
     if (server->jetstream != NULL)

@@ -2,6 +2,7 @@
 
 #include "base/heap.h"
 #include "server/auth/base64.h"
+#include "server/auth/dn.h"
 #include "server/auth/nkey.h"
 #include "server/auth/password.h"
 #include "server/tls/ed25519.h"
@@ -154,13 +155,19 @@ static enum auth_verdict ask_user(const struct auth *auth, const struct auth_cla
     return ask_secret((*user)->options->password, claim->password, proof);
 }
 
-/* The first user that a name of the certificate is; what else the client says does not count. */
+/* The first user that a name of the certificate is, or its subject in any order; what else the
+ * client says does not count. */
 static enum auth_verdict ask_certificate(const struct auth *auth, const struct auth_claim *claim,
                                          const struct auth_user **user)
 {
     for (size_t i = 0; i < claim->names_count; i++) {
         *user = table_find(&auth->names, claim->names[i]);
         if (*user != NULL)
+            return type_allowed(*user, claim->type) ? AUTH_ALLOWED : AUTH_REFUSED;
+    }
+    for (size_t i = 0; i < auth->users_count; i++) {
+        *user = &auth->users[i];
+        if (dn_equal((*user)->options->name, claim->subject))
             return type_allowed(*user, claim->type) ? AUTH_ALLOWED : AUTH_REFUSED;
     }
     return AUTH_REFUSED;

@@ -40,6 +40,7 @@ struct auth_claim {
     struct bytes nonce;        /* what it was given to sign; empty: nothing */
     const struct bytes *names; /* of its certificate, when they count */
     size_t names_count;
+    struct bytes subject; /* of the certificate: "CN=x,OU=y" */
     enum connection_type type;
 };
 

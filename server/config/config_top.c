@@ -393,13 +393,6 @@ static void check_cluster(struct config_reader *reader, const struct options *op
         config_error(reader, NULL, "clusters are not supported yet");
 }
 
-/* A server without the protection that was asked for must not come up. */
-static void check_security(struct config_reader *reader, const struct options *options)
-{
-    if (options->tls != NULL)
-        config_error(reader, NULL, "TLS is not supported yet");
-}
-
 void config_top_check(struct config_reader *reader, const struct options *options)
 {
     char grace[40], duration[40];
@@ -407,7 +400,6 @@ void config_top_check(struct config_reader *reader, const struct options *option
     config_no_auth_user_check(reader, &options->auth);
     check_system_account(reader, options);
     check_cluster(reader, options);
-    check_security(reader, options);
     if (options->max_payload > options->max_pending)
         config_error(reader, NULL, "max_payload (%lld) cannot be higher than max_pending (%lld)",
                      (long long)options->max_payload, (long long)options->max_pending);
