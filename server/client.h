@@ -180,11 +180,23 @@ struct client_proof {
     struct bytes hash, said;
     struct bytes connect; /* the arguments of its CONNECT */
     const struct auth_user *user;
+    bool again; /* who may connect has changed meanwhile: it is to be asked anew */
     bool begun; /* the shell's */
     bool proven;
 };
 void client_proof_run(struct client_proof *proof);
 void client_proof_done(struct client_proof *proof, int64_t now_ns);
+
+/*
+ * Who may connect, and what they may do, has changed: clients->auth is the new, `before` what it
+ * was. The client is ended if it would not be let in now; else it goes on as the user that it is
+ * now, without the subscriptions that it may not have any more. Nothing of it points at the old
+ * after.
+ */
+void client_auth_changed(struct client *client, const struct auth *before);
+
+/* INFO again, for those that take it: the server is about to end, or is found elsewhere. */
+void client_inform(struct client *client);
 
 /* The time for a CONNECT is over. */
 void client_auth_overdue(struct client *client);

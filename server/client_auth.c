@@ -213,13 +213,16 @@ void client_proof_done(struct client_proof *proof, int64_t now_ns)
         bool read = client_connect_read(client, proof->connect, &said);
 
         assert(read); /* it was read before */
-        if (proof->proven)
+        if (proof->again)
+            client_authenticate(client, &said, proof->connect, now_ns);
+        else if (proof->proven)
             admit(client, &said, proof->user, now_ns);
         else
             violation(client, said.user);
     }
     proof_free(proof);
-    client_feed_late(client, now_ns);
+    if (client->proof == NULL)
+        client_feed_late(client, now_ns);
 }
 
 /* ---- CONNECT ----------------------------------------------------------------------------------
@@ -255,6 +258,122 @@ void client_authenticate(struct client *client, const struct connect *said, stru
     case AUTH_REFUSED: violation(client, said->user); break;
     case AUTH_PROVE: proof_begin(client, &proof, user, args); break;
     }
+}
+
+/* ---- a reload ---------------------------------------------------------------------------------
+ */
+
+/* The new user of that name, if the same credentials would let it in. */
+static const struct auth_user *user_still(const struct auth *auth, const struct auth_user *before)
+{
+    const struct auth_user *user = auth_find(auth, auth_user_name(before));
+
+    if (user == NULL || !bytes_equal(user->options->password, before->options->password))
+        return NULL;
+    return bytes_equal(user->options->nkey, before->options->nkey) ? user : NULL;
+}
+
+/* The same for whoever came with the token, as the single user, or without either. */
+static bool nobody_still(const struct auth *auth, const struct auth *before)
+{
+    const struct auth_options *new = &auth->options, *old = &before->options;
+
+    if (!auth->required || auth->open)
+        return true;
+    return before->required && !before->open && (old->token.size > 0 || old->user.size > 0) &&
+           bytes_equal(new->token, old->token) && bytes_equal(new->user, old->user) &&
+           bytes_equal(new->password, old->password);
+}
+
+static void remove_sub(struct client *client, struct client_sub *sub)
+{
+    struct bytes subject = sub_subject(&sub->sub), queue = sub_queue(&sub->sub);
+    struct buf text;
+
+    buf_init(&text, SIZE_MAX / 2);
+    (void)buf_print(&text, "\"%.*s\"", BYTES_ARG(subject));
+    if (queue.size > 0)
+        (void)buf_print(&text, " using queue \"%.*s\"", BYTES_ARG(queue));
+    (void)buf_print(&text, " (sid \"%.*s\")", BYTES_ARG(client_sub_sid(sub)));
+    logger_info(client->clients->logger, "Removed sub %.*s for %.*s - not authorized",
+                BYTES_ARG(buf_bytes(&text)), BYTES_ARG(client_user_text(client)));
+    client_out_error(client, BYTES("Permissions Violation for Subscription to "), buf_bytes(&text),
+                     BYTES(""));
+    buf_deinit(&text);
+    client_sub_end(sub);
+}
+
+/* To remove one moves others about in the table, so then it is walked from its beginning again. */
+static void check_subs(struct client *client)
+{
+    struct client_sub *sub;
+    size_t at = 0;
+
+    while ((sub = table_next(&client->subs, &at)) != NULL) {
+        struct bytes subject = sub_subject(&sub->sub);
+
+        sub->filtered = client->permissions != NULL &&
+                        permissions_subscribe_leaks(client->permissions, subject);
+        if (client->permissions == NULL ||
+            permissions_subscribe(client->permissions, subject, sub_queue(&sub->sub)))
+            continue;
+        remove_sub(client, sub);
+        at = 0;
+    }
+}
+
+/* The same client under new rules, in the account that it was in. */
+static void rebind(struct client *client, const struct auth_user *user)
+{
+    bool counted = client->counted;
+
+    client_unbind(client);
+    client->account = account_of(client, user);
+    client->user = user;
+    client->counted = counted;
+    client->account->connections += counted;
+    bind_limits(client);
+    bind_permissions(client);
+    check_subs(client);
+}
+
+/* Whoever is gone, or of another account now, is closed without a word; whoever has other
+ * credentials now is told. */
+static const struct auth_user *look_again(struct client *client, const struct auth *before)
+{
+    const struct auth *auth = client->clients->auth;
+    const struct auth_user *user;
+
+    if (client->user == NULL) {
+        if (!nobody_still(auth, before))
+            violation(client, BYTES(""));
+        return NULL;
+    }
+    user = auth_find(auth, auth_user_name(client->user));
+    if (user == NULL || account_of(client, user) != client->account)
+        client_end(client, NULL, "Credentials Revoked");
+    else if (user_still(auth, client->user) == NULL)
+        violation(client, auth_user_name(client->user));
+    return user;
+}
+
+void client_auth_changed(struct client *client, const struct auth *before)
+{
+    const struct auth_user *user = NULL;
+
+    if (client->proof != NULL) {
+        client->proof->again = true;
+    } else if (client->unproven) {
+        client->unproven = client->clients->auth->required;
+    } else if (client->state == CLIENT_OPEN) {
+        user = look_again(client, before);
+        if (client->state == CLIENT_OPEN) {
+            rebind(client, user);
+            return;
+        }
+    }
+    client->user = NULL;
+    client->permissions = NULL;
 }
 
 /* ---- what it may do ---------------------------------------------------------------------------

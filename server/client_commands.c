@@ -24,7 +24,7 @@ static void client_ok(struct client *client)
 /* ---- subscriptions ----------------------------------------------------------------------------
  */
 
-static void sub_end(struct client_sub *sub)
+void client_sub_end(struct client_sub *sub)
 {
     struct client *client = sub->client;
 
@@ -41,7 +41,7 @@ void clients_retire(struct clients *clients)
 
     while ((sub = clients->retiring) != NULL) {
         clients->retiring = sub->retire_next;
-        sub_end(sub);
+        client_sub_end(sub);
     }
 }
 
@@ -142,7 +142,7 @@ void client_unsubscribe(struct client *client, const struct proto_unsub *said)
     if (sub != NULL && said->max > sub->delivered)
         sub->max = said->max;
     else if (sub != NULL)
-        sub_end(sub);
+        client_sub_end(sub);
     client_ok(client);
 }
 
@@ -297,7 +297,8 @@ static void label_extend(struct client *client, const struct connect *said)
     if (client->user != NULL) {
         label_add(label, &size, BYTES(" - \""));
         label_add(label, &size, client->account->name);
-        label_add(label, &size, BYTES("/"));
+        label_add(label, &size,
+                  client->user->options->nkey.size > 0 ? BYTES("/nkey:") : BYTES("/user:"));
         label_add(label, &size, auth_user_name(client->user));
         label_add(label, &size, BYTES("\""));
     }
@@ -398,6 +399,12 @@ void client_pinged(struct client *client)
         return;
     client->informed = true;
     client_out_info(client);
+}
+
+void client_inform(struct client *client)
+{
+    if (client->state == CLIENT_OPEN && client->informed)
+        client_out_info(client);
 }
 
 void client_ponged(struct client *client, int64_t now_ns)

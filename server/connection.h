@@ -52,6 +52,13 @@ void connections_accept(struct connections *connections, struct io_sock *sock,
 /* Once per turn: sends, pauses, closes what there is to be. */
 void connections_flush(struct connections *connections);
 
+/* Who may connect has changed (client_auth_changed), and how many: too many are ended. */
+void connections_auth_changed(struct connections *connections, const struct auth *before);
+/* INFO again, for all. */
+void connections_inform(struct connections *connections);
+/* Ends one of them, any. False: there is none that is open. */
+bool connections_end_one(struct connections *connections, const char *reason);
+
 /* Stops reading from all. */
 void connections_pause(struct connections *connections);
 /* Ends all: sends what they have waiting, then closes. */

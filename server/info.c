@@ -49,6 +49,8 @@ void info_write(struct buf *out, const struct info *info, const struct info_clie
     string(&w, BYTES("client_ip"), client->address);
     if (client->nonce != NULL && client->nonce[0] != 0 && client->account.size == 0)
         string(&w, BYTES("nonce"), client->nonce);
+    if (info->lame_duck)
+        JSON_KEY(&w, "ldm"), json_bool(&w, true);
     if (client->account.size > 0) {
         JSON_KEY(&w, "connect_info"), json_bool(&w, true);
         JSON_KEY(&w, "remote_account"), json_string(&w, client->account);

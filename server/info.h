@@ -21,6 +21,7 @@ struct info {
     bool tls_required;
     bool tls_available; /* as the client likes */
     bool tls_verify;    /* it must show a certificate */
+    bool lame_duck;
 };
 
 /* What differs from one client to the next. */

@@ -20,6 +20,10 @@ void jetstream_turn(struct jetstream *jetstream);
 /* Once per turn, last. */
 void jetstream_flush(struct jetstream *jetstream);
 bool jetstream_idle(const struct jetstream *jetstream);
+/* Accounts were added, or what was configured of them has changed. */
+void jetstream_accounts_changed(struct jetstream *jetstream);
+/* Are there streams of that account, so that it cannot be without JetStream? */
+bool jetstream_has_streams(const struct jetstream *jetstream, const struct account *account);
 void jetstream_close(struct jetstream *jetstream);
 void jetstream_stats(const struct jetstream *jetstream, struct jetstream_stats *stats);
 /* Streams that are being recovered or have failed make the server unhealthy: a text, or NULL. */

@@ -90,9 +90,40 @@ void jetstream_spaces_serve(struct jetstream *jetstream)
     struct account *account;
 
     for (size_t at = 0; (account = router_account_next(router, &at)) != NULL;) {
-        if (!account_is_system(account))
+        if (!account_is_system(account) && !api_serves(jetstream->api, account))
             api_serve(jetstream->api, account);
     }
+}
+
+bool jetstream_has_streams(const struct jetstream *jetstream, const struct account *account)
+{
+    const struct space *space = jetstream_space(jetstream, account);
+
+    return space != NULL && space->streams.count > 0;
+}
+
+/* An account that is off now has no streams; what it had configured is forgotten. */
+static void spaces_prune(struct jetstream *jetstream)
+{
+    const struct router *router = server_router(jetstream->server);
+    struct space *space;
+    size_t at = 0;
+
+    while ((space = table_next(&jetstream->spaces, &at)) != NULL) {
+        if (space->streams.count > 0 || enabled_for(router, space->account))
+            continue;
+        (void)table_remove(&jetstream->spaces, account_name(space->account));
+        table_deinit(&space->streams);
+        heap_give(space);
+        at = 0;
+    }
+}
+
+void jetstream_accounts_changed(struct jetstream *jetstream)
+{
+    spaces_prune(jetstream);
+    jetstream_spaces_make(jetstream);
+    jetstream_spaces_serve(jetstream);
 }
 
 bool jetstream_serves(const struct jetstream *jetstream, const struct account *account)

@@ -11,13 +11,12 @@
 #include <unistd.h>
 
 #include "base/io_uring.h"
-#include "server/config/config.h"
 #include "server/flags.h"
+#include "server/program/configured.h"
 #include "server/program/files.h"
 #include "server/program/log_file.h"
 #include "server/program/tell.h"
 #include "server/server.h"
-#include "server/tls/tls.h"
 
 #define TURN_WAIT_NS INT64_C(60000000000)
 #define STOP_WAIT_NS INT64_C(5000000000)
@@ -28,8 +27,7 @@ struct program {
     int argc;
     char *const *argv;
     const char *config_file; /* NULL: none */
-    struct config *config;
-    char digest[CONFIG_DIGEST_SIZE];
+    struct configured *configured;
     struct log_file log;
     struct server *server;
 };
@@ -114,32 +112,84 @@ static void read_process(struct server_process *process)
         process->cpu_ns = timeval_ns(usage.ru_utime) + timeval_ns(usage.ru_stime);
 }
 
-/* ---- serving ----------------------------------------------------------------------------------
+/* ---- reload -----------------------------------------------------------------------------------
  */
 
-/* The reference drains its clients for two minutes first; that needs INFO lines we do not send yet.
- */
-static void lame_duck(struct server *server, struct logger *logger)
+static const struct options *options_of(const struct program *program)
 {
-    logger_warn(logger, "Lame duck mode comes with a later release: shutting down now");
-    server_stop(server, STOP_WAIT_NS);
+    return &program->configured->config.options;
 }
+
+/* What of the new options is this process's and not the server's. */
+static void take_over(struct program *program, struct configured *configured)
+{
+    struct configured *before = program->configured;
+    const struct options *old = &before->config.options, *new = &configured->config.options;
+    struct logger *logger = &program->log.logger;
+    bool ports_move = strcmp(old->ports_file_dir, new->ports_file_dir) != 0;
+
+    if (ports_move)
+        program_remove_ports(old, program->argv[0], logger);
+    if (!log_file_change(&program->log, new))
+        logger_error(logger, "error opening file: open %s: %s", new->log_file, strerror(errno));
+    program->configured = configured;
+    (void)program_write_pid(new, logger); /* which says why not */
+    if (ports_move)
+        program_write_ports(new, program->argv[0], program->server, logger);
+    configured_free(before);
+}
+
+static void reload_failed(const struct logger *logger, struct bytes why)
+{
+    logger_error(logger, "Failed to reload server configuration: %.*s", BYTES_ARG(why));
+}
+
+static void reload(struct program *program)
+{
+    const struct logger *logger = &program->log.logger;
+    struct configured *configured;
+    char reason[SERVER_RELOAD_REASON_SIZE];
+    struct buf text;
+
+    if (program->config_file == NULL) {
+        reload_failed(logger, BYTES("can only reload config when a file is provided using -c or "
+                                    "--config"));
+        return;
+    }
+    configured = configured_read(program->argc, program->argv, program->config_file);
+    buf_init(&text, CONFIG_REPORT_MAX);
+    if (!configured->good) {
+        configured_wrong_text(configured, &text);
+        reload_failed(logger, buf_bytes(&text));
+    } else if (!server_reload(program->server, &configured->config.options, reason)) {
+        reload_failed(logger, bytes_of_text(reason));
+    } else {
+        configured_log_notices(configured, logger);
+        take_over(program, configured);
+        configured = NULL;
+    }
+    buf_deinit(&text);
+    if (configured != NULL)
+        configured_free(configured);
+}
+
+/* ---- serving ----------------------------------------------------------------------------------
+ */
 
 static void heed_signals(struct program *program)
 {
     struct logger *logger = &program->log.logger;
-    bool stop = signal_taken(SIGINT, "interrupt", logger);
-
-    stop = signal_taken(SIGTERM, "terminated", logger) || stop;
-    if (stop)
+    if (signal_taken(SIGINT, "interrupt", logger))
+        server_stop(program->server, STOP_WAIT_NS);
+    /* A server that is on its way out already goes its way. */
+    if (signal_taken(SIGTERM, "terminated", logger) && !server_is_lame_duck(program->server))
         server_stop(program->server, STOP_WAIT_NS);
     if (signal_taken(SIGUSR2, "user defined signal 2", logger))
-        lame_duck(program->server, logger);
+        server_lame_duck(program->server, STOP_WAIT_NS);
     if (signal_taken(SIGUSR1, "user defined signal 1", logger))
         log_file_reopen(&program->log);
     if (signal_taken(SIGHUP, "hangup", logger))
-        logger_error(logger, "Failed to reload server configuration: can only reload config when a "
-                             "file is provided using -c or --config");
+        reload(program);
 }
 
 static int run(struct program *program, struct io *io)
@@ -174,49 +224,34 @@ static bool open_io(const struct options *options, struct logger *logger, struct
 
 static int serve_on(struct program *program, struct io *io)
 {
-    const struct options *options = &program->config->options;
     struct logger *logger = &program->log.logger;
     int result;
 
     let_signals_in(io); /* before it says that it is ready; what comes meanwhile is heeded by run */
-    if (server_start(io, options, logger, &program->server) != OK) {
+    if (server_start(io, options_of(program), logger, &program->server) != OK) {
         keep_signals_out();
         return EXIT_FAILURE; /* it has said why */
     }
     server_set_process(program->server, read_process);
-    program_write_ports(options, program->argv[0], program->server, logger);
+    program_write_ports(options_of(program), program->argv[0], program->server, logger);
     result = run(program, io);
     keep_signals_out();
-    program_remove_ports(options, program->argv[0], logger);
+    program_remove_ports(options_of(program), program->argv[0], logger);
     server_destroy(program->server);
     return result;
 }
 
-/* What was accepted in the file and does nothing. */
-static void log_notices(const struct config *config, const struct logger *logger)
-{
-    struct bytes rest = buf_bytes(&config->reader.notices);
-
-    while (rest.size > 0) {
-        size_t size = bytes_find(rest, '\n');
-
-        logger_warn(logger, "%.*s", BYTES_ARG(bytes_take(rest, size)));
-        rest = bytes_skip(rest, size < rest.size ? size + 1 : size);
-    }
-}
-
 static int serve(struct program *program)
 {
-    struct options *options = &program->config->options;
+    const struct options *options = options_of(program);
     struct io *io;
     int result;
 
-    program_place_store(options);
     if (!log_file_open(&program->log, options)) {
         fprintf(stderr, "error opening file: open %s: %s\n", options->log_file, strerror(errno));
         return EXIT_FAILURE;
     }
-    log_notices(program->config, &program->log.logger);
+    configured_log_notices(program->configured, &program->log.logger);
     (void)signal(SIGPIPE, SIG_IGN);
     raise_file_limit();
     if (!program_write_pid(options, &program->log.logger) ||
@@ -227,97 +262,32 @@ static int serve(struct program *program)
     return result;
 }
 
-/* ---- configuration ----------------------------------------------------------------------------
+/* ---- the command line -------------------------------------------------------------------------
  */
 
-/* What is wrong, as the reference prints it; with `strict` its warnings are wrong, too. */
-static bool say_what_is_wrong(const struct config *config, bool strict)
+static int configure_and_serve(struct program *program)
 {
-    const struct buf *errors = &config->reader.errors, *warnings = &config->reader.warnings;
-    bool wrong = config->error[0] != 0 || errors->size > 0 || (strict && warnings->size > 0);
+    int result = EXIT_FAILURE;
 
-    if (config->error[0] != 0)
-        fprintf(stderr, "nats-server: %s\n", config->error);
-    else if (wrong)
-        fprintf(stderr, "nats-server: %.*s%.*s\n", BYTES_ARG(buf_bytes(warnings)),
-                BYTES_ARG(buf_bytes(errors)));
-    else if (warnings->size > 0)
-        fprintf(stderr, "%.*s", BYTES_ARG(buf_bytes(warnings)));
-    return wrong;
-}
-
-/* The files that a tls block names are read as part of the configuration. */
-static void load_certificates(struct config *config)
-{
-    const struct tls_options *tls = config->options.tls;
-    struct config_value at = {0};
-    char reason[TLS_REASON_SIZE];
-
-    if (tls == NULL)
-        return;
-    config->options.tls_context = tls_context_create(tls, reason);
-    if (config->options.tls_context != NULL)
-        return;
-    if (tls->place != NULL)
-        at.place = *tls->place;
-    config_error(&config->reader, &at, "%s", reason);
-}
-
-/* Reads the file, if there is one, and the command line over it. False: it was said why not. */
-static bool configure(struct program *program, bool strict)
-{
-    struct config *config = program->config;
-    struct flags flags;
-    bool good = true;
-
-    if (program->config_file != NULL)
-        good = config_load(config, &program_source, program->config_file);
-    if (good) {
-        flags_parse(program->argc, program->argv, &config->options, &config->made, &flags);
-        config->options = flags.options;
-        config_digest(config, program->digest);
-        config->options.config_file = program->config_file;
-        config->options.config_digest = program->digest;
-        if (flags.verdict == FLAGS_REFUSED)
-            config_error(&config->reader, NULL, "%s", flags.error);
-        else
-            (void)config_check(config);
-        load_certificates(config);
-    }
-    return !say_what_is_wrong(config, strict);
+    program->configured = configured_read(program->argc, program->argv, program->config_file);
+    if (!configured_say_wrong(program->configured, false))
+        result = serve(program);
+    configured_free(program->configured);
+    return result;
 }
 
 static int test_config(struct program *program)
 {
-    if (!configure(program, true))
-        return EXIT_FAILURE;
-    fprintf(stderr, "nats-server: configuration file %s is valid (%s)\n", program->config_file,
-            program->digest);
-    return EXIT_SUCCESS;
+    struct configured *configured =
+        configured_read(program->argc, program->argv, program->config_file);
+    bool wrong = configured_say_wrong(configured, true);
+
+    if (!wrong)
+        fprintf(stderr, "nats-server: configuration file %s is valid (%s)\n", program->config_file,
+                configured->digest);
+    configured_free(configured);
+    return wrong ? EXIT_FAILURE : EXIT_SUCCESS;
 }
-
-static int with_config(struct program *program, int (*then)(struct program *program))
-{
-    struct options usual;
-    struct config config;
-    int result;
-
-    options_default(&usual);
-    config_init(&config, &usual);
-    program->config = &config;
-    result = then(program);
-    tls_context_give(config.options.tls_context);
-    config_deinit(&config);
-    return result;
-}
-
-static int configure_and_serve(struct program *program)
-{
-    return configure(program, false) ? serve(program) : EXIT_FAILURE;
-}
-
-/* ---- the command line -------------------------------------------------------------------------
- */
 
 int main(int argc, char **argv)
 {
@@ -330,8 +300,8 @@ int main(int argc, char **argv)
     arena_deinit(&arena); /* what is in force is parsed again, over the configuration file */
     program.config_file = flags.config_file;
     switch (flags.verdict) {
-    case FLAGS_SERVE: return with_config(&program, configure_and_serve);
-    case FLAGS_TEST_CONFIG: return with_config(&program, test_config);
+    case FLAGS_SERVE: return configure_and_serve(&program);
+    case FLAGS_TEST_CONFIG: return test_config(&program);
     case FLAGS_SIGNAL: return program_tell(flags.signal, argv[0]);
     case FLAGS_VERSION: printf("nats-server: v%s\n", NATS_VERSION); return EXIT_SUCCESS;
     case FLAGS_HELP: fputs(flags_usage, stdout); return EXIT_SUCCESS;

@@ -129,7 +129,9 @@ static void varz_times(struct json_writer *w, const struct server *server)
     wall_time(w, BYTES("start"), server->start_wall_ns);
     wall_time(w, BYTES("now"), io_wall(server->io));
     uptime(w, io_now(server->io) - server->start_ns);
-    wall_time(w, BYTES("config_load_time"), server->start_wall_ns);
+    wall_time(w, BYTES("config_load_time"), server->reload_wall_ns);
+    if (server->options.config_digest != NULL)
+        text(w, BYTES("config_digest"), server->options.config_digest);
 }
 
 /* Over the time since the last reading, but not over so little that it says nothing. */

@@ -1,6 +1,7 @@
 #include "server/server_priv.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/heap.h"
 #include "base/owner.h"
@@ -105,6 +106,25 @@ static enum err listen_http(struct server *server)
     return OK;
 }
 
+/* "host", "host:port" or what is listened on. */
+void server_advertise(struct server *server)
+{
+    const char *advertise = server->options.client_advertise;
+    char *colon;
+
+    server->info.host = server->options.host;
+    server->info.port = server->clients_listener.port;
+    if (advertise == NULL || advertise[0] == 0)
+        return;
+    snprintf(server->advertised, sizeof(server->advertised), "%s", advertise);
+    server->info.host = server->advertised;
+    colon = strrchr(server->advertised, ':');
+    if (colon != NULL && strchr(server->advertised, ':') == colon) {
+        *colon = 0;
+        server->info.port = (uint16_t)atoi(colon + 1);
+    }
+}
+
 static enum err listen_clients(struct server *server)
 {
     const struct options *options = &server->options;
@@ -119,8 +139,8 @@ static enum err listen_clients(struct server *server)
         logger_fatal(server->logger, "Error listening on port: %s, \"%s\"", address, reason);
         return err;
     }
-    server->info.port = server->clients_listener.port;
-    listener_address(address, sizeof(address), options->host, server->info.port);
+    server_advertise(server);
+    listener_address(address, sizeof(address), options->host, server->clients_listener.port);
     logger_info(server->logger, "Listening for client connections on %s", address);
     if (options->tls_context != NULL)
         logger_info(server->logger, "TLS required for client connections");
@@ -251,6 +271,7 @@ static struct server *server_create(struct io *io, const struct options *options
     server->stopped.fire = stopped_fired;
     server->start_ns = io_now(io);
     server->start_wall_ns = io_wall(io);
+    server->reload_wall_ns = server->start_wall_ns;
     init_identity(server);
     connections_init(&server->connections, io, &server->options, &server->info, logger,
                      prng_next(&server->prng));
@@ -301,6 +322,7 @@ void server_stop(struct server *server, int64_t deadline_ns)
         return;
     logger_info(server->logger, "Initiating Shutdown...");
     server->state = SERVER_QUIESCING;
+    timers_cancel(timers, &server->lame_duck);
     listener_close(&server->clients_listener, server->io);
     listener_close(&server->http_listener, server->io);
     listener_close(&server->leaf_listener, server->io);
@@ -322,6 +344,7 @@ void server_destroy(struct server *server)
     io_set_flush(server->io, NULL, NULL);
     timers_cancel(timers, &server->quiesced);
     timers_cancel(timers, &server->stopped);
+    timers_cancel(timers, &server->lame_duck);
     listener_close(&server->clients_listener, server->io);
     listener_close(&server->http_listener, server->io);
     listener_close(&server->leaf_listener, server->io);

@@ -15,6 +15,8 @@
 #include "server/options.h"
 #include "server/router.h"
 
+#define SERVER_RELOAD_REASON_SIZE 512u
+
 struct jetstream;
 struct server;
 
@@ -25,6 +27,14 @@ enum err server_start(struct io *io, const struct options *options, struct logge
 /* Begins an orderly end: listeners closed, clients flushed and closed, store idle. Bounded by
  * `deadline_ns` from now; turn the io until server_stopped. */
 void server_stop(struct server *server, int64_t deadline_ns);
+/* Takes no new clients, tells those that are there, closes them one by one over the time that the
+ * options say, and stops then, which may take `deadline_ns`. */
+void server_lame_duck(struct server *server, int64_t deadline_ns);
+bool server_is_lame_duck(const struct server *server);
+/* Other options for the same server; they, and what they point at, take the place of those that it
+ * has. False: they cannot, `reason` says why, nothing has changed. */
+bool server_reload(struct server *server, const struct options *options,
+                   char reason[SERVER_RELOAD_REASON_SIZE]);
 bool server_stopped(const struct server *server);
 void server_destroy(struct server *server); /* at any time: drops what is left, as a crash would */
 

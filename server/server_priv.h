@@ -22,6 +22,7 @@ struct server {
     struct logger *logger;
     struct prng prng;
     struct info info;
+    char advertised[256]; /* what info.host points at, if it is not what is listened on */
     struct router *router;
     struct auth auth;
     struct connections connections;
@@ -32,11 +33,18 @@ struct server {
     struct listener http_listener;
     struct listener leaf_listener;
     enum server_state state;
-    struct timer quiesced;                           /* the longest that quiescing may take */
+    struct timer quiesced;  /* the longest that quiescing may take */
+    struct timer lame_duck; /* the next client is to be closed */
+    int64_t lame_duck_end_ns;
+    int64_t lame_duck_stop_ns;
     struct timer stopped;                            /* the longest that stopping may take */
     void (*process)(struct server_process *process); /* NULL: nobody can tell */
     int64_t start_ns;                                /* monotonic */
     int64_t start_wall_ns;
+    int64_t reload_wall_ns; /* when the options were last read */
 };
+
+/* What INFO says of where the server is. */
+void server_advertise(struct server *server);
 
 #endif

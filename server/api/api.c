@@ -115,6 +115,15 @@ void api_serve(struct api *api, struct account *account)
                                          bytes_of(NULL, 0), collect, door);
 }
 
+bool api_serves(const struct api *api, const struct account *account)
+{
+    const struct api_door *door = api->doors;
+
+    while (door != NULL && door->account != account)
+        door = door->next;
+    return door != NULL;
+}
+
 /* ---- working off
  * ------------------------------------------------------------------------------------- */
 

@@ -33,7 +33,7 @@ static const struct permission_options *permissions_of(const struct auth_options
 static void user_init(struct auth *auth, struct auth_user *user, const struct user_options *options,
                       uint64_t seed)
 {
-    const struct permission_options *may = permissions_of(auth->options, options);
+    const struct permission_options *may = permissions_of(&auth->options, options);
 
     user->options = options;
     if (may != NULL) {
@@ -54,7 +54,7 @@ static bool system_account_only(const struct auth_options *options)
 void auth_init(struct auth *auth, const struct auth_options *options, uint64_t seed)
 {
     *auth = (struct auth){
-        .options = options,
+        .options = *options,
         .users = heap_take(options->users_count * sizeof(struct auth_user)),
         .users_count = options->users_count,
         .required = options->users_count > 0 || options->token.size > 0 || options->user.size > 0,
@@ -103,7 +103,7 @@ bool auth_has_plain_passwords(const struct auth *auth)
         if (is_plain(auth->users[i].options->password))
             return true;
     }
-    return is_plain(auth->options->password);
+    return is_plain(auth->options.password);
 }
 
 /* ---- asking -----------------------------------------------------------------------------------
@@ -201,5 +201,5 @@ enum auth_verdict auth_ask(const struct auth *auth, const struct auth_claim *cla
         return ask_nkey(auth, claim, user);
     if (auth->names.count > 0 && claim->user.size > 0)
         return ask_user(auth, claim, user, proof);
-    return ask_single(auth->options, claim, proof);
+    return ask_single(&auth->options, claim, proof);
 }

@@ -20,7 +20,7 @@ struct auth_user {
 };
 
 struct auth {
-    const struct auth_options *options;
+    struct auth_options options; /* a copy; what it points at is its owner's */
     struct auth_user *users; /* as configured */
     size_t users_count;
     struct table names; /* of them */
@@ -55,7 +55,7 @@ struct auth_proof {
     struct bytes said; /* of the claim */
 };
 
-/* `options` outlive it. */
+/* What `options` point at outlives it. */
 void auth_init(struct auth *auth, const struct auth_options *options, uint64_t seed);
 void auth_deinit(struct auth *auth);
 

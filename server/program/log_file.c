@@ -42,7 +42,8 @@ static bool open_file(struct log_file *log, const char *path)
         log->logger.descriptor = descriptor;
     }
     log->logger.colour = false;
-    log->path = path;
+    if (path != log->path)
+        snprintf(log->path, sizeof(log->path), "%s", path);
     return true;
 }
 
@@ -52,7 +53,7 @@ static void to_standard_error(struct log_file *log)
 
     log->logger.descriptor = STDERR_FILENO;
     log->logger.colour = isatty(STDERR_FILENO);
-    log->path = NULL;
+    log->path[0] = 0;
     if (before > STDERR_FILENO)
         (void)close(before);
 }
@@ -64,6 +65,8 @@ bool log_file_change(struct log_file *log, const struct options *options)
     log->logger.utc = options->log_time_utc;
     log->size_max = options->log_size_max;
     log->files_max = options->log_files_max;
+    if (strcmp(options->log_file, log->path) == 0)
+        return true;
     if (options->log_file[0] != 0)
         return open_file(log, options->log_file);
     to_standard_error(log);
@@ -81,14 +84,12 @@ bool log_file_open(struct log_file *log, const struct options *options)
 
 void log_file_reopen(struct log_file *log)
 {
-    const char *path = log->path;
-
-    if (path == NULL)
+    if (log->path[0] == 0)
         logger_info(&log->logger, "File log re-open ignored, not a file logger");
-    else if (open_file(log, path))
+    else if (open_file(log, log->path))
         logger_info(&log->logger, "File log re-opened");
     else
-        logger_error(&log->logger, "error opening file: open %s: %s", path, strerror(errno));
+        logger_error(&log->logger, "error opening file: open %s: %s", log->path, strerror(errno));
 }
 
 /* ---- putting aside ----------------------------------------------------------------------------
@@ -173,7 +174,7 @@ void log_file_rotate(struct log_file *log)
 {
     char aside[PATH_SIZE];
 
-    if (log->path == NULL || log->size_max <= 0 || log->size <= log->size_max)
+    if (log->path[0] == 0 || log->size_max <= 0 || log->size <= log->size_max)
         return;
     if (!aside_path(log->path, aside) || rename(log->path, aside) != 0 ||
         !open_file(log, log->path)) {

@@ -12,7 +12,7 @@
 struct log_file {
     struct logger logger;
     _Atomic int64_t size; /* of the file, about */
-    const char *path;     /* NULL: standard error */
+    char path[1024];      /* empty: standard error */
     int64_t size_max;     /* 0: any */
     int64_t files_max;    /* 0: any */
 };
@@ -20,7 +20,7 @@ struct log_file {
 /* Sets level, time and destination as the options say. False: errno says why the file could not be
  * opened; lines go to standard error. */
 bool log_file_open(struct log_file *log, const struct options *options);
-/* What a reload may change of it; the path of the options must live as long. */
+/* What a reload may change of it. False: as above, but the file of before stays. */
 bool log_file_change(struct log_file *log, const struct options *options);
 /* The file again, under its name. Says so in the log. */
 void log_file_reopen(struct log_file *log);

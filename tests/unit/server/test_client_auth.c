@@ -8,7 +8,7 @@
 
 #define AS(user, pass)                                                                             \
     "CONNECT {\"verbose\":false,\"pedantic\":false,\"user\":\"" user "\",\"pass\":\"" pass "\"}"   \
-                                                                                           "\r\n"
+    "\r\n"
 #define VIOLATION "-ERR 'Authorization Violation'\r\n"
 
 static struct permission_filter allow_a[] = {{BYTES("a.>"), BYTES("")}};
@@ -306,6 +306,96 @@ START_TEST(a_second_connect_may_be_another_user)
 }
 END_TEST
 
+/* The same users but for what `change` does to a copy of them. */
+static void reloaded(struct guarded *g, struct client *client, struct auth *now,
+                     struct user_options changed[UNIT_COUNT(users)])
+{
+    struct auth_options options = g->options;
+
+    options.users = changed;
+    auth_init(now, &options, 9);
+    g->shard.clients.auth = now;
+    client_auth_changed(client, &g->auth);
+}
+
+START_TEST(a_reload_leaves_alone_who_would_be_let_in_again)
+{
+    struct user_options same[UNIT_COUNT(users)];
+    struct guarded g;
+    struct client client;
+    struct auth now;
+
+    memcpy(same, users, sizeof(users));
+    guarded_init(&g, BYTES(""));
+    shard_join(&g.shard, &client);
+    shard_say(&g.shard, &client, AS("u", "p") "SUB s 1\r\n");
+    same[0].permissions = &limited;
+    reloaded(&g, &client, &now, same);
+    CK_OUT(&client, "-ERR 'Permissions Violation for Subscription to \"s\" (sid \"1\")'\r\n");
+    ck_assert_int_eq(client.state, CLIENT_OPEN);
+    ck_assert_uint_eq(client.subs.count, 0);
+    shard_say(&g.shard, &client, "PUB s 1\r\nx\r\n");
+    CK_OUT(&client, "-ERR 'Permissions Violation for Publish to \"s\"'\r\n");
+    shard_leave(&g.shard, &client);
+    auth_deinit(&now);
+    guarded_deinit(&g);
+}
+END_TEST
+
+START_TEST(a_reload_ends_who_would_not)
+{
+    static const char *const out[] = {VIOLATION, "", ""};
+
+    for (int i = 0; i < 3; i++) {
+        struct user_options changed[UNIT_COUNT(users)];
+        struct guarded g;
+        struct client client;
+        struct auth now;
+
+        memcpy(changed, users, sizeof(users));
+        guarded_init(&g, BYTES(""));
+        shard_join(&g.shard, &client);
+        shard_say(&g.shard, &client, AS("u", "p"));
+        switch (i) {
+        case 0: changed[0].password = BYTES("other"); break;
+        case 1: changed[0].name = BYTES("other"); break;
+        case 2: changed[0].account = &account_a; break;
+        }
+        reloaded(&g, &client, &now, changed);
+        CK_OUT(&client, out[i]);
+        ck_assert_int_eq(client.state, CLIENT_ENDING);
+        shard_leave(&g.shard, &client);
+        auth_deinit(&now);
+        guarded_deinit(&g);
+    }
+}
+END_TEST
+
+START_TEST(a_password_that_a_reload_changed_while_it_was_proven_is_asked_for_anew)
+{
+    struct user_options changed[UNIT_COUNT(users)];
+    struct guarded g;
+    struct client client;
+    struct client_proof *proof;
+    struct auth now;
+
+    memcpy(changed, users, sizeof(users));
+    guarded_init(&g, BYTES(""));
+    shard_join(&g.shard, &client);
+    shard_say(&g.shard, &client, AS("hashed", "secret") "PING\r\n");
+    proof = client.proof;
+    changed[1].password = BYTES("plain");
+    reloaded(&g, &client, &now, changed);
+    client_proof_run(proof);
+    ck_assert(proof->proven);
+    client_proof_done(proof, g.shard.now_ns);
+    CK_OUT(&client, VIOLATION);
+    shard_leave(&g.shard, &client);
+    auth_deinit(&now);
+    guarded_deinit(&g);
+}
+END_TEST
+
 START_TEST(limits_of_the_server_bind_everybody)
 {
     struct shard shard;
@@ -360,6 +450,9 @@ int main(void)
         what_a_client_was_asked_it_may_answer_so_often_and_so_long,
         accounts_are_worlds_of_their_own_with_their_limits,
         a_second_connect_may_be_another_user,
+        a_reload_leaves_alone_who_would_be_let_in_again,
+        a_reload_ends_who_would_not,
+        a_password_that_a_reload_changed_while_it_was_proven_is_asked_for_anew,
         limits_of_the_server_bind_everybody,
         grants_are_bounded_and_the_oldest_go_first,
     };
