@@ -38,6 +38,7 @@ void client_init(struct client *client, struct clients *clients, const char *add
         .ping_due_ns = now_ns + clients->options->ping_interval_ns,
         .last_in_ns = now_ns,
         .rtt_taken_ns = INT64_MIN,
+        .start_ns = now_ns,
     };
     snprintf(label, sizeof(label), "%s:%u - cid:%llu", address, port,
              (unsigned long long)client->id);
@@ -53,7 +54,7 @@ void client_init(struct client *client, struct clients *clients, const char *add
 
 void client_greet(struct client *client)
 {
-    client_out_info(client);
+    client_out_info(client, false);
 }
 
 void client_deinit(struct client *client)
@@ -69,6 +70,7 @@ void client_deinit(struct client *client)
     table_deinit(&client->subs);
     heap_give(client->address);
     heap_give(client->label);
+    heap_give(client->said);
 }
 
 /* ---- states -----------------------------------------------------------------------------------
@@ -155,13 +157,19 @@ void client_out_error(struct client *client, struct bytes before, struct bytes w
     client_out(client, BYTES("'\r\n"));
 }
 
-void client_out_info(struct client *client)
+void client_inform(struct client *client)
+{
+    if (client->state == CLIENT_OPEN && client->protocol_1 && client->informed)
+        client_out_info(client, false);
+}
+
+void client_out_info(struct client *client, bool answer)
 {
     const struct info_client info = {
         .id = client->id,
         .address = client->address,
         .nonce = client->nonce,
-        .account = client->connected ? client->account->name : bytes_of(NULL, 0),
+        .account = answer ? client->account->name : bytes_of(NULL, 0),
         .account_system = client->account->system,
         .max_payload = client->payload_max,
     };
@@ -223,14 +231,12 @@ static uint8_t *put_message(uint8_t *at, const struct client_sub *sub,
     return put(at, BYTES("\r\n"));
 }
 
-/* `client` has a lot waiting: who sends more should know. */
-static void behind(struct client *client, struct client *producer)
+void clients_behind(struct clients *clients, struct client *producer, size_t waiting)
 {
-    struct clients *clients = client->clients;
-
+    if (waiting <= clients->pending_much)
+        return;
     clients->congested = true;
-    if (client->out.size + client->flight <= clients->pending_stall || producer == NULL ||
-        producer == client || producer->stalled)
+    if (waiting <= clients->pending_stall || producer == NULL || producer->stalled)
         return;
     producer->stalled = true;
     clients->stats.stalls++;
@@ -277,7 +283,8 @@ bool client_deliver(struct client_sub *sub, const struct message *message)
     if (client->grants != NULL && message->reply.size > 0)
         client_grant(client, message->reply);
     if (client->out.size + client->flight > clients->pending_much)
-        behind(client, message->origin);
+        clients_behind(clients, message->origin != client ? message->origin : NULL,
+                       client->out.size + client->flight);
     if (client->trace)
         trace_message(client, bytes_of(at, (size_t)(end - at)));
     return true;
@@ -302,6 +309,7 @@ void client_ping(struct client *client, int64_t now_ns)
         return;
     }
     client->pings_out++;
+    client->ping_sent_ns = now_ns;
     if (client->trace)
         trace_out(client, "PING");
     client_out(client, BYTES("PING\r\n"));

@@ -131,6 +131,11 @@ struct client {
     int64_t ping_due_ns;
     int64_t last_in_ns;
     int64_t rtt_taken_ns; /* when a ping was last answered; INT64_MIN: never */
+    int64_t rtt_ns;       /* of the last ping; before one was answered the time to CONNECT */
+    int64_t ping_sent_ns;
+    int64_t start_ns;
+    struct bytes name, lang, version; /* of CONNECT; they stand in `said` */
+    uint8_t *said;                    /* owned */
 };
 
 /* ---- the shard's ------------------------------------------------------------------------------
@@ -195,7 +200,7 @@ void client_proof_done(struct client_proof *proof, int64_t now_ns);
  */
 void client_auth_changed(struct client *client, const struct auth *before);
 
-/* INFO again, for those that take it: the server is about to end, or is found elsewhere. */
+/* What INFO says of the server has changed: told, if the client takes such lines. */
 void client_inform(struct client *client);
 
 /* The time for a CONNECT is over. */
@@ -213,6 +218,10 @@ void client_doom(struct client *client, const char *reason);
  * resumed. What had arrived is still taken. */
 void client_pause(struct client *client);
 void client_resume(struct client *client);
+
+/* So many bytes wait to be sent to one receiver, not a client, of what `producer` (NULL: nobody)
+ * publishes: as for a client that has so much waiting, it is held back or the shard is congested. */
+void clients_behind(struct clients *clients, struct client *producer, size_t waiting);
 
 /* Puts it in the list of those that the shell comes by at the end of the turn. */
 void client_mark(struct client *client);

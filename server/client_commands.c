@@ -316,6 +316,29 @@ static void ping_first(struct client *client, int64_t now_ns)
     client_mark(client); /* the shell looks at it */
 }
 
+static struct bytes keep_name(uint8_t **at, struct bytes name)
+{
+    struct bytes kept = bytes_of(*at, name.size);
+
+    if (name.size > 0)
+        memcpy(*at, name.at, name.size);
+    *at += name.size;
+    return kept;
+}
+
+static void keep_names(struct client *client, const struct connect *said)
+{
+    size_t size = said->name.size + said->lang.size + said->version.size;
+    uint8_t *at;
+
+    heap_give(client->said);
+    client->said = size > 0 ? heap_take(size) : NULL;
+    at = client->said;
+    client->name = keep_name(&at, said->name);
+    client->lang = keep_name(&at, said->lang);
+    client->version = keep_name(&at, said->version);
+}
+
 bool client_connect_read(struct client *client, struct bytes args, struct connect *said)
 {
     *said = (struct connect){
@@ -355,6 +378,9 @@ void client_connected(struct client *client, const struct connect *said, int64_t
     client->headers = said->headers && !client->clients->options->no_header_support;
     client->no_responders = said->no_responders;
     client->protocol_1 = said->protocol == 1;
+    if (client->rtt_taken_ns == INT64_MIN)
+        client->rtt_ns = now_ns - client->start_ns;
+    keep_names(client, said);
     ping_first(client, now_ns);
 
     if (said->account_asked)
@@ -398,18 +424,14 @@ void client_pinged(struct client *client)
     if (!client->connected || !client->protocol_1 || client->informed)
         return;
     client->informed = true;
-    client_out_info(client);
-}
-
-void client_inform(struct client *client)
-{
-    if (client->state == CLIENT_OPEN && client->informed)
-        client_out_info(client);
+    client_out_info(client, true);
 }
 
 void client_ponged(struct client *client, int64_t now_ns)
 {
-    if (client->pings_out > 0)
+    if (client->pings_out > 0) {
         client->rtt_taken_ns = now_ns;
+        client->rtt_ns = now_ns - client->ping_sent_ns;
+    }
     client->pings_out = 0;
 }

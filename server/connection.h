@@ -54,7 +54,7 @@ void connections_flush(struct connections *connections);
 
 /* Who may connect has changed (client_auth_changed), and how many: too many are ended. */
 void connections_auth_changed(struct connections *connections, const struct auth *before);
-/* INFO again, for all. */
+/* INFO again, to all that take it. */
 void connections_inform(struct connections *connections);
 /* Ends one of them, any. False: there is none that is open. */
 bool connections_end_one(struct connections *connections, const char *reason);

@@ -317,8 +317,8 @@ static void make_cluster(struct flags *flags, const char *url, struct arena *are
         *cluster = (struct cluster_options){0};
         return;
     }
-    if (!cluster_route_read(arena, bytes_of_text(url), &listen) || !listen.port_given) {
-        refuse(flags, "missing port in address");
+    if (!cluster_route_read(arena, bytes_of_text(url), &listen) || listen.port == 0) {
+        refuse(flags, "missing port in address of flag -cluster");
         return;
     }
     cluster->configured = true;
@@ -343,12 +343,14 @@ static void make_routes(struct flags *flags, const char *list, struct arena *are
     while (rest.size > 0) {
         size_t size = bytes_find(rest, ',');
         struct bytes url = bytes_trim(bytes_take(rest, size));
+        struct cluster_route *route = &cluster->routes[cluster->routes_count];
 
-        if (url.size > 0 &&
-            !cluster_route_read(arena, url, &cluster->routes[cluster->routes_count++])) {
-            refuse(flags, "a URL of --routes could not be parsed");
+        if (url.size > 0 && (!cluster_route_read(arena, url, route) || route->host == NULL ||
+                             route->port <= 0)) {
+            refuse(flags, "a URL of flag -routes could not be parsed");
             return;
         }
+        cluster->routes_count += url.size > 0;
         rest = bytes_skip(rest, size < rest.size ? size + 1 : size);
     }
 }

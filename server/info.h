@@ -22,6 +22,10 @@ struct info {
     bool tls_available; /* as the client likes */
     bool tls_verify;    /* it must show a certificate */
     bool lame_duck;
+    struct bytes cluster; /* empty: none */
+    bool cluster_dynamic;
+    const struct bytes *connect_urls; /* of all nodes, while there are others */
+    size_t connect_urls_count;
 };
 
 /* What differs from one client to the next. */

@@ -10,11 +10,6 @@ static struct bytes space_key(const void *item)
     return account_name(((const struct space *)item)->account);
 }
 
-static struct bytes stream_key(const void *item)
-{
-    return stream_name(item);
-}
-
 /* ---- spaces -----------------------------------------------------------------------------------
  */
 
@@ -28,8 +23,6 @@ void jetstream_spaces_deinit(struct jetstream *jetstream)
     struct space *space;
 
     for (size_t at = 0; (space = table_next(&jetstream->spaces, &at)) != NULL;) {
-        assert(space->streams.count == 0);
-        table_deinit(&space->streams);
         heap_give(space);
     }
     table_deinit(&jetstream->spaces);
@@ -63,7 +56,6 @@ static void space_add(struct jetstream *jetstream, struct account *account)
     struct space *space = HEAP_NEW(struct space);
 
     space->account = account;
-    table_init(&space->streams, stream_key, prng_next(server_prng(jetstream->server)));
     table_add(&jetstream->spaces, space);
 }
 
@@ -95,11 +87,19 @@ void jetstream_spaces_serve(struct jetstream *jetstream)
     }
 }
 
+static bool is_of(const struct catalogue_entry *entry, const struct account *account)
+{
+    return !entry->removed && bytes_equal(entry->assigned.account, account_name(account));
+}
+
 bool jetstream_has_streams(const struct jetstream *jetstream, const struct account *account)
 {
-    const struct space *space = jetstream_space(jetstream, account);
-
-    return space != NULL && space->streams.count > 0;
+    for (const struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
+         entry = entry->next) {
+        if (is_of(entry, account) && !entry->offline)
+            return true;
+    }
+    return false;
 }
 
 /* An account that is off now has no streams; what it had configured is forgotten. */
@@ -110,10 +110,9 @@ static void spaces_prune(struct jetstream *jetstream)
     size_t at = 0;
 
     while ((space = table_next(&jetstream->spaces, &at)) != NULL) {
-        if (space->streams.count > 0 || enabled_for(router, space->account))
+        if (enabled_for(router, space->account))
             continue;
         (void)table_remove(&jetstream->spaces, account_name(space->account));
-        table_deinit(&space->streams);
         heap_give(space);
         at = 0;
     }
@@ -134,38 +133,28 @@ bool jetstream_serves(const struct jetstream *jetstream, const struct account *a
 /* ---- usage ------------------------------------------------------------------------------------
  */
 
-static void space_usage(const struct space *space, struct account_usage *usage)
+static void add_usage(const struct catalogue_entry *entry, struct account_usage *usage)
 {
-    const struct stream *stream;
+    bool memory = entry->config.storage == STORAGE_MEMORY;
+    uint64_t *used = memory ? &usage->memory : &usage->store;
+    uint64_t *reserved = memory ? &usage->reserved_memory : &usage->reserved_store;
 
-    for (size_t at = 0; (stream = table_next(&space->streams, &at)) != NULL;) {
-        const struct stream_config *config = stream_config(stream);
-        uint64_t reserved;
-
-        if (!stream_applied(stream)->configured)
-            continue;
-        reserved = config->max_bytes > 0 ? (uint64_t)config->max_bytes : 0;
-        usage->streams++;
-        usage->consumers += stream_consumer_count(stream);
-        if (config->storage == STORAGE_MEMORY) {
-            usage->memory += stream_state_bytes(stream_applied(stream));
-            usage->reserved_memory += reserved;
-        } else {
-            usage->store += stream_state_bytes(stream_applied(stream));
-            usage->reserved_store += reserved;
-        }
-    }
+    usage->streams++;
+    *reserved += entry->config.max_bytes > 0 ? (uint64_t)entry->config.max_bytes : 0;
+    if (entry->stream == NULL) /* at another node */
+        return;
+    usage->consumers += stream_consumer_count(entry->stream);
+    *used += stream_state_bytes(stream_applied(entry->stream));
 }
 
 void jetstream_usage(const struct jetstream *jetstream, const struct account *account,
                      struct account_usage *usage)
 {
-    const struct space *space;
-
     *usage = (struct account_usage){0};
-    for (size_t at = 0; (space = table_next(&jetstream->spaces, &at)) != NULL;) {
-        if (account == NULL || space->account == account)
-            space_usage(space, usage);
+    for (const struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
+         entry = entry->next) {
+        if (entry->readable && !entry->removed && (account == NULL || is_of(entry, account)))
+            add_usage(entry, usage);
     }
 }
 
@@ -215,4 +204,30 @@ uint16_t jetstream_admits(struct jetstream *jetstream, const struct account *acc
                 limits->memory_max, limits->store_max)
                ? 0
                : 10002;
+}
+
+/* ---- who listens ------------------------------------------------------------------------------
+ */
+
+static void interest_changed(struct jetstream *jetstream, const struct account *account)
+{
+    for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
+         entry = entry->next) {
+        if (entry->stream != NULL && stream_account(entry->stream) == account)
+            stream_interest_changed(entry->stream);
+    }
+}
+
+void jetstream_spaces_look(struct jetstream *jetstream)
+{
+    struct space *space;
+
+    for (size_t at = 0; (space = table_next(&jetstream->spaces, &at)) != NULL;) {
+        uint64_t generation = account_generation(space->account);
+
+        if (generation == space->interest_generation)
+            continue;
+        space->interest_generation = generation;
+        interest_changed(jetstream, space->account);
+    }
 }

@@ -28,6 +28,7 @@ struct program {
     char *const *argv;
     const char *config_file; /* NULL: none */
     struct configured *configured;
+    struct configured *first; /* what a reload cannot change is used for ever */
     struct log_file log;
     struct server *server;
 };
@@ -136,7 +137,8 @@ static void take_over(struct program *program, struct configured *configured)
     (void)program_write_pid(new, logger); /* which says why not */
     if (ports_move)
         program_write_ports(new, program->argv[0], program->server, logger);
-    configured_free(before);
+    if (before != program->first)
+        configured_free(before);
 }
 
 static void reload_failed(const struct logger *logger, struct bytes why)
@@ -269,10 +271,13 @@ static int configure_and_serve(struct program *program)
 {
     int result = EXIT_FAILURE;
 
-    program->configured = configured_read(program->argc, program->argv, program->config_file);
-    if (!configured_say_wrong(program->configured, false))
+    program->first = configured_read(program->argc, program->argv, program->config_file);
+    program->configured = program->first;
+    if (!configured_say_wrong(program->first, false))
         result = serve(program);
-    configured_free(program->configured);
+    if (program->configured != program->first)
+        configured_free(program->configured);
+    configured_free(program->first);
     return result;
 }
 

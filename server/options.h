@@ -94,8 +94,12 @@ struct options {
     int leaf_port;
     const char *config_file;   /* NULL: none */
     const char *config_digest; /* of what is in it */
-    uint64_t store_flaws;  /* simulator only: storage/flaws.h */
-    uint64_t stream_flaws; /* simulator only: server/stream/flaws.h */
+    struct {
+        uint64_t store_flaws;  /* storage/flaws.h */
+        uint64_t stream_flaws; /* server/stream/flaws.h */
+        uint64_t cluster_flaws; /* server/cluster/flaws.h */
+        uint32_t segment_size, journal_file_size, journal_batch_max; /* 0: the store's default */
+    } sim; /* no flag sets these: the simulator does */
 };
 
 void options_default(struct options *options);

@@ -14,6 +14,7 @@ enum kind {
     KIND_DURATION,
     KIND_CHARS,
     KIND_TEXT,
+    KIND_SECRET,
     KIND_BYTES,
     KIND_TLS, /* there or not; what is in it may always change */
 };
@@ -61,6 +62,11 @@ static const struct field fields[] = {
     FIXED("cluster name", TEXT, cluster.name),
     FIXED("cluster host", TEXT, cluster.host),
     FIXED("cluster port", INT, cluster.port),
+    FIXED("cluster username", SECRET, cluster.user),
+    FIXED("cluster password", SECRET, cluster.password),
+    FIXED("cluster advertise", TEXT, cluster.advertise),
+    FIXED("cluster no_advertise", BOOL, cluster.no_advertise),
+    FIXED("cluster connect_retries", INT64, cluster.connect_retries),
 
     LIVE("trace", BOOL, trace),
     LIVE("trace_verbose", BOOL, trace_verbose),
@@ -104,6 +110,7 @@ static bool equal(const struct field *field, const void *a, const void *b)
     case KIND_INT64:
     case KIND_DURATION: return *(const int64_t *)a == *(const int64_t *)b;
     case KIND_CHARS: return strcmp(a, b) == 0;
+    case KIND_SECRET:
     case KIND_TEXT:
         return bytes_equal(text_of(*(const char *const *)a), text_of(*(const char *const *)b));
     case KIND_BYTES: return bytes_equal(*(const struct bytes *)a, *(const struct bytes *)b);
@@ -120,6 +127,7 @@ static const char *word(const struct field *field, const void *value, char out[s
     case KIND_INT64: snprintf(out, VALUE_SIZE, "%lld", (long long)*(const int64_t *)value); break;
     case KIND_DURATION: (void)text_duration(out, *(const int64_t *)value); break;
     case KIND_CHARS: snprintf(out, VALUE_SIZE, "%s", (const char *)value); break;
+    case KIND_SECRET: snprintf(out, VALUE_SIZE, "(hidden)"); break;
     case KIND_TEXT:
         snprintf(out, VALUE_SIZE, "%.*s", BYTES_ARG(text_of(*(const char *const *)value)));
         break;
@@ -140,6 +148,31 @@ static bool no_auth_user_allowed(const struct auth_options *before,
 {
     return bytes_equal(before->no_auth_user, after->no_auth_user) ||
            (after->no_auth_user.size == 0 && after->users_count == 0);
+}
+
+static bool routes_equal(const struct cluster_options *a, const struct cluster_options *b)
+{
+    for (size_t i = 0; i < a->routes_count && i < b->routes_count; i++) {
+        if (strcmp(a->routes[i].url, b->routes[i].url) != 0)
+            return false;
+    }
+    return a->routes_count == b->routes_count && a->configured == b->configured;
+}
+
+/* The other nodes know this one as it was when it greeted them. */
+static bool cluster_allowed(const struct options *before, const struct options *after,
+                            char reason[RELOAD_REASON_SIZE])
+{
+    const char *what = NULL;
+
+    if (!routes_equal(&before->cluster, &after->cluster))
+        what = "cluster routes";
+    else if (before->cluster.configured &&
+             !bytes_equal(text_of(before->client_advertise), text_of(after->client_advertise)))
+        what = "client_advertise in a cluster";
+    if (what != NULL)
+        snprintf(reason, RELOAD_REASON_SIZE, "config reload not supported for %s", what);
+    return what == NULL;
 }
 
 /* What is stored may have more room, never less. */
@@ -180,6 +213,8 @@ bool reload_allowed(const struct options *before, const struct options *after,
         if (field->fixed != NULL && !equal(field, a, b))
             return refuse(reason, field->fixed, word(field, a, left), word(field, b, right));
     }
+    if (!cluster_allowed(before, after, reason))
+        return false;
     if (!no_auth_user_allowed(&before->auth, &after->auth)) {
         snprintf(left, sizeof(left), "%.*s", BYTES_ARG(before->auth.no_auth_user));
         snprintf(right, sizeof(right), "%.*s", BYTES_ARG(after->auth.no_auth_user));

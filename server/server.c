@@ -20,6 +20,8 @@ static void end_connections(struct server *server)
     connections_end(&server->connections, "Server Shutdown");
     http_end(&server->monitor.http);
     leaves_end(&server->leaves);
+    if (server->cluster != NULL)
+        cluster_stop(server->cluster);
 }
 
 static void stop_now(struct server *server)
@@ -41,7 +43,8 @@ static void quiesce_further(struct server *server)
 static void end_further(struct server *server)
 {
     if (server->state == SERVER_ENDING && server->connections.count == 0 &&
-        server->monitor.http.count == 0 && server->leaves.count == 0)
+        server->monitor.http.count == 0 && server->leaves.count == 0 &&
+        (server->cluster == NULL || cluster_stopped(server->cluster)))
         stop_now(server);
 }
 
@@ -54,9 +57,11 @@ static void turn(void *context)
         jetstream_turn(server->jetstream);
     quiesce_further(server);
     connections_flush(&server->connections);
-    end_further(server);
     if (server->jetstream != NULL)
         jetstream_flush(server->jetstream);
+    if (server->cluster != NULL)
+        cluster_flush(server->cluster);
+    end_further(server);
 }
 
 /* ---- starting ---------------------------------------------------------------------------------
@@ -104,25 +109,6 @@ static enum err listen_http(struct server *server)
     listener_address(address, sizeof(address), host, server->http_listener.port);
     logger_info(server->logger, "Starting http monitor on %s", address);
     return OK;
-}
-
-/* "host", "host:port" or what is listened on. */
-void server_advertise(struct server *server)
-{
-    const char *advertise = server->options.client_advertise;
-    char *colon;
-
-    server->info.host = server->options.host;
-    server->info.port = server->clients_listener.port;
-    if (advertise == NULL || advertise[0] == 0)
-        return;
-    snprintf(server->advertised, sizeof(server->advertised), "%s", advertise);
-    server->info.host = server->advertised;
-    colon = strrchr(server->advertised, ':');
-    if (colon != NULL && strchr(server->advertised, ':') == colon) {
-        *colon = 0;
-        server->info.port = (uint16_t)atoi(colon + 1);
-    }
 }
 
 static enum err listen_clients(struct server *server)
@@ -282,6 +268,7 @@ static struct server *server_create(struct io *io, const struct options *options
     init_tls(server);
     monitor_init(&server->monitor, server);
     leaves_init(&server->leaves, io);
+    server_cluster_create(server);
     return server;
 }
 
@@ -299,6 +286,8 @@ enum err server_start(struct io *io, const struct options *options, struct logge
         err = listen_leaves(server);
     if (err == OK)
         err = listen_clients(server);
+    if (err == OK)
+        err = server_cluster_start(server);
     if (err != OK) {
         server_destroy(server);
         return err;
@@ -354,6 +343,7 @@ void server_destroy(struct server *server)
     leaves_deinit(&server->leaves);
     if (server->jetstream != NULL)
         jetstream_close(server->jetstream);
+    server_cluster_destroy(server);
     router_destroy(server->router);
     auth_deinit(&server->auth);
     heap_give(server);
@@ -390,6 +380,11 @@ struct prng *server_prng(struct server *server)
 const struct options *server_options(const struct server *server)
 {
     return &server->options;
+}
+
+int64_t server_wall_of(const struct server *server, int64_t time_ns)
+{
+    return server->start_wall_ns + (time_ns - server->start_ns);
 }
 
 const char *server_id(const struct server *server)

@@ -80,8 +80,8 @@ bool server_reload(struct server *server, const struct options *options,
         !accounts_allowed(server, &options->auth, reason))
         return false;
     server->options = *options;
-    server->options.store_flaws = before.store_flaws;
-    server->options.stream_flaws = before.stream_flaws;
+    server->options.cluster = before.cluster; /* which is told of no changes */
+    server->options.sim = before.sim;
     server->connections.clients.trace = options->trace;
     server->info.max_payload = options->max_payload;
     server->reload_wall_ns = io_wall(server->io);

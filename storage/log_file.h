@@ -43,7 +43,8 @@ void log_file_sync(struct log_file *file, bool background);
 /*
  * A new segment, made on a worker or in a blocking call: created, its space allocated, its header
  * and its directory synced. On failure nothing is open and the file is removed if that is possible;
- * what may be left has no batch and its id is not used again.
+ * what may be left has no batch and its id is not used again. With a first batch it gets its name
+ * when it is on the disk: it is there whole or not at all.
  */
 struct segment_make {
     struct io_work work;
@@ -51,6 +52,7 @@ struct segment_make {
     struct log *log;
     struct segment_header header;
     uint64_t space;
+    struct bytes first; /* what stands behind the header, or empty */
     /* The file before, to give back the space behind its end; NULL: leave it. */
     struct io_file *trim;
     uint64_t trim_size;

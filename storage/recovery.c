@@ -39,10 +39,12 @@ struct walk {
     struct log_hash previous;
     uint64_t term;
 
-    /* The last batch that was handed out. */
+    /* The last batch that was handed out, and the first of its file that may be of its write: no
+     * mark says that they were durable. */
     unsigned last_part;
     uint64_t last_position;
     uint32_t last_size;
+    uint64_t unproven_position;
 
     bool damaged;    /* the last file's last batches; it takes no more */
     bool ends_clean; /* the last file can be continued at `position` */
@@ -237,20 +239,37 @@ static enum err only_zeros(struct walk *walk, const struct part *part, uint64_t 
 static void hand_out(struct walk *walk, unsigned part, uint64_t position,
                      const struct segment_batch *batch)
 {
+    struct log *log = walk->log;
     struct log_batch view = batch->view;
+    uint64_t place = (uint64_t)part << 32 | position;
 
-    view.records_place = (uint64_t)part << 32 | (position + BATCH_HEAD);
+    if (walk->last_size == 0 || walk->last_part != part || batch->durable >= view.index - 1)
+        walk->unproven_position = position;
     walk->index = view.index + 1;
     walk->previous = view.hash;
     walk->term = view.term;
     walk->last_part = part;
     walk->last_position = position;
     walk->last_size = batch->size;
+
+    if (batch->committed > log->committed)
+        log->committed = batch->committed;
+    tail_add(&log->tail, (struct tail_entry){.hash = view.hash, .term = view.term});
+    tail_forget(&log->tail, log->committed);
+    places_add(&log->places, view.index, place);
+
+    view.records_place = place + BATCH_HEAD;
+    view.committed = log->committed;
     walk->recovery->batch(walk->recovery->context, &view);
 }
 
 static void lose(struct walk *walk, uint64_t index_next, struct log_hash previous, uint64_t bytes)
 {
+    struct log *log = walk->log;
+
+    places_lost(&log->places, walk->index);
+    tail_lose(&log->tail, index_next - 1,
+              (struct tail_entry){.hash = previous, .term = walk->term});
     walk->recovery->lost(walk->recovery->context, walk->index, index_next - 1, bytes);
     walk->index = index_next;
     walk->previous = previous;
@@ -260,6 +279,8 @@ static void lose(struct walk *walk, uint64_t index_next, struct log_hash previou
 static struct segment_place place_of(const struct walk *walk, const struct part *part,
                                      uint64_t index_cut)
 {
+    if (index_cut == UINT64_MAX && store_flaw(walk->log->store, FLAW_RESUME_UNPROVEN))
+        index_cut--;
     return (struct segment_place){
         .file_id = part->id,
         .position = walk->position,
@@ -429,10 +450,10 @@ static enum err rewrite(struct walk *walk, struct log_file *file, uint64_t offse
 }
 
 /*
- * Only the last batch can be in memory and not on the disk: the one before it was durable when it
- * was written, and what only the journal witnessed has been written and synced from there. It is
- * written again because an earlier life's failed sync may have left it in memory marked as clean.
- * The same goes for the header of a file without batches.
+ * Only the batches of the last write can be in memory and not on the disk: what is before them was
+ * durable when they were written, and what only the journal witnessed has been written and synced
+ * from there. They are written again because an earlier life's failed sync may have left them in
+ * memory marked as clean. The same goes for the header of a file without batches.
  */
 static enum err sync_end(struct walk *walk)
 {
@@ -443,8 +464,11 @@ static enum err sync_end(struct walk *walk)
 
     if (store_flaw(store, FLAW_SKIP_RECOVERY_SYNC))
         return OK;
+    if (store_flaw(store, FLAW_REWRITE_LAST_ONLY))
+        walk->unproven_position = walk->last_position;
     if (walk->last_size > 0)
-        err = rewrite(walk, log->files[walk->last_part], walk->last_position, walk->last_size);
+        err = rewrite(walk, log->files[walk->last_part], walk->unproven_position,
+                      walk->last_position + walk->last_size - walk->unproven_position);
     if (err == OK && (walk->last_size == 0 || walk->last_part != log->file_count - 1) &&
         log->active != NULL)
         err = rewrite(walk, newest, 0, SEGMENT_HEADER);
@@ -479,8 +503,7 @@ enum err recovery_run(struct log *log, const struct log_recovery *recovery)
 
     if (err == OK) {
         log->durable = walk.index - 1;
-        log->durable_hash = walk.previous;
-        log->durable_term = walk.term;
+        log->appended = log->durable;
     }
     for (unsigned i = 0; i < walk.part_count; i++)
         if (walk.parts[i].file != NULL)

@@ -123,6 +123,18 @@ static void plan_record(struct redo_plan *plan, const struct journal_record *rec
     }
 }
 
+static void tell_votes(const struct redo *redo, const struct journal_record *record, unsigned file)
+{
+    struct bytes rest = record->entries;
+    struct journal_entry e;
+
+    if (redo->vote == NULL)
+        return;
+    for (uint32_t i = 0; i < record->entry_count && journal_entry_take(&rest, &e); i++)
+        if (e.kind == JOURNAL_VOTE && e.bytes.size == JOURNAL_VOTE_SIZE)
+            redo->vote(redo->vote_context, e.log_id, e.bytes, record->number, file);
+}
+
 /* Between two records of one pass over a file the numbers rise by one: a jump is a missing record.
  */
 static bool record_missing(uint64_t before, uint64_t number)
@@ -143,6 +155,7 @@ static void plan_file(struct redo_plan *plan, struct bytes content, unsigned fil
             continue;
         }
         offset += record.size;
+        tell_votes(redo, &record, file);
         if (record.number >> 32 < redo->boot)
             continue;
         if (record_missing(before, record.number))

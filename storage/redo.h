@@ -25,7 +25,10 @@ struct redo {
     const uint8_t *store_id;
     uint64_t flaws;
     uint64_t boot; /* records of boots before it were replayed when it began: they are void */
-    bool one_log;  /* only the entries of log_id */
+    /* Votes, in no order and of all boots; may be NULL. */
+    void (*vote)(void *context, uint64_t log_id, struct bytes vote, uint64_t record, unsigned file);
+    void *vote_context;
+    bool one_log; /* only the entries of log_id */
     uint64_t log_id;
 
     struct redo_file *files;

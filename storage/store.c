@@ -85,6 +85,7 @@ void store_forget(struct store *store)
         log_forget(log);
     }
     table_deinit(&store->logs);
+    votes_deinit(&store->votes);
     heap_give(store->doubt_logs);
     if (store->journal != NULL)
         journal_forget(store->journal);
@@ -160,6 +161,8 @@ enum err store_quarantine(struct store *store, uint64_t log_id)
         err = io_sync_dir(store->io, path_in(store->dir, "quarantine").text);
     if (err == OK)
         err = io_sync_dir(store->io, path_in(store->dir, "logs").text);
+    if (err == OK)
+        votes_forget(&store->votes, log_id);
     return err;
 }
 
@@ -256,10 +259,22 @@ static void finish_closing(struct store *store)
     }
 }
 
+void store_vote(struct store *store, struct store_vote_op *op)
+{
+    votes_add(&store->votes, op);
+}
+
+bool store_vote_found(const struct store *store, uint64_t log_id, struct store_vote *vote)
+{
+    return votes_get(&store->votes, log_id, vote);
+}
+
 void store_flush(struct store *store)
 {
+    votes_flush(&store->votes);
     send_logs(store);
     journal_flush(store->journal);
+    votes_refuse(&store->votes);
     if (store->closing != NULL)
         finish_closing(store);
     sync_dirty(store);
@@ -270,6 +285,8 @@ bool store_idle(const struct store *store)
     const struct log *log;
 
     if (store->send_first != NULL || store->closing != NULL || !journal_idle(store->journal))
+        return false;
+    if (!votes_idle(&store->votes))
         return false;
     if (store->makes > 0 || store->syncs > 0 || store->removals != NULL)
         return false;

@@ -8,8 +8,6 @@
 
 #include "server/config/blocks.h"
 
-#define PING_INTERVAL_MOST INT64_C(30000000000)
-
 /* ---- routes -----------------------------------------------------------------------------------
  */
 
@@ -44,7 +42,8 @@ static void read_routes(struct config_reader *reader, const struct config_value 
 
         if (!config_is(reader, e, CONFIG_STRING))
             continue;
-        if (!cluster_route_read(reader->arena, e->text, route))
+        if (!cluster_route_read(reader->arena, e->text, route) || route->host == NULL ||
+            route->port <= 0)
             config_error(reader, e, "error parsing route url [\"%.*s\"]", BYTES_ARG(e->text));
         else if (route_known(cluster, route->url))
             config_warn(reader, e, e->text, "Duplicate route entry detected");
@@ -55,13 +54,6 @@ static void read_routes(struct config_reader *reader, const struct config_value 
 
 /* ---- who may be a route -----------------------------------------------------------------------
  */
-
-static void read_timeout(struct config_reader *reader, const struct config_value *value, void *to)
-{
-    struct cluster_options *cluster = to;
-
-    config_timeout(reader, value, "authorization", &cluster->auth_timeout_ns);
-}
 
 static void refuse_users(struct config_reader *reader, const struct config_value *value, void *to)
 {
@@ -84,7 +76,7 @@ static void refuse_callout(struct config_reader *reader, const struct config_val
 static const struct config_option options_of_authorization[] = {
     CONFIG_FIELD("user username", CONFIG_AS_TEXT, struct cluster_options, user),
     CONFIG_FIELD("password pass", CONFIG_AS_TEXT, struct cluster_options, password),
-    CONFIG_READ("timeout", read_timeout),
+    CONFIG_NOTICED("timeout", "a route that does not greet is closed after a fixed time"),
     CONFIG_READ("users", refuse_users),
     CONFIG_READ("token", refuse_token),
     CONFIG_READ("auth_callout auth_hook", refuse_callout),
@@ -120,24 +112,6 @@ static void read_listen(struct config_reader *reader, const struct config_value 
         cluster->host = keep(reader, bytes_of_text(host));
 }
 
-static void read_tls(struct config_reader *reader, const struct config_value *value, void *to)
-{
-    struct cluster_options *cluster = to;
-
-    cluster->tls = config_tls(reader, value, CONFIG_TLS_PEERS);
-}
-
-static void read_ping_interval(struct config_reader *reader, const struct config_value *value,
-                               void *to)
-{
-    struct cluster_options *cluster = to;
-
-    if (config_duration(reader, value, &cluster->ping_interval_ns) &&
-        cluster->ping_interval_ns > PING_INTERVAL_MOST)
-        config_warn(reader, value, value->key,
-                    "Cluster 'ping_interval' will reset to 30s which is the max for routes");
-}
-
 static void read_compression(struct config_reader *reader, const struct config_value *value,
                              void *to)
 {
@@ -164,18 +138,16 @@ static const struct config_option options_of_cluster[] = {
     CONFIG_READ("routes", read_routes),
     CONFIG_READ("authorization", read_authorization),
     CONFIG_REFUSED("permissions"),
-    CONFIG_READ("tls", read_tls),
+    CONFIG_REFUSED("tls"),
     CONFIG_FIELD("advertise cluster_advertise", CONFIG_AS_TEXT, struct cluster_options, advertise),
     CONFIG_FIELD("no_advertise", CONFIG_AS_BOOL, struct cluster_options, no_advertise),
     CONFIG_FIELD("connect_retries", CONFIG_AS_INT64, struct cluster_options, connect_retries),
-    CONFIG_FIELD("connect_backoff", CONFIG_AS_BOOL, struct cluster_options, connect_backoff),
-    CONFIG_FIELD("pool_size", CONFIG_AS_INT64, struct cluster_options, pool_size),
+    CONFIG_NOTICED("connect_backoff", "a route that fails is tried again ever more slowly"),
+    CONFIG_NOTICED("pool_size", "two nodes are linked by one route"),
     CONFIG_NOTICED("accounts", "routes are not dedicated to accounts"),
     CONFIG_READ("compression", read_compression),
-    CONFIG_READ("ping_interval", read_ping_interval),
-    CONFIG_FIELD("ping_max", CONFIG_AS_INT64, struct cluster_options, ping_max),
-    CONFIG_FIELD("write_deadline", CONFIG_AS_DURATION, struct cluster_options, write_deadline_ns),
-    CONFIG_NOTICED("write_timeout", "a route that does not keep up is closed"),
+    CONFIG_NOTICED("ping_interval ping_max", "routes send heartbeats of their own"),
+    CONFIG_NOTICED("write_deadline write_timeout", "a route that does not keep up is closed"),
 };
 
 static const struct config_block cluster_block = CONFIG_BLOCK(options_of_cluster);

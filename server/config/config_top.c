@@ -389,8 +389,6 @@ static void check_cluster(struct config_reader *reader, const struct options *op
 {
     if (options->cluster.routes_count > 0 && !options->cluster.configured)
         config_error(reader, NULL, "solicited routes require cluster capabilities, e.g. --cluster");
-    else if (options->cluster.configured)
-        config_error(reader, NULL, "clusters are not supported yet");
 }
 
 void config_top_check(struct config_reader *reader, const struct options *options)

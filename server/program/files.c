@@ -184,6 +184,8 @@ void program_write_ports(const struct options *options, const char *program,
 {
     const char *leaf_host = options->leaf_host[0] != 0 ? options->leaf_host : "0.0.0.0";
     const char *http_host = options->http_host[0] != 0 ? options->http_host : options->host;
+    const char *cluster_host =
+        options->cluster.host != NULL ? options->cluster.host : options->host;
     struct json_writer writer;
     char path[PATH_SIZE];
     struct buf text;
@@ -196,6 +198,7 @@ void program_write_ports(const struct options *options, const char *program,
     ports_entry(&writer, BYTES("nats"), options->tls != NULL ? "tls" : "nats", options->host,
                 server_port(server));
     ports_entry(&writer, BYTES("monitoring"), "http", http_host, server_http_port(server));
+    ports_entry(&writer, BYTES("cluster"), "nats", cluster_host, server_cluster_port(server));
     ports_entry(&writer, BYTES("leafnodes"), "nats", leaf_host, server_leaf_port(server));
     json_object_end(&writer);
     ports_path(options, program, path);

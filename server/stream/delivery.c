@@ -4,6 +4,7 @@
  * goes to the disk and the consumer's later deliveries wait behind it.
  */
 #include "base/heap.h"
+#include "base/owner.h"
 #include "server/stream/stream_priv.h"
 
 #define READ_MAX (128u << 10) /* of one read, unless a single message is larger */
@@ -14,7 +15,7 @@
 
 /* One read in flight for the head of a consumer's deliveries. */
 struct stream_reader {
-    struct io_op op;
+    struct log_read read;
     struct consumer_shell *shell; /* NULL: the consumer went away meanwhile */
     uint64_t first_sequence;
     log_place place;
@@ -130,10 +131,9 @@ static size_t send_run(struct consumer_shell *shell, log_place place, struct byt
     return sent;
 }
 
-static void read_done(struct io_op *op, int64_t result)
+static void read_done(struct log_read *read, int64_t result)
 {
-    struct stream_reader *reader =
-        (struct stream_reader *)((uint8_t *)op - offsetof(struct stream_reader, op));
+    struct stream_reader *reader = owner_of(read, struct stream_reader, read);
     struct consumer_shell *shell = reader->shell;
 
     if (shell != NULL) {
@@ -163,14 +163,14 @@ static void read_from_disk(struct consumer_shell *shell, const struct index_entr
 {
     struct stream_reader *reader = HEAP_NEW(struct stream_reader);
 
-    reader->op.done = read_done;
+    reader->read.done = read_done;
     reader->shell = shell;
     reader->first_sequence = entry->sequence;
     reader->place = entry->place;
     reader->size = size;
     reader->memory = heap_take(size);
     shell->reader = reader;
-    log_read(replica_log(shell->stream->replica), &reader->op, reader->place, reader->memory, size);
+    log_read(replica_log(shell->stream->replica), &reader->read, reader->place, reader->memory, size);
 }
 
 /* The next entry that needs bytes; statuses and removed messages before it are dealt with. */
@@ -214,11 +214,17 @@ void delivery_pump(struct consumer_shell *shell)
                    congested(shell) ? io_now(io) + RETRY_NS : io_now(io));
 }
 
-void delivery_close(struct consumer_shell *shell)
+void delivery_drop(struct consumer_shell *shell)
 {
     if (shell->reader != NULL)
         shell->reader->shell = NULL;
     shell->reader = NULL;
     timers_cancel(io_timers(stream_io(shell->stream)), &shell->retry);
+    outbox_clear(&shell->deliveries);
+}
+
+void delivery_close(struct consumer_shell *shell)
+{
+    delivery_drop(shell);
     outbox_deinit(&shell->deliveries);
 }

@@ -200,9 +200,10 @@ END_TEST
 START_TEST(a_cluster_block_is_read)
 {
     const struct cluster_options *c =
-        &options_of("cluster { name: c, listen: \"h:1\", routes: [\"nats-route://u:p@r1:2\", r2],"
-                    " authorization { user: x, password: y, timeout: 2 }, pool_size: 5,"
-                    " no_advertise: true, connect_retries: 3 }")
+        &options_of(
+             "cluster { name: c, listen: \"h:1\", routes: [\"nats-route://u:p@r1:2\", "
+             "\"nats://r2:3\"],"
+             " authorization { user: x, password: y }, no_advertise: true, connect_retries: 3 }")
              ->cluster;
 
     ck_assert(c->configured);
@@ -213,10 +214,9 @@ START_TEST(a_cluster_block_is_read)
     ck_assert_str_eq(c->routes[0].host, "r1");
     ck_assert_str_eq(c->routes[0].user, "u");
     ck_assert_str_eq(c->routes[1].host, "r2");
-    ck_assert_int_eq(c->routes[1].port, 4222);
+    ck_assert_int_eq(c->routes[1].port, 3);
     ck_assert_str_eq(c->user, "x");
-    ck_assert_int_eq(c->auth_timeout_ns, INT64_C(2000000000));
-    ck_assert_int_eq(c->pool_size, 5);
+    ck_assert_int_eq(c->connect_retries, 3);
     ck_assert(c->no_advertise);
 }
 END_TEST
@@ -257,6 +257,8 @@ START_TEST(what_is_wrong_is_said_with_its_place_in_the_words_of_the_reference)
         {"cluster { authorization { users: [] } }",
          "Cluster authorization does not allow multiple users"},
         {"cluster { foo: 1 }", "f:1:10: unknown field \"foo\""},
+        {"cluster { routes: [r] }", "f:1:19: error parsing route url [\"r\"]"},
+        {"cluster { tls {} }", "f:1:10: \"tls\" is not supported yet"},
         {"cluster []", "Expected map to define cluster"},
         {"authorization { foo: 1 }", "unknown field \"foo\""},
         {"authorization { user: a, password: b, token: c }",

@@ -64,6 +64,31 @@ START_TEST(limits_logs_and_credentials_change)
 }
 END_TEST
 
+START_TEST(a_cluster_does_not_change)
+{
+    struct cluster_route routes[] = {{.url = "nats://a:1"}, {.url = "nats://a:2"}};
+
+    reset();
+    before.cluster = after.cluster = (struct cluster_options){
+        .configured = true, .routes = &routes[0], .routes_count = 1, .password = "p"};
+    ck_assert(allowed());
+    after.cluster.password = "q";
+    ck_assert(!allowed());
+    ck_assert_str_eq(
+        reason, "config reload not supported for cluster password: old=(hidden), new=(hidden)");
+    after.cluster.password = "p";
+    after.cluster.routes = &routes[1];
+    ck_assert(!allowed());
+    after.cluster.routes = routes;
+    after.cluster.routes_count = 2;
+    ck_assert(!allowed());
+    after.cluster = before.cluster;
+    after.client_advertise = "x";
+    ck_assert(!allowed());
+    ck_assert_str_eq(reason, "config reload not supported for client_advertise in a cluster");
+}
+END_TEST
+
 START_TEST(room_for_streams_may_only_grow)
 {
     static const struct {
@@ -128,8 +153,9 @@ int main(void)
 {
     const TTest *tests[] = {
         nothing_changed_is_always_allowed,  what_cannot_change_is_named_with_both_values,
-        limits_logs_and_credentials_change, room_for_streams_may_only_grow,
-        who_says_nothing_stays_who_it_is,   changes_are_logged_but_no_secrets,
+        limits_logs_and_credentials_change, a_cluster_does_not_change,
+        room_for_streams_may_only_grow,     who_says_nothing_stays_who_it_is,
+        changes_are_logged_but_no_secrets,
     };
 
     return UNIT_RUN_PLAIN("reload", tests);
