@@ -277,7 +277,8 @@ START_TEST(after_a_partition_everybody_knows_what_changed_meanwhile)
 }
 END_TEST
 
-/* A server that stood still meets a subscription, a new node and the subscription's end in one turn. */
+/* A server that stood still meets a subscription, a new node and the subscription's end in one
+ * turn. */
 START_TEST(what_ends_in_the_turn_in_which_a_node_comes_is_not_left_with_it)
 {
     for (uint64_t seed = 1; seed <= 300; seed++) {
