@@ -295,6 +295,12 @@ void consumer_refused(struct consumer *c, int64_t now_ns)
     work_dirty(c);
 }
 
+void consumer_say_follow(struct consumer *c)
+{
+    pulls_end_all(c, STATUS_LEADERSHIP_CHANGE);
+    consumer_follow(c);
+}
+
 void consumer_say_deleted(struct consumer *c)
 {
     pulls_end_all(c, STATUS_CONSUMER_DELETED);

@@ -186,6 +186,8 @@ uint64_t consumer_position(const struct consumer *consumer);
 /* Until_acked streams: is this consumer still owed that message (reference 6.7)? Of the durable
  * half. */
 bool consumer_needs(const struct consumer *consumer, const struct consumer_message *message);
+/* Of a message that was handed out: is it still to be settled? Always true without acks. */
+bool consumer_owes(const struct consumer *consumer, uint64_t sequence);
 
 /* ---- durable half ---------------------------------------------------------------------------- */
 
@@ -241,6 +243,8 @@ bool consumer_planning(const struct consumer *consumer);
 void consumer_hand_out(struct consumer *consumer, int64_t now_ns, int64_t log_now_ns);
 /* Proposals were refused (the disk): everything proposed and not applied never happened. */
 void consumer_refused(struct consumer *consumer, int64_t now_ns);
+/* As consumer_follow, and every waiting pull gets "409 Leadership Change". */
+void consumer_say_follow(struct consumer *consumer);
 /* Being deleted: every waiting pull gets "409 Consumer Deleted". */
 void consumer_say_deleted(struct consumer *consumer);
 

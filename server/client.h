@@ -155,6 +155,9 @@ void client_feed(struct client *client, struct bytes b, int64_t now_ns);
 /* Writes the message for this subscription; false: it does not take it. For the router only. */
 bool client_deliver(struct client_sub *sub, const struct message *message);
 
+/* What INFO says of the server has changed: told, if the client takes such lines. */
+void client_inform(struct client *client);
+
 /* What is due at ping_due_ns; sets the next. */
 void client_ping(struct client *client, int64_t now_ns);
 
@@ -167,6 +170,10 @@ void client_doom(struct client *client, const char *reason);
  * resumed. What had arrived is still taken. */
 void client_pause(struct client *client);
 void client_resume(struct client *client);
+
+/* So many bytes wait to be sent to one receiver, not a client, of what `producer` (NULL: nobody)
+ * publishes: as for a client that has so much waiting, it is held back or the shard is congested. */
+void clients_behind(struct clients *clients, struct client *producer, size_t waiting);
 
 /* Puts it in the list of those that the shell comes by at the end of the turn. */
 void client_mark(struct client *client);

@@ -334,7 +334,7 @@ void client_pinged(struct client *client)
     if (!client->connected || !client->protocol_1 || client->informed)
         return;
     client->informed = true;
-    client_out_info(client);
+    client_out_info(client, true);
 }
 
 void client_ponged(struct client *client, int64_t now_ns)

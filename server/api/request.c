@@ -46,6 +46,7 @@ struct api_request *api_request_make(struct api *api, struct account *account,
     request->headers = place_copy(&at, message->headers);
     request->body = place_copy(&at, message->payload);
     request->size = size;
+    request->forwarded = message->forwarded;
     arena_init(&request->arena, API_ARENA_MAX);
     api->count++;
     api->bytes += size;
@@ -119,7 +120,7 @@ struct stream *api_stream(struct api_request *request, size_t token)
     struct stream *stream =
         jetstream_stream(request->api->jetstream, request->account, api_token(request, token));
 
-    if (stream != NULL && stream_applied(stream)->configured)
+    if (stream != NULL)
         return stream;
     api_refuse(request, 10059, NULL);
     return NULL;

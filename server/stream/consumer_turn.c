@@ -62,6 +62,31 @@ void stream_consumers_refused(struct stream *stream)
     }
 }
 
+/* Volatile ones live and die with the leader. */
+void stream_consumers_follow(struct stream *stream)
+{
+    struct consumer_shell *shell;
+    struct outbox_item item;
+
+    for (size_t at = 0; (shell = table_next(&stream->consumers, &at)) != NULL;) {
+        consumer_inbox_close(shell);
+        timers_cancel(io_timers(stream_io(stream)), &shell->wake);
+        consumer_say_follow(shell->consumer);
+        while (outbox_peek(&shell->deliveries, &item)) {
+            if (item.kind == OUTBOX_MESSAGE)
+                stream_send_now(stream, &item);
+            outbox_pop(&shell->deliveries);
+        }
+        delivery_drop(shell);
+        outbox_clear(&shell->inbox);
+        shell->doomed = shell->burying = false;
+        if (consumer_volatile(shell->consumer)) {
+            stream_consumer_drop(stream, shell, false);
+            at = 0; /* the table has moved */
+        }
+    }
+}
+
 /* The deletion of an inactive consumer outlives its shell. */
 struct burial {
     struct stream_op op;

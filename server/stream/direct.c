@@ -44,6 +44,7 @@ void stream_direct_collect(void *owner, const struct message *message)
         return;
     if (item.body.size > REQUEST_MAX)
         item.body = BYTES("["); /* answered as malformed */
+    item.look = stream_look_number(stream);
     if (outbox_add(&stream->direct_requests, &item))
         stream_mark(stream);
 }
@@ -237,7 +238,7 @@ void stream_direct_turn(struct stream *stream)
 {
     struct outbox_item item;
 
-    while (outbox_peek(&stream->direct_requests, &item)) {
+    while (outbox_peek(&stream->direct_requests, &item) && stream_looked(stream, item.look)) {
         answer(stream, &item);
         outbox_pop(&stream->direct_requests);
     }

@@ -161,6 +161,24 @@ void stream_ingest_drop(struct stream *stream)
         pop_waiting(stream);
 }
 
+void stream_ingest_follow(struct stream *stream)
+{
+    while (stream->waiting_first != NULL) {
+        const struct publish *publish = &stream->waiting_first->publish;
+        struct message message = {
+            .subject = publish->subject,
+            .reply = stream->waiting_first->reply,
+            .headers = publish->headers,
+            .payload = publish->payload,
+        };
+
+        (void)jetstream_forward(stream->jetstream, stream->account, stream->id, &message);
+        if (STREAM_FLAWED(stream, FORWARD_AND_KEEP))
+            return;
+        pop_waiting(stream);
+    }
+}
+
 /* ---- sinks ----------------------------------------------------------------------------------- */
 
 static void subscribe_direct(struct stream *stream)
@@ -185,6 +203,8 @@ void stream_subscribe(struct stream *stream)
     const struct stream_config *config = &stream->state.config;
 
     stream_unsubscribe(stream);
+    if (!stream->lead && jetstream_clustered(stream->jetstream))
+        return; /* what comes here goes to the leader: jetstream_remote.c */
     stream->sinks = heap_take(sizeof *stream->sinks * (config->subjects.count + 1));
     for (size_t i = 0; i < config->subjects.count; i++)
         stream->sinks[i] = router_sink_add(router, stream->account, config->subjects.at[i],

@@ -325,6 +325,26 @@ void stream_operations_drop(struct stream *stream)
     drop(&stream->ops_waiting);
 }
 
+/* What their ends submit anew is not ended with them. */
+static void end_all(struct stream *stream, struct stream_ops *ops)
+{
+    for (size_t count = ops->count; count > 0; count--) {
+        struct stream_op *op = pop(ops);
+
+        op->failed = true;
+        op->error = 10008;
+        op->done(op, stream);
+    }
+}
+
+/* Leadership is gone: what has begun may still come to pass, what has not will not. */
+void stream_operations_follow(struct stream *stream)
+{
+    stream->ops_yield = false;
+    end_all(stream, &stream->ops_flying);
+    end_all(stream, &stream->ops_waiting);
+}
+
 /* ---- age ------------------------------------------------------------------------------------- */
 
 static void expire_done(struct stream_op *op, struct stream *stream)

@@ -39,9 +39,9 @@ static void unlink_read(struct stream_read *read)
     *at = read->next;
 }
 
-static void read_done(struct io_op *op, int64_t result)
+static void read_done(struct log_read *log_read, int64_t result)
 {
-    struct stream_read *read = owner_of(op, struct stream_read, op);
+    struct stream_read *read = owner_of(log_read, struct stream_read, read);
     uint8_t *memory = read->memory;
     bool whole = read->stream != NULL && result == (int64_t)read->size;
 
@@ -104,8 +104,8 @@ void stream_read(struct stream *stream, struct stream_read *read)
     read->place = entry.place;
     read->size = entry.record_size;
     read->memory = heap_take(entry.record_size);
-    read->op = (struct io_op){.done = read_done};
+    read->read.done = read_done;
     read->next = stream->reads;
     stream->reads = read;
-    log_read(replica_log(stream->replica), &read->op, read->place, read->memory, read->size);
+    log_read(replica_log(stream->replica), &read->read, read->place, read->memory, read->size);
 }

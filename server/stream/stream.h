@@ -13,6 +13,7 @@
 
 #include "consumers/consumer.h"
 #include "server/stream/decide.h"
+#include "storage/log.h"
 
 struct account;
 struct jetstream;
@@ -80,7 +81,7 @@ struct stream_message {
 struct stream_read {
     uint64_t sequence;
     void (*done)(struct stream_read *read, const struct stream_message *message);
-    struct io_op op;
+    struct log_read read;
     struct stream *stream;
     bool gone; /* the stream was closed while the read was in flight */
     uint8_t *memory;
@@ -116,6 +117,8 @@ const struct stream_state *stream_applied(const struct stream *stream);
 const struct stream_config *stream_config(const struct stream *stream);
 uint64_t stream_id(const struct stream *stream);
 bool stream_leads(const struct stream *stream);
+uint64_t stream_term(const struct stream *stream);
+struct replica *stream_replica(const struct stream *stream);
 /* By name; NULL if there is none. */
 struct consumer *stream_consumer(const struct stream *stream, struct bytes name);
 /* Without those of sources and mirrors. */

@@ -6,6 +6,7 @@
 #include "base/timers.h"
 #include "raft/replica.h"
 #include "server/jetstream_core.h"
+#include "server/jetstream_flaws.h"
 #include "server/router.h"
 #include "server/server.h"
 #include "server/stream/consumer_view.h"
@@ -27,7 +28,12 @@
 /* Consumer records put their body at a multiple of 8 (docs/formats.md). */
 #define RECORD_BODY_PAD (16u - RECORD_HEAD)
 
-struct publish_waiting; /* ingest.c */
+struct publish_waiting; /* look.c: what is asked for now may be answered when the read of that number is confirmed. */
+uint64_t stream_look_number(struct stream *stream);
+bool stream_looked(const struct stream *stream, uint64_t number);
+void stream_look(struct stream *stream); /* begins the read that something waits for */
+
+/* ingest.c */
 
 struct stream_ops {
     struct stream_op *first, *last;
@@ -79,7 +85,13 @@ struct stream {
     struct buf ack_prefix; /* {"stream":"S","seq": */
 
     /* answers */
-    struct outbox parked; /* until applied, in order of decision */
+    struct outbox parked; /* until applied and looked, in order of decision */
+    struct {
+        struct replica_read read;
+        uint64_t asked, confirmed; /* numbers of reads */
+        bool wanted; /* something waits for the next one */
+        bool busy;   /* one is under way */
+    } look; /* look.c */
     struct outbox at_once;
 
     /* operations */
@@ -114,6 +126,9 @@ struct stream {
     bool dirty;
 };
 
+#define STREAM_FLAWED(stream, name)                                                                \
+    jetstream_flawed((stream)->jetstream, JETSTREAM_FLAW_##name)
+
 /* stream.c */
 struct io *stream_io(const struct stream *stream);
 struct router *stream_router(const struct stream *stream);
@@ -130,6 +145,7 @@ void stream_send_now(struct stream *stream, struct outbox_item *item);
 void stream_ingest(void *owner, const struct message *message); /* sink */
 void stream_ingest_waiting(struct stream *stream);
 void stream_ingest_drop(struct stream *stream);
+void stream_ingest_follow(struct stream *stream); /* what waits goes to the next leader */
 void stream_subscribe(struct stream *stream); /* sinks as the config has them */
 void stream_unsubscribe(struct stream *stream);
 
@@ -141,6 +157,7 @@ void stream_operation_applied(struct stream *stream, const struct effect *effect
                               const struct apply_result *result);
 void stream_operations_refused(struct stream *stream, enum err err);
 void stream_operations_drop(struct stream *stream);
+void stream_operations_follow(struct stream *stream);
 void stream_expiry_arm(struct stream *stream);
 void stream_expiry_fire(struct timer *timer);
 
@@ -168,6 +185,7 @@ void stream_consumers_removed(struct stream *stream, const struct index_entry *e
 void stream_consumers_listen(struct stream *stream);
 void stream_consumers_lead(struct stream *stream);
 void stream_consumers_refused(struct stream *stream);
+void stream_consumers_follow(struct stream *stream);
 void stream_consumers_work(struct stream *stream);
 /* The batch leaves next: hand-outs join it. */
 void stream_consumers_hand_out(struct stream *stream);
@@ -186,6 +204,7 @@ void consumer_inbox_check_bound(struct consumer_shell *shell);
 
 /* delivery.c */
 void delivery_pump(struct consumer_shell *shell);
+void delivery_drop(struct consumer_shell *shell); /* what was not sent yet */
 void delivery_close(struct consumer_shell *shell);
 
 /* reader.c: the message, if it is in memory and sound; good until the next read. */
