@@ -50,7 +50,6 @@ void core_follow(struct raft_core *core, uint64_t term, struct raft_member leade
 
     core->role = RAFT_FOLLOWER;
     core->leader = leader;
-    core->called = core->called && leader.node == 0;
     core->asleep = core->sleepy = false;
     core->matched = 0;
     core->probe = 0;
@@ -177,8 +176,7 @@ static bool may_vote(struct raft_core *core, const struct raft_message *message)
         return false;
     if (!log_is_newer(core, message))
         return true;
-    if (core->role == RAFT_FOLLOWER && core->leader.node == 0)
-        core->called = true;
+    core->called = true;
     return false;
 }
 
