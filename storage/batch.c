@@ -18,9 +18,11 @@ enum {
     AT_FILE_ID = 24,
     AT_POSITION = 32,
     AT_DURABLE = 40,
-    AT_HASH = 48,
-    AT_BLOCK_COUNT = 64,
-    AT_SUMS_HASH = 68,
+    AT_COMMITTED = 48,
+    AT_ENVELOPE_INDEX = 56,
+    AT_HASH = 64,
+    AT_BLOCK_COUNT = 80,
+    AT_SUMS_HASH = 84,
 };
 
 /* Content. */
@@ -35,7 +37,7 @@ enum {
 };
 
 static_assert(BATCH_HEAD % 8 == 0, "records begin at a multiple of 8");
-static_assert(BATCH_GATHER_MAX + (BATCH_GATHER_MAX / BATCH_BLOCK + 2) * 4 + 8 <= BATCH_SIZE_MAX,
+static_assert(BATCH_GATHER_MAX + (BATCH_GATHER_MAX / BATCH_BLOCK + 2) * 4 + 16 <= BATCH_SIZE_MAX,
               "the sums of the largest batch have room");
 
 static uint64_t round_up(uint64_t value, uint64_t unit)
@@ -66,6 +68,12 @@ static uint64_t sums_offset(uint64_t content_size)
 uint64_t batch_size(uint64_t content_size, uint64_t position)
 {
     return round_up(sums_offset(content_size) + 4ull * block_count(content_size, position), 8);
+}
+
+uint64_t batch_size_max(uint64_t content_size)
+{
+    /* At most two blocks are touched in part, and two paddings follow. */
+    return BATCH_ENVELOPE + content_size + 4 * (content_size / BATCH_BLOCK + 2) + 16;
 }
 
 /* The part of block `number` (from 0) that is content, as offsets in the batch. */
@@ -108,44 +116,33 @@ struct log_hash batch_seal(struct buf *batch, const struct batch_content *conten
 }
 
 /* Adds the sums behind the content and pads; returns their checksum. */
-static uint32_t add_sums(struct buf *batch, uint32_t content_size, uint64_t position)
+static uint32_t add_sums(uint8_t *at, uint32_t content_size, uint64_t position)
 {
     uint32_t count = block_count(content_size, position);
-    uint64_t offset = sums_offset(content_size);
-    uint64_t size = batch_size(content_size, position);
-    uint8_t *sums;
+    uint8_t *sums = at + sums_offset(content_size);
+    uint64_t content_end = BATCH_ENVELOPE + (uint64_t)content_size;
 
-    batch->size = BATCH_ENVELOPE + content_size;
-    batch->limit = BATCH_SIZE_MAX;
-    sums = buf_reserve(batch, size - batch->size);
-    assert(sums != NULL); /* BATCH_GATHER_MAX left this room */
-    memset(sums, 0, size - batch->size);
-    buf_commit(batch, size - batch->size);
-
-    sums = batch->at + offset;
+    memset(at + content_end, 0, batch_size(content_size, position) - content_end);
     for (uint32_t i = 0; i < count; i++) {
         uint64_t begin, end;
 
         block_range(content_size, position, i, &begin, &end);
-        le_put_u32(sums + 4 * i, hash_32(bytes_of(batch->at + begin, end - begin)));
+        le_put_u32(sums + 4 * i, hash_32(bytes_of(at + begin, end - begin)));
     }
     return hash_32(bytes_of(sums, 4ull * count));
 }
 
-void batch_place(struct buf *batch, uint32_t content_size, struct batch_envelope *envelope)
+void batch_place(uint8_t *at, uint32_t content_size, struct batch_envelope *envelope)
 {
-    uint8_t *at;
-
     assert(envelope->position % 8 == 0);
     assert(content_size > BATCH_CONTENT_HEAD);
-    assert(batch->size >= BATCH_ENVELOPE + content_size);
 
-    envelope->sums_hash = add_sums(batch, content_size, envelope->position);
+    envelope->sums_hash = add_sums(at, content_size, envelope->position);
     envelope->block_count = block_count(content_size, envelope->position);
     envelope->content_size = content_size;
-    envelope->size = (uint32_t)batch->size;
+    envelope->size = (uint32_t)batch_size(content_size, envelope->position);
+    envelope->index = le_u64(at + BATCH_ENVELOPE + AT_INDEX);
 
-    at = batch->at;
     le_put_u32(at + AT_MAGIC, MAGIC);
     le_put_u16(at + AT_VERSION, VERSION);
     le_put_u16(at + AT_FLAGS, 0);
@@ -154,6 +151,8 @@ void batch_place(struct buf *batch, uint32_t content_size, struct batch_envelope
     le_put_u64(at + AT_FILE_ID, envelope->file_id);
     le_put_u64(at + AT_POSITION, envelope->position);
     le_put_u64(at + AT_DURABLE, envelope->durable);
+    le_put_u64(at + AT_COMMITTED, envelope->committed);
+    le_put_u64(at + AT_ENVELOPE_INDEX, envelope->index);
     memcpy(at + AT_HASH, envelope->hash.at, 16);
     le_put_u32(at + AT_BLOCK_COUNT, envelope->block_count);
     le_put_u32(at + AT_SUMS_HASH, envelope->sums_hash);
@@ -180,13 +179,15 @@ enum err batch_envelope_read(struct bytes in, uint64_t file_id, uint64_t positio
     e.file_id = le_u64(at + AT_FILE_ID);
     e.position = le_u64(at + AT_POSITION);
     e.durable = le_u64(at + AT_DURABLE);
+    e.committed = le_u64(at + AT_COMMITTED);
+    e.index = le_u64(at + AT_ENVELOPE_INDEX);
     memcpy(e.hash.at, at + AT_HASH, 16);
     e.block_count = le_u32(at + AT_BLOCK_COUNT);
     e.sums_hash = le_u32(at + AT_SUMS_HASH);
 
     if (e.file_id != file_id || e.position != position)
         return ERR_CORRUPT;
-    if (e.content_size < BATCH_CONTENT_HEAD || e.content_size > BATCH_SIZE_MAX)
+    if (e.content_size < BATCH_CONTENT_HEAD || e.content_size > LOG_CONTENT_MAX)
         return ERR_CORRUPT;
     if (e.size > BATCH_SIZE_MAX || e.size != batch_size(e.content_size, position))
         return ERR_CORRUPT;
@@ -197,27 +198,49 @@ enum err batch_envelope_read(struct bytes in, uint64_t file_id, uint64_t positio
     return OK;
 }
 
+enum err batch_content_peek(struct bytes content, struct batch_content *out)
+{
+    const uint8_t *at = content.at;
+
+    if (content.size < BATCH_CONTENT_HEAD || content.size > LOG_CONTENT_MAX)
+        return ERR_CORRUPT;
+    if (le_u32(at + AT_ZERO) != 0)
+        return ERR_CORRUPT;
+
+    memcpy(out->incarnation, at + AT_INCARNATION, 16);
+    out->term = le_u64(at + AT_TERM);
+    out->index = le_u64(at + AT_INDEX);
+    memcpy(out->previous.at, at + AT_PREVIOUS, 16);
+    out->time_ns = (int64_t)le_u64(at + AT_TIME);
+    out->record_count = le_u32(at + AT_RECORD_COUNT);
+    out->records = bytes_skip(content, BATCH_CONTENT_HEAD);
+    return OK;
+}
+
+struct log_hash batch_content_hash(struct bytes content)
+{
+    return hash_128(content);
+}
+
 enum err batch_content_read(struct bytes in, const struct batch_envelope *envelope,
                             const uint8_t incarnation[16], struct batch_content *content)
 {
     struct bytes b = bytes_of(in.at + BATCH_ENVELOPE, envelope->content_size);
     struct log_hash hash;
+    struct batch_content read;
+    enum err err;
 
     assert(in.size >= envelope->size);
 
-    hash = hash_128(b);
+    hash = batch_content_hash(b);
     if (!hash_equal(&hash, &envelope->hash))
         return ERR_CORRUPT;
-    if (memcmp(b.at + AT_INCARNATION, incarnation, 16) != 0 || le_u32(b.at + AT_ZERO) != 0)
+    err = batch_content_peek(b, &read);
+    if (err != OK)
+        return err;
+    if (memcmp(read.incarnation, incarnation, 16) != 0 || read.index != envelope->index)
         return ERR_CORRUPT;
-
-    memcpy(content->incarnation, incarnation, 16);
-    content->term = le_u64(b.at + AT_TERM);
-    content->index = le_u64(b.at + AT_INDEX);
-    memcpy(content->previous.at, b.at + AT_PREVIOUS, 16);
-    content->time_ns = (int64_t)le_u64(b.at + AT_TIME);
-    content->record_count = le_u32(b.at + AT_RECORD_COUNT);
-    content->records = bytes_skip(b, BATCH_CONTENT_HEAD);
+    *content = read;
     return OK;
 }
 

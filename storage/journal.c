@@ -21,6 +21,7 @@ struct journal_file {
     uint64_t first_record; /* number of the first record since it was last begun */
     uint32_t pins;         /* covers with this file's bit */
     uint32_t stuck;        /* of these, covers whose segment can no more be synced */
+    uint32_t held;         /* votes that are nowhere else */
     bool condemned;        /* a write failed */
 };
 
@@ -51,7 +52,7 @@ struct journal_make {
 struct journal {
     struct io *io;
     struct journal_options options;
-    struct journal_file files[JOURNAL_FILES_MAX];
+    struct journal_file files[JOURNAL_PLACES];
     int current; /* place of the file being filled, or NONE */
     uint64_t file_next;
     uint64_t record_next;
@@ -88,7 +89,7 @@ static unsigned cover_bits(const struct journal_cover *cover)
 
 static void retire_if_unused(struct journal *j, struct journal_file *file)
 {
-    if (file->file == NULL || !file->condemned || file->pins > 0)
+    if (file->file == NULL || !file->condemned || file->pins > 0 || file->held > 0)
         return;
     if (file - j->files == j->write_file)
         return;
@@ -103,7 +104,7 @@ static void cover_set(struct journal *j, struct journal_cover *cover, struct jou
     unsigned stuck_before = cover->failed ? before : 0, stuck_after = next.failed ? after : 0;
 
     *cover = next;
-    for (unsigned i = 0; i < JOURNAL_FILES_MAX; i++) {
+    for (unsigned i = 0; i < JOURNAL_PLACES; i++) {
         struct journal_file *file = &j->files[i];
         unsigned bit = 1u << i;
 
@@ -163,6 +164,8 @@ static bool file_free(const struct journal *j, int place)
 
     if (file->file == NULL || file->condemned || place == j->current || place == j->write_file)
         return false;
+    if (file->held > 0)
+        return false;
     return file->pins == 0 || (j->options.flaws & FLAW_REUSE_JOURNAL_EARLY);
 }
 
@@ -171,7 +174,7 @@ static int find_free(const struct journal *j)
 {
     int found = NONE;
 
-    for (int i = 0; i < (int)JOURNAL_FILES_MAX; i++)
+    for (int i = 0; i < (int)JOURNAL_PLACES; i++)
         if (file_free(j, i) && (found == NONE || j->files[i].size > j->files[found].size))
             found = i;
     return found;
@@ -219,7 +222,7 @@ static uint64_t clean_below(const struct journal *j)
 {
     uint64_t clean = j->record_next;
 
-    for (int i = 0; i < (int)JOURNAL_FILES_MAX; i++) {
+    for (int i = 0; i < (int)JOURNAL_PLACES; i++) {
         const struct journal_file *file = &j->files[i];
 
         if (file->file != NULL && (file->pins > 0 || i == j->current) && file->first_record < clean)
@@ -230,23 +233,66 @@ static uint64_t clean_below(const struct journal *j)
 
 bool journal_wants_syncs(const struct journal *journal)
 {
-    for (int i = 0; i < (int)JOURNAL_FILES_MAX; i++)
+    for (int i = 0; i < (int)JOURNAL_PLACES; i++)
         if (i != journal->current && journal->files[i].pins > journal->files[i].stuck)
             return true;
     return false;
 }
 
-void journal_add_file(struct journal *journal, struct io_file *file, uint64_t number, uint64_t size)
+int journal_add_file(struct journal *journal, struct io_file *file, uint64_t number, uint64_t size)
 {
     if (number >= journal->file_next)
         journal->file_next = number + 1;
-    for (unsigned i = 0; i < JOURNAL_FILES_MAX; i++) {
+    for (int i = 0; i < (int)JOURNAL_PLACES; i++) {
         if (journal->files[i].file != NULL)
             continue;
         journal->files[i] = (struct journal_file){.file = file, .number = number, .size = size};
-        return;
+        return i;
     }
     io_close(journal->io, file);
+    return NONE;
+}
+
+void journal_hold(struct journal *journal, int place)
+{
+    assert(journal->files[place].file != NULL);
+    journal->files[place].held++;
+}
+
+void journal_release(struct journal *journal, int place)
+{
+    assert(journal->files[place].held > 0);
+    journal->files[place].held--;
+    retire_if_unused(journal, &journal->files[place]);
+}
+
+/* The current one is half full and none is free. */
+static bool file_wanted(const struct journal *j)
+{
+    const struct journal_file *current = j->current == NONE ? NULL : &j->files[j->current];
+
+    return (current == NULL || current->offset >= current->size / 2) && find_free(j) == NONE;
+}
+
+int journal_blocked(const struct journal *journal)
+{
+    bool wanted = file_wanted(journal);
+
+    for (int i = 0; i < (int)JOURNAL_PLACES; i++) {
+        const struct journal_file *file = &journal->files[i];
+
+        if (i == journal->current || i == journal->write_file || file->pins > 0)
+            continue;
+        if (file->held > 0 && (wanted || file->condemned))
+            return i;
+    }
+    return NONE;
+}
+
+bool journal_hopeless(const struct journal *journal)
+{
+    return journal->gather.used == 0 && journal->write_file == NONE && !journal->make.busy &&
+           !journal_wants_syncs(journal) && !has_room(journal, JOURNAL_BLOCK);
 }
 
 /* ---- new files ---------------------------------------------------------------------------------
@@ -328,24 +374,30 @@ static unsigned count_files(const struct journal *j)
 {
     unsigned count = 0;
 
-    for (unsigned i = 0; i < JOURNAL_FILES_MAX; i++)
+    for (unsigned i = 0; i < JOURNAL_PLACES; i++)
         count += j->files[i].file != NULL;
     return count;
 }
 
-/* Has the next file made in time: when the current one is half full and none is free. */
+/* Whether one becomes free because what is held in it moves into the current one. */
+static bool blocked_one_moves(const struct journal *j)
+{
+    return journal_blocked(j) != NONE && j->current != NONE &&
+           fits(&j->files[j->current], j->files[j->current].offset, 2 * JOURNAL_BLOCK);
+}
+
+/* Has the next file made in time. */
 static void see_to_files(struct journal *j)
 {
-    const struct journal_file *current = j->current == NONE ? NULL : &j->files[j->current];
     struct journal_make *make = &j->make;
     unsigned count;
 
-    if (make->busy || (current != NULL && current->offset < current->size / 2))
+    if (make->busy || !file_wanted(j) || io_now(j->io) < j->make_after_ns)
         return;
-    if (find_free(j) != NONE || io_now(j->io) < j->make_after_ns)
+    if (blocked_one_moves(j))
         return;
     count = count_files(j);
-    if (count == JOURNAL_FILES_MAX)
+    if (count == JOURNAL_PLACES || (count >= JOURNAL_FILES_MAX && journal_blocked(j) == NONE))
         return;
 
     make->busy = true;
@@ -479,8 +531,12 @@ static void write_done(struct io_op *op, int64_t result)
 static void mark_covers(struct journal *j, struct journal_wait *wait)
 {
     for (; wait != NULL; wait = wait->next) {
-        struct journal_cover next = *wait->cover;
+        struct journal_cover next;
 
+        wait->place = j->current;
+        if (wait->cover == NULL)
+            continue;
+        next = *wait->cover;
         next.flight = (uint16_t)(1u << j->current);
         cover_set(j, wait->cover, next);
     }
@@ -558,7 +614,7 @@ void journal_forget(struct journal *journal)
 void journal_destroy(struct journal *journal)
 {
     assert(journal_idle(journal));
-    for (unsigned i = 0; i < JOURNAL_FILES_MAX; i++)
+    for (unsigned i = 0; i < JOURNAL_PLACES; i++)
         if (journal->files[i].file != NULL)
             io_close(journal->io, journal->files[i].file);
     journal_forget(journal);

@@ -11,6 +11,9 @@
  * batches go on by their segment's own sync. What the file already holds stays good for recovery.
  * Without a usable file the journal takes nothing, and a new file is tried once a second.
  *
+ * Votes are in no segment: the file with the newest vote of a log is held (journal_hold) until that
+ * is in another one, also (storage/votes.h).
+ *
  * What is covered: each segment has a journal_cover, which says in which journal files the only
  * witness of some of its batches may be. A segment whose sync has failed keeps its journal files
  * pinned until the server starts again: recovery then writes their bytes anew, which is the only
@@ -21,8 +24,10 @@
 
 #include "base/io.h"
 #include "storage/journal_record.h"
+#include "storage/journal_wait.h"
 
 #define JOURNAL_FILES_MAX  8u
+#define JOURNAL_PLACES     16u /* more files than the usual ones: if votes hold all of those */
 #define JOURNAL_GATHER_MAX (1u << 20) /* bytes of one record */
 #define JOURNAL_FIRST_SIZE (1u << 20)
 
@@ -48,13 +53,6 @@ void journal_cover_sync_end(struct journal *journal, struct journal_cover *cover
 /* ---- the journal -------------------------------------------------------------------------------
  */
 
-/* Embedded in who waits; `done` comes from io_turn or from journal_flush, once. */
-struct journal_wait {
-    struct journal_wait *next;
-    struct journal_cover *cover;
-    void (*done)(struct journal_wait *wait, bool durable);
-};
-
 struct journal_options {
     const char *dir; /* borrowed while the journal is open */
     const uint8_t *store_id;
@@ -67,9 +65,8 @@ struct journal_options {
 
 struct journal *journal_create(struct io *io, const struct journal_options *options);
 /* Start-up: a file that recovery has done with; taken over unless it is one too many (then closed).
- */
-void journal_add_file(struct journal *journal, struct io_file *file, uint64_t number,
-                      uint64_t size);
+ * Returns its place, or -1. */
+int journal_add_file(struct journal *journal, struct io_file *file, uint64_t number, uint64_t size);
 /* Must be idle. */
 void journal_destroy(struct journal *journal);
 /* Frees the memory as if the process had died; touches no file. */
@@ -83,5 +80,13 @@ void journal_flush(struct journal *journal);
 /* Whether files wait for segments to be synced before they can be reused. */
 bool journal_wants_syncs(const struct journal *journal);
 bool journal_idle(const struct journal *journal);
+
+/* The file at `place` has what is nowhere else, once more or once less. */
+void journal_hold(struct journal *journal, int place);
+void journal_release(struct journal *journal, int place);
+/* A place whose file is wanted and only held, or -1. */
+int journal_blocked(const struct journal *journal);
+/* journal_add would refuse the smallest entry, and nothing is under way that could change it. */
+bool journal_hopeless(const struct journal *journal);
 
 #endif

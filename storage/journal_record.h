@@ -15,9 +15,11 @@
 #define JOURNAL_ENTRY_HEAD  32u
 #define JOURNAL_RECORD_MAX  (64u << 20) /* what a reader accepts */
 
-enum journal_kind { JOURNAL_SEGMENT = 1 };
+#define JOURNAL_VOTE_SIZE 32u /* bytes of an entry that is a vote (storage/votes.c) */
 
-/* Bytes that belong at `offset` of a file. */
+enum journal_kind { JOURNAL_SEGMENT = 1, JOURNAL_VOTE = 2 };
+
+/* Bytes that belong at `offset` of a file; a vote has neither. */
 struct journal_entry {
     uint64_t log_id;
     uint64_t file_id;

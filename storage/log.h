@@ -3,19 +3,25 @@
  * content, recovery that tells torn from damaged. docs/formats.md has the bytes.
  *
  * A log belongs to a store, one per shard, which owns the journal, the data directory and the
- * worker-made segments. Progress is three indexes, none ever ahead of the one before:
+ * worker-made segments. Progress is two indexes, the second never ahead of the first:
  *
- *     appended   sealed by the owner; being written
+ *     appended   sealed here or taken from elsewhere; waits or is being written
  *     durable    on this disk, by the segment's sync or by the journal; contiguous
  *
- * One batch of a log is in flight at a time. What arrives meanwhile gathers in the next one: that
- * is the group commit. Logs of one shard share journal writes.
+ * Who decides seals (log_gather, log_seal): what arrives while a batch is on its way gathers in the
+ * next one, that is the group commit. Who follows appends contents sealed elsewhere (log_append).
+ * Batches that wait are written together, one write at a time. Logs of one shard share journal
+ * writes.
  *
- * Failure: when a write or sync fails the log ends its file at the last durable batch and tries the
- * batch in a new file once. If that fails too, `failed` is called: the batch never happened, its
- * index is free again, and the log takes new batches (each of which may fail the same way). A full
- * disk is `failed` at once: space is allocated before anything is written. A failed journal write
- * costs only time: the batch waits for its segment's sync.
+ * What was appended can be taken back (log_cut), also what is durable: the log goes on in a new
+ * file that names the cut. A crash leaves what was before the cut or the cut, and only the cut
+ * once something behind it was reported durable.
+ *
+ * Failure: when a write or sync fails the log ends its file at the last durable batch and tries
+ * what was written in a new file once. If that fails too, `failed` is called: nothing above durable
+ * ever happened, the indexes are free again, and the log takes new batches (each of which may fail
+ * the same way). A full disk is `failed` at once: space is allocated before anything is written. A
+ * failed journal write costs only time: the batches wait for their segment's sync.
  *
  * When the background sync of a segment fails, what is durable stays so: the journal holds it and
  * keeps it until the next start, or until the log is opened again, whose redo writes it anew. Until
@@ -28,13 +34,12 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/io.h"
+#include "storage/content.h"
+#include "storage/journal_wait.h"
 
 struct store;
+struct votes;
 struct log;
-
-struct log_hash {
-    uint8_t at[16];
-};
 
 /* Where a record is: file ordinal within the log << 32 | offset. Valid while this log is open. */
 typedef uint64_t log_place;
@@ -45,9 +50,20 @@ struct log_batch {
     uint64_t term;
     int64_t time_ns;
     uint32_t record_count;
-    struct bytes records;    /* verified; walk with record_peek */
+    struct bytes content;    /* verified; the same on all replicas, what log_append takes */
+    struct bytes records;    /* the end of it; walk with record_peek */
     log_place records_place; /* of the first record; the others follow by their sizes */
     struct log_hash hash;    /* of the content */
+    uint64_t committed;      /* recovery: the highest index known so far to be committed */
+    bool below;              /* recovery: its effects are in the block that was handed out */
+};
+
+/* A state block as recovery hands it out; views are good during the call. */
+struct log_block {
+    uint64_t index; /* everything up to that batch is in it */
+    uint64_t term;
+    struct log_hash hash;
+    struct bytes body;
 };
 
 /* ---- the store ------------------------------------------------------------------------------- */
@@ -101,13 +117,43 @@ void store_flush(struct store *store);
 /* Nothing in flight or gathered: after a shutdown's last flush, turn until idle. */
 bool store_idle(const struct store *store);
 
+/* ---- votes ----------------------------------------------------------------------------------- */
+
+/* What a replica has promised in a term, and what it knows of its disk. */
+struct store_vote {
+    uint64_t term;
+    uint64_t node; /* voted for; 0: for nobody yet */
+    uint64_t incarnation;
+    uint64_t damaged; /* highest index that this disk once had and lost, 0: none */
+};
+
+/* In its owner; stays put until `done` has run. The first three are the owner's. */
+struct store_vote_op {
+    uint64_t log_id;
+    struct store_vote vote;
+    /* OK: it is on the disk and replaces the one before. ERR_IO: the journal does not take it (a
+     * failed write, or no usable file); it may be found after a crash all the same. Comes from
+     * io_turn. */
+    void (*done)(struct store_vote_op *op, enum err err);
+
+    struct votes *votes;
+    struct store_vote_op *next;
+    struct journal_wait wait;
+};
+
+/* Written with the turn's journal write; those of one log become durable in order. */
+void store_vote(struct store *store, struct store_vote_op *op);
+/* The newest durable one of a log; false: there is none. A log that is removed takes its own along.
+ */
+bool store_vote_found(const struct store *store, uint64_t log_id, struct store_vote *vote);
+
 /* ---- logs ------------------------------------------------------------------------------------ */
 
 struct log_events {
-    /* `batch` (index = durable + 1) is on disk; `durable` has moved. */
+    /* `batch` is on disk; `durable` has moved to it, by one. */
     void (*durable)(void *owner, const struct log_batch *batch);
-    /* The batch in flight failed for good; see the top. After a crash it may be found all the same,
-     * as any batch that was sealed and not reported durable. */
+    /* The batches above `durable` failed for good; see the top. After a crash they may be found all
+     * the same, as any that were appended and not reported durable. */
     void (*failed)(void *owner, enum err err);
 };
 
@@ -118,12 +164,20 @@ struct log_recovery {
     /* Indexes first..last are damaged; the log goes on after them. */
     void (*lost)(void *context, uint64_t first, uint64_t last, uint64_t bytes);
     void *context;
+    /* The newest good state block, before any batch; NULL: there are none for this owner. */
+    void (*block)(void *context, const struct log_block *block);
+    /* Indexes first..last, at or below the block's, stood in files that are not there any more.
+     * NULL: told as lost. */
+    void (*gone)(void *context, uint64_t first, uint64_t last);
 };
 
-/* A new log; its directory and first segment are on disk when it returns. Blocking (worker-safe
- * use: log_prepare on a worker, then log_open). ERR_EXISTS; what a crash left of an earlier call
- * does not exist and is completed. */
-enum err log_prepare(struct store *store, uint64_t log_id, const uint8_t incarnation[16]);
+/* A new log; its directory and first segment are on disk when it returns. `bootstrap`: the content
+ * of index 1, which is then durable and committed (batch_begin, batch_seal make one), or empty.
+ * Blocking (worker-safe use: log_prepare on a worker, then log_open). ERR_EXISTS; what a crash left
+ * of an earlier call does not exist and is completed: a log is there with its bootstrap or not at
+ * all. ERR_CORRUPT: the bootstrap is not a content of index 1 of that incarnation. */
+enum err log_prepare(struct store *store, uint64_t log_id, const uint8_t incarnation[16],
+                     struct bytes bootstrap);
 /* Recovers and syncs. Blocking. ERR_NOT_FOUND: no such log. ERR_CORRUPT: no segment tells which log
  * it is of. ERR_VERSION: newer format; nothing was changed. ERR_BUSY: open, or not yet done after
  * log_close. On failure `recovery` may have been called. */
@@ -137,31 +191,163 @@ void log_close(struct log *log);
 const uint8_t *log_incarnation(const struct log *log);
 uint64_t log_appended(const struct log *log);
 uint64_t log_durable(const struct log *log);
-uint64_t log_term_last(const struct log *log); /* term of the newest batch, 0 if none */
+uint64_t log_term_last(const struct log *log); /* of the batch `appended`, 0 if there is none */
 uint64_t log_bytes(const struct log *log);     /* on disk, allocated */
+
+/* The highest index known to be committed: as told, or as recovery found it (it may be above what
+ * was recovered, never above what once was committed). Batches written from now on say it; it never
+ * falls. What is committed is the owner's knowledge, and nothing here waits for it. */
+void log_set_committed(struct log *log, uint64_t index);
+uint64_t log_committed(const struct log *log);
 
 /* The batch being built: add records with record_begin/record_end, nothing else. It begins with
  * LOG_GATHER_HEAD bytes that are the log's own, so that sealing copies nothing. Its limit is the
  * largest batch. */
-#define LOG_GATHER_HEAD 136u
+#define LOG_GATHER_HEAD 152u
 struct buf *log_gather(struct log *log);
 /* Bytes of records gathered; does not take a buffer as log_gather does. */
 size_t log_gathered(const struct log *log);
 /* Forgets what is gathered: after `failed`, when it was decided on top of what did not happen. */
 void log_gather_drop(struct log *log);
-/* True when a gathered batch could be sealed now (none in flight, no new file being made). */
+/* True when all that was appended is durable: the time to seal, later ones gather more. */
 bool log_ready(const struct log *log);
-/* Seals the gathered batch as index appended + 1; store_flush sends it. Needs log_ready and at
- * least one record. Returns the index. */
+/* Seals the gathered batch as index appended + 1; store_flush sends it. Needs at least one record,
+ * a term not below the last one and room (log_append_room; there is room when log_ready). Returns
+ * the index; log_content_of has the content at once. */
 uint64_t log_seal(struct log *log, uint64_t term, int64_t time_ns, uint32_t record_count);
 
 /* Where a record that begins at `offset` of the gathered batch's buffer will be is known only when
  * it is durable: records_place + offset - LOG_GATHER_HEAD. */
 
+/* ---- batches sealed elsewhere, and cuts ------------------------------------------------------ */
+
+#define LOG_WAITING_MAX         (8u << 20) /* bytes of contents above durable */
+#define LOG_WAITING_BATCHES_MAX 4096u
+#define LOG_CUT_MAX             16384u /* batches that one cut may take back */
+
+/* Bytes of content that can be appended now: any size when nothing waits, 0 when it is full. */
+size_t log_append_room(const struct log *log);
+/*
+ * Appends a content that was sealed elsewhere as index appended + 1; store_flush sends it.
+ * Everything in it is checked that can be: the log's incarnation, the index, that it follows the
+ * content before (by hash), a term not below, the records' frames and checksums.
+ * ERR_CORRUPT   it is not this log's next one.   ERR_FULL   no room.   Nothing has changed.
+ * The first copies it; the second keeps it, in addition to its caller.
+ */
+enum err log_append(struct log *log, struct bytes content);
+enum err log_append_content(struct log *log, struct log_content *content);
+
+/* The content of a batch above `durable`, and of the one that is being told by `durable`; NULL for
+ * others. The log's: hold it to keep it. */
+struct log_content *log_content_of(struct log *log, uint64_t index);
+/* Of what was sealed or appended last, right after that; good until the next call of io_turn. */
+struct bytes log_sealed_content(const struct log *log);
+
+/*
+ * Whatever is above `index` never happened: appended is `index`, durable no more than it, and what
+ * was on its way is not told. Not below what is committed and durable: the owner vouches; at most
+ * LOG_CUT_MAX below appended. Takes effect on the disk with the next batch. Batches that were read
+ * above `index` stay readable at their places while the log is open. What is gathered is the
+ * owner's affair (log_gather_drop).
+ */
+void log_cut(struct log *log, uint64_t index);
+
+/* ---- state blocks, the floor, space ---------------------------------------------------------- */
+
+/* In its owner; stays put until `done` has run. The first five are the owner's; the body is lent
+ * and does not change meanwhile. */
+struct log_block_op {
+    uint64_t index;
+    uint64_t term;
+    struct log_hash hash; /* of the batch at `index`, as log_batch had it */
+    struct bytes body;
+    /* OK: the block is on the disk; the one before it is kept, older ones are not. Else it is not
+     * there, or found after a crash all the same. Comes from io_turn, also if the log is closed. */
+    void (*done)(struct log_block_op *op, enum err err);
+
+    struct log_block_writing *writing;
+};
+
+/* Writes a block, on a worker. One at a time; `index` is durable, committed and above the newest
+ * block's. The owner's body is equal on all replicas. */
+void log_block_write(struct log *log, struct log_block_op *op);
+uint64_t log_block_newest(const struct log *log); /* index; 0: none */
+
+/* Entries at or below `index` are Raft's no more; at most the newest block's index; never falls.
+ * After log_open it is 0 until told. */
+void log_floor_set(struct log *log, uint64_t index);
+uint64_t log_floor(const struct log *log);
+
+/* A file of the log; `first` 0: nothing in it counts. */
+struct log_file_info {
+    uint32_t ordinal; /* as in log_place */
+    uint64_t first, last;
+    uint64_t bytes; /* allocated */
+    bool droppable; /* below the floor, and below the older of two blocks */
+};
+
+/* The first file with an ordinal of at least `ordinal`; false: there is none. */
+bool log_file_next(const struct log *log, uint32_t ordinal, struct log_file_info *info);
+/* Removes a file of which the owner says that nothing in it lives: its places are not read any
+ * more, and no log_read of them is under way. After a crash it may be there again. ERR_NOT_FOUND,
+ * ERR_BUSY: it is not droppable, or being read or synced; try later. */
+enum err log_file_drop(struct log *log, uint32_t ordinal);
+/* The next batch goes to a new file, so that this one can be dropped one day. */
+void log_roll(struct log *log);
+
+/* In its owner; stays put until `done` has run or the log is closed. */
+struct log_skip_op {
+    uint64_t index;
+    uint64_t term;
+    struct log_hash hash; /* of the batch at `index`, which others have */
+    void (*done)(struct log_skip_op *op, enum err err); /* comes from io_turn */
+};
+
+/*
+ * The log goes on behind `index`, above appended: what is between is not in it. For a replica that
+ * gets a state block because it is too far behind. All that was appended is durable, and committed
+ * (log_cut); nothing is appended until `done`.
+ * OK     appended and durable are `index`, on the disk; now the block of that index can be written.
+ *        Until it is, a recovery tells what is between as lost, afterwards as gone.
+ * Else   the log is as it was; after a crash the skip may be found all the same.
+ */
+void log_skip(struct log *log, struct log_skip_op *op);
+
+/* ---- reading -----------------------------------------------------------------------------------
+ */
+
 /* Reads `size` bytes at `place` (from durable batches only) if they are in memory: a count,
  * possibly short at the end of what is written, or -EAGAIN, or a negative errno. */
 int64_t log_read_now(struct log *log, log_place place, void *at, size_t size);
-/* The same, waiting. The log must stay open until done. */
-void log_read(struct log *log, struct io_op *op, log_place place, void *at, size_t size);
+/* Embedded in who waits; it and the memory stay put until `done`. */
+struct log_read {
+    void (*done)(struct log_read *read, int64_t result);
+
+    /* private */
+    struct io_op op;
+    struct io *io;
+    struct io_file *file;
+    uint64_t offset;
+    uint8_t *at;
+    size_t size;
+    size_t count; /* so far: the system may read a part at a time */
+};
+/* The same, waiting: a count, short only at the end of what is written, or a negative errno. The
+ * log must stay open until done. */
+void log_read(struct log *log, struct log_read *read, log_place place, void *at, size_t size);
+
+/*
+ * Appends the whole content of batch `index` to `out`, verified. One after the other is cheapest.
+ * ERR_AGAIN       not in memory: log_batch_warm.   ERR_NOT_FOUND   the log does not have it.
+ * ERR_CORRUPT     it is lost, or reads back otherwise than it was written.
+ * ERR_FULL        `out` may not grow so far.       ERR_IO.
+ * Nothing is appended then.
+ */
+enum err log_batch_read_now(struct log *log, uint64_t index, struct buf *out);
+/* Reads from the disk, into the log's own memory, what log_batch_read_now did not find, and some of
+ * what follows it. `op` is the owner's, its `done` comes from io_turn, with 0 or a negative errno,
+ * also if the log is closed meanwhile (store_idle waits for it). Use it soon: a few such pieces are
+ * kept for all logs. */
+void log_batch_warm(struct log *log, struct io_op *op, uint64_t index);
 
 #endif

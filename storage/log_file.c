@@ -60,6 +60,23 @@ void log_file_destroy(struct log_file *file)
     heap_give(file);
 }
 
+void log_file_extend(struct log_file *file, uint64_t index)
+{
+    if (file->first == 0)
+        file->first = index;
+    file->last = index;
+}
+
+void log_file_cut(struct log_file *file, uint64_t index)
+{
+    if (file->first > index) {
+        file->first = 0;
+        file->last = 0;
+    } else if (file->last > index) {
+        file->last = index;
+    }
+}
+
 void log_file_dirty(struct log_file *file)
 {
     struct store *store = file->log->store;
@@ -93,6 +110,19 @@ void log_file_sync(struct log_file *file, bool background)
 /* ---- making
  * -------------------------------------------------------------------------------------- */
 
+static struct path segment_path(const struct segment_make *make)
+{
+    return path_segment(make->store->dir, make->header.log_id, make->header.file_id);
+}
+
+/* The name under which it is made. */
+static struct path first_path(const struct segment_make *make)
+{
+    if (make->first.size == 0)
+        return segment_path(make);
+    return path_segment_new(make->store->dir, make->header.log_id, make->header.file_id);
+}
+
 static enum err make_in(struct segment_make *make, struct io *io)
 {
     struct store *store = make->store;
@@ -104,8 +134,12 @@ static enum err make_in(struct segment_make *make, struct io *io)
     segment_header_write(at, &make->header);
     if (err == OK)
         err = io_write_all(io, make->file, 0, bytes_of(at, sizeof at));
+    if (err == OK && make->first.size > 0)
+        err = io_write_all(io, make->file, SEGMENT_HEADER, make->first);
     if (err == OK)
         err = io_sync(io, make->file);
+    if (err == OK && make->first.size > 0)
+        err = io_rename(io, first_path(make).text, segment_path(make).text);
     if (err == OK && !store_flaw(store, FLAW_FORGET_DIRECTORY_SYNC))
         err = io_sync_dir(io, path_log(store->dir, make->header.log_id).text);
     if (err == OK && make->trim != NULL)
@@ -115,9 +149,7 @@ static enum err make_in(struct segment_make *make, struct io *io)
 
 void segment_make(struct segment_make *make, struct io *io)
 {
-    struct path path = path_segment(make->store->dir, make->header.log_id, make->header.file_id);
-
-    make->err = io_open(io, path.text, IO_READ | IO_WRITE | IO_CREATE, &make->file);
+    make->err = io_open(io, first_path(make).text, IO_READ | IO_WRITE | IO_CREATE, &make->file);
     if (make->err != OK)
         return;
     make->err = make_in(make, io);
@@ -125,5 +157,5 @@ void segment_make(struct segment_make *make, struct io *io)
         return;
     io_close(io, make->file);
     make->file = NULL;
-    (void)io_unlink(io, path.text); /* recovery passes over what is left */
+    (void)io_unlink(io, first_path(make).text); /* recovery passes over what is left */
 }

@@ -17,6 +17,9 @@ struct log_file {
     struct log *log;
     struct io_file *file;
     uint64_t id;
+    uint64_t base;  /* as its header says */
+    uint64_t first; /* indexes of the batches in it that count; 0: none */
+    uint64_t last;
     uint64_t end;    /* behind the last durable batch */
     uint64_t placed; /* behind the last byte ever handed to a write: a position is written once */
     uint64_t allocated; /* size of the file */
@@ -35,6 +38,11 @@ struct log_file *log_file_create(struct log *log, struct io_file *file, uint64_t
 /* Closes the file; no operation may be in flight. */
 void log_file_destroy(struct log_file *file);
 
+/* The batch `index` in it counts. */
+void log_file_extend(struct log_file *file, uint64_t index);
+/* Those above `index` do not. */
+void log_file_cut(struct log_file *file, uint64_t index);
+
 /* Its cover holds something: the store will sync it when the journal wants it. */
 void log_file_dirty(struct log_file *file);
 /* Starts a sync; none may be in flight. The log hears log_sync_ended. */
@@ -43,7 +51,8 @@ void log_file_sync(struct log_file *file, bool background);
 /*
  * A new segment, made on a worker or in a blocking call: created, its space allocated, its header
  * and its directory synced. On failure nothing is open and the file is removed if that is possible;
- * what may be left has no batch and its id is not used again.
+ * what may be left has no batch and its id is not used again. With a first batch it gets its name
+ * when it is on the disk: it is there whole or not at all.
  */
 struct segment_make {
     struct io_work work;
@@ -51,6 +60,7 @@ struct segment_make {
     struct log *log;
     struct segment_header header;
     uint64_t space;
+    struct bytes first; /* what stands behind the header, or empty */
     /* The file before, to give back the space behind its end; NULL: leave it. */
     struct io_file *trim;
     uint64_t trim_size;

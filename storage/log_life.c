@@ -2,7 +2,9 @@
 #include <errno.h>
 
 #include "base/heap.h"
+#include "base/owner.h"
 #include "storage/flaws.h"
+#include "storage/hash.h"
 #include "storage/log.h"
 #include "storage/redo.h"
 #include "storage/store.h"
@@ -30,7 +32,11 @@ static void probe_segment(void *context, const char *name, bool directory)
     struct io_file *file;
     uint64_t file_id;
 
-    if (directory || probe->err != OK || !path_read_segment(name, &file_id))
+    if (directory || probe->err != OK)
+        return;
+    if (path_read_segment_new(name, &file_id))
+        (void)io_unlink(io, path_segment_new(probe->store->dir, probe->log_id, file_id).text);
+    if (!path_read_segment(name, &file_id))
         return;
     probe->err = io_open(io, path_segment(probe->store->dir, probe->log_id, file_id).text,
                          IO_READ | IO_WRITE, &file);
@@ -46,13 +52,54 @@ static void probe_segment(void *context, const char *name, bool directory)
     io_close(io, file);
 }
 
-enum err log_prepare(struct store *store, uint64_t log_id, const uint8_t incarnation[16])
+/* Makes the first segment. The content of index 1 becomes its first batch. */
+static enum err make_first(struct store *store, uint64_t log_id, const uint8_t incarnation[16],
+                           struct bytes bootstrap)
+{
+    struct segment_make make = {.store = store};
+    uint8_t *batch = NULL;
+
+    make.header.log_id = log_id;
+    make.header.file_id = store_file_id(store);
+    memcpy(make.header.incarnation, incarnation, 16);
+    if (bootstrap.size > 0) {
+        struct batch_envelope envelope = {.file_id = make.header.file_id,
+                                          .position = SEGMENT_HEADER,
+                                          .committed = 1,
+                                          .hash = batch_content_hash(bootstrap)};
+
+        batch = heap_take(batch_size_max(bootstrap.size));
+        memcpy(batch + BATCH_ENVELOPE, bootstrap.at, bootstrap.size);
+        batch_place(batch, (uint32_t)bootstrap.size, &envelope);
+        make.first = bytes_of(batch, envelope.size);
+    }
+    make.space = segment_space(0, SEGMENT_HEADER + make.first.size, store->options.segment_size);
+    segment_make(&make, store->io);
+    heap_give(batch);
+    if (make.err == OK)
+        io_close(store->io, make.file);
+    return make.err;
+}
+
+static bool is_bootstrap(struct bytes content, const uint8_t incarnation[16])
+{
+    struct log_hash none = {};
+    struct batch_content head;
+
+    return batch_content_peek(content, &head) == OK && head.index == 1 && head.records.size > 0 &&
+           hash_equal(&head.previous, &none) && memcmp(head.incarnation, incarnation, 16) == 0;
+}
+
+enum err log_prepare(struct store *store, uint64_t log_id, const uint8_t incarnation[16],
+                     struct bytes bootstrap)
 {
     struct path path = path_log(store->dir, log_id);
     struct probe probe = {.store = store, .log_id = log_id};
-    struct segment_make make = {.store = store};
-    enum err err = io_mkdir(store->io, path.text);
+    enum err err;
 
+    if (bootstrap.size > 0 && !is_bootstrap(bootstrap, incarnation))
+        return ERR_CORRUPT;
+    err = io_mkdir(store->io, path.text);
     if (err == OK)
         err = io_list(store->io, path.text, probe_segment, &probe);
     if (err == OK)
@@ -66,14 +113,9 @@ enum err log_prepare(struct store *store, uint64_t log_id, const uint8_t incarna
         return err != OK ? err : ERR_EXISTS;
     }
 
-    make.header.log_id = log_id;
-    make.header.file_id = store_file_id(store);
-    memcpy(make.header.incarnation, incarnation, 16);
-    make.space = segment_space(0, SEGMENT_HEADER, store->options.segment_size);
-    segment_make(&make, store->io);
-    if (make.err != OK)
-        return make.err;
-    io_close(store->io, make.file);
+    err = make_first(store, log_id, incarnation, bootstrap);
+    if (err != OK)
+        return err;
     if (store_flaw(store, FLAW_FORGET_DIRECTORY_SYNC))
         return OK;
     return io_sync_dir(store->io, path_in(store->dir, "logs").text);
@@ -88,7 +130,8 @@ static struct log *log_create(struct store *store, uint64_t log_id)
 
     log->store = store;
     log->id = log_id;
-    log_flight_init(log);
+    flight_init(log);
+    tail_begin(&log->tail, 0, (struct tail_entry){});
     return log;
 }
 
@@ -132,7 +175,6 @@ enum err log_open(struct store *store, uint64_t log_id, const struct log_recover
         log_destroy(opened);
         return err;
     }
-    opened->appended = opened->durable;
     opened->events = *events;
     opened->owner = owner;
     table_add(&store->logs, opened);
@@ -150,7 +192,7 @@ void log_close(struct log *log)
     assert(!log->closed);
     log->closed = true;
     log_gather_drop(log);
-    log_flight_drop(log);
+    flight_drop(log);
     log->closing_next = store->closing;
     store->closing = log;
 }
@@ -174,10 +216,11 @@ static bool file_done(struct log *log, struct log_file *file)
 
 bool log_closing_done(struct log *log)
 {
-    bool done = log->phase == LOG_IDLE && !log->sending;
+    bool done =
+        log->phase == LOG_IDLE && !log->sending && log->warmings == NULL && log->block_op == NULL;
 
     for (uint32_t i = 0; i < log->file_count && log->phase == LOG_IDLE; i++)
-        done = file_done(log, log->files[i]) && done;
+        done = (log->files[i] == NULL || file_done(log, log->files[i])) && done;
     return done;
 }
 
@@ -185,14 +228,23 @@ void log_destroy(struct log *log)
 {
     assert(log->phase == LOG_IDLE);
     for (uint32_t i = 0; i < log->file_count; i++)
-        log_file_destroy(log->files[i]);
+        if (log->files[i] != NULL)
+            log_file_destroy(log->files[i]);
     log_forget(log);
 }
 
 void log_forget(struct log *log)
 {
     buf_deinit(&log->gather);
-    buf_deinit(&log->flight.bytes);
+    queue_cut(&log->waiting, 0);
+    queue_cut(&log->flight.batches, 0);
+    buf_deinit(&log->flight.staged);
+    log_read_forget(log);
+    if (log->block_op != NULL)
+        log_block_forget(log);
+    windows_drop(&log->store->windows, log);
+    tail_deinit(&log->tail);
+    places_deinit(&log->places);
     heap_give(log->make);
     heap_give(log->files);
     heap_give(log);
@@ -218,7 +270,12 @@ uint64_t log_durable(const struct log *log)
 
 uint64_t log_term_last(const struct log *log)
 {
-    return log->appended > log->durable ? log->flight.term : log->durable_term;
+    return tail_at(&log->tail, log->appended)->term;
+}
+
+uint64_t log_committed(const struct log *log)
+{
+    return log->committed;
 }
 
 uint64_t log_bytes(const struct log *log)
@@ -226,36 +283,7 @@ uint64_t log_bytes(const struct log *log)
     uint64_t bytes = 0;
 
     for (uint32_t i = 0; i < log->file_count; i++)
-        bytes += log->files[i]->allocated;
+        if (log->files[i] != NULL)
+            bytes += log->files[i]->allocated;
     return bytes;
-}
-
-/* The file and how much of `size` bytes at `place` is durable. */
-static struct log_file *locate(struct log *log, log_place place, size_t *size, uint64_t *offset)
-{
-    struct log_file *file;
-
-    assert(place >> 32 < log->file_count);
-    file = log->files[place >> 32];
-    *offset = place & UINT32_MAX;
-    assert(*offset <= file->end);
-    if (*size > file->end - *offset)
-        *size = file->end - *offset;
-    return file;
-}
-
-int64_t log_read_now(struct log *log, log_place place, void *at, size_t size)
-{
-    uint64_t offset;
-    struct log_file *file = locate(log, place, &size, &offset);
-
-    return io_read_now(log->store->io, file->file, offset, at, size);
-}
-
-void log_read(struct log *log, struct io_op *op, log_place place, void *at, size_t size)
-{
-    uint64_t offset;
-    struct log_file *file = locate(log, place, &size, &offset);
-
-    io_read(log->store->io, op, file->file, offset, at, size);
 }

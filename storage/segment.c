@@ -19,6 +19,8 @@ enum {
     AT_PREDECESSOR = 56,
     AT_LAST_INDEX = 64,
     AT_LAST_HASH = 72,
+    AT_BASE = 88,
+    AT_BASE_HASH = 96,
 };
 
 static uint64_t header_checksum(const uint8_t at[SEGMENT_HEADER])
@@ -38,6 +40,8 @@ void segment_header_write(uint8_t at[SEGMENT_HEADER], const struct segment_heade
     le_put_u64(at + AT_PREDECESSOR, header->predecessor);
     le_put_u64(at + AT_LAST_INDEX, header->last_index);
     memcpy(at + AT_LAST_HASH, header->last_hash.at, 16);
+    le_put_u64(at + AT_BASE, header->base);
+    memcpy(at + AT_BASE_HASH, header->base_hash.at, 16);
     le_put_u64(at + AT_CHECKSUM, header_checksum(at));
 }
 
@@ -63,6 +67,8 @@ enum err segment_header_read(const uint8_t at[SEGMENT_HEADER], struct segment_he
     header->predecessor = le_u64(at + AT_PREDECESSOR);
     header->last_index = le_u64(at + AT_LAST_INDEX);
     memcpy(header->last_hash.at, at + AT_LAST_HASH, 16);
+    header->base = le_u64(at + AT_BASE);
+    memcpy(header->base_hash.at, at + AT_BASE_HASH, 16);
     return OK;
 }
 
@@ -89,10 +95,13 @@ static void view_batch(const struct batch_envelope *envelope, const struct batch
         .term = content->term,
         .time_ns = content->time_ns,
         .record_count = content->record_count,
+        .content = bytes_of(content->records.at - BATCH_CONTENT_HEAD, envelope->content_size),
         .records = content->records,
         .hash = envelope->hash,
     };
     batch->previous = content->previous;
+    batch->durable = envelope->durable;
+    batch->committed = envelope->committed;
     batch->size = envelope->size;
 }
 
@@ -137,75 +146,73 @@ static bool batch_stands(struct bytes in, uint64_t file_id, uint64_t position,
     return true;
 }
 
-/* A later batch of the walk. Its index proves that all before it were durable. */
-static bool find_resume(struct bytes rest, const struct segment_place *place,
-                        struct segment_gap *gap)
+/*
+ * Whether a batch was placed at the start of `in`, whole or not: its envelope is sound. The
+ * incarnation makes it one of ours: it is random, so no payload can look like a batch.
+ */
+static bool batch_placed(struct bytes in, const struct segment_place *place, uint64_t position,
+                         struct batch_envelope *envelope)
 {
-    struct segment_batch batch;
-
-    for (size_t offset = 0; offset + BATCH_HEAD <= rest.size; offset += 8) {
-        if (!batch_stands(bytes_skip(rest, offset), place->file_id, place->position + offset,
-                          place->incarnation, &batch))
-            continue;
-        if (batch.view.index <= place->index || batch.view.index > place->index_cut)
-            continue;
-        gap->tail = SEGMENT_RESUMES;
-        gap->resume = place->position + offset;
-        gap->resume_index = batch.view.index;
-        gap->resume_previous = batch.previous;
-        return true;
-    }
-    return false;
+    if (in.size < BATCH_HEAD || batch_envelope_read(in, place->file_id, position, envelope) != OK)
+        return false;
+    return memcmp(in.at + BATCH_ENVELOPE, place->incarnation, 16) == 0;
 }
 
 /*
- * A later batch that is bad, too, but whose envelope is sound: it was placed there, so what stands
- * before it was durable, and its index follows from its durable mark. The incarnation makes it one
- * of ours: it is random and nobody is told it, so no payload can look like a batch.
+ * The first later batch of the walk, or false. *proven: the missing one was durable, because a cut
+ * says so or a batch of a later write; those of its own write prove nothing.
  */
-static bool find_placed(struct bytes rest, const struct segment_place *place,
-                        struct segment_gap *gap)
+static bool find_later(struct bytes rest, const struct segment_place *place,
+                       struct segment_gap *gap, bool *proven)
 {
-    struct batch_envelope envelope;
+    bool found = false;
 
-    for (size_t offset = 8; offset + BATCH_HEAD <= rest.size; offset += 8) {
+    *proven = place->index_cut != UINT64_MAX;
+    for (size_t offset = 8; offset + BATCH_HEAD <= rest.size && !(found && *proven); offset += 8) {
         struct bytes in = bytes_skip(rest, offset);
+        uint64_t position = place->position + offset;
+        struct batch_envelope e;
+        struct segment_batch batch;
 
-        if (batch_envelope_read(in, place->file_id, place->position + offset, &envelope) != OK)
+        if (!batch_placed(in, place, position, &e))
             continue;
-        if (memcmp(in.at + BATCH_ENVELOPE, place->incarnation, 16) != 0)
+        if (e.index <= place->index || e.index > place->index_cut)
             continue;
-        if (envelope.durable < place->index || envelope.durable >= place->index_cut)
-            continue;
-        gap->tail = SEGMENT_RESUMES;
-        gap->resume = place->position + offset;
-        gap->resume_index = envelope.durable + 1;
-        gap->resume_previous = (struct log_hash){0};
-        return true;
+        if (!found) {
+            gap->resume = position;
+            gap->resume_index = e.index;
+            if (batch_stands(in, place->file_id, position, place->incarnation, &batch))
+                gap->resume_previous = batch.previous;
+            found = true;
+        }
+        *proven = *proven || e.durable >= place->index;
+        offset += e.size - 8;
     }
-    return false;
+    return found;
 }
 
 struct segment_gap segment_judge(struct bytes rest, const struct segment_place *place)
 {
     struct segment_gap gap = {.tail = SEGMENT_ENDS};
-    struct batch_envelope envelope;
+    struct batch_envelope own;
+    bool later, proven;
 
     assert(place->position % 8 == 0);
 
     if (all_zeros(rest))
         return gap;
-    if (find_resume(rest, place, &gap) || find_placed(rest, place, &gap))
-        return gap;
-    if (batch_torn(rest, place->file_id, place->position)) {
+    later = find_later(rest, place, &gap, &proven);
+    if (!(later && proven) && batch_torn(rest, place->file_id, place->position)) {
         gap.tail = SEGMENT_TORN;
         return gap;
     }
-
-    gap.tail = SEGMENT_DAMAGED;
-    if (batch_envelope_read(rest, place->file_id, place->position, &envelope) == OK) {
-        gap.hash = envelope.hash;
-        gap.resume = place->position + envelope.size;
+    gap.tail = later ? SEGMENT_RESUMES : SEGMENT_DAMAGED;
+    /* Its own envelope tells where the next one stands and whom that names. */
+    if (batch_envelope_read(rest, place->file_id, place->position, &own) == OK) {
+        gap.hash = own.hash;
+        gap.resume = place->position + own.size;
+        gap.resume_index = place->index + 1;
+        gap.resume_previous = own.hash;
     }
     return gap;
 }

@@ -2,9 +2,10 @@
  * segment: one file of a log, seen without the file. Its header, and the judgement on a place where
  * no valid batch stands (docs/formats.md, Segment).
  *
- * What decides between torn and damaged is only what can be known after a crash: a batch is written
- * when the one before it is durable, so whatever stands before a valid batch of the same file was
- * durable once; and space is zero until it is written, so a write that was cut short shows zeros.
+ * What decides between torn and damaged is only what can be known after a crash: a write begins
+ * when all before it is durable, and its batches say so, so whatever stands before the write of a
+ * valid batch was durable once; and space is zero until it is written, so a write that was cut
+ * short shows zeros.
  */
 #ifndef STORAGE_SEGMENT_H
 #define STORAGE_SEGMENT_H
@@ -21,6 +22,8 @@ struct segment_header {
     uint64_t predecessor;      /* file id, 0 for the first */
     uint64_t last_index;       /* of the predecessors: the cut */
     struct log_hash last_hash; /* of that batch */
+    uint64_t base; /* its batches follow this one; above last_index: a range is not here */
+    struct log_hash base_hash;
 };
 
 void segment_header_write(uint8_t at[SEGMENT_HEADER], const struct segment_header *header);
@@ -46,6 +49,8 @@ struct segment_place {
 struct segment_batch {
     struct log_batch view; /* into the bytes that were read; records_place is the caller's */
     struct log_hash previous;
+    uint64_t durable; /* these two as the envelope says */
+    uint64_t committed;
     uint32_t size;
 };
 
@@ -61,8 +66,8 @@ enum err segment_batch_read(struct bytes in, const struct segment_place *place,
 
 enum segment_tail {
     SEGMENT_ENDS,    /* zeros only */
-    SEGMENT_RESUMES, /* damaged; a later batch, itself maybe damaged, stands at `resume` */
-    SEGMENT_TORN,    /* the last write, cut short */
+    SEGMENT_RESUMES, /* damaged; later batches stand there, the walk goes on at `resume` */
+    SEGMENT_TORN,    /* of the last write, which was cut short; nothing behind it counts */
     SEGMENT_DAMAGED, /* the last batch, bad although it was written whole */
 };
 

@@ -85,10 +85,12 @@ void store_forget(struct store *store)
         log_forget(log);
     }
     table_deinit(&store->logs);
+    votes_deinit(&store->votes);
     heap_give(store->doubt_logs);
     if (store->journal != NULL)
         journal_forget(store->journal);
     removals_forget(store);
+    log_space_forget(store);
     while (store->pool_count > 0)
         buf_deinit(&store->pool[--store->pool_count]);
     heap_give(store);
@@ -160,6 +162,8 @@ enum err store_quarantine(struct store *store, uint64_t log_id)
         err = io_sync_dir(store->io, path_in(store->dir, "quarantine").text);
     if (err == OK)
         err = io_sync_dir(store->io, path_in(store->dir, "logs").text);
+    if (err == OK)
+        votes_forget(&store->votes, log_id);
     return err;
 }
 
@@ -222,7 +226,7 @@ static void sync_dirty(struct store *store)
     }
 }
 
-static void forget_dirty(struct store *store, struct log *log)
+void store_forget_dirty(struct store *store, const struct log *log, const struct log_file *gone)
 {
     struct log_file *file, *rest = store->dirty_first;
 
@@ -231,7 +235,7 @@ static void forget_dirty(struct store *store, struct log *log)
     while ((file = rest) != NULL) {
         rest = file->dirty_next;
         file->dirty = false;
-        if (file->log != log)
+        if (file->log != log && file != gone)
             log_file_dirty(file);
     }
 }
@@ -248,7 +252,7 @@ static void finish_closing(struct store *store)
             continue;
         }
         *at = log->closing_next;
-        forget_dirty(store, log);
+        store_forget_dirty(store, log, NULL);
         table_remove(&store->logs, bytes_of(&log->id, sizeof log->id));
         if (log->removed != NULL)
             removal_start(store, log->id, log->removed, log->removed_context);
@@ -256,10 +260,22 @@ static void finish_closing(struct store *store)
     }
 }
 
+void store_vote(struct store *store, struct store_vote_op *op)
+{
+    votes_add(&store->votes, op);
+}
+
+bool store_vote_found(const struct store *store, uint64_t log_id, struct store_vote *vote)
+{
+    return votes_get(&store->votes, log_id, vote);
+}
+
 void store_flush(struct store *store)
 {
+    votes_flush(&store->votes);
     send_logs(store);
     journal_flush(store->journal);
+    votes_refuse(&store->votes);
     if (store->closing != NULL)
         finish_closing(store);
     sync_dirty(store);
@@ -271,10 +287,12 @@ bool store_idle(const struct store *store)
 
     if (store->send_first != NULL || store->closing != NULL || !journal_idle(store->journal))
         return false;
-    if (store->makes > 0 || store->syncs > 0 || store->removals != NULL)
+    if (!votes_idle(&store->votes))
+        return false;
+    if (store->makes > 0 || store->syncs > 0 || store->removals != NULL || store->drops != NULL)
         return false;
     for (size_t at = 0; (log = table_next(&store->logs, &at)) != NULL;)
-        if (log->phase != LOG_IDLE || log_gathered(log) > 0)
+        if (log->phase != LOG_IDLE || log_gathered(log) > 0 || log->block_op != NULL)
             return false;
     return true;
 }

@@ -11,12 +11,16 @@
 #include <stdatomic.h>
 
 #include "base/table.h"
-#include "storage/batch.h"
+#include "storage/content_priv.h"
 #include "storage/journal.h"
 #include "storage/log.h"
 #include "storage/log_file.h"
 #include "storage/node.h"
 #include "storage/paths.h"
+#include "storage/places.h"
+#include "storage/tail.h"
+#include "storage/votes.h"
+#include "storage/windows.h"
 
 #define STORE_MAKES_MAX  8u           /* segments being made at a time */
 #define STORE_SYNCS_MAX  4u           /* background syncs at a time */
@@ -31,6 +35,7 @@ struct store {
     _Atomic uint32_t file_count; /* file ids given out in this boot; workers take some too */
 
     struct journal *journal;
+    struct votes votes;
     struct table logs; /* open ones, and closed ones that are not yet done */
     struct log *send_first;
     struct log *send_last;
@@ -42,6 +47,8 @@ struct store {
     unsigned makes;
     unsigned syncs;           /* background ones in flight */
     struct removal *removals; /* under way */
+    struct log_drop *drops;   /* files on their way out */
+    struct windows windows;
 
     struct buf pool[STORE_POOL_MAX];
     unsigned pool_count;
@@ -63,36 +70,42 @@ uint64_t store_file_id(struct store *store); /* any thread */
 void store_note_doubt(struct store *store, uint64_t log_id);
 bool store_doubts(const struct store *store, uint64_t log_id);
 
-/* Gather buffers. Taken empty, with a batch's limit. */
+/* Gather buffers, also for several batches on their way. Taken empty, with a batch's limit. */
 struct buf store_buf_take(struct store *store);
 void store_buf_give(struct store *store, struct buf *buf);
 
 enum log_phase {
-    LOG_IDLE,       /* nothing sealed */
-    LOG_SEALED,     /* waits for store_flush */
-    LOG_MAKING,     /* a worker makes the file it goes to */
-    LOG_ALLOCATING, /* its space */
+    LOG_IDLE,       /* nothing waits */
+    LOG_WAITING,    /* for store_flush */
+    LOG_MAKING,     /* a worker makes the file that what waits goes to */
+    LOG_ALLOCATING, /* the flight's space */
     LOG_WRITING,    /* to the segment, and to the journal if that took it */
     LOG_SYNCING,    /* wants or has its segment's own sync */
+    LOG_TELLING,    /* the owner is told what is durable */
 };
 
 enum log_witness { WITNESS_NONE, WITNESS_WAITING, WITNESS_DONE, WITNESS_FAILED };
 
-/* The sealed batch on its way to the disk. */
+/* Contents of rising indexes, by their `next`. */
+struct log_queue {
+    struct log_content *first;
+    struct log_content *last;
+    uint32_t count;
+    size_t bytes; /* of contents */
+};
+
+/* The batches that are placed in a file and on their way to it, in one write. */
 struct log_flight {
-    struct buf bytes;
-    struct batch_envelope envelope;
-    struct log_hash hash;
-    uint64_t term;
-    int64_t time_ns;
-    uint32_t content_size;
-    uint32_t record_count;
+    struct log_queue batches;
+    uint32_t kept;     /* the first of them that count; the rest was cut meanwhile */
+    struct buf staged; /* several as they stand in the file; a single one is in its content */
+    struct bytes bytes;
+    uint64_t position;
     uint64_t space; /* the file's size when its allocation is done */
     size_t written;
     enum log_witness segment; /* the write, not its sync */
     enum log_witness journal;
     bool syncing; /* its own sync runs; else it waits for another to end */
-    bool retried; /* this is the second file */
     enum err err; /* of the failed write */
 };
 
@@ -103,17 +116,28 @@ struct log {
     struct log_events events;
     void *owner;
 
-    struct log_file **files; /* by ordinal */
+    struct log_file **files; /* by ordinal; NULL: removed */
     uint32_t file_count;
     struct log_file *active; /* NULL: the next batch needs a new file */
 
     uint64_t appended;
     uint64_t durable;
-    struct log_hash durable_hash;
-    uint64_t durable_term;
+    uint64_t committed;
+    struct tail tail;     /* from min(durable, committed), if that is not too far, to appended */
+    struct places places; /* of what is durable */
+    struct places_mark read_next; /* behind the batch that was read last */
+    uint64_t block_newest;        /* 0: none */
+    uint64_t block_older;         /* the one that is kept beside it */
+    uint64_t floor;
+    struct log_block_op *block_op; /* being written */
+    struct log_warming *warmings;  /* real reads under way */
 
     struct buf gather;
+    struct log_queue waiting;
     struct log_flight flight;
+    bool retried;             /* the first that waits or flies has failed in one file */
+    bool rolls;               /* the next batch goes to a new file */
+    struct log_skip_op *skip; /* the next file is for it */
     enum log_phase phase;
     struct io_op write;
     struct journal_wait wait;
@@ -129,8 +153,24 @@ struct log {
 /* ---- log.c
  * --------------------------------------------------------------------------------------- */
 
-void log_flight_init(struct log *log);
-void log_flight_drop(struct log *log); /* a batch that is not sent yet; the log is closed */
+/* What is true of a log between any two calls. */
+void log_check(const struct log *log);
+void log_send_later(struct log *log); /* in store_flush */
+void queue_add(struct log_queue *queue, struct log_content *content);
+struct log_content *queue_take(struct log_queue *queue);
+/* Drops what is above `index`. */
+void queue_cut(struct log_queue *queue, uint64_t index);
+
+/* ---- flight.c
+ * ------------------------------------------------------------------------------------ */
+
+void flight_init(struct log *log);
+/* The flight's batches above `index` do not count any more. */
+void flight_cut(struct log *log, uint64_t index);
+/* What waited was cut: nothing may be left to do. */
+void flight_look(struct log *log);
+/* Nothing above `durable` counts any more; the log is closed. */
+void flight_drop(struct log *log);
 void log_send(struct log *log);
 void log_sync_ended(struct log *log, struct log_file *file, bool background, bool synced);
 
@@ -143,6 +183,21 @@ bool log_closing_done(struct log *log);
 void log_destroy(struct log *log); /* closes its files and frees it */
 /* Frees the memory as if the process had died; touches no file. */
 void log_forget(struct log *log);
+
+/* ---- log_read.c
+ * --------------------------------------------------------------------------------------- */
+
+bool log_is_read(const struct log *log, uint32_t ordinal);
+/* Frees the memory of what is under way as if the process had died. */
+void log_read_forget(struct log *log);
+
+/* ---- log_space.c
+ * -------------------------------------------------------------------------------------- */
+
+/* Frees the memory of what is under way as if the process had died. */
+void log_space_forget(struct store *store);
+void log_block_forget(struct log *log);
+void store_forget_dirty(struct store *store, const struct log *log, const struct log_file *file);
 
 /* ---- recovery.c --------------------------------------------------------------------------------
  */

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/heap.h"
+#include "storage/flaws.h"
 #include "storage/redo.h"
 #include "storage/removal.h"
 #include "storage/store.h"
@@ -105,18 +106,21 @@ static enum err load_node(struct store *store, struct store_error *error)
     return OK;
 }
 
-/* What recovery has done with is filled anew; what is unsound is of no further use. */
-static enum err take_journal_file(struct store *store, const struct redo_file *redo)
+/* What recovery has done with is filled anew when no newest vote is in it; what is unsound is then
+ * of no further use. */
+static enum err take_journal_file(struct store *store, const struct redo *redo, unsigned number)
 {
-    struct path path = path_journal(store->dir, redo->number);
-    struct io_file *file;
+    const struct redo_file *file = &redo->files[number];
+    struct path path = path_journal(store->dir, file->number);
+    struct io_file *opened;
     enum err err;
 
-    if (!redo->sound)
-        return io_unlink(store->io, path.text);
-    err = io_open(store->io, path.text, IO_READ | IO_WRITE | IO_DIRECT, &file);
+    if (!file->sound)
+        return votes_in(&store->votes, number) ? OK : io_unlink(store->io, path.text);
+    err = io_open(store->io, path.text, IO_READ | IO_WRITE | IO_DIRECT, &opened);
     if (err == OK)
-        journal_add_file(store->journal, file, redo->number, redo->size);
+        votes_place(&store->votes, number,
+                    journal_add_file(store->journal, opened, file->number, file->size));
     return err;
 }
 
@@ -134,8 +138,30 @@ static enum err open_journal(struct store *store, const struct redo *redo)
     enum err err = OK;
 
     store->journal = journal_create(store->io, &options);
+    store->votes.journal = store->journal;
     for (unsigned i = 0; err == OK && i < redo->file_count; i++)
-        err = take_journal_file(store, &redo->files[i]);
+        err = take_journal_file(store, redo, i);
+    return err;
+}
+
+static void found_vote(void *context, uint64_t log_id, struct bytes bytes,
+                       const struct redo_record *record)
+{
+    struct store *store = context;
+    struct store_vote vote;
+
+    vote_read(bytes.at, &vote);
+    votes_found(&store->votes, log_id, &vote, record);
+}
+
+/* A vote that was found is answered from: it must not be in memory only. */
+static enum err settle_votes(struct store *store, struct redo *redo)
+{
+    size_t count;
+    struct redo_record *records = votes_records(&store->votes, &count);
+    enum err err = store_flaw(store, FLAW_TRUST_VOTES) ? OK : redo_settle(redo, records, count);
+
+    heap_give(records);
     return err;
 }
 
@@ -145,7 +171,11 @@ static enum err replay(struct store *store, struct redo *redo, struct store_erro
 
     redo->flaws = store->options.flaws;
     redo->boot = store->node.boot;
+    redo->vote = found_vote;
+    redo->vote_context = store;
     err = redo_run(redo);
+    if (err == OK)
+        err = settle_votes(store, redo);
     if (err != OK)
         return explain(error, err, store->dir, "cannot replay the journal");
     if (redo->damaged > 0)
@@ -171,6 +201,41 @@ static enum err begin_boot(struct store *store, struct redo *redo, struct store_
     if (err != OK)
         return explain(error, err, store->dir, "cannot write the node file");
     return explain(error, open_journal(store, redo), store->dir, "cannot open the journal");
+}
+
+static bool has_log(void *context, uint64_t log_id)
+{
+    return table_find(context, bytes_of(&log_id, sizeof log_id)) != NULL;
+}
+
+static void note_log(void *context, uint64_t log_id)
+{
+    uint64_t *id = HEAP_NEW(uint64_t);
+
+    *id = log_id;
+    table_add(context, id);
+}
+
+static struct bytes id_key(const void *item)
+{
+    return bytes_of(item, sizeof(uint64_t));
+}
+
+/* The votes of logs that were removed go. */
+static enum err select_votes(struct store *store)
+{
+    struct table ids;
+    uint64_t *id;
+    enum err err;
+
+    table_init(&ids, id_key, 0);
+    err = store_list(store, note_log, &ids);
+    if (err == OK)
+        votes_select(&store->votes, has_log, &ids);
+    for (size_t at = 0; (id = table_next(&ids, &at)) != NULL;)
+        heap_give(id);
+    table_deinit(&ids);
+    return err;
 }
 
 /* Nothing is changed before everything has been found to be of a known format. */
@@ -200,6 +265,8 @@ static enum err open_in(struct store *store, struct store_error *error)
     redo_end(&redo);
     if (err == OK)
         err = explain(error, removals_complete(store), store->dir, "cannot complete a removal");
+    if (err == OK)
+        err = explain(error, select_votes(store), store->dir, "cannot list the logs");
     return err;
 }
 
@@ -224,6 +291,7 @@ enum err store_open(struct io *io, const char *dir, const struct store_options *
     opened->io = io;
     strcpy(opened->dir, dir);
     table_init(&opened->logs, log_key, 0);
+    votes_init(&opened->votes, options->flaws);
     err = explain(error, set_options(opened, options), dir, "options");
     if (err == OK)
         err = open_in(opened, error);

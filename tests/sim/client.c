@@ -6,7 +6,8 @@
 #define LIMIT (64u << 20)
 
 void sim_client_init(struct sim_client *client, struct sim *sim, struct io *io,
-                 void (*message)(void *context, const struct client_message *message), void *context)
+                     void (*message)(void *context, const struct client_message *message),
+                     void *context)
 {
     *client = (struct sim_client){.sim = sim, .io = io, .message = message, .context = context};
     buf_init(&client->in, LIMIT);
@@ -21,14 +22,16 @@ void sim_client_deinit(struct sim_client *client)
     buf_deinit(&client->flight);
 }
 
-/* ---- sending ------------------------------------------------------------------------------------------- */
+/* ---- sending
+ * ------------------------------------------------------------------------------------------- */
 
 static void flush(struct sim_client *client)
 {
     struct buf swap;
     struct bytes piece;
 
-    if (client->sock == NULL || client->closing || client->out.size == 0 || io_sock_sending(client->sock))
+    if (client->sock == NULL || client->closing || client->out.size == 0 ||
+        io_sock_sending(client->sock))
         return;
     swap = client->flight;
     client->flight = client->out;
@@ -50,8 +53,8 @@ static void put_text(struct sim_client *client, const char *text)
     put(client, bytes_of_text(text));
 }
 
-void sim_client_publish(struct sim_client *client, const char *subject, const char *reply, const char *headers,
-                    struct bytes payload)
+void sim_client_publish(struct sim_client *client, const char *subject, const char *reply,
+                        const char *headers, struct bytes payload)
 {
     char line[512];
     size_t head = strlen(headers);
@@ -59,13 +62,22 @@ void sim_client_publish(struct sim_client *client, const char *subject, const ch
     if (client->sock == NULL)
         return;
     if (head > 0)
-        snprintf(line, sizeof line, "HPUB %s %s %zu %zu\r\n", subject, reply, head, head + payload.size);
+        snprintf(line, sizeof line, "HPUB %s %s %zu %zu\r\n", subject, reply, head,
+                 head + payload.size);
     else
         snprintf(line, sizeof line, "PUB %s %s %zu\r\n", subject, reply, payload.size);
     put_text(client, line);
     put_text(client, headers);
     put(client, payload);
     put_text(client, "\r\n");
+    flush(client);
+}
+
+void sim_client_say(struct sim_client *client, const char *lines)
+{
+    if (client->sock == NULL)
+        return;
+    put_text(client, lines);
     flush(client);
 }
 
@@ -92,13 +104,15 @@ static bool take_message(struct sim_client *client, char *words[6], size_t count
     bool reply = count == (headers ? 6u : 5u);
     struct client_message message = {
         .subject = bytes_of_text(words[1]),
+        .sid = bytes_of_text(words[2]),
         .reply = reply ? bytes_of_text(words[3]) : bytes_of(NULL, 0),
     };
     uint8_t *copy;
 
     if (client->in.size < line_size + total + 2)
         return false;
-    copy = malloc(total + 1); /* the callback may publish, which does not touch `in`, but keep it simple */
+    copy = malloc(total +
+                  1); /* the callback may publish, which does not touch `in`, but keep it simple */
     assert(copy != NULL);
     memcpy(copy, client->in.at + line_size, total);
     message.headers = bytes_of(copy, head);
@@ -180,8 +194,10 @@ void sim_client_connect(struct sim_client *client, size_t node, uint16_t port, c
     buf_clear(&client->out);
     client->error[0] = 0;
     client->sock = sim_connect(client->sim, client->io, node, port, &events, client);
-    put_text(client, "CONNECT {\"verbose\":false,\"pedantic\":false,\"headers\":true,\"no_responders\":true,"
-                     "\"protocol\":1}\r\nSUB ");
+    put_text(
+        client,
+        "CONNECT {\"verbose\":false,\"pedantic\":false,\"headers\":true,\"no_responders\":true,"
+        "\"protocol\":1}\r\nSUB ");
     put_text(client, inbox);
     put_text(client, " 1\r\n");
     flush(client);

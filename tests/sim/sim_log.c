@@ -17,8 +17,10 @@
 
 #include "base/heap.h"
 #include "base/io_sim.h"
+#include "base/owner.h"
 #include "storage/batch.h"
 #include "storage/flaws.h"
+#include "storage/hash.h"
 #include "storage/log.h"
 #include "storage/record.h"
 #include "storage/segment.h"
@@ -32,18 +34,30 @@
 #define READ_MAX     (256u << 10)
 #define FILES_MAX    512u
 #define ATTEMPTS_MAX 4u
+#define VOTES_MAX    3u /* of one log on their way */
 
 enum log_state { ABSENT, CLOSED, OPEN, CLOSING, REMOVING };
 
 struct sim_log {
     enum log_state state;
     bool maybe_gone; /* a crash struck while it was being removed */
+    bool bootstraps; /* it is made with its first batch */
     struct log *log;
     struct model_log model;
     uint32_t records; /* gathered */
     log_place place;  /* of some durable batch of this life, 0: none */
     uint32_t place_size;
     uint64_t place_hash;
+    struct log_content *held; /* some content, as it was */
+    struct log_hash held_hash;
+    struct io_op warm;
+    uint64_t warm_index; /* on its way into memory, 0: none */
+    struct store_vote_op votes[VOTES_MAX];
+    bool voting[VOTES_MAX];
+    struct log_block_op block;
+    uint8_t *body; /* of the block that is being written */
+    struct log_skip_op skip;
+    bool skipping;
 };
 
 struct run {
@@ -63,9 +77,15 @@ struct run {
     bool short_counts;
     bool journal_rots;
     bool rolls;
+    bool elects; /* in this life */
+    bool buffered; /* the journal is not written directly */
+    bool blocks_often;
+    bool follows; /* most batches come from elsewhere, in bursts, and some are cut */
+    unsigned small; /* so many batches stay so */
     bool trace;
     char report[256];
     unsigned sealed, durable, failed, recovered, lost, crashes, removals, starts, refused_starts;
+    unsigned cuts, reads, votes, blocks, drops, skips;
 };
 
 static struct run *current; /* for whoever ends the process */
@@ -128,15 +148,65 @@ static void report(void *context, const char *text)
         printf("        %s\n", text);
 }
 
+/* Contents stay as they are while they are held, whatever happens to their log. */
+static void let_go(struct sim_log *log)
+{
+    struct log_hash hash;
+
+    if (log->held == NULL)
+        return;
+    hash = hash_128(log_content_bytes(log->held));
+    if (!hash_equal(&hash, &log->held_hash))
+        model_broken("log %" PRIu64 ": a content has changed", log->model.id);
+    log_content_drop(log->held);
+    log->held = NULL;
+}
+
+static void hold(struct sim_log *log, struct log_content *content)
+{
+    let_go(log);
+    log->held = log_content_hold(content);
+    log->held_hash = hash_128(log_content_bytes(content));
+}
+
+static void draw_incarnation(struct run *run, uint8_t at[16])
+{
+    for (unsigned i = 0; i < 16; i++)
+        at[i] = (uint8_t)below(run, 256);
+}
+
+/* What a leader of a later term does not have. Never what is committed. */
+static void cut(struct run *run, struct sim_log *log)
+{
+    uint64_t last = model_last(&log->model);
+    uint64_t floor = log->model.committed < last ? log->model.committed : last;
+    uint64_t index = last - below(run, 1 + (last - floor < 12 ? last - floor : 12));
+
+    log_cut(log->log, index);
+    model_cut(&log->model, index);
+    if (log_appended(log->log) != index)
+        model_broken("log %" PRIu64 ": cut to %" PRIu64 ", it goes on at %" PRIu64, log->model.id,
+                     index, log_appended(log->log));
+    log->place = 0;
+    run->cuts++;
+}
+
 static void durable(void *owner, const struct log_batch *batch)
 {
     struct sim_log *log = owner_log(owner);
+    struct log_content *content = log_content_of(log->log, batch->index);
 
     current->durable++;
     model_durable(&log->model, batch);
+    if (content == NULL || log_content_index(content) != batch->index)
+        model_broken("log %" PRIu64 ": no content of %" PRIu64, log->model.id, batch->index);
     log->place = batch->records_place;
     log->place_size = (uint32_t)batch->records.size;
     log->place_hash = bytes_hash(batch->records, 1);
+    if (chance(current, 1, 4))
+        hold(log, content);
+    if (current->follows && chance(current, 1, 50))
+        cut(current, log);
 }
 
 /* What a failure has left behind shows after a crash that comes soon. */
@@ -149,14 +219,39 @@ static void failed(void *owner, enum err err)
     model_failed(&log->model);
     log_gather_drop(log->log);
     log->records = 0;
-    if (chance(current, 1, 4))
+    if (current->rolls && chance(current, 1, 2)) { /* small ones may fit where the last did not */
+        current->small = 4;
+        sim_crash_after(current->sim, current->node, SIM_CRASH_POWER, 3 + below(current, 4));
+    } else if (chance(current, 1, 4)) {
         sim_crash_after(current->sim, current->node, draw_mode(current), 1 + below(current, 40));
+    }
 }
 
 static void recovered(void *context, const struct log_batch *batch)
 {
+    struct model_log *model = &owner_log(context)->model;
+
     current->recovered++;
-    model_recovered(&owner_log(context)->model, batch);
+    if (batch->below != (batch->index <= model->block_found))
+        model_broken("log %" PRIu64 ": %" PRIu64 " is on the wrong side of the block", model->id,
+                     batch->index);
+    model_recovered(model, batch);
+}
+
+static void recovered_block(void *context, const struct log_block *block)
+{
+    if (current->trace)
+        printf("        log %" PRIu64 ": block of %" PRIu64 "\n", owner_log(context)->model.id,
+               block->index);
+    model_block_recovered(&owner_log(context)->model, block);
+}
+
+static void gone(void *context, uint64_t first, uint64_t last)
+{
+    if (current->trace)
+        printf("        log %" PRIu64 ": %" PRIu64 " to %" PRIu64 " are gone\n",
+               owner_log(context)->model.id, first, last);
+    model_gone(&owner_log(context)->model, first, last);
 }
 
 static void lost(void *context, uint64_t first, uint64_t last, uint64_t bytes)
@@ -174,6 +269,10 @@ static void lost(void *context, uint64_t first, uint64_t last, uint64_t bytes)
 
 static size_t draw_size(struct run *run)
 {
+    if (run->small > 0) {
+        run->small--;
+        return 8 + below(run, 50);
+    }
     if (run->rolls) /* files are full soon, and often have room for a smaller batch */
         return 8 + below(run, chance(run, 1, 2) ? 14000 : 50);
     switch (below(run, 8)) {
@@ -215,13 +314,268 @@ static void gather(struct run *run, struct sim_log *log)
 
 static void seal(struct run *run, struct sim_log *log)
 {
-    struct buf *batch = log_gather(log->log);
-    struct bytes records = bytes_skip(buf_bytes(batch), LOG_GATHER_HEAD);
+    uint64_t index = log_seal(log->log, run->starts, sim_now(run->sim), log->records);
+    struct log_content *content = log_content_of(log->log, index);
 
-    model_sealed(&log->model, log_appended(log->log) + 1, records);
-    (void)log_seal(log->log, run->starts, sim_now(run->sim), log->records);
+    model_sealed(&log->model, index, log_content_bytes(content));
+    if (chance(run, 1, 4))
+        hold(log, content);
     log->records = 0;
     run->sealed++;
+}
+
+/* A content as another replica seals it: one record. */
+static bool make_content(struct run *run, struct sim_log *log, const uint8_t incarnation[16],
+                         struct buf *batch)
+{
+    struct batch_content head = {.term = run->starts,
+                                 .index = model_last(&log->model) + 1,
+                                 .time_ns = sim_now(run->sim),
+                                 .record_count = 1};
+    size_t size = draw_size(run);
+
+    if (!model_last_hash(&log->model, &head.previous))
+        return false;
+    memcpy(head.incarnation, incarnation, 16);
+    buf_init(batch, BATCH_GATHER_MAX);
+    if (!batch_begin(batch))
+        model_broken("no room for a head");
+    fill(run, record_begin(batch, 1, 0, size), size);
+    record_end(batch, size);
+    (void)batch_seal(batch, &head);
+    return true;
+}
+
+/* What is not the next content is refused and changes nothing. */
+static void append_wrong(struct run *run, struct sim_log *log, struct bytes content)
+{
+    struct bytes wrong = heap_copy(content);
+    uint8_t *at = (uint8_t *)wrong.at + below(run, content.size);
+
+    if (at >= wrong.at + 48 && at < wrong.at + 56)
+        at = (uint8_t *)wrong.at; /* the time is the owner's affair */
+    if (at < wrong.at + 24 && at >= wrong.at + 16)
+        at = (uint8_t *)wrong.at; /* so is a higher term */
+    *at ^= (uint8_t)(1u << below(run, 8));
+    if (log_append(log->log, wrong) != ERR_CORRUPT)
+        model_broken("log %" PRIu64 ": a wrong content is taken", log->model.id);
+    heap_give((void *)wrong.at);
+}
+
+static bool append(struct run *run, struct sim_log *log)
+{
+    uint64_t index = model_last(&log->model) + 1;
+    struct bytes content;
+    struct buf batch;
+    enum err err;
+
+    if (!make_content(run, log, log_incarnation(log->log), &batch))
+        return false;
+    content = bytes_skip(buf_bytes(&batch), BATCH_ENVELOPE);
+    if (content.size > log_append_room(log->log)) {
+        buf_deinit(&batch);
+        return false;
+    }
+    if (chance(run, 1, 20))
+        append_wrong(run, log, content);
+    err = log_append(log->log, content);
+    if (err != OK)
+        model_broken("log %" PRIu64 ": %" PRIu64 " is refused: %s", log->model.id, index,
+                     err_text(err));
+    model_sealed(&log->model, index, content);
+    run->sealed++;
+    buf_deinit(&batch);
+    return true;
+}
+
+static void commit(struct run *run, struct sim_log *log)
+{
+    uint64_t last = model_last(&log->model);
+    uint64_t index;
+
+    if (last <= log->model.committed)
+        return;
+    index = log->model.committed + 1 + below(run, last - log->model.committed);
+    if (index > log->model.kept_count)
+        return; /* only what is durable here: nobody else would have it after a crash */
+    model_committed(&log->model, index);
+    log_set_committed(log->log, index);
+}
+
+static void voted(struct store_vote_op *op, enum err err)
+{
+    struct sim_log *log = NULL;
+    struct store_vote found;
+
+    for (unsigned i = 0; i < current->log_count * VOTES_MAX; i++) {
+        if (op != &current->logs[i / VOTES_MAX].votes[i % VOTES_MAX])
+            continue;
+        log = &current->logs[i / VOTES_MAX];
+        log->voting[i % VOTES_MAX] = false;
+    }
+    if (err != OK || log->model.id != op->log_id || log->state != OPEN)
+        return;
+    current->votes++;
+    if (op->vote.term < log->model.vote_durable)
+        model_broken("log %" PRIu64 ": votes become durable out of order", log->model.id);
+    log->model.vote_durable = op->vote.term;
+    if (!store_vote_found(current->store, op->log_id, &found))
+        model_broken("log %" PRIu64 ": a durable vote is not found", log->model.id);
+    model_vote_found(&log->model, &found);
+}
+
+static void vote(struct run *run, struct sim_log *log)
+{
+    for (unsigned i = 0; i < VOTES_MAX; i++) {
+        if (log->voting[i] || !chance(run, 1, 2))
+            continue;
+        log->voting[i] = true;
+        log->votes[i] = (struct store_vote_op){
+            .log_id = log->model.id, .vote = model_vote(++log->model.vote_begun), .done = voted};
+        store_vote(run->store, &log->votes[i]);
+    }
+}
+
+static void check_vote(struct run *run, struct sim_log *log)
+{
+    struct store_vote found;
+
+    model_vote_found(&log->model,
+                     store_vote_found(run->store, log->model.id, &found) ? &found : NULL);
+}
+
+static void block_done(struct log_block_op *op, enum err err)
+{
+    struct sim_log *log = owner_of(op, struct sim_log, block);
+
+    heap_give(log->body);
+    log->body = NULL;
+    if (current->trace)
+        printf("        log %" PRIu64 ": block of %" PRIu64 ": %s\n", log->model.id, op->index,
+               err_text(err));
+    if (err != OK)
+        return;
+    current->blocks++;
+    model_block_durable(&log->model, op->index);
+}
+
+/* A state block at some committed index. */
+static void write_block(struct run *run, struct sim_log *log)
+{
+    struct model_log *model = &log->model;
+    uint64_t newest = log_block_newest(log->log), index;
+    size_t size = below(run, 9000);
+
+    if (log->body != NULL || model->committed > model->kept_count || model->committed <= newest)
+        return;
+    index = newest + 1 + below(run, model->committed - newest);
+    if (model->skipped > newest) /* only that one tells where the rest went */
+        index = model->skipped;
+    if (model->kept[index - 1] == MODEL_NONE && index != model->skipped)
+        return;
+    log->body = heap_take(size + 8);
+    fill(run, log->body, size + 8);
+    log->block = (struct log_block_op){
+        .index = index,
+        .term = 1,
+        .hash = index == model->skipped ? model->skipped_hash
+                                        : model->batches[model->kept[index - 1]].content,
+        .body = bytes_of(log->body, size + 8),
+        .done = block_done,
+    };
+    model_block_begun(model, index, log->block.body);
+    log_block_write(log->log, &log->block);
+}
+
+static void skip_done(struct log_skip_op *op, enum err err)
+{
+    struct sim_log *log = owner_of(op, struct sim_log, skip);
+
+    log->skipping = false;
+    if (current->trace)
+        printf("        log %" PRIu64 ": skip to %" PRIu64 ": %s\n", log->model.id, op->index,
+               err_text(err));
+    if (err != OK)
+        return;
+    current->skips++;
+    model_skipped(&log->model, op->index, op->hash);
+    model_committed(&log->model, op->index);
+    log_set_committed(log->log, op->index);
+    if (log_durable(log->log) != op->index || log_appended(log->log) != op->index)
+        model_broken("log %" PRIu64 ": skipped to %" PRIu64 ", it is at %" PRIu64, log->model.id,
+                     op->index, log_durable(log->log));
+}
+
+/* Too far behind: the leader sends a block. */
+static void skip(struct run *run, struct sim_log *log)
+{
+    struct model_log *model = &log->model;
+
+    if (log->body != NULL || log->records > 0)
+        return;
+    if (model_last(model) > model->committed) {
+        uint64_t last = model_last(model);
+        uint64_t index = model->committed < last ? model->committed : last;
+
+        log_cut(log->log, index);
+        model_cut(model, index);
+        log->place = 0;
+    }
+    if (!log_ready(log->log))
+        return;
+    log->skip = (struct log_skip_op){
+        .index = log_appended(log->log) + 1 + below(run, 30), .term = 1, .done = skip_done};
+    draw_incarnation(run, log->skip.hash.at);
+    log->skipping = true;
+    model_skip_begun(model, log->skip.index);
+    log_skip(log->log, &log->skip);
+}
+
+/* Some files that may be removed are. */
+static void drop_files(struct run *run, struct sim_log *log)
+{
+    struct log_file_info info;
+
+    log_floor_set(log->log, log_block_newest(log->log));
+    for (uint32_t ordinal = 0; log_file_next(log->log, ordinal, &info);
+         ordinal = info.ordinal + 1) {
+        if (!info.droppable || !chance(run, 1, 3))
+            continue;
+        if (log_file_drop(log->log, info.ordinal) != OK)
+            continue;
+        if (run->trace)
+            printf("        log %" PRIu64 ": %" PRIu64 " to %" PRIu64 " are removed\n",
+                   log->model.id, info.first, info.last);
+        if (info.first != 0)
+            model_dropped(&log->model, info.first, info.last);
+        log->place = 0;
+        run->drops++;
+    }
+}
+
+static void follow(struct run *run, struct sim_log *log)
+{
+    if (run->blocks_often && chance(run, 1, 30))
+        write_block(run, log);
+    if (run->blocks_often && chance(run, 1, 100))
+        drop_files(run, log);
+    if (log->skipping)
+        return;
+    if (run->blocks_often && chance(run, 1, 300)) {
+        skip(run, log);
+        return;
+    }
+    if (chance(run, 1, 500))
+        log_roll(log->log);
+    if (chance(run, 1, 3))
+        for (uint64_t i = below(run, 10); i > 0 && append(run, log); i--)
+            continue;
+    if (chance(run, 1, 30))
+        cut(run, log);
+    if (chance(run, 1, 5))
+        commit(run, log);
+    if (run->elects && chance(run, 1, 5))
+        vote(run, log);
 }
 
 static void flush(void *context)
@@ -233,8 +587,11 @@ static void flush(void *context)
     for (unsigned i = 0; i < run->log_count; i++) {
         struct sim_log *log = &run->logs[i];
 
-        if (log->state == OPEN && log->records > 0 && log_ready(log->log) && chance(run, 3, 4))
+        if (log->state == OPEN && log->records > 0 && log_append_room(log->log) > 0 &&
+            chance(run, 3, log_ready(log->log) ? 4 : 40))
             seal(run, log);
+        if (log->state == OPEN && run->follows)
+            follow(run, log);
     }
     store_flush(run->store);
 }
@@ -242,23 +599,19 @@ static void flush(void *context)
 /* ---- starting
  * ------------------------------------------------------------------------------------ */
 
-static void draw_incarnation(struct run *run, uint8_t at[16])
-{
-    for (unsigned i = 0; i < 16; i++)
-        at[i] = (uint8_t)below(run, 256);
-}
-
 static enum err open_log(struct run *run, struct sim_log *log)
 {
     static const struct log_events events = {durable, failed};
-    struct log_recovery recovery = {recovered, lost, log};
+    struct log_recovery recovery = {recovered, lost, log, recovered_block, gone};
     enum err err;
 
     model_recovery_begin(&log->model);
     err = log_open(run->store, log->model.id, &recovery, &events, log, &log->log);
     if (err != OK)
         return err;
-    model_recovery_end(&log->model, log_durable(log->log));
+    model_recovery_end(&log->model, log_durable(log->log), log_committed(log->log));
+    if (log->bootstraps && log_durable(log->log) == 0 && run->flips == 0)
+        model_broken("log %" PRIu64 ": there without its first batch", log->model.id);
     if (run->trace)
         printf("        log %" PRIu64 " is open up to %" PRIu64 "\n", log->model.id,
                log_durable(log->log));
@@ -271,29 +624,48 @@ static enum err open_log(struct run *run, struct sim_log *log)
 static void begin_model(struct run *run, struct sim_log *log, uint64_t id)
 {
     model_init(&log->model, id);
+    log->bootstraps = chance(run, 1, 2);
     log->model.cut_in_sectors = run->short_counts;
     log->model.journal_damaged = run->journal_rots;
 }
 
 static void forget_log(struct run *run, struct sim_log *log)
 {
-    uint64_t id = log->model.id;
+    uint64_t id = log->model.id, vote_begun = log->model.vote_begun;
 
+    let_go(log);
     model_deinit(&log->model);
-    *log = (struct sim_log){.state = ABSENT};
+    /* A vote on its way stays where it is; old ones may be found. */
+    log->state = ABSENT;
+    log->maybe_gone = false;
+    log->place = 0;
+    log->records = 0;
     begin_model(run, log, id);
+    log->model.vote_begun = vote_begun;
     run->removals++;
 }
 
 static enum err make_log(struct run *run, struct sim_log *log)
 {
     uint8_t incarnation[16];
+    struct bytes content = {};
+    struct buf batch = {};
     enum err err;
 
     draw_incarnation(run, incarnation);
-    err = log_prepare(run->store, log->model.id, incarnation);
+    model_recovery_begin(&log->model); /* what earlier attempts sealed may be there or not */
+    if (log->bootstraps && make_content(run, log, incarnation, &batch)) {
+        content = bytes_skip(buf_bytes(&batch), BATCH_ENVELOPE);
+        model_sealed(&log->model, 1, content);
+    }
+    err = log_prepare(run->store, log->model.id, incarnation, content);
+    buf_deinit(&batch);
+    if (err == OK && log->bootstraps)
+        model_made(&log->model);
     if (err == OK)
         log->state = CLOSED;
+    if (log->bootstraps && (err == OK || err == ERR_EXISTS))
+        log->model.committed = 1;
     if (err == ERR_EXISTS) /* a crash came between its making and the answer */
         log->state = CLOSED;
     return err == ERR_EXISTS ? OK : err;
@@ -354,6 +726,9 @@ static enum err start_store(struct run *run)
         return err;
     }
     io_set_flush(run->io, flush, run);
+    for (unsigned i = 0; i < run->log_count; i++)
+        if (run->logs[i].state != ABSENT && !run->logs[i].maybe_gone)
+            check_vote(run, &run->logs[i]);
     return start_logs(run);
 }
 
@@ -373,6 +748,11 @@ static void bury(struct run *run)
             log->maybe_gone = true;
         if (log->state != ABSENT)
             log->state = CLOSED;
+        log->warm_index = 0;
+        memset(log->voting, 0, sizeof log->voting);
+        heap_give(log->body);
+        log->body = NULL;
+        log->skipping = false;
         log->log = NULL;
     }
     run->crashes++;
@@ -417,6 +797,7 @@ static void close_log(struct sim_log *log)
 {
     log_gather_drop(log->log);
     log_close(log->log);
+    log->skipping = false;
     log->log = NULL;
     log->state = CLOSING;
     log->records = 0;
@@ -578,6 +959,24 @@ static void rot_journal(struct run *run)
     heap_give(files);
 }
 
+/* Flips a bit of the newest block; the one before it must do. */
+static void rot_block(struct run *run, struct sim_log *log)
+{
+    uint64_t newest = 0;
+    struct bytes file;
+    char path[96];
+
+    for (unsigned i = 0; i < log->model.block_count; i++)
+        if (log->model.blocks[i].durable && log->model.blocks[i].index > newest)
+            newest = log->model.blocks[i].index;
+    snprintf(path, sizeof path, DIR "/logs/%016" PRIx64 "/%016" PRIx64 ".blk", log->model.id,
+             newest);
+    if (log->body != NULL || !sim_durable(run->sim, run->node, path, &file) || file.size == 0)
+        return;
+    if (model_block_damaged(&log->model, newest))
+        (void)sim_flip(run->sim, run->node, path, below(run, file.size), (unsigned)below(run, 8));
+}
+
 static void rot(struct run *run)
 {
     struct sim_log *log = &run->logs[below(run, run->log_count)];
@@ -591,6 +990,8 @@ static void rot(struct run *run)
         heap_give(files);
         return;
     }
+    if (chance(run, 1, 4))
+        rot_block(run, log);
     snprintf(dir, sizeof dir, DIR "/logs/%016" PRIx64, log->model.id);
     files->dir = dir;
     (void)io_list(run->io, dir, list_file, files);
@@ -637,6 +1038,64 @@ static void read_back(struct run *run, struct sim_log *log)
     }
     if (run->faults.sync_error == 0 && run->flips == 0)
         model_broken("log %" PRIu64 ": a durable batch reads back otherwise", log->model.id);
+}
+
+/* A batch that is read by its index is the one that is durable there, or damaged. */
+static enum err read_index(struct run *run, struct sim_log *log, uint64_t index)
+{
+    const struct model_log *model = &log->model;
+    size_t batch = model->kept[index - 1];
+    struct log_hash hash;
+    struct buf out;
+    enum err err;
+
+    buf_init(&out, LOG_CONTENT_MAX);
+    err = log_batch_read_now(log->log, index, &out);
+    hash = hash_128(buf_bytes(&out));
+    buf_deinit(&out);
+    run->reads += err == OK;
+    if (err == OK && (batch == MODEL_NONE || !hash_equal(&hash, &model->batches[batch].content)))
+        model_broken("log %" PRIu64 ": %" PRIu64 " reads as another batch", model->id, index);
+    if (err == ERR_NOT_FOUND && batch != MODEL_NONE && model->batches[batch].dropped)
+        return err;
+    if (err == OK || err == ERR_AGAIN || batch == MODEL_NONE || sim_crashed(run->sim, run->node))
+        return err;
+    if (err == ERR_CORRUPT && (run->flips > 0 || run->faults.sync_error > 0))
+        return err; /* rotted, or the cache lost it with a failed sync */
+    if (err != ERR_IO || run->faults.read_error == 0)
+        model_broken("log %" PRIu64 ": %" PRIu64 " cannot be read: %s", model->id, index,
+                     err_text(err));
+    return err;
+}
+
+static void warm_done(struct io_op *op, int64_t result)
+{
+    struct sim_log *log = owner_of(op, struct sim_log, warm);
+    uint64_t index = log->warm_index;
+
+    log->warm_index = 0;
+    if (log->state != OPEN || index > log->model.kept_count || result < 0)
+        return;
+    if (read_index(current, log, index) == ERR_AGAIN && !sim_crashed(current->sim, current->node))
+        model_broken("log %" PRIu64 ": %" PRIu64 " was read and is not in memory", log->model.id,
+                     index);
+}
+
+static void read_some(struct run *run, struct sim_log *log)
+{
+    uint64_t index;
+
+    if (log->model.kept_count == 0 || log->warm_index != 0)
+        return;
+    index = 1 + below(run, log->model.kept_count);
+    for (unsigned i = 0; i < 10 && index <= log->model.kept_count; i++, index++) {
+        if (read_index(run, log, index) != ERR_AGAIN)
+            continue;
+        log->warm_index = index;
+        log->warm = (struct io_op){.done = warm_done};
+        log_batch_warm(log->log, &log->warm, index);
+        return;
+    }
 }
 
 static void act_on_closed(struct run *run, struct sim_log *log)
@@ -686,12 +1145,13 @@ static void act(struct run *run)
             close_log(log);
         break;
     case 1: read_back(run, log); break;
+    case 3: read_some(run, log); break;
     case 2:
         if (chance(run, 1, 10))
             rot(run);
         break;
     default:
-        if (chance(run, 1, 3))
+        if (run->small > 0 || chance(run, 1, 3))
             gather(run, log);
         break;
     }
@@ -752,6 +1212,13 @@ static void draw_options(struct run *run)
     };
     run->log_count = 1 + (unsigned)below(run, LOGS_MAX);
     run->rolls = chance(run, 1, 3);
+    run->follows = chance(run, 1, 2);
+    if (run->rolls && chance(run, 1, 2)) { /* every second batch needs a new file */
+        run->log_count = 1;
+        run->options.segment_size = segments[0];
+    }
+    run->buffered = chance(run, 1, 3);
+    run->blocks_often = chance(run, 1, 2);
     run->short_counts = chance(run, 1, 4);
     run->journal_rots = chance(run, 1, 16);
     for (unsigned i = 0; i < run->log_count; i++) {
@@ -765,10 +1232,13 @@ static void run_life(struct run *run)
     bool faulty = chance(run, 1, 2), small_disk = chance(run, 1, 4);
 
     run->faults = faulty ? sim_faults_draw(&run->prng) : sim_faults_none();
-    if (chance(run, 1, 8))
-        run->faults.sync_error = 150000; /* often enough that a new file cannot be made */
+    if (chance(run, 1, run->rolls ? 3 : 12))
+        run->faults.sync_error =
+            run->rolls ? 50000 : 150000; /* often enough that a new file cannot be made */
     if (!run->short_counts)
         run->faults.short_count = 0;
+    run->elects = chance(run, 1, 2);
+    run->faults.direct_refused = run->faults.direct_refused || run->buffered;
     sim_set_capacity(run->sim, run->node, DISK);
     sim_heal(run->sim, run->node);
     sim_set_faults(run->sim, run->node, &run->faults);
@@ -808,8 +1278,10 @@ static uint64_t run_seed(struct run *run, uint64_t seed, uint64_t flaws, bool tr
 
     hash = sim_trace_hash(run->sim);
     sim_destroy(run->sim);
-    for (unsigned i = 0; i < run->log_count; i++)
+    for (unsigned i = 0; i < run->log_count; i++) {
+        let_go(&run->logs[i]);
         model_deinit(&run->logs[i].model);
+    }
     return hash;
 }
 
@@ -837,10 +1309,13 @@ static const struct {
 
 static void print_run(const struct run *run, uint64_t hash)
 {
-    printf("seed %" PRIu64 ": %u sealed, %u durable, %u failed, %u recovered, %u lost by %u flips, "
+    printf("seed %" PRIu64 ": %u sealed, %u durable, %u failed, %u cuts, %u read, %u votes, %u "
+           "blocks, %u drops, %u skips, %u "
+           "recovered, %u lost by %u flips, "
            "%u starts, %u refused, %u crashes, %u removals, trace %016" PRIx64 "\n",
-           run->seed, run->sealed, run->durable, run->failed, run->recovered, run->lost, run->flips,
-           run->starts, run->refused_starts, run->crashes, run->removals, hash);
+           run->seed, run->sealed, run->durable, run->failed, run->cuts, run->reads, run->votes,
+           run->blocks, run->drops, run->skips, run->recovered, run->lost, run->flips, run->starts,
+           run->refused_starts, run->crashes, run->removals, hash);
 }
 
 /* Runs until the time is over; a broken promise ends the process. */
@@ -867,11 +1342,11 @@ struct hunted {
     uint64_t flaws;
 };
 
-static bool hunt_run(void *context, uint64_t seed)
+static bool hunt_run(void *context, uint64_t seed, bool flawed)
 {
     struct hunted *hunted = context;
 
-    (void)run_seed(hunted->run, seed, hunted->flaws, false);
+    (void)run_seed(hunted->run, seed, flawed ? hunted->flaws : 0, false);
     return true; /* a broken promise ends the process */
 }
 

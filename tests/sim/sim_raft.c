@@ -298,12 +298,12 @@ static int run_many(uint64_t from, double seconds)
     return bad == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-static bool hunt_run(void *context, uint64_t seed)
+static bool hunt_run(void *context, uint64_t seed, bool flawed)
 {
     const uint64_t *flaw = context;
     uint64_t hash;
 
-    return run_seed(seed, *flaw, false, &hash);
+    return run_seed(seed, flawed ? *flaw : 0, false, &hash);
 }
 
 static int run_flaws(uint64_t chosen, double seconds)

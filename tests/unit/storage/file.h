@@ -41,12 +41,13 @@ static inline void file_end(struct file *f)
     heap_give(f->at);
 }
 
-static inline void file_add(struct file *f, size_t size, uint8_t fill)
+/* `durable`: the last index before the write that the batch is of. */
+static inline void file_add_of(struct file *f, size_t size, uint8_t fill, unsigned durable)
 {
     unsigned index = ++f->count;
     struct batch_content content = {
         .term = 3, .index = index, .previous = f->hash[index - 1], .time_ns = 5, .record_count = 1};
-    struct batch_envelope envelope = {.file_id = FILE_ID, .position = f->end, .durable = index - 1};
+    struct batch_envelope envelope = {.file_id = FILE_ID, .position = f->end, .durable = durable};
     struct buf batch;
     uint8_t *body;
 
@@ -59,14 +60,19 @@ static inline void file_add(struct file *f, size_t size, uint8_t fill)
     record_end(&batch, size);
 
     envelope.hash = batch_seal(&batch, &content);
-    batch_place(&batch, (uint32_t)(batch.size - BATCH_ENVELOPE), &envelope);
-    ck_assert_uint_le(f->end + batch.size, FILE_CAPACITY);
+    ck_assert_uint_le(f->end + batch_size_max(batch.size), FILE_CAPACITY);
     memcpy(f->at + f->end, batch.at, batch.size);
+    batch_place(f->at + f->end, (uint32_t)(batch.size - BATCH_ENVELOPE), &envelope);
     f->position[index] = f->end;
-    f->size[index] = batch.size;
+    f->size[index] = envelope.size;
     f->hash[index] = envelope.hash;
-    f->end += batch.size;
+    f->end += envelope.size;
     buf_deinit(&batch);
+}
+
+static inline void file_add(struct file *f, size_t size, uint8_t fill)
+{
+    file_add_of(f, size, fill, f->count);
 }
 
 static inline struct segment_place file_place(const struct file *f, unsigned index)

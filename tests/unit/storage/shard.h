@@ -15,7 +15,7 @@
 #include "storage/log.h"
 #include "storage/record.h"
 
-#define SHARD_BATCHES_MAX 4096u
+#define SHARD_BATCHES_MAX 8192u
 #define SHARD_LOG         7u
 
 struct shard {
@@ -121,7 +121,7 @@ static inline void shard_begin(struct shard *s)
     ck_assert_ptr_nonnull(mkdtemp(s->root));
     shard_world(s);
     ck_assert_int_eq(shard_open_store(s), OK);
-    ck_assert_int_eq(log_prepare(s->store, SHARD_LOG, shard_incarnation), OK);
+    ck_assert_int_eq(log_prepare(s->store, SHARD_LOG, shard_incarnation, bytes_of(NULL, 0)), OK);
     ck_assert_int_eq(shard_open_log(s), OK);
 }
 

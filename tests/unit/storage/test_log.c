@@ -1,6 +1,7 @@
 #include "storage/log.h"
 
-#include "tests/unit/storage/shard.h"
+#include "storage/hash.h"
+#include "tests/unit/storage/contents.h"
 #include "tests/unit/unit.h"
 
 static struct shard s;
@@ -106,12 +107,12 @@ START_TEST(records_are_read_where_the_batch_said_they_are)
 }
 END_TEST
 
-static struct io_op read_op;
+static struct log_read read_one;
 static int64_t read_result;
 
-static void read_done(struct io_op *op, int64_t result)
+static void read_done(struct log_read *read, int64_t result)
 {
-    ck_assert_ptr_eq(op, &read_op);
+    ck_assert_ptr_eq(read, &read_one);
     read_result = result;
 }
 
@@ -123,8 +124,8 @@ START_TEST(a_read_may_wait)
     shard_begin(&s);
     shard_append(&s, 1000, 42);
     read_result = -1;
-    read_op.done = read_done;
-    log_read(s.log, &read_op, s.places[1], bytes, s.sizes[1]);
+    read_one.done = read_done;
+    log_read(s.log, &read_one, s.places[1], bytes, s.sizes[1]);
     while (read_result < 0)
         ck_assert_int_eq(io_turn(s.io, 1000000), OK);
     ck_assert_int_eq(record_read(bytes_of(bytes, (size_t)read_result), &record), OK);
@@ -202,7 +203,48 @@ END_TEST
 START_TEST(a_log_is_prepared_once)
 {
     shard_begin(&s);
-    ck_assert_int_eq(log_prepare(s.store, SHARD_LOG, shard_incarnation), ERR_EXISTS);
+    ck_assert_int_eq(log_prepare(s.store, SHARD_LOG, shard_incarnation, bytes_of(NULL, 0)),
+                     ERR_EXISTS);
+    shard_end(&s);
+}
+END_TEST
+
+static enum err open_other(uint64_t log_id, struct log **log)
+{
+    static const struct log_events events = {shard_durable, shard_failed};
+    struct log_recovery recovery = {shard_recovered, shard_lost, &s};
+
+    s.recovered = 0;
+    return log_open(s.store, log_id, &recovery, &events, &s, log);
+}
+
+START_TEST(a_log_can_be_made_with_its_first_batch)
+{
+    struct sealed first, second;
+    struct log *log;
+
+    shard_begin(&s);
+    first = seal_of(1, 1, (struct log_hash){}, 300, 9);
+    second = seal_of(1, 2, first.hash, 300, 9);
+    ck_assert_int_eq(log_prepare(s.store, 50, shard_incarnation, second.content), ERR_CORRUPT);
+    ck_assert_int_eq(log_prepare(s.store, 50, (const uint8_t *)"another incarnat", first.content),
+                     ERR_CORRUPT);
+    ck_assert_int_eq(open_other(50, &log), ERR_NOT_FOUND);
+
+    ck_assert_int_eq(log_prepare(s.store, 50, shard_incarnation, first.content), OK);
+    ck_assert_int_eq(log_prepare(s.store, 50, shard_incarnation, first.content), ERR_EXISTS);
+    ck_assert_int_eq(open_other(50, &log), OK);
+    ck_assert_uint_eq(s.recovered, 1);
+    ck_assert_uint_eq(log_durable(log), 1);
+    ck_assert_uint_eq(log_committed(log), 1);
+    ck_assert(hash_equal(&s.hashes[1], &first.hash));
+    s.durable = 1;
+    ck_assert_int_eq(log_append(log, second.content), OK);
+    shard_settle(&s);
+    ck_assert_uint_eq(s.durable, 2);
+    log_close(log);
+    buf_deinit(&first.batch);
+    buf_deinit(&second.batch);
     shard_end(&s);
 }
 END_TEST
@@ -229,7 +271,7 @@ START_TEST(what_a_cut_short_preparation_left_is_completed)
         struct log_recovery recovery = {shard_recovered, shard_lost, &s};
 
         ck_assert_int_eq(log_open(s.store, 0xaa, &recovery, &events, &s, &s.log), ERR_NOT_FOUND);
-        ck_assert_int_eq(log_prepare(s.store, 0xaa, shard_incarnation), OK);
+        ck_assert_int_eq(log_prepare(s.store, 0xaa, shard_incarnation, bytes_of(NULL, 0)), OK);
         ck_assert_int_eq(log_open(s.store, 0xaa, &recovery, &events, &s, &s.log), OK);
         s.durable = 0;
         shard_append(&s, 10, 1);
@@ -268,7 +310,7 @@ START_TEST(a_removed_log_is_gone_and_its_id_can_be_used_again)
     ck_assert_int_eq(store_list(s.store, count_log, &count), OK);
     ck_assert_int_eq(count, 1);
     ck_assert_int_eq(shard_open_log(&s), ERR_NOT_FOUND);
-    ck_assert_int_eq(log_prepare(s.store, SHARD_LOG, shard_incarnation), OK);
+    ck_assert_int_eq(log_prepare(s.store, SHARD_LOG, shard_incarnation, bytes_of(NULL, 0)), OK);
     shard_reopen_store(&s); /* with entries of the removed log in the journal */
     ck_assert_int_eq(shard_open_log(&s), OK);
     ck_assert_uint_eq(s.recovered, 0);
@@ -323,7 +365,7 @@ START_TEST(idle_logs_cost_no_buffers)
 
     shard_begin(&s);
     for (unsigned i = 0; i < 200; i++) {
-        ck_assert_int_eq(log_prepare(s.store, 100 + i, shard_incarnation), OK);
+        ck_assert_int_eq(log_prepare(s.store, 100 + i, shard_incarnation, bytes_of(NULL, 0)), OK);
         ck_assert_int_eq(log_open(s.store, 100 + i, &recovery, &events, &s, &logs[i]), OK);
         ck_assert_uint_eq(log_gathered(logs[i]), 0);
         ck_assert_uint_le(log_bytes(logs[i]), 64 << 10);
@@ -348,6 +390,7 @@ int main(void)
         closing_drops_what_is_not_durable,
         a_log_is_opened_once_until_it_is_closed_for_good,
         a_log_is_prepared_once,
+        a_log_can_be_made_with_its_first_batch,
         what_a_cut_short_preparation_left_is_completed,
         a_removed_log_is_gone_and_its_id_can_be_used_again,
         a_removal_that_was_cut_short_is_completed_at_the_next_start,

@@ -8,7 +8,7 @@
 
 static struct shard s;
 
-#define HEAD 136u
+#define HEAD 152u
 
 /* ---- the files
  * ----------------------------------------------------------------------------------- */
@@ -208,7 +208,8 @@ START_TEST(a_log_whose_files_tell_nothing_is_not_opened_and_not_changed)
     shard_world(&s);
     ck_assert_int_eq(shard_open_store(&s), OK);
     ck_assert_int_eq(shard_open_log(&s), ERR_CORRUPT);
-    ck_assert_int_eq(log_prepare(s.store, SHARD_LOG, shard_incarnation), ERR_EXISTS);
+    ck_assert_int_eq(log_prepare(s.store, SHARD_LOG, shard_incarnation, bytes_of(NULL, 0)),
+                     ERR_EXISTS);
     s.log = NULL;
     shard_close(&s);
     flip(segment_path(0), 40);

@@ -149,6 +149,60 @@ START_TEST(a_last_batch_that_is_cut_anywhere_is_torn_or_whole)
 }
 END_TEST
 
+/* Three batches of one write, the middle one bad: by unwritten space, or by a flipped bit. */
+START_TEST(what_was_written_together_proves_nothing_of_each_other)
+{
+    struct segment_place place;
+    struct segment_gap gap;
+    struct file f;
+
+    file_begin(&f);
+    file_add(&f, 100, 1);
+    file_add_of(&f, 3000, 2, 1);
+    file_add_of(&f, 3000, 3, 1);
+    file_add_of(&f, 3000, 4, 1);
+    place = file_place(&f, 3);
+
+    memset(f.at + f.position[3] + 1024, 0, 1024);
+    gap = segment_judge(file_rest(&f, &place), &place);
+    ck_assert_int_eq(gap.tail, SEGMENT_TORN);
+
+    memset(f.at + f.position[3] + 1024, 9, 1024);
+    gap = segment_judge(file_rest(&f, &place), &place);
+    ck_assert_int_eq(gap.tail, SEGMENT_RESUMES); /* all of it was written, once */
+    ck_assert_uint_eq(gap.resume_index, 4);
+    file_end(&f);
+}
+END_TEST
+
+START_TEST(a_later_write_or_a_cut_proves_what_is_before)
+{
+    struct segment_place place;
+    struct segment_gap gap;
+    struct file f;
+
+    file_begin(&f);
+    file_add_of(&f, 3000, 2, 0);
+    file_add_of(&f, 3000, 3, 0);
+    file_add_of(&f, 3000, 4, 0);
+    place = file_place(&f, 2);
+    memset(f.at + f.position[2] + 1024, 0, 1024);
+    ck_assert_int_eq(segment_judge(file_rest(&f, &place), &place).tail, SEGMENT_TORN);
+
+    place.index_cut = 3;
+    gap = segment_judge(file_rest(&f, &place), &place);
+    ck_assert_int_eq(gap.tail, SEGMENT_RESUMES);
+    ck_assert_uint_eq(gap.resume_index, 3);
+
+    place.index_cut = UINT64_MAX;
+    file_add_of(&f, 100, 5, 3);
+    gap = segment_judge(file_rest(&f, &place), &place);
+    ck_assert_int_eq(gap.tail, SEGMENT_RESUMES);
+    ck_assert_uint_eq(gap.resume_index, 3); /* the first that stands, not the one that proves */
+    file_end(&f);
+}
+END_TEST
+
 START_TEST(a_batch_with_another_predecessor_is_not_the_expected_one)
 {
     struct segment_place place;
@@ -221,6 +275,8 @@ int main(void)
         any_bad_byte_before_a_later_batch_is_damage_and_the_walk_resumes,
         any_flipped_byte_in_the_last_batch_is_damage,
         a_last_batch_that_is_cut_anywhere_is_torn_or_whole,
+        what_was_written_together_proves_nothing_of_each_other,
+        a_later_write_or_a_cut_proves_what_is_before,
         a_batch_with_another_predecessor_is_not_the_expected_one,
         what_lies_behind_the_cut_is_not_resumed_at,
         a_file_without_a_header_is_known_by_its_first_valid_batch,
