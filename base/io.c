@@ -320,14 +320,37 @@ void io_listener_close(struct io *io, struct io_listener *listener)
     io->calls->listener_close(io, listener);
 }
 
-void io_sock_start(struct io *io, struct io_sock *sock, const struct io_sock_events *events,
-                   void *owner)
+void io_addresses(struct io *io, void (*address)(void *context, const char *text), void *context)
+{
+    assert(address != NULL);
+    io->calls->addresses(io, address, context);
+}
+
+static void check_events(const struct io_sock_events *events)
 {
     assert(events->received != NULL);
     assert(events->sent != NULL);
     assert(events->ended != NULL);
     assert(events->closed != NULL);
+}
+
+struct io_sock *io_connect(struct io *io, const char *host, uint16_t port,
+                           const struct io_sock_events *events, void *owner)
+{
+    check_events(events);
+    return io->calls->connect(io, host, port, events, owner);
+}
+
+void io_sock_start(struct io *io, struct io_sock *sock, const struct io_sock_events *events,
+                   void *owner)
+{
+    check_events(events);
     io->calls->sock_start(io, sock, events, owner);
+}
+
+bool io_sock_peer(struct io *io, struct io_sock *sock, struct io_address *peer)
+{
+    return io->calls->sock_peer(io, sock, peer);
 }
 
 void io_sock_send(struct io *io, struct io_sock *sock, const struct bytes *pieces, size_t count)

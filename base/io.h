@@ -148,13 +148,17 @@ struct io_sock_events {
     void (*sent)(void *owner);
     /* The peer ended or the socket failed (negative errno, 0: end of stream), told after all bytes
      * that arrived before. The owner answers with io_sock_close. Nothing is received afterwards.
-     * While paused only a failed send is told, and what had arrived is dropped. After a failed send
-     * io_sock_sending stays true until `closed`. */
+     * While paused only a failed send or connection is told, and what had arrived is dropped.
+     * After a failed send io_sock_sending stays true until `closed`. */
     void (*ended)(void *owner, int reason);
     /* After io_sock_close: nothing more will come, the memory of an unfinished send is the owner's
      * again and the io_sock is gone. */
     void (*closed)(void *owner);
 };
+
+/* Calls `address` for each numeric address that other machines may reach this one at: not loopback, not
+ * link-local. */
+void io_addresses(struct io *io, void (*address)(void *context, const char *text), void *context);
 
 struct io_address {
     char text[64]; /* numeric address without port */
@@ -170,8 +174,22 @@ enum err io_listen(struct io *io, const char *host, uint16_t port,
                    void *context, struct io_listener **listener, uint16_t *bound);
 void io_listener_close(struct io *io, struct io_listener *listener);
 
+/*
+ * Begins a connection and returns at once; the socket is started. Bytes may be sent before the peer
+ * has answered: they leave when it has, so the first `sent` tells that it is there. What fails is
+ * told through `ended`: -ECONNREFUSED, -ETIMEDOUT, ..., -EHOSTUNREACH for a name that is not known.
+ * There is no time limit but the system's own (minutes): set a timer and close. A socket that is
+ * closed before it is connected sends nothing, drain or not.
+ * A numeric host is used at once; a name is looked up by a worker, one at a time, so a resolver that
+ * hangs holds up no other work, and its addresses are tried in turn.
+ */
+struct io_sock *io_connect(struct io *io, const char *host, uint16_t port,
+                           const struct io_sock_events *events, void *owner);
+
 void io_sock_start(struct io *io, struct io_sock *sock, const struct io_sock_events *events,
                    void *owner);
+/* The numeric address of the other side; false while there is none. */
+bool io_sock_peer(struct io *io, struct io_sock *sock, struct io_address *peer);
 /* One send in flight per socket (asserted). The pieces' memory is lent until `sent` or `closed`;
  * the array of pieces itself is copied. At most IO_PIECES_MAX pieces. */
 #define IO_PIECES_MAX 16u

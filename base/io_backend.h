@@ -49,8 +49,13 @@ struct io_calls {
     enum err (*listen)(struct io *io, const char *host, uint16_t port, io_accepted_fn *accepted,
                        void *context, struct io_listener **listener, uint16_t *bound);
     void (*listener_close)(struct io *io, struct io_listener *listener);
+    void (*addresses)(struct io *io, void (*address)(void *context, const char *text),
+                      void *context);
+    struct io_sock *(*connect)(struct io *io, const char *host, uint16_t port,
+                               const struct io_sock_events *events, void *owner);
     void (*sock_start)(struct io *io, struct io_sock *sock, const struct io_sock_events *events,
                        void *owner);
+    bool (*sock_peer)(struct io *io, struct io_sock *sock, struct io_address *peer);
     void (*sock_send)(struct io *io, struct io_sock *sock, const struct bytes *pieces,
                       size_t count);
     void (*sock_pause)(struct io *io, struct io_sock *sock);

@@ -153,8 +153,17 @@ void sim_jump_wall(struct sim *sim, size_t node, int64_t by_ns);
  */
 struct io_sock *sim_connect(struct sim *sim, struct io *from, size_t node, uint16_t port,
                             const struct io_sock_events *events, void *owner);
+/* For io_connect node n is "10.0.0.<n+1>", or the name "node<n>", which takes a look-up; what means
+ * this machine elsewhere ("127.0.0.1", "localhost") is the node itself. */
+
 /* Between the two nodes nothing is delivered until it is joined again. */
 void sim_part(struct sim *sim, size_t a, size_t b);
-void sim_join(struct sim *sim, size_t a, size_t b);
+/* The same one way: what `from` sends does not arrive. */
+void sim_cut(struct sim *sim, size_t from, size_t to);
+void sim_join(struct sim *sim, size_t a, size_t b); /* ends either */
+/* Each delivery that way takes so much longer, drawn between the two; 0, 0: none. */
+void sim_delay(struct sim *sim, size_t from, size_t to, int64_t min_ns, int64_t max_ns);
+/* Breaks every connection between the two, on both sides. */
+void sim_reset(struct sim *sim, size_t a, size_t b);
 
 #endif

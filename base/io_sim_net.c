@@ -10,7 +10,8 @@
 #define PORTS_END   60000u
 #define POWER_LOST_NS                                                                              \
     INT64_C(1000000000) /* at most until the peer of a node without power finds out */
-#define KILLED_NS INT64_C(10000000)
+#define KILLED_NS      INT64_C(10000000)
+#define ADDRESS_PREFIX "10.0.0."
 
 /* ---- socks ---------------------------------------------------------------------------------- */
 
@@ -131,9 +132,26 @@ static size_t room_of(const struct buf *buf, const struct sim_node *node)
     return buf->size < limit ? limit - buf->size : 0;
 }
 
+static const struct sim_way *way_of(const struct sim_sock *s, size_t to)
+{
+    return &s->sim->ways[s->node->index][to];
+}
+
 static bool parted(const struct sim_sock *s)
 {
-    return s->sim->parted[s->node->index][s->peer->node->index];
+    return way_of(s, s->peer->node->index)->cut;
+}
+
+/* How long something takes to get there. */
+static int64_t travel_time(const struct sim_sock *s, size_t to)
+{
+    const struct sim_faults *faults = &s->node->faults;
+    const struct sim_way *way = way_of(s, to);
+    int64_t delay_ns = sim_between(s->sim, faults->net_min_ns, faults->net_max_ns);
+
+    if (way->delay_max_ns > 0)
+        delay_ns += sim_between(s->sim, way->delay_min_ns, way->delay_max_ns);
+    return delay_ns;
 }
 
 static bool receives(const struct sim_sock *s)
@@ -219,7 +237,7 @@ void sim_net_deliver(struct sim_sock *s)
         return;
     if (s->out.size > 0 && receives(s->peer) && room_of(&s->peer->arrived, s->peer->node) == 0)
         return;
-    delay_ns = sim_between(s->sim, faults->net_min_ns, faults->net_max_ns);
+    delay_ns = travel_time(s, s->peer->node->index);
     if (sim_luck(s->sim, faults->net_stall))
         delay_ns += faults->net_stall_ns;
     s->delivering = true;
@@ -240,6 +258,8 @@ static bool take_piece(struct sim_sock *s, struct bytes *piece)
 
 void sim_net_take(struct sim_sock *s)
 {
+    if (s->connecting)
+        return; /* until the peer has answered */
     while (s->pieces_at < s->pieces_count && take_piece(s, &s->pieces[s->pieces_at]))
         s->pieces_at++;
     if (s->head.sending && s->pieces_at == s->pieces_count && !s->taken) {
@@ -404,14 +424,24 @@ static void accept_from(struct sim_sock *c, struct io_listener *l)
 {
     struct sim_sock *s = sim_sock_new(l->process->node, l->process);
 
-    snprintf(s->address.text, sizeof(s->address.text), "10.0.0.%zu", c->node->index + 1);
+    snprintf(s->address.text, sizeof(s->address.text), ADDRESS_PREFIX "%zu", c->node->index + 1);
     s->address.port = port_take(c->node);
+    snprintf(c->address.text, sizeof(c->address.text), ADDRESS_PREFIX "%zu", s->node->index + 1);
+    c->address.port = l->port;
     s->listener = l;
     s->peer = c;
+    c->connecting = false;
     c->peer = s;
     sim_trace(c->sim, c->node, "connects", s->node->index, l->port, 0);
     sim_sock_ready(s);
-    sim_net_deliver(c);
+    sim_net_take(c);
+}
+
+static void connect_fail(struct sim_sock *c, int reason)
+{
+    c->connecting = false;
+    c->refused = true;
+    sim_net_break(c, reason);
 }
 
 static void connect_due(struct sim *sim, void *object, uint64_t generation)
@@ -422,46 +452,139 @@ static void connect_due(struct sim *sim, void *object, uint64_t generation)
 
     if (c->generation != generation || !has_owner(c))
         return;
-    c->connecting = false;
     process = sim->nodes[c->to_node].process;
     if (process != NULL && !process->dead)
         l = listener_find(process, c->to_port);
-    if (sim->parted[c->node->index][c->to_node])
-        sim_net_break(c, -ETIMEDOUT);
+    if (way_of(c, c->to_node)->cut || sim->ways[c->to_node][c->node->index].cut)
+        connect_fail(c, -ETIMEDOUT);
     else if (l == NULL)
-        sim_net_break(c, -ECONNREFUSED);
+        connect_fail(c, -ECONNREFUSED);
     else
         accept_from(c, l);
+}
+
+static struct sim_sock *connect_begin(struct sim_process *process, uint16_t port,
+                                      const struct io_sock_events *events, void *owner)
+{
+    struct sim_sock *c = sim_sock_new(process->node, process);
+
+    c->state = SIM_SOCK_OPEN;
+    c->events = events;
+    c->owner = owner;
+    c->to_port = port;
+    c->connecting = true;
+    return c;
+}
+
+static void connect_to(struct sim_sock *c, size_t node)
+{
+    struct sim *sim = c->sim;
+
+    c->to_node = node;
+    sim_schedule(sim, sim->now_ns + travel_time(c, node), connect_due, c, c->generation);
 }
 
 struct io_sock *sim_connect(struct sim *sim, struct io *from, size_t node, uint16_t port,
                             const struct io_sock_events *events, void *owner)
 {
-    struct sim_process *process = sim_process_of(from);
-    struct sim_sock *c = sim_sock_new(process->node, process);
-    const struct sim_faults *faults = &process->node->faults;
+    struct sim_sock *c = connect_begin(sim_process_of(from), port, events, owner);
 
     assert(node < sim->nodes_count);
-    c->state = SIM_SOCK_OPEN;
-    c->events = events;
-    c->owner = owner;
-    c->to_node = node;
-    c->to_port = port;
-    c->connecting = true;
-    sim_schedule(sim, sim->now_ns + sim_between(sim, faults->net_min_ns, faults->net_max_ns),
-                 connect_due, c, c->generation);
+    connect_to(c, node);
+    return &c->head;
+}
+
+/* ---- hosts ---------------------------------------------------------------------------------- */
+
+#define NODE_NONE SIZE_MAX
+
+/* The node that `text` names behind its prefix, counted from `first`. */
+static size_t node_numbered(const struct sim *sim, const char *text, const char *prefix,
+                            size_t first)
+{
+    struct bytes b = bytes_of_text(text), p = bytes_of_text(prefix);
+    uint64_t number;
+
+    if (!bytes_starts(b, p) || !bytes_read_u64(bytes_skip(b, p.size), &number))
+        return NODE_NONE;
+    return number >= first && number - first < sim->nodes_count ? number - first : NODE_NONE;
+}
+
+void sim_addresses(struct io *io, void (*address)(void *context, const char *text), void *context)
+{
+    char text[32];
+
+    snprintf(text, sizeof(text), ADDRESS_PREFIX "%zu", sim_process_of(io)->node->index + 1);
+    address(context, text);
+}
+
+static bool host_is_self(const char *host)
+{
+    return *host == 0 || strcmp(host, "0.0.0.0") == 0 || strcmp(host, "127.0.0.1") == 0 ||
+           strcmp(host, "::1") == 0 || strcmp(host, "::") == 0 || strcmp(host, "localhost") == 0;
+}
+
+static bool host_is_number(const char *host)
+{
+    return host[strspn(host, "0123456789abcdef.:")] == 0;
+}
+
+static size_t node_of_host(const struct sim_node *from, const char *host)
+{
+    size_t node;
+
+    if (host_is_self(host) || bytes_equal_nocase(bytes_of_text(host), BYTES("localhost")))
+        return from->index;
+    node = node_numbered(from->sim, host, ADDRESS_PREFIX, 1);
+    return node != NODE_NONE ? node : node_numbered(from->sim, host, "node", 0);
+}
+
+static void looked_up(struct sim *sim, void *object, uint64_t generation)
+{
+    struct sim_sock *c = object;
+
+    (void)sim;
+    if (c->generation != generation || !has_owner(c))
+        return;
+    if (c->to_node != NODE_NONE) {
+        connect_to(c, c->to_node);
+        return;
+    }
+    connect_fail(c, -EHOSTUNREACH);
+}
+
+struct io_sock *sim_connect_host(struct io *io, const char *host, uint16_t port,
+                                 const struct io_sock_events *events, void *owner)
+{
+    struct sim_process *process = sim_process_of(io);
+    struct sim_sock *c = connect_begin(process, port, events, owner);
+    const struct sim_faults *faults = &process->node->faults;
+    struct sim *sim = process->sim;
+    int64_t delay_ns = 0;
+
+    if (process->dead)
+        return &c->head;
+    c->to_node = node_of_host(process->node, host);
+    if (!host_is_number(host))
+        delay_ns = sim_between(sim, faults->work_min_ns, faults->work_max_ns);
+    sim_schedule(sim, sim->now_ns + delay_ns, looked_up, c, c->generation);
     return &c->head;
 }
 
 /* ---- partitions ----------------------------------------------------------------------------- */
 
+void sim_cut(struct sim *sim, size_t from, size_t to)
+{
+    assert(from < sim->nodes_count);
+    assert(to < sim->nodes_count);
+    sim_trace(sim, &sim->nodes[from], "cuts", to, 0, 0);
+    sim->ways[from][to].cut = true;
+}
+
 void sim_part(struct sim *sim, size_t a, size_t b)
 {
-    assert(a < sim->nodes_count);
-    assert(b < sim->nodes_count);
-    sim_trace(sim, &sim->nodes[a], "parts", b, 0, 0);
-    sim->parted[a][b] = true;
-    sim->parted[b][a] = true;
+    sim_cut(sim, a, b);
+    sim_cut(sim, b, a);
 }
 
 void sim_join(struct sim *sim, size_t a, size_t b)
@@ -469,9 +592,36 @@ void sim_join(struct sim *sim, size_t a, size_t b)
     assert(a < sim->nodes_count);
     assert(b < sim->nodes_count);
     sim_trace(sim, &sim->nodes[a], "joins", b, 0, 0);
-    sim->parted[a][b] = false;
-    sim->parted[b][a] = false;
+    sim->ways[a][b].cut = false;
+    sim->ways[b][a].cut = false;
     for (struct sim_sock *s = sim->socks; s != NULL; s = s->all_next)
         if (s->state != SIM_SOCK_SPARE)
             sim_net_deliver(s);
+}
+
+/* ---- other faults between two nodes --------------------------------------------------------- */
+
+void sim_delay(struct sim *sim, size_t from, size_t to, int64_t min_ns, int64_t max_ns)
+{
+    assert(from < sim->nodes_count);
+    assert(to < sim->nodes_count);
+    sim_trace(sim, &sim->nodes[from], "delays", to, (uint64_t)max_ns, 0);
+    sim->ways[from][to].delay_min_ns = min_ns;
+    sim->ways[from][to].delay_max_ns = max_ns;
+}
+
+static bool is_between(const struct sim_sock *s, size_t a, size_t b)
+{
+    return s->state != SIM_SOCK_SPARE && s->peer != NULL && s->node->index == a &&
+           s->peer->node->index == b;
+}
+
+void sim_reset(struct sim *sim, size_t a, size_t b)
+{
+    assert(a < sim->nodes_count);
+    assert(b < sim->nodes_count);
+    sim_trace(sim, &sim->nodes[a], "resets", b, 0, 0);
+    for (struct sim_sock *s = sim->socks; s != NULL; s = s->all_next)
+        if (is_between(s, a, b))
+            break_both(s, -ECONNRESET);
 }

@@ -45,6 +45,7 @@ struct sim_sock {
     struct buf arrived;
     int reason; /* of the end */
     bool connecting;
+    bool refused;    /* never was connected */
     bool delivering; /* a delivery is under way */
     bool paused;
     bool taken;    /* the send has been taken whole: to be told */

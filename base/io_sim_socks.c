@@ -37,6 +37,13 @@ void sim_sock_start(struct io *io, struct io_sock *sock, const struct io_sock_ev
     sim_sock_ready(s);
 }
 
+bool sim_sock_peer(struct io *io, struct io_sock *sock, struct io_address *peer)
+{
+    (void)io;
+    *peer = sock_of(sock)->address;
+    return peer->port != 0;
+}
+
 /* To a peer that has gone: the answer comes, as to all, at a turn. */
 static void send_to_nobody(struct sim_sock *s)
 {
@@ -85,7 +92,7 @@ void sim_sock_close(struct io *io, struct io_sock *sock, bool drain)
 
     if (sim_process_of(io)->dead || s->state == SIM_SOCK_CLOSING)
         return;
-    if (drain && s->head.sending && !s->taken && !s->broken) {
+    if (drain && s->head.sending && !s->taken && !s->broken && !s->connecting) {
         s->state = SIM_SOCK_DRAINING;
         return;
     }
@@ -132,13 +139,13 @@ static void tell_received(struct sim_sock *s)
         sim_net_deliver(s->peer); /* there is room again */
 }
 
-/* While paused the end is noticed by a send only. */
+/* While paused the end is noticed by a send only, or by not getting through at all. */
 static bool end_is_due(const struct sim_sock *s)
 {
     if (s->state != SIM_SOCK_OPEN)
         return false;
     if (s->paused)
-        return s->broken && s->head.sending;
+        return s->broken && (s->head.sending || s->refused);
     return s->end_seen && s->arrived.size == 0;
 }
 

@@ -95,6 +95,12 @@ struct sim_node {
     uint16_t port_next;
 };
 
+/* From one node to another. */
+struct sim_way {
+    bool cut;
+    int64_t delay_min_ns, delay_max_ns; /* beyond the sender's own */
+};
+
 struct sim {
     struct prng prng;
     int64_t now_ns;
@@ -103,7 +109,7 @@ struct sim {
     struct sim_events events;
     struct sim_node nodes[SIM_NODES_MAX];
     size_t nodes_count;
-    bool parted[SIM_NODES_MAX][SIM_NODES_MAX];
+    struct sim_way ways[SIM_NODES_MAX][SIM_NODES_MAX];
     void (*line)(void *context, const char *text);
     void *line_context;
     struct sim_sock *socks; /* all; never freed before the world: events may still name them */
@@ -196,8 +202,12 @@ struct sim_process *sim_process_alive(struct sim *sim, uint64_t generation);
 enum err sim_listen(struct io *io, const char *host, uint16_t port, io_accepted_fn *accepted,
                     void *context, struct io_listener **listener, uint16_t *bound);
 void sim_listener_close(struct io *io, struct io_listener *listener);
+void sim_addresses(struct io *io, void (*address)(void *context, const char *text), void *context);
+struct io_sock *sim_connect_host(struct io *io, const char *host, uint16_t port,
+                                 const struct io_sock_events *events, void *owner);
 void sim_sock_start(struct io *io, struct io_sock *sock, const struct io_sock_events *events,
                     void *owner);
+bool sim_sock_peer(struct io *io, struct io_sock *sock, struct io_address *peer);
 void sim_sock_send(struct io *io, struct io_sock *sock, const struct bytes *pieces, size_t count);
 void sim_sock_pause(struct io *io, struct io_sock *sock);
 void sim_sock_resume(struct io *io, struct io_sock *sock);

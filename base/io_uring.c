@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "base/heap.h"
+#include "base/io_address.h"
 
 /* ---- requests ------------------------------------------------------------------------------- */
 
@@ -62,6 +63,7 @@ static void complete(struct uring *u, uint64_t data, int result, unsigned flags)
         if (!u->destroying)
             wake_arm(u);
         break;
+    case TAG_CONNECT: uring_connect_completed(u, object, result); break;
     case TAG_NONE: break;
     }
 }
@@ -186,6 +188,7 @@ static void uring_destroy(struct io *io)
     cancel_all(u);
     uring_socks_destroy(u);
     uring_listeners_destroy(u);
+    uring_connects_destroy(u);
     uring_teardown(u);
     waker_deinit(&u->waker);
     io_posix_deinit(&u->posix);
@@ -222,7 +225,10 @@ static const struct io_calls uring_calls = {
     .wake = uring_wake,
     .listen = uring_listen,
     .listener_close = uring_listener_close,
+    .addresses = address_list,
+    .connect = uring_connect,
     .sock_start = uring_sock_start,
+    .sock_peer = uring_sock_peer,
     .sock_send = uring_sock_send,
     .sock_pause = uring_sock_pause,
     .sock_resume = uring_sock_resume,

@@ -1,16 +1,14 @@
 #include "base/io_uring_parts.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/heap.h"
+#include "base/io_address.h"
 #include "base/owner.h"
 
 #define BACKLOG        4096
@@ -26,86 +24,6 @@ struct io_listener {
     struct io_listener *previous;
     struct io_listener *next;
 };
-
-union address {
-    struct sockaddr any;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-};
-
-/* ---- addresses ------------------------------------------------------------------------------ */
-
-static socklen_t address_size(const union address *address)
-{
-    return address->any.sa_family == AF_INET ? sizeof(address->v4) : sizeof(address->v6);
-}
-
-static uint16_t address_port(const union address *address)
-{
-    return ntohs(address->any.sa_family == AF_INET ? address->v4.sin_port : address->v6.sin6_port);
-}
-
-/* A version 4 peer of a version 6 socket is shown as what it is. */
-static void address_show(const union address *address, struct io_address *shown)
-{
-    memset(shown, 0, sizeof(*shown));
-    shown->port = address_port(address);
-    if (address->any.sa_family == AF_INET)
-        inet_ntop(AF_INET, &address->v4.sin_addr, shown->text, sizeof(shown->text));
-    else if (IN6_IS_ADDR_V4MAPPED(&address->v6.sin6_addr))
-        inet_ntop(AF_INET, &address->v6.sin6_addr.s6_addr[12], shown->text, sizeof(shown->text));
-    else
-        inet_ntop(AF_INET6, &address->v6.sin6_addr, shown->text, sizeof(shown->text));
-}
-
-static bool address_look_up(const char *host, union address *address)
-{
-    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-    struct addrinfo *found;
-    bool fits;
-
-    if (getaddrinfo(host, NULL, &hints, &found) != 0)
-        return false;
-    fits = found->ai_addrlen <= sizeof(*address);
-    if (fits)
-        memcpy(address, found->ai_addr, found->ai_addrlen);
-    freeaddrinfo(found);
-    return fits;
-}
-
-static bool host_is_any(const char *host)
-{
-    return *host == 0 || strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
-}
-
-/* "any" is version 6, which takes version 4 as well; io_listen falls back where there is none. */
-static bool address_of_host(const char *host, union address *address)
-{
-    memset(address, 0, sizeof(*address));
-    if (host_is_any(host)) {
-        address->v6.sin6_family = AF_INET6;
-        return true;
-    }
-    if (strcmp(host, "localhost") == 0)
-        host = "127.0.0.1";
-    if (inet_pton(AF_INET, host, &address->v4.sin_addr) == 1) {
-        address->v4.sin_family = AF_INET;
-        return true;
-    }
-    if (inet_pton(AF_INET6, host, &address->v6.sin6_addr) == 1) {
-        address->v6.sin6_family = AF_INET6;
-        return true;
-    }
-    return address_look_up(host, address);
-}
-
-static void address_set_port(union address *address, uint16_t port)
-{
-    if (address->any.sa_family == AF_INET)
-        address->v4.sin_port = htons(port);
-    else
-        address->v6.sin6_port = htons(port);
-}
 
 /* ---- accepting ------------------------------------------------------------------------------ */
 
@@ -252,7 +170,7 @@ enum err uring_listen(struct io *io, const char *host, uint16_t port, io_accepte
 
     if (!address_of_host(host, &address))
         return ERR_INVALID;
-    fd = open_any_version(&address, host_is_any(host), port);
+    fd = open_any_version(&address, address_host_is_any(host), port);
     if (fd < 0)
         return err_of_listen(errno);
     getsockname(fd, &address.any, &size);

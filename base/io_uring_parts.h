@@ -16,17 +16,19 @@
 #include "base/workers.h"
 
 enum tag {
-    TAG_OP,     /* struct io_op */
-    TAG_RECV,   /* struct sock, multishot */
-    TAG_SEND,   /* struct sock */
-    TAG_CANCEL, /* struct sock: one of its two requests is being cancelled */
-    TAG_ACCEPT, /* struct io_listener, multishot */
-    TAG_WAKE,   /* the eventfd was read */
-    TAG_NONE,   /* nobody waits for it */
+    TAG_OP,      /* struct io_op */
+    TAG_RECV,    /* struct sock, multishot */
+    TAG_SEND,    /* struct sock */
+    TAG_CANCEL,  /* struct sock: one of its two requests is being cancelled */
+    TAG_ACCEPT,  /* struct io_listener, multishot */
+    TAG_WAKE,    /* the eventfd was read */
+    TAG_CONNECT, /* struct connect */
+    TAG_NONE,    /* nobody waits for it */
 };
 #define TAG_MASK 7u
 
 struct sock;
+struct connect;
 
 struct uring {
     struct io_posix posix; /* first: its struct io is ours */
@@ -48,6 +50,8 @@ struct uring {
     struct sock *ready;       /* have something to tell that no completion will trigger */
     struct send *spare_sends; /* pooled */
     struct io_listener *listeners;
+    struct connect *connects; /* all that are under way */
+    bool looking_up;          /* one of them is with a worker */
 };
 
 /* io_uring.c */
@@ -67,6 +71,7 @@ void uring_op_completed(struct uring *u, struct io_op *op, int result);
 struct io_sock *uring_sock_create(struct uring *u, int fd);
 void uring_sock_start(struct io *io, struct io_sock *sock, const struct io_sock_events *events,
                       void *owner);
+bool uring_sock_peer(struct io *io, struct io_sock *sock, struct io_address *peer);
 void uring_sock_send(struct io *io, struct io_sock *sock, const struct bytes *pieces, size_t count);
 void uring_sock_pause(struct io *io, struct io_sock *sock);
 void uring_sock_resume(struct io *io, struct io_sock *sock);
@@ -76,6 +81,18 @@ void uring_send_completed(struct uring *u, struct sock *s, int result);
 void uring_cancel_completed(struct uring *u, struct sock *s, int result);
 void uring_socks_ready(struct uring *u);   /* tells what is ready to be told */
 void uring_socks_destroy(struct uring *u); /* nothing is in flight any more */
+
+struct io_sock *uring_sock_create_connecting(struct uring *u, struct connect *connect,
+                                             const struct io_sock_events *events, void *owner);
+/* The struct connect is done: with a connected socket, or -1 and why. */
+void uring_sock_connected(struct sock *s, int fd, int reason);
+
+/* io_uring_connect.c */
+struct io_sock *uring_connect(struct io *io, const char *host, uint16_t port,
+                              const struct io_sock_events *events, void *owner);
+void uring_connect_abandon(struct connect *connect); /* its sock is not told any more */
+void uring_connect_completed(struct uring *u, struct connect *connect, int result);
+void uring_connects_destroy(struct uring *u);
 
 /* io_uring_listen.c */
 enum err uring_listen(struct io *io, const char *host, uint16_t port, io_accepted_fn *accepted,

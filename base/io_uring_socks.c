@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/heap.h"
+#include "base/io_address.h"
 
 enum sock_state {
     SOCK_NEW,      /* accepted; the owner has not started it */
@@ -41,8 +42,9 @@ struct sock {
     struct uring *uring;
     const struct io_sock_events *events;
     void *owner;
-    int fd;
-    int reason; /* of the end, once end_seen or broken */
+    int fd;                  /* -1 until it is connected */
+    struct connect *connect; /* under way; NULL: connected, or failed to */
+    int reason;              /* of the end, once end_seen or broken */
     uint8_t state;
     uint8_t owed;
     bool paused;
@@ -79,6 +81,18 @@ struct io_sock *uring_sock_create(struct uring *u, int fd)
     return &s->head;
 }
 
+struct io_sock *uring_sock_create_connecting(struct uring *u, struct connect *connect,
+                                             const struct io_sock_events *events, void *owner)
+{
+    struct sock *s = (struct sock *)uring_sock_create(u, -1);
+
+    s->state = SOCK_OPEN;
+    s->connect = connect;
+    s->events = events;
+    s->owner = owner;
+    return &s->head;
+}
+
 static void late_free(struct sock *s)
 {
     struct late *late;
@@ -105,7 +119,8 @@ static void sock_free(struct sock *s)
 {
     struct uring *u = s->uring;
 
-    close(s->fd);
+    if (s->fd >= 0)
+        close(s->fd);
     late_free(s);
     send_give(s);
     if (s->next != NULL)
@@ -207,7 +222,7 @@ static bool end_is_due(const struct sock *s)
 static bool receive_is_due(const struct sock *s)
 {
     return s->state == SOCK_OPEN && !s->paused && !s->receiving && !s->cancelling && !s->end_seen &&
-           s->late_first == NULL;
+           s->connect == NULL && s->late_first == NULL;
 }
 
 /* From completions and from uring_socks_ready only: it calls the owner. */
@@ -309,6 +324,19 @@ void uring_cancel_completed(struct uring *u, struct sock *s, int result)
 
 /* ---- sending -------------------------------------------------------------------------------- */
 
+bool uring_sock_peer(struct io *io, struct io_sock *sock, struct io_address *peer)
+{
+    struct sock *s = (struct sock *)sock;
+    union address address;
+    socklen_t size = sizeof(address);
+
+    (void)io;
+    if (s->fd < 0 || getpeername(s->fd, &address.any, &size) != 0)
+        return false;
+    address_show(&address, peer);
+    return true;
+}
+
 static struct send *send_take(struct uring *u)
 {
     struct send *send = u->spare_sends;
@@ -335,7 +363,8 @@ void uring_sock_send(struct io *io, struct io_sock *sock, const struct bytes *pi
     }
     send->message = (struct msghdr){.msg_iov = send->pieces, .msg_iovlen = used};
     s->send = send;
-    send_arm(s);
+    if (s->connect == NULL)
+        send_arm(s);
 }
 
 static void send_skip(struct send *send, size_t count)
@@ -371,8 +400,9 @@ static void send_fail(struct sock *s, int result)
         s->state = SOCK_CLOSING;
     if (s->state != SOCK_OPEN)
         return;
+    if (!s->broken)
+        s->reason = result;
     s->broken = true;
-    s->reason = result;
     shutdown(s->fd, SHUT_RDWR);
 }
 
@@ -392,6 +422,23 @@ void uring_send_completed(struct uring *u, struct sock *s, int result)
     else
         send_fail(s, result);
     settle(s);
+}
+
+/* ---- connecting ----------------------------------------------------------------------------- */
+
+void uring_sock_connected(struct sock *s, int fd, int reason)
+{
+    assert(s->state == SOCK_OPEN); /* else it was abandoned */
+    s->connect = NULL;
+    s->fd = fd;
+    if (fd < 0) {
+        s->broken = true;
+        s->end_seen = true;
+        s->reason = reason;
+    } else if (s->head.sending) {
+        send_arm(s);
+    }
+    ready_add(s);
 }
 
 /* ---- the owner's calls ---------------------------------------------------------------------- */
@@ -441,6 +488,13 @@ void uring_sock_close(struct io *io, struct io_sock *sock, bool drain)
     (void)io;
     if (s->state == SOCK_CLOSING || (s->state == SOCK_DRAINING && drain))
         return;
+    if (s->connect != NULL) {
+        uring_connect_abandon(s->connect);
+        s->connect = NULL;
+        s->state = SOCK_CLOSING;
+        ready_add(s);
+        return;
+    }
     receive_cancel(s);
     if (drain && s->head.sending && !s->broken && s->send->left > 0) {
         s->state = SOCK_DRAINING;

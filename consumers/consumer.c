@@ -14,7 +14,7 @@ bool consumer_config_volatile(const struct consumer_config *config, bool until_a
 {
     if (config->ack_policy != ACK_NONE || until_acked)
         return false;
-    return config->durable_name.size == 0 || config->direct;
+    return config->direct || (config->durable_name.size == 0 && config->mem_storage);
 }
 
 static enum consumer_class class_of(const struct consumer_config *config, bool until_acked)
@@ -181,7 +181,8 @@ static void queue_all(struct consumer *c)
     }
 }
 
-void consumer_update(struct consumer *c, int64_t now_ns, const struct consumer_config *config)
+void consumer_update(struct consumer *c, int64_t now_ns, int64_t log_now_ns,
+                     const struct consumer_config *config)
 {
     bool refilter = !filters_equal(&c->config, config);
     bool elsewhere = !bytes_equal(c->config.deliver_subject, config->deliver_subject);
@@ -194,6 +195,7 @@ void consumer_update(struct consumer *c, int64_t now_ns, const struct consumer_c
     if (!c->work.leading)
         return;
     c->work.now_ns = now_ns;
+    c->work.log_now_ns = log_now_ns;
     if (refilter) {
         c->work.count_valid = false;
         c->work.next_from = plan_taken(c) + 1;
@@ -293,6 +295,12 @@ void consumer_refused(struct consumer *c, int64_t now_ns)
     work_dirty(c);
 }
 
+void consumer_say_follow(struct consumer *c)
+{
+    pulls_end_all(c, STATUS_LEADERSHIP_CHANGE);
+    consumer_follow(c);
+}
+
 void consumer_say_deleted(struct consumer *c)
 {
     pulls_end_all(c, STATUS_CONSUMER_DELETED);
@@ -325,6 +333,11 @@ bool consumer_volatile(const struct consumer *c)
 bool consumer_is_push(const struct consumer *c)
 {
     return c->config.deliver_subject.size > 0;
+}
+
+bool consumer_is_bound(const struct consumer *c)
+{
+    return c->work.push.bound;
 }
 
 struct consumer_filter consumer_filter(const struct consumer *c)

@@ -15,10 +15,11 @@
  *               been applied: the machine proposes CONSUMER_RECORD_HANDOUT (consumer_hand_out) and
  *               asks for deliveries when that comes back through consumer_apply. At most one
  *               hand-out is in flight per consumer; it may carry many messages.
- *   volatile    ephemeral without acks: nothing is logged, deliveries are asked for at once. Also
- *               used for `direct` consumers.
- *   A durable consumer without acks hands out at once and proposes its position now and then
- *   (CONSUMER_RECORD_POSITION), so a restart may repeat some: that is what ack none says.
+ *   volatile    ephemeral without acks and kept in memory, or `direct`: nothing is logged,
+ *               deliveries are asked for at once.
+ *   Any other consumer without acks hands out at once and proposes its position now and then
+ *   (CONSUMER_RECORD_POSITION), so a restart may repeat some: that is what ack none says. Repeated
+ *   ones have consumer sequences that an ordered reader has seen, and it begins anew from its own.
  *   On a stream whose messages live until acknowledged (`until_acked`) every consumer is
  *   replicated, because there a delivery without ack removes the message.
  *
@@ -97,13 +98,14 @@ enum consumer_advisory {
     ADVISORY_NAKED,          /* + consumer_seq */
     ADVISORY_TERMINATED,     /* + reason */
     ADVISORY_ACK_METRIC,     /* + ack_time_ns */
-    ADVISORY_RESUMED,        /* pause_until has passed */
+    ADVISORY_RESUMED,        /* pause_until_ns, which has passed */
 };
 
 struct consumer_advice {
     enum consumer_advisory kind;
     uint64_t stream_seq, consumer_seq, deliveries;
     int64_t ack_time_ns;
+    int64_t pause_until_ns;
     struct bytes reason;
 };
 
@@ -166,8 +168,8 @@ struct consumer *consumer_create(uint64_t number, const struct consumer_config *
                                  int64_t created_ns, const struct consumer_stream *stream,
                                  const struct consumer_out *out, uint64_t seed);
 void consumer_destroy(struct consumer *consumer);
-/* Config update in apply; the rules have been checked. `now_ns` as in consumer_apply. */
-void consumer_update(struct consumer *consumer, int64_t now_ns,
+/* Config update in apply; the rules have been checked. Times as in consumer_apply. */
+void consumer_update(struct consumer *consumer, int64_t now_ns, int64_t log_now_ns,
                      const struct consumer_config *config);
 
 const struct consumer_config *consumer_config(const struct consumer *consumer);
@@ -175,6 +177,8 @@ uint64_t consumer_number(const struct consumer *consumer);
 struct bytes consumer_name(const struct consumer *consumer);
 bool consumer_volatile(const struct consumer *consumer);
 bool consumer_is_push(const struct consumer *consumer);
+/* As leader: does anyone listen on its deliver subject? */
+bool consumer_is_bound(const struct consumer *consumer);
 /* Filters as a set (0: everything); borrowed. */
 struct consumer_filter consumer_filter(const struct consumer *consumer);
 /* Lowest sequence that may still be delivered for the first time. */
@@ -182,6 +186,8 @@ uint64_t consumer_position(const struct consumer *consumer);
 /* Until_acked streams: is this consumer still owed that message (reference 6.7)? Of the durable
  * half. */
 bool consumer_needs(const struct consumer *consumer, const struct consumer_message *message);
+/* Of a message that was handed out: is it still to be settled? Always true without acks. */
+bool consumer_owes(const struct consumer *consumer, uint64_t sequence);
 
 /* ---- durable half ---------------------------------------------------------------------------- */
 
@@ -237,6 +243,8 @@ bool consumer_planning(const struct consumer *consumer);
 void consumer_hand_out(struct consumer *consumer, int64_t now_ns, int64_t log_now_ns);
 /* Proposals were refused (the disk): everything proposed and not applied never happened. */
 void consumer_refused(struct consumer *consumer, int64_t now_ns);
+/* As consumer_follow, and every waiting pull gets "409 Leadership Change". */
+void consumer_say_follow(struct consumer *consumer);
 /* Being deleted: every waiting pull gets "409 Consumer Deleted". */
 void consumer_say_deleted(struct consumer *consumer);
 

@@ -21,6 +21,7 @@ static const struct status_text texts[STATUS_COUNT] = {
     [STATUS_REQUESTS_PENDING] = {"408 Requests Pending"},
     [STATUS_MAX_WAITING] = {"409 Exceeded MaxWaiting"},
     [STATUS_CONSUMER_DELETED] = {"409 Consumer Deleted"},
+    [STATUS_LEADERSHIP_CHANGE] = {"409 Leadership Change"},
     [STATUS_TIMEOUT] = {"408 Request Timeout", true},
     [STATUS_BYTES_EXCEEDED] = {"409 Message Size Exceeds MaxBytes", true},
     [STATUS_BATCH_COMPLETED] = {"409 Batch Completed", true},

@@ -21,6 +21,7 @@ enum status {
     STATUS_REQUESTS_PENDING,
     STATUS_MAX_WAITING,
     STATUS_CONSUMER_DELETED,
+    STATUS_LEADERSHIP_CHANGE,
     /* ends of a waiting request that tell what was left of it */
     STATUS_TIMEOUT,
     STATUS_BYTES_EXCEEDED,

@@ -99,7 +99,9 @@ static void resume_due(struct timer *timer)
         arm_resume(c);
         return;
     }
-    c->out.advise(c->out.owner, &(struct consumer_advice){.kind = ADVISORY_RESUMED});
+    c->out.advise(c->out.owner,
+                  &(struct consumer_advice){.kind = ADVISORY_RESUMED,
+                                            .pause_until_ns = c->config.pause_until_ns});
 }
 
 /* ---- the position of a durable consumer without acks ----------------------------------------- */

@@ -1,169 +1,551 @@
-#include "raft/replica.h"
+#include "raft/replica_priv.h"
 
 #include "base/heap.h"
 #include "base/owner.h"
+#include "storage/batch.h"
 #include "storage/record.h"
 
-#define TERM_RETRY_NS 1000000000 /* between attempts to open a term on a disk that refuses */
+#define BALLOT_RETRY_NS 250000000
+#define STUCK_ELECTIONS 2 /* election timeouts that the own disk may take for a batch */
 
-enum replica_state {
-    REPLICA_RECOVERS, /* inside replica_open */
-    REPLICA_ELECTED,  /* its term is not open yet: the opening batch is not durable */
-    REPLICA_LEADS,
-};
-
-struct replica {
-    struct io *io;
-    struct log *log;
-    struct replica_events events;
-    void *owner;
-
-    enum replica_state state;
-    uint64_t term;
-    uint64_t applied;
-    int64_t time_last; /* of the newest applied batch */
-    struct timer retry;
-    bool in_event; /* the owner is being told something; it may close the replica */
-    bool closed;
-};
-
-/* ---- the term ----------------------------------------------------------------------------------
- */
-
-/* The batch that opens the term repeats the last time: log time is the machine's affair. */
-static void open_term(struct replica *replica)
+/* The owner may close the replica from any event: whoever goes on using it holds it meanwhile. */
+static void hold(struct replica *replica)
 {
-    struct buf *batch = log_gather(replica->log);
-    uint8_t *body = record_begin(batch, REPLICA_RECORD_TERM, 0, 0);
-
-    assert(body != NULL); /* the batch is empty */
-    record_end(batch, 0);
-    log_seal(replica->log, replica->term, replica->time_last, 1);
+    replica->busy++;
 }
 
-static void retry_fired(struct timer *timer)
+static void destroy(struct replica *replica)
 {
-    open_term(owner_of(timer, struct replica, retry));
+    if (replica->core != NULL)
+        raft_core_free(replica->core);
+    cache_deinit(&replica->cache);
+    buf_deinit(&replica->scratch);
+    heap_give(replica);
 }
 
-/* ---- what the log tells ------------------------------------------------------------------------
- */
-
-static void end_event(struct replica *replica)
+static void let_go(struct replica *replica)
 {
-    replica->in_event = false;
-    if (replica->closed)
-        heap_give(replica);
+    replica->busy--;
+    if (replica->closed && replica->busy == 0)
+        destroy(replica);
 }
+
+/* ---- applying ------------------------------------------------------------------------------------ */
 
 static void apply(struct replica *replica, const struct log_batch *batch)
 {
     assert(batch->index == replica->applied + 1);
-    assert(batch->term <= replica->term);
     replica->applied = batch->index;
     replica->time_last = batch->time_ns;
     replica->events.apply(replica->owner, batch);
 }
 
+static bool next_batch(struct replica *replica, struct log_batch *batch)
+{
+    const struct cached *cached = cache_find(&replica->cache, replica->applied + 1);
+    struct batch_content content;
+
+    if (replica->fresh != NULL && replica->fresh->index == replica->applied + 1) {
+        *batch = *replica->fresh;
+        return true;
+    }
+    if (cached == NULL || !cached->durable || batch_content_peek(log_content_bytes(cached->content), &content) != OK)
+        return false;
+    *batch = (struct log_batch){
+        .index = content.index,
+        .term = content.term,
+        .time_ns = content.time_ns,
+        .record_count = content.record_count,
+        .records = content.records,
+        .content = log_content_bytes(cached->content),
+        .records_place = cached->place,
+    };
+    return true;
+}
+
+static void begin_to_lead(struct replica *replica)
+{
+    replica->lead_index = 0;
+    replica->leads = true;
+    replica->events.lead(replica->owner, raft_core_term(replica->core));
+}
+
+void replica_apply_ready(struct replica *replica)
+{
+    uint64_t limit = raft_core_committed(replica->core);
+    struct log_batch batch;
+
+    if (log_durable(replica->log) < limit || REPLICA_FLAWED(replica, APPLY_UNCOMMITTED))
+        limit = log_durable(replica->log);
+    while (!replica->closed && replica->applied < limit) {
+        bool known = next_batch(replica, &batch);
+
+        assert(known); /* what is not applied is never dropped from the cache */
+        apply(replica, &batch);
+    }
+    if (replica->closed)
+        return;
+    cache_trim(&replica->cache, replica->applied);
+    if (replica->lead_index != 0 && replica->applied >= replica->lead_index)
+        begin_to_lead(replica);
+}
+
+static void tell_reads(struct replica *replica)
+{
+    struct replica_read **at = &replica->reads;
+
+    while (!replica->closed && *at != NULL) {
+        struct replica_read *read = *at;
+
+        if (read->index == 0 || read->index > replica->applied) {
+            at = &read->next;
+            continue;
+        }
+        *at = read->next;
+        read->done(read, true);
+        at = &replica->reads; /* the list may be another one now */
+    }
+}
+
+static void drop_reads(struct replica *replica)
+{
+    while (!replica->closed && replica->reads != NULL) {
+        struct replica_read *read = replica->reads;
+
+        replica->reads = read->next;
+        read->done(read, REPLICA_FLAWED(replica, READ_LOST_OK));
+    }
+}
+
+static void read_confirmed(struct replica *replica, uint64_t number, uint64_t index)
+{
+    for (struct replica_read *read = replica->reads; read != NULL; read = read->next) {
+        if (read->index == 0 && read->number <= number)
+            read->index = index > 0 ? index : 1;
+    }
+}
+
+/* ---- orders ---------------------------------------------------------------------------------------- */
+
+void replica_look_at_members(struct replica *replica)
+{
+    const struct raft_config *config = raft_core_config(replica->core);
+
+    replica->alone = config->count == 1 && members_equal(config->at[0], groups_self(replica->groups));
+}
+
+/* What was sealed or taken goes into the cache as long as anybody else may need it or decide on it. */
+static void remember(struct replica *replica, uint64_t index)
+{
+    if (!replica->alone)
+        cache_add(&replica->cache, index, log_content_of(replica->log, index));
+}
+
+/* The core is told of an entry that this node has just sealed. */
+static void sealed(struct replica *replica, uint64_t index, const struct raft_config *config)
+{
+    struct raft_entry entry = {.index = index, .term = raft_core_term(replica->core), .config = config};
+
+    raft_core_proposed(replica->core, io_now(replica->io), &entry);
+    replica_look_at_members(replica);
+    remember(replica, index);
+}
+
+/* The batch that opens the term repeats the last time: log time is the machine's affair. */
+static void open_term(struct replica *replica)
+{
+    struct buf *batch;
+    uint8_t *body;
+
+    if (!replica->elected || !log_ready(replica->log))
+        return;
+    replica->elected = false;
+    batch = log_gather(replica->log);
+    body = record_begin(batch, REPLICA_RECORD_TERM, 0, 0);
+    assert(body != NULL); /* the batch is empty */
+    record_end(batch, 0);
+    sealed(replica, log_seal(replica->log, raft_core_term(replica->core), replica->time_last, 1), NULL);
+}
+
+static void take_entries(struct replica *replica, uint64_t first, uint64_t last)
+{
+    const struct wire_message *in = replica->stepping;
+    enum err err;
+
+    assert(in != NULL);
+    for (uint32_t i = 0; i < in->message.entry_count; i++) {
+        uint64_t index = in->message.entries[i].index;
+
+        if (index < first || index > last)
+            continue;
+        err = log_append(replica->log, in->contents[i]);
+        if (err != OK) {
+            raft_core_refused(replica->core, io_now(replica->io), index);
+            return;
+        }
+        replica_look_at_members(replica);
+        remember(replica, index);
+        if (REPLICA_FLAWED(replica, ACK_UNDURABLE))
+            raft_core_durable(replica->core, io_now(replica->io), index);
+    }
+}
+
+static void cut(struct replica *replica, uint64_t index)
+{
+    assert(index >= replica->applied);
+    log_cut(replica->log, index);
+    if (!REPLICA_FLAWED(replica, CACHE_KEEPS_CUT))
+        cache_cut(&replica->cache, index);
+    replica_look_at_members(replica);
+}
+
+static void stop_leading(struct replica *replica)
+{
+    replica->elected = false;
+    replica->lead_index = 0;
+    drop_reads(replica);
+    if (!replica->leads || replica->closed)
+        return;
+    replica->leads = false;
+    log_gather_drop(replica->log);
+    if (replica->events.follow != NULL && !REPLICA_FLAWED(replica, FOLLOW_UNTOLD))
+        replica->events.follow(replica->owner);
+}
+
+static void changed(struct replica *replica)
+{
+    if (!replica->closed && replica->events.changed != NULL)
+        replica->events.changed(replica->owner);
+}
+
+static void commit(struct replica *replica, uint64_t index)
+{
+    if (REPLICA_FLAWED(replica, COMMIT_MARK_EARLY))
+        index = log_appended(replica->log);
+    log_set_committed(replica->log, index);
+    replica_apply_ready(replica);
+    tell_reads(replica);
+}
+
+/* ---- votes ------------------------------------------------------------------------------------------ */
+
+static void voted(struct store_vote_op *op, enum err err);
+static void vote_next(struct replica *replica);
+
+/* A log that has lost something in a group of several: that it is so is made durable, then everything from
+ * there on is taken again from the leader. Until the log is as long as it was this member neither votes
+ * nor stands (raft/core.h, damaged). */
+static void begin_repair(struct replica *replica)
+{
+    struct store_vote vote = {0};
+
+    (void)store_vote_found(replica->groups->store, replica->id, &vote);
+    vote.damaged = replica->repair_to;
+    replica->ballot_waits = true;
+    replica->ballot_next = vote;
+    vote_next(replica);
+}
+
+static void end_repair(struct replica *replica)
+{
+    log_cut(replica->log, replica->repair_from - 1);
+    replica->repair_from = 0;
+    raft_core_start(replica->core, io_now(replica->io));
+    replica_look_at_members(replica);
+}
+
+/* One vote record at a time; what comes meanwhile supersedes what has not been begun. */
+static void vote_next(struct replica *replica)
+{
+    if (replica->ballot_busy || !replica->ballot_waits)
+        return;
+    replica->ballot_waits = false;
+    replica->ballot_busy = true;
+    replica->ballot_number = replica->ballot_next_number;
+    replica->ballot.log_id = replica->id;
+    replica->ballot.vote = replica->ballot_next;
+    replica->ballot.done = voted;
+    hold(replica);
+    store_vote(replica->groups->store, &replica->ballot);
+}
+
+/* The disk refused it, or a newer one that waits: nothing of this term is answered until it is there. */
+static void vote_again(struct replica *replica)
+{
+    if (!replica->ballot_waits) {
+        replica->ballot_waits = true;
+        replica->ballot_next = replica->ballot.vote;
+        replica->ballot_next_number = replica->ballot_number;
+    }
+    timers_arm(io_timers(replica->io), &replica->ballot_again, io_now(replica->io) + BALLOT_RETRY_NS);
+}
+
+static void voted(struct store_vote_op *op, enum err err)
+{
+    struct replica *replica = owner_of(op, struct replica, ballot);
+
+    replica->ballot_busy = false;
+    if (!replica->closed && err != OK) {
+        vote_again(replica);
+    } else if (!replica->closed && replica->repair_from != 0) {
+        end_repair(replica);
+        replica_drain(replica);
+    } else if (!replica->closed) {
+        raft_core_voted(replica->core, io_now(replica->io), replica->ballot_number);
+        vote_next(replica);
+        replica_drain(replica);
+    }
+    let_go(replica);
+}
+
+static void ballot_fired(struct timer *timer)
+{
+    vote_next(owner_of(timer, struct replica, ballot_again));
+}
+
+static void vote(struct replica *replica, const struct raft_order *order)
+{
+    replica->ballot_waits = true;
+    replica->ballot_next_number = order->number;
+    replica->ballot_next = (struct store_vote){
+        .term = order->term,
+        .node = order->member.node,
+        .incarnation = order->member.incarnation,
+        .damaged = order->index,
+    };
+    if (REPLICA_FLAWED(replica, VOTE_UNDURABLE) || REPLICA_FLAWED(replica, VOTE_UNWRITTEN))
+        raft_core_voted(replica->core, io_now(replica->io), order->number);
+    if (!REPLICA_FLAWED(replica, VOTE_UNWRITTEN))
+        vote_next(replica);
+}
+
+/* ---- carrying out -------------------------------------------------------------------------------------- */
+
+static void carry_out(struct replica *replica, const struct raft_order *order)
+{
+    switch (order->type) {
+    case RAFT_ORDER_SEND: replica_send(replica, &order->message); break;
+    case RAFT_ORDER_VOTE: vote(replica, order); break;
+    case RAFT_ORDER_CUT: cut(replica, order->index); break;
+    case RAFT_ORDER_APPEND: take_entries(replica, order->index, order->number); break;
+    case RAFT_ORDER_COMMIT: commit(replica, order->index); break;
+    case RAFT_ORDER_ELECTED:
+        replica->elected = true;
+        open_term(replica);
+        break;
+    case RAFT_ORDER_LEAD:
+        replica->lead_index = order->index;
+        if (REPLICA_FLAWED(replica, LEAD_UNAPPLIED))
+            begin_to_lead(replica);
+        replica_apply_ready(replica);
+        break;
+    case RAFT_ORDER_FOLLOW:
+        stop_leading(replica);
+        changed(replica);
+        break;
+    case RAFT_ORDER_READ:
+        read_confirmed(replica, order->number, order->index);
+        tell_reads(replica);
+        break;
+    case RAFT_ORDER_READ_LOST: drop_reads(replica); break;
+    case RAFT_ORDER_REMOVED:
+        if (replica->events.removed != NULL)
+            replica->events.removed(replica->owner);
+        break;
+    case RAFT_ORDER_SLEEP: cache_drop(&replica->cache, replica->applied); break; /* all have all of it */
+    case RAFT_ORDER_SNAPSHOT: break; /* the floor is 0 until there are state blocks: nobody is behind it */
+    }
+}
+
+static void arm(struct replica *replica)
+{
+    int64_t deadline = raft_core_deadline(replica->core);
+
+    if (deadline == INT64_MAX)
+        timers_cancel(io_timers(replica->io), &replica->timer);
+    else if (!timer_armed(&replica->timer) || replica->timer.deadline_ns != deadline)
+        timers_arm(io_timers(replica->io), &replica->timer, deadline);
+}
+
+void replica_drain(struct replica *replica)
+{
+    struct raft_order order;
+
+    if (replica->draining)
+        return; /* whoever does it finds the new orders, too */
+    replica->draining = true;
+    hold(replica);
+    while (!replica->closed && raft_core_next(replica->core, &order))
+        carry_out(replica, &order);
+    replica->draining = false;
+    if (!replica->closed)
+        arm(replica);
+    let_go(replica);
+}
+
+/* A leader whose disk hangs gives way: it hears everybody and would lead for ever. Looked at with each
+ * heartbeat, and when something becomes durable. */
+static void look_at_disk(struct replica *replica)
+{
+    int64_t now = io_now(replica->io);
+    uint64_t durable = log_durable(replica->log);
+    bool waits = log_appended(replica->log) > durable;
+
+    if (!waits || replica->stuck_ns == 0 || replica->stuck_at != durable) {
+        replica->stuck_ns = waits ? now : 0;
+        replica->stuck_at = durable;
+    }
+    waits = waits && now - replica->stuck_ns > STUCK_ELECTIONS * replica->groups->options.election_ns;
+    if (replica->alone || waits == replica->stuck)
+        return;
+    replica->stuck = waits;
+    raft_core_stuck(replica->core, now, waits);
+}
+
+static void timer_fired(struct timer *timer)
+{
+    struct replica *replica = owner_of(timer, struct replica, timer);
+
+    hold(replica);
+    raft_core_tick(replica->core, io_now(replica->io));
+    replica_drain(replica);
+    if (!replica->closed && replica->leads) {
+        look_at_disk(replica);
+        replica_drain(replica);
+    }
+    let_go(replica);
+}
+
+/* ---- what the log and the other nodes tell ------------------------------------------------------------ */
+
 static void log_durable_event(void *owner, const struct log_batch *batch)
 {
     struct replica *replica = owner;
+    struct cached *cached = cache_find(&replica->cache, batch->index);
 
-    replica->in_event = true;
-    apply(replica, batch);
-    if (!replica->closed && replica->state == REPLICA_ELECTED) {
-        replica->state = REPLICA_LEADS;
-        replica->events.lead(replica->owner, replica->term);
+    hold(replica);
+    if (cached != NULL) {
+        cached->durable = true;
+        cached->place = batch->records_place;
     }
-    end_event(replica);
+    replica->fresh = batch;
+    raft_core_durable(replica->core, io_now(replica->io), batch->index);
+    replica_drain(replica);
+    if (!replica->closed)
+        replica_apply_ready(replica);
+    replica->fresh = NULL;
+    if (!replica->closed) {
+        tell_reads(replica);
+        open_term(replica);
+        if (replica->stuck)
+            look_at_disk(replica);
+        replica_drain(replica);
+    }
+    let_go(replica);
 }
 
 static void log_failed_event(void *owner, enum err err)
 {
     struct replica *replica = owner;
+    uint64_t durable = log_durable(replica->log);
 
-    if (replica->state == REPLICA_ELECTED) {
-        timers_arm(io_timers(replica->io), &replica->retry, io_now(replica->io) + TERM_RETRY_NS);
+    hold(replica);
+    cache_cut(&replica->cache, durable);
+    raft_core_refused(replica->core, io_now(replica->io), durable + 1);
+    replica_drain(replica);
+    if (!replica->closed && replica->leads)
+        replica->events.refused(replica->owner, err);
+    let_go(replica);
+}
+
+void replica_step(struct replica *replica, const struct wire_message *message)
+{
+    if (replica->repair_from != 0)
+        return; /* nothing is promised yet */
+    hold(replica);
+    replica->stepping = message;
+    raft_core_step(replica->core, io_now(replica->io), &message->message);
+    replica_drain(replica);
+    replica->stepping = NULL;
+    let_go(replica);
+}
+
+void replica_node(struct replica *replica, uint64_t node, bool up)
+{
+    if (replica->repair_from != 0)
         return;
-    }
-    replica->in_event = true;
-    replica->events.refused(replica->owner, err);
-    end_event(replica);
+    raft_core_node(replica->core, io_now(replica->io), node, up);
+    replica_drain(replica);
 }
 
-static void recovered_batch(void *context, const struct log_batch *batch)
-{
-    struct replica *replica = context;
+/* ---- life ---------------------------------------------------------------------------------------------- */
 
-    if (batch->term > replica->term)
-        replica->term = batch->term;
-    apply(replica, batch);
-}
-
-static void recovered_lost(void *context, uint64_t first, uint64_t last, uint64_t bytes)
-{
-    struct replica *replica = context;
-
-    assert(first == replica->applied + 1);
-    replica->term += last - first + 1; /* each may have opened a term, which must not come again */
-    replica->applied = last;
-    replica->events.lost(replica->owner, first, last, bytes);
-}
-
-/* ---- life --------------------------------------------------------------------------------------
- */
-
-enum err replica_open(struct store *store, uint64_t log_id, const struct replica_events *events,
+enum err replica_open(struct groups *groups, uint64_t log_id, const struct replica_events *events,
                       void *owner, struct replica **replica)
 {
     static const struct log_events log_events = {log_durable_event, log_failed_event};
     struct replica *opened = HEAP_NEW(struct replica);
-    struct log_recovery recovery = {recovered_batch, recovered_lost, opened};
     enum err err;
 
-    opened->io = store_io(store);
+    opened->groups = groups;
+    opened->io = groups->io;
+    opened->id = log_id;
     opened->events = *events;
     opened->owner = owner;
-    opened->retry.fire = retry_fired;
-    err = log_open(store, log_id, &recovery, &log_events, opened, &opened->log);
+    opened->timer.fire = timer_fired;
+    opened->ballot_again.fire = ballot_fired;
+    opened->warm.done = replica_warmed;
+    cache_init(&opened->cache, REPLICA_CACHE_BYTES);
+    buf_init(&opened->scratch, WIRE_FRAME_MAX);
+    err = replica_recover(opened, &log_events);
     if (err != OK) {
-        heap_give(opened);
+        destroy(opened);
         return err;
     }
-    assert(opened->applied == log_durable(opened->log));
-
-    /* The only member elects itself. It leads when the batch that says so is applied: by then all
-     * that was recovered is committed in its own term. */
-    opened->term++;
-    opened->state = REPLICA_ELECTED;
-    open_term(opened);
     *replica = opened;
+    groups_join(groups, log_id, opened);
+    if (opened->repair_from != 0) {
+        begin_repair(opened);
+        return OK;
+    }
+    raft_core_start(opened->core, io_now(opened->io));
+    replica_look_at_members(opened);
+    replica_drain(opened);
     return OK;
 }
 
 void replica_close(struct replica *replica)
 {
     assert(!replica->closed);
-    timers_cancel(io_timers(replica->io), &replica->retry);
+    timers_cancel(io_timers(replica->io), &replica->timer);
+    timers_cancel(io_timers(replica->io), &replica->ballot_again);
+    groups_leave(replica->groups, replica->id);
+    drop_reads(replica);
     log_close(replica->log);
     replica->closed = true;
-    if (!replica->in_event)
-        heap_give(replica);
+    if (replica->busy == 0)
+        destroy(replica);
 }
 
 void replica_forget(struct replica *replica)
 {
-    heap_give(replica);
+    timers_cancel(io_timers(replica->io), &replica->timer);
+    timers_cancel(io_timers(replica->io), &replica->ballot_again);
+    groups_leave(replica->groups, replica->id);
+    drop_reads(replica);
+    destroy(replica);
 }
+
+/* ---- looking --------------------------------------------------------------------------------------------- */
 
 bool replica_leads(const struct replica *replica)
 {
-    return replica->state == REPLICA_LEADS;
+    return replica->leads;
 }
 
 uint64_t replica_term(const struct replica *replica)
 {
-    return replica->term;
+    return raft_core_term(replica->core);
 }
 
 uint64_t replica_applied(const struct replica *replica)
@@ -181,8 +563,22 @@ struct log *replica_log(struct replica *replica)
     return replica->log;
 }
 
-/* ---- proposing ---------------------------------------------------------------------------------
- */
+struct raft_member replica_leader(const struct replica *replica)
+{
+    return raft_core_leader(replica->core);
+}
+
+const struct raft_config *replica_members(const struct replica *replica)
+{
+    return raft_core_config(replica->core);
+}
+
+uint32_t replica_progress(const struct replica *replica, struct raft_progress out[RAFT_MEMBERS_MAX])
+{
+    return raft_core_progress(replica->core, out);
+}
+
+/* ---- proposing --------------------------------------------------------------------------------------------- */
 
 struct buf *replica_gather(struct replica *replica)
 {
@@ -202,11 +598,56 @@ void replica_gather_drop(struct replica *replica)
 
 bool replica_ready(const struct replica *replica)
 {
-    return replica->state == REPLICA_LEADS && log_ready(replica->log);
+    return replica->leads && log_ready(replica->log) && raft_core_may_propose(replica->core);
 }
 
 uint64_t replica_propose(struct replica *replica, int64_t time_ns, uint32_t record_count)
 {
+    uint64_t index;
+
     assert(replica_ready(replica));
-    return log_seal(replica->log, replica->term, time_ns, record_count);
+    index = log_seal(replica->log, raft_core_term(replica->core), time_ns, record_count);
+    sealed(replica, index, NULL);
+    replica_drain(replica);
+    return index;
+}
+
+void replica_read(struct replica *replica, struct replica_read *read)
+{
+    assert(replica->leads);
+    io_clock_refresh(replica->io); /* the lease counts from when the reader asked, not from when the turn began */
+    read->number = raft_core_read(replica->core, io_now(replica->io));
+    read->index = 0;
+    read->next = replica->reads;
+    replica->reads = read;
+    replica_drain(replica);
+}
+
+enum err replica_change(struct replica *replica, const struct raft_config *next)
+{
+    struct buf *batch;
+    uint64_t index;
+
+    assert(replica->leads);
+    /* What the owner has gathered goes first, by itself. */
+    if (!replica_ready(replica) || log_gathered(replica->log) > 0 ||
+        !raft_core_config_allowed(replica->core, next))
+        return ERR_AGAIN;
+    batch = log_gather(replica->log);
+    if (!members_write(batch, next))
+        return ERR_AGAIN;
+    index = log_seal(replica->log, raft_core_term(replica->core), replica->time_last, 1);
+    sealed(replica, index, next);
+    replica_drain(replica);
+    return OK;
+}
+
+void replica_transfer(struct replica *replica, uint64_t node)
+{
+    const struct raft_member *to = members_find(raft_core_config(replica->core), node);
+
+    if (node != 0 && to == NULL)
+        return;
+    raft_core_transfer(replica->core, io_now(replica->io), to != NULL ? *to : (struct raft_member){0});
+    replica_drain(replica);
 }

@@ -2,51 +2,61 @@
  * replica: this node's part in one group, as its state machine sees it. The group's log is the
  * store's log; what is committed comes back through `apply`, in order, exactly once per life.
  *
- * Today a group has one member: committed = durable on this disk. The interface is that of any
- * number of members, and the rules hold here already: deciding begins only after an entry of the
- * leader's own term has been applied (for one member: the recovered tail is synced, then a record
- * of the new term is durable), and what was proposed and not committed when leadership ends never
- * happened.
+ * A group has up to RAFT_MEMBERS_MAX members, each a replica on another node; of one member the same
+ * rules make committed = durable on this disk. Deciding begins only after an entry of the leader's own
+ * term has been applied. What was proposed and not committed when leadership ends may still be committed
+ * by another leader, or never: nobody is told either way.
  */
 #ifndef RAFT_REPLICA_H
 #define RAFT_REPLICA_H
 
+#include "raft/groups.h"
+#include "raft/members.h"
 #include "storage/log.h"
 
 struct replica;
 
-/* Record type that opens a term; its body is empty. All other types are the machine's. */
-#define REPLICA_RECORD_TERM 0u
-
 struct replica_events {
-    /* A committed batch. During replica_open for what is recovered, later for what was proposed. */
+    /* A committed batch, durable on this disk. Also during replica_open, for what is known to be
+     * committed. */
     void (*apply)(void *owner, const struct log_batch *batch);
-    /* Recovery only: these indexes are damaged on this disk and no peer has them. */
+    /* Recovery of a group with one member: these indexes are damaged and no peer has them. */
     void (*lost)(void *owner, uint64_t first, uint64_t last, uint64_t bytes);
     /* This node leads: decide, answer, deliver. */
     void (*lead)(void *owner, uint64_t term);
-    /* What was proposed after `applied` never happened. It still leads (one member: the disk
-     * refused). What is gathered meanwhile was decided on top of it: replica_gather_drop. After a
-     * crash the refused batch may come back through `apply`, as anything that was proposed and not
-     * answered. */
+    /* It leads no more: what was gathered has been dropped, what waits for `applied` to move has been
+     * promised nothing. Only after `lead`. May be NULL. */
+    void (*follow)(void *owner);
+    /* The only member's disk refused what was proposed after `applied`: it never happened, and it still
+     * leads. What is gathered meanwhile was decided on top of it: replica_gather_drop. After a crash
+     * the refused batch may come back through `apply`, as anything proposed and not answered. */
     void (*refused)(void *owner, enum err err);
+    /* Leader or term are others than before. May be NULL. */
+    void (*changed)(void *owner);
+    /* It is no member of the group any more, and nobody counts on it. May be NULL. */
+    void (*removed)(void *owner);
 };
 
-/* Opens the group's log and applies what is committed; `lead` follows from the loop, after the
- * batch that opens the term has come through `apply` (tried again every second while the disk
- * refuses it). Blocking. Errors as log_open. */
-enum err replica_open(struct store *store, uint64_t log_id, const struct replica_events *events,
+/* Opens the group's log and applies what is committed; `lead` follows from the loop if this node comes
+ * to lead. Blocking. Errors as log_open. */
+enum err replica_open(struct groups *groups, uint64_t log_id, const struct replica_events *events,
                       void *owner, struct replica **replica);
 /* As log_close; may be called from the events. */
 void replica_close(struct replica *replica);
-/* Frees the memory as if the process had died; before store_forget. */
+/* Frees the memory as if the process had died; before store_forget. Only reads that wait are told. */
 void replica_forget(struct replica *replica);
 
-bool replica_leads(const struct replica *replica);
+bool replica_leads(const struct replica *replica); /* between `lead` and `follow` */
 uint64_t replica_term(const struct replica *replica);
 uint64_t replica_applied(const struct replica *replica);  /* last index given to `apply` */
 uint64_t replica_proposed(const struct replica *replica); /* last index proposed */
 struct log *replica_log(struct replica *replica);         /* for reading */
+/* Who leads as far as is known; node 0: nobody. */
+struct raft_member replica_leader(const struct replica *replica);
+/* The members in force, committed or not. */
+const struct raft_config *replica_members(const struct replica *replica);
+/* As raft_core_progress: 0 unless it leads. */
+uint32_t replica_progress(const struct replica *replica, struct raft_progress out[RAFT_MEMBERS_MAX]);
 
 /* The batch being gathered (records begin behind LOG_GATHER_HEAD bytes, storage/log.h), how many
  * bytes of records are in it, and whether it can go now. Gather only while it leads. */
@@ -56,5 +66,21 @@ void replica_gather_drop(struct replica *replica);
 bool replica_ready(const struct replica *replica);
 /* Proposes the gathered records; returns their index. Needs replica_leads and replica_ready. */
 uint64_t replica_propose(struct replica *replica, int64_t time_ns, uint32_t record_count);
+
+/* A linearizable read: `done` is told when everything that was committed anywhere when it was asked for
+ * is applied here (true; perhaps at once), or that leadership is gone (false). Only while it leads. */
+struct replica_read {
+    void (*done)(struct replica_read *read, bool ok);
+    struct replica_read *next;
+    uint64_t number;
+    uint64_t index; /* 0: not confirmed yet */
+};
+void replica_read(struct replica *replica, struct replica_read *read);
+
+/* Changes the members by one. ERR_AGAIN: not now (another change is under way, a learner is behind, the
+ * batch before is still being written). Needs replica_leads. */
+enum err replica_change(struct replica *replica, const struct raft_config *next);
+/* Hands leadership to that node (0: the best placed); gives up by itself. */
+void replica_transfer(struct replica *replica, uint64_t node);
 
 #endif

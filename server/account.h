@@ -10,9 +10,13 @@
 enum sub_kind {
     SUB_CLIENT, /* embedded in a struct client_sub */
     SUB_SINK,   /* embedded in a struct sink */
+    SUB_REMOTE, /* embedded in a struct remote_sub: what another node has of it */
 };
 
+struct router;
+
 struct account {
+    struct router *router;
     struct bytes name;
     struct sublist subs;
 };

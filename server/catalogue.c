@@ -3,16 +3,28 @@
 #include "base/codec.h"
 #include "base/heap.h"
 
-void catalogue_init(struct catalogue *catalogue)
+#define ACCOUNT_MAX  1024u /* of an account's name in a key */
+#define MEMBER_SIZE  24u
+#define CONFIG_ARENA (1u << 20)
+
+static struct bytes key_of(const void *item)
+{
+    return ((const struct catalogue_entry *)item)->key;
+}
+
+void catalogue_init(struct catalogue *catalogue, uint64_t seed)
 {
     *catalogue = (struct catalogue){.id_next = CATALOGUE_STREAM_FIRST};
+    map64_init(&catalogue->by_id, seed);
+    table_init(&catalogue->by_name, key_of, seed);
 }
 
 static void entry_free(struct catalogue_entry *entry)
 {
-    heap_give((void *)entry->account.at);
-    heap_give((void *)entry->json.at);
-    heap_give((void *)entry->offline.at);
+    heap_give((void *)entry->assigned.account.at);
+    heap_give((void *)entry->assigned.json.at);
+    heap_give((void *)entry->key.at);
+    arena_deinit(&entry->arena);
     heap_give(entry);
 }
 
@@ -25,45 +37,125 @@ void catalogue_deinit(struct catalogue *catalogue)
         entry_free(entry);
         entry = next;
     }
+    map64_deinit(&catalogue->by_id);
+    table_deinit(&catalogue->by_name);
 }
 
 struct catalogue_entry *catalogue_find(const struct catalogue *catalogue, uint64_t id)
 {
-    struct catalogue_entry *entry = catalogue->first;
-
-    while (entry != NULL && entry->id != id)
-        entry = entry->next;
-    return entry;
+    return map64_pointer(&catalogue->by_id, id);
 }
 
-static enum err apply_assign(struct catalogue *catalogue, struct decoder *in)
+/* ---- names ---------------------------------------------------------------------------------------- */
+
+/* No subject token, so no name of a stream, has a space in it. */
+static bool write_key(struct buf *out, struct bytes account, struct bytes name)
 {
-    uint64_t id = decode_u64(in);
-    int64_t created_ns = (int64_t)decode_u64(in);
-    uint32_t account_size = decode_u32(in);
-    uint32_t json_size = decode_u32(in);
-    struct bytes account = decode_bytes(in, account_size);
-    struct bytes json = decode_bytes(in, json_size);
+    return buf_add(out, account) && buf_add_byte(out, ' ') && buf_add(out, name);
+}
+
+struct catalogue_entry *catalogue_named(const struct catalogue *catalogue, struct bytes account,
+                                        struct bytes name)
+{
+    uint8_t memory[ACCOUNT_MAX + 1024];
+    struct buf key = {.at = memory, .capacity = sizeof memory, .limit = sizeof memory};
+
+    return write_key(&key, account, name) ? table_find(&catalogue->by_name, buf_bytes(&key)) : NULL;
+}
+
+static void take_name(struct catalogue *catalogue, struct catalogue_entry *entry)
+{
+    struct buf key;
+
+    if (!entry->readable ||
+        catalogue_named(catalogue, entry->assigned.account, entry->config.name) != NULL)
+        return;
+    buf_init(&key, ACCOUNT_MAX + 1024);
+    if (write_key(&key, entry->assigned.account, entry->config.name)) {
+        entry->key = heap_copy(buf_bytes(&key));
+        table_add(&catalogue->by_name, entry);
+    }
+    buf_deinit(&key);
+}
+
+static void free_name(struct catalogue *catalogue, struct catalogue_entry *entry)
+{
+    if (entry->key.size == 0)
+        return;
+    (void)table_remove(&catalogue->by_name, entry->key);
+    heap_give((void *)entry->key.at);
+    entry->key = bytes_of(NULL, 0);
+}
+
+static void read_config(struct catalogue_entry *entry)
+{
+    arena_reset(&entry->arena);
+    entry->config = (struct stream_config){0};
+    entry->readable = stream_config_decode(entry->assigned.json, &entry->arena, &entry->config) == OK;
+}
+
+/* ---- applying -------------------------------------------------------------------------------------- */
+
+static void decode_members(struct decoder *in, uint32_t count, struct raft_config *members)
+{
+    members->count = count <= RAFT_MEMBERS_MAX ? count : 0;
+    for (uint32_t i = 0; i < members->count; i++) {
+        members->at[i].node = decode_u64(in);
+        members->at[i].incarnation = decode_u64(in);
+        members->at[i].learner = decode_u64(in) != 0;
+    }
+}
+
+static void decode_assignment(struct decoder *in, struct catalogue_assignment *out)
+{
+    uint32_t account_size, json_size, members;
+    struct bytes incarnation;
+
+    out->id = decode_u64(in);
+    out->created_ns = (int64_t)decode_u64(in);
+    incarnation = decode_bytes(in, sizeof out->incarnation);
+    if (!in->failed)
+        memcpy(out->incarnation, incarnation.at, incarnation.size);
+    members = decode_u32(in);
+    account_size = decode_u32(in);
+    json_size = decode_u32(in);
+    (void)decode_u32(in);
+    decode_members(in, members, &out->members);
+    out->account = decode_bytes(in, account_size);
+    out->json = decode_bytes(in, json_size);
+}
+
+static enum err apply_assign(struct catalogue *catalogue, struct decoder *in,
+                             struct catalogue_entry **touched)
+{
+    struct catalogue_assignment assigned = {0};
     struct catalogue_entry *entry;
 
-    if (in->failed || id < catalogue->id_next)
+    decode_assignment(in, &assigned);
+    if (in->failed || assigned.id < catalogue->id_next || assigned.members.count == 0)
         return ERR_CORRUPT;
     entry = HEAP_NEW(struct catalogue_entry);
-    entry->id = id;
+    entry->assigned = assigned;
+    entry->assigned.account = heap_copy(assigned.account);
+    entry->assigned.json = heap_copy(assigned.json);
     entry->version = 1;
-    entry->created_ns = created_ns;
-    entry->account = heap_copy(account);
-    entry->json = heap_copy(json);
+    entry->wished = assigned.members;
+    arena_init(&entry->arena, CONFIG_ARENA);
+    read_config(entry);
+    take_name(catalogue, entry);
     if (catalogue->last != NULL)
         catalogue->last->next = entry;
     else
         catalogue->first = entry;
     catalogue->last = entry;
-    catalogue->id_next = id + 1;
+    catalogue->id_next = assigned.id + 1;
+    map64_put(&catalogue->by_id, assigned.id)->pointer = entry;
+    *touched = entry;
     return OK;
 }
 
-static enum err apply_update(struct catalogue *catalogue, struct decoder *in)
+static enum err apply_update(struct catalogue *catalogue, struct decoder *in,
+                             struct catalogue_entry **touched)
 {
     uint64_t id = decode_u64(in);
     uint64_t version = decode_u64(in);
@@ -76,19 +168,41 @@ static enum err apply_update(struct catalogue *catalogue, struct decoder *in)
     entry = catalogue_find(catalogue, id);
     if (in->failed || entry == NULL || entry->removed || version != entry->version + 1)
         return ERR_CORRUPT;
-    heap_give((void *)entry->json.at);
-    entry->json = heap_copy(json);
+    heap_give((void *)entry->assigned.json.at);
+    entry->assigned.json = heap_copy(json);
     entry->version = version;
+    read_config(entry);
+    *touched = entry;
     return OK;
 }
 
-static enum err apply_remove(struct catalogue *catalogue, struct decoder *in)
+static enum err apply_members(struct catalogue *catalogue, struct decoder *in,
+                              struct catalogue_entry **touched)
+{
+    struct catalogue_entry *entry = catalogue_find(catalogue, decode_u64(in));
+    struct raft_config members;
+    uint32_t count = decode_u32(in);
+
+    (void)decode_u32(in);
+    decode_members(in, count, &members);
+    if (in->failed || entry == NULL || entry->removed || members.count == 0)
+        return ERR_CORRUPT;
+    entry->wished = members;
+    entry->settled = false;
+    *touched = entry;
+    return OK;
+}
+
+static enum err apply_remove(struct catalogue *catalogue, struct decoder *in,
+                             struct catalogue_entry **touched)
 {
     struct catalogue_entry *entry = catalogue_find(catalogue, decode_u64(in));
 
     if (in->failed || entry == NULL || entry->removed)
         return ERR_CORRUPT;
     entry->removed = true;
+    free_name(catalogue, entry);
+    *touched = entry;
     return OK;
 }
 
@@ -109,40 +223,63 @@ static enum err apply_gone(struct catalogue *catalogue, struct decoder *in)
     }
     if (catalogue->last == gone)
         catalogue->last = before;
+    (void)map64_remove(&catalogue->by_id, gone->assigned.id, NULL);
     entry_free(gone);
     return OK;
 }
 
-enum err catalogue_apply(struct catalogue *catalogue, const struct record *record)
+enum err catalogue_apply(struct catalogue *catalogue, const struct record *record,
+                         struct catalogue_entry **touched)
 {
+    struct catalogue_entry *ignored;
     struct decoder in;
 
+    if (touched == NULL)
+        touched = &ignored;
+    *touched = NULL;
     decoder_init(&in, record->body);
     (void)decode_bytes(&in, 6);
     switch (record->type) {
-    case CATALOGUE_ASSIGN: return apply_assign(catalogue, &in);
-    case CATALOGUE_UPDATED: return apply_update(catalogue, &in);
-    case CATALOGUE_REMOVE: return apply_remove(catalogue, &in);
+    case CATALOGUE_ASSIGN: return apply_assign(catalogue, &in, touched);
+    case CATALOGUE_UPDATED: return apply_update(catalogue, &in, touched);
+    case CATALOGUE_REMOVE: return apply_remove(catalogue, &in, touched);
     case CATALOGUE_GONE: return apply_gone(catalogue, &in);
+    case CATALOGUE_MEMBERS: return apply_members(catalogue, &in, touched);
     default: return ERR_CORRUPT;
     }
 }
 
-bool catalogue_write_assign(struct buf *out, uint64_t id, int64_t created_ns, struct bytes account,
-                            struct bytes json)
+/* ---- writing ---------------------------------------------------------------------------------------- */
+
+static uint8_t *encode_members(uint8_t *at, const struct raft_config *members)
 {
-    size_t size = 6 + 24 + account.size + json.size;
+    for (uint32_t i = 0; i < members->count; i++) {
+        at = encode_u64(at, members->at[i].node);
+        at = encode_u64(at, members->at[i].incarnation);
+        at = encode_u64(at, members->at[i].learner ? 1 : 0);
+    }
+    return at;
+}
+
+bool catalogue_write_assign(struct buf *out, const struct catalogue_assignment *assignment)
+{
+    const struct raft_config *members = &assignment->members;
+    size_t size = 6 + 48 + members->count * MEMBER_SIZE + assignment->account.size + assignment->json.size;
     uint8_t *at = record_begin(out, CATALOGUE_ASSIGN, 0, size);
 
     if (at == NULL)
         return false;
     at = encode_zeros(at, 6);
-    at = encode_u64(at, id);
-    at = encode_u64(at, (uint64_t)created_ns);
-    at = encode_u32(at, (uint32_t)account.size);
-    at = encode_u32(at, (uint32_t)json.size);
-    at = encode_bytes(at, account);
-    (void)encode_bytes(at, json);
+    at = encode_u64(at, assignment->id);
+    at = encode_u64(at, (uint64_t)assignment->created_ns);
+    at = encode_bytes(at, bytes_of(assignment->incarnation, sizeof assignment->incarnation));
+    at = encode_u32(at, members->count);
+    at = encode_u32(at, (uint32_t)assignment->account.size);
+    at = encode_u32(at, (uint32_t)assignment->json.size);
+    at = encode_u32(at, 0);
+    at = encode_members(at, members);
+    at = encode_bytes(at, assignment->account);
+    (void)encode_bytes(at, assignment->json);
     record_end(out, size);
     return true;
 }
@@ -160,6 +297,22 @@ bool catalogue_write_update(struct buf *out, uint64_t id, uint64_t version, stru
     at = encode_u32(at, (uint32_t)json.size);
     at = encode_u32(at, 0);
     (void)encode_bytes(at, json);
+    record_end(out, size);
+    return true;
+}
+
+bool catalogue_write_members(struct buf *out, uint64_t id, const struct raft_config *members)
+{
+    size_t size = 6 + 16 + members->count * MEMBER_SIZE;
+    uint8_t *at = record_begin(out, CATALOGUE_MEMBERS, 0, size);
+
+    if (at == NULL)
+        return false;
+    at = encode_zeros(at, 6);
+    at = encode_u64(at, id);
+    at = encode_u32(at, members->count);
+    at = encode_u32(at, 0);
+    (void)encode_members(at, members);
     record_end(out, size);
     return true;
 }

@@ -2,55 +2,97 @@
  * catalogue: which streams shall exist, where and with which config: the metadata group's state
  * machine, without I/O. It holds intent; a stream's own log holds what it is. Nothing is ever
  * deleted because it is absent here: a removal is a record, and the removed id is remembered until
- * its files are gone.
- *
- * Records of its log (little endian), after the record head:
- *
- *     1 ASSIGN   6 bytes zero, u64 id, i64 created, u32 account size, u32 json size, account, json (StreamConfig)
- *     2 UPDATE   6 bytes zero, u64 id, u64 version, u32 json size, u32 zero, json
- *     3 REMOVE   6 bytes zero, u64 id
- *     4 GONE     6 bytes zero, u64 id: the files of a removed stream are no more
+ * its files are gone. docs/formats.md (Catalogue records) has the bytes.
  */
 #ifndef SERVER_CATALOGUE_H
 #define SERVER_CATALOGUE_H
 
+#include "base/arena.h"
 #include "base/buf.h"
-#include "base/err.h"
+#include "base/map64.h"
+#include "base/table.h"
+#include "raft/members.h"
+#include "server/stream/stream_config.h"
 #include "storage/record.h"
 
 #define CATALOGUE_LOG_ID       UINT64_C(1) /* stream ids follow */
 #define CATALOGUE_STREAM_FIRST UINT64_C(16)
 
-enum catalogue_record { CATALOGUE_ASSIGN = 1, CATALOGUE_UPDATED = 2, CATALOGUE_REMOVE = 3, CATALOGUE_GONE = 4 };
+enum catalogue_record {
+    CATALOGUE_ASSIGN = 1,
+    CATALOGUE_UPDATED = 2,
+    CATALOGUE_REMOVE = 3,
+    CATALOGUE_GONE = 4,
+    CATALOGUE_MEMBERS = 5,
+};
+
+struct stream;
+
+/* What an assignment says. */
+struct catalogue_assignment {
+    uint64_t id; /* also of its group and log */
+    int64_t created_ns;
+    uint8_t incarnation[16];   /* of the group */
+    struct raft_config members; /* that begin the group, for ever the same */
+    struct bytes account;
+    struct bytes json; /* StreamConfig */
+};
 
 struct catalogue_entry {
-    uint64_t id; /* also of its log */
-    uint64_t version;
-    int64_t created_ns;
-    struct bytes account; /* owned */
-    struct bytes json;    /* owned */
-    bool removed;         /* committed removal; files may still be there */
-    struct bytes offline; /* owned: name of a stream that could not be opened in this life, else empty */
+    struct catalogue_assignment assigned; /* account and json are owned; json is the newest */
+    uint64_t version;                     /* of the config, from 1 */
+    struct raft_config wished;            /* members that the group shall have */
+    bool removed;                         /* committed removal; files may still be there */
+    bool readable;                        /* the json is a config this version understands */
+    struct stream_config config;          /* decoded, in `arena`; only if readable */
+    struct arena arena;
+    struct bytes key; /* owned: account and name, while it is not removed */
     struct catalogue_entry *next;
+
+    /* This node's affairs, for jetstream*.c; no part of the state machine. */
+    struct stream *stream;   /* the replica here, or NULL */
+    bool offline;            /* a replica here could not be opened in this life */
+    bool preparing;          /* its log is being made */
+    bool again;              /* it could not be made: in a while it is tried again */
+    bool undo;               /* its log cannot be made, and nobody was told of it: it is taken back */
+    enum err refusal;        /* why */
+    bool completing;         /* its config is on the way into its log */
+    uint64_t leader;         /* node that was last heard to lead it, 0: none */
+    uint64_t leader_term;
+    uint64_t configured;     /* version that the stream's log is known to have */
+    uint16_t configure_error; /* what its leader said of version `configure_refused` */
+    uint64_t configure_refused;
+    bool leaving;            /* the replica here is no member of its group any more */
+    bool files_gone;         /* of a removed stream, on this node */
+    struct raft_config gone; /* members that have said so */
+    bool settled;            /* its group has the members wished for, as this leader knows */
+    struct remote *remote;   /* takes what is published for it while no replica is here */
 };
 
 struct catalogue {
     struct catalogue_entry *first; /* in order of assignment */
     struct catalogue_entry *last;
+    struct map64 by_id;
+    struct table by_name; /* account and name; without the removed */
     uint64_t id_next;
 };
 
-void catalogue_init(struct catalogue *catalogue);
+void catalogue_init(struct catalogue *catalogue, uint64_t seed);
 void catalogue_deinit(struct catalogue *catalogue);
 struct catalogue_entry *catalogue_find(const struct catalogue *catalogue, uint64_t id);
+/* Not the removed ones. */
+struct catalogue_entry *catalogue_named(const struct catalogue *catalogue, struct bytes account,
+                                        struct bytes name);
 
-/* ERR_CORRUPT: not a record of this version; nothing has changed. */
-enum err catalogue_apply(struct catalogue *catalogue, const struct record *record);
+/* ERR_CORRUPT: not a record of this version; nothing has changed. *touched (may be NULL): the entry it was
+ * about, NULL after GONE. */
+enum err catalogue_apply(struct catalogue *catalogue, const struct record *record,
+                         struct catalogue_entry **touched);
 
 /* Each appends one record; false at the buffer's limit. */
-bool catalogue_write_assign(struct buf *out, uint64_t id, int64_t created_ns, struct bytes account,
-                            struct bytes json);
+bool catalogue_write_assign(struct buf *out, const struct catalogue_assignment *assignment);
 bool catalogue_write_update(struct buf *out, uint64_t id, uint64_t version, struct bytes json);
+bool catalogue_write_members(struct buf *out, uint64_t id, const struct raft_config *members);
 bool catalogue_write_remove(struct buf *out, uint64_t id);
 bool catalogue_write_gone(struct buf *out, uint64_t id);
 

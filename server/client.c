@@ -33,6 +33,7 @@ void client_init(struct client *client, struct clients *clients, const char *add
         .ping_due_ns = now_ns + clients->options->ping_interval_ns,
         .last_in_ns = now_ns,
         .rtt_taken_ns = INT64_MIN,
+        .start_ns = now_ns,
     };
     snprintf(label, sizeof(label), "%s:%u - cid:%llu", address, port,
              (unsigned long long)client->id);
@@ -41,7 +42,7 @@ void client_init(struct client *client, struct clients *clients, const char *add
     buf_init(&client->out, SIZE_MAX / 2);
     table_init(&client->subs, sub_key, prng_next(&clients->prng));
     logger_debug(clients->logger, "%s - Client connection created", client->label);
-    client_out_info(client);
+    client_out_info(client, false);
 }
 
 void client_deinit(struct client *client)
@@ -53,6 +54,7 @@ void client_deinit(struct client *client)
     table_deinit(&client->subs);
     heap_give(client->address);
     heap_give(client->label);
+    heap_give(client->names);
 }
 
 /* ---- states -----------------------------------------------------------------------------------
@@ -139,12 +141,18 @@ void client_out_error(struct client *client, struct bytes before, struct bytes w
     client_out(client, BYTES("'\r\n"));
 }
 
-void client_out_info(struct client *client)
+void client_inform(struct client *client)
+{
+    if (client->state == CLIENT_OPEN && client->protocol_1 && client->informed)
+        client_out_info(client, false);
+}
+
+void client_out_info(struct client *client, bool answer)
 {
     const struct info_client info = {
         .id = client->id,
         .address = client->address,
-        .account = client->connected ? client->clients->account->name : bytes_of(NULL, 0),
+        .account = answer ? client->clients->account->name : bytes_of(NULL, 0),
     };
 
     if (client->out.at == NULL)
@@ -204,14 +212,12 @@ static uint8_t *put_message(uint8_t *at, const struct client_sub *sub,
     return put(at, BYTES("\r\n"));
 }
 
-/* `client` has a lot waiting: who sends more should know. */
-static void behind(struct client *client, struct client *producer)
+void clients_behind(struct clients *clients, struct client *producer, size_t waiting)
 {
-    struct clients *clients = client->clients;
-
+    if (waiting <= clients->pending_much)
+        return;
     clients->congested = true;
-    if (client->out.size + client->flight <= clients->pending_stall || producer == NULL ||
-        producer == client || producer->stalled)
+    if (waiting <= clients->pending_stall || producer == NULL || producer->stalled)
         return;
     producer->stalled = true;
     clients->stats.stalls++;
@@ -254,7 +260,8 @@ bool client_deliver(struct client_sub *sub, const struct message *message)
         retire(sub);
     client_mark(client);
     if (client->out.size + client->flight > clients->pending_much)
-        behind(client, message->origin);
+        clients_behind(clients, message->origin != client ? message->origin : NULL,
+                       client->out.size + client->flight);
     if (clients->trace)
         trace_message(client, bytes_of(at, (size_t)(end - at)));
     return true;
@@ -279,6 +286,7 @@ void client_ping(struct client *client, int64_t now_ns)
         return;
     }
     client->pings_out++;
+    client->ping_sent_ns = now_ns;
     if (client->clients->trace)
         trace_out(client, "PING");
     client_out(client, BYTES("PING\r\n"));

@@ -48,6 +48,12 @@ struct client_sub {
     uint8_t sid[];
 };
 
+/* How a client calls itself in CONNECT: the texts stand one behind the other. */
+struct client_names {
+    uint32_t name, lang, version; /* sizes */
+    uint8_t text[];
+};
+
 struct clients_stats {
     uint64_t in_messages, in_bytes;
     uint64_t out_messages, out_bytes;
@@ -108,6 +114,10 @@ struct client {
     int64_t ping_due_ns;
     int64_t last_in_ns;
     int64_t rtt_taken_ns; /* when a ping was last answered; INT64_MIN: never */
+    int64_t rtt_ns;       /* of the last ping; before one was answered the time to CONNECT */
+    int64_t ping_sent_ns;
+    int64_t start_ns;
+    struct client_names *names; /* owned; NULL: it has said none */
 };
 
 /* ---- the shard's ------------------------------------------------------------------------------
@@ -145,6 +155,9 @@ void client_feed(struct client *client, struct bytes b, int64_t now_ns);
 /* Writes the message for this subscription; false: it does not take it. For the router only. */
 bool client_deliver(struct client_sub *sub, const struct message *message);
 
+/* What INFO says of the server has changed: told, if the client takes such lines. */
+void client_inform(struct client *client);
+
 /* What is due at ping_due_ns; sets the next. */
 void client_ping(struct client *client, int64_t now_ns);
 
@@ -158,8 +171,34 @@ void client_doom(struct client *client, const char *reason);
 void client_pause(struct client *client);
 void client_resume(struct client *client);
 
+/* So many bytes wait to be sent to one receiver, not a client, of what `producer` (NULL: nobody)
+ * publishes: as for a client that has so much waiting, it is held back or the shard is congested. */
+void clients_behind(struct clients *clients, struct client *producer, size_t waiting);
+
 /* Puts it in the list of those that the shell comes by at the end of the turn. */
 void client_mark(struct client *client);
+
+static inline struct bytes client_name(const struct client *client)
+{
+    const struct client_names *names = client->names;
+
+    return names == NULL ? bytes_of(NULL, 0) : bytes_of(names->text, names->name);
+}
+
+static inline struct bytes client_lang(const struct client *client)
+{
+    const struct client_names *names = client->names;
+
+    return names == NULL ? bytes_of(NULL, 0) : bytes_of(names->text + names->name, names->lang);
+}
+
+static inline struct bytes client_version(const struct client *client)
+{
+    const struct client_names *names = client->names;
+
+    return names == NULL ? bytes_of(NULL, 0)
+                         : bytes_of(names->text + names->name + names->lang, names->version);
+}
 
 static inline struct bytes client_sub_sid(const struct client_sub *sub)
 {

@@ -233,6 +233,31 @@ static void ping_first(struct client *client, int64_t now_ns)
     client_mark(client); /* the shell looks at it */
 }
 
+static uint8_t *put_name(uint8_t *at, struct bytes name)
+{
+    if (name.size > 0)
+        memcpy(at, name.at, name.size);
+    return at + name.size;
+}
+
+static void keep_names(struct client *client, const struct connect *said)
+{
+    size_t size = said->name.size + said->lang.size + said->version.size;
+    uint8_t *at;
+
+    heap_give(client->names);
+    client->names = NULL;
+    if (size == 0)
+        return;
+    client->names = heap_take(sizeof(*client->names) + size);
+    client->names->name = (uint32_t)said->name.size; /* they came in one protocol line */
+    client->names->lang = (uint32_t)said->lang.size;
+    client->names->version = (uint32_t)said->version.size;
+    at = put_name(client->names->text, said->name);
+    at = put_name(at, said->lang);
+    (void)put_name(at, said->version);
+}
+
 void client_connect(struct client *client, struct bytes args, int64_t now_ns)
 {
     struct connect said = {
@@ -263,6 +288,9 @@ void client_connect(struct client *client, struct bytes args, int64_t now_ns)
     client->headers = said.headers;
     client->no_responders = said.no_responders;
     client->protocol_1 = said.protocol == 1;
+    if (client->rtt_taken_ns == INT64_MIN)
+        client->rtt_ns = now_ns - client->start_ns;
+    keep_names(client, &said);
     ping_first(client, now_ns);
 
     if (said.account_asked)
@@ -306,12 +334,14 @@ void client_pinged(struct client *client)
     if (!client->connected || !client->protocol_1 || client->informed)
         return;
     client->informed = true;
-    client_out_info(client);
+    client_out_info(client, true);
 }
 
 void client_ponged(struct client *client, int64_t now_ns)
 {
-    if (client->pings_out > 0)
+    if (client->pings_out > 0) {
         client->rtt_taken_ns = now_ns;
+        client->rtt_ns = now_ns - client->ping_sent_ns;
+    }
     client->pings_out = 0;
 }

@@ -13,7 +13,8 @@ void client_out(struct client *client, struct bytes b);
 /* -ERR 'before what after', where `what` is the peer's own text and may hold any byte. */
 void client_out_error(struct client *client, struct bytes before, struct bytes what,
                       struct bytes after);
-void client_out_info(struct client *client);
+/* Whether it answers a CONNECT, else it is the first, or tells what has changed. */
+void client_out_info(struct client *client, bool answer);
 
 #define CLIENT_OUT_ERROR(client, text) client_out_error((client), BYTES(text), BYTES(""), BYTES(""))
 

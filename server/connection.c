@@ -314,6 +314,12 @@ void connections_deinit(struct connections *connections)
     clients_deinit(&connections->clients);
 }
 
+void connections_inform(struct connections *connections)
+{
+    for (struct connection *c = connections->all; c != NULL; c = c->next)
+        client_inform(&c->client);
+}
+
 void connections_pause(struct connections *connections)
 {
     for (struct connection *c = connections->all; c != NULL; c = c->next)

@@ -38,6 +38,9 @@ void connections_accept(struct connections *connections, struct io_sock *sock,
 /* Once per turn: sends, pauses, closes what there is to be. */
 void connections_flush(struct connections *connections);
 
+/* INFO again, to all that take it. */
+void connections_inform(struct connections *connections);
+
 /* Stops reading from all. */
 void connections_pause(struct connections *connections);
 /* Ends all: sends what they have waiting, then closes. */

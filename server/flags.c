@@ -7,6 +7,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/heap.h"
+#include "server/cluster/route_url.h"
+
 const char flags_usage[] =
     "\n"
     "Usage: nats-server [options]\n"
@@ -33,6 +36,15 @@ const char flags_usage[] =
     "    -js, --jetstream                 Turn JetStream on\n"
     "    -sd, --store_dir <dir>           Where it keeps its data\n"
     "\n"
+    "Cluster options:\n"
+    "        --cluster, --cluster_listen <url>  Listen for other nodes, \"nats://host:port\"\n"
+    "        --cluster_name <name>        Name of the cluster\n"
+    "        --routes <urls>              Nodes to link to, separated by commas\n"
+    "        --cluster_advertise <addr>   Where other nodes reach this one\n"
+    "        --connect_retries <n>        Attempts at nodes that others told of\n"
+    "        --no_advertise               Tell clients of no other nodes\n"
+    "        --client_advertise <addr>    What clients are told of this server\n"
+    "\n"
     "Common options:\n"
     "    -h, --help                       Show this text\n"
     "    -v, --version                    Show the version of nats-server whose protocols these "
@@ -48,6 +60,10 @@ enum kind {
     KIND_BOOL,
     KIND_TRUE, /* a bool that cannot be turned off */
     KIND_BOTH, /* debug and trace */
+    KIND_POINTER,  /* a text that stays where it is */
+    KIND_NUMBER64,
+    KIND_CLUSTER,
+    KIND_ROUTES,
     KIND_CONFIG,
     KIND_TEST_CONFIG,
     KIND_HELP,
@@ -84,14 +100,20 @@ static const struct flag table[] = {
     {"T logtime", KIND_TRUE, 0, 0},
     {"js jetstream", KIND_BOOL, FIELD(jetstream), 0},
     TEXT("sd store_dir", store_dir),
+    {"client_advertise", KIND_POINTER, FIELD(client_advertise), 0},
+    {"cluster_name", KIND_POINTER, FIELD(cluster.name), 0},
+    {"cluster_advertise", KIND_POINTER, FIELD(cluster.advertise), 0},
+    {"no_advertise", KIND_BOOL, FIELD(cluster.no_advertise), 0},
+    {"connect_retries", KIND_NUMBER64, FIELD(cluster.connect_retries), 0},
+    {"cluster cluster_listen", KIND_CLUSTER, 0, 0},
+    {"routes", KIND_ROUTES, 0, 0},
     {"c config", KIND_CONFIG, 0, 0},
     {"t", KIND_TEST_CONFIG, 0, 0},
     {"h help", KIND_HELP, 0, 0},
     {"v version", KIND_VERSION, 0, 0},
-    {"logtime_utc s syslog tls tlsverify no_advertise help_tls", KIND_REFUSED_BOOL, 0, 0},
-    {"ms https_port sl signal client_advertise r remote_syslog log_size_limit max_traced_msg_len "
-     "user pass auth tlscert tlskey tlscacert routes cluster cluster_name cluster_advertise "
-     "cluster_listen connect_retries profile",
+    {"logtime_utc s syslog tls tlsverify help_tls", KIND_REFUSED_BOOL, 0, 0},
+    {"ms https_port sl signal r remote_syslog log_size_limit max_traced_msg_len "
+     "user pass auth tlscert tlskey tlscacert profile",
      KIND_REFUSED, 0, 0},
 };
 
@@ -153,8 +175,17 @@ static const struct flag *find(const char *name, size_t size)
 
 static bool takes_value(const struct flag *flag)
 {
-    return flag->kind == KIND_TEXT || flag->kind == KIND_NUMBER || flag->kind == KIND_CONFIG ||
-           flag->kind == KIND_REFUSED;
+    switch (flag->kind) {
+    case KIND_TEXT:
+    case KIND_NUMBER:
+    case KIND_NUMBER64:
+    case KIND_POINTER:
+    case KIND_CLUSTER:
+    case KIND_ROUTES:
+    case KIND_CONFIG:
+    case KIND_REFUSED: return true;
+    default: return false;
+    }
 }
 
 static void set_text(struct flags *flags, const struct word *word)
@@ -176,6 +207,72 @@ static void set_number(struct flags *flags, const struct word *word)
         fail_value(flags, word, "");
     else
         *(int *)((char *)&flags->options + word->flag->offset) = (int)number;
+}
+
+static void set_number64(struct flags *flags, const struct word *word)
+{
+    char *end;
+    long long number = strtoll(word->value, &end, 10);
+
+    if (word->value[0] == 0 || *end != 0)
+        fail_value(flags, word, "");
+    else
+        *(int64_t *)((char *)&flags->options + word->flag->offset) = number;
+}
+
+/* Texts that a URL is cut into live as long as the process, like the command line. */
+static const char *text_or_null(struct bytes b)
+{
+    return b.size > 0 ? heap_text(b) : NULL;
+}
+
+static void set_cluster(struct flags *flags, const struct word *word)
+{
+    struct cluster_options *cluster = &flags->options.cluster;
+    struct route_url url;
+
+    if (!route_url_read(bytes_of_text(word->value), &url) || url.port == 0) {
+        fail(flags, FLAGS_REFUSED, "missing port in address of flag -%.*s", word);
+        return;
+    }
+    cluster->configured = true;
+    cluster->host = text_or_null(url.host);
+    cluster->port = url.port;
+    cluster->user = text_or_null(url.user);
+    cluster->password = text_or_null(url.password);
+}
+
+static bool add_route(struct cluster_options *cluster, struct bytes text)
+{
+    struct cluster_route *route;
+    struct route_url url;
+
+    if (!route_url_read(text, &url) || url.host.size == 0 || url.port <= 0)
+        return false;
+    cluster->routes =
+        heap_resize(cluster->routes, (cluster->routes_count + 1) * sizeof(*cluster->routes));
+    route = &cluster->routes[cluster->routes_count++];
+    *route = (struct cluster_route){
+        .url = heap_text(text),
+        .host = heap_text(url.host),
+        .port = url.port,
+        .user = text_or_null(url.user),
+        .password = text_or_null(url.password),
+    };
+    return true;
+}
+
+static void set_routes(struct flags *flags, const struct word *word)
+{
+    struct bytes rest = bytes_of_text(word->value);
+
+    while (rest.size > 0 && flags->verdict == FLAGS_SERVE) {
+        size_t size = bytes_find(rest, ',');
+
+        if (size > 0 && !add_route(&flags->options.cluster, bytes_trim(bytes_take(rest, size))))
+            fail(flags, FLAGS_REFUSED, "a URL of flag -%.*s could not be parsed", word);
+        rest = bytes_skip(rest, size < rest.size ? size + 1 : size);
+    }
 }
 
 /* As Go's ParseBool has it; no value is true. */
@@ -205,6 +302,12 @@ static void set(struct flags *flags, const struct word *word, struct seen *seen)
     switch (word->flag->kind) {
     case KIND_TEXT: set_text(flags, word); break;
     case KIND_NUMBER: set_number(flags, word); break;
+    case KIND_NUMBER64: set_number64(flags, word); break;
+    case KIND_POINTER:
+        *(const char **)((char *)&flags->options + word->flag->offset) = word->value;
+        break;
+    case KIND_CLUSTER: set_cluster(flags, word); break;
+    case KIND_ROUTES: set_routes(flags, word); break;
     case KIND_BOOL: *(bool *)((char *)&flags->options + word->flag->offset) = on; break;
     case KIND_BOTH: flags->options.debug = flags->options.trace = on; break;
     case KIND_CONFIG: flags->config_file = word->value; break;
@@ -285,6 +388,11 @@ static void check(struct flags *flags, const struct seen *seen)
         why = "configuration files come with a later release";
     else if (strchr(flags->options.server_name, ' ') != NULL)
         why = "server name cannot contain spaces";
+    else if (flags->options.cluster.routes_count > 0 && !flags->options.cluster.configured)
+        why = "solicited routes require cluster capabilities, e.g. --cluster";
+    else if (flags->options.cluster.name != NULL &&
+             strchr(flags->options.cluster.name, ' ') != NULL)
+        why = "cluster name cannot contain spaces";
     if (why == NULL)
         return;
     flags->verdict = FLAGS_REFUSED;

@@ -48,6 +48,21 @@ static void string(struct json_writer *writer, struct bytes key, const char *val
     json_string(writer, bytes_of_text(value));
 }
 
+static void write_cluster(struct json_writer *w, const struct info *info)
+{
+    if (info->cluster.size > 0)
+        JSON_KEY(w, "cluster"), json_string(w, info->cluster);
+    if (info->cluster_dynamic)
+        JSON_KEY(w, "cluster_dynamic"), json_bool(w, true);
+    if (info->connect_urls_count == 0)
+        return;
+    JSON_KEY(w, "connect_urls");
+    json_array_begin(w);
+    for (size_t i = 0; i < info->connect_urls_count; i++)
+        json_string(w, info->connect_urls[i]);
+    json_array_end(w);
+}
+
 void info_write(struct buf *out, const struct info *info, const struct info_client *client)
 {
     struct json_writer w;
@@ -69,6 +84,7 @@ void info_write(struct buf *out, const struct info *info, const struct info_clie
         JSON_KEY(&w, "jetstream"), json_bool(&w, true);
     JSON_KEY(&w, "client_id"), json_number_u64(&w, client->id);
     string(&w, BYTES("client_ip"), client->address);
+    write_cluster(&w, info);
     if (client->account.size > 0) {
         JSON_KEY(&w, "connect_info"), json_bool(&w, true);
         JSON_KEY(&w, "remote_account"), json_string(&w, client->account);

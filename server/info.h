@@ -14,6 +14,10 @@ struct info {
     uint16_t port;
     int64_t max_payload;
     bool jetstream;
+    struct bytes cluster; /* empty: none */
+    bool cluster_dynamic;
+    const struct bytes *connect_urls; /* of all nodes, while there are others */
+    size_t connect_urls_count;
 };
 
 /* What differs from one client to the next. */

@@ -5,7 +5,8 @@
  * exist (or be so, or go); then the stream's own log says it, and only that changes behaviour. What was
  * interrupted between the two is finished when the stream leads again, found by looking.
  */
-#include "server/jetstream_priv.h"
+#include "server/cluster/cluster.h"
+#include "server/jetstream_cluster.h"
 
 #include <stdlib.h>
 
@@ -14,14 +15,14 @@
 
 #define ROUNDS_MAX 16 /* of marked streams in one turn; what is left waits for the next */
 
-static struct bytes stream_key(const void *item)
-{
-    return stream_name(item);
-}
-
 struct server *jetstream_server(struct jetstream *jetstream)
 {
     return jetstream->server;
+}
+
+bool jetstream_flawed(const struct jetstream *jetstream, uint64_t flaw)
+{
+    return (server_options(jetstream->server)->sim.jetstream_flaws & flaw) != 0;
 }
 
 struct store *jetstream_store(struct jetstream *jetstream)
@@ -54,6 +55,11 @@ uint8_t *jetstream_read_buffer(struct jetstream *jetstream, size_t size)
     return buf_reserve(&jetstream->read_buffer, size);
 }
 
+struct read_cache *jetstream_read_cache(struct jetstream *jetstream)
+{
+    return &jetstream->read_cache;
+}
+
 void jetstream_answer(struct jetstream *jetstream, struct account *account, struct bytes to,
                       struct bytes headers, struct bytes payload)
 {
@@ -70,33 +76,58 @@ bool jetstream_listened(struct jetstream *jetstream, struct account *account, st
 
 /* ---- streams --------------------------------------------------------------------------------------- */
 
+struct groups *jetstream_groups(struct jetstream *jetstream)
+{
+    return jetstream->groups;
+}
+
+bool jetstream_clustered(const struct jetstream *jetstream)
+{
+    return jetstream->cluster != NULL;
+}
+
+uint64_t jetstream_incarnation(const struct jetstream *jetstream)
+{
+    return jetstream != NULL && jetstream->groups != NULL ? groups_self(jetstream->groups).incarnation : 0;
+}
+
+struct catalogue_entry *jetstream_entry(struct jetstream *jetstream, struct account *account,
+                                        struct bytes name)
+{
+    return catalogue_named(&jetstream->catalogue, account_name(account), name);
+}
+
 struct stream *jetstream_stream(struct jetstream *jetstream, struct account *account, struct bytes name)
 {
-    (void)account; /* one account until accounts are configured: the table is that account's */
-    return table_find(&jetstream->streams, name);
+    struct catalogue_entry *entry = jetstream_entry(jetstream, account, name);
+
+    return entry != NULL && entry->stream != NULL && stream_applied(entry->stream)->configured
+               ? entry->stream
+               : NULL;
 }
 
-static int compare_streams(const void *a, const void *b)
+static int compare_entries(const void *a, const void *b)
 {
-    return bytes_compare(stream_name(*(struct stream *const *)a), stream_name(*(struct stream *const *)b));
+    return bytes_compare((*(struct catalogue_entry *const *)a)->config.name,
+                         (*(struct catalogue_entry *const *)b)->config.name);
 }
 
-struct stream **jetstream_streams(struct jetstream *jetstream, struct account *account,
-                                  struct arena *arena, size_t *count)
+struct catalogue_entry **jetstream_entries(struct jetstream *jetstream, struct account *account,
+                                           struct arena *arena, size_t *count)
 {
-    struct stream **all = ARENA_ARRAY(arena, struct stream *, jetstream->streams.count + 1);
-    struct stream *stream;
+    struct catalogue_entry **all =
+        ARENA_ARRAY(arena, struct catalogue_entry *, jetstream->catalogue.by_name.count + 1);
+    struct catalogue_entry *entry;
     size_t found = 0;
 
-    (void)account;
     *count = 0;
     if (all == NULL)
         return NULL;
-    for (size_t at = 0; (stream = table_next(&jetstream->streams, &at)) != NULL;) {
-        if (stream_applied(stream)->configured)
-            all[found++] = stream;
+    for (size_t at = 0; (entry = table_next(&jetstream->catalogue.by_name, &at)) != NULL;) {
+        if (bytes_equal(entry->assigned.account, account_name(account)))
+            all[found++] = entry;
     }
-    qsort(all, found, sizeof *all, compare_streams);
+    qsort(all, found, sizeof(struct catalogue_entry *), compare_entries);
     *count = found;
     return all;
 }
@@ -121,25 +152,12 @@ static void awake_fired(struct timer *timer)
     (void)timer; /* its only purpose is that the loop turns */
 }
 
-struct stream *jetstream_stream_open(struct jetstream *jetstream, uint64_t id, struct bytes name,
-                                     enum err *err)
-{
-    struct account *account = router_account_default(server_router(jetstream->server));
-    struct stream *stream = stream_open(jetstream, account, id, name, err);
-
-    if (stream != NULL)
-        table_add(&jetstream->streams, stream);
-    return stream;
-}
-
-void jetstream_stream_close(struct jetstream *jetstream, struct stream *stream, bool deleted)
-{
-    (void)table_remove(&jetstream->streams, stream_name(stream));
-    stream_unlink_dirty(stream, &jetstream->dirty);
-    stream_close(stream, deleted);
-}
-
 /* ---- opening ----------------------------------------------------------------------------------------- */
+
+static bool is_replicas(uint8_t type)
+{
+    return type == REPLICA_RECORD_TERM || type == REPLICA_RECORD_MEMBERS;
+}
 
 static void meta_apply(void *owner, const struct log_batch *batch)
 {
@@ -149,14 +167,18 @@ static void meta_apply(void *owner, const struct log_batch *batch)
     if (batch->time_ns > jetstream->time_floor_ns)
         jetstream->time_floor_ns = batch->time_ns;
     for (uint32_t i = 0; i < batch->record_count; i++) {
+        struct catalogue_entry *entry = NULL;
         struct record record;
 
         if (record_peek(rest, &record) != OK)
             break;
-        if (record.type != REPLICA_RECORD_TERM && catalogue_apply(&jetstream->catalogue, &record) != OK)
+        if (!is_replicas(record.type) &&
+            catalogue_apply(&jetstream->catalogue, &record, &entry) != OK)
             logger_error(server_logger(jetstream->server),
                          "Catalogue: unreadable record of type %u at index %llu", record.type,
                          (unsigned long long)batch->index);
+        if (entry != NULL)
+            jetstream_entry_changed(jetstream, entry);
         rest = bytes_skip(rest, record.size);
     }
     jetstream_catalogue_applied(jetstream, batch->index);
@@ -178,7 +200,17 @@ static void meta_lead(void *owner, uint64_t term)
 
     (void)term;
     jetstream->lead = true;
+    jetstream_cluster_look(jetstream->cluster);
     jetstream_awake(jetstream);
+}
+
+static void meta_follow(void *owner)
+{
+    struct jetstream *jetstream = owner;
+
+    jetstream->lead = false;
+    jetstream->gone_count = 0;
+    jetstream_catalogue_drop(jetstream);
 }
 
 static void meta_refused(void *owner, enum err err)
@@ -194,62 +226,49 @@ static const struct replica_events meta_events = {
     .apply = meta_apply,
     .lost = meta_lost,
     .lead = meta_lead,
+    .follow = meta_follow,
     .refused = meta_refused,
 };
 
+static enum err make_meta(struct jetstream *jetstream)
+{
+    struct raft_config members = {.at = {groups_self(jetstream->groups)}, .count = 1};
+    uint8_t incarnation[16];
+    struct buf bootstrap;
+    enum err err;
+
+    io_random(server_io(jetstream->server), incarnation, sizeof incarnation);
+    buf_init(&bootstrap, 4096);
+    members_bootstrap(&bootstrap, incarnation, jetstream_log_now(jetstream), &members);
+    err = log_prepare(jetstream->store, CATALOGUE_LOG_ID, incarnation, buf_bytes(&bootstrap));
+    buf_deinit(&bootstrap);
+    return err;
+}
+
+enum err jetstream_meta_open(struct jetstream *jetstream)
+{
+    enum err err;
+
+    jetstream->recovering = true;
+    err = replica_open(jetstream->groups, CATALOGUE_LOG_ID, &meta_events, jetstream, &jetstream->meta);
+    jetstream->recovering = false;
+    if (err != OK)
+        return err;
+    jetstream->meta_found = log_appended(replica_log(jetstream->meta));
+    jetstream_entries_open(jetstream);
+    return OK;
+}
+
 static enum err open_meta(struct jetstream *jetstream)
 {
-    enum err err = replica_open(jetstream->store, CATALOGUE_LOG_ID, &meta_events, jetstream, &jetstream->meta);
-    uint8_t incarnation[16];
+    enum err err = jetstream_meta_open(jetstream);
 
     if (err != ERR_NOT_FOUND)
         return err;
-    io_random(server_io(jetstream->server), incarnation, sizeof incarnation);
-    err = log_prepare(jetstream->store, CATALOGUE_LOG_ID, incarnation, bytes_of(NULL, 0));
-    if (err != OK)
-        return err;
-    return replica_open(jetstream->store, CATALOGUE_LOG_ID, &meta_events, jetstream, &jetstream->meta);
-}
-
-static bool name_of(struct jetstream *jetstream, struct bytes json, struct bytes *name)
-{
-    struct stream_config config = {0};
-
-    if (stream_config_decode(json, &jetstream->arena, &config) != OK)
-        return false;
-    *name = config.name;
-    return true;
-}
-
-static void open_stream(struct jetstream *jetstream, struct catalogue_entry *entry)
-{
-    uint8_t incarnation[16];
-    struct bytes name;
-    struct stream *stream;
-    enum err err;
-
-    if (!name_of(jetstream, entry->json, &name)) {
-        jetstream->unhealthy = "the config of a stream is unreadable";
-        logger_error(server_logger(jetstream->server), "Stream %llu: unreadable config in the catalogue",
-                     (unsigned long long)entry->id);
-        return;
-    }
-    stream = jetstream_stream_open(jetstream, entry->id, name, &err);
-    if (stream == NULL && err == ERR_NOT_FOUND) { /* its creation was interrupted before its log was made */
-        io_random(server_io(jetstream->server), incarnation, sizeof incarnation);
-        err = log_prepare(jetstream->store, entry->id, incarnation, bytes_of(NULL, 0));
-        if (err == OK)
-            stream = jetstream_stream_open(jetstream, entry->id, name, &err);
-    }
-    if (stream == NULL) {
-        jetstream->unhealthy = "a stream could not be opened";
-        entry->offline = heap_copy(name); /* its name stays taken */
-        logger_error(server_logger(jetstream->server), "Stream '%.*s' could not be opened: %s",
-                     BYTES_ARG(name), err_text(err));
-    } else if (stream_applied(stream)->log_time_ns > jetstream->time_floor_ns) {
-        jetstream->time_floor_ns = stream_applied(stream)->log_time_ns;
-    }
-    arena_reset(&jetstream->arena);
+    if (jetstream->cluster != NULL)
+        return OK; /* jetstream_form.c begins it when the others are there */
+    err = make_meta(jetstream);
+    return err == OK ? jetstream_meta_open(jetstream) : err;
 }
 
 /* A log on disk that no record of the catalogue explains is set aside, never deleted. */
@@ -273,11 +292,47 @@ static void report(void *context, const char *text)
     logger_warn(server_logger(jetstream->server), "Store: %s", text);
 }
 
+/* As soon as all that this disk knew of the catalogue is applied: in a cluster its end may have to wait for a
+ * leader to say that it is committed, and a log is made only after the record that wants it. */
+static void check_logs(struct jetstream *jetstream)
+{
+    if (jetstream->checked || jetstream->meta == NULL ||
+        (replica_applied(jetstream->meta) < jetstream->meta_found &&
+         !jetstream_flawed(jetstream, JETSTREAM_FLAW_QUARANTINE_EARLY)))
+        return;
+    jetstream->checked = true;
+    if (jetstream->unhealthy == NULL && /* a damaged catalogue explains nothing */
+        store_list(jetstream->store, check_log, jetstream) != OK)
+        logger_error(server_logger(jetstream->server),
+                     "Logs that are in no catalogue could not be looked for");
+}
+
+/* Who this node is among replicas: its name, and the life of its disk. */
+static void open_groups(struct jetstream *jetstream)
+{
+    struct bytes name = bytes_of_text(server_name(jetstream->server));
+    struct groups_options options = {
+        .self = {.node = cluster_node_id(name)},
+        .transport = jetstream_cluster_transport(jetstream->cluster),
+        .seed = prng_next(server_prng(jetstream->server)),
+        .flaws = server_options(jetstream->server)->sim.raft_flaws,
+        .replica_flaws = server_options(jetstream->server)->sim.replica_flaws,
+        .report = report,
+        .report_context = jetstream,
+    };
+
+    memcpy(&options.self.incarnation, store_id(jetstream->store), sizeof options.self.incarnation);
+    jetstream->groups = groups_create(jetstream->store, &options);
+}
+
 static enum err open_all(struct jetstream *jetstream)
 {
     struct logger *logger = server_logger(jetstream->server);
+    const struct options *server = server_options(jetstream->server);
     struct store_options options = {
-        .flaws = server_options(jetstream->server)->store_flaws,
+        .segment_size = server->sim.segment_size,
+        .journal_file_size = server->sim.journal_file_size,
+        .journal_batch_max = server->sim.journal_batch_max,
         .report = report,
         .report_context = jetstream,
     };
@@ -289,20 +344,14 @@ static enum err open_all(struct jetstream *jetstream)
                      error.text[0] ? error.text : err_text(err));
         return err;
     }
+    jetstream->cluster = jetstream_cluster_create(jetstream);
+    open_groups(jetstream);
     err = open_meta(jetstream);
     if (err != OK) {
         logger_fatal(logger, "Can't start JetStream: the catalogue could not be opened: %s", err_text(err));
         return err;
     }
-    for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL; entry = entry->next) {
-        if (entry->removed)
-            jetstream_remove_files(jetstream, entry->id);
-        else
-            open_stream(jetstream, entry);
-    }
-    if (jetstream->unhealthy == NULL && /* a damaged catalogue explains nothing */
-        store_list(jetstream->store, check_log, jetstream) != OK)
-        logger_error(logger, "Logs that are in no catalogue could not be looked for");
+    check_logs(jetstream);
     return OK;
 }
 
@@ -316,8 +365,10 @@ enum err jetstream_open(struct server *server, struct jetstream **out)
     jetstream->awake.fire = awake_fired;
     arena_init(&jetstream->arena, 256u << 20);
     buf_init(&jetstream->read_buffer, RECORD_SIZE_MAX + 4096);
-    catalogue_init(&jetstream->catalogue);
-    table_init(&jetstream->streams, stream_key, prng_next(server_prng(server)));
+    read_cache_init(&jetstream->read_cache);
+    catalogue_init(&jetstream->catalogue, prng_next(server_prng(server)));
+    jetstream->op_timer.fire = jetstream_catalogue_op_due;
+    jetstream->again.fire = jetstream_entries_again;
     logger_info(server_logger(server), "Starting JetStream");
     log_clock_init(&jetstream->clock, io_now(io), io_wall(io), 0);
     err = open_all(jetstream);
@@ -337,25 +388,26 @@ enum err jetstream_open(struct server *server, struct jetstream **out)
 
 void jetstream_close(struct jetstream *jetstream)
 {
-    struct stream *stream;
-    size_t at = 0;
-
     jetstream->turning = true; /* nothing arms the loop any more */
-    jetstream_catalogue_drop(jetstream);
-    while ((stream = table_next(&jetstream->streams, &at)) != NULL) {
-        jetstream_stream_close(jetstream, stream, false);
-        at = 0;
-    }
-    if (jetstream->api != NULL)
-        api_destroy(jetstream->api);
+    jetstream_catalogue_free(jetstream);
+    jetstream_entries_close(jetstream);
+    if (jetstream->cluster != NULL)
+        jetstream_cluster_destroy(jetstream->cluster);
+    jetstream->cluster = NULL;
     if (jetstream->meta != NULL)
         replica_forget(jetstream->meta);
+    if (jetstream->api != NULL)
+        api_destroy(jetstream->api);
+    if (jetstream->groups != NULL)
+        groups_destroy(jetstream->groups);
     if (jetstream->store != NULL)
         store_forget(jetstream->store); /* an end is like a crash: what was answered is on disk */
     timers_cancel(io_timers(server_io(jetstream->server)), &jetstream->awake);
-    table_deinit(&jetstream->streams);
+    timers_cancel(io_timers(server_io(jetstream->server)), &jetstream->op_timer);
+    timers_cancel(io_timers(server_io(jetstream->server)), &jetstream->again);
     catalogue_deinit(&jetstream->catalogue);
     buf_deinit(&jetstream->read_buffer);
+    read_cache_deinit(&jetstream->read_cache);
     arena_deinit(&jetstream->arena);
     heap_give(jetstream);
 }
@@ -382,19 +434,22 @@ static void look_for_interest(struct jetstream *jetstream)
 {
     uint64_t generation =
         account_generation(router_account_default(server_router(jetstream->server)));
-    struct stream *stream;
 
     if (generation == jetstream->interest_generation)
         return;
     jetstream->interest_generation = generation;
-    for (size_t at = 0; (stream = table_next(&jetstream->streams, &at)) != NULL;)
-        stream_interest_changed(stream);
+    for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL; entry = entry->next) {
+        if (entry->stream != NULL)
+            stream_interest_changed(entry->stream);
+    }
 }
 
 void jetstream_turn(struct jetstream *jetstream)
 {
     jetstream->turning = true;
     look_for_interest(jetstream);
+    jetstream_cluster_turn(jetstream->cluster);
+    check_logs(jetstream);
     api_turn(jetstream->api);
     jetstream_catalogue_turn(jetstream);
     streams_turn(jetstream);
@@ -409,22 +464,26 @@ void jetstream_turn(struct jetstream *jetstream)
 
 void jetstream_flush(struct jetstream *jetstream)
 {
+    groups_flush(jetstream->groups);
     store_flush(jetstream->store);
 }
 
+
 bool jetstream_idle(const struct jetstream *jetstream)
 {
-    return jetstream->dirty == NULL && jetstream->preparation == NULL && jetstream->removals == 0 &&
-           store_idle(jetstream->store);
+    return jetstream->dirty == NULL && jetstream->preparations == NULL && jetstream->removals == 0 &&
+           store_idle(jetstream->store) && api_idle(jetstream->api);
 }
 
 void jetstream_stats(const struct jetstream *jetstream, struct jetstream_stats *stats)
 {
-    struct stream *stream;
-
     *stats = jetstream->stats;
-    stats->streams = jetstream->streams.count;
-    for (size_t at = 0; (stream = table_next(&jetstream->streams, &at)) != NULL;) {
+    for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL; entry = entry->next) {
+        struct stream *stream = entry->stream;
+
+        if (stream == NULL)
+            continue;
+        stats->streams++;
         stats->consumers += stream_consumer_count(stream);
         stats->messages += stream_state_messages(stream_applied(stream));
         stats->bytes += stream_state_bytes(stream_applied(stream));

@@ -19,10 +19,14 @@ enum err jetstream_open(struct server *server, struct jetstream **jetstream);
 void jetstream_turn(struct jetstream *jetstream);
 /* Once per turn, last. */
 void jetstream_flush(struct jetstream *jetstream);
+/* Of this node's disk, as its peers know it: the first eight bytes of the store's id. */
+uint64_t jetstream_incarnation(const struct jetstream *jetstream);
 bool jetstream_idle(const struct jetstream *jetstream);
 void jetstream_close(struct jetstream *jetstream);
 void jetstream_stats(const struct jetstream *jetstream, struct jetstream_stats *stats);
 /* Streams that are being recovered or have failed make the server unhealthy: a text, or NULL. */
+/* Of the store: the life of this node's disk. */
+uint64_t jetstream_incarnation(const struct jetstream *jetstream);
 const char *jetstream_unhealthy(const struct jetstream *jetstream);
 
 #endif

@@ -1,27 +1,15 @@
-/* jetstream_catalogue: changes of the catalogue, one at a time: intent in the metadata group, then the
- * effect in the stream's log. */
+/*
+ * jetstream_catalogue: changes of the catalogue. An operation is checked and its intent committed in the
+ * metadata group, one at a time; then it waits, beside others, until the stream's log has the effect
+ * (jetstream_streams.c carries that out, here or on the stream's leader).
+ */
 #include <stdio.h>
 
 #include "base/heap.h"
-#include "server/jetstream_priv.h"
+#include "base/owner.h"
+#include "server/jetstream_cluster.h"
 
-enum catalogue_step { STEP_INTENT, STEP_LOG, STEP_LEAD, STEP_CONFIG };
-
-/* A log being made on a worker. */
-struct preparation {
-    struct io_work work;
-    struct jetstream *jetstream; /* NULL: closed meanwhile */
-    struct store *store;
-    uint64_t id;
-    uint8_t incarnation[16];
-    enum err err;
-};
-
-/* Files being removed. */
-struct removal {
-    struct jetstream *jetstream;
-    uint64_t id;
-};
+#define EFFECT_DEADLINE_NS INT64_C(10000000000) /* a stream without a majority does not hold its client for ever */
 
 void jetstream_catalogue(struct jetstream *jetstream, struct catalogue_op *op)
 {
@@ -29,7 +17,6 @@ void jetstream_catalogue(struct jetstream *jetstream, struct catalogue_op *op)
     op->error = 0;
     op->error_text[0] = 0;
     op->created = false;
-    op->step = STEP_INTENT;
     if (jetstream->op_last != NULL)
         jetstream->op_last->next = op;
     else
@@ -38,241 +25,229 @@ void jetstream_catalogue(struct jetstream *jetstream, struct catalogue_op *op)
     jetstream_awake(jetstream);
 }
 
-static void finish(struct jetstream *jetstream, struct stream *stream)
+static void finish(struct jetstream *jetstream, struct catalogue_op *op, struct catalogue_entry *entry)
 {
-    struct catalogue_op *op = jetstream->op_current;
-
-    jetstream->op_current = NULL;
-    jetstream->op_index = 0;
     jetstream_awake(jetstream);
-    op->done(op, op->error == 0 ? stream : NULL);
+    op->done(op, op->error == 0 ? entry : NULL);
 }
 
-static void fail(struct jetstream *jetstream, uint16_t error, enum err err)
+static void fail(struct jetstream *jetstream, struct catalogue_op *op, uint16_t error, const char *text)
 {
-    struct catalogue_op *op = jetstream->op_current;
-
     op->error = error;
-    snprintf(op->error_text, sizeof op->error_text, "%s", err_text(err));
-    finish(jetstream, NULL);
+    snprintf(op->error_text, sizeof op->error_text, "%s", text != NULL ? text : "");
+    finish(jetstream, op, NULL);
 }
 
-/* ---- the effect in the stream's log ------------------------------------------------------------------- */
+/* ---- waiting for the effect ------------------------------------------------------------------------------ */
 
-static void configured(struct stream_op *stream_op, struct stream *stream)
+static void arm(struct jetstream *jetstream)
 {
-    struct catalogue_op *op =
-        (struct catalogue_op *)((uint8_t *)stream_op - offsetof(struct catalogue_op, stream_op));
-    struct jetstream *jetstream = op->jetstream;
+    int64_t nearest = INT64_MAX;
 
-    op->error = stream_op->error;
-    memcpy(op->error_text, stream_op->error_text, sizeof op->error_text);
-    op->created = op->kind == CATALOGUE_CREATE && op->error == 0;
-    finish(jetstream, stream);
+    for (struct catalogue_op *op = jetstream->op_waiting; op != NULL; op = op->next)
+        nearest = op->deadline_ns < nearest ? op->deadline_ns : nearest;
+    if (nearest == INT64_MAX)
+        timers_cancel(io_timers(server_io(jetstream->server)), &jetstream->op_timer);
+    else
+        timers_arm(io_timers(server_io(jetstream->server)), &jetstream->op_timer, nearest);
 }
 
-static void configure(struct jetstream *jetstream, struct stream *stream, int64_t created_ns)
+static void wait_for(struct jetstream *jetstream, struct catalogue_op *op, struct catalogue_entry *entry)
 {
-    struct catalogue_op *op = jetstream->op_current;
+    op->id = entry->assigned.id;
+    op->version = entry->version;
+    if (entry->configured >= entry->version) {
+        finish(jetstream, op, entry);
+        return;
+    }
+    op->deadline_ns = io_now(server_io(jetstream->server)) + EFFECT_DEADLINE_NS;
+    op->next = jetstream->op_waiting;
+    jetstream->op_waiting = op;
+    arm(jetstream);
+    jetstream_entry_changed(jetstream, entry); /* what was refused before is tried again */
+}
 
-    op->step = STEP_CONFIG;
-    op->stream_op = (struct stream_op){
-        .kind = STREAM_OP_CONFIGURE,
+/* Takes the next waiting operation of that stream, or of any whose deadline has come (id 0). */
+static struct catalogue_op *take_waiting(struct jetstream *jetstream, uint64_t id, uint64_t version)
+{
+    int64_t now = io_now(server_io(jetstream->server));
+
+    for (struct catalogue_op **at = &jetstream->op_waiting; *at != NULL; at = &(*at)->next) {
+        struct catalogue_op *op = *at;
+
+        if (id == 0 ? op->deadline_ns > now : op->id != id || op->version > version)
+            continue;
+        *at = op->next;
+        return op;
+    }
+    return NULL;
+}
+
+void jetstream_configured(struct jetstream *jetstream, struct catalogue_entry *entry, uint64_t version,
+                          uint16_t error, const char *text)
+{
+    struct catalogue_op *op;
+
+    if (error == 0 && version > entry->configured)
+        entry->configured = version;
+    if (entry->stream != NULL && stream_leads(entry->stream))
+        jetstream_cluster_configured(jetstream->cluster, entry, version, error, text);
+    while ((op = take_waiting(jetstream, entry->assigned.id, version)) != NULL) {
+        if (error != 0)
+            fail(jetstream, op, error, text);
+        else
+            finish(jetstream, op, entry);
+    }
+    arm(jetstream);
+}
+
+void jetstream_catalogue_op_due(struct timer *timer)
+{
+    struct jetstream *jetstream = owner_of(timer, struct jetstream, op_timer);
+    struct catalogue_op *op;
+
+    while ((op = take_waiting(jetstream, 0, 0)) != NULL)
+        fail(jetstream, op, 10008, NULL);
+    arm(jetstream);
+}
+
+/* ---- the intent -------------------------------------------------------------------------------------------- */
+
+static bool refuse_place(struct catalogue_op *op)
+{
+    op->error = 10005;
+    snprintf(op->error_text, sizeof op->error_text, "no suitable peers for placement, peer offline");
+    return false;
+}
+
+static bool write_assign(struct jetstream *jetstream, struct catalogue_op *op, struct buf *out)
+{
+    struct catalogue_assignment assignment = {
+        .id = jetstream->catalogue.id_next,
+        .created_ns = jetstream_log_now(jetstream),
+        .members = {.at = {groups_self(jetstream->groups)}, .count = 1},
+        .account = account_name(op->account),
         .json = op->json,
-        .created_ns = created_ns,
-        .done = configured,
     };
-    stream_submit(stream, &op->stream_op);
+
+    if (jetstream->cluster != NULL &&
+        !jetstream_cluster_place(jetstream->cluster, NULL, 0, op->replicas, &assignment.members))
+        return refuse_place(op);
+    io_random(server_io(jetstream->server), assignment.incarnation, sizeof assignment.incarnation);
+    op->id = assignment.id;
+    return catalogue_write_assign(out, &assignment);
 }
 
-/* The interrupted half of an earlier change: the stream's log says less than the catalogue. */
-struct completion {
-    struct stream_op op;
-};
-
-static void completed(struct stream_op *op, struct stream *stream)
+/* Another number of replicas is another wish as to who holds them, in the same batch. */
+static bool write_update(struct jetstream *jetstream, struct catalogue_op *op,
+                         const struct catalogue_entry *entry, struct buf *out)
 {
-    (void)stream; /* refused by the disk: the next start, or the next update, does it */
-    heap_give((void *)op->json.at);
-    heap_give((uint8_t *)op - offsetof(struct completion, op));
-}
+    struct raft_config members;
 
-static bool differs(struct jetstream *jetstream, struct stream *stream, struct bytes json)
-{
-    struct stream_config intent = {0};
-    bool equal;
-
-    if (!stream_applied(stream)->configured)
-        return true;
-    if (stream_config_decode(json, &jetstream->arena, &intent) != OK)
-        return false;
-    equal = schema_equal(&stream_config_schema, &intent, stream_config(stream));
-    return !equal;
-}
-
-void jetstream_stream_lead(struct jetstream *jetstream, struct stream *stream)
-{
-    struct catalogue_op *op = jetstream->op_current;
-    struct catalogue_entry *entry = catalogue_find(&jetstream->catalogue, stream_id(stream));
-    struct completion *completion;
-
-    assert(entry != NULL); /* no stream is opened without one */
-    if (op != NULL && op->step == STEP_LEAD && op->stream_id == stream_id(stream)) {
-        configure(jetstream, stream, entry->created_ns);
-        return;
+    if (jetstream->cluster != NULL && op->replicas > 0 && (uint64_t)op->replicas != entry->wished.count) {
+        if (!jetstream_cluster_place(jetstream->cluster, entry, 0, op->replicas, &members))
+            return refuse_place(op);
+        if (!catalogue_write_members(out, op->id, &members))
+            return false;
+        op->records = 2;
     }
-    if (!differs(jetstream, stream, entry->json))
-        return;
-    completion = HEAP_NEW(struct completion);
-    completion->op = (struct stream_op){
-        .kind = STREAM_OP_CONFIGURE,
-        .json = heap_copy(entry->json),
-        .created_ns = entry->created_ns,
-        .done = completed,
-    };
-    stream_submit(stream, &completion->op);
+    return catalogue_write_update(out, op->id, entry->version + 1, op->json);
 }
 
-/* ---- a new stream's log ---------------------------------------------------------------------------------- */
-
-static void prepare_run(struct io_work *work, struct io *io)
+static bool write_move(struct jetstream *jetstream, struct catalogue_op *op,
+                       const struct catalogue_entry *entry, struct buf *out)
 {
-    struct preparation *preparation = (struct preparation *)((uint8_t *)work - offsetof(struct preparation, work));
+    struct raft_config members;
 
-    (void)io;
-    preparation->err = log_prepare(preparation->store, preparation->id, preparation->incarnation,
-                                   bytes_of(NULL, 0));
+    if (jetstream_cluster_place(jetstream->cluster, entry, op->without, entry->wished.count, &members))
+        return catalogue_write_members(out, op->id, &members);
+    op->error = 10075;
+    return false;
 }
-
-static void prepare_done(struct io_work *work)
-{
-    struct preparation *preparation = (struct preparation *)((uint8_t *)work - offsetof(struct preparation, work));
-    struct jetstream *jetstream = preparation->jetstream;
-    uint64_t id = preparation->id;
-    enum err err = preparation->err;
-    struct stream *stream;
-
-    heap_give(preparation);
-    if (jetstream == NULL)
-        return;
-    jetstream->preparation = NULL;
-    if (err == OK) {
-        jetstream->op_current->step = STEP_LEAD;
-        stream = jetstream_stream_open(jetstream, id, jetstream->op_current->name, &err);
-        if (stream != NULL)
-            return; /* goes on in jetstream_stream_lead */
-    }
-    /* The intent stands; what was half made is finished or reported at the next start. */
-    fail(jetstream, 10049, err);
-}
-
-static void prepare(struct jetstream *jetstream, uint64_t id)
-{
-    struct preparation *preparation = HEAP_NEW(struct preparation);
-    struct io *io = server_io(jetstream->server);
-
-    preparation->work = (struct io_work){.run = prepare_run, .done = prepare_done};
-    preparation->jetstream = jetstream;
-    preparation->store = jetstream->store;
-    preparation->id = id;
-    io_random(io, preparation->incarnation, sizeof preparation->incarnation);
-    jetstream->preparation = preparation;
-    jetstream->op_current->step = STEP_LOG;
-    io_work(io, &preparation->work);
-}
-
-/* ---- removal ---------------------------------------------------------------------------------------------- */
-
-static void removed(void *context, enum err err)
-{
-    struct removal *removal = context;
-    struct jetstream *jetstream = removal->jetstream;
-
-    if (err != OK) { /* the committed removal is tried again at the next start */
-        logger_warn(server_logger(jetstream->server), "Files of removed stream %llu are still there: %s",
-                    (unsigned long long)removal->id, err_text(err));
-    } else {
-        if (jetstream->gone_count == jetstream->gone_capacity) {
-            jetstream->gone_capacity = jetstream->gone_capacity == 0 ? 8 : jetstream->gone_capacity * 2;
-            jetstream->gone = heap_resize(jetstream->gone, jetstream->gone_capacity * sizeof *jetstream->gone);
-        }
-        jetstream->gone[jetstream->gone_count++] = removal->id;
-        jetstream_awake(jetstream);
-    }
-    jetstream->removals--;
-    heap_give(removal);
-}
-
-void jetstream_remove_files(struct jetstream *jetstream, uint64_t id)
-{
-    struct removal *removal = HEAP_NEW(struct removal);
-
-    removal->jetstream = jetstream;
-    removal->id = id;
-    jetstream->removals++;
-    store_remove(jetstream->store, id, removed, removal);
-}
-
-/* ---- the intent ---------------------------------------------------------------------------------------------- */
 
 static bool write_intent(struct jetstream *jetstream, struct catalogue_op *op)
 {
     struct buf *out = replica_gather(jetstream->meta);
-    struct stream *stream;
     struct catalogue_entry *entry;
 
-    if (op->kind == CATALOGUE_CREATE) {
-        op->stream_id = jetstream->catalogue.id_next;
-        return catalogue_write_assign(out, op->stream_id, jetstream_log_now(jetstream),
-                                      account_name(op->account), op->json);
-    }
-    stream = jetstream_stream(jetstream, op->account, op->name);
-    assert(stream != NULL); /* `check` refuses what is not there */
-    op->stream_id = stream_id(stream);
+    if (op->kind == CATALOGUE_CREATE)
+        return write_assign(jetstream, op, out);
+    entry = jetstream_entry(jetstream, op->account, op->name);
+    assert(entry != NULL); /* `check` refuses what is not there */
+    op->id = entry->assigned.id;
     if (op->kind == CATALOGUE_DELETE)
-        return catalogue_write_remove(out, op->stream_id);
-    entry = catalogue_find(&jetstream->catalogue, op->stream_id);
-    return catalogue_write_update(out, op->stream_id, entry->version + 1, op->json);
+        return catalogue_write_remove(out, op->id);
+    if (op->kind == CATALOGUE_MOVE)
+        return write_move(jetstream, op, entry, out);
+    return write_update(jetstream, op, entry, out);
 }
 
 /* A stream that could not be opened still is one: nothing may take its name. */
-static bool is_offline(const struct jetstream *jetstream, struct bytes name)
+static bool refuse_offline(struct jetstream *jetstream, struct catalogue_op *op)
 {
-    for (const struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL; entry = entry->next) {
-        if (entry->offline.size > 0 && !entry->removed && bytes_equal(entry->offline, name))
-            return true;
-    }
-    return false;
-}
+    struct catalogue_entry *entry = jetstream_entry(jetstream, op->account, op->name);
 
-static void refuse_offline(struct jetstream *jetstream, struct catalogue_op *op)
-{
-    op->error = 10194;
-    snprintf(op->error_text, sizeof op->error_text,
-             "stream is offline: its log could not be opened when the server started");
-    finish(jetstream, NULL);
+    if (entry == NULL || !entry->offline || entry->leader != 0) /* others may have it */
+        return false;
+    fail(jetstream, op, 10194, "stream is offline: its log could not be opened when the server started");
+    return true;
 }
 
 static void start(struct jetstream *jetstream, struct catalogue_op *op)
 {
     bool satisfied = false;
 
-    op->jetstream = jetstream;
-    jetstream->op_current = op;
-    if (is_offline(jetstream, op->name)) {
-        refuse_offline(jetstream, op);
+    if (refuse_offline(jetstream, op))
         return;
-    }
     op->error = op->check != NULL ? op->check(op, &satisfied) : 0;
-    if (op->error != 0 || satisfied) {
-        finish(jetstream, jetstream_stream(jetstream, op->account, op->name));
+    if (op->error != 0) {
+        finish(jetstream, op, NULL);
         return;
     }
+    if (satisfied) {
+        wait_for(jetstream, op, jetstream_entry(jetstream, op->account, op->name));
+        return;
+    }
+    op->records = 1;
     if (!write_intent(jetstream, op)) {
-        fail(jetstream, 10049, ERR_FULL);
+        replica_gather_drop(jetstream->meta);
+        if (op->error == 0)
+            fail(jetstream, op, 10049, err_text(ERR_FULL));
+        else
+            finish(jetstream, op, NULL);
         return;
     }
-    jetstream->op_index = replica_propose(jetstream->meta, jetstream_log_now(jetstream), 1);
+    jetstream->op_current = op;
+    jetstream->op_index = replica_propose(jetstream->meta, jetstream_log_now(jetstream), op->records);
+}
+
+/* ---- files that are gone ------------------------------------------------------------------------------------- */
+
+void jetstream_files_gone(struct jetstream *jetstream, uint64_t id)
+{
+    struct catalogue_entry *entry = catalogue_find(&jetstream->catalogue, id);
+
+    if (entry == NULL || !entry->removed)
+        return; /* only its replica here has gone */
+    entry->files_gone = true;
+    if (jetstream->cluster != NULL)
+        jetstream_cluster_files_gone(jetstream->cluster, id);
+    else
+        jetstream_forget(jetstream, id);
+}
+
+void jetstream_forget(struct jetstream *jetstream, uint64_t id)
+{
+    for (size_t i = 0; i < jetstream->gone_count; i++) {
+        if (jetstream->gone[i] == id)
+            return;
+    }
+    if (jetstream->gone_count == jetstream->gone_capacity) {
+        jetstream->gone_capacity = jetstream->gone_capacity == 0 ? 8 : jetstream->gone_capacity * 2;
+        jetstream->gone = heap_resize(jetstream->gone, jetstream->gone_capacity * sizeof *jetstream->gone);
+    }
+    jetstream->gone[jetstream->gone_count++] = id;
+    jetstream_awake(jetstream);
 }
 
 static void propose_gone(struct jetstream *jetstream)
@@ -285,6 +260,31 @@ static void propose_gone(struct jetstream *jetstream)
     jetstream->gone_proposed = count;
     jetstream->gone_index = replica_propose(jetstream->meta, jetstream_log_now(jetstream), (uint32_t)count);
 }
+
+static void gone_applied(struct jetstream *jetstream)
+{
+    jetstream->gone_count -= jetstream->gone_proposed;
+    memmove(jetstream->gone, jetstream->gone + jetstream->gone_proposed,
+            jetstream->gone_count * sizeof *jetstream->gone);
+    jetstream->gone_index = 0;
+    jetstream->gone_proposed = 0;
+}
+
+/* What could not be made is taken back before its client is told so. */
+static void propose_undo(struct jetstream *jetstream)
+{
+    for (struct catalogue_op *op = jetstream->op_waiting; op != NULL; op = op->next) {
+        const struct catalogue_entry *entry = catalogue_find(&jetstream->catalogue, op->id);
+
+        if (entry == NULL || !entry->undo || entry->removed)
+            continue;
+        if (catalogue_write_remove(replica_gather(jetstream->meta), op->id))
+            (void)replica_propose(jetstream->meta, jetstream_log_now(jetstream), 1);
+        return;
+    }
+}
+
+/* ---- the turn ------------------------------------------------------------------------------------------------ */
 
 static bool quiet(const struct jetstream *jetstream)
 {
@@ -304,6 +304,8 @@ void jetstream_catalogue_turn(struct jetstream *jetstream)
     }
     if (jetstream->gone_count > 0 && jetstream->gone_index == 0 && quiet(jetstream))
         propose_gone(jetstream);
+    if (jetstream->op_waiting != NULL && quiet(jetstream))
+        propose_undo(jetstream);
 }
 
 bool jetstream_catalogue_waits(const struct jetstream *jetstream)
@@ -311,69 +313,66 @@ bool jetstream_catalogue_waits(const struct jetstream *jetstream)
     return jetstream->op_current == NULL && jetstream->op_first != NULL && quiet(jetstream);
 }
 
-static void gone_applied(struct jetstream *jetstream)
-{
-    jetstream->gone_count -= jetstream->gone_proposed;
-    memmove(jetstream->gone, jetstream->gone + jetstream->gone_proposed,
-            jetstream->gone_count * sizeof *jetstream->gone);
-    jetstream->gone_index = 0;
-    jetstream->gone_proposed = 0;
-}
-
 void jetstream_catalogue_applied(struct jetstream *jetstream, uint64_t index)
 {
     struct catalogue_op *op = jetstream->op_current;
-    struct stream *stream;
 
     if (jetstream->gone_index != 0 && jetstream->gone_index == index)
         gone_applied(jetstream);
     if (op == NULL || jetstream->op_index != index)
         return;
+    jetstream->op_current = NULL;
     jetstream->op_index = 0;
-    stream = jetstream_stream(jetstream, op->account, op->name);
-    switch (op->kind) {
-    case CATALOGUE_CREATE: prepare(jetstream, op->stream_id); break;
-    case CATALOGUE_UPDATE: configure(jetstream, stream, stream_applied(stream)->created_ns); break;
-    case CATALOGUE_DELETE:
-        jetstream_stream_close(jetstream, stream, true);
-        jetstream_remove_files(jetstream, op->stream_id);
-        finish(jetstream, NULL);
-        break;
+    if (op->kind == CATALOGUE_DELETE || op->kind == CATALOGUE_MOVE) {
+        finish(jetstream, op, NULL);
+    } else {
+        op->created = op->kind == CATALOGUE_CREATE;
+        wait_for(jetstream, op, catalogue_find(&jetstream->catalogue, op->id));
     }
-    jetstream_awake(jetstream);
 }
 
 void jetstream_catalogue_refused(struct jetstream *jetstream, enum err err)
 {
-    if (jetstream->gone_index != 0) {
-        jetstream->gone_index = 0;
-        jetstream->gone_proposed = 0;
-    }
-    if (jetstream->op_current != NULL && jetstream->op_index != 0)
-        fail(jetstream, 10049, err);
-}
-
-/* The server is closing: nobody is answered any more, but owners get their memory back. */
-void jetstream_catalogue_drop(struct jetstream *jetstream)
-{
     struct catalogue_op *op = jetstream->op_current;
 
-    if (jetstream->preparation != NULL)
-        jetstream->preparation->jetstream = NULL;
-    if (op != NULL && op->step == STEP_CONFIG)
-        op = NULL; /* its stream_op is dropped with the stream, which ends it */
-    else
-        jetstream->op_current = NULL;
-    while (op != NULL || jetstream->op_first != NULL) {
-        if (op == NULL) {
-            op = jetstream->op_first;
-            jetstream->op_first = op->next;
-        }
-        op->error = 10059;
-        op->done(op, NULL);
-        op = NULL;
+    jetstream->gone_index = 0;
+    jetstream->gone_proposed = 0;
+    jetstream->op_current = NULL;
+    jetstream->op_index = 0;
+    if (op != NULL)
+        fail(jetstream, op, 10049, err_text(err));
+    jetstream_awake(jetstream);
+}
+
+static void drop_list(struct jetstream *jetstream, struct catalogue_op *list)
+{
+    while (list != NULL) {
+        struct catalogue_op *op = list;
+
+        list = op->next;
+        fail(jetstream, op, 10008, NULL);
     }
-    jetstream->op_last = NULL;
+}
+
+void jetstream_catalogue_drop(struct jetstream *jetstream)
+{
+    struct catalogue_op *first = jetstream->op_first, *waiting = jetstream->op_waiting;
+    struct catalogue_op *current = jetstream->op_current;
+
+    jetstream->op_first = jetstream->op_last = jetstream->op_current = jetstream->op_waiting = NULL;
+    jetstream->op_index = 0;
+    jetstream->gone_index = 0;
+    jetstream->gone_proposed = 0;
+    if (current != NULL)
+        fail(jetstream, current, 10008, NULL);
+    drop_list(jetstream, first);
+    drop_list(jetstream, waiting);
+    arm(jetstream);
+}
+
+void jetstream_catalogue_free(struct jetstream *jetstream)
+{
+    jetstream_catalogue_drop(jetstream);
     heap_give(jetstream->gone);
     jetstream->gone = NULL;
     jetstream->gone_count = jetstream->gone_capacity = 0;

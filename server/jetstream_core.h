@@ -6,6 +6,7 @@
 #define SERVER_JETSTREAM_CORE_H
 
 #include "base/arena.h"
+#include "server/catalogue.h"
 #include "server/jetstream.h"
 #include "server/stream/stream.h"
 
@@ -20,6 +21,9 @@ bool jetstream_listened(struct jetstream *jetstream, struct account *account, st
 /* Something is to be done in a turn: the loop must not sleep over it. */
 void jetstream_awake(struct jetstream *jetstream);
 
+/* Is that seeded bug switched on (server/jetstream_flaws.h)? Never outside simulations. */
+bool jetstream_flawed(const struct jetstream *jetstream, uint64_t flaw);
+
 struct server *jetstream_server(struct jetstream *jetstream);
 struct arena *jetstream_arena(struct jetstream *jetstream);     /* emptied at the end of every turn */
 int64_t jetstream_log_now(const struct jetstream *jetstream);   /* log time: wall clock that never falls */
@@ -27,6 +31,7 @@ struct jetstream_stats *jetstream_counters(struct jetstream *jetstream);
 
 /* Room to read into, good until the next call that asks for it. */
 uint8_t *jetstream_read_buffer(struct jetstream *jetstream, size_t size);
+struct read_cache *jetstream_read_cache(struct jetstream *jetstream);
 
 /* ---- for the shells of streams ----------------------------------------------------------------------- */
 
@@ -34,31 +39,63 @@ struct store;
 struct store *jetstream_store(struct jetstream *jetstream);
 /* Links it into the list of this turn and keeps the loop awake. */
 void jetstream_mark(struct jetstream *jetstream, struct stream *stream);
-/* It leads now: what an interrupted change left undone is done. */
+/*
+ * In a cluster: a message for the leader of that stream, or of the metadata group (CATALOGUE_LOG_ID).
+ * True: it has been sent there, or waits until there is a leader, or will be refused; false: the leader
+ * is here. May be called from a sink's deliver.
+ */
+bool jetstream_forward(struct jetstream *jetstream, struct account *account, uint64_t id,
+                       const struct message *message);
+/* The stream's leader, as its replica here knows it, has changed. */
+void jetstream_stream_leader(struct jetstream *jetstream, struct stream *stream, uint64_t node, uint64_t term);
+/* The cluster's name, empty when alone; the name of a node of it (a made-up one when it is not known); the
+ * node of that name, 0: none. */
+struct bytes jetstream_cluster_name(const struct jetstream *jetstream);
+struct bytes jetstream_node_name(struct jetstream *jetstream, uint64_t node);
+uint64_t jetstream_node_named(struct jetstream *jetstream, struct bytes name);
+struct replica *jetstream_meta(struct jetstream *jetstream);
+struct groups *jetstream_groups(struct jetstream *jetstream);
+/* It leads now: what an interrupted change left undone is done, and the other nodes are told. */
 void jetstream_stream_lead(struct jetstream *jetstream, struct stream *stream);
+/* It leads no more: what comes for it here goes to the next leader. */
+void jetstream_stream_follow(struct jetstream *jetstream, struct stream *stream);
+/* The replica here is no member of its group any more: it is closed, and its files go. */
+void jetstream_stream_removed(struct jetstream *jetstream, struct stream *stream);
+/* Streams take messages here only while they lead; else (alone) from when they are open. */
+bool jetstream_clustered(const struct jetstream *jetstream);
 
 /* ---- the catalogue ------------------------------------------------------------------------------------- */
 
+/* The stream of that name as the catalogue knows it, wherever it is; NULL: none. */
+struct catalogue_entry *jetstream_entry(struct jetstream *jetstream, struct account *account,
+                                        struct bytes name);
+/* All of the account sorted by name, in `arena`. */
+struct catalogue_entry **jetstream_entries(struct jetstream *jetstream, struct account *account,
+                                           struct arena *arena, size_t *count);
+/* The replica on this node, if it is configured; NULL: none here. */
 struct stream *jetstream_stream(struct jetstream *jetstream, struct account *account, struct bytes name);
-/* All streams of the account sorted by name, in `arena`. */
-struct stream **jetstream_streams(struct jetstream *jetstream, struct account *account,
-                                  struct arena *arena, size_t *count);
 
 /*
  * Creating, updating and deleting streams goes through the metadata group (intent), then the stream's
- * log (effect). One such operation runs at a time; others wait in order.
+ * log (effect). Intents are checked and committed one at a time, in order; the effects are waited for
+ * side by side.
  * `check` runs when its turn has come, on the catalogue as it then is: an err_code refuses; *satisfied
  * ends the operation successfully without doing anything (create of an equal stream).
+ * Only on the node that leads the metadata group.
  */
-enum catalogue_op_kind { CATALOGUE_CREATE, CATALOGUE_UPDATE, CATALOGUE_DELETE };
+/* MOVE: another node takes the place of `without` among the replicas; nothing is waited for. */
+enum catalogue_op_kind { CATALOGUE_CREATE, CATALOGUE_UPDATE, CATALOGUE_DELETE, CATALOGUE_MOVE };
 
 struct catalogue_op {
     enum catalogue_op_kind kind;
     struct account *account;
     struct bytes name;
     struct bytes json; /* normalised StreamConfig; owned by the op's owner until done */
+    int64_t replicas;  /* CREATE, UPDATE: how many */
+    uint64_t without;  /* MOVE: the node */
     uint16_t (*check)(struct catalogue_op *op, bool *satisfied);
-    void (*done)(struct catalogue_op *op, struct stream *stream); /* exactly once; stream NULL after a delete or failure */
+    /* Exactly once; entry NULL after a delete or failure. */
+    void (*done)(struct catalogue_op *op, struct catalogue_entry *entry);
     void *owner;
     struct catalogue_op *next;
     /* results */
@@ -66,11 +103,34 @@ struct catalogue_op {
     char error_text[160];
     bool created;
     /* private to jetstream_catalogue.c */
-    struct jetstream *jetstream;
-    struct stream_op stream_op;
-    uint64_t stream_id;
-    unsigned step;
+    uint64_t id;      /* of the stream */
+    uint64_t version; /* waited for */
+    uint32_t records; /* of its intent */
+    int64_t deadline_ns;
 };
 void jetstream_catalogue(struct jetstream *jetstream, struct catalogue_op *op);
+/*
+ * What several streams' leaders say of them, each as one JSON object: asks those that lead and waits, at
+ * most two seconds. `done` runs once, perhaps at once; what did not come is empty.
+ */
+struct jetstream_gather {
+    void *owner;
+    void (*done)(struct jetstream_gather *gather);
+    size_t count;
+    uint64_t *ids;
+    struct bytes *names; /* the owner's affair */
+    struct bytes *infos; /* in the arena */
+    struct arena *arena;
+    /* private */
+    uint64_t number;
+    size_t missing;
+    int64_t deadline_ns;
+    struct jetstream_gather *next;
+};
+void jetstream_gather(struct jetstream *jetstream, struct jetstream_gather *gather);
+/* The stream that the operation was about is led by another node: that one answers the request in
+ * `message`. False: it is led here. */
+bool jetstream_hand_answer(struct jetstream *jetstream, const struct catalogue_entry *entry,
+                           const struct catalogue_op *op, const struct message *message);
 
 #endif

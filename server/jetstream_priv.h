@@ -1,38 +1,51 @@
-/* jetstream_priv: struct jetstream, for jetstream.c and jetstream_catalogue.c. */
+/* jetstream_priv: struct jetstream, for the files server/jetstream*.c. */
 #ifndef SERVER_JETSTREAM_PRIV_H
 #define SERVER_JETSTREAM_PRIV_H
 
-#include "base/table.h"
 #include "raft/replica.h"
 #include "server/catalogue.h"
 #include "server/jetstream_core.h"
+#include "server/jetstream_flaws.h"
 #include "server/log_clock.h"
+#include "server/stream/read_cache.h"
 
 struct api;
+struct jetstream_cluster;
 struct preparation;
 
 struct jetstream {
     struct server *server;
     struct store *store;
+    struct groups *groups;
+    struct jetstream_cluster *cluster; /* NULL: this server is alone */
     struct replica *meta;
     struct catalogue catalogue;
     bool lead; /* of the metadata group */
-    struct table streams;
+    uint64_t meta_found; /* the last index of its log when that was opened */
+    bool checked;    /* every log here is in the catalogue, or was set aside */
+    bool recovering; /* what is applied now is looked at when all of it is */
     uint64_t interest_generation; /* of the account, when it was last looked at */
     struct stream *dirty; /* have something to do this turn */
-    struct catalogue_op *op_first, *op_last; /* waiting */
-    struct catalogue_op *op_current;
-    uint64_t op_index; /* where op_current's intent was proposed; 0: not yet or past it */
-    struct preparation *preparation; /* a log being made on a worker, or NULL */
-    size_t removals;                 /* of files, under way */
-    uint64_t *gone;    /* ids whose files are removed, to be recorded */
+
+    /* jetstream_catalogue.c */
+    struct catalogue_op *op_first, *op_last; /* not begun */
+    struct catalogue_op *op_current;         /* its intent was proposed */
+    uint64_t op_index;
+    struct catalogue_op *op_waiting; /* for a stream's log to have the effect */
+    struct timer op_timer;           /* the nearest deadline of those */
+    uint64_t *gone; /* ids whose files are removed, to be recorded */
     size_t gone_count, gone_capacity;
     size_t gone_proposed; /* of them, in the batch at gone_index */
     uint64_t gone_index;
+
+    struct preparation *preparations; /* logs being made on workers */
+    struct timer again;               /* some could not be made: another try */
+    size_t removals;                  /* of files, under way */
     struct log_clock clock;
     int64_t time_floor_ns; /* highest log time found at start */
     struct arena arena;
     struct buf read_buffer;
+    struct read_cache read_cache;
     struct api *api;
     struct timer awake;
     bool turning;
@@ -40,18 +53,36 @@ struct jetstream {
     struct jetstream_stats stats;
 };
 
-/* jetstream.c */
-struct stream *jetstream_stream_open(struct jetstream *jetstream, uint64_t id, struct bytes name,
-                                     enum err *err);
-void jetstream_stream_close(struct jetstream *jetstream, struct stream *stream, bool deleted);
+/* Opens the metadata group's replica, whose log is there, and what its catalogue says. */
+enum err jetstream_meta_open(struct jetstream *jetstream);
 
-/* jetstream_catalogue.c */
+/* ---- jetstream_streams.c: catalogue entries and the replicas here --------------------------------------- */
+
+/* At start, when the catalogue is known: opens what is here. Blocking. */
+void jetstream_entries_open(struct jetstream *jetstream);
+/* A committed record has changed this entry: open, configure or remove. */
+void jetstream_entry_changed(struct jetstream *jetstream, struct catalogue_entry *entry);
+/* Replicas that are no members of their groups any more go. */
+void jetstream_entries_leave(struct jetstream *jetstream);
+void jetstream_entries_close(struct jetstream *jetstream);
+void jetstream_entries_again(struct timer *timer);
+
+/* ---- jetstream_catalogue.c: changes of the catalogue ----------------------------------------------------- */
+
 void jetstream_catalogue_turn(struct jetstream *jetstream);
 bool jetstream_catalogue_waits(const struct jetstream *jetstream);
 void jetstream_catalogue_applied(struct jetstream *jetstream, uint64_t index);
 void jetstream_catalogue_refused(struct jetstream *jetstream, enum err err);
+/* Leadership of the metadata group is gone, or the server ends: what waits is told so. */
 void jetstream_catalogue_drop(struct jetstream *jetstream);
-/* Removes a log's files on a worker and records it when they are gone. */
-void jetstream_remove_files(struct jetstream *jetstream, uint64_t id);
+void jetstream_catalogue_free(struct jetstream *jetstream);
+void jetstream_catalogue_op_due(struct timer *timer);
+/* A stream's log has this version of its config, or its leader refused it with that error. */
+void jetstream_configured(struct jetstream *jetstream, struct catalogue_entry *entry, uint64_t version,
+                          uint16_t error, const char *text);
+/* The files of a removed stream are no more on this node. */
+void jetstream_files_gone(struct jetstream *jetstream, uint64_t id);
+/* They are gone everywhere: let the catalogue forget the stream. */
+void jetstream_forget(struct jetstream *jetstream, uint64_t id);
 
 #endif

@@ -36,9 +36,11 @@ int64_t log_clock_read(struct log_clock *clock, int64_t monotonic_ns, int64_t wa
         clock->step_since_ns = 0;
         clock->now_ns = wall_ns;
     } else if (ahead < 0 && ahead >= -LOG_CLOCK_STEP_NS) {
-        /* A little ahead of the wall clock: run at half speed until it has caught up. */
+        /* A little ahead of the wall clock: run at half speed, and no longer than until they meet. */
         clock->step_since_ns = 0;
         clock->now_ns = before + passed / 2;
+        if (clock->now_ns < wall_ns)
+            clock->now_ns = wall_ns;
     } else if (ahead > 0) {
         clock->now_ns = step_lasts(clock, monotonic_ns, true) ? wall_ns : run;
     } else {

@@ -164,6 +164,10 @@ static void write_ports(const struct options *options, const char *program,
     ports_entry(&writer, BYTES("nats"), "nats", options->host, server_port(server));
     if (server_http_port(server) != 0)
         ports_entry(&writer, BYTES("monitoring"), "http", options->host, server_http_port(server));
+    if (server_cluster_port(server) != 0)
+        ports_entry(&writer, BYTES("cluster"), "nats",
+                    options->cluster.host != NULL ? options->cluster.host : options->host,
+                    server_cluster_port(server));
     json_object_end(&writer);
     ports_path(options, program, path);
     if (!write_file(path, buf_bytes(&text)))

@@ -4,9 +4,11 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "server/monitor_priv.h"
 #include "server/server_priv.h"
 
 #define DOCUMENT_MAX  (1u << 20)
+#define ROUTEZ_MAX    (64u << 20) /* with all subjects of all nodes */
 #define CPU_PERIOD_NS 500000000
 
 static const char json_type[] = "application/json";
@@ -14,13 +16,13 @@ static const char json_type[] = "application/json";
 /* ---- /varz ------------------------------------------------------------------------------------
  */
 
-static void text(struct json_writer *w, struct bytes key, const char *value)
+void monitor_text(struct json_writer *w, struct bytes key, const char *value)
 {
     json_key(w, key);
     json_string(w, bytes_of_text(value));
 }
 
-static void number(struct json_writer *w, struct bytes key, int64_t value)
+void monitor_number(struct json_writer *w, struct bytes key, int64_t value)
 {
     json_key(w, key);
     json_number_i64(w, value);
@@ -33,7 +35,7 @@ static void empty(struct json_writer *w, struct bytes key)
     json_object_end(w);
 }
 
-static void wall_time(struct json_writer *w, struct bytes key, int64_t unix_ns)
+void monitor_wall_time(struct json_writer *w, struct bytes key, int64_t unix_ns)
 {
     char at[TEXT_TIME_MAX];
     size_t size = text_time(at, unix_ns);
@@ -43,7 +45,7 @@ static void wall_time(struct json_writer *w, struct bytes key, int64_t unix_ns)
 }
 
 /* "4d2h3m5s", without the leading units that are zero. */
-static void uptime(struct json_writer *w, int64_t ns)
+void monitor_uptime(struct json_writer *w, struct bytes key, int64_t ns)
 {
     long long s = ns / 1000000000, m = s / 60, h = m / 60, d = h / 24, y = d / 365;
     char at[80];
@@ -58,31 +60,32 @@ static void uptime(struct json_writer *w, int64_t ns)
         snprintf(at, sizeof(at), "%lldm%llds", m, s % 60);
     else
         snprintf(at, sizeof(at), "%llds", s);
-    text(w, BYTES("uptime"), at);
+    monitor_text(w, key, at);
 }
 
 static void varz_identity(struct json_writer *w, const struct server *server)
 {
     const struct options *options = &server->options;
 
-    text(w, BYTES("server_id"), server->info.id);
-    text(w, BYTES("server_name"), server->info.name);
-    text(w, BYTES("version"), NATS_VERSION);
-    number(w, BYTES("proto"), 1);
-    text(w, BYTES("go"), INFO_GO);
-    text(w, BYTES("millrace"), MILLRACE_VERSION);
-    text(w, BYTES("host"), options->host);
-    number(w, BYTES("port"), server->clients_listener.port);
-    number(w, BYTES("max_connections"), options->max_connections);
-    number(w, BYTES("ping_interval"), options->ping_interval_ns);
-    number(w, BYTES("ping_max"), options->ping_max);
-    text(w, BYTES("http_host"), options->host);
-    number(w, BYTES("http_port"), server->http_listener.port);
-    text(w, BYTES("http_base_path"), "");
-    number(w, BYTES("https_port"), 0);
-    number(w, BYTES("max_control_line"), options->max_control_line);
-    number(w, BYTES("max_payload"), options->max_payload);
-    number(w, BYTES("max_pending"), options->max_pending);
+    monitor_text(w, BYTES("server_id"), server->info.id);
+    monitor_text(w, BYTES("server_name"), server->info.name);
+    monitor_text(w, BYTES("version"), NATS_VERSION);
+    monitor_number(w, BYTES("proto"), 1);
+    monitor_text(w, BYTES("go"), INFO_GO);
+    monitor_text(w, BYTES("millrace"), MILLRACE_VERSION);
+    monitor_text(w, BYTES("host"), options->host);
+    monitor_number(w, BYTES("port"), server->clients_listener.port);
+    monitor_connect_urls(w, server);
+    monitor_number(w, BYTES("max_connections"), options->max_connections);
+    monitor_number(w, BYTES("ping_interval"), options->ping_interval_ns);
+    monitor_number(w, BYTES("ping_max"), options->ping_max);
+    monitor_text(w, BYTES("http_host"), options->host);
+    monitor_number(w, BYTES("http_port"), server->http_listener.port);
+    monitor_text(w, BYTES("http_base_path"), "");
+    monitor_number(w, BYTES("https_port"), 0);
+    monitor_number(w, BYTES("max_control_line"), options->max_control_line);
+    monitor_number(w, BYTES("max_payload"), options->max_payload);
+    monitor_number(w, BYTES("max_pending"), options->max_pending);
 }
 
 static void varz_jetstream(struct json_writer *w, const struct server *server)
@@ -95,18 +98,18 @@ static void varz_jetstream(struct json_writer *w, const struct server *server)
         jetstream_stats(server->jetstream, &stats);
         json_key(w, BYTES("config"));
         json_object_begin(w);
-        text(w, BYTES("store_dir"), server->options.store_dir);
+        monitor_text(w, BYTES("store_dir"), server->options.store_dir);
         json_object_end(w);
         json_key(w, BYTES("stats"));
         json_object_begin(w);
-        number(w, BYTES("storage"), (int64_t)stats.bytes);
-        number(w, BYTES("accounts"), 1);
-        number(w, BYTES("ha_assets"), 0);
+        monitor_number(w, BYTES("storage"), (int64_t)stats.bytes);
+        monitor_number(w, BYTES("accounts"), 1);
+        monitor_number(w, BYTES("ha_assets"), 0);
         json_key(w, BYTES("api"));
         json_object_begin(w);
-        number(w, BYTES("level"), JETSTREAM_API_LEVEL);
-        number(w, BYTES("total"), (int64_t)stats.api_total);
-        number(w, BYTES("errors"), (int64_t)stats.api_errors);
+        monitor_number(w, BYTES("level"), JETSTREAM_API_LEVEL);
+        monitor_number(w, BYTES("total"), (int64_t)stats.api_total);
+        monitor_number(w, BYTES("errors"), (int64_t)stats.api_errors);
         json_object_end(w);
         json_object_end(w);
     }
@@ -115,7 +118,7 @@ static void varz_jetstream(struct json_writer *w, const struct server *server)
 
 static void varz_modules(struct json_writer *w, const struct server *server)
 {
-    empty(w, BYTES("cluster"));
+    monitor_varz_cluster(w, server);
     empty(w, BYTES("gateway"));
     empty(w, BYTES("leaf"));
     empty(w, BYTES("mqtt"));
@@ -125,11 +128,11 @@ static void varz_modules(struct json_writer *w, const struct server *server)
 
 static void varz_times(struct json_writer *w, const struct server *server)
 {
-    number(w, BYTES("write_deadline"), server->options.write_deadline_ns);
-    wall_time(w, BYTES("start"), server->start_wall_ns);
-    wall_time(w, BYTES("now"), io_wall(server->io));
-    uptime(w, io_now(server->io) - server->start_ns);
-    wall_time(w, BYTES("config_load_time"), server->start_wall_ns);
+    monitor_number(w, BYTES("write_deadline"), server->options.write_deadline_ns);
+    monitor_wall_time(w, BYTES("start"), server->start_wall_ns);
+    monitor_wall_time(w, BYTES("now"), io_wall(server->io));
+    monitor_uptime(w, BYTES("uptime"), io_now(server->io) - server->start_ns);
+    monitor_wall_time(w, BYTES("config_load_time"), server->start_wall_ns);
 }
 
 /* Over the time since the last reading, but not over so little that it says nothing. */
@@ -155,8 +158,8 @@ static void varz_process(struct json_writer *w, struct monitor *monitor)
     monitor->server->process(&process);
     cpu_update(monitor, process.cpu_ns);
     snprintf(percent, sizeof(percent), "%.1f", monitor->cpu_percent);
-    number(w, BYTES("mem"), (int64_t)process.memory);
-    number(w, BYTES("cores"), process.cores);
+    monitor_number(w, BYTES("mem"), (int64_t)process.memory);
+    monitor_number(w, BYTES("cores"), process.cores);
     json_key(w, BYTES("cpu"));
     json_raw(w, bytes_of_text(percent));
 }
@@ -165,10 +168,10 @@ static void per_kind(struct json_writer *w, struct bytes key, uint64_t clients)
 {
     json_key(w, key);
     json_object_begin(w);
-    number(w, BYTES("clients"), (int64_t)clients);
-    number(w, BYTES("routes"), 0);
-    number(w, BYTES("gateways"), 0);
-    number(w, BYTES("leafs"), 0);
+    monitor_number(w, BYTES("clients"), (int64_t)clients);
+    monitor_number(w, BYTES("routes"), 0);
+    monitor_number(w, BYTES("gateways"), 0);
+    monitor_number(w, BYTES("leafs"), 0);
     json_object_end(w);
 }
 
@@ -176,24 +179,26 @@ static void varz_counts(struct json_writer *w, const struct server *server)
 {
     const struct connections *connections = &server->connections;
     const struct clients_stats *stats = &connections->clients.stats;
+    struct core_stats routed = {0};
 
-    number(w, BYTES("connections"), (int64_t)connections->count);
-    number(w, BYTES("total_connections"), (int64_t)connections->total);
-    number(w, BYTES("routes"), 0);
-    number(w, BYTES("remotes"), 0);
-    number(w, BYTES("leafnodes"), 0);
-    number(w, BYTES("in_msgs"), (int64_t)stats->in_messages);
-    number(w, BYTES("in_bytes"), (int64_t)stats->in_bytes);
-    number(w, BYTES("in_client_msgs"), (int64_t)stats->in_messages);
-    number(w, BYTES("in_client_bytes"), (int64_t)stats->in_bytes);
-    number(w, BYTES("out_msgs"), (int64_t)stats->out_messages);
-    number(w, BYTES("out_bytes"), (int64_t)stats->out_bytes);
-    number(w, BYTES("out_client_msgs"), (int64_t)stats->out_messages);
-    number(w, BYTES("out_client_bytes"), (int64_t)stats->out_bytes);
-    number(w, BYTES("slow_consumers"), (int64_t)stats->slow_consumers);
-    number(w, BYTES("stale_connections"), (int64_t)stats->stale);
-    number(w, BYTES("stalled_clients"), (int64_t)stats->stalls);
-    number(w, BYTES("subscriptions"), (int64_t)connections->clients.account->subs.count);
+    if (server->core != NULL)
+        core_stats(server->core, &routed);
+    monitor_number(w, BYTES("connections"), (int64_t)connections->count);
+    monitor_number(w, BYTES("total_connections"), (int64_t)connections->total);
+    monitor_varz_routes(w, server);
+    monitor_number(w, BYTES("leafnodes"), 0);
+    monitor_number(w, BYTES("in_msgs"), (int64_t)(stats->in_messages + routed.in_messages));
+    monitor_number(w, BYTES("in_bytes"), (int64_t)(stats->in_bytes + routed.in_bytes));
+    monitor_number(w, BYTES("in_client_msgs"), (int64_t)stats->in_messages);
+    monitor_number(w, BYTES("in_client_bytes"), (int64_t)stats->in_bytes);
+    monitor_number(w, BYTES("out_msgs"), (int64_t)(stats->out_messages + routed.out_messages));
+    monitor_number(w, BYTES("out_bytes"), (int64_t)(stats->out_bytes + routed.out_bytes));
+    monitor_number(w, BYTES("out_client_msgs"), (int64_t)stats->out_messages);
+    monitor_number(w, BYTES("out_client_bytes"), (int64_t)stats->out_bytes);
+    monitor_number(w, BYTES("slow_consumers"), (int64_t)stats->slow_consumers);
+    monitor_number(w, BYTES("stale_connections"), (int64_t)stats->stale);
+    monitor_number(w, BYTES("stalled_clients"), (int64_t)stats->stalls);
+    monitor_number(w, BYTES("subscriptions"), (int64_t)connections->clients.account->subs.count);
     per_kind(w, BYTES("slow_consumer_stats"), stats->slow_consumers);
     per_kind(w, BYTES("stale_connection_stats"), stats->stale);
 }
@@ -202,8 +207,9 @@ static void varz_requests(struct json_writer *w, const struct monitor *monitor)
 {
     json_key(w, BYTES("http_req_stats"));
     json_object_begin(w);
-    number(w, BYTES("/healthz"), (int64_t)monitor->healthz_requests);
-    number(w, BYTES("/varz"), (int64_t)monitor->varz_requests);
+    monitor_number(w, BYTES("/healthz"), (int64_t)monitor->healthz_requests);
+    monitor_number(w, BYTES("/routez"), (int64_t)monitor->routez_requests);
+    monitor_number(w, BYTES("/varz"), (int64_t)monitor->varz_requests);
     json_object_end(w);
 }
 
@@ -223,6 +229,23 @@ static void serve_varz(struct monitor *monitor, struct http_answer *answer)
     varz_counts(&writer, monitor->server);
     varz_requests(&writer, monitor);
     json_object_end(&writer);
+    if (writer.failed || !json_indent(answer->body, buf_bytes(&document)))
+        answer->status = 500;
+    buf_deinit(&document);
+}
+
+/* ---- /routez ----------------------------------------------------------------------------------
+ */
+
+static void serve_routez(struct monitor *monitor, struct bytes query, struct http_answer *answer)
+{
+    struct json_writer writer;
+    struct buf document;
+
+    monitor->routez_requests++;
+    buf_init(&document, ROUTEZ_MAX);
+    json_writer_init(&writer, &document);
+    monitor_routez(&writer, monitor->server, query);
     if (writer.failed || !json_indent(answer->body, buf_bytes(&document)))
         answer->status = 500;
     buf_deinit(&document);
@@ -279,8 +302,8 @@ static void health_details(struct json_writer *w, const struct health *health)
     json_key(w, BYTES("errors"));
     json_array_begin(w);
     json_object_begin(w);
-    text(w, BYTES("type"), health->type);
-    text(w, BYTES("error"), health->error);
+    monitor_text(w, BYTES("type"), health->type);
+    monitor_text(w, BYTES("error"), health->error);
     json_object_end(w);
     json_array_end(w);
 }
@@ -301,11 +324,11 @@ static void serve_healthz(struct monitor *monitor, struct bytes query, struct ht
     monitor->healthz_requests++;
     json_writer_init(&writer, answer->body);
     json_object_begin(&writer);
-    text(&writer, BYTES("status"), health_word(&health, details));
+    monitor_text(&writer, BYTES("status"), health_word(&health, details));
     if (health.error != NULL && details)
         health_details(&writer, &health);
     else if (health.error != NULL)
-        text(&writer, BYTES("error"), health.error);
+        monitor_text(&writer, BYTES("error"), health.error);
     json_object_end(&writer);
     answer->status = health.status;
 }
@@ -321,6 +344,8 @@ static void serve(void *context, const struct http_request *request, struct http
     answer->content_type = json_type;
     if (bytes_equal(request->path, BYTES("/varz"))) {
         serve_varz(monitor, answer);
+    } else if (bytes_equal(request->path, BYTES("/routez"))) {
+        serve_routez(monitor, request->query, answer);
     } else if (bytes_equal(request->path, BYTES("/healthz"))) {
         serve_healthz(monitor, request->query, answer);
     } else {

@@ -1,4 +1,5 @@
-/* monitor: what /varz and /healthz say about a server (reference monitoring.md 2.1, 2.10). */
+/* monitor: what /varz, /routez and /healthz say about a server (reference monitoring.md 2.1, 2.3,
+ * 2.10). */
 #ifndef SERVER_MONITOR_H
 #define SERVER_MONITOR_H
 
@@ -11,6 +12,7 @@ struct monitor {
     struct http http;
     uint64_t varz_requests;
     uint64_t healthz_requests;
+    uint64_t routez_requests;
     int64_t cpu_asked_ns; /* when the processor time was last read, and what it was */
     int64_t cpu_ns;
     double cpu_percent; /* between the last two readings that were far enough apart */

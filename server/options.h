@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "server/cluster_options.h"
+
 #define MILLRACE_VERSION      "0.1.0"  /* ours */
 #define NATS_VERSION          "2.14.5" /* the protocol level we speak, as clients gate on it */
 #define JETSTREAM_API_LEVEL   4
@@ -30,8 +32,16 @@ struct options {
     int64_t ping_interval_ns;
     int ping_max;
     int64_t write_deadline_ns;
-    uint64_t store_flaws; /* simulator only: storage/flaws.h */
-    uint64_t stream_flaws; /* simulator only: server/stream/flaws.h */
+    const char *client_advertise; /* host or host:port; NULL: what is listened on */
+    struct cluster_options cluster;
+    struct {
+        uint64_t store_flaws;  /* storage/flaws.h */
+        uint64_t stream_flaws; /* server/stream/flaws.h */
+        uint64_t raft_flaws, replica_flaws; /* raft/flaws.h, raft/replica_flaws.h */
+        uint64_t jetstream_flaws;           /* server/jetstream_flaws.h */
+        uint64_t cluster_flaws; /* server/cluster/flaws.h */
+        uint32_t segment_size, journal_file_size, journal_batch_max; /* 0: the store's default */
+    } sim; /* no flag sets these: the simulator does */
 };
 
 void options_default(struct options *options);

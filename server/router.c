@@ -18,8 +18,41 @@ struct router {
     struct account global; /* "$G" */
     struct clients *clients;
     struct prng prng;
+    const struct router_remotes *remotes; /* NULL: none */
+    struct remote_pick *picks;            /* of the message that is being published */
+    size_t picks_count;
+    size_t picks_capacity;
+    struct bytes *queues; /* of one node; as many as picks */
     bool publishing;
 };
+
+/* A member of a queue group at another node was chosen. */
+struct remote_pick {
+    struct bytes queue;
+    uint8_t slot;
+};
+
+/* ---- accounts ---------------------------------------------------------------------------------
+ */
+
+/* What clients here subscribe to is told to other nodes. */
+static void subs_changed(struct sublist *list, uint32_t kind, struct bytes subject,
+                         struct bytes queue, uint32_t count, int change)
+{
+    struct account *account = owner_of(list, struct account, subs);
+    const struct router_remotes *remotes = account->router->remotes;
+
+    if (remotes != NULL && kind == SUB_CLIENT)
+        remotes->changed(remotes->owner, account, subject, queue, count, change);
+}
+
+static void account_init(struct account *account, struct router *router, struct bytes name)
+{
+    account->router = router;
+    account->name = name;
+    sublist_init(&account->subs, prng_next(&router->prng));
+    account->subs.changed = subs_changed;
+}
 
 struct router *router_create(struct clients *clients, uint64_t seed)
 {
@@ -27,14 +60,15 @@ struct router *router_create(struct clients *clients, uint64_t seed)
 
     prng_seed(&router->prng, seed);
     router->clients = clients;
-    router->global.name = BYTES("$G");
-    sublist_init(&router->global.subs, prng_next(&router->prng));
+    account_init(&router->global, router, BYTES("$G"));
     return router;
 }
 
 void router_destroy(struct router *router)
 {
     sublist_deinit(&router->global.subs);
+    heap_give(router->picks);
+    heap_give(router->queues);
     heap_give(router);
 }
 
@@ -51,6 +85,21 @@ uint64_t account_generation(const struct account *account)
 struct account *router_account_default(struct router *router)
 {
     return &router->global;
+}
+
+struct account *router_account(struct router *router, struct bytes name)
+{
+    return bytes_equal(name, router->global.name) ? &router->global : NULL;
+}
+
+struct account *router_account_next(struct router *router, size_t *at)
+{
+    return (*at)++ == 0 ? &router->global : NULL;
+}
+
+void router_set_remotes(struct router *router, const struct router_remotes *remotes)
+{
+    router->remotes = remotes;
 }
 
 /* ---- sinks ------------------------------------------------------------------------------------
@@ -83,75 +132,269 @@ void router_sink_remove(struct router *router, struct sink *sink)
 /* ---- publishing -------------------------------------------------------------------------------
  */
 
-static bool deliver(struct sub *sub, const struct message *message)
-{
-    if (sub->kind == SUB_SINK) {
-        struct sink *sink = owner_of(sub, struct sink, sub);
+/* Which kinds of receivers a message is for: a bit per enum sub_kind. */
+#define TO_CLIENTS (1u << SUB_CLIENT)
+#define TO_SINKS   (1u << SUB_SINK)
+#define TO_ALL     (TO_CLIENTS | TO_SINKS | 1u << SUB_REMOTE)
 
-        sink->deliver(sink->owner, message);
-        return true;
-    }
-    return client_deliver(owner_of(sub, struct client_sub, sub), message);
+/* One message on its way to those who match. */
+struct delivery {
+    struct router *router;
+    struct account *account;
+    const struct match *match;
+    const struct message *message;
+    unsigned kinds;
+    uint64_t plain_slots; /* nodes with plain subscriptions: a bit each */
+};
+
+static_assert(ROUTER_REMOTES_MAX <= 64, "a bit each");
+
+static bool is_for(const struct delivery *delivery, const struct sub_set *set)
+{
+    return delivery->kinds >> set->kind & 1;
 }
 
-static size_t deliver_set(const struct sub_set *set, const struct message *message)
+static size_t message_size(const struct message *message)
+{
+    return message->subject.size + message->reply.size + message->headers.size +
+           message->payload.size;
+}
+
+/* Each node is sent the message once, when it is known what all it is to do there. */
+static bool remote_choose(struct delivery *delivery, const struct remote_sub *remote)
+{
+    struct router *router = delivery->router;
+    struct bytes queue = sub_queue(&remote->sub);
+
+    if (queue.size == 0) {
+        delivery->plain_slots |= UINT64_C(1) << remote->slot;
+        return false; /* counted when it is sent */
+    }
+    if (!router->remotes->takes(router->remotes->owner, remote->slot,
+                                message_size(delivery->message)))
+        return false;
+    if (router->picks_count == router->picks_capacity) {
+        router->picks_capacity = router->picks_capacity == 0 ? 16 : router->picks_capacity * 2;
+        router->picks =
+            heap_resize(router->picks, router->picks_capacity * sizeof(*router->picks));
+        router->queues =
+            heap_resize(router->queues, router->picks_capacity * sizeof(*router->queues));
+    }
+    router->picks[router->picks_count++] = (struct remote_pick){queue, remote->slot};
+    return true;
+}
+
+static bool deliver(struct delivery *delivery, struct sub *sub)
+{
+    struct sink *sink;
+
+    switch ((enum sub_kind)sub->kind) {
+    case SUB_CLIENT:
+        return client_deliver(owner_of(sub, struct client_sub, sub), delivery->message);
+    case SUB_SINK:
+        sink = owner_of(sub, struct sink, sub);
+        sink->deliver(sink->owner, delivery->message);
+        return true;
+    case SUB_REMOTE: return remote_choose(delivery, owner_of(sub, struct remote_sub, sub));
+    }
+    return false;
+}
+
+static size_t deliver_set(struct delivery *delivery, const struct sub_set *set)
 {
     size_t received = 0;
 
+    if (!is_for(delivery, set))
+        return 0;
     for (uint32_t i = 0; i < set->count; i++)
-        received += deliver(set->subs[i], message);
+        received += deliver(delivery, set->subs[i]);
     return received;
 }
 
-/* The group's member at `place`, counted over its sets. */
-static struct sub *member_at(const struct match *match, const struct match_group *group,
+/* Members that the message may be for. */
+static uint32_t group_weight(const struct delivery *delivery, const struct match_group *group)
+{
+    uint32_t weight = 0;
+
+    if (delivery->kinds == TO_ALL)
+        return group->members;
+    for (uint32_t i = 0; i < group->count; i++) {
+        const struct sub_set *set = delivery->match->sets[group->first + i];
+
+        if (is_for(delivery, set))
+            weight += sub_set_weight(set);
+    }
+    return weight;
+}
+
+/* A node counts as many times as it has members; there are few nodes. */
+static struct sub *remote_at(const struct sub_set *set, uint32_t place)
+{
+    for (uint32_t i = 0; i < set->count; i++) {
+        const struct remote_sub *remote = owner_of(set->subs[i], struct remote_sub, sub);
+
+        if (place < remote->weight)
+            return set->subs[i];
+        place -= remote->weight;
+    }
+    assert(!"a set weighs what its members do");
+    return NULL;
+}
+
+/* The group's member at `place`, counted over those of its sets that the message is for. */
+static struct sub *member_at(const struct delivery *delivery, const struct match_group *group,
                              uint32_t place)
 {
-    struct sub_set *const *set = &match->sets[group->first];
+    struct sub_set *const *set = &delivery->match->sets[group->first];
 
-    while (place >= (*set)->count)
-        place -= (*set++)->count;
-    return (*set)->subs[place];
+    for (;; set++) {
+        uint32_t weight = is_for(delivery, *set) ? sub_set_weight(*set) : 0;
+
+        if (place < weight)
+            return (*set)->kind == SUB_REMOTE ? remote_at(*set, place) : (*set)->subs[place];
+        place -= weight;
+    }
 }
 
 /* One member receives: the first willing one from a random place on. */
-static size_t deliver_group(struct router *router, const struct match *match,
-                            const struct match_group *group, const struct message *message)
+static size_t deliver_group(struct delivery *delivery, const struct match_group *group)
 {
+    uint32_t members = group_weight(delivery, group);
     uint32_t place = 0;
 
-    if (group->members > 1)
-        place = (uint32_t)prng_below(&router->prng, group->members);
-    for (uint32_t tried = 0; tried < group->members; tried++) {
-        if (deliver(member_at(match, group, place), message))
+    if (members > 1)
+        place = (uint32_t)prng_below(&delivery->router->prng, members);
+    for (uint32_t tried = 0; tried < members; tried++) {
+        if (deliver(delivery, member_at(delivery, group, place)))
             return 1;
-        if (++place == group->members)
+        if (++place == members)
             place = 0;
     }
     return 0;
 }
+
+/* ---- to other nodes ---------------------------------------------------------------------------
+ */
+
+static size_t send_to(struct delivery *delivery, uint8_t slot)
+{
+    struct router *router = delivery->router;
+    struct remote_delivery remote = {
+        .slot = slot,
+        .plain = delivery->plain_slots >> slot & 1,
+        .queues = router->queues,
+    };
+    size_t waiting = 0;
+    bool sent;
+
+    for (size_t i = 0; i < router->picks_count; i++)
+        if (router->picks[i].slot == slot)
+            router->queues[remote.queues_count++] = router->picks[i].queue;
+    sent = router->remotes->deliver(router->remotes->owner, delivery->account, delivery->message,
+                                    &remote, &waiting);
+    clients_behind(router->clients, delivery->message->origin, waiting);
+    return sent && remote.plain;
+}
+
+static size_t send_all(struct delivery *delivery)
+{
+    struct router *router = delivery->router;
+    uint64_t slots = delivery->plain_slots;
+    size_t received = 0;
+
+    for (size_t i = 0; i < router->picks_count; i++)
+        slots |= UINT64_C(1) << router->picks[i].slot;
+    for (; slots != 0; slots &= slots - 1)
+        received += send_to(delivery, (uint8_t)__builtin_ctzll(slots));
+    router->picks_count = 0;
+    return received;
+}
+
+/* ---- one message ------------------------------------------------------------------------------
+ */
 
 static struct bytes message_route(const struct message *message)
 {
     return message->route.size > 0 ? message->route : message->subject;
 }
 
-size_t router_publish(struct router *router, struct account *account, const struct message *message)
+static struct delivery delivery_begin(struct router *router, struct account *account,
+                                      const struct message *message, unsigned kinds)
 {
-    const struct match *match;
+    assert(!router->publishing);
+    router->publishing = true;
+    return (struct delivery){
+        .router = router,
+        .account = account,
+        .match = sublist_match(&account->subs, message_route(message)),
+        .message = message,
+        .kinds = kinds,
+    };
+}
+
+/* What was exhausted leaves the list now that nobody walks it. */
+static void delivery_end(struct delivery *delivery)
+{
+    delivery->router->publishing = false;
+    clients_retire(delivery->router->clients);
+}
+
+static size_t publish(struct router *router, struct account *account, const struct message *message,
+                      unsigned kinds)
+{
+    struct delivery delivery = delivery_begin(router, account, message, kinds);
+    const struct match *match = delivery.match;
     size_t received = 0;
 
-    assert(!router->publishing);
-    match = sublist_match(&account->subs, message_route(message));
-    router->publishing = true;
     for (uint32_t i = 0; i < match->plain_count; i++)
-        received += deliver_set(match->sets[i], message);
+        received += deliver_set(&delivery, match->sets[i]);
     for (uint32_t i = 0; i < match->group_count; i++)
-        received += deliver_group(router, match, &match->groups[i], message);
-    router->publishing = false;
+        received += deliver_group(&delivery, &match->groups[i]);
+    if (router->picks_count > 0 || delivery.plain_slots != 0)
+        received += send_all(&delivery);
+    delivery_end(&delivery);
+    return received;
+}
 
-    clients_retire(
-        router->clients); /* what was exhausted leaves the list now that nobody walks it */
+size_t router_publish(struct router *router, struct account *account, const struct message *message)
+{
+    return publish(router, account, message, TO_ALL);
+}
+
+size_t router_publish_sinks(struct router *router, struct account *account,
+                            const struct message *message)
+{
+    return publish(router, account, message, TO_SINKS);
+}
+
+static const struct match_group *group_named(const struct match *match, struct bytes queue)
+{
+    for (uint32_t i = 0; i < match->group_count; i++) {
+        const struct match_group *group = &match->groups[i];
+
+        if (bytes_equal(sub_set_queue(match->sets[group->first]), queue))
+            return group;
+    }
+    return NULL;
+}
+
+size_t router_publish_routed(struct router *router, struct account *account,
+                             const struct message *message, bool plain, const struct bytes *queues,
+                             size_t queues_count)
+{
+    struct delivery delivery = delivery_begin(router, account, message, TO_CLIENTS);
+    const struct match *match = delivery.match;
+    size_t received = 0;
+
+    for (uint32_t i = 0; i < match->plain_count && plain; i++)
+        received += deliver_set(&delivery, match->sets[i]);
+    for (size_t i = 0; i < queues_count; i++) {
+        const struct match_group *group = group_named(match, queues[i]);
+
+        if (group != NULL)
+            received += deliver_group(&delivery, group);
+    }
+    delivery_end(&delivery);
     return received;
 }
 
@@ -191,10 +434,12 @@ struct client_sub *router_client_sub(struct router *router, struct account *acco
     for (uint32_t i = 0; i < match->plain_count; i++) {
         const struct sub_set *set = match->sets[i];
 
+        if (set->kind != SUB_CLIENT)
+            continue;
         for (uint32_t n = 0; n < set->count; n++) {
             struct client_sub *sub = owner_of(set->subs[n], struct client_sub, sub);
 
-            if (set->subs[n]->kind == SUB_CLIENT && sub->client == client)
+            if (sub->client == client)
                 return sub;
         }
     }

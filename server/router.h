@@ -2,7 +2,7 @@
  * router: who gets a message. Per account one subject index (server/sublist.h); a subscription is in
  * force when the call that adds it returns.
  *
- * Receivers are clients and *sinks*, which are the server's own: streams, the API, consumers' ack
+ * Receivers are clients, here and, where servers form a cluster, at other nodes, and *sinks*, which are the server's own: streams, the API, consumers' ack
  * subjects. A sink's `deliver` gets views and must not call the router back: it keeps what it needs
  * and acts in its own step of the turn (server/turn order: read, sinks' work, send). That is what
  * makes connections and streams talk by messages only.
@@ -25,6 +25,7 @@ struct message {
     struct bytes headers; /* whole block with its blank line, or empty */
     struct bytes payload;
     struct client *origin; /* NULL: the server itself */
+    bool forwarded;        /* another node's sinks took it first and passed it on to these here */
 };
 
 typedef void sink_deliver_fn(void *owner, const struct message *message);
@@ -33,6 +34,8 @@ typedef void sink_deliver_fn(void *owner, const struct message *message);
 
 struct bytes account_name(const struct account *account);
 struct account *router_account_default(struct router *router);
+/* By its name; NULL: there is none. */
+struct account *router_account(struct router *router, struct bytes name);
 
 /* ---- sinks ------------------------------------------------------------------------------------- */
 
@@ -44,9 +47,13 @@ void router_sink_remove(struct router *router, struct sink *sink);
 
 /* ---- publishing ----------------------------------------------------------------------------------- */
 
-/* Delivers to every match; one member per queue group. Returns how many received it (0: nobody).
- * Not from inside a sink's deliver. */
+/* Delivers to every match in the cluster; one member per queue group. Returns how many received it, a
+ * node that has plain subscriptions counted as one (0: nobody). Not from inside a sink's deliver. */
 size_t router_publish(struct router *router, struct account *account, const struct message *message);
+
+/* The same, but to sinks of this node only: for what another node has passed on, whose clients had it already. */
+size_t router_publish_sinks(struct router *router, struct account *account,
+                            const struct message *message);
 
 /* Has a receiver since the last reset had more than a quarter of max_pending waiting to be sent? Who
  * sends a lot (replays) looks after each message and goes on later. */
@@ -55,7 +62,7 @@ void router_congestion_reset(struct router *router);
 
 /* ---- interest ------------------------------------------------------------------------------------- */
 
-/* Would anything receive a message on this literal subject (wildcard subscriptions count)? */
+/* Would anything in the cluster receive a message on this literal subject (wildcard subscriptions count)? */
 bool router_interest(struct router *router, struct account *account, struct bytes subject);
 /* Is there a subscription whose subject is literally this one: plain ones when `queue` is empty, else
  * members of that group (push consumers, reference consumers 4.5)? */

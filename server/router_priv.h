@@ -4,8 +4,55 @@
 
 #include "server/router.h"
 
+#include "server/account.h"
+
 struct client_sub;
 struct clients;
+
+/* ---- other nodes: server/cluster/core.c stands behind them -------------------------------------
+ */
+
+#define ROUTER_REMOTES_MAX 64u
+
+/* That another node has plain subscriptions to a subject, or so many members of a queue group. */
+struct remote_sub {
+    struct sub sub; /* of kind SUB_REMOTE, added with its weight */
+    uint32_t weight;
+    uint8_t slot; /* the node, below ROUTER_REMOTES_MAX */
+};
+
+/* What a message is to do at another node. */
+struct remote_delivery {
+    uint8_t slot;
+    bool plain;                 /* every plain subscription there is to get it */
+    const struct bytes *queues; /* and one member of each of these groups */
+    size_t queues_count;
+};
+
+struct router_remotes {
+    void *owner;
+    /* Would that node be sent a message of about that size now? */
+    bool (*takes)(void *owner, uint8_t slot, size_t size);
+    /* Sends it; false: it was dropped. *waiting: bytes that wait to be sent to that node. */
+    bool (*deliver)(void *owner, struct account *account, const struct message *message,
+                    const struct remote_delivery *delivery, size_t *waiting);
+    /* The clients of this node have so many subscriptions of that kind now. */
+    void (*changed)(void *owner, struct account *account, struct bytes subject, struct bytes queue,
+                    uint32_t count, int change);
+};
+/* NULL: there are no other nodes (any more), and no remote_sub either. */
+void router_set_remotes(struct router *router, const struct router_remotes *remotes);
+
+/* A message from another node: for clients of this one alone, as the sender has chosen. */
+size_t router_publish_routed(struct router *router, struct account *account,
+                             const struct message *message, bool plain, const struct bytes *queues,
+                             size_t queues_count);
+
+/* Walks the accounts: for (size_t at = 0; (account = router_account_next(r, &at)) != NULL;) */
+struct account *router_account_next(struct router *router, size_t *at);
+
+/* ---- the router itself ------------------------------------------------------------------------
+ */
 
 /* `clients` outlives the router. */
 struct router *router_create(struct clients *clients, uint64_t seed);

@@ -15,6 +15,8 @@ static void end_connections(struct server *server)
     timers_cancel(io_timers(server->io), &server->quiesced);
     connections_end(&server->connections, "Server Shutdown");
     http_end(&server->monitor.http);
+    if (server->cluster != NULL)
+        cluster_stop(server->cluster);
 }
 
 static void stop_now(struct server *server)
@@ -36,7 +38,8 @@ static void quiesce_further(struct server *server)
 static void end_further(struct server *server)
 {
     if (server->state == SERVER_ENDING && server->connections.count == 0 &&
-        server->monitor.http.count == 0)
+        server->monitor.http.count == 0 &&
+        (server->cluster == NULL || cluster_stopped(server->cluster)))
         stop_now(server);
 }
 
@@ -48,9 +51,11 @@ static void turn(void *context)
         jetstream_turn(server->jetstream);
     quiesce_further(server);
     connections_flush(&server->connections);
-    end_further(server);
     if (server->jetstream != NULL)
         jetstream_flush(server->jetstream);
+    if (server->cluster != NULL)
+        cluster_flush(server->cluster);
+    end_further(server);
 }
 
 /* ---- starting ---------------------------------------------------------------------------------
@@ -177,6 +182,7 @@ static struct server *server_create(struct io *io, const struct options *options
     server->connections.clients.router = server->router;
     server->connections.clients.account = router_account_default(server->router);
     monitor_init(&server->monitor, server);
+    server_cluster_create(server);
     return server;
 }
 
@@ -192,6 +198,10 @@ enum err server_start(struct io *io, const struct options *options, struct logge
         err = open_jetstream(server);
     if (err == OK)
         err = listen_clients(server);
+    if (err == OK)
+        server_advertise(server);
+    if (err == OK)
+        err = server_cluster_start(server);
     if (err != OK) {
         server_destroy(server);
         return err;
@@ -241,6 +251,7 @@ void server_destroy(struct server *server)
     monitor_deinit(&server->monitor);
     if (server->jetstream != NULL)
         jetstream_close(server->jetstream);
+    server_cluster_destroy(server);
     router_destroy(server->router);
     heap_give(server);
 }
@@ -276,6 +287,11 @@ struct prng *server_prng(struct server *server)
 const struct options *server_options(const struct server *server)
 {
     return &server->options;
+}
+
+int64_t server_wall_of(const struct server *server, int64_t time_ns)
+{
+    return server->start_wall_ns + (time_ns - server->start_ns);
 }
 
 const char *server_id(const struct server *server)

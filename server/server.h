@@ -14,6 +14,7 @@
 #include "server/options.h"
 #include "server/router.h"
 
+struct cluster;
 struct jetstream;
 struct server;
 
@@ -38,12 +39,16 @@ void server_set_process(struct server *server, void (*read)(struct server_proces
 /* For the modules of the server. */
 struct io *server_io(struct server *server);
 struct router *server_router(struct server *server);
+struct cluster *server_cluster(struct server *server); /* NULL: this server stands alone */
 struct logger *server_logger(struct server *server);
 struct prng *server_prng(struct server *server);
 const struct options *server_options(const struct server *server);
+/* The wall clock's time of a monotonic one, by how the two stood when the server started. */
+int64_t server_wall_of(const struct server *server, int64_t time_ns);
 const char *server_id(const struct server *server);   /* 56 characters, 'N...' */
 const char *server_name(const struct server *server);
 uint16_t server_port(const struct server *server);      /* as bound */
 uint16_t server_http_port(const struct server *server); /* as bound, 0 if none */
+uint16_t server_cluster_port(const struct server *server); /* the same */
 
 #endif

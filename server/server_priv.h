@@ -2,11 +2,13 @@
 #ifndef SERVER_SERVER_PRIV_H
 #define SERVER_SERVER_PRIV_H
 
+#include "server/cluster/core.h"
 #include "server/connection.h"
 #include "server/jetstream.h"
 #include "server/listener.h"
 #include "server/monitor.h"
 #include "server/server.h"
+#include "server/urls.h"
 
 enum server_state {
     SERVER_RUNNING,
@@ -24,6 +26,14 @@ struct server {
     struct router *router;
     struct connections connections;
     struct monitor monitor;
+    struct cluster *cluster;     /* NULL: this server stands alone */
+    struct core *core;           /* with the cluster: core messages between nodes */
+    struct cluster_watcher watcher;
+    char *cluster_name;          /* as INFO has it; owned */
+    char *advertised_host;       /* owned; NULL: as listened on */
+    bool had_urls;               /* clients have been told of others */
+    struct urls own_urls;        /* where clients reach this server */
+    struct urls connect_urls;    /* and all servers, as INFO has it */
     struct jetstream *jetstream; /* NULL: off */
     struct listener clients_listener;
     struct listener http_listener;
@@ -34,5 +44,11 @@ struct server {
     int64_t start_ns;                                /* monotonic */
     int64_t start_wall_ns;
 };
+
+/* server_cluster.c: the server as a node. Each is fine when there is no cluster. */
+void server_advertise(struct server *server); /* after the client listener was opened */
+void server_cluster_create(struct server *server);
+enum err server_cluster_start(struct server *server);
+void server_cluster_destroy(struct server *server);
 
 #endif

@@ -11,23 +11,27 @@
 
 /* All subscriptions of one subject text. */
 struct filter {
-    struct sub_set plain;
+    struct sub_set plain; /* of kind 0 */
     struct group *groups;
     struct token_node *node; /* where it ends in the trie; NULL: it has no wildcard */
     uint32_t size;
     uint8_t text[];
 };
 
-/* The subscriptions of one filter and one queue name. The two pointers are its key in the list. */
+/* The subscriptions of one filter, queue name and kind: they are its key in the list. Plain ones of
+ * another kind than 0 are here, too, with no queue. */
 struct group {
     struct sub_set set;
     struct filter *filter;
-    struct queue_name *queue;
+    struct queue_name *queue; /* NULL: plain */
+    uintptr_t kind;
+    uint32_t weight; /* of all */
     struct group *next;  /* of the filter's */
     struct group **link; /* that points here */
 };
 
 static_assert(offsetof(struct group, queue) == offsetof(struct group, filter) + sizeof(void *));
+static_assert(offsetof(struct group, kind) == offsetof(struct group, queue) + sizeof(void *));
 
 /* A queue's name, shared by its groups under all filters. */
 struct queue_name {
@@ -56,7 +60,7 @@ struct token_node {
 
 static void set_add(struct sub_set *set, struct sub *sub)
 {
-    assert(set->count < (1u << 30));
+    assert(set->count < (1u << 27));
     if (set->capacity == 0) {
         set->subs = &set->one;
         set->capacity = 1;
@@ -115,7 +119,8 @@ static struct bytes group_key(const void *item)
 {
     const struct group *group = item;
 
-    return bytes_of(&group->filter, sizeof(group->filter) + sizeof(group->queue));
+    return bytes_of(&group->filter,
+                    sizeof(group->filter) + sizeof(group->queue) + sizeof(group->kind));
 }
 
 void sublist_init(struct sublist *list, uint64_t seed)
@@ -353,31 +358,39 @@ static struct queue_name *queue_take(struct sublist *list, struct bytes name)
 
 static void queue_give(struct sublist *list, struct queue_name *queue)
 {
-    if (--queue->references > 0)
+    if (queue == NULL || --queue->references > 0)
         return;
     table_remove(&list->queues, queue_key(queue));
     heap_give(queue);
 }
 
+/* `name` may be empty: plain. */
 static struct group *group_find(const struct sublist *list, const struct filter *filter,
-                                struct bytes name)
+                                struct bytes name, uint32_t kind)
 {
-    struct group key = {.filter = (struct filter *)filter};
+    struct group key = {.filter = (struct filter *)filter, .kind = kind};
 
-    key.queue = table_find(&list->queues, name);
-    return key.queue != NULL ? table_find(&list->groups, group_key(&key)) : NULL;
+    if (name.size > 0) {
+        key.queue = table_find(&list->queues, name);
+        if (key.queue == NULL)
+            return NULL;
+    }
+    return table_find(&list->groups, group_key(&key));
 }
 
-static struct group *group_take(struct sublist *list, struct filter *filter, struct bytes name)
+static struct group *group_take(struct sublist *list, struct filter *filter, struct bytes name,
+                                uint32_t kind)
 {
-    struct group *group = group_find(list, filter, name);
+    struct group *group = group_find(list, filter, name, kind);
 
     if (group != NULL)
         return group;
     group = HEAP_NEW(struct group);
     group->set.grouped = true;
+    group->set.kind = kind & 3;
     group->filter = filter;
-    group->queue = queue_take(list, name);
+    group->kind = kind;
+    group->queue = name.size > 0 ? queue_take(list, name) : NULL;
     group->next = filter->groups;
     if (group->next != NULL)
         group->next->link = &group->next;
@@ -410,43 +423,111 @@ static struct filter *filter_of(const struct sub_set *set)
     return set->grouped ? group_of(set)->filter : owner_of(set, struct filter, plain);
 }
 
+/* From inside an add or remove, before anything is freed. */
+static void tell(struct sublist *list, const struct sub_set *set, int change)
+{
+    if (list->changed != NULL)
+        list->changed(list, set->kind, sub_set_subject(set), sub_set_queue(set), set->count,
+                      change);
+}
+
 void sublist_add(struct sublist *list, struct sub *sub, struct bytes subject, struct bytes queue)
 {
-    struct filter *filter;
+    sublist_add_weighted(list, sub, subject, queue, 1);
+}
 
+void sublist_add_weighted(struct sublist *list, struct sub *sub, struct bytes subject,
+                          struct bytes queue, uint32_t weight)
+{
+    struct filter *filter;
+    struct group *group;
+
+    assert(weight > 0);
+    assert(sub->kind < SUBLIST_KINDS);
     assert(sub->set == NULL);
     assert(subject_valid(subject));
     assert(subject_token_count(subject) <= SUBJECT_TOKENS_MAX);
 
     filter = filter_take(list, subject);
-    set_add(queue.size > 0 ? &group_take(list, filter, queue)->set : &filter->plain, sub);
+    if (queue.size == 0 && sub->kind == 0) {
+        set_add(&filter->plain, sub);
+    } else {
+        group = group_take(list, filter, queue, sub->kind);
+        group->weight += weight;
+        set_add(&group->set, sub);
+    }
     list->count++;
     list->generation++;
+    tell(list, sub->set, 1);
 }
 
 void sublist_remove(struct sublist *list, struct sub *sub)
 {
-    struct filter *filter = filter_of(sub->set);
-    struct group *group = group_of(sub->set);
+    sublist_remove_weighted(list, sub, 1);
+}
 
-    set_remove(sub->set, sub);
-    if (group != NULL)
-        group_give(list, group);
-    filter_give(list, filter);
+void sublist_remove_weighted(struct sublist *list, struct sub *sub, uint32_t weight)
+{
+    struct sub_set *set = sub->set;
+    struct filter *filter = filter_of(set);
+    struct group *group = group_of(set);
+
+    set_remove(set, sub);
     list->count--;
     list->generation++;
+    tell(list, set, -1);
+    if (group != NULL) {
+        assert(group->weight >= weight);
+        group->weight -= weight;
+        group_give(list, group);
+    }
+    filter_give(list, filter);
+}
+
+uint32_t sub_set_weight(const struct sub_set *set)
+{
+    const struct group *group = group_of(set);
+
+    return group != NULL ? group->weight : set->count;
+}
+
+struct bytes sub_set_subject(const struct sub_set *set)
+{
+    return filter_key(filter_of(set));
+}
+
+struct bytes sub_set_queue(const struct sub_set *set)
+{
+    const struct group *group = group_of(set);
+
+    return group != NULL && group->queue != NULL ? queue_key(group->queue) : bytes_of(NULL, 0);
+}
+
+const struct sub_set *sublist_next(const struct sublist *list, struct sublist_walk *walk)
+{
+    struct group *group = walk->group;
+
+    if (group != NULL) {
+        walk->group = group->next;
+        return &group->set;
+    }
+    walk->filter = table_next(&list->filters, &walk->at);
+    if (walk->filter == NULL)
+        return NULL;
+    walk->group = walk->filter->groups;
+    if (walk->filter->plain.count > 0)
+        return &walk->filter->plain;
+    return sublist_next(list, walk);
 }
 
 struct bytes sub_subject(const struct sub *sub)
 {
-    return filter_key(filter_of(sub->set));
+    return sub_set_subject(sub->set);
 }
 
 struct bytes sub_queue(const struct sub *sub)
 {
-    const struct group *group = group_of(sub->set);
-
-    return group != NULL ? queue_key(group->queue) : bytes_of(NULL, 0);
+    return sub_set_queue(sub->set);
 }
 
 bool sublist_has(const struct sublist *list, struct bytes subject, struct bytes queue)
@@ -455,7 +536,12 @@ bool sublist_has(const struct sublist *list, struct bytes subject, struct bytes 
 
     if (filter == NULL)
         return false;
-    return queue.size > 0 ? group_find(list, filter, queue) != NULL : filter->plain.count > 0;
+    if (queue.size == 0 && filter->plain.count > 0)
+        return true;
+    for (uint32_t kind = 0; kind < SUBLIST_KINDS; kind++)
+        if (group_find(list, filter, queue, kind) != NULL)
+            return true;
+    return false;
 }
 
 /* ---- matching ---------------------------------------------------------------------------------
@@ -548,6 +634,11 @@ static void match_count(struct sublist *list, struct match *match)
             match->sets[match->plain_count++] = &filter->plain;
         }
         for (struct group *group = filter->groups; group != NULL; group = group->next) {
+            if (group->queue == NULL) {
+                match_reserve(match, match->plain_count + 1, 0);
+                match->sets[match->plain_count++] = &group->set;
+                continue;
+            }
             if (group->queue->match != list->matches) {
                 match_reserve(match, 0, match->group_count + 1);
                 group->queue->match = list->matches;
@@ -555,7 +646,7 @@ static void match_count(struct sublist *list, struct match *match)
                 match->groups[match->group_count++] = (struct match_group){0};
             }
             match->groups[group->queue->group].count++;
-            match->groups[group->queue->group].members += group->set.count;
+            match->groups[group->queue->group].members += group->weight;
         }
     }
 }
@@ -572,8 +663,11 @@ static void match_place(struct sublist *list, struct match *match)
     match_reserve(match, match->sets_count, 0);
     for (uint32_t i = 0; i < list->found_count; i++) {
         for (struct group *group = list->found[i]->groups; group != NULL; group = group->next) {
-            struct match_group *to = &match->groups[group->queue->group];
+            struct match_group *to;
 
+            if (group->queue == NULL)
+                continue;
+            to = &match->groups[group->queue->group];
             match->sets[to->first + to->count++] = &group->set;
         }
     }

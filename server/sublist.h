@@ -7,8 +7,10 @@
  * literal or one-level inbox subjects of request-reply cost a table entry each, and a publish pays
  * for the trie only when there are wildcards at all.
  *
- * What matches is given as *sets*: the array of a filter's plain subscriptions, or of the members
- * of one queue group of it. Members of the same queue name under different filters form one group.
+ * What matches is given as *sets*: the array of a filter's plain subscriptions of one kind, or of the
+ * members of one queue group of it, also of one kind. Members of the same queue name under different
+ * filters form one group. A member may stand for several (a node with so many members): that is its
+ * weight.
  *
  * Results are cached by literal subject and are good for one generation, which rises with every
  * change; a repeated publish costs one hash look-up, one to the same subject as before not even
@@ -22,6 +24,8 @@
 #include "base/table.h"
 
 struct filter;
+struct group;
+struct sublist;
 struct sub_set;
 struct token_node;
 
@@ -29,23 +33,26 @@ struct token_node;
 struct sub {
     struct sub_set *set; /* NULL: in no list */
     uint32_t place;      /* in the set's array */
-    uint32_t kind;       /* the owner's */
+    uint32_t kind;       /* the owner's, below SUBLIST_KINDS; the kind 0 costs the least memory */
 };
 
-/* The plain subscriptions of one filter, or one queue group of it. */
+#define SUBLIST_KINDS 4u
+
+/* Of one kind, the plain subscriptions of one filter, or one queue group of it. */
 struct sub_set {
     struct sub **subs;
     struct sub *one; /* where subs points while there is room for one */
     uint32_t count;
-    uint32_t capacity : 31;
-    uint32_t grouped : 1;
+    uint32_t capacity : 29;
+    uint32_t kind : 2;
+    uint32_t grouped : 1; /* else of the filter itself: plain, of kind 0 */
 };
 
 /* The sets of one queue name. */
 struct match_group {
     uint32_t first; /* in match.sets */
     uint32_t count;
-    uint32_t members; /* over these sets, at least one */
+    uint32_t members; /* the weights of these sets, at least 1 */
 };
 
 struct match {
@@ -72,10 +79,15 @@ struct token_table {
     size_t count;
 };
 
+/* Tells that a set of that kind has so many subscriptions now, and by how many it changed. */
+typedef void sublist_changed_fn(struct sublist *list, uint32_t kind, struct bytes subject,
+                                struct bytes queue, uint32_t count, int change);
+
 struct sublist {
+    sublist_changed_fn *changed; /* NULL: nobody wants to know */
     struct table filters; /* by text */
     struct table queues;  /* names */
-    struct table groups;  /* queue sets by (filter, name) */
+    struct table groups;  /* other sets by (filter, name, kind) */
     struct token_table tokens;
     struct token_node *root; /* NULL while no filter has a wildcard */
     uint64_t generation;     /* rises with every change; starts at 1 */
@@ -104,6 +116,10 @@ void sublist_deinit(struct sublist *list); /* subscriptions still in it are forg
 /* `subject` is valid (subject_valid) and of at most SUBJECT_TOKENS_MAX tokens; both are copied. */
 void sublist_add(struct sublist *list, struct sub *sub, struct bytes subject, struct bytes queue);
 void sublist_remove(struct sublist *list, struct sub *sub);
+/* The same for one that counts as `weight` members of its group. */
+void sublist_add_weighted(struct sublist *list, struct sub *sub, struct bytes subject,
+                          struct bytes queue, uint32_t weight);
+void sublist_remove_weighted(struct sublist *list, struct sub *sub, uint32_t weight);
 
 /* The filter's text and queue name (may be empty) of a sub in a list; good while it is in it. */
 struct bytes sub_subject(const struct sub *sub);
@@ -112,6 +128,21 @@ struct bytes sub_queue(const struct sub *sub);
 /* What matches `subject`; good until the next change or match. A subject with an empty token
  * matches nothing; its wildcard characters are ordinary. */
 const struct match *sublist_match(struct sublist *list, struct bytes subject);
+
+/* How many members a queue group's set stands for. */
+uint32_t sub_set_weight(const struct sub_set *set);
+
+/* Walks all sets: for (struct sublist_walk at = {0}; (set = sublist_next(list, &at)) != NULL;)
+ * The list must not change meanwhile. */
+struct sublist_walk {
+    size_t at;
+    struct filter *filter;
+    struct group *group;
+};
+const struct sub_set *sublist_next(const struct sublist *list, struct sublist_walk *walk);
+/* Of a set that has a subscription. */
+struct bytes sub_set_subject(const struct sub_set *set);
+struct bytes sub_set_queue(const struct sub_set *set);
 
 /* Is there a subscription with exactly this text: a plain one if `queue` is empty, else of that
  * group? */

@@ -319,8 +319,22 @@ void log_skip(struct log *log, struct log_skip_op *op);
 /* Reads `size` bytes at `place` (from durable batches only) if they are in memory: a count,
  * possibly short at the end of what is written, or -EAGAIN, or a negative errno. */
 int64_t log_read_now(struct log *log, log_place place, void *at, size_t size);
-/* The same, waiting. The log must stay open until done. */
-void log_read(struct log *log, struct io_op *op, log_place place, void *at, size_t size);
+/* Embedded in who waits; it and the memory stay put until `done`. */
+struct log_read {
+    void (*done)(struct log_read *read, int64_t result);
+
+    /* private */
+    struct io_op op;
+    struct io *io;
+    struct io_file *file;
+    uint64_t offset;
+    uint8_t *at;
+    size_t size;
+    size_t count; /* so far: the system may read a part at a time */
+};
+/* The same, waiting: a count, short only at the end of what is written, or a negative errno. The
+ * log must stay open until done. */
+void log_read(struct log *log, struct log_read *read, log_place place, void *at, size_t size);
 
 /*
  * Appends the whole content of batch `index` to `out`, verified. One after the other is cheapest.

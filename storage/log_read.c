@@ -37,12 +37,37 @@ int64_t log_read_now(struct log *log, log_place place, void *at, size_t size)
     return io_read_now(log->store->io, file->file, offset, at, size);
 }
 
-void log_read(struct log *log, struct io_op *op, log_place place, void *at, size_t size)
+static void read_rest(struct log_read *read)
+{
+    io_read(read->io, &read->op, read->file, read->offset + read->count, read->at + read->count,
+            read->size - read->count);
+}
+
+static void read_done(struct io_op *op, int64_t result)
+{
+    struct log_read *read = owner_of(op, struct log_read, op);
+
+    if (result > 0)
+        read->count += (size_t)result;
+    if (result > 0 && read->count < read->size)
+        read_rest(read);
+    else
+        read->done(read, result < 0 ? result : (int64_t)read->count);
+}
+
+void log_read(struct log *log, struct log_read *read, log_place place, void *at, size_t size)
 {
     uint64_t offset;
     struct log_file *file = locate(log, place, &size, &offset);
 
-    io_read(log->store->io, op, file->file, offset, at, size);
+    read->op = (struct io_op){.done = read_done};
+    read->io = log->store->io;
+    read->file = file->file;
+    read->offset = offset;
+    read->at = at;
+    read->size = size;
+    read->count = 0;
+    read_rest(read);
 }
 
 /* ---- what is in memory ------------------------------------------------------------------------
@@ -187,7 +212,7 @@ enum err log_batch_read_now(struct log *log, uint64_t index, struct buf *out)
 struct log_warming {
     struct log_warming *next;
     struct log *log;
-    struct io_op read;
+    struct log_read read;
     struct io_op *op; /* the owner's */
     uint64_t index;
     bool whole; /* it did not fit and is read for itself */
@@ -264,18 +289,12 @@ static void warming_look(struct log_warming *warming)
     warming_ended(warming, 0); /* if it is not there now the next read says why */
 }
 
-static void warming_done(struct io_op *op, int64_t result)
+static void warming_done(struct log_read *read, int64_t result)
 {
-    struct log_warming *warming = owner_of(op, struct log_warming, read);
+    struct log_warming *warming = owner_of(read, struct log_warming, read);
 
-    if (result > 0) {
-        warming->count += (size_t)result;
-        if (warming->count < warming->size) {
-            log_read(warming->log, &warming->read, warming->place + warming->count,
-                     warming->at + warming->count, warming->size - warming->count);
-            return;
-        }
-    }
+    if (result > 0)
+        warming->count = (size_t)result;
     if (result <= 0)
         warming_ended(warming, result < 0 ? result : -EIO);
     else

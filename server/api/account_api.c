@@ -32,13 +32,13 @@ static void number(struct json_writer *writer, struct bytes key, uint64_t value)
 static uint64_t reserved(struct api_request *request)
 {
     size_t count;
-    struct stream **all =
-        jetstream_streams(api_jetstream(request), request->account, &request->arena, &count);
+    struct catalogue_entry **all =
+        jetstream_entries(api_jetstream(request), request->account, &request->arena, &count);
     uint64_t sum = 0;
 
     for (size_t i = 0; i < count; i++) {
-        if (stream_config(all[i])->max_bytes > 0)
-            sum += (uint64_t)stream_config(all[i])->max_bytes;
+        if (all[i]->config.max_bytes > 0)
+            sum += (uint64_t)all[i]->config.max_bytes;
     }
     return sum;
 }

@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "base/prng.h"
 #include "base/text.h"
+#include "server/client.h"
 #include "server/jetstream_core.h"
 
 static void begin(struct jetstream *jetstream, struct json_writer *writer, struct buf *body,
@@ -67,6 +68,20 @@ static const struct kind kinds[] = {
                           "io.nats.jetstream.advisory.v1.consumer_pause"},
 };
 
+static void time_member(struct json_writer *writer, struct bytes key, int64_t time_ns)
+{
+    char text[TEXT_TIME_MAX];
+
+    member(writer, key, bytes_of(text, text_time(text, time_ns)));
+}
+
+static void pause_members(struct json_writer *writer, bool paused, int64_t until_ns)
+{
+    JSON_KEY(writer, "paused");
+    json_bool(writer, paused);
+    time_member(writer, BYTES("pause_until"), until_ns);
+}
+
 bool advisory_of_consumer(struct jetstream *jetstream, struct bytes stream, struct bytes consumer,
                           const struct consumer_advice *advice, struct buf *subject,
                           struct buf *body)
@@ -78,8 +93,7 @@ bool advisory_of_consumer(struct jetstream *jetstream, struct bytes stream, stru
     member(&writer, BYTES("stream"), stream);
     member(&writer, BYTES("consumer"), consumer);
     if (advice->kind == ADVISORY_RESUMED) {
-        JSON_KEY(&writer, "paused");
-        json_bool(&writer, false);
+        pause_members(&writer, false, advice->pause_until_ns);
     } else {
         if (advice->kind != ADVISORY_MAX_DELIVERIES)
             number(&writer, BYTES("consumer_seq"), advice->consumer_seq);
@@ -124,19 +138,50 @@ bool advisory_of_pause(struct jetstream *jetstream, struct bytes stream, struct 
 {
     const struct kind *kind = &kinds[ADVISORY_RESUMED];
     struct json_writer writer;
-    char until[TEXT_TIME_MAX];
-    size_t size = text_time(until, until_ns);
 
     begin(jetstream, &writer, body, kind->type);
     member(&writer, BYTES("stream"), stream);
     member(&writer, BYTES("consumer"), consumer);
-    JSON_KEY(&writer, "paused");
-    json_bool(&writer, paused);
-    member(&writer, BYTES("pause_until"), bytes_of(until, size));
+    pause_members(&writer, paused, until_ns);
     return end(&writer) && subject_of(subject, kind->prefix, stream, consumer);
 }
 
-bool advisory_of_request(struct jetstream *jetstream, struct bytes account, struct bytes subject,
+/* ---- who asked ------------------------------------------------------------------------------- */
+
+static void member_if_any(struct json_writer *writer, struct bytes key, struct bytes value)
+{
+    if (value.size > 0)
+        member(writer, key, value);
+}
+
+bool advisory_client(struct jetstream *jetstream, struct bytes account, const struct client *client,
+                     struct buf *out)
+{
+    struct server *server = jetstream_server(jetstream);
+    struct json_writer writer;
+
+    json_writer_init(&writer, out);
+    json_object_begin(&writer);
+    if (client != NULL) {
+        time_member(&writer, BYTES("start"), server_wall_of(server, client->start_ns));
+        member(&writer, BYTES("host"), bytes_of_text(client->address));
+        number(&writer, BYTES("id"), client->id);
+    }
+    member(&writer, BYTES("acc"), account);
+    if (client != NULL) {
+        member_if_any(&writer, BYTES("name"), client_name(client));
+        member_if_any(&writer, BYTES("lang"), client_lang(client));
+        member_if_any(&writer, BYTES("ver"), client_version(client));
+        if (client->rtt_ns > 0)
+            number(&writer, BYTES("rtt"), (uint64_t)client->rtt_ns);
+        member(&writer, BYTES("server"), bytes_of_text(server_name(server)));
+        member(&writer, BYTES("kind"), BYTES("Client"));
+        member(&writer, BYTES("client_type"), BYTES("nats"));
+    }
+    return end(&writer);
+}
+
+bool advisory_of_request(struct jetstream *jetstream, struct bytes client, struct bytes subject,
                          struct bytes request, struct bytes response, struct buf *body)
 {
     struct json_writer writer;
@@ -144,12 +189,9 @@ bool advisory_of_request(struct jetstream *jetstream, struct bytes account, stru
     begin(jetstream, &writer, body, "io.nats.jetstream.advisory.v1.api_audit");
     member(&writer, BYTES("server"), bytes_of_text(server_name(jetstream_server(jetstream))));
     JSON_KEY(&writer, "client");
-    json_object_begin(&writer);
-    member(&writer, BYTES("acc"), account);
-    json_object_end(&writer);
+    json_raw(&writer, client);
     member(&writer, BYTES("subject"), subject);
-    if (request.size > 0)
-        member(&writer, BYTES("request"), request);
+    member_if_any(&writer, BYTES("request"), request);
     member(&writer, BYTES("response"), response);
     return end(&writer);
 }

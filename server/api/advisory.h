@@ -5,6 +5,10 @@
 #include "base/buf.h"
 #include "consumers/consumer.h"
 
+#define ADVISORY_SUBJECT_MAX 2048u
+#define ADVISORY_BODY_MAX    8192u
+
+struct client;
 struct jetstream;
 
 /* Fills subject and body; false when they do not fit their buffers. */
@@ -18,8 +22,12 @@ bool advisory_of_action(struct jetstream *jetstream, struct bytes stream, struct
 /* A consumer has been paused until then, or no longer is. */
 bool advisory_of_pause(struct jetstream *jetstream, struct bytes stream, struct bytes consumer,
                        bool paused, int64_t until_ns, struct buf *subject, struct buf *body);
-/* The audit of one API request; the subject is "$JS.EVENT.ADVISORY.API". */
-bool advisory_of_request(struct jetstream *jetstream, struct bytes account, struct bytes subject,
+/* The audit of one API request; the subject is "$JS.EVENT.ADVISORY.API". `client`: as
+ * advisory_client wrote it. */
+bool advisory_of_request(struct jetstream *jetstream, struct bytes client, struct bytes subject,
                          struct bytes request, struct bytes response, struct buf *body);
+/* ClientInfo of whoever asked (reference core 5.2), as JSON; NULL: the server itself. */
+bool advisory_client(struct jetstream *jetstream, struct bytes account, const struct client *client,
+                     struct buf *out);
 
 #endif

@@ -5,6 +5,8 @@
 #include "server/api/api_priv.h"
 
 #include "base/heap.h"
+#include "base/owner.h"
+#include "server/jetstream_flaws.h"
 #include "base/subject.h"
 
 /*
@@ -58,6 +60,16 @@ static struct api_request *take_first(struct api *api)
     return request;
 }
 
+static void add_last(struct api *api, struct api_request *request)
+{
+    request->next = NULL;
+    if (api->last != NULL)
+        api->last->next = request;
+    else
+        api->first = request;
+    api->last = request;
+}
+
 void api_destroy(struct api *api)
 {
     struct router *router = server_router(jetstream_server(api->jetstream));
@@ -72,9 +84,15 @@ void api_destroy(struct api *api)
     }
     while (api->first != NULL)
         api_request_free(take_first(api));
-    assert(api->count == 0); /* streams and catalogue ended those under way */
+    /* Streams and catalogue have ended those under way, but for reads: their memory is the disk's
+     * until the io ends, and then the process does. */
     buf_deinit(&api->answer);
     heap_give(api);
+}
+
+bool api_idle(const struct api *api)
+{
+    return api->count == 0;
 }
 
 /* ---- collecting
@@ -94,11 +112,7 @@ static void collect(void *owner, const struct message *message)
         api->overflowing = true;
         return;
     }
-    if (api->last != NULL)
-        api->last->next = request;
-    else
-        api->first = request;
-    api->last = request;
+    add_last(api, request);
 }
 
 void api_serve(struct api *api, struct account *account)
@@ -126,7 +140,7 @@ static void run_unknown(struct api_request *request)
 static const struct api_endpoint unknown = {"", "system_response", run_unknown, NULL};
 
 static const struct api_endpoint *const tables[] = {
-    api_account_endpoints, api_stream_endpoints,   api_stream_query_endpoints,
+    api_account_endpoints, api_leader_endpoints, api_stream_endpoints,   api_stream_query_endpoints,
     api_message_endpoints, api_consumer_endpoints, api_consumer_manage_endpoints,
 };
 
@@ -144,8 +158,35 @@ static const struct api_endpoint *find_endpoint(struct bytes subject)
     return &unknown;
 }
 
+/* If leadership is gone, it goes to whoever has it now. */
+static void looked(struct replica_read *look, bool ok)
+{
+    struct api_request *request = owner_of(look, struct api_request, look);
+
+    request->looked = ok;
+    add_last(request->api, request);
+    jetstream_awake(request->api->jetstream);
+}
+
+/* Answers say what is: a leader that has been replaced, and has not heard of it, gives none. Mostly its
+ * lease tells at once. */
+static void look(struct api_request *request, struct replica *group)
+{
+    request->look.done = looked;
+    replica_read(group, &request->look);
+}
+
 static void run(struct api_request *request)
 {
+    struct replica *group = NULL;
+
+    if (api_elsewhere(request, &group))
+        return;
+    if (!request->looked && group != NULL && replica_leads(group) &&
+        !jetstream_flawed(api_jetstream(request), JETSTREAM_FLAW_API_AT_ONCE)) {
+        look(request, group);
+        return;
+    }
     request->endpoint = find_endpoint(request->subject);
     if (request->body.size > API_REQUEST_MAX)
         api_refuse(request, 10025, "invalid JSON: request is too large");
@@ -160,6 +201,22 @@ void api_turn(struct api *api)
     while (api->first != NULL)
         run(take_first(api));
     api->overflowing = api->overflowing && api->count >= API_QUEUE_MAX / 2;
+    /* Sinks must not ask the router. A client that has been told of a subscription to the audit by
+     * whoever made it asks in a later turn. */
+    api->audited = jetstream_listened(
+        api->jetstream, router_account_default(server_router(jetstream_server(api->jetstream))),
+        BYTES(API_AUDIT_SUBJECT));
+}
+
+void api_changed(struct api *api, struct account *account, const struct message *message,
+                 struct catalogue_entry *entry, enum catalogue_op_kind kind, bool created)
+{
+    struct api_request *request = api_request_make(api, account, message);
+
+    if (request == NULL)
+        return; /* too many: its client asks again */
+    request->endpoint = find_endpoint(request->subject);
+    api_answer_changed(request, entry, kind, created);
 }
 
 /* ---- publish errors

@@ -11,13 +11,16 @@
 struct api;
 
 struct api *api_create(struct jetstream *jetstream);
-void api_destroy(struct api *api); /* requests still waiting are dropped */
+/* Requests that wait are dropped. What the disk still reads for keeps its memory: nobody is told. */
+void api_destroy(struct api *api);
 
 /* Serves "$JS.API.>" of the account from now on (the direct-get and MSG.NEXT subjects below it are
  * sinks of streams and consumers: the api ignores them). */
 void api_serve(struct api *api, struct account *account);
 /* Works off what its sinks collected. Once per turn, before the streams work. */
 void api_turn(struct api *api);
+/* No request waits or is under way. */
+bool api_idle(const struct api *api);
 
 /* The answer of a publish error: {"error":{...},"stream":"S","seq":0} as the reference prints it;
  * text NULL or empty: the constant description of `code`. */
@@ -32,5 +35,12 @@ struct api_error {
     const char *description;
 };
 const struct api_error *api_error(uint16_t err_code);
+
+/* One stream as it stands in STREAM.LIST. */
+void api_list_entry(struct api *api, struct account *account, struct stream *stream, struct buf *out);
+/* In a cluster: the request in `message` has brought about a change of a stream that is led here. */
+struct catalogue_entry;
+void api_changed(struct api *api, struct account *account, const struct message *message,
+                 struct catalogue_entry *entry, enum catalogue_op_kind kind, bool created);
 
 #endif

@@ -12,6 +12,7 @@ struct api {
     struct api_request *first, *last; /* collected, not yet begun */
     size_t count, bytes;              /* of all requests there are */
     bool overflowing;                 /* it has been logged that requests are dropped */
+    bool audited;                     /* somebody listened to the audit at the last turn */
     struct buf answer;                /* the one that is being written */
     struct json_writer writer;
 };
@@ -21,5 +22,15 @@ struct api {
 struct api_request *api_request_make(struct api *api, struct account *account,
                                      const struct message *message);
 void api_request_free(struct api_request *request);
+/* Notes who asked, for the audit; NULL: not known. */
+void api_request_describe(struct api_request *request, const struct client *client);
+
+/* place.c: in a cluster, the request is for another node: it is on its way there and gone here. Else
+ * *group is the one whose leader answers. */
+bool api_elsewhere(struct api_request *request, struct replica **group);
+
+/* stream_api.c: answers a create or update that the metadata leader has brought about. */
+void api_answer_changed(struct api_request *request, struct catalogue_entry *entry,
+                        enum catalogue_op_kind kind, bool created);
 
 #endif

@@ -123,7 +123,7 @@ static bool too_many(const struct stream *stream)
 {
     int64_t most = stream_config(stream)->max_consumers;
 
-    return most > 0 && (uint64_t)most <= stream_consumer_count(stream);
+    return most > 0 && (uint64_t)most <= stream_consumer_count_tail(stream);
 }
 
 /* What an existing consumer keeps: its pause, which PAUSE alone changes, and, if it was ephemeral,
@@ -150,7 +150,6 @@ static uint16_t check_existing(struct stream_op *op, struct consumer *consumer,
     const struct consumer_config *from = consumer_config(consumer);
     struct consumer_config *to = creation->config;
     struct consumer_verdict verdict;
-    struct consumer_info info;
 
     keep(from, to, &request->arena);
     if (schema_equal(&consumer_config_schema, from, to)) {
@@ -159,8 +158,7 @@ static uint16_t check_existing(struct stream_op *op, struct consumer *consumer,
     }
     if (creation->action == ACTION_CREATE)
         return 10148;
-    consumer_describe(consumer, 0, 0, &info);
-    consumer_check_update(from, to, info.push_bound, &verdict);
+    consumer_check_update(from, to, consumer_is_bound(consumer), &verdict);
     if (verdict.error != 0)
         return refuse_op(op, verdict.error, verdict.text);
     if (consumer_volatile(consumer) && to->durable_name.size > 0)
@@ -185,6 +183,16 @@ static uint16_t create_check(struct stream_op *op, struct stream *stream)
     return too_many(stream) ? 10026 : 0;
 }
 
+/* An update of a paused consumer says that it is paused, too. */
+static void advise_created(struct api_request *request, struct stream *stream,
+                           const struct stream_op *op, int64_t pause_until_ns)
+{
+    if (op->created)
+        api_advise(request, stream_name(stream), op->name, "create");
+    if (op->kind != STREAM_OP_READ && pause_until_ns > jetstream_log_now(api_jetstream(request)))
+        api_advise_pause(request, stream_name(stream), op->name, true, pause_until_ns);
+}
+
 static void create_done(struct stream_op *op, struct stream *stream)
 {
     struct api_request *request = request_of(op);
@@ -199,11 +207,7 @@ static void create_done(struct stream_op *op, struct stream *stream)
     assert(consumer != NULL);
     writer = api_answer_begin(request);
     api_consumer_info(writer, request, stream, consumer, true);
-    if (op->created && consumer_config(consumer)->pause_until_ns > op->created_ns)
-        api_advise_pause(request, stream_name(stream), op->name, true,
-                         consumer_config(consumer)->pause_until_ns);
-    if (op->created)
-        api_advise(request, stream_name(stream), op->name, "create");
+    advise_created(request, stream, op, consumer_config(consumer)->pause_until_ns);
     api_answer(request);
 }
 

@@ -71,6 +71,8 @@ void api_consumer_info(struct json_writer *writer, struct api_request *request,
         json_bool(writer, true);
         number(writer, BYTES("pause_remaining"), (uint64_t)info.pause_remaining_ns);
     }
+    if (jetstream_clustered(jetstream))
+        api_cluster(writer, request, stream);
     api_time(writer, BYTES("ts"), log_now_ns);
 }
 

@@ -144,16 +144,10 @@ static void run_unpin(struct api_request *request)
         api_refuse(request, 10160, NULL);
 }
 
-static void run_cluster_only(struct api_request *request)
-{
-    api_refuse(request, 10010, NULL);
-}
-
 const struct api_endpoint api_consumer_manage_endpoints[] = {
     {"CONSUMER.PAUSE.*.*", "consumer_pause_response", run_pause,
      "\"paused\":false,\"pause_until\":\"0001-01-01T00:00:00Z\""},
     {"CONSUMER.RESET.*.*", "consumer_reset_response", run_reset, "\"reset_seq\":0"},
     {"CONSUMER.UNPIN.*.*", "consumer_unpin_response", run_unpin, NULL},
-    {"CONSUMER.LEADER.STEPDOWN.*.*", "consumer_leader_stepdown_response", run_cluster_only, NULL},
     {NULL, NULL, NULL, NULL},
 };

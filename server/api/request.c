@@ -10,9 +10,7 @@
 #include "server/api/advisory.h"
 #include "server/api/api_priv.h"
 
-#define API_PREFIX           "$JS.API."
-#define ADVISORY_SUBJECT_MAX 2048u
-#define ADVISORY_BODY_MAX    8192u
+#define API_PREFIX "$JS.API."
 
 #define API_TYPE_PREFIX "io.nats.jetstream.api.v1."
 
@@ -48,10 +46,23 @@ struct api_request *api_request_make(struct api *api, struct account *account,
     request->headers = place_copy(&at, message->headers);
     request->body = place_copy(&at, message->payload);
     request->size = size;
+    request->forwarded = message->forwarded;
     arena_init(&request->arena, API_ARENA_MAX);
     api->count++;
     api->bytes += size;
+    if (api->audited)
+        api_request_describe(request, message->origin);
     return request;
+}
+
+void api_request_describe(struct api_request *request, const struct client *client)
+{
+    struct buf text;
+
+    buf_init(&text, API_REQUEST_MAX);
+    if (advisory_client(request->api->jetstream, account_name(request->account), client, &text))
+        request->client = arena_copy(&request->arena, buf_bytes(&text));
+    buf_deinit(&text);
 }
 
 void api_request_free(struct api_request *request)
@@ -109,7 +120,7 @@ struct stream *api_stream(struct api_request *request, size_t token)
     struct stream *stream =
         jetstream_stream(request->api->jetstream, request->account, api_token(request, token));
 
-    if (stream != NULL && stream_applied(stream)->configured)
+    if (stream != NULL)
         return stream;
     api_refuse(request, 10059, NULL);
     return NULL;
@@ -235,17 +246,25 @@ static bool audited(const struct api_request *request, bool failed)
            !bytes_equal(bytes_of_text(request->endpoint->type), BYTES("stream_msg_get_response"));
 }
 
+/* Of a request that came before anybody listened only the account is known. */
+static struct bytes asker(struct api_request *request)
+{
+    if (request->client.size == 0)
+        api_request_describe(request, NULL);
+    return request->client;
+}
+
 static void audit(struct api_request *request)
 {
     struct jetstream *jetstream = request->api->jetstream;
-    struct bytes subject = BYTES("$JS.EVENT.ADVISORY.API");
+    struct bytes subject = BYTES(API_AUDIT_SUBJECT);
     struct buf body;
 
     if (!jetstream_listened(jetstream, request->account, subject))
         return;
     buf_init(&body, API_ANSWER_MAX);
-    if (advisory_of_request(jetstream, account_name(request->account), request->subject,
-                            request->body, buf_bytes(&request->api->answer), &body))
+    if (advisory_of_request(jetstream, asker(request), request->subject, request->body,
+                            buf_bytes(&request->api->answer), &body))
         jetstream_answer(jetstream, request->account, subject, bytes_of(NULL, 0), buf_bytes(&body));
     buf_deinit(&body);
 }

@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/json.h"
+#include "raft/replica.h"
 #include "server/api/api.h"
 
 #define API_REQUEST_MAX     (8u << 20)  /* bytes of a body we look at; larger ones are refused */
@@ -14,6 +15,8 @@
 #define API_ANSWER_MAX      (64u << 20)
 #define API_QUEUE_MAX       10000u /* requests that wait or are under way (request_queue_limit) */
 #define API_QUEUE_BYTES_MAX (256u << 20)
+
+#define API_AUDIT_SUBJECT "$JS.EVENT.ADVISORY.API"
 
 struct api_request;
 
@@ -33,14 +36,19 @@ struct api_request {
     struct account *account;
     const struct api_endpoint *endpoint;
     struct bytes subject, reply, headers, body; /* owned copies */
+    struct bytes client; /* who asked, as JSON; empty while nobody wants to know */
     struct arena arena;
     struct api_request *next; /* in the queue */
     size_t size;              /* what it holds of the queue's bound */
+    bool forwarded;           /* another node sent it here: it goes no further */
 
     /* The operation it waits for, one at a time. */
     struct stream_op stream_op;
     struct catalogue_op catalogue_op;
     struct stream_read read;
+    struct jetstream_gather gather;
+    struct replica_read look;
+    bool looked; /* whoever leads what it is about is here, and did so after it had come */
 
     /* What `check` and `done` need; in the arena. */
     void *parsed;
@@ -122,7 +130,10 @@ void api_stream_head(struct json_writer *writer, struct api_request *request, st
                      bool dynamic);
 void api_stream_state(struct json_writer *writer, struct stream *stream, bool deleted,
                       const struct api_subjects *subjects);
-void api_stream_tail(struct json_writer *writer, struct api_request *request, bool cluster);
+void api_stream_tail(struct json_writer *writer, struct api_request *request,
+                     struct stream *stream, bool cluster);
+/* "cluster":{...}: who leads the stream, and its other replicas as their leader sees them. */
+void api_cluster(struct json_writer *writer, struct api_request *request, struct stream *stream);
 void api_consumer_info(struct json_writer *writer, struct api_request *request,
                        struct stream *stream, struct consumer *consumer, bool dynamic);
 /* The stream's consumers sorted by name, without those of sources and mirrors; in the request's
@@ -145,6 +156,7 @@ void api_advise_pause(struct api_request *request, struct bytes stream, struct b
 
 /* Endpoint tables, NULL-ended by subject. */
 extern const struct api_endpoint api_account_endpoints[];
+extern const struct api_endpoint api_leader_endpoints[];
 extern const struct api_endpoint api_message_endpoints[];
 extern const struct api_endpoint api_stream_endpoints[];
 extern const struct api_endpoint api_stream_query_endpoints[];

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "base/subject.h"
-#include "server/api/request.h"
+#include "server/api/api_priv.h"
 #include "server/api/stream_check.h"
 
 struct change_request {
@@ -22,42 +22,61 @@ static struct api_request *request_of(struct catalogue_op *op)
     return (struct api_request *)((uint8_t *)op - offsetof(struct api_request, catalogue_op));
 }
 
-/* Does another stream of the account capture what this config would? */
+/* Does another stream of the account capture what this config would? An offline one counts, too: what it
+ * captures is its own when it comes back. */
 static bool overlaps(struct catalogue_op *op, const struct stream_config *config)
 {
     struct api_request *request = request_of(op);
     size_t count;
-    struct stream **all =
-        jetstream_streams(api_jetstream(request), op->account, &request->arena, &count);
+    struct catalogue_entry **all =
+        jetstream_entries(api_jetstream(request), op->account, &request->arena, &count);
 
     for (size_t i = 0; i < count; i++) {
-        if (!bytes_equal(stream_name(all[i]), config->name) &&
-            stream_check_overlap(config, stream_config(all[i])))
+        if (!bytes_equal(all[i]->config.name, config->name) &&
+            stream_check_overlap(config, &all[i]->config))
             return true;
     }
     return false;
 }
 
-static void changed(struct catalogue_op *op, struct stream *stream)
+void api_answer_changed(struct api_request *request, struct catalogue_entry *entry,
+                        enum catalogue_op_kind kind, bool created)
 {
-    struct api_request *request = request_of(op);
     struct json_writer *writer;
 
-    if (op->error != 0 || stream == NULL) {
-        api_refuse(request, op->error != 0 ? op->error : 10059, op->error_text);
+    if (entry == NULL || entry->stream == NULL) {
+        api_refuse(request, 10059, NULL);
         return;
     }
     writer = api_answer_begin(request);
-    api_stream_info(writer, request, stream, true, false);
-    if (op->kind == CATALOGUE_CREATE) {
+    api_stream_info(writer, request, entry->stream, true, false);
+    if (kind == CATALOGUE_CREATE) {
         JSON_KEY(writer, "did_create");
         json_bool(writer, true);
     }
-    if (op->kind == CATALOGUE_UPDATE)
-        api_advise(request, op->name, bytes_of(NULL, 0), "modify");
-    else if (op->created)
-        api_advise(request, op->name, bytes_of(NULL, 0), "create");
+    if (kind == CATALOGUE_UPDATE)
+        api_advise(request, entry->config.name, bytes_of(NULL, 0), "modify");
+    else if (created)
+        api_advise(request, entry->config.name, bytes_of(NULL, 0), "create");
     api_answer(request);
+}
+
+static void changed(struct catalogue_op *op, struct catalogue_entry *entry)
+{
+    struct api_request *request = request_of(op);
+    struct message message = {
+        .subject = request->subject,
+        .reply = request->reply,
+        .headers = request->headers,
+        .payload = request->body,
+    };
+
+    if (op->error != 0)
+        api_refuse(request, op->error, op->error_text);
+    else if (entry != NULL && jetstream_hand_answer(api_jetstream(request), entry, op, &message))
+        api_request_free(request); /* the stream's leader answers */
+    else
+        api_answer_changed(request, entry, op->kind, op->created);
 }
 
 /* Checks the config by itself; false: answered. */
@@ -82,6 +101,7 @@ static void submit(struct api_request *request, enum catalogue_op_kind kind,
         .account = request->account,
         .name = config->name,
         .json = api_encode(request, &stream_config_schema, config),
+        .replicas = config->num_replicas,
         .check = check,
         .done = changed,
     };
@@ -104,11 +124,12 @@ static uint16_t verdict_error(struct catalogue_op *op, const struct stream_verdi
 /* What depends on other streams, and at last on what is built. */
 static uint16_t final_check(struct catalogue_op *op, const struct stream_config *config)
 {
+    bool clustered = jetstream_clustered(api_jetstream(request_of(op)));
     struct stream_verdict verdict;
 
     if (overlaps(op, config))
         return 10065;
-    stream_check_built(config, &verdict);
+    stream_check_built(config, clustered, &verdict);
     return verdict_error(op, &verdict);
 }
 
@@ -116,12 +137,11 @@ static uint16_t create_check(struct catalogue_op *op, bool *satisfied)
 {
     struct api_request *request = request_of(op);
     const struct stream_config *config = request->parsed;
-    struct stream *stream = jetstream_stream(api_jetstream(request), op->account, op->name);
+    const struct catalogue_entry *entry =
+        jetstream_entry(api_jetstream(request), op->account, op->name);
 
-    if (stream != NULL && !stream_applied(stream)->configured)
-        return 10008; /* an earlier creation has not come to its end on this disk yet */
-    if (stream != NULL) {
-        *satisfied = schema_equal(&stream_config_schema, config, stream_config(stream));
+    if (entry != NULL) {
+        *satisfied = schema_equal(&stream_config_schema, config, &entry->config);
         return *satisfied ? 0 : 10058;
     }
     return final_check(op, config);
@@ -160,7 +180,8 @@ static void run_create(struct api_request *request)
     if (error != 0)
         api_refuse(request, error, text);
     else if (check_config(request, parsed)) {
-        if (parsed->config.num_replicas > 1) /* before it looks whether the stream is there */
+        if (parsed->config.num_replicas > 1 && !jetstream_clustered(api_jetstream(request)))
+            /* before it looks whether the stream is there */
             api_refuse(request, 10074, NULL);
         else
             submit(request, CATALOGUE_CREATE, &parsed->config, create_check);
@@ -199,17 +220,18 @@ static uint16_t update_check(struct catalogue_op *op, bool *satisfied)
 {
     struct api_request *request = request_of(op);
     struct stream_config *config = request->parsed;
-    struct stream *stream = jetstream_stream(api_jetstream(request), op->account, op->name);
+    const struct catalogue_entry *entry =
+        jetstream_entry(api_jetstream(request), op->account, op->name);
     struct stream_verdict verdict;
     uint16_t error;
 
     (void)satisfied;
-    if (stream == NULL || !stream_applied(stream)->configured)
+    if (entry == NULL)
         return 10059;
-    stream_check_update(stream_config(stream), config, &verdict);
+    stream_check_update(&entry->config, config, &verdict);
     error = verdict_error(op, &verdict);
-    if (error == 0)
-        error = check_consumers(op, stream, config);
+    if (error == 0 && entry->stream != NULL)
+        error = check_consumers(op, entry->stream, config);
     if (error == 0)
         error = final_check(op, config);
     if (error == 0) {
@@ -236,27 +258,30 @@ static void run_update(struct api_request *request)
 static uint16_t delete_check(struct catalogue_op *op, bool *satisfied)
 {
     struct api_request *request = request_of(op);
-    struct stream *stream = jetstream_stream(api_jetstream(request), op->account, op->name);
+    const struct catalogue_entry *entry =
+        jetstream_entry(api_jetstream(request), op->account, op->name);
     struct schema_strings *names = request->parsed;
     struct consumer **all;
     size_t count;
 
     (void)satisfied;
-    if (stream == NULL)
+    if (entry == NULL)
         return 10059;
-    all = stream_consumers(stream, &request->arena, &count);
+    if (entry->stream == NULL)
+        return 0;
+    all = stream_consumers(entry->stream, &request->arena, &count);
     names->at = ARENA_ARRAY(&request->arena, struct bytes, count + 1);
     for (size_t i = 0; names->at != NULL && i < count; i++)
         names->at[names->count++] = arena_copy(&request->arena, consumer_name(all[i]));
     return 0;
 }
 
-static void deleted(struct catalogue_op *op, struct stream *stream)
+static void deleted(struct catalogue_op *op, struct catalogue_entry *entry)
 {
     struct api_request *request = request_of(op);
     const struct schema_strings *names = request->parsed;
 
-    (void)stream;
+    (void)entry;
     if (op->error != 0) {
         api_refuse(request, op->error, op->error_text);
         return;
@@ -358,11 +383,6 @@ static void run_purge(struct api_request *request)
  * -------------------------------------------------------------------------------------------------
  */
 
-static void run_cluster_only(struct api_request *request)
-{
-    api_refuse(request, 10010, NULL);
-}
-
 static void run_snapshot(struct api_request *request)
 {
     if (api_is_empty(request))
@@ -385,7 +405,5 @@ const struct api_endpoint api_stream_endpoints[] = {
     {"STREAM.PURGE.*", "stream_purge_response", run_purge, "\"purged\":0"},
     {"STREAM.SNAPSHOT.*", "stream_snapshot_response", run_snapshot, NULL},
     {"STREAM.RESTORE.*", "stream_restore_response", run_restore, "\"deliver_subject\":\"\""},
-    {"STREAM.LEADER.STEPDOWN.*", "stream_leader_stepdown_response", run_cluster_only, NULL},
-    {"STREAM.PEER.REMOVE.*", "stream_remove_peer_response", run_cluster_only, NULL},
     {NULL, NULL, NULL, NULL},
 };

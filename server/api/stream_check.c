@@ -415,11 +415,12 @@ void stream_check(struct stream_config *config, bool pedantic, struct arena *are
     }
 }
 
-void stream_check_built(const struct stream_config *config, struct stream_verdict *verdict)
+void stream_check_built(const struct stream_config *config, bool clustered,
+                        struct stream_verdict *verdict)
 {
     const char *refused = schema_refused(&stream_config_schema, config);
 
-    verdict->error = config->num_replicas > 1 ? 10074 : 0;
+    verdict->error = config->num_replicas > 1 && !clustered ? 10074 : 0;
     verdict->text[0] = 0;
     if (verdict->error == 0 && refused != NULL)
         refuse_text(verdict, 10052, "%s is not supported by this version of Millrace", refused);

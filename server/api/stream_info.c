@@ -107,17 +107,13 @@ void api_stream_head(struct json_writer *writer, struct api_request *request, st
     api_time(writer, BYTES("created"), stream_applied(stream)->created_ns);
 }
 
-void api_stream_tail(struct json_writer *writer, struct api_request *request, bool cluster)
+void api_stream_tail(struct json_writer *writer, struct api_request *request,
+                     struct stream *stream, bool cluster)
 {
     struct jetstream *jetstream = api_jetstream(request);
 
-    if (cluster) {
-        JSON_KEY(writer, "cluster");
-        json_object_begin(writer);
-        JSON_KEY(writer, "leader");
-        json_string(writer, bytes_of_text(server_name(jetstream_server(jetstream))));
-        json_object_end(writer);
-    }
+    if (cluster || jetstream_clustered(jetstream))
+        api_cluster(writer, request, stream);
     api_time(writer, BYTES("ts"), jetstream_log_now(jetstream));
 }
 
@@ -128,5 +124,5 @@ void api_stream_info(struct json_writer *writer, struct api_request *request, st
 
     api_stream_head(writer, request, stream, dynamic);
     api_stream_state(writer, stream, false, &none);
-    api_stream_tail(writer, request, cluster);
+    api_stream_tail(writer, request, stream, cluster);
 }

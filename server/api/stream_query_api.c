@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "base/subject.h"
-#include "server/api/request.h"
+#include "server/api/api_priv.h"
 
 #define NAMES_PAGE    1024u
 #define LIST_PAGE     256u
@@ -105,7 +105,7 @@ static void run_info(struct api_request *request)
     write_page(writer, subjects.total, subjects.offset, subjects.total > 0 ? SUBJECTS_PAGE : 0);
     api_stream_head(writer, request, stream, true);
     api_stream_state(writer, stream, parsed.deleted_details, &subjects);
-    api_stream_tail(writer, request, true);
+    api_stream_tail(writer, request, stream, true);
     api_answer(request);
 }
 
@@ -128,14 +128,17 @@ static const struct schema list_schema = {"JSApiStreamListRequest", sizeof(struc
                                           list_fields, 1, &list_paged};
 
 struct page {
-    struct stream **all;
+    struct catalogue_entry **all;
     size_t count, from, to;
 };
 
-static bool wanted(const struct stream *stream, struct bytes subject)
+/* Streams that are still being made are not listed. */
+static bool wanted(const struct catalogue_entry *entry, struct bytes subject)
 {
-    const struct schema_strings *subjects = &stream_config(stream)->subjects;
+    const struct schema_strings *subjects = &entry->config.subjects;
 
+    if (entry->configured == 0)
+        return false;
     if (subject.size == 0)
         return true;
     for (size_t i = 0; i < subjects->count; i++) {
@@ -153,7 +156,7 @@ static bool find_page(struct api_request *request, const struct schema *schema, 
 
     if (!api_parse_optional(request, schema, true, &parsed))
         return false;
-    page->all = jetstream_streams(api_jetstream(request), request->account, &request->arena, &all);
+    page->all = jetstream_entries(api_jetstream(request), request->account, &request->arena, &all);
     page->count = 0;
     for (size_t i = 0; i < all; i++) {
         if (wanted(page->all[i], parsed.subject))
@@ -179,7 +182,37 @@ static void run_names(struct api_request *request)
     } else {
         json_array_begin(writer);
         for (size_t i = page.from; i < page.to; i++)
-            json_string(writer, stream_name(page.all[i]));
+            json_string(writer, page.all[i]->config.name);
+        json_array_end(writer);
+    }
+    api_answer(request);
+}
+
+/* What was gathered stands in `infos`, in the order asked for; a stream whose leader did not answer is
+ * missing. */
+static void list_gathered(struct jetstream_gather *gather)
+{
+    struct api_request *request = gather->owner;
+    const struct page *page = request->parsed;
+    struct json_writer *writer = api_answer_begin(request);
+    size_t missing = 0;
+
+    write_page(writer, page->count, page->from, LIST_PAGE);
+    JSON_KEY(writer, "streams");
+    json_array_begin(writer);
+    for (size_t i = 0; i < gather->count; i++) {
+        missing += gather->infos[i].size == 0;
+        if (gather->infos[i].size > 0)
+            json_raw(writer, gather->infos[i]);
+    }
+    json_array_end(writer);
+    if (missing > 0) {
+        JSON_KEY(writer, "missing");
+        json_array_begin(writer);
+        for (size_t i = 0; i < gather->count; i++) {
+            if (gather->infos[i].size == 0)
+                json_string(writer, gather->names[i]);
+        }
         json_array_end(writer);
     }
     api_answer(request);
@@ -187,22 +220,42 @@ static void run_names(struct api_request *request)
 
 static void run_list(struct api_request *request)
 {
-    struct json_writer *writer;
-    struct page page;
+    struct page *page = ARENA_NEW(&request->arena, struct page);
+    size_t count;
 
-    if (!find_page(request, &list_schema, LIST_PAGE, &page))
+    if (!find_page(request, &list_schema, LIST_PAGE, page))
         return;
-    writer = api_answer_begin(request);
-    write_page(writer, page.count, page.from, LIST_PAGE);
-    JSON_KEY(writer, "streams");
-    json_array_begin(writer);
-    for (size_t i = page.from; i < page.to; i++) {
-        json_object_begin(writer);
-        api_stream_info(writer, request, page.all[i], false, false);
-        json_object_end(writer);
+    count = page->to - page->from;
+    request->parsed = page;
+    request->gather = (struct jetstream_gather){
+        .owner = request,
+        .done = list_gathered,
+        .count = count,
+        .ids = ARENA_ARRAY(&request->arena, uint64_t, count + 1),
+        .names = ARENA_ARRAY(&request->arena, struct bytes, count + 1),
+        .infos = ARENA_ARRAY(&request->arena, struct bytes, count + 1),
+        .arena = &request->arena,
+    };
+    for (size_t i = 0; i < count; i++) {
+        request->gather.ids[i] = page->all[page->from + i]->assigned.id;
+        request->gather.names[i] = arena_copy(&request->arena, page->all[page->from + i]->config.name);
     }
-    json_array_end(writer);
-    api_answer(request);
+    jetstream_gather(api_jetstream(request), &request->gather);
+}
+
+void api_list_entry(struct api *api, struct account *account, struct stream *stream, struct buf *out)
+{
+    const struct message message = {.subject = BYTES("$JS.API.STREAM.LIST")};
+    struct api_request *request = api_request_make(api, account, &message);
+    struct json_writer writer;
+
+    if (request == NULL)
+        return; /* too many: it is missing */
+    json_writer_init(&writer, out);
+    json_object_begin(&writer);
+    api_stream_info(&writer, request, stream, false, false);
+    json_object_end(&writer);
+    api_request_free(request);
 }
 
 const struct api_endpoint api_stream_query_endpoints[] = {

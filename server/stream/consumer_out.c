@@ -60,22 +60,37 @@ static void ask_answer(void *owner, struct bytes to, bool committed)
         stream_send_now(shell->stream, &item);
 }
 
+static void advise(struct stream *stream, const struct buf *subject, const struct buf *body)
+{
+    struct outbox_item item = {
+        .kind = OUTBOX_MESSAGE, .to = buf_bytes(subject), .body = buf_bytes(body)};
+
+    if (jetstream_listened(stream->jetstream, stream->account, item.to))
+        stream_send_now(stream, &item);
+}
+
 static void ask_advise(void *owner, const struct consumer_advice *advice)
 {
     struct consumer_shell *shell = owner;
     struct stream *stream = shell->stream;
     struct buf subject, body;
-    struct outbox_item item = {.kind = OUTBOX_MESSAGE};
 
-    buf_init(&subject, 1024);
-    buf_init(&body, 4096);
-    if (advisory_of_consumer(stream->jetstream, stream->name, shell->name, advice, &subject,
-                             &body) &&
-        jetstream_listened(stream->jetstream, stream->account, buf_bytes(&subject))) {
-        item.to = buf_bytes(&subject);
-        item.body = buf_bytes(&body);
-        stream_send_now(stream, &item);
-    }
+    buf_init(&subject, ADVISORY_SUBJECT_MAX);
+    buf_init(&body, ADVISORY_BODY_MAX);
+    if (advisory_of_consumer(stream->jetstream, stream->name, shell->name, advice, &subject, &body))
+        advise(stream, &subject, &body);
+    buf_deinit(&subject);
+    buf_deinit(&body);
+}
+
+void consumer_shell_advise_deleted(struct stream *stream, struct bytes name)
+{
+    struct buf subject, body;
+
+    buf_init(&subject, ADVISORY_SUBJECT_MAX);
+    buf_init(&body, ADVISORY_BODY_MAX);
+    if (advisory_of_action(stream->jetstream, stream->name, name, "delete", &subject, &body))
+        advise(stream, &subject, &body);
     buf_deinit(&subject);
     buf_deinit(&body);
 }

@@ -43,6 +43,14 @@ void stream_consumers_lead(struct stream *stream)
         stream_consumer_start(shell);
 }
 
+void stream_consumers_listen(struct stream *stream)
+{
+    struct consumer_shell *shell;
+
+    for (size_t at = 0; (shell = table_next(&stream->consumers, &at)) != NULL;)
+        consumer_inbox_open(shell);
+}
+
 void stream_consumers_refused(struct stream *stream)
 {
     struct consumer_shell *shell;
@@ -51,6 +59,31 @@ void stream_consumers_refused(struct stream *stream)
     for (size_t at = 0; (shell = table_next(&stream->consumers, &at)) != NULL;) {
         consumer_refused(shell->consumer, now_ns);
         stream_consumer_mark(shell);
+    }
+}
+
+/* Volatile ones live and die with the leader. */
+void stream_consumers_follow(struct stream *stream)
+{
+    struct consumer_shell *shell;
+    struct outbox_item item;
+
+    for (size_t at = 0; (shell = table_next(&stream->consumers, &at)) != NULL;) {
+        consumer_inbox_close(shell);
+        timers_cancel(io_timers(stream_io(stream)), &shell->wake);
+        consumer_say_follow(shell->consumer);
+        while (outbox_peek(&shell->deliveries, &item)) {
+            if (item.kind == OUTBOX_MESSAGE)
+                stream_send_now(stream, &item);
+            outbox_pop(&shell->deliveries);
+        }
+        delivery_drop(shell);
+        outbox_clear(&shell->inbox);
+        shell->doomed = shell->burying = false;
+        if (consumer_volatile(shell->consumer)) {
+            stream_consumer_drop(stream, shell, false);
+            at = 0; /* the table has moved */
+        }
     }
 }
 
@@ -64,6 +97,8 @@ static void burial_done(struct stream_op *op, struct stream *stream)
     struct burial *burial = owner_of(op, struct burial, op);
     struct consumer_shell *shell = stream != NULL ? stream_consumer_shell(stream, op->name) : NULL;
 
+    if (stream != NULL && op->error == 0)
+        consumer_shell_advise_deleted(stream, op->name);
     if (shell != NULL) { /* the disk refused: try again later */
         shell->burying = false;
         timers_arm(io_timers(stream_io(stream)), &shell->wake,
@@ -87,6 +122,7 @@ static void bury(struct consumer_shell *shell)
     struct burial *burial;
 
     if (consumer_volatile(shell->consumer)) {
+        consumer_shell_advise_deleted(stream, shell->name);
         stream_consumer_drop(stream, shell, true);
         return;
     }
@@ -146,20 +182,30 @@ static void work(struct consumer_shell *shell)
         stream_consumer_link(shell); /* the batch is full: when it has left, there is a turn */
 }
 
+/* Those that log what they do wait while an operation does, so that it gets its turn. */
 void stream_consumers_work(struct stream *stream)
 {
-    struct consumer_shell *shell;
+    bool hold = stream_operations_wait(stream) && stream->ops_flying.count == 0;
+    struct consumer_shell *shell, *held = NULL;
 
     if (stream->interest_changed)
         check_all_bound(stream);
     while (stream_room(stream) && (shell = stream->consumer_dirty) != NULL) {
         stream->consumer_dirty = shell->dirty_next;
-        if (shell->doomed) {
+        if (hold && !consumer_volatile(shell->consumer)) {
+            shell->dirty_next = held;
+            held = shell;
+        } else if (shell->doomed) {
             shell->dirty = false;
             bury(shell);
         } else {
             work(shell);
         }
+    }
+    while ((shell = held) != NULL) {
+        held = shell->dirty_next;
+        shell->dirty_next = stream->consumer_dirty;
+        stream->consumer_dirty = shell;
     }
 }
 

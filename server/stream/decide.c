@@ -131,7 +131,7 @@ static bool check(struct deciding *d)
         return decide_wait(d);
     return decide_check_batch(d) && decide_check_size(d) && decide_check_sealed(d) &&
            check_headers(d) && decide_check_size_configured(d) && check_reserve(d) &&
-           decide_check_ttl(d) && decide_check_limits(d);
+           decide_check_ttl(d) && decide_check_traced(d) && decide_check_limits(d);
 }
 
 static void discard_old_at_once(struct deciding *d) /* a seeded bug */

@@ -27,6 +27,7 @@ enum decide_outcome {
                          committed */
     DECIDE_REFUSE,    /* nothing written; answer `error`; if `looked` only when the position is
                          committed */
+    DECIDE_TRACED,    /* nothing written, nobody is answered: it was not meant to be stored */
     DECIDE_WAIT,      /* nothing written; try again when more is applied (keep the order) */
     DECIDE_FULL,      /* the batch has no room: propose it first; nothing written */
 };

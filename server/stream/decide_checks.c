@@ -279,3 +279,13 @@ bool decide_check_rollup(struct deciding *d)
         return refuse_rollup(d);
     return true;
 }
+
+/* ---- tracing --------------------------------------------------------------------------------- */
+
+bool decide_check_traced(struct deciding *d)
+{
+    if (!publish_headers_trace_only(&d->headers))
+        return true;
+    *d->decision = (struct decision){.outcome = DECIDE_TRACED, .error_text = ""};
+    return false;
+}

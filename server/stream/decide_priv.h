@@ -31,6 +31,7 @@ bool decide_check_id_last(struct deciding *d);
 bool decide_check_rollup(struct deciding *d); /* sets d->flags */
 bool decide_check_size_configured(struct deciding *d);
 bool decide_check_ttl(struct deciding *d);
+bool decide_check_traced(struct deciding *d);
 bool decide_check_limits(struct deciding *d); /* discard new; decide_limits.c */
 
 /* Both return false, for use as a check's answer. */

@@ -6,6 +6,7 @@
  */
 #include "base/heap.h"
 #include "base/json.h"
+#include "base/owner.h"
 #include "base/subject.h"
 #include "base/text.h"
 #include "server/api/api.h"
@@ -13,6 +14,7 @@
 
 #define REQUEST_MAX (64u << 10)
 
+/* One whose message has to be read from the disk. */
 struct direct_request {
     struct stream_read read;
     struct stream *stream; /* not to be touched when the read says gone */
@@ -42,6 +44,7 @@ void stream_direct_collect(void *owner, const struct message *message)
         return;
     if (item.body.size > REQUEST_MAX)
         item.body = BYTES("["); /* answered as malformed */
+    item.look = stream_look_number(stream);
     if (outbox_add(&stream->direct_requests, &item))
         stream_mark(stream);
 }
@@ -138,45 +141,37 @@ static bool find(const struct stream_state *state, const struct wanted *wanted,
 }
 
 /* The message with what identifies it among its headers, or, if asked for so, without any. */
-static void answer_message(struct direct_request *request, const struct stream_message *message)
+static void answer_message(struct stream *stream, struct bytes reply, bool no_headers,
+                           const struct stream_message *message)
 {
-    struct stream *stream = request->stream;
-    struct buf headers;
-    char time[TEXT_TIME_MAX];
-    size_t time_size = text_time(time, message->time_ns);
+    struct buf *headers = &stream->direct_headers;
     struct bytes own = message->headers;
+    char time[TEXT_TIME_MAX];
 
-    if (request->no_headers) {
-        jetstream_answer(stream->jetstream, stream->account, request->reply, bytes_of(NULL, 0),
-                         message->payload);
-        return;
+    buf_clear(headers);
+    if (!no_headers) {
+        (void)buf_add(headers,
+                      own.size > 4 ? bytes_take(own, own.size - 2) : BYTES("NATS/1.0\r\n"));
+        (void)BUF_ADD(headers, "Nats-Stream: ");
+        (void)buf_add(headers, stream->name);
+        (void)BUF_ADD(headers, "\r\nNats-Subject: ");
+        (void)buf_add(headers, message->subject);
+        (void)BUF_ADD(headers, "\r\nNats-Sequence: ");
+        (void)buf_add_u64(headers, message->sequence);
+        (void)BUF_ADD(headers, "\r\nNats-Time-Stamp: ");
+        (void)buf_add(headers, bytes_of(time, text_time(time, message->time_ns)));
+        (void)BUF_ADD(headers, "\r\n\r\n");
     }
-    buf_init(&headers, own.size + message->subject.size + 1024);
-    if (own.size > 4)
-        (void)buf_add(&headers, bytes_take(own, own.size - 2));
-    else
-        (void)BUF_ADD(&headers, "NATS/1.0\r\n");
-    (void)BUF_ADD(&headers, "Nats-Stream: ");
-    (void)buf_add(&headers, stream->name);
-    (void)BUF_ADD(&headers, "\r\nNats-Subject: ");
-    (void)buf_add(&headers, message->subject);
-    (void)BUF_ADD(&headers, "\r\nNats-Sequence: ");
-    (void)buf_add_u64(&headers, message->sequence);
-    (void)BUF_ADD(&headers, "\r\nNats-Time-Stamp: ");
-    (void)buf_add(&headers, bytes_of(time, time_size));
-    (void)BUF_ADD(&headers, "\r\n\r\n");
-    jetstream_answer(stream->jetstream, stream->account, request->reply, buf_bytes(&headers),
+    jetstream_answer(stream->jetstream, stream->account, reply, buf_bytes(headers),
                      message->payload);
-    buf_deinit(&headers);
 }
 
 static void read_done(struct stream_read *read, const struct stream_message *message)
 {
-    struct direct_request *request =
-        (struct direct_request *)((uint8_t *)read - offsetof(struct direct_request, read));
+    struct direct_request *request = owner_of(read, struct direct_request, read);
 
     if (message != NULL)
-        answer_message(request, message);
+        answer_message(request->stream, request->reply, request->no_headers, message);
     else if (!read->gone)
         answer_status(request->stream, request->reply, STATUS_NOT_FOUND);
     heap_give(request);
@@ -222,22 +217,31 @@ static struct bytes parse(struct stream *stream, const struct outbox_item *item,
     return bytes_of(NULL, 0);
 }
 
+static void answer(struct stream *stream, const struct outbox_item *item)
+{
+    struct wanted wanted = {0};
+    struct bytes status = parse(stream, item, jetstream_arena(stream->jetstream), &wanted);
+    struct stream_message message;
+    struct index_entry entry;
+
+    if (status.size > 0)
+        answer_status(stream, item->to, status);
+    else if (!find(&stream->state, &wanted, &entry))
+        answer_status(stream, item->to, STATUS_NOT_FOUND);
+    else if (stream_read_now(stream, &entry, &message))
+        answer_message(stream, item->to, wanted.no_headers, &message);
+    else
+        start_read(stream, item->to, entry.sequence, wanted.no_headers);
+}
+
 void stream_direct_turn(struct stream *stream)
 {
-    struct arena *arena = jetstream_arena(stream->jetstream);
     struct outbox_item item;
 
-    while (outbox_peek(&stream->direct_requests, &item)) {
-        struct wanted wanted = {0};
-        struct bytes status = parse(stream, &item, arena, &wanted);
-        struct index_entry entry;
-
-        if (status.size > 0)
-            answer_status(stream, item.to, status);
-        else if (find(&stream->state, &wanted, &entry))
-            start_read(stream, item.to, entry.sequence, wanted.no_headers);
-        else
-            answer_status(stream, item.to, STATUS_NOT_FOUND);
+    while (outbox_peek(&stream->direct_requests, &item) && stream_looked(stream, item.look)) {
+        answer(stream, &item);
         outbox_pop(&stream->direct_requests);
     }
+    if (stream->direct_headers.capacity > READ_CACHE_BLOCK)
+        buf_release(&stream->direct_headers);
 }

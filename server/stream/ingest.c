@@ -61,6 +61,7 @@ static bool decide_one(struct stream *stream, const struct publish *publish, str
         answer_error(stream, reply, decision.error, decision.error_text, bytes_of(NULL, 0),
                      decision.looked);
         return true;
+    case DECIDE_TRACED: return true;
     case DECIDE_WAIT:
     case DECIDE_FULL:
         break; /* what is applied next marks the stream: until then it would only spin */
@@ -108,11 +109,10 @@ static void wait(struct stream *stream, const struct publish *publish, struct by
     stream_mark(stream);
 }
 
-/* Publishes wait while an operation needs a quiet stream, so that it gets its turn. */
+/* Publishes wait for operations, before they start and until they are applied. */
 static bool held(const struct stream *stream)
 {
-    return !stream->lead || stream->waiting_first != NULL || stream->op_first != NULL ||
-           stream->op_current != NULL;
+    return !stream->lead || stream_operations_wait(stream) || stream->ops_flying.count > 0;
 }
 
 void stream_ingest(void *owner, const struct message *message)
@@ -125,7 +125,8 @@ void stream_ingest(void *owner, const struct message *message)
         .reply = message->reply,
     };
 
-    if (held(stream) || !decide_one(stream, &publish, message->reply))
+    if (stream->waiting_first != NULL || held(stream) ||
+        !decide_one(stream, &publish, message->reply))
         wait(stream, &publish, message->reply);
 }
 
@@ -145,8 +146,7 @@ static void pop_waiting(struct stream *stream)
 
 void stream_ingest_waiting(struct stream *stream)
 {
-    while (stream->waiting_first != NULL && stream->op_first == NULL &&
-           stream->op_current == NULL) {
+    while (stream->waiting_first != NULL && !held(stream)) {
         struct publish_waiting *waiting = stream->waiting_first;
 
         if (!decide_one(stream, &waiting->publish, waiting->reply))
@@ -159,6 +159,24 @@ void stream_ingest_drop(struct stream *stream)
 {
     while (stream->waiting_first != NULL)
         pop_waiting(stream);
+}
+
+void stream_ingest_follow(struct stream *stream)
+{
+    while (stream->waiting_first != NULL) {
+        const struct publish *publish = &stream->waiting_first->publish;
+        struct message message = {
+            .subject = publish->subject,
+            .reply = stream->waiting_first->reply,
+            .headers = publish->headers,
+            .payload = publish->payload,
+        };
+
+        (void)jetstream_forward(stream->jetstream, stream->account, stream->id, &message);
+        if (STREAM_FLAWED(stream, FORWARD_AND_KEEP))
+            return;
+        pop_waiting(stream);
+    }
 }
 
 /* ---- sinks ----------------------------------------------------------------------------------- */
@@ -185,6 +203,8 @@ void stream_subscribe(struct stream *stream)
     const struct stream_config *config = &stream->state.config;
 
     stream_unsubscribe(stream);
+    if (!stream->lead && jetstream_clustered(stream->jetstream))
+        return; /* what comes here goes to the leader: jetstream_remote.c */
     stream->sinks = heap_take(sizeof *stream->sinks * (config->subjects.count + 1));
     for (size_t i = 0; i < config->subjects.count; i++)
         stream->sinks[i] = router_sink_add(router, stream->account, config->subjects.at[i],

@@ -2,12 +2,17 @@
  * operations: what changes a stream and is not a publish. An operation starts when everything
  * decided before it is applied, so its check sees the applied state, and nothing is decided until
  * it is applied itself: the barrier of architecture, "decide". Publishes wait meanwhile (ingest.c).
+ *
+ * Creating, updating and deleting consumers of different names share a barrier and a batch, so that
+ * a thousand that wait cost one sync. Start positions are resolved in apply, in the order of the
+ * records. Between two batches of operations what waited for them gets a batch of its own.
  */
 #include <stdio.h>
 
 #include "server/stream/stream_priv.h"
 
-#define EXPIRY_GRANULARITY_NS INT64_C(250000000)
+#define EXPIRY_GRANULARITY_NS   INT64_C(250000000)
+#define OPERATIONS_TOGETHER_MAX 256u
 
 static bool quiet(const struct stream *stream)
 {
@@ -16,21 +21,37 @@ static bool quiet(const struct stream *stream)
            replica_ready(stream->replica);
 }
 
-void stream_submit(struct stream *stream, struct stream_op *op)
+static void push(struct stream_ops *ops, struct stream_op *op)
 {
     op->next = NULL;
-    op->index = 0;
+    if (ops->last != NULL)
+        ops->last->next = op;
+    else
+        ops->first = op;
+    ops->last = op;
+    ops->count++;
+}
+
+static struct stream_op *pop(struct stream_ops *ops)
+{
+    struct stream_op *op = ops->first;
+
+    ops->first = op->next;
+    if (ops->first == NULL)
+        ops->last = NULL;
+    ops->count--;
+    return op;
+}
+
+void stream_submit(struct stream *stream, struct stream_op *op)
+{
     op->error = 0;
     op->error_text[0] = 0;
     op->failed = false;
     op->purged = 0;
     op->consumer = NULL;
     op->created = false;
-    if (stream->op_last != NULL)
-        stream->op_last->next = op;
-    else
-        stream->op_first = op;
-    stream->op_last = op;
+    push(&stream->ops_waiting, op);
     stream_mark(stream);
 }
 
@@ -57,7 +78,7 @@ static bool write_consumer(struct stream *stream, struct stream_op *op, struct b
         .type = EFFECT_CONSUMER_CREATE,
         .consumer =
             {
-                .number = shell != NULL ? shell->number : stream_consumer_number_next(stream),
+                .number = shell != NULL ? shell->number : stream_consumer_number(stream),
                 .created_ns = op->created_ns,
                 .name = op->name,
                 .json = op->json,
@@ -142,55 +163,116 @@ static bool run_unlogged(struct stream *stream, struct stream_op *op)
     return false;
 }
 
-static void start(struct stream *stream, struct stream_op *op)
+/* ---- starting ----------------------------------------------------------------------------------
+ */
+
+static bool is_of_consumer(const struct stream_op *op)
 {
-    if (op->check != NULL && (op->error = op->check(op, stream)) != 0) {
-        op->done(op, stream);
-        return;
-    }
-    if (run_unlogged(stream, op)) {
-        op->done(op, stream);
-        return;
+    return op->kind == STREAM_OP_CONSUMER_CREATE || op->kind == STREAM_OP_CONSUMER_DELETE;
+}
+
+/* Can it be decided behind those that are, as if they were applied? */
+static bool may_join(const struct stream *stream, const struct stream_op *op)
+{
+    const struct stream_ops *flying = &stream->ops_flying;
+
+    if (flying->count == 0)
+        return true;
+    if (flying->count >= OPERATIONS_TOGETHER_MAX || !stream_room(stream) || !is_of_consumer(op) ||
+        stream->state.config.retention == RETENTION_WORKQUEUE) /* their filters must not overlap */
+        return false;
+    for (const struct stream_op *other = flying->first; other != NULL; other = other->next)
+        if (!is_of_consumer(other) || bytes_equal(other->name, op->name))
+            return false;
+    return true;
+}
+
+static void finish_unlogged(struct stream *stream, struct stream_op *op)
+{
+    (void)pop(&stream->ops_waiting);
+    op->done(op, stream);
+}
+
+/* How many consumers there will be more. */
+static int64_t consumers_more(const struct stream_op *op)
+{
+    if (op->kind == STREAM_OP_CONSUMER_DELETE)
+        return -1;
+    return op->kind == STREAM_OP_CONSUMER_CREATE && op->created ? 1 : 0;
+}
+
+/* Decides the first that waits. False: it has to go on waiting. */
+static bool start_first(struct stream *stream)
+{
+    struct stream_op *op = stream->ops_waiting.first;
+
+    if (!may_join(stream, op))
+        return false;
+    if (op->check != NULL)
+        op->error = op->check(op, stream);
+    if (op->error != 0 && stream->ops_flying.count > 0)
+        return false; /* it may have looked at what they decided */
+    if (op->error != 0 || run_unlogged(stream, op)) {
+        finish_unlogged(stream, op);
+        return true;
     }
     if (!write_effect(stream, op, replica_gather(stream->replica))) {
+        if (stream->ops_flying.count > 0)
+            return false;
         op->error = 10049; /* its effect does not fit a batch */
-        op->done(op, stream);
-        return;
+        finish_unlogged(stream, op);
+        return true;
     }
+    push(&stream->ops_flying, pop(&stream->ops_waiting));
+    stream->consumers_flying += consumers_more(op);
+    stream->gathered++;
+    return true;
+}
+
+static void propose(struct stream *stream)
+{
+    uint64_t index = replica_propose(stream->replica, stream_log_now(stream), stream->gathered);
+
     stream->decider.barrier = true;
-    stream->op_current = op;
-    stream->gathered = 1;
-    op->index = replica_propose(stream->replica, stream_log_now(stream), 1);
     stream->gathered = 0;
-    decider_proposed(&stream->decider, op->index);
+    decider_proposed(&stream->decider, index);
+}
+
+bool stream_operations_wait(const struct stream *stream)
+{
+    return stream->ops_waiting.count > 0 && !stream->ops_yield;
 }
 
 void stream_operations(struct stream *stream)
 {
-    while (stream->op_first != NULL && stream->op_current == NULL && quiet(stream)) {
-        struct stream_op *op = stream->op_first;
-
-        stream->op_first = op->next;
-        if (stream->op_first == NULL)
-            stream->op_last = NULL;
-        start(stream, op);
-    }
+    stream->ops_yield = false; /* whoever waited has had its turn */
+    if (!quiet(stream))
+        return;
+    while (stream->ops_waiting.count > 0 && start_first(stream))
+        continue;
+    if (stream->ops_flying.count > 0)
+        propose(stream);
 }
 
-static void finish(struct stream *stream, struct stream_op *op)
+/* ---- ending ------------------------------------------------------------------------------------
+ */
+
+static struct stream_op *land(struct stream *stream)
 {
-    stream->op_current = NULL;
+    struct stream_op *op = pop(&stream->ops_flying);
+
+    stream->consumers_flying -= consumers_more(op);
+    if (stream->ops_flying.count == 0)
+        stream->ops_yield = true;
     stream_mark(stream);
-    op->done(op, stream);
+    return op;
 }
 
-void stream_operation_applied(struct stream *stream, uint64_t index, const struct effect *effect,
+void stream_operation_applied(struct stream *stream, const struct effect *effect,
                               const struct apply_result *result)
 {
-    struct stream_op *op = stream->op_current;
+    struct stream_op *op = land(stream);
 
-    if (op->index != index)
-        return;
     op->purged = result->purged;
     if (effect->type == EFFECT_CONSUMER_CREATE) {
         struct consumer_shell *shell = stream_consumer_shell(stream, op->name);
@@ -200,41 +282,67 @@ void stream_operation_applied(struct stream *stream, uint64_t index, const struc
     }
     if (effect->type == EFFECT_CONFIG || effect->type == EFFECT_EXPIRE)
         stream_expiry_arm(stream);
-    finish(stream, op);
+    op->done(op, stream);
 }
 
-void stream_operation_refused(struct stream *stream, enum err err)
+static uint16_t error_of_refusal(const struct stream_op *op)
 {
-    struct stream_op *op = stream->op_current;
+    switch (op->kind) {
+    case STREAM_OP_CONSUMER_CREATE: return 10012;
+    case STREAM_OP_PURGE:
+    case STREAM_OP_DELETE_MESSAGE: return 10057;
+    default: return 10049;
+    }
+}
 
-    if (op == NULL)
-        return;
-    op->failed = true;
-    op->error = op->kind == STREAM_OP_CONSUMER_CREATE ? 10012 : 10049;
-    if (op->kind == STREAM_OP_PURGE || op->kind == STREAM_OP_DELETE_MESSAGE)
-        op->error = 10057;
-    snprintf(op->error_text, sizeof op->error_text, "%s", err_text(err));
-    finish(stream, op);
+void stream_operations_refused(struct stream *stream, enum err err)
+{
+    while (stream->ops_flying.count > 0) {
+        struct stream_op *op = land(stream);
+
+        op->failed = true;
+        op->error = error_of_refusal(op);
+        snprintf(op->error_text, sizeof op->error_text, "%s", err_text(err));
+        op->done(op, stream);
+    }
+}
+
+static void drop(struct stream_ops *ops)
+{
+    while (ops->count > 0) {
+        struct stream_op *op = pop(ops);
+
+        op->failed = true;
+        op->error = 10059;
+        op->done(op, NULL);
+    }
 }
 
 /* The stream is going away: whoever waits gets "stream not found". */
 void stream_operations_drop(struct stream *stream)
 {
-    struct stream_op *op = stream->op_current;
+    drop(&stream->ops_flying);
+    drop(&stream->ops_waiting);
+}
 
-    stream->op_current = NULL;
-    while (op != NULL || stream->op_first != NULL) {
-        if (op == NULL) {
-            op = stream->op_first;
-            stream->op_first = op->next;
-        }
+/* What their ends submit anew is not ended with them. */
+static void end_all(struct stream *stream, struct stream_ops *ops)
+{
+    for (size_t count = ops->count; count > 0; count--) {
+        struct stream_op *op = pop(ops);
+
         op->failed = true;
-        op->error = 10059;
-        if (op->done != NULL)
-            op->done(op, NULL);
-        op = NULL;
+        op->error = 10008;
+        op->done(op, stream);
     }
-    stream->op_last = NULL;
+}
+
+/* Leadership is gone: what has begun may still come to pass, what has not will not. */
+void stream_operations_follow(struct stream *stream)
+{
+    stream->ops_yield = false;
+    end_all(stream, &stream->ops_flying);
+    end_all(stream, &stream->ops_waiting);
 }
 
 /* ---- age ------------------------------------------------------------------------------------- */

@@ -3,7 +3,7 @@
 #define OUTBOX_KEEP (64u << 10) /* memory above this is returned when the outbox runs empty */
 
 struct head {
-    uint64_t index, sequence;
+    uint64_t index, look, sequence;
     uint16_t kind, code;
     uint32_t to, reply, headers, body; /* sizes */
     uint32_t padding;
@@ -66,6 +66,7 @@ bool outbox_add(struct outbox *outbox, const struct outbox_item *item)
 {
     struct head head = {
         .index = item->index,
+        .look = item->look,
         .sequence = item->sequence,
         .kind = item->kind,
         .code = item->code,
@@ -102,6 +103,7 @@ bool outbox_peek(const struct outbox *outbox, struct outbox_item *item)
     at = outbox->bytes.at + outbox->head + sizeof head;
     *item = (struct outbox_item){
         .index = head.index,
+        .look = head.look,
         .sequence = head.sequence,
         .kind = head.kind,
         .code = head.code,

@@ -17,6 +17,7 @@ enum outbox_kind {
 
 struct outbox_item {
     uint64_t index; /* leaves when this is applied; 0: at once */
+    uint64_t look;  /* and the read of that number is confirmed (look.c); 0: none */
     uint64_t sequence;
     uint16_t kind;
     uint16_t code;

@@ -35,6 +35,8 @@ static const struct name {
     NAME("Schedule-Next", schedule_next),
     NAME("Scheduler", scheduler),
     NAME("Batch-Id", batch_id),
+    NAME("Trace-Dest", trace_dest),
+    NAME("Trace-Only", trace_only),
     NAME("Request-Info", request_info),
 #undef NAME
 };
@@ -194,6 +196,16 @@ static bool zeros(struct bytes value)
             return false;
     }
     return true;
+}
+
+bool publish_headers_trace_only(const struct publish_headers *headers)
+{
+    struct bytes only = bytes_trim(headers->trace_only);
+
+    if (headers->trace_dest.size == 0 || bytes_equal(headers->trace_dest, BYTES("trace disabled")))
+        return false;
+    return bytes_equal(only, BYTES("1")) || bytes_equal_nocase(only, BYTES("true")) ||
+           bytes_equal_nocase(only, BYTES("on"));
 }
 
 bool publish_headers_ttl_valid(struct bytes value)

@@ -26,6 +26,8 @@ struct publish_headers {
     struct bytes schedule_next;
     struct bytes scheduler;
     struct bytes batch_id;
+    struct bytes trace_dest;
+    struct bytes trace_only;
     struct bytes request_info; /* present also when empty: .at is not NULL */
 };
 
@@ -39,6 +41,9 @@ void publish_headers_read(struct bytes block, struct publish_headers *headers);
  */
 struct bytes publish_headers_clean(struct bytes block, struct buf *scratch,
                                    struct publish_headers *headers);
+
+/* Does it ask only where it would go? Then it is checked and not stored (reference core 7.1). */
+bool publish_headers_trace_only(const struct publish_headers *headers);
 
 /* Nats-TTL: "never", whole seconds, or a duration of at least a second. */
 bool publish_headers_ttl_valid(struct bytes value);

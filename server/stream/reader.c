@@ -1,5 +1,6 @@
 /* reader: reads one stored message for whoever asks, from memory when it is there. */
 #include "base/heap.h"
+#include "base/owner.h"
 #include "server/stream/stream_priv.h"
 
 static bool to_message(struct bytes bytes, uint64_t sequence, struct stream_message *message)
@@ -38,10 +39,9 @@ static void unlink_read(struct stream_read *read)
     *at = read->next;
 }
 
-static void read_done(struct io_op *op, int64_t result)
+static void read_done(struct log_read *log_read, int64_t result)
 {
-    struct stream_read *read =
-        (struct stream_read *)((uint8_t *)op - offsetof(struct stream_read, op));
+    struct stream_read *read = owner_of(log_read, struct stream_read, read);
     uint8_t *memory = read->memory;
     bool whole = read->stream != NULL && result == (int64_t)read->size;
 
@@ -53,27 +53,59 @@ static void read_done(struct io_op *op, int64_t result)
     heap_give(memory);
 }
 
+/* The record, or nothing when its bytes are not in memory. */
+static struct bytes read_now(struct stream *stream, const struct index_entry *entry)
+{
+    struct read_cache *cache = jetstream_read_cache(stream->jetstream);
+    struct log *log = replica_log(stream->replica);
+    struct read_cache_room room;
+    struct bytes found =
+        read_cache_find(cache, stream->read_number, entry->place, entry->record_size, &room);
+    uint8_t *memory;
+    int64_t got;
+
+    if (found.size > 0)
+        return found;
+    if (room.at != NULL) {
+        got = log_read_now(log, room.place, room.at, room.size);
+        read_cache_keep(cache, stream->read_number, &room, got > 0 ? (size_t)got : 0);
+        if (got >= (int64_t)(entry->place - room.place + entry->record_size))
+            return bytes_of(room.at + (entry->place - room.place), entry->record_size);
+    }
+    memory = jetstream_read_buffer(stream->jetstream, entry->record_size);
+    if (log_read_now(log, entry->place, memory, entry->record_size) == (int64_t)entry->record_size)
+        return bytes_of(memory, entry->record_size);
+    return bytes_of(NULL, 0);
+}
+
+bool stream_read_now(struct stream *stream, const struct index_entry *entry,
+                     struct stream_message *message)
+{
+    struct bytes bytes = read_now(stream, entry);
+
+    return bytes.size > 0 && to_message(bytes, entry->sequence, message);
+}
+
 void stream_read(struct stream *stream, struct stream_read *read)
 {
-    struct log *log = replica_log(stream->replica);
     struct index_entry entry;
-    uint8_t *memory;
+    struct bytes bytes;
 
     if (!index_get(stream->state.index, read->sequence, &entry)) {
         read->done(read, NULL);
         return;
     }
-    memory = jetstream_read_buffer(stream->jetstream, entry.record_size);
-    if (log_read_now(log, entry.place, memory, entry.record_size) == (int64_t)entry.record_size) {
-        hand_out(read, bytes_of(memory, entry.record_size));
+    bytes = read_now(stream, &entry);
+    if (bytes.size > 0) {
+        hand_out(read, bytes);
         return;
     }
     read->stream = stream;
     read->place = entry.place;
     read->size = entry.record_size;
     read->memory = heap_take(entry.record_size);
-    read->op = (struct io_op){.done = read_done};
+    read->read.done = read_done;
     read->next = stream->reads;
     stream->reads = read;
-    log_read(log, &read->op, read->place, read->memory, read->size);
+    log_read(replica_log(stream->replica), &read->read, read->place, read->memory, read->size);
 }

@@ -1,5 +1,6 @@
 #include "base/heap.h"
 #include "server/api/api.h"
+#include "server/stream/flaws.h"
 #include "server/stream/stream_priv.h"
 #include "storage/batch.h"
 
@@ -22,7 +23,7 @@ static void apply_record(struct stream *stream, const struct log_batch *batch,
     struct effect effect;
     struct apply_result result = {0};
 
-    if (record->type == REPLICA_RECORD_TERM)
+    if (record->type == REPLICA_RECORD_TERM || record->type == REPLICA_RECORD_MEMBERS)
         return;
     if (record->type >= CONSUMER_RECORD_FIRST && record->type <= CONSUMER_RECORD_LAST) {
         if (stream_consumer_record(stream, record) != OK)
@@ -38,8 +39,8 @@ static void apply_record(struct stream *stream, const struct log_batch *batch,
                     BYTES_ARG(stream->name), record->type, (unsigned long long)batch->index);
         return;
     }
-    if (stream->op_current != NULL && effect.type != EFFECT_MESSAGE)
-        stream_operation_applied(stream, batch->index, &effect, &result);
+    if (stream->ops_flying.count > 0 && effect.type != EFFECT_MESSAGE)
+        stream_operation_applied(stream, &effect, &result);
 }
 
 static void apply(void *owner, const struct log_batch *batch)
@@ -83,19 +84,26 @@ static void lead(void *owner, uint64_t term)
 
     (void)term; /* the replica puts it into what is proposed */
     stream->lead = true;
+    if (stream->state.configured)
+        stream_subscribe(stream);
     stream_consumers_lead(stream);
     stream_expiry_arm(stream);
     jetstream_stream_lead(stream->jetstream, stream);
     stream_mark(stream);
 }
 
-/* What is parked behind `applied` was promised nothing: say so. */
+/* What is parked behind `applied` was promised nothing: say so to publishers. Who waits for the
+ * confirmation of an ack takes any answer for one, so silence is the only "no". */
 static void refuse_parked(struct stream *stream, enum err err)
 {
     struct outbox_item item;
     uint64_t applied = replica_applied(stream->replica);
 
     while (outbox_peek(&stream->parked, &item)) {
+        if (item.index > applied && item.kind == OUTBOX_MESSAGE) {
+            outbox_pop(&stream->parked);
+            continue;
+        }
         if (item.index > applied) {
             item.kind = OUTBOX_ERROR;
             item.code = 10077;
@@ -106,6 +114,47 @@ static void refuse_parked(struct stream *stream, enum err err)
         stream_send_now(stream, &item);
         outbox_pop(&stream->parked);
     }
+}
+
+static void send_answers(struct stream *stream);
+
+/* Leadership is gone: what is parked behind `applied` was promised nothing, and nobody is told. What
+ * waits to be decided goes to the next leader. */
+static void follow(void *owner)
+{
+    struct stream *stream = owner;
+
+    send_answers(stream);
+    stream->lead = false;
+    stream_unsubscribe(stream);
+    stream->gathered = 0;
+    if (!STREAM_FLAWED(stream, PARKED_TOLD))
+        outbox_clear(&stream->parked);
+    if (!STREAM_FLAWED(stream, OVERLAY_KEPT))
+        decider_refused(&stream->decider);
+    stream_operations_follow(stream);
+    stream_consumers_follow(stream);
+    stream_ingest_follow(stream);
+    timers_cancel(io_timers(stream_io(stream)), &stream->expiry);
+    jetstream_stream_follow(stream->jetstream, stream);
+    stream_mark(stream);
+}
+
+static void changed(void *owner)
+{
+    struct stream *stream = owner;
+
+    if (stream->replica != NULL)
+        jetstream_stream_leader(stream->jetstream, stream, replica_leader(stream->replica).node,
+                                replica_term(stream->replica));
+}
+
+static void removed(void *owner)
+{
+    struct stream *stream = owner;
+
+    if (stream->replica != NULL)
+        jetstream_stream_removed(stream->jetstream, stream);
 }
 
 static void refused(void *owner, enum err err)
@@ -120,7 +169,7 @@ static void refused(void *owner, enum err err)
     replica_gather_drop(stream->replica);
     decider_refused(&stream->decider);
     refuse_parked(stream, err);
-    stream_operation_refused(stream, err);
+    stream_operations_refused(stream, err);
     stream_consumers_refused(stream);
     stream_mark(stream);
 }
@@ -129,7 +178,10 @@ static const struct replica_events replica_events_of_stream = {
     .apply = apply,
     .lost = lost,
     .lead = lead,
+    .follow = follow,
     .refused = refused,
+    .changed = changed,
+    .removed = removed,
 };
 
 /* ---- state events ---------------------------------------------------------------------------- */
@@ -194,20 +246,22 @@ struct stream *stream_open(struct jetstream *jetstream, struct account *account,
     decider_init(&stream->decider, &stream->state, prng_next(prng));
     stream->view =
         (struct consumer_view){.state = &stream->state, .overlay = &stream->decider.overlay};
-    stream->decider.flaws = server_options(jetstream_server(jetstream))->stream_flaws;
+    stream->decider.flaws = server_options(jetstream_server(jetstream))->sim.stream_flaws;
     stream->state.flaws = stream->decider.flaws;
     table_init(&stream->consumers, shell_name, prng_next(prng));
     table_init(&stream->consumers_by_number, shell_number, prng_next(prng));
     outbox_init(&stream->parked, STREAM_PARKED_BYTES_MAX);
     outbox_init(&stream->at_once, STREAM_PARKED_BYTES_MAX);
     outbox_init(&stream->direct_requests, STREAM_WAITING_BYTES_MAX);
+    buf_init(&stream->direct_headers, SIZE_MAX);
+    stream->read_number = read_cache_log(jetstream_read_cache(jetstream));
     buf_init(&stream->ack_prefix, 1024);
     (void)BUF_ADD(&stream->ack_prefix, "{\"stream\":\"");
     (void)buf_add(&stream->ack_prefix, name);
     (void)BUF_ADD(&stream->ack_prefix, "\",\"seq\":");
     stream->expiry.fire = stream_expiry_fire;
 
-    *err = replica_open(jetstream_store(jetstream), id, &replica_events_of_stream, stream,
+    *err = replica_open(jetstream_groups(jetstream), id, &replica_events_of_stream, stream,
                         &stream->replica);
     if (*err != OK) {
         stream_close(stream, false);
@@ -215,6 +269,8 @@ struct stream *stream_open(struct jetstream *jetstream, struct account *account,
     }
     if (stream->state.configured)
         stream_subscribe(stream); /* what is published before it leads waits */
+    if (!jetstream_clustered(jetstream))
+        stream_consumers_listen(stream); /* and so does what consumers are asked */
     return stream;
 }
 
@@ -253,6 +309,7 @@ void stream_close(struct stream *stream, bool deleted)
     outbox_deinit(&stream->parked);
     outbox_deinit(&stream->at_once);
     outbox_deinit(&stream->direct_requests);
+    buf_deinit(&stream->direct_headers);
     buf_deinit(&stream->ack_prefix);
     heap_give((void *)stream->name.at);
     heap_give(stream);
@@ -298,6 +355,8 @@ int64_t stream_log_now(const struct stream *stream)
 {
     int64_t now_ns = jetstream_log_now(stream->jetstream);
 
+    if ((stream->decider.flaws & STREAM_FLAW_TIME_FALLS) != 0)
+        return io_wall(stream_io(stream));
     return now_ns > stream->state.log_time_ns ? now_ns : stream->state.log_time_ns;
 }
 
@@ -309,6 +368,8 @@ bool stream_room(const struct stream *stream)
 void stream_park(struct stream *stream, struct outbox_item *item)
 {
     item->index = stream_tail_index(stream);
+    /* Else it waits for an entry that only a leader can commit. */
+    item->look = item->index <= replica_applied(stream->replica) ? stream_look_number(stream) : 0;
     /* Publishes are held back long before (see ingest.c); what is lost here is only an answer. */
     if (!outbox_add(&stream->parked, item))
         logger_warn(server_logger(jetstream_server(stream->jetstream)),
@@ -318,7 +379,7 @@ void stream_park(struct stream *stream, struct outbox_item *item)
 
 void stream_send_now(struct stream *stream, struct outbox_item *item)
 {
-    item->index = 0;
+    item->index = item->look = 0;
     if (!outbox_add(&stream->at_once, item))
         logger_warn(server_logger(jetstream_server(stream->jetstream)),
                     "Stream '%.*s': too many answers are waiting", BYTES_ARG(stream->name));
@@ -367,13 +428,16 @@ static void send_item(struct stream *stream, const struct outbox_item *item)
 static void send_answers(struct stream *stream)
 {
     struct outbox_item item;
-    uint64_t applied = replica_applied(stream->replica);
+    uint64_t applied = STREAM_FLAWED(stream, ANSWER_UNCOMMITTED)
+                           ? UINT64_MAX
+                           : replica_applied(stream->replica);
 
     while (outbox_peek(&stream->at_once, &item)) {
         send_item(stream, &item);
         outbox_pop(&stream->at_once);
     }
-    while (outbox_peek(&stream->parked, &item) && item.index <= applied) {
+    while (outbox_peek(&stream->parked, &item) && item.index <= applied &&
+           stream_looked(stream, item.look)) {
         send_item(stream, &item);
         outbox_pop(&stream->parked);
     }
@@ -395,13 +459,16 @@ static void propose(struct stream *stream)
 
 void stream_turn(struct stream *stream)
 {
+    stream_look(stream);
     send_answers(stream);
     if (!stream->lead)
         return;
     stream_ingest_waiting(stream);
     stream_consumers_work(stream);
     stream_operations(stream);
-    stream_ingest_waiting(stream); /* an operation that logged nothing has let them go on */
+    stream_ingest_waiting(stream); /* operations that logged nothing have let them go on */
+    stream_consumers_work(stream);
+    stream_look(stream);
     stream_direct_turn(stream);
     send_answers(stream); /* of refusals that looked at nothing uncommitted */
     propose(stream);
@@ -427,6 +494,16 @@ const struct stream_config *stream_config(const struct stream *stream)
 uint64_t stream_id(const struct stream *stream)
 {
     return stream->id;
+}
+
+struct replica *stream_replica(const struct stream *stream)
+{
+    return stream->replica;
+}
+
+uint64_t stream_term(const struct stream *stream)
+{
+    return replica_term(stream->replica);
 }
 
 bool stream_leads(const struct stream *stream)

@@ -13,6 +13,7 @@
 
 #include "consumers/consumer.h"
 #include "server/stream/decide.h"
+#include "storage/log.h"
 
 struct account;
 struct jetstream;
@@ -33,15 +34,17 @@ enum stream_op_kind {
  * Embedded in its owner (an API request), which keeps everything it points to until `done`.
  * `check` (may be NULL) runs when the operation's turn has come and nothing is in flight, so it
  * sees the applied state: a non-zero err_code refuses the operation and is handed to `done`. It may
- * turn the operation into a READ when there is nothing to change. `done` runs exactly once: after
- * apply, after a refusal, or with `failed` when the disk refused it.
+ * turn the operation into a READ when there is nothing to change. Operations on consumers of
+ * different names go together: then `check` runs with those before it decided and not applied,
+ * which only stream_consumer_count_tail tells; should it refuse, it runs again when they are
+ * applied. `done` runs exactly once: after apply, after a refusal, or with `failed` when the disk
+ * refused it.
  */
 struct stream_op {
     enum stream_op_kind kind;
     uint16_t (*check)(struct stream_op *op, struct stream *stream);
     void (*done)(struct stream_op *op, struct stream *stream);
     struct stream_op *next;
-    uint64_t index; /* where it was proposed */
 
     /* CONFIGURE: json of the normalised config. CONSUMER_CREATE: json of the consumer's config. */
     struct bytes json;
@@ -78,7 +81,7 @@ struct stream_message {
 struct stream_read {
     uint64_t sequence;
     void (*done)(struct stream_read *read, const struct stream_message *message);
-    struct io_op op;
+    struct log_read read;
     struct stream *stream;
     bool gone; /* the stream was closed while the read was in flight */
     uint8_t *memory;
@@ -114,10 +117,14 @@ const struct stream_state *stream_applied(const struct stream *stream);
 const struct stream_config *stream_config(const struct stream *stream);
 uint64_t stream_id(const struct stream *stream);
 bool stream_leads(const struct stream *stream);
+uint64_t stream_term(const struct stream *stream);
+struct replica *stream_replica(const struct stream *stream);
 /* By name; NULL if there is none. */
 struct consumer *stream_consumer(const struct stream *stream, struct bytes name);
 /* Without those of sources and mirrors. */
 size_t stream_consumer_count(const struct stream *stream);
+/* The same, with operations that are decided and not applied. */
+size_t stream_consumer_count_tail(const struct stream *stream);
 /* All consumers sorted by name, in the turn's arena; *count of them. */
 struct consumer **stream_consumers(const struct stream *stream, struct arena *arena, size_t *count);
 

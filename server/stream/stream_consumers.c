@@ -16,6 +16,14 @@ static int64_t leader_now(const struct stream *stream)
     return stream->lead ? io_now(stream_io(stream)) : 0;
 }
 
+static void update(struct consumer_shell *shell, const struct consumer_config *config)
+{
+    struct stream *stream = shell->stream;
+
+    consumer_update(shell->consumer, leader_now(stream), stream_log_now(stream), config);
+    stream_consumer_mark(shell);
+}
+
 void stream_consumer_link(struct consumer_shell *shell)
 {
     if (shell->dirty)
@@ -50,9 +58,15 @@ size_t stream_consumer_count(const struct stream *stream)
     return stream->consumers.count - stream->direct_count;
 }
 
-uint64_t stream_consumer_number_next(const struct stream *stream)
+size_t stream_consumer_count_tail(const struct stream *stream)
 {
-    return stream->number_next;
+    return (size_t)((int64_t)stream_consumer_count(stream) + stream->consumers_flying);
+}
+
+/* Numbers that are given and never used are left out. */
+uint64_t stream_consumer_number(struct stream *stream)
+{
+    return stream->number_next++;
 }
 
 static void on_wake(struct timer *timer)
@@ -168,11 +182,10 @@ struct consumer *stream_consumer_volatile(struct stream *stream,
 
     *created = shell == NULL;
     if (shell == NULL) {
-        shell = make(stream, stream->number_next, config->name, config, created_ns);
+        shell = make(stream, stream_consumer_number(stream), config->name, config, created_ns);
         stream_consumer_start(shell);
     } else {
-        consumer_update(shell->consumer, leader_now(stream), config);
-        stream_consumer_mark(shell);
+        update(shell, config);
     }
     return shell->consumer;
 }
@@ -189,8 +202,7 @@ static void effect_create(struct stream *stream, const struct effect *effect)
                      "Stream '%.*s': config of consumer '%.*s' is unreadable",
                      BYTES_ARG(stream->name), BYTES_ARG(effect->consumer.name));
     } else if (shell != NULL) {
-        consumer_update(shell->consumer, leader_now(stream), &config);
-        stream_consumer_mark(shell);
+        update(shell, &config);
     } else {
         shell = make(stream, effect->consumer.number, effect->consumer.name, &config,
                      effect->consumer.created_ns);

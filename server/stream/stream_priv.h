@@ -6,10 +6,12 @@
 #include "base/timers.h"
 #include "raft/replica.h"
 #include "server/jetstream_core.h"
+#include "server/jetstream_flaws.h"
 #include "server/router.h"
 #include "server/server.h"
 #include "server/stream/consumer_view.h"
 #include "server/stream/outbox.h"
+#include "server/stream/read_cache.h"
 #include "server/stream/stream.h"
 
 #define STREAM_WAITING_BYTES_MAX                                                                   \
@@ -26,7 +28,17 @@
 /* Consumer records put their body at a multiple of 8 (docs/formats.md). */
 #define RECORD_BODY_PAD (16u - RECORD_HEAD)
 
-struct publish_waiting; /* ingest.c */
+struct publish_waiting; /* look.c: what is asked for now may be answered when the read of that number is confirmed. */
+uint64_t stream_look_number(struct stream *stream);
+bool stream_looked(const struct stream *stream, uint64_t number);
+void stream_look(struct stream *stream); /* begins the read that something waits for */
+
+/* ingest.c */
+
+struct stream_ops {
+    struct stream_op *first, *last;
+    size_t count;
+};
 
 /* A consumer with its sinks, timer and what it has asked to be sent. */
 struct consumer_shell {
@@ -73,12 +85,20 @@ struct stream {
     struct buf ack_prefix; /* {"stream":"S","seq": */
 
     /* answers */
-    struct outbox parked; /* until applied, in order of decision */
+    struct outbox parked; /* until applied and looked, in order of decision */
+    struct {
+        struct replica_read read;
+        uint64_t asked, confirmed; /* numbers of reads */
+        bool wanted; /* something waits for the next one */
+        bool busy;   /* one is under way */
+    } look; /* look.c */
     struct outbox at_once;
 
     /* operations */
-    struct stream_op *op_first, *op_last; /* waiting */
-    struct stream_op *op_current;         /* proposed */
+    struct stream_ops ops_waiting;
+    struct stream_ops ops_flying; /* proposed, in one batch; in the order of their records */
+    bool ops_yield;               /* some were applied: first what has waited for them goes on */
+    int64_t consumers_flying;     /* how many more consumers there will be when it is applied */
     struct stream_op expire_op;
     bool expiring;
     struct timer expiry;
@@ -97,11 +117,17 @@ struct stream {
 
     /* direct gets that wait for this turn */
     struct outbox direct_requests;
+    struct buf direct_headers; /* of one answer */
+
+    uint64_t read_number; /* of its log, in the shard's read cache */
 
     struct stream_read *reads; /* in flight */
     struct stream *dirty_next;
     bool dirty;
 };
+
+#define STREAM_FLAWED(stream, name)                                                                \
+    jetstream_flawed((stream)->jetstream, JETSTREAM_FLAW_##name)
 
 /* stream.c */
 struct io *stream_io(const struct stream *stream);
@@ -119,15 +145,19 @@ void stream_send_now(struct stream *stream, struct outbox_item *item);
 void stream_ingest(void *owner, const struct message *message); /* sink */
 void stream_ingest_waiting(struct stream *stream);
 void stream_ingest_drop(struct stream *stream);
+void stream_ingest_follow(struct stream *stream); /* what waits goes to the next leader */
 void stream_subscribe(struct stream *stream); /* sinks as the config has them */
 void stream_unsubscribe(struct stream *stream);
 
 /* operations.c */
 void stream_operations(struct stream *stream); /* start what may start */
-void stream_operation_applied(struct stream *stream, uint64_t index, const struct effect *effect,
+/* Does one wait for the stream to become quiet? Then nothing else is decided. */
+bool stream_operations_wait(const struct stream *stream);
+void stream_operation_applied(struct stream *stream, const struct effect *effect,
                               const struct apply_result *result);
-void stream_operation_refused(struct stream *stream, enum err err);
+void stream_operations_refused(struct stream *stream, enum err err);
 void stream_operations_drop(struct stream *stream);
+void stream_operations_follow(struct stream *stream);
 void stream_expiry_arm(struct stream *stream);
 void stream_expiry_fire(struct timer *timer);
 
@@ -146,19 +176,23 @@ void stream_consumer_mark(struct consumer_shell *shell);
 void stream_consumer_start(struct consumer_shell *shell);
 void stream_consumers_close(struct stream *stream);
 struct consumer_shell *stream_consumer_shell(const struct stream *stream, struct bytes name);
-uint64_t stream_consumer_number_next(const struct stream *stream);
+uint64_t stream_consumer_number(struct stream *stream); /* of a new one */
 
 /* consumer_turn.c */
 void stream_consumers_stored(struct stream *stream, const struct index_entry *entry);
 void stream_consumers_removed(struct stream *stream, const struct index_entry *entry);
 void stream_consumers_lead(struct stream *stream);
+void stream_consumers_listen(struct stream *stream);
 void stream_consumers_refused(struct stream *stream);
+void stream_consumers_follow(struct stream *stream);
 void stream_consumers_work(struct stream *stream);
 /* The batch leaves next: hand-outs join it. */
 void stream_consumers_hand_out(struct stream *stream);
 
 /* consumer_out.c */
 struct consumer_out consumer_shell_out(struct consumer_shell *shell);
+/* An inactive one is gone: nobody asked for it, so the advisory is the stream's. */
+void consumer_shell_advise_deleted(struct stream *stream, struct bytes name);
 
 /* consumer_inbox.c */
 void consumer_inbox_open(struct consumer_shell *shell);
@@ -169,7 +203,12 @@ void consumer_inbox_check_bound(struct consumer_shell *shell);
 
 /* delivery.c */
 void delivery_pump(struct consumer_shell *shell);
+void delivery_drop(struct consumer_shell *shell); /* what was not sent yet */
 void delivery_close(struct consumer_shell *shell);
+
+/* reader.c: the message, if it is in memory and sound; good until the next read. */
+bool stream_read_now(struct stream *stream, const struct index_entry *entry,
+                     struct stream_message *message);
 
 /* direct.c */
 void stream_direct_collect(void *owner, const struct message *message); /* sink */

@@ -73,8 +73,15 @@ void sim_client_publish(struct sim_client *client, const char *subject, const ch
     flush(client);
 }
 
-/* ---- receiving
- * ------------------------------------------------------------------------------------------- */
+void sim_client_say(struct sim_client *client, const char *lines)
+{
+    if (client->sock == NULL)
+        return;
+    put_text(client, lines);
+    flush(client);
+}
+
+/* ---- receiving ------------------------------------------------------------------------------------------- */
 
 /* Splits a line into words. */
 static size_t split(char *line, char *words[6])
@@ -97,6 +104,7 @@ static bool take_message(struct sim_client *client, char *words[6], size_t count
     bool reply = count == (headers ? 6u : 5u);
     struct client_message message = {
         .subject = bytes_of_text(words[1]),
+        .sid = bytes_of_text(words[2]),
         .reply = reply ? bytes_of_text(words[3]) : bytes_of(NULL, 0),
     };
     uint8_t *copy;

@@ -9,7 +9,7 @@
 #include "base/io_sim.h"
 
 struct client_message {
-    struct bytes subject, reply, headers, payload;
+    struct bytes subject, sid, reply, headers, payload;
 };
 
 struct sim_client {
@@ -24,7 +24,8 @@ struct sim_client {
 };
 
 void sim_client_init(struct sim_client *client, struct sim *sim, struct io *io,
-                 void (*message)(void *context, const struct client_message *message), void *context);
+                     void (*message)(void *context, const struct client_message *message),
+                     void *context);
 void sim_client_deinit(struct sim_client *client);
 
 /* Connects, says CONNECT and subscribes to `inbox`. Whatever was connected is dropped. */
@@ -32,8 +33,11 @@ void sim_client_connect(struct sim_client *client, size_t node, uint16_t port, c
 void sim_client_drop(struct sim_client *client);
 bool sim_client_connected(const struct sim_client *client);
 
+/* Whole protocol lines. */
+void sim_client_say(struct sim_client *client, const char *lines);
+
 /* `headers` is the whole block or empty. */
-void sim_client_publish(struct sim_client *client, const char *subject, const char *reply, const char *headers,
-                    struct bytes payload);
+void sim_client_publish(struct sim_client *client, const char *subject, const char *reply,
+                        const char *headers, struct bytes payload);
 
 #endif

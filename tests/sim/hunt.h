@@ -13,12 +13,13 @@ struct hunt {
     const char *name; /* of the bug */
     const char *text; /* what it is */
     double seconds;   /* how long to look for it */
-    /* One run; false: a promise was broken. May also end the process with any status but 0. */
-    bool (*run)(void *context, uint64_t seed);
+    /* One run, with the bug or without it; false: a promise was broken. May also end the process
+     * with any status but 0. */
+    bool (*run)(void *context, uint64_t seed, bool flawed);
     void *context;
 };
 
-/* Prints one line; true: found. */
+/* Prints one line; true: found, and the seed that finds it is good without the bug. */
 bool hunt(const struct hunt *hunt);
 double hunt_clock(void); /* seconds, for those who run seeds until a time is over */
 

@@ -6,9 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-void oracle_init(struct oracle *oracle)
+#define ULL(x)        ((unsigned long long)(x))
+#define AGE_LATE_NS   INT64_C(5000000000) /* one second is promised; the rest is the disk's */
+#define AGE_EARLY_NS  INT64_C(1000000)
+#define PAYLOAD_LEAST 32u
+
+void oracle_init(struct oracle *oracle, unsigned stream)
 {
-    *oracle = (struct oracle){.purging_from = UINT64_MAX};
+    *oracle = (struct oracle){.stream = stream};
 }
 
 void oracle_deinit(struct oracle *oracle)
@@ -17,24 +22,22 @@ void oracle_deinit(struct oracle *oracle)
     free(oracle->messages);
 }
 
-__attribute__((format(printf, 2, 3))) static void violate(struct oracle *oracle, const char *format,
-                                                          ...)
+void oracle_violate(struct oracle *oracle, const char *format, ...)
 {
     va_list arguments;
+    int head;
 
     if (oracle->violation[0] != 0)
         return; /* the first one tells most */
+    head = snprintf(oracle->violation, sizeof oracle->violation, "stream S%u: ", oracle->stream);
     va_start(arguments, format);
-    vsnprintf(oracle->violation, sizeof oracle->violation, format, arguments);
+    vsnprintf(oracle->violation + head, sizeof oracle->violation - (size_t)head, format, arguments);
     va_end(arguments);
 }
 
-#define ULL(x) ((unsigned long long)(x))
+/* ---- publishes ------------------------------------------------------------------------------- */
 
-/* ---- publishes
- * --------------------------------------------------------------------------------------- */
-
-uint64_t oracle_send(struct oracle *oracle, uint8_t subject, uint32_t msg_id, uint64_t expect)
+uint64_t oracle_sent(struct oracle *oracle, uint8_t subject, uint32_t msg_id, int64_t now_ns)
 {
     uint64_t id = ++oracle->publish_count;
 
@@ -45,37 +48,47 @@ uint64_t oracle_send(struct oracle *oracle, uint8_t subject, uint32_t msg_id, ui
             realloc(oracle->publishes, oracle->publish_capacity * sizeof *oracle->publishes);
         assert(oracle->publishes != NULL);
     }
-    oracle->publishes[id] = (struct oracle_publish){
-        .sent = ++oracle->order, .expect = expect, .msg_id = msg_id, .subject = subject};
+    oracle->publishes[id] =
+        (struct oracle_publish){.sent_ns = now_ns, .msg_id = msg_id, .subject = subject};
     return id;
 }
 
-void oracle_subject(uint8_t subject, char out[static 16])
+void oracle_subject(const struct oracle *oracle, uint8_t subject, char out[static 16])
 {
-    snprintf(out, 16, "s.k%u", subject);
+    snprintf(out, 16, "s%u.k%u", oracle->stream, subject);
 }
 
-size_t oracle_payload(uint64_t id, uint8_t *out, size_t capacity)
+/* Mostly small, some over a page, a few over what a journal takes. */
+static size_t payload_size(uint64_t id)
 {
-    uint64_t state = id * 0x9e3779b97f4a7c15u;
-    size_t size = 24 + (id % 37 == 0 ? id % 9000 : id % 200);
-    int head;
+    if (id % 211 == 0)
+        return 150000 + id % 1000 * 200;
+    if (id % 37 == 0)
+        return PAYLOAD_LEAST + id % 9000;
+    return PAYLOAD_LEAST + id % 200;
+}
 
-    assert(capacity >= size);
-    head = snprintf((char *)out, capacity, "%llu:", ULL(id));
+size_t oracle_payload(const struct oracle *oracle, uint64_t id,
+                      uint8_t out[static ORACLE_PAYLOAD_MAX])
+{
+    uint64_t state = (id + oracle->stream) * 0x9e3779b97f4a7c15u;
+    size_t size = payload_size(id);
+    int head = snprintf((char *)out, PAYLOAD_LEAST, "%u:%llu:", oracle->stream, ULL(id));
+
+    assert(size <= ORACLE_PAYLOAD_MAX);
     for (size_t i = (size_t)head; i < size; i++) {
         state = state * 6364136223846793005u + 1442695040888963407u;
-        out[i] = (uint8_t)(state >> 56);
+        out[i] = id % 5 == 0 ? 0 : (uint8_t)(state >> 56);
     }
     return size;
 }
 
-static struct oracle_message *message_at(struct oracle *oracle, uint64_t seq)
+struct oracle_message *oracle_message(struct oracle *oracle, uint64_t sequence)
 {
-    if (seq >= oracle->message_capacity) {
+    if (sequence >= oracle->message_capacity) {
         uint64_t capacity = oracle->message_capacity == 0 ? 1024 : oracle->message_capacity;
 
-        while (capacity <= seq)
+        while (capacity <= sequence)
             capacity *= 2;
         oracle->messages = realloc(oracle->messages, capacity * sizeof *oracle->messages);
         assert(oracle->messages != NULL);
@@ -83,52 +96,48 @@ static struct oracle_message *message_at(struct oracle *oracle, uint64_t seq)
                (capacity - oracle->message_capacity) * sizeof *oracle->messages);
         oracle->message_capacity = capacity;
     }
-    return &oracle->messages[seq];
+    return &oracle->messages[sequence];
 }
 
-/* `seq` holds the content of publish `id`: once and for ever. */
-static void bind(struct oracle *oracle, uint64_t seq, uint64_t id, const char *how)
+/* No sequence of a run is that high. */
+static bool plausible(struct oracle *oracle, uint64_t sequence)
 {
-    struct oracle_message *message = message_at(oracle, seq);
+    if (sequence > 0 && sequence < 1000000)
+        return true;
+    oracle_violate(oracle, "sequence %llu came up", ULL(sequence));
+    return false;
+}
+
+/* `sequence` holds the content of publish `id`: once and for ever. */
+static void bind(struct oracle *oracle, uint64_t sequence, uint64_t id, const char *how)
+{
+    struct oracle_message *message = oracle_message(oracle, sequence);
 
     if (message->id != 0 && message->id != id)
-        violate(oracle, "sequence %llu held publish %llu and now (%s) publish %llu", ULL(seq),
-                ULL(message->id), how, ULL(id));
+        oracle_violate(oracle, "sequence %llu held publish %llu and now (%s) publish %llu",
+                       ULL(sequence), ULL(message->id), how, ULL(id));
     message->id = id;
 }
 
-void oracle_acked(struct oracle *oracle, uint64_t id, uint64_t seq, bool duplicate)
+void oracle_answered(struct oracle *oracle, uint64_t id, enum oracle_outcome outcome,
+                     uint64_t sequence, int64_t now_ns)
 {
     struct oracle_publish *publish = &oracle->publishes[id];
 
-    if (seq == 0 || seq > oracle->publish_count) {
-        violate(oracle, "publish %llu was acknowledged with sequence %llu", ULL(id), ULL(seq));
+    publish->outcome = (uint8_t)outcome;
+    publish->answered_ns = now_ns;
+    publish->sequence = sequence;
+    oracle->refused += outcome == ORACLE_REFUSED;
+    oracle->duplicates += outcome == ORACLE_DUPLICATE;
+    oracle->stored += outcome == ORACLE_STORED;
+    if (outcome != ORACLE_STORED && outcome != ORACLE_DUPLICATE)
         return;
-    }
-    publish->outcome = ORACLE_ACKED;
-    publish->seq = seq;
-    publish->duplicate = duplicate;
-    oracle->acked_count++;
-    if (duplicate) {
-        struct oracle_message *message = message_at(oracle, seq);
-
-        if (publish->msg_id == 0)
-            violate(oracle, "publish %llu has no message id and was called a duplicate", ULL(id));
-        if (message->id != 0 && oracle->publishes[message->id].msg_id != publish->msg_id)
-            violate(oracle,
-                    "publish %llu was called a duplicate of sequence %llu, which has another id",
-                    ULL(id), ULL(seq));
-    } else {
-        bind(oracle, seq, id, "acknowledged");
-    }
-    if (seq > oracle->acked_last)
-        oracle->acked_last = seq;
-}
-
-void oracle_refused(struct oracle *oracle, uint64_t id)
-{
-    oracle->publishes[id].outcome = ORACLE_REFUSED;
-    oracle->refused_count++;
+    if (!plausible(oracle, sequence))
+        return;
+    if (outcome == ORACLE_STORED)
+        bind(oracle, sequence, id, "acknowledged");
+    if (sequence > oracle->stored_last)
+        oracle->stored_last = sequence;
 }
 
 void oracle_crashed(struct oracle *oracle)
@@ -137,246 +146,96 @@ void oracle_crashed(struct oracle *oracle)
         if (oracle->publishes[id].outcome == ORACLE_OPEN)
             oracle->publishes[id].outcome = ORACLE_UNKNOWN;
     }
-    if (oracle->purging_from != UINT64_MAX) {
-        oracle->purging_from = UINT64_MAX;
-        oracle->may_be_gone = ++oracle->order;
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+/* The publish that the payload names, if it is that publish's, byte for byte. */
+static uint64_t recognise(struct oracle *oracle, uint64_t sequence, const uint8_t *payload,
+                          size_t size)
+{
+    static uint8_t expected[ORACLE_PAYLOAD_MAX];
+    char text[PAYLOAD_LEAST] = {0};
+    unsigned stream = 0;
+    unsigned long long id = 0;
+
+    memcpy(text, payload, size < sizeof text - 1 ? size : sizeof text - 1);
+    if (sscanf(text, "%u:%llu:", &stream, &id) != 2 || stream != oracle->stream || id == 0 ||
+        id > oracle->publish_count) {
+        oracle_violate(oracle, "sequence %llu shows a message nobody sent", ULL(sequence));
+        return 0;
     }
-    oracle->crash_count++;
+    if (size == oracle_payload(oracle, id, expected) && memcmp(payload, expected, size) == 0)
+        return id;
+    oracle_violate(oracle, "sequence %llu: the payload of publish %llu has changed", ULL(sequence),
+                   id);
+    return 0;
 }
 
-/* ---- purges
- * --------------------------------------------------------------------------------------------- */
-
-void oracle_purge_sent(struct oracle *oracle)
+static void check_outcome(struct oracle *oracle, uint64_t sequence, uint64_t id)
 {
-    oracle->purging_from = oracle->acked_last;
+    const struct oracle_publish *publish = &oracle->publishes[id];
+
+    if (publish->outcome == ORACLE_REFUSED)
+        oracle_violate(oracle, "sequence %llu shows publish %llu, which was refused", ULL(sequence),
+                       ULL(id));
+    if (publish->outcome == ORACLE_DUPLICATE)
+        oracle_violate(oracle,
+                       "sequence %llu shows publish %llu, which was called a duplicate of %llu",
+                       ULL(sequence), ULL(id), ULL(publish->sequence));
+    if (publish->outcome == ORACLE_STORED && publish->sequence != sequence)
+        oracle_violate(oracle, "publish %llu was acknowledged as %llu and is shown as %llu",
+                       ULL(id), ULL(publish->sequence), ULL(sequence));
 }
 
-void oracle_purge_acked(struct oracle *oracle)
+static void check_presence(struct oracle *oracle, int64_t asked_ns, uint64_t sequence)
 {
-    if (oracle->purging_from == UINT64_MAX)
-        return;
-    if (oracle->purging_from + 1 > oracle->gone_below)
-        oracle->gone_below = oracle->purging_from + 1;
-    oracle->purging_from = UINT64_MAX;
-    oracle->may_be_gone = ++oracle->order;
+    const struct oracle_message *message = oracle_message(oracle, sequence);
+
+    if (message->gone_ns != 0 && asked_ns > message->gone_ns)
+        oracle_violate(oracle, "sequence %llu is back after it was removed", ULL(sequence));
+    if (message->absent_ns != 0 && asked_ns > message->absent_ns)
+        oracle_violate(oracle, "sequence %llu is back after it was not found", ULL(sequence));
 }
 
-/* ---- reading
- * ---------------------------------------------------------------------------------------------- */
-
-void oracle_seen(struct oracle *oracle, uint64_t asked, uint64_t seq, const char *subject,
-                 size_t subject_size, const uint8_t *payload, size_t size)
+void oracle_check_age(struct oracle *oracle, int64_t asked_ns, uint64_t sequence)
 {
-    static uint8_t expected[16384];
-    char text[32] = {0}, name[16];
-    struct oracle_publish *publish;
+    const struct oracle_publish *publish = &oracle->publishes[oracle_message(oracle, sequence)->id];
+
+    if (oracle->max_age_ns > 0 && publish->outcome == ORACLE_STORED &&
+        asked_ns > publish->answered_ns + oracle->max_age_ns + AGE_LATE_NS)
+        oracle_violate(oracle, "sequence %llu is older than its stream allows", ULL(sequence));
+}
+
+void oracle_shown(struct oracle *oracle, int64_t asked_ns, uint64_t sequence, const char *subject,
+                  size_t subject_size, const uint8_t *payload, size_t size)
+{
+    char name[16];
     uint64_t id;
 
-    memcpy(text, payload, size < 21 ? size : 21);
-    id = strtoull(text, NULL, 10);
-    oracle->seen_count++;
-    if (id == 0 || id > oracle->publish_count) {
-        violate(oracle, "sequence %llu shows a message nobody sent", ULL(seq));
+    oracle->shown++;
+    if (!plausible(oracle, sequence))
         return;
-    }
-    publish = &oracle->publishes[id];
-    oracle_subject(publish->subject, name);
-    if (size != oracle_payload(id, expected, sizeof expected) ||
-        memcmp(payload, expected, size) != 0)
-        violate(oracle, "sequence %llu: the payload of publish %llu has changed", ULL(seq),
-                ULL(id));
+    id = recognise(oracle, sequence, payload, size);
+    if (id == 0)
+        return;
+    oracle_subject(oracle, oracle->publishes[id].subject, name);
     if (strlen(name) != subject_size || memcmp(name, subject, subject_size) != 0)
-        violate(oracle, "sequence %llu: the subject of publish %llu has changed", ULL(seq),
-                ULL(id));
-    if (publish->outcome == ORACLE_REFUSED)
-        violate(oracle, "sequence %llu shows publish %llu, which was refused", ULL(seq), ULL(id));
-    if (publish->outcome == ORACLE_ACKED && publish->duplicate)
-        violate(oracle, "sequence %llu shows publish %llu, which was called a duplicate of %llu",
-                ULL(seq), ULL(id), ULL(publish->seq));
-    if (publish->outcome == ORACLE_ACKED && publish->seq != seq)
-        violate(oracle, "publish %llu was acknowledged as %llu and is shown as %llu", ULL(id),
-                ULL(publish->seq), ULL(seq));
-    if (seq < oracle->gone_below && asked > oracle->may_be_gone)
-        violate(oracle, "sequence %llu is back after a confirmed purge", ULL(seq));
-    bind(oracle, seq, id, "shown");
+        oracle_violate(oracle, "sequence %llu: the subject of publish %llu has changed",
+                       ULL(sequence), ULL(id));
+    check_outcome(oracle, sequence, id);
+    check_presence(oracle, asked_ns, sequence);
+    bind(oracle, sequence, id, "shown");
 }
 
-void oracle_delivered(struct oracle *oracle, uint64_t seq, uint64_t count)
+void oracle_not_found(struct oracle *oracle, uint64_t sequence, int64_t now_ns)
 {
-    struct oracle_message *message = message_at(oracle, seq);
+    struct oracle_message *message = oracle_message(oracle, sequence);
+    const struct oracle_publish *publish = &oracle->publishes[message->id];
 
-    if (message->confirmed)
-        violate(oracle, "sequence %llu was delivered again after its ack was confirmed", ULL(seq));
-    if (count <= message->deliveries)
-        violate(oracle, "sequence %llu: delivery count went from %u to %llu", ULL(seq),
-                message->deliveries, ULL(count));
-    message->deliveries = (uint32_t)count;
-    message->delivered = true;
-}
-
-void oracle_ack_confirmed(struct oracle *oracle, uint64_t seq)
-{
-    message_at(oracle, seq)->confirmed = true;
-    oracle->confirmed_count++;
-}
-
-/* ---- the end
- * -------------------------------------------------------------------------------------------------
- */
-
-void oracle_final_begin(struct oracle *oracle)
-{
-    for (uint64_t seq = 0; seq < oracle->message_capacity; seq++)
-        oracle->messages[seq].present = false;
-}
-
-void oracle_final_present(struct oracle *oracle, uint64_t seq)
-{
-    message_at(oracle, seq)->present = true;
-}
-
-static uint64_t present_above(const struct oracle *oracle, uint64_t seq, int subject)
-{
-    uint64_t count = 0;
-
-    for (uint64_t at = seq + 1; at < oracle->message_capacity; at++) {
-        const struct oracle_message *message = &oracle->messages[at];
-
-        count += message->present &&
-                 (subject < 0 || oracle->publishes[message->id].subject == (uint8_t)subject);
-    }
-    return count;
-}
-
-/* A duplicate's ack speaks of a message that was sent before it: with the first attempt. */
-static uint64_t first_sent(const struct oracle *oracle, const struct oracle_publish *publish)
-{
-    uint64_t id = 1;
-
-    if (!publish->duplicate)
-        return publish->sent;
-    while (oracle->publishes[id].msg_id != publish->msg_id)
-        id++;
-    return oracle->publishes[id].sent;
-}
-
-/* May an acknowledged message be absent at the end? */
-static bool may_be_absent(const struct oracle *oracle, const struct oracle_publish *publish)
-{
-    if (publish->seq < oracle->gone_below || first_sent(oracle, publish) < oracle->may_be_gone)
-        return true;
-    if (oracle->max_msgs > 0 && present_above(oracle, publish->seq, -1) >= oracle->max_msgs)
-        return true;
-    return oracle->max_msgs_per_subject > 0 &&
-           present_above(oracle, publish->seq, publish->subject) >= oracle->max_msgs_per_subject;
-}
-
-static void check_acked(struct oracle *oracle)
-{
-    for (uint64_t id = 1; id <= oracle->publish_count; id++) {
-        const struct oracle_publish *publish = &oracle->publishes[id];
-
-        if (publish->outcome != ORACLE_ACKED)
-            continue;
-        if (!message_at(oracle, publish->seq)->present && !may_be_absent(oracle, publish))
-            violate(oracle, "acknowledged publish %llu (sequence %llu) is gone", ULL(id),
-                    ULL(publish->seq));
-    }
-}
-
-static void check_limits(struct oracle *oracle)
-{
-    uint64_t total = 0, of_subject[ORACLE_SUBJECTS] = {0};
-
-    for (uint64_t seq = 1; seq < oracle->message_capacity; seq++) {
-        const struct oracle_message *message = &oracle->messages[seq];
-
-        if (!message->present)
-            continue;
-        total++;
-        of_subject[oracle->publishes[message->id].subject]++;
-        if (seq < oracle->gone_below)
-            violate(oracle, "sequence %llu is back after a confirmed purge", ULL(seq));
-    }
-    if (oracle->max_msgs > 0 && total > oracle->max_msgs)
-        violate(oracle, "%llu messages are stored, the limit is %llu", ULL(total),
-                ULL(oracle->max_msgs));
-    for (int i = 0; oracle->max_msgs_per_subject > 0 && i < ORACLE_SUBJECTS; i++) {
-        if (of_subject[i] > oracle->max_msgs_per_subject)
-            violate(oracle, "subject %d holds %llu messages, the limit is %llu", i,
-                    ULL(of_subject[i]), ULL(oracle->max_msgs_per_subject));
-    }
-}
-
-/* At most one stored copy per message id: the window is longer than a run. */
-static void check_ids(struct oracle *oracle)
-{
-    uint64_t *first = calloc(oracle->publish_count + 2, sizeof *first);
-
-    assert(first != NULL);
-    for (uint64_t seq = 1; seq < oracle->message_capacity; seq++) {
-        const struct oracle_message *message = &oracle->messages[seq];
-        uint32_t msg_id = message->id != 0 ? oracle->publishes[message->id].msg_id : 0;
-
-        if (msg_id == 0 || msg_id > oracle->publish_count)
-            continue;
-        if (first[msg_id] != 0)
-            violate(oracle, "message id %u was stored as %llu and as %llu", msg_id,
-                    ULL(first[msg_id]), ULL(seq));
-        first[msg_id] = seq;
-    }
-    free(first);
-}
-
-/* A stored compare-and-set saw the last message of its subject: nothing lies between. */
-static void check_expected(struct oracle *oracle)
-{
-    uint64_t last[ORACLE_SUBJECTS] = {0};
-
-    for (uint64_t seq = 1; seq < oracle->message_capacity; seq++) {
-        uint64_t id = oracle->messages[seq].id;
-        const struct oracle_publish *publish;
-
-        if (id == 0)
-            continue;
-        publish = &oracle->publishes[id];
-        /* Where messages went away, 0 and higher expectations were right, too. */
-        if (publish->expect != ORACLE_NO_CHECK && publish->expect != 0 &&
-            publish->expect < last[publish->subject])
-            violate(oracle,
-                    "publish %llu expected %llu as last of its subject and was stored as %llu "
-                    "behind %llu",
-                    ULL(id), ULL(publish->expect), ULL(seq), ULL(last[publish->subject]));
-        if (publish->expect == 0 && last[publish->subject] != 0 && oracle->may_be_gone == 0 &&
-            oracle->max_msgs == 0)
-            violate(oracle,
-                    "publish %llu expected an empty subject and was stored as %llu behind %llu",
-                    ULL(id), ULL(seq), ULL(last[publish->subject]));
-        last[publish->subject] = seq;
-    }
-}
-
-static void check_delivered(struct oracle *oracle)
-{
-    for (uint64_t seq = 1; seq < oracle->message_capacity; seq++) {
-        const struct oracle_message *message = &oracle->messages[seq];
-
-        if (message->present && !message->delivered)
-            violate(oracle, "sequence %llu was never delivered to the consumer of everything",
-                    ULL(seq));
-    }
-}
-
-void oracle_final_end(struct oracle *oracle, uint64_t last_seq, bool drained)
-{
-    if (last_seq < oracle->acked_last)
-        violate(oracle, "the stream ends at %llu, but %llu was acknowledged", ULL(last_seq),
-                ULL(oracle->acked_last));
-    check_acked(oracle);
-    check_limits(oracle);
-    check_ids(oracle);
-    check_expected(oracle);
-    if (drained)
-        check_delivered(oracle);
+    if (message->absent_ns == 0)
+        message->absent_ns = now_ns;
+    if (oracle->max_age_ns > 0 && message->id != 0 &&
+        now_ns < publish->sent_ns + oracle->max_age_ns - AGE_EARLY_NS)
+        oracle_violate(oracle, "sequence %llu is gone before its time", ULL(sequence));
 }

@@ -74,7 +74,6 @@ struct run {
     unsigned log_count;
     uint64_t counter; /* makes every record unlike all others */
     unsigned flips;
-    unsigned tiny; /* batches to come */
     bool short_counts;
     bool journal_rots;
     bool rolls;
@@ -82,6 +81,7 @@ struct run {
     bool buffered; /* the journal is not written directly */
     bool blocks_often;
     bool follows; /* most batches come from elsewhere, in bursts, and some are cut */
+    unsigned small; /* so many batches stay so */
     bool trace;
     char report[256];
     unsigned sealed, durable, failed, recovered, lost, crashes, removals, starts, refused_starts;
@@ -219,10 +219,12 @@ static void failed(void *owner, enum err err)
     model_failed(&log->model);
     log_gather_drop(log->log);
     log->records = 0;
-    if (chance(current, 1, 2))
-        current->tiny = 4; /* for which the file before has room */
-    if (chance(current, 1, 4))
+    if (current->rolls && chance(current, 1, 2)) { /* small ones may fit where the last did not */
+        current->small = 4;
+        sim_crash_after(current->sim, current->node, SIM_CRASH_POWER, 3 + below(current, 4));
+    } else if (chance(current, 1, 4)) {
         sim_crash_after(current->sim, current->node, draw_mode(current), 1 + below(current, 40));
+    }
 }
 
 static void recovered(void *context, const struct log_batch *batch)
@@ -267,9 +269,9 @@ static void lost(void *context, uint64_t first, uint64_t last, uint64_t bytes)
 
 static size_t draw_size(struct run *run)
 {
-    if (run->tiny > 0) {
-        run->tiny--;
-        return 8;
+    if (run->small > 0) {
+        run->small--;
+        return 8 + below(run, 50);
     }
     if (run->rolls) /* files are full soon, and often have room for a smaller batch */
         return 8 + below(run, chance(run, 1, 2) ? 14000 : 50);
@@ -1149,7 +1151,7 @@ static void act(struct run *run)
             rot(run);
         break;
     default:
-        if (chance(run, 1, 3))
+        if (run->small > 0 || chance(run, 1, 3))
             gather(run, log);
         break;
     }
@@ -1211,6 +1213,10 @@ static void draw_options(struct run *run)
     run->log_count = 1 + (unsigned)below(run, LOGS_MAX);
     run->rolls = chance(run, 1, 3);
     run->follows = chance(run, 1, 2);
+    if (run->rolls && chance(run, 1, 2)) { /* every second batch needs a new file */
+        run->log_count = 1;
+        run->options.segment_size = segments[0];
+    }
     run->buffered = chance(run, 1, 3);
     run->blocks_often = chance(run, 1, 2);
     run->short_counts = chance(run, 1, 4);
@@ -1226,8 +1232,9 @@ static void run_life(struct run *run)
     bool faulty = chance(run, 1, 2), small_disk = chance(run, 1, 4);
 
     run->faults = faulty ? sim_faults_draw(&run->prng) : sim_faults_none();
-    if (chance(run, 1, 8))
-        run->faults.sync_error = 150000; /* often enough that a new file cannot be made */
+    if (chance(run, 1, run->rolls ? 3 : 12))
+        run->faults.sync_error =
+            run->rolls ? 50000 : 150000; /* often enough that a new file cannot be made */
     if (!run->short_counts)
         run->faults.short_count = 0;
     run->elects = chance(run, 1, 2);
@@ -1335,11 +1342,11 @@ struct hunted {
     uint64_t flaws;
 };
 
-static bool hunt_run(void *context, uint64_t seed)
+static bool hunt_run(void *context, uint64_t seed, bool flawed)
 {
     struct hunted *hunted = context;
 
-    (void)run_seed(hunted->run, seed, hunted->flaws, false);
+    (void)run_seed(hunted->run, seed, flawed ? hunted->flaws : 0, false);
     return true; /* a broken promise ends the process */
 }
 

@@ -22,7 +22,7 @@ void check_status(natsStatus is, natsStatus wanted, const char *call, const char
     abort();
 }
 
-static int64_t now_ms(void)
+int64_t now_ms(void)
 {
     struct timespec now;
 
@@ -30,7 +30,7 @@ static int64_t now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static int free_port(void)
+int free_port(void)
 {
     struct sockaddr_in address = {.sin_family = AF_INET};
     socklen_t size = sizeof address;
@@ -44,32 +44,35 @@ static int free_port(void)
     return ntohs(address.sin_port);
 }
 
-/* Replaces this process by the server; its log goes to a file in the test's directory. */
-static void server_exec(const struct fixture *f, const char *binary)
+/* Replaces this process by the server. */
+static void server_exec(const char *const *arguments, const char *log)
 {
-    char port[16], store[512], log[512];
-    int fd;
+    const char *binary = getenv("MILLRACE_BIN");
+    int fd = open(log, O_WRONLY | O_CREAT | O_TRUNC, 0644);
 
-    snprintf(port, sizeof port, "%d", f->port);
-    snprintf(store, sizeof store, "%s/store", f->directory);
-    snprintf(log, sizeof log, "%s/" LOG_NAME, f->directory);
-    fd = open(log, O_WRONLY | O_CREAT | O_TRUNC, 0644);
     if (fd < 0 || dup2(fd, STDERR_FILENO) < 0 || dup2(fd, STDOUT_FILENO) < 0)
         _exit(126);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    execl(binary, binary, "-a", "127.0.0.1", "-p", port, "-js", "-sd", store, (char *)NULL);
+    execv(binary == NULL ? "build/millrace" : binary, (char *const *)arguments);
     _exit(127);
 }
 
-static bool log_has(const struct fixture *f, const char *text)
+pid_t server_spawn(const char *const *arguments, const char *log)
+{
+    pid_t pid = fork();
+
+    check(pid >= 0);
+    if (pid == 0)
+        server_exec(arguments, log);
+    return pid;
+}
+
+static bool log_has(const char *log, const char *text)
 {
     static char content[1 << 16];
-    char path[512];
-    FILE *file;
+    FILE *file = fopen(log, "r");
     size_t size;
 
-    snprintf(path, sizeof path, "%s/" LOG_NAME, f->directory);
-    file = fopen(path, "r");
     if (file == NULL)
         return false;
     size = fread(content, 1, sizeof content - 1, file);
@@ -78,19 +81,31 @@ static bool log_has(const struct fixture *f, const char *text)
     return strstr(content, text) != NULL;
 }
 
+void await_log(const char *log, const char *text)
+{
+    int64_t end = now_ms() + START_MS;
+
+    while (!log_has(log, text)) {
+        check(now_ms() < end);
+        usleep(5000);
+    }
+}
+
 /* False when another program took the port first. */
 static bool server_start(struct fixture *f)
 {
-    const char *binary = getenv("MILLRACE_BIN");
     int64_t end = now_ms() + START_MS;
+    char port[16], store[512], log[512];
+    const char *const arguments[] = {"millrace", "-a",  "127.0.0.1", "-p", port,
+                                     "-js",      "-sd", store,       NULL};
 
-    f->server = fork();
-    check(f->server >= 0);
-    if (f->server == 0)
-        server_exec(f, binary == NULL ? "build/millrace" : binary);
-    while (!log_has(f, "Server is ready")) {
+    snprintf(port, sizeof port, "%d", f->port);
+    snprintf(store, sizeof store, "%s/store", f->directory);
+    snprintf(log, sizeof log, "%s/" LOG_NAME, f->directory);
+    f->server = server_spawn(arguments, log);
+    while (!log_has(log, "Server is ready")) {
         if (waitpid(f->server, NULL, WNOHANG) == f->server) {
-            check(log_has(f, "address already in use"));
+            check(log_has(log, "address already in use"));
             return false;
         }
         check(now_ms() < end);

@@ -57,7 +57,7 @@ static bool run(const struct test *test)
 
 int main(void)
 {
-    const struct test *lists[] = {tests_core, tests_stream, tests_bucket};
+    const struct test *lists[] = {tests_core, tests_stream, tests_bucket, tests_cluster};
     int passed = 0, failed = 0;
 
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)

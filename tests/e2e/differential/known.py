@@ -49,22 +49,11 @@ def created_again(label, subject, body, theirs, ours):
     return b'"action": "create"' in body and error(theirs).get("err_code") == 10148 and not error(ours)
 
 
-def last_per_subject_start(label, subject, body, theirs, ours):
-    theirs, ours = copy.deepcopy(theirs), copy.deepcopy(ours)
-    if (ours.get("config") or {}).get("deliver_policy") != "last_per_subject":
-        return False
-    for answer in (theirs, ours):
-        answer["delivered"].pop("stream_seq")
-        answer["ack_floor"].pop("stream_seq")
-    return theirs == ours
-
-
 KNOWN = [
     ("features that later versions build are refused by name", refused_as_unsupported),
     ("what was refused cannot be deleted", nothing_to_delete),
     ("subjects of the API that mean nothing are refused, not swallowed", answered_instead_of_silence),
     ("a pause that is not set is not printed", unset_pause),
     ("the name that the server made up is part of the config", generated_name_in_config),
-    ("last_per_subject begins at the stream's first message: what it skips is found at delivery", last_per_subject_start),
     ("an ephemeral consumer can be created again with the same config, as a durable can", created_again),
 ]

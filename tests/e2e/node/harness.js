@@ -115,7 +115,7 @@ export async function api(nc, subject, body = "") {
   return answer.json();
 }
 
-async function freePort() {
+export async function freePort() {
   const probe = net.createServer().listen(0, "127.0.0.1");
   await once(probe, "listening");
   const { port } = probe.address();
@@ -135,9 +135,10 @@ async function tracked(server, options) {
   return nc;
 }
 
-class Server {
+export class Server {
   clients = [];
   starts = 0;
+  more = []; // arguments beyond those every server has
 
   // Rejects when the process ends without having been told to.
   died = new Promise((_, reject) => {
@@ -164,7 +165,7 @@ class Server {
   }
 
   async start() {
-    const args = ["-a", "127.0.0.1", "-p", String(this.port), "-js", "-sd", this.dir];
+    const args = ["-a", "127.0.0.1", "-p", String(this.port), "-js", "-sd", this.dir, ...this.more];
     this.log = "";
     this.process = spawn(BIN, args, { stdio: ["ignore", "ignore", "pipe"] });
     this.exited = once(this.process, "exit").catch((error) => [error.message, null]);

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "tests/unit/base/io_promises.h"
+#include "tests/unit/base/io_connect_promises.h"
 
 #define SEEDS    200
 #define MEBIBYTE (1u << 20)
@@ -1184,6 +1184,77 @@ START_TEST(a_broken_connection_ends_on_both_sides)
 }
 END_TEST
 
+START_TEST(a_cut_one_way_holds_back_that_way_only_and_refuses_new_connections)
+{
+    struct bytes piece = BYTES("patience");
+    struct pair pair;
+    struct peer late = {0};
+
+    pair_begin(&pair, 1);
+    pair_connect(&pair);
+    sim_cut(pair.sim, 1, 0);
+    io_sock_send(pair.client_io, pair.client.sock, &piece, 1);
+    io_sock_send(pair.server_io, pair.server.sock, &piece, 1);
+    late.sock = io_connect(pair.client_io, "10.0.0.1", 4222, &peer_events, &late);
+    sim_run(pair.sim, 100 * SECOND);
+    ck_assert_uint_eq(pair.server.got_size, 0);
+    ck_assert_uint_eq(pair.client.got_size, 8);
+    ck_assert_int_eq(late.reason, -ETIMEDOUT);
+    sim_join(pair.sim, 0, 1);
+    sim_run(pair.sim, SECOND);
+    ck_assert_uint_eq(pair.server.got_size, 8);
+    pair_end(&pair);
+}
+END_TEST
+
+START_TEST(a_delay_is_added_one_way_until_it_is_taken_away)
+{
+    struct bytes piece = BYTES("patience");
+    struct pair pair;
+
+    pair_begin(&pair, 1);
+    pair_connect(&pair);
+    sim_delay(pair.sim, 1, 0, SECOND, 2 * SECOND);
+    io_sock_send(pair.client_io, pair.client.sock, &piece, 1);
+    io_sock_send(pair.server_io, pair.server.sock, &piece, 1);
+    sim_run(pair.sim, SECOND);
+    ck_assert_uint_eq(pair.server.got_size, 0);
+    ck_assert_uint_eq(pair.client.got_size, 8);
+    sim_run(pair.sim, 20 * SECOND);
+    ck_assert_uint_eq(pair.server.got_size, 8);
+    sim_delay(pair.sim, 1, 0, 0, 0);
+    io_sock_send(pair.client_io, pair.client.sock, &piece, 1);
+    sim_run(pair.sim, SECOND / 2);
+    ck_assert_uint_eq(pair.server.got_size, 16);
+    pair_end(&pair);
+}
+END_TEST
+
+START_TEST(a_reset_breaks_the_connections_between_two_nodes_and_no_others)
+{
+    struct pair pair;
+    struct peer other = {0};
+    size_t third;
+
+    pair_begin(&pair, 1);
+    pair_connect(&pair);
+    third = sim_node_add(pair.sim);
+    sim_reset(pair.sim, 0, 1);
+    sim_run(pair.sim, SECOND);
+    ck_assert_int_eq(pair.client.reason, -ECONNRESET);
+    ck_assert_int_eq(pair.server.reason, -ECONNRESET);
+
+    pair.server = (struct peer){.io = pair.server_io};
+    other.io = sim_node_io(pair.sim, third);
+    other.sock = io_connect(other.io, "node0", 4222, &peer_events, &other);
+    pair_connect(&pair);
+    sim_reset(pair.sim, 0, 1);
+    sim_run(pair.sim, SECOND);
+    ck_assert_int_eq(other.ended + pair.server.ended, 0);
+    pair_end(&pair);
+}
+END_TEST
+
 /* ---- time and determinism ------------------------------------------------------------------- */
 
 START_TEST(wall_clocks_jump_alone_and_monotonic_time_never)
@@ -1303,6 +1374,7 @@ int main(void)
 {
     const TTest *tests[] = {
         IO_PROMISES,
+        IO_CONNECT_PROMISES,
         short_waits_and_refused_direct_io_change_no_promise,
         what_was_synced_survives_any_crash,
         what_was_not_synced_survives_a_kill_but_not_always_the_power_cut_after_it,
@@ -1335,6 +1407,9 @@ int main(void)
         a_crash_ends_the_connections_of_the_node,
         a_partition_holds_bytes_back_until_it_heals,
         a_broken_connection_ends_on_both_sides,
+        a_cut_one_way_holds_back_that_way_only_and_refuses_new_connections,
+        a_delay_is_added_one_way_until_it_is_taken_away,
+        a_reset_breaks_the_connections_between_two_nodes_and_no_others,
         wall_clocks_jump_alone_and_monotonic_time_never,
         a_paused_process_takes_no_turn,
         equal_seeds_give_equal_runs_and_others_differ,

@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "tests/unit/base/io_promises.h"
+#include "tests/unit/base/io_connect_promises.h"
 
 #define MEBIBYTE (1u << 20)
 
@@ -623,6 +623,69 @@ START_TEST(hosts_are_numbers_localhost_or_any)
 }
 END_TEST
 
+/* A listener whose queue is full answers nothing: connections to it hang. */
+static int full_listener(uint16_t *port)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(at);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+    ck_assert_int_eq(listen(fd, 0), 0);
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&at, &size), 0);
+    *port = ntohs(at.sin_port);
+    for (int i = 0; i < 4; i++) {
+        int filler = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+        (void)!connect(filler, (struct sockaddr *)&at, sizeof(at)); /* left open on purpose */
+    }
+    return fd;
+}
+
+START_TEST(a_connection_that_hangs_is_closed_at_once_and_destroyed_without_a_call)
+{
+    struct bytes ping = BYTES("ping");
+    struct io *io = world_begin();
+    struct end closed = {0}, left = {0};
+    int64_t before_ns;
+    uint16_t port;
+    int fd = full_listener(&port);
+
+    closed.sock = io_connect(io, "127.0.0.1", port, &end_events, &closed);
+    left.sock = io_connect(io, "127.0.0.1", port, &end_events, &left);
+    io_sock_send(io, closed.sock, &ping, 1);
+    settle(io);
+    ck_assert_int_eq(closed.ended + left.ended + closed.sent, 0);
+    before_ns = io_now(io);
+    io_sock_close(io, closed.sock, true);
+    while (closed.closed == 0)
+        turn(io);
+    ck_assert_int_lt(io_now(io) - before_ns, SECOND);
+    world_end(io);
+    ck_assert_int_eq(left.ended + left.closed, 0);
+    close(fd);
+}
+END_TEST
+
+
+START_TEST(look_ups_that_wait_their_turn_end_or_are_given_up)
+{
+    struct io *io = world_begin();
+    struct end ends[8] = {0};
+
+    for (size_t i = 0; i < UNIT_COUNT(ends); i++)
+        ends[i].sock = io_connect(io, "no such host", 1, &end_events, &ends[i]);
+    for (size_t i = 0; i < UNIT_COUNT(ends); i += 2)
+        io_sock_close(io, ends[i].sock, false);
+    for (size_t i = 0; i < UNIT_COUNT(ends); i++) {
+        while (i % 2 == 0 ? ends[i].closed == 0 : ends[i].ended == 0)
+            turn(io);
+        ck_assert_int_eq(ends[i].ended, (int)(i % 2));
+    }
+    world_end(io);
+}
+END_TEST
+
 START_TEST(destroying_with_everything_in_flight_waits_for_the_kernel_and_calls_nobody)
 {
     uint8_t *memory = heap_take(32 * MEBIBYTE);
@@ -835,6 +898,7 @@ int main(void)
 {
     const TTest *tests[] = {
         IO_PROMISES,
+        IO_CONNECT_PROMISES,
         a_mebibyte_comes_back_as_it_was_sent,
         a_send_larger_than_the_socket_takes_is_continued_until_whole,
         an_accepted_socket_receives_nothing_until_it_is_started,
@@ -849,6 +913,8 @@ int main(void)
         what_came_before_a_failed_send_is_received,
         a_closed_listener_frees_its_port_and_accepts_no_more,
         hosts_are_numbers_localhost_or_any,
+        a_connection_that_hangs_is_closed_at_once_and_destroyed_without_a_call,
+        look_ups_that_wait_their_turn_end_or_are_given_up,
         destroying_with_everything_in_flight_waits_for_the_kernel_and_calls_nobody,
         no_wake_from_another_thread_is_lost,
         work_goes_back_and_forth_without_being_lost,

@@ -206,7 +206,7 @@ END_TEST
 static void update(struct fake *fake, const struct consumer_config *config)
 {
     fake->config = *config;
-    consumer_update(fake->consumer, fake->now_ns, config);
+    consumer_update(fake->consumer, fake->now_ns, fake->log_now_ns, config);
     fake_turn(fake);
 }
 
@@ -308,6 +308,23 @@ START_TEST(what_expires_during_a_pause_is_delivered_after_it)
     fake_pass(fake, 1);
     EXPECT(fake, "advise resumed\n"
                  "1>in.1 d2 c2 p0\n");
+    fake_destroy(fake);
+}
+END_TEST
+
+START_TEST(a_pause_of_a_consumer_that_was_idle_for_long_ends_in_time)
+{
+    struct fake *fake = fake_create();
+    struct consumer_config config = fake->config;
+
+    fake_lead(fake);
+    fake_turn(fake);
+    fake->now_ns += 3600 * FAKE_SECOND;
+    fake->log_now_ns += 3600 * FAKE_SECOND;
+    config.pause_until_ns = fake->log_now_ns + 10 * FAKE_SECOND;
+    update(fake, &config);
+    fake_pass(fake, 10 * FAKE_SECOND);
+    EXPECT(fake, "advise resumed\n");
     fake_destroy(fake);
 }
 END_TEST
@@ -552,6 +569,7 @@ int main(void)
         a_lowered_max_deliver_ends_what_had_as_many,
         pausing_and_resuming_are_updates,
         what_expires_during_a_pause_is_delivered_after_it,
+        a_pause_of_a_consumer_that_was_idle_for_long_ends_in_time,
         the_config_is_the_machines_own,
         what_is_not_built_is_named,
         losing_leadership_forgets_what_was_promised_to_nobody,

@@ -637,9 +637,9 @@ static void change(struct model *m)
     if (prng_chance(&m->prng, 1, 2) && m->snapshot == 0)
         config->filter_subjects = (struct schema_strings){filters[below(m, 2)], below(m, 3)};
     config->max_ack_pending = config->ack_policy == ACK_NONE ? 0 : 1 + (int64_t)below(m, 20);
-    consumer_update(m->fake->consumer, m->fake->now_ns, config);
+    consumer_update(m->fake->consumer, m->fake->now_ns, m->fake->log_now_ns, config);
     if (m->twin != NULL)
-        consumer_update(m->twin, 0, config);
+        consumer_update(m->twin, 0, 0, config);
     m->revision++;
 }
 

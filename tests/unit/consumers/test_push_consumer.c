@@ -41,6 +41,7 @@ START_TEST(a_volatile_consumer_logs_nothing)
 {
     struct fake *fake = watch();
 
+    fake->config.mem_storage = true;
     fake_store_many(fake, "a.x", 2000);
     fake_lead(fake);
     ck_assert(consumer_volatile(fake->consumer));
@@ -112,11 +113,8 @@ START_TEST(a_push_consumer_with_acks_is_logged_before_it_delivers)
 }
 END_TEST
 
-START_TEST(a_durable_without_acks_logs_its_position_after_a_second)
+static void logs_its_position(struct fake *fake)
 {
-    struct fake *fake = watch();
-
-    fake->config.durable_name = BYTES("C");
     fake_store_many(fake, "a.x", 3);
     fake_lead(fake);
     ck_assert(!consumer_volatile(fake->consumer));
@@ -132,6 +130,22 @@ START_TEST(a_durable_without_acks_logs_its_position_after_a_second)
     fake_pass(fake, 100 * FAKE_SECOND);
     ck_assert_uint_eq(fake->logged, 1); /* nothing more to tell */
     fake_destroy(fake);
+}
+
+START_TEST(a_durable_without_acks_logs_its_position_after_a_second)
+{
+    struct fake *fake = watch();
+
+    fake->config.durable_name = BYTES("C");
+    fake->config.mem_storage = true;
+    logs_its_position(fake);
+}
+END_TEST
+
+/* So that a watch goes on after a restart. */
+START_TEST(an_ephemeral_without_acks_that_is_not_kept_in_memory_logs_its_position)
+{
+    logs_its_position(watch());
 }
 END_TEST
 
@@ -413,7 +427,7 @@ START_TEST(a_new_deliver_subject_gets_everything_that_is_owed_again)
     bound(fake, false);
     config = fake->config;
     config.deliver_subject = BYTES("to.you");
-    consumer_update(fake->consumer, fake->now_ns, &config);
+    consumer_update(fake->consumer, fake->now_ns, fake->log_now_ns, &config);
     bound(fake, true);
     fake_turn(fake);
     EXPECT(fake, "1>to.you d2 c3 p0\n"
@@ -431,6 +445,7 @@ int main(void)
         losing_the_listener_stops_delivery_and_its_return_goes_on_where_it_was,
         a_push_consumer_with_acks_is_logged_before_it_delivers,
         a_durable_without_acks_logs_its_position_after_a_second,
+        an_ephemeral_without_acks_that_is_not_kept_in_memory_logs_its_position,
         a_durable_without_acks_logs_its_position_every_thousand,
         a_logged_position_is_where_a_restart_goes_on,
         an_idle_listener_gets_heartbeats,

@@ -406,7 +406,7 @@ START_TEST(a_changed_filter_keeps_the_position_and_counts_again)
     EXPECT(fake, "1>in.1 d1 c1 p2\n"
                  "3>in.1 d1 c2 p1\n");
     config.filter_subject = BYTES("k.b");
-    consumer_update(fake->consumer, fake->now_ns, &config);
+    consumer_update(fake->consumer, fake->now_ns, fake->log_now_ns, &config);
     ck_assert_uint_eq(fake_info(fake).num_pending, 1);
     fake_acks(fake, 1, 1);
     fake_acks(fake, 3, 3);
@@ -424,7 +424,7 @@ START_TEST(a_hand_out_that_meets_a_newer_config_is_void)
     fake_pull(fake, "in.1", "9");
     fake_work(fake);
     config.filter_subject = BYTES("k.b");
-    consumer_update(fake->consumer, fake->now_ns, &config);
+    consumer_update(fake->consumer, fake->now_ns, fake->log_now_ns, &config);
     fake_turn(fake);
     EXPECT(fake, "2>in.1 d1 c1 p1\n"
                  "5>in.1 d1 c2 p0\n");

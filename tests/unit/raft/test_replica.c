@@ -12,6 +12,7 @@ struct machine {
     char root[64];
     struct io *io;
     struct store *store;
+    struct groups *groups;
     struct replica *replica;
     uint64_t applied;
     uint64_t terms; /* records of type 0 */
@@ -68,12 +69,22 @@ static void on_refused(void *owner, enum err err)
 
 static void flush(void *context)
 {
-    store_flush(((struct machine *)context)->store);
+    struct machine *m = context;
+
+    groups_flush(m->groups);
+    store_flush(m->store);
 }
+
+static const struct replica_events events = {
+    .apply = on_apply,
+    .lost = on_lost,
+    .lead = on_lead,
+    .refused = on_refused,
+};
 
 static void start(struct machine *m)
 {
-    static const struct replica_events events = {on_apply, on_lost, on_lead, on_refused};
+    struct groups_options alone = {.self = {.node = 1, .incarnation = 1}, .seed = 1};
     struct store_options options = {};
     struct store_error error;
     enum err err;
@@ -81,10 +92,11 @@ static void start(struct machine *m)
     m->applied = m->terms = m->own = m->led = 0;
     ck_assert_int_eq(io_uring_create(m->root, NULL, &m->io), OK);
     ck_assert_int_eq(store_open(m->io, ".", &options, &m->store, &error), OK);
+    m->groups = groups_create(m->store, &alone);
     io_set_flush(m->io, flush, m);
     err = log_prepare(m->store, 1, incarnation, bytes_of(NULL, 0));
     ck_assert(err == OK || err == ERR_EXISTS);
-    ck_assert_int_eq(replica_open(m->store, 1, &events, m, &m->replica), OK);
+    ck_assert_int_eq(replica_open(m->groups, 1, &events, m, &m->replica), OK);
 }
 
 static void settle(struct machine *m)
@@ -100,6 +112,7 @@ static void stop(struct machine *m)
         replica_close(m->replica);
     m->replica = NULL;
     settle(m);
+    groups_destroy(m->groups);
     store_close(m->store);
     io_destroy(m->io);
 }
@@ -195,12 +208,11 @@ END_TEST
 
 START_TEST(a_group_without_a_log_cannot_be_opened)
 {
-    static const struct replica_events events = {on_apply, on_lost, on_lead, on_refused};
     struct replica *replica;
     struct machine m;
 
     begin(&m);
-    ck_assert_int_eq(replica_open(m.store, 2, &events, &m, &replica), ERR_NOT_FOUND);
+    ck_assert_int_eq(replica_open(m.groups, 2, &events, &m, &replica), ERR_NOT_FOUND);
     end(&m);
 }
 END_TEST

@@ -9,7 +9,7 @@ struct fixture {
 
 static void begin(struct fixture *f)
 {
-    catalogue_init(&f->catalogue);
+    catalogue_init(&f->catalogue, 1);
     buf_init(&f->log, 1u << 20);
 }
 
@@ -29,16 +29,30 @@ static enum err apply(struct fixture *f)
         struct record record;
 
         ck_assert_int_eq(record_read(rest, &record), OK);
-        err = catalogue_apply(&f->catalogue, &record);
+        err = catalogue_apply(&f->catalogue, &record, NULL);
         rest = bytes_skip(rest, record.size);
     }
     buf_clear(&f->log);
     return err;
 }
 
+static void write_assign(struct fixture *f, uint64_t id, const char *json)
+{
+    struct catalogue_assignment assignment = {
+        .id = id,
+        .created_ns = 42,
+        .incarnation = {7},
+        .members = {.at = {{.node = 1, .incarnation = 2}, {.node = 3, .incarnation = 4}}, .count = 2},
+        .account = BYTES("$G"),
+        .json = bytes_of_text(json),
+    };
+
+    ck_assert(catalogue_write_assign(&f->log, &assignment));
+}
+
 static void assign(struct fixture *f, uint64_t id, const char *json)
 {
-    ck_assert(catalogue_write_assign(&f->log, id, 42, BYTES("$G"), bytes_of_text(json)));
+    write_assign(f, id, json);
     ck_assert_int_eq(apply(f), OK);
 }
 
@@ -51,11 +65,32 @@ START_TEST(an_assigned_stream_is_found_with_all_that_was_said)
     assign(&f, 16, "{\"name\":\"a\"}");
     entry = catalogue_find(&f.catalogue, 16);
     ck_assert_ptr_nonnull(entry);
-    ck_assert_int_eq(entry->created_ns, 42);
+    ck_assert_int_eq(entry->assigned.created_ns, 42);
     ck_assert_uint_eq(entry->version, 1);
-    ck_assert(bytes_equal(entry->account, BYTES("$G")));
-    ck_assert(bytes_equal(entry->json, BYTES("{\"name\":\"a\"}")));
+    ck_assert(bytes_equal(entry->assigned.account, BYTES("$G")));
+    ck_assert(bytes_equal(entry->assigned.json, BYTES("{\"name\":\"a\"}")));
     ck_assert(!entry->removed);
+    ck_assert_uint_eq(entry->assigned.members.count, 2);
+    ck_assert_uint_eq(entry->assigned.members.at[1].incarnation, 4);
+    ck_assert_uint_eq(entry->assigned.incarnation[0], 7);
+    ck_assert_ptr_eq(catalogue_named(&f.catalogue, BYTES("$G"), BYTES("a")), entry);
+    ck_assert_ptr_null(catalogue_named(&f.catalogue, BYTES("other"), BYTES("a")));
+    end(&f);
+}
+END_TEST
+
+START_TEST(a_removed_stream_gives_its_name_free)
+{
+    struct fixture f;
+
+    begin(&f);
+    assign(&f, 16, "{\"name\":\"a\"}");
+    ck_assert(catalogue_write_remove(&f.log, 16));
+    ck_assert_int_eq(apply(&f), OK);
+    ck_assert_ptr_null(catalogue_named(&f.catalogue, BYTES("$G"), BYTES("a")));
+    assign(&f, 17, "{\"name\":\"a\"}");
+    ck_assert_ptr_eq(catalogue_named(&f.catalogue, BYTES("$G"), BYTES("a")),
+                     catalogue_find(&f.catalogue, 17));
     end(&f);
 }
 END_TEST
@@ -70,7 +105,7 @@ START_TEST(an_id_is_never_given_twice_even_after_its_stream_is_gone)
     ck_assert(catalogue_write_gone(&f.log, 16));
     ck_assert_int_eq(apply(&f), OK);
     ck_assert_uint_eq(f.catalogue.id_next, 17);
-    ck_assert(catalogue_write_assign(&f.log, 16, 1, BYTES("$G"), BYTES("{}")));
+    write_assign(&f, 16, "{}");
     ck_assert_int_eq(apply(&f), ERR_CORRUPT);
     end(&f);
 }
@@ -120,7 +155,7 @@ START_TEST(the_last_entry_can_go_and_new_ones_follow)
     ck_assert_int_eq(apply(&f), OK);
     assign(&f, 17, "{}");
     ck_assert_ptr_eq(f.catalogue.first, f.catalogue.last);
-    ck_assert_uint_eq(f.catalogue.first->id, 17);
+    ck_assert_uint_eq(f.catalogue.first->assigned.id, 17);
     end(&f);
 }
 END_TEST
@@ -133,10 +168,10 @@ START_TEST(an_update_needs_the_next_version)
     assign(&f, 16, "{}");
     ck_assert(catalogue_write_update(&f.log, 16, 2, BYTES("{\"x\":1}")));
     ck_assert_int_eq(apply(&f), OK);
-    ck_assert(bytes_equal(catalogue_find(&f.catalogue, 16)->json, BYTES("{\"x\":1}")));
+    ck_assert(bytes_equal(catalogue_find(&f.catalogue, 16)->assigned.json, BYTES("{\"x\":1}")));
     ck_assert(catalogue_write_update(&f.log, 16, 2, BYTES("{\"x\":2}")));
     ck_assert_int_eq(apply(&f), ERR_CORRUPT);
-    ck_assert(bytes_equal(catalogue_find(&f.catalogue, 16)->json, BYTES("{\"x\":1}")));
+    ck_assert(bytes_equal(catalogue_find(&f.catalogue, 16)->assigned.json, BYTES("{\"x\":1}")));
     end(&f);
 }
 END_TEST
@@ -148,13 +183,13 @@ START_TEST(a_short_record_is_refused_whole)
     struct record record;
 
     begin(&f);
-    ck_assert(catalogue_write_assign(&f.log, 16, 42, BYTES("$G"), BYTES("{\"name\":\"abcdefgh\"}")));
+    write_assign(&f, 16, "{\"name\":\"abcdefgh\"}");
     ck_assert_int_eq(record_read(buf_bytes(&f.log), &record), OK);
     for (size_t cut = 0; cut + 8 < record.body.size; cut++) {
         struct record part = record;
 
         part.body.size = cut;
-        ck_assert_int_eq(catalogue_apply(&f.catalogue, &part), ERR_CORRUPT);
+        ck_assert_int_eq(catalogue_apply(&f.catalogue, &part, NULL), ERR_CORRUPT);
         ck_assert_ptr_null(f.catalogue.first);
     }
     end(&f);
@@ -165,6 +200,7 @@ int main(void)
 {
     const TTest *tests[] = {
         an_assigned_stream_is_found_with_all_that_was_said,
+        a_removed_stream_gives_its_name_free,
         an_id_is_never_given_twice_even_after_its_stream_is_gone,
         a_removed_stream_is_remembered_until_its_files_are_gone,
         files_are_not_declared_gone_without_a_committed_removal,

@@ -412,6 +412,28 @@ START_TEST(a_duplicate_is_one_in_flight_and_applied_until_the_window_ends)
 }
 END_TEST
 
+/* It is answered like any other where a check fails, and else leaves no trace: not even when the
+ * stream is full. */
+START_TEST(what_is_only_traced_is_checked_and_not_stored)
+{
+#define TRACED "Nats-Trace-Dest: t\r\nNats-Trace-Only: true"
+    begin("\"duplicate_window\":1000000000,\"max_msgs\":1,\"discard\":\"new\"");
+    publish("s.a", "Nats-Msg-Id: y\r\n" TRACED);
+    ck_assert_int_eq(decision.outcome, DECIDE_TRACED);
+    ck_assert_uint_eq(rig->gathered, 0);
+    publish("s.a", "Nats-Msg-Id: y");
+    check_stored(1);
+    publish("s.a", "Nats-Msg-Id: y\r\n" TRACED);
+    ck_assert_int_eq(decision.outcome, DECIDE_DUPLICATE);
+    publish("s.a", "Nats-Expected-Last-Sequence: 7\r\n" TRACED);
+    check_refused(10071, "wrong last sequence: 1", true);
+    publish("s.a", TRACED);
+    ck_assert_int_eq(decision.outcome, DECIDE_TRACED);
+    rig_destroy(rig);
+#undef TRACED
+}
+END_TEST
+
 START_TEST(without_a_window_ids_are_only_headers)
 {
     begin("");
@@ -664,6 +686,7 @@ int main(void)
         the_last_message_has_its_id_or_none,
         roll_ups_need_permission_and_a_value,
         a_duplicate_is_one_in_flight_and_applied_until_the_window_ends,
+        what_is_only_traced_is_checked_and_not_stored,
         without_a_window_ids_are_only_headers,
         a_full_batch_leaves_no_trace,
         nothing_is_decided_before_a_removal_is_applied,

@@ -63,6 +63,32 @@ START_TEST(every_flag_sets_its_option)
 }
 END_TEST
 
+START_TEST(a_cluster_is_a_url_and_its_routes_are_a_list)
+{
+    struct flags flags = parse("--cluster nats://u:p@127.0.0.1:6222 --cluster_name C "
+                               "--routes nats://a:1,nats-route://v:q@[::1]:2 --no_advertise "
+                               "--connect_retries 7");
+    const struct cluster_options *cluster = &flags.options.cluster;
+
+    ck_assert_int_eq(flags.verdict, FLAGS_SERVE);
+    ck_assert(cluster->configured);
+    ck_assert_str_eq(cluster->host, "127.0.0.1");
+    ck_assert_int_eq(cluster->port, 6222);
+    ck_assert_str_eq(cluster->user, "u");
+    ck_assert_str_eq(cluster->password, "p");
+    ck_assert_str_eq(cluster->name, "C");
+    ck_assert(cluster->no_advertise);
+    ck_assert_int_eq(cluster->connect_retries, 7);
+    ck_assert_uint_eq(cluster->routes_count, 2);
+    ck_assert_str_eq(cluster->routes[0].host, "a");
+    ck_assert_int_eq(cluster->routes[0].port, 1);
+    ck_assert_ptr_null(cluster->routes[0].user);
+    ck_assert_str_eq(cluster->routes[1].host, "::1");
+    ck_assert_str_eq(cluster->routes[1].user, "v");
+    ck_assert_str_eq(cluster->routes[1].password, "q");
+}
+END_TEST
+
 START_TEST(help_and_version_are_flags_and_words)
 {
     ck_assert_int_eq(parse("-h").verdict, FLAGS_HELP);
@@ -96,7 +122,10 @@ START_TEST(what_is_wrong_is_said_in_the_words_of_the_reference)
         {"-c x", "configuration files come with a later release", FLAGS_REFUSED},
         {"--tls", "flag -tls is not supported in this release", FLAGS_REFUSED},
         {"--user a --pass b", "flag -user is not supported in this release", FLAGS_REFUSED},
-        {"--routes nats://x", "flag -routes is not supported in this release", FLAGS_REFUSED},
+        {"--routes nats://x", "a URL of flag -routes could not be parsed", FLAGS_REFUSED},
+        {"--routes nats://x:1", "solicited routes require cluster capabilities, e.g. --cluster",
+         FLAGS_REFUSED},
+        {"--cluster nats://x", "missing port in address of flag -cluster", FLAGS_REFUSED},
         {"-T=false", "flag -T cannot be turned off in this release", FLAGS_REFUSED},
     };
 
@@ -125,6 +154,7 @@ int main(void)
     const TTest *tests[] = {
         flags_take_one_dash_or_two_and_values_either_way,
         every_flag_sets_its_option,
+        a_cluster_is_a_url_and_its_routes_are_a_list,
         help_and_version_are_flags_and_words,
         what_is_wrong_is_said_in_the_words_of_the_reference,
         values_that_do_not_fit_are_refused,

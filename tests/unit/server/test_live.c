@@ -1,56 +1,14 @@
 /* What a whole server's streams promise of live messages, counted in batches of the log: a batch is
  * a sync. */
-#include "server/jetstream_core.h"
-#include "server/server_priv.h"
-#include "server/stream/stream_priv.h"
-#include "tests/unit/server/world.h"
+#include "tests/unit/server/stream_world.h"
 
 #define CONSUMER_C                                                                                 \
     "{\"stream_name\":\"S\",\"config\":{\"durable_name\":\"C\",\"ack_policy\":\"explicit\"}}"
 
-static void say_publish(struct world *world, struct peer *peer, const char *subject,
-                        const char *reply, const char *body)
-{
-    static char text[2000];
-
-    snprintf(text, sizeof text, "PUB %s %s %zu\r\n%s\r\n", subject, reply, strlen(body), body);
-    peer_say(world, peer, text);
-}
-
-static struct peer *start_with_stream(struct world *world, uint64_t seed)
-{
-    struct peer *peer;
-
-    world_init(world, seed);
-    world->options.jetstream = true;
-    world_start(world);
-    peer = peer_connect(world, 0, 4222);
-    settle(world);
-    peer_say(world, peer, "CONNECT {\"verbose\":false,\"headers\":true}\r\nSUB in.* 1\r\n");
-    say_publish(world, peer, "$JS.API.STREAM.CREATE.S", "in.api",
-                "{\"name\":\"S\",\"subjects\":[\"s.>\"]}");
-    ck_assert(peer_has(peer, "stream_create_response"));
-    return peer;
-}
-
-static struct stream *stream_of(struct world *world)
-{
-    struct stream *stream = jetstream_stream(
-        world->server->jetstream, router_account_default(world->server->router), BYTES("S"));
-
-    ck_assert_ptr_nonnull(stream);
-    return stream;
-}
-
-static uint64_t batches(struct world *world)
-{
-    return replica_proposed(stream_of(world)->replica);
-}
-
 START_TEST(a_live_message_is_stored_and_handed_out_by_one_batch)
 {
     struct world world;
-    struct peer *peer = start_with_stream(&world, 1);
+    struct peer *peer = start_with_stream(&world, 1, "");
     uint64_t before;
 
     say_publish(&world, peer, "$JS.API.CONSUMER.CREATE.S.C", "in.api", CONSUMER_C);
@@ -70,7 +28,7 @@ END_TEST
 START_TEST(a_push_consumer_somebody_listens_to_is_handed_out_by_the_same_batch)
 {
     struct world world;
-    struct peer *peer = start_with_stream(&world, 2);
+    struct peer *peer = start_with_stream(&world, 2, "");
     uint64_t before;
 
     say_publish(
@@ -89,7 +47,7 @@ START_TEST(what_the_disk_refuses_is_not_handed_out)
 {
     struct sim_faults faults = sim_faults_none();
     struct world world;
-    struct peer *peer = start_with_stream(&world, 3);
+    struct peer *peer = start_with_stream(&world, 3, "");
 
     say_publish(&world, peer, "$JS.API.CONSUMER.CREATE.S.C", "in.api", CONSUMER_C);
     say_publish(&world, peer, "$JS.API.CONSUMER.MSG.NEXT.S.C", "in.pull", "10");
@@ -106,12 +64,40 @@ START_TEST(what_the_disk_refuses_is_not_handed_out)
 }
 END_TEST
 
+/* Its disk is slow, so that it is asked before it leads. */
+START_TEST(a_pull_that_comes_before_the_stream_leads_again_is_served_when_it_does)
+{
+    struct sim_faults faults = sim_faults_none();
+    struct world world;
+    struct peer *peer = start_with_stream(&world, 4, "");
+
+    say_publish(&world, peer, "$JS.API.CONSUMER.CREATE.S.C", "in.api", CONSUMER_C);
+    say_publish(&world, peer, "s.a", "in.ack", "one");
+    faults.disk_min_ns = 3 * SECOND;
+    faults.disk_max_ns = 3 * SECOND;
+    sim_set_faults(world.sim, world.server_node, &faults);
+    world_kill(&world);
+    peer = peer_connect(&world, 1, 4222);
+    settle(&world);
+    peer_say(
+        &world, peer,
+        "CONNECT {\"verbose\":false,\"headers\":true,\"no_responders\":true}\r\nSUB in.* 1\r\n");
+    say_publish(&world, peer, "$JS.API.CONSUMER.MSG.NEXT.S.C", "in.pull", "1");
+    ck_assert(!stream_leads(stream_of(&world)));
+    ck_assert(!peer_has(peer, "503"));
+    sim_run(world.sim, 20 * SECOND);
+    ck_assert(peer_has(peer, "MSG s.a 1 $JS.ACK.S.C.1.1.1."));
+    world_deinit(&world);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *tests[] = {
         a_live_message_is_stored_and_handed_out_by_one_batch,
         a_push_consumer_somebody_listens_to_is_handed_out_by_the_same_batch,
         what_the_disk_refuses_is_not_handed_out,
+        a_pull_that_comes_before_the_stream_leads_again_is_served_when_it_does,
     };
 
     return UNIT_RUN_PLAIN("live", tests);

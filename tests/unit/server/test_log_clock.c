@@ -46,6 +46,16 @@ START_TEST(a_small_step_back_slows_log_time_until_they_meet)
 }
 END_TEST
 
+START_TEST(after_a_long_silence_a_clock_that_was_a_little_ahead_is_right)
+{
+    struct log_clock clock = clock_at(START, 0);
+
+    ck_assert_int_eq(log_clock_read(&clock, 10 * SECOND, START + 9 * SECOND - 1), START + 9 * SECOND - 1);
+    ck_assert_int_eq(log_clock_read(&clock, 20 * SECOND, START + 19 * SECOND - 2),
+                     START + 19 * SECOND - 2);
+}
+END_TEST
+
 START_TEST(a_jump_ahead_that_does_not_last_is_not_believed)
 {
     struct log_clock clock = clock_at(START, 0);
@@ -91,6 +101,7 @@ int main(void)
         log_time_follows_the_wall_clock,
         log_time_starts_after_the_newest_record_even_if_the_wall_clock_is_behind,
         a_small_step_back_slows_log_time_until_they_meet,
+        after_a_long_silence_a_clock_that_was_a_little_ahead_is_right,
         a_jump_ahead_that_does_not_last_is_not_believed,
         a_jump_ahead_that_lasts_is_adopted,
         log_time_never_falls_and_never_stands_still_for_ten_years_back,

@@ -80,7 +80,7 @@ START_TEST(every_name_has_its_field)
         "5\r\n"
         "Nats-Expected-Last-Msg-Id: 6\r\nNats-Rollup: 7\r\nNats-TTL: 8\r\nNats-Incr: 9\r\n"
         "Nats-Schedule: 10\r\nNats-Schedule-Next: 11\r\nNats-Scheduler: 12\r\nNats-Batch-Id: 13\r\n"
-        "Nats-Request-Info: 14\r\n\r\n");
+        "Nats-Request-Info: 14\r\nNats-Trace-Dest: 15\r\nNats-Trace-Only: 16\r\n\r\n");
     ck_assert(is(headers.msg_id, "1"));
     ck_assert(is(headers.expected_stream, "2"));
     ck_assert(is(headers.expected_last_sequence, "3"));
@@ -95,6 +95,8 @@ START_TEST(every_name_has_its_field)
     ck_assert(is(headers.scheduler, "12"));
     ck_assert(is(headers.batch_id, "13"));
     ck_assert(is(headers.request_info, "14"));
+    ck_assert(is(headers.trace_dest, "15"));
+    ck_assert(is(headers.trace_only, "16"));
 }
 END_TEST
 
@@ -207,6 +209,38 @@ START_TEST(time_to_live_is_never_or_at_least_a_second)
 }
 END_TEST
 
+/* As asked of a nats-server 2.14. */
+START_TEST(only_traced_is_what_has_a_destination_and_says_so)
+{
+    static const struct {
+        const char *lines;
+        bool only;
+    } rows[] = {
+        {"Nats-Trace-Dest: t\r\nNats-Trace-Only: 1", true},
+        {"Nats-Trace-Dest: t\r\nNats-Trace-Only:true", true},
+        {"Nats-Trace-Only: TRUE \r\nNats-Trace-Dest: t", true},
+        {"Nats-Trace-Dest: t\r\nNats-Trace-Only: On", true},
+        {"Nats-Trace-Dest: not a.*\r\nNats-Trace-Only: on", true},
+        {"Nats-Trace-Dest: t\r\nNats-Trace-Only: 0", false},
+        {"Nats-Trace-Dest: t\r\nNats-Trace-Only: yes", false},
+        {"Nats-Trace-Dest: t\r\nNats-Trace-Only: ", false},
+        {"Nats-Trace-Dest: t\r\nNats-Trace-Only: false\r\nNats-Trace-Only: true", false},
+        {"Nats-Trace-Dest: t", false},
+        {"Nats-Trace-Only: true", false},
+        {"Nats-Trace-Dest: \r\nNats-Trace-Only: true", false},
+        {"Nats-Trace-Dest: trace disabled\r\nNats-Trace-Only: true", false},
+        {"nats-trace-dest: t\r\nnats-trace-only: true", false},
+    };
+    char block[200];
+
+    for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+        snprintf(block, sizeof block, "NATS/1.0\r\n%s\r\n\r\n", rows[i].lines);
+        read_block(block);
+        ck_assert_msg(publish_headers_trace_only(&headers) == rows[i].only, "%s", rows[i].lines);
+    }
+}
+END_TEST
+
 START_TEST(an_increment_is_digits_with_a_sign)
 {
     static const char *const good[] = {"0", "+5", "-3", "99999999999999999999999999999999"};
@@ -232,6 +266,7 @@ int main(void)
         what_is_read_lies_in_what_is_stored,
         any_bytes_are_headers_of_some_kind,
         time_to_live_is_never_or_at_least_a_second,
+        only_traced_is_what_has_a_destination_and_says_so,
         an_increment_is_digits_with_a_sign,
     };
 

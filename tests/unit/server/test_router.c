@@ -203,6 +203,44 @@ START_TEST(subscriptions_that_end_with_a_message_are_gone_after_it)
 }
 END_TEST
 
+START_TEST(what_another_node_passes_on_reaches_sinks_and_no_client)
+{
+    struct heard plain = {0}, grouped = {0};
+    struct sink *sink_plain, *sink_grouped;
+    struct message message = {.subject = BYTES("a"), .payload = BYTES("x"), .forwarded = true};
+    struct client client;
+    struct shard shard;
+
+    shard_init(&shard);
+    shard_join(&shard, &client);
+    shard_say(&shard, &client, QUIET "SUB a 1\r\nSUB a q 2\r\n");
+    sink_plain = listen(&shard, "a", "", &plain);
+    sink_grouped = listen(&shard, ">", "q", &grouped);
+    for (int i = 0; i < 20; i++)
+        ck_assert_uint_eq(
+            router_publish_sinks(shard.clients.router, shard.clients.account, &message), 2);
+    ck_assert_uint_eq(plain.count, 20);
+    ck_assert_uint_eq(grouped.count, 20);
+    CK_OUT(&client, "");
+    router_sink_remove(shard.clients.router, sink_plain);
+    router_sink_remove(shard.clients.router, sink_grouped);
+    shard_leave(&shard, &client);
+    shard_deinit(&shard);
+}
+END_TEST
+
+START_TEST(accounts_are_found_by_their_name)
+{
+    struct shard shard;
+
+    shard_init(&shard);
+    ck_assert_ptr_eq(router_account(shard.clients.router, BYTES("$G")), shard.clients.account);
+    ck_assert_ptr_null(router_account(shard.clients.router, BYTES("$g")));
+    ck_assert_ptr_null(router_account(shard.clients.router, BYTES("")));
+    shard_deinit(&shard);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *tests[] = {
@@ -212,6 +250,8 @@ int main(void)
         a_member_that_does_not_take_it_is_passed_over,
         interest_is_what_would_receive_and_literal_interest_is_the_text,
         subscriptions_that_end_with_a_message_are_gone_after_it,
+        what_another_node_passes_on_reaches_sinks_and_no_client,
+        accounts_are_found_by_their_name,
     };
 
     return UNIT_RUN_PLAIN("router", tests);

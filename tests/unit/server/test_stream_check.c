@@ -60,7 +60,7 @@ START_TEST(configs_are_normalised_and_refused_as_the_reference_does)
         parse(&arena, rows[i].json, &config);
         stream_check(&config, is_pedantic(rows[i].json), &arena, &verdict);
         if (rows[i].error == 10074)
-            stream_check_built(&config, &verdict);
+            stream_check_built(&config, false, &verdict);
         ck_assert_msg(verdict.error == rows[i].error, "%s: %u %s", rows[i].json, verdict.error,
                       description(&verdict));
         if (verdict.error != 0)
@@ -122,7 +122,7 @@ START_TEST(what_is_not_built_is_refused_by_name)
         config.name = BYTES("S");
         stream_check(&config, false, &arena, &verdict);
         ck_assert_msg(verdict.error == 0, "%s: %s", built[i].json, description(&verdict));
-        stream_check_built(&config, &verdict);
+        stream_check_built(&config, false, &verdict);
         if (built[i].refused != NULL)
             snprintf(expected, sizeof expected, "%s is not supported by this version of Millrace",
                      built[i].refused);

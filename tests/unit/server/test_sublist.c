@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/owner.h"
 #include "base/prng.h"
 #include "base/subject.h"
 #include "tests/unit/unit.h"
@@ -235,6 +236,120 @@ START_TEST(any_operations_agree_with_a_naive_list)
 }
 END_TEST
 
+START_TEST(sets_are_of_one_kind_and_members_count_as_much_as_they_weigh)
+{
+    struct sub a = {0}, b = {0}, one = {.kind = 1}, many = {.kind = 2}, plain = {.kind = 2};
+    const struct match *match;
+    struct sublist list;
+    uint32_t weight = 0;
+
+    sublist_init(&list, 42);
+    sublist_add(&list, &a, text("x"), text("q"));
+    sublist_add(&list, &b, text("x"), text("q"));
+    sublist_add(&list, &one, text("x"), text("q"));
+    sublist_add_weighted(&list, &many, text("*"), text("q"), 7);
+    sublist_add(&list, &plain, text("x"), text(""));
+    match = sublist_match(&list, text("x"));
+    ck_assert_uint_eq(match->plain_count, 1);
+    ck_assert_uint_eq(match->sets[0]->kind, 2);
+    ck_assert_uint_eq(match->group_count, 1);
+    ck_assert_uint_eq(match->groups[0].members, 10);
+    ck_assert_uint_eq(match->groups[0].count, 3);
+    for (uint32_t i = 0; i < 3; i++) {
+        const struct sub_set *set = match->sets[match->groups[0].first + i];
+
+        for (uint32_t k = 0; k < set->count; k++)
+            ck_assert_uint_eq(set->subs[k]->kind, set->kind);
+        ck_assert_uint_eq(sub_set_weight(set), set->kind == 0 ? 2 : set->kind == 1 ? 1 : 7);
+        weight += sub_set_weight(set);
+    }
+    ck_assert_uint_eq(weight, 10);
+    ck_assert(sublist_has(&list, text("*"), text("q")));
+    ck_assert(sublist_has(&list, text("x"), text("")));
+    ck_assert(!sublist_has(&list, text("*"), text("")));
+    sublist_remove_weighted(&list, &many, 7);
+    sublist_remove(&list, &plain);
+    match = sublist_match(&list, text("x"));
+    ck_assert_uint_eq(match->plain_count, 0);
+    ck_assert_uint_eq(match->groups[0].members, 3);
+    sublist_remove(&list, &a);
+    sublist_remove(&list, &b);
+    sublist_remove(&list, &one);
+    ck_assert_uint_eq(list.filters.count + list.groups.count + list.queues.count, 0);
+    sublist_deinit(&list);
+}
+END_TEST
+
+struct told {
+    struct sublist list;
+    char text[400];
+};
+
+static void write_down(struct sublist *list, uint32_t kind, struct bytes subject,
+                       struct bytes queue, uint32_t count, int change)
+{
+    struct told *told = owner_of(list, struct told, list);
+    size_t size = strlen(told->text);
+
+    snprintf(told->text + size, sizeof(told->text) - size, "%u %.*s %.*s %u %+d\n", kind,
+             BYTES_ARG(subject), BYTES_ARG(queue), count, change);
+}
+
+START_TEST(changes_are_told_with_what_there_is_now)
+{
+    struct sub a = {0}, b = {0}, c = {.kind = 1};
+    struct told told = {0};
+
+    sublist_init(&told.list, 42);
+    told.list.changed = write_down;
+    sublist_add(&told.list, &a, text("x"), text(""));
+    sublist_add(&told.list, &b, text("x"), text("q"));
+    sublist_add(&told.list, &c, text("x"), text("q"));
+    sublist_remove(&told.list, &a);
+    sublist_add(&told.list, &a, text("x"), text("q"));
+    sublist_remove(&told.list, &b);
+    sublist_remove(&told.list, &a);
+    sublist_remove(&told.list, &c);
+    ck_assert_str_eq(told.text, "0 x  1 +1\n0 x q 1 +1\n1 x q 1 +1\n0 x  0 -1\n0 x q 2 +1\n"
+                                "0 x q 1 -1\n0 x q 0 -1\n1 x q 0 -1\n");
+    sublist_deinit(&told.list);
+}
+END_TEST
+
+START_TEST(a_walk_meets_every_set_once)
+{
+    static struct sub subs[300];
+    struct sublist_walk walk = {0};
+    const struct sub_set *set;
+    struct sublist list;
+    size_t sets = 0, members = 0;
+
+    sublist_init(&list, 42);
+    ck_assert_ptr_null(sublist_next(&list, &walk));
+    for (size_t i = 0; i < UNIT_COUNT(subs); i++) {
+        char subject[20], queue[20] = "";
+
+        snprintf(subject, sizeof(subject), i % 10 == 0 ? "w.%zu.*" : "w.%zu", i / 3);
+        if (i % 2)
+            snprintf(queue, sizeof(queue), "q%zu", i);
+        subs[i].kind = (uint32_t)(i % 3);
+        sublist_add(&list, &subs[i], text(subject), text(queue));
+    }
+    walk = (struct sublist_walk){0};
+    while ((set = sublist_next(&list, &walk)) != NULL) {
+        sets++;
+        for (uint32_t i = 0; i < set->count; i++) {
+            members++;
+            ck_assert(bytes_equal(sub_set_subject(set), sub_subject(set->subs[i])));
+            ck_assert(bytes_equal(sub_set_queue(set), sub_queue(set->subs[i])));
+        }
+    }
+    ck_assert_uint_eq(sets, 300);
+    ck_assert_uint_eq(members, 300);
+    sublist_deinit(&list);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *tests[] = {
@@ -243,6 +358,9 @@ int main(void)
         literal_text_is_found_apart_from_what_it_matches,
         results_in_the_cache_never_outlive_a_change,
         any_operations_agree_with_a_naive_list,
+        sets_are_of_one_kind_and_members_count_as_much_as_they_weigh,
+        changes_are_told_with_what_there_is_now,
+        a_walk_meets_every_set_once,
     };
 
     return UNIT_RUN_PLAIN("sublist", tests);

@@ -107,12 +107,12 @@ START_TEST(records_are_read_where_the_batch_said_they_are)
 }
 END_TEST
 
-static struct io_op read_op;
+static struct log_read read_one;
 static int64_t read_result;
 
-static void read_done(struct io_op *op, int64_t result)
+static void read_done(struct log_read *read, int64_t result)
 {
-    ck_assert_ptr_eq(op, &read_op);
+    ck_assert_ptr_eq(read, &read_one);
     read_result = result;
 }
 
@@ -124,8 +124,8 @@ START_TEST(a_read_may_wait)
     shard_begin(&s);
     shard_append(&s, 1000, 42);
     read_result = -1;
-    read_op.done = read_done;
-    log_read(s.log, &read_op, s.places[1], bytes, s.sizes[1]);
+    read_one.done = read_done;
+    log_read(s.log, &read_one, s.places[1], bytes, s.sizes[1]);
     while (read_result < 0)
         ck_assert_int_eq(io_turn(s.io, 1000000), OK);
     ck_assert_int_eq(record_read(bytes_of(bytes, (size_t)read_result), &record), OK);

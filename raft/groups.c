@@ -1,0 +1,163 @@
+#include "raft/groups_priv.h"
+
+#include "base/heap.h"
+
+#define ELECTION_NS 1000000000
+
+struct groups *groups_create(struct store *store, const struct groups_options *options)
+{
+    struct groups *groups = HEAP_NEW(struct groups);
+
+    groups->store = store;
+    groups->io = store_io(store);
+    groups->options = *options;
+    if (groups->options.election_ns == 0)
+        groups->options.election_ns = ELECTION_NS;
+    if (groups->options.heartbeat_ns == 0)
+        groups->options.heartbeat_ns = groups->options.election_ns / 10;
+    groups->incoming = HEAP_NEW(struct wire_message);
+    map64_init(&groups->replicas, options->seed);
+    return groups;
+}
+
+void groups_destroy(struct groups *groups)
+{
+    assert(groups->replicas.count == 0);
+    for (unsigned i = 0; i < GROUPS_PEERS_MAX; i++) {
+        if (groups->peers[i].node != 0)
+            buf_deinit(&groups->peers[i].gathered);
+    }
+    map64_deinit(&groups->replicas);
+    heap_give(groups->incoming);
+    heap_give(groups);
+}
+
+struct store *groups_store(struct groups *groups)
+{
+    return groups->store;
+}
+
+struct raft_member groups_self(const struct groups *groups)
+{
+    return groups->options.self;
+}
+
+void groups_join(struct groups *groups, uint64_t id, struct replica *replica)
+{
+    assert(map64_find(&groups->replicas, id) == NULL);
+    map64_put(&groups->replicas, id)->pointer = replica;
+}
+
+void groups_leave(struct groups *groups, uint64_t id)
+{
+    (void)map64_remove(&groups->replicas, id, NULL);
+}
+
+/* ---- other nodes -------------------------------------------------------------------------------- */
+
+static struct peer *peer_find(const struct groups *groups, uint64_t node)
+{
+    for (unsigned i = 0; i < GROUPS_PEERS_MAX; i++) {
+        if (groups->peers[i].node == node)
+            return (struct peer *)&groups->peers[i];
+    }
+    return NULL;
+}
+
+/* NULL: too many nodes; what goes there is lost. */
+static struct peer *peer_of(struct groups *groups, uint64_t node)
+{
+    struct peer *peer = peer_find(groups, node);
+
+    if (peer == NULL && (peer = peer_find(groups, 0)) != NULL) {
+        *peer = (struct peer){.node = node};
+        buf_init(&peer->gathered, GROUPS_GATHER_MAX);
+    }
+    return peer;
+}
+
+bool groups_node_up(const struct groups *groups, uint64_t node)
+{
+    const struct peer *peer = peer_find(groups, node);
+
+    return node == groups->options.self.node || (peer != NULL && peer->up);
+}
+
+void groups_node(struct groups *groups, uint64_t node, bool up)
+{
+    struct peer *peer = peer_of(groups, node);
+    struct map64_slot *slot;
+
+    if (peer == NULL)
+        return;
+    peer->up = up;
+    buf_clear(&peer->gathered);
+    /* A replica may end because of what it is told; the map is then walked on from the same place. */
+    for (size_t at = 0; (slot = map64_next(&groups->replicas, &at)) != NULL;)
+        replica_node(slot->value.pointer, node, up);
+}
+
+/* ---- sending ------------------------------------------------------------------------------------ */
+
+static void send_gathered(struct groups *groups, struct peer *peer)
+{
+    const struct transport *transport = groups->options.transport;
+    struct bytes frame = buf_bytes(&peer->gathered);
+
+    if (frame.size == 0)
+        return;
+    (void)transport->send(transport->owner, peer->node, TRANSPORT_CONTROL, &frame, 1);
+    buf_clear(&peer->gathered);
+}
+
+void groups_post(struct groups *groups, uint64_t group, const struct raft_message *message)
+{
+    struct peer *peer = peer_of(groups, message->to.node);
+    uint8_t *at;
+
+    assert(message->entry_count == 0);
+    if (groups->options.transport == NULL || peer == NULL || !peer->up)
+        return;
+    at = buf_reserve(&peer->gathered, WIRE_HEAD);
+    if (at == NULL) {
+        send_gathered(groups, peer);
+        at = buf_reserve(&peer->gathered, WIRE_HEAD);
+    }
+    wire_write(at, group, message, 0, 0);
+    buf_commit(&peer->gathered, WIRE_HEAD);
+}
+
+void groups_flush(struct groups *groups)
+{
+    if (groups->options.transport == NULL)
+        return;
+    for (unsigned i = 0; i < GROUPS_PEERS_MAX; i++) {
+        if (groups->peers[i].node != 0)
+            send_gathered(groups, &groups->peers[i]);
+    }
+}
+
+/* ---- receiving ---------------------------------------------------------------------------------- */
+
+void groups_received(struct groups *groups, uint64_t node, struct bytes frame)
+{
+    struct wire_message *in = groups->incoming;
+
+    while (frame.size > 0) {
+        struct replica *replica;
+
+        if (wire_take(&frame, in) != OK) {
+            if (groups->options.report != NULL)
+                groups->options.report(groups->options.report_context,
+                                       "a frame from another node is not well formed: dropped");
+            return;
+        }
+        in->message.from.node = node;
+        in->message.to.node = groups->options.self.node;
+        replica = map64_pointer(&groups->replicas, in->group);
+        /* Meant for an earlier life of this disk, or for a replica that is not open (yet). */
+        if (replica == NULL || in->message.to.incarnation != groups->options.self.incarnation)
+            continue;
+        replica_step(replica, in);
+    }
+}

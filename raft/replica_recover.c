@@ -1,0 +1,221 @@
+/*
+ * replica_recover: what a log on disk says about its group. Batches are applied as soon as it is known
+ * that they are committed: because an envelope behind them says so, or because this node is the only
+ * voter and so its own majority (then an entry is committed once it is durable, which it is). The tail
+ * beyond waits in the cache until a leader says more.
+ */
+#include "base/heap.h"
+#include "raft/replica_priv.h"
+#include "storage/batch.h"
+
+/* Entries as the core wants to hear of them: runs of one term, and changes of members. */
+struct note {
+    uint64_t index; /* first of that term, or of the change */
+    uint64_t term;
+    bool members;
+    struct raft_config config;
+};
+
+struct recovery {
+    struct replica *replica;
+    struct raft_config config; /* newest */
+    struct note *notes;
+    size_t note_count, note_capacity;
+    uint64_t last;
+    uint64_t term;
+    uint64_t committed;
+    uint64_t lost_first, lost_last; /* damaged, in a group of several */
+    uint64_t lost_terms;            /* each lost entry may have opened a term */
+};
+
+static void note(struct recovery *recovery, const struct note *added)
+{
+    if (recovery->note_count == recovery->note_capacity) {
+        recovery->note_capacity = recovery->note_capacity == 0 ? 16 : recovery->note_capacity * 2;
+        recovery->notes =
+            heap_resize(recovery->notes, recovery->note_capacity * sizeof *recovery->notes);
+    }
+    recovery->notes[recovery->note_count++] = *added;
+}
+
+/* A log without a members record is of a group of one. */
+static bool only_voter(const struct recovery *recovery)
+{
+    struct raft_member self = groups_self(recovery->replica->groups);
+    bool is_self = false;
+
+    for (uint32_t i = 0; i < recovery->config.count; i++) {
+        if (recovery->config.at[i].learner)
+            continue;
+        if (!members_equal(recovery->config.at[i], self))
+            return false;
+        is_self = true;
+    }
+    return is_self || recovery->config.count == 0;
+}
+
+static void apply_one(struct replica *replica, const struct log_batch *batch)
+{
+    replica->applied = batch->index;
+    replica->time_last = batch->time_ns;
+    replica->events.apply(replica->owner, batch);
+}
+
+/* Applies what waits, as far as it is committed. */
+static void apply_waiting(struct recovery *recovery)
+{
+    struct replica *replica = recovery->replica;
+    const struct cached *cached;
+
+    while (replica->applied < recovery->committed &&
+           (cached = cache_find(&replica->cache, replica->applied + 1)) != NULL) {
+        struct log_batch batch = {.content = log_content_bytes(cached->content),
+                                  .records_place = cached->place};
+        struct batch_content content;
+        enum err err = batch_content_peek(batch.content, &content);
+
+        assert(err == OK); /* it was in a good batch */
+        batch.index = content.index;
+        batch.term = content.term;
+        batch.time_ns = content.time_ns;
+        batch.record_count = content.record_count;
+        batch.records = content.records;
+        apply_one(replica, &batch);
+    }
+    cache_trim(&replica->cache, replica->applied);
+}
+
+static void keep(struct replica *replica, const struct log_batch *batch)
+{
+    struct log_content *content = log_content_make(batch->content.size);
+    struct cached *cached;
+
+    memcpy(log_content_memory(content), batch->content.at, batch->content.size);
+    cache_add(&replica->cache, batch->index, content);
+    log_content_drop(content);
+    cached = cache_find(&replica->cache, batch->index);
+    cached->place = batch->records_place;
+    cached->durable = true;
+}
+
+static void recovered_batch(void *context, const struct log_batch *batch)
+{
+    struct recovery *recovery = context;
+    struct replica *replica = recovery->replica;
+    struct note added = {.index = batch->index, .term = batch->term};
+
+    if (recovery->lost_first != 0) { /* behind what is lost: taken again from a leader */
+        recovery->lost_last = batch->index;
+        return;
+    }
+    added.members = members_of(batch->records, batch->record_count, &added.config);
+    members_adopt(&added.config, groups_self(replica->groups));
+    if (added.members)
+        recovery->config = added.config;
+    if (added.members || batch->term != recovery->term || recovery->last == 0)
+        note(recovery, &added);
+    recovery->last = batch->index;
+    recovery->term = batch->term;
+    if (batch->committed > recovery->committed)
+        recovery->committed = batch->committed;
+    if (only_voter(recovery) || REPLICA_FLAWED(replica, RECOVER_BEYOND))
+        recovery->committed = batch->index;
+    if (replica->applied + 1 == batch->index && recovery->committed >= batch->index) {
+        apply_one(replica, batch);
+        return;
+    }
+    keep(replica, batch);
+    apply_waiting(recovery);
+}
+
+static void recovered_lost(void *context, uint64_t first, uint64_t last, uint64_t bytes)
+{
+    struct recovery *recovery = context;
+    struct replica *replica = recovery->replica;
+
+    if (recovery->lost_first != 0) {
+        recovery->lost_last = last;
+        return;
+    }
+    if (!only_voter(recovery)) {
+        recovery->lost_first = first;
+        recovery->lost_last = last;
+        return;
+    }
+    assert(first == replica->applied + 1);
+    recovery->lost_terms += last - first + 1;
+    recovery->last = last;
+    recovery->committed = last;
+    replica->applied = last;
+    replica->events.lost(replica->owner, first, last, bytes);
+}
+
+static void tell_core(struct recovery *recovery)
+{
+    struct raft_core *core = recovery->replica->core;
+    size_t at = 0;
+    uint64_t term = 0;
+
+    for (uint64_t index = 1; index <= recovery->last; index++) {
+        struct raft_entry entry = {.index = index};
+
+        for (; at < recovery->note_count && recovery->notes[at].index == index; at++) {
+            term = recovery->notes[at].term;
+            entry.config = recovery->notes[at].members ? &recovery->notes[at].config : NULL;
+        }
+        entry.term = term;
+        raft_core_recovered_entry(core, &entry);
+    }
+}
+
+static void make_core(struct recovery *recovery)
+{
+    struct replica *replica = recovery->replica;
+    struct groups *groups = replica->groups;
+    struct raft_options options = {
+        .self = groups->options.self,
+        .election_ns = groups->options.election_ns,
+        .heartbeat_ns = groups->options.heartbeat_ns,
+        .sleep_ns = REPLICA_SLEEP_NS,
+        .inflight_max = RAFT_INFLIGHT_MAX,
+        .uncommitted_max = REPLICA_UNCOMMITTED_MAX,
+        .seed = groups->options.seed ^ replica->id * 0x9e3779b97f4a7c15u,
+        .flaws = groups->options.flaws,
+    };
+    struct raft_recovered recovered = {
+        .term = recovery->term + recovery->lost_terms,
+        .committed = recovery->committed < recovery->last ? recovery->committed : recovery->last,
+        .damaged = recovery->lost_last,
+        .config = {.at = {groups->options.self}, .count = 1},
+    };
+    struct store_vote vote;
+
+    if (!REPLICA_FLAWED(replica, VOTE_FORGOTTEN) && store_vote_found(groups->store, replica->id, &vote)) {
+        if (vote.damaged > recovered.damaged)
+            recovered.damaged = vote.damaged;
+        if (vote.term >= recovered.term) {
+            recovered.term = vote.term;
+            recovered.vote = (struct raft_member){.node = vote.node, .incarnation = vote.incarnation};
+        }
+    }
+    if (only_voter(recovery))
+        recovered.damaged = 0; /* nobody has what it lost */
+    replica->repair_from = recovery->lost_first;
+    replica->repair_to = recovered.damaged;
+    replica->core = raft_core_new(&options, &recovered);
+    tell_core(recovery);
+}
+
+enum err replica_recover(struct replica *replica, const struct log_events *events)
+{
+    struct recovery recovery = {.replica = replica};
+    struct log_recovery from_log = {recovered_batch, recovered_lost, &recovery};
+    enum err err = log_open(replica->groups->store, replica->id, &from_log, events, replica, &replica->log);
+
+    if (err == OK) {
+        apply_waiting(&recovery);
+        make_core(&recovery);
+    }
+    heap_give(recovery.notes);
+    return err;
+}

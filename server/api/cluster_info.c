@@ -1,0 +1,99 @@
+/* cluster_info: the `cluster` object of streams and consumers (reference streams 11.2). */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "raft/replica.h"
+#include "server/api/request.h"
+
+struct replica_row {
+    struct bytes name;
+    struct raft_progress progress;
+};
+
+static int by_name(const void *a, const void *b)
+{
+    return bytes_compare(((const struct replica_row *)a)->name, ((const struct replica_row *)b)->name);
+}
+
+/* All members but this one, sorted; how many. */
+static uint32_t others(struct jetstream *jetstream, const struct replica *replica,
+                       struct replica_row rows[RAFT_MEMBERS_MAX])
+{
+    struct raft_progress progress[RAFT_MEMBERS_MAX];
+    uint32_t all = replica_progress(replica, progress), count = 0;
+    uint64_t self = groups_self(jetstream_groups(jetstream)).node;
+
+    for (uint32_t i = 0; i < all; i++) {
+        if (progress[i].member.node == self)
+            continue;
+        rows[count++] = (struct replica_row){
+            .name = jetstream_node_name(jetstream, progress[i].member.node), .progress = progress[i]};
+    }
+    qsort(rows, count, sizeof rows[0], by_name);
+    return count;
+}
+
+static void write_row(struct json_writer *writer, struct api_request *request, const struct replica *replica,
+                      const struct replica_row *row)
+{
+    struct jetstream *jetstream = api_jetstream(request);
+    int64_t now = io_now(server_io(jetstream_server(jetstream)));
+    uint64_t last = replica_proposed(replica), match = row->progress.match;
+    bool up = groups_node_up(jetstream_groups(jetstream), row->progress.member.node);
+    char peer[9];
+
+    snprintf(peer, sizeof peer, "%08x", (unsigned)row->progress.member.node);
+    json_object_begin(writer);
+    JSON_KEY(writer, "name");
+    json_string(writer, row->name);
+    JSON_KEY(writer, "current");
+    json_bool(writer, up && row->progress.current);
+    if (!up) {
+        JSON_KEY(writer, "offline");
+        json_bool(writer, true);
+    }
+    JSON_KEY(writer, "active");
+    json_number_u64(writer, row->progress.active_ns > 0 && row->progress.active_ns <= now
+                                ? (uint64_t)(now - row->progress.active_ns)
+                                : 0);
+    if (match < last) {
+        JSON_KEY(writer, "lag");
+        json_number_u64(writer, last - match);
+    }
+    JSON_KEY(writer, "peer");
+    json_string(writer, bytes_of_text(peer));
+    json_object_end(writer);
+}
+
+void api_cluster(struct json_writer *writer, struct api_request *request, struct stream *stream)
+{
+    struct jetstream *jetstream = api_jetstream(request);
+    const struct replica *replica = stream_replica(stream);
+    struct bytes name = jetstream_cluster_name(jetstream);
+    struct replica_row rows[RAFT_MEMBERS_MAX];
+    uint32_t count = others(jetstream, replica, rows);
+
+    JSON_KEY(writer, "cluster");
+    json_object_begin(writer);
+    if (name.size > 0) {
+        JSON_KEY(writer, "name");
+        json_string(writer, name);
+    }
+    if (count > 0) {
+        char group[64];
+
+        snprintf(group, sizeof group, "S-R%uF-%08x", count + 1, (unsigned)stream_id(stream));
+        JSON_KEY(writer, "raft_group");
+        json_string(writer, bytes_of_text(group));
+    }
+    JSON_KEY(writer, "leader");
+    json_string(writer, bytes_of_text(server_name(jetstream_server(jetstream))));
+    if (count > 0) {
+        JSON_KEY(writer, "replicas");
+        json_array_begin(writer);
+        for (uint32_t i = 0; i < count; i++)
+            write_row(writer, request, replica, &rows[i]);
+        json_array_end(writer);
+    }
+    json_object_end(writer);
+}

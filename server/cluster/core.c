@@ -1,0 +1,577 @@
+#include "server/cluster/core.h"
+
+#include <stdio.h>
+
+#include "base/heap.h"
+#include "base/owner.h"
+#include "base/table.h"
+#include "server/cluster/core_wire.h"
+#include "server/cluster/flaws.h"
+
+#define FRAME_SIZE    (64u << 10)  /* of interest, about: larger ones are cut */
+#define HEAD_MAX      512u         /* of a message, beyond what message_size counts */
+#define QUEUES_SIZE   (256u << 10) /* of the queue names in one frame */
+#define INTEREST_MAX  (1u << 24)   /* of one node */
+#define DROPS_TOLD_NS INT64_C(1000000000)
+
+static_assert(ROUTER_REMOTES_MAX >= CLUSTER_NODES_MAX, "each node has a slot");
+
+/* What another node has of one subject and queue. */
+struct remote_interest {
+    struct remote_sub remote; /* in the account's list */
+    struct account *account;
+    size_t key_size;
+    uint8_t key[]; /* account, subject, queue: key_make */
+};
+
+/* What changed here and was not told yet. */
+struct change {
+    struct change *next; /* in the order of the first change */
+    struct account *account;
+    uint32_t before; /* as the others know it */
+    uint32_t now;
+    size_t subject_size;
+    size_t key_size;
+    uint8_t key[];
+};
+
+struct core_peer {
+    uint64_t node;
+    bool used;
+    uint8_t slot;
+    struct table interest; /* struct remote_interest by key */
+    uint64_t dropped;      /* since the log was told */
+    int64_t dropped_told_ns;
+};
+
+struct core {
+    struct cluster *cluster;
+    struct router *router;
+    struct logger *logger;
+    struct io *io;
+    struct router_remotes remotes;
+    struct cluster_watcher watcher;
+    struct core_peer peers[CLUSTER_NODES_MAX];
+    size_t peers_count; /* in use */
+    struct table changes;
+    struct change *changes_first;
+    struct change **changes_last;
+    struct buf key;   /* scratch */
+    struct buf frame; /* of interest, being filled */
+    struct buf head;  /* scratch: of a message */
+    uint64_t seed;
+    struct core_stats stats;
+};
+
+/* ---- keys -------------------------------------------------------------------------------------
+ */
+
+/* Account, size of the subject, subject, queue. In the scratch buffer: good until the next. */
+static struct bytes key_make(struct core *core, const struct account *account, struct bytes subject,
+                             struct bytes queue)
+{
+    uint32_t size = (uint32_t)subject.size;
+
+    buf_clear(&core->key);
+    (void)buf_add(&core->key, bytes_of(&account, sizeof(account))); /* it has no limit */
+    (void)buf_add(&core->key, bytes_of(&size, sizeof(size)));
+    (void)buf_add(&core->key, subject);
+    (void)buf_add(&core->key, queue);
+    return buf_bytes(&core->key);
+}
+
+#define KEY_HEAD (sizeof(struct account *) + sizeof(uint32_t))
+
+static struct bytes interest_key(const void *item)
+{
+    const struct remote_interest *interest = item;
+
+    return bytes_of(interest->key, interest->key_size);
+}
+
+static struct bytes change_key(const void *item)
+{
+    const struct change *change = item;
+
+    return bytes_of(change->key, change->key_size);
+}
+
+/* ---- peers ------------------------------------------------------------------------------------
+ */
+
+static const struct core_peer *peer_find(const struct core *core, uint64_t node)
+{
+    for (size_t i = 0; i < CLUSTER_NODES_MAX; i++)
+        if (core->peers[i].used && core->peers[i].node == node)
+            return &core->peers[i];
+    return NULL;
+}
+
+static struct core_peer *peer_of(struct core *core, uint64_t node)
+{
+    return (struct core_peer *)peer_find(core, node);
+}
+
+static struct core_peer *peer_add(struct core *core, uint64_t node)
+{
+    uint8_t slot = 0;
+
+    while (core->peers[slot].used)
+        slot++; /* a link is up with CLUSTER_NODES_MAX at most */
+    core->peers[slot] = (struct core_peer){.node = node, .used = true, .slot = slot};
+    table_init(&core->peers[slot].interest, interest_key, core->seed);
+    core->peers_count++;
+    return &core->peers[slot];
+}
+
+static void interest_end(struct core *core, struct remote_interest *interest)
+{
+    sublist_remove_weighted(&interest->account->subs, &interest->remote.sub,
+                            interest->remote.weight);
+    core->stats.interest--;
+    heap_give(interest);
+}
+
+static void peer_remove(struct core *core, struct core_peer *peer)
+{
+    bool keep = cluster_flaw(core->cluster, CLUSTER_FLAW_INTEREST_KEPT);
+    struct remote_interest *interest;
+
+    for (size_t at = 0; !keep && (interest = table_next(&peer->interest, &at)) != NULL;)
+        interest_end(core, interest);
+    table_deinit(&peer->interest);
+    peer->used = false;
+    core->peers_count--;
+}
+
+/* ---- telling ----------------------------------------------------------------------------------
+ */
+
+/* Interest is state: it is not subject to the bound of messages. */
+static void tell(struct core *core, const struct core_peer *only)
+{
+    struct bytes body = buf_bytes(&core->frame);
+
+    for (size_t i = 0; i < CLUSTER_NODES_MAX; i++) {
+        const struct core_peer *peer = &core->peers[i];
+
+        if (peer->used && (only == NULL || only == peer))
+            cluster_send_state(core->cluster, peer->node, CLUSTER_INTEREST, CLUSTER_MESSAGES, &body,
+                               1);
+    }
+    buf_clear(&core->frame);
+}
+
+/* Adds to the frame of that account; what does not fit begins another. */
+static void tell_more(struct core *core, const struct core_peer *only,
+                      const struct account *account, const struct interest *interest)
+{
+    if (core->frame.size > FRAME_SIZE)
+        tell(core, only);
+    if (core->frame.size == 0)
+        interest_begin(&core->frame, account->name);
+    interest_add(&core->frame, interest);
+}
+
+/* Plain subscriptions are there or not, however many. */
+static uint32_t told_count(const struct sub_set *set, struct bytes queue)
+{
+    return queue.size > 0 ? set->count : 1;
+}
+
+static void tell_account(struct core *core, const struct core_peer *peer,
+                         const struct account *account)
+{
+    struct sublist_walk walk = {0};
+    const struct sub_set *set;
+
+    while ((set = sublist_next(&account->subs, &walk)) != NULL) {
+        struct interest interest = {.subject = sub_set_subject(set), .queue = sub_set_queue(set)};
+
+        if (set->kind != SUB_CLIENT)
+            continue;
+        interest.count = told_count(set, interest.queue);
+        tell_more(core, peer, account, &interest);
+    }
+    if (core->frame.size > 0)
+        tell(core, peer);
+}
+
+static void tell_all(struct core *core, const struct core_peer *peer)
+{
+    struct account *account;
+
+    for (size_t at = 0; (account = router_account_next(core->router, &at)) != NULL;)
+        tell_account(core, peer, account);
+}
+
+/* ---- changes ----------------------------------------------------------------------------------
+ */
+
+static void change_add(struct core *core, struct account *account, struct bytes key,
+                       size_t subject_size, uint32_t before, uint32_t now)
+{
+    struct change *change = heap_take(sizeof(*change) + key.size);
+
+    change->account = account;
+    change->before = before;
+    change->now = now;
+    change->subject_size = subject_size;
+    change->key_size = key.size;
+    memcpy(change->key, key.at, key.size);
+    table_add(&core->changes, change);
+    *core->changes_last = change;
+    core->changes_last = &change->next;
+}
+
+/* A subscription that comes and goes between two frames is never told. */
+static void changed(void *owner, struct account *account, struct bytes subject, struct bytes queue,
+                    uint32_t count, int by)
+{
+    struct core *core = owner;
+    uint32_t before = (uint32_t)((int64_t)count - by);
+    struct change *change;
+    struct bytes key;
+
+    if (core->peers_count == 0 || (queue.size == 0 && count > 0 && before > 0))
+        return;
+    key = key_make(core, account, subject, queue);
+    change = table_find(&core->changes, key);
+    if (change != NULL)
+        change->now = count;
+    else
+        change_add(core, account, key, subject.size, before, count);
+}
+
+static struct interest interest_of(const struct change *change)
+{
+    struct bytes texts = bytes_skip(change_key(change), KEY_HEAD);
+    struct interest interest = {
+        .subject = bytes_take(texts, change->subject_size),
+        .queue = bytes_skip(texts, change->subject_size),
+    };
+
+    interest.count = interest.queue.size == 0 && change->now > 0 ? 1 : change->now;
+    return interest;
+}
+
+static bool is_news(const struct core *core, const struct change *change,
+                    const struct interest *interest)
+{
+    if (interest->queue.size == 0)
+        return (change->before > 0) != (change->now > 0);
+    if (change->now == 0 && cluster_flaw(core->cluster, CLUSTER_FLAW_LAST_GONE_UNTOLD))
+        return false;
+    return change->before != change->now;
+}
+
+/* Before anything else leaves on the connections of MESSAGES. */
+static void settle(void *owner)
+{
+    struct core *core = owner;
+    struct account *account = NULL;
+    struct change *change;
+
+    while ((change = core->changes_first) != NULL) {
+        struct interest interest = interest_of(change);
+
+        if (change->account != account && core->frame.size > 0)
+            tell(core, NULL);
+        account = change->account;
+        if (is_news(core, change, &interest))
+            tell_more(core, NULL, account, &interest);
+        core->changes_first = change->next;
+        table_remove(&core->changes, change_key(change));
+        heap_give(change);
+    }
+    core->changes_last = &core->changes_first;
+    if (core->frame.size > 0)
+        tell(core, NULL);
+}
+
+/* ---- hearing ----------------------------------------------------------------------------------
+ */
+
+static void interest_begin_here(struct core *core, struct core_peer *peer, struct account *account,
+                                struct bytes key, const struct interest *heard)
+{
+    struct remote_interest *interest = heap_take(sizeof(*interest) + key.size);
+
+    interest->remote.sub.kind = SUB_REMOTE;
+    interest->remote.weight = heard->count;
+    interest->remote.slot = peer->slot;
+    interest->account = account;
+    interest->key_size = key.size;
+    memcpy(interest->key, key.at, key.size);
+    table_add(&peer->interest, interest);
+    sublist_add_weighted(&account->subs, &interest->remote.sub, heard->subject, heard->queue,
+                         heard->count);
+    core->stats.interest++;
+}
+
+static void hear(struct core *core, struct core_peer *peer, struct account *account,
+                 const struct interest *heard)
+{
+    struct bytes key = key_make(core, account, heard->subject, heard->queue);
+    struct remote_interest *interest = table_find(&peer->interest, key);
+
+    if (interest != NULL && interest->remote.weight == heard->count)
+        return;
+    if (interest != NULL) {
+        table_remove(&peer->interest, key);
+        interest_end(core, interest);
+    }
+    if (heard->count > 0 && peer->interest.count == INTEREST_MAX)
+        cluster_drop(core->cluster, peer->node, "more interest than a node can have");
+    else if (heard->count > 0)
+        interest_begin_here(core, peer, account, key, heard);
+}
+
+static void heard_interest(void *owner, uint64_t node, enum cluster_class class, struct bytes body)
+{
+    struct core *core = owner;
+    struct core_peer *peer = peer_of(core, node);
+    struct interest interest;
+    struct account *account;
+    struct decoder in;
+    struct bytes name;
+
+    (void)class;
+    decoder_init(&in, body);
+    if (!interest_read_account(&in, &name)) {
+        cluster_drop(core->cluster, node, "interest that cannot be read");
+        return;
+    }
+    account = router_account(core->router, name);
+    while (interest_read(&in, &interest))
+        if (account != NULL) /* else none of its messages will come from here */
+            hear(core, peer, account, &interest);
+    if (in.failed)
+        cluster_drop(core->cluster, node, "interest that cannot be read");
+}
+
+static void heard_message(void *owner, uint64_t node, enum cluster_class class, struct bytes body)
+{
+    struct core *core = owner;
+    struct account *account;
+    struct message message;
+    struct routed routed;
+
+    (void)class;
+    if (!routed_decode(body, &routed)) {
+        cluster_drop(core->cluster, node, "a message that cannot be read");
+        return;
+    }
+    core->stats.in_messages++;
+    core->stats.in_bytes += routed.headers.size + routed.payload.size;
+    account = router_account(core->router, routed.account);
+    if (account == NULL)
+        return;
+    message = (struct message){
+        .subject = routed.subject,
+        .route = routed.route,
+        .reply = routed.reply,
+        .headers = routed.headers,
+        .payload = routed.payload,
+    };
+    if (cluster_flaw(core->cluster, CLUSTER_FLAW_HOP_ON)) {
+        (void)router_publish(core->router, account, &message);
+        return;
+    }
+    if (cluster_flaw(core->cluster, CLUSTER_FLAW_GROUPS_EVERYWHERE) && routed.queues_count == 0)
+        routed.queues[routed.queues_count++] = BYTES("q0");
+    (void)router_publish_routed(core->router, account, &message, routed.plain, routed.queues,
+                                routed.queues_count); /* the sender has counted */
+}
+
+/* ---- sending ----------------------------------------------------------------------------------
+ */
+
+static bool takes(void *owner, uint8_t slot, size_t size)
+{
+    struct core *core = owner;
+
+    return cluster_room(core->cluster, core->peers[slot].node, CLUSTER_MESSAGES) >= size + HEAD_MAX;
+}
+
+static void dropped(struct core *core, struct core_peer *peer)
+{
+    const struct cluster_node *node = cluster_node(core->cluster, peer->node);
+    int64_t now_ns = io_now(core->io);
+
+    core->stats.dropped++;
+    peer->dropped++;
+    if (now_ns - peer->dropped_told_ns < DROPS_TOLD_NS && peer->dropped_told_ns != 0)
+        return;
+    logger_warn(core->logger,
+                "Slow Consumer Detected: the route to \"%.*s\" has no room, %llu messages dropped",
+                BYTES_ARG(node->name), (unsigned long long)peer->dropped);
+    peer->dropped = 0;
+    peer->dropped_told_ns = now_ns;
+}
+
+static bool send_part(struct core *core, struct core_peer *peer, const struct routed *routed)
+{
+    struct bytes pieces[3];
+
+    buf_clear(&core->head);
+    routed_encode(&core->head, routed);
+    pieces[0] = buf_bytes(&core->head);
+    pieces[1] = routed->headers;
+    pieces[2] = routed->payload;
+    if (!cluster_send(core->cluster, peer->node, CLUSTER_MESSAGE, CLUSTER_MESSAGES, pieces, 3)) {
+        dropped(core, peer);
+        return false;
+    }
+    core->stats.out_messages++;
+    core->stats.out_bytes += routed->headers.size + routed->payload.size;
+    return true;
+}
+
+/* As many of the queues from that one on as one frame takes; returns how many. */
+static size_t take_queues(struct routed *routed, const struct remote_delivery *delivery,
+                          size_t from)
+{
+    size_t size = 0, taken = 0;
+
+    for (size_t i = from; i < delivery->queues_count && taken < CORE_QUEUES_MAX; i++) {
+        size += delivery->queues[i].size;
+        if (taken > 0 && size > QUEUES_SIZE)
+            break;
+        routed->queues[taken++] = delivery->queues[i];
+    }
+    routed->queues_count = taken;
+    return taken;
+}
+
+static bool deliver(void *owner, struct account *account, const struct message *message,
+                    const struct remote_delivery *delivery, size_t *waiting)
+{
+    struct core *core = owner;
+    struct core_peer *peer = &core->peers[delivery->slot];
+    struct routed routed;
+    size_t done = 0;
+    bool sent = true;
+
+    routed.plain = delivery->plain;
+    routed.account = account->name;
+    routed.subject = message->subject;
+    routed.reply = message->reply;
+    routed.route = message->route;
+    routed.headers = message->headers;
+    routed.payload = message->payload;
+    do {
+        done += take_queues(&routed, delivery, done);
+        sent = send_part(core, peer, &routed) && sent;
+        routed.plain = false;
+    } while (done < delivery->queues_count);
+    *waiting = cluster_queued(core->cluster, peer->node, CLUSTER_MESSAGES);
+    return sent;
+}
+
+/* ---- life -------------------------------------------------------------------------------------
+ */
+
+static void node_up(struct cluster_watcher *watcher, const struct cluster_node *node)
+{
+    struct core *core = owner_of(watcher, struct core, watcher);
+
+    struct core_peer *peer = peer_add(core, node->id);
+
+    if (!cluster_flaw(core->cluster, CLUSTER_FLAW_RESYNC_FORGOTTEN))
+        tell_all(core, peer);
+}
+
+static void forget_changes(struct core *core)
+{
+    struct change *change;
+
+    while ((change = core->changes_first) != NULL) {
+        core->changes_first = change->next;
+        table_remove(&core->changes, change_key(change));
+        heap_give(change);
+    }
+    core->changes_last = &core->changes_first;
+}
+
+static void node_down(struct cluster_watcher *watcher, const struct cluster_node *node)
+{
+    struct core *core = owner_of(watcher, struct core, watcher);
+
+    peer_remove(core, peer_of(core, node->id));
+    if (core->peers_count == 0)
+        forget_changes(core);
+}
+
+struct core *core_create(struct cluster *cluster, struct router *router, struct logger *logger,
+                         struct io *io)
+{
+    struct core *core = HEAP_NEW(struct core);
+
+    core->cluster = cluster;
+    core->router = router;
+    core->logger = logger;
+    core->io = io;
+    io_random(io, &core->seed, sizeof(core->seed));
+    core->watcher = (struct cluster_watcher){.up = node_up, .down = node_down};
+    core->remotes = (struct router_remotes){
+        .owner = core, .takes = takes, .deliver = deliver, .changed = changed};
+    table_init(&core->changes, change_key, core->seed);
+    core->changes_last = &core->changes_first;
+    buf_init(&core->key, SIZE_MAX / 2);
+    buf_init(&core->frame, SIZE_MAX / 2);
+    buf_init(&core->head, SIZE_MAX / 2);
+    router_set_remotes(router, &core->remotes);
+    cluster_watch(cluster, &core->watcher);
+    cluster_subscribe(cluster, CLUSTER_INTEREST, heard_interest, core);
+    cluster_subscribe(cluster, CLUSTER_MESSAGE, heard_message, core);
+    cluster_set_settle(cluster, settle, core);
+    return core;
+}
+
+void core_destroy(struct core *core)
+{
+    router_set_remotes(core->router, NULL);
+    cluster_set_settle(core->cluster, NULL, NULL);
+    for (size_t i = 0; i < CLUSTER_NODES_MAX; i++)
+        if (core->peers[i].used)
+            peer_remove(core, &core->peers[i]);
+    forget_changes(core);
+    table_deinit(&core->changes);
+    buf_deinit(&core->key);
+    buf_deinit(&core->frame);
+    buf_deinit(&core->head);
+    heap_give(core);
+}
+
+size_t core_interest_count(const struct core *core, uint64_t node)
+{
+    const struct core_peer *peer = peer_find(core, node);
+
+    return peer != NULL ? peer->interest.count : 0;
+}
+
+void core_interest_walk(const struct core *core, uint64_t node,
+                        void (*interest)(void *context, const struct core_interest *interest),
+                        void *context)
+{
+    const struct core_peer *peer = peer_find(core, node);
+    const struct remote_interest *remote;
+
+    if (peer == NULL)
+        return;
+    for (size_t at = 0; (remote = table_next(&peer->interest, &at)) != NULL;) {
+        const struct core_interest shown = {
+            .account = remote->account->name,
+            .subject = sub_subject(&remote->remote.sub),
+            .queue = sub_queue(&remote->remote.sub),
+        };
+
+        interest(context, &shown);
+    }
+}
+
+void core_stats(const struct core *core, struct core_stats *stats)
+{
+    *stats = core->stats;
+}

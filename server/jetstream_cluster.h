@@ -1,0 +1,75 @@
+/*
+ * jetstream_cluster: JetStream over several nodes: the metadata group is formed, every node knows who
+ * leads what, and what arrives at the wrong node goes to the right one, once. Without a cluster none of
+ * it exists and everything is here.
+ *
+ * Frames between nodes (cluster.h, kinds from CLUSTER_JETSTREAM_FIRST), little endian:
+ *
+ *     HELLO      u8 has_meta, 7 zeros, 16 bytes incarnation of the metadata group (zeros: none)
+ *     BOOTSTRAP  content of index 1 of the metadata group's log
+ *     LEADER     any number of: u64 stream id, u64 term, u64 version of its config
+ *     REFUSED    u64 stream id, u64 version, u16 error, 6 zeros, text
+ *     FORWARD    u16 account size, u16 subject size, u16 reply size, u16 zero, u32 headers size, u32
+ *                payload size, then these: a message for JetStream's sinks on that node
+ *     CHANGED    u8 kind of operation, u8 created, 6 zeros, then as FORWARD: the request that its
+ *                stream's leader shall answer
+ *     ASK        u64 number, u64 place, u64 stream id: what does its leader say of it?
+ *     TELL       u64 number, u64 place, a JSON object
+ *     GONE       any number of u64 stream ids: their files are no more on that node
+ *     WHO        u64 stream id: whoever leads it answers with LEADER
+ */
+#ifndef SERVER_JETSTREAM_CLUSTER_H
+#define SERVER_JETSTREAM_CLUSTER_H
+
+#include "server/jetstream_priv.h"
+
+struct cluster_node;
+
+enum jetstream_frame {
+    JETSTREAM_HELLO = 64,
+    JETSTREAM_BOOTSTRAP,
+    JETSTREAM_LEADER,
+    JETSTREAM_REFUSED,
+    JETSTREAM_FORWARD,
+    JETSTREAM_CHANGED,
+    JETSTREAM_GONE,
+    JETSTREAM_ASK,
+    JETSTREAM_TELL,
+    JETSTREAM_WHO,
+};
+
+struct jetstream_cluster;
+
+/* During jetstream_open, when the store is open; NULL: this server is alone. */
+struct jetstream_cluster *jetstream_cluster_create(struct jetstream *jetstream);
+void jetstream_cluster_destroy(struct jetstream_cluster *cluster);
+const struct transport *jetstream_cluster_transport(struct jetstream_cluster *cluster);
+
+/* The metadata group's log is there (made or found) and open: say so. */
+void jetstream_cluster_formed(struct jetstream_cluster *cluster);
+/* Once per turn: what waits for a leader, members to be added, nodes to be replaced. */
+void jetstream_cluster_turn(struct jetstream_cluster *cluster);
+
+/* A stream's leader has changed as far as this node's replica knows. */
+void jetstream_cluster_leader(struct jetstream_cluster *cluster, struct catalogue_entry *entry);
+/* This node has just learned of the stream: it asks who leads. What was said before the catalogue's
+ * record came was about a stream unknown here. */
+void jetstream_cluster_ask_leader(struct jetstream_cluster *cluster, const struct catalogue_entry *entry);
+/* What this node, leading the stream, has to say of that version of its config. */
+void jetstream_cluster_configured(struct jetstream_cluster *cluster, struct catalogue_entry *entry,
+                                  uint64_t version, uint16_t error, const char *text);
+void jetstream_cluster_files_gone(struct jetstream_cluster *cluster, uint64_t id);
+
+/*
+ * Which nodes shall hold `replicas` replicas (jetstream_place.c): those that do (`keep`, may be NULL) as far
+ * as they are wanted, its leader first, then those that are up; then members of the metadata group that are
+ * up, the least loaded first. False: there are not enough.
+ */
+bool jetstream_cluster_place(struct jetstream_cluster *cluster, const struct catalogue_entry *keep,
+                             uint64_t without, int64_t replicas, struct raft_config *members);
+/* Soon: look again at who is a member of what. */
+void jetstream_cluster_look(struct jetstream_cluster *cluster);
+/* Once per turn, where it leads: streams whose groups do not have the members they shall have. */
+void jetstream_members_turn(struct jetstream_cluster *cluster);
+
+#endif

@@ -1,0 +1,82 @@
+/* jetstream_cluster_priv: struct jetstream_cluster, for jetstream_cluster.c (frames and nodes),
+ * jetstream_form.c (the metadata group's members), jetstream_forward.c (messages for other nodes) and
+ * jetstream_remote.c (streams without a replica here). */
+#ifndef SERVER_JETSTREAM_CLUSTER_PRIV_H
+#define SERVER_JETSTREAM_CLUSTER_PRIV_H
+
+#include "server/cluster/cluster.h"
+#include "server/jetstream_cluster.h"
+
+#define FORWARD_WAITING_MAX       10000u
+#define FORWARD_WAITING_BYTES_MAX (64u << 20)
+#define FORWARD_DEADLINE_NS       INT64_C(4000000000) /* for a leader to be found */
+#define FORM_RETRY_NS             INT64_C(200000000)
+
+struct beginning;
+struct forward_waiting;
+
+/* What a node has said of itself. */
+struct node_state {
+    uint64_t id; /* 0: a free place */
+    uint64_t incarnation;
+    bool heard; /* since its link came up */
+    bool has_meta;
+    uint8_t meta_incarnation[16];
+};
+
+struct jetstream_cluster {
+    struct jetstream *jetstream;
+    struct cluster *cluster;
+    struct cluster_watcher watcher;
+    struct transport transport;
+    struct node_state nodes[CLUSTER_NODES_MAX];
+    struct timer form; /* looks again at who is there */
+    bool look;         /* this turn */
+    struct beginning *beginning; /* a worker makes the metadata group's log */
+
+    struct forward_waiting *waiting_first, *waiting_last;
+    size_t waiting_count, waiting_bytes;
+    struct timer waiting_timer;
+
+    struct jetstream_gather *gathers; /* under way */
+    uint64_t gather_number;
+    struct timer gather_timer;
+};
+
+/* jetstream_cluster.c */
+struct node_state *cluster_node_state(struct jetstream_cluster *cluster, uint64_t id);
+uint64_t cluster_self_id(const struct jetstream_cluster *cluster);
+void cluster_tell(struct jetstream_cluster *cluster, uint64_t node, enum jetstream_frame kind,
+                  struct bytes body);
+void cluster_tell_all(struct jetstream_cluster *cluster, enum jetstream_frame kind, struct bytes body);
+
+/* jetstream_form.c */
+void form_hello(struct jetstream_cluster *cluster, uint64_t node);
+void form_heard(struct jetstream_cluster *cluster, uint64_t node, struct bytes body);
+void form_bootstrap(struct jetstream_cluster *cluster, uint64_t node, struct bytes body);
+void form_turn(struct jetstream_cluster *cluster);
+void form_drop(struct jetstream_cluster *cluster);
+void form_fired(struct timer *timer);
+
+/* jetstream_forward.c */
+void forward_received(struct jetstream_cluster *cluster, struct bytes body);
+void forward_turn(struct jetstream_cluster *cluster);
+void forward_free(struct jetstream_cluster *cluster);
+void forward_fired(struct timer *timer);
+/* A message as the frames carry it, and back (views into the body). */
+bool forward_write(struct buf *out, struct bytes account, const struct message *message);
+bool forward_read(struct bytes body, struct bytes *account, struct message *message);
+void changed_received(struct jetstream_cluster *cluster, struct bytes body);
+
+/* jetstream_gather.c */
+void gather_asked(struct jetstream_cluster *cluster, uint64_t node, struct bytes body);
+void gather_told(struct jetstream_cluster *cluster, struct bytes body);
+void gather_turn(struct jetstream_cluster *cluster);
+void gather_free(struct jetstream_cluster *cluster);
+void gather_fired(struct timer *timer);
+
+/* jetstream_remote.c */
+void remote_look(struct jetstream *jetstream, struct catalogue_entry *entry);
+void remote_close(struct jetstream *jetstream, struct catalogue_entry *entry);
+
+#endif

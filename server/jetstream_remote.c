@@ -1,0 +1,104 @@
+/*
+ * jetstream_remote: a stream that is not led on this node: what clients of this node publish for it, ask of
+ * it and ack is taken here and goes to its leader.
+ */
+#include "base/heap.h"
+#include "server/jetstream_cluster_priv.h"
+
+struct remote {
+    struct jetstream *jetstream;
+    struct account *account;
+    uint64_t id;
+    uint64_t version; /* of the config whose subjects are taken */
+    struct sink **sinks;
+    size_t count;
+};
+
+static void take(void *owner, const struct message *message)
+{
+    struct remote *remote = owner;
+
+    (void)jetstream_forward(remote->jetstream, remote->account, remote->id, message);
+}
+
+static void add(struct remote *remote, struct bytes subject, struct bytes queue)
+{
+    remote->sinks[remote->count++] = router_sink_add(server_router(remote->jetstream->server), remote->account,
+                                                     subject, queue, take, remote);
+}
+
+/* $JS.API.CONSUMER.MSG.NEXT.<stream>.>, and so on. */
+static void add_named(struct remote *remote, const char *prefix, struct bytes name, const char *suffix,
+                      struct bytes queue)
+{
+    struct buf subject;
+
+    buf_init(&subject, 1024);
+    (void)buf_add(&subject, bytes_of_text(prefix));
+    (void)buf_add(&subject, name);
+    (void)buf_add(&subject, bytes_of_text(suffix));
+    add(remote, buf_bytes(&subject), queue);
+    buf_deinit(&subject);
+}
+
+static void remove_sinks(struct remote *remote)
+{
+    for (size_t i = 0; i < remote->count; i++)
+        router_sink_remove(server_router(remote->jetstream->server), remote->sinks[i]);
+    heap_give(remote->sinks);
+    remote->sinks = NULL;
+    remote->count = 0;
+}
+
+static void add_sinks(struct remote *remote, const struct stream_config *config)
+{
+    struct bytes none = bytes_of(NULL, 0), get = BYTES("_sys_");
+
+    remote->sinks = heap_take(sizeof(struct sink *) * (config->subjects.count + 5));
+    for (size_t i = 0; i < config->subjects.count; i++)
+        add(remote, config->subjects.at[i], none);
+    add_named(remote, "$JS.API.CONSUMER.MSG.NEXT.", config->name, ".>", none);
+    add_named(remote, "$JS.ACK.", config->name, ".>", none);
+    add_named(remote, "$JS.FC.", config->name, ".>", none);
+    if (!config->allow_direct)
+        return;
+    add_named(remote, "$JS.API.DIRECT.GET.", config->name, "", get);
+    add_named(remote, "$JS.API.DIRECT.GET.", config->name, ".>", get);
+}
+
+void remote_close(struct jetstream *jetstream, struct catalogue_entry *entry)
+{
+    (void)jetstream;
+    if (entry->remote == NULL)
+        return;
+    remove_sinks(entry->remote);
+    heap_give(entry->remote);
+    entry->remote = NULL;
+}
+
+void remote_look(struct jetstream *jetstream, struct catalogue_entry *entry)
+{
+    struct remote *remote = entry->remote;
+
+    if (jetstream->cluster == NULL || entry->removed || !entry->readable ||
+        (entry->stream != NULL && stream_leads(entry->stream))) {
+        remote_close(jetstream, entry);
+        return;
+    }
+    if (remote != NULL && remote->version == entry->version)
+        return;
+    if (remote == NULL) {
+        remote = HEAP_NEW(struct remote);
+        remote->jetstream = jetstream;
+        remote->account = router_account(server_router(jetstream->server), entry->assigned.account);
+        remote->id = entry->assigned.id;
+        if (remote->account == NULL) {
+            heap_give(remote);
+            return;
+        }
+        entry->remote = remote;
+    }
+    remove_sinks(remote);
+    remote->version = entry->version;
+    add_sinks(remote, &entry->config);
+}

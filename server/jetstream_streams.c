@@ -1,0 +1,401 @@
+/*
+ * jetstream_streams: what the catalogue says of a stream, carried out on this node: its log is made, its
+ * replica opened; when that leads, the config goes into the stream's log; when the stream is removed the
+ * files go.
+ *
+ * Every step is found by looking at the entry and the stream, so what a crash or a change of leaders
+ * interrupted is finished by whoever looks next.
+ */
+#include <stdio.h>
+
+#include "base/heap.h"
+#include "base/owner.h"
+#include "server/jetstream_cluster_priv.h"
+
+#define AGAIN_NS INT64_C(1000000000)
+
+/* A log being made on a worker. */
+struct preparation {
+    struct io_work work;
+    struct jetstream *jetstream; /* NULL: closed meanwhile */
+    struct store *store;
+    uint64_t id;
+    uint8_t incarnation[16];
+    struct buf bootstrap;
+    enum err err;
+    struct preparation *next;
+};
+
+/* Files being removed. */
+struct removal {
+    struct jetstream *jetstream;
+    uint64_t id;
+};
+
+/* The config on its way into the stream's log. */
+struct completion {
+    struct stream_op op;
+    struct jetstream *jetstream;
+    uint64_t id;
+    uint64_t version;
+};
+
+static struct logger *logger_of(struct jetstream *jetstream)
+{
+    return server_logger(jetstream->server);
+}
+
+static bool is_here(const struct jetstream *jetstream, const struct catalogue_entry *entry)
+{
+    const struct raft_config *members = &entry->wished;
+
+    for (uint32_t i = 0; i < members->count; i++) {
+        if (members->at[i].incarnation == groups_self(jetstream->groups).incarnation)
+            return true;
+    }
+    return false;
+}
+
+/* ---- the config into the stream's log --------------------------------------------------------------- */
+
+static bool has_config(const struct catalogue_entry *entry)
+{
+    return stream_applied(entry->stream)->configured &&
+           schema_equal(&stream_config_schema, &entry->config, stream_config(entry->stream));
+}
+
+static void completed(struct stream_op *op, struct stream *stream);
+static void close_stream(struct jetstream *jetstream, struct catalogue_entry *entry, bool deleted);
+static void remove_files(struct jetstream *jetstream, uint64_t id);
+
+static void reconcile(struct jetstream *jetstream, struct catalogue_entry *entry)
+{
+    struct completion *completion;
+
+    if (entry->stream == NULL || !stream_leads(entry->stream) || !entry->readable || entry->completing)
+        return;
+    if (has_config(entry)) {
+        jetstream_configured(jetstream, entry, entry->version, 0, NULL);
+        return;
+    }
+    completion = HEAP_NEW(struct completion);
+    completion->jetstream = jetstream;
+    completion->id = entry->assigned.id;
+    completion->version = entry->version;
+    completion->op = (struct stream_op){
+        .kind = STREAM_OP_CONFIGURE,
+        .json = heap_copy(entry->assigned.json),
+        .created_ns = entry->assigned.created_ns,
+        .done = completed,
+    };
+    entry->completing = true;
+    stream_submit(entry->stream, &completion->op);
+}
+
+static void completed(struct stream_op *op, struct stream *stream)
+{
+    struct completion *completion = owner_of(op, struct completion, op);
+    struct jetstream *jetstream = completion->jetstream;
+    struct catalogue_entry *entry = catalogue_find(&jetstream->catalogue, completion->id);
+
+    heap_give((void *)op->json.at);
+    if (entry != NULL) {
+        entry->completing = false;
+        if (stream != NULL && stream_leads(stream))
+            jetstream_configured(jetstream, entry, completion->version, op->error, op->error_text);
+        if (entry->version > completion->version)
+            reconcile(jetstream, entry);
+    }
+    heap_give(completion);
+}
+
+void jetstream_stream_lead(struct jetstream *jetstream, struct stream *stream)
+{
+    struct catalogue_entry *entry = catalogue_find(&jetstream->catalogue, stream_id(stream));
+
+    assert(entry != NULL && entry->stream == stream); /* no stream is opened without one */
+    entry->leader = groups_self(jetstream->groups).node;
+    entry->leader_term = stream_term(stream);
+    entry->settled = false;
+    jetstream_cluster_look(jetstream->cluster);
+    remote_look(jetstream, entry);
+    jetstream_cluster_leader(jetstream->cluster, entry);
+    reconcile(jetstream, entry);
+}
+
+void jetstream_stream_follow(struct jetstream *jetstream, struct stream *stream)
+{
+    struct catalogue_entry *entry = catalogue_find(&jetstream->catalogue, stream_id(stream));
+
+    if (entry->leader == groups_self(jetstream->groups).node)
+        entry->leader = 0;
+    remote_look(jetstream, entry);
+}
+
+void jetstream_stream_removed(struct jetstream *jetstream, struct stream *stream)
+{
+    struct catalogue_entry *entry = catalogue_find(&jetstream->catalogue, stream_id(stream));
+
+    entry->leaving = true;
+    jetstream_cluster_look(jetstream->cluster);
+}
+
+void jetstream_entries_leave(struct jetstream *jetstream)
+{
+    for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL; entry = entry->next) {
+        if (!entry->leaving || entry->stream == NULL || is_here(jetstream, entry))
+            continue;
+        entry->leaving = false;
+        logger_info(logger_of(jetstream), "Stream '%.*s': its replica here is no longer needed",
+                    BYTES_ARG(entry->config.name));
+        close_stream(jetstream, entry, true);
+        remove_files(jetstream, entry->assigned.id);
+        remote_look(jetstream, entry);
+    }
+}
+
+void jetstream_stream_leader(struct jetstream *jetstream, struct stream *stream, uint64_t node, uint64_t term)
+{
+    struct catalogue_entry *entry = catalogue_find(&jetstream->catalogue, stream_id(stream));
+
+    if (entry == NULL || term < entry->leader_term || stream_leads(stream))
+        return;
+    entry->leader = node;
+    entry->leader_term = term;
+    jetstream_awake(jetstream);
+}
+
+/* ---- a replica here ------------------------------------------------------------------------------------ */
+
+static enum err open_replica(struct jetstream *jetstream, struct catalogue_entry *entry)
+{
+    struct account *account = router_account_default(server_router(jetstream->server));
+    enum err err;
+
+    entry->stream = stream_open(jetstream, account, entry->assigned.id, entry->config.name, &err);
+    remote_look(jetstream, entry);
+    return entry->stream != NULL ? OK : err;
+}
+
+static void report_offline(struct jetstream *jetstream, struct catalogue_entry *entry, enum err err)
+{
+    entry->offline = true;
+    jetstream->unhealthy = "a stream could not be opened";
+    logger_error(logger_of(jetstream), "Stream '%.*s' could not be opened: %s",
+                 BYTES_ARG(entry->config.name), err_text(err));
+}
+
+/* A disk that is full or fails: the others go on without this replica, until it can be made. */
+static void try_again(struct jetstream *jetstream, struct catalogue_entry *entry)
+{
+    struct io *io = server_io(jetstream->server);
+
+    entry->again = true;
+    if (!timer_armed(&jetstream->again))
+        timers_arm(io_timers(io), &jetstream->again, io_now(io) + AGAIN_NS);
+}
+
+void jetstream_entries_again(struct timer *timer)
+{
+    struct jetstream *jetstream = owner_of(timer, struct jetstream, again);
+
+    for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL; entry = entry->next) {
+        if (!entry->again)
+            continue;
+        entry->again = false;
+        jetstream_entry_changed(jetstream, entry);
+    }
+}
+
+static void write_bootstrap(const struct catalogue_entry *entry, struct buf *out)
+{
+    buf_init(out, 4096);
+    members_bootstrap(out, entry->assigned.incarnation, entry->assigned.created_ns,
+                      &entry->assigned.members);
+}
+
+static void prepare_run(struct io_work *work, struct io *io)
+{
+    struct preparation *preparation = owner_of(work, struct preparation, work);
+
+    (void)io;
+    preparation->err = log_prepare(preparation->store, preparation->id, preparation->incarnation,
+                                   buf_bytes(&preparation->bootstrap));
+}
+
+static void forget_preparation(struct jetstream *jetstream, struct preparation *preparation)
+{
+    struct preparation **at = &jetstream->preparations;
+
+    while (*at != preparation)
+        at = &(*at)->next;
+    *at = preparation->next;
+}
+
+static void prepared(struct jetstream *jetstream, uint64_t id, enum err err)
+{
+    struct catalogue_entry *entry = catalogue_find(&jetstream->catalogue, id);
+
+    if (entry == NULL)
+        return;
+    entry->preparing = false;
+    if (entry->removed) {
+        remove_files(jetstream, id);
+        return;
+    }
+    if (err == OK || err == ERR_EXISTS)
+        err = open_replica(jetstream, entry);
+    if (err == OK)
+        return;
+    logger_error(logger_of(jetstream), "Stream '%.*s' could not be made: %s",
+                 BYTES_ARG(entry->config.name), err_text(err));
+    entry->refusal = err;
+    entry->undo = jetstream->cluster == NULL && entry->configured == 0;
+    if (jetstream->cluster != NULL && (err == ERR_NO_SPACE || err == ERR_IO))
+        try_again(jetstream, entry);
+    else if (!entry->undo)
+        report_offline(jetstream, entry, err);
+    jetstream_awake(jetstream);
+}
+
+static void prepare_done(struct io_work *work)
+{
+    struct preparation *preparation = owner_of(work, struct preparation, work);
+    struct jetstream *jetstream = preparation->jetstream;
+    uint64_t id = preparation->id;
+    enum err err = preparation->err;
+
+    if (jetstream != NULL)
+        forget_preparation(jetstream, preparation);
+    buf_deinit(&preparation->bootstrap);
+    heap_give(preparation);
+    if (jetstream != NULL)
+        prepared(jetstream, id, err);
+}
+
+static void prepare(struct jetstream *jetstream, struct catalogue_entry *entry)
+{
+    struct preparation *preparation = HEAP_NEW(struct preparation);
+
+    preparation->work = (struct io_work){.run = prepare_run, .done = prepare_done};
+    preparation->jetstream = jetstream;
+    preparation->store = jetstream->store;
+    preparation->id = entry->assigned.id;
+    memcpy(preparation->incarnation, entry->assigned.incarnation, sizeof preparation->incarnation);
+    write_bootstrap(entry, &preparation->bootstrap);
+    preparation->next = jetstream->preparations;
+    jetstream->preparations = preparation;
+    entry->preparing = true;
+    io_work(server_io(jetstream->server), &preparation->work);
+}
+
+/* ---- removal --------------------------------------------------------------------------------------------- */
+
+static void removed(void *context, enum err err)
+{
+    struct removal *removal = context;
+    struct jetstream *jetstream = removal->jetstream;
+
+    jetstream->removals--;
+    if (err == OK || err == ERR_NOT_FOUND)
+        jetstream_files_gone(jetstream, removal->id);
+    else /* the committed removal is tried again at the next start */
+        logger_warn(logger_of(jetstream), "Files of removed stream %llu are still there: %s",
+                    (unsigned long long)removal->id, err_text(err));
+    heap_give(removal);
+}
+
+static void remove_files(struct jetstream *jetstream, uint64_t id)
+{
+    struct removal *removal = HEAP_NEW(struct removal);
+
+    removal->jetstream = jetstream;
+    removal->id = id;
+    jetstream->removals++;
+    store_remove(jetstream->store, id, removed, removal);
+}
+
+static void close_stream(struct jetstream *jetstream, struct catalogue_entry *entry, bool deleted)
+{
+    struct stream *stream = entry->stream;
+
+    entry->stream = NULL;
+    stream_unlink_dirty(stream, &jetstream->dirty);
+    stream_close(stream, deleted);
+}
+
+/* ---- what the catalogue tells ------------------------------------------------------------------------------ */
+
+void jetstream_entry_changed(struct jetstream *jetstream, struct catalogue_entry *entry)
+{
+    if (jetstream->recovering)
+        return;
+    remote_look(jetstream, entry);
+    if (!entry->removed)
+        jetstream_cluster_ask_leader(jetstream->cluster, entry);
+    if (entry->removed) {
+        jetstream_configured(jetstream, entry, entry->version, entry->undo ? 10049 : 10059,
+                             entry->undo ? err_text(entry->refusal) : NULL);
+        if (entry->stream != NULL)
+            close_stream(jetstream, entry, true);
+        if (is_here(jetstream, entry) && !entry->preparing)
+            remove_files(jetstream, entry->assigned.id);
+    } else if (entry->stream != NULL) {
+        jetstream_cluster_look(jetstream->cluster);
+        reconcile(jetstream, entry);
+    } else if (is_here(jetstream, entry) && !entry->preparing && !entry->offline && !entry->again) {
+        prepare(jetstream, entry);
+    }
+}
+
+static void open_entry(struct jetstream *jetstream, struct catalogue_entry *entry)
+{
+    struct buf bootstrap;
+    enum err err;
+
+    if (!entry->readable) {
+        jetstream->unhealthy = "the config of a stream is unreadable";
+        logger_error(logger_of(jetstream), "Stream %llu: unreadable config in the catalogue",
+                     (unsigned long long)entry->assigned.id);
+        return;
+    }
+    err = open_replica(jetstream, entry);
+    if (err == ERR_NOT_FOUND) { /* its creation was interrupted before its log was made */
+        write_bootstrap(entry, &bootstrap);
+        err = log_prepare(jetstream->store, entry->assigned.id, entry->assigned.incarnation,
+                          buf_bytes(&bootstrap));
+        buf_deinit(&bootstrap);
+        if (err == OK)
+            err = open_replica(jetstream, entry);
+    }
+    if (err != OK)
+        report_offline(jetstream, entry, err);
+    else if (stream_applied(entry->stream)->log_time_ns > jetstream->time_floor_ns)
+        jetstream->time_floor_ns = stream_applied(entry->stream)->log_time_ns;
+}
+
+void jetstream_entries_open(struct jetstream *jetstream)
+{
+    for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL; entry = entry->next) {
+        remote_look(jetstream, entry);
+        if (!is_here(jetstream, entry))
+            continue;
+        if (entry->removed)
+            remove_files(jetstream, entry->assigned.id);
+        else
+            open_entry(jetstream, entry);
+        arena_reset(&jetstream->arena);
+    }
+}
+
+void jetstream_entries_close(struct jetstream *jetstream)
+{
+    for (struct preparation *at = jetstream->preparations; at != NULL; at = at->next)
+        at->jetstream = NULL;
+    jetstream->preparations = NULL;
+    for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL; entry = entry->next) {
+        if (entry->stream != NULL)
+            close_stream(jetstream, entry, false);
+        remote_close(jetstream, entry);
+    }
+}

@@ -1,0 +1,240 @@
+#include "tests/sim/cluster_nodes.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/server_priv.h"
+
+/* ---- what a server logs ------------------------------------------------------------------------ */
+
+static bool says(struct bytes line, const char *text)
+{
+    return memmem(line.at, line.size, text, strlen(text)) != NULL;
+}
+
+static void log_line(void *context, struct bytes line)
+{
+    struct node *node = context;
+
+    if (says(line, "damaged on disk"))
+        report_violate(node->nodes->report, "%s says: %.*s", node->name, BYTES_ARG(line));
+    if (says(line, "could not be opened") || says(line, "could not be begun"))
+        node->half_open = true;
+    if (node->nodes->report->loud)
+        report_say(node->nodes->report, "  %s: %.*s", node->name,
+                   (int)line.size - (line.size > 0 && line.at[line.size - 1] == '\n'),
+                   (const char *)line.at);
+}
+
+static int64_t log_clock(void *context)
+{
+    return sim_now(((struct node *)context)->nodes->sim);
+}
+
+/* Small files are full, recycled and given up all the time. */
+static void draw_sizes(struct node *node)
+{
+    static const uint32_t segments[] = {32 << 10, 64 << 10, 256 << 10};
+    static const uint32_t journals[] = {32 << 10, 64 << 10, 256 << 10};
+    static const uint32_t batches[] = {0, 0, 1, 4 << 10};
+    struct prng *prng = node->nodes->prng;
+
+    node->options.sim.segment_size = segments[prng_below(prng, 3)];
+    node->options.sim.journal_file_size = journals[prng_below(prng, 3)];
+    node->options.sim.journal_batch_max = batches[prng_below(prng, 4)];
+}
+
+/* ---- making them ------------------------------------------------------------------------------- */
+
+static void init_options(struct node *node)
+{
+    struct options *options = &node->options;
+
+    options_default(options);
+    snprintf(options->host, sizeof options->host, "0.0.0.0");
+    snprintf(options->server_name, sizeof options->server_name, "%s", node->name);
+    options->port = NODES_PORT;
+    options->jetstream = true;
+    options->cluster = (struct cluster_options){
+        .configured = true, .name = "C", .port = NODES_ROUTE_PORT, .routes = node->routes};
+    for (size_t k = 0; k < node->nodes->count; k++) {
+        snprintf(node->hosts[k], sizeof node->hosts[k], "10.0.0.%u", (unsigned)k + 1);
+        if (k != node->index)
+            node->routes[options->cluster.routes_count++] =
+                (struct cluster_route){.host = node->hosts[k], .port = NODES_ROUTE_PORT};
+    }
+}
+
+static void init_node(struct nodes *nodes, size_t index)
+{
+    struct node *node = &nodes->at[index];
+
+    node->nodes = nodes;
+    node->index = sim_node_add(nodes->sim);
+    assert(node->index == index);
+    node->disks = 1;
+    snprintf(node->name, sizeof node->name, "n%zu", index + 1);
+    init_options(node);
+    draw_sizes(node);
+    logger_init(&node->logger);
+    node->logger.line = log_line;
+    node->logger.now = log_clock;
+    node->logger.context = node;
+    node->logger.pid = (int64_t)index + 1;
+}
+
+void nodes_init(struct nodes *nodes, struct report *report, struct sim *sim, struct prng *prng,
+                size_t count)
+{
+    assert(count <= NODES_MAX);
+    *nodes = (struct nodes){.report = report, .sim = sim, .prng = prng, .count = count};
+    for (size_t i = 0; i < count; i++)
+        init_node(nodes, i);
+}
+
+static void bury(struct node *node)
+{
+    if (node->server != NULL)
+        server_destroy(node->server);
+    node->server = NULL;
+}
+
+void nodes_deinit(struct nodes *nodes)
+{
+    for (size_t i = 0; i < nodes->count; i++)
+        bury(&nodes->at[i]);
+}
+
+/* ---- life and death ----------------------------------------------------------------------------- */
+
+bool nodes_up(const struct nodes *nodes, size_t index)
+{
+    return nodes->at[index].server != NULL && !sim_crashed(nodes->sim, index);
+}
+
+size_t nodes_up_count(const struct nodes *nodes)
+{
+    size_t up = 0;
+
+    for (size_t i = 0; i < nodes->count; i++)
+        up += nodes_up(nodes, i);
+    return up;
+}
+
+/* What is left of it goes, and its machine is there again, without a server. */
+static void take_down(struct node *node)
+{
+    struct sim *sim = node->nodes->sim;
+
+    if (node->server != NULL)
+        node->nodes->dying(node->nodes->context, node->index);
+    bury(node);
+    if (!sim_crashed(sim, node->index) && sim_node_io(sim, node->index) != NULL)
+        io_destroy(sim_node_io(sim, node->index));
+    if (prng_chance(node->nodes->prng, 1, 4))
+        sim_cut_power(sim, node->index);
+    sim_restart(sim, node->index);
+}
+
+bool nodes_start(struct nodes *nodes, size_t index, enum sim_crash_mode mode, uint64_t ops)
+{
+    struct node *node = &nodes->at[index];
+    enum err err;
+
+    assert(node->server == NULL);
+    node->half_open = false;
+    node->lives++;
+    sim_crash_after(nodes->sim, index, mode, ops);
+    report_say(nodes->report, "%s starts (life %u)", node->name, node->lives);
+    err = server_start(sim_node_io(nodes->sim, index), &node->options, &node->logger, &node->server);
+    if (err != OK)
+        node->server = NULL; /* it has freed itself */
+    if (err == OK && !node->half_open && !sim_crashed(nodes->sim, index)) {
+        sim_crash_after(nodes->sim, index, mode, 0);
+        nodes->born(nodes->context, index);
+        return true;
+    }
+    report_say(nodes->report, "%s %s", node->name,
+               sim_crashed(nodes->sim, index) ? "died while starting" : "did not start");
+    take_down(node);
+    return false;
+}
+
+void nodes_crash(struct nodes *nodes, size_t index, enum sim_crash_mode mode)
+{
+    struct node *node = &nodes->at[index];
+
+    report_say(nodes->report, "%s dies: %s", node->name, mode == SIM_CRASH_KILL ? "kill" : "power");
+    sim_crash(nodes->sim, index, mode);
+    take_down(node);
+}
+
+size_t nodes_fallen(struct nodes *nodes)
+{
+    for (size_t i = 0; i < nodes->count; i++) {
+        if (nodes->at[i].server == NULL || !sim_crashed(nodes->sim, i))
+            continue;
+        report_say(nodes->report, "%s died at a disk operation", nodes->at[i].name);
+        take_down(&nodes->at[i]);
+        return i;
+    }
+    return nodes->count;
+}
+
+/* ---- a lost disk -------------------------------------------------------------------------------- */
+
+struct found {
+    char name[256];
+    bool directory;
+};
+
+static void find_last(void *context, const char *name, bool directory)
+{
+    struct found *found = context;
+
+    snprintf(found->name, sizeof found->name, "%s", name);
+    found->directory = directory;
+}
+
+/* One name at a time: what is listed must not change meanwhile. */
+static void sweep(struct io *io, const char *path)
+{
+    for (;;) {
+        struct found found = {0};
+        char inside[600];
+        enum err err;
+
+        if (io_list(io, path, find_last, &found) != OK || found.name[0] == 0)
+            break;
+        snprintf(inside, sizeof inside, "%s/%s", path, found.name);
+        if (found.directory)
+            sweep(io, inside);
+        err = found.directory ? io_rmdir(io, inside) : io_unlink(io, inside);
+        assert(err == OK);
+    }
+    (void)io_sync_dir(io, path);
+}
+
+void nodes_wipe(struct nodes *nodes, size_t index)
+{
+    struct node *node = &nodes->at[index];
+
+    assert(node->server == NULL);
+    report_say(nodes->report, "%s loses its disk", node->name);
+    sim_heal(nodes->sim, index);
+    sweep(sim_node_io(nodes->sim, index), ".");
+    node->disks++;
+    nodes->wiped(nodes->context, index);
+}
+
+struct jetstream *nodes_dead_jetstream(const struct nodes *nodes, size_t index)
+{
+    return nodes->at[index].server != NULL ? nodes->at[index].server->jetstream : NULL;
+}
+
+struct jetstream *nodes_jetstream(const struct nodes *nodes, size_t index)
+{
+    return nodes_up(nodes, index) ? nodes->at[index].server->jetstream : NULL;
+}

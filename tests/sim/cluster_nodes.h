@@ -1,0 +1,64 @@
+/*
+ * cluster_nodes: several whole servers, each on a simulated node of its own, that form one cluster.
+ * They die and come back as the driver wishes; what of them is white box (struct jetstream) is here
+ * for those who look inside.
+ */
+#ifndef TESTS_SIM_CLUSTER_NODES_H
+#define TESTS_SIM_CLUSTER_NODES_H
+
+#include "base/io_sim.h"
+#include "server/server.h"
+#include "tests/sim/report.h"
+
+#define NODES_MAX        5u
+#define NODES_PORT       4222
+#define NODES_ROUTE_PORT 6222
+
+struct node {
+    struct nodes *nodes;
+    size_t index; /* in the simulation, too */
+    char name[16];
+    struct options options;
+    struct cluster_route routes[NODES_MAX];
+    char hosts[NODES_MAX][32];
+    struct logger logger;
+    struct server *server; /* NULL: down */
+    unsigned lives;
+    unsigned disks;    /* 1, and one more each time it was lost */
+    bool half_open;    /* in this start something could not be opened */
+};
+
+struct nodes {
+    struct report *report;
+    struct sim *sim;
+    struct prng *prng;
+    size_t count;
+    struct node at[NODES_MAX];
+    /* Told when a server has died, whose memory is as it then was, and when one has started, before
+     * anything else happens to it. Losing the disk: told before the next start. */
+    void (*dying)(void *context, size_t index);
+    void (*born)(void *context, size_t index);
+    void (*wiped)(void *context, size_t index);
+    void *context;
+};
+
+/* They are the first nodes of the simulation. None is started. */
+void nodes_init(struct nodes *nodes, struct report *report, struct sim *sim, struct prng *prng,
+                size_t count);
+void nodes_deinit(struct nodes *nodes);
+
+/* Starts a node that is down. False: it died in the middle (`ops` disk operations from the beginning;
+ * 0: it does not), or refused, and is down. */
+bool nodes_start(struct nodes *nodes, size_t index, enum sim_crash_mode mode, uint64_t ops);
+void nodes_crash(struct nodes *nodes, size_t index, enum sim_crash_mode mode);
+/* Buries those that died at a disk operation; the number of one, or count when there is none. */
+size_t nodes_fallen(struct nodes *nodes);
+/* A node that is down loses everything on its disk. */
+void nodes_wipe(struct nodes *nodes, size_t index);
+bool nodes_up(const struct nodes *nodes, size_t index);
+size_t nodes_up_count(const struct nodes *nodes);
+
+struct jetstream *nodes_jetstream(const struct nodes *nodes, size_t index); /* NULL: down */
+struct jetstream *nodes_dead_jetstream(const struct nodes *nodes, size_t index); /* also of the dying */
+
+#endif

@@ -1,0 +1,19 @@
+/*
+ * leaks: what a server leaves behind when it ends in the middle of a read or of a work, for the
+ * leak sanitizer. The memory is the disk's until the io ends, and then nobody is told: the process
+ * ends, too, except in a simulation. Include it once in a program that crashes servers.
+ */
+#ifndef TESTS_SIM_LEAKS_H
+#define TESTS_SIM_LEAKS_H
+
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:read_from_disk\n"   /* server/stream/delivery.c */
+           "leak:stream_read\n"      /* server/stream/reader.c */
+           "leak:start_read\n"       /* server/stream/direct.c */
+           "leak:api_request_make\n" /* server/api/request.c */
+           "leak:prepare\n";         /* server/jetstream_catalogue.c, on a worker */
+}
+
+#endif

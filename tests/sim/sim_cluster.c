@@ -1,0 +1,452 @@
+/*
+ * sim_cluster: a cluster of whole servers, each on a simulated node with a disk and a network of its
+ * own, model clients that speak the real protocol to any of them, and faults of every kind the
+ * simulator knows. One seed is one run; equal seeds give equal traces. A run ends with a time
+ * without faults, in which everything has to come back, and everything is compared.
+ *
+ *     sim_cluster --seed N              one run, with its story
+ *     sim_cluster --seconds N [--from S] seeds from S on for that long
+ *     sim_cluster --calm ...            without faults
+ *     sim_cluster --flaws --seconds N   every seeded bug must be found, each in that time
+ *     sim_cluster --flaw NAME ...       with that bug
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tests/sim/cluster_faults.h"
+#include "tests/sim/cluster_flaws.h"
+#include "tests/sim/cluster_user.h"
+#include "tests/sim/hunt.h"
+
+#define MILLISECOND INT64_C(1000000)
+#define SECOND      INT64_C(1000000000)
+#define USERS_MAX   4u
+
+#define FORMED_NS   (10 * SECOND) /* a fresh cluster without faults is there */
+#define LEADERS_NS  (3 * SECOND)  /* after faults have ended */
+#define SERVED_NS   (5 * SECOND)
+#define LEVEL_NS    (30 * SECOND)
+#define QUIET_NS    (4 * SECOND)  /* nothing is delivered for so long: nothing is left */
+
+struct settings {
+    bool loud, calm;
+    unsigned nodes;
+    int64_t chaos_ns; /* 0: drawn */
+    const struct cluster_flaw *flaw; /* NULL: none */
+};
+
+struct run {
+    const struct settings *settings;
+    uint64_t seed;
+    struct report report;
+    struct sim *sim;
+    struct prng prng; /* the driver's own: what it does does not depend on the world's draws */
+    struct nodes nodes;
+    struct truth truth;
+    struct faults faults;
+    struct scene scene;
+    struct user users[USERS_MAX];
+    unsigned user_count;
+    bool hurry; /* waits are for one answer after the other */
+};
+
+static uint64_t current_seed; /* for whoever ends the process */
+
+/* ---- a run -------------------------------------------------------------------------------------- */
+
+static uint64_t handed_out(void *context, unsigned stream)
+{
+    struct run *run = context;
+    char name[8];
+
+    snprintf(name, sizeof name, "S%u", stream);
+    return truth_handed_out(&run->truth, name, "C");
+}
+
+static size_t leader(void *context, unsigned stream)
+{
+    struct run *run = context;
+    char name[8];
+
+    snprintf(name, sizeof name, "S%u", stream);
+    return truth_leader(&run->truth, name);
+}
+
+static void begin(struct run *run, const struct settings *settings, uint64_t seed)
+{
+    *run = (struct run){.settings = settings, .seed = seed};
+    current_seed = seed;
+    run->sim = sim_create(seed);
+    run->report = (struct report){.sim = run->sim, .loud = settings->loud};
+    prng_seed(&run->prng, seed ^ UINT64_C(0xc105));
+    nodes_init(&run->nodes, &run->report, run->sim, &run->prng, settings->nodes);
+    for (size_t i = 0; i < run->nodes.count; i++)
+        cluster_flaw_set(settings->flaw, &run->nodes.at[i].options);
+    truth_init(&run->truth, &run->report, &run->nodes);
+    faults_init(&run->faults, &run->report, run->sim, &run->nodes, &run->truth, &run->prng,
+                settings->calm);
+    scene_init(&run->scene, &run->report, run->sim, &run->nodes, &run->prng,
+               prng_chance(&run->prng, 1, 2)
+                   ? 1
+                   : 1 + (unsigned)prng_below(&run->prng, SCENE_STREAMS_MAX));
+    run->scene.handed_out = handed_out;
+    run->scene.leader = leader;
+    run->scene.context = run;
+    for (unsigned i = 0; i < run->scene.stream_count; i++) {
+        /* With one replica the loss of its disk is the loss of it. */
+        run->scene.streams[i].replicas =
+            i > 0 && run->faults.mix.wipe == 0 && prng_chance(&run->prng, 1, 3) ? 1 : 3;
+        run->scene.streams[i].removals = prng_chance(&run->prng, 1, 3);
+    }
+    run->user_count = 1 + (unsigned)prng_below(&run->prng, USERS_MAX);
+    for (unsigned i = 0; i < run->user_count; i++)
+        user_init(&run->users[i], &run->scene, i);
+}
+
+static void end(struct run *run)
+{
+    nodes_deinit(&run->nodes);
+    sim_destroy(run->sim);
+    for (unsigned i = 0; i < run->user_count; i++)
+        user_deinit(&run->users[i]);
+    scene_deinit(&run->scene);
+    truth_deinit(&run->truth);
+}
+
+static void pass(struct run *run, int64_t ns)
+{
+    sim_run(run->sim, ns);
+    truth_look(&run->truth);
+}
+
+static void chaos(struct run *run)
+{
+    int64_t length = run->settings->chaos_ns > 0
+                         ? run->settings->chaos_ns
+                         : 5 * SECOND + (int64_t)prng_below(&run->prng, 25 * SECOND);
+    int64_t until = sim_now(run->sim) + length;
+
+    while (sim_now(run->sim) < until && report_good(&run->report)) {
+        int64_t ns = 1 + (int64_t)prng_below(&run->prng, 20 * MILLISECOND);
+
+        pass(run, ns);
+        faults_happen(&run->faults, ns);
+        user_act(&run->users[prng_below(&run->prng, run->user_count)]);
+    }
+}
+
+/* ---- the end of a run ------------------------------------------------------------------------------ */
+
+/* Waits until `missing` says that nothing is; users go on looking after their connections. */
+static bool wait_for(struct run *run, int64_t most_ns, const char *(*missing)(struct run *run),
+                     const char *promise)
+{
+    int64_t from = sim_now(run->sim);
+    const char *text = NULL;
+
+    while (report_good(&run->report) && (text = missing(run)) != NULL) {
+        if (sim_now(run->sim) - from > most_ns) {
+            report_violate(&run->report, "%s: not within %lld s: %s", promise,
+                           (long long)(most_ns / SECOND), text);
+            return false;
+        }
+        pass(run, run->hurry ? MILLISECOND : 10 * MILLISECOND);
+        for (unsigned i = 0; i < run->user_count; i++)
+            user_look_at_time(&run->users[i]);
+    }
+    return report_good(&run->report);
+}
+
+static const char *no_leaders(struct run *run)
+{
+    return truth_led(&run->truth);
+}
+
+/* Each user in turn publishes to each stream and gets an answer. */
+static const char *not_served(struct run *run)
+{
+    const char *text = NULL;
+
+    for (unsigned i = 0; i < run->user_count; i++) {
+        struct user *user = &run->users[i];
+
+        if (!user_connected(user) || !user_idle(user))
+            text = "a user waits for answers";
+        else if (!user_set_up(user))
+            text = "a stream or consumer cannot be made";
+    }
+    return text;
+}
+
+static const char *not_level(struct run *run)
+{
+    return truth_level(&run->truth);
+}
+
+static const char *not_drained(struct run *run)
+{
+    bool drained = true;
+
+    for (unsigned i = 0; i < run->scene.stream_count; i++) {
+        for (unsigned k = 0; k < run->user_count; k++)
+            user_drain(&run->users[k], i);
+        drained = drained &&
+                  sim_now(run->sim) - run->scene.streams[i].watch.delivered_ns > QUIET_NS;
+    }
+    return drained ? NULL : "deliveries go on";
+}
+
+static const char *not_idle(struct run *run)
+{
+    return user_connected(&run->users[0]) && user_idle(&run->users[0]) ? NULL : "an answer";
+}
+
+/* Asks until there is an answer. */
+static bool ask(struct run *run, enum ask what, unsigned stream, uint64_t sequence)
+{
+    struct user *user = &run->users[0];
+
+    for (int attempt = 0; attempt < 3; attempt++) {
+        if (!wait_for(run, 10 * SECOND, not_idle, "an answer"))
+            return false;
+        user_ask(user, what, stream, sequence);
+        if (!wait_for(run, 10 * SECOND, not_idle, "an answer"))
+            return false;
+        if (user->ask_answered && user->ask_good)
+            return true;
+    }
+    report_violate(&run->report, "S%u: question %d about %llu has no good answer", stream, (int)what,
+                   (unsigned long long)sequence);
+    return false;
+}
+
+static void read_all(struct run *run, unsigned stream)
+{
+    struct history *history = &run->scene.streams[stream].history;
+    uint64_t last;
+
+    if (!ask(run, ASK_INFO, stream, 0))
+        return;
+    last = run->users[0].ask_last;
+    run->hurry = true;
+    for (uint64_t sequence = 1; sequence <= last && report_good(&run->report); sequence++)
+        (void)ask(run, ASK_READ, stream, sequence);
+    run->hurry = false;
+    if (!report_good(&run->report))
+        return;
+    history_check(history, last);
+    watch_check(&run->scene.streams[stream].watch, last);
+}
+
+static void conclude(struct run *run)
+{
+    faults_end(&run->faults);
+    if (!wait_for(run, LEADERS_NS, no_leaders, "a leader after the faults"))
+        return;
+    /* What users wait for since before may still take their patience. */
+    if (!wait_for(run, SERVED_NS + 15 * SECOND, not_served, "service after the faults") ||
+        !wait_for(run, LEVEL_NS, not_level, "convergence"))
+        return;
+    for (unsigned i = 0; i < run->scene.stream_count; i++)
+        run->scene.streams[i].watch.delivered_ns = sim_now(run->sim);
+    if (!wait_for(run, 120 * SECOND, not_drained, "an end of deliveries"))
+        return;
+    for (unsigned i = 0; i < run->scene.stream_count && report_good(&run->report); i++)
+        read_all(run, i);
+    if (report_good(&run->report) && wait_for(run, LEVEL_NS, not_level, "convergence"))
+        truth_compare(&run->truth);
+}
+
+static void tell(const struct run *run, double real)
+{
+    double virtual = (double)sim_now(run->sim) / 1e9;
+
+    for (unsigned i = 0; i < run->scene.stream_count; i++) {
+        const struct scene_stream *stream = &run->scene.streams[i];
+
+        printf("S%u (R%u): %llu stored, %llu duplicates, %llu refused, %llu shown, %llu delivered, %llu "
+               "acks confirmed\n",
+               i, stream->replicas, (unsigned long long)stream->history.stored,
+               (unsigned long long)stream->history.duplicates,
+               (unsigned long long)stream->history.refused, (unsigned long long)stream->history.shown,
+               (unsigned long long)stream->watch.delivered,
+               (unsigned long long)stream->watch.confirmed);
+    }
+    printf("seed %llu: %s; %u crashes, %u cuts, %u disks failed, %u lost, %llu entries compared (%llu later), %.1f s in %.2f s\n",
+           (unsigned long long)run->seed, report_good(&run->report) ? "good" : run->report.violation,
+           run->faults.crashes, run->faults.parts, run->faults.sicknesses, run->faults.wipes,
+           (unsigned long long)run->truth.checked,
+           (unsigned long long)run->truth.skipped, virtual, real);
+}
+
+static const char *not_formed(struct run *run)
+{
+    bool all = true;
+
+    for (unsigned i = 0; i < run->user_count; i++)
+        all = user_connected(&run->users[i]) && user_set_up(&run->users[i]) && all;
+    return all ? truth_led(&run->truth) : "streams and consumers";
+}
+
+static bool run_seed(const struct settings *settings, uint64_t seed, uint64_t *hash, double *seconds)
+{
+    static struct run run;
+    double begun = hunt_clock();
+    bool good;
+
+    begin(&run, settings, seed);
+    for (size_t i = 0; i < run.nodes.count; i++)
+        (void)nodes_start(&run.nodes, i, SIM_CRASH_KILL, 0);
+    if (!settings->calm || wait_for(&run, FORMED_NS, not_formed, "a fresh cluster"))
+        chaos(&run);
+    if (report_good(&run.report))
+        conclude(&run);
+    *hash = sim_trace_hash(run.sim);
+    *seconds = (double)sim_now(run.sim) / 1e9;
+    good = report_good(&run.report);
+    if (settings->loud && !good)
+        truth_tell(&run.truth);
+    if (settings->loud)
+        tell(&run, hunt_clock() - begun);
+    else if (!good)
+        printf("seed %llu: %s\n", (unsigned long long)seed, run.report.violation);
+    end(&run);
+    return good;
+}
+
+/* ---- main ----------------------------------------------------------------------------------------------- */
+
+/* One seed in fifty runs twice: equal seeds, equal traces. */
+static int run_many(const struct settings *settings, uint64_t from, double seconds)
+{
+    double begun = hunt_clock(), virtual = 0;
+    uint64_t seed = from, bad = 0;
+
+    for (; hunt_clock() - begun < seconds && bad < 5; seed++) {
+        uint64_t hash, again;
+        double passed;
+        bool good = run_seed(settings, seed, &hash, &passed);
+
+        virtual += passed;
+        if (!good) {
+            bad++;
+            continue;
+        }
+        if (seed % 50 != 0)
+            continue;
+        (void)run_seed(settings, seed, &again, &passed);
+        if (hash != again) {
+            printf("seed %llu: two runs differ\n", (unsigned long long)seed);
+            bad++;
+        }
+    }
+    printf("sim_cluster: seeds %llu to %llu, %.0f virtual seconds, %.0f per second\n",
+           (unsigned long long)from, (unsigned long long)seed - 1, virtual,
+           virtual / (hunt_clock() - begun));
+    printf("%llu passed, %llu failed\n", (unsigned long long)(seed - from - bad),
+           (unsigned long long)bad);
+    return bad == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int run_one(const struct settings *settings, uint64_t seed)
+{
+    uint64_t hash;
+    double passed;
+    bool good = run_seed(settings, seed, &hash, &passed);
+
+    printf("trace %016llx\n%d passed, %d failed\n", (unsigned long long)hash, good, !good);
+    return good ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static bool hunt_run(void *context, uint64_t seed, bool flawed)
+{
+    struct settings settings = {
+        .nodes = 3, .flaw = flawed ? context : NULL, .calm = seed % 16 == 1};
+    double passed;
+    uint64_t hash;
+
+    return run_seed(&settings, seed, &hash, &passed);
+}
+
+static int run_flaws(const char *only, double seconds)
+{
+    unsigned found = 0, missed = 0;
+
+    for (size_t i = 0; i < cluster_flaw_count; i++) {
+        const struct cluster_flaw *flaw = &cluster_flaws[i];
+        struct hunt one = {"sim_cluster", flaw->name, flaw->text, seconds, hunt_run, (void *)flaw};
+
+        if (strncmp(flaw->name, only, strlen(only)) != 0)
+            continue;
+        if (hunt(&one))
+            found++;
+        else
+            missed++;
+    }
+    printf("%u passed, %u failed\n", found, missed);
+    return missed == 0 && found > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static void ended_by(int number)
+{
+    char text[96];
+    int size = snprintf(text, sizeof text, "seed %llu: signal %d\n0 passed, 1 failed\n",
+                        (unsigned long long)current_seed, number);
+
+    (void)!write(STDOUT_FILENO, text, (size_t)size);
+    _exit(EXIT_FAILURE);
+}
+
+static int usage(void)
+{
+    fprintf(stderr, "sim_cluster [--calm] [--nodes N] [--chaos SECONDS] [--quiet] [--flaw NAME] "
+                    "[--seed N | --seconds N [--from N] | --flaws [PREFIX] --seconds N]\n");
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    struct settings settings = {.nodes = 3};
+    const char *seed = NULL, *flaws = NULL;
+    double seconds = 60;
+    uint64_t from = 1;
+    bool quiet = false;
+
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    signal(SIGABRT, ended_by);
+    signal(SIGSEGV, ended_by);
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--calm") == 0)
+            settings.calm = true;
+        else if (strcmp(argv[i], "--quiet") == 0)
+            quiet = true;
+        else if (strcmp(argv[i], "--flaws") == 0)
+            flaws = i + 1 < argc && argv[i + 1][0] != '-' ? argv[++i] : "";
+        else if (i + 1 >= argc)
+            return usage();
+        else if (strcmp(argv[i], "--flaw") == 0 && cluster_flaw_named(argv[i + 1]) != NULL)
+            settings.flaw = cluster_flaw_named(argv[++i]);
+        else if (strcmp(argv[i], "--seed") == 0)
+            seed = argv[++i];
+        else if (strcmp(argv[i], "--seconds") == 0)
+            seconds = atof(argv[++i]);
+        else if (strcmp(argv[i], "--from") == 0)
+            from = strtoull(argv[++i], NULL, 10);
+        else if (strcmp(argv[i], "--nodes") == 0)
+            settings.nodes = (unsigned)strtoul(argv[++i], NULL, 10);
+        else if (strcmp(argv[i], "--chaos") == 0)
+            settings.chaos_ns = (int64_t)(atof(argv[++i]) * 1e9);
+        else
+            return usage();
+    }
+    if (settings.nodes < 1 || settings.nodes > NODES_MAX)
+        return usage();
+    if (flaws != NULL)
+        return run_flaws(flaws, seconds);
+    settings.loud = seed != NULL && !quiet;
+    return seed != NULL ? run_one(&settings, strtoull(seed, NULL, 10))
+                        : run_many(&settings, from, seconds);
+}

@@ -1,0 +1,175 @@
+/* Operations of a whole server's stream: which of them share a batch, and that nobody starves. */
+#include "tests/unit/server/stream_world.h"
+
+#define CONFIG(more) "{\"stream_name\":\"S\",\"config\":{\"ack_policy\":\"explicit\"" more "}}"
+#define CREATED      "consumer_create_response\",\"stream_name\""
+
+static void lines_create(struct lines *lines, const char *name, const char *more)
+{
+    char subject[64], body[300];
+
+    snprintf(subject, sizeof subject, "$JS.API.CONSUMER.CREATE.S.%s", name);
+    snprintf(body, sizeof body, CONFIG(",\"durable_name\":\"%s\"%s"), name, more);
+    lines_publish(lines, subject, "in.c", body);
+}
+
+static void lines_delete(struct lines *lines, const char *name)
+{
+    char subject[64];
+
+    snprintf(subject, sizeof subject, "$JS.API.CONSUMER.DELETE.S.%s", name);
+    lines_publish(lines, subject, "in.d", "");
+}
+
+START_TEST(consumers_that_are_asked_for_together_cost_one_batch)
+{
+    struct world world;
+    struct peer *peer = start_with_stream(&world, 1, "");
+    static struct lines lines;
+    uint64_t before = batches(&world);
+    char name[16];
+
+    for (int i = 0; i < 100; i++) {
+        snprintf(name, sizeof name, "C%d", i);
+        lines_create(&lines, name, "");
+    }
+    lines_say(&lines, &world, peer);
+    ck_assert_uint_eq(told(peer, CREATED), 100);
+    ck_assert_uint_eq(stream_consumer_count(stream_of(&world)), 100);
+    ck_assert_uint_le(batches(&world), before + 2); /* bytes may arrive in two pieces */
+    before = batches(&world);
+    for (int i = 0; i < 100; i++) {
+        snprintf(name, sizeof name, "C%d", i);
+        lines_delete(&lines, name);
+    }
+    lines_say(&lines, &world, peer);
+    ck_assert_uint_eq(told(peer, "\"success\":true"), 100);
+    ck_assert_uint_eq(stream_consumer_count(stream_of(&world)), 0);
+    ck_assert_uint_le(batches(&world), before + 2);
+    world_deinit(&world);
+}
+END_TEST
+
+START_TEST(the_limit_of_consumers_holds_within_a_batch)
+{
+    struct world world;
+    struct peer *peer = start_with_stream(&world, 2, ",\"max_consumers\":3");
+    static struct lines lines;
+
+    lines_create(&lines, "A", "");
+    lines_say(&lines, &world, peer);
+    lines_create(&lines, "B", "");
+    lines_delete(&lines, "A");
+    lines_create(&lines, "C", "");
+    lines_create(&lines, "D", "");
+    lines_create(&lines, "E", "");
+    lines_say(&lines, &world, peer);
+    ck_assert_uint_eq(told(peer, CREATED), 4);
+    ck_assert_uint_eq(told(peer, "\"err_code\":10026"), 1);
+    ck_assert_ptr_null(stream_consumer(stream_of(&world), BYTES("E")));
+    world_deinit(&world);
+}
+END_TEST
+
+START_TEST(operations_on_one_name_happen_in_their_order)
+{
+    struct world world;
+    struct peer *peer = start_with_stream(&world, 3, "");
+    static struct lines lines;
+
+    lines_create(&lines, "A", "");
+    lines_create(&lines, "A", ""); /* it is there */
+    lines_delete(&lines, "A");
+    lines_delete(&lines, "A"); /* it is gone */
+    lines_create(&lines, "A", ",\"max_waiting\":7");
+    lines_say(&lines, &world, peer);
+    ck_assert_uint_eq(told(peer, CREATED), 3);
+    ck_assert_uint_eq(told(peer, "\"success\":true"), 1);
+    ck_assert_uint_eq(told(peer, "\"err_code\":10014"), 1);
+    ck_assert_int_eq(consumer_config(stream_consumer(stream_of(&world), BYTES("A")))->max_waiting,
+                     7);
+    world_deinit(&world);
+}
+END_TEST
+
+START_TEST(positions_of_consumers_made_together_are_those_of_what_was_before)
+{
+    struct world world;
+    struct peer *peer = start_with_stream(&world, 4, "");
+    static struct lines lines;
+
+    lines_publish(&lines, "s.a", "in.p", "1");
+    lines_create(&lines, "A", ",\"deliver_policy\":\"new\"");
+    lines_create(&lines, "B", ",\"deliver_policy\":\"last\"");
+    lines_say(&lines, &world, peer);
+    ck_assert_uint_eq(consumer_position(stream_consumer(stream_of(&world), BYTES("A"))), 2);
+    ck_assert_uint_eq(consumer_position(stream_consumer(stream_of(&world), BYTES("B"))), 1);
+    world_deinit(&world);
+}
+END_TEST
+
+START_TEST(everyone_in_a_batch_that_the_disk_refuses_is_told)
+{
+    struct sim_faults faults = sim_faults_none();
+    struct world world;
+    struct peer *peer = start_with_stream(&world, 5, "");
+    static struct lines lines;
+
+    faults.write_error = 1000000;
+    sim_set_faults(world.sim, world.server_node, &faults);
+    lines_create(&lines, "A", "");
+    lines_create(&lines, "B", "");
+    lines_say(&lines, &world, peer);
+    ck_assert_uint_eq(told(peer, "\"err_code\":10012"), 2);
+    ck_assert_uint_eq(stream_consumer_count(stream_of(&world)), 0);
+    ck_assert_uint_eq(stream_consumer_count_tail(stream_of(&world)), 0);
+    faults.write_error = 0;
+    sim_set_faults(world.sim, world.server_node, &faults);
+    lines_create(&lines, "A", "");
+    lines_say(&lines, &world, peer);
+    ck_assert_uint_eq(told(peer, CREATED), 1);
+    world_deinit(&world);
+}
+END_TEST
+
+/* Each deletes a message: none may share a batch. */
+START_TEST(publishes_go_on_between_operations_that_never_end)
+{
+    struct world world;
+    struct peer *peer = start_with_stream(&world, 6, "");
+    static struct lines lines;
+    char body[40];
+    const uint8_t *at;
+
+    for (int i = 0; i < 50; i++)
+        lines_publish(&lines, "s.a", "in.p", "x");
+    lines_say(&lines, &world, peer);
+    buf_clear(&peer->in);
+    for (int i = 1; i <= 50; i++) {
+        snprintf(body, sizeof body, "{\"seq\":%d}", i);
+        lines_publish(&lines, "$JS.API.STREAM.MSG.DELETE.S", "in.d", body);
+    }
+    lines_publish(&lines, "s.a", "in.p", "y");
+    lines_say(&lines, &world, peer);
+    ck_assert_uint_eq(told(peer, "\"success\":true"), 50);
+    at = memmem(peer->in.at, peer->in.size, "\"seq\":51}", strlen("\"seq\":51}"));
+    ck_assert_ptr_nonnull(at);
+    buf_consume(&peer->in, (size_t)(at - peer->in.at));
+    ck_assert_uint_gt(told(peer, "\"success\":true"), 25); /* it did not wait for all of them */
+    world_deinit(&world);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *tests[] = {
+        consumers_that_are_asked_for_together_cost_one_batch,
+        the_limit_of_consumers_holds_within_a_batch,
+        operations_on_one_name_happen_in_their_order,
+        positions_of_consumers_made_together_are_those_of_what_was_before,
+        everyone_in_a_batch_that_the_disk_refuses_is_told,
+        publishes_go_on_between_operations_that_never_end,
+    };
+
+    return UNIT_RUN_PLAIN("operations", tests);
+}
