@@ -227,7 +227,9 @@ static void step_real_vote(struct raft_core *core, const struct raft_message *me
 
 void core_step_vote(struct raft_core *core, const struct raft_message *message)
 {
-    bool sticky = core_sticky(core) && !message->transfer;
+    /* A leader that asks for votes leads no more. */
+    bool sticky = core_sticky(core) && !message->transfer &&
+                  (core->role == RAFT_LEADER || !core_is(core, core->leader, message->from));
 
     /* Somebody misses the leader: it shall prove that it is there. To one that was removed only a
      * leader has something to say. */
