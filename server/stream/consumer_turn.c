@@ -43,6 +43,14 @@ void stream_consumers_lead(struct stream *stream)
         stream_consumer_start(shell);
 }
 
+void stream_consumers_listen(struct stream *stream)
+{
+    struct consumer_shell *shell;
+
+    for (size_t at = 0; (shell = table_next(&stream->consumers, &at)) != NULL;)
+        consumer_inbox_open(shell);
+}
+
 void stream_consumers_refused(struct stream *stream)
 {
     struct consumer_shell *shell;
