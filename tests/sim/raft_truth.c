@@ -61,9 +61,11 @@ void truth_disk_new(struct world *world, const struct node *node)
         memcpy(disks[life].term, disks[life - 1].term,
                (world->truth->highest + 1) * sizeof(uint16_t));
         disks[life].incarnation = disks[life - 1].incarnation;
+        disks[life].accepted = disks[life - 1].accepted;
     }
     memset(disks[0].term, 0, (world->truth->highest + 1) * sizeof(uint16_t));
     disks[0].incarnation = node->self.incarnation;
+    disks[0].accepted = 0;
 }
 
 void truth_seen(struct world *world, const struct node *node, uint64_t index,
@@ -128,16 +130,18 @@ void truth_voted(struct world *world, const struct node *node)
     vote->candidate = disk->vote;
 }
 
-/* It votes again: then nothing is missing that it had and that counts. */
+/* It votes again: then nothing is missing that it has accepted and that counts. */
 void truth_whole(struct world *world, const struct node *node)
 {
     const struct truth *truth = world->truth;
-    uint64_t index = truth->committed;
+    uint64_t index = truth->disks[node_number(world, node)][0].accepted;
 
+    if (index > truth->committed)
+        index = truth->committed;
     while (index > node->disk.last && !had(world, node->self, index, truth->log[index].term))
         index--;
     if (index > node->disk.last)
-        BROKEN(world, "node %u is whole again and lacks index %llu, which it had",
+        BROKEN(world, "node %u is whole again and lacks index %llu, which it accepted",
                node_number(world, node) + 1, U(index));
 }
 
@@ -351,9 +355,12 @@ static void check_accepted(struct world *world, const struct node *node,
                            const struct raft_message *message)
 {
     const struct node *leader = &world->nodes[message->to.node - 1];
+    uint64_t *accepted = &world->truth->disks[node_number(world, node)][0].accepted;
     uint64_t index = message->last;
     uint32_t number = node_number(world, node) + 1;
 
+    if (index > *accepted)
+        *accepted = index;
     if (node->disk.term < message->term && node->disk.log[node->disk.last].term < message->term)
         BROKEN(world, "node %u answers in term %llu, which is not on its disk", number,
                U(message->term));

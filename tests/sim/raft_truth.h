@@ -27,6 +27,7 @@ struct truth_vote {
 /* Which entries were ever on a disk: by index the highest term. */
 struct truth_disk {
     uint64_t incarnation;
+    uint64_t accepted; /* highest index it has told a leader to have */
     uint16_t term[LOG_ROOM];
 };
 
