@@ -19,7 +19,6 @@ LAYERS = [
     ("includes", ["includes"], 1),
     ("unit", ["unit", "-j2"], 15),
     ("sim", ["sim", f"SECONDS={int(120 * SCALE)}"], 10 + 5 * SCALE),
-    ("sim-flaws", ["sim-flaws", "SECONDS=120"], 30),
     ("e2e", ["e2e"], 15),
     ("crash", ["crash", f"SECONDS={int(60 * SCALE)}"], 5 + 3 * SCALE),
     ("cluster", ["cluster-test", f"SECONDS={int(45 * SCALE)}"], 10 + 3 * SCALE),
