@@ -7,7 +7,6 @@
 
 #define ULL(x)       ((unsigned long long)(x))
 #define SECOND       INT64_C(1000000000)
-#define PATIENCE_NS  (6 * SECOND) /* more than a server lets a message wait for a leader */
 #define PULL_NS      (SECOND)
 #define OPEN_MAX     40 /* publishes; clients have such a limit, too */
 
@@ -149,6 +148,61 @@ static void heard_message(struct user *user, const struct client_message *messag
         history_message(history, user->ask_sequence)->present = !gone;
 }
 
+static int base64_digit(uint8_t c)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const char *at = c != 0 ? strchr(digits, c) : NULL;
+
+    return at != NULL ? (int)(at - digits) : -1;
+}
+
+/* Up to the end of the text or what is no digit. */
+static size_t base64_decode(struct bytes text, uint8_t *out, size_t capacity)
+{
+    uint32_t bits = 0;
+    unsigned count = 0;
+    size_t size = 0;
+
+    for (size_t i = 0; i < text.size && base64_digit(text.at[i]) >= 0 && size < capacity; i++) {
+        bits = bits << 6 | (uint32_t)base64_digit(text.at[i]);
+        count += 6;
+        if (count < 8)
+            continue;
+        count -= 8;
+        out[size++] = (uint8_t)(bits >> count);
+    }
+    return size;
+}
+
+/* What stands behind the key, to the end of the text. */
+static struct bytes behind(struct bytes text, const char *key)
+{
+    const uint8_t *at = memmem(text.at, text.size, key, strlen(key));
+
+    return at != NULL ? bytes_skip(text, (size_t)(at - text.at) + strlen(key)) : bytes_of(NULL, 0);
+}
+
+static void heard_api_message(struct user *user, const struct client_message *message)
+{
+    static uint8_t payload[HISTORY_PAYLOAD_MAX];
+    struct history *history = &user->scene->streams[user->ask_stream].history;
+    struct bytes subject = behind(message->payload, "\"subject\":\"");
+    struct bytes data = behind(message->payload, "\"data\":\"");
+    uint64_t sequence, code;
+
+    if (find_number(message->payload, "\"err_code\":", &code)) {
+        user->ask_good = code == 10037; /* no message found */
+        if (user->ask_good)
+            history_missed(history, user->ask_ns, user->ask_sequence, now(user));
+        return;
+    }
+    if (!find_number(message->payload, "\"seq\":", &sequence))
+        return;
+    user->ask_good = true;
+    history_shown(history, user->ask_ns, sequence, bytes_take(subject, bytes_find(subject, '"')),
+                  bytes_of(payload, base64_decode(data, payload, sizeof payload)), now(user));
+}
+
 static void heard_info(struct user *user, const struct client_message *message)
 {
     if (!find_number(message->payload, "\"messages\":", &user->ask_messages) ||
@@ -186,6 +240,7 @@ static void heard_answer(struct user *user, uint64_t number, const struct client
     case ASK_GET:
     case ASK_NEWEST:
     case ASK_READ: heard_message(user, message); break;
+    case ASK_API_GET: heard_api_message(user, message); break;
     case ASK_INFO: heard_info(user, message); break;
     case ASK_DELETE: heard_delete(user, message); break;
     case ASK_NOTHING: break;
@@ -285,6 +340,7 @@ void scene_deinit(struct scene *scene)
 void user_init(struct user *user, struct scene *scene, unsigned number)
 {
     *user = (struct user){.scene = scene, .number = number};
+    user->patience_ns = chance(user, 1, 2) ? USER_PATIENCE_NS : SECOND / 2;
     user->machine = sim_node_add(scene->sim);
     sim_client_init(&user->client, scene->sim, sim_node_io(scene->sim, user->machine), heard, user);
 }
@@ -346,17 +402,17 @@ void user_look_at_time(struct user *user)
         connect(user);
         return;
     }
-    if (user->open > 0 && now(user) - user->publish_ns > PATIENCE_NS) {
+    if (user->open > 0 && now(user) - user->publish_ns > USER_PATIENCE_NS) {
         SAY(user, "%llu publishes have no answer", ULL(user->open));
         user->open = 0;
         late = true;
     }
-    if (user->ask != ASK_NOTHING && now(user) - user->ask_ns > PATIENCE_NS) {
+    if (user->ask != ASK_NOTHING && now(user) - user->ask_ns > user->patience_ns) {
         SAY(user, "a question has no answer");
         user->ask = ASK_NOTHING;
         late = true;
     }
-    if (late && chance(user, 3, 4))
+    if (late && chance(user, 1, 2))
         move_on(user);
 }
 
@@ -429,6 +485,10 @@ void user_ask(struct user *user, enum ask ask, unsigned stream, uint64_t sequenc
         history_removal_asked(history, sequence, now(user));
         snprintf(subject, sizeof subject, "$JS.API.STREAM.MSG.DELETE.S%u", stream);
         request(user, subject, "{\"seq\":%llu,\"no_erase\":true}", ULL(sequence));
+        break;
+    case ASK_API_GET:
+        snprintf(subject, sizeof subject, "$JS.API.STREAM.MSG.GET.S%u", stream);
+        request(user, subject, "{\"seq\":%llu}", ULL(sequence));
         break;
     case ASK_GET:
     case ASK_READ:
@@ -626,7 +686,7 @@ static void look(struct user *user)
             user_ask(user, ASK_DELETE, stream, 1 + below(user, at->history.acked_last));
         break;
     default: /* often the newest */
-        user_ask(user, ASK_GET, stream,
+        user_ask(user, chance(user, 1, 3) ? ASK_API_GET : ASK_GET, stream,
                  chance(user, 1, 2) && at->history.acked_last > 0
                      ? at->history.acked_last
                      : 1 + below(user, at->history.acked_last + 2));

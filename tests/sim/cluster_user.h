@@ -16,6 +16,7 @@
 
 #define SCENE_STREAMS_MAX 4u
 #define USER_PENDING_MAX  256u
+#define USER_PATIENCE_NS  INT64_C(6000000000) /* more than a server lets a message wait for a leader */
 
 struct scene_stream {
     struct history history;
@@ -47,7 +48,8 @@ enum ask {
     ASK_NOTHING,
     ASK_STREAM,   /* create it */
     ASK_CONSUMER, /* create it */
-    ASK_GET,      /* a sequence */
+    ASK_GET,      /* a sequence, directly */
+    ASK_API_GET,  /* the same through the API */
     ASK_NEWEST,   /* of a subject */
     ASK_INFO,
     ASK_DELETE,
@@ -66,6 +68,7 @@ struct user {
     size_t machine; /* its simulated node */
     struct sim_client client;
     size_t server; /* connected to, or the last one */
+    int64_t patience_ns; /* with questions */
     unsigned connection; /* how many there were: each has an inbox of its own */
     int64_t connected_ns;
 

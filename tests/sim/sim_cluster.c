@@ -138,7 +138,7 @@ static void chaos(struct run *run)
 {
     int64_t length = run->settings->chaos_ns > 0
                          ? run->settings->chaos_ns
-                         : 5 * SECOND + (int64_t)prng_below(&run->prng, 25 * SECOND);
+                         : 3 * SECOND + (int64_t)prng_below(&run->prng, 15 * SECOND);
     int64_t until = sim_now(run->sim) + length;
 
     while (sim_now(run->sim) < until && report_good(&run->report)) {
@@ -256,6 +256,8 @@ static void read_all(struct run *run, unsigned stream)
 static void conclude(struct run *run)
 {
     faults_end(&run->faults);
+    for (unsigned i = 0; i < run->user_count; i++)
+        run->users[i].patience_ns = USER_PATIENCE_NS;
     if (!wait_for(run, LEADERS_NS, no_leaders, "a leader after the faults"))
         return;
     /* What users wait for since before may still take their patience. */
