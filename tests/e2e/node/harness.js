@@ -140,6 +140,7 @@ export class Server {
   clients = [];
   starts = 0;
   more = []; // arguments beyond those every server has
+  config = []; // those that name a configuration file
 
   // Rejects when the process ends without having been told to.
   died = new Promise((_, reject) => {
@@ -150,7 +151,6 @@ export class Server {
   static async create(config) {
     const server = new Server();
     server.dir = await mkdtemp(path.join(os.tmpdir(), "millrace-e2e-"));
-    server.arguments = [];
     if (config !== undefined) await server.configure(config);
     for (let tries = 0; ; tries++) {
       server.port = await freePort();
@@ -167,7 +167,7 @@ export class Server {
   async configure(config) {
     const file = path.join(this.dir, "server.conf");
     await writeFile(file, config);
-    this.arguments = ["-c", file];
+    this.config = ["-c", file];
   }
 
   get url() {
@@ -176,7 +176,7 @@ export class Server {
 
   async start() {
     const own = ["-a", "127.0.0.1", "-p", String(this.port), "-js", "-sd", this.dir];
-    const args = [...own, ...this.arguments, ...this.more];
+    const args = [...own, ...this.config, ...this.more];
     this.log = "";
     this.process = spawn(BIN, args, { stdio: ["ignore", "ignore", "pipe"] });
     this.exited = once(this.process, "exit").catch((error) => [error.message, null]);
