@@ -383,3 +383,9 @@ bool consumer_needs(const struct consumer *c, const struct consumer_message *mes
            pending_find(&c->durable.pending, message->sequence) != 0 ||
            exhausted_has(&c->durable.exhausted, message->sequence);
 }
+
+bool consumer_owes(const struct consumer *c, uint64_t sequence)
+{
+    return c->config.ack_policy == ACK_NONE || pending_find(&c->durable.pending, sequence) != 0 ||
+           exhausted_has(&c->durable.exhausted, sequence);
+}

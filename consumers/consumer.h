@@ -186,6 +186,8 @@ uint64_t consumer_position(const struct consumer *consumer);
 /* Until_acked streams: is this consumer still owed that message (reference 6.7)? Of the durable
  * half. */
 bool consumer_needs(const struct consumer *consumer, const struct consumer_message *message);
+/* Of a message that was handed out: is it still to be settled? Always true without acks. */
+bool consumer_owes(const struct consumer *consumer, uint64_t sequence);
 
 /* ---- durable half ---------------------------------------------------------------------------- */
 

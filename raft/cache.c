@@ -88,3 +88,9 @@ void cache_trim(struct cache *cache, uint64_t keep)
     while (cache->count > 0 && cache->bytes > cache->bound && cache->first <= keep)
         drop_oldest(cache);
 }
+
+void cache_drop(struct cache *cache, uint64_t done)
+{
+    while (cache->count > 0 && cache->first <= done)
+        drop_oldest(cache);
+}

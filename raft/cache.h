@@ -38,5 +38,7 @@ struct cached *cache_find(const struct cache *cache, uint64_t index);
 void cache_cut(struct cache *cache, uint64_t index);
 /* Drops the oldest at or below `keep` until the bound holds. */
 void cache_trim(struct cache *cache, uint64_t keep);
+/* Drops all at or below `done`: nobody is expected to need them. */
+void cache_drop(struct cache *cache, uint64_t done);
 
 #endif

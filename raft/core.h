@@ -132,7 +132,7 @@ struct raft_options {
     struct raft_member self;
     int64_t election_ns;   /* a follower that heard nothing for one to two of these stands */
     int64_t heartbeat_ns;  /* at most a quarter of it; both the same on all members, whose clocks'
-                              rates differ by less than a quarter (leases last 3/4 of election_ns) */
+                              rates differ by less than a quarter: a lease is 3/4 of election_ns */
     int64_t sleep_ns;      /* a group with nothing to do for so long goes to sleep; 0: never */
     uint32_t inflight_max; /* 1 to RAFT_INFLIGHT_MAX */
     uint64_t uncommitted_max; /* entries a leader may have uncommitted: raft_core_may_propose */
@@ -211,7 +211,8 @@ uint64_t raft_core_read(struct raft_core *core, int64_t now);
 /* Hands leadership over when `to` (node 0: the best) has everything; gives up after an election
  * timeout. */
 void raft_core_transfer(struct raft_core *core, int64_t now, struct raft_member to);
-/* Disk or loop are stuck: no more leading, no standing until called with false. */
+/* Disk or loop are stuck: no more leading, no standing until called with false. The only voter
+ * leads on: nobody else can. */
 void raft_core_stuck(struct raft_core *core, int64_t now, bool stuck);
 
 /* The log's beginning is now after `index` (committed, applied, durable). */
@@ -222,6 +223,7 @@ bool raft_core_lacks(const struct raft_core *core, uint64_t index, uint64_t term
 /* A follower whose state and log were replaced by a snapshot that it lacks. */
 void raft_core_restored(struct raft_core *core, int64_t now, uint64_t index, uint64_t term,
                         const struct raft_config *config);
+/* The member has installed a snapshot at `index`, durably, or (not ok) has not. */
 void raft_core_snapshot_sent(struct raft_core *core, int64_t now, struct raft_member to,
                              uint64_t index, bool ok);
 

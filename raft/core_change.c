@@ -45,7 +45,7 @@ static void depart(struct raft_core *core, const struct progress *p)
     lead->count++;
 }
 
-void core_config_changed(struct raft_core *core)
+void core_config_changed(struct raft_core *core, bool tell)
 {
     const struct raft_config *config = core_config(core);
     struct progress old[PROGRESS_MAX];
@@ -68,7 +68,7 @@ void core_config_changed(struct raft_core *core)
         p->departing = false;
         core->lead.count++;
     }
-    for (uint32_t i = 0; i < old_count; i++) {
+    for (uint32_t i = 0; tell && i < old_count; i++) {
         if (config_find(config, old[i].member) == NULL && !old[i].departing) {
             depart(core, &old[i]);
             break; /* one change: one left */

@@ -67,7 +67,7 @@ void core_follow(struct raft_core *core, uint64_t term, struct raft_member leade
  */
 bool core_may_stand(const struct raft_core *core)
 {
-    if (core->stuck || core->damaged > 0)
+    if ((core->stuck && !core_alone(core)) || core->damaged > 0)
         return false;
     if (FLAWED(core, STAND_LEARNER) && config_find(core_config(core), core->options.self) != NULL)
         return true;
@@ -220,8 +220,10 @@ void core_step_vote(struct raft_core *core, const struct raft_message *message)
 {
     bool sticky = core_sticky(core) && !message->transfer;
 
-    /* Somebody misses the leader: it shall prove that it is there. */
-    if (core->asleep)
+    /* Somebody misses the leader: it shall prove that it is there. To one that was removed only a
+     * leader has something to say. */
+    if (core->asleep &&
+        (core->role == RAFT_LEADER || config_find(core_config(core), message->from) != NULL))
         core_wake(core);
     if (core->role == RAFT_LEADER)
         core_stranger(core, message->from);

@@ -148,6 +148,8 @@ static void accept(struct raft_core *core, const struct raft_message *message)
 
 void core_step_append(struct raft_core *core, const struct raft_message *message)
 {
+    bool removed;
+
     if (message->term < core->term && !FLAWED(core, ACCEPT_OLD_TERM)) {
         /* The sender is deposed and does not know, or this member's term ran ahead of the group's.
          */
@@ -176,9 +178,12 @@ void core_step_append(struct raft_core *core, const struct raft_message *message
         reject(core, message);
     }
 
-    if (message->removed && core->matched >= message->commit &&
-        config_find(raft_core_config_committed(core), core->options.self) == NULL)
+    removed = message->removed && core->matched >= message->commit &&
+              config_find(raft_core_config_committed(core), core->options.self) == NULL;
+    if (removed && !core->removed)
         core_order(core, RAFT_ORDER_REMOVED);
+    if (removed || config_find(core_config(core), core->options.self) != NULL)
+        core->removed = removed;
 }
 
 void core_follower_durable(struct raft_core *core, uint64_t before)

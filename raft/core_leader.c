@@ -133,12 +133,15 @@ void raft_core_snapshot_sent(struct raft_core *core, int64_t now, struct raft_me
     core->now_ns = now;
     if (p == NULL || p->state != PROGRESS_SNAPSHOT)
         return;
+    if (ok && index > p->match && index <= core->committed)
+        p->match = p->matched = index;
     progress_back(core, p, ok ? index + 1 : p->next);
     p->held = !ok; /* again with the next heartbeat */
     p->beat = ok;
 }
 
-/* Nothing has come of what was sent for so long that it is taken for lost. A probe needs an entry. */
+/* Nothing has come of what was sent for so long that it is taken for lost. A probe needs an entry.
+ */
 static void check_stalled(const struct raft_core *core, struct progress *p)
 {
     uint64_t next = p->next < last_to_send(core) ? p->next : last_to_send(core);
@@ -253,7 +256,7 @@ void raft_core_proposed(struct raft_core *core, int64_t now, const struct raft_e
     terms_append(&core->terms, entry->index, entry->term);
     if (entry->config != NULL) {
         configs_add(&core->configs, entry->index, entry->config);
-        core_config_changed(core);
+        core_config_changed(core, true);
     }
     core_wake(core);
     core->lead.idle_ns = now;
@@ -295,7 +298,7 @@ static void accepted(struct raft_core *core, struct progress *p, const struct ra
     if (p->matched < p->match)
         p->matched = p->match;
     inflight_done(p, p->match);
-    if (p->state != PROGRESS_STREAM && p->matched + 1 >= p->next &&
+    if (p->state != PROGRESS_STREAM && p->matched + 1 >= p->next + p->waiting &&
         p->matched >= core->terms.floor) {
         p->state = PROGRESS_STREAM;
         p->waiting = false;
@@ -389,11 +392,42 @@ static void tell_commit(struct raft_core *core)
     core->lead.commit_due = NEVER;
 }
 
+/*
+ * Who has lost entries beyond this log waits for it to grow, or for a later term. Where nothing is
+ * asked for that may never come, so a later term is made. False: it leads on.
+ */
+static bool renew_term(struct raft_core *core)
+{
+    bool waited_for = false;
+
+    for (uint32_t i = 0; i < core->lead.count; i++) {
+        const struct progress *p = &core->lead.progress[i];
+
+        waited_for |=
+            !p->departing && p->damaged > core->terms.last && p->match == core->terms.last;
+    }
+    if (!waited_for || core->committed < core->terms.last ||
+        core->now_ns - core->lead.idle_ns < 2 * core->options.election_ns)
+        return false;
+    core->lead.idle_ns = core->now_ns;
+    if (!core_alone(core)) {
+        raft_core_transfer(core, core->now_ns, (struct raft_member){0});
+        return false;
+    }
+    core_follow(core, core->term, (struct raft_member){0});
+    core_stand(core, false, false);
+    return true;
+}
+
 void core_leader_tick(struct raft_core *core)
 {
     /* A leader that no majority hears steps down (6.2): another may lead already. */
     if (core->now_ns > quorum_due(core) && !FLAWED(core, LEAD_WITHOUT_QUORUM)) {
         core_follow(core, core->term, (struct raft_member){0});
+        return;
+    }
+    if (core->stuck && !core_alone(core)) {
+        core_abdicate(core); /* it was alone when it got stuck */
         return;
     }
     if (core->lead.transfer_to.node != 0 && core->now_ns >= core->lead.transfer_due)
@@ -404,7 +438,7 @@ void core_leader_tick(struct raft_core *core)
     }
     core_departed_check(core);
     core_sleep_check(core);
-    if (core->asleep)
+    if (core->asleep || renew_term(core))
         return;
     if (core->now_ns >= core->lead.beat_due)
         core_beat_all(core);
@@ -457,7 +491,7 @@ uint32_t raft_core_progress(const struct raft_core *core,
             .active_ns = p->active_ns,
             .current = p->match >= core->committed,
             .offline = core_node_down(core, p->member.node) ||
-                       core->now_ns - p->active_ns > core->options.election_ns,
+                       (!core->asleep && core->now_ns - p->active_ns > core->options.election_ns),
         };
     }
     return count;

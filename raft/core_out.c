@@ -18,7 +18,10 @@ static void fill(struct raft_core *core, struct raft_order *order)
 
     switch (order->type) {
     case RAFT_ORDER_READ_LOST: order->number = out->lost_number; break;
-    case RAFT_ORDER_FOLLOW: order->member = core->leader; break;
+    case RAFT_ORDER_FOLLOW:
+        if (core->role == RAFT_FOLLOWER)
+            order->member = core->leader;
+        break;
     case RAFT_ORDER_VOTE:
         order->member = core->vote;
         order->index = core->damaged;

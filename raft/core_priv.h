@@ -1,7 +1,8 @@
 /*
  * core_priv: the core's state and what its files call of each other. Nobody else includes this.
  *
- *     core.c            life, clock, the calls from outside
+ *     core.c            the calls from outside
+ *     core_life.c       made of what recovery found
  *     core_out.c        orders and messages, made from the state when they are taken
  *     core_election.c   standing, voting, becoming something else
  *     core_follower.c   entries of a leader
@@ -116,6 +117,7 @@ struct raft_core {
     bool prevoting; /* a candidate that has not raised its term yet */
     bool stuck;
     bool asleep;
+    bool removed;              /* told so, and in no config since */
     struct raft_member leader; /* node 0: unknown */
     int64_t heard_ns;          /* no vote for another within election_ns of this */
     int64_t election_due;
@@ -150,14 +152,17 @@ static inline const struct raft_config *core_config(const struct raft_core *core
     return configs_newest(&core->configs);
 }
 
-/* ---- core.c --------------------------------------------------------------------------------- */
+/* ---- core_life.c */
 bool core_is(const struct raft_core *core, struct raft_member a, struct raft_member b);
 bool core_votes(const struct raft_core *core); /* it is a voter in its newest config */
 /* The only voter, and so in the configs before. */
 bool core_alone(const struct raft_core *core);
+
+/* ---- core.c */
+void core_check(const struct raft_core *core); /* what is true between any two calls */
 void core_commit(struct raft_core *core, uint64_t index);
-void core_cut(struct raft_core *core,
-              uint64_t index); /* its knowledge of entries above; no order */
+/* It knows nothing of entries above any more; no order. */
+void core_cut(struct raft_core *core, uint64_t index);
 bool core_node_down(const struct raft_core *core, uint64_t node);
 
 /* ---- core_election.c ------------------------------------------------------------------------ */
@@ -195,7 +200,8 @@ uint64_t core_reached(const struct raft_core *core, uint64_t (*value)(const stru
                       uint64_t own, bool learners);
 
 /* ---- core_change.c -------------------------------------------------------------------------- */
-void core_config_changed(struct raft_core *core);
+/* The leader's newest config is another one; one it does not name any more is told so, or not. */
+void core_config_changed(struct raft_core *core, bool tell);
 void core_config_committed(struct raft_core *core);
 void core_stranger(struct raft_core *core, struct raft_member member);
 void core_departed_check(struct raft_core *core);

@@ -20,7 +20,8 @@ struct groups_options {
     int64_t election_ns;               /* 0: 1 s */
     int64_t heartbeat_ns;              /* 0: a tenth of it */
     uint64_t seed;
-    uint64_t flaws; /* raft/flaws.h */
+    uint64_t flaws;         /* raft/flaws.h */
+    uint64_t replica_flaws; /* raft/replica_flaws.h */
     /* What an operator should know; may be NULL. */
     void (*report)(void *context, const char *text);
     void *report_context;

@@ -5,7 +5,8 @@
 #include "storage/batch.h"
 #include "storage/record.h"
 
-#define REPAIR_RETRY_NS 1000000000
+#define BALLOT_RETRY_NS 250000000
+#define STUCK_ELECTIONS 2 /* election timeouts that the own disk may take for a batch */
 
 /* The owner may close the replica from any event: whoever goes on using it holds it meanwhile. */
 static void hold(struct replica *replica)
@@ -74,7 +75,7 @@ void replica_apply_ready(struct replica *replica)
     uint64_t limit = raft_core_committed(replica->core);
     struct log_batch batch;
 
-    if (log_durable(replica->log) < limit)
+    if (log_durable(replica->log) < limit || REPLICA_FLAWED(replica, APPLY_UNCOMMITTED))
         limit = log_durable(replica->log);
     while (!replica->closed && replica->applied < limit) {
         bool known = next_batch(replica, &batch);
@@ -112,7 +113,7 @@ static void drop_reads(struct replica *replica)
         struct replica_read *read = replica->reads;
 
         replica->reads = read->next;
-        read->done(read, false);
+        read->done(read, REPLICA_FLAWED(replica, READ_LOST_OK));
     }
 }
 
@@ -184,6 +185,8 @@ static void take_entries(struct replica *replica, uint64_t first, uint64_t last)
         }
         replica_look_at_members(replica);
         remember(replica, index);
+        if (REPLICA_FLAWED(replica, ACK_UNDURABLE))
+            raft_core_durable(replica->core, io_now(replica->io), index);
     }
 }
 
@@ -191,7 +194,8 @@ static void cut(struct replica *replica, uint64_t index)
 {
     assert(index >= replica->applied);
     log_cut(replica->log, index);
-    cache_cut(&replica->cache, index);
+    if (!REPLICA_FLAWED(replica, CACHE_KEEPS_CUT))
+        cache_cut(&replica->cache, index);
     replica_look_at_members(replica);
 }
 
@@ -204,7 +208,7 @@ static void stop_leading(struct replica *replica)
         return;
     replica->leads = false;
     log_gather_drop(replica->log);
-    if (replica->events.follow != NULL)
+    if (replica->events.follow != NULL && !REPLICA_FLAWED(replica, FOLLOW_UNTOLD))
         replica->events.follow(replica->owner);
 }
 
@@ -216,6 +220,8 @@ static void changed(struct replica *replica)
 
 static void commit(struct replica *replica, uint64_t index)
 {
+    if (REPLICA_FLAWED(replica, COMMIT_MARK_EARLY))
+        index = log_appended(replica->log);
     log_set_committed(replica->log, index);
     replica_apply_ready(replica);
     tell_reads(replica);
@@ -263,26 +269,38 @@ static void vote_next(struct replica *replica)
     store_vote(replica->groups->store, &replica->ballot);
 }
 
+/* The disk refused it, or a newer one that waits: nothing of this term is answered until it is there. */
+static void vote_again(struct replica *replica)
+{
+    if (!replica->ballot_waits) {
+        replica->ballot_waits = true;
+        replica->ballot_next = replica->ballot.vote;
+        replica->ballot_next_number = replica->ballot_number;
+    }
+    timers_arm(io_timers(replica->io), &replica->ballot_again, io_now(replica->io) + BALLOT_RETRY_NS);
+}
+
 static void voted(struct store_vote_op *op, enum err err)
 {
     struct replica *replica = owner_of(op, struct replica, ballot);
 
     replica->ballot_busy = false;
-    if (!replica->closed && replica->repair_from != 0) {
-        if (err == OK)
-            end_repair(replica);
-        else
-            timers_arm(io_timers(replica->io), &replica->timer, io_now(replica->io) + REPAIR_RETRY_NS);
-        if (err == OK)
-            replica_drain(replica);
+    if (!replica->closed && err != OK) {
+        vote_again(replica);
+    } else if (!replica->closed && replica->repair_from != 0) {
+        end_repair(replica);
+        replica_drain(replica);
     } else if (!replica->closed) {
-        /* A vote that the disk refused was not given: the core tries another term in its time. */
-        if (err == OK)
-            raft_core_voted(replica->core, io_now(replica->io), replica->ballot_number);
+        raft_core_voted(replica->core, io_now(replica->io), replica->ballot_number);
         vote_next(replica);
         replica_drain(replica);
     }
     let_go(replica);
+}
+
+static void ballot_fired(struct timer *timer)
+{
+    vote_next(owner_of(timer, struct replica, ballot_again));
 }
 
 static void vote(struct replica *replica, const struct raft_order *order)
@@ -295,7 +313,10 @@ static void vote(struct replica *replica, const struct raft_order *order)
         .incarnation = order->member.incarnation,
         .damaged = order->index,
     };
-    vote_next(replica);
+    if (REPLICA_FLAWED(replica, VOTE_UNDURABLE) || REPLICA_FLAWED(replica, VOTE_UNWRITTEN))
+        raft_core_voted(replica->core, io_now(replica->io), order->number);
+    if (!REPLICA_FLAWED(replica, VOTE_UNWRITTEN))
+        vote_next(replica);
 }
 
 /* ---- carrying out -------------------------------------------------------------------------------------- */
@@ -314,6 +335,8 @@ static void carry_out(struct replica *replica, const struct raft_order *order)
         break;
     case RAFT_ORDER_LEAD:
         replica->lead_index = order->index;
+        if (REPLICA_FLAWED(replica, LEAD_UNAPPLIED))
+            begin_to_lead(replica);
         replica_apply_ready(replica);
         break;
     case RAFT_ORDER_FOLLOW:
@@ -329,8 +352,8 @@ static void carry_out(struct replica *replica, const struct raft_order *order)
         if (replica->events.removed != NULL)
             replica->events.removed(replica->owner);
         break;
-    case RAFT_ORDER_SNAPSHOT: /* the floor is 0 until there are state blocks: nobody is behind it */
-    case RAFT_ORDER_SLEEP: break; /* the core's deadline says it all */
+    case RAFT_ORDER_SLEEP: cache_drop(&replica->cache, replica->applied); break; /* all have all of it */
+    case RAFT_ORDER_SNAPSHOT: break; /* the floor is 0 until there are state blocks: nobody is behind it */
     }
 }
 
@@ -360,16 +383,37 @@ void replica_drain(struct replica *replica)
     let_go(replica);
 }
 
+/* A leader whose disk hangs gives way: it hears everybody and would lead for ever. Looked at with each
+ * heartbeat, and when something becomes durable. */
+static void look_at_disk(struct replica *replica)
+{
+    int64_t now = io_now(replica->io);
+    uint64_t durable = log_durable(replica->log);
+    bool waits = log_appended(replica->log) > durable;
+
+    if (!waits || replica->stuck_ns == 0 || replica->stuck_at != durable) {
+        replica->stuck_ns = waits ? now : 0;
+        replica->stuck_at = durable;
+    }
+    waits = waits && now - replica->stuck_ns > STUCK_ELECTIONS * replica->groups->options.election_ns;
+    if (replica->alone || waits == replica->stuck)
+        return;
+    replica->stuck = waits;
+    raft_core_stuck(replica->core, now, waits);
+}
+
 static void timer_fired(struct timer *timer)
 {
     struct replica *replica = owner_of(timer, struct replica, timer);
 
-    if (replica->repair_from != 0) {
-        begin_repair(replica);
-        return;
-    }
+    hold(replica);
     raft_core_tick(replica->core, io_now(replica->io));
     replica_drain(replica);
+    if (!replica->closed && replica->leads) {
+        look_at_disk(replica);
+        replica_drain(replica);
+    }
+    let_go(replica);
 }
 
 /* ---- what the log and the other nodes tell ------------------------------------------------------------ */
@@ -393,6 +437,8 @@ static void log_durable_event(void *owner, const struct log_batch *batch)
     if (!replica->closed) {
         tell_reads(replica);
         open_term(replica);
+        if (replica->stuck)
+            look_at_disk(replica);
         replica_drain(replica);
     }
     let_go(replica);
@@ -447,6 +493,7 @@ enum err replica_open(struct groups *groups, uint64_t log_id, const struct repli
     opened->events = *events;
     opened->owner = owner;
     opened->timer.fire = timer_fired;
+    opened->ballot_again.fire = ballot_fired;
     opened->warm.done = replica_warmed;
     cache_init(&opened->cache, REPLICA_CACHE_BYTES);
     buf_init(&opened->scratch, WIRE_FRAME_MAX);
@@ -471,6 +518,7 @@ void replica_close(struct replica *replica)
 {
     assert(!replica->closed);
     timers_cancel(io_timers(replica->io), &replica->timer);
+    timers_cancel(io_timers(replica->io), &replica->ballot_again);
     groups_leave(replica->groups, replica->id);
     drop_reads(replica);
     log_close(replica->log);
@@ -482,6 +530,7 @@ void replica_close(struct replica *replica)
 void replica_forget(struct replica *replica)
 {
     timers_cancel(io_timers(replica->io), &replica->timer);
+    timers_cancel(io_timers(replica->io), &replica->ballot_again);
     groups_leave(replica->groups, replica->id);
     drop_reads(replica);
     destroy(replica);

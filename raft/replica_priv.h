@@ -10,6 +10,7 @@
 #include "raft/cache.h"
 #include "raft/groups_priv.h"
 #include "raft/replica.h"
+#include "raft/replica_flaws.h"
 
 #define REPLICA_CACHE_BYTES     (4u << 20)  /* kept for followers, beyond what is not applied */
 #define REPLICA_UNCOMMITTED_MAX 4096u       /* entries */
@@ -46,15 +47,22 @@ struct replica {
     bool ballot_waits;                     /* another is to be written after it */
     struct store_vote ballot_next;
     uint64_t ballot_next_number;
+    struct timer ballot_again;             /* the disk has refused it: it is written once more */
 
     struct timer timer;                    /* the core's deadline */
 
+    int64_t stuck_ns;     /* since when nothing more became durable although something waits; 0: it goes on */
+    uint64_t stuck_at;    /* what was durable then */
+    bool stuck;           /* the core was told */
     uint64_t repair_from; /* lost from here on: noted durably first, then cut. 0: nothing to repair */
     uint64_t repair_to;   /* highest index that this disk had */
     unsigned busy; /* calls on the stack that go on using it */
     bool draining;
     bool closed;
 };
+
+#define REPLICA_FLAWED(replica, name)                                                              \
+    (((replica)->groups->options.replica_flaws & REPLICA_FLAW_##name) != 0)
 
 /* Carries out what the core has ordered and arms its timer. */
 void replica_drain(struct replica *replica);

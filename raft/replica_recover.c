@@ -118,7 +118,7 @@ static void recovered_batch(void *context, const struct log_batch *batch)
     recovery->term = batch->term;
     if (batch->committed > recovery->committed)
         recovery->committed = batch->committed;
-    if (only_voter(recovery))
+    if (only_voter(recovery) || REPLICA_FLAWED(replica, RECOVER_BEYOND))
         recovery->committed = batch->index;
     if (replica->applied + 1 == batch->index && recovery->committed >= batch->index) {
         apply_one(replica, batch);
@@ -190,7 +190,7 @@ static void make_core(struct recovery *recovery)
     };
     struct store_vote vote;
 
-    if (store_vote_found(groups->store, replica->id, &vote)) {
+    if (!REPLICA_FLAWED(replica, VOTE_FORGOTTEN) && store_vote_found(groups->store, replica->id, &vote)) {
         if (vote.damaged > recovered.damaged)
             recovered.damaged = vote.damaged;
         if (vote.term >= recovered.term) {

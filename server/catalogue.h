@@ -53,6 +53,7 @@ struct catalogue_entry {
     struct stream *stream;   /* the replica here, or NULL */
     bool offline;            /* a replica here could not be opened in this life */
     bool preparing;          /* its log is being made */
+    bool again;              /* it could not be made: in a while it is tried again */
     bool undo;               /* its log cannot be made, and nobody was told of it: it is taken back */
     enum err refusal;        /* why */
     bool completing;         /* its config is on the way into its log */

@@ -53,6 +53,12 @@ struct client_sub {
     uint8_t sid[];
 };
 
+/* How a client calls itself in CONNECT: the texts stand one behind the other. */
+struct client_names {
+    uint32_t name, lang, version; /* sizes */
+    uint8_t text[];
+};
+
 struct clients_stats {
     uint64_t in_messages, in_bytes;
     uint64_t out_messages, out_bytes;
@@ -134,8 +140,7 @@ struct client {
     int64_t rtt_ns;       /* of the last ping; before one was answered the time to CONNECT */
     int64_t ping_sent_ns;
     int64_t start_ns;
-    struct bytes name, lang, version; /* of CONNECT; they stand in `said` */
-    uint8_t *said;                    /* owned */
+    struct client_names *names; /* owned; NULL: it has said none */
 };
 
 /* ---- the shard's ------------------------------------------------------------------------------
@@ -225,6 +230,28 @@ void clients_behind(struct clients *clients, struct client *producer, size_t wai
 
 /* Puts it in the list of those that the shell comes by at the end of the turn. */
 void client_mark(struct client *client);
+
+static inline struct bytes client_name(const struct client *client)
+{
+    const struct client_names *names = client->names;
+
+    return names == NULL ? bytes_of(NULL, 0) : bytes_of(names->text, names->name);
+}
+
+static inline struct bytes client_lang(const struct client *client)
+{
+    const struct client_names *names = client->names;
+
+    return names == NULL ? bytes_of(NULL, 0) : bytes_of(names->text + names->name, names->lang);
+}
+
+static inline struct bytes client_version(const struct client *client)
+{
+    const struct client_names *names = client->names;
+
+    return names == NULL ? bytes_of(NULL, 0)
+                         : bytes_of(names->text + names->name + names->lang, names->version);
+}
 
 static inline struct bytes client_sub_sid(const struct client_sub *sub)
 {

@@ -316,14 +316,11 @@ static void ping_first(struct client *client, int64_t now_ns)
     client_mark(client); /* the shell looks at it */
 }
 
-static struct bytes keep_name(uint8_t **at, struct bytes name)
+static uint8_t *put_name(uint8_t *at, struct bytes name)
 {
-    struct bytes kept = bytes_of(*at, name.size);
-
     if (name.size > 0)
-        memcpy(*at, name.at, name.size);
-    *at += name.size;
-    return kept;
+        memcpy(at, name.at, name.size);
+    return at + name.size;
 }
 
 static void keep_names(struct client *client, const struct connect *said)
@@ -331,12 +328,17 @@ static void keep_names(struct client *client, const struct connect *said)
     size_t size = said->name.size + said->lang.size + said->version.size;
     uint8_t *at;
 
-    heap_give(client->said);
-    client->said = size > 0 ? heap_take(size) : NULL;
-    at = client->said;
-    client->name = keep_name(&at, said->name);
-    client->lang = keep_name(&at, said->lang);
-    client->version = keep_name(&at, said->version);
+    heap_give(client->names);
+    client->names = NULL;
+    if (size == 0)
+        return;
+    client->names = heap_take(sizeof(*client->names) + size);
+    client->names->name = (uint32_t)said->name.size; /* they came in one protocol line */
+    client->names->lang = (uint32_t)said->lang.size;
+    client->names->version = (uint32_t)said->version.size;
+    at = put_name(client->names->text, said->name);
+    at = put_name(at, said->lang);
+    (void)put_name(at, said->version);
 }
 
 bool client_connect_read(struct client *client, struct bytes args, struct connect *said)

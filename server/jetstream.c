@@ -20,6 +20,11 @@ struct server *jetstream_server(struct jetstream *jetstream)
     return jetstream->server;
 }
 
+bool jetstream_flawed(const struct jetstream *jetstream, uint64_t flaw)
+{
+    return (server_options(jetstream->server)->sim.jetstream_flaws & flaw) != 0;
+}
+
 struct store *jetstream_store(struct jetstream *jetstream)
 {
     return jetstream->store;
@@ -292,7 +297,8 @@ static void report(void *context, const char *text)
 static void check_logs(struct jetstream *jetstream)
 {
     if (jetstream->checked || jetstream->meta == NULL ||
-        replica_applied(jetstream->meta) < jetstream->meta_found)
+        (replica_applied(jetstream->meta) < jetstream->meta_found &&
+         !jetstream_flawed(jetstream, JETSTREAM_FLAW_QUARANTINE_EARLY)))
         return;
     jetstream->checked = true;
     if (jetstream->unhealthy == NULL && /* a damaged catalogue explains nothing */
@@ -309,6 +315,8 @@ static void open_groups(struct jetstream *jetstream)
         .self = {.node = cluster_node_id(name)},
         .transport = jetstream_cluster_transport(jetstream->cluster),
         .seed = prng_next(server_prng(jetstream->server)),
+        .flaws = server_options(jetstream->server)->sim.raft_flaws,
+        .replica_flaws = server_options(jetstream->server)->sim.replica_flaws,
         .report = report,
         .report_context = jetstream,
     };
@@ -362,6 +370,7 @@ enum err jetstream_open(struct server *server, struct jetstream **out)
     jetstream->op_timer.fire = jetstream_catalogue_op_due;
     jetstream_spaces_init(jetstream);
     jetstream_spaces_make(jetstream);
+    jetstream->again.fire = jetstream_entries_again;
     logger_info(server_logger(server), "Starting JetStream");
     log_clock_init(&jetstream->clock, io_now(io), io_wall(io), 0);
     err = open_all(jetstream);
@@ -397,6 +406,7 @@ void jetstream_close(struct jetstream *jetstream)
         store_forget(jetstream->store); /* an end is like a crash: what was answered is on disk */
     timers_cancel(io_timers(server_io(jetstream->server)), &jetstream->awake);
     timers_cancel(io_timers(server_io(jetstream->server)), &jetstream->op_timer);
+    timers_cancel(io_timers(server_io(jetstream->server)), &jetstream->again);
     catalogue_deinit(&jetstream->catalogue);
     jetstream_spaces_deinit(jetstream);
     buf_deinit(&jetstream->read_buffer);

@@ -154,6 +154,17 @@ static bool write_update(struct jetstream *jetstream, struct catalogue_op *op,
     return catalogue_write_update(out, op->id, entry->version + 1, op->json);
 }
 
+static bool write_move(struct jetstream *jetstream, struct catalogue_op *op,
+                       const struct catalogue_entry *entry, struct buf *out)
+{
+    struct raft_config members;
+
+    if (jetstream_cluster_place(jetstream->cluster, entry, op->without, entry->wished.count, &members))
+        return catalogue_write_members(out, op->id, &members);
+    op->error = 10075;
+    return false;
+}
+
 static bool write_intent(struct jetstream *jetstream, struct catalogue_op *op)
 {
     struct buf *out = replica_gather(jetstream->meta);
@@ -166,6 +177,8 @@ static bool write_intent(struct jetstream *jetstream, struct catalogue_op *op)
     op->id = entry->assigned.id;
     if (op->kind == CATALOGUE_DELETE)
         return catalogue_write_remove(out, op->id);
+    if (op->kind == CATALOGUE_MOVE)
+        return write_move(jetstream, op, entry, out);
     return write_update(jetstream, op, entry, out);
 }
 
@@ -174,7 +187,7 @@ static bool refuse_offline(struct jetstream *jetstream, struct catalogue_op *op)
 {
     struct catalogue_entry *entry = jetstream_entry(jetstream, op->account, op->name);
 
-    if (entry == NULL || !entry->offline)
+    if (entry == NULL || !entry->offline || entry->leader != 0) /* others may have it */
         return false;
     fail(jetstream, op, 10194, "stream is offline: its log could not be opened when the server started");
     return true;
@@ -310,7 +323,7 @@ void jetstream_catalogue_applied(struct jetstream *jetstream, uint64_t index)
         return;
     jetstream->op_current = NULL;
     jetstream->op_index = 0;
-    if (op->kind == CATALOGUE_DELETE) {
+    if (op->kind == CATALOGUE_DELETE || op->kind == CATALOGUE_MOVE) {
         finish(jetstream, op, NULL);
     } else {
         op->created = op->kind == CATALOGUE_CREATE;

@@ -126,7 +126,9 @@ static void heard_leader(struct jetstream_cluster *cluster, uint64_t node, uint6
 {
     struct catalogue_entry *entry = catalogue_find(&cluster->jetstream->catalogue, id);
 
-    if (entry == NULL || term < entry->leader_term)
+    if (entry == NULL ||
+        (term < entry->leader_term &&
+         !jetstream_flawed(cluster->jetstream, JETSTREAM_FLAW_OLD_LEADER_BELIEVED)))
         return;
     entry->leader = node;
     entry->leader_term = term;
@@ -152,7 +154,8 @@ void jetstream_cluster_ask_leader(struct jetstream_cluster *cluster, const struc
     const struct raft_config *members = &entry->assigned.members;
     uint8_t id[8];
 
-    if (cluster == NULL || entry->leader != 0)
+    if (cluster == NULL || entry->leader != 0 ||
+        jetstream_flawed(cluster->jetstream, JETSTREAM_FLAW_LEADER_NOT_ASKED))
         return;
     (void)encode_u64(id, entry->assigned.id);
     for (uint32_t i = 0; i < members->count; i++)

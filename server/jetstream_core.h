@@ -21,6 +21,9 @@ bool jetstream_listened(struct jetstream *jetstream, struct account *account, st
 /* Something is to be done in a turn: the loop must not sleep over it. */
 void jetstream_awake(struct jetstream *jetstream);
 
+/* Is that seeded bug switched on (server/jetstream_flaws.h)? Never outside simulations. */
+bool jetstream_flawed(const struct jetstream *jetstream, uint64_t flaw);
+
 struct server *jetstream_server(struct jetstream *jetstream);
 struct arena *jetstream_arena(struct jetstream *jetstream);     /* emptied at the end of every turn */
 int64_t jetstream_log_now(const struct jetstream *jetstream);   /* log time: wall clock that never falls */
@@ -99,7 +102,8 @@ struct stream *jetstream_stream(struct jetstream *jetstream, struct account *acc
  * ends the operation successfully without doing anything (create of an equal stream).
  * Only on the node that leads the metadata group.
  */
-enum catalogue_op_kind { CATALOGUE_CREATE, CATALOGUE_UPDATE, CATALOGUE_DELETE };
+/* MOVE: another node takes the place of `without` among the replicas; nothing is waited for. */
+enum catalogue_op_kind { CATALOGUE_CREATE, CATALOGUE_UPDATE, CATALOGUE_DELETE, CATALOGUE_MOVE };
 
 struct catalogue_op {
     enum catalogue_op_kind kind;
@@ -107,6 +111,7 @@ struct catalogue_op {
     struct bytes name;
     struct bytes json; /* normalised StreamConfig; owned by the op's owner until done */
     int64_t replicas;  /* CREATE, UPDATE: how many */
+    uint64_t without;  /* MOVE: the node */
     uint16_t (*check)(struct catalogue_op *op, bool *satisfied);
     /* Exactly once; entry NULL after a delete or failure. */
     void (*done)(struct catalogue_op *op, struct catalogue_entry *entry);

@@ -168,7 +168,8 @@ bool jetstream_forward(struct jetstream *jetstream, struct account *account, uin
         return false;
     if (message->forwarded) /* one hop; the sender's knowledge was old. It is refused in the turn. */
         wait(cluster, account, id, message, now);
-    else if (leader == 0 || has_waiting(cluster, id) || !send(cluster, leader, account, message))
+    else if (leader == 0 || has_waiting(cluster, id) || !send(cluster, leader, account, message) ||
+             jetstream_flawed(jetstream, JETSTREAM_FLAW_FORWARD_TWICE))
         wait(cluster, account, id, message, now + FORWARD_DEADLINE_NS);
     return true;
 }
@@ -198,6 +199,8 @@ static void deliver_here(struct jetstream_cluster *cluster, struct account *acco
                          bytes_of(NULL, 0));
 }
 
+#define WAIT_UNTRIED(cluster) jetstream_flawed((cluster)->jetstream, JETSTREAM_FLAW_WAIT_UNTRIED)
+
 /* True: it has left. Only the first may go to the leader: what is behind it keeps its order, or is
  * refused when its time is over. */
 static bool try(struct jetstream_cluster *cluster, struct forward_waiting *waiting, bool first, int64_t now)
@@ -226,7 +229,8 @@ void forward_turn(struct jetstream_cluster *cluster)
 
         list = list->next;
         waiting->next = NULL;
-        if ((first || waiting->deadline_ns <= now) && try(cluster, waiting, first, now)) {
+        if ((first || (waiting->deadline_ns <= now && !WAIT_UNTRIED(cluster))) &&
+            try(cluster, waiting, first, now)) {
             cluster->waiting_count--;
             cluster->waiting_bytes -= waiting->size;
             heap_give(waiting);

@@ -5,6 +5,7 @@
 #include "raft/replica.h"
 #include "server/catalogue.h"
 #include "server/jetstream_core.h"
+#include "server/jetstream_flaws.h"
 #include "server/log_clock.h"
 #include "server/stream/read_cache.h"
 
@@ -48,6 +49,7 @@ struct jetstream {
     uint64_t gone_index;
 
     struct preparation *preparations; /* logs being made on workers */
+    struct timer again;               /* some could not be made: another try */
     size_t removals;                  /* of files, under way */
     struct log_clock clock;
     int64_t time_floor_ns; /* highest log time found at start */
@@ -86,6 +88,7 @@ void jetstream_entry_changed(struct jetstream *jetstream, struct catalogue_entry
 /* Replicas that are no members of their groups any more go. */
 void jetstream_entries_leave(struct jetstream *jetstream);
 void jetstream_entries_close(struct jetstream *jetstream);
+void jetstream_entries_again(struct timer *timer);
 
 /* ---- jetstream_catalogue.c: changes of the catalogue ----------------------------------------------------- */
 

@@ -12,6 +12,8 @@
 #include "base/owner.h"
 #include "server/jetstream_cluster_priv.h"
 
+#define AGAIN_NS INT64_C(1000000000)
+
 /* A log being made on a worker. */
 struct preparation {
     struct io_work work;
@@ -191,6 +193,28 @@ static void report_offline(struct jetstream *jetstream, struct catalogue_entry *
                  BYTES_ARG(entry->config.name), err_text(err));
 }
 
+/* A disk that is full or fails: the others go on without this replica, until it can be made. */
+static void try_again(struct jetstream *jetstream, struct catalogue_entry *entry)
+{
+    struct io *io = server_io(jetstream->server);
+
+    entry->again = true;
+    if (!timer_armed(&jetstream->again))
+        timers_arm(io_timers(io), &jetstream->again, io_now(io) + AGAIN_NS);
+}
+
+void jetstream_entries_again(struct timer *timer)
+{
+    struct jetstream *jetstream = owner_of(timer, struct jetstream, again);
+
+    for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL; entry = entry->next) {
+        if (!entry->again)
+            continue;
+        entry->again = false;
+        jetstream_entry_changed(jetstream, entry);
+    }
+}
+
 static void write_bootstrap(const struct catalogue_entry *entry, struct buf *out)
 {
     buf_init(out, 4096);
@@ -235,7 +259,9 @@ static void prepared(struct jetstream *jetstream, uint64_t id, enum err err)
                  BYTES_ARG(entry->config.name), err_text(err));
     entry->refusal = err;
     entry->undo = jetstream->cluster == NULL && entry->configured == 0;
-    if (!entry->undo)
+    if (jetstream->cluster != NULL && (err == ERR_NO_SPACE || err == ERR_IO))
+        try_again(jetstream, entry);
+    else if (!entry->undo)
         report_offline(jetstream, entry, err);
     jetstream_awake(jetstream);
 }
@@ -325,7 +351,7 @@ void jetstream_entry_changed(struct jetstream *jetstream, struct catalogue_entry
     } else if (entry->stream != NULL) {
         jetstream_cluster_look(jetstream->cluster);
         reconcile(jetstream, entry);
-    } else if (is_here(jetstream, entry) && !entry->preparing && !entry->offline) {
+    } else if (is_here(jetstream, entry) && !entry->preparing && !entry->offline && !entry->again) {
         prepare(jetstream, entry);
     }
 }

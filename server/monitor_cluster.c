@@ -5,7 +5,8 @@
 #include "server/monitor_priv.h"
 #include "server/server_priv.h"
 
-#define SECOND_NS INT64_C(1000000000)
+#define SECOND_NS      INT64_C(1000000000)
+#define MICROSECOND_NS INT64_C(1000)
 
 static void text(struct json_writer *w, struct bytes key, struct bytes value)
 {
@@ -160,7 +161,7 @@ static void route(struct json_writer *w, const struct server *server,
     monitor_wall_time(w, BYTES("start"), c->start_wall_ns);
     monitor_wall_time(w, BYTES("last_activity"), io_wall(server->io) - (now_ns - c->last_ns));
     if (c->node->rtt_ns > 0)
-        duration(w, BYTES("rtt"), c->node->rtt_ns);
+        duration(w, BYTES("rtt"), c->node->rtt_ns / MICROSECOND_NS * MICROSECOND_NS);
     monitor_uptime(w, BYTES("uptime"), now_ns - c->start_ns);
     monitor_uptime(w, BYTES("idle"), now_ns - c->last_ns);
     monitor_number(w, BYTES("pending_size"), (int64_t)c->pending);

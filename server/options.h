@@ -97,6 +97,8 @@ struct options {
     struct {
         uint64_t store_flaws;  /* storage/flaws.h */
         uint64_t stream_flaws; /* server/stream/flaws.h */
+        uint64_t raft_flaws, replica_flaws; /* raft/flaws.h, raft/replica_flaws.h */
+        uint64_t jetstream_flaws;           /* server/jetstream_flaws.h */
         uint64_t cluster_flaws; /* server/cluster/flaws.h */
         uint32_t segment_size, journal_file_size, journal_batch_max; /* 0: the store's default */
     } sim; /* no flag sets these: the simulator does */

@@ -120,6 +120,14 @@ static void node_changed(struct cluster_watcher *watcher, const struct cluster_n
 /* ---- life -------------------------------------------------------------------------------------
  */
 
+/* As for a client, but what is allowed at all must fit. */
+static size_t messages_max(const struct options *options)
+{
+    int64_t least = options->max_payload + (1 << 20);
+
+    return (size_t)(options->max_pending > least ? options->max_pending : least);
+}
+
 void server_cluster_create(struct server *server)
 {
     const struct cluster_setup setup = {
@@ -130,7 +138,7 @@ void server_cluster_create(struct server *server)
         .server_id = server->info.id,
         .host = server->options.host,
         .jetstream = server->options.jetstream,
-        .messages_max = (size_t)server->options.max_pending,
+        .messages_max = messages_max(&server->options),
         .seed = prng_next(&server->prng),
         .flaws = server->options.sim.cluster_flaws,
     };

@@ -20,7 +20,10 @@
     X(GO_ON_AFTER_FAILED_MAKE, "a file takes batches although its successor may be on the disk")   \
     X(IGNORE_CUT, "batches behind a file's cut are read")                                          \
     X(REUSE_JOURNAL_EARLY, "a journal file is reused before its segments are synced")              \
+    X(DROP_ABOVE_OLDER, "files are removed that a start from the older block needs")               \
+    X(WALK_WITHOUT_LIST, "a file's end is not taken from the block's list")                        \
     X(FORGET_VOTES, "a journal file is reused although it has the newest vote of a log")           \
+    X(TRUST_VOTES, "votes that are found are not written anew before they are answered from")      \
     X(OVERTAKE_VOTE, "a vote that is moved comes behind a newer one on its way")                   \
     X(SKIP_REDO, "the journal is not replayed")                                                    \
     X(SKIP_REDO_SYNC, "replayed segments are not synced before the journal is reused")             \

@@ -62,7 +62,7 @@ static void flight_undo(struct log *log)
 static void flight_next(struct log *log)
 {
     assert(log->flight.batches.count == 0);
-    log->phase = log->waiting.count > 0 ? LOG_WAITING : LOG_IDLE;
+    log->phase = log->waiting.count > 0 || log->skip != NULL ? LOG_WAITING : LOG_IDLE;
     if (log->phase == LOG_WAITING)
         log_send_later(log);
     else
@@ -83,12 +83,13 @@ void flight_look(struct log *log)
         return;
     if (log->flight.kept < log->flight.batches.count)
         flight_undo(log);
-    if (log->waiting.count == 0 && log->flight.batches.count == 0)
+    if (log->waiting.count == 0 && log->flight.batches.count == 0 && log->skip == NULL)
         log->phase = LOG_IDLE;
 }
 
 void flight_drop(struct log *log)
 {
+    log->skip = NULL;
     queue_drop(&log->waiting);
     log->flight.kept = 0;
     log->appended = log->durable;
@@ -122,6 +123,7 @@ static uint64_t tell_next(struct log *log, uint64_t position)
 
     assert(batch.index == log->durable + 1);
     position += batch_size(content->size, position);
+    log_file_extend(log->active, batch.index);
     log->active->end = position;
     log->durable = batch.index;
     places_add(&log->places, batch.index, place);
@@ -451,11 +453,31 @@ static void take_file(struct log *log, const struct segment_make *make)
     struct log_file *file = log_file_create(log, make->file, make->header.file_id);
 
     file->allocated = make->space;
+    file->base = make->header.base;
     file->ended = log->durable < make->header.last_index;
     if (make->trim != NULL)
         log->active->allocated = make->trim_size;
     log_add_file(log, file);
     log->active = file;
+    log->rolls = false;
+}
+
+/* The new file is there, or not; `base`: what it was made for. */
+static void skip_ended(struct log *log, uint64_t base, enum err err)
+{
+    struct log_skip_op *op = log->skip;
+
+    log->skip = NULL;
+    if (err == OK) {
+        assert(base == op->index);
+        places_miss(&log->places, log->durable + 1, PLACES_GONE);
+        tail_lose(&log->tail, op->index, (struct tail_entry){.hash = op->hash, .term = op->term});
+        log->durable = op->index;
+        log->appended = op->index;
+    }
+    flight_next(log);
+    log_check(log);
+    op->done(op, err);
 }
 
 static void make_done(struct io_work *work)
@@ -463,6 +485,7 @@ static void make_done(struct io_work *work)
     struct segment_make *make = owner_of(work, struct segment_make, work);
     struct log *log = make->log;
     enum err err = make->err;
+    uint64_t base = make->header.base;
 
     assert(log->phase == LOG_MAKING);
     assert(log->store->makes > 0);
@@ -477,11 +500,23 @@ static void make_done(struct io_work *work)
         flight_failed(log, ERR_CLOSED);
         return;
     }
+    if (log->skip != NULL && (err != OK || base == log->skip->index)) {
+        skip_ended(log, base, err);
+        return;
+    }
     if (err != OK && log->waiting.count > 0) {
         flight_failed(log, err);
         return;
     }
     flight_next(log);
+}
+
+/* What the new file is to hold at once. */
+static uint64_t first_need(const struct log *log)
+{
+    const struct log_content *first = log->waiting.first;
+
+    return SEGMENT_HEADER + (first != NULL ? batch_size(first->size, SEGMENT_HEADER) : 0);
 }
 
 static void make_start(struct log *log)
@@ -500,11 +535,15 @@ static void make_start(struct log *log)
         .predecessor = log->file_count > 0 ? log->files[log->file_count - 1]->id : 0,
         .last_index = log->durable,
         .last_hash = hash_at(log, log->durable),
+        .base = log->durable,
+        .base_hash = hash_at(log, log->durable),
     };
     memcpy(make->header.incarnation, log->incarnation, 16);
-    make->space =
-        segment_space(0, SEGMENT_HEADER + batch_size(log->waiting.first->size, SEGMENT_HEADER),
-                      store->options.segment_size);
+    if (log->skip != NULL) {
+        make->header.base = log->skip->index;
+        make->header.base_hash = log->skip->hash;
+    }
+    make->space = segment_space(0, first_need(log), store->options.segment_size);
     if (active != NULL && !active->condemned && active->end < active->allocated) {
         make->trim = active->file;
         make->trim_size = active->end;
@@ -524,7 +563,9 @@ static bool needs_file(const struct log *log)
 {
     const struct log_file *file = log->active;
 
-    if (file == NULL || file->condemned || file->ended)
+    if (file == NULL || file->condemned || file->ended || log->skip != NULL)
+        return true;
+    if (log->rolls && file->first != 0)
         return true;
     return file->end > SEGMENT_HEADER &&
            file->end + batch_size(log->waiting.first->size, file->end) >

@@ -17,6 +17,7 @@ void log_check(const struct log *log)
     if (log->phase == LOG_IDLE) {
         assert(log->waiting.count == 0);
         assert(log->flight.batches.count == 0);
+        assert(log->skip == NULL);
     }
 }
 
@@ -102,7 +103,7 @@ void log_gather_drop(struct log *log)
 
 bool log_ready(const struct log *log)
 {
-    return log->appended == log->durable;
+    return log->appended == log->durable && log->skip == NULL;
 }
 
 /* ---- appending ------------------------------------------------------------------------------- */
@@ -126,6 +127,7 @@ void log_send_later(struct log *log)
 static void append(struct log *log, struct log_content *content)
 {
     assert(!log->closed);
+    assert(log->skip == NULL);
     assert(content->index == log->appended + 1);
     assert(content->next == NULL);
 
@@ -144,6 +146,8 @@ size_t log_append_room(const struct log *log)
     size_t bytes = log->waiting.bytes + log->flight.batches.bytes;
     uint32_t count = log->waiting.count + log->flight.batches.count;
 
+    if (log->skip != NULL)
+        return 0;
     if (count == 0)
         return LOG_CONTENT_MAX;
     if (count >= LOG_WAITING_BATCHES_MAX || bytes >= LOG_WAITING_MAX)
@@ -224,8 +228,10 @@ struct bytes log_sealed_content(const struct log *log)
 void log_cut(struct log *log, uint64_t index)
 {
     assert(!log->closed);
+    assert(log->skip == NULL);
     assert(index <= log->appended);
     assert(index >= tail_first(&log->tail)); /* LOG_CUT_MAX, and not below what is committed */
+    assert(index >= log->block_newest);
 
     if (index == log->appended)
         return;
@@ -236,12 +242,29 @@ void log_cut(struct log *log, uint64_t index)
     if (index < log->durable) {
         log->durable = index;
         places_cut(&log->places, index);
+        for (uint32_t i = 0; i < log->file_count; i++)
+            if (log->files[i] != NULL)
+                log_file_cut(log->files[i], index);
         log->read_next = (struct places_mark){};
         if (log->active != NULL && !store_flaw(log->store, FLAW_CUT_IN_PLACE))
             log->active->ended = true;
     }
     flight_look(log);
     log_check(log);
+}
+
+void log_skip(struct log *log, struct log_skip_op *op)
+{
+    assert(!log->closed);
+    assert(log->skip == NULL);
+    assert(log_ready(log));
+    assert(op->index > log->appended);
+
+    log->skip = op;
+    if (log->phase == LOG_IDLE) {
+        log->phase = LOG_WAITING;
+        log_send_later(log);
+    }
 }
 
 void log_set_committed(struct log *log, uint64_t index)

@@ -55,6 +55,15 @@ struct log_batch {
     log_place records_place; /* of the first record; the others follow by their sizes */
     struct log_hash hash;    /* of the content */
     uint64_t committed;      /* recovery: the highest index known so far to be committed */
+    bool below;              /* recovery: its effects are in the block that was handed out */
+};
+
+/* A state block as recovery hands it out; views are good during the call. */
+struct log_block {
+    uint64_t index; /* everything up to that batch is in it */
+    uint64_t term;
+    struct log_hash hash;
+    struct bytes body;
 };
 
 /* ---- the store ------------------------------------------------------------------------------- */
@@ -155,6 +164,11 @@ struct log_recovery {
     /* Indexes first..last are damaged; the log goes on after them. */
     void (*lost)(void *context, uint64_t first, uint64_t last, uint64_t bytes);
     void *context;
+    /* The newest good state block, before any batch; NULL: there are none for this owner. */
+    void (*block)(void *context, const struct log_block *block);
+    /* Indexes first..last, at or below the block's, stood in files that are not there any more.
+     * NULL: told as lost. */
+    void (*gone)(void *context, uint64_t first, uint64_t last);
 };
 
 /* A new log; its directory and first segment are on disk when it returns. `bootstrap`: the content
@@ -237,6 +251,67 @@ struct bytes log_sealed_content(const struct log *log);
  * owner's affair (log_gather_drop).
  */
 void log_cut(struct log *log, uint64_t index);
+
+/* ---- state blocks, the floor, space ---------------------------------------------------------- */
+
+/* In its owner; stays put until `done` has run. The first five are the owner's; the body is lent
+ * and does not change meanwhile. */
+struct log_block_op {
+    uint64_t index;
+    uint64_t term;
+    struct log_hash hash; /* of the batch at `index`, as log_batch had it */
+    struct bytes body;
+    /* OK: the block is on the disk; the one before it is kept, older ones are not. Else it is not
+     * there, or found after a crash all the same. Comes from io_turn, also if the log is closed. */
+    void (*done)(struct log_block_op *op, enum err err);
+
+    struct log_block_writing *writing;
+};
+
+/* Writes a block, on a worker. One at a time; `index` is durable, committed and above the newest
+ * block's. The owner's body is equal on all replicas. */
+void log_block_write(struct log *log, struct log_block_op *op);
+uint64_t log_block_newest(const struct log *log); /* index; 0: none */
+
+/* Entries at or below `index` are Raft's no more; at most the newest block's index; never falls.
+ * After log_open it is 0 until told. */
+void log_floor_set(struct log *log, uint64_t index);
+uint64_t log_floor(const struct log *log);
+
+/* A file of the log; `first` 0: nothing in it counts. */
+struct log_file_info {
+    uint32_t ordinal; /* as in log_place */
+    uint64_t first, last;
+    uint64_t bytes; /* allocated */
+    bool droppable; /* below the floor, and below the older of two blocks */
+};
+
+/* The first file with an ordinal of at least `ordinal`; false: there is none. */
+bool log_file_next(const struct log *log, uint32_t ordinal, struct log_file_info *info);
+/* Removes a file of which the owner says that nothing in it lives: its places are not read any
+ * more, and no log_read of them is under way. After a crash it may be there again. ERR_NOT_FOUND,
+ * ERR_BUSY: it is not droppable, or being read or synced; try later. */
+enum err log_file_drop(struct log *log, uint32_t ordinal);
+/* The next batch goes to a new file, so that this one can be dropped one day. */
+void log_roll(struct log *log);
+
+/* In its owner; stays put until `done` has run or the log is closed. */
+struct log_skip_op {
+    uint64_t index;
+    uint64_t term;
+    struct log_hash hash; /* of the batch at `index`, which others have */
+    void (*done)(struct log_skip_op *op, enum err err); /* comes from io_turn */
+};
+
+/*
+ * The log goes on behind `index`, above appended: what is between is not in it. For a replica that
+ * gets a state block because it is too far behind. All that was appended is durable, and committed
+ * (log_cut); nothing is appended until `done`.
+ * OK     appended and durable are `index`, on the disk; now the block of that index can be written.
+ *        Until it is, a recovery tells what is between as lost, afterwards as gone.
+ * Else   the log is as it was; after a crash the skip may be found all the same.
+ */
+void log_skip(struct log *log, struct log_skip_op *op);
 
 /* ---- reading -----------------------------------------------------------------------------------
  */

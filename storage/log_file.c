@@ -60,6 +60,23 @@ void log_file_destroy(struct log_file *file)
     heap_give(file);
 }
 
+void log_file_extend(struct log_file *file, uint64_t index)
+{
+    if (file->first == 0)
+        file->first = index;
+    file->last = index;
+}
+
+void log_file_cut(struct log_file *file, uint64_t index)
+{
+    if (file->first > index) {
+        file->first = 0;
+        file->last = 0;
+    } else if (file->last > index) {
+        file->last = index;
+    }
+}
+
 void log_file_dirty(struct log_file *file)
 {
     struct store *store = file->log->store;

@@ -17,6 +17,9 @@ struct log_file {
     struct log *log;
     struct io_file *file;
     uint64_t id;
+    uint64_t base;  /* as its header says */
+    uint64_t first; /* indexes of the batches in it that count; 0: none */
+    uint64_t last;
     uint64_t end;    /* behind the last durable batch */
     uint64_t placed; /* behind the last byte ever handed to a write: a position is written once */
     uint64_t allocated; /* size of the file */
@@ -34,6 +37,11 @@ struct log_file {
 struct log_file *log_file_create(struct log *log, struct io_file *file, uint64_t id);
 /* Closes the file; no operation may be in flight. */
 void log_file_destroy(struct log_file *file);
+
+/* The batch `index` in it counts. */
+void log_file_extend(struct log_file *file, uint64_t index);
+/* Those above `index` do not. */
+void log_file_cut(struct log_file *file, uint64_t index);
 
 /* Its cover holds something: the store will sync it when the journal wants it. */
 void log_file_dirty(struct log_file *file);

@@ -216,10 +216,11 @@ static bool file_done(struct log *log, struct log_file *file)
 
 bool log_closing_done(struct log *log)
 {
-    bool done = log->phase == LOG_IDLE && !log->sending && log->warmings == NULL;
+    bool done =
+        log->phase == LOG_IDLE && !log->sending && log->warmings == NULL && log->block_op == NULL;
 
     for (uint32_t i = 0; i < log->file_count && log->phase == LOG_IDLE; i++)
-        done = file_done(log, log->files[i]) && done;
+        done = (log->files[i] == NULL || file_done(log, log->files[i])) && done;
     return done;
 }
 
@@ -227,7 +228,8 @@ void log_destroy(struct log *log)
 {
     assert(log->phase == LOG_IDLE);
     for (uint32_t i = 0; i < log->file_count; i++)
-        log_file_destroy(log->files[i]);
+        if (log->files[i] != NULL)
+            log_file_destroy(log->files[i]);
     log_forget(log);
 }
 
@@ -238,6 +240,8 @@ void log_forget(struct log *log)
     queue_cut(&log->flight.batches, 0);
     buf_deinit(&log->flight.staged);
     log_read_forget(log);
+    if (log->block_op != NULL)
+        log_block_forget(log);
     windows_drop(&log->store->windows, log);
     tail_deinit(&log->tail);
     places_deinit(&log->places);
@@ -279,6 +283,7 @@ uint64_t log_bytes(const struct log *log)
     uint64_t bytes = 0;
 
     for (uint32_t i = 0; i < log->file_count; i++)
-        bytes += log->files[i]->allocated;
+        if (log->files[i] != NULL)
+            bytes += log->files[i]->allocated;
     return bytes;
 }

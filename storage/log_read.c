@@ -21,6 +21,7 @@ static struct log_file *locate(struct log *log, log_place place, size_t *size, u
 
     assert(place >> 32 < log->file_count);
     file = log->files[place >> 32];
+    assert(file != NULL); /* nobody reads what was said to be dead */
     *offset = place & UINT32_MAX;
     assert(*offset <= file->end);
     if (*size > file->end - *offset)
@@ -105,9 +106,9 @@ static enum err begin_of(const struct log *log, uint64_t index, struct places_ma
     const struct places_mark *mark =
         index <= log->durable ? places_find(&log->places, index) : NULL;
 
-    if (mark == NULL)
+    if (mark == NULL || mark->place == PLACES_GONE)
         return ERR_NOT_FOUND;
-    if (mark->place == 0)
+    if (mark->place == PLACES_LOST)
         return ERR_CORRUPT;
     *begin = *mark;
     if (log->read_next.index > mark->index && log->read_next.index <= index)
@@ -232,6 +233,14 @@ static void warming_free(struct log_warming *warming)
     heap_give(warming);
 }
 
+bool log_is_read(const struct log *log, uint32_t ordinal)
+{
+    for (const struct log_warming *w = log->warmings; w != NULL; w = w->next)
+        if (w->place >> 32 == ordinal)
+            return true;
+    return false;
+}
+
 void log_read_forget(struct log *log)
 {
     while (log->warmings != NULL)
@@ -298,7 +307,7 @@ void log_batch_warm(struct log *log, struct io_op *op, uint64_t index)
     const struct places_mark *mark = places_find(&log->places, index);
 
     assert(mark != NULL); /* log_batch_read_now has said ERR_AGAIN */
-    assert(mark->place != 0);
+    assert(mark->place > PLACES_GONE);
 
     warming->log = log;
     warming->op = op;

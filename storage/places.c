@@ -1,6 +1,7 @@
 #include "storage/places.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "base/heap.h"
 
@@ -23,20 +24,22 @@ void places_add(struct places *places, uint64_t index, uint64_t place)
 {
     const struct places_mark *last = places->count > 0 ? &places->at[places->count - 1] : NULL;
 
-    assert(place != 0);
+    assert(place > PLACES_GONE);
     assert(last == NULL || index > last->index);
-    if (last == NULL || last->place == 0 || place >> 32 != last->place >> 32 ||
+    if (last == NULL || last->place <= PLACES_GONE || place >> 32 != last->place >> 32 ||
         place - last->place >= PLACES_STEP)
         mark(places, index, place);
 }
 
-void places_lost(struct places *places, uint64_t index)
+void places_miss(struct places *places, uint64_t index, uint64_t why)
 {
+    assert(why <= PLACES_GONE);
     assert(places->count == 0 || index > places->at[places->count - 1].index);
-    mark(places, index, 0);
+    mark(places, index, why);
 }
 
-const struct places_mark *places_find(const struct places *places, uint64_t index)
+/* How many marks are at or below `index`. */
+static uint32_t count_to(const struct places *places, uint64_t index)
 {
     uint32_t low = 0, high = places->count;
 
@@ -48,7 +51,24 @@ const struct places_mark *places_find(const struct places *places, uint64_t inde
         else
             high = middle;
     }
-    return low > 0 ? &places->at[low - 1] : NULL;
+    return low;
+}
+
+void places_remove(struct places *places, uint64_t first, uint64_t last)
+{
+    uint32_t begin = count_to(places, first - 1), end = count_to(places, last);
+
+    assert(begin < end); /* its first batch was marked */
+    places->at[begin++] = (struct places_mark){.index = first, .place = PLACES_GONE};
+    memmove(&places->at[begin], &places->at[end], (places->count - end) * sizeof places->at[0]);
+    places->count -= end - begin;
+}
+
+const struct places_mark *places_find(const struct places *places, uint64_t index)
+{
+    uint32_t count = count_to(places, index);
+
+    return count > 0 ? &places->at[count - 1] : NULL;
 }
 
 void places_cut(struct places *places, uint64_t index)

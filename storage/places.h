@@ -1,6 +1,6 @@
 /*
  * places: where a log's batches stand, sparsely: one mark for the first batch of each file, for the
- * first after a lost range, and for one every PLACES_STEP bytes. Between two marks the batches
+ * first after a missing range, and for one every PLACES_STEP bytes. Between two marks the batches
  * follow each other in one file with indexes rising by one, so a reader walks from the mark before.
  */
 #ifndef STORAGE_PLACES_H
@@ -10,10 +10,12 @@
 #include <stdint.h>
 
 #define PLACES_STEP (64u << 10)
+#define PLACES_LOST 0u /* damaged */
+#define PLACES_GONE 1u /* their file was removed */
 
 struct places_mark {
     uint64_t index;
-    uint64_t place; /* of the envelope, as log_place; 0: lost from here to the next mark */
+    uint64_t place; /* of the envelope, as log_place, or why there is none up to the next mark */
 };
 
 struct places {
@@ -25,8 +27,10 @@ struct places {
 void places_deinit(struct places *places);
 /* The next batch stands there; marks it if it has to. */
 void places_add(struct places *places, uint64_t index, uint64_t place);
-/* The next batches, from `index` on, are lost. */
-void places_lost(struct places *places, uint64_t index);
+/* The next batches, from `index` on, are missing: PLACES_LOST or PLACES_GONE. */
+void places_miss(struct places *places, uint64_t index, uint64_t why);
+/* Those of a file that is removed, first..last: gone. */
+void places_remove(struct places *places, uint64_t first, uint64_t last);
 /* The last mark not above `index`; NULL: none. */
 const struct places_mark *places_find(const struct places *places, uint64_t index);
 /* Whatever is above `index` is gone; what comes next stands in a file of its own. */

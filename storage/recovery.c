@@ -5,11 +5,13 @@
  * written and synced anew, because what was read may have come from memory and not from the disk.
  */
 #include "base/heap.h"
+#include "storage/block.h"
 #include "storage/flaws.h"
 #include "storage/hash.h"
 #include "storage/store.h"
 
 #define WINDOW_FIRST (256u << 10)
+#define BLOCKS_MAX   8u /* that are looked at */
 
 /* A file while it is recovered. */
 struct part {
@@ -20,6 +22,16 @@ struct part {
     bool header_sound; /* as read */
     bool header_known; /* sound, or told by the first batch */
     bool empty;        /* never used */
+    uint64_t first;    /* what counts of it; 0: nothing */
+    uint64_t last;
+};
+
+/* Where a file ends: what the files after it say, or the block's list. */
+struct limit {
+    bool known;
+    bool hash_known;
+    uint64_t index;
+    struct log_hash hash;
 };
 
 struct walk {
@@ -27,6 +39,7 @@ struct walk {
     const struct log_recovery *recovery;
     struct part *parts;
     unsigned part_count;
+    struct block block; /* index 0: none */
 
     /* The file's bytes in memory. */
     uint8_t *window;
@@ -116,6 +129,8 @@ static enum err rebuild_header(struct walk *walk, struct part *part)
                            part->header.incarnation) == OK) {
         part->header.last_index = batch.view.index - 1;
         part->header.last_hash = batch.previous;
+        part->header.base = batch.view.index - 1;
+        part->header.base_hash = batch.previous;
         part->header_known = true;
     }
     heap_give(bytes);
@@ -150,23 +165,38 @@ static enum err open_parts(struct walk *walk)
     return err != OK ? err : find_incarnation(walk);
 }
 
-/* Where the files after `part` say that it ends; false: they do not, it is the last that counts. */
-static bool find_cut(const struct walk *walk, unsigned part, uint64_t *index, struct log_hash *hash)
+/* Where the files after `part` say that it ends, and the block, if some of those files are gone. */
+static struct limit find_limit(const struct walk *walk, unsigned part)
 {
-    bool found = false;
+    const struct block_file *listed = block_find_file(&walk->block, walk->parts[part].id);
+    struct limit limit = {.index = UINT64_MAX};
 
     if (store_flaw(walk->log->store, FLAW_IGNORE_CUT))
-        return false;
+        return limit;
     for (unsigned i = part + 1; i < walk->part_count; i++) {
         const struct part *later = &walk->parts[i];
 
-        if (!later->header_known || (found && later->header.last_index >= *index))
+        if (!later->header_known || (limit.known && later->header.last_index >= limit.index))
             continue;
-        *index = later->header.last_index;
-        *hash = later->header.last_hash;
-        found = true;
+        limit = (struct limit){
+            .known = true,
+            .hash_known = true,
+            .index = later->header.last_index,
+            .hash = later->header.last_hash,
+        };
     }
-    return found;
+    if (listed != NULL && listed->last < limit.index &&
+        !store_flaw(walk->log->store, FLAW_WALK_WITHOUT_LIST))
+        limit = (struct limit){.known = true, .index = listed->last};
+    return limit;
+}
+
+/* Below the block's index only what its list names counts. */
+static bool is_void(const struct walk *walk, const struct part *part)
+{
+    return part->header_known && part->header.base < walk->block.index &&
+           block_find_file(&walk->block, part->id) == NULL &&
+           !store_flaw(walk->log->store, FLAW_WALK_WITHOUT_LIST);
 }
 
 /* ---- reading -----------------------------------------------------------------------------------
@@ -236,6 +266,13 @@ static enum err only_zeros(struct walk *walk, const struct part *part, uint64_t 
 /* ---- walking -----------------------------------------------------------------------------------
  */
 
+static void count_in(struct part *part, uint64_t first, uint64_t last)
+{
+    if (part->first == 0)
+        part->first = first;
+    part->last = last;
+}
+
 static void hand_out(struct walk *walk, unsigned part, uint64_t position,
                      const struct segment_batch *batch)
 {
@@ -257,22 +294,51 @@ static void hand_out(struct walk *walk, unsigned part, uint64_t position,
     tail_add(&log->tail, (struct tail_entry){.hash = view.hash, .term = view.term});
     tail_forget(&log->tail, log->committed);
     places_add(&log->places, view.index, place);
+    count_in(&walk->parts[part], view.index, view.index);
 
+    view.below = view.index <= walk->block.index;
     view.records_place = place + BATCH_HEAD;
     view.committed = log->committed;
     walk->recovery->batch(walk->recovery->context, &view);
 }
 
-static void lose(struct walk *walk, uint64_t index_next, struct log_hash previous, uint64_t bytes)
+/* The walk goes on at a later index. */
+static void skip(struct walk *walk, uint64_t index_next, struct log_hash previous, uint64_t why)
 {
     struct log *log = walk->log;
 
-    places_lost(&log->places, walk->index);
+    places_miss(&log->places, walk->index, why);
     tail_lose(&log->tail, index_next - 1,
               (struct tail_entry){.hash = previous, .term = walk->term});
-    walk->recovery->lost(walk->recovery->context, walk->index, index_next - 1, bytes);
     walk->index = index_next;
     walk->previous = previous;
+}
+
+/* Damaged ones in `part`, NULL: in none. */
+static void lose(struct walk *walk, struct part *part, uint64_t index_next,
+                 struct log_hash previous, uint64_t bytes)
+{
+    uint64_t first = walk->index;
+
+    if (part != NULL)
+        count_in(part, first, index_next - 1);
+    skip(walk, index_next, previous, PLACES_LOST);
+    walk->recovery->lost(walk->recovery->context, first, index_next - 1, bytes);
+}
+
+/* What is before the base of a file, and no file has. */
+static void pass_to_base(struct walk *walk, const struct segment_header *header)
+{
+    uint64_t first = walk->index;
+
+    if (header->base < walk->index)
+        return;
+    if (header->base > walk->block.index || walk->recovery->gone == NULL) {
+        lose(walk, NULL, header->base + 1, header->base_hash, 0);
+        return;
+    }
+    skip(walk, header->base + 1, header->base_hash, PLACES_GONE);
+    walk->recovery->gone(walk->recovery->context, first, header->base);
 }
 
 /* What is expected at walk->position of a file. */
@@ -327,7 +393,7 @@ static enum err judge(struct walk *walk, const struct part *part, const struct s
 }
 
 /* The end of a file that no later file has cut; true: only of a damaged batch, more may follow. */
-static bool end_of_last(struct walk *walk, const struct part *part, const struct segment_gap *gap)
+static bool end_of_last(struct walk *walk, struct part *part, const struct segment_gap *gap)
 {
     struct store *store = walk->log->store;
     uint64_t end = gap->resume > 0 ? gap->resume : part->size;
@@ -340,7 +406,7 @@ static bool end_of_last(struct walk *walk, const struct part *part, const struct
     }
     if (store_flaw(store, FLAW_CUT_DAMAGE))
         return false;
-    lose(walk, walk->index + 1, gap->hash, end - walk->position);
+    lose(walk, part, walk->index + 1, gap->hash, end - walk->position);
     walk->damaged = true;
     walk->position = end;
     return gap->resume > 0;
@@ -350,21 +416,25 @@ static bool end_of_last(struct walk *walk, const struct part *part, const struct
  */
 static enum err walk_part(struct walk *walk, unsigned number)
 {
-    const struct part *part = &walk->parts[number];
-    uint64_t cut = UINT64_MAX;
-    struct log_hash cut_hash;
-    bool has_cut = find_cut(walk, number, &cut, &cut_hash);
+    struct part *part = &walk->parts[number];
+    struct limit limit = find_limit(walk, number);
 
+    if (is_void(walk, part))
+        return OK;
+    if (part->header_known && limit.known && limit.index <= part->header.base)
+        return OK; /* all that it had was cut */
+    if (part->header_known)
+        pass_to_base(walk, &part->header);
     window_forget(walk);
     walk->position = SEGMENT_HEADER;
-    while (!has_cut || walk->index <= cut) {
-        struct segment_place place = place_of(walk, part, cut);
+    while (!limit.known || walk->index <= limit.index) {
+        struct segment_place place = place_of(walk, part, limit.index);
         struct segment_batch batch;
         struct segment_gap gap;
         enum err err = read_batch(walk, part, &place, &batch);
 
-        if (err == OK && has_cut && batch.view.index == cut &&
-            !hash_equal(&batch.view.hash, &cut_hash))
+        if (err == OK && limit.hash_known && batch.view.index == limit.index &&
+            !hash_equal(&batch.view.hash, &limit.hash))
             break;
         if (err == OK) {
             hand_out(walk, number, walk->position, &batch);
@@ -378,15 +448,15 @@ static enum err walk_part(struct walk *walk, unsigned number)
         if (err != OK)
             return err;
         if (gap.tail == SEGMENT_RESUMES) {
-            lose(walk, gap.resume_index, gap.resume_previous, gap.resume - walk->position);
+            lose(walk, part, gap.resume_index, gap.resume_previous, gap.resume - walk->position);
             walk->position = gap.resume;
             continue;
         }
-        if (has_cut || !end_of_last(walk, part, &gap))
+        if (limit.known || !end_of_last(walk, part, &gap))
             break;
     }
-    if (has_cut && walk->index <= cut) /* the next file's header marks them durable */
-        lose(walk, cut + 1, cut_hash, part->size - walk->position);
+    if (limit.known && walk->index <= limit.index) /* what says so marks them durable */
+        lose(walk, part, limit.index + 1, limit.hash, part->size - walk->position);
     return OK;
 }
 
@@ -405,6 +475,9 @@ static void take_files(struct walk *walk)
         file = log_file_create(log, part->file, part->id);
         part->file = NULL;
         file->allocated = part->size;
+        file->base = part->header.base;
+        file->first = part->first;
+        file->last = part->last;
         file->end = part->size;
         file->placed = part->size;
         log_add_file(log, file);
@@ -479,19 +552,64 @@ static enum err sync_end(struct walk *walk)
     return err;
 }
 
+/* The newest block that is good becomes the walk's. */
+static enum err find_block(struct walk *walk)
+{
+    struct log *log = walk->log;
+    struct store *store = log->store;
+    uint64_t indexes[BLOCKS_MAX];
+    unsigned count;
+    enum err err = block_list(store->io, store->dir, log->id, indexes, BLOCKS_MAX, &count);
+
+    for (unsigned i = 0; err == OK && i < count; i++) {
+        err = block_read(store->io, store->dir, log->id, indexes[i], &walk->block);
+        if (err == OK && memcmp(walk->block.incarnation, log->incarnation, 16) == 0) {
+            log->block_newest = indexes[i];
+            log->block_older = i + 1 < count ? indexes[i + 1] : 0;
+            return OK;
+        }
+        if (err == OK)
+            block_free(&walk->block);
+        if (err == OK || err == ERR_CORRUPT) {
+            store_report(store, "log %016llx: state block %llu is damaged and passed over",
+                         (unsigned long long)log->id, (unsigned long long)indexes[i]);
+            err = OK;
+        }
+    }
+    return err;
+}
+
+static void hand_out_block(struct walk *walk)
+{
+    const struct block *block = &walk->block;
+    struct log_block view = {
+        .index = block->index, .term = block->term, .hash = block->hash, .body = block->body};
+
+    if (block->index == 0)
+        return;
+    walk->log->committed = block->index;
+    if (walk->recovery->block != NULL)
+        walk->recovery->block(walk->recovery->context, &view);
+}
+
 static enum err walk_all(struct walk *walk)
 {
     enum err err = open_parts(walk);
 
+    if (err == OK)
+        err = find_block(walk);
     if (err != OK)
         return err;
     drop_empty(walk);
-    if (walk->parts[0].header_known && walk->parts[0].header.last_index > 0)
-        lose(walk, walk->parts[0].header.last_index + 1, walk->parts[0].header.last_hash, 0);
+    hand_out_block(walk);
     for (unsigned i = 0; err == OK && i < walk->part_count; i++)
         err = walk_part(walk, i);
     if (err != OK)
         return err;
+    if (walk->index <= walk->block.index) {
+        lose(walk, NULL, walk->block.index + 1, walk->block.hash, 0);
+        walk->ends_clean = false;
+    }
     take_files(walk);
     return sync_end(walk);
 }
@@ -508,6 +626,7 @@ enum err recovery_run(struct log *log, const struct log_recovery *recovery)
     for (unsigned i = 0; i < walk.part_count; i++)
         if (walk.parts[i].file != NULL)
             io_close(log->store->io, walk.parts[i].file);
+    block_free(&walk.block);
     heap_give(walk.parts);
     heap_give(walk.window);
     return err;

@@ -123,8 +123,11 @@ static void plan_record(struct redo_plan *plan, const struct journal_record *rec
     }
 }
 
-static void tell_votes(const struct redo *redo, const struct journal_record *record, unsigned file)
+static void tell_votes(const struct redo *redo, const struct journal_record *record, unsigned file,
+                       uint64_t offset)
 {
+    struct redo_record where = {
+        .number = record->number, .file = file, .offset = offset, .size = record->size};
     struct bytes rest = record->entries;
     struct journal_entry e;
 
@@ -132,7 +135,7 @@ static void tell_votes(const struct redo *redo, const struct journal_record *rec
         return;
     for (uint32_t i = 0; i < record->entry_count && journal_entry_take(&rest, &e); i++)
         if (e.kind == JOURNAL_VOTE && e.bytes.size == JOURNAL_VOTE_SIZE)
-            redo->vote(redo->vote_context, e.log_id, e.bytes, record->number, file);
+            redo->vote(redo->vote_context, e.log_id, e.bytes, &where);
 }
 
 /* Between two records of one pass over a file the numbers rise by one: a jump is a missing record.
@@ -154,8 +157,8 @@ static void plan_file(struct redo_plan *plan, struct bytes content, unsigned fil
             offset += JOURNAL_BLOCK;
             continue;
         }
+        tell_votes(redo, &record, file, offset);
         offset += record.size;
-        tell_votes(redo, &record, file);
         if (record.number >> 32 < redo->boot)
             continue;
         if (record_missing(before, record.number))
@@ -306,5 +309,40 @@ enum err redo_run(struct redo *redo)
     }
     heap_give(plan.entries);
     heap_give(plan.memory);
+    return err;
+}
+
+/* ---- votes ------------------------------------------------------------------------------------
+ */
+
+static enum err rewrite(struct redo *redo, struct io_file *file, const struct redo_record *record)
+{
+    uint8_t *bytes = heap_take(record->size);
+    enum err err = io_read_all(redo->io, file, record->offset, bytes, record->size);
+
+    if (err == OK)
+        err = io_write_all(redo->io, file, record->offset, bytes_of(bytes, record->size));
+    heap_give(bytes);
+    return err;
+}
+
+enum err redo_settle(struct redo *redo, const struct redo_record *records, size_t count)
+{
+    enum err err = OK;
+
+    for (size_t i = 0; err == OK && i < count;) {
+        unsigned number = records[i].file;
+        struct io_file *file;
+
+        err = io_open(redo->io, path_journal(redo->dir, redo->files[number].number).text,
+                      IO_READ | IO_WRITE, &file);
+        if (err != OK)
+            break;
+        for (; err == OK && i < count && records[i].file == number; i++)
+            err = rewrite(redo, file, &records[i]);
+        if (err == OK)
+            err = io_sync(redo->io, file);
+        io_close(redo->io, file);
+    }
     return err;
 }

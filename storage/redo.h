@@ -19,6 +19,14 @@ struct redo_file {
     bool sound; /* its header is; else it is of no further use after redo_run */
 };
 
+/* Where a record stands. */
+struct redo_record {
+    uint64_t number;
+    unsigned file; /* in redo.files */
+    uint64_t offset;
+    uint32_t size;
+};
+
 struct redo {
     struct io *io;
     const char *dir;
@@ -26,7 +34,8 @@ struct redo {
     uint64_t flaws;
     uint64_t boot; /* records of boots before it were replayed when it began: they are void */
     /* Votes, in no order and of all boots; may be NULL. */
-    void (*vote)(void *context, uint64_t log_id, struct bytes vote, uint64_t record, unsigned file);
+    void (*vote)(void *context, uint64_t log_id, struct bytes vote,
+                 const struct redo_record *record);
     void *vote_context;
     bool one_log; /* only the entries of log_id */
     uint64_t log_id;
@@ -42,6 +51,9 @@ struct redo {
  */
 enum err redo_begin(struct redo *redo, struct io *io, const char *dir, const uint8_t store_id[16]);
 enum err redo_run(struct redo *redo);
+/* Writes records (sorted by file) once more to the place where they stand, and syncs their files:
+ * what was read may be in memory only. */
+enum err redo_settle(struct redo *redo, const struct redo_record *records, size_t count);
 void redo_end(struct redo *redo);
 
 #endif

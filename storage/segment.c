@@ -19,6 +19,8 @@ enum {
     AT_PREDECESSOR = 56,
     AT_LAST_INDEX = 64,
     AT_LAST_HASH = 72,
+    AT_BASE = 88,
+    AT_BASE_HASH = 96,
 };
 
 static uint64_t header_checksum(const uint8_t at[SEGMENT_HEADER])
@@ -38,6 +40,8 @@ void segment_header_write(uint8_t at[SEGMENT_HEADER], const struct segment_heade
     le_put_u64(at + AT_PREDECESSOR, header->predecessor);
     le_put_u64(at + AT_LAST_INDEX, header->last_index);
     memcpy(at + AT_LAST_HASH, header->last_hash.at, 16);
+    le_put_u64(at + AT_BASE, header->base);
+    memcpy(at + AT_BASE_HASH, header->base_hash.at, 16);
     le_put_u64(at + AT_CHECKSUM, header_checksum(at));
 }
 
@@ -63,6 +67,8 @@ enum err segment_header_read(const uint8_t at[SEGMENT_HEADER], struct segment_he
     header->predecessor = le_u64(at + AT_PREDECESSOR);
     header->last_index = le_u64(at + AT_LAST_INDEX);
     memcpy(header->last_hash.at, at + AT_LAST_HASH, 16);
+    header->base = le_u64(at + AT_BASE);
+    memcpy(header->base_hash.at, at + AT_BASE_HASH, 16);
     return OK;
 }
 

@@ -22,6 +22,8 @@ struct segment_header {
     uint64_t predecessor;      /* file id, 0 for the first */
     uint64_t last_index;       /* of the predecessors: the cut */
     struct log_hash last_hash; /* of that batch */
+    uint64_t base; /* its batches follow this one; above last_index: a range is not here */
+    struct log_hash base_hash;
 };
 
 void segment_header_write(uint8_t at[SEGMENT_HEADER], const struct segment_header *header);

@@ -90,6 +90,7 @@ void store_forget(struct store *store)
     if (store->journal != NULL)
         journal_forget(store->journal);
     removals_forget(store);
+    log_space_forget(store);
     while (store->pool_count > 0)
         buf_deinit(&store->pool[--store->pool_count]);
     heap_give(store);
@@ -225,7 +226,7 @@ static void sync_dirty(struct store *store)
     }
 }
 
-static void forget_dirty(struct store *store, struct log *log)
+void store_forget_dirty(struct store *store, const struct log *log, const struct log_file *gone)
 {
     struct log_file *file, *rest = store->dirty_first;
 
@@ -234,7 +235,7 @@ static void forget_dirty(struct store *store, struct log *log)
     while ((file = rest) != NULL) {
         rest = file->dirty_next;
         file->dirty = false;
-        if (file->log != log)
+        if (file->log != log && file != gone)
             log_file_dirty(file);
     }
 }
@@ -251,7 +252,7 @@ static void finish_closing(struct store *store)
             continue;
         }
         *at = log->closing_next;
-        forget_dirty(store, log);
+        store_forget_dirty(store, log, NULL);
         table_remove(&store->logs, bytes_of(&log->id, sizeof log->id));
         if (log->removed != NULL)
             removal_start(store, log->id, log->removed, log->removed_context);
@@ -288,10 +289,10 @@ bool store_idle(const struct store *store)
         return false;
     if (!votes_idle(&store->votes))
         return false;
-    if (store->makes > 0 || store->syncs > 0 || store->removals != NULL)
+    if (store->makes > 0 || store->syncs > 0 || store->removals != NULL || store->drops != NULL)
         return false;
     for (size_t at = 0; (log = table_next(&store->logs, &at)) != NULL;)
-        if (log->phase != LOG_IDLE || log_gathered(log) > 0)
+        if (log->phase != LOG_IDLE || log_gathered(log) > 0 || log->block_op != NULL)
             return false;
     return true;
 }

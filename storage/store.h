@@ -47,6 +47,7 @@ struct store {
     unsigned makes;
     unsigned syncs;           /* background ones in flight */
     struct removal *removals; /* under way */
+    struct log_drop *drops;   /* files on their way out */
     struct windows windows;
 
     struct buf pool[STORE_POOL_MAX];
@@ -115,7 +116,7 @@ struct log {
     struct log_events events;
     void *owner;
 
-    struct log_file **files; /* by ordinal */
+    struct log_file **files; /* by ordinal; NULL: removed */
     uint32_t file_count;
     struct log_file *active; /* NULL: the next batch needs a new file */
 
@@ -125,12 +126,18 @@ struct log {
     struct tail tail;     /* from min(durable, committed), if that is not too far, to appended */
     struct places places; /* of what is durable */
     struct places_mark read_next; /* behind the batch that was read last */
-    struct log_warming *warmings; /* real reads under way */
+    uint64_t block_newest;        /* 0: none */
+    uint64_t block_older;         /* the one that is kept beside it */
+    uint64_t floor;
+    struct log_block_op *block_op; /* being written */
+    struct log_warming *warmings;  /* real reads under way */
 
     struct buf gather;
     struct log_queue waiting;
     struct log_flight flight;
-    bool retried; /* the first that waits or flies has failed in one file */
+    bool retried;             /* the first that waits or flies has failed in one file */
+    bool rolls;               /* the next batch goes to a new file */
+    struct log_skip_op *skip; /* the next file is for it */
     enum log_phase phase;
     struct io_op write;
     struct journal_wait wait;
@@ -180,8 +187,17 @@ void log_forget(struct log *log);
 /* ---- log_read.c
  * --------------------------------------------------------------------------------------- */
 
+bool log_is_read(const struct log *log, uint32_t ordinal);
 /* Frees the memory of what is under way as if the process had died. */
 void log_read_forget(struct log *log);
+
+/* ---- log_space.c
+ * -------------------------------------------------------------------------------------- */
+
+/* Frees the memory of what is under way as if the process had died. */
+void log_space_forget(struct store *store);
+void log_block_forget(struct log *log);
+void store_forget_dirty(struct store *store, const struct log *log, const struct log_file *file);
 
 /* ---- recovery.c --------------------------------------------------------------------------------
  */

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/heap.h"
+#include "storage/flaws.h"
 #include "storage/redo.h"
 #include "storage/removal.h"
 #include "storage/store.h"
@@ -143,14 +144,25 @@ static enum err open_journal(struct store *store, const struct redo *redo)
     return err;
 }
 
-static void found_vote(void *context, uint64_t log_id, struct bytes bytes, uint64_t record,
-                       unsigned file)
+static void found_vote(void *context, uint64_t log_id, struct bytes bytes,
+                       const struct redo_record *record)
 {
     struct store *store = context;
     struct store_vote vote;
 
     vote_read(bytes.at, &vote);
-    votes_found(&store->votes, log_id, &vote, record, file);
+    votes_found(&store->votes, log_id, &vote, record);
+}
+
+/* A vote that was found is answered from: it must not be in memory only. */
+static enum err settle_votes(struct store *store, struct redo *redo)
+{
+    size_t count;
+    struct redo_record *records = votes_records(&store->votes, &count);
+    enum err err = store_flaw(store, FLAW_TRUST_VOTES) ? OK : redo_settle(redo, records, count);
+
+    heap_give(records);
+    return err;
 }
 
 static enum err replay(struct store *store, struct redo *redo, struct store_error *error)
@@ -162,6 +174,8 @@ static enum err replay(struct store *store, struct redo *redo, struct store_erro
     redo->vote = found_vote;
     redo->vote_context = store;
     err = redo_run(redo);
+    if (err == OK)
+        err = settle_votes(store, redo);
     if (err != OK)
         return explain(error, err, store->dir, "cannot replay the journal");
     if (redo->damaged > 0)

@@ -1,5 +1,7 @@
 #include "storage/votes.h"
 
+#include <stdlib.h>
+
 #include "base/heap.h"
 #include "base/owner.h"
 #include "storage/flaws.h"
@@ -13,9 +15,8 @@ static_assert(JOURNAL_VOTE_SIZE == AT_DAMAGED + 8, "that is all of it");
 
 struct vote_slot {
     uint64_t log_id;
-    struct store_vote vote; /* durable */
-    uint64_t record;        /* start-up: where it was found */
-    unsigned file;
+    struct store_vote vote;    /* durable */
+    struct redo_record record; /* start-up: where it was found */
     int place;        /* of the journal file that has it, NONE: none has, or one not in use */
     bool known;       /* there is a vote */
     bool gone;        /* the log is: freed when nothing is under way */
@@ -119,16 +120,41 @@ void votes_forget(struct votes *votes, uint64_t log_id)
  */
 
 void votes_found(struct votes *votes, uint64_t log_id, const struct store_vote *vote,
-                 uint64_t record, unsigned file)
+                 const struct redo_record *record)
 {
     struct vote_slot *slot = find_or_add(votes, log_id);
 
-    if (slot->known && record < slot->record)
+    if (slot->known && record->number < slot->record.number)
         return;
     slot->known = true;
     slot->vote = *vote;
-    slot->record = record;
-    slot->file = file;
+    slot->record = *record;
+}
+
+static int compare_records(const void *left, const void *right)
+{
+    const struct redo_record *a = left, *b = right;
+
+    if (a->file != b->file)
+        return a->file < b->file ? -1 : 1;
+    return a->offset < b->offset ? -1 : a->offset > b->offset;
+}
+
+struct redo_record *votes_records(const struct votes *votes, size_t *count)
+{
+    struct redo_record *at = heap_take(votes->slots.count * sizeof at[0]);
+    const struct vote_slot *slot;
+    size_t found = 0, kept = 0;
+
+    for (size_t i = 0; (slot = table_next(&votes->slots, &i)) != NULL;)
+        if (slot->known)
+            at[found++] = slot->record;
+    qsort(at, found, sizeof at[0], compare_records);
+    for (size_t i = 0; i < found; i++)
+        if (kept == 0 || compare_records(&at[kept - 1], &at[i]) != 0)
+            at[kept++] = at[i];
+    *count = kept;
+    return at;
 }
 
 bool votes_in(const struct votes *votes, unsigned file)
@@ -136,7 +162,7 @@ bool votes_in(const struct votes *votes, unsigned file)
     const struct vote_slot *slot;
 
     for (size_t at = 0; (slot = table_next(&votes->slots, &at)) != NULL;)
-        if (slot->known && slot->file == file)
+        if (slot->known && slot->record.file == file)
             return true;
     return false;
 }
@@ -146,7 +172,7 @@ void votes_place(struct votes *votes, unsigned file, int place)
     struct vote_slot *slot;
 
     for (size_t at = 0; (slot = table_next(&votes->slots, &at)) != NULL;)
-        if (slot->known && slot->file == file)
+        if (slot->known && slot->record.file == file)
             set_place(slot, place);
 }
 

@@ -10,6 +10,7 @@
 #include "base/table.h"
 #include "storage/journal.h"
 #include "storage/log.h"
+#include "storage/redo.h"
 
 /* What is known of one log; of votes.c. */
 struct vote_slot;
@@ -28,10 +29,11 @@ void votes_init(struct votes *votes, uint64_t flaws);
 void votes_deinit(struct votes *votes);
 
 void vote_read(const uint8_t at[JOURNAL_VOTE_SIZE], struct store_vote *vote);
-/* Start-up. A vote that stands in `record` (they rise) of the journal file `file`, as redo counts
- * them. */
+/* Start-up. A vote that stands in that record of the journal. */
 void votes_found(struct votes *votes, uint64_t log_id, const struct store_vote *vote,
-                 uint64_t record, unsigned file);
+                 const struct redo_record *record);
+/* Start-up: the records with the newest votes, each once, by file and offset; heap_give. */
+struct redo_record *votes_records(const struct votes *votes, size_t *count);
 /* Start-up: whether `file` has the newest vote of a log; and it is the journal's at `place`. */
 bool votes_in(const struct votes *votes, unsigned file);
 void votes_place(struct votes *votes, unsigned file, int place);

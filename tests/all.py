@@ -22,6 +22,7 @@ LAYERS = [
     ("sim-flaws", ["sim-flaws", "SECONDS=120"], 30),
     ("e2e", ["e2e"], 15),
     ("crash", ["crash", f"SECONDS={int(60 * SCALE)}"], 5 + 3 * SCALE),
+    ("cluster", ["cluster-test", f"SECONDS={int(45 * SCALE)}"], 10 + 3 * SCALE),
     ("fuzz-smoke", ["fuzz-smoke", f"SECONDS={int(40 * SCALE)}"], 10 + SCALE),
     ("asan", ["asan", "-j2"], 40),
     ("tsan", ["tsan", "-j2"], 10),

@@ -2,6 +2,7 @@
 #
 #     make e2e                         libnats, the JavaScript clients, the protocol byte by byte
 #     make crash SECONDS=180           kill, restart, check; SEED=n for one start, LEDGER=1 to record
+#     make cluster-test SECONDS=45     the same with three nodes: kill, pause, check
 #     MILLRACE_BIN=PATH make e2e       the same against another server, which is then not built
 
 MILLRACE_BIN ?= $(BUILD)/millrace
@@ -43,3 +44,12 @@ crash: $(e2e_server)
 	@$(e2e_env) python3 tests/count.py --minutes $$(($(crash_seconds) / 60 + 5)) \
 	    'self-test=python3 tests/crash/crash.py --self-test' \
 	    'crash=python3 tests/crash/crash.py $(crash_flags)'
+
+cluster_seconds = $(if $(filter command line environment,$(origin SECONDS)),$(SECONDS),45)
+cluster_flags   = --seconds $(cluster_seconds) $(if $(SEED),--seed $(SEED)) $(if $(LEDGER),--ledger)
+
+.PHONY: cluster-test
+cluster-test: $(e2e_server)
+	@$(e2e_env) python3 tests/count.py --minutes $$(($(cluster_seconds) / 60 + 8)) \
+	    'self-test=python3 tests/crash/cluster.py --self-test' \
+	    'cluster=python3 tests/crash/cluster.py $(cluster_flags)'

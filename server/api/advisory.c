@@ -169,9 +169,9 @@ bool advisory_client(struct jetstream *jetstream, struct bytes account, const st
     }
     member(&writer, BYTES("acc"), account);
     if (client != NULL) {
-        member_if_any(&writer, BYTES("name"), client->name);
-        member_if_any(&writer, BYTES("lang"), client->lang);
-        member_if_any(&writer, BYTES("ver"), client->version);
+        member_if_any(&writer, BYTES("name"), client_name(client));
+        member_if_any(&writer, BYTES("lang"), client_lang(client));
+        member_if_any(&writer, BYTES("ver"), client_version(client));
         if (client->rtt_ns > 0)
             number(&writer, BYTES("rtt"), (uint64_t)client->rtt_ns);
         member(&writer, BYTES("server"), bytes_of_text(server_name(server)));

@@ -6,6 +6,7 @@
 
 #include "base/heap.h"
 #include "base/owner.h"
+#include "server/jetstream_flaws.h"
 #include "base/subject.h"
 
 /*
@@ -190,7 +191,8 @@ static void run(struct api_request *request)
 
     if (api_elsewhere(request, &group))
         return;
-    if (!request->looked && group != NULL && replica_leads(group)) {
+    if (!request->looked && group != NULL && replica_leads(group) &&
+        !jetstream_flawed(api_jetstream(request), JETSTREAM_FLAW_API_AT_ONCE)) {
         look(request, group);
         return;
     }

@@ -1,4 +1,4 @@
-/* leader_api: STREAM, CONSUMER and META.LEADER.STEPDOWN (reference streams 1.9, consumers 1). A consumer
+/* leader_api: STREAM, CONSUMER and META.LEADER.STEPDOWN, STREAM.PEER.REMOVE (reference streams 1.9, consumers 1). A consumer
  * is led where its stream is: to move the one is to move the other. */
 #include <stddef.h>
 #include <stdio.h>
@@ -97,9 +97,71 @@ static void run_meta(struct api_request *request)
         step_down(request, jetstream_meta(jetstream));
 }
 
+/* ---- STREAM.PEER.REMOVE ------------------------------------------------------------------------------------ */
+
+struct peer_request {
+    struct bytes peer;
+};
+static const struct schema_field peer_fields[] = {
+    {"peer", SCHEMA_STRING, 0, offsetof(struct peer_request, peer), NULL, NULL, NULL},
+};
+static const struct schema peer_schema = {"JSApiStreamRemovePeerRequest", sizeof(struct peer_request),
+                                          peer_fields, 1, NULL};
+
+static uint16_t peer_check(struct catalogue_op *op, bool *satisfied)
+{
+    struct api_request *request = op->owner;
+    const struct catalogue_entry *entry =
+        jetstream_entry(api_jetstream(request), op->account, op->name);
+
+    (void)satisfied;
+    if (entry == NULL)
+        return 10059;
+    return members_find(&entry->wished, op->without) == NULL ? 10040 : 0;
+}
+
+static void peer_removed(struct catalogue_op *op, struct catalogue_entry *entry)
+{
+    struct api_request *request = op->owner;
+
+    (void)entry;
+    if (op->error != 0)
+        api_refuse(request, op->error, op->error_text);
+    else
+        api_answer_success(request);
+}
+
+static void run_peer_remove(struct api_request *request)
+{
+    struct jetstream *jetstream = api_jetstream(request);
+    struct peer_request parsed;
+
+    if (!jetstream_clustered(jetstream)) {
+        api_refuse(request, 10010, NULL);
+        return;
+    }
+    if (!api_parse_optional(request, &peer_schema, true, &parsed))
+        return;
+    if (parsed.peer.size == 0) {
+        api_refuse(request, 10003, NULL);
+        return;
+    }
+    request->catalogue_op = (struct catalogue_op){
+        .kind = CATALOGUE_MOVE,
+        .account = request->account,
+        .name = api_token(request, 3),
+        .without = jetstream_node_named(jetstream, parsed.peer),
+        .check = peer_check,
+        .done = peer_removed,
+        .owner = request,
+    };
+    jetstream_catalogue(jetstream, &request->catalogue_op);
+}
+
 const struct api_endpoint api_leader_endpoints[] = {
     {"STREAM.LEADER.STEPDOWN.*", "stream_leader_stepdown_response", run_stream, NULL},
     {"CONSUMER.LEADER.STEPDOWN.*.*", "consumer_leader_stepdown_response", run_consumer, NULL},
     {"META.LEADER.STEPDOWN", "meta_leader_stepdown_response", run_meta, NULL},
+    {"STREAM.PEER.REMOVE.*", "stream_remove_peer_response", run_peer_remove, NULL},
     {NULL, NULL, NULL, NULL},
 };

@@ -402,11 +402,6 @@ static void run_purge(struct api_request *request)
  * -------------------------------------------------------------------------------------------------
  */
 
-static void run_cluster_only(struct api_request *request)
-{
-    api_refuse(request, 10010, NULL);
-}
-
 static void run_snapshot(struct api_request *request)
 {
     if (api_is_empty(request))
@@ -429,6 +424,5 @@ const struct api_endpoint api_stream_endpoints[] = {
     {"STREAM.PURGE.*", "stream_purge_response", run_purge, "\"purged\":0"},
     {"STREAM.SNAPSHOT.*", "stream_snapshot_response", run_snapshot, NULL},
     {"STREAM.RESTORE.*", "stream_restore_response", run_restore, "\"deliver_subject\":\"\""},
-    {"STREAM.PEER.REMOVE.*", "stream_remove_peer_response", run_cluster_only, NULL},
     {NULL, NULL, NULL, NULL},
 };

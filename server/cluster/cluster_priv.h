@@ -141,6 +141,7 @@ struct peer {
     struct greeting greeting;
     char *gossip_host; /* where others say it is, while we have not met it; NULL: nobody said */
     int64_t seen_ns;   /* up, or told of */
+    bool complained;   /* the log says that it cannot be reached, though others can */
 };
 
 struct link *link_dial(struct cluster *cluster, struct dial *dial);

@@ -2,7 +2,8 @@
 
 #include "base/subject.h"
 
-#define FLAG_PLAIN 1u
+#define FLAG_PLAIN  1u
+#define ROUTED_HEAD 20u
 
 static void put(struct buf *out, const void *at, size_t size)
 {
@@ -91,24 +92,42 @@ bool interest_read(struct decoder *in, struct interest *interest)
 /* ---- messages ---------------------------------------------------------------------------------
  */
 
+static size_t routed_size(const struct routed *routed)
+{
+    size_t size = ROUTED_HEAD + routed->account.size + routed->subject.size + routed->reply.size +
+                  routed->route.size;
+
+    for (size_t i = 0; i < routed->queues_count; i++)
+        size += sizeof(uint32_t) + routed->queues[i].size;
+    return size;
+}
+
+/* One per message and node: its room is made once. */
 void routed_encode(struct buf *out, const struct routed *routed)
 {
+    size_t size = routed_size(routed);
+    uint8_t *begin = buf_reserve(out, size), *at = begin;
+
+    assert(begin != NULL);
     assert(routed->queues_count <= CORE_QUEUES_MAX);
     assert(routed->account.size <= UINT16_MAX);
-    put_u16(out, (uint16_t)((routed->plain ? FLAG_PLAIN : 0) | routed->queues_count << 8));
-    put_u16(out, (uint16_t)routed->account.size);
-    put_u32(out, routed->subject.size);
-    put_u32(out, routed->reply.size);
-    put_u32(out, routed->route.size);
-    put_u32(out, routed->headers.size);
+    assert(size + routed->headers.size <= UINT32_MAX);
+    at = encode_u16(at, (uint16_t)((routed->plain ? FLAG_PLAIN : 0) | routed->queues_count << 8));
+    at = encode_u16(at, (uint16_t)routed->account.size);
+    at = encode_u32(at, (uint32_t)routed->subject.size);
+    at = encode_u32(at, (uint32_t)routed->reply.size);
+    at = encode_u32(at, (uint32_t)routed->route.size);
+    at = encode_u32(at, (uint32_t)routed->headers.size);
     for (size_t i = 0; i < routed->queues_count; i++) {
-        put_u32(out, routed->queues[i].size);
-        put_bytes(out, routed->queues[i]);
+        at = encode_u32(at, (uint32_t)routed->queues[i].size);
+        at = encode_bytes(at, routed->queues[i]);
     }
-    put_bytes(out, routed->account);
-    put_bytes(out, routed->subject);
-    put_bytes(out, routed->reply);
-    put_bytes(out, routed->route);
+    at = encode_bytes(at, routed->account);
+    at = encode_bytes(at, routed->subject);
+    at = encode_bytes(at, routed->reply);
+    at = encode_bytes(at, routed->route);
+    assert(at == begin + size);
+    buf_commit(out, size);
 }
 
 static void read_queues(struct decoder *in, struct routed *routed)

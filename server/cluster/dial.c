@@ -170,14 +170,25 @@ void dial_is_self(struct dial *dial)
                  dial->port);
 }
 
+/* One line while nothing changes, also for nodes of which gossip makes a new dial every time. */
+static bool worth_a_line(const struct dial *dial, const char *text)
+{
+    struct peer *peer = dial->configured ? NULL : cluster_peer(dial->cluster, dial->node);
+
+    if (dial->cluster->stopping || text == NULL || (peer != NULL && peer->complained))
+        return false;
+    if (peer != NULL)
+        peer->complained = true;
+    return dial->complaint == NULL || strcmp(dial->complaint, text) != 0;
+}
+
 void dial_failed(struct dial *dial, const char *text)
 {
     struct cluster *cluster = dial->cluster;
-    bool news = text != NULL && (dial->complaint == NULL || strcmp(dial->complaint, text) != 0);
 
     dial->link = NULL;
     dial->attempts++;
-    if (news && !cluster->stopping) {
+    if (worth_a_line(dial, text)) {
         logger_error(cluster->logger, "Error trying to connect to route %s:%u (attempt %u): %s",
                      dial->host, dial->port, dial->attempts, text);
         complaint_set(dial, text);

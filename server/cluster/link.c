@@ -362,6 +362,7 @@ static void link_up(struct link *link, struct peer *peer)
     link->heard_ns = io_now(cluster->io);
     peer->link = link;
     peer->seen_ns = link->heard_ns;
+    peer->complained = false;
     peer_learn(peer, link);
     lanes_settle(link);
     drop_rivals(link);

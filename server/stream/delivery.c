@@ -82,6 +82,16 @@ static void send_message(struct consumer_shell *shell, const struct outbox_item 
         (void)router_publish(stream_router(stream), stream->account, &message);
 }
 
+/* Where the message is, if it is still to leave: after it was handed out it may have been removed,
+ * or an ack of an earlier delivery may have settled it, and been confirmed. */
+static bool find_wanted(const struct consumer_shell *shell, const struct outbox_item *item,
+                        struct index_entry *entry)
+{
+    return item->kind == OUTBOX_STORED &&
+           index_get(shell->stream->state.index, item->sequence, entry) &&
+           consumer_owes(shell->consumer, item->sequence);
+}
+
 /* How far one read from the first entry may reach so that it serves the deliveries behind it, too.
  */
 static size_t run_size(const struct consumer_shell *shell, const struct index_entry *first)
@@ -94,8 +104,7 @@ static size_t run_size(const struct consumer_shell *shell, const struct index_en
         struct index_entry entry;
         size_t skipped = outbox_item_size(&item);
 
-        if (item.kind == OUTBOX_STORED &&
-            index_get(shell->stream->state.index, item.sequence, &entry)) {
+        if (find_wanted(shell, &item, &entry)) {
             if (entry.place < first->place || entry.place >> 32 != first->place >> 32 ||
                 entry.place + entry.record_size - first->place > READ_MAX)
                 break;
@@ -120,12 +129,12 @@ static size_t send_run(struct consumer_shell *shell, log_place place, struct byt
 
         if (item.kind == OUTBOX_MESSAGE) {
             send_status(shell, &item);
-        } else if (index_get(shell->stream->state.index, item.sequence, &entry)) {
+        } else if (find_wanted(shell, &item, &entry)) {
             if (entry.place < place || entry.place + entry.record_size > place + bytes.size)
                 break;
             send_message(shell, &item, bytes_skip(bytes, (size_t)(entry.place - place)));
             sent += entry.record_size;
-        } /* else it was removed after it was handed out */
+        }
         outbox_pop(&shell->deliveries);
     }
     return sent;
@@ -170,7 +179,8 @@ static void read_from_disk(struct consumer_shell *shell, const struct index_entr
     reader->size = size;
     reader->memory = heap_take(size);
     shell->reader = reader;
-    log_read(replica_log(shell->stream->replica), &reader->read, reader->place, reader->memory, size);
+    log_read(replica_log(shell->stream->replica), &reader->read, reader->place, reader->memory,
+             size);
 }
 
 /* The next entry that needs bytes; statuses and removed messages before it are dealt with. */
@@ -179,8 +189,7 @@ static bool next_stored(struct consumer_shell *shell, struct index_entry *entry)
     struct outbox_item item;
 
     while (outbox_peek(&shell->deliveries, &item) && !congested(shell)) {
-        if (item.kind == OUTBOX_STORED &&
-            index_get(shell->stream->state.index, item.sequence, entry))
+        if (find_wanted(shell, &item, entry))
             return true;
         if (item.kind == OUTBOX_MESSAGE)
             send_status(shell, &item);

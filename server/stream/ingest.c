@@ -181,6 +181,8 @@ void stream_ingest_follow(struct stream *stream)
         };
 
         (void)jetstream_forward(stream->jetstream, stream->account, stream->id, &message);
+        if (STREAM_FLAWED(stream, FORWARD_AND_KEEP))
+            return;
         pop_waiting(stream);
     }
 }

@@ -15,7 +15,7 @@ uint64_t stream_look_number(struct stream *stream)
 
 bool stream_looked(const struct stream *stream, uint64_t number)
 {
-    return number <= stream->look.confirmed;
+    return number <= stream->look.confirmed || STREAM_FLAWED(stream, LOOK_AT_ONCE);
 }
 
 static void done(struct replica_read *read, bool ok)

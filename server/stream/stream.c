@@ -128,8 +128,10 @@ static void follow(void *owner)
     stream->lead = false;
     stream_unsubscribe(stream);
     stream->gathered = 0;
-    outbox_clear(&stream->parked);
-    decider_refused(&stream->decider);
+    if (!STREAM_FLAWED(stream, PARKED_TOLD))
+        outbox_clear(&stream->parked);
+    if (!STREAM_FLAWED(stream, OVERLAY_KEPT))
+        decider_refused(&stream->decider);
     stream_operations_follow(stream);
     stream_consumers_follow(stream);
     stream_ingest_follow(stream);
@@ -429,7 +431,9 @@ static void send_item(struct stream *stream, const struct outbox_item *item)
 static void send_answers(struct stream *stream)
 {
     struct outbox_item item;
-    uint64_t applied = replica_applied(stream->replica);
+    uint64_t applied = STREAM_FLAWED(stream, ANSWER_UNCOMMITTED)
+                           ? UINT64_MAX
+                           : replica_applied(stream->replica);
 
     while (outbox_peek(&stream->at_once, &item)) {
         send_item(stream, &item);

@@ -6,6 +6,7 @@
 #include "base/timers.h"
 #include "raft/replica.h"
 #include "server/jetstream_core.h"
+#include "server/jetstream_flaws.h"
 #include "server/router.h"
 #include "server/server.h"
 #include "server/stream/consumer_view.h"
@@ -124,6 +125,9 @@ struct stream {
     struct stream *dirty_next;
     bool dirty;
 };
+
+#define STREAM_FLAWED(stream, name)                                                                \
+    jetstream_flawed((stream)->jetstream, JETSTREAM_FLAW_##name)
 
 /* stream.c */
 struct io *stream_io(const struct stream *stream);

@@ -42,7 +42,10 @@ static void draw_mix(struct faults *faults)
         .delay = rate(faults, 150),
         .pause = rate(faults, 200),
         .disk_slow = rate(faults, 100),
+        .disk_errors = rate(faults, 100),
+        .disk_full = rate(faults, 60),
         .clock = rate(faults, 100),
+        .wipe = chance(faults, 1, 2) ? 0 : rate(faults, 100),
     };
 }
 
@@ -56,6 +59,10 @@ static void draw_everyday(struct faults *faults, size_t node)
     drawn.short_count = 0;
     drawn.net_reset = 0;
     drawn.net_stall = chance(faults, 1, 2) ? 0 : drawn.net_stall;
+    if (chance(faults, 1, 8)) { /* it is behind the others all the time */
+        drawn.disk_stall = 500000;
+        drawn.disk_stall_ns = (int64_t)below(faults, 500 * MILLISECOND);
+    }
     faults->everyday[node] = drawn;
 }
 
@@ -86,6 +93,13 @@ static size_t any_up(struct faults *faults)
             return at;
     }
     return count;
+}
+
+/* The leader of the first stream, or of the catalogue; not below count: there is none. */
+static size_t any_leader(struct faults *faults)
+{
+    return chance(faults, 1, 3) ? truth_meta_leader(faults->truth)
+                                : truth_leader(faults->truth, "S0");
 }
 
 /* Mostly soon, sometimes when the others have long gone on. */
@@ -126,6 +140,23 @@ static void crash_some(struct faults *faults, bool all)
     }
 }
 
+/* One copy of everything may be lost, not two. */
+static void lose_disk(struct faults *faults)
+{
+    size_t node = chance(faults, 1, 2) ? any_leader(faults) : any_up(faults);
+
+    if (faults->exposed && truth_level(faults->truth) != NULL)
+        return;
+    faults->exposed = false;
+    if (node >= faults->nodes->count || truth_level(faults->truth) != NULL)
+        return;
+    nodes_crash(faults->nodes, node, crash_mode(faults));
+    plan_start(faults, node);
+    nodes_wipe(faults->nodes, node);
+    faults->exposed = true;
+    faults->wipes++;
+}
+
 static void start_some(struct faults *faults)
 {
     for (size_t i = 0; i < faults->nodes->count; i++) {
@@ -136,13 +167,6 @@ static void start_some(struct faults *faults)
         if (!nodes_start(faults->nodes, i, crash_mode(faults), ops))
             plan_start(faults, i);
     }
-}
-
-/* The leader of the first stream, or of the catalogue; not below count: there is none. */
-static size_t any_leader(struct faults *faults)
-{
-    return chance(faults, 1, 3) ? truth_meta_leader(faults->truth)
-                                : truth_leader(faults->truth, "S0");
 }
 
 static void pause_one(struct faults *faults)
@@ -164,7 +188,6 @@ static void jump_clock(struct faults *faults)
 
     report_say(faults->report, "n%zu: its clock jumps by %lld s", node + 1, (long long)(by / SECOND));
     sim_jump_wall(faults->sim, node, by);
-    faults->clocks_jumped = true;
 }
 
 /* ---- disks ------------------------------------------------------------------------------------------- */
@@ -183,12 +206,44 @@ static void slow_disk(struct faults *faults)
     report_say(faults->report, "n%zu: its disk is slow", node + 1);
 }
 
+/* At most a minority of the disks fails at a time. */
+static bool may_sicken(const struct faults *faults, size_t node)
+{
+    size_t sick = 1;
+
+    for (size_t i = 0; i < faults->nodes->count; i++)
+        sick += faults->sick[i];
+    return faults->healed_ns[node] == 0 && sick <= (faults->nodes->count - 1) / 2;
+}
+
+static void sicken(struct faults *faults, bool full)
+{
+    size_t node = below(faults, faults->nodes->count);
+    struct sim_faults errors = faults->everyday[node];
+
+    if (!may_sicken(faults, node))
+        return;
+    errors.write_error = chance(faults, 1, 2) ? (uint32_t)below(faults, 300000) : 0;
+    errors.sync_error = chance(faults, 2, 3) ? (uint32_t)below(faults, 300000) : 0;
+    errors.error_sticky = chance(faults, 1, 3) ? 200000 : 0;
+    errors.sync_evicts = chance(faults, 1, 3) ? 500000 : 0;
+    if (full)
+        sim_set_capacity(faults->sim, node, 1);
+    else
+        sim_set_faults(faults->sim, node, &errors);
+    faults->sick[node] = true;
+    faults->sicknesses++;
+    faults->healed_ns[node] = sim_now(faults->sim) + (int64_t)below(faults, 8 * SECOND);
+    report_say(faults->report, "n%zu: its disk %s", node + 1, full ? "is full" : "fails now and then");
+}
+
 static void heal_disks(struct faults *faults)
 {
     for (size_t i = 0; i < faults->nodes->count; i++) {
         if (faults->healed_ns[i] == 0 || faults->healed_ns[i] > sim_now(faults->sim))
             continue;
         faults->healed_ns[i] = 0;
+        faults->sick[i] = false;
         sim_heal(faults->sim, i);
         sim_set_capacity(faults->sim, i, DISK_BYTES);
         sim_set_faults(faults->sim, i, &faults->everyday[i]);
@@ -322,6 +377,12 @@ static void nodes_happen(struct faults *faults, int64_t ns)
         jump_clock(faults);
     if (happens(faults, faults->mix.disk_slow, ns))
         slow_disk(faults);
+    if (happens(faults, faults->mix.disk_errors, ns))
+        sicken(faults, false);
+    if (happens(faults, faults->mix.disk_full, ns))
+        sicken(faults, true);
+    if (happens(faults, faults->mix.wipe, ns))
+        lose_disk(faults);
 }
 
 void faults_happen(struct faults *faults, int64_t ns)
@@ -346,6 +407,8 @@ void faults_end(struct faults *faults)
 {
     report_say(faults->report, "all faults end");
     join(faults);
+    for (size_t i = 0; i < faults->nodes->count; i++)
+        faults->everyday[i] = sim_faults_none();
     while (nodes_fallen(faults->nodes) < faults->nodes->count)
         continue;
     for (size_t i = 0; i < faults->nodes->count; i++) {

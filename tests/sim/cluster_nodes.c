@@ -33,6 +33,19 @@ static int64_t log_clock(void *context)
     return sim_now(((struct node *)context)->nodes->sim);
 }
 
+/* Small files are full, recycled and given up all the time. */
+static void draw_sizes(struct node *node)
+{
+    static const uint32_t segments[] = {32 << 10, 64 << 10, 256 << 10};
+    static const uint32_t journals[] = {32 << 10, 64 << 10, 256 << 10};
+    static const uint32_t batches[] = {0, 0, 1, 4 << 10};
+    struct prng *prng = node->nodes->prng;
+
+    node->options.sim.segment_size = segments[prng_below(prng, 3)];
+    node->options.sim.journal_file_size = journals[prng_below(prng, 3)];
+    node->options.sim.journal_batch_max = batches[prng_below(prng, 4)];
+}
+
 /* ---- making them ------------------------------------------------------------------------------- */
 
 static void init_options(struct node *node)
@@ -64,6 +77,7 @@ static void init_node(struct nodes *nodes, size_t index)
     node->disks = 1;
     snprintf(node->name, sizeof node->name, "n%zu", index + 1);
     init_options(node);
+    draw_sizes(node);
     logger_init(&node->logger);
     node->logger.line = log_line;
     node->logger.now = log_clock;
@@ -114,6 +128,8 @@ static void take_down(struct node *node)
 {
     struct sim *sim = node->nodes->sim;
 
+    if (node->server != NULL)
+        node->nodes->dying(node->nodes->context, node->index);
     bury(node);
     if (!sim_crashed(sim, node->index) && sim_node_io(sim, node->index) != NULL)
         io_destroy(sim_node_io(sim, node->index));
@@ -137,6 +153,7 @@ bool nodes_start(struct nodes *nodes, size_t index, enum sim_crash_mode mode, ui
         node->server = NULL; /* it has freed itself */
     if (err == OK && !node->half_open && !sim_crashed(nodes->sim, index)) {
         sim_crash_after(nodes->sim, index, mode, 0);
+        nodes->born(nodes->context, index);
         return true;
     }
     report_say(nodes->report, "%s %s", node->name,
@@ -209,6 +226,12 @@ void nodes_wipe(struct nodes *nodes, size_t index)
     sim_heal(nodes->sim, index);
     sweep(sim_node_io(nodes->sim, index), ".");
     node->disks++;
+    nodes->wiped(nodes->context, index);
+}
+
+struct jetstream *nodes_dead_jetstream(const struct nodes *nodes, size_t index)
+{
+    return nodes->at[index].server != NULL ? nodes->at[index].server->jetstream : NULL;
 }
 
 struct jetstream *nodes_jetstream(const struct nodes *nodes, size_t index)

@@ -34,6 +34,12 @@ struct nodes {
     struct prng *prng;
     size_t count;
     struct node at[NODES_MAX];
+    /* Told when a server has died, whose memory is as it then was, and when one has started, before
+     * anything else happens to it. Losing the disk: told before the next start. */
+    void (*dying)(void *context, size_t index);
+    void (*born)(void *context, size_t index);
+    void (*wiped)(void *context, size_t index);
+    void *context;
 };
 
 /* They are the first nodes of the simulation. None is started. */
@@ -53,5 +59,6 @@ bool nodes_up(const struct nodes *nodes, size_t index);
 size_t nodes_up_count(const struct nodes *nodes);
 
 struct jetstream *nodes_jetstream(const struct nodes *nodes, size_t index); /* NULL: down */
+struct jetstream *nodes_dead_jetstream(const struct nodes *nodes, size_t index); /* also of the dying */
 
 #endif

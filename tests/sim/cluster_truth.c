@@ -6,14 +6,24 @@
 #include <string.h>
 
 #include "consumers/machine.h"
+#include "raft/core_priv.h"
+#include "raft/replica_priv.h"
 #include "server/jetstream_priv.h"
 
 #define ULL(x) ((unsigned long long)(x))
+
+static void dying(void *context, size_t node);
+static void born(void *context, size_t node);
+static void wiped(void *context, size_t node);
 
 void truth_init(struct truth *truth, struct report *report, struct nodes *nodes)
 {
     *truth = (struct truth){.report = report, .nodes = nodes};
     buf_init(&truth->content, 128u << 20);
+    nodes->dying = dying;
+    nodes->born = born;
+    nodes->wiped = wiped;
+    nodes->context = truth;
 }
 
 void truth_deinit(struct truth *truth)
@@ -25,13 +35,11 @@ void truth_deinit(struct truth *truth)
     buf_deinit(&truth->content);
 }
 
-/* Calls `look` with every replica on that node. */
-static void each_replica(struct truth *truth, size_t node,
-                         void (*look)(struct truth *truth, size_t node, uint64_t id,
-                                      struct replica *replica))
-{
-    struct jetstream *jetstream = nodes_jetstream(truth->nodes, node);
+typedef void look_fn(struct truth *truth, size_t node, uint64_t id, struct replica *replica);
 
+/* Calls `look` with every replica on that node. */
+static void each_replica(struct truth *truth, size_t node, struct jetstream *jetstream, look_fn *look)
+{
     if (jetstream == NULL)
         return;
     if (jetstream->meta != NULL)
@@ -86,6 +94,73 @@ static uint64_t hash_of(struct bytes content)
     for (; at < content.size; at++)
         hash = (hash ^ content.at[at]) * 1099511628211u;
     return hash | 1;
+}
+
+/* ---- across crashes ------------------------------------------------------------------------------------ */
+
+static void note_promise(struct truth *truth, size_t node, uint64_t id, struct replica *replica)
+{
+    struct truth_promise *promise = &group_of(truth, id)->seen[node].promise;
+    const struct raft_core *core = replica->core;
+
+    *promise = (struct truth_promise){.made = core->damaged == 0,
+                                      .durable = core->durable,
+                                      .durable_term = raft_core_term_at(core, core->durable)};
+    if (core->vote_durable == core->vote_number) {
+        promise->term = core->term;
+        promise->vote = core->vote;
+    }
+}
+
+static void check_vote(struct truth *truth, size_t node, uint64_t id, const struct raft_core *core,
+                       const struct truth_promise *promise)
+{
+    if (core->term < promise->term)
+        report_violate(truth->report, "group %llx: n%zu was in term %llu and comes back in %llu", ULL(id),
+                       node + 1, ULL(promise->term), ULL(core->term));
+    if (core->term == promise->term && promise->vote.node != 0 &&
+        !members_equal(core->vote, promise->vote))
+        report_violate(truth->report, "group %llx: n%zu has forgotten its vote in term %llu", ULL(id),
+                       node + 1, ULL(core->term));
+}
+
+static void check_promise(struct truth *truth, size_t node, uint64_t id, struct replica *replica)
+{
+    struct truth_promise *promise = &group_of(truth, id)->seen[node].promise;
+    const struct raft_core *core = replica->core;
+
+    if (!promise->made || core->damaged != 0)
+        return;
+    check_vote(truth, node, id, core, promise);
+    if (raft_core_last(core) < promise->durable)
+        report_violate(truth->report, "group %llx: n%zu had index %llu on its disk and comes back with %llu",
+                       ULL(id), node + 1, ULL(promise->durable), ULL(raft_core_last(core)));
+    else if (raft_core_term_at(core, promise->durable) != promise->durable_term)
+        report_violate(truth->report, "group %llx: n%zu comes back with another entry %llu", ULL(id),
+                       node + 1, ULL(promise->durable));
+    promise->made = false;
+}
+
+static void dying(void *context, size_t node)
+{
+    struct truth *truth = context;
+
+    each_replica(truth, node, nodes_dead_jetstream(truth->nodes, node), note_promise);
+}
+
+static void born(void *context, size_t node)
+{
+    struct truth *truth = context;
+
+    each_replica(truth, node, nodes_jetstream(truth->nodes, node), check_promise);
+}
+
+static void wiped(void *context, size_t node)
+{
+    struct truth *truth = context;
+
+    for (unsigned i = 0; i < TRUTH_GROUPS_MAX; i++)
+        truth->groups[i].seen[node].promise.made = false;
 }
 
 /* ---- as it goes -------------------------------------------------------------------------------------- */
@@ -144,6 +219,10 @@ static void look_at_replica(struct truth *truth, size_t node, uint64_t id, struc
     unsigned life = truth->nodes->at[node].lives;
 
     look_at_leader(truth, node, group, replica);
+    if (group->seen[node].promise.made) { /* it was opened later, and has perhaps heard others */
+        check_vote(truth, node, id, replica->core, &group->seen[node].promise);
+        group->seen[node].promise.made = false;
+    }
     if (group->seen[node].life != life) {
         group->seen[node].life = life;
         group->seen[node].checked = 0;
@@ -162,7 +241,7 @@ static void look_at_replica(struct truth *truth, size_t node, uint64_t id, struc
 void truth_look(struct truth *truth)
 {
     for (size_t i = 0; i < truth->nodes->count; i++)
-        each_replica(truth, i, look_at_replica);
+        each_replica(truth, i, nodes_jetstream(truth->nodes, i), look_at_replica);
 }
 
 /* ---- at rest ------------------------------------------------------------------------------------------ */
@@ -256,6 +335,24 @@ static const struct raft_config *members_of_group(struct truth *truth, uint64_t 
     return NULL;
 }
 
+/* NULL: as many voters as there should be, each on the disk that its node has now. */
+static const char *whole(struct truth *truth, const struct raft_config *members, size_t voters, uint64_t id)
+{
+    size_t found = 0;
+
+    for (size_t i = 0; i < truth->nodes->count; i++) {
+        const struct jetstream *jetstream = nodes_jetstream(truth->nodes, i);
+        const struct raft_member *member =
+            jetstream != NULL ? members_find(members, groups_self(jetstream->groups).node) : NULL;
+
+        found += member != NULL && !member->learner &&
+                 members_equal(*member, groups_self(jetstream->groups));
+    }
+    return found == voters && members->count == voters
+               ? NULL
+               : missing("group %llx has %llu voters with a disk", id, found);
+}
+
 static const char *level_stream(struct truth *truth, const struct catalogue_entry *entry)
 {
     uint64_t applied = 0;
@@ -263,6 +360,8 @@ static const char *level_stream(struct truth *truth, const struct catalogue_entr
 
     if (members == NULL)
         return missing("nobody leads group %llx", entry->assigned.id, 0);
+    if (whole(truth, members, (size_t)entry->config.num_replicas, entry->assigned.id) != NULL)
+        return what;
     for (size_t i = 0; i < truth->nodes->count; i++) {
         const struct jetstream *jetstream = nodes_jetstream(truth->nodes, i);
         const struct catalogue_entry *at = entry_on(truth, i, entry->assigned.id);
@@ -291,6 +390,8 @@ const char *truth_level(struct truth *truth)
         if (replica_applied(at->meta) < replica_applied(jetstream->meta))
             return missing("n%llu is behind in the metadata group", i + 1, 0);
     }
+    if (whole(truth, replica_members(jetstream->meta), truth->nodes->count, CATALOGUE_LOG_ID) != NULL)
+        return what;
     for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL; entry = entry->next) {
         const char *text = entry->removed ? NULL : level_stream(truth, entry);
 
@@ -419,4 +520,32 @@ uint64_t truth_handed_out(struct truth *truth, const char *stream, const char *c
             highest = found->durable.delivered.consumer;
     }
     return highest;
+}
+
+static void tell_replica(struct truth *truth, size_t node, uint64_t id, struct replica *replica)
+{
+    static const char *const roles[] = {"follows", "stands", "leads"};
+    const struct raft_core *core = replica->core;
+
+    report_say(truth->report,
+               "group %llx on n%zu: %s%s%s, term %llu, applied %llu, committed %llu, durable %llu, last %llu, "
+               "log %llu, damaged %llu, members %u",
+               ULL(id), node + 1, roles[core->role], replica->leads ? " (told)" : "",
+               core->asleep ? ", asleep" : "", ULL(core->term), ULL(replica->applied),
+               ULL(core->committed), ULL(core->durable), ULL(raft_core_last(core)),
+               ULL(log_durable(replica->log)), ULL(core->damaged), raft_core_config(core)->count);
+    for (uint32_t i = 0; core->role == RAFT_LEADER && i < core->lead.count; i++) {
+        const struct progress *p = &core->lead.progress[i];
+
+        report_say(truth->report, "    member %u: state %d, match %llu, next %llu%s%s, heard %lld ms ago", i,
+                   (int)p->state, ULL(p->match), ULL(p->next), p->held ? ", held" : "",
+                   p->waiting ? ", waiting" : "",
+                   (long long)((sim_now(truth->nodes->sim) - p->active_ns) / 1000000));
+    }
+}
+
+void truth_tell(struct truth *truth)
+{
+    for (size_t i = 0; i < truth->nodes->count; i++)
+        each_replica(truth, i, nodes_jetstream(truth->nodes, i), tell_replica);
 }

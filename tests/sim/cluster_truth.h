@@ -1,11 +1,13 @@
 /*
  * cluster_truth: what must be true of the replicas of a cluster, seen from inside: an index of a group
- * that anybody has applied has one content for ever, a term has one leader, and when all is quiet
- * replicas, catalogues and streams are equal.
+ * that anybody has applied has one content for ever, a term has one leader, what a replica told others
+ * is on its disk is there after a crash, and when all is quiet replicas, catalogues and streams are
+ * equal.
  */
 #ifndef TESTS_SIM_CLUSTER_TRUTH_H
 #define TESTS_SIM_CLUSTER_TRUTH_H
 
+#include "raft/core.h"
 #include "tests/sim/cluster_nodes.h"
 
 #define TRUTH_GROUPS_MAX 64u
@@ -14,6 +16,14 @@ struct truth_entry {
     uint64_t hash; /* of the content, 0: nobody has applied it */
     uint64_t term;
     size_t node; /* the first one seen */
+};
+
+/* What a replica believed to be on its disk when it died: others may have been told so. */
+struct truth_promise {
+    bool made;
+    uint64_t term;
+    struct raft_member vote; /* node 0: none */
+    uint64_t durable, durable_term;
 };
 
 struct truth_group {
@@ -26,6 +36,7 @@ struct truth_group {
     struct {
         unsigned life;
         uint64_t checked; /* index */
+        struct truth_promise promise;
     } seen[NODES_MAX];
 };
 
@@ -47,10 +58,14 @@ void truth_look(struct truth *truth);
 
 /* Every group whose majority is up has a leader that all its replicas know; NULL, or what is missing. */
 const char *truth_led(struct truth *truth);
-/* Every replica has applied what its leader has, and all nodes have all of the catalogue. */
+/* Every replica has applied what its leader has, all nodes have all of the catalogue, and every group
+ * has the voters it is to have, on disks that exist. */
 const char *truth_level(struct truth *truth);
 /* Compares everything; needs truth_level. */
 void truth_compare(struct truth *truth);
+
+/* Where every replica is, for the story. */
+void truth_tell(struct truth *truth);
 
 /* The highest delivery number of the consumer that a replica has applied. */
 uint64_t truth_handed_out(struct truth *truth, const char *stream, const char *consumer);

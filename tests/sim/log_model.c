@@ -51,6 +51,10 @@ bool model_last_hash(const struct model_log *model, struct log_hash *hash)
     size_t last = last_batch(model);
 
     *hash = last != MODEL_NONE ? model->batches[last].content : (struct log_hash){};
+    if (last == MODEL_NONE && model->skipped > 0 && model_last(model) == model->skipped) {
+        *hash = model->skipped_hash;
+        return true;
+    }
     return last != MODEL_NONE || model_last(model) == 0;
 }
 
@@ -126,6 +130,69 @@ void model_committed(struct model_log *model, uint64_t index)
     model->committed_here = index;
 }
 
+static struct model_block *find_block(struct model_log *model, uint64_t index)
+{
+    for (unsigned i = model->block_count; i > 0; i--)
+        if (model->blocks[i - 1].index == index)
+            return &model->blocks[i - 1];
+    return NULL;
+}
+
+void model_block_begun(struct model_log *model, uint64_t index, struct bytes body)
+{
+    struct model_block *block = find_block(model, index);
+
+    if (block == NULL && model->block_count == MODEL_BLOCKS_MAX) {
+        memmove(model->blocks, model->blocks + 1, sizeof model->blocks - sizeof model->blocks[0]);
+        model->block_count--;
+    }
+    if (block == NULL)
+        block = &model->blocks[model->block_count++];
+    *block = (struct model_block){.index = index, .hash = bytes_hash(body, HASH_SEED)};
+}
+
+void model_block_durable(struct model_log *model, uint64_t index)
+{
+    find_block(model, index)->durable = true;
+}
+
+bool model_block_damaged(struct model_log *model, uint64_t index)
+{
+    struct model_block *block = find_block(model, index);
+    unsigned good = 0;
+
+    for (unsigned i = 0; i < model->block_count; i++)
+        good +=
+            model->blocks[i].durable && !model->blocks[i].damaged && model->blocks[i].index < index;
+    if (block == NULL || !block->durable || good == 0)
+        return false;
+    for (unsigned i = 0; i < model->block_count; i++)
+        if (model->blocks[i].damaged)
+            return false;
+    block->damaged = true;
+    return true;
+}
+
+void model_skip_begun(struct model_log *model, uint64_t index)
+{
+    model->skip_begun = index;
+}
+
+void model_skipped(struct model_log *model, uint64_t index, struct log_hash hash)
+{
+    while (model->kept_count < index)
+        push(&model->kept, &model->kept_count, &model->kept_capacity, MODEL_NONE);
+    model->skipped = index;
+    model->skipped_hash = hash;
+}
+
+void model_dropped(struct model_log *model, uint64_t first, uint64_t last)
+{
+    for (uint64_t index = first; index <= last && index <= model->kept_count; index++)
+        if (model->kept[index - 1] != MODEL_NONE)
+            model->batches[model->kept[index - 1]].dropped = true;
+}
+
 struct store_vote model_vote(uint64_t term)
 {
     return (struct store_vote){
@@ -178,6 +245,7 @@ void model_recovery_begin(struct model_log *model)
     model->found_count = 0;
     model->sealed_count = 0;
     model->lost_at_end = false;
+    model->block_found = 0;
 }
 
 void model_recovered(struct model_log *model, const struct log_batch *batch)
@@ -216,6 +284,53 @@ void model_lost(struct model_log *model, uint64_t first, uint64_t last)
     model->lost_at_end = model->lost_at_end || last >= model->kept_count;
     for (uint64_t index = first; index <= last; index++)
         push(&model->found, &model->found_count, &model->found_capacity, MODEL_NONE);
+}
+
+void model_gone(struct model_log *model, uint64_t first, uint64_t last)
+{
+    if (first != model->found_count + 1 || last < first || last > model->block_found)
+        model_broken("log %" PRIu64 ": %" PRIu64 "..%" PRIu64
+                     " gone behind %zu, the block is %" PRIu64,
+                     model->id, first, last, model->found_count, model->block_found);
+    for (uint64_t index = first; index <= last; index++) {
+        size_t kept = index <= model->kept_count ? model->kept[index - 1] : MODEL_NONE;
+
+        if (kept != MODEL_NONE && !model->batches[kept].dropped)
+            model_broken("log %" PRIu64 ": %" PRIu64 " is gone, its file was never removed",
+                         model->id, index);
+        push(&model->found, &model->found_count, &model->found_capacity, MODEL_NONE);
+    }
+}
+
+void model_block_recovered(struct model_log *model, const struct log_block *block)
+{
+    const struct model_block *known = find_block(model, block->index);
+
+    if (known == NULL || known->hash != bytes_hash(block->body, HASH_SEED))
+        model_broken("log %" PRIu64 ": nobody wrote this block of %" PRIu64, model->id,
+                     block->index);
+    model->block_found = block->index;
+}
+
+/* The newest good one was found; all that it does not say is there. */
+static void check_block(const struct model_log *model)
+{
+    for (unsigned i = 0; i < model->block_count; i++) {
+        const struct model_block *block = &model->blocks[i];
+
+        if (block->durable && !block->damaged && block->index > model->block_found)
+            model_broken("log %" PRIu64 ": the block of %" PRIu64 " is gone", model->id,
+                         block->index);
+    }
+    for (uint64_t index = model->block_found + 1;
+         index <= model->kept_count && index <= model->found_count; index++) {
+        size_t kept = model->kept[index - 1];
+
+        if (kept != MODEL_NONE && model->batches[kept].dropped &&
+            model->found[index - 1] == MODEL_NONE)
+            model_broken("log %" PRIu64 ": %" PRIu64 " was removed and is needed", model->id,
+                         index);
+    }
 }
 
 static bool any_damaged_at(const struct model_log *model, uint64_t index)
@@ -266,11 +381,12 @@ static void check_index(const struct model_log *model, uint64_t index)
     }
     if (found == MODEL_NONE && model->journal_damaged)
         return;
-    if (found == MODEL_NONE && kept != MODEL_NONE && !model->batches[kept].damaged)
+    if (found == MODEL_NONE && kept != MODEL_NONE && !model->batches[kept].damaged &&
+        !model->batches[kept].dropped)
         model_broken("log %" PRIu64 ": %" PRIu64 " was durable and is reported lost", model->id,
                      index);
     if (found == MODEL_NONE && index > model->kept_count && !may_be_lost(model, index) &&
-        !model->cut_in_sectors)
+        !model->cut_in_sectors && index > model->skip_begun)
         model_broken("log %" PRIu64 ": %" PRIu64 " is reported lost, nothing was damaged",
                      model->id, index);
     if (found != MODEL_NONE && kept != MODEL_NONE && found != kept)
@@ -302,8 +418,12 @@ void model_recovery_end(struct model_log *model, uint64_t durable, uint64_t comm
     for (uint64_t index = 1; index <= last; index++)
         check_index(model, index);
     check_committed(model, committed);
+    check_block(model);
     model->committed_here = committed;
 
+    for (unsigned i = 0; i < model->block_count; i++) /* what was handed out counts */
+        model->blocks[i].durable =
+            model->blocks[i].durable || model->blocks[i].index == model->block_found;
     model->kept = model->found;
     model->kept_count = model->found_count;
     model->kept_capacity = model->found_capacity;

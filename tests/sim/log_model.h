@@ -10,6 +10,8 @@
  *   - nothing is handed out that was not sealed, nor behind another predecessor than it was sealed
  *     behind, nor after a recovery has ended without it;
  *   - indexes are contiguous but for lost ranges;
+ *   - the newest state block that was reported durable is handed out, or a later one, or the one
+ *     before it if it was damaged; above it no batch is missing because its file was removed;
  *   - the vote that is found is the newest one that was reported durable, or one that was begun
  *     later.
  */
@@ -31,10 +33,19 @@ struct model_batch {
     uint64_t committed;
     bool dead;    /* a recovery ended without it, or another took its index */
     bool damaged; /* by a flip */
+    bool dropped; /* its file was removed */
     bool may_look_torn;
 };
 
-#define MODEL_NONE SIZE_MAX
+struct model_block {
+    uint64_t index;
+    uint64_t hash; /* of the body */
+    bool durable;
+    bool damaged;
+};
+
+#define MODEL_NONE       SIZE_MAX
+#define MODEL_BLOCKS_MAX 64u
 
 struct model_log {
     uint64_t id;
@@ -61,6 +72,14 @@ struct model_log {
     uint64_t vote_begun;
     uint64_t vote_durable; /* 0: none */
 
+    uint64_t skip_begun; /* the highest index that was skipped to */
+    uint64_t skipped;    /* the last one for good, and what stands there */
+    struct log_hash skipped_hash;
+
+    struct model_block blocks[MODEL_BLOCKS_MAX]; /* the newest that were begun */
+    unsigned block_count;
+    uint64_t block_found; /* by the recovery */
+
     /* A recovery under way. */
     size_t *found;
     size_t found_count;
@@ -82,6 +101,14 @@ void model_cut(struct model_log *model, uint64_t index);
 struct store_vote model_vote(uint64_t term);
 /* The store says that this is the newest vote; NULL: there is none. */
 void model_vote_found(struct model_log *model, const struct store_vote *vote);
+void model_block_begun(struct model_log *model, uint64_t index, struct bytes body);
+void model_block_durable(struct model_log *model, uint64_t index);
+/* Rot strikes the newest one; false: it must not, the other is damaged. */
+bool model_block_damaged(struct model_log *model, uint64_t index);
+/* The log is to go on behind an index that is not in it; it does. */
+void model_skip_begun(struct model_log *model, uint64_t index);
+void model_skipped(struct model_log *model, uint64_t index, struct log_hash hash);
+void model_dropped(struct model_log *model, uint64_t first, uint64_t last);
 void model_committed(struct model_log *model, uint64_t index);
 uint64_t model_last(const struct model_log *model); /* appended */
 /* The hash that the next content names; false: nobody knows, the last one is lost. */
@@ -90,6 +117,8 @@ bool model_last_hash(const struct model_log *model, struct log_hash *hash);
 void model_recovery_begin(struct model_log *model);
 void model_recovered(struct model_log *model, const struct log_batch *batch);
 void model_lost(struct model_log *model, uint64_t first, uint64_t last);
+void model_gone(struct model_log *model, uint64_t first, uint64_t last);
+void model_block_recovered(struct model_log *model, const struct log_block *block);
 /* The log is open: what was handed out counts as answered. `durable`, `committed`: what it says. */
 void model_recovery_end(struct model_log *model, uint64_t durable, uint64_t committed);
 

@@ -188,15 +188,20 @@ static void check_outcome(struct oracle *oracle, uint64_t sequence, uint64_t id)
                        ULL(id), ULL(publish->sequence), ULL(sequence));
 }
 
-static void check_presence(struct oracle *oracle, int64_t asked_ns, uint64_t sequence, uint64_t id)
+static void check_presence(struct oracle *oracle, int64_t asked_ns, uint64_t sequence)
 {
-    const struct oracle_publish *publish = &oracle->publishes[id];
     const struct oracle_message *message = oracle_message(oracle, sequence);
 
-    if (message->gone)
+    if (message->gone_ns != 0 && asked_ns > message->gone_ns)
         oracle_violate(oracle, "sequence %llu is back after it was removed", ULL(sequence));
-    if (message->absent)
+    if (message->absent_ns != 0 && asked_ns > message->absent_ns)
         oracle_violate(oracle, "sequence %llu is back after it was not found", ULL(sequence));
+}
+
+void oracle_check_age(struct oracle *oracle, int64_t asked_ns, uint64_t sequence)
+{
+    const struct oracle_publish *publish = &oracle->publishes[oracle_message(oracle, sequence)->id];
+
     if (oracle->max_age_ns > 0 && publish->outcome == ORACLE_STORED &&
         asked_ns > publish->answered_ns + oracle->max_age_ns + AGE_LATE_NS)
         oracle_violate(oracle, "sequence %llu is older than its stream allows", ULL(sequence));
@@ -219,7 +224,7 @@ void oracle_shown(struct oracle *oracle, int64_t asked_ns, uint64_t sequence, co
         oracle_violate(oracle, "sequence %llu: the subject of publish %llu has changed",
                        ULL(sequence), ULL(id));
     check_outcome(oracle, sequence, id);
-    check_presence(oracle, asked_ns, sequence, id);
+    check_presence(oracle, asked_ns, sequence);
     bind(oracle, sequence, id, "shown");
 }
 
@@ -228,7 +233,8 @@ void oracle_not_found(struct oracle *oracle, uint64_t sequence, int64_t now_ns)
     struct oracle_message *message = oracle_message(oracle, sequence);
     const struct oracle_publish *publish = &oracle->publishes[message->id];
 
-    message->absent = true;
+    if (message->absent_ns == 0)
+        message->absent_ns = now_ns;
     if (oracle->max_age_ns > 0 && message->id != 0 &&
         now_ns < publish->sent_ns + oracle->max_age_ns - AGE_EARLY_NS)
         oracle_violate(oracle, "sequence %llu is gone before its time", ULL(sequence));

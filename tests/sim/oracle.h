@@ -31,8 +31,8 @@ struct oracle_publish {
 
 struct oracle_message { /* by sequence */
     uint64_t id;        /* of the publish; 0: never seen */
-    bool gone;          /* surely removed, when nothing was under way */
-    bool absent;        /* it was asked for and not there */
+    int64_t gone_ns;    /* when it was known to be removed, 0: it is not */
+    int64_t absent_ns;  /* when it was asked for and not there, 0: never */
     bool present;       /* scratch of the final check */
 };
 
@@ -66,6 +66,8 @@ void oracle_crashed(struct oracle *oracle);
 /* A message was shown, by any way of reading; it was there at some time since `asked_ns`. */
 void oracle_shown(struct oracle *oracle, int64_t asked_ns, uint64_t sequence, const char *subject,
                   size_t subject_size, const uint8_t *payload, size_t size);
+/* Nor may it then have been older than its stream allows. */
+void oracle_check_age(struct oracle *oracle, int64_t asked_ns, uint64_t sequence);
 /* It was asked for at `asked_ns`, when it had been acknowledged, and is not there at `now_ns`. */
 void oracle_not_found(struct oracle *oracle, uint64_t sequence, int64_t now_ns);
 

@@ -8,7 +8,7 @@
 
 #define U(number) ((unsigned long long)(number))
 
-static void say(struct world *world, const struct node *node, const char *what, uint64_t number)
+void node_say(struct world *world, const struct node *node, const char *what, uint64_t number)
 {
     world_say(world, "node %u %s %llu", node_number(world, node) + 1, what, U(number));
 }
@@ -19,155 +19,6 @@ uint64_t item_chain(uint64_t before, uint64_t term, uint64_t value)
 
     hash = (hash ^ (hash >> 31)) * UINT64_C(0xbf58476d1ce4e5b9) + value;
     return hash ^ (hash >> 27);
-}
-
-/* ---- the disk ------------------------------------------------------------------------------- */
-
-static void sync_later(struct world *world, struct node *node)
-{
-    int64_t latency = MS / 10 + (int64_t)world_below(world, (uint64_t)world->weather.sync_max);
-
-    if (node->write_flight > 0 || node->write_count == 0)
-        return;
-    if (node->slow_until > world->now)
-        latency += node->slow_until - world->now;
-    node->write_flight = node->write_count;
-    world_event(world, (struct event){.at = world->now + latency,
-                                      .type = EVENT_SYNC,
-                                      .node = (uint8_t)node_number(world, node),
-                                      .life = node->life,
-                                      .number = node->sync_number});
-}
-
-static void write_later(struct world *world, struct node *node, struct write write)
-{
-    assert(node->write_count < WRITES_MAX);
-    write.committed = raft_core_committed(node->core);
-    node->writes[node->write_count++] = write;
-    sync_later(world, node);
-}
-
-static void write_now(struct world *world, struct node *node, const struct write *write)
-{
-    struct disk *disk = &node->disk;
-
-    if (write->committed > disk->committed)
-        disk->committed = write->committed;
-    if (write->cut) {
-        if (disk->last > write->index)
-            disk->last = write->index;
-        return;
-    }
-    assert(write->index == disk->last + 1);
-    disk->log[write->index] = write->item;
-    disk->last = write->index;
-    truth_durable(world, node, write->index);
-}
-
-static void drop_writes(struct node *node, uint32_t count)
-{
-    node->write_count -= count;
-    memmove(node->writes, node->writes + count, node->write_count * sizeof node->writes[0]);
-}
-
-/* What is on the disk and not going to be cut. */
-static uint64_t disk_holds(const struct node *node)
-{
-    uint64_t index = node->disk.last;
-
-    for (uint32_t i = 0; i < node->write_count; i++)
-        if (node->writes[i].cut && node->writes[i].index < index)
-            index = node->writes[i].index;
-    return index;
-}
-
-static void apply(struct world *world, struct node *node)
-{
-    while (node->applied < node->committed && node->applied < node->durable) {
-        node->applied++;
-        truth_applied(world, node, node->applied);
-    }
-}
-
-/* The disk says no: what was to be appended never was; what was to be cut is. */
-static void refuse(struct world *world, struct node *node)
-{
-    for (uint32_t i = 0; i < node->write_count; i++)
-        if (node->writes[i].cut)
-            write_now(world, node, &node->writes[i]);
-    node->write_count = node->write_flight = 0;
-    node->sync_number++;
-    if (node->last <= node->disk.last)
-        return;
-    say(world, node, "is refused", node->disk.last + 1);
-    node->last = node->disk.last;
-    if (node->committed > node->last)
-        node->committed = node->last;
-    raft_core_refused(node->core, world_clock(world, node), node->disk.last + 1);
-    node_drain(world, node);
-}
-
-void node_synced(struct world *world, struct node *node, uint32_t number)
-{
-    uint32_t flight = node->write_flight;
-    uint64_t durable;
-
-    if (number != node->sync_number || flight == 0)
-        return; /* of a log that has been replaced */
-    if (world_chance(world, world->weather.refuse)) {
-        refuse(world, node);
-        return;
-    }
-    for (uint32_t i = 0; i < flight; i++)
-        write_now(world, node, &node->writes[i]);
-    drop_writes(node, flight);
-    node->write_flight = 0;
-    node->sync_number++;
-    sync_later(world, node);
-    durable = disk_holds(node);
-    if (durable > node->durable) {
-        node->durable = durable;
-        raft_core_durable(node->core, world_clock(world, node), durable);
-    }
-    apply(world, node);
-    node_drain(world, node);
-}
-
-static void vote_later(struct world *world, struct node *node)
-{
-    int64_t latency = MS / 10 + (int64_t)world_below(world, (uint64_t)world->weather.sync_max);
-
-    if (node->vote_flight.number != 0 || node->vote_next.number == 0)
-        return;
-    if (node->slow_until > world->now)
-        latency += node->slow_until - world->now;
-    node->vote_flight = node->vote_next;
-    node->vote_next.number = 0;
-    world_event(world, (struct event){.at = world->now + latency,
-                                      .type = EVENT_VOTED,
-                                      .node = (uint8_t)node_number(world, node),
-                                      .life = node->life});
-}
-
-static void vote_now(struct world *world, struct node *node)
-{
-    node->disk.term = node->vote_flight.term;
-    node->disk.vote = node->vote_flight.vote;
-    if (node->disk.damaged > 0 && node->vote_flight.damaged == 0)
-        say(world, node, "is whole again up to", node->disk.damaged);
-    node->disk.damaged = node->vote_flight.damaged;
-    truth_voted(world, node);
-}
-
-void node_voted(struct world *world, struct node *node)
-{
-    uint64_t number = node->vote_flight.number;
-
-    vote_now(world, node);
-    node->vote_flight.number = 0;
-    vote_later(world, node);
-    raft_core_voted(node->core, world_clock(world, node), number);
-    node_drain(world, node);
 }
 
 /* ---- entries -------------------------------------------------------------------------------- */
@@ -184,7 +35,7 @@ static void append(struct world *world, struct node *node, struct item item)
                      node_number(world, node) + 1, U(index));
     if (index > world->truth->highest)
         world->truth->highest = index;
-    write_later(world, node, (struct write){.index = index, .item = item});
+    disk_write(world, node, (struct write){.index = index, .item = item});
 }
 
 static struct item new_item(struct world *world, const struct node *node, uint64_t term)
@@ -218,7 +69,7 @@ void node_propose(struct world *world, struct node *node, const struct raft_conf
     if (config != NULL) {
         while (before_index > node->floor && node->log[before_index].config == 0)
             before_index--;
-        say(world, node, "changes the config at", entry.index);
+        node_say(world, node, "changes the config at", entry.index);
         truth_proposed_config(world, node, &before, before_index);
     }
     node_drain(world, node);
@@ -272,7 +123,7 @@ static void replace_log(struct world *world, struct node *node, const struct nod
     node->sync_number++;
     truth_durable(world, node, index);
     world->truth->snapshots++;
-    say(world, node, "gets a snapshot at", index);
+    node_say(world, node, "gets a snapshot at", index);
     raft_core_restored(node->core, world_clock(world, node), index, node->log[index].term,
                        &world->configs[node->floor_config]);
     node_drain(world, node);
@@ -331,13 +182,13 @@ static void elected(struct world *world, struct node *node, uint64_t term)
 {
     struct raft_entry entry = {.index = node->last + 1, .term = term};
 
-    say(world, node, "leads in term", term);
+    node_say(world, node, "leads in term", term);
     truth_elected(world, node, term);
     node->leader_since = world->now;
     node->led_index = entry.index;
     node->led_term = term;
     if (world_chance(world, world->weather.refuse)) {
-        say(world, node, "is refused its first entry in term", term);
+        node_say(world, node, "is refused its first entry in term", term);
         raft_core_refused(node->core, world_clock(world, node), entry.index);
         return;
     }
@@ -347,14 +198,14 @@ static void elected(struct world *world, struct node *node, uint64_t term)
 
 static void cut(struct world *world, struct node *node, uint64_t index)
 {
-    say(world, node, "cuts its log after", index);
+    node_say(world, node, "cuts its log after", index);
     if (index < node->applied)
         world_broken(world, "node %u cuts after %llu and has applied %llu",
                      node_number(world, node) + 1, U(index), U(node->applied));
     node->last = index;
     if (node->durable > index)
         node->durable = index;
-    write_later(world, node, (struct write){.cut = true, .index = index});
+    disk_write(world, node, (struct write){.cut = true, .index = index});
 }
 
 static void take_entries(struct world *world, struct node *node, const struct raft_order *order,
@@ -395,23 +246,23 @@ static void carry_out(struct world *world, struct node *node, struct raft_order 
         node->vote_next.term = order->term;
         node->vote_next.vote = order->member;
         node->vote_next.damaged = order->index;
-        vote_later(world, node);
+        disk_vote(world, node);
         break;
     case RAFT_ORDER_CUT: cut(world, node, order->index); break;
     case RAFT_ORDER_APPEND: take_entries(world, node, order, mail); break;
     case RAFT_ORDER_COMMIT:
         node->committed = order->index;
         truth_committed(world, node, order->term, order->index);
-        apply(world, node);
+        node_apply(world, node);
         break;
     case RAFT_ORDER_ELECTED: elected(world, node, order->term); break;
     case RAFT_ORDER_LEAD:
-        say(world, node, "is to decide after", order->index);
+        node_say(world, node, "is to decide after", order->index);
         node->led = true;
         truth_led(world, node, order->term, order->index);
         break;
     case RAFT_ORDER_FOLLOW:
-        say(world, node, "follows node", order->member.node);
+        node_say(world, node, "follows node", order->member.node);
         node->led = false;
         break;
     case RAFT_ORDER_SNAPSHOT:
@@ -426,12 +277,12 @@ static void carry_out(struct world *world, struct node *node, struct raft_order 
     case RAFT_ORDER_READ: read_done(world, node, order->number, order->index); break;
     case RAFT_ORDER_READ_LOST: reads_lost(world, node, order->number); break;
     case RAFT_ORDER_REMOVED:
-        say(world, node, "is removed in term", order->term);
+        node_say(world, node, "is removed in term", order->term);
         node->gone = true;
         truth_removed(world, node);
         break;
     case RAFT_ORDER_SLEEP:
-        say(world, node, "sleeps in term", order->term);
+        node_say(world, node, "sleeps in term", order->term);
         world->truth->sleeps++;
         break;
     }
@@ -568,53 +419,8 @@ void node_start(struct world *world, struct node *node)
     node->timer_at = 0;
     for (uint32_t i = 0; i < NODES; i++)
         node->peer_heard[i] = world->now;
-    say(world, node, "starts with", node->last);
+    node_say(world, node, "starts with", node->last);
     raft_core_start(node->core, world_clock(world, node));
-    apply(world, node);
+    node_apply(world, node);
     node_drain(world, node);
-}
-
-void node_crash(struct world *world, struct node *node)
-{
-    uint32_t kept = (uint32_t)world_below(world, node->write_count + 1);
-
-    for (uint32_t i = 0; i < kept; i++)
-        write_now(world, node, &node->writes[i]);
-    if (node->vote_flight.number != 0 && world_chance(world, 500))
-        vote_now(world, node);
-    node->write_count = node->write_flight = 0;
-    node->vote_flight.number = node->vote_next.number = 0;
-    node->life++;
-    node->paused_until = node->slow_until = 0;
-    say(world, node, "crashes and keeps", node->disk.last);
-    raft_core_free(node->core);
-    node->core = NULL;
-}
-
-void node_wipe(struct world *world, struct node *node)
-{
-    node_blank(world, node);
-    node->self.incarnation = world->incarnation_next++;
-    truth_disk_new(world, node);
-    say(world, node, "has a new disk,", node->self.incarnation);
-}
-
-/* Recovery finds lost entries, puts on record how far the log went, and cuts it before them. */
-bool node_damage(struct world *world, struct node *node)
-{
-    struct disk *disk = &node->disk;
-    uint64_t first;
-
-    if (disk->last == disk->floor)
-        return false;
-    first = disk->floor + 1 + world_below(world, disk->last - disk->floor);
-    if (world_chance(world, 500) && disk->last - disk->floor > 5)
-        first = disk->last - world_below(world, 5);
-    if (disk->damaged < disk->last)
-        disk->damaged = disk->last;
-    say(world, node, "loses index", first);
-    say(world, node, "had all up to", disk->damaged);
-    disk->last = first - 1;
-    world->truth->damages++;
-    return true;
 }

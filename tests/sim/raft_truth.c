@@ -202,7 +202,7 @@ void truth_elected(struct world *world, const struct node *node, uint64_t term)
                U(term));
     if (node->disk.damaged > 0)
         BROKEN(world, "node %u is damaged and leads", number);
-    if (node->stuck)
+    if (node->stuck && !alone)
         BROKEN(world, "node %u is stuck and leads", number);
 
     while (index > 0 && truth->in_term[index] >= term)
@@ -404,11 +404,9 @@ void truth_check_node(struct world *world, const struct node *node)
         return;
     if (!same(world->truth->leader[raft_core_term(node->core)], node->self))
         BROKEN(world, "node %u leads and was not elected", number);
-    if (node->stuck)
-        BROKEN(world, "node %u is stuck and leads on", number);
 }
 
-/* Called after a tick: a leader whom no majority has answered for long is none. */
+/* Called after a tick: a leader that is stuck or whom no majority has answered for long is none. */
 void truth_check_quorum(struct world *world, const struct node *node)
 {
     const struct raft_config *config;
@@ -419,6 +417,8 @@ void truth_check_quorum(struct world *world, const struct node *node)
         return;
     config = raft_core_config(node->core);
     voters = voters_of(config);
+    if (node->stuck && voters > 1)
+        BROKEN(world, "node %u is stuck and leads on", node_number(world, node) + 1);
     for (uint32_t i = 0; i < config->count; i++) {
         bool self = same(config->at[i], node->self);
 

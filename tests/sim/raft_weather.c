@@ -218,7 +218,7 @@ static void change_weather(struct season *season, bool calm)
     struct weather *weather = &season->world->weather;
 
     *weather = (struct weather){.delay_min = MS / 10, .delay_max = 5 * MS, .sync_max = 2 * MS};
-    weather->in_order = world_chance(season->world, 500);
+    weather->order = world_below(season->world, 3);
     if (calm || world_chance(season->world, 250))
         return;
     weather->loss = (uint32_t)world_below(season->world, 300) * world_chance(season->world, 500);

@@ -205,10 +205,13 @@ void world_send(struct world *world, const struct raft_message *message, const s
 
         if (world_chance(world, weather->late))
             at += (int64_t)world_below(world, 5 * SECOND);
-        if (weather->in_order) {
-            if (at <= world->link_free[from][to])
-                at = world->link_free[from][to] + 1;
-            world->link_free[from][to] = at;
+        if (weather->order != ORDER_NONE) {
+            bool small = weather->order == ORDER_ENTRIES && message->entry_count == 0;
+            int64_t *free = &world->link_free[from][to][small];
+
+            if (at <= *free)
+                at = *free + 1;
+            *free = at;
         }
         post(world, message, items, from, to, at);
     }

@@ -5,7 +5,8 @@
  * run.
  *
  *     raft_world.c   events, network, clocks
- *     raft_node.c    orders carried out, crash, restart, damage, snapshots
+ *     raft_node.c    orders carried out, start, snapshots
+ *     raft_disk.c    what survives: writes, votes, crash, damage
  *     raft_truth.c   what must be true of all nodes together (raft_truth.h)
  *     raft_weather.c what happens to them (raft_weather.h)
  *     sim_raft.c     the runs
@@ -110,7 +111,7 @@ struct mail {
 struct weather {
     uint32_t loss, repeat, late, unsent, refuse;
     int64_t delay_min, delay_max, sync_max;
-    bool in_order;
+    enum { ORDER_NONE, ORDER_ENTRIES, ORDER_ALL } order; /* what does not overtake its like */
 };
 
 struct truth;
@@ -128,7 +129,7 @@ struct world {
     bool spying; /* when something is committed, leaders of earlier terms are asked at once */
     struct node nodes[NODES];
     bool cut[NODES][NODES]; /* from, to */
-    int64_t link_free[NODES][NODES];
+    int64_t link_free[NODES][NODES][2];
     struct raft_config configs[MEMBERS_SEEN];
     uint16_t config_count;
     uint64_t incarnation_next, value_next;
@@ -156,17 +157,23 @@ uint16_t world_config(struct world *world, const struct raft_config *config);
 void world_watch(struct world *world); /* pair heartbeats: who is silent, who is back */
 uint32_t node_number(const struct world *world, const struct node *node);
 
-/* ---- raft_node.c ---------------------------------------------------------------------------- */
-void node_blank(struct world *world, struct node *node);
-void node_start(struct world *world, struct node *node);
+/* ---- raft_disk.c ---------------------------------------------------------------------------- */
+void disk_write(struct world *world, struct node *node, struct write write); /* queued */
+void disk_vote(struct world *world, struct node *node);                      /* vote_next */
+void node_apply(struct world *world, struct node *node); /* what is committed and on the disk */
+void node_synced(struct world *world, struct node *node, uint32_t number);
+void node_voted(struct world *world, struct node *node);
 void node_crash(struct world *world, struct node *node);
 void node_wipe(struct world *world, struct node *node);   /* of a node that is down */
 bool node_damage(struct world *world, struct node *node); /* of a node that is down */
+
+/* ---- raft_node.c ---------------------------------------------------------------------------- */
+void node_say(struct world *world, const struct node *node, const char *what, uint64_t number);
+void node_blank(struct world *world, struct node *node);
+void node_start(struct world *world, struct node *node);
 void node_drain(struct world *world, struct node *node);
 void node_step(struct world *world, struct node *node, const struct mail *mail);
 void node_tick(struct world *world, struct node *node);
-void node_synced(struct world *world, struct node *node, uint32_t number);
-void node_voted(struct world *world, struct node *node);
 void node_snapshot(struct world *world, struct node *node, struct node *to);
 void node_resume(struct world *world, struct node *node, struct node *to);
 bool node_decides(const struct node *node);

@@ -223,11 +223,12 @@ void reader_delivered(struct reader *reader, int64_t now_ns, const struct reader
 {
     struct reader_message *known;
 
-    oracle_shown(reader->oracle, timely ? now_ns : 0, counts->stream,
-                 (const char *)message->subject.at, message->subject.size, message->payload.at,
-                 message->payload.size);
+    oracle_shown(reader->oracle, now_ns, counts->stream, (const char *)message->subject.at,
+                 message->subject.size, message->payload.at, message->payload.size);
     if (reader->oracle->violation[0] != 0)
         return;
+    if (timely)
+        oracle_check_age(reader->oracle, now_ns, counts->stream);
     if (reader->filter >= 0 &&
         reader->oracle->publishes[oracle_message(reader->oracle, counts->stream)->id].subject !=
             reader->filter)

@@ -7,6 +7,8 @@
  *     sim_cluster --seed N              one run, with its story
  *     sim_cluster --seconds N [--from S] seeds from S on for that long
  *     sim_cluster --calm ...            without faults
+ *     sim_cluster --flaws --seconds N   every seeded bug must be found, each in that time
+ *     sim_cluster --flaw NAME ...       with that bug
  */
 #include <signal.h>
 #include <stdio.h>
@@ -15,6 +17,7 @@
 #include <unistd.h>
 
 #include "tests/sim/cluster_faults.h"
+#include "tests/sim/cluster_flaws.h"
 #include "tests/sim/cluster_user.h"
 #include "tests/sim/hunt.h"
 
@@ -32,6 +35,7 @@ struct settings {
     bool loud, calm;
     unsigned nodes;
     int64_t chaos_ns; /* 0: drawn */
+    const struct cluster_flaw *flaw; /* NULL: none */
 };
 
 struct run {
@@ -79,7 +83,11 @@ static void begin(struct run *run, const struct settings *settings, uint64_t see
     run->report = (struct report){.sim = run->sim, .loud = settings->loud};
     prng_seed(&run->prng, seed ^ UINT64_C(0xc105));
     nodes_init(&run->nodes, &run->report, run->sim, &run->prng, settings->nodes);
+    for (size_t i = 0; i < run->nodes.count; i++)
+        cluster_flaw_set(settings->flaw, &run->nodes.at[i].options);
     truth_init(&run->truth, &run->report, &run->nodes);
+    faults_init(&run->faults, &run->report, run->sim, &run->nodes, &run->truth, &run->prng,
+                settings->calm);
     scene_init(&run->scene, &run->report, run->sim, &run->nodes, &run->prng,
                prng_chance(&run->prng, 1, 2)
                    ? 1
@@ -88,14 +96,14 @@ static void begin(struct run *run, const struct settings *settings, uint64_t see
     run->scene.leader = leader;
     run->scene.context = run;
     for (unsigned i = 0; i < run->scene.stream_count; i++) {
-        run->scene.streams[i].replicas = i > 0 && prng_chance(&run->prng, 1, 3) ? 1 : 3;
+        /* With one replica the loss of its disk is the loss of it. */
+        run->scene.streams[i].replicas =
+            i > 0 && run->faults.mix.wipe == 0 && prng_chance(&run->prng, 1, 3) ? 1 : 3;
         run->scene.streams[i].removals = prng_chance(&run->prng, 1, 3);
     }
     run->user_count = 1 + (unsigned)prng_below(&run->prng, USERS_MAX);
     for (unsigned i = 0; i < run->user_count; i++)
         user_init(&run->users[i], &run->scene, i);
-    faults_init(&run->faults, &run->report, run->sim, &run->nodes, &run->truth, &run->prng,
-                settings->calm);
 }
 
 static void end(struct run *run)
@@ -267,9 +275,10 @@ static void tell(const struct run *run, double real)
                (unsigned long long)stream->watch.delivered,
                (unsigned long long)stream->watch.confirmed);
     }
-    printf("seed %llu: %s; %u crashes, %u cuts, %llu entries compared (%llu later), %.1f s in %.2f s\n",
+    printf("seed %llu: %s; %u crashes, %u cuts, %u disks failed, %u lost, %llu entries compared (%llu later), %.1f s in %.2f s\n",
            (unsigned long long)run->seed, report_good(&run->report) ? "good" : run->report.violation,
-           run->faults.crashes, run->faults.parts, (unsigned long long)run->truth.checked,
+           run->faults.crashes, run->faults.parts, run->faults.sicknesses, run->faults.wipes,
+           (unsigned long long)run->truth.checked,
            (unsigned long long)run->truth.skipped, virtual, real);
 }
 
@@ -298,6 +307,8 @@ static bool run_seed(const struct settings *settings, uint64_t seed, uint64_t *h
     *hash = sim_trace_hash(run.sim);
     *seconds = (double)sim_now(run.sim) / 1e9;
     good = report_good(&run.report);
+    if (settings->loud && !good)
+        truth_tell(&run.truth);
     if (settings->loud)
         tell(&run, hunt_clock() - begun);
     else if (!good)
@@ -350,6 +361,35 @@ static int run_one(const struct settings *settings, uint64_t seed)
     return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+static bool hunt_run(void *context, uint64_t seed, bool flawed)
+{
+    struct settings settings = {
+        .nodes = 3, .flaw = flawed ? context : NULL, .calm = seed % 16 == 1};
+    double passed;
+    uint64_t hash;
+
+    return run_seed(&settings, seed, &hash, &passed);
+}
+
+static int run_flaws(const char *only, double seconds)
+{
+    unsigned found = 0, missed = 0;
+
+    for (size_t i = 0; i < cluster_flaw_count; i++) {
+        const struct cluster_flaw *flaw = &cluster_flaws[i];
+        struct hunt one = {"sim_cluster", flaw->name, flaw->text, seconds, hunt_run, (void *)flaw};
+
+        if (strncmp(flaw->name, only, strlen(only)) != 0)
+            continue;
+        if (hunt(&one))
+            found++;
+        else
+            missed++;
+    }
+    printf("%u passed, %u failed\n", found, missed);
+    return missed == 0 && found > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
 static void ended_by(int number)
 {
     char text[96];
@@ -362,15 +402,15 @@ static void ended_by(int number)
 
 static int usage(void)
 {
-    fprintf(stderr, "sim_cluster [--calm] [--nodes N] [--chaos SECONDS] [--quiet] [--seed N | --seconds N "
-                    "[--from N]]\n");
+    fprintf(stderr, "sim_cluster [--calm] [--nodes N] [--chaos SECONDS] [--quiet] [--flaw NAME] "
+                    "[--seed N | --seconds N [--from N] | --flaws [PREFIX] --seconds N]\n");
     return 2;
 }
 
 int main(int argc, char **argv)
 {
     struct settings settings = {.nodes = 3};
-    const char *seed = NULL;
+    const char *seed = NULL, *flaws = NULL;
     double seconds = 60;
     uint64_t from = 1;
     bool quiet = false;
@@ -383,8 +423,12 @@ int main(int argc, char **argv)
             settings.calm = true;
         else if (strcmp(argv[i], "--quiet") == 0)
             quiet = true;
+        else if (strcmp(argv[i], "--flaws") == 0)
+            flaws = i + 1 < argc && argv[i + 1][0] != '-' ? argv[++i] : "";
         else if (i + 1 >= argc)
             return usage();
+        else if (strcmp(argv[i], "--flaw") == 0 && cluster_flaw_named(argv[i + 1]) != NULL)
+            settings.flaw = cluster_flaw_named(argv[++i]);
         else if (strcmp(argv[i], "--seed") == 0)
             seed = argv[++i];
         else if (strcmp(argv[i], "--seconds") == 0)
@@ -400,6 +444,8 @@ int main(int argc, char **argv)
     }
     if (settings.nodes < 1 || settings.nodes > NODES_MAX)
         return usage();
+    if (flaws != NULL)
+        return run_flaws(flaws, seconds);
     settings.loud = seed != NULL && !quiet;
     return seed != NULL ? run_one(&settings, strtoull(seed, NULL, 10))
                         : run_many(&settings, from, seconds);

@@ -33,8 +33,9 @@
 #define SECOND       INT64_C(1000000000)
 #define START_NS     (3 * SECOND)
 #define MESH_NS      (60 * SECOND)
-#define NOTICED_NS   (4000 * MS) /* the deadline, also after one of its own was excused, and delays \
-                                  */
+#define NOTICED_NS                                                                                 \
+    (4000 * MS) /* the deadline, also after one of its own was excused, and delays                 \
+                 */
 
 static const char *const subjects[] = {"a.b", "a.c", "b", "c.d.e"};
 static const char *const patterns[] = {"a.b", "a.c", "b", "a.*", "a.>", "*", "c.>", "c.*.e", ">"};

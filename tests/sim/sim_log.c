@@ -54,6 +54,10 @@ struct sim_log {
     uint64_t warm_index; /* on its way into memory, 0: none */
     struct store_vote_op votes[VOTES_MAX];
     bool voting[VOTES_MAX];
+    struct log_block_op block;
+    uint8_t *body; /* of the block that is being written */
+    struct log_skip_op skip;
+    bool skipping;
 };
 
 struct run {
@@ -73,13 +77,15 @@ struct run {
     bool short_counts;
     bool journal_rots;
     bool rolls;
-    bool elects;
+    bool elects; /* in this life */
+    bool buffered; /* the journal is not written directly */
+    bool blocks_often;
     bool follows; /* most batches come from elsewhere, in bursts, and some are cut */
     unsigned small; /* so many batches stay so */
     bool trace;
     char report[256];
     unsigned sealed, durable, failed, recovered, lost, crashes, removals, starts, refused_starts;
-    unsigned cuts, reads, votes;
+    unsigned cuts, reads, votes, blocks, drops, skips;
 };
 
 static struct run *current; /* for whoever ends the process */
@@ -163,6 +169,12 @@ static void hold(struct sim_log *log, struct log_content *content)
     log->held_hash = hash_128(log_content_bytes(content));
 }
 
+static void draw_incarnation(struct run *run, uint8_t at[16])
+{
+    for (unsigned i = 0; i < 16; i++)
+        at[i] = (uint8_t)below(run, 256);
+}
+
 /* What a leader of a later term does not have. Never what is committed. */
 static void cut(struct run *run, struct sim_log *log)
 {
@@ -217,8 +229,29 @@ static void failed(void *owner, enum err err)
 
 static void recovered(void *context, const struct log_batch *batch)
 {
+    struct model_log *model = &owner_log(context)->model;
+
     current->recovered++;
-    model_recovered(&owner_log(context)->model, batch);
+    if (batch->below != (batch->index <= model->block_found))
+        model_broken("log %" PRIu64 ": %" PRIu64 " is on the wrong side of the block", model->id,
+                     batch->index);
+    model_recovered(model, batch);
+}
+
+static void recovered_block(void *context, const struct log_block *block)
+{
+    if (current->trace)
+        printf("        log %" PRIu64 ": block of %" PRIu64 "\n", owner_log(context)->model.id,
+               block->index);
+    model_block_recovered(&owner_log(context)->model, block);
+}
+
+static void gone(void *context, uint64_t first, uint64_t last)
+{
+    if (current->trace)
+        printf("        log %" PRIu64 ": %" PRIu64 " to %" PRIu64 " are gone\n",
+               owner_log(context)->model.id, first, last);
+    model_gone(&owner_log(context)->model, first, last);
 }
 
 static void lost(void *context, uint64_t first, uint64_t last, uint64_t bytes)
@@ -411,8 +444,129 @@ static void check_vote(struct run *run, struct sim_log *log)
                      store_vote_found(run->store, log->model.id, &found) ? &found : NULL);
 }
 
+static void block_done(struct log_block_op *op, enum err err)
+{
+    struct sim_log *log = owner_of(op, struct sim_log, block);
+
+    heap_give(log->body);
+    log->body = NULL;
+    if (current->trace)
+        printf("        log %" PRIu64 ": block of %" PRIu64 ": %s\n", log->model.id, op->index,
+               err_text(err));
+    if (err != OK)
+        return;
+    current->blocks++;
+    model_block_durable(&log->model, op->index);
+}
+
+/* A state block at some committed index. */
+static void write_block(struct run *run, struct sim_log *log)
+{
+    struct model_log *model = &log->model;
+    uint64_t newest = log_block_newest(log->log), index;
+    size_t size = below(run, 9000);
+
+    if (log->body != NULL || model->committed > model->kept_count || model->committed <= newest)
+        return;
+    index = newest + 1 + below(run, model->committed - newest);
+    if (model->skipped > newest) /* only that one tells where the rest went */
+        index = model->skipped;
+    if (model->kept[index - 1] == MODEL_NONE && index != model->skipped)
+        return;
+    log->body = heap_take(size + 8);
+    fill(run, log->body, size + 8);
+    log->block = (struct log_block_op){
+        .index = index,
+        .term = 1,
+        .hash = index == model->skipped ? model->skipped_hash
+                                        : model->batches[model->kept[index - 1]].content,
+        .body = bytes_of(log->body, size + 8),
+        .done = block_done,
+    };
+    model_block_begun(model, index, log->block.body);
+    log_block_write(log->log, &log->block);
+}
+
+static void skip_done(struct log_skip_op *op, enum err err)
+{
+    struct sim_log *log = owner_of(op, struct sim_log, skip);
+
+    log->skipping = false;
+    if (current->trace)
+        printf("        log %" PRIu64 ": skip to %" PRIu64 ": %s\n", log->model.id, op->index,
+               err_text(err));
+    if (err != OK)
+        return;
+    current->skips++;
+    model_skipped(&log->model, op->index, op->hash);
+    model_committed(&log->model, op->index);
+    log_set_committed(log->log, op->index);
+    if (log_durable(log->log) != op->index || log_appended(log->log) != op->index)
+        model_broken("log %" PRIu64 ": skipped to %" PRIu64 ", it is at %" PRIu64, log->model.id,
+                     op->index, log_durable(log->log));
+}
+
+/* Too far behind: the leader sends a block. */
+static void skip(struct run *run, struct sim_log *log)
+{
+    struct model_log *model = &log->model;
+
+    if (log->body != NULL || log->records > 0)
+        return;
+    if (model_last(model) > model->committed) {
+        uint64_t last = model_last(model);
+        uint64_t index = model->committed < last ? model->committed : last;
+
+        log_cut(log->log, index);
+        model_cut(model, index);
+        log->place = 0;
+    }
+    if (!log_ready(log->log))
+        return;
+    log->skip = (struct log_skip_op){
+        .index = log_appended(log->log) + 1 + below(run, 30), .term = 1, .done = skip_done};
+    draw_incarnation(run, log->skip.hash.at);
+    log->skipping = true;
+    model_skip_begun(model, log->skip.index);
+    log_skip(log->log, &log->skip);
+}
+
+/* Some files that may be removed are. */
+static void drop_files(struct run *run, struct sim_log *log)
+{
+    struct log_file_info info;
+
+    log_floor_set(log->log, log_block_newest(log->log));
+    for (uint32_t ordinal = 0; log_file_next(log->log, ordinal, &info);
+         ordinal = info.ordinal + 1) {
+        if (!info.droppable || !chance(run, 1, 3))
+            continue;
+        if (log_file_drop(log->log, info.ordinal) != OK)
+            continue;
+        if (run->trace)
+            printf("        log %" PRIu64 ": %" PRIu64 " to %" PRIu64 " are removed\n",
+                   log->model.id, info.first, info.last);
+        if (info.first != 0)
+            model_dropped(&log->model, info.first, info.last);
+        log->place = 0;
+        run->drops++;
+    }
+}
+
 static void follow(struct run *run, struct sim_log *log)
 {
+    if (run->blocks_often && chance(run, 1, 30))
+        write_block(run, log);
+    if (run->blocks_often && chance(run, 1, 100))
+        drop_files(run, log);
+    if (log->skipping)
+        return;
+    if (run->blocks_often && chance(run, 1, 300)) {
+        skip(run, log);
+        return;
+    }
+    if (chance(run, 1, 500))
+        log_roll(log->log);
     if (chance(run, 1, 3))
         for (uint64_t i = below(run, 10); i > 0 && append(run, log); i--)
             continue;
@@ -420,7 +574,7 @@ static void follow(struct run *run, struct sim_log *log)
         cut(run, log);
     if (chance(run, 1, 5))
         commit(run, log);
-    if (chance(run, 1, run->elects ? 5 : 100))
+    if (run->elects && chance(run, 1, 5))
         vote(run, log);
 }
 
@@ -445,16 +599,10 @@ static void flush(void *context)
 /* ---- starting
  * ------------------------------------------------------------------------------------ */
 
-static void draw_incarnation(struct run *run, uint8_t at[16])
-{
-    for (unsigned i = 0; i < 16; i++)
-        at[i] = (uint8_t)below(run, 256);
-}
-
 static enum err open_log(struct run *run, struct sim_log *log)
 {
     static const struct log_events events = {durable, failed};
-    struct log_recovery recovery = {recovered, lost, log};
+    struct log_recovery recovery = {recovered, lost, log, recovered_block, gone};
     enum err err;
 
     model_recovery_begin(&log->model);
@@ -462,7 +610,7 @@ static enum err open_log(struct run *run, struct sim_log *log)
     if (err != OK)
         return err;
     model_recovery_end(&log->model, log_durable(log->log), log_committed(log->log));
-    if (log->bootstraps && log_durable(log->log) == 0)
+    if (log->bootstraps && log_durable(log->log) == 0 && run->flips == 0)
         model_broken("log %" PRIu64 ": there without its first batch", log->model.id);
     if (run->trace)
         printf("        log %" PRIu64 " is open up to %" PRIu64 "\n", log->model.id,
@@ -602,6 +750,9 @@ static void bury(struct run *run)
             log->state = CLOSED;
         log->warm_index = 0;
         memset(log->voting, 0, sizeof log->voting);
+        heap_give(log->body);
+        log->body = NULL;
+        log->skipping = false;
         log->log = NULL;
     }
     run->crashes++;
@@ -646,6 +797,7 @@ static void close_log(struct sim_log *log)
 {
     log_gather_drop(log->log);
     log_close(log->log);
+    log->skipping = false;
     log->log = NULL;
     log->state = CLOSING;
     log->records = 0;
@@ -807,6 +959,24 @@ static void rot_journal(struct run *run)
     heap_give(files);
 }
 
+/* Flips a bit of the newest block; the one before it must do. */
+static void rot_block(struct run *run, struct sim_log *log)
+{
+    uint64_t newest = 0;
+    struct bytes file;
+    char path[96];
+
+    for (unsigned i = 0; i < log->model.block_count; i++)
+        if (log->model.blocks[i].durable && log->model.blocks[i].index > newest)
+            newest = log->model.blocks[i].index;
+    snprintf(path, sizeof path, DIR "/logs/%016" PRIx64 "/%016" PRIx64 ".blk", log->model.id,
+             newest);
+    if (log->body != NULL || !sim_durable(run->sim, run->node, path, &file) || file.size == 0)
+        return;
+    if (model_block_damaged(&log->model, newest))
+        (void)sim_flip(run->sim, run->node, path, below(run, file.size), (unsigned)below(run, 8));
+}
+
 static void rot(struct run *run)
 {
     struct sim_log *log = &run->logs[below(run, run->log_count)];
@@ -820,6 +990,8 @@ static void rot(struct run *run)
         heap_give(files);
         return;
     }
+    if (chance(run, 1, 4))
+        rot_block(run, log);
     snprintf(dir, sizeof dir, DIR "/logs/%016" PRIx64, log->model.id);
     files->dir = dir;
     (void)io_list(run->io, dir, list_file, files);
@@ -884,6 +1056,8 @@ static enum err read_index(struct run *run, struct sim_log *log, uint64_t index)
     run->reads += err == OK;
     if (err == OK && (batch == MODEL_NONE || !hash_equal(&hash, &model->batches[batch].content)))
         model_broken("log %" PRIu64 ": %" PRIu64 " reads as another batch", model->id, index);
+    if (err == ERR_NOT_FOUND && batch != MODEL_NONE && model->batches[batch].dropped)
+        return err;
     if (err == OK || err == ERR_AGAIN || batch == MODEL_NONE || sim_crashed(run->sim, run->node))
         return err;
     if (err == ERR_CORRUPT && (run->flips > 0 || run->faults.sync_error > 0))
@@ -1039,11 +1213,12 @@ static void draw_options(struct run *run)
     run->log_count = 1 + (unsigned)below(run, LOGS_MAX);
     run->rolls = chance(run, 1, 3);
     run->follows = chance(run, 1, 2);
-    run->elects = chance(run, 1, 4);
     if (run->rolls && chance(run, 1, 2)) { /* every second batch needs a new file */
         run->log_count = 1;
         run->options.segment_size = segments[0];
     }
+    run->buffered = chance(run, 1, 3);
+    run->blocks_often = chance(run, 1, 2);
     run->short_counts = chance(run, 1, 4);
     run->journal_rots = chance(run, 1, 16);
     for (unsigned i = 0; i < run->log_count; i++) {
@@ -1062,6 +1237,8 @@ static void run_life(struct run *run)
             run->rolls ? 50000 : 150000; /* often enough that a new file cannot be made */
     if (!run->short_counts)
         run->faults.short_count = 0;
+    run->elects = chance(run, 1, 2);
+    run->faults.direct_refused = run->faults.direct_refused || run->buffered;
     sim_set_capacity(run->sim, run->node, DISK);
     sim_heal(run->sim, run->node);
     sim_set_faults(run->sim, run->node, &run->faults);
@@ -1133,11 +1310,12 @@ static const struct {
 static void print_run(const struct run *run, uint64_t hash)
 {
     printf("seed %" PRIu64 ": %u sealed, %u durable, %u failed, %u cuts, %u read, %u votes, %u "
-                           "recovered, %u lost by %u flips, "
+           "blocks, %u drops, %u skips, %u "
+           "recovered, %u lost by %u flips, "
            "%u starts, %u refused, %u crashes, %u removals, trace %016" PRIx64 "\n",
            run->seed, run->sealed, run->durable, run->failed, run->cuts, run->reads, run->votes,
-           run->recovered, run->lost, run->flips, run->starts, run->refused_starts, run->crashes,
-           run->removals, hash);
+           run->blocks, run->drops, run->skips, run->recovered, run->lost, run->flips, run->starts,
+           run->refused_starts, run->crashes, run->removals, hash);
 }
 
 /* Runs until the time is over; a broken promise ends the process. */

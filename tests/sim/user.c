@@ -584,11 +584,13 @@ static void heard_get(struct user *user, uint64_t number, const struct client_me
     user->get_open = false;
     user->get_found =
         subject != NULL && find_number(message->headers, "Nats-Sequence: ", &sequence);
-    if (user->get_found)
+    if (user->get_found) {
         oracle_shown(&user->oracle, user->get_asked_ns, sequence, subject + 14,
                      strcspn(subject + 14, "\r"), message->payload.at, message->payload.size);
-    else if (user->get_stored)
+        oracle_check_age(&user->oracle, user->get_asked_ns, user->get_sequence);
+    } else if (user->get_stored) {
         oracle_not_found(&user->oracle, user->get_sequence, now(user));
+    }
 }
 
 /* Everything is answered, so what is not there now never comes back. */
@@ -602,11 +604,12 @@ static void remember_gone(struct user *user)
         struct oracle_message *message = oracle_message(&user->oracle, sequence);
         bool gone = true;
 
-        if (message->absent)
+        if (message->absent_ns != 0)
             worlds_seen_message(&user->worlds, sequence, false, "it was not found before");
         for (size_t i = 0; gone && i < list->count; i++)
             gone = spec_find(&list->at[i].spec, sequence) == NULL;
-        message->gone = message->gone || gone;
+        if (gone && message->gone_ns == 0)
+            message->gone_ns = now(user);
     }
 }
 

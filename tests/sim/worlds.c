@@ -230,7 +230,8 @@ static void close_operation(struct worlds *worlds)
     if (list->count == 0)
         violate(worlds, "no order of publishes and the last operation explains the answers");
     worlds->op_state = WORLDS_IDLE;
-    list_clear(&worlds->ghosts);
+    if (worlds->op_stored)
+        list_clear(&worlds->ghosts);
 }
 
 /* No publish that waits can come before an operation that was answered before it was sent. */
@@ -309,6 +310,7 @@ void worlds_op_answered(struct worlds *worlds, uint64_t removed)
         }
     }
     worlds->op_state = WORLDS_ANSWERED;
+    worlds->op_stored = worlds->op.kind != SPEC_DELETE || removed > 0; /* else it was refused */
     worlds->op_last = worlds->sent_last;
     close_if_due(worlds);
     if (list->count == 0)

@@ -43,6 +43,7 @@ struct worlds {
     size_t waiting_head, waiting_count, waiting_capacity;
     struct spec_op op;
     enum worlds_op_state op_state;
+    bool op_stored;     /* ANSWERED: it is in the log */
     uint64_t op_last;   /* ANSWERED: the last publish that was sent before the answer */
     uint64_t sent_last; /* publish */
     bool given_up;

@@ -201,10 +201,32 @@ START_TEST(a_connection_can_be_closed_at_any_time)
 }
 END_TEST
 
+static void check_address(void *context, const char *text)
+{
+    ck_assert_uint_gt(strlen(text), 0);
+    ck_assert_uint_eq(strspn(text, "0123456789abcdef.:"), strlen(text));
+    ck_assert(strncmp(text, "127.", 4) != 0);
+    ck_assert_str_ne(text, "::1");
+    ck_assert(strncmp(text, "fe80", 4) != 0);
+    ++*(int *)context;
+}
+
+START_TEST(addresses_of_the_machine_are_numbers_that_others_can_use)
+{
+    struct io *io = world_begin();
+    int count = 0;
+
+    io_addresses(io, check_address, &count);
+    ck_assert_int_lt(count, 1000);
+    world_end(io);
+}
+END_TEST
+
 #define IO_CONNECT_PROMISES                                                                        \
     a_connection_may_be_written_to_before_it_is_there_and_carries_bytes_both_ways,                 \
         a_name_is_looked_up_and_its_addresses_are_tried,                                           \
         a_refused_connection_is_told_as_the_end_even_while_paused,                                 \
-        an_unknown_name_is_told_as_the_end, a_connection_can_be_closed_at_any_time
+        an_unknown_name_is_told_as_the_end, a_connection_can_be_closed_at_any_time,                \
+        addresses_of_the_machine_are_numbers_that_others_can_use
 
 #endif

@@ -28,6 +28,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tests/unit/raft/trace_message.h"
 #include "tests/unit/raft/trace_rig.h"
 #include "tests/unit/unit.h"
 
@@ -261,57 +262,6 @@ static void do_snapshot(struct rig *rig, const struct command *command)
 
 /* ---- messages ------------------------------------------------------------------------------- */
 
-static const struct {
-    const char *name;
-    enum raft_message_type type;
-} types[] = {
-    {"prevote", RAFT_PREVOTE},
-    {"prevote-answer", RAFT_PREVOTE_ANSWER},
-    {"vote", RAFT_VOTE},
-    {"vote-answer", RAFT_VOTE_ANSWER},
-    {"append", RAFT_APPEND},
-    {"append-answer", RAFT_APPEND_ANSWER},
-    {"snapshot-needed", RAFT_SNAPSHOT_NEEDED},
-    {"transfer", RAFT_TRANSFER},
-};
-
-static void set_field(struct raft_message *message, const char *word)
-{
-    const char *equals = strchr(word, '=');
-    uint64_t value = equals == NULL ? 1 : strtoull(equals + 1, NULL, 10);
-
-#define FIELD(name)                                                                                \
-    if (strncmp(word, #name, sizeof #name - 1) == 0 &&                                             \
-        (word[sizeof #name - 1] == '=' || word[sizeof #name - 1] == 0)) {                          \
-        message->name = value;                                                                     \
-        return;                                                                                    \
-    }
-    FIELD(term)
-    FIELD(previous)
-    FIELD(previous_term)
-    FIELD(commit)
-    FIELD(last)
-    FIELD(last_term)
-    FIELD(probe)
-    FIELD(damaged)
-    FIELD(granted)
-    FIELD(transfer)
-    FIELD(sleep)
-    FIELD(removed)
-#undef FIELD
-    if (strncmp(word, "from=", 5) == 0) {
-        message->from.incarnation = value;
-    } else if (strncmp(word, "to=", 3) == 0) {
-        message->to.incarnation = value;
-    } else if (strncmp(word, "entry=", 6) == 0) { /* its term */
-        message->entries[message->entry_count] = (struct raft_entry){
-            .index = message->previous + 1 + message->entry_count, .term = value};
-        message->entry_count++;
-    } else {
-        ck_abort_msg("no such field: %s", word);
-    }
-}
-
 static void do_message(struct rig *rig, const struct command *command)
 {
     static struct raft_message message;
@@ -322,12 +272,9 @@ static void do_message(struct rig *rig, const struct command *command)
     ck_assert(link_at(command, 1, &from, &to));
     message.from = rig->nodes[from].self;
     message.to = rig->nodes[to].self;
-    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
-        if (SAYS(types[i].name))
-            message.type = types[i].type;
-    ck_assert_uint_ne(message.type, 0);
+    message.type = trace_message_type(word);
     for (size_t i = 3; i < command->count; i++)
-        set_field(&message, command->words[i]);
+        trace_message_set(&message, command->words[i]);
     rig_step(rig, &message);
 }
 

@@ -291,6 +291,7 @@ START_TEST(what_a_slow_link_cannot_take_is_dropped_with_a_warning_and_nothing_el
     world_init(&world, 1, 3);
     for (size_t i = 0; i < 3; i++) {
         world.servers[i].options.max_pending = 1 << 20;
+        world.servers[i].options.max_payload = 100000;
         world.servers[i].options.cluster.deadline_ns = 60 * SECOND;
         world_start(&world, i);
     }
@@ -334,6 +335,7 @@ START_TEST(a_group_prefers_members_that_can_be_reached)
     world_init(&world, 1, 3);
     for (size_t i = 0; i < 3; i++) {
         world.servers[i].options.max_pending = 1 << 20;
+        world.servers[i].options.max_payload = 100000;
         world.servers[i].options.cluster.deadline_ns = 60 * SECOND;
         world_start(&world, i);
     }

@@ -438,6 +438,7 @@ START_TEST(nodes_that_gave_each_other_up_are_brought_together_by_gossip)
     sim_part(rig.sim, 1, 2);
     sim_run(rig.sim, 300 * SECOND_NS);
     ck_assert(!rig_linked(&rig.nodes[1], &rig.nodes[2]));
+    ck_assert_uint_eq(rig_logged(&rig.nodes[2], "Error trying to connect to route 10.0.0.2"), 1);
     sim_join(rig.sim, 1, 2);
     (void)rig_mesh(&rig, 10 * SECOND_NS);
     rig_end(&rig);

@@ -64,12 +64,40 @@ START_TEST(what_the_disk_refuses_is_not_handed_out)
 }
 END_TEST
 
+/* Its disk is slow, so that it is asked before it leads. */
+START_TEST(a_pull_that_comes_before_the_stream_leads_again_is_served_when_it_does)
+{
+    struct sim_faults faults = sim_faults_none();
+    struct world world;
+    struct peer *peer = start_with_stream(&world, 4, "");
+
+    say_publish(&world, peer, "$JS.API.CONSUMER.CREATE.S.C", "in.api", CONSUMER_C);
+    say_publish(&world, peer, "s.a", "in.ack", "one");
+    faults.disk_min_ns = 3 * SECOND;
+    faults.disk_max_ns = 3 * SECOND;
+    sim_set_faults(world.sim, world.server_node, &faults);
+    world_kill(&world);
+    peer = peer_connect(&world, 1, 4222);
+    settle(&world);
+    peer_say(
+        &world, peer,
+        "CONNECT {\"verbose\":false,\"headers\":true,\"no_responders\":true}\r\nSUB in.* 1\r\n");
+    say_publish(&world, peer, "$JS.API.CONSUMER.MSG.NEXT.S.C", "in.pull", "1");
+    ck_assert(!stream_leads(stream_of(&world)));
+    ck_assert(!peer_has(peer, "503"));
+    sim_run(world.sim, 20 * SECOND);
+    ck_assert(peer_has(peer, "MSG s.a 1 $JS.ACK.S.C.1.1.1."));
+    world_deinit(&world);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *tests[] = {
         a_live_message_is_stored_and_handed_out_by_one_batch,
         a_push_consumer_somebody_listens_to_is_handed_out_by_the_same_batch,
         what_the_disk_refuses_is_not_handed_out,
+        a_pull_that_comes_before_the_stream_leads_again_is_served_when_it_does,
     };
 
     return UNIT_RUN_PLAIN("live", tests);

@@ -232,6 +232,50 @@ START_TEST(no_delivery_leaves_before_its_record_is_on_disk)
 }
 END_TEST
 
+/* ---- slow disks ---- */
+
+/* Found by sim_server: the redelivery waited for its bytes while the ack was written and confirmed.
+ */
+START_TEST(what_waits_for_the_disk_does_not_leave_after_its_ack_was_confirmed)
+{
+    struct sim_faults slow = sim_faults_none();
+    unsigned confirmed = 0;
+
+    slow.read_now_again = 1000000;
+    slow.disk_min_ns = 20 * MILLISECOND;
+    slow.disk_max_ns = 400 * MILLISECOND;
+    for (uint64_t seed = 1; seed <= 80; seed++) {
+        char reply[128] = "";
+        bool settled = false;
+        struct delivery delivery;
+
+        begin(seed);
+        make_stream();
+        (void)ask("$JS.API.CONSUMER.CREATE.S.C",
+                  "{\"stream_name\":\"S\",\"config\":{\"durable_name\":\"C\",\"ack_policy\":"
+                  "\"explicit\",\"ack_wait\":1000000000,\"deliver_subject\":\"_R.d\"}}");
+        publish(1);
+        for (int i = 0; i < 1000 && reply[0] == 0; i++) {
+            run_ms(1);
+            if (s.heard_count > 0 && read_delivery(&s.heard[s.heard_count - 1], &delivery))
+                snprintf(reply, sizeof reply, "%s", s.heard[s.heard_count - 1].reply);
+        }
+        ck_assert_str_ne(reply, "");
+        sim_set_faults(s.sim, s.node, &slow);
+        run_ms(990 + (int64_t)seed * 5);
+        say(reply, "_R.a", "+ACK");
+        run_ms(3000);
+        for (size_t i = 0; i < s.heard_count; i++) {
+            settled = settled || strcmp(s.heard[i].subject, "_R.a") == 0;
+            ck_assert(!settled || !read_delivery(&s.heard[i], &delivery));
+        }
+        confirmed += settled;
+        end();
+    }
+    ck_assert_uint_gt(confirmed, 70);
+}
+END_TEST
+
 /* ---- F12
  * ----------------------------------------------------------------------------------------- */
 
@@ -398,6 +442,7 @@ int main(void)
 {
     const TTest *tests[] = {
         no_delivery_leaves_before_its_record_is_on_disk,
+        what_waits_for_the_disk_does_not_leave_after_its_ack_was_confirmed,
         a_consumer_starts_at_one_place_in_the_log_whatever_is_in_flight,
         a_stream_that_the_disk_refused_to_make_can_be_made_again_and_is_there_once,
         an_ack_that_the_disk_refused_is_not_answered,

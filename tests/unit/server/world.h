@@ -104,6 +104,15 @@ static inline void world_start(struct world *world)
     ck_assert_int_eq(server_start(io, &world->options, &world->logger, &world->server), OK);
 }
 
+/* The server dies and comes back; its peers lose their connections. */
+static inline void world_kill(struct world *world)
+{
+    sim_crash(world->sim, world->server_node, SIM_CRASH_KILL);
+    server_destroy(world->server);
+    sim_restart(world->sim, world->server_node);
+    world_start(world);
+}
+
 static inline void world_deinit(struct world *world)
 {
     if (world->server != NULL)

@@ -39,7 +39,7 @@ START_TEST(a_lost_range_is_between_two_marks)
     struct places places = {};
 
     places_add(&places, 1, place_of(0, 4096));
-    places_lost(&places, 2);
+    places_miss(&places, 2, PLACES_LOST);
     places_add(&places, 7, place_of(0, 5000));
     places_add(&places, 8, place_of(0, 5100));
     ck_assert_uint_eq(places_find(&places, 1)->place, 4096);
@@ -47,6 +47,25 @@ START_TEST(a_lost_range_is_between_two_marks)
     ck_assert_uint_eq(places_find(&places, 6)->place, 0);
     ck_assert_uint_eq(places_find(&places, 7)->place, 5000);
     ck_assert_uint_eq(places_find(&places, 8)->place, 5000);
+    places_deinit(&places);
+}
+END_TEST
+
+START_TEST(what_a_removed_file_had_is_gone_and_the_rest_is_found)
+{
+    struct places places = {};
+
+    for (uint64_t i = 1; i <= 30; i++)
+        places_add(&places, i, place_of(i / 10, 4096 + i * (PLACES_STEP / 2)));
+    places_remove(&places, 10, 19);
+    ck_assert_uint_eq(places_find(&places, 9)->place >> 32, 0);
+    ck_assert_uint_eq(places_find(&places, 10)->place, PLACES_GONE);
+    ck_assert_uint_eq(places_find(&places, 19)->place, PLACES_GONE);
+    ck_assert_uint_eq(places_find(&places, 20)->index, 20);
+    ck_assert_uint_eq(places_find(&places, 20)->place >> 32, 2);
+    places_remove(&places, 1, 9);
+    ck_assert_uint_eq(places_find(&places, 1)->place, PLACES_GONE);
+    ck_assert_uint_eq(places_find(&places, 29)->place >> 32, 2);
     places_deinit(&places);
 }
 END_TEST
@@ -72,6 +91,7 @@ int main(void)
     const TTest *tests[] = {
         a_walk_from_the_mark_before_meets_every_batch,
         a_lost_range_is_between_two_marks,
+        what_a_removed_file_had_is_gone_and_the_rest_is_found,
         what_was_cut_is_not_found,
     };
 

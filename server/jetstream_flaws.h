@@ -1,0 +1,29 @@
+/*
+ * jetstream_flaws: seeded bugs of a clustered JetStream's shell (options.sim.jetstream_flaws), one line
+ * each where they apply, that the simulation of a cluster must find.
+ */
+#ifndef SERVER_JETSTREAM_FLAWS_H
+#define SERVER_JETSTREAM_FLAWS_H
+
+#define JETSTREAM_FLAW_TABLE(X)                                                                    \
+    X(ANSWER_UNCOMMITTED, "a publish is acknowledged when it is decided")                          \
+    X(PARKED_TOLD, "what is parked when leadership is gone is answered all the same")              \
+    X(OVERLAY_KEPT, "what was decided and lost with leadership stays in the overlay")              \
+    X(LOOK_AT_ONCE, "what says how things are leaves without a confirmed read")                    \
+    X(API_AT_ONCE, "an API request is answered without a confirmed read")                          \
+    X(FORWARD_TWICE, "a publish is sent to its leader, and again when the leader is asked for")    \
+    X(FORWARD_AND_KEEP, "what waits at a leader that is replaced goes to the next, and stays")     \
+    X(OLD_LEADER_BELIEVED, "who says that he leads is believed, whatever the term")                \
+    X(QUARANTINE_EARLY, "logs are set aside before the catalogue's end is known")                  \
+    X(LEADER_NOT_ASKED, "a node that learns of a stream does not ask who leads it")                \
+    X(WAIT_UNTRIED, "what waits behind others for a leader is not refused in time")
+
+#define JETSTREAM_FLAW_NUMBER(name, text) JETSTREAM_FLAW_NUMBER_##name,
+enum jetstream_flaw_number { JETSTREAM_FLAW_TABLE(JETSTREAM_FLAW_NUMBER) JETSTREAM_FLAW_COUNT };
+#undef JETSTREAM_FLAW_NUMBER
+
+#define JETSTREAM_FLAW_BIT(name, text) JETSTREAM_FLAW_##name = 1u << JETSTREAM_FLAW_NUMBER_##name,
+enum jetstream_flaw { JETSTREAM_FLAW_TABLE(JETSTREAM_FLAW_BIT) };
+#undef JETSTREAM_FLAW_BIT
+
+#endif

@@ -1,0 +1,297 @@
+#include "storage/block.h"
+
+#include "base/heap.h"
+#include "storage/hash.h"
+#include "storage/le.h"
+#include "storage/paths.h"
+
+#define VERSION 1u
+
+static const uint8_t magic[8] = {'M', 'R', 'b', 'l', 'o', 'k', '0', '1'};
+
+enum {
+    AT_CHECKSUM = 0,
+    AT_MAGIC = 8,
+    AT_VERSION = 16,
+    AT_FEATURES = 20,
+    AT_LOG_ID = 24,
+    AT_INCARNATION = 32,
+    AT_INDEX = 48,
+    AT_TERM = 56,
+    AT_HASH = 64,
+    AT_BODY_SIZE = 80,
+    AT_BODY_HASH = 88,
+    AT_FILE_COUNT = 104,
+    AT_ZERO = 108,
+    AT_FILES_HASH = 112,
+};
+
+/* In the list. */
+enum { FILE_ID = 0, FILE_FIRST = 8, FILE_LAST = 16, FILE_END = 24 };
+
+static uint64_t header_checksum(const uint8_t at[BLOCK_HEADER])
+{
+    return hash_64(bytes_of(at + AT_MAGIC, BLOCK_HEADER - AT_MAGIC));
+}
+
+void block_free(struct block *block)
+{
+    heap_give(block->files);
+    heap_give((void *)block->body.at);
+    *block = (struct block){};
+}
+
+const struct block_file *block_find_file(const struct block *block, uint64_t id)
+{
+    uint32_t low = 0, high = block->file_count;
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+
+        if (block->files[middle].id == id)
+            return &block->files[middle];
+        if (block->files[middle].id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+/* ---- writing ----------------------------------------------------------------------------------
+ */
+
+/* Header and list in one piece of the heap. */
+static struct bytes encode(const struct block *block)
+{
+    size_t files_size = (size_t)block->file_count * BLOCK_FILE_SIZE;
+    uint8_t *at = heap_take(BLOCK_HEADER + files_size);
+    struct log_hash body_hash = hash_128(block->body);
+
+    for (uint32_t i = 0; i < block->file_count; i++) {
+        uint8_t *file = at + BLOCK_HEADER + (size_t)i * BLOCK_FILE_SIZE;
+
+        le_put_u64(file + FILE_ID, block->files[i].id);
+        le_put_u64(file + FILE_FIRST, block->files[i].first);
+        le_put_u64(file + FILE_LAST, block->files[i].last);
+        le_put_u64(file + FILE_END, block->files[i].end);
+    }
+    memcpy(at + AT_MAGIC, magic, sizeof magic);
+    le_put_u32(at + AT_VERSION, VERSION);
+    le_put_u32(at + AT_FEATURES, 0);
+    le_put_u64(at + AT_LOG_ID, block->log_id);
+    memcpy(at + AT_INCARNATION, block->incarnation, 16);
+    le_put_u64(at + AT_INDEX, block->index);
+    le_put_u64(at + AT_TERM, block->term);
+    memcpy(at + AT_HASH, block->hash.at, 16);
+    le_put_u64(at + AT_BODY_SIZE, block->body.size);
+    memcpy(at + AT_BODY_HASH, body_hash.at, 16);
+    le_put_u32(at + AT_FILE_COUNT, block->file_count);
+    le_put_u32(at + AT_ZERO, 0);
+    le_put_u64(at + AT_FILES_HASH, hash_64(bytes_of(at + BLOCK_HEADER, files_size)));
+    le_put_u64(at + AT_CHECKSUM, header_checksum(at));
+    return bytes_of(at, BLOCK_HEADER + files_size);
+}
+
+/* The whole file, synced. */
+static enum err write_file(struct io *io, const char *path, const struct block *block)
+{
+    struct bytes head = encode(block);
+    struct io_file *file = NULL;
+    enum err err;
+
+    (void)io_unlink(io, path); /* what a crash may have left */
+    err = io_open(io, path, IO_READ | IO_WRITE | IO_CREATE, &file);
+    if (err == OK)
+        err = io_write_all(io, file, 0, head);
+    if (err == OK && block->body.size > 0)
+        err = io_write_all(io, file, head.size, block->body);
+    if (err == OK)
+        err = io_sync(io, file);
+    if (file != NULL)
+        io_close(io, file);
+    heap_give((void *)head.at);
+    return err;
+}
+
+struct cleaning {
+    struct io *io;
+    const char *dir;
+    const struct block *block;
+    uint64_t keep;
+};
+
+static void clean_entry(void *context, const char *name, bool directory)
+{
+    const struct cleaning *cleaning = context;
+    uint64_t index;
+
+    if (directory || !path_read_block(name, &index))
+        return;
+    if (index == cleaning->block->index || index == cleaning->keep)
+        return;
+    /* One that stays costs space until the next is written. */
+    (void)io_unlink(cleaning->io, path_block(cleaning->dir, cleaning->block->log_id, index).text);
+}
+
+enum err block_write(struct io *io, const char *dir, const struct block *block, uint64_t keep)
+{
+    struct path path = path_block(dir, block->log_id, block->index);
+    struct path path_new = path_segment_new(dir, block->log_id, block->index);
+    struct path log = path_log(dir, block->log_id);
+    struct cleaning cleaning = {.io = io, .dir = dir, .block = block, .keep = keep};
+    enum err err = write_file(io, path_new.text, block);
+
+    if (err == OK)
+        err = io_rename(io, path_new.text, path.text);
+    if (err != OK) {
+        (void)io_unlink(io, path_new.text);
+        return err;
+    }
+    err = io_sync_dir(io, log.text);
+    if (err == OK)
+        (void)io_list(io, log.text, clean_entry, &cleaning);
+    return err;
+}
+
+/* ---- reading ----------------------------------------------------------------------------------
+ */
+
+static enum err decode_header(const uint8_t at[BLOCK_HEADER], struct block *block,
+                              uint64_t *body_size, uint64_t *files_hash)
+{
+    if (le_u64(at + AT_CHECKSUM) != header_checksum(at))
+        return ERR_CORRUPT;
+    if (memcmp(at + AT_MAGIC, magic, sizeof magic) != 0)
+        return ERR_CORRUPT;
+    if (le_u32(at + AT_VERSION) != VERSION || le_u32(at + AT_FEATURES) != 0)
+        return ERR_VERSION;
+
+    block->log_id = le_u64(at + AT_LOG_ID);
+    memcpy(block->incarnation, at + AT_INCARNATION, 16);
+    block->index = le_u64(at + AT_INDEX);
+    block->term = le_u64(at + AT_TERM);
+    memcpy(block->hash.at, at + AT_HASH, 16);
+    memcpy(block->body_hash.at, at + AT_BODY_HASH, 16);
+    block->file_count = le_u32(at + AT_FILE_COUNT);
+    *body_size = le_u64(at + AT_BODY_SIZE);
+    *files_hash = le_u64(at + AT_FILES_HASH);
+    if (block->file_count > BLOCK_FILES_MAX || *body_size > BLOCK_BODY_MAX)
+        return ERR_CORRUPT;
+    return OK;
+}
+
+static enum err read_files(struct io *io, struct io_file *file, struct block *block,
+                           uint64_t files_hash)
+{
+    size_t size = (size_t)block->file_count * BLOCK_FILE_SIZE;
+    uint8_t *at = heap_take(size);
+    enum err err = io_read_all(io, file, BLOCK_HEADER, at, size);
+
+    if (err == OK && hash_64(bytes_of(at, size)) != files_hash)
+        err = ERR_CORRUPT;
+    block->files = heap_take(block->file_count * sizeof block->files[0]);
+    for (uint32_t i = 0; err == OK && i < block->file_count; i++) {
+        const uint8_t *entry = at + (size_t)i * BLOCK_FILE_SIZE;
+
+        block->files[i] = (struct block_file){
+            .id = le_u64(entry + FILE_ID),
+            .first = le_u64(entry + FILE_FIRST),
+            .last = le_u64(entry + FILE_LAST),
+            .end = le_u64(entry + FILE_END),
+        };
+    }
+    heap_give(at);
+    return err;
+}
+
+static enum err read_body(struct io *io, struct io_file *file, struct block *block, size_t size)
+{
+    uint64_t offset = BLOCK_HEADER + (uint64_t)block->file_count * BLOCK_FILE_SIZE;
+    uint8_t *at = heap_resize(NULL, size > 0 ? size : 1);
+    struct log_hash hash;
+    enum err err = io_read_all(io, file, offset, at, size);
+
+    block->body = bytes_of(at, size);
+    hash = hash_128(block->body);
+    if (err == OK && !hash_equal(&hash, &block->body_hash))
+        err = ERR_CORRUPT;
+    return err;
+}
+
+/* The file has what its header says, before memory is asked for. */
+static enum err read_open(struct io *io, struct io_file *file, struct block *block)
+{
+    uint8_t at[BLOCK_HEADER];
+    uint64_t body_size, files_hash, size;
+    enum err err = io_read_all(io, file, 0, at, sizeof at);
+
+    if (err == OK)
+        err = decode_header(at, block, &body_size, &files_hash);
+    if (err == OK)
+        err = io_size(io, file, &size);
+    if (err == OK &&
+        size != BLOCK_HEADER + (uint64_t)block->file_count * BLOCK_FILE_SIZE + body_size)
+        err = ERR_CORRUPT;
+    if (err == OK)
+        err = read_files(io, file, block, files_hash);
+    if (err == OK)
+        err = read_body(io, file, block, body_size);
+    return err;
+}
+
+enum err block_read(struct io *io, const char *dir, uint64_t log_id, uint64_t index,
+                    struct block *block)
+{
+    struct io_file *file;
+    enum err err = io_open(io, path_block(dir, log_id, index).text, IO_READ, &file);
+
+    *block = (struct block){};
+    if (err != OK)
+        return err;
+    err = read_open(io, file, block);
+    io_close(io, file);
+    if (err == OK && (block->log_id != log_id || block->index != index))
+        err = ERR_CORRUPT;
+    if (err != OK)
+        block_free(block);
+    return err;
+}
+
+/* ---- listing ----------------------------------------------------------------------------------
+ */
+
+struct listing {
+    uint64_t *at;
+    unsigned max;
+    unsigned count;
+};
+
+/* Keeps the highest ones, falling. */
+static void list_entry(void *context, const char *name, bool directory)
+{
+    struct listing *listing = context;
+    uint64_t index;
+    unsigned i;
+
+    if (directory || !path_read_block(name, &index))
+        return;
+    for (i = listing->count; i > 0 && listing->at[i - 1] < index; i--)
+        if (i < listing->max)
+            listing->at[i] = listing->at[i - 1];
+    if (i == listing->max)
+        return;
+    listing->at[i] = index;
+    if (listing->count < listing->max)
+        listing->count++;
+}
+
+enum err block_list(struct io *io, const char *dir, uint64_t log_id, uint64_t *at, unsigned max,
+                    unsigned *count)
+{
+    struct listing listing = {.at = at, .max = max};
+    enum err err = io_list(io, path_log(dir, log_id).text, list_entry, &listing);
+
+    *count = listing.count;
+    return err;
+}

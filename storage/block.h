@@ -1,0 +1,49 @@
+/*
+ * block: a state block as a file (docs/formats.md, State block). It is written once, whole, and
+ * never changed. Blocking calls, for workers and start-up.
+ */
+#ifndef STORAGE_BLOCK_H
+#define STORAGE_BLOCK_H
+
+#include "base/io.h"
+#include "storage/content.h"
+
+#define BLOCK_HEADER    4096u
+#define BLOCK_FILE_SIZE 32u          /* of one in the list */
+#define BLOCK_FILES_MAX (1u << 20)   /* a reader accepts */
+#define BLOCK_BODY_MAX  (4ull << 30) /* also */
+
+/* A segment that had batches at or below the block's index. */
+struct block_file {
+    uint64_t id;
+    uint64_t first, last; /* last: UINT64_MAX: it goes on above the block's index */
+    uint64_t end;
+};
+
+struct block {
+    uint64_t log_id;
+    uint8_t incarnation[16];
+    uint64_t index;
+    uint64_t term;
+    struct log_hash hash; /* of the content at index */
+    struct block_file *files;
+    uint32_t file_count;
+    struct bytes body;
+    struct log_hash body_hash; /* reading only */
+};
+
+/* Makes it durable under its name; `keep`: the index of the one other block that stays. ERR_EXISTS:
+ * there is one of that index. On failure what was there before is there. */
+enum err block_write(struct io *io, const char *dir, const struct block *block, uint64_t keep);
+/* Reads and verifies one of `dir`. files and body.at are the caller's, heap_give. ERR_NOT_FOUND,
+ * ERR_CORRUPT, ERR_VERSION: nothing is the caller's. */
+enum err block_read(struct io *io, const char *dir, uint64_t log_id, uint64_t index,
+                    struct block *block);
+void block_free(struct block *block);
+/* The indexes of the blocks of a log by their names, falling; at most `max` of the highest. */
+enum err block_list(struct io *io, const char *dir, uint64_t log_id, uint64_t *at, unsigned max,
+                    unsigned *count);
+/* The one of that id in the list, or NULL. */
+const struct block_file *block_find_file(const struct block *block, uint64_t id);
+
+#endif

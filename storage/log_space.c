@@ -1,0 +1,244 @@
+/* State blocks of an open log, its floor, and files that are removed below it. */
+#include "base/heap.h"
+#include "base/owner.h"
+#include "storage/block.h"
+#include "storage/flaws.h"
+#include "storage/log.h"
+#include "storage/store.h"
+
+/* ---- blocks -----------------------------------------------------------------------------------
+ */
+
+struct log_block_writing {
+    struct io_work work;
+    struct log *log;
+    struct block block;
+    uint64_t keep;
+    enum err err;
+};
+
+static void writing_free(struct log_block_op *op)
+{
+    heap_give(op->writing->block.files);
+    heap_give(op->writing);
+    op->writing = NULL;
+}
+
+void log_block_forget(struct log *log)
+{
+    writing_free(log->block_op);
+    log->block_op = NULL;
+}
+
+/* On a worker. */
+static void writing_run(struct io_work *work, struct io *io)
+{
+    struct log_block_writing *writing = owner_of(work, struct log_block_writing, work);
+
+    writing->err = block_write(io, writing->log->store->dir, &writing->block, writing->keep);
+}
+
+static void writing_done(struct io_work *work)
+{
+    struct log_block_writing *writing = owner_of(work, struct log_block_writing, work);
+    struct log *log = writing->log;
+    struct log_block_op *op = log->block_op;
+    enum err err = writing->err;
+
+    log->block_op = NULL;
+    if (err == OK) {
+        log->block_older = log->block_newest;
+        log->block_newest = op->index;
+    }
+    writing_free(op);
+    op->done(op, err);
+}
+
+/* What a file that batches may still go to has at or below the block's index is not all of it. Once
+ * it has ended none is on its way to it. */
+static struct block_file block_file_of(const struct log *log, const struct log_file *file,
+                                       uint64_t index)
+{
+    bool goes_on = file->last > index || (file == log->active && !file->ended);
+
+    return (struct block_file){
+        .id = file->id,
+        .first = file->first,
+        .last = goes_on ? UINT64_MAX : file->last,
+        .end = goes_on ? 0 : file->end,
+    };
+}
+
+static void list_files(const struct log *log, struct block *block)
+{
+    block->files = heap_take(log->file_count * sizeof block->files[0]);
+    for (uint32_t i = 0; i < log->file_count; i++) {
+        const struct log_file *file = log->files[i];
+
+        if (file != NULL && file->first != 0 && file->first <= block->index)
+            block->files[block->file_count++] = block_file_of(log, file, block->index);
+    }
+}
+
+void log_block_write(struct log *log, struct log_block_op *op)
+{
+    struct log_block_writing *writing = HEAP_NEW(struct log_block_writing);
+
+    assert(!log->closed);
+    assert(log->block_op == NULL);
+    assert(op->index <= log->durable);
+    assert(op->index > log->block_newest);
+
+    writing->work.run = writing_run;
+    writing->work.done = writing_done;
+    writing->log = log;
+    writing->keep = log->block_newest;
+    writing->block = (struct block){
+        .log_id = log->id,
+        .index = op->index,
+        .term = op->term,
+        .hash = op->hash,
+        .body = op->body,
+    };
+    memcpy(writing->block.incarnation, log->incarnation, 16);
+    list_files(log, &writing->block);
+    op->writing = writing;
+    log->block_op = op;
+    io_work(log->store->io, &writing->work);
+}
+
+uint64_t log_block_newest(const struct log *log)
+{
+    return log->block_newest;
+}
+
+/* ---- the floor --------------------------------------------------------------------------------
+ */
+
+void log_floor_set(struct log *log, uint64_t index)
+{
+    assert(index <= log->block_newest);
+    if (index > log->floor)
+        log->floor = index;
+}
+
+uint64_t log_floor(const struct log *log)
+{
+    return log->floor;
+}
+
+/* ---- files ------------------------------------------------------------------------------------
+ */
+
+static bool droppable(const struct log *log, uint32_t ordinal)
+{
+    const struct log_file *file = log->files[ordinal];
+    uint64_t last = file->first != 0 ? file->last : file->base;
+    uint64_t limit = log->floor < log->block_older ? log->floor : log->block_older;
+
+    if (ordinal == log->file_count - 1 || file == log->active)
+        return false;
+    if (store_flaw(log->store, FLAW_DROP_ABOVE_OLDER))
+        limit = log->block_newest;
+    return last <= limit;
+}
+
+bool log_file_next(const struct log *log, uint32_t ordinal, struct log_file_info *info)
+{
+    const struct log_file *file;
+
+    while (ordinal < log->file_count && log->files[ordinal] == NULL)
+        ordinal++;
+    if (ordinal >= log->file_count)
+        return false;
+    file = log->files[ordinal];
+    *info = (struct log_file_info){
+        .ordinal = ordinal,
+        .first = file->first,
+        .last = file->last,
+        .bytes = file->allocated,
+        .droppable = droppable(log, ordinal),
+    };
+    return true;
+}
+
+/* A file on its way out. */
+struct log_drop {
+    struct io_work work;
+    struct log_drop *next; /* of the store's */
+    struct store *store;
+    struct path path;
+};
+
+static void drop_run(struct io_work *work, struct io *io)
+{
+    struct log_drop *drop = owner_of(work, struct log_drop, work);
+
+    /* One that stays is found at the next start, and its owner says again that it is dead. */
+    (void)io_unlink(io, drop->path.text);
+}
+
+static void drop_done(struct io_work *work)
+{
+    struct log_drop *drop = owner_of(work, struct log_drop, work), **at;
+
+    for (at = &drop->store->drops; *at != drop; at = &(*at)->next)
+        continue;
+    *at = drop->next;
+    heap_give(drop);
+}
+
+static void unlink_later(struct log *log, const struct log_file *file)
+{
+    struct store *store = log->store;
+    struct log_drop *drop = HEAP_NEW(struct log_drop);
+
+    drop->work.run = drop_run;
+    drop->work.done = drop_done;
+    drop->store = store;
+    drop->path = path_segment(store->dir, log->id, file->id);
+    drop->next = store->drops;
+    store->drops = drop;
+    io_work(store->io, &drop->work);
+}
+
+enum err log_file_drop(struct log *log, uint32_t ordinal)
+{
+    struct store *store = log->store;
+    struct log_file *file;
+
+    assert(!log->closed);
+    if (ordinal >= log->file_count || log->files[ordinal] == NULL)
+        return ERR_NOT_FOUND;
+    file = log->files[ordinal];
+    if (!droppable(log, ordinal) || file->syncing || log_is_read(log, ordinal))
+        return ERR_BUSY;
+
+    /* Nobody reads it any more: the journal need not keep what it covers. */
+    store_forget_dirty(store, NULL, file);
+    journal_cover_sync_begin(store->journal, &file->cover);
+    journal_cover_sync_end(store->journal, &file->cover, true);
+    if (file->first != 0)
+        places_remove(&log->places, file->first, file->last);
+    windows_drop(&store->windows, log);
+    log->read_next = (struct places_mark){};
+    log->files[ordinal] = NULL;
+    unlink_later(log, file);
+    log_file_destroy(file);
+    return OK;
+}
+
+void log_roll(struct log *log)
+{
+    log->rolls = true; /* what is on its way to this one still belongs to it */
+}
+
+void log_space_forget(struct store *store)
+{
+    struct log_drop *drop;
+
+    while ((drop = store->drops) != NULL) {
+        store->drops = drop->next;
+        heap_give(drop);
+    }
+}

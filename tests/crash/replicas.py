@@ -1,0 +1,137 @@
+"""Reads the logs of a node's store, as docs/formats.md describes them, and compares replicas.
+
+It follows the bytes alone and trusts no answer of a server. Files may be read while their server
+runs: what is being written reads as not yet there.
+"""
+
+import hashlib
+import os
+import struct
+
+HEADER_SIZE = 4096
+SEGMENT_MAGIC = b"MRsegm01"
+BATCH_MAGIC = b"MRb1"
+ENVELOPE = struct.Struct("<Q4sHHIIQQQQQ16sII")  # checksum .. low half of the sums' hash
+CONTENT = struct.Struct("<16sQQ16sqII")  # incarnation .. zero
+
+
+class Entry:
+    """One batch: where the content came from in Raft's terms, and a hash of its bytes."""
+
+    __slots__ = ("term", "named", "before", "digest", "size", "records")
+
+    def __init__(self, term, named, before, digest, size, records):
+        self.term = term
+        self.named = named  # the content hash that the envelope names
+        self.before = before  # the hash of the content before it
+        self.digest = digest  # of the content's bytes, computed here
+        self.size = size
+        self.records = records
+
+    def same(self, other):
+        return (self.digest, self.named) == (other.digest, other.named)
+
+    def __repr__(self):
+        return f"term {self.term}, {self.size} bytes, {self.records} records, {self.named.hex()}"
+
+
+def read_segment(path):
+    """(file id, index before its first batch, [(index, Entry)]), None for an unfinished file."""
+    with open(path, "rb") as file:
+        data = file.read()
+    if len(data) < HEADER_SIZE or data[8:16] != SEGMENT_MAGIC:
+        return None
+    file_id, _, before = struct.unpack_from("<QQQ", data, 48)
+    entries = []
+    at = HEADER_SIZE
+    while at + ENVELOPE.size + CONTENT.size <= len(data):
+        fields = ENVELOPE.unpack_from(data, at)
+        magic, size, content_size = fields[1], fields[4], fields[5]
+        position, index, named = fields[7], fields[10], fields[11]
+        if magic != BATCH_MAGIC or position != at or size < ENVELOPE.size + content_size:
+            break
+        content = data[at + ENVELOPE.size : at + ENVELOPE.size + content_size]
+        if content_size < CONTENT.size or len(content) < content_size:
+            break
+        _, term, inner, chain, _, records, _ = CONTENT.unpack_from(content)
+        if inner != index:
+            break
+        digest = hashlib.blake2b(content, digest_size=16).digest()
+        entries.append((index, Entry(term, named, chain, digest, content_size, records)))
+        at += size
+    return file_id, before, entries
+
+
+def read_log(directory):
+    """index -> Entry: what stands behind a cut that a later file names is void."""
+    files = []
+    for name in os.listdir(directory):
+        if name.endswith(".seg"):
+            found = read_segment(os.path.join(directory, name))
+            if found is not None:
+                files.append(found)
+    log = {}
+    for _, before, entries in sorted(files, key=lambda file: file[0]):
+        for index in [index for index in log if index > before]:
+            del log[index]
+        log.update(entries)
+    return log
+
+
+def read_logs(store):
+    """log id -> its log."""
+    logs = os.path.join(store, "logs")
+    names = [name for name in os.listdir(logs) if "." not in name]
+    return {name: read_log(os.path.join(logs, name)) for name in names}
+
+
+def broken_chain(log):
+    """The first index whose content does not follow the one before it, or None."""
+    for index in sorted(log):
+        before = log.get(index - 1)
+        if (before is None and index > 1) or (before is not None and before.named != log[index].before):
+            return index
+    return None
+
+
+def difference(logs):
+    """What is not the same in the logs of one group (node name -> log), or None.
+
+    While the nodes run, a difference may be one that they are about to settle."""
+    for name, log in logs.items():
+        if not log:
+            return f"the log of {name} is empty"
+        index = broken_chain(log)
+        if index is not None:
+            return f"the log of {name} does not hang together at index {index}"
+    (first, reference), *others = logs.items()
+    for name, log in others:
+        for index in sorted(reference.keys() & log.keys()):
+            if not reference[index].same(log[index]):
+                return (
+                    f"index {index} is not the same\n  {first}: {reference[index]}\n  {name}: {log[index]}"
+                )
+        if reference.keys() != log.keys():
+            return (
+                f"{first} has {min(reference)}..{max(reference)}, {name} has {min(log)}..{max(log)}"
+            )
+    return None
+
+
+def compare(stores, needed):
+    """Compares what the nodes' stores (name -> path) hold of each log. A log is expected on all
+    nodes or on one; `needed` is how many must be on all. The difference as text, or None."""
+    logs = {name: read_logs(store) for name, store in stores.items()}
+    ids = set().union(*logs.values())
+    everywhere = 0
+    for log_id in sorted(ids):
+        holders = {name: found[log_id] for name, found in logs.items() if log_id in found}
+        if 1 < len(holders) < len(stores):
+            return f"log {log_id} is on {', '.join(holders)} only"
+        everywhere += len(holders) == len(stores)
+        what = difference(holders)
+        if what is not None:
+            return f"log {log_id}: {what}"
+    if everywhere < needed:
+        return f"{everywhere} logs are on all nodes, of {needed}"
+    return None

@@ -1,0 +1,33 @@
+#include "tests/sim/cluster_flaws.h"
+
+#include <string.h>
+
+#include "raft/flaws.h"
+#include "raft/replica_flaws.h"
+#include "server/jetstream_flaws.h"
+
+#define CORE_ROW(name, text)      {"core:" #name, text, RAFT_FLAW(name), 0, 0},
+#define REPLICA_ROW(name, text)   {"replica:" #name, text, 0, REPLICA_FLAW_##name, 0},
+#define JETSTREAM_ROW(name, text) {"jetstream:" #name, text, 0, 0, JETSTREAM_FLAW_##name},
+
+const struct cluster_flaw cluster_flaws[] = {
+    REPLICA_FLAW_TABLE(REPLICA_ROW) JETSTREAM_FLAW_TABLE(JETSTREAM_ROW) RAFT_FLAW_TABLE(CORE_ROW)};
+const size_t cluster_flaw_count = sizeof cluster_flaws / sizeof cluster_flaws[0];
+
+const struct cluster_flaw *cluster_flaw_named(const char *name)
+{
+    for (size_t i = 0; i < cluster_flaw_count; i++) {
+        if (strcmp(cluster_flaws[i].name, name) == 0)
+            return &cluster_flaws[i];
+    }
+    return NULL;
+}
+
+void cluster_flaw_set(const struct cluster_flaw *flaw, struct options *options)
+{
+    if (flaw == NULL)
+        return;
+    options->sim.raft_flaws = flaw->raft;
+    options->sim.replica_flaws = flaw->replica;
+    options->sim.jetstream_flaws = flaw->jetstream;
+}

@@ -1,0 +1,401 @@
+/* State blocks, the floor, and files that are removed, in whole logs. */
+#include "base/heap.h"
+#include "storage/hash.h"
+#include "tests/unit/storage/shard.h"
+#include "tests/unit/unit.h"
+
+static struct shard s;
+
+/* What recovery tells beyond the shard's. */
+static uint64_t block_index, gone_first, gone_last, below_last;
+static unsigned gone_calls;
+static uint8_t block_body[64];
+static size_t block_body_size;
+
+static void told_block(void *context, const struct log_block *block)
+{
+    (void)context;
+    block_index = block->index;
+    block_body_size = block->body.size;
+    memcpy(block_body, block->body.at, block->body.size < 64 ? block->body.size : 64);
+    ck_assert_mem_eq(block->hash.at, s.hashes[block->index].at, 16);
+}
+
+static void told_gone(void *context, uint64_t first, uint64_t last)
+{
+    (void)context;
+    gone_calls++;
+    gone_first = first;
+    gone_last = last;
+}
+
+static void told_batch(void *context, const struct log_batch *batch)
+{
+    if (batch->below)
+        below_last = batch->index;
+    else
+        ck_assert_uint_gt(batch->index, block_index);
+    shard_recovered(context, batch);
+}
+
+static void open_log(void)
+{
+    static const struct log_events events = {shard_durable, shard_failed};
+    struct log_recovery recovery = {told_batch, shard_lost, &s, told_block, told_gone};
+
+    block_index = below_last = gone_first = gone_last = 0;
+    gone_calls = 0;
+    s.recovered = 0;
+    s.lost_calls = 0;
+    ck_assert_int_eq(log_open(s.store, SHARD_LOG, &recovery, &events, &s, &s.log), OK);
+    s.durable = log_durable(s.log);
+}
+
+static void reopen(void)
+{
+    shard_reopen_store(&s);
+    open_log();
+}
+
+static enum err block_err;
+static bool block_told;
+
+static void block_done(struct log_block_op *op, enum err err)
+{
+    (void)op;
+    block_told = true;
+    block_err = err;
+}
+
+static void write_block(uint64_t index, const char *body)
+{
+    static struct log_block_op op;
+
+    op = (struct log_block_op){.index = index,
+                               .term = 1,
+                               .hash = s.hashes[index],
+                               .body = bytes_of_text(body),
+                               .done = block_done};
+    block_told = false;
+    log_set_committed(s.log, log_durable(s.log));
+    log_block_write(s.log, &op);
+    ck_assert(!block_told);
+    shard_settle(&s);
+    ck_assert(block_told);
+    ck_assert_int_eq(block_err, OK);
+    ck_assert_uint_eq(log_block_newest(s.log), index);
+}
+
+/* Files of two or three batches each. */
+static void many_files(unsigned batches)
+{
+    shard_begin(&s);
+    shard_close(&s);
+    s.options.segment_size = 16 << 10;
+    shard_world(&s);
+    ck_assert_int_eq(shard_open_store(&s), OK);
+    open_log();
+    for (unsigned i = 1; i <= batches; i++)
+        shard_append(&s, 5000, (uint8_t)i);
+    shard_settle(&s);
+}
+
+static unsigned count_files(unsigned *can_go)
+{
+    struct log_file_info info;
+    unsigned count = 0;
+
+    *can_go = 0;
+    for (uint32_t i = 0; log_file_next(s.log, i, &info); i = info.ordinal + 1) {
+        count++;
+        *can_go += info.droppable;
+    }
+    return count;
+}
+
+START_TEST(a_block_is_handed_out_first_and_batches_say_on_which_side_they_are)
+{
+    many_files(10);
+    ck_assert_uint_eq(log_block_newest(s.log), 0);
+    write_block(6, "state at six");
+    shard_append(&s, 100, 1);
+    reopen();
+    ck_assert_uint_eq(block_index, 6);
+    ck_assert_uint_eq(block_body_size, 12);
+    ck_assert_mem_eq(block_body, "state at six", 12);
+    ck_assert_uint_eq(below_last, 6);
+    ck_assert_uint_eq(s.recovered, 11);
+    ck_assert_uint_eq(log_block_newest(s.log), 6);
+    ck_assert_uint_ge(log_committed(s.log), 6);
+    shard_end(&s);
+}
+END_TEST
+
+START_TEST(only_files_below_the_floor_and_the_older_block_can_go)
+{
+    unsigned can_go;
+
+    many_files(12);
+    ck_assert_uint_ge(count_files(&can_go), 6);
+    ck_assert_uint_eq(can_go, 0);
+    write_block(6, "one");
+    log_floor_set(s.log, 6);
+    ck_assert_uint_eq(log_floor(s.log), 6);
+    count_files(&can_go);
+    ck_assert_uint_eq(can_go, 0); /* there is one block only */
+    ck_assert_int_eq(log_file_drop(s.log, 0), ERR_BUSY);
+
+    write_block(9, "two");
+    count_files(&can_go);
+    ck_assert_uint_eq(can_go, 3); /* 1..6: what the older one has */
+    ck_assert_int_eq(log_file_drop(s.log, 99), ERR_NOT_FOUND);
+    ck_assert_int_eq(log_file_drop(s.log, 1), OK);
+    ck_assert_int_eq(log_file_drop(s.log, 1), ERR_NOT_FOUND);
+    shard_settle(&s);
+    shard_end(&s);
+}
+END_TEST
+
+START_TEST(what_a_removed_file_had_is_gone_and_not_lost)
+{
+    struct buf out;
+    uint64_t bytes;
+
+    many_files(12);
+    write_block(6, "one");
+    write_block(9, "two");
+    log_floor_set(s.log, 9);
+    bytes = log_bytes(s.log);
+    ck_assert_int_eq(log_file_drop(s.log, 1), OK); /* 3 and 4 */
+    ck_assert_uint_lt(log_bytes(s.log), bytes);
+    shard_settle(&s);
+    buf_init(&out, LOG_CONTENT_MAX);
+    ck_assert_int_eq(log_batch_read_now(s.log, 3, &out), ERR_NOT_FOUND);
+    ck_assert_int_eq(log_batch_read_now(s.log, 5, &out), OK);
+    for (int life = 0; life < 2; life++) {
+        reopen();
+        ck_assert_uint_eq(s.lost_calls, 0);
+        ck_assert_uint_eq(gone_calls, 1);
+        ck_assert_uint_eq(gone_first, 3);
+        ck_assert_uint_eq(gone_last, 4);
+        ck_assert_uint_eq(s.recovered, 10);
+        ck_assert_int_eq(log_batch_read_now(s.log, 4, &out), ERR_NOT_FOUND);
+        ck_assert_int_eq(log_batch_read_now(s.log, 5, &out), OK);
+    }
+    log_floor_set(s.log, 9);
+    ck_assert_int_eq(log_file_drop(s.log, 0), OK);
+    reopen();
+    ck_assert_uint_eq(gone_first, 1);
+    ck_assert_uint_eq(gone_last, 4);
+    ck_assert_uint_eq(shard_append(&s, 10, 1), 13);
+    buf_deinit(&out);
+    shard_end(&s);
+}
+END_TEST
+
+/* The file that named the cut of the one before it is removed: what was cut stays so. */
+START_TEST(what_was_cut_stays_void_when_the_file_that_said_so_is_removed)
+{
+    struct log_hash hash;
+    struct log_file_info info;
+
+    shard_begin(&s);
+    for (unsigned i = 1; i <= 4; i++)
+        shard_append(&s, 100, (uint8_t)i);
+    log_cut(s.log, 2);
+    s.durable = 2;
+    for (unsigned i = 3; i <= 6; i++) {
+        shard_append(&s, 100, (uint8_t)(10 * i));
+        if (i == 4)
+            log_roll(s.log);
+    }
+    hash = s.hashes[5];
+    write_block(5, "one");
+    write_block(6, "two");
+    log_floor_set(s.log, 6);
+    ck_assert(log_file_next(s.log, 1, &info));
+    ck_assert_uint_eq(info.first, 3);
+    ck_assert_uint_eq(info.last, 4);
+    ck_assert(info.droppable);
+    ck_assert_int_eq(log_file_drop(s.log, 1), OK);
+    reopen();
+    ck_assert_uint_eq(s.lost_calls, 0);
+    ck_assert_uint_eq(gone_first, 3);
+    ck_assert_uint_eq(gone_last, 4);
+    ck_assert_uint_eq(s.recovered, 4);
+    ck_assert(hash_equal(&s.hashes[5], &hash));
+    shard_end(&s);
+}
+END_TEST
+
+START_TEST(a_damaged_block_is_passed_over_and_the_older_one_tells_all)
+{
+    char path[160];
+
+    many_files(12);
+    write_block(6, "one");
+    write_block(9, "two");
+    log_floor_set(s.log, 9);
+    ck_assert_int_eq(log_file_drop(s.log, 0), OK);
+    ck_assert_int_eq(log_file_drop(s.log, 2), OK);
+    ck_assert_int_eq(log_file_drop(s.log, 3), ERR_BUSY); /* 7 and 8 */
+    shard_close(&s);
+    snprintf(path, sizeof path, "%s/data/logs/%016x/%016x.blk", s.root, SHARD_LOG, 9);
+    ck_assert_int_eq(truncate(path, 4100), 0);
+    shard_world(&s);
+    ck_assert_int_eq(shard_open_store(&s), OK);
+    open_log();
+    ck_assert_uint_eq(block_index, 6);
+    ck_assert_uint_eq(s.lost_calls, 0);
+    ck_assert_uint_eq(gone_calls, 2);
+    ck_assert_uint_eq(s.recovered, 8);
+    write_block(10, "three");
+    reopen();
+    ck_assert_uint_eq(block_index, 10);
+    shard_end(&s);
+}
+END_TEST
+
+START_TEST(a_missing_file_above_the_block_is_lost)
+{
+    char path[512];
+    struct log_file_info info;
+
+    many_files(12);
+    write_block(4, "one");
+    ck_assert(log_file_next(s.log, 3, &info));
+    ck_assert_uint_eq(info.first, 7);
+    shard_close(&s);
+    snprintf(path, sizeof path, "%s/data/logs/%016x/%016llx.seg", s.root, SHARD_LOG,
+             (unsigned long long)(2ull << 32 | 3)); /* the first one is of the first boot */
+    ck_assert_int_eq(unlink(path), 0);
+    shard_world(&s);
+    ck_assert_int_eq(shard_open_store(&s), OK);
+    open_log();
+    ck_assert_uint_eq(s.lost_calls, 1);
+    ck_assert_uint_eq(s.lost_first, 7);
+    ck_assert_uint_eq(s.lost_last, 8);
+    ck_assert_uint_eq(gone_calls, 0);
+    shard_end(&s);
+}
+END_TEST
+
+static enum err skip_err;
+static bool skip_told;
+
+static void skip_done(struct log_skip_op *op, enum err err)
+{
+    (void)op;
+    skip_told = true;
+    skip_err = err;
+}
+
+static void skip_to(uint64_t index)
+{
+    static struct log_skip_op op;
+
+    op = (struct log_skip_op){.index = index, .term = 4, .done = skip_done};
+    memset(op.hash.at, 0x33, 16);
+    memset(s.hashes[index].at, 0x33, 16);
+    skip_told = false;
+    log_skip(s.log, &op);
+    ck_assert(!skip_told);
+    ck_assert(!log_ready(s.log));
+    ck_assert_uint_eq(log_append_room(s.log), 0);
+    shard_settle(&s);
+    ck_assert(skip_told);
+    ck_assert_int_eq(skip_err, OK);
+    ck_assert_uint_eq(log_appended(s.log), index);
+    ck_assert_uint_eq(log_durable(s.log), index);
+    s.durable = index;
+}
+
+START_TEST(a_log_that_is_too_far_behind_goes_on_behind_a_block_of_others)
+{
+    struct buf out;
+
+    many_files(4);
+    skip_to(100);
+    ck_assert_uint_eq(log_term_last(s.log), 4);
+    write_block(100, "from the leader");
+    buf_init(&out, LOG_CONTENT_MAX);
+    ck_assert_int_eq(log_batch_read_now(s.log, 50, &out), ERR_NOT_FOUND);
+    ck_assert_int_eq(log_batch_read_now(s.log, 4, &out), OK);
+    reopen(); /* before anything stands behind it */
+    ck_assert_uint_eq(block_index, 100);
+    ck_assert_uint_eq(log_durable(s.log), 100);
+    for (unsigned i = 101; i <= 110; i++) {
+        struct buf *batch = log_gather(s.log);
+
+        memset(record_begin(batch, 1, 0, 50), 7, 50);
+        record_end(batch, 50);
+        ck_assert_uint_eq(log_seal(s.log, 4, 5, 1), i);
+        shard_settle(&s);
+    }
+    for (int life = 0; life < 2; life++) {
+        reopen();
+        ck_assert_uint_eq(s.lost_calls, 0);
+        ck_assert_uint_eq(gone_first, 5);
+        ck_assert_uint_eq(gone_last, 100);
+        ck_assert_uint_eq(s.recovered, 14);
+        ck_assert_uint_eq(log_durable(s.log), 110);
+        ck_assert_int_eq(log_batch_read_now(s.log, 50, &out), ERR_NOT_FOUND);
+        ck_assert_int_eq(log_batch_read_now(s.log, 105, &out), OK);
+    }
+    buf_deinit(&out);
+    shard_end(&s);
+}
+END_TEST
+
+START_TEST(what_was_skipped_counts_as_lost_until_there_is_a_block)
+{
+    many_files(4);
+    skip_to(100);
+    reopen();
+    ck_assert_uint_eq(s.lost_calls, 1);
+    ck_assert_uint_eq(s.lost_first, 5);
+    ck_assert_uint_eq(s.lost_last, 100);
+    ck_assert_uint_eq(log_durable(s.log), 100);
+    write_block(100, "it came at last");
+    reopen();
+    ck_assert_uint_eq(s.lost_calls, 0);
+    ck_assert_uint_eq(gone_last, 100);
+    shard_end(&s);
+}
+END_TEST
+
+START_TEST(a_block_on_its_way_is_told_although_the_log_is_closed)
+{
+    static struct log_block_op op;
+
+    many_files(3);
+    op = (struct log_block_op){
+        .index = 2, .hash = s.hashes[2], .body = BYTES("body"), .done = block_done};
+    block_told = false;
+    log_block_write(s.log, &op);
+    log_close(s.log);
+    s.log = NULL;
+    shard_settle(&s);
+    ck_assert(block_told);
+    open_log();
+    ck_assert_uint_eq(block_index, 2);
+    shard_end(&s);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *tests[] = {
+        a_block_is_handed_out_first_and_batches_say_on_which_side_they_are,
+        only_files_below_the_floor_and_the_older_block_can_go,
+        what_a_removed_file_had_is_gone_and_not_lost,
+        what_was_cut_stays_void_when_the_file_that_said_so_is_removed,
+        a_damaged_block_is_passed_over_and_the_older_one_tells_all,
+        a_missing_file_above_the_block_is_lost,
+        a_log_that_is_too_far_behind_goes_on_behind_a_block_of_others,
+        what_was_skipped_counts_as_lost_until_there_is_a_block,
+        a_block_on_its_way_is_told_although_the_log_is_closed,
+    };
+
+    return UNIT_RUN_PLAIN("log_space", tests);
+}
