@@ -101,8 +101,9 @@ struct client {
     struct grants *grants;                 /* what it may answer; NULL: that is no matter */
     struct client_proof *proof;            /* of its password, under way; NULL: none */
     struct buf late;                       /* what arrived meanwhile */
-    const struct bytes *names; /* of its certificate, when they say who it is; NULL: they do not */
-    size_t names_count;
+    const struct bytes
+        *certificate_names; /* of its certificate, when they say who it is; NULL: they do not */
+    size_t certificate_names_count;
     struct bytes subject; /* of the same */
     uint64_t id;
     char *address;                    /* owned, without port */
@@ -225,7 +226,8 @@ void client_pause(struct client *client);
 void client_resume(struct client *client);
 
 /* So many bytes wait to be sent to one receiver, not a client, of what `producer` (NULL: nobody)
- * publishes: as for a client that has so much waiting, it is held back or the shard is congested. */
+ * publishes: as for a client that has so much waiting, it is held back or the shard is congested.
+ */
 void clients_behind(struct clients *clients, struct client *producer, size_t waiting);
 
 /* Puts it in the list of those that the shell comes by at the end of the turn. */

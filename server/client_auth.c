@@ -136,8 +136,8 @@ static void violation(struct client *client, struct bytes user)
 bool client_begin_unnamed(struct client *client)
 {
     const struct auth_claim nothing = {
-        .names = client->names,
-        .names_count = client->names_count,
+        .names = client->certificate_names,
+        .names_count = client->certificate_names_count,
         .subject = client->subject,
         .type = CONNECTION_STANDARD,
     };
@@ -239,8 +239,8 @@ void client_authenticate(struct client *client, const struct connect *said, stru
         .nkey = said->nkey,
         .signature = said->sig,
         .nonce = bytes_of_text(client->nonce),
-        .names = client->names,
-        .names_count = client->names_count,
+        .names = client->certificate_names,
+        .names_count = client->certificate_names_count,
         .subject = client->subject,
         .type = CONNECTION_STANDARD,
     };

@@ -270,14 +270,51 @@ void client_publish(struct client *client, const struct proto_pub *pub, const ui
 
 static void label_add(char label[LABEL_MAX], size_t *size, struct bytes b)
 {
-    for (size_t i = 0; i < b.size && *size < LABEL_MAX - 1; i++) {
-        uint8_t byte = b.at[i];
+    size_t room = LABEL_MAX - 1 - *size;
 
-        label[(*size)++] = (char)(byte < ' ' || byte == 0x7f ? '?' : byte);
-    }
+    if (b.size > room)
+        b.size = room;
+    if (b.size > 0)
+        memcpy(label + *size, b.at, b.size);
+    *size += b.size;
 }
 
-/* How the log calls it from now on; what the client says is kept short and to one line. */
+/* Quoted: whatever a client calls itself, it is one word of one line. */
+static void label_quote(char label[LABEL_MAX], size_t *size, const struct bytes *parts,
+                        size_t count)
+{
+    struct buf text;
+
+    buf_init(&text, LABEL_MAX);
+    for (size_t i = 0; i < count; i++)
+        (void)logger_quote(&text, parts[i]);
+    label_add(label, size, BYTES(" - \""));
+    label_add(label, size, buf_bytes(&text));
+    label_add(label, size, BYTES("\""));
+    buf_deinit(&text);
+}
+
+/* "v1.2:lang:name", of which each may be missing. */
+static void label_library(char label[LABEL_MAX], size_t *size, const struct connect *said)
+{
+    const struct bytes given[] = {said->version, said->lang, said->name};
+    struct bytes parts[6];
+    size_t count = 0;
+
+    for (size_t i = 0; i < 3; i++) {
+        if (given[i].size == 0)
+            continue;
+        if (count > 0)
+            parts[count++] = BYTES(":");
+        else if (i == 0)
+            parts[count++] = BYTES("v");
+        parts[count++] = given[i];
+    }
+    if (count > 0)
+        label_quote(label, size, parts, count);
+}
+
+/* How the log calls it from now on; what the client says is kept short. */
 static void label_extend(struct client *client, const struct connect *said)
 {
     size_t size = strlen(client->label);
@@ -285,22 +322,14 @@ static void label_extend(struct client *client, const struct connect *said)
 
     size = size < LABEL_MAX ? size : 0;
     memcpy(label, client->label, size);
-    if (said->version.size > 0 || said->lang.size > 0 || said->name.size > 0) {
-        label_add(label, &size, BYTES(" - \"v"));
-        label_add(label, &size, said->version);
-        label_add(label, &size, BYTES(":"));
-        label_add(label, &size, said->lang);
-        label_add(label, &size, BYTES(":"));
-        label_add(label, &size, said->name);
-        label_add(label, &size, BYTES("\""));
-    }
+    label_library(label, &size, said);
     if (client->user != NULL) {
-        label_add(label, &size, BYTES(" - \""));
-        label_add(label, &size, client->account->name);
-        label_add(label, &size,
-                  client->user->options->nkey.size > 0 ? BYTES("/nkey:") : BYTES("/user:"));
-        label_add(label, &size, auth_user_name(client->user));
-        label_add(label, &size, BYTES("\""));
+        const struct bytes parts[] = {client->account->name,
+                                      client->user->options->nkey.size > 0 ? BYTES("/nkey:")
+                                                                           : BYTES("/user:"),
+                                      auth_user_name(client->user)};
+
+        label_quote(label, &size, parts, 3);
     }
     heap_give(client->label);
     client->label = heap_text(bytes_of(label, size));

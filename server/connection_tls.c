@@ -115,8 +115,8 @@ static void take_names(struct connection *c)
     arena_init(&c->names, SIZE_MAX / 4);
     c->peer = HEAP_NEW(struct tls_peer);
     (void)tls_peer(c->tls, &c->names, c->peer); /* without a certificate it has no name */
-    c->client.names = c->peer->names;
-    c->client.names_count = c->peer->names_count;
+    c->client.certificate_names = c->peer->names;
+    c->client.certificate_names_count = c->peer->names_count;
     c->client.subject = c->peer->subject;
 }
 

@@ -5,7 +5,8 @@
 #include "server/client.h"
 #include "server/proto.h"
 
-#define TEXT_MAX (64u << 10) /* of one line, far beyond what the logger prints; the rest is cut */
+#define HEADERS_END 4u          /* their last line's end, and the empty line */
+#define TEXT_MAX    (64u << 10) /* of one line, far beyond what the logger prints; the rest is cut */
 
 static void line(const struct client *client, const char *arrow, const struct buf *text)
 {
@@ -26,13 +27,24 @@ static void operation(const struct client *client, const char *arrow, const char
     buf_deinit(&text);
 }
 
-static void payload(const struct client *client, const char *arrow, struct bytes b)
+/* Of a message with its headers in front. */
+static void payload(const struct client *client, const char *arrow, size_t header_size,
+                    struct bytes b)
 {
+    const struct options *options = client->clients->options;
+    size_t most = options->traced_size_max > 0 ? (size_t)options->traced_size_max : SIZE_MAX;
     struct buf text;
 
+    if (options->trace_headers) { /* and without what ends them */
+        if (header_size < HEADERS_END)
+            return;
+        b = bytes_take(b, header_size - HEADERS_END);
+    }
     buf_init(&text, TEXT_MAX);
     (void)BUF_ADD(&text, "MSG_PAYLOAD: [\"");
-    (void)logger_quote(&text, b);
+    (void)logger_quote(&text, bytes_take(b, b.size < most ? b.size : most));
+    if (b.size > most)
+        (void)BUF_ADD(&text, "...");
     (void)BUF_ADD(&text, "\"]");
     line(client, arrow, &text);
     buf_deinit(&text);
@@ -68,7 +80,7 @@ void trace_publish(const struct client *client, const struct proto_pub *pub, con
     (void)buf_print(&args, " %u", pub->size);
     operation(client, "<<-", pub->header_size > 0 ? "HPUB" : "PUB", buf_bytes(&args));
     buf_deinit(&args);
-    payload(client, "<<-", bytes_of(body, pub->size));
+    payload(client, "<<-", pub->header_size, bytes_of(body, pub->size));
 }
 
 void trace_error(const struct client *client, struct bytes before, struct bytes what,
@@ -84,14 +96,29 @@ void trace_error(const struct client *client, struct bytes before, struct bytes 
     buf_deinit(&text);
 }
 
+/* The last but one word of the line of an HMSG. */
+static size_t header_size_of(struct bytes args)
+{
+    size_t end = args.size, size = 0;
+
+    while (end > 0 && args.at[end - 1] != ' ')
+        end--;
+    if (end == 0)
+        return 0;
+    for (size_t at = end - 1, unit = 1; at > 0 && args.at[at - 1] != ' '; at--, unit *= 10)
+        size += (size_t)(args.at[at - 1] - '0') * unit;
+    return size;
+}
+
 void trace_message(const struct client *client, struct bytes frame)
 {
+    bool headers = frame.at[0] == 'H';
     size_t size = bytes_find(frame, '\r');
     struct bytes body = bytes_skip(frame, size + 2);
+    struct bytes args = bytes_skip(bytes_take(frame, size), headers ? 5 : 4);
 
-    operation(client, "->>", frame.at[0] == 'H' ? "HMSG" : "MSG",
-              bytes_skip(bytes_take(frame, size), frame.at[0] == 'H' ? 5 : 4));
-    payload(client, "->>", bytes_take(body, body.size - 2));
+    operation(client, "->>", headers ? "HMSG" : "MSG", args);
+    payload(client, "->>", headers ? header_size_of(args) : 0, bytes_take(body, body.size - 2));
 }
 
 static bool is_secret(struct bytes key)

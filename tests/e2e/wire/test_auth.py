@@ -272,6 +272,7 @@ class Accounts(Configured):
         a.api("STREAM.CREATE.S", {"name": "S", "subjects": ["s"]})
         a.publish(b"s", b"x")
         server.restart()
+        self.assertEqual(self.requester(server, "a").publish(b"s", b"x")["seq"], 2)
         self.assertEqual(self.requester(server, "a").api("STREAM.NAMES")["streams"], ["S"])
         self.assertEqual(self.requester(server, "c").api("STREAM.NAMES")["total"], 0)
 

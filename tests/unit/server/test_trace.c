@@ -97,12 +97,78 @@ START_TEST(a_name_cannot_forge_a_line_of_the_log)
 }
 END_TEST
 
+START_TEST(a_client_is_called_by_what_it_says_of_itself)
+{
+    static const struct {
+        const char *said, *label;
+    } rows[] = {
+        {"{\"name\":\"n\"}", "cid:4 - \"n\" - <<- [PING]"},
+        {"{\"lang\":\"l\",\"name\":\"n\"}", "cid:4 - \"l:n\" - <<- [PING]"},
+        {"{\"version\":\"1\",\"name\":\"n\"}", "cid:4 - \"v1:n\" - <<- [PING]"},
+        {"{\"version\":\"1\",\"lang\":\"l\"}", "cid:4 - \"v1:l\" - <<- [PING]"},
+        {"{\"name\":\"a\\\"b\"}", "cid:4 - \"a\\\"b\" - <<- [PING]"},
+        {"{}", "cid:4 - <<- [PING]"},
+    };
+
+    for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+        static struct log log;
+        char line[200];
+
+        log_init(&log);
+        snprintf(line, sizeof(line), "CONNECT %s\r\nPING\r\n", rows[i].said);
+        shard_say(&log.shard, &log.client, line);
+        ck_assert_msg(strstr(log.text, rows[i].label) != NULL, "%s", log.text);
+        log_deinit(&log);
+    }
+}
+END_TEST
+
+static const char said[] = "CONNECT {\"verbose\":false,\"headers\":true}\r\nSUB a 1\r\n"
+                           "PUB a 7\r\n1234567\r\nHPUB a 20 22\r\nNATS/1.0\r\nA: bcd\r\n\r\nhi\r\n";
+
+START_TEST(long_payloads_are_cut)
+{
+    static struct log log;
+
+    log_init(&log);
+    log.shard.options.traced_size_max = 5;
+    shard_say(&log.shard, &log.client, said);
+    CK_LOGGED(&log, "<<- MSG_PAYLOAD: [\"12345...\"]");
+    CK_LOGGED(&log, "->> MSG_PAYLOAD: [\"12345...\"]");
+    CK_LOGGED(&log, "->> MSG_PAYLOAD: [\"NATS/...\"]");
+    log_deinit(&log);
+    log_init(&log);
+    log.shard.options.traced_size_max = 7;
+    shard_say(&log.shard, &log.client, said);
+    CK_LOGGED(&log, "->> MSG_PAYLOAD: [\"1234567\"]");
+    log_deinit(&log);
+}
+END_TEST
+
+START_TEST(headers_alone_are_traced_without_payloads)
+{
+    static struct log log;
+
+    log_init(&log);
+    log.shard.options.trace_headers = true;
+    shard_say(&log.shard, &log.client, said);
+    ck_assert_ptr_null(strstr(log.text, "12345"));
+    CK_LOGGED(&log, "<<- [PUB a 7]");
+    CK_LOGGED(&log, "<<- MSG_PAYLOAD: [\"NATS/1.0\\r\\nA: bcd\"]");
+    CK_LOGGED(&log, "->> MSG_PAYLOAD: [\"NATS/1.0\\r\\nA: bcd\"]");
+    log_deinit(&log);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *tests[] = {
         the_protocol_is_traced_in_the_form_that_tools_know,
         secrets_do_not_reach_the_log,
         a_name_cannot_forge_a_line_of_the_log,
+        a_client_is_called_by_what_it_says_of_itself,
+        long_payloads_are_cut,
+        headers_alone_are_traced_without_payloads,
     };
 
     return UNIT_RUN_PLAIN("trace", tests);
