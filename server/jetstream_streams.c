@@ -140,10 +140,21 @@ void jetstream_stream_removed(struct jetstream *jetstream, struct stream *stream
     jetstream_cluster_look(jetstream->cluster);
 }
 
+/* It may have come back since: a catalogue that is behind does not know. */
+static bool is_member(struct jetstream *jetstream, const struct stream *stream)
+{
+    const struct raft_config *members = replica_members(stream_replica(stream));
+    struct raft_member self = groups_self(jetstream->groups);
+    const struct raft_member *member = members_find(members, self.node);
+
+    return member != NULL && members_equal(*member, self);
+}
+
 void jetstream_entries_leave(struct jetstream *jetstream)
 {
     for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL; entry = entry->next) {
-        if (!entry->leaving || entry->stream == NULL || is_here(jetstream, entry))
+        if (!entry->leaving || entry->stream == NULL || is_here(jetstream, entry) ||
+            is_member(jetstream, entry->stream))
             continue;
         entry->leaving = false;
         logger_info(logger_of(jetstream), "Stream '%.*s': its replica here is no longer needed",

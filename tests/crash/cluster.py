@@ -54,6 +54,7 @@ STORMS = {
     "pause one": 1,
     "pause all": 1,
     "wipe one": 2,
+    "strand one": 3,  # a follower sleeps while the others commit, and wakes as the leader dies
 }
 
 
@@ -185,6 +186,9 @@ class Driver:
         self.raise_failure()
 
     async def blow(self, act, whom):
+        if act == "strand":
+            await self.strand()
+            return
         nodes = await self.victims(act, whom)
         if act == "pause":
             await self.pause(nodes)
@@ -208,6 +212,19 @@ class Driver:
         await asyncio.sleep(self.rng.choice((0.1, 0.5, 1.0, 2.5)) + self.rng.random() * 0.3)
         for node in nodes:
             node.resume()
+
+    async def strand(self):
+        """Only the one that was awake has everything: it must lead."""
+        leader = await self.cluster.leader(workload.LOG)
+        follower = self.rng.choice([node for node in self.cluster.nodes if node is not leader])
+        others = [await Client.open(node.port) for node in self.cluster.nodes if node is not leader]
+        follower.pause()
+        await asyncio.sleep(0.3 + self.rng.random() * 0.7)
+        since = time.monotonic()
+        await asyncio.to_thread(leader.kill)
+        follower.resume()
+        await self.probe(others, since, False)
+        await self.start([leader])
 
     async def kill(self, node, wipe, measured):
         others = [await Client.open(other.port) for other in self.cluster.nodes if other is not node]
