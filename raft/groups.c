@@ -2,7 +2,7 @@
 
 #include "base/heap.h"
 
-#define ELECTION_NS 1000000000
+#define ELECTION_NS 250000000
 
 struct groups *groups_create(struct store *store, const struct groups_options *options)
 {

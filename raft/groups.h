@@ -17,7 +17,7 @@ struct groups;
 struct groups_options {
     struct raft_member self;
     const struct transport *transport; /* NULL: this node is alone. Borrowed, outlives the groups */
-    int64_t election_ns;               /* 0: 1 s */
+    int64_t election_ns;               /* 0: 250 ms */
     int64_t heartbeat_ns;              /* 0: a tenth of it */
     uint64_t seed;
     uint64_t flaws;         /* raft/flaws.h */

@@ -6,7 +6,7 @@
 #include "storage/record.h"
 
 #define BALLOT_RETRY_NS 250000000
-#define STUCK_ELECTIONS 2 /* election timeouts that the own disk may take for a batch */
+#define STUCK_NS        2000000000 /* longer than that a leader's disk must not take for a batch */
 
 /* The owner may close the replica from any event: whoever goes on using it holds it meanwhile. */
 static void hold(struct replica *replica)
@@ -395,7 +395,7 @@ static void look_at_disk(struct replica *replica)
         replica->stuck_ns = waits ? now : 0;
         replica->stuck_at = durable;
     }
-    waits = waits && now - replica->stuck_ns > STUCK_ELECTIONS * replica->groups->options.election_ns;
+    waits = waits && now - replica->stuck_ns > STUCK_NS;
     if (replica->alone || waits == replica->stuck)
         return;
     replica->stuck = waits;

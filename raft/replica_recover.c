@@ -190,6 +190,9 @@ static void make_core(struct recovery *recovery)
     };
     struct store_vote vote;
 
+    /* The log says from its first entry on who the members are; only one of an older format does not. */
+    if (recovery->note_count > 0 && recovery->notes[0].members && recovery->notes[0].index == 1)
+        recovered.config.count = 0;
     if (!REPLICA_FLAWED(replica, VOTE_FORGOTTEN) && store_vote_found(groups->store, replica->id, &vote)) {
         if (vote.damaged > recovered.damaged)
             recovered.damaged = vote.damaged;
