@@ -17,8 +17,11 @@ struct router;
 
 struct account {
     struct router *router;
-    struct bytes name;
+    struct bytes name; /* owned by the router */
     struct sublist subs;
+    const struct account_options *options; /* NULL: as accounts are that nobody configured */
+    bool system;
+    size_t connections; /* that authenticated for it */
 };
 
 #endif

@@ -19,12 +19,17 @@ static struct bytes sub_key(const void *item)
 }
 
 void client_init(struct client *client, struct clients *clients, const char *address, uint16_t port,
-                 int64_t now_ns)
+                 const char *nonce, int64_t now_ns)
 {
     char label[128];
 
     *client = (struct client){
         .clients = clients,
+        .account = clients->account,
+        .unproven = clients->auth != NULL && clients->auth->required,
+        .payload_max = clients->options->max_payload,
+        .subs_max = clients->options->max_subscriptions,
+        .trace = clients->trace,
         .id = ++clients->id_last,
         .address = heap_text(bytes_of_text(address)),
         .verbose = true,
@@ -38,10 +43,17 @@ void client_init(struct client *client, struct clients *clients, const char *add
     snprintf(label, sizeof(label), "%s:%u - cid:%llu", address, port,
              (unsigned long long)client->id);
     client->label = heap_text(bytes_of_text(label));
+    if (nonce != NULL)
+        snprintf(client->nonce, sizeof(client->nonce), "%s", nonce);
+    buf_init(&client->late, CLIENT_LATE_MAX);
     buf_init(&client->in, SIZE_MAX / 2);
     buf_init(&client->out, SIZE_MAX / 2);
     table_init(&client->subs, sub_key, prng_next(&clients->prng));
     logger_debug(clients->logger, "%s - Client connection created", client->label);
+}
+
+void client_greet(struct client *client)
+{
     client_out_info(client, false);
 }
 
@@ -49,12 +61,16 @@ void client_deinit(struct client *client)
 {
     assert(client->subs.count == 0);
     assert(!client->dirty);
+    client_unbind(client);
+    if (client->proof != NULL)
+        client->proof->client = NULL;
+    buf_deinit(&client->late);
     clients_spare_give(client->clients, &client->in);
     clients_spare_give(client->clients, &client->out);
     table_deinit(&client->subs);
     heap_give(client->address);
     heap_give(client->label);
-    heap_give(client->names);
+    heap_give(client->said);
 }
 
 /* ---- states -----------------------------------------------------------------------------------
@@ -132,7 +148,7 @@ void client_out(struct client *client, struct bytes b)
 void client_out_error(struct client *client, struct bytes before, struct bytes what,
                       struct bytes after)
 {
-    if (client->clients->trace)
+    if (client->trace)
         trace_error(client, before, what, after);
     client_out(client, BYTES("-ERR '"));
     client_out(client, before);
@@ -152,7 +168,10 @@ void client_out_info(struct client *client, bool answer)
     const struct info_client info = {
         .id = client->id,
         .address = client->address,
-        .account = answer ? client->clients->account->name : bytes_of(NULL, 0),
+        .nonce = client->nonce,
+        .account = answer ? client->account->name : bytes_of(NULL, 0),
+        .account_system = client->account->system,
+        .max_payload = client->payload_max,
     };
 
     if (client->out.at == NULL)
@@ -244,6 +263,8 @@ bool client_deliver(struct client_sub *sub, const struct message *message)
         return false;
     if (sub->max > 0 && sub->delivered >= sub->max)
         return false;
+    if (sub->filtered && !permissions_deliver(client->permissions, message->subject))
+        return false;
     assert(size <= UINT32_MAX);
     at = out_reserve(client, MESSAGE_LINE_MAX + message->subject.size + sub->sid_size +
                                  message->reply.size + size);
@@ -259,10 +280,12 @@ bool client_deliver(struct client_sub *sub, const struct message *message)
     if (sub->delivered == sub->max)
         retire(sub);
     client_mark(client);
+    if (client->grants != NULL && message->reply.size > 0)
+        client_grant(client, message->reply);
     if (client->out.size + client->flight > clients->pending_much)
         clients_behind(clients, message->origin != client ? message->origin : NULL,
                        client->out.size + client->flight);
-    if (clients->trace)
+    if (client->trace)
         trace_message(client, bytes_of(at, (size_t)(end - at)));
     return true;
 }
@@ -287,7 +310,7 @@ void client_ping(struct client *client, int64_t now_ns)
     }
     client->pings_out++;
     client->ping_sent_ns = now_ns;
-    if (client->clients->trace)
+    if (client->trace)
         trace_out(client, "PING");
     client_out(client, BYTES("PING\r\n"));
 }

@@ -26,6 +26,7 @@
 #include "base/prng.h"
 #include "base/table.h"
 #include "server/account.h"
+#include "server/auth/auth.h"
 #include "server/info.h"
 #include "server/options.h"
 #include "server/router.h"
@@ -38,12 +39,16 @@ enum client_state { CLIENT_OPEN, CLIENT_ENDING, CLIENT_DOOMED };
 
 struct client;
 
+struct client_proof;
+struct grants;
+
 struct client_sub {
     struct sub sub;
     struct client *client;
     struct client_sub *retire_next; /* of clients.retiring */
     uint64_t delivered;
-    uint64_t max; /* deliveries after which it ends; 0: none */
+    uint64_t max;  /* deliveries after which it ends; 0: none */
+    bool filtered; /* some of what it matches is denied to the client */
     uint32_t sid_size;
     uint8_t sid[];
 };
@@ -68,8 +73,11 @@ struct clients {
     const struct info *info;
     struct logger *logger;
     struct router *router;
-    struct account *account; /* of every client, until there is authentication */
+    struct account *account; /* of whoever is not told another */
+    const struct auth *auth; /* NULL: everybody may do everything */
     struct arena arena;      /* of one CONNECT */
+    int64_t now_ns;          /* of the turn */
+    char domain_api[64];     /* "$JS.DOMAIN.API.", another way to say "$JS.API."; empty: none */
     struct prng prng;
     struct clients_stats stats;
     size_t pending_most;  /* max_pending */
@@ -87,9 +95,21 @@ struct clients {
 
 struct client {
     struct clients *clients;
+    struct account *account;
+    const struct auth_user *user;          /* NULL: nobody in particular */
+    const struct permissions *permissions; /* NULL: it may do everything */
+    struct grants *grants;                 /* what it may answer; NULL: that is no matter */
+    struct client_proof *proof;            /* of its password, under way; NULL: none */
+    struct buf late;                       /* what arrived meanwhile */
+    const struct bytes *names; /* of its certificate, when they say who it is; NULL: they do not */
+    size_t names_count;
+    struct bytes subject; /* of the same */
     uint64_t id;
-    char *address; /* owned, without port */
-    char *label;   /* owned: how the log calls it */
+    char *address;                    /* owned, without port */
+    char *label;                      /* owned: how the log calls it */
+    char nonce[AUTH_NONCE_TEXT_SIZE]; /* for it to sign; empty: none */
+    int64_t payload_max;
+    int64_t subs_max; /* 0: no limit */
     uint8_t state;
     uint8_t pings_out;
     bool verbose;
@@ -97,6 +117,9 @@ struct client {
     bool echo;
     bool headers;
     bool no_responders;
+    bool unproven; /* must say who it is before anything else */
+    bool counted;  /* among its account's connections */
+    bool trace;
     bool connected;  /* has said CONNECT */
     bool protocol_1; /* takes later INFO lines */
     bool informed;   /* has had the one that answers its CONNECT */
@@ -117,7 +140,7 @@ struct client {
     int64_t rtt_ns;       /* of the last ping; before one was answered the time to CONNECT */
     int64_t ping_sent_ns;
     int64_t start_ns;
-    struct client_names *names; /* owned; NULL: it has said none */
+    struct client_names *said; /* owned; NULL: it has said none */
 };
 
 /* ---- the shard's ------------------------------------------------------------------------------
@@ -141,9 +164,11 @@ struct client *clients_dirty_next(struct clients *clients);
 /* ---- one client -------------------------------------------------------------------------------
  */
 
-/* Greets with INFO. The address is copied. */
+/* The address and the nonce are copied; NULL: no nonce. */
 void client_init(struct client *client, struct clients *clients, const char *address, uint16_t port,
-                 int64_t now_ns);
+                 const char *nonce, int64_t now_ns);
+/* Says INFO. */
+void client_greet(struct client *client);
 /* Not while it has subscriptions: client_leave. */
 void client_deinit(struct client *client);
 /* Takes all its subscriptions out of the router. Not from inside a publish. */
@@ -155,8 +180,36 @@ void client_feed(struct client *client, struct bytes b, int64_t now_ns);
 /* Writes the message for this subscription; false: it does not take it. For the router only. */
 bool client_deliver(struct client_sub *sub, const struct message *message);
 
+/*
+ * A password that takes long to prove: the shell lets `run` be called on a worker, then gives the
+ * proof back. Until then the client is paused, and what still arrives is kept. The proof outlives
+ * its client if that goes first.
+ */
+struct client_proof {
+    struct client *client; /* NULL: it is gone */
+    struct bytes hash, said;
+    struct bytes connect; /* the arguments of its CONNECT */
+    const struct auth_user *user;
+    bool again; /* who may connect has changed meanwhile: it is to be asked anew */
+    bool begun; /* the shell's */
+    bool proven;
+};
+void client_proof_run(struct client_proof *proof);
+void client_proof_done(struct client_proof *proof, int64_t now_ns);
+
+/*
+ * Who may connect, and what they may do, has changed: clients->auth is the new, `before` what it
+ * was. The client is ended if it would not be let in now; else it goes on as the user that it is
+ * now, without the subscriptions that it may not have any more. Nothing of it points at the old
+ * after.
+ */
+void client_auth_changed(struct client *client, const struct auth *before);
+
 /* What INFO says of the server has changed: told, if the client takes such lines. */
 void client_inform(struct client *client);
+
+/* The time for a CONNECT is over. */
+void client_auth_overdue(struct client *client);
 
 /* What is due at ping_due_ns; sets the next. */
 void client_ping(struct client *client, int64_t now_ns);
@@ -180,21 +233,21 @@ void client_mark(struct client *client);
 
 static inline struct bytes client_name(const struct client *client)
 {
-    const struct client_names *names = client->names;
+    const struct client_names *names = client->said;
 
     return names == NULL ? bytes_of(NULL, 0) : bytes_of(names->text, names->name);
 }
 
 static inline struct bytes client_lang(const struct client *client)
 {
-    const struct client_names *names = client->names;
+    const struct client_names *names = client->said;
 
     return names == NULL ? bytes_of(NULL, 0) : bytes_of(names->text + names->name, names->lang);
 }
 
 static inline struct bytes client_version(const struct client *client)
 {
-    const struct client_names *names = client->names;
+    const struct client_names *names = client->said;
 
     return names == NULL ? bytes_of(NULL, 0)
                          : bytes_of(names->text + names->name + names->lang, names->version);

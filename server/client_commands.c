@@ -16,7 +16,7 @@ static void client_ok(struct client *client)
 {
     if (!client->verbose)
         return;
-    if (client->clients->trace)
+    if (client->trace)
         trace_out(client, "OK");
     client_out(client, BYTES("+OK\r\n"));
 }
@@ -24,13 +24,13 @@ static void client_ok(struct client *client)
 /* ---- subscriptions ----------------------------------------------------------------------------
  */
 
-static void sub_end(struct client_sub *sub)
+void client_sub_end(struct client_sub *sub)
 {
     struct client *client = sub->client;
 
-    if (client->clients->trace)
+    if (client->trace)
         trace_unsubscribed(client, client_sub_sid(sub));
-    sublist_remove(&client->clients->account->subs, &sub->sub);
+    sublist_remove(&client->account->subs, &sub->sub);
     table_remove(&client->subs, client_sub_sid(sub));
     heap_give(sub);
 }
@@ -41,13 +41,13 @@ void clients_retire(struct clients *clients)
 
     while ((sub = clients->retiring) != NULL) {
         clients->retiring = sub->retire_next;
-        sub_end(sub);
+        client_sub_end(sub);
     }
 }
 
 void client_leave(struct client *client)
 {
-    struct sublist *list = &client->clients->account->subs;
+    struct sublist *list = &client->account->subs;
     struct client_sub *sub;
 
     for (size_t at = 0; (sub = table_next(&client->subs, &at)) != NULL;) {
@@ -66,7 +66,9 @@ static void sub_add(struct client *client, const struct proto_sub *said)
     sub->sid_size = (uint32_t)said->sid.size;
     memcpy(sub->sid, said->sid.at, said->sid.size);
     table_add(&client->subs, sub);
-    sublist_add(&client->clients->account->subs, &sub->sub, said->subject, said->queue);
+    sub->filtered = client->permissions != NULL &&
+                    permissions_subscribe_leaks(client->permissions, said->subject);
+    sublist_add(&client->account->subs, &sub->sub, said->subject, said->queue);
 }
 
 static bool subject_acceptable(struct bytes subject)
@@ -74,14 +76,55 @@ static bool subject_acceptable(struct bytes subject)
     return subject_valid(subject) && subject_token_count(subject) <= SUBJECT_TOKENS_MAX;
 }
 
-void client_subscribe(struct client *client, const struct proto_sub *said)
+/* -ERR 'Permissions Violation for Subscription to "subject" using queue "queue"' */
+static void subscribe_refused(struct client *client, const struct proto_sub *said)
 {
-    if (bytes_equal(said->queue, BYTES("_sys_"))) {
-        client_out_error(client, BYTES("Permissions Violation for Subscription to \""), said->subject,
-                         BYTES("\" using queue \"_sys_\""));
+    struct buf text;
+
+    logger_error(client->clients->logger,
+                 "%s - Subscription Violation - %.*s, Subject \"%.*s\", SID %.*s", client->label,
+                 BYTES_ARG(client_user_text(client)), BYTES_ARG(said->subject),
+                 BYTES_ARG(said->sid));
+    if (said->queue.size == 0) {
+        client_out_error(client, BYTES("Permissions Violation for Subscription to \""),
+                         said->subject, BYTES("\""));
         return;
     }
-    /* A sid in use keeps its subscription; whatever else the line asks for is accepted and ignored. */
+    buf_init(&text, SIZE_MAX / 2);
+    (void)buf_add(&text, said->subject);
+    (void)BUF_ADD(&text, "\" using queue \"");
+    (void)buf_add(&text, said->queue);
+    client_out_error(client, BYTES("Permissions Violation for Subscription to \""),
+                     buf_bytes(&text), BYTES("\""));
+    buf_deinit(&text);
+}
+
+static bool subscribe_within_limits(struct client *client, const struct proto_sub *said)
+{
+    int64_t tokens_max = client->clients->options->max_subscription_tokens;
+
+    if (tokens_max > 0 && (int64_t)subject_token_count(said->subject) > tokens_max) {
+        client_out_error(client, BYTES("Permissions Violation for Subscription to \""),
+                         said->subject, BYTES("\", too many tokens"));
+        return false;
+    }
+    if (client->subs_max > 0 && (int64_t)client->subs.count >= client->subs_max) {
+        CLIENT_OUT_ERROR(client, "maximum subscriptions exceeded");
+        return false;
+    }
+    return true;
+}
+
+void client_subscribe(struct client *client, const struct proto_sub *said)
+{
+    if (bytes_equal(said->queue, BYTES("_sys_")) || !client_may_subscribe(client, said)) {
+        subscribe_refused(client, said);
+        return;
+    }
+    if (!subscribe_within_limits(client, said))
+        return;
+    /* A sid in use keeps its subscription; whatever else the line asks for is accepted and ignored.
+     */
     if (table_find(&client->subs, said->sid) == NULL) {
         if (!subject_acceptable(said->subject)) {
             CLIENT_OUT_ERROR(client, "Invalid Subject");
@@ -99,7 +142,7 @@ void client_unsubscribe(struct client *client, const struct proto_unsub *said)
     if (sub != NULL && said->max > sub->delivered)
         sub->max = said->max;
     else if (sub != NULL)
-        sub_end(sub);
+        client_sub_end(sub);
     client_ok(client);
 }
 
@@ -112,11 +155,11 @@ static bool longer_than(struct bytes b, struct bytes prefix)
 }
 
 /* Subjects that only servers among themselves may publish to. */
-static bool subject_reserved(struct bytes subject)
+static bool subject_reserved(const struct client *client, struct bytes subject)
 {
     switch (subject.at[0]) {
     case '_': return longer_than(subject, BYTES("_GR_."));
-    case '$': return bytes_starts(subject, BYTES("$NRG."));
+    case '$': return bytes_starts(subject, BYTES("$NRG.")) && !client->account->system;
     default: return false;
     }
 }
@@ -139,8 +182,7 @@ static void no_responders(struct client *client, const struct message *request)
     uint8_t digits[PROTO_DIGITS_MAX];
     struct bytes number = {.at = digits};
 
-    sub = router_client_sub(client->clients->router, client->clients->account, request->reply,
-                            client);
+    sub = router_client_sub(client->clients->router, client->account, request->reply, client);
     if (sub == NULL)
         return;
     number.size = (size_t)(proto_write_u32(digits, size) - digits);
@@ -158,7 +200,15 @@ static void no_responders(struct client *client, const struct message *request)
     client_out(client, BYTES("\r\n\r\n\r\n"));
 }
 
-void client_publish(struct client *client, const struct proto_pub *pub, const uint8_t *body)
+static void publish_refused(struct client *client, struct bytes subject)
+{
+    logger_error(client->clients->logger, "%s - Publish Violation - %.*s, Subject \"%.*s\"",
+                 client->label, BYTES_ARG(client_user_text(client)), BYTES_ARG(subject));
+    client_out_error(client, BYTES("Permissions Violation for Publish to \""), subject,
+                     BYTES("\""));
+}
+
+static void publish(struct client *client, const struct proto_pub *pub, const uint8_t *body)
 {
     struct clients *clients = client->clients;
     struct message message = {
@@ -174,9 +224,8 @@ void client_publish(struct client *client, const struct proto_pub *pub, const ui
     if (client->pedantic && !subject_literal(pub->subject))
         CLIENT_OUT_ERROR(
             client, "Invalid Publish Subject"); /* and yet it is routed: the reference has it so */
-    if (subject_reserved(pub->subject)) {
-        client_out_error(client, BYTES("Permissions Violation for Publish to \""), pub->subject,
-                         BYTES("\""));
+    if (subject_reserved(client, pub->subject) || !client_may_publish(client, pub->subject)) {
+        publish_refused(client, pub->subject);
         return;
     }
     if (pub->reply.size > 0 && reply_reserved(pub->reply)) {
@@ -185,9 +234,35 @@ void client_publish(struct client *client, const struct proto_pub *pub, const ui
         return;
     }
     client_ok(client);
-    if (router_publish(clients->router, clients->account, &message) == 0 && client->no_responders &&
+    if (router_publish(clients->router, client->account, &message) == 0 && client->no_responders &&
         pub->reply.size > 0)
         no_responders(client, &message);
+}
+
+/* Requests to JetStream in this server's domain are requests to this server's JetStream. */
+static void publish_in_domain(struct client *client, const struct proto_pub *pub,
+                              const uint8_t *body)
+{
+    struct bytes rest = bytes_skip(pub->subject, strlen(client->clients->domain_api));
+    struct proto_pub mapped = *pub;
+    struct buf subject;
+
+    buf_init(&subject, SIZE_MAX / 2);
+    (void)BUF_ADD(&subject, "$JS.API.");
+    (void)buf_add(&subject, rest);
+    mapped.subject = buf_bytes(&subject);
+    publish(client, &mapped, body);
+    buf_deinit(&subject);
+}
+
+void client_publish(struct client *client, const struct proto_pub *pub, const uint8_t *body)
+{
+    const char *domain_api = client->clients->domain_api;
+
+    if (domain_api[0] != 0 && bytes_starts(pub->subject, bytes_of_text(domain_api)))
+        publish_in_domain(client, pub, body);
+    else
+        publish(client, pub, body);
 }
 
 /* ---- CONNECT, INFO, PING, PONG ----------------------------------------------------------------
@@ -219,6 +294,14 @@ static void label_extend(struct client *client, const struct connect *said)
         label_add(label, &size, said->name);
         label_add(label, &size, BYTES("\""));
     }
+    if (client->user != NULL) {
+        label_add(label, &size, BYTES(" - \""));
+        label_add(label, &size, client->account->name);
+        label_add(label, &size,
+                  client->user->options->nkey.size > 0 ? BYTES("/nkey:") : BYTES("/user:"));
+        label_add(label, &size, auth_user_name(client->user));
+        label_add(label, &size, BYTES("\""));
+    }
     heap_give(client->label);
     client->label = heap_text(bytes_of(label, size));
 }
@@ -245,22 +328,22 @@ static void keep_names(struct client *client, const struct connect *said)
     size_t size = said->name.size + said->lang.size + said->version.size;
     uint8_t *at;
 
-    heap_give(client->names);
-    client->names = NULL;
+    heap_give(client->said);
+    client->said = NULL;
     if (size == 0)
         return;
-    client->names = heap_take(sizeof(*client->names) + size);
-    client->names->name = (uint32_t)said->name.size; /* they came in one protocol line */
-    client->names->lang = (uint32_t)said->lang.size;
-    client->names->version = (uint32_t)said->version.size;
-    at = put_name(client->names->text, said->name);
+    client->said = heap_take(sizeof(*client->said) + size);
+    client->said->name = (uint32_t)said->name.size; /* they came in one protocol line */
+    client->said->lang = (uint32_t)said->lang.size;
+    client->said->version = (uint32_t)said->version.size;
+    at = put_name(client->said->text, said->name);
     at = put_name(at, said->lang);
     (void)put_name(at, said->version);
 }
 
-void client_connect(struct client *client, struct bytes args, int64_t now_ns)
+bool client_connect_read(struct client *client, struct bytes args, struct connect *said)
 {
-    struct connect said = {
+    *said = (struct connect){
         .verbose = client->verbose,
         .pedantic = client->pedantic,
         .echo = client->echo,
@@ -268,36 +351,45 @@ void client_connect(struct client *client, struct bytes args, int64_t now_ns)
         .no_responders = client->no_responders,
         .protocol = client->protocol_1,
     };
-    struct clients *clients = client->clients;
+    arena_reset(&client->clients->arena);
+    return connect_read(&client->clients->arena, args, said);
+}
 
-    arena_reset(&clients->arena);
-    if (clients->trace)
-        trace_connect(client, &clients->arena, args);
-    if (!connect_read(&clients->arena, args, &said)) {
-        client_end(client, NULL, "Protocol Violation");
-        return;
+void client_connect(struct client *client, struct bytes args, int64_t now_ns)
+{
+    struct connect said;
+
+    if (client->trace) {
+        arena_reset(&client->clients->arena);
+        trace_connect(client, &client->clients->arena, args);
     }
-    if (client->connected)
-        client_leave(client);
+    if (!client_connect_read(client, args, &said))
+        client_end(client, NULL, "Protocol Violation");
     else
-        label_extend(client, &said);
+        client_authenticate(client, &said, args, now_ns);
+}
+
+void client_connected(struct client *client, const struct connect *said, int64_t now_ns)
+{
+    if (!client->connected)
+        label_extend(client, said);
     client->connected = true;
-    client->verbose = said.verbose;
-    client->pedantic = said.pedantic;
-    client->echo = said.echo;
-    client->headers = said.headers;
-    client->no_responders = said.no_responders;
-    client->protocol_1 = said.protocol == 1;
+    client->verbose = said->verbose;
+    client->pedantic = said->pedantic;
+    client->echo = said->echo;
+    client->headers = said->headers && !client->clients->options->no_header_support;
+    client->no_responders = said->no_responders;
+    client->protocol_1 = said->protocol == 1;
     if (client->rtt_taken_ns == INT64_MIN)
         client->rtt_ns = now_ns - client->start_ns;
-    keep_names(client, &said);
+    keep_names(client, said);
     ping_first(client, now_ns);
 
-    if (said.account_asked)
+    if (said->account_asked)
         client_end(client, "Authorization Violation", "Authentication Failure");
-    else if (said.protocol != 0 && said.protocol != 1)
+    else if (said->protocol != 0 && said->protocol != 1)
         client_end(client, "invalid client protocol", "Bad Client Protocol Version");
-    else if (said.no_responders && !said.headers)
+    else if (said->no_responders && !client->headers)
         client_end(client, "no responders requires headers support",
                    "No Responders Requires Headers");
     else
@@ -328,7 +420,7 @@ void client_erred(struct client *client, struct bytes args)
 
 void client_pinged(struct client *client)
 {
-    if (client->clients->trace)
+    if (client->trace)
         trace_out(client, "PONG");
     client_out(client, BYTES("PONG\r\n"));
     if (!client->connected || !client->protocol_1 || client->informed)

@@ -51,7 +51,7 @@ static size_t line_limit(const struct client *client)
 /* The arguments of a line that was read, for the log. */
 static void trace_line(const struct client *client, const char *verb, struct bytes line)
 {
-    if (client->clients->trace)
+    if (client->trace)
         trace_in(client, verb, bytes_trim(line));
 }
 
@@ -61,7 +61,7 @@ static void trace_line(const struct client *client, const char *verb, struct byt
 static enum step too_large(struct client *client, uint32_t size)
 {
     logger_error(client->clients->logger, "%s - maximum payload exceeded: %u vs %lld",
-                 client->label, size, (long long)client->clients->options->max_payload);
+                 client->label, size, (long long)client->payload_max);
     client_end(client, "Maximum Payload Violation", "Maximum Message Payload Exceeded");
     return STEP_END;
 }
@@ -79,7 +79,7 @@ static enum step payload(struct client *client, struct bytes in, const struct pr
     if (in.at[pub->size + 1] != '\n')
         return unknown_operation(client, bytes_skip(in, pub->size + 1));
     *used = before + pub->size + 2;
-    if (client->clients->trace)
+    if (client->trace)
         trace_publish(client, pub, in.at);
     client_publish(client, pub, in.at);
     return STEP_DONE;
@@ -95,7 +95,7 @@ static enum step step_pub(struct client *client, struct bytes in, size_t verb, s
     parse = proto_read_pub(rest, line_limit(client), &pub, &line);
     if (parse != PARSE_DONE)
         return line_unread(client, parse);
-    if (pub.size > client->clients->options->max_payload)
+    if (pub.size > client->payload_max)
         return too_large(client, pub.size);
     return payload(client, bytes_skip(rest, line), &pub, verb + line, used);
 }
@@ -112,7 +112,7 @@ static enum step step_hpub(struct client *client, struct bytes in, size_t verb, 
         parse = PARSE_BAD;
     if (parse != PARSE_DONE)
         return line_unread(client, parse);
-    if (pub.size > client->clients->options->max_payload)
+    if (pub.size > client->payload_max)
         return too_large(client, pub.size);
     return payload(client, bytes_skip(rest, line), &pub, verb + line, used);
 }
@@ -237,6 +237,8 @@ static enum step step(struct client *client, struct bytes in, int64_t now_ns, si
     enum parse parse;
     size_t size;
 
+    if (client->unproven && in.at[0] != 'C' && in.at[0] != 'c' && !client_begin_unnamed(client))
+        return STEP_END;
     parse = proto_read_verb(in, &verb, &size);
     if (parse == PARSE_MORE)
         return STEP_MORE;
@@ -301,10 +303,19 @@ static size_t in_missing(const struct client *client, struct bytes b)
     return missing < b.size ? missing : b.size;
 }
 
+/* What is said while a password is being proven is heard when that is done. The shell does not read
+ * on, so it is what had arrived. */
+static void keep_late(struct client *client, struct bytes b)
+{
+    if (client->state == CLIENT_OPEN && !buf_add(&client->late, b))
+        client_doom(client, "Authentication Failure");
+}
+
 /* Completes the frame in `in`; returns what of `b` follows it. */
 static struct bytes complete(struct client *client, struct bytes b, int64_t now_ns)
 {
-    while (client->state == CLIENT_OPEN && client->in.size > 0 && b.size > 0) {
+    while (client->state == CLIENT_OPEN && client->in.size > 0 && b.size > 0 &&
+           client->proof == NULL) {
         size_t take = in_missing(client, b), used = 0;
         enum step taken;
 
@@ -323,15 +334,20 @@ static struct bytes complete(struct client *client, struct bytes b, int64_t now_
     return b;
 }
 
-void client_feed(struct client *client, struct bytes b, int64_t now_ns)
+/* The frame that `in` began with, and those that follow it. */
+static void feed(struct client *client, struct bytes b, int64_t now_ns)
 {
-    client->last_in_ns = now_ns;
     if (client->in.size > 0)
         b = complete(client, b, now_ns);
     while (client->state == CLIENT_OPEN && b.size > 0) {
         size_t used = 0;
-        enum step taken = step(client, b, now_ns, &used);
+        enum step taken;
 
+        if (client->proof != NULL) {
+            keep_late(client, b);
+            return;
+        }
+        taken = step(client, b, now_ns, &used);
         if (taken == STEP_MORE) {
             in_add(client, b);
             in_trim(client);
@@ -341,4 +357,24 @@ void client_feed(struct client *client, struct bytes b, int64_t now_ns)
             break;
         b = bytes_skip(b, used);
     }
+}
+
+void client_feed(struct client *client, struct bytes b, int64_t now_ns)
+{
+    client->clients->now_ns = now_ns;
+    client->last_in_ns = now_ns;
+    if (client->proof != NULL)
+        keep_late(client, b);
+    else
+        feed(client, b, now_ns);
+}
+
+void client_feed_late(struct client *client, int64_t now_ns)
+{
+    struct buf late = client->late;
+
+    buf_init(&client->late, CLIENT_LATE_MAX);
+    if (late.size > 0 && client->state == CLIENT_OPEN)
+        feed(client, buf_bytes(&late), now_ns);
+    buf_deinit(&late);
 }

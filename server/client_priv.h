@@ -1,11 +1,13 @@
 /*
  * What the files of the client core share. Private to server/client*.c: client.c holds a client's
- * states and output, client_commands.c what the commands do, client_input.c takes frames apart.
+ * states and output, client_auth.c who it is and what it may, client_commands.c what the commands
+ * do, client_input.c takes frames apart.
  */
 #ifndef SERVER_CLIENT_PRIV_H
 #define SERVER_CLIENT_PRIV_H
 
 #include "server/client.h"
+#include "server/connect.h"
 #include "server/proto.h"
 
 /* client.c: each may find that there is no room, and then dooms the client. */
@@ -18,10 +20,39 @@ void client_out_info(struct client *client, bool answer);
 
 #define CLIENT_OUT_ERROR(client, text) client_out_error((client), BYTES(text), BYTES(""), BYTES(""))
 
+/* What a client may say while its password is being proven; more is no client. */
+#define CLIENT_LATE_MAX (1u << 20)
+
+/* client_auth.c */
+
+/* The first that it says is no CONNECT. False: it may not, and was told so. */
+bool client_begin_unnamed(struct client *client);
+/* Who it is; ends it, binds it, or leaves it waiting for a proof. */
+void client_authenticate(struct client *client, const struct connect *said, struct bytes args,
+                         int64_t now_ns);
+/* Out of its account, where it has no subscriptions any more or will be bound to again. */
+void client_unbind(struct client *client);
+/* "User "x"", for the log. Good until the next call for this shard's clients. */
+struct bytes client_user_text(const struct client *client);
+bool client_may_publish(struct client *client, struct bytes subject);
+bool client_may_subscribe(const struct client *client, const struct proto_sub *said);
+/* It was sent a message that it may answer. */
+void client_grant(struct client *client, struct bytes reply);
+
+/* client_input.c */
+void client_feed_late(struct client *client, int64_t now_ns);
+
 /* client_commands.c */
+/* What follows from a CONNECT of a client that is who it says. */
+void client_connected(struct client *client, const struct connect *said, int64_t now_ns);
+
 void client_subscribe(struct client *client, const struct proto_sub *said);
 void client_unsubscribe(struct client *client, const struct proto_unsub *said);
 void client_publish(struct client *client, const struct proto_pub *pub, const uint8_t *body);
+/* Takes it out of the router and frees it. */
+void client_sub_end(struct client_sub *sub);
+/* Over what it said before. False: it is no CONNECT. */
+bool client_connect_read(struct client *client, struct bytes args, struct connect *said);
 void client_connect(struct client *client, struct bytes args, int64_t now_ns);
 void client_info(struct client *client, struct bytes args);
 void client_erred(struct client *client, struct bytes args);

@@ -1,5 +1,7 @@
 #include "server/client.h"
 
+#include <stdio.h>
+
 #define CONNECT_SIZE_MAX (1u << 20) /* memory of one parsed CONNECT */
 #define ID_FIRST         4u
 
@@ -18,6 +20,9 @@ void clients_init(struct clients *clients, const struct options *options, const 
         .trace = options->trace,
         .id_last = ID_FIRST - 1,
     };
+    if (options->jetstream && options->jetstream_options.domain != NULL)
+        snprintf(clients->domain_api, sizeof(clients->domain_api), "$JS.%s.API.",
+                 options->jetstream_options.domain);
     prng_seed(&clients->prng, seed);
     arena_init(&clients->arena, CONNECT_SIZE_MAX);
 }

@@ -12,10 +12,14 @@ struct connect {
     bool no_responders;
     bool account_asked; /* "account" or "new_account": refused */
     int64_t protocol;
-    struct bytes name; /* these four are views of the text or of the arena */
+    struct bytes name; /* these are views of the text or of the arena */
     struct bytes lang;
     struct bytes version;
     struct bytes user;
+    struct bytes pass;
+    struct bytes auth_token;
+    struct bytes nkey;
+    struct bytes sig;
 };
 
 /* What a client that has not said CONNECT is taken to have said. */

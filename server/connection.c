@@ -1,27 +1,12 @@
-#include "server/connection.h"
+#include "server/connection_priv.h"
 
 #include "base/heap.h"
 #include "base/owner.h"
+#include "server/auth/base64.h"
 
-#define STALL_NS 10000000 /* as long as the reference holds one back for a read */
-
-struct connection {
-    struct client client;
-    struct connections *owner;
-    struct io_sock *sock;
-    struct buf flight; /* being sent */
-    int64_t flight_since_ns;
-    struct timer ping;
-    struct timer
-        deadline; /* of the send in flight; armed at most once per deadline, not per send */
-    struct connection *previous;
-    struct connection *next;
-    struct connection *stalled_next;
-    bool stalled; /* in the list */
-    bool paused;  /* as the socket knows it */
-    bool closing; /* io_sock_close was called */
-    bool gone;    /* closed: freed as soon as no list holds it */
-};
+#define STALL_NS        10000000 /* as long as the reference holds one back for a read */
+#define SECOND_NS       INT64_C(1000000000)
+#define AUTH_TIMEOUT_NS (2 * SECOND_NS)
 
 static struct connection *connection_of(struct client *client)
 {
@@ -43,6 +28,7 @@ static void connection_free(struct connection *c)
         owner->all = c->next;
     owner->count--;
     clients_spare_give(&owner->clients, &c->flight);
+    connection_tls_end(c);
     client_deinit(&c->client);
     heap_give(c);
 }
@@ -56,6 +42,7 @@ static void connection_close(struct connection *c, bool drain)
                      c->client.reason);
     c->closing = true;
     timers_cancel(timers, &c->ping);
+    timers_cancel(timers, &c->auth);
     if (!drain)
         timers_cancel(timers, &c->deadline);
     io_sock_close(c->owner->io, c->sock, drain);
@@ -64,14 +51,31 @@ static void connection_close(struct connection *c, bool drain)
 /* ---- sending ----------------------------------------------------------------------------------
  */
 
+/* Is there something to send that is not being sent? */
+static bool has_out(const struct connection *c)
+{
+    return connection_encrypts(c) ? connection_tls_has_out(c) : c->client.out.size > 0;
+}
+
+static void fill_flight(struct connection *c)
+{
+    if (connection_encrypts(c)) {
+        connection_tls_fill(c);
+        return;
+    }
+    c->flight = c->client.out;
+    buf_init(&c->client.out, SIZE_MAX / 2);
+    c->client.flight = c->flight.size;
+}
+
 static void send_begin(struct connection *c)
 {
     struct timers *timers = io_timers(c->owner->io);
     struct bytes piece;
 
-    c->flight = c->client.out;
-    buf_init(&c->client.out, SIZE_MAX / 2);
-    c->client.flight = c->flight.size;
+    fill_flight(c);
+    if (c->flight.size == 0)
+        return;
     c->flight_since_ns = io_now(c->owner->io);
     if (!timer_armed(&c->deadline))
         timers_arm(timers, &c->deadline,
@@ -84,9 +88,9 @@ static void connection_sent(void *context)
 {
     struct connection *c = context;
 
-    c->client.flight = 0;
     clients_spare_give(&c->owner->clients, &c->flight);
-    if (c->client.out.size > 0 || c->client.state != CLIENT_OPEN)
+    c->client.flight = c->plain.size - c->plain_at;
+    if (has_out(c) || c->client.state != CLIENT_OPEN)
         client_mark(&c->client);
 }
 
@@ -111,7 +115,7 @@ static void deadline_fired(struct timer *timer)
     struct connection *c = owner_of(timer, struct connection, deadline);
     int64_t due_ns = c->flight_since_ns + c->owner->clients.options->write_deadline_ns;
 
-    if (c->client.flight == 0)
+    if (c->flight.size == 0)
         return;
     if (io_now(c->owner->io) < due_ns)
         timers_arm(io_timers(c->owner->io), timer, due_ns);
@@ -168,18 +172,24 @@ static void flush_open(struct connection *c)
 {
     struct client *client = &c->client;
 
-    if (client->ping_due_ns != c->ping.deadline_ns)
+    if (client->ping_due_ns != c->ping.deadline_ns && c->greeted)
         timers_arm(io_timers(c->owner->io), &c->ping, client->ping_due_ns);
+    if (client->proof != NULL && !client->proof->begun)
+        connection_proof_begin(c);
     pause_or_resume(c);
-    if (client->out.size > 0 && client->flight == 0)
+    if (has_out(c) && c->flight.size == 0)
         send_begin(c);
 }
 
 static void flush_ending(struct connection *c)
 {
-    if (c->client.out.size > 0 && c->client.flight == 0)
+    if (has_out(c) && c->flight.size == 0)
         send_begin(c);
-    if (c->client.out.size == 0)
+    if (has_out(c))
+        return;
+    if (connection_tls_farewell(c))
+        client_mark(&c->client); /* comes by again with that to send */
+    else
         connection_close(c, true);
 }
 
@@ -221,7 +231,10 @@ static void connection_received(void *context, struct bytes b)
 {
     struct connection *c = context;
 
-    client_feed(&c->client, b, io_now(c->owner->io));
+    if (c->secure != SECURE_OFF)
+        connection_tls_received(c, b);
+    else
+        client_feed(&c->client, b, io_now(c->owner->io));
     /* Not only at the end of the turn: more of its bytes may be waiting to be handed to us in this.
      */
     if (c->client.state == CLIENT_OPEN && (c->client.stalled || c->client.pauses > 0))
@@ -246,6 +259,7 @@ static void connection_closed(void *context)
 
     timers_cancel(io_timers(c->owner->io), &c->deadline);
     c->client.flight = 0;
+    c->flight.size = 0;
     c->gone = true;
     client_mark(&c->client);
 }
@@ -265,14 +279,58 @@ static void ping_fired(struct timer *timer)
     client_mark(&c->client); /* arms it again */
 }
 
+static void auth_fired(struct timer *timer)
+{
+    struct connection *c = owner_of(timer, struct connection, auth);
+
+    if (!connection_tls_overdue(c))
+        client_auth_overdue(&c->client);
+}
+
+/* What cannot be guessed, for the client to sign. */
+static const char *make_nonce(struct connections *connections, char text[AUTH_NONCE_TEXT_SIZE])
+{
+    const struct auth *auth = connections->clients.auth;
+    uint8_t random[AUTH_NONCE_SIZE];
+
+    static_assert((AUTH_NONCE_SIZE * 4 + 2) / 3 + 1 <= AUTH_NONCE_TEXT_SIZE, "a nonce fits");
+    if (auth == NULL || !auth_wants_nonce(auth))
+        return NULL;
+    io_random(connections->io, random, sizeof(random));
+    base64_write_url(text, bytes_of(random, sizeof(random)));
+    return text;
+}
+
+void connection_await_auth(struct connection *c)
+{
+    const struct options *options = c->owner->clients.options;
+    int64_t timeout_ns = options->auth.timeout_ns;
+    struct timers *timers = io_timers(c->owner->io);
+
+    timers_cancel(timers, &c->auth);
+    if (!c->client.unproven)
+        return;
+    if (timeout_ns <= 0)
+        timeout_ns = options->tls != NULL ? options->tls->timeout_ns + SECOND_NS : AUTH_TIMEOUT_NS;
+    timers_arm(timers, &c->auth, io_now(c->owner->io) + timeout_ns);
+}
+
+void connection_greet(struct connection *c)
+{
+    c->greeted = true;
+    client_greet(&c->client);
+}
+
 void connections_accept(struct connections *connections, struct io_sock *sock,
                         const struct io_address *peer)
 {
     struct connection *c = HEAP_NEW(struct connection);
+    char nonce[AUTH_NONCE_TEXT_SIZE];
 
     c->owner = connections;
     c->sock = sock;
     c->ping.fire = ping_fired;
+    c->auth.fire = auth_fired;
     c->deadline.fire = deadline_fired;
     buf_init(&c->flight, SIZE_MAX / 2);
     c->next = connections->all;
@@ -281,10 +339,13 @@ void connections_accept(struct connections *connections, struct io_sock *sock,
     connections->all = c;
     connections->count++;
     connections->total++;
-    client_init(&c->client, &connections->clients, peer->text, peer->port, io_now(connections->io));
+    client_init(&c->client, &connections->clients, peer->text, peer->port,
+                make_nonce(connections, nonce), io_now(connections->io));
+    connection_tls_begin(c);
     io_sock_start(connections->io, sock, &connection_events, c);
     if (connections->count > (size_t)connections->clients.options->max_connections)
-        client_end(&c->client, "maximum connections exceeded", "Maximum Connections Exceeded");
+        client_end(&c->client, c->greeted ? "maximum connections exceeded" : NULL,
+                   "Maximum Connections Exceeded");
 }
 
 /* ---- all of them ------------------------------------------------------------------------------
@@ -306,18 +367,48 @@ void connections_deinit(struct connections *connections)
         ;
     while ((c = connections->all) != NULL) {
         timers_cancel(timers, &c->ping);
+        timers_cancel(timers, &c->auth);
         timers_cancel(timers, &c->deadline);
         client_leave(&c->client);
         connection_free(c);
     }
+    connections_proofs_drop(connections);
     timers_cancel(timers, &connections->stall);
     clients_deinit(&connections->clients);
+}
+
+void connections_auth_changed(struct connections *connections, const struct auth *before)
+{
+    int64_t too_many = (int64_t)connections->count - connections->clients.options->max_connections;
+
+    for (struct connection *c = connections->all; c != NULL; c = c->next)
+        client_auth_changed(&c->client, before);
+    if (too_many > 0)
+        logger_info(connections->clients.logger,
+                    "Closed %lld connections to fall within max_connections", (long long)too_many);
+    for (struct connection *c = connections->all; c != NULL && too_many > 0; c = c->next) {
+        if (c->client.state != CLIENT_OPEN)
+            continue;
+        client_end(&c->client, "maximum connections exceeded", "Maximum Connections Exceeded");
+        too_many--;
+    }
 }
 
 void connections_inform(struct connections *connections)
 {
     for (struct connection *c = connections->all; c != NULL; c = c->next)
         client_inform(&c->client);
+}
+
+bool connections_end_one(struct connections *connections, const char *reason)
+{
+    for (struct connection *c = connections->all; c != NULL; c = c->next) {
+        if (c->client.state == CLIENT_OPEN) {
+            client_end(&c->client, NULL, reason);
+            return true;
+        }
+    }
+    return false;
 }
 
 void connections_pause(struct connections *connections)

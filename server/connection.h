@@ -11,7 +11,13 @@
 #include "base/io.h"
 #include "server/client.h"
 
+/* Passwords that are being proven at one time: each keeps a worker busy for long, and files need
+ * workers, too. */
+#define CONNECTIONS_PROOFS_MAX 1u
+
 struct connection;
+struct proof_work;
+struct tls_context;
 
 /* The client connections of a shard. Embedded in the server; fields are read by others, not
  * written. */
@@ -21,14 +27,22 @@ struct connections {
     struct connection *all;
     struct connection *stalled; /* not read from until `stall` fires */
     struct timer stall;
+    struct proof_work *proofs_first; /* waiting, in the order they came */
+    struct proof_work *proofs_last;
+    size_t proofs_running;
+    struct tls_context *tls;     /* of whoever comes; NULL: none is encrypted */
+    int64_t handshakes_since_ns; /* of the second in which so many began */
+    int64_t handshakes;
     size_t count;
     uint64_t total; /* ever accepted */
 };
 
-/* clients.router and clients.account are set by the caller before the first accept. */
+/* clients.router, clients.account and clients.auth are set by the caller before the first accept.
+ */
 void connections_init(struct connections *connections, struct io *io, const struct options *options,
                       const struct info *info, struct logger *logger, uint64_t seed);
-/* Drops what is left; the io must be destroyed next, without another turn. */
+/* Drops what is left; the io must be destroyed next, without another turn. What a worker is still
+ * at work on is not freed. */
 void connections_deinit(struct connections *connections);
 
 /* Takes over the socket. */
@@ -38,8 +52,12 @@ void connections_accept(struct connections *connections, struct io_sock *sock,
 /* Once per turn: sends, pauses, closes what there is to be. */
 void connections_flush(struct connections *connections);
 
+/* Who may connect has changed (client_auth_changed), and how many: too many are ended. */
+void connections_auth_changed(struct connections *connections, const struct auth *before);
 /* INFO again, to all that take it. */
 void connections_inform(struct connections *connections);
+/* Ends one of them, any. False: there is none that is open. */
+bool connections_end_one(struct connections *connections, const char *reason);
 
 /* Stops reading from all. */
 void connections_pause(struct connections *connections);

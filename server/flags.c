@@ -7,67 +7,19 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/heap.h"
-#include "server/cluster/route_url.h"
-
-const char flags_usage[] =
-    "\n"
-    "Usage: nats-server [options]\n"
-    "\n"
-    "Millrace " MILLRACE_VERSION ", a persistent streaming server that speaks the protocols of\n"
-    "nats-server " NATS_VERSION " and takes its place on the command line.\n"
-    "\n"
-    "Server options:\n"
-    "    -a, --addr, --net <host>         Address to listen on (default: 0.0.0.0)\n"
-    "    -p, --port <port>                Port for clients, -1 for any free one (default: 4222)\n"
-    "    -n, --name\n"
-    "        --server_name <name>         Name of the server (default: its id)\n"
-    "    -P, --pid <file>                 File to write the process id to\n"
-    "    -m, --http_port <port>           Port for monitoring: /healthz and /varz\n"
-    "        --ports_file_dir <dir>       Write <program>_<pid>.ports into this directory\n"
-    "\n"
-    "Logging options:\n"
-    "    -l, --log <file>                 Log to a file; SIGUSR1 opens it again\n"
-    "    -D, --debug                      Debug output\n"
-    "    -V, --trace                      Trace the protocol\n"
-    "    -DV                              Both\n"
-    "\n"
-    "JetStream options:\n"
-    "    -js, --jetstream                 Turn JetStream on\n"
-    "    -sd, --store_dir <dir>           Where it keeps its data\n"
-    "\n"
-    "Cluster options:\n"
-    "        --cluster, --cluster_listen <url>  Listen for other nodes, \"nats://host:port\"\n"
-    "        --cluster_name <name>        Name of the cluster\n"
-    "        --routes <urls>              Nodes to link to, separated by commas\n"
-    "        --cluster_advertise <addr>   Where other nodes reach this one\n"
-    "        --connect_retries <n>        Attempts at nodes that others told of\n"
-    "        --no_advertise               Tell clients of no other nodes\n"
-    "        --client_advertise <addr>    What clients are told of this server\n"
-    "\n"
-    "Common options:\n"
-    "    -h, --help                       Show this text\n"
-    "    -v, --version                    Show the version of nats-server whose protocols these "
-    "are\n"
-    "\n"
-    "Other options of nats-server are refused by name. Configuration files come with a later "
-    "release.\n"
-    "\n";
-
 enum kind {
-    KIND_TEXT,
-    KIND_NUMBER,
+    KIND_CHARS,    /* char[size] */
+    KIND_TEXT,     /* const char * */
+    KIND_BYTES,    /* struct bytes */
+    KIND_NUMBER,   /* int */
+    KIND_NUMBER64, /* int64_t */
     KIND_BOOL,
-    KIND_TRUE, /* a bool that cannot be turned off */
-    KIND_BOTH, /* debug and trace */
-    KIND_POINTER,  /* a text that stays where it is */
-    KIND_NUMBER64,
-    KIND_CLUSTER,
-    KIND_ROUTES,
-    KIND_CONFIG,
-    KIND_TEST_CONFIG,
-    KIND_HELP,
-    KIND_VERSION,
+    KIND_BOTH,    /* debug and trace */
+    KIND_VERBOSE, /* trace, and that of the system account */
+    KIND_ALL,     /* debug and those */
+    KIND_SEEN_TEXT,
+    KIND_SEEN_BOOL,
+    KIND_TLS,
     KIND_REFUSED, /* takes a value */
     KIND_REFUSED_BOOL,
 };
@@ -75,46 +27,80 @@ enum kind {
 struct flag {
     const char *names; /* separated by blanks */
     enum kind kind;
-    size_t offset; /* in struct options */
-    size_t size;   /* text: of the field */
+    size_t offset; /* in struct options; of KIND_SEEN_... in struct seen */
+    size_t size;   /* of char[] */
 };
 
-#define FIELD(field) offsetof(struct options, field)
-#define TEXT(names, field)                                                                         \
+/* What was said besides values of options. */
+struct seen {
+    bool help;
+    bool help_tls;
+    bool version;
+    bool test_config;
+    bool tls;
+    bool tls_off; /* --tls=false */
+    bool tls_verify;
+    const char *config_file;
+    const char *signal;
+    const char *tls_certificate;
+    const char *tls_key;
+    const char *tls_ca;
+    const char *routes;
+    const char *cluster;
+};
+
+#define OPTION(names, kind, field)                                                                 \
     {                                                                                              \
-        names, KIND_TEXT, FIELD(field), sizeof(((struct options *)NULL)->field)                    \
+        names, KIND_##kind, offsetof(struct options, field),                                       \
+            sizeof(((struct options *)NULL)->field)                                                \
+    }
+#define SEEN(names, kind, field)                                                                   \
+    {                                                                                              \
+        names, KIND_SEEN_##kind, offsetof(struct seen, field), 0                                   \
     }
 
 static const struct flag table[] = {
-    TEXT("a addr net", host),
-    {"p port", KIND_NUMBER, FIELD(port), 0},
-    TEXT("n name server_name", server_name),
-    TEXT("P pid", pid_file),
-    {"m http_port", KIND_NUMBER, FIELD(http_port), 0},
-    TEXT("ports_file_dir", ports_file_dir),
-    TEXT("l log", log_file),
-    {"D debug", KIND_BOOL, FIELD(debug), 0},
-    {"V trace VV", KIND_BOOL, FIELD(trace),
-     0}, /* VV adds a system account, which we have none of */
-    {"DV DVV", KIND_BOTH, 0, 0},
-    {"T logtime", KIND_TRUE, 0, 0},
-    {"js jetstream", KIND_BOOL, FIELD(jetstream), 0},
-    TEXT("sd store_dir", store_dir),
-    {"client_advertise", KIND_POINTER, FIELD(client_advertise), 0},
-    {"cluster_name", KIND_POINTER, FIELD(cluster.name), 0},
-    {"cluster_advertise", KIND_POINTER, FIELD(cluster.advertise), 0},
-    {"no_advertise", KIND_BOOL, FIELD(cluster.no_advertise), 0},
-    {"connect_retries", KIND_NUMBER64, FIELD(cluster.connect_retries), 0},
-    {"cluster cluster_listen", KIND_CLUSTER, 0, 0},
-    {"routes", KIND_ROUTES, 0, 0},
-    {"c config", KIND_CONFIG, 0, 0},
-    {"t", KIND_TEST_CONFIG, 0, 0},
-    {"h help", KIND_HELP, 0, 0},
-    {"v version", KIND_VERSION, 0, 0},
-    {"logtime_utc s syslog tls tlsverify help_tls", KIND_REFUSED_BOOL, 0, 0},
-    {"ms https_port sl signal r remote_syslog log_size_limit max_traced_msg_len "
-     "user pass auth tlscert tlskey tlscacert profile",
-     KIND_REFUSED, 0, 0},
+    OPTION("a addr net", CHARS, host),
+    OPTION("p port", NUMBER, port),
+    OPTION("n name server_name", CHARS, server_name),
+    OPTION("P pid", CHARS, pid_file),
+    OPTION("m http_port", NUMBER, http_port),
+    OPTION("ports_file_dir", CHARS, ports_file_dir),
+    OPTION("client_advertise", TEXT, client_advertise),
+    OPTION("l log", CHARS, log_file),
+    OPTION("log_size_limit", NUMBER64, log_size_max),
+    OPTION("T logtime", BOOL, log_time),
+    OPTION("logtime_utc", BOOL, log_time_utc),
+    OPTION("max_traced_msg_len", NUMBER64, traced_size_max),
+    OPTION("D debug", BOOL, debug),
+    OPTION("V trace", BOOL, trace),
+    {"DV", KIND_BOTH, 0, 0},
+    {"VV", KIND_VERBOSE, 0, 0},
+    {"DVV", KIND_ALL, 0, 0},
+    OPTION("js jetstream", BOOL, jetstream),
+    OPTION("sd store_dir", CHARS, store_dir),
+    OPTION("user", BYTES, auth.user),
+    OPTION("pass", BYTES, auth.password),
+    OPTION("auth", BYTES, auth.token),
+    OPTION("cluster_name", TEXT, cluster.name),
+    OPTION("cluster_advertise", TEXT, cluster.advertise),
+    OPTION("no_advertise", BOOL, cluster.no_advertise),
+    OPTION("connect_retries", NUMBER64, cluster.connect_retries),
+    SEEN("cluster cluster_listen", TEXT, cluster),
+    SEEN("routes", TEXT, routes),
+    {"tls", KIND_TLS, 0, 0},
+    SEEN("tlsverify", BOOL, tls_verify),
+    SEEN("tlscert", TEXT, tls_certificate),
+    SEEN("tlskey", TEXT, tls_key),
+    SEEN("tlscacert", TEXT, tls_ca),
+    SEEN("c config", TEXT, config_file),
+    SEEN("t", BOOL, test_config),
+    SEEN("sl signal", TEXT, signal),
+    SEEN("h help", BOOL, help),
+    SEEN("help_tls", BOOL, help_tls),
+    SEEN("v version", BOOL, version),
+    {"s syslog", KIND_REFUSED_BOOL, 0, 0},
+    {"ms https_port r remote_syslog profile", KIND_REFUSED, 0, 0},
 };
 
 /* One flag as it stands on the command line. */
@@ -125,19 +111,18 @@ struct word {
     const struct flag *flag;
 };
 
-/* What was said besides values of options. */
-struct seen {
-    bool help;
-    bool version;
-    bool test_config;
-};
-
 static void fail(struct flags *flags, enum flags_verdict verdict, const char *format,
                  const struct word *word)
 {
     flags->verdict = verdict;
     snprintf(flags->error, sizeof(flags->error), format, (int)(word->size < 60 ? word->size : 60),
              word->name);
+}
+
+static void refuse(struct flags *flags, const char *why)
+{
+    flags->verdict = FLAGS_REFUSED;
+    snprintf(flags->error, sizeof(flags->error), "%s", why);
 }
 
 /* The reference's words: invalid value "x" for flag -p: parse error. */
@@ -176,103 +161,54 @@ static const struct flag *find(const char *name, size_t size)
 static bool takes_value(const struct flag *flag)
 {
     switch (flag->kind) {
+    case KIND_CHARS:
     case KIND_TEXT:
+    case KIND_BYTES:
     case KIND_NUMBER:
     case KIND_NUMBER64:
-    case KIND_POINTER:
-    case KIND_CLUSTER:
-    case KIND_ROUTES:
-    case KIND_CONFIG:
+    case KIND_SEEN_TEXT:
     case KIND_REFUSED: return true;
     default: return false;
     }
 }
 
-static void set_text(struct flags *flags, const struct word *word)
+static void set_chars(struct flags *flags, const struct word *word, char *to)
 {
     size_t size = strlen(word->value) + 1;
 
     if (size > word->flag->size)
         fail(flags, FLAGS_REFUSED, "the value of flag -%.*s is too long", word);
     else
-        memcpy((char *)&flags->options + word->flag->offset, word->value, size);
+        memcpy(to, word->value, size);
 }
 
-static void set_number(struct flags *flags, const struct word *word)
+static bool read_number(struct flags *flags, const struct word *word, long least, long most,
+                        long *number)
 {
     char *end;
-    long number = strtol(word->value, &end, 10);
 
-    if (word->value[0] == 0 || *end != 0 || number < INT_MIN || number > INT_MAX)
-        fail_value(flags, word, "");
-    else
-        *(int *)((char *)&flags->options + word->flag->offset) = (int)number;
+    *number = strtol(word->value, &end, 10);
+    if (word->value[0] != 0 && *end == 0 && *number >= least && *number <= most)
+        return true;
+    fail_value(flags, word, "");
+    return false;
 }
 
-static void set_number64(struct flags *flags, const struct word *word)
+static void set_number(struct flags *flags, const struct word *word, int *to)
 {
-    char *end;
-    long long number = strtoll(word->value, &end, 10);
+    long number;
 
-    if (word->value[0] == 0 || *end != 0)
-        fail_value(flags, word, "");
-    else
-        *(int64_t *)((char *)&flags->options + word->flag->offset) = number;
+    if (read_number(flags, word, INT_MIN, INT_MAX, &number))
+        *to = (int)number;
 }
 
-/* Texts that a URL is cut into live as long as the process, like the command line. */
-static const char *text_or_null(struct bytes b)
+static void set_number64(struct flags *flags, const struct word *word, int64_t *to)
 {
-    return b.size > 0 ? heap_text(b) : NULL;
-}
+    long number;
 
-static void set_cluster(struct flags *flags, const struct word *word)
-{
-    struct cluster_options *cluster = &flags->options.cluster;
-    struct route_url url;
-
-    if (!route_url_read(bytes_of_text(word->value), &url) || url.port == 0) {
-        fail(flags, FLAGS_REFUSED, "missing port in address of flag -%.*s", word);
-        return;
-    }
-    cluster->configured = true;
-    cluster->host = text_or_null(url.host);
-    cluster->port = url.port;
-    cluster->user = text_or_null(url.user);
-    cluster->password = text_or_null(url.password);
-}
-
-static bool add_route(struct cluster_options *cluster, struct bytes text)
-{
-    struct cluster_route *route;
-    struct route_url url;
-
-    if (!route_url_read(text, &url) || url.host.size == 0 || url.port <= 0)
-        return false;
-    cluster->routes =
-        heap_resize(cluster->routes, (cluster->routes_count + 1) * sizeof(*cluster->routes));
-    route = &cluster->routes[cluster->routes_count++];
-    *route = (struct cluster_route){
-        .url = heap_text(text),
-        .host = heap_text(url.host),
-        .port = url.port,
-        .user = text_or_null(url.user),
-        .password = text_or_null(url.password),
-    };
-    return true;
-}
-
-static void set_routes(struct flags *flags, const struct word *word)
-{
-    struct bytes rest = bytes_of_text(word->value);
-
-    while (rest.size > 0 && flags->verdict == FLAGS_SERVE) {
-        size_t size = bytes_find(rest, ',');
-
-        if (size > 0 && !add_route(&flags->options.cluster, bytes_trim(bytes_take(rest, size))))
-            fail(flags, FLAGS_REFUSED, "a URL of flag -%.*s could not be parsed", word);
-        rest = bytes_skip(rest, size < rest.size ? size + 1 : size);
-    }
+    static_assert(sizeof(long) == sizeof(int64_t), "numbers of flags fit");
+    if (read_number(flags, word, LONG_MIN + 1, LONG_MAX - 1, &number))
+        *to = number;
 }
 
 /* As Go's ParseBool has it; no value is true. */
@@ -295,36 +231,127 @@ static bool read_bool(struct flags *flags, const struct word *word, bool *value)
 
 static void set(struct flags *flags, const struct word *word, struct seen *seen)
 {
+    struct options *options = &flags->options;
+    void *option = (char *)options + word->flag->offset;
+    void *noted = (char *)seen + word->flag->offset;
     bool on = true;
 
     if (!takes_value(word->flag) && !read_bool(flags, word, &on))
         return;
     switch (word->flag->kind) {
-    case KIND_TEXT: set_text(flags, word); break;
-    case KIND_NUMBER: set_number(flags, word); break;
-    case KIND_NUMBER64: set_number64(flags, word); break;
-    case KIND_POINTER:
-        *(const char **)((char *)&flags->options + word->flag->offset) = word->value;
-        break;
-    case KIND_CLUSTER: set_cluster(flags, word); break;
-    case KIND_ROUTES: set_routes(flags, word); break;
-    case KIND_BOOL: *(bool *)((char *)&flags->options + word->flag->offset) = on; break;
-    case KIND_BOTH: flags->options.debug = flags->options.trace = on; break;
-    case KIND_CONFIG: flags->config_file = word->value; break;
-    case KIND_TEST_CONFIG: seen->test_config = on; break;
-    case KIND_HELP: seen->help = on; break;
-    case KIND_VERSION: seen->version = on; break;
-    case KIND_TRUE:
-        if (!on)
-            fail(flags, FLAGS_REFUSED, "flag -%.*s cannot be turned off in this release", word);
+    case KIND_CHARS: set_chars(flags, word, option); break;
+    case KIND_TEXT: *(const char **)option = word->value; break;
+    case KIND_BYTES: *(struct bytes *)option = bytes_of_text(word->value); break;
+    case KIND_NUMBER: set_number(flags, word, option); break;
+    case KIND_NUMBER64: set_number64(flags, word, option); break;
+    case KIND_BOOL: *(bool *)option = on; break;
+    case KIND_BOTH: options->debug = options->trace = on; break;
+    case KIND_VERBOSE: options->trace = options->trace_verbose = on; break;
+    case KIND_ALL: options->debug = options->trace = options->trace_verbose = on; break;
+    case KIND_SEEN_TEXT: *(const char **)noted = word->value; break;
+    case KIND_SEEN_BOOL: *(bool *)noted = on; break;
+    case KIND_TLS:
+        seen->tls = on;
+        seen->tls_off = !on;
         break;
     case KIND_REFUSED_BOOL:
         if (on)
-            fail(flags, FLAGS_REFUSED, "flag -%.*s is not supported in this release", word);
+            fail(flags, FLAGS_REFUSED, "flag -%.*s is not supported yet", word);
         break;
-    case KIND_REFUSED:
-        fail(flags, FLAGS_REFUSED, "flag -%.*s is not supported in this release", word);
-        break;
+    case KIND_REFUSED: fail(flags, FLAGS_REFUSED, "flag -%.*s is not supported yet", word); break;
+    }
+}
+
+/* ---- what several flags make together ---------------------------------------------------------
+ */
+
+static void *take(struct arena *arena, size_t size)
+{
+    void *at = arena_take(arena, size);
+
+    assert(at != NULL); /* the command line is bounded by the system */
+    return at;
+}
+
+static void make_tls(struct flags *flags, const struct seen *seen, struct arena *arena)
+{
+    struct tls_options *tls;
+
+    if (seen->tls_off) {
+        flags->options.tls = NULL;
+        return;
+    }
+    if (!seen->tls && !seen->tls_verify && seen->tls_certificate == NULL && seen->tls_key == NULL &&
+        seen->tls_ca == NULL)
+        return;
+    tls = take(arena, sizeof(*tls));
+    if (flags->options.tls != NULL)
+        *tls = *flags->options.tls;
+    else
+        *tls = (struct tls_options){.timeout_ns = TLS_TIMEOUT_NS, .version_min = 12};
+    if (seen->tls_certificate == NULL) {
+        refuse(flags, "TLS Server certificate must be present and valid");
+        return;
+    }
+    if (seen->tls_key == NULL) {
+        refuse(flags, "TLS Server private key must be present and valid");
+        return;
+    }
+    tls->pairs = take(arena, sizeof(*tls->pairs));
+    *tls->pairs = (struct tls_pair){seen->tls_certificate, seen->tls_key};
+    tls->pairs_count = 1;
+    tls->ca_file = seen->tls_ca;
+    tls->verify = tls->verify || seen->tls_verify;
+    flags->options.tls = tls;
+}
+
+/* "nats://user:password@host:port"; empty: no cluster. */
+static void make_cluster(struct flags *flags, const char *url, struct arena *arena)
+{
+    struct cluster_options *cluster = &flags->options.cluster;
+    struct cluster_route listen;
+
+    if (url == NULL)
+        return;
+    if (url[0] == 0) {
+        *cluster = (struct cluster_options){0};
+        return;
+    }
+    if (!cluster_route_read(arena, bytes_of_text(url), &listen) || listen.port == 0) {
+        refuse(flags, "missing port in address of flag -cluster");
+        return;
+    }
+    cluster->configured = true;
+    cluster->host = listen.host;
+    cluster->port = listen.port;
+    if (listen.user != NULL) {
+        cluster->user = listen.user;
+        cluster->password = listen.password;
+    }
+}
+
+static void make_routes(struct flags *flags, const char *list, struct arena *arena)
+{
+    struct cluster_options *cluster = &flags->options.cluster;
+    struct bytes rest;
+
+    if (list == NULL)
+        return;
+    rest = bytes_of_text(list);
+    cluster->routes = take(arena, (rest.size / 2 + 1) * sizeof(struct cluster_route));
+    cluster->routes_count = 0;
+    while (rest.size > 0) {
+        size_t size = bytes_find(rest, ',');
+        struct bytes url = bytes_trim(bytes_take(rest, size));
+        struct cluster_route *route = &cluster->routes[cluster->routes_count];
+
+        if (url.size > 0 && (!cluster_route_read(arena, url, route) || route->host == NULL ||
+                             route->port <= 0)) {
+            refuse(flags, "a URL of flag -routes could not be parsed");
+            return;
+        }
+        cluster->routes_count += url.size > 0;
+        rest = bytes_skip(rest, size < rest.size ? size + 1 : size);
     }
 }
 
@@ -378,34 +405,46 @@ static void read_command(struct flags *flags, const char *text)
     }
 }
 
-static void check(struct flags *flags, const struct seen *seen)
+static void decide(struct flags *flags, const struct seen *seen)
 {
-    const char *why = NULL;
-
-    if (seen->test_config && flags->config_file == NULL)
-        why = "must specify [-c, --config] option to check configuration file syntax";
-    else if (flags->config_file != NULL)
-        why = "configuration files come with a later release";
-    else if (strchr(flags->options.server_name, ' ') != NULL)
-        why = "server name cannot contain spaces";
-    else if (flags->options.cluster.routes_count > 0 && !flags->options.cluster.configured)
-        why = "solicited routes require cluster capabilities, e.g. --cluster";
-    else if (flags->options.cluster.name != NULL &&
-             strchr(flags->options.cluster.name, ' ') != NULL)
-        why = "cluster name cannot contain spaces";
-    if (why == NULL)
-        return;
-    flags->verdict = FLAGS_REFUSED;
-    snprintf(flags->error, sizeof(flags->error), "%s", why);
+    if (seen->version)
+        flags->verdict = FLAGS_VERSION;
+    else if (seen->help)
+        flags->verdict = FLAGS_HELP;
+    else if (seen->help_tls)
+        flags->verdict = FLAGS_HELP_TLS;
 }
 
-void flags_parse(int argc, char *const *argv, struct flags *flags)
+static void check(struct flags *flags, const struct seen *seen, struct arena *arena)
+{
+    if (flags->signal != NULL) {
+        flags->verdict = FLAGS_SIGNAL;
+        return;
+    }
+    if (seen->test_config && flags->config_file == NULL)
+        refuse(flags, "must specify [-c, --config] option to check configuration file syntax");
+    else if (seen->test_config)
+        flags->verdict = FLAGS_TEST_CONFIG;
+    if (strchr(flags->options.server_name, ' ') != NULL)
+        refuse(flags, "server name cannot contain spaces");
+    if (flags->options.cluster.name != NULL && strchr(flags->options.cluster.name, ' ') != NULL)
+        refuse(flags, "cluster name cannot contain spaces");
+    make_cluster(flags, seen->cluster, arena);
+    make_routes(flags, seen->routes, arena);
+    make_tls(flags, seen, arena);
+}
+
+void flags_parse(int argc, char *const *argv, const struct options *base, struct arena *arena,
+                 struct flags *flags)
 {
     struct seen seen = {0};
     int at = 1;
 
     *flags = (struct flags){.verdict = FLAGS_SERVE};
-    options_default(&flags->options);
+    if (base != NULL)
+        flags->options = *base;
+    else
+        options_default(&flags->options);
     while (at < argc && is_flag(argv[at]) && flags->verdict == FLAGS_SERVE) {
         struct word word;
 
@@ -416,14 +455,14 @@ void flags_parse(int argc, char *const *argv, struct flags *flags)
         if (read_word(flags, argc, argv, &at, &word))
             set(flags, &word, &seen);
     }
-    if (flags->verdict == FLAGS_SERVE && seen.version)
-        flags->verdict = FLAGS_VERSION;
-    if (flags->verdict == FLAGS_SERVE && seen.help)
-        flags->verdict = FLAGS_HELP;
+    flags->config_file = seen.config_file;
+    flags->signal = seen.signal;
+    if (flags->verdict == FLAGS_SERVE)
+        decide(flags, &seen);
     if (flags->verdict == FLAGS_SERVE && at < argc)
         read_command(flags, argv[at]);
     if (flags->verdict == FLAGS_SERVE)
-        check(flags, &seen);
+        check(flags, &seen, arena);
     if (flags->options.port == 0)
         flags->options.port = 4222;
 }

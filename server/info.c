@@ -3,42 +3,9 @@
 #include "base/json.h"
 #include "server/options.h"
 
-#define PREFIX_SERVER (13u << 3) /* encodes as 'N' */
-#define RAW_SIZE      35u        /* prefix, key, checksum */
-
-/* CRC-16/XMODEM. */
-static uint16_t crc16(const uint8_t *at, size_t size)
-{
-    uint16_t crc = 0;
-
-    for (size_t i = 0; i < size; i++) {
-        crc = (uint16_t)(crc ^ (at[i] << 8));
-        for (int bit = 0; bit < 8; bit++)
-            crc = (uint16_t)(crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1);
-    }
-    return crc;
-}
-
 void info_make_id(char id[INFO_ID_SIZE + 1], const uint8_t random[32])
 {
-    uint8_t raw[RAW_SIZE];
-    uint16_t crc;
-
-    raw[0] = PREFIX_SERVER;
-    memcpy(raw + 1, random, 32);
-    crc = crc16(raw, 33);
-    raw[33] = (uint8_t)crc;
-    raw[34] = (uint8_t)(crc >> 8);
-
-    static_assert(RAW_SIZE * 8 == INFO_ID_SIZE * 5, "no padding");
-    for (size_t i = 0; i < INFO_ID_SIZE; i++) {
-        size_t bit = i * 5;
-        unsigned pair = (unsigned)raw[bit / 8] << 8;
-
-        if (bit / 8 + 1 < RAW_SIZE)
-            pair |= raw[bit / 8 + 1];
-        id[i] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[pair >> (11 - bit % 8) & 31];
-    }
+    nkey_write(id, NKEY_SERVER, random);
     id[INFO_ID_SIZE] = 0;
 }
 
@@ -78,19 +45,35 @@ void info_write(struct buf *out, const struct info *info, const struct info_clie
     string(&w, BYTES("millrace"), MILLRACE_VERSION);
     string(&w, BYTES("host"), info->host);
     JSON_KEY(&w, "port"), json_number_u64(&w, info->port);
-    JSON_KEY(&w, "headers"), json_bool(&w, true);
-    JSON_KEY(&w, "max_payload"), json_number_i64(&w, info->max_payload);
+    JSON_KEY(&w, "headers"), json_bool(&w, !info->no_headers);
+    if (info->auth_required)
+        JSON_KEY(&w, "auth_required"), json_bool(&w, true);
+    if (info->tls_required)
+        JSON_KEY(&w, "tls_required"), json_bool(&w, true);
+    if (info->tls_verify)
+        JSON_KEY(&w, "tls_verify"), json_bool(&w, true);
+    if (info->tls_available)
+        JSON_KEY(&w, "tls_available"), json_bool(&w, true);
+    JSON_KEY(&w, "max_payload"),
+        json_number_i64(&w, client->max_payload != 0 ? client->max_payload : info->max_payload);
     if (info->jetstream)
         JSON_KEY(&w, "jetstream"), json_bool(&w, true);
+    if (info->domain != NULL)
+        string(&w, BYTES("domain"), info->domain);
     JSON_KEY(&w, "client_id"), json_number_u64(&w, client->id);
     string(&w, BYTES("client_ip"), client->address);
+    if (client->nonce != NULL && client->nonce[0] != 0 && client->account.size == 0)
+        string(&w, BYTES("nonce"), client->nonce);
+    if (info->lame_duck)
+        JSON_KEY(&w, "ldm"), json_bool(&w, true);
     write_cluster(&w, info);
     if (client->account.size > 0) {
         JSON_KEY(&w, "connect_info"), json_bool(&w, true);
         JSON_KEY(&w, "remote_account"), json_string(&w, client->account);
+        if (client->account_system)
+            JSON_KEY(&w, "acc_is_sys"), json_bool(&w, true);
     }
-    if (info->jetstream)
-        JSON_KEY(&w, "api_lvl"), json_number_u64(&w, JETSTREAM_API_LEVEL);
+    JSON_KEY(&w, "api_lvl"), json_number_u64(&w, JETSTREAM_API_LEVEL);
     json_object_end(&w);
     (void)BUF_ADD(out, " \r\n");
 }

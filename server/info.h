@@ -3,8 +3,9 @@
 #define SERVER_INFO_H
 
 #include "base/buf.h"
+#include "server/auth/nkey.h"
 
-#define INFO_ID_SIZE 56u
+#define INFO_ID_SIZE NKEY_TEXT_SIZE
 #define INFO_GO      "none" /* the key must be there; clients accept any text */
 
 struct info {
@@ -14,6 +15,13 @@ struct info {
     uint16_t port;
     int64_t max_payload;
     bool jetstream;
+    const char *domain; /* of JetStream; NULL: none */
+    bool auth_required; /* nobody gets in without credentials */
+    bool no_headers;
+    bool tls_required;
+    bool tls_available; /* as the client likes */
+    bool tls_verify;    /* it must show a certificate */
+    bool lame_duck;
     struct bytes cluster; /* empty: none */
     bool cluster_dynamic;
     const struct bytes *connect_urls; /* of all nodes, while there are others */
@@ -24,7 +32,10 @@ struct info {
 struct info_client {
     uint64_t id;
     const char *address;
+    const char *nonce;    /* for it to sign; NULL or empty: none is wanted */
     struct bytes account; /* empty in the first INFO; else this one answers a CONNECT */
+    bool account_system;
+    int64_t max_payload; /* 0: the server's */
 };
 
 /* Makes a well-formed id of 32 random bytes: prefix, checksum, base32. */

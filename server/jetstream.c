@@ -369,6 +369,8 @@ enum err jetstream_open(struct server *server, struct jetstream **out)
     catalogue_init(&jetstream->catalogue, prng_next(server_prng(server)));
     jetstream->op_timer.fire = jetstream_catalogue_op_due;
     jetstream->again.fire = jetstream_entries_again;
+    jetstream_spaces_init(jetstream);
+    jetstream_spaces_make(jetstream);
     logger_info(server_logger(server), "Starting JetStream");
     log_clock_init(&jetstream->clock, io_now(io), io_wall(io), 0);
     err = open_all(jetstream);
@@ -378,7 +380,7 @@ enum err jetstream_open(struct server *server, struct jetstream **out)
     }
     log_clock_init(&jetstream->clock, io_now(io), io_wall(io), jetstream->time_floor_ns);
     jetstream->api = api_create(jetstream);
-    api_serve(jetstream->api, router_account_default(server_router(server)));
+    jetstream_spaces_serve(jetstream);
     logger_info(server_logger(server), "---------------- JETSTREAM ----------------");
     logger_info(server_logger(server), "  Store Directory: \"%s/millrace\"", server_options(server)->store_dir);
     logger_info(server_logger(server), "-------------------------------------------");
@@ -406,6 +408,7 @@ void jetstream_close(struct jetstream *jetstream)
     timers_cancel(io_timers(server_io(jetstream->server)), &jetstream->op_timer);
     timers_cancel(io_timers(server_io(jetstream->server)), &jetstream->again);
     catalogue_deinit(&jetstream->catalogue);
+    jetstream_spaces_deinit(jetstream);
     buf_deinit(&jetstream->read_buffer);
     read_cache_deinit(&jetstream->read_cache);
     arena_deinit(&jetstream->arena);
@@ -429,25 +432,10 @@ static void streams_turn(struct jetstream *jetstream)
     }
 }
 
-/* Who listens has changed: push consumers start and stop with it. */
-static void look_for_interest(struct jetstream *jetstream)
-{
-    uint64_t generation =
-        account_generation(router_account_default(server_router(jetstream->server)));
-
-    if (generation == jetstream->interest_generation)
-        return;
-    jetstream->interest_generation = generation;
-    for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL; entry = entry->next) {
-        if (entry->stream != NULL)
-            stream_interest_changed(entry->stream);
-    }
-}
-
 void jetstream_turn(struct jetstream *jetstream)
 {
     jetstream->turning = true;
-    look_for_interest(jetstream);
+    jetstream_spaces_look(jetstream);
     jetstream_cluster_turn(jetstream->cluster);
     check_logs(jetstream);
     api_turn(jetstream->api);
@@ -478,6 +466,7 @@ bool jetstream_idle(const struct jetstream *jetstream)
 void jetstream_stats(const struct jetstream *jetstream, struct jetstream_stats *stats)
 {
     *stats = jetstream->stats;
+    stats->accounts = jetstream->spaces.count;
     for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL; entry = entry->next) {
         struct stream *stream = entry->stream;
 

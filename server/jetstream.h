@@ -8,7 +8,7 @@
 #include "server/server.h"
 
 struct jetstream_stats {
-    uint64_t streams, consumers, messages, bytes; /* over all accounts */
+    uint64_t accounts, streams, consumers, messages, bytes; /* over all accounts */
     uint64_t api_total, api_errors;
 };
 
@@ -22,6 +22,10 @@ void jetstream_flush(struct jetstream *jetstream);
 /* Of this node's disk, as its peers know it: the first eight bytes of the store's id. */
 uint64_t jetstream_incarnation(const struct jetstream *jetstream);
 bool jetstream_idle(const struct jetstream *jetstream);
+/* Accounts were added, or what was configured of them has changed. */
+void jetstream_accounts_changed(struct jetstream *jetstream);
+/* Are there streams of that account, so that it cannot be without JetStream? */
+bool jetstream_has_streams(const struct jetstream *jetstream, const struct account *account);
 void jetstream_close(struct jetstream *jetstream);
 void jetstream_stats(const struct jetstream *jetstream, struct jetstream_stats *stats);
 /* Streams that are being recovered or have failed make the server unhealthy: a text, or NULL. */

@@ -64,6 +64,25 @@ void jetstream_stream_removed(struct jetstream *jetstream, struct stream *stream
 /* Streams take messages here only while they lead; else (alone) from when they are open. */
 bool jetstream_clustered(const struct jetstream *jetstream);
 
+/* ---- accounts ---------------------------------------------------------------------------------------- */
+
+/* What the streams of an account take, and what their limits reserve. */
+struct account_usage {
+    uint64_t memory, store;
+    uint64_t reserved_memory, reserved_store;
+    uint64_t streams, consumers;
+};
+
+/* Is JetStream on for that account? */
+bool jetstream_serves(const struct jetstream *jetstream, const struct account *account);
+/* NULL: of all accounts. */
+void jetstream_usage(const struct jetstream *jetstream, const struct account *account,
+                     struct account_usage *usage);
+/* Is there room for a message of that size in the account's share and the server's? 0, or the
+ * error's number. It counts as taken. */
+uint16_t jetstream_admits(struct jetstream *jetstream, const struct account *account, bool memory,
+                          size_t size);
+
 /* ---- the catalogue ------------------------------------------------------------------------------------- */
 
 /* The stream of that name as the catalogue knows it, wherever it is; NULL: none. */

@@ -13,6 +13,14 @@ struct api;
 struct jetstream_cluster;
 struct preparation;
 
+/* An account that JetStream is on for. */
+struct space {
+    struct account *account;
+    uint64_t interest_generation; /* when it was last looked at */
+    struct account_usage usage;   /* as it was at that time */
+    int64_t usage_looked_ns;
+};
+
 struct jetstream {
     struct server *server;
     struct store *store;
@@ -24,7 +32,9 @@ struct jetstream {
     uint64_t meta_found; /* the last index of its log when that was opened */
     bool checked;    /* every log here is in the catalogue, or was set aside */
     bool recovering; /* what is applied now is looked at when all of it is */
-    uint64_t interest_generation; /* of the account, when it was last looked at */
+    struct table spaces;          /* by account */
+    struct account_usage usage;   /* of all, as it was at that time */
+    int64_t usage_looked_ns;
     struct stream *dirty; /* have something to do this turn */
 
     /* jetstream_catalogue.c */
@@ -55,6 +65,19 @@ struct jetstream {
 
 /* Opens the metadata group's replica, whose log is there, and what its catalogue says. */
 enum err jetstream_meta_open(struct jetstream *jetstream);
+
+/* ---- jetstream_accounts.c ---------------------------------------------------------------------------------- */
+
+void jetstream_spaces_init(struct jetstream *jetstream);
+void jetstream_spaces_deinit(struct jetstream *jetstream);
+/* One for each account that JetStream is on for and that has none. */
+void jetstream_spaces_make(struct jetstream *jetstream);
+/* The API for every account. */
+void jetstream_spaces_serve(struct jetstream *jetstream);
+/* NULL: the account has no JetStream. */
+struct space *jetstream_space(const struct jetstream *jetstream, const struct account *account);
+/* Who listens has changed in some: push consumers start and stop with it. */
+void jetstream_spaces_look(struct jetstream *jetstream);
 
 /* ---- jetstream_streams.c: catalogue entries and the replicas here --------------------------------------- */
 

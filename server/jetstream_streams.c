@@ -169,17 +169,30 @@ void jetstream_stream_leader(struct jetstream *jetstream, struct stream *stream,
 
 static enum err open_replica(struct jetstream *jetstream, struct catalogue_entry *entry)
 {
-    struct account *account = router_account_default(server_router(jetstream->server));
+    struct account *account = router_account(server_router(jetstream->server), entry->assigned.account);
     enum err err;
 
+    if (account == NULL || !jetstream_serves(jetstream, account))
+        return ERR_ACCESS;
     entry->stream = stream_open(jetstream, account, entry->assigned.id, entry->config.name, &err);
     remote_look(jetstream, entry);
-    return entry->stream != NULL ? OK : err;
+    if (entry->stream == NULL)
+        return err;
+    /* What its log says already it need not lead to say. */
+    if (entry->configured == 0 && stream_applied(entry->stream)->configured)
+        entry->configured = entry->version > 1 && !has_config(entry) ? entry->version - 1 : entry->version;
+    return OK;
 }
 
 static void report_offline(struct jetstream *jetstream, struct catalogue_entry *entry, enum err err)
 {
     entry->offline = true;
+    if (err == ERR_ACCESS) { /* the operator's wish; it is opened when that has changed */
+        logger_warn(logger_of(jetstream),
+                    "Stream '%.*s' stays closed: JetStream is not enabled for account '%.*s'",
+                    BYTES_ARG(entry->config.name), BYTES_ARG(entry->assigned.account));
+        return;
+    }
     jetstream->unhealthy = "a stream could not be opened";
     logger_error(logger_of(jetstream), "Stream '%.*s' could not be opened: %s",
                  BYTES_ARG(entry->config.name), err_text(err));

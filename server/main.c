@@ -1,9 +1,8 @@
 /*
- * main: the only place that reads the command line, the environment, signals and what the system
- * knows about this process, and that writes the files about it.
+ * main: the only place that reads the command line and takes signals; server/program/ is what it
+ * uses of the system besides.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,14 +11,27 @@
 #include <unistd.h>
 
 #include "base/io_uring.h"
-#include "base/json.h"
 #include "server/flags.h"
+#include "server/program/configured.h"
+#include "server/program/files.h"
+#include "server/program/log_file.h"
+#include "server/program/tell.h"
 #include "server/server.h"
 
 #define TURN_WAIT_NS INT64_C(60000000000)
 #define STOP_WAIT_NS INT64_C(5000000000)
-#define PATH_SIZE    2200u
 #define SIGNALS      32
+
+/* What this process was started with, and what of it is in force. */
+struct program {
+    int argc;
+    char *const *argv;
+    const char *config_file; /* NULL: none */
+    struct configured *configured;
+    struct configured *first; /* what a reload cannot change is used for ever */
+    struct log_file log;
+    struct server *server;
+};
 
 /* What a signal may touch; set up before signals are let in. */
 static volatile sig_atomic_t trapped[SIGNALS];
@@ -65,129 +77,6 @@ static bool signal_taken(int number, const char *name, struct logger *logger)
     return true;
 }
 
-/* ---- files about the process ------------------------------------------------------------------
- */
-
-/* False: errno says why. */
-static bool write_file(const char *path, struct bytes text)
-{
-    int descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    ssize_t written;
-
-    if (descriptor < 0)
-        return false;
-    written = write(descriptor, text.at, text.size);
-    if (written >= 0 && (size_t)written < text.size)
-        errno = ENOSPC;
-    (void)close(descriptor); /* nothing rests on these files surviving a crash */
-    return written == (ssize_t)text.size;
-}
-
-static bool open_log(struct logger *logger, const char *path)
-{
-    int descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-    int before = logger->descriptor;
-
-    if (descriptor < 0)
-        return false;
-    logger->descriptor = descriptor;
-    logger->colour = false;
-    if (before > STDERR_FILENO)
-        (void)close(before);
-    return true;
-}
-
-static void reopen_log(struct logger *logger, const char *path)
-{
-    if (path[0] == 0)
-        logger_info(logger, "File log re-open ignored, not a file logger");
-    else if (open_log(logger, path))
-        logger_info(logger, "File log re-opened");
-    else
-        logger_error(logger, "error opening file: open %s: %s", path, strerror(errno));
-}
-
-/* Decimal and nothing else: readers take the whole file for a number. */
-static bool write_pid(const struct options *options, struct logger *logger)
-{
-    char text[24];
-
-    if (options->pid_file[0] == 0)
-        return true;
-    snprintf(text, sizeof(text), "%ld", (long)getpid());
-    if (write_file(options->pid_file, bytes_of_text(text)))
-        return true;
-    logger_fatal(logger, "Could not write pidfile: open %s: %s", options->pid_file,
-                 strerror(errno));
-    return false;
-}
-
-static void ports_path(const struct options *options, const char *program, char path[PATH_SIZE])
-{
-    const char *slash = strrchr(program, '/');
-
-    snprintf(path, PATH_SIZE, "%s/%.255s_%ld.ports", options->ports_file_dir,
-             slash != NULL ? slash + 1 : program, (long)getpid());
-}
-
-/* {"nats":["nats://127.0.0.1:4222"],...}: addresses that a client on this machine can use. */
-static void ports_entry(struct json_writer *writer, struct bytes key, const char *scheme,
-                        const char *host, uint16_t port)
-{
-    bool brackets = strchr(host, ':') != NULL;
-    char url[160];
-
-    if (strcmp(host, "0.0.0.0") == 0)
-        host = "127.0.0.1";
-    if (strcmp(host, "::") == 0)
-        host = "::1";
-    snprintf(url, sizeof(url), "%s://%s%s%s:%u", scheme, brackets ? "[" : "", host,
-             brackets ? "]" : "", port);
-    json_key(writer, key);
-    json_array_begin(writer);
-    json_string(writer, bytes_of_text(url));
-    json_array_end(writer);
-}
-
-static void write_ports(const struct options *options, const char *program,
-                        const struct server *server, struct logger *logger)
-{
-    struct json_writer writer;
-    char path[PATH_SIZE];
-    struct buf text;
-
-    if (options->ports_file_dir[0] == 0)
-        return;
-    buf_init(&text, 4096);
-    json_writer_init(&writer, &text);
-    json_object_begin(&writer);
-    ports_entry(&writer, BYTES("nats"), "nats", options->host, server_port(server));
-    if (server_http_port(server) != 0)
-        ports_entry(&writer, BYTES("monitoring"), "http", options->host, server_http_port(server));
-    if (server_cluster_port(server) != 0)
-        ports_entry(&writer, BYTES("cluster"), "nats",
-                    options->cluster.host != NULL ? options->cluster.host : options->host,
-                    server_cluster_port(server));
-    json_object_end(&writer);
-    ports_path(options, program, path);
-    if (!write_file(path, buf_bytes(&text)))
-        logger_error(logger, "Error writing ports file (%s): open %s: %s", path, path,
-                     strerror(errno));
-    buf_deinit(&text);
-}
-
-static void remove_ports(const struct options *options, const char *program, struct logger *logger)
-{
-    char path[PATH_SIZE];
-
-    if (options->ports_file_dir[0] == 0)
-        return;
-    ports_path(options, program, path);
-    if (unlink(path) != 0)
-        logger_error(logger, "Error cleaning up ports file %s: remove %s: %s", path, path,
-                     strerror(errno));
-}
-
 /* ---- the process itself -----------------------------------------------------------------------
  */
 
@@ -224,43 +113,96 @@ static void read_process(struct server_process *process)
         process->cpu_ns = timeval_ns(usage.ru_utime) + timeval_ns(usage.ru_stime);
 }
 
+/* ---- reload -----------------------------------------------------------------------------------
+ */
+
+static const struct options *options_of(const struct program *program)
+{
+    return &program->configured->config.options;
+}
+
+/* What of the new options is this process's and not the server's. */
+static void take_over(struct program *program, struct configured *configured)
+{
+    struct configured *before = program->configured;
+    const struct options *old = &before->config.options, *new = &configured->config.options;
+    struct logger *logger = &program->log.logger;
+    bool ports_move = strcmp(old->ports_file_dir, new->ports_file_dir) != 0;
+
+    if (ports_move)
+        program_remove_ports(old, program->argv[0], logger);
+    if (!log_file_change(&program->log, new))
+        logger_error(logger, "error opening file: open %s: %s", new->log_file, strerror(errno));
+    program->configured = configured;
+    (void)program_write_pid(new, logger); /* which says why not */
+    if (ports_move)
+        program_write_ports(new, program->argv[0], program->server, logger);
+    if (before != program->first)
+        configured_free(before);
+}
+
+static void reload_failed(const struct logger *logger, struct bytes why)
+{
+    logger_error(logger, "Failed to reload server configuration: %.*s", BYTES_ARG(why));
+}
+
+static void reload(struct program *program)
+{
+    const struct logger *logger = &program->log.logger;
+    struct configured *configured;
+    char reason[SERVER_RELOAD_REASON_SIZE];
+    struct buf text;
+
+    if (program->config_file == NULL) {
+        reload_failed(logger, BYTES("can only reload config when a file is provided using -c or "
+                                    "--config"));
+        return;
+    }
+    configured = configured_read(program->argc, program->argv, program->config_file);
+    buf_init(&text, CONFIG_REPORT_MAX);
+    if (!configured->good) {
+        configured_wrong_text(configured, &text);
+        reload_failed(logger, buf_bytes(&text));
+    } else if (!server_reload(program->server, &configured->config.options, reason)) {
+        reload_failed(logger, bytes_of_text(reason));
+    } else {
+        configured_log_notices(configured, logger);
+        take_over(program, configured);
+        configured = NULL;
+    }
+    buf_deinit(&text);
+    if (configured != NULL)
+        configured_free(configured);
+}
+
 /* ---- serving ----------------------------------------------------------------------------------
  */
 
-/* The reference drains its clients for two minutes first; that needs INFO lines we do not send yet.
- */
-static void lame_duck(struct server *server, struct logger *logger)
+static void heed_signals(struct program *program)
 {
-    logger_warn(logger, "Lame duck mode comes with a later release: shutting down now");
-    server_stop(server, STOP_WAIT_NS);
-}
-
-static void heed_signals(struct server *server, const struct options *options,
-                         struct logger *logger)
-{
-    bool stop = signal_taken(SIGINT, "interrupt", logger);
-
-    stop = signal_taken(SIGTERM, "terminated", logger) || stop;
-    if (stop)
-        server_stop(server, STOP_WAIT_NS);
+    struct logger *logger = &program->log.logger;
+    if (signal_taken(SIGINT, "interrupt", logger))
+        server_stop(program->server, STOP_WAIT_NS);
+    /* A server that is on its way out already goes its way. */
+    if (signal_taken(SIGTERM, "terminated", logger) && !server_is_lame_duck(program->server))
+        server_stop(program->server, STOP_WAIT_NS);
     if (signal_taken(SIGUSR2, "user defined signal 2", logger))
-        lame_duck(server, logger);
+        server_lame_duck(program->server, STOP_WAIT_NS);
     if (signal_taken(SIGUSR1, "user defined signal 1", logger))
-        reopen_log(logger, options->log_file);
+        log_file_reopen(&program->log);
     if (signal_taken(SIGHUP, "hangup", logger))
-        logger_error(logger, "Failed to reload server configuration: can only reload config when a "
-                             "file is provided using -c or --config");
+        reload(program);
 }
 
-static int run(struct io *io, struct server *server, const struct options *options,
-               struct logger *logger)
+static int run(struct program *program, struct io *io)
 {
-    while (!server_stopped(server)) {
-        heed_signals(server, options, logger);
+    while (!server_stopped(program->server)) {
+        heed_signals(program);
         if (io_turn(io, TURN_WAIT_NS) != OK) {
-            logger_fatal(logger, "The event loop failed");
+            logger_fatal(&program->log.logger, "The event loop failed");
             return EXIT_FAILURE;
         }
+        log_file_rotate(&program->log);
     }
     return EXIT_SUCCESS;
 }
@@ -282,46 +224,42 @@ static bool open_io(const struct options *options, struct logger *logger, struct
     return false;
 }
 
-static int serve_on(struct io *io, const struct options *options, const char *program,
-                    struct logger *logger)
+static int serve_on(struct program *program, struct io *io)
 {
-    struct server *server;
+    struct logger *logger = &program->log.logger;
     int result;
 
     let_signals_in(io); /* before it says that it is ready; what comes meanwhile is heeded by run */
-    if (server_start(io, options, logger, &server) != OK) {
+    if (server_start(io, options_of(program), logger, &program->server) != OK) {
         keep_signals_out();
         return EXIT_FAILURE; /* it has said why */
     }
-    server_set_process(server, read_process);
-    write_ports(options, program, server, logger);
-    result = run(io, server, options, logger);
+    server_set_process(program->server, read_process);
+    program_write_ports(options_of(program), program->argv[0], program->server, logger);
+    result = run(program, io);
     keep_signals_out();
-    remove_ports(options, program, logger);
-    server_destroy(server);
+    program_remove_ports(options_of(program), program->argv[0], logger);
+    server_destroy(program->server);
     return result;
 }
 
-static int serve(const struct options *options, const char *program)
+static int serve(struct program *program)
 {
-    struct logger logger;
+    const struct options *options = options_of(program);
     struct io *io;
     int result;
 
-    logger_init(&logger);
-    if (options->debug)
-        logger.level = LOGGER_DEBUG;
-    if (options->trace)
-        logger.level = LOGGER_TRACE;
-    if (options->log_file[0] != 0 && !open_log(&logger, options->log_file)) {
+    if (!log_file_open(&program->log, options)) {
         fprintf(stderr, "error opening file: open %s: %s\n", options->log_file, strerror(errno));
         return EXIT_FAILURE;
     }
+    configured_log_notices(program->configured, &program->log.logger);
     (void)signal(SIGPIPE, SIG_IGN);
     raise_file_limit();
-    if (!write_pid(options, &logger) || !open_io(options, &logger, &io))
+    if (!program_write_pid(options, &program->log.logger) ||
+        !open_io(options, &program->log.logger, &io))
         return EXIT_FAILURE;
-    result = serve_on(io, options, program, &logger);
+    result = serve_on(program, io);
     io_destroy(io);
     return result;
 }
@@ -329,40 +267,50 @@ static int serve(const struct options *options, const char *program)
 /* ---- the command line -------------------------------------------------------------------------
  */
 
-/* A file that is not there is the first thing wrong with it. */
-static void explain_config(struct flags *flags)
+static int configure_and_serve(struct program *program)
 {
-    if (flags->verdict == FLAGS_REFUSED && flags->config_file != NULL &&
-        access(flags->config_file, R_OK) != 0)
-        snprintf(flags->error, sizeof(flags->error), "open %.180s: %s", flags->config_file,
-                 strerror(errno));
+    int result = EXIT_FAILURE;
+
+    program->first = configured_read(program->argc, program->argv, program->config_file);
+    program->configured = program->first;
+    if (!configured_say_wrong(program->first, false))
+        result = serve(program);
+    if (program->configured != program->first)
+        configured_free(program->configured);
+    configured_free(program->first);
+    return result;
 }
 
-/* Without -sd the store is in the system's place for temporary files, as the reference has it. */
-static void place_store(struct options *options)
+static int test_config(struct program *program)
 {
-    const char *temporary = getenv("TMPDIR");
-    struct options usual;
-    int size;
+    struct configured *configured =
+        configured_read(program->argc, program->argv, program->config_file);
+    bool wrong = configured_say_wrong(configured, true);
 
-    options_default(&usual);
-    if (temporary == NULL || temporary[0] == 0 || strcmp(options->store_dir, usual.store_dir) != 0)
-        return;
-    size = snprintf(options->store_dir, sizeof(options->store_dir), "%s/nats/jetstream", temporary);
-    if (size < 0 || (size_t)size >= sizeof(options->store_dir))
-        memcpy(options->store_dir, usual.store_dir, sizeof(options->store_dir));
+    if (!wrong)
+        fprintf(stderr, "nats-server: configuration file %s is valid (%s)\n", program->config_file,
+                configured->digest);
+    configured_free(configured);
+    return wrong ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 int main(int argc, char **argv)
 {
-    static struct flags flags;
+    struct program program = {.argc = argc, .argv = argv};
+    struct arena arena;
+    struct flags flags;
 
-    flags_parse(argc, argv, &flags);
-    explain_config(&flags);
+    arena_init(&arena, SIZE_MAX / 4);
+    flags_parse(argc, argv, NULL, &arena, &flags);
+    arena_deinit(&arena); /* what is in force is parsed again, over the configuration file */
+    program.config_file = flags.config_file;
     switch (flags.verdict) {
-    case FLAGS_SERVE: place_store(&flags.options); return serve(&flags.options, argv[0]);
+    case FLAGS_SERVE: return configure_and_serve(&program);
+    case FLAGS_TEST_CONFIG: return test_config(&program);
+    case FLAGS_SIGNAL: return program_tell(flags.signal, argv[0]);
     case FLAGS_VERSION: printf("nats-server: v%s\n", NATS_VERSION); return EXIT_SUCCESS;
     case FLAGS_HELP: fputs(flags_usage, stdout); return EXIT_SUCCESS;
+    case FLAGS_HELP_TLS: fputs(flags_usage_tls, stdout); return EXIT_SUCCESS;
     case FLAGS_BAD:
         fprintf(stderr, "%s\n", flags.error);
         fputs(flags_usage, stdout);

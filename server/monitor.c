@@ -103,7 +103,7 @@ static void varz_jetstream(struct json_writer *w, const struct server *server)
         json_key(w, BYTES("stats"));
         json_object_begin(w);
         monitor_number(w, BYTES("storage"), (int64_t)stats.bytes);
-        monitor_number(w, BYTES("accounts"), 1);
+        monitor_number(w, BYTES("accounts"), (int64_t)stats.accounts);
         monitor_number(w, BYTES("ha_assets"), 0);
         json_key(w, BYTES("api"));
         json_object_begin(w);
@@ -132,7 +132,9 @@ static void varz_times(struct json_writer *w, const struct server *server)
     monitor_wall_time(w, BYTES("start"), server->start_wall_ns);
     monitor_wall_time(w, BYTES("now"), io_wall(server->io));
     monitor_uptime(w, BYTES("uptime"), io_now(server->io) - server->start_ns);
-    monitor_wall_time(w, BYTES("config_load_time"), server->start_wall_ns);
+    monitor_wall_time(w, BYTES("config_load_time"), server->reload_wall_ns);
+    if (server->options.config_digest != NULL)
+        monitor_text(w, BYTES("config_digest"), server->options.config_digest);
 }
 
 /* Over the time since the last reading, but not over so little that it says nothing. */
@@ -198,7 +200,7 @@ static void varz_counts(struct json_writer *w, const struct server *server)
     monitor_number(w, BYTES("slow_consumers"), (int64_t)stats->slow_consumers);
     monitor_number(w, BYTES("stale_connections"), (int64_t)stats->stale);
     monitor_number(w, BYTES("stalled_clients"), (int64_t)stats->stalls);
-    monitor_number(w, BYTES("subscriptions"), (int64_t)connections->clients.account->subs.count);
+    monitor_number(w, BYTES("subscriptions"), (int64_t)router_subscriptions(server->router));
     per_kind(w, BYTES("slow_consumer_stats"), stats->slow_consumers);
     per_kind(w, BYTES("stale_connection_stats"), stats->stale);
 }

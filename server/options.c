@@ -2,18 +2,30 @@
 
 #include <stdio.h>
 
+#include "base/limits.h"
+
+#define SECOND_NS INT64_C(1000000000)
+
 void options_default(struct options *options)
 {
     *options = (struct options){
         .port = 4222,
-        .max_payload = 1 << 20,
-        .max_pending = 64 << 20,
-        .max_control_line = 4096,
-        .max_connections = 65536,
-        .ping_interval_ns = INT64_C(120000000000),
+        .jetstream_options = {.memory_max = -1,
+                              .store_max = -1,
+                              .ack_pending_max = -1,
+                              .duplicate_window_max = -1},
+        .log_time = true,
+        .max_payload = MAX_PAYLOAD_DEFAULT,
+        .max_pending = MAX_PENDING_DEFAULT,
+        .max_control_line = MAX_CONTROL_LINE_DEFAULT,
+        .max_connections = MAX_CONNECTIONS_DEFAULT,
+        .max_closed_clients = 10000,
+        .ping_interval_ns = 120 * SECOND_NS,
         .ping_max = 2,
-        .write_deadline_ns = INT64_C(10000000000),
+        .write_deadline_ns = 10 * SECOND_NS,
+        .lame_duck_ns = 120 * SECOND_NS,
+        .lame_duck_grace_ns = 10 * SECOND_NS,
     };
-    snprintf(options->host, sizeof options->host, "0.0.0.0");
-    snprintf(options->store_dir, sizeof options->store_dir, "/tmp/nats/jetstream");
+    snprintf(options->host, sizeof(options->host), "0.0.0.0");
+    snprintf(options->store_dir, sizeof(options->store_dir), "/tmp/nats/jetstream");
 }

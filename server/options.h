@@ -1,5 +1,9 @@
 /*
- * options: what the command line decided; fixed for the life of a server. Filled by server/flags.c.
+ * options: what the command line and the configuration file decided; fixed for the life of a server
+ * but for what a reload replaces. Filled by server/flags.c and server/config/.
+ *
+ * Texts and lists that are pointers belong to whoever made the options (a struct config's arena,
+ * the command line) and live as long as a server uses them.
  */
 #ifndef SERVER_OPTIONS_H
 #define SERVER_OPTIONS_H
@@ -7,33 +11,89 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/bytes.h"
+#include "server/auth/auth_options.h"
 #include "server/cluster_options.h"
+#include "server/tls/tls_options.h"
 
-#define MILLRACE_VERSION      "0.1.0"  /* ours */
-#define NATS_VERSION          "2.14.5" /* the protocol level we speak, as clients gate on it */
-#define JETSTREAM_API_LEVEL   4
+struct tls_context;
+
+#define MILLRACE_VERSION    "0.1.0"  /* ours */
+#define NATS_VERSION        "2.14.5" /* the protocol level we speak, as clients gate on it */
+#define JETSTREAM_API_LEVEL 4
+
+struct text_list {
+    struct bytes *at; /* a zero follows each */
+    size_t count;
+};
+
+/* Sorted by nothing: as written. */
+struct text_map {
+    struct bytes *keys;
+    struct bytes *values;
+    size_t count;
+};
+
+/* Limits of one server's JetStream; -1: none was given. */
+struct jetstream_options {
+    int64_t memory_max;
+    int64_t store_max;
+    const char *domain; /* NULL: none */
+    const char *unique_tag;
+    bool lenient;                 /* unknown fields of requests are ignored */
+    int64_t ack_pending_max;      /* of any consumer */
+    int64_t duplicate_window_max; /* ns */
+};
 
 struct options {
-    char host[64];       /* default 0.0.0.0 */
-    int port;            /* default 4222; -1: any free */
-    int http_port;       /* 0: none; -1: any free */
-    char server_name[128]; /* empty: the server id */
+    char host[64];                /* default 0.0.0.0 */
+    int port;                     /* default 4222; -1: any free */
+    char http_host[64];           /* empty: as host */
+    int http_port;                /* 0: none; -1: any free */
+    const char *http_base_path;   /* NULL: none */
+    const char *client_advertise; /* host or host:port; NULL: what is listened on */
+    char server_name[128];        /* empty: the server id */
+    struct text_list server_tags;
+    struct text_map server_metadata;
     bool jetstream;
     char store_dir[1024]; /* default: <tmp>/nats/jetstream as the reference has it */
+    bool store_dir_given;
+    struct jetstream_options jetstream_options;
     bool debug;
     bool trace;
+    bool trace_verbose;      /* the system account, too */
+    bool trace_headers;      /* of a message its headers only */
+    int64_t traced_size_max; /* bytes of a payload that are traced; 0: all */
+    bool log_time;
+    bool log_time_utc;
     char log_file[1024];
+    int64_t log_size_max;  /* a log file that grows beyond is put aside; 0: never */
+    int64_t log_files_max; /* how many are kept, the current one included; 0: all */
     char pid_file[1024];
     char ports_file_dir[1024];
     int64_t max_payload;
     int64_t max_pending;
     int64_t max_control_line;
     int64_t max_connections;
+    int64_t max_subscriptions;       /* of a connection; 0: no limit */
+    int64_t max_subscription_tokens; /* of a subject; 0: no limit */
+    int64_t max_closed_clients;      /* that monitoring remembers */
     int64_t ping_interval_ns;
-    int ping_max;
+    int64_t ping_max;
     int64_t write_deadline_ns;
-    const char *client_advertise; /* host or host:port; NULL: what is listened on */
+    int64_t lame_duck_ns;
+    int64_t lame_duck_grace_ns;
+    bool no_header_support;
+    bool no_system_account;
+    struct auth_options auth;
+    const struct tls_options *tls; /* of the client port; NULL: none */
+    struct tls_context *tls_context; /* made of them; NULL: none */
+    bool allow_non_tls;
     struct cluster_options cluster;
+    char leaf_host[64]; /* where leaf nodes are turned away; empty: nowhere */
+    int leaf_port;
+    const char *config_file;   /* NULL: none */
+    const char *config_digest; /* of what is in it */
     struct {
         uint64_t store_flaws;  /* storage/flaws.h */
         uint64_t stream_flaws; /* server/stream/flaws.h */

@@ -3,6 +3,7 @@
 #include "base/heap.h"
 #include "base/owner.h"
 #include "base/prng.h"
+#include "base/table.h"
 #include "server/account.h"
 #include "server/client.h"
 #include "server/router_priv.h"
@@ -15,7 +16,8 @@ struct sink {
 };
 
 struct router {
-    struct account global; /* "$G" */
+    struct table accounts;  /* by name */
+    struct account *global; /* "$G" */
     struct clients *clients;
     struct prng prng;
     const struct router_remotes *remotes; /* NULL: none */
@@ -35,6 +37,11 @@ struct remote_pick {
 /* ---- accounts ---------------------------------------------------------------------------------
  */
 
+static struct bytes account_key(const void *item)
+{
+    return ((const struct account *)item)->name;
+}
+
 /* What clients here subscribe to is told to other nodes. */
 static void subs_changed(struct sublist *list, uint32_t kind, struct bytes subject,
                          struct bytes queue, uint32_t count, int change)
@@ -46,30 +53,78 @@ static void subs_changed(struct sublist *list, uint32_t kind, struct bytes subje
         remotes->changed(remotes->owner, account, subject, queue, count, change);
 }
 
-static void account_init(struct account *account, struct router *router, struct bytes name)
-{
-    account->router = router;
-    account->name = name;
-    sublist_init(&account->subs, prng_next(&router->prng));
-    account->subs.changed = subs_changed;
-}
-
 struct router *router_create(struct clients *clients, uint64_t seed)
 {
     struct router *router = HEAP_NEW(struct router);
 
     prng_seed(&router->prng, seed);
     router->clients = clients;
-    account_init(&router->global, router, BYTES("$G"));
+    table_init(&router->accounts, account_key, prng_next(&router->prng));
+    router->global = router_account_add(router, BYTES("$G"), NULL);
     return router;
 }
 
 void router_destroy(struct router *router)
 {
-    sublist_deinit(&router->global.subs);
+    struct account *account;
+
+    for (size_t at = 0; (account = table_next(&router->accounts, &at)) != NULL;) {
+        sublist_deinit(&account->subs);
+        heap_give((void *)account->name.at);
+        heap_give(account);
+    }
+    table_deinit(&router->accounts);
     heap_give(router->picks);
     heap_give(router->queues);
     heap_give(router);
+}
+
+/* ---- accounts ---------------------------------------------------------------------------------
+ */
+
+struct account *router_account(const struct router *router, struct bytes name)
+{
+    return table_find(&router->accounts, name);
+}
+
+struct account *router_account_next(const struct router *router, size_t *at)
+{
+    return table_next(&router->accounts, at);
+}
+
+struct account *router_account_add(struct router *router, struct bytes name,
+                                   const struct account_options *options)
+{
+    struct account *account = router_account(router, name);
+
+    if (account == NULL) {
+        account = HEAP_NEW(struct account);
+        account->router = router;
+        account->name = heap_copy(name);
+        sublist_init(&account->subs, prng_next(&router->prng));
+        account->subs.changed = subs_changed;
+        table_add(&router->accounts, account);
+    }
+    account->options = options;
+    return account;
+}
+
+void router_set_system_account(struct router *router, struct account *system)
+{
+    struct account *account;
+
+    for (size_t at = 0; (account = table_next(&router->accounts, &at)) != NULL;)
+        account->system = account == system;
+}
+
+bool account_is_system(const struct account *account)
+{
+    return account->system;
+}
+
+const struct account_options *account_options(const struct account *account)
+{
+    return account->options;
 }
 
 struct bytes account_name(const struct account *account)
@@ -84,17 +139,7 @@ uint64_t account_generation(const struct account *account)
 
 struct account *router_account_default(struct router *router)
 {
-    return &router->global;
-}
-
-struct account *router_account(struct router *router, struct bytes name)
-{
-    return bytes_equal(name, router->global.name) ? &router->global : NULL;
-}
-
-struct account *router_account_next(struct router *router, size_t *at)
-{
-    return (*at)++ == 0 ? &router->global : NULL;
+    return router->global;
 }
 
 void router_set_remotes(struct router *router, const struct router_remotes *remotes)
@@ -415,6 +460,16 @@ bool router_interest(struct router *router, struct account *account, struct byte
 {
     assert(!router->publishing);
     return sublist_match(&account->subs, subject)->sets_count > 0;
+}
+
+size_t router_subscriptions(const struct router *router)
+{
+    const struct account *account;
+    size_t count = 0;
+
+    for (size_t at = 0; (account = table_next(&router->accounts, &at)) != NULL;)
+        count += account->subs.count;
+    return count;
 }
 
 bool router_interest_literal(struct router *router, struct account *account, struct bytes subject,

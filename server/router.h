@@ -30,12 +30,21 @@ struct message {
 
 typedef void sink_deliver_fn(void *owner, const struct message *message);
 
-/* ---- accounts: a namespace each. Until accounts are configured there is one, "$G". ----------- */
+/* ---- accounts: a namespace each. "$G" is always there. ------------------------------------------- */
+
+struct account_options;
 
 struct bytes account_name(const struct account *account);
+/* Of the system's own: the server says what happens to it there, and serves who asks. */
+bool account_is_system(const struct account *account);
+/* What was configured of it; NULL: nothing. */
+const struct account_options *account_options(const struct account *account);
+
 struct account *router_account_default(struct router *router);
-/* By its name; NULL: there is none. */
-struct account *router_account(struct router *router, struct bytes name);
+/* NULL: there is none of that name. */
+struct account *router_account(const struct router *router, struct bytes name);
+/* All of them, in no order: for (at = 0; (a = router_account_next(r, &at)) != NULL;) */
+struct account *router_account_next(const struct router *router, size_t *at);
 
 /* ---- sinks ------------------------------------------------------------------------------------- */
 
@@ -68,6 +77,8 @@ bool router_interest(struct router *router, struct account *account, struct byte
  * members of that group (push consumers, reference consumers 4.5)? */
 bool router_interest_literal(struct router *router, struct account *account, struct bytes subject,
                              struct bytes queue);
+/* Of all accounts. */
+size_t router_subscriptions(const struct router *router);
 /* Rises with every change of the account's subscriptions. */
 uint64_t account_generation(const struct account *account);
 

@@ -48,9 +48,6 @@ size_t router_publish_routed(struct router *router, struct account *account,
                              const struct message *message, bool plain, const struct bytes *queues,
                              size_t queues_count);
 
-/* Walks the accounts: for (size_t at = 0; (account = router_account_next(r, &at)) != NULL;) */
-struct account *router_account_next(struct router *router, size_t *at);
-
 /* ---- the router itself ------------------------------------------------------------------------
  */
 
@@ -58,6 +55,13 @@ struct account *router_account_next(struct router *router, size_t *at);
 struct router *router_create(struct clients *clients, uint64_t seed);
 /* Sinks and subscriptions still in it are forgotten. */
 void router_destroy(struct router *router);
+
+/* The account of that name, made if it is new; the name is copied. Accounts stay as long as the
+ * router. `options` outlive it or are set again; NULL: none. */
+struct account *router_account_add(struct router *router, struct bytes name,
+                                   const struct account_options *options);
+/* Which one is the system's; NULL: none. */
+void router_set_system_account(struct router *router, struct account *account);
 
 /* A plain subscription of this client that matches the literal subject, or NULL. */
 struct client_sub *router_client_sub(struct router *router, struct account *account,

@@ -1,10 +1,14 @@
 #include "server/server_priv.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/heap.h"
 #include "base/owner.h"
 #include "server/router_priv.h"
+#include "server/tls/tls.h"
+
+#define PAYLOAD_DISCOURAGED (8 << 20)
 
 /* ---- the turn ---------------------------------------------------------------------------------
  */
@@ -15,6 +19,7 @@ static void end_connections(struct server *server)
     timers_cancel(io_timers(server->io), &server->quiesced);
     connections_end(&server->connections, "Server Shutdown");
     http_end(&server->monitor.http);
+    leaves_end(&server->leaves);
     if (server->cluster != NULL)
         cluster_stop(server->cluster);
 }
@@ -38,7 +43,7 @@ static void quiesce_further(struct server *server)
 static void end_further(struct server *server)
 {
     if (server->state == SERVER_ENDING && server->connections.count == 0 &&
-        server->monitor.http.count == 0 &&
+        server->monitor.http.count == 0 && server->leaves.count == 0 &&
         (server->cluster == NULL || cluster_stopped(server->cluster)))
         stop_now(server);
 }
@@ -47,6 +52,7 @@ static void turn(void *context)
 {
     struct server *server = context;
 
+    server->connections.clients.now_ns = io_now(server->io);
     if (server->jetstream != NULL)
         jetstream_turn(server->jetstream);
     quiesce_further(server);
@@ -76,21 +82,31 @@ static void http_accepted(void *context, struct io_sock *sock, const struct io_a
     http_accept(&server->monitor.http, sock);
 }
 
+static void leaf_accepted(void *context, struct io_sock *sock, const struct io_address *peer)
+{
+    struct server *server = context;
+
+    (void)peer;
+    leaves_accept(&server->leaves, sock);
+}
+
 static enum err listen_http(struct server *server)
 {
+    const struct options *options = &server->options;
+    const char *host = options->http_host[0] != 0 ? options->http_host : options->host;
     char reason[LISTENER_REASON_SIZE], address[128];
     enum err err;
 
-    if (server->options.http_port == 0)
+    if (options->http_port == 0)
         return OK;
-    err = listener_open(&server->http_listener, server->io, server->options.host,
-                        server->options.http_port, http_accepted, server, reason);
+    err = listener_open(&server->http_listener, server->io, host, options->http_port, http_accepted,
+                        server, reason);
     if (err != OK) {
         logger_fatal(server->logger, "Can't start monitoring: can't listen to the monitor port: %s",
                      reason);
         return err;
     }
-    listener_address(address, sizeof(address), server->options.host, server->http_listener.port);
+    listener_address(address, sizeof(address), host, server->http_listener.port);
     logger_info(server->logger, "Starting http monitor on %s", address);
     return OK;
 }
@@ -109,9 +125,33 @@ static enum err listen_clients(struct server *server)
         logger_fatal(server->logger, "Error listening on port: %s, \"%s\"", address, reason);
         return err;
     }
-    server->info.port = server->clients_listener.port;
-    listener_address(address, sizeof(address), options->host, server->info.port);
+    server_advertise(server);
+    listener_address(address, sizeof(address), options->host, server->clients_listener.port);
     logger_info(server->logger, "Listening for client connections on %s", address);
+    if (options->tls_context != NULL)
+        logger_info(server->logger, "TLS required for client connections");
+    return OK;
+}
+
+static enum err listen_leaves(struct server *server)
+{
+    const struct options *options = &server->options;
+    const char *host = options->leaf_host[0] != 0 ? options->leaf_host : "0.0.0.0";
+    char reason[LISTENER_REASON_SIZE], address[128];
+    enum err err;
+
+    if (options->leaf_port == 0)
+        return OK;
+    err = listener_open(&server->leaf_listener, server->io, host, options->leaf_port, leaf_accepted,
+                        server, reason);
+    if (err != OK) {
+        logger_fatal(server->logger, "Error listening on leafnode port: %d - %s",
+                     options->leaf_port, reason);
+        return err;
+    }
+    listener_address(address, sizeof(address), host, server->leaf_listener.port);
+    logger_info(server->logger, "Listening for leafnode connections on %s", address);
+    logger_warn(server->logger, "Leaf nodes are not supported yet: they are turned away");
     return OK;
 }
 
@@ -129,6 +169,14 @@ static void log_start(const struct server *server)
     logger_info(server->logger, "  Millrace: " MILLRACE_VERSION);
     logger_info(server->logger, "  Name:     %s", server->info.name);
     logger_info(server->logger, "  ID:       %s", server->info.id);
+    if (server->options.config_file != NULL)
+        logger_info(server->logger, "Using configuration file: %s (%s)",
+                    server->options.config_file, server->options.config_digest);
+    if (auth_has_plain_passwords(&server->auth))
+        logger_warn(server->logger, "Plaintext passwords detected, use nkeys or bcrypt");
+    if (server->options.max_payload > PAYLOAD_DISCOURAGED)
+        logger_warn(server->logger, "Maximum payloads over 8.00 MB are generally discouraged and "
+                                    "could lead to poor performance");
 }
 
 static void init_identity(struct server *server)
@@ -145,6 +193,40 @@ static void init_identity(struct server *server)
     server->info.host = server->options.host;
     server->info.max_payload = server->options.max_payload;
     server->info.jetstream = server->options.jetstream;
+    if (server->options.jetstream)
+        server->info.domain = server->options.jetstream_options.domain;
+    server->info.no_headers = server->options.no_header_support;
+}
+
+/* The accounts that were configured, the system's among them, and who may connect. */
+static void init_auth(struct server *server)
+{
+    const struct auth_options *options = &server->options.auth;
+    struct bytes system =
+        options->system_account.size > 0 ? options->system_account : BYTES("$SYS");
+
+    for (size_t i = 0; i < options->accounts_count; i++)
+        (void)router_account_add(server->router, options->accounts[i]->name, options->accounts[i]);
+    if (options->system_account.size > 0 || !server->options.no_system_account) {
+        if (router_account(server->router, system) == NULL)
+            (void)router_account_add(server->router, system, NULL);
+        router_set_system_account(server->router, router_account(server->router, system));
+    }
+    auth_init(&server->auth, options, prng_next(&server->prng));
+    server->connections.clients.auth = &server->auth;
+    server->info.auth_required = server->auth.required && options->no_auth_user.size == 0;
+}
+
+static void init_tls(struct server *server)
+{
+    const struct options *options = &server->options;
+
+    if (options->tls_context == NULL)
+        return;
+    server->connections.tls = tls_context_hold(options->tls_context);
+    server->info.tls_required = !options->allow_non_tls;
+    server->info.tls_available = options->allow_non_tls;
+    server->info.tls_verify = options->tls->verify;
 }
 
 static void quiesced_fired(struct timer *timer)
@@ -175,13 +257,17 @@ static struct server *server_create(struct io *io, const struct options *options
     server->stopped.fire = stopped_fired;
     server->start_ns = io_now(io);
     server->start_wall_ns = io_wall(io);
+    server->reload_wall_ns = server->start_wall_ns;
     init_identity(server);
     connections_init(&server->connections, io, &server->options, &server->info, logger,
                      prng_next(&server->prng));
     server->router = router_create(&server->connections.clients, prng_next(&server->prng));
     server->connections.clients.router = server->router;
     server->connections.clients.account = router_account_default(server->router);
+    init_auth(server);
+    init_tls(server);
     monitor_init(&server->monitor, server);
+    leaves_init(&server->leaves, io);
     server_cluster_create(server);
     return server;
 }
@@ -197,9 +283,9 @@ enum err server_start(struct io *io, const struct options *options, struct logge
     if (err == OK)
         err = open_jetstream(server);
     if (err == OK)
-        err = listen_clients(server);
+        err = listen_leaves(server);
     if (err == OK)
-        server_advertise(server);
+        err = listen_clients(server);
     if (err == OK)
         err = server_cluster_start(server);
     if (err != OK) {
@@ -225,8 +311,10 @@ void server_stop(struct server *server, int64_t deadline_ns)
         return;
     logger_info(server->logger, "Initiating Shutdown...");
     server->state = SERVER_QUIESCING;
+    timers_cancel(timers, &server->lame_duck);
     listener_close(&server->clients_listener, server->io);
     listener_close(&server->http_listener, server->io);
+    listener_close(&server->leaf_listener, server->io);
     connections_pause(&server->connections);
     timers_arm(timers, &server->quiesced, now_ns + deadline_ns / 2);
     timers_arm(timers, &server->stopped, now_ns + deadline_ns);
@@ -245,14 +333,19 @@ void server_destroy(struct server *server)
     io_set_flush(server->io, NULL, NULL);
     timers_cancel(timers, &server->quiesced);
     timers_cancel(timers, &server->stopped);
+    timers_cancel(timers, &server->lame_duck);
     listener_close(&server->clients_listener, server->io);
     listener_close(&server->http_listener, server->io);
+    listener_close(&server->leaf_listener, server->io);
     connections_deinit(&server->connections);
+    tls_context_give(server->connections.tls);
     monitor_deinit(&server->monitor);
+    leaves_deinit(&server->leaves);
     if (server->jetstream != NULL)
         jetstream_close(server->jetstream);
     server_cluster_destroy(server);
     router_destroy(server->router);
+    auth_deinit(&server->auth);
     heap_give(server);
 }
 
@@ -312,4 +405,9 @@ uint16_t server_port(const struct server *server)
 uint16_t server_http_port(const struct server *server)
 {
     return server->http_listener.port;
+}
+
+uint16_t server_leaf_port(const struct server *server)
+{
+    return server->leaf_listener.port;
 }

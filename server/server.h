@@ -1,9 +1,10 @@
 /*
- * server: one whole server as a value. Several live in one process: that is how the simulator works.
- * It stands on a struct io and makes no system call of its own. Today a server has one shard.
+ * server: one whole server as a value. Several live in one process: that is how the simulator
+ * works. It stands on a struct io and makes no system call of its own. Today a server has one
+ * shard.
  *
- * The turn (io's flush hook): JetStream works off what its sinks collected (jetstream_turn), then the
- * clients' output goes out, then the store sends what was sealed (store_flush).
+ * The turn (io's flush hook): JetStream works off what its sinks collected (jetstream_turn), then
+ * the clients' output goes out, then the store sends what was sealed (store_flush).
  */
 #ifndef SERVER_SERVER_H
 #define SERVER_SERVER_H
@@ -13,6 +14,8 @@
 #include "base/prng.h"
 #include "server/options.h"
 #include "server/router.h"
+
+#define SERVER_RELOAD_REASON_SIZE 512u
 
 struct cluster;
 struct jetstream;
@@ -25,6 +28,14 @@ enum err server_start(struct io *io, const struct options *options, struct logge
 /* Begins an orderly end: listeners closed, clients flushed and closed, store idle. Bounded by
  * `deadline_ns` from now; turn the io until server_stopped. */
 void server_stop(struct server *server, int64_t deadline_ns);
+/* Takes no new clients, tells those that are there, closes them one by one over the time that the
+ * options say, and stops then, which may take `deadline_ns`. */
+void server_lame_duck(struct server *server, int64_t deadline_ns);
+bool server_is_lame_duck(const struct server *server);
+/* Other options for the same server; they, and what they point at, take the place of those that it
+ * has. False: they cannot, `reason` says why, nothing has changed. */
+bool server_reload(struct server *server, const struct options *options,
+                   char reason[SERVER_RELOAD_REASON_SIZE]);
 bool server_stopped(const struct server *server);
 void server_destroy(struct server *server); /* at any time: drops what is left, as a crash would */
 
@@ -50,5 +61,6 @@ const char *server_name(const struct server *server);
 uint16_t server_port(const struct server *server);      /* as bound */
 uint16_t server_http_port(const struct server *server); /* as bound, 0 if none */
 uint16_t server_cluster_port(const struct server *server); /* the same */
+uint16_t server_leaf_port(const struct server *server);    /* the same */
 
 #endif

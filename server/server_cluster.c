@@ -25,6 +25,10 @@ void server_advertise(struct server *server)
     const char *advertise = server->options.client_advertise;
     uint16_t port = server->clients_listener.port;
 
+    heap_give(server->advertised_host);
+    server->advertised_host = NULL;
+    server->info.host = server->options.host;
+    server->info.port = port;
     if (advertise == NULL || advertise[0] == 0)
         return;
     server->advertised_host = heap_text(address_split(bytes_of_text(advertise), &port));

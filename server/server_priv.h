@@ -5,6 +5,7 @@
 #include "server/cluster/core.h"
 #include "server/connection.h"
 #include "server/jetstream.h"
+#include "server/leaf.h"
 #include "server/listener.h"
 #include "server/monitor.h"
 #include "server/server.h"
@@ -24,8 +25,10 @@ struct server {
     struct prng prng;
     struct info info;
     struct router *router;
+    struct auth auth;
     struct connections connections;
     struct monitor monitor;
+    struct leaves leaves;
     struct cluster *cluster;     /* NULL: this server stands alone */
     struct core *core;           /* with the cluster: core messages between nodes */
     struct cluster_watcher watcher;
@@ -37,12 +40,17 @@ struct server {
     struct jetstream *jetstream; /* NULL: off */
     struct listener clients_listener;
     struct listener http_listener;
+    struct listener leaf_listener;
     enum server_state state;
-    struct timer quiesced;                           /* the longest that quiescing may take */
+    struct timer quiesced;  /* the longest that quiescing may take */
+    struct timer lame_duck; /* the next client is to be closed */
+    int64_t lame_duck_end_ns;
+    int64_t lame_duck_stop_ns;
     struct timer stopped;                            /* the longest that stopping may take */
     void (*process)(struct server_process *process); /* NULL: nobody can tell */
     int64_t start_ns;                                /* monotonic */
     int64_t start_wall_ns;
+    int64_t reload_wall_ns; /* when the options were last read */
 };
 
 /* server_cluster.c: the server as a node. Each is fine when there is no cluster. */

@@ -4,7 +4,7 @@
 set -euo pipefail
 
 build=(gcc make pkg-config liburing-dev libxxhash-dev libssl-dev)
-test=(check libsubunit-dev clang libclang-rt-14-dev llvm clang-format nodejs npm python3 libnats-dev)
+test=(check libsubunit-dev openssl clang libclang-rt-14-dev llvm clang-format nodejs npm python3 libnats-dev)
 
 want=("${build[@]}")
 [ "${1:-build}" = test ] && want+=("${test[@]}")
@@ -13,7 +13,7 @@ want=("${build[@]}")
 have() {
     case $1 in
     nodejs) command -v node >/dev/null ;;
-    npm | python3 | gcc | make | clang | clang-format) command -v "$1" >/dev/null ;;
+    npm | python3 | openssl | gcc | make | clang | clang-format) command -v "$1" >/dev/null ;;
     *) dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q 'install ok installed' ;;
     esac
 }

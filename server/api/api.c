@@ -129,6 +129,15 @@ void api_serve(struct api *api, struct account *account)
                                          bytes_of(NULL, 0), collect, door);
 }
 
+bool api_serves(const struct api *api, const struct account *account)
+{
+    const struct api_door *door = api->doors;
+
+    while (door != NULL && door->account != account)
+        door = door->next;
+    return door != NULL;
+}
+
 /* ---- working off
  * ------------------------------------------------------------------------------------- */
 
@@ -190,6 +199,8 @@ static void run(struct api_request *request)
     request->endpoint = find_endpoint(request->subject);
     if (request->body.size > API_REQUEST_MAX)
         api_refuse(request, 10025, "invalid JSON: request is too large");
+    else if (!jetstream_serves(request->api->jetstream, request->account))
+        api_refuse(request, 10039, NULL);
     else if (!api_level_is_met(request->headers))
         api_refuse(request, 10185, NULL);
     else

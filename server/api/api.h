@@ -17,6 +17,7 @@ void api_destroy(struct api *api);
 /* Serves "$JS.API.>" of the account from now on (the direct-get and MSG.NEXT subjects below it are
  * sinks of streams and consumers: the api ignores them). */
 void api_serve(struct api *api, struct account *account);
+bool api_serves(const struct api *api, const struct account *account);
 /* Works off what its sinks collected. Once per turn, before the streams work. */
 void api_turn(struct api *api);
 /* No request waits or is under way. */

@@ -5,6 +5,7 @@
 
 #include "base/subject.h"
 #include "base/text.h"
+#include "server/api/account_limits.h"
 #include "server/api/consumer_check.h"
 #include "server/api/request.h"
 
@@ -121,7 +122,8 @@ static bool settle_filter(struct api_request *request, struct consumer_config *c
 
 static bool too_many(const struct stream *stream)
 {
-    int64_t most = stream_config(stream)->max_consumers;
+    const struct account_jetstream_options limits = account_limits(stream_account(stream));
+    int64_t most = account_consumers_max(&limits, stream_config(stream));
 
     return most > 0 && (uint64_t)most <= stream_consumer_count_tail(stream);
 }
@@ -251,6 +253,8 @@ static void run_create(struct api_request *request)
     struct create_request parsed;
     struct creation *creation;
     struct consumer_verdict verdict;
+    const struct server *server = jetstream_server(api_jetstream(request));
+    int64_t ack_pending_max;
     struct stream *stream;
     size_t stream_token = is_durable_form(request) ? 3 : 2;
 
@@ -278,10 +282,18 @@ static void run_create(struct api_request *request)
     stream = api_stream(request, stream_token);
     if (stream == NULL)
         return;
+    ack_pending_max =
+        account_ack_pending_max(request->account, &server_options(server)->jetstream_options);
+    account_ack_pending_default(ack_pending_max, stream_config(stream), creation->config);
     consumer_check(creation->config, stream_config(stream), parsed.pedantic, &request->arena,
                    &verdict);
     if (verdict.error != 0) {
         api_refuse(request, verdict.error, verdict.text);
+        return;
+    }
+    if (ack_pending_max > 0 && creation->config->max_ack_pending > ack_pending_max) {
+        api_refuse_print(request, 10121, "consumer max ack pending exceeds system limit of %lld",
+                         (long long)ack_pending_max);
         return;
     }
     submit_create(request, stream, creation);

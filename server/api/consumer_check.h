@@ -14,6 +14,8 @@
 /* Filters are compared with one another. */
 #define CONSUMER_FILTERS_MAX 2048u
 
+#define CONSUMER_ACK_PENDING_DEFAULT 1000
+
 struct consumer_verdict {
     uint16_t error; /* 0: fine */
     char text[200]; /* description, empty: the constant one */

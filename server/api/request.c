@@ -172,6 +172,8 @@ bool api_parse(struct api_request *request, const struct schema *schema, bool st
     size_t before = (size_t)(rest.at - request->body.at), used;
     struct json_error error;
 
+    if (server_options(jetstream_server(api_jetstream(request)))->jetstream_options.lenient)
+        strict = false;
     schema_clear(schema, out);
     while (rest.size > 0) {
         const struct json *json = json_parse_some(&request->arena, rest, &used, &error);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/subject.h"
+#include "server/api/account_limits.h"
 #include "server/api/api_priv.h"
 #include "server/api/stream_check.h"
 
@@ -22,8 +23,8 @@ static struct api_request *request_of(struct catalogue_op *op)
     return (struct api_request *)((uint8_t *)op - offsetof(struct api_request, catalogue_op));
 }
 
-/* Does another stream of the account capture what this config would? An offline one counts, too: what it
- * captures is its own when it comes back. */
+/* Does another stream of the account capture what this config would? An offline one counts, too:
+ * what it captures is its own when it comes back. */
 static bool overlaps(struct catalogue_op *op, const struct stream_config *config)
 {
     struct api_request *request = request_of(op);
@@ -121,12 +122,30 @@ static uint16_t verdict_error(struct catalogue_op *op, const struct stream_verdi
     return verdict->error;
 }
 
-/* What depends on other streams, and at last on what is built. */
-static uint16_t final_check(struct catalogue_op *op, const struct stream_config *config)
+static uint16_t check_limits(struct catalogue_op *op, const struct stream_config *config,
+                             const struct stream_config *before)
+{
+    struct jetstream *jetstream = api_jetstream(request_of(op));
+    const struct server *server = jetstream_server(jetstream);
+    const struct account_jetstream_options limits = account_limits(op->account);
+    struct account_usage usage, all;
+
+    jetstream_usage(jetstream, op->account, &usage);
+    jetstream_usage(jetstream, NULL, &all);
+    return account_check_stream(&limits, &server_options(server)->jetstream_options, &usage, &all,
+                                config, before);
+}
+
+/* What depends on other streams, and at last on what is built. `before`: NULL: it is new. */
+static uint16_t final_check(struct catalogue_op *op, const struct stream_config *config,
+                            const struct stream_config *before)
 {
     bool clustered = jetstream_clustered(api_jetstream(request_of(op)));
     struct stream_verdict verdict;
+    uint16_t error = check_limits(op, config, before);
 
+    if (error != 0)
+        return error;
     if (overlaps(op, config))
         return 10065;
     stream_check_built(config, clustered, &verdict);
@@ -144,7 +163,7 @@ static uint16_t create_check(struct catalogue_op *op, bool *satisfied)
         *satisfied = schema_equal(&stream_config_schema, config, &entry->config);
         return *satisfied ? 0 : 10058;
     }
-    return final_check(op, config);
+    return final_check(op, config, NULL);
 }
 
 static bool has_separator(struct bytes name)
@@ -233,7 +252,7 @@ static uint16_t update_check(struct catalogue_op *op, bool *satisfied)
     if (error == 0 && entry->stream != NULL)
         error = check_consumers(op, entry->stream, config);
     if (error == 0)
-        error = final_check(op, config);
+        error = final_check(op, config, &entry->config);
     if (error == 0) {
         op->json =
             api_encode(request, &stream_config_schema, config); /* sealing may have changed it */

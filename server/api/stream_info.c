@@ -111,7 +111,12 @@ void api_stream_tail(struct json_writer *writer, struct api_request *request,
                      struct stream *stream, bool cluster)
 {
     struct jetstream *jetstream = api_jetstream(request);
+    const char *domain = server_options(jetstream_server(jetstream))->jetstream_options.domain;
 
+    if (cluster && domain != NULL) {
+        JSON_KEY(writer, "domain");
+        json_string(writer, bytes_of_text(domain));
+    }
     if (cluster || jetstream_clustered(jetstream))
         api_cluster(writer, request, stream);
     api_time(writer, BYTES("ts"), jetstream_log_now(jetstream));

@@ -228,6 +228,7 @@ struct stream *stream_open(struct jetstream *jetstream, struct account *account,
 {
     struct stream *stream = HEAP_NEW(struct stream);
     struct prng *prng = server_prng(jetstream_server(jetstream));
+    const char *domain = server_options(jetstream_server(jetstream))->jetstream_options.domain;
 
     stream->jetstream = jetstream;
     stream->account = account;
@@ -258,6 +259,8 @@ struct stream *stream_open(struct jetstream *jetstream, struct account *account,
     buf_init(&stream->ack_prefix, 1024);
     (void)BUF_ADD(&stream->ack_prefix, "{\"stream\":\"");
     (void)buf_add(&stream->ack_prefix, name);
+    if (domain != NULL)
+        (void)buf_print(&stream->ack_prefix, "\",\"domain\":\"%s", domain);
     (void)BUF_ADD(&stream->ack_prefix, "\",\"seq\":");
     stream->expiry.fire = stream_expiry_fire;
 
@@ -475,6 +478,11 @@ void stream_turn(struct stream *stream)
 }
 
 /* ---- looking at it --------------------------------------------------------------------------- */
+
+struct account *stream_account(const struct stream *stream)
+{
+    return stream->account;
+}
 
 struct bytes stream_name(const struct stream *stream)
 {

@@ -113,6 +113,7 @@ struct stream *stream_pop_dirty(struct stream *stream); /* unmarks; the rest of 
 /* ---- looking at it --------------------------------------------------------------------------- */
 
 struct bytes stream_name(const struct stream *stream);
+struct account *stream_account(const struct stream *stream);
 const struct stream_state *stream_applied(const struct stream *stream);
 const struct stream_config *stream_config(const struct stream *stream);
 uint64_t stream_id(const struct stream *stream);

@@ -38,7 +38,7 @@ static void side_init(struct side *side)
     clients_init(&side->clients, &side->options, &side->info, &side->logger, 7);
     side->clients.router = router_create(&side->clients, 8);
     side->clients.account = router_account_default(side->clients.router);
-    client_init(&side->client, &side->clients, "127.0.0.1", 5000, NOW_NS);
+    client_init(&side->client, &side->clients, "127.0.0.1", 5000, NULL, NOW_NS);
 }
 
 static void side_deinit(struct side *side)

@@ -4,12 +4,13 @@
 //     server    the process: kill() is SIGKILL, restart() starts it on the same directory and port
 //     connect   opens a further client; every client is closed when the test ends
 //     nc, js, jsm   one client, its JetStream and its JetStream manager
+// configuredTest(name, text, fn) does so with a configuration file, and opens no client by itself.
 // Every wait in here and in the tests has a deadline, and a failure shows the server's last lines.
 
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import net from "node:net";
 import os from "node:os";
 import path from "node:path";
@@ -138,6 +139,7 @@ async function tracked(server, options) {
 export class Server {
   clients = [];
   starts = 0;
+  configuration = []; // the arguments that name its file
   more = []; // arguments beyond those every server has
 
   // Rejects when the process ends without having been told to.
@@ -146,9 +148,10 @@ export class Server {
   });
 
   // Another program may take the port between the probe and our start, so try again.
-  static async create() {
+  static async create(config) {
     const server = new Server();
     server.dir = await mkdtemp(path.join(os.tmpdir(), "millrace-e2e-"));
+    if (config !== undefined) await server.configure(config);
     for (let tries = 0; ; tries++) {
       server.port = await freePort();
       try {
@@ -160,12 +163,20 @@ export class Server {
     }
   }
 
+  // Writes the configuration file that the next start, or a reload, reads.
+  async configure(config) {
+    const file = path.join(this.dir, "server.conf");
+    await writeFile(file, config);
+    this.configuration = ["-c", file];
+  }
+
   get url() {
     return `127.0.0.1:${this.port}`;
   }
 
   async start() {
-    const args = ["-a", "127.0.0.1", "-p", String(this.port), "-js", "-sd", this.dir, ...this.more];
+    const own = ["-a", "127.0.0.1", "-p", String(this.port), "-js", "-sd", this.dir];
+    const args = [...own, ...this.configuration, ...this.more];
     this.log = "";
     this.process = spawn(BIN, args, { stdio: ["ignore", "ignore", "pipe"] });
     this.exited = once(this.process, "exit").catch((error) => [error.message, null]);
@@ -239,19 +250,20 @@ async function close(client) {
   }
 }
 
-async function run(name, fn) {
-  const server = await Server.create();
+// The client that comes with a server that lets everybody in.
+async function firstClient(connect) {
+  const nc = await connect({ reconnect: true, maxReconnectAttempts: -1, reconnectTimeWait: 50 });
+  const js = jetstream(nc, { timeout: 10_000 });
+  return { nc, js, jsm: await jetstreamManager(nc, { timeout: 10_000 }) };
+}
+
+async function run(name, config, fn) {
+  const server = await Server.create(config);
   const connect = (options = {}) => tracked(server, { reconnect: false, ...options });
   server.died.catch(() => {}); // it is waited for below, while the test runs
   try {
-    const nc = await connect({
-      reconnect: true,
-      maxReconnectAttempts: -1,
-      reconnectTimeWait: 50,
-    });
-    const js = jetstream(nc, { timeout: 10_000 });
-    const jsm = await jetstreamManager(nc, { timeout: 10_000 });
-    const testing = fn({ server, connect, nc, js, jsm });
+    const first = config === undefined ? await firstClient(connect) : {};
+    const testing = fn({ server, connect, ...first });
     await within(TEST_MS, name, Promise.race([testing, server.died]));
   } catch (error) {
     process.stderr.write(`--- server of "${name}"\n${server.lastLines()}\n`);
@@ -263,7 +275,11 @@ async function run(name, fn) {
 }
 
 export function serverTest(name, fn) {
-  test(name, { timeout: TEST_MS + CLEAN_UP_MS }, () => run(name, fn));
+  test(name, { timeout: TEST_MS + CLEAN_UP_MS }, () => run(name, undefined, fn));
+}
+
+export function configuredTest(name, config, fn) {
+  test(name, { timeout: TEST_MS + CLEAN_UP_MS }, () => run(name, config, fn));
 }
 
 const IS_MILLRACE = /millrace/i.test(execFileSync(BIN, ["--help"], { timeout: START_MS }));
@@ -271,5 +287,5 @@ const IS_MILLRACE = /millrace/i.test(execFileSync(BIN, ["--help"], { timeout: ST
 // What Millrace promises beyond the reference server, so that only Millrace can be held to it.
 export function ownPromise(name, fn) {
   const skip = IS_MILLRACE ? false : "promised by Millrace only";
-  test(name, { timeout: TEST_MS + CLEAN_UP_MS, skip }, () => run(name, fn));
+  test(name, { timeout: TEST_MS + CLEAN_UP_MS, skip }, () => run(name, undefined, fn));
 }

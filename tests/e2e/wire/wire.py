@@ -127,9 +127,9 @@ class Connection:
 class Requester(Connection):
     """A connection that asks and reads the one answer."""
 
-    def __init__(self, port):
+    def __init__(self, port, **options):
         super().__init__(port)
-        self.connect(headers=True, no_responders=True)
+        self.connect(headers=True, no_responders=True, **options)
         self.send(b"SUB answers.* 1\r\n")
         self.serial = 0
 

@@ -55,7 +55,7 @@ static inline void shard_forget(struct client *client)
 
 static inline void shard_join(struct shard *shard, struct client *client)
 {
-    client_init(client, &shard->clients, "127.0.0.1", 5000, shard->now_ns);
+    client_init(client, &shard->clients, "127.0.0.1", 5000, NULL, shard->now_ns);
     shard_forget(client);
 }
 

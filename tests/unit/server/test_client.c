@@ -377,7 +377,8 @@ START_TEST(info_greets_and_answers_the_first_ping_after_connect_of_a_protocol_1_
     struct shard shard;
 
     shard_init(&shard);
-    client_init(&client, &shard.clients, "10.1.2.3", 5000, shard.now_ns);
+    client_init(&client, &shard.clients, "10.1.2.3", 5000, NULL, shard.now_ns);
+    client_greet(&client);
     ck_assert(out_has(&client, "INFO {"));
     ck_assert(out_has(&client, "\"client_ip\":\"10.1.2.3\""));
     ck_assert(out_has(&client, "\"version\":\"" NATS_VERSION "\""));

@@ -9,6 +9,7 @@ static struct flags parse(const char *line)
 {
     static char text[512], program[] = "nats-server";
     static char *argv[ARGS_MAX + 1];
+    static struct arena arena;
     struct flags flags;
     int argc = 1;
 
@@ -19,7 +20,9 @@ static struct flags parse(const char *line)
         ck_assert_int_lt(argc, ARGS_MAX);
         argv[argc++] = word;
     }
-    flags_parse(argc, argv, &flags);
+    arena_deinit(&arena);
+    arena_init(&arena, 1u << 20);
+    flags_parse(argc, argv, NULL, &arena, &flags);
     return flags;
 }
 
@@ -119,14 +122,13 @@ START_TEST(what_is_wrong_is_said_in_the_words_of_the_reference)
         {"-js -", "unrecognized command: \"-\"", FLAGS_REFUSED},
         {"-n=a\tb -t", "must specify [-c, --config] option to check configuration file syntax",
          FLAGS_REFUSED},
-        {"-c x", "configuration files come with a later release", FLAGS_REFUSED},
-        {"--tls", "flag -tls is not supported in this release", FLAGS_REFUSED},
-        {"--user a --pass b", "flag -user is not supported in this release", FLAGS_REFUSED},
-        {"--routes nats://x", "a URL of flag -routes could not be parsed", FLAGS_REFUSED},
-        {"--routes nats://x:1", "solicited routes require cluster capabilities, e.g. --cluster",
-         FLAGS_REFUSED},
+        {"--tls", "TLS Server certificate must be present and valid", FLAGS_REFUSED},
+        {"--tlsverify", "TLS Server certificate must be present and valid", FLAGS_REFUSED},
+        {"--tls --tlscert a", "TLS Server private key must be present and valid", FLAGS_REFUSED},
         {"--cluster nats://x", "missing port in address of flag -cluster", FLAGS_REFUSED},
-        {"-T=false", "flag -T cannot be turned off in this release", FLAGS_REFUSED},
+        {"--routes nats://x", "a URL of flag -routes could not be parsed", FLAGS_REFUSED},
+        {"--profile 1", "flag -profile is not supported yet", FLAGS_REFUSED},
+        {"-s", "flag -s is not supported yet", FLAGS_REFUSED},
     };
 
     for (size_t i = 0; i < UNIT_COUNT(cases); i++) {
@@ -135,7 +137,53 @@ START_TEST(what_is_wrong_is_said_in_the_words_of_the_reference)
         ck_assert_int_eq(flags.verdict, cases[i].verdict);
         ck_assert_str_eq(flags.error, cases[i].error);
     }
-    ck_assert_int_eq(parse("--tls=false").verdict, FLAGS_SERVE);
+    ck_assert_int_eq(parse("--tls=false --tlscert a").verdict, FLAGS_SERVE);
+}
+END_TEST
+
+START_TEST(credentials_and_certificates_are_flags)
+{
+    struct flags flags = parse("--user a --pass b/\\x --auth c");
+
+    ck_assert(bytes_equal(flags.options.auth.user, BYTES("a")));
+    ck_assert(bytes_equal(flags.options.auth.password, BYTES("b/\\x")));
+    ck_assert(bytes_equal(flags.options.auth.token, BYTES("c")));
+
+    flags = parse("--tlsverify --tlscert a --tlskey b --tlscacert c");
+    ck_assert_int_eq(flags.verdict, FLAGS_SERVE);
+    ck_assert(flags.options.tls->verify);
+    ck_assert_str_eq(flags.options.tls->pairs[0].certificate, "a");
+    ck_assert_str_eq(flags.options.tls->pairs[0].key, "b");
+    ck_assert_str_eq(flags.options.tls->ca_file, "c");
+}
+END_TEST
+
+START_TEST(a_second_parse_overrides_what_a_file_said)
+{
+    static char program[] = "nats-server", flag[] = "-p", value[] = "5";
+    char *argv[] = {program, flag, value};
+    struct options base;
+    struct arena arena;
+    struct flags flags;
+
+    options_default(&base);
+    base.port = 1;
+    base.http_port = 2;
+    arena_init(&arena, 1000);
+    flags_parse(3, argv, &base, &arena, &flags);
+    ck_assert_int_eq(flags.options.port, 5);
+    ck_assert_int_eq(flags.options.http_port, 2);
+    arena_deinit(&arena);
+}
+END_TEST
+
+START_TEST(some_flags_are_commands)
+{
+    ck_assert_int_eq(parse("-t -c x").verdict, FLAGS_TEST_CONFIG);
+    ck_assert_str_eq(parse("-t -c x").config_file, "x");
+    ck_assert_int_eq(parse("--signal ldm=5").verdict, FLAGS_SIGNAL);
+    ck_assert_str_eq(parse("-sl=ldm=5").signal, "ldm=5");
+    ck_assert_int_eq(parse("--help_tls").verdict, FLAGS_HELP_TLS);
 }
 END_TEST
 
@@ -157,6 +205,9 @@ int main(void)
         a_cluster_is_a_url_and_its_routes_are_a_list,
         help_and_version_are_flags_and_words,
         what_is_wrong_is_said_in_the_words_of_the_reference,
+        credentials_and_certificates_are_flags,
+        a_second_parse_overrides_what_a_file_said,
+        some_flags_are_commands,
         values_that_do_not_fit_are_refused,
     };
 

@@ -1,0 +1,74 @@
+/*
+ * auth: who may connect. Made from what was configured, asked at every CONNECT, replaced whole by a
+ * reload. A core: a password that takes long to prove is handed back to be proven elsewhere.
+ *
+ * One question, asked in one order (reference core.md 3.1): a key, a user, the token, the single
+ * user. Nobody is told which part of an answer was wrong.
+ */
+#ifndef SERVER_AUTH_AUTH_H
+#define SERVER_AUTH_AUTH_H
+
+#include "base/table.h"
+#include "server/auth/permissions.h"
+
+#define AUTH_NONCE_SIZE      11u
+#define AUTH_NONCE_TEXT_SIZE 16u /* with its zero */
+
+struct auth_user {
+    const struct user_options *options;
+    struct permissions *permissions; /* NULL: may do everything */
+};
+
+struct auth {
+    struct auth_options options; /* a copy; what it points at is its owner's */
+    struct auth_user *users; /* as configured */
+    size_t users_count;
+    struct table names; /* of them */
+    struct table nkeys;
+    const struct auth_user *unnamed; /* who says nothing is this one; NULL: nobody */
+    bool required;
+    bool open; /* required of nobody but those who want more than the default account */
+};
+
+/* What a client says of itself. */
+struct auth_claim {
+    struct bytes user;
+    struct bytes password;
+    struct bytes token;
+    struct bytes nkey;
+    struct bytes signature;
+    struct bytes nonce;        /* what it was given to sign; empty: nothing */
+    const struct bytes *names; /* of its certificate, when they count */
+    size_t names_count;
+    struct bytes subject; /* of the certificate: "CN=x,OU=y" */
+    enum connection_type type;
+};
+
+enum auth_verdict {
+    AUTH_ALLOWED, /* as `user`, NULL: nobody in particular */
+    AUTH_REFUSED,
+    AUTH_PROVE, /* if `proof.said` proves `proof.hash`, as `user` */
+};
+
+struct auth_proof {
+    struct bytes hash; /* lives as long as the auth */
+    struct bytes said; /* of the claim */
+};
+
+/* What `options` point at outlives it. */
+void auth_init(struct auth *auth, const struct auth_options *options, uint64_t seed);
+void auth_deinit(struct auth *auth);
+
+enum auth_verdict auth_ask(const struct auth *auth, const struct auth_claim *claim,
+                           const struct auth_user **user, struct auth_proof *proof);
+
+/* The user of that name or key, NULL if there is none. */
+const struct auth_user *auth_find(const struct auth *auth, struct bytes name);
+/* Do clients need a nonce to sign? */
+bool auth_wants_nonce(const struct auth *auth);
+/* Is anybody's password or token configured as it is said? */
+bool auth_has_plain_passwords(const struct auth *auth);
+/* Who a user is: a name or a key. */
+struct bytes auth_user_name(const struct auth_user *user);
+
+#endif

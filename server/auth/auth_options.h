@@ -1,0 +1,96 @@
+/*
+ * auth_options: who may connect and what they may do, as it was configured (reference config.md 3).
+ * Plain data in the arena of a struct config; server/auth/auth.h makes of it what a server asks.
+ */
+#ifndef SERVER_AUTH_AUTH_OPTIONS_H
+#define SERVER_AUTH_AUTH_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+
+/* Subjects that are allowed or denied. */
+struct permission_filter {
+    struct bytes subject;
+    struct bytes queue; /* of subscriptions; empty: whatever the queue */
+};
+
+struct permission_list {
+    struct permission_filter *at;
+    size_t count; /* 0: it says nothing */
+};
+
+struct permission_options {
+    struct permission_list publish_allow;
+    struct permission_list publish_deny;
+    struct permission_list subscribe_allow;
+    struct permission_list subscribe_deny;
+    bool responses; /* may answer what it was asked, and publish nothing that is not allowed */
+    int64_t responses_max; /* messages to one reply subject; -1: any number */
+    int64_t responses_ns;  /* for how long; -1: for ever */
+};
+
+/* A bit each. */
+enum connection_type {
+    CONNECTION_STANDARD = 1,
+    CONNECTION_WEBSOCKET = 2,
+    CONNECTION_LEAFNODE = 4,
+    CONNECTION_LEAFNODE_WS = 8,
+    CONNECTION_MQTT = 16,
+    CONNECTION_MQTT_WS = 32,
+    CONNECTION_IN_PROCESS = 64,
+};
+
+#define ACCOUNT_NAME_MAX 255u
+
+struct config_place;
+
+struct user_options {
+    const struct config_place *place;
+    struct bytes name;                            /* or nkey */
+    struct bytes password;                        /* plain, or what bcrypt made of it */
+    struct bytes nkey;                            /* public key in text */
+    const struct permission_options *permissions; /* NULL: may do everything */
+    unsigned connection_types;                    /* 0: any */
+    const struct account_options *account;        /* NULL: the default account */
+};
+
+/* -1: no limit. */
+struct account_jetstream_options {
+    bool enabled;
+    int64_t memory_max;
+    int64_t store_max;
+    int64_t streams_max;
+    int64_t consumers_max;
+    int64_t ack_pending_max;
+    int64_t memory_stream_bytes_max;
+    int64_t store_stream_bytes_max;
+    bool bytes_required;
+};
+
+struct account_options {
+    struct bytes name;
+    struct account_jetstream_options jetstream;
+    const struct permission_options *default_permissions;
+    int64_t max_connections; /* -1: no limit, as the next two */
+    int64_t max_subscriptions;
+    int64_t max_payload;
+};
+
+struct auth_options {
+    const struct config_place *place; /* of the authorization block; NULL: there is none */
+    struct bytes user;                /* the single one; empty: none */
+    struct bytes password;
+    struct bytes token;
+    int64_t timeout_ns;         /* for a CONNECT; 0: the default */
+    struct user_options *users; /* of all accounts */
+    size_t users_count;
+    struct account_options **accounts; /* as configured, "$G" is not among them */
+    size_t accounts_count;
+    const struct permission_options *default_permissions;
+    struct bytes no_auth_user;
+    struct bytes system_account; /* empty: "$SYS" */
+};
+
+#endif

@@ -1,0 +1,399 @@
+/* Who a client is, what it may do, and what that binds it to. */
+#include <stdio.h>
+
+#include "base/heap.h"
+#include "server/auth/password.h"
+#include "server/client_priv.h"
+#include "server/grants.h"
+
+/* ---- binding ----------------------------------------------------------------------------------
+ */
+
+void client_unbind(struct client *client)
+{
+    if (client->counted)
+        client->account->connections--;
+    client->counted = false;
+    if (client->grants != NULL)
+        grants_deinit(client->grants);
+    heap_give(client->grants);
+    client->grants = NULL;
+    client->user = NULL;
+    client->permissions = NULL;
+    client->account = client->clients->account;
+}
+
+static struct account *account_of(const struct client *client, const struct auth_user *user)
+{
+    const struct clients *clients = client->clients;
+    struct account *account;
+
+    if (user == NULL || user->options->account == NULL)
+        return clients->account;
+    account = router_account(clients->router, user->options->account->name);
+    assert(account != NULL); /* made of the same options */
+    return account;
+}
+
+static int64_t lower(int64_t limit, int64_t other)
+{
+    return limit > 0 && (other <= 0 || limit < other) ? limit : other;
+}
+
+static void bind_limits(struct client *client)
+{
+    const struct options *options = client->clients->options;
+    const struct account_options *limits = client->account->options;
+
+    client->payload_max = options->max_payload;
+    client->subs_max = options->max_subscriptions;
+    if (limits == NULL)
+        return;
+    client->payload_max = lower(limits->max_payload, client->payload_max);
+    client->subs_max = lower(limits->max_subscriptions, client->subs_max);
+}
+
+static void bind_permissions(struct client *client)
+{
+    const struct permission_options *may;
+
+    client->permissions = client->user != NULL ? client->user->permissions : NULL;
+    if (client->permissions == NULL)
+        return;
+    may = client->permissions->options;
+    if (!may->responses)
+        return;
+    client->grants = HEAP_NEW(struct grants);
+    grants_init(client->grants, may->responses_max, may->responses_ns,
+                prng_next(&client->clients->prng));
+}
+
+/* False: its account has no room for it. */
+static bool bind(struct client *client, const struct auth_user *user)
+{
+    const struct options *options = client->clients->options;
+    struct account *account = account_of(client, user);
+    const struct account_options *limits = account->options;
+
+    /* What it subscribed without a CONNECT it keeps, unless it is somebody else now. */
+    if (account != client->account || user != client->user)
+        client_leave(client);
+    client_unbind(client);
+    if (limits != NULL && limits->max_connections >= 0 &&
+        (int64_t)account->connections >= limits->max_connections)
+        return false;
+    client->account = account;
+    client->user = user;
+    client->unproven = false;
+    client->counted = true;
+    account->connections++;
+    client->trace = client->clients->trace && (!account->system || options->trace_verbose);
+    bind_limits(client);
+    bind_permissions(client);
+    return true;
+}
+
+static void bind_or_end(struct client *client, const struct auth_user *user)
+{
+    if (!bind(client, user))
+        client_end(client, "maximum account active connections exceeded",
+                   "Maximum Account Connections Exceeded");
+}
+
+/* ---- who it is --------------------------------------------------------------------------------
+ */
+
+struct bytes client_user_text(const struct client *client)
+{
+    static const struct bytes nobody = {(const uint8_t *)"User \"N/A\"", 10};
+    struct arena *arena = &client->clients->arena;
+    struct bytes name;
+    char *text;
+
+    if (client->user == NULL)
+        return nobody;
+    name = auth_user_name(client->user);
+    arena_reset(arena);
+    text = arena_take(arena, name.size + 16);
+    if (text == NULL)
+        return nobody;
+    snprintf(text, name.size + 16, "%s \"%.*s\"",
+             client->user->options->nkey.size > 0 ? "Nkey" : "User", BYTES_ARG(name));
+    return bytes_of_text(text);
+}
+
+static void violation(struct client *client, struct bytes user)
+{
+    if (user.size > 0)
+        logger_error(client->clients->logger, "%s - authentication error - User \"%.*s\"",
+                     client->label, BYTES_ARG(user));
+    else
+        logger_error(client->clients->logger, "%s - authentication error", client->label);
+    client_end(client, "Authorization Violation", "Authentication Failure");
+}
+
+/* Whoever needs no CONNECT to be somebody is that one from here on. */
+bool client_begin_unnamed(struct client *client)
+{
+    const struct auth_claim nothing = {
+        .names = client->names,
+        .names_count = client->names_count,
+        .subject = client->subject,
+        .type = CONNECTION_STANDARD,
+    };
+    const struct auth_user *user;
+    struct auth_proof proof;
+
+    if (auth_ask(client->clients->auth, &nothing, &user, &proof) != AUTH_ALLOWED) {
+        violation(client, BYTES(""));
+        return false;
+    }
+    bind_or_end(client, user);
+    return client->state == CLIENT_OPEN;
+}
+
+void client_auth_overdue(struct client *client)
+{
+    if (client->unproven && client->proof == NULL)
+        client_end(client, "Authentication Timeout", "Authentication Timeout");
+}
+
+/* ---- proofs -----------------------------------------------------------------------------------
+ */
+
+static void proof_begin(struct client *client, const struct auth_proof *asked,
+                        const struct auth_user *user, struct bytes args)
+{
+    struct client_proof *proof = HEAP_NEW(struct client_proof);
+
+    proof->client = client;
+    proof->hash = heap_copy(asked->hash);
+    proof->said = heap_copy(asked->said);
+    proof->connect = heap_copy(args);
+    proof->user = user;
+    client->proof = proof;
+    client_pause(client);
+}
+
+static void proof_free(struct client_proof *proof)
+{
+    explicit_bzero((void *)proof->said.at, proof->said.size);
+    explicit_bzero((void *)proof->connect.at, proof->connect.size);
+    heap_give((void *)proof->hash.at);
+    heap_give((void *)proof->said.at);
+    heap_give((void *)proof->connect.at);
+    heap_give(proof);
+}
+
+void client_proof_run(struct client_proof *proof)
+{
+    proof->proven = password_proves(proof->hash, proof->said);
+}
+
+static void admit(struct client *client, const struct connect *said, const struct auth_user *user,
+                  int64_t now_ns)
+{
+    bind_or_end(client, user);
+    if (client->state == CLIENT_OPEN)
+        client_connected(client, said, now_ns);
+}
+
+void client_proof_done(struct client_proof *proof, int64_t now_ns)
+{
+    struct client *client = proof->client;
+    struct connect said;
+
+    if (client == NULL) {
+        proof_free(proof);
+        return;
+    }
+    client->proof = NULL;
+    client_resume(client);
+    if (client->state == CLIENT_OPEN) {
+        bool read = client_connect_read(client, proof->connect, &said);
+
+        assert(read); /* it was read before */
+        if (proof->again)
+            client_authenticate(client, &said, proof->connect, now_ns);
+        else if (proof->proven)
+            admit(client, &said, proof->user, now_ns);
+        else
+            violation(client, said.user);
+    }
+    proof_free(proof);
+    if (client->proof == NULL)
+        client_feed_late(client, now_ns);
+}
+
+/* ---- CONNECT ----------------------------------------------------------------------------------
+ */
+
+void client_authenticate(struct client *client, const struct connect *said, struct bytes args,
+                         int64_t now_ns)
+{
+    const struct auth *auth = client->clients->auth;
+    const struct auth_claim claim = {
+        .user = said->user,
+        .password = said->pass,
+        .token = said->auth_token,
+        .nkey = said->nkey,
+        .signature = said->sig,
+        .nonce = bytes_of_text(client->nonce),
+        .names = client->names,
+        .names_count = client->names_count,
+        .subject = client->subject,
+        .type = CONNECTION_STANDARD,
+    };
+    const struct auth_user *user = NULL;
+    struct auth_proof proof;
+
+    if (client->connected)
+        client_leave(client);
+    if (auth == NULL) {
+        admit(client, said, NULL, now_ns);
+        return;
+    }
+    switch (auth_ask(auth, &claim, &user, &proof)) {
+    case AUTH_ALLOWED: admit(client, said, user, now_ns); break;
+    case AUTH_REFUSED: violation(client, said->user); break;
+    case AUTH_PROVE: proof_begin(client, &proof, user, args); break;
+    }
+}
+
+/* ---- a reload ---------------------------------------------------------------------------------
+ */
+
+/* The new user of that name, if the same credentials would let it in. */
+static const struct auth_user *user_still(const struct auth *auth, const struct auth_user *before)
+{
+    const struct auth_user *user = auth_find(auth, auth_user_name(before));
+
+    if (user == NULL || !bytes_equal(user->options->password, before->options->password))
+        return NULL;
+    return bytes_equal(user->options->nkey, before->options->nkey) ? user : NULL;
+}
+
+/* The same for whoever came with the token, as the single user, or without either. */
+static bool nobody_still(const struct auth *auth, const struct auth *before)
+{
+    const struct auth_options *new = &auth->options, *old = &before->options;
+
+    if (!auth->required || auth->open)
+        return true;
+    return before->required && !before->open && (old->token.size > 0 || old->user.size > 0) &&
+           bytes_equal(new->token, old->token) && bytes_equal(new->user, old->user) &&
+           bytes_equal(new->password, old->password);
+}
+
+static void remove_sub(struct client *client, struct client_sub *sub)
+{
+    struct bytes subject = sub_subject(&sub->sub), queue = sub_queue(&sub->sub);
+    struct buf text;
+
+    buf_init(&text, SIZE_MAX / 2);
+    (void)buf_print(&text, "\"%.*s\"", BYTES_ARG(subject));
+    if (queue.size > 0)
+        (void)buf_print(&text, " using queue \"%.*s\"", BYTES_ARG(queue));
+    (void)buf_print(&text, " (sid \"%.*s\")", BYTES_ARG(client_sub_sid(sub)));
+    logger_info(client->clients->logger, "Removed sub %.*s for %.*s - not authorized",
+                BYTES_ARG(buf_bytes(&text)), BYTES_ARG(client_user_text(client)));
+    client_out_error(client, BYTES("Permissions Violation for Subscription to "), buf_bytes(&text),
+                     BYTES(""));
+    buf_deinit(&text);
+    client_sub_end(sub);
+}
+
+/* To remove one moves others about in the table, so then it is walked from its beginning again. */
+static void check_subs(struct client *client)
+{
+    struct client_sub *sub;
+    size_t at = 0;
+
+    while ((sub = table_next(&client->subs, &at)) != NULL) {
+        struct bytes subject = sub_subject(&sub->sub);
+
+        sub->filtered = client->permissions != NULL &&
+                        permissions_subscribe_leaks(client->permissions, subject);
+        if (client->permissions == NULL ||
+            permissions_subscribe(client->permissions, subject, sub_queue(&sub->sub)))
+            continue;
+        remove_sub(client, sub);
+        at = 0;
+    }
+}
+
+/* The same client under new rules, in the account that it was in. */
+static void rebind(struct client *client, const struct auth_user *user)
+{
+    bool counted = client->counted;
+
+    client_unbind(client);
+    client->account = account_of(client, user);
+    client->user = user;
+    client->counted = counted;
+    client->account->connections += counted;
+    bind_limits(client);
+    bind_permissions(client);
+    check_subs(client);
+}
+
+/* Whoever is gone, or of another account now, is closed without a word; whoever has other
+ * credentials now is told. */
+static const struct auth_user *look_again(struct client *client, const struct auth *before)
+{
+    const struct auth *auth = client->clients->auth;
+    const struct auth_user *user;
+
+    if (client->user == NULL) {
+        if (!nobody_still(auth, before))
+            violation(client, BYTES(""));
+        return NULL;
+    }
+    user = auth_find(auth, auth_user_name(client->user));
+    if (user == NULL || account_of(client, user) != client->account)
+        client_end(client, NULL, "Credentials Revoked");
+    else if (user_still(auth, client->user) == NULL)
+        violation(client, auth_user_name(client->user));
+    return user;
+}
+
+void client_auth_changed(struct client *client, const struct auth *before)
+{
+    const struct auth_user *user = NULL;
+
+    if (client->proof != NULL) {
+        client->proof->again = true;
+    } else if (client->unproven) {
+        client->unproven = client->clients->auth->required;
+    } else if (client->state == CLIENT_OPEN) {
+        user = look_again(client, before);
+        if (client->state == CLIENT_OPEN) {
+            rebind(client, user);
+            return;
+        }
+    }
+    client->user = NULL;
+    client->permissions = NULL;
+}
+
+/* ---- what it may do ---------------------------------------------------------------------------
+ */
+
+bool client_may_publish(struct client *client, struct bytes subject)
+{
+    if (client->permissions == NULL || permissions_publish(client->permissions, subject))
+        return true;
+    return client->grants != NULL && grants_use(client->grants, subject, client->clients->now_ns);
+}
+
+bool client_may_subscribe(const struct client *client, const struct proto_sub *said)
+{
+    return client->permissions == NULL ||
+           permissions_subscribe(client->permissions, said->subject, said->queue);
+}
+
+void client_grant(struct client *client, struct bytes reply)
+{
+    if (!permissions_publish(client->permissions, reply))
+        grants_add(client->grants, reply, client->clients->now_ns);
+}

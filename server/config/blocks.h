@@ -1,0 +1,51 @@
+/*
+ * blocks: what the files of server/config/ read for each other. Each is one block of the file; the
+ * functions of tables are config_read_fn.
+ */
+#ifndef SERVER_CONFIG_BLOCKS_H
+#define SERVER_CONFIG_BLOCKS_H
+
+#include "server/config/reader.h"
+#include "server/options.h"
+
+/* top.c */
+extern const struct config_block config_top_block; /* fills a struct options */
+/* What only all options together show, those of the command line included. */
+void config_top_check(struct config_reader *reader, const struct options *options);
+
+/* config_tls.c */
+enum config_tls_role {
+    CONFIG_TLS_CLIENTS,
+    CONFIG_TLS_PEERS, /* of a cluster: both sides show certificates */
+};
+/* NULL: something was wrong, and said. */
+const struct tls_options *config_tls(struct config_reader *reader, const struct config_value *value,
+                                     enum config_tls_role role);
+/* Seconds, or the text of a duration. */
+void config_timeout(struct config_reader *reader, const struct config_value *value,
+                    const char *block, int64_t *to);
+
+/* config_auth.c: to struct options */
+config_read_fn config_authorization;
+/* A list of users of an account, added to those there are. NULL: the default account. */
+void config_users(struct config_reader *reader, const struct config_value *value,
+                  const struct account_options *account, struct auth_options *auth);
+const struct permission_options *config_permissions(struct config_reader *reader,
+                                                    const struct config_value *value);
+/* What only the whole file shows: names twice, ways to authenticate that exclude each other. */
+void config_auth_check(struct config_reader *reader, const struct auth_options *auth);
+/* And with the command line. */
+void config_no_auth_user_check(struct config_reader *reader, const struct auth_options *auth);
+
+/* config_accounts.c, config_jetstream.c, config_cluster.c, config_leaf.c: to struct options */
+config_read_fn config_accounts;
+config_read_fn config_jetstream;
+config_read_fn config_store_dir;
+config_read_fn config_cluster;
+config_read_fn config_leafnodes;
+
+/* `jetstream` as a word or bool: on or off; a map is the caller's. False: neither, and said. */
+bool config_jetstream_word(struct config_reader *reader, const struct config_value *value,
+                           bool *on);
+
+#endif

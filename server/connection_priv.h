@@ -1,0 +1,87 @@
+/*
+ * What the files of the connections' shell share. Private to server/connection*.c: connection.c
+ * holds a connection's life and its sending, connection_tls.c what stands between it and the socket
+ * when that is encrypted, connection_proofs.c the passwords that workers prove.
+ */
+#ifndef SERVER_CONNECTION_PRIV_H
+#define SERVER_CONNECTION_PRIV_H
+
+#include "server/connection.h"
+#include "server/tls/tls.h"
+
+/* What of a connection is encrypted, and what decides it. */
+enum secure {
+    SECURE_OFF,       /* nothing */
+    SECURE_FIRST,     /* nothing has been said: the client begins with a handshake */
+    SECURE_PERHAPS,   /* the same, but it is greeted when it does not begin soon */
+    SECURE_CHOICE,    /* it was greeted; what it says first decides */
+    SECURE_AFTER,     /* it was greeted; a handshake must follow */
+    SECURE_HANDSHAKE, /* nothing else is said */
+    SECURE_ON,        /* everything from here on */
+};
+
+struct connection {
+    struct client client;
+    struct connections *owner;
+    struct io_sock *sock;
+    struct buf flight; /* being sent */
+    int64_t flight_since_ns;
+    struct timer ping;
+    struct timer auth; /* the longest that may pass before it has said who it is, or shaken hands */
+    struct timer
+        deadline; /* of the send in flight; armed at most once per deadline, not per send */
+    struct connection *previous;
+    struct connection *next;
+    struct connection *stalled_next;
+    bool stalled; /* in the list */
+    bool paused;  /* as the socket knows it */
+    bool closing; /* io_sock_close was called */
+    bool gone;    /* closed: freed as soon as no list holds it */
+
+    uint8_t secure; /* enum secure */
+    bool greeted;
+    bool farewell; /* the peer was told that nothing more will come */
+    struct tls *tls;
+    struct buf before; /* plain bytes that are to leave before the first encrypted ones */
+    struct buf plain;  /* being encrypted, piece by piece */
+    size_t plain_at;
+    struct arena names; /* of the certificate */
+    struct tls_peer *peer;
+};
+
+/* ---- connection.c */
+
+/* Says INFO; from here on pings are due. */
+void connection_greet(struct connection *c);
+/* The time to say who it is begins. */
+void connection_await_auth(struct connection *c);
+
+/* ---- connection_tls.c */
+
+/* What a new connection begins with. */
+void connection_tls_begin(struct connection *c);
+/* What arrived while not SECURE_OFF. */
+void connection_tls_received(struct connection *c, struct bytes b);
+/* The timer of `auth` fired. False: that is no matter of a handshake. */
+bool connection_tls_overdue(struct connection *c);
+/* Is there something to send? */
+bool connection_tls_has_out(const struct connection *c);
+/* Fills the empty flight; what cannot go yet stays. */
+void connection_tls_fill(struct connection *c);
+/* Nothing more is to be sent but the last that TLS has to say. False: that was said. */
+bool connection_tls_farewell(struct connection *c);
+void connection_tls_end(struct connection *c);
+
+static inline bool connection_encrypts(const struct connection *c)
+{
+    return c->secure >= SECURE_HANDSHAKE;
+}
+
+/* ---- connection_proofs.c */
+
+/* Its password is to be proven. */
+void connection_proof_begin(struct connection *c);
+/* Drops those that nobody is at work on. */
+void connections_proofs_drop(struct connections *connections);
+
+#endif

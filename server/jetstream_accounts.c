@@ -1,0 +1,233 @@
+/* jetstream_accounts: whose streams are whose, and how much of an account's share they take. */
+#include "base/heap.h"
+#include "server/account.h"
+#include "server/api/api.h"
+#include "server/auth/auth_options.h"
+#include "server/jetstream_priv.h"
+
+static struct bytes space_key(const void *item)
+{
+    return account_name(((const struct space *)item)->account);
+}
+
+/* ---- spaces -----------------------------------------------------------------------------------
+ */
+
+void jetstream_spaces_init(struct jetstream *jetstream)
+{
+    table_init(&jetstream->spaces, space_key, prng_next(server_prng(jetstream->server)));
+}
+
+void jetstream_spaces_deinit(struct jetstream *jetstream)
+{
+    struct space *space;
+
+    for (size_t at = 0; (space = table_next(&jetstream->spaces, &at)) != NULL;) {
+        heap_give(space);
+    }
+    table_deinit(&jetstream->spaces);
+}
+
+/* Only the system's account and that of everybody: then nobody configured who has JetStream. */
+static bool only_own_accounts(const struct router *router)
+{
+    struct account *account;
+
+    for (size_t at = 0; (account = router_account_next(router, &at)) != NULL;) {
+        if (account_options(account) != NULL && !account_is_system(account))
+            return false;
+    }
+    return true;
+}
+
+static bool enabled_for(const struct router *router, struct account *account)
+{
+    const struct account_options *options = account_options(account);
+
+    if (account_is_system(account))
+        return false;
+    if (options != NULL)
+        return options->jetstream.enabled;
+    return account == router_account_default((struct router *)router) && only_own_accounts(router);
+}
+
+static void space_add(struct jetstream *jetstream, struct account *account)
+{
+    struct space *space = HEAP_NEW(struct space);
+
+    space->account = account;
+    table_add(&jetstream->spaces, space);
+}
+
+struct space *jetstream_space(const struct jetstream *jetstream, const struct account *account)
+{
+    return table_find(&jetstream->spaces, account_name(account));
+}
+
+void jetstream_spaces_make(struct jetstream *jetstream)
+{
+    const struct router *router = server_router(jetstream->server);
+    struct account *account;
+
+    for (size_t at = 0; (account = router_account_next(router, &at)) != NULL;) {
+        if (enabled_for(router, account) && jetstream_space(jetstream, account) == NULL)
+            space_add(jetstream, account);
+    }
+}
+
+/* Who has no JetStream is told so. */
+void jetstream_spaces_serve(struct jetstream *jetstream)
+{
+    const struct router *router = server_router(jetstream->server);
+    struct account *account;
+
+    for (size_t at = 0; (account = router_account_next(router, &at)) != NULL;) {
+        if (!account_is_system(account) && !api_serves(jetstream->api, account))
+            api_serve(jetstream->api, account);
+    }
+}
+
+static bool is_of(const struct catalogue_entry *entry, const struct account *account)
+{
+    return !entry->removed && bytes_equal(entry->assigned.account, account_name(account));
+}
+
+bool jetstream_has_streams(const struct jetstream *jetstream, const struct account *account)
+{
+    for (const struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
+         entry = entry->next) {
+        if (is_of(entry, account) && !entry->offline)
+            return true;
+    }
+    return false;
+}
+
+/* An account that is off now has no streams; what it had configured is forgotten. */
+static void spaces_prune(struct jetstream *jetstream)
+{
+    const struct router *router = server_router(jetstream->server);
+    struct space *space;
+    size_t at = 0;
+
+    while ((space = table_next(&jetstream->spaces, &at)) != NULL) {
+        if (enabled_for(router, space->account))
+            continue;
+        (void)table_remove(&jetstream->spaces, account_name(space->account));
+        heap_give(space);
+        at = 0;
+    }
+}
+
+void jetstream_accounts_changed(struct jetstream *jetstream)
+{
+    spaces_prune(jetstream);
+    jetstream_spaces_make(jetstream);
+    jetstream_spaces_serve(jetstream);
+}
+
+bool jetstream_serves(const struct jetstream *jetstream, const struct account *account)
+{
+    return jetstream_space(jetstream, account) != NULL;
+}
+
+/* ---- usage ------------------------------------------------------------------------------------
+ */
+
+static void add_usage(const struct catalogue_entry *entry, struct account_usage *usage)
+{
+    bool memory = entry->config.storage == STORAGE_MEMORY;
+    uint64_t *used = memory ? &usage->memory : &usage->store;
+    uint64_t *reserved = memory ? &usage->reserved_memory : &usage->reserved_store;
+
+    usage->streams++;
+    *reserved += entry->config.max_bytes > 0 ? (uint64_t)entry->config.max_bytes : 0;
+    if (entry->stream == NULL) /* at another node */
+        return;
+    usage->consumers += stream_consumer_count(entry->stream);
+    *used += stream_state_bytes(stream_applied(entry->stream));
+}
+
+void jetstream_usage(const struct jetstream *jetstream, const struct account *account,
+                     struct account_usage *usage)
+{
+    *usage = (struct account_usage){0};
+    for (const struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
+         entry = entry->next) {
+        if (entry->readable && !entry->removed && (account == NULL || is_of(entry, account)))
+            add_usage(entry, usage);
+    }
+}
+
+/* ---- what is published ------------------------------------------------------------------------
+ */
+
+/* Looked up once a turn, and only where there is a limit; what the turn adds is counted up. */
+static struct account_usage *usage_now(struct jetstream *jetstream, struct account_usage *usage,
+                                       int64_t *looked_ns, const struct account *account)
+{
+    int64_t now_ns = io_now(server_io(jetstream->server));
+
+    if (*looked_ns != now_ns)
+        jetstream_usage(jetstream, account, usage);
+    *looked_ns = now_ns;
+    return usage;
+}
+
+static bool fits(struct account_usage *usage, bool memory, size_t size, int64_t memory_max,
+                 int64_t store_max)
+{
+    uint64_t *used = memory ? &usage->memory : &usage->store;
+    int64_t most = memory ? memory_max : store_max;
+
+    if (most >= 0 && *used + size > (uint64_t)most)
+        return false;
+    *used += size;
+    return true;
+}
+
+uint16_t jetstream_admits(struct jetstream *jetstream, const struct account *account, bool memory,
+                          size_t size)
+{
+    const struct jetstream_options *server = &server_options(jetstream->server)->jetstream_options;
+    const struct account_options *options = account_options(account);
+    const struct account_jetstream_options *limits = options != NULL ? &options->jetstream : NULL;
+    struct space *space;
+
+    if ((server->memory_max >= 0 || server->store_max >= 0) &&
+        !fits(usage_now(jetstream, &jetstream->usage, &jetstream->usage_looked_ns, NULL), memory,
+              size, server->memory_max, server->store_max))
+        return 10023;
+    if (limits == NULL || (limits->memory_max < 0 && limits->store_max < 0))
+        return 0;
+    space = jetstream_space(jetstream, account);
+    return fits(usage_now(jetstream, &space->usage, &space->usage_looked_ns, account), memory, size,
+                limits->memory_max, limits->store_max)
+               ? 0
+               : 10002;
+}
+
+/* ---- who listens ------------------------------------------------------------------------------
+ */
+
+static void interest_changed(struct jetstream *jetstream, const struct account *account)
+{
+    for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
+         entry = entry->next) {
+        if (entry->stream != NULL && stream_account(entry->stream) == account)
+            stream_interest_changed(entry->stream);
+    }
+}
+
+void jetstream_spaces_look(struct jetstream *jetstream)
+{
+    struct space *space;
+
+    for (size_t at = 0; (space = table_next(&jetstream->spaces, &at)) != NULL;) {
+        uint64_t generation = account_generation(space->account);
+
+        if (generation == space->interest_generation)
+            continue;
+        space->interest_generation = generation;
+        interest_changed(jetstream, space->account);
+    }
+}

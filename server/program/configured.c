@@ -1,0 +1,96 @@
+#include "server/program/configured.h"
+
+#include <stdio.h>
+
+#include "base/heap.h"
+#include "server/flags.h"
+#include "server/program/files.h"
+#include "server/tls/tls.h"
+
+/* The files that a tls block names are read as part of the configuration. */
+static void load_certificates(struct config *config)
+{
+    const struct tls_options *tls = config->options.tls;
+    struct config_value at = {0};
+    char reason[TLS_REASON_SIZE];
+
+    if (tls == NULL)
+        return;
+    config->options.tls_context = tls_context_create(tls, reason);
+    if (config->options.tls_context != NULL)
+        return;
+    if (tls->place != NULL)
+        at.place = *tls->place;
+    config_error(&config->reader, &at, "%s", reason);
+}
+
+struct configured *configured_read(int argc, char *const *argv, const char *file)
+{
+    struct configured *configured = HEAP_NEW(struct configured);
+    struct config *config = &configured->config;
+    struct options usual;
+    struct flags flags;
+
+    options_default(&usual);
+    config_init(config, &usual);
+    if (file != NULL && !config_load(config, &program_source, file))
+        return configured;
+    flags_parse(argc, argv, &config->options, &config->made, &flags);
+    config->options = flags.options;
+    config_digest(config, configured->digest);
+    config->options.config_file = file;
+    config->options.config_digest = configured->digest;
+    program_place_store(&config->options);
+    if (flags.verdict == FLAGS_REFUSED)
+        config_error(&config->reader, NULL, "%s", flags.error);
+    else
+        (void)config_check(config);
+    load_certificates(config);
+    configured->good = config->reader.error_count == 0;
+    return configured;
+}
+
+void configured_free(struct configured *configured)
+{
+    tls_context_give(configured->config.options.tls_context);
+    config_deinit(&configured->config);
+    heap_give(configured);
+}
+
+void configured_log_notices(const struct configured *configured, const struct logger *logger)
+{
+    struct bytes rest = buf_bytes(&configured->config.reader.notices);
+
+    while (rest.size > 0) {
+        size_t size = bytes_find(rest, '\n');
+
+        logger_warn(logger, "%.*s", BYTES_ARG(bytes_take(rest, size)));
+        rest = bytes_skip(rest, size < rest.size ? size + 1 : size);
+    }
+}
+
+bool configured_say_wrong(const struct configured *configured, bool strict)
+{
+    const struct config *config = &configured->config;
+    const struct buf *errors = &config->reader.errors, *warnings = &config->reader.warnings;
+    bool wrong = !configured->good || (strict && warnings->size > 0);
+
+    if (config->error[0] != 0)
+        fprintf(stderr, "nats-server: %s\n", config->error);
+    else if (wrong)
+        fprintf(stderr, "nats-server: %.*s%.*s\n", BYTES_ARG(buf_bytes(warnings)),
+                BYTES_ARG(buf_bytes(errors)));
+    else if (warnings->size > 0)
+        fprintf(stderr, "%.*s", BYTES_ARG(buf_bytes(warnings)));
+    return wrong;
+}
+
+void configured_wrong_text(const struct configured *configured, struct buf *out)
+{
+    const struct config *config = &configured->config;
+
+    if (config->error[0] != 0)
+        (void)buf_add(out, bytes_of_text(config->error));
+    else
+        (void)buf_add(out, bytes_trim(buf_bytes(&config->reader.errors)));
+}

@@ -1,0 +1,26 @@
+/* files: what the system says to this process in files and names, and what this process says so. */
+#ifndef SERVER_PROGRAM_FILES_H
+#define SERVER_PROGRAM_FILES_H
+
+#include "base/logger.h"
+#include "server/config/parser.h"
+#include "server/options.h"
+
+struct server;
+
+/* Configuration files and the environment, as they are. */
+extern const struct config_source program_source;
+
+/* Where there is no -sd, the store is in the system's place for temporary files. */
+void program_place_store(struct options *options);
+
+/* The process id; false: it was logged why not. */
+bool program_write_pid(const struct options *options, const struct logger *logger);
+
+/* <program>_<pid>.ports, and its end. */
+void program_write_ports(const struct options *options, const char *program,
+                         const struct server *server, const struct logger *logger);
+void program_remove_ports(const struct options *options, const char *program,
+                          const struct logger *logger);
+
+#endif

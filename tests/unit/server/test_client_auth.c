@@ -1,0 +1,461 @@
+/* A client that must say who it is: every promise about what happens before, during and after. */
+#include <stdio.h>
+
+#include "server/grants.h"
+#include "tests/unit/server/shard.h"
+
+#define HASH "$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW" /* of "secret" */
+
+#define AS(user, pass)                                                                             \
+    "CONNECT {\"verbose\":false,\"pedantic\":false,\"user\":\"" user "\",\"pass\":\"" pass "\"}"   \
+    "\r\n"
+#define VIOLATION "-ERR 'Authorization Violation'\r\n"
+
+static struct permission_filter allow_a[] = {{BYTES("a.>"), BYTES("")}};
+static struct permission_filter allow_req[] = {{BYTES("req"), BYTES("")}};
+static struct permission_filter deny_x[] = {{BYTES("a.x"), BYTES("")}};
+static const struct permission_options limited = {
+    .publish_allow = {allow_a, 1},
+    .subscribe_allow = {allow_a, 1},
+    .subscribe_deny = {deny_x, 1},
+};
+static const struct permission_options answering = {
+    .publish_allow = {allow_req, 1},
+    .responses = true,
+    .responses_max = 2,
+    .responses_ns = 1000,
+};
+static struct account_options account_a = {
+    .name = BYTES("A"), .max_connections = 2, .max_subscriptions = 2, .max_payload = 8};
+static struct account_options *accounts[] = {&account_a};
+static struct user_options users[] = {
+    {.name = BYTES("u"), .password = BYTES("p")},
+    {.name = BYTES("hashed"), .password = BYTES(HASH)},
+    {.name = BYTES("limited"), .permissions = &limited},
+    {.name = BYTES("answering"), .permissions = &answering},
+    {.name = BYTES("a"), .account = &account_a},
+};
+
+struct guarded {
+    struct shard shard;
+    struct auth_options options;
+    struct auth auth;
+};
+
+static void guarded_init(struct guarded *g, struct bytes no_auth_user)
+{
+    shard_init(&g->shard);
+    g->options = (struct auth_options){.users = users,
+                                       .users_count = UNIT_COUNT(users),
+                                       .accounts = accounts,
+                                       .accounts_count = 1,
+                                       .no_auth_user = no_auth_user};
+    auth_init(&g->auth, &g->options, 5);
+    g->shard.clients.auth = &g->auth;
+    (void)router_account_add(g->shard.clients.router, BYTES("A"), &account_a);
+}
+
+static void guarded_deinit(struct guarded *g)
+{
+    shard_deinit(&g->shard);
+    auth_deinit(&g->auth);
+}
+
+/* What a fresh client hears when it says this, in one piece and byte by byte; is it open? */
+static void check_said(struct guarded *g, const char *text, const char *out, bool open)
+{
+    for (size_t piece = 1; piece <= strlen(text); piece += strlen(text)) {
+        struct client client;
+
+        shard_join(&g->shard, &client);
+        for (size_t at = 0; at < strlen(text); at += piece)
+            shard_feed(&g->shard, &client, bytes_of(text + at, piece));
+        CK_OUT(&client, out);
+        ck_assert_msg((client.state == CLIENT_OPEN) == open, "%s", text);
+        shard_leave(&g->shard, &client);
+    }
+}
+
+START_TEST(nothing_comes_before_a_connect_that_is_accepted)
+{
+    struct guarded g;
+
+    guarded_init(&g, BYTES(""));
+    check_said(&g, "PING\r\n", VIOLATION, false);
+    check_said(&g, "SUB a 1\r\n", VIOLATION, false);
+    check_said(&g, "\r\n", VIOLATION, false);
+    check_said(&g, "CONNECT {}\r\nPING\r\n", VIOLATION, false);
+    check_said(&g, AS("u", "x") "PING\r\n", VIOLATION, false);
+    check_said(&g, AS("x", "p"), VIOLATION, false);
+    check_said(&g, "CONNEXT\r\n", "-ERR 'Unknown Protocol Operation'\r\n", false);
+    check_said(&g, AS("u", "p") "PING\r\n", "PONG\r\n", true);
+    guarded_deinit(&g);
+}
+END_TEST
+
+START_TEST(before_that_a_client_takes_no_more_memory_than_a_line)
+{
+    struct guarded g;
+    struct client client;
+    char text[5000];
+
+    guarded_init(&g, BYTES(""));
+    memset(text, ' ', sizeof(text));
+    memcpy(text, "CONNECT {", 9);
+    shard_join(&g.shard, &client);
+    shard_feed(&g.shard, &client, bytes_of(text, sizeof(text)));
+    CK_OUT(&client, "-ERR 'maximum control line exceeded'\r\n");
+    ck_assert_int_ne(client.state, CLIENT_OPEN);
+    shard_leave(&g.shard, &client);
+    guarded_deinit(&g);
+}
+END_TEST
+
+START_TEST(without_a_connect_in_time_it_is_over)
+{
+    struct guarded g;
+    struct client late, early;
+
+    guarded_init(&g, BYTES(""));
+    shard_join(&g.shard, &late);
+    shard_join(&g.shard, &early);
+    shard_say(&g.shard, &late, "CONN");
+    shard_say(&g.shard, &early, AS("u", "p"));
+    client_auth_overdue(&late);
+    client_auth_overdue(&early);
+    CK_OUT(&late, "-ERR 'Authentication Timeout'\r\n");
+    ck_assert_int_eq(late.state, CLIENT_ENDING);
+    ck_assert_int_eq(early.state, CLIENT_OPEN);
+    shard_leave(&g.shard, &late);
+    shard_leave(&g.shard, &early);
+    guarded_deinit(&g);
+}
+END_TEST
+
+START_TEST(who_says_nothing_may_be_a_user_too)
+{
+    struct guarded g;
+
+    guarded_init(&g, BYTES("limited"));
+    check_said(&g, "CONNECT {\"verbose\":false}\r\nPING\r\n", "PONG\r\n", true);
+    check_said(&g, "SUB b 1\r\nSUB a.b 2\r\n",
+               "-ERR 'Permissions Violation for Subscription to \"b\"'\r\n+OK\r\n", true);
+    check_said(&g, AS("u", ""), VIOLATION, false);
+    guarded_deinit(&g);
+}
+END_TEST
+
+START_TEST(a_slow_password_is_proven_elsewhere_and_the_rest_is_heard_then)
+{
+    static const char *const said[] = {"secret", "Secret"};
+    static const char *const out[] = {"MSG b 1 1\r\nx\r\nPONG\r\n", VIOLATION};
+
+    for (int i = 0; i < 2; i++) {
+        struct guarded g;
+        struct client client;
+        struct client_proof *proof;
+        char text[300];
+
+        guarded_init(&g, BYTES(""));
+        shard_join(&g.shard, &client);
+        snprintf(text, sizeof(text),
+                 "CONNECT {\"verbose\":false,\"user\":\"hashed\",\"pass\":\"%s\"}\r\nSUB b 1\r\nPU",
+                 said[i]);
+        shard_say(&g.shard, &client, text);
+        proof = client.proof;
+        ck_assert_ptr_nonnull(proof);
+        ck_assert_uint_eq(client.pauses, 1);
+        shard_say(&g.shard, &client, "B b 1\r\nx\r\nPING\r\n");
+        CK_OUT(&client, "");
+        client_auth_overdue(&client);
+        ck_assert_int_eq(client.state, CLIENT_OPEN);
+
+        client_proof_run(proof);
+        client_proof_done(proof, g.shard.now_ns);
+        CK_OUT(&client, out[i]);
+        ck_assert_uint_eq(client.pauses, 0);
+        ck_assert_int_eq(client.state, i == 0 ? CLIENT_OPEN : CLIENT_ENDING);
+        shard_leave(&g.shard, &client);
+        guarded_deinit(&g);
+    }
+}
+END_TEST
+
+START_TEST(a_proof_outlives_its_client)
+{
+    struct guarded g;
+    struct client client;
+    struct client_proof *proof;
+
+    guarded_init(&g, BYTES(""));
+    shard_join(&g.shard, &client);
+    shard_say(&g.shard, &client, AS("hashed", "secret") "PING\r\n");
+    proof = client.proof;
+    shard_leave(&g.shard, &client);
+    client_proof_run(proof);
+    client_proof_done(proof, g.shard.now_ns);
+    guarded_deinit(&g);
+}
+END_TEST
+
+START_TEST(permissions_bind_publishing_subscribing_and_delivery)
+{
+    struct guarded g;
+    struct client client, other;
+
+    guarded_init(&g, BYTES(""));
+    shard_join(&g.shard, &client);
+    shard_join(&g.shard, &other);
+    shard_say(&g.shard, &other, AS("u", "p"));
+    shard_say(&g.shard, &client,
+              "CONNECT {\"verbose\":false,\"headers\":true,\"user\":\"limited\"}\r\n");
+    shard_say(&g.shard, &client, "PUB b 1\r\nx\r\nHPUB b 12 12\r\nNATS/1.0\r\n\r\n\r\n");
+    CK_OUT(&client, "-ERR 'Permissions Violation for Publish to \"b\"'\r\n"
+                    "-ERR 'Permissions Violation for Publish to \"b\"'\r\n");
+    shard_say(&g.shard, &client, "SUB b 1\r\nSUB b q 2\r\nSUB a.x 3\r\nSUB a.> 4\r\n");
+    CK_OUT(&client, "-ERR 'Permissions Violation for Subscription to \"b\"'\r\n"
+                    "-ERR 'Permissions Violation for Subscription to \"b\" using queue \"q\"'\r\n"
+                    "-ERR 'Permissions Violation for Subscription to \"a.x\"'\r\n");
+    shard_say(&g.shard, &other, "PUB a.x 1\r\nx\r\nPUB a.y 1\r\ny\r\n");
+    CK_OUT(&client, "MSG a.y 4 1\r\ny\r\n");
+    shard_leave(&g.shard, &client);
+    shard_leave(&g.shard, &other);
+    guarded_deinit(&g);
+}
+END_TEST
+
+START_TEST(what_a_client_was_asked_it_may_answer_so_often_and_so_long)
+{
+    struct guarded g;
+    struct client client, other;
+
+    guarded_init(&g, BYTES(""));
+    shard_join(&g.shard, &client);
+    shard_join(&g.shard, &other);
+    shard_say(&g.shard, &other, AS("u", "p"));
+    shard_say(&g.shard, &client, AS("answering", "") "SUB q 1\r\nPUB in 1\r\nx\r\n");
+    CK_OUT(&client, "-ERR 'Permissions Violation for Publish to \"in\"'\r\n");
+    shard_say(&g.shard, &other, "PUB q in 1\r\nx\r\n");
+    CK_OUT(&client, "MSG q 1 in 1\r\nx\r\n");
+    shard_say(&g.shard, &client, "PUB in 1\r\nx\r\nPUB in 1\r\nx\r\nPUB in 1\r\nx\r\n");
+    CK_OUT(&client, "-ERR 'Permissions Violation for Publish to \"in\"'\r\n");
+
+    shard_say(&g.shard, &other, "PUB q in 1\r\nx\r\n");
+    shard_forget(&client);
+    g.shard.now_ns += 1001;
+    shard_say(&g.shard, &client, "PUB in 1\r\nx\r\n");
+    CK_OUT(&client, "-ERR 'Permissions Violation for Publish to \"in\"'\r\n");
+    shard_leave(&g.shard, &client);
+    shard_leave(&g.shard, &other);
+    guarded_deinit(&g);
+}
+END_TEST
+
+START_TEST(accounts_are_worlds_of_their_own_with_their_limits)
+{
+    struct guarded g;
+    struct client clients[3], other;
+
+    guarded_init(&g, BYTES(""));
+    shard_join(&g.shard, &other);
+    shard_say(&g.shard, &other, AS("u", "p") "SUB > 1\r\n");
+    for (int i = 0; i < 3; i++) {
+        shard_join(&g.shard, &clients[i]);
+        shard_say(&g.shard, &clients[i], AS("a", ""));
+    }
+    CK_OUT(&clients[2], "-ERR 'maximum account active connections exceeded'\r\n");
+    ck_assert_int_eq(clients[2].state, CLIENT_ENDING);
+
+    shard_say(&g.shard, &clients[0], "SUB s 1\r\nSUB t 2\r\nSUB u 3\r\n");
+    CK_OUT(&clients[0], "-ERR 'maximum subscriptions exceeded'\r\n");
+    shard_say(&g.shard, &clients[1], "PUB s 8\r\n12345678\r\nPUB s 9\r\n");
+    CK_OUT(&clients[0], "MSG s 1 8\r\n12345678\r\n");
+    CK_OUT(&clients[1], "-ERR 'Maximum Payload Violation'\r\n");
+    CK_OUT(&other, "");
+
+    shard_leave(&g.shard, &clients[1]);
+    shard_join(&g.shard, &clients[1]);
+    shard_say(&g.shard, &clients[1], AS("a", "") "PING\r\n");
+    CK_OUT(&clients[1], "PONG\r\n");
+    for (int i = 0; i < 3; i++)
+        shard_leave(&g.shard, &clients[i]);
+    shard_leave(&g.shard, &other);
+    guarded_deinit(&g);
+}
+END_TEST
+
+START_TEST(a_second_connect_may_be_another_user)
+{
+    struct guarded g;
+    struct client client, other;
+
+    guarded_init(&g, BYTES(""));
+    shard_join(&g.shard, &client);
+    shard_join(&g.shard, &other);
+    shard_say(&g.shard, &other, AS("u", "p"));
+    shard_say(&g.shard, &client, AS("u", "p") "SUB s 1\r\n" AS("a", "") "SUB s 2\r\n");
+    shard_say(&g.shard, &other, "PUB s 1\r\nx\r\n");
+    CK_OUT(&client, "");
+    shard_say(&g.shard, &client, "PUB s 1\r\nx\r\n" AS("u", "p") "SUB s 3\r\n");
+    CK_OUT(&client, "MSG s 2 1\r\nx\r\n");
+    shard_say(&g.shard, &other, "PUB s 1\r\ny\r\n");
+    CK_OUT(&client, "MSG s 3 1\r\ny\r\n");
+    shard_leave(&g.shard, &client);
+    shard_leave(&g.shard, &other);
+    guarded_deinit(&g);
+}
+END_TEST
+
+/* The same users but for what `change` does to a copy of them. */
+static void reloaded(struct guarded *g, struct client *client, struct auth *now,
+                     struct user_options changed[UNIT_COUNT(users)])
+{
+    struct auth_options options = g->options;
+
+    options.users = changed;
+    auth_init(now, &options, 9);
+    g->shard.clients.auth = now;
+    client_auth_changed(client, &g->auth);
+}
+
+START_TEST(a_reload_leaves_alone_who_would_be_let_in_again)
+{
+    struct user_options same[UNIT_COUNT(users)];
+    struct guarded g;
+    struct client client;
+    struct auth now;
+
+    memcpy(same, users, sizeof(users));
+    guarded_init(&g, BYTES(""));
+    shard_join(&g.shard, &client);
+    shard_say(&g.shard, &client, AS("u", "p") "SUB s 1\r\n");
+    same[0].permissions = &limited;
+    reloaded(&g, &client, &now, same);
+    CK_OUT(&client, "-ERR 'Permissions Violation for Subscription to \"s\" (sid \"1\")'\r\n");
+    ck_assert_int_eq(client.state, CLIENT_OPEN);
+    ck_assert_uint_eq(client.subs.count, 0);
+    shard_say(&g.shard, &client, "PUB s 1\r\nx\r\n");
+    CK_OUT(&client, "-ERR 'Permissions Violation for Publish to \"s\"'\r\n");
+    shard_leave(&g.shard, &client);
+    auth_deinit(&now);
+    guarded_deinit(&g);
+}
+END_TEST
+
+START_TEST(a_reload_ends_who_would_not)
+{
+    static const char *const out[] = {VIOLATION, "", ""};
+
+    for (int i = 0; i < 3; i++) {
+        struct user_options changed[UNIT_COUNT(users)];
+        struct guarded g;
+        struct client client;
+        struct auth now;
+
+        memcpy(changed, users, sizeof(users));
+        guarded_init(&g, BYTES(""));
+        shard_join(&g.shard, &client);
+        shard_say(&g.shard, &client, AS("u", "p"));
+        switch (i) {
+        case 0: changed[0].password = BYTES("other"); break;
+        case 1: changed[0].name = BYTES("other"); break;
+        case 2: changed[0].account = &account_a; break;
+        }
+        reloaded(&g, &client, &now, changed);
+        CK_OUT(&client, out[i]);
+        ck_assert_int_eq(client.state, CLIENT_ENDING);
+        shard_leave(&g.shard, &client);
+        auth_deinit(&now);
+        guarded_deinit(&g);
+    }
+}
+END_TEST
+
+START_TEST(a_password_that_a_reload_changed_while_it_was_proven_is_asked_for_anew)
+{
+    struct user_options changed[UNIT_COUNT(users)];
+    struct guarded g;
+    struct client client;
+    struct client_proof *proof;
+    struct auth now;
+
+    memcpy(changed, users, sizeof(users));
+    guarded_init(&g, BYTES(""));
+    shard_join(&g.shard, &client);
+    shard_say(&g.shard, &client, AS("hashed", "secret") "PING\r\n");
+    proof = client.proof;
+    changed[1].password = BYTES("plain");
+    reloaded(&g, &client, &now, changed);
+    client_proof_run(proof);
+    ck_assert(proof->proven);
+    client_proof_done(proof, g.shard.now_ns);
+    CK_OUT(&client, VIOLATION);
+    shard_leave(&g.shard, &client);
+    auth_deinit(&now);
+    guarded_deinit(&g);
+}
+END_TEST
+
+START_TEST(limits_of_the_server_bind_everybody)
+{
+    struct shard shard;
+    struct client client;
+
+    shard_init(&shard);
+    shard.options.max_subscriptions = 1;
+    shard.options.max_subscription_tokens = 2;
+    shard.options.no_header_support = true;
+    shard_join(&shard, &client);
+    shard_say(&shard, &client,
+              "CONNECT {\"verbose\":false,\"headers\":true}\r\n"
+              "SUB a.b.c 1\r\nSUB a 1\r\nSUB b 2\r\nUNSUB 1\r\nSUB b 2\r\n");
+    CK_OUT(&client,
+           "-ERR 'Permissions Violation for Subscription to \"a.b.c\", too many tokens'\r\n"
+           "-ERR 'maximum subscriptions exceeded'\r\n");
+    shard_say(&shard, &client, "HPUB b 12 12\r\n");
+    ck_assert_int_ne(client.state, CLIENT_OPEN);
+    shard_leave(&shard, &client);
+    shard_deinit(&shard);
+}
+END_TEST
+
+START_TEST(grants_are_bounded_and_the_oldest_go_first)
+{
+    struct grants grants;
+    char subject[16];
+
+    grants_init(&grants, -1, -1, 3);
+    for (unsigned i = 0; i < GRANTS_MAX + 10; i++) {
+        snprintf(subject, sizeof(subject), "s%u", i);
+        grants_add(&grants, bytes_of_text(subject), i);
+    }
+    ck_assert_uint_eq(grants.by_subject.count, GRANTS_MAX);
+    ck_assert(!grants_use(&grants, BYTES("s9"), INT64_MAX));
+    for (int i = 0; i < 100; i++)
+        ck_assert(grants_use(&grants, BYTES("s10"), INT64_MAX));
+    grants_deinit(&grants);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *tests[] = {
+        nothing_comes_before_a_connect_that_is_accepted,
+        before_that_a_client_takes_no_more_memory_than_a_line,
+        without_a_connect_in_time_it_is_over,
+        who_says_nothing_may_be_a_user_too,
+        a_slow_password_is_proven_elsewhere_and_the_rest_is_heard_then,
+        a_proof_outlives_its_client,
+        permissions_bind_publishing_subscribing_and_delivery,
+        what_a_client_was_asked_it_may_answer_so_often_and_so_long,
+        accounts_are_worlds_of_their_own_with_their_limits,
+        a_second_connect_may_be_another_user,
+        a_reload_leaves_alone_who_would_be_let_in_again,
+        a_reload_ends_who_would_not,
+        a_password_that_a_reload_changed_while_it_was_proven_is_asked_for_anew,
+        limits_of_the_server_bind_everybody,
+        grants_are_bounded_and_the_oldest_go_first,
+    };
+
+    return UNIT_RUN_PLAIN("client_auth", tests);
+}

@@ -1,0 +1,457 @@
+#include "server/config/config.h"
+
+#include <stdio.h>
+
+#include "server/config/blocks.h"
+#include "tests/unit/unit.h"
+
+#define NKEY "UCNGL4W5QX66CFX6A6DCBVDH5VOHMI7B2UZZU7TXAUQQSI2JPHULCKBR"
+
+static struct config config;
+
+static bool read_file(void *context, const char *path, struct arena *arena, struct bytes *content,
+                      char reason[128])
+{
+    (void)path;
+    (void)reason;
+    *content = arena_copy(arena, bytes_of_text(context));
+    return true;
+}
+
+static const char *read_environment(void *context, const char *name)
+{
+    (void)context;
+    (void)name;
+    return NULL;
+}
+
+static bool load(const char *text)
+{
+    const struct config_source source = {read_file, read_environment, (void *)text};
+    struct options usual;
+
+    config_deinit(&config);
+    options_default(&usual);
+    config_init(&config, &usual);
+    return config_load(&config, &source, "f");
+}
+
+static const struct options *options_of(const char *text)
+{
+    bool good = load(text);
+
+    ck_assert_msg(good, "%s: %s%.*s", text, config.error,
+                  BYTES_ARG(buf_bytes(&config.reader.errors)));
+    return &config.options;
+}
+
+static bool says(const struct buf *buf, const char *text)
+{
+    return memmem(buf->at, buf->size, text, strlen(text)) != NULL;
+}
+
+struct row {
+    const char *text, *says;
+};
+
+static void check_rows(const struct row *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        ck_assert_msg(!load(rows[i].text), "%s", rows[i].text);
+        ck_assert_msg(says(&config.reader.errors, rows[i].says), "%s: %.*s", rows[i].text,
+                      BYTES_ARG(buf_bytes(&config.reader.errors)));
+    }
+}
+
+START_TEST(options_are_what_the_file_says)
+{
+    const struct options *o =
+        options_of("listen: \"1.2.3.4:5\"\nserver_name: n\nserver_tags: [A, \"b:C\"]\n"
+                   "server_metadata { k: v }\nclient_advertise: \"h:1\"\n"
+                   "debug: true\ntrace_verbose: yes\nlogtime: off\nlogtime_utc: on\n"
+                   "log_file: l\nlogfile_size_limit: 1KB\nlog_max_num: 3\nmax_traced_msg_len: 9\n"
+                   "pidfile: p\nports_file_dir: d\nhttp: \"5.6.7.8:9\"\n"
+                   "MAX_CONNECTIONS: 7\nmax_subs: 8\nmax_sub_tokens: 16\nmax_control_line: 2KB\n"
+                   "max_payload: 2MB\nmax_pending: 4MB\nping_interval: \"1m30s\"\nping_max: 5\n"
+                   "write_deadline: 3s\nlame_duck_duration: 40s\nlame_duck_grace_period: 4s\n"
+                   "no_header_support: true\nstore_dir: s\n");
+
+    ck_assert_str_eq(o->host, "1.2.3.4");
+    ck_assert_int_eq(o->port, 5);
+    ck_assert_str_eq(o->server_name, "n");
+    ck_assert_uint_eq(o->server_tags.count, 2);
+    ck_assert(bytes_equal(o->server_tags.at[0], BYTES("a")));
+    ck_assert(bytes_equal(o->server_tags.at[1], BYTES("b:c")));
+    ck_assert_uint_eq(o->server_metadata.count, 1);
+    ck_assert_str_eq(o->client_advertise, "h:1");
+    ck_assert(o->debug && o->trace && o->trace_verbose && !o->log_time && o->log_time_utc);
+    ck_assert_str_eq(o->log_file, "l");
+    ck_assert_int_eq(o->log_size_max, 1024);
+    ck_assert_int_eq(o->log_files_max, 3);
+    ck_assert_int_eq(o->traced_size_max, 9);
+    ck_assert_str_eq(o->pid_file, "p");
+    ck_assert_str_eq(o->ports_file_dir, "d");
+    ck_assert_str_eq(o->http_host, "5.6.7.8");
+    ck_assert_int_eq(o->http_port, 9);
+    ck_assert_int_eq(o->max_connections, 7);
+    ck_assert_int_eq(o->max_subscriptions, 8);
+    ck_assert_int_eq(o->max_subscription_tokens, 16);
+    ck_assert_int_eq(o->max_control_line, 2048);
+    ck_assert_int_eq(o->max_payload, 2 << 20);
+    ck_assert_int_eq(o->max_pending, 4 << 20);
+    ck_assert_int_eq(o->ping_interval_ns, INT64_C(90000000000));
+    ck_assert_int_eq(o->ping_max, 5);
+    ck_assert_int_eq(o->write_deadline_ns, INT64_C(3000000000));
+    ck_assert_int_eq(o->lame_duck_ns, INT64_C(40000000000));
+    ck_assert_int_eq(o->lame_duck_grace_ns, INT64_C(4000000000));
+    ck_assert(o->no_header_support);
+    ck_assert_str_eq(o->store_dir, "s");
+}
+END_TEST
+
+START_TEST(jetstream_is_a_word_or_a_map)
+{
+    ck_assert(options_of("jetstream: enabled")->jetstream);
+    ck_assert(options_of("jetstream: true")->jetstream);
+    ck_assert(options_of("jetstream {}")->jetstream);
+    ck_assert(!options_of("jetstream: disabled")->jetstream);
+    ck_assert(!options_of("jetstream { enabled: false }")->jetstream);
+
+    const struct options *o =
+        options_of("jetstream { store_dir: /d, max_mem: 1GB, max_file: \"2K\","
+                   " domain: hub, strict: false, sync: always,"
+                   " limits { max_ack_pending: 9 } }");
+
+    ck_assert_str_eq(o->store_dir, "/d");
+    ck_assert_int_eq(o->jetstream_options.memory_max, 1 << 30);
+    ck_assert_int_eq(o->jetstream_options.store_max, 2048);
+    ck_assert_str_eq(o->jetstream_options.domain, "hub");
+    ck_assert(o->jetstream_options.lenient);
+    ck_assert_int_eq(o->jetstream_options.ack_pending_max, 9);
+}
+END_TEST
+
+START_TEST(users_have_names_keys_and_permissions)
+{
+    const struct auth_options *auth =
+        &options_of("P { publish: \"a.>\", subscribe: { allow: [b, \"c q\"], deny: \"b.x\" } }\n"
+                    "authorization { timeout: 1.5, default_permissions: $P, users: [\n"
+                    "  { user: u, password: p, permissions { pub: [], allow_responses: true } }\n"
+                    "  { nkey: " NKEY ", allowed_connection_types: [standard, MQTT] } ] }\n"
+                    "accounts { A: { users: [ { user: v, pass: w } ], jetstream: { max_file: 5 } },"
+                    " B: { limits: { max_conn: 1, max_subs: 2, max_pay: 3 } } }\n"
+                    "no_auth_user: v\nsystem_account: B\n")
+             ->auth;
+    const struct permission_options *p = auth->default_permissions;
+
+    ck_assert_int_eq(auth->timeout_ns, 1500000000);
+    ck_assert_uint_eq(p->publish_allow.count, 1);
+    ck_assert_uint_eq(p->subscribe_allow.count, 2);
+    ck_assert(bytes_equal(p->subscribe_allow.at[1].subject, BYTES("c")));
+    ck_assert(bytes_equal(p->subscribe_allow.at[1].queue, BYTES("q")));
+    ck_assert_uint_eq(p->subscribe_deny.count, 1);
+
+    ck_assert_uint_eq(auth->users_count, 3);
+    ck_assert(bytes_equal(auth->users[0].name, BYTES("u")));
+    p = auth->users[0].permissions;
+    ck_assert_uint_eq(p->publish_allow.count, 0);
+    ck_assert(p->responses);
+    ck_assert_int_eq(p->responses_max, 1);
+    ck_assert_int_eq(p->responses_ns, INT64_C(120000000000));
+    ck_assert(bytes_equal(auth->users[1].nkey, BYTES(NKEY)));
+    ck_assert_uint_eq(auth->users[1].connection_types, CONNECTION_STANDARD | CONNECTION_MQTT);
+
+    ck_assert_uint_eq(auth->accounts_count, 2);
+    ck_assert_ptr_eq(auth->users[2].account, auth->accounts[0]);
+    ck_assert(auth->accounts[0]->jetstream.enabled);
+    ck_assert_int_eq(auth->accounts[0]->jetstream.store_max, 5);
+    ck_assert_int_eq(auth->accounts[0]->jetstream.memory_max, -1);
+    ck_assert_int_eq(auth->accounts[1]->max_connections, 1);
+    ck_assert_int_eq(auth->accounts[1]->max_subscriptions, 2);
+    ck_assert_int_eq(auth->accounts[1]->max_payload, 3);
+    ck_assert(bytes_equal(auth->no_auth_user, BYTES("v")));
+}
+END_TEST
+
+START_TEST(tls_blocks_are_read)
+{
+    const struct tls_options *tls =
+        options_of(
+            "tls { cert_file: c, key_file: k, ca_file: a, verify_and_map: true, timeout: 0.5,"
+            " handshake_first: 300ms, min_version: \"1.3\", connection_rate_limit: 4,"
+            " cipher_suites: [TLS_AES_128_GCM_SHA256], curve_preferences: [X25519] }")
+            ->tls;
+
+    ck_assert_str_eq(tls->pairs[0].certificate, "c");
+    ck_assert_str_eq(tls->pairs[0].key, "k");
+    ck_assert_str_eq(tls->ca_file, "a");
+    ck_assert(tls->verify && tls->map && tls->handshake_first);
+    ck_assert_int_eq(tls->fallback_ns, 300000000);
+    ck_assert_int_eq(tls->timeout_ns, 500000000);
+    ck_assert_int_eq(tls->version_min, 13);
+    ck_assert_int_eq(tls->rate_max, 4);
+    ck_assert_uint_eq(tls->ciphers_count, 1);
+    ck_assert_int_eq(options_of("tls { handshake_first: auto }")->tls->fallback_ns,
+                     TLS_FALLBACK_NS);
+    ck_assert(!options_of("tls { handshake_first: \"off\" }")->tls->handshake_first);
+}
+END_TEST
+
+START_TEST(a_cluster_block_is_read)
+{
+    const struct cluster_options *c =
+        &options_of(
+             "cluster { name: c, listen: \"h:1\", routes: [\"nats-route://u:p@r1:2\", "
+             "\"nats://r2:3\"],"
+             " authorization { user: x, password: y }, no_advertise: true, connect_retries: 3 }")
+             ->cluster;
+
+    ck_assert(c->configured);
+    ck_assert_str_eq(c->name, "c");
+    ck_assert_str_eq(c->host, "h");
+    ck_assert_int_eq(c->port, 1);
+    ck_assert_uint_eq(c->routes_count, 2);
+    ck_assert_str_eq(c->routes[0].host, "r1");
+    ck_assert_str_eq(c->routes[0].user, "u");
+    ck_assert_str_eq(c->routes[1].host, "r2");
+    ck_assert_int_eq(c->routes[1].port, 3);
+    ck_assert_str_eq(c->user, "x");
+    ck_assert_int_eq(c->connect_retries, 3);
+    ck_assert(c->no_advertise);
+}
+END_TEST
+
+START_TEST(what_is_wrong_is_said_with_its_place_in_the_words_of_the_reference)
+{
+    static const struct row rows[] = {
+        {"foo: bar", "f:1:0: unknown field \"foo\"\n"},
+        {"port: 1\n  foo: bar", "f:2:3: unknown field \"foo\"\n"},
+        {"listen: \"a b\"", "f:1:0: could not parse address string \"a b\"\n"},
+        {"listen: \"a:x\"", "f:1:0: could not parse port \"x\"\n"},
+        {"server_name: \"a b\"", "f:1:0: server name cannot contain spaces\n"},
+        {"ping_interval: \"x\"", "error parsing ping_interval: time: invalid duration \"x\""},
+        {"max_payload: 9GB", "max_payload value is too big"},
+        {"max_sub_tokens: 300", "max_sub_tokens value is too big"},
+        {"max_sub_tokens: 0", "max_sub_tokens value can not be negative"},
+        {"write_timeout: foo", "write_timeout must be 'default', 'close' or 'retry'"},
+        {"lame_duck_duration: 10s", "invalid lame_duck_duration of 10s, minimum is 30 seconds"},
+        {"jetstream: 5", "Expected map, bool or string to define JetStream, got"},
+        {"jetstream: maybe", "Expected 'enabled' or 'disabled' for string value, got 'maybe'"},
+        {"jetstream { foo: 1 }", "f:1:12: unknown field \"foo\""},
+        {"jetstream { max_mem: \"1x\" }", "sizes defined as strings must end in K, M, G, T"},
+        {"store_dir: a\njetstream { store_dir: b }", "f:2:13: Duplicate 'store_dir' configuration"},
+        {"jetstream { domain: a.b }", "invalid domain name: may not contain ., * or >"},
+        {"tls { foo: 1 }", "f:1:6: error parsing tls config, unknown field \"foo\""},
+        {"tls { cert_file: a }", "f:1:0: missing 'key_file' in TLS configuration"},
+        {"tls { key_file: a }", "f:1:0: missing 'cert_file' in TLS configuration"},
+        {"tls { min_version: \"1.1\" }", "unsupported TLS version: TLS 1.1"},
+        {"tls { cipher_suites: [a] }", "unrecognized cipher a"},
+        {"tls { cipher_suites: [] }", "'cipher_suites' cannot be empty"},
+        {"tls { cipher_suites: [TLS_RSA_WITH_RC4_128_SHA] }", "insecure cipher suites configured"},
+        {"tls { curve_preferences: [a] }", "unrecognized curve preference a"},
+        {"tls { pinned_certs: [a] }", "'pinned_certs' key a does not look like"},
+        {"tls { handshake_first: x }", "field \"handshake_first\"'s value \"x\" is invalid"},
+        {"tls { timeout: \"x\" }", "'timeout' time: invalid duration \"x\""},
+        {"cluster { name: \"a b\" }", "cluster name cannot contain spaces"},
+        {"cluster { authorization { token: x } }", "Cluster authorization does not support tokens"},
+        {"cluster { authorization { users: [] } }",
+         "Cluster authorization does not allow multiple users"},
+        {"cluster { foo: 1 }", "f:1:10: unknown field \"foo\""},
+        {"cluster { routes: [r] }", "f:1:19: error parsing route url [\"r\"]"},
+        {"cluster { tls {} }", "f:1:10: \"tls\" is not supported yet"},
+        {"cluster []", "Expected map to define cluster"},
+        {"authorization { foo: 1 }", "unknown field \"foo\""},
+        {"authorization { user: a, password: b, token: c }",
+         "f:1:0: Cannot have a user/pass and token"},
+        {"authorization { token: c, users: [{user: a, password: b}] }",
+         "Can not have a token and a users array"},
+        {"authorization { user: a, users: [{user: c, password: d}] }",
+         "Can not have a single user/pass and a users array"},
+        {"authorization { users: [{password: a}] }", "f:1:24: User entry requires a user"},
+        {"authorization { users: [{user: a}, {user: a}] }", "Duplicate user \"a\" detected"},
+        {"authorization { users: [{nkey: abc}] }", "Not a valid public nkey for a user"},
+        {"authorization { users: [{nkey: " NKEY ", user: a}] }",
+         "Nkey users do not take usernames or passwords"},
+        {"authorization { users: [{nkey: " NKEY "}, {nkey: " NKEY "}] }",
+         "Duplicate nkey \"" NKEY "\" detected"},
+        {"authorization { users: [{user: a, permissions: 5 }] }",
+         "Expected permissions to be a map/struct"},
+        {"authorization { users: [{user: a, permissions: {foo: 1 }}] }",
+         "Unknown field \"foo\" parsing permissions"},
+        {"authorization { users: [{user: a, permissions: {publish: {foo: 1 }}}] }",
+         "Unknown field name \"foo\" parsing subject permissions, only 'allow' or 'deny' are "
+         "permitted"},
+        {"authorization { users: [{user: a, permissions: {publish: a..b}}] }",
+         "subject \"a..b\" is not a valid subject"},
+        {"authorization { users: [{user: a, permissions: {publish: \"a b\"}}] }",
+         "subject \"a b\" is not a valid subject"},
+        {"authorization { users: [{user: a, permissions: {subscribe: \"a b c\"}}] }",
+         "subject \"a b c\" is not a valid subject"},
+        {"authorization { users: [{user: a, permissions: {subscribe: \"a b..c\"}}] }",
+         "queue \"b..c\" is not a valid queue"},
+        {"authorization { users: [{user: a, allowed_connection_types: [foo]}] }",
+         "invalid connection types"},
+        {"accounts { \"$G\": {} }", "\"$G\" is a Reserved Account"},
+        {"accounts [A, A]", "Duplicate Account Entry: A"},
+        {"accounts { A: 5 }", "Expected map entries for accounts"},
+        {"accounts { A: { foo: 1 } }", "unknown field \"foo\""},
+        {"accounts { A: { limits: { foo: 1 } } }", "Unknown field \"foo\" parsing account limits"},
+        {"accounts { A: {users: [{user: a}]}, B: {users: [{user: a}]} }",
+         "Duplicate user \"a\" detected"},
+    };
+
+    check_rows(rows, UNIT_COUNT(rows));
+}
+END_TEST
+
+START_TEST(what_is_not_built_is_refused_by_name_and_place)
+{
+    static const char *const texts[] = {
+        "operator: x",
+        "resolver: MEMORY",
+        "resolver_preload {}",
+        "gateway {}",
+        "mqtt {}",
+        "websocket {}",
+        "ws {}",
+        "mappings {}",
+        "https: 1",
+        "remote_syslog: x",
+        "syslog: true",
+        "proxy_protocol: true",
+        "ocsp: true",
+        "default_sentinel: x",
+        "trusted: []",
+        "jetstream { key: x }",
+        "leafnodes { remotes: [{}] }",
+        "authorization { auth_callout {} }",
+        "accounts { A: { mappings {} } }",
+        "tls { ocsp_peer: true }",
+        "write_timeout: retry",
+    };
+
+    for (size_t i = 0; i < UNIT_COUNT(texts); i++) {
+        ck_assert_msg(!load(texts[i]), "%s", texts[i]);
+        ck_assert_msg(says(&config.reader.errors, "f:1:"), "%s", texts[i]);
+        ck_assert_msg(says(&config.reader.errors, "is not supported yet"), "%s", texts[i]);
+    }
+    ck_assert(load("syslog: false\nproxy_protocol: no\nocsp: false\n"));
+    ck_assert(load("accounts { A: { exports: [], imports: [] } }"));
+}
+END_TEST
+
+START_TEST(what_is_accepted_without_effect_is_said)
+{
+    ck_assert(load("prof_port: 1\nleafnodes { port: 5, no_advertise: true }"));
+    ck_assert(says(&config.reader.notices, "f:1:0: \"prof_port\" is accepted and has no effect"));
+    ck_assert(says(&config.reader.notices, "f:2:22: \"no_advertise\""));
+    ck_assert_int_eq(config.options.leaf_port, 5);
+}
+END_TEST
+
+START_TEST(integers_for_durations_are_taken_and_warned_about)
+{
+    ck_assert(load("ping_interval: 5"));
+    ck_assert_int_eq(config.options.ping_interval_ns, INT64_C(5000000000));
+    ck_assert(says(&config.reader.warnings,
+                   "f:1:0: invalid use of field \"ping_interval\": ping_interval should be "
+                   "converted to a duration\n"));
+    ck_assert(load("authorization { timeout: 100 }"));
+    ck_assert(says(&config.reader.warnings, "is high"));
+    ck_assert(load("cluster { routes: [\"nats://a:1\", \"nats://a:1\"] }"));
+    ck_assert(says(&config.reader.warnings, "Duplicate route entry detected"));
+}
+END_TEST
+
+START_TEST(all_errors_are_said_at_once)
+{
+    ck_assert(!load("foo: 1\nport: x\nbar: 2\n"));
+    ck_assert(says(&config.reader.errors, "f:1:0: unknown field \"foo\""));
+    ck_assert(says(&config.reader.errors, "f:2:1: port: expected an integer, got a string"));
+    ck_assert(says(&config.reader.errors, "f:3:1: unknown field \"bar\""));
+}
+END_TEST
+
+START_TEST(what_a_variable_names_need_not_be_known)
+{
+    ck_assert(load("X: 5\nport: $X"));
+    ck_assert(!load("X: 5\nport: 6"));
+}
+END_TEST
+
+START_TEST(what_only_all_options_show_is_checked_last)
+{
+    static const struct row rows[] = {
+        {"max_payload: 8MB\nmax_pending: 1MB",
+         "max_payload (8388608) cannot be higher than max_pending (1048576)"},
+        {"lame_duck_duration: 30s\nlame_duck_grace_period: 30s",
+         "lame duck grace period (30s) should be strictly lower than lame duck duration (30s)"},
+        {"no_auth_user: x", "no_auth_user: \"x\" present, but users/nkeys are not defined"},
+        {"no_auth_user: x\nauthorization { users: [{user: a}] }",
+         "no_auth_user: \"x\" not present as user or nkey in authorization block or account "
+         "configuration"},
+        {"system_account: X", "error resolving system account: account missing"},
+    };
+
+    for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+        ck_assert_msg(load(rows[i].text), "%s", rows[i].text);
+        ck_assert(!config_check(&config));
+        ck_assert_msg(says(&config.reader.errors, rows[i].says), "%s: %.*s", rows[i].text,
+                      BYTES_ARG(buf_bytes(&config.reader.errors)));
+    }
+}
+END_TEST
+
+START_TEST(the_digest_is_that_of_sorted_json)
+{
+    char digest[CONFIG_DIGEST_SIZE];
+    struct buf json;
+
+    ck_assert(load("port: 4222"));
+    config_digest(&config, digest);
+    ck_assert_str_eq(digest,
+                     "sha256:797533ebd0dfba7d34a0f9337ecf147e442871f48ddfd07ed751575a5737267e");
+    buf_init(&json, 1000);
+    (void)load("z: <\nb: [1, {c: 1.5}]\na: off");
+    ck_assert(config_json(&config, &json));
+    ck_assert(bytes_equal(buf_bytes(&json),
+                          BYTES("{\"a\":false,\"b\":[1,{\"c\":1.5}],\"z\":\"\\u003c\"}\n")));
+    buf_deinit(&json);
+}
+END_TEST
+
+START_TEST(every_key_stands_once_in_its_table)
+{
+    for (size_t i = 0; i < config_top_block.count; i++) {
+        const char *names = config_top_block.options[i].names;
+
+        for (size_t size; *names != 0; names += size + (names[size] == ' ')) {
+            size = strcspn(names, " ");
+            ck_assert_ptr_eq(config_option_find(&config_top_block, bytes_of(names, size)),
+                             &config_top_block.options[i]);
+        }
+    }
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *tests[] = {
+        options_are_what_the_file_says,
+        jetstream_is_a_word_or_a_map,
+        users_have_names_keys_and_permissions,
+        tls_blocks_are_read,
+        a_cluster_block_is_read,
+        what_is_wrong_is_said_with_its_place_in_the_words_of_the_reference,
+        what_is_not_built_is_refused_by_name_and_place,
+        what_is_accepted_without_effect_is_said,
+        integers_for_durations_are_taken_and_warned_about,
+        all_errors_are_said_at_once,
+        what_a_variable_names_need_not_be_known,
+        what_only_all_options_show_is_checked_last,
+        the_digest_is_that_of_sorted_json,
+        every_key_stands_once_in_its_table,
+    };
+
+    return UNIT_RUN_PLAIN("config", tests);
+}
