@@ -225,19 +225,31 @@ struct bytes log_sealed_content(const struct log *log)
 
 /* ---- cutting --------------------------------------------------------------------------------- */
 
+static void cut_tail(struct log *log, uint64_t index)
+{
+    if (index >= tail_first(&log->tail)) {
+        tail_cut(&log->tail, index);
+    } else {
+        assert(log->damaged); /* else LOG_CUT_MAX, and not below what is committed */
+        assert(index == log->before_lost);
+        tail_begin(&log->tail, index, log->before_lost_entry);
+    }
+    if (index <= log->before_lost)
+        log->damaged = false; /* what was lost never happened */
+}
+
 void log_cut(struct log *log, uint64_t index)
 {
     assert(!log->closed);
     assert(log->skip == NULL);
     assert(index <= log->appended);
-    assert(index >= tail_first(&log->tail)); /* LOG_CUT_MAX, and not below what is committed */
     assert(index >= log->block_newest);
 
     if (index == log->appended)
         return;
     queue_cut(&log->waiting, index);
     flight_cut(log, index);
-    tail_cut(&log->tail, index);
+    cut_tail(log, index);
     log->appended = index;
     if (index < log->durable) {
         log->durable = index;

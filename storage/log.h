@@ -247,9 +247,10 @@ struct bytes log_sealed_content(const struct log *log);
 /*
  * Whatever is above `index` never happened: appended is `index`, durable no more than it, and what
  * was on its way is not told. Not below what is committed and durable: the owner vouches; at most
- * LOG_CUT_MAX below appended. Takes effect on the disk with the next batch. Batches that were read
- * above `index` stay readable at their places while the log is open. What is gathered is the
- * owner's affair (log_gather_drop).
+ * LOG_CUT_MAX below appended. A log that has lost something may be cut right before the first lost
+ * index, wherever that is above the newest block, to take everything from there on anew. Takes
+ * effect on the disk with the next batch. Batches that were read above `index` stay readable at
+ * their places while the log is open. What is gathered is the owner's affair (log_gather_drop).
  */
 void log_cut(struct log *log, uint64_t index);
 

@@ -318,8 +318,14 @@ static void skip(struct walk *walk, uint64_t index_next, struct log_hash previou
 static void lose(struct walk *walk, struct part *part, uint64_t index_next,
                  struct log_hash previous, uint64_t bytes)
 {
+    struct log *log = walk->log;
     uint64_t first = walk->index;
 
+    if (!log->damaged) {
+        log->damaged = true;
+        log->before_lost = first - 1;
+        log->before_lost_entry = (struct tail_entry){.hash = walk->previous, .term = walk->term};
+    }
     if (part != NULL)
         count_in(part, first, index_next - 1);
     skip(walk, index_next, previous, PLACES_LOST);

@@ -125,6 +125,9 @@ struct log {
     uint64_t committed;
     struct tail tail;     /* from min(durable, committed), if that is not too far, to appended */
     struct places places; /* of what is durable */
+    bool damaged;         /* recovery has told a range as lost; the last one before the first: */
+    uint64_t before_lost;
+    struct tail_entry before_lost_entry;
     struct places_mark read_next; /* behind the batch that was read last */
     uint64_t block_newest;        /* 0: none */
     uint64_t block_older;         /* the one that is kept beside it */

@@ -55,7 +55,8 @@ struct sim_log {
     struct store_vote_op votes[VOTES_MAX];
     bool voting[VOTES_MAX];
     struct log_block_op block;
-    uint8_t *body; /* of the block that is being written */
+    uint8_t *body;       /* of the block that is being written */
+    uint64_t lost_first; /* by the last recovery, 0: nothing */
     struct log_skip_op skip;
     bool skipping;
 };
@@ -77,10 +78,10 @@ struct run {
     bool short_counts;
     bool journal_rots;
     bool rolls;
-    bool elects; /* in this life */
+    bool elects;   /* in this life */
     bool buffered; /* the journal is not written directly */
     bool blocks_often;
-    bool follows; /* most batches come from elsewhere, in bursts, and some are cut */
+    bool follows;   /* most batches come from elsewhere, in bursts, and some are cut */
     unsigned small; /* so many batches stay so */
     bool trace;
     char report[256];
@@ -184,6 +185,8 @@ static void cut(struct run *run, struct sim_log *log)
 
     log_cut(log->log, index);
     model_cut(&log->model, index);
+    if (index < log->lost_first)
+        log->lost_first = 0;
     if (log_appended(log->log) != index)
         model_broken("log %" PRIu64 ": cut to %" PRIu64 ", it goes on at %" PRIu64, log->model.id,
                      index, log_appended(log->log));
@@ -261,6 +264,8 @@ static void lost(void *context, uint64_t first, uint64_t last, uint64_t bytes)
     if (current->trace)
         printf("        log %" PRIu64 ": %" PRIu64 " to %" PRIu64 " are lost\n",
                owner_log(context)->model.id, first, last);
+    if (owner_log(context)->lost_first == 0)
+        owner_log(context)->lost_first = first;
     model_lost(&owner_log(context)->model, first, last);
 }
 
@@ -506,12 +511,25 @@ static void skip_done(struct log_skip_op *op, enum err err)
                      op->index, log_durable(log->log));
 }
 
+/* Everything from the first lost one on is taken anew. */
+static void repair(struct sim_log *log)
+{
+    uint64_t index = log->lost_first - 1;
+
+    log->lost_first = 0;
+    if (log->body != NULL || index < log_block_newest(log->log) || index > log_appended(log->log))
+        return;
+    log_cut(log->log, index);
+    model_cut(&log->model, index);
+    log->place = 0;
+}
+
 /* Too far behind: the leader sends a block. */
 static void skip(struct run *run, struct sim_log *log)
 {
     struct model_log *model = &log->model;
 
-    if (log->body != NULL || log->records > 0)
+    if (log->body != NULL || log->records > 0 || model_last(model) < model->committed)
         return;
     if (model_last(model) > model->committed) {
         uint64_t last = model_last(model);
@@ -519,6 +537,8 @@ static void skip(struct run *run, struct sim_log *log)
 
         log_cut(log->log, index);
         model_cut(model, index);
+        if (index < log->lost_first)
+            log->lost_first = 0;
         log->place = 0;
     }
     if (!log_ready(log->log))
@@ -561,6 +581,8 @@ static void follow(struct run *run, struct sim_log *log)
         drop_files(run, log);
     if (log->skipping)
         return;
+    if (log->lost_first != 0 && chance(run, 1, 10))
+        repair(log);
     if (run->blocks_often && chance(run, 1, 300)) {
         skip(run, log);
         return;
@@ -605,6 +627,7 @@ static enum err open_log(struct run *run, struct sim_log *log)
     struct log_recovery recovery = {recovered, lost, log, recovered_block, gone};
     enum err err;
 
+    log->lost_first = 0;
     model_recovery_begin(&log->model);
     err = log_open(run->store, log->model.id, &recovery, &events, log, &log->log);
     if (err != OK)

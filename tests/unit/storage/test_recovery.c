@@ -161,6 +161,37 @@ START_TEST(damaged_batches_at_the_end_are_all_lost_and_none_of_their_indexes_is_
 }
 END_TEST
 
+/* What a replica with peers does: from the first lost one on everything is taken anew. */
+START_TEST(a_damaged_log_can_be_cut_before_what_is_lost_however_much_is_committed_behind_it)
+{
+    struct log_hash second;
+
+    shard_begin(&s);
+    for (unsigned i = 1; i <= 500; i++) {
+        shard_append(&s, 100, (uint8_t)i);
+        log_set_committed(s.log, i);
+    }
+    second = s.hashes[2];
+    shard_close(&s);
+    remove_journal();
+    flip(segment_path(0), batch_offset(3) + HEAD + 40);
+    flip(segment_path(0), batch_offset(30) + HEAD + 40);
+    start();
+    ck_assert_uint_eq(s.lost_calls, 2);
+    ck_assert_uint_eq(log_durable(s.log), 500);
+    log_cut(s.log, 2);
+    ck_assert_uint_eq(log_appended(s.log), 2);
+    s.durable = 2;
+    for (unsigned i = 3; i <= 10; i++)
+        ck_assert_uint_eq(shard_append(&s, 100, 7), i);
+    shard_reopen(&s);
+    ck_assert_uint_eq(s.lost_calls, 0);
+    ck_assert_uint_eq(s.recovered, 10);
+    ck_assert(hash_equal(&s.hashes[2], &second));
+    shard_end(&s);
+}
+END_TEST
+
 /* Every byte of the envelope and content of the last batch: never cut off in silence. */
 START_TEST(no_flipped_byte_of_a_batch_goes_unreported)
 {
@@ -513,6 +544,7 @@ int main(void)
         damage_in_the_middle_is_lost_and_reported_and_the_rest_is_kept,
         a_damaged_last_batch_is_lost_its_index_is_not_used_again_and_its_bytes_are_kept,
         damaged_batches_at_the_end_are_all_lost_and_none_of_their_indexes_is_used_again,
+        a_damaged_log_can_be_cut_before_what_is_lost_however_much_is_committed_behind_it,
         no_flipped_byte_of_a_batch_goes_unreported,
         a_damaged_header_of_the_only_segment_is_told_by_its_batches,
         a_log_whose_files_tell_nothing_is_not_opened_and_not_changed,
