@@ -71,7 +71,7 @@ static const struct mode modes[] = {
 {
     fputs("usage: load MODE --port PORT [options] [-- COMMAND...]\n"
           "  --address A        of the server (127.0.0.1)\n"
-          "  --server PID       process whose CPU and memory are measured\n"
+          "  --server PID       whose CPU and memory are measured; several: the sum\n"
           "  --seconds S        length of the phase where time bounds it (2)\n"
           "  --messages N       messages to send; for replay and pull: in the stream (200000)\n"
           "  --deadline S       end with an error after this (seconds + 60)\n"
@@ -82,6 +82,7 @@ static const struct mode modes[] = {
           "  --connections N    of idle (1000) and subs (10)\n"
           "  --subscriptions N  of subs, in all (100000)\n"
           "  --keys N           of dget (10000)\n"
+          "  --replicas N       of the stream (1)\n"
           "  COMMAND            starts the server; mode start only\n"
           "modes:",
           stderr);
@@ -115,6 +116,13 @@ static uint64_t count_of(const char *text)
     return (uint64_t)number_of(text);
 }
 
+static void add_server(struct options *options, pid_t pid)
+{
+    if (options->server_count == SERVERS_MAX)
+        usage();
+    options->servers[options->server_count++] = pid;
+}
+
 static void read_options(struct options *options, int argc, char **argv)
 {
     static const struct option names[] = {
@@ -131,6 +139,7 @@ static void read_options(struct options *options, int argc, char **argv)
         {"connections", required_argument, NULL, 'c'},
         {"subscriptions", required_argument, NULL, 'u'},
         {"keys", required_argument, NULL, 'k'},
+        {"replicas", required_argument, NULL, 'R'},
         {NULL, 0, NULL, 0},
     };
     int option;
@@ -139,7 +148,8 @@ static void read_options(struct options *options, int argc, char **argv)
         switch (option) {
         case 'a': options->address = optarg; break;
         case 'p': options->port = (unsigned)count_of(optarg); break;
-        case 'P': options->server = (pid_t)count_of(optarg); break;
+        case 'P': add_server(options, (pid_t)count_of(optarg)); break;
+        case 'R': options->replicas = count_of(optarg); break;
         case 's': options->seconds = number_of(optarg); break;
         case 'm': options->messages = count_of(optarg); break;
         case 'd': options->deadline = number_of(optarg); break;
@@ -174,14 +184,27 @@ static uint64_t own_cpu_ns(void)
     return watch_cpu_ns(getpid());
 }
 
+static uint64_t servers_sum(const struct options *options, uint64_t (*watch)(pid_t))
+{
+    uint64_t sum = 0;
+
+    for (uint32_t i = 0; i < options->server_count; i++)
+        sum += watch(options->servers[i]);
+    return sum;
+}
+
+uint64_t load_rss_anon(const struct load *load)
+{
+    return servers_sum(&load->options, watch_rss_anon);
+}
+
 void phase_begin(struct load *load)
 {
     struct result *result = &load->result;
 
     result->machine_cpu_ns = watch_machine_ns();
     result->load_cpu_ns = own_cpu_ns();
-    if (load->options.server)
-        result->server_cpu_ns = watch_cpu_ns(load->options.server);
+    result->server_cpu_ns = servers_sum(&load->options, watch_cpu_ns);
     load->now = clock_ns();
     result->time_ns = load->now;
     load->phase_end = load->now + (uint64_t)(load->options.seconds * 1e9);
@@ -194,11 +217,9 @@ void phase_end(struct load *load)
     result->time_ns = clock_ns() - result->time_ns;
     result->load_cpu_ns = own_cpu_ns() - result->load_cpu_ns;
     result->machine_cpu_ns = watch_machine_ns() - result->machine_cpu_ns;
-    if (load->options.server) {
-        result->server_cpu_ns = watch_cpu_ns(load->options.server) - result->server_cpu_ns;
-        result->rss_anon = watch_rss_anon(load->options.server);
-        result->rss = watch_rss(load->options.server);
-    }
+    result->server_cpu_ns = servers_sum(&load->options, watch_cpu_ns) - result->server_cpu_ns;
+    result->rss_anon = load_rss_anon(load);
+    result->rss = servers_sum(&load->options, watch_rss);
 }
 
 /* With fewer samples than `least` the quantile would be the maximum under another name. */
@@ -257,7 +278,8 @@ int main(int argc, char **argv)
                                      .batch = 100,
                                      .requests = 4,
                                      .subscriptions = 100000,
-                                     .keys = 10000};
+                                     .keys = 10000,
+                                     .replicas = 1};
     read_options(&load->options, argc - 1, argv + 1);
     check_options(&load->options);
     memset(load->payload, 'x', sizeof load->payload);

@@ -36,10 +36,14 @@ struct client {
     uint32_t index;
 };
 
+#define SERVERS_MAX 9u
+
 struct options {
     const char *address;
     unsigned port;
-    pid_t server;      /* 0: its CPU and memory are not watched */
+    pid_t servers[SERVERS_MAX]; /* whose CPU and memory are watched, in all */
+    uint32_t server_count;
+    uint64_t replicas; /* of a stream */
     uint64_t messages; /* 0: the mode's own, which may mean "until the time is up" */
     double seconds;    /* of the measured phase, where a mode is bounded by time */
     double deadline;   /* of everything, in seconds */
@@ -99,6 +103,9 @@ struct mode {
 
 /* Sends what is pending, waits for the network, handles what came. Updates `now`. */
 void load_turn(struct load *);
+
+/* The anonymous memory of all watched servers. */
+uint64_t load_rss_anon(const struct load *);
 
 /* The phase lasts from the clocks' start to their stop; phase_end of the options' seconds away. */
 void phase_begin(struct load *);

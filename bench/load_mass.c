@@ -26,7 +26,7 @@ static void files_allow(uint64_t count)
 /* Memory before and after, shared out; a server that shrank meanwhile counts as zero. */
 static uint64_t memory_now(const struct load *load)
 {
-    return load->options.server ? watch_rss_anon(load->options.server) : 0;
+    return load_rss_anon(load);
 }
 
 static void memory_share(struct load *load, uint64_t before, uint64_t items)

@@ -112,9 +112,10 @@ void run_start(struct load *load, const struct mode *mode)
     }
     load->now = clock_ns();
     hist_add(&load->result.latency, load->now - begun);
-    load->options.server = pid;
+    load->options.servers[0] = pid;
+    load->options.server_count = 1;
     phase_end(load); /* the server's clock began at zero with it */
     load->result.messages = 1;
     stop(pid);
-    load->options.server = 0;
+    load->options.server_count = 0;
 }

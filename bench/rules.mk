@@ -19,6 +19,11 @@ bench-programs: $(bench_programs)
 bench: $(BUILD)/millrace $(bench_programs)
 	bench/run.py --build $(BUILD) $(BENCH_ARGS)
 
+# Three nodes, one stream on all of them. BENCH_ARGS="--nats-server PATH --rounds 1", for instance.
+.PHONY: bench-cluster
+bench-cluster: $(BUILD)/millrace $(BUILD)/bench/load
+	bench/cluster.py --build $(BUILD) $(BENCH_ARGS)
+
 # The load generator notices what is wrong, and works against each of the floor's modes.
 .PHONY: bench-check
 bench-check: $(bench_programs)

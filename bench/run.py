@@ -275,13 +275,16 @@ def ratio_of(ours, others, key):
     return statistics.median(ratios) if ratios else None
 
 
-def rows(args, results):
+OTHERS = [(THEIRS, "ours/theirs"), (FLOOR, "ours/floor")]  # whom ratios are taken to
+
+
+def rows(args, results, others):
     """(mode, server or ratio, {key: value}, is a ratio) in the table's order."""
     for mode in args.modes:
         by_server = results[mode]
         for name, runs in by_server.items():
             yield mode, name, {key: median_of(runs, key) for key, _, _ in COLUMNS}, False
-        for other, label in ((THEIRS, "ours/theirs"), (FLOOR, "ours/floor")):
+        for other, label in others:
             if OURS in by_server and other in by_server:
                 yield mode, label, {key: ratio_of(by_server[OURS], by_server[other], key)
                                     for key in RATIO_KEYS}, True
@@ -300,13 +303,15 @@ def describe(args):
 def cell(value, form, is_ratio):
     if value is None:
         return "–"
-    return f"{value:.2f}×" if is_ratio else form.format(value)
+    if is_ratio:
+        return f"{value:.2f}×" if value >= 0.1 else f"{value:.2g}×"
+    return form.format(value)
 
 
-def write_markdown(args, results, path):
+def write_markdown(args, results, path, others):
     titles = ["mode", "server"] + [title for _, title, _ in COLUMNS]
     table = [titles]
-    for mode, name, values, is_ratio in rows(args, results):
+    for mode, name, values, is_ratio in rows(args, results, others):
         table.append([mode, name] + [cell(values.get(key), form, is_ratio)
                                      for key, _, form in COLUMNS])
     widths = [max(len(row[i]) for row in table) for i in range(len(titles))]
@@ -328,7 +333,7 @@ def write_tsv(args, results, table_path, rounds_path):
     keys = [key for key, _, _ in COLUMNS]
     with open(table_path, "w", encoding="utf-8") as f:
         f.write("\t".join(["mode", "server", *keys]) + "\n")
-        for mode, name, values, _ in rows(args, results):
+        for mode, name, values, _ in rows(args, results, OTHERS):
             f.write("\t".join([mode, name] + ["" if values.get(k) is None else f"{values[k]:.6g}"
                                               for k in keys]) + "\n")
     raw = ["messages", "seconds", "samples", "server_cpu_s", "load_cpu_s", "rss_anon", "rss"]
@@ -395,7 +400,7 @@ def main():
         results, failed = run_all(args, servers)
     finally:
         shutil.rmtree(args.base, ignore_errors=True)
-    write_markdown(args, results, os.path.join(args.out, "table.md"))
+    write_markdown(args, results, os.path.join(args.out, "table.md"), OTHERS)
     write_tsv(args, results, os.path.join(args.out, "table.tsv"),
               os.path.join(args.out, "rounds.tsv"))
     if failed:

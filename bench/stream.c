@@ -29,9 +29,9 @@ void stream_create(struct client *client, const char *subjects, const char *extr
 
     snprintf(body, sizeof body,
              "{\"name\":\"" STREAM_NAME "\",\"subjects\":[\"%s\"],\"retention\":\"limits\","
-             "\"storage\":\"file\",\"num_replicas\":1,\"max_msgs\":-1,\"max_bytes\":-1,"
+             "\"storage\":\"file\",\"num_replicas\":%llu,\"max_msgs\":-1,\"max_bytes\":-1,"
              "\"max_consumers\":-1,\"discard\":\"old\"%s}",
-             subjects, extra);
+             subjects, (unsigned long long)client->load->options.replicas, extra);
     client_request(client, API "STREAM.CREATE." STREAM_NAME, body);
 }
 

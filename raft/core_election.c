@@ -63,7 +63,9 @@ void core_follow(struct raft_core *core, uint64_t term, struct raft_member leade
 /*
  * Voters stand, and those who vote no more by a config that is not known to be committed (4.2.2):
  * the entry may be in no other log, and then nobody with a shorter one can be elected. They need
- * the votes of the new config, and their own does not count.
+ * the votes of the new config, and their own does not count. So do learners whom somebody has asked
+ * for a vote, being voters by a promotion that they do not have, and who had to refuse it for their
+ * newer log.
  */
 bool core_may_stand(const struct raft_core *core)
 {
@@ -71,6 +73,10 @@ bool core_may_stand(const struct raft_core *core)
         return false;
     if (FLAWED(core, STAND_LEARNER) && config_find(core_config(core), core->options.self) != NULL)
         return true;
+    if (core->called && config_find(core_config(core), core->options.self) != NULL)
+        return true;
+    if (FLAWED(core, STAND_NO_MORE))
+        return core_votes(core);
     return core_votes(core) || config_votes(raft_core_config_committed(core), core->options.self);
 }
 
@@ -164,11 +170,14 @@ static bool log_is_newer(const struct raft_core *core, const struct raft_message
     return core->terms.last > message->last;
 }
 
-static bool may_vote(const struct raft_core *core, const struct raft_message *message)
+static bool may_vote(struct raft_core *core, const struct raft_message *message)
 {
     if (core->damaged > 0 && !FLAWED(core, VOTE_DAMAGED))
         return false;
-    return !log_is_newer(core, message);
+    if (!log_is_newer(core, message))
+        return true;
+    core->called = true;
+    return false;
 }
 
 static void answer_vote(struct raft_core *core, const struct raft_message *message, bool granted)
@@ -218,7 +227,9 @@ static void step_real_vote(struct raft_core *core, const struct raft_message *me
 
 void core_step_vote(struct raft_core *core, const struct raft_message *message)
 {
-    bool sticky = core_sticky(core) && !message->transfer;
+    /* A leader that asks for votes leads no more. */
+    bool sticky = core_sticky(core) && !message->transfer &&
+                  (core->role == RAFT_LEADER || !core_is(core, core->leader, message->from));
 
     /* Somebody misses the leader: it shall prove that it is there. To one that was removed only a
      * leader has something to say. */
@@ -250,7 +261,7 @@ void core_step_vote_answer(struct raft_core *core, const struct raft_message *me
         return;
     }
     if (core->role == RAFT_CANDIDATE && prevote == core->prevoting &&
-        message->term == core->term + prevote)
+        (message->term == core->term + prevote || FLAWED(core, VOTE_OF_OLD_TERM)))
         grant(core, message->from);
 }
 
@@ -267,7 +278,8 @@ void core_damage_check(struct raft_core *core)
 
     if (core->damaged == 0)
         return;
-    if (core->durable < core->damaged && terms_at(&core->terms, held) <= core->damaged_term)
+    if (core->durable < core->damaged && terms_at(&core->terms, held) <= core->damaged_term &&
+        !FLAWED(core, WHOLE_TOO_EARLY))
         return;
     core->damaged = 0;
     set_vote(core, core->term, core->vote);

@@ -55,7 +55,8 @@ void progress_back(const struct raft_core *core, struct progress *p, uint64_t ne
  * taken back, and nobody may have it. */
 static uint64_t last_to_send(const struct raft_core *core)
 {
-    return core_alone(core) ? core->durable : core->terms.last;
+    return core_alone(core) && !FLAWED(core, ALONE_SENDS_UNSYNCED) ? core->durable
+                                                                   : core->terms.last;
 }
 
 uint32_t progress_entries(const struct raft_core *core, const struct progress *p)
@@ -315,7 +316,7 @@ void core_step_append_answer(struct raft_core *core, const struct raft_message *
 
     if (message->term > core->term && config_find(core_config(core), message->from) != NULL)
         core_follow(core, message->term, (struct raft_member){0});
-    if (core->role != RAFT_LEADER || message->term != core->term)
+    if (core->role != RAFT_LEADER || (message->term != core->term && !FLAWED(core, COUNT_OLD_TERM)))
         return;
     p = core_progress(core, message->from);
     if (p == NULL || message->probe > core->lead.probe_last)

@@ -70,6 +70,8 @@ bool core_alone(const struct raft_core *core)
     for (uint32_t i = 0; i < core->configs.count; i++) {
         const struct raft_config *config = &core->configs.at[i].config;
 
+        if (FLAWED(core, STAND_AT_ONCE))
+            config = core_config(core);
         if (config_voters(config) > 0 &&
             (config_voters(config) > 1 || !config_votes(config, core->options.self)))
             return false;

@@ -119,6 +119,7 @@ struct raft_core {
     bool asleep;
     bool removed;              /* told so, and in no config since */
     struct raft_member leader; /* node 0: unknown */
+    bool called;               /* somebody without its entries counts on its vote */
     int64_t heard_ns;          /* no vote for another within election_ns of this */
     int64_t election_due;
     uint64_t down[RAFT_MEMBERS_MAX]; /* nodes; 0: free */

@@ -14,11 +14,15 @@
     X(VOTE_DAMAGED, "a damaged replica votes")                                                     \
     X(VOTE_IN_LEASE, "a voter that hears its leader votes for another")                            \
     X(VOTE_AFTER_START, "a restarted voter has forgotten whom it heard, and votes at once")        \
+    X(VOTE_OF_OLD_TERM, "a candidate counts votes of an earlier term")                             \
     X(STAND_UNSYNCED, "a candidate asks for votes before its own is durable")                      \
     X(STAND_LEARNER, "a learner stands")                                                           \
+    X(STAND_AT_ONCE, "who has only just become the only voter leads as soon as it starts")         \
+    X(STAND_NO_MORE, "who votes no more by an uncommitted config does not stand")                  \
     X(STAND_STUCK, "a stuck replica stands, a stuck leader leads on")                              \
     X(COUNT_LEARNER, "a learner's copy counts")                                                    \
     X(COUNT_OLD_INCARNATION, "an earlier life of a node's disk counts for the new one")            \
+    X(COUNT_OLD_TERM, "a leader counts what was accepted in an earlier term")                      \
     X(COUNT_SELF_REMOVED, "a leader that is in the config no more counts itself")                  \
     X(COMMIT_OLD_TERM, "an entry of an earlier term commits by counting")                          \
     X(COMMIT_UNMATCHED, "a follower commits entries that the leader has not compared")             \
@@ -35,6 +39,8 @@
     X(ACK_AFTER_CUT, "what was durable counts as durable after it was cut")                        \
     X(ACCEPT_MISMATCH, "a follower does not compare the previous entry's term")                    \
     X(ACCEPT_OLD_TERM, "a follower listens to the leader of an earlier term")                      \
+    X(ALONE_SENDS_UNSYNCED, "the only voter sends what its disk may yet refuse")                   \
+    X(WHOLE_TOO_EARLY, "a log that lost something is whole with the next commit")                  \
     X(CUT_WITHOUT_CONFLICT, "a follower cuts what a late message does not mention")                \
     X(CONFIG_BEFORE_TERM, "the membership changes before an entry of the term is committed")       \
     X(CONFIG_TWICE, "the membership changes while a change is uncommitted")                        \

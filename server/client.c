@@ -70,7 +70,7 @@ void client_deinit(struct client *client)
     table_deinit(&client->subs);
     heap_give(client->address);
     heap_give(client->label);
-    heap_give(client->names);
+    heap_give(client->said);
 }
 
 /* ---- states -----------------------------------------------------------------------------------

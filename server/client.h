@@ -141,7 +141,7 @@ struct client {
     int64_t rtt_ns;       /* of the last ping; before one was answered the time to CONNECT */
     int64_t ping_sent_ns;
     int64_t start_ns;
-    struct client_names *names; /* owned; NULL: it has said none */
+    struct client_names *said; /* owned; NULL: it has said none */
 };
 
 /* ---- the shard's ------------------------------------------------------------------------------
@@ -235,21 +235,21 @@ void client_mark(struct client *client);
 
 static inline struct bytes client_name(const struct client *client)
 {
-    const struct client_names *names = client->names;
+    const struct client_names *names = client->said;
 
     return names == NULL ? bytes_of(NULL, 0) : bytes_of(names->text, names->name);
 }
 
 static inline struct bytes client_lang(const struct client *client)
 {
-    const struct client_names *names = client->names;
+    const struct client_names *names = client->said;
 
     return names == NULL ? bytes_of(NULL, 0) : bytes_of(names->text + names->name, names->lang);
 }
 
 static inline struct bytes client_version(const struct client *client)
 {
-    const struct client_names *names = client->names;
+    const struct client_names *names = client->said;
 
     return names == NULL ? bytes_of(NULL, 0)
                          : bytes_of(names->text + names->name + names->lang, names->version);

@@ -357,15 +357,15 @@ static void keep_names(struct client *client, const struct connect *said)
     size_t size = said->name.size + said->lang.size + said->version.size;
     uint8_t *at;
 
-    heap_give(client->names);
-    client->names = NULL;
+    heap_give(client->said);
+    client->said = NULL;
     if (size == 0)
         return;
-    client->names = heap_take(sizeof(*client->names) + size);
-    client->names->name = (uint32_t)said->name.size; /* they came in one protocol line */
-    client->names->lang = (uint32_t)said->lang.size;
-    client->names->version = (uint32_t)said->version.size;
-    at = put_name(client->names->text, said->name);
+    client->said = heap_take(sizeof(*client->said) + size);
+    client->said->name = (uint32_t)said->name.size; /* they came in one protocol line */
+    client->said->lang = (uint32_t)said->lang.size;
+    client->said->version = (uint32_t)said->version.size;
+    at = put_name(client->said->text, said->name);
     at = put_name(at, said->lang);
     (void)put_name(at, said->version);
 }

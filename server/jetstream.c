@@ -368,9 +368,9 @@ enum err jetstream_open(struct server *server, struct jetstream **out)
     read_cache_init(&jetstream->read_cache);
     catalogue_init(&jetstream->catalogue, prng_next(server_prng(server)));
     jetstream->op_timer.fire = jetstream_catalogue_op_due;
+    jetstream->again.fire = jetstream_entries_again;
     jetstream_spaces_init(jetstream);
     jetstream_spaces_make(jetstream);
-    jetstream->again.fire = jetstream_entries_again;
     logger_info(server_logger(server), "Starting JetStream");
     log_clock_init(&jetstream->clock, io_now(io), io_wall(io), 0);
     err = open_all(jetstream);

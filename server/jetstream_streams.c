@@ -176,7 +176,12 @@ static enum err open_replica(struct jetstream *jetstream, struct catalogue_entry
         return ERR_ACCESS;
     entry->stream = stream_open(jetstream, account, entry->assigned.id, entry->config.name, &err);
     remote_look(jetstream, entry);
-    return entry->stream != NULL ? OK : err;
+    if (entry->stream == NULL)
+        return err;
+    /* What its log says already it need not lead to say. */
+    if (entry->configured == 0 && stream_applied(entry->stream)->configured)
+        entry->configured = entry->version > 1 && !has_config(entry) ? entry->version - 1 : entry->version;
+    return OK;
 }
 
 static void report_offline(struct jetstream *jetstream, struct catalogue_entry *entry, enum err err)

@@ -32,8 +32,8 @@ struct block {
     struct log_hash body_hash; /* reading only */
 };
 
-/* Makes it durable under its name; `keep`: the index of the one other block that stays. ERR_EXISTS:
- * there is one of that index. On failure what was there before is there. */
+/* Makes it durable under its name, in the place of one that has it; `keep`: the index of the one
+ * other block that stays. On failure what was there before is there, or it. */
 enum err block_write(struct io *io, const char *dir, const struct block *block, uint64_t keep);
 /* Reads and verifies one of `dir`. files and body.at are the caller's, heap_give. ERR_NOT_FOUND,
  * ERR_CORRUPT, ERR_VERSION: nothing is the caller's. */

@@ -486,6 +486,7 @@ static void make_done(struct io_work *work)
     struct log *log = make->log;
     enum err err = make->err;
     uint64_t base = make->header.base;
+    bool skips = base > make->header.last_index; /* else it was begun before that was asked for */
 
     assert(log->phase == LOG_MAKING);
     assert(log->store->makes > 0);
@@ -500,7 +501,7 @@ static void make_done(struct io_work *work)
         flight_failed(log, ERR_CLOSED);
         return;
     }
-    if (log->skip != NULL && (err != OK || base == log->skip->index)) {
+    if (log->skip != NULL && skips) {
         skip_ended(log, base, err);
         return;
     }

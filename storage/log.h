@@ -40,6 +40,7 @@
 struct store;
 struct votes;
 struct log;
+struct log_file;
 
 /* Where a record is: file ordinal within the log << 32 | offset. Valid while this log is open. */
 typedef uint64_t log_place;
@@ -289,8 +290,8 @@ struct log_file_info {
 /* The first file with an ordinal of at least `ordinal`; false: there is none. */
 bool log_file_next(const struct log *log, uint32_t ordinal, struct log_file_info *info);
 /* Removes a file of which the owner says that nothing in it lives: its places are not read any
- * more, and no log_read of them is under way. After a crash it may be there again. ERR_NOT_FOUND,
- * ERR_BUSY: it is not droppable, or being read or synced; try later. */
+ * more. After a crash it may be there again. ERR_NOT_FOUND, ERR_BUSY: it is not droppable, or being
+ * read or synced; try later. */
 enum err log_file_drop(struct log *log, uint32_t ordinal);
 /* The next batch goes to a new file, so that this one can be dropped one day. */
 void log_roll(struct log *log);
@@ -326,7 +327,7 @@ struct log_read {
     /* private */
     struct io_op op;
     struct io *io;
-    struct io_file *file;
+    struct log_file *file;
     uint64_t offset;
     uint8_t *at;
     size_t size;

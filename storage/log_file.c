@@ -56,6 +56,7 @@ void log_file_destroy(struct log_file *file)
 {
     assert(!file->syncing);
     assert(!file->dirty);
+    assert(file->reads == 0);
     io_close(file->log->store->io, file->file);
     heap_give(file);
 }

@@ -23,6 +23,7 @@ struct log_file {
     uint64_t end;    /* behind the last durable batch */
     uint64_t placed; /* behind the last byte ever handed to a write: a position is written once */
     uint64_t allocated; /* size of the file */
+    uint32_t reads;     /* waiting ones under way */
     struct journal_cover cover;
     struct io_op sync;
     struct log_file *dirty_next;

@@ -200,7 +200,7 @@ void log_close(struct log *log)
 /* Whether a closed log's file needs nothing any more; starts the sync that it may still need. */
 static bool file_done(struct log *log, struct log_file *file)
 {
-    if (file->syncing)
+    if (file->syncing || file->reads > 0)
         return false;
     if (file->condemned || file->cover.held == 0)
         return true;

@@ -39,8 +39,8 @@ int64_t log_read_now(struct log *log, log_place place, void *at, size_t size)
 
 static void read_rest(struct log_read *read)
 {
-    io_read(read->io, &read->op, read->file, read->offset + read->count, read->at + read->count,
-            read->size - read->count);
+    io_read(read->io, &read->op, read->file->file, read->offset + read->count,
+            read->at + read->count, read->size - read->count);
 }
 
 static void read_done(struct io_op *op, int64_t result)
@@ -49,10 +49,12 @@ static void read_done(struct io_op *op, int64_t result)
 
     if (result > 0)
         read->count += (size_t)result;
-    if (result > 0 && read->count < read->size)
+    if (result > 0 && read->count < read->size) {
         read_rest(read);
-    else
-        read->done(read, result < 0 ? result : (int64_t)read->count);
+        return;
+    }
+    read->file->reads--;
+    read->done(read, result < 0 ? result : (int64_t)read->count);
 }
 
 void log_read(struct log *log, struct log_read *read, log_place place, void *at, size_t size)
@@ -62,7 +64,8 @@ void log_read(struct log *log, struct log_read *read, log_place place, void *at,
 
     read->op = (struct io_op){.done = read_done};
     read->io = log->store->io;
-    read->file = file->file;
+    read->file = file;
+    file->reads++;
     read->offset = offset;
     read->at = at;
     read->size = size;
@@ -231,14 +234,6 @@ static void warming_free(struct log_warming *warming)
     *at = warming->next;
     heap_give(warming->at);
     heap_give(warming);
-}
-
-bool log_is_read(const struct log *log, uint32_t ordinal)
-{
-    for (const struct log_warming *w = log->warmings; w != NULL; w = w->next)
-        if (w->place >> 32 == ordinal)
-            return true;
-    return false;
 }
 
 void log_read_forget(struct log *log)

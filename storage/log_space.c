@@ -211,7 +211,7 @@ enum err log_file_drop(struct log *log, uint32_t ordinal)
     if (ordinal >= log->file_count || log->files[ordinal] == NULL)
         return ERR_NOT_FOUND;
     file = log->files[ordinal];
-    if (!droppable(log, ordinal) || file->syncing || log_is_read(log, ordinal))
+    if (!droppable(log, ordinal) || file->syncing || file->reads > 0)
         return ERR_BUSY;
 
     /* Nobody reads it any more: the journal need not keep what it covers. */

@@ -187,7 +187,6 @@ void log_forget(struct log *log);
 /* ---- log_read.c
  * --------------------------------------------------------------------------------------- */
 
-bool log_is_read(const struct log *log, uint32_t ordinal);
 /* Frees the memory of what is under way as if the process had died. */
 void log_read_forget(struct log *log);
 

@@ -472,12 +472,15 @@ static bool deliver(void *owner, struct account *account, const struct message *
 /* ---- life -------------------------------------------------------------------------------------
  */
 
+/* What is waiting to be told goes to the others first: the new one is told what is now, and a change
+ * that is taken back afterwards in the same turn would be news to nobody but it. */
 static void node_up(struct cluster_watcher *watcher, const struct cluster_node *node)
 {
     struct core *core = owner_of(watcher, struct core, watcher);
+    struct core_peer *peer;
 
-    struct core_peer *peer = peer_add(core, node->id);
-
+    settle(core);
+    peer = peer_add(core, node->id);
     if (!cluster_flaw(core->cluster, CLUSTER_FLAW_RESYNC_FORGOTTEN))
         tell_all(core, peer);
 }

@@ -182,6 +182,7 @@ uint64_t stream_consumer_number(struct stream *stream); /* of a new one */
 void stream_consumers_stored(struct stream *stream, const struct index_entry *entry);
 void stream_consumers_removed(struct stream *stream, const struct index_entry *entry);
 void stream_consumers_lead(struct stream *stream);
+/* Requests and acks are kept from now on, for when it leads. */
 void stream_consumers_listen(struct stream *stream);
 void stream_consumers_refused(struct stream *stream);
 void stream_consumers_follow(struct stream *stream);

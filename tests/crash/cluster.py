@@ -6,8 +6,8 @@
     cluster.py --self-test               shows that broken promises are noticed
 
 A round is a fresh cluster of three and some cycles of: load, a storm (SIGKILL or SIGSTOP of one
-node, the leader by preference, or SIGKILL of all), everything back, check. The check begins when
-a message published through each node has been acked: what was under way has arrived by then.
+node, the leader by preference, of two or of all; a node that loses its disk), everything back,
+check. The check begins when a message published through each node has been acked: what was under way has arrived by then.
 It holds the streams and the consumer to the history and the nodes' logs to each other.
 """
 
@@ -16,6 +16,7 @@ import asyncio
 import logging
 import os
 import random
+import shutil
 import signal
 import sys
 import time
@@ -44,7 +45,16 @@ TICK_S = 0.01
 OPS_MAX = 60_000
 
 # storm, weight
-STORMS = [("kill leader", 9), ("kill one", 2), ("pause leader", 5), ("pause one", 1), ("kill all", 3)]
+STORMS = {
+    "kill leader": 8,
+    "kill one": 2,
+    "kill two": 2,
+    "kill all": 2,
+    "pause leader": 5,
+    "pause one": 1,
+    "pause all": 1,
+    "wipe one": 2,
+}
 
 
 class Load:
@@ -125,7 +135,8 @@ class Load:
 class Driver:
     """One round: a cluster, a history and the cycles over them."""
 
-    def __init__(self, seed, cluster):
+    def __init__(self, seed, cluster, storm=None):
+        self.storms = {storm: 1} if storm else STORMS
         self.seed = seed
         self.rng = random.Random(seed)
         self.cluster = cluster
@@ -163,8 +174,7 @@ class Driver:
             await asyncio.sleep(0.2 + self.rng.random() * 0.8)
             self.raise_failure(tending)
             self.consumer.stormy = True
-            names, weights = zip(*STORMS)
-            self.storm = self.rng.choices(names, weights)[0]
+            self.storm = self.rng.choices(list(self.storms), self.storms.values())[0]
             await self.blow(*self.storm.split())
             await asyncio.sleep(self.rng.random() * 0.6)
             self.raise_failure(tending)
@@ -175,25 +185,41 @@ class Driver:
         self.raise_failure()
 
     async def blow(self, act, whom):
-        if act == "kill" and whom == "all":
-            await self.kill_all()
-            return
-        leader = await self.cluster.leader(workload.LOG)
-        node = leader if whom == "leader" else self.rng.choice(self.cluster.nodes)
+        nodes = await self.victims(act, whom)
         if act == "pause":
+            await self.pause(nodes)
+        elif len(nodes) > 1:
+            await self.kill_several(nodes)
+        else:
+            await self.kill(nodes[0], wipe=act == "wipe", measured=whom == "leader")
+
+    async def victims(self, act, whom):
+        if whom == "leader":
+            return [await self.cluster.leader(workload.LOG)]
+        nodes = self.cluster.nodes
+        if act == "wipe":  # what has one replica goes with its disk
+            only = await self.cluster.leader(load.SOLO)
+            nodes = [node for node in nodes if node is not only]
+        return self.rng.sample(nodes, {"one": 1, "two": 2, "all": 3}[whom])
+
+    async def pause(self, nodes):
+        for node in nodes:
             node.pause()
-            await asyncio.sleep(self.rng.choice((0.1, 0.5, 1.0, 2.5)) + self.rng.random() * 0.3)
+        await asyncio.sleep(self.rng.choice((0.1, 0.5, 1.0, 2.5)) + self.rng.random() * 0.3)
+        for node in nodes:
             node.resume()
-            return
+
+    async def kill(self, node, wipe, measured):
         others = [await Client.open(other.port) for other in self.cluster.nodes if other is not node]
         since = time.monotonic()
         await asyncio.to_thread(node.kill)
-        await self.probe(others, since, node is leader)
+        await self.probe(others, since, measured)
         await asyncio.sleep(self.rng.random() * 0.7)
+        if wipe:
+            shutil.rmtree(node.store())
         await self.start([node])
 
-    async def kill_all(self):
-        nodes = self.rng.sample(self.cluster.nodes, 3)
+    async def kill_several(self, nodes):
         for node in nodes:
             await asyncio.to_thread(node.kill)
         self.while_down()
@@ -203,6 +229,13 @@ class Driver:
         """Where the self-test does its damage."""
 
     async def start(self, nodes):
+        """Sometimes they are killed again while they recover."""
+        while self.rng.random() < 0.2:
+            for node in nodes:
+                node.spawn()
+            await asyncio.sleep(self.rng.random() * 0.2)
+            for node in nodes:
+                node.kill()
         try:
             await asyncio.to_thread(self.cluster.start, nodes)
         except StartError as error:
@@ -378,12 +411,12 @@ class Totals:
 BROKEN = (Violation, Lost, StartError, asyncio.TimeoutError, RuntimeError, KeyError)
 
 
-def one_round(seed, cycles, deadline, totals):
+def one_round(seed, options, deadline, totals):
     """True when every promise held."""
     with Cluster() as cluster:
-        driver = Driver(seed, cluster)
+        driver = Driver(seed, cluster, options.storm)
         try:
-            asyncio.run(run_round(driver, cycles, deadline))
+            asyncio.run(run_round(driver, options.cycles, deadline))
         except BROKEN as error:
             cluster.keep = True
             totals.failed += 1
@@ -398,7 +431,7 @@ def run(options):
     start = time.monotonic()
     deadline = start + options.seconds
     seed = options.seed
-    while one_round(seed, options.cycles, deadline, totals):
+    while one_round(seed, options, deadline, totals):
         seed += 1
         if (options.rounds and totals.rounds >= options.rounds) or time.monotonic() > deadline:
             break
@@ -418,6 +451,7 @@ def parse(arguments):
     parser.add_argument("--rounds", type=int, default=0, help="0: as the time allows")
     parser.add_argument("--cycles", type=int, default=6, help="storms in a round")
     parser.add_argument("--ledger", action="store_true", help="append to tests/ledger.tsv")
+    parser.add_argument("--storm", choices=STORMS, help="only this one")
     parser.add_argument("--self-test", action="store_true")
     options = parser.parse_args(arguments)
     if options.seed is None:

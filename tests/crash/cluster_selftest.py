@@ -134,7 +134,7 @@ class Back(cluster.Driver):
                 os.rename(copy, node.directory)
 
     async def blow(self, act, whom):
-        await self.kill_all()
+        await self.kill_several(self.cluster.nodes)
 
 
 def lost_cycle_is_noticed(seed):

@@ -226,12 +226,12 @@ static void sicken(struct faults *faults, bool full)
     errors.write_error = chance(faults, 1, 2) ? (uint32_t)below(faults, 300000) : 0;
     errors.sync_error = chance(faults, 2, 3) ? (uint32_t)below(faults, 300000) : 0;
     errors.error_sticky = chance(faults, 1, 3) ? 200000 : 0;
-    errors.sync_evicts = chance(faults, 1, 3) ? 500000 : 0;
     if (full)
         sim_set_capacity(faults->sim, node, 1);
     else
         sim_set_faults(faults->sim, node, &errors);
     faults->sick[node] = true;
+    faults->failed[node] = faults->failed[node] || !full;
     faults->sicknesses++;
     faults->healed_ns[node] = sim_now(faults->sim) + (int64_t)below(faults, 8 * SECOND);
     report_say(faults->report, "n%zu: its disk %s", node + 1, full ? "is full" : "fails now and then");
@@ -413,6 +413,10 @@ void faults_end(struct faults *faults)
         continue;
     for (size_t i = 0; i < faults->nodes->count; i++) {
         sim_crash_after(faults->sim, i, SIM_CRASH_KILL, 0);
+        /* What its journal holds for segments whose syncs failed it holds until the next start; when
+         * that is all of it, no vote can be written. */
+        if (faults->failed[i] && faults->nodes->at[i].server != NULL)
+            nodes_crash(faults->nodes, i, SIM_CRASH_KILL);
         sim_heal(faults->sim, i);
         sim_set_capacity(faults->sim, i, DISK_BYTES);
         if (faults->nodes->at[i].server == NULL && !nodes_start(faults->nodes, i, SIM_CRASH_KILL, 0))

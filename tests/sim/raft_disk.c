@@ -135,8 +135,10 @@ static void vote_now(struct world *world, struct node *node)
 {
     node->disk.term = node->vote_flight.term;
     node->disk.vote = node->vote_flight.vote;
-    if (node->disk.damaged > 0 && node->vote_flight.damaged == 0)
+    if (node->disk.damaged > 0 && node->vote_flight.damaged == 0) {
         node_say(world, node, "is whole again up to", node->disk.damaged);
+        truth_whole(world, node);
+    }
     node->disk.damaged = node->vote_flight.damaged;
     truth_voted(world, node);
 }

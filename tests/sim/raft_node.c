@@ -264,6 +264,7 @@ static void carry_out(struct world *world, struct node *node, struct raft_order 
     case RAFT_ORDER_FOLLOW:
         node_say(world, node, "follows node", order->member.node);
         node->led = false;
+        node->asked = node->asked && order->member.node == 0;
         break;
     case RAFT_ORDER_SNAPSHOT:
         node->snapshot_for[order->member.node - 1] = order->member.incarnation;
@@ -322,6 +323,8 @@ void node_step(struct world *world, struct node *node, const struct mail *mail)
     }
     if (message.type == RAFT_APPEND_ANSWER && message.to.incarnation == node->self.incarnation)
         node->answered[from] = world->now;
+    if (message.type == RAFT_VOTE || message.type == RAFT_PREVOTE)
+        node->asked = true;
     raft_core_step(node->core, world_clock(world, node), &message);
     drain(world, node, mail);
 }
@@ -359,7 +362,7 @@ void node_blank(struct world *world, struct node *node)
     node->write_count = node->write_flight = 0;
     node->sync_number = 0;
     node->vote_flight.number = node->vote_next.number = 0;
-    node->led = node->stuck = node->gone = false;
+    node->led = node->stuck = node->gone = node->asked = false;
     node->led_index = node->led_term = 0;
     node->leader_since = 0;
     memset(node->answered, 0, sizeof node->answered);
@@ -400,6 +403,8 @@ void node_start(struct world *world, struct node *node)
     assert(node->core == NULL);
     recover_log(node);
     recovered.damaged = node->disk.damaged;
+    node->last_recovered = node->last;
+    node->damage_recovered = node->disk.damaged;
     recovered.term = node->disk.term;
     recovered.vote = node->disk.vote;
     recovered.floor = node->floor;
@@ -414,7 +419,7 @@ void node_start(struct world *world, struct node *node)
             entry.config = &world->configs[node->log[i].config];
         raft_core_recovered_entry(node->core, &entry);
     }
-    node->led = node->stuck = false;
+    node->led = node->stuck = node->asked = false;
     node->read_first = node->read_next = 1;
     node->timer_at = 0;
     for (uint32_t i = 0; i < NODES; i++)

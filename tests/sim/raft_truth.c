@@ -128,6 +128,19 @@ void truth_voted(struct world *world, const struct node *node)
     vote->candidate = disk->vote;
 }
 
+/* It votes again: then nothing is missing that it had and that counts. */
+void truth_whole(struct world *world, const struct node *node)
+{
+    const struct truth *truth = world->truth;
+    uint64_t index = truth->committed;
+
+    while (index > node->disk.last && !had(world, node->self, index, truth->log[index].term))
+        index--;
+    if (index > node->disk.last)
+        BROKEN(world, "node %u is whole again and lacks index %llu, which it had",
+               node_number(world, node) + 1, U(index));
+}
+
 /* ---- elections ------------------------------------------------------------------------------ */
 
 static bool same(struct raft_member a, struct raft_member b)
@@ -195,7 +208,7 @@ void truth_elected(struct world *world, const struct node *node, uint64_t term)
         BROKEN(world, "election safety: nodes %u and %u lead in term %llu",
                (unsigned)truth->leader[term].node, number, U(term));
     truth->leader[term] = node->self;
-    if (!votes_in(config, node->self) && !voted_before(world, node))
+    if (!votes_in(config, node->self) && !voted_before(world, node) && !node->asked)
         BROKEN(world, "node %u leads and is no voter", number);
     if (votes_for(world, node, term) <= voters_of(config) / 2 && !alone)
         BROKEN(world, "node %u leads in term %llu without the durable votes of a majority", number,

@@ -55,6 +55,7 @@ void truth_seen(struct world *world, const struct node *node, uint64_t index,
                 const struct item *item);
 void truth_durable(struct world *world, const struct node *node, uint64_t index);
 void truth_voted(struct world *world, const struct node *node); /* its disk holds another vote */
+void truth_whole(struct world *world, const struct node *node);
 void truth_elected(struct world *world, const struct node *node, uint64_t term);
 void truth_committed(struct world *world, const struct node *node, uint64_t term, uint64_t index);
 void truth_applied(struct world *world, const struct node *node, uint64_t index);

@@ -205,7 +205,7 @@ static void change_members(struct season *season, struct node *node)
         return;
     node_propose(season->world, node, &next);
     season->recent[season->recent_next].config = (uint16_t)(season->world->config_count - 1);
-    season->recent[season->recent_next].until = season->world->now + 8 * SECOND;
+    season->recent[season->recent_next].until = season->world->now + LATE_NS + SECOND;
     season->recent_next = (season->recent_next + 1) % RECENT_MAX;
     if (happens(season, season->plan.part * 10))
         part_leader(season, UINT32_MAX); /* perhaps before anybody else has heard of it */
@@ -246,6 +246,7 @@ static void hunt(struct season *season)
         .admin = plan->admin / 8,
         .transfer = plan->transfer + 40,
         .propose = 500,
+        .damage = plan->damage,
         .strike = plan->strike,
     };
     season->world->spying = true;
@@ -392,19 +393,65 @@ static void housekeeping(const struct season *season)
     }
 }
 
-/* Somebody forgets all just when he is asked for his vote. */
-static void strike(struct season *season)
-{
-    struct node *node = any_node(season);
+/* ---- what hits just when it hurts ---------------------------------------------------------- */
 
-    if (!happens(season, season->plan.strike) || in_role(season, RAFT_CANDIDATE) == NULL)
-        return;
-    while (((voters(season) >> node_number(season->world, node)) & 1) == 0)
-        node = any_node(season);
+static void restart(struct season *season, struct node *node)
+{
     if (node->core == NULL || node->paused_until > season->world->now)
         return;
     node_crash(season->world, node);
     node_start(season->world, node);
+}
+
+/* The leader goes when somebody has got again a part of what was lost. */
+static void strike_leader(struct season *season, uint32_t leader)
+{
+    for (uint32_t i = 0; i < NODES; i++) {
+        const struct node *node = &season->world->nodes[i];
+
+        if (node->core != NULL && node->durable > node->last_recovered &&
+            node->durable < node->damage_recovered) {
+            node_crash(season->world, &season->world->nodes[leader]);
+            return;
+        }
+    }
+}
+
+/* The only voter that is left forgets that its leader takes leave. */
+static void strike_heir(struct season *season, const struct node *leader)
+{
+    const struct raft_config *config = raft_core_config(leader->core);
+    struct node *heir = NULL;
+    uint32_t voters_left = 0;
+
+    for (uint32_t i = 0; i < config->count; i++) {
+        if (config->at[i].learner)
+            continue;
+        heir = &season->world->nodes[config->at[i].node - 1];
+        voters_left++;
+    }
+    if (voters_left == 1 && heir != leader)
+        restart(season, heir);
+}
+
+static void strike(struct season *season)
+{
+    const struct node *leader = in_role(season, RAFT_LEADER);
+
+    if (!happens(season, season->plan.strike))
+        return;
+    if (in_role(season, RAFT_CANDIDATE) != NULL) {
+        /* Somebody forgets all when he is asked for his vote. */
+        struct node *node = any_node(season);
+
+        while (((voters(season) >> node_number(season->world, node)) & 1) == 0)
+            node = any_node(season);
+        restart(season, node);
+    }
+    if (leader == NULL || leader->core == NULL)
+        return;
+    strike_heir(season, leader);
+    strike_leader(season, node_number(season->world, leader));
 }
 
 void season_turn(struct season *season, int64_t length)

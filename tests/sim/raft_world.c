@@ -204,7 +204,7 @@ void world_send(struct world *world, const struct raft_message *message, const s
         int64_t at = world->now + weather->delay_min + (int64_t)world_below(world, (uint64_t)span);
 
         if (world_chance(world, weather->late))
-            at += (int64_t)world_below(world, 5 * SECOND);
+            at += (int64_t)world_below(world, LATE_NS);
         if (weather->order != ORDER_NONE) {
             bool small = weather->order == ORDER_ENTRIES && message->entry_count == 0;
             int64_t *free = &world->link_free[from][to][small];

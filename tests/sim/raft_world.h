@@ -30,6 +30,7 @@
 #define SECOND      INT64_C(1000000000)
 #define ELECTION_NS (1000 * MS)
 #define BEAT_NS     (100 * MS)
+#define LATE_NS     (8 * SECOND) /* what a message may be late */
 
 /* An entry with its content: the chain is the hash of all before it and of itself. */
 struct item {
@@ -80,7 +81,9 @@ struct node {
     uint64_t led_term;
     bool stuck, gone; /* gone: told REMOVED */
     bool was_asleep;
+    bool asked; /* for a vote, since it heard a leader */
 
+    uint64_t last_recovered, damage_recovered; /* by its last start */
     int64_t slow_until;
     int64_t leader_since;           /* global time, while its role is leader */
     int64_t answered[NODES];        /* when it last got an answer to an append: global time */

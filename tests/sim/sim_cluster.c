@@ -26,14 +26,14 @@
 #define USERS_MAX   4u
 
 #define FORMED_NS   (10 * SECOND) /* a fresh cluster without faults is there */
-#define LEADERS_NS  (3 * SECOND)  /* after faults have ended */
+#define LEADERS_NS  (5 * SECOND)  /* after faults have ended; nearly always 3 */
 #define SERVED_NS   (5 * SECOND)
 #define LEVEL_NS    (30 * SECOND)
 #define QUIET_NS    (4 * SECOND)  /* nothing is delivered for so long: nothing is left */
 
 struct settings {
     bool loud, calm;
-    unsigned nodes;
+    unsigned nodes; /* 0: drawn */
     int64_t chaos_ns; /* 0: drawn */
     const struct cluster_flaw *flaw; /* NULL: none */
 };
@@ -75,6 +75,19 @@ static size_t leader(void *context, unsigned stream)
     return truth_leader(&run->truth, name);
 }
 
+/* With one replica the loss of its disk is the loss of it. */
+static void draw_stream(struct run *run, unsigned number)
+{
+    struct scene_stream *stream = &run->scene.streams[number];
+
+    stream->replicas = run->nodes.count < 3 ? 1 : 3;
+    if (run->nodes.count == 5 && prng_chance(&run->prng, 1, 2))
+        stream->replicas = 5;
+    if (number > 0 && run->faults.mix.wipe == 0 && prng_chance(&run->prng, 1, 3))
+        stream->replicas = 1;
+    stream->removals = prng_chance(&run->prng, 1, 3);
+}
+
 static void begin(struct run *run, const struct settings *settings, uint64_t seed)
 {
     *run = (struct run){.settings = settings, .seed = seed};
@@ -82,7 +95,10 @@ static void begin(struct run *run, const struct settings *settings, uint64_t see
     run->sim = sim_create(seed);
     run->report = (struct report){.sim = run->sim, .loud = settings->loud};
     prng_seed(&run->prng, seed ^ UINT64_C(0xc105));
-    nodes_init(&run->nodes, &run->report, run->sim, &run->prng, settings->nodes);
+    nodes_init(&run->nodes, &run->report, run->sim, &run->prng,
+               settings->nodes > 0                ? settings->nodes
+               : prng_chance(&run->prng, 1, 6) ? 5
+                                                  : 3);
     for (size_t i = 0; i < run->nodes.count; i++)
         cluster_flaw_set(settings->flaw, &run->nodes.at[i].options);
     truth_init(&run->truth, &run->report, &run->nodes);
@@ -95,12 +111,8 @@ static void begin(struct run *run, const struct settings *settings, uint64_t see
     run->scene.handed_out = handed_out;
     run->scene.leader = leader;
     run->scene.context = run;
-    for (unsigned i = 0; i < run->scene.stream_count; i++) {
-        /* With one replica the loss of its disk is the loss of it. */
-        run->scene.streams[i].replicas =
-            i > 0 && run->faults.mix.wipe == 0 && prng_chance(&run->prng, 1, 3) ? 1 : 3;
-        run->scene.streams[i].removals = prng_chance(&run->prng, 1, 3);
-    }
+    for (unsigned i = 0; i < run->scene.stream_count; i++)
+        draw_stream(run, i);
     run->user_count = 1 + (unsigned)prng_below(&run->prng, USERS_MAX);
     for (unsigned i = 0; i < run->user_count; i++)
         user_init(&run->users[i], &run->scene, i);
@@ -364,7 +376,7 @@ static int run_one(const struct settings *settings, uint64_t seed)
 static bool hunt_run(void *context, uint64_t seed, bool flawed)
 {
     struct settings settings = {
-        .nodes = 3, .flaw = flawed ? context : NULL, .calm = seed % 16 == 1};
+        .flaw = flawed ? context : NULL, .calm = seed % 16 == 1};
     double passed;
     uint64_t hash;
 
@@ -409,7 +421,7 @@ static int usage(void)
 
 int main(int argc, char **argv)
 {
-    struct settings settings = {.nodes = 3};
+    struct settings settings = {0};
     const char *seed = NULL, *flaws = NULL;
     double seconds = 60;
     uint64_t from = 1;
@@ -442,7 +454,7 @@ int main(int argc, char **argv)
         else
             return usage();
     }
-    if (settings.nodes < 1 || settings.nodes > NODES_MAX)
+    if (settings.nodes > NODES_MAX)
         return usage();
     if (flaws != NULL)
         return run_flaws(flaws, seconds);

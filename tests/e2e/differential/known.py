@@ -28,7 +28,7 @@ def nothing_to_delete(label, subject, body, theirs, ours):
 def answered_instead_of_silence(label, subject, body, theirs, ours):
     if theirs is not None:
         return False
-    return error(ours).get("err_code") in (10003, 10016) or "503" in (ours or {}).get("headers", "")
+    return error(ours).get("err_code") in (10003, 10010, 10016) or "503" in (ours or {}).get("headers", "")
 
 
 def unset_pause(label, subject, body, theirs, ours):

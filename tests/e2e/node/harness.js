@@ -139,8 +139,8 @@ async function tracked(server, options) {
 export class Server {
   clients = [];
   starts = 0;
+  configuration = []; // the arguments that name its file
   more = []; // arguments beyond those every server has
-  config = []; // those that name a configuration file
 
   // Rejects when the process ends without having been told to.
   died = new Promise((_, reject) => {
@@ -167,7 +167,7 @@ export class Server {
   async configure(config) {
     const file = path.join(this.dir, "server.conf");
     await writeFile(file, config);
-    this.config = ["-c", file];
+    this.configuration = ["-c", file];
   }
 
   get url() {
@@ -176,7 +176,7 @@ export class Server {
 
   async start() {
     const own = ["-a", "127.0.0.1", "-p", String(this.port), "-js", "-sd", this.dir];
-    const args = [...own, ...this.config, ...this.more];
+    const args = [...own, ...this.configuration, ...this.more];
     this.log = "";
     this.process = spawn(BIN, args, { stdio: ["ignore", "ignore", "pipe"] });
     this.exited = once(this.process, "exit").catch((error) => [error.message, null]);

@@ -277,6 +277,35 @@ START_TEST(after_a_partition_everybody_knows_what_changed_meanwhile)
 }
 END_TEST
 
+/* A server that stood still meets a subscription, a new node and the subscription's end in one
+ * turn. */
+START_TEST(what_ends_in_the_turn_in_which_a_node_comes_is_not_left_with_it)
+{
+    for (uint64_t seed = 1; seed <= 300; seed++) {
+        struct core_stats stats;
+        struct talker *t;
+        struct world world;
+
+        world_init(&world, seed, 3);
+        world_start(&world, 0);
+        world_start(&world, 1);
+        world_mesh(&world);
+        t = talk(&world, 0, 0);
+        world_start(&world, 2);
+        sim_run(world.sim, (int64_t)seed * 3000);
+        sim_pause(world.sim, world.servers[0].node, 10 * MS);
+        say(t, "SUB x 1\r\n");
+        sim_run(world.sim, 5 * MS);
+        io_sock_close(t->io, t->sock, false);
+        world_mesh(&world);
+        rest(&world);
+        core_stats(world.servers[2].server->core, &stats);
+        ck_assert_uint_eq(stats.interest, 0);
+        world_end(&world);
+    }
+}
+END_TEST
+
 /* ---- limits ------------------------------------------------------------------------------------
  */
 
@@ -448,6 +477,7 @@ int main(void)
         a_publisher_without_echo_is_passed_over_for_a_member_elsewhere,
         interest_from_before_the_link_is_known_and_that_of_a_lost_node_is_not,
         after_a_partition_everybody_knows_what_changed_meanwhile,
+        what_ends_in_the_turn_in_which_a_node_comes_is_not_left_with_it,
         what_a_slow_link_cannot_take_is_dropped_with_a_warning_and_nothing_else_suffers,
         a_group_prefers_members_that_can_be_reached,
         more_groups_than_a_frame_names_are_all_served,
