@@ -40,6 +40,14 @@ static int64_t lower(int64_t limit, int64_t other)
     return limit > 0 && (other <= 0 || limit < other) ? limit : other;
 }
 
+/* What the system says to itself is of use to few. */
+static void look_at_trace(struct client *client)
+{
+    const struct clients *clients = client->clients;
+
+    client->trace = clients->trace && (!client->account->system || clients->options->trace_verbose);
+}
+
 static void bind_limits(struct client *client)
 {
     const struct options *options = client->clients->options;
@@ -71,7 +79,6 @@ static void bind_permissions(struct client *client)
 /* False: its account has no room for it. */
 static bool bind(struct client *client, const struct auth_user *user)
 {
-    const struct options *options = client->clients->options;
     struct account *account = account_of(client, user);
     const struct account_options *limits = account->options;
 
@@ -87,7 +94,7 @@ static bool bind(struct client *client, const struct auth_user *user)
     client->unproven = false;
     client->counted = true;
     account->connections++;
-    client->trace = client->clients->trace && (!account->system || options->trace_verbose);
+    look_at_trace(client);
     bind_limits(client);
     bind_permissions(client);
     return true;
@@ -361,6 +368,7 @@ void client_auth_changed(struct client *client, const struct auth *before)
 {
     const struct auth_user *user = NULL;
 
+    look_at_trace(client);
     if (client->proof != NULL) {
         client->proof->again = true;
     } else if (client->unproven) {

@@ -4,9 +4,7 @@
 #include "base/owner.h"
 #include "server/auth/base64.h"
 
-#define STALL_NS        10000000 /* as long as the reference holds one back for a read */
-#define SECOND_NS       INT64_C(1000000000)
-#define AUTH_TIMEOUT_NS (2 * SECOND_NS)
+#define STALL_NS  10000000 /* as long as the reference holds one back for a read */
 
 static struct connection *connection_of(struct client *client)
 {
@@ -304,15 +302,12 @@ static const char *make_nonce(struct connections *connections, char text[AUTH_NO
 void connection_await_auth(struct connection *c)
 {
     const struct options *options = c->owner->clients.options;
-    int64_t timeout_ns = options->auth.timeout_ns;
     struct timers *timers = io_timers(c->owner->io);
 
     timers_cancel(timers, &c->auth);
     if (!c->client.unproven)
         return;
-    if (timeout_ns <= 0)
-        timeout_ns = options->tls != NULL ? options->tls->timeout_ns + SECOND_NS : AUTH_TIMEOUT_NS;
-    timers_arm(timers, &c->auth, io_now(c->owner->io) + timeout_ns);
+    timers_arm(timers, &c->auth, io_now(c->owner->io) + options_auth_timeout_ns(options));
 }
 
 void connection_greet(struct connection *c)

@@ -75,17 +75,9 @@ static void varz_identity(struct json_writer *w, const struct server *server)
     monitor_text(w, BYTES("millrace"), MILLRACE_VERSION);
     monitor_text(w, BYTES("host"), options->host);
     monitor_number(w, BYTES("port"), server->clients_listener.port);
+    monitor_varz_access(w, server);
     monitor_connect_urls(w, server);
-    monitor_number(w, BYTES("max_connections"), options->max_connections);
-    monitor_number(w, BYTES("ping_interval"), options->ping_interval_ns);
-    monitor_number(w, BYTES("ping_max"), options->ping_max);
-    monitor_text(w, BYTES("http_host"), options->host);
-    monitor_number(w, BYTES("http_port"), server->http_listener.port);
-    monitor_text(w, BYTES("http_base_path"), "");
-    monitor_number(w, BYTES("https_port"), 0);
-    monitor_number(w, BYTES("max_control_line"), options->max_control_line);
-    monitor_number(w, BYTES("max_payload"), options->max_payload);
-    monitor_number(w, BYTES("max_pending"), options->max_pending);
+    monitor_varz_limits(w, server);
 }
 
 static void varz_jetstream(struct json_writer *w, const struct server *server)
@@ -96,10 +88,7 @@ static void varz_jetstream(struct json_writer *w, const struct server *server)
     json_object_begin(w);
     if (server->jetstream != NULL) {
         jetstream_stats(server->jetstream, &stats);
-        json_key(w, BYTES("config"));
-        json_object_begin(w);
-        monitor_text(w, BYTES("store_dir"), server->options.store_dir);
-        json_object_end(w);
+        monitor_varz_jetstream_config(w, server);
         json_key(w, BYTES("stats"));
         json_object_begin(w);
         monitor_number(w, BYTES("storage"), (int64_t)stats.bytes);
@@ -128,13 +117,12 @@ static void varz_modules(struct json_writer *w, const struct server *server)
 
 static void varz_times(struct json_writer *w, const struct server *server)
 {
+    monitor_varz_tls(w, server);
     monitor_number(w, BYTES("write_deadline"), server->options.write_deadline_ns);
     monitor_wall_time(w, BYTES("start"), server->start_wall_ns);
     monitor_wall_time(w, BYTES("now"), io_wall(server->io));
     monitor_uptime(w, BYTES("uptime"), io_now(server->io) - server->start_ns);
-    monitor_wall_time(w, BYTES("config_load_time"), server->reload_wall_ns);
-    if (server->options.config_digest != NULL)
-        monitor_text(w, BYTES("config_digest"), server->options.config_digest);
+    monitor_varz_config(w, server);
 }
 
 /* Over the time since the last reading, but not over so little that it says nothing. */
@@ -338,17 +326,43 @@ static void serve_healthz(struct monitor *monitor, struct bytes query, struct ht
 /* ---- the endpoints ----------------------------------------------------------------------------
  */
 
+static bool take_slash(struct bytes *path)
+{
+    bool taken = path->size > 0 && path->at[0] == '/';
+
+    if (taken)
+        *path = bytes_skip(*path, 1);
+    return taken;
+}
+
+/* What is left of a path without the base that the configuration puts before all of them. */
+static struct bytes path_of(const struct server *server, struct bytes path)
+{
+    const char *base = server->options.http_base_path;
+    struct bytes rest = bytes_of_text(base != NULL ? base : "");
+
+    (void)take_slash(&rest);
+    while (rest.size > 0 && rest.at[rest.size - 1] == '/')
+        rest = bytes_take(rest, rest.size - 1);
+    if (rest.size == 0)
+        return path;
+    if (!take_slash(&path) || !bytes_starts(path, rest))
+        return BYTES("");
+    return bytes_skip(path, rest.size);
+}
+
 static void serve(void *context, const struct http_request *request, struct http_answer *answer)
 {
     struct monitor *monitor = context;
+    struct bytes path = path_of(monitor->server, request->path);
 
     answer->status = 200;
     answer->content_type = json_type;
-    if (bytes_equal(request->path, BYTES("/varz"))) {
+    if (bytes_equal(path, BYTES("/varz"))) {
         serve_varz(monitor, answer);
-    } else if (bytes_equal(request->path, BYTES("/routez"))) {
+    } else if (bytes_equal(path, BYTES("/routez"))) {
         serve_routez(monitor, request->query, answer);
-    } else if (bytes_equal(request->path, BYTES("/healthz"))) {
+    } else if (bytes_equal(path, BYTES("/healthz"))) {
         serve_healthz(monitor, request->query, answer);
     } else {
         answer->status = 404;

@@ -12,6 +12,13 @@ void monitor_number(struct json_writer *w, struct bytes key, int64_t value);
 void monitor_wall_time(struct json_writer *w, struct bytes key, int64_t unix_ns);
 void monitor_uptime(struct json_writer *w, struct bytes key, int64_t ns);
 
+/* monitor_config.c */
+void monitor_varz_access(struct json_writer *w, const struct server *server);
+void monitor_varz_limits(struct json_writer *w, const struct server *server);
+void monitor_varz_jetstream_config(struct json_writer *w, const struct server *server);
+void monitor_varz_tls(struct json_writer *w, const struct server *server);
+void monitor_varz_config(struct json_writer *w, const struct server *server);
+
 /* monitor_cluster.c: fine without a cluster. */
 void monitor_connect_urls(struct json_writer *w, const struct server *server);
 void monitor_varz_cluster(struct json_writer *w, const struct server *server);

@@ -4,7 +4,8 @@
 
 #include "base/limits.h"
 
-#define SECOND_NS INT64_C(1000000000)
+#define SECOND_NS       INT64_C(1000000000)
+#define AUTH_TIMEOUT_NS (2 * SECOND_NS)
 
 void options_default(struct options *options)
 {
@@ -28,4 +29,11 @@ void options_default(struct options *options)
     };
     snprintf(options->host, sizeof(options->host), "0.0.0.0");
     snprintf(options->store_dir, sizeof(options->store_dir), "/tmp/nats/jetstream");
+}
+
+int64_t options_auth_timeout_ns(const struct options *options)
+{
+    if (options->auth.timeout_ns > 0)
+        return options->auth.timeout_ns;
+    return options->tls != NULL ? options->tls->timeout_ns + SECOND_NS : AUTH_TIMEOUT_NS;
 }

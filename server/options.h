@@ -86,7 +86,7 @@ struct options {
     bool no_header_support;
     bool no_system_account;
     struct auth_options auth;
-    const struct tls_options *tls; /* of the client port; NULL: none */
+    const struct tls_options *tls;   /* of the client port; NULL: none */
     struct tls_context *tls_context; /* made of them; NULL: none */
     bool allow_non_tls;
     struct cluster_options cluster;
@@ -95,15 +95,17 @@ struct options {
     const char *config_file;   /* NULL: none */
     const char *config_digest; /* of what is in it */
     struct {
-        uint64_t store_flaws;  /* storage/flaws.h */
-        uint64_t stream_flaws; /* server/stream/flaws.h */
+        uint64_t store_flaws;               /* storage/flaws.h */
+        uint64_t stream_flaws;              /* server/stream/flaws.h */
         uint64_t raft_flaws, replica_flaws; /* raft/flaws.h, raft/replica_flaws.h */
         uint64_t jetstream_flaws;           /* server/jetstream_flaws.h */
-        uint64_t cluster_flaws; /* server/cluster/flaws.h */
+        uint64_t cluster_flaws;             /* server/cluster/flaws.h */
         uint32_t segment_size, journal_file_size, journal_batch_max; /* 0: the store's default */
     } sim; /* no flag sets these: the simulator does */
 };
 
 void options_default(struct options *options);
+/* How long a connection may take to say who it is. */
+int64_t options_auth_timeout_ns(const struct options *options);
 
 #endif

@@ -13,6 +13,8 @@ import subprocess
 import tempfile
 import time
 import unittest
+import urllib.error
+import urllib.request
 
 from wire import READ_S, Connection, own_promise  # finds serverprocess
 from serverprocess import BINARY, START_S, STOP_S, Server, free_port
@@ -148,6 +150,41 @@ class Configured(Directory):
         ports = self.ports(server)
         self.assertEqual(ports["nats"], [f"nats://127.0.0.1:{server.port}"])
         self.assertEqual(ports["monitoring"], [f"http://127.0.0.1:{monitor}"])
+
+    def monitor(self, port, path):
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=READ_S) as answer:
+            return json.load(answer)
+
+    def test_monitoring_says_how_the_server_is_configured(self):
+        port = free_port()
+        self.start(
+            f'http: "127.0.0.1:{port}"\nhttp_base_path: "/a/b"\nserver_tags: ["x:y", z]\n'
+            "server_metadata { k: v }\nmax_subscriptions: 77\nping_max: 5\n"
+            "authorization { token: t, timeout: 1.5 }\n"
+            f'jetstream {{ store_dir: "{self.directory}/js", max_mem: 1M, max_file: 2M, domain: D }}\n'
+        )
+        varz = self.monitor(port, "/a/b/varz")
+        expected = {
+            "auth_required": True,
+            "max_subscriptions": 77,
+            "ping_max": 5,
+            "http_base_path": "/a/b",
+            "auth_timeout": 1.5,
+            "tags": ["x:y", "z"],
+            "metadata": {"k": "v"},
+            "system_account": "$SYS",
+        }
+        self.assertEqual({key: varz.get(key) for key in expected}, expected)
+        self.assertRegex(varz["config_digest"], "^sha256:")
+        self.assertEqual(
+            {key: varz["jetstream"]["config"].get(key) for key in ("max_memory", "max_storage", "domain")},
+            {"max_memory": 1000000, "max_storage": 2000000, "domain": "D"},
+        )
+        for path in ("/varz", "/a/varz", "/a/bvarz"):
+            with self.assertRaises(urllib.error.HTTPError) as refused:
+                self.monitor(port, path)
+            self.assertEqual(refused.exception.code, 404)
+            refused.exception.close()
 
     def test_a_limit_of_connections_is_kept(self):
         server = self.start("max_connections: 1")

@@ -127,10 +127,13 @@ class Reload(Configured):
 
     def test_debug_and_trace_are_turned_on_and_off(self):
         server = self.start("debug: false")
+        before = self.connect(server)
         self.takes(server, "debug: true, trace: true")
         count = len(server.lines)
         self.connect(server)
         self.said_after(server, count, "[TRC]")
+        before.send(b"PUB traced 0\r\n\r\n")
+        self.said_after(server, count, "[PUB traced 0]")
         self.takes(server, "debug: false")
         count = len(server.lines)
         self.connect(server)

@@ -1,0 +1,111 @@
+/* What /varz says of the configuration: who is let in and how, what is named, what is allowed. */
+#include "server/monitor_priv.h"
+#include "server/server_priv.h"
+
+static void flag(struct json_writer *w, struct bytes key, bool value)
+{
+    if (!value)
+        return;
+    json_key(w, key);
+    json_bool(w, true);
+}
+
+static void seconds(struct json_writer *w, struct bytes key, int64_t ns)
+{
+    json_key(w, key);
+    json_number_double(w, (double)ns / 1e9);
+}
+
+void monitor_varz_access(struct json_writer *w, const struct server *server)
+{
+    flag(w, BYTES("auth_required"), server->info.auth_required);
+    flag(w, BYTES("tls_required"), server->info.tls_required);
+    flag(w, BYTES("tls_verify"), server->info.tls_verify);
+}
+
+void monitor_varz_limits(struct json_writer *w, const struct server *server)
+{
+    const struct options *options = &server->options;
+    const char *host = options->http_host[0] != 0 ? options->http_host : options->host;
+
+    monitor_number(w, BYTES("max_connections"), options->max_connections);
+    if (options->max_subscriptions > 0)
+        monitor_number(w, BYTES("max_subscriptions"), options->max_subscriptions);
+    monitor_number(w, BYTES("ping_interval"), options->ping_interval_ns);
+    monitor_number(w, BYTES("ping_max"), options->ping_max);
+    monitor_text(w, BYTES("http_host"), host);
+    monitor_number(w, BYTES("http_port"), server->http_listener.port);
+    monitor_text(w, BYTES("http_base_path"),
+                 options->http_base_path != NULL ? options->http_base_path : "");
+    monitor_number(w, BYTES("https_port"), 0);
+    seconds(w, BYTES("auth_timeout"), options_auth_timeout_ns(options));
+    monitor_number(w, BYTES("max_control_line"), options->max_control_line);
+    monitor_number(w, BYTES("max_payload"), options->max_payload);
+    monitor_number(w, BYTES("max_pending"), options->max_pending);
+}
+
+void monitor_varz_jetstream_config(struct json_writer *w, const struct server *server)
+{
+    const struct options *options = &server->options;
+    const struct jetstream_options *jetstream = &options->jetstream_options;
+
+    json_key(w, BYTES("config"));
+    json_object_begin(w);
+    monitor_number(w, BYTES("max_memory"), jetstream->memory_max);
+    monitor_number(w, BYTES("max_storage"), jetstream->store_max);
+    monitor_text(w, BYTES("store_dir"), options->store_dir);
+    flag(w, BYTES("sync_always"), true); /* what is acknowledged is on disk */
+    if (jetstream->domain != NULL)
+        monitor_text(w, BYTES("domain"), jetstream->domain);
+    if (jetstream->unique_tag != NULL)
+        monitor_text(w, BYTES("unique_tag"), jetstream->unique_tag);
+    flag(w, BYTES("strict"), !jetstream->lenient);
+    json_object_end(w);
+}
+
+static void names(struct json_writer *w, const struct options *options)
+{
+    if (options->server_tags.count > 0) {
+        json_key(w, BYTES("tags"));
+        json_array_begin(w);
+        for (size_t i = 0; i < options->server_tags.count; i++)
+            json_string(w, options->server_tags.at[i]);
+        json_array_end(w);
+    }
+    if (options->server_metadata.count > 0) {
+        json_key(w, BYTES("metadata"));
+        json_object_begin(w);
+        for (size_t i = 0; i < options->server_metadata.count; i++) {
+            json_key(w, options->server_metadata.keys[i]);
+            json_string(w, options->server_metadata.values[i]);
+        }
+        json_object_end(w);
+    }
+}
+
+static void system_account(struct json_writer *w, const struct server *server)
+{
+    const struct account *account;
+
+    for (size_t at = 0; (account = router_account_next(server->router, &at)) != NULL;) {
+        if (!account_is_system(account))
+            continue;
+        json_key(w, BYTES("system_account"));
+        json_string(w, account_name(account));
+    }
+}
+
+void monitor_varz_config(struct json_writer *w, const struct server *server)
+{
+    monitor_wall_time(w, BYTES("config_load_time"), server->reload_wall_ns);
+    if (server->options.config_digest != NULL)
+        monitor_text(w, BYTES("config_digest"), server->options.config_digest);
+    names(w, &server->options);
+    system_account(w, server);
+}
+
+void monitor_varz_tls(struct json_writer *w, const struct server *server)
+{
+    if (server->options.tls != NULL)
+        seconds(w, BYTES("tls_timeout"), server->options.tls->timeout_ns);
+}
