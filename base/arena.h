@@ -31,7 +31,7 @@ struct bytes arena_copy(struct arena *arena, struct bytes b);
 /* `count` items of `size`; NULL also when the product does not fit. */
 void *arena_take_array(struct arena *arena, size_t size, size_t count);
 
-#define ARENA_NEW(arena, type) ((type *)arena_take((arena), sizeof(type)))
+#define ARENA_NEW(arena, type)          ((type *)arena_take((arena), sizeof(type)))
 #define ARENA_ARRAY(arena, type, count) ((type *)arena_take_array((arena), sizeof(type), (count)))
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * buf: bytes that grow at the end, up to a limit. The owner embeds it, calls buf_deinit, and decides
- * what the limit is: a full buffer is back-pressure, not a failure. Memory doubles from 256 bytes;
- * buf_clear keeps it, buf_release gives it back.
+ * buf: bytes that grow at the end, up to a limit. The owner embeds it, calls buf_deinit, and
+ * decides what the limit is: a full buffer is back-pressure, not a failure. Memory doubles from 256
+ * bytes; buf_clear keeps it, buf_release gives it back.
  */
 #ifndef BASE_BUF_H
 #define BASE_BUF_H

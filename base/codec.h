@@ -8,7 +8,8 @@
 
 #include "base/bytes.h"
 
-static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "formats are little endian, copied as they are");
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+              "formats are little endian, copied as they are");
 
 struct decoder {
     struct bytes rest;

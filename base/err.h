@@ -1,6 +1,7 @@
 /*
  * err: the outcomes a call can have because of the world (style: a bug is an assert, a client's
- * mistake is an answer). A failed call leaves its object as it was unless its header says otherwise.
+ * mistake is an answer). A failed call leaves its object as it was unless its header says
+ * otherwise.
  */
 #ifndef BASE_ERR_H
 #define BASE_ERR_H
@@ -23,7 +24,7 @@
     X(ERR_CLOSED, "closed")
 
 #define ERR_NAME(name, text) name,
-enum [[nodiscard]] err { ERR_TABLE(ERR_NAME) };
+enum [[nodiscard]] err{ERR_TABLE(ERR_NAME)};
 #undef ERR_NAME
 
 /* A short lower-case text, never NULL. */

@@ -156,8 +156,8 @@ struct io_sock_events {
     void (*closed)(void *owner);
 };
 
-/* Calls `address` for each numeric address that other machines may reach this one at: not loopback, not
- * link-local. */
+/* Calls `address` for each numeric address that other machines may reach this one at: not loopback,
+ * not link-local. */
 void io_addresses(struct io *io, void (*address)(void *context, const char *text), void *context);
 
 struct io_address {
@@ -180,8 +180,8 @@ void io_listener_close(struct io *io, struct io_listener *listener);
  * told through `ended`: -ECONNREFUSED, -ETIMEDOUT, ..., -EHOSTUNREACH for a name that is not known.
  * There is no time limit but the system's own (minutes): set a timer and close. A socket that is
  * closed before it is connected sends nothing, drain or not.
- * A numeric host is used at once; a name is looked up by a worker, one at a time, so a resolver that
- * hangs holds up no other work, and its addresses are tried in turn.
+ * A numeric host is used at once; a name is looked up by a worker, one at a time, so a resolver
+ * that hangs holds up no other work, and its addresses are tried in turn.
  */
 struct io_sock *io_connect(struct io *io, const char *host, uint16_t port,
                            const struct io_sock_events *events, void *owner);

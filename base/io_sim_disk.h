@@ -123,8 +123,8 @@ enum err sim_content_resize(struct sim_inode *inode, uint64_t size);
 uint64_t sim_content_mark(const struct sim_inode *inode);
 void sim_content_sync(struct sim_inode *inode, uint64_t mark);
 /* A sync fails: of the changes below the mark any may have reached the platter, the rest is clean
- * in the cache and will never be written. Sizes are the file system's own journal's: they wait for the
- * next sync, with what was written behind the size on the platter. */
+ * in the cache and will never be written. Sizes are the file system's own journal's: they wait for
+ * the next sync, with what was written behind the size on the platter. */
 void sim_content_sync_failed(struct sim_inode *inode, uint64_t mark, struct prng *prng);
 void sim_content_power_cut(struct sim_inode *inode, struct prng *prng);
 /* Flips one bit of what is at rest (and of the cache, if it holds the sector). */

@@ -17,12 +17,21 @@
 #define JSON_DEPTH_MAX 64u
 #define JSON_NODES_MAX 100000u
 
-enum json_type { JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
+enum json_type {
+    JSON_NULL,
+    JSON_FALSE,
+    JSON_TRUE,
+    JSON_NUMBER,
+    JSON_STRING,
+    JSON_ARRAY,
+    JSON_OBJECT
+};
 
 struct json {
     enum json_type type;
-    struct bytes key;   /* in an object: the member's name, unescaped */
-    struct bytes text;  /* string: unescaped; number: as written; object, array: the source text whole */
+    struct bytes key; /* in an object: the member's name, unescaped */
+    struct bytes
+        text; /* string: unescaped; number: as written; object, array: the source text whole */
     struct json *child; /* object, array: the first member */
     struct json *next;  /* the next sibling */
 };
@@ -38,16 +47,17 @@ struct json_error {
 };
 
 /*
- * Rewrites the text into the words of Go's json.Decoder as the reference's JetStream API reports it:
- * "unexpected EOF", or the syntax error with " at offset 13" (counted from `before`, the size of the
- * documents that the same request held before this one).
+ * Rewrites the text into the words of Go's json.Decoder as the reference's JetStream API reports
+ * it: "unexpected EOF", or the syntax error with " at offset 13" (counted from `before`, the size
+ * of the documents that the same request held before this one).
  */
 void json_error_of_stream(struct json_error *error, size_t before);
 
 /* Parses one whole document (surrounding blanks allowed). NULL: *error says why. */
 struct json *json_parse(struct arena *arena, struct bytes text, struct json_error *error);
 /* Parses one document at the start; *used tells how much was consumed. */
-struct json *json_parse_some(struct arena *arena, struct bytes text, size_t *used, struct json_error *error);
+struct json *json_parse_some(struct arena *arena, struct bytes text, size_t *used,
+                             struct json_error *error);
 
 /*
  * The last member of that name, or NULL, also when `object` is NULL or no object. Names of requests
@@ -87,7 +97,7 @@ void json_number_i64(struct json_writer *writer, int64_t value);
 void json_number_double(struct json_writer *writer, double value);
 void json_bool(struct json_writer *writer, bool value);
 void json_null(struct json_writer *writer);
-void json_raw(struct json_writer *writer, struct bytes json); /* already JSON */
+void json_raw(struct json_writer *writer, struct bytes json);     /* already JSON */
 void json_base64(struct json_writer *writer, struct bytes value); /* standard alphabet, padded */
 
 /* A key that is a literal. */

@@ -1,4 +1,5 @@
-/* prng: small seeded generator (xoshiro256**) for simulations, jitter and names; not for secrets. */
+/* prng: small seeded generator (xoshiro256**) for simulations, jitter and names; not for secrets.
+ */
 #ifndef BASE_PRNG_H
 #define BASE_PRNG_H
 
@@ -11,7 +12,7 @@ struct prng {
 
 void prng_seed(struct prng *prng, uint64_t seed); /* equal seeds, equal sequences, forever */
 uint64_t prng_next(struct prng *prng);
-uint64_t prng_below(struct prng *prng, uint64_t bound);           /* 0 <= x < bound; bound > 0 */
+uint64_t prng_below(struct prng *prng, uint64_t bound); /* 0 <= x < bound; bound > 0 */
 bool prng_chance(struct prng *prng, uint32_t numerator, uint32_t denominator);
 
 #endif

@@ -57,7 +57,8 @@ static unsigned days_in(int64_t year, unsigned month)
 
 /* ---- times ----------------------------------------------------------------------------------- */
 
-/* `count` digits at `at`; where they end. Times are in every direct get: printf is too slow for them. */
+/* `count` digits at `at`; where they end. Times are in every direct get: printf is too slow for
+ * them. */
 static size_t put_digits(char *out, size_t at, uint64_t value, size_t count)
 {
     for (size_t i = count; i-- > 0; value /= 10)

@@ -39,7 +39,8 @@ bool timer_armed(const struct timer *timer);
 
 /* The earliest deadline, TIMERS_NEVER if none. */
 int64_t timers_next(const struct timers *timers);
-/* Fires everything due at `now_ns`; timers armed for <= now by a firing timer wait for the next call. */
+/* Fires everything due at `now_ns`; timers armed for <= now by a firing timer wait for the next
+ * call. */
 void timers_run(struct timers *timers, int64_t now_ns);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * cache: contents of a group's newest entries, in memory, by index: what is not committed yet and has
- * to be applied later, and what followers are likely to be sent. Without I/O.
+ * cache: contents of a group's newest entries, in memory, by index: what is not committed yet and
+ * has to be applied later, and what followers are likely to be sent. Without I/O.
  *
  * Indexes are contiguous. What is older than `keep` may be dropped at any time to stay within the
  * bound; newer entries stay whatever their size: the group bounds how much may be uncommitted.
@@ -13,8 +13,8 @@
 
 struct cached {
     struct log_content *content; /* held */
-    log_place place; /* of its first record; known when `durable` */
-    bool durable;            /* on this disk */
+    log_place place;             /* of its first record; known when `durable` */
+    bool durable;                /* on this disk */
 };
 
 struct cache {

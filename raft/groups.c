@@ -53,7 +53,8 @@ void groups_leave(struct groups *groups, uint64_t id)
     (void)map64_remove(&groups->replicas, id, NULL);
 }
 
-/* ---- other nodes -------------------------------------------------------------------------------- */
+/* ---- other nodes --------------------------------------------------------------------------------
+ */
 
 static struct peer *peer_find(const struct groups *groups, uint64_t node)
 {
@@ -92,12 +93,14 @@ void groups_node(struct groups *groups, uint64_t node, bool up)
         return;
     peer->up = up;
     buf_clear(&peer->gathered);
-    /* A replica may end because of what it is told; the map is then walked on from the same place. */
+    /* A replica may end because of what it is told; the map is then walked on from the same place.
+     */
     for (size_t at = 0; (slot = map64_next(&groups->replicas, &at)) != NULL;)
         replica_node(slot->value.pointer, node, up);
 }
 
-/* ---- sending ------------------------------------------------------------------------------------ */
+/* ---- sending ------------------------------------------------------------------------------------
+ */
 
 static void send_gathered(struct groups *groups, struct peer *peer)
 {
@@ -137,7 +140,8 @@ void groups_flush(struct groups *groups)
     }
 }
 
-/* ---- receiving ---------------------------------------------------------------------------------- */
+/* ---- receiving ----------------------------------------------------------------------------------
+ */
 
 void groups_received(struct groups *groups, uint64_t node, struct bytes frame)
 {

@@ -1,6 +1,6 @@
 /*
- * groups: one node's side of all its replication groups: who this node is, where its messages go, which
- * other nodes are up. A replica registers itself when it is opened.
+ * groups: one node's side of all its replication groups: who this node is, where its messages go,
+ * which other nodes are up. A replica registers itself when it is opened.
  *
  * Messages without entries gather per node and leave as one frame at the end of the turn
  * (groups_flush); those with entries leave at once, as frames of their own.

@@ -7,7 +7,7 @@
 #include "raft/groups.h"
 #include "raft/wire.h"
 
-#define GROUPS_PEERS_MAX 64u
+#define GROUPS_PEERS_MAX  64u
 #define GROUPS_GATHER_MAX (1u << 20) /* of messages without entries to one node, per turn */
 
 struct peer {

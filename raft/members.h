@@ -10,7 +10,7 @@
 #include "raft/core.h"
 
 /* Record types that are the replica's own; all others are the machine's. */
-#define REPLICA_RECORD_TERM    0u /* opens a term; empty body */
+#define REPLICA_RECORD_TERM    0u   /* opens a term; empty body */
 #define REPLICA_RECORD_MEMBERS 255u /* alone in its batch, in force from there on */
 
 /* Appends the record; false at the buffer's limit. */
@@ -24,8 +24,8 @@ bool members_of(struct bytes records, uint32_t record_count, struct raft_config 
 void members_bootstrap(struct buf *out, const uint8_t incarnation[16], int64_t time_ns,
                        const struct raft_config *config);
 
-/* A server that stands alone may get another name, and so another node id, with each start: who has our disk
- * is us. Corrects our own entry in what was written earlier. */
+/* A server that stands alone may get another name, and so another node id, with each start: who has
+ * our disk is us. Corrects our own entry in what was written earlier. */
 void members_adopt(struct raft_config *config, struct raft_member self);
 
 bool members_equal(struct raft_member a, struct raft_member b); /* without `learner` */

@@ -11,7 +11,8 @@ static const struct raft_member *find(const struct raft_config *config, struct r
     return found != NULL && members_equal(*found, member) ? found : NULL;
 }
 
-static bool is_current(const struct raft_progress *progress, uint32_t count, struct raft_member member)
+static bool is_current(const struct raft_progress *progress, uint32_t count,
+                       struct raft_member member)
 {
     for (uint32_t i = 0; i < count; i++) {
         if (members_equal(progress[i].member, member))
@@ -48,10 +49,10 @@ static bool add_one(const struct raft_config *wished, struct raft_config *next)
     return false;
 }
 
-enum membership_step membership_next(const struct raft_config *actual, const struct raft_config *wished,
-                                     struct raft_member self, const struct raft_progress *progress,
-                                     uint32_t progress_count, struct raft_config *next,
-                                     struct raft_member *to)
+enum membership_step membership_next(const struct raft_config *actual,
+                                     const struct raft_config *wished, struct raft_member self,
+                                     const struct raft_progress *progress, uint32_t progress_count,
+                                     struct raft_config *next, struct raft_member *to)
 {
     bool waits = false;
 

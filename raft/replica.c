@@ -30,7 +30,8 @@ static void let_go(struct replica *replica)
         destroy(replica);
 }
 
-/* ---- applying ------------------------------------------------------------------------------------ */
+/* ---- applying
+ * ------------------------------------------------------------------------------------ */
 
 static void apply(struct replica *replica, const struct log_batch *batch)
 {
@@ -49,7 +50,8 @@ static bool next_batch(struct replica *replica, struct log_batch *batch)
         *batch = *replica->fresh;
         return true;
     }
-    if (cached == NULL || !cached->durable || batch_content_peek(log_content_bytes(cached->content), &content) != OK)
+    if (cached == NULL || !cached->durable ||
+        batch_content_peek(log_content_bytes(cached->content), &content) != OK)
         return false;
     *batch = (struct log_batch){
         .index = content.index,
@@ -125,16 +127,19 @@ static void read_confirmed(struct replica *replica, uint64_t number, uint64_t in
     }
 }
 
-/* ---- orders ---------------------------------------------------------------------------------------- */
+/* ---- orders
+ * ---------------------------------------------------------------------------------------- */
 
 void replica_look_at_members(struct replica *replica)
 {
     const struct raft_config *config = raft_core_config(replica->core);
 
-    replica->alone = config->count == 1 && members_equal(config->at[0], groups_self(replica->groups));
+    replica->alone =
+        config->count == 1 && members_equal(config->at[0], groups_self(replica->groups));
 }
 
-/* What was sealed or taken goes into the cache as long as anybody else may need it or decide on it. */
+/* What was sealed or taken goes into the cache as long as anybody else may need it or decide on it.
+ */
 static void remember(struct replica *replica, uint64_t index)
 {
     if (!replica->alone)
@@ -144,7 +149,8 @@ static void remember(struct replica *replica, uint64_t index)
 /* The core is told of an entry that this node has just sealed. */
 static void sealed(struct replica *replica, uint64_t index, const struct raft_config *config)
 {
-    struct raft_entry entry = {.index = index, .term = raft_core_term(replica->core), .config = config};
+    struct raft_entry entry = {
+        .index = index, .term = raft_core_term(replica->core), .config = config};
 
     raft_core_proposed(replica->core, io_now(replica->io), &entry);
     replica_look_at_members(replica);
@@ -164,7 +170,8 @@ static void open_term(struct replica *replica)
     body = record_begin(batch, REPLICA_RECORD_TERM, 0, 0);
     assert(body != NULL); /* the batch is empty */
     record_end(batch, 0);
-    sealed(replica, log_seal(replica->log, raft_core_term(replica->core), replica->time_last, 1), NULL);
+    sealed(replica, log_seal(replica->log, raft_core_term(replica->core), replica->time_last, 1),
+           NULL);
 }
 
 static void take_entries(struct replica *replica, uint64_t first, uint64_t last)
@@ -227,14 +234,15 @@ static void commit(struct replica *replica, uint64_t index)
     tell_reads(replica);
 }
 
-/* ---- votes ------------------------------------------------------------------------------------------ */
+/* ---- votes
+ * ------------------------------------------------------------------------------------------ */
 
 static void voted(struct store_vote_op *op, enum err err);
 static void vote_next(struct replica *replica);
 
-/* A log that has lost something in a group of several: that it is so is made durable, then everything from
- * there on is taken again from the leader. Until the log is as long as it was this member neither votes
- * nor stands (raft/core.h, damaged). */
+/* A log that has lost something in a group of several: that it is so is made durable, then
+ * everything from there on is taken again from the leader. Until the log is as long as it was this
+ * member neither votes nor stands (raft/core.h, damaged). */
 static void begin_repair(struct replica *replica)
 {
     struct store_vote vote = {0};
@@ -269,7 +277,8 @@ static void vote_next(struct replica *replica)
     store_vote(replica->groups->store, &replica->ballot);
 }
 
-/* The disk refused it, or a newer one that waits: nothing of this term is answered until it is there. */
+/* The disk refused it, or a newer one that waits: nothing of this term is answered until it is
+ * there. */
 static void vote_again(struct replica *replica)
 {
     if (!replica->ballot_waits) {
@@ -277,7 +286,8 @@ static void vote_again(struct replica *replica)
         replica->ballot_next = replica->ballot.vote;
         replica->ballot_next_number = replica->ballot_number;
     }
-    timers_arm(io_timers(replica->io), &replica->ballot_again, io_now(replica->io) + BALLOT_RETRY_NS);
+    timers_arm(io_timers(replica->io), &replica->ballot_again,
+               io_now(replica->io) + BALLOT_RETRY_NS);
 }
 
 static void voted(struct store_vote_op *op, enum err err)
@@ -319,7 +329,8 @@ static void vote(struct replica *replica, const struct raft_order *order)
         vote_next(replica);
 }
 
-/* ---- carrying out -------------------------------------------------------------------------------------- */
+/* ---- carrying out
+ * -------------------------------------------------------------------------------------- */
 
 static void carry_out(struct replica *replica, const struct raft_order *order)
 {
@@ -352,8 +363,11 @@ static void carry_out(struct replica *replica, const struct raft_order *order)
         if (replica->events.removed != NULL)
             replica->events.removed(replica->owner);
         break;
-    case RAFT_ORDER_SLEEP: cache_drop(&replica->cache, replica->applied); break; /* all have all of it */
-    case RAFT_ORDER_SNAPSHOT: break; /* the floor is 0 until there are state blocks: nobody is behind it */
+    case RAFT_ORDER_SLEEP:
+        cache_drop(&replica->cache, replica->applied);
+        break; /* all have all of it */
+    case RAFT_ORDER_SNAPSHOT:
+        break; /* the floor is 0 until there are state blocks: nobody is behind it */
     }
 }
 
@@ -383,8 +397,8 @@ void replica_drain(struct replica *replica)
     let_go(replica);
 }
 
-/* A leader whose disk hangs gives way: it hears everybody and would lead for ever. Looked at with each
- * heartbeat, and when something becomes durable. */
+/* A leader whose disk hangs gives way: it hears everybody and would lead for ever. Looked at with
+ * each heartbeat, and when something becomes durable. */
 static void look_at_disk(struct replica *replica)
 {
     int64_t now = io_now(replica->io);
@@ -416,7 +430,8 @@ static void timer_fired(struct timer *timer)
     let_go(replica);
 }
 
-/* ---- what the log and the other nodes tell ------------------------------------------------------------ */
+/* ---- what the log and the other nodes tell
+ * ------------------------------------------------------------ */
 
 static void log_durable_event(void *owner, const struct log_batch *batch)
 {
@@ -478,7 +493,8 @@ void replica_node(struct replica *replica, uint64_t node, bool up)
     replica_drain(replica);
 }
 
-/* ---- life ---------------------------------------------------------------------------------------------- */
+/* ---- life
+ * ---------------------------------------------------------------------------------------------- */
 
 enum err replica_open(struct groups *groups, uint64_t log_id, const struct replica_events *events,
                       void *owner, struct replica **replica)
@@ -536,7 +552,8 @@ void replica_forget(struct replica *replica)
     destroy(replica);
 }
 
-/* ---- looking --------------------------------------------------------------------------------------------- */
+/* ---- looking
+ * --------------------------------------------------------------------------------------------- */
 
 bool replica_leads(const struct replica *replica)
 {
@@ -578,7 +595,8 @@ uint32_t replica_progress(const struct replica *replica, struct raft_progress ou
     return raft_core_progress(replica->core, out);
 }
 
-/* ---- proposing --------------------------------------------------------------------------------------------- */
+/* ---- proposing
+ * --------------------------------------------------------------------------------------------- */
 
 struct buf *replica_gather(struct replica *replica)
 {
@@ -615,7 +633,9 @@ uint64_t replica_propose(struct replica *replica, int64_t time_ns, uint32_t reco
 void replica_read(struct replica *replica, struct replica_read *read)
 {
     assert(replica->leads);
-    io_clock_refresh(replica->io); /* the lease counts from when the reader asked, not from when the turn began */
+    io_clock_refresh(
+        replica
+            ->io); /* the lease counts from when the reader asked, not from when the turn began */
     read->number = raft_core_read(replica->core, io_now(replica->io));
     read->index = 0;
     read->next = replica->reads;
@@ -648,6 +668,7 @@ void replica_transfer(struct replica *replica, uint64_t node)
 
     if (node != 0 && to == NULL)
         return;
-    raft_core_transfer(replica->core, io_now(replica->io), to != NULL ? *to : (struct raft_member){0});
+    raft_core_transfer(replica->core, io_now(replica->io),
+                       to != NULL ? *to : (struct raft_member){0});
     replica_drain(replica);
 }

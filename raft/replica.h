@@ -2,10 +2,10 @@
  * replica: this node's part in one group, as its state machine sees it. The group's log is the
  * store's log; what is committed comes back through `apply`, in order, exactly once per life.
  *
- * A group has up to RAFT_MEMBERS_MAX members, each a replica on another node; of one member the same
- * rules make committed = durable on this disk. Deciding begins only after an entry of the leader's own
- * term has been applied. What was proposed and not committed when leadership ends may still be committed
- * by another leader, or never: nobody is told either way.
+ * A group has up to RAFT_MEMBERS_MAX members, each a replica on another node; of one member the
+ * same rules make committed = durable on this disk. Deciding begins only after an entry of the
+ * leader's own term has been applied. What was proposed and not committed when leadership ends may
+ * still be committed by another leader, or never: nobody is told either way.
  */
 #ifndef RAFT_REPLICA_H
 #define RAFT_REPLICA_H
@@ -24,12 +24,13 @@ struct replica_events {
     void (*lost)(void *owner, uint64_t first, uint64_t last, uint64_t bytes);
     /* This node leads: decide, answer, deliver. */
     void (*lead)(void *owner, uint64_t term);
-    /* It leads no more: what was gathered has been dropped, what waits for `applied` to move has been
-     * promised nothing. Only after `lead`. May be NULL. */
+    /* It leads no more: what was gathered has been dropped, what waits for `applied` to move has
+     * been promised nothing. Only after `lead`. May be NULL. */
     void (*follow)(void *owner);
-    /* The only member's disk refused what was proposed after `applied`: it never happened, and it still
-     * leads. What is gathered meanwhile was decided on top of it: replica_gather_drop. After a crash
-     * the refused batch may come back through `apply`, as anything proposed and not answered. */
+    /* The only member's disk refused what was proposed after `applied`: it never happened, and it
+     * still leads. What is gathered meanwhile was decided on top of it: replica_gather_drop. After
+     * a crash the refused batch may come back through `apply`, as anything proposed and not
+     * answered. */
     void (*refused)(void *owner, enum err err);
     /* Leader or term are others than before. May be NULL. */
     void (*changed)(void *owner);
@@ -37,13 +38,14 @@ struct replica_events {
     void (*removed)(void *owner);
 };
 
-/* Opens the group's log and applies what is committed; `lead` follows from the loop if this node comes
- * to lead. Blocking. Errors as log_open. */
+/* Opens the group's log and applies what is committed; `lead` follows from the loop if this node
+ * comes to lead. Blocking. Errors as log_open. */
 enum err replica_open(struct groups *groups, uint64_t log_id, const struct replica_events *events,
                       void *owner, struct replica **replica);
 /* As log_close; may be called from the events. */
 void replica_close(struct replica *replica);
-/* Frees the memory as if the process had died; before store_forget. Only reads that wait are told. */
+/* Frees the memory as if the process had died; before store_forget. Only reads that wait are told.
+ */
 void replica_forget(struct replica *replica);
 
 bool replica_leads(const struct replica *replica); /* between `lead` and `follow` */
@@ -56,7 +58,8 @@ struct raft_member replica_leader(const struct replica *replica);
 /* The members in force, committed or not. */
 const struct raft_config *replica_members(const struct replica *replica);
 /* As raft_core_progress: 0 unless it leads. */
-uint32_t replica_progress(const struct replica *replica, struct raft_progress out[RAFT_MEMBERS_MAX]);
+uint32_t replica_progress(const struct replica *replica,
+                          struct raft_progress out[RAFT_MEMBERS_MAX]);
 
 /* The batch being gathered (records begin behind LOG_GATHER_HEAD bytes, storage/log.h), how many
  * bytes of records are in it, and whether it can go now. Gather only while it leads. */
@@ -67,8 +70,9 @@ bool replica_ready(const struct replica *replica);
 /* Proposes the gathered records; returns their index. Needs replica_leads and replica_ready. */
 uint64_t replica_propose(struct replica *replica, int64_t time_ns, uint32_t record_count);
 
-/* A linearizable read: `done` is told when everything that was committed anywhere when it was asked for
- * is applied here (true; perhaps at once), or that leadership is gone (false). Only while it leads. */
+/* A linearizable read: `done` is told when everything that was committed anywhere when it was asked
+ * for is applied here (true; perhaps at once), or that leadership is gone (false). Only while it
+ * leads. */
 struct replica_read {
     void (*done)(struct replica_read *read, bool ok);
     struct replica_read *next;
@@ -77,8 +81,8 @@ struct replica_read {
 };
 void replica_read(struct replica *replica, struct replica_read *read);
 
-/* Changes the members by one. ERR_AGAIN: not now (another change is under way, a learner is behind, the
- * batch before is still being written). Needs replica_leads. */
+/* Changes the members by one. ERR_AGAIN: not now (another change is under way, a learner is behind,
+ * the batch before is still being written). Needs replica_leads. */
 enum err replica_change(struct replica *replica, const struct raft_config *next);
 /* Hands leadership to that node (0: the best placed); gives up by itself. */
 void replica_transfer(struct replica *replica, uint64_t node);

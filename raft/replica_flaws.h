@@ -1,6 +1,6 @@
 /*
- * replica_flaws: seeded bugs of the shell around the core (groups_options.replica_flaws), one line each
- * where they apply, that the simulation of a cluster must find.
+ * replica_flaws: seeded bugs of the shell around the core (groups_options.replica_flaws), one line
+ * each where they apply, that the simulation of a cluster must find.
  */
 #ifndef RAFT_REPLICA_FLAWS_H
 #define RAFT_REPLICA_FLAWS_H

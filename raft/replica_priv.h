@@ -1,7 +1,7 @@
 /*
- * replica_priv: struct replica, for replica.c (its life and its owner's calls), replica_orders.c (what
- * the core wants done), replica_send.c (entries to other nodes) and replica_recover.c (what was found on
- * disk).
+ * replica_priv: struct replica, for replica.c (its life and its owner's calls), replica_orders.c
+ * (what the core wants done), replica_send.c (entries to other nodes) and replica_recover.c (what
+ * was found on disk).
  */
 #ifndef RAFT_REPLICA_PRIV_H
 #define RAFT_REPLICA_PRIV_H
@@ -12,10 +12,10 @@
 #include "raft/replica.h"
 #include "raft/replica_flaws.h"
 
-#define REPLICA_CACHE_BYTES     (4u << 20)  /* kept for followers, beyond what is not applied */
-#define REPLICA_UNCOMMITTED_MAX 4096u       /* entries */
+#define REPLICA_CACHE_BYTES     (4u << 20) /* kept for followers, beyond what is not applied */
+#define REPLICA_UNCOMMITTED_MAX 4096u      /* entries */
 #define REPLICA_SLEEP_NS        INT64_C(10000000000)
-#define REPLICA_APPEND_BYTES    (1u << 20)  /* of entries in one message, unless one is larger */
+#define REPLICA_APPEND_BYTES    (1u << 20) /* of entries in one message, unless one is larger */
 
 struct replica {
     struct groups *groups;
@@ -27,36 +27,38 @@ struct replica {
     void *owner;
 
     uint64_t applied;
-    int64_t time_last; /* of the newest applied batch */
+    int64_t time_last;   /* of the newest applied batch */
     uint64_t lead_index; /* applied: it leads. 0: nothing to lead for */
-    bool leads;        /* between `lead` and `follow` */
-    bool elected;      /* the term is to be opened as soon as the log is ready */
-    bool alone;        /* it is the only member: what is durable is committed, nothing is cached */
+    bool leads;          /* between `lead` and `follow` */
+    bool elected;        /* the term is to be opened as soon as the log is ready */
+    bool alone; /* it is the only member: what is durable is committed, nothing is cached */
 
     struct cache cache;
-    const struct log_batch *fresh;         /* durable in this call, perhaps not in the cache */
-    const struct wire_message *stepping;   /* the message whose entries APPEND speaks of */
-    struct replica_read *reads;            /* waiting */
-    struct io_op warm;                     /* brings an entry into memory that a follower needs */
+    const struct log_batch *fresh;       /* durable in this call, perhaps not in the cache */
+    const struct wire_message *stepping; /* the message whose entries APPEND speaks of */
+    struct replica_read *reads;          /* waiting */
+    struct io_op warm;                   /* brings an entry into memory that a follower needs */
     struct raft_member warm_for;
-    struct buf scratch;                    /* entries read back from the log */
+    struct buf scratch; /* entries read back from the log */
 
-    struct store_vote_op ballot;           /* being written */
+    struct store_vote_op ballot; /* being written */
     uint64_t ballot_number;
     bool ballot_busy;
-    bool ballot_waits;                     /* another is to be written after it */
+    bool ballot_waits; /* another is to be written after it */
     struct store_vote ballot_next;
     uint64_t ballot_next_number;
-    struct timer ballot_again;             /* the disk has refused it: it is written once more */
+    struct timer ballot_again; /* the disk has refused it: it is written once more */
 
-    struct timer timer;                    /* the core's deadline */
+    struct timer timer; /* the core's deadline */
 
-    int64_t stuck_ns;     /* since when nothing more became durable although something waits; 0: it goes on */
-    uint64_t stuck_at;    /* what was durable then */
-    bool stuck;           /* the core was told */
-    uint64_t repair_from; /* lost from here on: noted durably first, then cut. 0: nothing to repair */
-    uint64_t repair_to;   /* highest index that this disk had */
-    unsigned busy; /* calls on the stack that go on using it */
+    int64_t stuck_ns; /* since when nothing more became durable although something waits; 0: it goes
+                         on */
+    uint64_t stuck_at; /* what was durable then */
+    bool stuck;        /* the core was told */
+    uint64_t
+        repair_from;    /* lost from here on: noted durably first, then cut. 0: nothing to repair */
+    uint64_t repair_to; /* highest index that this disk had */
+    unsigned busy;      /* calls on the stack that go on using it */
     bool draining;
     bool closed;
 };

@@ -1,8 +1,8 @@
 /*
- * replica_recover: what a log on disk says about its group. Batches are applied as soon as it is known
- * that they are committed: because an envelope behind them says so, or because this node is the only
- * voter and so its own majority (then an entry is committed once it is durable, which it is). The tail
- * beyond waits in the cache until a leader says more.
+ * replica_recover: what a log on disk says about its group. Batches are applied as soon as it is
+ * known that they are committed: because an envelope behind them says so, or because this node is
+ * the only voter and so its own majority (then an entry is committed once it is durable, which it
+ * is). The tail beyond waits in the cache until a leader says more.
  */
 #include "base/heap.h"
 #include "raft/replica_priv.h"
@@ -190,15 +190,18 @@ static void make_core(struct recovery *recovery)
     };
     struct store_vote vote;
 
-    /* The log says from its first entry on who the members are; only one of an older format does not. */
+    /* The log says from its first entry on who the members are; only one of an older format does
+     * not. */
     if (recovery->note_count > 0 && recovery->notes[0].members && recovery->notes[0].index == 1)
         recovered.config.count = 0;
-    if (!REPLICA_FLAWED(replica, VOTE_FORGOTTEN) && store_vote_found(groups->store, replica->id, &vote)) {
+    if (!REPLICA_FLAWED(replica, VOTE_FORGOTTEN) &&
+        store_vote_found(groups->store, replica->id, &vote)) {
         if (vote.damaged > recovered.damaged)
             recovered.damaged = vote.damaged;
         if (vote.term >= recovered.term) {
             recovered.term = vote.term;
-            recovered.vote = (struct raft_member){.node = vote.node, .incarnation = vote.incarnation};
+            recovered.vote =
+                (struct raft_member){.node = vote.node, .incarnation = vote.incarnation};
         }
     }
     if (only_voter(recovery))
@@ -213,7 +216,8 @@ enum err replica_recover(struct replica *replica, const struct log_events *event
 {
     struct recovery recovery = {.replica = replica};
     struct log_recovery from_log = {recovered_batch, recovered_lost, &recovery};
-    enum err err = log_open(replica->groups->store, replica->id, &from_log, events, replica, &replica->log);
+    enum err err =
+        log_open(replica->groups->store, replica->id, &from_log, events, replica, &replica->log);
 
     if (err == OK) {
         apply_waiting(&recovery);

@@ -14,8 +14,8 @@ struct load {
     size_t size;
 };
 
-/* Reading it once brings it into memory; then the core is told to go on. One at a time: for the others
- * the next heartbeat asks again. */
+/* Reading it once brings it into memory; then the core is told to go on. One at a time: for the
+ * others the next heartbeat asks again. */
 static void warm(struct replica *replica, uint64_t index, struct raft_member to)
 {
     if (replica->warm.busy)
@@ -68,7 +68,8 @@ static size_t pieces_of(const struct replica *replica, struct load *load, struct
     return count;
 }
 
-static bool send_load(struct replica *replica, struct load *load, const struct raft_message *message)
+static bool send_load(struct replica *replica, struct load *load,
+                      const struct raft_message *message)
 {
     const struct transport *transport = replica->groups->options.transport;
     struct bytes pieces[1 + 2 * RAFT_ENTRIES_MAX];

@@ -14,8 +14,9 @@ void wire_write(uint8_t at[WIRE_HEAD], uint64_t group, const struct raft_message
     assert(entry_count <= message->entry_count && entries_size < WIRE_FRAME_MAX);
     end = encode_u64(end, group);
     *end++ = (uint8_t)message->type;
-    *end++ = (uint8_t)((message->granted ? FLAG_GRANTED : 0) | (message->transfer ? FLAG_TRANSFER : 0) |
-                       (message->sleep ? FLAG_SLEEP : 0) | (message->removed ? FLAG_REMOVED : 0));
+    *end++ =
+        (uint8_t)((message->granted ? FLAG_GRANTED : 0) | (message->transfer ? FLAG_TRANSFER : 0) |
+                  (message->sleep ? FLAG_SLEEP : 0) | (message->removed ? FLAG_REMOVED : 0));
     end = encode_u16(end, (uint16_t)entry_count);
     end = encode_u32(end, (uint32_t)entries_size);
     end = encode_u64(end, message->from.incarnation);
@@ -78,7 +79,8 @@ enum err wire_take(struct bytes *frame, struct wire_message *out)
     decoder_init(&in, *frame);
     out->group = decode_u64(&in);
     kind = decode_bytes(&in, 2);
-    if (in.failed || kind.at[0] < RAFT_PREVOTE || kind.at[0] > RAFT_TRANSFER || kind.at[1] > FLAGS_ALL)
+    if (in.failed || kind.at[0] < RAFT_PREVOTE || kind.at[0] > RAFT_TRANSFER ||
+        kind.at[1] > FLAGS_ALL)
         return ERR_CORRUPT;
     memset(&out->message, 0, offsetof(struct raft_message, entries));
     out->message.type = (enum raft_message_type)kind.at[0];

@@ -46,7 +46,8 @@ struct catalogue_entry *catalogue_find(const struct catalogue *catalogue, uint64
     return map64_pointer(&catalogue->by_id, id);
 }
 
-/* ---- names ---------------------------------------------------------------------------------------- */
+/* ---- names
+ * ---------------------------------------------------------------------------------------- */
 
 /* No subject token, so no name of a stream, has a space in it. */
 static bool write_key(struct buf *out, struct bytes account, struct bytes name)
@@ -91,10 +92,12 @@ static void read_config(struct catalogue_entry *entry)
 {
     arena_reset(&entry->arena);
     entry->config = (struct stream_config){0};
-    entry->readable = stream_config_decode(entry->assigned.json, &entry->arena, &entry->config) == OK;
+    entry->readable =
+        stream_config_decode(entry->assigned.json, &entry->arena, &entry->config) == OK;
 }
 
-/* ---- applying -------------------------------------------------------------------------------------- */
+/* ---- applying
+ * -------------------------------------------------------------------------------------- */
 
 static void decode_members(struct decoder *in, uint32_t count, struct raft_config *members)
 {
@@ -249,7 +252,8 @@ enum err catalogue_apply(struct catalogue *catalogue, const struct record *recor
     }
 }
 
-/* ---- writing ---------------------------------------------------------------------------------------- */
+/* ---- writing
+ * ---------------------------------------------------------------------------------------- */
 
 static uint8_t *encode_members(uint8_t *at, const struct raft_config *members)
 {
@@ -264,7 +268,8 @@ static uint8_t *encode_members(uint8_t *at, const struct raft_config *members)
 bool catalogue_write_assign(struct buf *out, const struct catalogue_assignment *assignment)
 {
     const struct raft_config *members = &assignment->members;
-    size_t size = 6 + 48 + members->count * MEMBER_SIZE + assignment->account.size + assignment->json.size;
+    size_t size =
+        6 + 48 + members->count * MEMBER_SIZE + assignment->account.size + assignment->json.size;
     uint8_t *at = record_begin(out, CATALOGUE_ASSIGN, 0, size);
 
     if (at == NULL)

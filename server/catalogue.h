@@ -32,7 +32,7 @@ struct stream;
 struct catalogue_assignment {
     uint64_t id; /* also of its group and log */
     int64_t created_ns;
-    uint8_t incarnation[16];   /* of the group */
+    uint8_t incarnation[16];    /* of the group */
     struct raft_config members; /* that begin the group, for ever the same */
     struct bytes account;
     struct bytes json; /* StreamConfig */
@@ -50,16 +50,16 @@ struct catalogue_entry {
     struct catalogue_entry *next;
 
     /* This node's affairs, for jetstream*.c; no part of the state machine. */
-    struct stream *stream;   /* the replica here, or NULL */
-    bool offline;            /* a replica here could not be opened in this life */
-    bool preparing;          /* its log is being made */
-    bool again;              /* it could not be made: in a while it is tried again */
-    bool undo;               /* its log cannot be made, and nobody was told of it: it is taken back */
-    enum err refusal;        /* why */
-    bool completing;         /* its config is on the way into its log */
-    uint64_t leader;         /* node that was last heard to lead it, 0: none */
+    struct stream *stream; /* the replica here, or NULL */
+    bool offline;          /* a replica here could not be opened in this life */
+    bool preparing;        /* its log is being made */
+    bool again;            /* it could not be made: in a while it is tried again */
+    bool undo;             /* its log cannot be made, and nobody was told of it: it is taken back */
+    enum err refusal;      /* why */
+    bool completing;       /* its config is on the way into its log */
+    uint64_t leader;       /* node that was last heard to lead it, 0: none */
     uint64_t leader_term;
-    uint64_t configured;     /* version that the stream's log is known to have */
+    uint64_t configured;      /* version that the stream's log is known to have */
     uint16_t configure_error; /* what its leader said of version `configure_refused` */
     uint64_t configure_refused;
     bool leaving;            /* the replica here is no member of its group any more */
@@ -84,8 +84,8 @@ struct catalogue_entry *catalogue_find(const struct catalogue *catalogue, uint64
 struct catalogue_entry *catalogue_named(const struct catalogue *catalogue, struct bytes account,
                                         struct bytes name);
 
-/* ERR_CORRUPT: not a record of this version; nothing has changed. *touched (may be NULL): the entry it was
- * about, NULL after GONE. */
+/* ERR_CORRUPT: not a record of this version; nothing has changed. *touched (may be NULL): the entry
+ * it was about, NULL after GONE. */
 enum err catalogue_apply(struct catalogue *catalogue, const struct record *record,
                          struct catalogue_entry **touched);
 

@@ -4,7 +4,7 @@
 #include "base/owner.h"
 #include "server/auth/base64.h"
 
-#define STALL_NS  10000000 /* as long as the reference holds one back for a read */
+#define STALL_NS 10000000 /* as long as the reference holds one back for a read */
 
 static struct connection *connection_of(struct client *client)
 {

@@ -345,8 +345,8 @@ static void make_routes(struct flags *flags, const char *list, struct arena *are
         struct bytes url = bytes_trim(bytes_take(rest, size));
         struct cluster_route *route = &cluster->routes[cluster->routes_count];
 
-        if (url.size > 0 && (!cluster_route_read(arena, url, route) || route->host == NULL ||
-                             route->port <= 0)) {
+        if (url.size > 0 &&
+            (!cluster_route_read(arena, url, route) || route->host == NULL || route->port <= 0)) {
             refuse(flags, "a URL of flag -routes could not be parsed");
             return;
         }

@@ -1,9 +1,10 @@
 /*
  * jetstream: the store, the catalogue's group and the streams of one server, and their turn.
  *
- * A change of the catalogue is intent first, effect then: the metadata group commits that a stream shall
- * exist (or be so, or go); then the stream's own log says it, and only that changes behaviour. What was
- * interrupted between the two is finished when the stream leads again, found by looking.
+ * A change of the catalogue is intent first, effect then: the metadata group commits that a stream
+ * shall exist (or be so, or go); then the stream's own log says it, and only that changes
+ * behaviour. What was interrupted between the two is finished when the stream leads again, found by
+ * looking.
  */
 #include "server/cluster/cluster.h"
 #include "server/jetstream_cluster.h"
@@ -74,7 +75,8 @@ bool jetstream_listened(struct jetstream *jetstream, struct account *account, st
     return router_interest(server_router(jetstream->server), account, subject);
 }
 
-/* ---- streams --------------------------------------------------------------------------------------- */
+/* ---- streams
+ * --------------------------------------------------------------------------------------- */
 
 struct groups *jetstream_groups(struct jetstream *jetstream)
 {
@@ -88,7 +90,9 @@ bool jetstream_clustered(const struct jetstream *jetstream)
 
 uint64_t jetstream_incarnation(const struct jetstream *jetstream)
 {
-    return jetstream != NULL && jetstream->groups != NULL ? groups_self(jetstream->groups).incarnation : 0;
+    return jetstream != NULL && jetstream->groups != NULL
+               ? groups_self(jetstream->groups).incarnation
+               : 0;
 }
 
 struct catalogue_entry *jetstream_entry(struct jetstream *jetstream, struct account *account,
@@ -97,7 +101,8 @@ struct catalogue_entry *jetstream_entry(struct jetstream *jetstream, struct acco
     return catalogue_named(&jetstream->catalogue, account_name(account), name);
 }
 
-struct stream *jetstream_stream(struct jetstream *jetstream, struct account *account, struct bytes name)
+struct stream *jetstream_stream(struct jetstream *jetstream, struct account *account,
+                                struct bytes name)
 {
     struct catalogue_entry *entry = jetstream_entry(jetstream, account, name);
 
@@ -152,7 +157,8 @@ static void awake_fired(struct timer *timer)
     (void)timer; /* its only purpose is that the loop turns */
 }
 
-/* ---- opening ----------------------------------------------------------------------------------------- */
+/* ---- opening
+ * ----------------------------------------------------------------------------------------- */
 
 static bool is_replicas(uint8_t type)
 {
@@ -217,7 +223,8 @@ static void meta_refused(void *owner, enum err err)
 {
     struct jetstream *jetstream = owner;
 
-    logger_error(server_logger(jetstream->server), "Catalogue: could not write to disk: %s", err_text(err));
+    logger_error(server_logger(jetstream->server), "Catalogue: could not write to disk: %s",
+                 err_text(err));
     replica_gather_drop(jetstream->meta);
     jetstream_catalogue_refused(jetstream, err);
 }
@@ -250,7 +257,8 @@ enum err jetstream_meta_open(struct jetstream *jetstream)
     enum err err;
 
     jetstream->recovering = true;
-    err = replica_open(jetstream->groups, CATALOGUE_LOG_ID, &meta_events, jetstream, &jetstream->meta);
+    err = replica_open(jetstream->groups, CATALOGUE_LOG_ID, &meta_events, jetstream,
+                       &jetstream->meta);
     jetstream->recovering = false;
     if (err != OK)
         return err;
@@ -292,8 +300,9 @@ static void report(void *context, const char *text)
     logger_warn(server_logger(jetstream->server), "Store: %s", text);
 }
 
-/* As soon as all that this disk knew of the catalogue is applied: in a cluster its end may have to wait for a
- * leader to say that it is committed, and a log is made only after the record that wants it. */
+/* As soon as all that this disk knew of the catalogue is applied: in a cluster its end may have to
+ * wait for a leader to say that it is committed, and a log is made only after the record that wants
+ * it. */
 static void check_logs(struct jetstream *jetstream)
 {
     if (jetstream->checked || jetstream->meta == NULL ||
@@ -337,10 +346,12 @@ static enum err open_all(struct jetstream *jetstream)
         .report_context = jetstream,
     };
     struct store_error error = {0};
-    enum err err = store_open(server_io(jetstream->server), "millrace", &options, &jetstream->store, &error);
+    enum err err =
+        store_open(server_io(jetstream->server), "millrace", &options, &jetstream->store, &error);
 
     if (err != OK) {
-        logger_fatal(logger, "Can't start JetStream in \"%s/millrace\": %s", server_options(jetstream->server)->store_dir,
+        logger_fatal(logger, "Can't start JetStream in \"%s/millrace\": %s",
+                     server_options(jetstream->server)->store_dir,
                      error.text[0] ? error.text : err_text(err));
         return err;
     }
@@ -348,7 +359,8 @@ static enum err open_all(struct jetstream *jetstream)
     open_groups(jetstream);
     err = open_meta(jetstream);
     if (err != OK) {
-        logger_fatal(logger, "Can't start JetStream: the catalogue could not be opened: %s", err_text(err));
+        logger_fatal(logger, "Can't start JetStream: the catalogue could not be opened: %s",
+                     err_text(err));
         return err;
     }
     check_logs(jetstream);
@@ -382,7 +394,8 @@ enum err jetstream_open(struct server *server, struct jetstream **out)
     jetstream->api = api_create(jetstream);
     jetstream_spaces_serve(jetstream);
     logger_info(server_logger(server), "---------------- JETSTREAM ----------------");
-    logger_info(server_logger(server), "  Store Directory: \"%s/millrace\"", server_options(server)->store_dir);
+    logger_info(server_logger(server), "  Store Directory: \"%s/millrace\"",
+                server_options(server)->store_dir);
     logger_info(server_logger(server), "-------------------------------------------");
     *out = jetstream;
     return OK;
@@ -415,7 +428,8 @@ void jetstream_close(struct jetstream *jetstream)
     heap_give(jetstream);
 }
 
-/* ---- the turn ------------------------------------------------------------------------------------------ */
+/* ---- the turn
+ * ------------------------------------------------------------------------------------------ */
 
 static void streams_turn(struct jetstream *jetstream)
 {
@@ -456,18 +470,18 @@ void jetstream_flush(struct jetstream *jetstream)
     store_flush(jetstream->store);
 }
 
-
 bool jetstream_idle(const struct jetstream *jetstream)
 {
-    return jetstream->dirty == NULL && jetstream->preparations == NULL && jetstream->removals == 0 &&
-           store_idle(jetstream->store) && api_idle(jetstream->api);
+    return jetstream->dirty == NULL && jetstream->preparations == NULL &&
+           jetstream->removals == 0 && store_idle(jetstream->store) && api_idle(jetstream->api);
 }
 
 void jetstream_stats(const struct jetstream *jetstream, struct jetstream_stats *stats)
 {
     *stats = jetstream->stats;
     stats->accounts = jetstream->spaces.count;
-    for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL; entry = entry->next) {
+    for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
+         entry = entry->next) {
         struct stream *stream = entry->stream;
 
         if (stream == NULL)

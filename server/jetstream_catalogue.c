@@ -1,7 +1,7 @@
 /*
- * jetstream_catalogue: changes of the catalogue. An operation is checked and its intent committed in the
- * metadata group, one at a time; then it waits, beside others, until the stream's log has the effect
- * (jetstream_streams.c carries that out, here or on the stream's leader).
+ * jetstream_catalogue: changes of the catalogue. An operation is checked and its intent committed
+ * in the metadata group, one at a time; then it waits, beside others, until the stream's log has
+ * the effect (jetstream_streams.c carries that out, here or on the stream's leader).
  */
 #include <stdio.h>
 
@@ -9,7 +9,8 @@
 #include "base/owner.h"
 #include "server/jetstream_cluster.h"
 
-#define EFFECT_DEADLINE_NS INT64_C(10000000000) /* a stream without a majority does not hold its client for ever */
+#define EFFECT_DEADLINE_NS                                                                         \
+    INT64_C(10000000000) /* a stream without a majority does not hold its client for ever */
 
 void jetstream_catalogue(struct jetstream *jetstream, struct catalogue_op *op)
 {
@@ -25,20 +26,23 @@ void jetstream_catalogue(struct jetstream *jetstream, struct catalogue_op *op)
     jetstream_awake(jetstream);
 }
 
-static void finish(struct jetstream *jetstream, struct catalogue_op *op, struct catalogue_entry *entry)
+static void finish(struct jetstream *jetstream, struct catalogue_op *op,
+                   struct catalogue_entry *entry)
 {
     jetstream_awake(jetstream);
     op->done(op, op->error == 0 ? entry : NULL);
 }
 
-static void fail(struct jetstream *jetstream, struct catalogue_op *op, uint16_t error, const char *text)
+static void fail(struct jetstream *jetstream, struct catalogue_op *op, uint16_t error,
+                 const char *text)
 {
     op->error = error;
     snprintf(op->error_text, sizeof op->error_text, "%s", text != NULL ? text : "");
     finish(jetstream, op, NULL);
 }
 
-/* ---- waiting for the effect ------------------------------------------------------------------------------ */
+/* ---- waiting for the effect
+ * ------------------------------------------------------------------------------ */
 
 static void arm(struct jetstream *jetstream)
 {
@@ -52,7 +56,8 @@ static void arm(struct jetstream *jetstream)
         timers_arm(io_timers(server_io(jetstream->server)), &jetstream->op_timer, nearest);
 }
 
-static void wait_for(struct jetstream *jetstream, struct catalogue_op *op, struct catalogue_entry *entry)
+static void wait_for(struct jetstream *jetstream, struct catalogue_op *op,
+                     struct catalogue_entry *entry)
 {
     op->id = entry->assigned.id;
     op->version = entry->version;
@@ -83,8 +88,8 @@ static struct catalogue_op *take_waiting(struct jetstream *jetstream, uint64_t i
     return NULL;
 }
 
-void jetstream_configured(struct jetstream *jetstream, struct catalogue_entry *entry, uint64_t version,
-                          uint16_t error, const char *text)
+void jetstream_configured(struct jetstream *jetstream, struct catalogue_entry *entry,
+                          uint64_t version, uint16_t error, const char *text)
 {
     struct catalogue_op *op;
 
@@ -111,12 +116,14 @@ void jetstream_catalogue_op_due(struct timer *timer)
     arm(jetstream);
 }
 
-/* ---- the intent -------------------------------------------------------------------------------------------- */
+/* ---- the intent
+ * -------------------------------------------------------------------------------------------- */
 
 static bool refuse_place(struct catalogue_op *op)
 {
     op->error = 10005;
-    snprintf(op->error_text, sizeof op->error_text, "no suitable peers for placement, peer offline");
+    snprintf(op->error_text, sizeof op->error_text,
+             "no suitable peers for placement, peer offline");
     return false;
 }
 
@@ -144,7 +151,8 @@ static bool write_update(struct jetstream *jetstream, struct catalogue_op *op,
 {
     struct raft_config members;
 
-    if (jetstream->cluster != NULL && op->replicas > 0 && (uint64_t)op->replicas != entry->wished.count) {
+    if (jetstream->cluster != NULL && op->replicas > 0 &&
+        (uint64_t)op->replicas != entry->wished.count) {
         if (!jetstream_cluster_place(jetstream->cluster, entry, 0, op->replicas, &members))
             return refuse_place(op);
         if (!catalogue_write_members(out, op->id, &members))
@@ -159,7 +167,8 @@ static bool write_move(struct jetstream *jetstream, struct catalogue_op *op,
 {
     struct raft_config members;
 
-    if (jetstream_cluster_place(jetstream->cluster, entry, op->without, entry->wished.count, &members))
+    if (jetstream_cluster_place(jetstream->cluster, entry, op->without, entry->wished.count,
+                                &members))
         return catalogue_write_members(out, op->id, &members);
     op->error = 10075;
     return false;
@@ -189,7 +198,8 @@ static bool refuse_offline(struct jetstream *jetstream, struct catalogue_op *op)
 
     if (entry == NULL || !entry->offline || entry->leader != 0) /* others may have it */
         return false;
-    fail(jetstream, op, 10194, "stream is offline: its log could not be opened when the server started");
+    fail(jetstream, op, 10194,
+         "stream is offline: its log could not be opened when the server started");
     return true;
 }
 
@@ -218,10 +228,12 @@ static void start(struct jetstream *jetstream, struct catalogue_op *op)
         return;
     }
     jetstream->op_current = op;
-    jetstream->op_index = replica_propose(jetstream->meta, jetstream_log_now(jetstream), op->records);
+    jetstream->op_index =
+        replica_propose(jetstream->meta, jetstream_log_now(jetstream), op->records);
 }
 
-/* ---- files that are gone ------------------------------------------------------------------------------------- */
+/* ---- files that are gone
+ * ------------------------------------------------------------------------------------- */
 
 void jetstream_files_gone(struct jetstream *jetstream, uint64_t id)
 {
@@ -244,7 +256,8 @@ void jetstream_forget(struct jetstream *jetstream, uint64_t id)
     }
     if (jetstream->gone_count == jetstream->gone_capacity) {
         jetstream->gone_capacity = jetstream->gone_capacity == 0 ? 8 : jetstream->gone_capacity * 2;
-        jetstream->gone = heap_resize(jetstream->gone, jetstream->gone_capacity * sizeof *jetstream->gone);
+        jetstream->gone =
+            heap_resize(jetstream->gone, jetstream->gone_capacity * sizeof *jetstream->gone);
     }
     jetstream->gone[jetstream->gone_count++] = id;
     jetstream_awake(jetstream);
@@ -255,10 +268,12 @@ static void propose_gone(struct jetstream *jetstream)
     struct buf *out = replica_gather(jetstream->meta);
     size_t count = 0;
 
-    while (count < jetstream->gone_count && count < 1000 && catalogue_write_gone(out, jetstream->gone[count]))
+    while (count < jetstream->gone_count && count < 1000 &&
+           catalogue_write_gone(out, jetstream->gone[count]))
         count++;
     jetstream->gone_proposed = count;
-    jetstream->gone_index = replica_propose(jetstream->meta, jetstream_log_now(jetstream), (uint32_t)count);
+    jetstream->gone_index =
+        replica_propose(jetstream->meta, jetstream_log_now(jetstream), (uint32_t)count);
 }
 
 static void gone_applied(struct jetstream *jetstream)
@@ -284,7 +299,9 @@ static void propose_undo(struct jetstream *jetstream)
     }
 }
 
-/* ---- the turn ------------------------------------------------------------------------------------------------ */
+/* ---- the turn
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static bool quiet(const struct jetstream *jetstream)
 {

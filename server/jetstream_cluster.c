@@ -11,7 +11,8 @@
 #define LEADER_SIZE  24u
 #define REFUSED_HEAD 24u
 
-/* ---- sending ------------------------------------------------------------------------------------------ */
+/* ---- sending
+ * ------------------------------------------------------------------------------------------ */
 
 uint64_t cluster_self_id(const struct jetstream_cluster *cluster)
 {
@@ -24,7 +25,8 @@ void cluster_tell(struct jetstream_cluster *cluster, uint64_t node, enum jetstre
     (void)cluster_send(cluster->cluster, node, (uint8_t)kind, CLUSTER_CONTROL, &body, 1);
 }
 
-void cluster_tell_all(struct jetstream_cluster *cluster, enum jetstream_frame kind, struct bytes body)
+void cluster_tell_all(struct jetstream_cluster *cluster, enum jetstream_frame kind,
+                      struct bytes body)
 {
     const struct cluster_node *node;
 
@@ -34,7 +36,8 @@ void cluster_tell_all(struct jetstream_cluster *cluster, enum jetstream_frame ki
     }
 }
 
-/* ---- nodes -------------------------------------------------------------------------------------------- */
+/* ---- nodes
+ * -------------------------------------------------------------------------------------------- */
 
 struct node_state *cluster_node_state(struct jetstream_cluster *cluster, uint64_t id)
 {
@@ -119,10 +122,11 @@ static void node_down(struct cluster_watcher *watcher, const struct cluster_node
     jetstream_awake(cluster->jetstream);
 }
 
-/* ---- who leads what ----------------------------------------------------------------------------------- */
+/* ---- who leads what
+ * ----------------------------------------------------------------------------------- */
 
-static void heard_leader(struct jetstream_cluster *cluster, uint64_t node, uint64_t id, uint64_t term,
-                         uint64_t configured)
+static void heard_leader(struct jetstream_cluster *cluster, uint64_t node, uint64_t id,
+                         uint64_t term, uint64_t configured)
 {
     struct catalogue_entry *entry = catalogue_find(&cluster->jetstream->catalogue, id);
 
@@ -149,7 +153,8 @@ static void leaders_received(struct jetstream_cluster *cluster, uint64_t node, s
     }
 }
 
-void jetstream_cluster_ask_leader(struct jetstream_cluster *cluster, const struct catalogue_entry *entry)
+void jetstream_cluster_ask_leader(struct jetstream_cluster *cluster,
+                                  const struct catalogue_entry *entry)
 {
     const struct raft_config *members = &entry->assigned.members;
     uint8_t id[8];
@@ -228,7 +233,8 @@ static void refused_received(struct jetstream_cluster *cluster, struct bytes bod
     jetstream_configured(cluster->jetstream, entry, version, error, text);
 }
 
-/* ---- files of removed streams -------------------------------------------------------------------------- */
+/* ---- files of removed streams
+ * -------------------------------------------------------------------------- */
 
 /* The metadata leader forgets a stream when the files are gone on all nodes that had some. */
 static void heard_gone(struct jetstream_cluster *cluster, struct raft_member node, uint64_t id)
@@ -274,7 +280,8 @@ void jetstream_cluster_look(struct jetstream_cluster *cluster)
     jetstream_awake(cluster->jetstream);
 }
 
-/* ---- receiving ------------------------------------------------------------------------------------------ */
+/* ---- receiving
+ * ------------------------------------------------------------------------------------------ */
 
 static void raft_received(void *owner, uint64_t node, enum cluster_class class, struct bytes body)
 {
@@ -291,7 +298,8 @@ static void hello_received(void *owner, uint64_t node, enum cluster_class class,
     jetstream_awake(((struct jetstream_cluster *)owner)->jetstream);
 }
 
-static void bootstrap_received(void *owner, uint64_t node, enum cluster_class class, struct bytes body)
+static void bootstrap_received(void *owner, uint64_t node, enum cluster_class class,
+                               struct bytes body)
 {
     (void)class;
     form_bootstrap(owner, node, body);
@@ -310,14 +318,16 @@ static void who_received(void *owner, uint64_t node, enum cluster_class class, s
     leader_asked(owner, node, body);
 }
 
-static void refusal_received(void *owner, uint64_t node, enum cluster_class class, struct bytes body)
+static void refusal_received(void *owner, uint64_t node, enum cluster_class class,
+                             struct bytes body)
 {
     (void)node;
     (void)class;
     refused_received(owner, body);
 }
 
-static void message_received(void *owner, uint64_t node, enum cluster_class class, struct bytes body)
+static void message_received(void *owner, uint64_t node, enum cluster_class class,
+                             struct bytes body)
 {
     (void)node;
     (void)class;
@@ -344,7 +354,9 @@ static void tell_received(void *owner, uint64_t node, enum cluster_class class, 
     gather_told(owner, body);
 }
 
-/* ---- life ----------------------------------------------------------------------------------------------- */
+/* ---- life
+ * -----------------------------------------------------------------------------------------------
+ */
 
 struct jetstream_cluster *jetstream_cluster_create(struct jetstream *jetstream)
 {
@@ -352,11 +364,16 @@ struct jetstream_cluster *jetstream_cluster_create(struct jetstream *jetstream)
         uint8_t kind;
         cluster_handler_fn *handler;
     } handlers[] = {
-        {CLUSTER_RAFT, raft_received},          {JETSTREAM_HELLO, hello_received},
-        {JETSTREAM_BOOTSTRAP, bootstrap_received}, {JETSTREAM_LEADER, leader_received},
-        {JETSTREAM_REFUSED, refusal_received},  {JETSTREAM_FORWARD, message_received},
-        {JETSTREAM_CHANGED, change_received},   {JETSTREAM_GONE, gone_received},
-        {JETSTREAM_ASK, ask_received},          {JETSTREAM_TELL, tell_received},
+        {CLUSTER_RAFT, raft_received},
+        {JETSTREAM_HELLO, hello_received},
+        {JETSTREAM_BOOTSTRAP, bootstrap_received},
+        {JETSTREAM_LEADER, leader_received},
+        {JETSTREAM_REFUSED, refusal_received},
+        {JETSTREAM_FORWARD, message_received},
+        {JETSTREAM_CHANGED, change_received},
+        {JETSTREAM_GONE, gone_received},
+        {JETSTREAM_ASK, ask_received},
+        {JETSTREAM_TELL, tell_received},
         {JETSTREAM_WHO, who_received},
     };
     struct cluster *links = server_cluster(jetstream->server);
@@ -400,11 +417,14 @@ void jetstream_cluster_turn(struct jetstream_cluster *cluster)
     gather_turn(cluster);
 }
 
-/* ---- names ------------------------------------------------------------------------------------------------ */
+/* ---- names
+ * ------------------------------------------------------------------------------------------------
+ */
 
 struct bytes jetstream_cluster_name(const struct jetstream *jetstream)
 {
-    return jetstream->cluster != NULL ? cluster_name(jetstream->cluster->cluster) : bytes_of(NULL, 0);
+    return jetstream->cluster != NULL ? cluster_name(jetstream->cluster->cluster)
+                                      : bytes_of(NULL, 0);
 }
 
 struct bytes jetstream_node_name(struct jetstream *jetstream, uint64_t node)

@@ -1,7 +1,7 @@
 /*
- * jetstream_cluster: JetStream over several nodes: the metadata group is formed, every node knows who
- * leads what, and what arrives at the wrong node goes to the right one, once. Without a cluster none of
- * it exists and everything is here.
+ * jetstream_cluster: JetStream over several nodes: the metadata group is formed, every node knows
+ * who leads what, and what arrives at the wrong node goes to the right one, once. Without a cluster
+ * none of it exists and everything is here.
  *
  * Frames between nodes (cluster.h, kinds from CLUSTER_JETSTREAM_FIRST), little endian:
  *
@@ -9,14 +9,12 @@
  *     BOOTSTRAP  content of index 1 of the metadata group's log
  *     LEADER     any number of: u64 stream id, u64 term, u64 version of its config
  *     REFUSED    u64 stream id, u64 version, u16 error, 6 zeros, text
- *     FORWARD    u16 account size, u16 subject size, u16 reply size, u16 zero, u32 headers size, u32
- *                payload size, then these: a message for JetStream's sinks on that node
- *     CHANGED    u8 kind of operation, u8 created, 6 zeros, then as FORWARD: the request that its
- *                stream's leader shall answer
- *     ASK        u64 number, u64 place, u64 stream id: what does its leader say of it?
- *     TELL       u64 number, u64 place, a JSON object
- *     GONE       any number of u64 stream ids: their files are no more on that node
- *     WHO        u64 stream id: whoever leads it answers with LEADER
+ *     FORWARD    u16 account size, u16 subject size, u16 reply size, u16 zero, u32 headers size,
+ * u32 payload size, then these: a message for JetStream's sinks on that node CHANGED    u8 kind of
+ * operation, u8 created, 6 zeros, then as FORWARD: the request that its stream's leader shall
+ * answer ASK        u64 number, u64 place, u64 stream id: what does its leader say of it? TELL u64
+ * number, u64 place, a JSON object GONE       any number of u64 stream ids: their files are no more
+ * on that node WHO        u64 stream id: whoever leads it answers with LEADER
  */
 #ifndef SERVER_JETSTREAM_CLUSTER_H
 #define SERVER_JETSTREAM_CLUSTER_H
@@ -54,16 +52,17 @@ void jetstream_cluster_turn(struct jetstream_cluster *cluster);
 void jetstream_cluster_leader(struct jetstream_cluster *cluster, struct catalogue_entry *entry);
 /* This node has just learned of the stream: it asks who leads. What was said before the catalogue's
  * record came was about a stream unknown here. */
-void jetstream_cluster_ask_leader(struct jetstream_cluster *cluster, const struct catalogue_entry *entry);
+void jetstream_cluster_ask_leader(struct jetstream_cluster *cluster,
+                                  const struct catalogue_entry *entry);
 /* What this node, leading the stream, has to say of that version of its config. */
 void jetstream_cluster_configured(struct jetstream_cluster *cluster, struct catalogue_entry *entry,
                                   uint64_t version, uint16_t error, const char *text);
 void jetstream_cluster_files_gone(struct jetstream_cluster *cluster, uint64_t id);
 
 /*
- * Which nodes shall hold `replicas` replicas (jetstream_place.c): those that do (`keep`, may be NULL) as far
- * as they are wanted, its leader first, then those that are up; then members of the metadata group that are
- * up, the least loaded first. False: there are not enough.
+ * Which nodes shall hold `replicas` replicas (jetstream_place.c): those that do (`keep`, may be
+ * NULL) as far as they are wanted, its leader first, then those that are up; then members of the
+ * metadata group that are up, the least loaded first. False: there are not enough.
  */
 bool jetstream_cluster_place(struct jetstream_cluster *cluster, const struct catalogue_entry *keep,
                              uint64_t without, int64_t replicas, struct raft_config *members);

@@ -1,6 +1,6 @@
 /* jetstream_cluster_priv: struct jetstream_cluster, for jetstream_cluster.c (frames and nodes),
- * jetstream_form.c (the metadata group's members), jetstream_forward.c (messages for other nodes) and
- * jetstream_remote.c (streams without a replica here). */
+ * jetstream_form.c (the metadata group's members), jetstream_forward.c (messages for other nodes)
+ * and jetstream_remote.c (streams without a replica here). */
 #ifndef SERVER_JETSTREAM_CLUSTER_PRIV_H
 #define SERVER_JETSTREAM_CLUSTER_PRIV_H
 
@@ -30,8 +30,8 @@ struct jetstream_cluster {
     struct cluster_watcher watcher;
     struct transport transport;
     struct node_state nodes[CLUSTER_NODES_MAX];
-    struct timer form; /* looks again at who is there */
-    bool look;         /* this turn */
+    struct timer form;           /* looks again at who is there */
+    bool look;                   /* this turn */
     struct beginning *beginning; /* a worker makes the metadata group's log */
 
     struct forward_waiting *waiting_first, *waiting_last;
@@ -48,7 +48,8 @@ struct node_state *cluster_node_state(struct jetstream_cluster *cluster, uint64_
 uint64_t cluster_self_id(const struct jetstream_cluster *cluster);
 void cluster_tell(struct jetstream_cluster *cluster, uint64_t node, enum jetstream_frame kind,
                   struct bytes body);
-void cluster_tell_all(struct jetstream_cluster *cluster, enum jetstream_frame kind, struct bytes body);
+void cluster_tell_all(struct jetstream_cluster *cluster, enum jetstream_frame kind,
+                      struct bytes body);
 
 /* jetstream_form.c */
 void form_hello(struct jetstream_cluster *cluster, uint64_t node);

@@ -10,7 +10,8 @@
 #include "server/jetstream.h"
 #include "server/stream/stream.h"
 
-/* ---- answering ------------------------------------------------------------------------------------- */
+/* ---- answering
+ * ------------------------------------------------------------------------------------- */
 
 /* Publishes to `to` inside the account; nothing when `to` is empty. Not from a sink's deliver. */
 void jetstream_answer(struct jetstream *jetstream, struct account *account, struct bytes to,
@@ -25,31 +26,34 @@ void jetstream_awake(struct jetstream *jetstream);
 bool jetstream_flawed(const struct jetstream *jetstream, uint64_t flaw);
 
 struct server *jetstream_server(struct jetstream *jetstream);
-struct arena *jetstream_arena(struct jetstream *jetstream);     /* emptied at the end of every turn */
-int64_t jetstream_log_now(const struct jetstream *jetstream);   /* log time: wall clock that never falls */
+struct arena *jetstream_arena(struct jetstream *jetstream); /* emptied at the end of every turn */
+int64_t jetstream_log_now(
+    const struct jetstream *jetstream); /* log time: wall clock that never falls */
 struct jetstream_stats *jetstream_counters(struct jetstream *jetstream);
 
 /* Room to read into, good until the next call that asks for it. */
 uint8_t *jetstream_read_buffer(struct jetstream *jetstream, size_t size);
 struct read_cache *jetstream_read_cache(struct jetstream *jetstream);
 
-/* ---- for the shells of streams ----------------------------------------------------------------------- */
+/* ---- for the shells of streams
+ * ----------------------------------------------------------------------- */
 
 struct store;
 struct store *jetstream_store(struct jetstream *jetstream);
 /* Links it into the list of this turn and keeps the loop awake. */
 void jetstream_mark(struct jetstream *jetstream, struct stream *stream);
 /*
- * In a cluster: a message for the leader of that stream, or of the metadata group (CATALOGUE_LOG_ID).
- * True: it has been sent there, or waits until there is a leader, or will be refused; false: the leader
- * is here. May be called from a sink's deliver.
+ * In a cluster: a message for the leader of that stream, or of the metadata group
+ * (CATALOGUE_LOG_ID). True: it has been sent there, or waits until there is a leader, or will be
+ * refused; false: the leader is here. May be called from a sink's deliver.
  */
 bool jetstream_forward(struct jetstream *jetstream, struct account *account, uint64_t id,
                        const struct message *message);
 /* The stream's leader, as its replica here knows it, has changed. */
-void jetstream_stream_leader(struct jetstream *jetstream, struct stream *stream, uint64_t node, uint64_t term);
-/* The cluster's name, empty when alone; the name of a node of it (a made-up one when it is not known); the
- * node of that name, 0: none. */
+void jetstream_stream_leader(struct jetstream *jetstream, struct stream *stream, uint64_t node,
+                             uint64_t term);
+/* The cluster's name, empty when alone; the name of a node of it (a made-up one when it is not
+ * known); the node of that name, 0: none. */
 struct bytes jetstream_cluster_name(const struct jetstream *jetstream);
 struct bytes jetstream_node_name(struct jetstream *jetstream, uint64_t node);
 uint64_t jetstream_node_named(struct jetstream *jetstream, struct bytes name);
@@ -64,7 +68,8 @@ void jetstream_stream_removed(struct jetstream *jetstream, struct stream *stream
 /* Streams take messages here only while they lead; else (alone) from when they are open. */
 bool jetstream_clustered(const struct jetstream *jetstream);
 
-/* ---- accounts ---------------------------------------------------------------------------------------- */
+/* ---- accounts
+ * ---------------------------------------------------------------------------------------- */
 
 /* What the streams of an account take, and what their limits reserve. */
 struct account_usage {
@@ -83,7 +88,8 @@ void jetstream_usage(const struct jetstream *jetstream, const struct account *ac
 uint16_t jetstream_admits(struct jetstream *jetstream, const struct account *account, bool memory,
                           size_t size);
 
-/* ---- the catalogue ------------------------------------------------------------------------------------- */
+/* ---- the catalogue
+ * ------------------------------------------------------------------------------------- */
 
 /* The stream of that name as the catalogue knows it, wherever it is; NULL: none. */
 struct catalogue_entry *jetstream_entry(struct jetstream *jetstream, struct account *account,
@@ -92,15 +98,15 @@ struct catalogue_entry *jetstream_entry(struct jetstream *jetstream, struct acco
 struct catalogue_entry **jetstream_entries(struct jetstream *jetstream, struct account *account,
                                            struct arena *arena, size_t *count);
 /* The replica on this node, if it is configured; NULL: none here. */
-struct stream *jetstream_stream(struct jetstream *jetstream, struct account *account, struct bytes name);
+struct stream *jetstream_stream(struct jetstream *jetstream, struct account *account,
+                                struct bytes name);
 
 /*
- * Creating, updating and deleting streams goes through the metadata group (intent), then the stream's
- * log (effect). Intents are checked and committed one at a time, in order; the effects are waited for
- * side by side.
- * `check` runs when its turn has come, on the catalogue as it then is: an err_code refuses; *satisfied
- * ends the operation successfully without doing anything (create of an equal stream).
- * Only on the node that leads the metadata group.
+ * Creating, updating and deleting streams goes through the metadata group (intent), then the
+ * stream's log (effect). Intents are checked and committed one at a time, in order; the effects are
+ * waited for side by side. `check` runs when its turn has come, on the catalogue as it then is: an
+ * err_code refuses; *satisfied ends the operation successfully without doing anything (create of an
+ * equal stream). Only on the node that leads the metadata group.
  */
 /* MOVE: another node takes the place of `without` among the replicas; nothing is waited for. */
 enum catalogue_op_kind { CATALOGUE_CREATE, CATALOGUE_UPDATE, CATALOGUE_DELETE, CATALOGUE_MOVE };
@@ -129,8 +135,8 @@ struct catalogue_op {
 };
 void jetstream_catalogue(struct jetstream *jetstream, struct catalogue_op *op);
 /*
- * What several streams' leaders say of them, each as one JSON object: asks those that lead and waits, at
- * most two seconds. `done` runs once, perhaps at once; what did not come is empty.
+ * What several streams' leaders say of them, each as one JSON object: asks those that lead and
+ * waits, at most two seconds. `done` runs once, perhaps at once; what did not come is empty.
  */
 struct jetstream_gather {
     void *owner;

@@ -1,6 +1,6 @@
 /*
- * jetstream_flaws: seeded bugs of a clustered JetStream's shell (options.sim.jetstream_flaws), one line
- * each where they apply, that the simulation of a cluster must find.
+ * jetstream_flaws: seeded bugs of a clustered JetStream's shell (options.sim.jetstream_flaws), one
+ * line each where they apply, that the simulation of a cluster must find.
  */
 #ifndef SERVER_JETSTREAM_FLAWS_H
 #define SERVER_JETSTREAM_FLAWS_H

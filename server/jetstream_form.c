@@ -1,13 +1,14 @@
 /*
  * jetstream_form: who is in the metadata group.
  *
- * A fresh cluster is formed once: when every configured route has led to a node, all of them are up and
- * none has a metadata log, the node with the lowest id writes down who they are and asks the others to
- * begin their logs with that same entry. A node begins one such log in the life of its disk.
+ * A fresh cluster is formed once: when every configured route has led to a node, all of them are up
+ * and none has a metadata log, the node with the lowest id writes down who they are and asks the
+ * others to begin their logs with that same entry. A node begins one such log in the life of its
+ * disk.
  *
  * Where a log is, fresh nodes are taken in: the leader makes them learners, then voters; any member
- * hands them the entry that the log begins with. A node that comes back with another disk is another
- * member: the old one goes first.
+ * hands them the entry that the log begins with. A node that comes back with another disk is
+ * another member: the old one goes first.
  */
 #include "base/heap.h"
 #include "base/owner.h"
@@ -39,7 +40,8 @@ static struct raft_member self_of(const struct jetstream_cluster *cluster)
     return groups_self(cluster->jetstream->groups);
 }
 
-/* ---- hello ------------------------------------------------------------------------------------------ */
+/* ---- hello
+ * ------------------------------------------------------------------------------------------ */
 
 void form_hello(struct jetstream_cluster *cluster, uint64_t node)
 {
@@ -67,7 +69,8 @@ static void hand_on(struct jetstream_cluster *cluster, uint64_t node)
 
 static bool same_group(const struct jetstream_cluster *cluster, const struct node_state *state)
 {
-    return memcmp(state->meta_incarnation, log_incarnation(replica_log(cluster->jetstream->meta)), 16) == 0;
+    return memcmp(state->meta_incarnation, log_incarnation(replica_log(cluster->jetstream->meta)),
+                  16) == 0;
 }
 
 void form_heard(struct jetstream_cluster *cluster, uint64_t node, struct bytes body)
@@ -89,13 +92,15 @@ void form_heard(struct jetstream_cluster *cluster, uint64_t node, struct bytes b
         if (member != NULL && member->incarnation == state->incarnation)
             hand_on(cluster, node);
     } else if (!same_group(cluster, state)) {
-        logger_error(logger_of(cluster),
-                     "JetStream cluster: node %016llx belongs to another metadata group; it is ignored",
-                     (unsigned long long)node);
+        logger_error(
+            logger_of(cluster),
+            "JetStream cluster: node %016llx belongs to another metadata group; it is ignored",
+            (unsigned long long)node);
     }
 }
 
-/* ---- beginning the log --------------------------------------------------------------------------------- */
+/* ---- beginning the log
+ * --------------------------------------------------------------------------------- */
 
 static void begin_run(struct io_work *work, struct io *io)
 {
@@ -128,7 +133,8 @@ static void begin_done(struct io_work *work)
     cluster->look = true;
 }
 
-static void begin(struct jetstream_cluster *cluster, struct bytes content, const uint8_t incarnation[16])
+static void begin(struct jetstream_cluster *cluster, struct bytes content,
+                  const uint8_t incarnation[16])
 {
     struct beginning *beginning = HEAP_NEW(struct beginning);
 
@@ -165,7 +171,8 @@ void form_drop(struct jetstream_cluster *cluster)
         cluster->beginning->cluster = NULL;
 }
 
-/* ---- a fresh cluster -------------------------------------------------------------------------------------- */
+/* ---- a fresh cluster
+ * -------------------------------------------------------------------------------------- */
 
 static int by_node(const void *a, const void *b)
 {
@@ -212,13 +219,14 @@ static void form(struct jetstream_cluster *cluster)
     buf_init(&content, 64u << 10);
     members_bootstrap(&content, incarnation, jetstream_log_now(jetstream), &members);
     logger_info(logger_of(cluster), "JetStream cluster: forming the metadata group of %u nodes",
-                  members.count);
+                members.count);
     cluster_tell_all(cluster, JETSTREAM_BOOTSTRAP, buf_bytes(&content));
     begin(cluster, buf_bytes(&content), incarnation);
     buf_deinit(&content);
 }
 
-/* ---- taking nodes in ---------------------------------------------------------------------------------------- */
+/* ---- taking nodes in
+ * ---------------------------------------------------------------------------------------- */
 
 static uint32_t voters(const struct raft_config *config)
 {
@@ -271,8 +279,8 @@ static bool next_change(struct jetstream_cluster *cluster, struct raft_config *n
         const struct node_state *state = cluster_node_state(cluster, node->id);
 
         if (!node->up || !node->jetstream || state == NULL || !state->heard ||
-            (state->has_meta && !same_group(cluster, state)) || members_find(next, node->id) != NULL ||
-            next->count == RAFT_MEMBERS_MAX)
+            (state->has_meta && !same_group(cluster, state)) ||
+            members_find(next, node->id) != NULL || next->count == RAFT_MEMBERS_MAX)
             continue;
         next->at[next->count++] = (struct raft_member){
             .node = node->id, .incarnation = node->incarnation, .learner = true};
@@ -302,8 +310,9 @@ static void take_in(struct jetstream_cluster *cluster)
     hand_on_to_members(cluster);
     if (cluster->jetstream->lead && next_change(cluster, &next) &&
         replica_change(cluster->jetstream->meta, &next) == OK)
-        logger_info(logger_of(cluster), "JetStream cluster: the metadata group has %u members now, %u voting",
-                      next.count, voters(&next));
+        logger_info(logger_of(cluster),
+                    "JetStream cluster: the metadata group has %u members now, %u voting",
+                    next.count, voters(&next));
 }
 
 void form_turn(struct jetstream_cluster *cluster)

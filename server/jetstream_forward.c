@@ -1,7 +1,7 @@
 /*
- * jetstream_forward: what arrives at this node and is for the leader of a stream, or of the metadata
- * group, on another: it goes there once, and no further. While no leader is known it waits, in order,
- * for a while: an election takes less than a client's patience.
+ * jetstream_forward: what arrives at this node and is for the leader of a stream, or of the
+ * metadata group, on another: it goes there once, and no further. While no leader is known it
+ * waits, in order, for a while: an election takes less than a client's patience.
  */
 #include "base/codec.h"
 #include "base/heap.h"
@@ -21,7 +21,8 @@ struct forward_waiting {
     struct message message; /* views into what follows the struct */
 };
 
-/* ---- frames --------------------------------------------------------------------------------------- */
+/* ---- frames
+ * --------------------------------------------------------------------------------------- */
 
 static void write_head(uint8_t head[HEAD_SIZE], struct bytes account, const struct message *message)
 {
@@ -73,8 +74,12 @@ static bool send(struct jetstream_cluster *cluster, uint64_t node, struct accoun
     struct bytes name = account_name(account);
     uint8_t head[HEAD_SIZE];
     struct bytes pieces[] = {
-        bytes_of(head, sizeof head), name,          message->subject, message->reply,
-        message->headers,            message->payload,
+        bytes_of(head, sizeof head),
+        name,
+        message->subject,
+        message->reply,
+        message->headers,
+        message->payload,
     };
 
     write_head(head, name, message);
@@ -82,7 +87,8 @@ static bool send(struct jetstream_cluster *cluster, uint64_t node, struct accoun
                         sizeof pieces / sizeof pieces[0]);
 }
 
-/* ---- waiting for a leader --------------------------------------------------------------------------- */
+/* ---- waiting for a leader
+ * --------------------------------------------------------------------------- */
 
 static struct bytes place(uint8_t **at, struct bytes b)
 {
@@ -150,7 +156,9 @@ static uint64_t leader_of(struct jetstream_cluster *cluster, uint64_t id)
         leader = entry->leader;
     }
     /* A replica here that has just lost leadership, or not begun it, is no leader. */
-    return leader == cluster_self_id(cluster) || !groups_node_up(jetstream->groups, leader) ? 0 : leader;
+    return leader == cluster_self_id(cluster) || !groups_node_up(jetstream->groups, leader)
+               ? 0
+               : leader;
 }
 
 bool jetstream_forward(struct jetstream *jetstream, struct account *account, uint64_t id,
@@ -166,7 +174,8 @@ bool jetstream_forward(struct jetstream *jetstream, struct account *account, uin
     now = io_now(server_io(jetstream->server));
     if (leader == cluster_self_id(cluster))
         return false;
-    if (message->forwarded) /* one hop; the sender's knowledge was old. It is refused in the turn. */
+    if (message
+            ->forwarded) /* one hop; the sender's knowledge was old. It is refused in the turn. */
         wait(cluster, account, id, message, now);
     else if (leader == 0 || has_waiting(cluster, id) || !send(cluster, leader, account, message) ||
              jetstream_flawed(jetstream, JETSTREAM_FLAW_FORWARD_TWICE))
@@ -174,7 +183,8 @@ bool jetstream_forward(struct jetstream *jetstream, struct account *account, uin
     return true;
 }
 
-/* ---- the turn ------------------------------------------------------------------------------------------ */
+/* ---- the turn
+ * ------------------------------------------------------------------------------------------ */
 
 static void refuse(struct jetstream_cluster *cluster, const struct forward_waiting *waiting)
 {
@@ -203,7 +213,8 @@ static void deliver_here(struct jetstream_cluster *cluster, struct account *acco
 
 /* True: it has left. Only the first may go to the leader: what is behind it keeps its order, or is
  * refused when its time is over. */
-static bool try(struct jetstream_cluster *cluster, struct forward_waiting *waiting, bool first, int64_t now)
+static bool try(struct jetstream_cluster *cluster, struct forward_waiting *waiting, bool first,
+                int64_t now)
 {
     uint64_t leader = first ? leader_of(cluster, waiting->id) : 0;
 
@@ -263,7 +274,8 @@ void forward_free(struct jetstream_cluster *cluster)
     }
 }
 
-/* ---- what other nodes send ------------------------------------------------------------------------------- */
+/* ---- what other nodes send
+ * ------------------------------------------------------------------------------- */
 
 void forward_received(struct jetstream_cluster *cluster, struct bytes body)
 {
@@ -278,7 +290,8 @@ void forward_received(struct jetstream_cluster *cluster, struct bytes body)
         deliver_here(cluster, account, &message);
 }
 
-/* ---- answers that the stream's leader gives ------------------------------------------------------------ */
+/* ---- answers that the stream's leader gives
+ * ------------------------------------------------------------ */
 
 #define CHANGED_HEAD 8u
 
@@ -296,7 +309,8 @@ bool jetstream_hand_answer(struct jetstream *jetstream, const struct catalogue_e
     if (buf_add(&out, bytes_of(head, sizeof head)) &&
         forward_write(&out, account_name(op->account), message)) {
         body = buf_bytes(&out);
-        (void)cluster_send(cluster->cluster, entry->leader, JETSTREAM_CHANGED, CLUSTER_MESSAGES, &body, 1);
+        (void)cluster_send(cluster->cluster, entry->leader, JETSTREAM_CHANGED, CLUSTER_MESSAGES,
+                           &body, 1);
     }
     buf_deinit(&out);
     return true;

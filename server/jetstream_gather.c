@@ -12,7 +12,8 @@
 
 static void write_entry(struct jetstream *jetstream, struct catalogue_entry *entry, struct buf *out)
 {
-    struct account *account = router_account(server_router(jetstream->server), entry->assigned.account);
+    struct account *account =
+        router_account(server_router(jetstream->server), entry->assigned.account);
 
     if (account != NULL)
         api_list_entry(jetstream->api, account, entry->stream, out);
@@ -41,7 +42,8 @@ static bool take_here(struct jetstream *jetstream, struct jetstream_gather *gath
     return true;
 }
 
-static bool ask(struct jetstream_cluster *cluster, const struct jetstream_gather *gather, size_t place)
+static bool ask(struct jetstream_cluster *cluster, const struct jetstream_gather *gather,
+                size_t place)
 {
     const struct catalogue_entry *entry =
         catalogue_find(&cluster->jetstream->catalogue, gather->ids[place]);
@@ -51,8 +53,8 @@ static bool ask(struct jetstream_cluster *cluster, const struct jetstream_gather
     at = encode_u64(at, gather->number);
     at = encode_u64(at, place);
     (void)encode_u64(at, gather->ids[place]);
-    return entry->leader != 0 && cluster_send(cluster->cluster, entry->leader, JETSTREAM_ASK,
-                                              CLUSTER_MESSAGES, &body, 1);
+    return entry->leader != 0 &&
+           cluster_send(cluster->cluster, entry->leader, JETSTREAM_ASK, CLUSTER_MESSAGES, &body, 1);
 }
 
 void jetstream_gather(struct jetstream *jetstream, struct jetstream_gather *gather)
@@ -72,7 +74,8 @@ void jetstream_gather(struct jetstream *jetstream, struct jetstream_gather *gath
     gather->deadline_ns = io_now(server_io(jetstream->server)) + DEADLINE_NS;
     gather->next = cluster->gathers;
     cluster->gathers = gather;
-    timers_arm(io_timers(server_io(jetstream->server)), &cluster->gather_timer, gather->deadline_ns);
+    timers_arm(io_timers(server_io(jetstream->server)), &cluster->gather_timer,
+               gather->deadline_ns);
 }
 
 void gather_asked(struct jetstream_cluster *cluster, uint64_t node, struct bytes body)

@@ -1,13 +1,14 @@
 /*
- * jetstream_place: which nodes hold a stream, and the steps that bring a group there: the metadata leader
- * wishes (catalogue), the stream's leader changes its group's members, one at a time.
+ * jetstream_place: which nodes hold a stream, and the steps that bring a group there: the metadata
+ * leader wishes (catalogue), the stream's leader changes its group's members, one at a time.
  */
 #include <stdlib.h>
 
 #include "raft/membership.h"
 #include "server/jetstream_cluster_priv.h"
 
-/* ---- choosing ------------------------------------------------------------------------------------------ */
+/* ---- choosing
+ * ------------------------------------------------------------------------------------------ */
 
 struct candidate {
     struct raft_member member;
@@ -23,9 +24,11 @@ static int lighter(const void *a, const void *b)
     return left->member.node < right->member.node ? -1 : left->member.node > right->member.node;
 }
 
-static void count_streams(const struct catalogue *catalogue, struct candidate *candidates, uint32_t count)
+static void count_streams(const struct catalogue *catalogue, struct candidate *candidates,
+                          uint32_t count)
 {
-    for (const struct catalogue_entry *entry = catalogue->first; entry != NULL; entry = entry->next) {
+    for (const struct catalogue_entry *entry = catalogue->first; entry != NULL;
+         entry = entry->next) {
         for (uint32_t i = 0; i < count && !entry->removed; i++) {
             if (members_find(&entry->wished, candidates[i].member.node) != NULL)
                 candidates[i].streams++;
@@ -40,8 +43,8 @@ static void add(struct raft_config *members, struct raft_member member, int64_t 
             (struct raft_member){.node = member.node, .incarnation = member.incarnation};
 }
 
-static void keep_some(struct jetstream_cluster *cluster, const struct catalogue_entry *keep, uint64_t without,
-                      int64_t replicas, struct raft_config *members)
+static void keep_some(struct jetstream_cluster *cluster, const struct catalogue_entry *keep,
+                      uint64_t without, int64_t replicas, struct raft_config *members)
 {
     const struct raft_config *wished = &keep->wished;
     const struct raft_member *leader = members_find(wished, keep->leader);
@@ -70,7 +73,8 @@ bool jetstream_cluster_place(struct jetstream_cluster *cluster, const struct cat
     if (keep != NULL)
         keep_some(cluster, keep, without, replicas, members);
     for (uint32_t i = 0; i < nodes->count; i++) {
-        if (nodes->at[i].node != without && groups_node_up(cluster->jetstream->groups, nodes->at[i].node))
+        if (nodes->at[i].node != without &&
+            groups_node_up(cluster->jetstream->groups, nodes->at[i].node))
             candidates[count++] = (struct candidate){.member = nodes->at[i]};
     }
     count_streams(&cluster->jetstream->catalogue, candidates, count);
@@ -80,7 +84,8 @@ bool jetstream_cluster_place(struct jetstream_cluster *cluster, const struct cat
     return members->count == (uint64_t)replicas;
 }
 
-/* ---- bringing it about ------------------------------------------------------------------------------------- */
+/* ---- bringing it about
+ * ------------------------------------------------------------------------------------- */
 
 static void step(struct jetstream *jetstream, struct catalogue_entry *entry)
 {
@@ -90,16 +95,19 @@ static void step(struct jetstream *jetstream, struct catalogue_entry *entry)
     struct raft_config next;
     struct raft_member to;
 
-    switch (membership_next(replica_members(replica), &entry->wished, groups_self(jetstream->groups), progress,
-                            count, &next, &to)) {
+    switch (membership_next(replica_members(replica), &entry->wished,
+                            groups_self(jetstream->groups), progress, count, &next, &to)) {
     case MEMBERSHIP_SETTLED: entry->settled = true; break;
     case MEMBERSHIP_WAITS: break;
-    case MEMBERSHIP_CHANGE: (void)replica_change(replica, &next); break; /* not now: the next look */
+    case MEMBERSHIP_CHANGE:
+        (void)replica_change(replica, &next);
+        break; /* not now: the next look */
     case MEMBERSHIP_TRANSFER: replica_transfer(replica, to.node); break;
     }
 }
 
-/* A wished member whose node has come back with another disk: the metadata leader wishes the new one. */
+/* A wished member whose node has come back with another disk: the metadata leader wishes the new
+ * one. */
 static bool replaced(struct jetstream_cluster *cluster, const struct catalogue_entry *entry,
                      struct raft_config *members)
 {
@@ -143,7 +151,8 @@ void jetstream_members_turn(struct jetstream_cluster *cluster)
     wish(cluster);
     jetstream_entries_leave(jetstream);
     for (; entry != NULL; entry = entry->next) {
-        if (!entry->removed && !entry->settled && entry->stream != NULL && stream_leads(entry->stream))
+        if (!entry->removed && !entry->settled && entry->stream != NULL &&
+            stream_leads(entry->stream))
             step(jetstream, entry);
     }
 }

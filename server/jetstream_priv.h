@@ -28,12 +28,12 @@ struct jetstream {
     struct jetstream_cluster *cluster; /* NULL: this server is alone */
     struct replica *meta;
     struct catalogue catalogue;
-    bool lead; /* of the metadata group */
-    uint64_t meta_found; /* the last index of its log when that was opened */
-    bool checked;    /* every log here is in the catalogue, or was set aside */
-    bool recovering; /* what is applied now is looked at when all of it is */
-    struct table spaces;          /* by account */
-    struct account_usage usage;   /* of all, as it was at that time */
+    bool lead;                  /* of the metadata group */
+    uint64_t meta_found;        /* the last index of its log when that was opened */
+    bool checked;               /* every log here is in the catalogue, or was set aside */
+    bool recovering;            /* what is applied now is looked at when all of it is */
+    struct table spaces;        /* by account */
+    struct account_usage usage; /* of all, as it was at that time */
     int64_t usage_looked_ns;
     struct stream *dirty; /* have something to do this turn */
 
@@ -43,7 +43,7 @@ struct jetstream {
     uint64_t op_index;
     struct catalogue_op *op_waiting; /* for a stream's log to have the effect */
     struct timer op_timer;           /* the nearest deadline of those */
-    uint64_t *gone; /* ids whose files are removed, to be recorded */
+    uint64_t *gone;                  /* ids whose files are removed, to be recorded */
     size_t gone_count, gone_capacity;
     size_t gone_proposed; /* of them, in the batch at gone_index */
     uint64_t gone_index;
@@ -66,7 +66,8 @@ struct jetstream {
 /* Opens the metadata group's replica, whose log is there, and what its catalogue says. */
 enum err jetstream_meta_open(struct jetstream *jetstream);
 
-/* ---- jetstream_accounts.c ---------------------------------------------------------------------------------- */
+/* ---- jetstream_accounts.c
+ * ---------------------------------------------------------------------------------- */
 
 void jetstream_spaces_init(struct jetstream *jetstream);
 void jetstream_spaces_deinit(struct jetstream *jetstream);
@@ -79,7 +80,8 @@ struct space *jetstream_space(const struct jetstream *jetstream, const struct ac
 /* Who listens has changed in some: push consumers start and stop with it. */
 void jetstream_spaces_look(struct jetstream *jetstream);
 
-/* ---- jetstream_streams.c: catalogue entries and the replicas here --------------------------------------- */
+/* ---- jetstream_streams.c: catalogue entries and the replicas here
+ * --------------------------------------- */
 
 /* At start, when the catalogue is known: opens what is here. Blocking. */
 void jetstream_entries_open(struct jetstream *jetstream);
@@ -90,7 +92,8 @@ void jetstream_entries_leave(struct jetstream *jetstream);
 void jetstream_entries_close(struct jetstream *jetstream);
 void jetstream_entries_again(struct timer *timer);
 
-/* ---- jetstream_catalogue.c: changes of the catalogue ----------------------------------------------------- */
+/* ---- jetstream_catalogue.c: changes of the catalogue
+ * ----------------------------------------------------- */
 
 void jetstream_catalogue_turn(struct jetstream *jetstream);
 bool jetstream_catalogue_waits(const struct jetstream *jetstream);
@@ -101,8 +104,8 @@ void jetstream_catalogue_drop(struct jetstream *jetstream);
 void jetstream_catalogue_free(struct jetstream *jetstream);
 void jetstream_catalogue_op_due(struct timer *timer);
 /* A stream's log has this version of its config, or its leader refused it with that error. */
-void jetstream_configured(struct jetstream *jetstream, struct catalogue_entry *entry, uint64_t version,
-                          uint16_t error, const char *text);
+void jetstream_configured(struct jetstream *jetstream, struct catalogue_entry *entry,
+                          uint64_t version, uint16_t error, const char *text);
 /* The files of a removed stream are no more on this node. */
 void jetstream_files_gone(struct jetstream *jetstream, uint64_t id);
 /* They are gone everywhere: let the catalogue forget the stream. */

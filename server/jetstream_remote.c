@@ -1,6 +1,6 @@
 /*
- * jetstream_remote: a stream that is not led on this node: what clients of this node publish for it, ask of
- * it and ack is taken here and goes to its leader.
+ * jetstream_remote: a stream that is not led on this node: what clients of this node publish for
+ * it, ask of it and ack is taken here and goes to its leader.
  */
 #include "base/heap.h"
 #include "server/jetstream_cluster_priv.h"
@@ -23,13 +23,13 @@ static void take(void *owner, const struct message *message)
 
 static void add(struct remote *remote, struct bytes subject, struct bytes queue)
 {
-    remote->sinks[remote->count++] = router_sink_add(server_router(remote->jetstream->server), remote->account,
-                                                     subject, queue, take, remote);
+    remote->sinks[remote->count++] = router_sink_add(server_router(remote->jetstream->server),
+                                                     remote->account, subject, queue, take, remote);
 }
 
 /* $JS.API.CONSUMER.MSG.NEXT.<stream>.>, and so on. */
-static void add_named(struct remote *remote, const char *prefix, struct bytes name, const char *suffix,
-                      struct bytes queue)
+static void add_named(struct remote *remote, const char *prefix, struct bytes name,
+                      const char *suffix, struct bytes queue)
 {
     struct buf subject;
 

@@ -1,10 +1,10 @@
 /*
- * jetstream_streams: what the catalogue says of a stream, carried out on this node: its log is made, its
- * replica opened; when that leads, the config goes into the stream's log; when the stream is removed the
- * files go.
+ * jetstream_streams: what the catalogue says of a stream, carried out on this node: its log is
+ * made, its replica opened; when that leads, the config goes into the stream's log; when the stream
+ * is removed the files go.
  *
- * Every step is found by looking at the entry and the stream, so what a crash or a change of leaders
- * interrupted is finished by whoever looks next.
+ * Every step is found by looking at the entry and the stream, so what a crash or a change of
+ * leaders interrupted is finished by whoever looks next.
  */
 #include <stdio.h>
 
@@ -56,7 +56,8 @@ static bool is_here(const struct jetstream *jetstream, const struct catalogue_en
     return false;
 }
 
-/* ---- the config into the stream's log --------------------------------------------------------------- */
+/* ---- the config into the stream's log
+ * --------------------------------------------------------------- */
 
 static bool has_config(const struct catalogue_entry *entry)
 {
@@ -72,7 +73,8 @@ static void reconcile(struct jetstream *jetstream, struct catalogue_entry *entry
 {
     struct completion *completion;
 
-    if (entry->stream == NULL || !stream_leads(entry->stream) || !entry->readable || entry->completing)
+    if (entry->stream == NULL || !stream_leads(entry->stream) || !entry->readable ||
+        entry->completing)
         return;
     if (has_config(entry)) {
         jetstream_configured(jetstream, entry, entry->version, 0, NULL);
@@ -152,7 +154,8 @@ static bool is_member(struct jetstream *jetstream, const struct stream *stream)
 
 void jetstream_entries_leave(struct jetstream *jetstream)
 {
-    for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL; entry = entry->next) {
+    for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
+         entry = entry->next) {
         if (!entry->leaving || entry->stream == NULL || is_here(jetstream, entry) ||
             is_member(jetstream, entry->stream))
             continue;
@@ -165,7 +168,8 @@ void jetstream_entries_leave(struct jetstream *jetstream)
     }
 }
 
-void jetstream_stream_leader(struct jetstream *jetstream, struct stream *stream, uint64_t node, uint64_t term)
+void jetstream_stream_leader(struct jetstream *jetstream, struct stream *stream, uint64_t node,
+                             uint64_t term)
 {
     struct catalogue_entry *entry = catalogue_find(&jetstream->catalogue, stream_id(stream));
 
@@ -176,11 +180,13 @@ void jetstream_stream_leader(struct jetstream *jetstream, struct stream *stream,
     jetstream_awake(jetstream);
 }
 
-/* ---- a replica here ------------------------------------------------------------------------------------ */
+/* ---- a replica here
+ * ------------------------------------------------------------------------------------ */
 
 static enum err open_replica(struct jetstream *jetstream, struct catalogue_entry *entry)
 {
-    struct account *account = router_account(server_router(jetstream->server), entry->assigned.account);
+    struct account *account =
+        router_account(server_router(jetstream->server), entry->assigned.account);
     enum err err;
 
     if (account == NULL || !jetstream_serves(jetstream, account))
@@ -191,7 +197,8 @@ static enum err open_replica(struct jetstream *jetstream, struct catalogue_entry
         return err;
     /* What its log says already it need not lead to say. */
     if (entry->configured == 0 && stream_applied(entry->stream)->configured)
-        entry->configured = entry->version > 1 && !has_config(entry) ? entry->version - 1 : entry->version;
+        entry->configured =
+            entry->version > 1 && !has_config(entry) ? entry->version - 1 : entry->version;
     return OK;
 }
 
@@ -223,7 +230,8 @@ void jetstream_entries_again(struct timer *timer)
 {
     struct jetstream *jetstream = owner_of(timer, struct jetstream, again);
 
-    for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL; entry = entry->next) {
+    for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
+         entry = entry->next) {
         if (!entry->again)
             continue;
         entry->again = false;
@@ -313,7 +321,8 @@ static void prepare(struct jetstream *jetstream, struct catalogue_entry *entry)
     io_work(server_io(jetstream->server), &preparation->work);
 }
 
-/* ---- removal --------------------------------------------------------------------------------------------- */
+/* ---- removal
+ * --------------------------------------------------------------------------------------------- */
 
 static void removed(void *context, enum err err)
 {
@@ -348,7 +357,8 @@ static void close_stream(struct jetstream *jetstream, struct catalogue_entry *en
     stream_close(stream, deleted);
 }
 
-/* ---- what the catalogue tells ------------------------------------------------------------------------------ */
+/* ---- what the catalogue tells
+ * ------------------------------------------------------------------------------ */
 
 void jetstream_entry_changed(struct jetstream *jetstream, struct catalogue_entry *entry)
 {
@@ -400,7 +410,8 @@ static void open_entry(struct jetstream *jetstream, struct catalogue_entry *entr
 
 void jetstream_entries_open(struct jetstream *jetstream)
 {
-    for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL; entry = entry->next) {
+    for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
+         entry = entry->next) {
         remote_look(jetstream, entry);
         if (!is_here(jetstream, entry))
             continue;
@@ -417,7 +428,8 @@ void jetstream_entries_close(struct jetstream *jetstream)
     for (struct preparation *at = jetstream->preparations; at != NULL; at = at->next)
         at->jetstream = NULL;
     jetstream->preparations = NULL;
-    for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL; entry = entry->next) {
+    for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
+         entry = entry->next) {
         if (entry->stream != NULL)
             close_stream(jetstream, entry, false);
         remote_close(jetstream, entry);

@@ -2,7 +2,8 @@
 
 #include <assert.h>
 
-void log_clock_init(struct log_clock *clock, int64_t monotonic_ns, int64_t wall_ns, int64_t floor_ns)
+void log_clock_init(struct log_clock *clock, int64_t monotonic_ns, int64_t wall_ns,
+                    int64_t floor_ns)
 {
     clock->now_ns = wall_ns > floor_ns ? wall_ns : floor_ns;
     clock->monotonic_ns = monotonic_ns;
@@ -36,7 +37,8 @@ int64_t log_clock_read(struct log_clock *clock, int64_t monotonic_ns, int64_t wa
         clock->step_since_ns = 0;
         clock->now_ns = wall_ns;
     } else if (ahead < 0 && ahead >= -LOG_CLOCK_STEP_NS) {
-        /* A little ahead of the wall clock: run at half speed, and no longer than until they meet. */
+        /* A little ahead of the wall clock: run at half speed, and no longer than until they meet.
+         */
         clock->step_since_ns = 0;
         clock->now_ns = before + passed / 2;
         if (clock->now_ns < wall_ns)

@@ -1,8 +1,8 @@
 /*
- * log_clock: log time. It never falls, runs on the monotonic clock, follows small differences of the
- * wall clock forward at once, and adopts a step of the wall clock (more than a minute, either way)
- * only after it has lasted: a clock that jumps for a moment must not expire messages, and one that
- * jumps back must not stop windows and ages for years. Pure.
+ * log_clock: log time. It never falls, runs on the monotonic clock, follows small differences of
+ * the wall clock forward at once, and adopts a step of the wall clock (more than a minute, either
+ * way) only after it has lasted: a clock that jumps for a moment must not expire messages, and one
+ * that jumps back must not stop windows and ages for years. Pure.
  */
 #ifndef SERVER_LOG_CLOCK_H
 #define SERVER_LOG_CLOCK_H
@@ -10,18 +10,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define LOG_CLOCK_STEP_NS  (60 * INT64_C(1000000000))  /* larger differences are steps */
-#define LOG_CLOCK_LAST_NS  (300 * INT64_C(1000000000)) /* a step is believed after this long */
+#define LOG_CLOCK_STEP_NS (60 * INT64_C(1000000000))  /* larger differences are steps */
+#define LOG_CLOCK_LAST_NS (300 * INT64_C(1000000000)) /* a step is believed after this long */
 
 struct log_clock {
-    int64_t now_ns;       /* last value given */
-    int64_t monotonic_ns; /* when */
+    int64_t now_ns;        /* last value given */
+    int64_t monotonic_ns;  /* when */
     int64_t step_since_ns; /* monotonic time when the present step was first seen; 0: no step */
     bool step_forward;
 };
 
 /* Starts at the wall clock, or at `floor_ns` (highest time found in the logs) if that is later. */
-void log_clock_init(struct log_clock *clock, int64_t monotonic_ns, int64_t wall_ns, int64_t floor_ns);
+void log_clock_init(struct log_clock *clock, int64_t monotonic_ns, int64_t wall_ns,
+                    int64_t floor_ns);
 /* The log time at this moment; never less than the one before. */
 int64_t log_clock_read(struct log_clock *clock, int64_t monotonic_ns, int64_t wall_ns);
 

@@ -220,8 +220,7 @@ static bool remote_choose(struct delivery *delivery, const struct remote_sub *re
         return false;
     if (router->picks_count == router->picks_capacity) {
         router->picks_capacity = router->picks_capacity == 0 ? 16 : router->picks_capacity * 2;
-        router->picks =
-            heap_resize(router->picks, router->picks_capacity * sizeof(*router->picks));
+        router->picks = heap_resize(router->picks, router->picks_capacity * sizeof(*router->picks));
         router->queues =
             heap_resize(router->queues, router->picks_capacity * sizeof(*router->queues));
     }

@@ -1,11 +1,12 @@
 /*
- * router: who gets a message. Per account one subject index (server/sublist.h); a subscription is in
- * force when the call that adds it returns.
+ * router: who gets a message. Per account one subject index (server/sublist.h); a subscription is
+ * in force when the call that adds it returns.
  *
- * Receivers are clients, here and, where servers form a cluster, at other nodes, and *sinks*, which are the server's own: streams, the API, consumers' ack
- * subjects. A sink's `deliver` gets views and must not call the router back: it keeps what it needs
- * and acts in its own step of the turn (server/turn order: read, sinks' work, send). That is what
- * makes connections and streams talk by messages only.
+ * Receivers are clients, here and, where servers form a cluster, at other nodes, and *sinks*, which
+ * are the server's own: streams, the API, consumers' ack subjects. A sink's `deliver` gets views
+ * and must not call the router back: it keeps what it needs and acts in its own step of the turn
+ * (server/turn order: read, sinks' work, send). That is what makes connections and streams talk by
+ * messages only.
  */
 #ifndef SERVER_ROUTER_H
 #define SERVER_ROUTER_H
@@ -20,7 +21,8 @@ struct sink;
 /* A message on its way. All views are borrowed for the call. */
 struct message {
     struct bytes subject; /* what receivers see */
-    struct bytes route;   /* what is matched; empty: the subject. Push and pull deliveries differ here */
+    struct bytes
+        route; /* what is matched; empty: the subject. Push and pull deliveries differ here */
     struct bytes reply;   /* may be empty */
     struct bytes headers; /* whole block with its blank line, or empty */
     struct bytes payload;
@@ -30,7 +32,8 @@ struct message {
 
 typedef void sink_deliver_fn(void *owner, const struct message *message);
 
-/* ---- accounts: a namespace each. "$G" is always there. ------------------------------------------- */
+/* ---- accounts: a namespace each. "$G" is always there.
+ * ------------------------------------------- */
 
 struct account_options;
 
@@ -46,7 +49,8 @@ struct account *router_account(const struct router *router, struct bytes name);
 /* All of them, in no order: for (at = 0; (a = router_account_next(r, &at)) != NULL;) */
 struct account *router_account_next(const struct router *router, size_t *at);
 
-/* ---- sinks ------------------------------------------------------------------------------------- */
+/* ---- sinks -------------------------------------------------------------------------------------
+ */
 
 /* `subject` may hold wildcards; `queue` may be empty. Subject and queue are copied. */
 struct sink *router_sink_add(struct router *router, struct account *account, struct bytes subject,
@@ -54,27 +58,33 @@ struct sink *router_sink_add(struct router *router, struct account *account, str
 /* Not from inside a deliver. */
 void router_sink_remove(struct router *router, struct sink *sink);
 
-/* ---- publishing ----------------------------------------------------------------------------------- */
+/* ---- publishing
+ * ----------------------------------------------------------------------------------- */
 
-/* Delivers to every match in the cluster; one member per queue group. Returns how many received it, a
- * node that has plain subscriptions counted as one (0: nobody). Not from inside a sink's deliver. */
-size_t router_publish(struct router *router, struct account *account, const struct message *message);
+/* Delivers to every match in the cluster; one member per queue group. Returns how many received it,
+ * a node that has plain subscriptions counted as one (0: nobody). Not from inside a sink's deliver.
+ */
+size_t router_publish(struct router *router, struct account *account,
+                      const struct message *message);
 
-/* The same, but to sinks of this node only: for what another node has passed on, whose clients had it already. */
+/* The same, but to sinks of this node only: for what another node has passed on, whose clients had
+ * it already. */
 size_t router_publish_sinks(struct router *router, struct account *account,
                             const struct message *message);
 
-/* Has a receiver since the last reset had more than a quarter of max_pending waiting to be sent? Who
- * sends a lot (replays) looks after each message and goes on later. */
+/* Has a receiver since the last reset had more than a quarter of max_pending waiting to be sent?
+ * Who sends a lot (replays) looks after each message and goes on later. */
 bool router_congested(const struct router *router);
 void router_congestion_reset(struct router *router);
 
-/* ---- interest ------------------------------------------------------------------------------------- */
+/* ---- interest
+ * ------------------------------------------------------------------------------------- */
 
-/* Would anything in the cluster receive a message on this literal subject (wildcard subscriptions count)? */
+/* Would anything in the cluster receive a message on this literal subject (wildcard subscriptions
+ * count)? */
 bool router_interest(struct router *router, struct account *account, struct bytes subject);
-/* Is there a subscription whose subject is literally this one: plain ones when `queue` is empty, else
- * members of that group (push consumers, reference consumers 4.5)? */
+/* Is there a subscription whose subject is literally this one: plain ones when `queue` is empty,
+ * else members of that group (push consumers, reference consumers 4.5)? */
 bool router_interest_literal(struct router *router, struct account *account, struct bytes subject,
                              struct bytes queue);
 /* Of all accounts. */

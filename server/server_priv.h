@@ -29,8 +29,8 @@ struct server {
     struct connections connections;
     struct monitor monitor;
     struct leaves leaves;
-    struct cluster *cluster;     /* NULL: this server stands alone */
-    struct core *core;           /* with the cluster: core messages between nodes */
+    struct cluster *cluster; /* NULL: this server stands alone */
+    struct core *core;       /* with the cluster: core messages between nodes */
     struct cluster_watcher watcher;
     char *cluster_name;          /* as INFO has it; owned */
     char *advertised_host;       /* owned; NULL: as listened on */

@@ -25,7 +25,7 @@ struct group {
     struct filter *filter;
     struct queue_name *queue; /* NULL: plain */
     uintptr_t kind;
-    uint32_t weight; /* of all */
+    uint32_t weight;     /* of all */
     struct group *next;  /* of the filter's */
     struct group **link; /* that points here */
 };

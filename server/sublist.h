@@ -7,10 +7,10 @@
  * literal or one-level inbox subjects of request-reply cost a table entry each, and a publish pays
  * for the trie only when there are wildcards at all.
  *
- * What matches is given as *sets*: the array of a filter's plain subscriptions of one kind, or of the
- * members of one queue group of it, also of one kind. Members of the same queue name under different
- * filters form one group. A member may stand for several (a node with so many members): that is its
- * weight.
+ * What matches is given as *sets*: the array of a filter's plain subscriptions of one kind, or of
+ * the members of one queue group of it, also of one kind. Members of the same queue name under
+ * different filters form one group. A member may stand for several (a node with so many members):
+ * that is its weight.
  *
  * Results are cached by literal subject and are good for one generation, which rises with every
  * change; a repeated publish costs one hash look-up, one to the same subject as before not even
@@ -85,9 +85,9 @@ typedef void sublist_changed_fn(struct sublist *list, uint32_t kind, struct byte
 
 struct sublist {
     sublist_changed_fn *changed; /* NULL: nobody wants to know */
-    struct table filters; /* by text */
-    struct table queues;  /* names */
-    struct table groups;  /* other sets by (filter, name, kind) */
+    struct table filters;        /* by text */
+    struct table queues;         /* names */
+    struct table groups;         /* other sets by (filter, name, kind) */
     struct token_table tokens;
     struct token_node *root; /* NULL while no filter has a wildcard */
     uint64_t generation;     /* rises with every change; starts at 1 */

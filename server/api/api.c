@@ -6,8 +6,8 @@
 
 #include "base/heap.h"
 #include "base/owner.h"
-#include "server/jetstream_flaws.h"
 #include "base/subject.h"
+#include "server/jetstream_flaws.h"
 
 /*
  * What is served of "$JS.API.>": not DIRECT.GET and CONSUMER.MSG.NEXT, which streams and consumers
@@ -149,8 +149,9 @@ static void run_unknown(struct api_request *request)
 static const struct api_endpoint unknown = {"", "system_response", run_unknown, NULL};
 
 static const struct api_endpoint *const tables[] = {
-    api_account_endpoints, api_leader_endpoints, api_stream_endpoints,   api_stream_query_endpoints,
-    api_message_endpoints, api_consumer_endpoints, api_consumer_manage_endpoints,
+    api_account_endpoints,         api_leader_endpoints,  api_stream_endpoints,
+    api_stream_query_endpoints,    api_message_endpoints, api_consumer_endpoints,
+    api_consumer_manage_endpoints,
 };
 
 static const struct api_endpoint *find_endpoint(struct bytes subject)
@@ -177,8 +178,8 @@ static void looked(struct replica_read *look, bool ok)
     jetstream_awake(request->api->jetstream);
 }
 
-/* Answers say what is: a leader that has been replaced, and has not heard of it, gives none. Mostly its
- * lease tells at once. */
+/* Answers say what is: a leader that has been replaced, and has not heard of it, gives none. Mostly
+ * its lease tells at once. */
 static void look(struct api_request *request, struct replica *group)
 {
     request->look.done = looked;

@@ -11,7 +11,8 @@
 struct api;
 
 struct api *api_create(struct jetstream *jetstream);
-/* Requests that wait are dropped. What the disk still reads for keeps its memory: nobody is told. */
+/* Requests that wait are dropped. What the disk still reads for keeps its memory: nobody is told.
+ */
 void api_destroy(struct api *api);
 
 /* Serves "$JS.API.>" of the account from now on (the direct-get and MSG.NEXT subjects below it are
@@ -38,8 +39,10 @@ struct api_error {
 const struct api_error *api_error(uint16_t err_code);
 
 /* One stream as it stands in STREAM.LIST. */
-void api_list_entry(struct api *api, struct account *account, struct stream *stream, struct buf *out);
-/* In a cluster: the request in `message` has brought about a change of a stream that is led here. */
+void api_list_entry(struct api *api, struct account *account, struct stream *stream,
+                    struct buf *out);
+/* In a cluster: the request in `message` has brought about a change of a stream that is led here.
+ */
 struct catalogue_entry;
 void api_changed(struct api *api, struct account *account, const struct message *message,
                  struct catalogue_entry *entry, enum catalogue_op_kind kind, bool created);

@@ -25,8 +25,8 @@ void api_request_free(struct api_request *request);
 /* Notes who asked, for the audit; NULL: not known. */
 void api_request_describe(struct api_request *request, const struct client *client);
 
-/* place.c: in a cluster, the request is for another node: it is on its way there and gone here. Else
- * *group is the one whose leader answers. */
+/* place.c: in a cluster, the request is for another node: it is on its way there and gone here.
+ * Else *group is the one whose leader answers. */
 bool api_elsewhere(struct api_request *request, struct replica **group);
 
 /* stream_api.c: answers a create or update that the metadata leader has brought about. */

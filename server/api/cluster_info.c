@@ -12,7 +12,8 @@ struct replica_row {
 
 static int by_name(const void *a, const void *b)
 {
-    return bytes_compare(((const struct replica_row *)a)->name, ((const struct replica_row *)b)->name);
+    return bytes_compare(((const struct replica_row *)a)->name,
+                         ((const struct replica_row *)b)->name);
 }
 
 /* All members but this one, sorted; how many. */
@@ -26,15 +27,16 @@ static uint32_t others(struct jetstream *jetstream, const struct replica *replic
     for (uint32_t i = 0; i < all; i++) {
         if (progress[i].member.node == self)
             continue;
-        rows[count++] = (struct replica_row){
-            .name = jetstream_node_name(jetstream, progress[i].member.node), .progress = progress[i]};
+        rows[count++] =
+            (struct replica_row){.name = jetstream_node_name(jetstream, progress[i].member.node),
+                                 .progress = progress[i]};
     }
     qsort(rows, count, sizeof rows[0], by_name);
     return count;
 }
 
-static void write_row(struct json_writer *writer, struct api_request *request, const struct replica *replica,
-                      const struct replica_row *row)
+static void write_row(struct json_writer *writer, struct api_request *request,
+                      const struct replica *replica, const struct replica_row *row)
 {
     struct jetstream *jetstream = api_jetstream(request);
     int64_t now = io_now(server_io(jetstream_server(jetstream)));

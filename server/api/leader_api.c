@@ -1,5 +1,5 @@
-/* leader_api: STREAM, CONSUMER and META.LEADER.STEPDOWN, STREAM.PEER.REMOVE (reference streams 1.9, consumers 1). A consumer
- * is led where its stream is: to move the one is to move the other. */
+/* leader_api: STREAM, CONSUMER and META.LEADER.STEPDOWN, STREAM.PEER.REMOVE (reference streams 1.9,
+ * consumers 1). A consumer is led where its stream is: to move the one is to move the other. */
 #include <stddef.h>
 #include <stdio.h>
 
@@ -23,10 +23,11 @@ static const struct schema_field placement_fields[] = {
 static const struct schema placement_schema = {"Placement", sizeof(struct wanted_placement),
                                                placement_fields, 3, NULL};
 static const struct schema_field stepdown_fields[] = {
-    {"placement", SCHEMA_OBJECT, 0, offsetof(struct stepdown_request, placement), NULL, &placement_schema, NULL},
+    {"placement", SCHEMA_OBJECT, 0, offsetof(struct stepdown_request, placement), NULL,
+     &placement_schema, NULL},
 };
-static const struct schema stepdown_schema = {"JSApiLeaderStepdownRequest",
-                                              sizeof(struct stepdown_request), stepdown_fields, 1, NULL};
+static const struct schema stepdown_schema = {
+    "JSApiLeaderStepdownRequest", sizeof(struct stepdown_request), stepdown_fields, 1, NULL};
 
 /* Which member shall lead; false: refused. *node 0: the best placed. */
 static bool choose(struct api_request *request, struct replica *replica, struct bytes preferred,
@@ -38,9 +39,11 @@ static bool choose(struct api_request *request, struct replica *replica, struct 
     if (preferred.size == 0)
         return true;
     if (*node == groups_self(jetstream_groups(jetstream)).node)
-        api_refuse_print(request, 10005, "preferred server \"%.*s\" is already leader", BYTES_ARG(preferred));
+        api_refuse_print(request, 10005, "preferred server \"%.*s\" is already leader",
+                         BYTES_ARG(preferred));
     else if (*node == 0 || members_find(replica_members(replica), *node) == NULL)
-        api_refuse_print(request, 10005, "preferred server \"%.*s\" not known", BYTES_ARG(preferred));
+        api_refuse_print(request, 10005, "preferred server \"%.*s\" not known",
+                         BYTES_ARG(preferred));
     else if (!groups_node_up(jetstream_groups(jetstream), *node))
         api_refuse(request, 10005, "no replacement peer connected");
     else
@@ -55,8 +58,8 @@ static void step_down(struct api_request *request, struct replica *replica)
 
     if (!api_parse_optional(request, &stepdown_schema, false, &parsed))
         return;
-    if (!choose(request, replica, parsed.placement != NULL ? parsed.placement->preferred : bytes_of(NULL, 0),
-                &node))
+    if (!choose(request, replica,
+                parsed.placement != NULL ? parsed.placement->preferred : bytes_of(NULL, 0), &node))
         return;
     api_answer_success(request);
     if (replica_members(replica)->count > 1)
@@ -97,7 +100,8 @@ static void run_meta(struct api_request *request)
         step_down(request, jetstream_meta(jetstream));
 }
 
-/* ---- STREAM.PEER.REMOVE ------------------------------------------------------------------------------------ */
+/* ---- STREAM.PEER.REMOVE
+ * ------------------------------------------------------------------------------------ */
 
 struct peer_request {
     struct bytes peer;
@@ -105,8 +109,8 @@ struct peer_request {
 static const struct schema_field peer_fields[] = {
     {"peer", SCHEMA_STRING, 0, offsetof(struct peer_request, peer), NULL, NULL, NULL},
 };
-static const struct schema peer_schema = {"JSApiStreamRemovePeerRequest", sizeof(struct peer_request),
-                                          peer_fields, 1, NULL};
+static const struct schema peer_schema = {"JSApiStreamRemovePeerRequest",
+                                          sizeof(struct peer_request), peer_fields, 1, NULL};
 
 static uint16_t peer_check(struct catalogue_op *op, bool *satisfied)
 {

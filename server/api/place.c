@@ -9,11 +9,11 @@ static size_t stream_token(struct bytes rest)
         const char *prefix;
         size_t token;
     } rows[] = {
-        {"STREAM.INFO.", 2},         {"STREAM.PURGE.", 2},           {"STREAM.SNAPSHOT.", 2},
-        {"STREAM.MSG.", 3},          {"STREAM.LEADER.STEPDOWN.", 3}, {"CONSUMER.DURABLE.CREATE.", 3},
-        {"CONSUMER.CREATE.", 2},     {"CONSUMER.NAMES.", 2},         {"CONSUMER.LIST.", 2},
-        {"CONSUMER.INFO.", 2},       {"CONSUMER.DELETE.", 2},        {"CONSUMER.PAUSE.", 2},
-        {"CONSUMER.RESET.", 2},      {"CONSUMER.UNPIN.", 2},         {"CONSUMER.LEADER.STEPDOWN.", 3},
+        {"STREAM.INFO.", 2},     {"STREAM.PURGE.", 2},           {"STREAM.SNAPSHOT.", 2},
+        {"STREAM.MSG.", 3},      {"STREAM.LEADER.STEPDOWN.", 3}, {"CONSUMER.DURABLE.CREATE.", 3},
+        {"CONSUMER.CREATE.", 2}, {"CONSUMER.NAMES.", 2},         {"CONSUMER.LIST.", 2},
+        {"CONSUMER.INFO.", 2},   {"CONSUMER.DELETE.", 2},        {"CONSUMER.PAUSE.", 2},
+        {"CONSUMER.RESET.", 2},  {"CONSUMER.UNPIN.", 2},         {"CONSUMER.LEADER.STEPDOWN.", 3},
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

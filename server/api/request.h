@@ -130,8 +130,8 @@ void api_stream_head(struct json_writer *writer, struct api_request *request, st
                      bool dynamic);
 void api_stream_state(struct json_writer *writer, struct stream *stream, bool deleted,
                       const struct api_subjects *subjects);
-void api_stream_tail(struct json_writer *writer, struct api_request *request,
-                     struct stream *stream, bool cluster);
+void api_stream_tail(struct json_writer *writer, struct api_request *request, struct stream *stream,
+                     bool cluster);
 /* "cluster":{...}: who leads the stream, and its other replicas as their leader sees them. */
 void api_cluster(struct json_writer *writer, struct api_request *request, struct stream *stream);
 void api_consumer_info(struct json_writer *writer, struct api_request *request,

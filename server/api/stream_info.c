@@ -107,8 +107,8 @@ void api_stream_head(struct json_writer *writer, struct api_request *request, st
     api_time(writer, BYTES("created"), stream_applied(stream)->created_ns);
 }
 
-void api_stream_tail(struct json_writer *writer, struct api_request *request,
-                     struct stream *stream, bool cluster)
+void api_stream_tail(struct json_writer *writer, struct api_request *request, struct stream *stream,
+                     bool cluster)
 {
     struct jetstream *jetstream = api_jetstream(request);
     const char *domain = server_options(jetstream_server(jetstream))->jetstream_options.domain;

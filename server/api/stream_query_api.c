@@ -188,8 +188,8 @@ static void run_names(struct api_request *request)
     api_answer(request);
 }
 
-/* What was gathered stands in `infos`, in the order asked for; a stream whose leader did not answer is
- * missing. */
+/* What was gathered stands in `infos`, in the order asked for; a stream whose leader did not answer
+ * is missing. */
 static void list_gathered(struct jetstream_gather *gather)
 {
     struct api_request *request = gather->owner;
@@ -238,12 +238,14 @@ static void run_list(struct api_request *request)
     };
     for (size_t i = 0; i < count; i++) {
         request->gather.ids[i] = page->all[page->from + i]->assigned.id;
-        request->gather.names[i] = arena_copy(&request->arena, page->all[page->from + i]->config.name);
+        request->gather.names[i] =
+            arena_copy(&request->arena, page->all[page->from + i]->config.name);
     }
     jetstream_gather(api_jetstream(request), &request->gather);
 }
 
-void api_list_entry(struct api *api, struct account *account, struct stream *stream, struct buf *out)
+void api_list_entry(struct api *api, struct account *account, struct stream *stream,
+                    struct buf *out)
 {
     const struct message message = {.subject = BYTES("$JS.API.STREAM.LIST")};
     struct api_request *request = api_request_make(api, account, &message);

@@ -21,7 +21,7 @@ struct auth_user {
 
 struct auth {
     struct auth_options options; /* a copy; what it points at is its owner's */
-    struct auth_user *users; /* as configured */
+    struct auth_user *users;     /* as configured */
     size_t users_count;
     struct table names; /* of them */
     struct table nkeys;

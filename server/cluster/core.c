@@ -472,8 +472,8 @@ static bool deliver(void *owner, struct account *account, const struct message *
 /* ---- life -------------------------------------------------------------------------------------
  */
 
-/* What is waiting to be told goes to the others first: the new one is told what is now, and a change
- * that is taken back afterwards in the same turn would be news to nobody but it. */
+/* What is waiting to be told goes to the others first: the new one is told what is now, and a
+ * change that is taken back afterwards in the same turn would be news to nobody but it. */
 static void node_up(struct cluster_watcher *watcher, const struct cluster_node *node)
 {
     struct core *core = owner_of(watcher, struct core, watcher);

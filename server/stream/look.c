@@ -1,8 +1,9 @@
 /*
- * look: answers that say what the stream is and have nothing of their own in the log. A leader that has
- * been replaced, and has not heard of it, may not give them: each waits until a read that was begun
- * after it was asked for is confirmed (replica_read). While the leader's lease holds, which is nearly
- * always, that is at once; else one round of messages serves all that have come meanwhile.
+ * look: answers that say what the stream is and have nothing of their own in the log. A leader that
+ * has been replaced, and has not heard of it, may not give them: each waits until a read that was
+ * begun after it was asked for is confirmed (replica_read). While the leader's lease holds, which
+ * is nearly always, that is at once; else one round of messages serves all that have come
+ * meanwhile.
  */
 #include "base/owner.h"
 #include "server/stream/stream_priv.h"

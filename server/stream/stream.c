@@ -118,8 +118,8 @@ static void refuse_parked(struct stream *stream, enum err err)
 
 static void send_answers(struct stream *stream);
 
-/* Leadership is gone: what is parked behind `applied` was promised nothing, and nobody is told. What
- * waits to be decided goes to the next leader. */
+/* Leadership is gone: what is parked behind `applied` was promised nothing, and nobody is told.
+ * What waits to be decided goes to the next leader. */
 static void follow(void *owner)
 {
     struct stream *stream = owner;
@@ -431,9 +431,8 @@ static void send_item(struct stream *stream, const struct outbox_item *item)
 static void send_answers(struct stream *stream)
 {
     struct outbox_item item;
-    uint64_t applied = STREAM_FLAWED(stream, ANSWER_UNCOMMITTED)
-                           ? UINT64_MAX
-                           : replica_applied(stream->replica);
+    uint64_t applied =
+        STREAM_FLAWED(stream, ANSWER_UNCOMMITTED) ? UINT64_MAX : replica_applied(stream->replica);
 
     while (outbox_peek(&stream->at_once, &item)) {
         send_item(stream, &item);

@@ -28,7 +28,8 @@
 /* Consumer records put their body at a multiple of 8 (docs/formats.md). */
 #define RECORD_BODY_PAD (16u - RECORD_HEAD)
 
-struct publish_waiting; /* look.c: what is asked for now may be answered when the read of that number is confirmed. */
+struct publish_waiting; /* look.c: what is asked for now may be answered when the read of that
+                           number is confirmed. */
 uint64_t stream_look_number(struct stream *stream);
 bool stream_looked(const struct stream *stream, uint64_t number);
 void stream_look(struct stream *stream); /* begins the read that something waits for */
@@ -89,9 +90,9 @@ struct stream {
     struct {
         struct replica_read read;
         uint64_t asked, confirmed; /* numbers of reads */
-        bool wanted; /* something waits for the next one */
-        bool busy;   /* one is under way */
-    } look; /* look.c */
+        bool wanted;               /* something waits for the next one */
+        bool busy;                 /* one is under way */
+    } look;                        /* look.c */
     struct outbox at_once;
 
     /* operations */
@@ -126,8 +127,7 @@ struct stream {
     bool dirty;
 };
 
-#define STREAM_FLAWED(stream, name)                                                                \
-    jetstream_flawed((stream)->jetstream, JETSTREAM_FLAW_##name)
+#define STREAM_FLAWED(stream, name) jetstream_flawed((stream)->jetstream, JETSTREAM_FLAW_##name)
 
 /* stream.c */
 struct io *stream_io(const struct stream *stream);
@@ -146,7 +146,7 @@ void stream_ingest(void *owner, const struct message *message); /* sink */
 void stream_ingest_waiting(struct stream *stream);
 void stream_ingest_drop(struct stream *stream);
 void stream_ingest_follow(struct stream *stream); /* what waits goes to the next leader */
-void stream_subscribe(struct stream *stream); /* sinks as the config has them */
+void stream_subscribe(struct stream *stream);     /* sinks as the config has them */
 void stream_unsubscribe(struct stream *stream);
 
 /* operations.c */

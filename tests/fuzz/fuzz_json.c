@@ -1,5 +1,5 @@
-/* Any bytes: the parser answers, and what it took prints back to something it takes again. The first
- * printing replaces invalid UTF-8; from then on nothing changes. */
+/* Any bytes: the parser answers, and what it took prints back to something it takes again. The
+ * first printing replaces invalid UTF-8; from then on nothing changes. */
 #include "base/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -81,7 +81,8 @@ void sim_client_say(struct sim_client *client, const char *lines)
     flush(client);
 }
 
-/* ---- receiving ------------------------------------------------------------------------------------------- */
+/* ---- receiving
+ * ------------------------------------------------------------------------------------------- */
 
 /* Splits a line into words. */
 static size_t split(char *line, char *words[6])

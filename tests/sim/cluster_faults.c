@@ -21,7 +21,8 @@ static enum sim_crash_mode crash_mode(struct faults *faults)
     return chance(faults, 1, 2) ? SIM_CRASH_KILL : SIM_CRASH_POWER;
 }
 
-/* ---- the mix --------------------------------------------------------------------------------------- */
+/* ---- the mix
+ * --------------------------------------------------------------------------------------- */
 
 static uint32_t rate(struct faults *faults, uint32_t most)
 {
@@ -69,8 +70,8 @@ static void draw_everyday(struct faults *faults, size_t node)
 void faults_init(struct faults *faults, struct report *report, struct sim *sim, struct nodes *nodes,
                  struct truth *truth, struct prng *prng, bool calm)
 {
-    *faults = (struct faults){
-        .report = report, .sim = sim, .nodes = nodes, .truth = truth, .prng = prng};
+    *faults =
+        (struct faults){.report = report, .sim = sim, .nodes = nodes, .truth = truth, .prng = prng};
     for (size_t i = 0; i < nodes->count; i++)
         faults->everyday[i] = sim_faults_none();
     if (calm)
@@ -82,7 +83,8 @@ void faults_init(struct faults *faults, struct report *report, struct sim *sim, 
     }
 }
 
-/* ---- nodes ------------------------------------------------------------------------------------------ */
+/* ---- nodes
+ * ------------------------------------------------------------------------------------------ */
 
 static size_t any_up(struct faults *faults)
 {
@@ -177,7 +179,8 @@ static void pause_one(struct faults *faults)
 
     if (node >= faults->nodes->count)
         return;
-    report_say(faults->report, "n%zu stands still for %lld ms", node + 1, (long long)(ns / MILLISECOND));
+    report_say(faults->report, "n%zu stands still for %lld ms", node + 1,
+               (long long)(ns / MILLISECOND));
     sim_pause(faults->sim, node, ns);
 }
 
@@ -186,11 +189,13 @@ static void jump_clock(struct faults *faults)
     size_t node = below(faults, faults->nodes->count);
     int64_t by = ((int64_t)below(faults, 60) - 30) * SECOND;
 
-    report_say(faults->report, "n%zu: its clock jumps by %lld s", node + 1, (long long)(by / SECOND));
+    report_say(faults->report, "n%zu: its clock jumps by %lld s", node + 1,
+               (long long)(by / SECOND));
     sim_jump_wall(faults->sim, node, by);
 }
 
-/* ---- disks ------------------------------------------------------------------------------------------- */
+/* ---- disks
+ * ------------------------------------------------------------------------------------------- */
 
 static void slow_disk(struct faults *faults)
 {
@@ -234,7 +239,8 @@ static void sicken(struct faults *faults, bool full)
     faults->failed[node] = faults->failed[node] || !full;
     faults->sicknesses++;
     faults->healed_ns[node] = sim_now(faults->sim) + (int64_t)below(faults, 8 * SECOND);
-    report_say(faults->report, "n%zu: its disk %s", node + 1, full ? "is full" : "fails now and then");
+    report_say(faults->report, "n%zu: its disk %s", node + 1,
+               full ? "is full" : "fails now and then");
 }
 
 static void heal_disks(struct faults *faults)
@@ -251,7 +257,8 @@ static void heal_disks(struct faults *faults)
     }
 }
 
-/* ---- the network --------------------------------------------------------------------------------------- */
+/* ---- the network
+ * --------------------------------------------------------------------------------------- */
 
 static void plan_join(struct faults *faults)
 {
@@ -336,7 +343,8 @@ static void delay(struct faults *faults)
         plan_join(faults);
 }
 
-/* ---- what happens ------------------------------------------------------------------------------------------ */
+/* ---- what happens
+ * ------------------------------------------------------------------------------------------ */
 
 static bool happens(struct faults *faults, uint32_t per_second, int64_t ns)
 {
@@ -413,13 +421,14 @@ void faults_end(struct faults *faults)
         continue;
     for (size_t i = 0; i < faults->nodes->count; i++) {
         sim_crash_after(faults->sim, i, SIM_CRASH_KILL, 0);
-        /* What its journal holds for segments whose syncs failed it holds until the next start; when
-         * that is all of it, no vote can be written. */
+        /* What its journal holds for segments whose syncs failed it holds until the next start;
+         * when that is all of it, no vote can be written. */
         if (faults->failed[i] && faults->nodes->at[i].server != NULL)
             nodes_crash(faults->nodes, i, SIM_CRASH_KILL);
         sim_heal(faults->sim, i);
         sim_set_capacity(faults->sim, i, DISK_BYTES);
-        if (faults->nodes->at[i].server == NULL && !nodes_start(faults->nodes, i, SIM_CRASH_KILL, 0))
+        if (faults->nodes->at[i].server == NULL &&
+            !nodes_start(faults->nodes, i, SIM_CRASH_KILL, 0))
             report_violate(faults->report, "n%zu does not start", i + 1);
     }
 }

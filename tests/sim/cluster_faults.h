@@ -20,11 +20,12 @@ struct faults_mix {
     uint32_t delay;      /* between two nodes */
     uint32_t pause;
     uint32_t disk_slow;
-    uint32_t disk_errors; /* on a minority: writes and syncs fail now and then. (Not that a failed sync's
-                             pages leave the cache: a leader then cannot read what it stored.) */
-    uint32_t disk_full;   /* on a minority */
+    uint32_t
+        disk_errors; /* on a minority: writes and syncs fail now and then. (Not that a failed sync's
+                        pages leave the cache: a leader then cannot read what it stored.) */
+    uint32_t disk_full; /* on a minority */
     uint32_t clock;
-    uint32_t wipe;        /* a node loses its disk; the next only when all is replicated again */
+    uint32_t wipe; /* a node loses its disk; the next only when all is replicated again */
 };
 
 struct faults {
@@ -35,12 +36,12 @@ struct faults {
     struct prng *prng;
     struct faults_mix mix;
     struct sim_faults everyday[NODES_MAX]; /* what a node has when nothing special happens */
-    int64_t up_ns[NODES_MAX];     /* when a node that is down starts */
-    bool sick[NODES_MAX];         /* its disk fails or is full */
-    bool failed[NODES_MAX];       /* it has failed in this life of the server */
-    int64_t healed_ns[NODES_MAX]; /* when a disk that fails is well again, 0: it is */
-    int64_t joined_ns;            /* when the network is whole again, 0: it is */
-    int64_t next_ns;              /* quiet until then */
+    int64_t up_ns[NODES_MAX];              /* when a node that is down starts */
+    bool sick[NODES_MAX];                  /* its disk fails or is full */
+    bool failed[NODES_MAX];                /* it has failed in this life of the server */
+    int64_t healed_ns[NODES_MAX];          /* when a disk that fails is well again, 0: it is */
+    int64_t joined_ns;                     /* when the network is whole again, 0: it is */
+    int64_t next_ns;                       /* quiet until then */
     unsigned crashes, parts, wipes, sicknesses;
     bool exposed; /* a disk was lost, and not everything is replicated again */
 };

@@ -12,7 +12,7 @@ struct cluster_flaw {
 extern const struct cluster_flaw cluster_flaws[];
 extern const size_t cluster_flaw_count;
 
-const struct cluster_flaw *cluster_flaw_named(const char *name); /* NULL: none */
+const struct cluster_flaw *cluster_flaw_named(const char *name);                 /* NULL: none */
 void cluster_flaw_set(const struct cluster_flaw *flaw, struct options *options); /* NULL: none */
 
 #endif

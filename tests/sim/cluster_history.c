@@ -24,7 +24,8 @@ void history_deinit(struct history *history)
     free(history->messages);
 }
 
-/* ---- publishes ------------------------------------------------------------------------------------ */
+/* ---- publishes
+ * ------------------------------------------------------------------------------------ */
 
 uint64_t history_sent(struct history *history, uint8_t subject, uint32_t msg_id, int64_t now_ns)
 {
@@ -150,19 +151,22 @@ void history_answered(struct history *history, uint64_t id, enum history_outcome
     history->refused += outcome == HISTORY_REFUSED;
     history->duplicates += outcome == HISTORY_DUPLICATE;
     history->stored += outcome == HISTORY_STORED;
-    if ((outcome != HISTORY_STORED && outcome != HISTORY_DUPLICATE) || !plausible(history, sequence))
+    if ((outcome != HISTORY_STORED && outcome != HISTORY_DUPLICATE) ||
+        !plausible(history, sequence))
         return;
     if (outcome == HISTORY_STORED) {
         bind(history, sequence, id, "acknowledged", now_ns);
         if (history_message(history, sequence)->missed_ns != 0)
-            VIOLATE(history, "sequence %llu is acknowledged after it was looked for", ULL(sequence));
+            VIOLATE(history, "sequence %llu is acknowledged after it was looked for",
+                    ULL(sequence));
     }
     history_message(history, sequence)->acked = true;
     if (sequence > history->acked_last)
         history->acked_last = sequence;
 }
 
-/* ---- removals --------------------------------------------------------------------------------------- */
+/* ---- removals
+ * --------------------------------------------------------------------------------------- */
 
 void history_removal_asked(struct history *history, uint64_t sequence, int64_t now_ns)
 {
@@ -180,7 +184,8 @@ void history_removed(struct history *history, uint64_t sequence, int64_t now_ns)
         message->removed_ns = now_ns;
 }
 
-/* ---- reading ---------------------------------------------------------------------------------------- */
+/* ---- reading
+ * ---------------------------------------------------------------------------------------- */
 
 /* The publish that the payload names, if it is that publish's, byte for byte. */
 static uint64_t recognise(struct history *history, uint64_t sequence, struct bytes payload)
@@ -246,7 +251,8 @@ void history_missed(struct history *history, int64_t asked_ns, uint64_t sequence
     if (history->lossy)
         return;
     if (message->known_ns != 0 && message->known_ns < asked_ns && message->removal_asked_ns == 0)
-        VIOLATE(history, "sequence %llu (publish %llu) is missing", ULL(sequence), ULL(message->id));
+        VIOLATE(history, "sequence %llu (publish %llu) is missing", ULL(sequence),
+                ULL(message->id));
     (void)now_ns;
 }
 
@@ -285,7 +291,8 @@ void history_last(struct history *history, int64_t asked_ns, uint64_t sequence, 
     }
 }
 
-/* ---- the end ------------------------------------------------------------------------------------------ */
+/* ---- the end
+ * ------------------------------------------------------------------------------------------ */
 
 static void check_present(struct history *history, uint64_t last)
 {
@@ -302,7 +309,8 @@ static void check_present(struct history *history, uint64_t last)
 }
 
 /* What the subject's newest before `sequence` was; *sure: no removal has to do with it. */
-static uint64_t newest_before(struct history *history, uint8_t subject, uint64_t sequence, bool *sure)
+static uint64_t newest_before(struct history *history, uint8_t subject, uint64_t sequence,
+                              bool *sure)
 {
     *sure = true;
     while (--sequence > 0) {
@@ -327,7 +335,8 @@ static void check_stored(struct history *history, uint64_t id)
                 ULL(publish->expect_last), ULL(sequence));
     if (publish->expect_subject == HISTORY_NONE)
         return;
-    if (newest_before(history, publish->subject, sequence, &sure) != publish->expect_subject && sure)
+    if (newest_before(history, publish->subject, sequence, &sure) != publish->expect_subject &&
+        sure)
         VIOLATE(history, "publish %llu is %llu and expected %llu to be its subject's last", ULL(id),
                 ULL(sequence), ULL(publish->expect_subject));
 }
@@ -346,12 +355,15 @@ static void check_refused_subject(struct history *history, uint64_t id)
         if (message->id != 0 && message->known_ns < publish->sent_ns &&
             message->removal_asked_ns == 0 &&
             history_publish(history, message->id)->subject == publish->subject)
-            VIOLATE(history, "publish %llu was refused because its subject's last was %llu, but %llu was known",
-                    ULL(id), ULL(publish->sequence), ULL(later));
+            VIOLATE(
+                history,
+                "publish %llu was refused because its subject's last was %llu, but %llu was known",
+                ULL(id), ULL(publish->sequence), ULL(later));
     }
 }
 
-/* A refusal says which sequence was the last: that was true at some time between question and answer. */
+/* A refusal says which sequence was the last: that was true at some time between question and
+ * answer. */
 static void check_refused(struct history *history, uint64_t id)
 {
     const struct history_publish *publish = history_publish(history, id);
@@ -368,8 +380,8 @@ static void check_refused(struct history *history, uint64_t id)
     next = history_message(history, publish->sequence + 1);
     if (publish->sequence > 0 && message->id != 0 &&
         history_publish(history, message->id)->sent_ns > publish->answered_ns)
-        VIOLATE(history, "publish %llu was refused because of %llu, which was not sent yet", ULL(id),
-                ULL(publish->sequence));
+        VIOLATE(history, "publish %llu was refused because of %llu, which was not sent yet",
+                ULL(id), ULL(publish->sequence));
     if (next->id != 0 && next->known_ns < publish->sent_ns)
         VIOLATE(history, "publish %llu was refused because the last was %llu, but %llu was known",
                 ULL(id), ULL(publish->sequence), ULL(publish->sequence + 1));

@@ -1,12 +1,12 @@
 /*
- * cluster_history: what clients of one stream have sent and heard, and whether it can be true of one
- * stream that everybody sees alike: nothing acknowledged is missing, nothing refused is there, every
- * answer fits one order of events in which each happened between its question and its answer. It
- * shares no code with the server.
+ * cluster_history: what clients of one stream have sent and heard, and whether it can be true of
+ * one stream that everybody sees alike: nothing acknowledged is missing, nothing refused is there,
+ * every answer fits one order of events in which each happened between its question and its answer.
+ * It shares no code with the server.
  *
  * Many clients at once, so nobody knows the order of what is under way. What is checked at once: a
- * sequence has one message for ever; who asks after an answer sees what was answered. What is checked
- * at the end, when the content is known: expectations, duplicates, refusals.
+ * sequence has one message for ever; who asks after an answer sees what was answered. What is
+ * checked at the end, when the content is known: expectations, duplicates, refusals.
  *
  * A publish has an id, its payload follows from it: content is checked byte for byte, not stored.
  */
@@ -23,7 +23,7 @@
 #define HISTORY_NONE        UINT64_MAX /* nothing is expected */
 
 enum history_outcome {
-    HISTORY_OPEN,    /* no answer: it may have happened, or happen later, or never */
+    HISTORY_OPEN, /* no answer: it may have happened, or happen later, or never */
     HISTORY_STORED,
     HISTORY_DUPLICATE,
     HISTORY_REFUSED, /* it never happened and never will */
@@ -35,9 +35,9 @@ enum history_why { HISTORY_WHY_OTHER, HISTORY_WHY_LAST, HISTORY_WHY_SUBJECT };
 
 struct history_publish {
     uint64_t expect_last, expect_subject; /* HISTORY_NONE */
-    uint64_t sequence;     /* as answered; of a refusal: the last sequence that it says */
-    uint64_t known_last;   /* highest acknowledged sequence when it was sent */
-    uint64_t shown_as;     /* sequence it is known to have, 0: none */
+    uint64_t sequence;   /* as answered; of a refusal: the last sequence that it says */
+    uint64_t known_last; /* highest acknowledged sequence when it was sent */
+    uint64_t shown_as;   /* sequence it is known to have, 0: none */
     int64_t sent_ns, answered_ns;
     uint32_t msg_id; /* 0: none */
     uint8_t subject;
@@ -49,7 +49,7 @@ struct history_message { /* by sequence */
     uint64_t id;         /* of the publish, 0: not known */
     int64_t known_ns;    /* when it was first acknowledged or shown */
     bool acked;
-    bool present; /* at the end */
+    bool present;             /* at the end */
     int64_t removal_asked_ns; /* 0: nobody asked */
     int64_t removed_ns;       /* confirmed; 0: not */
     int64_t missed_ns;        /* first asked for and not there, 0: never */

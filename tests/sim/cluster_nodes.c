@@ -7,7 +7,8 @@
 
 #include "server/server_priv.h"
 
-/* ---- what a server logs ------------------------------------------------------------------------ */
+/* ---- what a server logs ------------------------------------------------------------------------
+ */
 
 static bool says(struct bytes line, const char *text)
 {
@@ -46,7 +47,8 @@ static void draw_sizes(struct node *node)
     node->options.sim.journal_batch_max = batches[prng_below(prng, 4)];
 }
 
-/* ---- making them ------------------------------------------------------------------------------- */
+/* ---- making them -------------------------------------------------------------------------------
+ */
 
 static void init_options(struct node *node)
 {
@@ -107,7 +109,8 @@ void nodes_deinit(struct nodes *nodes)
         bury(&nodes->at[i]);
 }
 
-/* ---- life and death ----------------------------------------------------------------------------- */
+/* ---- life and death -----------------------------------------------------------------------------
+ */
 
 bool nodes_up(const struct nodes *nodes, size_t index)
 {
@@ -148,7 +151,8 @@ bool nodes_start(struct nodes *nodes, size_t index, enum sim_crash_mode mode, ui
     node->lives++;
     sim_crash_after(nodes->sim, index, mode, ops);
     report_say(nodes->report, "%s starts (life %u)", node->name, node->lives);
-    err = server_start(sim_node_io(nodes->sim, index), &node->options, &node->logger, &node->server);
+    err =
+        server_start(sim_node_io(nodes->sim, index), &node->options, &node->logger, &node->server);
     if (err != OK)
         node->server = NULL; /* it has freed itself */
     if (err == OK && !node->half_open && !sim_crashed(nodes->sim, index)) {
@@ -183,7 +187,8 @@ size_t nodes_fallen(struct nodes *nodes)
     return nodes->count;
 }
 
-/* ---- a lost disk -------------------------------------------------------------------------------- */
+/* ---- a lost disk --------------------------------------------------------------------------------
+ */
 
 struct found {
     char name[256];

@@ -24,8 +24,8 @@ struct node {
     struct logger logger;
     struct server *server; /* NULL: down */
     unsigned lives;
-    unsigned disks;    /* 1, and one more each time it was lost */
-    bool half_open;    /* in this start something could not be opened */
+    unsigned disks; /* 1, and one more each time it was lost */
+    bool half_open; /* in this start something could not be opened */
 };
 
 struct nodes {
@@ -47,8 +47,8 @@ void nodes_init(struct nodes *nodes, struct report *report, struct sim *sim, str
                 size_t count);
 void nodes_deinit(struct nodes *nodes);
 
-/* Starts a node that is down. False: it died in the middle (`ops` disk operations from the beginning;
- * 0: it does not), or refused, and is down. */
+/* Starts a node that is down. False: it died in the middle (`ops` disk operations from the
+ * beginning; 0: it does not), or refused, and is down. */
 bool nodes_start(struct nodes *nodes, size_t index, enum sim_crash_mode mode, uint64_t ops);
 void nodes_crash(struct nodes *nodes, size_t index, enum sim_crash_mode mode);
 /* Buries those that died at a disk operation; the number of one, or count when there is none. */
@@ -59,6 +59,7 @@ bool nodes_up(const struct nodes *nodes, size_t index);
 size_t nodes_up_count(const struct nodes *nodes);
 
 struct jetstream *nodes_jetstream(const struct nodes *nodes, size_t index); /* NULL: down */
-struct jetstream *nodes_dead_jetstream(const struct nodes *nodes, size_t index); /* also of the dying */
+struct jetstream *nodes_dead_jetstream(const struct nodes *nodes,
+                                       size_t index); /* also of the dying */
 
 #endif

@@ -38,13 +38,15 @@ void truth_deinit(struct truth *truth)
 typedef void look_fn(struct truth *truth, size_t node, uint64_t id, struct replica *replica);
 
 /* Calls `look` with every replica on that node. */
-static void each_replica(struct truth *truth, size_t node, struct jetstream *jetstream, look_fn *look)
+static void each_replica(struct truth *truth, size_t node, struct jetstream *jetstream,
+                         look_fn *look)
 {
     if (jetstream == NULL)
         return;
     if (jetstream->meta != NULL)
         look(truth, node, CATALOGUE_LOG_ID, jetstream->meta);
-    for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL; entry = entry->next) {
+    for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
+         entry = entry->next) {
         if (entry->stream != NULL)
             look(truth, node, entry->assigned.id, stream_replica(entry->stream));
     }
@@ -96,7 +98,8 @@ static uint64_t hash_of(struct bytes content)
     return hash | 1;
 }
 
-/* ---- across crashes ------------------------------------------------------------------------------------ */
+/* ---- across crashes
+ * ------------------------------------------------------------------------------------ */
 
 static void note_promise(struct truth *truth, size_t node, uint64_t id, struct replica *replica)
 {
@@ -116,12 +119,12 @@ static void check_vote(struct truth *truth, size_t node, uint64_t id, const stru
                        const struct truth_promise *promise)
 {
     if (core->term < promise->term)
-        report_violate(truth->report, "group %llx: n%zu was in term %llu and comes back in %llu", ULL(id),
-                       node + 1, ULL(promise->term), ULL(core->term));
+        report_violate(truth->report, "group %llx: n%zu was in term %llu and comes back in %llu",
+                       ULL(id), node + 1, ULL(promise->term), ULL(core->term));
     if (core->term == promise->term && promise->vote.node != 0 &&
         !members_equal(core->vote, promise->vote))
-        report_violate(truth->report, "group %llx: n%zu has forgotten its vote in term %llu", ULL(id),
-                       node + 1, ULL(core->term));
+        report_violate(truth->report, "group %llx: n%zu has forgotten its vote in term %llu",
+                       ULL(id), node + 1, ULL(core->term));
 }
 
 static void check_promise(struct truth *truth, size_t node, uint64_t id, struct replica *replica)
@@ -133,11 +136,12 @@ static void check_promise(struct truth *truth, size_t node, uint64_t id, struct 
         return;
     check_vote(truth, node, id, core, promise);
     if (raft_core_last(core) < promise->durable)
-        report_violate(truth->report, "group %llx: n%zu had index %llu on its disk and comes back with %llu",
+        report_violate(truth->report,
+                       "group %llx: n%zu had index %llu on its disk and comes back with %llu",
                        ULL(id), node + 1, ULL(promise->durable), ULL(raft_core_last(core)));
     else if (raft_core_term_at(core, promise->durable) != promise->durable_term)
-        report_violate(truth->report, "group %llx: n%zu comes back with another entry %llu", ULL(id),
-                       node + 1, ULL(promise->durable));
+        report_violate(truth->report, "group %llx: n%zu comes back with another entry %llu",
+                       ULL(id), node + 1, ULL(promise->durable));
     promise->made = false;
 }
 
@@ -163,7 +167,8 @@ static void wiped(void *context, size_t node)
         truth->groups[i].seen[node].promise.made = false;
 }
 
-/* ---- as it goes -------------------------------------------------------------------------------------- */
+/* ---- as it goes
+ * -------------------------------------------------------------------------------------- */
 
 static void look_at_leader(struct truth *truth, size_t node, struct truth_group *group,
                            const struct replica *replica)
@@ -186,8 +191,8 @@ static void look_at_leader(struct truth *truth, size_t node, struct truth_group 
 }
 
 /* False: it is not in memory just now. */
-static bool look_at_entry(struct truth *truth, size_t node, struct truth_group *group, uint64_t index,
-                          struct replica *replica)
+static bool look_at_entry(struct truth *truth, size_t node, struct truth_group *group,
+                          uint64_t index, struct replica *replica)
 {
     struct truth_entry *entry;
     uint64_t hash;
@@ -196,7 +201,8 @@ static bool look_at_entry(struct truth *truth, size_t node, struct truth_group *
     buf_clear(&truth->content);
     err = log_batch_read_now(replica_log(replica), index, &truth->content);
     if (err == ERR_CORRUPT || err == ERR_NOT_FOUND)
-        report_violate(truth->report, "group %llx: n%zu has applied index %llu and cannot read it: %s",
+        report_violate(truth->report,
+                       "group %llx: n%zu has applied index %llu and cannot read it: %s",
                        ULL(group->id), node + 1, ULL(index), err_text(err));
     if (err != OK)
         return false;
@@ -207,7 +213,8 @@ static bool look_at_entry(struct truth *truth, size_t node, struct truth_group *
     if (entry->hash == 0)
         *entry = (struct truth_entry){.hash = hash, .node = node};
     if (entry->hash != hash)
-        report_violate(truth->report, "group %llx: n%zu and n%zu have applied different entries %llu",
+        report_violate(truth->report,
+                       "group %llx: n%zu and n%zu have applied different entries %llu",
                        ULL(group->id), entry->node + 1, node + 1, ULL(index));
     return true;
 }
@@ -244,7 +251,8 @@ void truth_look(struct truth *truth)
         each_replica(truth, i, nodes_jetstream(truth->nodes, i), look_at_replica);
 }
 
-/* ---- at rest ------------------------------------------------------------------------------------------ */
+/* ---- at rest
+ * ------------------------------------------------------------------------------------------ */
 
 /* The catalogue that the others are compared with: of the node that leads it. */
 static struct jetstream *reference(struct truth *truth)
@@ -308,7 +316,8 @@ const char *truth_led(struct truth *truth)
 
     if (jetstream == NULL)
         return "nobody leads the metadata group";
-    for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL; entry = entry->next) {
+    for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
+         entry = entry->next) {
         bool led = entry->removed;
 
         for (size_t i = 0; i < truth->nodes->count && !led; i++) {
@@ -322,7 +331,8 @@ const char *truth_led(struct truth *truth)
     return NULL;
 }
 
-static const struct raft_config *members_of_group(struct truth *truth, uint64_t id, uint64_t *applied)
+static const struct raft_config *members_of_group(struct truth *truth, uint64_t id,
+                                                  uint64_t *applied)
 {
     for (size_t i = 0; i < truth->nodes->count; i++) {
         const struct catalogue_entry *entry = entry_on(truth, i, id);
@@ -336,7 +346,8 @@ static const struct raft_config *members_of_group(struct truth *truth, uint64_t 
 }
 
 /* NULL: as many voters as there should be, each on the disk that its node has now. */
-static const char *whole(struct truth *truth, const struct raft_config *members, size_t voters, uint64_t id)
+static const char *whole(struct truth *truth, const struct raft_config *members, size_t voters,
+                         uint64_t id)
 {
     size_t found = 0;
 
@@ -390,9 +401,11 @@ const char *truth_level(struct truth *truth)
         if (replica_applied(at->meta) < replica_applied(jetstream->meta))
             return missing("n%llu is behind in the metadata group", i + 1, 0);
     }
-    if (whole(truth, replica_members(jetstream->meta), truth->nodes->count, CATALOGUE_LOG_ID) != NULL)
+    if (whole(truth, replica_members(jetstream->meta), truth->nodes->count, CATALOGUE_LOG_ID) !=
+        NULL)
         return what;
-    for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL; entry = entry->next) {
+    for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
+         entry = entry->next) {
         const char *text = entry->removed ? NULL : level_stream(truth, entry);
 
         if (text != NULL)
@@ -401,7 +414,8 @@ const char *truth_level(struct truth *truth)
     return NULL;
 }
 
-/* ---- comparing ----------------------------------------------------------------------------------------- */
+/* ---- comparing
+ * ----------------------------------------------------------------------------------------- */
 
 static bool equal_entries(const struct catalogue_entry *a, const struct catalogue_entry *b)
 {
@@ -484,12 +498,13 @@ static void compare_stream(struct truth *truth, uint64_t id)
             first = digest;
         }
         if (memcmp(&digest, &first, sizeof digest) != 0)
-            report_violate(truth->report,
-                           "group %llx: the streams of n%zu and n%zu differ: first %llu %llu, last %llu "
-                           "%llu, messages %llu %llu, consumers %llx %llx",
-                           ULL(id), from + 1, i + 1, ULL(first.first), ULL(digest.first),
-                           ULL(first.last), ULL(digest.last), ULL(first.messages),
-                           ULL(digest.messages), ULL(first.consumers), ULL(digest.consumers));
+            report_violate(
+                truth->report,
+                "group %llx: the streams of n%zu and n%zu differ: first %llu %llu, last %llu "
+                "%llu, messages %llu %llu, consumers %llx %llx",
+                ULL(id), from + 1, i + 1, ULL(first.first), ULL(digest.first), ULL(first.last),
+                ULL(digest.last), ULL(first.messages), ULL(digest.messages), ULL(first.consumers),
+                ULL(digest.consumers));
     }
 }
 
@@ -502,7 +517,8 @@ void truth_compare(struct truth *truth)
         return;
     for (size_t i = 0; i < truth->nodes->count; i++)
         compare_catalogues(truth, jetstream, i);
-    for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL; entry = entry->next) {
+    for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
+         entry = entry->next) {
         if (!entry->removed)
             compare_stream(truth, entry->assigned.id);
     }
@@ -528,7 +544,8 @@ static void tell_replica(struct truth *truth, size_t node, uint64_t id, struct r
     const struct raft_core *core = replica->core;
 
     report_say(truth->report,
-               "group %llx on n%zu: %s%s%s, term %llu, applied %llu, committed %llu, durable %llu, last %llu, "
+               "group %llx on n%zu: %s%s%s, term %llu, applied %llu, committed %llu, durable %llu, "
+               "last %llu, "
                "log %llu, damaged %llu, members %u",
                ULL(id), node + 1, roles[core->role], replica->leads ? " (told)" : "",
                core->asleep ? ", asleep" : "", ULL(core->term), ULL(replica->applied),
@@ -537,7 +554,8 @@ static void tell_replica(struct truth *truth, size_t node, uint64_t id, struct r
     for (uint32_t i = 0; core->role == RAFT_LEADER && i < core->lead.count; i++) {
         const struct progress *p = &core->lead.progress[i];
 
-        report_say(truth->report, "    member %u: state %d, match %llu, next %llu%s%s, heard %lld ms ago", i,
+        report_say(truth->report,
+                   "    member %u: state %d, match %llu, next %llu%s%s, heard %lld ms ago", i,
                    (int)p->state, ULL(p->match), ULL(p->next), p->held ? ", held" : "",
                    p->waiting ? ", waiting" : "",
                    (long long)((sim_now(truth->nodes->sim) - p->active_ns) / 1000000));

@@ -1,8 +1,8 @@
 /*
- * cluster_truth: what must be true of the replicas of a cluster, seen from inside: an index of a group
- * that anybody has applied has one content for ever, a term has one leader, what a replica told others
- * is on its disk is there after a crash, and when all is quiet replicas, catalogues and streams are
- * equal.
+ * cluster_truth: what must be true of the replicas of a cluster, seen from inside: an index of a
+ * group that anybody has applied has one content for ever, a term has one leader, what a replica
+ * told others is on its disk is there after a crash, and when all is quiet replicas, catalogues and
+ * streams are equal.
  */
 #ifndef TESTS_SIM_CLUSTER_TRUTH_H
 #define TESTS_SIM_CLUSTER_TRUTH_H
@@ -27,11 +27,11 @@ struct truth_promise {
 };
 
 struct truth_group {
-    uint64_t id; /* 0: free */
+    uint64_t id;                 /* 0: free */
     struct truth_entry *entries; /* by index, from 1 */
     uint64_t capacity;
     uint64_t applied; /* anywhere, ever */
-    size_t *leaders; /* by term: node + 1 */
+    size_t *leaders;  /* by term: node + 1 */
     uint64_t terms;
     struct {
         unsigned life;
@@ -54,12 +54,14 @@ void truth_deinit(struct truth *truth);
 /* Looks at what is new since the last time. */
 void truth_look(struct truth *truth);
 
-/* ---- when faults have ended ------------------------------------------------------------------------ */
+/* ---- when faults have ended
+ * ------------------------------------------------------------------------ */
 
-/* Every group whose majority is up has a leader that all its replicas know; NULL, or what is missing. */
+/* Every group whose majority is up has a leader that all its replicas know; NULL, or what is
+ * missing. */
 const char *truth_led(struct truth *truth);
-/* Every replica has applied what its leader has, all nodes have all of the catalogue, and every group
- * has the voters it is to have, on disks that exist. */
+/* Every replica has applied what its leader has, all nodes have all of the catalogue, and every
+ * group has the voters it is to have, on disks that exist. */
 const char *truth_level(struct truth *truth);
 /* Compares everything; needs truth_level. */
 void truth_compare(struct truth *truth);

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ULL(x)       ((unsigned long long)(x))
-#define SECOND       INT64_C(1000000000)
-#define PULL_NS      (SECOND)
-#define OPEN_MAX     40 /* publishes; clients have such a limit, too */
+#define ULL(x)   ((unsigned long long)(x))
+#define SECOND   INT64_C(1000000000)
+#define PULL_NS  (SECOND)
+#define OPEN_MAX 40 /* publishes; clients have such a limit, too */
 
 static int64_t now(const struct user *user)
 {
@@ -51,7 +51,8 @@ static const char *shown(const struct client_message *message)
     return text;
 }
 
-/* ---- what is heard --------------------------------------------------------------------------------- */
+/* ---- what is heard
+ * --------------------------------------------------------------------------------- */
 
 static bool find_number(struct bytes text, const char *key, uint64_t *value)
 {
@@ -94,8 +95,8 @@ static struct verdict read_verdict(const struct history_publish *publish,
         if (publish->expect_last != HISTORY_NONE && publish->expect_subject != HISTORY_NONE)
             verdict.why = HISTORY_WHY_OTHER;
     } else if (find_number(message->payload, "\"seq\":", &verdict.sequence)) {
-        verdict.outcome = contains(message->payload, "\"duplicate\": true") ? HISTORY_DUPLICATE
-                                                                           : HISTORY_STORED;
+        verdict.outcome =
+            contains(message->payload, "\"duplicate\": true") ? HISTORY_DUPLICATE : HISTORY_STORED;
     } else if (bytes_starts(message->headers, BYTES("NATS/1.0 503"))) {
         verdict.outcome = HISTORY_REFUSED; /* nobody took it */
     }
@@ -134,7 +135,8 @@ static void heard_message(struct user *user, const struct client_message *messag
     user->ask_good = true;
     if (!gone)
         history_shown(history, user->ask_ns, sequence,
-                      bytes_of(subject + 14, strcspn(subject + 14, "\r")), message->payload, now(user));
+                      bytes_of(subject + 14, strcspn(subject + 14, "\r")), message->payload,
+                      now(user));
     if (user->ask == ASK_NEWEST) {
         history_newest(history, user->ask_ns, user->ask_subject, sequence, now(user));
         return;
@@ -217,7 +219,8 @@ static void heard_delete(struct user *user, const struct client_message *message
 {
     user->ask_good = contains(message->payload, "\"success\"");
     if (user->ask_good)
-        history_removed(&user->scene->streams[user->ask_stream].history, user->ask_sequence, now(user));
+        history_removed(&user->scene->streams[user->ask_stream].history, user->ask_sequence,
+                        now(user));
 }
 
 static void heard_answer(struct user *user, uint64_t number, const struct client_message *message)
@@ -316,7 +319,8 @@ static void heard(void *context, const struct client_message *message)
     }
 }
 
-/* ---- life ------------------------------------------------------------------------------------------- */
+/* ---- life
+ * ------------------------------------------------------------------------------------------- */
 
 void scene_init(struct scene *scene, struct report *report, struct sim *sim, struct nodes *nodes,
                 struct prng *prng, unsigned stream_count)
@@ -416,7 +420,8 @@ void user_look_at_time(struct user *user)
         move_on(user);
 }
 
-/* ---- asking ------------------------------------------------------------------------------------------ */
+/* ---- asking
+ * ------------------------------------------------------------------------------------------ */
 
 [[gnu::format(printf, 3, 4)]] static void request(struct user *user, const char *subject,
                                                   const char *format, ...)
@@ -445,10 +450,11 @@ static void ask_stream(struct user *user, const char *subject)
 
 static void ask_consumer(struct user *user, const char *subject)
 {
-    request(user, subject,
-            "{\"stream_name\":\"S%u\",\"config\":{\"durable_name\":\"C\",\"ack_policy\":\"explicit\","
-            "\"ack_wait\":2000000000,\"max_ack_pending\":200}}",
-            user->ask_stream);
+    request(
+        user, subject,
+        "{\"stream_name\":\"S%u\",\"config\":{\"durable_name\":\"C\",\"ack_policy\":\"explicit\","
+        "\"ack_wait\":2000000000,\"max_ack_pending\":200}}",
+        user->ask_stream);
 }
 
 void user_ask(struct user *user, enum ask ask, unsigned stream, uint64_t sequence)
@@ -509,14 +515,16 @@ bool user_set_up(struct user *user)
         if (stream->created && stream->consumer_created)
             continue;
         all = false;
-        if (!user_connected(user) || user->ask != ASK_NOTHING || now(user) - user->ask_ns < SECOND / 4)
+        if (!user_connected(user) || user->ask != ASK_NOTHING ||
+            now(user) - user->ask_ns < SECOND / 4)
             continue;
         user_ask(user, stream->created ? ASK_CONSUMER : ASK_STREAM, i, 0);
     }
     return all;
 }
 
-/* ---- publishing --------------------------------------------------------------------------------------- */
+/* ---- publishing
+ * --------------------------------------------------------------------------------------- */
 
 static size_t write_headers(const struct history_publish *publish, char out[static 300])
 {
@@ -548,10 +556,10 @@ static void send(struct user *user, unsigned stream, uint64_t id)
 
     write_headers(publish, headers);
     history_subject(history, publish->subject, subject);
-    snprintf(reply, sizeof reply, "_R.%u.%u.p.%u.%llu", user->number, user->connection,
-             stream, ULL(id));
-    SAY(user, "S%u publish %llu: subject %u, id %u, last %lld, subject's last %lld", stream, ULL(id),
-        publish->subject, publish->msg_id, (long long)publish->expect_last,
+    snprintf(reply, sizeof reply, "_R.%u.%u.p.%u.%llu", user->number, user->connection, stream,
+             ULL(id));
+    SAY(user, "S%u publish %llu: subject %u, id %u, last %lld, subject's last %lld", stream,
+        ULL(id), publish->subject, publish->msg_id, (long long)publish->expect_last,
         (long long)publish->expect_subject);
     if (user->open == 0)
         user->publish_ns = now(user);
@@ -562,8 +570,7 @@ static void send(struct user *user, unsigned stream, uint64_t id)
 uint64_t user_publish(struct user *user, unsigned stream)
 {
     struct history *history = &user->scene->streams[stream].history;
-    uint64_t id =
-        history_sent(history, (uint8_t)below(user, HISTORY_SUBJECTS), 0, now(user));
+    uint64_t id = history_sent(history, (uint8_t)below(user, HISTORY_SUBJECTS), 0, now(user));
 
     send(user, stream, id);
     return id;
@@ -613,7 +620,8 @@ static void publish_some(struct user *user)
         publish_one(user, stream);
 }
 
-/* ---- consuming ------------------------------------------------------------------------------------------ */
+/* ---- consuming
+ * ------------------------------------------------------------------------------------------ */
 
 static void send_pull(struct user *user, unsigned stream, int batch, const char *how)
 {
@@ -641,8 +649,8 @@ static void pull(struct user *user, unsigned stream)
 
 static void answer_delivery(struct user *user, const struct user_pending *pending, unsigned how)
 {
-    static const char *const verbs[] = {"+ACK", "+ACK", "+ACK", "-NAK", "-NAK {\"delay\":200000000}",
-                                        "+WPI"};
+    static const char *const verbs[] = {
+        "+ACK", "+ACK", "+ACK", "-NAK", "-NAK {\"delay\":200000000}", "+WPI"};
     char confirm[64] = "";
 
     if (how >= sizeof verbs / sizeof verbs[0])
@@ -668,7 +676,8 @@ void user_drain(struct user *user, unsigned stream)
         send_pull(user, stream, 200, "\"no_wait\":true");
 }
 
-/* ---- one thing of many ------------------------------------------------------------------------------------ */
+/* ---- one thing of many
+ * ------------------------------------------------------------------------------------ */
 
 static void look(struct user *user)
 {

@@ -16,7 +16,8 @@
 
 #define SCENE_STREAMS_MAX 4u
 #define USER_PENDING_MAX  256u
-#define USER_PATIENCE_NS  INT64_C(6000000000) /* more than a server lets a message wait for a leader */
+#define USER_PATIENCE_NS                                                                           \
+    INT64_C(6000000000) /* more than a server lets a message wait for a leader */
 
 struct scene_stream {
     struct history history;
@@ -67,12 +68,12 @@ struct user {
     unsigned number;
     size_t machine; /* its simulated node */
     struct sim_client client;
-    size_t server; /* connected to, or the last one */
+    size_t server;       /* connected to, or the last one */
     int64_t patience_ns; /* with questions */
     unsigned connection; /* how many there were: each has an inbox of its own */
     int64_t connected_ns;
 
-    uint64_t open; /* publishes without an answer, on this connection */
+    uint64_t open;      /* publishes without an answer, on this connection */
     int64_t publish_ns; /* when something about publishes was heard or the first was sent */
 
     enum ask ask;
@@ -81,7 +82,7 @@ struct user {
     uint64_t ask_sequence;
     uint8_t ask_subject;
     int64_t ask_ns;
-    bool ask_good; /* the last one was answered with success */
+    bool ask_good;                   /* the last one was answered with success */
     uint64_t ask_last, ask_messages; /* INFO's answer */
     bool ask_answered;
 
@@ -106,7 +107,8 @@ void user_act(struct user *user);
 /* Nothing it has asked or sent waits for an answer. */
 bool user_idle(const struct user *user);
 
-/* ---- step by step, for a driver that wants something done ----------------------------------------- */
+/* ---- step by step, for a driver that wants something done
+ * ----------------------------------------- */
 
 /* Asks for what is not there yet; true: all streams and consumers are. */
 bool user_set_up(struct user *user);

@@ -1,6 +1,6 @@
 /*
- * sim_cluster: a cluster of whole servers, each on a simulated node with a disk and a network of its
- * own, model clients that speak the real protocol to any of them, and faults of every kind the
+ * sim_cluster: a cluster of whole servers, each on a simulated node with a disk and a network of
+ * its own, model clients that speak the real protocol to any of them, and faults of every kind the
  * simulator knows. One seed is one run; equal seeds give equal traces. A run ends with a time
  * without faults, in which everything has to come back, and everything is compared.
  *
@@ -25,16 +25,16 @@
 #define SECOND      INT64_C(1000000000)
 #define USERS_MAX   4u
 
-#define FORMED_NS   (10 * SECOND) /* a fresh cluster without faults is there */
-#define LEADERS_NS  (5 * SECOND)  /* after faults have ended; nearly always 3 */
-#define SERVED_NS   (5 * SECOND)
-#define LEVEL_NS    (30 * SECOND)
-#define QUIET_NS    (4 * SECOND)  /* nothing is delivered for so long: nothing is left */
+#define FORMED_NS  (10 * SECOND) /* a fresh cluster without faults is there */
+#define LEADERS_NS (5 * SECOND)  /* after faults have ended; nearly always 3 */
+#define SERVED_NS  (5 * SECOND)
+#define LEVEL_NS   (30 * SECOND)
+#define QUIET_NS   (4 * SECOND) /* nothing is delivered for so long: nothing is left */
 
 struct settings {
     bool loud, calm;
-    unsigned nodes; /* 0: drawn */
-    int64_t chaos_ns; /* 0: drawn */
+    unsigned nodes;                  /* 0: drawn */
+    int64_t chaos_ns;                /* 0: drawn */
     const struct cluster_flaw *flaw; /* NULL: none */
 };
 
@@ -55,7 +55,8 @@ struct run {
 
 static uint64_t current_seed; /* for whoever ends the process */
 
-/* ---- a run -------------------------------------------------------------------------------------- */
+/* ---- a run --------------------------------------------------------------------------------------
+ */
 
 static uint64_t handed_out(void *context, unsigned stream)
 {
@@ -96,9 +97,9 @@ static void begin(struct run *run, const struct settings *settings, uint64_t see
     run->report = (struct report){.sim = run->sim, .loud = settings->loud};
     prng_seed(&run->prng, seed ^ UINT64_C(0xc105));
     nodes_init(&run->nodes, &run->report, run->sim, &run->prng,
-               settings->nodes > 0                ? settings->nodes
+               settings->nodes > 0             ? settings->nodes
                : prng_chance(&run->prng, 1, 6) ? 5
-                                                  : 3);
+                                               : 3);
     for (size_t i = 0; i < run->nodes.count; i++)
         cluster_flaw_set(settings->flaw, &run->nodes.at[i].options);
     truth_init(&run->truth, &run->report, &run->nodes);
@@ -150,7 +151,8 @@ static void chaos(struct run *run)
     }
 }
 
-/* ---- the end of a run ------------------------------------------------------------------------------ */
+/* ---- the end of a run
+ * ------------------------------------------------------------------------------ */
 
 /* Waits until `missing` says that nothing is; users go on looking after their connections. */
 static bool wait_for(struct run *run, int64_t most_ns, const char *(*missing)(struct run *run),
@@ -205,8 +207,8 @@ static const char *not_drained(struct run *run)
     for (unsigned i = 0; i < run->scene.stream_count; i++) {
         for (unsigned k = 0; k < run->user_count; k++)
             user_drain(&run->users[k], i);
-        drained = drained &&
-                  sim_now(run->sim) - run->scene.streams[i].watch.delivered_ns > QUIET_NS;
+        drained =
+            drained && sim_now(run->sim) - run->scene.streams[i].watch.delivered_ns > QUIET_NS;
     }
     return drained ? NULL : "deliveries go on";
 }
@@ -230,8 +232,8 @@ static bool ask(struct run *run, enum ask what, unsigned stream, uint64_t sequen
         if (user->ask_answered && user->ask_good)
             return true;
     }
-    report_violate(&run->report, "S%u: question %d about %llu has no good answer", stream, (int)what,
-                   (unsigned long long)sequence);
+    report_violate(&run->report, "S%u: question %d about %llu has no good answer", stream,
+                   (int)what, (unsigned long long)sequence);
     return false;
 }
 
@@ -281,19 +283,23 @@ static void tell(const struct run *run, double real)
     for (unsigned i = 0; i < run->scene.stream_count; i++) {
         const struct scene_stream *stream = &run->scene.streams[i];
 
-        printf("S%u (R%u): %llu stored, %llu duplicates, %llu refused, %llu shown, %llu delivered, %llu "
+        printf("S%u (R%u): %llu stored, %llu duplicates, %llu refused, %llu shown, %llu delivered, "
+               "%llu "
                "acks confirmed\n",
                i, stream->replicas, (unsigned long long)stream->history.stored,
                (unsigned long long)stream->history.duplicates,
-               (unsigned long long)stream->history.refused, (unsigned long long)stream->history.shown,
+               (unsigned long long)stream->history.refused,
+               (unsigned long long)stream->history.shown,
                (unsigned long long)stream->watch.delivered,
                (unsigned long long)stream->watch.confirmed);
     }
-    printf("seed %llu: %s; %u crashes, %u cuts, %u disks failed, %u lost, %llu entries compared (%llu later), %.1f s in %.2f s\n",
-           (unsigned long long)run->seed, report_good(&run->report) ? "good" : run->report.violation,
-           run->faults.crashes, run->faults.parts, run->faults.sicknesses, run->faults.wipes,
-           (unsigned long long)run->truth.checked,
-           (unsigned long long)run->truth.skipped, virtual, real);
+    printf("seed %llu: %s; %u crashes, %u cuts, %u disks failed, %u lost, %llu entries compared "
+           "(%llu later), %.1f s in %.2f s\n",
+           (unsigned long long)run->seed,
+           report_good(&run->report) ? "good" : run->report.violation, run->faults.crashes,
+           run->faults.parts, run->faults.sicknesses, run->faults.wipes,
+           (unsigned long long)run->truth.checked, (unsigned long long)run->truth.skipped, virtual,
+           real);
 }
 
 static const char *not_formed(struct run *run)
@@ -305,7 +311,8 @@ static const char *not_formed(struct run *run)
     return all ? truth_led(&run->truth) : "streams and consumers";
 }
 
-static bool run_seed(const struct settings *settings, uint64_t seed, uint64_t *hash, double *seconds)
+static bool run_seed(const struct settings *settings, uint64_t seed, uint64_t *hash,
+                     double *seconds)
 {
     static struct run run;
     double begun = hunt_clock();
@@ -331,7 +338,9 @@ static bool run_seed(const struct settings *settings, uint64_t seed, uint64_t *h
     return good;
 }
 
-/* ---- main ----------------------------------------------------------------------------------------------- */
+/* ---- main
+ * -----------------------------------------------------------------------------------------------
+ */
 
 /* One seed in fifty runs twice: equal seeds, equal traces. */
 static int run_many(const struct settings *settings, uint64_t from, double seconds)
@@ -377,8 +386,7 @@ static int run_one(const struct settings *settings, uint64_t seed)
 
 static bool hunt_run(void *context, uint64_t seed, bool flawed)
 {
-    struct settings settings = {
-        .flaw = flawed ? context : NULL, .calm = seed % 16 == 1};
+    struct settings settings = {.flaw = flawed ? context : NULL, .calm = seed % 16 == 1};
     double passed;
     uint64_t hash;
 

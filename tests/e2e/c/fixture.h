@@ -64,8 +64,8 @@ extern const struct test tests_cluster[];
 /* For tests with servers of their own. Aborts when none is to be had. */
 int free_port(void);
 int64_t now_ms(void);
-/* Runs the server with these arguments (the first is its name, the last NULL), its log in `log`. It is
- * killed with the process that starts it. */
+/* Runs the server with these arguments (the first is its name, the last NULL), its log in `log`. It
+ * is killed with the process that starts it. */
 pid_t server_spawn(const char *const *arguments, const char *log);
 /* Waits for the text in a log. */
 void await_log(const char *log, const char *text);

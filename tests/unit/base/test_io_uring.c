@@ -667,7 +667,6 @@ START_TEST(a_connection_that_hangs_is_closed_at_once_and_destroyed_without_a_cal
 }
 END_TEST
 
-
 START_TEST(look_ups_that_wait_their_turn_end_or_are_given_up)
 {
     struct io *io = world_begin();

@@ -117,7 +117,8 @@ static uint32_t voters(const struct raft_config *config)
 }
 
 /* Walks to the end with everybody caught up; the leader follows transfers. */
-static void walk(struct raft_config actual, const struct raft_config *wished, struct raft_member self)
+static void walk(struct raft_config actual, const struct raft_config *wished,
+                 struct raft_member self)
 {
     uint32_t least = voters(&actual) < wished->count ? voters(&actual) : wished->count;
     enum membership_step step;
@@ -127,7 +128,8 @@ static void walk(struct raft_config actual, const struct raft_config *wished, st
         struct raft_config next;
         struct raft_member to;
 
-        step = membership_next(&actual, wished, self, progress, all_current(&actual, progress), &next, &to);
+        step = membership_next(&actual, wished, self, progress, all_current(&actual, progress),
+                               &next, &to);
         if (step == MEMBERSHIP_SETTLED)
             break;
         ck_assert_int_ne(step, MEMBERSHIP_WAITS);

@@ -42,7 +42,8 @@ static void write_assign(struct fixture *f, uint64_t id, const char *json)
         .id = id,
         .created_ns = 42,
         .incarnation = {7},
-        .members = {.at = {{.node = 1, .incarnation = 2}, {.node = 3, .incarnation = 4}}, .count = 2},
+        .members = {.at = {{.node = 1, .incarnation = 2}, {.node = 3, .incarnation = 4}},
+                    .count = 2},
         .account = BYTES("$G"),
         .json = bytes_of_text(json),
     };

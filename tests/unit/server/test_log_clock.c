@@ -18,7 +18,8 @@ START_TEST(log_time_follows_the_wall_clock)
     struct log_clock clock = clock_at(START, 0);
 
     for (int64_t i = 1; i < 100; i++)
-        ck_assert_int_eq(log_clock_read(&clock, SECOND + i * SECOND, START + i * SECOND), START + i * SECOND);
+        ck_assert_int_eq(log_clock_read(&clock, SECOND + i * SECOND, START + i * SECOND),
+                         START + i * SECOND);
 }
 END_TEST
 
@@ -50,7 +51,8 @@ START_TEST(after_a_long_silence_a_clock_that_was_a_little_ahead_is_right)
 {
     struct log_clock clock = clock_at(START, 0);
 
-    ck_assert_int_eq(log_clock_read(&clock, 10 * SECOND, START + 9 * SECOND - 1), START + 9 * SECOND - 1);
+    ck_assert_int_eq(log_clock_read(&clock, 10 * SECOND, START + 9 * SECOND - 1),
+                     START + 9 * SECOND - 1);
     ck_assert_int_eq(log_clock_read(&clock, 20 * SECOND, START + 19 * SECOND - 2),
                      START + 19 * SECOND - 2);
 }

@@ -142,7 +142,8 @@ static const char *ask(const char *subject, const char *body)
 
     snprintf(reply, sizeof reply, "_R.q%u", ++number);
     say(subject, reply, body);
-    for (int i = 0; i < 15000 && find(reply) == NULL; i++) /* a disk that fails is tried each second */
+    for (int i = 0; i < 15000 && find(reply) == NULL;
+         i++) /* a disk that fails is tried each second */
         run_ms(1);
     ck_assert_msg(find(reply) != NULL, "%s is not answered", subject);
     return find(reply)->text;
