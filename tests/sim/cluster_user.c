@@ -414,7 +414,8 @@ void user_look_at_time(struct user *user)
     if (user->ask != ASK_NOTHING && now(user) - user->ask_ns > user->patience_ns) {
         SAY(user, "a question has no answer");
         user->ask = ASK_NOTHING;
-        late = true;
+        if (chance(user, 1, 8)) /* mostly it asks the same node again */
+            move_on(user);
     }
     if (late && chance(user, 1, 2))
         move_on(user);

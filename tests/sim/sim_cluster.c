@@ -25,6 +25,8 @@
 #define SECOND      INT64_C(1000000000)
 #define USERS_MAX   4u
 
+#define SEED_SECONDS_MAX 100u /* of real time: the world stands still */
+
 #define FORMED_NS  (10 * SECOND) /* a fresh cluster without faults is there */
 #define LEADERS_NS (5 * SECOND)  /* after faults have ended; nearly always 3 */
 #define SERVED_NS  (5 * SECOND)
@@ -93,6 +95,7 @@ static void begin(struct run *run, const struct settings *settings, uint64_t see
 {
     *run = (struct run){.settings = settings, .seed = seed};
     current_seed = seed;
+    alarm(SEED_SECONDS_MAX);
     run->sim = sim_create(seed);
     run->report = (struct report){.sim = run->sim, .loud = settings->loud};
     prng_seed(&run->prng, seed ^ UINT64_C(0xc105));
@@ -440,6 +443,7 @@ int main(int argc, char **argv)
     setvbuf(stdout, NULL, _IOLBF, 0);
     signal(SIGABRT, ended_by);
     signal(SIGSEGV, ended_by);
+    signal(SIGALRM, ended_by);
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--calm") == 0)
             settings.calm = true;
