@@ -47,6 +47,10 @@ static void read_traffic(struct config_reader *reader, const struct config_value
                                          !bytes_equal_nocase(value->text, BYTES("owner"))))
         config_error(reader, value,
                      "Expected 'system' or 'owner' string value for \"cluster_traffic\"");
+    else if (bytes_equal_nocase(value->text, BYTES("owner")))
+        config_notice(reader, value,
+                      "\"cluster_traffic\" is accepted and has no effect: what is replicated has "
+                      "links of its own");
 }
 
 static const struct config_option options_of_jetstream[] = {

@@ -143,7 +143,7 @@ static const struct config_option options_of_cluster[] = {
     CONFIG_FIELD("no_advertise", CONFIG_AS_BOOL, struct cluster_options, no_advertise),
     CONFIG_FIELD("connect_retries", CONFIG_AS_INT64, struct cluster_options, connect_retries),
     CONFIG_NOTICED("connect_backoff", "a route that fails is tried again ever more slowly"),
-    CONFIG_NOTICED("pool_size", "two nodes are linked by one route"),
+    CONFIG_NOTICED("pool_size", "two nodes have three links, one for each class of traffic"),
     CONFIG_NOTICED("accounts", "routes are not dedicated to accounts"),
     CONFIG_READ("compression", read_compression),
     CONFIG_NOTICED("ping_interval ping_max", "routes send heartbeats of their own"),

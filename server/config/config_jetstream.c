@@ -108,7 +108,7 @@ static const struct config_option options_of_limits[] = {
     CONFIG_FIELD("max_ack_pending", CONFIG_AS_INT64, struct jetstream_options, ack_pending_max),
     CONFIG_FIELD("duplicate_window", CONFIG_AS_DURATION, struct jetstream_options,
                  duplicate_window_max),
-    CONFIG_NOTICED("max_ha_assets", "nothing is replicated"),
+    CONFIG_NOTICED("max_ha_assets", "replicated streams are not limited in number"),
     CONFIG_NOTICED("max_request_batch", "the limit is fixed"),
     CONFIG_NOTICED("batch", "batches are not supported yet"),
 };
