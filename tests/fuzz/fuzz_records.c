@@ -38,12 +38,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct record record;
     struct effect effect;
 
-    catalogue_init(&catalogue);
+    catalogue_init(&catalogue, 1);
     (void)record_read(rest, &record); /* with its checksum: mostly refused */
     while (rest.size > 0 && record_peek(rest, &record) == OK) {
         if (effect_read(&record, &effect) == OK)
             write_back(&record, &effect);
-        (void)catalogue_apply(&catalogue, &record);
+        (void)catalogue_apply(&catalogue, &record, NULL);
         rest = bytes_skip(rest, record.size);
     }
     catalogue_deinit(&catalogue);
