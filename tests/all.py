@@ -18,7 +18,7 @@ LAYERS = [
     ("build", ["all", "-j2"], 10),
     ("includes", ["includes"], 1),
     ("unit", ["unit", "-j2"], 15),
-    ("sim", ["sim", f"SECONDS={int(180 * SCALE)}"], 10 + 5 * SCALE),
+    ("sim", ["sim", f"SECONDS={int(120 * SCALE)}"], 10 + 5 * SCALE),
     ("e2e", ["e2e"], 15),
     ("crash", ["crash", f"SECONDS={int(180 * SCALE)}"], 5 + 3 * SCALE),
     ("cluster", ["cluster-test", f"SECONDS={int(45 * SCALE)}"], 10 + 3 * SCALE),
