@@ -23,7 +23,7 @@ struct stream_placement {
     struct bytes preferred;
 };
 
-/* Fields that issue 2 does not build are in the table (so that they are known) and refused when
+/* Fields that are not built are in the table (so that they are known) and refused when
  * set. */
 struct stream_config {
     struct bytes name;
