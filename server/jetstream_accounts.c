@@ -82,7 +82,7 @@ void jetstream_spaces_serve(struct jetstream *jetstream)
     struct account *account;
 
     for (size_t at = 0; (account = router_account_next(router, &at)) != NULL;) {
-        if (!account_is_system(account) && !api_serves(jetstream->api, account))
+        if (!api_serves(jetstream->api, account))
             api_serve(jetstream->api, account);
     }
 }

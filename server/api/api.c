@@ -34,10 +34,16 @@ static const char *const subjects[] = {
 
 #define SUBJECT_COUNT (sizeof subjects / sizeof subjects[0])
 
+/* The system account has no streams; it says what the cluster shall do. */
+static const char *const system_subjects[] = {"$JS.API.META.>"};
+
+#define SYSTEM_SUBJECT_COUNT (sizeof system_subjects / sizeof system_subjects[0])
+
 struct api_door {
     struct api *api;
     struct account *account;
     struct sink *sinks[SUBJECT_COUNT];
+    size_t count;
     struct api_door *next;
 };
 
@@ -78,7 +84,7 @@ void api_destroy(struct api *api)
         struct api_door *door = api->doors;
 
         api->doors = door->next;
-        for (size_t i = 0; i < SUBJECT_COUNT; i++)
+        for (size_t i = 0; i < door->count; i++)
             router_sink_remove(router, door->sinks[i]);
         heap_give(door);
     }
@@ -119,13 +125,16 @@ void api_serve(struct api *api, struct account *account)
 {
     struct router *router = server_router(jetstream_server(api->jetstream));
     struct api_door *door = HEAP_NEW(struct api_door);
+    bool system = account_is_system(account);
+    const char *const *served = system ? system_subjects : subjects;
 
     door->api = api;
     door->account = account;
     door->next = api->doors;
+    door->count = system ? SYSTEM_SUBJECT_COUNT : SUBJECT_COUNT;
     api->doors = door;
-    for (size_t i = 0; i < SUBJECT_COUNT; i++)
-        door->sinks[i] = router_sink_add(router, account, bytes_of_text(subjects[i]),
+    for (size_t i = 0; i < door->count; i++)
+        door->sinks[i] = router_sink_add(router, account, bytes_of_text(served[i]),
                                          bytes_of(NULL, 0), collect, door);
 }
 
@@ -200,7 +209,8 @@ static void run(struct api_request *request)
     request->endpoint = find_endpoint(request->subject);
     if (request->body.size > API_REQUEST_MAX)
         api_refuse(request, 10025, "invalid JSON: request is too large");
-    else if (!jetstream_serves(request->api->jetstream, request->account))
+    else if (!account_is_system(request->account) &&
+             !jetstream_serves(request->api->jetstream, request->account))
         api_refuse(request, 10039, NULL);
     else if (!api_level_is_met(request->headers))
         api_refuse(request, 10185, NULL);

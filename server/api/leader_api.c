@@ -4,7 +4,8 @@
 #include <stdio.h>
 
 #include "raft/replica.h"
-#include "server/api/request.h"
+#include "server/api/api_priv.h"
+#include "server/router.h"
 
 struct wanted_placement {
     struct bytes cluster;
@@ -90,14 +91,16 @@ static void run_consumer(struct api_request *request)
         step_down(request, stream_replica(stream));
 }
 
+/* The system account's alone, and a cluster's: anybody else hears nothing, as from the reference
+ * (streams 1.6). */
 static void run_meta(struct api_request *request)
 {
     struct jetstream *jetstream = api_jetstream(request);
 
-    if (!jetstream_clustered(jetstream))
-        api_refuse(request, 10010, NULL);
-    else
+    if (account_is_system(request->account) && jetstream_clustered(jetstream))
         step_down(request, jetstream_meta(jetstream));
+    else
+        api_request_free(request);
 }
 
 /* ---- STREAM.PEER.REMOVE
