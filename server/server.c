@@ -43,7 +43,7 @@ static void quiesce_further(struct server *server)
 static void end_further(struct server *server)
 {
     if (server->state == SERVER_ENDING && server->connections.count == 0 &&
-        server->monitor.http.count == 0 && server->leaves.count == 0 &&
+        server->monitor.http.guests.count == 0 && server->leaves.guests.count == 0 &&
         (server->cluster == NULL || cluster_stopped(server->cluster)))
         stop_now(server);
 }
@@ -79,7 +79,7 @@ static void http_accepted(void *context, struct io_sock *sock, const struct io_a
     struct server *server = context;
 
     (void)peer;
-    http_accept(&server->monitor.http, sock);
+    http_accept(&server->monitor.http, sock, NULL);
 }
 
 static void leaf_accepted(void *context, struct io_sock *sock, const struct io_address *peer)
