@@ -40,6 +40,8 @@ struct connection {
 
     uint8_t secure; /* enum secure */
     bool greeted;
+    bool tls_first; /* the handshake began before INFO was said */
+    bool told;      /* that it has ended */
     bool farewell; /* the peer was told that nothing more will come */
     struct tls *tls;
     struct buf before; /* plain bytes that are to leave before the first encrypted ones */

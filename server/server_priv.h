@@ -7,7 +7,7 @@
 #include "server/jetstream.h"
 #include "server/leaf.h"
 #include "server/listener.h"
-#include "server/monitor.h"
+#include "server/monitor/monitor.h"
 #include "server/server.h"
 #include "server/urls.h"
 

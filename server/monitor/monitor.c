@@ -1,10 +1,10 @@
-#include "server/monitor.h"
+#include "server/monitor/monitor.h"
 
 #include <stdio.h>
 
 #include "base/json.h"
 #include "base/text.h"
-#include "server/monitor_priv.h"
+#include "server/monitor/monitor_priv.h"
 #include "server/server_priv.h"
 
 #define DOCUMENT_MAX  (1u << 20)
