@@ -90,9 +90,9 @@ struct clients {
     struct prng prng;
     struct clients_stats stats;
     const struct client_watch *watch; /* NULL: nobody */
-    size_t pending_most;  /* max_pending */
-    size_t pending_stall; /* above it the producer waits */
-    size_t pending_much;  /* above it the shard is congested */
+    size_t pending_most;              /* max_pending */
+    size_t pending_stall;             /* above it the producer waits */
+    size_t pending_much;              /* above it the shard is congested */
     bool congested;
     bool trace;
     uint64_t id_last;
@@ -119,7 +119,7 @@ struct client {
     char *address;                    /* owned, without port */
     char *label;                      /* owned: how the log calls it */
     char nonce[AUTH_NONCE_TEXT_SIZE]; /* for it to sign; empty: none */
-    struct traffic received; /* from it */
+    struct traffic received;          /* from it */
     struct traffic sent;
     uint64_t stalls;
     int64_t payload_max;

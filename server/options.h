@@ -50,6 +50,7 @@ struct options {
     int port;                     /* default 4222; -1: any free */
     char http_host[64];           /* empty: as host */
     int http_port;                /* 0: none; -1: any free */
+    int https_port;               /* the same, with TLS; not both */
     const char *http_base_path;   /* NULL: none */
     const char *client_advertise; /* host or host:port; NULL: what is listened on */
     char server_name[128];        /* empty: the server id */

@@ -27,6 +27,14 @@ static void read_http(struct config_reader *reader, const struct config_value *v
                         &options->http_port);
 }
 
+static void read_https(struct config_reader *reader, const struct config_value *value, void *to)
+{
+    struct options *options = to;
+
+    (void)config_listen(reader, value, options->http_host, sizeof(options->http_host),
+                        &options->https_port);
+}
+
 static void read_server_name(struct config_reader *reader, const struct config_value *value,
                              void *to)
 {
@@ -307,8 +315,8 @@ static const struct config_option options_of_top[] = {
     CONFIG_READ("http", read_http),
     TOP("http_port monitor_port", INT, http_port),
     TOP("http_base_path", TEXT, http_base_path),
-    CONFIG_REFUSED("https"),
-    CONFIG_REFUSED("https_port"),
+    CONFIG_READ("https", read_https),
+    TOP("https_port", INT, https_port),
 
     CONFIG_READ("max_connections max_conn", read_max_connections),
     TOP("max_subscriptions max_subs", INT64, max_subscriptions),

@@ -85,8 +85,8 @@ static const struct json *body_value(const struct ask *ask, const char *name)
 static void refuse_type(struct ask *ask, const struct json *value, const char *name,
                         const char *wanted)
 {
-    static const char *const names[] = {"null", "bool", "bool", "number", "string", "array",
-                                        "object"};
+    static const char *const names[] = {"null",   "bool",  "bool",  "number",
+                                        "string", "array", "object"};
 
     ask_refuse(ask, 400, "json: cannot unmarshal %s into Go struct field %s of type %s",
                names[value->type], name, wanted);

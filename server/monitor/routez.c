@@ -98,11 +98,11 @@ static void subscriptions(struct json_writer *w, const struct server *server,
     monitor_number(w, BYTES("subscriptions"), (int64_t)count);
     if (count == 0 || subs == ASK_SUBS_NONE)
         return;
-    json_key(w,
-             subs == ASK_SUBS_LIST ? BYTES("subscriptions_list") : BYTES("subscriptions_list_detail"));
+    json_key(w, subs == ASK_SUBS_LIST ? BYTES("subscriptions_list")
+                                      : BYTES("subscriptions_list_detail"));
     json_array_begin(w);
-    core_interest_walk(server->core, c->node->id, subs == ASK_SUBS_LIST ? list_subject : list_detail,
-                       w);
+    core_interest_walk(server->core, c->node->id,
+                       subs == ASK_SUBS_LIST ? list_subject : list_detail, w);
     json_array_end(w);
 }
 

@@ -163,8 +163,7 @@ static uint64_t count_listed(const struct question *question, struct account *co
         for (struct sublist_walk at = {0}; (set = sublist_next(&accounts[i]->subs, &at)) != NULL;) {
             if (set->kind == SUB_REMOTE || set->count == 0)
                 continue;
-            if (question->test.size == 0 ||
-                subject_matches(sub_set_subject(set), question->test))
+            if (question->test.size == 0 || subject_matches(sub_set_subject(set), question->test))
                 listed += set->count;
         }
     }

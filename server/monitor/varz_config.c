@@ -45,6 +45,7 @@ void monitor_jetstream_config(struct json_writer *w, const struct server *server
         monitor_text(w, BYTES("domain"), jetstream->domain);
     if (jetstream->unique_tag != NULL)
         monitor_text(w, BYTES("unique_tag"), jetstream->unique_tag);
+    monitor_flag(w, BYTES("compress_ok"), jetstream->memory_max >= 0 || jetstream->store_max >= 0);
     monitor_flag(w, BYTES("strict"), !jetstream->lenient);
     json_object_end(w);
 }
@@ -92,6 +93,7 @@ void monitor_varz_config(struct json_writer *w, const struct server *server)
 
 void monitor_varz_tls(struct json_writer *w, const struct server *server)
 {
-    if (server->options.tls != NULL)
-        monitor_seconds(w, BYTES("tls_timeout"), server->options.tls->timeout_ns);
+    const struct tls_options *tls = server->options.tls;
+
+    monitor_seconds(w, BYTES("tls_timeout"), tls != NULL ? tls->timeout_ns : TLS_TIMEOUT_NS);
 }
