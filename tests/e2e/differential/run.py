@@ -8,6 +8,8 @@ names are masked; what else differs is either in known.py, with its reason, or a
 """
 
 import argparse
+import glob
+import importlib
 import json
 import os
 import re
@@ -24,12 +26,16 @@ from cases import SCENARIOS  # noqa: E402
 from known import KNOWN  # noqa: E402
 import wire  # noqa: E402
 
+for path in sorted(glob.glob(os.path.join(HERE, "cases_*.py"))):
+    SCENARIOS.update(importlib.import_module(os.path.basename(path)[:-3]).SCENARIOS)
+
 ANSWER_S = 5.0
 EVENTS_S = 0.2  # what follows an answer comes within
 SILENCE_S = 0.5  # the reference stays silent on purpose here and there: known by the labels
 TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$")
 ANY_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 UNSET = "0001-01-01T00:00:00Z"
+STATUS = re.compile(rb"NATS/1.0 \d\d\d")
 GENERATED = re.compile(r"^[0-9A-Za-z]{8}$")
 SILENT = {"unknown subject", "durable without name"}
 
@@ -53,7 +59,8 @@ class Asker(wire.Requester):
     def connect(self, **options):
         super().connect(pedantic=False, **options)  # clients publish to subjects with wildcards (filters)
 
-    def ask_within(self, subject, body, headers, seconds):
+    def question(self, subject, body, headers):
+        """Sends it; the inbox that the answers come to."""
         self.serial += 1
         inbox = b"answers.%d" % self.serial
         subject = subject.encode()
@@ -62,6 +69,22 @@ class Asker(wire.Requester):
             self.send(headers + body + b"\r\n")
         else:
             self.send(b"PUB %s %s %d\r\n" % (subject, inbox, len(body)) + body + b"\r\n")
+        return inbox
+
+    def ask_within(self, subject, body, headers, seconds):
+        return self.answer(self.question(subject, body, headers), seconds)
+
+    def ask_many(self, subject, body, headers):
+        """All answers: up to a status without payload, or to silence."""
+        inbox = self.question(subject, body, headers)
+        answers = []
+        while answer := self.answer(inbox, SILENCE_S if answers else ANSWER_S):
+            answers.append(answer)
+            if STATUS.match(answer[0]) and not answer[1]:
+                break
+        return answers
+
+    def answer(self, inbox, seconds):
         wire.READ_S = seconds
         try:
             while True:
@@ -122,6 +145,10 @@ def mask(value, key="", asked=b""):
     return value
 
 
+def raw_answer(head, data):
+    return {"headers": ANY_TIME.sub("TIME", head.decode()), "body": data.decode(errors="replace")}
+
+
 def ask(asker, step):
     label, kind, subject, body, headers = step
     if kind == "listen":
@@ -129,12 +156,17 @@ def ask(asker, step):
         return "listening"
     if kind == "events":
         return asker.take_events()
+    if kind == "wait":
+        time.sleep(float(body))
+        return "waited"
+    if kind == "many":
+        return [raw_answer(*answer) for answer in asker.ask_many(subject, body, headers)]
     answer = asker.ask_within(subject, body, headers, SILENCE_S if label in SILENT else ANSWER_S)
     if answer is None:
         return None
     head, data = answer
     if kind == "raw" or head:
-        return {"headers": ANY_TIME.sub("TIME", head.decode()), "body": data.decode(errors="replace")}
+        return raw_answer(head, data)
     return mask(json.loads(data), asked=body + subject.encode())
 
 
