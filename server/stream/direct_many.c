@@ -28,8 +28,8 @@ struct direct_many {
     int64_t bytes_left;
     uint64_t sent;
     struct direct_progress progress;
-    uint64_t up_to;                      /* multi */
-    uint64_t *sequences;                 /* multi: owned */
+    uint64_t up_to;      /* multi */
+    uint64_t *sequences; /* multi: owned */
     size_t sequence_count, sequence_at;
 };
 
@@ -116,8 +116,8 @@ static void begin_multi(struct direct_many *many, const struct message_get *get)
     many->up_to = bound(state, get);
     many->sequences = heap_take(SUBJECTS_MAX * sizeof *many->sequences);
     if (many->up_to > 0)
-        matching = message_get_lasts(get, state->index, many->up_to, SUBJECTS_MAX,
-                                     many->sequences, &many->sequence_count);
+        matching = message_get_lasts(get, state->index, many->up_to, SUBJECTS_MAX, many->sequences,
+                                     &many->sequence_count);
     if (matching == 0)
         end_with(many, BYTES("NATS/1.0 404 No Results\r\n\r\n"));
     else if (matching > SUBJECTS_MAX)

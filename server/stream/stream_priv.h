@@ -118,7 +118,7 @@ struct stream {
 
     /* direct gets that wait for this turn */
     struct outbox direct_requests;
-    struct buf direct_headers; /* of one answer */
+    struct buf direct_headers;       /* of one answer */
     struct direct_many *direct_many; /* answers of many messages that are under way */
     size_t direct_many_count;
     struct timer direct_retry; /* one of them waits for its receiver */
