@@ -8,6 +8,8 @@ names are masked; what else differs is either in known.py, with its reason, or a
 """
 
 import argparse
+import glob
+import importlib
 import json
 import os
 import re
@@ -23,6 +25,9 @@ import serverprocess  # noqa: E402
 from cases import SCENARIOS  # noqa: E402
 from known import KNOWN  # noqa: E402
 import wire  # noqa: E402
+
+for path in sorted(glob.glob(os.path.join(HERE, "cases_*.py"))):
+    SCENARIOS.update(importlib.import_module(os.path.basename(path)[:-3]).SCENARIOS)
 
 ANSWER_S = 5.0
 EVENTS_S = 0.2  # what follows an answer comes within
