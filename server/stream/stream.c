@@ -139,6 +139,7 @@ static void follow(void *owner)
     stream_consumers_follow(stream);
     stream_ingest_follow(stream);
     stream_batches_drop(stream);
+    stream_direct_drop(stream);
     timers_cancel(io_timers(stream_io(stream)), &stream->expiry);
     jetstream_stream_follow(stream->jetstream, stream);
     stream_mark(stream);
@@ -270,6 +271,7 @@ struct stream *stream_open(struct jetstream *jetstream, struct account *account,
     (void)BUF_ADD(&stream->ack_prefix, "\",\"seq\":");
     stream->expiry.fire = stream_expiry_fire;
     stream_batches_init(stream);
+    stream->direct_retry.fire = stream_direct_retry;
 
     *err = replica_open(jetstream_groups(jetstream), id, &replica_events_of_stream, stream,
                         &stream->replica);
@@ -307,6 +309,7 @@ void stream_close(struct stream *stream, bool deleted)
     stream_operations_drop(stream);
     stream_ingest_drop(stream);
     stream_batches_drop(stream);
+    stream_direct_drop(stream);
     timers_cancel(timers, &stream->expiry);
     drop_reads(stream);
     if (stream->replica != NULL && deleted)
