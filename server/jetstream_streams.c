@@ -71,6 +71,7 @@ static bool has_config(const struct jetstream *jetstream, const struct catalogue
 }
 
 static void completed(struct stream_op *op, struct stream *stream);
+static void try_again(struct jetstream *jetstream, struct catalogue_entry *entry);
 static void close_stream(struct jetstream *jetstream, struct catalogue_entry *entry, bool deleted);
 static void remove_files(struct jetstream *jetstream, uint64_t id);
 
@@ -113,6 +114,8 @@ static void completed(struct stream_op *op, struct stream *stream)
             jetstream_configured(jetstream, entry, completion->version, op->error, op->error_text);
         if (entry->version > completion->version)
             reconcile(jetstream, entry);
+        else if (stream != NULL && op->error != 0) /* the disk has refused it */
+            try_again(jetstream, entry);
     }
     heap_give(completion);
 }
@@ -224,7 +227,8 @@ static void report_offline(struct jetstream *jetstream, struct catalogue_entry *
                  BYTES_ARG(entry->config.name), err_text(err));
 }
 
-/* A disk that is full or fails: the others go on without this replica, until it can be made. */
+/* A disk that is full or fails: the others go on without this replica until it can be made, or with
+ * the config that they have until the new one can be logged. */
 static void try_again(struct jetstream *jetstream, struct catalogue_entry *entry)
 {
     struct io *io = server_io(jetstream->server);

@@ -1,7 +1,7 @@
 /*
  * cluster_setting: one value of a stream's config (its description), which clients change, and what
- * it can be afterwards: one change that was answered before another was asked for is not what stays.
- * A change without an answer may come at any time.
+ * it can be afterwards: one change that was answered before another was asked for is not what
+ * stays. A change without an answer may come at any time.
  */
 #ifndef TESTS_SIM_CLUSTER_SETTING_H
 #define TESTS_SIM_CLUSTER_SETTING_H
