@@ -90,6 +90,7 @@ struct consumer_delivery {
     uint64_t sequence;      /* the message; gone meanwhile: skip it */
     struct bytes to;        /* inbox or deliver subject */
     struct bytes ack_reply; /* $JS.ACK... for the message's reply field */
+    struct bytes headers;   /* lines that it gets behind its own; mostly empty */
     bool headers_only;
 };
 
@@ -99,6 +100,8 @@ enum consumer_advisory {
     ADVISORY_TERMINATED,     /* + reason */
     ADVISORY_ACK_METRIC,     /* + ack_time_ns */
     ADVISORY_RESUMED,        /* pause_until_ns, which has passed */
+    ADVISORY_PINNED,         /* group, pin */
+    ADVISORY_UNPINNED,       /* group, reason */
 };
 
 struct consumer_advice {
@@ -107,6 +110,7 @@ struct consumer_advice {
     int64_t ack_time_ns;
     int64_t pause_until_ns;
     struct bytes reason;
+    struct bytes group, pin;
 };
 
 struct consumer_out {
@@ -152,8 +156,8 @@ uint64_t consumer_record_number(struct bytes body); /* 0: too short to hold one 
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-/* The name of the first setting that is valid but not built yet (priority groups, ack policy
- * flow_control), or NULL. Validation refuses it; consumer_create asserts that it did. */
+/* The name of the first setting that is valid but not built yet (ack policy flow_control), or NULL.
+ * Validation refuses it; consumer_create asserts that it did. */
 const char *consumer_config_unsupported(const struct consumer_config *config);
 /* Would such a consumer be volatile (its creation is not logged either)? */
 bool consumer_config_volatile(const struct consumer_config *config, bool until_acked);
@@ -224,6 +228,10 @@ void consumer_ack(struct consumer *consumer, int64_t now_ns, int64_t log_now_ns,
                   struct bytes subject, struct bytes reply, struct bytes body);
 /* Something was published to the flow-control subject ($JS.FC.<stream>.<consumer>.<id>). */
 void consumer_flow(struct consumer *consumer, int64_t now_ns, struct bytes subject);
+/* The client that is pinned no longer is, and the next request may be. `group` is one of the
+ * config's. */
+void consumer_unpin(struct consumer *consumer, int64_t now_ns, int64_t log_now_ns,
+                    struct bytes group);
 /* Push: whether the deliver subject has interest now (reference 4.5). */
 void consumer_bound(struct consumer *consumer, int64_t now_ns, bool bound);
 /* Once per turn while there may be something to do (new messages, acks, requests) and at the time
@@ -260,6 +268,9 @@ struct consumer_info {
     bool paused;
     int64_t pause_remaining_ns; /* 0: not paused */
     int64_t created_ns;
+    struct bytes
+        pin; /* of the priority group; empty: nobody is pinned. Good until the next call. */
+    int64_t pinned_ns;
 };
 /* num_waiting sweeps requests that have expired or lost their listener. Also for followers. */
 void consumer_describe(struct consumer *consumer, int64_t now_ns, int64_t log_now_ns,

@@ -75,6 +75,7 @@ void deliver_planned(struct consumer *c, const struct planned *planned, uint32_t
     size = ack_subject_of(c, planned, deliveries, &ack);
     delivery.ack_reply = bytes_of(c->ack_text, size);
     delivery.to = request != NULL ? request->reply : c->config.deliver_subject;
+    delivery.headers = groups_headers(c, request);
     c->out.deliver(c->out.owner, &delivery);
     c->delivered_active_ns = c->work.log_now_ns;
     if (c->config.ack_policy == ACK_NONE)

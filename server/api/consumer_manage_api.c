@@ -1,5 +1,4 @@
-/* consumer_manage_api: PAUSE, and what is refused: groups, reset and what only clusters have
- * (reference consumers 1.6). */
+/* consumer_manage_api: PAUSE, RESET and UNPIN (reference consumers 1.6). */
 #include <stddef.h>
 
 #include "base/text.h"
@@ -101,7 +100,7 @@ static void run_pause(struct api_request *request)
     stream_submit(stream, &request->stream_op);
 }
 
-/* ---- what is refused
+/* ---- RESET, UNPIN
  * ------------------------------------------------------------------------------------------ */
 
 static void run_reset(struct api_request *request)
@@ -128,9 +127,30 @@ static bool read_group(struct api_request *request, struct bytes *group)
     return false;
 }
 
-/* No consumer has groups yet. */
+static bool has_group(const struct consumer_config *config, struct bytes name)
+{
+    for (size_t i = 0; i < config->priority_groups.count; i++)
+        if (bytes_equal(config->priority_groups.at[i], name))
+            return true;
+    return false;
+}
+
+/* A pin lives with its leader and is in no log: it goes at once. */
+static void unpin(struct api_request *request, struct stream *stream, struct consumer *consumer,
+                  struct bytes group)
+{
+    struct jetstream *jetstream = api_jetstream(request);
+
+    consumer_unpin(consumer, io_now(server_io(jetstream_server(jetstream))),
+                   jetstream_log_now(jetstream), group);
+    stream_consumer_wake(stream, consumer);
+    (void)api_answer_begin(request);
+    api_answer(request);
+}
+
 static void run_unpin(struct api_request *request)
 {
+    struct consumer *consumer;
     struct stream *stream;
     struct bytes group;
 
@@ -140,8 +160,12 @@ static void run_unpin(struct api_request *request)
         api_refuse(request, 10025, "invalid JSON: consumer group not specified");
     else if (!consumer_check_group(group))
         api_refuse(request, 10162, NULL);
-    else if (find_consumer(request, &stream) != NULL)
+    else if ((consumer = find_consumer(request, &stream)) == NULL)
+        return;
+    else if (!has_group(consumer_config(consumer), group))
         api_refuse(request, 10160, NULL);
+    else
+        unpin(request, stream, consumer, group);
 }
 
 const struct api_endpoint api_consumer_manage_endpoints[] = {

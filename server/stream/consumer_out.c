@@ -30,6 +30,7 @@ static void ask_deliver(void *owner, const struct consumer_delivery *delivery)
         .sequence = delivery->sequence,
         .to = delivery->to,
         .reply = delivery->ack_reply,
+        .headers = delivery->headers,
     };
 
     if (!outbox_add(&shell->deliveries, &item))
@@ -77,7 +78,8 @@ static void ask_advise(void *owner, const struct consumer_advice *advice)
 
     buf_init(&subject, ADVISORY_SUBJECT_MAX);
     buf_init(&body, ADVISORY_BODY_MAX);
-    if (advisory_of_consumer(stream->jetstream, stream->name, shell->name, advice, &subject, &body))
+    if (advisory_of_consumer(stream->jetstream, account_name(stream->account), stream->name,
+                             shell->name, advice, &subject, &body))
         advise(stream, &subject, &body);
     buf_deinit(&subject);
     buf_deinit(&body);

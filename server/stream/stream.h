@@ -122,6 +122,8 @@ uint64_t stream_term(const struct stream *stream);
 struct replica *stream_replica(const struct stream *stream);
 /* By name; NULL if there is none. */
 struct consumer *stream_consumer(const struct stream *stream, struct bytes name);
+/* Something of that consumer was changed from outside: it has its turn soon. */
+void stream_consumer_wake(struct stream *stream, const struct consumer *consumer);
 /* Without those of sources and mirrors. */
 size_t stream_consumer_count(const struct stream *stream);
 /* The same, with operations that are decided and not applied. */

@@ -8,6 +8,8 @@ names are masked; what else differs is either in known.py, with its reason, or a
 """
 
 import argparse
+import glob
+import importlib
 import json
 import os
 import re
@@ -19,10 +21,16 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.dirname(HERE), os.path.join(os.path.dirname(HERE), "wire")]
 
+import cases  # noqa: E402
+import flow  # noqa: E402
 import serverprocess  # noqa: E402
-from cases import SCENARIOS  # noqa: E402
 from known import KNOWN  # noqa: E402
 import wire  # noqa: E402
+
+# Scenarios live in cases.py and in cases_<part>.py beside it.
+SCENARIOS = dict(cases.SCENARIOS)
+for part in sorted(glob.glob(os.path.join(HERE, "cases_*.py"))):
+    SCENARIOS.update(importlib.import_module(os.path.basename(part)[:-3]).SCENARIOS)
 
 ANSWER_S = 5.0
 EVENTS_S = 0.2  # what follows an answer comes within
@@ -48,6 +56,7 @@ class Asker(wire.Requester):
 
     def __init__(self, port):
         self.events = []
+        flow.begin(self)
         super().__init__(port)
 
     def connect(self, **options):
@@ -57,6 +66,7 @@ class Asker(wire.Requester):
         self.serial += 1
         inbox = b"answers.%d" % self.serial
         subject = subject.encode()
+        body = flow.filled(self, body)
         if headers:
             self.send(b"HPUB %s %s %d %d\r\n" % (subject, inbox, len(headers), len(headers) + len(body)))
             self.send(headers + body + b"\r\n")
@@ -65,18 +75,20 @@ class Asker(wire.Requester):
         wire.READ_S = seconds
         try:
             while True:
-                to, _, head, data = self.message()
+                to, reply, head, data = self.message()
                 if to == inbox:
                     return head, data
-                self.keep(to, data)
+                self.keep(to, reply, head, data)
         except (wire.Timeout, socket.timeout):
             return None
         finally:
             wire.READ_S = ANSWER_S
 
 
-    def keep(self, subject, data):
-        if subject.startswith(b"$JS.EVENT."):
+    def keep(self, subject, reply, headers, data):
+        if self.sid in self.subscribed:
+            self.arrived.append(flow.arrival(self, subject, reply, headers, data))
+        elif subject.startswith(b"$JS.EVENT."):
             self.events.append((subject.decode(), event(json.loads(data))))
 
     def take_events(self):
@@ -84,10 +96,10 @@ class Asker(wire.Requester):
         time.sleep(EVENTS_S)
         self.send(b"PUB answers.end 0\r\n\r\n")
         while True:
-            to, _, _, data = self.message()
+            to, reply, head, data = self.message()
             if to == b"answers.end":
                 break
-            self.keep(to, data)
+            self.keep(to, reply, head, data)
         taken, self.events = self.events, []
         return sorted(taken, key=lambda pair: pair[0])
 
@@ -117,6 +129,8 @@ def mask(value, key="", asked=b""):
             return sorted(re.split(r"[ ,]+", value))  # in no order there
         if key == "leader":
             return "SERVER"
+        if key in ("pinned_id", "pinned_client_id"):
+            return "PIN"
         if key in ("name", "consumers") and GENERATED.match(value) and value.encode() not in asked:
             return "GENERATED"
     return value
@@ -129,6 +143,8 @@ def ask(asker, step):
         return "listening"
     if kind == "events":
         return asker.take_events()
+    if kind in flow.KINDS:
+        return flow.KINDS[kind](asker, subject, body, headers, label)
     answer = asker.ask_within(subject, body, headers, SILENCE_S if label in SILENT else ANSWER_S)
     if answer is None:
         return None
@@ -207,6 +223,7 @@ def compare(names, program, show):
                     comparison.step(name, step, ask(theirs, step), ask(ours, step))
                 for asker in (theirs, ours):
                     asker.send(b"UNSUB 2\r\n")
+                    flow.end(asker)
                     empty(asker)
                 if not server.running():
                     print(server.log())

@@ -535,9 +535,41 @@ static void remove_one(struct model *m)
     read_asked(m);
 }
 
+/* What a request asks of the priority group. */
+static const char *group_of(struct model *m, char *out, size_t size)
+{
+    unsigned long long some = below(m, 4);
+
+    out[0] = 0;
+    switch (m->fake->config.priority_policy) {
+    case PRIORITY_OVERFLOW:
+        snprintf(out, size, ",\"group\":\"g\",\"min_pending\":%llu,\"min_ack_pending\":%llu", some,
+                 (unsigned long long)below(m, 3));
+        break;
+    case PRIORITY_PINNED:
+        snprintf(out, size, ",\"group\":\"g\",\"id\":\"%s\"",
+                 some == 0   ? "of nobody"
+                 : some == 1 ? ""
+                             : m->fake->pin);
+        break;
+    case PRIORITY_PRIORITIZED:
+        snprintf(out, size, ",\"group\":\"g\",\"priority\":%llu", some);
+        break;
+    default: break;
+    }
+    return out;
+}
+
+static void unpin(struct model *m)
+{
+    if (m->fake->config.priority_policy == PRIORITY_PINNED)
+        consumer_unpin(m->fake->consumer, m->fake->now_ns, m->fake->log_now_ns, BYTES("g"));
+}
+
 static void pull(struct model *m)
 {
-    char reply[32], body[160];
+    char group[128];
+    char reply[32], body[320];
     uint64_t batch = 1 + below(m, 6);
 
     if (m->asked == REQUESTS_MAX || consumer_is_push(m->fake->consumer))
@@ -545,10 +577,11 @@ static void pull(struct model *m)
     m->askers[m->asked] = (struct asker){.batch = batch};
     snprintf(reply, sizeof(reply), "in.%zu", m->asked++);
     snprintf(body, sizeof(body),
-             "{\"batch\":%llu,\"no_wait\":%s,\"expires\":%llu,\"max_bytes\":%llu}",
+             "{\"batch\":%llu,\"no_wait\":%s,\"expires\":%llu,\"max_bytes\":%llu%s}",
              (unsigned long long)batch, prng_chance(&m->prng, 1, 4) ? "true" : "false",
              prng_chance(&m->prng, 1, 2) ? 0 : (unsigned long long)(below(m, 20) * FAKE_SECOND),
-             prng_chance(&m->prng, 3, 4) ? 0 : (unsigned long long)below(m, 300));
+             prng_chance(&m->prng, 3, 4) ? 0 : (unsigned long long)below(m, 300),
+             group_of(m, group, sizeof group));
     fake_pull(m->fake, reply, body);
     read_asked(m);
 }
@@ -722,6 +755,8 @@ static void step(struct model *m)
     case 17:
         if (prng_chance(&m->prng, 1, 4))
             refuse(m);
+        else
+            unpin(m);
         break;
     case 18: change(m); break;
     case 19:
@@ -760,6 +795,7 @@ static void finish(struct model *m)
 static void configure(struct model *m)
 {
     static struct bytes filters[] = {BYTES("k.1"), BYTES("k.3"), BYTES("k.0")};
+    static struct bytes group = BYTES("g");
     static int64_t backoff[] = {2 * FAKE_SECOND, 8 * FAKE_SECOND, FAKE_SECOND};
     static const int32_t policies[] = {ACK_EXPLICIT, ACK_EXPLICIT, ACK_EXPLICIT, ACK_ALL, ACK_NONE};
     static const int64_t delivers[] = {-1, -1, 1, 2, 3};
@@ -786,6 +822,11 @@ static void configure(struct model *m)
     if (prng_chance(&m->prng, 1, 3)) {
         config->deliver_subject = BYTES("to.me");
         config->max_waiting = 0;
+    } else {
+        config->priority_policy = prng_chance(&m->prng, 1, 2) ? 0 : (int32_t)below(m, 4);
+        config->priority_timeout_ns = 4 * FAKE_SECOND;
+        if (config->priority_policy != PRIORITY_NONE)
+            config->priority_groups = (struct schema_strings){&group, 1};
     }
     m->logged = config->ack_policy != ACK_NONE || m->fake->stream.until_acked;
 }
