@@ -6,7 +6,6 @@
  */
 #include "base/heap.h"
 #include "raft/replica_priv.h"
-#include "storage/batch.h"
 
 /* Entries as the core wants to hear of them: runs of one term, and changes of members. */
 struct note {
@@ -69,17 +68,8 @@ static void apply_waiting(struct recovery *recovery)
 
     while (replica->applied < recovery->committed &&
            (cached = cache_find(&replica->cache, replica->applied + 1)) != NULL) {
-        struct log_batch batch = {.content = log_content_bytes(cached->content),
-                                  .records_place = cached->place};
-        struct batch_content content;
-        enum err err = batch_content_peek(batch.content, &content);
+        struct log_batch batch = cached_batch(cached);
 
-        assert(err == OK); /* it was in a good batch */
-        batch.index = content.index;
-        batch.term = content.term;
-        batch.time_ns = content.time_ns;
-        batch.record_count = content.record_count;
-        batch.records = content.records;
         apply_one(replica, &batch);
     }
     cache_trim(&replica->cache, replica->applied);

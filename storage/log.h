@@ -241,8 +241,6 @@ enum err log_append_content(struct log *log, struct log_content *content);
 /* The content of a batch above `durable`, and of the one that is being told by `durable`; NULL for
  * others. The log's: hold it to keep it. */
 struct log_content *log_content_of(struct log *log, uint64_t index);
-/* Of what was sealed or appended last, right after that; good until the next call of io_turn. */
-struct bytes log_sealed_content(const struct log *log);
 
 /*
  * Whatever is above `index` never happened: appended is `index`, durable no more than it, and what

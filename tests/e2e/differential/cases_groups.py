@@ -327,7 +327,7 @@ SCENARIOS = {
         events(),
         api("CONSUMER.INFO.S.C"),
         asked({"max_bytes": 1000}, "other"),
-        take(),
+        take(label="a budget and headers"),
         events(),
         asked({"max_bytes": 1000, "id": "$PIN", "batch": 2}, "other"),
         take(),

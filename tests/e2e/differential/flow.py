@@ -8,7 +8,6 @@ last pin id that was seen, "$REPLY<n>" in a subject for the n-th reply that was 
 import json
 import re
 import socket
-import time
 
 import wire
 
@@ -57,7 +56,7 @@ def take(quiet=QUIET_S, label=None):
 
 
 def rest(seconds):
-    return (None, "rest", str(seconds), b"", b"")
+    return (None, "wait", "", str(seconds).encode(), b"")
 
 
 # --- carrying them out
@@ -163,9 +162,4 @@ def run_take(asker, quiet, *_):
     return taken
 
 
-def run_rest(asker, seconds, *_):
-    time.sleep(float(seconds))
-    return "rested"
-
-
-KINDS = {"sub": run_sub, "unsub": run_unsub, "say": run_say, "take": run_take, "rest": run_rest}
+KINDS = {"sub": run_sub, "unsub": run_unsub, "say": run_say, "take": run_take}
