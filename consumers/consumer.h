@@ -150,7 +150,8 @@ struct consumer_out {
 #define CONSUMER_RECORD_DELAY    35u /* sequence, not before (log time) */
 #define CONSUMER_RECORD_EXHAUST  36u /* runs: max_deliver reached */
 #define CONSUMER_RECORD_POSITION 37u /* delivered: of an ack-none durable */
-#define CONSUMER_RECORD_LAST     37u
+#define CONSUMER_RECORD_RESET    38u /* sequence to begin with anew */
+#define CONSUMER_RECORD_LAST     38u
 /* Every body starts with the u64 number of its consumer. */
 uint64_t consumer_record_number(struct bytes body); /* 0: too short to hold one */
 
@@ -175,6 +176,14 @@ void consumer_destroy(struct consumer *consumer);
 /* Config update in apply; the rules have been checked. Times as in consumer_apply. */
 void consumer_update(struct consumer *consumer, int64_t now_ns, int64_t log_now_ns,
                      const struct consumer_config *config);
+
+/*
+ * RESET: may it begin anew with `asked` (0: behind its ack floor)? NULL, and *next is where; else
+ * why not. The shell logs the record that consumer_reset_write makes (false: no room) while no
+ * hand-out is in flight, and applies it; of a volatile consumer it only applies it.
+ */
+const char *consumer_reset_check(const struct consumer *consumer, uint64_t asked, uint64_t *next);
+bool consumer_reset_write(const struct consumer *consumer, uint64_t next, struct buf *out);
 
 const struct consumer_config *consumer_config(const struct consumer *consumer);
 uint64_t consumer_number(const struct consumer *consumer);

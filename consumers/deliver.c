@@ -78,8 +78,6 @@ void deliver_planned(struct consumer *c, const struct planned *planned, uint32_t
     delivery.headers = groups_headers(c, request);
     c->out.deliver(c->out.owner, &delivery);
     c->delivered_active_ns = c->work.log_now_ns;
-    if (c->config.ack_policy == ACK_NONE)
-        c->floor_active_ns = c->work.log_now_ns;
 
     if (place != 0)
         acks_arm(c, place, c->work.now_ns);

@@ -3,6 +3,7 @@
  * else). One file each: consumer.c life, start.c where it begins and what is left, apply.c the
  * durable half, acks.c what clients answer, pulls.c waiting requests, groups.c which of them may be
  * served, plan.c the next hand-out,
+ * reset.c beginning anew,
  * deliver.c carrying it out, bound.c the deliver subject, work.c time, state.c the durable half as
  * bytes.
  */
@@ -235,10 +236,15 @@ uint32_t deliver_cost(struct consumer *c, const struct consumer_message *message
 /* ---- bound.c: the machine's side of push.h --------------------------------------------------- */
 
 void bound_start(struct consumer *c);
+void bound_reset(struct consumer *c); /* nothing is outstanding */
 void bound_limit(struct consumer *c); /* (re)starts the rate limit */
 /* May a message of that many bytes go to the deliver subject now? Else plan_again_ns may be set. */
 bool bound_takes(struct consumer *c, uint64_t bytes);
 void bound_delivered(struct consumer *c, uint64_t bytes);
+
+/* ---- reset.c --------------------------------------------------------------------------------- */
+
+enum err reset_apply(struct consumer *c, struct bytes body);
 
 /* ---- work.c ---------------------------------------------------------------------------------- */
 

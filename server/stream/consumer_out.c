@@ -5,18 +5,25 @@
 #include "server/api/advisory.h"
 #include "server/stream/stream_priv.h"
 
+bool stream_consumer_append(struct buf *out, uint8_t type, struct bytes body)
+{
+    uint8_t *at = record_begin(out, type, 0, RECORD_BODY_PAD + body.size);
+
+    if (at == NULL)
+        return false;
+    memset(at, 0, RECORD_BODY_PAD);
+    memcpy(at + RECORD_BODY_PAD, body.at, body.size);
+    record_end(out, RECORD_BODY_PAD + body.size);
+    return true;
+}
+
 static void ask_propose(void *owner, uint8_t type, struct bytes body)
 {
     struct consumer_shell *shell = owner;
     struct stream *stream = shell->stream;
-    struct buf *out = replica_gather(stream->replica);
-    uint8_t *at = record_begin(out, type, 0, RECORD_BODY_PAD + body.size);
+    bool fitted = stream_consumer_append(replica_gather(stream->replica), type, body);
 
-    /* Hand-outs and acks are small and bounded per turn, far below what a batch may hold. */
-    assert(at != NULL);
-    memset(at, 0, RECORD_BODY_PAD);
-    memcpy(at + RECORD_BODY_PAD, body.at, body.size);
-    record_end(out, RECORD_BODY_PAD + body.size);
+    assert(fitted); /* hand-outs and acks are bounded per turn, far below what a batch may hold */
     stream->gathered++;
     stream_mark(stream);
 }

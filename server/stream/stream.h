@@ -27,6 +27,7 @@ enum stream_op_kind {
     STREAM_OP_DELETE_MESSAGE,
     STREAM_OP_CONSUMER_CREATE, /* or update, if `consumer_number` names an existing one */
     STREAM_OP_CONSUMER_DELETE,
+    STREAM_OP_CONSUMER_RESET, /* `sequence`: where it begins anew */
     STREAM_OP_READ, /* nothing changes: `done` runs when all decided before it is applied */
 };
 
@@ -50,7 +51,7 @@ struct stream_op {
     struct bytes json;
     struct bytes name; /* consumer's */
     int64_t created_ns;
-    uint64_t sequence; /* DELETE_MESSAGE; PURGE: below */
+    uint64_t sequence; /* DELETE_MESSAGE, CONSUMER_RESET; PURGE: below */
     bool erase;
     struct bytes filter; /* PURGE */
     uint64_t keep;       /* PURGE */

@@ -28,6 +28,8 @@ def nothing_to_delete(label, subject, body, theirs, ours):
 def answered_instead_of_silence(label, subject, body, theirs, ours):
     if theirs is not None:
         return False
+    if "CONSUMER.RESET" in subject and error(ours).get("err_code") in (10059, 10014):
+        return True
     return error(ours).get("err_code") in (10003, 10010, 10016) or "503" in (ours or {}).get("headers", "")
 
 

@@ -466,6 +466,32 @@ static void new_twin(struct model *m)
     buf_deinit(&state);
 }
 
+/* It begins anew somewhere, while nothing is in flight. */
+static void reset(struct model *m)
+{
+    uint64_t next = 1 + below(m, m->fake->last + 1);
+    struct buf body;
+
+    if (m->fake->proposed > 0 || m->flight || m->fake->tail > m->fake->last)
+        return;
+    buf_init(&body, 64);
+    CHECK(m, consumer_reset_write(m->fake->consumer, next, &body));
+    CHECK(m, consumer_apply(m->fake->consumer, m->fake->now_ns, CONSUMER_RECORD_RESET,
+                            buf_bytes(&body)) == OK);
+    if (m->twin != NULL)
+        CHECK(m, consumer_apply(m->twin, 0, CONSUMER_RECORD_RESET, buf_bytes(&body)) == OK);
+    buf_deinit(&body);
+    memset(m->owed, 0, sizeof m->owed);
+    for (uint64_t sequence = 1; sequence <= m->fake->last; sequence++)
+        m->fake->messages[sequence].ack[0] = 0; /* of another life */
+    m->acked_all = 0;
+    m->answers_asked = 0;
+    m->delivered_consumer = m->floor_consumer = 0;
+    m->delivered_stream = m->floor_stream = next - 1;
+    m->revision++;
+    read_asked(m);
+}
+
 /* The leader dies; whoever saw only what was applied takes over. */
 static void crash(struct model *m)
 {
@@ -631,7 +657,6 @@ static void ack(struct model *m)
         ; /* nothing said now changes that */
     else if (strcmp(form, "-NAK") == 0) {
         owed->free = true;
-        owed->ending = spent(m, owed) && !owed->flying ? SAID : 0;
     } else if (strcmp(form, "-NAK 3s") == 0 && !owed->flying) {
         owed->free = false;
         owed->again_ns = m->fake->now_ns + 3 * FAKE_SECOND;
@@ -751,6 +776,8 @@ static void step(struct model *m)
     case 16:
         if (prng_chance(&m->prng, 1, 4))
             crash(m);
+        else if (prng_chance(&m->prng, 1, 20))
+            reset(m);
         break;
     case 17:
         if (prng_chance(&m->prng, 1, 4))
