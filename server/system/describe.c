@@ -90,8 +90,6 @@ static void write_filters(struct json_writer *w, struct bytes key,
 static void write_subjects(struct json_writer *w, struct bytes key,
                            const struct permission_list *allow, const struct permission_list *deny)
 {
-    if (allow->count == 0 && deny->count == 0)
-        return;
     json_key(w, key);
     json_object_begin(w);
     write_filters(w, BYTES("allow"), allow);

@@ -225,10 +225,28 @@ static void answer_reload(struct answer *answer)
     send_error(answer, 500, false, "reload is not supported here: use --signal reload");
 }
 
+/* There is nobody who answers that. */
+static void answer_nobody(struct answer *answer)
+{
+    const struct system_request *request = answer->request;
+    struct message message = {.subject = request->reply};
+
+    if (!request->no_responders || request->passed_on || request->reply.size == 0)
+        return;
+    buf_clear(&answer->out);
+    if (!buf_print(&answer->out, "NATS/1.0 503\r\nNats-Subject: %.*s\r\n\r\n",
+                   BYTES_ARG(request->subject)))
+        return;
+    message.headers = buf_bytes(&answer->out);
+    (void)router_publish(answer->system->server->router, request->account, &message);
+}
+
 static void answer_document(struct answer *answer, struct bytes name)
 {
     if (monitor_document(&answer->system->server->monitor, name, &answer->writer, &answer->ask))
         send_document(answer);
+    else
+        answer_nobody(answer);
 }
 
 struct special {
@@ -248,8 +266,10 @@ static void about_server(struct answer *answer)
     struct bytes whom = subject_token(subject, 3), what = subject_token(subject, 4);
     bool all = bytes_equal(whom, BYTES("PING"));
 
-    if (!all && !bytes_equal(whom, bytes_of_text(answer->system->server->info.id)))
+    if (!all && !bytes_equal(whom, bytes_of_text(answer->system->server->info.id))) {
+        answer_nobody(answer);
         return;
+    }
     if (!is_meant(answer))
         return;
     if (what.size == 0) {
@@ -259,7 +279,9 @@ static void about_server(struct answer *answer)
     for (size_t i = 0; i < sizeof(specials) / sizeof(specials[0]); i++) {
         if (!bytes_equal(what, bytes_of_text(specials[i].name)))
             continue;
-        if (!all || !specials[i].named_only)
+        if (all && specials[i].named_only)
+            answer_nobody(answer);
+        else
             specials[i].run(answer);
         return;
     }
@@ -331,6 +353,8 @@ static void about_account(struct answer *answer)
     } else if (bytes_equal(what, BYTES("SUBSZ"))) {
         answer->ask.list_subs = true;
         answer_document(answer, what);
+    } else {
+        answer_nobody(answer);
     }
 }
 

@@ -107,8 +107,10 @@ static void collect(void *owner, const struct message *message)
     struct system_door *door = owner;
     struct system_request *request = enqueue(door->system, door->account, message);
 
-    if (request != NULL && message->origin != NULL &&
-        bytes_equal(message->subject, BYTES("$SYS.REQ.USER.INFO")))
+    if (request == NULL || message->origin == NULL)
+        return;
+    request->no_responders = message->origin->no_responders;
+    if (bytes_equal(message->subject, BYTES("$SYS.REQ.USER.INFO")))
         note_user(request, message->origin);
 }
 
@@ -236,7 +238,7 @@ void system_join(struct system *system)
 }
 
 /* Whom a request is for: its third token, of those after "$SYS.REQ.". */
-static void pass_on(struct system *system, const struct system_request *request)
+static void pass_on(struct system *system, struct system_request *request)
 {
     struct cluster *cluster = system->server->cluster;
     struct bytes name = subject_token(request->subject, 3);
@@ -249,8 +251,10 @@ static void pass_on(struct system *system, const struct system_request *request)
     about_server = bytes_equal(subject_token(request->subject, 2), BYTES("SERVER"));
     all = !about_server || bytes_equal(name, BYTES("PING"));
     for (size_t at = 0; (node = cluster_next(cluster, &at)) != NULL;) {
-        if (node->up && (all || bytes_equal(node->server_id, name)))
-            forward(system, node->id, request);
+        if (!node->up || (!all && !bytes_equal(node->server_id, name)))
+            continue;
+        forward(system, node->id, request);
+        request->passed_on = true;
     }
 }
 

@@ -13,8 +13,10 @@ struct system_request {
     struct system_request *next;
     struct account *account; /* that it was asked in, and is answered in */
     struct bytes subject, reply, body;
-    struct bytes user; /* of whoever asks, as JSON; empty: not asked for, or not here */
-    bool forwarded;    /* by another server, which answers for itself */
+    struct bytes user;  /* of whoever asks, as JSON; empty: not asked for, or not here */
+    bool forwarded;     /* by another server, which answers for itself */
+    bool passed_on;     /* to another server */
+    bool no_responders; /* whoever asks wants to know that nobody answers */
 };
 
 /* ---- system.c */
