@@ -39,6 +39,8 @@ static void apply_record(struct stream *stream, const struct log_batch *batch,
                     BYTES_ARG(stream->name), record->type, (unsigned long long)batch->index);
         return;
     }
+    if (effect.type == EFFECT_MESSAGE && stream->lead)
+        stream_republish(stream, &effect, result.previous);
     if (stream->ops_flying.count > 0 && effect.type != EFFECT_MESSAGE)
         stream_operation_applied(stream, &effect, &result);
 }
@@ -84,6 +86,7 @@ static void lead(void *owner, uint64_t term)
 
     (void)term; /* the replica puts it into what is proposed */
     stream->lead = true;
+    stream->lead_since_ns = io_wall(stream_io(stream));
     if (stream->state.configured)
         stream_subscribe(stream);
     stream_consumers_lead(stream);
@@ -519,4 +522,9 @@ uint64_t stream_term(const struct stream *stream)
 bool stream_leads(const struct stream *stream)
 {
     return stream->lead;
+}
+
+int64_t stream_lead_since(const struct stream *stream)
+{
+    return stream->lead_since_ns;
 }

@@ -74,6 +74,7 @@ struct stream {
     struct stream_events events;
     struct decider decider;
     bool lead;
+    int64_t lead_since_ns; /* wall clock; as long as it leads */
     bool closing;
 
     /* publishing */
@@ -213,6 +214,10 @@ void delivery_close(struct consumer_shell *shell);
 /* reader.c: the message, if it is in memory and sound; good until the next read. */
 bool stream_read_now(struct stream *stream, const struct index_entry *entry,
                      struct stream_message *message);
+
+/* republish.c: a message was stored while it leads; `previous`: the newest of its subject before.
+ */
+void stream_republish(struct stream *stream, const struct effect *effect, uint64_t previous);
 
 /* direct.c, direct_many.c */
 void stream_direct_collect(void *owner, const struct message *message); /* sink */

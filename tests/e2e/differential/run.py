@@ -8,6 +8,7 @@ names are masked; what else differs is either in known.py, with its reason, or a
 """
 
 import argparse
+import base64
 import glob
 import importlib
 import json
@@ -91,26 +92,28 @@ class Asker(wire.Requester):
                 to, _, head, data = self.message()
                 if to == inbox:
                     return head, data
-                self.keep(to, data)
+                self.keep(to, head, data)
         except (wire.Timeout, socket.timeout):
             return None
         finally:
             wire.READ_S = ANSWER_S
 
 
-    def keep(self, subject, data):
+    def keep(self, subject, head, data):
         if subject.startswith(b"$JS.EVENT."):
             self.events.append((subject.decode(), event(json.loads(data))))
+        elif not subject.startswith(b"answers."):
+            self.events.append((subject.decode(), raw_answer(head, data)))
 
     def take_events(self):
         """All that came since the last time, sorted by subject: subjects have no common order there."""
         time.sleep(EVENTS_S)
         self.send(b"PUB answers.end 0\r\n\r\n")
         while True:
-            to, _, _, data = self.message()
+            to, _, head, data = self.message()
             if to == b"answers.end":
                 break
-            self.keep(to, data)
+            self.keep(to, head, data)
         taken, self.events = self.events, []
         return sorted(taken, key=lambda pair: pair[0])
 
@@ -138,6 +141,8 @@ def mask(value, key="", asked=b""):
             return "TIME"
         if key == "description" and value.startswith("change to limits violates consumers: "):
             return sorted(re.split(r"[ ,]+", value))  # in no order there
+        if key == "hdrs":
+            return ANY_TIME.sub("TIME", base64.b64decode(value).decode(errors="replace"))
         if key == "leader":
             return "SERVER"
         if key in ("name", "consumers") and GENERATED.match(value) and value.encode() not in asked:
@@ -149,6 +154,17 @@ def raw_answer(head, data):
     return {"headers": ANY_TIME.sub("TIME", head.decode()), "body": data.decode(errors="replace")}
 
 
+def settled(asker, stream, messages):
+    """How many messages the stream has when it has as many as it should, or when that does not happen."""
+    end = time.monotonic() + ANSWER_S
+    while True:
+        answer = json.loads(asker.ask_within("$JS.API.STREAM.INFO." + stream, b"", b"", ANSWER_S)[1])
+        found = answer.get("state", {}).get("messages")
+        if found == messages or time.monotonic() > end:
+            return found
+        time.sleep(0.02)
+
+
 def ask(asker, step):
     label, kind, subject, body, headers = step
     if kind == "listen":
@@ -156,6 +172,8 @@ def ask(asker, step):
         return "listening"
     if kind == "events":
         return asker.take_events()
+    if kind == "settle":
+        return settled(asker, subject, int(body))
     if kind == "wait":
         time.sleep(float(body))
         return "waited"
