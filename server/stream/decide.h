@@ -66,11 +66,11 @@ struct decider {
     uint64_t barrier_index;             /* proposed as this; 0: still gathered */
     struct decider_proposal *proposals; /* ring */
     size_t proposal_capacity, proposal_head, proposal_count;
-    struct buf headers; /* of a publish whose headers are not stored as they came */
+    struct buf headers;     /* of a publish whose headers are not stored as they came */
     struct buf ttl_headers; /* of one whose TTL is not */
-    struct buf subject; /* of one whose subject is transformed */
-    struct prng prng;   /* for transforms */
-    struct buf text;    /* of the last refusal */
+    struct buf subject;     /* of one whose subject is transformed */
+    struct prng prng;       /* for transforms */
+    struct buf text;        /* of the last refusal */
 };
 
 void decider_init(struct decider *decider, struct stream_state *state, uint64_t seed);

@@ -16,7 +16,8 @@
 #define EXPIRES_SIZE    8u /* behind the head of a message, and of an expiry */
 
 static_assert((RECORD_HEAD + SIZES) % 8 == 0, "what follows the sizes is aligned");
-static_assert(MESSAGE_HEAD + EXPIRES_SIZE + EFFECT_SUBJECT_MAX + EFFECT_HEADERS_MAX + EFFECT_PAYLOAD_MAX <=
+static_assert(MESSAGE_HEAD + EXPIRES_SIZE + EFFECT_SUBJECT_MAX + EFFECT_HEADERS_MAX +
+                      EFFECT_PAYLOAD_MAX <=
                   RECORD_SIZE_MAX - RECORD_HEAD - PADDING_MAX,
               "every message that fits its fields fits a record");
 

@@ -25,7 +25,7 @@ enum effect_type {
 /* Flags of the record. */
 #define MESSAGE_ROLLUP_SUBJECT 1u
 #define MESSAGE_ROLLUP_ALL     2u
-#define MESSAGE_HAS_ID         4u /* Nats-Msg-Id is at id_offset in the headers */
+#define MESSAGE_HAS_ID         4u  /* Nats-Msg-Id is at id_offset in the headers */
 #define MESSAGE_EXPIRES        32u /* it has an end of its own */
 #define MESSAGE_MARKER         64u /* stands for a subject that is no more */
 #define DELETE_ERASE           1u
@@ -45,7 +45,7 @@ struct effect {
             uint64_t sequence;
             int64_t time_ns;
             struct bytes subject, headers, payload;
-            struct bytes id; /* a view into `headers`, or empty */
+            struct bytes id;    /* a view into `headers`, or empty */
             int64_t expires_ns; /* its own end, EXPIRES_NEVER, or 0: it has none */
             bool marker;
         } message;

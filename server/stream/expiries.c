@@ -43,8 +43,7 @@ static void sink(struct expiries *expiries, size_t at)
     struct expiry moved = expiries->heap[at];
 
     for (size_t child = 2 * at + 1; child < expiries->count; child = 2 * at + 1) {
-        if (child + 1 < expiries->count &&
-            before(expiries->heap[child + 1], expiries->heap[child]))
+        if (child + 1 < expiries->count && before(expiries->heap[child + 1], expiries->heap[child]))
             child++;
         if (!before(expiries->heap[child], moved))
             break;
@@ -83,8 +82,7 @@ static void push(struct expiries *expiries, struct expiry entry)
 {
     if (expiries->count == expiries->capacity) {
         expiries->capacity = expiries->capacity == 0 ? HEAP_FIRST : expiries->capacity * 2;
-        expiries->heap =
-            heap_resize(expiries->heap, expiries->capacity * sizeof *expiries->heap);
+        expiries->heap = heap_resize(expiries->heap, expiries->capacity * sizeof *expiries->heap);
     }
     expiries->heap[expiries->count] = entry;
     rise(expiries, expiries->count++);

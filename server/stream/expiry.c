@@ -3,18 +3,18 @@
  * in log time, as an operation: what goes follows from its effect on every replica.
  *
  * Where the config has markers, the last message of a subject does not just go: a marker is stored
- * in its place, whose roll-up removes it. Consumers, watches of a bucket among them, see it. It goes
- * silently itself when its end has come. (reference streams 5.5)
+ * in its place, whose roll-up removes it. Consumers, watches of a bucket among them, see it. It
+ * goes silently itself when its end has come. (reference streams 5.5)
  */
 #include "base/owner.h"
 #include "base/text.h"
 #include "server/stream/stream_priv.h"
 
-#define GRANULARITY_NS      INT64_C(250000000)
-#define MARKERS_TOGETHER    1024u
-#define MARKER_HEADERS_MAX  160u
-#define RECORD_ROOM         256u /* what records take beside subjects and headers, the last included */
-#define NANOS               INT64_C(1000000000)
+#define GRANULARITY_NS     INT64_C(250000000)
+#define MARKERS_TOGETHER   1024u
+#define MARKER_HEADERS_MAX 160u
+#define RECORD_ROOM        256u /* what records take beside subjects and headers, the last included */
+#define NANOS              INT64_C(1000000000)
 
 /* Markers are written into the batch one by one. */
 struct marking {
@@ -109,9 +109,8 @@ static uint64_t mark_aged(struct marking *marking, uint64_t last, int64_t bound_
     const struct stream_state *state = &marking->stream->state;
     struct index_entry entry;
 
-    for (uint64_t from = state->aged_below;
-         index_next(state->index, NULL, from, &entry) && entry.sequence <= last &&
-         entry.time_ns <= bound_ns;
+    for (uint64_t from = state->aged_below; index_next(state->index, NULL, from, &entry) &&
+                                            entry.sequence <= last && entry.time_ns <= bound_ns;
          from = entry.sequence + 1) {
         if (!expiries_never(&state->expiries, entry.sequence) && !mark(marking, entry.sequence))
             return entry.sequence - 1;
@@ -130,8 +129,7 @@ static void write_markers(struct stream *stream, struct effect *expire, struct b
         !expiries_ended(&stream->state.expiries, expire->expire.ended_ns, mark_ended, &marking))
         expire->expire.ended_ns = 0;
     if (expire->expire.time_ns != TIME_UNSET)
-        expire->expire.last =
-            mark_aged(&marking, expire->expire.last, expire->expire.time_ns);
+        expire->expire.last = mark_aged(&marking, expire->expire.last, expire->expire.time_ns);
     stream->gathered += marking.count;
     end(&marking);
 }
