@@ -249,7 +249,6 @@ NOT_BUILT = [
     {"retention": "interest"},
     {"retention": "workqueue"},
     {"compression": "s2"},
-    {"allow_msg_ttl": True},
     {"allow_msg_counter": True},
     {"allow_atomic": True},
     {"allow_batched": True},

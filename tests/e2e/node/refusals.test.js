@@ -162,7 +162,6 @@ const laterFeatures = [
   { compression: "s2" },
   { subject_transform: { src: "s", dest: "t" } },
   { republish: { src: ">", dest: "r.>" } },
-  { allow_msg_ttl: true },
   { allow_atomic: true },
   { allow_msg_counter: true },
   { allow_msg_schedules: true },

@@ -103,8 +103,8 @@ static const struct {
     {"{\"sources\":[{\"name\":\"X\"}]}", "sources"},
     {"{\"placement\":{\"cluster\":\"x\"}}", "placement"},
     {"{\"placement\":{}}", NULL},
-    {"{\"allow_msg_ttl\":true}", "allow_msg_ttl"},
-    {"{\"subject_delete_marker_ttl\":1000000000}", "allow_msg_ttl"},
+    {"{\"allow_msg_ttl\":true}", NULL},
+    {"{\"subject_delete_marker_ttl\":1000000000}", NULL},
     {"{\"persist_mode\":\"async\"}", "persist_mode"},
     {"{\"persist_mode\":\"default\"}", NULL},
 };
