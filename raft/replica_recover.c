@@ -168,6 +168,17 @@ static void tell_core(struct recovery *recovery)
     }
 }
 
+/* A log in memory is new in each life of the node. A leader's entries are accepted only when a vote
+ * record has its term: so whoever has none has lost nothing. */
+static bool had_a_life(const struct recovery *recovery)
+{
+    const struct replica *replica = recovery->replica;
+    struct store_vote vote;
+
+    return log_in_memory(replica->log) &&
+           store_vote_found(replica->groups->store, replica->id, &vote);
+}
+
 static void make_core(struct recovery *recovery)
 {
     struct replica *replica = recovery->replica;
@@ -204,10 +215,13 @@ static void make_core(struct recovery *recovery)
                 (struct raft_member){.node = vote.node, .incarnation = vote.incarnation};
         }
     }
+    if (had_a_life(recovery))
+        recovered.damaged = RAFT_DAMAGED_ALL;
     if (only_voter(recovery))
         recovered.damaged = 0; /* nobody has what it lost */
     replica->repair_from = recovery->lost_first;
     replica->repair_to = recovered.damaged;
+    replica->forgets = log_in_memory(replica->log) && recovered.damaged > 0;
     replica->core = raft_core_new(&options, &recovered);
     tell_core(recovery);
 }

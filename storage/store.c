@@ -81,9 +81,10 @@ void store_forget(struct store *store)
 
     for (size_t at = 0; (log = table_next(&store->logs, &at)) != NULL;) {
         for (uint32_t i = 0; i < log->file_count; i++)
-            heap_give(log->files[i]);
+            log_file_forget(log->files[i]);
         log_forget(log);
     }
+    memory_forget(store);
     table_deinit(&store->logs);
     votes_deinit(&store->votes);
     heap_give(store->doubt_logs);
@@ -170,8 +171,10 @@ enum err store_quarantine(struct store *store, uint64_t log_id)
 void store_remove(struct store *store, uint64_t log_id, void (*done)(void *context, enum err err),
                   void *context)
 {
-    struct log *log = find_log(store, log_id);
+    struct log *log = find_log(store, log_id), *made = memory_take(store, log_id);
 
+    if (made != NULL)
+        log_destroy(made);
     if (log == NULL) {
         removal_start(store, log_id, done, context);
         return;
@@ -285,6 +288,8 @@ bool store_idle(const struct store *store)
 {
     const struct log *log;
 
+    if (!memory_idle(store))
+        return false;
     if (store->send_first != NULL || store->closing != NULL || !journal_idle(store->journal))
         return false;
     if (!votes_idle(&store->votes))
