@@ -1,6 +1,7 @@
 #include "raft/cache.h"
 
 #include "base/heap.h"
+#include "storage/batch.h"
 
 #define RING_FIRST 16u
 
@@ -73,6 +74,26 @@ struct cached *cache_find(const struct cache *cache, uint64_t index)
     if (index < cache->first || index - cache->first >= cache->count)
         return NULL;
     return slot(cache, (uint32_t)(index - cache->first));
+}
+
+struct log_batch cached_batch(const struct cached *cached)
+{
+    struct bytes bytes = log_content_bytes(cached->content);
+    struct batch_content content;
+    enum err err = batch_content_peek(bytes, &content);
+
+    assert(err == OK); /* it was sealed here, checked when it was appended, or in a good batch */
+    (void)err;
+    return (struct log_batch){
+        .index = content.index,
+        .term = content.term,
+        .time_ns = content.time_ns,
+        .record_count = content.record_count,
+        .records = content.records,
+        .content = bytes,
+        .hash = log_content_hash(cached->content),
+        .records_place = cached->place,
+    };
 }
 
 void cache_cut(struct cache *cache, uint64_t index)

@@ -34,6 +34,8 @@ void cache_deinit(struct cache *cache);
 void cache_add(struct cache *cache, uint64_t index, struct log_content *content);
 /* NULL: not here. */
 struct cached *cache_find(const struct cache *cache, uint64_t index);
+/* As the log hands it out; the views are good while the content is held. */
+struct log_batch cached_batch(const struct cached *cached);
 /* Forgets what is above `index`. */
 void cache_cut(struct cache *cache, uint64_t index);
 /* Drops the oldest at or below `keep` until the bound holds. */

@@ -32,11 +32,6 @@ void groups_destroy(struct groups *groups)
     heap_give(groups);
 }
 
-struct store *groups_store(struct groups *groups)
-{
-    return groups->store;
-}
-
 struct raft_member groups_self(const struct groups *groups)
 {
     return groups->options.self;

@@ -31,7 +31,6 @@ struct groups *groups_create(struct store *store, const struct groups_options *o
 /* No replica is open. */
 void groups_destroy(struct groups *groups);
 
-struct store *groups_store(struct groups *groups);
 struct raft_member groups_self(const struct groups *groups);
 
 /* A frame from that node; it was delivered whole and unchanged, its content is untrusted. */

@@ -2,15 +2,12 @@
 
 #include "base/heap.h"
 #include "base/owner.h"
-#include "storage/batch.h"
 #include "storage/record.h"
 
-#define BALLOT_RETRY_NS 250000000
-#define FORGIVE_NS      INT64_C(5000000000)
-#define STUCK_NS        2000000000 /* longer than that a leader's disk must not take for a batch */
+#define FORGIVE_NS INT64_C(5000000000)
+#define STUCK_NS   2000000000 /* longer than that a leader's disk must not take for a batch */
 
-/* The owner may close the replica from any event: whoever goes on using it holds it meanwhile. */
-static void hold(struct replica *replica)
+void replica_hold(struct replica *replica)
 {
     replica->busy++;
 }
@@ -24,7 +21,7 @@ static void destroy(struct replica *replica)
     heap_give(replica);
 }
 
-static void let_go(struct replica *replica)
+void replica_let_go(struct replica *replica)
 {
     replica->busy--;
     if (replica->closed && replica->busy == 0)
@@ -45,24 +42,14 @@ static void apply(struct replica *replica, const struct log_batch *batch)
 static bool next_batch(struct replica *replica, struct log_batch *batch)
 {
     const struct cached *cached = cache_find(&replica->cache, replica->applied + 1);
-    struct batch_content content;
 
     if (replica->fresh != NULL && replica->fresh->index == replica->applied + 1) {
         *batch = *replica->fresh;
         return true;
     }
-    if (cached == NULL || !cached->durable ||
-        batch_content_peek(log_content_bytes(cached->content), &content) != OK)
+    if (cached == NULL || !cached->durable)
         return false;
-    *batch = (struct log_batch){
-        .index = content.index,
-        .term = content.term,
-        .time_ns = content.time_ns,
-        .record_count = content.record_count,
-        .records = content.records,
-        .content = log_content_bytes(cached->content),
-        .records_place = cached->place,
-    };
+    *batch = cached_batch(cached);
     return true;
 }
 
@@ -235,101 +222,6 @@ static void commit(struct replica *replica, uint64_t index)
     tell_reads(replica);
 }
 
-/* ---- votes
- * ------------------------------------------------------------------------------------------ */
-
-static void voted(struct store_vote_op *op, enum err err);
-static void vote_next(struct replica *replica);
-
-/* A log that has lost something in a group of several: that it is so is made durable, then
- * everything from there on is taken again from the leader. Until the log is as long as it was this
- * member neither votes nor stands (raft/core.h, damaged). */
-static void begin_repair(struct replica *replica)
-{
-    struct store_vote vote = {0};
-
-    (void)store_vote_found(replica->groups->store, replica->id, &vote);
-    vote.damaged = replica->repair_to;
-    replica->ballot_waits = true;
-    replica->ballot_next = vote;
-    vote_next(replica);
-}
-
-static void end_repair(struct replica *replica)
-{
-    log_cut(replica->log, replica->repair_from - 1);
-    replica->repair_from = 0;
-    raft_core_start(replica->core, io_now(replica->io));
-    replica_look_at_members(replica);
-}
-
-/* One vote record at a time; what comes meanwhile supersedes what has not been begun. */
-static void vote_next(struct replica *replica)
-{
-    if (replica->ballot_busy || !replica->ballot_waits)
-        return;
-    replica->ballot_waits = false;
-    replica->ballot_busy = true;
-    replica->ballot_number = replica->ballot_next_number;
-    replica->ballot.log_id = replica->id;
-    replica->ballot.vote = replica->ballot_next;
-    replica->ballot.done = voted;
-    hold(replica);
-    store_vote(replica->groups->store, &replica->ballot);
-}
-
-/* The disk refused it, or a newer one that waits: nothing of this term is answered until it is
- * there. */
-static void vote_again(struct replica *replica)
-{
-    if (!replica->ballot_waits) {
-        replica->ballot_waits = true;
-        replica->ballot_next = replica->ballot.vote;
-        replica->ballot_next_number = replica->ballot_number;
-    }
-    timers_arm(io_timers(replica->io), &replica->ballot_again,
-               io_now(replica->io) + BALLOT_RETRY_NS);
-}
-
-static void voted(struct store_vote_op *op, enum err err)
-{
-    struct replica *replica = owner_of(op, struct replica, ballot);
-
-    replica->ballot_busy = false;
-    if (!replica->closed && err != OK) {
-        vote_again(replica);
-    } else if (!replica->closed && replica->repair_from != 0) {
-        end_repair(replica);
-        replica_drain(replica);
-    } else if (!replica->closed) {
-        raft_core_voted(replica->core, io_now(replica->io), replica->ballot_number);
-        vote_next(replica);
-        replica_drain(replica);
-    }
-    let_go(replica);
-}
-
-static void ballot_fired(struct timer *timer)
-{
-    vote_next(owner_of(timer, struct replica, ballot_again));
-}
-
-static void vote(struct replica *replica, const struct raft_order *order)
-{
-    replica->ballot_waits = true;
-    replica->ballot_next_number = order->number;
-    replica->ballot_next = (struct store_vote){
-        .term = order->term,
-        .node = order->member.node,
-        .incarnation = order->member.incarnation,
-        .damaged = order->index,
-    };
-    if (REPLICA_FLAWED(replica, VOTE_UNDURABLE) || REPLICA_FLAWED(replica, VOTE_UNWRITTEN))
-        raft_core_voted(replica->core, io_now(replica->io), order->number);
-    if (!REPLICA_FLAWED(replica, VOTE_UNWRITTEN))
-        vote_next(replica);
-}
-
 /* ---- carrying out
  * -------------------------------------------------------------------------------------- */
 
@@ -337,7 +229,7 @@ static void carry_out(struct replica *replica, const struct raft_order *order)
 {
     switch (order->type) {
     case RAFT_ORDER_SEND: replica_send(replica, &order->message); break;
-    case RAFT_ORDER_VOTE: vote(replica, order); break;
+    case RAFT_ORDER_VOTE: replica_vote(replica, order); break;
     case RAFT_ORDER_CUT: cut(replica, order->index); break;
     case RAFT_ORDER_APPEND: take_entries(replica, order->index, order->number); break;
     case RAFT_ORDER_COMMIT: commit(replica, order->index); break;
@@ -389,13 +281,13 @@ void replica_drain(struct replica *replica)
     if (replica->draining)
         return; /* whoever does it finds the new orders, too */
     replica->draining = true;
-    hold(replica);
+    replica_hold(replica);
     while (!replica->closed && raft_core_next(replica->core, &order))
         carry_out(replica, &order);
     replica->draining = false;
     if (!replica->closed)
         arm(replica);
-    let_go(replica);
+    replica_let_go(replica);
 }
 
 /* A leader whose disk hangs gives way: it hears everybody and would lead for ever. Looked at with
@@ -421,14 +313,14 @@ static void timer_fired(struct timer *timer)
 {
     struct replica *replica = owner_of(timer, struct replica, timer);
 
-    hold(replica);
+    replica_hold(replica);
     raft_core_tick(replica->core, io_now(replica->io));
     replica_drain(replica);
     if (!replica->closed && replica->leads) {
         look_at_disk(replica);
         replica_drain(replica);
     }
-    let_go(replica);
+    replica_let_go(replica);
 }
 
 /* Asked once in a while, until it is whole again. */
@@ -437,12 +329,12 @@ static void forgive_fired(struct timer *timer)
     struct replica *replica = owner_of(timer, struct replica, forgive);
     int64_t now = io_now(replica->io);
 
-    hold(replica);
+    replica_hold(replica);
     replica->forgets = !raft_core_forgive(replica->core, now);
     replica_drain(replica);
     if (!replica->closed && replica->forgets)
         timers_arm(io_timers(replica->io), timer, now + FORGIVE_NS);
-    let_go(replica);
+    replica_let_go(replica);
 }
 
 /* ---- what the log and the other nodes tell
@@ -453,7 +345,7 @@ static void log_durable_event(void *owner, const struct log_batch *batch)
     struct replica *replica = owner;
     struct cached *cached = cache_find(&replica->cache, batch->index);
 
-    hold(replica);
+    replica_hold(replica);
     if (cached != NULL) {
         cached->durable = true;
         cached->place = batch->records_place;
@@ -471,7 +363,7 @@ static void log_durable_event(void *owner, const struct log_batch *batch)
             look_at_disk(replica);
         replica_drain(replica);
     }
-    let_go(replica);
+    replica_let_go(replica);
 }
 
 static void log_failed_event(void *owner, enum err err)
@@ -479,25 +371,25 @@ static void log_failed_event(void *owner, enum err err)
     struct replica *replica = owner;
     uint64_t durable = log_durable(replica->log);
 
-    hold(replica);
+    replica_hold(replica);
     cache_cut(&replica->cache, durable);
     raft_core_refused(replica->core, io_now(replica->io), durable + 1);
     replica_drain(replica);
     if (!replica->closed && replica->leads)
         replica->events.refused(replica->owner, err);
-    let_go(replica);
+    replica_let_go(replica);
 }
 
 void replica_step(struct replica *replica, const struct wire_message *message)
 {
     if (replica->repair_from != 0)
         return; /* nothing is promised yet */
-    hold(replica);
+    replica_hold(replica);
     replica->stepping = message;
     raft_core_step(replica->core, io_now(replica->io), &message->message);
     replica_drain(replica);
     replica->stepping = NULL;
-    let_go(replica);
+    replica_let_go(replica);
 }
 
 void replica_node(struct replica *replica, uint64_t node, bool up)
@@ -524,7 +416,7 @@ enum err replica_open(struct groups *groups, uint64_t log_id, const struct repli
     opened->events = *events;
     opened->owner = owner;
     opened->timer.fire = timer_fired;
-    opened->ballot_again.fire = ballot_fired;
+    opened->ballot_again.fire = replica_ballot_fired;
     opened->forgive.fire = forgive_fired;
     opened->warm.done = replica_warmed;
     cache_init(&opened->cache, REPLICA_CACHE_BYTES);
@@ -537,7 +429,7 @@ enum err replica_open(struct groups *groups, uint64_t log_id, const struct repli
     *replica = opened;
     groups_join(groups, log_id, opened);
     if (opened->repair_from != 0) {
-        begin_repair(opened);
+        replica_repair(opened);
         return OK;
     }
     raft_core_start(opened->core, io_now(opened->io));

@@ -1,7 +1,7 @@
 /*
- * replica_priv: struct replica, for replica.c (its life and its owner's calls), replica_orders.c
- * (what the core wants done), replica_send.c (entries to other nodes) and replica_recover.c (what
- * was found on disk).
+ * replica_priv: struct replica, for replica.c (its life, its owner's calls, what the core wants
+ * done), replica_vote.c (what it has promised), replica_send.c (entries to other nodes) and
+ * replica_recover.c (what was found on disk).
  */
 #ifndef RAFT_REPLICA_PRIV_H
 #define RAFT_REPLICA_PRIV_H
@@ -68,12 +68,20 @@ struct replica {
 #define REPLICA_FLAWED(replica, name)                                                              \
     (((replica)->groups->options.replica_flaws & REPLICA_FLAW_##name) != 0)
 
+/* The owner may close the replica from any event: whoever goes on using it holds it meanwhile. */
+void replica_hold(struct replica *replica);
+void replica_let_go(struct replica *replica);
 /* Carries out what the core has ordered and arms its timer. */
 void replica_drain(struct replica *replica);
 /* Gives the owner what is committed and durable here; begins to lead when its time has come. */
 void replica_apply_ready(struct replica *replica);
 /* The core says where this node stands: see whether it is alone in its group. */
 void replica_look_at_members(struct replica *replica);
+
+/* replica_vote.c */
+void replica_vote(struct replica *replica, const struct raft_order *order);
+void replica_repair(struct replica *replica);
+void replica_ballot_fired(struct timer *timer);
 
 /* replica_send.c */
 void replica_send(struct replica *replica, const struct raft_message *message);

@@ -6,7 +6,6 @@
  */
 #include "base/heap.h"
 #include "raft/replica_priv.h"
-#include "storage/batch.h"
 
 /* Entries as the core wants to hear of them: runs of one term, and changes of members. */
 struct note {
@@ -69,17 +68,8 @@ static void apply_waiting(struct recovery *recovery)
 
     while (replica->applied < recovery->committed &&
            (cached = cache_find(&replica->cache, replica->applied + 1)) != NULL) {
-        struct log_batch batch = {.content = log_content_bytes(cached->content),
-                                  .records_place = cached->place};
-        struct batch_content content;
-        enum err err = batch_content_peek(batch.content, &content);
+        struct log_batch batch = cached_batch(cached);
 
-        assert(err == OK); /* it was in a good batch */
-        batch.index = content.index;
-        batch.term = content.term;
-        batch.time_ns = content.time_ns;
-        batch.record_count = content.record_count;
-        batch.records = content.records;
         apply_one(replica, &batch);
     }
     cache_trim(&replica->cache, replica->applied);
@@ -168,17 +158,6 @@ static void tell_core(struct recovery *recovery)
     }
 }
 
-/* A log in memory is new in each life of the node. A leader's entries are accepted only when a vote
- * record has its term: so whoever has none has lost nothing. */
-static bool had_a_life(const struct recovery *recovery)
-{
-    const struct replica *replica = recovery->replica;
-    struct store_vote vote;
-
-    return log_in_memory(replica->log) &&
-           store_vote_found(replica->groups->store, replica->id, &vote);
-}
-
 static void make_core(struct recovery *recovery)
 {
     struct replica *replica = recovery->replica;
@@ -215,8 +194,6 @@ static void make_core(struct recovery *recovery)
                 (struct raft_member){.node = vote.node, .incarnation = vote.incarnation};
         }
     }
-    if (had_a_life(recovery))
-        recovered.damaged = RAFT_DAMAGED_ALL;
     if (only_voter(recovery))
         recovered.damaged = 0; /* nobody has what it lost */
     replica->repair_from = recovery->lost_first;

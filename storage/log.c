@@ -221,12 +221,6 @@ struct log_content *log_content_of(struct log *log, uint64_t index)
     return content;
 }
 
-struct bytes log_sealed_content(const struct log *log)
-{
-    assert(log->waiting.count > 0);
-    return log_content_bytes(log->waiting.last);
-}
-
 /* ---- cutting --------------------------------------------------------------------------------- */
 
 static void cut_tail(struct log *log, uint64_t index)

@@ -126,6 +126,7 @@ struct store_vote {
     uint64_t node; /* voted for; 0: for nobody yet */
     uint64_t incarnation;
     uint64_t damaged; /* highest index that this disk once had and lost, 0: none */
+#define STORE_DAMAGED_ALL UINT64_MAX /* the log is in memory: all of it */
 };
 
 /* In its owner; stays put until `done` has run. The first three are the owner's. */
@@ -147,6 +148,10 @@ void store_vote(struct store *store, struct store_vote_op *op);
 /* The newest durable one of a log; false: there is none. A log that is removed takes its own along.
  */
 bool store_vote_found(const struct store *store, uint64_t log_id, struct store_vote *vote);
+/* Forgets the votes of logs in memory that are not known. Those of logs that should be on the disk
+ * and are not have gone when the store was opened. */
+void store_votes_select(struct store *store, bool (*known)(void *context, uint64_t log_id),
+                        void *context);
 
 /* ---- logs ------------------------------------------------------------------------------------ */
 
@@ -250,8 +255,6 @@ enum err log_append_content(struct log *log, struct log_content *content);
 /* The content of a batch above `durable`, and of the one that is being told by `durable`; NULL for
  * others. The log's: hold it to keep it. */
 struct log_content *log_content_of(struct log *log, uint64_t index);
-/* Of what was sealed or appended last, right after that; good until the next call of io_turn. */
-struct bytes log_sealed_content(const struct log *log);
 
 /*
  * Whatever is above `index` never happened: appended is `index`, durable no more than it, and what

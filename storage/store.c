@@ -268,6 +268,26 @@ void store_vote(struct store *store, struct store_vote_op *op)
     votes_add(&store->votes, op);
 }
 
+struct selection {
+    bool (*known)(void *context, uint64_t log_id);
+    void *context;
+};
+
+static bool is_wanted(void *context, uint64_t log_id, const struct store_vote *vote)
+{
+    const struct selection *selection = context;
+
+    return vote->damaged != STORE_DAMAGED_ALL || selection->known(selection->context, log_id);
+}
+
+void store_votes_select(struct store *store, bool (*known)(void *context, uint64_t log_id),
+                        void *context)
+{
+    struct selection selection = {known, context};
+
+    votes_select(&store->votes, is_wanted, &selection);
+}
+
 bool store_vote_found(const struct store *store, uint64_t log_id, struct store_vote *vote)
 {
     return votes_get(&store->votes, log_id, vote);

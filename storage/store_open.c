@@ -203,9 +203,10 @@ static enum err begin_boot(struct store *store, struct redo *redo, struct store_
     return explain(error, open_journal(store, redo), store->dir, "cannot open the journal");
 }
 
-static bool has_log(void *context, uint64_t log_id)
+static bool has_log(void *context, uint64_t log_id, const struct store_vote *vote)
 {
-    return table_find(context, bytes_of(&log_id, sizeof log_id)) != NULL;
+    return vote->damaged == STORE_DAMAGED_ALL ||
+           table_find(context, bytes_of(&log_id, sizeof log_id)) != NULL;
 }
 
 static void note_log(void *context, uint64_t log_id)

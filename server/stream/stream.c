@@ -84,6 +84,7 @@ static void lead(void *owner, uint64_t term)
 
     (void)term; /* the replica puts it into what is proposed */
     stream->lead = true;
+    stream->lead_since_ns = io_wall(stream_io(stream));
     if (stream->state.configured)
         stream_subscribe(stream);
     stream_consumers_lead(stream);
@@ -516,4 +517,9 @@ uint64_t stream_term(const struct stream *stream)
 bool stream_leads(const struct stream *stream)
 {
     return stream->lead;
+}
+
+int64_t stream_lead_since(const struct stream *stream)
+{
+    return stream->lead_since_ns;
 }

@@ -118,6 +118,8 @@ const struct stream_state *stream_applied(const struct stream *stream);
 const struct stream_config *stream_config(const struct stream *stream);
 uint64_t stream_id(const struct stream *stream);
 bool stream_leads(const struct stream *stream);
+/* Since when, by the wall clock; of a stream that leads. */
+int64_t stream_lead_since(const struct stream *stream);
 uint64_t stream_term(const struct stream *stream);
 struct replica *stream_replica(const struct stream *stream);
 /* By name; NULL if there is none. */

@@ -74,6 +74,7 @@ struct stream {
     struct stream_events events;
     struct decider decider;
     bool lead;
+    int64_t lead_since_ns; /* wall clock; as long as it leads */
     bool closing;
 
     /* publishing */

@@ -45,7 +45,7 @@ static void read_body(uint64_t index, size_t size, uint8_t fill)
 
     ck_assert_int_gt(count, (int64_t)size);
     ck_assert_int_eq(record_peek(bytes_of(at, (size_t)count), &record), OK);
-    ck_assert_uint_eq(record.body.size, size);
+    ck_assert_uint_ge(record.body.size, size);
     for (size_t i = 0; i < size; i++)
         ck_assert_uint_eq(record.body.at[i], fill);
 }
@@ -246,9 +246,18 @@ static void voted(struct store_vote_op *op, enum err err)
     ck_assert_int_eq(err, OK);
 }
 
+static bool nobody(void *context, uint64_t log_id)
+{
+    (void)context;
+    (void)log_id;
+    return false;
+}
+
 START_TEST(its_votes_are_kept_until_it_is_removed)
 {
-    struct store_vote_op op = {.log_id = SHARD_LOG, .vote = {.term = 5}, .done = voted};
+    struct store_vote_op op = {.log_id = SHARD_LOG,
+                               .vote = {.term = 5, .damaged = STORE_DAMAGED_ALL},
+                               .done = voted};
     struct store_vote vote;
     enum err err = OK;
 
@@ -262,6 +271,9 @@ START_TEST(its_votes_are_kept_until_it_is_removed)
     store_remove(s.store, SHARD_LOG, removed, &err);
     shard_settle(&s);
     ck_assert_int_eq(err, ERR_NOT_FOUND);
+    ck_assert(!store_vote_found(s.store, SHARD_LOG, &vote));
+    shard_reopen_store(&s); /* it may be found again: then nobody knows the log any more */
+    store_votes_select(s.store, nobody, NULL);
     ck_assert(!store_vote_found(s.store, SHARD_LOG, &vote));
     shard_end(&s);
 }
