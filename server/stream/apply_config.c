@@ -23,6 +23,32 @@ static void begin(struct stream_state *state, const struct effect *effect)
     apply_set_first(state);
 }
 
+static bool compile(struct subject_transform *out, struct bytes source, struct bytes destination,
+                    struct arena *arena)
+{
+    struct subject_transform_error error;
+
+    return subject_transform_compile(out, source, destination, SUBJECT_TRANSFORM_ANY, arena,
+                                     &error);
+}
+
+/* What was checked before it was logged compiles. */
+static bool compile_transforms(struct stream_state *state, const struct stream_config *config,
+                               struct arena *arena)
+{
+    const struct stream_transform *transform = config->subject_transform;
+    const struct stream_republish *republish = config->republish;
+    struct subject_transform stored = {0}, again = {0};
+
+    if (transform != NULL && !compile(&stored, transform->source, transform->destination, arena))
+        return false;
+    if (republish != NULL && !compile(&again, republish->source, republish->destination, arena))
+        return false;
+    state->transform = stored;
+    state->republish = again;
+    return true;
+}
+
 enum err apply_config(struct stream_state *state, const struct effect *effect)
 {
     struct stream_config config = {0};
@@ -31,7 +57,7 @@ enum err apply_config(struct stream_state *state, const struct effect *effect)
 
     arena_init(&arena, state->config_arena.limit);
     err = stream_config_decode(effect->config.json, &arena, &config);
-    if (err != OK) {
+    if (err != OK || !compile_transforms(state, &config, &arena)) {
         arena_deinit(&arena);
         return ERR_CORRUPT;
     }

@@ -12,6 +12,8 @@ void decider_init(struct decider *decider, struct stream_state *state, uint64_t 
     *decider = (struct decider){.state = state};
     overlay_init(&decider->overlay, seed);
     buf_init(&decider->headers, SIZE_MAX);
+    buf_init(&decider->subject, EFFECT_SUBJECT_MAX);
+    prng_seed(&decider->prng, seed);
     buf_init(&decider->text, TEXT_MAX);
 }
 
@@ -19,6 +21,7 @@ void decider_deinit(struct decider *decider)
 {
     overlay_deinit(&decider->overlay);
     buf_deinit(&decider->headers);
+    buf_deinit(&decider->subject);
     buf_deinit(&decider->text);
     heap_give(decider->proposals);
     decider->proposals = NULL;
@@ -91,6 +94,23 @@ static uint64_t tail_sequence(const struct decider *decider)
     return stream_state_taken(decider->state);
 }
 
+/* All that is checked and stored is of the subject as it becomes. A transform that leaves nothing
+ * of it leaves it alone. */
+static void transform_subject(struct deciding *d)
+{
+    const struct subject_transform *transform = &d->decider->state->transform;
+    struct buf *subject = &d->decider->subject;
+
+    if (d->config->subject_transform == NULL ||
+        !subject_transform_matches(transform, d->publish.subject))
+        return;
+    buf_clear(subject);
+    d->subject_too_long =
+        !subject_transform_apply(transform, d->publish.subject, &d->decider->prng, subject);
+    if (subject->size > 0)
+        d->publish.subject = buf_bytes(subject);
+}
+
 static void begin(struct deciding *d, struct decider *decider, const struct publish *publish,
                   int64_t log_now_ns, struct decision *decision)
 {
@@ -105,6 +125,7 @@ static void begin(struct deciding *d, struct decider *decider, const struct publ
         .sequence_last = tail_sequence(decider),
         .decision = decision,
     };
+    transform_subject(d);
     if (publish->headers.size > 0)
         d->publish.headers =
             publish_headers_clean(publish->headers, &decider->headers, &d->headers);

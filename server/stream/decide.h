@@ -67,6 +67,8 @@ struct decider {
     struct decider_proposal *proposals; /* ring */
     size_t proposal_capacity, proposal_head, proposal_count;
     struct buf headers; /* of a publish whose headers are not stored as they came */
+    struct buf subject; /* of one whose subject is transformed */
+    struct prng prng;   /* for transforms */
     struct buf text;    /* of the last refusal */
 };
 

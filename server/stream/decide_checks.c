@@ -41,7 +41,8 @@ bool decide_check_size(struct deciding *d)
 {
     size_t stored = message_size(d);
 
-    if (d->publish.subject.size <= EFFECT_SUBJECT_MAX && stored <= EFFECT_PAYLOAD_MAX) {
+    if (!d->subject_too_long && d->publish.subject.size <= EFFECT_SUBJECT_MAX &&
+        stored <= EFFECT_PAYLOAD_MAX) {
         d->stored_size = stream_stored_size(d->config->storage, d->publish.subject.size,
                                             d->publish.headers.size, d->publish.payload.size);
         if (d->config->storage == STORAGE_MEMORY || d->stored_size <= RECORD_SIZE_FILE_MAX)

@@ -13,6 +13,7 @@ struct deciding {
     struct publish_headers headers;
     int64_t now_ns;         /* the message's time, if it is stored */
     uint64_t sequence_last; /* of the tail */
+    bool subject_too_long;  /* as the transform made it */
     uint32_t stored_size;
     uint8_t flags; /* of the record: roll-up */
     struct decision *decision;

@@ -39,6 +39,8 @@ static void apply_record(struct stream *stream, const struct log_batch *batch,
                     BYTES_ARG(stream->name), record->type, (unsigned long long)batch->index);
         return;
     }
+    if (effect.type == EFFECT_MESSAGE && stream->lead)
+        stream_republish(stream, &effect, result.previous);
     if (stream->ops_flying.count > 0 && effect.type != EFFECT_MESSAGE)
         stream_operation_applied(stream, &effect, &result);
 }

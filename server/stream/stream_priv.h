@@ -212,6 +212,10 @@ void delivery_close(struct consumer_shell *shell);
 bool stream_read_now(struct stream *stream, const struct index_entry *entry,
                      struct stream_message *message);
 
+/* republish.c: a message was stored while it leads; `previous`: the newest of its subject before.
+ */
+void stream_republish(struct stream *stream, const struct effect *effect, uint64_t previous);
+
 /* direct.c */
 void stream_direct_collect(void *owner, const struct message *message); /* sink */
 void stream_direct_turn(struct stream *stream);
