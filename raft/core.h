@@ -217,11 +217,11 @@ void raft_core_transfer(struct raft_core *core, int64_t now, struct raft_member 
  * leads on: nobody else can. */
 void raft_core_stuck(struct raft_core *core, int64_t now, bool stuck);
 
-/* For a member that has lost entries on purpose, one whose log is in memory, and has heard no leader
- * for long: perhaps there are too few others left to elect one. From now on it votes and stands for
- * the log that it has, which may lose what only it and the lost had. False: a leader is there, who
- * sees to it that it is whole again; ask later. True: nothing is missing any more. */
-bool raft_core_forgive(struct raft_core *core, int64_t now);
+/* For a member that has lost entries on purpose, one whose log is in memory: if it has heard no
+ * leader for so long there are perhaps too few others left to elect one. From now on it votes and
+ * stands for the log that it has, which may lose what only it and the lost had. False: a leader was
+ * heard, who sees to it that it is whole again; ask later. True: nothing is missing any more. */
+bool raft_core_forgive(struct raft_core *core, int64_t now, int64_t silence_ns);
 
 /* The log's beginning is now after `index` (committed, applied, durable). */
 void raft_core_floor(struct raft_core *core, uint64_t index, uint64_t term);

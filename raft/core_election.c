@@ -286,12 +286,12 @@ void core_damage_check(struct raft_core *core)
     core_rest(core);
 }
 
-bool raft_core_forgive(struct raft_core *core, int64_t now)
+bool raft_core_forgive(struct raft_core *core, int64_t now, int64_t silence_ns)
 {
     core->now_ns = now;
     if (core->damaged == 0)
         return true;
-    if (core->leader.node != 0)
+    if (now - core->heard_ns < silence_ns)
         return false;
     core->damaged = 0;
     set_vote(core, core->term, core->vote);

@@ -4,8 +4,9 @@
 #include "base/owner.h"
 #include "storage/record.h"
 
-#define FORGIVE_NS INT64_C(5000000000)
-#define STUCK_NS   2000000000 /* longer than that a leader's disk must not take for a batch */
+#define FORGIVE_NS      INT64_C(5000000000)
+#define FORGIVE_LOOK_NS 1000000000
+#define STUCK_NS        2000000000 /* longer than that a leader's disk must not take for a batch */
 
 void replica_hold(struct replica *replica)
 {
@@ -330,10 +331,10 @@ static void forgive_fired(struct timer *timer)
     int64_t now = io_now(replica->io);
 
     replica_hold(replica);
-    replica->forgets = !raft_core_forgive(replica->core, now);
+    replica->forgets = !raft_core_forgive(replica->core, now, FORGIVE_NS);
     replica_drain(replica);
     if (!replica->closed && replica->forgets)
-        timers_arm(io_timers(replica->io), timer, now + FORGIVE_NS);
+        timers_arm(io_timers(replica->io), timer, now + FORGIVE_LOOK_NS);
     replica_let_go(replica);
 }
 
@@ -434,7 +435,7 @@ enum err replica_open(struct groups *groups, uint64_t log_id, const struct repli
     }
     raft_core_start(opened->core, io_now(opened->io));
     if (opened->forgets)
-        timers_arm(io_timers(opened->io), &opened->forgive, io_now(opened->io) + FORGIVE_NS);
+        timers_arm(io_timers(opened->io), &opened->forgive, io_now(opened->io) + FORGIVE_LOOK_NS);
     replica_look_at_members(opened);
     replica_drain(opened);
     return OK;
