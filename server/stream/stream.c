@@ -138,6 +138,7 @@ static void follow(void *owner)
     stream_operations_follow(stream);
     stream_consumers_follow(stream);
     stream_ingest_follow(stream);
+    stream_direct_drop(stream);
     timers_cancel(io_timers(stream_io(stream)), &stream->expiry);
     jetstream_stream_follow(stream->jetstream, stream);
     stream_mark(stream);
@@ -266,6 +267,7 @@ struct stream *stream_open(struct jetstream *jetstream, struct account *account,
         (void)buf_print(&stream->ack_prefix, "\",\"domain\":\"%s", domain);
     (void)BUF_ADD(&stream->ack_prefix, "\",\"seq\":");
     stream->expiry.fire = stream_expiry_fire;
+    stream->direct_retry.fire = stream_direct_retry;
 
     *err = replica_open(jetstream_groups(jetstream), id, &replica_events_of_stream, stream,
                         &stream->replica);
@@ -302,6 +304,7 @@ void stream_close(struct stream *stream, bool deleted)
     stream_consumers_close(stream);
     stream_operations_drop(stream);
     stream_ingest_drop(stream);
+    stream_direct_drop(stream);
     timers_cancel(timers, &stream->expiry);
     drop_reads(stream);
     if (stream->replica != NULL && deleted)

@@ -119,7 +119,10 @@ struct stream {
 
     /* direct gets that wait for this turn */
     struct outbox direct_requests;
-    struct buf direct_headers; /* of one answer */
+    struct buf direct_headers;       /* of one answer */
+    struct direct_many *direct_many; /* answers of many messages that are under way */
+    size_t direct_many_count;
+    struct timer direct_retry; /* one of them waits for its receiver */
 
     uint64_t read_number; /* of its log, in the shard's read cache */
 
@@ -216,8 +219,10 @@ bool stream_read_now(struct stream *stream, const struct index_entry *entry,
  */
 void stream_republish(struct stream *stream, const struct effect *effect, uint64_t previous);
 
-/* direct.c */
+/* direct.c, direct_many.c */
 void stream_direct_collect(void *owner, const struct message *message); /* sink */
 void stream_direct_turn(struct stream *stream);
+void stream_direct_retry(struct timer *timer);
+void stream_direct_drop(struct stream *stream); /* what is under way goes no further */
 
 #endif
