@@ -263,6 +263,7 @@ class Reloaded(AccountsCase):
 
 
 class Mappings(AccountsCase):
+    @own_promise
     def test_the_first_source_that_matches_counts(self):
         server = self.start('mappings { "a.*": "b.$1", "a.x": "c", "d": "a.d" }\n')
         client = self.user(server)
