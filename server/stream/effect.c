@@ -8,7 +8,7 @@
 #define DELETE_HEAD     14u
 #define PURGE_HEAD      30u
 #define EXPIRE_HEAD     22u
-#define CONFIG_HEAD     14u
+#define CONFIG_HEAD     22u
 #define CONSUMER_HEAD   22u
 #define PADDING_MAX     7u
 #define MESSAGE_ROLLUPS (MESSAGE_ROLLUP_SUBJECT | MESSAGE_ROLLUP_ALL)
@@ -147,6 +147,7 @@ static bool write_config(struct buf *out, const struct effect *effect)
     at = encode_u16(at, 0);
     at = encode_u32(at, (uint32_t)effect->config.json.size);
     at = encode_u64(at, (uint64_t)effect->config.created_ns);
+    at = encode_u64(at, effect->config.version);
     encode_bytes(at, effect->config.json);
     record_end(out, body);
     return true;
@@ -296,6 +297,7 @@ static enum err read_config(const struct record *record, struct effect *effect)
     decode_u16(&in);
     json_size = decode_u32(&in);
     effect->config.created_ns = (int64_t)decode_u64(&in);
+    effect->config.version = decode_u64(&in);
     effect->config.json = decode_bytes(&in, json_size);
     return finish(&in);
 }

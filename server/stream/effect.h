@@ -16,7 +16,7 @@ enum effect_type {
     EFFECT_DELETE = 2,          /* one sequence by request; `erase` asks for the bytes to go, too */
     EFFECT_PURGE = 3,           /* filter, below sequence, keep */
     EFFECT_EXPIRE = 4,          /* what has a sequence <= S and a time <= T, or has ended, goes */
-    EFFECT_CONFIG = 5,          /* StreamConfig JSON, created time */
+    EFFECT_CONFIG = 5,          /* StreamConfig JSON, version, created time */
     EFFECT_CONSUMER_CREATE = 6, /* number, created, name, ConsumerConfig JSON; also updates */
     EFFECT_CONSUMER_DELETE = 7, /* number, name */
     /* CONSUMER_RECORD_FIRST..LAST: consumers/consumer.h; their bodies are not read here */
@@ -66,6 +66,7 @@ struct effect {
         } expire;
         struct {
             int64_t created_ns;
+            uint64_t version; /* of the catalogue; rises */
             struct bytes json;
         } config;
         struct {

@@ -184,6 +184,8 @@ bool stream_expiry_write(struct stream *stream, struct buf *out);
 
 /* stream_consumers.c */
 void stream_consumer_effect(struct stream *stream, const struct effect *effect);
+/* Appends a record of a consumer to a batch; false: no room. */
+bool stream_consumer_append(struct buf *out, uint8_t type, struct bytes body);
 enum err stream_consumer_record(struct stream *stream, const struct record *record);
 struct consumer *stream_consumer_volatile(struct stream *stream,
                                           const struct consumer_config *config, int64_t created_ns,
