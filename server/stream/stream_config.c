@@ -105,7 +105,7 @@ static const struct schema_field fields[] = {
     FIELD("max_msgs_per_subject", SCHEMA_INT64, SCHEMA_ALWAYS, max_msgs_per_subject),
     FIELD("max_msg_size", SCHEMA_INT32, 0, max_msg_size),
     {"discard", SCHEMA_ENUM, SCHEMA_ALWAYS | SCHEMA_NOCASE, AT(discard), discard_names, NULL},
-    {"storage", SCHEMA_ENUM, SCHEMA_ALWAYS | SCHEMA_REFUSED, AT(storage), storage_names, NULL},
+    {"storage", SCHEMA_ENUM, SCHEMA_ALWAYS, AT(storage), storage_names, NULL},
     FIELD("num_replicas", SCHEMA_INT64, SCHEMA_ALWAYS | SCHEMA_GO_INT, num_replicas),
     FIELD("no_ack", SCHEMA_BOOL, 0, no_ack),
     FIELD("duplicate_window", SCHEMA_INT64, SCHEMA_NS, duplicate_window_ns),

@@ -245,7 +245,6 @@ GOOD_STREAMS = [
 ]
 
 NOT_BUILT = [
-    {"storage": "memory"},
     {"retention": "interest"},
     {"retention": "workqueue"},
     {"allow_atomic": True},

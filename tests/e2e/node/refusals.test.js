@@ -156,7 +156,6 @@ serverTest("a request for a higher API level than the server's is refused", asyn
 
 // A thin server may refuse what a later one offers; it must not accept it and then not do it.
 const laterFeatures = [
-  { storage: "memory" },
   { retention: "workqueue" },
   { retention: "interest" },
   { subject_transform: { src: "s", dest: "t" } },

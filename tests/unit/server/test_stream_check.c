@@ -96,7 +96,7 @@ static const struct {
     const char *json, *refused;
 } built[] = {
     {"{}", NULL},
-    {"{\"storage\":\"memory\"}", "storage"},
+    {"{\"storage\":\"memory\"}", NULL},
     {"{\"retention\":\"workqueue\"}", "retention"},
     {"{\"compression\":\"s2\"}", NULL},
     {"{\"mirror\":{\"name\":\"X\"}}", "mirror"},
