@@ -31,9 +31,12 @@ static struct log_file *locate(struct log *log, log_place place, size_t *size, u
 
 int64_t log_read_now(struct log *log, log_place place, void *at, size_t size)
 {
+    struct log_file *file;
     uint64_t offset;
-    struct log_file *file = locate(log, place, &size, &offset);
 
+    if (place >> 32 == LOG_FILE_NONE)
+        return -ENOENT;
+    file = locate(log, place, &size, &offset);
     return io_read_now(log->store->io, file->file, offset, at, size);
 }
 

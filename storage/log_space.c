@@ -99,6 +99,7 @@ void log_block_write(struct log *log, struct log_block_op *op)
         .term = op->term,
         .hash = op->hash,
         .body = op->body,
+        .local = op->local,
     };
     memcpy(writing->block.incarnation, log->incarnation, 16);
     list_files(log, &writing->block);
@@ -110,6 +111,13 @@ void log_block_write(struct log *log, struct log_block_op *op)
 uint64_t log_block_newest(const struct log *log)
 {
     return log->block_newest;
+}
+
+uint64_t log_file_id(const struct log *log, uint32_t ordinal)
+{
+    assert(ordinal < log->file_count);
+    assert(log->files[ordinal] != NULL);
+    return log->files[ordinal]->id;
 }
 
 /* ---- the floor --------------------------------------------------------------------------------

@@ -12,13 +12,14 @@ static unsigned gone_calls;
 static uint8_t block_body[64];
 static size_t block_body_size;
 
-static void told_block(void *context, const struct log_block *block)
+static enum err told_block(void *context, const struct log_block *block)
 {
     (void)context;
     block_index = block->index;
     block_body_size = block->body.size;
     memcpy(block_body, block->body.at, block->body.size < 64 ? block->body.size : 64);
     ck_assert_mem_eq(block->hash.at, s.hashes[block->index].at, 16);
+    return OK;
 }
 
 static void told_gone(void *context, uint64_t first, uint64_t last)
