@@ -279,8 +279,6 @@ struct log_block_op {
     /* OK: the block is on the disk; the one before it is kept, older ones are not. Else it is not
      * there, or found after a crash all the same. Comes from io_turn, also if the log is closed. */
     void (*done)(struct log_block_op *op, enum err err);
-
-    struct log_block_writing *writing;
 };
 
 /* Writes a block, on a worker. One at a time; `index` is durable, committed and above the newest
@@ -335,7 +333,7 @@ void log_skip(struct log *log, struct log_skip_op *op);
 
 /* Reads `size` bytes at `place` (from durable batches only) if they are in memory: a count,
  * possibly short at the end of what is written, or -EAGAIN, or a negative errno: -ENOENT of a file
- * that is not there (LOG_FILE_NONE), which log_read is not asked for. */
+ * that is not there (LOG_FILE_NONE), of which log_read reads nothing. */
 int64_t log_read_now(struct log *log, log_place place, void *at, size_t size);
 /* Embedded in who waits; it and the memory stay put until `done`. */
 struct log_read {

@@ -7,6 +7,7 @@
 #include "storage/store.h"
 
 #define PIECE       4096u        /* of what is looked through for envelopes */
+#define NOWHERE     (1ull << 40) /* no file is so long */
 #define WINDOW_SIZE (512u << 10) /* what a real read brings into memory */
 
 static_assert(WINDOW_SIZE > PLACES_STEP + BATCH_HEAD, "a window reaches the next mark");
@@ -62,8 +63,9 @@ static void read_done(struct io_op *op, int64_t result)
 
 void log_read(struct log *log, struct log_read *read, log_place place, void *at, size_t size)
 {
-    uint64_t offset;
-    struct log_file *file = locate(log, place, &size, &offset);
+    uint64_t offset = NOWHERE;
+    struct log_file *file = place >> 32 == LOG_FILE_NONE ? log->files[log->file_count - 1]
+                                                         : locate(log, place, &size, &offset);
 
     read->op = (struct io_op){.done = read_done};
     read->io = log->store->io;

@@ -35,6 +35,7 @@ enum err apply_config(struct stream_state *state, const struct effect *effect)
         arena_deinit(&arena);
         return ERR_CORRUPT;
     }
+    state->config_json = arena_copy(&arena, effect->config.json);
     adopt(state, &config, &arena);
     if (!state->configured)
         begin(state, effect);

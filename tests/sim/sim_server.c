@@ -283,6 +283,7 @@ static void draw_options(struct run *run)
     static const uint32_t segments[] = {0, 32 << 10, 64 << 10, 256 << 10};
     static const uint32_t journals[] = {0, 32 << 10, 64 << 10};
     static const uint32_t batches[] = {0, 1, 4 << 10};
+    static const uint64_t blocks[] = {1, 4 << 10, 16 << 10, 64 << 10, 0};
 
     options_default(&run->options);
     snprintf(run->options.host, sizeof run->options.host, "127.0.0.1");
@@ -291,6 +292,7 @@ static void draw_options(struct run *run)
     run->options.sim.segment_size = segments[prng_below(&run->prng, 4)];
     run->options.sim.journal_file_size = journals[prng_below(&run->prng, 3)];
     run->options.sim.journal_batch_max = batches[prng_below(&run->prng, 3)];
+    run->options.sim.block_bytes = blocks[prng_below(&run->prng, 5)];
 }
 
 static void begin(struct run *run, uint64_t seed, bool loud, bool with_errors, uint64_t flaws)
