@@ -1,7 +1,9 @@
 /*
  * machine: what the parts of the consumer machine share (consumer.h is the contract with everyone
  * else). One file each: consumer.c life, start.c where it begins and what is left, apply.c the
- * durable half, acks.c what clients answer, pulls.c waiting requests, plan.c the next hand-out,
+ * durable half, acks.c what clients answer, pulls.c waiting requests, groups.c which of them may be
+ * served, plan.c the next hand-out,
+ * reset.c beginning anew,
  * deliver.c carrying it out, bound.c the deliver subject, work.c time, state.c the durable half as
  * bytes.
  */
@@ -15,7 +17,9 @@
 #include "consumers/ack_subject.h"
 #include "consumers/consumer.h"
 #include "consumers/exhausted.h"
+#include "consumers/flaws.h"
 #include "consumers/gather.h"
+#include "consumers/groups.h"
 #include "consumers/pending.h"
 #include "consumers/progress.h"
 #include "consumers/push.h"
@@ -65,6 +69,7 @@ struct planned {
     bool fresh;
     bool ahead; /* is stored by the batch that the hand-out is in */
     bool gone;  /* left the stream since it was planned */
+    bool told;  /* has left already, by a seeded bug */
 };
 
 struct plan {
@@ -103,6 +108,8 @@ struct working {
     struct buf answers;  /* u32 size, reply; asked for when the records above are proposed */
     struct plan plan;
     struct requests requests;
+    struct group_pin pin;
+    bool held; /* there is something, but no waiting request may have it yet */
     struct push push;
     struct timers timers;
     struct timer inactive_timer, resume_timer, position_timer;
@@ -133,6 +140,11 @@ struct consumer {
     struct arena parse; /* one request at a time */
     struct buf scratch; /* one record or header block at a time */
 };
+
+static inline bool consumer_flawed(const struct consumer *c, enum consumer_flaw flaw)
+{
+    return (c->stream.flaws & flaw) != 0;
+}
 
 /* ---- start.c --------------------------------------------------------------------------------- */
 
@@ -178,7 +190,7 @@ void pulls_returned(struct consumer *c, struct request *request, uint32_t cost);
 /* Nobody will ever know what became of a planned message. */
 void pulls_abandoned(struct consumer *c, struct request *request, enum status status);
 /* The next request that takes a message of that cost; drops those nobody listens for, ends those
- * whose budget it exceeds. NULL: none. */
+ * whose budget it exceeds, passes over those whose group does not admit them now. NULL: none. */
 struct request *pulls_next(struct consumer *c, uint32_t cost);
 /* Is there a request that somebody listens for? */
 bool pulls_any(struct consumer *c);
@@ -222,6 +234,8 @@ void deliver_planned(struct consumer *c, const struct planned *planned, uint32_t
                      uint64_t deliveries);
 /* `stalled`: the flow-control request that is out, or empty. */
 void deliver_heartbeat(struct consumer *c, struct bytes to, struct bytes stalled);
+/* A seeded bug: what is proposed and stored leaves, as if it were applied. */
+void deliver_early(struct consumer *c);
 /* Carries out a plan that is not logged. */
 void deliver_unlogged(struct consumer *c);
 /* What it costs of a byte budget: with the ack subject it will have if nothing comes between. */
@@ -231,10 +245,15 @@ uint32_t deliver_cost(struct consumer *c, const struct consumer_message *message
 /* ---- bound.c: the machine's side of push.h --------------------------------------------------- */
 
 void bound_start(struct consumer *c);
+void bound_reset(struct consumer *c); /* nothing is outstanding */
 void bound_limit(struct consumer *c); /* (re)starts the rate limit */
 /* May a message of that many bytes go to the deliver subject now? Else plan_again_ns may be set. */
 bool bound_takes(struct consumer *c, uint64_t bytes);
 void bound_delivered(struct consumer *c, uint64_t bytes);
+
+/* ---- reset.c --------------------------------------------------------------------------------- */
+
+enum err reset_apply(struct consumer *c, struct bytes body);
 
 /* ---- work.c ---------------------------------------------------------------------------------- */
 

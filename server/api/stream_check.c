@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/subject.h"
+#include "server/api/stream_check_transforms.h"
 
 #define SECOND            INT64_C(1000000000)
 #define MILLISECOND       INT64_C(1000000)
@@ -356,6 +357,11 @@ static bool check_subjects(const struct checking *in)
     return true;
 }
 
+static bool check_transforms(const struct checking *in)
+{
+    return stream_check_transforms(in->config, in->pedantic, in->verdict);
+}
+
 /* An object without anything in it is as good as none. */
 static bool settle_placement(const struct checking *in)
 {
@@ -400,9 +406,9 @@ void stream_check(struct stream_config *config, bool pedantic, struct arena *are
                   struct stream_verdict *verdict)
 {
     static bool (*const steps[])(const struct checking *) = {
-        check_names,     check_replicas, settle_limits,    check_age,       check_window,
-        check_discard,   check_markers,  check_schedules,  check_persist,   check_origins,
-        settle_subjects, check_subjects, settle_placement, settle_metadata,
+        check_names,     check_replicas, settle_limits,    check_age,        check_window,
+        check_discard,   check_markers,  check_schedules,  check_persist,    check_origins,
+        settle_subjects, check_subjects, check_transforms, settle_placement, settle_metadata,
     };
     struct checking in = {
         .config = config, .pedantic = pedantic, .arena = arena, .verdict = verdict};

@@ -66,6 +66,14 @@ static void roll_up(struct stream_state *state, const struct effect *effect)
         apply_remove_matching(state, NULL, below);
 }
 
+static uint64_t subject_last(const struct stream_state *state, struct bytes subject)
+{
+    struct index_subject counts;
+
+    index_subject(state->index, subject, &counts);
+    return counts.count > 0 ? counts.last : 0;
+}
+
 enum err apply_message(struct stream_state *state, const struct effect *effect, log_place place,
                        uint32_t record_size, struct apply_result *result)
 {
@@ -82,6 +90,8 @@ enum err apply_message(struct stream_state *state, const struct effect *effect, 
 
     if (!follows(state, effect))
         return ERR_CORRUPT;
+    if (state->config.republish != NULL)
+        result->previous = subject_last(state, effect->message.subject);
     store(state, effect, &entry);
     roll_up(state, effect);
     apply_limit_subject(state, effect->message.subject);

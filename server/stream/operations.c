@@ -101,6 +101,32 @@ static bool write_consumer_delete(struct stream *stream, const struct stream_op 
     return effect_write(out, &effect);
 }
 
+static bool write_reset(struct stream *stream, const struct stream_op *op, struct buf *out)
+{
+    struct consumer *consumer = stream_consumer(stream, op->name);
+    struct buf body;
+    bool written;
+
+    buf_init(&body, 64);
+    written = consumer_reset_write(consumer, op->sequence, &body) &&
+              stream_consumer_append(out, CONSUMER_RECORD_RESET, buf_bytes(&body));
+    buf_deinit(&body);
+    return written;
+}
+
+static void reset_unlogged(struct stream *stream, struct consumer *consumer,
+                           const struct stream_op *op)
+{
+    struct buf body;
+
+    buf_init(&body, 64);
+    (void)consumer_reset_write(consumer, op->sequence, &body);
+    (void)consumer_apply(consumer, io_now(stream_io(stream)), CONSUMER_RECORD_RESET,
+                         buf_bytes(&body));
+    buf_deinit(&body);
+    stream_consumer_wake(stream, consumer);
+}
+
 /* Expiry: everything that is older than max_age at this log time. */
 static bool write_expire(struct stream *stream, struct buf *out)
 {
@@ -126,9 +152,11 @@ static bool write_effect(struct stream *stream, struct stream_op *op, struct buf
     case STREAM_OP_PURGE: return write_purge(stream, op, out);
     case STREAM_OP_CONSUMER_CREATE: return write_consumer(stream, op, out);
     case STREAM_OP_CONSUMER_DELETE: return write_consumer_delete(stream, op, out);
+    case STREAM_OP_CONSUMER_RESET: return write_reset(stream, op, out);
     case STREAM_OP_CONFIGURE:
-        effect = (struct effect){.type = EFFECT_CONFIG,
-                                 .config = {.created_ns = op->created_ns, .json = op->json}};
+        effect = (struct effect){
+            .type = EFFECT_CONFIG,
+            .config = {.created_ns = op->created_ns, .version = op->version, .json = op->json}};
         return effect_write(out, &effect);
     case STREAM_OP_DELETE_MESSAGE:
         effect = (struct effect){.type = EFFECT_DELETE,
@@ -160,6 +188,13 @@ static bool run_unlogged(struct stream *stream, struct stream_op *op)
             return true;
         }
     }
+    if (op->kind == STREAM_OP_CONSUMER_RESET) {
+        shell = stream_consumer_shell(stream, op->name);
+        if (consumer_volatile(shell->consumer)) {
+            reset_unlogged(stream, shell->consumer, op);
+            return true;
+        }
+    }
     return false;
 }
 
@@ -168,7 +203,8 @@ static bool run_unlogged(struct stream *stream, struct stream_op *op)
 
 static bool is_of_consumer(const struct stream_op *op)
 {
-    return op->kind == STREAM_OP_CONSUMER_CREATE || op->kind == STREAM_OP_CONSUMER_DELETE;
+    return op->kind == STREAM_OP_CONSUMER_CREATE || op->kind == STREAM_OP_CONSUMER_DELETE ||
+           op->kind == STREAM_OP_CONSUMER_RESET;
 }
 
 /* Can it be decided behind those that are, as if they were applied? */

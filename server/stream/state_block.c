@@ -9,7 +9,7 @@
 #define FLAG_BEGUN      2u
 #define FLAG_GAP        4u
 #define FLAGS_ALL       7u
-#define HEAD            72u /* up to the sizes */
+#define HEAD            80u /* up to the sizes */
 
 /* ---- writing ---------------------------------------------------------------------------------- */
 
@@ -26,6 +26,7 @@ void stream_state_encode(const struct stream_state *state, struct buf *out)
 
     at = encode_u32(at, VERSION);
     at = encode_u32(at, flags_of(state));
+    at = encode_u64(at, state->config_version);
     at = encode_u64(at, (uint64_t)state->created_ns);
     at = encode_u64(at, state->last_seq);
     at = encode_u64(at, (uint64_t)state->last_time_ns);
@@ -54,12 +55,7 @@ void stream_state_encode(const struct stream_state *state, struct buf *out)
 
 static bool take_config(struct stream_state *state, struct bytes json)
 {
-    if (!state->configured)
-        return json.size == 0;
-    if (stream_config_decode(json, &state->config_arena, &state->config) != OK)
-        return false;
-    state->config_json = arena_copy(&state->config_arena, json);
-    return state->config_json.at != NULL;
+    return state->configured ? apply_config_json(state, json) == OK : json.size == 0;
 }
 
 static bool take_id(struct stream_state *state, struct bytes id)
@@ -87,6 +83,7 @@ enum err stream_state_decode(struct stream_state *state, struct bytes bytes)
     decoder_init(&in, bytes);
     version = decode_u32(&in);
     flags = decode_u32(&in);
+    state->config_version = decode_u64(&in);
     state->created_ns = (int64_t)decode_u64(&in);
     state->last_seq = decode_u64(&in);
     state->last_time_ns = (int64_t)decode_u64(&in);

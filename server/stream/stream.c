@@ -30,6 +30,9 @@ static void apply_record(struct stream *stream, const struct log_batch *batch,
             logger_warn(server_logger(jetstream_server(stream->jetstream)),
                         "Stream '%.*s': unreadable consumer record at index %llu",
                         BYTES_ARG(stream->name), (unsigned long long)batch->index);
+        effect = (struct effect){.type = record->type};
+        if (record->type == CONSUMER_RECORD_RESET && stream->ops_flying.count > 0)
+            stream_operation_applied(stream, &effect, &result);
         return;
     }
     if (effect_read(record, &effect) != OK ||
@@ -39,6 +42,8 @@ static void apply_record(struct stream *stream, const struct log_batch *batch,
                     BYTES_ARG(stream->name), record->type, (unsigned long long)batch->index);
         return;
     }
+    if (effect.type == EFFECT_MESSAGE && stream->lead)
+        stream_republish(stream, &effect, result.previous);
     if (stream->ops_flying.count > 0 && effect.type != EFFECT_MESSAGE)
         stream_operation_applied(stream, &effect, &result);
 }
@@ -86,6 +91,7 @@ static void lead(void *owner, uint64_t term)
 
     (void)term; /* the replica puts it into what is proposed */
     stream->lead = true;
+    stream->lead_since_ns = io_wall(stream_io(stream));
     if (stream->state.configured)
         stream_subscribe(stream);
     stream_consumers_lead(stream);
@@ -137,6 +143,8 @@ static void follow(void *owner)
     stream_operations_follow(stream);
     stream_consumers_follow(stream);
     stream_ingest_follow(stream);
+    stream_batches_drop(stream);
+    stream_direct_drop(stream);
     timers_cancel(io_timers(stream_io(stream)), &stream->expiry);
     jetstream_stream_follow(stream->jetstream, stream);
     stream_mark(stream);
@@ -207,6 +215,8 @@ static void on_configured(void *owner)
 {
     struct stream *stream = owner;
 
+    if (!stream->state.config.allow_atomic)
+        stream_batches_drop(stream);
     if (stream->replica != NULL) /* else in recovery: stream_open does it once, at the end */
         stream_subscribe(stream);
 }
@@ -271,6 +281,8 @@ struct stream *stream_open(struct jetstream *jetstream, struct account *account,
     (void)BUF_ADD(&stream->ack_prefix, "\",\"seq\":");
     stream->expiry.fire = stream_expiry_fire;
     stream_block_open(stream);
+    stream_batches_init(stream);
+    stream->direct_retry.fire = stream_direct_retry;
 
     *err = replica_open(jetstream_groups(jetstream), id, &replica_events_of_stream, stream,
                         &stream->replica);
@@ -308,6 +320,8 @@ void stream_close(struct stream *stream, bool deleted)
     stream_consumers_close(stream);
     stream_operations_drop(stream);
     stream_ingest_drop(stream);
+    stream_batches_drop(stream);
+    stream_direct_drop(stream);
     timers_cancel(timers, &stream->expiry);
     drop_reads(stream);
     stream_block_close(stream);
@@ -401,13 +415,14 @@ void stream_send_now(struct stream *stream, struct outbox_item *item)
 
 static void send_ack(struct stream *stream, const struct outbox_item *item)
 {
-    uint8_t memory[512];
+    uint8_t memory[4096]; /* names and a batch's id are bounded, whatever escapes they need */
     struct buf out = {.at = memory, .capacity = sizeof memory, .limit = sizeof memory};
 
     (void)buf_add(&out, buf_bytes(&stream->ack_prefix));
     (void)buf_add_u64(&out, item->sequence);
     if (item->kind == OUTBOX_DUPLICATE)
         (void)BUF_ADD(&out, ",\"duplicate\": true");
+    (void)buf_add(&out, item->body);
     (void)BUF_ADD(&out, "}");
     jetstream_answer(stream->jetstream, stream->account, item->to, bytes_of(NULL, 0),
                      buf_bytes(&out));
@@ -526,4 +541,9 @@ uint64_t stream_term(const struct stream *stream)
 bool stream_leads(const struct stream *stream)
 {
     return stream->lead;
+}
+
+int64_t stream_lead_since(const struct stream *stream)
+{
+    return stream->lead_since_ns;
 }

@@ -25,29 +25,24 @@ static const struct schema_field placement_fields[] = {
 static const struct schema placement_schema = {"Placement", sizeof(struct stream_placement),
                                                placement_fields, 3};
 
-/* Objects of features that are refused: known by name, whatever is in them. */
-struct transform {
-    struct bytes src, dest;
-};
+#define TRANSFORM(field) offsetof(struct stream_transform, field)
 static const struct schema_field transform_fields[] = {
-    {"src", SCHEMA_STRING, SCHEMA_ALWAYS, offsetof(struct transform, src), NULL, NULL},
-    {"dest", SCHEMA_STRING, SCHEMA_ALWAYS, offsetof(struct transform, dest), NULL, NULL},
+    {"src", SCHEMA_STRING, SCHEMA_ALWAYS, TRANSFORM(source), NULL, NULL},
+    {"dest", SCHEMA_STRING, SCHEMA_ALWAYS, TRANSFORM(destination), NULL, NULL},
 };
-static const struct schema transform_schema = {"SubjectTransformConfig", sizeof(struct transform),
-                                               transform_fields, 2};
+static const struct schema transform_schema = {
+    "SubjectTransformConfig", sizeof(struct stream_transform), transform_fields, 2};
 
-struct republish {
-    struct bytes src, dest;
-    bool headers_only;
-};
+#define REPUBLISH(field) offsetof(struct stream_republish, field)
 static const struct schema_field republish_fields[] = {
-    {"src", SCHEMA_STRING, 0, offsetof(struct republish, src), NULL, NULL},
-    {"dest", SCHEMA_STRING, SCHEMA_ALWAYS, offsetof(struct republish, dest), NULL, NULL},
-    {"headers_only", SCHEMA_BOOL, 0, offsetof(struct republish, headers_only), NULL, NULL},
+    {"src", SCHEMA_STRING, 0, REPUBLISH(source), NULL, NULL},
+    {"dest", SCHEMA_STRING, SCHEMA_ALWAYS, REPUBLISH(destination), NULL, NULL},
+    {"headers_only", SCHEMA_BOOL, 0, REPUBLISH(headers_only), NULL, NULL},
 };
-static const struct schema republish_schema = {"RePublish", sizeof(struct republish),
+static const struct schema republish_schema = {"RePublish", sizeof(struct stream_republish),
                                                republish_fields, 3};
 
+/* Objects of features that are refused: known by name, whatever is in them. */
 struct external {
     struct bytes api, deliver;
 };
@@ -121,9 +116,8 @@ static const struct schema_field fields[] = {
     {"compression", SCHEMA_ENUM, SCHEMA_ALWAYS | SCHEMA_REFUSED, AT(compression), compression_names,
      NULL, "unknown compression algorithm"},
     FIELD("first_seq", SCHEMA_UINT64, 0, first_seq),
-    {"subject_transform", SCHEMA_OBJECT, SCHEMA_REFUSED, AT(subject_transform), NULL,
-     &transform_schema},
-    {"republish", SCHEMA_OBJECT, SCHEMA_REFUSED, AT(republish), NULL, &republish_schema},
+    {"subject_transform", SCHEMA_OBJECT, 0, AT(subject_transform), NULL, &transform_schema},
+    {"republish", SCHEMA_OBJECT, 0, AT(republish), NULL, &republish_schema},
     FIELD("allow_direct", SCHEMA_BOOL, SCHEMA_ALWAYS, allow_direct),
     FIELD("mirror_direct", SCHEMA_BOOL, SCHEMA_ALWAYS, mirror_direct),
     FIELD("discard_new_per_subject", SCHEMA_BOOL, 0, discard_new_per_subject),
@@ -136,7 +130,7 @@ static const struct schema_field fields[] = {
     FIELD("subject_delete_marker_ttl", SCHEMA_INT64, SCHEMA_REFUSED | SCHEMA_NS,
           subject_delete_marker_ttl_ns),
     FIELD("allow_msg_counter", SCHEMA_BOOL, SCHEMA_REFUSED, allow_msg_counter),
-    FIELD("allow_atomic", SCHEMA_BOOL, SCHEMA_REFUSED, allow_atomic),
+    FIELD("allow_atomic", SCHEMA_BOOL, 0, allow_atomic),
     FIELD("allow_msg_schedules", SCHEMA_BOOL, SCHEMA_REFUSED, allow_msg_schedules),
     {"persist_mode", SCHEMA_ENUM, SCHEMA_EMPTY_OK | SCHEMA_REFUSED, AT(persist_mode), persist_names,
      NULL},

@@ -23,6 +23,17 @@ struct stream_placement {
     struct bytes preferred;
 };
 
+/* What a subject becomes (server/subject_transform.h). */
+struct stream_transform {
+    struct bytes source, destination;
+};
+
+/* What is stored is published again, too. */
+struct stream_republish {
+    struct bytes source, destination;
+    bool headers_only;
+};
+
 /* Fields that are not built are in the table (so that they are known) and refused when
  * set. */
 struct stream_config {
@@ -59,8 +70,10 @@ struct stream_config {
     int32_t persist_mode;
     bool allow_batched;
     struct schema_map metadata;
-    void *placement, *mirror, *subject_transform, *republish; /* presence only, refused */
-    struct schema_objects sources;                            /* presence only, refused */
+    struct stream_transform *subject_transform;
+    struct stream_republish *republish;
+    void *placement, *mirror;      /* presence only, refused */
+    struct schema_objects sources; /* presence only, refused */
 };
 
 extern const struct schema stream_config_schema;

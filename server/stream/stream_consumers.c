@@ -54,6 +54,11 @@ struct consumer *stream_consumer(const struct stream *stream, struct bytes name)
     return shell != NULL ? shell->consumer : NULL;
 }
 
+void stream_consumer_wake(struct stream *stream, const struct consumer *consumer)
+{
+    stream_consumer_mark(stream_consumer_shell(stream, consumer_name(consumer)));
+}
+
 size_t stream_consumer_count(const struct stream *stream)
 {
     return stream->consumers.count - stream->direct_count;
@@ -89,6 +94,7 @@ static struct consumer_shell *make(struct stream *stream, uint64_t number, struc
     struct consumer_stream view = consumer_view_stream(&stream->view, stream->name, message_max);
     struct consumer_out out = consumer_shell_out(shell);
 
+    view.flaws = server_options(jetstream_server(stream->jetstream))->sim.consumer_flaws;
     shell->stream = stream;
     shell->name = heap_copy(name);
     shell->number = number;

@@ -89,6 +89,7 @@ struct stream {
     struct stream_events events;
     struct decider decider;
     bool lead;
+    int64_t lead_since_ns; /* wall clock; as long as it leads */
     bool closing;
 
     /* publishing */
@@ -98,7 +99,8 @@ struct stream {
     uint32_t gathered; /* records in the batch being built */
     struct publish_waiting *waiting_first, *waiting_last;
     size_t waiting_count, waiting_bytes;
-    struct buf ack_prefix; /* {"stream":"S","seq": */
+    struct timer staging_due; /* the oldest atomic batch is abandoned then */
+    struct buf ack_prefix;    /* {"stream":"S","seq": */
 
     /* answers */
     struct outbox parked; /* until applied and looked, in order of decision */
@@ -134,7 +136,10 @@ struct stream {
 
     /* direct gets that wait for this turn */
     struct outbox direct_requests;
-    struct buf direct_headers; /* of one answer */
+    struct buf direct_headers;       /* of one answer */
+    struct direct_many *direct_many; /* answers of many messages that are under way */
+    size_t direct_many_count;
+    struct timer direct_retry; /* one of them waits for its receiver */
 
     uint64_t read_number; /* of its log, in the shard's read cache */
 
@@ -166,6 +171,16 @@ void stream_ingest_follow(struct stream *stream); /* what waits goes to the next
 void stream_subscribe(struct stream *stream);     /* sinks as the config has them */
 void stream_unsubscribe(struct stream *stream);
 
+/* batches.c: atomic batches that are staged in the decider */
+void stream_batches_init(struct stream *stream);
+void stream_batches_drop(struct stream *stream);
+/* A message was staged: it is abandoned when nothing follows. */
+void stream_batches_staged(struct stream *stream);
+/* Others are told that a batch was dropped. */
+void stream_batches_abandoned(struct stream *stream, struct bytes id, const char *reason);
+/* Members of the ack of a batch of so many messages. */
+void stream_batches_ack(struct bytes id, uint64_t count, struct buf *out);
+
 /* operations.c */
 void stream_operations(struct stream *stream); /* start what may start */
 /* Does one wait for the stream to become quiet? Then nothing else is decided. */
@@ -180,6 +195,8 @@ void stream_expiry_fire(struct timer *timer);
 
 /* stream_consumers.c */
 void stream_consumer_effect(struct stream *stream, const struct effect *effect);
+/* Appends a record of a consumer to a batch; false: no room. */
+bool stream_consumer_append(struct buf *out, uint8_t type, struct bytes body);
 enum err stream_consumer_record(struct stream *stream, const struct record *record);
 struct consumer *stream_consumer_volatile(struct stream *stream,
                                           const struct consumer_config *config, int64_t created_ns,
@@ -244,8 +261,14 @@ void delivery_close(struct consumer_shell *shell);
 bool stream_read_now(struct stream *stream, const struct index_entry *entry,
                      struct stream_message *message);
 
-/* direct.c */
+/* republish.c: a message was stored while it leads; `previous`: the newest of its subject before.
+ */
+void stream_republish(struct stream *stream, const struct effect *effect, uint64_t previous);
+
+/* direct.c, direct_many.c */
 void stream_direct_collect(void *owner, const struct message *message); /* sink */
 void stream_direct_turn(struct stream *stream);
+void stream_direct_retry(struct timer *timer);
+void stream_direct_drop(struct stream *stream); /* what is under way goes no further */
 
 #endif

@@ -17,6 +17,7 @@
 #include "server/stream/dedup.h"
 #include "server/stream/effect.h"
 #include "server/stream/stream_config.h"
+#include "server/subject_transform.h"
 #include "storage/index.h"
 
 /* Sequences end here, so that last_seq + 1 is one, too. */
@@ -34,11 +35,14 @@ struct stream_events {
 };
 
 struct stream_state {
-    struct stream_config config; /* in config_arena; all zero until configured: no limits */
-    struct bytes config_json;    /* as it was logged; there, too */
+    struct stream_config config;        /* in config_arena; all zero until configured: no limits */
+    struct bytes config_json;           /* as it was logged; there, too */
+    struct subject_transform transform; /* of what comes in, if config.subject_transform */
+    struct subject_transform republish; /* of what is stored, if config.republish */
     struct arena config_arena;
     bool configured;
-    bool begun; /* it has, or has had, a place in the sequences */
+    uint64_t config_version; /* of the catalogue, whose config this is; 0 until configured */
+    bool begun;              /* it has, or has had, a place in the sequences */
     int64_t created_ns;
     uint64_t first_seq; /* as the API shows it (reference 3.3) */
     uint64_t last_seq;
@@ -65,6 +69,7 @@ void stream_state_reset(struct stream_state *state, uint64_t seed);
  * in *result. */
 struct apply_result {
     uint64_t sequence; /* message: stored as */
+    uint64_t previous; /* message, if it is republished: the newest of its subject before it */
     uint64_t purged;   /* purge, delete, expire: how many went */
 };
 enum err stream_state_apply(struct stream_state *state, const struct effect *effect,

@@ -8,6 +8,9 @@ names are masked; what else differs is either in known.py, with its reason, or a
 """
 
 import argparse
+import base64
+import glob
+import importlib
 import json
 import os
 import re
@@ -19,10 +22,14 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.dirname(HERE), os.path.join(os.path.dirname(HERE), "wire")]
 
+import flow  # noqa: E402
 import serverprocess  # noqa: E402
 from cases import SCENARIOS  # noqa: E402
 from known import KNOWN  # noqa: E402
 import wire  # noqa: E402
+
+for path in sorted(glob.glob(os.path.join(HERE, "cases_*.py"))):
+    SCENARIOS.update(importlib.import_module(os.path.basename(path)[:-3]).SCENARIOS)
 
 ANSWER_S = 5.0
 EVENTS_S = 0.2  # what follows an answer comes within
@@ -30,6 +37,7 @@ SILENCE_S = 0.5  # the reference stays silent on purpose here and there: known b
 TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$")
 ANY_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 UNSET = "0001-01-01T00:00:00Z"
+STATUS = re.compile(rb"NATS/1.0 \d\d\d")
 GENERATED = re.compile(r"^[0-9A-Za-z]{8}$")
 SILENT = {"unknown subject", "durable without name"}
 
@@ -48,46 +56,68 @@ class Asker(wire.Requester):
 
     def __init__(self, port):
         self.events = []
+        flow.begin(self)
         super().__init__(port)
 
     def connect(self, **options):
         super().connect(pedantic=False, **options)  # clients publish to subjects with wildcards (filters)
 
-    def ask_within(self, subject, body, headers, seconds):
+    def question(self, subject, body, headers):
+        """Sends it; the inbox that the answers come to."""
         self.serial += 1
         inbox = b"answers.%d" % self.serial
         subject = subject.encode()
+        body = flow.filled(self, body)
         if headers:
             self.send(b"HPUB %s %s %d %d\r\n" % (subject, inbox, len(headers), len(headers) + len(body)))
             self.send(headers + body + b"\r\n")
         else:
             self.send(b"PUB %s %s %d\r\n" % (subject, inbox, len(body)) + body + b"\r\n")
+        return inbox
+
+    def ask_within(self, subject, body, headers, seconds):
+        return self.answer(self.question(subject, body, headers), seconds)
+
+    def ask_many(self, subject, body, headers):
+        """All answers: up to a status without payload, or to silence."""
+        inbox = self.question(subject, body, headers)
+        answers = []
+        while answer := self.answer(inbox, SILENCE_S if answers else ANSWER_S):
+            answers.append(answer)
+            if STATUS.match(answer[0]) and not answer[1]:
+                break
+        return answers
+
+    def answer(self, inbox, seconds):
         wire.READ_S = seconds
         try:
             while True:
-                to, _, head, data = self.message()
+                to, reply, head, data = self.message()
                 if to == inbox:
                     return head, data
-                self.keep(to, data)
+                self.keep(to, reply, head, data)
         except (wire.Timeout, socket.timeout):
             return None
         finally:
             wire.READ_S = ANSWER_S
 
-
-    def keep(self, subject, data):
-        if subject.startswith(b"$JS.EVENT."):
+    def keep(self, subject, reply, head, data):
+        if self.sid in self.subscribed:
+            self.arrived.append(flow.arrival(self, subject, reply, head, data))
+        elif subject.startswith(b"$JS.EVENT."):
             self.events.append((subject.decode(), event(json.loads(data))))
+        elif not subject.startswith(b"answers."):
+            self.events.append((subject.decode(), raw_answer(head, data)))
 
     def take_events(self):
         """All that came since the last time, sorted by subject: subjects have no common order there."""
         time.sleep(EVENTS_S)
         self.send(b"PUB answers.end 0\r\n\r\n")
         while True:
-            to, _, _, data = self.message()
+            to, reply, head, data = self.message()
             if to == b"answers.end":
                 break
-            self.keep(to, data)
+            self.keep(to, reply, head, data)
         taken, self.events = self.events, []
         return sorted(taken, key=lambda pair: pair[0])
 
@@ -115,11 +145,30 @@ def mask(value, key="", asked=b""):
             return "TIME"
         if key == "description" and value.startswith("change to limits violates consumers: "):
             return sorted(re.split(r"[ ,]+", value))  # in no order there
+        if key == "hdrs":
+            return ANY_TIME.sub("TIME", base64.b64decode(value).decode(errors="replace"))
         if key == "leader":
             return "SERVER"
+        if key in ("pinned_id", "pinned_client_id"):
+            return "PIN"
         if key in ("name", "consumers") and GENERATED.match(value) and value.encode() not in asked:
             return "GENERATED"
     return value
+
+
+def raw_answer(head, data):
+    return {"headers": ANY_TIME.sub("TIME", head.decode()), "body": data.decode(errors="replace")}
+
+
+def settled(asker, stream, messages):
+    """How many messages the stream has when it has as many as it should, or when that does not happen."""
+    end = time.monotonic() + ANSWER_S
+    while True:
+        answer = json.loads(asker.ask_within("$JS.API.STREAM.INFO." + stream, b"", b"", ANSWER_S)[1])
+        found = answer.get("state", {}).get("messages")
+        if found == messages or time.monotonic() > end:
+            return found
+        time.sleep(0.02)
 
 
 def ask(asker, step):
@@ -129,12 +178,21 @@ def ask(asker, step):
         return "listening"
     if kind == "events":
         return asker.take_events()
+    if kind in flow.KINDS:
+        return flow.KINDS[kind](asker, subject, body, headers, label)
+    if kind == "settle":
+        return settled(asker, subject, int(body))
+    if kind == "wait":
+        time.sleep(float(body))
+        return "waited"
+    if kind == "many":
+        return [raw_answer(*answer) for answer in asker.ask_many(subject, body, headers)]
     answer = asker.ask_within(subject, body, headers, SILENCE_S if label in SILENT else ANSWER_S)
     if answer is None:
         return None
     head, data = answer
     if kind == "raw" or head:
-        return {"headers": ANY_TIME.sub("TIME", head.decode()), "body": data.decode(errors="replace")}
+        return raw_answer(head, data)
     return mask(json.loads(data), asked=body + subject.encode())
 
 
@@ -207,6 +265,7 @@ def compare(names, program, show):
                     comparison.step(name, step, ask(theirs, step), ask(ours, step))
                 for asker in (theirs, ours):
                     asker.send(b"UNSUB 2\r\n")
+                    flow.end(asker)
                     empty(asker)
                 if not server.running():
                     print(server.log())
