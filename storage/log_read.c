@@ -4,6 +4,7 @@
 #include "base/heap.h"
 #include "base/owner.h"
 #include "storage/log.h"
+#include "storage/memory.h"
 #include "storage/store.h"
 
 #define PIECE       4096u        /* of what is looked through for envelopes */
@@ -38,6 +39,8 @@ int64_t log_read_now(struct log *log, log_place place, void *at, size_t size)
     if (place >> 32 == LOG_FILE_NONE)
         return -ENOENT;
     file = locate(log, place, &size, &offset);
+    if (file->memory != NULL)
+        return (int64_t)memory_read(file->memory, offset, at, size);
     return io_read_now(log->store->io, file->file, offset, at, size);
 }
 
@@ -75,7 +78,10 @@ void log_read(struct log *log, struct log_read *read, log_place place, void *at,
     read->at = at;
     read->size = size;
     read->count = 0;
-    read_rest(read);
+    if (file->memory != NULL)
+        memory_read_later(log, read, (int64_t)memory_read(file->memory, offset, at, size));
+    else
+        read_rest(read);
 }
 
 /* ---- what is in memory ------------------------------------------------------------------------

@@ -9,7 +9,7 @@
 #define FLAG_BEGUN      2u
 #define FLAG_GAP        4u
 #define FLAGS_ALL       7u
-#define HEAD            80u /* up to the sizes */
+#define HEAD            88u /* up to the sizes */
 
 /* ---- writing ---------------------------------------------------------------------------------- */
 
@@ -22,6 +22,7 @@ static uint32_t flags_of(const struct stream_state *state)
 void stream_state_encode(const struct stream_state *state, struct buf *out)
 {
     size_t size = HEAD + state->config_json.size + state->msg_id_last.size;
+    size_t begin = out->size, lives;
     uint8_t *at = buf_reserve(out, size);
 
     at = encode_u32(at, VERSION);
@@ -35,12 +36,16 @@ void stream_state_encode(const struct stream_state *state, struct buf *out)
     at = encode_u64(at, state->gap_max);
     at = encode_u64(at, state->config_json.size);
     at = encode_u64(at, state->msg_id_last.size);
+    at = encode_zeros(at, 8); /* size of the ends, below */
     if (state->config_json.size > 0)
         memcpy(at, state->config_json.at, state->config_json.size);
     at += state->config_json.size;
     if (state->msg_id_last.size > 0)
         memcpy(at, state->msg_id_last.at, state->msg_id_last.size);
     buf_commit(out, size);
+    lives = out->size;
+    expiries_encode(&state->expiries, out);
+    (void)encode_u64(out->at + begin + HEAD - 8, out->size - lives);
     if (apply_flaw(state, STREAM_FLAW_BLOCK_WITHOUT_IDS)) {
         struct dedup none = state->dedup;
 
@@ -75,8 +80,8 @@ static bool sound(const struct stream_state *state)
 
 enum err stream_state_decode(struct stream_state *state, struct bytes bytes)
 {
-    uint64_t config_size, id_size;
-    struct bytes config, id;
+    uint64_t config_size, id_size, lives_size;
+    struct bytes config, id, lives;
     uint32_t version, flags;
     struct decoder in;
 
@@ -92,15 +97,18 @@ enum err stream_state_decode(struct stream_state *state, struct bytes bytes)
     state->gap_max = decode_u64(&in);
     config_size = decode_u64(&in);
     id_size = decode_u64(&in);
+    lives_size = decode_u64(&in);
     config = decode_bytes(&in, config_size);
     id = decode_bytes(&in, id_size);
+    lives = decode_bytes(&in, lives_size);
     if (in.failed || version != VERSION || (flags & ~FLAGS_ALL) != 0 || !sound(state))
         return ERR_CORRUPT;
 
     state->configured = (flags & FLAG_CONFIGURED) != 0;
     state->begun = (flags & FLAG_BEGUN) != 0;
     state->gap = (flags & FLAG_GAP) != 0;
-    if (!take_config(state, config) || !take_id(state, id))
+    if (!take_config(state, config) || !take_id(state, id) ||
+        expiries_decode(&state->expiries, lives) != OK)
         return ERR_CORRUPT;
     apply_set_first(state);
     return dedup_decode(&state->dedup, in.rest);

@@ -68,8 +68,7 @@ static void apply(void *owner, const struct log_batch *batch)
         rest = bytes_skip(rest, record.size);
     }
     decider_applied(&stream->decider, batch->index);
-    if (stream->state.config.max_age_ns > 0 && !timer_armed(&stream->expiry))
-        stream_expiry_arm(stream); /* the stream was empty */
+    stream_expiry_applied(stream);
     stream_mark(stream);
 }
 

@@ -193,7 +193,10 @@ def ask(asker, step):
     head, data = answer
     if kind == "raw" or head:
         return raw_answer(head, data)
-    return mask(json.loads(data), asked=body + subject.encode())
+    parsed = json.loads(data)
+    if label == "usage":
+        del parsed["api"]  # counts what earlier scenarios asked, too
+    return mask(parsed, asked=body + subject.encode())
 
 
 def empty(asker):
