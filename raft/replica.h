@@ -48,8 +48,9 @@ struct replica_events {
     /*
      * State blocks; all three or none.
      *
-     * The machine's state is to be taken down as it is now, whatever is applied meanwhile, and given
-     * to replica_block (or replica_block_drop) in a later turn. `head` is what the body begins with.
+     * The machine's state is to be taken down as it is now, whatever is applied meanwhile, and
+     * given to replica_block (or replica_block_drop) in a later turn. `head` is what the body
+     * begins with.
      */
     void (*capture)(void *owner, struct bytes head);
     /* The block is on the disk (OK): the files that log_file_next says are droppable, and in which

@@ -1,6 +1,6 @@
 /*
- * replica_block: state blocks of a group (docs/raft.md, State blocks). A leader puts a seal into the
- * log when enough has come since the last one; whoever applies it has its machine take down its
+ * replica_block: state blocks of a group (docs/raft.md, State blocks). A leader puts a seal into
+ * the log when enough has come since the last one; whoever applies it has its machine take down its
  * state, so that the blocks of all replicas are of the same indexes and can be compared.
  */
 #include "base/codec.h"

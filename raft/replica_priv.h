@@ -29,9 +29,9 @@ struct replica {
     uint64_t applied;
     int64_t time_last;         /* of the newest applied batch */
     struct raft_config config; /* as of `applied`; count 0: the log does not say */
-    uint64_t lead_index; /* applied: it leads. 0: nothing to lead for */
-    bool leads;          /* between `lead` and `follow` */
-    bool elected;        /* the term is to be opened as soon as the log is ready */
+    uint64_t lead_index;       /* applied: it leads. 0: nothing to lead for */
+    bool leads;                /* between `lead` and `follow` */
+    bool elected;              /* the term is to be opened as soon as the log is ready */
     bool alone; /* it is the only member: what is durable is committed, nothing is cached */
 
     struct cache cache;
@@ -68,9 +68,9 @@ struct replica {
     uint64_t
         repair_from;    /* lost from here on: noted durably first, then cut. 0: nothing to repair */
     uint64_t repair_to; /* highest index that this disk had */
-    bool forgets;         /* its log is in memory, and was lost with the life before */
+    bool forgets;       /* its log is in memory, and was lost with the life before */
     struct timer forgive; /* no leader all the time: it votes and stands for what it has */
-    unsigned busy;      /* calls on the stack that go on using it */
+    unsigned busy;        /* calls on the stack that go on using it */
     bool draining;
     bool closed;
 };

@@ -4,9 +4,9 @@
 #include "base/varint.h"
 #include "storage/index_priv.h"
 
-#define NAMES          2048u /* places in a piece's table of subjects: twice what it can hold */
-#define SUBJECT_MAX    65535u
-#define MESSAGE_MAX    (6 * VARINT_MAX) /* of one, without its subject's text */
+#define NAMES       2048u /* places in a piece's table of subjects: twice what it can hold */
+#define SUBJECT_MAX 65535u
+#define MESSAGE_MAX (6 * VARINT_MAX) /* of one, without its subject's text */
 
 static_assert(NAMES >= 2 * INDEX_BLOCK_SPAN, "it is never more than half full");
 
@@ -23,8 +23,8 @@ struct piece_name {
 
 struct index_capture {
     struct index *index;
-    uint64_t next; /* number of the lowest range that is still to be taken in order */
-    uint64_t last; /* highest sequence that belongs to it; 0: nothing does */
+    uint64_t next;               /* number of the lowest range that is still to be taken in order */
+    uint64_t last;               /* highest sequence that belongs to it; 0: nothing does */
     struct buf messages, places; /* of the ranges below `next` */
     struct piece **early;        /* ranges at or above it that were about to change, rising */
     size_t early_at, early_count, early_capacity;
@@ -62,7 +62,8 @@ void index_capture_end(struct index_capture *capture)
     heap_give(capture);
 }
 
-/* ---- writing ---------------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------------------
+ */
 
 /* What the messages of a piece are coded against. */
 struct coder {
@@ -115,7 +116,8 @@ static void add_place(struct buf *out, log_place place, log_place *expected, uin
     *expected = place + size;
 }
 
-/* The live messages of a block, up to the capture's last. Its places are coded by themselves, too. */
+/* The live messages of a block, up to the capture's last. Its places are coded by themselves, too.
+ */
 static void take_down(struct index_capture *capture, size_t block, struct buf *messages,
                       struct buf *places)
 {
@@ -197,7 +199,8 @@ void index_capture_touch(struct index_capture *capture, uint64_t sequence)
     take_down(capture, cursor.block, &piece->messages, &piece->places);
 }
 
-/* ---- in steps --------------------------------------------------------------------------------- */
+/* ---- in steps ---------------------------------------------------------------------------------
+ */
 
 static void move_early(struct index_capture *capture)
 {
@@ -256,7 +259,8 @@ bool index_capture_write(struct index_capture *capture, struct buf *pieces, stru
            buf_add(places, buf_bytes(&capture->places));
 }
 
-/* ---- back ------------------------------------------------------------------------------------- */
+/* ---- back -------------------------------------------------------------------------------------
+ */
 
 static bool take_folded(struct bytes *in, int64_t *value)
 {

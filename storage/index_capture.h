@@ -2,9 +2,9 @@
  * index_capture: what an index holds at one moment, taken down in steps while the index goes on
  * changing: what is about to change is taken down before it does. And the way back.
  *
- * The messages of one aligned range of INDEX_BLOCK_SPAN sequences are a piece; pieces rise and stand
- * by themselves (docs/formats.md, Messages in a state block), without places. Places are a row of
- * their own, in the order of the messages.
+ * The messages of one aligned range of INDEX_BLOCK_SPAN sequences are a piece; pieces rise and
+ * stand by themselves (docs/formats.md, Messages in a state block), without places. Places are a
+ * row of their own, in the order of the messages.
  */
 #ifndef STORAGE_INDEX_CAPTURE_H
 #define STORAGE_INDEX_CAPTURE_H
@@ -24,8 +24,8 @@ bool index_capture_write(struct index_capture *capture, struct buf *pieces, stru
 void index_capture_end(struct index_capture *capture);
 
 /*
- * Puts the messages of the pieces into an empty index, each with the place that `place` makes of the
- * one in the row; without a row (empty) it knows by itself. ERR_CORRUPT: it returned false, or
+ * Puts the messages of the pieces into an empty index, each with the place that `place` makes of
+ * the one in the row; without a row (empty) it knows by itself. ERR_CORRUPT: it returned false, or
  * something makes no sense; the index is to be thrown away.
  */
 enum err index_restore(struct index *index, struct bytes pieces, struct bytes places,

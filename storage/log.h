@@ -134,7 +134,7 @@ struct store_vote {
     uint64_t term;
     uint64_t node; /* voted for; 0: for nobody yet */
     uint64_t incarnation;
-    uint64_t damaged; /* highest index that this disk once had and lost, 0: none */
+    uint64_t damaged;                /* highest index that this disk once had and lost, 0: none */
 #define STORE_DAMAGED_ALL UINT64_MAX /* the log is in memory: all of it */
 };
 
@@ -201,15 +201,16 @@ enum err log_prepare(struct store *store, uint64_t log_id, const uint8_t incarna
 /*
  * A new log that is held in memory: everything below is the same for it, but nothing of it outlives
  * the process, or log_close. What is appended is "durable" in the next turn of the io, and nothing
- * fails. Not blocking, never on a worker. ERR_EXISTS: one of that id is made or open. ERR_CORRUPT as
- * above.
+ * fails. Not blocking, never on a worker. ERR_EXISTS: one of that id is made or open. ERR_CORRUPT
+ * as above.
  */
 enum err log_make_memory(struct store *store, uint64_t log_id, const uint8_t incarnation[16],
                          struct bytes bootstrap);
 bool log_in_memory(const struct log *log);
 /* Recovers and syncs. Blocking. ERR_NOT_FOUND: no such log. ERR_CORRUPT: no segment tells which log
- * it is of, or its beginning was removed and no state block can be read. ERR_VERSION: newer format; nothing was changed. ERR_BUSY: open, or not yet done after
- * log_close. On failure `recovery` may have been called. */
+ * it is of, or its beginning was removed and no state block can be read. ERR_VERSION: newer format;
+ * nothing was changed. ERR_BUSY: open, or not yet done after log_close. On failure `recovery` may
+ * have been called. */
 enum err log_open(struct store *store, uint64_t log_id, const struct log_recovery *recovery,
                   const struct log_events *events, void *owner, struct log **log);
 /* Drops what is not durable (a later recovery may still find it); nothing is called any more. May

@@ -1,5 +1,5 @@
-/* state_block: a stream's state, without its messages, as bytes and back (docs/formats.md, Stream in a
- * state block). */
+/* state_block: a stream's state, without its messages, as bytes and back (docs/formats.md, Stream
+ * in a state block). */
 #include "base/codec.h"
 #include "base/text.h"
 #include "server/stream/apply.h"
@@ -11,7 +11,8 @@
 #define FLAGS_ALL       7u
 #define HEAD            88u /* up to the sizes */
 
-/* ---- writing ---------------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------------------
+ */
 
 static uint32_t flags_of(const struct stream_state *state)
 {
@@ -56,7 +57,8 @@ void stream_state_encode(const struct stream_state *state, struct buf *out)
     dedup_encode(&state->dedup, out);
 }
 
-/* ---- reading ---------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------
+ */
 
 static bool take_config(struct stream_state *state, struct bytes json)
 {

@@ -17,11 +17,13 @@
 #define SECTION_MESSAGES (BLOCK_SECTION_FREE + 2)
 #define SECTION_CONSUMER (BLOCK_SECTION_FREE + 3)
 
+#define LATE_NS       INT64_C(100000000)
 #define PIECES_STEP   16u /* of the messages, in one go: about a millisecond */
 #define CONSUMER_HEAD 32u
 #define FILE_SIZE     12u /* of one in the local part: ordinal, id */
 
-/* ---- how many messages live in each file ------------------------------------------------------ */
+/* ---- how many messages live in each file ------------------------------------------------------
+ */
 
 static void count_place(struct stream *stream, log_place place, int64_t change)
 {
@@ -33,7 +35,8 @@ static void count_place(struct stream *stream, log_place place, int64_t change)
         return;
     }
     if (ordinal >= blocks->file_count) {
-        uint32_t count = ordinal + 1 > 2 * blocks->file_count ? ordinal + 1 : 2 * blocks->file_count;
+        uint32_t count =
+            ordinal + 1 > 2 * blocks->file_count ? ordinal + 1 : 2 * blocks->file_count;
 
         blocks->files = heap_resize(blocks->files, count * sizeof blocks->files[0]);
         memset(blocks->files + blocks->file_count, 0,
@@ -53,7 +56,8 @@ void stream_block_removed(struct stream *stream, const struct index_entry *entry
     count_place(stream, entry->place, -1);
 }
 
-/* ---- taking down ------------------------------------------------------------------------------ */
+/* ---- taking down ------------------------------------------------------------------------------
+ */
 
 /* A section of what `write` adds. */
 static void add_section(struct stream *stream, uint32_t type,
@@ -126,6 +130,8 @@ void stream_block_capture(void *owner, struct bytes head)
 {
     struct stream *stream = owner;
     struct stream_blocks *blocks = &stream->blocks;
+    int64_t now_ns = io_now(stream_io(stream));
+    bool late = (stream->state.flaws & STREAM_FLAW_BLOCK_LATE) != 0;
 
     assert(blocks->capture == NULL);
     buf_init(&blocks->body, SIZE_MAX);
@@ -137,12 +143,13 @@ void stream_block_capture(void *owner, struct bytes head)
     blocks->lived_count = blocks->file_count;
     if (blocks->file_count > 0)
         memcpy(blocks->lived, blocks->files, blocks->file_count * sizeof blocks->lived[0]);
-    if ((stream->state.flaws & STREAM_FLAW_BLOCK_LATE) == 0)
+    if (!late)
         blocks->capture = index_capture_begin(stream->state.index);
-    timers_arm(io_timers(stream_io(stream)), &blocks->timer, io_now(stream_io(stream)));
+    timers_arm(io_timers(stream_io(stream)), &blocks->timer, late ? now_ns + LATE_NS : now_ns);
 }
 
-/* ---- handing over ----------------------------------------------------------------------------- */
+/* ---- handing over -----------------------------------------------------------------------------
+ */
 
 /* Where messages are, by the lasting names of the files. */
 static void write_files(struct stream *stream, struct buf *local)
@@ -197,7 +204,8 @@ void stream_block_step(struct timer *timer)
         give_over(stream);
 }
 
-/* ---- afterwards ------------------------------------------------------------------------------- */
+/* ---- afterwards -------------------------------------------------------------------------------
+ */
 
 static bool dead(const struct stream *stream, uint32_t ordinal)
 {
@@ -248,7 +256,8 @@ void stream_block_close(struct stream *stream)
     *blocks = (struct stream_blocks){0};
 }
 
-/* ---- back ------------------------------------------------------------------------------------- */
+/* ---- back -------------------------------------------------------------------------------------
+ */
 
 struct block_sections {
     struct bytes state, shell, messages;

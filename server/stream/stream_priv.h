@@ -127,8 +127,8 @@ struct stream {
     struct table consumers_by_number;
     uint64_t number_next;
     uint64_t number_logged; /* the highest that a consumer in the log has had */
-    size_t direct_count; /* of the consumers, those of sources and mirrors */
-    size_t push_count;   /* consumers that depend on who listens */
+    size_t direct_count;    /* of the consumers, those of sources and mirrors */
+    size_t push_count;      /* consumers that depend on who listens */
     bool interest_changed;
     struct consumer_shell *consumer_dirty;
     struct consumer_shell *consumer_planning;

@@ -91,12 +91,12 @@ bool stream_state_oldest(struct stream_state *state, struct index_entry *entry);
 bool stream_state_due(struct stream_state *state, int64_t *due_ns);
 
 /*
- * The state without its messages (stream_state.index), as the section of a state block; equal states
- * make equal bytes. What is added to the state is added here, or a restart forgets it.
+ * The state without its messages (stream_state.index), as the section of a state block; equal
+ * states make equal bytes. What is added to the state is added here, or a restart forgets it.
  */
 void stream_state_encode(const struct stream_state *state, struct buf *out);
-/* Into a fresh state whose index has the block's messages. ERR_CORRUPT: it makes no sense; the state
- * is to be thrown away. */
+/* Into a fresh state whose index has the block's messages. ERR_CORRUPT: it makes no sense; the
+ * state is to be thrown away. */
 enum err stream_state_decode(struct stream_state *state, struct bytes in);
 
 /* The size the API counts (reference 3.1). `storage`: enum stream_storage. */
