@@ -4,7 +4,6 @@
 #include "server/stream/decide_priv.h"
 
 #define RECORD_SIZE_FILE_MAX (32u << 20) /* reference 4.3: of the size that the API counts */
-#define FAST_BATCH           BYTES(".$FI")
 
 static size_t message_size(const struct deciding *d)
 {
@@ -19,22 +18,6 @@ static bool too_large_for_config(const struct deciding *d)
 bool decide_check_sealed(struct deciding *d)
 {
     return !d->config->sealed || decide_refuse(d, 10109, true);
-}
-
-bool decide_is_fast(const struct deciding *d)
-{
-    struct bytes reply = d->publish.reply;
-
-    return reply.size > FAST_BATCH.size &&
-           bytes_equal(bytes_skip(reply, reply.size - FAST_BATCH.size), FAST_BATCH);
-}
-
-/* Fast batches are not built: refused as by a stream that does not allow them. */
-bool decide_check_fast(struct deciding *d)
-{
-    if (!decide_is_fast(d))
-        return true;
-    return decide_check_sealed(d) && decide_check_size_message(d) && decide_refuse(d, 10205, true);
 }
 
 bool decide_check_size(struct deciding *d)

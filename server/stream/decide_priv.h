@@ -31,8 +31,6 @@ struct deciding {
  * Each check answers true: go on; false: the decision is made.
  * The order of the calls is the reference's (streams 4.3), where asked of a running server.
  */
-bool decide_is_fast(const struct deciding *d); /* a message of a fast batch, by its reply */
-bool decide_check_fast(struct deciding *d);
 bool decide_check_size(struct deciding *d);
 bool decide_check_size_message(struct deciding *d); /* max_msg_size */
 bool decide_check_size_headers(struct deciding *d);
@@ -59,6 +57,11 @@ bool decide_wait(struct deciding *d);
 /* Writes the message that has passed and adds it to the overlay; says STORE or FULL. */
 void decide_store(struct deciding *d, struct buf *out);
 
+/* decide_fast.c: a message whose reply is that of a fast batch. */
+void decide_fast(struct deciding *d, struct buf *out);
+/* Of a message of either kind of batch: is the level that it asks for one that we have? What is
+ * stored does not ask. Its batch's id stays where it was read. */
+bool decide_strip_level(struct deciding *d);
 /* decide_atomic.c: a message with the id of an atomic batch. */
 void decide_atomic(struct deciding *d, struct buf *out);
 /* Makes `d` ready for a message whose headers are as they are stored. */

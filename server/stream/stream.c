@@ -214,8 +214,7 @@ static void on_configured(void *owner)
 {
     struct stream *stream = owner;
 
-    if (!stream->state.config.allow_atomic)
-        stream_batches_drop(stream);
+    stream_batches_configured(stream);
     if (stream->replica != NULL) /* else in recovery: stream_open does it once, at the end */
         stream_subscribe(stream);
 }

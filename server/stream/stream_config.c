@@ -133,7 +133,7 @@ static const struct schema_field fields[] = {
     FIELD("allow_msg_schedules", SCHEMA_BOOL, SCHEMA_REFUSED, allow_msg_schedules),
     {"persist_mode", SCHEMA_ENUM, SCHEMA_EMPTY_OK | SCHEMA_REFUSED, AT(persist_mode), persist_names,
      NULL},
-    FIELD("allow_batched", SCHEMA_BOOL, SCHEMA_REFUSED, allow_batched),
+    FIELD("allow_batched", SCHEMA_BOOL, 0, allow_batched),
     FIELD("metadata", SCHEMA_MAP, 0, metadata),
 };
 
