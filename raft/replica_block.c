@@ -12,6 +12,7 @@
 #define SECTION_GROUP 1u
 #define GROUP_MAX     (8u + MEMBERS_BODY_MAX)
 #define GROWTH        4u /* the log grows by so many times the last block before the next */
+#define PART          8u /* and by that part of itself, but at least that part of block_bytes */
 
 bool replica_blocks(const struct replica *replica)
 {
@@ -20,11 +21,14 @@ bool replica_blocks(const struct replica *replica)
 
 /* ---- seals ----------------------------------------------------------------------------------- */
 
-static uint64_t due(const struct replica *replica)
+/* Small streams give their space back in small files, and large ones do not have too many. */
+static void set_due(struct replica *replica)
 {
-    uint64_t usual = replica->groups->options.block_bytes, grown = replica->block.size * GROWTH;
+    uint64_t most = replica->groups->options.block_bytes, least = most / PART;
+    uint64_t due = log_bytes(replica->log) / PART, grown = replica->block.size * GROWTH;
 
-    return grown > usual ? grown : usual;
+    due = due < least ? least : due > most ? most : due;
+    replica->block.due = due > grown ? due : grown;
 }
 
 void replica_seal_gather(struct replica *replica, struct buf *gather)
@@ -32,7 +36,7 @@ void replica_seal_gather(struct replica *replica, struct buf *gather)
     uint8_t *body;
 
     if (!replica_blocks(replica) || replica->block.busy || replica->block.gathered ||
-        replica->block.bytes < due(replica) || log_gathered(replica->log) > 0)
+        replica->block.bytes < replica->block.due || log_gathered(replica->log) > 0)
         return;
     body = record_begin(gather, REPLICA_RECORD_SEAL, 0, 0);
     assert(body != NULL); /* the batch is empty */
@@ -116,6 +120,7 @@ static void written(struct log_block_op *op, enum err err)
     if (!replica->closed) {
         if (err == OK)
             floor_to_block(replica);
+        set_due(replica);
         replica->events.blocked(replica->owner, err);
     }
     replica_let_go(replica);
@@ -136,6 +141,11 @@ void replica_block(struct replica *replica, struct buf *body, struct buf *local)
     op->done = written;
     replica_hold(replica);
     log_block_write(replica->log, op);
+}
+
+void replica_block_begin(struct replica *replica)
+{
+    set_due(replica);
 }
 
 void replica_block_drop(struct replica *replica)

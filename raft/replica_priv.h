@@ -52,6 +52,7 @@ struct replica {
 
     struct {
         uint64_t bytes; /* of contents applied since the last seal */
+        uint64_t due;   /* at so many comes the next */
         uint64_t size;  /* of the newest block */
         bool gathered;  /* the batch that is gathered begins with a seal */
         bool busy;      /* the machine takes its state down, or it is written */
@@ -105,6 +106,7 @@ void replica_seal_gather(struct replica *replica, struct buf *gather);
 void replica_block_count(struct replica *replica, const struct log_batch *batch);
 /* Of those that are applied in this life. */
 void replica_block_applied(struct replica *replica, const struct log_batch *batch);
+void replica_block_begin(struct replica *replica); /* the log is open */
 enum err replica_block_restore(struct replica *replica, const struct log_block *block);
 
 /* replica_recover.c */

@@ -256,6 +256,7 @@ enum err replica_recover(struct replica *replica, const struct log_events *event
 
     if (err == OK) {
         log_floor_set(replica->log, recovery.floor);
+        replica_block_begin(replica);
         apply_waiting(&recovery);
         make_core(&recovery);
     }
