@@ -94,8 +94,10 @@ static void begin_frames(struct connection *c, const struct upgrade *said)
     connection_await_auth(c);
 }
 
-static void refuse(struct connection *c)
+static void refuse(struct connection *c, const char *why)
 {
+    logger_error(c->owner->clients.logger, "%s - websocket handshake error: %s", c->client.label,
+                 why);
     c->websocket->refused = true;
     client_end(&c->client, NULL, "Client Closed");
 }
@@ -109,7 +111,7 @@ static void take_head(struct connection *c, struct bytes b)
     if (!buf_add(&websocket->head, b)) {
         (void)BUF_ADD(&websocket->answer,
                       "HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\n\r\n");
-        refuse(c);
+        refuse(c, "request too large");
         return;
     }
     size = upgrade_head_size(buf_bytes(&websocket->head));
@@ -119,7 +121,7 @@ static void take_head(struct connection *c, struct bytes b)
                        options_of(c), c->secure == SECURE_ON, &websocket->answer, &said))
         begin_frames(c, &said);
     else
-        refuse(c);
+        refuse(c, said.refusal);
     client_mark(&c->client);
 }
 

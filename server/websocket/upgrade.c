@@ -214,8 +214,13 @@ static void read_visitor(struct bytes headers, const struct websocket_options *o
 /* ---- answering ----------------------------------------------------------------------------------
  */
 
-static bool refuse(struct buf *answer, const char *status, const char *text)
+/* The reference tells the peer the name of the status only; the log has the reason. */
+static bool refuse(struct buf *answer, struct upgrade *upgrade, const char *status,
+                   const char *reason)
 {
+    const char *text = status + 4; /* behind its number */
+
+    upgrade->refusal = reason;
     (void)buf_print(answer,
                     "HTTP/1.1 %s\r\nContent-Type: text/plain; charset=utf-8\r\n"
                     "X-Content-Type-Options: nosniff\r\nSec-Websocket-Version: 13\r\n"
@@ -274,30 +279,31 @@ bool upgrade_answer(struct bytes head, bool more, const struct websocket_options
 
     if (!word_next(&line, &method) || !word_next(&line, &target) ||
         !bytes_starts(line, BYTES("HTTP/1.")))
-        return refuse(answer, "400 Bad Request", "400 Bad Request");
+        return refuse(answer, upgrade, "400 Bad Request", "no HTTP request");
     if (path_is_other(target))
-        return refuse(answer, "404 Not Found",
+        return refuse(answer, upgrade, "404 Not Found",
                       bytes_ends(target, BYTES("/mqtt"))
                           ? "mqtt websocket endpoint not enabled"
                           : "leafnode websocket endpoint not enabled");
     if (!bytes_equal(method, BYTES("GET")))
-        return refuse(answer, "405 Method Not Allowed", "request method must be GET");
+        return refuse(answer, upgrade, "405 Method Not Allowed", "request method must be GET");
     if (host.size == 0)
-        return refuse(answer, "400 Bad Request", "'Host' missing in request");
+        return refuse(answer, upgrade, "400 Bad Request", "'Host' missing in request");
     if (!header_lists(headers, BYTES("Upgrade"), BYTES("websocket")))
-        return refuse(answer, "400 Bad Request", "invalid value for header 'Upgrade'");
+        return refuse(answer, upgrade, "400 Bad Request", "invalid value for header 'Upgrade'");
     if (!header_lists(headers, BYTES("Connection"), BYTES("upgrade")))
-        return refuse(answer, "400 Bad Request", "invalid value for header 'Connection'");
+        return refuse(answer, upgrade, "400 Bad Request", "invalid value for header 'Connection'");
     if (key.size == 0)
-        return refuse(answer, "400 Bad Request", "key missing");
+        return refuse(answer, upgrade, "400 Bad Request", "key missing");
     if (!key_valid(key))
-        return refuse(answer, "400 Bad Request", "invalid websocket key");
+        return refuse(answer, upgrade, "400 Bad Request", "invalid websocket key");
     if (!header_lists(headers, BYTES("Sec-WebSocket-Version"), BYTES("13")))
-        return refuse(answer, "400 Bad Request", "invalid version");
+        return refuse(answer, upgrade, "400 Bad Request", "invalid version");
     if ((reason = refuse_origin(headers, host, options, encrypted)) != NULL)
-        return refuse(answer, "403 Forbidden", reason);
+        return refuse(answer, upgrade, "403 Forbidden", reason);
     if (more)
-        return refuse(answer, "400 Bad Request", "client sent data before handshake is complete");
+        return refuse(answer, upgrade, "400 Bad Request",
+                      "client sent data before handshake is complete");
     read_visitor(headers, options, upgrade);
     welcome(key, options, answer);
     return true;

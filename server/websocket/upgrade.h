@@ -15,6 +15,7 @@
 struct upgrade {
     char forwarded_for[UPGRADE_ADDRESS_MAX]; /* the first address of X-Forwarded-For; empty: none */
     struct bytes user, password, token;      /* from cookies; empty: none */
+    const char *refusal;                     /* why it is none, when it is refused */
     bool browser;                            /* frames to it are to be short */
 };
 
