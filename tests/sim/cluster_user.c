@@ -404,6 +404,15 @@ void user_move(struct user *user, size_t server)
         sim_client_drop(&user->client);
 }
 
+bool user_go(struct user *user, size_t server)
+{
+    if (user->client.sock != NULL)
+        return false;
+    user->server = server;
+    connect(user);
+    return true;
+}
+
 /* Often to a leader: what it says when it is none any more is what matters. */
 static void move_on(struct user *user)
 {

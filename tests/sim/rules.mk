@@ -9,7 +9,7 @@ sim_uses_raft   = raft base
 sim_with_server = client oracle spec worlds reader user hunt server_flaws
 sim_uses_server = $(LIBS)
 sim_with_cluster = client hunt report cluster_nodes cluster_truth cluster_faults cluster_history \
-                   cluster_consumer cluster_setting cluster_user cluster_flaws
+                   cluster_consumer cluster_setting cluster_user cluster_scripts cluster_flaws
 sim_uses_cluster = $(LIBS)
 sim_with_links  = client hunt
 sim_uses_links  = $(LIBS)

@@ -7,6 +7,7 @@
  *     sim_cluster --seed N              one run, with its story
  *     sim_cluster --seconds N [--from S] seeds from S on for that long
  *     sim_cluster --calm ...            without faults
+ *     sim_cluster --script NAME ...     beginning with that scene (cluster_scripts.h)
  *     sim_cluster --flaws --seconds N   every seeded bug must be found, each in that time
  *     sim_cluster --flaw NAME ...       with that bug
  */
@@ -18,6 +19,7 @@
 
 #include "tests/sim/cluster_faults.h"
 #include "tests/sim/cluster_flaws.h"
+#include "tests/sim/cluster_scripts.h"
 #include "tests/sim/cluster_user.h"
 #include "tests/sim/hunt.h"
 
@@ -25,7 +27,8 @@
 #define SECOND      INT64_C(1000000000)
 #define USERS_MAX   4u
 
-#define SEED_SECONDS_MAX 100u /* of real time: the world stands still */
+#define SEED_SECONDS_MAX   100u /* of real time: the world stands still */
+#define FLAWED_SECONDS_MAX 20u
 
 #define FORMED_NS  (10 * SECOND) /* a fresh cluster without faults is there */
 #define LEADERS_NS (5 * SECOND)  /* after faults have ended; nearly always 3 */
@@ -37,6 +40,7 @@ struct settings {
     bool loud, calm;
     unsigned nodes;                  /* 0: drawn */
     int64_t chaos_ns;                /* 0: drawn */
+    enum script script;              /* NONE: drawn */
     const struct cluster_flaw *flaw; /* NULL: none */
 };
 
@@ -52,6 +56,7 @@ struct run {
     struct scene scene;
     struct user users[USERS_MAX];
     unsigned user_count;
+    enum script script;
     bool hurry; /* waits are for one answer after the other */
 };
 
@@ -95,7 +100,7 @@ static void begin(struct run *run, const struct settings *settings, uint64_t see
 {
     *run = (struct run){.settings = settings, .seed = seed};
     current_seed = seed;
-    alarm(SEED_SECONDS_MAX);
+    alarm(settings->flaw != NULL ? FLAWED_SECONDS_MAX : SEED_SECONDS_MAX);
     run->sim = sim_create(seed);
     run->report = (struct report){.sim = run->sim, .loud = settings->loud};
     prng_seed(&run->prng, seed ^ UINT64_C(0xc105));
@@ -103,6 +108,10 @@ static void begin(struct run *run, const struct settings *settings, uint64_t see
                settings->nodes > 0             ? settings->nodes
                : prng_chance(&run->prng, 1, 6) ? 5
                                                : 3);
+    run->script = settings->script;
+    if (run->script == SCRIPT_NONE && !settings->calm && prng_chance(&run->prng, 1, 4))
+        run->script = (enum script)(1 + prng_below(&run->prng, SCRIPT_COUNT - 1));
+    script_prepare(run->script, &run->nodes);
     for (size_t i = 0; i < run->nodes.count; i++)
         cluster_flaw_set(settings->flaw, &run->nodes.at[i].options);
     truth_init(&run->truth, &run->report, &run->nodes);
@@ -118,6 +127,8 @@ static void begin(struct run *run, const struct settings *settings, uint64_t see
     for (unsigned i = 0; i < run->scene.stream_count; i++)
         draw_stream(run, i);
     run->user_count = 1 + (unsigned)prng_below(&run->prng, USERS_MAX);
+    if (run->script != SCRIPT_NONE && run->user_count < 2)
+        run->user_count = 2;
     for (unsigned i = 0; i < run->user_count; i++)
         user_init(&run->users[i], &run->scene, i);
 }
@@ -136,6 +147,46 @@ static void pass(struct run *run, int64_t ns)
 {
     sim_run(run->sim, ns);
     truth_look(&run->truth);
+}
+
+static const char *not_formed(struct run *run)
+{
+    bool all = true;
+
+    for (unsigned i = 0; i < run->user_count; i++)
+        all = user_connected(&run->users[i]) && user_set_up(&run->users[i]) && all;
+    return all ? truth_led(&run->truth) : "streams and consumers";
+}
+
+static void pass_on(void *context, int64_t ns)
+{
+    pass(context, ns);
+}
+
+/* As soon as there is something to play with, which may never be. */
+static void play(struct run *run)
+{
+    const struct stage stage = {.report = &run->report,
+                                .sim = run->sim,
+                                .nodes = &run->nodes,
+                                .truth = &run->truth,
+                                .faults = &run->faults,
+                                .scene = &run->scene,
+                                .prng = &run->prng,
+                                .users = run->users,
+                                .user_count = run->user_count,
+                                .pass = pass_on,
+                                .context = run};
+
+    for (int i = 0; i < 1000 && report_good(&run->report); i++) {
+        if (not_formed(run) == NULL) {
+            script_play(run->script, &stage);
+            return;
+        }
+        pass(run, 10 * MILLISECOND);
+        for (unsigned k = 0; k < run->user_count; k++)
+            user_look_at_time(&run->users[k]);
+    }
 }
 
 static void chaos(struct run *run)
@@ -305,15 +356,6 @@ static void tell(const struct run *run, double real)
            real);
 }
 
-static const char *not_formed(struct run *run)
-{
-    bool all = true;
-
-    for (unsigned i = 0; i < run->user_count; i++)
-        all = user_connected(&run->users[i]) && user_set_up(&run->users[i]) && all;
-    return all ? truth_led(&run->truth) : "streams and consumers";
-}
-
 static bool run_seed(const struct settings *settings, uint64_t seed, uint64_t *hash,
                      double *seconds)
 {
@@ -324,6 +366,8 @@ static bool run_seed(const struct settings *settings, uint64_t seed, uint64_t *h
     begin(&run, settings, seed);
     for (size_t i = 0; i < run.nodes.count; i++)
         (void)nodes_start(&run.nodes, i, SIM_CRASH_KILL, 0);
+    if (run.script != SCRIPT_NONE)
+        play(&run);
     if (!settings->calm || wait_for(&run, FORMED_NS, not_formed, "a fresh cluster"))
         chaos(&run);
     if (report_good(&run.report))
@@ -404,7 +448,7 @@ static int run_flaws(const char *only, double seconds)
         const struct cluster_flaw *flaw = &cluster_flaws[i];
         struct hunt one = {"sim_cluster", flaw->name, flaw->text, seconds, hunt_run, (void *)flaw};
 
-        if (strncmp(flaw->name, only, strlen(only)) != 0)
+        if (only[0] == 0 ? flaw->elsewhere : strncmp(flaw->name, only, strlen(only)) != 0)
             continue;
         if (hunt(&one))
             found++;
@@ -428,6 +472,7 @@ static void ended_by(int number)
 static int usage(void)
 {
     fprintf(stderr, "sim_cluster [--calm] [--nodes N] [--chaos SECONDS] [--quiet] [--flaw NAME] "
+                    "[--script NAME] "
                     "[--seed N | --seconds N [--from N] | --flaws [PREFIX] --seconds N]\n");
     return 2;
 }
@@ -455,6 +500,8 @@ int main(int argc, char **argv)
             return usage();
         else if (strcmp(argv[i], "--flaw") == 0 && cluster_flaw_named(argv[i + 1]) != NULL)
             settings.flaw = cluster_flaw_named(argv[++i]);
+        else if (strcmp(argv[i], "--script") == 0 && script_named(argv[i + 1]) != SCRIPT_NONE)
+            settings.script = script_named(argv[++i]);
         else if (strcmp(argv[i], "--seed") == 0)
             seed = argv[++i];
         else if (strcmp(argv[i], "--seconds") == 0)
