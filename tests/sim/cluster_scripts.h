@@ -26,7 +26,7 @@ struct stage {
     struct scene *scene;
     struct prng *prng;
     struct user *users;
-    unsigned user_count;                      /* at least two */
+    unsigned user_count;                     /* at least two */
     void (*pass)(void *context, int64_t ns); /* time goes by */
     void *context;
 };
