@@ -5,8 +5,9 @@
 #define MILLISECOND INT64_C(1000000)
 #define SECOND      INT64_C(1000000000)
 #define ROUNDS      3
+#define LATE_NS     (900 * MILLISECOND) /* longer than an election, shorter than a link is silent */
 
-static const char *const names[SCRIPT_COUNT] = {"none", "stale", "heir"};
+static const char *const names[SCRIPT_COUNT] = {"none", "stale", "heir", "change", "late"};
 
 const char *script_name(enum script script)
 {
@@ -179,12 +180,100 @@ static void play_heir(const struct stage *stage)
     pass(stage, SECOND);
 }
 
+/* ---- a catalogue that is behind
+ * ------------------------------------------------------------------------- */
+
+static bool asked(const struct stage *stage, struct user *user, enum ask what, unsigned stream)
+{
+    if (!wait_ready(stage, user, SECOND))
+        return false;
+    user_ask(user, what, stream, 0);
+    return wait_ready(stage, user, 2 * SECOND) && user->ask_answered && user->ask_good;
+}
+
+static void play_change(const struct stage *stage)
+{
+    struct user *user = &stage->users[0];
+    size_t node = truth_leader(stage->truth, "S1");
+
+    if (node >= stage->nodes->count || !go_to(stage, user, other_than(stage, node)) ||
+        !asked(stage, user, ASK_CHANGE, 1) || !asked(stage, user, ASK_CHANGE, 1))
+        return;
+    nodes_crash(stage->nodes, node, SIM_CRASH_KILL);
+    pass(stage, (int64_t)prng_below(stage->prng, 500 * MILLISECOND));
+    if (!nodes_start(stage->nodes, node, SIM_CRASH_KILL, 0))
+        return;
+    for (int i = 0; i < 10; i++)
+        (void)asked(stage, user, ASK_INFO, 1);
+}
+
+/* ---- an old leader's word
+ * ------------------------------------------------------------------------------- */
+
+static bool elected(const struct stage *stage, size_t node, int64_t most_ns)
+{
+    int64_t until = now(stage) + most_ns;
+
+    while (now(stage) < until && report_good(stage->report)) {
+        if (truth_elected(stage->truth, "S0", node))
+            return true;
+        stage->pass(stage->context, MILLISECOND / 5);
+    }
+    return false;
+}
+
+/* Nothing is wrong with network, disks and nodes: whoever is asked has to see to it. */
+static void must_serve(const struct stage *stage, struct user *user)
+{
+    const struct history *history = &stage->scene->streams[0].history;
+    uint64_t stored = history->stored;
+    int64_t until = now(stage) + 8 * SECOND;
+
+    while (history->stored == stored && now(stage) < until && report_good(stage->report)) {
+        if (ready(user))
+            user_publish(user, 0);
+        pass(stage, 100 * MILLISECOND);
+    }
+    if (history->stored == stored)
+        report_violate(stage->report, "S0: nothing is stored by way of n%zu, and nothing is wrong",
+                       user->server + 1);
+}
+
+/* `old` gives way to `between`, whose word to `third` takes long, and then leads again. */
+static void play_late(const struct stage *stage)
+{
+    struct user *user = &stage->users[0];
+    size_t old = truth_leader(stage->truth, "S0"), between, third;
+
+    if (old >= stage->nodes->count || stage->nodes->count != 3)
+        return;
+    between = other_than(stage, old);
+    third = 3 - old - between;
+    faults_calm_down(stage->faults);
+    if (!go_to(stage, user, third))
+        return;
+    sim_pause(stage->sim, old, 1200 * MILLISECOND);
+    if (!elected(stage, between, 1200 * MILLISECOND))
+        return;
+    sim_delay(stage->sim, between, third, LATE_NS, LATE_NS);
+    for (int i = 0; i < 1500 && truth_leader(stage->truth, "S0") != between; i++)
+        stage->pass(stage->context, MILLISECOND);
+    stage->pass(stage->context, 10 * MILLISECOND); /* its word is on the way */
+    sim_pause(stage->sim, between, LATE_NS);
+    pass(stage, 2 * LATE_NS);
+    sim_delay(stage->sim, between, third, 0, 0);
+    pass(stage, SECOND);
+    must_serve(stage, user);
+}
+
 void script_play(enum script script, const struct stage *stage)
 {
     for (int i = 0; i < ROUNDS && report_good(stage->report); i++) {
         switch (script) {
         case SCRIPT_STALE: play_stale(stage); break;
         case SCRIPT_HEIR: play_heir(stage); break;
+        case SCRIPT_CHANGE: play_change(stage); break;
+        case SCRIPT_LATE: play_late(stage); break;
         case SCRIPT_NONE:
         case SCRIPT_COUNT: break;
         }

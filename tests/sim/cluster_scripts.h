@@ -11,9 +11,12 @@
 
 enum script {
     SCRIPT_NONE,
-    SCRIPT_STALE, /* a leader stands still while another is elected; who asks it as it wakes must
-                     not hear what was true before */
-    SCRIPT_HEIR,  /* a follower whose disk is behind is elected, and others commit for it */
+    SCRIPT_STALE,  /* a leader stands still while another is elected; who asks it as it wakes must
+                      not hear what was true before */
+    SCRIPT_HEIR,   /* a follower whose disk is behind is elected, and others commit for it */
+    SCRIPT_CHANGE, /* who leads a stream of one replica dies right after a change of its config, and
+                      comes back before its catalogue has the change */
+    SCRIPT_LATE,   /* that a leader leads is heard after its successor was */
     SCRIPT_COUNT,
 };
 

@@ -143,6 +143,26 @@ static void limit_faults(struct run *run)
         faults_calm_down(&run->faults);
 }
 
+static void draw_scene(struct run *run)
+{
+    uint64_t count =
+        prng_chance(&run->prng, 1, 2) ? 1 : 1 + prng_below(&run->prng, SCENE_STREAMS_MAX);
+
+    count = limited(run, LIMIT_STREAMS, count);
+    if (run->script == SCRIPT_CHANGE && count < 2)
+        count = 2;
+    scene_init(&run->scene, &run->report, run->sim, &run->nodes, &run->prng, (unsigned)count);
+    run->scene.handed_out = handed_out;
+    run->scene.leader = leader;
+    run->scene.context = run;
+    for (unsigned i = 0; i < run->scene.stream_count; i++)
+        draw_stream(run, i);
+    if (run->script == SCRIPT_CHANGE) { /* it is played with a stream of one replica */
+        run->scene.streams[1].replicas = 1;
+        run->faults.mix[FAULT_WIPE] = 0;
+    }
+}
+
 static void begin(struct run *run, const struct settings *settings, uint64_t seed)
 {
     *run = (struct run){.settings = settings, .seed = seed};
@@ -167,16 +187,7 @@ static void begin(struct run *run, const struct settings *settings, uint64_t see
     faults_init(&run->faults, &run->report, run->sim, &run->nodes, &run->truth, &run->prng,
                 settings->calm);
     limit_faults(run);
-    scene_init(&run->scene, &run->report, run->sim, &run->nodes, &run->prng,
-               (unsigned)limited(run, LIMIT_STREAMS,
-                                 prng_chance(&run->prng, 1, 2)
-                                     ? 1
-                                     : 1 + prng_below(&run->prng, SCENE_STREAMS_MAX)));
-    run->scene.handed_out = handed_out;
-    run->scene.leader = leader;
-    run->scene.context = run;
-    for (unsigned i = 0; i < run->scene.stream_count; i++)
-        draw_stream(run, i);
+    draw_scene(run);
     run->user_count = (unsigned)limited(run, LIMIT_USERS, 1 + prng_below(&run->prng, USERS_MAX));
     if (run->script != SCRIPT_NONE && run->user_count < 2)
         run->user_count = 2;
