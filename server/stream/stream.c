@@ -30,6 +30,9 @@ static void apply_record(struct stream *stream, const struct log_batch *batch,
             logger_warn(server_logger(jetstream_server(stream->jetstream)),
                         "Stream '%.*s': unreadable consumer record at index %llu",
                         BYTES_ARG(stream->name), (unsigned long long)batch->index);
+        effect = (struct effect){.type = record->type};
+        if (record->type == CONSUMER_RECORD_RESET && stream->ops_flying.count > 0)
+            stream_operation_applied(stream, &effect, &result);
         return;
     }
     if (effect_read(record, &effect) != OK ||
@@ -63,8 +66,7 @@ static void apply(void *owner, const struct log_batch *batch)
         rest = bytes_skip(rest, record.size);
     }
     decider_applied(&stream->decider, batch->index);
-    if (stream->state.config.max_age_ns > 0 && !timer_armed(&stream->expiry))
-        stream_expiry_arm(stream); /* the stream was empty */
+    stream_expiry_applied(stream);
     stream_mark(stream);
 }
 
@@ -205,8 +207,7 @@ static void on_configured(void *owner)
 {
     struct stream *stream = owner;
 
-    if (!stream->state.config.allow_atomic)
-        stream_batches_drop(stream);
+    stream_batches_configured(stream);
     if (stream->replica != NULL) /* else in recovery: stream_open does it once, at the end */
         stream_subscribe(stream);
 }
@@ -404,7 +405,10 @@ static void send_ack(struct stream *stream, const struct outbox_item *item)
 {
     uint8_t memory[4096]; /* names and a batch's id are bounded, whatever escapes they need */
     struct buf out = {.at = memory, .capacity = sizeof memory, .limit = sizeof memory};
+    bool large = item->body.size > sizeof memory / 2; /* a counter of many digits */
 
+    if (large)
+        buf_init(&out, SIZE_MAX);
     (void)buf_add(&out, buf_bytes(&stream->ack_prefix));
     (void)buf_add_u64(&out, item->sequence);
     if (item->kind == OUTBOX_DUPLICATE)
@@ -413,6 +417,8 @@ static void send_ack(struct stream *stream, const struct outbox_item *item)
     (void)BUF_ADD(&out, "}");
     jetstream_answer(stream->jetstream, stream->account, item->to, bytes_of(NULL, 0),
                      buf_bytes(&out));
+    if (large)
+        buf_deinit(&out);
 }
 
 static void send_error(struct stream *stream, const struct outbox_item *item)

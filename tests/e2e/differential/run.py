@@ -22,6 +22,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.dirname(HERE), os.path.join(os.path.dirname(HERE), "wire")]
 
+import flow  # noqa: E402
 import serverprocess  # noqa: E402
 from cases import SCENARIOS  # noqa: E402
 from known import KNOWN  # noqa: E402
@@ -31,6 +32,7 @@ for path in sorted(glob.glob(os.path.join(HERE, "cases_*.py"))):
     SCENARIOS.update(importlib.import_module(os.path.basename(path)[:-3]).SCENARIOS)
 
 ANSWER_S = 5.0
+FAST_S = 0.15  # what is said to a message of a fast batch comes within
 EVENTS_S = 0.2  # what follows an answer comes within
 SILENCE_S = 0.5  # the reference stays silent on purpose here and there: known by the labels
 TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$")
@@ -55,6 +57,7 @@ class Asker(wire.Requester):
 
     def __init__(self, port):
         self.events = []
+        flow.begin(self)
         super().__init__(port)
 
     def connect(self, **options):
@@ -65,6 +68,7 @@ class Asker(wire.Requester):
         self.serial += 1
         inbox = b"answers.%d" % self.serial
         subject = subject.encode()
+        body = flow.filled(self, body)
         if headers:
             self.send(b"HPUB %s %s %d %d\r\n" % (subject, inbox, len(headers), len(headers) + len(body)))
             self.send(headers + body + b"\r\n")
@@ -89,18 +93,19 @@ class Asker(wire.Requester):
         wire.READ_S = seconds
         try:
             while True:
-                to, _, head, data = self.message()
+                to, reply, head, data = self.message()
                 if to == inbox:
                     return head, data
-                self.keep(to, head, data)
+                self.keep(to, reply, head, data)
         except (wire.Timeout, socket.timeout):
             return None
         finally:
             wire.READ_S = ANSWER_S
 
-
-    def keep(self, subject, head, data):
-        if subject.startswith(b"$JS.EVENT."):
+    def keep(self, subject, reply, head, data):
+        if self.sid in self.subscribed:
+            self.arrived.append(flow.arrival(self, subject, reply, head, data))
+        elif subject.startswith(b"$JS.EVENT."):
             self.events.append((subject.decode(), event(json.loads(data))))
         elif not subject.startswith(b"answers."):
             self.events.append((subject.decode(), raw_answer(head, data)))
@@ -110,10 +115,10 @@ class Asker(wire.Requester):
         time.sleep(EVENTS_S)
         self.send(b"PUB answers.end 0\r\n\r\n")
         while True:
-            to, _, head, data = self.message()
+            to, reply, head, data = self.message()
             if to == b"answers.end":
                 break
-            self.keep(to, head, data)
+            self.keep(to, reply, head, data)
         taken, self.events = self.events, []
         return sorted(taken, key=lambda pair: pair[0])
 
@@ -145,6 +150,8 @@ def mask(value, key="", asked=b""):
             return ANY_TIME.sub("TIME", base64.b64decode(value).decode(errors="replace"))
         if key == "leader":
             return "SERVER"
+        if key in ("pinned_id", "pinned_client_id"):
+            return "PIN"
         if key in ("name", "consumers") and GENERATED.match(value) and value.encode() not in asked:
             return "GENERATED"
     return value
@@ -165,6 +172,27 @@ def settled(asker, stream, messages):
         time.sleep(0.02)
 
 
+def fast(asker, subject, body, headers, mark):
+    """A message of a fast batch: everything that is said to its reply until nothing comes any more."""
+    if "fast" not in vars(asker):
+        asker.fast = True
+        asker.send(b"SUB fast.> 3\r\n")
+    asker.send(
+        b"HPUB %s fast.%s.$FI %d %d\r\n%s%s\r\n"
+        % (subject.encode(), mark.encode(), len(headers), len(headers) + len(body), headers, body)
+    )
+    said = []
+    wire.READ_S = FAST_S
+    try:
+        while True:
+            to, _, _, data = asker.message()
+            said.append([to.decode(), data.decode()])
+    except (wire.Timeout, socket.timeout):
+        return said
+    finally:
+        wire.READ_S = ANSWER_S
+
+
 def ask(asker, step):
     label, kind, subject, body, headers = step
     if kind == "listen":
@@ -172,11 +200,15 @@ def ask(asker, step):
         return "listening"
     if kind == "events":
         return asker.take_events()
+    if kind in flow.KINDS:
+        return flow.KINDS[kind](asker, subject, body, headers, label)
     if kind == "settle":
         return settled(asker, subject, int(body))
     if kind == "wait":
         time.sleep(float(body))
         return "waited"
+    if kind == "fast":
+        return fast(asker, subject, body, headers, label)
     if kind == "many":
         return [raw_answer(*answer) for answer in asker.ask_many(subject, body, headers)]
     answer = asker.ask_within(subject, body, headers, SILENCE_S if label in SILENT else ANSWER_S)
@@ -185,7 +217,10 @@ def ask(asker, step):
     head, data = answer
     if kind == "raw" or head:
         return raw_answer(head, data)
-    return mask(json.loads(data), asked=body + subject.encode())
+    parsed = json.loads(data)
+    if label == "usage":
+        del parsed["api"]  # counts what earlier scenarios asked, too
+    return mask(parsed, asked=body + subject.encode())
 
 
 def empty(asker):
@@ -257,6 +292,7 @@ def compare(names, program, show):
                     comparison.step(name, step, ask(theirs, step), ask(ours, step))
                 for asker in (theirs, ours):
                     asker.send(b"UNSUB 2\r\n")
+                    flow.end(asker)
                     empty(asker)
                 if not server.running():
                     print(server.log())
