@@ -125,7 +125,7 @@ struct store_vote {
     uint64_t term;
     uint64_t node; /* voted for; 0: for nobody yet */
     uint64_t incarnation;
-    uint64_t damaged; /* highest index that this disk once had and lost, 0: none */
+    uint64_t damaged;                /* highest index that this disk once had and lost, 0: none */
 #define STORE_DAMAGED_ALL UINT64_MAX /* the log is in memory: all of it */
 };
 
@@ -187,8 +187,8 @@ enum err log_prepare(struct store *store, uint64_t log_id, const uint8_t incarna
 /*
  * A new log that is held in memory: everything below is the same for it, but nothing of it outlives
  * the process, or log_close. What is appended is "durable" in the next turn of the io, and nothing
- * fails. Not blocking, never on a worker. ERR_EXISTS: one of that id is made or open. ERR_CORRUPT as
- * above.
+ * fails. Not blocking, never on a worker. ERR_EXISTS: one of that id is made or open. ERR_CORRUPT
+ * as above.
  */
 enum err log_make_memory(struct store *store, uint64_t log_id, const uint8_t incarnation[16],
                          struct bytes bootstrap);

@@ -51,7 +51,7 @@ struct store {
     struct log_drop *drops;   /* files on their way out */
     struct windows windows;
 
-    struct log *made; /* memory logs that are not open yet */
+    struct log *made;                       /* memory logs that are not open yet */
     struct log *memory_first, *memory_last; /* those with something that waits */
     struct log_read *memory_reads;          /* to be told */
     struct timer memory_timer;              /* the next turn is theirs */

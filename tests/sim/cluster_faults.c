@@ -225,6 +225,7 @@ static void sicken(struct faults *faults, bool full)
     errors.write_error = chance(faults, 1, 2) ? (uint32_t)below(faults, 300000) : 0;
     errors.sync_error = chance(faults, 2, 3) ? (uint32_t)below(faults, 300000) : 0;
     errors.error_sticky = chance(faults, 1, 3) ? 200000 : 0;
+    errors.sync_evicts = faults->evicts && chance(faults, 1, 2) ? 500000 : 0;
     if (full)
         sim_set_capacity(faults->sim, node, 1);
     else

@@ -37,8 +37,10 @@ struct faults {
     struct nodes *nodes;
     struct truth *truth;
     struct prng *prng;
-    uint32_t mix[FAULT_COUNT];             /* chances as drawn; 0: not in this run */
-    bool off[FAULT_COUNT];                 /* drawn like the others, and does not happen */
+    uint32_t mix[FAULT_COUNT]; /* chances as drawn; 0: not in this run */
+    bool off[FAULT_COUNT];     /* drawn like the others, and does not happen */
+    bool evicts; /* a failed sync's pages may leave the cache: reads then miss what the journal has
+                  */
     struct sim_faults everyday[NODES_MAX]; /* what a node has when nothing special happens */
     int64_t up_ns[NODES_MAX];              /* when a node that is down starts */
     bool sick[NODES_MAX];                  /* its disk fails or is full */

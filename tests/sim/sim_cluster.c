@@ -9,6 +9,7 @@
  *     sim_cluster --calm ...            without faults
  *     sim_cluster --seed N --minimise   the smallest run of a failing seed that fails the same way
  *     sim_cluster --limit NAME=N ...    with less of something (limits.h; what --minimise tells)
+ *     sim_cluster --evicts ...          a failed sync's pages leave the cache (docs/testing.md)
  *     sim_cluster --script NAME ...     beginning with that scene (cluster_scripts.h)
  *     sim_cluster --flaws --seconds N   every seeded bug must be found, each in that time
  *     sim_cluster --flaw NAME ...       with that bug
@@ -36,7 +37,7 @@
 #define MINIMISE_SECONDS 300.0 /* of real time, at most */
 
 #define FORMED_NS  (10 * SECOND) /* a fresh cluster without faults is there */
-#define LEADERS_NS (5 * SECOND)  /* after faults have ended; nearly always 3 */
+#define LEADERS_NS (3 * SECOND)  /* after faults have ended; nearly always 3 */
 #define SERVED_NS  (5 * SECOND)
 #define LEVEL_NS   (30 * SECOND)
 #define QUIET_NS   (4 * SECOND) /* nothing is delivered for so long: nothing is left */
@@ -68,7 +69,7 @@ static const struct limit limit_table[] = {
 };
 
 struct settings {
-    bool loud, calm;
+    bool loud, calm, evicts;
     unsigned nodes;                  /* 0: drawn */
     int64_t chaos_ns;                /* 0: drawn */
     enum script script;              /* NONE: drawn */
@@ -186,6 +187,7 @@ static void begin(struct run *run, const struct settings *settings, uint64_t see
     truth_init(&run->truth, &run->report, &run->nodes);
     faults_init(&run->faults, &run->report, run->sim, &run->nodes, &run->truth, &run->prng,
                 settings->calm);
+    run->faults.evicts = settings->evicts;
     limit_faults(run);
     draw_scene(run);
     run->user_count = (unsigned)limited(run, LIMIT_USERS, 1 + prng_below(&run->prng, USERS_MAX));
@@ -381,7 +383,7 @@ static void conclude(struct run *run)
     if (!wait_for(run, LEADERS_NS, no_leaders, "a leader after the faults"))
         return;
     /* What users wait for since before may still take their patience. */
-    if (!wait_for(run, SERVED_NS + 15 * SECOND, not_served, "service after the faults") ||
+    if (!wait_for(run, SERVED_NS + 5 * SECOND, not_served, "service after the faults") ||
         !wait_for(run, LEVEL_NS, not_level, "convergence"))
         return;
     for (unsigned i = 0; i < run->scene.stream_count; i++)
@@ -523,8 +525,8 @@ static int run_minimise(struct settings *settings, uint64_t seed)
 
     if (!minimise(&m))
         return EXIT_SUCCESS;
-    printf("build/sim/sim_cluster --seed %llu%s%s", (unsigned long long)seed,
-           settings->flaw != NULL ? " --flaw " : "",
+    printf("build/sim/sim_cluster --seed %llu%s%s%s", (unsigned long long)seed,
+           settings->evicts ? " --evicts" : "", settings->flaw != NULL ? " --flaw " : "",
            settings->flaw != NULL ? settings->flaw->name : "");
     limits_tell(&settings->limits);
     printf("\n");
@@ -572,9 +574,10 @@ static void ended_by(int number)
 
 static int usage(void)
 {
-    fprintf(stderr, "sim_cluster [--calm] [--nodes N] [--chaos SECONDS] [--quiet] [--flaw NAME] "
-                    "[--script NAME] [--limit NAME=N] [--minimise] "
-                    "[--seed N | --seconds N [--from N] | --flaws [PREFIX] --seconds N]\n");
+    fprintf(stderr,
+            "sim_cluster [--calm] [--evicts] [--nodes N] [--chaos SECONDS] [--quiet] [--flaw NAME] "
+            "[--script NAME] [--limit NAME=N] [--minimise] "
+            "[--seed N | --seconds N [--from N] | --flaws [PREFIX] --seconds N]\n");
     return 2;
 }
 
@@ -596,6 +599,8 @@ int main(int argc, char **argv)
             settings.calm = true;
         else if (strcmp(argv[i], "--quiet") == 0)
             quiet = true;
+        else if (strcmp(argv[i], "--evicts") == 0)
+            settings.evicts = true;
         else if (strcmp(argv[i], "--minimise") == 0)
             smallest = true;
         else if (strcmp(argv[i], "--flaws") == 0)
