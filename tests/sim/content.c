@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LEAST 32u
+#define LEAST  32u
 #define ULL(x) ((unsigned long long)(x))
 
 void content_subject(const struct content *content, uint8_t subject, char out[static 16])

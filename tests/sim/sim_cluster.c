@@ -177,7 +177,7 @@ static void begin(struct run *run, const struct settings *settings, uint64_t see
                    ? settings->nodes
                    : limited(run, LIMIT_NODES, prng_chance(&run->prng, 1, 6) ? 5 : 3));
     run->script = settings->script;
-    if (run->script == SCRIPT_NONE && !settings->calm && prng_chance(&run->prng, 1, 4))
+    if (run->script == SCRIPT_NONE && !settings->calm && prng_chance(&run->prng, 1, 2))
         run->script = (enum script)(1 + prng_below(&run->prng, SCRIPT_COUNT - 1));
     if (settings->limits.at[LIMIT_SCRIPT] == 0)
         run->script = SCRIPT_NONE;
