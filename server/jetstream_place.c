@@ -106,6 +106,18 @@ static void step(struct jetstream *jetstream, struct catalogue_entry *entry)
     }
 }
 
+/* The disk that a node has now, this one too: the metadata leader may be who has lost its own. 0:
+ * it has not been heard of. */
+static uint64_t disk_of(struct jetstream_cluster *cluster, uint64_t node)
+{
+    struct raft_member self = groups_self(cluster->jetstream->groups);
+    const struct node_state *state = cluster_node_state(cluster, node);
+
+    if (node == self.node)
+        return self.incarnation;
+    return state != NULL && state->heard ? state->incarnation : 0;
+}
+
 /* A wished member whose node has come back with another disk: the metadata leader wishes the new
  * one. */
 static bool replaced(struct jetstream_cluster *cluster, const struct catalogue_entry *entry,
@@ -115,10 +127,10 @@ static bool replaced(struct jetstream_cluster *cluster, const struct catalogue_e
 
     *members = entry->wished;
     for (uint32_t i = 0; i < members->count; i++) {
-        const struct node_state *state = cluster_node_state(cluster, members->at[i].node);
+        uint64_t disk = disk_of(cluster, members->at[i].node);
 
-        if (state != NULL && state->heard && state->incarnation != members->at[i].incarnation) {
-            members->at[i].incarnation = state->incarnation;
+        if (disk != 0 && disk != members->at[i].incarnation) {
+            members->at[i].incarnation = disk;
             changed = true;
         }
     }
