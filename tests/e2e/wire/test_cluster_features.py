@@ -71,6 +71,34 @@ class Features(unittest.TestCase):
         self.assertEqual(self.state("TTL")["messages"], 2)
 
 
+    def increment(self, node, subject):
+        with self.user(node, "app") as app:
+            answer = app.publish(subject, b"", b"NATS/1.0\r\nNats-Incr: 1\r\n\r\n")
+        self.assertNotIn("error", answer)
+        return int(answer["val"])
+
+    def test_counters_count_on_whoever_leads_and_whoever_is_asked(self):
+        self.stream("COUNT", allow_msg_counter=True)
+        for turn in range(3):
+            for i in range(1, 7):
+                self.assertEqual(self.increment(i % 3, b"count.a"), turn * 6 + i)
+            self.step_down("COUNT")
+
+    def test_a_direct_batch_is_whole_whoever_is_asked(self):
+        self.stream("MANY", allow_direct=True)
+        for _ in range(20):
+            self.publish(b"many.a")
+        for node in range(3):
+            with self.user(node, "app") as app:
+                body = b'{"batch":100,"seq":1}'
+                app.send(b"PUB $JS.API.DIRECT.GET.MANY answers.many %d\r\n" % len(body) + body + b"\r\n")
+                answers = [app.message() for _ in range(21)]
+            for i, (_, _, head, data) in enumerate(answers[:20]):
+                self.assertIn(b"Nats-Sequence: %d\r\n" % (i + 1), head)
+                self.assertEqual(data, b"body")
+            self.assertTrue(answers[20][2].startswith(b"NATS/1.0 204 EOB\r\n"), answers[20])
+
+
 class Placement(unittest.TestCase):
     """Servers that differ by their tags."""
 
