@@ -120,8 +120,9 @@ struct catalogue_op {
     struct account *account;
     struct bytes name;
     struct bytes json; /* normalised StreamConfig; owned by the op's owner until done */
-    int64_t replicas;  /* CREATE, UPDATE: how many */
-    uint64_t without;  /* MOVE: the node */
+    int64_t replicas;  /* CREATE, UPDATE: how many, and on which nodes; NULL: any */
+    const struct stream_placement *placement;
+    uint64_t without; /* MOVE: the node */
     uint16_t (*check)(struct catalogue_op *op, bool *satisfied);
     /* Exactly once; entry NULL after a delete or failure. */
     void (*done)(struct catalogue_op *op, struct catalogue_entry *entry);
