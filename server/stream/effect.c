@@ -19,6 +19,11 @@ static_assert(MESSAGE_HEAD + EFFECT_SUBJECT_MAX + EFFECT_HEADERS_MAX + EFFECT_PA
                   RECORD_SIZE_MAX - RECORD_HEAD - PADDING_MAX,
               "every message that fits its fields fits a record");
 
+uint32_t effect_message_size(size_t subject, size_t headers, size_t payload)
+{
+    return record_size(MESSAGE_HEAD + subject + headers + payload);
+}
+
 /* ---- writing -----------------------------------------------------------------------------------
  */
 

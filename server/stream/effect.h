@@ -69,6 +69,8 @@ struct effect {
     };
 };
 
+/* The size of the record of such a message. */
+uint32_t effect_message_size(size_t subject, size_t headers, size_t payload);
 /* Appends the record; false at the buffer's limit (nothing written). The sizes fit (asserted). */
 bool effect_write(struct buf *out, const struct effect *effect);
 /* Views into the record. ERR_CORRUPT: sizes that do not fit, unknown type or flags. */
