@@ -22,6 +22,7 @@ struct preparation {
     uint64_t id;
     uint8_t incarnation[16];
     struct buf bootstrap;
+    bool memory;
     enum err err;
     struct preparation *next;
 };
@@ -59,13 +60,19 @@ static bool is_here(const struct jetstream *jetstream, const struct catalogue_en
 /* ---- the config into the stream's log
  * --------------------------------------------------------------- */
 
-static bool has_config(const struct catalogue_entry *entry)
+/* Or a newer one: this node's catalogue may be behind the leader that logged it. */
+static bool has_config(const struct jetstream *jetstream, const struct catalogue_entry *entry)
 {
-    return stream_applied(entry->stream)->configured &&
-           schema_equal(&stream_config_schema, &entry->config, stream_config(entry->stream));
+    const struct stream_state *state = stream_applied(entry->stream);
+
+    if (jetstream_flawed(jetstream, JETSTREAM_FLAW_CONFIG_TAKEN_BACK))
+        return state->configured &&
+               schema_equal(&stream_config_schema, &entry->config, &state->config);
+    return state->configured && state->config_version >= entry->version;
 }
 
 static void completed(struct stream_op *op, struct stream *stream);
+static void try_again(struct jetstream *jetstream, struct catalogue_entry *entry);
 static void close_stream(struct jetstream *jetstream, struct catalogue_entry *entry, bool deleted);
 static void remove_files(struct jetstream *jetstream, uint64_t id);
 
@@ -76,7 +83,7 @@ static void reconcile(struct jetstream *jetstream, struct catalogue_entry *entry
     if (entry->stream == NULL || !stream_leads(entry->stream) || !entry->readable ||
         entry->completing)
         return;
-    if (has_config(entry)) {
+    if (has_config(jetstream, entry)) {
         jetstream_configured(jetstream, entry, entry->version, 0, NULL);
         return;
     }
@@ -87,6 +94,7 @@ static void reconcile(struct jetstream *jetstream, struct catalogue_entry *entry
     completion->op = (struct stream_op){
         .kind = STREAM_OP_CONFIGURE,
         .json = heap_copy(entry->assigned.json),
+        .version = entry->version,
         .created_ns = entry->assigned.created_ns,
         .done = completed,
     };
@@ -107,6 +115,8 @@ static void completed(struct stream_op *op, struct stream *stream)
             jetstream_configured(jetstream, entry, completion->version, op->error, op->error_text);
         if (entry->version > completion->version)
             reconcile(jetstream, entry);
+        else if (stream != NULL && op->error != 0) /* the disk has refused it */
+            try_again(jetstream, entry);
     }
     heap_give(completion);
 }
@@ -122,7 +132,9 @@ void jetstream_stream_lead(struct jetstream *jetstream, struct stream *stream)
     jetstream_cluster_look(jetstream->cluster);
     remote_look(jetstream, entry);
     jetstream_cluster_leader(jetstream->cluster, entry);
-    reconcile(jetstream, entry);
+    if (!stream_applied(stream)->configured ||
+        !jetstream_flawed(jetstream, JETSTREAM_FLAW_DUTY_FORGOTTEN))
+        reconcile(jetstream, entry);
 }
 
 void jetstream_stream_follow(struct jetstream *jetstream, struct stream *stream)
@@ -197,8 +209,8 @@ static enum err open_replica(struct jetstream *jetstream, struct catalogue_entry
         return err;
     /* What its log says already it need not lead to say. */
     if (entry->configured == 0 && stream_applied(entry->stream)->configured)
-        entry->configured =
-            entry->version > 1 && !has_config(entry) ? entry->version - 1 : entry->version;
+        entry->configured = entry->version > 1 && !has_config(jetstream, entry) ? entry->version - 1
+                                                                                : entry->version;
     return OK;
 }
 
@@ -216,7 +228,8 @@ static void report_offline(struct jetstream *jetstream, struct catalogue_entry *
                  BYTES_ARG(entry->config.name), err_text(err));
 }
 
-/* A disk that is full or fails: the others go on without this replica, until it can be made. */
+/* A disk that is full or fails: the others go on without this replica until it can be made, or with
+ * the config that they have until the new one can be logged. */
 static void try_again(struct jetstream *jetstream, struct catalogue_entry *entry)
 {
     struct io *io = server_io(jetstream->server);
@@ -246,11 +259,18 @@ static void write_bootstrap(const struct catalogue_entry *entry, struct buf *out
                       &entry->assigned.members);
 }
 
+static bool in_memory(const struct catalogue_entry *entry)
+{
+    return entry->readable && entry->config.storage == STORAGE_MEMORY;
+}
+
 static void prepare_run(struct io_work *work, struct io *io)
 {
     struct preparation *preparation = owner_of(work, struct preparation, work);
 
     (void)io;
+    if (preparation->memory)
+        return; /* made when it is back: a worker has no part in that */
     preparation->err = log_prepare(preparation->store, preparation->id, preparation->incarnation,
                                    buf_bytes(&preparation->bootstrap));
 }
@@ -297,6 +317,9 @@ static void prepare_done(struct io_work *work)
     uint64_t id = preparation->id;
     enum err err = preparation->err;
 
+    if (jetstream != NULL && preparation->memory)
+        err = log_make_memory(jetstream->store, id, preparation->incarnation,
+                              buf_bytes(&preparation->bootstrap));
     if (jetstream != NULL)
         forget_preparation(jetstream, preparation);
     buf_deinit(&preparation->bootstrap);
@@ -312,6 +335,7 @@ static void prepare(struct jetstream *jetstream, struct catalogue_entry *entry)
     preparation->work = (struct io_work){.run = prepare_run, .done = prepare_done};
     preparation->jetstream = jetstream;
     preparation->store = jetstream->store;
+    preparation->memory = in_memory(entry);
     preparation->id = entry->assigned.id;
     memcpy(preparation->incarnation, entry->assigned.incarnation, sizeof preparation->incarnation);
     write_bootstrap(entry, &preparation->bootstrap);
@@ -382,9 +406,26 @@ void jetstream_entry_changed(struct jetstream *jetstream, struct catalogue_entry
     }
 }
 
+/* Blocking: at start. */
+static enum err make_log(struct jetstream *jetstream, const struct catalogue_entry *entry)
+{
+    const struct catalogue_assignment *assigned = &entry->assigned;
+    struct buf bootstrap;
+    enum err err;
+
+    write_bootstrap(entry, &bootstrap);
+    if (in_memory(entry))
+        err = log_make_memory(jetstream->store, assigned->id, assigned->incarnation,
+                              buf_bytes(&bootstrap));
+    else
+        err = log_prepare(jetstream->store, assigned->id, assigned->incarnation,
+                          buf_bytes(&bootstrap));
+    buf_deinit(&bootstrap);
+    return err;
+}
+
 static void open_entry(struct jetstream *jetstream, struct catalogue_entry *entry)
 {
-    struct buf bootstrap;
     enum err err;
 
     if (!entry->readable) {
@@ -394,11 +435,9 @@ static void open_entry(struct jetstream *jetstream, struct catalogue_entry *entr
         return;
     }
     err = open_replica(jetstream, entry);
-    if (err == ERR_NOT_FOUND) { /* its creation was interrupted before its log was made */
-        write_bootstrap(entry, &bootstrap);
-        err = log_prepare(jetstream->store, entry->assigned.id, entry->assigned.incarnation,
-                          buf_bytes(&bootstrap));
-        buf_deinit(&bootstrap);
+    /* Its creation was interrupted before its log was made, or that was in memory. */
+    if (err == ERR_NOT_FOUND) {
+        err = make_log(jetstream, entry);
         if (err == OK)
             err = open_replica(jetstream, entry);
     }
@@ -406,6 +445,15 @@ static void open_entry(struct jetstream *jetstream, struct catalogue_entry *entr
         report_offline(jetstream, entry, err);
     else if (stream_applied(entry->stream)->log_time_ns > jetstream->time_floor_ns)
         jetstream->time_floor_ns = stream_applied(entry->stream)->log_time_ns;
+}
+
+/* A server that stands alone has nobody who could still know what was in memory: the stream is no
+ * more, and the catalogue is told so as soon as it can be. */
+static void lose(struct jetstream *jetstream, struct catalogue_entry *entry)
+{
+    catalogue_hide(&jetstream->catalogue, entry);
+    entry->lost = true;
+    jetstream->lost = true;
 }
 
 void jetstream_entries_open(struct jetstream *jetstream)
@@ -417,6 +465,8 @@ void jetstream_entries_open(struct jetstream *jetstream)
             continue;
         if (entry->removed)
             remove_files(jetstream, entry->assigned.id);
+        else if (in_memory(entry) && jetstream->cluster == NULL)
+            lose(jetstream, entry);
         else
             open_entry(jetstream, entry);
         arena_reset(&jetstream->arena);

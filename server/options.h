@@ -103,6 +103,7 @@ struct options {
     struct {
         uint64_t store_flaws;               /* storage/flaws.h */
         uint64_t stream_flaws;              /* server/stream/flaws.h */
+        uint64_t consumer_flaws;            /* consumers/flaws.h */
         uint64_t raft_flaws, replica_flaws; /* raft/flaws.h, raft/replica_flaws.h */
         uint64_t jetstream_flaws;           /* server/jetstream_flaws.h */
         uint64_t cluster_flaws;             /* server/cluster/flaws.h */

@@ -62,6 +62,7 @@ enum err apply_config(struct stream_state *state, const struct effect *effect)
         return ERR_CORRUPT;
     }
     adopt(state, &config, &arena);
+    state->config_version = effect->config.version;
     if (!state->configured)
         begin(state, effect);
 

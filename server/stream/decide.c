@@ -12,21 +12,25 @@ void decider_init(struct decider *decider, struct stream_state *state, uint64_t 
     *decider = (struct decider){.state = state};
     overlay_init(&decider->overlay, seed);
     buf_init(&decider->headers, SIZE_MAX);
+    buf_init(&decider->ttl_headers, SIZE_MAX);
     buf_init(&decider->batch_headers, SIZE_MAX);
     buf_init(&decider->subject, EFFECT_SUBJECT_MAX);
     prng_seed(&decider->prng, seed);
     buf_init(&decider->text, TEXT_MAX);
     staging_init(&decider->staging, seed);
+    fast_batches_init(&decider->fast, seed);
 }
 
 void decider_deinit(struct decider *decider)
 {
     overlay_deinit(&decider->overlay);
     buf_deinit(&decider->headers);
+    buf_deinit(&decider->ttl_headers);
     buf_deinit(&decider->batch_headers);
     buf_deinit(&decider->subject);
     buf_deinit(&decider->text);
     staging_deinit(&decider->staging);
+    fast_batches_deinit(&decider->fast);
     heap_give(decider->proposals);
     decider->proposals = NULL;
 }
@@ -169,9 +173,9 @@ bool decide_check_reserve(struct deciding *d)
 
 static bool check(struct deciding *d)
 {
-    return decide_check_fast(d) && decide_check_size(d) && decide_check_sealed(d) &&
-           check_headers(d) && decide_check_size_configured(d) && decide_check_reserve(d) &&
-           decide_check_ttl(d) && decide_check_traced(d) && decide_check_limits(d);
+    return decide_check_size(d) && decide_check_sealed(d) && check_headers(d) &&
+           decide_check_size_configured(d) && decide_check_reserve(d) && decide_check_ttl(d) &&
+           decide_check_traced(d) && decide_check_limits(d);
 }
 
 static void discard_old_at_once(struct deciding *d) /* a seeded bug */
@@ -199,6 +203,8 @@ void decide_store(struct deciding *d, struct buf *out)
                 .headers = d->publish.headers,
                 .payload = d->publish.payload,
                 .id = d->headers.msg_id,
+                .expires_ns = d->expires_ns,
+                .marker = publish_headers_marker(&d->headers),
             },
     };
 
@@ -224,7 +230,9 @@ void decide_publish(struct decider *decider, const struct publish *publish, int6
     begin(&d, decider, publish, log_now_ns, decision);
     if (decider->barrier && !decide_flaw(&d, STREAM_FLAW_IGNORE_BARRIER))
         decide_wait(&d);
-    else if (d.headers.batch_id.size > 0 && !decide_is_fast(&d))
+    else if (fast_mark_is(publish->reply))
+        decide_fast(&d, out);
+    else if (d.headers.batch_id.size > 0)
         decide_atomic(&d, out);
     else if (check(&d))
         decide_store(&d, out);

@@ -4,7 +4,6 @@
 #include "server/stream/decide_priv.h"
 
 #define RECORD_SIZE_FILE_MAX (32u << 20) /* reference 4.3: of the size that the API counts */
-#define FAST_BATCH           BYTES(".$FI")
 
 static size_t message_size(const struct deciding *d)
 {
@@ -19,22 +18,6 @@ static bool too_large_for_config(const struct deciding *d)
 bool decide_check_sealed(struct deciding *d)
 {
     return !d->config->sealed || decide_refuse(d, 10109, true);
-}
-
-bool decide_is_fast(const struct deciding *d)
-{
-    struct bytes reply = d->publish.reply;
-
-    return reply.size > FAST_BATCH.size &&
-           bytes_equal(bytes_skip(reply, reply.size - FAST_BATCH.size), FAST_BATCH);
-}
-
-/* Fast batches are not built: refused as by a stream that does not allow them. */
-bool decide_check_fast(struct deciding *d)
-{
-    if (!decide_is_fast(d))
-        return true;
-    return decide_check_sealed(d) && decide_check_size_message(d) && decide_refuse(d, 10205, true);
 }
 
 bool decide_check_size(struct deciding *d)
@@ -75,19 +58,6 @@ static bool check_counter(struct deciding *d)
     if (!publish_headers_incr_valid(d->headers.incr))
         return decide_refuse(d, 10171, false);
     return decide_refuse(d, 10168, true);
-}
-
-/* Here only whether it is allowed; an invalid one is found later (decide_check_ttl). */
-static bool check_ttl_allowed(struct deciding *d)
-{
-    if (d->headers.ttl.size == 0 || !publish_headers_ttl_valid(d->headers.ttl))
-        return true;
-    return decide_refuse(d, 10166, true);
-}
-
-bool decide_check_ttl(struct deciding *d)
-{
-    return d->headers.ttl.size == 0 || decide_refuse(d, 10165, false);
 }
 
 static bool check_schedule(struct deciding *d)
@@ -208,7 +178,7 @@ static bool check_last_subject_sequence(struct deciding *d)
 
 bool decide_check_headers(struct deciding *d)
 {
-    return check_counter(d) && check_stream(d) && check_ttl_allowed(d) &&
+    return check_counter(d) && check_stream(d) && decide_check_ttl_allowed(d) &&
            check_last_subject_sequence(d) && check_last_sequence(d) && check_schedule(d);
 }
 

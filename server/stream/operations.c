@@ -11,7 +11,6 @@
 
 #include "server/stream/stream_priv.h"
 
-#define EXPIRY_GRANULARITY_NS   INT64_C(250000000)
 #define OPERATIONS_TOGETHER_MAX 256u
 
 static bool quiet(const struct stream *stream)
@@ -127,35 +126,21 @@ static void reset_unlogged(struct stream *stream, struct consumer *consumer,
     stream_consumer_wake(stream, consumer);
 }
 
-/* Expiry: everything that is older than max_age at this log time. */
-static bool write_expire(struct stream *stream, struct buf *out)
-{
-    int64_t bound_ns = stream_log_now(stream) - stream->state.config.max_age_ns;
-    struct index_entry entry;
-    struct effect effect = {
-        .type = EFFECT_EXPIRE,
-        .expire = {.last = stream->state.last_seq, .time_ns = bound_ns},
-    };
-
-    if (index_first_at(stream->state.index, bound_ns + 1, &entry))
-        effect.expire.last = entry.sequence - 1;
-    return effect_write(out, &effect);
-}
-
 static bool write_effect(struct stream *stream, struct stream_op *op, struct buf *out)
 {
     struct effect effect;
 
     if (op == &stream->expire_op)
-        return write_expire(stream, out);
+        return stream_expiry_write(stream, out);
     switch (op->kind) {
     case STREAM_OP_PURGE: return write_purge(stream, op, out);
     case STREAM_OP_CONSUMER_CREATE: return write_consumer(stream, op, out);
     case STREAM_OP_CONSUMER_DELETE: return write_consumer_delete(stream, op, out);
     case STREAM_OP_CONSUMER_RESET: return write_reset(stream, op, out);
     case STREAM_OP_CONFIGURE:
-        effect = (struct effect){.type = EFFECT_CONFIG,
-                                 .config = {.created_ns = op->created_ns, .json = op->json}};
+        effect = (struct effect){
+            .type = EFFECT_CONFIG,
+            .config = {.created_ns = op->created_ns, .version = op->version, .json = op->json}};
         return effect_write(out, &effect);
     case STREAM_OP_DELETE_MESSAGE:
         effect = (struct effect){.type = EFFECT_DELETE,
@@ -378,49 +363,4 @@ void stream_operations_follow(struct stream *stream)
     stream->ops_yield = false;
     end_all(stream, &stream->ops_flying);
     end_all(stream, &stream->ops_waiting);
-}
-
-/* ---- age ------------------------------------------------------------------------------------- */
-
-static void expire_done(struct stream_op *op, struct stream *stream)
-{
-    if (stream == NULL)
-        return;
-    stream->expiring = false;
-    if (op->failed)
-        stream_expiry_arm(stream);
-}
-
-/* At the time when the oldest message is due, not more often than the granularity. */
-void stream_expiry_arm(struct stream *stream)
-{
-    struct io *io = stream_io(stream);
-    struct index_entry oldest;
-    int64_t wait_ns;
-
-    if (!stream->lead || stream->expiring || stream->state.config.max_age_ns <= 0 ||
-        !stream_state_oldest(&stream->state, &oldest)) {
-        timers_cancel(io_timers(io), &stream->expiry);
-        return;
-    }
-    wait_ns = oldest.time_ns + stream->state.config.max_age_ns - stream_log_now(stream);
-    if (wait_ns < EXPIRY_GRANULARITY_NS)
-        wait_ns = wait_ns > 0 ? EXPIRY_GRANULARITY_NS : 0;
-    timers_arm(io_timers(io), &stream->expiry, io_now(io) + wait_ns);
-}
-
-void stream_expiry_fire(struct timer *timer)
-{
-    struct stream *stream = (struct stream *)((uint8_t *)timer - offsetof(struct stream, expiry));
-    struct index_entry oldest;
-
-    if (!stream->lead || stream->expiring || !stream_state_oldest(&stream->state, &oldest))
-        return;
-    if (oldest.time_ns + stream->state.config.max_age_ns > stream_log_now(stream)) {
-        stream_expiry_arm(stream);
-        return;
-    }
-    stream->expiring = true;
-    stream->expire_op = (struct stream_op){.kind = STREAM_OP_PURGE, .done = expire_done};
-    stream_submit(stream, &stream->expire_op);
 }

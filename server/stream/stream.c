@@ -70,8 +70,7 @@ static void apply(void *owner, const struct log_batch *batch)
         rest = bytes_skip(rest, record.size);
     }
     decider_applied(&stream->decider, batch->index);
-    if (stream->state.config.max_age_ns > 0 && !timer_armed(&stream->expiry))
-        stream_expiry_arm(stream); /* the stream was empty */
+    stream_expiry_applied(stream);
     stream_mark(stream);
 }
 
@@ -212,8 +211,7 @@ static void on_configured(void *owner)
 {
     struct stream *stream = owner;
 
-    if (!stream->state.config.allow_atomic)
-        stream_batches_drop(stream);
+    stream_batches_configured(stream);
     if (stream->replica != NULL) /* else in recovery: stream_open does it once, at the end */
         stream_subscribe(stream);
 }

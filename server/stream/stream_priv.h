@@ -84,7 +84,7 @@ struct stream {
     uint32_t gathered; /* records in the batch being built */
     struct publish_waiting *waiting_first, *waiting_last;
     size_t waiting_count, waiting_bytes;
-    struct timer staging_due; /* the oldest atomic batch is abandoned then */
+    struct timer staging_due; /* the oldest batch is abandoned then */
     struct buf ack_prefix;    /* {"stream":"S","seq": */
 
     /* answers */
@@ -105,6 +105,7 @@ struct stream {
     struct stream_op expire_op;
     bool expiring;
     struct timer expiry;
+    int64_t expiry_due_ns; /* what the timer is armed for, in log time */
 
     /* consumers */
     struct table consumers; /* consumer_shell by name */
@@ -155,13 +156,16 @@ void stream_ingest_follow(struct stream *stream); /* what waits goes to the next
 void stream_subscribe(struct stream *stream);     /* sinks as the config has them */
 void stream_unsubscribe(struct stream *stream);
 
-/* batches.c: atomic batches that are staged in the decider */
+/* batches.c: batches that are under way in the decider */
 void stream_batches_init(struct stream *stream);
 void stream_batches_drop(struct stream *stream);
-/* A message was staged: it is abandoned when nothing follows. */
+void stream_batches_configured(struct stream *stream); /* what is allowed may have changed */
+/* A message of one came: it is abandoned when nothing follows. */
 void stream_batches_staged(struct stream *stream);
 /* Others are told that a batch was dropped. */
 void stream_batches_abandoned(struct stream *stream, struct bytes id, const char *reason);
+/* What is said of a fast batch on its way. */
+void stream_batches_note(const struct fast_note *note, struct buf *out);
 /* Members of the ack of a batch of so many messages. */
 void stream_batches_ack(struct bytes id, uint64_t count, struct buf *out);
 
@@ -174,8 +178,13 @@ void stream_operation_applied(struct stream *stream, const struct effect *effect
 void stream_operations_refused(struct stream *stream, enum err err);
 void stream_operations_drop(struct stream *stream);
 void stream_operations_follow(struct stream *stream);
+
+/* expiry.c */
 void stream_expiry_arm(struct stream *stream);
 void stream_expiry_fire(struct timer *timer);
+void stream_expiry_applied(struct stream *stream); /* a batch was: something may be due earlier */
+/* The records of expire_op; all but one are counted as gathered. */
+bool stream_expiry_write(struct stream *stream, struct buf *out);
 
 /* stream_consumers.c */
 void stream_consumer_effect(struct stream *stream, const struct effect *effect);

@@ -13,6 +13,7 @@ void stream_state_init(struct stream_state *state, uint64_t seed)
     arena_init(&state->config_arena, CONFIG_ARENA_MAX);
     state->index = index_create(seed);
     dedup_init(&state->dedup, seed);
+    expiries_init(&state->expiries, seed);
     buf_init(&state->msg_id_memory, MSG_ID_MAX);
 }
 
@@ -22,6 +23,7 @@ void stream_state_deinit(struct stream_state *state)
     index_destroy(state->index);
     state->index = NULL;
     dedup_deinit(&state->dedup);
+    expiries_deinit(&state->expiries);
     buf_deinit(&state->msg_id_memory);
 }
 
@@ -82,6 +84,7 @@ static void tell_removed(void *context, const struct index_entry *entry)
     struct stream_state *state = context;
 
     apply_set_first(state);
+    expiries_remove(&state->expiries, entry->sequence);
     if (state->events != NULL && state->events->removed != NULL)
         state->events->removed(state->events->owner, entry);
 }
@@ -99,9 +102,13 @@ bool apply_remove(struct stream_state *state, uint64_t sequence)
 uint64_t apply_remove_matching(struct stream_state *state, const struct index_filter *filter,
                                uint64_t below)
 {
-    bool told = state->events != NULL && state->events->removed != NULL;
-    uint64_t count = index_purge(state->index, filter, below, told ? tell_removed : NULL, state);
+    bool told = (state->events != NULL && state->events->removed != NULL) ||
+                state->expiries.lives.count > 0;
+    uint64_t count;
 
+    if (apply_flaw(state, STREAM_FLAW_REMOVAL_CUT_SHORT) && below > state->first_seq + 8)
+        below = state->first_seq + 8;
+    count = index_purge(state->index, filter, below, told ? tell_removed : NULL, state);
     apply_set_first(state);
     return count;
 }
@@ -123,9 +130,30 @@ uint64_t stream_state_taken(const struct stream_state *state)
     return state->last_seq + state->gap_max;
 }
 
-bool stream_state_oldest(const struct stream_state *state, struct index_entry *entry)
+bool stream_state_oldest(struct stream_state *state, struct index_entry *entry)
 {
-    return index_get(state->index, index_first(state->index), entry);
+    while (index_next(state->index, NULL, state->aged_below, entry)) {
+        if (!expiries_never(&state->expiries, entry->sequence))
+            return true;
+        state->aged_below = entry->sequence + 1;
+    }
+    return false;
+}
+
+bool stream_state_due(struct stream_state *state, int64_t *due_ns)
+{
+    struct index_entry oldest;
+    struct expiry first;
+    bool due = false;
+
+    if (state->config.max_age_ns > 0 && stream_state_oldest(state, &oldest)) {
+        *due_ns = oldest.time_ns + state->config.max_age_ns;
+        due = true;
+    }
+    if (!expiries_first(&state->expiries, &first) || (due && *due_ns <= first.expires_ns))
+        return due;
+    *due_ns = first.expires_ns;
+    return true;
 }
 
 uint32_t stream_stored_size(int32_t storage, size_t subject, size_t headers, size_t payload)
