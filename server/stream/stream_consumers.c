@@ -20,7 +20,10 @@ static void update(struct consumer_shell *shell, const struct consumer_config *c
 {
     struct stream *stream = shell->stream;
 
+    consumer_index_remove(shell); /* its filters are borrowed from the config */
+    shell->wide = shell->wide || consumer_refilters(shell->consumer, config);
     consumer_update(shell->consumer, leader_now(stream), stream_log_now(stream), config);
+    consumer_index_add(shell);
     shell->bound = consumer_is_bound(shell->consumer);
     if (stream->lead && shell->push) { /* the deliver subject may be another */
         stream->interest_changed = true;
@@ -116,6 +119,7 @@ static struct consumer_shell *make(struct stream *stream, uint64_t number, struc
     stream->direct_count += shell->direct;
     table_add(&stream->consumers, shell);
     table_add(&stream->consumers_by_number, shell);
+    consumer_index_add(shell);
     if (number >= stream->number_next)
         stream->number_next = number + 1;
     return shell;
@@ -140,6 +144,15 @@ static void unlink_dirty(struct consumer_shell *shell)
     *at = shell->dirty_next;
 }
 
+static void unlink_offered(struct consumer_shell *shell)
+{
+    struct consumer_shell **at = &shell->stream->consumer_offered;
+
+    while (*at != shell)
+        at = &(*at)->offered_next;
+    *at = shell->offered_next;
+}
+
 static void unlink_planning(struct consumer_shell *shell)
 {
     struct consumer_shell **at = &shell->stream->consumer_planning;
@@ -161,6 +174,9 @@ static void destroy(struct consumer_shell *shell)
         unlink_dirty(shell);
     if (shell->planning)
         unlink_planning(shell);
+    if (shell->offered)
+        unlink_offered(shell);
+    consumer_index_remove(shell);
     (void)table_remove(&stream->consumers, shell->name);
     (void)table_remove(&stream->consumers_by_number,
                        bytes_of(&shell->number, sizeof shell->number));
