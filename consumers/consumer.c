@@ -173,6 +173,11 @@ static void queue_all(struct consumer *c)
     }
 }
 
+uint32_t consumer_revision(const struct consumer *c)
+{
+    return c->durable.revision;
+}
+
 bool consumer_refilters(const struct consumer *c, const struct consumer_config *config)
 {
     return !filters_equal(&c->config, config);

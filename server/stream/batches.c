@@ -3,7 +3,7 @@
 #include "base/json.h"
 #include "base/owner.h"
 #include "server/api/advisory.h"
-#include "server/api/request.h"
+#include "server/api/api.h"
 #include "server/stream/stream_priv.h"
 #include "storage/batch.h"
 

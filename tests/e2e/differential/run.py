@@ -33,7 +33,7 @@ for path in sorted(glob.glob(os.path.join(HERE, "cases_*.py"))):
     SCENARIOS.update(importlib.import_module(os.path.basename(path)[:-3]).SCENARIOS)
 
 ANSWER_S = 5.0
-FAST_S = 0.08  # what is said to a message of a fast batch comes within
+FAST_S = 0.15  # what is said to a message of a fast batch comes within
 EVENTS_S = 0.2  # what follows an answer comes within
 SILENCE_S = 0.5  # the reference stays silent on purpose here and there: known by the labels
 TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$")
