@@ -17,8 +17,11 @@ struct remote {
 static void take(void *owner, const struct message *message)
 {
     struct remote *remote = owner;
+    struct message sent = *message;
 
-    (void)jetstream_forward(remote->jetstream, remote->account, remote->id, message);
+    sent.subject = message_sent_to(message);
+    sent.route = bytes_of(NULL, 0);
+    (void)jetstream_forward(remote->jetstream, remote->account, remote->id, &sent);
 }
 
 static void add(struct remote *remote, struct bytes subject, struct bytes queue)

@@ -231,25 +231,17 @@ static bool remote_choose(struct delivery *delivery, const struct remote_sub *re
     return true;
 }
 
-/* A sink serves subjects, so it is told the one that the message was sent to; what a client would
- * see as its subject is in the other place. */
-static void deliver_to_sink(const struct sink *sink, const struct message *message)
-{
-    struct message sent = *message;
-
-    if (message->route.size > 0) {
-        sent.subject = message->route;
-        sent.route = message->subject;
-    }
-    sink->deliver(sink->owner, &sent);
-}
-
 static bool deliver(struct delivery *delivery, struct sub *sub)
 {
+    struct sink *sink;
+
     switch ((enum sub_kind)sub->kind) {
     case SUB_CLIENT:
         return client_deliver(owner_of(sub, struct client_sub, sub), delivery->message);
-    case SUB_SINK: deliver_to_sink(owner_of(sub, struct sink, sub), delivery->message); return true;
+    case SUB_SINK:
+        sink = owner_of(sub, struct sink, sub);
+        sink->deliver(sink->owner, delivery->message);
+        return true;
     case SUB_REMOTE: return remote_choose(delivery, owner_of(sub, struct remote_sub, sub));
     case SUB_REPLY: exchange_reply(delivery->router->exchange, delivery->message); return true;
     }

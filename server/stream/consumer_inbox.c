@@ -13,7 +13,7 @@ static void keep(struct consumer_shell *shell, enum inbox_kind kind, const struc
     struct outbox_item item = {
         .kind = OUTBOX_MESSAGE,
         .code = kind,
-        .to = message->subject,
+        .to = message_sent_to(message),
         .reply = message->reply,
         .headers = message->headers,
         .body = message->payload,

@@ -189,7 +189,7 @@ void stream_ingest(void *owner, const struct message *message)
 {
     struct stream *stream = owner;
     struct publish publish = {
-        .subject = message->subject,
+        .subject = message_sent_to(message),
         .headers = message->headers,
         .payload = message->payload,
         .reply = message->reply,
