@@ -84,6 +84,7 @@ void stream_consumers_follow(struct stream *stream)
     struct consumer_shell *shell;
     struct outbox_item item;
 
+    consumer_inbox_close_acks(stream);
     for (size_t at = 0; (shell = table_next(&stream->consumers, &at)) != NULL;) {
         consumer_inbox_close(shell);
         timers_cancel(io_timers(stream_io(stream)), &shell->wake);

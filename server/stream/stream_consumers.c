@@ -242,7 +242,7 @@ bool stream_consumer_restore(struct stream *stream, uint64_t number, int64_t cre
     if (number == 0 || name.size == 0 || stream_consumer_shell(stream, name) != NULL ||
         table_find(&stream->consumers_by_number, bytes_of(&number, sizeof number)) != NULL)
         return false;
-    arena_init(&arena, 1u << 20);
+    arena_init(&arena, CONSUMER_CONFIG_ARENA_MAX);
     sound = consumer_config_decode(json, &arena, &config) == OK;
     if (sound) {
         shell = make(stream, number, name, &config, created_ns);
@@ -265,7 +265,7 @@ static void effect_create(struct stream *stream, const struct effect *effect)
     struct consumer_config config = {0};
     struct arena arena;
 
-    arena_init(&arena, 1u << 20);
+    arena_init(&arena, CONSUMER_CONFIG_ARENA_MAX);
     if (consumer_config_decode(effect->consumer.json, &arena, &config) != OK) {
         logger_error(server_logger(jetstream_server(stream->jetstream)),
                      "Stream '%.*s': config of consumer '%.*s' is unreadable",
@@ -358,6 +358,8 @@ void stream_consumers_close(struct stream *stream)
 {
     struct consumer_shell *shell;
     size_t at = 0;
+
+    consumer_inbox_close_acks(stream);
 
     while ((shell = table_next(&stream->consumers, &at)) != NULL) {
         destroy(shell);

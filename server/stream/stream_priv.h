@@ -142,6 +142,7 @@ struct stream {
     struct consumer_shell *consumer_offered;
     struct sublist consumer_index; /* which of them a subject is for */
     uint64_t consumer_walks;
+    struct sink *sink_acks; /* of all of them, in the second version of ack subjects */
     struct consumer_view view;
     bool purging; /* nobody is told of what a purge takes from those who have not acked it */
 
@@ -292,6 +293,7 @@ void consumer_shell_advise_deleted(struct stream *stream, struct bytes name);
 /* consumer_inbox.c */
 void consumer_inbox_open(struct consumer_shell *shell);
 void consumer_inbox_close(struct consumer_shell *shell);
+void consumer_inbox_close_acks(struct stream *stream);
 void consumer_inbox_read(struct consumer_shell *shell);
 /* Tells the machine if somebody has come to listen on the deliver subject, or has gone. */
 void consumer_inbox_check_bound(struct consumer_shell *shell);
