@@ -163,4 +163,10 @@ void jetstream_gather(struct jetstream *jetstream, struct jetstream_gather *gath
 bool jetstream_hand_answer(struct jetstream *jetstream, const struct catalogue_entry *entry,
                            const struct catalogue_op *op, const struct message *message);
 
+/* "$JS.ACK.<domain>.<account hash>.": how the acks of an account's streams begin in the second
+ * version of their subjects (reference consumers 4.2). `out` has room. */
+#define JETSTREAM_ACK_PREFIX_MAX 300u
+void jetstream_ack_prefix(struct jetstream *jetstream, const struct account *account,
+                          char out[static JETSTREAM_ACK_PREFIX_MAX]);
+
 #endif

@@ -485,6 +485,19 @@ bool router_interest_within(struct router *router, struct account *account, stru
     return sublist_match(&account->subs, subject)->sets_count > 0;
 }
 
+bool router_interest_plain(struct router *router, struct account *account, struct bytes subject)
+{
+    const struct match *match;
+
+    assert(!router->publishing);
+    match = sublist_match(&account->subs, subject);
+    for (uint32_t i = 0; i < match->plain_count; i++)
+        if (match->sets[i]->kind != SUB_SINK)
+            return true;
+    return router->exchange != NULL && account->shares != NULL &&
+           exchange_interest(router->exchange, account, subject);
+}
+
 bool router_interest(struct router *router, struct account *account, struct bytes subject)
 {
     if (router_interest_within(router, account, subject))

@@ -35,6 +35,7 @@ static void apply_record(struct stream *stream, const struct log_batch *batch,
             stream_operation_applied(stream, &effect, &result);
         return;
     }
+    stream->purging = record->type == EFFECT_PURGE;
     if (effect_read(record, &effect) != OK ||
         stream_state_apply(&stream->state, &effect, place, record->size, &result) != OK) {
         logger_warn(server_logger(jetstream_server(stream->jetstream)),
@@ -42,6 +43,9 @@ static void apply_record(struct stream *stream, const struct log_batch *batch,
                     BYTES_ARG(stream->name), record->type, (unsigned long long)batch->index);
         return;
     }
+    if (stream->purging)
+        stream_consumers_purged(stream);
+    stream->purging = false;
     if (effect.type == EFFECT_MESSAGE && stream->lead)
         stream_republish(stream, &effect, result.previous);
     if (stream->ops_flying.count > 0 && effect.type != EFFECT_MESSAGE)
@@ -174,7 +178,6 @@ static void refused(void *owner, enum err err)
                  "Stream '%.*s': could not write to disk: %s", BYTES_ARG(stream->name),
                  err_text(err));
     stream->gathered = 0;
-    stream->offers = false;
     replica_gather_drop(stream->replica);
     decider_refused(&stream->decider);
     refuse_parked(stream, err);
@@ -266,6 +269,7 @@ struct stream *stream_open(struct jetstream *jetstream, struct account *account,
     stream->state.flaws = stream->decider.flaws;
     table_init(&stream->consumers, shell_name, prng_next(prng));
     table_init(&stream->consumers_by_number, shell_number, prng_next(prng));
+    sublist_init(&stream->consumer_index, prng_next(prng));
     outbox_init(&stream->parked, STREAM_PARKED_BYTES_MAX);
     outbox_init(&stream->at_once, STREAM_PARKED_BYTES_MAX);
     outbox_init(&stream->direct_requests, STREAM_WAITING_BYTES_MAX);
@@ -331,6 +335,7 @@ void stream_close(struct stream *stream, bool deleted)
     stream_state_deinit(&stream->state);
     table_deinit(&stream->consumers);
     table_deinit(&stream->consumers_by_number);
+    sublist_deinit(&stream->consumer_index);
     outbox_deinit(&stream->parked);
     outbox_deinit(&stream->at_once);
     outbox_deinit(&stream->direct_requests);
