@@ -23,6 +23,7 @@
 #include "base/buf.h"
 #include "server/stream/fast_batches.h"
 #include "server/stream/overlay.h"
+#include "server/stream/schedule.h"
 #include "server/stream/staging.h"
 #include "server/stream/stream_state.h"
 
@@ -95,18 +96,23 @@ struct decider {
     struct staging staging; /* atomic batches that have begun; the owner drops them when it leads no
                                more, and those that are overdue */
     struct fast_batches fast; /* those under way, likewise */
-    uint64_t flaws;           /* server/stream/flaws.h */
+    struct {
+        void *owner;
+        const struct zone *(*find)(void *owner, struct bytes name); /* NULL: there is none */
+    } zones;                                                        /* find NULL: there are none */
+    uint64_t flaws;                                                 /* server/stream/flaws.h */
 
     /* private */
     uint64_t barrier_index;             /* proposed as this; 0: still gathered */
     struct decider_proposal *proposals; /* ring */
     size_t proposal_capacity, proposal_head, proposal_count;
-    struct buf headers;       /* of a publish whose headers are not stored as they came */
-    struct buf batch_headers; /* of a message of an atomic batch, likewise */
-    struct buf ttl_headers;   /* of one whose TTL is not */
-    struct buf subject;       /* of one whose subject is transformed */
-    struct prng prng;         /* for transforms */
-    struct buf text;          /* of the last refusal */
+    struct buf headers;          /* of a publish whose headers are not stored as they came */
+    struct buf batch_headers;    /* of a message of an atomic batch, likewise */
+    struct buf schedule_headers; /* of one that is a schedule */
+    struct buf ttl_headers;      /* of one whose TTL is not */
+    struct buf subject;          /* of one whose subject is transformed */
+    struct prng prng;            /* for transforms */
+    struct buf text;             /* of the last refusal */
 };
 
 void decider_init(struct decider *decider, struct stream_state *state, uint64_t seed);
