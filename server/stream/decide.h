@@ -21,6 +21,7 @@
 #define SERVER_STREAM_DECIDE_H
 
 #include "base/buf.h"
+#include "server/stream/counters.h"
 #include "server/stream/fast_batches.h"
 #include "server/stream/overlay.h"
 #include "server/stream/schedule.h"
@@ -74,6 +75,7 @@ struct decision {
     struct bytes batch; /* STORE of an atomic batch, or with `abandoned`: its id; a view into the
                            publish */
     uint64_t count;     /* STORE of an atomic batch: its messages; `sequence` is the last one's */
+    struct bytes value; /* STORE of a counter: what it comes to; good until the next call */
     bool fast; /* of a fast batch: the notes come first; STORE is answered only if `batch` */
     unsigned note_count;
     struct fast_note notes[FAST_NOTES_MAX];
@@ -106,13 +108,16 @@ struct decider {
     uint64_t barrier_index;             /* proposed as this; 0: still gathered */
     struct decider_proposal *proposals; /* ring */
     size_t proposal_capacity, proposal_head, proposal_count;
-    struct buf headers;          /* of a publish whose headers are not stored as they came */
-    struct buf batch_headers;    /* of a message of an atomic batch, likewise */
-    struct buf schedule_headers; /* of one that is a schedule */
-    struct buf ttl_headers;      /* of one whose TTL is not */
-    struct buf subject;          /* of one whose subject is transformed */
-    struct prng prng;            /* for transforms */
-    struct buf text;             /* of the last refusal */
+    struct buf headers;       /* of a publish whose headers are not stored as they came */
+    struct buf batch_headers; /* of a message of an atomic batch, likewise */
+    struct counters counters; /* what is known of those of the stream */
+    uint64_t counter_wanted;  /* WAIT: that message has to be read and kept in `counters` first */
+    struct buf counter_payload, counter_headers; /* of a counter */
+    struct buf schedule_headers;                 /* of one that is a schedule */
+    struct buf ttl_headers;                      /* of one whose TTL is not */
+    struct buf subject;                          /* of one whose subject is transformed */
+    struct prng prng;                            /* for transforms */
+    struct buf text;                             /* of the last refusal */
 };
 
 void decider_init(struct decider *decider, struct stream_state *state, uint64_t seed);

@@ -200,7 +200,7 @@ static bool check_member(struct deciding *d)
                                   "atomic publish unsupported header used: "
                                   "Nats-Expected-Last-Msg-Id");
     return decide_check_size(d) && decide_check_size_headers(d) && decide_check_headers_member(d) &&
-           decide_check_rollup(d) && decide_check_limits(d);
+           decide_check_rollup(d) && decide_check_counter_value(d) && decide_check_limits(d);
 }
 
 static bool commit_member(struct arriving *in, const struct deciding_batch *batch,

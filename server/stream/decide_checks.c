@@ -49,17 +49,6 @@ bool decide_check_size_configured(struct deciding *d)
     return decide_check_size_message(d) && decide_check_size_headers(d);
 }
 
-/* ---- features that are not built ------------------------------------------------------------- */
-
-static bool check_counter(struct deciding *d)
-{
-    if (d->headers.incr.size == 0)
-        return true;
-    if (!publish_headers_incr_valid(d->headers.incr))
-        return decide_refuse(d, 10171, false);
-    return decide_refuse(d, 10168, true);
-}
-
 /* ---- what the publisher expects -------------------------------------------------------------- */
 
 static bool check_stream(struct deciding *d)
@@ -93,9 +82,7 @@ static bool check_last_sequence(struct deciding *d)
            decide_refuse(d, 10164, true);
 }
 
-/* Will what is in flight, once applied, push old messages out? Then which one is a subject's last
- * is not known before. */
-static bool evicts(const struct deciding *d)
+bool decide_evicts(const struct deciding *d)
 {
     const struct overlay *overlay = &d->decider->overlay;
     const struct stream_state *state = d->decider->state;
@@ -110,7 +97,7 @@ static bool evicts(const struct deciding *d)
            index_bytes(state->index) + overlay->bytes > (uint64_t)config->max_bytes;
 }
 
-static uint64_t subject_last(const struct deciding *d, struct bytes subject)
+uint64_t decide_subject_last(const struct deciding *d, struct bytes subject)
 {
     struct overlay_subject tail = {0};
     struct index_subject applied;
@@ -153,10 +140,11 @@ static bool check_last_subject_sequence(struct deciding *d)
         return filter.size == 0 || decide_refuse(d, 10193, false);
     if (written_in_batch(d, filter.size > 0 ? filter : d->publish.subject))
         return decide_refuse(d, 10164, true);
-    if (evicts(d) && !decide_flaw(d, STREAM_FLAW_EVICTION_UNSEEN))
+    if (decide_evicts(d) && !decide_flaw(d, STREAM_FLAW_EVICTION_UNSEEN))
         return decide_wait(d);
     if (!wildcard)
-        return expect(d, expected, subject_last(d, filter.size > 0 ? filter : d->publish.subject));
+        return expect(d, expected,
+                      decide_subject_last(d, filter.size > 0 ? filter : d->publish.subject));
     if (decide_flying(d) > 0 && !decide_flaw(d, STREAM_FLAW_WILDCARD_APPLIED))
         return decide_wait(d);
     return expect(d, expected, filter_last(d, filter));
@@ -164,7 +152,7 @@ static bool check_last_subject_sequence(struct deciding *d)
 
 bool decide_check_headers(struct deciding *d)
 {
-    return check_counter(d) && check_stream(d) && decide_check_ttl_allowed(d) &&
+    return decide_check_counter(d) && check_stream(d) && decide_check_ttl_allowed(d) &&
            check_last_subject_sequence(d) && check_last_sequence(d) && decide_check_schedule(d);
 }
 
@@ -178,8 +166,9 @@ static bool check_ttl_member(struct deciding *d)
 
 bool decide_check_headers_member(struct deciding *d)
 {
-    return check_counter(d) && check_stream(d) && check_ttl_member(d) && decide_check_id(d) &&
-           check_last_sequence(d) && check_last_subject_sequence(d) && decide_check_schedule(d);
+    return decide_check_counter(d) && check_stream(d) && check_ttl_member(d) &&
+           decide_check_id(d) && check_last_sequence(d) && check_last_subject_sequence(d) &&
+           decide_check_schedule(d);
 }
 
 /* ---- message ids ----------------------------------------------------------------------------- */

@@ -148,8 +148,8 @@ static bool in_order(struct fast *in)
 static bool check_message(struct deciding *d)
 {
     return decide_check_size(d) && decide_check_size_headers(d) && decide_check_headers_member(d) &&
-           decide_check_id_last(d) && decide_check_rollup(d) && decide_check_traced(d) &&
-           decide_check_limits(d);
+           decide_check_id_last(d) && decide_check_rollup(d) && decide_check_counter_value(d) &&
+           decide_check_traced(d) && decide_check_limits(d);
 }
 
 static void duplicate(struct fast *in)

@@ -21,8 +21,9 @@ struct deciding {
     uint64_t sequence_last; /* of the tail */
     bool subject_too_long;  /* as the transform made it */
     uint32_t stored_size;
-    uint8_t flags;                      /* of the record: roll-up */
-    int64_t expires_ns;                 /* of the message, as in its effect */
+    uint8_t flags;      /* of the record: roll-up */
+    int64_t expires_ns; /* of the message, as in its effect */
+    struct counter_known counter;
     const struct deciding_batch *batch; /* NULL: it came alone */
     int64_t schedule_ns;     /* it is a schedule, which fires first then; 0: it is none */
     uint64_t schedule_ended; /* the schedule that it ends; 0: none */
@@ -45,10 +46,19 @@ bool decide_check_id(struct deciding *d);
 bool decide_check_id_last(struct deciding *d);
 bool decide_check_rollup(struct deciding *d); /* sets d->flags */
 bool decide_check_size_configured(struct deciding *d);
+bool decide_check_counter(struct deciding *d); /* its header; decide_counter.c */
+/* What the counter comes to: sets d->counter, and the payload and headers as they are stored. */
+bool decide_check_counter_value(struct deciding *d);
 bool decide_check_ttl_allowed(struct deciding *d); /* decide_ttl.c */
 bool decide_check_ttl(struct deciding *d);         /* sets d->expires_ns; may change the headers */
 bool decide_check_traced(struct deciding *d);
 bool decide_check_limits(struct deciding *d); /* discard new; decide_limits.c */
+
+/* Will what is in flight, once applied, push old messages out? Then which one is a subject's last
+ * is not known before. */
+bool decide_evicts(const struct deciding *d);
+/* The newest sequence of a literal subject, in flight or applied; 0: none. */
+uint64_t decide_subject_last(const struct deciding *d, struct bytes subject);
 
 /* Both return false, for use as a check's answer. */
 bool decide_refuse(struct deciding *d, uint16_t error, bool looked);

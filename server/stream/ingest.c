@@ -43,6 +43,10 @@ static void answer_stored(struct stream *stream, struct bytes reply,
     uint8_t memory[1024];
     struct buf members = {.at = memory, .capacity = sizeof memory, .limit = sizeof memory};
 
+    if (decision->batch.size == 0 && decision->value.size > 0) {
+        stream_counter_answer(stream, reply, decision);
+        return;
+    }
     if (decision->batch.size > 0)
         stream_batches_ack(decision->batch, decision->count, &members);
     answer_sequence(stream, reply, decision->sequence, OUTBOX_STORED, buf_bytes(&members));
@@ -101,7 +105,9 @@ static bool decide_one(struct stream *stream, const struct publish *publish, str
         return true;
     }
     gather->limit = limit - GATHER_RESERVED;
-    decide_publish(&stream->decider, publish, stream_log_now(stream), gather, &decision);
+    do
+        decide_publish(&stream->decider, publish, stream_log_now(stream), gather, &decision);
+    while (decision.outcome == DECIDE_WAIT && stream_counter_gather(stream));
     gather->limit = limit;
     stream->gathered += decision.records;
     if (decision.abandoned != NULL)

@@ -153,6 +153,7 @@ struct stream {
     uint64_t read_number; /* of its log, in the shard's read cache */
 
     struct stream_read *reads; /* in flight */
+    bool counter_reading;      /* the last message of a counter is among them */
     struct stream *dirty_next;
     bool dirty;
 };
@@ -211,6 +212,13 @@ void stream_operation_applied(struct stream *stream, const struct effect *effect
 void stream_operations_refused(struct stream *stream, enum err err);
 void stream_operations_drop(struct stream *stream);
 void stream_operations_follow(struct stream *stream);
+
+/* counter_gather.c: what decide has to know of a counter's last message. True: it is known now;
+ * false: nothing was asked for, or it is on its way from the disk and the stream will be marked. */
+bool stream_counter_gather(struct stream *stream);
+/* The ack of a counter. */
+void stream_counter_answer(struct stream *stream, struct bytes reply,
+                           const struct decision *decision);
 
 /* expiry.c */
 void stream_expiry_arm(struct stream *stream);
