@@ -2,6 +2,8 @@
 #include "base/heap.h"
 #include "server/stream/apply.h"
 
+#define KEPT_NS INT64_C(700000000) /* of a seeded bug: not so soon that nothing else happens */
+
 /* All messages of the schedule's subject go. */
 static void purge(struct stream_state *state, const struct index_entry *entry)
 {
@@ -21,10 +23,12 @@ static void apply_entry(struct stream_state *state, uint64_t sequence, int64_t n
     if (!index_get(state->index, sequence, &entry))
         return;
     expiries_remove(&state->schedules, sequence);
-    if (next_ns == SCHEDULE_PURGED && !apply_flaw(state, STREAM_FLAW_SCHEDULE_KEPT))
+    if (next_ns == SCHEDULE_PURGED && apply_flaw(state, STREAM_FLAW_SCHEDULE_KEPT))
+        expiries_add(&state->schedules, sequence, state->log_time_ns + KEPT_NS, false);
+    else if (next_ns == SCHEDULE_PURGED)
         purge(state, &entry);
     else if (next_ns != SCHEDULE_FORGOTTEN)
-        expiries_add(&state->schedules, sequence, next_ns > 0 ? next_ns : 1, false);
+        expiries_add(&state->schedules, sequence, next_ns, false);
 }
 
 void apply_schedule(struct stream_state *state, const struct effect *effect)

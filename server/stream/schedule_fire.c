@@ -30,6 +30,7 @@ struct firing {
     int64_t now_ns;
     uint64_t sequence; /* of the newest message */
     uint32_t count;    /* of messages */
+    uint64_t produced; /* up to that schedule they are in the log already (a seeded bug) */
     struct buf entries;
     struct buf schedule, headers; /* the schedule's own headers; those of what it produces */
 };
@@ -163,12 +164,16 @@ static bool produce(struct firing *firing, uint64_t schedule, const struct publi
 
     if (firing->headers.size > EFFECT_HEADERS_MAX || firing->sequence >= STREAM_SEQUENCE_MAX)
         return add_entry(firing, schedule, SCHEDULE_FORGOTTEN);
+    if (schedule <= firing->produced)
+        return add_entry(firing, schedule, next_ns);
     if (!fits(firing, &effect) || !effect_write(firing->out, &effect))
         return false;
     firing->sequence++;
     firing->count++;
-    if (STREAM_FLAWED_STATE(firing->stream, SCHEDULE_AGAIN))
+    if (STREAM_FLAWED_STATE(firing->stream, SCHEDULE_LATE)) {
+        firing->stream->schedules.produced = schedule;
         return true;
+    }
     return add_entry(firing, schedule, next_ns);
 }
 
@@ -276,6 +281,7 @@ bool stream_schedules_write(struct stream *stream, struct buf *out)
     struct firing firing = {.stream = stream,
                             .out = out,
                             .now_ns = stream_log_now(stream),
+                            .produced = stream->schedules.produced,
                             .sequence = stream_state_taken(&stream->state)};
     struct effect effect = {.type = EFFECT_SCHEDULE};
     struct due due;
@@ -284,6 +290,7 @@ bool stream_schedules_write(struct stream *stream, struct buf *out)
     buf_init(&firing.entries, SIZE_MAX);
     buf_init(&firing.schedule, SIZE_MAX);
     buf_init(&firing.headers, SIZE_MAX);
+    stream->schedules.produced = 0;
     collect(stream, firing.now_ns, &due);
     for (unsigned i = 0; i < due.count && fire(&firing, due.at[i]); i++)
         continue;
@@ -372,4 +379,5 @@ void stream_schedules_drop(struct stream *stream)
         stream->schedules.kept[i] = (struct schedule_copy){0};
     }
     stream->schedules.unreadable = 0;
+    stream->schedules.produced = 0;
 }

@@ -144,6 +144,7 @@ struct stream {
         struct schedule_fetch *fetch; /* under way, or NULL */
         struct schedule_copy kept[SCHEDULE_KEPT];
         uint64_t unreadable; /* what could not be fetched; 0: nothing */
+        uint64_t produced;   /* a seeded bug's: what the next operation is to log of */
     } schedules;             /* schedule_fire.c */
 
     /* consumers */
