@@ -59,7 +59,7 @@ static void fetched(struct stream_read *read, const struct stream_message *messa
     stream_schedules_arm(stream);
 }
 
-static void fetch(struct stream *stream, uint64_t sequence, unsigned place)
+static void fetch_message(struct stream *stream, uint64_t sequence, unsigned place)
 {
     struct schedule_fetch *fetch = HEAP_NEW(struct schedule_fetch);
 
@@ -197,7 +197,7 @@ static bool content_of(struct firing *firing, const struct publish_headers *of,
     if (read(stream, counts.last, 1, message))
         return true;
     if (stream->schedules.fetch == NULL)
-        fetch(stream, counts.last, 1);
+        fetch_message(stream, counts.last, 1);
     return false;
 }
 
@@ -227,7 +227,7 @@ static bool fire(struct firing *firing, struct expiry due)
         return add_entry(firing, due.sequence, SCHEDULE_FORGOTTEN);
     if (!read(stream, due.sequence, 0, &message)) {
         if (stream->schedules.fetch == NULL)
-            fetch(stream, due.sequence, 0);
+            fetch_message(stream, due.sequence, 0);
         return false;
     }
     headers = keep(firing, &message);
