@@ -68,6 +68,10 @@ void jetstream_stream_removed(struct jetstream *jetstream, struct stream *stream
 /* Streams take messages here only while they lead; else (alone) from when they are open. */
 bool jetstream_clustered(const struct jetstream *jetstream);
 
+/* The time zone of that name; NULL: there is none. Good as long as the server runs. */
+struct zone;
+const struct zone *jetstream_zone(struct jetstream *jetstream, struct bytes name);
+
 /* What all streams here hold of atomic and of fast batches. */
 struct staging_share *jetstream_staging(struct jetstream *jetstream);
 struct fast_share *jetstream_fast(struct jetstream *jetstream);

@@ -130,7 +130,7 @@ static const struct schema_field fields[] = {
     FIELD("subject_delete_marker_ttl", SCHEMA_INT64, SCHEMA_NS, subject_delete_marker_ttl_ns),
     FIELD("allow_msg_counter", SCHEMA_BOOL, 0, allow_msg_counter),
     FIELD("allow_atomic", SCHEMA_BOOL, 0, allow_atomic),
-    FIELD("allow_msg_schedules", SCHEMA_BOOL, SCHEMA_REFUSED, allow_msg_schedules),
+    FIELD("allow_msg_schedules", SCHEMA_BOOL, 0, allow_msg_schedules),
     {"persist_mode", SCHEMA_ENUM, SCHEMA_EMPTY_OK, AT(persist_mode), persist_names, NULL},
     FIELD("allow_batched", SCHEMA_BOOL, 0, allow_batched),
     FIELD("metadata", SCHEMA_MAP, 0, metadata),
