@@ -305,6 +305,16 @@ size_t exchange_share(struct exchange *exchange, struct account *account,
     return received;
 }
 
+uint64_t exchange_generation(const struct account *account)
+{
+    const struct shares *shares = account->shares;
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < shares->streams_count; i++)
+        sum += shares->streams[i].to->subs.generation;
+    return sum;
+}
+
 bool exchange_interest(struct exchange *exchange, struct account *account, struct bytes subject)
 {
     const struct shares *shares = account->shares;

@@ -37,6 +37,8 @@ size_t exchange_share(struct exchange *exchange, struct account *account,
 void exchange_reply(struct exchange *exchange, const struct message *message);
 /* After a publish: replies that came with it go on. */
 void exchange_settle(struct exchange *exchange);
+/* Changes with the subscriptions of accounts that what is published here goes on to. */
+uint64_t exchange_generation(const struct account *account);
 /* Would anybody in another account receive that? */
 bool exchange_interest(struct exchange *exchange, struct account *account, struct bytes subject);
 

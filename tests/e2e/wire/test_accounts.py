@@ -241,6 +241,39 @@ class Services(AccountsCase):
         self.assertEqual((info["num_ack_pending"], info["num_pending"]), (0, 0))
 
 
+    @own_promise
+    def test_a_consumer_delivers_into_an_account_that_imports_its_subject(self):
+        server = self.start(
+            accounts(
+                A='jetstream: enabled, exports: [{stream: "d.>"}, {service: "$JS.ACK.>"}]',
+                B='imports: [{stream: {account: A, subject: "d.>"}, to: "e.>"}, {service: {account: A, subject: "$JS.ACK.>"}}]',
+            ),
+            jetstream=True,
+        )
+        a, b = self.requestor(server, "a"), self.user(server, "b")
+
+        def api(subject, body):
+            body = json.dumps(body).encode()
+            a.send(b"PUB %s in.api %d\r\n%s\r\n" % (subject, len(body), body))
+            return json.loads(a.message()[3])
+
+        api(b"$JS.API.STREAM.CREATE.S", {"name": "S", "subjects": ["s"]})
+        config = {"durable_name": "C", "deliver_subject": "d.x", "ack_policy": "explicit"}
+        api(b"$JS.API.CONSUMER.CREATE.S.C", {"stream_name": "S", "config": config})
+        api(b"s", "message")
+        for _ in range(2):
+            self.assertFalse(api(b"$JS.API.CONSUMER.INFO.S.C", {}).get("push_bound", False))
+        b.send(b"SUB e.x 1\r\n")
+        _, ack, _, body = b.message()
+        self.assertEqual(body, b'"message"')
+        b.send(b"PUB %s 4\r\n+ACK\r\n" % ack)
+        b.flush()
+        end = time.monotonic() + READ_S
+        while (info := api(b"$JS.API.CONSUMER.INFO.S.C", {}))["num_ack_pending"] > 0:
+            self.assertLess(time.monotonic(), end)
+        self.assertTrue(info["push_bound"])
+
+
 class Reloaded(AccountsCase):
     def test_imports_come_and_go_with_a_reload(self):
         both = accounts(A="exports: [{stream: s}]", B="imports: [{stream: {account: A, subject: s}}]")
