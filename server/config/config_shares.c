@@ -179,7 +179,7 @@ static const struct config_option options_of_import[] = {
     CONFIG_READ("service", read_service_from),
     CONFIG_FIELD("prefix", CONFIG_AS_BYTES, struct import_options, prefix),
     CONFIG_FIELD("to", CONFIG_AS_BYTES, struct import_options, to),
-    CONFIG_NOTICED("share", "who asks is not told"),
+    CONFIG_FIELD("share", CONFIG_AS_BOOL, struct import_options, share),
     CONFIG_NOTICED("allow_trace", "messages are not traced across accounts"),
 };
 
