@@ -27,6 +27,7 @@
     X(ROLLUP_WHOLE, "a roll-up removes itself, too")                                               \
     X(SEQUENCE_REUSED, "an emptied stream starts again behind its last removed message")           \
     X(BATCH_HALF, "of an atomic batch that is refused, what came before the reason stays")         \
+    X(SETTLING_UNSEEN, "a check does not wait for acknowledgements in flight (F5)")                \
     X(REMOVAL_CUT_SHORT, "a large removal ends with what one turn has time for (F21)")             \
     X(CONFIG_LATE, "new limits do not count for what is already stored (F10)")
 

@@ -42,7 +42,7 @@ static void apply_record(struct stream *stream, const struct log_batch *batch,
                     BYTES_ARG(stream->name), record->type, (unsigned long long)batch->index);
         return;
     }
-    if (effect.type == EFFECT_MESSAGE && stream->lead)
+    if (effect.type == EFFECT_MESSAGE && stream->lead && !result.unwanted)
         stream_republish(stream, &effect, result.previous);
     if (stream->ops_flying.count > 0 && effect.type != EFFECT_MESSAGE)
         stream_operation_applied(stream, &effect, &result);
@@ -207,6 +207,7 @@ static void on_configured(void *owner)
 {
     struct stream *stream = owner;
 
+    stream_retention_configured(stream);
     if (!stream->state.config.allow_atomic)
         stream_batches_drop(stream);
     if (stream->replica != NULL) /* else in recovery: stream_open does it once, at the end */
@@ -249,6 +250,7 @@ struct stream *stream_open(struct jetstream *jetstream, struct account *account,
         .owner = stream,
         .stored = on_stored,
         .removed = on_removed,
+        .wanted = stream_wanted,
         .configured = on_configured,
         .consumer = on_consumer,
     };
@@ -256,6 +258,8 @@ struct stream *stream_open(struct jetstream *jetstream, struct account *account,
     decider_init(&stream->decider, &stream->state, prng_next(prng));
     stream->view =
         (struct consumer_view){.state = &stream->state, .overlay = &stream->decider.overlay};
+    stream->decider.interested = stream_interested;
+    stream->decider.owner = stream;
     stream->decider.flaws = server_options(jetstream_server(jetstream))->sim.stream_flaws;
     stream->state.flaws = stream->decider.flaws;
     table_init(&stream->consumers, shell_name, prng_next(prng));

@@ -96,7 +96,7 @@ static const struct schema_field fields[] = {
     FIELD("name", SCHEMA_STRING, SCHEMA_ALWAYS, name),
     FIELD("description", SCHEMA_STRING, 0, description),
     FIELD("subjects", SCHEMA_STRINGS, 0, subjects),
-    {"retention", SCHEMA_ENUM, SCHEMA_ALWAYS | SCHEMA_REFUSED, AT(retention), retention_names,
+    {"retention", SCHEMA_ENUM, SCHEMA_ALWAYS, AT(retention), retention_names,
      NULL},
     FIELD("max_consumers", SCHEMA_INT64, SCHEMA_ALWAYS | SCHEMA_GO_INT, max_consumers),
     FIELD("max_msgs", SCHEMA_INT64, SCHEMA_ALWAYS, max_msgs),

@@ -114,6 +114,7 @@ struct stream {
     size_t direct_count; /* of the consumers, those of sources and mirrors */
     size_t push_count;   /* consumers that depend on who listens */
     bool interest_changed;
+    bool until_acked; /* the config's retention is not limits; as the consumers know it */
     struct consumer_shell *consumer_dirty;
     struct consumer_shell *consumer_planning;
     struct consumer_view view;
@@ -200,6 +201,20 @@ void stream_consumer_start(struct consumer_shell *shell);
 void stream_consumers_close(struct stream *stream);
 struct consumer_shell *stream_consumer_shell(const struct stream *stream, struct bytes name);
 uint64_t stream_consumer_number(struct stream *stream); /* of a new one */
+
+/* retention.c */
+bool stream_wanted(void *owner, const struct index_entry *entry);
+bool stream_interested(void *owner, struct bytes subject);
+/* A consumer is done with that message. */
+void stream_settled(struct stream *stream, uint64_t sequence);
+/* Consumers have changed: what nobody needs goes. */
+void stream_retention_look(struct stream *stream);
+/* The config has, perhaps its retention. */
+void stream_retention_configured(struct stream *stream);
+
+/* delivery.c: is something of that file of the log still to leave although it left the stream? Then
+ * the file must stay. */
+bool delivery_holds(const struct stream *stream, uint32_t ordinal);
 
 /* consumer_turn.c */
 void stream_consumers_stored(struct stream *stream, const struct index_entry *entry);

@@ -245,8 +245,6 @@ GOOD_STREAMS = [
 ]
 
 NOT_BUILT = [
-    {"retention": "interest"},
-    {"retention": "workqueue"},
     {"compression": "s2"},
     {"allow_msg_counter": True},
     {"allow_atomic": True},
