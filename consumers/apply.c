@@ -189,6 +189,7 @@ static void remove_settled(struct consumer *c, uint32_t place)
     uint64_t sequence = pending_entry(&c->durable.pending, place)->sequence;
 
     pending_remove(&c->durable.pending, place);
+    c->floor_active_ns = c->work.log_now_ns; /* shown also when the floor stays */
     settled(c, sequence);
 }
 
