@@ -23,7 +23,7 @@ static void apply_record(struct stream *stream, const struct log_batch *batch,
     struct effect effect;
     struct apply_result result = {0};
 
-    if (record->type == REPLICA_RECORD_TERM || record->type == REPLICA_RECORD_MEMBERS)
+    if (replica_record(record->type))
         return;
     if (record->type >= CONSUMER_RECORD_FIRST && record->type <= CONSUMER_RECORD_LAST) {
         if (stream_consumer_record(stream, record) != OK)
@@ -53,6 +53,8 @@ static void apply(void *owner, const struct log_batch *batch)
     struct stream *stream = owner;
     struct bytes rest = batch->records;
 
+    if (batch->index == 1) /* it tells the log's incarnation: the same on all, and no client's */
+        dedup_key(&stream->state.dedup, batch->hash.at);
     if (batch->time_ns > stream->state.log_time_ns)
         stream->state.log_time_ns = batch->time_ns;
     for (uint32_t i = 0; i < batch->record_count; i++) {
@@ -189,17 +191,22 @@ static const struct replica_events replica_events_of_stream = {
     .refused = refused,
     .changed = changed,
     .removed = removed,
+    .capture = stream_block_capture,
+    .blocked = stream_block_written,
+    .restore = stream_block_restore,
 };
 
 /* ---- state events ---------------------------------------------------------------------------- */
 
 static void on_stored(void *owner, const struct index_entry *entry)
 {
+    stream_block_stored(owner, entry);
     stream_consumers_stored(owner, entry);
 }
 
 static void on_removed(void *owner, const struct index_entry *entry)
 {
+    stream_block_removed(owner, entry);
     stream_consumers_removed(owner, entry);
 }
 
@@ -208,8 +215,7 @@ static void on_configured(void *owner)
     struct stream *stream = owner;
 
     stream_retention_configured(stream);
-    if (!stream->state.config.allow_atomic)
-        stream_batches_drop(stream);
+    stream_batches_configured(stream);
     if (stream->replica != NULL) /* else in recovery: stream_open does it once, at the end */
         stream_subscribe(stream);
 }
@@ -276,6 +282,7 @@ struct stream *stream_open(struct jetstream *jetstream, struct account *account,
         (void)buf_print(&stream->ack_prefix, "\",\"domain\":\"%s", domain);
     (void)BUF_ADD(&stream->ack_prefix, "\",\"seq\":");
     stream->expiry.fire = stream_expiry_fire;
+    stream_block_open(stream);
     stream_batches_init(stream);
     stream->direct_retry.fire = stream_direct_retry;
 
@@ -285,6 +292,7 @@ struct stream *stream_open(struct jetstream *jetstream, struct account *account,
         stream_close(stream, false);
         return NULL;
     }
+    stream_block_recovered(stream);
     if (stream->state.configured)
         stream_subscribe(stream); /* what is published before it leads waits */
     if (!jetstream_clustered(jetstream))
@@ -318,6 +326,7 @@ void stream_close(struct stream *stream, bool deleted)
     stream_direct_drop(stream);
     timers_cancel(timers, &stream->expiry);
     drop_reads(stream);
+    stream_block_close(stream);
     if (stream->replica != NULL && deleted)
         replica_close(stream->replica);
     else if (stream->replica != NULL)
@@ -410,7 +419,10 @@ static void send_ack(struct stream *stream, const struct outbox_item *item)
 {
     uint8_t memory[4096]; /* names and a batch's id are bounded, whatever escapes they need */
     struct buf out = {.at = memory, .capacity = sizeof memory, .limit = sizeof memory};
+    bool large = item->body.size > sizeof memory / 2; /* a counter of many digits */
 
+    if (large)
+        buf_init(&out, SIZE_MAX);
     (void)buf_add(&out, buf_bytes(&stream->ack_prefix));
     (void)buf_add_u64(&out, item->sequence);
     if (item->kind == OUTBOX_DUPLICATE)
@@ -419,6 +431,8 @@ static void send_ack(struct stream *stream, const struct outbox_item *item)
     (void)BUF_ADD(&out, "}");
     jetstream_answer(stream->jetstream, stream->account, item->to, bytes_of(NULL, 0),
                      buf_bytes(&out));
+    if (large)
+        buf_deinit(&out);
 }
 
 static void send_error(struct stream *stream, const struct outbox_item *item)
@@ -470,7 +484,7 @@ static void propose(struct stream *stream)
     if (!replica_ready(stream->replica))
         return;
     stream_consumers_hand_out(stream);
-    if (stream->gathered == 0)
+    if (replica_gathered(stream->replica) == 0)
         return;
     index = replica_propose(stream->replica, stream_log_now(stream), stream->gathered);
     stream->gathered = 0;

@@ -28,6 +28,19 @@
 /* Consumer records put their body at a multiple of 8 (docs/formats.md). */
 #define RECORD_BODY_PAD (16u - RECORD_HEAD)
 
+/* stream_block.c */
+struct stream_blocks {
+    uint64_t *files; /* messages that live in each file, by its ordinal */
+    uint32_t file_count;
+    uint64_t missing; /* that live in files that are not there */
+    /* A block on its way. */
+    struct index_capture *capture; /* NULL: it is being written, or there is none */
+    struct buf body;
+    uint64_t *lived; /* as `files` was at its index */
+    uint32_t lived_count;
+    struct timer timer;
+};
+
 struct publish_waiting; /* look.c: what is asked for now may be answered when the read of that
                            number is confirmed. */
 uint64_t stream_look_number(struct stream *stream);
@@ -46,6 +59,8 @@ struct consumer_shell {
     struct consumer *consumer; /* NULL while it is being made */
     struct stream *stream;
     struct bytes name; /* owned */
+    struct bytes json; /* owned: config as it was logged; empty: it is in no log */
+    int64_t created_ns;
     uint64_t number;
     struct sink *sink_next, *sink_ack, *sink_flow;
     struct timer wake;
@@ -84,7 +99,7 @@ struct stream {
     uint32_t gathered; /* records in the batch being built */
     struct publish_waiting *waiting_first, *waiting_last;
     size_t waiting_count, waiting_bytes;
-    struct timer staging_due; /* the oldest atomic batch is abandoned then */
+    struct timer staging_due; /* the oldest batch is abandoned then */
     struct buf ack_prefix;    /* {"stream":"S","seq": */
 
     /* answers */
@@ -111,8 +126,9 @@ struct stream {
     struct table consumers; /* consumer_shell by name */
     struct table consumers_by_number;
     uint64_t number_next;
-    size_t direct_count; /* of the consumers, those of sources and mirrors */
-    size_t push_count;   /* consumers that depend on who listens */
+    uint64_t number_logged; /* the highest that a consumer in the log has had */
+    size_t direct_count;    /* of the consumers, those of sources and mirrors */
+    size_t push_count;      /* consumers that depend on who listens */
     bool interest_changed;
     bool until_acked; /* the config's retention is not limits; as the consumers know it */
     struct consumer_shell *consumer_dirty;
@@ -129,7 +145,9 @@ struct stream {
 
     uint64_t read_number; /* of its log, in the shard's read cache */
 
+    struct stream_blocks blocks;
     struct stream_read *reads; /* in flight */
+    bool counter_reading;      /* the last message of a counter is among them */
     struct stream *dirty_next;
     bool dirty;
 };
@@ -156,13 +174,16 @@ void stream_ingest_follow(struct stream *stream); /* what waits goes to the next
 void stream_subscribe(struct stream *stream);     /* sinks as the config has them */
 void stream_unsubscribe(struct stream *stream);
 
-/* batches.c: atomic batches that are staged in the decider */
+/* batches.c: batches that are under way in the decider */
 void stream_batches_init(struct stream *stream);
 void stream_batches_drop(struct stream *stream);
-/* A message was staged: it is abandoned when nothing follows. */
+void stream_batches_configured(struct stream *stream); /* what is allowed may have changed */
+/* A message of one came: it is abandoned when nothing follows. */
 void stream_batches_staged(struct stream *stream);
 /* Others are told that a batch was dropped. */
 void stream_batches_abandoned(struct stream *stream, struct bytes id, const char *reason);
+/* What is said of a fast batch on its way. */
+void stream_batches_note(const struct fast_note *note, struct buf *out);
 /* Members of the ack of a batch of so many messages. */
 void stream_batches_ack(struct bytes id, uint64_t count, struct buf *out);
 
@@ -175,6 +196,13 @@ void stream_operation_applied(struct stream *stream, const struct effect *effect
 void stream_operations_refused(struct stream *stream, enum err err);
 void stream_operations_drop(struct stream *stream);
 void stream_operations_follow(struct stream *stream);
+
+/* counter_gather.c: what decide has to know of a counter's last message. True: it is known now;
+ * false: nothing was asked for, or it is on its way from the disk and the stream will be marked. */
+bool stream_counter_gather(struct stream *stream);
+/* The ack of a counter. */
+void stream_counter_answer(struct stream *stream, struct bytes reply,
+                           const struct decision *decision);
 
 /* expiry.c */
 void stream_expiry_arm(struct stream *stream);
@@ -215,6 +243,22 @@ void stream_retention_configured(struct stream *stream);
 /* delivery.c: is something of that file of the log still to leave although it left the stream? Then
  * the file must stay. */
 bool delivery_holds(const struct stream *stream, uint32_t ordinal);
+
+/* As it was in a state block; false: that makes no sense. */
+bool stream_consumer_restore(struct stream *stream, uint64_t number, int64_t created_ns,
+                             struct bytes name, struct bytes json, struct bytes state);
+
+/* stream_block.c */
+void stream_block_open(struct stream *stream);
+void stream_block_close(struct stream *stream);
+void stream_block_stored(struct stream *stream, const struct index_entry *entry);
+void stream_block_removed(struct stream *stream, const struct index_entry *entry);
+void stream_block_recovered(struct stream *stream); /* the log is open: says what is missing */
+void stream_block_step(struct timer *timer);
+/* Events of the replica. */
+void stream_block_capture(void *owner, struct bytes head);
+void stream_block_written(void *owner, enum err err);
+enum err stream_block_restore(void *owner, const struct replica_block *block);
 
 /* consumer_turn.c */
 void stream_consumers_stored(struct stream *stream, const struct index_entry *entry);

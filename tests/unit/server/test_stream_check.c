@@ -98,14 +98,14 @@ static const struct {
     {"{}", NULL},
     {"{\"storage\":\"memory\"}", NULL},
     {"{\"retention\":\"workqueue\"}", NULL},
-    {"{\"compression\":\"s2\"}", "compression"},
+    {"{\"compression\":\"s2\"}", NULL},
     {"{\"mirror\":{\"name\":\"X\"}}", "mirror"},
     {"{\"sources\":[{\"name\":\"X\"}]}", "sources"},
     {"{\"placement\":{\"cluster\":\"x\"}}", "placement"},
     {"{\"placement\":{}}", NULL},
     {"{\"allow_msg_ttl\":true}", NULL},
     {"{\"subject_delete_marker_ttl\":1000000000}", NULL},
-    {"{\"persist_mode\":\"async\"}", "persist_mode"},
+    {"{\"persist_mode\":\"async\"}", NULL},
     {"{\"persist_mode\":\"default\"}", NULL},
 };
 
