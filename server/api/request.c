@@ -7,8 +7,8 @@
 #include "base/heap.h"
 #include "base/subject.h"
 #include "base/text.h"
-#include "server/api/advisory.h"
 #include "server/account.h"
+#include "server/api/advisory.h"
 #include "server/api/api_priv.h"
 
 #define API_PREFIX "$JS.API."

@@ -23,8 +23,7 @@ static bool may_settle(const struct consumer_shell *shell, uint8_t type)
     case CONSUMER_RECORD_ACK:
     case CONSUMER_RECORD_TERM:
     case CONSUMER_RECORD_RESET: return true;
-    case CONSUMER_RECORD_HANDOUT:
-        return consumer_config(shell->consumer)->ack_policy == ACK_NONE;
+    case CONSUMER_RECORD_HANDOUT: return consumer_config(shell->consumer)->ack_policy == ACK_NONE;
     default: return false;
     }
 }
@@ -42,8 +41,8 @@ static void ask_propose(void *owner, uint8_t type, struct bytes body)
     stream_mark(stream);
 }
 
-/* Where the hand-out itself ends the need for a message, it leaves the stream before it is sent: its
- * place in the log is kept. */
+/* Where the hand-out itself ends the need for a message, it leaves the stream before it is sent:
+ * its place in the log is kept. */
 static void keep_place(const struct consumer_shell *shell, struct outbox_item *item)
 {
     const struct stream *stream = shell->stream;

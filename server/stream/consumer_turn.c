@@ -191,8 +191,8 @@ static bool publish_waits(const struct stream *stream)
 /* Those that log what they do wait while an operation does, so that it gets its turn. */
 void stream_consumers_work(struct stream *stream)
 {
-    bool hold = (stream_operations_wait(stream) && stream->ops_flying.count == 0) ||
-                publish_waits(stream);
+    bool hold =
+        (stream_operations_wait(stream) && stream->ops_flying.count == 0) || publish_waits(stream);
     struct consumer_shell *shell, *held = NULL;
 
     if (stream->interest_changed)

@@ -37,7 +37,8 @@ static bool refuse(struct deciding *d, const char *text)
     return sums_exact(d) ? decide_refuse_text(d, 10077, true, "%s", text) : decide_wait(d);
 }
 
-/* Exact, unless acknowledgements take them: under discard new only roll-ups and the subject's own limit take its messages. */
+/* Exact, unless acknowledgements take them: under discard new only roll-ups and the subject's own
+ * limit take its messages. */
 static bool subject_full(const struct deciding *d)
 {
     struct overlay_subject tail = {0};

@@ -94,9 +94,8 @@ static bool find_wanted(const struct consumer_shell *shell, const struct outbox_
                         struct index_entry *entry)
 {
     if (item->kind == OUTBOX_STORED && item->look != 0) { /* it left with its hand-out */
-        *entry = (struct index_entry){.sequence = item->sequence,
-                                      .place = item->index,
-                                      .record_size = (uint32_t)item->look};
+        *entry = (struct index_entry){
+            .sequence = item->sequence, .place = item->index, .record_size = (uint32_t)item->look};
         return true;
     }
     return item->kind == OUTBOX_STORED &&

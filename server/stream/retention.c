@@ -1,14 +1,14 @@
 /*
- * retention: what leaves interest and work-queue streams because consumers are done with it. It runs
- * in apply, on every replica: what a consumer needs follows from the log alone (consumer_needs), so
- * nothing of this is decided, and no replica keeps what another one gave up.
+ * retention: what leaves interest and work-queue streams because consumers are done with it. It
+ * runs in apply, on every replica: what a consumer needs follows from the log alone
+ * (consumer_needs), so nothing of this is decided, and no replica keeps what another one gave up.
  *
  *     interest     a message stays while some consumer needs it; with none it leaves as it comes
  *     work queue   it stays until the one consumer that it is for is done with it
  *
  * It leaves with the record that ends the last need: an acknowledgement, a hand-out to a consumer
- * without acks, or the end, change or reset of a consumer; then all messages are looked at. A message
- * that was handed out as often as is allowed is still needed: it stays.
+ * without acks, or the end, change or reset of a consumer; then all messages are looked at. A
+ * message that was handed out as often as is allowed is still needed: it stays.
  */
 #include "base/subject.h"
 #include "server/stream/stream_priv.h"
