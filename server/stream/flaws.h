@@ -28,6 +28,9 @@
     X(SEQUENCE_REUSED, "an emptied stream starts again behind its last removed message")           \
     X(BATCH_HALF, "of an atomic batch that is refused, what came before the reason stays")         \
     X(SETTLING_UNSEEN, "a check does not wait for acknowledgements in flight (F5)")                \
+    X(SETTLED_KEPT, "a work queue keeps what was acknowledged")                                    \
+    X(NEED_OVERLOOKED, "the first acknowledgement takes a message that another consumer needs")    \
+    X(RELEASE_FORGOTTEN, "what only a deleted consumer held stays")                                \
     X(REMOVAL_CUT_SHORT, "a large removal ends with what one turn has time for (F21)")             \
     X(CONFIG_LATE, "new limits do not count for what is already stored (F10)")                     \
     X(BLOCK_WITHOUT_IDS, "message ids are not in the state block")                                 \

@@ -11,6 +11,7 @@
  * message that was handed out as often as is allowed is still needed: it stays.
  */
 #include "base/subject.h"
+#include "server/stream/flaws.h"
 #include "server/stream/stream_priv.h"
 
 static int64_t leader_now(const struct stream *stream)
@@ -61,20 +62,24 @@ bool stream_interested(void *owner, struct bytes subject)
 
 void stream_settled(struct stream *stream, uint64_t sequence)
 {
+    uint64_t flaws = stream->state.flaws;
     struct index_entry entry;
 
     if (stream->state.config.retention == RETENTION_LIMITS ||
         !index_get(stream->state.index, sequence, &entry))
         return;
-    if (!of_interest(stream) || !stream_wanted(stream, &entry))
-        stream_state_settle(&stream->state, sequence);
+    if (!of_interest(stream)
+            ? (flaws & STREAM_FLAW_SETTLED_KEPT) != 0
+            : stream_wanted(stream, &entry) && (flaws & STREAM_FLAW_NEED_OVERLOOKED) == 0)
+        return;
+    stream_state_settle(&stream->state, sequence);
 }
 
 void stream_retention_look(struct stream *stream)
 {
     struct index_entry entry;
 
-    if (!of_interest(stream))
+    if (!of_interest(stream) || (stream->state.flaws & STREAM_FLAW_RELEASE_FORGOTTEN) != 0)
         return;
     for (uint64_t from = 0; index_next(stream->state.index, NULL, from, &entry);
          from = entry.sequence + 1) {
