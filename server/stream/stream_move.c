@@ -11,6 +11,8 @@
 #define MOVE_BYTES_MAX (8u << 20) /* at a time: held in memory */
 #define STEP_MESSAGES  2048u      /* looked at in one go */
 #define SPARSE         4u         /* a file is, when less than that part of it lives */
+#define SMALL_BYTES    (1u << 20)
+#define SMALL_MAX      8u /* files of kept records, until they become one */
 
 struct moved {
     uint64_t sequence;
@@ -59,16 +61,37 @@ static bool look_at(struct stream *stream, const struct log_file_info *info)
     return file->sparse;
 }
 
+/* Files of kept records are gathered, too, when there are many small ones. */
+static bool look_at_kept(struct stream *stream, const struct log_file_info *info, bool many)
+{
+    struct stream_file *file = stream_block_file(stream, info->ordinal);
+
+    if (look_at(stream, info) || file->messages == 0)
+        return file->sparse;
+    file->sparse = many && info->bytes < SMALL_BYTES;
+    return file->sparse;
+}
+
+static bool many_small(const struct log *log)
+{
+    struct log_file_info info;
+    unsigned small = 0;
+
+    for (uint32_t i = LOG_KEEP_FIRST; log_keep_next(log, i, &info); i = info.ordinal + 1)
+        small += info.bytes < SMALL_BYTES;
+    return small >= SMALL_MAX;
+}
+
 static bool find_sparse(struct stream *stream)
 {
     struct log *log = replica_log(stream->replica);
     struct log_file_info info;
-    bool found = false;
+    bool found = false, many = many_small(log);
 
     for (uint32_t i = 0; log_file_next(log, i, &info); i = info.ordinal + 1)
         found = look_at(stream, &info) || found;
     for (uint32_t i = LOG_KEEP_FIRST; log_keep_next(log, i, &info); i = info.ordinal + 1)
-        found = look_at(stream, &info) || found;
+        found = look_at_kept(stream, &info, many) || found;
     return found;
 }
 
