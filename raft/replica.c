@@ -266,7 +266,7 @@ static void carry_out(struct replica *replica, const struct raft_order *order)
         cache_drop(&replica->cache, replica->applied);
         break; /* all have all of it */
     case RAFT_ORDER_SNAPSHOT:
-        break; /* the floor is 0 until there are state blocks: nobody is behind it */
+        break; /* a group with a floor above 0 does not grow: nobody is behind it */
     }
 }
 
@@ -568,12 +568,19 @@ void replica_read(struct replica *replica, struct replica_read *read)
     replica_drain(replica);
 }
 
+bool replica_grows(const struct replica *replica)
+{
+    return log_floor(replica->log) == 0;
+}
+
 enum err replica_change(struct replica *replica, const struct raft_config *next)
 {
     struct buf *batch;
     uint64_t index;
 
     assert(replica->leads);
+    if (!replica_grows(replica) && next->count > replica_members(replica)->count)
+        return ERR_UNSUPPORTED;
     if (replica->block.gathered && log_gathered(replica->log) == REPLICA_SEAL_SIZE)
         replica_gather_drop(replica); /* only the seal: it comes with the next */
     /* What the owner has gathered goes first, by itself. */

@@ -117,8 +117,12 @@ void replica_section(uint8_t head[BLOCK_SECTION_HEAD], uint32_t type, uint64_t s
 bool replica_section_take(struct bytes *body, uint32_t *type, struct bytes *section);
 
 /* Changes the members by one. ERR_AGAIN: not now (another change is under way, a learner is behind,
- * the batch before is still being written). Needs replica_leads. */
+ * the batch before is still being written). ERR_UNSUPPORTED: it would be a member more, and the
+ * group does not grow. Needs replica_leads. */
 enum err replica_change(struct replica *replica, const struct raft_config *next);
+/* False: the beginning of its log is not there any more (its server stood alone, and wrote state
+ * blocks), so a new member cannot follow. */
+bool replica_grows(const struct replica *replica);
 /* Hands leadership to that node (0: the best placed); gives up by itself. */
 void replica_transfer(struct replica *replica, uint64_t node);
 

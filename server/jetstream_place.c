@@ -175,7 +175,13 @@ static void step(struct jetstream *jetstream, struct catalogue_entry *entry)
     case MEMBERSHIP_SETTLED: entry->settled = true; break;
     case MEMBERSHIP_WAITS: break;
     case MEMBERSHIP_CHANGE:
-        (void)replica_change(replica, &next);
+        if (replica_change(replica, &next) == ERR_UNSUPPORTED) {
+            logger_error(server_logger(jetstream->server),
+                         "Stream '%.*s' gets no more replicas: the beginning of its log is gone, "
+                         "which it wrote while its server stood alone",
+                         BYTES_ARG(stream_name(entry->stream)));
+            entry->settled = true;
+        }
         break; /* not now: the next look */
     case MEMBERSHIP_TRANSFER: replica_transfer(replica, to.node); break;
     }

@@ -68,6 +68,16 @@ void index_add(struct index *index, const struct index_entry *entry)
     index->sequence_added = entry->sequence;
 }
 
+void index_move(struct index *index, uint64_t sequence, log_place place)
+{
+    struct index_slot *slot = index_blocks_find(&index->blocks, sequence);
+
+    assert(slot != NULL);
+    if (index->capture != NULL)
+        index_capture_touch(index->capture, sequence);
+    slot->place = place;
+}
+
 /* ---- removing ----------------------------------------------------------------------------------
  */
 

@@ -37,6 +37,8 @@ void index_destroy(struct index *index);
 
 /* entry->sequence > every sequence ever added. The subject is copied (interned). */
 void index_add(struct index *index, const struct index_entry *entry);
+/* It stands there from now on. It is in the index (asserted). */
+void index_move(struct index *index, uint64_t sequence, log_place place);
 /* False: no such message. *removed (may be NULL) is what it was; its subject stays readable until
  * the next change. */
 bool index_remove(struct index *index, uint64_t sequence, struct index_entry *removed);

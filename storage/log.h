@@ -322,6 +322,28 @@ bool log_file_next(const struct log *log, uint32_t ordinal, struct log_file_info
  * more. After a crash it may be there again. ERR_NOT_FOUND, ERR_BUSY: it is not droppable, or being
  * read or synced; try later. */
 enum err log_file_drop(struct log *log, uint32_t ordinal);
+/* ---- records moved together: storage/keep.h ---- */
+
+#define LOG_KEEP_FIRST 0x80000000u /* ordinals of such files begin here */
+#define LOG_KEEP_HEAD  4096u       /* their records begin here */
+
+/* In its owner; stays put until `done` has run. The first two are the owner's; the records are lent
+ * and do not change meanwhile. */
+struct log_keep_op {
+    struct bytes records; /* whole records that stand elsewhere in the log, one behind the other */
+    /* OK: they stand in the file `ordinal`, too, on the disk. Comes from io_turn, also if the log is
+     * closed. */
+    void (*done)(struct log_keep_op *op, enum err err);
+    uint32_t ordinal;
+};
+
+/* Writes such a file, on a worker; one at a time, and not for a log in memory. Where its records
+ * were, they stay: a file goes only when no block of the two says that something lives in it. */
+void log_keep(struct log *log, struct log_keep_op *op);
+/* As log_file_next and log_file_drop, of these files; the owner alone knows when one may go. */
+bool log_keep_next(const struct log *log, uint32_t ordinal, struct log_file_info *info);
+enum err log_keep_drop(struct log *log, uint32_t ordinal);
+
 /* The next batch goes to a new file, so that this one can be dropped one day. */
 void log_roll(struct log *log);
 

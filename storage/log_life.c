@@ -225,10 +225,12 @@ static bool file_done(struct log *log, struct log_file *file)
 bool log_closing_done(struct log *log)
 {
     bool done = log->phase == LOG_IDLE && !log->sending && log->warmings == NULL &&
-                log->block_writing == NULL;
+                log->block_writing == NULL && log->keep_writing == NULL;
 
     for (uint32_t i = 0; i < log->file_count && log->phase == LOG_IDLE; i++)
         done = (log->files[i] == NULL || file_done(log, log->files[i])) && done;
+    for (uint32_t i = 0; i < log->keep_count; i++)
+        done = (log->keeps[i] == NULL || log->keeps[i]->reads == 0) && done;
     return done;
 }
 
@@ -238,6 +240,9 @@ void log_destroy(struct log *log)
     for (uint32_t i = 0; i < log->file_count; i++)
         if (log->files[i] != NULL)
             log_file_destroy(log->files[i]);
+    for (uint32_t i = 0; i < log->keep_count; i++)
+        if (log->keeps[i] != NULL)
+            log_file_destroy(log->keeps[i]);
     log_forget(log);
 }
 
@@ -250,6 +255,8 @@ void log_forget(struct log *log)
     log_read_forget(log);
     if (log->block_writing != NULL)
         log_block_forget(log);
+    log_keep_forget(log);
+    heap_give(log->keeps);
     windows_drop(&log->store->windows, log);
     tail_deinit(&log->tail);
     places_deinit(&log->places);
@@ -298,5 +305,8 @@ uint64_t log_bytes(const struct log *log)
     for (uint32_t i = 0; i < log->file_count; i++)
         if (log->files[i] != NULL)
             bytes += log->files[i]->allocated;
+    for (uint32_t i = 0; i < log->keep_count; i++)
+        if (log->keeps[i] != NULL)
+            bytes += log->keeps[i]->allocated;
     return bytes;
 }

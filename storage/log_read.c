@@ -21,8 +21,13 @@ static struct log_file *locate(struct log *log, log_place place, size_t *size, u
 {
     struct log_file *file;
 
-    assert(place >> 32 < log->file_count);
-    file = log->files[place >> 32];
+    if (place >> 32 >= LOG_KEEP_FIRST) {
+        assert((place >> 32) - LOG_KEEP_FIRST < log->keep_count);
+        file = log->keeps[(place >> 32) - LOG_KEEP_FIRST];
+    } else {
+        assert(place >> 32 < log->file_count);
+        file = log->files[place >> 32];
+    }
     assert(file != NULL); /* nobody reads what was said to be dead */
     *offset = place & UINT32_MAX;
     assert(*offset <= file->end);

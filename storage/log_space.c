@@ -110,9 +110,11 @@ uint64_t log_block_newest(const struct log *log)
 
 uint64_t log_file_id(const struct log *log, uint32_t ordinal)
 {
-    assert(ordinal < log->file_count);
-    assert(log->files[ordinal] != NULL);
-    return log->files[ordinal]->id;
+    const struct log_file *file = ordinal >= LOG_KEEP_FIRST ? log->keeps[ordinal - LOG_KEEP_FIRST]
+                                                            : log->files[ordinal];
+
+    assert(file != NULL);
+    return file->id;
 }
 
 /* ---- the floor --------------------------------------------------------------------------------
@@ -193,7 +195,7 @@ static void drop_done(struct io_work *work)
     heap_give(drop);
 }
 
-static void unlink_later(struct log *log, const struct log_file *file)
+void log_unlink_later(struct log *log, struct path path)
 {
     struct store *store = log->store;
     struct log_drop *drop = HEAP_NEW(struct log_drop);
@@ -201,7 +203,7 @@ static void unlink_later(struct log *log, const struct log_file *file)
     drop->work.run = drop_run;
     drop->work.done = drop_done;
     drop->store = store;
-    drop->path = path_segment(store->dir, log->id, file->id);
+    drop->path = path;
     drop->next = store->drops;
     store->drops = drop;
     io_work(store->io, &drop->work);
@@ -229,7 +231,7 @@ enum err log_file_drop(struct log *log, uint32_t ordinal)
     log->read_next = (struct places_mark){};
     log->files[ordinal] = NULL;
     if (file->memory == NULL)
-        unlink_later(log, file);
+        log_unlink_later(log, path_segment(store->dir, log->id, file->id));
     log_file_destroy(file);
     return OK;
 }

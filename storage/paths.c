@@ -57,6 +57,11 @@ struct path path_block(const char *dir, uint64_t log_id, uint64_t index)
     return path_print("%s/logs/%016" PRIx64 "/%016" PRIx64 ".blk", dir, log_id, index);
 }
 
+struct path path_keep(const char *dir, uint64_t log_id, uint64_t file_id)
+{
+    return path_print("%s/logs/%016" PRIx64 "/%016" PRIx64 ".kep", dir, log_id, file_id);
+}
+
 struct path path_segment_new(const char *dir, uint64_t log_id, uint64_t file_id)
 {
     return path_print("%s/logs/%016" PRIx64 "/%016" PRIx64 ".new", dir, log_id, file_id);
@@ -105,6 +110,11 @@ bool path_read_segment_new(const char *name, uint64_t *file_id)
 bool path_read_block(const char *name, uint64_t *index)
 {
     return read_hex(name, index, ".blk");
+}
+
+bool path_read_keep(const char *name, uint64_t *file_id)
+{
+    return read_hex(name, file_id, ".kep");
 }
 
 bool path_read_journal(const char *name, uint64_t *file)

@@ -608,6 +608,7 @@ static enum err sync_end(struct walk *walk)
 }
 
 struct log_block_files {
+    const struct log *log;
     const struct part *parts;
     unsigned count;
 };
@@ -621,13 +622,13 @@ uint32_t log_block_ordinal(const struct log_block *block, uint64_t file_id)
             return block->files->parts[i].empty ? LOG_FILE_NONE : ordinal;
         ordinal += !block->files->parts[i].empty; /* those go before they are counted */
     }
-    return LOG_FILE_NONE;
+    return log_keep_ordinal(block->files->log, file_id);
 }
 
 static enum err hand_out_block(struct walk *walk)
 {
     const struct block *block = &walk->block;
-    struct log_block_files files = {walk->parts, walk->part_count};
+    struct log_block_files files = {walk->log, walk->parts, walk->part_count};
     struct log_block view = {
         .index = block->index,
         .term = block->term,
@@ -699,6 +700,8 @@ static enum err walk_all(struct walk *walk)
 {
     enum err err = open_parts(walk);
 
+    if (err == OK)
+        err = log_keep_find(walk->log);
     if (err == OK)
         err = find_block(walk);
     if (err != OK)

@@ -82,6 +82,8 @@ void store_forget(struct store *store)
     for (size_t at = 0; (log = table_next(&store->logs, &at)) != NULL;) {
         for (uint32_t i = 0; i < log->file_count; i++)
             log_file_forget(log->files[i]);
+        for (uint32_t i = 0; i < log->keep_count; i++)
+            log_file_forget(log->keeps[i]);
         log_forget(log);
     }
     memory_forget(store);
@@ -317,7 +319,7 @@ bool store_idle(const struct store *store)
     if (store->makes > 0 || store->syncs > 0 || store->removals != NULL || store->drops != NULL)
         return false;
     for (size_t at = 0; (log = table_next(&store->logs, &at)) != NULL;)
-        if (log->phase != LOG_IDLE || log_gathered(log) > 0 || log->block_writing != NULL)
+        if (log->phase != LOG_IDLE || log_gathered(log) > 0 || log->block_writing != NULL || log->keep_writing != NULL)
             return false;
     return true;
 }

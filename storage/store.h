@@ -140,6 +140,9 @@ struct log {
     uint64_t block_older;         /* the one that is kept beside it */
     uint64_t floor;
     struct log_block_writing *block_writing;
+    struct log_keep_writing *keep_writing;
+    struct log_file **keeps; /* by ordinal less LOG_KEEP_FIRST; NULL: removed */
+    uint32_t keep_count;
     struct log_warming *warmings; /* real reads under way */
 
     struct buf gather;
@@ -215,6 +218,15 @@ void log_read_forget(struct log *log);
 /* Frees the memory of what is under way as if the process had died. */
 void log_space_forget(struct store *store);
 void log_block_forget(struct log *log);
+void log_unlink_later(struct log *log, struct path path);
+
+/* ---- log_keep.c
+ * --------------------------------------------------------------------------------------- */
+
+void log_keep_forget(struct log *log);
+/* Opens those that are there. */
+enum err log_keep_find(struct log *log);
+uint32_t log_keep_ordinal(const struct log *log, uint64_t file_id); /* LOG_FILE_NONE: not there */
 void store_forget_dirty(struct store *store, const struct log *log, const struct log_file *file);
 
 /* ---- memory_log.c ------------------------------------------------------------------------------

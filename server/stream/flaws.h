@@ -6,6 +6,8 @@
 #ifndef SERVER_STREAM_FLAWS_H
 #define SERVER_STREAM_FLAWS_H
 
+#include <stdint.h>
+
 #define STREAM_FLAW_TABLE(X)                                                                       \
     X(SEQUENCE_FROM_APPLIED, "the next sequence is that of the applied state plus one (F1)")       \
     X(REFUSAL_NOT_LOOKED, "a refusal that looked at uncommitted state leaves at once (F2)")        \
@@ -38,13 +40,14 @@
     X(BLOCK_WITHOUT_IDS, "message ids are not in the state block")                                 \
     X(BLOCK_WITHOUT_CONSUMERS, "what consumers have pending is not in the state block")            \
     X(BLOCK_LATE, "messages are taken down for a state block after the rest of the state")         \
+    X(MOVED_AT_ONCE, "a file whose messages were moved goes with the next block")                  \
     X(DROP_LIVING, "files below the floor are removed with messages that live")
 
 #define STREAM_FLAW_NUMBER(name, text) STREAM_FLAW_NUMBER_##name,
 enum stream_flaw_number { STREAM_FLAW_TABLE(STREAM_FLAW_NUMBER) STREAM_FLAW_COUNT };
 #undef STREAM_FLAW_NUMBER
 
-#define STREAM_FLAW_BIT(name, text) STREAM_FLAW_##name = 1u << STREAM_FLAW_NUMBER_##name,
+#define STREAM_FLAW_BIT(name, text) STREAM_FLAW_##name = UINT64_C(1) << STREAM_FLAW_NUMBER_##name,
 enum stream_flaw { STREAM_FLAW_TABLE(STREAM_FLAW_BIT) };
 #undef STREAM_FLAW_BIT
 

@@ -342,7 +342,7 @@ void stream_close(struct stream *stream, bool deleted)
     stream_direct_drop(stream);
     timers_cancel(timers, &stream->expiry);
     drop_reads(stream);
-    stream_block_close(stream);
+    stream_block_close(stream, deleted);
     if (stream->replica != NULL && deleted)
         replica_close(stream->replica);
     else if (stream->replica != NULL)

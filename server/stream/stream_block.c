@@ -25,35 +25,48 @@
 /* ---- how many messages live in each file ------------------------------------------------------
  */
 
-static void count_place(struct stream *stream, log_place place, int64_t change)
+struct stream_file *stream_block_file(struct stream *stream, uint32_t ordinal)
 {
-    uint32_t ordinal = (uint32_t)(place >> 32);
-    struct stream_blocks *blocks = &stream->blocks;
+    bool kept = ordinal >= LOG_KEEP_FIRST;
+    struct stream_files *files = kept ? &stream->blocks.keeps : &stream->blocks.segments;
+    uint32_t number = kept ? ordinal - LOG_KEEP_FIRST : ordinal;
 
-    if (ordinal == LOG_FILE_NONE) {
-        blocks->missing += (uint64_t)change;
-        return;
-    }
-    if (ordinal >= blocks->file_count) {
-        uint32_t count =
-            ordinal + 1 > 2 * blocks->file_count ? ordinal + 1 : 2 * blocks->file_count;
+    if (number >= files->count) {
+        uint32_t count = number + 1 > 2 * files->count ? number + 1 : 2 * files->count;
 
-        blocks->files = heap_resize(blocks->files, count * sizeof blocks->files[0]);
-        memset(blocks->files + blocks->file_count, 0,
-               (count - blocks->file_count) * sizeof blocks->files[0]);
-        blocks->file_count = count;
+        files->at = heap_resize(files->at, count * sizeof files->at[0]);
+        for (uint32_t i = files->count; i < count; i++)
+            files->at[i] = (struct stream_file){.lived = UINT64_MAX};
+        files->count = count;
     }
-    blocks->files[ordinal] += (uint64_t)change;
+    return &files->at[number];
 }
 
 void stream_block_stored(struct stream *stream, const struct index_entry *entry)
 {
-    count_place(stream, entry->place, 1);
+    struct stream_file *file;
+
+    if (entry->place >> 32 == LOG_FILE_NONE) {
+        stream->blocks.missing++;
+        return;
+    }
+    file = stream_block_file(stream, (uint32_t)(entry->place >> 32));
+    file->messages++;
+    file->bytes += entry->record_size;
 }
 
 void stream_block_removed(struct stream *stream, const struct index_entry *entry)
 {
-    count_place(stream, entry->place, -1);
+    struct stream_file *file;
+
+    if (entry->place >> 32 == LOG_FILE_NONE) {
+        stream->blocks.missing--;
+        return;
+    }
+    file = stream_block_file(stream, (uint32_t)(entry->place >> 32));
+    assert(file->messages > 0);
+    file->messages--;
+    file->bytes -= entry->record_size;
 }
 
 /* ---- taking down ------------------------------------------------------------------------------
@@ -126,6 +139,24 @@ static void write_consumers(struct stream *stream)
     heap_give(all);
 }
 
+/* What lives in each file that there is. */
+static void note_files(struct stream *stream)
+{
+    struct log *log = replica_log(stream->replica);
+    struct log_file_info info;
+
+    for (uint32_t i = 0; log_file_next(log, i, &info); i = info.ordinal + 1) {
+        struct stream_file *file = stream_block_file(stream, info.ordinal);
+
+        file->lived = file->messages;
+    }
+    for (uint32_t i = LOG_KEEP_FIRST; log_keep_next(log, i, &info); i = info.ordinal + 1) {
+        struct stream_file *file = stream_block_file(stream, info.ordinal);
+
+        file->lived = file->messages;
+    }
+}
+
 void stream_block_capture(void *owner, struct bytes head)
 {
     struct stream *stream = owner;
@@ -139,10 +170,7 @@ void stream_block_capture(void *owner, struct bytes head)
     add_section(stream, SECTION_STATE, write_state, NULL);
     add_section(stream, SECTION_SHELL, write_shell, NULL);
     write_consumers(stream);
-    blocks->lived = heap_take(blocks->file_count * sizeof blocks->lived[0]);
-    blocks->lived_count = blocks->file_count;
-    if (blocks->file_count > 0)
-        memcpy(blocks->lived, blocks->files, blocks->file_count * sizeof blocks->lived[0]);
+    note_files(stream);
     if (!late)
         blocks->capture = index_capture_begin(stream->state.index);
     timers_arm(io_timers(stream_io(stream)), &blocks->timer, late ? now_ns + LATE_NS : now_ns);
@@ -151,24 +179,35 @@ void stream_block_capture(void *owner, struct bytes head)
 /* ---- handing over -----------------------------------------------------------------------------
  */
 
+static uint32_t write_names(const struct log *log, const struct stream_files *files, uint32_t first,
+                            struct buf *out)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < files->count; i++) {
+        uint8_t *at;
+
+        if (files->at[i].lived == 0 || files->at[i].lived == UINT64_MAX)
+            continue;
+        at = encode_u32(buf_reserve(out, FILE_SIZE), first + i);
+        (void)encode_u64(at, log_file_id(log, first + i));
+        buf_commit(out, FILE_SIZE);
+        count++;
+    }
+    return count;
+}
+
 /* Where messages are, by the lasting names of the files. */
 static void write_files(struct stream *stream, struct buf *local)
 {
-    struct stream_blocks *blocks = &stream->blocks;
     struct log *log = replica_log(stream->replica);
-    uint32_t count = 0;
-    uint8_t *at = buf_reserve(local, 4 + (size_t)blocks->lived_count * FILE_SIZE), *begin = at;
+    uint32_t count;
 
-    at += 4;
-    for (uint32_t i = 0; i < blocks->lived_count; i++) {
-        if (blocks->lived[i] == 0)
-            continue;
-        at = encode_u32(at, i);
-        at = encode_u64(at, log_file_id(log, i));
-        count++;
-    }
-    (void)encode_u32(begin, count);
-    buf_commit(local, (size_t)(at - begin));
+    (void)buf_reserve(local, 4);
+    buf_commit(local, 4);
+    count = write_names(log, &stream->blocks.segments, 0, local);
+    count += write_names(log, &stream->blocks.keeps, LOG_KEEP_FIRST, local);
+    (void)encode_u32(local->at, count);
 }
 
 static void write_messages(struct stream *stream, const void *what, struct buf *out)
@@ -189,6 +228,7 @@ static void give_over(struct stream *stream)
     index_capture_end(blocks->capture);
     blocks->capture = NULL;
     replica_block(stream->replica, &blocks->body, &local);
+    stream_move_apply(stream);
 }
 
 void stream_block_step(struct timer *timer)
@@ -207,15 +247,23 @@ void stream_block_step(struct timer *timer)
 /* ---- afterwards -------------------------------------------------------------------------------
  */
 
-static bool dead(const struct stream *stream, uint32_t ordinal)
+/* What lived at the block's index a start from it needs, even if it is gone now. What was moved a
+ * start from the older block looks for where it was. */
+static bool dead(struct stream *stream, uint32_t ordinal)
 {
-    const struct stream_blocks *blocks = &stream->blocks;
+    struct stream_file *file = stream_block_file(stream, ordinal);
 
-    return ordinal >= blocks->lived_count || blocks->lived[ordinal] == 0 ||
-           (stream->state.flaws & STREAM_FLAW_DROP_LIVING) != 0;
+    if ((stream->state.flaws & STREAM_FLAW_DROP_LIVING) != 0)
+        return true;
+    if (file->lived != 0)
+        return false;
+    if (file->moved && (stream->state.flaws & STREAM_FLAW_MOVED_AT_ONCE) == 0) {
+        file->moved = false;
+        return false;
+    }
+    return true;
 }
 
-/* What lived at the block's index a start from it needs, even if it is gone now. */
 static void drop_files(struct stream *stream)
 {
     struct log *log = replica_log(stream->replica);
@@ -225,24 +273,27 @@ static void drop_files(struct stream *stream)
         if (info.droppable && dead(stream, info.ordinal) && !delivery_holds(stream, info.ordinal))
             (void)log_file_drop(log, info.ordinal); /* else after the next block */
     }
+    for (uint32_t i = LOG_KEEP_FIRST; log_keep_next(log, i, &info); i = info.ordinal + 1) {
+        if (dead(stream, info.ordinal))
+            (void)log_keep_drop(log, info.ordinal);
+    }
 }
 
 void stream_block_written(void *owner, enum err err)
 {
     struct stream *stream = owner;
 
-    if (err == OK)
+    if (err == OK) {
         drop_files(stream);
-    else
+        stream_move_begin(stream);
+    } else {
         logger_warn(server_logger(jetstream_server(stream->jetstream)),
                     "Stream '%.*s': a state block could not be written: %s",
                     BYTES_ARG(stream->name), err_text(err));
-    heap_give(stream->blocks.lived);
-    stream->blocks.lived = NULL;
-    stream->blocks.lived_count = 0;
+    }
 }
 
-void stream_block_close(struct stream *stream)
+void stream_block_close(struct stream *stream, bool deleted)
 {
     struct stream_blocks *blocks = &stream->blocks;
 
@@ -251,8 +302,9 @@ void stream_block_close(struct stream *stream)
         index_capture_end(blocks->capture);
     blocks->capture = NULL;
     buf_deinit(&blocks->body);
-    heap_give(blocks->lived);
-    heap_give(blocks->files);
+    stream_move_close(stream, deleted);
+    heap_give(blocks->segments.at);
+    heap_give(blocks->keeps.at);
     *blocks = (struct stream_blocks){0};
 }
 
@@ -403,7 +455,7 @@ enum err stream_block_restore(void *owner, const struct replica_block *block)
     if (err == OK)
         return OK;
     stream_consumers_close(stream);
-    stream_block_close(stream);
+    stream_block_close(stream, false);
     stream->number_logged = 0;
     stream->number_next = 1;
     stream_state_reset(&stream->state, prng_next(server_prng(jetstream_server(stream->jetstream))));
@@ -414,6 +466,7 @@ enum err stream_block_restore(void *owner, const struct replica_block *block)
 void stream_block_open(struct stream *stream)
 {
     stream->blocks.timer.fire = stream_block_step;
+    stream->blocks.move_timer.fire = stream_move_step;
 }
 
 void stream_block_recovered(struct stream *stream)

@@ -44,16 +44,29 @@ struct schedule_fetch {
 #define RECORD_BODY_PAD (16u - RECORD_HEAD)
 
 /* stream_block.c */
+/* What lives in a file of the log. */
+struct stream_file {
+    uint64_t messages, bytes;
+    uint64_t lived; /* messages, at the index of the block on its way; UINT64_MAX: it was not there */
+    bool sparse;    /* what lives in it is being moved */
+    bool moved;     /* the older block may still say that something lives in it */
+};
+
+/* By ordinal, or ordinal less LOG_KEEP_FIRST. */
+struct stream_files {
+    struct stream_file *at;
+    uint32_t count;
+};
+
 struct stream_blocks {
-    uint64_t *files; /* messages that live in each file, by its ordinal */
-    uint32_t file_count;
-    uint64_t missing; /* that live in files that are not there */
+    struct stream_files segments, keeps;
+    uint64_t missing; /* messages that live in files that are not there */
     /* A block on its way. */
     struct index_capture *capture; /* NULL: it is being written, or there is none */
     struct buf body;
-    uint64_t *lived; /* as `files` was at its index */
-    uint32_t lived_count;
     struct timer timer;
+    struct stream_move *move; /* stream_move.c; NULL: none */
+    struct timer move_timer;
 };
 
 struct publish_waiting; /* look.c: what is asked for now may be answered when the read of that
@@ -309,11 +322,17 @@ bool stream_consumer_restore(struct stream *stream, uint64_t number, int64_t cre
 
 /* stream_block.c */
 void stream_block_open(struct stream *stream);
-void stream_block_close(struct stream *stream);
+void stream_block_close(struct stream *stream, bool deleted);
+struct stream_file *stream_block_file(struct stream *stream, uint32_t ordinal);
 void stream_block_stored(struct stream *stream, const struct index_entry *entry);
 void stream_block_removed(struct stream *stream, const struct index_entry *entry);
 void stream_block_recovered(struct stream *stream); /* the log is open: says what is missing */
 void stream_block_step(struct timer *timer);
+/* stream_move.c */
+void stream_move_begin(struct stream *stream); /* after a block: moves what lives among the dead */
+void stream_move_apply(struct stream *stream); /* no block is taken down any more */
+void stream_move_step(struct timer *timer);
+void stream_move_close(struct stream *stream, bool deleted);
 /* Events of the replica. */
 void stream_block_capture(void *owner, struct bytes head);
 void stream_block_written(void *owner, enum err err);

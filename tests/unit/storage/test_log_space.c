@@ -420,6 +420,105 @@ START_TEST(a_log_without_its_beginning_and_without_a_block_is_refused)
 }
 END_TEST
 
+/* ---- records moved together ---- */
+
+static bool keep_told;
+
+static void keep_done(struct log_keep_op *op, enum err err)
+{
+    (void)op;
+    keep_told = true;
+    ck_assert_int_eq(err, OK);
+}
+
+static uint32_t keep(const char *records)
+{
+    static struct log_keep_op op;
+
+    op = (struct log_keep_op){.records = bytes_of_text(records), .done = keep_done};
+    keep_told = false;
+    log_keep(s.log, &op);
+    ck_assert(!keep_told);
+    shard_settle(&s);
+    ck_assert(keep_told);
+    return op.ordinal;
+}
+
+static void check_kept(uint32_t ordinal, const char *records)
+{
+    char at[64] = {0};
+
+    ck_assert_int_eq(
+        log_read_now(s.log, (uint64_t)ordinal << 32 | LOG_KEEP_HEAD, at, sizeof at - 1),
+        (int64_t)strlen(records));
+    ck_assert_str_eq(at, records);
+}
+
+static uint64_t keep_id; /* looked for when the log is opened */
+static uint32_t keep_ordinal;
+
+static enum err told_block_with_keep(void *context, const struct log_block *block)
+{
+    keep_ordinal = log_block_ordinal(block, keep_id);
+    return told_block(context, block);
+}
+
+static void reopen_with_keep(void)
+{
+    static const struct log_events events = {shard_durable, shard_failed};
+    struct log_recovery recovery = {told_batch, shard_lost, &s, told_block_with_keep, told_gone};
+
+    s.recovered = 0;
+    ck_assert_int_eq(log_open(s.store, SHARD_LOG, &recovery, &events, &s, &s.log), OK);
+    s.durable = log_durable(s.log);
+}
+
+START_TEST(what_was_moved_together_is_found_by_its_files_name_in_a_later_life)
+{
+    struct log_file_info info;
+    uint32_t ordinal;
+
+    many_files(12);
+    (void)keep("first");
+    ordinal = keep("what lives");
+    check_kept(ordinal, "what lives");
+    keep_id = log_file_id(s.log, ordinal);
+    write_block(9, "nine");
+    ck_assert_int_eq(log_keep_drop(s.log, LOG_KEEP_FIRST), OK);
+    ck_assert_int_eq(log_keep_drop(s.log, LOG_KEEP_FIRST), ERR_NOT_FOUND);
+    shard_settle(&s);
+    shard_reopen_store(&s);
+    reopen_with_keep();
+    ck_assert_uint_eq(s.recovered, 12);
+    ck_assert_uint_eq(s.lost_calls, 0);
+    ck_assert_uint_eq(keep_ordinal, LOG_KEEP_FIRST);
+    check_kept(keep_ordinal, "what lives");
+    ck_assert(log_keep_next(s.log, LOG_KEEP_FIRST, &info));
+    ck_assert(!log_keep_next(s.log, info.ordinal + 1, &info));
+    ck_assert_uint_eq(shard_append(&s, 100, 1), 13);
+    shard_end(&s);
+}
+END_TEST
+
+START_TEST(a_file_of_moved_records_that_is_damaged_is_not_there)
+{
+    char name[64];
+
+    many_files(12);
+    keep_id = log_file_id(s.log, keep("what lives"));
+    write_block(9, "nine");
+    shard_close(&s);
+    snprintf(name, sizeof name, "%016llx.kep", (unsigned long long)keep_id);
+    damage(name, 20);
+    shard_world(&s);
+    ck_assert_int_eq(shard_open_store(&s), OK);
+    reopen_with_keep();
+    ck_assert_uint_eq(keep_ordinal, LOG_FILE_NONE);
+    ck_assert_uint_eq(s.recovered, 12);
+    shard_end(&s);
+}
+END_TEST
+
 static enum err skip_err;
 static bool skip_told;
 
@@ -535,6 +634,8 @@ int main(void)
         a_log_that_ends_with_its_block_goes_on_behind_it,
         a_block_that_its_owner_cannot_read_is_passed_over,
         a_log_without_its_beginning_and_without_a_block_is_refused,
+        what_was_moved_together_is_found_by_its_files_name_in_a_later_life,
+        a_file_of_moved_records_that_is_damaged_is_not_there,
         a_missing_file_above_the_block_is_lost,
         a_log_that_is_too_far_behind_goes_on_behind_a_block_of_others,
         what_was_skipped_counts_as_lost_until_there_is_a_block,
