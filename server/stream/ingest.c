@@ -90,6 +90,15 @@ static void answer_notes(struct stream *stream, struct bytes reply, const struct
     stream_batches_staged(stream);
 }
 
+/* Publishes leave room for others. Memory that others have made it grow to is there all the same:
+ * no buffer has more than its limit. */
+static size_t limit_of_publishes(const struct buf *gather)
+{
+    size_t limit = gather->limit - GATHER_RESERVED;
+
+    return gather->capacity > limit ? gather->capacity : limit;
+}
+
 /* False: it has to wait; nothing has happened. */
 static bool decide_one(struct stream *stream, const struct publish *publish, struct bytes reply)
 {
@@ -104,7 +113,9 @@ static bool decide_one(struct stream *stream, const struct publish *publish, str
         answer_error(stream, reply, error, "", bytes_of(NULL, 0), false);
         return true;
     }
-    gather->limit = limit - GATHER_RESERVED;
+    if (gather->size >= limit - GATHER_RESERVED)
+        return false;
+    gather->limit = limit_of_publishes(gather);
     do
         decide_publish(&stream->decider, publish, stream_log_now(stream), gather, &decision);
     while (decision.outcome == DECIDE_WAIT && stream_counter_gather(stream));

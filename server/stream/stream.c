@@ -73,6 +73,7 @@ static void apply(void *owner, const struct log_batch *batch)
     }
     decider_applied(&stream->decider, batch->index);
     stream_expiry_applied(stream);
+    stream_schedules_applied(stream);
     stream_mark(stream);
 }
 
@@ -99,6 +100,7 @@ static void lead(void *owner, uint64_t term)
         stream_subscribe(stream);
     stream_consumers_lead(stream);
     stream_expiry_arm(stream);
+    stream_schedules_arm(stream);
     jetstream_stream_lead(stream->jetstream, stream);
     stream_mark(stream);
 }
@@ -147,6 +149,7 @@ static void follow(void *owner)
     stream_consumers_follow(stream);
     stream_ingest_follow(stream);
     stream_batches_drop(stream);
+    stream_schedules_drop(stream);
     stream_direct_drop(stream);
     timers_cancel(io_timers(stream_io(stream)), &stream->expiry);
     jetstream_stream_follow(stream->jetstream, stream);
@@ -241,6 +244,11 @@ static struct bytes shell_number(const void *item)
     return bytes_of(&shell->number, sizeof shell->number);
 }
 
+static const struct zone *find_zone(void *owner, struct bytes name)
+{
+    return jetstream_zone(owner, name);
+}
+
 struct stream *stream_open(struct jetstream *jetstream, struct account *account, uint64_t id,
                            struct bytes name, enum err *err)
 {
@@ -284,6 +292,9 @@ struct stream *stream_open(struct jetstream *jetstream, struct account *account,
     stream->expiry.fire = stream_expiry_fire;
     stream_block_open(stream);
     stream_batches_init(stream);
+    stream_schedules_init(stream);
+    stream->decider.zones.owner = jetstream;
+    stream->decider.zones.find = find_zone;
     stream->direct_retry.fire = stream_direct_retry;
 
     *err = replica_open(jetstream_groups(jetstream), id, &replica_events_of_stream, stream,
@@ -323,6 +334,7 @@ void stream_close(struct stream *stream, bool deleted)
     stream_operations_drop(stream);
     stream_ingest_drop(stream);
     stream_batches_drop(stream);
+    stream_schedules_drop(stream);
     stream_direct_drop(stream);
     timers_cancel(timers, &stream->expiry);
     drop_reads(stream);

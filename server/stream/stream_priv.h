@@ -26,6 +26,20 @@
 #define GATHER_RESERVED (8u << 20)
 #define GATHER_STEP_MAX (2u << 20)
 
+/* A message that was fetched for a schedule that is due. */
+struct schedule_copy {
+    struct stream_message message; /* views into `memory` */
+    struct bytes memory;           /* owned; empty: nothing is kept */
+};
+#define SCHEDULE_KEPT 2u
+
+struct schedule_fetch {
+    struct stream_read read;
+    struct stream *stream; /* not to be touched when the read says gone */
+    unsigned kept;         /* where it is kept */
+    bool busy;
+};
+
 /* Consumer records put their body at a multiple of 8 (docs/formats.md). */
 #define RECORD_BODY_PAD (16u - RECORD_HEAD)
 
@@ -129,6 +143,17 @@ struct stream {
     struct timer expiry;
     int64_t expiry_due_ns; /* what the timer is armed for, in log time */
 
+    struct {
+        struct timer due; /* the first fires then */
+        int64_t due_ns;   /* in log time */
+        struct stream_op op;
+        bool firing;                  /* `op` is under way */
+        struct schedule_fetch *fetch; /* under way, or NULL */
+        struct schedule_copy kept[SCHEDULE_KEPT];
+        uint64_t unreadable; /* what could not be fetched; 0: nothing */
+        uint64_t produced;   /* a seeded bug's: what the next operation is to log of */
+    } schedules;             /* schedule_fire.c */
+
     /* consumers */
     struct table consumers; /* consumer_shell by name */
     struct table consumers_by_number;
@@ -162,7 +187,8 @@ struct stream {
     bool dirty;
 };
 
-#define STREAM_FLAWED(stream, name) jetstream_flawed((stream)->jetstream, JETSTREAM_FLAW_##name)
+#define STREAM_FLAWED_STATE(stream, name) (((stream)->state.flaws & STREAM_FLAW_##name) != 0)
+#define STREAM_FLAWED(stream, name)       jetstream_flawed((stream)->jetstream, JETSTREAM_FLAW_##name)
 
 /* stream.c */
 struct io *stream_io(const struct stream *stream);
@@ -183,6 +209,15 @@ void stream_ingest_drop(struct stream *stream);
 void stream_ingest_follow(struct stream *stream); /* what waits goes to the next leader */
 void stream_subscribe(struct stream *stream);     /* sinks as the config has them */
 void stream_unsubscribe(struct stream *stream);
+
+/* schedule_fire.c */
+void stream_schedules_init(struct stream *stream);
+void stream_schedules_drop(struct stream *stream);
+void stream_schedules_arm(struct stream *stream);
+void stream_schedules_applied(struct stream *stream); /* there may be another one that is first */
+/* What is due, as an operation: `gathered` counts the messages, the effect behind them is the op's.
+ */
+bool stream_schedules_write(struct stream *stream, struct buf *out);
 
 /* batches.c: batches that are under way in the decider */
 void stream_batches_init(struct stream *stream);
@@ -304,6 +339,8 @@ void delivery_drop(struct consumer_shell *shell); /* what was not sent yet */
 void delivery_close(struct consumer_shell *shell);
 
 /* reader.c: the message, if it is in memory and sound; good until the next read. */
+/* All of it in one piece of memory, the caller's; *copy are views into it. */
+struct bytes stream_message_copy(const struct stream_message *message, struct stream_message *copy);
 bool stream_read_now(struct stream *stream, const struct index_entry *entry,
                      struct stream_message *message);
 
