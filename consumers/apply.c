@@ -157,15 +157,15 @@ static enum err apply_handout(struct consumer *c, struct bytes body)
 {
     struct progress_handout handout;
 
-    if (c->class != CLASS_REPLICATED || progress_read_handout(body, &handout) != OK)
-        return ERR_CORRUPT;
-    if (handout.revision > c->durable.revision)
+    if (progress_read_handout(body, &handout) != OK || handout.revision > c->durable.revision)
         return ERR_CORRUPT;
     if (handout.revision < c->durable.revision) { /* planned under another config */
         if (c->work.plan.in_flight)
             plan_void(c);
         return OK;
     }
+    if (c->class != CLASS_REPLICATED)
+        return ERR_CORRUPT;
     if (handout.fresh_first != 0 && handout.fresh_first <= c->durable.delivered.stream)
         return ERR_CORRUPT;
     if (handout.count > PENDING_MAX - c->durable.pending.count)
@@ -188,6 +188,7 @@ static void remove_settled(struct consumer *c, uint32_t place)
     uint64_t sequence = pending_entry(&c->durable.pending, place)->sequence;
 
     pending_remove(&c->durable.pending, place);
+    c->floor_active_ns = c->work.log_now_ns; /* shown also when the floor stays */
     settled(c, sequence);
 }
 
@@ -315,8 +316,14 @@ static enum err apply_position(struct consumer *c, struct bytes body)
     struct position *delivered = &c->durable.delivered;
     struct progress_position position;
 
-    if (c->class != CLASS_POSITION || progress_read_position(body, &position) != OK)
+    if (progress_read_position(body, &position) != OK)
         return ERR_CORRUPT;
+    if (c->class != CLASS_POSITION)
+        return OK; /* its stream has begun to keep messages until they are acknowledged */
+    if (position.consumer > c->logged.consumer)
+        c->logged.consumer = position.consumer;
+    if (position.stream > c->logged.stream)
+        c->logged.stream = position.stream;
     /* The leader is ahead of what it logged. */
     if (position.consumer > delivered->consumer)
         delivered->consumer = position.consumer;
@@ -399,8 +406,10 @@ bool consumer_needs(const struct consumer *c, const struct consumer_message *mes
 {
     if (!start_matches(c, message->subject))
         return false;
-    return message->sequence > c->durable.delivered.stream ||
-           pending_find(&c->durable.pending, message->sequence) != 0 ||
+    if (message->sequence > c->durable.delivered.stream) /* below the snapshot only the newest */
+        return message->sequence > c->durable.snapshot_last ||
+               c->stream.is_last(c->stream.owner, message->sequence, c->durable.snapshot_last);
+    return pending_find(&c->durable.pending, message->sequence) != 0 ||
            exhausted_has(&c->durable.exhausted, message->sequence);
 }
 

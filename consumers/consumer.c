@@ -212,6 +212,35 @@ void consumer_update(struct consumer *c, int64_t now_ns, int64_t log_now_ns,
     work_dirty(c);
 }
 
+void consumer_retained(struct consumer *c, int64_t now_ns, int64_t log_now_ns, bool until_acked)
+{
+    enum consumer_class class = class_of(&c->config, until_acked);
+
+    assert(c->class != CLASS_VOLATILE);
+    c->stream.until_acked = until_acked;
+    if (class == c->class)
+        return;
+    if (c->work.plan.in_flight)
+        plan_void(c);
+    c->class = class;
+    c->durable.revision++; /* a hand-out on its way is void */
+    if (class == CLASS_REPLICATED) {
+        c->durable.delivered = c->logged;
+        c->durable.floor = c->logged;
+    }
+    c->logged = c->durable.delivered;
+    if (!c->work.leading)
+        return;
+    c->work.now_ns = now_ns;
+    c->work.log_now_ns = log_now_ns;
+    c->work.unlogged = 0;
+    timers_cancel(&c->work.timers, &c->work.position_timer);
+    c->work.next_from = c->durable.delivered.stream + 1;
+    c->work.count_valid = false;
+    c->work.caught_up = false;
+    work_dirty(c);
+}
+
 /* ---- leadership ------------------------------------------------------------------------------ */
 
 void consumer_follow(struct consumer *c)

@@ -187,6 +187,11 @@ bool consumer_reset_write(const struct consumer *consumer, uint64_t next, struct
 uint32_t consumer_revision(const struct consumer *consumer);
 /* Would the update change its filters? */
 bool consumer_refilters(const struct consumer *consumer, const struct consumer_config *config);
+/* In apply: from now on the stream's messages live until they are acknowledged, or do so no more.
+ * What a consumer without acks delivered and did not log is delivered again. Not for volatile ones,
+ * which there are none of on such a stream. Times as in consumer_apply. */
+void consumer_retained(struct consumer *consumer, int64_t now_ns, int64_t log_now_ns,
+                       bool until_acked);
 
 const struct consumer_config *consumer_config(const struct consumer *consumer);
 uint64_t consumer_number(const struct consumer *consumer);
@@ -199,8 +204,8 @@ bool consumer_is_bound(const struct consumer *consumer);
 struct consumer_filter consumer_filter(const struct consumer *consumer);
 /* Lowest sequence that may still be delivered for the first time. */
 uint64_t consumer_position(const struct consumer *consumer);
-/* Until_acked streams: is this consumer still owed that message (reference 6.7)? Of the durable
- * half. */
+/* Until_acked streams: is this consumer still owed that message, which is in the stream (reference
+ * 6.7)? Of the durable half. */
 bool consumer_needs(const struct consumer *consumer, const struct consumer_message *message);
 /* Of a message that was handed out: is it still to be settled? Always true without acks. */
 bool consumer_owes(const struct consumer *consumer, uint64_t sequence);

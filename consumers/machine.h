@@ -136,6 +136,7 @@ struct consumer {
     int64_t delivered_active_ns, floor_active_ns;
 
     struct durable durable;
+    struct position logged; /* CLASS_POSITION: as all replicas know it */
     struct working work;
     struct arena parse; /* one request at a time */
     struct buf scratch; /* one record or header block at a time */

@@ -47,6 +47,7 @@ static void forget_durable(struct consumer *c, uint64_t next)
     exhausted_init(&durable->exhausted, prng_next(&c->prng));
     durable->delivered = (struct position){0, next - 1};
     durable->floor = durable->delivered;
+    c->logged = durable->delivered;
     durable->revision++; /* a hand-out that was planned before is void */
     c->delivered_active_ns = TIME_UNSET;
     c->floor_active_ns = TIME_UNSET;

@@ -86,6 +86,7 @@ void start_resolve(struct consumer *c)
     assert(start > 0);
     c->durable.delivered = (struct position){0, start - 1};
     c->durable.floor = c->durable.delivered;
+    c->logged = c->durable.delivered;
 }
 
 bool start_matches(const struct consumer *c, struct bytes subject)

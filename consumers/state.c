@@ -177,6 +177,7 @@ enum err consumer_state_decode(struct consumer *c, struct bytes state)
     if (whole) {
         struct durable old = c->durable;
         c->durable = durable;
+        c->logged = durable.delivered;
         durable = old;
     }
     pending_deinit(&durable.pending);

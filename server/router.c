@@ -136,7 +136,9 @@ struct bytes account_name(const struct account *account)
 
 uint64_t account_generation(const struct account *account)
 {
-    return account->subs.generation;
+    uint64_t generation = account->subs.generation;
+
+    return account->shares != NULL ? generation + exchange_generation(account) : generation;
 }
 
 struct account *router_account_default(struct router *router)

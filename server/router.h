@@ -97,7 +97,7 @@ bool router_interest_literal(struct router *router, struct account *account, str
                              struct bytes queue);
 /* Of all accounts. */
 size_t router_subscriptions(const struct router *router);
-/* Rises with every change of the account's subscriptions. */
+/* Another with every change of the account's subscriptions, and of those it shares with. */
 uint64_t account_generation(const struct account *account);
 
 #endif

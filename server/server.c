@@ -474,6 +474,12 @@ void server_set_process(struct server *server, void (*read)(struct server_proces
     server->process = read;
 }
 
+void server_set_reload(struct server *server, server_reload_fn *reload, void *owner)
+{
+    server->reload = reload;
+    server->reload_owner = owner;
+}
+
 /* ---- for the modules --------------------------------------------------------------------------
  */
 

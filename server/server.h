@@ -47,6 +47,11 @@ struct server_process {
 };
 void server_set_process(struct server *server, void (*read)(struct server_process *process));
 
+/* Who reads the configuration again when a request asks for it: false, and `reason` says why not.
+ * NULL: nobody. */
+typedef bool server_reload_fn(void *owner, char reason[SERVER_RELOAD_REASON_SIZE]);
+void server_set_reload(struct server *server, server_reload_fn *reload, void *owner);
+
 /* For the modules of the server. */
 struct io *server_io(struct server *server);
 struct router *server_router(struct server *server);

@@ -55,7 +55,9 @@ struct server {
     int64_t lame_duck_stop_ns;
     struct timer stopped;                            /* the longest that stopping may take */
     void (*process)(struct server_process *process); /* NULL: nobody can tell */
-    int64_t start_ns;                                /* monotonic */
+    server_reload_fn *reload;                        /* the same */
+    void *reload_owner;
+    int64_t start_ns; /* monotonic */
     int64_t start_wall_ns;
     int64_t reload_wall_ns; /* when the options were last read */
 };

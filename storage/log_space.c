@@ -139,6 +139,8 @@ static bool droppable(const struct log *log, uint32_t ordinal)
     uint64_t last = file->first != 0 ? file->last : file->base;
     uint64_t limit = log->floor < log->block_older ? log->floor : log->block_older;
 
+    if (log->memory)
+        limit = log->floor; /* no start will want a block */
     if (ordinal == log->file_count - 1 || file == log->active)
         return false;
     if (store_flaw(log->store, FLAW_DROP_ABOVE_OLDER))

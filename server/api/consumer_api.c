@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "server/api/account_limits.h"
 #include "server/api/consumer_check.h"
+#include "server/api/consumer_unique.h"
 #include "server/api/request.h"
 
 #define NAMES_PAGE 1024u
@@ -145,13 +146,14 @@ static uint16_t refuse_op(struct stream_op *op, uint16_t error, const char *text
     return error;
 }
 
-static uint16_t check_existing(struct stream_op *op, struct consumer *consumer,
-                               struct creation *creation)
+static uint16_t check_existing(struct stream_op *op, const struct stream *stream,
+                               struct consumer *consumer, struct creation *creation)
 {
     struct api_request *request = request_of(op);
     const struct consumer_config *from = consumer_config(consumer);
     struct consumer_config *to = creation->config;
     struct consumer_verdict verdict;
+    uint16_t error;
 
     keep(from, to, &request->arena);
     if (schema_equal(&consumer_config_schema, from, to)) {
@@ -163,6 +165,9 @@ static uint16_t check_existing(struct stream_op *op, struct consumer *consumer,
     consumer_check_update(from, to, consumer_is_bound(consumer), &verdict);
     if (verdict.error != 0)
         return refuse_op(op, verdict.error, verdict.text);
+    error = consumer_check_unique(stream, to, &request->arena);
+    if (error != 0)
+        return error;
     if (consumer_volatile(consumer) && to->durable_name.size > 0)
         return refuse_op(
             op, 10012,
@@ -173,16 +178,25 @@ static uint16_t check_existing(struct stream_op *op, struct consumer *consumer,
     return op->json.size > 0 ? 0 : 10023;
 }
 
+static bool is_until_acked(const struct stream *stream)
+{
+    return stream_config(stream)->retention != RETENTION_LIMITS;
+}
+
 static uint16_t create_check(struct stream_op *op, struct stream *stream)
 {
     struct creation *creation = request_of(op)->parsed;
     struct consumer *consumer = stream_consumer(stream, op->name);
 
     if (consumer != NULL)
-        return check_existing(op, consumer, creation);
+        return check_existing(op, stream, consumer, creation);
     if (creation->action == ACTION_UPDATE)
         return 10149;
-    return too_many(stream) ? 10026 : 0;
+    if (too_many(stream))
+        return 10026;
+    if (consumer_config_volatile(creation->config, is_until_acked(stream)))
+        op->consumer_config = creation->config;
+    return consumer_check_unique(stream, creation->config, &request_of(op)->arena);
 }
 
 /* An update of a paused consumer says that it is paused, too. */
@@ -231,7 +245,6 @@ static void submit_create(struct api_request *request, struct stream *stream,
         .json = json,
         .name = config->name,
         .created_ns = jetstream_log_now(api_jetstream(request)),
-        .consumer_config = consumer_config_volatile(config, false) ? config : NULL,
     };
     stream_submit(stream, &request->stream_op);
 }

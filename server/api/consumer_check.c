@@ -187,6 +187,9 @@ static bool check_replicas(const struct consumer_config *config, const struct st
         return refuse_constant(verdict, 10126);
     if (config->num_replicas < 0)
         return refuse_constant(verdict, 10133);
+    if (stream->retention != RETENTION_LIMITS && config->num_replicas != 0 &&
+        config->num_replicas != stream->num_replicas)
+        return refuse_constant(verdict, 10134);
     return true;
 }
 

@@ -76,6 +76,12 @@ static uint64_t subject_last(const struct stream_state *state, struct bytes subj
     return counts.count > 0 ? counts.last : 0;
 }
 
+static bool unwanted(const struct stream_state *state, const struct index_entry *entry)
+{
+    return state->config.retention == RETENTION_INTEREST && state->events != NULL &&
+           state->events->wanted != NULL && !state->events->wanted(state->events->owner, entry);
+}
+
 enum err apply_message(struct stream_state *state, const struct effect *effect, log_place place,
                        uint32_t record_size, struct apply_result *result)
 {
@@ -98,6 +104,7 @@ enum err apply_message(struct stream_state *state, const struct effect *effect, 
     if (state->schedules.lives.count > 0)
         expiries_remove(&state->schedules, subject_last(state, effect->message.subject));
     store(state, effect, &entry);
+    result->unwanted = unwanted(state, &entry) && apply_remove(state, entry.sequence);
     roll_up(state, effect);
     apply_limit_subject(state, effect->message.subject);
     apply_limit_stream(state);

@@ -17,6 +17,17 @@ bool stream_consumer_append(struct buf *out, uint8_t type, struct bytes body)
     return true;
 }
 
+static bool may_settle(const struct consumer_shell *shell, uint8_t type)
+{
+    switch (type) {
+    case CONSUMER_RECORD_ACK:
+    case CONSUMER_RECORD_TERM:
+    case CONSUMER_RECORD_RESET: return true;
+    case CONSUMER_RECORD_HANDOUT: return consumer_config(shell->consumer)->ack_policy == ACK_NONE;
+    default: return false;
+    }
+}
+
 static void ask_propose(void *owner, uint8_t type, struct bytes body)
 {
     struct consumer_shell *shell = owner;
@@ -25,7 +36,24 @@ static void ask_propose(void *owner, uint8_t type, struct bytes body)
 
     assert(fitted); /* hand-outs and acks are bounded per turn, far below what a batch may hold */
     stream->gathered++;
+    if (stream->state.config.retention != RETENTION_LIMITS && may_settle(shell, type))
+        decider_settling(&stream->decider);
     stream_mark(stream);
+}
+
+/* Where the hand-out itself ends the need for a message, it leaves the stream before it is sent:
+ * its place in the log is kept. */
+static void keep_place(const struct consumer_shell *shell, struct outbox_item *item)
+{
+    const struct stream *stream = shell->stream;
+    struct index_entry entry;
+
+    if (stream->state.config.retention == RETENTION_LIMITS ||
+        consumer_config(shell->consumer)->ack_policy != ACK_NONE ||
+        !index_get(stream->state.index, item->sequence, &entry))
+        return;
+    item->index = entry.place;
+    item->look = entry.record_size;
 }
 
 static void ask_deliver(void *owner, const struct consumer_delivery *delivery)
@@ -40,6 +68,7 @@ static void ask_deliver(void *owner, const struct consumer_delivery *delivery)
         .headers = delivery->headers,
     };
 
+    keep_place(shell, &item);
     if (!outbox_add(&shell->deliveries, &item))
         logger_warn(server_logger(jetstream_server(shell->stream->jetstream)),
                     "Consumer '%.*s': too many deliveries are waiting", BYTES_ARG(shell->name));
@@ -132,13 +161,9 @@ static void ask_wake_at(void *owner, int64_t deadline_ns)
         timers_arm(timers, &shell->wake, deadline_ns);
 }
 
-/* Interest and work-queue streams would let go of the message here; their retention is refused. */
 static void ask_settled(void *owner, uint64_t sequence)
 {
-    struct consumer_shell *shell = owner;
-
-    assert(shell->stream->state.config.retention == RETENTION_LIMITS);
-    (void)sequence;
+    stream_settled(((struct consumer_shell *)owner)->stream, sequence);
 }
 
 struct consumer_out consumer_shell_out(struct consumer_shell *shell)

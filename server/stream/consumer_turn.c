@@ -199,10 +199,17 @@ static void work(struct consumer_shell *shell)
         stream_consumer_link(shell); /* the batch is full: when it has left, there is a turn */
 }
 
+/* A publish that waits for acknowledgements in flight waits for no more of them than there are. */
+static bool publish_waits(const struct stream *stream)
+{
+    return stream->waiting_first != NULL && stream->decider.settling;
+}
+
 /* Those that log what they do wait while an operation does, so that it gets its turn. */
 void stream_consumers_work(struct stream *stream)
 {
-    bool hold = stream_operations_wait(stream) && stream->ops_flying.count == 0;
+    bool hold =
+        (stream_operations_wait(stream) && stream->ops_flying.count == 0) || publish_waits(stream);
     struct consumer_shell *shell, *held = NULL;
 
     if (stream->interest_changed)
@@ -263,7 +270,8 @@ void stream_consumers_hand_out(struct stream *stream)
     assert(replica_ready(stream->replica)); /* so all that the overlay holds leaves now */
     offer(stream);
     stream->view.tail = true;
-    while (stream_room(stream) && (shell = stream->consumer_planning) != NULL) {
+    while (!publish_waits(stream) && stream_room(stream) &&
+           (shell = stream->consumer_planning) != NULL) {
         stream->consumer_planning = shell->planning_next;
         shell->planning = false;
         consumer_hand_out(shell->consumer, now_ns, stream_log_now(stream));

@@ -171,6 +171,7 @@ struct consumer_stream consumer_view_stream(struct consumer_view *view, struct b
     return (struct consumer_stream){
         .owner = view,
         .name = name,
+        .until_acked = view->state->config.retention != RETENTION_LIMITS,
         .message_max = message_max,
         .first = view_first,
         .last = view_last,

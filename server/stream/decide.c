@@ -284,6 +284,12 @@ static void proposals_grow(struct decider *decider)
     decider->proposal_head = 0;
 }
 
+void decider_settling(struct decider *decider)
+{
+    decider->settling = true;
+    decider->settling_index = 0;
+}
+
 void decider_proposed(struct decider *decider, uint64_t index)
 {
     const struct overlay_entry *last = overlay_last(&decider->overlay);
@@ -299,6 +305,8 @@ void decider_proposed(struct decider *decider, uint64_t index)
         (struct decider_proposal){.index = index, .sequence = last == NULL ? 0 : last->sequence};
     if (decider->barrier && decider->barrier_index == 0)
         decider->barrier_index = index;
+    if (decider->settling && decider->settling_index == 0)
+        decider->settling_index = index;
 }
 
 void decider_applied(struct decider *decider, uint64_t index)
@@ -317,6 +325,10 @@ void decider_applied(struct decider *decider, uint64_t index)
         decider->barrier = false;
         decider->barrier_index = 0;
     }
+    if (decider->settling_index != 0 && decider->settling_index <= index) {
+        decider->settling = false;
+        decider->settling_index = 0;
+    }
 }
 
 void decider_refused(struct decider *decider)
@@ -328,4 +340,6 @@ void decider_refused(struct decider *decider)
     decider->proposal_head = 0;
     decider->barrier = false;
     decider->barrier_index = 0;
+    decider->settling = false;
+    decider->settling_index = 0;
 }

@@ -94,6 +94,7 @@ struct decider {
     struct stream_state *state;
     struct overlay overlay;
     bool barrier;           /* a removal or config change is decided and not applied */
+    bool settling;          /* what consumers are done with is gathered or proposed, not applied */
     bool removal_open;      /* the disk reserve: publishes are refused, removals go on */
     struct staging staging; /* atomic batches that have begun; the owner drops them when it leads no
                                more, and those that are overdue */
@@ -102,10 +103,14 @@ struct decider {
         void *owner;
         const struct zone *(*find)(void *owner, struct bytes name); /* NULL: there is none */
     } zones;                                                        /* find NULL: there are none */
-    uint64_t flaws;                                                 /* server/stream/flaws.h */
+    /* Interest retention: would a consumer take a message of that subject? NULL: yes. */
+    bool (*interested)(void *owner, struct bytes subject);
+    void *owner;
+    uint64_t flaws; /* server/stream/flaws.h */
 
     /* private */
     uint64_t barrier_index;             /* proposed as this; 0: still gathered */
+    uint64_t settling_index;            /* likewise; of the newest */
     struct decider_proposal *proposals; /* ring */
     size_t proposal_capacity, proposal_head, proposal_count;
     struct buf headers;       /* of a publish whose headers are not stored as they came */
@@ -128,6 +133,9 @@ void decider_deinit(struct decider *decider);
 void decide_publish(struct decider *decider, const struct publish *publish, int64_t log_now_ns,
                     struct buf *out, struct decision *decision);
 
+/* A record was gathered that may remove messages from a stream whose messages live until they are
+ * acknowledged. Publishes with checks wait until it is applied. */
+void decider_settling(struct decider *decider);
 /* The effects gathered so far were proposed as `index`, which rises. */
 void decider_proposed(struct decider *decider, uint64_t index);
 /* All up to `index` is applied, to this decider's state. Asserts that what was predicted came true.

@@ -140,7 +140,7 @@ static bool check_last_subject_sequence(struct deciding *d)
         return filter.size == 0 || decide_refuse(d, 10193, false);
     if (written_in_batch(d, filter.size > 0 ? filter : d->publish.subject))
         return decide_refuse(d, 10164, true);
-    if (decide_evicts(d) && !decide_flaw(d, STREAM_FLAW_EVICTION_UNSEEN))
+    if (decide_unsettled(d) || (decide_evicts(d) && !decide_flaw(d, STREAM_FLAW_EVICTION_UNSEEN)))
         return decide_wait(d);
     if (!wildcard)
         return expect(d, expected,

@@ -25,6 +25,8 @@ static bool sums_exact(const struct deciding *d)
 {
     const struct overlay *overlay = &d->decider->overlay;
 
+    if (decide_unsettled(d))
+        return false;
     if (decide_flying(d) == 0 || decide_flaw(d, STREAM_FLAW_LIMIT_OVERCOUNTED))
         return true;
     return overlay->rollups == 0 && d->config->max_msgs_per_subject <= 0;
@@ -35,7 +37,8 @@ static bool refuse(struct deciding *d, const char *text)
     return sums_exact(d) ? decide_refuse_text(d, 10077, true, "%s", text) : decide_wait(d);
 }
 
-/* Exact: under discard new only roll-ups and the subject's own limit take its messages. */
+/* Exact, unless acknowledgements take them: under discard new only roll-ups and the subject's own
+ * limit take its messages. */
 static bool subject_full(const struct deciding *d)
 {
     struct overlay_subject tail = {0};
@@ -68,9 +71,18 @@ static bool check_bytes(struct deciding *d, bool replaces)
         return true;
     if (!replaces)
         return refuse(d, "maximum bytes exceeded");
-    if (decide_flying(d) > 0)
+    if (decide_flying(d) > 0 || decide_unsettled(d))
         return decide_wait(d);
     return replaces_as_much(d) || refuse(d, "maximum bytes exceeded");
+}
+
+/* Consumers come and go only behind a barrier, so the applied ones are those it meets. */
+static bool uninteresting(const struct deciding *d)
+{
+    const struct decider *decider = d->decider;
+
+    return d->config->retention == RETENTION_INTEREST && decider->interested != NULL &&
+           !decider->interested(decider->owner, d->publish.subject);
 }
 
 bool decide_check_limits(struct deciding *d)
@@ -83,7 +95,11 @@ bool decide_check_limits(struct deciding *d)
     if (config->discard != DISCARD_NEW)
         return true;
 
+    if (uninteresting(d))
+        return true; /* it will not be kept */
     full = subject_full(d);
+    if (full && decide_unsettled(d))
+        return decide_wait(d);
     if (full && config->discard_new_per_subject && d->flags == 0)
         return decide_refuse_text(d, 10077, true, "maximum messages per subject exceeded");
     if (!full && config->max_msgs > 0 && messages(d) >= (uint64_t)config->max_msgs)

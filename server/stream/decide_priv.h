@@ -93,6 +93,15 @@ static inline size_t decide_flying(const struct deciding *d)
     return d->batch != NULL ? d->batch->flying : d->decider->overlay.count;
 }
 
+/* Messages live until they are acknowledged, and some that are in flight or acknowledged may go
+ * before this one comes: what there is of a subject, or in all, is not known now. */
+static inline bool decide_unsettled(const struct deciding *d)
+{
+    return d->config->retention != RETENTION_LIMITS &&
+           (d->decider->settling || decide_flying(d) > 0) &&
+           (d->decider->flaws & STREAM_FLAW_SETTLING_UNSEEN) == 0;
+}
+
 static inline bool decide_flaw(const struct deciding *d, enum stream_flaw flaw)
 {
     return (d->decider->flaws & flaw) != 0;

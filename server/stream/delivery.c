@@ -93,6 +93,11 @@ static void send_message(struct consumer_shell *shell, const struct outbox_item 
 static bool find_wanted(const struct consumer_shell *shell, const struct outbox_item *item,
                         struct index_entry *entry)
 {
+    if (item->kind == OUTBOX_STORED && item->look != 0) { /* it left with its hand-out */
+        *entry = (struct index_entry){
+            .sequence = item->sequence, .place = item->index, .record_size = (uint32_t)item->look};
+        return true;
+    }
     return item->kind == OUTBOX_STORED &&
            index_get(shell->stream->state.index, item->sequence, entry) &&
            consumer_owes(shell->consumer, item->sequence);
@@ -227,6 +232,30 @@ void delivery_pump(struct consumer_shell *shell)
     if (shell->deliveries.count > 0 && shell->reader == NULL)
         timers_arm(io_timers(io), &shell->retry,
                    congested(shell) ? io_now(io) + RETRY_NS : io_now(io));
+}
+
+static bool holds(const struct consumer_shell *shell, uint32_t ordinal)
+{
+    struct outbox ahead = shell->deliveries; /* a cursor: nothing is taken out */
+    struct outbox_item item;
+
+    for (; outbox_peek(&ahead, &item); ahead.count--) {
+        if (item.kind == OUTBOX_STORED && item.look != 0 && item.index >> 32 == ordinal)
+            return true;
+        ahead.head += outbox_item_size(&item);
+    }
+    return false;
+}
+
+bool delivery_holds(const struct stream *stream, uint32_t ordinal)
+{
+    const struct consumer_shell *shell;
+
+    for (size_t at = 0; (shell = table_next(&stream->consumers, &at)) != NULL;) {
+        if (holds(shell, ordinal))
+            return true;
+    }
+    return false;
 }
 
 void delivery_drop(struct consumer_shell *shell)

@@ -27,6 +27,10 @@
     X(ROLLUP_WHOLE, "a roll-up removes itself, too")                                               \
     X(SEQUENCE_REUSED, "an emptied stream starts again behind its last removed message")           \
     X(BATCH_HALF, "of an atomic batch that is refused, what came before the reason stays")         \
+    X(SETTLING_UNSEEN, "a check does not wait for acknowledgements in flight (F5)")                \
+    X(SETTLED_KEPT, "a work queue keeps what was acknowledged")                                    \
+    X(NEED_OVERLOOKED, "the first acknowledgement takes a message that another consumer needs")    \
+    X(RELEASE_FORGOTTEN, "what only a deleted consumer held stays")                                \
     X(REMOVAL_CUT_SHORT, "a large removal ends with what one turn has time for (F21)")             \
     X(SCHEDULE_KEPT, "a schedule that has fired for good is not removed")                          \
     X(SCHEDULE_LATE, "that a schedule has fired is logged behind what it produced")                \

@@ -16,8 +16,10 @@ enum outbox_kind {
 };
 
 struct outbox_item {
-    uint64_t index; /* leaves when this is applied; 0: at once */
-    uint64_t look;  /* and the read of that number is confirmed (look.c); 0: none */
+    uint64_t index; /* leaves when this is applied; 0: at once. Of a delivery: its log_place, if
+                     * `look` is not 0 */
+    uint64_t look;  /* and the read of that number is confirmed (look.c); 0: none. Of a delivery:
+                     * the size of its record, if its place is kept */
     uint64_t sequence;
     uint16_t kind;
     uint16_t code;

@@ -46,7 +46,7 @@ static void apply_record(struct stream *stream, const struct log_batch *batch,
     if (stream->purging)
         stream_consumers_purged(stream);
     stream->purging = false;
-    if (effect.type == EFFECT_MESSAGE && stream->lead)
+    if (effect.type == EFFECT_MESSAGE && stream->lead && !result.unwanted)
         stream_republish(stream, &effect, result.previous);
     if (stream->ops_flying.count > 0 && effect.type != EFFECT_MESSAGE)
         stream_operation_applied(stream, &effect, &result);
@@ -220,6 +220,7 @@ static void on_configured(void *owner)
 {
     struct stream *stream = owner;
 
+    stream_retention_configured(stream);
     stream_batches_configured(stream);
     if (stream->replica != NULL) /* else in recovery: stream_open does it once, at the end */
         stream_subscribe(stream);
@@ -266,6 +267,7 @@ struct stream *stream_open(struct jetstream *jetstream, struct account *account,
         .owner = stream,
         .stored = on_stored,
         .removed = on_removed,
+        .wanted = stream_wanted,
         .configured = on_configured,
         .consumer = on_consumer,
     };
@@ -273,6 +275,8 @@ struct stream *stream_open(struct jetstream *jetstream, struct account *account,
     decider_init(&stream->decider, &stream->state, prng_next(prng));
     stream->view =
         (struct consumer_view){.state = &stream->state, .overlay = &stream->decider.overlay};
+    stream->decider.interested = stream_interested;
+    stream->decider.owner = stream;
     stream->decider.flaws = server_options(jetstream_server(jetstream))->sim.stream_flaws;
     stream->state.flaws = stream->decider.flaws;
     table_init(&stream->consumers, shell_name, prng_next(prng));

@@ -222,7 +222,7 @@ static void drop_files(struct stream *stream)
     struct log_file_info info;
 
     for (uint32_t i = 0; log_file_next(log, i, &info); i = info.ordinal + 1) {
-        if (info.droppable && dead(stream, info.ordinal))
+        if (info.droppable && dead(stream, info.ordinal) && !delivery_holds(stream, info.ordinal))
             (void)log_file_drop(log, info.ordinal); /* else after the next block */
     }
 }

@@ -289,11 +289,12 @@ void stream_consumer_effect(struct stream *stream, const struct effect *effect)
 
     if (effect->type == EFFECT_CONSUMER_CREATE) {
         effect_create(stream, effect);
-        return;
+    } else {
+        shell = stream_consumer_shell(stream, effect->consumer.name);
+        if (shell != NULL)
+            stream_consumer_drop(stream, shell, true);
     }
-    shell = stream_consumer_shell(stream, effect->consumer.name);
-    if (shell != NULL)
-        stream_consumer_drop(stream, shell, true);
+    stream_retention_look(stream);
 }
 
 enum err stream_consumer_record(struct stream *stream, const struct record *record)
@@ -301,6 +302,7 @@ enum err stream_consumer_record(struct stream *stream, const struct record *reco
     struct bytes body;
     struct consumer_shell *shell;
     uint64_t number;
+    enum err err;
 
     if (record->body.size < RECORD_BODY_PAD + sizeof number)
         return ERR_CORRUPT;
@@ -310,7 +312,10 @@ enum err stream_consumer_record(struct stream *stream, const struct record *reco
     if (shell == NULL)
         return OK; /* deleted in the same batch */
     stream_consumer_mark(shell);
-    return consumer_apply(shell->consumer, leader_now(stream), record->type, body);
+    err = consumer_apply(shell->consumer, leader_now(stream), record->type, body);
+    if (record->type == CONSUMER_RECORD_RESET)
+        stream_retention_look(stream);
+    return err;
 }
 
 static int compare_names(const void *a, const void *b)

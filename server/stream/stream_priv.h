@@ -162,6 +162,7 @@ struct stream {
     size_t direct_count;    /* of the consumers, those of sources and mirrors */
     size_t push_count;      /* consumers that depend on who listens */
     bool interest_changed;
+    bool until_acked; /* the config's retention is not limits; as the consumers know it */
     struct consumer_shell *consumer_dirty;
     struct consumer_shell *consumer_planning;
     struct consumer_shell *consumer_offered;
@@ -287,6 +288,20 @@ struct consumer_walk {
 };
 bool consumer_index_walk(struct stream *stream, struct bytes subject, struct consumer_walk *walk);
 struct consumer_shell *consumer_index_next(struct consumer_walk *walk);
+
+/* retention.c */
+bool stream_wanted(void *owner, const struct index_entry *entry);
+bool stream_interested(void *owner, struct bytes subject);
+/* A consumer is done with that message. */
+void stream_settled(struct stream *stream, uint64_t sequence);
+/* Consumers have changed: what nobody needs goes. */
+void stream_retention_look(struct stream *stream);
+/* The config has, perhaps its retention. */
+void stream_retention_configured(struct stream *stream);
+
+/* delivery.c: is something of that file of the log still to leave although it left the stream? Then
+ * the file must stay. */
+bool delivery_holds(const struct stream *stream, uint32_t ordinal);
 
 /* As it was in a state block; false: that makes no sense. */
 bool stream_consumer_restore(struct stream *stream, uint64_t number, int64_t created_ns,

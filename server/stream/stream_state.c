@@ -73,6 +73,11 @@ enum err stream_state_apply(struct stream_state *state, const struct effect *eff
     return err;
 }
 
+void stream_state_settle(struct stream_state *state, uint64_t sequence)
+{
+    (void)apply_remove(state, sequence);
+}
+
 void stream_state_lost(struct stream_state *state, uint64_t bytes)
 {
     uint64_t messages = bytes / RECORD_MESSAGE_MIN + 1;

@@ -4,8 +4,9 @@
  * the shell (server/stream/stream.h) feeds it batches.
  *
  * Equal logs make equal states, whatever the timing: removal by limits and roll-ups follows here
- * from (state, effect); it is never decided. Of a message: first it is stored, then its roll-up
- * removes what it replaces, then its subject's limit, then the stream's.
+ * from (state, effect); it is never decided. Of a message: first it is stored, and with interest
+ * retention leaves at once if nobody needs it; then its roll-up removes what it replaces, then its
+ * subject's limit, then the stream's.
  *
  * Sequences: last_seq never falls. first_seq is the oldest message's; of an empty stream last_seq +
  * 1; 0 as long as nothing has ever happened to it.
@@ -30,6 +31,9 @@ struct stream_events {
     void *owner;
     void (*stored)(void *owner, const struct index_entry *entry);  /* after it is in the index */
     void (*removed)(void *owner, const struct index_entry *entry); /* after it has left the index */
+    /* Interest retention: does a consumer still need it? It is in the index. Consumers are what the
+     * log has made of them, so all replicas say the same. NULL: yes. */
+    bool (*wanted)(void *owner, const struct index_entry *entry);
     /* config or consumer effects: the shell makes, updates and deletes consumer machines. */
     void (*configured)(void *owner);
     void (*consumer)(void *owner, const struct effect *effect);
@@ -74,10 +78,13 @@ void stream_state_reset(struct stream_state *state, uint64_t seed);
 struct apply_result {
     uint64_t sequence; /* message: stored as */
     uint64_t previous; /* message, if it is republished: the newest of its subject before it */
+    bool unwanted;     /* message: nobody needed it, and it has left at once */
     uint64_t purged;   /* purge, delete, expire: how many went */
 };
 enum err stream_state_apply(struct stream_state *state, const struct effect *effect,
                             log_place place, uint32_t record_size, struct apply_result *result);
+/* In apply: the consumers are done with that message, which leaves the stream. It may have left. */
+void stream_state_settle(struct stream_state *state, uint64_t sequence);
 /* Indexes of the log with that many bytes are lost: the sequences between what was and what follows
  * are gaps. If nothing follows, new messages get sequences behind all that may have been lost. */
 void stream_state_lost(struct stream_state *state, uint64_t bytes);

@@ -7,9 +7,14 @@
 
 /* Bounds that only matter if a barrier let something through, which alone no run can show: they
  * have tests of their own in tests/unit/server/test_stream_state.c. */
-#define HIDDEN                                                                                     \
+#define BOUNDS                                                                                     \
     (STREAM_FLAW_PURGE_UNBOUNDED | STREAM_FLAW_EXPIRE_UNBOUNDED | STREAM_FLAW_BATCH_HALF |         \
      STREAM_FLAW_SCHEDULE_KEPT | STREAM_FLAW_SCHEDULE_LATE)
+/* Its streams keep messages for their limits only: tests/unit/server/test_retention*.c. */
+#define RETENTION                                                                                  \
+    (STREAM_FLAW_SETTLING_UNSEEN | STREAM_FLAW_SETTLED_KEPT | STREAM_FLAW_NEED_OVERLOOKED |        \
+     STREAM_FLAW_RELEASE_FORGOTTEN)
+#define HIDDEN (BOUNDS | RETENTION)
 
 #define STREAM_ROW(name, text)                                                                     \
     {#name, text, STREAM_FLAW_##name, 0, (STREAM_FLAW_##name & HIDDEN) != 0},

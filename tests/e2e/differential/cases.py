@@ -245,8 +245,6 @@ GOOD_STREAMS = [
 ]
 
 NOT_BUILT = [
-    {"retention": "interest"},
-    {"retention": "workqueue"},
     {"allow_atomic": True},
     {"allow_batched": True},
     {"allow_msg_schedules": True, "allow_rollup_hdrs": True},

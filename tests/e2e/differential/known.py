@@ -68,7 +68,12 @@ def floor_ahead(name):
     return accepts
 
 
+def still_apart(label, subject, body, theirs, ours):
+    return error(ours).get("err_code") == 10099 and not error(theirs)
+
+
 KNOWN = [
+    ("consumers of a work queue stay apart also when one's filter is taken away", still_apart),
     ("features that later versions build are refused by name", refused_as_unsupported),
     ("what was refused cannot be deleted", nothing_to_delete),
     ("subjects of the API that mean nothing are refused, not swallowed", answered_instead_of_silence),

@@ -1,14 +1,11 @@
 """Streams with memory storage: what is left of them after a restart, alone and in a cluster."""
 
 import signal
-import time
 import unittest
 
-from wire import Requester, Timeout  # finds serverprocess
-from serverprocess import Server, free_port
-
-NODES = 3
-WITHIN_S = 30.0
+from cluster import NODES, ClusterCase, start_together
+from wire import Requester  # finds serverprocess
+from serverprocess import Server
 
 
 def create(client, name, **config):
@@ -44,51 +41,7 @@ class Alone(unittest.TestCase):
         self.restarted(signal.SIGTERM)
 
 
-class InACluster(unittest.TestCase):
-    def setUp(self):
-        routes = [f"nats://127.0.0.1:{free_port()}" for _ in range(NODES)]
-        self.nodes = [
-            Server(["--server_name", f"n{i}", "--cluster_name", "C", "--cluster", routes[i], "--routes", ",".join(routes)])
-            for i in range(NODES)
-        ]
-        for node in self.nodes:
-            self.addCleanup(node.__exit__)
-            node.spawn()
-        for node in self.nodes:
-            node.wait_ready()
-
-    def until(self, wanted, ask):
-        """Asks until the answer is wanted; nobody answers while there is no leader."""
-        end = time.monotonic() + WITHIN_S
-        answer = None
-        while time.monotonic() < end:
-            try:
-                answer = ask()
-                if wanted(answer):
-                    return answer
-            except (Timeout, OSError, AssertionError):
-                pass
-            time.sleep(0.1)
-        self.fail(f"not within {WITHIN_S} s; got {answer}")
-
-    def api(self, node, subject, body=b"", wanted=lambda answer: "error" not in answer):
-        def ask():
-            with Requester(self.nodes[node].port) as client:
-                return client.api(subject, body)
-
-        return self.until(wanted, ask)
-
-    def publish(self, node):
-        def ask():
-            with Requester(self.nodes[node].port) as client:
-                return client.publish(b"m", b"x")
-
-        return self.until(lambda answer: "seq" in answer, ask)["seq"]
-
-    def whole(self, answer):
-        replicas = answer.get("cluster", {}).get("replicas", [])
-        return len(replicas) == 2 and all(r["current"] and not r.get("offline") for r in replicas)
-
+class InACluster(ClusterCase):
     def test_a_restarted_member_is_caught_up_and_nothing_is_lost(self):
         config = {"name": "M", "subjects": ["m"], "storage": "memory", "num_replicas": NODES}
         self.api(0, "STREAM.CREATE.M", config)
@@ -106,10 +59,7 @@ class InACluster(unittest.TestCase):
         self.assertEqual(self.publish(0), 1)
         for node in self.nodes:
             node.kill()
-        for node in self.nodes:
-            node.spawn()
-        for node in self.nodes:
-            node.wait_ready()
+        start_together(self.nodes)
         info = self.api(1, "STREAM.INFO.M", wanted=self.whole)
         self.assertEqual(info["state"]["messages"], 0)
         self.assertEqual(self.publish(2), 1)

@@ -97,7 +97,7 @@ static const struct {
 } built[] = {
     {"{}", NULL},
     {"{\"storage\":\"memory\"}", NULL},
-    {"{\"retention\":\"workqueue\"}", "retention"},
+    {"{\"retention\":\"workqueue\"}", NULL},
     {"{\"compression\":\"s2\"}", NULL},
     {"{\"mirror\":{\"name\":\"X\"}}", "mirror"},
     {"{\"sources\":[{\"name\":\"X\"}]}", "sources"},

@@ -1,0 +1,68 @@
+"""Three servers of one cluster, for tests that end and start them."""
+
+import time
+import unittest
+
+from wire import Requester, Timeout  # finds serverprocess
+from serverprocess import Server, free_port
+
+NODES = 3
+WITHIN_S = 30.0
+
+
+def start_together(nodes):
+    for node in nodes:
+        node.spawn()
+    for node in nodes:
+        node.wait_ready()
+
+
+class ClusterCase(unittest.TestCase):
+    """`nodes` are the servers. What is asked is asked again while nobody leads."""
+
+    def setUp(self):
+        routes = [f"nats://127.0.0.1:{free_port()}" for _ in range(NODES)]
+        self.nodes = [
+            Server(["--server_name", f"n{i}", "--cluster_name", "C", "--cluster", routes[i], "--routes", ",".join(routes)])
+            for i in range(NODES)
+        ]
+        for node in self.nodes:
+            self.addCleanup(node.__exit__)
+        start_together(self.nodes)
+
+    def until(self, wanted, ask):
+        end = time.monotonic() + WITHIN_S
+        answer = None
+        while time.monotonic() < end:
+            try:
+                answer = ask()
+                if wanted(answer):
+                    return answer
+            except (Timeout, OSError, AssertionError):
+                pass
+            time.sleep(0.1)
+        self.fail(f"not within {WITHIN_S} s; got {answer}")
+
+    def api(self, node, subject, body=b"", wanted=lambda answer: "error" not in answer):
+        def ask():
+            with Requester(self.nodes[node].port) as client:
+                return client.api(subject, body)
+
+        return self.until(wanted, ask)
+
+    def publish(self, node, subject=b"m"):
+        def ask():
+            with Requester(self.nodes[node].port) as client:
+                return client.publish(subject, b"x")
+
+        return self.until(lambda answer: "seq" in answer, ask)["seq"]
+
+    def leader_of(self, stream):
+        info = self.api(0, "STREAM.INFO." + stream, wanted=lambda a: a.get("cluster", {}).get("leader"))
+        return int(info["cluster"]["leader"][1:])
+
+    @staticmethod
+    def whole(answer):
+        """All replicas of the stream are there and have everything."""
+        replicas = answer.get("cluster", {}).get("replicas", [])
+        return len(replicas) == NODES - 1 and all(r["current"] and not r.get("offline") for r in replicas)
