@@ -53,7 +53,8 @@ class Consumers(WireCase):
             self.stream(asker, 2)
             asker.api("CONSUMER.CREATE.S.a", {"stream_name": "S", "config": {"deliver_subject": "$JS.API.x"}})
             asker.send(b"SUB $JS.API.x 9\r\n")
-            asker.flush()
+            for _ in range(2):
+                self.assertEqual(asker.message()[3], b"x")
             self.assertEqual(asker.api("STREAM.INFO.S")["state"]["messages"], 2)
 
     @own_promise
