@@ -156,8 +156,9 @@ SCENARIOS = {
         events(),
     ],
     "acks: delivered once only": [
-        *delivered({**EXPLICIT, "max_deliver": 1, "ack_wait": 200 * MS}, 3, 3),
-        rest(0.3),
+        *delivered({**EXPLICIT, "max_deliver": 1, "ack_wait": 200 * MS}, 1, 3),
+        *[step for _ in range(2) for step in (pull({"batch": 1}), take())],  # so that they end one by one
+        rest(0.4),
         api("CONSUMER.INFO.S.C", label="exhausted"),
         events(),
         *said(1, b"", label="exhausted"),

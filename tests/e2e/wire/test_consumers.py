@@ -1,0 +1,72 @@
+"""Consumers: what survives a kill, and requests that once ended the server."""
+
+import sys
+import unittest
+
+from wire import Requester, WireCase, own_promise  # finds serverprocess
+
+EXPLICIT = {"ack_policy": "explicit"}
+
+
+class Consumers(WireCase):
+    def stream(self, asker, messages):
+        asker.api("STREAM.DELETE.S")
+        asker.api("STREAM.CREATE.S", {"name": "S", "subjects": ["s.>"]})
+        for i in range(messages):
+            asker.publish(b"s.%d" % i, b"x")
+
+    def consumer(self, asker, name, **config):
+        body = {"stream_name": "S", "config": {"durable_name": name, **EXPLICIT, **config}}
+        return asker.api(f"CONSUMER.CREATE.S.{name}", body)
+
+    @own_promise
+    def test_a_reset_and_a_purge_are_remembered_by_consumers_after_a_kill(self):
+        with self.requester() as asker:
+            self.stream(asker, 5)
+            self.consumer(asker, "reset")
+            self.consumer(asker, "purged")
+            asker.send(b"SUB in 9\r\nPUB $JS.API.CONSUMER.MSG.NEXT.S.reset in 1\r\n4\r\n")
+            for _ in range(4):
+                asker.message()
+            answer = asker.api("CONSUMER.RESET.S.reset", {"seq": 4})
+            self.assertEqual(answer["reset_seq"], 4)
+            asker.api("STREAM.PURGE.S", {"seq": 3})
+        with Requester(self.restarted()) as asker:
+            for name, last in (("reset", 3), ("purged", 2)):
+                info = asker.api(f"CONSUMER.INFO.S.{name}")
+                self.assertEqual(info["delivered"], {"consumer_seq": 0, "stream_seq": last})
+                self.assertEqual(info["ack_floor"], {"consumer_seq": 0, "stream_seq": last})
+                self.assertEqual(info["num_ack_pending"], 0)
+                self.assertEqual(info["num_pending"], 5 - last)
+
+    def restarted(self):
+        self.server.restart()
+        type(self).bystander.__exit__()
+        type(self).bystander = self.open()
+        self.bystander.connect()
+        self.bystander.send(b"SUB bystander.here 1\r\n")
+        self.bystander.flush()
+        return self.server.port
+
+    def test_a_deliver_subject_of_the_api_harms_nobody(self):
+        with self.requester() as asker:
+            self.stream(asker, 2)
+            asker.api("CONSUMER.CREATE.S.a", {"stream_name": "S", "config": {"deliver_subject": "$JS.API.x"}})
+            asker.send(b"SUB $JS.API.x 9\r\n")
+            for _ in range(2):
+                self.assertEqual(asker.message()[3], b"x")
+            self.assertEqual(asker.api("STREAM.INFO.S")["state"]["messages"], 2)
+
+    @own_promise
+    def test_a_consumer_with_thousands_of_filters_lives_through_a_kill(self):
+        with self.requester() as asker:
+            self.stream(asker, 3)
+            answer = self.consumer(asker, "many", filter_subjects=[f"s.{i}.{'x' * 60}" for i in range(8000)])
+            self.assertNotIn("error", answer)
+        with Requester(self.restarted()) as asker:
+            info = asker.api("CONSUMER.INFO.S.many")
+            self.assertEqual(len(info["config"]["filter_subjects"]), 8000)
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main())
