@@ -12,12 +12,14 @@
 #define NODE_SIZE          8u  /* characters that tell this server's replies from others' */
 #define TOKEN_SIZE         16u /* that nobody can guess */
 #define SUBJECT_MAX_MAPPED (64u << 10)
+#define HEADERS_MAX        (1u << 20) /* with who asks; larger ones stay as they are */
 
 /* A stream that another account imports, or a service that this one does. */
 struct share {
     struct subject_transform transform;
     struct account *to;
     bool streamed;
+    bool tells; /* who asks */
     int64_t threshold_ns;
 };
 
@@ -58,6 +60,8 @@ struct exchange {
     struct table awaited;           /* by subject */
     struct awaited *first, *last;
     struct passing *passing_first, *passing_last;
+    exchange_describe_fn *describe;
+    void *describe_owner;
     unsigned depth;
     bool settling;
 };
@@ -117,6 +121,7 @@ static void add_import(struct exchange *exchange, struct account *account,
     }
     share.to = from;
     share.streamed = export->streamed;
+    share.tells = import->share;
     share.threshold_ns = export->threshold_ns;
     shares = shares_of(exchange, account);
     share_add(&shares->services, &shares->services_count, &share);
@@ -259,29 +264,92 @@ static bool keeps_reply(struct bytes reply)
     return reply.size == 0 || bytes_starts(reply, BYTES("$JS.ACK."));
 }
 
+/* ---- who asks -------------------------------------------------------------------------------- */
+
+#define INFO_NAME "Nats-Request-Info:"
+
+/* Clients read names in any case. */
+static bool is_info(struct bytes line)
+{
+    struct bytes name = BYTES(INFO_NAME);
+
+    return line.size >= name.size && bytes_equal_nocase(bytes_take(line, name.size), name);
+}
+
+/* The lines of a header block, but for what somebody else said of who asks. */
+static void keep_lines(struct bytes headers, struct buf *out)
+{
+    while (headers.size > 0) {
+        size_t end = bytes_find(headers, '\n');
+        struct bytes line = bytes_take(headers, end < headers.size ? end + 1 : end);
+
+        headers = bytes_skip(headers, line.size);
+        if (bytes_equal(line, BYTES("\r\n")))
+            return; /* the end of the block */
+        if (is_info(line))
+            continue;
+        (void)buf_add(out, line);
+        if (line.at[line.size - 1] != '\n')
+            (void)BUF_ADD(out, "\r\n"); /* a block that was cut: what follows is a line, too */
+    }
+}
+
+/* The headers with who asks, where that is told and fits. */
+static struct bytes tell_who(struct exchange *exchange, const struct share *share,
+                             const struct message *message, struct buf *out)
+{
+    if (!share->tells || message->origin == NULL)
+        return message->headers;
+    if (message->headers.size > 0)
+        keep_lines(message->headers, out);
+    else
+        (void)BUF_ADD(out, "NATS/1.0\r\n");
+    if (!BUF_ADD(out, INFO_NAME " ") ||
+        !exchange->describe(exchange->describe_owner, message->origin, out) ||
+        !BUF_ADD(out, "\r\n\r\n"))
+        return message->headers;
+    return buf_bytes(out);
+}
+
+/* ---- services ---------------------------------------------------------------------------------
+ */
+
+static size_t request(struct exchange *exchange, struct account *account, const struct share *share,
+                      struct message *message)
+{
+    struct awaited *awaited;
+    size_t received;
+
+    if (keeps_reply(message->reply))
+        return router_publish(exchange->router, share->to, message);
+    if (!router_interest(exchange->router, share->to, message->subject))
+        return 0;
+    message->reply = await(exchange, account, share, message->reply);
+    message->reply = heap_copy(message->reply); /* whoever answers at once has it forgotten */
+    received = router_publish(exchange->router, share->to, message);
+    awaited = received == 0 ? table_find(&exchange->awaited, message->reply) : NULL;
+    if (awaited != NULL)
+        forget(exchange, awaited);
+    heap_give((void *)message->reply.at);
+    return received;
+}
+
 static size_t share_service(struct exchange *exchange, struct account *account,
                             const struct share *share, const struct message *message,
                             struct buf *mapped)
 {
     struct message copy = *message;
-    struct awaited *awaited;
+    struct buf headers;
     size_t received;
 
     if (!map(exchange, share, route_of(message), mapped))
         return 0;
+    buf_init(&headers, HEADERS_MAX);
     copy.subject = buf_bytes(mapped);
     copy.route = bytes_of(NULL, 0);
-    if (keeps_reply(message->reply))
-        return router_publish(exchange->router, share->to, &copy);
-    if (!router_interest(exchange->router, share->to, copy.subject))
-        return 0;
-    copy.reply = await(exchange, account, share, message->reply);
-    copy.reply = heap_copy(copy.reply); /* whoever answers at once has it forgotten */
-    received = router_publish(exchange->router, share->to, &copy);
-    awaited = received == 0 ? table_find(&exchange->awaited, copy.reply) : NULL;
-    if (awaited != NULL)
-        forget(exchange, awaited);
-    heap_give((void *)copy.reply.at);
+    copy.headers = tell_who(exchange, share, message, &headers);
+    received = request(exchange, account, share, &copy);
+    buf_deinit(&headers);
     return received;
 }
 
@@ -303,6 +371,16 @@ size_t exchange_share(struct exchange *exchange, struct account *account,
     buf_deinit(&mapped);
     exchange->depth--;
     return received;
+}
+
+uint64_t exchange_generation(const struct account *account)
+{
+    const struct shares *shares = account->shares;
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < shares->streams_count; i++)
+        sum += shares->streams[i].to->subs.generation;
+    return sum;
 }
 
 bool exchange_interest(struct exchange *exchange, struct account *account, struct bytes subject)
@@ -402,13 +480,16 @@ void exchange_settle(struct exchange *exchange)
 /* ---- life -------------------------------------------------------------------------------------
  */
 
-struct exchange *exchange_create(struct router *router, struct io *io, uint64_t seed)
+struct exchange *exchange_create(struct router *router, struct io *io, uint64_t seed,
+                                 exchange_describe_fn *describe, void *owner)
 {
     struct exchange *exchange = HEAP_NEW(struct exchange);
     char node[NODE_SIZE];
 
     exchange->router = router;
     exchange->io = io;
+    exchange->describe = describe;
+    exchange->describe_owner = owner;
     prng_seed(&exchange->prng, seed);
     arena_init(&exchange->arena, SIZE_MAX / 4);
     table_init(&exchange->awaited, awaited_key, prng_next(&exchange->prng));

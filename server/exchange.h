@@ -13,6 +13,7 @@
 #ifndef SERVER_EXCHANGE_H
 #define SERVER_EXCHANGE_H
 
+#include "base/buf.h"
 #include "server/router_priv.h"
 
 #define EXCHANGE_REPLIES_MAX 65536u
@@ -20,8 +21,12 @@
 struct exchange;
 struct io;
 
+/* Adds what a service that it is shared with is told of a client, as JSON. False: no room. */
+typedef bool exchange_describe_fn(void *owner, const struct client *client, struct buf *out);
+
 /* The router is given it. */
-struct exchange *exchange_create(struct router *router, struct io *io, uint64_t seed);
+struct exchange *exchange_create(struct router *router, struct io *io, uint64_t seed,
+                                 exchange_describe_fn *describe, void *owner);
 void exchange_destroy(struct exchange *exchange);
 /* What accounts have configured now is what counts from now on. Replies that are waited for still
  * come. */
@@ -37,6 +42,8 @@ size_t exchange_share(struct exchange *exchange, struct account *account,
 void exchange_reply(struct exchange *exchange, const struct message *message);
 /* After a publish: replies that came with it go on. */
 void exchange_settle(struct exchange *exchange);
+/* Changes with the subscriptions of accounts that what is published here goes on to. */
+uint64_t exchange_generation(const struct account *account);
 /* Would anybody in another account receive that? */
 bool exchange_interest(struct exchange *exchange, struct account *account, struct bytes subject);
 

@@ -395,6 +395,7 @@ enum err jetstream_open(struct server *server, struct jetstream **out)
     jetstream->op_timer.fire = jetstream_catalogue_op_due;
     jetstream->again.fire = jetstream_entries_again;
     jetstream_spaces_init(jetstream);
+    jetstream_zones_init(jetstream, prng_next(server_prng(server)));
     jetstream_spaces_make(jetstream);
     logger_info(server_logger(server), "Starting JetStream");
     log_clock_init(&jetstream->clock, io_now(io), io_wall(io), 0);
@@ -435,6 +436,7 @@ void jetstream_close(struct jetstream *jetstream)
     timers_cancel(io_timers(server_io(jetstream->server)), &jetstream->again);
     catalogue_deinit(&jetstream->catalogue);
     jetstream_spaces_deinit(jetstream);
+    jetstream_zones_deinit(jetstream);
     buf_deinit(&jetstream->read_buffer);
     read_cache_deinit(&jetstream->read_cache);
     arena_deinit(&jetstream->arena);

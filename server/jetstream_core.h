@@ -68,6 +68,10 @@ void jetstream_stream_removed(struct jetstream *jetstream, struct stream *stream
 /* Streams take messages here only while they lead; else (alone) from when they are open. */
 bool jetstream_clustered(const struct jetstream *jetstream);
 
+/* The time zone of that name; NULL: there is none. Good as long as the server runs. */
+struct zone;
+const struct zone *jetstream_zone(struct jetstream *jetstream, struct bytes name);
+
 /* What all streams here hold of atomic and of fast batches. */
 struct staging_share *jetstream_staging(struct jetstream *jetstream);
 struct fast_share *jetstream_fast(struct jetstream *jetstream);
@@ -120,8 +124,9 @@ struct catalogue_op {
     struct account *account;
     struct bytes name;
     struct bytes json; /* normalised StreamConfig; owned by the op's owner until done */
-    int64_t replicas;  /* CREATE, UPDATE: how many */
-    uint64_t without;  /* MOVE: the node */
+    int64_t replicas;  /* CREATE, UPDATE: how many, and on which nodes; NULL: any */
+    const struct stream_placement *placement;
+    uint64_t without; /* MOVE: the node */
     uint16_t (*check)(struct catalogue_op *op, bool *satisfied);
     /* Exactly once; entry NULL after a delete or failure. */
     void (*done)(struct catalogue_op *op, struct catalogue_entry *entry);
@@ -161,5 +166,11 @@ void jetstream_gather(struct jetstream *jetstream, struct jetstream_gather *gath
  * `message`. False: it is led here. */
 bool jetstream_hand_answer(struct jetstream *jetstream, const struct catalogue_entry *entry,
                            const struct catalogue_op *op, const struct message *message);
+
+/* "$JS.ACK.<domain>.<account hash>.": how the acks of an account's streams begin in the second
+ * version of their subjects (reference consumers 4.2). `out` has room. */
+#define JETSTREAM_ACK_PREFIX_MAX 300u
+void jetstream_ack_prefix(struct jetstream *jetstream, const struct account *account,
+                          char out[static JETSTREAM_ACK_PREFIX_MAX]);
 
 #endif

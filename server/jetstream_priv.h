@@ -57,6 +57,7 @@ struct jetstream {
     struct arena arena;
     struct buf read_buffer;
     struct read_cache read_cache;
+    struct table zones; /* jetstream_zones.c */
     struct staging_share staging;
     struct fast_share fast;
     struct api *api;
@@ -82,6 +83,10 @@ void jetstream_spaces_serve(struct jetstream *jetstream);
 struct space *jetstream_space(const struct jetstream *jetstream, const struct account *account);
 /* Who listens has changed in some: push consumers start and stop with it. */
 void jetstream_spaces_look(struct jetstream *jetstream);
+
+/* jetstream_zones.c */
+void jetstream_zones_init(struct jetstream *jetstream, uint64_t seed);
+void jetstream_zones_deinit(struct jetstream *jetstream);
 
 /* ---- jetstream_streams.c: catalogue entries and the replicas here
  * --------------------------------------- */

@@ -147,38 +147,63 @@ static void take_over(struct program *program, struct configured *configured)
         configured_free(before);
 }
 
-static void reload_failed(const struct logger *logger, struct bytes why)
+static bool reload_failed(const struct logger *logger, struct bytes why,
+                          char reason[SERVER_RELOAD_REASON_SIZE])
 {
     logger_error(logger, "Failed to reload server configuration: %.*s", BYTES_ARG(why));
+    snprintf(reason, SERVER_RELOAD_REASON_SIZE, "%.*s", BYTES_ARG(why));
+    return false;
 }
 
-static void reload(struct program *program)
+static bool reload_wrong(const struct configured *configured, const struct logger *logger,
+                         char reason[SERVER_RELOAD_REASON_SIZE])
+{
+    struct buf text;
+
+    buf_init(&text, CONFIG_REPORT_MAX);
+    configured_wrong_text(configured, &text);
+    (void)reload_failed(logger, buf_bytes(&text), reason);
+    buf_deinit(&text);
+    return false;
+}
+
+static bool reload_read(struct program *program, char reason[SERVER_RELOAD_REASON_SIZE])
 {
     const struct logger *logger = &program->log.logger;
     struct configured *configured;
-    char reason[SERVER_RELOAD_REASON_SIZE];
-    struct buf text;
+    char refused[SERVER_RELOAD_REASON_SIZE];
+    bool done;
 
-    if (program->config_file == NULL) {
-        reload_failed(logger, BYTES("can only reload config when a file is provided using -c or "
-                                    "--config"));
-        return;
-    }
+    if (program->config_file == NULL)
+        return reload_failed(logger,
+                             BYTES("can only reload config when a file is provided using -c or "
+                                   "--config"),
+                             reason);
     configured = configured_read(program->argc, program->argv, program->config_file);
-    buf_init(&text, CONFIG_REPORT_MAX);
-    if (!configured->good) {
-        configured_wrong_text(configured, &text);
-        reload_failed(logger, buf_bytes(&text));
-    } else if (!server_reload(program->server, &configured->config.options, reason)) {
-        reload_failed(logger, bytes_of_text(reason));
-    } else {
-        configured_log_notices(configured, logger);
-        take_over(program, configured);
-        configured = NULL;
-    }
-    buf_deinit(&text);
-    if (configured != NULL)
+    if (!configured->good)
+        done = reload_wrong(configured, logger, reason);
+    else if (!server_reload(program->server, &configured->config.options, refused))
+        done = reload_failed(logger, bytes_of_text(refused), reason);
+    else
+        done = true;
+    if (!done) {
         configured_free(configured);
+        return false;
+    }
+    configured_log_notices(configured, logger);
+    take_over(program, configured);
+    return true;
+}
+
+/* By a signal, or a request in the system account. */
+static bool reload(void *owner, char reason[SERVER_RELOAD_REASON_SIZE])
+{
+    bool done;
+
+    program_notify_reloading();
+    done = reload_read(owner, reason);
+    program_notify_ready();
+    return done;
 }
 
 /* ---- serving ----------------------------------------------------------------------------------
@@ -187,6 +212,8 @@ static void reload(struct program *program)
 static void heed_signals(struct program *program)
 {
     struct logger *logger = &program->log.logger;
+    char reason[SERVER_RELOAD_REASON_SIZE];
+
     if (signal_taken(SIGINT, "interrupt", logger))
         server_stop(program->server, STOP_WAIT_NS);
     /* A server that is on its way out already goes its way. */
@@ -196,11 +223,8 @@ static void heed_signals(struct program *program)
         server_lame_duck(program->server, STOP_WAIT_NS);
     if (signal_taken(SIGUSR1, "user defined signal 1", logger))
         log_file_reopen(&program->log);
-    if (signal_taken(SIGHUP, "hangup", logger)) {
-        program_notify_reloading();
-        reload(program);
-        program_notify_ready();
-    }
+    if (signal_taken(SIGHUP, "hangup", logger))
+        (void)reload(program, reason); /* which was logged */
 }
 
 static int run(struct program *program, struct io *io)
@@ -244,6 +268,7 @@ static int serve_on(struct program *program, struct io *io)
         return EXIT_FAILURE; /* it has said why */
     }
     server_set_process(program->server, read_process);
+    server_set_reload(program->server, reload, program);
     program_notify_ready();
     program_write_ports(options_of(program), program->argv[0], program->server, logger);
     result = run(program, io);

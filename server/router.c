@@ -136,7 +136,9 @@ struct bytes account_name(const struct account *account)
 
 uint64_t account_generation(const struct account *account)
 {
-    return account->subs.generation;
+    uint64_t generation = account->subs.generation;
+
+    return account->shares != NULL ? generation + exchange_generation(account) : generation;
 }
 
 struct account *router_account_default(struct router *router)
@@ -483,6 +485,19 @@ bool router_interest_within(struct router *router, struct account *account, stru
 {
     assert(!router->publishing);
     return sublist_match(&account->subs, subject)->sets_count > 0;
+}
+
+bool router_interest_plain(struct router *router, struct account *account, struct bytes subject)
+{
+    const struct match *match;
+
+    assert(!router->publishing);
+    match = sublist_match(&account->subs, subject);
+    for (uint32_t i = 0; i < match->plain_count; i++)
+        if (match->sets[i]->kind != SUB_SINK)
+            return true;
+    return router->exchange != NULL && account->shares != NULL &&
+           exchange_interest(router->exchange, account, subject);
 }
 
 bool router_interest(struct router *router, struct account *account, struct bytes subject)

@@ -30,6 +30,12 @@ struct message {
     bool forwarded;        /* another node's sinks took it first and passed it on to these here */
 };
 
+/* The subject that it was sent to: what a sink that serves a subject goes by. */
+static inline struct bytes message_sent_to(const struct message *message)
+{
+    return message->route.size > 0 ? message->route : message->subject;
+}
+
 typedef void sink_deliver_fn(void *owner, const struct message *message);
 
 /* ---- accounts: a namespace each. "$G" is always there.
@@ -83,13 +89,15 @@ void router_congestion_reset(struct router *router);
 /* Would anything in the cluster receive a message on this literal subject (wildcard subscriptions
  * count)? */
 bool router_interest(struct router *router, struct account *account, struct bytes subject);
+/* The same, but of subscriptions of clients that are in no queue group. */
+bool router_interest_plain(struct router *router, struct account *account, struct bytes subject);
 /* Is there a subscription whose subject is literally this one: plain ones when `queue` is empty,
  * else members of that group (push consumers, reference consumers 4.5)? */
 bool router_interest_literal(struct router *router, struct account *account, struct bytes subject,
                              struct bytes queue);
 /* Of all accounts. */
 size_t router_subscriptions(const struct router *router);
-/* Rises with every change of the account's subscriptions. */
+/* Another with every change of the account's subscriptions, and of those it shares with. */
 uint64_t account_generation(const struct account *account);
 
 #endif

@@ -47,6 +47,11 @@ struct server_process {
 };
 void server_set_process(struct server *server, void (*read)(struct server_process *process));
 
+/* Who reads the configuration again when a request asks for it: false, and `reason` says why not.
+ * NULL: nobody. */
+typedef bool server_reload_fn(void *owner, char reason[SERVER_RELOAD_REASON_SIZE]);
+void server_set_reload(struct server *server, server_reload_fn *reload, void *owner);
+
 /* For the modules of the server. */
 struct io *server_io(struct server *server);
 struct router *server_router(struct server *server);
@@ -58,10 +63,11 @@ const struct options *server_options(const struct server *server);
 int64_t server_wall_of(const struct server *server, int64_t time_ns);
 const char *server_id(const struct server *server); /* 56 characters, 'N...' */
 const char *server_name(const struct server *server);
-uint16_t server_port(const struct server *server);         /* as bound */
-uint16_t server_http_port(const struct server *server);    /* as bound, 0 if none */
-uint16_t server_https_port(const struct server *server);   /* the same */
-uint16_t server_cluster_port(const struct server *server); /* the same */
-uint16_t server_leaf_port(const struct server *server);    /* the same */
+uint16_t server_port(const struct server *server);           /* as bound */
+uint16_t server_http_port(const struct server *server);      /* as bound, 0 if none */
+uint16_t server_https_port(const struct server *server);     /* the same */
+uint16_t server_cluster_port(const struct server *server);   /* the same */
+uint16_t server_leaf_port(const struct server *server);      /* the same */
+uint16_t server_websocket_port(const struct server *server); /* the same */
 
 #endif

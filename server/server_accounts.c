@@ -27,11 +27,17 @@ static void configure_mappings(struct server *server)
     }
 }
 
+static bool describe(void *owner, const struct client *client, struct buf *out)
+{
+    return system_describe_client(owner, client, out);
+}
+
 void server_shares_configure(struct server *server)
 {
     configure_mappings(server);
     if (server->exchange == NULL && imports_any(&server->options.auth))
-        server->exchange = exchange_create(server->router, server->io, prng_next(&server->prng));
+        server->exchange =
+            exchange_create(server->router, server->io, prng_next(&server->prng), describe, server);
     if (server->exchange != NULL)
         exchange_configure(server->exchange);
 }

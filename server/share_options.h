@@ -55,6 +55,7 @@ struct import_options {
     struct bytes subject; /* as it is exported */
     struct bytes prefix;  /* of a stream: what stands before it here */
     struct bytes to;      /* what it is here; empty: the same */
+    bool share;           /* of a service: who asks is told in a header */
 };
 
 struct export_list {

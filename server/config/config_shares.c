@@ -179,7 +179,7 @@ static const struct config_option options_of_import[] = {
     CONFIG_READ("service", read_service_from),
     CONFIG_FIELD("prefix", CONFIG_AS_BYTES, struct import_options, prefix),
     CONFIG_FIELD("to", CONFIG_AS_BYTES, struct import_options, to),
-    CONFIG_NOTICED("share", "who asks is not told"),
+    CONFIG_FIELD("share", CONFIG_AS_BOOL, struct import_options, share),
     CONFIG_NOTICED("allow_trace", "messages are not traced across accounts"),
 };
 
@@ -290,7 +290,7 @@ static void check_import(struct config_reader *reader, const struct auth_options
         snprintf(error.text, sizeof(error.text), "%s import not authorized", word(import->kind));
     else if (is_twice(account, place))
         snprintf(error.text, sizeof(error.text), "stream import already exists");
-    else if (subject_has_wildcard(import->prefix))
+    else if (import->prefix.size > 0 && subject_has_wildcard(import->prefix))
         snprintf(error.text, sizeof(error.text),
                  "stream import prefix can not contain wildcard tokens");
     else if (import->kind == SHARE_SERVICE && comes_back(auth, account, import->subject, from, 0))

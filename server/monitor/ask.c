@@ -39,18 +39,18 @@ static int hex_digit(uint8_t c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* "%41+b": what cannot be read stays as it is. */
-static struct bytes unescape(struct ask *ask, struct bytes b)
+/* "%41+b". False: no escape follows a '%'. */
+static bool unescape(struct ask *ask, struct bytes b, struct bytes *text)
 {
     uint8_t *to = arena_take(ask->arena, b.size + 1);
     size_t size = 0;
 
-    if (to == NULL)
-        return bytes_of(NULL, 0);
-    for (size_t i = 0; i < b.size; i++) {
+    for (size_t i = 0; to != NULL && i < b.size; i++) {
         int high = i + 2 < b.size && b.at[i] == '%' ? hex_digit(b.at[i + 1]) : -1;
         int low = high >= 0 ? hex_digit(b.at[i + 2]) : -1;
 
+        if (b.at[i] == '%' && low < 0)
+            return false;
         if (low >= 0) {
             to[size++] = (uint8_t)(high << 4 | low);
             i += 2;
@@ -58,17 +58,17 @@ static struct bytes unescape(struct ask *ask, struct bytes b)
             to[size++] = b.at[i] == '+' ? ' ' : b.at[i];
         }
     }
-    return bytes_of(to, size);
+    *text = bytes_of(to, size);
+    return to != NULL;
 }
 
+/* What cannot be read is as if it were not there. */
 static bool query_value(struct ask *ask, const char *name, struct bytes *value)
 {
     struct bytes raw;
 
-    if (name == NULL || !http_query(ask->query, bytes_of_text(name), &raw) || raw.size == 0)
-        return false;
-    *value = unescape(ask, raw);
-    return true;
+    return name != NULL && http_query(ask->query, bytes_of_text(name), &raw) && raw.size > 0 &&
+           unescape(ask, raw, value);
 }
 
 /* ---- of a body --------------------------------------------------------------------------------

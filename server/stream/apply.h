@@ -22,6 +22,9 @@ void apply_limit_subject(struct stream_state *state, struct bytes subject);
 void apply_limit_subjects(struct stream_state *state); /* all of them: the limit has changed */
 void apply_limit_stream(struct stream_state *state);
 
+/* apply_schedule.c */
+void apply_schedule(struct stream_state *state, const struct effect *effect);
+
 /* apply_config.c */
 enum err apply_config(struct stream_state *state, const struct effect *effect);
 /* The config and what follows from it alone, limits not. ERR_CORRUPT: nothing has changed. */

@@ -94,6 +94,9 @@ enum err apply_message(struct stream_state *state, const struct effect *effect, 
         return ERR_CORRUPT;
     if (state->config.republish != NULL)
         result->previous = subject_last(state, effect->message.subject);
+    /* A schedule is its subject's newest message, or none any more. */
+    if (state->schedules.lives.count > 0)
+        expiries_remove(&state->schedules, subject_last(state, effect->message.subject));
     store(state, effect, &entry);
     roll_up(state, effect);
     apply_limit_subject(state, effect->message.subject);

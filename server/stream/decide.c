@@ -17,6 +17,7 @@ void decider_init(struct decider *decider, struct stream_state *state, uint64_t 
     buf_init(&decider->counter_payload, SIZE_MAX);
     buf_init(&decider->counter_headers, SIZE_MAX);
     buf_init(&decider->batch_headers, SIZE_MAX);
+    buf_init(&decider->schedule_headers, SIZE_MAX);
     buf_init(&decider->subject, EFFECT_SUBJECT_MAX);
     prng_seed(&decider->prng, seed);
     buf_init(&decider->text, TEXT_MAX);
@@ -33,6 +34,7 @@ void decider_deinit(struct decider *decider)
     buf_deinit(&decider->counter_payload);
     buf_deinit(&decider->counter_headers);
     buf_deinit(&decider->batch_headers);
+    buf_deinit(&decider->schedule_headers);
     buf_deinit(&decider->subject);
     buf_deinit(&decider->text);
     staging_deinit(&decider->staging);
@@ -145,6 +147,14 @@ static void begin(struct deciding *d, struct decider *decider, const struct publ
             publish_headers_clean(publish->headers, &decider->headers, &d->headers);
 }
 
+void decide_headers_changed(struct deciding *d, struct bytes headers)
+{
+    d->publish.headers = headers;
+    publish_headers_read(headers, &d->headers);
+    d->stored_size = stream_stored_size(d->config->storage, d->publish.subject.size,
+                                        d->publish.headers.size, d->publish.payload.size);
+}
+
 void decide_begin_member(struct deciding *d, struct decider *decider,
                          const struct staged_message *message, int64_t now_ns,
                          struct decision *decision)
@@ -199,6 +209,7 @@ static void discard_old_at_once(struct deciding *d) /* a seeded bug */
 void decide_store(struct deciding *d, struct buf *out)
 {
     struct decider *decider = d->decider;
+    size_t before = out->size;
     struct effect effect = {
         .type = EFFECT_MESSAGE,
         .flags = d->flags,
@@ -215,9 +226,12 @@ void decide_store(struct deciding *d, struct buf *out)
             },
     };
 
-    *d->decision = (struct decision){.outcome = DECIDE_FULL, .error_text = ""};
-    if (!effect_write(out, &effect))
+    *d->decision = (struct decision){.outcome = DECIDE_FULL, .records = 1, .error_text = ""};
+    if (!effect_write(out, &effect) || !decide_store_schedule(d, effect.message.sequence, out)) {
+        out->size = before;
+        d->decision->records = 0;
         return;
+    }
     overlay_add(&decider->overlay, effect.message.sequence, d->now_ns, d->stored_size,
                 d->publish.subject, d->headers.msg_id, d->flags == MESSAGE_ROLLUP_SUBJECT);
     if (d->flags == MESSAGE_ROLLUP_ALL)
@@ -226,7 +240,6 @@ void decide_store(struct deciding *d, struct buf *out)
         discard_old_at_once(d);
     d->decision->outcome = DECIDE_STORE;
     d->decision->sequence = effect.message.sequence;
-    d->decision->records = 1;
     if (d->counter.value.size > 0)
         counters_keep(&decider->counters, effect.message.sequence, d->counter,
                       decider->state->last_seq);

@@ -24,6 +24,7 @@
 #include "server/stream/counters.h"
 #include "server/stream/fast_batches.h"
 #include "server/stream/overlay.h"
+#include "server/stream/schedule.h"
 #include "server/stream/staging.h"
 #include "server/stream/stream_state.h"
 
@@ -97,7 +98,11 @@ struct decider {
     struct staging staging; /* atomic batches that have begun; the owner drops them when it leads no
                                more, and those that are overdue */
     struct fast_batches fast; /* those under way, likewise */
-    uint64_t flaws;           /* server/stream/flaws.h */
+    struct {
+        void *owner;
+        const struct zone *(*find)(void *owner, struct bytes name); /* NULL: there is none */
+    } zones;                                                        /* find NULL: there are none */
+    uint64_t flaws;                                                 /* server/stream/flaws.h */
 
     /* private */
     uint64_t barrier_index;             /* proposed as this; 0: still gathered */
@@ -108,6 +113,7 @@ struct decider {
     struct counters counters; /* what is known of those of the stream */
     uint64_t counter_wanted;  /* WAIT: that message has to be read and kept in `counters` first */
     struct buf counter_payload, counter_headers; /* of a counter */
+    struct buf schedule_headers;                 /* of one that is a schedule */
     struct buf ttl_headers;                      /* of one whose TTL is not */
     struct buf subject;                          /* of one whose subject is transformed */
     struct prng prng;                            /* for transforms */

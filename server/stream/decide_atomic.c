@@ -25,6 +25,7 @@ struct arriving {
     struct staged *staged; /* NULL: no batch of that id */
     uint64_t sequence;     /* its number in the batch */
     bool last, end;        /* it commits; and is not stored itself */
+    uint32_t records;      /* effects written for the batch */
 };
 
 /* ---- arriving -------------------------------------------------------------------------------- */
@@ -213,6 +214,7 @@ static bool commit_member(struct arriving *in, const struct deciding_batch *batc
     if (!check_member(&member))
         return false;
     decide_store(&member, out);
+    in->records += d->decision->records;
     return d->decision->outcome == DECIDE_STORE;
 }
 
@@ -252,7 +254,7 @@ static void answer_committed(struct arriving *in, uint64_t sequence)
     *decision = (struct decision){
         .outcome = DECIDE_STORE,
         .sequence = sequence,
-        .records = (uint32_t)stored_count(in),
+        .records = in->records,
         .batch = in->d->headers.batch_id,
         .count = stored_count(in),
         .error_text = "",

@@ -49,22 +49,6 @@ bool decide_check_size_configured(struct deciding *d)
     return decide_check_size_message(d) && decide_check_size_headers(d);
 }
 
-/* ---- features that are not built ------------------------------------------------------------- */
-
-static bool check_schedule(struct deciding *d)
-{
-    struct bytes scheduler = d->headers.scheduler;
-
-    if (d->headers.schedule.size > 0)
-        return decide_refuse(d, 10188, true);
-    if (scheduler.size == 0 && d->headers.schedule_next.size == 0)
-        return true;
-    if (!bytes_equal(d->headers.schedule_next, BYTES("purge")) || scheduler.size == 0 ||
-        !subject_literal(scheduler) || bytes_equal(scheduler, d->publish.subject))
-        return decide_refuse(d, 10212, false);
-    return decide_refuse(d, 10188, true);
-}
-
 /* ---- what the publisher expects -------------------------------------------------------------- */
 
 static bool check_stream(struct deciding *d)
@@ -169,7 +153,7 @@ static bool check_last_subject_sequence(struct deciding *d)
 bool decide_check_headers(struct deciding *d)
 {
     return decide_check_counter(d) && check_stream(d) && decide_check_ttl_allowed(d) &&
-           check_last_subject_sequence(d) && check_last_sequence(d) && check_schedule(d);
+           check_last_subject_sequence(d) && check_last_sequence(d) && decide_check_schedule(d);
 }
 
 /* That it is not allowed is found before that it is invalid. */
@@ -184,7 +168,7 @@ bool decide_check_headers_member(struct deciding *d)
 {
     return decide_check_counter(d) && check_stream(d) && check_ttl_member(d) &&
            decide_check_id(d) && check_last_sequence(d) && check_last_subject_sequence(d) &&
-           check_schedule(d);
+           decide_check_schedule(d);
 }
 
 /* ---- message ids ----------------------------------------------------------------------------- */

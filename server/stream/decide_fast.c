@@ -50,7 +50,7 @@ static void add_notes(struct fast *in)
 static void say(struct fast *in, enum decide_outcome outcome, uint64_t sequence)
 {
     struct decision *decision = in->d->decision;
-    uint32_t records = outcome == DECIDE_STORE ? 1 : 0;
+    uint32_t records = decision->records; /* of the message, if it was stored */
 
     *decision = (struct decision){
         .outcome = outcome, .sequence = sequence, .records = records, .error_text = ""};
@@ -81,6 +81,7 @@ static bool check_mark(struct fast *in)
 {
     struct deciding *d = in->d;
 
+    *d->decision = (struct decision){.error_text = ""};
     if (!decide_check_sealed(d) || !decide_check_reserve(d) || !decide_check_size_message(d))
         return false;
     if (!d->config->allow_batched)

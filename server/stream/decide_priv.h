@@ -25,6 +25,8 @@ struct deciding {
     int64_t expires_ns; /* of the message, as in its effect */
     struct counter_known counter;
     const struct deciding_batch *batch; /* NULL: it came alone */
+    int64_t schedule_ns;     /* it is a schedule, which fires first then; 0: it is none */
+    uint64_t schedule_ended; /* the schedule that it ends; 0: none */
     struct decision *decision;
 };
 
@@ -66,6 +68,12 @@ bool decide_wait(struct deciding *d);
 
 /* Writes the message that has passed and adds it to the overlay; says STORE or FULL. */
 void decide_store(struct deciding *d, struct buf *out);
+
+/* decide_schedule.c. The effects of a schedule, behind its message; false: no room. */
+bool decide_check_schedule(struct deciding *d);
+bool decide_store_schedule(struct deciding *d, uint64_t sequence, struct buf *out);
+/* The message is stored with other headers than it came with; they stay as they are meanwhile. */
+void decide_headers_changed(struct deciding *d, struct bytes headers);
 
 /* decide_fast.c: a message whose reply is that of a fast batch. */
 void decide_fast(struct deciding *d, struct buf *out);

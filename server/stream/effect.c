@@ -173,6 +173,28 @@ static bool write_consumer(struct buf *out, const struct effect *effect)
     return true;
 }
 
+uint8_t *effect_schedule_entry(uint8_t *at, uint64_t sequence, int64_t next_ns)
+{
+    return encode_u64(encode_u64(at, sequence), (uint64_t)next_ns);
+}
+
+static bool write_schedule(struct buf *out, const struct effect *effect)
+{
+    struct bytes entries = effect->schedule.entries;
+    size_t body = SIZES + entries.size;
+    uint8_t *at;
+
+    assert(entries.size % SCHEDULE_ENTRY_SIZE == 0);
+    at = record_begin(out, EFFECT_SCHEDULE, 0, body);
+    if (at == NULL)
+        return false;
+    at = encode_u16(at, 0);
+    at = encode_u32(at, (uint32_t)(entries.size / SCHEDULE_ENTRY_SIZE));
+    encode_bytes(at, entries);
+    record_end(out, body);
+    return true;
+}
+
 bool effect_write(struct buf *out, const struct effect *effect)
 {
     switch (effect->type) {
@@ -180,6 +202,7 @@ bool effect_write(struct buf *out, const struct effect *effect)
     case EFFECT_DELETE: return write_delete(out, effect);
     case EFFECT_PURGE: return write_purge(out, effect);
     case EFFECT_EXPIRE: return write_expire(out, effect);
+    case EFFECT_SCHEDULE: return write_schedule(out, effect);
     case EFFECT_CONFIG: return write_config(out, effect);
     case EFFECT_CONSUMER_CREATE:
     case EFFECT_CONSUMER_DELETE: return write_consumer(out, effect);
@@ -317,6 +340,28 @@ static enum err read_consumer(const struct record *record, struct effect *effect
     return finish(&in);
 }
 
+static enum err read_schedule(const struct record *record, struct effect *effect)
+{
+    struct decoder in;
+    size_t count;
+
+    decoder_init(&in, record->body);
+    decode_u16(&in);
+    count = decode_u32(&in);
+    effect->schedule.entries = decode_bytes(&in, count * SCHEDULE_ENTRY_SIZE);
+    if (finish(&in) != OK)
+        return ERR_CORRUPT;
+    for (decoder_init(&in, effect->schedule.entries); in.rest.size > 0;) {
+        uint64_t sequence = decode_u64(&in);
+        int64_t next_ns = (int64_t)decode_u64(&in);
+
+        if (sequence == 0 || next_ns < 0 ||
+            (next_ns > EFFECT_TIME_MAX && next_ns != SCHEDULE_FORGOTTEN))
+            return ERR_CORRUPT;
+    }
+    return OK;
+}
+
 enum err effect_read(const struct record *record, struct effect *effect)
 {
     *effect = (struct effect){.type = record->type};
@@ -330,6 +375,7 @@ enum err effect_read(const struct record *record, struct effect *effect)
         return ERR_CORRUPT;
     switch (record->type) {
     case EFFECT_PURGE: return read_purge(record, effect);
+    case EFFECT_SCHEDULE: return read_schedule(record, effect);
     case EFFECT_CONFIG: return read_config(record, effect);
     case EFFECT_CONSUMER_CREATE:
     case EFFECT_CONSUMER_DELETE: return read_consumer(record, effect);

@@ -19,6 +19,7 @@ enum effect_type {
     EFFECT_CONFIG = 5,          /* StreamConfig JSON, version, created time */
     EFFECT_CONSUMER_CREATE = 6, /* number, created, name, ConsumerConfig JSON; also updates */
     EFFECT_CONSUMER_DELETE = 7, /* number, name */
+    EFFECT_SCHEDULE = 16,       /* when messages that are schedules fire next, or that they end */
     /* CONSUMER_RECORD_FIRST..LAST: consumers/consumer.h; their bodies are not read here */
 };
 
@@ -30,6 +31,11 @@ enum effect_type {
 #define MESSAGE_MARKER         64u /* stands for a subject that is no more */
 #define DELETE_ERASE           1u
 #define EXPIRE_ENDED           1u /* messages whose own end has come go, too */
+
+/* Of a schedule: its message's sequence, then when it fires next or one of these. */
+#define SCHEDULE_ENTRY_SIZE 16u
+#define SCHEDULE_PURGED     INT64_C(0) /* never: all of its subject goes */
+#define SCHEDULE_FORGOTTEN  INT64_MAX  /* never: it stays as a message */
 
 /* What fits the fields of a message. */
 #define EFFECT_SUBJECT_MAX 65535u
@@ -65,6 +71,9 @@ struct effect {
             int64_t ended_ns; /* own ends up to this; 0: none */
         } expire;
         struct {
+            struct bytes entries; /* SCHEDULE_ENTRY_SIZE each */
+        } schedule;
+        struct {
             int64_t created_ns;
             uint64_t version; /* of the catalogue; rises */
             struct bytes json;
@@ -79,6 +88,8 @@ struct effect {
 
 /* The size of the record of such a message. */
 uint32_t effect_message_size(size_t subject, size_t headers, size_t payload);
+/* Writes one entry of a schedule effect; returns what follows it. */
+uint8_t *effect_schedule_entry(uint8_t *at, uint64_t sequence, int64_t next_ns);
 /* Appends the record; false at the buffer's limit (nothing written). The sizes fit (asserted). */
 bool effect_write(struct buf *out, const struct effect *effect);
 /* Views into the record. ERR_CORRUPT: sizes that do not fit, unknown type or flags. */

@@ -65,7 +65,10 @@ static void pop(struct expiries *expiries)
 
 static bool live(const struct expiries *expiries, struct expiry entry)
 {
-    return map64_find(&expiries->lives, entry.sequence) != NULL;
+    const union map64_value *life = map64_find(&expiries->lives, entry.sequence);
+
+    /* It may have come back with another end. */
+    return life != NULL && (int64_t)(life->number >> 1) == entry.expires_ns;
 }
 
 static void drop_dead(struct expiries *expiries)
@@ -117,6 +120,19 @@ void expiries_remove(struct expiries *expiries, uint64_t sequence)
 {
     if (expiries->lives.count > 0)
         (void)map64_remove(&expiries->lives, sequence, NULL);
+}
+
+bool expiries_has(const struct expiries *expiries, uint64_t sequence)
+{
+    return expiries->lives.count > 0 && map64_find(&expiries->lives, sequence) != NULL;
+}
+
+int64_t expiries_end(const struct expiries *expiries, uint64_t sequence)
+{
+    const union map64_value *life = map64_find(&expiries->lives, sequence);
+
+    assert(life != NULL);
+    return (int64_t)(life->number >> 1);
 }
 
 bool expiries_never(const struct expiries *expiries, uint64_t sequence)

@@ -29,11 +29,14 @@ struct expiries {
 void expiries_init(struct expiries *expiries, uint64_t seed);
 void expiries_deinit(struct expiries *expiries); /* forgets all; can be used again */
 
-/* expires_ns: log time, EXPIRES_NEVER, or 0: it has none. The sequence is new. */
+/* expires_ns: log time, EXPIRES_NEVER, or 0: it has none. The sequence is new, or was removed. */
 void expiries_add(struct expiries *expiries, uint64_t sequence, int64_t expires_ns, bool marker);
 /* The message has left the stream; fine when it was never here. */
 void expiries_remove(struct expiries *expiries, uint64_t sequence);
 
+bool expiries_has(const struct expiries *expiries, uint64_t sequence);
+/* When it ends; only of one that is there. */
+int64_t expiries_end(const struct expiries *expiries, uint64_t sequence);
 bool expiries_never(const struct expiries *expiries, uint64_t sequence);
 bool expiries_marker(const struct expiries *expiries, uint64_t sequence);
 /* The one that ends first, of equal ones the lowest sequence; false: none does. */

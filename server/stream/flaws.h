@@ -28,6 +28,8 @@
     X(SEQUENCE_REUSED, "an emptied stream starts again behind its last removed message")           \
     X(BATCH_HALF, "of an atomic batch that is refused, what came before the reason stays")         \
     X(REMOVAL_CUT_SHORT, "a large removal ends with what one turn has time for (F21)")             \
+    X(SCHEDULE_KEPT, "a schedule that has fired for good is not removed")                          \
+    X(SCHEDULE_LATE, "that a schedule has fired is logged behind what it produced")                \
     X(CONFIG_LATE, "new limits do not count for what is already stored (F10)")                     \
     X(BLOCK_WITHOUT_IDS, "message ids are not in the state block")                                 \
     X(BLOCK_WITHOUT_CONSUMERS, "what consumers have pending is not in the state block")            \

@@ -90,6 +90,15 @@ static void answer_notes(struct stream *stream, struct bytes reply, const struct
     stream_batches_staged(stream);
 }
 
+/* Publishes leave room for others. Memory that others have made it grow to is there all the same:
+ * no buffer has more than its limit. */
+static size_t limit_of_publishes(const struct buf *gather)
+{
+    size_t limit = gather->limit - GATHER_RESERVED;
+
+    return gather->capacity > limit ? gather->capacity : limit;
+}
+
 /* False: it has to wait; nothing has happened. */
 static bool decide_one(struct stream *stream, const struct publish *publish, struct bytes reply)
 {
@@ -104,7 +113,9 @@ static bool decide_one(struct stream *stream, const struct publish *publish, str
         answer_error(stream, reply, error, "", bytes_of(NULL, 0), false);
         return true;
     }
-    gather->limit = limit - GATHER_RESERVED;
+    if (gather->size >= limit - GATHER_RESERVED)
+        return false;
+    gather->limit = limit_of_publishes(gather);
     do
         decide_publish(&stream->decider, publish, stream_log_now(stream), gather, &decision);
     while (decision.outcome == DECIDE_WAIT && stream_counter_gather(stream));
@@ -116,7 +127,7 @@ static bool decide_one(struct stream *stream, const struct publish *publish, str
         answer_notes(stream, reply, &decision);
     switch (decision.outcome) {
     case DECIDE_STORE:
-        stream->offers = true;
+        stream_consumers_offer(stream, publish->subject);
         if (!decision.fast || decision.batch.size > 0)
             answer_stored(stream, reply, &decision);
         stream_mark(stream);
@@ -189,7 +200,7 @@ void stream_ingest(void *owner, const struct message *message)
 {
     struct stream *stream = owner;
     struct publish publish = {
-        .subject = message->subject,
+        .subject = message_sent_to(message),
         .headers = message->headers,
         .payload = message->payload,
         .reply = message->reply,

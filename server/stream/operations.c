@@ -132,6 +132,8 @@ static bool write_effect(struct stream *stream, struct stream_op *op, struct buf
 
     if (op == &stream->expire_op)
         return stream_expiry_write(stream, out);
+    if (op == &stream->schedules.op)
+        return stream_schedules_write(stream, out);
     switch (op->kind) {
     case STREAM_OP_PURGE: return write_purge(stream, op, out);
     case STREAM_OP_CONSUMER_CREATE: return write_consumer(stream, op, out);

@@ -26,6 +26,11 @@ struct publish_headers {
     struct bytes incr;
     struct bytes schedule;
     struct bytes schedule_next;
+    struct bytes schedule_target;
+    struct bytes schedule_source;
+    struct bytes schedule_ttl;
+    struct bytes schedule_rollup;
+    struct bytes schedule_zone; /* present also when empty */
     struct bytes scheduler;
     struct bytes batch_id;
     struct bytes batch_sequence;

@@ -86,6 +86,28 @@ bool stream_read_now(struct stream *stream, const struct index_entry *entry,
     return bytes.size > 0 && to_message(bytes, entry->sequence, message);
 }
 
+static struct bytes put(uint8_t **at, struct bytes bytes)
+{
+    struct bytes placed = bytes_of(*at, bytes.size);
+
+    if (bytes.size > 0)
+        memcpy(*at, bytes.at, bytes.size);
+    *at += bytes.size;
+    return placed;
+}
+
+struct bytes stream_message_copy(const struct stream_message *message, struct stream_message *copy)
+{
+    size_t size = message->subject.size + message->headers.size + message->payload.size;
+    uint8_t *memory = heap_take(size), *at = memory;
+
+    *copy = *message;
+    copy->subject = put(&at, message->subject);
+    copy->headers = put(&at, message->headers);
+    copy->payload = put(&at, message->payload);
+    return bytes_of(memory, size);
+}
+
 void stream_read(struct stream *stream, struct stream_read *read)
 {
     struct index_entry entry;

@@ -9,7 +9,7 @@
 #define FLAG_BEGUN      2u
 #define FLAG_GAP        4u
 #define FLAGS_ALL       7u
-#define HEAD            88u /* up to the sizes */
+#define HEAD            96u /* up to the sizes */
 
 /* ---- writing ----------------------------------------------------------------------------------
  */
@@ -23,7 +23,7 @@ static uint32_t flags_of(const struct stream_state *state)
 void stream_state_encode(const struct stream_state *state, struct buf *out)
 {
     size_t size = HEAD + state->config_json.size + state->msg_id_last.size;
-    size_t begin = out->size, lives;
+    size_t begin = out->size, lives, schedules;
     uint8_t *at = buf_reserve(out, size);
 
     at = encode_u32(at, VERSION);
@@ -37,7 +37,7 @@ void stream_state_encode(const struct stream_state *state, struct buf *out)
     at = encode_u64(at, state->gap_max);
     at = encode_u64(at, state->config_json.size);
     at = encode_u64(at, state->msg_id_last.size);
-    at = encode_zeros(at, 8); /* size of the ends, below */
+    at = encode_zeros(at, 16); /* sizes of the ends and of the schedules, below */
     if (state->config_json.size > 0)
         memcpy(at, state->config_json.at, state->config_json.size);
     at += state->config_json.size;
@@ -46,7 +46,10 @@ void stream_state_encode(const struct stream_state *state, struct buf *out)
     buf_commit(out, size);
     lives = out->size;
     expiries_encode(&state->expiries, out);
-    (void)encode_u64(out->at + begin + HEAD - 8, out->size - lives);
+    (void)encode_u64(out->at + begin + HEAD - 16, out->size - lives);
+    schedules = out->size;
+    expiries_encode(&state->schedules, out);
+    (void)encode_u64(out->at + begin + HEAD - 8, out->size - schedules);
     if (apply_flaw(state, STREAM_FLAW_BLOCK_WITHOUT_IDS)) {
         struct dedup none = state->dedup;
 
@@ -82,8 +85,8 @@ static bool sound(const struct stream_state *state)
 
 enum err stream_state_decode(struct stream_state *state, struct bytes bytes)
 {
-    uint64_t config_size, id_size, lives_size;
-    struct bytes config, id, lives;
+    uint64_t config_size, id_size, lives_size, schedules_size;
+    struct bytes config, id, lives, schedules;
     uint32_t version, flags;
     struct decoder in;
 
@@ -100,9 +103,11 @@ enum err stream_state_decode(struct stream_state *state, struct bytes bytes)
     config_size = decode_u64(&in);
     id_size = decode_u64(&in);
     lives_size = decode_u64(&in);
+    schedules_size = decode_u64(&in);
     config = decode_bytes(&in, config_size);
     id = decode_bytes(&in, id_size);
     lives = decode_bytes(&in, lives_size);
+    schedules = decode_bytes(&in, schedules_size);
     if (in.failed || version != VERSION || (flags & ~FLAGS_ALL) != 0 || !sound(state))
         return ERR_CORRUPT;
 
@@ -110,7 +115,8 @@ enum err stream_state_decode(struct stream_state *state, struct bytes bytes)
     state->begun = (flags & FLAG_BEGUN) != 0;
     state->gap = (flags & FLAG_GAP) != 0;
     if (!take_config(state, config) || !take_id(state, id) ||
-        expiries_decode(&state->expiries, lives) != OK)
+        expiries_decode(&state->expiries, lives) != OK ||
+        expiries_decode(&state->schedules, schedules) != OK)
         return ERR_CORRUPT;
     apply_set_first(state);
     return dedup_decode(&state->dedup, in.rest);

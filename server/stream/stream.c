@@ -35,6 +35,7 @@ static void apply_record(struct stream *stream, const struct log_batch *batch,
             stream_operation_applied(stream, &effect, &result);
         return;
     }
+    stream->purging = record->type == EFFECT_PURGE;
     if (effect_read(record, &effect) != OK ||
         stream_state_apply(&stream->state, &effect, place, record->size, &result) != OK) {
         logger_warn(server_logger(jetstream_server(stream->jetstream)),
@@ -42,6 +43,9 @@ static void apply_record(struct stream *stream, const struct log_batch *batch,
                     BYTES_ARG(stream->name), record->type, (unsigned long long)batch->index);
         return;
     }
+    if (stream->purging)
+        stream_consumers_purged(stream);
+    stream->purging = false;
     if (effect.type == EFFECT_MESSAGE && stream->lead)
         stream_republish(stream, &effect, result.previous);
     if (stream->ops_flying.count > 0 && effect.type != EFFECT_MESSAGE)
@@ -69,6 +73,7 @@ static void apply(void *owner, const struct log_batch *batch)
     }
     decider_applied(&stream->decider, batch->index);
     stream_expiry_applied(stream);
+    stream_schedules_applied(stream);
     stream_mark(stream);
 }
 
@@ -95,6 +100,7 @@ static void lead(void *owner, uint64_t term)
         stream_subscribe(stream);
     stream_consumers_lead(stream);
     stream_expiry_arm(stream);
+    stream_schedules_arm(stream);
     jetstream_stream_lead(stream->jetstream, stream);
     stream_mark(stream);
 }
@@ -143,6 +149,7 @@ static void follow(void *owner)
     stream_consumers_follow(stream);
     stream_ingest_follow(stream);
     stream_batches_drop(stream);
+    stream_schedules_drop(stream);
     stream_direct_drop(stream);
     timers_cancel(io_timers(stream_io(stream)), &stream->expiry);
     jetstream_stream_follow(stream->jetstream, stream);
@@ -174,7 +181,6 @@ static void refused(void *owner, enum err err)
                  "Stream '%.*s': could not write to disk: %s", BYTES_ARG(stream->name),
                  err_text(err));
     stream->gathered = 0;
-    stream->offers = false;
     replica_gather_drop(stream->replica);
     decider_refused(&stream->decider);
     refuse_parked(stream, err);
@@ -238,6 +244,11 @@ static struct bytes shell_number(const void *item)
     return bytes_of(&shell->number, sizeof shell->number);
 }
 
+static const struct zone *find_zone(void *owner, struct bytes name)
+{
+    return jetstream_zone(owner, name);
+}
+
 struct stream *stream_open(struct jetstream *jetstream, struct account *account, uint64_t id,
                            struct bytes name, enum err *err)
 {
@@ -266,6 +277,7 @@ struct stream *stream_open(struct jetstream *jetstream, struct account *account,
     stream->state.flaws = stream->decider.flaws;
     table_init(&stream->consumers, shell_name, prng_next(prng));
     table_init(&stream->consumers_by_number, shell_number, prng_next(prng));
+    sublist_init(&stream->consumer_index, prng_next(prng));
     outbox_init(&stream->parked, STREAM_PARKED_BYTES_MAX);
     outbox_init(&stream->at_once, STREAM_PARKED_BYTES_MAX);
     outbox_init(&stream->direct_requests, STREAM_WAITING_BYTES_MAX);
@@ -280,6 +292,9 @@ struct stream *stream_open(struct jetstream *jetstream, struct account *account,
     stream->expiry.fire = stream_expiry_fire;
     stream_block_open(stream);
     stream_batches_init(stream);
+    stream_schedules_init(stream);
+    stream->decider.zones.owner = jetstream;
+    stream->decider.zones.find = find_zone;
     stream->direct_retry.fire = stream_direct_retry;
 
     *err = replica_open(jetstream_groups(jetstream), id, &replica_events_of_stream, stream,
@@ -319,6 +334,7 @@ void stream_close(struct stream *stream, bool deleted)
     stream_operations_drop(stream);
     stream_ingest_drop(stream);
     stream_batches_drop(stream);
+    stream_schedules_drop(stream);
     stream_direct_drop(stream);
     timers_cancel(timers, &stream->expiry);
     drop_reads(stream);
@@ -331,6 +347,7 @@ void stream_close(struct stream *stream, bool deleted)
     stream_state_deinit(&stream->state);
     table_deinit(&stream->consumers);
     table_deinit(&stream->consumers_by_number);
+    sublist_deinit(&stream->consumer_index);
     outbox_deinit(&stream->parked);
     outbox_deinit(&stream->at_once);
     outbox_deinit(&stream->direct_requests);

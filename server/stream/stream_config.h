@@ -72,8 +72,9 @@ struct stream_config {
     struct schema_map metadata;
     struct stream_transform *subject_transform;
     struct stream_republish *republish;
-    void *placement, *mirror;      /* presence only, refused */
-    struct schema_objects sources; /* presence only, refused */
+    struct stream_placement *placement; /* NULL: none */
+    void *mirror;                       /* presence only, refused */
+    struct schema_objects sources;      /* presence only, refused */
 };
 
 extern const struct schema stream_config_schema;

@@ -13,6 +13,7 @@
 #include "server/stream/outbox.h"
 #include "server/stream/read_cache.h"
 #include "server/stream/stream.h"
+#include "server/sublist.h"
 
 #define STREAM_WAITING_BYTES_MAX                                                                   \
     (128u << 20) /* publishes that wait to be decided (reference 4.1) */
@@ -24,6 +25,20 @@
  * gathers at most a few thousand runs of at most 20 bytes. */
 #define GATHER_RESERVED (8u << 20)
 #define GATHER_STEP_MAX (2u << 20)
+
+/* A message that was fetched for a schedule that is due. */
+struct schedule_copy {
+    struct stream_message message; /* views into `memory` */
+    struct bytes memory;           /* owned; empty: nothing is kept */
+};
+#define SCHEDULE_KEPT 2u
+
+struct schedule_fetch {
+    struct stream_read read;
+    struct stream *stream; /* not to be touched when the read says gone */
+    unsigned kept;         /* where it is kept */
+    bool busy;
+};
 
 /* Consumer records put their body at a multiple of 8 (docs/formats.md). */
 #define RECORD_BODY_PAD (16u - RECORD_HEAD)
@@ -70,8 +85,14 @@ struct consumer_shell {
     struct stream_reader *reader; /* a read in flight for the head of `deliveries`, or NULL */
     struct consumer_shell *dirty_next;
     struct consumer_shell *planning_next;
+    struct consumer_shell *offered_next;
+    struct consumer_place *places; /* in the stream's consumer_index */
+    size_t place_count;
+    uint64_t walked; /* the last walk of the index that came by */
     bool dirty;
     bool planning; /* hands out when the next batch leaves */
+    bool wide;     /* its filters have changed: it is told of every message */
+    bool offered;  /* messages were gathered that it has not been told of */
     bool doomed;   /* inactive: delete it when nothing of it is on the stack */
     bool bound;
     bool direct;  /* of a source or mirror: not counted as a consumer */
@@ -122,6 +143,17 @@ struct stream {
     struct timer expiry;
     int64_t expiry_due_ns; /* what the timer is armed for, in log time */
 
+    struct {
+        struct timer due; /* the first fires then */
+        int64_t due_ns;   /* in log time */
+        struct stream_op op;
+        bool firing;                  /* `op` is under way */
+        struct schedule_fetch *fetch; /* under way, or NULL */
+        struct schedule_copy kept[SCHEDULE_KEPT];
+        uint64_t unreadable; /* what could not be fetched; 0: nothing */
+        uint64_t produced;   /* a seeded bug's: what the next operation is to log of */
+    } schedules;             /* schedule_fire.c */
+
     /* consumers */
     struct table consumers; /* consumer_shell by name */
     struct table consumers_by_number;
@@ -132,8 +164,12 @@ struct stream {
     bool interest_changed;
     struct consumer_shell *consumer_dirty;
     struct consumer_shell *consumer_planning;
+    struct consumer_shell *consumer_offered;
+    struct sublist consumer_index; /* which of them a subject is for */
+    uint64_t consumer_walks;
+    struct sink *sink_acks; /* of all of them, in the second version of ack subjects */
     struct consumer_view view;
-    bool offers; /* messages were gathered that consumers have not been told of */
+    bool purging; /* nobody is told of what a purge takes from those who have not acked it */
 
     /* direct gets that wait for this turn */
     struct outbox direct_requests;
@@ -151,7 +187,8 @@ struct stream {
     bool dirty;
 };
 
-#define STREAM_FLAWED(stream, name) jetstream_flawed((stream)->jetstream, JETSTREAM_FLAW_##name)
+#define STREAM_FLAWED_STATE(stream, name) (((stream)->state.flaws & STREAM_FLAW_##name) != 0)
+#define STREAM_FLAWED(stream, name)       jetstream_flawed((stream)->jetstream, JETSTREAM_FLAW_##name)
 
 /* stream.c */
 struct io *stream_io(const struct stream *stream);
@@ -172,6 +209,15 @@ void stream_ingest_drop(struct stream *stream);
 void stream_ingest_follow(struct stream *stream); /* what waits goes to the next leader */
 void stream_subscribe(struct stream *stream);     /* sinks as the config has them */
 void stream_unsubscribe(struct stream *stream);
+
+/* schedule_fire.c */
+void stream_schedules_init(struct stream *stream);
+void stream_schedules_drop(struct stream *stream);
+void stream_schedules_arm(struct stream *stream);
+void stream_schedules_applied(struct stream *stream); /* there may be another one that is first */
+/* What is due, as an operation: `gathered` counts the messages, the effect behind them is the op's.
+ */
+bool stream_schedules_write(struct stream *stream, struct buf *out);
 
 /* batches.c: batches that are under way in the decider */
 void stream_batches_init(struct stream *stream);
@@ -229,6 +275,19 @@ void stream_consumers_close(struct stream *stream);
 struct consumer_shell *stream_consumer_shell(const struct stream *stream, struct bytes name);
 uint64_t stream_consumer_number(struct stream *stream); /* of a new one */
 
+/* consumer_index.c: a shell stands in the index from its making to its end. */
+void consumer_index_add(struct consumer_shell *shell);
+void consumer_index_remove(struct consumer_shell *shell);
+/* Those whom a message of that subject is for; neither index nor consumers may change meanwhile.
+ * False: nobody. */
+struct consumer_walk {
+    const struct match *match;
+    uint64_t number;
+    uint32_t set, at;
+};
+bool consumer_index_walk(struct stream *stream, struct bytes subject, struct consumer_walk *walk);
+struct consumer_shell *consumer_index_next(struct consumer_walk *walk);
+
 /* As it was in a state block; false: that makes no sense. */
 bool stream_consumer_restore(struct stream *stream, uint64_t number, int64_t created_ns,
                              struct bytes name, struct bytes json, struct bytes state);
@@ -246,8 +305,12 @@ void stream_block_written(void *owner, enum err err);
 enum err stream_block_restore(void *owner, const struct replica_block *block);
 
 /* consumer_turn.c */
+/* A message of that subject was gathered: it may be handed out with the batch that stores it. */
+void stream_consumers_offer(struct stream *stream, struct bytes subject);
 void stream_consumers_stored(struct stream *stream, const struct index_entry *entry);
 void stream_consumers_removed(struct stream *stream, const struct index_entry *entry);
+/* A purge is applied: consumers pass over what it took from the front. */
+void stream_consumers_purged(struct stream *stream);
 void stream_consumers_lead(struct stream *stream);
 /* Requests and acks are kept from now on, for when it leads. */
 void stream_consumers_listen(struct stream *stream);
@@ -265,6 +328,7 @@ void consumer_shell_advise_deleted(struct stream *stream, struct bytes name);
 /* consumer_inbox.c */
 void consumer_inbox_open(struct consumer_shell *shell);
 void consumer_inbox_close(struct consumer_shell *shell);
+void consumer_inbox_close_acks(struct stream *stream);
 void consumer_inbox_read(struct consumer_shell *shell);
 /* Tells the machine if somebody has come to listen on the deliver subject, or has gone. */
 void consumer_inbox_check_bound(struct consumer_shell *shell);
@@ -275,6 +339,8 @@ void delivery_drop(struct consumer_shell *shell); /* what was not sent yet */
 void delivery_close(struct consumer_shell *shell);
 
 /* reader.c: the message, if it is in memory and sound; good until the next read. */
+/* All of it in one piece of memory, the caller's; *copy are views into it. */
+struct bytes stream_message_copy(const struct stream_message *message, struct stream_message *copy);
 bool stream_read_now(struct stream *stream, const struct index_entry *entry,
                      struct stream_message *message);
 

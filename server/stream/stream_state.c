@@ -14,6 +14,7 @@ void stream_state_init(struct stream_state *state, uint64_t seed)
     state->index = index_create(seed);
     dedup_init(&state->dedup, seed);
     expiries_init(&state->expiries, seed);
+    expiries_init(&state->schedules, seed);
     buf_init(&state->msg_id_memory, MSG_ID_MAX);
 }
 
@@ -24,6 +25,7 @@ void stream_state_deinit(struct stream_state *state)
     state->index = NULL;
     dedup_deinit(&state->dedup);
     expiries_deinit(&state->expiries);
+    expiries_deinit(&state->schedules);
     buf_deinit(&state->msg_id_memory);
 }
 
@@ -58,6 +60,7 @@ enum err stream_state_apply(struct stream_state *state, const struct effect *eff
     case EFFECT_DELETE: apply_delete(state, effect, result); break;
     case EFFECT_PURGE: apply_purge(state, effect, result); break;
     case EFFECT_EXPIRE: apply_expire(state, effect, result); break;
+    case EFFECT_SCHEDULE: apply_schedule(state, effect); break;
     case EFFECT_CONFIG: err = apply_config(state, effect); break;
     case EFFECT_CONSUMER_CREATE:
     case EFFECT_CONSUMER_DELETE:
@@ -96,6 +99,7 @@ static void tell_removed(void *context, const struct index_entry *entry)
 
     apply_set_first(state);
     expiries_remove(&state->expiries, entry->sequence);
+    expiries_remove(&state->schedules, entry->sequence);
     if (state->events != NULL && state->events->removed != NULL)
         state->events->removed(state->events->owner, entry);
 }
@@ -114,7 +118,7 @@ uint64_t apply_remove_matching(struct stream_state *state, const struct index_fi
                                uint64_t below)
 {
     bool told = (state->events != NULL && state->events->removed != NULL) ||
-                state->expiries.lives.count > 0;
+                state->expiries.lives.count > 0 || state->schedules.lives.count > 0;
     uint64_t count;
 
     if (apply_flaw(state, STREAM_FLAW_REMOVAL_CUT_SHORT) && below > state->first_seq + 8)

@@ -55,6 +55,7 @@ struct stream_state {
     struct index *index;
     struct dedup dedup;
     struct expiries expiries;
+    struct expiries schedules; /* messages that are schedules; they "end" when they fire next */
     uint64_t aged_below; /* of lower sequences only messages are left that never grow too old */
     struct bytes msg_id_last; /* of the last message, "" if it had none; in msg_id_memory */
     struct buf msg_id_memory;

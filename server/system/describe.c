@@ -72,6 +72,32 @@ void system_write_client(struct json_writer *w, const struct server *server,
     json_object_end(w);
 }
 
+bool system_describe_client(const struct server *server, const struct client *client,
+                            struct buf *out)
+{
+    struct json_writer w;
+    struct client_row row;
+
+    client_row_of_client(&row, client, io_now(server->io));
+    json_writer_init(&w, out);
+    json_object_begin(&w);
+    monitor_wall_time(&w, BYTES("start"), server_wall_of(server, row.start_ns));
+    monitor_bytes(&w, BYTES("host"), row.address);
+    monitor_unsigned(&w, BYTES("id"), row.id);
+    monitor_bytes(&w, BYTES("acc"), row.account);
+    monitor_bytes_given(&w, BYTES("user"), row.user);
+    monitor_bytes_given(&w, BYTES("name"), row.name);
+    monitor_bytes_given(&w, BYTES("lang"), row.lang);
+    monitor_bytes_given(&w, BYTES("ver"), row.version);
+    monitor_number(&w, BYTES("rtt"), row.rtt_ns);
+    monitor_text(&w, BYTES("server"), server->info.name);
+    monitor_bytes_given(&w, BYTES("cluster"), server->info.cluster);
+    monitor_text(&w, BYTES("kind"), "Client");
+    monitor_text(&w, BYTES("client_type"), "nats");
+    json_object_end(&w);
+    return !w.failed;
+}
+
 /* ---- a user -----------------------------------------------------------------------------------
  */
 

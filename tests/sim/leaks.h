@@ -12,6 +12,7 @@ const char *__lsan_default_suppressions(void)
     return "leak:read_from_disk\n"   /* server/stream/delivery.c */
            "leak:stream_read\n"      /* server/stream/reader.c */
            "leak:start_read\n"       /* server/stream/direct.c */
+           "leak:fetch_message\n"    /* server/stream/schedule_fire.c */
            "leak:api_request_make\n" /* server/api/request.c */
            "leak:prepare\n";         /* server/jetstream_catalogue.c, on a worker */
 }

@@ -8,6 +8,8 @@ sim_with_raft   = raft_world raft_node raft_disk raft_truth raft_weather hunt
 sim_uses_raft   = raft base
 sim_with_server = content limits client oracle spec worlds reader user hunt server_flaws
 sim_uses_server = $(LIBS)
+sim_with_batches = client hunt
+sim_uses_batches = $(LIBS)
 sim_with_cluster = content limits client hunt report cluster_nodes cluster_truth cluster_faults cluster_history \
                    cluster_consumer cluster_setting cluster_user cluster_scripts cluster_flaws
 sim_uses_cluster = $(LIBS)

@@ -73,9 +73,9 @@ def consumer(config, name=None, stream_name="S", **rest):
     )
 
 
-def durable(config, name="C", subject_name=None):
+def durable(config, name="C", subject_name=None, label=None):
     body = {"stream_name": "S", "config": {"durable_name": name, **config}}
-    return api(f"CONSUMER.DURABLE.CREATE.S.{subject_name or name}", body)
+    return api(f"CONSUMER.DURABLE.CREATE.S.{subject_name or name}", body, label=label)
 
 
 def bodies(subject, *all_bodies):
@@ -250,7 +250,6 @@ NOT_BUILT = [
     {"allow_atomic": True},
     {"allow_batched": True},
     {"allow_msg_schedules": True, "allow_rollup_hdrs": True},
-    {"placement": {"cluster": "x"}},
     {"republish": {"src": ">", "dest": "r.>"}},
     {"subject_transform": {"src": "S", "dest": "t"}},
 ]

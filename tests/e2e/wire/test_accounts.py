@@ -162,6 +162,24 @@ class Services(AccountsCase):
         b.flush()
         self.assertEqual([a.message()[0] for _ in range(2)], [b"s.1.2", b"t.x.y"])
 
+    def test_who_asks_is_told_where_that_is_shared_and_cannot_be_forged(self):
+        server = self.start(
+            accounts(A="exports: [{service: s}]", B="imports: [{service: {account: A, subject: s}, share: true}]")
+        )
+        a, b = self.user(server, "a"), self.requestor(server, "b")
+        a.send(b"SUB s 1\r\n")
+        a.flush()
+        forged = b'NATS/1.0\r\nA: b\r\nNats-Request-Info: {"acc":"forged"}\r\nC: d\r\n\r\n'
+        b.send(b"PUB s in.1 2\r\nhi\r\nHPUB s in.2 %d %d\r\n%shi\r\n" % (len(forged), len(forged) + 2, forged))
+        for lines in (set(), {b"A: b", b"C: d"}):
+            _, _, head, body = a.message()
+            self.assertEqual(body, b"hi")
+            told = [line for line in head.split(b"\r\n") if line.startswith(b"Nats-Request-Info: ")]
+            self.assertEqual(len(told), 1, head)
+            who = json.loads(told[0].split(b": ", 1)[1])
+            self.assertEqual((who["acc"], who["user"], who["kind"]), ("B", "b", "Client"))
+            self.assertEqual(set(head.split(b"\r\n")) - {b"", b"NATS/1.0", told[0]}, lines)
+
     def test_nobody_who_serves_is_told_at_once(self):
         server = self.start(accounts(A="exports: [{service: s}]", B="imports: [{service: {account: A, subject: s}}]"))
         b = self.requestor(server, "b")
@@ -239,6 +257,39 @@ class Services(AccountsCase):
         self.assertEqual(api(got[1], b"+ACK")[0], b"in.api")
         info = json.loads(api(b"JS.A.CONSUMER.INFO.S.C", {})[3])
         self.assertEqual((info["num_ack_pending"], info["num_pending"]), (0, 0))
+
+
+    @own_promise
+    def test_a_consumer_delivers_into_an_account_that_imports_its_subject(self):
+        server = self.start(
+            accounts(
+                A='jetstream: enabled, exports: [{stream: "d.>"}, {service: "$JS.ACK.>"}]',
+                B='imports: [{stream: {account: A, subject: "d.>"}, to: "e.>"}, {service: {account: A, subject: "$JS.ACK.>"}}]',
+            ),
+            jetstream=True,
+        )
+        a, b = self.requestor(server, "a"), self.user(server, "b")
+
+        def api(subject, body):
+            body = json.dumps(body).encode()
+            a.send(b"PUB %s in.api %d\r\n%s\r\n" % (subject, len(body), body))
+            return json.loads(a.message()[3])
+
+        api(b"$JS.API.STREAM.CREATE.S", {"name": "S", "subjects": ["s"]})
+        config = {"durable_name": "C", "deliver_subject": "d.x", "ack_policy": "explicit"}
+        api(b"$JS.API.CONSUMER.CREATE.S.C", {"stream_name": "S", "config": config})
+        api(b"s", "message")
+        for _ in range(2):
+            self.assertFalse(api(b"$JS.API.CONSUMER.INFO.S.C", {}).get("push_bound", False))
+        b.send(b"SUB e.x 1\r\n")
+        _, ack, _, body = b.message()
+        self.assertEqual(body, b'"message"')
+        b.send(b"PUB %s 4\r\n+ACK\r\n" % ack)
+        b.flush()
+        end = time.monotonic() + READ_S
+        while (info := api(b"$JS.API.CONSUMER.INFO.S.C", {}))["num_ack_pending"] > 0:
+            self.assertLess(time.monotonic(), end)
+        self.assertTrue(info["push_bound"])
 
 
 class Reloaded(AccountsCase):

@@ -119,7 +119,9 @@ class Monitoring(WireCase):
 
     def test_values_are_unescaped(self):
         self.assertEqual(self.document("accountz", acc="$G")["account_detail"]["account_name"], "$G")
-        self.assertEqual(get(self.monitor, "/accountz?acc=%zz%4"), (400, "Account %zz%4 does not exist"))
+        self.assertEqual(get(self.monitor, "/accountz?acc=%41+%2B"), (400, "Account A + does not exist"))
+        for wrong in ("%zz", "a%4", "%"):
+            self.assertEqual(get(self.monitor, "/accountz?acc=" + wrong)[0], 200)
 
     def test_a_question_that_makes_no_sense_is_refused_with_a_text(self):
         for path, said in (

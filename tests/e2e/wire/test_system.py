@@ -161,6 +161,21 @@ class Alone(SystemCase):
         answer = ask(self.system, f"$SYS.REQ.SERVER.{self.id}.KICK", {"cid": 99999})
         self.assertEqual(answer["error"]["description"], "no such client or leafnode id")
 
+    def test_the_configuration_is_read_again_on_request(self):
+        server = self.start("max_payload: 1000\n", "reloaded")
+        path = server.arguments[1]
+        with user(server.port, "sys") as system:
+            subject = f"$SYS.REQ.SERVER.{system.info()['server_id']}.RELOAD"
+            with open(path, encoding="utf-8") as file:
+                text = file.read()
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text.replace("max_payload: 1000", "max_payload: 2000"))
+            self.assertNotIn("error", ask(system, subject))
+            self.assertEqual(ask(system, "$SYS.REQ.SERVER.PING.VARZ")["data"]["max_payload"], 2000)
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text + "no_such_option: 1\n")
+            self.assertIn("no_such_option", ask(system, subject)["error"]["description"])
+
     def events(self, *subjects):
         """A listener in the system account, and what it hears of these, by subject."""
         listener = user(self.server.port, "sys")

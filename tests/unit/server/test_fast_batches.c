@@ -31,7 +31,7 @@ static void publish(const char *reply, const char *lines)
 /* A message of batch "b": <number>.<operation> */
 static void message(const char *gap, unsigned flow, unsigned number, unsigned operation)
 {
-    char reply[64];
+    static char reply[64]; /* the decision points into it */
 
     snprintf(reply, sizeof reply, "p.b.%u.%s.%u.%u.$FI", flow, gap, number, operation);
     publish(reply, "");

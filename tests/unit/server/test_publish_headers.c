@@ -81,7 +81,9 @@ START_TEST(every_name_has_its_field)
         "Nats-Expected-Last-Msg-Id: 6\r\nNats-Rollup: 7\r\nNats-TTL: 8\r\nNats-Incr: 9\r\n"
         "Nats-Schedule: 10\r\nNats-Schedule-Next: 11\r\nNats-Scheduler: 12\r\nNats-Batch-Id: 13\r\n"
         "Nats-Request-Info: 14\r\nNats-Trace-Dest: 15\r\nNats-Trace-Only: 16\r\n"
-        "Nats-Batch-Sequence: 17\r\nNats-Batch-Commit: 18\r\nNats-Required-Api-Level: 19\r\n\r\n");
+        "Nats-Batch-Sequence: 17\r\nNats-Batch-Commit: 18\r\nNats-Required-Api-Level: 19\r\n"
+        "Nats-Schedule-Target: 20\r\nNats-Schedule-Source: 21\r\nNats-Schedule-TTL: 22\r\n"
+        "Nats-Schedule-Rollup: 23\r\nNats-Schedule-Time-Zone: 24\r\n\r\n");
     ck_assert(is(headers.msg_id, "1"));
     ck_assert(is(headers.expected_stream, "2"));
     ck_assert(is(headers.expected_last_sequence, "3"));
@@ -101,6 +103,11 @@ START_TEST(every_name_has_its_field)
     ck_assert(is(headers.batch_sequence, "17"));
     ck_assert(is(headers.batch_commit, "18"));
     ck_assert(is(headers.required_level, "19"));
+    ck_assert(is(headers.schedule_target, "20"));
+    ck_assert(is(headers.schedule_source, "21"));
+    ck_assert(is(headers.schedule_ttl, "22"));
+    ck_assert(is(headers.schedule_rollup, "23"));
+    ck_assert(is(headers.schedule_zone, "24"));
 }
 END_TEST
 

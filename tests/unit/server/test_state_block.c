@@ -174,9 +174,31 @@ START_TEST(damage_is_an_answer)
 }
 END_TEST
 
+START_TEST(schedules_fire_when_they_would_have)
+{
+    uint8_t entry[SCHEDULE_ENTRY_SIZE];
+    struct effect effect = {.type = EFFECT_SCHEDULE,
+                            .schedule = {.entries = bytes_of(entry, sizeof entry)}};
+    struct stream_state back;
+    struct expiry first;
+
+    begin(CONFIG);
+    store(&state, "", 0, false);
+    (void)effect_schedule_entry(entry, 1, 77 * SECOND);
+    apply(&state, &effect);
+    back = put_back();
+    ck_assert(expiries_first(&back.schedules, &first));
+    ck_assert_int_eq(first.expires_ns, 77 * SECOND);
+    ck_assert_uint_eq(first.sequence, 1);
+    stream_state_deinit(&back);
+    stream_state_deinit(&state);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *tests[] = {
+        schedules_fire_when_they_would_have,
         a_state_is_as_it_was_and_goes_on_as_it_would_have,
         what_was_never_configured_and_what_was_emptied_come_back_too,
         damage_is_an_answer,

@@ -101,7 +101,7 @@ static const struct {
     {"{\"compression\":\"s2\"}", NULL},
     {"{\"mirror\":{\"name\":\"X\"}}", "mirror"},
     {"{\"sources\":[{\"name\":\"X\"}]}", "sources"},
-    {"{\"placement\":{\"cluster\":\"x\"}}", "placement"},
+    {"{\"placement\":{\"cluster\":\"x\"}}", NULL},
     {"{\"placement\":{}}", NULL},
     {"{\"allow_msg_ttl\":true}", NULL},
     {"{\"subject_delete_marker_ttl\":1000000000}", NULL},
