@@ -6,7 +6,8 @@
 #include "server/stream/flaws.h"
 
 /* Bounds that only matter if a barrier let something through, which alone no run can show: they
- * have tests of their own in tests/unit/server/test_stream_state.c. */
+ * have tests of their own in tests/unit/server/test_stream_state.c. Those of atomic batches and
+ * schedules are sim_batches's. */
 #define BOUNDS                                                                                     \
     (STREAM_FLAW_PURGE_UNBOUNDED | STREAM_FLAW_EXPIRE_UNBOUNDED | STREAM_FLAW_BATCH_HALF |         \
      STREAM_FLAW_SCHEDULE_KEPT | STREAM_FLAW_SCHEDULE_LATE)
