@@ -10,6 +10,7 @@
 enum sub_kind {
     SUB_CLIENT, /* embedded in a struct client_sub */
     SUB_SINK,   /* embedded in a struct sink */
+    SUB_GUEST,  /* a struct sink that the whole cluster is to know, as it knows clients' */
     SUB_REMOTE, /* embedded in a struct remote_sub: what another node has of it */
 };
 

@@ -49,7 +49,7 @@ static void subs_changed(struct sublist *list, uint32_t kind, struct bytes subje
     struct account *account = owner_of(list, struct account, subs);
     const struct router_remotes *remotes = account->router->remotes;
 
-    if (remotes != NULL && kind == SUB_CLIENT)
+    if (remotes != NULL && (kind == SUB_CLIENT || kind == SUB_GUEST))
         remotes->changed(remotes->owner, account, subject, queue, count, change);
 }
 
@@ -150,8 +150,9 @@ void router_set_remotes(struct router *router, const struct router_remotes *remo
 /* ---- sinks ------------------------------------------------------------------------------------
  */
 
-struct sink *router_sink_add(struct router *router, struct account *account, struct bytes subject,
-                             struct bytes queue, sink_deliver_fn *deliver, void *owner)
+static struct sink *sink_add(struct router *router, struct account *account, enum sub_kind kind,
+                             struct bytes subject, struct bytes queue, sink_deliver_fn *deliver,
+                             void *owner)
 {
     struct sink *sink;
 
@@ -159,12 +160,24 @@ struct sink *router_sink_add(struct router *router, struct account *account, str
     assert(deliver != NULL);
 
     sink = HEAP_NEW(struct sink);
-    sink->sub.kind = SUB_SINK;
+    sink->sub.kind = kind;
     sink->account = account;
     sink->deliver = deliver;
     sink->owner = owner;
     sublist_add(&account->subs, &sink->sub, subject, queue);
     return sink;
+}
+
+struct sink *router_sink_add(struct router *router, struct account *account, struct bytes subject,
+                             struct bytes queue, sink_deliver_fn *deliver, void *owner)
+{
+    return sink_add(router, account, SUB_SINK, subject, queue, deliver, owner);
+}
+
+struct sink *router_sink_add_known(struct router *router, struct account *account,
+                                   struct bytes subject, sink_deliver_fn *deliver, void *owner)
+{
+    return sink_add(router, account, SUB_GUEST, subject, bytes_of(NULL, 0), deliver, owner);
 }
 
 void router_sink_remove(struct router *router, struct sink *sink)
@@ -178,7 +191,7 @@ void router_sink_remove(struct router *router, struct sink *sink)
  */
 
 /* Which kinds of receivers a message is for: a bit per enum sub_kind. */
-#define TO_CLIENTS (1u << SUB_CLIENT)
+#define TO_CLIENTS (1u << SUB_CLIENT | 1u << SUB_GUEST)
 #define TO_SINKS   (1u << SUB_SINK)
 #define TO_ALL     (TO_CLIENTS | TO_SINKS | 1u << SUB_REMOTE)
 
@@ -236,6 +249,7 @@ static bool deliver(struct delivery *delivery, struct sub *sub)
     case SUB_CLIENT:
         return client_deliver(owner_of(sub, struct client_sub, sub), delivery->message);
     case SUB_SINK:
+    case SUB_GUEST:
         sink = owner_of(sub, struct sink, sub);
         sink->deliver(sink->owner, delivery->message);
         return true;

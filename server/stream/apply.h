@@ -22,6 +22,10 @@ void apply_limit_subject(struct stream_state *state, struct bytes subject);
 void apply_limit_subjects(struct stream_state *state); /* all of them: the limit has changed */
 void apply_limit_stream(struct stream_state *state);
 
+/* apply_origins.c */
+enum err apply_skip(struct stream_state *state, const struct effect *effect);
+enum err apply_sourced(struct stream_state *state, const struct effect *effect);
+
 /* apply_config.c */
 enum err apply_config(struct stream_state *state, const struct effect *effect);
 

@@ -62,6 +62,7 @@ enum err apply_config(struct stream_state *state, const struct effect *effect)
         return ERR_CORRUPT;
     }
     adopt(state, &config, &arena);
+    positions_configure(&state->positions, &state->config);
     if (!state->configured)
         begin(state, effect);
 

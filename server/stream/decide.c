@@ -111,7 +111,7 @@ static void transform_subject(struct deciding *d)
         d->publish.subject = buf_bytes(subject);
 }
 
-static void begin(struct deciding *d, struct decider *decider, const struct publish *publish,
+void decide_begin(struct deciding *d, struct decider *decider, const struct publish *publish,
                   int64_t log_now_ns, struct decision *decision)
 {
     assert(publish->subject.size > 0);
@@ -141,7 +141,7 @@ static bool check_headers(struct deciding *d)
 
 /* The disk's reserve is for removals. What the stream has is not looked at, so the answer need not
  * wait. */
-static bool check_reserve(struct deciding *d)
+bool decide_check_reserve(struct deciding *d)
 {
     return !d->decider->removal_open || decide_refuse(d, 10023, false);
 }
@@ -151,7 +151,7 @@ static bool check(struct deciding *d)
     if (d->decider->barrier && !decide_flaw(d, STREAM_FLAW_IGNORE_BARRIER))
         return decide_wait(d);
     return decide_check_batch(d) && decide_check_size(d) && decide_check_sealed(d) &&
-           check_headers(d) && decide_check_size_configured(d) && check_reserve(d) &&
+           check_headers(d) && decide_check_size_configured(d) && decide_check_reserve(d) &&
            decide_check_ttl(d) && decide_check_traced(d) && decide_check_limits(d);
 }
 
@@ -166,7 +166,7 @@ static void discard_old_at_once(struct deciding *d) /* a seeded bug */
         (void)index_remove(state->index, index_first(state->index), NULL);
 }
 
-static void store(struct deciding *d, struct buf *out)
+bool decide_store(struct deciding *d, struct buf *out)
 {
     struct decider *decider = d->decider;
     struct effect effect = {
@@ -185,7 +185,7 @@ static void store(struct deciding *d, struct buf *out)
 
     *d->decision = (struct decision){.outcome = DECIDE_FULL, .error_text = ""};
     if (!effect_write(out, &effect))
-        return;
+        return false;
     overlay_add(&decider->overlay, effect.message.sequence, d->now_ns, d->stored_size,
                 d->publish.subject, d->headers.msg_id, d->flags == MESSAGE_ROLLUP_SUBJECT);
     if (d->flags == MESSAGE_ROLLUP_ALL)
@@ -194,6 +194,7 @@ static void store(struct deciding *d, struct buf *out)
         discard_old_at_once(d);
     d->decision->outcome = DECIDE_STORE;
     d->decision->sequence = effect.message.sequence;
+    return true;
 }
 
 void decide_publish(struct decider *decider, const struct publish *publish, int64_t log_now_ns,
@@ -201,9 +202,9 @@ void decide_publish(struct decider *decider, const struct publish *publish, int6
 {
     struct deciding d;
 
-    begin(&d, decider, publish, log_now_ns, decision);
+    decide_begin(&d, decider, publish, log_now_ns, decision);
     if (check(&d))
-        store(&d, out);
+        (void)decide_store(&d, out);
 }
 
 /* ---- what became of it ----------------------------------------------------------------------- */

@@ -35,6 +35,14 @@ bool decide_check_ttl(struct deciding *d);
 bool decide_check_traced(struct deciding *d);
 bool decide_check_limits(struct deciding *d); /* discard new; decide_limits.c */
 
+/* decide.c: the steps around the checks. decide_store appends the message's record and counts it in
+ * the overlay; false: no room, nothing has changed. */
+void decide_begin(struct deciding *d, struct decider *decider, const struct publish *publish,
+                  int64_t log_now_ns, struct decision *decision);
+bool decide_store(struct deciding *d, struct buf *out);
+/* The disk's reserve is for removals. */
+bool decide_check_reserve(struct deciding *d);
+
 /* Both return false, for use as a check's answer. */
 bool decide_refuse(struct deciding *d, uint16_t error, bool looked);
 [[gnu::format(printf, 4, 5)]] bool decide_refuse_text(struct deciding *d, uint16_t error,

@@ -18,6 +18,8 @@ enum effect_type {
     EFFECT_CONFIG = 5,          /* StreamConfig JSON, created time */
     EFFECT_CONSUMER_CREATE = 6, /* number, created, name, ConsumerConfig JSON; also updates */
     EFFECT_CONSUMER_DELETE = 7, /* number, name */
+    EFFECT_SKIP = 8,            /* sequences up to that one are left out: a mirror's gap */
+    EFFECT_SOURCED = 9,         /* what follows was taken from a source, up to that sequence of it */
     /* CONSUMER_RECORD_FIRST..LAST: consumers/consumer.h; their bodies are not read here */
 };
 
@@ -61,6 +63,14 @@ struct effect {
             int64_t created_ns;
             struct bytes json;
         } config;
+        struct {
+            uint64_t last;
+        } skip;
+        struct {
+            uint16_t source;   /* of config.sources */
+            uint64_t origin;   /* which stream of that name: its id; 0: not known */
+            uint64_t sequence; /* there */
+        } sourced;
         struct {
             uint64_t number; /* unique in the stream for ever */
             int64_t created_ns;
