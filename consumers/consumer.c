@@ -260,6 +260,8 @@ void consumer_lead(struct consumer *c, int64_t now_ns, int64_t log_now_ns)
     struct working *work = &c->work;
 
     consumer_follow(c);
+    if (consumer_flawed(c, CONSUMER_FLAW_START_AT_LEAD) && c->durable.delivered.consumer == 0)
+        start_resolve(c);
     work->leading = true;
     work->now_ns = now_ns;
     work->log_now_ns = log_now_ns;

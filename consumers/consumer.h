@@ -66,6 +66,7 @@ struct consumer_stream {
     struct bytes name;              /* for ack subjects; copied */
     bool until_acked;               /* interest or work-queue retention */
     uint32_t message_max;           /* largest message it takes: the burst of a rate limit */
+    uint64_t flaws;                 /* consumers/flaws.h; 0 in real life */
     uint64_t (*first)(void *owner); /* first_seq of the stream's state */
     uint64_t (*last)(void *owner);  /* last_seq of the stream's state */
     bool (*get)(void *owner, uint64_t sequence, struct consumer_message *out);

@@ -57,25 +57,57 @@ static bool listened(struct consumer *c, struct request *request)
     return request != NULL ? pulls_listened(c, request) : c->work.push.bound;
 }
 
+static struct bytes recipient(const struct consumer *c, const struct planned *planned)
+{
+    return planned->request != NULL ? planned->request->reply : c->config.deliver_subject;
+}
+
+/* Asks for the delivery; the size of its ack subject. */
+static uint64_t send_planned(struct consumer *c, const struct planned *planned, uint64_t deliveries)
+{
+    struct consumer_delivery delivery = {
+        .sequence = planned->sequence,
+        .to = recipient(c, planned),
+        .headers_only = c->config.headers_only,
+    };
+    struct ack_subject ack;
+    uint64_t size = ack_subject_of(c, planned, deliveries, &ack);
+
+    delivery.ack_reply = bytes_of(c->ack_text, size);
+    if (!planned->told)
+        c->out.deliver(c->out.owner, &delivery);
+    return size;
+}
+
+void deliver_early(struct consumer *c)
+{
+    struct position before = c->durable.delivered;
+
+    for (size_t i = 0; i < c->work.plan.count; i++) {
+        struct planned *planned = &c->work.plan.at[i];
+        uint32_t place = planned->fresh ? 0 : pending_find(&c->durable.pending, planned->sequence);
+
+        c->durable.delivered.consumer++;
+        if (planned->ahead)
+            continue;
+        send_planned(c, planned,
+                     place != 0 ? pending_entry(&c->durable.pending, place)->deliveries + 1 : 1);
+        planned->told = true;
+    }
+    c->durable.delivered = before;
+}
+
 void deliver_planned(struct consumer *c, const struct planned *planned, uint32_t place,
                      uint64_t deliveries)
 {
     struct request *request = planned->request;
-    struct consumer_delivery delivery = {
-        .sequence = planned->sequence,
-        .headers_only = c->config.headers_only,
-    };
-    struct ack_subject ack;
     uint64_t size;
 
     if (!listened(c, request)) {
         undelivered(c, planned, place);
         return;
     }
-    size = ack_subject_of(c, planned, deliveries, &ack);
-    delivery.ack_reply = bytes_of(c->ack_text, size);
-    delivery.to = request != NULL ? request->reply : c->config.deliver_subject;
-    c->out.deliver(c->out.owner, &delivery);
+    size = send_planned(c, planned, deliveries);
     c->delivered_active_ns = c->work.log_now_ns;
     if (c->config.ack_policy == ACK_NONE)
         c->floor_active_ns = c->work.log_now_ns;
@@ -86,7 +118,7 @@ void deliver_planned(struct consumer *c, const struct planned *planned, uint32_t
         work_active(c, c->work.now_ns);
         pulls_landed(c, request);
     } else {
-        bound_delivered(c, delivery.to.size + size + planned->content);
+        bound_delivered(c, recipient(c, planned).size + size + planned->content);
     }
 }
 

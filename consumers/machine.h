@@ -15,6 +15,7 @@
 #include "consumers/ack_subject.h"
 #include "consumers/consumer.h"
 #include "consumers/exhausted.h"
+#include "consumers/flaws.h"
 #include "consumers/gather.h"
 #include "consumers/pending.h"
 #include "consumers/progress.h"
@@ -65,6 +66,7 @@ struct planned {
     bool fresh;
     bool ahead; /* is stored by the batch that the hand-out is in */
     bool gone;  /* left the stream since it was planned */
+    bool told;  /* has left already, by a seeded bug */
 };
 
 struct plan {
@@ -133,6 +135,11 @@ struct consumer {
     struct arena parse; /* one request at a time */
     struct buf scratch; /* one record or header block at a time */
 };
+
+static inline bool consumer_flawed(const struct consumer *c, enum consumer_flaw flaw)
+{
+    return (c->stream.flaws & flaw) != 0;
+}
 
 /* ---- start.c --------------------------------------------------------------------------------- */
 
@@ -222,6 +229,8 @@ void deliver_planned(struct consumer *c, const struct planned *planned, uint32_t
                      uint64_t deliveries);
 /* `stalled`: the flow-control request that is out, or empty. */
 void deliver_heartbeat(struct consumer *c, struct bytes to, struct bytes stalled);
+/* A seeded bug: what is proposed and stored leaves, as if it were applied. */
+void deliver_early(struct consumer *c);
 /* Carries out a plan that is not logged. */
 void deliver_unlogged(struct consumer *c);
 /* What it costs of a byte budget: with the ack subject it will have if nothing comes between. */

@@ -319,6 +319,8 @@ static void propose_plan(struct consumer *c)
     assert(fitted); /* a plan is far smaller than the limit of `scratch` */
     c->work.plan.in_flight = true;
     c->out.propose(c->out.owner, CONSUMER_RECORD_HANDOUT, buf_bytes(&c->scratch));
+    if (consumer_flawed(c, CONSUMER_FLAW_DELIVER_AT_PROPOSAL))
+        deliver_early(c);
 }
 
 void plan_hand_out(struct consumer *c)

@@ -126,7 +126,7 @@ static void position_due(struct timer *timer)
 
 void work_unlogged(struct consumer *c, uint64_t count)
 {
-    if (c->class != CLASS_POSITION)
+    if (c->class != CLASS_POSITION || consumer_flawed(c, CONSUMER_FLAW_POSITION_UNLOGGED))
         return;
     c->work.unlogged += count;
     if (c->work.unlogged >= POSITION_EVERY)

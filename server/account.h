@@ -16,13 +16,29 @@ enum sub_kind {
 
 struct router;
 
+struct traffic {
+    uint64_t messages, bytes;
+};
+
+static inline void traffic_add(struct traffic *traffic, size_t size)
+{
+    traffic->messages++;
+    traffic->bytes += size;
+}
+
 struct account {
     struct router *router;
     struct bytes name; /* owned by the router */
     struct sublist subs;
     const struct account_options *options; /* NULL: as accounts are that nobody configured */
     bool system;
-    size_t connections; /* that authenticated for it */
+    size_t connections;      /* that authenticated for it */
+    struct traffic received; /* from its clients */
+    struct traffic sent;     /* to them */
+    uint64_t slow_consumers; /* of them, closed for it */
+    uint64_t api_total;      /* requests to JetStream */
+    uint64_t api_errors;     /* of them that were refused */
+    int64_t updated_wall_ns; /* when it was made, or configured anew */
 };
 
 #endif

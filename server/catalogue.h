@@ -59,9 +59,7 @@ struct catalogue_entry {
     bool completing;       /* its config is on the way into its log */
     uint64_t leader;       /* node that was last heard to lead it, 0: none */
     uint64_t leader_term;
-    uint64_t configured;      /* version that the stream's log is known to have */
-    uint16_t configure_error; /* what its leader said of version `configure_refused` */
-    uint64_t configure_refused;
+    uint64_t configured;     /* version that the stream's log is known to have */
     bool leaving;            /* the replica here is no member of its group any more */
     bool files_gone;         /* of a removed stream, on this node */
     struct raft_config gone; /* members that have said so */

@@ -31,6 +31,7 @@ void client_init(struct client *client, struct clients *clients, const char *add
         .subs_max = clients->options->max_subscriptions,
         .trace = clients->trace,
         .id = ++clients->id_last,
+        .port = port,
         .address = heap_text(bytes_of_text(address)),
         .verbose = true,
         .pedantic = true,
@@ -108,6 +109,7 @@ static void slow_consumer(struct client *client)
     if (client->state == CLIENT_DOOMED)
         return;
     client->clients->stats.slow_consumers++;
+    client->account->slow_consumers++;
     logger_info(client->clients->logger, "%s - Slow Consumer Detected: MaxPending of %lld Exceeded",
                 client->label, (long long)client->clients->options->max_pending);
     client_doom(client, "Slow Consumer (Pending Bytes)");
@@ -239,6 +241,7 @@ void clients_behind(struct clients *clients, struct client *producer, size_t wai
     if (waiting <= clients->pending_stall || producer == NULL || producer->stalled)
         return;
     producer->stalled = true;
+    producer->stalls++;
     clients->stats.stalls++;
     client_mark(producer);
 }
@@ -276,6 +279,8 @@ bool client_deliver(struct client_sub *sub, const struct message *message)
     assert(client->out.size <= client->out.capacity);
     clients->stats.out_messages++;
     clients->stats.out_bytes += size;
+    traffic_add(&client->sent, size);
+    traffic_add(&client->account->sent, size);
     sub->delivered++;
     if (sub->delivered == sub->max)
         retire(sub);

@@ -67,6 +67,15 @@ struct clients_stats {
     uint64_t stalls;         /* times that a producer was held back */
 };
 
+struct client_row;
+
+/* Whoever is told of clients that come and go. Not from inside a publish: it may publish. */
+struct client_watch {
+    void *owner;
+    void (*named)(void *owner, struct client *client); /* it has said a CONNECT that was taken */
+    void (*ended)(void *owner, const struct client_row *row);
+};
+
 /* What the clients of a shard share. */
 struct clients {
     const struct options *options;
@@ -80,9 +89,10 @@ struct clients {
     char domain_api[64];     /* "$JS.DOMAIN.API.", another way to say "$JS.API."; empty: none */
     struct prng prng;
     struct clients_stats stats;
-    size_t pending_most;  /* max_pending */
-    size_t pending_stall; /* above it the producer waits */
-    size_t pending_much;  /* above it the shard is congested */
+    const struct client_watch *watch; /* NULL: nobody */
+    size_t pending_most;              /* max_pending */
+    size_t pending_stall;             /* above it the producer waits */
+    size_t pending_much;              /* above it the shard is congested */
     bool congested;
     bool trace;
     uint64_t id_last;
@@ -109,8 +119,12 @@ struct client {
     char *address;                    /* owned, without port */
     char *label;                      /* owned: how the log calls it */
     char nonce[AUTH_NONCE_TEXT_SIZE]; /* for it to sign; empty: none */
+    struct traffic received;          /* from it */
+    struct traffic sent;
+    uint64_t stalls;
     int64_t payload_max;
     int64_t subs_max; /* 0: no limit */
+    uint16_t port;
     uint8_t state;
     uint8_t pings_out;
     bool verbose;

@@ -221,6 +221,8 @@ static void publish(struct client *client, const struct proto_pub *pub, const ui
 
     clients->stats.in_messages++;
     clients->stats.in_bytes += pub->size;
+    traffic_add(&client->received, pub->size);
+    traffic_add(&client->account->received, pub->size);
     if (client->pedantic && !subject_literal(pub->subject))
         CLIENT_OUT_ERROR(
             client, "Invalid Publish Subject"); /* and yet it is routed: the reference has it so */

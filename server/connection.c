@@ -97,6 +97,7 @@ static void send_overdue(struct connection *c)
 {
     if (c->client.state == CLIENT_OPEN) {
         c->owner->clients.stats.slow_consumers++;
+        c->client.account->slow_consumers++;
         logger_info(
             c->owner->clients.logger,
             "%s - Slow Consumer Detected: WriteDeadline of %llds exceeded with %zu total bytes",
@@ -197,14 +198,31 @@ static void flush_gone(struct connection *c)
         connection_free(c);
 }
 
+/* While it still has all that is told of it. */
+static void tell_ended(struct connection *c)
+{
+    struct clients *clients = &c->owner->clients;
+    struct client_row row;
+
+    if (c->told)
+        return;
+    c->told = true;
+    client_row_of(&row, c, io_now(c->owner->io));
+    closed_clients_add(&c->owner->closed, &row);
+    if (clients->watch != NULL)
+        clients->watch->ended(clients->watch->owner, &row);
+}
+
 static void connection_flush(struct connection *c)
 {
     if (c->gone) {
         flush_gone(c);
         return;
     }
-    if (c->client.state != CLIENT_OPEN)
+    if (c->client.state != CLIENT_OPEN) {
+        tell_ended(c);
         client_leave(&c->client);
+    }
     if (c->closing)
         return;
     switch (c->client.state) {
@@ -350,6 +368,7 @@ void connections_init(struct connections *connections, struct io *io, const stru
                       const struct info *info, struct logger *logger, uint64_t seed)
 {
     *connections = (struct connections){.io = io, .stall.fire = stall_fired};
+    closed_clients_init(&connections->closed, options->max_closed_clients);
     clients_init(&connections->clients, options, info, logger, seed);
 }
 
@@ -369,6 +388,7 @@ void connections_deinit(struct connections *connections)
     }
     connections_proofs_drop(connections);
     timers_cancel(timers, &connections->stall);
+    closed_clients_deinit(&connections->closed);
     clients_deinit(&connections->clients);
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/io.h"
 #include "server/client.h"
+#include "server/closed_clients.h"
 
 /* Passwords that are being proven at one time: each keeps a worker busy for long, and files need
  * workers, too. */
@@ -23,6 +24,7 @@ struct tls_context;
  * written. */
 struct connections {
     struct clients clients;
+    struct closed_clients closed;
     struct io *io;
     struct connection *all;
     struct connection *stalled; /* not read from until `stall` fires */

@@ -40,7 +40,9 @@ struct connection {
 
     uint8_t secure; /* enum secure */
     bool greeted;
-    bool farewell; /* the peer was told that nothing more will come */
+    bool tls_first; /* the handshake began before INFO was said */
+    bool told;      /* that it has ended */
+    bool farewell;  /* the peer was told that nothing more will come */
     struct tls *tls;
     struct buf before; /* plain bytes that are to leave before the first encrypted ones */
     struct buf plain;  /* being encrypted, piece by piece */

@@ -93,6 +93,7 @@ static void handshake_begin(struct connection *c)
 {
     c->tls = tls_create(c->owner->tls);
     c->secure = SECURE_HANDSHAKE;
+    c->tls_first = !c->greeted;
     c->before = c->client.out; /* what was said plainly and has not left */
     buf_init(&c->client.out, SIZE_MAX / 2);
     arm(c, options_of(c)->timeout_ns);

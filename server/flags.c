@@ -65,6 +65,7 @@ static const struct flag table[] = {
     OPTION("n name server_name", CHARS, server_name),
     OPTION("P pid", CHARS, pid_file),
     OPTION("m http_port", NUMBER, http_port),
+    OPTION("ms https_port", NUMBER, https_port),
     OPTION("ports_file_dir", CHARS, ports_file_dir),
     OPTION("client_advertise", TEXT, client_advertise),
     OPTION("l log", CHARS, log_file),
@@ -100,7 +101,7 @@ static const struct flag table[] = {
     SEEN("help_tls", BOOL, help_tls),
     SEEN("v version", BOOL, version),
     {"s syslog", KIND_REFUSED_BOOL, 0, 0},
-    {"ms https_port r remote_syslog profile", KIND_REFUSED, 0, 0},
+    {"r remote_syslog profile", KIND_REFUSED, 0, 0},
 };
 
 /* One flag as it stands on the command line. */

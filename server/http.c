@@ -5,22 +5,20 @@
 
 #include "base/heap.h"
 #include "base/owner.h"
+#include "server/tls/tls.h"
 
 #define HEAD_SIZE_MAX 8192u
-#define BODY_SIZE_MAX (8u << 20)
 #define DEADLINE_NS   INT64_C(5000000000) /* for the head, and again for the answer */
 
 struct http_connection {
+    struct guest guest;
     struct http *owner;
-    struct io_sock *sock;
     struct buf head;
     struct buf answer_head;
     struct buf answer_body;
-    struct timer deadline;
-    struct http_connection *previous;
-    struct http_connection *next;
+    struct tls *tls;   /* NULL: it is plain */
+    struct buf flight; /* what TLS makes of all that is sent */
     bool answered;
-    bool closing;
 };
 
 /* ---- reading a request ------------------------------------------------------------------------
@@ -88,7 +86,7 @@ static const char *reason(unsigned status)
 
 static void write_head(struct http_connection *c, const struct http_answer *answer)
 {
-    time_t now = (time_t)(io_wall(c->owner->io) / 1000000000);
+    time_t now = (time_t)(io_wall(c->guest.owner->io) / 1000000000);
     char date[64];
     struct tm tm;
 
@@ -102,12 +100,30 @@ static void write_head(struct http_connection *c, const struct http_answer *answ
                     c->answer_body.size);
 }
 
-static void connection_close(struct http_connection *c, bool drain)
+/* Through TLS, what is to leave leaves one piece after the other. */
+static void encrypted_send(struct http_connection *c)
 {
-    c->closing = true;
-    if (!drain)
-        timers_cancel(io_timers(c->owner->io), &c->deadline);
-    io_sock_close(c->owner->io, c->sock, drain);
+    struct bytes piece;
+
+    if (io_sock_sending(c->guest.sock))
+        return;
+    buf_clear(&c->flight);
+    tls_out(c->tls, &c->flight);
+    piece = buf_bytes(&c->flight);
+    if (piece.size > 0)
+        io_sock_send(c->guest.owner->io, c->guest.sock, &piece, 1);
+    if (c->answered || tls_state(c->tls) == TLS_FAILED)
+        guest_close(&c->guest, true); /* that was all */
+}
+
+static void encrypt(struct http_connection *c, struct bytes b)
+{
+    while (b.size > 0 && tls_state(c->tls) == TLS_OPEN) {
+        struct bytes record = bytes_take(b, b.size < TLS_RECORD_MAX ? b.size : TLS_RECORD_MAX);
+
+        tls_write(c->tls, record);
+        b = bytes_skip(b, record.size);
+    }
 }
 
 static void answer_send(struct http_connection *c, const struct http_answer *answer,
@@ -121,9 +137,16 @@ static void answer_send(struct http_connection *c, const struct http_answer *ans
     pieces[1] = buf_bytes(&c->answer_body);
     if (body_wanted && pieces[1].size > 0)
         count = 2;
-    timers_arm(io_timers(c->owner->io), &c->deadline, io_now(c->owner->io) + DEADLINE_NS);
-    io_sock_send(c->owner->io, c->sock, pieces, count);
-    connection_close(c, true);
+    guest_deadline(&c->guest, DEADLINE_NS);
+    if (c->tls == NULL) {
+        io_sock_send(c->guest.owner->io, c->guest.sock, pieces, count);
+        guest_close(&c->guest, true);
+        return;
+    }
+    for (size_t i = 0; i < count; i++)
+        encrypt(c, pieces[i]);
+    tls_end(c->tls);
+    encrypted_send(c);
 }
 
 static void answer(struct http_connection *c)
@@ -158,11 +181,9 @@ static bool head_whole(struct bytes head)
            memmem(head.at, head.size, "\n\n", 2) != NULL;
 }
 
-static void received(void *context, struct bytes b)
+static void take(struct http_connection *c, struct bytes b)
 {
-    struct http_connection *c = context;
-
-    if (c->answered || c->closing)
+    if (c->answered || c->guest.closing)
         return;
     if (!buf_add(&c->head, b))
         refuse_size(c);
@@ -170,92 +191,91 @@ static void received(void *context, struct bytes b)
         answer(c);
 }
 
-static void sent(void *context)
+static void decrypt(struct http_connection *c, struct bytes b)
 {
-    (void)context; /* the drain that was asked for closes */
+    uint8_t plain[TLS_RECORD_MAX];
+    size_t size;
+
+    tls_feed(c->tls, b);
+    while ((size = tls_read(c->tls, plain, sizeof(plain))) > 0)
+        take(c, bytes_of(plain, size));
+    if (!c->guest.closing)
+        encrypted_send(c);
 }
 
-static void ended(void *context, int why)
+static void received(struct guest *guest, struct bytes b)
 {
-    (void)why;
-    connection_close(context, false);
-}
+    struct http_connection *c = owner_of(guest, struct http_connection, guest);
 
-static void connection_free(struct http_connection *c)
-{
-    struct http *owner = c->owner;
-
-    timers_cancel(io_timers(owner->io), &c->deadline);
-    if (c->next != NULL)
-        c->next->previous = c->previous;
-    if (c->previous != NULL)
-        c->previous->next = c->next;
+    if (c->tls != NULL)
+        decrypt(c, b);
     else
-        owner->all = c->next;
-    owner->count--;
+        take(c, b);
+}
+
+static void sent(struct guest *guest)
+{
+    struct http_connection *c = owner_of(guest, struct http_connection, guest);
+
+    if (c->tls != NULL)
+        encrypted_send(c);
+}
+
+static void connection_free(struct guest *guest)
+{
+    struct http_connection *c = owner_of(guest, struct http_connection, guest);
+
+    tls_destroy(c->tls);
+    buf_deinit(&c->flight);
     buf_deinit(&c->head);
     buf_deinit(&c->answer_head);
     buf_deinit(&c->answer_body);
     heap_give(c);
 }
 
-static void closed(void *context)
-{
-    connection_free(context);
-}
-
-static const struct io_sock_events events = {
+static const struct guest_events events = {
     .received = received,
     .sent = sent,
-    .ended = ended,
-    .closed = closed,
+    .free = connection_free,
 };
-
-static void deadline_fired(struct timer *timer)
-{
-    connection_close(owner_of(timer, struct http_connection, deadline), false);
-}
 
 /* ---- the server -------------------------------------------------------------------------------
  */
 
 void http_init(struct http *http, struct io *io, http_serve_fn *serve, void *context)
 {
-    *http = (struct http){.io = io, .serve = serve, .context = context};
+    *http = (struct http){.serve = serve, .context = context};
+    guests_init(&http->guests, io, &events, HTTP_CONNECTIONS_MAX);
 }
 
 void http_deinit(struct http *http)
 {
-    while (http->all != NULL)
-        connection_free(http->all);
+    guests_deinit(&http->guests);
 }
 
-void http_accept(struct http *http, struct io_sock *sock)
+void http_accept(struct http *http, struct io_sock *sock, struct tls_context *tls)
 {
     struct http_connection *c;
 
-    if (http->count >= HTTP_CONNECTIONS_MAX) {
-        io_sock_close(http->io, sock, false); /* never started: gone at once */
+    if (!guests_admit(&http->guests, sock))
         return;
-    }
     c = HEAP_NEW(struct http_connection);
     c->owner = http;
-    c->sock = sock;
-    c->deadline.fire = deadline_fired;
     buf_init(&c->head, HEAD_SIZE_MAX);
     buf_init(&c->answer_head, HEAD_SIZE_MAX);
-    buf_init(&c->answer_body, BODY_SIZE_MAX);
-    c->next = http->all;
-    if (c->next != NULL)
-        c->next->previous = c;
-    http->all = c;
-    http->count++;
-    timers_arm(io_timers(http->io), &c->deadline, io_now(http->io) + DEADLINE_NS);
-    io_sock_start(http->io, sock, &events, c);
+    buf_init(&c->answer_body, HTTP_BODY_MAX);
+    buf_init(&c->flight, SIZE_MAX / 2);
+    if (tls != NULL)
+        c->tls = tls_create(tls);
+    guest_begin(&c->guest, &http->guests, sock, DEADLINE_NS);
+}
+
+static bool is_answered(const struct guest *guest)
+{
+    return guest->closing && owner_of(guest, const struct http_connection, guest)->answered;
 }
 
 void http_end(struct http *http)
 {
-    for (struct http_connection *c = http->all; c != NULL; c = c->next)
-        connection_close(c, c->answered);
+    guests_end(&http->guests, is_answered);
 }

@@ -1,15 +1,18 @@
 /*
  * http: as much of an HTTP/1.1 server as monitoring takes: one request per connection, answered by
- * a call, then closed. A request head is at most 8 KiB and must be whole within 5 seconds; a body
- * is not read. Any method is answered; HEAD gets no body.
+ * a call, then closed. A request head is at most 8 KiB and must be whole within 5 seconds, a TLS
+ * handshake included; a body is not read. Any method is answered; HEAD gets no body.
  */
 #ifndef SERVER_HTTP_H
 #define SERVER_HTTP_H
 
 #include "base/buf.h"
-#include "base/io.h"
+#include "server/guests.h"
 
-#define HTTP_CONNECTIONS_MAX 64u /* more are closed at once */
+#define HTTP_CONNECTIONS_MAX 64u         /* more are closed at once */
+#define HTTP_BODY_MAX        (64u << 20) /* of an answer */
+
+struct tls_context;
 
 struct http_request {
     struct bytes path;  /* up to the query */
@@ -25,22 +28,18 @@ struct http_answer {
 typedef void http_serve_fn(void *context, const struct http_request *request,
                            struct http_answer *answer);
 
-struct http_connection;
-
 struct http {
-    struct io *io;
+    struct guests guests;
     http_serve_fn *serve;
     void *context;
-    struct http_connection *all;
-    size_t count;
 };
 
 void http_init(struct http *http, struct io *io, http_serve_fn *serve, void *context);
 /* Drops what is left; the io must be destroyed next, without another turn. */
 void http_deinit(struct http *http);
 
-/* Takes over the socket. */
-void http_accept(struct http *http, struct io_sock *sock);
+/* Takes over the socket. `tls`: it begins with a handshake; NULL: it is plain. */
+void http_accept(struct http *http, struct io_sock *sock, struct tls_context *tls);
 /* Closes all. */
 void http_end(struct http *http);
 

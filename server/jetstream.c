@@ -56,6 +56,11 @@ uint8_t *jetstream_read_buffer(struct jetstream *jetstream, size_t size)
     return buf_reserve(&jetstream->read_buffer, size);
 }
 
+struct staging_share *jetstream_staging(struct jetstream *jetstream)
+{
+    return &jetstream->staging;
+}
+
 struct read_cache *jetstream_read_cache(struct jetstream *jetstream)
 {
     return &jetstream->read_cache;

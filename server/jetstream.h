@@ -29,8 +29,6 @@ bool jetstream_has_streams(const struct jetstream *jetstream, const struct accou
 void jetstream_close(struct jetstream *jetstream);
 void jetstream_stats(const struct jetstream *jetstream, struct jetstream_stats *stats);
 /* Streams that are being recovered or have failed make the server unhealthy: a text, or NULL. */
-/* Of the store: the life of this node's disk. */
-uint64_t jetstream_incarnation(const struct jetstream *jetstream);
 const char *jetstream_unhealthy(const struct jetstream *jetstream);
 
 #endif

@@ -43,8 +43,6 @@ struct jetstream_cluster *jetstream_cluster_create(struct jetstream *jetstream);
 void jetstream_cluster_destroy(struct jetstream_cluster *cluster);
 const struct transport *jetstream_cluster_transport(struct jetstream_cluster *cluster);
 
-/* The metadata group's log is there (made or found) and open: say so. */
-void jetstream_cluster_formed(struct jetstream_cluster *cluster);
 /* Once per turn: what waits for a leader, members to be added, nodes to be replaced. */
 void jetstream_cluster_turn(struct jetstream_cluster *cluster);
 

@@ -68,6 +68,9 @@ void jetstream_stream_removed(struct jetstream *jetstream, struct stream *stream
 /* Streams take messages here only while they lead; else (alone) from when they are open. */
 bool jetstream_clustered(const struct jetstream *jetstream);
 
+/* What all streams here hold of atomic batches. */
+struct staging_share *jetstream_staging(struct jetstream *jetstream);
+
 /* ---- accounts
  * ---------------------------------------------------------------------------------------- */
 

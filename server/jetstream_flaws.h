@@ -16,6 +16,9 @@
     X(OLD_LEADER_BELIEVED, "who says that he leads is believed, whatever the term")                \
     X(QUARANTINE_EARLY, "logs are set aside before the catalogue's end is known")                  \
     X(LEADER_NOT_ASKED, "a node that learns of a stream does not ask who leads it")                \
+    X(CONFIG_TAKEN_BACK,                                                                           \
+      "a leader whose catalogue is behind logs the config before the last (F10)")                  \
+    X(DUTY_FORGOTTEN, "a new leader does not look for the config that is still to be logged (F9)") \
     X(WAIT_UNTRIED, "what waits behind others for a leader is not refused in time")
 
 #define JETSTREAM_FLAW_NUMBER(name, text) JETSTREAM_FLAW_NUMBER_##name,

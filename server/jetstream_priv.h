@@ -56,6 +56,7 @@ struct jetstream {
     struct arena arena;
     struct buf read_buffer;
     struct read_cache read_cache;
+    struct staging_share staging;
     struct api *api;
     struct timer awake;
     bool turning;

@@ -59,13 +59,19 @@ static bool is_here(const struct jetstream *jetstream, const struct catalogue_en
 /* ---- the config into the stream's log
  * --------------------------------------------------------------- */
 
-static bool has_config(const struct catalogue_entry *entry)
+/* Or a newer one: this node's catalogue may be behind the leader that logged it. */
+static bool has_config(const struct jetstream *jetstream, const struct catalogue_entry *entry)
 {
-    return stream_applied(entry->stream)->configured &&
-           schema_equal(&stream_config_schema, &entry->config, stream_config(entry->stream));
+    const struct stream_state *state = stream_applied(entry->stream);
+
+    if (jetstream_flawed(jetstream, JETSTREAM_FLAW_CONFIG_TAKEN_BACK))
+        return state->configured &&
+               schema_equal(&stream_config_schema, &entry->config, &state->config);
+    return state->configured && state->config_version >= entry->version;
 }
 
 static void completed(struct stream_op *op, struct stream *stream);
+static void try_again(struct jetstream *jetstream, struct catalogue_entry *entry);
 static void close_stream(struct jetstream *jetstream, struct catalogue_entry *entry, bool deleted);
 static void remove_files(struct jetstream *jetstream, uint64_t id);
 
@@ -76,7 +82,7 @@ static void reconcile(struct jetstream *jetstream, struct catalogue_entry *entry
     if (entry->stream == NULL || !stream_leads(entry->stream) || !entry->readable ||
         entry->completing)
         return;
-    if (has_config(entry)) {
+    if (has_config(jetstream, entry)) {
         jetstream_configured(jetstream, entry, entry->version, 0, NULL);
         return;
     }
@@ -87,6 +93,7 @@ static void reconcile(struct jetstream *jetstream, struct catalogue_entry *entry
     completion->op = (struct stream_op){
         .kind = STREAM_OP_CONFIGURE,
         .json = heap_copy(entry->assigned.json),
+        .version = entry->version,
         .created_ns = entry->assigned.created_ns,
         .done = completed,
     };
@@ -107,6 +114,8 @@ static void completed(struct stream_op *op, struct stream *stream)
             jetstream_configured(jetstream, entry, completion->version, op->error, op->error_text);
         if (entry->version > completion->version)
             reconcile(jetstream, entry);
+        else if (stream != NULL && op->error != 0) /* the disk has refused it */
+            try_again(jetstream, entry);
     }
     heap_give(completion);
 }
@@ -122,7 +131,9 @@ void jetstream_stream_lead(struct jetstream *jetstream, struct stream *stream)
     jetstream_cluster_look(jetstream->cluster);
     remote_look(jetstream, entry);
     jetstream_cluster_leader(jetstream->cluster, entry);
-    reconcile(jetstream, entry);
+    if (!stream_applied(stream)->configured ||
+        !jetstream_flawed(jetstream, JETSTREAM_FLAW_DUTY_FORGOTTEN))
+        reconcile(jetstream, entry);
 }
 
 void jetstream_stream_follow(struct jetstream *jetstream, struct stream *stream)
@@ -197,8 +208,8 @@ static enum err open_replica(struct jetstream *jetstream, struct catalogue_entry
         return err;
     /* What its log says already it need not lead to say. */
     if (entry->configured == 0 && stream_applied(entry->stream)->configured)
-        entry->configured =
-            entry->version > 1 && !has_config(entry) ? entry->version - 1 : entry->version;
+        entry->configured = entry->version > 1 && !has_config(jetstream, entry) ? entry->version - 1
+                                                                                : entry->version;
     return OK;
 }
 
@@ -216,7 +227,8 @@ static void report_offline(struct jetstream *jetstream, struct catalogue_entry *
                  BYTES_ARG(entry->config.name), err_text(err));
 }
 
-/* A disk that is full or fails: the others go on without this replica, until it can be made. */
+/* A disk that is full or fails: the others go on without this replica until it can be made, or with
+ * the config that they have until the new one can be logged. */
 static void try_again(struct jetstream *jetstream, struct catalogue_entry *entry)
 {
     struct io *io = server_io(jetstream->server);

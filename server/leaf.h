@@ -5,16 +5,12 @@
 #ifndef SERVER_LEAF_H
 #define SERVER_LEAF_H
 
-#include "base/io.h"
+#include "server/guests.h"
 
-#define LEAVES_MAX 16u /* being told at one time; more are closed at once */
-
-struct leaf;
+#define LEAVES_MAX 16u /* being told at one time */
 
 struct leaves {
-    struct io *io;
-    struct leaf *all;
-    size_t count;
+    struct guests guests;
 };
 
 void leaves_init(struct leaves *leaves, struct io *io);

@@ -43,6 +43,11 @@ struct jetstream_options {
     bool lenient;                 /* unknown fields of requests are ignored */
     int64_t ack_pending_max;      /* of any consumer */
     int64_t duplicate_window_max; /* ns */
+    /* Of batches, 0: the default (server/stream/staging.h). */
+    int64_t batches_max;        /* of one stream that have begun */
+    int64_t batches_total_max;  /* of the server */
+    int64_t batch_messages_max; /* of an atomic one */
+    int64_t batch_timeout;      /* ns without a message */
 };
 
 struct options {
@@ -50,6 +55,7 @@ struct options {
     int port;                     /* default 4222; -1: any free */
     char http_host[64];           /* empty: as host */
     int http_port;                /* 0: none; -1: any free */
+    int https_port;               /* the same, with TLS; not both */
     const char *http_base_path;   /* NULL: none */
     const char *client_advertise; /* host or host:port; NULL: what is listened on */
     char server_name[128];        /* empty: the server id */
@@ -97,6 +103,7 @@ struct options {
     struct {
         uint64_t store_flaws;               /* storage/flaws.h */
         uint64_t stream_flaws;              /* server/stream/flaws.h */
+        uint64_t consumer_flaws;            /* consumers/flaws.h */
         uint64_t raft_flaws, replica_flaws; /* raft/flaws.h, raft/replica_flaws.h */
         uint64_t jetstream_flaws;           /* server/jetstream_flaws.h */
         uint64_t cluster_flaws;             /* server/cluster/flaws.h */

@@ -41,6 +41,7 @@ static const struct field fields[] = {
     FIXED("Port", INT, port),
     FIXED("HTTPHost", CHARS, http_host),
     FIXED("HTTPPort", INT, http_port),
+    FIXED("HTTPSPort", INT, https_port),
     FIXED("HTTPBasePath", TEXT, http_base_path),
     FIXED("ServerName", CHARS, server_name),
     FIXED("MaxPending", INT64, max_pending),

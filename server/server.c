@@ -43,7 +43,7 @@ static void quiesce_further(struct server *server)
 static void end_further(struct server *server)
 {
     if (server->state == SERVER_ENDING && server->connections.count == 0 &&
-        server->monitor.http.count == 0 && server->leaves.count == 0 &&
+        server->monitor.http.guests.count == 0 && server->leaves.guests.count == 0 &&
         (server->cluster == NULL || cluster_stopped(server->cluster)))
         stop_now(server);
 }
@@ -79,7 +79,7 @@ static void http_accepted(void *context, struct io_sock *sock, const struct io_a
     struct server *server = context;
 
     (void)peer;
-    http_accept(&server->monitor.http, sock);
+    http_accept(&server->monitor.http, sock, NULL);
 }
 
 static void leaf_accepted(void *context, struct io_sock *sock, const struct io_address *peer)
@@ -90,25 +90,79 @@ static void leaf_accepted(void *context, struct io_sock *sock, const struct io_a
     leaves_accept(&server->leaves, sock);
 }
 
-static enum err listen_http(struct server *server)
+static void https_accepted(void *context, struct io_sock *sock, const struct io_address *peer)
+{
+    struct server *server = context;
+
+    (void)peer;
+    http_accept(&server->monitor.http, sock, server->https_tls);
+}
+
+static enum err listen_monitor(struct server *server, const char *scheme, int port,
+                               struct listener *listener, listener_accepted_fn *accepted)
 {
     const struct options *options = &server->options;
     const char *host = options->http_host[0] != 0 ? options->http_host : options->host;
     char reason[LISTENER_REASON_SIZE], address[128];
     enum err err;
 
-    if (options->http_port == 0)
+    if (port == 0)
         return OK;
-    err = listener_open(&server->http_listener, server->io, host, options->http_port, http_accepted,
-                        server, reason);
+    err = listener_open(listener, server->io, host, port, accepted, server, reason);
     if (err != OK) {
         logger_fatal(server->logger, "Can't start monitoring: can't listen to the monitor port: %s",
                      reason);
         return err;
     }
-    listener_address(address, sizeof(address), host, server->http_listener.port);
-    logger_info(server->logger, "Starting http monitor on %s", address);
+    listener_address(address, sizeof(address), host, listener->port);
+    logger_info(server->logger, "Starting %s monitor on %s", scheme, address);
     return OK;
+}
+
+bool server_https_renew(struct server *server, char reason[TLS_REASON_SIZE])
+{
+    struct tls_context *made = NULL;
+    struct tls_options open;
+
+    if (server->options.https_port != 0 && server->options.tls == NULL) {
+        snprintf(reason, TLS_REASON_SIZE, "TLS cert and key required for HTTPS");
+        return false;
+    }
+    if (server->options.https_port != 0) {
+        open = *server->options.tls;
+        open.verify = false;
+        open.map = false;
+        made = tls_context_create(&open, reason);
+        if (made == NULL)
+            return false;
+    }
+    tls_context_give(server->https_tls);
+    server->https_tls = made;
+    return true;
+}
+
+static enum err listen_http(struct server *server)
+{
+    const struct options *options = &server->options;
+    char reason[TLS_REASON_SIZE];
+    enum err err;
+
+    if (options->http_port != 0 && options->https_port != 0) {
+        logger_fatal(server->logger,
+                     "Can't start monitoring: can't specify both HTTP (%d) and HTTPs (%d) ports",
+                     options->http_port, options->https_port);
+        return ERR_INVALID;
+    }
+    if (!server_https_renew(server, reason)) {
+        logger_fatal(server->logger, "Can't start monitoring: %s", reason);
+        return ERR_INVALID;
+    }
+    err = listen_monitor(server, "https", options->https_port, &server->https_listener,
+                         https_accepted);
+    if (err == OK)
+        err = listen_monitor(server, "http", options->http_port, &server->http_listener,
+                             http_accepted);
+    return err;
 }
 
 static enum err listen_clients(struct server *server)
@@ -204,6 +258,7 @@ static void init_auth(struct server *server)
     const struct auth_options *options = &server->options.auth;
     struct bytes system =
         options->system_account.size > 0 ? options->system_account : BYTES("$SYS");
+    struct account *account;
 
     for (size_t i = 0; i < options->accounts_count; i++)
         (void)router_account_add(server->router, options->accounts[i]->name, options->accounts[i]);
@@ -212,6 +267,8 @@ static void init_auth(struct server *server)
             (void)router_account_add(server->router, system, NULL);
         router_set_system_account(server->router, router_account(server->router, system));
     }
+    for (size_t at = 0; (account = router_account_next(server->router, &at)) != NULL;)
+        account->updated_wall_ns = server->start_wall_ns;
     auth_init(&server->auth, options, prng_next(&server->prng));
     server->connections.clients.auth = &server->auth;
     server->info.auth_required = server->auth.required && options->no_auth_user.size == 0;
@@ -314,6 +371,7 @@ void server_stop(struct server *server, int64_t deadline_ns)
     timers_cancel(timers, &server->lame_duck);
     listener_close(&server->clients_listener, server->io);
     listener_close(&server->http_listener, server->io);
+    listener_close(&server->https_listener, server->io);
     listener_close(&server->leaf_listener, server->io);
     connections_pause(&server->connections);
     timers_arm(timers, &server->quiesced, now_ns + deadline_ns / 2);
@@ -336,10 +394,12 @@ void server_destroy(struct server *server)
     timers_cancel(timers, &server->lame_duck);
     listener_close(&server->clients_listener, server->io);
     listener_close(&server->http_listener, server->io);
+    listener_close(&server->https_listener, server->io);
     listener_close(&server->leaf_listener, server->io);
     connections_deinit(&server->connections);
     tls_context_give(server->connections.tls);
     monitor_deinit(&server->monitor);
+    tls_context_give(server->https_tls);
     leaves_deinit(&server->leaves);
     if (server->jetstream != NULL)
         jetstream_close(server->jetstream);
@@ -405,6 +465,11 @@ uint16_t server_port(const struct server *server)
 uint16_t server_http_port(const struct server *server)
 {
     return server->http_listener.port;
+}
+
+uint16_t server_https_port(const struct server *server)
+{
+    return server->https_listener.port;
 }
 
 uint16_t server_leaf_port(const struct server *server)

@@ -60,6 +60,7 @@ const char *server_id(const struct server *server); /* 56 characters, 'N...' */
 const char *server_name(const struct server *server);
 uint16_t server_port(const struct server *server);         /* as bound */
 uint16_t server_http_port(const struct server *server);    /* as bound, 0 if none */
+uint16_t server_https_port(const struct server *server);   /* the same */
 uint16_t server_cluster_port(const struct server *server); /* the same */
 uint16_t server_leaf_port(const struct server *server);    /* the same */
 

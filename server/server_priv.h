@@ -7,8 +7,9 @@
 #include "server/jetstream.h"
 #include "server/leaf.h"
 #include "server/listener.h"
-#include "server/monitor.h"
+#include "server/monitor/monitor.h"
 #include "server/server.h"
+#include "server/tls/tls.h"
 #include "server/urls.h"
 
 enum server_state {
@@ -40,6 +41,8 @@ struct server {
     struct jetstream *jetstream; /* NULL: off */
     struct listener clients_listener;
     struct listener http_listener;
+    struct listener https_listener;
+    struct tls_context *https_tls; /* as for clients, but nobody has to show a certificate */
     struct listener leaf_listener;
     enum server_state state;
     struct timer quiesced;  /* the longest that quiescing may take */
@@ -52,6 +55,10 @@ struct server {
     int64_t start_wall_ns;
     int64_t reload_wall_ns; /* when the options were last read */
 };
+
+/* Certificates of monitoring as the options have them now: whoever only looks shows none. False:
+ * `reason` says why not, and those before stay. Blocking. */
+bool server_https_renew(struct server *server, char reason[TLS_REASON_SIZE]);
 
 /* server_cluster.c: the server as a node. Each is fine when there is no cluster. */
 void server_advertise(struct server *server); /* after the client listener was opened */

@@ -62,6 +62,7 @@ static void take_tls(struct server *server)
 {
     struct tls_context *before = server->connections.tls;
     const struct options *options = &server->options;
+    char reason[TLS_REASON_SIZE];
 
     server->connections.tls =
         options->tls_context != NULL ? tls_context_hold(options->tls_context) : NULL;
@@ -69,6 +70,8 @@ static void take_tls(struct server *server)
     server->info.tls_available = options->tls != NULL && options->allow_non_tls;
     server->info.tls_verify = options->tls != NULL && options->tls->verify;
     tls_context_give(before);
+    if (!server_https_renew(server, reason))
+        logger_error(server->logger, "Monitoring keeps its certificate: %s", reason);
 }
 
 bool server_reload(struct server *server, const struct options *options,

@@ -474,6 +474,7 @@ void sublist_remove_weighted(struct sublist *list, struct sub *sub, uint32_t wei
 
     set_remove(set, sub);
     list->count--;
+    list->removes++;
     list->generation++;
     tell(list, set, -1);
     if (group != NULL) {
@@ -771,6 +772,7 @@ const struct match *sublist_match(struct sublist *list, struct bytes subject)
     struct match_cached *cached = list->last;
     uint64_t hash;
 
+    list->asked++;
     if (cached != NULL && cached_is(list, cached, subject))
         return &cached->match;
     hash = bytes_hash(subject, list->seed);

@@ -104,6 +104,8 @@ struct sublist {
     uint32_t found_count;
     uint32_t found_capacity;
     uint64_t matches; /* built so far */
+    uint64_t asked;   /* of them, cached ones included */
+    uint64_t removes;
 };
 
 #define SUBLIST_CACHE_MAX   4096u

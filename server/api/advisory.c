@@ -146,6 +146,22 @@ bool advisory_of_pause(struct jetstream *jetstream, struct bytes stream, struct 
     return end(&writer) && subject_of(subject, kind->prefix, stream, consumer);
 }
 
+bool advisory_of_batch(struct jetstream *jetstream, struct bytes stream, struct bytes batch,
+                       const char *reason, struct buf *subject, struct buf *body)
+{
+    const char *domain = server_options(jetstream_server(jetstream))->jetstream_options.domain;
+    struct json_writer writer;
+
+    begin(jetstream, &writer, body, "io.nats.jetstream.advisory.v1.stream_batch_abandoned");
+    member(&writer, BYTES("stream"), stream);
+    if (domain != NULL)
+        member(&writer, BYTES("domain"), bytes_of_text(domain));
+    member(&writer, BYTES("batch"), batch);
+    member(&writer, BYTES("reason"), bytes_of_text(reason));
+    return end(&writer) && subject_of(subject, "$JS.EVENT.ADVISORY.STREAM.BATCH_ABANDONED.", stream,
+                                      bytes_of(NULL, 0));
+}
+
 /* ---- who asked ------------------------------------------------------------------------------- */
 
 static void member_if_any(struct json_writer *writer, struct bytes key, struct bytes value)

@@ -19,6 +19,10 @@ bool advisory_of_consumer(struct jetstream *jetstream, struct bytes stream, stru
 bool advisory_of_action(struct jetstream *jetstream, struct bytes stream, struct bytes consumer,
                         const char *action, struct buf *subject, struct buf *body);
 
+/* An atomic batch was dropped. */
+bool advisory_of_batch(struct jetstream *jetstream, struct bytes stream, struct bytes batch,
+                       const char *reason, struct buf *subject, struct buf *body);
+
 /* A consumer has been paused until then, or no longer is. */
 bool advisory_of_pause(struct jetstream *jetstream, struct bytes stream, struct bytes consumer,
                        bool paused, int64_t until_ns, struct buf *subject, struct buf *body);

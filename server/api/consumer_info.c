@@ -44,6 +44,13 @@ static void config(struct json_writer *writer, struct api_request *request,
 void api_consumer_info(struct json_writer *writer, struct api_request *request,
                        struct stream *stream, struct consumer *consumer, bool dynamic)
 {
+    api_consumer_detail(writer, request, stream, consumer, true, dynamic);
+}
+
+void api_consumer_detail(struct json_writer *writer, struct api_request *request,
+                         struct stream *stream, struct consumer *consumer, bool configured,
+                         bool dynamic)
+{
     struct jetstream *jetstream = api_jetstream(request);
     int64_t log_now_ns = jetstream_log_now(jetstream);
     struct consumer_info info;
@@ -54,7 +61,8 @@ void api_consumer_info(struct json_writer *writer, struct api_request *request,
     JSON_KEY(writer, "name");
     json_string(writer, consumer_name(consumer));
     api_time(writer, BYTES("created"), info.created_ns);
-    config(writer, request, consumer, dynamic);
+    if (configured)
+        config(writer, request, consumer, dynamic);
     pair(writer, BYTES("delivered"), info.delivered_consumer, info.delivered_stream,
          info.delivered_active_ns);
     pair(writer, BYTES("ack_floor"), info.floor_consumer, info.floor_stream, info.floor_active_ns);

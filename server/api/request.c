@@ -8,6 +8,7 @@
 #include "base/subject.h"
 #include "base/text.h"
 #include "server/api/advisory.h"
+#include "server/account.h"
 #include "server/api/api_priv.h"
 
 #define API_PREFIX "$JS.API."
@@ -276,8 +277,11 @@ static void send(struct api_request *request, bool failed)
     struct api *api = request->api;
 
     jetstream_counters(api->jetstream)->api_total++;
-    if (failed)
+    request->account->api_total++;
+    if (failed) {
         jetstream_counters(api->jetstream)->api_errors++;
+        request->account->api_errors++;
+    }
     jetstream_answer(api->jetstream, request->account, request->reply, bytes_of(NULL, 0),
                      buf_bytes(&api->answer));
     if (audited(request, failed))

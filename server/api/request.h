@@ -136,6 +136,10 @@ void api_stream_tail(struct json_writer *writer, struct api_request *request, st
 void api_cluster(struct json_writer *writer, struct api_request *request, struct stream *stream);
 void api_consumer_info(struct json_writer *writer, struct api_request *request,
                        struct stream *stream, struct consumer *consumer, bool dynamic);
+/* The same, with its config or without. */
+void api_consumer_detail(struct json_writer *writer, struct api_request *request,
+                         struct stream *stream, struct consumer *consumer, bool configured,
+                         bool dynamic);
 /* The stream's consumers sorted by name, without those of sources and mirrors; in the request's
  * arena. */
 struct consumer **api_consumers(struct api_request *request, const struct stream *stream,

@@ -4,77 +4,24 @@
 
 #include "base/text.h"
 #include "server/api/request.h"
+#include "server/stream/message_get.h"
 
 /* ---- GET
  * -----------------------------------------------------------------------------------------------
  */
 
-struct get_request {
-    uint64_t seq;
-    struct bytes last_by_subj, next_by_subj;
-    int64_t batch, max_bytes;
-    int64_t start_time_ns;
-    struct schema_strings multi_last;
-    uint64_t up_to_seq;
-    int64_t up_to_time_ns;
-    bool no_hdr;
-};
-#define AT(field) offsetof(struct get_request, field)
-static const struct schema_field get_fields[] = {
-    {"seq", SCHEMA_UINT64, 0, AT(seq), NULL, NULL, NULL},
-    {"last_by_subj", SCHEMA_STRING, 0, AT(last_by_subj), NULL, NULL, NULL},
-    {"next_by_subj", SCHEMA_STRING, 0, AT(next_by_subj), NULL, NULL, NULL},
-    {"batch", SCHEMA_INT64, SCHEMA_GO_INT, AT(batch), NULL, NULL, NULL},
-    {"max_bytes", SCHEMA_INT64, SCHEMA_GO_INT, AT(max_bytes), NULL, NULL, NULL},
-    {"start_time", SCHEMA_TIME, 0, AT(start_time_ns), NULL, NULL, NULL},
-    {"multi_last", SCHEMA_STRINGS, 0, AT(multi_last), NULL, NULL, NULL},
-    {"up_to_seq", SCHEMA_UINT64, 0, AT(up_to_seq), NULL, NULL, NULL},
-    {"up_to_time", SCHEMA_TIME, 0, AT(up_to_time_ns), NULL, NULL, NULL},
-    {"no_hdr", SCHEMA_BOOL, 0, AT(no_hdr), NULL, NULL, NULL},
-};
-static const struct schema get_schema = {"JSApiMsgGetRequest", sizeof(struct get_request),
-                                         get_fields, sizeof get_fields / sizeof get_fields[0],
-                                         NULL};
-
-static bool contradicts(const struct get_request *get)
+/* Subjects of multi_last are known here and mean nothing. */
+static bool wants_one(const struct message_get *get)
 {
-    bool last = get->last_by_subj.size > 0, next = get->next_by_subj.size > 0;
-    bool time = get->start_time_ns != TIME_UNSET;
-
-    if (get->batch > 0 || get->max_bytes > 0)
-        return true;
-    if (get->seq == 0 && !last && !next && !time)
-        return true;
-    return (get->seq > 0 && last) || (get->seq > 0 && time) || (time && last) || (last && next);
-}
-
-static bool find(const struct stream_state *state, const struct get_request *get,
-                 struct index_entry *entry)
-{
-    struct index_filter filter = {.count = 1};
-    uint64_t from = get->seq;
-
-    if (get->last_by_subj.size > 0) {
-        filter.subjects = &get->last_by_subj;
-        return index_previous(state->index, &filter, UINT64_MAX, entry);
-    }
-    if (get->start_time_ns != TIME_UNSET) {
-        if (!index_first_at(state->index, get->start_time_ns, entry))
-            return false;
-        from = entry->sequence;
-    }
-    if (get->next_by_subj.size > 0) {
-        filter.subjects = &get->next_by_subj;
-        return index_next(state->index, &filter, from, entry);
-    }
-    return index_get(state->index, from, entry);
+    return get->seq > 0 || get->last_by_subj.size > 0 || get->next_by_subj.size > 0 ||
+           get->start_time_ns != TIME_UNSET;
 }
 
 static void got(struct stream_read *read, const struct stream_message *message)
 {
     struct api_request *request =
         (struct api_request *)((uint8_t *)read - offsetof(struct api_request, read));
-    const struct get_request *get = request->parsed;
+    const struct message_get *get = request->parsed;
     struct json_writer *writer;
 
     if (message == NULL) {
@@ -103,7 +50,7 @@ static void got(struct stream_read *read, const struct stream_message *message)
 
 static void run_get(struct api_request *request)
 {
-    struct get_request *get = ARENA_NEW(&request->arena, struct get_request);
+    struct message_get *get = ARENA_NEW(&request->arena, struct message_get);
     struct index_entry entry;
     struct stream *stream;
 
@@ -111,16 +58,16 @@ static void run_get(struct api_request *request)
         api_refuse(request, 10003, NULL);
         return;
     }
-    if (!api_parse(request, &get_schema, true, get))
+    if (!api_parse(request, &message_get_schema, true, get))
         return;
-    if (contradicts(get)) {
+    if (get->batch > 0 || get->max_bytes > 0 || !wants_one(get) || message_get_contradicts(get)) {
         api_refuse(request, 10003, NULL);
         return;
     }
     stream = api_stream(request, 3);
     if (stream == NULL)
         return;
-    if (!find(stream_applied(stream), get, &entry)) {
+    if (!message_get_find(get, stream_applied(stream)->index, &entry)) {
         api_refuse(request, 10037, NULL);
         return;
     }

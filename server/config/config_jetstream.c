@@ -104,13 +104,29 @@ static void read_strict(struct config_reader *reader, const struct config_value 
         options->jetstream_options.lenient = !strict;
 }
 
+#define BATCH_FIELD(name, kind, field) CONFIG_FIELD(name, kind, struct jetstream_options, field)
+
+static const struct config_option options_of_batch[] = {
+    BATCH_FIELD("max_inflight_per_stream", CONFIG_AS_INT64, batches_max),
+    BATCH_FIELD("max_inflight_total", CONFIG_AS_INT64, batches_total_max),
+    BATCH_FIELD("max_msgs", CONFIG_AS_INT64, batch_messages_max),
+    BATCH_FIELD("timeout", CONFIG_AS_DURATION, batch_timeout),
+};
+
+static const struct config_block batch = CONFIG_BLOCK(options_of_batch);
+
+static void read_batch(struct config_reader *reader, const struct config_value *value, void *to)
+{
+    (void)config_read_block(reader, value, &batch, to);
+}
+
 static const struct config_option options_of_limits[] = {
     CONFIG_FIELD("max_ack_pending", CONFIG_AS_INT64, struct jetstream_options, ack_pending_max),
     CONFIG_FIELD("duplicate_window", CONFIG_AS_DURATION, struct jetstream_options,
                  duplicate_window_max),
     CONFIG_NOTICED("max_ha_assets", "replicated streams are not limited in number"),
     CONFIG_NOTICED("max_request_batch", "the limit is fixed"),
-    CONFIG_NOTICED("batch", "batches are not supported yet"),
+    CONFIG_READ("batch", read_batch),
 };
 
 static const struct config_block limits = CONFIG_BLOCK(options_of_limits);

@@ -27,6 +27,14 @@ static void read_http(struct config_reader *reader, const struct config_value *v
                         &options->http_port);
 }
 
+static void read_https(struct config_reader *reader, const struct config_value *value, void *to)
+{
+    struct options *options = to;
+
+    (void)config_listen(reader, value, options->http_host, sizeof(options->http_host),
+                        &options->https_port);
+}
+
 static void read_server_name(struct config_reader *reader, const struct config_value *value,
                              void *to)
 {
@@ -225,13 +233,20 @@ static void read_lame_duck_grace(struct config_reader *reader, const struct conf
 /* ---- logging ----------------------------------------------------------------------------------
  */
 
+/* To trace more is to trace. */
+static void trace_too(struct config_reader *reader, const struct config_value *value,
+                      struct options *options, bool *more)
+{
+    if (config_bool(reader, value, more) && *more)
+        options->trace = true;
+}
+
 static void read_trace_verbose(struct config_reader *reader, const struct config_value *value,
                                void *to)
 {
     struct options *options = to;
 
-    if (config_bool(reader, value, &options->trace_verbose) && options->trace_verbose)
-        options->trace = true;
+    trace_too(reader, value, options, &options->trace_verbose);
 }
 
 static void read_trace_headers(struct config_reader *reader, const struct config_value *value,
@@ -239,8 +254,7 @@ static void read_trace_headers(struct config_reader *reader, const struct config
 {
     struct options *options = to;
 
-    if (config_bool(reader, value, &options->trace_headers) && options->trace_headers)
-        options->trace = true;
+    trace_too(reader, value, options, &options->trace_headers);
 }
 
 /* ---- blocks -----------------------------------------------------------------------------------
@@ -251,22 +265,6 @@ static void read_tls(struct config_reader *reader, const struct config_value *va
     struct options *options = to;
 
     options->tls = config_tls(reader, value, CONFIG_TLS_CLIENTS);
-}
-
-static void read_no_auth_user(struct config_reader *reader, const struct config_value *value,
-                              void *to)
-{
-    struct options *options = to;
-
-    (void)config_bytes(reader, value, &options->auth.no_auth_user);
-}
-
-static void read_system_account(struct config_reader *reader, const struct config_value *value,
-                                void *to)
-{
-    struct options *options = to;
-
-    (void)config_bytes(reader, value, &options->auth.system_account);
 }
 
 /* Off in any of the ways to say so, nothing is asked for. */
@@ -317,8 +315,8 @@ static const struct config_option options_of_top[] = {
     CONFIG_READ("http", read_http),
     TOP("http_port monitor_port", INT, http_port),
     TOP("http_base_path", TEXT, http_base_path),
-    CONFIG_REFUSED("https"),
-    CONFIG_REFUSED("https_port"),
+    CONFIG_READ("https", read_https),
+    TOP("https_port", INT, https_port),
 
     CONFIG_READ("max_connections max_conn", read_max_connections),
     TOP("max_subscriptions max_subs", INT64, max_subscriptions),
@@ -347,8 +345,8 @@ static const struct config_option options_of_top[] = {
 
     CONFIG_READ("authorization", config_authorization),
     CONFIG_READ("accounts", config_accounts),
-    CONFIG_READ("no_auth_user", read_no_auth_user),
-    CONFIG_READ("system_account system", read_system_account),
+    TOP("no_auth_user", BYTES, auth.no_auth_user),
+    TOP("system_account system", BYTES, auth.system_account),
     TOP("no_system_account no_system no_sys_acc", BOOL, no_system_account),
     CONFIG_REFUSED("default_sentinel"),
     CONFIG_REFUSED("mappings maps"),

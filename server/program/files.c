@@ -197,7 +197,10 @@ void program_write_ports(const struct options *options, const char *program,
     json_object_begin(&writer);
     ports_entry(&writer, BYTES("nats"), options->tls != NULL ? "tls" : "nats", options->host,
                 server_port(server));
-    ports_entry(&writer, BYTES("monitoring"), "http", http_host, server_http_port(server));
+    if (server_https_port(server) != 0)
+        ports_entry(&writer, BYTES("monitoring"), "https", http_host, server_https_port(server));
+    else
+        ports_entry(&writer, BYTES("monitoring"), "http", http_host, server_http_port(server));
     ports_entry(&writer, BYTES("cluster"), "nats", cluster_host, server_cluster_port(server));
     ports_entry(&writer, BYTES("leafnodes"), "nats", leaf_host, server_leaf_port(server));
     json_object_end(&writer);

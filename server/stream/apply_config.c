@@ -63,6 +63,7 @@ enum err apply_config(struct stream_state *state, const struct effect *effect)
     }
     adopt(state, &config, &arena);
     positions_configure(&state->positions, &state->config);
+    state->config_version = effect->config.version;
     if (!state->configured)
         begin(state, effect);
 

@@ -12,17 +12,21 @@ void decider_init(struct decider *decider, struct stream_state *state, uint64_t 
     *decider = (struct decider){.state = state};
     overlay_init(&decider->overlay, seed);
     buf_init(&decider->headers, SIZE_MAX);
+    buf_init(&decider->batch_headers, SIZE_MAX);
     buf_init(&decider->subject, EFFECT_SUBJECT_MAX);
     prng_seed(&decider->prng, seed);
     buf_init(&decider->text, TEXT_MAX);
+    staging_init(&decider->staging, seed);
 }
 
 void decider_deinit(struct decider *decider)
 {
     overlay_deinit(&decider->overlay);
     buf_deinit(&decider->headers);
+    buf_deinit(&decider->batch_headers);
     buf_deinit(&decider->subject);
     buf_deinit(&decider->text);
+    staging_deinit(&decider->staging);
     heap_give(decider->proposals);
     decider->proposals = NULL;
 }
@@ -131,6 +135,23 @@ void decide_begin(struct deciding *d, struct decider *decider, const struct publ
             publish_headers_clean(publish->headers, &decider->headers, &d->headers);
 }
 
+void decide_begin_member(struct deciding *d, struct decider *decider,
+                         const struct staged_message *message, int64_t now_ns,
+                         struct decision *decision)
+{
+    *d = (struct deciding){
+        .decider = decider,
+        .config = &decider->state->config,
+        .publish = {.subject = message->subject,
+                    .headers = message->headers,
+                    .payload = message->payload},
+        .now_ns = now_ns,
+        .sequence_last = tail_sequence(decider),
+        .decision = decision,
+    };
+    publish_headers_read(message->headers, &d->headers);
+}
+
 static bool check_headers(struct deciding *d)
 {
     if (d->publish.headers.size == 0)
@@ -148,9 +169,7 @@ bool decide_check_reserve(struct deciding *d)
 
 static bool check(struct deciding *d)
 {
-    if (d->decider->barrier && !decide_flaw(d, STREAM_FLAW_IGNORE_BARRIER))
-        return decide_wait(d);
-    return decide_check_batch(d) && decide_check_size(d) && decide_check_sealed(d) &&
+    return decide_check_fast(d) && decide_check_size(d) && decide_check_sealed(d) &&
            check_headers(d) && decide_check_size_configured(d) && decide_check_reserve(d) &&
            decide_check_ttl(d) && decide_check_traced(d) && decide_check_limits(d);
 }
@@ -194,6 +213,7 @@ bool decide_store(struct deciding *d, struct buf *out)
         discard_old_at_once(d);
     d->decision->outcome = DECIDE_STORE;
     d->decision->sequence = effect.message.sequence;
+    d->decision->records = 1;
     return true;
 }
 
@@ -203,8 +223,12 @@ void decide_publish(struct decider *decider, const struct publish *publish, int6
     struct deciding d;
 
     decide_begin(&d, decider, publish, log_now_ns, decision);
-    if (check(&d))
-        (void)decide_store(&d, out);
+    if (decider->barrier && !decide_flaw(&d, STREAM_FLAW_IGNORE_BARRIER))
+        decide_wait(&d);
+    else if (d.headers.batch_id.size > 0 && !decide_is_fast(&d))
+        decide_atomic(&d, out);
+    else if (check(&d))
+        decide_store(&d, out);
 }
 
 /* ---- what became of it ----------------------------------------------------------------------- */

@@ -11,6 +11,9 @@
  * refusal that a removal in flight might make wrong. So no answer ever depends on how much is in
  * flight.
  *
+ * Messages of an atomic batch are staged, and written together when its last one comes
+ * (decide_atomic.c); all of it goes into one batch of the log.
+ *
  * The owner decides removals itself, on a quiet stream (overlay empty): it sets `barrier`, proposes
  * and says decider_proposed.
  */
@@ -19,12 +22,15 @@
 
 #include "base/buf.h"
 #include "server/stream/overlay.h"
+#include "server/stream/staging.h"
 #include "server/stream/stream_state.h"
 
 enum decide_outcome {
     DECIDE_STORE,     /* an effect was written; answer when it is applied */
     DECIDE_DUPLICATE, /* nothing written; answer with `sequence` when the position looked at is
                          committed */
+    DECIDE_STAGED,    /* nothing written: a message of an atomic batch that has not ended; answer
+                         nothing but that it came */
     DECIDE_REFUSE,    /* nothing written; answer `error`; if `looked` only when the position is
                          committed */
     DECIDE_TRACED,    /* nothing written, nobody is answered: it was not meant to be stored */
@@ -46,6 +52,12 @@ struct decision {
     uint16_t error;         /* err_code of the reference, e.g. 10071 */
     const char *error_text; /* description when it is not the constant one, else ""; good until the
                                next call */
+    uint32_t records;       /* STORE: effects written */
+    struct bytes batch; /* STORE of an atomic batch, or with `abandoned`: its id; a view into the
+                           publish */
+    uint64_t count;     /* STORE of an atomic batch: its messages; `sequence` is the last one's */
+    const char
+        *abandoned; /* a batch was dropped for that reason, of which others are told; or NULL */
 };
 
 /* A proposal that is not applied yet, and the last sequence it is to end with (0: it adds nothing).
@@ -58,18 +70,21 @@ struct decider_proposal {
 struct decider {
     struct stream_state *state;
     struct overlay overlay;
-    bool barrier;      /* a removal or config change is decided and not applied */
-    bool removal_open; /* the disk reserve: publishes are refused, removals go on */
-    uint64_t flaws;    /* server/stream/flaws.h */
+    bool barrier;           /* a removal or config change is decided and not applied */
+    bool removal_open;      /* the disk reserve: publishes are refused, removals go on */
+    struct staging staging; /* atomic batches that have begun; the owner drops them when it leads no
+                               more, and those that are overdue */
+    uint64_t flaws;         /* server/stream/flaws.h */
 
     /* private */
     uint64_t barrier_index;             /* proposed as this; 0: still gathered */
     struct decider_proposal *proposals; /* ring */
     size_t proposal_capacity, proposal_head, proposal_count;
-    struct buf headers; /* of a publish whose headers are not stored as they came */
-    struct buf subject; /* of one whose subject is transformed */
-    struct prng prng;   /* for transforms */
-    struct buf text;    /* of the last refusal */
+    struct buf headers;       /* of a publish whose headers are not stored as they came */
+    struct buf batch_headers; /* of a message of an atomic batch, likewise */
+    struct buf subject;       /* of one whose subject is transformed */
+    struct prng prng;         /* for transforms */
+    struct buf text;          /* of the last refusal */
 };
 
 void decider_init(struct decider *decider, struct stream_state *state, uint64_t seed);

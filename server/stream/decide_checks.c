@@ -21,20 +21,20 @@ bool decide_check_sealed(struct deciding *d)
     return !d->config->sealed || decide_refuse(d, 10109, true);
 }
 
-/* Batches are not built: both kinds are refused as by a stream that does not allow them. */
-bool decide_check_batch(struct deciding *d)
+bool decide_is_fast(const struct deciding *d)
 {
     struct bytes reply = d->publish.reply;
-    bool fast = reply.size > FAST_BATCH.size &&
-                bytes_equal(bytes_skip(reply, reply.size - FAST_BATCH.size), FAST_BATCH);
 
-    if (!fast && d->headers.batch_id.size == 0)
+    return reply.size > FAST_BATCH.size &&
+           bytes_equal(bytes_skip(reply, reply.size - FAST_BATCH.size), FAST_BATCH);
+}
+
+/* Fast batches are not built: refused as by a stream that does not allow them. */
+bool decide_check_fast(struct deciding *d)
+{
+    if (!decide_is_fast(d))
         return true;
-    if (!decide_check_sealed(d))
-        return false;
-    if (too_large_for_config(d))
-        return decide_refuse(d, 10054, true);
-    return decide_refuse(d, fast ? 10205 : 10174, true);
+    return decide_check_sealed(d) && decide_check_size_message(d) && decide_refuse(d, 10205, true);
 }
 
 bool decide_check_size(struct deciding *d)
@@ -51,13 +51,19 @@ bool decide_check_size(struct deciding *d)
     return decide_refuse_text(d, 10077, false, "message too large");
 }
 
+bool decide_check_size_message(struct deciding *d)
+{
+    return !too_large_for_config(d) || decide_refuse(d, 10054, true);
+}
+
+bool decide_check_size_headers(struct deciding *d)
+{
+    return d->publish.headers.size <= EFFECT_HEADERS_MAX || decide_refuse(d, 10097, false);
+}
+
 bool decide_check_size_configured(struct deciding *d)
 {
-    if (too_large_for_config(d))
-        return decide_refuse(d, 10054, true);
-    if (d->publish.headers.size > EFFECT_HEADERS_MAX)
-        return decide_refuse(d, 10097, false);
-    return true;
+    return decide_check_size_message(d) && decide_check_size_headers(d);
 }
 
 /* ---- features that are not built ------------------------------------------------------------- */
@@ -125,7 +131,10 @@ static bool check_last_sequence(struct deciding *d)
 
     if (d->headers.expected_last_sequence.size == 0)
         return true;
-    return expect(d, d->headers.expected_last_sequence, last);
+    if (!expect(d, d->headers.expected_last_sequence, last))
+        return false;
+    return d->batch == NULL || d->sequence_last + 1 == d->batch->first ||
+           decide_refuse(d, 10164, true);
 }
 
 /* Will what is in flight, once applied, push old messages out? Then which one is a subject's last
@@ -136,7 +145,7 @@ static bool evicts(const struct deciding *d)
     const struct stream_state *state = d->decider->state;
     const struct stream_config *config = d->config;
 
-    if (overlay->count == 0 || config->discard != DISCARD_OLD)
+    if (decide_flying(d) == 0 || config->discard != DISCARD_OLD)
         return false;
     if (config->max_msgs > 0 &&
         index_count(state->index) + overlay->count > (uint64_t)config->max_msgs)
@@ -167,6 +176,17 @@ static uint64_t filter_last(const struct deciding *d, struct bytes subject)
                                                                                  : 0;
 }
 
+/* Has the batch that this is part of written to that subject? */
+static bool written_in_batch(const struct deciding *d, struct bytes subject)
+{
+    struct overlay_subject tail;
+
+    if (d->batch == NULL)
+        return false;
+    overlay_subject(&d->decider->overlay, subject, &tail);
+    return tail.last >= d->batch->first;
+}
+
 static bool check_last_subject_sequence(struct deciding *d)
 {
     struct bytes expected = d->headers.expected_last_subject_sequence;
@@ -175,11 +195,13 @@ static bool check_last_subject_sequence(struct deciding *d)
 
     if (expected.size == 0)
         return filter.size == 0 || decide_refuse(d, 10193, false);
+    if (written_in_batch(d, filter.size > 0 ? filter : d->publish.subject))
+        return decide_refuse(d, 10164, true);
     if (evicts(d) && !decide_flaw(d, STREAM_FLAW_EVICTION_UNSEEN))
         return decide_wait(d);
     if (!wildcard)
         return expect(d, expected, subject_last(d, filter.size > 0 ? filter : d->publish.subject));
-    if (d->decider->overlay.count > 0 && !decide_flaw(d, STREAM_FLAW_WILDCARD_APPLIED))
+    if (decide_flying(d) > 0 && !decide_flaw(d, STREAM_FLAW_WILDCARD_APPLIED))
         return decide_wait(d);
     return expect(d, expected, filter_last(d, filter));
 }
@@ -188,6 +210,20 @@ bool decide_check_headers(struct deciding *d)
 {
     return check_counter(d) && check_stream(d) && check_ttl_allowed(d) &&
            check_last_subject_sequence(d) && check_last_sequence(d) && check_schedule(d);
+}
+
+/* That it is not allowed is found before that it is invalid. */
+static bool check_ttl_member(struct deciding *d)
+{
+    if (d->headers.ttl.size > 0 && !d->config->allow_msg_ttl)
+        return decide_refuse(d, 10166, true);
+    return decide_check_ttl(d);
+}
+
+bool decide_check_headers_member(struct deciding *d)
+{
+    return check_counter(d) && check_stream(d) && check_ttl_member(d) && decide_check_id(d) &&
+           check_last_sequence(d) && check_last_subject_sequence(d) && check_schedule(d);
 }
 
 /* ---- message ids ----------------------------------------------------------------------------- */
@@ -266,6 +302,17 @@ static bool refuse_rollup(struct deciding *d)
     return false;
 }
 
+/* In a batch a roll-up comes before what it would have to remove. */
+static bool check_rollup_member(struct deciding *d)
+{
+    if (d->flags == MESSAGE_ROLLUP_SUBJECT && written_in_batch(d, d->publish.subject))
+        return decide_refuse_text(d, 10111, true, "batch rollup sub invalid");
+    if (d->flags == MESSAGE_ROLLUP_ALL && d->batch != NULL &&
+        d->sequence_last + 1 != d->batch->first)
+        return decide_refuse_text(d, 10111, true, "batch rollup all invalid");
+    return true;
+}
+
 bool decide_check_rollup(struct deciding *d)
 {
     if (d->headers.rollup.size == 0)
@@ -278,7 +325,7 @@ bool decide_check_rollup(struct deciding *d)
         d->flags = MESSAGE_ROLLUP_ALL;
     else
         return refuse_rollup(d);
-    return true;
+    return check_rollup_member(d);
 }
 
 /* ---- tracing --------------------------------------------------------------------------------- */

@@ -25,7 +25,7 @@ static bool sums_exact(const struct deciding *d)
 {
     const struct overlay *overlay = &d->decider->overlay;
 
-    if (overlay->count == 0 || decide_flaw(d, STREAM_FLAW_LIMIT_OVERCOUNTED))
+    if (decide_flying(d) == 0 || decide_flaw(d, STREAM_FLAW_LIMIT_OVERCOUNTED))
         return true;
     return overlay->rollups == 0 && d->config->max_msgs_per_subject <= 0;
 }
@@ -68,7 +68,7 @@ static bool check_bytes(struct deciding *d, bool replaces)
         return true;
     if (!replaces)
         return refuse(d, "maximum bytes exceeded");
-    if (d->decider->overlay.count > 0)
+    if (decide_flying(d) > 0)
         return decide_wait(d);
     return replaces_as_much(d) || refuse(d, "maximum bytes exceeded");
 }

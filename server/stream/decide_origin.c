@@ -38,8 +38,7 @@ static void full(struct deciding *d)
 }
 
 /* Writes `before`, then the message, or neither. */
-static void store_behind(struct deciding *d, const struct effect *before, struct buf *out,
-                         uint32_t *records)
+static void store_behind(struct deciding *d, const struct effect *before, struct buf *out)
 {
     size_t size = out->size;
 
@@ -51,7 +50,7 @@ static void store_behind(struct deciding *d, const struct effect *before, struct
         out->size = size;
         return;
     }
-    *records = 2;
+    d->decision->records++;
 }
 
 /* ---- mirrors ---------------------------------------------------------------------------------
@@ -71,14 +70,13 @@ static int64_t mirrored_time(const struct decider *decider, int64_t time_ns)
 }
 
 void decide_mirrored(struct decider *decider, const struct origin_message *message, struct buf *out,
-                     struct decision *decision, uint32_t *records)
+                     struct decision *decision)
 {
     struct publish publish = as_publish(message);
     struct effect skip = {.type = EFFECT_SKIP, .skip = {.last = message->sequence - 1}};
     struct deciding d;
     uint64_t last;
 
-    *records = 0;
     decide_begin(&d, decider, &publish, 0, decision);
     last = d.sequence_last;
     if (message->sequence <= last) {
@@ -91,9 +89,9 @@ void decide_mirrored(struct decider *decider, const struct origin_message *messa
         return;
     d.sequence_last = message->sequence - 1;
     if (d.sequence_last > last)
-        store_behind(&d, &skip, out, records);
+        store_behind(&d, &skip, out);
     else
-        *records = decide_store(&d, out);
+        (void)decide_store(&d, out);
 }
 
 /* ---- sources ---------------------------------------------------------------------------------
@@ -101,7 +99,7 @@ void decide_mirrored(struct decider *decider, const struct origin_message *messa
 
 void decide_sourced(struct decider *decider, uint16_t source, uint64_t origin,
                     const struct origin_message *message, int64_t log_now_ns, struct buf *out,
-                    struct decision *decision, uint32_t *records)
+                    struct decision *decision)
 {
     struct publish publish = as_publish(message);
     struct effect moved = {
@@ -110,7 +108,6 @@ void decide_sourced(struct decider *decider, uint16_t source, uint64_t origin,
     };
     struct deciding d;
 
-    *records = 0;
     decide_begin(&d, decider, &publish, log_now_ns, decision);
     take_rollup(&d);
     if (decider->barrier && !decide_flaw(&d, STREAM_FLAW_IGNORE_BARRIER)) {
@@ -118,11 +115,12 @@ void decide_sourced(struct decider *decider, uint16_t source, uint64_t origin,
         return;
     }
     if (!decide_check_id(&d)) {
-        *records = effect_write(out, &moved);
-        if (*records == 0)
+        if (effect_write(out, &moved))
+            decision->records = 1;
+        else
             full(&d);
         return;
     }
     if (check(&d))
-        store_behind(&d, &moved, out, records);
+        store_behind(&d, &moved, out);
 }

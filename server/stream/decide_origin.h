@@ -20,15 +20,15 @@ struct origin_message {
 };
 
 /*
- * DECIDE_STORE, FULL and WAIT as decide_publish; *records is how many were written. DUPLICATE: it
- * is not stored here, and need not be: for a mirror nothing was written, for a source the position
- * (one record, unless out of room: FULL). REFUSE: a limit stands against it; nothing was written.
+ * DECIDE_STORE, FULL and WAIT as decide_publish; decision->records is how many were written.
+ * DUPLICATE: it is not stored here, and need not be: for a mirror nothing was written, for a source
+ * the position alone. REFUSE: a limit stands against it; nothing was written.
  */
 void decide_mirrored(struct decider *decider, const struct origin_message *message, struct buf *out,
-                     struct decision *decision, uint32_t *records);
+                     struct decision *decision);
 /* `origin`: which stream it came from (struct effect). */
 void decide_sourced(struct decider *decider, uint16_t source, uint64_t origin,
                     const struct origin_message *message, int64_t log_now_ns, struct buf *out,
-                    struct decision *decision, uint32_t *records);
+                    struct decision *decision);
 
 #endif

@@ -6,6 +6,12 @@
 #include "server/stream/flaws.h"
 #include "server/stream/publish_headers.h"
 
+/* The atomic batch that a message is part of. */
+struct deciding_batch {
+    size_t flying;  /* of the overlay's entries, those that were there before it */
+    uint64_t first; /* sequence of its first message */
+};
+
 struct deciding {
     struct decider *decider;
     const struct stream_config *config;
@@ -15,7 +21,8 @@ struct deciding {
     uint64_t sequence_last; /* of the tail */
     bool subject_too_long;  /* as the transform made it */
     uint32_t stored_size;
-    uint8_t flags; /* of the record: roll-up */
+    uint8_t flags;                      /* of the record: roll-up */
+    const struct deciding_batch *batch; /* NULL: it came alone */
     struct decision *decision;
 };
 
@@ -23,10 +30,16 @@ struct deciding {
  * Each check answers true: go on; false: the decision is made.
  * The order of the calls is the reference's (streams 4.3), where asked of a running server.
  */
-bool decide_check_batch(struct deciding *d);
+bool decide_is_fast(const struct deciding *d); /* a message of a fast batch, by its reply */
+bool decide_check_fast(struct deciding *d);
 bool decide_check_size(struct deciding *d);
+bool decide_check_size_message(struct deciding *d); /* max_msg_size */
+bool decide_check_size_headers(struct deciding *d);
+bool decide_check_reserve(struct deciding *d);
 bool decide_check_sealed(struct deciding *d);
 bool decide_check_headers(struct deciding *d); /* those before the message id */
+/* Those of a message of an atomic batch, its id included. */
+bool decide_check_headers_member(struct deciding *d);
 bool decide_check_id(struct deciding *d);
 bool decide_check_id_last(struct deciding *d);
 bool decide_check_rollup(struct deciding *d); /* sets d->flags */
@@ -35,19 +48,31 @@ bool decide_check_ttl(struct deciding *d);
 bool decide_check_traced(struct deciding *d);
 bool decide_check_limits(struct deciding *d); /* discard new; decide_limits.c */
 
-/* decide.c: the steps around the checks. decide_store appends the message's record and counts it in
- * the overlay; false: no room, nothing has changed. */
+/* decide.c: the first step: what is asked, the subject as it becomes, the headers as stored. */
 void decide_begin(struct deciding *d, struct decider *decider, const struct publish *publish,
                   int64_t log_now_ns, struct decision *decision);
-bool decide_store(struct deciding *d, struct buf *out);
-/* The disk's reserve is for removals. */
-bool decide_check_reserve(struct deciding *d);
 
 /* Both return false, for use as a check's answer. */
 bool decide_refuse(struct deciding *d, uint16_t error, bool looked);
 [[gnu::format(printf, 4, 5)]] bool decide_refuse_text(struct deciding *d, uint16_t error,
                                                       bool looked, const char *format, ...);
 bool decide_wait(struct deciding *d);
+
+/* Writes the message that has passed and adds it to the overlay; says STORE or FULL (false). */
+bool decide_store(struct deciding *d, struct buf *out);
+
+/* decide_atomic.c: a message with the id of an atomic batch. */
+void decide_atomic(struct deciding *d, struct buf *out);
+/* Makes `d` ready for a message whose headers are as they are stored. */
+void decide_begin_member(struct deciding *d, struct decider *decider,
+                         const struct staged_message *message, int64_t now_ns,
+                         struct decision *decision);
+
+/* What is in flight and can be waited for: all, but of an atomic batch only what was before it. */
+static inline size_t decide_flying(const struct deciding *d)
+{
+    return d->batch != NULL ? d->batch->flying : d->decider->overlay.count;
+}
 
 static inline bool decide_flaw(const struct deciding *d, enum stream_flaw flaw)
 {

@@ -8,7 +8,7 @@
 #define DELETE_HEAD     14u
 #define PURGE_HEAD      30u
 #define EXPIRE_HEAD     22u
-#define CONFIG_HEAD     14u
+#define CONFIG_HEAD     22u
 #define CONSUMER_HEAD   22u
 #define SKIP_HEAD       14u
 #define SOURCED_HEAD    22u
@@ -20,6 +20,11 @@ static_assert((RECORD_HEAD + SIZES) % 8 == 0, "what follows the sizes is aligned
 static_assert(MESSAGE_HEAD + EFFECT_SUBJECT_MAX + EFFECT_HEADERS_MAX + EFFECT_PAYLOAD_MAX <=
                   RECORD_SIZE_MAX - RECORD_HEAD - PADDING_MAX,
               "every message that fits its fields fits a record");
+
+uint32_t effect_message_size(size_t subject, size_t headers, size_t payload)
+{
+    return record_size(MESSAGE_HEAD + subject + headers + payload);
+}
 
 /* ---- writing -----------------------------------------------------------------------------------
  */
@@ -116,6 +121,7 @@ static bool write_config(struct buf *out, const struct effect *effect)
     at = encode_u16(at, 0);
     at = encode_u32(at, (uint32_t)effect->config.json.size);
     at = encode_u64(at, (uint64_t)effect->config.created_ns);
+    at = encode_u64(at, effect->config.version);
     encode_bytes(at, effect->config.json);
     record_end(out, body);
     return true;
@@ -283,6 +289,7 @@ static enum err read_config(const struct record *record, struct effect *effect)
     decode_u16(&in);
     json_size = decode_u32(&in);
     effect->config.created_ns = (int64_t)decode_u64(&in);
+    effect->config.version = decode_u64(&in);
     effect->config.json = decode_bytes(&in, json_size);
     return finish(&in);
 }

@@ -15,7 +15,7 @@ enum effect_type {
     EFFECT_DELETE = 2,          /* one sequence by request; `erase` asks for the bytes to go, too */
     EFFECT_PURGE = 3,           /* filter, below sequence, keep */
     EFFECT_EXPIRE = 4,          /* everything with a sequence <= S and time <= T goes (age) */
-    EFFECT_CONFIG = 5,          /* StreamConfig JSON, created time */
+    EFFECT_CONFIG = 5,          /* StreamConfig JSON, version, created time */
     EFFECT_CONSUMER_CREATE = 6, /* number, created, name, ConsumerConfig JSON; also updates */
     EFFECT_CONSUMER_DELETE = 7, /* number, name */
     EFFECT_SKIP = 8,            /* sequences up to that one are left out: a mirror's gap */
@@ -61,6 +61,7 @@ struct effect {
         } expire;
         struct {
             int64_t created_ns;
+            uint64_t version; /* of the catalogue; rises */
             struct bytes json;
         } config;
         struct {
@@ -79,6 +80,8 @@ struct effect {
     };
 };
 
+/* The size of the record of such a message. */
+uint32_t effect_message_size(size_t subject, size_t headers, size_t payload);
 /* Appends the record; false at the buffer's limit (nothing written). The sizes fit (asserted). */
 bool effect_write(struct buf *out, const struct effect *effect);
 /* Views into the record. ERR_CORRUPT: sizes that do not fit, unknown type or flags. */

@@ -29,12 +29,33 @@ static void answer_error(struct stream *stream, struct bytes reply, uint16_t cod
 }
 
 static void answer_sequence(struct stream *stream, struct bytes reply, uint64_t sequence,
-                            enum outbox_kind kind)
+                            enum outbox_kind kind, struct bytes members)
 {
-    struct outbox_item item = {.kind = kind, .sequence = sequence, .to = reply};
+    struct outbox_item item = {.kind = kind, .sequence = sequence, .to = reply, .body = members};
 
     if (reply.size > 0 && !stream->state.config.no_ack)
         stream_park(stream, &item);
+}
+
+static void answer_stored(struct stream *stream, struct bytes reply,
+                          const struct decision *decision)
+{
+    uint8_t memory[1024];
+    struct buf members = {.at = memory, .capacity = sizeof memory, .limit = sizeof memory};
+
+    if (decision->batch.size > 0)
+        stream_batches_ack(decision->batch, decision->count, &members);
+    answer_sequence(stream, reply, decision->sequence, OUTBOX_STORED, buf_bytes(&members));
+}
+
+/* That it came, and nothing else: its batch may still be refused. */
+static void answer_staged(struct stream *stream, struct bytes reply)
+{
+    struct outbox_item item = {.kind = OUTBOX_MESSAGE, .to = reply};
+
+    stream_batches_staged(stream);
+    if (reply.size > 0 && !stream->state.config.no_ack)
+        stream_send_now(stream, &item);
 }
 
 /* False: it has to wait; nothing has happened. */
@@ -54,15 +75,18 @@ static bool decide_one(struct stream *stream, const struct publish *publish, str
     gather->limit = limit - GATHER_RESERVED;
     decide_publish(&stream->decider, publish, stream_log_now(stream), gather, &decision);
     gather->limit = limit;
+    stream->gathered += decision.records;
+    if (decision.abandoned != NULL)
+        stream_batches_abandoned(stream, decision.batch, decision.abandoned);
     switch (decision.outcome) {
     case DECIDE_STORE:
-        stream->gathered++;
         stream->offers = true;
-        answer_sequence(stream, reply, decision.sequence, OUTBOX_STORED);
+        answer_stored(stream, reply, &decision);
         stream_mark(stream);
         return true;
+    case DECIDE_STAGED: answer_staged(stream, reply); return true;
     case DECIDE_DUPLICATE:
-        answer_sequence(stream, reply, decision.sequence, OUTBOX_DUPLICATE);
+        answer_sequence(stream, reply, decision.sequence, OUTBOX_DUPLICATE, bytes_of(NULL, 0));
         return true;
     case DECIDE_REFUSE:
         answer_error(stream, reply, decision.error, decision.error_text, bytes_of(NULL, 0),

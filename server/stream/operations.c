@@ -127,8 +127,9 @@ static bool write_effect(struct stream *stream, struct stream_op *op, struct buf
     case STREAM_OP_CONSUMER_CREATE: return write_consumer(stream, op, out);
     case STREAM_OP_CONSUMER_DELETE: return write_consumer_delete(stream, op, out);
     case STREAM_OP_CONFIGURE:
-        effect = (struct effect){.type = EFFECT_CONFIG,
-                                 .config = {.created_ns = op->created_ns, .json = op->json}};
+        effect = (struct effect){
+            .type = EFFECT_CONFIG,
+            .config = {.created_ns = op->created_ns, .version = op->version, .json = op->json}};
         return effect_write(out, &effect);
     case STREAM_OP_DELETE_MESSAGE:
         effect = (struct effect){.type = EFFECT_DELETE,

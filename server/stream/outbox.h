@@ -9,7 +9,7 @@
 #include "base/buf.h"
 
 enum outbox_kind {
-    OUTBOX_STORED,    /* publish ack with `sequence` */
+    OUTBOX_STORED,    /* publish ack with `sequence`; body: more members of it, or empty */
     OUTBOX_DUPLICATE, /* publish ack, duplicate of `sequence` */
     OUTBOX_ERROR,     /* publish error `code`, body: its text */
     OUTBOX_MESSAGE,   /* `body` as payload, `headers` before it */

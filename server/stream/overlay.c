@@ -303,6 +303,26 @@ static void drop_first(struct overlay *overlay)
     overlay->count--;
 }
 
+/* What the tables know of those that go is not taken out one by one: they learn anew when asked. */
+void overlay_cut(struct overlay *overlay, size_t count)
+{
+    assert(count <= overlay->count);
+    if (count == overlay->count)
+        return;
+    while (overlay->count > count) {
+        const struct overlay_entry *entry = entry_at(overlay, overlay->count - 1);
+
+        overlay->bytes -= entry->stored_size;
+        overlay->rollups -= entry->rollup;
+        overlay->texts.size = (size_t)(entry->text - overlay->texts_from);
+        overlay->count--;
+    }
+    free_items(&overlay->subjects);
+    free_items(&overlay->ids);
+    overlay->hashed_subjects = 0;
+    overlay->hashed_ids = 0;
+}
+
 void overlay_drop(struct overlay *overlay, uint64_t sequence)
 {
     if (overlay->count == 0 || entry_at(overlay, 0)->sequence > sequence)

@@ -42,6 +42,8 @@ void overlay_add(struct overlay *overlay, uint64_t sequence, int64_t time_ns, ui
                  struct bytes subject, struct bytes id, bool rollup);
 /* Forgets entries up to that sequence: they are applied. */
 void overlay_drop(struct overlay *overlay, uint64_t sequence);
+/* Forgets all but the oldest `count` entries: those behind never happened. */
+void overlay_cut(struct overlay *overlay, size_t count);
 void overlay_clear(struct overlay *overlay);
 
 /* The newest, NULL if empty. Good until the next change, as are its subject and id. */

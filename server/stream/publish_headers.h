@@ -26,6 +26,9 @@ struct publish_headers {
     struct bytes schedule_next;
     struct bytes scheduler;
     struct bytes batch_id;
+    struct bytes batch_sequence;
+    struct bytes batch_commit; /* present also when empty */
+    struct bytes required_level;
     struct bytes trace_dest;
     struct bytes trace_only;
     struct bytes request_info; /* present also when empty: .at is not NULL */

@@ -138,6 +138,8 @@ static void follow(void *owner)
     stream_operations_follow(stream);
     stream_consumers_follow(stream);
     stream_ingest_follow(stream);
+    stream_batches_drop(stream);
+    stream_direct_drop(stream);
     timers_cancel(io_timers(stream_io(stream)), &stream->expiry);
     jetstream_stream_follow(stream->jetstream, stream);
     stream_mark(stream);
@@ -203,6 +205,8 @@ static void on_configured(void *owner)
 {
     struct stream *stream = owner;
 
+    if (!stream->state.config.allow_atomic)
+        stream_batches_drop(stream);
     if (stream->replica != NULL) /* else in recovery: stream_open does it once, at the end */
         stream_subscribe(stream);
 }
@@ -266,6 +270,8 @@ struct stream *stream_open(struct jetstream *jetstream, struct account *account,
         (void)buf_print(&stream->ack_prefix, "\",\"domain\":\"%s", domain);
     (void)BUF_ADD(&stream->ack_prefix, "\",\"seq\":");
     stream->expiry.fire = stream_expiry_fire;
+    stream_batches_init(stream);
+    stream->direct_retry.fire = stream_direct_retry;
 
     *err = replica_open(jetstream_groups(jetstream), id, &replica_events_of_stream, stream,
                         &stream->replica);
@@ -302,6 +308,8 @@ void stream_close(struct stream *stream, bool deleted)
     stream_consumers_close(stream);
     stream_operations_drop(stream);
     stream_ingest_drop(stream);
+    stream_batches_drop(stream);
+    stream_direct_drop(stream);
     timers_cancel(timers, &stream->expiry);
     drop_reads(stream);
     if (stream->replica != NULL && deleted)
@@ -394,13 +402,14 @@ void stream_send_now(struct stream *stream, struct outbox_item *item)
 
 static void send_ack(struct stream *stream, const struct outbox_item *item)
 {
-    uint8_t memory[512];
+    uint8_t memory[4096]; /* names and a batch's id are bounded, whatever escapes they need */
     struct buf out = {.at = memory, .capacity = sizeof memory, .limit = sizeof memory};
 
     (void)buf_add(&out, buf_bytes(&stream->ack_prefix));
     (void)buf_add_u64(&out, item->sequence);
     if (item->kind == OUTBOX_DUPLICATE)
         (void)BUF_ADD(&out, ",\"duplicate\": true");
+    (void)buf_add(&out, item->body);
     (void)BUF_ADD(&out, "}");
     jetstream_answer(stream->jetstream, stream->account, item->to, bytes_of(NULL, 0),
                      buf_bytes(&out));

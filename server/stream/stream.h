@@ -49,6 +49,7 @@ struct stream_op {
     /* CONFIGURE: json of the normalised config. CONSUMER_CREATE: json of the consumer's config. */
     struct bytes json;
     struct bytes name; /* consumer's */
+    uint64_t version;  /* CONFIGURE: of the catalogue */
     int64_t created_ns;
     uint64_t sequence; /* DELETE_MESSAGE; PURGE: below */
     bool erase;

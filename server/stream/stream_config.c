@@ -115,7 +115,7 @@ static const struct schema_field fields[] = {
     FIELD("subject_delete_marker_ttl", SCHEMA_INT64, SCHEMA_REFUSED | SCHEMA_NS,
           subject_delete_marker_ttl_ns),
     FIELD("allow_msg_counter", SCHEMA_BOOL, SCHEMA_REFUSED, allow_msg_counter),
-    FIELD("allow_atomic", SCHEMA_BOOL, SCHEMA_REFUSED, allow_atomic),
+    FIELD("allow_atomic", SCHEMA_BOOL, 0, allow_atomic),
     FIELD("allow_msg_schedules", SCHEMA_BOOL, SCHEMA_REFUSED, allow_msg_schedules),
     {"persist_mode", SCHEMA_ENUM, SCHEMA_EMPTY_OK | SCHEMA_REFUSED, AT(persist_mode), persist_names,
      NULL},

@@ -88,6 +88,7 @@ static struct consumer_shell *make(struct stream *stream, uint64_t number, struc
     struct consumer_stream view = consumer_view_stream(&stream->view, stream->name, message_max);
     struct consumer_out out = consumer_shell_out(shell);
 
+    view.flaws = server_options(jetstream_server(stream->jetstream))->sim.consumer_flaws;
     shell->stream = stream;
     shell->name = heap_copy(name);
     shell->number = number;

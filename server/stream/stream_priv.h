@@ -84,7 +84,8 @@ struct stream {
     uint32_t gathered; /* records in the batch being built */
     struct publish_waiting *waiting_first, *waiting_last;
     size_t waiting_count, waiting_bytes;
-    struct buf ack_prefix; /* {"stream":"S","seq": */
+    struct timer staging_due; /* the oldest atomic batch is abandoned then */
+    struct buf ack_prefix;    /* {"stream":"S","seq": */
 
     /* answers */
     struct outbox parked; /* until applied and looked, in order of decision */
@@ -119,7 +120,10 @@ struct stream {
 
     /* direct gets that wait for this turn */
     struct outbox direct_requests;
-    struct buf direct_headers; /* of one answer */
+    struct buf direct_headers;       /* of one answer */
+    struct direct_many *direct_many; /* answers of many messages that are under way */
+    size_t direct_many_count;
+    struct timer direct_retry; /* one of them waits for its receiver */
 
     uint64_t read_number; /* of its log, in the shard's read cache */
 
@@ -149,6 +153,16 @@ void stream_ingest_drop(struct stream *stream);
 void stream_ingest_follow(struct stream *stream); /* what waits goes to the next leader */
 void stream_subscribe(struct stream *stream);     /* sinks as the config has them */
 void stream_unsubscribe(struct stream *stream);
+
+/* batches.c: atomic batches that are staged in the decider */
+void stream_batches_init(struct stream *stream);
+void stream_batches_drop(struct stream *stream);
+/* A message was staged: it is abandoned when nothing follows. */
+void stream_batches_staged(struct stream *stream);
+/* Others are told that a batch was dropped. */
+void stream_batches_abandoned(struct stream *stream, struct bytes id, const char *reason);
+/* Members of the ack of a batch of so many messages. */
+void stream_batches_ack(struct bytes id, uint64_t count, struct buf *out);
 
 /* operations.c */
 void stream_operations(struct stream *stream); /* start what may start */
@@ -216,8 +230,10 @@ bool stream_read_now(struct stream *stream, const struct index_entry *entry,
  */
 void stream_republish(struct stream *stream, const struct effect *effect, uint64_t previous);
 
-/* direct.c */
+/* direct.c, direct_many.c */
 void stream_direct_collect(void *owner, const struct message *message); /* sink */
 void stream_direct_turn(struct stream *stream);
+void stream_direct_retry(struct timer *timer);
+void stream_direct_drop(struct stream *stream); /* what is under way goes no further */
 
 #endif

@@ -104,8 +104,11 @@ uint64_t apply_remove_matching(struct stream_state *state, const struct index_fi
                                uint64_t below)
 {
     bool told = state->events != NULL && state->events->removed != NULL;
-    uint64_t count = index_purge(state->index, filter, below, told ? tell_removed : NULL, state);
+    uint64_t count;
 
+    if (apply_flaw(state, STREAM_FLAW_REMOVAL_CUT_SHORT) && below > state->first_seq + 8)
+        below = state->first_seq + 8;
+    count = index_purge(state->index, filter, below, told ? tell_removed : NULL, state);
     apply_set_first(state);
     return count;
 }

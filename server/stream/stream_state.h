@@ -41,7 +41,8 @@ struct stream_state {
     struct subject_transform republish; /* of what is stored, if config.republish */
     struct arena config_arena;
     bool configured;
-    bool begun; /* it has, or has had, a place in the sequences */
+    uint64_t config_version; /* of the catalogue, whose config this is; 0 until configured */
+    bool begun;              /* it has, or has had, a place in the sequences */
     int64_t created_ns;
     uint64_t first_seq; /* as the API shows it (reference 3.3) */
     uint64_t last_seq;

@@ -383,6 +383,8 @@ static const char *level_stream(struct truth *truth, const struct catalogue_entr
             return missing("n%llu has no replica of group %llx", i + 1, entry->assigned.id);
         if (replica_applied(stream_replica(at->stream)) < applied)
             return missing("n%llu is behind in group %llx", i + 1, entry->assigned.id);
+        if (!schema_equal(&stream_config_schema, &entry->config, stream_config(at->stream)))
+            return missing("n%llu has another config of group %llx", i + 1, entry->assigned.id);
     }
     return NULL;
 }

@@ -205,14 +205,36 @@ static void heard_api_message(struct user *user, const struct client_message *me
                   bytes_of(payload, base64_decode(data, payload, sizeof payload)), now(user));
 }
 
+/* The number in the description. */
+static unsigned read_setting(const struct client_message *message)
+{
+    uint64_t value = 0;
+
+    (void)find_number(message->payload, "\"description\":\"v", &value);
+    return (unsigned)value;
+}
+
+static void heard_change(struct user *user, const struct client_message *message)
+{
+    user->ask_good = contains(message->payload, "\"created\"");
+    if (user->ask_good)
+        setting_confirmed(&user->scene->streams[user->ask_stream].setting,
+                          (unsigned)user->ask_sequence, now(user));
+}
+
 static void heard_info(struct user *user, const struct client_message *message)
 {
+    const struct scene_stream *stream = &user->scene->streams[user->ask_stream];
+
     if (!find_number(message->payload, "\"messages\":", &user->ask_messages) ||
         !find_number(message->payload, "\"last_seq\":", &user->ask_last))
         return;
     user->ask_good = true;
     history_last(&user->scene->streams[user->ask_stream].history, user->ask_ns, user->ask_last,
                  now(user));
+    if (!stream->history.lossy)
+        setting_shown(&stream->setting, user->scene->report, user->ask_stream,
+                      read_setting(message), user->ask_ns);
 }
 
 static void heard_delete(struct user *user, const struct client_message *message)
@@ -246,6 +268,7 @@ static void heard_answer(struct user *user, uint64_t number, const struct client
     case ASK_API_GET: heard_api_message(user, message); break;
     case ASK_INFO: heard_info(user, message); break;
     case ASK_DELETE: heard_delete(user, message); break;
+    case ASK_CHANGE: heard_change(user, message); break;
     case ASK_NOTHING: break;
     }
     user->ask = ASK_NOTHING;
@@ -442,11 +465,16 @@ void user_look_at_time(struct user *user)
 static void ask_stream(struct user *user, const char *subject)
 {
     const struct scene_stream *stream = &user->scene->streams[user->ask_stream];
+    char description[40] = "";
 
-    request(user, subject,
-            "{\"name\":\"S%u\",\"subjects\":[\"s%u.>\"],\"allow_direct\":true,\"num_replicas\":%u,"
-            "\"duplicate_window\":3600000000000}",
-            user->ask_stream, user->ask_stream, stream->replicas);
+    if (user->ask == ASK_CHANGE)
+        snprintf(description, sizeof description, "\"description\":\"v%u\",",
+                 (unsigned)user->ask_sequence);
+    request(
+        user, subject,
+        "{%s\"name\":\"S%u\",\"subjects\":[\"s%u.>\"],\"allow_direct\":true,\"num_replicas\":%u,"
+        "\"duplicate_window\":3600000000000}",
+        description, user->ask_stream, user->ask_stream, stream->replicas);
 }
 
 static void ask_consumer(struct user *user, const char *subject)
@@ -472,6 +500,11 @@ void user_ask(struct user *user, enum ask ask, unsigned stream, uint64_t sequenc
     switch (ask) {
     case ASK_STREAM:
         snprintf(subject, sizeof subject, "$JS.API.STREAM.CREATE.S%u", stream);
+        ask_stream(user, subject);
+        break;
+    case ASK_CHANGE:
+        user->ask_sequence = setting_asked(&user->scene->streams[stream].setting, now(user));
+        snprintf(subject, sizeof subject, "$JS.API.STREAM.UPDATE.S%u", stream);
         ask_stream(user, subject);
         break;
     case ASK_CONSUMER:
@@ -687,7 +720,11 @@ static void look(struct user *user)
 
     if (user->ask != ASK_NOTHING || !at->created)
         return;
-    switch (below(user, 8)) {
+    switch (below(user, 9)) {
+    case 8:
+        if (!setting_full(&at->setting))
+            user_ask(user, ASK_CHANGE, stream, 0);
+        break;
     case 0: user_ask(user, ASK_INFO, stream, 0); break;
     case 1:
     case 2: user_ask(user, ASK_NEWEST, stream, below(user, HISTORY_SUBJECTS)); break;

@@ -13,6 +13,7 @@
 #include "tests/sim/client.h"
 #include "tests/sim/cluster_consumer.h"
 #include "tests/sim/cluster_nodes.h"
+#include "tests/sim/cluster_setting.h"
 
 #define SCENE_STREAMS_MAX 4u
 #define USER_PENDING_MAX  256u
@@ -22,6 +23,7 @@
 struct scene_stream {
     struct history history;
     struct watch watch; /* of its consumer "C" */
+    struct setting setting;
     unsigned replicas;
     bool removals; /* messages are deleted */
     bool created, consumer_created;
@@ -54,7 +56,8 @@ enum ask {
     ASK_NEWEST,   /* of a subject */
     ASK_INFO,
     ASK_DELETE,
-    ASK_READ, /* at the end: a sequence, its presence counts */
+    ASK_CHANGE, /* another description */
+    ASK_READ,   /* at the end: a sequence, its presence counts */
 };
 
 struct user_pending { /* a delivery without an answer */

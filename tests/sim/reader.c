@@ -11,11 +11,12 @@
 void reader_init(struct reader *reader, enum reader_kind kind, int filter, struct oracle *oracle,
                  struct sim_client *client, struct prng *prng)
 {
-    static const char *const names[] = {"C", "P", "O"};
+    static const char *const names[] = {"C", "P", "O", "N", "A"};
 
     *reader = (struct reader){
         .kind = kind, .filter = filter, .oracle = oracle, .client = client, .prng = prng};
     snprintf(reader->name, sizeof reader->name, "%s", names[kind]);
+    reader->due = kind == READER_NEW ? prng_below(prng, 60) : 0;
 }
 
 void reader_deinit(struct reader *reader)
@@ -29,6 +30,21 @@ void reader_reset(struct reader *reader)
     reader->asked_ns = 0;
     reader->pulls = 0;
     reader->pending_count = 0;
+}
+
+void reader_crashed(struct reader *reader, int64_t now_ns)
+{
+    if (reader->crashes < READER_CRASHES_MAX)
+        reader->crashed_ns[reader->crashes++] = now_ns;
+    else
+        reader->positions = false; /* too many to say when which was */
+    if (reader->kind == READER_NONE)
+        reader->sequence_last = 0;
+}
+
+bool reader_due(const struct reader *reader)
+{
+    return reader->oracle->stored >= reader->due;
 }
 
 static struct reader_message *message_at(struct reader *reader, uint64_t sequence)
@@ -78,6 +94,17 @@ static void describe(struct reader *reader, char out[static 300])
                  "\"deliver_policy\":\"by_start_sequence\",\"opt_start_seq\":%llu",
                  reader->name, stream, reader->name, ULL(reader->sequence_last + 1));
         break;
+    case READER_NEW:
+        snprintf(out, 300,
+                 "\"durable_name\":\"N\",\"ack_policy\":\"explicit\",\"ack_wait\":1000000000,"
+                 "\"max_ack_pending\":200,\"deliver_policy\":\"new\"");
+        break;
+    case READER_NONE:
+        snprintf(out, 300,
+                 "\"durable_name\":\"A\",\"ack_policy\":\"none\","
+                 "\"deliver_subject\":\"_R.%u.d.A\"",
+                 stream);
+        break;
     }
 }
 
@@ -88,6 +115,9 @@ void reader_set_up(struct reader *reader, int64_t now_ns)
     if (reader->asked_ns != 0 && now_ns - reader->asked_ns < 1000 * MILLISECOND)
         return;
     reader->asked_ns = now_ns;
+    if (!reader->asked)
+        reader->stored_last = reader->oracle->stored_last;
+    reader->asked = true;
     if (reader->kind == READER_ORDERED) {
         snprintf(reader->name, sizeof reader->name, "O%u", ++reader->created);
         reader->consumer_last = 0;
@@ -108,9 +138,17 @@ void reader_set_up(struct reader *reader, int64_t now_ns)
 void reader_created(struct reader *reader, bool good)
 {
     reader->ready = reader->ready || good;
+    if (good && !reader->known)
+        reader->id_last = reader->oracle->publish_count;
+    reader->known = reader->known || good;
 }
 
 /* ---- asking and answering -------------------------------------------------------------------- */
+
+bool reader_pulls(const struct reader *reader)
+{
+    return reader->kind == READER_PULL || reader->kind == READER_NEW;
+}
 
 void reader_pull(struct reader *reader, int64_t now_ns)
 {
@@ -125,7 +163,7 @@ void reader_pull(struct reader *reader, int64_t now_ns)
     reader->pulled_ns = now_ns;
     snprintf(subject, sizeof subject, "$JS.API.CONSUMER.MSG.NEXT.S%u.%s", reader->oracle->stream,
              reader->name);
-    snprintf(reply, sizeof reply, "_R.%u.m", reader->oracle->stream);
+    snprintf(reply, sizeof reply, "_R.%u.m.%u", reader->oracle->stream, (unsigned)reader->kind);
     snprintf(body, sizeof body, "{\"batch\":%d,\"expires\":%lld%s}",
              1 + (int)prng_below(reader->prng, 40), (long long)PULL_NS,
              prng_chance(reader->prng, 1, 2) ? ",\"no_wait\":true" : "");
@@ -196,6 +234,25 @@ static bool check_ordered(struct reader *reader, const struct reader_counts *cou
     return true;
 }
 
+/* Its position is logged a second after the first delivery that is not: what came longer before a
+ * crash does not come again. */
+static void check_none(struct reader *reader, const struct reader_counts *counts)
+{
+    const struct reader_message *message = message_at(reader, counts->stream);
+    int64_t crashed_ns =
+        message->crashes < reader->crashes ? reader->crashed_ns[message->crashes] : INT64_MAX;
+
+    if (counts->stream <= reader->sequence_last)
+        oracle_violate(reader->oracle, "%s: sequence %llu follows sequence %llu", reader->name,
+                       counts->stream, ULL(reader->sequence_last));
+    if (reader->positions && message->deliveries > 0 &&
+        crashed_ns - message->delivered_ns > 2000 * MILLISECOND)
+        oracle_violate(reader->oracle,
+                       "%s: sequence %llu came again, long after it was delivered without acks",
+                       reader->name, counts->stream);
+    reader->sequence_last = counts->stream;
+}
+
 static void check_explicit(struct reader *reader, int64_t now_ns,
                            const struct reader_counts *counts, bool timely)
 {
@@ -216,6 +273,10 @@ static void check_explicit(struct reader *reader, int64_t now_ns,
         oracle_violate(reader->oracle, "%s: sequence %llu was handed out twice within %lld ms",
                        reader->name, counts->stream,
                        (long long)((now_ns - message->delivered_ns) / MILLISECOND));
+    if (reader->kind == READER_NEW && counts->stream <= reader->stored_last)
+        oracle_violate(reader->oracle,
+                       "%s: sequence %llu was there before it, which wants new ones", reader->name,
+                       counts->stream);
 }
 
 void reader_delivered(struct reader *reader, int64_t now_ns, const struct reader_counts *counts,
@@ -234,15 +295,19 @@ void reader_delivered(struct reader *reader, int64_t now_ns, const struct reader
             reader->filter)
         oracle_violate(reader->oracle, "%s: sequence %llu does not match its filter", reader->name,
                        counts->stream);
-    if (reader->kind != READER_ORDERED)
+    if (reader->kind == READER_NONE)
+        check_none(reader, counts);
+    else if (reader->kind != READER_ORDERED)
         check_explicit(reader, now_ns, counts, timely);
     else if (!check_ordered(reader, counts))
         return;
     known = message_at(reader, counts->stream);
     known->deliveries = (uint32_t)counts->delivered;
     known->delivered_ns = now_ns;
+    known->crashes = reader->crashes;
     reader->delivered_ns = now_ns;
-    if (reader->kind != READER_ORDERED && reader->pending_count < READER_PENDING_MAX &&
+    if (reader->kind != READER_ORDERED && reader->kind != READER_NONE &&
+        reader->pending_count < READER_PENDING_MAX &&
         message->reply.size < sizeof reader->pending[0].reply) {
         struct reader_pending *pending = &reader->pending[reader->pending_count++];
 
@@ -254,6 +319,11 @@ void reader_delivered(struct reader *reader, int64_t now_ns, const struct reader
 void reader_must_have_seen(struct reader *reader, uint64_t sequence, uint8_t subject)
 {
     if (reader->filter >= 0 && reader->filter != subject)
+        return;
+    if (reader->kind == READER_NONE) /* what is on its way is lost with the connection */
+        return;
+    if (reader->kind == READER_NEW &&
+        (!reader->known || oracle_message(reader->oracle, sequence)->id <= reader->id_last))
         return;
     if (message_at(reader, sequence)->skipped)
         oracle_violate(reader->oracle, "%s: sequence %llu was passed over", reader->name,

@@ -2,7 +2,9 @@
  * reader: a model client of one consumer: pulls or is pushed to, acknowledges, refuses, forgets;
  * and what must be true of its deliveries. A delivery count never falls; what was confirmed does
  * not come again; nobody is handed a message that another has and may still work on; an ordered
- * reader sees every message, in order, once.
+ * reader sees every message, in order, once; who wants new ones gets what was sent after its
+ * creation was answered and nothing that was stored before it was asked for; without acks nothing
+ * is repeated but the last second before a crash.
  */
 #ifndef TESTS_SIM_READER_H
 #define TESTS_SIM_READER_H
@@ -13,12 +15,17 @@
 
 #define READER_PENDING_MAX 512
 
-enum reader_kind { READER_PULL, READER_PUSH, READER_ORDERED };
+#define READER_CRASHES_MAX 64
+
+/* NEW is a pull reader that is made in the middle of things; NONE is pushed to, durable, without
+ * acks. */
+enum reader_kind { READER_PULL, READER_PUSH, READER_ORDERED, READER_NEW, READER_NONE };
 
 struct reader_message {  /* by sequence */
     uint32_t deliveries; /* highest count seen */
     bool confirmed;
-    bool skipped; /* by an ordered reader */
+    bool skipped;     /* by an ordered reader */
+    unsigned crashes; /* that there were when it was delivered last */
     int64_t delivered_ns;
     int64_t refused_ns; /* a nak was sent */
 };
@@ -44,8 +51,15 @@ struct reader {
     size_t pending_count;
     unsigned pulls; /* under way */
     int64_t pulled_ns, delivered_ns;
-    uint64_t sequence_last, consumer_last; /* ordered */
+    uint64_t sequence_last, consumer_last; /* ordered, and without acks */
     uint64_t confirmed;
+    uint64_t due;         /* new: made when so many messages are stored */
+    uint64_t stored_last; /* new: when it was first asked for, */
+    uint64_t id_last;     /* and publishes when that was first answered */
+    bool asked, known;    /* new: there is such a first time */
+    bool positions;       /* without acks: its disk soon has what it is given */
+    unsigned crashes;
+    int64_t crashed_ns[READER_CRASHES_MAX];
 };
 
 void reader_init(struct reader *reader, enum reader_kind kind, int filter, struct oracle *oracle,
@@ -53,9 +67,14 @@ void reader_init(struct reader *reader, enum reader_kind kind, int filter, struc
 void reader_deinit(struct reader *reader);
 /* The connection is new: consumers that live with it have to be made again. */
 void reader_reset(struct reader *reader);
+/* The server has died. */
+void reader_crashed(struct reader *reader, int64_t now_ns);
+/* Is it time to make it? */
+bool reader_due(const struct reader *reader);
 void reader_set_up(struct reader *reader, int64_t now_ns);
 void reader_created(struct reader *reader, bool good);
 
+bool reader_pulls(const struct reader *reader);
 void reader_pull(struct reader *reader, int64_t now_ns);
 /* Answers what was delivered. `drain`: everything, and waits for the confirmation. */
 void reader_settle(struct reader *reader, int64_t now_ns, bool drain);

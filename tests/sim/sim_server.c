@@ -16,9 +16,9 @@
 #include <unistd.h>
 
 #include "server/server.h"
-#include "server/stream/flaws.h"
 #include "tests/sim/hunt.h"
 #include "tests/sim/leaks.h"
+#include "tests/sim/server_flaws.h"
 #include "tests/sim/user.h"
 
 #define PORT          4222
@@ -48,6 +48,7 @@ struct run {
     bool half_open; /* the server runs, and a stream could not be opened */
     bool excused;   /* that has happened: nothing can be said any more */
     bool timely;    /* the network is: when something comes says when it left */
+    bool logs_soon; /* the disk is not slow for long: what is written is there soon */
     bool stuck;
     char violation[400]; /* of the server as a whole */
 };
@@ -274,6 +275,7 @@ static void draw_faults(struct run *run, bool with_errors)
     run->timely = faults.net_stall == 0 && faults.net_tiny == 0 && faults.disk_stall == 0 &&
                   faults.sock_buffer >= 65536;
     sim_set_faults(run->sim, run->node, &faults);
+    run->logs_soon = faults.disk_stall == 0;
     run->clock_jumps = prng_chance(&run->prng, 1, 4);
 }
 
@@ -293,7 +295,8 @@ static void draw_options(struct run *run)
     run->options.sim.journal_batch_max = batches[prng_below(&run->prng, 3)];
 }
 
-static void begin(struct run *run, uint64_t seed, bool loud, bool with_errors, uint64_t flaws)
+static void begin(struct run *run, uint64_t seed, bool loud, bool with_errors,
+                  const struct server_flaw *flaw)
 {
     *run = (struct run){.seed = seed, .loud = loud};
     current_seed = seed;
@@ -302,7 +305,7 @@ static void begin(struct run *run, uint64_t seed, bool loud, bool with_errors, u
     run->node = sim_node_add(run->sim);
     run->clients = sim_node_add(run->sim);
     draw_options(run);
-    run->options.sim.stream_flaws = flaws;
+    server_flaw_set(flaw, &run->options);
     logger_init(&run->logger);
     run->logger.line = log_line;
     run->logger.now = log_clock;
@@ -315,6 +318,7 @@ static void begin(struct run *run, uint64_t seed, bool loud, bool with_errors, u
         user_init(&run->users[i], i, run->sim, &run->client, &run->prng);
         run->users[i].context = run;
         run->users[i].timely = run->timely;
+        run->users[i].readers[READER_NONE].positions = run->logs_soon && !with_errors;
         run->users[i].say = loud ? say_text : NULL;
         run->clock_jumps = run->clock_jumps && run->users[i].oracle.max_age_ns == 0;
     }
@@ -416,6 +420,13 @@ static bool wait_for(struct run *run, bool (*done)(struct run *run), const char 
     return violation(run) == NULL && !run->excused;
 }
 
+static bool come_to_rest(struct run *run)
+{
+    return wait_for(run, all_ready, "a stream or consumer") &&
+           wait_for(run, all_at_rest, "an answer") &&
+           wait_for(run, all_drained, "a consumer's rest");
+}
+
 /* Faults end, everything comes to rest, and the whole is compared. */
 static void conclude(struct run *run)
 {
@@ -428,10 +439,13 @@ static void conclude(struct run *run)
         if (!restart(run))
             return;
     }
-    if (!wait_for(run, all_ready, "a stream or consumer") ||
-        !wait_for(run, all_at_rest, "an answer") ||
-        !wait_for(run, all_drained, "a consumer's rest"))
+    if (!come_to_rest(run))
         return;
+    if (prng_chance(&run->prng, 1, 4)) { /* whoever was done stays so */
+        sim_crash(run->sim, run->node, crash_mode(run));
+        if (!restart(run) || !come_to_rest(run))
+            return;
+    }
     for (unsigned i = 0; i < run->user_count; i++)
         user_look(&run->users[i]);
     if (!wait_for(run, all_looked, "stream info") || !wait_for(run, all_read, "a message"))
@@ -463,7 +477,7 @@ static void tell(const struct run *run)
 
 struct settings {
     bool loud, with_errors;
-    uint64_t flaws;
+    const struct server_flaw *flaw; /* NULL: none */
 };
 
 static bool run_seed(const struct settings *settings, uint64_t seed, uint64_t *hash)
@@ -471,7 +485,7 @@ static bool run_seed(const struct settings *settings, uint64_t seed, uint64_t *h
     static struct run run;
     bool good;
 
-    begin(&run, seed, settings->loud, settings->with_errors, settings->flaws);
+    begin(&run, seed, settings->loud, settings->with_errors, settings->flaw);
     if (start(&run)) {
         for (int i = 0; i < ACTIONS_MAX && violation(&run) == NULL && !run.excused; i++) {
             sim_run(run.sim, (int64_t)prng_below(&run.prng, 15 * MILLISECOND));
@@ -532,40 +546,23 @@ static int run_one(const struct settings *settings, uint64_t seed)
     return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-static const struct {
-    const char *name;
-    uint64_t bit;
-    const char *text;
-} flaws[] = {
-#define FLAW_ROW(name, text) {#name, STREAM_FLAW_##name, text},
-    STREAM_FLAW_TABLE(FLAW_ROW)
-#undef FLAW_ROW
-};
-
 static bool hunt_run(void *context, uint64_t seed, bool flawed)
 {
-    struct settings settings = {.flaws = flawed ? *(uint64_t *)context : 0,
-                                .with_errors = seed % 4 == 0};
+    struct settings settings = {.flaw = flawed ? context : NULL, .with_errors = seed % 4 == 0};
     uint64_t hash;
 
     return run_seed(&settings, seed, &hash);
 }
 
-/* Bounds that only matter if a barrier let something through, which alone no run can show: they
- * have tests of their own in tests/unit/server/test_stream_state.c. */
-#define HIDDEN_FLAWS (STREAM_FLAW_PURGE_UNBOUNDED | STREAM_FLAW_EXPIRE_UNBOUNDED)
-
 static int run_flaws(const char *only, double seconds)
 {
     unsigned found = 0, missed = 0;
 
-    for (unsigned i = 0; i < STREAM_FLAW_COUNT; i++) {
-        uint64_t bit = flaws[i].bit;
-        struct hunt one = {"sim_server", flaws[i].name, flaws[i].text, seconds, hunt_run, &bit};
+    for (size_t i = 0; i < server_flaw_count; i++) {
+        const struct server_flaw *flaw = &server_flaws[i];
+        struct hunt one = {"sim_server", flaw->name, flaw->text, seconds, hunt_run, (void *)flaw};
 
-        if ((bit & HIDDEN_FLAWS) != 0)
-            continue;
-        if (only != NULL && strcmp(flaws[i].name, only) != 0)
+        if (flaw->hidden || (only != NULL && strcmp(flaw->name, only) != 0))
             continue;
         if (hunt(&one))
             found++;
@@ -574,15 +571,6 @@ static int run_flaws(const char *only, double seconds)
     }
     printf("%u passed, %u failed\n", found, missed);
     return missed == 0 && found > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
-
-static uint64_t flaw_bit(const char *name)
-{
-    for (unsigned i = 0; i < STREAM_FLAW_COUNT; i++) {
-        if (strcmp(flaws[i].name, name) == 0)
-            return flaws[i].bit;
-    }
-    return 0;
 }
 
 static void ended_by(int number)
@@ -626,14 +614,14 @@ int main(int argc, char **argv)
             seconds = atof(argv[++i]);
         else if (strcmp(argv[i], "--from") == 0)
             from = strtoull(argv[++i], NULL, 10);
-        else if (strcmp(argv[i], "--flaw") == 0 && flaw_bit(argv[i + 1]) != 0)
+        else if (strcmp(argv[i], "--flaw") == 0 && server_flaw_named(argv[i + 1]) != NULL)
             flaw = argv[++i];
         else
             return usage();
     }
     if (seed != NULL) {
         settings.loud = true;
-        settings.flaws = flaw != NULL ? flaw_bit(flaw) : 0;
+        settings.flaw = flaw != NULL ? server_flaw_named(flaw) : NULL;
         return run_one(&settings, strtoull(seed, NULL, 10));
     }
     if (all_flaws || flaw != NULL)

@@ -112,6 +112,8 @@ void user_connected(struct user *user)
 void user_crashed(struct user *user)
 {
     oracle_crashed(&user->oracle);
+    for (unsigned i = 0; i < USER_READERS; i++)
+        reader_crashed(&user->readers[i], now(user));
     /* Publishes amid those without an answer have failed, and others behind them have not. */
     if (user->disk_failed && !worlds_at_rest(&user->worlds))
         user->worlds.given_up = true;
@@ -181,7 +183,7 @@ void user_set_up(struct user *user)
         ask_with_config(user, "STREAM.UPDATE", "o");
     user->op_again = false;
     for (unsigned i = 0; i < USER_READERS; i++) {
-        if (!user->readers[i].ready)
+        if (!user->readers[i].ready && reader_due(&user->readers[i]))
             reader_set_up(&user->readers[i], now(user));
     }
 }
@@ -191,7 +193,7 @@ bool user_ready(const struct user *user)
     bool ready = user->created;
 
     for (unsigned i = 0; i < USER_READERS; i++)
-        ready = ready && user->readers[i].ready;
+        ready = ready && (user->readers[i].ready || !reader_due(&user->readers[i]));
     return ready;
 }
 
@@ -444,8 +446,11 @@ static void act_busy(struct user *user)
     case 3:
     case 4:
     case 5: publish_some(user); break;
-    case 6:
-    case 7: reader_pull(&user->readers[READER_PULL], now(user)); break;
+    case 6: reader_pull(&user->readers[READER_PULL], now(user)); break;
+    case 7: /* seldom: it is to be behind */
+        if (user->readers[READER_NEW].ready && chance(user, 1, 3))
+            reader_pull(&user->readers[READER_NEW], now(user));
+        break;
     case 8:
     case 9:
     case 10: reader_settle(reader, now(user), false); break;
@@ -473,7 +478,8 @@ void user_act(struct user *user)
     if (user->state == USER_BUSY)
         act_busy(user);
     else
-        reader_settle(&user->readers[READER_PULL], now(user), false);
+        reader_settle(&user->readers[chance(user, 1, 2) ? READER_PULL : READER_NEW], now(user),
+                      false);
 }
 
 /* ---- what is heard ----------------------------------------------------------------------------
@@ -676,8 +682,8 @@ void user_heard(struct user *user, const char *rest, const struct client_message
         heard_stream(user, message);
     else if (rest[0] == 'i' || rest[0] == 'n')
         heard_look(user, rest[0] == 'n', message);
-    else if (rest[0] == 'm')
-        reader_ended_pull(&user->readers[READER_PULL]); /* a status ends the pull */
+    else if (sscanf(rest, "m.%llu", &kind) == 1 && kind < USER_READERS)
+        reader_ended_pull(&user->readers[kind]); /* a status ends the pull */
 }
 
 void user_delivered(struct user *user, const char *name, const struct reader_counts *counts,
@@ -696,17 +702,19 @@ void user_delivered(struct user *user, const char *name, const struct reader_cou
 
 bool user_drained(struct user *user)
 {
-    struct reader *pull = &user->readers[READER_PULL];
-    int64_t last_ns = pull->delivered_ns;
+    int64_t last_ns = 0;
 
     user_set_up(user); /* an ordered consumer may have to start anew */
     for (unsigned i = 0; i < USER_READERS; i++) {
-        reader_settle(&user->readers[i], now(user), true);
-        if (user->readers[i].delivered_ns > last_ns)
-            last_ns = user->readers[i].delivered_ns;
+        struct reader *reader = &user->readers[i];
+
+        reader_settle(reader, now(user), true);
+        if (reader->delivered_ns > last_ns)
+            last_ns = reader->delivered_ns;
+        if (reader_pulls(reader) && reader->ready &&
+            (reader->pulls == 0 || now(user) - reader->pulled_ns > SECOND / 2))
+            reader_pull(reader, now(user));
     }
-    if (pull->pulls == 0 || now(user) - pull->pulled_ns > SECOND / 2)
-        reader_pull(pull, now(user));
     return user_ready(user) && now(user) - last_ns > DRAINED;
 }
 

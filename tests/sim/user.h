@@ -12,7 +12,7 @@
 #include "tests/sim/reader.h"
 #include "tests/sim/worlds.h"
 
-#define USER_READERS 3
+#define USER_READERS 5
 
 enum user_state {
     USER_BUSY,

@@ -24,6 +24,16 @@ def raw(subject, body=b"", headers=b"", label=None):
     return (label, "raw", subject, text(body), headers)
 
 
+def many(subject, body=b"", headers=b"", label=None):
+    """A request that is answered with any number of messages."""
+    return (label, "many", subject, text(body), headers)
+
+
+def wait(seconds):
+    """Lets time pass on both sides."""
+    return (None, "wait", "", str(seconds).encode(), b"")
+
+
 def pub(subject, body=b"x", headers=b"", label=None):
     """A publish that a stream answers."""
     return (label, "json", subject, text(body), headers)

@@ -103,7 +103,7 @@ static inline void rig_publish(struct rig *rig, const struct publish *publish,
                                struct decision *decision)
 {
     decide_publish(&rig->decider, publish, rig->now_ns, &rig->gather, decision);
-    rig->gathered += decision->outcome == DECIDE_STORE;
+    rig->gathered += decision->records;
 }
 
 /* Whatever is not a publish: on a quiet stream, as a barrier. */

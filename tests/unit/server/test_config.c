@@ -315,7 +315,6 @@ START_TEST(what_is_not_built_is_refused_by_name_and_place)
         "websocket {}",
         "ws {}",
         "mappings {}",
-        "https: 1",
         "remote_syslog: x",
         "syslog: true",
         "proxy_protocol: true",

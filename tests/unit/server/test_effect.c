@@ -95,10 +95,11 @@ END_TEST
 START_TEST(config_and_consumers_come_back_as_they_were_written)
 {
     struct effect effect = {.type = EFFECT_CONFIG,
-                            .config = {.created_ns = 77, .json = BYTES("{}")}};
+                            .config = {.created_ns = 77, .version = 5, .json = BYTES("{}")}};
     struct effect back = written_and_read(&effect, NULL);
 
     ck_assert_int_eq(back.config.created_ns, 77);
+    ck_assert_uint_eq(back.config.version, 5);
     check_bytes(back.config.json, BYTES("{}"));
 
     effect = (struct effect){

@@ -186,6 +186,10 @@ static void run(uint64_t seed)
             model->first += prng_below(&prng, model->last + 2 - model->first);
             overlay_drop(&overlay, model->first - 1);
         }
+        if (prng_chance(&prng, 1, 10)) {
+            model->last -= prng_below(&prng, model->last + 2 - model->first);
+            overlay_cut(&overlay, model->last + 1 - model->first);
+        }
         if (prng_chance(&prng, 1, 200)) {
             overlay_clear(&overlay);
             model->first = model->last + 1;

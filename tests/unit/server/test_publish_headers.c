@@ -80,7 +80,8 @@ START_TEST(every_name_has_its_field)
         "5\r\n"
         "Nats-Expected-Last-Msg-Id: 6\r\nNats-Rollup: 7\r\nNats-TTL: 8\r\nNats-Incr: 9\r\n"
         "Nats-Schedule: 10\r\nNats-Schedule-Next: 11\r\nNats-Scheduler: 12\r\nNats-Batch-Id: 13\r\n"
-        "Nats-Request-Info: 14\r\nNats-Trace-Dest: 15\r\nNats-Trace-Only: 16\r\n\r\n");
+        "Nats-Request-Info: 14\r\nNats-Trace-Dest: 15\r\nNats-Trace-Only: 16\r\n"
+        "Nats-Batch-Sequence: 17\r\nNats-Batch-Commit: 18\r\nNats-Required-Api-Level: 19\r\n\r\n");
     ck_assert(is(headers.msg_id, "1"));
     ck_assert(is(headers.expected_stream, "2"));
     ck_assert(is(headers.expected_last_sequence, "3"));
@@ -97,6 +98,9 @@ START_TEST(every_name_has_its_field)
     ck_assert(is(headers.request_info, "14"));
     ck_assert(is(headers.trace_dest, "15"));
     ck_assert(is(headers.trace_only, "16"));
+    ck_assert(is(headers.batch_sequence, "17"));
+    ck_assert(is(headers.batch_commit, "18"));
+    ck_assert(is(headers.required_level, "19"));
 }
 END_TEST
 

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/prng.h"
-#include "tests/unit/server/stream_model.h"
+#include "tests/unit/server/stream_model_batch.h"
 #include "tests/unit/server/stream_rig.h"
 #include "tests/unit/unit.h"
 
@@ -20,6 +20,7 @@ struct run {
     struct model tail;                            /* as decided */
     struct model *at[RIG_BATCHES_MAX + 1];        /* as of each index from `applied` on */
     uint64_t waits, refusals, duplicates, stored; /* that the run tests something */
+    uint64_t batches, batches_refused;
 };
 
 static bool chance(struct run *run, uint32_t n, uint32_t of)
@@ -283,6 +284,84 @@ static void publish_one(struct run *run)
     buf_deinit(&headers);
 }
 
+/* ---- atomic batches
+ * ---------------------------------------------------------------------------------- */
+
+static void batch_headers(const struct model_publish *p, unsigned seq, bool last, struct buf *out)
+{
+    header(out, "Nats-Batch-Id: b");
+    header(out, "Nats-Batch-Sequence: %u", seq);
+    if (last)
+        header(out, "Nats-Batch-Commit: 1");
+    write_headers(p, out); /* ends the block */
+}
+
+static void send_member(struct run *run, struct model_publish *p, unsigned seq, bool last,
+                        struct decision *decision)
+{
+    char subject[16];
+    struct buf headers;
+    struct publish publish;
+
+    snprintf(subject, sizeof subject, "s.%u", p->subject);
+    buf_init(&headers, 4096);
+    batch_headers(p, seq, last, &headers);
+    publish = (struct publish){.subject = bytes_of_text(subject), .headers = buf_bytes(&headers)};
+    p->message_size = (unsigned)publish.headers.size;
+    p->size =
+        stream_stored_size(run->tail.config.memory, publish.subject.size, publish.headers.size, 0);
+    decide(run, &publish, decision);
+    buf_deinit(&headers);
+}
+
+static void check_batch(struct run *run, const struct decision *decision,
+                        const struct model_answer *answer, unsigned count)
+{
+    if (decision->outcome != answer->outcome)
+        rig_die("a batch's outcome %d, not %d (%u %s, %u %s)", decision->outcome, answer->outcome,
+                decision->error, decision->error_text, answer->error, answer->text);
+    if (decision->outcome == DECIDE_STORE) {
+        run->batches++;
+        SAME("sequence of a batch", decision->sequence, answer->sequence);
+        SAME("count of a batch", decision->count, count);
+        return;
+    }
+    run->batches_refused++;
+    SAME("error of a batch", decision->error, answer->error);
+    if (answer->looks && !decision->looked)
+        rig_die("refusal %u has looked at the stream and does not say so", decision->error);
+    if (strcmp(decision->error_text, answer->text) != 0)
+        rig_die("'%s', not '%s'", decision->error_text, answer->text);
+}
+
+static void publish_batch(struct run *run)
+{
+    struct model_publish members[MODEL_BATCH_MAX];
+    unsigned count = 1 + (unsigned)below(run, MODEL_BATCH_MAX);
+    const struct model_config *config = &run->tail.config;
+    struct decision decision;
+    struct model_answer answer;
+
+    if (config->sealed || config->discard_new || config->max_msg_size > 0)
+        return;
+    for (unsigned i = 0; i < count; i++) {
+        members[i] = random_publish(run);
+        if (i > 0 && chance(run, 2, 3)) /* most of a batch checks nothing, or none would pass */
+            members[i] = (struct model_publish){.subject = members[i].subject,
+                                                .expect_last = -1,
+                                                .expect_subject = -1,
+                                                .expect_filter = -1,
+                                                .expect_id = -1};
+        send_member(run, &members[i], i + 1, i + 1 == count, &decision);
+        if (i + 1 < count && decision.outcome != DECIDE_STAGED)
+            rig_die("a message of a batch is not staged: %u", decision.error);
+        if (i + 1 < count && chance(run, 1, 6))
+            publish_one(run);
+    }
+    answer = model_batch(&run->tail, members, count, run->rig->now_ns);
+    check_batch(run, &decision, &answer, count);
+}
+
 /* ---- operations
  * -------------------------------------------------------------------------------------- */
 
@@ -324,7 +403,7 @@ static void configure(struct run *run)
                     "{\"name\":\"S\",\"subjects\":[\"s.>\"],\"max_msgs\":%lld,\"max_bytes\":%lld,"
                     "\"max_msgs_per_subject\":%lld,\"max_msg_size\":%d,\"duplicate_window\":%lld,"
                     "\"discard\":\"%s\",\"discard_new_per_subject\":%s,\"allow_rollup_hdrs\":%s,"
-                    "\"sealed\":%s,\"storage\":\"%s\",\"first_seq\":%llu}",
+                    "\"allow_atomic\":true,\"sealed\":%s,\"storage\":\"%s\",\"first_seq\":%llu}",
                     (long long)config.max_msgs, (long long)config.max_bytes,
                     (long long)config.max_per_subject, config.max_msg_size,
                     (long long)config.window_ns, config.discard_new ? "new" : "old",
@@ -418,6 +497,9 @@ static void step(struct run *run)
     case 11:
     case 12:
     case 13: commit(run); break;
+    case 14:
+    case 15:
+    case 16: publish_batch(run); break;
     default: publish_one(run); break;
     }
 }
@@ -432,7 +514,7 @@ static void history(uint64_t seed, uint64_t flaws, struct run *sums)
     remember(run, 0);
     configure(run);
     settle(run);
-    for (int i = 0; i < 1500 && run->tail.count < MODEL_MESSAGES_MAX - 1; i++)
+    for (int i = 0; i < 1500 && run->tail.count < MODEL_MESSAGES_MAX - 2 * MODEL_BATCH_MAX; i++)
         step(run);
     settle(run);
     rig_crash(run->rig, 0);
@@ -442,6 +524,8 @@ static void history(uint64_t seed, uint64_t flaws, struct run *sums)
     sums->stored += run->stored;
     sums->refusals += run->refusals;
     sums->duplicates += run->duplicates;
+    sums->batches += run->batches;
+    sums->batches_refused += run->batches_refused;
     for (uint64_t i = 0; i <= RIG_BATCHES_MAX; i++)
         heap_give(run->at[i]);
     rig_destroy(run->rig);
@@ -467,6 +551,8 @@ START_TEST(answers_and_states_are_those_of_a_stream_without_pipeline)
     ck_assert_uint_gt(sums.refusals, 1000);
     ck_assert_uint_gt(sums.duplicates, 1000);
     ck_assert_uint_gt(sums.waits, 1000);
+    ck_assert_uint_gt(sums.batches, 1000);
+    ck_assert_uint_gt(sums.batches_refused, 1000);
 }
 END_TEST
 

@@ -1,32 +1,9 @@
-/* What monitoring says of the cluster: /routez, and its part of /varz. */
-#include <stdio.h>
-
-#include "base/text.h"
-#include "server/monitor_priv.h"
+/* What monitoring says of the cluster: /routez (reference monitoring.md 2.3), and its part of
+ * /varz. */
+#include "server/monitor/monitor_priv.h"
 #include "server/server_priv.h"
 
-#define SECOND_NS      INT64_C(1000000000)
-#define MICROSECOND_NS INT64_C(1000)
-
-static void text(struct json_writer *w, struct bytes key, struct bytes value)
-{
-    json_key(w, key);
-    json_string(w, value);
-}
-
-static void truth(struct json_writer *w, struct bytes key, bool value)
-{
-    json_key(w, key);
-    json_bool(w, value);
-}
-
-static void duration(struct json_writer *w, struct bytes key, int64_t ns)
-{
-    char at[40];
-    size_t size = text_duration(at, ns);
-
-    text(w, key, bytes_of(at, size));
-}
+#define SECOND_NS INT64_C(1000000000)
 
 /* ---- /varz ------------------------------------------------------------------------------------
  */
@@ -65,7 +42,7 @@ void monitor_varz_cluster(struct json_writer *w, const struct server *server)
     json_key(w, BYTES("cluster"));
     json_object_begin(w);
     if (server->cluster != NULL) {
-        text(w, BYTES("name"), cluster_name(server->cluster));
+        monitor_bytes(w, BYTES("name"), cluster_name(server->cluster));
         monitor_text(w, BYTES("addr"),
                      options->host != NULL ? options->host : server->options.host);
         monitor_number(w, BYTES("cluster_port"), cluster_port(server->cluster));
@@ -91,22 +68,6 @@ void monitor_varz_routes(struct json_writer *w, const struct server *server)
 /* ---- /routez ----------------------------------------------------------------------------------
  */
 
-enum subs { SUBS_NONE, SUBS_LIST, SUBS_DETAIL };
-
-static enum subs subs_of(struct bytes query)
-{
-    struct bytes value;
-
-    if (!http_query(query, BYTES("subs"), &value))
-        return SUBS_NONE;
-    if (bytes_equal_nocase(value, BYTES("detail")))
-        return SUBS_DETAIL;
-    return bytes_equal(value, BYTES("1")) || bytes_equal_nocase(value, BYTES("true")) ||
-                   bytes_equal_nocase(value, BYTES("t"))
-               ? SUBS_LIST
-               : SUBS_NONE;
-}
-
 static void list_subject(void *context, const struct core_interest *interest)
 {
     json_string(context, interest->subject);
@@ -117,10 +78,10 @@ static void list_detail(void *context, const struct core_interest *interest)
     struct json_writer *w = context;
 
     json_object_begin(w);
-    text(w, BYTES("account"), interest->account);
-    text(w, BYTES("subject"), interest->subject);
+    monitor_bytes(w, BYTES("account"), interest->account);
+    monitor_bytes(w, BYTES("subject"), interest->subject);
     if (interest->queue.size > 0)
-        text(w, BYTES("qgroup"), interest->queue);
+        monitor_bytes(w, BYTES("qgroup"), interest->queue);
     monitor_text(w, BYTES("sid"), "");
     monitor_number(w, BYTES("msgs"), 0);
     monitor_number(w, BYTES("cid"), 0);
@@ -128,40 +89,40 @@ static void list_detail(void *context, const struct core_interest *interest)
 }
 
 static void subscriptions(struct json_writer *w, const struct server *server,
-                          const struct cluster_connection *c, enum subs subs)
+                          const struct cluster_connection *c, enum ask_subs subs)
 {
     size_t count = 0;
 
     if (c->class == CLUSTER_MESSAGES)
         count = core_interest_count(server->core, c->node->id);
     monitor_number(w, BYTES("subscriptions"), (int64_t)count);
-    if (count == 0 || subs == SUBS_NONE)
+    if (count == 0 || subs == ASK_SUBS_NONE)
         return;
-    json_key(w,
-             subs == SUBS_LIST ? BYTES("subscriptions_list") : BYTES("subscriptions_list_detail"));
+    json_key(w, subs == ASK_SUBS_LIST ? BYTES("subscriptions_list")
+                                      : BYTES("subscriptions_list_detail"));
     json_array_begin(w);
-    core_interest_walk(server->core, c->node->id, subs == SUBS_LIST ? list_subject : list_detail,
-                       w);
+    core_interest_walk(server->core, c->node->id,
+                       subs == ASK_SUBS_LIST ? list_subject : list_detail, w);
     json_array_end(w);
 }
 
 static void route(struct json_writer *w, const struct server *server,
-                  const struct cluster_connection *c, enum subs subs)
+                  const struct cluster_connection *c, enum ask_subs subs)
 {
     int64_t now_ns = io_now(server->io);
 
     json_object_begin(w);
     monitor_number(w, BYTES("rid"), (int64_t)c->rid);
-    text(w, BYTES("remote_id"), c->node->server_id);
-    text(w, BYTES("remote_name"), c->node->name);
-    truth(w, BYTES("did_solicit"), c->dialled);
-    truth(w, BYTES("is_configured"), c->configured);
+    monitor_bytes(w, BYTES("remote_id"), c->node->server_id);
+    monitor_bytes(w, BYTES("remote_name"), c->node->name);
+    monitor_truth(w, BYTES("did_solicit"), c->dialled);
+    monitor_truth(w, BYTES("is_configured"), c->configured);
     monitor_text(w, BYTES("ip"), c->peer.text);
     monitor_number(w, BYTES("port"), c->peer.port);
     monitor_wall_time(w, BYTES("start"), c->start_wall_ns);
     monitor_wall_time(w, BYTES("last_activity"), io_wall(server->io) - (now_ns - c->last_ns));
     if (c->node->rtt_ns > 0)
-        duration(w, BYTES("rtt"), c->node->rtt_ns / MICROSECOND_NS * MICROSECOND_NS);
+        monitor_duration(w, BYTES("rtt"), c->node->rtt_ns);
     monitor_uptime(w, BYTES("uptime"), now_ns - c->start_ns);
     monitor_uptime(w, BYTES("idle"), now_ns - c->last_ns);
     monitor_number(w, BYTES("pending_size"), (int64_t)c->pending);
@@ -185,9 +146,10 @@ static int64_t count_routes(const struct server *server)
     return count;
 }
 
-void monitor_routez(struct json_writer *w, const struct server *server, struct bytes query)
+void monitor_routez(struct json_writer *w, struct monitor *monitor, struct ask *ask)
 {
-    enum subs subs = subs_of(query);
+    const struct server *server = monitor->server;
+    enum ask_subs subs = ask_subs(ask);
     struct cluster_connection connection;
     const void *at = NULL;
 

@@ -1,26 +1,12 @@
 /* What /varz says of the configuration: who is let in and how, what is named, what is allowed. */
-#include "server/monitor_priv.h"
+#include "server/monitor/monitor_priv.h"
 #include "server/server_priv.h"
-
-static void flag(struct json_writer *w, struct bytes key, bool value)
-{
-    if (!value)
-        return;
-    json_key(w, key);
-    json_bool(w, true);
-}
-
-static void seconds(struct json_writer *w, struct bytes key, int64_t ns)
-{
-    json_key(w, key);
-    json_number_double(w, (double)ns / 1e9);
-}
 
 void monitor_varz_access(struct json_writer *w, const struct server *server)
 {
-    flag(w, BYTES("auth_required"), server->info.auth_required);
-    flag(w, BYTES("tls_required"), server->info.tls_required);
-    flag(w, BYTES("tls_verify"), server->info.tls_verify);
+    monitor_flag(w, BYTES("auth_required"), server->info.auth_required);
+    monitor_flag(w, BYTES("tls_required"), server->info.tls_required);
+    monitor_flag(w, BYTES("tls_verify"), server->info.tls_verify);
 }
 
 void monitor_varz_limits(struct json_writer *w, const struct server *server)
@@ -37,14 +23,14 @@ void monitor_varz_limits(struct json_writer *w, const struct server *server)
     monitor_number(w, BYTES("http_port"), server->http_listener.port);
     monitor_text(w, BYTES("http_base_path"),
                  options->http_base_path != NULL ? options->http_base_path : "");
-    monitor_number(w, BYTES("https_port"), 0);
-    seconds(w, BYTES("auth_timeout"), options_auth_timeout_ns(options));
+    monitor_number(w, BYTES("https_port"), server->https_listener.port);
+    monitor_seconds(w, BYTES("auth_timeout"), options_auth_timeout_ns(options));
     monitor_number(w, BYTES("max_control_line"), options->max_control_line);
     monitor_number(w, BYTES("max_payload"), options->max_payload);
     monitor_number(w, BYTES("max_pending"), options->max_pending);
 }
 
-void monitor_varz_jetstream_config(struct json_writer *w, const struct server *server)
+void monitor_jetstream_config(struct json_writer *w, const struct server *server)
 {
     const struct options *options = &server->options;
     const struct jetstream_options *jetstream = &options->jetstream_options;
@@ -54,12 +40,13 @@ void monitor_varz_jetstream_config(struct json_writer *w, const struct server *s
     monitor_number(w, BYTES("max_memory"), jetstream->memory_max);
     monitor_number(w, BYTES("max_storage"), jetstream->store_max);
     monitor_text(w, BYTES("store_dir"), options->store_dir);
-    flag(w, BYTES("sync_always"), true); /* what is acknowledged is on disk */
+    monitor_flag(w, BYTES("sync_always"), true); /* what is acknowledged is on disk */
     if (jetstream->domain != NULL)
         monitor_text(w, BYTES("domain"), jetstream->domain);
     if (jetstream->unique_tag != NULL)
         monitor_text(w, BYTES("unique_tag"), jetstream->unique_tag);
-    flag(w, BYTES("strict"), !jetstream->lenient);
+    monitor_flag(w, BYTES("compress_ok"), jetstream->memory_max >= 0 || jetstream->store_max >= 0);
+    monitor_flag(w, BYTES("strict"), !jetstream->lenient);
     json_object_end(w);
 }
 
@@ -83,7 +70,7 @@ static void names(struct json_writer *w, const struct options *options)
     }
 }
 
-static void system_account(struct json_writer *w, const struct server *server)
+void monitor_system_account(struct json_writer *w, const struct server *server)
 {
     const struct account *account;
 
@@ -101,11 +88,12 @@ void monitor_varz_config(struct json_writer *w, const struct server *server)
     if (server->options.config_digest != NULL)
         monitor_text(w, BYTES("config_digest"), server->options.config_digest);
     names(w, &server->options);
-    system_account(w, server);
+    monitor_system_account(w, server);
 }
 
 void monitor_varz_tls(struct json_writer *w, const struct server *server)
 {
-    if (server->options.tls != NULL)
-        seconds(w, BYTES("tls_timeout"), server->options.tls->timeout_ns);
+    const struct tls_options *tls = server->options.tls;
+
+    monitor_seconds(w, BYTES("tls_timeout"), tls != NULL ? tls->timeout_ns : TLS_TIMEOUT_NS);
 }

@@ -1,0 +1,153 @@
+/* /accountz and /accstatz: accounts, and what goes through them (reference monitoring.md 2.7, 2.8).
+ */
+#include "server/auth/auth_options.h"
+#include "server/jetstream_core.h"
+#include "server/monitor/monitor_priv.h"
+#include "server/server_priv.h"
+
+/* ---- one account ------------------------------------------------------------------------------
+ */
+
+static void write_sublist(struct json_writer *w, struct account *account)
+{
+    struct sublist *list = &account->subs;
+
+    json_key(w, BYTES("sublist_stats"));
+    json_object_begin(w);
+    monitor_sublist_stats(w, &list, 1);
+    json_object_end(w);
+}
+
+static bool has_jetstream(const struct server *server, const struct account *account)
+{
+    return server->jetstream != NULL && jetstream_serves(server->jetstream, account);
+}
+
+void monitor_account(struct json_writer *w, struct server *server, struct account *account)
+{
+    json_object_begin(w);
+    monitor_bytes(w, BYTES("account_name"), account->name);
+    monitor_wall_time(w, BYTES("update_time"), account->updated_wall_ns);
+    monitor_flag(w, BYTES("is_system"), account->system);
+    monitor_truth(w, BYTES("expired"), false);
+    monitor_truth(w, BYTES("complete"), true);
+    monitor_truth(w, BYTES("jetstream_enabled"), has_jetstream(server, account));
+    monitor_number(w, BYTES("leafnode_connections"), 0);
+    monitor_number(w, BYTES("client_connections"), (int64_t)account->connections);
+    monitor_number(w, BYTES("subscriptions"), (int64_t)account->subs.count);
+    monitor_bytes(w, BYTES("name_tag"), account->name);
+    write_sublist(w, account);
+    json_object_end(w);
+}
+
+/* ---- /accountz --------------------------------------------------------------------------------
+ */
+
+static void write_names(struct json_writer *w, const struct server *server)
+{
+    const struct account *account;
+
+    json_key(w, BYTES("accounts"));
+    json_array_begin(w);
+    for (size_t at = 0; (account = router_account_next(server->router, &at)) != NULL;)
+        json_string(w, account->name);
+    json_array_end(w);
+}
+
+void monitor_accountz(struct json_writer *w, struct monitor *monitor, struct ask *ask)
+{
+    struct server *server = monitor->server;
+    struct bytes name = bytes_of(NULL, 0);
+    struct account *account = NULL;
+
+    ask_text(ask, (struct ask_key){"acc", "account"}, &name);
+    if (name.size > 0) {
+        account = router_account(server->router, name);
+        if (account == NULL)
+            ask_refuse(ask, 400, "Account %.*s does not exist", BYTES_ARG(name));
+    }
+    if (ask->status != 200)
+        return;
+    json_object_begin(w);
+    monitor_head(w, server);
+    monitor_system_account(w, server);
+    if (account == NULL) {
+        write_names(w, server);
+    } else {
+        json_key(w, BYTES("account_detail"));
+        monitor_account(w, server, account);
+    }
+    json_object_end(w);
+}
+
+/* ---- /accstatz --------------------------------------------------------------------------------
+ */
+
+static void write_data(struct json_writer *w, struct bytes key, const struct traffic *traffic)
+{
+    static const struct traffic none;
+    static const char *const others[] = {"gateways", "routes", "leafs"};
+
+    json_key(w, key);
+    json_object_begin(w);
+    monitor_traffic(w, traffic);
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        json_key(w, bytes_of_text(others[i]));
+        json_object_begin(w);
+        monitor_traffic(w, &none);
+        json_object_end(w);
+    }
+    json_object_end(w);
+}
+
+void monitor_account_stats(struct json_writer *w, struct server *server, struct account *account)
+{
+    (void)server;
+    monitor_bytes(w, BYTES("acc"), account->name);
+    monitor_bytes(w, BYTES("name"), account->name);
+    monitor_number(w, BYTES("conns"), (int64_t)account->connections);
+    monitor_number(w, BYTES("leafnodes"), 0);
+    monitor_number(w, BYTES("total_conns"), (int64_t)account->connections);
+    monitor_number(w, BYTES("num_subscriptions"), (int64_t)account->subs.count);
+    write_data(w, BYTES("sent"), &account->sent);
+    write_data(w, BYTES("received"), &account->received);
+    monitor_unsigned(w, BYTES("slow_consumers"), account->slow_consumers);
+}
+
+/* Is it one of the accounts that a system request names? Without names: all are. */
+static bool is_named(const struct ask *ask, const struct account *account)
+{
+    const struct json *names = ask->body != NULL ? json_get(ask->body, BYTES("accounts")) : NULL;
+
+    if (names == NULL || names->type != JSON_ARRAY || names->child == NULL)
+        return true;
+    for (const struct json *name = names->child; name != NULL; name = name->next) {
+        if (name->type == JSON_STRING && bytes_equal(name->text, account->name))
+            return true;
+    }
+    return false;
+}
+
+void monitor_accstatz(struct json_writer *w, struct monitor *monitor, struct ask *ask)
+{
+    struct server *server = monitor->server;
+    struct account *account;
+    bool unused = false;
+
+    ask_bool(ask, (struct ask_key){"unused", "include_unused"}, &unused);
+    if (ask->status != 200)
+        return;
+    json_object_begin(w);
+    monitor_head(w, server);
+    json_key(w, BYTES("account_statz"));
+    json_array_begin(w);
+    for (size_t at = 0; (account = router_account_next(server->router, &at)) != NULL;) {
+        if (!is_named(ask, account) || (account->connections == 0 && !unused))
+            continue;
+        json_object_begin(w);
+        monitor_account_stats(w, server, account);
+        json_object_end(w);
+    }
+    json_array_end(w);
+    json_object_end(w);
+}

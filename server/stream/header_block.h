@@ -1,0 +1,22 @@
+/*
+ * header_block: changes to a header block before it is stored (publish_headers.h reads them). Only
+ * blocks that the server's parser let through: "NATS/1.0", lines, an empty line.
+ */
+#ifndef SERVER_STREAM_HEADER_BLOCK_H
+#define SERVER_STREAM_HEADER_BLOCK_H
+
+#include "base/buf.h"
+
+/* The value of the first line of that name; .at NULL: there is none. */
+struct bytes header_block_value(struct bytes block, struct bytes name);
+
+/* Appends the block without the lines whose name `drop` says yes to. A block that has nothing left
+ * becomes empty. */
+typedef bool header_block_drop_fn(struct bytes name);
+void header_block_copy(struct bytes block, header_block_drop_fn *drop, struct buf *out);
+
+/* Adds a line behind the last one of the block in `out` (which may be empty: then it begins one).
+ */
+void header_block_add(struct buf *out, struct bytes name, struct bytes value);
+
+#endif
