@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/subject.h"
+#include "server/api/stream_check_origins.h"
 #include "server/api/stream_check_transforms.h"
 
 #define SECOND            INT64_C(1000000000)
@@ -256,7 +257,7 @@ static bool check_origins(const struct checking *in)
     if (config->sources.count > 0 && config->mirror == NULL && config->allow_msg_schedules)
         return refuse(in, 10187);
     if (config->mirror == NULL)
-        return true;
+        return stream_check_sources(config, in->verdict);
     if (config->first_seq > 0)
         return refuse(in, 10143);
     if (config->subjects.count > 0)
@@ -271,9 +272,7 @@ static bool check_origins(const struct checking *in)
         return refuse(in, 10209);
     if (config->allow_msg_schedules)
         return refuse(in, 10186);
-    if (config->subject_delete_marker_ttl_ns > 0)
-        return invalid(in, "subject delete markers forbidden on mirrors");
-    return true;
+    return stream_check_mirror(config, in->verdict);
 }
 
 /* ---- subjects
@@ -484,7 +483,8 @@ void stream_check_update(const struct stream_config *from, struct stream_config 
 
     verdict->error = 0;
     verdict->text[0] = 0;
-    if (text == NULL && from->mirror == NULL && to->mirror != NULL) {
+    if (text == NULL && to->mirror != NULL &&
+        (from->mirror == NULL || !schema_equal(&stream_source_schema, from->mirror, to->mirror))) {
         verdict->error = 10055;
         return;
     }

@@ -41,7 +41,8 @@ static void apply_record(struct stream *stream, const struct log_batch *batch,
     }
     if (effect.type == EFFECT_MESSAGE && stream->lead)
         stream_republish(stream, &effect, result.previous);
-    if (stream->ops_flying.count > 0 && effect.type != EFFECT_MESSAGE)
+    if (stream->ops_flying.count > 0 && effect.type != EFFECT_MESSAGE &&
+        effect.type != EFFECT_SKIP && effect.type != EFFECT_SOURCED)
         stream_operation_applied(stream, &effect, &result);
 }
 
@@ -90,6 +91,7 @@ static void lead(void *owner, uint64_t term)
     if (stream->state.configured)
         stream_subscribe(stream);
     stream_consumers_lead(stream);
+    stream->origins_stale = true;
     stream_expiry_arm(stream);
     jetstream_stream_lead(stream->jetstream, stream);
     stream_mark(stream);
@@ -136,6 +138,7 @@ static void follow(void *owner)
     if (!STREAM_FLAWED(stream, OVERLAY_KEPT))
         decider_refused(&stream->decider);
     stream_operations_follow(stream);
+    stream_origins_stop(stream);
     stream_consumers_follow(stream);
     stream_ingest_follow(stream);
     stream_batches_drop(stream);
@@ -173,6 +176,7 @@ static void refused(void *owner, enum err err)
     stream->offers = false;
     replica_gather_drop(stream->replica);
     decider_refused(&stream->decider);
+    stream_origins_stop(stream);
     refuse_parked(stream, err);
     stream_operations_refused(stream, err);
     stream_consumers_refused(stream);
@@ -207,6 +211,7 @@ static void on_configured(void *owner)
 
     if (!stream->state.config.allow_atomic)
         stream_batches_drop(stream);
+    stream_origins_stop(stream); /* they look into the config that was */
     if (stream->replica != NULL) /* else in recovery: stream_open does it once, at the end */
         stream_subscribe(stream);
 }
@@ -307,6 +312,7 @@ void stream_close(struct stream *stream, bool deleted)
         stream_consumers_say_deleted(stream);
     stream_consumers_close(stream);
     stream_operations_drop(stream);
+    stream_origins_stop(stream);
     stream_ingest_drop(stream);
     stream_batches_drop(stream);
     stream_direct_drop(stream);
@@ -478,6 +484,7 @@ void stream_turn(struct stream *stream)
     if (!stream->lead)
         return;
     stream_ingest_waiting(stream);
+    stream_origins_turn(stream);
     stream_consumers_work(stream);
     stream_operations(stream);
     stream_ingest_waiting(stream); /* operations that logged nothing have let them go on */

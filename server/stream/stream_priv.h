@@ -125,6 +125,10 @@ struct stream {
     size_t direct_many_count;
     struct timer direct_retry; /* one of them waits for its receiver */
 
+    /* whose messages it takes; NULL: nobody's, or it does not lead */
+    struct stream_origins *origins;
+    bool origins_stale; /* they begin anew, from the applied state */
+
     uint64_t read_number; /* of its log, in the shard's read cache */
 
     struct stream_read *reads; /* in flight */
@@ -225,6 +229,10 @@ void delivery_close(struct consumer_shell *shell);
 /* reader.c: the message, if it is in memory and sound; good until the next read. */
 bool stream_read_now(struct stream *stream, const struct index_entry *entry,
                      struct stream_message *message);
+
+/* origins.c */
+void stream_origins_turn(struct stream *stream); /* while it leads */
+void stream_origins_stop(struct stream *stream); /* what was taken and not applied is forgotten */
 
 /* republish.c: a message was stored while it leads; `previous`: the newest of its subject before.
  */
