@@ -39,8 +39,9 @@ static void write_error(struct json_writer *writer, const struct stream_origin_i
     json_object_end(writer);
 }
 
+/* A mirror's filter is told when it is in use. */
 static void write_origin(struct json_writer *writer, const struct stream *stream, size_t number,
-                         const struct stream_source *source)
+                         const struct stream_source *source, bool mirror)
 {
     struct stream_origin_info info;
 
@@ -53,7 +54,7 @@ static void write_origin(struct json_writer *writer, const struct stream *stream
     json_number_u64(writer, info.lag);
     JSON_KEY(writer, "active");
     json_number_i64(writer, info.active_ns);
-    if (source->filter_subject.size > 0) {
+    if ((!mirror || info.active_ns >= 0) && source->filter_subject.size > 0) {
         JSON_KEY(writer, "filter_subject");
         json_string(writer, source->filter_subject);
     }
@@ -69,13 +70,13 @@ void api_origins(struct json_writer *writer, const struct stream *stream)
 
     if (config->mirror != NULL) {
         JSON_KEY(writer, "mirror");
-        write_origin(writer, stream, 0, config->mirror);
+        write_origin(writer, stream, 0, config->mirror, true);
     }
     if (config->sources.count == 0)
         return;
     JSON_KEY(writer, "sources");
     json_array_begin(writer);
     for (size_t i = 0; i < config->sources.count; i++)
-        write_origin(writer, stream, i, &sources[i]);
+        write_origin(writer, stream, i, &sources[i], false);
     json_array_end(writer);
 }

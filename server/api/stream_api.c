@@ -150,6 +150,8 @@ static uint16_t final_check(struct catalogue_op *op, const struct stream_config 
     if (overlaps(op, config))
         return 10065;
     stream_check_built(config, clustered, &verdict);
+    if (verdict.error == 0 && before == NULL)
+        (void)stream_check_origin_filters(config, &verdict);
     return verdict_error(op, &verdict);
 }
 

@@ -7,7 +7,6 @@
 #include "server/api/stream_check_transforms.h"
 #include "server/stream/positions.h"
 
-#define NAME_SIZE_MAX 255u
 /* Each is a consumer somewhere, and they are compared with one another. */
 #define SOURCES_MAX 1024u
 /* Of streams that are looked at for a cycle. */
@@ -39,7 +38,7 @@ static bool name_fits(struct bytes name)
         if (memchr(" \t\r\n\f.*>\\/", name.at[i], 10) != NULL)
             return false;
     }
-    return name.size > 0 && name.size <= NAME_SIZE_MAX;
+    return name.size > 0;
 }
 
 /* ---- transforms and filters ------------------------------------------------------------------
@@ -355,4 +354,22 @@ bool stream_check_visible(struct stream_config *config, bool pedantic,
     if (config->mirror != NULL && !check_mirrored(config, pedantic, streams, verdict))
         return false;
     return check_sourced(config, streams, verdict) && check_cycle(config, streams, verdict);
+}
+
+bool stream_check_origin_filters(const struct stream_config *config, struct stream_verdict *verdict)
+{
+    const struct stream_source *sources = config->sources.at, *mirror = config->mirror;
+
+    verdict->error = 0;
+    verdict->text[0] = 0;
+    if (mirror != NULL && mirror->filter_subject.size > 0 &&
+        !subject_valid_strict(mirror->filter_subject))
+        return refuse(verdict, 10049, "subject filter '%.*s' for the mirror invalid subject",
+                      BYTES_ARG(mirror->filter_subject));
+    for (size_t i = 0; i < config->sources.count; i++) {
+        if (sources[i].filter_subject.size > 0 && !subject_valid_strict(sources[i].filter_subject))
+            return refuse(verdict, 10049, "subject filter '%.*s' for the source: invalid subject",
+                          BYTES_ARG(sources[i].filter_subject));
+    }
+    return true;
 }

@@ -9,6 +9,10 @@
 bool stream_check_mirror(const struct stream_config *config, struct stream_verdict *verdict);
 bool stream_check_sources(const struct stream_config *config, struct stream_verdict *verdict);
 
+/* Of a new stream, when nothing else stands against it: filters that no consumer could have. */
+bool stream_check_origin_filters(const struct stream_config *config,
+                                 struct stream_verdict *verdict);
+
 /* The config of the account's stream of that name; NULL: there is none. */
 struct stream_look_up {
     void *owner;

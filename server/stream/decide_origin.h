@@ -26,6 +26,10 @@ struct origin_message {
  */
 void decide_mirrored(struct decider *decider, const struct origin_message *message, struct buf *out,
                      struct decision *decision);
+/* A mirror's origin has nothing for it up to `last`. STORE: the sequences are skipped, which is a
+ * barrier; DUPLICATE: they were before. WAIT, FULL: as above. */
+void decide_skip(struct decider *decider, uint64_t last, struct buf *out,
+                 struct decision *decision);
 /* `origin`: which stream it came from (struct effect). */
 void decide_sourced(struct decider *decider, uint16_t source, uint64_t origin,
                     const struct origin_message *message, int64_t log_now_ns, struct buf *out,

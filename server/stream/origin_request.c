@@ -135,7 +135,7 @@ static void set_error(struct origin *origin, uint64_t code, uint64_t error, stru
 }
 
 bool origin_request_answer(struct origin *origin, struct bytes body, struct arena *arena,
-                           uint64_t *pending)
+                           struct origin_answer *out)
 {
     struct json_error unreadable;
     const struct json *answer = json_parse(arena, body, &unreadable);
@@ -143,13 +143,15 @@ bool origin_request_answer(struct origin *origin, struct bytes body, struct aren
     const struct json *description = json_get(error, BYTES("description"));
     uint64_t code = 0, number = 0;
 
-    *pending = 0;
+    *out = (struct origin_answer){0};
     if (answer == NULL) { /* a status: nobody is there to answer */
         set_error(origin, 500, origin->error, BYTES("no answer"));
         origin->error = 0;
         return false;
     }
-    (void)json_u64(json_get(answer, BYTES("num_pending")), pending);
+    (void)json_u64(json_get(answer, BYTES("num_pending")), &out->pending);
+    (void)json_u64(json_get(json_get(answer, BYTES("delivered")), BYTES("stream_seq")),
+                   &out->behind);
     if (error == NULL)
         return true;
     (void)json_u64(json_get(error, BYTES("code")), &code);

@@ -23,9 +23,13 @@ void origin_request_body(const struct origin_request *request, struct buf *out);
 void origin_request_deletion(const struct stream_source *source, struct bytes consumer,
                              struct buf *out);
 
-/* True: the consumer was made; *pending as the answer has it. False: the error is in the origin's
- * fields. */
+struct origin_answer {
+    uint64_t pending; /* messages before the consumer */
+    uint64_t behind;  /* the sequence that it starts behind */
+};
+
+/* True: the consumer was made. False: the error is in the origin's fields. */
 bool origin_request_answer(struct origin *origin, struct bytes body, struct arena *arena,
-                           uint64_t *pending);
+                           struct origin_answer *out);
 
 #endif

@@ -216,21 +216,41 @@ static void fail(struct follower *follower)
     origin_failed(&follower->core, io_now(stream_io(stream)), jitter(stream));
 }
 
-static void read_answer(struct follower *follower, const struct outbox_item *item)
+/* What a mirror's origin does not have any more will not come. False: it has to wait. */
+static bool skip(struct follower *follower, uint64_t behind)
 {
+    struct stream *stream = follower->stream;
+    struct decision decision;
+
+    if (!follower->mirror || behind <= follower->core.taken)
+        return true;
+    decide_skip(&stream->decider, behind, replica_gather(stream->replica), &decision);
+    if (decision.outcome == DECIDE_WAIT || decision.outcome == DECIDE_FULL)
+        return false;
+    stream->gathered += decision.records;
+    stream_mark(stream);
+    return true;
+}
+
+/* False: it has to wait. */
+static bool read_answer(struct follower *follower, const struct outbox_item *item)
+{
+    struct origin_answer answer;
     struct arena arena;
-    uint64_t pending;
+    bool made, done = true;
 
     if (follower->core.phase != ORIGIN_ASKED)
-        return;
+        return true;
     arena_init(&arena, 1u << 20);
-    if (!origin_request_answer(&follower->core, item->body, &arena, &pending))
-        fail(follower);
-    else if (origin_id(follower) != follower->id && follower->source->external == NULL)
-        fail(follower); /* the stream was another one meanwhile */
-    else
-        origin_accepted(&follower->core, pending, io_now(stream_io(follower->stream)));
+    made = origin_request_answer(&follower->core, item->body, &arena, &answer);
     arena_deinit(&arena);
+    if (!made || (origin_id(follower) != follower->id && follower->source->external == NULL))
+        fail(follower); /* or the stream was another one meanwhile */
+    else if (skip(follower, answer.behind))
+        origin_accepted(&follower->core, answer.pending, io_now(stream_io(follower->stream)));
+    else
+        done = false;
+    return done;
 }
 
 /* ---- taking ----------------------------------------------------------------------------------
@@ -384,9 +404,8 @@ static void read_inbox(struct follower *follower)
     while (!held(follower->stream) && outbox_peek(&follower->inbox, &item)) {
         uint64_t count = follower->inbox.count;
 
-        if (item.code == INBOX_ANSWER)
-            read_answer(follower, &item);
-        else if (!read_delivery(follower, &item))
+        if (item.code == INBOX_ANSWER ? !read_answer(follower, &item)
+                                      : !read_delivery(follower, &item))
             return;
         if (follower->inbox.count == count) /* else it has hung up */
             outbox_pop(&follower->inbox);

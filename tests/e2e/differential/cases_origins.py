@@ -119,6 +119,7 @@ SOURCES = [
     [{"name": "O"}, {"name": "O", "external": {"api": "$JS.hub.API", "deliver": "o"}}],
     [{"name": "O", "external": {"api": "$JS.*.API", "deliver": ""}}],
     [{"name": "O", "external": {"api": "$JS.hub.API", "deliver": ""}}],
+    [{"name": "O", "filter_subject": "o a"}],
 ]
 
 
@@ -249,6 +250,15 @@ SCENARIOS = {
         stream("N", mirror={"name": "O", "opt_start_time": "2200-01-01T00:00:00Z"}),
         wait(0.5),
         info("N"),
+        pub("o.a", b"6"),
+        settle("N", 1),
+        info("N"),
+        api("STREAM.PURGE.O"),
+        stream("P", mirror={"name": "O"}),
+        wait(0.5),
+        info("P"),
+        pub("o.a", b"7"),
+        settle("P", 1),
         stream("L", mirror={"name": "O"}, max_msgs=2),
         wait(0.5),
         info("L"),

@@ -137,7 +137,7 @@ def mask(value, key="", asked=b""):
         masked = [mask(v, key, asked) for v in value]
         return sorted(masked) if "GENERATED" in masked else masked
     if key == "active" and isinstance(value, int):
-        return "NEVER" if value < 0 else "ACTIVE"
+        return "ACTIVE"
     if isinstance(value, str):
         if TIME.match(value) and value != UNSET and value.encode() not in asked:
             return "TIME"
