@@ -409,10 +409,8 @@ static void on_nak(struct consumer *c, const struct ack_subject *ack, struct byt
     delay = read_delay(c, argument);
     if (delay > 0)
         delay_entry(c, place, delay);
-    else if (acks_spent(c, entry))
-        acks_exhaust(c, place);
     else
-        pending_queue(&c->durable.pending, place);
+        pending_queue(&c->durable.pending, place); /* if it is spent, whoever takes it sees that */
 }
 
 static void on_progress(struct consumer *c, const struct ack_subject *ack)

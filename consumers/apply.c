@@ -341,6 +341,7 @@ enum err consumer_apply(struct consumer *c, int64_t now_ns, uint8_t type, struct
     case CONSUMER_RECORD_TERM: err = apply_set(c, body, end_one); break;
     case CONSUMER_RECORD_DELAY: err = apply_delay(c, body); break;
     case CONSUMER_RECORD_EXHAUST: err = apply_set(c, body, exhaust_one); break;
+    case CONSUMER_RECORD_RESET: err = reset_apply(c, body); break;
     case CONSUMER_RECORD_POSITION: err = apply_position(c, body); break;
     default: break;
     }

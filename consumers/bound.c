@@ -43,6 +43,12 @@ void bound_start(struct consumer *c)
     bound_limit(c);
 }
 
+void bound_reset(struct consumer *c)
+{
+    if (c->config.flow_control)
+        push_flow_start(&c->work.push);
+}
+
 void bound_limit(struct consumer *c)
 {
     push_rate_start(&c->work.push, c->config.rate_limit_bps, c->stream.message_max, c->work.now_ns);

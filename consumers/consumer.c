@@ -206,6 +206,7 @@ void consumer_update(struct consumer *c, int64_t now_ns, int64_t log_now_ns,
     }
     c->work.caught_up = false;
     bound_limit(c);
+    groups_start(c);
     work_start_timers(c);
     work_dirty(c);
 }
@@ -232,6 +233,8 @@ void consumer_follow(struct consumer *c)
     timers_cancel(&c->work.timers, &c->work.resume_timer);
     timers_cancel(&c->work.timers, &c->work.position_timer);
     timers_cancel(&c->work.timers, &c->work.push.heartbeat);
+    groups_stop(c);
+    c->work.held = false;
     c->work.leading = false;
     c->work.dirty = false;
     c->work.planning = false;
@@ -279,6 +282,7 @@ void consumer_lead(struct consumer *c, int64_t now_ns, int64_t log_now_ns)
     work->replay_last =
         c->config.replay_policy == REPLAY_ORIGINAL ? c->stream.last(c->stream.owner) : 0;
     bound_start(c);
+    groups_start(c);
     arm_all(c);
     work_start_timers(c);
     work_dirty(c);
@@ -376,7 +380,10 @@ void consumer_describe(struct consumer *c, int64_t now_ns, int64_t log_now_ns,
         .num_pending = c->work.leading ? start_count(c) : start_recount(c),
         .push_bound = c->work.push.bound,
         .created_ns = c->created_ns,
+        .pinned_ns = c->work.pin.set ? c->work.pin.since_ns : TIME_UNSET,
     };
+    if (c->work.pin.set)
+        info->pin = bytes_of(c->work.pin.id, GROUP_PIN_SIZE);
     if (c->config.max_deliver == 1)
         info->num_redelivered = 0;
     if (until != TIME_UNSET && until > log_now_ns) {

@@ -91,6 +91,7 @@ struct consumer_delivery {
     uint64_t sequence;      /* the message; gone meanwhile: skip it */
     struct bytes to;        /* inbox or deliver subject */
     struct bytes ack_reply; /* $JS.ACK... for the message's reply field */
+    struct bytes headers;   /* lines that it gets behind its own; mostly empty */
     bool headers_only;
 };
 
@@ -100,6 +101,8 @@ enum consumer_advisory {
     ADVISORY_TERMINATED,     /* + reason */
     ADVISORY_ACK_METRIC,     /* + ack_time_ns */
     ADVISORY_RESUMED,        /* pause_until_ns, which has passed */
+    ADVISORY_PINNED,         /* group, pin */
+    ADVISORY_UNPINNED,       /* group, reason */
 };
 
 struct consumer_advice {
@@ -108,6 +111,7 @@ struct consumer_advice {
     int64_t ack_time_ns;
     int64_t pause_until_ns;
     struct bytes reason;
+    struct bytes group, pin;
 };
 
 struct consumer_out {
@@ -147,14 +151,15 @@ struct consumer_out {
 #define CONSUMER_RECORD_DELAY    35u /* sequence, not before (log time) */
 #define CONSUMER_RECORD_EXHAUST  36u /* runs: max_deliver reached */
 #define CONSUMER_RECORD_POSITION 37u /* delivered: of an ack-none durable */
-#define CONSUMER_RECORD_LAST     37u
+#define CONSUMER_RECORD_RESET    38u /* sequence to begin with anew */
+#define CONSUMER_RECORD_LAST     38u
 /* Every body starts with the u64 number of its consumer. */
 uint64_t consumer_record_number(struct bytes body); /* 0: too short to hold one */
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-/* The name of the first setting that is valid but not built yet (priority groups, ack policy
- * flow_control), or NULL. Validation refuses it; consumer_create asserts that it did. */
+/* The name of the first setting that is valid but not built yet (ack policy flow_control), or NULL.
+ * Validation refuses it; consumer_create asserts that it did. */
 const char *consumer_config_unsupported(const struct consumer_config *config);
 /* Would such a consumer be volatile (its creation is not logged either)? */
 bool consumer_config_volatile(const struct consumer_config *config, bool until_acked);
@@ -172,6 +177,14 @@ void consumer_destroy(struct consumer *consumer);
 /* Config update in apply; the rules have been checked. Times as in consumer_apply. */
 void consumer_update(struct consumer *consumer, int64_t now_ns, int64_t log_now_ns,
                      const struct consumer_config *config);
+
+/*
+ * RESET: may it begin anew with `asked` (0: behind its ack floor)? NULL, and *next is where; else
+ * why not. The shell logs the record that consumer_reset_write makes (false: no room) while no
+ * hand-out is in flight, and applies it; of a volatile consumer it only applies it.
+ */
+const char *consumer_reset_check(const struct consumer *consumer, uint64_t asked, uint64_t *next);
+bool consumer_reset_write(const struct consumer *consumer, uint64_t next, struct buf *out);
 
 const struct consumer_config *consumer_config(const struct consumer *consumer);
 uint64_t consumer_number(const struct consumer *consumer);
@@ -225,6 +238,10 @@ void consumer_ack(struct consumer *consumer, int64_t now_ns, int64_t log_now_ns,
                   struct bytes subject, struct bytes reply, struct bytes body);
 /* Something was published to the flow-control subject ($JS.FC.<stream>.<consumer>.<id>). */
 void consumer_flow(struct consumer *consumer, int64_t now_ns, struct bytes subject);
+/* The client that is pinned no longer is, and the next request may be. `group` is one of the
+ * config's. */
+void consumer_unpin(struct consumer *consumer, int64_t now_ns, int64_t log_now_ns,
+                    struct bytes group);
 /* Push: whether the deliver subject has interest now (reference 4.5). */
 void consumer_bound(struct consumer *consumer, int64_t now_ns, bool bound);
 /* Once per turn while there may be something to do (new messages, acks, requests) and at the time
@@ -261,6 +278,9 @@ struct consumer_info {
     bool paused;
     int64_t pause_remaining_ns; /* 0: not paused */
     int64_t created_ns;
+    struct bytes
+        pin; /* of the priority group; empty: nobody is pinned. Good until the next call. */
+    int64_t pinned_ns;
 };
 /* num_waiting sweeps requests that have expired or lost their listener. Also for followers. */
 void consumer_describe(struct consumer *consumer, int64_t now_ns, int64_t log_now_ns,

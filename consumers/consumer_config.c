@@ -48,10 +48,10 @@ static const struct schema_field fields[] = {
     FIELD("sourcing", SCHEMA_BOOL, 0, sourcing),
     FIELD("metadata", SCHEMA_MAP, 0, metadata),
     FIELD("pause_until", SCHEMA_TIME, 0, pause_until_ns),
-    FIELD("priority_groups", SCHEMA_STRINGS, SCHEMA_REFUSED, priority_groups),
-    {"priority_policy", SCHEMA_ENUM, SCHEMA_REFUSED, AT(priority_policy), priority_names, NULL,
+    FIELD("priority_groups", SCHEMA_STRINGS, 0, priority_groups),
+    {"priority_policy", SCHEMA_ENUM, 0, AT(priority_policy), priority_names, NULL,
      "unknown priority policy: %s"},
-    FIELD("priority_timeout", SCHEMA_INT64, SCHEMA_REFUSED | SCHEMA_NS, priority_timeout_ns),
+    FIELD("priority_timeout", SCHEMA_INT64, SCHEMA_NS, priority_timeout_ns),
 };
 
 const struct schema consumer_config_schema = {"ConsumerConfig", sizeof(struct consumer_config),

@@ -68,6 +68,7 @@ static uint64_t send_planned(struct consumer *c, const struct planned *planned, 
     struct consumer_delivery delivery = {
         .sequence = planned->sequence,
         .to = recipient(c, planned),
+        .headers = groups_headers(c, planned->request),
         .headers_only = c->config.headers_only,
     };
     struct ack_subject ack;
@@ -109,8 +110,6 @@ void deliver_planned(struct consumer *c, const struct planned *planned, uint32_t
     }
     size = send_planned(c, planned, deliveries);
     c->delivered_active_ns = c->work.log_now_ns;
-    if (c->config.ack_policy == ACK_NONE)
-        c->floor_active_ns = c->work.log_now_ns;
 
     if (place != 0)
         acks_arm(c, place, c->work.now_ns);

@@ -1,7 +1,9 @@
 /*
  * machine: what the parts of the consumer machine share (consumer.h is the contract with everyone
  * else). One file each: consumer.c life, start.c where it begins and what is left, apply.c the
- * durable half, acks.c what clients answer, pulls.c waiting requests, plan.c the next hand-out,
+ * durable half, acks.c what clients answer, pulls.c waiting requests, groups.c which of them may be
+ * served, plan.c the next hand-out,
+ * reset.c beginning anew,
  * deliver.c carrying it out, bound.c the deliver subject, work.c time, state.c the durable half as
  * bytes.
  */
@@ -17,6 +19,7 @@
 #include "consumers/exhausted.h"
 #include "consumers/flaws.h"
 #include "consumers/gather.h"
+#include "consumers/groups.h"
 #include "consumers/pending.h"
 #include "consumers/progress.h"
 #include "consumers/push.h"
@@ -105,6 +108,8 @@ struct working {
     struct buf answers;  /* u32 size, reply; asked for when the records above are proposed */
     struct plan plan;
     struct requests requests;
+    struct group_pin pin;
+    bool held; /* there is something, but no waiting request may have it yet */
     struct push push;
     struct timers timers;
     struct timer inactive_timer, resume_timer, position_timer;
@@ -185,7 +190,7 @@ void pulls_returned(struct consumer *c, struct request *request, uint32_t cost);
 /* Nobody will ever know what became of a planned message. */
 void pulls_abandoned(struct consumer *c, struct request *request, enum status status);
 /* The next request that takes a message of that cost; drops those nobody listens for, ends those
- * whose budget it exceeds. NULL: none. */
+ * whose budget it exceeds, passes over those whose group does not admit them now. NULL: none. */
 struct request *pulls_next(struct consumer *c, uint32_t cost);
 /* Is there a request that somebody listens for? */
 bool pulls_any(struct consumer *c);
@@ -240,10 +245,15 @@ uint32_t deliver_cost(struct consumer *c, const struct consumer_message *message
 /* ---- bound.c: the machine's side of push.h --------------------------------------------------- */
 
 void bound_start(struct consumer *c);
+void bound_reset(struct consumer *c); /* nothing is outstanding */
 void bound_limit(struct consumer *c); /* (re)starts the rate limit */
 /* May a message of that many bytes go to the deliver subject now? Else plan_again_ns may be set. */
 bool bound_takes(struct consumer *c, uint64_t bytes);
 void bound_delivered(struct consumer *c, uint64_t bytes);
+
+/* ---- reset.c --------------------------------------------------------------------------------- */
+
+enum err reset_apply(struct consumer *c, struct bytes body);
 
 /* ---- work.c ---------------------------------------------------------------------------------- */
 

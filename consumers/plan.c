@@ -296,8 +296,13 @@ static bool plan_messages(struct consumer *c)
         found = next_message(c, &candidate);
         if (found == FOUND_END)
             pulls_end_reached(c);
-        if (found != FOUND || !place_message(c, &candidate))
+        if (found != FOUND)
             return found == FOUND_MORE;
+        if (!place_message(c, &candidate)) {
+            if (c->work.held) /* there is nothing for those whose group does not admit them */
+                pulls_end_reached(c);
+            return false;
+        }
         take_candidate(c, &candidate);
     }
     return true;
@@ -334,6 +339,7 @@ void plan_hand_out(struct consumer *c)
     assert(plan->count == 0);
     c->work.look++;
     start_count(c);
+    c->work.held = false;
     more = plan_messages(c);
     if (plan->count > 0 && c->class == CLASS_REPLICATED) {
         acks_flush(c);   /* ends found on the way: the plan counts on the room they leave */

@@ -367,3 +367,21 @@ enum err progress_read_position(struct bytes body, struct progress_position *pos
         return ERR_CORRUPT; /* nothing could follow */
     return OK;
 }
+
+/* ---- reset ----------------------------------------------------------------------------------- */
+
+bool progress_write_reset(struct buf *out, uint64_t number, uint64_t next)
+{
+    buf_clear(out);
+    return progress_add_u64(out, number) && progress_add_u64(out, next);
+}
+
+enum err progress_read_reset(struct bytes body, uint64_t *next)
+{
+    uint64_t number;
+
+    if (!progress_take_u64(&body, &number) || !progress_take_u64(&body, next) ||
+        !only_padding(body) || *next == 0)
+        return ERR_CORRUPT;
+    return OK;
+}

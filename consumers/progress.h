@@ -32,6 +32,8 @@ bool progress_write_delay(struct buf *out, uint64_t number, uint64_t sequence,
                           int64_t not_before_ns);
 bool progress_write_position(struct buf *out, uint64_t number, uint64_t consumer, uint64_t stream);
 
+bool progress_write_reset(struct buf *out, uint64_t number, uint64_t next);
+
 /* A hand-out grows sequence by sequence: all redeliveries, then all new ones. */
 struct progress_handout_writer {
     struct buf *out;
@@ -85,6 +87,7 @@ enum err progress_read_ack(struct bytes body, struct progress_set *set);
 enum err progress_read_set(struct bytes body, struct progress_set *set);
 enum err progress_read_delay(struct bytes body, struct progress_delay *delay);
 enum err progress_read_position(struct bytes body, struct progress_position *position);
+enum err progress_read_reset(struct bytes body, uint64_t *next); /* at least 1 */
 
 /* ---- integers as records and states have them ------------------------------------------------ */
 

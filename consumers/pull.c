@@ -28,6 +28,10 @@ static const struct schema_field pull_fields[] = {
     FIELD("max_bytes", SCHEMA_INT64, SCHEMA_GO_INT, max_bytes),
     FIELD("no_wait", SCHEMA_BOOL, 0, no_wait),
     FIELD("idle_heartbeat", SCHEMA_INT64, SCHEMA_NS, heartbeat_ns),
+};
+
+/* A struct of its own there, as the texts of its errors show. */
+static const struct schema_field group_fields[] = {
     FIELD("group", SCHEMA_STRING, 0, group),
     FIELD("min_pending", SCHEMA_INT64, 0, min_pending),
     FIELD("min_ack_pending", SCHEMA_INT64, 0, min_ack_pending),
@@ -35,7 +39,15 @@ static const struct schema_field pull_fields[] = {
     FIELD("priority", SCHEMA_INT64, SCHEMA_GO_INT, priority),
 };
 
+static const struct schema group_schema = {
+    .go_name = "JSApiConsumerGetNextRequest.PriorityGroup",
+    .size = sizeof(struct pull_json),
+    .fields = group_fields,
+    .count = sizeof(group_fields) / sizeof(group_fields[0]),
+};
+
 static const struct schema pull_schema = {
+    .base = &group_schema,
     .go_name = "JSApiConsumerGetNextRequest",
     .size = sizeof(struct pull_json),
     .fields = pull_fields,
@@ -106,14 +118,33 @@ static bool check_json(const struct pull_json *json, const struct consumer_confi
         status_max_bytes(status, config->max_bytes);
         return false;
     }
-    /* There are no priority groups here yet: whoever speaks to one has the wrong consumer. */
-    if (json->min_pending > 0 || json->min_ack_pending > 0)
+    return true;
+}
+
+static bool has_group(const struct consumer_config *config, struct bytes name)
+{
+    for (size_t i = 0; i < config->priority_groups.count; i++)
+        if (bytes_equal(config->priority_groups.at[i], name))
+            return true;
+    return false;
+}
+
+/* What is asked of a priority group; only the JSON form can name one. */
+static bool check_group(const struct pull_json *json, const struct consumer_config *config,
+                        struct buf *status)
+{
+    if ((json->min_pending != 0 || json->min_ack_pending != 0) &&
+        config->priority_policy != PRIORITY_OVERFLOW)
         return refuse(status, STATUS_NOT_OVERFLOW);
-    if (json->id.size > 0)
+    if (json->id.size > 0 && config->priority_policy != PRIORITY_PINNED)
         return refuse(status, STATUS_NOT_PINNED);
     if (json->priority < 0 || json->priority > 9)
         return refuse(status, STATUS_BAD_PRIORITY);
-    return true;
+    if (config->priority_policy == PRIORITY_NONE)
+        return true;
+    if (json->group.size == 0)
+        return refuse(status, STATUS_NO_GROUP);
+    return has_group(config, json->group) ? true : refuse(status, STATUS_BAD_GROUP);
 }
 
 static bool read_json(struct pull_json *json, struct bytes body, struct arena *arena,
@@ -133,17 +164,19 @@ bool pull_read(struct pull *pull, const struct consumer_config *config, struct b
                struct bytes body, struct arena *arena, struct buf *status)
 {
     struct pull_json json = {0};
+    bool is_json;
 
     body = bytes_trim(body);
+    is_json = body.size > 0 && body.at[0] == '{';
     if (!level_reached(headers))
         return refuse(status, STATUS_API_LEVEL);
-    if (body.size > 0 && body.at[0] == '{') {
+    if (is_json) {
         if (!read_json(&json, body, arena, status))
             return false;
     } else {
         json.batch = (int64_t)read_batch(body);
     }
-    if (!check_json(&json, config, status))
+    if (!check_json(&json, config, status) || (is_json && !check_group(&json, config, status)))
         return false;
 
     *pull = (struct pull){
@@ -153,6 +186,10 @@ bool pull_read(struct pull *pull, const struct consumer_config *config, struct b
         .expires_ns = json.expires_ns,
         .heartbeat_ns = json.heartbeat_ns > 0 ? json.heartbeat_ns : 0,
         .no_wait = json.no_wait,
+        .min_pending = json.min_pending > 0 ? (uint64_t)json.min_pending : 0,
+        .min_ack_pending = json.min_ack_pending > 0 ? (uint64_t)json.min_ack_pending : 0,
+        .id = json.id,
+        .priority = is_json ? (uint8_t)json.priority : PULL_PRIORITY_LAST,
     };
     return true;
 }

@@ -19,7 +19,13 @@ struct pull {
     int64_t expires_ns;   /* relative; 0: never. Negative: has expired already. */
     int64_t heartbeat_ns; /* 0: none */
     bool no_wait;
+    /* of a priority group; 0 and empty: not asked for */
+    uint64_t min_pending, min_ack_pending;
+    struct bytes id;  /* a view into the body or `arena` */
+    uint8_t priority; /* 0 is served first */
 };
+
+#define PULL_PRIORITY_LAST 10u /* of requests without a group */
 
 /*
  * Reads `body` and `headers` (a whole block or empty) of a request to a consumer with that config.

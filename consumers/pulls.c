@@ -107,14 +107,36 @@ bool pulls_any(struct consumer *c)
     return first_listened(c) != NULL;
 }
 
+/* True: the request may have a message of that cost. Else it has been ended, or waits on. */
+static bool serves(struct consumer *c, struct request *request, uint32_t cost)
+{
+    bool pinned = c->work.pin.set;
+
+    switch (groups_admit(c, request)) {
+    case GROUP_STANDS_BY:
+        requests_pass(&c->work.requests, request);
+        c->work.held = true;
+        return false;
+    case GROUP_WRONG_PIN: pulls_close(c, request, STATUS_WRONG_PIN); return false;
+    case GROUP_ADMITS: break;
+    }
+    if (!request->budgeted || cost <= request->bytes_left)
+        return true;
+    if (!pinned && c->work.pin.set)
+        groups_unpin_silently(c);
+    pulls_close(c, request, STATUS_BYTES_EXCEEDED);
+    return false;
+}
+
 struct request *pulls_next(struct consumer *c, uint32_t cost)
 {
     struct request *request;
 
-    while ((request = first_listened(c)) != NULL) {
-        if (!request->budgeted || cost <= request->bytes_left)
+    /* Each that waits has its turn once. */
+    for (uint64_t turns = c->work.requests.count; turns > 0; turns--) {
+        request = first_listened(c);
+        if (request == NULL || serves(c, request, cost))
             return request;
-        pulls_close(c, request, STATUS_BYTES_EXCEEDED);
     }
     return NULL;
 }
@@ -223,7 +245,8 @@ static void refuse(struct consumer *c, struct bytes reply, enum status status)
 
 static void admit(struct consumer *c, const struct pull *pull, struct bytes reply, int64_t now_ns)
 {
-    enum status status = refused_at_once(c, pull, now_ns);
+    enum status status =
+        groups_accept(c, pull) ? refused_at_once(c, pull, now_ns) : STATUS_PIN_MISMATCH;
 
     if (status != STATUS_NONE) {
         refuse(c, reply, status);

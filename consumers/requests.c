@@ -26,26 +26,42 @@ void requests_deinit(struct requests *requests)
 
 /* ---- the list -------------------------------------------------------------------------------- */
 
-static void link_last(struct requests *requests, struct request *request)
+/* Between two neighbours, of which either may be none. */
+static void link_between(struct requests *requests, struct request *request,
+                         struct request *previous, struct request *next)
 {
-    request->previous = requests->last;
-    request->next = NULL;
-    if (requests->last != NULL)
-        requests->last->next = request;
+    request->previous = previous;
+    request->next = next;
+    if (previous != NULL)
+        previous->next = request;
     else
         requests->first = request;
-    requests->last = request;
+    if (next != NULL)
+        next->previous = request;
+    else
+        requests->last = request;
+}
+
+static void link_last(struct requests *requests, struct request *request)
+{
+    struct request *previous = requests->last, *next = NULL;
+
+    while (requests->prioritized && previous != NULL && previous->priority > request->priority) {
+        next = previous;
+        previous = previous->previous;
+    }
+    link_between(requests, request, previous, next);
 }
 
 static void link_first(struct requests *requests, struct request *request)
 {
-    request->previous = NULL;
-    request->next = requests->first;
-    if (requests->first != NULL)
-        requests->first->previous = request;
-    else
-        requests->last = request;
-    requests->first = request;
+    struct request *previous = NULL, *next = requests->first;
+
+    while (requests->prioritized && next != NULL && next->priority < request->priority) {
+        previous = next;
+        next = next->next;
+    }
+    link_between(requests, request, previous, next);
 }
 
 static void unlink_request(struct requests *requests, struct request *request)
@@ -120,7 +136,13 @@ struct request *requests_add(struct requests *requests, const struct pull *pull,
         .heartbeat_ns = pull->heartbeat_ns,
         .active_ns = now_ns,
         .no_wait = pull->no_wait,
+        .pinned = pull->id.size > 0,
+        .priority = pull->priority,
+        .min_pending = pull->min_pending,
+        .min_ack_pending = pull->min_ack_pending,
     };
+    if (pull->id.size == sizeof request->pin) /* any other is nobody's */
+        memcpy(request->pin, pull->id.at, sizeof request->pin);
     if (reply.size <= sizeof(request->text)) {
         memcpy(request->text, reply.at, reply.size);
         request->reply = bytes_of(request->text, reply.size);
@@ -148,6 +170,13 @@ void requests_take(struct requests *requests, struct request *request, uint64_t 
         requests_stop(requests, request);
         return;
     }
+    unlink_request(requests, request);
+    link_last(requests, request);
+}
+
+void requests_pass(struct requests *requests, struct request *request)
+{
+    assert(request->waiting);
     unlink_request(requests, request);
     link_last(requests, request);
 }

@@ -1,7 +1,7 @@
 /*
  * requests: the pull requests that wait for messages, in the order in which they are served: first
  * come, first served, and whoever got a message and wants more goes to the end (reference consumers
- * 5.6).
+ * 5.6). A set may be ordered by priority: then the end and the beginning are those of a priority.
  *
  * A request waits (it may get messages) until it is taken off the list. It lives on while messages
  * planned for it are in flight, so that what it is told at its end comes after them. Finished ones
@@ -11,6 +11,7 @@
 #define CONSUMERS_REQUESTS_H
 
 #include "base/timers.h"
+#include "consumers/groups.h"
 #include "consumers/pull.h"
 #include "consumers/status.h"
 
@@ -38,7 +39,11 @@ struct request {
     bool budgeted; /* has a byte budget */
     bool returned; /* got less than was planned since it stopped waiting */
     bool listened;
-    bool due;            /* its timer has fired */
+    bool due;    /* its timer has fired */
+    bool pinned; /* it names a pin, or was given one */
+    uint8_t priority;
+    char pin[GROUP_PIN_SIZE];
+    uint64_t min_pending, min_ack_pending;
     enum status closing; /* said when nothing is in flight any more */
     struct bytes reply;  /* in `text`, or on the heap when it is long */
     uint8_t text[REQUEST_REPLY_INLINE];
@@ -50,6 +55,7 @@ struct requests {
     uint64_t wanted;    /* the sum of what the waiting ones may still be given */
     uint64_t one_shots; /* waiting with no_wait */
     uint64_t budgeted;  /* waiting with a byte budget */
+    bool prioritized;   /* they wait by priority, and only then in their order */
     struct request *spare;
     uint64_t spare_count;
     struct request *due;
@@ -70,6 +76,8 @@ void requests_take(struct requests *requests, struct request *request, uint64_t 
 void requests_return(struct requests *requests, struct request *request, uint64_t bytes);
 /* No longer waits; lives on. Fine when it does not wait. */
 void requests_stop(struct requests *requests, struct request *request);
+/* It was its turn, and it could not have what there was: it goes to the end. */
+void requests_pass(struct requests *requests, struct request *request);
 /* Waits again, as the first. */
 void requests_resume(struct requests *requests, struct request *request);
 /* Forgets one that neither waits nor has anything in flight. */

@@ -129,6 +129,8 @@ void consumer_stored(struct consumer *c, const struct consumer_message *message)
         return;
     if (work->count_valid)
         work->count++;
+    if (work->held)
+        work_dirty(c);
     if (work->caught_up && message->sequence >= work->next_from) { /* else it was planned ahead */
         work->caught_up = false;
         if (plan_demand(c))

@@ -17,6 +17,9 @@ static const struct status_text texts[STATUS_COUNT] = {
     [STATUS_NOT_OVERFLOW] = {"400 Bad Request - Not a Overflow Priority consumer"},
     [STATUS_NOT_PINNED] = {"400 Bad Request - Not a Pinned Client Priority consumer"},
     [STATUS_BAD_PRIORITY] = {"400 Bad Request - Priority must be between 0 and 9"},
+    [STATUS_NO_GROUP] = {"400 Bad Request - Priority Group missing"},
+    [STATUS_BAD_GROUP] = {"400 Bad Request - Invalid Priority Group"},
+    [STATUS_PIN_MISMATCH] = {"423 Nats-Pin-Id mismatch"},
     [STATUS_NO_MESSAGES] = {"404 No Messages"},
     [STATUS_REQUESTS_PENDING] = {"408 Requests Pending"},
     [STATUS_MAX_WAITING] = {"409 Exceeded MaxWaiting"},
@@ -25,6 +28,7 @@ static const struct status_text texts[STATUS_COUNT] = {
     [STATUS_TIMEOUT] = {"408 Request Timeout", true},
     [STATUS_BYTES_EXCEEDED] = {"409 Message Size Exceeds MaxBytes", true},
     [STATUS_BATCH_COMPLETED] = {"409 Batch Completed", true},
+    [STATUS_WRONG_PIN] = {"423 Nats-Wrong-Pin-Id", true},
 };
 
 /* Blocks are shorter than any limit of `out` that makes sense, so writing them cannot fail. */
@@ -91,4 +95,10 @@ void status_flow_control(struct buf *out)
 {
     buf_clear(out);
     written(BUF_ADD(out, BLOCK "100 FlowControl Request" END));
+}
+
+void status_pin(struct buf *out, struct bytes pin)
+{
+    buf_clear(out);
+    written(buf_print(out, "Nats-Pin-Id: %.*s\r\n", BYTES_ARG(pin)));
 }

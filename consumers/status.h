@@ -17,6 +17,9 @@ enum status {
     STATUS_NOT_OVERFLOW,
     STATUS_NOT_PINNED,
     STATUS_BAD_PRIORITY,
+    STATUS_NO_GROUP,
+    STATUS_BAD_GROUP,
+    STATUS_PIN_MISMATCH,
     STATUS_NO_MESSAGES, /* also ends a no_wait request */
     STATUS_REQUESTS_PENDING,
     STATUS_MAX_WAITING,
@@ -26,6 +29,7 @@ enum status {
     STATUS_TIMEOUT,
     STATUS_BYTES_EXCEEDED,
     STATUS_BATCH_COMPLETED,
+    STATUS_WRONG_PIN,
     STATUS_COUNT,
 };
 
@@ -42,5 +46,7 @@ void status_max_bytes(struct buf *out, int64_t limit);
 void status_heartbeat(struct buf *out, uint64_t last_consumer, uint64_t last_stream,
                       struct bytes stalled);
 void status_flow_control(struct buf *out);
+/* Not a block but a line of one: of a message to the client that is pinned. */
+void status_pin(struct buf *out, struct bytes pin);
 
 #endif

@@ -140,6 +140,8 @@ struct raft_options {
     uint64_t flaws; /* raft/flaws.h */
 };
 
+#define RAFT_DAMAGED_ALL UINT64_MAX
+
 /* What recovery found. */
 struct raft_recovered {
     uint64_t term;           /* of the durable vote record */
@@ -147,8 +149,8 @@ struct raft_recovered {
     uint64_t floor, floor_term;
     uint64_t committed;        /* at least that is known to be; >= floor, maybe > last */
     struct raft_config config; /* at the floor (or of the bootstrap, floor 0) */
-    /* Not 0: this disk has lost entries, and had some up to that index. Its log was cut before the
-     * first one lost, after `damaged` was in the vote record. It gets them again from a leader, and
+    /* Not 0: this disk has lost entries, and had some up to that index (RAFT_DAMAGED_ALL: nobody
+     * knows). Its log was cut before the first one lost, after `damaged` was in the vote record. It gets them again from a leader, and
      * neither votes nor stands until then; the core orders a record with 0 when that is so. The
      * only voter of a group has nobody to get them from: 0, and it leaves out what is lost. */
     uint64_t damaged;
@@ -214,6 +216,12 @@ void raft_core_transfer(struct raft_core *core, int64_t now, struct raft_member 
 /* Disk or loop are stuck: no more leading, no standing until called with false. The only voter
  * leads on: nobody else can. */
 void raft_core_stuck(struct raft_core *core, int64_t now, bool stuck);
+
+/* For a member that has lost entries on purpose, one whose log is in memory: if it has heard no
+ * leader for so long there are perhaps too few others left to elect one. From now on it votes and
+ * stands for the log that it has, which may lose what only it and the lost had. False: a leader was
+ * heard, who sees to it that it is whole again; ask later. True: nothing is missing any more. */
+bool raft_core_forgive(struct raft_core *core, int64_t now, int64_t silence_ns);
 
 /* The log's beginning is now after `index` (committed, applied, durable). */
 void raft_core_floor(struct raft_core *core, uint64_t index, uint64_t term);

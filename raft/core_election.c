@@ -285,3 +285,17 @@ void core_damage_check(struct raft_core *core)
     set_vote(core, core->term, core->vote);
     core_rest(core);
 }
+
+bool raft_core_forgive(struct raft_core *core, int64_t now, int64_t silence_ns)
+{
+    core->now_ns = now;
+    if (core->damaged == 0)
+        return true;
+    if (now - core->heard_ns < silence_ns)
+        return false;
+    core->damaged = 0;
+    set_vote(core, core->term, core->vote);
+    core_rest(core);
+    core_check(core);
+    return true;
+}

@@ -4,7 +4,9 @@
 #include "base/owner.h"
 #include "storage/record.h"
 
-#define STUCK_NS 2000000000 /* longer than that a leader's disk must not take for a batch */
+#define FORGIVE_NS      INT64_C(5000000000)
+#define FORGIVE_LOOK_NS 1000000000
+#define STUCK_NS        2000000000 /* longer than that a leader's disk must not take for a batch */
 
 void replica_hold(struct replica *replica)
 {
@@ -322,6 +324,20 @@ static void timer_fired(struct timer *timer)
     replica_let_go(replica);
 }
 
+/* Asked once in a while, until it is whole again. */
+static void forgive_fired(struct timer *timer)
+{
+    struct replica *replica = owner_of(timer, struct replica, forgive);
+    int64_t now = io_now(replica->io);
+
+    replica_hold(replica);
+    replica->forgets = !raft_core_forgive(replica->core, now, FORGIVE_NS);
+    replica_drain(replica);
+    if (!replica->closed && replica->forgets)
+        timers_arm(io_timers(replica->io), timer, now + FORGIVE_LOOK_NS);
+    replica_let_go(replica);
+}
+
 /* ---- what the log and the other nodes tell
  * ------------------------------------------------------------ */
 
@@ -402,6 +418,7 @@ enum err replica_open(struct groups *groups, uint64_t log_id, const struct repli
     opened->owner = owner;
     opened->timer.fire = timer_fired;
     opened->ballot_again.fire = replica_ballot_fired;
+    opened->forgive.fire = forgive_fired;
     opened->warm.done = replica_warmed;
     cache_init(&opened->cache, REPLICA_CACHE_BYTES);
     buf_init(&opened->scratch, WIRE_FRAME_MAX);
@@ -417,6 +434,8 @@ enum err replica_open(struct groups *groups, uint64_t log_id, const struct repli
         return OK;
     }
     raft_core_start(opened->core, io_now(opened->io));
+    if (opened->forgets)
+        timers_arm(io_timers(opened->io), &opened->forgive, io_now(opened->io) + FORGIVE_LOOK_NS);
     replica_look_at_members(opened);
     replica_drain(opened);
     return OK;
@@ -427,6 +446,7 @@ void replica_close(struct replica *replica)
     assert(!replica->closed);
     timers_cancel(io_timers(replica->io), &replica->timer);
     timers_cancel(io_timers(replica->io), &replica->ballot_again);
+    timers_cancel(io_timers(replica->io), &replica->forgive);
     groups_leave(replica->groups, replica->id);
     drop_reads(replica);
     log_close(replica->log);
@@ -439,6 +459,7 @@ void replica_forget(struct replica *replica)
 {
     timers_cancel(io_timers(replica->io), &replica->timer);
     timers_cancel(io_timers(replica->io), &replica->ballot_again);
+    timers_cancel(io_timers(replica->io), &replica->forgive);
     groups_leave(replica->groups, replica->id);
     drop_reads(replica);
     destroy(replica);

@@ -7,6 +7,8 @@
 
 #define BALLOT_RETRY_NS 250000000
 
+static_assert(RAFT_DAMAGED_ALL == STORE_DAMAGED_ALL, "the record has the core's word");
+
 static void voted(struct store_vote_op *op, enum err err);
 static void vote_next(struct replica *replica);
 
@@ -83,6 +85,8 @@ void replica_ballot_fired(struct timer *timer)
     vote_next(owner_of(timer, struct replica, ballot_again));
 }
 
+/* Whoever reads the record of a log in memory has lost all of it. Entries are accepted only when a
+ * record has their term: so who finds none has lost nothing. */
 void replica_vote(struct replica *replica, const struct raft_order *order)
 {
     replica->ballot_waits = true;
@@ -91,7 +95,7 @@ void replica_vote(struct replica *replica, const struct raft_order *order)
         .term = order->term,
         .node = order->member.node,
         .incarnation = order->member.incarnation,
-        .damaged = order->index,
+        .damaged = log_in_memory(replica->log) ? RAFT_DAMAGED_ALL : order->index,
     };
     if (REPLICA_FLAWED(replica, VOTE_UNDURABLE) || REPLICA_FLAWED(replica, VOTE_UNWRITTEN))
         raft_core_voted(replica->core, io_now(replica->io), order->number);

@@ -79,7 +79,7 @@ static void take_name(struct catalogue *catalogue, struct catalogue_entry *entry
     buf_deinit(&key);
 }
 
-static void free_name(struct catalogue *catalogue, struct catalogue_entry *entry)
+void catalogue_hide(struct catalogue *catalogue, struct catalogue_entry *entry)
 {
     if (entry->key.size == 0)
         return;
@@ -204,7 +204,7 @@ static enum err apply_remove(struct catalogue *catalogue, struct decoder *in,
     if (in->failed || entry == NULL || entry->removed)
         return ERR_CORRUPT;
     entry->removed = true;
-    free_name(catalogue, entry);
+    catalogue_hide(catalogue, entry);
     *touched = entry;
     return OK;
 }

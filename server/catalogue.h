@@ -63,6 +63,7 @@ struct catalogue_entry {
     bool leaving;            /* the replica here is no member of its group any more */
     bool files_gone;         /* of a removed stream, on this node */
     struct raft_config gone; /* members that have said so */
+    bool lost;               /* it was in the memory of an earlier life, and only there */
     bool settled;            /* its group has the members wished for, as this leader knows */
     struct remote *remote;   /* takes what is published for it while no replica is here */
 };
@@ -81,6 +82,9 @@ struct catalogue_entry *catalogue_find(const struct catalogue *catalogue, uint64
 /* Not the removed ones. */
 struct catalogue_entry *catalogue_named(const struct catalogue *catalogue, struct bytes account,
                                         struct bytes name);
+
+/* It is found by its name no more, as one that is removed; its name is free. */
+void catalogue_hide(struct catalogue *catalogue, struct catalogue_entry *entry);
 
 /* ERR_CORRUPT: not a record of this version; nothing has changed. *touched (may be NULL): the entry
  * it was about, NULL after GONE. */

@@ -72,6 +72,7 @@ void client_deinit(struct client *client)
     heap_give(client->address);
     heap_give(client->label);
     heap_give(client->said);
+    heap_give(client->claimed);
 }
 
 /* ---- states -----------------------------------------------------------------------------------

@@ -142,6 +142,7 @@ struct client {
     bool stalled;       /* a receiver of what it publishes is behind */
     uint32_t pauses;    /* reasons not to read from it */
     const char *reason; /* once not open */
+    char *claimed;      /* owned: the user that it was refused as; NULL: none */
     struct client *dirty_next;
     struct buf in;  /* a frame that is not whole */
     size_t in_need; /* its size, 0 while unknown */
@@ -186,6 +187,8 @@ void client_init(struct client *client, struct clients *clients, const char *add
 void client_greet(struct client *client);
 /* Not while it has subscriptions: client_leave. */
 void client_deinit(struct client *client);
+/* It is about to leave: its account has room for another. */
+void client_uncount(struct client *client);
 /* Takes all its subscriptions out of the router. Not from inside a publish. */
 void client_leave(struct client *client);
 

@@ -6,14 +6,21 @@
 #include "server/client_priv.h"
 #include "server/grants.h"
 
+#define CLAIMED_MAX 256u /* bytes of a name that is remembered of whoever was refused */
+
 /* ---- binding ----------------------------------------------------------------------------------
  */
 
-void client_unbind(struct client *client)
+void client_uncount(struct client *client)
 {
     if (client->counted)
         client->account->connections--;
     client->counted = false;
+}
+
+void client_unbind(struct client *client)
+{
+    client_uncount(client);
     if (client->grants != NULL)
         grants_deinit(client->grants);
     heap_give(client->grants);
@@ -136,6 +143,8 @@ static void violation(struct client *client, struct bytes user)
                      client->label, BYTES_ARG(user));
     else
         logger_error(client->clients->logger, "%s - authentication error", client->label);
+    if (user.size > 0 && user.size <= CLAIMED_MAX && client->claimed == NULL)
+        client->claimed = heap_text(user);
     client_end(client, "Authorization Violation", "Authentication Failure");
 }
 

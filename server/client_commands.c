@@ -425,6 +425,8 @@ void client_connected(struct client *client, const struct connect *said, int64_t
                    "No Responders Requires Headers");
     else
         client_ok(client);
+    if (client->state == CLIENT_OPEN && client->clients->watch != NULL)
+        client->clients->watch->named(client->clients->watch->owner, client);
 }
 
 /* A server's line; from a client it only has to be well formed. */

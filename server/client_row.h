@@ -42,6 +42,8 @@ struct client_row {
 
 /* connection_row.c */
 void client_row_of(struct client_row *row, const struct connection *connection, int64_t now_ns);
+/* The same, of a client that has a connection. */
+void client_row_of_client(struct client_row *row, const struct client *client, int64_t now_ns);
 /* Who it authenticated as, as far as that is no secret. */
 struct bytes client_row_user(const struct client *client);
 

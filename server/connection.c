@@ -208,6 +208,7 @@ static void tell_ended(struct connection *c)
         return;
     c->told = true;
     client_row_of(&row, c, io_now(c->owner->io));
+    client_uncount(&c->client);
     closed_clients_add(&c->owner->closed, &row);
     if (clients->watch != NULL)
         clients->watch->ended(clients->watch->owner, &row);

@@ -1,4 +1,5 @@
 /* What is told of a connection. */
+#include "base/owner.h"
 #include "server/client_row.h"
 #include "server/connection_priv.h"
 
@@ -8,6 +9,8 @@ struct bytes client_row_user(const struct client *client)
 
     if (client->user != NULL)
         return auth_user_name(client->user);
+    if (client->claimed != NULL)
+        return bytes_of_text(client->claimed);
     if (auth == NULL || !auth->required || auth->open || client->unproven)
         return bytes_of(NULL, 0);
     if (auth->options.token.size > 0)
@@ -51,4 +54,9 @@ void client_row_of(struct client_row *row, const struct connection *c, int64_t n
         .account = account_name(client->account),
     };
     add_tls(row, c);
+}
+
+void client_row_of_client(struct client_row *row, const struct client *client, int64_t now_ns)
+{
+    client_row_of(row, owner_of(client, const struct connection, client), now_ns);
 }

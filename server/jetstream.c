@@ -305,6 +305,11 @@ static void report(void *context, const char *text)
     logger_warn(server_logger(jetstream->server), "Store: %s", text);
 }
 
+static bool is_known(void *context, uint64_t log_id)
+{
+    return catalogue_find(&((struct jetstream *)context)->catalogue, log_id) != NULL;
+}
+
 /* As soon as all that this disk knew of the catalogue is applied: in a cluster its end may have to
  * wait for a leader to say that it is committed, and a log is made only after the record that wants
  * it. */
@@ -315,6 +320,8 @@ static void check_logs(struct jetstream *jetstream)
          !jetstream_flawed(jetstream, JETSTREAM_FLAW_QUARANTINE_EARLY)))
         return;
     jetstream->checked = true;
+    if (jetstream->unhealthy == NULL)
+        store_votes_select(jetstream->store, is_known, jetstream);
     if (jetstream->unhealthy == NULL && /* a damaged catalogue explains nothing */
         store_list(jetstream->store, check_log, jetstream) != OK)
         logger_error(server_logger(jetstream->server),

@@ -299,6 +299,22 @@ static void propose_undo(struct jetstream *jetstream)
     }
 }
 
+/* What was in memory only, before the server was started again. */
+static void propose_lost(struct jetstream *jetstream)
+{
+    struct buf *out = replica_gather(jetstream->meta);
+    uint32_t records = 0;
+
+    for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
+         entry = entry->next) {
+        if (entry->lost && !entry->removed && catalogue_write_remove(out, entry->assigned.id))
+            records++;
+    }
+    jetstream->lost = false;
+    if (records > 0)
+        (void)replica_propose(jetstream->meta, jetstream_log_now(jetstream), records);
+}
+
 /* ---- the turn
  * ------------------------------------------------------------------------------------------------
  */
@@ -311,6 +327,8 @@ static bool quiet(const struct jetstream *jetstream)
 
 void jetstream_catalogue_turn(struct jetstream *jetstream)
 {
+    if (jetstream->lost && quiet(jetstream))
+        propose_lost(jetstream);
     while (jetstream->op_current == NULL && jetstream->op_first != NULL && quiet(jetstream)) {
         struct catalogue_op *op = jetstream->op_first;
 

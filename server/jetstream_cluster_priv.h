@@ -4,6 +4,7 @@
 #ifndef SERVER_JETSTREAM_CLUSTER_PRIV_H
 #define SERVER_JETSTREAM_CLUSTER_PRIV_H
 
+#include "base/map64.h"
 #include "server/cluster/cluster.h"
 #include "server/jetstream_cluster.h"
 
@@ -36,6 +37,7 @@ struct jetstream_cluster {
 
     struct forward_waiting *waiting_first, *waiting_last;
     size_t waiting_count, waiting_bytes;
+    struct map64 waiting_for; /* the logs for whose leader something waits; no values */
     struct timer waiting_timer;
 
     struct jetstream_gather *gathers; /* under way */

@@ -21,8 +21,7 @@ struct forward_waiting {
     struct message message; /* views into what follows the struct */
 };
 
-/* ---- frames
- * --------------------------------------------------------------------------------------- */
+/* ---- frames --------------------------------------------------------------------------------- */
 
 static void write_head(uint8_t head[HEAD_SIZE], struct bytes account, const struct message *message)
 {
@@ -87,8 +86,7 @@ static bool send(struct jetstream_cluster *cluster, uint64_t node, struct accoun
                         sizeof pieces / sizeof pieces[0]);
 }
 
-/* ---- waiting for a leader
- * --------------------------------------------------------------------------- */
+/* ---- waiting for a leader ------------------------------------------------------------------- */
 
 static struct bytes place(uint8_t **at, struct bytes b)
 {
@@ -96,6 +94,23 @@ static struct bytes place(uint8_t **at, struct bytes b)
 
     *at = encode_bytes(*at, b);
     return placed;
+}
+
+/* Is another message for the same leader ahead of this one? Then it waits, too. */
+static bool has_waiting(const struct jetstream_cluster *cluster, uint64_t id)
+{
+    return map64_find(&cluster->waiting_for, id) != NULL;
+}
+
+static void add_last(struct jetstream_cluster *cluster, struct forward_waiting *waiting)
+{
+    waiting->next = NULL;
+    if (cluster->waiting_last != NULL)
+        cluster->waiting_last->next = waiting;
+    else
+        cluster->waiting_first = waiting;
+    cluster->waiting_last = waiting;
+    (void)map64_put(&cluster->waiting_for, waiting->id);
 }
 
 /* Whatever exceeds the bound is dropped: its client tries again. */
@@ -119,24 +134,10 @@ static void wait(struct jetstream_cluster *cluster, struct account *account, uin
     waiting->message.headers = place(&at, message->headers);
     waiting->message.payload = place(&at, message->payload);
     waiting->message.forwarded = true;
-    if (cluster->waiting_last != NULL)
-        cluster->waiting_last->next = waiting;
-    else
-        cluster->waiting_first = waiting;
-    cluster->waiting_last = waiting;
+    add_last(cluster, waiting);
     cluster->waiting_count++;
     cluster->waiting_bytes += size;
     jetstream_awake(cluster->jetstream);
-}
-
-/* Is another message for the same leader ahead of this one? Then it waits, too. */
-static bool has_waiting(const struct jetstream_cluster *cluster, uint64_t id)
-{
-    for (const struct forward_waiting *at = cluster->waiting_first; at != NULL; at = at->next) {
-        if (at->id == id)
-            return true;
-    }
-    return false;
 }
 
 /* Which node leads; 0: not known, or it cannot be reached. */
@@ -183,8 +184,7 @@ bool jetstream_forward(struct jetstream *jetstream, struct account *account, uin
     return true;
 }
 
-/* ---- the turn
- * ------------------------------------------------------------------------------------------ */
+/* ---- the turn ------------------------------------------------------------------------------- */
 
 static void refuse(struct jetstream_cluster *cluster, const struct forward_waiting *waiting)
 {
@@ -233,13 +233,14 @@ void forward_turn(struct jetstream_cluster *cluster)
     struct forward_waiting *list = cluster->waiting_first;
     int64_t now = io_now(io), nearest = INT64_MAX;
 
+    /* Whoever stays is put back, so that what has been put back is what is ahead of the next. */
     cluster->waiting_first = cluster->waiting_last = NULL;
+    map64_deinit(&cluster->waiting_for);
     while (list != NULL) {
         struct forward_waiting *waiting = list;
         bool first = !has_waiting(cluster, waiting->id); /* of those that wait for that leader */
 
         list = list->next;
-        waiting->next = NULL;
         if ((first || (waiting->deadline_ns <= now && !WAIT_UNTRIED(cluster))) &&
             try(cluster, waiting, first, now)) {
             cluster->waiting_count--;
@@ -248,11 +249,7 @@ void forward_turn(struct jetstream_cluster *cluster)
             continue;
         }
         nearest = waiting->deadline_ns < nearest ? waiting->deadline_ns : nearest;
-        if (cluster->waiting_last != NULL)
-            cluster->waiting_last->next = waiting;
-        else
-            cluster->waiting_first = waiting;
-        cluster->waiting_last = waiting;
+        add_last(cluster, waiting);
     }
     if (nearest != INT64_MAX)
         timers_arm(io_timers(io), &cluster->waiting_timer, nearest);
@@ -272,10 +269,10 @@ void forward_free(struct jetstream_cluster *cluster)
         cluster->waiting_first = waiting->next;
         heap_give(waiting);
     }
+    map64_deinit(&cluster->waiting_for);
 }
 
-/* ---- what other nodes send
- * ------------------------------------------------------------------------------- */
+/* ---- what other nodes send ------------------------------------------------------------------ */
 
 void forward_received(struct jetstream_cluster *cluster, struct bytes body)
 {
@@ -290,8 +287,7 @@ void forward_received(struct jetstream_cluster *cluster, struct bytes body)
         deliver_here(cluster, account, &message);
 }
 
-/* ---- answers that the stream's leader gives
- * ------------------------------------------------------------ */
+/* ---- answers that the stream's leader gives ------------------------------------------------- */
 
 #define CHANGED_HEAD 8u
 

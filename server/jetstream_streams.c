@@ -22,6 +22,7 @@ struct preparation {
     uint64_t id;
     uint8_t incarnation[16];
     struct buf bootstrap;
+    bool memory;
     enum err err;
     struct preparation *next;
 };
@@ -258,11 +259,18 @@ static void write_bootstrap(const struct catalogue_entry *entry, struct buf *out
                       &entry->assigned.members);
 }
 
+static bool in_memory(const struct catalogue_entry *entry)
+{
+    return entry->readable && entry->config.storage == STORAGE_MEMORY;
+}
+
 static void prepare_run(struct io_work *work, struct io *io)
 {
     struct preparation *preparation = owner_of(work, struct preparation, work);
 
     (void)io;
+    if (preparation->memory)
+        return; /* made when it is back: a worker has no part in that */
     preparation->err = log_prepare(preparation->store, preparation->id, preparation->incarnation,
                                    buf_bytes(&preparation->bootstrap));
 }
@@ -309,6 +317,9 @@ static void prepare_done(struct io_work *work)
     uint64_t id = preparation->id;
     enum err err = preparation->err;
 
+    if (jetstream != NULL && preparation->memory)
+        err = log_make_memory(jetstream->store, id, preparation->incarnation,
+                              buf_bytes(&preparation->bootstrap));
     if (jetstream != NULL)
         forget_preparation(jetstream, preparation);
     buf_deinit(&preparation->bootstrap);
@@ -324,6 +335,7 @@ static void prepare(struct jetstream *jetstream, struct catalogue_entry *entry)
     preparation->work = (struct io_work){.run = prepare_run, .done = prepare_done};
     preparation->jetstream = jetstream;
     preparation->store = jetstream->store;
+    preparation->memory = in_memory(entry);
     preparation->id = entry->assigned.id;
     memcpy(preparation->incarnation, entry->assigned.incarnation, sizeof preparation->incarnation);
     write_bootstrap(entry, &preparation->bootstrap);
@@ -394,9 +406,26 @@ void jetstream_entry_changed(struct jetstream *jetstream, struct catalogue_entry
     }
 }
 
+/* Blocking: at start. */
+static enum err make_log(struct jetstream *jetstream, const struct catalogue_entry *entry)
+{
+    const struct catalogue_assignment *assigned = &entry->assigned;
+    struct buf bootstrap;
+    enum err err;
+
+    write_bootstrap(entry, &bootstrap);
+    if (in_memory(entry))
+        err = log_make_memory(jetstream->store, assigned->id, assigned->incarnation,
+                              buf_bytes(&bootstrap));
+    else
+        err = log_prepare(jetstream->store, assigned->id, assigned->incarnation,
+                          buf_bytes(&bootstrap));
+    buf_deinit(&bootstrap);
+    return err;
+}
+
 static void open_entry(struct jetstream *jetstream, struct catalogue_entry *entry)
 {
-    struct buf bootstrap;
     enum err err;
 
     if (!entry->readable) {
@@ -406,11 +435,9 @@ static void open_entry(struct jetstream *jetstream, struct catalogue_entry *entr
         return;
     }
     err = open_replica(jetstream, entry);
-    if (err == ERR_NOT_FOUND) { /* its creation was interrupted before its log was made */
-        write_bootstrap(entry, &bootstrap);
-        err = log_prepare(jetstream->store, entry->assigned.id, entry->assigned.incarnation,
-                          buf_bytes(&bootstrap));
-        buf_deinit(&bootstrap);
+    /* Its creation was interrupted before its log was made, or that was in memory. */
+    if (err == ERR_NOT_FOUND) {
+        err = make_log(jetstream, entry);
         if (err == OK)
             err = open_replica(jetstream, entry);
     }
@@ -418,6 +445,15 @@ static void open_entry(struct jetstream *jetstream, struct catalogue_entry *entr
         report_offline(jetstream, entry, err);
     else if (stream_applied(entry->stream)->log_time_ns > jetstream->time_floor_ns)
         jetstream->time_floor_ns = stream_applied(entry->stream)->log_time_ns;
+}
+
+/* A server that stands alone has nobody who could still know what was in memory: the stream is no
+ * more, and the catalogue is told so as soon as it can be. */
+static void lose(struct jetstream *jetstream, struct catalogue_entry *entry)
+{
+    catalogue_hide(&jetstream->catalogue, entry);
+    entry->lost = true;
+    jetstream->lost = true;
 }
 
 void jetstream_entries_open(struct jetstream *jetstream)
@@ -429,6 +465,8 @@ void jetstream_entries_open(struct jetstream *jetstream)
             continue;
         if (entry->removed)
             remove_files(jetstream, entry->assigned.id);
+        else if (in_memory(entry) && jetstream->cluster == NULL)
+            lose(jetstream, entry);
         else
             open_entry(jetstream, entry);
         arena_reset(&jetstream->arena);

@@ -55,6 +55,7 @@ static void turn(void *context)
     server->connections.clients.now_ns = io_now(server->io);
     if (server->jetstream != NULL)
         jetstream_turn(server->jetstream);
+    system_turn(&server->system);
     quiesce_further(server);
     connections_flush(&server->connections);
     if (server->jetstream != NULL)
@@ -326,6 +327,9 @@ static struct server *server_create(struct io *io, const struct options *options
     monitor_init(&server->monitor, server);
     leaves_init(&server->leaves, io);
     server_cluster_create(server);
+    system_init(&server->system, server);
+    if (server->cluster != NULL)
+        system_join(&server->system);
     return server;
 }
 
@@ -367,6 +371,7 @@ void server_stop(struct server *server, int64_t deadline_ns)
     if (server->state != SERVER_RUNNING)
         return;
     logger_info(server->logger, "Initiating Shutdown...");
+    system_say_state(&server->system, ".SHUTDOWN");
     server->state = SERVER_QUIESCING;
     timers_cancel(timers, &server->lame_duck);
     listener_close(&server->clients_listener, server->io);
@@ -396,6 +401,7 @@ void server_destroy(struct server *server)
     listener_close(&server->http_listener, server->io);
     listener_close(&server->https_listener, server->io);
     listener_close(&server->leaf_listener, server->io);
+    system_deinit(&server->system);
     connections_deinit(&server->connections);
     tls_context_give(server->connections.tls);
     monitor_deinit(&server->monitor);

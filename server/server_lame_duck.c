@@ -42,6 +42,7 @@ void server_lame_duck(struct server *server, int64_t deadline_ns)
         return;
     logger_info(server->logger, "Entering lame duck mode, stop accepting new clients");
     server->info.lame_duck = true;
+    system_say_state(&server->system, ".LAMEDUCK");
     server->lame_duck.fire = fired;
     server->lame_duck_stop_ns = deadline_ns;
     server->lame_duck_end_ns = now_ns + options->lame_duck_ns;

@@ -9,6 +9,7 @@
 #include "server/listener.h"
 #include "server/monitor/monitor.h"
 #include "server/server.h"
+#include "server/system/system.h"
 #include "server/tls/tls.h"
 #include "server/urls.h"
 
@@ -30,6 +31,7 @@ struct server {
     struct connections connections;
     struct monitor monitor;
     struct leaves leaves;
+    struct system system;
     struct cluster *cluster; /* NULL: this server stands alone */
     struct core *core;       /* with the cluster: core messages between nodes */
     struct cluster_watcher watcher;

@@ -18,6 +18,7 @@
 #include "base/heap.h"
 #include "base/owner.h"
 #include "storage/flaws.h"
+#include "storage/memory.h"
 #include "storage/store.h"
 
 #define FLIGHT_MAX (1u << 20) /* bytes of several batches that are written together */
@@ -135,7 +136,7 @@ static uint64_t tell_next(struct log *log, uint64_t position)
     return position;
 }
 
-static void flight_durable(struct log *log)
+void flight_durable(struct log *log)
 {
     struct log_flight *flight = &log->flight;
     struct log_file *file = log->active;
@@ -327,9 +328,8 @@ static void flight_write(struct log *log)
     write_rest(log);
 }
 
-/* `at` holds the content at its place behind the envelope; returns the batch's size. */
-static uint32_t place_batch(struct log *log, const struct log_content *content, uint8_t *at,
-                            uint64_t position)
+uint32_t flight_place(struct log *log, const struct log_content *content, uint8_t *at,
+                      uint64_t position)
 {
     struct batch_envelope envelope = {
         .file_id = log->active->id,
@@ -355,9 +355,14 @@ static void stage(struct log *log)
 
         assert(at != NULL); /* FLIGHT_MAX is far below a batch's limit */
         memcpy(at + BATCH_ENVELOPE, log_content_bytes(c).at, c->size);
-        buf_commit(staged, place_batch(log, c, at, position));
+        buf_commit(staged, flight_place(log, c, at, position));
     }
     flight->bytes = buf_bytes(staged);
+}
+
+static uint64_t file_size_max(const struct log *log)
+{
+    return log->memory ? MEMORY_FILE_SIZE : log->store->options.segment_size;
 }
 
 /* Whether the next one that waits may fly with `size` bytes that do already. */
@@ -369,14 +374,12 @@ static bool fits(const struct log *log, uint64_t size)
     if (next == NULL)
         return false;
     size += batch_size(next->size, position);
-    return size <= FLIGHT_MAX && log->flight.position + size <= log->store->options.segment_size;
+    return size <= FLIGHT_MAX && log->flight.position + size <= file_size_max(log);
 }
 
-/* Takes from what waits and gives it its place in the file. */
-static void flight_form(struct log *log)
+void flight_take(struct log *log)
 {
     struct log_flight *flight = &log->flight;
-    struct log_content *first = log->waiting.first;
     uint64_t size = 0;
 
     flight->position = log->active->end;
@@ -387,12 +390,20 @@ static void flight_form(struct log *log)
         queue_add(&flight->batches, content);
         flight->kept++;
     } while (fits(log, size));
+}
 
+/* Takes from what waits and gives it its place in the file. */
+static void flight_form(struct log *log)
+{
+    struct log_flight *flight = &log->flight;
+    const struct log_content *first = log->waiting.first;
+
+    flight_take(log);
     if (flight->batches.count > 1) {
         stage(log);
         return;
     }
-    flight->bytes = bytes_of(first->at, place_batch(log, first, first->at, flight->position));
+    flight->bytes = bytes_of(first->at, flight_place(log, first, first->at, flight->position));
 }
 
 static void allocate_ended(struct log *log, int64_t result)
@@ -450,7 +461,7 @@ static void make_run(struct io_work *work, struct io *io)
 /* The new file becomes the one that is written, unless a cut came below what its header names. */
 static void take_file(struct log *log, const struct segment_make *make)
 {
-    struct log_file *file = log_file_create(log, make->file, make->header.file_id);
+    struct log_file *file = log_file_create(log, make->file, NULL, make->header.file_id);
 
     file->allocated = make->space;
     file->base = make->header.base;
@@ -463,7 +474,7 @@ static void take_file(struct log *log, const struct segment_make *make)
 }
 
 /* The new file is there, or not; `base`: what it was made for. */
-static void skip_ended(struct log *log, uint64_t base, enum err err)
+void flight_skipped(struct log *log, uint64_t base, enum err err)
 {
     struct log_skip_op *op = log->skip;
 
@@ -502,7 +513,7 @@ static void make_done(struct io_work *work)
         return;
     }
     if (log->skip != NULL && skips) {
-        skip_ended(log, base, err);
+        flight_skipped(log, base, err);
         return;
     }
     if (err != OK && log->waiting.count > 0) {
@@ -560,7 +571,7 @@ static void make_start(struct log *log)
     io_work(store->io, &make->work);
 }
 
-static bool needs_file(const struct log *log)
+bool flight_needs_file(const struct log *log)
 {
     const struct log_file *file = log->active;
 
@@ -569,8 +580,7 @@ static bool needs_file(const struct log *log)
     if (log->rolls && file->first != 0)
         return true;
     return file->end > SEGMENT_HEADER &&
-           file->end + batch_size(log->waiting.first->size, file->end) >
-               log->store->options.segment_size;
+           file->end + batch_size(log->waiting.first->size, file->end) > file_size_max(log);
 }
 
 /* What is placed already had to wait for its space. */
@@ -583,7 +593,7 @@ void log_send(struct log *log)
     if (flight->batches.count > 0 && log->active->condemned)
         flight_undo(log);
     if (flight->batches.count == 0) {
-        if (needs_file(log)) {
+        if (flight_needs_file(log)) {
             if (log->store->makes < STORE_MAKES_MAX)
                 make_start(log);
             else

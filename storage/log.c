@@ -114,6 +114,10 @@ void log_send_later(struct log *log)
 
     if (log->sending)
         return;
+    if (log->memory) {
+        memory_send_later(log);
+        return;
+    }
     log->sending = true;
     log->send_next = NULL;
     if (store->send_last != NULL)

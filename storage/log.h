@@ -126,6 +126,7 @@ struct store_vote {
     uint64_t node; /* voted for; 0: for nobody yet */
     uint64_t incarnation;
     uint64_t damaged; /* highest index that this disk once had and lost, 0: none */
+#define STORE_DAMAGED_ALL UINT64_MAX /* the log is in memory: all of it */
 };
 
 /* In its owner; stays put until `done` has run. The first three are the owner's. */
@@ -147,6 +148,10 @@ void store_vote(struct store *store, struct store_vote_op *op);
 /* The newest durable one of a log; false: there is none. A log that is removed takes its own along.
  */
 bool store_vote_found(const struct store *store, uint64_t log_id, struct store_vote *vote);
+/* Forgets the votes of logs in memory that are not known. Those of logs that should be on the disk
+ * and are not have gone when the store was opened. */
+void store_votes_select(struct store *store, bool (*known)(void *context, uint64_t log_id),
+                        void *context);
 
 /* ---- logs ------------------------------------------------------------------------------------ */
 
@@ -179,6 +184,15 @@ struct log_recovery {
  * all. ERR_CORRUPT: the bootstrap is not a content of index 1 of that incarnation. */
 enum err log_prepare(struct store *store, uint64_t log_id, const uint8_t incarnation[16],
                      struct bytes bootstrap);
+/*
+ * A new log that is held in memory: everything below is the same for it, but nothing of it outlives
+ * the process, or log_close. What is appended is "durable" in the next turn of the io, and nothing
+ * fails. Not blocking, never on a worker. ERR_EXISTS: one of that id is made or open. ERR_CORRUPT as
+ * above.
+ */
+enum err log_make_memory(struct store *store, uint64_t log_id, const uint8_t incarnation[16],
+                         struct bytes bootstrap);
+bool log_in_memory(const struct log *log);
 /* Recovers and syncs. Blocking. ERR_NOT_FOUND: no such log. ERR_CORRUPT: no segment tells which log
  * it is of. ERR_VERSION: newer format; nothing was changed. ERR_BUSY: open, or not yet done after
  * log_close. On failure `recovery` may have been called. */
@@ -193,7 +207,7 @@ const uint8_t *log_incarnation(const struct log *log);
 uint64_t log_appended(const struct log *log);
 uint64_t log_durable(const struct log *log);
 uint64_t log_term_last(const struct log *log); /* of the batch `appended`, 0 if there is none */
-uint64_t log_bytes(const struct log *log);     /* on disk, allocated */
+uint64_t log_bytes(const struct log *log);     /* on disk (or in memory), allocated */
 
 /* The highest index known to be committed: as told, or as recovery found it (it may be above what
  * was recovered, never above what once was committed). Batches written from now on say it; it never
@@ -331,6 +345,7 @@ struct log_read {
     uint8_t *at;
     size_t size;
     size_t count; /* so far: the system may read a part at a time */
+    struct log_read *next;
 };
 /* The same, waiting: a count, short only at the end of what is written, or a negative errno. The
  * log must stay open until done. */

@@ -3,6 +3,7 @@
 #include "base/heap.h"
 #include "base/owner.h"
 #include "storage/flaws.h"
+#include "storage/memory.h"
 #include "storage/store.h"
 
 static void sync_done(struct io_op *op, int64_t result)
@@ -39,12 +40,15 @@ static void sync_done(struct io_op *op, int64_t result)
     log_sync_ended(file->log, file, background, synced);
 }
 
-struct log_file *log_file_create(struct log *log, struct io_file *file, uint64_t id)
+struct log_file *log_file_create(struct log *log, struct io_file *file, struct memory_file *memory,
+                                 uint64_t id)
 {
     struct log_file *f = HEAP_NEW(struct log_file);
 
+    assert((file == NULL) != (memory == NULL));
     f->log = log;
     f->file = file;
+    f->memory = memory;
     f->id = id;
     f->end = SEGMENT_HEADER;
     f->placed = SEGMENT_HEADER;
@@ -57,7 +61,16 @@ void log_file_destroy(struct log_file *file)
     assert(!file->syncing);
     assert(!file->dirty);
     assert(file->reads == 0);
-    io_close(file->log->store->io, file->file);
+    if (file->file != NULL)
+        io_close(file->log->store->io, file->file);
+    log_file_forget(file);
+}
+
+void log_file_forget(struct log_file *file)
+{
+    if (file == NULL)
+        return;
+    memory_destroy(file->memory);
     heap_give(file);
 }
 

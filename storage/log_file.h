@@ -12,10 +12,12 @@
 
 struct store;
 struct log;
+struct memory_file;
 
 struct log_file {
     struct log *log;
-    struct io_file *file;
+    struct io_file *file;       /* NULL: it is in memory */
+    struct memory_file *memory; /* NULL: it is on a disk */
     uint64_t id;
     uint64_t base;  /* as its header says */
     uint64_t first; /* indexes of the batches in it that count; 0: none */
@@ -35,9 +37,13 @@ struct log_file {
                  */
 };
 
-struct log_file *log_file_create(struct log *log, struct io_file *file, uint64_t id);
+/* Takes the one of the two that is not NULL. */
+struct log_file *log_file_create(struct log *log, struct io_file *file, struct memory_file *memory,
+                                 uint64_t id);
 /* Closes the file; no operation may be in flight. */
 void log_file_destroy(struct log_file *file);
+/* Frees the memory as if the process had died; NULL: nothing. */
+void log_file_forget(struct log_file *file);
 
 /* The batch `index` in it counts. */
 void log_file_extend(struct log_file *file, uint64_t index);

@@ -124,7 +124,7 @@ enum err log_prepare(struct store *store, uint64_t log_id, const uint8_t incarna
 /* ---- opening -----------------------------------------------------------------------------------
  */
 
-static struct log *log_create(struct store *store, uint64_t log_id)
+struct log *log_create(struct store *store, uint64_t log_id)
 {
     struct log *log = HEAP_NEW(struct log);
 
@@ -167,10 +167,16 @@ enum err log_open(struct store *store, uint64_t log_id, const struct log_recover
     if (table_find(&store->logs, bytes_of(&log_id, sizeof log_id)) != NULL)
         return ERR_BUSY;
 
-    opened = log_create(store, log_id);
-    err = store_doubts(store, log_id) ? redo_log(store, log_id) : OK;
-    if (err == OK)
-        err = recovery_run(opened, recovery);
+    opened = memory_take(store, log_id);
+    if (opened != NULL) {
+        memory_recover(opened, recovery);
+        err = OK;
+    } else {
+        opened = log_create(store, log_id);
+        err = store_doubts(store, log_id) ? redo_log(store, log_id) : OK;
+        if (err == OK)
+            err = recovery_run(opened, recovery);
+    }
     if (err != OK) {
         log_destroy(opened);
         return err;
@@ -193,6 +199,8 @@ void log_close(struct log *log)
     log->closed = true;
     log_gather_drop(log);
     flight_drop(log);
+    if (log->sending && log->memory)
+        memory_forget_log(store, log);
     log->closing_next = store->closing;
     store->closing = log;
 }
@@ -276,6 +284,11 @@ uint64_t log_term_last(const struct log *log)
 uint64_t log_committed(const struct log *log)
 {
     return log->committed;
+}
+
+bool log_in_memory(const struct log *log)
+{
+    return log->memory;
 }
 
 uint64_t log_bytes(const struct log *log)

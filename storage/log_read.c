@@ -4,6 +4,7 @@
 #include "base/heap.h"
 #include "base/owner.h"
 #include "storage/log.h"
+#include "storage/memory.h"
 #include "storage/store.h"
 
 #define PIECE       4096u        /* of what is looked through for envelopes */
@@ -34,6 +35,8 @@ int64_t log_read_now(struct log *log, log_place place, void *at, size_t size)
     uint64_t offset;
     struct log_file *file = locate(log, place, &size, &offset);
 
+    if (file->memory != NULL)
+        return (int64_t)memory_read(file->memory, offset, at, size);
     return io_read_now(log->store->io, file->file, offset, at, size);
 }
 
@@ -70,7 +73,10 @@ void log_read(struct log *log, struct log_read *read, log_place place, void *at,
     read->at = at;
     read->size = size;
     read->count = 0;
-    read_rest(read);
+    if (file->memory != NULL)
+        memory_read_later(log, read, (int64_t)memory_read(file->memory, offset, at, size));
+    else
+        read_rest(read);
 }
 
 /* ---- what is in memory ------------------------------------------------------------------------

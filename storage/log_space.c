@@ -35,7 +35,8 @@ static void writing_run(struct io_work *work, struct io *io)
 {
     struct log_block_writing *writing = owner_of(work, struct log_block_writing, work);
 
-    writing->err = block_write(io, writing->log->store->dir, &writing->block, writing->keep);
+    if (!writing->log->memory)
+        writing->err = block_write(io, writing->log->store->dir, &writing->block, writing->keep);
 }
 
 static void writing_done(struct io_work *work)
@@ -223,7 +224,8 @@ enum err log_file_drop(struct log *log, uint32_t ordinal)
     windows_drop(&store->windows, log);
     log->read_next = (struct places_mark){};
     log->files[ordinal] = NULL;
-    unlink_later(log, file);
+    if (file->memory == NULL)
+        unlink_later(log, file);
     log_file_destroy(file);
     return OK;
 }

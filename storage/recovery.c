@@ -478,7 +478,7 @@ static void take_files(struct walk *walk)
     for (unsigned i = 0; i < walk->part_count; i++) {
         struct part *part = &walk->parts[i];
 
-        file = log_file_create(log, part->file, part->id);
+        file = log_file_create(log, part->file, NULL, part->id);
         part->file = NULL;
         file->allocated = part->size;
         file->base = part->header.base;

@@ -62,7 +62,7 @@ static void removal_done(struct io_work *work)
     for (at = &removal->store->removals; *at != removal; at = &(*at)->next)
         continue;
     *at = removal->next;
-    if (removal->err == OK)
+    if (removal->err == OK || removal->err == ERR_NOT_FOUND) /* as one held in memory is not */
         votes_forget(&removal->store->votes, removal->log_id);
     removal->done(removal->context, removal->err);
     heap_give(removal);

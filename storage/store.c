@@ -81,9 +81,10 @@ void store_forget(struct store *store)
 
     for (size_t at = 0; (log = table_next(&store->logs, &at)) != NULL;) {
         for (uint32_t i = 0; i < log->file_count; i++)
-            heap_give(log->files[i]);
+            log_file_forget(log->files[i]);
         log_forget(log);
     }
+    memory_forget(store);
     table_deinit(&store->logs);
     votes_deinit(&store->votes);
     heap_give(store->doubt_logs);
@@ -170,8 +171,10 @@ enum err store_quarantine(struct store *store, uint64_t log_id)
 void store_remove(struct store *store, uint64_t log_id, void (*done)(void *context, enum err err),
                   void *context)
 {
-    struct log *log = find_log(store, log_id);
+    struct log *log = find_log(store, log_id), *made = memory_take(store, log_id);
 
+    if (made != NULL)
+        log_destroy(made);
     if (log == NULL) {
         removal_start(store, log_id, done, context);
         return;
@@ -265,6 +268,26 @@ void store_vote(struct store *store, struct store_vote_op *op)
     votes_add(&store->votes, op);
 }
 
+struct selection {
+    bool (*known)(void *context, uint64_t log_id);
+    void *context;
+};
+
+static bool is_wanted(void *context, uint64_t log_id, const struct store_vote *vote)
+{
+    const struct selection *selection = context;
+
+    return vote->damaged != STORE_DAMAGED_ALL || selection->known(selection->context, log_id);
+}
+
+void store_votes_select(struct store *store, bool (*known)(void *context, uint64_t log_id),
+                        void *context)
+{
+    struct selection selection = {known, context};
+
+    votes_select(&store->votes, is_wanted, &selection);
+}
+
 bool store_vote_found(const struct store *store, uint64_t log_id, struct store_vote *vote)
 {
     return votes_get(&store->votes, log_id, vote);
@@ -285,6 +308,8 @@ bool store_idle(const struct store *store)
 {
     const struct log *log;
 
+    if (!memory_idle(store))
+        return false;
     if (store->send_first != NULL || store->closing != NULL || !journal_idle(store->journal))
         return false;
     if (!votes_idle(&store->votes))

@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 
 #include "base/table.h"
+#include "base/timers.h"
 #include "storage/content_priv.h"
 #include "storage/journal.h"
 #include "storage/log.h"
@@ -49,6 +50,11 @@ struct store {
     struct removal *removals; /* under way */
     struct log_drop *drops;   /* files on their way out */
     struct windows windows;
+
+    struct log *made; /* memory logs that are not open yet */
+    struct log *memory_first, *memory_last; /* those with something that waits */
+    struct log_read *memory_reads;          /* to be told */
+    struct timer memory_timer;              /* the next turn is theirs */
 
     struct buf pool[STORE_POOL_MAX];
     unsigned pool_count;
@@ -113,6 +119,7 @@ struct log {
     struct store *store;
     uint64_t id;
     uint8_t incarnation[16];
+    bool memory; /* storage/memory.h */
     struct log_events events;
     void *owner;
 
@@ -175,11 +182,20 @@ void flight_look(struct log *log);
 /* Nothing above `durable` counts any more; the log is closed. */
 void flight_drop(struct log *log);
 void log_send(struct log *log);
+/* For memory logs: what a flight does without a disk. */
+bool flight_needs_file(const struct log *log);
+void flight_take(struct log *log); /* from what waits, for the active file */
+/* `at` holds the content at its place behind the envelope; returns the batch's size. */
+uint32_t flight_place(struct log *log, const struct log_content *content, uint8_t *at,
+                      uint64_t position);
+void flight_durable(struct log *log);
+void flight_skipped(struct log *log, uint64_t base, enum err err); /* the skip's file is there */
 void log_sync_ended(struct log *log, struct log_file *file, bool background, bool synced);
 
 /* ---- log_life.c --------------------------------------------------------------------------------
  */
 
+struct log *log_create(struct store *store, uint64_t log_id); /* without a file */
 void log_add_file(struct log *log, struct log_file *file);
 /* A closed log: starts what is left to do; true when nothing is and it can be destroyed. */
 bool log_closing_done(struct log *log);
@@ -200,6 +216,22 @@ void log_read_forget(struct log *log);
 void log_space_forget(struct store *store);
 void log_block_forget(struct log *log);
 void store_forget_dirty(struct store *store, const struct log *log, const struct log_file *file);
+
+/* ---- memory_log.c ------------------------------------------------------------------------------
+ */
+
+void memory_init(struct store *store);
+/* Frees what was made and not opened, as if the process had died. */
+void memory_forget(struct store *store);
+bool memory_idle(const struct store *store);
+void memory_send_later(struct log *log); /* in the next turn */
+void memory_read_later(struct log *log, struct log_read *read, int64_t result);
+/* NULL: none of that id was made. It is no longer among those. */
+struct log *memory_take(struct store *store, uint64_t log_id);
+/* Hands out what it was made with. */
+void memory_recover(struct log *log, const struct log_recovery *recovery);
+/* Those closed with something that waited: they are not sent any more. */
+void memory_forget_log(struct store *store, struct log *log);
 
 /* ---- recovery.c --------------------------------------------------------------------------------
  */

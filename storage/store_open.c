@@ -203,9 +203,10 @@ static enum err begin_boot(struct store *store, struct redo *redo, struct store_
     return explain(error, open_journal(store, redo), store->dir, "cannot open the journal");
 }
 
-static bool has_log(void *context, uint64_t log_id)
+static bool has_log(void *context, uint64_t log_id, const struct store_vote *vote)
 {
-    return table_find(context, bytes_of(&log_id, sizeof log_id)) != NULL;
+    return vote->damaged == STORE_DAMAGED_ALL ||
+           table_find(context, bytes_of(&log_id, sizeof log_id)) != NULL;
 }
 
 static void note_log(void *context, uint64_t log_id)
@@ -289,6 +290,7 @@ enum err store_open(struct io *io, const char *dir, const struct store_options *
 
     opened = HEAP_NEW(struct store);
     opened->io = io;
+    memory_init(opened);
     strcpy(opened->dir, dir);
     table_init(&opened->logs, log_key, 0);
     votes_init(&opened->votes, options->flaws);

@@ -176,14 +176,16 @@ void votes_place(struct votes *votes, unsigned file, int place)
             set_place(slot, place);
 }
 
-void votes_select(struct votes *votes, bool (*keep)(void *context, uint64_t log_id), void *context)
+void votes_select(struct votes *votes,
+                  bool (*keep)(void *context, uint64_t log_id, const struct store_vote *vote),
+                  void *context)
 {
     struct vote_slot **gone = heap_take(votes->slots.count * sizeof gone[0]);
     struct vote_slot *slot;
     size_t count = 0;
 
     for (size_t at = 0; (slot = table_next(&votes->slots, &at)) != NULL;)
-        if (!keep(context, slot->log_id))
+        if (!keep(context, slot->log_id, &slot->vote))
             gone[count++] = slot;
     for (size_t i = 0; i < count; i++) {
         gone[i]->gone = true;

@@ -38,7 +38,9 @@ struct redo_record *votes_records(const struct votes *votes, size_t *count);
 bool votes_in(const struct votes *votes, unsigned file);
 void votes_place(struct votes *votes, unsigned file, int place);
 /* Start-up: keeps those of logs for which `keep` says so. */
-void votes_select(struct votes *votes, bool (*keep)(void *context, uint64_t log_id), void *context);
+void votes_select(struct votes *votes,
+                  bool (*keep)(void *context, uint64_t log_id, const struct store_vote *vote),
+                  void *context);
 
 void votes_add(struct votes *votes, struct store_vote_op *op);
 bool votes_get(const struct votes *votes, uint64_t log_id, struct store_vote *vote);

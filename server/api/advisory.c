@@ -66,6 +66,10 @@ static const struct kind kinds[] = {
                              "io.nats.jetstream.metric.v1.consumer_ack"},
     [ADVISORY_RESUMED] = {"$JS.EVENT.ADVISORY.CONSUMER.PAUSE.",
                           "io.nats.jetstream.advisory.v1.consumer_pause"},
+    [ADVISORY_PINNED] = {"$JS.EVENT.ADVISORY.CONSUMER.PINNED.",
+                         "io.nats.jetstream.advisory.v1.consumer_group_pinned"},
+    [ADVISORY_UNPINNED] = {"$JS.EVENT.ADVISORY.CONSUMER.UNPINNED.",
+                           "io.nats.jetstream.advisory.v1.consumer_group_unpinned"},
 };
 
 static void time_member(struct json_writer *writer, struct bytes key, int64_t time_ns)
@@ -82,28 +86,50 @@ static void pause_members(struct json_writer *writer, bool paused, int64_t until
     time_member(writer, BYTES("pause_until"), until_ns);
 }
 
-bool advisory_of_consumer(struct jetstream *jetstream, struct bytes stream, struct bytes consumer,
-                          const struct consumer_advice *advice, struct buf *subject,
-                          struct buf *body)
+static bool of_group(const struct consumer_advice *advice)
+{
+    return advice->kind == ADVISORY_PINNED || advice->kind == ADVISORY_UNPINNED;
+}
+
+static void message_members(struct json_writer *writer, const struct consumer_advice *advice)
+{
+    if (advice->kind != ADVISORY_MAX_DELIVERIES)
+        number(writer, BYTES("consumer_seq"), advice->consumer_seq);
+    number(writer, BYTES("stream_seq"), advice->stream_seq);
+    if (advice->kind == ADVISORY_ACK_METRIC)
+        number(writer, BYTES("ack_time"), (uint64_t)advice->ack_time_ns);
+    number(writer, BYTES("deliveries"), advice->deliveries);
+    if (advice->kind == ADVISORY_TERMINATED && advice->reason.size > 0)
+        member(writer, BYTES("reason"), advice->reason);
+}
+
+static void group_members(struct json_writer *writer, const struct consumer_advice *advice)
+{
+    member(writer, BYTES("group"), advice->group);
+    if (advice->kind == ADVISORY_PINNED)
+        member(writer, BYTES("pinned_id"), advice->pin);
+    else
+        member(writer, BYTES("reason"), advice->reason);
+}
+
+bool advisory_of_consumer(struct jetstream *jetstream, struct bytes account, struct bytes stream,
+                          struct bytes consumer, const struct consumer_advice *advice,
+                          struct buf *subject, struct buf *body)
 {
     const struct kind *kind = &kinds[advice->kind];
     struct json_writer writer;
 
     begin(jetstream, &writer, body, kind->type);
+    if (of_group(advice))
+        member(&writer, BYTES("account"), account);
     member(&writer, BYTES("stream"), stream);
     member(&writer, BYTES("consumer"), consumer);
-    if (advice->kind == ADVISORY_RESUMED) {
+    if (advice->kind == ADVISORY_RESUMED)
         pause_members(&writer, false, advice->pause_until_ns);
-    } else {
-        if (advice->kind != ADVISORY_MAX_DELIVERIES)
-            number(&writer, BYTES("consumer_seq"), advice->consumer_seq);
-        number(&writer, BYTES("stream_seq"), advice->stream_seq);
-        if (advice->kind == ADVISORY_ACK_METRIC)
-            number(&writer, BYTES("ack_time"), (uint64_t)advice->ack_time_ns);
-        number(&writer, BYTES("deliveries"), advice->deliveries);
-    }
-    if (advice->kind == ADVISORY_TERMINATED && advice->reason.size > 0)
-        member(&writer, BYTES("reason"), advice->reason);
+    else if (of_group(advice))
+        group_members(&writer, advice);
+    else
+        message_members(&writer, advice);
     return end(&writer) && subject_of(subject, kind->prefix, stream, consumer);
 }
 

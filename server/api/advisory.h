@@ -12,9 +12,9 @@ struct client;
 struct jetstream;
 
 /* Fills subject and body; false when they do not fit their buffers. */
-bool advisory_of_consumer(struct jetstream *jetstream, struct bytes stream, struct bytes consumer,
-                          const struct consumer_advice *advice, struct buf *subject,
-                          struct buf *body);
+bool advisory_of_consumer(struct jetstream *jetstream, struct bytes account, struct bytes stream,
+                          struct bytes consumer, const struct consumer_advice *advice,
+                          struct buf *subject, struct buf *body);
 /* action: "create", "delete" ("modify" for streams); consumer empty: of the stream. */
 bool advisory_of_action(struct jetstream *jetstream, struct bytes stream, struct bytes consumer,
                         const char *action, struct buf *subject, struct buf *body);

@@ -84,7 +84,9 @@ void api_cluster(struct json_writer *writer, struct api_request *request, struct
     if (count > 0) {
         char group[64];
 
-        snprintf(group, sizeof group, "S-R%uF-%08x", count + 1, (unsigned)stream_id(stream));
+        snprintf(group, sizeof group, "S-R%u%c-%08x", count + 1,
+                 stream_config(stream)->storage == STORAGE_MEMORY ? 'M' : 'F',
+                 (unsigned)stream_id(stream));
         JSON_KEY(writer, "raft_group");
         json_string(writer, bytes_of_text(group));
     }

@@ -12,6 +12,7 @@
 #define ACK_WAIT_DEFAULT    (30 * SECOND)
 #define MAX_WAITING_DEFAULT 512
 #define ACK_PENDING_DEFAULT CONSUMER_ACK_PENDING_DEFAULT
+#define PIN_TIMEOUT_DEFAULT (120 * SECOND)
 #define DESCRIPTION_MAX     4096
 #define METADATA_MAX        131072
 #define NAME_MAX_SIZE       255
@@ -154,6 +155,8 @@ static bool set_defaults(struct consumer_config *config, const struct stream_con
         config->max_waiting = MAX_WAITING_DEFAULT;
     if (config->max_ack_pending == 0 && config->ack_policy != ACK_NONE)
         config->max_ack_pending = ACK_PENDING_DEFAULT;
+    if (config->priority_policy == PRIORITY_PINNED && config->priority_timeout_ns == 0)
+        config->priority_timeout_ns = PIN_TIMEOUT_DEFAULT;
     if (config->inactive_threshold_ns == 0 && config->durable_name.size == 0)
         config->inactive_threshold_ns = CONSUMER_INACTIVE_DEFAULT_NS;
     return true;

@@ -41,6 +41,26 @@ static void config(struct json_writer *writer, struct api_request *request,
     schema_encode(&consumer_config_schema, &copy, writer);
 }
 
+/* Of several groups only the first is served, and shown. */
+static void groups(struct json_writer *writer, const struct consumer_config *config,
+                   const struct consumer_info *info)
+{
+    if (config->priority_groups.count == 0)
+        return;
+    JSON_KEY(writer, "priority_groups");
+    json_array_begin(writer);
+    json_object_begin(writer);
+    JSON_KEY(writer, "group");
+    json_string(writer, config->priority_groups.at[0]);
+    if (info->pin.size > 0) {
+        JSON_KEY(writer, "pinned_client_id");
+        json_string(writer, info->pin);
+    }
+    api_time(writer, BYTES("pinned_ts"), info->pinned_ns);
+    json_object_end(writer);
+    json_array_end(writer);
+}
+
 void api_consumer_info(struct json_writer *writer, struct api_request *request,
                        struct stream *stream, struct consumer *consumer, bool dynamic)
 {
@@ -82,6 +102,7 @@ void api_consumer_detail(struct json_writer *writer, struct api_request *request
     if (jetstream_clustered(jetstream))
         api_cluster(writer, request, stream);
     api_time(writer, BYTES("ts"), log_now_ns);
+    groups(writer, consumer_config(consumer), &info);
 }
 
 struct consumer **api_consumers(struct api_request *request, const struct stream *stream,

@@ -1,6 +1,6 @@
-/* consumer_manage_api: PAUSE, and what is refused: groups, reset and what only clusters have
- * (reference consumers 1.6). */
+/* consumer_manage_api: PAUSE, RESET and UNPIN (reference consumers 1.6). */
 #include <stddef.h>
+#include <stdio.h>
 
 #include "base/text.h"
 #include "server/api/consumer_check.h"
@@ -101,36 +101,115 @@ static void run_pause(struct api_request *request)
     stream_submit(stream, &request->stream_op);
 }
 
-/* ---- what is refused
+/* ---- RESET, UNPIN
  * ------------------------------------------------------------------------------------------ */
 
-static void run_reset(struct api_request *request)
-{
-    struct stream *stream;
-
-    if (find_consumer(request, &stream) != NULL)
-        api_refuse(request, 10204, "invalid reset: not supported by this version of Millrace");
-}
-
 /* The body is read here as json.Unmarshal does it: one document, unknown keys ignored. */
-static bool read_group(struct api_request *request, struct bytes *group)
+static bool read_body(struct api_request *request, const struct schema *schema, void *out)
 {
-    static const struct schema_field field = {"group", SCHEMA_STRING, 0, 0, NULL, NULL, NULL};
-    static const struct schema schema = {"JSApiConsumerUnpinRequest", sizeof(struct bytes), &field,
-                                         1, NULL};
     struct json_error error;
     struct json *json = json_parse(&request->arena, request->body, &error);
 
-    schema_clear(&schema, group);
-    if (json != NULL && schema_parse(&schema, json, false, &request->arena, group, &error))
+    schema_clear(schema, out);
+    if (json != NULL && schema_parse(schema, json, false, &request->arena, out, &error))
         return true;
     api_refuse_print(request, 10025, "invalid JSON: %s", error.text);
     return false;
 }
 
-/* No consumer has groups yet. */
+static bool read_group(struct api_request *request, struct bytes *group)
+{
+    static const struct schema_field field = {"group", SCHEMA_STRING, 0, 0, NULL, NULL, NULL};
+    static const struct schema schema = {"JSApiConsumerUnpinRequest", sizeof(struct bytes), &field,
+                                         1, NULL};
+
+    return read_body(request, &schema, group);
+}
+
+static bool read_sequence(struct api_request *request, uint64_t *sequence)
+{
+    static const struct schema_field field = {"seq", SCHEMA_UINT64, 0, 0, NULL, NULL, NULL};
+    static const struct schema schema = {"JSApiConsumerResetRequest", sizeof(uint64_t), &field, 1,
+                                         NULL};
+
+    *sequence = 0;
+    return request->body.size == 0 || read_body(request, &schema, sequence);
+}
+
+/* Where it begins is decided when the operation's turn has come: acks move the floor until then. */
+static uint16_t reset_check(struct stream_op *op, struct stream *stream)
+{
+    struct api_request *request = request_of(op);
+    const uint64_t *asked = request->parsed;
+    struct consumer *consumer = stream_consumer(stream, op->name);
+    const char *refused;
+
+    if (consumer == NULL)
+        return 10014;
+    refused = consumer_reset_check(consumer, *asked, &op->sequence);
+    if (refused == NULL)
+        return 0;
+    snprintf(op->error_text, sizeof op->error_text, "invalid reset: %s", refused);
+    return 10204;
+}
+
+static void reset_done(struct stream_op *op, struct stream *stream)
+{
+    struct api_request *request = request_of(op);
+    struct json_writer *writer;
+
+    if (stream == NULL || op->error != 0) {
+        api_refuse(request, stream == NULL ? 10059 : op->error, op->error_text);
+        return;
+    }
+    writer = api_answer_begin(request);
+    api_consumer_info(writer, request, stream, stream_consumer(stream, op->name), true);
+    JSON_KEY(writer, "reset_seq");
+    json_number_u64(writer, op->sequence);
+    api_answer(request);
+}
+
+static void run_reset(struct api_request *request)
+{
+    uint64_t *asked = ARENA_NEW(&request->arena, uint64_t);
+    struct stream *stream;
+
+    if (!read_sequence(request, asked) || find_consumer(request, &stream) == NULL)
+        return;
+    request->parsed = asked;
+    request->stream_op = (struct stream_op){
+        .kind = STREAM_OP_CONSUMER_RESET,
+        .check = reset_check,
+        .done = reset_done,
+        .name = api_token(request, 3),
+    };
+    stream_submit(stream, &request->stream_op);
+}
+
+static bool has_group(const struct consumer_config *config, struct bytes name)
+{
+    for (size_t i = 0; i < config->priority_groups.count; i++)
+        if (bytes_equal(config->priority_groups.at[i], name))
+            return true;
+    return false;
+}
+
+/* A pin lives with its leader and is in no log: it goes at once. */
+static void unpin(struct api_request *request, struct stream *stream, struct consumer *consumer,
+                  struct bytes group)
+{
+    struct jetstream *jetstream = api_jetstream(request);
+
+    consumer_unpin(consumer, io_now(server_io(jetstream_server(jetstream))),
+                   jetstream_log_now(jetstream), group);
+    stream_consumer_wake(stream, consumer);
+    (void)api_answer_begin(request);
+    api_answer(request);
+}
+
 static void run_unpin(struct api_request *request)
 {
+    struct consumer *consumer;
     struct stream *stream;
     struct bytes group;
 
@@ -140,8 +219,12 @@ static void run_unpin(struct api_request *request)
         api_refuse(request, 10025, "invalid JSON: consumer group not specified");
     else if (!consumer_check_group(group))
         api_refuse(request, 10162, NULL);
-    else if (find_consumer(request, &stream) != NULL)
+    else if ((consumer = find_consumer(request, &stream)) == NULL)
+        return;
+    else if (!has_group(consumer_config(consumer), group))
         api_refuse(request, 10160, NULL);
+    else
+        unpin(request, stream, consumer, group);
 }
 
 const struct api_endpoint api_consumer_manage_endpoints[] = {

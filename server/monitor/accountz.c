@@ -119,6 +119,8 @@ static bool is_named(const struct ask *ask, const struct account *account)
 {
     const struct json *names = ask->body != NULL ? json_get(ask->body, BYTES("accounts")) : NULL;
 
+    if (ask->account.size > 0)
+        return bytes_equal(ask->account, account->name);
     if (names == NULL || names->type != JSON_ARRAY || names->child == NULL)
         return true;
     for (const struct json *name = names->child; name != NULL; name = name->next) {

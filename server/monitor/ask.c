@@ -88,8 +88,11 @@ static void refuse_type(struct ask *ask, const struct json *value, const char *n
     static const char *const names[] = {"null",   "bool",  "bool",  "number",
                                         "string", "array", "object"};
 
-    ask_refuse(ask, 400, "json: cannot unmarshal %s into Go struct field %s of type %s",
-               names[value->type], name, wanted);
+    ask->malformed = ask->status == 200;
+    ask_refuse(ask, 400,
+               "json: cannot unmarshal %s into Go struct field %sEventOptions.%sOptions.%s of "
+               "type %s",
+               names[value->type], ask->what, ask->what, name, wanted);
 }
 
 bool ask_has(const struct ask *ask, struct ask_key key)
@@ -196,10 +199,19 @@ void ask_u64(struct ask *ask, struct ask_key key, uint64_t *to)
     }
 }
 
+static bool is_account(const char *name)
+{
+    return name != NULL && (strcmp(name, "acc") == 0 || strcmp(name, "account") == 0);
+}
+
 void ask_text(struct ask *ask, struct ask_key key, struct bytes *to)
 {
     const struct json *value;
 
+    if (ask->account.size > 0 && is_account(key.body)) {
+        *to = ask->account;
+        return;
+    }
     if (ask->body == NULL) {
         (void)query_value(ask, key.query, to);
         return;

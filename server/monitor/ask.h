@@ -19,7 +19,11 @@ struct ask {
     struct arena *arena;     /* of what is unescaped */
     unsigned status;         /* 200, else `reason` says why not */
     char reason[ASK_REASON_SIZE];
-    bool silent; /* a system request that this server does not answer */
+    bool malformed;       /* a body that is not what it should be */
+    bool silent;          /* a system request that this server does not answer */
+    bool list_subs;       /* subscriptions are listed, asked for or not */
+    struct bytes account; /* the only one that may be asked about; empty: any */
+    char what[16];        /* "Connz": how the reference calls what a body is read into */
 };
 
 /* How a parameter is called in either; NULL: it is none there. */

@@ -285,6 +285,20 @@ static void read_question(struct ask *ask, struct question *question)
         question->limit = LIMIT_DEFAULT;
 }
 
+void monitor_jsz_account(struct json_writer *w, const struct server *server, struct ask *ask,
+                         struct account *account)
+{
+    struct question question;
+    struct arena arena;
+
+    read_question(ask, &question);
+    if (ask->status != 200)
+        return;
+    arena_init(&arena, SIZE_MAX / 4);
+    write_account(w, server, &question, account, &arena);
+    arena_deinit(&arena);
+}
+
 static bool leads(const struct server *server)
 {
     struct replica *meta = jetstream_meta(server->jetstream);
@@ -353,7 +367,7 @@ static void write_document(struct json_writer *w, const struct server *server,
     json_object_begin(w);
     monitor_jetstream_stats(w, server);
     monitor_head(w, server);
-    monitor_jetstream_config(w, server);
+    monitor_jetstream_config(w, server, true);
     monitor_empty(w, BYTES("limits"));
     monitor_unsigned(w, BYTES("streams"), stats.streams);
     monitor_unsigned(w, BYTES("consumers"), stats.consumers);

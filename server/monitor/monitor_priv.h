@@ -56,7 +56,7 @@ monitor_document_fn monitor_raftz;
 /* varz_config.c */
 void monitor_varz_access(struct json_writer *w, const struct server *server);
 void monitor_varz_limits(struct json_writer *w, const struct server *server);
-void monitor_jetstream_config(struct json_writer *w, const struct server *server);
+void monitor_jetstream_config(struct json_writer *w, const struct server *server, bool with_place);
 void monitor_varz_tls(struct json_writer *w, const struct server *server);
 void monitor_varz_config(struct json_writer *w, const struct server *server);
 void monitor_system_account(struct json_writer *w, const struct server *server);
@@ -68,7 +68,8 @@ void monitor_varz_routes(struct json_writer *w, const struct server *server);
 
 /* varz.c */
 void monitor_varz_process(struct json_writer *w, struct monitor *monitor);
-void monitor_varz_jetstream(struct json_writer *w, const struct server *server);
+/* `with_place`: where it stores is no secret. */
+void monitor_varz_jetstream(struct json_writer *w, const struct server *server, bool with_place);
 
 /* monitor.c: how often each document was asked for. */
 void monitor_requests(struct json_writer *w, const struct monitor *monitor);
@@ -76,6 +77,10 @@ void monitor_requests(struct json_writer *w, const struct monitor *monitor);
 /* jsz.c: usage and requests; the metadata group, if this server is of a cluster. */
 void monitor_jetstream_stats(struct json_writer *w, const struct server *server);
 void monitor_jetstream_meta(struct json_writer *w, struct bytes key, const struct server *server);
+
+/* The details of one account that has JetStream. */
+void monitor_jsz_account(struct json_writer *w, const struct server *server, struct ask *ask,
+                         struct account *account);
 
 /* subsz.c: its numbers, of some lists. */
 void monitor_sublist_stats(struct json_writer *w, struct sublist *const *lists, size_t count);

@@ -177,6 +177,7 @@ static void read_question(struct ask *ask, struct question *question)
 {
     *question = (struct question){.limit = LIMIT_DEFAULT};
     ask_bool(ask, (struct ask_key){"subs", "subscriptions"}, &question->list);
+    question->list |= ask->list_subs;
     ask_int(ask, (struct ask_key){"offset", "offset"}, &question->offset);
     ask_int(ask, (struct ask_key){"limit", "limit"}, &question->limit);
     ask_text(ask, (struct ask_key){"acc", "account"}, &question->account);

@@ -23,12 +23,12 @@ static void varz_identity(struct json_writer *w, const struct server *server)
     monitor_varz_limits(w, server);
 }
 
-void monitor_varz_jetstream(struct json_writer *w, const struct server *server)
+void monitor_varz_jetstream(struct json_writer *w, const struct server *server, bool with_place)
 {
     json_key(w, BYTES("jetstream"));
     json_object_begin(w);
     if (server->jetstream != NULL) {
-        monitor_jetstream_config(w, server);
+        monitor_jetstream_config(w, server, with_place);
         json_key(w, BYTES("stats"));
         json_object_begin(w);
         monitor_jetstream_stats(w, server);
@@ -46,7 +46,7 @@ static void varz_modules(struct json_writer *w, const struct server *server)
     monitor_empty(w, BYTES("leaf"));
     monitor_empty(w, BYTES("mqtt"));
     monitor_empty(w, BYTES("websocket"));
-    monitor_varz_jetstream(w, server);
+    monitor_varz_jetstream(w, server, true);
 }
 
 static void varz_times(struct json_writer *w, const struct server *server)

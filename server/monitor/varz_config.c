@@ -30,7 +30,7 @@ void monitor_varz_limits(struct json_writer *w, const struct server *server)
     monitor_number(w, BYTES("max_pending"), options->max_pending);
 }
 
-void monitor_jetstream_config(struct json_writer *w, const struct server *server)
+void monitor_jetstream_config(struct json_writer *w, const struct server *server, bool with_place)
 {
     const struct options *options = &server->options;
     const struct jetstream_options *jetstream = &options->jetstream_options;
@@ -39,7 +39,8 @@ void monitor_jetstream_config(struct json_writer *w, const struct server *server
     json_object_begin(w);
     monitor_number(w, BYTES("max_memory"), jetstream->memory_max);
     monitor_number(w, BYTES("max_storage"), jetstream->store_max);
-    monitor_text(w, BYTES("store_dir"), options->store_dir);
+    if (with_place)
+        monitor_text(w, BYTES("store_dir"), options->store_dir);
     monitor_flag(w, BYTES("sync_always"), true); /* what is acknowledged is on disk */
     if (jetstream->domain != NULL)
         monitor_text(w, BYTES("domain"), jetstream->domain);

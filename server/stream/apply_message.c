@@ -35,6 +35,8 @@ static void store(struct stream_state *state, const struct effect *effect,
     state->gap_max = 0;
 
     index_add(state->index, entry);
+    expiries_add(&state->expiries, entry->sequence, effect->message.expires_ns,
+                 effect->message.marker);
     state->begun = true;
     state->last_seq = entry->sequence;
     state->last_time_ns = entry->time_ns;

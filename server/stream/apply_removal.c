@@ -1,3 +1,4 @@
+#include "base/text.h"
 #include "server/stream/apply.h"
 
 void apply_delete(struct stream_state *state, const struct effect *effect,
@@ -92,19 +93,38 @@ void apply_purge(struct stream_state *state, const struct effect *effect,
     apply_set_first(state);
 }
 
-/* ---- age ------------------------------------------------------------------------------------- */
+/* ---- age and own ends ------------------------------------------------------------------------ */
 
 /* Oldest first: times do not fall with the sequence, so the first that stays ends it. */
+static uint64_t remove_aged(struct stream_state *state, uint64_t last, int64_t time_ns)
+{
+    struct index_entry entry;
+    uint64_t count = 0;
+
+    while (stream_state_oldest(state, &entry) && entry.sequence <= last && entry.time_ns <= time_ns)
+        count += apply_remove(state, entry.sequence);
+    return count;
+}
+
+static uint64_t remove_ended(struct stream_state *state, uint64_t last, int64_t ended_ns)
+{
+    struct expiry first;
+    uint64_t count = 0;
+
+    while (expiries_first(&state->expiries, &first) && first.sequence <= last &&
+           first.expires_ns <= ended_ns)
+        count += apply_remove(state, first.sequence);
+    return count;
+}
+
 void apply_expire(struct stream_state *state, const struct effect *effect,
                   struct apply_result *result)
 {
     uint64_t last =
         apply_flaw(state, STREAM_FLAW_EXPIRE_UNBOUNDED) ? UINT64_MAX : effect->expire.last;
-    struct index_entry entry;
 
-    while (stream_state_oldest(state, &entry)) {
-        if (entry.sequence > last || entry.time_ns > effect->expire.time_ns)
-            return;
-        result->purged += apply_remove(state, entry.sequence);
-    }
+    if (effect->expire.time_ns != TIME_UNSET)
+        result->purged += remove_aged(state, last, effect->expire.time_ns);
+    if (effect->expire.ended_ns != 0)
+        result->purged += remove_ended(state, last, effect->expire.ended_ns);
 }

@@ -5,18 +5,25 @@
 #include "server/api/advisory.h"
 #include "server/stream/stream_priv.h"
 
+bool stream_consumer_append(struct buf *out, uint8_t type, struct bytes body)
+{
+    uint8_t *at = record_begin(out, type, 0, RECORD_BODY_PAD + body.size);
+
+    if (at == NULL)
+        return false;
+    memset(at, 0, RECORD_BODY_PAD);
+    memcpy(at + RECORD_BODY_PAD, body.at, body.size);
+    record_end(out, RECORD_BODY_PAD + body.size);
+    return true;
+}
+
 static void ask_propose(void *owner, uint8_t type, struct bytes body)
 {
     struct consumer_shell *shell = owner;
     struct stream *stream = shell->stream;
-    struct buf *out = replica_gather(stream->replica);
-    uint8_t *at = record_begin(out, type, 0, RECORD_BODY_PAD + body.size);
+    bool fitted = stream_consumer_append(replica_gather(stream->replica), type, body);
 
-    /* Hand-outs and acks are small and bounded per turn, far below what a batch may hold. */
-    assert(at != NULL);
-    memset(at, 0, RECORD_BODY_PAD);
-    memcpy(at + RECORD_BODY_PAD, body.at, body.size);
-    record_end(out, RECORD_BODY_PAD + body.size);
+    assert(fitted); /* hand-outs and acks are bounded per turn, far below what a batch may hold */
     stream->gathered++;
     stream_mark(stream);
 }
@@ -30,6 +37,7 @@ static void ask_deliver(void *owner, const struct consumer_delivery *delivery)
         .sequence = delivery->sequence,
         .to = delivery->to,
         .reply = delivery->ack_reply,
+        .headers = delivery->headers,
     };
 
     if (!outbox_add(&shell->deliveries, &item))
@@ -77,7 +85,8 @@ static void ask_advise(void *owner, const struct consumer_advice *advice)
 
     buf_init(&subject, ADVISORY_SUBJECT_MAX);
     buf_init(&body, ADVISORY_BODY_MAX);
-    if (advisory_of_consumer(stream->jetstream, stream->name, shell->name, advice, &subject, &body))
+    if (advisory_of_consumer(stream->jetstream, account_name(stream->account), stream->name,
+                             shell->name, advice, &subject, &body))
         advise(stream, &subject, &body);
     buf_deinit(&subject);
     buf_deinit(&body);

@@ -12,6 +12,7 @@ void decider_init(struct decider *decider, struct stream_state *state, uint64_t 
     *decider = (struct decider){.state = state};
     overlay_init(&decider->overlay, seed);
     buf_init(&decider->headers, SIZE_MAX);
+    buf_init(&decider->ttl_headers, SIZE_MAX);
     buf_init(&decider->batch_headers, SIZE_MAX);
     buf_init(&decider->subject, EFFECT_SUBJECT_MAX);
     prng_seed(&decider->prng, seed);
@@ -23,6 +24,7 @@ void decider_deinit(struct decider *decider)
 {
     overlay_deinit(&decider->overlay);
     buf_deinit(&decider->headers);
+    buf_deinit(&decider->ttl_headers);
     buf_deinit(&decider->batch_headers);
     buf_deinit(&decider->subject);
     buf_deinit(&decider->text);
@@ -199,6 +201,8 @@ bool decide_store(struct deciding *d, struct buf *out)
                 .headers = d->publish.headers,
                 .payload = d->publish.payload,
                 .id = d->headers.msg_id,
+                .expires_ns = d->expires_ns,
+                .marker = publish_headers_marker(&d->headers),
             },
     };
 

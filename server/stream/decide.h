@@ -82,6 +82,7 @@ struct decider {
     size_t proposal_capacity, proposal_head, proposal_count;
     struct buf headers;       /* of a publish whose headers are not stored as they came */
     struct buf batch_headers; /* of a message of an atomic batch, likewise */
+    struct buf ttl_headers;   /* of one whose TTL is not */
     struct buf subject;       /* of one whose subject is transformed */
     struct prng prng;         /* for transforms */
     struct buf text;          /* of the last refusal */

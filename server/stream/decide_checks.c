@@ -77,19 +77,6 @@ static bool check_counter(struct deciding *d)
     return decide_refuse(d, 10168, true);
 }
 
-/* Here only whether it is allowed; an invalid one is found later (decide_check_ttl). */
-static bool check_ttl_allowed(struct deciding *d)
-{
-    if (d->headers.ttl.size == 0 || !publish_headers_ttl_valid(d->headers.ttl))
-        return true;
-    return decide_refuse(d, 10166, true);
-}
-
-bool decide_check_ttl(struct deciding *d)
-{
-    return d->headers.ttl.size == 0 || decide_refuse(d, 10165, false);
-}
-
 static bool check_schedule(struct deciding *d)
 {
     struct bytes scheduler = d->headers.scheduler;
@@ -208,7 +195,7 @@ static bool check_last_subject_sequence(struct deciding *d)
 
 bool decide_check_headers(struct deciding *d)
 {
-    return check_counter(d) && check_stream(d) && check_ttl_allowed(d) &&
+    return check_counter(d) && check_stream(d) && decide_check_ttl_allowed(d) &&
            check_last_subject_sequence(d) && check_last_sequence(d) && check_schedule(d);
 }
 

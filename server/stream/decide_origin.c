@@ -13,6 +13,16 @@ static void take_rollup(struct deciding *d)
         d->flags = MESSAGE_ROLLUP_ALL;
 }
 
+/* An end of its own counts where ends are allowed. */
+static bool take_ttl(struct deciding *d)
+{
+    int64_t seconds;
+
+    if (!d->config->allow_msg_ttl || !publish_headers_ttl(d->headers.ttl, &seconds))
+        return true;
+    return decide_check_ttl(d);
+}
+
 static struct publish as_publish(const struct origin_message *message)
 {
     return (struct publish){
@@ -24,7 +34,7 @@ static bool check(struct deciding *d)
     if (d->decider->barrier && !decide_flaw(d, STREAM_FLAW_IGNORE_BARRIER))
         return decide_wait(d);
     return decide_check_size(d) && decide_check_sealed(d) && decide_check_size_configured(d) &&
-           decide_check_reserve(d) && decide_check_limits(d);
+           decide_check_reserve(d) && take_ttl(d) && decide_check_limits(d);
 }
 
 static void nothing_to_store(struct deciding *d)

@@ -22,6 +22,7 @@ struct deciding {
     bool subject_too_long;  /* as the transform made it */
     uint32_t stored_size;
     uint8_t flags;                      /* of the record: roll-up */
+    int64_t expires_ns;                 /* of the message, as in its effect */
     const struct deciding_batch *batch; /* NULL: it came alone */
     struct decision *decision;
 };
@@ -44,7 +45,8 @@ bool decide_check_id(struct deciding *d);
 bool decide_check_id_last(struct deciding *d);
 bool decide_check_rollup(struct deciding *d); /* sets d->flags */
 bool decide_check_size_configured(struct deciding *d);
-bool decide_check_ttl(struct deciding *d);
+bool decide_check_ttl_allowed(struct deciding *d); /* decide_ttl.c */
+bool decide_check_ttl(struct deciding *d);         /* sets d->expires_ns; may change the headers */
 bool decide_check_traced(struct deciding *d);
 bool decide_check_limits(struct deciding *d); /* discard new; decide_limits.c */
 

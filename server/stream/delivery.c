@@ -36,19 +36,25 @@ static void send_status(struct consumer_shell *shell, const struct outbox_item *
     (void)router_publish(stream_router(shell->stream), shell->stream->account, &message);
 }
 
-static void send_headers_only(struct consumer_shell *shell, struct message *message)
+/* Sends it with more header lines than it is stored with. */
+static void send_with(struct consumer_shell *shell, const struct outbox_item *item,
+                      struct message *message)
 {
     struct buf headers;
     size_t kept = message->headers.size >= 2 ? message->headers.size - 2 : 0;
 
-    buf_init(&headers, message->headers.size + 128);
+    buf_init(&headers, message->headers.size + item->headers.size + 128);
     if (kept > 0)
         (void)buf_add(&headers, bytes_take(message->headers, kept));
     else
         (void)BUF_ADD(&headers, "NATS/1.0\r\n");
-    (void)buf_print(&headers, "Nats-Msg-Size: %zu\r\n\r\n", message->payload.size);
+    if (item->code & DELIVERY_HEADERS_ONLY) {
+        (void)buf_print(&headers, "Nats-Msg-Size: %zu\r\n", message->payload.size);
+        message->payload = bytes_of(NULL, 0);
+    }
+    (void)buf_add(&headers, item->headers);
+    (void)BUF_ADD(&headers, "\r\n");
     message->headers = buf_bytes(&headers);
-    message->payload = bytes_of(NULL, 0);
     (void)router_publish(stream_router(shell->stream), shell->stream->account, message);
     buf_deinit(&headers);
 }
@@ -76,8 +82,8 @@ static void send_message(struct consumer_shell *shell, const struct outbox_item 
         .headers = effect.message.headers,
         .payload = effect.message.payload,
     };
-    if (item->code & DELIVERY_HEADERS_ONLY)
-        send_headers_only(shell, &message);
+    if (item->code & DELIVERY_HEADERS_ONLY || item->headers.size > 0)
+        send_with(shell, item, &message);
     else
         (void)router_publish(stream_router(stream), stream->account, &message);
 }

@@ -14,10 +14,12 @@
 #define SOURCED_HEAD    22u
 #define PADDING_MAX     7u
 #define MESSAGE_ROLLUPS (MESSAGE_ROLLUP_SUBJECT | MESSAGE_ROLLUP_ALL)
-#define MESSAGE_FLAGS   (MESSAGE_ROLLUPS | MESSAGE_HAS_ID)
+#define MESSAGE_FLAGS   (MESSAGE_ROLLUPS | MESSAGE_HAS_ID | MESSAGE_EXPIRES | MESSAGE_MARKER)
+#define EXPIRES_SIZE    8u /* behind the head of a message, and of an expiry */
 
 static_assert((RECORD_HEAD + SIZES) % 8 == 0, "what follows the sizes is aligned");
-static_assert(MESSAGE_HEAD + EFFECT_SUBJECT_MAX + EFFECT_HEADERS_MAX + EFFECT_PAYLOAD_MAX <=
+static_assert(MESSAGE_HEAD + EXPIRES_SIZE + EFFECT_SUBJECT_MAX + EFFECT_HEADERS_MAX +
+                      EFFECT_PAYLOAD_MAX <=
                   RECORD_SIZE_MAX - RECORD_HEAD - PADDING_MAX,
               "every message that fits its fields fits a record");
 
@@ -29,18 +31,38 @@ uint32_t effect_message_size(size_t subject, size_t headers, size_t payload)
 /* ---- writing -----------------------------------------------------------------------------------
  */
 
+static bool expires_valid(int64_t expires_ns)
+{
+    return expires_ns == EXPIRES_NEVER || (expires_ns >= 0 && expires_ns <= EFFECT_TIME_MAX);
+}
+
+static uint8_t message_flags(const struct effect *effect)
+{
+    uint8_t flags = effect->flags;
+
+    if (effect->message.id.size > 0)
+        flags |= MESSAGE_HAS_ID;
+    if (effect->message.expires_ns != 0)
+        flags |= MESSAGE_EXPIRES;
+    if (effect->message.marker)
+        flags |= MESSAGE_MARKER;
+    return flags;
+}
+
 static bool write_message(struct buf *out, const struct effect *effect)
 {
     struct bytes id = effect->message.id;
-    size_t body = MESSAGE_HEAD + effect->message.subject.size + effect->message.headers.size +
+    uint8_t flags = message_flags(effect);
+    size_t body = MESSAGE_HEAD + ((flags & MESSAGE_EXPIRES) != 0 ? EXPIRES_SIZE : 0) +
+                  effect->message.subject.size + effect->message.headers.size +
                   effect->message.payload.size;
-    uint8_t flags = effect->flags | (id.size > 0 ? MESSAGE_HAS_ID : 0);
     size_t id_offset = id.size > 0 ? (size_t)(id.at - effect->message.headers.at) : 0;
     uint8_t *at;
 
     assert((effect->flags & ~MESSAGE_ROLLUPS) == 0);
     assert(effect->flags != MESSAGE_ROLLUPS);
     assert(effect->message.sequence > 0);
+    assert(expires_valid(effect->message.expires_ns));
     assert(effect->message.time_ns >= 0 && effect->message.time_ns <= EFFECT_TIME_MAX);
     assert(effect->message.subject.size <= EFFECT_SUBJECT_MAX);
     assert(effect->message.headers.size <= EFFECT_HEADERS_MAX);
@@ -57,6 +79,8 @@ static bool write_message(struct buf *out, const struct effect *effect)
     at = encode_u32(at, (uint32_t)effect->message.payload.size);
     at = encode_u16(at, (uint16_t)id_offset);
     at = encode_u16(at, (uint16_t)id.size);
+    if ((flags & MESSAGE_EXPIRES) != 0)
+        at = encode_u64(at, (uint64_t)effect->message.expires_ns);
     at = encode_bytes(at, effect->message.subject);
     at = encode_bytes(at, effect->message.headers);
     encode_bytes(at, effect->message.payload);
@@ -98,14 +122,18 @@ static bool write_purge(struct buf *out, const struct effect *effect)
 
 static bool write_expire(struct buf *out, const struct effect *effect)
 {
-    uint8_t *at = record_begin(out, EFFECT_EXPIRE, 0, EXPIRE_HEAD);
+    bool ended = effect->expire.ended_ns != 0;
+    size_t body = EXPIRE_HEAD + (ended ? EXPIRES_SIZE : 0);
+    uint8_t *at = record_begin(out, EFFECT_EXPIRE, ended ? EXPIRE_ENDED : 0, body);
 
     if (at == NULL)
         return false;
     at = encode_zeros(at, SIZES);
     at = encode_u64(at, effect->expire.last);
-    encode_u64(at, (uint64_t)effect->expire.time_ns);
-    record_end(out, EXPIRE_HEAD);
+    at = encode_u64(at, (uint64_t)effect->expire.time_ns);
+    if (ended)
+        encode_u64(at, (uint64_t)effect->expire.ended_ns);
+    record_end(out, body);
     return true;
 }
 
@@ -224,10 +252,16 @@ static enum err read_message(const struct record *record, struct effect *effect)
     payload_size = decode_u32(&in);
     id_offset = decode_u16(&in);
     id_size = decode_u16(&in);
+    effect->message.marker = (record->flags & MESSAGE_MARKER) != 0;
+    if ((record->flags & MESSAGE_EXPIRES) != 0)
+        effect->message.expires_ns = (int64_t)decode_u64(&in);
     effect->message.subject = decode_bytes(&in, subject_size);
     effect->message.headers = decode_bytes(&in, headers_size);
     effect->message.payload = decode_bytes(&in, payload_size);
     if (finish(&in) != OK || effect->message.sequence == 0)
+        return ERR_CORRUPT;
+    if (!expires_valid(effect->message.expires_ns) ||
+        (effect->message.expires_ns != 0) != ((record->flags & MESSAGE_EXPIRES) != 0))
         return ERR_CORRUPT;
     if (headers_size > EFFECT_HEADERS_MAX || payload_size > EFFECT_PAYLOAD_MAX)
         return ERR_CORRUPT;
@@ -273,10 +307,14 @@ static enum err read_expire(const struct record *record, struct effect *effect)
 {
     struct decoder in;
 
+    if ((record->flags & ~EXPIRE_ENDED) != 0)
+        return ERR_CORRUPT;
     decoder_init(&in, record->body);
     decode_bytes(&in, SIZES);
     effect->expire.last = decode_u64(&in);
     effect->expire.time_ns = (int64_t)decode_u64(&in);
+    if ((record->flags & EXPIRE_ENDED) != 0)
+        effect->expire.ended_ns = (int64_t)decode_u64(&in);
     return finish(&in);
 }
 
@@ -338,11 +376,12 @@ enum err effect_read(const struct record *record, struct effect *effect)
         return read_message(record, effect);
     if (record->type == EFFECT_DELETE)
         return read_delete(record, effect);
+    if (record->type == EFFECT_EXPIRE)
+        return read_expire(record, effect);
     if (record->flags != 0)
         return ERR_CORRUPT;
     switch (record->type) {
     case EFFECT_PURGE: return read_purge(record, effect);
-    case EFFECT_EXPIRE: return read_expire(record, effect);
     case EFFECT_CONFIG: return read_config(record, effect);
     case EFFECT_SKIP: return read_skip(record, effect);
     case EFFECT_SOURCED: return read_sourced(record, effect);

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "server/stream/expiries.h"
 #include "storage/record.h"
 
 enum effect_type {
@@ -14,7 +15,7 @@ enum effect_type {
     EFFECT_MESSAGE = 1,
     EFFECT_DELETE = 2,          /* one sequence by request; `erase` asks for the bytes to go, too */
     EFFECT_PURGE = 3,           /* filter, below sequence, keep */
-    EFFECT_EXPIRE = 4,          /* everything with a sequence <= S and time <= T goes (age) */
+    EFFECT_EXPIRE = 4,          /* what has a sequence <= S and a time <= T, or has ended, goes */
     EFFECT_CONFIG = 5,          /* StreamConfig JSON, version, created time */
     EFFECT_CONSUMER_CREATE = 6, /* number, created, name, ConsumerConfig JSON; also updates */
     EFFECT_CONSUMER_DELETE = 7, /* number, name */
@@ -26,8 +27,11 @@ enum effect_type {
 /* Flags of the record. */
 #define MESSAGE_ROLLUP_SUBJECT 1u
 #define MESSAGE_ROLLUP_ALL     2u
-#define MESSAGE_HAS_ID         4u /* Nats-Msg-Id is at id_offset in the headers */
+#define MESSAGE_HAS_ID         4u  /* Nats-Msg-Id is at id_offset in the headers */
+#define MESSAGE_EXPIRES        32u /* it has an end of its own */
+#define MESSAGE_MARKER         64u /* stands for a subject that is no more */
 #define DELETE_ERASE           1u
+#define EXPIRE_ENDED           1u /* messages whose own end has come go, too */
 
 /* What fits the fields of a message. */
 #define EFFECT_SUBJECT_MAX 65535u
@@ -37,13 +41,15 @@ enum effect_type {
 
 struct effect {
     uint8_t type;
-    uint8_t flags; /* of a message: roll-up; the codec adds MESSAGE_HAS_ID and DELETE_ERASE */
+    uint8_t flags; /* of a message: roll-up; the codec adds all others from the fields */
     union {
         struct {
             uint64_t sequence;
             int64_t time_ns;
             struct bytes subject, headers, payload;
-            struct bytes id; /* a view into `headers`, or empty */
+            struct bytes id;    /* a view into `headers`, or empty */
+            int64_t expires_ns; /* its own end, EXPIRES_NEVER, or 0: it has none */
+            bool marker;
         } message;
         struct {
             uint64_t sequence;
@@ -57,7 +63,8 @@ struct effect {
         } purge;
         struct {
             uint64_t last;
-            int64_t time_ns;
+            int64_t time_ns;  /* age; TIME_UNSET: none goes by its age */
+            int64_t ended_ns; /* own ends up to this; 0: none */
         } expire;
         struct {
             int64_t created_ns;

@@ -11,7 +11,6 @@
 
 #include "server/stream/stream_priv.h"
 
-#define EXPIRY_GRANULARITY_NS   INT64_C(250000000)
 #define OPERATIONS_TOGETHER_MAX 256u
 
 static bool quiet(const struct stream *stream)
@@ -101,19 +100,30 @@ static bool write_consumer_delete(struct stream *stream, const struct stream_op 
     return effect_write(out, &effect);
 }
 
-/* Expiry: everything that is older than max_age at this log time. */
-static bool write_expire(struct stream *stream, struct buf *out)
+static bool write_reset(struct stream *stream, const struct stream_op *op, struct buf *out)
 {
-    int64_t bound_ns = stream_log_now(stream) - stream->state.config.max_age_ns;
-    struct index_entry entry;
-    struct effect effect = {
-        .type = EFFECT_EXPIRE,
-        .expire = {.last = stream->state.last_seq, .time_ns = bound_ns},
-    };
+    struct consumer *consumer = stream_consumer(stream, op->name);
+    struct buf body;
+    bool written;
 
-    if (index_first_at(stream->state.index, bound_ns + 1, &entry))
-        effect.expire.last = entry.sequence - 1;
-    return effect_write(out, &effect);
+    buf_init(&body, 64);
+    written = consumer_reset_write(consumer, op->sequence, &body) &&
+              stream_consumer_append(out, CONSUMER_RECORD_RESET, buf_bytes(&body));
+    buf_deinit(&body);
+    return written;
+}
+
+static void reset_unlogged(struct stream *stream, struct consumer *consumer,
+                           const struct stream_op *op)
+{
+    struct buf body;
+
+    buf_init(&body, 64);
+    (void)consumer_reset_write(consumer, op->sequence, &body);
+    (void)consumer_apply(consumer, io_now(stream_io(stream)), CONSUMER_RECORD_RESET,
+                         buf_bytes(&body));
+    buf_deinit(&body);
+    stream_consumer_wake(stream, consumer);
 }
 
 static bool write_effect(struct stream *stream, struct stream_op *op, struct buf *out)
@@ -121,11 +131,12 @@ static bool write_effect(struct stream *stream, struct stream_op *op, struct buf
     struct effect effect;
 
     if (op == &stream->expire_op)
-        return write_expire(stream, out);
+        return stream_expiry_write(stream, out);
     switch (op->kind) {
     case STREAM_OP_PURGE: return write_purge(stream, op, out);
     case STREAM_OP_CONSUMER_CREATE: return write_consumer(stream, op, out);
     case STREAM_OP_CONSUMER_DELETE: return write_consumer_delete(stream, op, out);
+    case STREAM_OP_CONSUMER_RESET: return write_reset(stream, op, out);
     case STREAM_OP_CONFIGURE:
         effect = (struct effect){
             .type = EFFECT_CONFIG,
@@ -161,6 +172,13 @@ static bool run_unlogged(struct stream *stream, struct stream_op *op)
             return true;
         }
     }
+    if (op->kind == STREAM_OP_CONSUMER_RESET) {
+        shell = stream_consumer_shell(stream, op->name);
+        if (consumer_volatile(shell->consumer)) {
+            reset_unlogged(stream, shell->consumer, op);
+            return true;
+        }
+    }
     return false;
 }
 
@@ -169,7 +187,8 @@ static bool run_unlogged(struct stream *stream, struct stream_op *op)
 
 static bool is_of_consumer(const struct stream_op *op)
 {
-    return op->kind == STREAM_OP_CONSUMER_CREATE || op->kind == STREAM_OP_CONSUMER_DELETE;
+    return op->kind == STREAM_OP_CONSUMER_CREATE || op->kind == STREAM_OP_CONSUMER_DELETE ||
+           op->kind == STREAM_OP_CONSUMER_RESET;
 }
 
 /* Can it be decided behind those that are, as if they were applied? */
@@ -344,49 +363,4 @@ void stream_operations_follow(struct stream *stream)
     stream->ops_yield = false;
     end_all(stream, &stream->ops_flying);
     end_all(stream, &stream->ops_waiting);
-}
-
-/* ---- age ------------------------------------------------------------------------------------- */
-
-static void expire_done(struct stream_op *op, struct stream *stream)
-{
-    if (stream == NULL)
-        return;
-    stream->expiring = false;
-    if (op->failed)
-        stream_expiry_arm(stream);
-}
-
-/* At the time when the oldest message is due, not more often than the granularity. */
-void stream_expiry_arm(struct stream *stream)
-{
-    struct io *io = stream_io(stream);
-    struct index_entry oldest;
-    int64_t wait_ns;
-
-    if (!stream->lead || stream->expiring || stream->state.config.max_age_ns <= 0 ||
-        !stream_state_oldest(&stream->state, &oldest)) {
-        timers_cancel(io_timers(io), &stream->expiry);
-        return;
-    }
-    wait_ns = oldest.time_ns + stream->state.config.max_age_ns - stream_log_now(stream);
-    if (wait_ns < EXPIRY_GRANULARITY_NS)
-        wait_ns = wait_ns > 0 ? EXPIRY_GRANULARITY_NS : 0;
-    timers_arm(io_timers(io), &stream->expiry, io_now(io) + wait_ns);
-}
-
-void stream_expiry_fire(struct timer *timer)
-{
-    struct stream *stream = (struct stream *)((uint8_t *)timer - offsetof(struct stream, expiry));
-    struct index_entry oldest;
-
-    if (!stream->lead || stream->expiring || !stream_state_oldest(&stream->state, &oldest))
-        return;
-    if (oldest.time_ns + stream->state.config.max_age_ns > stream_log_now(stream)) {
-        stream_expiry_arm(stream);
-        return;
-    }
-    stream->expiring = true;
-    stream->expire_op = (struct stream_op){.kind = STREAM_OP_PURGE, .done = expire_done};
-    stream_submit(stream, &stream->expire_op);
 }

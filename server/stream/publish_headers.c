@@ -30,6 +30,7 @@ static const struct name {
     NAME("Expected-Last-Msg-Id", expected_last_msg_id),
     NAME("Rollup", rollup),
     NAME("TTL", ttl),
+    NAME("Marker-Reason", marker_reason),
     NAME("Incr", incr),
     NAME("Schedule", schedule),
     NAME("Schedule-Next", schedule_next),
@@ -109,6 +110,8 @@ void publish_headers_read(struct bytes block, struct publish_headers *headers)
     while (next_line(&rest, &line)) {
         if (bytes_starts(line, prefix))
             read_line(line, headers);
+        else if (headers->kv_operation.at == NULL && bytes_starts(line, BYTES("KV-Operation:")))
+            headers->kv_operation = value_of(line, sizeof("KV-Operation") - 1);
     }
 }
 
@@ -125,14 +128,9 @@ static size_t status_end(struct bytes block)
     return end == block.size || end == VERSION.size ? 0 : end;
 }
 
-static bool is_request_info(struct bytes line)
-{
-    return bytes_starts(line, BYTES("Nats-Request-Info:"));
-}
-
-/* Copies lines with their CRLF in front; one that does not end in a CRLF stays, whatever it says.
- */
-static void copy_lines(struct bytes rest, struct buf *scratch)
+/* Copies lines with their CRLF in front, but for those that start with `without`; one that does not
+ * end in a CRLF stays, whatever it says. */
+static void copy_lines(struct bytes rest, struct bytes without, struct buf *scratch)
 {
     while (rest.size > 0) {
         struct bytes line = rest;
@@ -142,7 +140,7 @@ static void copy_lines(struct bytes rest, struct buf *scratch)
         line = bytes_skip(line, 2);
         size = 2 + find_crlf(line);
         line = bytes_take(line, size - 2);
-        if (size == rest.size || !is_request_info(line)) {
+        if (size == rest.size || !bytes_starts(line, without)) {
             bool fits = buf_add(scratch, bytes_take(rest, size));
 
             assert(fits); /* it is never longer than the block was */
@@ -162,7 +160,7 @@ static struct bytes copy_clean(struct bytes block, size_t status, struct buf *sc
     fits = buf_add(scratch, first);
     assert(fits);
     (void)fits;
-    copy_lines(bytes_skip(block, start), scratch);
+    copy_lines(bytes_skip(block, start), BYTES("Nats-Request-Info:"), scratch);
     if (bytes_equal(buf_bytes(scratch), BYTES("NATS/1.0\r\n\r\n")))
         return bytes_of(NULL, 0);
     return buf_bytes(scratch);
@@ -181,6 +179,19 @@ struct bytes publish_headers_clean(struct bytes block, struct buf *scratch,
     return block;
 }
 
+struct bytes publish_headers_with_ttl(struct bytes block, int64_t seconds, struct buf *scratch)
+{
+    size_t start = find_crlf(block);
+
+    buf_clear(scratch);
+    (void)buf_add(scratch, bytes_take(block, start)); /* it has no limit */
+    copy_lines(bytes_skip(block, start), BYTES("Nats-TTL:"), scratch);
+    if (bytes_equal(bytes_skip(buf_bytes(scratch), scratch->size - 2), BYTES("\r\n")))
+        scratch->size -= 2; /* of the empty line that ends it */
+    (void)buf_print(scratch, "Nats-TTL: %lld\r\n\r\n", (long long)seconds);
+    return buf_bytes(scratch);
+}
+
 /* ---- values ---------------------------------------------------------------------------------- */
 
 static bool digits(struct bytes value)
@@ -190,15 +201,6 @@ static bool digits(struct bytes value)
             return false;
     }
     return value.size > 0;
-}
-
-static bool zeros(struct bytes value)
-{
-    for (size_t i = 0; i < value.size; i++) {
-        if (value.at[i] != '0')
-            return false;
-    }
-    return true;
 }
 
 bool publish_headers_trace_only(const struct publish_headers *headers)
@@ -211,15 +213,37 @@ bool publish_headers_trace_only(const struct publish_headers *headers)
            bytes_equal_nocase(only, BYTES("on"));
 }
 
-bool publish_headers_ttl_valid(struct bytes value)
+static bool read_seconds(struct bytes value, int64_t *seconds)
+{
+    if (bytes_equal(value, BYTES("0")))
+        return false; /* a duration, and too short; more zeros are a number */
+    *seconds = 0;
+    for (size_t i = 0; i < value.size; i++) {
+        *seconds = *seconds * 10 + (value.at[i] - '0');
+        if (*seconds > PUBLISH_TTL_MAX)
+            *seconds = PUBLISH_TTL_MAX; /* however many: the reference lets large ones pass */
+    }
+    return true;
+}
+
+bool publish_headers_ttl(struct bytes value, int64_t *seconds)
 {
     int64_t ns;
 
+    *seconds = PUBLISH_TTL_NEVER;
     if (bytes_equal_nocase(value, BYTES("never")))
         return true;
     if (digits(value))
-        return !zeros(value); /* however many: the reference lets large ones pass */
-    return text_read_duration(value, &ns) && ns >= NANOS;
+        return read_seconds(value, seconds);
+    if (!text_read_duration(value, &ns) || ns < NANOS)
+        return false;
+    *seconds = ns / NANOS;
+    return true;
+}
+
+bool publish_headers_marker(const struct publish_headers *headers)
+{
+    return headers->marker_reason.size > 0 || bytes_equal(headers->kv_operation, BYTES("PURGE"));
 }
 
 bool publish_headers_incr_valid(struct bytes value)

@@ -21,6 +21,8 @@ struct publish_headers {
     struct bytes expected_last_msg_id;
     struct bytes rollup;
     struct bytes ttl;
+    struct bytes marker_reason;
+    struct bytes kv_operation;
     struct bytes incr;
     struct bytes schedule;
     struct bytes schedule_next;
@@ -48,8 +50,16 @@ struct bytes publish_headers_clean(struct bytes block, struct buf *scratch,
 /* Does it ask only where it would go? Then it is checked and not stored (reference core 7.1). */
 bool publish_headers_trace_only(const struct publish_headers *headers);
 
-/* Nats-TTL: "never", whole seconds, or a duration of at least a second. */
-bool publish_headers_ttl_valid(struct bytes value);
+#define PUBLISH_TTL_NEVER (-1)
+#define PUBLISH_TTL_MAX   (INT64_C(1) << 33) /* seconds; longer ones mean as much */
+
+/* Nats-TTL: "never", whole seconds, or a duration of at least a second, of which the whole seconds
+ * count. 0, which only zeros in a row are: as if there were none. */
+bool publish_headers_ttl(struct bytes value, int64_t *seconds);
+/* Does it stand for a subject that is no more? */
+bool publish_headers_marker(const struct publish_headers *headers);
+/* A copy in `scratch` of a block with this TTL in place of those it has, at its end. */
+struct bytes publish_headers_with_ttl(struct bytes block, int64_t seconds, struct buf *scratch);
 /* Nats-Incr: digits with an optional sign. */
 bool publish_headers_incr_valid(struct bytes value);
 

@@ -30,6 +30,9 @@ static void apply_record(struct stream *stream, const struct log_batch *batch,
             logger_warn(server_logger(jetstream_server(stream->jetstream)),
                         "Stream '%.*s': unreadable consumer record at index %llu",
                         BYTES_ARG(stream->name), (unsigned long long)batch->index);
+        effect = (struct effect){.type = record->type};
+        if (record->type == CONSUMER_RECORD_RESET && stream->ops_flying.count > 0)
+            stream_operation_applied(stream, &effect, &result);
         return;
     }
     if (effect_read(record, &effect) != OK ||
@@ -64,8 +67,7 @@ static void apply(void *owner, const struct log_batch *batch)
         rest = bytes_skip(rest, record.size);
     }
     decider_applied(&stream->decider, batch->index);
-    if (stream->state.config.max_age_ns > 0 && !timer_armed(&stream->expiry))
-        stream_expiry_arm(stream); /* the stream was empty */
+    stream_expiry_applied(stream);
     stream_mark(stream);
 }
 

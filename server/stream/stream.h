@@ -27,6 +27,7 @@ enum stream_op_kind {
     STREAM_OP_DELETE_MESSAGE,
     STREAM_OP_CONSUMER_CREATE, /* or update, if `consumer_number` names an existing one */
     STREAM_OP_CONSUMER_DELETE,
+    STREAM_OP_CONSUMER_RESET, /* `sequence`: where it begins anew */
     STREAM_OP_READ, /* nothing changes: `done` runs when all decided before it is applied */
 };
 
@@ -51,7 +52,7 @@ struct stream_op {
     struct bytes name; /* consumer's */
     uint64_t version;  /* CONFIGURE: of the catalogue */
     int64_t created_ns;
-    uint64_t sequence; /* DELETE_MESSAGE; PURGE: below */
+    uint64_t sequence; /* DELETE_MESSAGE, CONSUMER_RESET; PURGE: below */
     bool erase;
     struct bytes filter; /* PURGE */
     uint64_t keep;       /* PURGE */
@@ -125,6 +126,8 @@ uint64_t stream_term(const struct stream *stream);
 struct replica *stream_replica(const struct stream *stream);
 /* By name; NULL if there is none. */
 struct consumer *stream_consumer(const struct stream *stream, struct bytes name);
+/* Something of that consumer was changed from outside: it has its turn soon. */
+void stream_consumer_wake(struct stream *stream, const struct consumer *consumer);
 /* Without those of sources and mirrors. */
 size_t stream_consumer_count(const struct stream *stream);
 /* The same, with operations that are decided and not applied. */

@@ -53,6 +53,11 @@ struct consumer *stream_consumer(const struct stream *stream, struct bytes name)
     return shell != NULL ? shell->consumer : NULL;
 }
 
+void stream_consumer_wake(struct stream *stream, const struct consumer *consumer)
+{
+    stream_consumer_mark(stream_consumer_shell(stream, consumer_name(consumer)));
+}
+
 size_t stream_consumer_count(const struct stream *stream)
 {
     return stream->consumers.count - stream->direct_count;

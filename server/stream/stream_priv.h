@@ -105,6 +105,7 @@ struct stream {
     struct stream_op expire_op;
     bool expiring;
     struct timer expiry;
+    int64_t expiry_due_ns; /* what the timer is armed for, in log time */
 
     /* consumers */
     struct table consumers; /* consumer_shell by name */
@@ -177,11 +178,18 @@ void stream_operation_applied(struct stream *stream, const struct effect *effect
 void stream_operations_refused(struct stream *stream, enum err err);
 void stream_operations_drop(struct stream *stream);
 void stream_operations_follow(struct stream *stream);
+
+/* expiry.c */
 void stream_expiry_arm(struct stream *stream);
 void stream_expiry_fire(struct timer *timer);
+void stream_expiry_applied(struct stream *stream); /* a batch was: something may be due earlier */
+/* The records of expire_op; all but one are counted as gathered. */
+bool stream_expiry_write(struct stream *stream, struct buf *out);
 
 /* stream_consumers.c */
 void stream_consumer_effect(struct stream *stream, const struct effect *effect);
+/* Appends a record of a consumer to a batch; false: no room. */
+bool stream_consumer_append(struct buf *out, uint8_t type, struct bytes body);
 enum err stream_consumer_record(struct stream *stream, const struct record *record);
 struct consumer *stream_consumer_volatile(struct stream *stream,
                                           const struct consumer_config *config, int64_t created_ns,

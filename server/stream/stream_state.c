@@ -14,6 +14,7 @@ void stream_state_init(struct stream_state *state, uint64_t seed)
     state->index = index_create(seed);
     dedup_init(&state->dedup, seed);
     positions_init(&state->positions);
+    expiries_init(&state->expiries, seed);
     buf_init(&state->msg_id_memory, MSG_ID_MAX);
 }
 
@@ -24,6 +25,7 @@ void stream_state_deinit(struct stream_state *state)
     state->index = NULL;
     dedup_deinit(&state->dedup);
     positions_deinit(&state->positions);
+    expiries_deinit(&state->expiries);
     buf_deinit(&state->msg_id_memory);
 }
 
@@ -86,6 +88,7 @@ static void tell_removed(void *context, const struct index_entry *entry)
     struct stream_state *state = context;
 
     apply_set_first(state);
+    expiries_remove(&state->expiries, entry->sequence);
     if (state->events != NULL && state->events->removed != NULL)
         state->events->removed(state->events->owner, entry);
 }
@@ -103,7 +106,8 @@ bool apply_remove(struct stream_state *state, uint64_t sequence)
 uint64_t apply_remove_matching(struct stream_state *state, const struct index_filter *filter,
                                uint64_t below)
 {
-    bool told = state->events != NULL && state->events->removed != NULL;
+    bool told = (state->events != NULL && state->events->removed != NULL) ||
+                state->expiries.lives.count > 0;
     uint64_t count;
 
     if (apply_flaw(state, STREAM_FLAW_REMOVAL_CUT_SHORT) && below > state->first_seq + 8)
@@ -130,9 +134,30 @@ uint64_t stream_state_taken(const struct stream_state *state)
     return state->last_seq + state->gap_max;
 }
 
-bool stream_state_oldest(const struct stream_state *state, struct index_entry *entry)
+bool stream_state_oldest(struct stream_state *state, struct index_entry *entry)
 {
-    return index_get(state->index, index_first(state->index), entry);
+    while (index_next(state->index, NULL, state->aged_below, entry)) {
+        if (!expiries_never(&state->expiries, entry->sequence))
+            return true;
+        state->aged_below = entry->sequence + 1;
+    }
+    return false;
+}
+
+bool stream_state_due(struct stream_state *state, int64_t *due_ns)
+{
+    struct index_entry oldest;
+    struct expiry first;
+    bool due = false;
+
+    if (state->config.max_age_ns > 0 && stream_state_oldest(state, &oldest)) {
+        *due_ns = oldest.time_ns + state->config.max_age_ns;
+        due = true;
+    }
+    if (!expiries_first(&state->expiries, &first) || (due && *due_ns <= first.expires_ns))
+        return due;
+    *due_ns = first.expires_ns;
+    return true;
 }
 
 uint32_t stream_stored_size(int32_t storage, size_t subject, size_t headers, size_t payload)

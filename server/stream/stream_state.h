@@ -16,6 +16,7 @@
 #include "base/arena.h"
 #include "server/stream/dedup.h"
 #include "server/stream/effect.h"
+#include "server/stream/expiries.h"
 #include "server/stream/positions.h"
 #include "server/stream/stream_config.h"
 #include "server/subject_transform.h"
@@ -54,6 +55,8 @@ struct stream_state {
     struct positions positions; /* how far each source has been taken */
     struct index *index;
     struct dedup dedup;
+    struct expiries expiries;
+    uint64_t aged_below; /* of lower sequences only messages are left that never grow too old */
     struct bytes msg_id_last; /* of the last message, "" if it had none; in msg_id_memory */
     struct buf msg_id_memory;
     const struct stream_events *events; /* NULL: nobody listens. Its functions may be NULL, too. */
@@ -81,8 +84,10 @@ uint64_t stream_state_messages(const struct stream_state *state);
 uint64_t stream_state_bytes(const struct stream_state *state);
 /* The highest sequence that is or may have been taken. */
 uint64_t stream_state_taken(const struct stream_state *state);
-/* Oldest message that age would remove, or false: for the leader's expiry timer. */
-bool stream_state_oldest(const struct stream_state *state, struct index_entry *entry);
+/* Oldest message that age may remove, or false: there is none, or no limit of age. */
+bool stream_state_oldest(struct stream_state *state, struct index_entry *entry);
+/* When the next message is due by its age or its own end, in log time; false: none is. */
+bool stream_state_due(struct stream_state *state, int64_t *due_ns);
 
 /* The size the API counts (reference 3.1). `storage`: enum stream_storage. */
 uint32_t stream_stored_size(int32_t storage, size_t subject, size_t headers, size_t payload);

@@ -245,11 +245,9 @@ GOOD_STREAMS = [
 ]
 
 NOT_BUILT = [
-    {"storage": "memory"},
     {"retention": "interest"},
     {"retention": "workqueue"},
     {"compression": "s2"},
-    {"allow_msg_ttl": True},
     {"allow_msg_counter": True},
     {"allow_atomic": True},
     {"allow_batched": True},

@@ -401,7 +401,7 @@ SCENARIOS = {
         events(),
         get(1, "T"),
         get(2, "T"),
-        info("T"),
+        settle("T", 2),
     ],
     "republish of what a limit or an expectation refuses": [
         stream(subjects=["in.*"], republish={"src": "in.*", "dest": "r.$1"}, max_msgs=1, discard="new"),

@@ -22,6 +22,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.dirname(HERE), os.path.join(os.path.dirname(HERE), "wire")]
 
+import flow  # noqa: E402
 import serverprocess  # noqa: E402
 from cases import SCENARIOS  # noqa: E402
 from known import KNOWN  # noqa: E402
@@ -55,6 +56,7 @@ class Asker(wire.Requester):
 
     def __init__(self, port):
         self.events = []
+        flow.begin(self)
         super().__init__(port)
 
     def connect(self, **options):
@@ -65,6 +67,7 @@ class Asker(wire.Requester):
         self.serial += 1
         inbox = b"answers.%d" % self.serial
         subject = subject.encode()
+        body = flow.filled(self, body)
         if headers:
             self.send(b"HPUB %s %s %d %d\r\n" % (subject, inbox, len(headers), len(headers) + len(body)))
             self.send(headers + body + b"\r\n")
@@ -89,18 +92,19 @@ class Asker(wire.Requester):
         wire.READ_S = seconds
         try:
             while True:
-                to, _, head, data = self.message()
+                to, reply, head, data = self.message()
                 if to == inbox:
                     return head, data
-                self.keep(to, head, data)
+                self.keep(to, reply, head, data)
         except (wire.Timeout, socket.timeout):
             return None
         finally:
             wire.READ_S = ANSWER_S
 
-
-    def keep(self, subject, head, data):
-        if subject.startswith(b"$JS.EVENT."):
+    def keep(self, subject, reply, head, data):
+        if self.sid in self.subscribed:
+            self.arrived.append(flow.arrival(self, subject, reply, head, data))
+        elif subject.startswith(b"$JS.EVENT."):
             self.events.append((subject.decode(), event(json.loads(data))))
         elif not subject.startswith(b"answers."):
             self.events.append((subject.decode(), raw_answer(head, data)))
@@ -110,10 +114,10 @@ class Asker(wire.Requester):
         time.sleep(EVENTS_S)
         self.send(b"PUB answers.end 0\r\n\r\n")
         while True:
-            to, _, head, data = self.message()
+            to, reply, head, data = self.message()
             if to == b"answers.end":
                 break
-            self.keep(to, head, data)
+            self.keep(to, reply, head, data)
         taken, self.events = self.events, []
         return sorted(taken, key=lambda pair: pair[0])
 
@@ -147,6 +151,8 @@ def mask(value, key="", asked=b""):
             return ANY_TIME.sub("TIME", base64.b64decode(value).decode(errors="replace"))
         if key == "leader":
             return "SERVER"
+        if key in ("pinned_id", "pinned_client_id"):
+            return "PIN"
         if key in ("name", "consumers") and GENERATED.match(value) and value.encode() not in asked:
             return "GENERATED"
     return value
@@ -174,6 +180,8 @@ def ask(asker, step):
         return "listening"
     if kind == "events":
         return asker.take_events()
+    if kind in flow.KINDS:
+        return flow.KINDS[kind](asker, subject, body, headers, label)
     if kind == "settle":
         return settled(asker, subject, int(body))
     if kind == "wait":
@@ -187,7 +195,10 @@ def ask(asker, step):
     head, data = answer
     if kind == "raw" or head:
         return raw_answer(head, data)
-    return mask(json.loads(data), asked=body + subject.encode())
+    parsed = json.loads(data)
+    if label == "usage":
+        del parsed["api"]  # counts what earlier scenarios asked, too
+    return mask(parsed, asked=body + subject.encode())
 
 
 def empty(asker):
@@ -259,6 +270,7 @@ def compare(names, program, show):
                     comparison.step(name, step, ask(theirs, step), ask(ours, step))
                 for asker in (theirs, ours):
                     asker.send(b"UNSUB 2\r\n")
+                    flow.end(asker)
                     empty(asker)
                 if not server.running():
                     print(server.log())

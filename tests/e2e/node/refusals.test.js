@@ -156,13 +156,11 @@ serverTest("a request for a higher API level than the server's is refused", asyn
 
 // A thin server may refuse what a later one offers; it must not accept it and then not do it.
 const laterFeatures = [
-  { storage: "memory" },
   { retention: "workqueue" },
   { retention: "interest" },
   { compression: "s2" },
   { subject_transform: { src: "s", dest: "t" } },
   { republish: { src: ">", dest: "r.>" } },
-  { allow_msg_ttl: true },
   { allow_atomic: true },
   { allow_msg_counter: true },
   { allow_msg_schedules: true },

@@ -36,6 +36,7 @@ class Connection:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.received = bytearray()
         self.ended = False
+        self.sid = b""
         self.greeting = self.line()
 
     def __enter__(self):
@@ -109,7 +110,7 @@ class Connection:
         return said.replace(b"PING\r\n", b"")
 
     def message(self):
-        """The next MSG or HMSG: subject, reply, headers, body."""
+        """The next MSG or HMSG: subject, reply, headers, body; `sid` is the subscription's."""
         line = self.line()
         while line == b"PING\r\n":
             self.send(b"PONG\r\n")
@@ -120,6 +121,7 @@ class Connection:
         total = int(words[-1])
         headers_size = int(words[-2]) if with_headers else 0
         reply = words[3] if len(words) == (6 if with_headers else 5) else b""
+        self.sid = words[2]
         data = self.exactly(total + 2)
         return words[1], reply, data[:headers_size], data[headers_size:-2]
 

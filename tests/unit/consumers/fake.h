@@ -8,6 +8,8 @@
  *     it need not wait) advise naked 3 c3 d1                an advisory; "terminated", "exhausted",
  *     "acked", "resumed" settled 3                           (only if the fake is told to)
  *     inactive
+ *     advise pinned g, advise unpinned g admin               and " pin" behind a message with a pin
+ * id
  *
  * Proposed records wait until the test applies or refuses them.
  */
@@ -49,6 +51,7 @@ struct fake_record {
 };
 
 struct fake {
+    char pin[23]; /* of the last message that had one */
     struct fake_message messages[FAKE_MESSAGES_MAX];
     uint64_t first, last;
     struct fake_record records[FAKE_RECORDS_MAX]; /* proposed, not yet applied */
@@ -233,8 +236,12 @@ static inline void fake_deliver(void *owner, const struct consumer_delivery *del
                      &consumer, &time_ns, &pending) == 5);
     FAKE_MUST(sequence == delivery->sequence);
     FAKE_MUST(time_ns == message->time_ns);
-    fake_say(fake, "%llu>%.*s d%llu c%llu p%llu%s\n", sequence, BYTES_ARG(delivery->to), deliveries,
-             consumer, pending, delivery->headers_only ? " headers" : "");
+    fake_say(fake, "%llu>%.*s d%llu c%llu p%llu%s%s\n", sequence, BYTES_ARG(delivery->to),
+             deliveries, consumer, pending, delivery->headers_only ? " headers" : "",
+             delivery->headers.size > 0 ? " pin" : "");
+    if (delivery->headers.size > 0)
+        FAKE_MUST(sscanf((const char *)delivery->headers.at, "Nats-Pin-Id: %22s\r\n", fake->pin) ==
+                  1);
 }
 
 static inline void fake_status(void *owner, struct bytes to, struct bytes reply,
@@ -265,6 +272,13 @@ static inline void fake_advise(void *owner, const struct consumer_advice *advice
 
     if (advice->kind == ADVISORY_RESUMED) {
         fake_say(owner, "advise resumed\n");
+        return;
+    }
+    if (advice->kind == ADVISORY_PINNED || advice->kind == ADVISORY_UNPINNED) {
+        bool pinned = advice->kind == ADVISORY_PINNED;
+
+        fake_say(owner, "advise %s %.*s%s%.*s\n", pinned ? "pinned" : "unpinned",
+                 BYTES_ARG(advice->group), pinned ? "" : " ", BYTES_ARG(advice->reason));
         return;
     }
     fake_say(owner, "advise %s %llu", kinds[advice->kind], (unsigned long long)advice->stream_seq);

@@ -349,17 +349,10 @@ END_TEST
 START_TEST(what_is_not_built_is_named)
 {
     struct consumer_config config = fake_config();
-    struct bytes group = BYTES("g");
 
     ck_assert_ptr_null(consumer_config_unsupported(&config));
     config.ack_policy = ACK_FLOW_CONTROL;
     ck_assert_str_eq(consumer_config_unsupported(&config), "ack_policy");
-    config = fake_config();
-    config.priority_policy = PRIORITY_OVERFLOW;
-    ck_assert_str_eq(consumer_config_unsupported(&config), "priority_policy");
-    config = fake_config();
-    config.priority_groups = (struct schema_strings){&group, 1};
-    ck_assert_str_eq(consumer_config_unsupported(&config), "priority_groups");
 }
 END_TEST
 

@@ -466,6 +466,32 @@ static void new_twin(struct model *m)
     buf_deinit(&state);
 }
 
+/* It begins anew somewhere, while nothing is in flight. */
+static void reset(struct model *m)
+{
+    uint64_t next = 1 + below(m, m->fake->last + 1);
+    struct buf body;
+
+    if (m->fake->proposed > 0 || m->flight || m->fake->tail > m->fake->last)
+        return;
+    buf_init(&body, 64);
+    CHECK(m, consumer_reset_write(m->fake->consumer, next, &body));
+    CHECK(m, consumer_apply(m->fake->consumer, m->fake->now_ns, CONSUMER_RECORD_RESET,
+                            buf_bytes(&body)) == OK);
+    if (m->twin != NULL)
+        CHECK(m, consumer_apply(m->twin, 0, CONSUMER_RECORD_RESET, buf_bytes(&body)) == OK);
+    buf_deinit(&body);
+    memset(m->owed, 0, sizeof m->owed);
+    for (uint64_t sequence = 1; sequence <= m->fake->last; sequence++)
+        m->fake->messages[sequence].ack[0] = 0; /* of another life */
+    m->acked_all = 0;
+    m->answers_asked = 0;
+    m->delivered_consumer = m->floor_consumer = 0;
+    m->delivered_stream = m->floor_stream = next - 1;
+    m->revision++;
+    read_asked(m);
+}
+
 /* The leader dies; whoever saw only what was applied takes over. */
 static void crash(struct model *m)
 {
@@ -535,9 +561,41 @@ static void remove_one(struct model *m)
     read_asked(m);
 }
 
+/* What a request asks of the priority group. */
+static const char *group_of(struct model *m, char *out, size_t size)
+{
+    unsigned long long some = below(m, 4);
+
+    out[0] = 0;
+    switch (m->fake->config.priority_policy) {
+    case PRIORITY_OVERFLOW:
+        snprintf(out, size, ",\"group\":\"g\",\"min_pending\":%llu,\"min_ack_pending\":%llu", some,
+                 (unsigned long long)below(m, 3));
+        break;
+    case PRIORITY_PINNED:
+        snprintf(out, size, ",\"group\":\"g\",\"id\":\"%s\"",
+                 some == 0   ? "of nobody"
+                 : some == 1 ? ""
+                             : m->fake->pin);
+        break;
+    case PRIORITY_PRIORITIZED:
+        snprintf(out, size, ",\"group\":\"g\",\"priority\":%llu", some);
+        break;
+    default: break;
+    }
+    return out;
+}
+
+static void unpin(struct model *m)
+{
+    if (m->fake->config.priority_policy == PRIORITY_PINNED)
+        consumer_unpin(m->fake->consumer, m->fake->now_ns, m->fake->log_now_ns, BYTES("g"));
+}
+
 static void pull(struct model *m)
 {
-    char reply[32], body[160];
+    char group[128];
+    char reply[32], body[320];
     uint64_t batch = 1 + below(m, 6);
 
     if (m->asked == REQUESTS_MAX || consumer_is_push(m->fake->consumer))
@@ -545,10 +603,11 @@ static void pull(struct model *m)
     m->askers[m->asked] = (struct asker){.batch = batch};
     snprintf(reply, sizeof(reply), "in.%zu", m->asked++);
     snprintf(body, sizeof(body),
-             "{\"batch\":%llu,\"no_wait\":%s,\"expires\":%llu,\"max_bytes\":%llu}",
+             "{\"batch\":%llu,\"no_wait\":%s,\"expires\":%llu,\"max_bytes\":%llu%s}",
              (unsigned long long)batch, prng_chance(&m->prng, 1, 4) ? "true" : "false",
              prng_chance(&m->prng, 1, 2) ? 0 : (unsigned long long)(below(m, 20) * FAKE_SECOND),
-             prng_chance(&m->prng, 3, 4) ? 0 : (unsigned long long)below(m, 300));
+             prng_chance(&m->prng, 3, 4) ? 0 : (unsigned long long)below(m, 300),
+             group_of(m, group, sizeof group));
     fake_pull(m->fake, reply, body);
     read_asked(m);
 }
@@ -598,7 +657,6 @@ static void ack(struct model *m)
         ; /* nothing said now changes that */
     else if (strcmp(form, "-NAK") == 0) {
         owed->free = true;
-        owed->ending = spent(m, owed) && !owed->flying ? SAID : 0;
     } else if (strcmp(form, "-NAK 3s") == 0 && !owed->flying) {
         owed->free = false;
         owed->again_ns = m->fake->now_ns + 3 * FAKE_SECOND;
@@ -718,10 +776,14 @@ static void step(struct model *m)
     case 16:
         if (prng_chance(&m->prng, 1, 4))
             crash(m);
+        else if (prng_chance(&m->prng, 1, 20))
+            reset(m);
         break;
     case 17:
         if (prng_chance(&m->prng, 1, 4))
             refuse(m);
+        else
+            unpin(m);
         break;
     case 18: change(m); break;
     case 19:
@@ -760,6 +822,7 @@ static void finish(struct model *m)
 static void configure(struct model *m)
 {
     static struct bytes filters[] = {BYTES("k.1"), BYTES("k.3"), BYTES("k.0")};
+    static struct bytes group = BYTES("g");
     static int64_t backoff[] = {2 * FAKE_SECOND, 8 * FAKE_SECOND, FAKE_SECOND};
     static const int32_t policies[] = {ACK_EXPLICIT, ACK_EXPLICIT, ACK_EXPLICIT, ACK_ALL, ACK_NONE};
     static const int64_t delivers[] = {-1, -1, 1, 2, 3};
@@ -786,6 +849,11 @@ static void configure(struct model *m)
     if (prng_chance(&m->prng, 1, 3)) {
         config->deliver_subject = BYTES("to.me");
         config->max_waiting = 0;
+    } else {
+        config->priority_policy = prng_chance(&m->prng, 1, 2) ? 0 : (int32_t)below(m, 4);
+        config->priority_timeout_ns = 4 * FAKE_SECOND;
+        if (config->priority_policy != PRIORITY_NONE)
+            config->priority_groups = (struct schema_strings){&group, 1};
     }
     m->logged = config->ack_policy != ACK_NONE || m->fake->stream.until_acked;
 }

@@ -89,6 +89,32 @@ START_TEST(removals_come_back_as_they_were_written)
     back = written_and_read(&effect, NULL);
     ck_assert_uint_eq(back.expire.last, 3);
     ck_assert_int_eq(back.expire.time_ns, -5);
+    ck_assert_int_eq(back.expire.ended_ns, 0);
+    effect.expire.ended_ns = 12;
+    back = written_and_read(&effect, NULL);
+    ck_assert_int_eq(back.expire.time_ns, -5);
+    ck_assert_int_eq(back.expire.ended_ns, 12);
+}
+END_TEST
+
+START_TEST(a_messages_own_end_and_that_it_is_a_marker_come_back_as_they_were_written)
+{
+    static const int64_t ends[] = {0, 1, EFFECT_TIME_MAX, EXPIRES_NEVER};
+
+    for (size_t i = 0; i < 2 * sizeof ends / sizeof ends[0]; i++) {
+        struct effect effect = {.type = EFFECT_MESSAGE,
+                                .message = {.sequence = 3,
+                                            .subject = BYTES("s"),
+                                            .payload = BYTES("p"),
+                                            .expires_ns = ends[i / 2],
+                                            .marker = i % 2 == 1}};
+        struct effect back = written_and_read(&effect, NULL);
+
+        ck_assert_int_eq(back.message.expires_ns, ends[i / 2]);
+        ck_assert(back.message.marker == (i % 2 == 1));
+        check_bytes(back.message.subject, BYTES("s"));
+        check_bytes(back.message.payload, BYTES("p"));
+    }
 }
 END_TEST
 
@@ -220,6 +246,7 @@ int main(void)
         a_message_comes_back_as_it_was_written,
         a_message_without_headers_payload_and_id_is_one,
         removals_come_back_as_they_were_written,
+        a_messages_own_end_and_that_it_is_a_marker_come_back_as_they_were_written,
         config_and_consumers_come_back_as_they_were_written,
         a_full_batch_takes_nothing_and_says_so,
         a_body_that_is_cut_or_too_long_is_damaged,

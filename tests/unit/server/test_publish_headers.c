@@ -199,17 +199,81 @@ START_TEST(any_bytes_are_headers_of_some_kind)
 }
 END_TEST
 
-START_TEST(time_to_live_is_never_or_at_least_a_second)
+START_TEST(time_to_live_is_never_or_whole_seconds)
 {
-    static const char *const good[] = {
-        "1", "05", "3600", "1s", "1.5s", "1h30m", "never", "NEVER", "999999999999999999999"};
-    static const char *const bad[] = {"0",  "00", "0s",  "500ms",  "999ms", "-1", "-5s",
-                                      "+5", "5 ", "1.5", "never ", "x",     ""};
+    static const struct {
+        const char *value;
+        int64_t seconds;
+    } good[] = {
+        {"1", 1},
+        {"05", 5},
+        {"3600", 3600},
+        {"1s", 1},
+        {"1.5s", 1},
+        {"1h30m", 5400},
+        {"never", PUBLISH_TTL_NEVER},
+        {"NEVER", PUBLISH_TTL_NEVER},
+        {"00", 0},
+        {"999999999999999999999", PUBLISH_TTL_MAX},
+    };
+    static const char *const bad[] = {"0",  "0s", "500ms", "999ms",  "-1", "-5s",
+                                      "+5", "5 ", "1.5",   "never ", "x",  ""};
 
-    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
-        ck_assert_msg(publish_headers_ttl_valid(bytes_of_text(good[i])), "%s", good[i]);
+    int64_t seconds;
+
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        ck_assert_msg(publish_headers_ttl(bytes_of_text(good[i].value), &seconds), "%s",
+                      good[i].value);
+        ck_assert_int_eq(seconds, good[i].seconds);
+    }
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        ck_assert_msg(!publish_headers_ttl_valid(bytes_of_text(bad[i])), "%s", bad[i]);
+        ck_assert_msg(!publish_headers_ttl(bytes_of_text(bad[i]), &seconds), "%s", bad[i]);
+}
+END_TEST
+
+/* As asked of a nats-server 2.14. */
+START_TEST(a_ttl_that_is_put_into_a_block_stands_once_at_its_end)
+{
+    static const struct {
+        const char *block, *with;
+    } rows[] = {
+        {"NATS/1.0\r\nNats-TTL: 5\r\n\r\n", "NATS/1.0\r\nNats-TTL: 100\r\n\r\n"},
+        {"NATS/1.0\r\nA: 1\r\nNats-TTL:5\r\nB: 2\r\n\r\n",
+         "NATS/1.0\r\nA: 1\r\nB: 2\r\nNats-TTL: 100\r\n\r\n"},
+        {"NATS/1.0\r\nNats-TTL: 5\r\nNats-TTL: 6\r\nnats-ttl: 7\r\n\r\n",
+         "NATS/1.0\r\nnats-ttl: 7\r\nNats-TTL: 100\r\n\r\n"},
+    };
+    struct buf scratch;
+
+    buf_init(&scratch, 1024);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct bytes with = publish_headers_with_ttl(bytes_of_text(rows[i].block), 100, &scratch);
+
+        ck_assert_msg(bytes_equal(with, bytes_of_text(rows[i].with)), "%.*s", BYTES_ARG(with));
+    }
+    buf_deinit(&scratch);
+}
+END_TEST
+
+START_TEST(markers_are_those_with_a_reason_and_purges_of_buckets)
+{
+    static const struct {
+        const char *line;
+        bool marker;
+    } rows[] = {
+        {"Nats-Marker-Reason: MaxAge", true}, {"Nats-Marker-Reason:", false},
+        {"KV-Operation: PURGE", true},        {"KV-Operation: DEL", false},
+        {"KV-Operation: purge", false},       {"X: PURGE", false},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct publish_headers read;
+        char block[100];
+
+        snprintf(block, sizeof block, "NATS/1.0\r\n%s\r\n\r\n", rows[i].line);
+        publish_headers_read(bytes_of_text(block), &read);
+        ck_assert_msg(publish_headers_marker(&read) == rows[i].marker, "%s", rows[i].line);
+    }
 }
 END_TEST
 
@@ -269,7 +333,9 @@ int main(void)
         status_and_request_info_are_not_stored,
         what_is_read_lies_in_what_is_stored,
         any_bytes_are_headers_of_some_kind,
-        time_to_live_is_never_or_at_least_a_second,
+        time_to_live_is_never_or_whole_seconds,
+        a_ttl_that_is_put_into_a_block_stands_once_at_its_end,
+        markers_are_those_with_a_reason_and_purges_of_buckets,
         only_traced_is_what_has_a_destination_and_says_so,
         an_increment_is_digits_with_a_sign,
     };

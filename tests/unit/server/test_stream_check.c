@@ -96,13 +96,13 @@ static const struct {
     const char *json, *refused;
 } built[] = {
     {"{}", NULL},
-    {"{\"storage\":\"memory\"}", "storage"},
+    {"{\"storage\":\"memory\"}", NULL},
     {"{\"retention\":\"workqueue\"}", "retention"},
     {"{\"compression\":\"s2\"}", "compression"},
     {"{\"placement\":{\"cluster\":\"x\"}}", "placement"},
     {"{\"placement\":{}}", NULL},
-    {"{\"allow_msg_ttl\":true}", "allow_msg_ttl"},
-    {"{\"subject_delete_marker_ttl\":1000000000}", "allow_msg_ttl"},
+    {"{\"allow_msg_ttl\":true}", NULL},
+    {"{\"subject_delete_marker_ttl\":1000000000}", NULL},
     {"{\"persist_mode\":\"async\"}", "persist_mode"},
     {"{\"persist_mode\":\"default\"}", NULL},
 };

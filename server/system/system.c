@@ -1,0 +1,274 @@
+#include "server/system/system.h"
+
+#include <stdio.h>
+
+#include "base/heap.h"
+#include "base/subject.h"
+#include "server/system/system_priv.h"
+#include "storage/le.h"
+
+#define SINKS_MAX  5u
+#define FRAME_HEAD 8u
+
+struct system_door {
+    struct system *system;
+    struct account *account;
+    struct sink *sinks[SINKS_MAX];
+    size_t count;
+    struct system_door *next;
+};
+
+static const char *const system_subjects[] = {
+    "$SYS.REQ.SERVER.PING", "$SYS.REQ.SERVER.*.*",    "$SYS.REQ.ACCOUNT.*.*",
+    "$SYS.REQ.USER.INFO",   "$SYS.DEBUG.SUBSCRIBERS",
+};
+
+/* About whoever asks, and its account. */
+static const char *const own_subjects[] = {
+    "$SYS.REQ.USER.INFO",
+    "$SYS.REQ.ACCOUNT.PING.CONNZ",
+    "$SYS.REQ.ACCOUNT.PING.STATZ",
+    "$SYS.REQ.SERVER.PING.CONNZ",
+};
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static_assert(COUNT(system_subjects) <= SINKS_MAX && COUNT(own_subjects) <= SINKS_MAX,
+              "a sink for each");
+
+struct account *system_account(const struct server *server)
+{
+    struct account *account;
+
+    for (size_t at = 0; (account = router_account_next(server->router, &at)) != NULL;) {
+        if (account->system)
+            return account;
+    }
+    return NULL;
+}
+
+void system_publish(struct server *server, struct account *account, struct bytes subject,
+                    struct bytes payload)
+{
+    const struct message message = {.subject = subject, .payload = payload};
+
+    (void)router_publish(server->router, account, &message); /* nobody need listen */
+}
+
+/* ---- requests ---------------------------------------------------------------------------------
+ */
+
+static void request_free(struct system_request *request)
+{
+    heap_give((void *)request->subject.at);
+    heap_give((void *)request->reply.at);
+    heap_give((void *)request->body.at);
+    heap_give((void *)request->user.at);
+    heap_give(request);
+}
+
+static struct system_request *enqueue(struct system *system, struct account *account,
+                                      const struct message *message)
+{
+    struct system_request *request;
+
+    if (system->waiting >= SYSTEM_REQUESTS_MAX || message->payload.size > SYSTEM_REQUEST_BODY_MAX)
+        return NULL;
+    request = HEAP_NEW(struct system_request);
+    request->account = account;
+    request->subject = heap_copy(message->subject);
+    request->reply = heap_copy(message->reply);
+    request->body = heap_copy(message->payload);
+    if (system->last != NULL)
+        system->last->next = request;
+    else
+        system->first = request;
+    system->last = request;
+    system->waiting++;
+    return request;
+}
+
+/* Who asks is known only now. */
+static void note_user(struct system_request *request, const struct client *client)
+{
+    struct json_writer writer;
+    struct buf text;
+
+    buf_init(&text, SYSTEM_ANSWER_MAX);
+    json_writer_init(&writer, &text);
+    system_write_user(&writer, client);
+    if (!writer.failed)
+        request->user = heap_copy(buf_bytes(&text));
+    buf_deinit(&text);
+}
+
+static void collect(void *owner, const struct message *message)
+{
+    struct system_door *door = owner;
+    struct system_request *request = enqueue(door->system, door->account, message);
+
+    if (request == NULL || message->origin == NULL)
+        return;
+    request->no_responders = message->origin->no_responders;
+    if (bytes_equal(message->subject, BYTES("$SYS.REQ.USER.INFO")))
+        note_user(request, message->origin);
+}
+
+/* ---- doors ------------------------------------------------------------------------------------
+ */
+
+static bool is_served(const struct system *system, const struct account *account)
+{
+    for (const struct system_door *door = system->doors; door != NULL; door = door->next) {
+        if (door->account == account)
+            return true;
+    }
+    return false;
+}
+
+static void serve(struct system *system, struct account *account)
+{
+    struct system_door *door = HEAP_NEW(struct system_door);
+    const char *const *subjects = account->system ? system_subjects : own_subjects;
+
+    door->system = system;
+    door->account = account;
+    door->count = account->system ? COUNT(system_subjects) : COUNT(own_subjects);
+    for (size_t i = 0; i < door->count; i++)
+        door->sinks[i] = router_sink_add(system->server->router, account,
+                                         bytes_of_text(subjects[i]), BYTES(""), collect, door);
+    door->next = system->doors;
+    system->doors = door;
+}
+
+void system_accounts_changed(struct system *system)
+{
+    struct account *account;
+
+    if (system_account(system->server) == NULL)
+        return;
+    for (size_t at = 0; (account = router_account_next(system->server->router, &at)) != NULL;) {
+        if (!is_served(system, account))
+            serve(system, account);
+    }
+}
+
+void system_init(struct system *system, struct server *server)
+{
+    *system = (struct system){.server = server};
+    system_accounts_changed(system);
+    system_events_init(system);
+}
+
+void system_deinit(struct system *system)
+{
+    struct system_request *request;
+    struct system_door *door;
+
+    system_events_deinit(system);
+    while ((request = system->first) != NULL) {
+        system->first = request->next;
+        request_free(request);
+    }
+    while ((door = system->doors) != NULL) {
+        system->doors = door->next;
+        for (size_t i = 0; i < door->count; i++)
+            router_sink_remove(system->server->router, door->sinks[i]);
+        heap_give(door);
+    }
+}
+
+/* ---- other servers ----------------------------------------------------------------------------
+ */
+
+static void forward(struct system *system, uint64_t node, const struct system_request *request)
+{
+    struct bytes account = request->account->name;
+    uint8_t head[FRAME_HEAD] = {0};
+    struct bytes pieces[5];
+
+    le_put_u16(head, (uint16_t)account.size);
+    le_put_u16(head + 2, (uint16_t)request->subject.size);
+    le_put_u16(head + 4, (uint16_t)request->reply.size);
+    pieces[0] = bytes_of(head, sizeof(head));
+    pieces[1] = account;
+    pieces[2] = request->subject;
+    pieces[3] = request->reply;
+    pieces[4] = request->body;
+    /* A node that cannot be told does not answer, as one that is gone. */
+    (void)cluster_send(system->server->cluster, node, CLUSTER_SYSTEM, CLUSTER_MESSAGES, pieces, 5);
+}
+
+static bool take(struct bytes *from, size_t size, struct bytes *to)
+{
+    if (size > from->size)
+        return false;
+    *to = bytes_take(*from, size);
+    *from = bytes_skip(*from, size);
+    return true;
+}
+
+static void frame_received(void *owner, uint64_t node, enum cluster_class class, struct bytes body)
+{
+    struct system *system = owner;
+    struct message message = {.forwarded = true};
+    struct bytes head, name, rest = body;
+    struct system_request *request;
+    struct account *account;
+
+    (void)class;
+    if (!take(&rest, FRAME_HEAD, &head) || !take(&rest, le_u16(head.at), &name) ||
+        !take(&rest, le_u16(head.at + 2), &message.subject) ||
+        !take(&rest, le_u16(head.at + 4), &message.reply)) {
+        cluster_drop(system->server->cluster, node, "bad system request");
+        return;
+    }
+    message.payload = rest;
+    account = router_account(system->server->router, name);
+    if (account == NULL)
+        return; /* it is configured otherwise there */
+    request = enqueue(system, account, &message);
+    if (request != NULL)
+        request->forwarded = true;
+}
+
+void system_join(struct system *system)
+{
+    cluster_subscribe(system->server->cluster, CLUSTER_SYSTEM, frame_received, system);
+}
+
+/* Whom a request is for: its third token, of those after "$SYS.REQ.". */
+static void pass_on(struct system *system, struct system_request *request)
+{
+    struct cluster *cluster = system->server->cluster;
+    struct bytes name = subject_token(request->subject, 3);
+    const struct cluster_node *node;
+    bool all, about_server;
+
+    if (cluster == NULL || request->forwarded || subject_token_count(request->subject) < 4 ||
+        bytes_equal(request->subject, BYTES("$SYS.REQ.USER.INFO")))
+        return;
+    about_server = bytes_equal(subject_token(request->subject, 2), BYTES("SERVER"));
+    all = !about_server || bytes_equal(name, BYTES("PING"));
+    for (size_t at = 0; (node = cluster_next(cluster, &at)) != NULL;) {
+        if (!node->up || (!all && !bytes_equal(node->server_id, name)))
+            continue;
+        forward(system, node->id, request);
+        request->passed_on = true;
+    }
+}
+
+void system_turn(struct system *system)
+{
+    struct system_request *request;
+
+    while ((request = system->first) != NULL) {
+        system->first = request->next;
+        if (system->first == NULL)
+            system->last = NULL;
+        system->waiting--;
+        pass_on(system, request);
+        system_answer(system, request);
+        request_free(request);
+    }
+}

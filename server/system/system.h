@@ -1,0 +1,56 @@
+/*
+ * system: what a server says and answers in the system account (reference core.md 5): requests
+ * about servers and accounts, events about clients that come and go, statistics now and then.
+ * Whoever is in another account may ask about itself and its account.
+ *
+ * Sinks collect requests, the turn answers them. In a cluster a request that is for all servers
+ * goes from the one that its client is connected to to each other once, as a frame, and each
+ * answers for itself; one that names another server goes there alone.
+ *
+ * A frame of kind CLUSTER_SYSTEM, little endian:
+ *
+ *     0  u16  account_size
+ *     2  u16  subject_size
+ *     4  u16  reply_size
+ *     6  u16  zero
+ *     8       account, subject, reply, then the body
+ */
+#ifndef SERVER_SYSTEM_SYSTEM_H
+#define SERVER_SYSTEM_SYSTEM_H
+
+#include "base/timers.h"
+#include "server/client.h"
+
+#define SYSTEM_REQUESTS_MAX     1024u       /* that wait to be answered; more are dropped */
+#define SYSTEM_REQUEST_BODY_MAX (64u << 10) /* larger ones are dropped */
+
+struct server;
+struct system_door;
+struct system_request;
+
+struct system {
+    struct server *server;
+    struct system_door *doors; /* accounts that are served */
+    struct system_request *first, *last;
+    size_t waiting;
+    struct client_watch watch;
+    struct timer stats; /* the next STATSZ */
+    int64_t stats_pause_ns;
+    struct timer accounts; /* connections of accounts are told again */
+    uint64_t sequence;     /* of what was said */
+};
+
+/* After the accounts were made; nothing when there is no system account. */
+void system_init(struct system *system, struct server *server);
+void system_deinit(struct system *system);
+/* Serves accounts that are not served yet. */
+void system_accounts_changed(struct system *system);
+/* In a cluster, before it is started. */
+void system_join(struct system *system);
+/* Answers what was asked. Once per turn, before the clients' output is sent. */
+void system_turn(struct system *system);
+
+/* $SYS.SERVER.<id>.SHUTDOWN, .LAMEDUCK */
+void system_say_state(struct system *system, const char *state);
+
+#endif
