@@ -61,6 +61,11 @@ struct staging_share *jetstream_staging(struct jetstream *jetstream)
     return &jetstream->staging;
 }
 
+struct fast_share *jetstream_fast(struct jetstream *jetstream)
+{
+    return &jetstream->fast;
+}
+
 struct read_cache *jetstream_read_cache(struct jetstream *jetstream)
 {
     return &jetstream->read_cache;

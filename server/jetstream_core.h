@@ -68,8 +68,9 @@ void jetstream_stream_removed(struct jetstream *jetstream, struct stream *stream
 /* Streams take messages here only while they lead; else (alone) from when they are open. */
 bool jetstream_clustered(const struct jetstream *jetstream);
 
-/* What all streams here hold of atomic batches. */
+/* What all streams here hold of atomic and of fast batches. */
 struct staging_share *jetstream_staging(struct jetstream *jetstream);
+struct fast_share *jetstream_fast(struct jetstream *jetstream);
 
 /* ---- accounts
  * ---------------------------------------------------------------------------------------- */

@@ -58,6 +58,7 @@ struct jetstream {
     struct buf read_buffer;
     struct read_cache read_cache;
     struct staging_share staging;
+    struct fast_share fast;
     struct api *api;
     struct timer awake;
     bool turning;

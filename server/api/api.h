@@ -28,6 +28,10 @@ bool api_idle(const struct api *api);
  * text NULL or empty: the constant description of `code`. */
 void api_publish_error(struct buf *out, struct bytes stream, uint16_t err_code, const char *text);
 
+struct json_writer;
+/* "error":{...}; text NULL or empty: the constant description. */
+void api_write_error(struct json_writer *writer, uint16_t err_code, const char *text);
+
 /* The Nats-Required-Api-Level among the headers, if any, is one we have. */
 bool api_level_is_met(struct bytes headers);
 

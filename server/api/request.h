@@ -146,8 +146,6 @@ void api_consumer_detail(struct json_writer *writer, struct api_request *request
  * arena. */
 struct consumer **api_consumers(struct api_request *request, const struct stream *stream,
                                 size_t *count);
-/* "error":{...}; text NULL or empty: the constant description. */
-void api_write_error(struct json_writer *writer, uint16_t err_code, const char *text);
 /* "key": RFC 3339 */
 void api_time(struct json_writer *writer, struct bytes key, int64_t time_ns);
 

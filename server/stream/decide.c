@@ -13,11 +13,15 @@ void decider_init(struct decider *decider, struct stream_state *state, uint64_t 
     overlay_init(&decider->overlay, seed);
     buf_init(&decider->headers, SIZE_MAX);
     buf_init(&decider->ttl_headers, SIZE_MAX);
+    counters_init(&decider->counters, seed);
+    buf_init(&decider->counter_payload, SIZE_MAX);
+    buf_init(&decider->counter_headers, SIZE_MAX);
     buf_init(&decider->batch_headers, SIZE_MAX);
     buf_init(&decider->subject, EFFECT_SUBJECT_MAX);
     prng_seed(&decider->prng, seed);
     buf_init(&decider->text, TEXT_MAX);
     staging_init(&decider->staging, seed);
+    fast_batches_init(&decider->fast, seed);
 }
 
 void decider_deinit(struct decider *decider)
@@ -25,10 +29,14 @@ void decider_deinit(struct decider *decider)
     overlay_deinit(&decider->overlay);
     buf_deinit(&decider->headers);
     buf_deinit(&decider->ttl_headers);
+    counters_deinit(&decider->counters);
+    buf_deinit(&decider->counter_payload);
+    buf_deinit(&decider->counter_headers);
     buf_deinit(&decider->batch_headers);
     buf_deinit(&decider->subject);
     buf_deinit(&decider->text);
     staging_deinit(&decider->staging);
+    fast_batches_deinit(&decider->fast);
     heap_give(decider->proposals);
     decider->proposals = NULL;
 }
@@ -171,9 +179,10 @@ bool decide_check_reserve(struct deciding *d)
 
 static bool check(struct deciding *d)
 {
-    return decide_check_fast(d) && decide_check_size(d) && decide_check_sealed(d) &&
-           check_headers(d) && decide_check_size_configured(d) && decide_check_reserve(d) &&
-           decide_check_ttl(d) && decide_check_traced(d) && decide_check_limits(d);
+    return decide_check_size(d) && decide_check_sealed(d) && check_headers(d) &&
+           decide_check_counter_value(d) && decide_check_size_configured(d) &&
+           decide_check_reserve(d) && decide_check_ttl(d) && decide_check_traced(d) &&
+           decide_check_limits(d);
 }
 
 static void discard_old_at_once(struct deciding *d) /* a seeded bug */
@@ -218,6 +227,10 @@ bool decide_store(struct deciding *d, struct buf *out)
     d->decision->outcome = DECIDE_STORE;
     d->decision->sequence = effect.message.sequence;
     d->decision->records = 1;
+    if (d->counter.value.size > 0)
+        counters_keep(&decider->counters, effect.message.sequence, d->counter,
+                      decider->state->last_seq);
+    d->decision->value = d->counter.value;
     return true;
 }
 
@@ -227,9 +240,12 @@ void decide_publish(struct decider *decider, const struct publish *publish, int6
     struct deciding d;
 
     decide_begin(&d, decider, publish, log_now_ns, decision);
+    decider->counter_wanted = 0;
     if (decider->barrier && !decide_flaw(&d, STREAM_FLAW_IGNORE_BARRIER))
         decide_wait(&d);
-    else if (d.headers.batch_id.size > 0 && !decide_is_fast(&d))
+    else if (fast_mark_is(publish->reply))
+        decide_fast(&d, out);
+    else if (d.headers.batch_id.size > 0)
         decide_atomic(&d, out);
     else if (check(&d))
         decide_store(&d, out);
@@ -295,6 +311,7 @@ void decider_refused(struct decider *decider)
 {
     if ((decider->flaws & STREAM_FLAW_KEEP_REFUSED) == 0)
         overlay_clear(&decider->overlay);
+    counters_deinit(&decider->counters); /* some of it was in flight */
     decider->proposal_count = 0;
     decider->proposal_head = 0;
     decider->barrier = false;

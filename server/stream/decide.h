@@ -21,6 +21,8 @@
 #define SERVER_STREAM_DECIDE_H
 
 #include "base/buf.h"
+#include "server/stream/counters.h"
+#include "server/stream/fast_batches.h"
 #include "server/stream/overlay.h"
 #include "server/stream/staging.h"
 #include "server/stream/stream_state.h"
@@ -31,6 +33,8 @@ enum decide_outcome {
                          committed */
     DECIDE_STAGED,    /* nothing written: a message of an atomic batch that has not ended; answer
                          nothing but that it came */
+    DECIDE_HANDLED,   /* nothing written: of a fast batch; send the notes and, with `batch` set, the
+                         ack for all of it, when the position looked at is committed */
     DECIDE_REFUSE,    /* nothing written; answer `error`; if `looked` only when the position is
                          committed */
     DECIDE_TRACED,    /* nothing written, nobody is answered: it was not meant to be stored */
@@ -45,6 +49,20 @@ struct publish {
     struct bytes reply; /* only looked at for the marks of a fast batch; may be left empty */
 };
 
+/* What else is said to the publisher of a fast batch, in order, before the ack of all of it. */
+enum fast_note_kind {
+    FAST_NOTE_ACK,   /* all up to `number` are handled; `other`: messages to the next such ack */
+    FAST_NOTE_GAP,   /* `number` came where `other` was expected */
+    FAST_NOTE_ERROR, /* message `number` was refused: `error`, `text` */
+};
+struct fast_note {
+    enum fast_note_kind kind;
+    uint16_t error;
+    uint64_t number, other;
+    const char *text; /* as error_text of the decision */
+};
+#define FAST_NOTES_MAX 3u
+
 struct decision {
     enum decide_outcome outcome;
     uint64_t sequence;      /* STORE: predicted; DUPLICATE: of the original */
@@ -56,6 +74,10 @@ struct decision {
     struct bytes batch; /* STORE of an atomic batch, or with `abandoned`: its id; a view into the
                            publish */
     uint64_t count;     /* STORE of an atomic batch: its messages; `sequence` is the last one's */
+    struct bytes value; /* STORE of a counter: what it comes to; good until the next call */
+    bool fast; /* of a fast batch: the notes come first; STORE is answered only if `batch` */
+    unsigned note_count;
+    struct fast_note notes[FAST_NOTES_MAX];
     const char
         *abandoned; /* a batch was dropped for that reason, of which others are told; or NULL */
 };
@@ -74,7 +96,8 @@ struct decider {
     bool removal_open;      /* the disk reserve: publishes are refused, removals go on */
     struct staging staging; /* atomic batches that have begun; the owner drops them when it leads no
                                more, and those that are overdue */
-    uint64_t flaws;         /* server/stream/flaws.h */
+    struct fast_batches fast; /* those under way, likewise */
+    uint64_t flaws;           /* server/stream/flaws.h */
 
     /* private */
     uint64_t barrier_index;             /* proposed as this; 0: still gathered */
@@ -82,10 +105,13 @@ struct decider {
     size_t proposal_capacity, proposal_head, proposal_count;
     struct buf headers;       /* of a publish whose headers are not stored as they came */
     struct buf batch_headers; /* of a message of an atomic batch, likewise */
-    struct buf ttl_headers;   /* of one whose TTL is not */
-    struct buf subject;       /* of one whose subject is transformed */
-    struct prng prng;         /* for transforms */
-    struct buf text;          /* of the last refusal */
+    struct counters counters; /* what is known of those of the stream */
+    uint64_t counter_wanted;  /* WAIT: that message has to be read and kept in `counters` first */
+    struct buf counter_payload, counter_headers; /* of a counter */
+    struct buf ttl_headers;                      /* of one whose TTL is not */
+    struct buf subject;                          /* of one whose subject is transformed */
+    struct prng prng;                            /* for transforms */
+    struct buf text;                             /* of the last refusal */
 };
 
 void decider_init(struct decider *decider, struct stream_state *state, uint64_t seed);

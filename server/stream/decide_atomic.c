@@ -85,25 +85,29 @@ static bool is_level(struct bytes name)
     return bytes_equal(name, BYTES("Nats-Required-Api-Level"));
 }
 
-/* The level that is asked for is not stored. */
-static bool check_level(struct arriving *in)
+bool decide_strip_level(struct deciding *d)
 {
-    struct deciding *d = in->d;
     struct bytes id = d->headers.batch_id;
     uint64_t level;
 
     if (d->headers.required_level.size == 0)
         return true;
-    if (!bytes_read_u64(d->headers.required_level, &level) || level > JETSTREAM_API_LEVEL) {
-        decide_refuse(d, 10185, false);
-        return abandon(in, "unsupported");
-    }
+    if (!bytes_read_u64(d->headers.required_level, &level) || level > JETSTREAM_API_LEVEL)
+        return false;
     buf_clear(&d->decider->batch_headers);
     header_block_copy(d->publish.headers, is_level, &d->decider->batch_headers);
     d->publish.headers = buf_bytes(&d->decider->batch_headers);
     publish_headers_read(d->publish.headers, &d->headers);
     d->headers.batch_id = id; /* it outlives the copy */
     return true;
+}
+
+static bool check_level(struct arriving *in)
+{
+    if (decide_strip_level(in->d))
+        return true;
+    decide_refuse(in->d, 10185, false);
+    return abandon(in, "unsupported");
 }
 
 static bool check_sequence(struct arriving *in)
@@ -143,6 +147,8 @@ static bool check_arriving(struct arriving *in)
 
     if (!decide_check_sealed(d) || !decide_check_reserve(d) || !decide_check_size_message(d))
         return false;
+    if (d->subject_too_long)
+        return decide_check_size(d);
     if (!d->config->allow_atomic)
         return decide_refuse(d, 10174, true);
     if (d->headers.batch_id.size > STAGED_ID_MAX)
@@ -193,7 +199,7 @@ static bool check_member(struct deciding *d)
                                   "atomic publish unsupported header used: "
                                   "Nats-Expected-Last-Msg-Id");
     return decide_check_size(d) && decide_check_size_headers(d) && decide_check_headers_member(d) &&
-           decide_check_rollup(d) && decide_check_limits(d);
+           decide_check_rollup(d) && decide_check_counter_value(d) && decide_check_limits(d);
 }
 
 static bool commit_member(struct arriving *in, const struct deciding_batch *batch,

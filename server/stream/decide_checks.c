@@ -4,7 +4,6 @@
 #include "server/stream/decide_priv.h"
 
 #define RECORD_SIZE_FILE_MAX (32u << 20) /* reference 4.3: of the size that the API counts */
-#define FAST_BATCH           BYTES(".$FI")
 
 static size_t message_size(const struct deciding *d)
 {
@@ -19,22 +18,6 @@ static bool too_large_for_config(const struct deciding *d)
 bool decide_check_sealed(struct deciding *d)
 {
     return !d->config->sealed || decide_refuse(d, 10109, true);
-}
-
-bool decide_is_fast(const struct deciding *d)
-{
-    struct bytes reply = d->publish.reply;
-
-    return reply.size > FAST_BATCH.size &&
-           bytes_equal(bytes_skip(reply, reply.size - FAST_BATCH.size), FAST_BATCH);
-}
-
-/* Fast batches are not built: refused as by a stream that does not allow them. */
-bool decide_check_fast(struct deciding *d)
-{
-    if (!decide_is_fast(d))
-        return true;
-    return decide_check_sealed(d) && decide_check_size_message(d) && decide_refuse(d, 10205, true);
 }
 
 bool decide_check_size(struct deciding *d)
@@ -67,15 +50,6 @@ bool decide_check_size_configured(struct deciding *d)
 }
 
 /* ---- features that are not built ------------------------------------------------------------- */
-
-static bool check_counter(struct deciding *d)
-{
-    if (d->headers.incr.size == 0)
-        return true;
-    if (!publish_headers_incr_valid(d->headers.incr))
-        return decide_refuse(d, 10171, false);
-    return decide_refuse(d, 10168, true);
-}
 
 static bool check_schedule(struct deciding *d)
 {
@@ -124,9 +98,7 @@ static bool check_last_sequence(struct deciding *d)
            decide_refuse(d, 10164, true);
 }
 
-/* Will what is in flight, once applied, push old messages out? Then which one is a subject's last
- * is not known before. */
-static bool evicts(const struct deciding *d)
+bool decide_evicts(const struct deciding *d)
 {
     const struct overlay *overlay = &d->decider->overlay;
     const struct stream_state *state = d->decider->state;
@@ -141,7 +113,7 @@ static bool evicts(const struct deciding *d)
            index_bytes(state->index) + overlay->bytes > (uint64_t)config->max_bytes;
 }
 
-static uint64_t subject_last(const struct deciding *d, struct bytes subject)
+uint64_t decide_subject_last(const struct deciding *d, struct bytes subject)
 {
     struct overlay_subject tail = {0};
     struct index_subject applied;
@@ -184,10 +156,11 @@ static bool check_last_subject_sequence(struct deciding *d)
         return filter.size == 0 || decide_refuse(d, 10193, false);
     if (written_in_batch(d, filter.size > 0 ? filter : d->publish.subject))
         return decide_refuse(d, 10164, true);
-    if (evicts(d) && !decide_flaw(d, STREAM_FLAW_EVICTION_UNSEEN))
+    if (decide_evicts(d) && !decide_flaw(d, STREAM_FLAW_EVICTION_UNSEEN))
         return decide_wait(d);
     if (!wildcard)
-        return expect(d, expected, subject_last(d, filter.size > 0 ? filter : d->publish.subject));
+        return expect(d, expected,
+                      decide_subject_last(d, filter.size > 0 ? filter : d->publish.subject));
     if (decide_flying(d) > 0 && !decide_flaw(d, STREAM_FLAW_WILDCARD_APPLIED))
         return decide_wait(d);
     return expect(d, expected, filter_last(d, filter));
@@ -195,7 +168,7 @@ static bool check_last_subject_sequence(struct deciding *d)
 
 bool decide_check_headers(struct deciding *d)
 {
-    return check_counter(d) && check_stream(d) && decide_check_ttl_allowed(d) &&
+    return decide_check_counter(d) && check_stream(d) && decide_check_ttl_allowed(d) &&
            check_last_subject_sequence(d) && check_last_sequence(d) && check_schedule(d);
 }
 
@@ -209,8 +182,9 @@ static bool check_ttl_member(struct deciding *d)
 
 bool decide_check_headers_member(struct deciding *d)
 {
-    return check_counter(d) && check_stream(d) && check_ttl_member(d) && decide_check_id(d) &&
-           check_last_sequence(d) && check_last_subject_sequence(d) && check_schedule(d);
+    return decide_check_counter(d) && check_stream(d) && check_ttl_member(d) &&
+           decide_check_id(d) && check_last_sequence(d) && check_last_subject_sequence(d) &&
+           check_schedule(d);
 }
 
 /* ---- message ids ----------------------------------------------------------------------------- */

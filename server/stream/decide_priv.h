@@ -21,8 +21,9 @@ struct deciding {
     uint64_t sequence_last; /* of the tail */
     bool subject_too_long;  /* as the transform made it */
     uint32_t stored_size;
-    uint8_t flags;                      /* of the record: roll-up */
-    int64_t expires_ns;                 /* of the message, as in its effect */
+    uint8_t flags;      /* of the record: roll-up */
+    int64_t expires_ns; /* of the message, as in its effect */
+    struct counter_known counter;
     const struct deciding_batch *batch; /* NULL: it came alone */
     struct decision *decision;
 };
@@ -31,8 +32,6 @@ struct deciding {
  * Each check answers true: go on; false: the decision is made.
  * The order of the calls is the reference's (streams 4.3), where asked of a running server.
  */
-bool decide_is_fast(const struct deciding *d); /* a message of a fast batch, by its reply */
-bool decide_check_fast(struct deciding *d);
 bool decide_check_size(struct deciding *d);
 bool decide_check_size_message(struct deciding *d); /* max_msg_size */
 bool decide_check_size_headers(struct deciding *d);
@@ -45,6 +44,9 @@ bool decide_check_id(struct deciding *d);
 bool decide_check_id_last(struct deciding *d);
 bool decide_check_rollup(struct deciding *d); /* sets d->flags */
 bool decide_check_size_configured(struct deciding *d);
+bool decide_check_counter(struct deciding *d); /* its header; decide_counter.c */
+/* What the counter comes to: sets d->counter, and the payload and headers as they are stored. */
+bool decide_check_counter_value(struct deciding *d);
 bool decide_check_ttl_allowed(struct deciding *d); /* decide_ttl.c */
 bool decide_check_ttl(struct deciding *d);         /* sets d->expires_ns; may change the headers */
 bool decide_check_traced(struct deciding *d);
@@ -53,6 +55,11 @@ bool decide_check_limits(struct deciding *d); /* discard new; decide_limits.c */
 /* decide.c: the first step: what is asked, the subject as it becomes, the headers as stored. */
 void decide_begin(struct deciding *d, struct decider *decider, const struct publish *publish,
                   int64_t log_now_ns, struct decision *decision);
+/* Will what is in flight, once applied, push old messages out? Then which one is a subject's last
+ * is not known before. */
+bool decide_evicts(const struct deciding *d);
+/* The newest sequence of a literal subject, in flight or applied; 0: none. */
+uint64_t decide_subject_last(const struct deciding *d, struct bytes subject);
 
 /* Both return false, for use as a check's answer. */
 bool decide_refuse(struct deciding *d, uint16_t error, bool looked);
@@ -63,6 +70,11 @@ bool decide_wait(struct deciding *d);
 /* Writes the message that has passed and adds it to the overlay; says STORE or FULL (false). */
 bool decide_store(struct deciding *d, struct buf *out);
 
+/* decide_fast.c: a message whose reply is that of a fast batch. */
+void decide_fast(struct deciding *d, struct buf *out);
+/* Of a message of either kind of batch: is the level that it asks for one that we have? What is
+ * stored does not ask. Its batch's id stays where it was read. */
+bool decide_strip_level(struct deciding *d);
 /* decide_atomic.c: a message with the id of an atomic batch. */
 void decide_atomic(struct deciding *d, struct buf *out);
 /* Makes `d` ready for a message whose headers are as they are stored. */

@@ -43,6 +43,10 @@ static void answer_stored(struct stream *stream, struct bytes reply,
     uint8_t memory[1024];
     struct buf members = {.at = memory, .capacity = sizeof memory, .limit = sizeof memory};
 
+    if (decision->batch.size == 0 && decision->value.size > 0) {
+        stream_counter_answer(stream, reply, decision);
+        return;
+    }
     if (decision->batch.size > 0)
         stream_batches_ack(decision->batch, decision->count, &members);
     answer_sequence(stream, reply, decision->sequence, OUTBOX_STORED, buf_bytes(&members));
@@ -56,6 +60,34 @@ static void answer_staged(struct stream *stream, struct bytes reply)
     stream_batches_staged(stream);
     if (reply.size > 0 && !stream->state.config.no_ack)
         stream_send_now(stream, &item);
+}
+
+static void answer_duplicate(struct stream *stream, struct bytes reply,
+                             const struct decision *decision)
+{
+    uint8_t memory[1024];
+    struct buf members = {.at = memory, .capacity = sizeof memory, .limit = sizeof memory};
+
+    if (decision->batch.size > 0)
+        stream_batches_ack(decision->batch, decision->count, &members);
+    answer_sequence(stream, reply, decision->sequence, OUTBOX_DUPLICATE, buf_bytes(&members));
+}
+
+/* What was noted of a fast batch leaves with the position that it is about. */
+static void answer_notes(struct stream *stream, struct bytes reply, const struct decision *decision)
+{
+    uint8_t memory[4096];
+
+    for (unsigned i = 0; i < decision->note_count; i++) {
+        struct buf body = {.at = memory, .capacity = sizeof memory, .limit = sizeof memory};
+        struct outbox_item item = {.kind = OUTBOX_MESSAGE, .to = reply};
+
+        stream_batches_note(&decision->notes[i], &body);
+        item.body = buf_bytes(&body);
+        if (!stream->state.config.no_ack)
+            stream_park(stream, &item);
+    }
+    stream_batches_staged(stream);
 }
 
 /* False: it has to wait; nothing has happened. */
@@ -73,21 +105,28 @@ static bool decide_one(struct stream *stream, const struct publish *publish, str
         return true;
     }
     gather->limit = limit - GATHER_RESERVED;
-    decide_publish(&stream->decider, publish, stream_log_now(stream), gather, &decision);
+    do
+        decide_publish(&stream->decider, publish, stream_log_now(stream), gather, &decision);
+    while (decision.outcome == DECIDE_WAIT && stream_counter_gather(stream));
     gather->limit = limit;
     stream->gathered += decision.records;
     if (decision.abandoned != NULL)
         stream_batches_abandoned(stream, decision.batch, decision.abandoned);
+    if (decision.fast)
+        answer_notes(stream, reply, &decision);
     switch (decision.outcome) {
     case DECIDE_STORE:
         stream->offers = true;
-        answer_stored(stream, reply, &decision);
+        if (!decision.fast || decision.batch.size > 0)
+            answer_stored(stream, reply, &decision);
         stream_mark(stream);
         return true;
-    case DECIDE_STAGED: answer_staged(stream, reply); return true;
-    case DECIDE_DUPLICATE:
-        answer_sequence(stream, reply, decision.sequence, OUTBOX_DUPLICATE, bytes_of(NULL, 0));
+    case DECIDE_HANDLED:
+        if (decision.batch.size > 0)
+            answer_stored(stream, reply, &decision);
         return true;
+    case DECIDE_STAGED: answer_staged(stream, reply); return true;
+    case DECIDE_DUPLICATE: answer_duplicate(stream, reply, &decision); return true;
     case DECIDE_REFUSE:
         answer_error(stream, reply, decision.error, decision.error_text, bytes_of(NULL, 0),
                      decision.looked);

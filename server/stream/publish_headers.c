@@ -245,10 +245,3 @@ bool publish_headers_marker(const struct publish_headers *headers)
 {
     return headers->marker_reason.size > 0 || bytes_equal(headers->kv_operation, BYTES("PURGE"));
 }
-
-bool publish_headers_incr_valid(struct bytes value)
-{
-    if (value.size > 0 && (value.at[0] == '+' || value.at[0] == '-'))
-        value = bytes_skip(value, 1);
-    return digits(value);
-}

@@ -60,7 +60,5 @@ bool publish_headers_ttl(struct bytes value, int64_t *seconds);
 bool publish_headers_marker(const struct publish_headers *headers);
 /* A copy in `scratch` of a block with this TTL in place of those it has, at its end. */
 struct bytes publish_headers_with_ttl(struct bytes block, int64_t seconds, struct buf *scratch);
-/* Nats-Incr: digits with an optional sign. */
-bool publish_headers_incr_valid(struct bytes value);
 
 #endif

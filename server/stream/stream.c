@@ -211,9 +211,8 @@ static void on_configured(void *owner)
 {
     struct stream *stream = owner;
 
-    if (!stream->state.config.allow_atomic)
-        stream_batches_drop(stream);
     stream_origins_stop(stream); /* they look into the config that was */
+    stream_batches_configured(stream);
     if (stream->replica != NULL) /* else in recovery: stream_open does it once, at the end */
         stream_subscribe(stream);
 }
@@ -412,7 +411,10 @@ static void send_ack(struct stream *stream, const struct outbox_item *item)
 {
     uint8_t memory[4096]; /* names and a batch's id are bounded, whatever escapes they need */
     struct buf out = {.at = memory, .capacity = sizeof memory, .limit = sizeof memory};
+    bool large = item->body.size > sizeof memory / 2; /* a counter of many digits */
 
+    if (large)
+        buf_init(&out, SIZE_MAX);
     (void)buf_add(&out, buf_bytes(&stream->ack_prefix));
     (void)buf_add_u64(&out, item->sequence);
     if (item->kind == OUTBOX_DUPLICATE)
@@ -421,6 +423,8 @@ static void send_ack(struct stream *stream, const struct outbox_item *item)
     (void)BUF_ADD(&out, "}");
     jetstream_answer(stream->jetstream, stream->account, item->to, bytes_of(NULL, 0),
                      buf_bytes(&out));
+    if (large)
+        buf_deinit(&out);
 }
 
 static void send_error(struct stream *stream, const struct outbox_item *item)

@@ -84,7 +84,7 @@ struct stream {
     uint32_t gathered; /* records in the batch being built */
     struct publish_waiting *waiting_first, *waiting_last;
     size_t waiting_count, waiting_bytes;
-    struct timer staging_due; /* the oldest atomic batch is abandoned then */
+    struct timer staging_due; /* the oldest batch is abandoned then */
     struct buf ack_prefix;    /* {"stream":"S","seq": */
 
     /* answers */
@@ -133,6 +133,7 @@ struct stream {
     uint64_t read_number; /* of its log, in the shard's read cache */
 
     struct stream_read *reads; /* in flight */
+    bool counter_reading;      /* the last message of a counter is among them */
     struct stream *dirty_next;
     bool dirty;
 };
@@ -159,13 +160,16 @@ void stream_ingest_follow(struct stream *stream); /* what waits goes to the next
 void stream_subscribe(struct stream *stream);     /* sinks as the config has them */
 void stream_unsubscribe(struct stream *stream);
 
-/* batches.c: atomic batches that are staged in the decider */
+/* batches.c: batches that are under way in the decider */
 void stream_batches_init(struct stream *stream);
 void stream_batches_drop(struct stream *stream);
-/* A message was staged: it is abandoned when nothing follows. */
+void stream_batches_configured(struct stream *stream); /* what is allowed may have changed */
+/* A message of one came: it is abandoned when nothing follows. */
 void stream_batches_staged(struct stream *stream);
 /* Others are told that a batch was dropped. */
 void stream_batches_abandoned(struct stream *stream, struct bytes id, const char *reason);
+/* What is said of a fast batch on its way. */
+void stream_batches_note(const struct fast_note *note, struct buf *out);
 /* Members of the ack of a batch of so many messages. */
 void stream_batches_ack(struct bytes id, uint64_t count, struct buf *out);
 
@@ -178,6 +182,13 @@ void stream_operation_applied(struct stream *stream, const struct effect *effect
 void stream_operations_refused(struct stream *stream, enum err err);
 void stream_operations_drop(struct stream *stream);
 void stream_operations_follow(struct stream *stream);
+
+/* counter_gather.c: what decide has to know of a counter's last message. True: it is known now;
+ * false: nothing was asked for, or it is on its way from the disk and the stream will be marked. */
+bool stream_counter_gather(struct stream *stream);
+/* The ack of a counter. */
+void stream_counter_answer(struct stream *stream, struct bytes reply,
+                           const struct decision *decision);
 
 /* expiry.c */
 void stream_expiry_arm(struct stream *stream);

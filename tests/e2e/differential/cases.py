@@ -247,12 +247,9 @@ GOOD_STREAMS = [
 NOT_BUILT = [
     {"retention": "interest"},
     {"retention": "workqueue"},
-    {"compression": "s2"},
-    {"allow_msg_counter": True},
     {"allow_atomic": True},
     {"allow_batched": True},
     {"allow_msg_schedules": True, "allow_rollup_hdrs": True},
-    {"persist_mode": "async"},
     {"placement": {"cluster": "x"}},
     {"republish": {"src": ">", "dest": "r.>"}},
     {"subject_transform": {"src": "S", "dest": "t"}},

@@ -8,6 +8,13 @@ import { headers } from "@nats-io/transport-node";
 
 const CONFIG = { name: "S", subjects: ["s.*"], allow_atomic: true };
 
+// A cluster answers when it has formed.
+function manager(nc) {
+  return eventually("JetStream", () => jetstreamManager(nc, { timeout: 10_000 }).catch(() => null), 20_000);
+}
+
+const made = (jsm, config) => eventually("the stream", () => jsm.streams.add(config).catch(() => null), 20_000);
+
 async function publishBatch(js, from, count) {
   const batch = await js.startBatch("s.0", `body ${from}`);
   for (let i = 1; i < count - 1; i++) batch.add(`s.${i % 7}`, `body ${from + i}`);
@@ -76,8 +83,8 @@ serverTest("a batch that nothing is added to is dropped, and whoever listens is 
 
 clusterTest("a batch through any server is on a majority whole, whoever leads", async ({ servers, connect }) => {
   const nc = await connect(servers[0]);
-  const jsm = await jetstreamManager(nc, { timeout: 10_000 });
-  await jsm.streams.add({ ...CONFIG, num_replicas: 3 });
+  const jsm = await manager(nc);
+  await made(jsm, { ...CONFIG, num_replicas: 3 });
   let acked = 0;
   for (const server of servers) {
     const ack = await publishBatch(jetstream(await connect(server), { timeout: 10_000 }), acked, 500);
@@ -97,4 +104,49 @@ clusterTest("a batch through any server is on a majority whole, whoever leads", 
   const again = jetstream(await connect(others[1]), { timeout: 10_000 });
   const ack = await eventually("a batch again", () => publishBatch(again, acked, 500).catch(() => null), 20_000);
   assert.equal((ack.seq - acked) % 500, 0);
+});
+
+// The client has no fast batches of its own yet: what goes over the wire is written here.
+serverTest("a fast batch of ten thousand is acknowledged now and then, and is there after SIGKILL", async (t) => {
+  await t.jsm.streams.add({ name: "S", subjects: ["s.*"], allow_batched: true });
+  const heard = [];
+  t.nc.subscribe("fast.>", { callback: (_, m) => heard.push(m.json()) });
+  const total = 10_000;
+  for (let n = 1; n <= total; n++) {
+    const op = n === 1 ? 0 : n === total ? 2 : 1;
+    t.nc.publish("s.1", `body ${n}`, { reply: `fast.id.500.fail.${n}.${op}.$FI` });
+  }
+  const last = await eventually("the ack of all", () => heard.find((m) => m.batch === "id"));
+  assert.deepEqual([last.stream, last.seq, last.count], ["S", total, total]);
+  const acks = heard.filter((m) => m.type === "ack").map((m) => m.seq);
+  assert.deepEqual(acks, Array.from({ length: total / 500 }, (_, i) => i * 500));
+  await t.server.killAndRestart();
+  const jsm = await jetstreamManager(await t.connect());
+  assert.equal((await jsm.streams.info("S")).state.messages, total);
+});
+
+clusterTest("a new leader does not know a fast batch, and says so", async ({ servers, connect }) => {
+  const nc = await connect(servers[0]);
+  const jsm = await manager(nc);
+  await made(jsm, { name: "S", subjects: ["s.*"], allow_batched: true, num_replicas: 3 });
+  const heard = [];
+  nc.subscribe("fast.>", { callback: (_, m) => heard.push(m.json()) });
+  const publish = (n, op) => nc.publish("s.1", "x", { reply: `fast.id.10.fail.${n}.${op}.$FI` });
+  publish(1, 0);
+  publish(2, 1);
+  publish(2, 4);
+  await eventually("the ack of a ping", () => heard.length >= 2);
+  const led = (await jsm.streams.info("S")).cluster.leader;
+  await eventually("another leader", async () => {
+    const info = await jsm.streams.info("S").catch(() => null);
+    if (info?.cluster.leader && info.cluster.leader !== led) return true;
+    await nc.request("$JS.API.STREAM.LEADER.STEPDOWN.S", "", { timeout: 2000 }).catch(() => null);
+    return false;
+  }, 30_000);
+  const answer = await eventually("the answer", () => {
+    publish(3, 1);
+    return heard.find((m) => m.error);
+  });
+  assert.equal(answer.error.err_code, 10208);
+  assert.equal((await jsm.streams.info("S")).state.messages, 2);
 });

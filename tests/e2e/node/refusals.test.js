@@ -158,14 +158,11 @@ serverTest("a request for a higher API level than the server's is refused", asyn
 const laterFeatures = [
   { retention: "workqueue" },
   { retention: "interest" },
-  { compression: "s2" },
   { subject_transform: { src: "s", dest: "t" } },
   { republish: { src: ">", dest: "r.>" } },
   { allow_atomic: true },
-  { allow_msg_counter: true },
   { allow_msg_schedules: true },
   { allow_batched: true },
-  { persist_mode: "async" },
   { subjects: undefined, mirror: { name: "origin" } },
   { subjects: undefined, sources: [{ name: "origin" }] },
 ];

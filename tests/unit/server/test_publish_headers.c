@@ -309,18 +309,6 @@ START_TEST(only_traced_is_what_has_a_destination_and_says_so)
 }
 END_TEST
 
-START_TEST(an_increment_is_digits_with_a_sign)
-{
-    static const char *const good[] = {"0", "+5", "-3", "99999999999999999999999999999999"};
-    static const char *const bad[] = {"", "+", "-", "--1", "1e5", "1.0", "0x1", "5 "};
-
-    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
-        ck_assert_msg(publish_headers_incr_valid(bytes_of_text(good[i])), "%s", good[i]);
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        ck_assert_msg(!publish_headers_incr_valid(bytes_of_text(bad[i])), "%s", bad[i]);
-}
-END_TEST
-
 int main(void)
 {
     const TTest *tests[] = {
@@ -337,7 +325,6 @@ int main(void)
         a_ttl_that_is_put_into_a_block_stands_once_at_its_end,
         markers_are_those_with_a_reason_and_purges_of_buckets,
         only_traced_is_what_has_a_destination_and_says_so,
-        an_increment_is_digits_with_a_sign,
     };
 
     return UNIT_RUN_PLAIN("publish_headers", tests);

@@ -98,12 +98,13 @@ static const struct {
     {"{}", NULL},
     {"{\"storage\":\"memory\"}", NULL},
     {"{\"retention\":\"workqueue\"}", "retention"},
-    {"{\"compression\":\"s2\"}", "compression"},
+    {"{\"compression\":\"s2\"}", NULL},
+    {"{\"allow_msg_counter\":true,\"sources\":[{\"name\":\"X\"}]}", "sources of a counter stream"},
     {"{\"placement\":{\"cluster\":\"x\"}}", "placement"},
     {"{\"placement\":{}}", NULL},
     {"{\"allow_msg_ttl\":true}", NULL},
     {"{\"subject_delete_marker_ttl\":1000000000}", NULL},
-    {"{\"persist_mode\":\"async\"}", "persist_mode"},
+    {"{\"persist_mode\":\"async\"}", NULL},
     {"{\"persist_mode\":\"default\"}", NULL},
 };
 

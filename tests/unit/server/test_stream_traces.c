@@ -162,7 +162,8 @@ static void do_publish(struct trace *trace, char **words)
                  decision.error_text[0] != 0 ? " " : "", decision.error_text);
         break;
     case DECIDE_TRACED: say(trace, "is not stored"); return;
-    case DECIDE_STAGED: say(trace, "is staged"); return;
+    case DECIDE_STAGED:
+    case DECIDE_HANDLED: say(trace, "is of a batch"); return;
     case DECIDE_WAIT: say(trace, "waits"); break;
     case DECIDE_FULL: say(trace, "the batch is full"); break;
     }

@@ -1,0 +1,190 @@
+/* What counters promise, asked of a whole server: every increment is in the sum once, whatever is
+ * in flight, on a slow disk, or was there before a restart. Refusals and the bytes that are stored
+ * are compared with the reference's in tests/e2e/differential. */
+#include "tests/unit/server/stream_world.h"
+
+#define COUNTER ",\"allow_msg_counter\":true"
+
+static void add_increment(struct lines *lines, const char *subject, int value)
+{
+    char headers[100];
+    int size = snprintf(headers, sizeof headers, "NATS/1.0\r\nNats-Incr: %d\r\n\r\n", value);
+
+    lines->size += (size_t)snprintf(lines->text + lines->size, sizeof lines->text - lines->size,
+                                    "HPUB %s in.ack %d %d\r\n%s\r\n", subject, size, size, headers);
+}
+
+static void increment(struct world *world, struct peer *peer, const char *subject, int value,
+                      int times)
+{
+    struct lines lines = {.size = 0};
+
+    for (int i = 0; i < times; i++)
+        add_increment(&lines, subject, value);
+    lines_say(&lines, world, peer);
+}
+
+static bool says(struct peer *peer, uint64_t sequence, int value)
+{
+    char text[100];
+
+    snprintf(text, sizeof text, "{\"stream\":\"S\",\"seq\":%llu,\"val\":\"%d\"}",
+             (unsigned long long)sequence, value);
+    return peer_has(peer, text);
+}
+
+START_TEST(increments_that_come_together_are_all_in_the_sum)
+{
+    struct world world;
+    struct peer *peer = start_with_stream(&world, 1, COUNTER);
+    struct lines lines = {.size = 0};
+
+    for (int i = 0; i < 100; i++)
+        add_increment(&lines, i % 2 == 0 ? "s.a" : "s.b", 1 + i % 2);
+    lines_say(&lines, &world, peer);
+    for (int i = 0; i < 100; i++)
+        ck_assert(says(peer, (uint64_t)i + 1, (i / 2 + 1) * (1 + i % 2)));
+    world_deinit(&world);
+}
+END_TEST
+
+START_TEST(a_sum_goes_on_after_a_restart)
+{
+    struct world world;
+    struct peer *peer = start_with_stream(&world, 2, COUNTER);
+
+    increment(&world, peer, "s.a", 5, 4);
+    world_kill(&world);
+    peer = peer_connect(&world, 1, 4222);
+    settle(&world);
+    peer_say(&world, peer, "CONNECT {\"verbose\":false,\"headers\":true}\r\nSUB in.* 1\r\n");
+    increment(&world, peer, "s.a", 5, 2);
+    ck_assert(says(peer, 5, 25) && says(peer, 6, 30));
+    world_deinit(&world);
+}
+END_TEST
+
+/* After a restart nothing is known, and nothing is in memory. */
+START_TEST(publishes_wait_in_order_for_a_last_message_that_is_on_the_disk)
+{
+    struct sim_faults faults = sim_faults_none();
+    struct world world;
+    struct peer *peer = start_with_stream(&world, 3, COUNTER);
+
+    increment(&world, peer, "s.a", 5, 1);
+    increment(&world, peer, "s.b", 7, 1);
+    world_kill(&world);
+    faults.read_now_again = 1000000;
+    faults.disk_min_ns = SECOND;
+    faults.disk_max_ns = SECOND;
+    sim_set_faults(world.sim, world.server_node, &faults);
+    peer = peer_connect(&world, 1, 4222);
+    settle(&world);
+    peer_say(&world, peer, "CONNECT {\"verbose\":false,\"headers\":true}\r\nSUB in.* 1\r\n");
+    increment(&world, peer, "s.a", 1, 3);
+    increment(&world, peer, "s.b", 1, 2);
+    increment(&world, peer, "s.a", 1, 1);
+    sim_run(world.sim, 60 * SECOND);
+    ck_assert(says(peer, 3, 6) && says(peer, 4, 7) && says(peer, 5, 8));
+    ck_assert(says(peer, 6, 8) && says(peer, 7, 9));
+    ck_assert(says(peer, 8, 9));
+    world_deinit(&world);
+}
+END_TEST
+
+START_TEST(a_stream_may_be_deleted_while_a_counter_is_read)
+{
+    struct sim_faults faults = sim_faults_none();
+    struct world world;
+    struct peer *peer = start_with_stream(&world, 4, COUNTER);
+
+    increment(&world, peer, "s.a", 5, 1);
+    world_kill(&world);
+    peer = peer_connect(&world, 1, 4222);
+    settle(&world);
+    peer_say(&world, peer, "CONNECT {\"verbose\":false,\"headers\":true}\r\nSUB in.* 1\r\n");
+    faults.read_now_again = 1000000;
+    faults.disk_min_ns = SECOND;
+    faults.disk_max_ns = SECOND;
+    sim_set_faults(world.sim, world.server_node, &faults);
+    increment(&world, peer, "s.a", 1, 3);
+    say_publish(&world, peer, "$JS.API.STREAM.DELETE.S", "in.api", "");
+    sim_run(world.sim, 60 * SECOND);
+    ck_assert(peer_has(peer, "stream_delete_response"));
+    world_deinit(&world);
+}
+END_TEST
+
+/* F5: what will be the last message when all in flight is applied is what counts. */
+START_TEST(a_sum_begins_anew_when_its_message_was_pushed_out)
+{
+    struct world world;
+    struct peer *peer = start_with_stream(&world, 5, COUNTER ",\"max_msgs\":3");
+    struct lines lines = {.size = 0};
+
+    add_increment(&lines, "s.a", 10);
+    for (int i = 0; i < 3; i++)
+        add_increment(&lines, "s.b", 1);
+    add_increment(&lines, "s.a", 10);
+    lines_say(&lines, &world, peer);
+    ck_assert(says(peer, 1, 10));
+    ck_assert(says(peer, 4, 3));
+    ck_assert(says(peer, 5, 10));
+    world_deinit(&world);
+}
+END_TEST
+
+START_TEST(what_the_disk_refuses_is_not_in_the_sum)
+{
+    struct sim_faults faults = sim_faults_none();
+    struct world world;
+    struct peer *peer = start_with_stream(&world, 6, COUNTER);
+
+    increment(&world, peer, "s.a", 5, 1);
+    faults.write_error = 1000000;
+    sim_set_faults(world.sim, world.server_node, &faults);
+    increment(&world, peer, "s.a", 100, 3);
+    ck_assert(peer_has(peer, "\"err_code\":10077"));
+    faults.write_error = 0;
+    sim_set_faults(world.sim, world.server_node, &faults);
+    increment(&world, peer, "s.a", 1, 1);
+    ck_assert(says(peer, 2, 6));
+    world_deinit(&world);
+}
+END_TEST
+
+/* More than is kept in memory, each asked for twice. */
+START_TEST(counters_beyond_what_memory_keeps_are_read_again)
+{
+    struct world world;
+    struct peer *peer = start_with_stream(&world, 7, COUNTER);
+    struct counter_known large = {0};
+    char *digits = malloc(1u << 20);
+
+    memset(digits, '7', 1u << 20);
+    large.value = bytes_of(digits, 1u << 20);
+    increment(&world, peer, "s.a", 5, 1);
+    for (uint64_t i = 0; i < 8; i++) /* as if they had been read */
+        counters_keep(&stream_of(&world)->decider.counters, 1000 + i, large, 2000);
+    ck_assert_uint_lt(stream_of(&world)->decider.counters.bytes, 6u << 20);
+    increment(&world, peer, "s.a", 5, 1);
+    ck_assert(says(peer, 2, 10));
+    free(digits);
+    world_deinit(&world);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *tests[] = {
+        increments_that_come_together_are_all_in_the_sum,
+        a_sum_goes_on_after_a_restart,
+        publishes_wait_in_order_for_a_last_message_that_is_on_the_disk,
+        a_stream_may_be_deleted_while_a_counter_is_read,
+        a_sum_begins_anew_when_its_message_was_pushed_out,
+        what_the_disk_refuses_is_not_in_the_sum,
+        counters_beyond_what_memory_keeps_are_read_again,
+    };
+
+    return UNIT_RUN_PLAIN("counters", tests);
+}
