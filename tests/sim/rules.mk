@@ -6,7 +6,7 @@ sim_with_log    = log_model hunt
 sim_uses_log    = storage base
 sim_with_raft   = raft_world raft_node raft_disk raft_truth raft_weather hunt
 sim_uses_raft   = raft base
-sim_with_server = client oracle spec worlds reader user hunt server_flaws
+sim_with_server = client copies oracle spec worlds reader user hunt server_flaws
 sim_uses_server = $(LIBS)
 sim_with_cluster = client hunt report cluster_nodes cluster_truth cluster_faults cluster_history \
                    cluster_consumer cluster_setting cluster_user cluster_flaws
