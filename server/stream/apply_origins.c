@@ -17,6 +17,8 @@ enum err apply_sourced(struct stream_state *state, const struct effect *effect)
 
     if (position == NULL)
         return ERR_CORRUPT;
+    if (apply_flaw(state, STREAM_FLAW_POSITION_LOST))
+        return OK;
     position->origin = effect->sourced.origin;
     position->sequence = effect->sourced.sequence;
     return OK;

@@ -28,6 +28,7 @@
     X(SEQUENCE_REUSED, "an emptied stream starts again behind its last removed message")           \
     X(BATCH_HALF, "of an atomic batch that is refused, what came before the reason stays")         \
     X(REMOVAL_CUT_SHORT, "a large removal ends with what one turn has time for (F21)")             \
+    X(POSITION_LOST, "what was taken from a source is not remembered")                             \
     X(CONFIG_LATE, "new limits do not count for what is already stored (F10)")
 
 #define STREAM_FLAW_NUMBER(name, text) STREAM_FLAW_NUMBER_##name,
