@@ -150,9 +150,10 @@ struct raft_recovered {
     uint64_t committed;        /* at least that is known to be; >= floor, maybe > last */
     struct raft_config config; /* at the floor (or of the bootstrap, floor 0) */
     /* Not 0: this disk has lost entries, and had some up to that index (RAFT_DAMAGED_ALL: nobody
-     * knows). Its log was cut before the first one lost, after `damaged` was in the vote record. It gets them again from a leader, and
-     * neither votes nor stands until then; the core orders a record with 0 when that is so. The
-     * only voter of a group has nobody to get them from: 0, and it leaves out what is lost. */
+     * knows). Its log was cut before the first one lost, after `damaged` was in the vote record. It
+     * gets them again from a leader, and neither votes nor stands until then; the core orders a
+     * record with 0 when that is so. The only voter of a group has nobody to get them from: 0, and
+     * it leaves out what is lost. */
     uint64_t damaged;
 };
 

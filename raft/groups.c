@@ -3,6 +3,7 @@
 #include "base/heap.h"
 
 #define ELECTION_NS 250000000
+#define BLOCK_BYTES (64u << 20)
 
 struct groups *groups_create(struct store *store, const struct groups_options *options)
 {
@@ -15,6 +16,8 @@ struct groups *groups_create(struct store *store, const struct groups_options *o
         groups->options.election_ns = ELECTION_NS;
     if (groups->options.heartbeat_ns == 0)
         groups->options.heartbeat_ns = groups->options.election_ns / 10;
+    if (groups->options.block_bytes == 0)
+        groups->options.block_bytes = BLOCK_BYTES;
     groups->incoming = HEAP_NEW(struct wire_message);
     map64_init(&groups->replicas, options->seed);
     return groups;

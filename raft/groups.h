@@ -19,6 +19,7 @@ struct groups_options {
     const struct transport *transport; /* NULL: this node is alone. Borrowed, outlives the groups */
     int64_t election_ns;               /* 0: 250 ms */
     int64_t heartbeat_ns;              /* 0: a tenth of it */
+    uint64_t block_bytes; /* a log grows by up to so many between its state blocks; 0: 64 MiB */
     uint64_t seed;
     uint64_t flaws;         /* raft/flaws.h */
     uint64_t replica_flaws; /* raft/replica_flaws.h */

@@ -6,6 +6,7 @@
 
 #define MEMBER_SIZE 24u /* node, incarnation, flags */
 #define BODY_HEAD   6u  /* count, zeros: what follows stands at a multiple of 8 */
+static_assert(MEMBERS_BODY_MAX == BODY_HEAD + RAFT_MEMBERS_MAX * MEMBER_SIZE, "the largest");
 
 bool members_equal(struct raft_member a, struct raft_member b)
 {
@@ -29,14 +30,9 @@ void members_adopt(struct raft_config *config, struct raft_member self)
     }
 }
 
-bool members_write(struct buf *out, const struct raft_config *config)
+uint8_t *members_encode(uint8_t *at, const struct raft_config *config)
 {
-    size_t size = BODY_HEAD + config->count * MEMBER_SIZE;
-    uint8_t *at = record_begin(out, REPLICA_RECORD_MEMBERS, 0, size);
-
     assert(config->count > 0 && config->count <= RAFT_MEMBERS_MAX);
-    if (at == NULL)
-        return false;
     at = encode_u16(at, (uint16_t)config->count);
     at = encode_zeros(at, BODY_HEAD - 2);
     for (uint32_t i = 0; i < config->count; i++) {
@@ -44,6 +40,17 @@ bool members_write(struct buf *out, const struct raft_config *config)
         at = encode_u64(at, config->at[i].incarnation);
         at = encode_u64(at, config->at[i].learner ? 1 : 0);
     }
+    return at;
+}
+
+bool members_write(struct buf *out, const struct raft_config *config)
+{
+    size_t size = BODY_HEAD + config->count * MEMBER_SIZE;
+    uint8_t *at = record_begin(out, REPLICA_RECORD_MEMBERS, 0, size);
+
+    if (at == NULL)
+        return false;
+    (void)members_encode(at, config);
     record_end(out, size);
     return true;
 }

@@ -11,8 +11,18 @@
 
 /* Record types that are the replica's own; all others are the machine's. */
 #define REPLICA_RECORD_TERM    0u   /* opens a term; empty body */
+#define REPLICA_RECORD_SEAL    254u /* first in its batch: a state block is due; empty body */
+#define REPLICA_SEAL_SIZE      16u  /* of the record */
 #define REPLICA_RECORD_MEMBERS 255u /* alone in its batch, in force from there on */
 
+static inline bool replica_record(uint8_t type)
+{
+    return type == REPLICA_RECORD_TERM || type >= REPLICA_RECORD_SEAL;
+}
+
+/* The body of the record, as it stands there and in state blocks. Returns what is behind it. */
+#define MEMBERS_BODY_MAX (6u + RAFT_MEMBERS_MAX * 24u)
+uint8_t *members_encode(uint8_t *at, const struct raft_config *config);
 /* Appends the record; false at the buffer's limit. */
 bool members_write(struct buf *out, const struct raft_config *config);
 /* Reads the body of such a record. ERR_CORRUPT: not one (no voter, too many, twice the same). */

@@ -19,6 +19,8 @@ static void destroy(struct replica *replica)
         raft_core_free(replica->core);
     cache_deinit(&replica->cache);
     buf_deinit(&replica->scratch);
+    buf_deinit(&replica->block.body);
+    buf_deinit(&replica->block.local);
     heap_give(replica);
 }
 
@@ -37,7 +39,10 @@ static void apply(struct replica *replica, const struct log_batch *batch)
     assert(batch->index == replica->applied + 1);
     replica->applied = batch->index;
     replica->time_last = batch->time_ns;
+    replica_block_count(replica, batch);
     replica->events.apply(replica->owner, batch);
+    if (!replica->closed)
+        replica_block_applied(replica, batch);
 }
 
 static bool next_batch(struct replica *replica, struct log_batch *batch)
@@ -203,7 +208,7 @@ static void stop_leading(struct replica *replica)
     if (!replica->leads || replica->closed)
         return;
     replica->leads = false;
-    log_gather_drop(replica->log);
+    replica_gather_drop(replica);
     if (replica->events.follow != NULL && !REPLICA_FLAWED(replica, FOLLOW_UNTOLD))
         replica->events.follow(replica->owner);
 }
@@ -513,8 +518,12 @@ uint32_t replica_progress(const struct replica *replica, struct raft_progress ou
 
 struct buf *replica_gather(struct replica *replica)
 {
+    struct buf *gather;
+
     assert(replica_leads(replica)); /* else the term's own batch would carry the records */
-    return log_gather(replica->log);
+    gather = log_gather(replica->log);
+    replica_seal_gather(replica, gather);
+    return gather;
 }
 
 size_t replica_gathered(const struct replica *replica)
@@ -524,6 +533,7 @@ size_t replica_gathered(const struct replica *replica)
 
 void replica_gather_drop(struct replica *replica)
 {
+    replica->block.gathered = false;
     log_gather_drop(replica->log);
 }
 
@@ -537,7 +547,9 @@ uint64_t replica_propose(struct replica *replica, int64_t time_ns, uint32_t reco
     uint64_t index;
 
     assert(replica_ready(replica));
-    index = log_seal(replica->log, raft_core_term(replica->core), time_ns, record_count);
+    index = log_seal(replica->log, raft_core_term(replica->core), time_ns,
+                     record_count + replica->block.gathered);
+    replica->block.gathered = false;
     sealed(replica, index, NULL);
     replica_drain(replica);
     return index;
@@ -562,6 +574,8 @@ enum err replica_change(struct replica *replica, const struct raft_config *next)
     uint64_t index;
 
     assert(replica->leads);
+    if (replica->block.gathered && log_gathered(replica->log) == REPLICA_SEAL_SIZE)
+        replica_gather_drop(replica); /* only the seal: it comes with the next */
     /* What the owner has gathered goes first, by itself. */
     if (!replica_ready(replica) || log_gathered(replica->log) > 0 ||
         !raft_core_config_allowed(replica->core, next))

@@ -16,6 +16,14 @@
 
 struct replica;
 
+/* What a state block says, as recovery hands it back; views are good during the call. */
+struct replica_block {
+    uint64_t index;
+    struct bytes body;             /* the machine's sections */
+    struct bytes local;            /* as given to replica_block */
+    const struct log_block *block; /* for log_block_ordinal */
+};
+
 struct replica_events {
     /* A committed batch, durable on this disk. Also during replica_open, for what is known to be
      * committed. */
@@ -36,6 +44,21 @@ struct replica_events {
     void (*changed)(void *owner);
     /* It is no member of the group any more, and nobody counts on it. May be NULL. */
     void (*removed)(void *owner);
+
+    /*
+     * State blocks; all three or none.
+     *
+     * The machine's state is to be taken down as it is now, whatever is applied meanwhile, and
+     * given to replica_block (or replica_block_drop) in a later turn. `head` is what the body
+     * begins with.
+     */
+    void (*capture)(void *owner, struct bytes head);
+    /* The block is on the disk (OK): the files that log_file_next says are droppable, and in which
+     * nothing lived when it was taken down, can go. Else the log stays as it is. */
+    void (*blocked)(void *owner, enum err err);
+    /* During replica_open, before anything is applied: the state was that. ERR_CORRUPT: it makes no
+     * sense here, and the state is as it was. */
+    enum err (*restore)(void *owner, const struct replica_block *block);
 };
 
 /* Opens the group's log and applies what is committed; `lead` follows from the loop if this node
@@ -80,6 +103,18 @@ struct replica_read {
     uint64_t index; /* 0: not confirmed yet */
 };
 void replica_read(struct replica *replica, struct replica_read *read);
+
+/* What `capture` asked for: takes the memory of both. `local` is this replica's own: places. */
+void replica_block(struct replica *replica, struct buf *body, struct buf *local);
+/* There will be no block this time. */
+void replica_block_drop(struct replica *replica);
+
+/* A body is a row of sections: u32 type, u32 0, u64 size, and so many bytes. */
+#define BLOCK_SECTION_HEAD 16u
+#define BLOCK_SECTION_FREE 16u /* machines number theirs from here on */
+void replica_section(uint8_t head[BLOCK_SECTION_HEAD], uint32_t type, uint64_t size);
+/* Takes the first; false: there is none that is whole. */
+bool replica_section_take(struct bytes *body, uint32_t *type, struct bytes *section);
 
 /* Changes the members by one. ERR_AGAIN: not now (another change is under way, a learner is behind,
  * the batch before is still being written). Needs replica_leads. */

@@ -1,7 +1,7 @@
 /*
  * replica_priv: struct replica, for replica.c (its life, its owner's calls, what the core wants
- * done), replica_vote.c (what it has promised), replica_send.c (entries to other nodes) and
- * replica_recover.c (what was found on disk).
+ * done), replica_vote.c (what it has promised), replica_send.c (entries to other nodes),
+ * replica_block.c (state blocks) and replica_recover.c (what was found on disk).
  */
 #ifndef RAFT_REPLICA_PRIV_H
 #define RAFT_REPLICA_PRIV_H
@@ -27,10 +27,11 @@ struct replica {
     void *owner;
 
     uint64_t applied;
-    int64_t time_last;   /* of the newest applied batch */
-    uint64_t lead_index; /* applied: it leads. 0: nothing to lead for */
-    bool leads;          /* between `lead` and `follow` */
-    bool elected;        /* the term is to be opened as soon as the log is ready */
+    int64_t time_last;         /* of the newest applied batch */
+    struct raft_config config; /* as of `applied`; count 0: the log does not say */
+    uint64_t lead_index;       /* applied: it leads. 0: nothing to lead for */
+    bool leads;                /* between `lead` and `follow` */
+    bool elected;              /* the term is to be opened as soon as the log is ready */
     bool alone; /* it is the only member: what is durable is committed, nothing is cached */
 
     struct cache cache;
@@ -49,6 +50,16 @@ struct replica {
     uint64_t ballot_next_number;
     struct timer ballot_again; /* the disk has refused it: it is written once more */
 
+    struct {
+        uint64_t bytes; /* of contents applied since the last seal */
+        uint64_t due;   /* at so many comes the next */
+        uint64_t size;  /* of the newest block */
+        bool gathered;  /* the batch that is gathered begins with a seal */
+        bool busy;      /* the machine takes its state down, or it is written */
+        struct log_block_op op;
+        struct buf body, local; /* being written */
+    } block;
+
     struct timer timer; /* the core's deadline */
 
     int64_t stuck_ns; /* since when nothing more became durable although something waits; 0: it goes
@@ -58,9 +69,9 @@ struct replica {
     uint64_t
         repair_from;    /* lost from here on: noted durably first, then cut. 0: nothing to repair */
     uint64_t repair_to; /* highest index that this disk had */
-    bool forgets;         /* its log is in memory, and was lost with the life before */
+    bool forgets;       /* its log is in memory, and was lost with the life before */
     struct timer forgive; /* no leader all the time: it votes and stands for what it has */
-    unsigned busy;      /* calls on the stack that go on using it */
+    unsigned busy;        /* calls on the stack that go on using it */
     bool draining;
     bool closed;
 };
@@ -86,6 +97,17 @@ void replica_ballot_fired(struct timer *timer);
 /* replica_send.c */
 void replica_send(struct replica *replica, const struct raft_message *message);
 void replica_warmed(struct io_op *op, int64_t result);
+
+/* replica_block.c */
+bool replica_blocks(const struct replica *replica); /* does this group have any? */
+/* Before the first record of a batch: puts in a seal if one is due. */
+void replica_seal_gather(struct replica *replica, struct buf *gather);
+/* Of every batch, in order, recovered ones too. */
+void replica_block_count(struct replica *replica, const struct log_batch *batch);
+/* Of those that are applied in this life. */
+void replica_block_applied(struct replica *replica, const struct log_batch *batch);
+void replica_block_begin(struct replica *replica); /* the log is open */
+enum err replica_block_restore(struct replica *replica, const struct log_block *block);
 
 /* replica_recover.c */
 enum err replica_recover(struct replica *replica, const struct log_events *events);

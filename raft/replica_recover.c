@@ -18,6 +18,9 @@ struct note {
 struct recovery {
     struct replica *replica;
     struct raft_config config; /* newest */
+    uint64_t floor;            /* of the state block that it began with; 0: none */
+    uint64_t floor_term;
+    struct raft_config floor_config;
     struct note *notes;
     size_t note_count, note_capacity;
     uint64_t last;
@@ -57,6 +60,7 @@ static void apply_one(struct replica *replica, const struct log_batch *batch)
 {
     replica->applied = batch->index;
     replica->time_last = batch->time_ns;
+    replica_block_count(replica, batch);
     replica->events.apply(replica->owner, batch);
 }
 
@@ -77,10 +81,10 @@ static void apply_waiting(struct recovery *recovery)
 
 static void keep(struct replica *replica, const struct log_batch *batch)
 {
-    struct log_content *content = log_content_make(batch->content.size);
+    struct log_content *content =
+        log_content_copy(batch->content, batch->index, batch->term, batch->hash);
     struct cached *cached;
 
-    memcpy(log_content_memory(content), batch->content.at, batch->content.size);
     cache_add(&replica->cache, batch->index, content);
     log_content_drop(content);
     cached = cache_find(&replica->cache, batch->index);
@@ -94,6 +98,8 @@ static void recovered_batch(void *context, const struct log_batch *batch)
     struct replica *replica = recovery->replica;
     struct note added = {.index = batch->index, .term = batch->term};
 
+    if (batch->below)
+        return;
     if (recovery->lost_first != 0) { /* behind what is lost: taken again from a leader */
         recovery->lost_last = batch->index;
         return;
@@ -102,7 +108,7 @@ static void recovered_batch(void *context, const struct log_batch *batch)
     members_adopt(&added.config, groups_self(replica->groups));
     if (added.members)
         recovery->config = added.config;
-    if (added.members || batch->term != recovery->term || recovery->last == 0)
+    if (added.members || batch->term != recovery->term || recovery->last == recovery->floor)
         note(recovery, &added);
     recovery->last = batch->index;
     recovery->term = batch->term;
@@ -123,6 +129,10 @@ static void recovered_lost(void *context, uint64_t first, uint64_t last, uint64_
     struct recovery *recovery = context;
     struct replica *replica = recovery->replica;
 
+    if (last <= recovery->floor)
+        return; /* reads of what lived there will say so */
+    if (first <= recovery->floor)
+        first = recovery->floor + 1;
     if (recovery->lost_first != 0) {
         recovery->lost_last = last;
         return;
@@ -140,13 +150,35 @@ static void recovered_lost(void *context, uint64_t first, uint64_t last, uint64_
     replica->events.lost(replica->owner, first, last, bytes);
 }
 
+static enum err recovered_block(void *context, const struct log_block *block)
+{
+    struct recovery *recovery = context;
+    struct replica *replica = recovery->replica;
+    enum err err = replica_block_restore(replica, block);
+
+    if (err != OK)
+        return err;
+    recovery->floor = recovery->last = recovery->committed = block->index;
+    recovery->floor_term = recovery->term = block->term;
+    recovery->config = recovery->floor_config = replica->config;
+    return OK;
+}
+
+/* What is below a block is not Raft's any more. */
+static void recovered_below(void *context, uint64_t first, uint64_t last)
+{
+    (void)context;
+    (void)first;
+    (void)last;
+}
+
 static void tell_core(struct recovery *recovery)
 {
     struct raft_core *core = recovery->replica->core;
     size_t at = 0;
-    uint64_t term = 0;
+    uint64_t term = recovery->floor_term;
 
-    for (uint64_t index = 1; index <= recovery->last; index++) {
+    for (uint64_t index = recovery->floor + 1; index <= recovery->last; index++) {
         struct raft_entry entry = {.index = index};
 
         for (; at < recovery->note_count && recovery->notes[at].index == index; at++) {
@@ -175,6 +207,8 @@ static void make_core(struct recovery *recovery)
     struct raft_recovered recovered = {
         .term = recovery->term + recovery->lost_terms,
         .committed = recovery->committed < recovery->last ? recovery->committed : recovery->last,
+        .floor = recovery->floor,
+        .floor_term = recovery->floor_term,
         .damaged = recovery->lost_last,
         .config = {.at = {groups->options.self}, .count = 1},
     };
@@ -182,7 +216,10 @@ static void make_core(struct recovery *recovery)
 
     /* The log says from its first entry on who the members are; only one of an older format does
      * not. */
-    if (recovery->note_count > 0 && recovery->notes[0].members && recovery->notes[0].index == 1)
+    if (recovery->floor > 0)
+        recovered.config = recovery->floor_config;
+    else if (recovery->note_count > 0 && recovery->notes[0].members &&
+             recovery->notes[0].index == 1)
         recovered.config.count = 0;
     if (!REPLICA_FLAWED(replica, VOTE_FORGOTTEN) &&
         store_vote_found(groups->store, replica->id, &vote)) {
@@ -206,11 +243,20 @@ static void make_core(struct recovery *recovery)
 enum err replica_recover(struct replica *replica, const struct log_events *events)
 {
     struct recovery recovery = {.replica = replica};
-    struct log_recovery from_log = {recovered_batch, recovered_lost, &recovery};
+    struct log_recovery from_log = {
+        .batch = recovered_batch,
+        .lost = recovered_lost,
+        .context = &recovery,
+        .block = replica->events.restore != NULL ? recovered_block : NULL,
+        .gone = recovered_below,
+        .unread = recovered_below,
+    };
     enum err err =
         log_open(replica->groups->store, replica->id, &from_log, events, replica, &replica->log);
 
     if (err == OK) {
+        log_floor_set(replica->log, recovery.floor);
+        replica_block_begin(replica);
         apply_waiting(&recovery);
         make_core(&recovery);
     }

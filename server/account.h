@@ -10,11 +10,20 @@
 enum sub_kind {
     SUB_CLIENT, /* embedded in a struct client_sub */
     SUB_SINK,   /* embedded in a struct sink */
-    SUB_GUEST,  /* a struct sink that the whole cluster is to know, as it knows clients' */
     SUB_REMOTE, /* embedded in a struct remote_sub: what another node has of it */
+    SUB_REPLY,  /* of server/exchange.c: replies to what other accounts have asked */
+    SUB_GUEST,  /* a struct sink that any node may send to */
 };
 
+/* Are other nodes told of it? */
+static inline bool sub_kind_known(uint32_t kind)
+{
+    return kind == SUB_CLIENT || kind == SUB_REPLY || kind == SUB_GUEST;
+}
+
+struct mappings;
 struct router;
+struct shares;
 
 struct traffic {
     uint64_t messages, bytes;
@@ -31,6 +40,8 @@ struct account {
     struct bytes name; /* owned by the router */
     struct sublist subs;
     const struct account_options *options; /* NULL: as accounts are that nobody configured */
+    struct mappings *mappings;             /* NULL: none */
+    struct shares *shares;                 /* server/exchange.c's; NULL: none */
     bool system;
     size_t connections;      /* that authenticated for it */
     struct traffic received; /* from its clients */

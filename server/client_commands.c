@@ -3,6 +3,7 @@
 #include "base/subject.h"
 #include "server/client_priv.h"
 #include "server/connect.h"
+#include "server/mappings.h"
 #include "server/router_priv.h"
 #include "server/trace.h"
 
@@ -257,12 +258,47 @@ static void publish_in_domain(struct client *client, const struct proto_pub *pub
     buf_deinit(&subject);
 }
 
+/* Dropped, as the account's mappings say: nobody receives it, and a request is told so. */
+static void publish_lost(struct client *client, const struct proto_pub *pub)
+{
+    const struct message message = {.subject = pub->subject, .reply = pub->reply};
+
+    client->clients->stats.in_messages++;
+    client->clients->stats.in_bytes += pub->size;
+    traffic_add(&client->received, pub->size);
+    traffic_add(&client->account->received, pub->size);
+    client_ok(client);
+    if (client->no_responders && pub->reply.size > 0)
+        no_responders(client, &message);
+}
+
+/* As the account's mappings make it of what was said. */
+static void publish_mapped(struct client *client, const struct proto_pub *pub, const uint8_t *body)
+{
+    struct proto_pub mapped = *pub;
+    struct buf subject;
+
+    buf_init(&subject, SIZE_MAX / 2);
+    switch (
+        mappings_apply(client->account->mappings, pub->subject, &client->clients->prng, &subject)) {
+    case MAPPED_SAME: publish(client, pub, body); break;
+    case MAPPED_LOST: publish_lost(client, pub); break;
+    case MAPPED_OTHER:
+        mapped.subject = buf_bytes(&subject);
+        publish(client, &mapped, body);
+        break;
+    }
+    buf_deinit(&subject);
+}
+
 void client_publish(struct client *client, const struct proto_pub *pub, const uint8_t *body)
 {
     const char *domain_api = client->clients->domain_api;
 
     if (domain_api[0] != 0 && bytes_starts(pub->subject, bytes_of_text(domain_api)))
         publish_in_domain(client, pub, body);
+    else if (client->account->mappings != NULL)
+        publish_mapped(client, pub, body);
     else
         publish(client, pub, body);
 }

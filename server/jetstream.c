@@ -170,11 +170,6 @@ static void awake_fired(struct timer *timer)
 /* ---- opening
  * ----------------------------------------------------------------------------------------- */
 
-static bool is_replicas(uint8_t type)
-{
-    return type == REPLICA_RECORD_TERM || type == REPLICA_RECORD_MEMBERS;
-}
-
 static void meta_apply(void *owner, const struct log_batch *batch)
 {
     struct jetstream *jetstream = owner;
@@ -188,7 +183,7 @@ static void meta_apply(void *owner, const struct log_batch *batch)
 
         if (record_peek(rest, &record) != OK)
             break;
-        if (!is_replicas(record.type) &&
+        if (!replica_record(record.type) &&
             catalogue_apply(&jetstream->catalogue, &record, &entry) != OK)
             logger_error(server_logger(jetstream->server),
                          "Catalogue: unreadable record of type %u at index %llu", record.type,
@@ -340,6 +335,7 @@ static void open_groups(struct jetstream *jetstream)
     struct groups_options options = {
         .self = {.node = cluster_node_id(name)},
         .transport = jetstream_cluster_transport(jetstream->cluster),
+        .block_bytes = server_options(jetstream->server)->sim.block_bytes,
         .seed = prng_next(server_prng(jetstream->server)),
         .flaws = server_options(jetstream->server)->sim.raft_flaws,
         .replica_flaws = server_options(jetstream->server)->sim.replica_flaws,

@@ -89,7 +89,8 @@ void jetstream_spaces_serve(struct jetstream *jetstream)
 
 static bool is_of(const struct catalogue_entry *entry, const struct account *account)
 {
-    return !entry->removed && !entry->lost && bytes_equal(entry->assigned.account, account_name(account));
+    return !entry->removed && !entry->lost &&
+           bytes_equal(entry->assigned.account, account_name(account));
 }
 
 bool jetstream_has_streams(const struct jetstream *jetstream, const struct account *account)
@@ -153,7 +154,8 @@ void jetstream_usage(const struct jetstream *jetstream, const struct account *ac
     *usage = (struct account_usage){0};
     for (const struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
          entry = entry->next) {
-        if (entry->readable && !entry->removed && !entry->lost && (account == NULL || is_of(entry, account)))
+        if (entry->readable && !entry->removed && !entry->lost &&
+            (account == NULL || is_of(entry, account)))
             add_usage(entry, usage);
     }
 }

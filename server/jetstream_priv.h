@@ -48,7 +48,7 @@ struct jetstream {
     size_t gone_proposed; /* of them, in the batch at gone_index */
     uint64_t gone_index;
 
-    bool lost; /* some entries are: their removal is proposed */
+    bool lost;                        /* some entries are: their removal is proposed */
     struct preparation *preparations; /* logs being made on workers */
     struct timer again;               /* some could not be made: another try */
     size_t removals;                  /* of files, under way */

@@ -15,12 +15,14 @@
 #include "server/program/configured.h"
 #include "server/program/files.h"
 #include "server/program/log_file.h"
+#include "server/program/notify.h"
 #include "server/program/tell.h"
 #include "server/server.h"
 
 #define TURN_WAIT_NS INT64_C(60000000000)
 #define STOP_WAIT_NS INT64_C(5000000000)
 #define SIGNALS      32
+#define FILES_BESIDE 256 /* open files that are no client's: logs of streams, listeners, nodes */
 
 /* What this process was started with, and what of it is in force. */
 struct program {
@@ -80,7 +82,7 @@ static bool signal_taken(int number, const char *name, struct logger *logger)
 /* ---- the process itself -----------------------------------------------------------------------
  */
 
-static void raise_file_limit(void)
+static void raise_file_limit(const struct options *options, const struct logger *logger)
 {
     struct rlimit limit;
 
@@ -88,6 +90,10 @@ static void raise_file_limit(void)
         return;
     limit.rlim_cur = limit.rlim_max;
     (void)setrlimit(RLIMIT_NOFILE, &limit); /* fewer connections is a limit, not a failure */
+    if (limit.rlim_cur < (rlim_t)options->max_connections + FILES_BESIDE)
+        logger_warn(logger,
+                    "Open files are limited to %llu: max_connections of %lld will not be reached",
+                    (unsigned long long)limit.rlim_cur, (long long)options->max_connections);
 }
 
 static int64_t timeval_ns(struct timeval t)
@@ -190,8 +196,11 @@ static void heed_signals(struct program *program)
         server_lame_duck(program->server, STOP_WAIT_NS);
     if (signal_taken(SIGUSR1, "user defined signal 1", logger))
         log_file_reopen(&program->log);
-    if (signal_taken(SIGHUP, "hangup", logger))
+    if (signal_taken(SIGHUP, "hangup", logger)) {
+        program_notify_reloading();
         reload(program);
+        program_notify_ready();
+    }
 }
 
 static int run(struct program *program, struct io *io)
@@ -235,9 +244,11 @@ static int serve_on(struct program *program, struct io *io)
         return EXIT_FAILURE; /* it has said why */
     }
     server_set_process(program->server, read_process);
+    program_notify_ready();
     program_write_ports(options_of(program), program->argv[0], program->server, logger);
     result = run(program, io);
     keep_signals_out();
+    program_notify_stopping();
     program_remove_ports(options_of(program), program->argv[0], logger);
     server_destroy(program->server);
     return result;
@@ -255,7 +266,7 @@ static int serve(struct program *program)
     }
     configured_log_notices(program->configured, &program->log.logger);
     (void)signal(SIGPIPE, SIG_IGN);
-    raise_file_limit();
+    raise_file_limit(options, &program->log.logger);
     if (!program_write_pid(options, &program->log.logger) ||
         !open_io(options, &program->log.logger, &io))
         return EXIT_FAILURE;

@@ -108,7 +108,8 @@ struct options {
         uint64_t jetstream_flaws;           /* server/jetstream_flaws.h */
         uint64_t cluster_flaws;             /* server/cluster/flaws.h */
         uint32_t segment_size, journal_file_size, journal_batch_max; /* 0: the store's default */
-    } sim; /* no flag sets these: the simulator does */
+        uint64_t block_bytes; /* raft/groups.h; 0: its default */
+    } sim;                    /* no flag sets these: the simulator does */
 };
 
 void options_default(struct options *options);

@@ -6,6 +6,7 @@
 #include "base/table.h"
 #include "server/account.h"
 #include "server/client.h"
+#include "server/exchange.h"
 #include "server/router_priv.h"
 
 struct sink {
@@ -24,7 +25,8 @@ struct router {
     struct remote_pick *picks;            /* of the message that is being published */
     size_t picks_count;
     size_t picks_capacity;
-    struct bytes *queues; /* of one node; as many as picks */
+    struct bytes *queues;      /* of one node; as many as picks */
+    struct exchange *exchange; /* NULL: accounts import nothing */
     bool publishing;
 };
 
@@ -49,7 +51,7 @@ static void subs_changed(struct sublist *list, uint32_t kind, struct bytes subje
     struct account *account = owner_of(list, struct account, subs);
     const struct router_remotes *remotes = account->router->remotes;
 
-    if (remotes != NULL && (kind == SUB_CLIENT || kind == SUB_GUEST))
+    if (remotes != NULL && sub_kind_known(kind))
         remotes->changed(remotes->owner, account, subject, queue, count, change);
 }
 
@@ -191,9 +193,10 @@ void router_sink_remove(struct router *router, struct sink *sink)
  */
 
 /* Which kinds of receivers a message is for: a bit per enum sub_kind. */
-#define TO_CLIENTS (1u << SUB_CLIENT | 1u << SUB_GUEST)
+#define TO_CLIENTS (1u << SUB_CLIENT)
 #define TO_SINKS   (1u << SUB_SINK)
-#define TO_ALL     (TO_CLIENTS | TO_SINKS | 1u << SUB_REMOTE)
+#define TO_ROUTED  (TO_CLIENTS | 1u << SUB_REPLY | 1u << SUB_GUEST)
+#define TO_ALL     (TO_ROUTED | TO_SINKS | 1u << SUB_REMOTE)
 
 /* One message on its way to those who match. */
 struct delivery {
@@ -254,6 +257,7 @@ static bool deliver(struct delivery *delivery, struct sub *sub)
         sink->deliver(sink->owner, delivery->message);
         return true;
     case SUB_REMOTE: return remote_choose(delivery, owner_of(sub, struct remote_sub, sub));
+    case SUB_REPLY: exchange_reply(delivery->router->exchange, delivery->message); return true;
     }
     return false;
 }
@@ -414,9 +418,27 @@ static size_t publish(struct router *router, struct account *account, const stru
     return received;
 }
 
-size_t router_publish(struct router *router, struct account *account, const struct message *message)
+void router_set_exchange(struct router *router, struct exchange *exchange)
+{
+    router->exchange = exchange;
+}
+
+size_t router_publish_within(struct router *router, struct account *account,
+                             const struct message *message)
 {
     return publish(router, account, message, TO_ALL);
+}
+
+size_t router_publish(struct router *router, struct account *account, const struct message *message)
+{
+    size_t received = publish(router, account, message, TO_ALL);
+
+    if (router->exchange == NULL)
+        return received;
+    if (account->shares != NULL)
+        received += exchange_share(router->exchange, account, message);
+    exchange_settle(router->exchange);
+    return received;
 }
 
 size_t router_publish_sinks(struct router *router, struct account *account,
@@ -440,7 +462,7 @@ size_t router_publish_routed(struct router *router, struct account *account,
                              const struct message *message, bool plain, const struct bytes *queues,
                              size_t queues_count)
 {
-    struct delivery delivery = delivery_begin(router, account, message, TO_CLIENTS);
+    struct delivery delivery = delivery_begin(router, account, message, TO_ROUTED);
     const struct match *match = delivery.match;
     size_t received = 0;
 
@@ -453,6 +475,8 @@ size_t router_publish_routed(struct router *router, struct account *account,
             received += deliver_group(&delivery, group);
     }
     delivery_end(&delivery);
+    if (router->exchange != NULL)
+        exchange_settle(router->exchange);
     return received;
 }
 
@@ -469,10 +493,18 @@ void router_congestion_reset(struct router *router)
 /* ---- interest ---------------------------------------------------------------------------------
  */
 
-bool router_interest(struct router *router, struct account *account, struct bytes subject)
+bool router_interest_within(struct router *router, struct account *account, struct bytes subject)
 {
     assert(!router->publishing);
     return sublist_match(&account->subs, subject)->sets_count > 0;
+}
+
+bool router_interest(struct router *router, struct account *account, struct bytes subject)
+{
+    if (router_interest_within(router, account, subject))
+        return true;
+    return router->exchange != NULL && account->shares != NULL &&
+           exchange_interest(router->exchange, account, subject);
 }
 
 size_t router_subscriptions(const struct router *router)

@@ -48,6 +48,17 @@ size_t router_publish_routed(struct router *router, struct account *account,
                              const struct message *message, bool plain, const struct bytes *queues,
                              size_t queues_count);
 
+/* ---- other accounts: server/exchange.c stands behind them ---------------------------------------
+ */
+
+struct exchange;
+/* NULL: there are no imports. */
+void router_set_exchange(struct router *router, struct exchange *exchange);
+/* The same as router_publish and router_interest, but in that account alone. */
+size_t router_publish_within(struct router *router, struct account *account,
+                             const struct message *message);
+bool router_interest_within(struct router *router, struct account *account, struct bytes subject);
+
 /* ---- the router itself ------------------------------------------------------------------------
  */
 

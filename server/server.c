@@ -327,6 +327,7 @@ static struct server *server_create(struct io *io, const struct options *options
     monitor_init(&server->monitor, server);
     leaves_init(&server->leaves, io);
     server_cluster_create(server);
+    server_shares_configure(server);
     system_init(&server->system, server);
     if (server->cluster != NULL)
         system_join(&server->system);
@@ -410,6 +411,7 @@ void server_destroy(struct server *server)
     if (server->jetstream != NULL)
         jetstream_close(server->jetstream);
     server_cluster_destroy(server);
+    server_shares_destroy(server);
     router_destroy(server->router);
     auth_deinit(&server->auth);
     heap_give(server);

@@ -32,6 +32,7 @@ struct server {
     struct monitor monitor;
     struct leaves leaves;
     struct system system;
+    struct exchange *exchange;
     struct cluster *cluster; /* NULL: this server stands alone */
     struct core *core;       /* with the cluster: core messages between nodes */
     struct cluster_watcher watcher;
@@ -57,6 +58,10 @@ struct server {
     int64_t start_wall_ns;
     int64_t reload_wall_ns; /* when the options were last read */
 };
+
+/* server_accounts.c: what accounts map, export and import is as the options have it now. */
+void server_shares_configure(struct server *server);
+void server_shares_destroy(struct server *server);
 
 /* Certificates of monitoring as the options have them now: whoever only looks shows none. False:
  * `reason` says why not, and those before stay. Blocking. */

@@ -24,6 +24,8 @@ enum {
     AT_FILE_COUNT = 104,
     AT_ZERO = 108,
     AT_FILES_HASH = 112,
+    AT_LOCAL_SIZE = 120,
+    AT_LOCAL_HASH = 128,
 };
 
 /* In the list. */
@@ -38,6 +40,7 @@ void block_free(struct block *block)
 {
     heap_give(block->files);
     heap_give((void *)block->body.at);
+    heap_give((void *)block->local.at);
     *block = (struct block){};
 }
 
@@ -89,6 +92,8 @@ static struct bytes encode(const struct block *block)
     le_put_u32(at + AT_FILE_COUNT, block->file_count);
     le_put_u32(at + AT_ZERO, 0);
     le_put_u64(at + AT_FILES_HASH, hash_64(bytes_of(at + BLOCK_HEADER, files_size)));
+    le_put_u64(at + AT_LOCAL_SIZE, block->local.size);
+    le_put_u64(at + AT_LOCAL_HASH, hash_64(block->local));
     le_put_u64(at + AT_CHECKSUM, header_checksum(at));
     return bytes_of(at, BLOCK_HEADER + files_size);
 }
@@ -106,6 +111,8 @@ static enum err write_file(struct io *io, const char *path, const struct block *
         err = io_write_all(io, file, 0, head);
     if (err == OK && block->body.size > 0)
         err = io_write_all(io, file, head.size, block->body);
+    if (err == OK && block->local.size > 0)
+        err = io_write_all(io, file, head.size + block->body.size, block->local);
     if (err == OK)
         err = io_sync(io, file);
     if (file != NULL)
@@ -157,8 +164,14 @@ enum err block_write(struct io *io, const char *dir, const struct block *block, 
 /* ---- reading ----------------------------------------------------------------------------------
  */
 
+/* What else the header says, until it has been read. */
+struct sizes {
+    uint64_t body, local;
+    uint64_t files_hash, local_hash;
+};
+
 static enum err decode_header(const uint8_t at[BLOCK_HEADER], struct block *block,
-                              uint64_t *body_size, uint64_t *files_hash)
+                              struct sizes *sizes)
 {
     if (le_u64(at + AT_CHECKSUM) != header_checksum(at))
         return ERR_CORRUPT;
@@ -174,9 +187,14 @@ static enum err decode_header(const uint8_t at[BLOCK_HEADER], struct block *bloc
     memcpy(block->hash.at, at + AT_HASH, 16);
     memcpy(block->body_hash.at, at + AT_BODY_HASH, 16);
     block->file_count = le_u32(at + AT_FILE_COUNT);
-    *body_size = le_u64(at + AT_BODY_SIZE);
-    *files_hash = le_u64(at + AT_FILES_HASH);
-    if (block->file_count > BLOCK_FILES_MAX || *body_size > BLOCK_BODY_MAX)
+    *sizes = (struct sizes){
+        .body = le_u64(at + AT_BODY_SIZE),
+        .local = le_u64(at + AT_LOCAL_SIZE),
+        .files_hash = le_u64(at + AT_FILES_HASH),
+        .local_hash = le_u64(at + AT_LOCAL_HASH),
+    };
+    if (block->file_count > BLOCK_FILES_MAX || sizes->body > BLOCK_BODY_MAX ||
+        sizes->local > BLOCK_BODY_MAX)
         return ERR_CORRUPT;
     return OK;
 }
@@ -205,38 +223,51 @@ static enum err read_files(struct io *io, struct io_file *file, struct block *bl
     return err;
 }
 
-static enum err read_body(struct io *io, struct io_file *file, struct block *block, size_t size)
+static enum err read_part(struct io *io, struct io_file *file, uint64_t offset, size_t size,
+                          struct bytes *part)
+{
+    uint8_t *at = heap_resize(NULL, size > 0 ? size : 1);
+
+    *part = bytes_of(at, size);
+    return io_read_all(io, file, offset, at, size);
+}
+
+static enum err read_body(struct io *io, struct io_file *file, struct block *block,
+                          const struct sizes *sizes)
 {
     uint64_t offset = BLOCK_HEADER + (uint64_t)block->file_count * BLOCK_FILE_SIZE;
-    uint8_t *at = heap_resize(NULL, size > 0 ? size : 1);
     struct log_hash hash;
-    enum err err = io_read_all(io, file, offset, at, size);
+    enum err err = read_part(io, file, offset, sizes->body, &block->body);
 
-    block->body = bytes_of(at, size);
+    if (err == OK)
+        err = read_part(io, file, offset + sizes->body, sizes->local, &block->local);
+    if (err != OK)
+        return err;
     hash = hash_128(block->body);
-    if (err == OK && !hash_equal(&hash, &block->body_hash))
-        err = ERR_CORRUPT;
-    return err;
+    if (!hash_equal(&hash, &block->body_hash) || hash_64(block->local) != sizes->local_hash)
+        return ERR_CORRUPT;
+    return OK;
 }
 
 /* The file has what its header says, before memory is asked for. */
 static enum err read_open(struct io *io, struct io_file *file, struct block *block)
 {
     uint8_t at[BLOCK_HEADER];
-    uint64_t body_size, files_hash, size;
+    struct sizes sizes;
+    uint64_t size;
     enum err err = io_read_all(io, file, 0, at, sizeof at);
 
     if (err == OK)
-        err = decode_header(at, block, &body_size, &files_hash);
+        err = decode_header(at, block, &sizes);
     if (err == OK)
         err = io_size(io, file, &size);
-    if (err == OK &&
-        size != BLOCK_HEADER + (uint64_t)block->file_count * BLOCK_FILE_SIZE + body_size)
+    if (err == OK && size != BLOCK_HEADER + (uint64_t)block->file_count * BLOCK_FILE_SIZE +
+                                 sizes.body + sizes.local)
         err = ERR_CORRUPT;
     if (err == OK)
-        err = read_files(io, file, block, files_hash);
+        err = read_files(io, file, block, sizes.files_hash);
     if (err == OK)
-        err = read_body(io, file, block, body_size);
+        err = read_body(io, file, block, &sizes);
     return err;
 }
 

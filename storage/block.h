@@ -11,7 +11,7 @@
 #define BLOCK_HEADER    4096u
 #define BLOCK_FILE_SIZE 32u          /* of one in the list */
 #define BLOCK_FILES_MAX (1u << 20)   /* a reader accepts */
-#define BLOCK_BODY_MAX  (4ull << 30) /* also */
+#define BLOCK_BODY_MAX  (4ull << 30) /* also; of the local part, too */
 
 /* A segment that had batches at or below the block's index. */
 struct block_file {
@@ -28,15 +28,16 @@ struct block {
     struct log_hash hash; /* of the content at index */
     struct block_file *files;
     uint32_t file_count;
-    struct bytes body;
+    struct bytes body;         /* equal on all replicas */
+    struct bytes local;        /* this replica's own: where in its files things are */
     struct log_hash body_hash; /* reading only */
 };
 
 /* Makes it durable under its name, in the place of one that has it; `keep`: the index of the one
  * other block that stays. On failure what was there before is there, or it. */
 enum err block_write(struct io *io, const char *dir, const struct block *block, uint64_t keep);
-/* Reads and verifies one of `dir`. files and body.at are the caller's, heap_give. ERR_NOT_FOUND,
- * ERR_CORRUPT, ERR_VERSION: nothing is the caller's. */
+/* Reads and verifies one of `dir`; block_free. ERR_NOT_FOUND, ERR_CORRUPT, ERR_VERSION: nothing is
+ * the caller's. */
 enum err block_read(struct io *io, const char *dir, uint64_t log_id, uint64_t index,
                     struct block *block);
 void block_free(struct block *block);

@@ -30,6 +30,18 @@ uint8_t *log_content_memory(struct log_content *content)
     return content->at + BATCH_ENVELOPE;
 }
 
+struct log_content *log_content_copy(struct bytes content, uint64_t index, uint64_t term,
+                                     struct log_hash hash)
+{
+    struct log_content *copy = log_content_make(content.size);
+
+    memcpy(log_content_memory(copy), content.at, content.size);
+    copy->index = index;
+    copy->term = term;
+    copy->hash = hash;
+    return copy;
+}
+
 struct bytes log_content_bytes(const struct log_content *content)
 {
     return bytes_of(content->at + BATCH_ENVELOPE, content->size);

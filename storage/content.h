@@ -20,6 +20,9 @@ struct log_hash {
  * that was sealed elsewhere. It is filled before it is appended, then it does not change. */
 struct log_content *log_content_make(size_t size);
 uint8_t *log_content_memory(struct log_content *content);
+/* A copy of one that was found in a log, which says of it what a log_batch says. */
+struct log_content *log_content_copy(struct bytes content, uint64_t index, uint64_t term,
+                                     struct log_hash hash);
 
 struct bytes log_content_bytes(const struct log_content *content);
 /* Of one that was sealed here or appended. */

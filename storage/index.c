@@ -92,6 +92,8 @@ bool index_remove(struct index *index, uint64_t sequence, struct index_entry *re
     if (slot == NULL)
         return false;
     index_subjects_release(&index->subjects);
+    if (index->capture != NULL)
+        index_capture_touch(index->capture, sequence);
     if (removed != NULL)
         index_fill(index, sequence, slot, removed);
 
@@ -111,6 +113,8 @@ static uint64_t clear(struct index *index)
 {
     uint64_t count = index->count;
 
+    if (index->capture != NULL)
+        index_capture_rest(index->capture);
     index_blocks_deinit(&index->blocks);
     index_subjects_clear(&index->subjects);
     index->count = 0;

@@ -10,8 +10,14 @@ struct index {
     struct index_blocks blocks;
     struct index_subjects subjects;
     uint64_t count, bytes;
-    uint64_t sequence_added; /* highest ever */
+    uint64_t sequence_added;       /* highest ever */
+    struct index_capture *capture; /* under way, or NULL */
 };
+
+/* index_capture.c: the message is about to go, and with it what is around it may change. */
+void index_capture_touch(struct index_capture *capture, uint64_t sequence);
+/* All are. */
+void index_capture_rest(struct index_capture *capture);
 
 /* The entry of a live slot. */
 void index_fill(const struct index *index, uint64_t sequence, const struct index_slot *slot,

@@ -59,13 +59,22 @@ struct log_batch {
     bool below;              /* recovery: its effects are in the block that was handed out */
 };
 
+/* A file that is not there, in a log_place: a read of it finds nothing. */
+#define LOG_FILE_NONE UINT32_MAX
+
 /* A state block as recovery hands it out; views are good during the call. */
 struct log_block {
     uint64_t index; /* everything up to that batch is in it */
     uint64_t term;
     struct log_hash hash;
     struct bytes body;
+    struct bytes local;
+    const struct log_block_files *files; /* for log_block_ordinal */
 };
+
+/* The ordinal (log_place) that a file, named by its id, has in the log that is being opened;
+ * LOG_FILE_NONE: it is not there. */
+uint32_t log_block_ordinal(const struct log_block *block, uint64_t file_id);
 
 /* ---- the store ------------------------------------------------------------------------------- */
 
@@ -125,7 +134,7 @@ struct store_vote {
     uint64_t term;
     uint64_t node; /* voted for; 0: for nobody yet */
     uint64_t incarnation;
-    uint64_t damaged; /* highest index that this disk once had and lost, 0: none */
+    uint64_t damaged;                /* highest index that this disk once had and lost, 0: none */
 #define STORE_DAMAGED_ALL UINT64_MAX /* the log is in memory: all of it */
 };
 
@@ -170,11 +179,16 @@ struct log_recovery {
     /* Indexes first..last are damaged; the log goes on after them. */
     void (*lost)(void *context, uint64_t first, uint64_t last, uint64_t bytes);
     void *context;
-    /* The newest good state block, before any batch; NULL: there are none for this owner. */
-    void (*block)(void *context, const struct log_block *block);
+    /* The newest good state block, before any batch. Anything but OK: the owner cannot read it, and
+     * nothing has changed; then it is passed over, as one that is damaged. NULL: there are none for
+     * this owner. */
+    enum err (*block)(void *context, const struct log_block *block);
     /* Indexes first..last, at or below the block's, stood in files that are not there any more.
      * NULL: told as lost. */
     void (*gone)(void *context, uint64_t first, uint64_t last);
+    /* Indexes first..last, at or below the block's, stand in files that have nothing above it: they
+     * are not read now. NULL: all is read. */
+    void (*unread)(void *context, uint64_t first, uint64_t last);
 };
 
 /* A new log; its directory and first segment are on disk when it returns. `bootstrap`: the content
@@ -187,15 +201,16 @@ enum err log_prepare(struct store *store, uint64_t log_id, const uint8_t incarna
 /*
  * A new log that is held in memory: everything below is the same for it, but nothing of it outlives
  * the process, or log_close. What is appended is "durable" in the next turn of the io, and nothing
- * fails. Not blocking, never on a worker. ERR_EXISTS: one of that id is made or open. ERR_CORRUPT as
- * above.
+ * fails. Not blocking, never on a worker. ERR_EXISTS: one of that id is made or open. ERR_CORRUPT
+ * as above.
  */
 enum err log_make_memory(struct store *store, uint64_t log_id, const uint8_t incarnation[16],
                          struct bytes bootstrap);
 bool log_in_memory(const struct log *log);
 /* Recovers and syncs. Blocking. ERR_NOT_FOUND: no such log. ERR_CORRUPT: no segment tells which log
- * it is of. ERR_VERSION: newer format; nothing was changed. ERR_BUSY: open, or not yet done after
- * log_close. On failure `recovery` may have been called. */
+ * it is of, or its beginning was removed and no state block can be read. ERR_VERSION: newer format;
+ * nothing was changed. ERR_BUSY: open, or not yet done after log_close. On failure `recovery` may
+ * have been called. */
 enum err log_open(struct store *store, uint64_t log_id, const struct log_recovery *recovery,
                   const struct log_events *events, void *owner, struct log **log);
 /* Drops what is not durable (a later recovery may still find it); nothing is called any more. May
@@ -268,24 +283,25 @@ void log_cut(struct log *log, uint64_t index);
 
 /* ---- state blocks, the floor, space ---------------------------------------------------------- */
 
-/* In its owner; stays put until `done` has run. The first five are the owner's; the body is lent
- * and does not change meanwhile. */
+/* In its owner; stays put until `done` has run. The first six are the owner's; body and local part
+ * are lent and do not change meanwhile. */
 struct log_block_op {
     uint64_t index;
     uint64_t term;
     struct log_hash hash; /* of the batch at `index`, as log_batch had it */
     struct bytes body;
+    struct bytes local; /* places, by the ids of files (log_file_id) */
     /* OK: the block is on the disk; the one before it is kept, older ones are not. Else it is not
      * there, or found after a crash all the same. Comes from io_turn, also if the log is closed. */
     void (*done)(struct log_block_op *op, enum err err);
-
-    struct log_block_writing *writing;
 };
 
 /* Writes a block, on a worker. One at a time; `index` is durable, committed and above the newest
  * block's. The owner's body is equal on all replicas. */
 void log_block_write(struct log *log, struct log_block_op *op);
 uint64_t log_block_newest(const struct log *log); /* index; 0: none */
+/* What a file is called in a block, of any life: its places' ordinals are of this one. */
+uint64_t log_file_id(const struct log *log, uint32_t ordinal);
 
 /* Entries at or below `index` are Raft's no more; at most the newest block's index; never falls.
  * After log_open it is 0 until told. */
@@ -331,7 +347,8 @@ void log_skip(struct log *log, struct log_skip_op *op);
  */
 
 /* Reads `size` bytes at `place` (from durable batches only) if they are in memory: a count,
- * possibly short at the end of what is written, or -EAGAIN, or a negative errno. */
+ * possibly short at the end of what is written, or -EAGAIN, or a negative errno: -ENOENT of a file
+ * that is not there (LOG_FILE_NONE), of which log_read reads nothing. */
 int64_t log_read_now(struct log *log, log_place place, void *at, size_t size);
 /* Embedded in who waits; it and the memory stay put until `done`. */
 struct log_read {

@@ -224,8 +224,8 @@ static bool file_done(struct log *log, struct log_file *file)
 
 bool log_closing_done(struct log *log)
 {
-    bool done =
-        log->phase == LOG_IDLE && !log->sending && log->warmings == NULL && log->block_op == NULL;
+    bool done = log->phase == LOG_IDLE && !log->sending && log->warmings == NULL &&
+                log->block_writing == NULL;
 
     for (uint32_t i = 0; i < log->file_count && log->phase == LOG_IDLE; i++)
         done = (log->files[i] == NULL || file_done(log, log->files[i])) && done;
@@ -248,7 +248,7 @@ void log_forget(struct log *log)
     queue_cut(&log->flight.batches, 0);
     buf_deinit(&log->flight.staged);
     log_read_forget(log);
-    if (log->block_op != NULL)
+    if (log->block_writing != NULL)
         log_block_forget(log);
     windows_drop(&log->store->windows, log);
     tail_deinit(&log->tail);

@@ -8,6 +8,7 @@
 #include "storage/store.h"
 
 #define PIECE       4096u        /* of what is looked through for envelopes */
+#define NOWHERE     (1ull << 40) /* no file is so long */
 #define WINDOW_SIZE (512u << 10) /* what a real read brings into memory */
 
 static_assert(WINDOW_SIZE > PLACES_STEP + BATCH_HEAD, "a window reaches the next mark");
@@ -32,9 +33,12 @@ static struct log_file *locate(struct log *log, log_place place, size_t *size, u
 
 int64_t log_read_now(struct log *log, log_place place, void *at, size_t size)
 {
+    struct log_file *file;
     uint64_t offset;
-    struct log_file *file = locate(log, place, &size, &offset);
 
+    if (place >> 32 == LOG_FILE_NONE)
+        return -ENOENT;
+    file = locate(log, place, &size, &offset);
     if (file->memory != NULL)
         return (int64_t)memory_read(file->memory, offset, at, size);
     return io_read_now(log->store->io, file->file, offset, at, size);
@@ -62,8 +66,9 @@ static void read_done(struct io_op *op, int64_t result)
 
 void log_read(struct log *log, struct log_read *read, log_place place, void *at, size_t size)
 {
-    uint64_t offset;
-    struct log_file *file = locate(log, place, &size, &offset);
+    uint64_t offset = NOWHERE;
+    struct log_file *file = place >> 32 == LOG_FILE_NONE ? log->files[log->file_count - 1]
+                                                         : locate(log, place, &size, &offset);
 
     read->op = (struct io_op){.done = read_done};
     read->io = log->store->io;

@@ -12,22 +12,17 @@
 struct log_block_writing {
     struct io_work work;
     struct log *log;
+    struct log_block_op *op;
     struct block block;
     uint64_t keep;
     enum err err;
 };
 
-static void writing_free(struct log_block_op *op)
-{
-    heap_give(op->writing->block.files);
-    heap_give(op->writing);
-    op->writing = NULL;
-}
-
 void log_block_forget(struct log *log)
 {
-    writing_free(log->block_op);
-    log->block_op = NULL;
+    heap_give(log->block_writing->block.files);
+    heap_give(log->block_writing);
+    log->block_writing = NULL;
 }
 
 /* On a worker. */
@@ -43,15 +38,14 @@ static void writing_done(struct io_work *work)
 {
     struct log_block_writing *writing = owner_of(work, struct log_block_writing, work);
     struct log *log = writing->log;
-    struct log_block_op *op = log->block_op;
+    struct log_block_op *op = writing->op;
     enum err err = writing->err;
 
-    log->block_op = NULL;
     if (err == OK) {
         log->block_older = log->block_newest;
         log->block_newest = op->index;
     }
-    writing_free(op);
+    log_block_forget(log);
     op->done(op, err);
 }
 
@@ -86,13 +80,14 @@ void log_block_write(struct log *log, struct log_block_op *op)
     struct log_block_writing *writing = HEAP_NEW(struct log_block_writing);
 
     assert(!log->closed);
-    assert(log->block_op == NULL);
+    assert(log->block_writing == NULL);
     assert(op->index <= log->durable);
     assert(op->index > log->block_newest);
 
     writing->work.run = writing_run;
     writing->work.done = writing_done;
     writing->log = log;
+    writing->op = op;
     writing->keep = log->block_newest;
     writing->block = (struct block){
         .log_id = log->id,
@@ -100,17 +95,24 @@ void log_block_write(struct log *log, struct log_block_op *op)
         .term = op->term,
         .hash = op->hash,
         .body = op->body,
+        .local = op->local,
     };
     memcpy(writing->block.incarnation, log->incarnation, 16);
     list_files(log, &writing->block);
-    op->writing = writing;
-    log->block_op = op;
+    log->block_writing = writing;
     io_work(log->store->io, &writing->work);
 }
 
 uint64_t log_block_newest(const struct log *log)
 {
     return log->block_newest;
+}
+
+uint64_t log_file_id(const struct log *log, uint32_t ordinal)
+{
+    assert(ordinal < log->file_count);
+    assert(log->files[ordinal] != NULL);
+    return log->files[ordinal]->id;
 }
 
 /* ---- the floor --------------------------------------------------------------------------------

@@ -51,6 +51,7 @@ struct walk {
     uint64_t index;
     struct log_hash previous;
     uint64_t term;
+    bool unread; /* what stands before it was not read: `previous` and `term` are not known */
 
     /* The last batch that was handed out, and the first of its file that may be of its write: no
      * mark says that they were durable. */
@@ -314,6 +315,47 @@ static void skip(struct walk *walk, uint64_t index_next, struct log_hash previou
     walk->previous = previous;
 }
 
+/* Nothing above the block is in it, and what is below is in the block. */
+static bool is_settled(const struct walk *walk, const struct block_file *listed)
+{
+    if (walk->recovery->unread == NULL || listed == NULL)
+        return false;
+    return listed->last <= walk->block.index || store_flaw(walk->log->store, FLAW_LEAVE_GOING_ON);
+}
+
+/* A file whose batches are not read: its place in the log is known from the block. */
+static void pass_over(struct walk *walk, struct part *part, const struct block_file *listed)
+{
+    struct places *places = &walk->log->places;
+    uint64_t last = listed->last < walk->block.index ? listed->last : walk->block.index;
+
+    if (listed->first == 0 || listed->first < walk->index || last < listed->first)
+        return; /* no list of ours says so */
+    if (listed->first > walk->index)
+        places_miss(places, walk->index, PLACES_GONE);
+    places_miss(places, listed->first, PLACES_GONE);
+    part->first = listed->first;
+    part->last = last;
+    walk->index = last + 1;
+    walk->unread = true;
+    walk->recovery->unread(walk->recovery->context, listed->first, last);
+}
+
+/* The walk goes on behind files that were not read; `header`: of the next, NULL: there is none. */
+static void pass_to_block(struct walk *walk, const struct segment_header *header)
+{
+    struct tail_entry entry = {.hash = walk->block.hash, .term = walk->block.term};
+
+    if (!walk->unread)
+        return;
+    if (walk->index != walk->block.index + 1 && header != NULL && header->base == walk->index - 1)
+        entry.hash = header->base_hash;
+    walk->unread = false;
+    walk->previous = entry.hash;
+    walk->term = entry.term;
+    tail_lose(&walk->log->tail, walk->index - 1, entry);
+}
+
 /* Damaged ones in `part`, NULL: in none. */
 static void lose(struct walk *walk, struct part *part, uint64_t index_next,
                  struct log_hash previous, uint64_t bytes)
@@ -425,10 +467,17 @@ static enum err walk_part(struct walk *walk, unsigned number)
     struct part *part = &walk->parts[number];
     struct limit limit = find_limit(walk, number);
 
+    const struct block_file *listed = block_find_file(&walk->block, part->id);
+
     if (is_void(walk, part))
         return OK;
     if (part->header_known && limit.known && limit.index <= part->header.base)
         return OK; /* all that it had was cut */
+    if (is_settled(walk, listed)) {
+        pass_over(walk, part, listed);
+        return OK;
+    }
+    pass_to_block(walk, part->header_known ? &part->header : NULL);
     if (part->header_known)
         pass_to_base(walk, &part->header);
     window_forget(walk);
@@ -558,7 +607,65 @@ static enum err sync_end(struct walk *walk)
     return err;
 }
 
-/* The newest block that is good becomes the walk's. */
+struct log_block_files {
+    const struct part *parts;
+    unsigned count;
+};
+
+uint32_t log_block_ordinal(const struct log_block *block, uint64_t file_id)
+{
+    uint32_t ordinal = 0;
+
+    for (unsigned i = 0; i < block->files->count; i++) {
+        if (block->files->parts[i].id == file_id)
+            return block->files->parts[i].empty ? LOG_FILE_NONE : ordinal;
+        ordinal += !block->files->parts[i].empty; /* those go before they are counted */
+    }
+    return LOG_FILE_NONE;
+}
+
+static enum err hand_out_block(struct walk *walk)
+{
+    const struct block *block = &walk->block;
+    struct log_block_files files = {walk->parts, walk->part_count};
+    struct log_block view = {
+        .index = block->index,
+        .term = block->term,
+        .hash = block->hash,
+        .body = block->body,
+        .local = block->local,
+        .files = &files,
+    };
+
+    if (memcmp(block->incarnation, walk->log->incarnation, 16) != 0)
+        return ERR_CORRUPT;
+    if (walk->recovery->block == NULL)
+        return OK;
+    return walk->recovery->block(walk->recovery->context, &view);
+}
+
+/* Without a block a log is whole from its first index on, or nobody can say what it led to. */
+static enum err without_block(const struct walk *walk, unsigned blocks)
+{
+    struct store *store = walk->log->store;
+
+    for (unsigned i = 0; i < walk->part_count; i++) {
+        if (walk->parts[i].empty)
+            continue;
+        if (blocks == 0 || !walk->parts[i].header_known || walk->parts[i].header.base == 0)
+            return OK;
+        store_report(store,
+                     "log %016llx: none of its state blocks can be read, and the files before "
+                     "index %llu were removed: restore %s from a copy",
+                     (unsigned long long)walk->log->id,
+                     (unsigned long long)walk->parts[i].header.base + 1,
+                     path_log(store->dir, walk->log->id).text);
+        return ERR_CORRUPT;
+    }
+    return OK;
+}
+
+/* The newest block that is good, and good for the owner, becomes the walk's. */
 static enum err find_block(struct walk *walk)
 {
     struct log *log = walk->log;
@@ -569,33 +676,23 @@ static enum err find_block(struct walk *walk)
 
     for (unsigned i = 0; err == OK && i < count; i++) {
         err = block_read(store->io, store->dir, log->id, indexes[i], &walk->block);
-        if (err == OK && memcmp(walk->block.incarnation, log->incarnation, 16) == 0) {
-            log->block_newest = indexes[i];
-            log->block_older = i + 1 < count ? indexes[i + 1] : 0;
-            return OK;
-        }
-        if (err == OK)
+        if (err == OK) {
+            err = hand_out_block(walk);
+            if (err == OK) {
+                log->block_newest = indexes[i];
+                log->block_older = i + 1 < count ? indexes[i + 1] : 0;
+                log->committed = indexes[i];
+                return OK;
+            }
             block_free(&walk->block);
-        if (err == OK || err == ERR_CORRUPT) {
-            store_report(store, "log %016llx: state block %llu is damaged and passed over",
-                         (unsigned long long)log->id, (unsigned long long)indexes[i]);
-            err = OK;
         }
+        if (err != ERR_CORRUPT)
+            return err;
+        store_report(store, "log %016llx: state block %llu is damaged and passed over",
+                     (unsigned long long)log->id, (unsigned long long)indexes[i]);
+        err = OK;
     }
-    return err;
-}
-
-static void hand_out_block(struct walk *walk)
-{
-    const struct block *block = &walk->block;
-    struct log_block view = {
-        .index = block->index, .term = block->term, .hash = block->hash, .body = block->body};
-
-    if (block->index == 0)
-        return;
-    walk->log->committed = block->index;
-    if (walk->recovery->block != NULL)
-        walk->recovery->block(walk->recovery->context, &view);
+    return err == OK ? without_block(walk, count) : err;
 }
 
 static enum err walk_all(struct walk *walk)
@@ -607,11 +704,11 @@ static enum err walk_all(struct walk *walk)
     if (err != OK)
         return err;
     drop_empty(walk);
-    hand_out_block(walk);
     for (unsigned i = 0; err == OK && i < walk->part_count; i++)
         err = walk_part(walk, i);
     if (err != OK)
         return err;
+    pass_to_block(walk, NULL);
     if (walk->index <= walk->block.index) {
         lose(walk, NULL, walk->block.index + 1, walk->block.hash, 0);
         walk->ends_clean = false;

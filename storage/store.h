@@ -51,7 +51,7 @@ struct store {
     struct log_drop *drops;   /* files on their way out */
     struct windows windows;
 
-    struct log *made; /* memory logs that are not open yet */
+    struct log *made;                       /* memory logs that are not open yet */
     struct log *memory_first, *memory_last; /* those with something that waits */
     struct log_read *memory_reads;          /* to be told */
     struct timer memory_timer;              /* the next turn is theirs */
@@ -139,8 +139,8 @@ struct log {
     uint64_t block_newest;        /* 0: none */
     uint64_t block_older;         /* the one that is kept beside it */
     uint64_t floor;
-    struct log_block_op *block_op; /* being written */
-    struct log_warming *warmings;  /* real reads under way */
+    struct log_block_writing *block_writing;
+    struct log_warming *warmings; /* real reads under way */
 
     struct buf gather;
     struct log_queue waiting;

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "server/share_options.h"
 
 /* Subjects that are allowed or denied. */
 struct permission_filter {
@@ -76,6 +77,9 @@ struct account_options {
     int64_t max_connections; /* -1: no limit, as the next two */
     int64_t max_subscriptions;
     int64_t max_payload;
+    struct mapping_list mappings;
+    struct export_list exports;
+    struct import_list imports;
 };
 
 struct auth_options {
@@ -90,7 +94,8 @@ struct auth_options {
     size_t accounts_count;
     const struct permission_options *default_permissions;
     struct bytes no_auth_user;
-    struct bytes system_account; /* empty: "$SYS" */
+    struct bytes system_account;  /* empty: "$SYS" */
+    struct mapping_list mappings; /* of the default account */
 };
 
 #endif

@@ -37,6 +37,17 @@ void config_auth_check(struct config_reader *reader, const struct auth_options *
 /* And with the command line. */
 void config_no_auth_user_check(struct config_reader *reader, const struct auth_options *auth);
 
+/* config_mappings.c */
+void config_mappings(struct config_reader *reader, const struct config_value *value,
+                     struct mapping_list *list);
+/* config_shares.c */
+void config_exports(struct config_reader *reader, const struct config_value *value,
+                    struct export_list *list);
+void config_imports(struct config_reader *reader, const struct config_value *value,
+                    struct import_list *list);
+/* What only all accounts together show: may each import what it does? */
+void config_shares_check(struct config_reader *reader, const struct auth_options *auth);
+
 /* config_accounts.c, config_jetstream.c, config_cluster.c, config_leaf.c: to struct options */
 config_read_fn config_accounts;
 config_read_fn config_jetstream;

@@ -121,12 +121,25 @@ static void read_limits(struct config_reader *reader, const struct config_value 
                      config_type_text(value->type));
 }
 
-/* An empty list asks for nothing. */
-static void read_shares(struct config_reader *reader, const struct config_value *value, void *to)
+static void read_exports(struct config_reader *reader, const struct config_value *value, void *to)
 {
-    (void)to;
-    if (value->type != CONFIG_ARRAY || value->child != NULL)
-        config_error(reader, value, "\"%.*s\" is not supported yet", CONFIG_KEY(value));
+    struct account_block *block = to;
+
+    config_exports(reader, value, &block->account->exports);
+}
+
+static void read_imports(struct config_reader *reader, const struct config_value *value, void *to)
+{
+    struct account_block *block = to;
+
+    config_imports(reader, value, &block->account->imports);
+}
+
+static void read_mappings(struct config_reader *reader, const struct config_value *value, void *to)
+{
+    struct account_block *block = to;
+
+    config_mappings(reader, value, &block->account->mappings);
 }
 
 static const struct config_option options_of_account[] = {
@@ -134,9 +147,9 @@ static const struct config_option options_of_account[] = {
     CONFIG_READ("jetstream", read_jetstream),
     CONFIG_READ("default_permissions", read_defaults),
     CONFIG_READ("limits", read_limits),
-    CONFIG_READ("exports", read_shares),
-    CONFIG_READ("imports", read_shares),
-    CONFIG_REFUSED("mappings maps"),
+    CONFIG_READ("exports", read_exports),
+    CONFIG_READ("imports", read_imports),
+    CONFIG_READ("mappings maps", read_mappings),
     CONFIG_REFUSED("msg_trace trace_dest"),
     CONFIG_REFUSED("nkey"),
 };
@@ -225,4 +238,5 @@ void config_accounts(struct config_reader *reader, const struct config_value *va
         else if (config_is(reader, e, CONFIG_STRING))
             (void)account_add(reader, e, e->text, auth);
     }
+    config_shares_check(reader, auth);
 }

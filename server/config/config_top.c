@@ -267,6 +267,13 @@ static void read_tls(struct config_reader *reader, const struct config_value *va
     options->tls = config_tls(reader, value, CONFIG_TLS_CLIENTS);
 }
 
+static void read_mappings(struct config_reader *reader, const struct config_value *value, void *to)
+{
+    struct options *options = to;
+
+    config_mappings(reader, value, &options->auth.mappings);
+}
+
 /* Off in any of the ways to say so, nothing is asked for. */
 static void read_ocsp(struct config_reader *reader, const struct config_value *value, void *to)
 {
@@ -349,7 +356,7 @@ static const struct config_option options_of_top[] = {
     TOP("system_account system", BYTES, auth.system_account),
     TOP("no_system_account no_system no_sys_acc", BOOL, no_system_account),
     CONFIG_REFUSED("default_sentinel"),
-    CONFIG_REFUSED("mappings maps"),
+    CONFIG_READ("mappings maps", read_mappings),
     CONFIG_REFUSED("operator operators root roots root_operator root_operators"),
     CONFIG_REFUSED("resolver account_resolver accounts_resolver"),
     CONFIG_REFUSED("resolver_preload"),

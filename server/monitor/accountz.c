@@ -23,6 +23,78 @@ static bool has_jetstream(const struct server *server, const struct account *acc
     return server->jetstream != NULL && jetstream_serves(server->jetstream, account);
 }
 
+static void write_mappings(struct json_writer *w, const struct mapping_list *list)
+{
+    if (list->count == 0)
+        return;
+    json_key(w, BYTES("mappings"));
+    json_object_begin(w);
+    for (size_t i = 0; i < list->count; i++) {
+        json_key(w, list->at[i].source);
+        json_array_begin(w);
+        for (size_t n = 0; n < list->at[i].count; n++) {
+            json_object_begin(w);
+            monitor_bytes(w, BYTES("subject"), list->at[i].at[n].subject);
+            monitor_number(w, BYTES("weight"), list->at[i].at[n].weight);
+            monitor_bytes_given(w, BYTES("cluster"), list->at[i].at[n].cluster);
+            json_object_end(w);
+        }
+        json_array_end(w);
+    }
+    json_object_end(w);
+}
+
+static void write_export(struct json_writer *w, const struct export_options *export)
+{
+    json_object_begin(w);
+    monitor_bytes(w, BYTES("subject"), export->subject);
+    monitor_text(w, BYTES("type"), export->kind == SHARE_STREAM ? "stream" : "service");
+    if (export->kind == SHARE_SERVICE)
+        monitor_text(w, BYTES("response_type"), export->streamed ? "Streamed" : "Singleton");
+    if (export->accounts_count > 0) {
+        json_key(w, BYTES("approved_accounts"));
+        json_array_begin(w);
+        for (size_t i = 0; i < export->accounts_count; i++)
+            json_string(w, export->accounts[i]);
+        json_array_end(w);
+    }
+    json_object_end(w);
+}
+
+static void write_import(struct json_writer *w, const struct import_options *import)
+{
+    struct bytes local = import->to.size > 0 ? import->to : import->subject;
+
+    json_object_begin(w);
+    monitor_bytes(w, BYTES("subject"), import->subject);
+    monitor_bytes(w, BYTES("account"), import->account);
+    monitor_bytes_given(w, BYTES("to"), import->kind == SHARE_SERVICE ? local : import->prefix);
+    monitor_bytes(w, BYTES("local_subject"), local);
+    monitor_text(w, BYTES("type"), import->kind == SHARE_STREAM ? "stream" : "service");
+    monitor_truth(w, BYTES("invalid"), false);
+    monitor_truth(w, BYTES("share"), false);
+    monitor_truth(w, BYTES("tracking"), false);
+    json_object_end(w);
+}
+
+static void write_shares(struct json_writer *w, const struct account_options *options)
+{
+    if (options->exports.count > 0) {
+        json_key(w, BYTES("exports"));
+        json_array_begin(w);
+        for (size_t i = 0; i < options->exports.count; i++)
+            write_export(w, &options->exports.at[i]);
+        json_array_end(w);
+    }
+    if (options->imports.count > 0) {
+        json_key(w, BYTES("imports"));
+        json_array_begin(w);
+        for (size_t i = 0; i < options->imports.count; i++)
+            write_import(w, &options->imports.at[i]);
+        json_array_end(w);
+    }
+}
+
 void monitor_account(struct json_writer *w, struct server *server, struct account *account)
 {
     json_object_begin(w);
@@ -35,6 +107,12 @@ void monitor_account(struct json_writer *w, struct server *server, struct accoun
     monitor_number(w, BYTES("leafnode_connections"), 0);
     monitor_number(w, BYTES("client_connections"), (int64_t)account->connections);
     monitor_number(w, BYTES("subscriptions"), (int64_t)account->subs.count);
+    if (account->options != NULL) {
+        write_mappings(w, &account->options->mappings);
+        write_shares(w, account->options);
+    } else if (account == router_account_default(server->router)) {
+        write_mappings(w, &server->options.auth.mappings);
+    }
     monitor_bytes(w, BYTES("name_tag"), account->name);
     write_sublist(w, account);
     json_object_end(w);

@@ -28,6 +28,8 @@ enum err apply_sourced(struct stream_state *state, const struct effect *effect);
 
 /* apply_config.c */
 enum err apply_config(struct stream_state *state, const struct effect *effect);
+/* The config and what follows from it alone, limits not. ERR_CORRUPT: nothing has changed. */
+enum err apply_config_json(struct stream_state *state, struct bytes json);
 
 /* stream_state.c: one message leaves, for whatever reason. False: it is not there. */
 bool apply_remove(struct stream_state *state, uint64_t sequence);

@@ -49,25 +49,35 @@ static bool compile_transforms(struct stream_state *state, const struct stream_c
     return true;
 }
 
-enum err apply_config(struct stream_state *state, const struct effect *effect)
+enum err apply_config_json(struct stream_state *state, struct bytes json)
 {
     struct stream_config config = {0};
     struct arena arena;
     enum err err;
 
     arena_init(&arena, state->config_arena.limit);
-    err = stream_config_decode(effect->config.json, &arena, &config);
+    err = stream_config_decode(json, &arena, &config);
     if (err != OK || !compile_transforms(state, &config, &arena)) {
         arena_deinit(&arena);
         return ERR_CORRUPT;
     }
+    state->config_json = arena_copy(&arena, json);
     adopt(state, &config, &arena);
     positions_configure(&state->positions, &state->config);
+    return OK;
+}
+
+enum err apply_config(struct stream_state *state, const struct effect *effect)
+{
+    const struct stream_config *config = &state->config;
+
+    if (apply_config_json(state, effect->config.json) != OK)
+        return ERR_CORRUPT;
     state->config_version = effect->config.version;
     if (!state->configured)
         begin(state, effect);
 
-    dedup_window(&state->dedup, config.duplicate_window_ns > 0 ? config.duplicate_window_ns : 0,
+    dedup_window(&state->dedup, config->duplicate_window_ns > 0 ? config->duplicate_window_ns : 0,
                  state->log_time_ns);
     if (!apply_flaw(state, STREAM_FLAW_CONFIG_LATE)) {
         apply_limit_subjects(state);

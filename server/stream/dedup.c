@@ -1,5 +1,6 @@
 #include "server/stream/dedup.h"
 
+#include "base/codec.h"
 #include "base/heap.h"
 
 #define BUCKETS_PER_WINDOW 4
@@ -223,4 +224,122 @@ void dedup_window(struct dedup *dedup, int64_t window_ns, int64_t now_ns)
     for (struct dedup_bucket *bucket = dedup->oldest; bucket != NULL; bucket = bucket->newer)
         forget_outside(dedup, bucket, now_ns);
     dedup->window_ns = window_ns;
+}
+
+/* ---- as bytes -------------------------------------------------------------------------------- */
+
+#define DEDUP_HEAD      32u /* key, window, count of buckets, zeros */
+#define BUCKET_HEAD     40u /* first and last time, first sequence, capacity, count */
+#define BUCKETS_MAX     4096u
+#define CAPACITY_MAX    ((size_t)1 << 32)
+#define CAPACITY_SPARSE 1024u /* a table may be so many times larger than what it holds */
+
+void dedup_key(struct dedup *dedup, const uint8_t key[16])
+{
+    assert(dedup->count == 0);
+    memcpy(dedup->seed, key, sizeof dedup->seed);
+}
+
+/* Where no cluster of slots goes on: filled in again from there on, every slot finds its place. */
+static size_t first_empty(const struct dedup_bucket *bucket)
+{
+    size_t i = 0;
+
+    while (bucket->slots[i].sequence_offset != 0)
+        i++;
+    return i;
+}
+
+static void bucket_encode(const struct dedup_bucket *bucket, struct buf *out)
+{
+    size_t begin = first_empty(bucket), size = BUCKET_HEAD + bucket->count * sizeof *bucket->slots;
+    uint8_t *at = buf_reserve(out, size);
+
+    at = encode_u64(at, (uint64_t)bucket->first_ns);
+    at = encode_u64(at, (uint64_t)bucket->last_ns);
+    at = encode_u64(at, bucket->sequence_first);
+    at = encode_u64(at, bucket->capacity);
+    at = encode_u64(at, bucket->count);
+    for (size_t i = 0; i < bucket->capacity; i++) {
+        const struct dedup_slot *slot = &bucket->slots[(begin + i) & (bucket->capacity - 1)];
+
+        if (slot->sequence_offset == 0)
+            continue;
+        memcpy(at, slot, sizeof *slot);
+        at += sizeof *slot;
+    }
+    buf_commit(out, size);
+}
+
+void dedup_encode(const struct dedup *dedup, struct buf *out)
+{
+    uint8_t *at = buf_reserve(out, DEDUP_HEAD);
+    uint32_t count = 0;
+
+    for (const struct dedup_bucket *bucket = dedup->oldest; bucket != NULL; bucket = bucket->newer)
+        count++;
+    memcpy(at, dedup->seed, sizeof dedup->seed);
+    at = encode_u64(at + sizeof dedup->seed, (uint64_t)dedup->window_ns);
+    at = encode_u32(at, count);
+    (void)encode_u32(at, 0);
+    buf_commit(out, DEDUP_HEAD);
+    for (const struct dedup_bucket *bucket = dedup->oldest; bucket != NULL; bucket = bucket->newer)
+        bucket_encode(bucket, out);
+}
+
+static bool capacity_sound(uint64_t capacity, uint64_t count)
+{
+    return capacity >= SLOTS_FIRST && capacity <= CAPACITY_MAX &&
+           (capacity & (capacity - 1)) == 0 && count <= capacity / 4 * 3 &&
+           capacity / CAPACITY_SPARSE <= count + SLOTS_FIRST;
+}
+
+static bool bucket_decode(struct dedup *dedup, struct decoder *in)
+{
+    int64_t first_ns = (int64_t)decode_u64(in), last_ns = (int64_t)decode_u64(in);
+    uint64_t sequence = decode_u64(in), capacity = decode_u64(in), count = decode_u64(in);
+    struct dedup_bucket *bucket;
+
+    if (in->failed || !capacity_sound(capacity, count) || last_ns < first_ns || sequence == 0 ||
+        count * sizeof *bucket->slots > in->rest.size ||
+        (dedup->newest != NULL && first_ns < dedup->newest->last_ns))
+        return false;
+    bucket = bucket_add(dedup, sequence, first_ns);
+    bucket->last_ns = last_ns;
+    bucket_set_capacity(bucket, capacity);
+    for (uint64_t i = 0; i < count; i++) {
+        struct dedup_slot slot, *to;
+
+        memcpy(&slot, decode_bytes(in, sizeof slot).at, sizeof slot);
+        if (slot.sequence_offset == 0)
+            return false;
+        to = probe(bucket, slot.hash);
+        bucket->count += to->sequence_offset == 0;
+        dedup->count += to->sequence_offset == 0;
+        *to = slot;
+    }
+    return true;
+}
+
+enum err dedup_decode(struct dedup *dedup, struct bytes bytes)
+{
+    struct decoder in;
+    uint32_t count;
+    bool sound = true;
+
+    assert(dedup->oldest == NULL);
+    decoder_init(&in, bytes);
+    dedup->seed[0] = decode_u64(&in);
+    dedup->seed[1] = decode_u64(&in);
+    dedup->window_ns = (int64_t)decode_u64(&in);
+    count = decode_u32(&in);
+    (void)decode_u32(&in);
+    if (in.failed || dedup->window_ns < 0 || count > BUCKETS_MAX)
+        return ERR_CORRUPT;
+    for (uint32_t i = 0; i < count && sound; i++)
+        sound = bucket_decode(dedup, &in);
+    if (sound && in.rest.size == 0)
+        return OK;
+    dedup_deinit(dedup);
+    return ERR_CORRUPT;
 }

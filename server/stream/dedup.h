@@ -10,7 +10,8 @@
 #ifndef SERVER_STREAM_DEDUP_H
 #define SERVER_STREAM_DEDUP_H
 
-#include "base/bytes.h"
+#include "base/buf.h"
+#include "base/err.h"
 
 struct dedup_bucket;
 
@@ -33,5 +34,13 @@ void dedup_add(struct dedup *dedup, struct bytes id, uint64_t sequence, int64_t 
 uint64_t dedup_find(const struct dedup *dedup, struct bytes id, int64_t now_ns);
 /* Drops whole buckets older than the window. */
 void dedup_expire(struct dedup *dedup, int64_t now_ns);
+
+/* Another key. Nothing may be held. */
+void dedup_key(struct dedup *dedup, const uint8_t key[16]);
+
+/* All of it, key and window included, for a state block; equal states make equal bytes. */
+void dedup_encode(const struct dedup *dedup, struct buf *out);
+/* Into a fresh one. ERR_CORRUPT: it makes no sense, nothing is held. */
+enum err dedup_decode(struct dedup *dedup, struct bytes in);
 
 #endif

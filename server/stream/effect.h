@@ -20,7 +20,7 @@ enum effect_type {
     EFFECT_CONSUMER_CREATE = 6, /* number, created, name, ConsumerConfig JSON; also updates */
     EFFECT_CONSUMER_DELETE = 7, /* number, name */
     EFFECT_SKIP = 8,            /* sequences up to that one are left out: a mirror's gap */
-    EFFECT_SOURCED = 9,         /* what follows was taken from a source, up to that sequence of it */
+    EFFECT_SOURCED = 9, /* what follows was taken from a source, up to that sequence of it */
     /* CONSUMER_RECORD_FIRST..LAST: consumers/consumer.h; their bodies are not read here */
 };
 

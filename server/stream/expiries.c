@@ -1,5 +1,8 @@
 #include "server/stream/expiries.h"
 
+#include <stdlib.h>
+
+#include "base/codec.h"
 #include "base/heap.h"
 
 #define HEAP_FIRST 64u
@@ -155,4 +158,49 @@ bool expiries_ended(const struct expiries *expiries, int64_t now_ns,
                     bool (*ended)(void *context, uint64_t sequence), void *context)
 {
     return visit(expiries, 0, now_ns, ended, context); /* as deep as the heap: its logarithm */
+}
+
+/* ---- as bytes -------------------------------------------------------------------------------- */
+
+#define LIFE_SIZE 16u
+
+static int compare_keys(const void *a, const void *b)
+{
+    uint64_t x = ((const struct map64_slot *)a)->key, y = ((const struct map64_slot *)b)->key;
+
+    return x < y ? -1 : x > y;
+}
+
+void expiries_encode(const struct expiries *expiries, struct buf *out)
+{
+    size_t size = expiries->lives.count * LIFE_SIZE, count = 0;
+    struct map64_slot *all = heap_take(expiries->lives.count * sizeof *all), *slot;
+    uint8_t *at = buf_reserve(out, size);
+
+    for (size_t i = 0; (slot = map64_next(&expiries->lives, &i)) != NULL;)
+        all[count++] = *slot;
+    qsort(all, count, sizeof *all, compare_keys);
+    for (size_t i = 0; i < count; i++) {
+        at = encode_u64(at, all[i].key);
+        at = encode_u64(at, all[i].value.number);
+    }
+    buf_commit(out, size);
+    heap_give(all);
+}
+
+enum err expiries_decode(struct expiries *expiries, struct bytes in)
+{
+    struct decoder from;
+    uint64_t before = 0;
+
+    decoder_init(&from, in);
+    while (from.rest.size > 0) {
+        uint64_t sequence = decode_u64(&from), life = decode_u64(&from);
+
+        if (from.failed || sequence <= before || life == 0)
+            return ERR_CORRUPT;
+        expiries_add(expiries, sequence, (int64_t)(life >> 1), (life & 1) != 0);
+        before = sequence;
+    }
+    return OK;
 }

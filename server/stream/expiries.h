@@ -9,6 +9,8 @@
 #ifndef SERVER_STREAM_EXPIRIES_H
 #define SERVER_STREAM_EXPIRIES_H
 
+#include "base/buf.h"
+#include "base/err.h"
 #include "base/map64.h"
 
 #define EXPIRES_NEVER INT64_MAX /* a message that no age removes */
@@ -40,5 +42,10 @@ bool expiries_first(struct expiries *expiries, struct expiry *first);
  * seen. Costs what has ended. */
 bool expiries_ended(const struct expiries *expiries, int64_t now_ns,
                     bool (*ended)(void *context, uint64_t sequence), void *context);
+
+/* All of them, for a state block; equal ones make equal bytes. */
+void expiries_encode(const struct expiries *expiries, struct buf *out);
+/* Into fresh ones. ERR_CORRUPT: that makes no sense; they are to be thrown away. */
+enum err expiries_decode(struct expiries *expiries, struct bytes in);
 
 #endif

@@ -29,7 +29,11 @@
     X(BATCH_HALF, "of an atomic batch that is refused, what came before the reason stays")         \
     X(REMOVAL_CUT_SHORT, "a large removal ends with what one turn has time for (F21)")             \
     X(POSITION_LOST, "what was taken from a source is not remembered")                             \
-    X(CONFIG_LATE, "new limits do not count for what is already stored (F10)")
+    X(CONFIG_LATE, "new limits do not count for what is already stored (F10)")                     \
+    X(BLOCK_WITHOUT_IDS, "message ids are not in the state block")                                 \
+    X(BLOCK_WITHOUT_CONSUMERS, "what consumers have pending is not in the state block")            \
+    X(BLOCK_LATE, "messages are taken down for a state block after the rest of the state")         \
+    X(DROP_LIVING, "files below the floor are removed with messages that live")
 
 #define STREAM_FLAW_NUMBER(name, text) STREAM_FLAW_NUMBER_##name,
 enum stream_flaw_number { STREAM_FLAW_TABLE(STREAM_FLAW_NUMBER) STREAM_FLAW_COUNT };

@@ -1,5 +1,6 @@
 #include "server/stream/positions.h"
 
+#include "base/codec.h"
 #include "base/heap.h"
 
 #define FIRST_CAPACITY 4u
@@ -73,4 +74,44 @@ void positions_configure(struct positions *positions, const struct stream_config
 struct position *positions_of_source(struct positions *positions, size_t source)
 {
     return source < positions->source_count ? &positions->at[positions->of_source[source]] : NULL;
+}
+
+/* ---- in a state block ------------------------------------------------------------------------
+ */
+
+void positions_encode(const struct positions *positions, struct buf *out)
+{
+    for (size_t i = 0; i < positions->count; i++) {
+        const struct position *position = &positions->at[i];
+        uint8_t *at = buf_reserve(out, 24);
+
+        at = encode_u64(at, position->origin);
+        at = encode_u64(at, position->sequence);
+        (void)encode_u64(at, position->key.size);
+        buf_commit(out, 24);
+        (void)buf_add(out, position->key);
+    }
+}
+
+enum err positions_decode(struct positions *positions, const struct stream_config *config,
+                          struct bytes bytes)
+{
+    struct decoder in;
+
+    positions_deinit(positions);
+    decoder_init(&in, bytes);
+    while (in.rest.size > 0 && !in.failed) {
+        uint64_t origin = decode_u64(&in);
+        uint64_t sequence = decode_u64(&in);
+        struct bytes key = decode_bytes(&in, decode_u64(&in));
+        size_t i;
+
+        if (in.failed)
+            break;
+        i = find_or_add(positions, key);
+        positions->at[i].origin = origin;
+        positions->at[i].sequence = sequence;
+    }
+    positions_configure(positions, config);
+    return in.failed ? ERR_CORRUPT : OK;
 }

@@ -31,6 +31,12 @@ void positions_configure(struct positions *positions, const struct stream_config
 /* Of the n-th source of the config in force; NULL: there are fewer. */
 struct position *positions_of_source(struct positions *positions, size_t source);
 
+/* As they stand in a state block, and back: the config's are looked up anew. ERR_CORRUPT: what was
+ * read so far stays. */
+void positions_encode(const struct positions *positions, struct buf *out);
+enum err positions_decode(struct positions *positions, const struct stream_config *config,
+                          struct bytes bytes);
+
 /* What a source takes, as bytes to compare. */
 void positions_key(const struct stream_source *source, struct buf *out);
 

@@ -23,7 +23,7 @@ static void apply_record(struct stream *stream, const struct log_batch *batch,
     struct effect effect;
     struct apply_result result = {0};
 
-    if (record->type == REPLICA_RECORD_TERM || record->type == REPLICA_RECORD_MEMBERS)
+    if (replica_record(record->type))
         return;
     if (record->type >= CONSUMER_RECORD_FIRST && record->type <= CONSUMER_RECORD_LAST) {
         if (stream_consumer_record(stream, record) != OK)
@@ -54,6 +54,8 @@ static void apply(void *owner, const struct log_batch *batch)
     struct stream *stream = owner;
     struct bytes rest = batch->records;
 
+    if (batch->index == 1) /* it tells the log's incarnation: the same on all, and no client's */
+        dedup_key(&stream->state.dedup, batch->hash.at);
     if (batch->time_ns > stream->state.log_time_ns)
         stream->state.log_time_ns = batch->time_ns;
     for (uint32_t i = 0; i < batch->record_count; i++) {
@@ -193,17 +195,22 @@ static const struct replica_events replica_events_of_stream = {
     .refused = refused,
     .changed = changed,
     .removed = removed,
+    .capture = stream_block_capture,
+    .blocked = stream_block_written,
+    .restore = stream_block_restore,
 };
 
 /* ---- state events ---------------------------------------------------------------------------- */
 
 static void on_stored(void *owner, const struct index_entry *entry)
 {
+    stream_block_stored(owner, entry);
     stream_consumers_stored(owner, entry);
 }
 
 static void on_removed(void *owner, const struct index_entry *entry)
 {
+    stream_block_removed(owner, entry);
     stream_consumers_removed(owner, entry);
 }
 
@@ -276,6 +283,7 @@ struct stream *stream_open(struct jetstream *jetstream, struct account *account,
         (void)buf_print(&stream->ack_prefix, "\",\"domain\":\"%s", domain);
     (void)BUF_ADD(&stream->ack_prefix, "\",\"seq\":");
     stream->expiry.fire = stream_expiry_fire;
+    stream_block_open(stream);
     stream_batches_init(stream);
     stream->direct_retry.fire = stream_direct_retry;
 
@@ -285,6 +293,7 @@ struct stream *stream_open(struct jetstream *jetstream, struct account *account,
         stream_close(stream, false);
         return NULL;
     }
+    stream_block_recovered(stream);
     if (stream->state.configured)
         stream_subscribe(stream); /* what is published before it leads waits */
     if (!jetstream_clustered(jetstream))
@@ -319,6 +328,7 @@ void stream_close(struct stream *stream, bool deleted)
     stream_direct_drop(stream);
     timers_cancel(timers, &stream->expiry);
     drop_reads(stream);
+    stream_block_close(stream);
     if (stream->replica != NULL && deleted)
         replica_close(stream->replica);
     else if (stream->replica != NULL)
@@ -476,7 +486,7 @@ static void propose(struct stream *stream)
     if (!replica_ready(stream->replica))
         return;
     stream_consumers_hand_out(stream);
-    if (stream->gathered == 0)
+    if (replica_gathered(stream->replica) == 0)
         return;
     index = replica_propose(stream->replica, stream_log_now(stream), stream->gathered);
     stream->gathered = 0;

@@ -8,6 +8,7 @@
 
 #include "base/heap.h"
 #include "base/owner.h"
+#include "server/stream/flaws.h"
 #include "server/stream/stream_priv.h"
 
 /* For the leader's timers; a follower and recovery have no time. */
@@ -97,6 +98,7 @@ static struct consumer_shell *make(struct stream *stream, uint64_t number, struc
     shell->stream = stream;
     shell->name = heap_copy(name);
     shell->number = number;
+    shell->created_ns = created_ns;
     shell->wake.fire = on_wake;
     shell->retry.fire = on_retry;
     outbox_init(&shell->deliveries, STREAM_PARKED_BYTES_MAX);
@@ -161,6 +163,7 @@ static void destroy(struct consumer_shell *shell)
     delivery_close(shell);
     outbox_deinit(&shell->inbox);
     heap_give((void *)shell->name.at);
+    heap_give((void *)shell->json.at);
     heap_give(shell);
 }
 
@@ -196,6 +199,38 @@ struct consumer *stream_consumer_volatile(struct stream *stream,
     return shell->consumer;
 }
 
+/* What the log says of it. */
+static void keep_config(struct stream *stream, struct consumer_shell *shell, struct bytes json)
+{
+    heap_give((void *)shell->json.at);
+    shell->json = heap_copy(json);
+    if (shell->number > stream->number_logged)
+        stream->number_logged = shell->number;
+}
+
+bool stream_consumer_restore(struct stream *stream, uint64_t number, int64_t created_ns,
+                             struct bytes name, struct bytes json, struct bytes state)
+{
+    struct consumer_shell *shell;
+    struct consumer_config config = {0};
+    struct arena arena;
+    bool sound;
+
+    if (number == 0 || name.size == 0 || stream_consumer_shell(stream, name) != NULL ||
+        table_find(&stream->consumers_by_number, bytes_of(&number, sizeof number)) != NULL)
+        return false;
+    arena_init(&arena, 1u << 20);
+    sound = consumer_config_decode(json, &arena, &config) == OK;
+    if (sound) {
+        shell = make(stream, number, name, &config, created_ns);
+        keep_config(stream, shell, json);
+        sound = (stream->state.flaws & STREAM_FLAW_BLOCK_WITHOUT_CONSUMERS) != 0 ||
+                consumer_state_decode(shell->consumer, state) == OK;
+    }
+    arena_deinit(&arena);
+    return sound;
+}
+
 static void effect_create(struct stream *stream, const struct effect *effect)
 {
     struct consumer_shell *shell = stream_consumer_shell(stream, effect->consumer.name);
@@ -209,9 +244,11 @@ static void effect_create(struct stream *stream, const struct effect *effect)
                      BYTES_ARG(stream->name), BYTES_ARG(effect->consumer.name));
     } else if (shell != NULL) {
         update(shell, &config);
+        keep_config(stream, shell, effect->consumer.json);
     } else {
         shell = make(stream, effect->consumer.number, effect->consumer.name, &config,
                      effect->consumer.created_ns);
+        keep_config(stream, shell, effect->consumer.json);
         if (stream->lead)
             stream_consumer_start(shell);
     }

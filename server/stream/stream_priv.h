@@ -28,6 +28,19 @@
 /* Consumer records put their body at a multiple of 8 (docs/formats.md). */
 #define RECORD_BODY_PAD (16u - RECORD_HEAD)
 
+/* stream_block.c */
+struct stream_blocks {
+    uint64_t *files; /* messages that live in each file, by its ordinal */
+    uint32_t file_count;
+    uint64_t missing; /* that live in files that are not there */
+    /* A block on its way. */
+    struct index_capture *capture; /* NULL: it is being written, or there is none */
+    struct buf body;
+    uint64_t *lived; /* as `files` was at its index */
+    uint32_t lived_count;
+    struct timer timer;
+};
+
 struct publish_waiting; /* look.c: what is asked for now may be answered when the read of that
                            number is confirmed. */
 uint64_t stream_look_number(struct stream *stream);
@@ -46,6 +59,8 @@ struct consumer_shell {
     struct consumer *consumer; /* NULL while it is being made */
     struct stream *stream;
     struct bytes name; /* owned */
+    struct bytes json; /* owned: config as it was logged; empty: it is in no log */
+    int64_t created_ns;
     uint64_t number;
     struct sink *sink_next, *sink_ack, *sink_flow;
     struct timer wake;
@@ -111,8 +126,9 @@ struct stream {
     struct table consumers; /* consumer_shell by name */
     struct table consumers_by_number;
     uint64_t number_next;
-    size_t direct_count; /* of the consumers, those of sources and mirrors */
-    size_t push_count;   /* consumers that depend on who listens */
+    uint64_t number_logged; /* the highest that a consumer in the log has had */
+    size_t direct_count;    /* of the consumers, those of sources and mirrors */
+    size_t push_count;      /* consumers that depend on who listens */
     bool interest_changed;
     struct consumer_shell *consumer_dirty;
     struct consumer_shell *consumer_planning;
@@ -132,6 +148,7 @@ struct stream {
 
     uint64_t read_number; /* of its log, in the shard's read cache */
 
+    struct stream_blocks blocks;
     struct stream_read *reads; /* in flight */
     bool counter_reading;      /* the last message of a counter is among them */
     struct stream *dirty_next;
@@ -215,6 +232,22 @@ void stream_consumer_start(struct consumer_shell *shell);
 void stream_consumers_close(struct stream *stream);
 struct consumer_shell *stream_consumer_shell(const struct stream *stream, struct bytes name);
 uint64_t stream_consumer_number(struct stream *stream); /* of a new one */
+
+/* As it was in a state block; false: that makes no sense. */
+bool stream_consumer_restore(struct stream *stream, uint64_t number, int64_t created_ns,
+                             struct bytes name, struct bytes json, struct bytes state);
+
+/* stream_block.c */
+void stream_block_open(struct stream *stream);
+void stream_block_close(struct stream *stream);
+void stream_block_stored(struct stream *stream, const struct index_entry *entry);
+void stream_block_removed(struct stream *stream, const struct index_entry *entry);
+void stream_block_recovered(struct stream *stream); /* the log is open: says what is missing */
+void stream_block_step(struct timer *timer);
+/* Events of the replica. */
+void stream_block_capture(void *owner, struct bytes head);
+void stream_block_written(void *owner, enum err err);
+enum err stream_block_restore(void *owner, const struct replica_block *block);
 
 /* consumer_turn.c */
 void stream_consumers_stored(struct stream *stream, const struct index_entry *entry);

@@ -29,6 +29,17 @@ void stream_state_deinit(struct stream_state *state)
     buf_deinit(&state->msg_id_memory);
 }
 
+void stream_state_reset(struct stream_state *state, uint64_t seed)
+{
+    const struct stream_events *events = state->events;
+    uint64_t flaws = state->flaws;
+
+    stream_state_deinit(state);
+    stream_state_init(state, seed);
+    state->events = events;
+    state->flaws = flaws;
+}
+
 /* What is true of a state between any two effects. */
 static void check(const struct stream_state *state)
 {

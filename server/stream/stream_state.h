@@ -38,6 +38,7 @@ struct stream_events {
 
 struct stream_state {
     struct stream_config config;        /* in config_arena; all zero until configured: no limits */
+    struct bytes config_json;           /* as it was logged; there, too */
     struct subject_transform transform; /* of what comes in, if config.subject_transform */
     struct subject_transform republish; /* of what is stored, if config.republish */
     struct arena config_arena;
@@ -65,6 +66,8 @@ struct stream_state {
 
 void stream_state_init(struct stream_state *state, uint64_t seed);
 void stream_state_deinit(struct stream_state *state);
+/* As after init, for the same owner. */
+void stream_state_reset(struct stream_state *state, uint64_t seed);
 
 /* Applies one effect of a committed batch. `place` is its record's. ERR_CORRUPT: the record makes
  * no sense (a version we do not know, damaged): nothing has changed. Results a leader predicted are
@@ -88,6 +91,15 @@ uint64_t stream_state_taken(const struct stream_state *state);
 bool stream_state_oldest(struct stream_state *state, struct index_entry *entry);
 /* When the next message is due by its age or its own end, in log time; false: none is. */
 bool stream_state_due(struct stream_state *state, int64_t *due_ns);
+
+/*
+ * The state without its messages (stream_state.index), as the section of a state block; equal
+ * states make equal bytes. What is added to the state is added here, or a restart forgets it.
+ */
+void stream_state_encode(const struct stream_state *state, struct buf *out);
+/* Into a fresh state whose index has the block's messages. ERR_CORRUPT: it makes no sense; the
+ * state is to be thrown away. */
+enum err stream_state_decode(struct stream_state *state, struct bytes in);
 
 /* The size the API counts (reference 3.1). `storage`: enum stream_storage. */
 uint32_t stream_stored_size(int32_t storage, size_t subject, size_t headers, size_t payload);

@@ -246,6 +246,7 @@ void model_recovery_begin(struct model_log *model)
     model->sealed_count = 0;
     model->lost_at_end = false;
     model->block_found = 0;
+    model->unread_last = 0;
 }
 
 void model_recovered(struct model_log *model, const struct log_batch *batch)
@@ -300,6 +301,20 @@ void model_gone(struct model_log *model, uint64_t first, uint64_t last)
                          model->id, index);
         push(&model->found, &model->found_count, &model->found_capacity, MODEL_NONE);
     }
+}
+
+void model_unread(struct model_log *model, uint64_t first, uint64_t last)
+{
+    if (first > model->found_count + 1) /* what is between was in files that are not there */
+        model_gone(model, model->found_count + 1, first - 1);
+    if (first != model->found_count + 1 || last < first || last > model->block_found ||
+        last > model->kept_count)
+        model_broken("log %" PRIu64 ": %" PRIu64 "..%" PRIu64
+                     " unread behind %zu, the block is %" PRIu64,
+                     model->id, first, last, model->found_count, model->block_found);
+    for (uint64_t index = first; index <= last; index++)
+        push(&model->found, &model->found_count, &model->found_capacity, model->kept[index - 1]);
+    model->unread_last = last;
 }
 
 void model_block_recovered(struct model_log *model, const struct log_block *block)
@@ -399,7 +414,7 @@ static void check_committed(const struct model_log *model, uint64_t committed)
     if (committed > model->committed)
         model_broken("log %" PRIu64 ": %" PRIu64 " is said to be committed, %" PRIu64 " was",
                      model->id, committed, model->committed);
-    for (size_t i = 0; i < model->found_count; i++)
+    for (size_t i = model->unread_last; i < model->found_count; i++)
         if (model->found[i] != MODEL_NONE && model->batches[model->found[i]].committed > committed)
             model_broken("log %" PRIu64 ": %" PRIu64
                          " is said to be committed, batch %zu knew more",

@@ -79,6 +79,7 @@ struct model_log {
     struct model_block blocks[MODEL_BLOCKS_MAX]; /* the newest that were begun */
     unsigned block_count;
     uint64_t block_found; /* by the recovery */
+    uint64_t unread_last; /* what it did not read goes up to here; 0: it has read all */
 
     /* A recovery under way. */
     size_t *found;
@@ -118,6 +119,8 @@ void model_recovery_begin(struct model_log *model);
 void model_recovered(struct model_log *model, const struct log_batch *batch);
 void model_lost(struct model_log *model, uint64_t first, uint64_t last);
 void model_gone(struct model_log *model, uint64_t first, uint64_t last);
+/* They stand in files that the block speaks for. */
+void model_unread(struct model_log *model, uint64_t first, uint64_t last);
 void model_block_recovered(struct model_log *model, const struct log_block *block);
 /* The log is open: what was handed out counts as answered. `durable`, `committed`: what it says. */
 void model_recovery_end(struct model_log *model, uint64_t durable, uint64_t committed);

@@ -241,12 +241,13 @@ static void recovered(void *context, const struct log_batch *batch)
     model_recovered(model, batch);
 }
 
-static void recovered_block(void *context, const struct log_block *block)
+static enum err recovered_block(void *context, const struct log_block *block)
 {
     if (current->trace)
         printf("        log %" PRIu64 ": block of %" PRIu64 "\n", owner_log(context)->model.id,
                block->index);
     model_block_recovered(&owner_log(context)->model, block);
+    return OK;
 }
 
 static void gone(void *context, uint64_t first, uint64_t last)
@@ -255,6 +256,14 @@ static void gone(void *context, uint64_t first, uint64_t last)
         printf("        log %" PRIu64 ": %" PRIu64 " to %" PRIu64 " are gone\n",
                owner_log(context)->model.id, first, last);
     model_gone(&owner_log(context)->model, first, last);
+}
+
+static void unread(void *context, uint64_t first, uint64_t last)
+{
+    if (current->trace)
+        printf("        log %" PRIu64 ": %" PRIu64 " to %" PRIu64 " are not read\n",
+               owner_log(context)->model.id, first, last);
+    model_unread(&owner_log(context)->model, first, last);
 }
 
 static void lost(void *context, uint64_t first, uint64_t last, uint64_t bytes)
@@ -624,9 +633,11 @@ static void flush(void *context)
 static enum err open_log(struct run *run, struct sim_log *log)
 {
     static const struct log_events events = {durable, failed};
-    struct log_recovery recovery = {recovered, lost, log, recovered_block, gone};
+    struct log_recovery recovery = {recovered, lost, log, recovered_block, gone, NULL};
     enum err err;
 
+    if (chance(run, 2, 3))
+        recovery.unread = unread;
     log->lost_first = 0;
     model_recovery_begin(&log->model);
     err = log_open(run->store, log->model.id, &recovery, &events, log, &log->log);
@@ -1079,6 +1090,8 @@ static enum err read_index(struct run *run, struct sim_log *log, uint64_t index)
     run->reads += err == OK;
     if (err == OK && (batch == MODEL_NONE || !hash_equal(&hash, &model->batches[batch].content)))
         model_broken("log %" PRIu64 ": %" PRIu64 " reads as another batch", model->id, index);
+    if (err == ERR_NOT_FOUND && index <= model->unread_last)
+        return err;
     if (err == ERR_NOT_FOUND && batch != MODEL_NONE && model->batches[batch].dropped)
         return err;
     if (err == OK || err == ERR_AGAIN || batch == MODEL_NONE || sim_crashed(run->sim, run->node))

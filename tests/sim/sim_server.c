@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "server/server.h"
+#include "storage/paths.h"
 #include "tests/sim/copies.h"
 #include "tests/sim/hunt.h"
 #include "tests/sim/leaks.h"
@@ -53,6 +54,7 @@ struct run {
     bool timely;    /* the network is: when something comes says when it left */
     bool logs_soon; /* the disk is not slow for long: what is written is there soon */
     bool stuck;
+    bool rotted;         /* a state block has been damaged */
     char violation[400]; /* of the server as a whole */
 };
 
@@ -225,6 +227,36 @@ static bool start(struct run *run)
     }
 }
 
+#define STREAM_ID_FIRST 16u
+
+static void found_block(void *context, const char *name, bool directory)
+{
+    uint64_t *newest = context, index;
+
+    if (!directory && path_read_block(name, &index) && index > *newest)
+        *newest = index;
+}
+
+/* A bit of a stream's newest block flips, once in a run: the older one must do, or the log. */
+static void rot_block(struct run *run)
+{
+    uint64_t id = STREAM_ID_FIRST + prng_below(&run->prng, STREAMS_MAX), newest = 0;
+    struct bytes file;
+    struct path path;
+
+    if (run->rotted || !prng_chance(&run->prng, 1, 4))
+        return;
+    (void)io_list(sim_node_io(run->sim, run->node), path_log("millrace", id).text, found_block,
+                  &newest);
+    path = path_block("millrace", id, newest);
+    if (newest == 0 || !sim_durable(run->sim, run->node, path.text, &file) || file.size == 0)
+        return;
+    say(run, "a bit of block %llu of log %llu flips", (unsigned long long)newest,
+        (unsigned long long)id);
+    run->rotted = sim_flip(run->sim, run->node, path.text, prng_below(&run->prng, file.size),
+                           (unsigned)prng_below(&run->prng, 8));
+}
+
 static bool restart(struct run *run)
 {
     bury(run);
@@ -234,6 +266,7 @@ static bool restart(struct run *run)
     if (prng_chance(&run->prng, 1, 3))
         sim_cut_power(run->sim, run->node);
     sim_restart(run->sim, run->node);
+    rot_block(run);
     sim_client_drop(&run->client);
     return start(run);
 }
@@ -288,6 +321,7 @@ static void draw_options(struct run *run)
     static const uint32_t segments[] = {0, 32 << 10, 64 << 10, 256 << 10};
     static const uint32_t journals[] = {0, 32 << 10, 64 << 10};
     static const uint32_t batches[] = {0, 1, 4 << 10};
+    static const uint64_t blocks[] = {1, 4 << 10, 16 << 10, 64 << 10, 0};
 
     options_default(&run->options);
     snprintf(run->options.host, sizeof run->options.host, "127.0.0.1");
@@ -296,6 +330,7 @@ static void draw_options(struct run *run)
     run->options.sim.segment_size = segments[prng_below(&run->prng, 4)];
     run->options.sim.journal_file_size = journals[prng_below(&run->prng, 3)];
     run->options.sim.journal_batch_max = batches[prng_below(&run->prng, 3)];
+    run->options.sim.block_bytes = blocks[prng_below(&run->prng, 5)];
 }
 
 static void begin(struct run *run, uint64_t seed, bool loud, bool with_errors,

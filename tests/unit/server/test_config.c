@@ -314,7 +314,6 @@ START_TEST(what_is_not_built_is_refused_by_name_and_place)
         "mqtt {}",
         "websocket {}",
         "ws {}",
-        "mappings {}",
         "remote_syslog: x",
         "syslog: true",
         "proxy_protocol: true",
@@ -324,7 +323,7 @@ START_TEST(what_is_not_built_is_refused_by_name_and_place)
         "jetstream { key: x }",
         "leafnodes { remotes: [{}] }",
         "authorization { auth_callout {} }",
-        "accounts { A: { mappings {} } }",
+        "accounts { A: { exports: [{service: x, latency: y}] } }",
         "tls { ocsp_peer: true }",
         "write_timeout: retry",
     };

@@ -353,6 +353,33 @@ START_TEST(a_position_outlives_the_config_that_does_not_name_it)
 }
 END_TEST
 
+START_TEST(a_state_block_keeps_positions)
+{
+    struct rig *rig = begin("\"sources\":[{\"name\":\"O\"},{\"name\":\"P\"}]");
+    struct stream_state state;
+    struct buf out;
+
+    source(rig, 0, 11, 5, "");
+    source(rig, 1, 12, 7, "");
+    rig_settle(rig);
+    buf_init(&out, 1u << 20);
+    stream_state_encode(&rig->state, &out);
+    stream_state_init(&state, 1);
+    ck_assert_int_eq(stream_state_decode(&state, buf_bytes(&out)), OK);
+    ck_assert_uint_eq(positions_of_source(&state.positions, 1)->sequence, 7);
+    ck_assert_uint_eq(positions_of_source(&state.positions, 1)->origin, 12);
+    ck_assert_ptr_null(positions_of_source(&state.positions, 2));
+    stream_state_deinit(&state);
+    for (size_t cut = 0; cut < out.size; cut++) {
+        stream_state_init(&state, 1);
+        (void)stream_state_decode(&state, bytes_take(buf_bytes(&out), cut));
+        stream_state_deinit(&state);
+    }
+    buf_deinit(&out);
+    rig_destroy(rig);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *tests[] = {
@@ -370,6 +397,7 @@ int main(void)
         what_does_not_fit_the_batch_leaves_nothing_of_itself,
         a_full_stream_takes_nothing_and_moves_no_position,
         a_position_outlives_the_config_that_does_not_name_it,
+        a_state_block_keeps_positions,
     };
 
     return UNIT_RUN_PLAIN("origin", tests);

@@ -1,4 +1,6 @@
 /* State blocks, the floor, and files that are removed, in whole logs. */
+#include <stdio.h>
+
 #include "base/heap.h"
 #include "storage/hash.h"
 #include "tests/unit/storage/shard.h"
@@ -11,14 +13,28 @@ static uint64_t block_index, gone_first, gone_last, below_last;
 static unsigned gone_calls;
 static uint8_t block_body[64];
 static size_t block_body_size;
+static enum err block_refused; /* of those above it the owner says that */
+static uint64_t block_refused_above = UINT64_MAX;
+static uint64_t unread_last;
 
-static void told_block(void *context, const struct log_block *block)
+static enum err told_block(void *context, const struct log_block *block)
 {
     (void)context;
+    if (block->index > block_refused_above)
+        return block_refused;
     block_index = block->index;
     block_body_size = block->body.size;
     memcpy(block_body, block->body.at, block->body.size < 64 ? block->body.size : 64);
     ck_assert_mem_eq(block->hash.at, s.hashes[block->index].at, 16);
+    return OK;
+}
+
+static void told_unread(void *context, uint64_t first, uint64_t last)
+{
+    (void)context;
+    ck_assert_uint_gt(first, unread_last);
+    unread_last = last;
+    s.recovered += last - first + 1;
 }
 
 static void told_gone(void *context, uint64_t first, uint64_t last)
@@ -280,6 +296,130 @@ START_TEST(a_missing_file_above_the_block_is_lost)
 }
 END_TEST
 
+/* As open_log, for an owner that leaves files unread. */
+static enum err open_unread(void)
+{
+    static const struct log_events events = {shard_durable, shard_failed};
+    struct log_recovery recovery = {told_batch, shard_lost, &s, told_block, told_gone, told_unread};
+    enum err err;
+
+    block_index = below_last = unread_last = 0;
+    s.recovered = 0;
+    s.lost_calls = 0;
+    err = log_open(s.store, SHARD_LOG, &recovery, &events, &s, &s.log);
+    if (err == OK)
+        s.durable = log_durable(s.log);
+    return err;
+}
+
+static void damage(const char *name, off_t at)
+{
+    char path[512];
+    FILE *file;
+
+    snprintf(path, sizeof path, "%s/data/logs/%016x/%s", s.root, SHARD_LOG, name);
+    file = fopen(path, "r+");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_eq(fseek(file, at, SEEK_SET), 0);
+    ck_assert_int_eq(fwrite("damage!", 7, 1, file), 1);
+    fclose(file);
+}
+
+START_TEST(files_that_the_block_speaks_for_are_not_read)
+{
+    char name[64];
+
+    many_files(12);
+    write_block(9, "nine");
+    reopen(); /* the journal has nothing to mend it with */
+    shard_close(&s);
+    snprintf(name, sizeof name, "%016llx.seg", (unsigned long long)(2ull << 32 | 2)); /* 5 and 6 */
+    damage(name, 5000);
+    shard_world(&s);
+    ck_assert_int_eq(shard_open_store(&s), OK);
+    ck_assert_int_eq(open_unread(), OK);
+    ck_assert_uint_eq(block_index, 9);
+    ck_assert_uint_eq(s.lost_calls, 0);
+    ck_assert_uint_eq(unread_last, 8); /* 9 stands in a file with 10 */
+    ck_assert_uint_eq(below_last, 9);
+    ck_assert_uint_eq(s.recovered, 12);
+    ck_assert_uint_eq(shard_append(&s, 100, 1), 13);
+    shard_settle(&s);
+    reopen(); /* who reads all finds the damage */
+    ck_assert_uint_eq(s.lost_calls, 1);
+    shard_end(&s);
+}
+END_TEST
+
+START_TEST(a_log_that_ends_with_its_block_goes_on_behind_it)
+{
+    many_files(12);
+    log_roll(s.log);
+    shard_append(&s, 100, 1);
+    shard_settle(&s);
+    write_block(12, "twelve");
+    shard_close(&s);
+    shard_world(&s);
+    ck_assert_int_eq(shard_open_store(&s), OK);
+    ck_assert_int_eq(open_unread(), OK);
+    ck_assert_uint_eq(unread_last, 12);
+    ck_assert_uint_eq(below_last, 0);
+    ck_assert_uint_eq(log_durable(s.log), 13);
+    ck_assert_uint_eq(shard_append(&s, 100, 1), 14);
+    shard_settle(&s);
+    reopen();
+    ck_assert_uint_eq(s.recovered, 14);
+    ck_assert_uint_eq(s.lost_calls, 0);
+    shard_end(&s);
+}
+END_TEST
+
+START_TEST(a_block_that_its_owner_cannot_read_is_passed_over)
+{
+    many_files(12);
+    write_block(6, "one");
+    write_block(9, "two");
+    shard_close(&s);
+    block_refused = ERR_CORRUPT;
+    block_refused_above = 6;
+    shard_world(&s);
+    ck_assert_int_eq(shard_open_store(&s), OK);
+    ck_assert_int_eq(open_unread(), OK);
+    ck_assert_uint_eq(block_index, 6);
+    ck_assert_uint_eq(s.recovered, 12);
+    shard_close(&s);
+    block_refused_above = 0; /* the log is whole: it needs none */
+    shard_world(&s);
+    ck_assert_int_eq(shard_open_store(&s), OK);
+    ck_assert_int_eq(open_unread(), OK);
+    ck_assert_uint_eq(block_index, 0);
+    ck_assert_uint_eq(s.recovered, 12);
+    block_refused_above = UINT64_MAX;
+    shard_end(&s);
+}
+END_TEST
+
+START_TEST(a_log_without_its_beginning_and_without_a_block_is_refused)
+{
+    many_files(12);
+    write_block(6, "one");
+    write_block(9, "two");
+    log_floor_set(s.log, 9);
+    ck_assert_int_eq(log_file_drop(s.log, 0), OK);
+    shard_settle(&s);
+    shard_close(&s);
+    block_refused = ERR_CORRUPT;
+    block_refused_above = 0;
+    shard_world(&s);
+    ck_assert_int_eq(shard_open_store(&s), OK);
+    ck_assert_int_eq(open_unread(), ERR_CORRUPT);
+    block_refused_above = UINT64_MAX; /* nothing was changed */
+    ck_assert_int_eq(open_unread(), OK);
+    ck_assert_uint_eq(block_index, 9);
+    shard_end(&s);
+}
+END_TEST
+
 static enum err skip_err;
 static bool skip_told;
 
@@ -391,6 +531,10 @@ int main(void)
         what_a_removed_file_had_is_gone_and_not_lost,
         what_was_cut_stays_void_when_the_file_that_said_so_is_removed,
         a_damaged_block_is_passed_over_and_the_older_one_tells_all,
+        files_that_the_block_speaks_for_are_not_read,
+        a_log_that_ends_with_its_block_goes_on_behind_it,
+        a_block_that_its_owner_cannot_read_is_passed_over,
+        a_log_without_its_beginning_and_without_a_block_is_refused,
         a_missing_file_above_the_block_is_lost,
         a_log_that_is_too_far_behind_goes_on_behind_a_block_of_others,
         what_was_skipped_counts_as_lost_until_there_is_a_block,

@@ -1,0 +1,218 @@
+/*
+ * replica_block: state blocks of a group (docs/raft.md, State blocks). A leader puts a seal into
+ * the log when enough has come since the last one; whoever applies it has its machine take down its
+ * state, so that the blocks of all replicas are of the same indexes and can be compared.
+ */
+#include "base/codec.h"
+#include "base/heap.h"
+#include "base/owner.h"
+#include "raft/replica_priv.h"
+#include "storage/record.h"
+
+#define SECTION_GROUP 1u
+#define GROUP_MAX     (8u + MEMBERS_BODY_MAX)
+#define GROWTH        4u /* the log grows by so many times the last block before the next */
+#define PART          8u /* and by that part of itself, but at least that part of block_bytes */
+
+bool replica_blocks(const struct replica *replica)
+{
+    return replica->events.capture != NULL && replica->groups->options.transport == NULL;
+}
+
+/* ---- seals ----------------------------------------------------------------------------------- */
+
+/* Small streams give their space back in small files, and large ones do not have too many. */
+static void set_due(struct replica *replica)
+{
+    uint64_t most = replica->groups->options.block_bytes, least = most / PART;
+    uint64_t due = log_bytes(replica->log) / PART, grown = replica->block.size * GROWTH;
+
+    due = due < least ? least : due > most ? most : due;
+    replica->block.due = due > grown ? due : grown;
+}
+
+void replica_seal_gather(struct replica *replica, struct buf *gather)
+{
+    uint8_t *body;
+
+    if (!replica_blocks(replica) || replica->block.busy || replica->block.gathered ||
+        replica->block.bytes < replica->block.due || log_gathered(replica->log) > 0)
+        return;
+    body = record_begin(gather, REPLICA_RECORD_SEAL, 0, 0);
+    assert(body != NULL); /* the batch is empty */
+    record_end(gather, 0);
+    replica->block.gathered = true;
+}
+
+/* A seal begins its batch: nothing else of the log has to be looked through for it. */
+static bool begins_with_seal(const struct log_batch *batch)
+{
+    struct record record;
+
+    return record_peek(batch->records, &record) == OK && record.type == REPLICA_RECORD_SEAL;
+}
+
+/* ---- taking down ----------------------------------------------------------------------------- */
+
+static void write_group(const struct replica *replica, uint8_t out[GROUP_MAX], size_t *size)
+{
+    uint8_t *at = encode_u64(out, (uint64_t)replica->time_last);
+
+    at = members_encode(at, &replica->config);
+    *size = (size_t)(at - out);
+}
+
+static void begin(struct replica *replica, const struct log_batch *batch)
+{
+    uint8_t head[BLOCK_SECTION_HEAD + GROUP_MAX];
+    size_t size;
+
+    replica->block.busy = true;
+    replica->block.op.index = batch->index;
+    replica->block.op.term = batch->term;
+    replica->block.op.hash = batch->hash;
+    log_roll(replica->log); /* so that what is below can go one day */
+    write_group(replica, head + BLOCK_SECTION_HEAD, &size);
+    replica_section(head, SECTION_GROUP, size);
+    replica->events.capture(replica->owner, bytes_of(head, BLOCK_SECTION_HEAD + size));
+}
+
+void replica_block_count(struct replica *replica, const struct log_batch *batch)
+{
+    struct raft_config config;
+
+    if (members_of(batch->records, batch->record_count, &config)) {
+        members_adopt(&config, groups_self(replica->groups));
+        replica->config = config;
+    }
+    replica->block.bytes += batch->content.size;
+    if (begins_with_seal(batch))
+        replica->block.bytes = 0;
+}
+
+void replica_block_applied(struct replica *replica, const struct log_batch *batch)
+{
+    if (!replica_blocks(replica) || replica->block.busy || replica->config.count == 0 ||
+        !begins_with_seal(batch))
+        return;
+    begin(replica, batch);
+}
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+static void floor_to_block(struct replica *replica)
+{
+    const struct log_block_op *op = &replica->block.op;
+
+    log_floor_set(replica->log, op->index);
+    raft_core_floor(replica->core, op->index, op->term);
+}
+
+static void written(struct log_block_op *op, enum err err)
+{
+    struct replica *replica = owner_of(op, struct replica, block.op);
+
+    replica->block.busy = false;
+    if (err == OK)
+        replica->block.size = replica->block.body.size + replica->block.local.size;
+    buf_release(&replica->block.body);
+    buf_release(&replica->block.local);
+    if (!replica->closed) {
+        if (err == OK)
+            floor_to_block(replica);
+        set_due(replica);
+        replica->events.blocked(replica->owner, err);
+    }
+    replica_let_go(replica);
+}
+
+void replica_block(struct replica *replica, struct buf *body, struct buf *local)
+{
+    struct log_block_op *op = &replica->block.op;
+
+    assert(replica->block.busy);
+    assert(op->index > log_block_newest(replica->log));
+    replica->block.body = *body;
+    replica->block.local = *local;
+    buf_init(body, body->limit);
+    buf_init(local, local->limit);
+    op->body = buf_bytes(&replica->block.body);
+    op->local = buf_bytes(&replica->block.local);
+    op->done = written;
+    replica_hold(replica);
+    log_block_write(replica->log, op);
+}
+
+void replica_block_begin(struct replica *replica)
+{
+    set_due(replica);
+}
+
+void replica_block_drop(struct replica *replica)
+{
+    assert(replica->block.busy);
+    replica->block.busy = false;
+}
+
+/* ---- sections -------------------------------------------------------------------------------- */
+
+void replica_section(uint8_t head[BLOCK_SECTION_HEAD], uint32_t type, uint64_t size)
+{
+    uint8_t *at = encode_u32(head, type);
+
+    at = encode_u32(at, 0);
+    (void)encode_u64(at, size);
+}
+
+bool replica_section_take(struct bytes *body, uint32_t *type, struct bytes *section)
+{
+    struct decoder in;
+    uint64_t size;
+
+    decoder_init(&in, *body);
+    *type = decode_u32(&in);
+    (void)decode_u32(&in);
+    size = decode_u64(&in);
+    *section = decode_bytes(&in, size);
+    if (in.failed)
+        return false;
+    *body = in.rest;
+    return true;
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+static bool read_group(struct bytes group, int64_t *time_last, struct raft_config *config)
+{
+    struct decoder in;
+
+    decoder_init(&in, group);
+    *time_last = (int64_t)decode_u64(&in);
+    return !in.failed && members_read(in.rest, config) == OK;
+}
+
+enum err replica_block_restore(struct replica *replica, const struct log_block *block)
+{
+    struct bytes body = block->body, group;
+    struct replica_block handed = {.index = block->index, .local = block->local, .block = block};
+    struct raft_config config;
+    int64_t time_last;
+    uint32_t type;
+    enum err err;
+
+    if (replica->events.restore == NULL)
+        return ERR_CORRUPT;
+    if (!replica_section_take(&body, &type, &group) || type != SECTION_GROUP ||
+        !read_group(group, &time_last, &config))
+        return ERR_CORRUPT;
+    handed.body = body;
+    err = replica->events.restore(replica->owner, &handed);
+    if (err != OK)
+        return err;
+    members_adopt(&config, groups_self(replica->groups));
+    replica->config = config;
+    replica->time_last = time_last;
+    replica->applied = block->index;
+    replica->block.size = block->body.size + block->local.size;
+    return OK;
+}

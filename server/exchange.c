@@ -1,0 +1,445 @@
+#include "server/exchange.h"
+
+#include <stdio.h>
+
+#include "base/heap.h"
+#include "base/io.h"
+#include "base/subject.h"
+#include "base/table.h"
+#include "base/text.h"
+#include "server/share.h"
+
+#define NODE_SIZE          8u  /* characters that tell this server's replies from others' */
+#define TOKEN_SIZE         16u /* that nobody can guess */
+#define SUBJECT_MAX_MAPPED (64u << 10)
+
+/* A stream that another account imports, or a service that this one does. */
+struct share {
+    struct subject_transform transform;
+    struct account *to;
+    bool streamed;
+    int64_t threshold_ns;
+};
+
+/* Of one account. */
+struct shares {
+    struct share *streams; /* of its own, to those that import them */
+    size_t streams_count;
+    struct share *services; /* of others, that it imports */
+    size_t services_count;
+    struct sub replies; /* in the list of an account that exports services */
+};
+
+/* A request that waits for replies, the one that waits longest first. */
+struct awaited {
+    struct awaited *previous, *next;
+    struct bytes subject; /* that was given out; owned, as the next */
+    struct bytes reply;   /* that the requestor gave */
+    struct account *account;
+    int64_t deadline_ns;
+    int64_t threshold_ns;
+    bool streamed;
+};
+
+/* A reply on its way, copied. */
+struct passing {
+    struct passing *next;
+    struct account *account;
+    struct message message;
+    uint8_t memory[];
+};
+
+struct exchange {
+    struct router *router;
+    struct io *io;
+    struct prng prng;
+    struct arena arena;             /* of what is configured */
+    char prefix[4 + NODE_SIZE + 2]; /* "_R_.<node>." */
+    struct table awaited;           /* by subject */
+    struct awaited *first, *last;
+    struct passing *passing_first, *passing_last;
+    unsigned depth;
+    bool settling;
+};
+
+/* ---- what is configured -----------------------------------------------------------------------
+ */
+
+static const struct account_options *options_of(const struct account *account)
+{
+    return account != NULL ? account->options : NULL;
+}
+
+static struct shares *shares_of(struct exchange *exchange, struct account *account)
+{
+    if (account->shares == NULL)
+        account->shares = HEAP_NEW(struct shares);
+    (void)exchange;
+    return account->shares;
+}
+
+static void share_add(struct share **list, size_t *count, const struct share *share)
+{
+    *list = heap_resize(*list, (*count + 1) * sizeof(**list));
+    (*list)[(*count)++] = *share;
+}
+
+/* Replies to what others ask of it come back here. */
+static void serve_replies(struct exchange *exchange, struct account *account)
+{
+    struct shares *shares = shares_of(exchange, account);
+    char subject[sizeof(exchange->prefix) + 1];
+
+    if (shares->replies.set != NULL)
+        return;
+    shares->replies.kind = SUB_REPLY;
+    snprintf(subject, sizeof(subject), "%s>", exchange->prefix);
+    sublist_add(&account->subs, &shares->replies, bytes_of_text(subject), BYTES(""));
+}
+
+static void add_import(struct exchange *exchange, struct account *account,
+                       const struct import_options *import)
+{
+    struct account *from = router_account(exchange->router, import->account);
+    const struct export_options *export = NULL;
+    struct subject_transform_error error;
+    struct share share = {.to = account};
+    struct shares *shares;
+
+    if (options_of(from) != NULL)
+        export = share_export(from->options, import, account->name);
+    if (export == NULL || !share_compile(import, &share.transform, &exchange->arena, &error))
+        return; /* never: the configuration was checked */
+    if (import->kind == SHARE_STREAM) {
+        shares = shares_of(exchange, from);
+        share_add(&shares->streams, &shares->streams_count, &share);
+        return;
+    }
+    share.to = from;
+    share.streamed = export->streamed;
+    share.threshold_ns = export->threshold_ns;
+    shares = shares_of(exchange, account);
+    share_add(&shares->services, &shares->services_count, &share);
+    serve_replies(exchange, from);
+}
+
+static void clear(struct exchange *exchange)
+{
+    struct account *account;
+
+    for (size_t at = 0; (account = router_account_next(exchange->router, &at)) != NULL;) {
+        struct shares *shares = account->shares;
+
+        if (shares == NULL)
+            continue;
+        heap_give(shares->streams);
+        heap_give(shares->services);
+        shares->streams = shares->services = NULL;
+        shares->streams_count = shares->services_count = 0;
+    }
+    arena_reset(&exchange->arena);
+}
+
+void exchange_configure(struct exchange *exchange)
+{
+    struct account *account;
+
+    clear(exchange);
+    for (size_t at = 0; (account = router_account_next(exchange->router, &at)) != NULL;) {
+        const struct account_options *options = account->options;
+
+        for (size_t i = 0; options != NULL && i < options->imports.count; i++)
+            add_import(exchange, account, &options->imports.at[i]);
+    }
+}
+
+/* ---- requests that wait -----------------------------------------------------------------------
+ */
+
+static struct bytes awaited_key(const void *item)
+{
+    return ((const struct awaited *)item)->subject;
+}
+
+static void unlink_awaited(struct exchange *exchange, struct awaited *awaited)
+{
+    if (awaited->previous != NULL)
+        awaited->previous->next = awaited->next;
+    else
+        exchange->first = awaited->next;
+    if (awaited->next != NULL)
+        awaited->next->previous = awaited->previous;
+    else
+        exchange->last = awaited->previous;
+}
+
+static void link_awaited(struct exchange *exchange, struct awaited *awaited)
+{
+    awaited->previous = exchange->last;
+    awaited->next = NULL;
+    if (exchange->last != NULL)
+        exchange->last->next = awaited;
+    else
+        exchange->first = awaited;
+    exchange->last = awaited;
+}
+
+static void forget(struct exchange *exchange, struct awaited *awaited)
+{
+    (void)table_remove(&exchange->awaited, awaited->subject);
+    unlink_awaited(exchange, awaited);
+    heap_give((void *)awaited->subject.at);
+    heap_give((void *)awaited->reply.at);
+    heap_give(awaited);
+}
+
+static void forget_old(struct exchange *exchange, int64_t now_ns)
+{
+    while (exchange->first != NULL && (exchange->first->deadline_ns <= now_ns ||
+                                       exchange->awaited.count >= EXCHANGE_REPLIES_MAX))
+        forget(exchange, exchange->first);
+}
+
+/* The subject that is given out in place of the reply. */
+static struct bytes await(struct exchange *exchange, struct account *account,
+                          const struct share *share, struct bytes reply)
+{
+    int64_t now_ns = io_now(exchange->io);
+    struct awaited *awaited = HEAP_NEW(struct awaited);
+    char subject[sizeof(exchange->prefix) + TOKEN_SIZE];
+    size_t size = strlen(exchange->prefix);
+
+    forget_old(exchange, now_ns);
+    memcpy(subject, exchange->prefix, size);
+    text_base62(&exchange->prng, subject + size, TOKEN_SIZE);
+    awaited->subject = heap_copy(bytes_of(subject, size + TOKEN_SIZE));
+    awaited->reply = heap_copy(reply);
+    awaited->account = account;
+    awaited->streamed = share->streamed;
+    awaited->threshold_ns = share->threshold_ns;
+    awaited->deadline_ns = now_ns + share->threshold_ns;
+    table_add(&exchange->awaited, awaited);
+    link_awaited(exchange, awaited);
+    return awaited->subject;
+}
+
+/* ---- sharing ----------------------------------------------------------------------------------
+ */
+
+static struct bytes route_of(const struct message *message)
+{
+    return message->route.size > 0 ? message->route : message->subject;
+}
+
+static bool map(struct exchange *exchange, const struct share *share, struct bytes subject,
+                struct buf *out)
+{
+    buf_clear(out);
+    return subject_matches(share->transform.source, subject) &&
+           subject_transform_apply(&share->transform, subject, &exchange->prng, out);
+}
+
+static size_t share_stream(struct exchange *exchange, const struct share *share,
+                           const struct message *message, struct buf *mapped)
+{
+    struct message copy = *message;
+
+    if (!map(exchange, share, route_of(message), mapped))
+        return 0;
+    if (message->route.size > 0)
+        copy.route = buf_bytes(mapped);
+    else
+        copy.subject = buf_bytes(mapped);
+    return router_publish_within(exchange->router, share->to, &copy);
+}
+
+/* Acks of JetStream carry their own way back. */
+static bool keeps_reply(struct bytes reply)
+{
+    return reply.size == 0 || bytes_starts(reply, BYTES("$JS.ACK."));
+}
+
+static size_t share_service(struct exchange *exchange, struct account *account,
+                            const struct share *share, const struct message *message,
+                            struct buf *mapped)
+{
+    struct message copy = *message;
+    struct awaited *awaited;
+    size_t received;
+
+    if (!map(exchange, share, route_of(message), mapped))
+        return 0;
+    copy.subject = buf_bytes(mapped);
+    copy.route = bytes_of(NULL, 0);
+    if (keeps_reply(message->reply))
+        return router_publish(exchange->router, share->to, &copy);
+    if (!router_interest(exchange->router, share->to, copy.subject))
+        return 0;
+    copy.reply = await(exchange, account, share, message->reply);
+    copy.reply = heap_copy(copy.reply); /* whoever answers at once has it forgotten */
+    received = router_publish(exchange->router, share->to, &copy);
+    awaited = received == 0 ? table_find(&exchange->awaited, copy.reply) : NULL;
+    if (awaited != NULL)
+        forget(exchange, awaited);
+    heap_give((void *)copy.reply.at);
+    return received;
+}
+
+size_t exchange_share(struct exchange *exchange, struct account *account,
+                      const struct message *message)
+{
+    const struct shares *shares = account->shares;
+    size_t received = 0;
+    struct buf mapped;
+
+    if (shares == NULL || exchange->depth >= SHARE_DEPTH_MAX)
+        return 0;
+    exchange->depth++;
+    buf_init(&mapped, SUBJECT_MAX_MAPPED);
+    for (size_t i = 0; i < shares->streams_count; i++)
+        received += share_stream(exchange, &shares->streams[i], message, &mapped);
+    for (size_t i = 0; i < shares->services_count; i++)
+        received += share_service(exchange, account, &shares->services[i], message, &mapped);
+    buf_deinit(&mapped);
+    exchange->depth--;
+    return received;
+}
+
+bool exchange_interest(struct exchange *exchange, struct account *account, struct bytes subject)
+{
+    const struct shares *shares = account->shares;
+    struct buf mapped;
+    bool found = false;
+
+    if (shares == NULL || exchange->depth >= SHARE_DEPTH_MAX)
+        return false;
+    exchange->depth++;
+    buf_init(&mapped, SUBJECT_MAX_MAPPED);
+    for (size_t i = 0; i < shares->streams_count && !found; i++)
+        found = map(exchange, &shares->streams[i], subject, &mapped) &&
+                router_interest_within(exchange->router, shares->streams[i].to, buf_bytes(&mapped));
+    for (size_t i = 0; i < shares->services_count && !found; i++)
+        found = map(exchange, &shares->services[i], subject, &mapped) &&
+                router_interest(exchange->router, shares->services[i].to, buf_bytes(&mapped));
+    buf_deinit(&mapped);
+    exchange->depth--;
+    return found;
+}
+
+/* ---- replies ----------------------------------------------------------------------------------
+ */
+
+static struct bytes keep(uint8_t **at, struct bytes b)
+{
+    struct bytes kept = bytes_of(*at, b.size);
+
+    if (b.size > 0)
+        memcpy(*at, b.at, b.size);
+    *at += b.size;
+    return kept;
+}
+
+static void pass(struct exchange *exchange, const struct awaited *awaited,
+                 const struct message *message)
+{
+    size_t size =
+        awaited->reply.size + message->reply.size + message->headers.size + message->payload.size;
+    struct passing *passing = heap_take(sizeof(*passing) + size);
+    uint8_t *at = passing->memory;
+
+    passing->account = awaited->account;
+    passing->message = (struct message){
+        .subject = keep(&at, awaited->reply),
+        .reply = keep(&at, message->reply),
+        .headers = keep(&at, message->headers),
+        .payload = keep(&at, message->payload),
+    };
+    if (exchange->passing_last != NULL)
+        exchange->passing_last->next = passing;
+    else
+        exchange->passing_first = passing;
+    exchange->passing_last = passing;
+}
+
+void exchange_reply(struct exchange *exchange, const struct message *message)
+{
+    struct awaited *awaited = table_find(&exchange->awaited, route_of(message));
+    int64_t now_ns = io_now(exchange->io);
+
+    if (awaited == NULL)
+        return;
+    if (awaited->deadline_ns <= now_ns) {
+        forget(exchange, awaited);
+        return;
+    }
+    pass(exchange, awaited, message);
+    if (!awaited->streamed) {
+        forget(exchange, awaited);
+        return;
+    }
+    awaited->deadline_ns = now_ns + awaited->threshold_ns;
+    unlink_awaited(exchange, awaited);
+    link_awaited(exchange, awaited);
+}
+
+void exchange_settle(struct exchange *exchange)
+{
+    struct passing *passing;
+
+    if (exchange->settling)
+        return;
+    exchange->settling = true;
+    while ((passing = exchange->passing_first) != NULL) {
+        exchange->passing_first = passing->next;
+        if (exchange->passing_first == NULL)
+            exchange->passing_last = NULL;
+        (void)router_publish(exchange->router, passing->account, &passing->message);
+        heap_give(passing);
+    }
+    exchange->settling = false;
+}
+
+/* ---- life -------------------------------------------------------------------------------------
+ */
+
+struct exchange *exchange_create(struct router *router, struct io *io, uint64_t seed)
+{
+    struct exchange *exchange = HEAP_NEW(struct exchange);
+    char node[NODE_SIZE];
+
+    exchange->router = router;
+    exchange->io = io;
+    prng_seed(&exchange->prng, seed);
+    arena_init(&exchange->arena, SIZE_MAX / 4);
+    table_init(&exchange->awaited, awaited_key, prng_next(&exchange->prng));
+    text_base62(&exchange->prng, node, sizeof(node));
+    snprintf(exchange->prefix, sizeof(exchange->prefix), "_R_.%.*s.", (int)sizeof(node), node);
+    router_set_exchange(router, exchange);
+    return exchange;
+}
+
+void exchange_destroy(struct exchange *exchange)
+{
+    struct account *account;
+    struct passing *passing;
+
+    clear(exchange);
+    for (size_t at = 0; (account = router_account_next(exchange->router, &at)) != NULL;) {
+        struct shares *shares = account->shares;
+
+        if (shares != NULL && shares->replies.set != NULL)
+            sublist_remove(&account->subs, &shares->replies);
+        heap_give(shares);
+        account->shares = NULL;
+    }
+    while (exchange->first != NULL)
+        forget(exchange, exchange->first);
+    while ((passing = exchange->passing_first) != NULL) {
+        exchange->passing_first = passing->next;
+        heap_give(passing);
+    }
+    table_deinit(&exchange->awaited);
+    arena_deinit(&exchange->arena);
+    router_set_exchange(exchange->router, NULL);
+    heap_give(exchange);
+}

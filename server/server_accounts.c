@@ -1,0 +1,49 @@
+/* What accounts map, export and import, brought into force. */
+#include "server/exchange.h"
+#include "server/mappings.h"
+#include "server/server_priv.h"
+
+static bool imports_any(const struct auth_options *options)
+{
+    for (size_t i = 0; i < options->accounts_count; i++) {
+        if (options->accounts[i]->imports.count > 0)
+            return true;
+    }
+    return false;
+}
+
+static void configure_mappings(struct server *server)
+{
+    const struct auth_options *options = &server->options.auth;
+    struct account *account;
+
+    for (size_t at = 0; (account = router_account_next(server->router, &at)) != NULL;) {
+        mappings_destroy(account->mappings);
+        account->mappings = NULL;
+        if (account->options != NULL)
+            account->mappings = mappings_create(&account->options->mappings, server->info.cluster);
+        else if (account == router_account_default(server->router))
+            account->mappings = mappings_create(&options->mappings, server->info.cluster);
+    }
+}
+
+void server_shares_configure(struct server *server)
+{
+    configure_mappings(server);
+    if (server->exchange == NULL && imports_any(&server->options.auth))
+        server->exchange = exchange_create(server->router, server->io, prng_next(&server->prng));
+    if (server->exchange != NULL)
+        exchange_configure(server->exchange);
+}
+
+void server_shares_destroy(struct server *server)
+{
+    struct account *account;
+
+    if (server->exchange != NULL)
+        exchange_destroy(server->exchange);
+    for (size_t at = 0; (account = router_account_next(server->router, &at)) != NULL;) {
+        mappings_destroy(account->mappings);
+        account->mappings = NULL;
+    }
+}

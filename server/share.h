@@ -1,0 +1,27 @@
+/*
+ * share: the rules of exports and imports (reference core.md 4): who may import what, and how
+ * subjects change on the way. Pure.
+ */
+#ifndef SERVER_SHARE_H
+#define SERVER_SHARE_H
+
+#include "server/auth/auth_options.h"
+#include "server/subject_transform.h"
+
+#define SHARE_DEPTH_MAX 8u /* accounts that a message goes through, one after the other */
+
+/* The export of `from` that lets the account of that name import it; NULL: none does. */
+const struct export_options *share_export(const struct account_options *from,
+                                          const struct import_options *import,
+                                          struct bytes importer);
+
+/*
+ * How an import changes subjects, in the direction that its messages flow: a stream's from what the
+ * exporter publishes to what is delivered here, a service's from what is requested here to what the
+ * exporter serves. False: it cannot, *error says why. The transform's source tells what it takes.
+ */
+bool share_compile(const struct import_options *import, struct subject_transform *transform,
+                   struct arena *arena, struct subject_transform_error *error);
+bool share_import_valid(const struct import_options *import, struct subject_transform_error *error);
+
+#endif

@@ -1,0 +1,426 @@
+/*
+ * stream_block: a stream's state blocks. Its state is taken down at a seal: consumers and what is
+ * small at once, messages in steps that leave the loop free; then the replica writes it. Files in
+ * which nothing lived at the block's index go when it is on the disk (docs/raft.md).
+ */
+#include <stdlib.h>
+
+#include "base/codec.h"
+#include "base/heap.h"
+#include "base/owner.h"
+#include "server/stream/flaws.h"
+#include "server/stream/stream_priv.h"
+#include "storage/index_capture.h"
+
+#define SECTION_STATE    (BLOCK_SECTION_FREE + 0)
+#define SECTION_SHELL    (BLOCK_SECTION_FREE + 1)
+#define SECTION_MESSAGES (BLOCK_SECTION_FREE + 2)
+#define SECTION_CONSUMER (BLOCK_SECTION_FREE + 3)
+
+#define LATE_NS       INT64_C(100000000)
+#define PIECES_STEP   16u /* of the messages, in one go: about a millisecond */
+#define CONSUMER_HEAD 32u
+#define FILE_SIZE     12u /* of one in the local part: ordinal, id */
+
+/* ---- how many messages live in each file ------------------------------------------------------
+ */
+
+static void count_place(struct stream *stream, log_place place, int64_t change)
+{
+    uint32_t ordinal = (uint32_t)(place >> 32);
+    struct stream_blocks *blocks = &stream->blocks;
+
+    if (ordinal == LOG_FILE_NONE) {
+        blocks->missing += (uint64_t)change;
+        return;
+    }
+    if (ordinal >= blocks->file_count) {
+        uint32_t count =
+            ordinal + 1 > 2 * blocks->file_count ? ordinal + 1 : 2 * blocks->file_count;
+
+        blocks->files = heap_resize(blocks->files, count * sizeof blocks->files[0]);
+        memset(blocks->files + blocks->file_count, 0,
+               (count - blocks->file_count) * sizeof blocks->files[0]);
+        blocks->file_count = count;
+    }
+    blocks->files[ordinal] += (uint64_t)change;
+}
+
+void stream_block_stored(struct stream *stream, const struct index_entry *entry)
+{
+    count_place(stream, entry->place, 1);
+}
+
+void stream_block_removed(struct stream *stream, const struct index_entry *entry)
+{
+    count_place(stream, entry->place, -1);
+}
+
+/* ---- taking down ------------------------------------------------------------------------------
+ */
+
+/* A section of what `write` adds. */
+static void add_section(struct stream *stream, uint32_t type,
+                        void (*write)(struct stream *stream, const void *what, struct buf *out),
+                        const void *what)
+{
+    struct buf *out = &stream->blocks.body;
+    size_t begin = out->size;
+
+    (void)buf_reserve(out, BLOCK_SECTION_HEAD);
+    buf_commit(out, BLOCK_SECTION_HEAD);
+    write(stream, what, out);
+    replica_section(out->at + begin, type, out->size - begin - BLOCK_SECTION_HEAD);
+}
+
+static void write_state(struct stream *stream, const void *what, struct buf *out)
+{
+    (void)what;
+    stream_state_encode(&stream->state, out);
+}
+
+static void write_shell(struct stream *stream, const void *what, struct buf *out)
+{
+    (void)what;
+    (void)encode_u64(buf_reserve(out, 8), stream->number_logged);
+    buf_commit(out, 8);
+}
+
+static void write_consumer(struct stream *stream, const void *what, struct buf *out)
+{
+    const struct consumer_shell *shell = what;
+    uint8_t *at = buf_reserve(out, CONSUMER_HEAD);
+
+    at = encode_u64(at, shell->number);
+    at = encode_u64(at, (uint64_t)shell->created_ns);
+    at = encode_u64(at, shell->name.size);
+    (void)encode_u64(at, shell->json.size);
+    buf_commit(out, CONSUMER_HEAD);
+    (void)buf_add(out, shell->name);
+    (void)buf_add(out, shell->json);
+    if ((stream->state.flaws & STREAM_FLAW_BLOCK_WITHOUT_CONSUMERS) == 0)
+        (void)consumer_state_encode(shell->consumer, out);
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+    uint64_t x = (*(struct consumer_shell *const *)a)->number;
+    uint64_t y = (*(struct consumer_shell *const *)b)->number;
+
+    return x < y ? -1 : x > y;
+}
+
+/* Those that are in the log, by their numbers. */
+static void write_consumers(struct stream *stream)
+{
+    struct consumer_shell **all = heap_take(stream->consumers.count * sizeof *all), *shell;
+    size_t count = 0;
+
+    for (size_t at = 0; (shell = table_next(&stream->consumers, &at)) != NULL;) {
+        if (shell->json.size > 0)
+            all[count++] = shell;
+    }
+    qsort(all, count, sizeof *all, compare_numbers);
+    for (size_t i = 0; i < count; i++)
+        add_section(stream, SECTION_CONSUMER, write_consumer, all[i]);
+    heap_give(all);
+}
+
+void stream_block_capture(void *owner, struct bytes head)
+{
+    struct stream *stream = owner;
+    struct stream_blocks *blocks = &stream->blocks;
+    int64_t now_ns = io_now(stream_io(stream));
+    bool late = (stream->state.flaws & STREAM_FLAW_BLOCK_LATE) != 0;
+
+    assert(blocks->capture == NULL);
+    buf_init(&blocks->body, SIZE_MAX);
+    (void)buf_add(&blocks->body, head);
+    add_section(stream, SECTION_STATE, write_state, NULL);
+    add_section(stream, SECTION_SHELL, write_shell, NULL);
+    write_consumers(stream);
+    blocks->lived = heap_take(blocks->file_count * sizeof blocks->lived[0]);
+    blocks->lived_count = blocks->file_count;
+    if (blocks->file_count > 0)
+        memcpy(blocks->lived, blocks->files, blocks->file_count * sizeof blocks->lived[0]);
+    if (!late)
+        blocks->capture = index_capture_begin(stream->state.index);
+    timers_arm(io_timers(stream_io(stream)), &blocks->timer, late ? now_ns + LATE_NS : now_ns);
+}
+
+/* ---- handing over -----------------------------------------------------------------------------
+ */
+
+/* Where messages are, by the lasting names of the files. */
+static void write_files(struct stream *stream, struct buf *local)
+{
+    struct stream_blocks *blocks = &stream->blocks;
+    struct log *log = replica_log(stream->replica);
+    uint32_t count = 0;
+    uint8_t *at = buf_reserve(local, 4 + (size_t)blocks->lived_count * FILE_SIZE), *begin = at;
+
+    at += 4;
+    for (uint32_t i = 0; i < blocks->lived_count; i++) {
+        if (blocks->lived[i] == 0)
+            continue;
+        at = encode_u32(at, i);
+        at = encode_u64(at, log_file_id(log, i));
+        count++;
+    }
+    (void)encode_u32(begin, count);
+    buf_commit(local, (size_t)(at - begin));
+}
+
+static void write_messages(struct stream *stream, const void *what, struct buf *out)
+{
+    struct buf *places = (struct buf *)what;
+
+    (void)index_capture_write(stream->blocks.capture, out, places); /* no limit */
+}
+
+static void give_over(struct stream *stream)
+{
+    struct stream_blocks *blocks = &stream->blocks;
+    struct buf local;
+
+    buf_init(&local, SIZE_MAX);
+    write_files(stream, &local);
+    add_section(stream, SECTION_MESSAGES, write_messages, &local);
+    index_capture_end(blocks->capture);
+    blocks->capture = NULL;
+    replica_block(stream->replica, &blocks->body, &local);
+}
+
+void stream_block_step(struct timer *timer)
+{
+    struct stream *stream = owner_of(timer, struct stream, blocks.timer);
+    struct stream_blocks *blocks = &stream->blocks;
+
+    if (blocks->capture == NULL)
+        blocks->capture = index_capture_begin(stream->state.index); /* only as a flaw */
+    if (index_capture_step(blocks->capture, PIECES_STEP))
+        timers_arm(io_timers(stream_io(stream)), timer, io_now(stream_io(stream)));
+    else
+        give_over(stream);
+}
+
+/* ---- afterwards -------------------------------------------------------------------------------
+ */
+
+static bool dead(const struct stream *stream, uint32_t ordinal)
+{
+    const struct stream_blocks *blocks = &stream->blocks;
+
+    return ordinal >= blocks->lived_count || blocks->lived[ordinal] == 0 ||
+           (stream->state.flaws & STREAM_FLAW_DROP_LIVING) != 0;
+}
+
+/* What lived at the block's index a start from it needs, even if it is gone now. */
+static void drop_files(struct stream *stream)
+{
+    struct log *log = replica_log(stream->replica);
+    struct log_file_info info;
+
+    for (uint32_t i = 0; log_file_next(log, i, &info); i = info.ordinal + 1) {
+        if (info.droppable && dead(stream, info.ordinal))
+            (void)log_file_drop(log, info.ordinal); /* else after the next block */
+    }
+}
+
+void stream_block_written(void *owner, enum err err)
+{
+    struct stream *stream = owner;
+
+    if (err == OK)
+        drop_files(stream);
+    else
+        logger_warn(server_logger(jetstream_server(stream->jetstream)),
+                    "Stream '%.*s': a state block could not be written: %s",
+                    BYTES_ARG(stream->name), err_text(err));
+    heap_give(stream->blocks.lived);
+    stream->blocks.lived = NULL;
+    stream->blocks.lived_count = 0;
+}
+
+void stream_block_close(struct stream *stream)
+{
+    struct stream_blocks *blocks = &stream->blocks;
+
+    timers_cancel(io_timers(stream_io(stream)), &blocks->timer);
+    if (blocks->capture != NULL)
+        index_capture_end(blocks->capture);
+    blocks->capture = NULL;
+    buf_deinit(&blocks->body);
+    heap_give(blocks->lived);
+    heap_give(blocks->files);
+    *blocks = (struct stream_blocks){0};
+}
+
+/* ---- back -------------------------------------------------------------------------------------
+ */
+
+struct block_sections {
+    struct bytes state, shell, messages;
+    struct bytes consumers; /* from the first of them to the end */
+    bool whole;
+};
+
+/* Sections that a newer version adds may not be left out: nothing is known of what they say. */
+static struct block_sections sections_of(struct bytes body)
+{
+    struct block_sections found = {0};
+    struct bytes section;
+    uint32_t type;
+
+    found.whole = true;
+    found.consumers = body;
+    while (found.whole && body.size > 0) {
+        found.whole = replica_section_take(&body, &type, &section);
+        if (!found.whole)
+            break;
+        switch (type) {
+        case SECTION_STATE: found.state = section; break;
+        case SECTION_SHELL: found.shell = section; break;
+        case SECTION_MESSAGES: found.messages = section; break;
+        case SECTION_CONSUMER: break;
+        default: found.whole = false; break;
+        }
+    }
+    return found;
+}
+
+/* Places as they were called when the block was written, and as they are now. */
+struct placing {
+    struct stream *stream;
+    struct bytes files;
+    const struct log_block *block;
+    uint32_t ordinal, ordinal_now; /* of the last one looked up */
+    bool known;
+};
+
+static bool look_up(struct placing *placing, uint32_t ordinal)
+{
+    struct decoder in;
+
+    decoder_init(&in, placing->files);
+    while (in.rest.size > 0) {
+        uint32_t then = decode_u32(&in);
+        uint64_t id = decode_u64(&in);
+
+        if (then != ordinal)
+            continue;
+        placing->known = true;
+        placing->ordinal = ordinal;
+        placing->ordinal_now = log_block_ordinal(placing->block, id);
+        return true;
+    }
+    return false;
+}
+
+static bool place(void *context, struct index_entry *entry)
+{
+    struct placing *placing = context;
+    uint32_t ordinal = (uint32_t)(entry->place >> 32);
+
+    if ((!placing->known || placing->ordinal != ordinal) && !look_up(placing, ordinal))
+        return false;
+    entry->place = (uint64_t)placing->ordinal_now << 32 | (entry->place & UINT32_MAX);
+    stream_block_stored(placing->stream, entry);
+    return true;
+}
+
+static enum err restore_messages(struct stream *stream, const struct replica_block *block,
+                                 struct bytes messages)
+{
+    struct placing placing = {.stream = stream, .block = block->block};
+    struct decoder in;
+    uint32_t count;
+
+    decoder_init(&in, block->local);
+    count = decode_u32(&in);
+    placing.files = decode_bytes(&in, (size_t)count * FILE_SIZE);
+    if (in.failed || (messages.size > 0 && in.rest.size == 0))
+        return ERR_CORRUPT;
+    return index_restore(stream->state.index, messages, in.rest, place, &placing);
+}
+
+static bool restore_consumer(struct stream *stream, struct bytes section)
+{
+    uint64_t number, name_size, json_size;
+    struct bytes name, json;
+    struct decoder in;
+    int64_t created_ns;
+
+    decoder_init(&in, section);
+    number = decode_u64(&in);
+    created_ns = (int64_t)decode_u64(&in);
+    name_size = decode_u64(&in);
+    json_size = decode_u64(&in);
+    name = decode_bytes(&in, name_size);
+    json = decode_bytes(&in, json_size);
+    return !in.failed && stream_consumer_restore(stream, number, created_ns, name, json, in.rest);
+}
+
+static bool restore_consumers(struct stream *stream, struct bytes rest)
+{
+    struct bytes section;
+    bool sound = true;
+    uint32_t type;
+
+    while (sound && replica_section_take(&rest, &type, &section)) {
+        if (type == SECTION_CONSUMER)
+            sound = restore_consumer(stream, section);
+    }
+    return sound;
+}
+
+static enum err restore(struct stream *stream, const struct replica_block *block)
+{
+    struct block_sections sections = sections_of(block->body);
+    struct decoder shell;
+    enum err err;
+
+    if (!sections.whole)
+        return ERR_CORRUPT;
+    err = restore_messages(stream, block, sections.messages);
+    if (err == OK)
+        err = stream_state_decode(&stream->state, sections.state);
+    if (err != OK)
+        return err;
+    decoder_init(&shell, sections.shell);
+    stream->number_logged = decode_u64(&shell);
+    stream->number_next = stream->number_logged + 1;
+    if (shell.failed || !restore_consumers(stream, sections.consumers))
+        return ERR_CORRUPT;
+    return OK;
+}
+
+enum err stream_block_restore(void *owner, const struct replica_block *block)
+{
+    struct stream *stream = owner;
+    enum err err = restore(stream, block);
+
+    if (err == OK)
+        return OK;
+    stream_consumers_close(stream);
+    stream_block_close(stream);
+    stream->number_logged = 0;
+    stream->number_next = 1;
+    stream_state_reset(&stream->state, prng_next(server_prng(jetstream_server(stream->jetstream))));
+    stream_block_open(stream);
+    return err;
+}
+
+void stream_block_open(struct stream *stream)
+{
+    stream->blocks.timer.fire = stream_block_step;
+}
+
+void stream_block_recovered(struct stream *stream)
+{
+    if (stream->blocks.missing > 0)
+        logger_error(server_logger(jetstream_server(stream->jetstream)),
+                     "Stream '%.*s': %llu messages stood in files that are not there; they cannot "
+                     "be read, the rest is served",
+                     BYTES_ARG(stream->name), (unsigned long long)stream->blocks.missing);
+}

@@ -1,0 +1,385 @@
+#include "storage/index_capture.h"
+
+#include "base/heap.h"
+#include "base/varint.h"
+#include "storage/index_priv.h"
+
+#define NAMES       2048u /* places in a piece's table of subjects: twice what it can hold */
+#define SUBJECT_MAX 65535u
+#define MESSAGE_MAX (6 * VARINT_MAX) /* of one, without its subject's text */
+
+static_assert(NAMES >= 2 * INDEX_BLOCK_SPAN, "it is never more than half full");
+
+/* One range, taken down before its turn. */
+struct piece {
+    uint64_t number;
+    struct buf messages, places;
+};
+
+struct piece_name {
+    uint32_t id_plus_1;
+    uint32_t number;
+};
+
+struct index_capture {
+    struct index *index;
+    uint64_t next;               /* number of the lowest range that is still to be taken in order */
+    uint64_t last;               /* highest sequence that belongs to it; 0: nothing does */
+    struct buf messages, places; /* of the ranges below `next` */
+    struct piece **early;        /* ranges at or above it that were about to change, rising */
+    size_t early_at, early_count, early_capacity;
+    struct piece_name names[NAMES];
+};
+
+struct index_capture *index_capture_begin(struct index *index)
+{
+    struct index_capture *capture = HEAP_NEW(struct index_capture);
+
+    assert(index->capture == NULL);
+    capture->index = index;
+    capture->last = index_last(index);
+    buf_init(&capture->messages, SIZE_MAX);
+    buf_init(&capture->places, SIZE_MAX);
+    index->capture = capture;
+    return capture;
+}
+
+static void piece_free(struct piece *piece)
+{
+    buf_deinit(&piece->messages);
+    buf_deinit(&piece->places);
+    heap_give(piece);
+}
+
+void index_capture_end(struct index_capture *capture)
+{
+    capture->index->capture = NULL;
+    for (size_t i = capture->early_at; i < capture->early_count; i++)
+        piece_free(capture->early[i]);
+    heap_give(capture->early);
+    buf_deinit(&capture->messages);
+    buf_deinit(&capture->places);
+    heap_give(capture);
+}
+
+/* ---- writing ----------------------------------------------------------------------------------
+ */
+
+/* What the messages of a piece are coded against. */
+struct coder {
+    uint64_t sequence;
+    int64_t time_ns;
+    uint32_t record_size, stored_size;
+    uint32_t names; /* so far */
+};
+
+/* The subject's number in this piece, or 0 when it has none yet, and gets the next. */
+static uint32_t name_number(struct index_capture *capture, struct coder *coder, uint32_t id)
+{
+    size_t i = (size_t)(id * 2654435761u) & (NAMES - 1);
+
+    while (capture->names[i].id_plus_1 != 0 && capture->names[i].id_plus_1 != id + 1)
+        i = (i + 1) & (NAMES - 1);
+    if (capture->names[i].id_plus_1 != 0)
+        return capture->names[i].number;
+    capture->names[i] = (struct piece_name){.id_plus_1 = id + 1, .number = ++coder->names};
+    return 0;
+}
+
+static void add_message(struct index_capture *capture, struct coder *coder, uint64_t sequence,
+                        const struct index_slot *slot, struct buf *out)
+{
+    uint32_t number = name_number(capture, coder, slot->subject);
+    struct bytes subject = index_name_text(capture->index->subjects.names[slot->subject]);
+    uint8_t *begin = buf_reserve(out, MESSAGE_MAX + (number == 0 ? subject.size : 0)), *at = begin;
+
+    at = varint_write(at, sequence - coder->sequence);
+    at = varint_write(at, varint_fold(slot->time_ns - coder->time_ns));
+    at = varint_write(at, varint_fold((int64_t)slot->record_size - coder->record_size));
+    at = varint_write(at, varint_fold((int64_t)slot->stored_size - coder->stored_size));
+    at = varint_write(at, number);
+    if (number == 0) {
+        at = varint_write(at, subject.size);
+        memcpy(at, subject.at, subject.size);
+        at += subject.size;
+    }
+    buf_commit(out, (size_t)(at - begin));
+    coder->sequence = sequence;
+    coder->time_ns = slot->time_ns;
+    coder->record_size = slot->record_size;
+    coder->stored_size = slot->stored_size;
+}
+
+static void add_place(struct buf *out, log_place place, log_place *expected, uint32_t size)
+{
+    (void)varint_add(out, varint_fold((int64_t)(place - *expected)));
+    *expected = place + size;
+}
+
+/* The live messages of a block, up to the capture's last. Its places are coded by themselves, too.
+ */
+static void take_down(struct index_capture *capture, size_t block, struct buf *messages,
+                      struct buf *places)
+{
+    const struct index_blocks *blocks = &capture->index->blocks;
+    const struct index_block *from = &blocks->at[blocks->head + block];
+    struct coder coder = {.sequence = from->number << INDEX_BLOCK_BITS};
+    log_place expected = 0;
+    uint32_t count = 0;
+
+    for (uint32_t i = from->start; i < from->count; i++)
+        count += from->slots[i].live && coder.sequence + from->slots[i].offset <= capture->last;
+    if (count == 0)
+        return;
+    memset(capture->names, 0, sizeof capture->names);
+    (void)varint_add(messages, count);
+    (void)varint_add(messages, from->number);
+    for (uint32_t i = from->start; i < from->count && count > 0; i++) {
+        const struct index_slot *slot = &from->slots[i];
+
+        if (!slot->live)
+            continue;
+        add_message(capture, &coder, (from->number << INDEX_BLOCK_BITS) + slot->offset, slot,
+                    messages);
+        add_place(places, slot->place, &expected, slot->record_size);
+        count--;
+    }
+}
+
+/* Where in `early` a range is or would be. */
+static size_t early_place(const struct index_capture *capture, uint64_t number)
+{
+    size_t low = capture->early_at, high = capture->early_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (capture->early[middle]->number < number)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static struct piece *early_add(struct index_capture *capture, size_t place, uint64_t number)
+{
+    struct piece *piece = HEAP_NEW(struct piece);
+
+    if (capture->early_count == capture->early_capacity) {
+        capture->early_capacity = capture->early_capacity == 0 ? 16 : capture->early_capacity * 2;
+        capture->early =
+            heap_resize(capture->early, capture->early_capacity * sizeof capture->early[0]);
+    }
+    memmove(&capture->early[place + 1], &capture->early[place],
+            (capture->early_count - place) * sizeof capture->early[0]);
+    capture->early[place] = piece;
+    capture->early_count++;
+    piece->number = number;
+    buf_init(&piece->messages, SIZE_MAX);
+    buf_init(&piece->places, SIZE_MAX);
+    return piece;
+}
+
+void index_capture_touch(struct index_capture *capture, uint64_t sequence)
+{
+    uint64_t number = sequence >> INDEX_BLOCK_BITS;
+    struct index_cursor cursor;
+    struct piece *piece;
+    size_t place;
+
+    if (capture->last == 0 || number < capture->next || number > capture->last >> INDEX_BLOCK_BITS)
+        return;
+    place = early_place(capture, number);
+    if (place < capture->early_count && capture->early[place]->number == number)
+        return;
+    if (!index_cursor_up(&capture->index->blocks, sequence, &cursor))
+        return;
+    piece = early_add(capture, place, number);
+    take_down(capture, cursor.block, &piece->messages, &piece->places);
+}
+
+/* ---- in steps ---------------------------------------------------------------------------------
+ */
+
+static void move_early(struct index_capture *capture)
+{
+    struct piece *piece = capture->early[capture->early_at++];
+
+    (void)buf_add(&capture->messages, buf_bytes(&piece->messages));
+    (void)buf_add(&capture->places, buf_bytes(&piece->places));
+    piece_free(piece);
+}
+
+/* The next range in order; false: there is none. */
+static bool take_next(struct index_capture *capture)
+{
+    const struct index_blocks *blocks = &capture->index->blocks;
+    uint64_t early = UINT64_MAX, number = UINT64_MAX, last = capture->last >> INDEX_BLOCK_BITS;
+    struct index_cursor cursor;
+
+    if (capture->early_at < capture->early_count)
+        early = capture->early[capture->early_at]->number;
+    if (capture->next <= last &&
+        index_cursor_up(blocks, capture->next << INDEX_BLOCK_BITS, &cursor) &&
+        blocks->at[blocks->head + cursor.block].number <= last)
+        number = blocks->at[blocks->head + cursor.block].number;
+    if (early == UINT64_MAX && number == UINT64_MAX)
+        return false;
+    if (early <= number) {
+        move_early(capture);
+        capture->next = early + 1;
+    } else {
+        take_down(capture, cursor.block, &capture->messages, &capture->places);
+        capture->next = number + 1;
+    }
+    return true;
+}
+
+bool index_capture_step(struct index_capture *capture, unsigned pieces)
+{
+    if (capture->last == 0)
+        return false;
+    for (unsigned i = 0; i < pieces; i++) {
+        if (!take_next(capture))
+            return false;
+    }
+    return true;
+}
+
+void index_capture_rest(struct index_capture *capture)
+{
+    while (index_capture_step(capture, UINT32_MAX))
+        continue;
+}
+
+bool index_capture_write(struct index_capture *capture, struct buf *pieces, struct buf *places)
+{
+    return buf_add(pieces, buf_bytes(&capture->messages)) &&
+           buf_add(places, buf_bytes(&capture->places));
+}
+
+/* ---- back -------------------------------------------------------------------------------------
+ */
+
+static bool take_folded(struct bytes *in, int64_t *value)
+{
+    uint64_t folded;
+
+    if (!varint_take(in, &folded))
+        return false;
+    *value = varint_unfold(folded);
+    return true;
+}
+
+static bool take_u32(struct bytes *in, uint32_t *value)
+{
+    int64_t step;
+
+    if (!take_folded(in, &step) || step > UINT32_MAX || step < -(int64_t)UINT32_MAX)
+        return false;
+    step += *value;
+    *value = (uint32_t)step;
+    return step >= 0 && step <= UINT32_MAX;
+}
+
+struct reading {
+    struct index *index;
+    struct bytes pieces, places;
+    bool placed; /* there is a row of places */
+    bool (*place)(void *context, struct index_entry *entry);
+    void *context;
+    /* of the piece */
+    struct coder coder;
+    log_place expected;
+    struct bytes names[INDEX_BLOCK_SPAN];
+};
+
+static bool take_subject(struct bytes *in, struct reading *reading, struct bytes *subject)
+{
+    uint64_t number, size;
+
+    if (!varint_take(in, &number) || number > reading->coder.names)
+        return false;
+    if (number == 0) {
+        if (!varint_take(in, &size) || size > SUBJECT_MAX || size > in->size)
+            return false;
+        reading->names[reading->coder.names++] = bytes_take(*in, size);
+        *in = bytes_skip(*in, size);
+        number = reading->coder.names;
+    }
+    *subject = reading->names[number - 1];
+    return true;
+}
+
+static bool take_message(struct bytes *in, struct reading *reading, struct index_entry *entry)
+{
+    struct coder *coder = &reading->coder;
+    uint64_t step;
+    int64_t time_step;
+
+    if (!varint_take(in, &step) || !take_folded(in, &time_step) ||
+        !take_u32(in, &coder->record_size) || !take_u32(in, &coder->stored_size) ||
+        !take_subject(in, reading, &entry->subject))
+        return false;
+    if (step > UINT64_MAX - coder->sequence)
+        return false;
+    coder->sequence += step;
+    coder->time_ns = (int64_t)((uint64_t)coder->time_ns + (uint64_t)time_step);
+    entry->sequence = coder->sequence;
+    entry->time_ns = coder->time_ns;
+    entry->record_size = coder->record_size;
+    entry->stored_size = coder->stored_size;
+    return true;
+}
+
+static bool take_place(struct reading *reading, struct index_entry *entry)
+{
+    int64_t step = 0;
+
+    if (reading->placed && !take_folded(&reading->places, &step))
+        return false;
+    entry->place = reading->expected + (uint64_t)step;
+    reading->expected = entry->place + entry->record_size;
+    return reading->place(reading->context, entry);
+}
+
+static bool take_piece(struct reading *reading)
+{
+    struct index_entry entry = {0};
+    uint64_t count, number;
+
+    if (!varint_take(&reading->pieces, &count) || count == 0 || count > INDEX_BLOCK_SPAN ||
+        !varint_take(&reading->pieces, &number) || number > UINT64_MAX >> INDEX_BLOCK_BITS)
+        return false;
+    reading->coder = (struct coder){.sequence = number << INDEX_BLOCK_BITS};
+    reading->expected = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        if (!take_message(&reading->pieces, reading, &entry) ||
+            entry.sequence >> INDEX_BLOCK_BITS != number ||
+            entry.sequence <= reading->index->sequence_added || !take_place(reading, &entry))
+            return false;
+        index_add(reading->index, &entry);
+    }
+    return true;
+}
+
+enum err index_restore(struct index *index, struct bytes pieces, struct bytes places,
+                       bool (*place)(void *context, struct index_entry *entry), void *context)
+{
+    struct reading *reading = HEAP_NEW(struct reading);
+    bool sound = true;
+
+    assert(index->sequence_added == 0);
+    reading->index = index;
+    reading->pieces = pieces;
+    reading->places = places;
+    reading->placed = places.size > 0;
+    reading->place = place;
+    reading->context = context;
+    while (sound && reading->pieces.size > 0)
+        sound = take_piece(reading);
+    sound = sound && reading->places.size == 0;
+    heap_give(reading);
+    return sound ? OK : ERR_CORRUPT;
+}

@@ -1,0 +1,34 @@
+/*
+ * index_capture: what an index holds at one moment, taken down in steps while the index goes on
+ * changing: what is about to change is taken down before it does. And the way back.
+ *
+ * The messages of one aligned range of INDEX_BLOCK_SPAN sequences are a piece; pieces rise and
+ * stand by themselves (docs/formats.md, Messages in a state block), without places. Places are a
+ * row of their own, in the order of the messages.
+ */
+#ifndef STORAGE_INDEX_CAPTURE_H
+#define STORAGE_INDEX_CAPTURE_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "storage/index.h"
+
+struct index_capture;
+
+/* What is in the index now. One at a time; it ends before the index does. */
+struct index_capture *index_capture_begin(struct index *index);
+/* Takes down up to so many pieces; true: there are more. */
+bool index_capture_step(struct index_capture *capture, unsigned pieces);
+/* Complete: appends the pieces and their places to the buffers. False: one is at its limit. */
+bool index_capture_write(struct index_capture *capture, struct buf *pieces, struct buf *places);
+void index_capture_end(struct index_capture *capture);
+
+/*
+ * Puts the messages of the pieces into an empty index, each with the place that `place` makes of
+ * the one in the row; without a row (empty) it knows by itself. ERR_CORRUPT: it returned false, or
+ * something makes no sense; the index is to be thrown away.
+ */
+enum err index_restore(struct index *index, struct bytes pieces, struct bytes places,
+                       bool (*place)(void *context, struct index_entry *entry), void *context);
+
+#endif

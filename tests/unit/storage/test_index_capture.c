@@ -1,0 +1,203 @@
+/* What an index holds is taken down in steps while it goes on changing, and put back. */
+#include "storage/index_capture.h"
+
+#include <stdio.h>
+
+#include "base/heap.h"
+#include "base/prng.h"
+#include "tests/unit/unit.h"
+
+#define MESSAGES_MAX 12000u
+
+struct message {
+    uint64_t sequence;
+    int64_t time_ns;
+    log_place place;
+    uint32_t record_size, stored_size;
+    char subject[32];
+};
+
+struct held {
+    struct message *at;
+    size_t count;
+};
+
+static struct prng prng;
+static uint64_t sequence;
+
+static void add(struct index *index, unsigned variety)
+{
+    char subject[32];
+    struct index_entry entry;
+
+    sequence += prng_chance(&prng, 1, 50) ? 1 + prng_below(&prng, 3000) : 1;
+    snprintf(subject, sizeof subject, "s.%u", (unsigned)prng_below(&prng, variety));
+    entry = (struct index_entry){
+        .sequence = sequence,
+        .time_ns = (int64_t)(sequence * 1000 + prng_below(&prng, 900)),
+        .place = prng_next(&prng) >> 20,
+        .record_size = 40 + (uint32_t)prng_below(&prng, 100000),
+        .stored_size = 22 + (uint32_t)prng_below(&prng, 100000),
+        .subject = bytes_of_text(subject),
+    };
+    index_add(index, &entry);
+}
+
+static void remove_some(struct index *index, unsigned count)
+{
+    struct index_entry entry;
+
+    while (count-- > 0 && index_count(index) > 0) {
+        uint64_t from = prng_chance(&prng, 1, 2) ? 0 : prng_below(&prng, sequence + 1);
+
+        if (index_next(index, NULL, from, &entry))
+            ck_assert(index_remove(index, entry.sequence, NULL));
+    }
+}
+
+static struct held hold(const struct index *index)
+{
+    struct held held = {.at = heap_take((index_count(index) + 1) * sizeof *held.at)};
+    struct index_entry entry;
+
+    for (uint64_t from = 0; index_next(index, NULL, from, &entry); from = entry.sequence + 1) {
+        struct message *message = &held.at[held.count++];
+
+        *message = (struct message){entry.sequence, entry.time_ns, entry.place, entry.record_size,
+                                    entry.stored_size};
+        memcpy(message->subject, entry.subject.at, entry.subject.size);
+    }
+    return held;
+}
+
+static bool same_place(void *context, struct index_entry *entry)
+{
+    (void)context;
+    (void)entry;
+    return true;
+}
+
+static void check_same(const struct held *held, const struct index *index)
+{
+    struct held now = hold(index);
+
+    ck_assert_uint_eq(now.count, held->count);
+    ck_assert_mem_eq(now.at, held->at, now.count * sizeof now.at[0]);
+    heap_give(now.at);
+}
+
+static void run(uint64_t seed, unsigned variety)
+{
+    struct index *index = index_create(seed), *restored = index_create(seed + 1);
+    struct index_capture *capture;
+    struct buf pieces, places;
+    struct held held;
+    bool more = true;
+
+    prng_seed(&prng, seed);
+    sequence = 0;
+    for (size_t i = prng_below(&prng, MESSAGES_MAX); i > 0; i--)
+        add(index, variety);
+    remove_some(index, (unsigned)prng_below(&prng, (uint32_t)index_count(index) + 1));
+    held = hold(index);
+    capture = index_capture_begin(index);
+    while (more) {
+        for (size_t i = prng_below(&prng, 300); i > 0; i--)
+            add(index, variety);
+        remove_some(index, (unsigned)prng_below(&prng, 700));
+        if (prng_chance(&prng, 1, 20))
+            (void)index_purge(index, &(struct index_filter){0}, UINT64_MAX, NULL, NULL);
+        more = index_capture_step(capture, 1);
+    }
+    buf_init(&pieces, SIZE_MAX);
+    buf_init(&places, SIZE_MAX);
+    ck_assert(index_capture_write(capture, &pieces, &places));
+    index_capture_end(capture);
+    ck_assert_int_eq(
+        index_restore(restored, buf_bytes(&pieces), buf_bytes(&places), same_place, NULL), OK);
+    check_same(&held, restored);
+    index_destroy(index);
+    index_destroy(restored);
+    buf_deinit(&pieces);
+    buf_deinit(&places);
+    heap_give(held.at);
+}
+
+START_TEST(what_an_index_held_is_put_back_whatever_went_on_meanwhile)
+{
+    for (uint64_t seed = 1; seed <= 60; seed++)
+        run(seed, seed % 3 == 0 ? 3 : seed % 3 == 1 ? 100 : 100000);
+}
+END_TEST
+
+START_TEST(an_empty_index_is_an_empty_one_again)
+{
+    struct index *index = index_create(1);
+    struct index_capture *capture = index_capture_begin(index);
+    struct buf pieces, places;
+
+    prng_seed(&prng, 1);
+    sequence = 0;
+    add(index, 3); /* not of it */
+    ck_assert(!index_capture_step(capture, 1));
+    buf_init(&pieces, SIZE_MAX);
+    buf_init(&places, SIZE_MAX);
+    ck_assert(index_capture_write(capture, &pieces, &places));
+    ck_assert_uint_eq(pieces.size, 0);
+    ck_assert_uint_eq(places.size, 0);
+    index_capture_end(capture);
+    index_destroy(index);
+}
+END_TEST
+
+static bool bounded_place(void *context, struct index_entry *entry)
+{
+    (void)context;
+    return entry->place < UINT64_MAX;
+}
+
+START_TEST(damaged_pieces_are_an_answer)
+{
+    struct index *index = index_create(1);
+    struct index_capture *capture;
+    struct buf pieces, places;
+
+    prng_seed(&prng, 7);
+    sequence = 0;
+    for (int i = 0; i < 1500; i++)
+        add(index, 40);
+    capture = index_capture_begin(index);
+    while (index_capture_step(capture, 1))
+        ;
+    buf_init(&pieces, SIZE_MAX);
+    buf_init(&places, SIZE_MAX);
+    ck_assert(index_capture_write(capture, &pieces, &places));
+    index_capture_end(capture);
+    for (int i = 0; i < 3000; i++) {
+        struct index *restored = index_create(2);
+        size_t at = prng_below(&prng, (uint32_t)pieces.size);
+        uint8_t was = pieces.at[at];
+        struct bytes cut = bytes_take(buf_bytes(&pieces), i % 2 == 0 ? at : pieces.size);
+
+        pieces.at[at] ^= (uint8_t)(1 + prng_below(&prng, 255));
+        if (index_restore(restored, cut, buf_bytes(&places), bounded_place, NULL) == OK)
+            ck_assert(cut.size == pieces.size); /* what is short has too many places */
+        pieces.at[at] = was;
+        index_destroy(restored);
+    }
+    buf_deinit(&pieces);
+    buf_deinit(&places);
+    index_destroy(index);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *tests[] = {
+        what_an_index_held_is_put_back_whatever_went_on_meanwhile,
+        an_empty_index_is_an_empty_one_again,
+        damaged_pieces_are_an_answer,
+    };
+
+    return UNIT_RUN_PLAIN("index_capture", tests);
+}
