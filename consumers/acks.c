@@ -2,6 +2,7 @@
 
 #define RUNS_GATHERED_MAX 4096u /* then they are proposed before the turn ends */
 #define NAK_ARENA_MAX     (64u << 10)
+#define WAIT_MIN_NS       1000000 /* between two deliveries of a message */
 
 enum ack_kind { KIND_ACK, KIND_NAK, KIND_PROGRESS, KIND_TERM, KIND_NEXT, KIND_UNKNOWN };
 
@@ -224,6 +225,16 @@ static void gather_ack_all(struct consumer *c, uint64_t sequence)
     }
 }
 
+void acks_confirmed(struct consumer *c, uint64_t sequence)
+{
+    if (sequence == 0 || sequence > c->durable.delivered.stream)
+        return;
+    work_active(c, c->work.now_ns);
+    c->floor_active_ns = c->work.log_now_ns;
+    gather_ack_all(c, sequence);
+    work_dirty(c);
+}
+
 /* ---- proposals that did not happen ----------------------------------------------------------- */
 
 static void settle_again(struct consumer *c, const struct gather *gather, bool exhausting)
@@ -292,8 +303,15 @@ void acks_arm(struct consumer *c, uint32_t place, int64_t now_ns)
 {
     const struct pending_entry *entry = pending_entry(&c->durable.pending, place);
     bool usual;
-    int64_t wait = acks_wait(&c->config, entry->deliveries, &usual);
+    int64_t wait;
 
+    if (c->config.ack_policy == ACK_FLOW_CONTROL) { /* it has no ack wait */
+        pending_idle(&c->durable.pending, place);
+        return;
+    }
+    wait = acks_wait(&c->config, entry->deliveries, &usual);
+    if (wait < WAIT_MIN_NS) /* else a consumer that waits for nothing keeps the server busy */
+        wait = WAIT_MIN_NS;
     pending_wait(&c->durable.pending, place, later(now_ns, wait), usual);
 }
 
@@ -310,7 +328,8 @@ static void measure(struct consumer *c, const struct pending_entry *entry,
         .ack_time_ns = c->work.log_now_ns - entry->time_ns,
     };
 
-    if (c->sample > 0 && prng_chance(&c->prng, c->sample, 100))
+    if (c->config.ack_policy == ACK_EXPLICIT && c->sample > 0 &&
+        prng_chance(&c->prng, c->sample, 100))
         c->out.advise(c->out.owner, &advice);
 }
 
@@ -338,10 +357,12 @@ static void on_term(struct consumer *c, const struct ack_subject *ack, struct by
         .reason = reason,
     };
 
-    if (place != 0 && !pending_entry(&c->durable.pending, place)->settling) {
+    if (place != 0 && !pending_entry(&c->durable.pending, place)->settling)
         advice.deliveries = pending_entry(&c->durable.pending, place)->deliveries;
+    else if (place == 0)
+        advice.deliveries = exhausted_deliveries(&c->durable.exhausted, ack->sequence);
+    if (advice.deliveries > 0)
         c->out.advise(c->out.owner, &advice);
-    }
     if (c->config.ack_policy == ACK_ALL)
         gather_ack_all(c, ack->sequence);
     else if (gather_late(c, ack->sequence, place))
@@ -434,11 +455,14 @@ void consumer_ack(struct consumer *c, int64_t now_ns, int64_t log_now_ns, struct
     bool handed_out;
 
     if (!c->work.leading || c->config.ack_policy == ACK_NONE ||
+        c->config.ack_policy == ACK_FLOW_CONTROL ||
         !ack_subject_read_own(subject, bytes_of(c->prefix, c->prefix_size), &ack))
         return;
     c->work.now_ns = now_ns;
     c->work.log_now_ns = log_now_ns;
-    handed_out = ack.sequence > 0 && ack.sequence <= c->durable.delivered.stream;
+    handed_out = ack.sequence <= c->durable.delivered.stream;
+    if (handed_out && (kind == KIND_ACK || kind == KIND_TERM || kind == KIND_NEXT))
+        c->floor_active_ns = log_now_ns;
     if (kind == KIND_NEXT) { /* the reply is where the next messages go */
         if (handed_out)
             on_ack(c, &ack);

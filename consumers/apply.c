@@ -23,7 +23,6 @@ static void raise_floor(struct consumer *c, uint64_t consumer, uint64_t stream)
 
     floor->consumer = consumer > floor->consumer ? consumer : floor->consumer;
     floor->stream = stream > floor->stream ? stream : floor->stream;
-    c->floor_active_ns = c->work.log_now_ns;
     assert(floor->stream <= c->durable.delivered.stream);
     assert(floor->consumer <= c->durable.delivered.consumer);
 }
@@ -356,8 +355,10 @@ static void lost_unacked(struct consumer *c, uint32_t place)
 {
     uint64_t before = first_pending(c);
 
-    if (c->work.leading)
+    if (c->work.leading) {
         acks_advise_lost(c, pending_entry(&c->durable.pending, place));
+        c->floor_active_ns = c->work.log_now_ns;
+    }
     pending_remove(&c->durable.pending, place);
     settle_floor(c, before);
 }
@@ -374,6 +375,24 @@ void consumer_removed(struct consumer *c, const struct consumer_message *message
         start_removed(c, message);
         work_dirty(c);
     }
+}
+
+void consumer_purged(struct consumer *c, uint64_t first)
+{
+    struct durable *durable = &c->durable;
+    uint32_t place;
+
+    if (first == 0 || durable->floor.stream >= first - 1)
+        return;
+    assert(!c->work.plan.in_flight); /* a purge is a barrier */
+    while ((place = pending_first(&durable->pending)) != 0 &&
+           pending_entry(&durable->pending, place)->sequence < first)
+        pending_remove(&durable->pending, place); /* handed out when it was gone already */
+    if (durable->delivered.stream < first - 1)
+        durable->delivered.stream = first - 1;
+    durable->floor.stream = first - 1;
+    if (c->work.next_from < first)
+        c->work.next_from = first;
 }
 
 bool consumer_needs(const struct consumer *c, const struct consumer_message *message)

@@ -1,9 +1,59 @@
+#include "consumers/headers.h"
 #include "consumers/machine.h"
 
 static struct consumer *consumer_of(struct timer *heartbeat)
 {
     return (struct consumer *)((uint8_t *)heartbeat -
                                offsetof(struct consumer, work.push.heartbeat));
+}
+
+/* ---- flow control ---------------------------------------------------------------------------- */
+
+/* Its confirmations are the acks, and none is on its way. */
+static bool asks_for_acks(const struct consumer *c)
+{
+    return c->config.ack_policy == ACK_FLOW_CONTROL && push_asked(&c->work.push).size == 0;
+}
+
+static bool owes_most(const struct consumer *c)
+{
+    return c->durable.pending.count >= (uint64_t)c->config.max_ack_pending;
+}
+
+static void ask(struct consumer *c)
+{
+    struct push *push = &c->work.push;
+
+    (void)push_ask(push, &c->prng, c->stream.name, consumer_name(c)); /* push_asked has it, too */
+    status_flow_control(&c->scratch);
+    c->out.status(c->out.owner, c->config.deliver_subject, push_asked(push),
+                  buf_bytes(&c->scratch));
+}
+
+/* The headers name the last delivery that the receiver has dealt with. */
+static void take_confirmed(struct consumer *c, struct bytes headers)
+{
+    struct bytes stream, consumer;
+    uint64_t sequence, count;
+
+    if (headers_find(headers, BYTES("Nats-Last-Stream"), &stream) &&
+        headers_find(headers, BYTES("Nats-Last-Consumer"), &consumer) &&
+        bytes_read_u64(stream, &sequence) && bytes_read_u64(consumer, &count))
+        acks_confirmed(c, sequence);
+}
+
+void consumer_flow(struct consumer *c, int64_t now_ns, int64_t log_now_ns, struct bytes subject,
+                   struct bytes headers)
+{
+    if (!c->work.leading || !consumer_is_push(c))
+        return;
+    c->work.now_ns = now_ns;
+    c->work.log_now_ns = log_now_ns;
+    if (!push_confirmed(&c->work.push, subject))
+        return;
+    if (c->config.ack_policy == ACK_FLOW_CONTROL)
+        take_confirmed(c, headers);
+    work_dirty(c);
 }
 
 /* ---- heartbeats ------------------------------------------------------------------------------ */
@@ -26,6 +76,8 @@ static void heartbeat_due(struct timer *timer)
     /* Messages do not touch the timer: it looks when the last one went. */
     if (c->work.now_ns - push->sent_ns >= c->config.idle_heartbeat_ns) {
         deliver_heartbeat(c, c->config.deliver_subject, push_asked(push));
+        if (asks_for_acks(c) && c->durable.pending.count > 0)
+            ask(c);
         push->sent_ns = c->work.now_ns;
     }
     arm_heartbeat(c);
@@ -69,15 +121,6 @@ void consumer_bound(struct consumer *c, int64_t now_ns, bool bound)
     work_dirty(c);
 }
 
-void consumer_flow(struct consumer *c, int64_t now_ns, struct bytes subject)
-{
-    if (!c->work.leading || !consumer_is_push(c))
-        return;
-    c->work.now_ns = now_ns;
-    if (push_confirmed(&c->work.push, subject))
-        work_dirty(c);
-}
-
 /* ---- messages -------------------------------------------------------------------------------- */
 
 bool bound_takes(struct consumer *c, uint64_t bytes)
@@ -101,10 +144,6 @@ void bound_delivered(struct consumer *c, uint64_t bytes)
     struct push *push = &c->work.push;
 
     push->sent_ns = c->work.now_ns;
-    if (!push_sent(push, bytes))
-        return;
-    (void)push_ask(push, &c->prng, c->stream.name, consumer_name(c)); /* push_asked has it, too */
-    status_flow_control(&c->scratch);
-    c->out.status(c->out.owner, c->config.deliver_subject, push_asked(push),
-                  buf_bytes(&c->scratch));
+    if (push_sent(push, bytes) || (asks_for_acks(c) && owes_most(c)))
+        ask(c);
 }

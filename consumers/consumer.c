@@ -3,13 +3,6 @@
 
 /* ---- what follows from the config ------------------------------------------------------------ */
 
-const char *consumer_config_unsupported(const struct consumer_config *config)
-{
-    if (config->ack_policy == ACK_FLOW_CONTROL)
-        return "ack_policy";
-    return schema_refused(&consumer_config_schema, config);
-}
-
 bool consumer_config_volatile(const struct consumer_config *config, bool until_acked)
 {
     if (config->ack_policy != ACK_NONE || until_acked)
@@ -81,7 +74,6 @@ struct consumer *consumer_create(uint64_t number, const struct consumer_config *
     struct consumer *c = HEAP_NEW(struct consumer);
 
     assert(number > 0);
-    assert(consumer_config_unsupported(config) == NULL);
     c->number = number;
     c->created_ns = created_ns;
     c->stream = *stream;
@@ -187,7 +179,6 @@ void consumer_update(struct consumer *c, int64_t now_ns, int64_t log_now_ns,
     bool refilter = !filters_equal(&c->config, config);
     bool elsewhere = !bytes_equal(c->config.deliver_subject, config->deliver_subject);
 
-    assert(consumer_config_unsupported(config) == NULL);
     c->durable.revision++;
     if (c->work.leading && !waits_equal(&c->config, config))
         move_deadlines(c, config);

@@ -158,9 +158,6 @@ uint64_t consumer_record_number(struct bytes body); /* 0: too short to hold one 
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-/* The name of the first setting that is valid but not built yet (ack policy flow_control), or NULL.
- * Validation refuses it; consumer_create asserts that it did. */
-const char *consumer_config_unsupported(const struct consumer_config *config);
 /* Would such a consumer be volatile (its creation is not logged either)? */
 bool consumer_config_volatile(const struct consumer_config *config, bool until_acked);
 
@@ -220,6 +217,10 @@ enum err consumer_apply(struct consumer *consumer, int64_t now_ns, uint8_t type,
 void consumer_stored(struct consumer *consumer, const struct consumer_message *message);
 void consumer_removed(struct consumer *consumer, const struct consumer_message *message);
 
+/* A purge was applied, of whatever subjects, and `first` is the stream's first sequence now: what
+ * is below counts as delivered and acked. */
+void consumer_purged(struct consumer *consumer, uint64_t first);
+
 /* ---- working half ---------------------------------------------------------------------------- */
 
 /* Leadership begins (after recovery, and at creation on the leader): the working half starts from
@@ -236,8 +237,10 @@ void consumer_request(struct consumer *consumer, int64_t now_ns, struct bytes re
 /* Something was published to the consumer's ack subject. `subject` whole, `reply` may be empty. */
 void consumer_ack(struct consumer *consumer, int64_t now_ns, int64_t log_now_ns,
                   struct bytes subject, struct bytes reply, struct bytes body);
-/* Something was published to the flow-control subject ($JS.FC.<stream>.<consumer>.<id>). */
-void consumer_flow(struct consumer *consumer, int64_t now_ns, struct bytes subject);
+/* Something was published to the flow-control subject ($JS.FC.<stream>.<consumer>.<id>). With ack
+ * policy flow_control its headers say up to where all is acknowledged. */
+void consumer_flow(struct consumer *consumer, int64_t now_ns, int64_t log_now_ns,
+                   struct bytes subject, struct bytes headers);
 /* The client that is pinned no longer is, and the next request may be. `group` is one of the
  * config's. */
 void consumer_unpin(struct consumer *consumer, int64_t now_ns, int64_t log_now_ns,

@@ -23,6 +23,14 @@ void exhausted_add(struct exhausted *exhausted, uint64_t sequence, uint32_t deli
         exhausted->lowest = sequence;
 }
 
+uint32_t exhausted_deliveries(const struct exhausted *exhausted, uint64_t sequence)
+{
+    const union map64_value *value =
+        exhausted->map.count > 0 ? map64_find(&exhausted->map, sequence) : NULL;
+
+    return value != NULL ? (uint32_t)value->number : 0;
+}
+
 bool exhausted_has(const struct exhausted *exhausted, uint64_t sequence)
 {
     return exhausted->map.count > 0 && map64_find(&exhausted->map, sequence) != NULL;

@@ -23,6 +23,8 @@ void exhausted_deinit(struct exhausted *exhausted);
 
 /* `sequence` is not there. */
 void exhausted_add(struct exhausted *exhausted, uint64_t sequence, uint32_t deliveries);
+/* How often it was delivered; 0: it is none of them. */
+uint32_t exhausted_deliveries(const struct exhausted *exhausted, uint64_t sequence);
 bool exhausted_has(const struct exhausted *exhausted, uint64_t sequence);
 /* False: it was not there. */
 bool exhausted_remove(struct exhausted *exhausted, uint64_t sequence);

@@ -176,6 +176,8 @@ bool acks_spent(const struct consumer *c, const struct pending_entry *entry);
 /* How long an entry with so many deliveries waits for its ack; *usual: as most do. */
 int64_t acks_wait(const struct consumer_config *config, uint32_t deliveries, bool *usual);
 void acks_arm(struct consumer *c, uint32_t place, int64_t now_ns);
+/* Ack policy flow_control: the receiver has everything up to that message. */
+void acks_confirmed(struct consumer *c, uint64_t sequence);
 
 /* ---- pulls.c --------------------------------------------------------------------------------- */
 

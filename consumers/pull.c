@@ -1,5 +1,6 @@
 #include "consumers/pull.h"
 
+#include "consumers/headers.h"
 #include "consumers/status.h"
 
 /* The members of the JSON form; others are ignored. */
@@ -56,29 +57,16 @@ static const struct schema pull_schema = {
 
 /* ---- headers --------------------------------------------------------------------------------- */
 
-/* The value of the first header of that name, blanks around it cut; false: there is none. */
-static bool header_find(struct bytes headers, struct bytes name, struct bytes *value)
-{
-    while (headers.size > 0) {
-        size_t size = bytes_find(headers, '\n');
-        struct bytes line = bytes_take(headers, size);
-
-        headers = bytes_skip(headers, size < headers.size ? size + 1 : size);
-        if (bytes_starts(line, name) && line.size > name.size && line.at[name.size] == ':') {
-            *value = bytes_trim(bytes_skip(line, name.size + 1));
-            return true;
-        }
-    }
-    return false;
-}
-
+/* Absent, empty, and below 0 ask for nothing; what is no number asks for too much. */
 static bool level_reached(struct bytes headers)
 {
     struct bytes value;
     uint64_t level;
 
-    if (!header_find(headers, BYTES("Nats-Required-Api-Level"), &value))
+    if (!headers_find(headers, BYTES("Nats-Required-Api-Level"), &value) || value.size == 0)
         return true;
+    if (value.at[0] == '-')
+        return bytes_read_u64(bytes_skip(value, 1), &level);
     return bytes_read_u64(value, &level) && level <= PULL_API_LEVEL;
 }
 

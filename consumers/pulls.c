@@ -217,7 +217,7 @@ static enum status refused_at_once(struct consumer *c, const struct pull *pull, 
 
     if (!pull->no_wait)
         return STATUS_NONE;
-    count = offered(c);
+    count = plan_paused(c) ? 0 : offered(c);
     if (count == 0)
         return pull->expires_ns == 0 ? STATUS_NO_MESSAGES : STATUS_NONE;
     pulls_sweep(c, now_ns);

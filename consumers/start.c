@@ -47,7 +47,7 @@ static uint64_t start_at_snapshot(const struct consumer *c, uint64_t first, uint
 
     for (size_t looked = 0; looked < START_SCAN_MAX; looked++) {
         if (!c->stream.next(c->stream.owner, &c->filter, from, &message) || message.sequence > last)
-            return last + 1 > first ? last + 1 : first;
+            return last > first ? last : first;
         from = message.sequence;
         if (c->stream.is_last(c->stream.owner, from, last))
             return from;

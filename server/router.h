@@ -22,7 +22,8 @@ struct sink;
 struct message {
     struct bytes subject; /* what receivers see */
     struct bytes
-        route; /* what is matched; empty: the subject. Push and pull deliveries differ here */
+        route; /* what is matched; empty: the subject. Push and pull deliveries differ here. A sink
+                * gets the two exchanged */
     struct bytes reply;   /* may be empty */
     struct bytes headers; /* whole block with its blank line, or empty */
     struct bytes payload;
@@ -86,6 +87,8 @@ void router_congestion_reset(struct router *router);
 /* Would anything in the cluster receive a message on this literal subject (wildcard subscriptions
  * count)? */
 bool router_interest(struct router *router, struct account *account, struct bytes subject);
+/* The same, but of subscriptions of clients that are in no queue group. */
+bool router_interest_plain(struct router *router, struct account *account, struct bytes subject);
 /* Is there a subscription whose subject is literally this one: plain ones when `queue` is empty,
  * else members of that group (push consumers, reference consumers 4.5)? */
 bool router_interest_literal(struct router *router, struct account *account, struct bytes subject,

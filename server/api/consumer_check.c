@@ -87,13 +87,16 @@ static bool raise_negatives(struct consumer_config *config, bool pedantic,
 
 void consumer_check_level(struct consumer_config *config, struct arena *arena)
 {
+    bool level_four = config->ack_policy == ACK_FLOW_CONTROL;
     bool level_one = config->pause_until_ns != TIME_UNSET ||
                      config->priority_policy != PRIORITY_NONE || config->priority_groups.count > 0;
 
     (void)schema_map_set(&config->metadata, arena, BYTES("_nats.ver"), bytes_of(NULL, 0));
     (void)schema_map_set(&config->metadata, arena, BYTES("_nats.level"), bytes_of(NULL, 0));
     (void)schema_map_set(&config->metadata, arena, BYTES("_nats.req.level"),
-                         level_one ? BYTES("1") : BYTES("0"));
+                         level_four  ? BYTES("4")
+                         : level_one ? BYTES("1")
+                                     : BYTES("0"));
 }
 
 static bool set_waits(struct consumer_config *config, bool pedantic,
@@ -107,14 +110,14 @@ static bool set_waits(struct consumer_config *config, bool pedantic,
     }
     if (config->ack_wait_ns < 0)
         return refuse_constant(verdict, 10183);
+    if (acks && config->ack_wait_ns == 0)
+        config->ack_wait_ns = ACK_WAIT_DEFAULT;
     if (config->backoff_ns.count > 0) {
         if (pedantic && config->ack_wait_ns != config->backoff_ns.at[0])
             return refuse(verdict, 10157,
                           "pedantic mode: first backoff value has to equal batch AckWait");
         config->ack_wait_ns = config->backoff_ns.at[0];
     }
-    if (acks && config->ack_wait_ns == 0)
-        config->ack_wait_ns = ACK_WAIT_DEFAULT;
     return true;
 }
 
@@ -372,8 +375,10 @@ static bool check_sampling(const struct consumer_config *config, struct consumer
     if (text.size > 0 && text.at[text.size - 1] == '%')
         text = bytes_take(text, text.size - 1);
     complaint = config->sample_freq.size == 0 ? NULL : not_a_number(text);
-    if (complaint == NULL)
+    if (complaint == NULL && (text.size == 0 || text.at[0] != '-'))
         return true;
+    if (complaint == NULL) /* as the reference says that it must not be negative */
+        return refuse(verdict, 10095, "failed to parse consumer sampling configuration: <nil>");
     return refuse(
         verdict, 10095,
         "failed to parse consumer sampling configuration: strconv.Atoi: parsing \"%.*s\": %s",
@@ -429,18 +434,13 @@ static bool check_rest(const struct consumer_config *config, struct consumer_ver
     return check_groups(config, verdict);
 }
 
-static bool check_built(const struct consumer_config *config, struct consumer_verdict *verdict)
+static bool check_sizes(const struct consumer_config *config, struct consumer_verdict *verdict)
 {
-    const char *unsupported = consumer_config_unsupported(config);
-
     if (config->durable_name.size > NAME_MAX_SIZE)
         return refuse(verdict, 10102, "consumer name is too long, maximum allowed is %d",
                       NAME_MAX_SIZE);
     if (config->name.size > NAME_MAX_SIZE)
         return refuse(verdict, 10012, "error creating store for consumer");
-    if (unsupported != NULL)
-        return refuse(verdict, 10012, "%s is not supported by this version of Millrace",
-                      unsupported);
     return true;
 }
 
@@ -469,7 +469,7 @@ void consumer_check(struct consumer_config *config, const struct stream_config *
     if (!check_limits(config, stream, verdict) || !check_direct(config, verdict) ||
         !check_filters(config, verdict) || !check_start(config, verdict) ||
         !check_sampling(config, verdict) || !check_rest(config, verdict) ||
-        !check_built(config, verdict))
+        !check_sizes(config, verdict))
         return;
     consumer_check_level(config, arena);
 }
@@ -491,8 +491,6 @@ void consumer_check_update(const struct consumer_config *from, const struct cons
         text = "storage type can not be updated";
     else if (from->direct != to->direct)
         text = "direct can not be updated";
-    else if (from->sourcing != to->sourcing)
-        text = "sourcing can not be updated";
     else if (from->opt_start_seq != to->opt_start_seq)
         text = "start sequence can not be updated";
     else if (from->opt_start_time_ns != to->opt_start_time_ns)

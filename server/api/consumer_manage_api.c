@@ -31,6 +31,7 @@ static struct consumer *find_consumer(struct api_request *request, struct stream
 
 struct pause_request {
     int64_t until_ns;
+    bool changes; /* found out when it is its turn */
 };
 static const struct schema_field pause_fields[] = {
     {"pause_until", SCHEMA_TIME, 0, offsetof(struct pause_request, until_ns), NULL, NULL, NULL},
@@ -42,7 +43,7 @@ static const struct schema pause_schema = {"JSApiConsumerPauseRequest",
 static uint16_t pause_check(struct stream_op *op, struct stream *stream)
 {
     struct api_request *request = request_of(op);
-    const struct pause_request *pause = request->parsed;
+    struct pause_request *pause = request->parsed;
     struct consumer *consumer = stream_consumer(stream, op->name);
     struct consumer_config *config = ARENA_NEW(&request->arena, struct consumer_config);
 
@@ -51,6 +52,11 @@ static uint16_t pause_check(struct stream_op *op, struct stream *stream)
     if (config == NULL)
         return 10023;
     *config = *consumer_config(consumer);
+    pause->changes = config->pause_until_ns != pause->until_ns;
+    if (!pause->changes) {
+        op->kind = STREAM_OP_READ;
+        return 0;
+    }
     config->pause_until_ns = pause->until_ns;
     consumer_check_level(config, &request->arena);
     op->consumer_config = consumer_volatile(consumer) ? config : NULL;
@@ -70,7 +76,8 @@ static void paused(struct stream_op *op, struct stream *stream)
         api_refuse(request, stream == NULL ? 10059 : op->error, op->error_text);
         return;
     }
-    api_advise_pause(request, stream_name(stream), op->name, later, pause->until_ns);
+    if (pause->changes)
+        api_advise_pause(request, stream_name(stream), op->name, later, pause->until_ns);
     writer = api_answer_begin(request);
     JSON_KEY(writer, "paused");
     json_bool(writer, later);

@@ -281,6 +281,17 @@ static const struct stream_config *find(const struct stream_look_up *streams,
     return source->external == NULL ? streams->find(streams->owner, source->name) : NULL;
 }
 
+/* What such an origin hands out it lets go of: a crash in between would lose it. */
+static bool check_kept(const struct stream_config *origin, struct stream_verdict *verdict)
+{
+    if (origin == NULL || origin->retention == RETENTION_LIMITS)
+        return true;
+    return refuse(
+        verdict, 10052,
+        "mirrors and sources of interest and work-queue streams are not supported by this "
+        "version of Millrace");
+}
+
 static bool check_mirrored(struct stream_config *config, bool pedantic,
                            const struct stream_look_up *streams, struct stream_verdict *verdict)
 {
@@ -294,7 +305,7 @@ static bool check_mirrored(struct stream_config *config, bool pedantic,
         return refuse(verdict, 10157,
                       "pedantic mode: origin stream has direct get set, mirror has it disabled");
     config->mirror_direct = origin->allow_direct;
-    return true;
+    return check_kept(origin, verdict);
 }
 
 /* The prefix before what the origin has must not lead back into it. */
@@ -337,6 +348,8 @@ static bool check_sourced(const struct stream_config *config, const struct strea
 
         if (origin != NULL && smaller(config, origin))
             return refuse_plain(verdict, 10046);
+        if (!check_kept(origin, verdict))
+            return false;
     }
     for (size_t i = 0; i < config->sources.count; i++) {
         if (sources[i].external != NULL && sources[i].external->deliver.size > 0 &&

@@ -52,7 +52,9 @@ void consumer_inbox_read(struct consumer_shell *shell)
         case INBOX_ACK:
             consumer_ack(shell->consumer, now_ns, log_now_ns, item.to, item.reply, item.body);
             break;
-        case INBOX_FLOW: consumer_flow(shell->consumer, now_ns, item.to); break;
+        case INBOX_FLOW:
+            consumer_flow(shell->consumer, now_ns, log_now_ns, item.to, item.headers);
+            break;
         }
         outbox_pop(&shell->inbox);
     }
@@ -116,8 +118,8 @@ void consumer_inbox_check_bound(struct consumer_shell *shell)
     bound = router_interest_literal(stream_router(shell->stream), shell->stream->account,
                                     config->deliver_subject, config->deliver_group) ||
             (config->deliver_group.size == 0 &&
-             router_interest(stream_router(shell->stream), shell->stream->account,
-                             config->deliver_subject));
+             router_interest_plain(stream_router(shell->stream), shell->stream->account,
+                                   config->deliver_subject));
     if (bound == shell->bound)
         return;
     shell->bound = bound;

@@ -83,6 +83,8 @@ static void ask_advise(void *owner, const struct consumer_advice *advice)
     struct stream *stream = shell->stream;
     struct buf subject, body;
 
+    if (stream->purging && advice->kind == ADVISORY_TERMINATED)
+        return; /* as the reference */
     buf_init(&subject, ADVISORY_SUBJECT_MAX);
     buf_init(&body, ADVISORY_BODY_MAX);
     if (advisory_of_consumer(stream->jetstream, account_name(stream->account), stream->name,

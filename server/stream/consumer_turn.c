@@ -35,6 +35,17 @@ void stream_consumers_removed(struct stream *stream, const struct index_entry *e
         consumer_removed(shell->consumer, &message);
 }
 
+void stream_consumers_purged(struct stream *stream)
+{
+    struct consumer_shell *shell;
+
+    for (size_t at = 0; (shell = table_next(&stream->consumers, &at)) != NULL;) {
+        consumer_purged(shell->consumer, stream->state.first_seq);
+        if (stream->lead)
+            stream_consumer_mark(shell);
+    }
+}
+
 void stream_consumers_lead(struct stream *stream)
 {
     struct consumer_shell *shell;

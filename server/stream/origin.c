@@ -1,5 +1,7 @@
 #include "server/stream/origin.h"
 
+#include <stdio.h>
+
 void origin_init(struct origin *origin, uint64_t taken, int64_t now_ns)
 {
     *origin = (struct origin){.taken = taken, .due_ns = now_ns, .active_ns = ORIGIN_NEVER};
@@ -22,6 +24,14 @@ void origin_failed(struct origin *origin, int64_t now_ns, uint64_t jitter)
     origin->phase = ORIGIN_RESTING;
     origin->due_ns = now_ns + retry_after(origin->failures, jitter);
     origin->failures += origin->failures < 64;
+}
+
+void origin_refused(struct origin *origin, int64_t now_ns, uint64_t jitter, const char *text)
+{
+    origin->error_code = 500;
+    origin->error = 10052;
+    snprintf(origin->error_text, sizeof origin->error_text, "%s", text);
+    origin_failed(origin, now_ns, jitter);
 }
 
 bool origin_due(struct origin *origin, int64_t now_ns, uint64_t jitter)

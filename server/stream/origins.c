@@ -120,16 +120,31 @@ static void add_deliver_subject(const struct follower *follower, struct buf *out
     (void)buf_print(out, ".%c.%.8s", follower->mirror ? 'M' : 'S', follower->tag);
 }
 
-/* The stream of that name as it is known here now; 0: not, or it is another account's. */
-static uint64_t origin_id(const struct follower *follower)
+/* The stream of that name as it is known here now; NULL: there is none, or it is another
+ * account's. */
+static const struct catalogue_entry *origin_entry(const struct follower *follower)
 {
     struct stream *stream = follower->stream;
-    const struct catalogue_entry *entry;
 
     if (follower->source->external != NULL)
-        return 0;
-    entry = jetstream_entry(stream->jetstream, stream->account, follower->source->name);
+        return NULL;
+    return jetstream_entry(stream->jetstream, stream->account, follower->source->name);
+}
+
+static uint64_t origin_id(const struct follower *follower)
+{
+    const struct catalogue_entry *entry = origin_entry(follower);
+
     return entry != NULL ? entry->assigned.id : 0;
+}
+
+/* Would it let go of what it hands out? Made or changed after this stream was, else it was refused.
+ */
+static bool lets_go(const struct follower *follower)
+{
+    const struct catalogue_entry *entry = origin_entry(follower);
+
+    return entry != NULL && entry->readable && entry->config.retention != RETENTION_LIMITS;
 }
 
 /* Another stream has come under the name: all that it has is new to a source. */
@@ -515,10 +530,15 @@ static void look_at_clock(struct follower *follower)
         fail(follower);
     if (follower->inbox.count > 0)
         return;
-    if (origin_due(&follower->core, now_ns, jitter(stream)))
-        ask(follower);
-    else if (follower->core.phase == ORIGIN_RESTING)
+    if (origin_due(&follower->core, now_ns, jitter(stream))) {
+        if (lets_go(follower))
+            origin_refused(&follower->core, now_ns, jitter(stream),
+                           "interest and work-queue streams are not followed");
+        else
+            ask(follower);
+    } else if (follower->core.phase == ORIGIN_RESTING) {
         hang_up(follower);
+    }
 }
 
 static void arm(struct stream_origins *origins)

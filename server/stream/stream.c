@@ -35,6 +35,7 @@ static void apply_record(struct stream *stream, const struct log_batch *batch,
             stream_operation_applied(stream, &effect, &result);
         return;
     }
+    stream->purging = record->type == EFFECT_PURGE;
     if (effect_read(record, &effect) != OK ||
         stream_state_apply(&stream->state, &effect, place, record->size, &result) != OK) {
         logger_warn(server_logger(jetstream_server(stream->jetstream)),
@@ -42,6 +43,9 @@ static void apply_record(struct stream *stream, const struct log_batch *batch,
                     BYTES_ARG(stream->name), record->type, (unsigned long long)batch->index);
         return;
     }
+    if (stream->purging)
+        stream_consumers_purged(stream);
+    stream->purging = false;
     if (effect.type == EFFECT_MESSAGE && stream->lead)
         stream_republish(stream, &effect, result.previous);
     if (stream->ops_flying.count > 0 && effect.type != EFFECT_MESSAGE &&

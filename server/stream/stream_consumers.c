@@ -22,6 +22,11 @@ static void update(struct consumer_shell *shell, const struct consumer_config *c
     struct stream *stream = shell->stream;
 
     consumer_update(shell->consumer, leader_now(stream), stream_log_now(stream), config);
+    shell->bound = consumer_is_bound(shell->consumer);
+    if (stream->lead && shell->push) { /* the deliver subject may be another */
+        stream->interest_changed = true;
+        stream_mark(stream);
+    }
     stream_consumer_mark(shell);
 }
 
@@ -88,8 +93,10 @@ static void on_retry(struct timer *timer)
 static struct consumer_shell *make(struct stream *stream, uint64_t number, struct bytes name,
                                    const struct consumer_config *config, int64_t created_ns)
 {
+    int64_t largest = stream->state.config.max_msg_size;
     uint32_t message_max =
-        (uint32_t)server_options(jetstream_server(stream->jetstream))->max_payload;
+        largest > 0 ? (uint32_t)largest
+                    : (uint32_t)server_options(jetstream_server(stream->jetstream))->max_payload;
     struct consumer_shell *shell = HEAP_NEW(struct consumer_shell);
     struct consumer_stream view = consumer_view_stream(&stream->view, stream->name, message_max);
     struct consumer_out out = consumer_shell_out(shell);

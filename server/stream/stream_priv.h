@@ -133,7 +133,8 @@ struct stream {
     struct consumer_shell *consumer_dirty;
     struct consumer_shell *consumer_planning;
     struct consumer_view view;
-    bool offers; /* messages were gathered that consumers have not been told of */
+    bool purging; /* nobody is told of what a purge takes from those who have not acked it */
+    bool offers;  /* messages were gathered that consumers have not been told of */
 
     /* direct gets that wait for this turn */
     struct outbox direct_requests;
@@ -252,6 +253,8 @@ enum err stream_block_restore(void *owner, const struct replica_block *block);
 /* consumer_turn.c */
 void stream_consumers_stored(struct stream *stream, const struct index_entry *entry);
 void stream_consumers_removed(struct stream *stream, const struct index_entry *entry);
+/* A purge is applied: consumers pass over what it took from the front. */
+void stream_consumers_purged(struct stream *stream);
 void stream_consumers_lead(struct stream *stream);
 /* Requests and acks are kept from now on, for when it leads. */
 void stream_consumers_listen(struct stream *stream);

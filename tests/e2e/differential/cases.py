@@ -73,9 +73,9 @@ def consumer(config, name=None, stream_name="S", **rest):
     )
 
 
-def durable(config, name="C", subject_name=None):
+def durable(config, name="C", subject_name=None, label=None):
     body = {"stream_name": "S", "config": {"durable_name": name, **config}}
-    return api(f"CONSUMER.DURABLE.CREATE.S.{subject_name or name}", body)
+    return api(f"CONSUMER.DURABLE.CREATE.S.{subject_name or name}", body, label=label)
 
 
 def bodies(subject, *all_bodies):

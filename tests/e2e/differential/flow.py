@@ -15,6 +15,7 @@ QUIET_S = 0.12
 FIRST_SID = 10
 
 ACK_TIME = re.compile(r"^(\$JS\.ACK\..*)\.\d+\.(\d+)$")
+ACK_TIME_IN_HEADER = re.compile(r"(\$JS\.ACK(?:\.[^.\s]+){5})\.\d+\.(\d+)")
 FLOW_ID = re.compile(r"(\$JS\.FC\.[^.\s]+\.[^.\s]+)\.[0-9A-Za-z]{4}\b")
 PIN = re.compile(r"(Nats-Pin-Id: )([0-9A-Za-z]{22})")
 
@@ -73,6 +74,8 @@ def begin(asker):
 def end(asker):
     for sid in asker.subscribed:
         asker.send(b"UNSUB %s\r\n" % sid)
+    synced(asker)  # what was on its way is nobody's
+    asker.events = []
     begin(asker)
 
 
@@ -96,7 +99,7 @@ def arrival(asker, subject, reply, headers, data):
         "at": asker.subscribed[asker.sid].decode(),
         "subject": subject.decode(),
         "reply": masked,
-        "headers": PIN.sub(r"\1PIN", FLOW_ID.sub(r"\1.ID", head)),
+        "headers": ACK_TIME_IN_HEADER.sub(r"\1.TIME.\2", PIN.sub(r"\1PIN", FLOW_ID.sub(r"\1.ID", head))),
         "body": data.decode(errors="replace"),
     }
 
@@ -135,7 +138,7 @@ def run_say(asker, subject, body, headers, reply):
 
 
 def drain(asker, quiet):
-    wire.READ_S, before = quiet, wire.READ_S
+    asker.read_s, before = quiet, asker.read_s
     try:
         while True:
             to, reply, head, data = asker.message()
@@ -143,7 +146,7 @@ def drain(asker, quiet):
     except (wire.Timeout, socket.timeout):
         pass
     finally:
-        wire.READ_S = before
+        asker.read_s = before
 
 
 def synced(asker):

@@ -51,8 +51,21 @@ def created_again(label, subject, body, theirs, ours):
     return b'"action": "create"' in body and error(theirs).get("err_code") == 10148 and not error(ours)
 
 
-def budget_with_headers(label, subject, body, theirs, ours):
-    return label == "a budget and headers" and theirs[1:] != ours[1:] and theirs[0] == ours[0]
+def labelled(name):
+    return lambda label, *_: label == name
+
+
+def floor_ahead(name):
+    """Infos that differ in nothing but an ack floor that is further on here."""
+
+    def accepts(label, subject, body, theirs, ours):
+        without = copy.deepcopy(theirs)
+        if label != name or "ack_floor" not in ours or "ack_floor" not in theirs:
+            return False
+        without["ack_floor"] = ours["ack_floor"]
+        return without == ours and ours["ack_floor"]["stream_seq"] >= theirs["ack_floor"]["stream_seq"]
+
+    return accepts
 
 
 KNOWN = [
@@ -61,6 +74,17 @@ KNOWN = [
     ("subjects of the API that mean nothing are refused, not swallowed", answered_instead_of_silence),
     ("a pause that is not set is not printed", unset_pause),
     ("the name that the server made up is part of the config", generated_name_in_config),
-    ("a byte budget counts four bytes more for a message with headers", budget_with_headers),
+    ("a byte budget counts four bytes more for a message with headers, and what headers_only leaves out",
+     labelled("a budget and headers")),
+    ("a request whose sender has gone makes room at once", labelled("who waited has gone")),
+    ("the ack floor passes over messages that were delivered as often as allowed", floor_ahead("exhausted")),
+    ("the ack floor of all has the consumer sequence before that of the next message", floor_ahead("the floor of all")),
+    ("a request that does not wait is held back by max_ack_pending until there is room or its time is over",
+     labelled("held back by max_ack_pending")),
+    ("another filter looks from behind the last delivery, not from where the old one had looked to",
+     labelled("another filter")),
+    ("a consumer that is resumed goes on at once", labelled("resumed")),
+    ("a request that gave no batch has none left, not -1", labelled("no batch and a budget")),
+    ("a heartbeat tells how far the consumer has looked, which depends on when it looked", labelled("filtered heartbeats")),
     ("an ephemeral consumer can be created again with the same config, as a durable can", created_again),
 ]

@@ -18,6 +18,7 @@ import shutil
 import socket
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.dirname(HERE), os.path.join(os.path.dirname(HERE), "wire")]
@@ -90,7 +91,7 @@ class Asker(wire.Requester):
         return answers
 
     def answer(self, inbox, seconds):
-        wire.READ_S = seconds
+        self.read_s = seconds
         try:
             while True:
                 to, reply, head, data = self.message()
@@ -100,7 +101,7 @@ class Asker(wire.Requester):
         except (wire.Timeout, socket.timeout):
             return None
         finally:
-            wire.READ_S = ANSWER_S
+            self.read_s = ANSWER_S
 
     def keep(self, subject, reply, head, data):
         if self.sid in self.subscribed:
@@ -137,7 +138,7 @@ def event(body):
 def mask(value, key="", asked=b""):
     """Times that the server chose and names that it made up, wherever they stand."""
     if isinstance(value, dict):
-        return {k: mask(v, k, asked) for k, v in value.items() if k != "pause_remaining"}
+        return {k: mask(v, k, asked) for k, v in value.items() if k not in ("pause_remaining", "ack_time")}
     if isinstance(value, list):
         masked = [mask(v, key, asked) for v in value]
         return sorted(masked) if "GENERATED" in masked else masked
@@ -287,11 +288,12 @@ class Comparison:
 
 def compare(names, program, show):
     comparison = Comparison(show)
-    with Reference(program) as reference, serverprocess.Server() as server:
+    with Reference(program) as reference, serverprocess.Server() as server, ThreadPoolExecutor(2) as threads:
         with Asker(reference.port) as theirs, Asker(server.port) as ours:
             for name in names:
                 for step in SCENARIOS[name]:
-                    comparison.step(name, step, ask(theirs, step), ask(ours, step))
+                    answers = threads.map(ask, (theirs, ours), (step, step))  # at the same time
+                    comparison.step(name, step, *answers)
                 for asker in (theirs, ours):
                     asker.send(b"UNSUB 2\r\n")
                     flow.end(asker)

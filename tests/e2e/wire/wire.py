@@ -37,6 +37,7 @@ class Connection:
         self.received = bytearray()
         self.ended = False
         self.sid = b""
+        self.read_s = None  # else READ_S
         self.greeting = self.line()
 
     def __enter__(self):
@@ -79,7 +80,7 @@ class Connection:
 
     def exactly(self, count):
         """The next `count` bytes, or fewer when the connection ends before."""
-        end = time.monotonic() + READ_S
+        end = time.monotonic() + (self.read_s or READ_S)
         while len(self.received) < count and not self.ended:
             self._more(end, f"{count} bytes")
         taken = bytes(self.received[:count])
@@ -88,14 +89,14 @@ class Connection:
 
     def line(self):
         """The next line with its end."""
-        end = time.monotonic() + READ_S
+        end = time.monotonic() + (self.read_s or READ_S)
         while b"\r\n" not in self.received and not self.ended:
             self._more(end, "a line")
         return self.exactly(self.received.find(b"\r\n") + 2)
 
     def until_end(self):
         """Everything up to the end of the connection, which must come."""
-        end = time.monotonic() + READ_S
+        end = time.monotonic() + (self.read_s or READ_S)
         while not self.ended:
             self._more(end, "the end of the connection")
         return self.exactly(len(self.received))
@@ -103,7 +104,7 @@ class Connection:
     def flush(self):
         """Everything that the server sent before it answers a PING, but for PINGs of its own."""
         self.send(b"PING\r\n")
-        end = time.monotonic() + READ_S
+        end = time.monotonic() + (self.read_s or READ_S)
         while not self.received.endswith(b"PONG\r\n") and not self.ended:
             self._more(end, "PONG")
         said = self.exactly(len(self.received)).removesuffix(b"PONG\r\n")

@@ -152,14 +152,25 @@ START_TEST(the_floor_of_a_filtered_consumer_reaches_to_before_the_next_owed)
 }
 END_TEST
 
+START_TEST(an_ack_of_no_message_is_answered_and_settles_nothing)
+{
+    struct fake *fake = delivered(ACK_EXPLICIT);
+
+    consumer_ack(fake->consumer, fake->now_ns, fake->log_now_ns, BYTES("$JS.ACK.S.C.1.0.4.1.0"),
+                 BYTES("r.2"), BYTES("+ACK"));
+    fake_turn(fake);
+    EXPECT(fake, "answer r.2 committed\n");
+    expect_floor(fake, 0, 0, 3);
+    fake_destroy(fake);
+}
+END_TEST
+
 START_TEST(an_ack_of_what_was_not_handed_out_is_ignored_and_not_answered)
 {
     struct fake *fake = delivered(ACK_EXPLICIT);
 
     consumer_ack(fake->consumer, fake->now_ns, fake->log_now_ns, BYTES("$JS.ACK.S.C.1.4.4.1.0"),
                  BYTES("r.1"), BYTES("+ACK"));
-    consumer_ack(fake->consumer, fake->now_ns, fake->log_now_ns, BYTES("$JS.ACK.S.C.1.0.4.1.0"),
-                 BYTES("r.2"), BYTES("+ACK"));
     fake_turn(fake);
     EXPECT(fake, "");
     expect_floor(fake, 0, 0, 3);
@@ -658,6 +669,7 @@ int main(void)
         acks_of_a_filtered_consumer_are_as_short,
         the_floor_moves_to_before_the_lowest_that_is_owed,
         the_floor_of_a_filtered_consumer_reaches_to_before_the_next_owed,
+        an_ack_of_no_message_is_answered_and_settles_nothing,
         an_ack_of_what_was_not_handed_out_is_ignored_and_not_answered,
         an_unreadable_ack_subject_is_ignored,
         an_ack_subject_of_the_second_form_counts,

@@ -346,16 +346,6 @@ START_TEST(the_config_is_the_machines_own)
 }
 END_TEST
 
-START_TEST(what_is_not_built_is_named)
-{
-    struct consumer_config config = fake_config();
-
-    ck_assert_ptr_null(consumer_config_unsupported(&config));
-    config.ack_policy = ACK_FLOW_CONTROL;
-    ck_assert_str_eq(consumer_config_unsupported(&config), "ack_policy");
-}
-END_TEST
-
 /* ---- leadership ------------------------------------------------------------------------------ */
 
 START_TEST(losing_leadership_forgets_what_was_promised_to_nobody)
@@ -564,7 +554,6 @@ int main(void)
         what_expires_during_a_pause_is_delivered_after_it,
         a_pause_of_a_consumer_that_was_idle_for_long_ends_in_time,
         the_config_is_the_machines_own,
-        what_is_not_built_is_named,
         losing_leadership_forgets_what_was_promised_to_nobody,
         a_record_that_makes_no_sense_changes_nothing,
         records_may_be_padded_with_zeros_up_to_seven,

@@ -143,8 +143,10 @@ START_TEST(a_required_level_beyond_ours_is_refused_before_the_body_is_read)
 
     expect_refused("NATS/1.0\r\nNats-Required-Api-Level: 5\r\n\r\n", "{", "412 Required Api Level");
     expect_refused("NATS/1.0\r\nNats-Required-Api-Level: x\r\n\r\n", "", "412 Required Api Level");
-    expect_refused("NATS/1.0\r\nA: b\r\nNats-Required-Api-Level:\r\n\r\n", "",
+    expect_refused("NATS/1.0\r\nA: b\r\nNats-Required-Api-Level: -x\r\n\r\n", "",
                    "412 Required Api Level");
+    ck_assert(reads("NATS/1.0\r\nA: b\r\nNats-Required-Api-Level:\r\n\r\n", "", &pull));
+    ck_assert(reads("NATS/1.0\r\nNats-Required-Api-Level: -9\r\n\r\n", "", &pull));
     ck_assert(reads("NATS/1.0\r\nNats-Required-Api-Level: 4\r\n\r\n", "", &pull));
     ck_assert(reads("NATS/1.0\r\nNats-Required-Api-Level:4\r\n\r\n", "", &pull));
     ck_assert(reads("NATS/1.0\r\nX-Nats-Required-Api-Level: 9\r\n\r\n", "", &pull));

@@ -306,7 +306,7 @@ START_TEST(half_a_window_asks_for_a_confirmation_and_a_whole_one_stops)
     ck_assert_uint_eq(fake_info(fake).delivered_stream, 4); /* 2 MiB are out */
     fake_turn(fake);
     EXPECT(fake, "");
-    consumer_flow(fake->consumer, fake->now_ns, subject);
+    consumer_flow(fake->consumer, fake->now_ns, fake->log_now_ns, subject, bytes_of(NULL, 0));
     fake_turn(fake);
     ck_assert_uint_eq(fake_info(fake).delivered_stream, 8);
     fake_destroy(fake);
@@ -322,10 +322,11 @@ START_TEST(only_the_outstanding_confirmation_counts)
         fake_store_sized(fake, "a.x", BIG);
     fake_turn(fake);
     subject = flow_subject(fake_asked(fake));
-    consumer_flow(fake->consumer, fake->now_ns, BYTES("$JS.FC.S.C.xxxx"));
+    consumer_flow(fake->consumer, fake->now_ns, fake->log_now_ns, BYTES("$JS.FC.S.C.xxxx"),
+                  bytes_of(NULL, 0));
     fake_turn(fake);
     EXPECT(fake, "");
-    consumer_flow(fake->consumer, fake->now_ns, subject);
+    consumer_flow(fake->consumer, fake->now_ns, fake->log_now_ns, subject, bytes_of(NULL, 0));
     fake_turn(fake);
     (void)fake_asked(fake);
     ck_assert_uint_gt(fake_info(fake).delivered_stream, 3);

@@ -155,7 +155,7 @@ static const struct {
     {"{}", "{\"deliver_policy\":\"new\"}", false, 10012, "deliver policy can not be updated"},
     {"{}", "{\"mem_storage\":true}", false, 10012, "storage type can not be updated"},
     {"{\"direct\":true}", "{}", false, 10012, "direct can not be updated"},
-    {"{\"sourcing\":true}", "{}", false, 10012, "sourcing can not be updated"},
+    {"{\"sourcing\":true}", "{}", false, 0, ""},
     {"{}", "{\"opt_start_seq\":5}", false, 10012, "start sequence can not be updated"},
     {"{}", "{\"opt_start_time\":\"2026-01-01T00:00:00Z\"}", false, 10012,
      "start time can not be updated"},
