@@ -13,7 +13,8 @@ enum err apply_skip(struct stream_state *state, const struct effect *effect)
 
 enum err apply_sourced(struct stream_state *state, const struct effect *effect)
 {
-    struct position *position = positions_of_source(&state->positions, effect->sourced.source);
+    struct source_position *position =
+        positions_of_source(&state->positions, effect->sourced.source);
 
     if (position == NULL)
         return ERR_CORRUPT;

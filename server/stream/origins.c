@@ -458,7 +458,7 @@ static void begin(struct stream_origins *origins, size_t i, const struct stream_
 {
     struct stream *stream = origins->stream;
     struct follower *follower = &origins->at[i];
-    const struct position *position =
+    const struct source_position *position =
         mirror ? NULL : positions_of_source(&stream->state.positions, i);
 
     *follower = (struct follower){

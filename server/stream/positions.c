@@ -50,7 +50,7 @@ static size_t find_or_add(struct positions *positions, struct bytes key)
         positions->capacity = positions->capacity == 0 ? FIRST_CAPACITY : positions->capacity * 2;
         positions->at = heap_resize(positions->at, positions->capacity * sizeof *positions->at);
     }
-    positions->at[positions->count] = (struct position){.key = heap_copy(key)};
+    positions->at[positions->count] = (struct source_position){.key = heap_copy(key)};
     return positions->count++;
 }
 
@@ -71,7 +71,7 @@ void positions_configure(struct positions *positions, const struct stream_config
     buf_deinit(&key);
 }
 
-struct position *positions_of_source(struct positions *positions, size_t source)
+struct source_position *positions_of_source(struct positions *positions, size_t source)
 {
     return source < positions->source_count ? &positions->at[positions->of_source[source]] : NULL;
 }
@@ -82,7 +82,7 @@ struct position *positions_of_source(struct positions *positions, size_t source)
 void positions_encode(const struct positions *positions, struct buf *out)
 {
     for (size_t i = 0; i < positions->count; i++) {
-        const struct position *position = &positions->at[i];
+        const struct source_position *position = &positions->at[i];
         uint8_t *at = buf_reserve(out, 24);
 
         at = encode_u64(at, position->origin);

@@ -12,14 +12,14 @@
 #include "base/buf.h"
 #include "server/stream/stream_config.h"
 
-struct position {
+struct source_position {
     struct bytes key;  /* owned */
     uint64_t origin;   /* the id of the stream it counts in; 0: none yet, or not known */
     uint64_t sequence; /* of the last message that was taken, 0: none */
 };
 
 struct positions {
-    struct position *at; /* in the order in which they were first configured */
+    struct source_position *at; /* in the order in which they were first configured */
     size_t count, capacity;
     size_t *of_source; /* by place in config.sources */
     size_t source_count;
@@ -29,7 +29,7 @@ void positions_init(struct positions *positions);
 void positions_deinit(struct positions *positions);
 void positions_configure(struct positions *positions, const struct stream_config *config);
 /* Of the n-th source of the config in force; NULL: there are fewer. */
-struct position *positions_of_source(struct positions *positions, size_t source);
+struct source_position *positions_of_source(struct positions *positions, size_t source);
 
 /* As they stand in a state block, and back: the config's are looked up anew. ERR_CORRUPT: what was
  * read so far stays. */
