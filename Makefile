@@ -13,7 +13,7 @@ SAN     ?=
 CPPFLAGS = -D_GNU_SOURCE -I.
 CFLAGS   = $(CSTD) $(WARN) $(OPT) $(SAN)
 LDFLAGS  = $(SAN)
-LDLIBS   = -luring -lxxhash -lssl -lcrypto -lcrypt -lpthread
+LDLIBS   = -luring -lxxhash -lwslay -lssl -lcrypto -lcrypt -lpthread
 
 LIBS     = server consumers raft storage base
 

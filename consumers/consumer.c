@@ -173,6 +173,16 @@ static void queue_all(struct consumer *c)
     }
 }
 
+uint32_t consumer_revision(const struct consumer *c)
+{
+    return c->durable.revision;
+}
+
+bool consumer_refilters(const struct consumer *c, const struct consumer_config *config)
+{
+    return !filters_equal(&c->config, config);
+}
+
 void consumer_update(struct consumer *c, int64_t now_ns, int64_t log_now_ns,
                      const struct consumer_config *config)
 {

@@ -183,6 +183,11 @@ void consumer_update(struct consumer *consumer, int64_t now_ns, int64_t log_now_
 const char *consumer_reset_check(const struct consumer *consumer, uint64_t asked, uint64_t *next);
 bool consumer_reset_write(const struct consumer *consumer, uint64_t next, struct buf *out);
 
+/* Of its config: 1 at creation, higher with every update and reset. */
+uint32_t consumer_revision(const struct consumer *consumer);
+/* Would the update change its filters? */
+bool consumer_refilters(const struct consumer *consumer, const struct consumer_config *config);
+
 const struct consumer_config *consumer_config(const struct consumer *consumer);
 uint64_t consumer_number(const struct consumer *consumer);
 struct bytes consumer_name(const struct consumer *consumer);

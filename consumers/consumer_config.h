@@ -61,6 +61,9 @@ struct consumer_config {
 
 extern const struct schema consumer_config_schema;
 
+/* What a config that the API has taken may need when it is read again: as much as there. */
+#define CONSUMER_CONFIG_ARENA_MAX (64u << 20)
+
 /* Reads what the table encoded, as it stands in the log. ERR_CORRUPT: it is something else. */
 enum err consumer_config_decode(struct bytes json, struct arena *arena,
                                 struct consumer_config *out);

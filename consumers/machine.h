@@ -26,7 +26,7 @@
 #include "consumers/requests.h"
 #include "consumers/status.h"
 
-#define CONFIG_ARENA_MAX (8u << 20)  /* a config came in one API request */
+#define CONFIG_ARENA_MAX CONSUMER_CONFIG_ARENA_MAX /* a config came in one API request */
 #define SCRATCH_MAX      (16u << 20) /* one record, state of it all is not built here */
 #define ANSWERS_MAX      (256u << 10)
 

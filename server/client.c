@@ -18,11 +18,19 @@ static struct bytes sub_key(const void *item)
     return client_sub_sid(item);
 }
 
+static void set_label(struct client *client, const char *address, const char *kind)
+{
+    char label[192];
+
+    snprintf(label, sizeof(label), "%s:%u - %s:%llu", address, client->port, kind,
+             (unsigned long long)client->id);
+    heap_give(client->label);
+    client->label = heap_text(bytes_of_text(label));
+}
+
 void client_init(struct client *client, struct clients *clients, const char *address, uint16_t port,
                  const char *nonce, int64_t now_ns)
 {
-    char label[128];
-
     *client = (struct client){
         .clients = clients,
         .account = clients->account,
@@ -31,6 +39,7 @@ void client_init(struct client *client, struct clients *clients, const char *add
         .subs_max = clients->options->max_subscriptions,
         .trace = clients->trace,
         .id = ++clients->id_last,
+        .type = CONNECTION_STANDARD,
         .port = port,
         .address = heap_text(bytes_of_text(address)),
         .verbose = true,
@@ -41,9 +50,7 @@ void client_init(struct client *client, struct clients *clients, const char *add
         .rtt_taken_ns = INT64_MIN,
         .start_ns = now_ns,
     };
-    snprintf(label, sizeof(label), "%s:%u - cid:%llu", address, port,
-             (unsigned long long)client->id);
-    client->label = heap_text(bytes_of_text(label));
+    set_label(client, address, "cid");
     if (nonce != NULL)
         snprintf(client->nonce, sizeof(client->nonce), "%s", nonce);
     buf_init(&client->late, CLIENT_LATE_MAX);
@@ -51,6 +58,24 @@ void client_init(struct client *client, struct clients *clients, const char *add
     buf_init(&client->out, SIZE_MAX / 2);
     table_init(&client->subs, sub_key, prng_next(&clients->prng));
     logger_debug(clients->logger, "%s - Client connection created", client->label);
+}
+
+void client_over_websocket(struct client *client, const struct info_door *door,
+                           const struct client_cookies *cookies, const char *address)
+{
+    char both[128];
+
+    client->type = CONNECTION_WEBSOCKET;
+    client->door = door;
+    client->cookies = cookies;
+    if (address == NULL) {
+        set_label(client, client->address, "wid");
+        return;
+    }
+    snprintf(both, sizeof(both), "%s/%s", address, client->address);
+    set_label(client, both, "wid");
+    heap_give(client->address);
+    client->address = heap_text(bytes_of_text(address));
 }
 
 void client_greet(struct client *client)
@@ -169,6 +194,7 @@ void client_inform(struct client *client)
 void client_out_info(struct client *client, bool answer)
 {
     const struct info_client info = {
+        .door = client->door,
         .id = client->id,
         .address = client->address,
         .nonce = client->nonce,
@@ -301,12 +327,12 @@ static bool ping_needed(const struct client *client, int64_t now_ns)
 {
     if (client->rtt_taken_ns == INT64_MIN || now_ns - client->rtt_taken_ns > RTT_GOOD_FOR_NS)
         return true;
-    return now_ns - client->last_in_ns >= client->clients->options->ping_interval_ns;
+    return now_ns - client->last_in_ns >= client_ping_interval(client);
 }
 
 void client_ping(struct client *client, int64_t now_ns)
 {
-    client->ping_due_ns = now_ns + client->clients->options->ping_interval_ns;
+    client->ping_due_ns = now_ns + client_ping_interval(client);
     if (client->state != CLIENT_OPEN || !ping_needed(client, now_ns))
         return;
     if (client->pings_out >= client->clients->options->ping_max) {

@@ -68,6 +68,12 @@ struct clients_stats {
 };
 
 struct client_row;
+struct info_door;
+
+/* What cookies say where a CONNECT says nothing; any may be empty. */
+struct client_cookies {
+    struct bytes user, password, token;
+};
 
 /* Whoever is told of clients that come and go. Not from inside a publish: it may publish. */
 struct client_watch {
@@ -116,10 +122,13 @@ struct client {
     size_t certificate_names_count;
     struct bytes subject; /* of the same */
     uint64_t id;
-    char *address;                    /* owned, without port */
-    char *label;                      /* owned: how the log calls it */
-    char nonce[AUTH_NONCE_TEXT_SIZE]; /* for it to sign; empty: none */
-    struct traffic received;          /* from it */
+    uint32_t type;                        /* CONNECTION_STANDARD or CONNECTION_WEBSOCKET */
+    const struct info_door *door;         /* the port it came by; NULL: that for clients */
+    const struct client_cookies *cookies; /* NULL: it has none */
+    char *address;                        /* owned, without port */
+    char *label;                          /* owned: how the log calls it */
+    char nonce[AUTH_NONCE_TEXT_SIZE];     /* for it to sign; empty: none */
+    struct traffic received;              /* from it */
     struct traffic sent;
     uint64_t stalls;
     int64_t payload_max;
@@ -183,6 +192,10 @@ struct client *clients_dirty_next(struct clients *clients);
 /* The address and the nonce are copied; NULL: no nonce. */
 void client_init(struct client *client, struct clients *clients, const char *address, uint16_t port,
                  const char *nonce, int64_t now_ns);
+/* It came by another port, over a WebSocket; before it is greeted. `address` is who it says it is,
+ * NULL: it says nothing. What `door` and `cookies` point to stays. */
+void client_over_websocket(struct client *client, const struct info_door *door,
+                           const struct client_cookies *cookies, const char *address);
 /* Says INFO. */
 void client_greet(struct client *client);
 /* Not while it has subscriptions: client_leave. */

@@ -155,7 +155,7 @@ bool client_begin_unnamed(struct client *client)
         .names = client->certificate_names,
         .names_count = client->certificate_names_count,
         .subject = client->subject,
-        .type = CONNECTION_STANDARD,
+        .type = client->type,
     };
     const struct auth_user *user;
     struct auth_proof proof;
@@ -244,21 +244,28 @@ void client_proof_done(struct client_proof *proof, int64_t now_ns)
 /* ---- CONNECT ----------------------------------------------------------------------------------
  */
 
+static struct bytes or_cookie(struct bytes said, struct bytes cookie)
+{
+    return said.size > 0 ? said : cookie;
+}
+
 void client_authenticate(struct client *client, const struct connect *said, struct bytes args,
                          int64_t now_ns)
 {
+    static const struct client_cookies none;
+    const struct client_cookies *cookies = client->cookies != NULL ? client->cookies : &none;
     const struct auth *auth = client->clients->auth;
     const struct auth_claim claim = {
-        .user = said->user,
-        .password = said->pass,
-        .token = said->auth_token,
+        .user = or_cookie(said->user, cookies->user),
+        .password = or_cookie(said->pass, cookies->password),
+        .token = or_cookie(said->auth_token, cookies->token),
         .nkey = said->nkey,
         .signature = said->sig,
         .nonce = bytes_of_text(client->nonce),
         .names = client->certificate_names,
         .names_count = client->certificate_names_count,
         .subject = client->subject,
-        .type = CONNECTION_STANDARD,
+        .type = client->type,
     };
     const struct auth_user *user = NULL;
     struct auth_proof proof;

@@ -375,7 +375,7 @@ static void label_extend(struct client *client, const struct connect *said)
 
 static void ping_first(struct client *client, int64_t now_ns)
 {
-    int64_t interval = client->clients->options->ping_interval_ns;
+    int64_t interval = client_ping_interval(client);
 
     interval = interval < PING_FIRST_NS ? interval : PING_FIRST_NS;
     interval += (int64_t)prng_below(&client->clients->prng, (uint64_t)interval / 5 + 1);

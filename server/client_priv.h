@@ -10,6 +10,15 @@
 #include "server/connect.h"
 #include "server/proto.h"
 
+static inline int64_t client_ping_interval(const struct client *client)
+{
+    const struct options *options = client->clients->options;
+
+    return client->type == CONNECTION_WEBSOCKET && options->websocket.ping_interval_ns > 0
+               ? options->websocket.ping_interval_ns
+               : options->ping_interval_ns;
+}
+
 /* client.c: each may find that there is no room, and then dooms the client. */
 void client_out(struct client *client, struct bytes b);
 /* -ERR 'before what after', where `what` is the peer's own text and may hold any byte. */

@@ -27,6 +27,7 @@ static void connection_free(struct connection *c)
     owner->count--;
     clients_spare_give(&owner->clients, &c->flight);
     connection_tls_end(c);
+    connection_websocket_end(c);
     client_deinit(&c->client);
     heap_give(c);
 }
@@ -52,7 +53,7 @@ static void connection_close(struct connection *c, bool drain)
 /* Is there something to send that is not being sent? */
 static bool has_out(const struct connection *c)
 {
-    return connection_encrypts(c) ? connection_tls_has_out(c) : c->client.out.size > 0;
+    return connection_encrypts(c) ? connection_tls_has_out(c) : connection_says(c);
 }
 
 static void fill_flight(struct connection *c)
@@ -61,8 +62,7 @@ static void fill_flight(struct connection *c)
         connection_tls_fill(c);
         return;
     }
-    c->flight = c->client.out;
-    buf_init(&c->client.out, SIZE_MAX / 2);
+    c->flight = connection_said(c);
     c->client.flight = c->flight.size;
 }
 
@@ -186,7 +186,7 @@ static void flush_ending(struct connection *c)
         send_begin(c);
     if (has_out(c))
         return;
-    if (connection_tls_farewell(c))
+    if (connection_websocket_farewell(c) || connection_tls_farewell(c))
         client_mark(&c->client); /* comes by again with that to send */
     else
         connection_close(c, true);
@@ -251,7 +251,7 @@ static void connection_received(void *context, struct bytes b)
     if (c->secure != SECURE_OFF)
         connection_tls_received(c, b);
     else
-        client_feed(&c->client, b, io_now(c->owner->io));
+        connection_take(c, b);
     /* Not only at the end of the turn: more of its bytes may be waiting to be handed to us in this.
      */
     if (c->client.state == CLIENT_OPEN && (c->client.stalled || c->client.pauses > 0))
@@ -300,7 +300,7 @@ static void auth_fired(struct timer *timer)
 {
     struct connection *c = owner_of(timer, struct connection, auth);
 
-    if (!connection_tls_overdue(c))
+    if (!connection_tls_overdue(c) && !connection_websocket_overdue(c))
         client_auth_overdue(&c->client);
 }
 
@@ -336,7 +336,7 @@ void connection_greet(struct connection *c)
 }
 
 void connections_accept(struct connections *connections, struct io_sock *sock,
-                        const struct io_address *peer)
+                        const struct io_address *peer, bool websocket)
 {
     struct connection *c = HEAP_NEW(struct connection);
     char nonce[AUTH_NONCE_TEXT_SIZE];
@@ -355,6 +355,8 @@ void connections_accept(struct connections *connections, struct io_sock *sock,
     connections->total++;
     client_init(&c->client, &connections->clients, peer->text, peer->port,
                 make_nonce(connections, nonce), io_now(connections->io));
+    if (websocket)
+        connection_websocket_begin(c);
     connection_tls_begin(c);
     io_sock_start(connections->io, sock, &connection_events, c);
     if (connections->count > (size_t)connections->clients.options->max_connections)

@@ -11,6 +11,7 @@
 #include "base/io.h"
 #include "server/client.h"
 #include "server/closed_clients.h"
+#include "server/info.h"
 
 /* Passwords that are being proven at one time: each keeps a worker busy for long, and files need
  * workers, too. */
@@ -32,8 +33,10 @@ struct connections {
     struct proof_work *proofs_first; /* waiting, in the order they came */
     struct proof_work *proofs_last;
     size_t proofs_running;
-    struct tls_context *tls;     /* of whoever comes; NULL: none is encrypted */
-    int64_t handshakes_since_ns; /* of the second in which so many began */
+    struct tls_context *tls;           /* of whoever comes; NULL: none is encrypted */
+    struct tls_context *websocket_tls; /* the same, over a WebSocket */
+    struct info_door websocket_door;   /* as INFO has it; its host lives as long as the server */
+    int64_t handshakes_since_ns;       /* of the second in which so many began */
     int64_t handshakes;
     size_t count;
     uint64_t total; /* ever accepted */
@@ -47,9 +50,9 @@ void connections_init(struct connections *connections, struct io *io, const stru
  * at work on is not freed. */
 void connections_deinit(struct connections *connections);
 
-/* Takes over the socket. */
+/* Takes over the socket; `websocket`: of the port where clients speak over that. */
 void connections_accept(struct connections *connections, struct io_sock *sock,
-                        const struct io_address *peer);
+                        const struct io_address *peer, bool websocket);
 
 /* Once per turn: sends, pauses, closes what there is to be. */
 void connections_flush(struct connections *connections);

@@ -49,6 +49,7 @@ struct connection {
     size_t plain_at;
     struct arena names; /* of the certificate */
     struct tls_peer *peer;
+    struct websocket *websocket; /* NULL: it speaks without */
 };
 
 /* ---- connection.c */
@@ -78,6 +79,24 @@ static inline bool connection_encrypts(const struct connection *c)
 {
     return c->secure >= SECURE_HANDSHAKE;
 }
+
+/* ---- connection_websocket.c */
+
+/* It speaks over a WebSocket: before anything is said. */
+void connection_websocket_begin(struct connection *c);
+/* The time that the upgrade has begins. */
+void connection_websocket_await(struct connection *c);
+/* The timer of `auth` fired. False: that is no matter of an upgrade. */
+bool connection_websocket_overdue(struct connection *c);
+/* Nothing more is to be said but that it is closed. False: that was said. */
+bool connection_websocket_farewell(struct connection *c);
+void connection_websocket_end(struct connection *c);
+/* What arrived, decrypted if it was not plain: to the client, out of its frames. */
+void connection_take(struct connection *c, struct bytes b);
+/* Is there something to say that is not being sent? */
+bool connection_says(const struct connection *c);
+/* All of it, in frames if there are any; the caller's from here on. */
+struct buf connection_said(struct connection *c);
 
 /* ---- connection_proofs.c */
 

@@ -35,6 +35,7 @@ void client_row_of(struct client_row *row, const struct connection *c, int64_t n
         .id = client->id,
         .client = client,
         .address = bytes_of_text(client->address),
+        .type = client->type,
         .port = client->port,
         .start_ns = client->start_ns,
         .last_ns = client->last_in_ns,

@@ -15,7 +15,25 @@
 
 static const struct tls_options *options_of(const struct connection *c)
 {
-    return c->owner->clients.options->tls;
+    return c->websocket != NULL ? c->owner->clients.options->websocket.tls
+                                : c->owner->clients.options->tls;
+}
+
+static struct tls_context *context_of(const struct connection *c)
+{
+    return c->websocket != NULL ? c->owner->websocket_tls : c->owner->tls;
+}
+
+/* It may be spoken to, in whatever way its port has it. */
+static void ready(struct connection *c)
+{
+    if (c->websocket != NULL) {
+        connection_websocket_await(c);
+        return;
+    }
+    if (!c->greeted)
+        connection_greet(c);
+    connection_await_auth(c);
 }
 
 static void arm(struct connection *c, int64_t ns)
@@ -53,9 +71,11 @@ void connection_tls_begin(struct connection *c)
 
     buf_init(&c->before, SIZE_MAX / 2);
     buf_init(&c->plain, SIZE_MAX / 2);
-    if (c->owner->tls == NULL) {
-        connection_greet(c);
-        connection_await_auth(c);
+    if (context_of(c) == NULL) {
+        ready(c);
+    } else if (c->websocket != NULL) {
+        c->secure = SECURE_FIRST;
+        arm(c, options->timeout_ns);
     } else if (throttled(c->owner, options)) {
         connection_greet(c);
         client_end(&c->client, "Connection throttling is active. Please try again later.",
@@ -91,7 +111,7 @@ bool connection_tls_overdue(struct connection *c)
 
 static void handshake_begin(struct connection *c)
 {
-    c->tls = tls_create(c->owner->tls);
+    c->tls = tls_create(context_of(c));
     c->secure = SECURE_HANDSHAKE;
     c->tls_first = !c->greeted;
     c->before = c->client.out; /* what was said plainly and has not left */
@@ -131,9 +151,7 @@ static void handshake_done(struct connection *c)
     logger_debug(c->owner->clients.logger, "%s - TLS handshake complete, version %s, cipher %s",
                  c->client.label, tls_version(c->tls), tls_cipher(c->tls));
     take_names(c);
-    if (!c->greeted)
-        connection_greet(c);
-    connection_await_auth(c);
+    ready(c);
 }
 
 /* ---- what arrives -----------------------------------------------------------------------------
@@ -163,7 +181,7 @@ static void decrypt(struct connection *c)
         size = tls_read(c->tls, plain, sizeof(plain));
         look_at_state(c);
         if (size > 0 && c->client.state == CLIENT_OPEN)
-            client_feed(&c->client, bytes_of(plain, size), io_now(c->owner->io));
+            connection_take(c, bytes_of(plain, size));
     } while (size > 0);
     client_mark(&c->client); /* TLS may have something to say */
 }
@@ -195,7 +213,7 @@ bool connection_tls_has_out(const struct connection *c)
 {
     if (c->before.size > 0 || tls_has_out(c->tls))
         return true;
-    return c->secure == SECURE_ON && (plain_left(c) > 0 || c->client.out.size > 0);
+    return c->secure == SECURE_ON && (plain_left(c) > 0 || connection_says(c));
 }
 
 /* Encrypts the next piece of what the client has to say. */
@@ -205,9 +223,8 @@ static void encrypt(struct connection *c)
 
     if (plain_left(c) == 0) {
         clients_spare_give(&c->owner->clients, &c->plain);
-        c->plain = c->client.out;
+        c->plain = connection_said(c);
         c->plain_at = 0;
-        buf_init(&c->client.out, SIZE_MAX / 2);
     }
     end = plain_left(c) < CHUNK_SIZE ? c->plain.size : c->plain_at + CHUNK_SIZE;
     while (c->plain_at < end && tls_state(c->tls) != TLS_FAILED) {

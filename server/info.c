@@ -15,19 +15,37 @@ static void string(struct json_writer *writer, struct bytes key, const char *val
     json_string(writer, bytes_of_text(value));
 }
 
-static void write_cluster(struct json_writer *w, const struct info *info)
+/* The others of the cluster are reached by their ports for clients. */
+static void write_cluster(struct json_writer *w, const struct info *info, bool urls)
 {
     if (info->cluster.size > 0)
         JSON_KEY(w, "cluster"), json_string(w, info->cluster);
     if (info->cluster_dynamic)
         JSON_KEY(w, "cluster_dynamic"), json_bool(w, true);
-    if (info->connect_urls_count == 0)
+    if (!urls || info->connect_urls_count == 0)
         return;
     JSON_KEY(w, "connect_urls");
     json_array_begin(w);
     for (size_t i = 0; i < info->connect_urls_count; i++)
         json_string(w, info->connect_urls[i]);
     json_array_end(w);
+}
+
+static void write_address(struct json_writer *w, const struct info *info,
+                          const struct info_door *door)
+{
+    string(w, BYTES("host"), door != NULL ? door->host : info->host);
+    JSON_KEY(w, "port"), json_number_u64(w, door != NULL ? door->port : info->port);
+}
+
+static void write_tls(struct json_writer *w, const struct info *info, const struct info_door *door)
+{
+    if (door != NULL ? door->tls_required : info->tls_required)
+        JSON_KEY(w, "tls_required"), json_bool(w, true);
+    if (door != NULL ? door->tls_verify : info->tls_verify)
+        JSON_KEY(w, "tls_verify"), json_bool(w, true);
+    if (door == NULL && info->tls_available)
+        JSON_KEY(w, "tls_available"), json_bool(w, true);
 }
 
 void info_write(struct buf *out, const struct info *info, const struct info_client *client)
@@ -43,17 +61,11 @@ void info_write(struct buf *out, const struct info *info, const struct info_clie
     JSON_KEY(&w, "proto"), json_number_u64(&w, 1);
     string(&w, BYTES("go"), INFO_GO);
     string(&w, BYTES("millrace"), MILLRACE_VERSION);
-    string(&w, BYTES("host"), info->host);
-    JSON_KEY(&w, "port"), json_number_u64(&w, info->port);
+    write_address(&w, info, client->door);
     JSON_KEY(&w, "headers"), json_bool(&w, !info->no_headers);
     if (info->auth_required)
         JSON_KEY(&w, "auth_required"), json_bool(&w, true);
-    if (info->tls_required)
-        JSON_KEY(&w, "tls_required"), json_bool(&w, true);
-    if (info->tls_verify)
-        JSON_KEY(&w, "tls_verify"), json_bool(&w, true);
-    if (info->tls_available)
-        JSON_KEY(&w, "tls_available"), json_bool(&w, true);
+    write_tls(&w, info, client->door);
     JSON_KEY(&w, "max_payload"),
         json_number_i64(&w, client->max_payload != 0 ? client->max_payload : info->max_payload);
     if (info->jetstream)
@@ -66,7 +78,7 @@ void info_write(struct buf *out, const struct info *info, const struct info_clie
         string(&w, BYTES("nonce"), client->nonce);
     if (info->lame_duck)
         JSON_KEY(&w, "ldm"), json_bool(&w, true);
-    write_cluster(&w, info);
+    write_cluster(&w, info, client->door == NULL);
     if (client->account.size > 0) {
         JSON_KEY(&w, "connect_info"), json_bool(&w, true);
         JSON_KEY(&w, "remote_account"), json_string(&w, client->account);

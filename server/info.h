@@ -28,8 +28,17 @@ struct info {
     size_t connect_urls_count;
 };
 
+/* The port that a client came by, where that is not the usual one. */
+struct info_door {
+    const char *host;
+    uint16_t port;
+    bool tls_required;
+    bool tls_verify;
+};
+
 /* What differs from one client to the next. */
 struct info_client {
+    const struct info_door *door; /* NULL: the clients' port */
     uint64_t id;
     const char *address;
     const char *nonce;    /* for it to sign; NULL or empty: none is wanted */

@@ -8,6 +8,7 @@
 #include "base/heap.h"
 #include "base/owner.h"
 #include "server/jetstream_cluster.h"
+#include "server/placement.h"
 
 #define EFFECT_DEADLINE_NS                                                                         \
     INT64_C(10000000000) /* a stream without a majority does not hold its client for ever */
@@ -119,12 +120,44 @@ void jetstream_catalogue_op_due(struct timer *timer)
 /* ---- the intent
  * -------------------------------------------------------------------------------------------- */
 
-static bool refuse_place(struct catalogue_op *op)
+/* Standing alone, a stream is here, whatever it asks for: the reference does the same. */
+static bool place(struct jetstream *jetstream, struct catalogue_op *op,
+                  const struct catalogue_entry *keep, struct raft_config *members)
 {
+    struct jetstream_wish wish = {
+        .keep = keep, .replicas = op->replicas, .placement = op->placement};
+
+    if (jetstream_cluster_place(jetstream->cluster, &wish, members, op->error_text,
+                                sizeof op->error_text))
+        return true;
     op->error = 10005;
-    snprintf(op->error_text, sizeof op->error_text,
-             "no suitable peers for placement, peer offline");
     return false;
+}
+
+static bool scales(const struct catalogue_op *op, const struct catalogue_entry *entry)
+{
+    return op->replicas > 0 && (uint64_t)op->replicas != entry->wished.count;
+}
+
+static bool moves(const struct catalogue_op *op, const struct catalogue_entry *entry)
+{
+    return !placement_equal(entry->readable ? entry->config.placement : NULL, op->placement);
+}
+
+/* Other nodes shall hold the stream. */
+static bool write_members(struct jetstream *jetstream, struct catalogue_op *op,
+                          const struct catalogue_entry *entry, struct buf *out)
+{
+    struct raft_config members;
+
+    if (op->placement != NULL && moves(op, entry) && scales(op, entry)) {
+        op->error = 10123;
+        return false;
+    }
+    if (!place(jetstream, op, entry, &members) || !catalogue_write_members(out, op->id, &members))
+        return false;
+    op->records = 2;
+    return true;
 }
 
 static bool write_assign(struct jetstream *jetstream, struct catalogue_op *op, struct buf *out)
@@ -137,40 +170,40 @@ static bool write_assign(struct jetstream *jetstream, struct catalogue_op *op, s
         .json = op->json,
     };
 
-    if (jetstream->cluster != NULL &&
-        !jetstream_cluster_place(jetstream->cluster, NULL, 0, op->replicas, &assignment.members))
-        return refuse_place(op);
+    if (jetstream->cluster != NULL && !place(jetstream, op, NULL, &assignment.members))
+        return false;
     io_random(server_io(jetstream->server), assignment.incarnation, sizeof assignment.incarnation);
     op->id = assignment.id;
     return catalogue_write_assign(out, &assignment);
 }
 
-/* Another number of replicas is another wish as to who holds them, in the same batch. */
+/* Another number of replicas, or another placement, is another wish as to who holds them, in the
+ * same batch. */
 static bool write_update(struct jetstream *jetstream, struct catalogue_op *op,
                          const struct catalogue_entry *entry, struct buf *out)
 {
-    struct raft_config members;
-
-    if (jetstream->cluster != NULL && op->replicas > 0 &&
-        (uint64_t)op->replicas != entry->wished.count) {
-        if (!jetstream_cluster_place(jetstream->cluster, entry, 0, op->replicas, &members))
-            return refuse_place(op);
-        if (!catalogue_write_members(out, op->id, &members))
-            return false;
-        op->records = 2;
-    }
+    if (jetstream->cluster != NULL && (scales(op, entry) || moves(op, entry)) &&
+        !write_members(jetstream, op, entry, out))
+        return false;
     return catalogue_write_update(out, op->id, entry->version + 1, op->json);
 }
 
 static bool write_move(struct jetstream *jetstream, struct catalogue_op *op,
                        const struct catalogue_entry *entry, struct buf *out)
 {
+    struct jetstream_wish wish = {
+        .keep = entry,
+        .without = op->without,
+        .replicas = entry->wished.count,
+        .placement = entry->readable ? entry->config.placement : NULL,
+    };
     struct raft_config members;
 
-    if (jetstream_cluster_place(jetstream->cluster, entry, op->without, entry->wished.count,
-                                &members))
+    if (jetstream_cluster_place(jetstream->cluster, &wish, &members, op->error_text,
+                                sizeof op->error_text))
         return catalogue_write_members(out, op->id, &members);
     op->error = 10075;
+    op->error_text[0] = 0; /* the constant one */
     return false;
 }
 

@@ -48,10 +48,12 @@ struct node_state *cluster_node_state(struct jetstream_cluster *cluster, uint64_
     return NULL;
 }
 
+/* With the term that it leads: of a successor's it may have heard already, and not yet given way.
+ */
 static void write_leader(uint8_t at[LEADER_SIZE], const struct catalogue_entry *entry)
 {
     at = encode_u64(at, entry->assigned.id);
-    at = encode_u64(at, entry->leader_term);
+    at = encode_u64(at, stream_term(entry->stream));
     (void)encode_u64(at, entry->configured);
 }
 

@@ -5,16 +5,16 @@
  *
  * Frames between nodes (cluster.h, kinds from CLUSTER_JETSTREAM_FIRST), little endian:
  *
- *     HELLO      u8 has_meta, 7 zeros, 16 bytes incarnation of the metadata group (zeros: none)
- *     BOOTSTRAP  content of index 1 of the metadata group's log
- *     LEADER     any number of: u64 stream id, u64 term, u64 version of its config
- *     REFUSED    u64 stream id, u64 version, u16 error, 6 zeros, text
- *     FORWARD    u16 account size, u16 subject size, u16 reply size, u16 zero, u32 headers size,
- * u32 payload size, then these: a message for JetStream's sinks on that node CHANGED    u8 kind of
- * operation, u8 created, 6 zeros, then as FORWARD: the request that its stream's leader shall
- * answer ASK        u64 number, u64 place, u64 stream id: what does its leader say of it? TELL u64
- * number, u64 place, a JSON object GONE       any number of u64 stream ids: their files are no more
- * on that node WHO        u64 stream id: whoever leads it answers with LEADER
+ *     HELLO      u8 has_meta, 7 zeros, 16 bytes incarnation of the metadata group (zeros: none),
+ * then its server_tags: u8 size and text of each, as far as they fit 1024 bytes BOOTSTRAP  content
+ * of index 1 of the metadata group's log LEADER     any number of: u64 stream id, u64 term, u64
+ * version of its config REFUSED    u64 stream id, u64 version, u16 error, 6 zeros, text FORWARD u16
+ * account size, u16 subject size, u16 reply size, u16 zero, u32 headers size, u32 payload size,
+ * then these: a message for JetStream's sinks on that node CHANGED    u8 kind of operation, u8
+ * created, 6 zeros, then as FORWARD: the request that its stream's leader shall answer ASK u64
+ * number, u64 place, u64 stream id: what does its leader say of it? TELL u64 number, u64 place, a
+ * JSON object GONE       any number of u64 stream ids: their files are no more on that node WHO u64
+ * stream id: whoever leads it answers with LEADER
  */
 #ifndef SERVER_JETSTREAM_CLUSTER_H
 #define SERVER_JETSTREAM_CLUSTER_H
@@ -62,8 +62,15 @@ void jetstream_cluster_files_gone(struct jetstream_cluster *cluster, uint64_t id
  * NULL) as far as they are wanted, its leader first, then those that are up; then members of the
  * metadata group that are up, the least loaded first. False: there are not enough.
  */
-bool jetstream_cluster_place(struct jetstream_cluster *cluster, const struct catalogue_entry *keep,
-                             uint64_t without, int64_t replicas, struct raft_config *members);
+struct jetstream_wish {
+    const struct catalogue_entry *keep;
+    uint64_t without; /* not that node */
+    int64_t replicas;
+    const struct stream_placement *placement; /* only nodes that it allows; NULL: any */
+};
+/* False: *text says why, as error 10005 does. */
+bool jetstream_cluster_place(struct jetstream_cluster *cluster, const struct jetstream_wish *wish,
+                             struct raft_config *members, char *text, size_t text_size);
 /* Soon: look again at who is a member of what. */
 void jetstream_cluster_look(struct jetstream_cluster *cluster);
 /* Once per turn, where it leads: streams whose groups do not have the members they shall have. */

@@ -17,12 +17,16 @@ struct beginning;
 struct forward_waiting;
 
 /* What a node has said of itself. */
+#define NODE_TAGS_SIZE 1024u
+
 struct node_state {
     uint64_t id; /* 0: a free place */
     uint64_t incarnation;
     bool heard; /* since its link came up */
     bool has_meta;
     uint8_t meta_incarnation[16];
+    uint8_t tags[NODE_TAGS_SIZE]; /* as HELLO has them */
+    size_t tags_size;
 };
 
 struct jetstream_cluster {
@@ -52,6 +56,9 @@ void cluster_tell(struct jetstream_cluster *cluster, uint64_t node, enum jetstre
                   struct bytes body);
 void cluster_tell_all(struct jetstream_cluster *cluster, enum jetstream_frame kind,
                       struct bytes body);
+
+/* jetstream_place.c: the tags of this node as HELLO has them; returns their size. */
+size_t place_tags(const struct jetstream *jetstream, uint8_t tags[static NODE_TAGS_SIZE]);
 
 /* jetstream_form.c */
 void form_hello(struct jetstream_cluster *cluster, uint64_t node);

@@ -120,8 +120,9 @@ struct catalogue_op {
     struct account *account;
     struct bytes name;
     struct bytes json; /* normalised StreamConfig; owned by the op's owner until done */
-    int64_t replicas;  /* CREATE, UPDATE: how many */
-    uint64_t without;  /* MOVE: the node */
+    int64_t replicas;  /* CREATE, UPDATE: how many, and on which nodes; NULL: any */
+    const struct stream_placement *placement;
+    uint64_t without; /* MOVE: the node */
     uint16_t (*check)(struct catalogue_op *op, bool *satisfied);
     /* Exactly once; entry NULL after a delete or failure. */
     void (*done)(struct catalogue_op *op, struct catalogue_entry *entry);
@@ -161,5 +162,11 @@ void jetstream_gather(struct jetstream *jetstream, struct jetstream_gather *gath
  * `message`. False: it is led here. */
 bool jetstream_hand_answer(struct jetstream *jetstream, const struct catalogue_entry *entry,
                            const struct catalogue_op *op, const struct message *message);
+
+/* "$JS.ACK.<domain>.<account hash>.": how the acks of an account's streams begin in the second
+ * version of their subjects (reference consumers 4.2). `out` has room. */
+#define JETSTREAM_ACK_PREFIX_MAX 300u
+void jetstream_ack_prefix(struct jetstream *jetstream, const struct account *account,
+                          char out[static JETSTREAM_ACK_PREFIX_MAX]);
 
 #endif

@@ -46,14 +46,15 @@ static struct raft_member self_of(const struct jetstream_cluster *cluster)
 void form_hello(struct jetstream_cluster *cluster, uint64_t node)
 {
     struct replica *meta = cluster->jetstream->meta;
-    uint8_t hello[HELLO_SIZE] = {meta != NULL};
+    uint8_t hello[HELLO_SIZE + NODE_TAGS_SIZE] = {meta != NULL};
+    size_t size = HELLO_SIZE + place_tags(cluster->jetstream, hello + HELLO_SIZE);
 
     if (meta != NULL)
         memcpy(hello + 8, log_incarnation(replica_log(meta)), 16);
     if (node != 0)
-        cluster_tell(cluster, node, JETSTREAM_HELLO, bytes_of(hello, sizeof hello));
+        cluster_tell(cluster, node, JETSTREAM_HELLO, bytes_of(hello, size));
     else
-        cluster_tell_all(cluster, JETSTREAM_HELLO, bytes_of(hello, sizeof hello));
+        cluster_tell_all(cluster, JETSTREAM_HELLO, bytes_of(hello, size));
 }
 
 /* The entry that our log begins with, for a node that has none. */
@@ -77,11 +78,13 @@ void form_heard(struct jetstream_cluster *cluster, uint64_t node, struct bytes b
 {
     struct node_state *state = cluster_node_state(cluster, node);
 
-    if (state == NULL || body.size < HELLO_SIZE)
+    if (state == NULL || body.size < HELLO_SIZE || body.size > HELLO_SIZE + NODE_TAGS_SIZE)
         return;
     state->heard = true;
     state->has_meta = body.at[0] != 0;
     memcpy(state->meta_incarnation, body.at + 8, 16);
+    state->tags_size = body.size - HELLO_SIZE;
+    memcpy(state->tags, body.at + HELLO_SIZE, state->tags_size);
     cluster->look = true;
     if (cluster->jetstream->meta == NULL)
         return;

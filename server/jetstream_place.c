@@ -6,6 +6,7 @@
 
 #include "raft/membership.h"
 #include "server/jetstream_cluster_priv.h"
+#include "server/placement.h"
 
 /* ---- choosing
  * ------------------------------------------------------------------------------------------ */
@@ -43,45 +44,119 @@ static void add(struct raft_config *members, struct raft_member member, int64_t 
             (struct raft_member){.node = member.node, .incarnation = member.incarnation};
 }
 
-static void keep_some(struct jetstream_cluster *cluster, const struct catalogue_entry *keep,
-                      uint64_t without, int64_t replicas, struct raft_config *members)
-{
-    const struct raft_config *wished = &keep->wished;
-    const struct raft_member *leader = members_find(wished, keep->leader);
+/* ---- tags ------------------------------------------------------------------------------------ */
 
-    if (leader != NULL && leader->node != without)
-        add(members, *leader, replicas);
+size_t place_tags(const struct jetstream *jetstream, uint8_t tags[static NODE_TAGS_SIZE])
+{
+    const struct text_list *own = &server_options(jetstream->server)->server_tags;
+    size_t size = 0;
+
+    for (size_t i = 0; i < own->count; i++) {
+        struct bytes tag = own->at[i];
+
+        if (tag.size == 0 || tag.size > UINT8_MAX || size + 1 + tag.size > NODE_TAGS_SIZE)
+            continue;
+        tags[size++] = (uint8_t)tag.size;
+        memcpy(tags + size, tag.at, tag.size);
+        size += tag.size;
+    }
+    return size;
+}
+
+/* What another node says is cut where it makes no sense. */
+static void unpack(struct bytes packed, struct bytes at[static NODE_TAGS_SIZE / 2],
+                   struct schema_strings *tags)
+{
+    *tags = (struct schema_strings){.at = at};
+    while (packed.size > 1 && packed.at[0] > 0 && packed.at[0] < packed.size) {
+        size_t size = packed.at[0];
+
+        at[tags->count++] = bytes_of(packed.at + 1, size);
+        packed = bytes_skip(packed, 1 + size);
+    }
+}
+
+/* ---- the choice ------------------------------------------------------------------------------ */
+
+struct choosing {
+    struct jetstream_cluster *cluster;
+    const struct jetstream_wish *wish;
+    struct placement_reasons reasons;
+    bool offline; /* a node that might do is down */
+};
+
+static bool allowed(struct choosing *choosing, uint64_t node)
+{
+    struct jetstream_cluster *cluster = choosing->cluster;
+    const struct node_state *state = cluster_node_state(cluster, node);
+    struct bytes at[NODE_TAGS_SIZE / 2], packed = {0};
+    uint8_t own[NODE_TAGS_SIZE];
+    struct schema_strings tags;
+
+    if (node == choosing->wish->without)
+        return false;
+    if (node == cluster_self_id(cluster))
+        packed = bytes_of(own, place_tags(cluster->jetstream, own));
+    else if (state != NULL)
+        packed = bytes_of(state->tags, state->tags_size);
+    unpack(packed, at, &tags);
+    return placement_allows(choosing->wish->placement, &tags, &choosing->reasons);
+}
+
+static void keep_some(struct choosing *choosing, struct raft_config *members)
+{
+    const struct jetstream_wish *wish = choosing->wish;
+    const struct raft_config *wished = &wish->keep->wished;
+    const struct raft_member *leader = members_find(wished, wish->keep->leader);
+
+    if (leader != NULL && allowed(choosing, leader->node))
+        add(members, *leader, wish->replicas);
     for (int up = 1; up >= 0; up--) {
         for (uint32_t i = 0; i < wished->count; i++) {
-            if (wished->at[i].node != without &&
-                groups_node_up(cluster->jetstream->groups, wished->at[i].node) == (up == 1))
-                add(members, wished->at[i], replicas);
+            struct groups *groups = choosing->cluster->jetstream->groups;
+
+            if (groups_node_up(groups, wished->at[i].node) == (up == 1) &&
+                allowed(choosing, wished->at[i].node))
+                add(members, wished->at[i], wish->replicas);
         }
     }
 }
 
-bool jetstream_cluster_place(struct jetstream_cluster *cluster, const struct catalogue_entry *keep,
-                             uint64_t without, int64_t replicas, struct raft_config *members)
+static void choose(struct choosing *choosing, struct raft_config *members)
 {
-    const struct raft_config *nodes = replica_members(cluster->jetstream->meta);
+    struct jetstream *jetstream = choosing->cluster->jetstream;
+    const struct raft_config *nodes = replica_members(jetstream->meta);
     struct candidate candidates[RAFT_MEMBERS_MAX];
     uint32_t count = 0;
 
-    *members = (struct raft_config){0};
-    if (replicas < 1 || replicas > RAFT_MEMBERS_MAX)
-        return false;
-    if (keep != NULL)
-        keep_some(cluster, keep, without, replicas, members);
     for (uint32_t i = 0; i < nodes->count; i++) {
-        if (nodes->at[i].node != without &&
-            groups_node_up(cluster->jetstream->groups, nodes->at[i].node))
+        if (!groups_node_up(jetstream->groups, nodes->at[i].node))
+            choosing->offline = true;
+        else if (allowed(choosing, nodes->at[i].node))
             candidates[count++] = (struct candidate){.member = nodes->at[i]};
     }
-    count_streams(&cluster->jetstream->catalogue, candidates, count);
+    count_streams(&jetstream->catalogue, candidates, count);
     qsort(candidates, count, sizeof candidates[0], lighter);
     for (uint32_t i = 0; i < count; i++)
-        add(members, candidates[i].member, replicas);
-    return members->count == (uint64_t)replicas;
+        add(members, candidates[i].member, choosing->wish->replicas);
+}
+
+bool jetstream_cluster_place(struct jetstream_cluster *cluster, const struct jetstream_wish *wish,
+                             struct raft_config *members, char *text, size_t text_size)
+{
+    struct choosing choosing = {.cluster = cluster, .wish = wish};
+
+    *members = (struct raft_config){0};
+    if (wish->replicas >= 1 && wish->replicas <= RAFT_MEMBERS_MAX &&
+        placement_in_cluster(wish->placement, jetstream_cluster_name(cluster->jetstream))) {
+        if (wish->keep != NULL)
+            keep_some(&choosing, members);
+        choose(&choosing, members);
+    }
+    if (members->count == (uint64_t)wish->replicas)
+        return true;
+    placement_refusal(wish->placement, &choosing.reasons, choosing.offline, text, text_size);
+    return false;
 }
 
 /* ---- bringing it about
@@ -106,6 +181,18 @@ static void step(struct jetstream *jetstream, struct catalogue_entry *entry)
     }
 }
 
+/* The disk that a node has now, this one too: the metadata leader may be who has lost its own. 0:
+ * it has not been heard of. */
+static uint64_t disk_of(struct jetstream_cluster *cluster, uint64_t node)
+{
+    struct raft_member self = groups_self(cluster->jetstream->groups);
+    const struct node_state *state = cluster_node_state(cluster, node);
+
+    if (node == self.node)
+        return self.incarnation;
+    return state != NULL && state->heard ? state->incarnation : 0;
+}
+
 /* A wished member whose node has come back with another disk: the metadata leader wishes the new
  * one. */
 static bool replaced(struct jetstream_cluster *cluster, const struct catalogue_entry *entry,
@@ -115,10 +202,10 @@ static bool replaced(struct jetstream_cluster *cluster, const struct catalogue_e
 
     *members = entry->wished;
     for (uint32_t i = 0; i < members->count; i++) {
-        const struct node_state *state = cluster_node_state(cluster, members->at[i].node);
+        uint64_t disk = disk_of(cluster, members->at[i].node);
 
-        if (state != NULL && state->heard && state->incarnation != members->at[i].incarnation) {
-            members->at[i].incarnation = state->incarnation;
+        if (disk != 0 && disk != members->at[i].incarnation) {
+            members->at[i].incarnation = disk;
             changed = true;
         }
     }

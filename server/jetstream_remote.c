@@ -17,8 +17,11 @@ struct remote {
 static void take(void *owner, const struct message *message)
 {
     struct remote *remote = owner;
+    struct message sent = *message;
 
-    (void)jetstream_forward(remote->jetstream, remote->account, remote->id, message);
+    sent.subject = message_sent_to(message);
+    sent.route = bytes_of(NULL, 0);
+    (void)jetstream_forward(remote->jetstream, remote->account, remote->id, &sent);
 }
 
 static void add(struct remote *remote, struct bytes subject, struct bytes queue)
@@ -53,12 +56,15 @@ static void remove_sinks(struct remote *remote)
 static void add_sinks(struct remote *remote, const struct stream_config *config)
 {
     struct bytes none = bytes_of(NULL, 0), get = BYTES("_sys_");
+    char acks[JETSTREAM_ACK_PREFIX_MAX];
 
-    remote->sinks = heap_take(sizeof(struct sink *) * (config->subjects.count + 5));
+    remote->sinks = heap_take(sizeof(struct sink *) * (config->subjects.count + 6));
     for (size_t i = 0; i < config->subjects.count; i++)
         add(remote, config->subjects.at[i], none);
     add_named(remote, "$JS.API.CONSUMER.MSG.NEXT.", config->name, ".>", none);
     add_named(remote, "$JS.ACK.", config->name, ".>", none);
+    jetstream_ack_prefix(remote->jetstream, remote->account, acks);
+    add_named(remote, acks, config->name, ".>", none);
     add_named(remote, "$JS.FC.", config->name, ".>", none);
     if (!config->allow_direct)
         return;

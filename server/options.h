@@ -15,6 +15,7 @@
 #include "server/auth/auth_options.h"
 #include "server/cluster_options.h"
 #include "server/tls/tls_options.h"
+#include "server/websocket/websocket_options.h"
 
 struct tls_context;
 
@@ -96,6 +97,7 @@ struct options {
     struct tls_context *tls_context; /* made of them; NULL: none */
     bool allow_non_tls;
     struct cluster_options cluster;
+    struct websocket_options websocket;
     char leaf_host[64]; /* where leaf nodes are turned away; empty: nowhere */
     int leaf_port;
     const char *config_file;   /* NULL: none */

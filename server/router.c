@@ -244,30 +244,17 @@ static bool remote_choose(struct delivery *delivery, const struct remote_sub *re
     return true;
 }
 
-/* A sink serves subjects, so it is told the one that the message was sent to; what a client would
- * see as its subject is in the other place. */
-static void deliver_to_sink(const struct sink *sink, const struct message *message)
-{
-    struct message sent = *message;
-
-    if (message->route.size > 0) {
-        sent.subject = message->route;
-        sent.route = message->subject;
-    }
-    sink->deliver(sink->owner, &sent);
-}
-
 static bool deliver(struct delivery *delivery, struct sub *sub)
 {
-    struct sink *guest;
+    struct sink *sink;
 
     switch ((enum sub_kind)sub->kind) {
     case SUB_CLIENT:
         return client_deliver(owner_of(sub, struct client_sub, sub), delivery->message);
-    case SUB_SINK: deliver_to_sink(owner_of(sub, struct sink, sub), delivery->message); return true;
-    case SUB_GUEST: /* it is sent to as a client is */
-        guest = owner_of(sub, struct sink, sub);
-        guest->deliver(guest->owner, delivery->message);
+    case SUB_SINK:
+    case SUB_GUEST:
+        sink = owner_of(sub, struct sink, sub);
+        sink->deliver(sink->owner, delivery->message);
         return true;
     case SUB_REMOTE: return remote_choose(delivery, owner_of(sub, struct remote_sub, sub));
     case SUB_REPLY: exchange_reply(delivery->router->exchange, delivery->message); return true;
@@ -512,14 +499,6 @@ bool router_interest_within(struct router *router, struct account *account, stru
     return sublist_match(&account->subs, subject)->sets_count > 0;
 }
 
-bool router_interest(struct router *router, struct account *account, struct bytes subject)
-{
-    if (router_interest_within(router, account, subject))
-        return true;
-    return router->exchange != NULL && account->shares != NULL &&
-           exchange_interest(router->exchange, account, subject);
-}
-
 bool router_interest_plain(struct router *router, struct account *account, struct bytes subject)
 {
     const struct match *match;
@@ -529,7 +508,16 @@ bool router_interest_plain(struct router *router, struct account *account, struc
     for (uint32_t i = 0; i < match->plain_count; i++)
         if (match->sets[i]->kind != SUB_SINK)
             return true;
-    return false;
+    return router->exchange != NULL && account->shares != NULL &&
+           exchange_interest(router->exchange, account, subject);
+}
+
+bool router_interest(struct router *router, struct account *account, struct bytes subject)
+{
+    if (router_interest_within(router, account, subject))
+        return true;
+    return router->exchange != NULL && account->shares != NULL &&
+           exchange_interest(router->exchange, account, subject);
 }
 
 size_t router_subscriptions(const struct router *router)

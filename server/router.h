@@ -22,14 +22,19 @@ struct sink;
 struct message {
     struct bytes subject; /* what receivers see */
     struct bytes
-        route; /* what is matched; empty: the subject. Push and pull deliveries differ here. A sink
-                * gets the two exchanged */
+        route; /* what is matched; empty: the subject. Push and pull deliveries differ here */
     struct bytes reply;   /* may be empty */
     struct bytes headers; /* whole block with its blank line, or empty */
     struct bytes payload;
     struct client *origin; /* NULL: the server itself */
     bool forwarded;        /* another node's sinks took it first and passed it on to these here */
 };
+
+/* The subject that it was sent to: what a sink that serves a subject goes by. */
+static inline struct bytes message_sent_to(const struct message *message)
+{
+    return message->route.size > 0 ? message->route : message->subject;
+}
 
 typedef void sink_deliver_fn(void *owner, const struct message *message);
 

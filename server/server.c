@@ -72,7 +72,7 @@ static void client_accepted(void *context, struct io_sock *sock, const struct io
 {
     struct server *server = context;
 
-    connections_accept(&server->connections, sock, peer);
+    connections_accept(&server->connections, sock, peer, false);
 }
 
 static void http_accepted(void *context, struct io_sock *sock, const struct io_address *peer)
@@ -89,6 +89,13 @@ static void leaf_accepted(void *context, struct io_sock *sock, const struct io_a
 
     (void)peer;
     leaves_accept(&server->leaves, sock);
+}
+
+static void websocket_accepted(void *context, struct io_sock *sock, const struct io_address *peer)
+{
+    struct server *server = context;
+
+    connections_accept(&server->connections, sock, peer, true);
 }
 
 static void https_accepted(void *context, struct io_sock *sock, const struct io_address *peer)
@@ -208,6 +215,46 @@ static enum err listen_leaves(struct server *server)
     logger_info(server->logger, "Listening for leafnode connections on %s", address);
     logger_warn(server->logger, "Leaf nodes are not supported yet: they are turned away");
     return OK;
+}
+
+static enum err listen_websocket(struct server *server)
+{
+    const struct websocket_options *options = &server->options.websocket;
+    const char *host = options->host[0] != 0 ? options->host : server->options.host;
+    const char *scheme = options->tls_context != NULL ? "wss" : "ws";
+    char reason[LISTENER_REASON_SIZE], address[128];
+    enum err err;
+
+    if (options->port == 0)
+        return OK;
+    err = listener_open(&server->websocket_listener, server->io, host, options->port,
+                        websocket_accepted, server, reason);
+    if (err != OK) {
+        logger_fatal(server->logger, "Unable to listen for websocket connections: %s", reason);
+        return err;
+    }
+    server_websocket_door(server);
+    listener_address(address, sizeof(address), host, server->websocket_listener.port);
+    logger_info(server->logger, "Listening for websocket clients on %s://%s", scheme, address);
+    if (options->tls_context == NULL)
+        logger_warn(server->logger, "Websocket not configured with TLS. DO NOT USE IN PRODUCTION!");
+    return OK;
+}
+
+void server_websocket_door(struct server *server)
+{
+    const struct websocket_options *options = &server->options.websocket;
+    struct tls_context *before = server->connections.websocket_tls;
+
+    server->connections.websocket_tls =
+        options->tls_context != NULL ? tls_context_hold(options->tls_context) : NULL;
+    tls_context_give(before);
+    server->connections.websocket_door = (struct info_door){
+        .host = options->host[0] != 0 ? options->host : server->options.host,
+        .port = server->websocket_listener.port,
+        .tls_required = options->tls_context != NULL,
+        .tls_verify = options->tls != NULL && options->tls->verify,
+    };
 }
 
 static enum err open_jetstream(struct server *server)
@@ -347,6 +394,8 @@ enum err server_start(struct io *io, const struct options *options, struct logge
     if (err == OK)
         err = listen_leaves(server);
     if (err == OK)
+        err = listen_websocket(server);
+    if (err == OK)
         err = listen_clients(server);
     if (err == OK)
         err = server_cluster_start(server);
@@ -379,6 +428,7 @@ void server_stop(struct server *server, int64_t deadline_ns)
     listener_close(&server->http_listener, server->io);
     listener_close(&server->https_listener, server->io);
     listener_close(&server->leaf_listener, server->io);
+    listener_close(&server->websocket_listener, server->io);
     connections_pause(&server->connections);
     timers_arm(timers, &server->quiesced, now_ns + deadline_ns / 2);
     timers_arm(timers, &server->stopped, now_ns + deadline_ns);
@@ -402,9 +452,11 @@ void server_destroy(struct server *server)
     listener_close(&server->http_listener, server->io);
     listener_close(&server->https_listener, server->io);
     listener_close(&server->leaf_listener, server->io);
+    listener_close(&server->websocket_listener, server->io);
     system_deinit(&server->system);
     connections_deinit(&server->connections);
     tls_context_give(server->connections.tls);
+    tls_context_give(server->connections.websocket_tls);
     monitor_deinit(&server->monitor);
     tls_context_give(server->https_tls);
     leaves_deinit(&server->leaves);
@@ -483,4 +535,9 @@ uint16_t server_https_port(const struct server *server)
 uint16_t server_leaf_port(const struct server *server)
 {
     return server->leaf_listener.port;
+}
+
+uint16_t server_websocket_port(const struct server *server)
+{
+    return server->websocket_listener.port;
 }

@@ -58,10 +58,11 @@ const struct options *server_options(const struct server *server);
 int64_t server_wall_of(const struct server *server, int64_t time_ns);
 const char *server_id(const struct server *server); /* 56 characters, 'N...' */
 const char *server_name(const struct server *server);
-uint16_t server_port(const struct server *server);         /* as bound */
-uint16_t server_http_port(const struct server *server);    /* as bound, 0 if none */
-uint16_t server_https_port(const struct server *server);   /* the same */
-uint16_t server_cluster_port(const struct server *server); /* the same */
-uint16_t server_leaf_port(const struct server *server);    /* the same */
+uint16_t server_port(const struct server *server);           /* as bound */
+uint16_t server_http_port(const struct server *server);      /* as bound, 0 if none */
+uint16_t server_https_port(const struct server *server);     /* the same */
+uint16_t server_cluster_port(const struct server *server);   /* the same */
+uint16_t server_leaf_port(const struct server *server);      /* the same */
+uint16_t server_websocket_port(const struct server *server); /* the same */
 
 #endif

@@ -47,6 +47,7 @@ struct server {
     struct listener https_listener;
     struct tls_context *https_tls; /* as for clients, but nobody has to show a certificate */
     struct listener leaf_listener;
+    struct listener websocket_listener;
     enum server_state state;
     struct timer quiesced;  /* the longest that quiescing may take */
     struct timer lame_duck; /* the next client is to be closed */
@@ -66,6 +67,9 @@ void server_shares_destroy(struct server *server);
 /* Certificates of monitoring as the options have them now: whoever only looks shows none. False:
  * `reason` says why not, and those before stay. Blocking. */
 bool server_https_renew(struct server *server, char reason[TLS_REASON_SIZE]);
+
+/* Certificates and address of the port for WebSockets as the options have them now. */
+void server_websocket_door(struct server *server);
 
 /* server_cluster.c: the server as a node. Each is fine when there is no cluster. */
 void server_advertise(struct server *server); /* after the client listener was opened */

@@ -74,6 +74,7 @@ static void take_tls(struct server *server)
     server->info.tls_available = options->tls != NULL && options->allow_non_tls;
     server->info.tls_verify = options->tls != NULL && options->tls->verify;
     tls_context_give(before);
+    server_websocket_door(server);
     if (!server_https_renew(server, reason))
         logger_error(server->logger, "Monitoring keeps its certificate: %s", reason);
 }

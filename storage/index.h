@@ -29,6 +29,7 @@ struct index_entry {
 struct index_filter {
     const struct bytes *subjects;
     size_t count;
+    bool distinct; /* no subject is in it twice: many literal ones cost less then */
 };
 
 struct index *index_create(uint64_t seed);

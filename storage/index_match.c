@@ -64,7 +64,7 @@ static struct index_name *next_literal(struct index_name_walk *walk)
         struct index_name *name =
             index_subjects_find(&walk->index->subjects, walk->filter->subjects[at]);
 
-        if (name != NULL && !said_before(walk->filter, at))
+        if (name != NULL && (walk->filter->distinct || !said_before(walk->filter, at)))
             return name;
     }
     return NULL;

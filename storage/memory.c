@@ -28,8 +28,8 @@ void memory_add(struct memory_file *file, uint64_t offset, uint32_t size,
         file->capacity = file->capacity == 0 ? 4 : file->capacity * 2;
         file->at = heap_resize(file->at, file->capacity * sizeof file->at[0]);
     }
-    file->at[file->count++] = (struct memory_piece){
-        .offset = offset, .size = size, .content = log_content_hold(content)};
+    file->at[file->count++] =
+        (struct memory_piece){.offset = offset, .size = size, .content = log_content_hold(content)};
 }
 
 /* The piece that `offset` is in, or count. */

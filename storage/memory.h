@@ -1,7 +1,8 @@
 /*
  * memory: the files of a log that is held in memory. Such a log (log_make_memory) is a log like any
  * other: the same calls, batches, places, cuts, files and floor. Only that its batches stay where
- * they were sealed, and that they are "durable" in the next turn: nothing of it outlives the process.
+ * they were sealed, and that they are "durable" in the next turn: nothing of it outlives the
+ * process.
  *
  * A file of it is a list of contents with their offsets, as they would stand on a disk, envelope
  * included; so what reads a log's bytes does not know the difference. Files are small, because

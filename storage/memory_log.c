@@ -233,7 +233,8 @@ enum err log_make_memory(struct store *store, uint64_t log_id, const uint8_t inc
 void memory_recover(struct log *log, const struct log_recovery *recovery)
 {
     struct log_file *file = log->active;
-    const struct log_content *content = file->memory->count > 0 ? file->memory->at[0].content : NULL;
+    const struct log_content *content =
+        file->memory->count > 0 ? file->memory->at[0].content : NULL;
     struct log_batch batch;
 
     if (content == NULL)

@@ -3,9 +3,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/heap.h"
 #include "base/subject.h"
 #include "base/text.h"
 #include "consumers/consumer.h"
+#include "server/sublist.h"
 
 #define SECOND              INT64_C(1000000000)
 #define MILLISECOND         INT64_C(1000000)
@@ -283,6 +285,33 @@ static bool filter_fits(struct bytes filter)
     return subject_valid_strict(filter) && subject_token_count(filter) <= SUBJECT_TOKENS_MAX;
 }
 
+/* Does one filter cover another? Each is looked up among all, its wildcards as ordinary tokens:
+ * that finds whatever may cover it, and costs little however many there are. */
+static bool filters_overlap(const struct schema_strings *filters)
+{
+    struct sub *subs = heap_take(filters->count * sizeof *subs);
+    struct sublist list;
+    bool overlap = false;
+
+    memset(subs, 0, filters->count * sizeof *subs);
+    sublist_init(&list, 0);
+    for (size_t i = 0; i < filters->count; i++)
+        sublist_add(&list, &subs[i], filters->at[i], bytes_of(NULL, 0));
+    for (size_t i = 0; i < filters->count && !overlap; i++) {
+        const struct match *match = sublist_match(&list, filters->at[i]);
+
+        for (uint32_t n = 0; n < match->plain_count && !overlap; n++) {
+            const struct sub_set *set = match->sets[n];
+
+            overlap = set == subs[i].set ? set->count > 1
+                                         : subject_covers(sub_set_subject(set), filters->at[i]);
+        }
+    }
+    sublist_deinit(&list);
+    heap_give(subs);
+    return overlap;
+}
+
 static bool check_filters(const struct consumer_config *config, struct consumer_verdict *verdict)
 {
     const struct schema_strings *filters = &config->filter_subjects;
@@ -301,13 +330,7 @@ static bool check_filters(const struct consumer_config *config, struct consumer_
         if (!filter_fits(filters->at[i]))
             return refuse(verdict, 10052, "invalid subject");
     }
-    for (size_t i = 0; i < filters->count; i++) {
-        for (size_t j = 0; j < filters->count; j++) {
-            if (i != j && subject_covers(filters->at[i], filters->at[j]))
-                return refuse_constant(verdict, 10138);
-        }
-    }
-    return true;
+    return filters_overlap(filters) ? refuse_constant(verdict, 10138) : true;
 }
 
 static bool refuse_start(struct consumer_verdict *verdict, const char *policy, const char *option,

@@ -11,8 +11,8 @@
 
 /* Of consumers without durable name. */
 #define CONSUMER_INACTIVE_DEFAULT_NS INT64_C(5000000000)
-/* Filters are compared with one another. */
-#define CONSUMER_FILTERS_MAX 2048u
+/* Each message costs a look at every filter: so many keep a hand-out well below a second. */
+#define CONSUMER_FILTERS_MAX 8192u
 
 #define CONSUMER_ACK_PENDING_DEFAULT 1000
 

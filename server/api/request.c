@@ -7,8 +7,8 @@
 #include "base/heap.h"
 #include "base/subject.h"
 #include "base/text.h"
-#include "server/api/advisory.h"
 #include "server/account.h"
+#include "server/api/advisory.h"
 #include "server/api/api_priv.h"
 
 #define API_PREFIX "$JS.API."
@@ -31,8 +31,9 @@ static struct bytes place_copy(uint8_t **at, struct bytes b)
 struct api_request *api_request_make(struct api *api, struct account *account,
                                      const struct message *message)
 {
+    struct bytes subject = message_sent_to(message);
     size_t size =
-        message->subject.size + message->reply.size + message->headers.size + message->payload.size;
+        subject.size + message->reply.size + message->headers.size + message->payload.size;
     struct api_request *request;
     uint8_t *at;
 
@@ -42,7 +43,7 @@ struct api_request *api_request_make(struct api *api, struct account *account,
     at = (uint8_t *)(request + 1);
     request->api = api;
     request->account = account;
-    request->subject = place_copy(&at, message->subject);
+    request->subject = place_copy(&at, subject);
     request->reply = place_copy(&at, message->reply);
     request->headers = place_copy(&at, message->headers);
     request->body = place_copy(&at, message->payload);

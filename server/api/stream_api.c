@@ -104,6 +104,7 @@ static void submit(struct api_request *request, enum catalogue_op_kind kind,
         .name = config->name,
         .json = api_encode(request, &stream_config_schema, config),
         .replicas = config->num_replicas,
+        .placement = config->placement,
         .check = check,
         .done = changed,
     };

@@ -6,6 +6,7 @@
 #include "base/subject.h"
 #include "server/api/stream_check_origins.h"
 #include "server/api/stream_check_transforms.h"
+#include "server/placement.h"
 
 #define SECOND            INT64_C(1000000000)
 #define MILLISECOND       INT64_C(1000000)
@@ -370,6 +371,10 @@ static bool settle_placement(const struct checking *in)
         return true;
     if (placement->preferred.size > 0)
         return invalid(in, "preferred server not permitted in placement");
+    if (placement->tags.count > PLACEMENT_TAGS_MAX)
+        return refuse_text(in->verdict, 10052,
+                           "more than %u tags are not supported by this version of Millrace",
+                           PLACEMENT_TAGS_MAX);
     if (placement->cluster.size == 0 && placement->tags.count == 0)
         in->config->placement = NULL;
     return true;

@@ -368,7 +368,7 @@ static const struct config_option options_of_top[] = {
     CONFIG_READ("cluster", config_cluster),
     CONFIG_REFUSED("gateway"),
     CONFIG_READ("leafnodes leaf", config_leafnodes),
-    CONFIG_REFUSED("websocket ws"),
+    CONFIG_READ("websocket ws", config_websocket),
     CONFIG_REFUSED("mqtt"),
     CONFIG_READ("jetstream", config_jetstream),
     CONFIG_READ("store_dir storedir", config_store_dir),

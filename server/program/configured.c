@@ -8,20 +8,29 @@
 #include "server/tls/tls.h"
 
 /* The files that a tls block names are read as part of the configuration. */
-static void load_certificates(struct config *config)
+static struct tls_context *certificates_of(struct config *config, const struct tls_options *tls)
 {
-    const struct tls_options *tls = config->options.tls;
     struct config_value at = {0};
     char reason[TLS_REASON_SIZE];
+    struct tls_context *made;
 
     if (tls == NULL)
-        return;
-    config->options.tls_context = tls_context_create(tls, reason);
-    if (config->options.tls_context != NULL)
-        return;
+        return NULL;
+    made = tls_context_create(tls, reason);
+    if (made != NULL)
+        return made;
     if (tls->place != NULL)
         at.place = *tls->place;
     config_error(&config->reader, &at, "%s", reason);
+    return NULL;
+}
+
+static void load_certificates(struct config *config)
+{
+    struct options *options = &config->options;
+
+    options->tls_context = certificates_of(config, options->tls);
+    options->websocket.tls_context = certificates_of(config, options->websocket.tls);
 }
 
 struct configured *configured_read(int argc, char *const *argv, const char *file)
@@ -53,6 +62,7 @@ struct configured *configured_read(int argc, char *const *argv, const char *file
 void configured_free(struct configured *configured)
 {
     tls_context_give(configured->config.options.tls_context);
+    tls_context_give(configured->config.options.websocket.tls_context);
     config_deinit(&configured->config);
     heap_give(configured);
 }

@@ -202,6 +202,9 @@ void program_write_ports(const struct options *options, const char *program,
     else
         ports_entry(&writer, BYTES("monitoring"), "http", http_host, server_http_port(server));
     ports_entry(&writer, BYTES("cluster"), "nats", cluster_host, server_cluster_port(server));
+    ports_entry(&writer, BYTES("websocket"), options->websocket.tls != NULL ? "wss" : "ws",
+                options->websocket.host[0] != 0 ? options->websocket.host : options->host,
+                server_websocket_port(server));
     ports_entry(&writer, BYTES("leafnodes"), "nats", leaf_host, server_leaf_port(server));
     json_object_end(&writer);
     ports_path(options, program, path);

@@ -13,7 +13,7 @@ static void keep(struct consumer_shell *shell, enum inbox_kind kind, const struc
     struct outbox_item item = {
         .kind = OUTBOX_MESSAGE,
         .code = kind,
-        .to = message->subject,
+        .to = message_sent_to(message),
         .reply = message->reply,
         .headers = message->headers,
         .body = message->payload,
@@ -60,6 +60,54 @@ void consumer_inbox_read(struct consumer_shell *shell)
     }
 }
 
+/* ---- acks of the second version: few send them, so one sink serves all consumers ------------- */
+
+static struct bytes token(struct bytes subject, size_t n)
+{
+    for (; n > 0; n--) {
+        size_t size = bytes_find(subject, '.');
+
+        subject = bytes_skip(subject, size < subject.size ? size + 1 : size);
+    }
+    return bytes_take(subject, bytes_find(subject, '.'));
+}
+
+static void on_ack_of_any(void *owner, const struct message *message)
+{
+    struct stream *stream = owner;
+    struct bytes name = token(message_sent_to(message), 5); /* $JS.ACK.domain.hash.stream.name */
+    struct consumer_shell *shell = stream_consumer_shell(stream, name);
+
+    if (shell != NULL && shell->sink_ack != NULL)
+        keep(shell, INBOX_ACK, message);
+}
+
+static void open_acks(struct stream *stream)
+{
+    char prefix[JETSTREAM_ACK_PREFIX_MAX];
+    struct buf subject;
+
+    if (stream->sink_acks != NULL)
+        return;
+    jetstream_ack_prefix(stream->jetstream, stream->account, prefix);
+    buf_init(&subject, 1024);
+    (void)buf_add(&subject, bytes_of_text(prefix));
+    (void)buf_add(&subject, stream->name);
+    (void)BUF_ADD(&subject, ".*.*.*.*.*.>");
+    stream->sink_acks = router_sink_add(stream_router(stream), stream->account, buf_bytes(&subject),
+                                        bytes_of(NULL, 0), on_ack_of_any, stream);
+    buf_deinit(&subject);
+}
+
+void consumer_inbox_close_acks(struct stream *stream)
+{
+    if (stream->sink_acks != NULL)
+        router_sink_remove(stream_router(stream), stream->sink_acks);
+    stream->sink_acks = NULL;
+}
+
+/* ---- sinks ----------------------------------------------------------------------------------- */
+
 static struct sink *add_sink(struct consumer_shell *shell, const char *prefix, const char *suffix,
                              sink_deliver_fn *deliver)
 {
@@ -94,8 +142,10 @@ void consumer_inbox_open(struct consumer_shell *shell)
         return;
     /* A push consumer answers pulls, too: with "Consumer is push based". */
     shell->sink_next = add_sink(shell, "$JS.API.CONSUMER.MSG.NEXT.", "", on_next);
-    if (config->ack_policy == ACK_EXPLICIT || config->ack_policy == ACK_ALL)
+    if (config->ack_policy == ACK_EXPLICIT || config->ack_policy == ACK_ALL) {
         shell->sink_ack = add_sink(shell, "$JS.ACK.", ".*.*.*.*.*", on_ack);
+        open_acks(shell->stream);
+    }
     if (config->flow_control)
         shell->sink_flow = add_sink(shell, "$JS.FC.", ".*", on_flow);
 }

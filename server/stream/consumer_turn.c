@@ -12,13 +12,14 @@ void stream_consumers_stored(struct stream *stream, const struct index_entry *en
 {
     struct consumer_message message;
     struct consumer_shell *shell;
+    struct consumer_walk walk;
 
-    if (stream->consumers.count == 0)
-        return;
+    if (!stream->lead || !consumer_index_walk(stream, entry->subject, &walk))
+        return; /* nobody counts what is left but a leader */
     message = consumer_view_message(&stream->view, entry);
-    for (size_t at = 0; (shell = table_next(&stream->consumers, &at)) != NULL;) {
+    while ((shell = consumer_index_next(&walk)) != NULL) {
         consumer_stored(shell->consumer, &message);
-        if (stream->lead && !shell->dirty && consumer_hungry(shell->consumer))
+        if (!shell->dirty && consumer_hungry(shell->consumer))
             stream_consumer_mark(shell);
     }
 }
@@ -27,12 +28,16 @@ void stream_consumers_removed(struct stream *stream, const struct index_entry *e
 {
     struct consumer_message message;
     struct consumer_shell *shell;
+    struct consumer_walk walk;
 
-    if (stream->consumers.count == 0)
+    if (!consumer_index_walk(stream, entry->subject, &walk))
         return;
     message = consumer_view_message(&stream->view, entry);
-    for (size_t at = 0; (shell = table_next(&stream->consumers, &at)) != NULL;)
+    while ((shell = consumer_index_next(&walk)) != NULL) {
         consumer_removed(shell->consumer, &message);
+        if (stream->lead)
+            stream_consumer_mark(shell);
+    }
 }
 
 void stream_consumers_purged(struct stream *stream)
@@ -79,6 +84,7 @@ void stream_consumers_follow(struct stream *stream)
     struct consumer_shell *shell;
     struct outbox_item item;
 
+    consumer_inbox_close_acks(stream);
     for (size_t at = 0; (shell = table_next(&stream->consumers, &at)) != NULL;) {
         consumer_inbox_close(shell);
         timers_cancel(io_timers(stream_io(stream)), &shell->wake);
@@ -220,13 +226,30 @@ void stream_consumers_work(struct stream *stream)
     }
 }
 
+void stream_consumers_offer(struct stream *stream, struct bytes subject)
+{
+    struct consumer_shell *shell;
+    struct consumer_walk walk;
+
+    if (!consumer_index_walk(stream, subject, &walk))
+        return;
+    while ((shell = consumer_index_next(&walk)) != NULL) {
+        if (shell->offered)
+            continue;
+        shell->offered = true;
+        shell->offered_next = stream->consumer_offered;
+        stream->consumer_offered = shell;
+    }
+}
+
 /* Messages were gathered: whoever waits for some is asked to look at them. */
 static void offer(struct stream *stream)
 {
     struct consumer_shell *shell;
 
-    stream->offers = false;
-    for (size_t at = 0; (shell = table_next(&stream->consumers, &at)) != NULL;) {
+    while ((shell = stream->consumer_offered) != NULL) {
+        stream->consumer_offered = shell->offered_next;
+        shell->offered = false;
         consumer_offered(shell->consumer);
         link_planning(shell);
     }
@@ -238,8 +261,7 @@ void stream_consumers_hand_out(struct stream *stream)
     struct consumer_shell *shell;
 
     assert(replica_ready(stream->replica)); /* so all that the overlay holds leaves now */
-    if (stream->offers)
-        offer(stream);
+    offer(stream);
     stream->view.tail = true;
     while (stream_room(stream) && (shell = stream->consumer_planning) != NULL) {
         stream->consumer_planning = shell->planning_next;

@@ -21,7 +21,8 @@ struct consumer_message consumer_view_message(const struct consumer_view *view,
 
 static struct index_filter to_filter(const struct consumer_filter *filter)
 {
-    return (struct index_filter){.subjects = filter->subjects, .count = filter->count};
+    return (struct index_filter){
+        .subjects = filter->subjects, .count = filter->count, .distinct = true};
 }
 
 /* ---- behind the applied state ---------------------------------------------------------------- */

@@ -123,6 +123,8 @@ void counters_keep(struct counters *counters, uint64_t sequence, struct counter_
     if (counters->bytes > BYTES_KEPT)
         forget_up_to(counters, applied);
     forget(counters, sequence);
+    if (!sources_valid(known.sources))
+        known = (struct counter_known){0};
     block = heap_take(sizeof *block + known.value.size + known.sources.size);
     block->value_size = known.value.size;
     block->sources_size = known.sources.size;

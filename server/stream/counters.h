@@ -28,7 +28,8 @@ void counters_deinit(struct counters *counters); /* forgets all; can be used aga
 /* What a stored counter says. False: it is broken, *known is empty. */
 bool counters_read(struct bytes headers, struct bytes payload, struct counter_known *known);
 
-/* Copied; replaces what is known of that sequence. Above the bound all up to `applied` is forgotten
+/* Copied; replaces what is known of that sequence; sources that make no sense make it a broken one.
+ * Above the bound all up to `applied` is forgotten
  * before: it can be read. */
 void counters_keep(struct counters *counters, uint64_t sequence, struct counter_known known,
                    uint64_t applied);

@@ -25,7 +25,7 @@ void stream_direct_collect(void *owner, const struct message *message)
     struct outbox_item item = {
         .kind = OUTBOX_MESSAGE,
         .to = message->reply,
-        .reply = message->subject,
+        .reply = message_sent_to(message),
         .headers = message->headers,
         .body = message->payload,
     };

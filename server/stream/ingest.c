@@ -116,7 +116,7 @@ static bool decide_one(struct stream *stream, const struct publish *publish, str
         answer_notes(stream, reply, &decision);
     switch (decision.outcome) {
     case DECIDE_STORE:
-        stream->offers = true;
+        stream_consumers_offer(stream, publish->subject);
         if (!decision.fast || decision.batch.size > 0)
             answer_stored(stream, reply, &decision);
         stream_mark(stream);
@@ -189,7 +189,7 @@ void stream_ingest(void *owner, const struct message *message)
 {
     struct stream *stream = owner;
     struct publish publish = {
-        .subject = message->subject,
+        .subject = message_sent_to(message),
         .headers = message->headers,
         .payload = message->payload,
         .reply = message->reply,

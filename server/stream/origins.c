@@ -358,7 +358,8 @@ static bool take(struct follower *follower, const struct outbox_item *item,
         refused(follower, ack->sequence, decision.error, decision.error_text);
         return true;
     }
-    stream->offers = stream->offers || decision.outcome == DECIDE_STORE;
+    if (decision.outcome == DECIDE_STORE)
+        stream_consumers_offer(stream, message.subject);
     stream_mark(stream);
     origin_taken(&follower->core, ack, io_now(stream_io(stream)));
     return true;

@@ -181,7 +181,6 @@ static void refused(void *owner, enum err err)
                  "Stream '%.*s': could not write to disk: %s", BYTES_ARG(stream->name),
                  err_text(err));
     stream->gathered = 0;
-    stream->offers = false;
     replica_gather_drop(stream->replica);
     decider_refused(&stream->decider);
     stream_origins_stop(stream);
@@ -275,6 +274,7 @@ struct stream *stream_open(struct jetstream *jetstream, struct account *account,
     stream->state.flaws = stream->decider.flaws;
     table_init(&stream->consumers, shell_name, prng_next(prng));
     table_init(&stream->consumers_by_number, shell_number, prng_next(prng));
+    sublist_init(&stream->consumer_index, prng_next(prng));
     outbox_init(&stream->parked, STREAM_PARKED_BYTES_MAX);
     outbox_init(&stream->at_once, STREAM_PARKED_BYTES_MAX);
     outbox_init(&stream->direct_requests, STREAM_WAITING_BYTES_MAX);
@@ -341,6 +341,7 @@ void stream_close(struct stream *stream, bool deleted)
     stream_state_deinit(&stream->state);
     table_deinit(&stream->consumers);
     table_deinit(&stream->consumers_by_number);
+    sublist_deinit(&stream->consumer_index);
     outbox_deinit(&stream->parked);
     outbox_deinit(&stream->at_once);
     outbox_deinit(&stream->direct_requests);

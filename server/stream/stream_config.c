@@ -95,7 +95,7 @@ static const struct schema_field fields[] = {
     FIELD("num_replicas", SCHEMA_INT64, SCHEMA_ALWAYS | SCHEMA_GO_INT, num_replicas),
     FIELD("no_ack", SCHEMA_BOOL, 0, no_ack),
     FIELD("duplicate_window", SCHEMA_INT64, SCHEMA_NS, duplicate_window_ns),
-    {"placement", SCHEMA_OBJECT, SCHEMA_REFUSED, AT(placement), NULL, &placement_schema},
+    {"placement", SCHEMA_OBJECT, 0, AT(placement), NULL, &placement_schema},
     {"mirror", SCHEMA_OBJECT, 0, AT(mirror), NULL, &stream_source_schema},
     {"sources", SCHEMA_OBJECTS, SCHEMA_POINTERS, AT(sources), NULL, &stream_source_schema},
     {"compression", SCHEMA_ENUM, SCHEMA_ALWAYS, AT(compression), compression_names, NULL,

@@ -91,8 +91,8 @@ struct stream_config {
     struct schema_map metadata;
     struct stream_transform *subject_transform;
     struct stream_republish *republish;
+    struct stream_placement *placement; /* NULL: none */
     struct stream_source *mirror;
-    void *placement;               /* presence only, refused */
     struct schema_objects sources; /* struct stream_source */
 };
 

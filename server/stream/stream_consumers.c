@@ -21,7 +21,10 @@ static void update(struct consumer_shell *shell, const struct consumer_config *c
 {
     struct stream *stream = shell->stream;
 
+    consumer_index_remove(shell); /* its filters are borrowed from the config */
+    shell->wide = shell->wide || consumer_refilters(shell->consumer, config);
     consumer_update(shell->consumer, leader_now(stream), stream_log_now(stream), config);
+    consumer_index_add(shell);
     shell->bound = consumer_is_bound(shell->consumer);
     if (stream->lead && shell->push) { /* the deliver subject may be another */
         stream->interest_changed = true;
@@ -118,6 +121,7 @@ static struct consumer_shell *make(struct stream *stream, uint64_t number, struc
     stream->direct_count += shell->direct;
     table_add(&stream->consumers, shell);
     table_add(&stream->consumers_by_number, shell);
+    consumer_index_add(shell);
     if (number >= stream->number_next)
         stream->number_next = number + 1;
     return shell;
@@ -142,6 +146,15 @@ static void unlink_dirty(struct consumer_shell *shell)
     *at = shell->dirty_next;
 }
 
+static void unlink_offered(struct consumer_shell *shell)
+{
+    struct consumer_shell **at = &shell->stream->consumer_offered;
+
+    while (*at != shell)
+        at = &(*at)->offered_next;
+    *at = shell->offered_next;
+}
+
 static void unlink_planning(struct consumer_shell *shell)
 {
     struct consumer_shell **at = &shell->stream->consumer_planning;
@@ -163,6 +176,9 @@ static void destroy(struct consumer_shell *shell)
         unlink_dirty(shell);
     if (shell->planning)
         unlink_planning(shell);
+    if (shell->offered)
+        unlink_offered(shell);
+    consumer_index_remove(shell);
     (void)table_remove(&stream->consumers, shell->name);
     (void)table_remove(&stream->consumers_by_number,
                        bytes_of(&shell->number, sizeof shell->number));
@@ -226,13 +242,18 @@ bool stream_consumer_restore(struct stream *stream, uint64_t number, int64_t cre
     if (number == 0 || name.size == 0 || stream_consumer_shell(stream, name) != NULL ||
         table_find(&stream->consumers_by_number, bytes_of(&number, sizeof number)) != NULL)
         return false;
-    arena_init(&arena, 1u << 20);
+    arena_init(&arena, CONSUMER_CONFIG_ARENA_MAX);
     sound = consumer_config_decode(json, &arena, &config) == OK;
     if (sound) {
         shell = make(stream, number, name, &config, created_ns);
         keep_config(stream, shell, json);
         sound = (stream->state.flaws & STREAM_FLAW_BLOCK_WITHOUT_CONSUMERS) != 0 ||
                 consumer_state_decode(shell->consumer, state) == OK;
+        if (sound && consumer_revision(shell->consumer) > 1) { /* its filters may have changed */
+            consumer_index_remove(shell);
+            shell->wide = true;
+            consumer_index_add(shell);
+        }
     }
     arena_deinit(&arena);
     return sound;
@@ -244,7 +265,7 @@ static void effect_create(struct stream *stream, const struct effect *effect)
     struct consumer_config config = {0};
     struct arena arena;
 
-    arena_init(&arena, 1u << 20);
+    arena_init(&arena, CONSUMER_CONFIG_ARENA_MAX);
     if (consumer_config_decode(effect->consumer.json, &arena, &config) != OK) {
         logger_error(server_logger(jetstream_server(stream->jetstream)),
                      "Stream '%.*s': config of consumer '%.*s' is unreadable",
@@ -337,6 +358,8 @@ void stream_consumers_close(struct stream *stream)
 {
     struct consumer_shell *shell;
     size_t at = 0;
+
+    consumer_inbox_close_acks(stream);
 
     while ((shell = table_next(&stream->consumers, &at)) != NULL) {
         destroy(shell);

@@ -13,6 +13,7 @@
 #include "server/stream/outbox.h"
 #include "server/stream/read_cache.h"
 #include "server/stream/stream.h"
+#include "server/sublist.h"
 
 #define STREAM_WAITING_BYTES_MAX                                                                   \
     (128u << 20) /* publishes that wait to be decided (reference 4.1) */
@@ -70,8 +71,14 @@ struct consumer_shell {
     struct stream_reader *reader; /* a read in flight for the head of `deliveries`, or NULL */
     struct consumer_shell *dirty_next;
     struct consumer_shell *planning_next;
+    struct consumer_shell *offered_next;
+    struct consumer_place *places; /* in the stream's consumer_index */
+    size_t place_count;
+    uint64_t walked; /* the last walk of the index that came by */
     bool dirty;
     bool planning; /* hands out when the next batch leaves */
+    bool wide;     /* its filters have changed: it is told of every message */
+    bool offered;  /* messages were gathered that it has not been told of */
     bool doomed;   /* inactive: delete it when nothing of it is on the stack */
     bool bound;
     bool direct;  /* of a source or mirror: not counted as a consumer */
@@ -132,9 +139,12 @@ struct stream {
     bool interest_changed;
     struct consumer_shell *consumer_dirty;
     struct consumer_shell *consumer_planning;
+    struct consumer_shell *consumer_offered;
+    struct sublist consumer_index; /* which of them a subject is for */
+    uint64_t consumer_walks;
+    struct sink *sink_acks; /* of all of them, in the second version of ack subjects */
     struct consumer_view view;
     bool purging; /* nobody is told of what a purge takes from those who have not acked it */
-    bool offers;  /* messages were gathered that consumers have not been told of */
 
     /* direct gets that wait for this turn */
     struct outbox direct_requests;
@@ -234,6 +244,19 @@ void stream_consumers_close(struct stream *stream);
 struct consumer_shell *stream_consumer_shell(const struct stream *stream, struct bytes name);
 uint64_t stream_consumer_number(struct stream *stream); /* of a new one */
 
+/* consumer_index.c: a shell stands in the index from its making to its end. */
+void consumer_index_add(struct consumer_shell *shell);
+void consumer_index_remove(struct consumer_shell *shell);
+/* Those whom a message of that subject is for; neither index nor consumers may change meanwhile.
+ * False: nobody. */
+struct consumer_walk {
+    const struct match *match;
+    uint64_t number;
+    uint32_t set, at;
+};
+bool consumer_index_walk(struct stream *stream, struct bytes subject, struct consumer_walk *walk);
+struct consumer_shell *consumer_index_next(struct consumer_walk *walk);
+
 /* As it was in a state block; false: that makes no sense. */
 bool stream_consumer_restore(struct stream *stream, uint64_t number, int64_t created_ns,
                              struct bytes name, struct bytes json, struct bytes state);
@@ -251,6 +274,8 @@ void stream_block_written(void *owner, enum err err);
 enum err stream_block_restore(void *owner, const struct replica_block *block);
 
 /* consumer_turn.c */
+/* A message of that subject was gathered: it may be handed out with the batch that stores it. */
+void stream_consumers_offer(struct stream *stream, struct bytes subject);
 void stream_consumers_stored(struct stream *stream, const struct index_entry *entry);
 void stream_consumers_removed(struct stream *stream, const struct index_entry *entry);
 /* A purge is applied: consumers pass over what it took from the front. */
@@ -272,6 +297,7 @@ void consumer_shell_advise_deleted(struct stream *stream, struct bytes name);
 /* consumer_inbox.c */
 void consumer_inbox_open(struct consumer_shell *shell);
 void consumer_inbox_close(struct consumer_shell *shell);
+void consumer_inbox_close_acks(struct stream *stream);
 void consumer_inbox_read(struct consumer_shell *shell);
 /* Tells the machine if somebody has come to listen on the deliver subject, or has gone. */
 void consumer_inbox_check_bound(struct consumer_shell *shell);

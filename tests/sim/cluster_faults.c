@@ -6,6 +6,12 @@
 #define SECOND      INT64_C(1000000000)
 #define DISK_BYTES  (UINT64_C(1) << 30)
 
+const char *const fault_names[FAULT_COUNT] = {
+#define NAME(name, text, most) text,
+    FAULT_TABLE(NAME)
+#undef NAME
+};
+
 static uint64_t below(struct faults *faults, uint64_t bound)
 {
     return prng_below(faults->prng, bound);
@@ -31,23 +37,11 @@ static uint32_t rate(struct faults *faults, uint32_t most)
 
 static void draw_mix(struct faults *faults)
 {
-    faults->mix = (struct faults_mix){
-        .crash = rate(faults, 300),
-        .crash_op = rate(faults, 300),
-        .crash_some = rate(faults, 60),
-        .power_cut = rate(faults, 60),
-        .part = rate(faults, 150),
-        .part_one = rate(faults, 150),
-        .isolate = rate(faults, 150),
-        .reset = rate(faults, 300),
-        .delay = rate(faults, 150),
-        .pause = rate(faults, 200),
-        .disk_slow = rate(faults, 100),
-        .disk_errors = rate(faults, 100),
-        .disk_full = rate(faults, 60),
-        .clock = rate(faults, 100),
-        .wipe = chance(faults, 1, 2) ? 0 : rate(faults, 100),
-    };
+#define DRAW(name, text, most) faults->mix[FAULT_##name] = rate(faults, most);
+    FAULT_TABLE(DRAW)
+#undef DRAW
+    if (chance(faults, 1, 2))
+        faults->mix[FAULT_WIPE] = 0;
 }
 
 /* What never stops: times, pieces, short counts. Errors have their own time. */
@@ -231,6 +225,7 @@ static void sicken(struct faults *faults, bool full)
     errors.write_error = chance(faults, 1, 2) ? (uint32_t)below(faults, 300000) : 0;
     errors.sync_error = chance(faults, 2, 3) ? (uint32_t)below(faults, 300000) : 0;
     errors.error_sticky = chance(faults, 1, 3) ? 200000 : 0;
+    errors.sync_evicts = faults->evicts && chance(faults, 1, 2) ? 500000 : 0;
     if (full)
         sim_set_capacity(faults->sim, node, 1);
     else
@@ -346,9 +341,13 @@ static void delay(struct faults *faults)
 /* ---- what happens
  * ------------------------------------------------------------------------------------------ */
 
-static bool happens(struct faults *faults, uint32_t per_second, int64_t ns)
+static bool happens(struct faults *faults, enum fault fault, int64_t ns)
 {
-    return per_second > 0 && below(faults, (uint64_t)(1000 * SECOND)) < (uint64_t)(per_second * ns);
+    uint32_t per_second = faults->mix[fault];
+
+    return per_second > 0 &&
+           below(faults, (uint64_t)(1000 * SECOND)) < (uint64_t)(per_second * ns) &&
+           !faults->off[fault];
 }
 
 static void network_happens(struct faults *faults, int64_t ns)
@@ -356,40 +355,40 @@ static void network_happens(struct faults *faults, int64_t ns)
     if (faults->joined_ns != 0) {
         if (sim_now(faults->sim) >= faults->joined_ns)
             join(faults);
-    } else if (happens(faults, faults->mix.part, ns)) {
+    } else if (happens(faults, FAULT_PART, ns)) {
         part(faults, false);
-    } else if (happens(faults, faults->mix.part_one, ns)) {
+    } else if (happens(faults, FAULT_PART_ONE, ns)) {
         part(faults, true);
-    } else if (happens(faults, faults->mix.isolate, ns)) {
+    } else if (happens(faults, FAULT_ISOLATE, ns)) {
         isolate_leader(faults);
     }
-    if (happens(faults, faults->mix.reset, ns))
+    if (happens(faults, FAULT_RESET, ns))
         reset(faults);
-    if (happens(faults, faults->mix.delay, ns))
+    if (happens(faults, FAULT_DELAY, ns))
         delay(faults);
 }
 
 static void nodes_happen(struct faults *faults, int64_t ns)
 {
-    if (happens(faults, faults->mix.crash, ns))
+    if (happens(faults, FAULT_CRASH, ns))
         crash(faults, any_up(faults));
-    if (happens(faults, faults->mix.crash_op, ns))
+    if (happens(faults, FAULT_CRASH_OP, ns))
         crash_op(faults);
-    if (happens(faults, faults->mix.crash_some, ns))
+    if (happens(faults, FAULT_CRASH_SOME, ns))
         crash_some(faults, false);
-    if (happens(faults, faults->mix.power_cut, ns))
+    if (happens(faults, FAULT_POWER_CUT, ns))
         crash_some(faults, true);
-    if (happens(faults, faults->mix.pause, ns))
+    if (happens(faults, FAULT_PAUSE, ns))
         pause_one(faults);
-    if (happens(faults, faults->mix.clock, ns))
+    if (happens(faults, FAULT_CLOCK, ns))
         jump_clock(faults);
-    if (happens(faults, faults->mix.disk_slow, ns))
+    if (happens(faults, FAULT_DISK_SLOW, ns))
         slow_disk(faults);
-    if (happens(faults, faults->mix.disk_errors, ns))
+    if (happens(faults, FAULT_DISK_ERRORS, ns))
         sicken(faults, false);
-    if (happens(faults, faults->mix.disk_full, ns))
+    if (happens(faults, FAULT_DISK_FULL, ns))
         sicken(faults, true);
-    if (happens(faults, faults->mix.wipe, ns))
+    if (happens(faults, FAULT_WIPE, ns))
         lose_disk(faults);
 }
 
@@ -409,6 +408,14 @@ void faults_happen(struct faults *faults, int64_t ns)
     }
     network_happens(faults, ns);
     nodes_happen(faults, ns);
+}
+
+void faults_calm_down(struct faults *faults)
+{
+    for (size_t i = 0; i < faults->nodes->count; i++) {
+        faults->everyday[i] = sim_faults_none();
+        sim_set_faults(faults->sim, i, &faults->everyday[i]);
+    }
 }
 
 void faults_end(struct faults *faults)

@@ -7,26 +7,29 @@
 
 #include "tests/sim/cluster_truth.h"
 
-/* Chances in a thousand, per second of virtual time. */
-struct faults_mix {
-    uint32_t crash;      /* one node */
-    uint32_t crash_op;   /* in the middle of a disk operation to come */
-    uint32_t crash_some; /* several */
-    uint32_t power_cut;  /* all */
-    uint32_t part;       /* any two sides */
-    uint32_t part_one;   /* one way only */
-    uint32_t isolate;    /* the leader of a stream or of the catalogue, from its peers alone */
-    uint32_t reset;      /* connections between two nodes break */
-    uint32_t delay;      /* between two nodes */
-    uint32_t pause;
-    uint32_t disk_slow;
-    uint32_t
-        disk_errors; /* on a minority: writes and syncs fail now and then. (Not that a failed sync's
-                        pages leave the cache: a leader then cannot read what it stored.) */
-    uint32_t disk_full; /* on a minority */
-    uint32_t clock;
-    uint32_t wipe; /* a node loses its disk; the next only when all is replicated again */
-};
+/* Name, and the highest chance in a thousand per second of virtual time. */
+#define FAULT_TABLE(X)                                                                             \
+    X(CRASH, "crash", 300)          /* one node */                                                 \
+    X(CRASH_OP, "crash_op", 300)    /* in the middle of a disk operation to come */                \
+    X(CRASH_SOME, "crash_some", 60) /* several */                                                  \
+    X(POWER_CUT, "power_cut", 60)   /* all */                                                      \
+    X(PART, "part", 150)            /* any two sides */                                            \
+    X(PART_ONE, "part_one", 150)    /* one way only */                                             \
+    X(ISOLATE, "isolate", 150)      /* a leader, from its peers alone */                           \
+    X(RESET, "reset", 300)          /* connections between two nodes break */                      \
+    X(DELAY, "delay", 150)          /* between two nodes */                                        \
+    X(PAUSE, "pause", 200)                                                                         \
+    X(DISK_SLOW, "disk_slow", 100)                                                                 \
+    X(DISK_ERRORS, "disk_errors", 100) /* on a minority: writes and syncs fail now and then */     \
+    X(DISK_FULL, "disk_full", 60)      /* on a minority */                                         \
+    X(CLOCK, "clock", 100)                                                                         \
+    X(WIPE, "wipe", 100) /* a disk is lost; the next when all is replicated again */
+
+#define FAULT_NUMBER(name, text, rate) FAULT_##name,
+enum fault { FAULT_TABLE(FAULT_NUMBER) FAULT_COUNT };
+#undef FAULT_NUMBER
+
+extern const char *const fault_names[FAULT_COUNT];
 
 struct faults {
     struct report *report;
@@ -34,7 +37,10 @@ struct faults {
     struct nodes *nodes;
     struct truth *truth;
     struct prng *prng;
-    struct faults_mix mix;
+    uint32_t mix[FAULT_COUNT]; /* chances as drawn; 0: not in this run */
+    bool off[FAULT_COUNT];     /* drawn like the others, and does not happen */
+    bool evicts; /* a failed sync's pages may leave the cache: reads then miss what the journal has
+                  */
     struct sim_faults everyday[NODES_MAX]; /* what a node has when nothing special happens */
     int64_t up_ns[NODES_MAX];              /* when a node that is down starts */
     bool sick[NODES_MAX];                  /* its disk fails or is full */
@@ -51,6 +57,8 @@ void faults_init(struct faults *faults, struct report *report, struct sim *sim, 
                  struct truth *truth, struct prng *prng, bool calm);
 /* `ns` have passed: what happens in them. Starts nodes whose time has come. */
 void faults_happen(struct faults *faults, int64_t ns);
+/* What is never over (times, pieces, short counts) is not in this run. */
+void faults_calm_down(struct faults *faults);
 /* All of it ends; nodes that are down start. */
 void faults_end(struct faults *faults);
 

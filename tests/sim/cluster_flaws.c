@@ -6,9 +6,15 @@
 #include "raft/replica_flaws.h"
 #include "server/jetstream_flaws.h"
 
-#define CORE_ROW(name, text)      {"core:" #name, text, RAFT_FLAW(name), 0, 0},
-#define REPLICA_ROW(name, text)   {"replica:" #name, text, 0, REPLICA_FLAW_##name, 0},
-#define JETSTREAM_ROW(name, text) {"jetstream:" #name, text, 0, 0, JETSTREAM_FLAW_##name},
+/* A leader opens its term, and proposes, only when its own log is all durable: what was before is
+ * applied when it is told to lead. A stream forgets who asked when it leads no more, and the API
+ * sends on what it is asked. */
+#define HIDDEN (REPLICA_FLAW_LEAD_UNAPPLIED | REPLICA_FLAW_READ_LOST_OK)
+
+#define CORE_ROW(name, text) {"core:" #name, text, RAFT_FLAW(name), 0, 0, true},
+#define REPLICA_ROW(name, text)                                                                    \
+    {"replica:" #name, text, 0, REPLICA_FLAW_##name, 0, (REPLICA_FLAW_##name & HIDDEN) != 0},
+#define JETSTREAM_ROW(name, text) {"jetstream:" #name, text, 0, 0, JETSTREAM_FLAW_##name, false},
 
 const struct cluster_flaw cluster_flaws[] = {
     REPLICA_FLAW_TABLE(REPLICA_ROW) JETSTREAM_FLAW_TABLE(JETSTREAM_ROW) RAFT_FLAW_TABLE(CORE_ROW)};

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ULL(x)        ((unsigned long long)(x))
-#define PAYLOAD_LEAST 32u
-#define SEQUENCE_MAX  10000000u /* no sequence of a run is that high */
+#define ULL(x)       ((unsigned long long)(x))
+#define LARGE        503u
+#define SEQUENCE_MAX 10000000u /* no sequence of a run is that high */
 
 #define VIOLATE(history, format, ...)                                                              \
     report_violate((history)->report, "stream S%u: " format,                                       \
@@ -15,7 +15,7 @@
 
 void history_init(struct history *history, struct report *report, unsigned stream)
 {
-    *history = (struct history){.report = report, .stream = stream};
+    *history = (struct history){.report = report, .stream = stream, .content = {stream, LARGE}};
 }
 
 void history_deinit(struct history *history)
@@ -53,36 +53,6 @@ struct history_publish *history_publish(struct history *history, uint64_t id)
 {
     assert(id > 0 && id <= history->publish_count);
     return &history->publishes[id];
-}
-
-void history_subject(const struct history *history, uint8_t subject, char out[static 16])
-{
-    snprintf(out, 16, "s%u.k%u", history->stream, subject);
-}
-
-/* Mostly small, some over a page, a few over what a journal takes. */
-static size_t payload_size(uint64_t id)
-{
-    if (id % 503 == 0)
-        return 150000 + id % 1000 * 50;
-    if (id % 41 == 0)
-        return PAYLOAD_LEAST + id % 9000;
-    return PAYLOAD_LEAST + id % 100;
-}
-
-size_t history_payload(const struct history *history, uint64_t id,
-                       uint8_t out[static HISTORY_PAYLOAD_MAX])
-{
-    uint64_t state = (id + history->stream) * 0x9e3779b97f4a7c15u;
-    size_t size = payload_size(id);
-    int head = snprintf((char *)out, PAYLOAD_LEAST, "%u:%llu:", history->stream, ULL(id));
-
-    assert(size <= HISTORY_PAYLOAD_MAX);
-    for (size_t i = (size_t)head; i < size; i++) {
-        state = state * 6364136223846793005u + 1442695040888963407u;
-        out[i] = id % 5 == 0 ? 0 : (uint8_t)(state >> 56);
-    }
-    return size;
 }
 
 struct history_message *history_message(struct history *history, uint64_t sequence)
@@ -187,24 +157,21 @@ void history_removed(struct history *history, uint64_t sequence, int64_t now_ns)
 /* ---- reading
  * ---------------------------------------------------------------------------------------- */
 
-/* The publish that the payload names, if it is that publish's, byte for byte. */
+/* The publish that it is of; 0: none. */
 static uint64_t recognise(struct history *history, uint64_t sequence, struct bytes payload)
 {
-    static uint8_t expected[HISTORY_PAYLOAD_MAX];
-    char text[PAYLOAD_LEAST] = {0};
-    unsigned stream = 0;
-    unsigned long long id = 0;
+    uint64_t id = 0;
 
-    memcpy(text, payload.at, payload.size < sizeof text - 1 ? payload.size : sizeof text - 1);
-    if (sscanf(text, "%u:%llu:", &stream, &id) != 2 || stream != history->stream || id == 0 ||
-        id > history->publish_count) {
+    switch (content_recognise(&history->content, payload, history->publish_count, &id)) {
+    case CONTENT_KNOWN: return id;
+    case CONTENT_STRANGE:
         VIOLATE(history, "sequence %llu shows a message nobody sent", ULL(sequence));
-        return 0;
+        break;
+    case CONTENT_CHANGED:
+        VIOLATE(history, "sequence %llu: the payload of publish %llu has changed", ULL(sequence),
+                ULL(id));
+        break;
     }
-    if (payload.size == history_payload(history, id, expected) &&
-        memcmp(payload.at, expected, payload.size) == 0)
-        return id;
-    VIOLATE(history, "sequence %llu: the payload of publish %llu has changed", ULL(sequence), id);
     return 0;
 }
 
@@ -234,7 +201,7 @@ void history_shown(struct history *history, int64_t asked_ns, uint64_t sequence,
     id = recognise(history, sequence, payload);
     if (id == 0)
         return;
-    history_subject(history, history_publish(history, id)->subject, name);
+    content_subject(&history->content, history_publish(history, id)->subject, name);
     if (!bytes_equal(subject, bytes_of_text(name)))
         VIOLATE(history, "sequence %llu: the subject of publish %llu has changed", ULL(sequence),
                 ULL(id));

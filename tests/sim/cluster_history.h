@@ -8,7 +8,7 @@
  * sequence has one message for ever; who asks after an answer sees what was answered. What is
  * checked at the end, when the content is known: expectations, duplicates, refusals.
  *
- * A publish has an id, its payload follows from it: content is checked byte for byte, not stored.
+ * Content is checked byte for byte (content.h).
  */
 #ifndef TESTS_SIM_CLUSTER_HISTORY_H
 #define TESTS_SIM_CLUSTER_HISTORY_H
@@ -16,11 +16,11 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "tests/sim/content.h"
 #include "tests/sim/report.h"
 
-#define HISTORY_SUBJECTS    6u
-#define HISTORY_PAYLOAD_MAX (200u << 10)
-#define HISTORY_NONE        UINT64_MAX /* nothing is expected */
+#define HISTORY_SUBJECTS 6u
+#define HISTORY_NONE     UINT64_MAX /* nothing is expected */
 
 enum history_outcome {
     HISTORY_OPEN, /* no answer: it may have happened, or happen later, or never */
@@ -58,6 +58,7 @@ struct history_message { /* by sequence */
 struct history {
     struct report *report;
     unsigned stream;
+    struct content content;
     struct history_publish *publishes; /* by id, from 1 */
     uint64_t publish_count, publish_capacity;
     struct history_message *messages; /* by sequence, from 1 */
@@ -73,9 +74,6 @@ void history_deinit(struct history *history);
 /* A new publish; the caller fills in what it expects. */
 uint64_t history_sent(struct history *history, uint8_t subject, uint32_t msg_id, int64_t now_ns);
 struct history_publish *history_publish(struct history *history, uint64_t id);
-void history_subject(const struct history *history, uint8_t subject, char out[static 16]);
-size_t history_payload(const struct history *history, uint64_t id,
-                       uint8_t out[static HISTORY_PAYLOAD_MAX]);
 void history_answered(struct history *history, uint64_t id, enum history_outcome outcome,
                       uint64_t sequence, enum history_why why, int64_t now_ns);
 

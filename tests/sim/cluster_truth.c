@@ -302,6 +302,24 @@ size_t truth_leader(struct truth *truth, const char *stream)
     return truth->nodes->count;
 }
 
+bool truth_elected(struct truth *truth, const char *stream, size_t node)
+{
+    const struct stream *at = stream_on(truth, node, stream);
+
+    return at != NULL && stream_replica(at)->core->role == RAFT_LEADER;
+}
+
+bool truth_other_leads(struct truth *truth, const char *stream, size_t except)
+{
+    for (size_t i = 0; i < truth->nodes->count; i++) {
+        const struct stream *at = stream_on(truth, i, stream);
+
+        if (i != except && at != NULL && stream_leads(at))
+            return true;
+    }
+    return false;
+}
+
 static char what[200];
 
 static const char *missing(const char *format, uint64_t a, uint64_t b)

@@ -74,5 +74,9 @@ uint64_t truth_handed_out(struct truth *truth, const char *stream, const char *c
 /* The node that leads that stream, or nodes->count. */
 size_t truth_leader(struct truth *truth, const char *stream);
 size_t truth_meta_leader(struct truth *truth);
+/* Has that node's replica of it won an election, told so or not? */
+bool truth_elected(struct truth *truth, const char *stream, size_t node);
+/* Does any node but that one lead the stream? */
+bool truth_other_leads(struct truth *truth, const char *stream, size_t except);
 
 #endif

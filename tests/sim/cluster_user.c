@@ -186,7 +186,7 @@ static struct bytes behind(struct bytes text, const char *key)
 
 static void heard_api_message(struct user *user, const struct client_message *message)
 {
-    static uint8_t payload[HISTORY_PAYLOAD_MAX];
+    static uint8_t payload[CONTENT_MAX];
     struct history *history = &user->scene->streams[user->ask_stream].history;
     struct bytes subject = behind(message->payload, "\"subject\":\"");
     struct bytes data = behind(message->payload, "\"data\":\"");
@@ -404,6 +404,15 @@ void user_move(struct user *user, size_t server)
         sim_client_drop(&user->client);
 }
 
+bool user_go(struct user *user, size_t server)
+{
+    if (user->client.sock != NULL)
+        return false;
+    user->server = server;
+    connect(user);
+    return true;
+}
+
 /* Often to a leader: what it says when it is none any more is what matters. */
 static void move_on(struct user *user)
 {
@@ -513,7 +522,7 @@ void user_ask(struct user *user, enum ask ask, unsigned stream, uint64_t sequenc
         break;
     case ASK_NEWEST:
         user->ask_subject = (uint8_t)sequence;
-        history_subject(history, user->ask_subject, name);
+        content_subject(&history->content, user->ask_subject, name);
         snprintf(subject, sizeof subject, "$JS.API.DIRECT.GET.S%u.%s", stream, name);
         request(user, subject, "%s", "");
         break;
@@ -582,14 +591,14 @@ static size_t write_headers(const struct history_publish *publish, char out[stat
 
 static void send(struct user *user, unsigned stream, uint64_t id)
 {
-    static uint8_t payload[HISTORY_PAYLOAD_MAX];
+    static uint8_t payload[CONTENT_MAX];
     struct history *history = &user->scene->streams[stream].history;
     const struct history_publish *publish = history_publish(history, id);
     char subject[16], reply[64], headers[300];
-    size_t size = history_payload(history, id, payload);
+    size_t size = content_payload(&history->content, id, payload);
 
     write_headers(publish, headers);
-    history_subject(history, publish->subject, subject);
+    content_subject(&history->content, publish->subject, subject);
     snprintf(reply, sizeof reply, "_R.%u.%u.p.%u.%llu", user->number, user->connection, stream,
              ULL(id));
     SAY(user, "S%u publish %llu: subject %u, id %u, last %lld, subject's last %lld", stream,

@@ -103,6 +103,8 @@ void user_init(struct user *user, struct scene *scene, unsigned number);
 void user_deinit(struct user *user);
 /* Goes to that node; what was connected is dropped. */
 void user_move(struct user *user, size_t server);
+/* Connects there at once. False: what it dropped is still closing. */
+bool user_go(struct user *user, size_t server);
 bool user_connected(const struct user *user);
 
 /* Does one thing of many. */

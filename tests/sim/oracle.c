@@ -6,14 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ULL(x)        ((unsigned long long)(x))
-#define AGE_LATE_NS   INT64_C(5000000000) /* one second is promised; the rest is the disk's */
-#define AGE_EARLY_NS  INT64_C(1000000)
-#define PAYLOAD_LEAST 32u
+#define ULL(x)       ((unsigned long long)(x))
+#define AGE_LATE_NS  INT64_C(5000000000) /* one second is promised; the rest is the disk's */
+#define AGE_EARLY_NS INT64_C(1000000)
+#define LARGE        211u
 
 void oracle_init(struct oracle *oracle, unsigned stream)
 {
-    *oracle = (struct oracle){.stream = stream};
+    *oracle = (struct oracle){.stream = stream, .content = {stream, LARGE}};
 }
 
 void oracle_deinit(struct oracle *oracle)
@@ -51,36 +51,6 @@ uint64_t oracle_sent(struct oracle *oracle, uint8_t subject, uint32_t msg_id, in
     oracle->publishes[id] =
         (struct oracle_publish){.sent_ns = now_ns, .msg_id = msg_id, .subject = subject};
     return id;
-}
-
-void oracle_subject(const struct oracle *oracle, uint8_t subject, char out[static 16])
-{
-    snprintf(out, 16, "s%u.k%u", oracle->stream, subject);
-}
-
-/* Mostly small, some over a page, a few over what a journal takes. */
-static size_t payload_size(uint64_t id)
-{
-    if (id % 211 == 0)
-        return 150000 + id % 1000 * 200;
-    if (id % 37 == 0)
-        return PAYLOAD_LEAST + id % 9000;
-    return PAYLOAD_LEAST + id % 200;
-}
-
-size_t oracle_payload(const struct oracle *oracle, uint64_t id,
-                      uint8_t out[static ORACLE_PAYLOAD_MAX])
-{
-    uint64_t state = (id + oracle->stream) * 0x9e3779b97f4a7c15u;
-    size_t size = payload_size(id);
-    int head = snprintf((char *)out, PAYLOAD_LEAST, "%u:%llu:", oracle->stream, ULL(id));
-
-    assert(size <= ORACLE_PAYLOAD_MAX);
-    for (size_t i = (size_t)head; i < size; i++) {
-        state = state * 6364136223846793005u + 1442695040888963407u;
-        out[i] = id % 5 == 0 ? 0 : (uint8_t)(state >> 56);
-    }
-    return size;
 }
 
 struct oracle_message *oracle_message(struct oracle *oracle, uint64_t sequence)
@@ -150,25 +120,21 @@ void oracle_crashed(struct oracle *oracle)
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-/* The publish that the payload names, if it is that publish's, byte for byte. */
-static uint64_t recognise(struct oracle *oracle, uint64_t sequence, const uint8_t *payload,
-                          size_t size)
+/* The publish that it is of; 0: none. */
+static uint64_t recognise(struct oracle *oracle, uint64_t sequence, struct bytes payload)
 {
-    static uint8_t expected[ORACLE_PAYLOAD_MAX];
-    char text[PAYLOAD_LEAST] = {0};
-    unsigned stream = 0;
-    unsigned long long id = 0;
+    uint64_t id = 0;
 
-    memcpy(text, payload, size < sizeof text - 1 ? size : sizeof text - 1);
-    if (sscanf(text, "%u:%llu:", &stream, &id) != 2 || stream != oracle->stream || id == 0 ||
-        id > oracle->publish_count) {
+    switch (content_recognise(&oracle->content, payload, oracle->publish_count, &id)) {
+    case CONTENT_KNOWN: return id;
+    case CONTENT_STRANGE:
         oracle_violate(oracle, "sequence %llu shows a message nobody sent", ULL(sequence));
-        return 0;
+        break;
+    case CONTENT_CHANGED:
+        oracle_violate(oracle, "sequence %llu: the payload of publish %llu has changed",
+                       ULL(sequence), ULL(id));
+        break;
     }
-    if (size == oracle_payload(oracle, id, expected) && memcmp(payload, expected, size) == 0)
-        return id;
-    oracle_violate(oracle, "sequence %llu: the payload of publish %llu has changed", ULL(sequence),
-                   id);
     return 0;
 }
 
@@ -216,10 +182,10 @@ void oracle_shown(struct oracle *oracle, int64_t asked_ns, uint64_t sequence, co
     oracle->shown++;
     if (!plausible(oracle, sequence))
         return;
-    id = recognise(oracle, sequence, payload, size);
+    id = recognise(oracle, sequence, bytes_of(payload, size));
     if (id == 0)
         return;
-    oracle_subject(oracle, oracle->publishes[id].subject, name);
+    content_subject(&oracle->content, oracle->publishes[id].subject, name);
     if (strlen(name) != subject_size || memcmp(name, subject, subject_size) != 0)
         oracle_violate(oracle, "sequence %llu: the subject of publish %llu has changed",
                        ULL(sequence), ULL(id));

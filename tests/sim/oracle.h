@@ -1,8 +1,8 @@
 /*
  * oracle: what is known of the messages of one stream, and whether what is shown of them fits it:
  * content, subjects, sequences that never change their message, what is gone and stays gone. It
- * shares no code with the server. A publish has an id; its payload follows from it, so content is
- * checked byte for byte without being stored. tests/sim/worlds.h knows what the answers may be.
+ * shares no code with the server. Content is checked byte for byte (content.h). tests/sim/worlds.h
+ * knows what the answers may be.
  */
 #ifndef TESTS_SIM_ORACLE_H
 #define TESTS_SIM_ORACLE_H
@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ORACLE_PAYLOAD_MAX (400u << 10)
+#include "tests/sim/content.h"
 
 enum oracle_outcome {
     ORACLE_OPEN,
@@ -38,6 +38,7 @@ struct oracle_message { /* by sequence */
 
 struct oracle {
     unsigned stream;
+    struct content content;
     int64_t max_age_ns;               /* 0: none */
     struct oracle_publish *publishes; /* by id, from 1 */
     uint64_t publish_count, publish_capacity;
@@ -54,10 +55,6 @@ void oracle_deinit(struct oracle *oracle);
 
 /* A new publish: its id. */
 uint64_t oracle_sent(struct oracle *oracle, uint8_t subject, uint32_t msg_id, int64_t now_ns);
-void oracle_subject(const struct oracle *oracle, uint8_t subject, char out[static 16]);
-size_t oracle_payload(const struct oracle *oracle, uint64_t id,
-                      uint8_t out[static ORACLE_PAYLOAD_MAX]);
-
 void oracle_answered(struct oracle *oracle, uint64_t id, enum oracle_outcome outcome,
                      uint64_t sequence, int64_t now_ns);
 /* What has no answer has an unknown outcome. */

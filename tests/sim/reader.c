@@ -123,7 +123,7 @@ void reader_set_up(struct reader *reader, int64_t now_ns)
         reader->consumer_last = 0;
     }
     if (reader->filter >= 0) {
-        oracle_subject(reader->oracle, (uint8_t)reader->filter, name);
+        content_subject(&reader->oracle->content, (uint8_t)reader->filter, name);
         snprintf(filter, sizeof filter, ",\"filter_subject\":\"%s\"", name);
     }
     describe(reader, how);

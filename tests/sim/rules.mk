@@ -6,10 +6,10 @@ sim_with_log    = log_model hunt
 sim_uses_log    = storage base
 sim_with_raft   = raft_world raft_node raft_disk raft_truth raft_weather hunt
 sim_uses_raft   = raft base
-sim_with_server = client copies oracle spec worlds reader user hunt server_flaws
+sim_with_server = content limits client copies oracle spec worlds reader user hunt server_flaws
 sim_uses_server = $(LIBS)
-sim_with_cluster = client hunt report cluster_nodes cluster_truth cluster_faults cluster_history \
-                   cluster_consumer cluster_setting cluster_user cluster_flaws
+sim_with_cluster = content limits client hunt report cluster_nodes cluster_truth cluster_faults cluster_history \
+                   cluster_consumer cluster_setting cluster_user cluster_scripts cluster_flaws
 sim_uses_cluster = $(LIBS)
 sim_with_links  = client hunt
 sim_uses_links  = $(LIBS)
@@ -22,11 +22,17 @@ $(BUILD)/sim/sim_$(1): tests/sim/sim_$(1).c $(patsubst %,$(BUILD)/obj/tests/sim/
 endef
 $(foreach s,$(sim_names),$(eval $(call sim_rule,$(s))))
 
-# SEED=n re-runs one seed of the server's simulation with its story. SECONDS are shared by all simulations.
+# SEED=n re-runs one seed of the server's simulation with its story; with MINIMISE=1 that seed of one
+# server and of a cluster is made as small as it goes while it fails the same way. SECONDS are shared by all simulations.
 .PHONY: sim sim-flaws
 sim: $(sim_bins)
 ifdef SEED
+ifdef MINIMISE
+	@status=0; for s in server cluster; do echo "sim_$$s, seed $(SEED):"; \
+	    $(BUILD)/sim/sim_$$s --seed $(SEED) --minimise || status=1; done; exit $$status
+else
 	@$(BUILD)/sim/sim_server --seed $(SEED)
+endif
 else
 	@status=0; for s in $(sim_bins); do \
 	    $$s --seconds $$(( $(or $(SECONDS),60) / $(words $(sim_names)) )) || status=1; done; exit $$status

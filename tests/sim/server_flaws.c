@@ -3,24 +3,18 @@
 #include <string.h>
 
 #include "consumers/flaws.h"
-#include "server/jetstream_flaws.h"
 #include "server/stream/flaws.h"
 
 /* Bounds that only matter if a barrier let something through, which alone no run can show: they
  * have tests of their own in tests/unit/server/test_stream_state.c. */
-#define HIDDEN                                                                                     \
-    (STREAM_FLAW_PURGE_UNBOUNDED | STREAM_FLAW_EXPIRE_UNBOUNDED | STREAM_FLAW_BATCH_HALF)
+#define HIDDEN (STREAM_FLAW_PURGE_UNBOUNDED | STREAM_FLAW_EXPIRE_UNBOUNDED | STREAM_FLAW_BATCH_HALF)
 
 #define STREAM_ROW(name, text)                                                                     \
-    {#name, text, STREAM_FLAW_##name, 0, 0, (STREAM_FLAW_##name & HIDDEN) != 0},
-#define CONSUMER_ROW(name, text) {#name, text, 0, CONSUMER_FLAW_##name, 0, false},
+    {#name, text, STREAM_FLAW_##name, 0, (STREAM_FLAW_##name & HIDDEN) != 0},
+#define CONSUMER_ROW(name, text) {#name, text, 0, CONSUMER_FLAW_##name, false},
 
-/* Of a clustered JetStream's shell those are here that one node is enough for. */
-const struct server_flaw server_flaws[] = {
-    STREAM_FLAW_TABLE(STREAM_ROW) CONSUMER_FLAW_TABLE(CONSUMER_ROW){
-        "DUTY_FORGOTTEN", "a leader does not look for the config that is still to be logged (F9)",
-        0, 0, JETSTREAM_FLAW_DUTY_FORGOTTEN, false},
-};
+const struct server_flaw server_flaws[] = {STREAM_FLAW_TABLE(STREAM_ROW)
+                                               CONSUMER_FLAW_TABLE(CONSUMER_ROW)};
 const size_t server_flaw_count = sizeof server_flaws / sizeof server_flaws[0];
 
 const struct server_flaw *server_flaw_named(const char *name)
@@ -38,5 +32,4 @@ void server_flaw_set(const struct server_flaw *flaw, struct options *options)
         return;
     options->sim.stream_flaws = flaw->stream;
     options->sim.consumer_flaws = flaw->consumer;
-    options->sim.jetstream_flaws = flaw->jetstream;
 }

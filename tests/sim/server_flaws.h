@@ -6,8 +6,8 @@
 
 struct server_flaw {
     const char *name, *text;
-    uint64_t stream, consumer, jetstream; /* one of them */
-    bool hidden; /* no run of a whole server can show it: a unit test does */
+    uint64_t stream, consumer; /* one of them */
+    bool hidden;               /* no run of a whole server can show it: a unit test does */
 };
 
 extern const struct server_flaw server_flaws[];

@@ -7,6 +7,10 @@
  *     sim_cluster --seed N              one run, with its story
  *     sim_cluster --seconds N [--from S] seeds from S on for that long
  *     sim_cluster --calm ...            without faults
+ *     sim_cluster --seed N --minimise   the smallest run of a failing seed that fails the same way
+ *     sim_cluster --limit NAME=N ...    with less of something (limits.h; what --minimise tells)
+ *     sim_cluster --evicts ...          a failed sync's pages leave the cache (docs/testing.md)
+ *     sim_cluster --script NAME ...     beginning with that scene (cluster_scripts.h)
  *     sim_cluster --flaws --seconds N   every seeded bug must be found, each in that time
  *     sim_cluster --flaw NAME ...       with that bug
  */
@@ -18,26 +22,59 @@
 
 #include "tests/sim/cluster_faults.h"
 #include "tests/sim/cluster_flaws.h"
+#include "tests/sim/cluster_scripts.h"
 #include "tests/sim/cluster_user.h"
 #include "tests/sim/hunt.h"
+#include "tests/sim/limits.h"
 
 #define MILLISECOND INT64_C(1000000)
 #define SECOND      INT64_C(1000000000)
 #define USERS_MAX   4u
 
-#define SEED_SECONDS_MAX 100u /* of real time: the world stands still */
+#define SEED_SECONDS_MAX   100u /* of real time: the world stands still */
+#define FLAWED_SECONDS_MAX 20u
+
+#define MINIMISE_SECONDS 300.0 /* of real time, at most */
 
 #define FORMED_NS  (10 * SECOND) /* a fresh cluster without faults is there */
-#define LEADERS_NS (5 * SECOND)  /* after faults have ended; nearly always 3 */
+#define LEADERS_NS (3 * SECOND)  /* after faults have ended; nearly always 3 */
 #define SERVED_NS  (5 * SECOND)
 #define LEVEL_NS   (30 * SECOND)
 #define QUIET_NS   (4 * SECOND) /* nothing is delivered for so long: nothing is left */
 
+/* Names of limits, and of faults behind them. */
+enum {
+    LIMIT_CHAOS_MS,
+    LIMIT_SCRIPT,
+    LIMIT_STREAMS,
+    LIMIT_USERS,
+    LIMIT_NODES,
+    LIMIT_EVERYDAY,
+    LIMIT_FAULT
+};
+
+#define CHAOS_LEAST (3 * SECOND)
+#define CHAOS_MORE  (15 * SECOND)
+
+static const struct limit limit_table[] = {
+    {"chaos_ms", (CHAOS_LEAST + CHAOS_MORE) / MILLISECOND, 0},
+    {"script", 1, 0},
+    {"streams", SCENE_STREAMS_MAX, 1},
+    {"users", USERS_MAX, 1},
+    {"nodes", NODES_MAX, 3},
+    {"everyday", 1, 0}, /* slow disks and networks, operations in pieces */
+#define FAULT_LIMIT(name, text, most) {text, 1, 0},
+    FAULT_TABLE(FAULT_LIMIT)
+#undef FAULT_LIMIT
+};
+
 struct settings {
-    bool loud, calm;
+    bool loud, calm, evicts;
     unsigned nodes;                  /* 0: drawn */
     int64_t chaos_ns;                /* 0: drawn */
+    enum script script;              /* NONE: drawn */
     const struct cluster_flaw *flaw; /* NULL: none */
+    struct limits limits;
 };
 
 struct run {
@@ -52,6 +89,7 @@ struct run {
     struct scene scene;
     struct user users[USERS_MAX];
     unsigned user_count;
+    enum script script;
     bool hurry; /* waits are for one answer after the other */
 };
 
@@ -86,38 +124,75 @@ static void draw_stream(struct run *run, unsigned number)
     stream->replicas = run->nodes.count < 3 ? 1 : 3;
     if (run->nodes.count == 5 && prng_chance(&run->prng, 1, 2))
         stream->replicas = 5;
-    if (number > 0 && run->faults.mix.wipe == 0 && prng_chance(&run->prng, 1, 3))
+    if (number > 0 && run->faults.mix[FAULT_WIPE] == 0 && prng_chance(&run->prng, 1, 3))
         stream->replicas = 1;
     stream->removals = prng_chance(&run->prng, 1, 3);
+}
+
+static uint64_t limited(const struct run *run, unsigned limit, uint64_t drawn)
+{
+    uint64_t most = run->settings->limits.at[limit];
+
+    return drawn < most ? drawn : most;
+}
+
+static void limit_faults(struct run *run)
+{
+    for (unsigned i = 0; i < FAULT_COUNT; i++)
+        run->faults.off[i] = run->settings->limits.at[LIMIT_FAULT + i] == 0;
+    if (run->settings->limits.at[LIMIT_EVERYDAY] == 0)
+        faults_calm_down(&run->faults);
+}
+
+static void draw_scene(struct run *run)
+{
+    uint64_t count =
+        prng_chance(&run->prng, 1, 2) ? 1 : 1 + prng_below(&run->prng, SCENE_STREAMS_MAX);
+
+    count = limited(run, LIMIT_STREAMS, count);
+    if (run->script == SCRIPT_CHANGE && count < 2)
+        count = 2;
+    scene_init(&run->scene, &run->report, run->sim, &run->nodes, &run->prng, (unsigned)count);
+    run->scene.handed_out = handed_out;
+    run->scene.leader = leader;
+    run->scene.context = run;
+    for (unsigned i = 0; i < run->scene.stream_count; i++)
+        draw_stream(run, i);
+    if (run->script == SCRIPT_CHANGE) { /* it is played with a stream of one replica */
+        run->scene.streams[1].replicas = 1;
+        run->faults.mix[FAULT_WIPE] = 0;
+    }
 }
 
 static void begin(struct run *run, const struct settings *settings, uint64_t seed)
 {
     *run = (struct run){.settings = settings, .seed = seed};
     current_seed = seed;
-    alarm(SEED_SECONDS_MAX);
+    alarm(settings->flaw != NULL ? FLAWED_SECONDS_MAX : SEED_SECONDS_MAX);
     run->sim = sim_create(seed);
     run->report = (struct report){.sim = run->sim, .loud = settings->loud};
     prng_seed(&run->prng, seed ^ UINT64_C(0xc105));
     nodes_init(&run->nodes, &run->report, run->sim, &run->prng,
-               settings->nodes > 0             ? settings->nodes
-               : prng_chance(&run->prng, 1, 6) ? 5
-                                               : 3);
+               settings->nodes > 0
+                   ? settings->nodes
+                   : limited(run, LIMIT_NODES, prng_chance(&run->prng, 1, 6) ? 5 : 3));
+    run->script = settings->script;
+    if (run->script == SCRIPT_NONE && !settings->calm && prng_chance(&run->prng, 1, 2))
+        run->script = (enum script)(1 + prng_below(&run->prng, SCRIPT_COUNT - 1));
+    if (settings->limits.at[LIMIT_SCRIPT] == 0)
+        run->script = SCRIPT_NONE;
+    script_prepare(run->script, &run->nodes);
     for (size_t i = 0; i < run->nodes.count; i++)
         cluster_flaw_set(settings->flaw, &run->nodes.at[i].options);
     truth_init(&run->truth, &run->report, &run->nodes);
     faults_init(&run->faults, &run->report, run->sim, &run->nodes, &run->truth, &run->prng,
                 settings->calm);
-    scene_init(&run->scene, &run->report, run->sim, &run->nodes, &run->prng,
-               prng_chance(&run->prng, 1, 2)
-                   ? 1
-                   : 1 + (unsigned)prng_below(&run->prng, SCENE_STREAMS_MAX));
-    run->scene.handed_out = handed_out;
-    run->scene.leader = leader;
-    run->scene.context = run;
-    for (unsigned i = 0; i < run->scene.stream_count; i++)
-        draw_stream(run, i);
-    run->user_count = 1 + (unsigned)prng_below(&run->prng, USERS_MAX);
+    run->faults.evicts = settings->evicts;
+    limit_faults(run);
+    draw_scene(run);
+    run->user_count = (unsigned)limited(run, LIMIT_USERS, 1 + prng_below(&run->prng, USERS_MAX));
+    if (run->script != SCRIPT_NONE && run->user_count < 2)
+        run->user_count = 2;
     for (unsigned i = 0; i < run->user_count; i++)
         user_init(&run->users[i], &run->scene, i);
 }
@@ -138,12 +213,54 @@ static void pass(struct run *run, int64_t ns)
     truth_look(&run->truth);
 }
 
+static const char *not_formed(struct run *run)
+{
+    bool all = true;
+
+    for (unsigned i = 0; i < run->user_count; i++)
+        all = user_connected(&run->users[i]) && user_set_up(&run->users[i]) && all;
+    return all ? truth_led(&run->truth) : "streams and consumers";
+}
+
+static void pass_on(void *context, int64_t ns)
+{
+    pass(context, ns);
+}
+
+/* As soon as there is something to play with, which may never be. */
+static void play(struct run *run)
+{
+    const struct stage stage = {.report = &run->report,
+                                .sim = run->sim,
+                                .nodes = &run->nodes,
+                                .truth = &run->truth,
+                                .faults = &run->faults,
+                                .scene = &run->scene,
+                                .prng = &run->prng,
+                                .users = run->users,
+                                .user_count = run->user_count,
+                                .pass = pass_on,
+                                .context = run};
+
+    for (int i = 0; i < 1000 && report_good(&run->report); i++) {
+        if (not_formed(run) == NULL) {
+            script_play(run->script, &stage);
+            return;
+        }
+        pass(run, 10 * MILLISECOND);
+        for (unsigned k = 0; k < run->user_count; k++)
+            user_look_at_time(&run->users[k]);
+    }
+}
+
 static void chaos(struct run *run)
 {
     int64_t length = run->settings->chaos_ns > 0
                          ? run->settings->chaos_ns
-                         : 3 * SECOND + (int64_t)prng_below(&run->prng, 15 * SECOND);
-    int64_t until = sim_now(run->sim) + length;
+                         : CHAOS_LEAST + (int64_t)prng_below(&run->prng, CHAOS_MORE);
+    int64_t most = (int64_t)run->settings->limits.at[LIMIT_CHAOS_MS] * MILLISECOND;
+    int64_t until =
+        sim_now(run->sim) + (length < most || run->settings->chaos_ns > 0 ? length : most);
 
     while (sim_now(run->sim) < until && report_good(&run->report)) {
         int64_t ns = 1 + (int64_t)prng_below(&run->prng, 20 * MILLISECOND);
@@ -266,7 +383,7 @@ static void conclude(struct run *run)
     if (!wait_for(run, LEADERS_NS, no_leaders, "a leader after the faults"))
         return;
     /* What users wait for since before may still take their patience. */
-    if (!wait_for(run, SERVED_NS + 15 * SECOND, not_served, "service after the faults") ||
+    if (!wait_for(run, SERVED_NS + 5 * SECOND, not_served, "service after the faults") ||
         !wait_for(run, LEVEL_NS, not_level, "convergence"))
         return;
     for (unsigned i = 0; i < run->scene.stream_count; i++)
@@ -305,17 +422,9 @@ static void tell(const struct run *run, double real)
            real);
 }
 
-static const char *not_formed(struct run *run)
-{
-    bool all = true;
-
-    for (unsigned i = 0; i < run->user_count; i++)
-        all = user_connected(&run->users[i]) && user_set_up(&run->users[i]) && all;
-    return all ? truth_led(&run->truth) : "streams and consumers";
-}
-
+/* `violation` (400 bytes, or NULL): what was wrong. */
 static bool run_seed(const struct settings *settings, uint64_t seed, uint64_t *hash,
-                     double *seconds)
+                     double *seconds, char *violation)
 {
     static struct run run;
     double begun = hunt_clock();
@@ -324,6 +433,8 @@ static bool run_seed(const struct settings *settings, uint64_t seed, uint64_t *h
     begin(&run, settings, seed);
     for (size_t i = 0; i < run.nodes.count; i++)
         (void)nodes_start(&run.nodes, i, SIM_CRASH_KILL, 0);
+    if (run.script != SCRIPT_NONE)
+        play(&run);
     if (!settings->calm || wait_for(&run, FORMED_NS, not_formed, "a fresh cluster"))
         chaos(&run);
     if (report_good(&run.report))
@@ -331,6 +442,8 @@ static bool run_seed(const struct settings *settings, uint64_t seed, uint64_t *h
     *hash = sim_trace_hash(run.sim);
     *seconds = (double)sim_now(run.sim) / 1e9;
     good = report_good(&run.report);
+    if (violation != NULL)
+        snprintf(violation, 400, "%.399s", run.report.violation);
     if (settings->loud && !good)
         truth_tell(&run.truth);
     if (settings->loud)
@@ -354,7 +467,7 @@ static int run_many(const struct settings *settings, uint64_t from, double secon
     for (; hunt_clock() - begun < seconds && bad < 5; seed++) {
         uint64_t hash, again;
         double passed;
-        bool good = run_seed(settings, seed, &hash, &passed);
+        bool good = run_seed(settings, seed, &hash, &passed, NULL);
 
         virtual += passed;
         if (!good) {
@@ -363,7 +476,7 @@ static int run_many(const struct settings *settings, uint64_t from, double secon
         }
         if (seed % 50 != 0)
             continue;
-        (void)run_seed(settings, seed, &again, &passed);
+        (void)run_seed(settings, seed, &again, &passed, NULL);
         if (hash != again) {
             printf("seed %llu: two runs differ\n", (unsigned long long)seed);
             bad++;
@@ -381,10 +494,43 @@ static int run_one(const struct settings *settings, uint64_t seed)
 {
     uint64_t hash;
     double passed;
-    bool good = run_seed(settings, seed, &hash, &passed);
+    bool good = run_seed(settings, seed, &hash, &passed, NULL);
 
     printf("trace %016llx\n%d passed, %d failed\n", (unsigned long long)hash, good, !good);
     return good ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+struct failing {
+    struct settings *settings;
+    uint64_t seed;
+};
+
+static const char *failing_run(void *context)
+{
+    static char text[400];
+    const struct failing *failing = context;
+    uint64_t hash;
+    double passed;
+
+    signal(SIGABRT, SIG_DFL); /* it is told what ended it */
+    signal(SIGSEGV, SIG_DFL);
+    signal(SIGALRM, SIG_DFL);
+    return run_seed(failing->settings, failing->seed, &hash, &passed, text) ? NULL : text;
+}
+
+static int run_minimise(struct settings *settings, uint64_t seed)
+{
+    struct failing failing = {settings, seed};
+    struct minimise m = {&settings->limits, MINIMISE_SECONDS, failing_run, &failing};
+
+    if (!minimise(&m))
+        return EXIT_SUCCESS;
+    printf("build/sim/sim_cluster --seed %llu%s%s%s", (unsigned long long)seed,
+           settings->evicts ? " --evicts" : "", settings->flaw != NULL ? " --flaw " : "",
+           settings->flaw != NULL ? settings->flaw->name : "");
+    limits_tell(&settings->limits);
+    printf("\n");
+    return EXIT_FAILURE;
 }
 
 static bool hunt_run(void *context, uint64_t seed, bool flawed)
@@ -393,7 +539,8 @@ static bool hunt_run(void *context, uint64_t seed, bool flawed)
     double passed;
     uint64_t hash;
 
-    return run_seed(&settings, seed, &hash, &passed);
+    limits_init(&settings.limits, limit_table, sizeof limit_table / sizeof limit_table[0]);
+    return run_seed(&settings, seed, &hash, &passed, NULL);
 }
 
 static int run_flaws(const char *only, double seconds)
@@ -404,7 +551,7 @@ static int run_flaws(const char *only, double seconds)
         const struct cluster_flaw *flaw = &cluster_flaws[i];
         struct hunt one = {"sim_cluster", flaw->name, flaw->text, seconds, hunt_run, (void *)flaw};
 
-        if (strncmp(flaw->name, only, strlen(only)) != 0)
+        if (only[0] == 0 ? flaw->elsewhere : strncmp(flaw->name, only, strlen(only)) != 0)
             continue;
         if (hunt(&one))
             found++;
@@ -427,8 +574,10 @@ static void ended_by(int number)
 
 static int usage(void)
 {
-    fprintf(stderr, "sim_cluster [--calm] [--nodes N] [--chaos SECONDS] [--quiet] [--flaw NAME] "
-                    "[--seed N | --seconds N [--from N] | --flaws [PREFIX] --seconds N]\n");
+    fprintf(stderr,
+            "sim_cluster [--calm] [--evicts] [--nodes N] [--chaos SECONDS] [--quiet] [--flaw NAME] "
+            "[--script NAME] [--limit NAME=N] [--minimise] "
+            "[--seed N | --seconds N [--from N] | --flaws [PREFIX] --seconds N]\n");
     return 2;
 }
 
@@ -438,8 +587,9 @@ int main(int argc, char **argv)
     const char *seed = NULL, *flaws = NULL;
     double seconds = 60;
     uint64_t from = 1;
-    bool quiet = false;
+    bool quiet = false, smallest = false;
 
+    limits_init(&settings.limits, limit_table, sizeof limit_table / sizeof limit_table[0]);
     setvbuf(stdout, NULL, _IOLBF, 0);
     signal(SIGABRT, ended_by);
     signal(SIGSEGV, ended_by);
@@ -449,12 +599,20 @@ int main(int argc, char **argv)
             settings.calm = true;
         else if (strcmp(argv[i], "--quiet") == 0)
             quiet = true;
+        else if (strcmp(argv[i], "--evicts") == 0)
+            settings.evicts = true;
+        else if (strcmp(argv[i], "--minimise") == 0)
+            smallest = true;
         else if (strcmp(argv[i], "--flaws") == 0)
             flaws = i + 1 < argc && argv[i + 1][0] != '-' ? argv[++i] : "";
         else if (i + 1 >= argc)
             return usage();
         else if (strcmp(argv[i], "--flaw") == 0 && cluster_flaw_named(argv[i + 1]) != NULL)
             settings.flaw = cluster_flaw_named(argv[++i]);
+        else if (strcmp(argv[i], "--limit") == 0 && limits_set(&settings.limits, argv[i + 1]))
+            i++;
+        else if (strcmp(argv[i], "--script") == 0 && script_named(argv[i + 1]) != SCRIPT_NONE)
+            settings.script = script_named(argv[++i]);
         else if (strcmp(argv[i], "--seed") == 0)
             seed = argv[++i];
         else if (strcmp(argv[i], "--seconds") == 0)
@@ -472,6 +630,8 @@ int main(int argc, char **argv)
         return usage();
     if (flaws != NULL)
         return run_flaws(flaws, seconds);
+    if (seed != NULL && smallest)
+        return run_minimise(&settings, strtoull(seed, NULL, 10));
     settings.loud = seed != NULL && !quiet;
     return seed != NULL ? run_one(&settings, strtoull(seed, NULL, 10))
                         : run_many(&settings, from, seconds);

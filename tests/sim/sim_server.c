@@ -6,6 +6,8 @@
  *     sim_server --seed N [--flaw NAME]   one run, with its story
  *     sim_server --seconds N [--from S]   seeds from S on for that long
  *     sim_server --errors ...             writes and syncs fail, too
+ *     sim_server --seed N --minimise      the smallest run of a failing seed that fails the same
+ * way sim_server --limit NAME=N ...       with less of something (limits.h; what --minimise tells)
  *     sim_server --flaws --seconds N      every seeded bug must be found, each in that time
  *     sim_server --flaw NAME --seconds N  that one
  */
@@ -20,6 +22,7 @@
 #include "tests/sim/copies.h"
 #include "tests/sim/hunt.h"
 #include "tests/sim/leaks.h"
+#include "tests/sim/limits.h"
 #include "tests/sim/server_flaws.h"
 #include "tests/sim/user.h"
 
@@ -30,9 +33,39 @@
 #define STREAMS_MAX   3
 #define SETTLE_MAX_NS (60 * SECOND)
 
+#define MINIMISE_SECONDS 300.0 /* of real time, at most */
+
+enum {
+    LIMIT_ACTIONS,
+    LIMIT_STREAMS,
+    LIMIT_CRASH,
+    LIMIT_CRASH_OP,
+    LIMIT_CRASH_START,
+    LIMIT_CRASH_END,
+    LIMIT_JUMP,
+    LIMIT_ERRORS,
+    LIMIT_STALLS,
+    LIMIT_PIECES,
+    LIMIT_COUNT,
+};
+
+static const struct limit limit_table[LIMIT_COUNT] = {
+    {"actions", ACTIONS_MAX, 0},
+    {"streams", STREAMS_MAX, 1},
+    {"crash", 1, 0},
+    {"crash_op", 1, 0},    /* at a disk operation to come */
+    {"crash_start", 1, 0}, /* while it starts */
+    {"crash_end", 1, 0},   /* when faults have ended */
+    {"jump", 1, 0},
+    {"errors", 1, 0},
+    {"stalls", 1, 0}, /* of disk and network */
+    {"pieces", 1, 0}, /* short counts, small network writes */
+};
+
 struct run {
     uint64_t seed;
     bool loud;
+    const struct limits *limits;
     struct sim *sim;
     struct prng prng; /* the driver's own: actions do not depend on the world's draws */
     size_t node, clients;
@@ -59,6 +92,12 @@ struct run {
 };
 
 static uint64_t current_seed; /* for whoever ends the process */
+
+/* Drawn in any case, so that what is left is as it was. */
+static bool strikes(struct run *run, unsigned limit, uint32_t numerator, uint32_t denominator)
+{
+    return prng_chance(&run->prng, numerator, denominator) && run->limits->at[limit] > 0;
+}
 
 [[gnu::format(printf, 2, 3)]] static void say(struct run *run, const char *format, ...)
 {
@@ -203,7 +242,7 @@ static bool start(struct run *run)
     for (int attempt = 0;; attempt++) {
         enum err err;
 
-        if (attempt < 6 && prng_chance(&run->prng, 1, 3))
+        if (attempt < 6 && strikes(run, LIMIT_CRASH_START, 1, 3))
             sim_crash_after(run->sim, run->node, crash_mode(run), 1 + prng_below(&run->prng, 120));
         run->half_open = false;
         err = server_start(sim_node_io(run->sim, run->node), &run->options, &run->logger,
@@ -278,14 +317,14 @@ static bool maybe_crash(struct run *run)
         say(run, "crashed at a disk operation");
         return restart(run);
     }
-    if (prng_chance(&run->prng, 1, 60)) {
+    if (strikes(run, LIMIT_CRASH, 1, 60)) {
         enum sim_crash_mode mode = crash_mode(run);
 
         say(run, "crash: %s", mode == SIM_CRASH_KILL ? "kill" : "power");
         sim_crash(run->sim, run->node, mode);
         return restart(run);
     }
-    if (prng_chance(&run->prng, 1, 80))
+    if (strikes(run, LIMIT_CRASH_OP, 1, 80))
         sim_crash_after(run->sim, run->node, crash_mode(run), 1 + prng_below(&run->prng, 40));
     return true;
 }
@@ -304,15 +343,21 @@ static void draw_faults(struct run *run, bool with_errors)
     faults.error_sticky = 0;
     faults.sync_evicts = 0;
     faults.net_reset = 0;
+    if (run->limits->at[LIMIT_ERRORS] == 0)
+        faults.write_error = faults.sync_error = 0;
+    if (run->limits->at[LIMIT_STALLS] == 0)
+        faults.disk_stall = faults.net_stall = 0;
     if (prng_chance(&run->prng, 1, 2))
         faults.short_count = 0;
+    if (run->limits->at[LIMIT_PIECES] == 0)
+        faults.short_count = faults.net_tiny = 0;
     run->short_counts = faults.short_count > 0;
     /* A message whose bytes come late from the disk leaves late: its ack wait has begun before. */
     run->timely = faults.net_stall == 0 && faults.net_tiny == 0 && faults.disk_stall == 0 &&
                   faults.sock_buffer >= 65536;
     sim_set_faults(run->sim, run->node, &faults);
     run->logs_soon = faults.disk_stall == 0;
-    run->clock_jumps = prng_chance(&run->prng, 1, 4);
+    run->clock_jumps = strikes(run, LIMIT_JUMP, 1, 4);
 }
 
 /* Small files are full, recycled and given up all the time. */
@@ -333,17 +378,24 @@ static void draw_options(struct run *run)
     run->options.sim.block_bytes = blocks[prng_below(&run->prng, 5)];
 }
 
-static void begin(struct run *run, uint64_t seed, bool loud, bool with_errors,
-                  const struct server_flaw *flaw)
+struct settings {
+    bool loud, with_errors;
+    const struct server_flaw *flaw; /* NULL: none */
+    struct limits limits;
+};
+
+static void begin(struct run *run, const struct settings *settings, uint64_t seed)
 {
-    *run = (struct run){.seed = seed, .loud = loud};
+    bool loud = settings->loud, with_errors = settings->with_errors;
+
+    *run = (struct run){.seed = seed, .loud = loud, .limits = &settings->limits};
     current_seed = seed;
     run->sim = sim_create(seed);
     prng_seed(&run->prng, seed ^ UINT64_C(0x5eed));
     run->node = sim_node_add(run->sim);
     run->clients = sim_node_add(run->sim);
     draw_options(run);
-    server_flaw_set(flaw, &run->options);
+    server_flaw_set(settings->flaw, &run->options);
     logger_init(&run->logger);
     run->logger.line = log_line;
     run->logger.now = log_clock;
@@ -352,6 +404,8 @@ static void begin(struct run *run, uint64_t seed, bool loud, bool with_errors,
     sim_client_init(&run->client, run->sim, sim_node_io(run->sim, run->clients), heard, run);
     draw_faults(run, with_errors);
     run->user_count = 1 + (unsigned)prng_below(&run->prng, STREAMS_MAX);
+    if (run->user_count > run->limits->at[LIMIT_STREAMS])
+        run->user_count = (unsigned)run->limits->at[LIMIT_STREAMS];
     run->copying = prng_chance(&run->prng, 1, 2);
     for (unsigned i = 0; i < run->user_count; i++) {
         user_init(&run->users[i], i, run->sim, &run->client, &run->prng);
@@ -487,7 +541,7 @@ static void conclude(struct run *run)
     sim_heal(run->sim, run->node);
     if (sim_crashed(run->sim, run->node) && !restart(run))
         return;
-    if (prng_chance(&run->prng, 1, 2)) {
+    if (strikes(run, LIMIT_CRASH_END, 1, 2)) {
         sim_crash(run->sim, run->node, crash_mode(run));
         if (!restart(run))
             return;
@@ -496,7 +550,7 @@ static void conclude(struct run *run)
         copies_set_up(&run->copies, &run->client);
     if (!come_to_rest(run))
         return;
-    if (prng_chance(&run->prng, 1, 4)) { /* whoever was done stays so */
+    if (strikes(run, LIMIT_CRASH_END, 1, 4)) { /* whoever was done stays so */
         sim_crash(run->sim, run->node, crash_mode(run));
         if (!restart(run) || !come_to_rest(run))
             return;
@@ -534,19 +588,17 @@ static void tell(const struct run *run)
            run->crashes, (double)sim_now(run->sim) / 1e9);
 }
 
-struct settings {
-    bool loud, with_errors;
-    const struct server_flaw *flaw; /* NULL: none */
-};
-
-static bool run_seed(const struct settings *settings, uint64_t seed, uint64_t *hash)
+/* `told` (400 bytes, or NULL): what was wrong. */
+static bool run_seed(const struct settings *settings, uint64_t seed, uint64_t *hash, char *told)
 {
     static struct run run;
     bool good;
 
-    begin(&run, seed, settings->loud, settings->with_errors, settings->flaw);
+    begin(&run, settings, seed);
     if (start(&run)) {
-        for (int i = 0; i < ACTIONS_MAX && violation(&run) == NULL && !run.excused; i++) {
+        for (uint64_t i = 0;
+             i < settings->limits.at[LIMIT_ACTIONS] && violation(&run) == NULL && !run.excused;
+             i++) {
             sim_run(run.sim, (int64_t)prng_below(&run.prng, 15 * MILLISECOND));
             maybe_jump(&run);
             if (i % 16 == 0 && !sim_crashed(run.sim, run.node))
@@ -560,6 +612,8 @@ static bool run_seed(const struct settings *settings, uint64_t seed, uint64_t *h
     }
     *hash = sim_trace_hash(run.sim);
     good = violation(&run) == NULL;
+    if (told != NULL)
+        snprintf(told, 400, "%s", good ? "" : violation(&run));
     if (settings->loud)
         tell(&run);
     else if (!good)
@@ -580,13 +634,13 @@ static int run_many(const struct settings *settings, uint64_t from, double secon
     for (; hunt_clock() < deadline && bad < 5; seed++) {
         uint64_t hash, again;
 
-        if (!run_seed(settings, seed, &hash)) {
+        if (!run_seed(settings, seed, &hash, NULL)) {
             bad++;
             continue;
         }
         if (seed % 100 != 0)
             continue;
-        (void)run_seed(settings, seed, &again);
+        (void)run_seed(settings, seed, &again, NULL);
         if (hash != again) {
             printf("seed %llu: two runs differ\n", (unsigned long long)seed);
             bad++;
@@ -601,10 +655,41 @@ static int run_many(const struct settings *settings, uint64_t from, double secon
 static int run_one(const struct settings *settings, uint64_t seed)
 {
     uint64_t hash;
-    bool good = run_seed(settings, seed, &hash);
+    bool good = run_seed(settings, seed, &hash, NULL);
 
     printf("%d passed, %d failed\n", good, !good);
     return good ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+struct failing {
+    struct settings *settings;
+    uint64_t seed;
+};
+
+static const char *failing_run(void *context)
+{
+    static char text[400];
+    const struct failing *failing = context;
+    uint64_t hash;
+
+    signal(SIGABRT, SIG_DFL); /* it is told what ended it */
+    signal(SIGSEGV, SIG_DFL);
+    return run_seed(failing->settings, failing->seed, &hash, text) ? NULL : text;
+}
+
+static int run_minimise(struct settings *settings, uint64_t seed)
+{
+    struct failing failing = {settings, seed};
+    struct minimise m = {&settings->limits, MINIMISE_SECONDS, failing_run, &failing};
+
+    if (!minimise(&m))
+        return EXIT_SUCCESS;
+    printf("build/sim/sim_server --seed %llu%s%s%s", (unsigned long long)seed,
+           settings->with_errors ? " --errors" : "", settings->flaw != NULL ? " --flaw " : "",
+           settings->flaw != NULL ? settings->flaw->name : "");
+    limits_tell(&settings->limits);
+    printf("\n");
+    return EXIT_FAILURE;
 }
 
 static bool hunt_run(void *context, uint64_t seed, bool flawed)
@@ -612,7 +697,8 @@ static bool hunt_run(void *context, uint64_t seed, bool flawed)
     struct settings settings = {.flaw = flawed ? context : NULL, .with_errors = seed % 4 == 0};
     uint64_t hash;
 
-    return run_seed(&settings, seed, &hash);
+    limits_init(&settings.limits, limit_table, LIMIT_COUNT);
+    return run_seed(&settings, seed, &hash, NULL);
 }
 
 static int run_flaws(const char *only, double seconds)
@@ -646,8 +732,8 @@ static void ended_by(int number)
 
 static int usage(void)
 {
-    fprintf(stderr,
-            "sim_server [--errors] [--seed N | --seconds N [--from N]] [--flaw NAME | --flaws]\n");
+    fprintf(stderr, "sim_server [--errors] [--limit NAME=N] [--minimise] [--seed N | --seconds N "
+                    "[--from N]] [--flaw NAME | --flaws]\n");
     return 2;
 }
 
@@ -657,7 +743,9 @@ int main(int argc, char **argv)
     double seconds = 60;
     uint64_t from = 1;
     const char *seed = NULL, *flaw = NULL;
-    bool all_flaws = false;
+    bool all_flaws = false, smallest = false;
+
+    limits_init(&settings.limits, limit_table, LIMIT_COUNT);
 
     setvbuf(stdout, NULL, _IOLBF, 0);
     signal(SIGABRT, ended_by);
@@ -667,8 +755,12 @@ int main(int argc, char **argv)
             settings.with_errors = true;
         else if (strcmp(argv[i], "--flaws") == 0)
             all_flaws = true;
+        else if (strcmp(argv[i], "--minimise") == 0)
+            smallest = true;
         else if (i + 1 >= argc)
             return usage();
+        else if (strcmp(argv[i], "--limit") == 0 && limits_set(&settings.limits, argv[i + 1]))
+            i++;
         else if (strcmp(argv[i], "--seed") == 0)
             seed = argv[++i];
         else if (strcmp(argv[i], "--seconds") == 0)
@@ -681,9 +773,10 @@ int main(int argc, char **argv)
             return usage();
     }
     if (seed != NULL) {
-        settings.loud = true;
+        settings.loud = !smallest;
         settings.flaw = flaw != NULL ? server_flaw_named(flaw) : NULL;
-        return run_one(&settings, strtoull(seed, NULL, 10));
+        return smallest ? run_minimise(&settings, strtoull(seed, NULL, 10))
+                        : run_one(&settings, strtoull(seed, NULL, 10));
     }
     if (all_flaws || flaw != NULL)
         return run_flaws(flaw, seconds);

@@ -229,7 +229,7 @@ static size_t write_headers(const struct user *user, const struct spec_publish *
     if (p->expect_subject != SPEC_NONE && p->filter == SPEC_ALL) {
         at = header(out, at, "Nats-Expected-Last-Subject-Sequence-Subject: s%u.*", user->stream);
     } else if (p->expect_subject != SPEC_NONE && p->filter < SPEC_ALL) {
-        oracle_subject(&user->oracle, p->filter, name);
+        content_subject(&user->oracle.content, p->filter, name);
         at = header(out, at, "Nats-Expected-Last-Subject-Sequence-Subject: %s", name);
     }
     if (p->expect_id != UINT32_MAX)
@@ -241,13 +241,13 @@ static size_t write_headers(const struct user *user, const struct spec_publish *
 
 static void publish(struct user *user, struct spec_publish *p)
 {
-    static uint8_t payload[ORACLE_PAYLOAD_MAX];
+    static uint8_t payload[CONTENT_MAX];
     char name[16], reply[64], headers[512];
     size_t head = write_headers(user, p, headers), body;
 
     p->id = oracle_sent(&user->oracle, p->subject, p->msg_id, now(user));
-    body = oracle_payload(&user->oracle, p->id, payload);
-    oracle_subject(&user->oracle, p->subject, name);
+    body = content_payload(&user->oracle.content, p->id, payload);
+    content_subject(&user->oracle.content, p->subject, name);
     p->size = (uint32_t)(head + body);
     p->stored_size = (uint32_t)(22 + strlen(name) + body + 8 + (head > 0 ? 4 + head : 0));
     if (!user->worlds.given_up) {
@@ -333,7 +333,7 @@ static void purge(struct user *user, struct spec_op *op)
     op->filter = SPEC_OWN;
     if (chance(user, 3, 4)) {
         op->filter = (uint8_t)below(user, SPEC_SUBJECTS);
-        oracle_subject(&user->oracle, op->filter, name);
+        content_subject(&user->oracle.content, op->filter, name);
         snprintf(filter, sizeof filter, ",\"filter\":\"%s\"", name);
     }
     if (chance(user, 1, 3))
@@ -425,7 +425,7 @@ void user_look(struct user *user)
     user->disk_failed = false;
     user->looked = 2;
     user->newest_subject = (uint8_t)below(user, SPEC_SUBJECTS);
-    oracle_subject(&user->oracle, user->newest_subject, name);
+    content_subject(&user->oracle.content, user->newest_subject, name);
     ask(user, "STREAM.INFO", "i", "%s", "");
     ask(user, "STREAM.MSG.GET", "n", "{\"last_by_subj\":\"%s\"}", name);
 }

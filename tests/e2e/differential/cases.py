@@ -250,7 +250,6 @@ NOT_BUILT = [
     {"allow_atomic": True},
     {"allow_batched": True},
     {"allow_msg_schedules": True, "allow_rollup_hdrs": True},
-    {"placement": {"cluster": "x"}},
     {"republish": {"src": ">", "dest": "r.>"}},
     {"subject_transform": {"src": "S", "dest": "t"}},
 ]

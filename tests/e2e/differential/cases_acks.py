@@ -88,7 +88,11 @@ SUBJECTS = [
     "$JS.ACK.S.C.a.2.b.c.d",
     "$JS.ACK.S.C.1.2.2.0",
     "$JS.ACK.S.C.1.2.2.0.0.0",
-    "$JS.ACK._.1GPRYxhC.S.C.1.2.2.0.0",
+    "$JS.ACK._.szMpdrwD.S.C.1.2.2.0.0",
+    "$JS.ACK._.szMpdrwD.S.C.1.2.2.0.0.more.of.it",
+    "$JS.ACK._.szMpdrwD.S.C.1.2.2.0",
+    "$JS.ACK._.szMpdrwD.S.D.1.2.2.0.0",
+    "$JS.ACK.x.szMpdrwD.S.C.1.2.2.0.0",
     "$JS.ACK._.x.S.C.1.2.2.0.0",
     "$JS.ACK.S.D.1.2.2.0.0",
 ]
@@ -99,7 +103,7 @@ SCENARIOS = {
         f"acks: published to {subject}": [
             *delivered(EXPLICIT),
             say(subject, b"", "r"),
-            take(),
+            take(label="an ack to nobody" if "szMpdrwD.S.D" in subject else None),
             api("CONSUMER.INFO.S.C"),
         ]
         for subject in SUBJECTS

@@ -86,6 +86,16 @@ SCENARIOS = {
         incr("s.a", "3"),
         info(),
     ],
+    "counters with sources that make no sense": [
+        stream(subjects=["s.>"], allow_msg_counter=True),
+        incr("s.a", "1", "Nats-Counter-Sources: x"),
+        incr("s.a", "1"),
+        incr("s.b", "1", 'Nats-Counter-Sources: {"x":{"y":"5"}}'),
+        incr("s.b", "1"),
+        incr("s.c", "1", 'Nats-Counter-Sources: {"x":5}'),
+        incr("s.c", "1"),
+        *[get(seq) for seq in range(1, 6)],
+    ],
     "counters elsewhere": [
         stream(subjects=["s.>"]),
         incr("s.a", "1"),

@@ -83,6 +83,7 @@ KNOWN = [
      labelled("held back by max_ack_pending")),
     ("another filter looks from behind the last delivery, not from where the old one had looked to",
      labelled("another filter")),
+    ("an ack in the second form to a consumer that is not there is taken and ignored", labelled("an ack to nobody")),
     ("a consumer that is resumed goes on at once", labelled("resumed")),
     ("a request that gave no batch has none left, not -1", labelled("no batch and a budget")),
     ("a heartbeat tells how far the consumer has looked, which depends on when it looked", labelled("filtered heartbeats")),

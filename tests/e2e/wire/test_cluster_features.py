@@ -4,6 +4,9 @@ It holds for the reference server as well.
 """
 
 import json
+import os
+import shutil
+import tempfile
 import time
 import unittest
 
@@ -66,6 +69,103 @@ class Features(unittest.TestCase):
         time.sleep(2)
         self.assertEqual(self.state("TTL")["last_seq"], 3)
         self.assertEqual(self.state("TTL")["messages"], 2)
+
+
+    def increment(self, node, subject):
+        with self.user(node, "app") as app:
+            answer = app.publish(subject, b"", b"NATS/1.0\r\nNats-Incr: 1\r\n\r\n")
+        self.assertNotIn("error", answer)
+        return int(answer["val"])
+
+    def test_counters_count_on_whoever_leads_and_whoever_is_asked(self):
+        self.stream("COUNT", allow_msg_counter=True)
+        for turn in range(3):
+            for i in range(1, 7):
+                self.assertEqual(self.increment(i % 3, b"count.a"), turn * 6 + i)
+            self.step_down("COUNT")
+
+    def test_a_direct_batch_is_whole_whoever_is_asked(self):
+        self.stream("MANY", allow_direct=True)
+        for _ in range(20):
+            self.publish(b"many.a")
+        for node in range(3):
+            with self.user(node, "app") as app:
+                body = b'{"batch":100,"seq":1}'
+                app.send(b"PUB $JS.API.DIRECT.GET.MANY answers.many %d\r\n" % len(body) + body + b"\r\n")
+                answers = [app.message() for _ in range(21)]
+            for i, (_, _, head, data) in enumerate(answers[:20]):
+                self.assertIn(b"Nats-Sequence: %d\r\n" % (i + 1), head)
+                self.assertEqual(data, b"body")
+            self.assertTrue(answers[20][2].startswith(b"NATS/1.0 204 EOB\r\n"), answers[20])
+
+
+class Placement(unittest.TestCase):
+    """Servers that differ by their tags."""
+
+    TAGS = (["zone:a", "ssd"], ["zone:a", "hdd"], ["zone:b", "ssd"])
+
+    user = classmethod(cluster.ThreeServers.user.__func__)
+    when_formed = classmethod(cluster.ThreeServers.when_formed.__func__)
+
+    @classmethod
+    def setUpClass(cls):
+        directory = tempfile.mkdtemp(prefix="millrace-placement-")
+        cls.addClassCleanup(shutil.rmtree, directory, ignore_errors=True)
+        ports = [cluster.free_port() for _ in cls.TAGS]
+        routes = ",".join(f"nats://127.0.0.1:{port}" for port in ports)
+        cls.members = []
+        for i, port in enumerate(ports):
+            config = os.path.join(directory, f"{i}.conf")
+            with open(config, "w", encoding="utf-8") as file:
+                file.write(cluster.CONFIG + "server_tags: " + json.dumps(cls.TAGS[i]) + "\n")
+            cls.members.append(cluster.Member(f"n{i}", port, routes, config))
+        for member in cls.members:
+            cls.addClassCleanup(member.__exit__)
+            member.__enter__()
+        cls.when_formed()
+
+    def ask(self, verb, **config):
+        with self.user(0, "app") as app:
+            return app.api(f"STREAM.{verb}.P", {"name": "P", **config} if config else b"")
+
+    def place(self, replicas, *tags, verb="CREATE", **placement):
+        if tags:
+            placement["tags"] = list(tags)
+        return self.ask(verb, num_replicas=replicas, placement=placement)
+
+    def members_of(self):
+        info = self.ask("INFO").get("cluster", {})
+        return {info.get("leader")} | {peer["name"] for peer in info.get("replicas", [])}
+
+    def tearDown(self):
+        self.ask("DELETE")
+
+    def test_a_stream_is_on_the_servers_that_have_its_tags_and_moves_when_they_change(self):
+        self.assertNotIn("error", self.place(1, "zone:b"))
+        self.assertEqual(self.members_of(), {"n2"})
+        with self.user(1, "app") as app:
+            app.publish(b"P", b"kept")
+        self.assertNotIn("error", self.place(1, "hdd", verb="UPDATE"))
+        end = time.monotonic() + SETTLE_S
+        while self.members_of() != {"n1"}:
+            self.assertLess(time.monotonic(), end, self.members_of())
+            time.sleep(0.1)
+        with self.user(1, "app") as app:
+            self.assertEqual(app.api("STREAM.MSG.GET.P", {"seq": 1})["message"]["data"], "a2VwdA==")
+        self.assertEqual(self.place(3, "ssd", verb="UPDATE")["error"]["err_code"], 10123)
+
+    def test_what_no_server_allows_is_refused_with_the_reason(self):
+        for replicas, tags, placement, why in (
+            (1, ["zone:c"], {}, ", tags not matched ['zone:c']"),
+            (3, ["!zone:a"], {}, ", tags excluded ['zone:a']"),
+            (3, ["ssd", "!zone:b"], {"cluster": "C"}, ", tags not matched ['ssd'], tags excluded ['zone:b']"),
+            (1, [], {"cluster": "D"}, ""),
+        ):
+            error = self.place(replicas, *tags, **placement)["error"]
+            self.assertEqual(error["err_code"], 10005)
+            self.assertEqual(error["description"], "no suitable peers for placement" + why)
+        self.assertNotIn("error", self.place(3, cluster="C"))
+        self.assertEqual(self.members_of(), {"n0", "n1", "n2"})
 
 
 if __name__ == "__main__":

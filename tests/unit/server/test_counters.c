@@ -1,6 +1,8 @@
 /* What counters promise, asked of a whole server: every increment is in the sum once, whatever is
  * in flight, on a slow disk, or was there before a restart. Refusals and the bytes that are stored
  * are compared with the reference's in tests/e2e/differential. */
+#include "base/prng.h"
+#include "server/stream/header_block.h"
 #include "tests/unit/server/stream_world.h"
 
 #define COUNTER ",\"allow_msg_counter\":true"
@@ -174,6 +176,87 @@ START_TEST(counters_beyond_what_memory_keeps_are_read_again)
 }
 END_TEST
 
+/* Every stored sum is the one before it and its increment, whenever the server was killed. */
+static void check_chain(struct world *world)
+{
+    struct stream *stream = stream_of(world);
+    long long sums[2] = {0, 0};
+    struct index_entry entry;
+
+    for (uint64_t from = 1; index_next(stream->state.index, NULL, from, &entry);
+         from = entry.sequence + 1) {
+        struct stream_message message;
+        struct counter_known known;
+        long long *sum = &sums[entry.subject.at[2] == 'b'];
+        char value[40] = {0}, incr[40] = {0};
+        struct bytes header;
+
+        ck_assert(stream_read_now(stream, &entry, &message));
+        ck_assert(counters_read(message.headers, message.payload, &known));
+        header = header_block_value(message.headers, BYTES("Nats-Incr"));
+        memcpy(value, known.value.at, known.value.size);
+        memcpy(incr, header.at, header.size);
+        *sum += atoll(incr);
+        ck_assert_int_eq(atoll(value), *sum);
+    }
+}
+
+static uint64_t acks(const struct peer *peer)
+{
+    return told(peer, ",\"val\":\"");
+}
+
+/* The next is sent when this has left, whether it was answered or not. */
+static uint64_t send_some(struct world *world, struct peer *peer, struct prng *prng)
+{
+    uint64_t count = 1 + prng_below(prng, 10);
+    struct lines lines = {.size = 0};
+    struct bytes bytes;
+
+    for (uint64_t i = 0; i < count; i++)
+        add_increment(&lines, prng_below(prng, 2) == 0 ? "s.a" : "s.b",
+                      (int)prng_below(prng, 9) - 4);
+    bytes = peer->sending = bytes_of(lines.text, lines.size);
+    io_sock_send(peer->io, peer->sock, &bytes, 1);
+    do
+        sim_run(world->sim, 1 + (int64_t)prng_below(prng, SECOND / 50));
+    while (peer->sending.size > 0);
+    return count;
+}
+
+START_TEST(no_increment_that_was_acknowledged_is_lost_or_counted_twice_by_a_crash)
+{
+    for (uint64_t seed = 1; seed <= 25; seed++) {
+        struct sim_faults faults = sim_faults_none();
+        struct world world;
+        struct peer *peer = start_with_stream(&world, 1000 + seed, COUNTER);
+        uint64_t acked = 0, sent = 0;
+        struct prng prng;
+
+        prng_seed(&prng, seed);
+        faults.read_now_again = 300000;
+        faults.disk_max_ns = SECOND / 20;
+        for (int life = 1; life < PEERS; life++) {
+            sim_set_faults(world.sim, world.server_node, &faults);
+            for (int i = 0; i < 8; i++)
+                sent += send_some(&world, peer, &prng);
+            acked += acks(peer);
+            world_kill(&world);
+            peer = peer_connect(&world, life, 4222);
+            sim_run(world.sim, 3 * SECOND);
+            peer_say(&world, peer,
+                     "CONNECT {\"verbose\":false,\"headers\":true}\r\nSUB in.* 1\r\n");
+            ck_assert_uint_ge(stream_of(&world)->state.last_seq, acked);
+            ck_assert_uint_le(stream_of(&world)->state.last_seq, sent);
+        }
+        faults.read_now_again = 0;
+        sim_set_faults(world.sim, world.server_node, &faults);
+        check_chain(&world);
+        world_deinit(&world);
+    }
+}
+END_TEST
+
 int main(void)
 {
     const TTest *tests[] = {
@@ -184,6 +267,7 @@ int main(void)
         a_sum_begins_anew_when_its_message_was_pushed_out,
         what_the_disk_refuses_is_not_in_the_sum,
         counters_beyond_what_memory_keeps_are_read_again,
+        no_increment_that_was_acknowledged_is_lost_or_counted_twice_by_a_crash,
     };
 
     return UNIT_RUN_PLAIN("counters", tests);

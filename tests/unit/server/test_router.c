@@ -64,7 +64,7 @@ START_TEST(sinks_and_clients_receive_side_by_side)
 }
 END_TEST
 
-START_TEST(a_route_is_matched_and_a_sink_is_told_of_it)
+START_TEST(a_route_is_matched_and_the_subject_is_shown)
 {
     struct heard heard = {0};
     struct sink *sink;
@@ -73,7 +73,7 @@ START_TEST(a_route_is_matched_and_a_sink_is_told_of_it)
     shard_init(&shard);
     sink = listen(&shard, "deliver.here", "", &heard);
     ck_assert_uint_eq(publish(&shard, "orders.1", "deliver.here"), 1);
-    ck_assert_str_eq(heard.subject, "deliver.here"); /* clients see "orders.1" */
+    ck_assert_str_eq(heard.subject, "orders.1");
     ck_assert_uint_eq(publish(&shard, "deliver.here", "elsewhere"), 0);
     router_sink_remove(shard.clients.router, sink);
     shard_deinit(&shard);
@@ -245,7 +245,7 @@ int main(void)
 {
     const TTest *tests[] = {
         sinks_and_clients_receive_side_by_side,
-        a_route_is_matched_and_a_sink_is_told_of_it,
+        a_route_is_matched_and_the_subject_is_shown,
         a_queue_group_receives_once_and_its_members_share_fairly,
         a_member_that_does_not_take_it_is_passed_over,
         interest_is_what_would_receive_and_literal_interest_is_the_text,

@@ -100,7 +100,7 @@ static const struct {
     {"{\"retention\":\"workqueue\"}", "retention"},
     {"{\"compression\":\"s2\"}", NULL},
     {"{\"allow_msg_counter\":true,\"sources\":[{\"name\":\"X\"}]}", "sources of a counter stream"},
-    {"{\"placement\":{\"cluster\":\"x\"}}", "placement"},
+    {"{\"placement\":{\"cluster\":\"x\"}}", NULL},
     {"{\"placement\":{}}", NULL},
     {"{\"allow_msg_ttl\":true}", NULL},
     {"{\"subject_delete_marker_ttl\":1000000000}", NULL},

@@ -590,8 +590,8 @@ START_TEST(every_seeded_bug_is_found)
     /* Bounds that only matter if a barrier were to let something through: test_stream_state.c has
      * them. */
     const uint64_t elsewhere = STREAM_FLAW_PURGE_UNBOUNDED | STREAM_FLAW_EXPIRE_UNBOUNDED |
-                               STREAM_FLAW_BLOCK_WITHOUT_IDS | STREAM_FLAW_POSITION_LOST |
-                               STREAM_FLAW_BLOCK_WITHOUT_CONSUMERS | STREAM_FLAW_BLOCK_LATE |
+                               STREAM_FLAW_BLOCK_WITHOUT_IDS | STREAM_FLAW_BLOCK_WITHOUT_CONSUMERS |
+                               STREAM_FLAW_BLOCK_LATE | STREAM_FLAW_POSITION_LOST |
                                STREAM_FLAW_DROP_LIVING; /* of blocks: sim_server */
 
     ck_assert(!found(0));

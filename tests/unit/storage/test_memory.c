@@ -92,8 +92,9 @@ START_TEST(a_bootstrap_of_another_incarnation_is_refused)
     struct sealed first = seal_of(1, 1, none, 500, 9);
 
     begin(bytes_of(NULL, 0));
-    ck_assert_int_eq(log_make_memory(s.store, 99, (const uint8_t *)"incarnation-0002", first.content),
-                     ERR_CORRUPT);
+    ck_assert_int_eq(
+        log_make_memory(s.store, 99, (const uint8_t *)"incarnation-0002", first.content),
+        ERR_CORRUPT);
     ck_assert_int_eq(log_make_memory(s.store, 99, shard_incarnation, first.content), OK);
     ck_assert_int_eq(log_make_memory(s.store, 99, shard_incarnation, first.content), ERR_EXISTS);
     ck_assert_int_eq(log_make_memory(s.store, SHARD_LOG, shard_incarnation, first.content),
@@ -255,9 +256,8 @@ static bool nobody(void *context, uint64_t log_id)
 
 START_TEST(its_votes_are_kept_until_it_is_removed)
 {
-    struct store_vote_op op = {.log_id = SHARD_LOG,
-                               .vote = {.term = 5, .damaged = STORE_DAMAGED_ALL},
-                               .done = voted};
+    struct store_vote_op op = {
+        .log_id = SHARD_LOG, .vote = {.term = 5, .damaged = STORE_DAMAGED_ALL}, .done = voted};
     struct store_vote vote;
     enum err err = OK;
 

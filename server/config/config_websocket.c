@@ -1,0 +1,137 @@
+/*
+ * websocket (reference config.md 4.4): the port where clients speak over WebSockets. Messages are
+ * not compressed, which the protocol leaves to us even where a client offers it.
+ */
+#include "server/config/blocks.h"
+#include "server/websocket/upgrade.h"
+
+static void read_listen(struct config_reader *reader, const struct config_value *value, void *to)
+{
+    struct websocket_options *options = to;
+
+    (void)config_listen(reader, value, options->host, sizeof(options->host), &options->port);
+}
+
+static void read_tls(struct config_reader *reader, const struct config_value *value, void *to)
+{
+    struct websocket_options *options = to;
+
+    options->tls = config_tls(reader, value, CONFIG_TLS_CLIENTS);
+}
+
+static void read_origins(struct config_reader *reader, const struct config_value *value, void *to)
+{
+    struct websocket_options *options = to;
+    size_t count;
+    struct websocket_origin *origins =
+        config_array(reader, value, sizeof(struct websocket_origin), &count);
+    const struct config_value *e;
+    struct bytes text;
+
+    options->origins = origins;
+    options->origins_count = 0;
+    for (e = config_elements(value); e != NULL; e = config_element_next(value, e)) {
+        if (!config_bytes(reader, e, &text))
+            continue;
+        if (!upgrade_read_origin(text, &origins[options->origins_count]))
+            config_error(reader, e, "unable to parse allowed origin: \"%.*s\"", BYTES_ARG(text));
+        else
+            options->origins_count++;
+    }
+}
+
+static void read_timeout(struct config_reader *reader, const struct config_value *value, void *to)
+{
+    struct websocket_options *options = to;
+
+    config_timeout(reader, value, "websocket", &options->handshake_timeout_ns);
+}
+
+/* Those that the answer has anyway. */
+static bool header_reserved(struct bytes name)
+{
+    static const char *const reserved[] = {"host", "content-length", "connection", "upgrade",
+                                           "nats-no-masking"};
+
+    for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++) {
+        if (bytes_equal_nocase(name, bytes_of_text(reserved[i])))
+            return true;
+    }
+    return name.size >= 14 && bytes_equal_nocase(bytes_take(name, 14), BYTES("sec-websocket-"));
+}
+
+static bool header_clean(struct bytes text)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.at[i] < ' ' || text.at[i] == 0x7f)
+            return false;
+    }
+    return text.size > 0;
+}
+
+static void read_headers(struct config_reader *reader, const struct config_value *value, void *to)
+{
+    struct websocket_options *options = to;
+    struct websocket_header *headers;
+    size_t count = 0;
+
+    if (!config_is(reader, value, CONFIG_MAP))
+        return;
+    for (const struct config_value *e = value->child; e != NULL; e = e->next)
+        count++;
+    headers = config_take(reader, (count + 1) * sizeof(*headers));
+    options->headers = headers;
+    options->headers_count = 0;
+    for (const struct config_value *e = value->child; e != NULL; e = e->next) {
+        struct websocket_header *header = &headers[options->headers_count];
+
+        header->name = e->key;
+        if (!config_bytes(reader, e, &header->value))
+            continue;
+        if (header_reserved(e->key))
+            config_error(reader, e, "websocket: invalid header %.*s not allowed", CONFIG_KEY(e));
+        else if (!header_clean(e->key) || !header_clean(header->value))
+            config_error(reader, e, "websocket: header %.*s has a character that is not allowed",
+                         CONFIG_KEY(e));
+        else
+            options->headers_count++;
+    }
+}
+
+#define WEBSOCKET(names, kind, field)                                                              \
+    CONFIG_FIELD(names, CONFIG_AS_##kind, struct websocket_options, field)
+
+static const struct config_option options_of_websocket[] = {
+    CONFIG_READ("listen", read_listen),
+    WEBSOCKET("host net", CHARS, host),
+    WEBSOCKET("port", INT, port),
+    CONFIG_NOTICED("advertise", "other servers are not told of this port"),
+    WEBSOCKET("no_tls", BOOL, no_tls),
+    CONFIG_READ("tls", read_tls),
+    WEBSOCKET("same_origin", BOOL, same_origin),
+    CONFIG_READ("allowed_origins allowed_origin allow_origins allow_origin origins origin",
+                read_origins),
+    CONFIG_READ("handshake_timeout", read_timeout),
+    CONFIG_NOTICED("compression compress", "messages over WebSockets are not compressed"),
+    CONFIG_REFUSED("authorization authentication"),
+    CONFIG_REFUSED("jwt_cookie"),
+    WEBSOCKET("user_cookie", BYTES, user_cookie),
+    WEBSOCKET("pass_cookie", BYTES, password_cookie),
+    WEBSOCKET("token_cookie", BYTES, token_cookie),
+    CONFIG_REFUSED("no_auth_user"),
+    CONFIG_READ("headers", read_headers),
+    WEBSOCKET("ping_interval", DURATION, ping_interval_ns),
+};
+
+static const struct config_block websocket = CONFIG_BLOCK(options_of_websocket);
+
+void config_websocket(struct config_reader *reader, const struct config_value *value, void *to)
+{
+    struct options *options = to;
+
+    if (!config_read_block(reader, value, &websocket, &options->websocket))
+        return;
+    if (options->websocket.port != 0 && options->websocket.tls == NULL &&
+        !options->websocket.no_tls)
+        config_error(reader, value, "websocket requires TLS configuration");
+}

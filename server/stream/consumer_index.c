@@ -1,0 +1,77 @@
+/*
+ * consumer_index: which consumers of a stream a message is for. Each stands in an index of subjects
+ * with its filters, so what a message costs depends on those who want it and not on how many there
+ * are.
+ *
+ * A consumer whose filters have changed may still be owed messages of the old ones: from then on it
+ * is told of all.
+ */
+#include "base/heap.h"
+#include "base/owner.h"
+#include "server/stream/stream_priv.h"
+
+struct consumer_place {
+    struct sub sub;
+    struct consumer_shell *shell;
+};
+
+static void add(struct consumer_shell *shell, struct consumer_place *place, struct bytes subject)
+{
+    place->shell = shell;
+    sublist_add(&shell->stream->consumer_index, &place->sub, subject, bytes_of(NULL, 0));
+}
+
+void consumer_index_add(struct consumer_shell *shell)
+{
+    struct consumer_filter filter = consumer_filter(shell->consumer);
+
+    shell->place_count = shell->wide || filter.count == 0 ? 1 : filter.count;
+    shell->places = heap_take(shell->place_count * sizeof *shell->places);
+    memset(shell->places, 0, shell->place_count * sizeof *shell->places);
+    if (shell->wide || filter.count == 0)
+        add(shell, &shell->places[0], BYTES(">"));
+    else
+        for (size_t i = 0; i < filter.count; i++)
+            add(shell, &shell->places[i], filter.subjects[i]);
+}
+
+void consumer_index_remove(struct consumer_shell *shell)
+{
+    for (size_t i = 0; i < shell->place_count; i++)
+        sublist_remove(&shell->stream->consumer_index, &shell->places[i].sub);
+    heap_give(shell->places);
+    shell->places = NULL;
+    shell->place_count = 0;
+}
+
+bool consumer_index_walk(struct stream *stream, struct bytes subject, struct consumer_walk *walk)
+{
+    if (stream->consumers.count == 0)
+        return false;
+    *walk = (struct consumer_walk){
+        .match = sublist_match(&stream->consumer_index, subject),
+        .number = ++stream->consumer_walks,
+    };
+    return walk->match->plain_count > 0;
+}
+
+/* One with several filters that match comes once. */
+struct consumer_shell *consumer_index_next(struct consumer_walk *walk)
+{
+    while (walk->set < walk->match->plain_count) {
+        const struct sub_set *set = walk->match->sets[walk->set];
+        struct consumer_shell *shell;
+
+        if (walk->at == set->count) {
+            walk->set++;
+            walk->at = 0;
+            continue;
+        }
+        shell = owner_of(set->subs[walk->at++], struct consumer_place, sub)->shell;
+        if (shell->walked == walk->number)
+            continue;
+        shell->walked = walk->number;
+        return shell;
+    }
+    return NULL;
+}

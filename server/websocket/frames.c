@@ -1,0 +1,215 @@
+#include "server/websocket/frames.h"
+
+#include <stdlib.h>
+#include <wslay/wslay.h>
+
+#include "base/heap.h"
+
+#define CLOSE_REASON_MAX 123u /* a control frame has 125 bytes, two for the code */
+
+struct frames {
+    struct wslay_event_context *in;   /* reads, and writes control frames */
+    struct wslay_frame_context *data; /* writes frames of data */
+    struct bytes fed;                 /* what was not read yet */
+    struct buf own;                   /* control frames that wait */
+    struct buf *out;                  /* where data goes; during frames_write */
+    size_t frame_max;
+    frames_payload_fn *payload;
+    void *context;
+    bool ended;
+    bool in_data; /* the frame that arrives is not a control frame */
+    bool closed;  /* the last frame was written */
+};
+
+/* ---- what wslay calls ---------------------------------------------------------------------------
+ */
+
+static ssize_t read_fed(struct wslay_event_context *in, uint8_t *to, size_t size, int flags,
+                        void *user)
+{
+    struct frames *frames = user;
+
+    (void)flags;
+    if (frames->fed.size == 0) {
+        wslay_event_set_error(in, WSLAY_ERR_WOULDBLOCK);
+        return -1;
+    }
+    if (size > frames->fed.size)
+        size = frames->fed.size;
+    memcpy(to, frames->fed.at, size);
+    frames->fed = bytes_skip(frames->fed, size);
+    return (ssize_t)size;
+}
+
+static ssize_t write_own(struct wslay_event_context *in, const uint8_t *data, size_t size,
+                         int flags, void *user)
+{
+    struct frames *frames = user;
+
+    (void)flags;
+    if (!buf_add(&frames->own, bytes_of(data, size))) {
+        wslay_event_set_error(in, WSLAY_ERR_CALLBACK_FAILURE);
+        return -1;
+    }
+    return (ssize_t)size;
+}
+
+static void frame_begins(struct wslay_event_context *in,
+                         const struct wslay_event_on_frame_recv_start_arg *frame, void *user)
+{
+    (void)in;
+    ((struct frames *)user)->in_data = !wslay_is_ctrl_frame(frame->opcode);
+}
+
+static void frame_goes_on(struct wslay_event_context *in,
+                          const struct wslay_event_on_frame_recv_chunk_arg *chunk, void *user)
+{
+    struct frames *frames = user;
+
+    (void)in;
+    if (frames->in_data && chunk->data_length > 0)
+        frames->payload(frames->context, bytes_of(chunk->data, chunk->data_length));
+}
+
+static void message_came(struct wslay_event_context *in,
+                         const struct wslay_event_on_msg_recv_arg *message, void *user)
+{
+    (void)in;
+    if (message->opcode == WSLAY_CONNECTION_CLOSE)
+        ((struct frames *)user)->ended = true;
+}
+
+static ssize_t write_data(const uint8_t *data, size_t size, int flags, void *user)
+{
+    struct frames *frames = user;
+
+    (void)flags;
+    return buf_add(frames->out, bytes_of(data, size)) ? (ssize_t)size : -1;
+}
+
+/* ---- one WebSocket ------------------------------------------------------------------------------
+ */
+
+struct frames *frames_create(size_t message_max, size_t frame_max, frames_payload_fn *payload,
+                             void *context)
+{
+    static const struct wslay_event_callbacks events = {
+        .recv_callback = read_fed,
+        .send_callback = write_own,
+        .on_frame_recv_start_callback = frame_begins,
+        .on_frame_recv_chunk_callback = frame_goes_on,
+        .on_msg_recv_callback = message_came,
+    };
+    static const struct wslay_frame_callbacks writing = {.send_callback = write_data};
+    struct frames *frames = HEAP_NEW(struct frames);
+
+    frames->payload = payload;
+    frames->context = context;
+    frames->frame_max = frame_max;
+    buf_init(&frames->own, FRAMES_OWN_MAX);
+    /* They fail only for want of memory, which ends the process as everywhere. */
+    if (wslay_event_context_server_init(&frames->in, &events, frames) != 0 ||
+        wslay_frame_context_init(&frames->data, &writing, frames) != 0)
+        abort();
+    wslay_event_config_set_no_buffering(frames->in, 1);
+    wslay_event_config_set_max_recv_msg_length(frames->in, message_max);
+    return frames;
+}
+
+void frames_destroy(struct frames *frames)
+{
+    if (frames == NULL)
+        return;
+    wslay_event_context_free(frames->in);
+    wslay_frame_context_free(frames->data);
+    buf_deinit(&frames->own);
+    heap_give(frames);
+}
+
+enum frames_state frames_feed(struct frames *frames, struct bytes b)
+{
+    frames->fed = b;
+    while (frames->fed.size > 0 && wslay_event_get_read_enabled(frames->in)) {
+        if (wslay_event_recv(frames->in) != 0 || wslay_event_send(frames->in) != 0) {
+            frames->fed = bytes_of(NULL, 0);
+            return FRAMES_BROKEN;
+        }
+    }
+    frames->fed = bytes_of(NULL, 0);
+    if (frames->ended)
+        return FRAMES_ENDED;
+    return wslay_event_get_read_enabled(frames->in) ? FRAMES_OPEN : FRAMES_BROKEN;
+}
+
+bool frames_has_out(const struct frames *frames)
+{
+    return frames->own.size > 0;
+}
+
+void frames_write(struct frames *frames, struct bytes payload, struct buf *out)
+{
+    (void)buf_add(out, buf_bytes(&frames->own));
+    buf_clear(&frames->own);
+    frames->out = out;
+    while (payload.size > 0 && !frames->closed) {
+        size_t size = payload.size < frames->frame_max ? payload.size : frames->frame_max;
+        struct wslay_frame_iocb frame = {
+            .fin = 1,
+            .opcode = WSLAY_BINARY_FRAME,
+            .payload_length = size,
+            .data = payload.at,
+            .data_length = size,
+        };
+
+        if (wslay_frame_send(frames->data, &frame) != (ssize_t)size)
+            break; /* `out` takes everything: the owner's buffers have no limit of their own */
+        payload = bytes_skip(payload, size);
+    }
+    frames->out = NULL;
+}
+
+void frames_close(struct frames *frames, uint16_t code, struct bytes reason)
+{
+    if (frames->closed || wslay_event_get_close_sent(frames->in))
+        return;
+    if (reason.size > CLOSE_REASON_MAX)
+        reason.size = CLOSE_REASON_MAX;
+    if (wslay_event_queue_close(frames->in, code, reason.at, reason.size) == 0)
+        (void)wslay_event_send(frames->in);
+    frames->closed = true;
+}
+
+uint16_t frames_close_code(const char *reason)
+{
+    static const struct {
+        const char *reason;
+        uint16_t code;
+    } codes[] = {
+        {"Client Closed", 1000},
+        {"Read Error", 1001},
+        {"Write Error", 1001},
+        {"Stale Connection", 1001},
+        {"Server Shutdown", 1001},
+        {"Parse Error", 1002},
+        {"Protocol Violation", 1002},
+        {"Bad Client Protocol Version", 1002},
+        {"Authentication Timeout", 1008},
+        {"Authentication Failure", 1008},
+        {"Authentication Expired", 1008},
+        {"Credentials Revoked", 1008},
+        {"Slow Consumer (Pending Bytes)", 1008},
+        {"Slow Consumer (Write Deadline)", 1008},
+        {"Maximum Connections Exceeded", 1008},
+        {"Maximum Account Connections Exceeded", 1008},
+        {"Maximum Subscriptions Exceeded", 1008},
+        {"Missing Account", 1008},
+        {"Maximum Message Payload Exceeded", 1009},
+        {"TLS Handshake Failure", 1015},
+    };
+
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+        if (reason != NULL && strcmp(reason, codes[i].reason) == 0)
+            return codes[i].code;
+    }
+    return 1011;
+}

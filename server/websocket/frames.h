@@ -1,0 +1,42 @@
+/*
+ * frames: the frames of one WebSocket, seen from the server (RFC 6455 5): those that arrive are
+ * unmasked and their payload handed on as it comes, pings are answered, what is sent is put into
+ * binary frames. The library wslay does the framing; this is its one door. No I/O.
+ */
+#ifndef SERVER_WEBSOCKET_FRAMES_H
+#define SERVER_WEBSOCKET_FRAMES_H
+
+#include "base/buf.h"
+
+#define FRAME_BROWSER_MAX  4096u       /* the payload of a frame to a browser (core.md 6.5) */
+#define FRAMES_OWN_MAX     (64u << 10) /* of pongs that wait to leave; then the peer is given up */
+#define FRAMES_MESSAGE_MAX (64u << 20)
+
+enum frames_state {
+    FRAMES_OPEN,
+    FRAMES_ENDED,  /* the peer has said that it closes; its answer is in `out` */
+    FRAMES_BROKEN, /* it does not keep to the protocol; what there is to say of it is in `out` */
+};
+
+struct frames;
+
+typedef void frames_payload_fn(void *context, struct bytes payload);
+
+/* `payload` is called with what arrives; `message_max`: of one message. */
+struct frames *frames_create(size_t message_max, size_t frame_max, frames_payload_fn *payload,
+                             void *context);
+void frames_destroy(struct frames *frames); /* NULL is fine */
+
+enum frames_state frames_feed(struct frames *frames, struct bytes b);
+
+/* Appends `payload` in frames to `out`, behind the control frames that wait. */
+void frames_write(struct frames *frames, struct bytes payload, struct buf *out);
+/* Control frames that wait. */
+bool frames_has_out(const struct frames *frames);
+/* The last frame: why it is closed. Nothing is written behind it. */
+void frames_close(struct frames *frames, uint16_t code, struct bytes reason);
+
+/* By the reason that a client ended for (core.md 1.13, 6.5). */
+uint16_t frames_close_code(const char *reason);
+
+#endif

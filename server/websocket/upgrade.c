@@ -1,0 +1,310 @@
+#include "server/websocket/upgrade.h"
+
+#include <arpa/inet.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+
+#define ACCEPT_GUID     "258EAFA5-E914-47DA-95CA-C5AB0DC85B11" /* RFC 6455 1.3 */
+#define KEY_TEXT_SIZE   24u                                    /* base64 of 16 bytes */
+#define KEY_SIZE        16u
+#define ACCEPT_RAW_SIZE 20u
+
+static bool bytes_ends(struct bytes b, struct bytes end)
+{
+    return b.size >= end.size && memcmp(b.at + b.size - end.size, end.at, end.size) == 0;
+}
+
+/* ---- the head ---------------------------------------------------------------------------------
+ */
+
+size_t upgrade_head_size(struct bytes received)
+{
+    const uint8_t *end = memmem(received.at, received.size, "\r\n\r\n", 4);
+
+    return end == NULL ? 0 : (size_t)(end - received.at) + 4;
+}
+
+static struct bytes line_next(struct bytes *rest)
+{
+    size_t size = bytes_find(*rest, '\n');
+    struct bytes line = bytes_take(*rest, size);
+
+    *rest = bytes_skip(*rest, size == rest->size ? size : size + 1);
+    if (line.size > 0 && line.at[line.size - 1] == '\r')
+        line.size--;
+    return line;
+}
+
+static bool word_next(struct bytes *line, struct bytes *word)
+{
+    size_t size = bytes_find(*line, ' ');
+
+    *word = bytes_take(*line, size);
+    *line = bytes_skip(*line, size == line->size ? size : size + 1);
+    return word->size > 0;
+}
+
+/* The next value of this header at or behind `rest`, which moves on. */
+static bool header_next(struct bytes *rest, struct bytes name, struct bytes *value)
+{
+    while (rest->size > 0) {
+        struct bytes line = line_next(rest);
+        size_t colon = bytes_find(line, ':');
+
+        if (colon < line.size && bytes_equal_nocase(bytes_take(line, colon), name)) {
+            *value = bytes_trim(bytes_skip(line, colon + 1));
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct bytes header(struct bytes headers, struct bytes name)
+{
+    struct bytes value;
+
+    return header_next(&headers, name, &value) ? value : bytes_of(NULL, 0);
+}
+
+/* Is `token` one of a list that commas separate, in any of the headers of this name? */
+static bool header_lists(struct bytes headers, struct bytes name, struct bytes token)
+{
+    struct bytes value;
+
+    while (header_next(&headers, name, &value)) {
+        while (value.size > 0) {
+            size_t size = bytes_find(value, ',');
+
+            if (bytes_equal_nocase(bytes_trim(bytes_take(value, size)), token))
+                return true;
+            value = bytes_skip(value, size == value.size ? size : size + 1);
+        }
+    }
+    return false;
+}
+
+/* ---- where a page may come from -----------------------------------------------------------------
+ */
+
+static uint16_t port_of_scheme(struct bytes scheme)
+{
+    return bytes_equal_nocase(scheme, BYTES("https")) || bytes_equal_nocase(scheme, BYTES("wss"))
+               ? 443
+               : 80;
+}
+
+/* "host", "host:port", "[v6]:port" */
+static bool read_host(struct bytes text, uint16_t port, struct websocket_origin *origin)
+{
+    size_t colon = text.size;
+    uint64_t number;
+
+    if (text.size > 0 && text.at[0] == '[') {
+        size_t end = bytes_find(text, ']');
+
+        if (end == text.size)
+            return false;
+        colon = end + 1;
+    } else {
+        colon = bytes_find(text, ':');
+    }
+    origin->host = bytes_take(text, colon);
+    origin->port = port;
+    if (colon == text.size)
+        return origin->host.size > 0;
+    if (text.at[colon] != ':' || !bytes_read_u64(bytes_skip(text, colon + 1), &number) ||
+        number > UINT16_MAX)
+        return false;
+    origin->port = (uint16_t)number;
+    return origin->host.size > 0;
+}
+
+bool upgrade_read_origin(struct bytes text, struct websocket_origin *origin)
+{
+    const uint8_t *mark = memmem(text.at, text.size, "://", 3);
+    struct bytes rest;
+
+    if (mark == NULL || mark == text.at)
+        return false;
+    origin->scheme = bytes_take(text, (size_t)(mark - text.at));
+    rest = bytes_skip(text, origin->scheme.size + 3);
+    return read_host(bytes_take(rest, bytes_find(rest, '/')), port_of_scheme(origin->scheme),
+                     origin);
+}
+
+static bool origin_equal(const struct websocket_origin *a, const struct websocket_origin *b)
+{
+    return a->port == b->port && bytes_equal_nocase(a->host, b->host);
+}
+
+/* NULL: it may come. */
+static const char *refuse_origin(struct bytes headers, struct bytes host,
+                                 const struct websocket_options *options, bool encrypted)
+{
+    struct bytes text = header(headers, BYTES("Origin"));
+    struct websocket_origin origin, self;
+
+    if (!options->same_origin && options->origins_count == 0)
+        return NULL;
+    if (text.size == 0)
+        text = header(headers, BYTES("Sec-Websocket-Origin"));
+    if (text.size == 0) /* no browser */
+        return NULL;
+    if (!upgrade_read_origin(text, &origin))
+        return "origin not allowed: invalid";
+    if (options->same_origin &&
+        (!read_host(host, encrypted ? 443 : 80, &self) || !origin_equal(&origin, &self)))
+        return "origin not allowed: not same origin";
+    if (options->origins_count == 0)
+        return NULL;
+    for (size_t i = 0; i < options->origins_count; i++) {
+        if (origin_equal(&origin, &options->origins[i]) &&
+            bytes_equal_nocase(origin.scheme, options->origins[i].scheme))
+            return NULL;
+    }
+    return "origin not allowed: not in the allowed list";
+}
+
+/* ---- who asks -----------------------------------------------------------------------------------
+ */
+
+static struct bytes cookie(struct bytes headers, struct bytes name)
+{
+    struct bytes value;
+
+    while (name.size > 0 && header_next(&headers, BYTES("Cookie"), &value)) {
+        while (value.size > 0) {
+            size_t size = bytes_find(value, ';');
+            struct bytes pair = bytes_trim(bytes_take(value, size));
+            size_t equals = bytes_find(pair, '=');
+
+            if (equals < pair.size && bytes_equal(bytes_take(pair, equals), name))
+                return bytes_skip(pair, equals + 1);
+            value = bytes_skip(value, size == value.size ? size : size + 1);
+        }
+    }
+    return bytes_of(NULL, 0);
+}
+
+static void read_forwarded(struct bytes headers, char address[UPGRADE_ADDRESS_MAX])
+{
+    struct bytes value = header(headers, BYTES("X-Forwarded-For"));
+    struct bytes first = bytes_trim(bytes_take(value, bytes_find(value, ',')));
+    struct in6_addr parsed;
+
+    address[0] = 0;
+    if (first.size == 0 || first.size >= UPGRADE_ADDRESS_MAX)
+        return;
+    memcpy(address, first.at, first.size);
+    address[first.size] = 0;
+    if (inet_pton(AF_INET, address, &parsed) != 1 && inet_pton(AF_INET6, address, &parsed) != 1)
+        address[0] = 0;
+}
+
+static void read_visitor(struct bytes headers, const struct websocket_options *options,
+                         struct upgrade *upgrade)
+{
+    read_forwarded(headers, upgrade->forwarded_for);
+    upgrade->user = cookie(headers, options->user_cookie);
+    upgrade->password = cookie(headers, options->password_cookie);
+    upgrade->token = cookie(headers, options->token_cookie);
+    upgrade->browser = bytes_starts(header(headers, BYTES("User-Agent")), BYTES("Mozilla/"));
+}
+
+/* ---- answering ----------------------------------------------------------------------------------
+ */
+
+/* The reference tells the peer the name of the status only; the log has the reason. */
+static bool refuse(struct buf *answer, struct upgrade *upgrade, const char *status,
+                   const char *reason)
+{
+    const char *text = status + 4; /* behind its number */
+
+    upgrade->refusal = reason;
+    (void)buf_print(answer,
+                    "HTTP/1.1 %s\r\nContent-Type: text/plain; charset=utf-8\r\n"
+                    "X-Content-Type-Options: nosniff\r\nSec-Websocket-Version: 13\r\n"
+                    "Connection: close\r\nContent-Length: %zu\r\n\r\n%s\n",
+                    status, strlen(text) + 1, text);
+    return false;
+}
+
+static bool key_valid(struct bytes key)
+{
+    uint8_t raw[KEY_SIZE + 2];
+
+    return key.size == KEY_TEXT_SIZE && key.at[KEY_TEXT_SIZE - 1] == '=' &&
+           key.at[KEY_TEXT_SIZE - 2] == '=' && key.at[KEY_TEXT_SIZE - 3] != '=' &&
+           EVP_DecodeBlock(raw, key.at, (int)key.size) == KEY_SIZE + 2;
+}
+
+static void write_accept(struct bytes key, struct buf *answer)
+{
+    char text[KEY_TEXT_SIZE + sizeof(ACCEPT_GUID)];
+    unsigned char digest[ACCEPT_RAW_SIZE], accept[32];
+
+    snprintf(text, sizeof(text), "%.*s%s", BYTES_ARG(key), ACCEPT_GUID);
+    if (EVP_Digest(text, strlen(text), digest, NULL, EVP_sha1(), NULL) != 1)
+        digest[0] = 0; /* the client will say that this is no answer to its key */
+    EVP_EncodeBlock(accept, digest, sizeof(digest));
+    (void)buf_print(answer, "Sec-WebSocket-Accept: %s\r\n", (const char *)accept);
+}
+
+static void welcome(struct bytes key, const struct websocket_options *options, struct buf *answer)
+{
+    (void)BUF_ADD(answer, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                          "Connection: Upgrade\r\n");
+    write_accept(key, answer);
+    for (size_t i = 0; i < options->headers_count; i++)
+        (void)buf_print(answer, "%.*s: %.*s\r\n", BYTES_ARG(options->headers[i].name),
+                        BYTES_ARG(options->headers[i].value));
+    (void)BUF_ADD(answer, "\r\n");
+}
+
+/* What paths are for others than clients: no leaf node and no MQTT client is served. */
+static bool path_is_other(struct bytes target)
+{
+    struct bytes path = bytes_take(target, bytes_find(target, '?'));
+
+    return bytes_ends(path, BYTES("/leafnode")) || bytes_ends(path, BYTES("/mqtt"));
+}
+
+bool upgrade_answer(struct bytes head, bool more, const struct websocket_options *options,
+                    bool encrypted, struct buf *answer, struct upgrade *upgrade)
+{
+    struct bytes headers = head, line = line_next(&headers), method, target;
+    struct bytes host = header(headers, BYTES("Host"));
+    struct bytes key = header(headers, BYTES("Sec-WebSocket-Key"));
+    const char *reason;
+
+    if (!word_next(&line, &method) || !word_next(&line, &target) ||
+        !bytes_starts(line, BYTES("HTTP/1.")))
+        return refuse(answer, upgrade, "400 Bad Request", "no HTTP request");
+    if (path_is_other(target))
+        return refuse(answer, upgrade, "404 Not Found",
+                      bytes_ends(target, BYTES("/mqtt"))
+                          ? "mqtt websocket endpoint not enabled"
+                          : "leafnode websocket endpoint not enabled");
+    if (!bytes_equal(method, BYTES("GET")))
+        return refuse(answer, upgrade, "405 Method Not Allowed", "request method must be GET");
+    if (host.size == 0)
+        return refuse(answer, upgrade, "400 Bad Request", "'Host' missing in request");
+    if (!header_lists(headers, BYTES("Upgrade"), BYTES("websocket")))
+        return refuse(answer, upgrade, "400 Bad Request", "invalid value for header 'Upgrade'");
+    if (!header_lists(headers, BYTES("Connection"), BYTES("upgrade")))
+        return refuse(answer, upgrade, "400 Bad Request", "invalid value for header 'Connection'");
+    if (key.size == 0)
+        return refuse(answer, upgrade, "400 Bad Request", "key missing");
+    if (!key_valid(key))
+        return refuse(answer, upgrade, "400 Bad Request", "invalid websocket key");
+    if (!header_lists(headers, BYTES("Sec-WebSocket-Version"), BYTES("13")))
+        return refuse(answer, upgrade, "400 Bad Request", "invalid version");
+    if ((reason = refuse_origin(headers, host, options, encrypted)) != NULL)
+        return refuse(answer, upgrade, "403 Forbidden", reason);
+    if (more)
+        return refuse(answer, upgrade, "400 Bad Request",
+                      "client sent data before handshake is complete");
+    read_visitor(headers, options, upgrade);
+    welcome(key, options, answer);
+    return true;
+}

@@ -1,0 +1,34 @@
+/*
+ * upgrade: the HTTP request that begins a WebSocket (RFC 6455 4.2), checked in the order and
+ * answered in the words of the reference (core.md 6.5). No I/O.
+ */
+#ifndef SERVER_WEBSOCKET_UPGRADE_H
+#define SERVER_WEBSOCKET_UPGRADE_H
+
+#include "base/buf.h"
+#include "server/websocket/websocket_options.h"
+
+#define UPGRADE_HEAD_MAX    (8u << 10) /* of a request; more is refused */
+#define UPGRADE_ADDRESS_MAX 46u        /* an IPv6 address as text, and the zero */
+
+/* What the request says of who asks. The bytes point into the head. */
+struct upgrade {
+    char forwarded_for[UPGRADE_ADDRESS_MAX]; /* the first address of X-Forwarded-For; empty: none */
+    struct bytes user, password, token;      /* from cookies; empty: none */
+    const char *refusal;                     /* why it is none, when it is refused */
+    bool browser;                            /* frames to it are to be short */
+};
+
+/* The size of the request's head, its empty line included; 0: it is not whole. */
+size_t upgrade_head_size(struct bytes received);
+
+/* Appends the answer to `answer`. True: it is 101, and frames follow in both directions;
+ * `encrypted` is whether TLS lies below. False: a refusal; the connection is to be closed behind
+ * it. `more`: bytes came behind the head already, which a client may not send. */
+bool upgrade_answer(struct bytes head, bool more, const struct websocket_options *options,
+                    bool encrypted, struct buf *answer, struct upgrade *upgrade);
+
+/* "http://host:port": false: it is not one. The port may be left out. */
+bool upgrade_read_origin(struct bytes text, struct websocket_origin *origin);
+
+#endif

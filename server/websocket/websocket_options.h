@@ -1,0 +1,42 @@
+/* websocket_options: what a websocket block says (reference config.md 4.4, core.md 6.5). */
+#ifndef SERVER_WEBSOCKET_WEBSOCKET_OPTIONS_H
+#define SERVER_WEBSOCKET_WEBSOCKET_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+
+struct tls_context;
+struct tls_options;
+
+struct websocket_header {
+    struct bytes name, value;
+};
+
+/* A scheme, a host and a port that a page may come from. */
+struct websocket_origin {
+    struct bytes scheme, host;
+    uint16_t port;
+};
+
+struct websocket_options {
+    char host[64]; /* empty: as for clients */
+    int port;      /* 0: there is none; -1: any free */
+    bool no_tls;
+    const struct tls_options *tls;          /* NULL: none */
+    struct tls_context *tls_context;        /* made of them; NULL: none */
+    bool same_origin;                       /* a page must come from the host that it asks */
+    const struct websocket_origin *origins; /* that pages may come from; none: from anywhere */
+    size_t origins_count;
+    int64_t handshake_timeout_ns; /* for TLS and upgrade; 0: WEBSOCKET_HANDSHAKE_NS */
+    int64_t ping_interval_ns;     /* 0: as for clients */
+    /* Names of cookies that fill in what a CONNECT leaves out; empty: none. */
+    struct bytes user_cookie, password_cookie, token_cookie;
+    const struct websocket_header *headers; /* of the answer */
+    size_t headers_count;
+};
+
+#define WEBSOCKET_HANDSHAKE_NS INT64_C(10000000000)
+
+#endif

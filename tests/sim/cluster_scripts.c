@@ -1,0 +1,281 @@
+#include "tests/sim/cluster_scripts.h"
+
+#include <string.h>
+
+#define MILLISECOND INT64_C(1000000)
+#define SECOND      INT64_C(1000000000)
+#define ROUNDS      3
+#define LATE_NS     (900 * MILLISECOND) /* longer than an election, shorter than a link is silent */
+
+static const char *const names[SCRIPT_COUNT] = {"none", "stale", "heir", "change", "late"};
+
+const char *script_name(enum script script)
+{
+    return names[script];
+}
+
+enum script script_named(const char *name)
+{
+    for (enum script at = SCRIPT_NONE + 1; at < SCRIPT_COUNT; at++) {
+        if (strcmp(names[at], name) == 0)
+            return at;
+    }
+    return SCRIPT_NONE;
+}
+
+void script_prepare(enum script script, struct nodes *nodes)
+{
+    /* Entries are then durable by their segment alone, and may be later than a vote. */
+    for (size_t i = 0; script == SCRIPT_HEIR && i < nodes->count; i++)
+        nodes->at[i].options.sim.journal_batch_max = 1;
+}
+
+/* ---- what users do meanwhile
+ * ---------------------------------------------------------------------------- */
+
+static int64_t now(const struct stage *stage)
+{
+    return sim_now(stage->sim);
+}
+
+static void pass(const struct stage *stage, int64_t ns)
+{
+    int64_t until = now(stage) + ns;
+
+    while (now(stage) < until && report_good(stage->report)) {
+        stage->pass(stage->context, 5 * MILLISECOND);
+        for (unsigned i = 0; i < stage->user_count; i++)
+            user_look_at_time(&stage->users[i]);
+    }
+}
+
+static bool ready(const struct user *user)
+{
+    return user_connected(user) && user_idle(user);
+}
+
+static bool wait_ready(const struct stage *stage, const struct user *user, int64_t most_ns)
+{
+    int64_t until = now(stage) + most_ns;
+
+    while (!ready(user) && now(stage) < until && report_good(stage->report))
+        pass(stage, 5 * MILLISECOND);
+    return ready(user);
+}
+
+static bool go_to(const struct stage *stage, struct user *user, size_t node)
+{
+    user->patience_ns = USER_PATIENCE_NS;
+    user_move(user, node);
+    for (int i = 0; i < 100 && !user_go(user, node); i++)
+        stage->pass(stage->context, MILLISECOND);
+    return wait_ready(stage, user, 2 * SECOND) && user->server == node;
+}
+
+static void publish_for(const struct stage *stage, struct user *user, int64_t ns)
+{
+    int64_t until = now(stage) + ns;
+
+    while (now(stage) < until && report_good(stage->report)) {
+        if (user_connected(user) && user->open < 30)
+            user_publish(user, 0);
+        pass(stage, 10 * MILLISECOND);
+    }
+}
+
+static size_t other_than(const struct stage *stage, size_t node)
+{
+    size_t count = stage->nodes->count;
+
+    return (node + 1 + prng_below(stage->prng, count - 1)) % count;
+}
+
+/* ---- a leader that does not know that it was replaced
+ * ---------------------------------------------------- */
+
+static bool other_leads(const struct stage *stage, size_t old, int64_t most_ns)
+{
+    int64_t until = now(stage) + most_ns;
+
+    while (now(stage) < until && report_good(stage->report)) {
+        if (truth_other_leads(stage->truth, "S0", old))
+            return true;
+        pass(stage, 5 * MILLISECOND);
+    }
+    return false;
+}
+
+static void ask_about(const struct stage *stage, struct user *user)
+{
+    uint64_t newest = stage->scene->streams[0].history.acked_last;
+
+    switch (prng_below(stage->prng, 4)) {
+    case 0: user_ask(user, ASK_INFO, 0, 0); break;
+    case 1: user_ask(user, ASK_API_GET, 0, newest); break;
+    case 2: user_ask(user, ASK_NEWEST, 0, prng_below(stage->prng, HISTORY_SUBJECTS)); break;
+    default: user_ask(user, ASK_GET, 0, newest); break;
+    }
+}
+
+static void play_stale(const struct stage *stage)
+{
+    struct user *late = &stage->users[0], *busy = &stage->users[1];
+    size_t old = truth_leader(stage->truth, "S0");
+    int64_t wakes_ns;
+
+    if (old >= stage->nodes->count || !go_to(stage, late, old) ||
+        !go_to(stage, busy, other_than(stage, old)))
+        return;
+    wakes_ns = now(stage) + 4 * SECOND;
+    report_say(stage->report, "n%zu, who leads, stands still", old + 1);
+    sim_pause(stage->sim, old, 4 * SECOND);
+    if (!other_leads(stage, old, 3 * SECOND))
+        return;
+    for (int i = 0; i < 10; i++)
+        user_publish(busy, 0);
+    if (!wait_ready(stage, busy, wakes_ns - 100 * MILLISECOND - now(stage)) || !ready(late))
+        return;
+    ask_about(stage, late);
+    pass(stage, wakes_ns - now(stage));
+    publish_for(stage, busy, SECOND);
+}
+
+/* ---- a new leader whose own disk is behind
+ * -------------------------------------------------------------- */
+
+static void cut_off(const struct stage *stage, size_t node, bool off)
+{
+    for (size_t i = 0; i < stage->nodes->count; i++) {
+        if (i == node)
+            continue;
+        (off ? sim_cut : sim_join)(stage->sim, node, i);
+        (off ? sim_cut : sim_join)(stage->sim, i, node);
+    }
+}
+
+static void play_heir(const struct stage *stage)
+{
+    struct user *user = &stage->users[0], *other = &stage->users[1];
+    size_t old = truth_leader(stage->truth, "S0"), heir;
+    struct sim_faults slow;
+
+    if (old >= stage->nodes->count)
+        return;
+    heir = other_than(stage, old);
+    if (!go_to(stage, user, old) || !go_to(stage, other, heir))
+        return;
+    slow = stage->faults->everyday[heir];
+    slow.disk_stall = 1000000;
+    slow.disk_stall_ns = 5 * SECOND;
+    sim_set_faults(stage->sim, heir, &slow);
+    report_say(stage->report, "n%zu, a follower, is behind with its disk", heir + 1);
+    publish_for(stage, user, 100 * MILLISECOND);
+    report_say(stage->report, "n%zu, who leads, is cut off", old + 1);
+    cut_off(stage, old, true);
+    /* What it is at takes its time; its vote goes to the journal and does not wait for that. */
+    sim_set_faults(stage->sim, heir, &stage->faults->everyday[heir]);
+    publish_for(stage, other, 800 * MILLISECOND);
+    cut_off(stage, old, false);
+    publish_for(stage, other, 1500 * MILLISECOND);
+    pass(stage, SECOND);
+}
+
+/* ---- a catalogue that is behind
+ * ------------------------------------------------------------------------- */
+
+static bool asked(const struct stage *stage, struct user *user, enum ask what, unsigned stream)
+{
+    if (!wait_ready(stage, user, SECOND))
+        return false;
+    user_ask(user, what, stream, 0);
+    return wait_ready(stage, user, 2 * SECOND) && user->ask_answered && user->ask_good;
+}
+
+static void play_change(const struct stage *stage)
+{
+    struct user *user = &stage->users[0];
+    size_t node = truth_leader(stage->truth, "S1");
+
+    if (node >= stage->nodes->count || !go_to(stage, user, other_than(stage, node)) ||
+        !asked(stage, user, ASK_CHANGE, 1) || !asked(stage, user, ASK_CHANGE, 1))
+        return;
+    nodes_crash(stage->nodes, node, SIM_CRASH_KILL);
+    pass(stage, (int64_t)prng_below(stage->prng, 500 * MILLISECOND));
+    if (!nodes_start(stage->nodes, node, SIM_CRASH_KILL, 0))
+        return;
+    for (int i = 0; i < 10; i++)
+        (void)asked(stage, user, ASK_INFO, 1);
+}
+
+/* ---- an old leader's word
+ * ------------------------------------------------------------------------------- */
+
+static bool elected(const struct stage *stage, size_t node, int64_t most_ns)
+{
+    int64_t until = now(stage) + most_ns;
+
+    while (now(stage) < until && report_good(stage->report)) {
+        if (truth_elected(stage->truth, "S0", node))
+            return true;
+        stage->pass(stage->context, MILLISECOND / 5);
+    }
+    return false;
+}
+
+/* Nothing is wrong with network, disks and nodes: whoever is asked has to see to it. */
+static void must_serve(const struct stage *stage, struct user *user)
+{
+    const struct history *history = &stage->scene->streams[0].history;
+    uint64_t stored = history->stored;
+    int64_t until = now(stage) + 8 * SECOND;
+
+    while (history->stored == stored && now(stage) < until && report_good(stage->report)) {
+        if (ready(user))
+            user_publish(user, 0);
+        pass(stage, 100 * MILLISECOND);
+    }
+    if (history->stored == stored)
+        report_violate(stage->report, "S0: nothing is stored by way of n%zu, and nothing is wrong",
+                       user->server + 1);
+}
+
+/* `old` gives way to `between`, whose word to `third` takes long, and then leads again. */
+static void play_late(const struct stage *stage)
+{
+    struct user *user = &stage->users[0];
+    size_t old = truth_leader(stage->truth, "S0"), between, third;
+
+    if (old >= stage->nodes->count || stage->nodes->count != 3)
+        return;
+    between = other_than(stage, old);
+    third = 3 - old - between;
+    faults_calm_down(stage->faults);
+    if (!go_to(stage, user, third))
+        return;
+    sim_pause(stage->sim, old, 1200 * MILLISECOND);
+    if (!elected(stage, between, 1200 * MILLISECOND))
+        return;
+    sim_delay(stage->sim, between, third, LATE_NS, LATE_NS);
+    for (int i = 0; i < 1500 && truth_leader(stage->truth, "S0") != between; i++)
+        stage->pass(stage->context, MILLISECOND);
+    stage->pass(stage->context, 10 * MILLISECOND); /* its word is on the way */
+    sim_pause(stage->sim, between, LATE_NS);
+    pass(stage, 2 * LATE_NS);
+    sim_delay(stage->sim, between, third, 0, 0);
+    pass(stage, SECOND);
+    must_serve(stage, user);
+}
+
+void script_play(enum script script, const struct stage *stage)
+{
+    for (int i = 0; i < ROUNDS && report_good(stage->report); i++) {
+        switch (script) {
+        case SCRIPT_STALE: play_stale(stage); break;
+        case SCRIPT_HEIR: play_heir(stage); break;
+        case SCRIPT_CHANGE: play_change(stage); break;
+        case SCRIPT_LATE: play_late(stage); break;
+        case SCRIPT_NONE:
+        case SCRIPT_COUNT: break;
+        }
+    }
+}

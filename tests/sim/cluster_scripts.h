@@ -1,0 +1,44 @@
+/*
+ * cluster_scripts: fixed scenes that a run of a cluster may begin with: interleavings that chance
+ * finds too seldom. Each goes on as far as the cluster plays along; whether promises hold is for
+ * the histories to say, as ever.
+ */
+#ifndef TESTS_SIM_CLUSTER_SCRIPTS_H
+#define TESTS_SIM_CLUSTER_SCRIPTS_H
+
+#include "tests/sim/cluster_faults.h"
+#include "tests/sim/cluster_user.h"
+
+enum script {
+    SCRIPT_NONE,
+    SCRIPT_STALE,  /* a leader stands still while another is elected; who asks it as it wakes must
+                      not hear what was true before */
+    SCRIPT_HEIR,   /* a follower whose disk is behind is elected, and others commit for it */
+    SCRIPT_CHANGE, /* who leads a stream of one replica dies right after a change of its config, and
+                      comes back before its catalogue has the change */
+    SCRIPT_LATE,   /* that a leader leads is heard after its successor was */
+    SCRIPT_COUNT,
+};
+
+struct stage {
+    struct report *report;
+    struct sim *sim;
+    struct nodes *nodes;
+    struct truth *truth;
+    struct faults *faults;
+    struct scene *scene;
+    struct prng *prng;
+    struct user *users;
+    unsigned user_count;                     /* at least two */
+    void (*pass)(void *context, int64_t ns); /* time goes by */
+    void *context;
+};
+
+const char *script_name(enum script script);
+enum script script_named(const char *name); /* NONE: there is none */
+/* Before the servers are made: what the scene needs of them. */
+void script_prepare(enum script script, struct nodes *nodes);
+/* Streams and consumers are there. */
+void script_play(enum script script, const struct stage *stage);
+
+#endif

@@ -1,0 +1,302 @@
+/*
+ * A replica of three, the other two played by the test: they grant every vote and accept every
+ * entry as if it were on their disks at once, or say nothing. The world is simulated, so its own
+ * disk can be made to wait.
+ */
+#include <string.h>
+
+#include "base/heap.h"
+#include "base/io_sim.h"
+#include "raft/members.h"
+#include "raft/replica.h"
+#include "raft/replica_flaws.h"
+#include "raft/wire.h"
+#include "storage/record.h"
+#include "tests/unit/unit.h"
+
+#define GROUP       7u
+#define MILLISECOND INT64_C(1000000)
+#define SECOND      INT64_C(1000000000)
+
+struct sent {
+    uint64_t node;
+    struct bytes frame;
+};
+
+struct world {
+    struct sim *sim;
+    size_t node;
+    struct io *io;
+    struct store *store;
+    struct groups *groups;
+    struct replica *replica;
+    struct sent sent[64];
+    size_t sent_count;
+    bool peers_answer;
+    bool slow; /* from its first vote on its disk takes its time */
+    uint64_t applied, applied_when_led;
+    bool led;
+    unsigned reads_good, reads_lost;
+};
+
+static struct world w;
+
+static void on_apply(void *owner, const struct log_batch *batch)
+{
+    (void)owner;
+    w.applied = batch->index;
+}
+
+static void on_lost(void *owner, uint64_t first, uint64_t last, uint64_t bytes)
+{
+    (void)owner;
+    (void)first;
+    (void)last;
+    (void)bytes;
+    ck_abort_msg("nothing was damaged");
+}
+
+static void on_lead(void *owner, uint64_t term)
+{
+    (void)owner;
+    (void)term;
+    w.led = true;
+    w.applied_when_led = w.applied;
+}
+
+static void on_follow(void *owner)
+{
+    (void)owner;
+    w.led = false;
+}
+
+static void on_refused(void *owner, enum err err)
+{
+    (void)owner;
+    ck_abort_msg("refused: %s", err_text(err));
+}
+
+static const struct replica_events events = {
+    .apply = on_apply,
+    .lost = on_lost,
+    .lead = on_lead,
+    .follow = on_follow,
+    .refused = on_refused,
+};
+
+/* ---- the other two
+ * ------------------------------------------------------------------------------------------ */
+
+static bool keep_sent(void *owner, uint64_t node, enum transport_class class,
+                      const struct bytes *pieces, size_t count)
+{
+    struct buf whole;
+
+    (void)owner;
+    (void)class;
+    if (w.sent_count == UNIT_COUNT(w.sent))
+        return false;
+    buf_init(&whole, WIRE_FRAME_MAX);
+    for (size_t i = 0; i < count; i++)
+        ck_assert(buf_add(&whole, pieces[i]));
+    w.sent[w.sent_count++] = (struct sent){node, heap_copy(buf_bytes(&whole))};
+    buf_deinit(&whole);
+    return true;
+}
+
+static size_t room(void *owner, uint64_t node)
+{
+    (void)owner;
+    (void)node;
+    return WIRE_FRAME_MAX;
+}
+
+static void slow_down(void)
+{
+    struct sim_faults slow = sim_faults_none();
+
+    slow.disk_stall = 1000000;
+    slow.disk_stall_ns = 400 * MILLISECOND;
+    sim_set_faults(w.sim, w.node, &slow);
+}
+
+static void answer(uint64_t node, const struct raft_message *asked)
+{
+    uint64_t last = asked->previous + asked->entry_count;
+    struct raft_message reply = {
+        .from = {.node = node, .incarnation = node},
+        .to = asked->from,
+        .term = asked->term,
+        .granted = true,
+    };
+    uint8_t frame[WIRE_HEAD];
+
+    switch (asked->type) {
+    case RAFT_PREVOTE: reply.type = RAFT_PREVOTE_ANSWER; break;
+    case RAFT_VOTE:
+        reply.type = RAFT_VOTE_ANSWER;
+        if (w.slow)
+            slow_down();
+        break;
+    case RAFT_APPEND:
+        reply.type = RAFT_APPEND_ANSWER;
+        reply.last = reply.previous = last;
+        reply.commit = asked->commit < last ? asked->commit : last;
+        reply.probe = asked->probe;
+        break;
+    default: return;
+    }
+    wire_write(frame, GROUP, &reply, 0, 0);
+    groups_received(w.groups, node, bytes_of(frame, sizeof frame));
+}
+
+static void hear(const struct sent *sent)
+{
+    static struct wire_message message;
+    struct bytes rest = sent->frame;
+
+    while (w.peers_answer && rest.size > 0) {
+        ck_assert_int_eq(wire_take(&rest, &message), OK);
+        answer(sent->node, &message.message);
+    }
+    heap_give((void *)sent->frame.at);
+}
+
+static void pass(int64_t ns)
+{
+    int64_t until = sim_now(w.sim) + ns;
+
+    while (sim_now(w.sim) < until) {
+        sim_run(w.sim, MILLISECOND);
+        for (size_t i = 0; i < w.sent_count; i++) {
+            struct sent sent = w.sent[i];
+
+            hear(&sent);
+        }
+        w.sent_count = 0;
+        io_wake(w.io); /* what the answers led to leaves */
+    }
+}
+
+/* ---- this one
+ * -----------------------------------------------------------------------------------------------
+ */
+
+static void flush(void *context)
+{
+    (void)context;
+    groups_flush(w.groups);
+    store_flush(w.store);
+}
+
+static void begin(uint64_t flaws)
+{
+    static const struct transport transport = {.send = keep_sent, .room = room};
+    static const uint8_t incarnation[16] = "incarnation-0001";
+    struct raft_config members = {.at = {{1, 1, false}, {2, 2, false}, {3, 3, false}}, .count = 3};
+    struct groups_options options = {
+        .self = members.at[0], .transport = &transport, .seed = 1, .replica_flaws = flaws};
+    struct store_options store_options = {.journal_batch_max = 1};
+    struct store_error error;
+    struct buf bootstrap;
+
+    w = (struct world){.sim = sim_create(1), .peers_answer = true};
+    w.node = sim_node_add(w.sim);
+    w.io = sim_node_io(w.sim, w.node);
+    ck_assert_int_eq(store_open(w.io, "data", &store_options, &w.store, &error), OK);
+    w.groups = groups_create(w.store, &options);
+    io_set_flush(w.io, flush, NULL);
+    buf_init(&bootstrap, 4096);
+    members_bootstrap(&bootstrap, incarnation, 1, &members);
+    ck_assert_int_eq(log_prepare(w.store, GROUP, incarnation, buf_bytes(&bootstrap)), OK);
+    buf_deinit(&bootstrap);
+    ck_assert_int_eq(replica_open(w.groups, GROUP, &events, NULL, &w.replica), OK);
+    groups_node(w.groups, 2, true);
+    groups_node(w.groups, 3, true);
+}
+
+static void end(void)
+{
+    replica_close(w.replica);
+    pass(SECOND);
+    groups_destroy(w.groups);
+    store_close(w.store);
+    sim_destroy(w.sim);
+}
+
+/* ---- F1
+ * -------------------------------------------------------------------------------------------- */
+
+static uint64_t committed_elsewhere(uint64_t flaws)
+{
+    uint64_t applied;
+
+    begin(flaws);
+    w.slow = true;
+    for (int i = 0; i < 2000 && !w.led; i++)
+        pass(MILLISECOND);
+    ck_assert(w.led);
+    applied = w.applied_when_led;
+    sim_heal(w.sim, w.node);
+    pass(2 * SECOND);
+    ck_assert_uint_eq(w.applied, 2);
+    end();
+    return applied;
+}
+
+/* The others have the entry of its term on their disks before it has it on its own. */
+START_TEST(it_leads_when_the_entry_of_its_term_is_applied_not_when_it_is_committed)
+{
+    ck_assert_uint_eq(committed_elsewhere(0), 2);
+    ck_assert_uint_lt(committed_elsewhere(REPLICA_FLAW_LEAD_UNAPPLIED), 2);
+}
+END_TEST
+
+/* ---- F2
+ * -------------------------------------------------------------------------------------------- */
+
+static void read_done(struct replica_read *read, bool ok)
+{
+    (void)read;
+    w.reads_good += ok;
+    w.reads_lost += !ok;
+}
+
+/* Its lease is over and nobody answers: it waits, and gives way. */
+static void lose_a_read(uint64_t flaws)
+{
+    struct replica_read read = {.done = read_done};
+
+    begin(flaws);
+    while (!w.led)
+        pass(MILLISECOND);
+    pass(SECOND);
+    w.peers_answer = false;
+    pass(210 * MILLISECOND);
+    ck_assert(w.led);
+    replica_read(w.replica, &read);
+    ck_assert_uint_eq(w.reads_good + w.reads_lost, 0);
+    pass(SECOND);
+    ck_assert(!w.led);
+    ck_assert_uint_eq(w.reads_good + w.reads_lost, 1);
+    end();
+}
+
+START_TEST(a_read_that_waits_when_leadership_goes_is_not_confirmed)
+{
+    lose_a_read(0);
+    ck_assert_uint_eq(w.reads_lost, 1);
+    lose_a_read(REPLICA_FLAW_READ_LOST_OK);
+    ck_assert_uint_eq(w.reads_lost, 0);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *tests[] = {
+        it_leads_when_the_entry_of_its_term_is_applied_not_when_it_is_committed,
+        a_read_that_waits_when_leadership_goes_is_not_confirmed,
+    };
+
+    return UNIT_RUN_PLAIN("replica_peers", tests);
+}
