@@ -12,7 +12,14 @@ enum sub_kind {
     SUB_SINK,   /* embedded in a struct sink */
     SUB_REMOTE, /* embedded in a struct remote_sub: what another node has of it */
     SUB_REPLY,  /* of server/exchange.c: replies to what other accounts have asked */
+    SUB_GUEST,  /* a struct sink that any node may send to */
 };
+
+/* Are other nodes told of it? */
+static inline bool sub_kind_known(uint32_t kind)
+{
+    return kind == SUB_CLIENT || kind == SUB_REPLY || kind == SUB_GUEST;
+}
 
 struct mappings;
 struct router;

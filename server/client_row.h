@@ -21,7 +21,7 @@ struct client_row {
     const struct client *client; /* NULL: it is closed */
     struct bytes address;
     uint16_t port;
-    uint32_t type; /* CONNECTION_STANDARD, CONNECTION_WEBSOCKET */
+    uint32_t type;    /* CONNECTION_STANDARD, CONNECTION_WEBSOCKET */
     int64_t start_ns; /* on the monotonic clock, as the next two */
     int64_t last_ns;
     int64_t stop_ns;    /* while it is there: now */

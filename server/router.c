@@ -51,7 +51,7 @@ static void subs_changed(struct sublist *list, uint32_t kind, struct bytes subje
     struct account *account = owner_of(list, struct account, subs);
     const struct router_remotes *remotes = account->router->remotes;
 
-    if (remotes != NULL && (kind == SUB_CLIENT || kind == SUB_REPLY))
+    if (remotes != NULL && sub_kind_known(kind))
         remotes->changed(remotes->owner, account, subject, queue, count, change);
 }
 
@@ -154,8 +154,9 @@ void router_set_remotes(struct router *router, const struct router_remotes *remo
 /* ---- sinks ------------------------------------------------------------------------------------
  */
 
-struct sink *router_sink_add(struct router *router, struct account *account, struct bytes subject,
-                             struct bytes queue, sink_deliver_fn *deliver, void *owner)
+static struct sink *sink_add(struct router *router, struct account *account, enum sub_kind kind,
+                             struct bytes subject, struct bytes queue, sink_deliver_fn *deliver,
+                             void *owner)
 {
     struct sink *sink;
 
@@ -163,12 +164,24 @@ struct sink *router_sink_add(struct router *router, struct account *account, str
     assert(deliver != NULL);
 
     sink = HEAP_NEW(struct sink);
-    sink->sub.kind = SUB_SINK;
+    sink->sub.kind = kind;
     sink->account = account;
     sink->deliver = deliver;
     sink->owner = owner;
     sublist_add(&account->subs, &sink->sub, subject, queue);
     return sink;
+}
+
+struct sink *router_sink_add(struct router *router, struct account *account, struct bytes subject,
+                             struct bytes queue, sink_deliver_fn *deliver, void *owner)
+{
+    return sink_add(router, account, SUB_SINK, subject, queue, deliver, owner);
+}
+
+struct sink *router_sink_add_known(struct router *router, struct account *account,
+                                   struct bytes subject, sink_deliver_fn *deliver, void *owner)
+{
+    return sink_add(router, account, SUB_GUEST, subject, bytes_of(NULL, 0), deliver, owner);
 }
 
 void router_sink_remove(struct router *router, struct sink *sink)
@@ -184,7 +197,7 @@ void router_sink_remove(struct router *router, struct sink *sink)
 /* Which kinds of receivers a message is for: a bit per enum sub_kind. */
 #define TO_CLIENTS (1u << SUB_CLIENT)
 #define TO_SINKS   (1u << SUB_SINK)
-#define TO_ROUTED  (TO_CLIENTS | 1u << SUB_REPLY)
+#define TO_ROUTED  (TO_CLIENTS | 1u << SUB_REPLY | 1u << SUB_GUEST)
 #define TO_ALL     (TO_ROUTED | TO_SINKS | 1u << SUB_REMOTE)
 
 /* One message on its way to those who match. */
@@ -241,6 +254,7 @@ static bool deliver(struct delivery *delivery, struct sub *sub)
     case SUB_CLIENT:
         return client_deliver(owner_of(sub, struct client_sub, sub), delivery->message);
     case SUB_SINK:
+    case SUB_GUEST:
         sink = owner_of(sub, struct sink, sub);
         sink->deliver(sink->owner, delivery->message);
         return true;

@@ -61,6 +61,9 @@ struct account *router_account_next(const struct router *router, size_t *at);
 /* `subject` may hold wildcards; `queue` may be empty. Subject and queue are copied. */
 struct sink *router_sink_add(struct router *router, struct account *account, struct bytes subject,
                              struct bytes queue, sink_deliver_fn *deliver, void *owner);
+/* The same, for what any node may send: a subject of its own that nobody else subscribes to. */
+struct sink *router_sink_add_known(struct router *router, struct account *account,
+                                   struct bytes subject, sink_deliver_fn *deliver, void *owner);
 /* Not from inside a deliver. */
 void router_sink_remove(struct router *router, struct sink *sink);
 

@@ -36,15 +36,15 @@ struct sub {
     uint32_t kind;       /* the owner's, below SUBLIST_KINDS; the kind 0 costs the least memory */
 };
 
-#define SUBLIST_KINDS 4u
+#define SUBLIST_KINDS 8u
 
 /* Of one kind, the plain subscriptions of one filter, or one queue group of it. */
 struct sub_set {
     struct sub **subs;
     struct sub *one; /* where subs points while there is room for one */
     uint32_t count;
-    uint32_t capacity : 29;
-    uint32_t kind : 2;
+    uint32_t capacity : 28;
+    uint32_t kind : 3;
     uint32_t grouped : 1; /* else of the filter itself: plain, of kind 0 */
 };
 

@@ -331,8 +331,8 @@ enum err log_file_drop(struct log *log, uint32_t ordinal);
  * and do not change meanwhile. */
 struct log_keep_op {
     struct bytes records; /* whole records that stand elsewhere in the log, one behind the other */
-    /* OK: they stand in the file `ordinal`, too, on the disk. Comes from io_turn, also if the log is
-     * closed. */
+    /* OK: they stand in the file `ordinal`, too, on the disk. Comes from io_turn, also if the log
+     * is closed. */
     void (*done)(struct log_keep_op *op, enum err err);
     uint32_t ordinal;
 };

@@ -110,8 +110,8 @@ uint64_t log_block_newest(const struct log *log)
 
 uint64_t log_file_id(const struct log *log, uint32_t ordinal)
 {
-    const struct log_file *file = ordinal >= LOG_KEEP_FIRST ? log->keeps[ordinal - LOG_KEEP_FIRST]
-                                                            : log->files[ordinal];
+    const struct log_file *file =
+        ordinal >= LOG_KEEP_FIRST ? log->keeps[ordinal - LOG_KEEP_FIRST] : log->files[ordinal];
 
     assert(file != NULL);
     return file->id;

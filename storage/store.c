@@ -319,7 +319,8 @@ bool store_idle(const struct store *store)
     if (store->makes > 0 || store->syncs > 0 || store->removals != NULL || store->drops != NULL)
         return false;
     for (size_t at = 0; (log = table_next(&store->logs, &at)) != NULL;)
-        if (log->phase != LOG_IDLE || log_gathered(log) > 0 || log->block_writing != NULL || log->keep_writing != NULL)
+        if (log->phase != LOG_IDLE || log_gathered(log) > 0 || log->block_writing != NULL ||
+            log->keep_writing != NULL)
             return false;
     return true;
 }

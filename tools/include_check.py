@@ -23,6 +23,7 @@ ALLOWED = {
 STREAM_MAY = {
     "server/jetstream.h", "server/jetstream_core.h", "server/jetstream_flaws.h", "server/router.h", "server/server.h", "server/sublist.h", "server/options.h",
     "server/api/api.h", "server/api/advisory.h", "server/subject_transform.h",
+    "server/tls/digest.h",
 }
 
 DOORS = {
@@ -31,6 +32,7 @@ DOORS = {
     "lmdb.h": re.compile(r"^storage/meta"),
     "openssl/": re.compile(r"^server/tls"),
     "zstd.h": re.compile(r"^storage/compress"),
+    "wslay/": re.compile(r"^server/websocket/frames"),
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]')

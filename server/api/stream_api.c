@@ -7,6 +7,7 @@
 #include "server/api/account_limits.h"
 #include "server/api/api_priv.h"
 #include "server/api/stream_check.h"
+#include "server/api/stream_check_origins.h"
 
 struct change_request {
     struct stream_config config;
@@ -150,7 +151,34 @@ static uint16_t final_check(struct catalogue_op *op, const struct stream_config 
     if (overlaps(op, config))
         return 10065;
     stream_check_built(config, clustered, &verdict);
+    if (verdict.error == 0 && before == NULL)
+        (void)stream_check_origin_filters(config, &verdict);
     return verdict_error(op, &verdict);
+}
+
+static const struct stream_config *find_config(void *owner, struct bytes name)
+{
+    const struct catalogue_op *op = owner;
+    struct api_request *request = request_of(owner);
+    const struct catalogue_entry *entry =
+        jetstream_entry(api_jetstream(request), op->account, name);
+
+    return entry != NULL && entry->readable ? &entry->config : NULL;
+}
+
+/* What depends on the streams it takes from; what that changes in it is what is logged. */
+static uint16_t check_visible(struct catalogue_op *op)
+{
+    struct api_request *request = request_of(op);
+    struct change_request *parsed = request->parsed; /* begins with the config */
+    struct stream_look_up streams = {op, find_config};
+    struct stream_verdict verdict;
+
+    if (!stream_check_visible(&parsed->config, parsed->pedantic, &streams, &verdict))
+        return verdict_error(op, &verdict);
+    if (parsed->config.mirror != NULL)
+        op->json = api_encode(request, &stream_config_schema, &parsed->config);
+    return op->json.size > 0 ? 0 : 10023;
 }
 
 static uint16_t create_check(struct catalogue_op *op, bool *satisfied)
@@ -159,7 +187,10 @@ static uint16_t create_check(struct catalogue_op *op, bool *satisfied)
     const struct stream_config *config = request->parsed;
     const struct catalogue_entry *entry =
         jetstream_entry(api_jetstream(request), op->account, op->name);
+    uint16_t error = check_visible(op);
 
+    if (error != 0)
+        return error;
     if (entry != NULL) {
         *satisfied = schema_equal(&stream_config_schema, config, &entry->config);
         return *satisfied ? 0 : 10058;
@@ -246,6 +277,9 @@ static uint16_t update_check(struct catalogue_op *op, bool *satisfied)
     uint16_t error;
 
     (void)satisfied;
+    error = check_visible(op);
+    if (error != 0)
+        return error;
     if (entry == NULL)
         return 10059;
     stream_check_update(&entry->config, config, &verdict);

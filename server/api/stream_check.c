@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/subject.h"
+#include "server/api/stream_check_origins.h"
 #include "server/api/stream_check_transforms.h"
 #include "server/placement.h"
 
@@ -257,7 +258,7 @@ static bool check_origins(const struct checking *in)
     if (config->sources.count > 0 && config->mirror == NULL && config->allow_msg_schedules)
         return refuse(in, 10187);
     if (config->mirror == NULL)
-        return true;
+        return stream_check_sources(config, in->verdict);
     if (config->first_seq > 0)
         return refuse(in, 10143);
     if (config->subjects.count > 0)
@@ -272,9 +273,7 @@ static bool check_origins(const struct checking *in)
         return refuse(in, 10209);
     if (config->allow_msg_schedules)
         return refuse(in, 10186);
-    if (config->subject_delete_marker_ttl_ns > 0)
-        return invalid(in, "subject delete markers forbidden on mirrors");
-    return true;
+    return stream_check_mirror(config, in->verdict);
 }
 
 /* ---- subjects
@@ -431,6 +430,8 @@ void stream_check_built(const struct stream_config *config, bool clustered,
 {
     const char *refused = schema_refused(&stream_config_schema, config);
 
+    if (config->allow_msg_counter && config->sources.count > 0)
+        refused = "sources of a counter stream"; /* they would be added up anew */
     verdict->error = config->num_replicas > 1 && !clustered ? 10074 : 0;
     verdict->text[0] = 0;
     if (verdict->error == 0 && refused != NULL)
@@ -496,7 +497,8 @@ void stream_check_update(const struct stream_config *from, struct stream_config 
 
     verdict->error = 0;
     verdict->text[0] = 0;
-    if (text == NULL && from->mirror == NULL && to->mirror != NULL) {
+    if (text == NULL && to->mirror != NULL &&
+        (from->mirror == NULL || !schema_equal(&stream_source_schema, from->mirror, to->mirror))) {
         verdict->error = 10055;
         return;
     }

@@ -113,6 +113,7 @@ void api_stream_tail(struct json_writer *writer, struct api_request *request, st
     struct jetstream *jetstream = api_jetstream(request);
     const char *domain = server_options(jetstream_server(jetstream))->jetstream_options.domain;
 
+    api_origins(writer, stream);
     if (cluster && domain != NULL) {
         JSON_KEY(writer, "domain");
         json_string(writer, bytes_of_text(domain));

@@ -1,9 +1,8 @@
 #include "server/auth/base64.h"
 
-void base64_write_url(char *out, struct bytes b)
+/* The character behind the last. */
+static char *write(char *out, struct bytes b, const char alphabet[static 64])
 {
-    static const char alphabet[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     uint32_t bits = 0;
     unsigned have = 0;
 
@@ -14,7 +13,21 @@ void base64_write_url(char *out, struct bytes b)
     }
     if (have > 0)
         *out++ = alphabet[bits << (6 - have) & 63];
-    *out = 0;
+    return out;
+}
+
+void base64_write_url(char *out, struct bytes b)
+{
+    *write(out, b, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") = 0;
+}
+
+void base64_write(char *out, struct bytes b)
+{
+    char *end = write(out, b, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
+
+    for (size_t used = b.size % 3; used != 0 && used < 3; used++)
+        *end++ = '=';
+    *end = 0;
 }
 
 static int digit(uint8_t byte)

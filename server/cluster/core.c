@@ -188,7 +188,7 @@ static void tell_account(struct core *core, const struct core_peer *peer,
     while ((set = sublist_next(&account->subs, &walk)) != NULL) {
         struct interest interest = {.subject = sub_set_subject(set), .queue = sub_set_queue(set)};
 
-        if (set->kind != SUB_CLIENT && set->kind != SUB_REPLY)
+        if (!sub_kind_known(set->kind))
             continue;
         interest.count = told_count(set, interest.queue);
         tell_more(core, peer, account, &interest);

@@ -24,6 +24,9 @@ void apply_limit_stream(struct stream_state *state);
 
 /* apply_schedule.c */
 void apply_schedule(struct stream_state *state, const struct effect *effect);
+/* apply_origins.c */
+enum err apply_skip(struct stream_state *state, const struct effect *effect);
+enum err apply_sourced(struct stream_state *state, const struct effect *effect);
 
 /* apply_config.c */
 enum err apply_config(struct stream_state *state, const struct effect *effect);

@@ -63,6 +63,7 @@ enum err apply_config_json(struct stream_state *state, struct bytes json)
     }
     state->config_json = arena_copy(&arena, json);
     adopt(state, &config, &arena);
+    positions_configure(&state->positions, &state->config);
     return OK;
 }
 

@@ -127,7 +127,7 @@ static void transform_subject(struct deciding *d)
         d->publish.subject = buf_bytes(subject);
 }
 
-static void begin(struct deciding *d, struct decider *decider, const struct publish *publish,
+void decide_begin(struct deciding *d, struct decider *decider, const struct publish *publish,
                   int64_t log_now_ns, struct decision *decision)
 {
     assert(publish->subject.size > 0);
@@ -206,7 +206,7 @@ static void discard_old_at_once(struct deciding *d) /* a seeded bug */
         (void)index_remove(state->index, index_first(state->index), NULL);
 }
 
-void decide_store(struct deciding *d, struct buf *out)
+bool decide_store(struct deciding *d, struct buf *out)
 {
     struct decider *decider = d->decider;
     size_t before = out->size;
@@ -230,7 +230,7 @@ void decide_store(struct deciding *d, struct buf *out)
     if (!effect_write(out, &effect) || !decide_store_schedule(d, effect.message.sequence, out)) {
         out->size = before;
         d->decision->records = 0;
-        return;
+        return false;
     }
     overlay_add(&decider->overlay, effect.message.sequence, d->now_ns, d->stored_size,
                 d->publish.subject, d->headers.msg_id, d->flags == MESSAGE_ROLLUP_SUBJECT);
@@ -244,6 +244,7 @@ void decide_store(struct deciding *d, struct buf *out)
         counters_keep(&decider->counters, effect.message.sequence, d->counter,
                       decider->state->last_seq);
     d->decision->value = d->counter.value;
+    return true;
 }
 
 void decide_publish(struct decider *decider, const struct publish *publish, int64_t log_now_ns,
@@ -251,7 +252,7 @@ void decide_publish(struct decider *decider, const struct publish *publish, int6
 {
     struct deciding d;
 
-    begin(&d, decider, publish, log_now_ns, decision);
+    decide_begin(&d, decider, publish, log_now_ns, decision);
     decider->counter_wanted = 0;
     if (decider->barrier && !decide_flaw(&d, STREAM_FLAW_IGNORE_BARRIER))
         decide_wait(&d);

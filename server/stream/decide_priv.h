@@ -54,6 +54,9 @@ bool decide_check_ttl(struct deciding *d);         /* sets d->expires_ns; may ch
 bool decide_check_traced(struct deciding *d);
 bool decide_check_limits(struct deciding *d); /* discard new; decide_limits.c */
 
+/* decide.c: the first step: what is asked, the subject as it becomes, the headers as stored. */
+void decide_begin(struct deciding *d, struct decider *decider, const struct publish *publish,
+                  int64_t log_now_ns, struct decision *decision);
 /* Will what is in flight, once applied, push old messages out? Then which one is a subject's last
  * is not known before. */
 bool decide_evicts(const struct deciding *d);
@@ -66,8 +69,8 @@ bool decide_refuse(struct deciding *d, uint16_t error, bool looked);
                                                       bool looked, const char *format, ...);
 bool decide_wait(struct deciding *d);
 
-/* Writes the message that has passed and adds it to the overlay; says STORE or FULL. */
-void decide_store(struct deciding *d, struct buf *out);
+/* Writes the message that has passed and adds it to the overlay; says STORE or FULL (false). */
+bool decide_store(struct deciding *d, struct buf *out);
 
 /* decide_schedule.c. The effects of a schedule, behind its message; false: no room. */
 bool decide_check_schedule(struct deciding *d);

@@ -10,6 +10,8 @@
 #define EXPIRE_HEAD     22u
 #define CONFIG_HEAD     22u
 #define CONSUMER_HEAD   22u
+#define SKIP_HEAD       14u
+#define SOURCED_HEAD    22u
 #define PADDING_MAX     7u
 #define MESSAGE_ROLLUPS (MESSAGE_ROLLUP_SUBJECT | MESSAGE_ROLLUP_ALL)
 #define MESSAGE_FLAGS   (MESSAGE_ROLLUPS | MESSAGE_HAS_ID | MESSAGE_EXPIRES | MESSAGE_MARKER)
@@ -195,6 +197,32 @@ static bool write_schedule(struct buf *out, const struct effect *effect)
     return true;
 }
 
+static bool write_skip(struct buf *out, const struct effect *effect)
+{
+    uint8_t *at = record_begin(out, EFFECT_SKIP, 0, SKIP_HEAD);
+
+    if (at == NULL)
+        return false;
+    at = encode_zeros(at, SIZES);
+    encode_u64(at, effect->skip.last);
+    record_end(out, SKIP_HEAD);
+    return true;
+}
+
+static bool write_sourced(struct buf *out, const struct effect *effect)
+{
+    uint8_t *at = record_begin(out, EFFECT_SOURCED, 0, SOURCED_HEAD);
+
+    if (at == NULL)
+        return false;
+    at = encode_u16(at, effect->sourced.source);
+    at = encode_u32(at, 0);
+    at = encode_u64(at, effect->sourced.origin);
+    encode_u64(at, effect->sourced.sequence);
+    record_end(out, SOURCED_HEAD);
+    return true;
+}
+
 bool effect_write(struct buf *out, const struct effect *effect)
 {
     switch (effect->type) {
@@ -204,6 +232,8 @@ bool effect_write(struct buf *out, const struct effect *effect)
     case EFFECT_EXPIRE: return write_expire(out, effect);
     case EFFECT_SCHEDULE: return write_schedule(out, effect);
     case EFFECT_CONFIG: return write_config(out, effect);
+    case EFFECT_SKIP: return write_skip(out, effect);
+    case EFFECT_SOURCED: return write_sourced(out, effect);
     case EFFECT_CONSUMER_CREATE:
     case EFFECT_CONSUMER_DELETE: return write_consumer(out, effect);
     default: break;
@@ -362,6 +392,28 @@ static enum err read_schedule(const struct record *record, struct effect *effect
     return OK;
 }
 
+static enum err read_skip(const struct record *record, struct effect *effect)
+{
+    struct decoder in;
+
+    decoder_init(&in, record->body);
+    decode_bytes(&in, SIZES);
+    effect->skip.last = decode_u64(&in);
+    return finish(&in);
+}
+
+static enum err read_sourced(const struct record *record, struct effect *effect)
+{
+    struct decoder in;
+
+    decoder_init(&in, record->body);
+    effect->sourced.source = decode_u16(&in);
+    decode_u32(&in);
+    effect->sourced.origin = decode_u64(&in);
+    effect->sourced.sequence = decode_u64(&in);
+    return finish(&in);
+}
+
 enum err effect_read(const struct record *record, struct effect *effect)
 {
     *effect = (struct effect){.type = record->type};
@@ -377,6 +429,8 @@ enum err effect_read(const struct record *record, struct effect *effect)
     case EFFECT_PURGE: return read_purge(record, effect);
     case EFFECT_SCHEDULE: return read_schedule(record, effect);
     case EFFECT_CONFIG: return read_config(record, effect);
+    case EFFECT_SKIP: return read_skip(record, effect);
+    case EFFECT_SOURCED: return read_sourced(record, effect);
     case EFFECT_CONSUMER_CREATE:
     case EFFECT_CONSUMER_DELETE: return read_consumer(record, effect);
     default: return ERR_CORRUPT;

@@ -19,7 +19,9 @@ enum effect_type {
     EFFECT_CONFIG = 5,          /* StreamConfig JSON, version, created time */
     EFFECT_CONSUMER_CREATE = 6, /* number, created, name, ConsumerConfig JSON; also updates */
     EFFECT_CONSUMER_DELETE = 7, /* number, name */
-    EFFECT_SCHEDULE = 16,       /* when messages that are schedules fire next, or that they end */
+    EFFECT_SKIP = 8,            /* sequences up to that one are left out: a mirror's gap */
+    EFFECT_SOURCED = 9,   /* what follows was taken from a source, up to that sequence of it */
+    EFFECT_SCHEDULE = 16, /* when messages that are schedules fire next, or that they end */
     /* CONSUMER_RECORD_FIRST..LAST: consumers/consumer.h; their bodies are not read here */
 };
 
@@ -78,6 +80,14 @@ struct effect {
             uint64_t version; /* of the catalogue; rises */
             struct bytes json;
         } config;
+        struct {
+            uint64_t last;
+        } skip;
+        struct {
+            uint16_t source;   /* of config.sources */
+            uint64_t origin;   /* which stream of that name: its id; 0: not known */
+            uint64_t sequence; /* there */
+        } sourced;
         struct {
             uint64_t number; /* unique in the stream for ever */
             int64_t created_ns;

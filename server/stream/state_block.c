@@ -9,7 +9,7 @@
 #define FLAG_BEGUN      2u
 #define FLAG_GAP        4u
 #define FLAGS_ALL       7u
-#define HEAD            96u /* up to the sizes */
+#define HEAD            104u /* up to the sizes */
 
 /* ---- writing ----------------------------------------------------------------------------------
  */
@@ -23,7 +23,7 @@ static uint32_t flags_of(const struct stream_state *state)
 void stream_state_encode(const struct stream_state *state, struct buf *out)
 {
     size_t size = HEAD + state->config_json.size + state->msg_id_last.size;
-    size_t begin = out->size, lives, schedules;
+    size_t begin = out->size, lives, schedules, positions;
     uint8_t *at = buf_reserve(out, size);
 
     at = encode_u32(at, VERSION);
@@ -37,7 +37,7 @@ void stream_state_encode(const struct stream_state *state, struct buf *out)
     at = encode_u64(at, state->gap_max);
     at = encode_u64(at, state->config_json.size);
     at = encode_u64(at, state->msg_id_last.size);
-    at = encode_zeros(at, 16); /* sizes of the ends and of the schedules, below */
+    at = encode_zeros(at, 24); /* sizes of the ends, the schedules and the positions, below */
     if (state->config_json.size > 0)
         memcpy(at, state->config_json.at, state->config_json.size);
     at += state->config_json.size;
@@ -46,10 +46,13 @@ void stream_state_encode(const struct stream_state *state, struct buf *out)
     buf_commit(out, size);
     lives = out->size;
     expiries_encode(&state->expiries, out);
-    (void)encode_u64(out->at + begin + HEAD - 16, out->size - lives);
+    (void)encode_u64(out->at + begin + HEAD - 24, out->size - lives);
     schedules = out->size;
     expiries_encode(&state->schedules, out);
-    (void)encode_u64(out->at + begin + HEAD - 8, out->size - schedules);
+    (void)encode_u64(out->at + begin + HEAD - 16, out->size - schedules);
+    positions = out->size;
+    positions_encode(&state->positions, out);
+    (void)encode_u64(out->at + begin + HEAD - 8, out->size - positions);
     if (apply_flaw(state, STREAM_FLAW_BLOCK_WITHOUT_IDS)) {
         struct dedup none = state->dedup;
 
@@ -85,8 +88,8 @@ static bool sound(const struct stream_state *state)
 
 enum err stream_state_decode(struct stream_state *state, struct bytes bytes)
 {
-    uint64_t config_size, id_size, lives_size, schedules_size;
-    struct bytes config, id, lives, schedules;
+    uint64_t config_size, id_size, lives_size, schedules_size, positions_size;
+    struct bytes config, id, lives, schedules, positions;
     uint32_t version, flags;
     struct decoder in;
 
@@ -104,10 +107,12 @@ enum err stream_state_decode(struct stream_state *state, struct bytes bytes)
     id_size = decode_u64(&in);
     lives_size = decode_u64(&in);
     schedules_size = decode_u64(&in);
+    positions_size = decode_u64(&in);
     config = decode_bytes(&in, config_size);
     id = decode_bytes(&in, id_size);
     lives = decode_bytes(&in, lives_size);
     schedules = decode_bytes(&in, schedules_size);
+    positions = decode_bytes(&in, positions_size);
     if (in.failed || version != VERSION || (flags & ~FLAGS_ALL) != 0 || !sound(state))
         return ERR_CORRUPT;
 
@@ -116,7 +121,8 @@ enum err stream_state_decode(struct stream_state *state, struct bytes bytes)
     state->gap = (flags & FLAG_GAP) != 0;
     if (!take_config(state, config) || !take_id(state, id) ||
         expiries_decode(&state->expiries, lives) != OK ||
-        expiries_decode(&state->schedules, schedules) != OK)
+        expiries_decode(&state->schedules, schedules) != OK ||
+        positions_decode(&state->positions, &state->config, positions) != OK)
         return ERR_CORRUPT;
     apply_set_first(state);
     return dedup_decode(&state->dedup, in.rest);

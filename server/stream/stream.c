@@ -48,7 +48,8 @@ static void apply_record(struct stream *stream, const struct log_batch *batch,
     stream->purging = false;
     if (effect.type == EFFECT_MESSAGE && stream->lead && !result.unwanted)
         stream_republish(stream, &effect, result.previous);
-    if (stream->ops_flying.count > 0 && effect.type != EFFECT_MESSAGE)
+    if (stream->ops_flying.count > 0 && effect.type != EFFECT_MESSAGE &&
+        effect.type != EFFECT_SKIP && effect.type != EFFECT_SOURCED)
         stream_operation_applied(stream, &effect, &result);
 }
 
@@ -99,6 +100,7 @@ static void lead(void *owner, uint64_t term)
     if (stream->state.configured)
         stream_subscribe(stream);
     stream_consumers_lead(stream);
+    stream->origins_stale = true;
     stream_expiry_arm(stream);
     stream_schedules_arm(stream);
     jetstream_stream_lead(stream->jetstream, stream);
@@ -146,6 +148,7 @@ static void follow(void *owner)
     if (!STREAM_FLAWED(stream, OVERLAY_KEPT))
         decider_refused(&stream->decider);
     stream_operations_follow(stream);
+    stream_origins_stop(stream);
     stream_consumers_follow(stream);
     stream_ingest_follow(stream);
     stream_batches_drop(stream);
@@ -183,6 +186,7 @@ static void refused(void *owner, enum err err)
     stream->gathered = 0;
     replica_gather_drop(stream->replica);
     decider_refused(&stream->decider);
+    stream_origins_stop(stream);
     refuse_parked(stream, err);
     stream_operations_refused(stream, err);
     stream_consumers_refused(stream);
@@ -221,6 +225,7 @@ static void on_configured(void *owner)
     struct stream *stream = owner;
 
     stream_retention_configured(stream);
+    stream_origins_stop(stream); /* they look into the config that was */
     stream_batches_configured(stream);
     if (stream->replica != NULL) /* else in recovery: stream_open does it once, at the end */
         stream_subscribe(stream);
@@ -336,6 +341,7 @@ void stream_close(struct stream *stream, bool deleted)
         stream_consumers_say_deleted(stream);
     stream_consumers_close(stream);
     stream_operations_drop(stream);
+    stream_origins_stop(stream);
     stream_ingest_drop(stream);
     stream_batches_drop(stream);
     stream_schedules_drop(stream);
@@ -515,6 +521,7 @@ void stream_turn(struct stream *stream)
     if (!stream->lead)
         return;
     stream_ingest_waiting(stream);
+    stream_origins_turn(stream);
     stream_consumers_work(stream);
     stream_operations(stream);
     stream_ingest_waiting(stream); /* operations that logged nothing have let them go on */

@@ -30,7 +30,7 @@ static const struct schema_field transform_fields[] = {
     {"src", SCHEMA_STRING, SCHEMA_ALWAYS, TRANSFORM(source), NULL, NULL},
     {"dest", SCHEMA_STRING, SCHEMA_ALWAYS, TRANSFORM(destination), NULL, NULL},
 };
-static const struct schema transform_schema = {
+const struct schema stream_transform_schema = {
     "SubjectTransformConfig", sizeof(struct stream_transform), transform_fields, 2};
 
 #define REPUBLISH(field) offsetof(struct stream_republish, field)
@@ -42,49 +42,35 @@ static const struct schema_field republish_fields[] = {
 static const struct schema republish_schema = {"RePublish", sizeof(struct stream_republish),
                                                republish_fields, 3};
 
-/* Objects of features that are refused: known by name, whatever is in them. */
-struct external {
-    struct bytes api, deliver;
-};
+#define EXTERNAL(field) offsetof(struct stream_external, field)
 static const struct schema_field external_fields[] = {
-    {"api", SCHEMA_STRING, SCHEMA_ALWAYS, offsetof(struct external, api), NULL, NULL},
-    {"deliver", SCHEMA_STRING, SCHEMA_ALWAYS, offsetof(struct external, deliver), NULL, NULL},
+    {"api", SCHEMA_STRING, SCHEMA_ALWAYS, EXTERNAL(api), NULL, NULL},
+    {"deliver", SCHEMA_STRING, SCHEMA_ALWAYS, EXTERNAL(deliver), NULL, NULL},
 };
-static const struct schema external_schema = {"ExternalStream", sizeof(struct external),
+const struct schema stream_external_schema = {"ExternalStream", sizeof(struct stream_external),
                                               external_fields, 2};
 
-struct source_consumer {
-    struct bytes name, deliver_subject;
-};
+#define CONSUMER(field) offsetof(struct stream_source_consumer, field)
 static const struct schema_field source_consumer_fields[] = {
-    {"name", SCHEMA_STRING, 0, offsetof(struct source_consumer, name), NULL, NULL},
-    {"deliver_subject", SCHEMA_STRING, 0, offsetof(struct source_consumer, deliver_subject), NULL,
-     NULL},
+    {"name", SCHEMA_STRING, 0, CONSUMER(name), NULL, NULL},
+    {"deliver_subject", SCHEMA_STRING, 0, CONSUMER(deliver_subject), NULL, NULL},
 };
 static const struct schema source_consumer_schema = {
-    "StreamConsumerSource", sizeof(struct source_consumer), source_consumer_fields, 2};
+    "StreamConsumerSource", sizeof(struct stream_source_consumer), source_consumer_fields, 2};
 
-struct source {
-    struct bytes name;
-    uint64_t opt_start_seq;
-    int64_t opt_start_time_ns;
-    struct bytes filter_subject;
-    struct schema_objects subject_transforms;
-    void *external;
-    void *consumer;
-};
+#define SOURCE(field) offsetof(struct stream_source, field)
 static const struct schema_field source_fields[] = {
-    {"name", SCHEMA_STRING, SCHEMA_ALWAYS, offsetof(struct source, name), NULL, NULL},
-    {"opt_start_seq", SCHEMA_UINT64, 0, offsetof(struct source, opt_start_seq), NULL, NULL},
-    {"opt_start_time", SCHEMA_TIME, 0, offsetof(struct source, opt_start_time_ns), NULL, NULL},
-    {"filter_subject", SCHEMA_STRING, 0, offsetof(struct source, filter_subject), NULL, NULL},
-    {"subject_transforms", SCHEMA_OBJECTS, 0, offsetof(struct source, subject_transforms), NULL,
-     &transform_schema},
-    {"external", SCHEMA_OBJECT, 0, offsetof(struct source, external), NULL, &external_schema},
-    {"consumer", SCHEMA_OBJECT, 0, offsetof(struct source, consumer), NULL,
-     &source_consumer_schema},
+    {"name", SCHEMA_STRING, SCHEMA_ALWAYS, SOURCE(name), NULL, NULL},
+    {"opt_start_seq", SCHEMA_UINT64, 0, SOURCE(opt_start_seq), NULL, NULL},
+    {"opt_start_time", SCHEMA_TIME, 0, SOURCE(opt_start_time_ns), NULL, NULL},
+    {"filter_subject", SCHEMA_STRING, 0, SOURCE(filter_subject), NULL, NULL},
+    {"subject_transforms", SCHEMA_OBJECTS, 0, SOURCE(subject_transforms), NULL,
+     &stream_transform_schema},
+    {"external", SCHEMA_OBJECT, 0, SOURCE(external), NULL, &stream_external_schema},
+    {"consumer", SCHEMA_OBJECT, 0, SOURCE(consumer), NULL, &source_consumer_schema},
 };
-static const struct schema source_schema = {"StreamSource", sizeof(struct source), source_fields,
+const struct schema stream_source_schema = {"StreamSource", sizeof(struct stream_source),
+                                            source_fields,
                                             sizeof source_fields / sizeof source_fields[0]};
 
 #define AT(field) offsetof(struct stream_config, field)
@@ -109,13 +95,12 @@ static const struct schema_field fields[] = {
     FIELD("no_ack", SCHEMA_BOOL, 0, no_ack),
     FIELD("duplicate_window", SCHEMA_INT64, SCHEMA_NS, duplicate_window_ns),
     {"placement", SCHEMA_OBJECT, 0, AT(placement), NULL, &placement_schema},
-    {"mirror", SCHEMA_OBJECT, SCHEMA_REFUSED, AT(mirror), NULL, &source_schema},
-    {"sources", SCHEMA_OBJECTS, SCHEMA_REFUSED | SCHEMA_POINTERS, AT(sources), NULL,
-     &source_schema},
+    {"mirror", SCHEMA_OBJECT, 0, AT(mirror), NULL, &stream_source_schema},
+    {"sources", SCHEMA_OBJECTS, SCHEMA_POINTERS, AT(sources), NULL, &stream_source_schema},
     {"compression", SCHEMA_ENUM, SCHEMA_ALWAYS, AT(compression), compression_names, NULL,
      "unknown compression algorithm"},
     FIELD("first_seq", SCHEMA_UINT64, 0, first_seq),
-    {"subject_transform", SCHEMA_OBJECT, 0, AT(subject_transform), NULL, &transform_schema},
+    {"subject_transform", SCHEMA_OBJECT, 0, AT(subject_transform), NULL, &stream_transform_schema},
     {"republish", SCHEMA_OBJECT, 0, AT(republish), NULL, &republish_schema},
     FIELD("allow_direct", SCHEMA_BOOL, SCHEMA_ALWAYS, allow_direct),
     FIELD("mirror_direct", SCHEMA_BOOL, SCHEMA_ALWAYS, mirror_direct),

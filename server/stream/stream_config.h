@@ -34,6 +34,25 @@ struct stream_republish {
     bool headers_only;
 };
 
+struct stream_external {
+    struct bytes api, deliver; /* prefixes instead of "$JS.API" and "$JS.M", "$JS.S" */
+};
+
+struct stream_source_consumer {
+    struct bytes name, deliver_subject;
+};
+
+/* Whose messages a stream takes: of a mirror, or one of its sources. */
+struct stream_source {
+    struct bytes name;
+    uint64_t opt_start_seq;
+    int64_t opt_start_time_ns;
+    struct bytes filter_subject;
+    struct schema_objects subject_transforms; /* struct stream_transform */
+    struct stream_external *external;
+    struct stream_source_consumer *consumer; /* presence only, refused */
+};
+
 /* Fields that are not built are in the table (so that they are known) and refused when
  * set. */
 struct stream_config {
@@ -73,11 +92,12 @@ struct stream_config {
     struct stream_transform *subject_transform;
     struct stream_republish *republish;
     struct stream_placement *placement; /* NULL: none */
-    void *mirror;                       /* presence only, refused */
-    struct schema_objects sources;      /* presence only, refused */
+    struct stream_source *mirror;
+    struct schema_objects sources; /* struct stream_source */
 };
 
 extern const struct schema stream_config_schema;
+extern const struct schema stream_source_schema, stream_external_schema, stream_transform_schema;
 
 /* Reads what the table encoded, as it stands in the log. ERR_CORRUPT: it is something else. */
 enum err stream_config_decode(struct bytes json, struct arena *arena, struct stream_config *out);

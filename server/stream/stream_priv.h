@@ -47,9 +47,10 @@ struct schedule_fetch {
 /* What lives in a file of the log. */
 struct stream_file {
     uint64_t messages, bytes;
-    uint64_t lived; /* messages, at the index of the block on its way; UINT64_MAX: it was not there */
-    bool sparse;    /* what lives in it is being moved */
-    bool moved;     /* the older block may still say that something lives in it */
+    uint64_t
+        lived;   /* messages, at the index of the block on its way; UINT64_MAX: it was not there */
+    bool sparse; /* what lives in it is being moved */
+    bool moved;  /* the older block may still say that something lives in it */
 };
 
 /* By ordinal, or ordinal less LOG_KEEP_FIRST. */
@@ -191,6 +192,10 @@ struct stream {
     struct direct_many *direct_many; /* answers of many messages that are under way */
     size_t direct_many_count;
     struct timer direct_retry; /* one of them waits for its receiver */
+
+    /* whose messages it takes; NULL: nobody's, or it does not lead */
+    struct stream_origins *origins;
+    bool origins_stale; /* they begin anew, from the applied state */
 
     uint64_t read_number; /* of its log, in the shard's read cache */
 
@@ -377,6 +382,10 @@ void delivery_close(struct consumer_shell *shell);
 struct bytes stream_message_copy(const struct stream_message *message, struct stream_message *copy);
 bool stream_read_now(struct stream *stream, const struct index_entry *entry,
                      struct stream_message *message);
+
+/* origins.c */
+void stream_origins_turn(struct stream *stream); /* while it leads */
+void stream_origins_stop(struct stream *stream); /* what was taken and not applied is forgotten */
 
 /* republish.c: a message was stored while it leads; `previous`: the newest of its subject before.
  */

@@ -13,6 +13,7 @@ void stream_state_init(struct stream_state *state, uint64_t seed)
     arena_init(&state->config_arena, CONFIG_ARENA_MAX);
     state->index = index_create(seed);
     dedup_init(&state->dedup, seed);
+    positions_init(&state->positions);
     expiries_init(&state->expiries, seed);
     expiries_init(&state->schedules, seed);
     buf_init(&state->msg_id_memory, MSG_ID_MAX);
@@ -24,6 +25,7 @@ void stream_state_deinit(struct stream_state *state)
     index_destroy(state->index);
     state->index = NULL;
     dedup_deinit(&state->dedup);
+    positions_deinit(&state->positions);
     expiries_deinit(&state->expiries);
     expiries_deinit(&state->schedules);
     buf_deinit(&state->msg_id_memory);
@@ -62,6 +64,8 @@ enum err stream_state_apply(struct stream_state *state, const struct effect *eff
     case EFFECT_EXPIRE: apply_expire(state, effect, result); break;
     case EFFECT_SCHEDULE: apply_schedule(state, effect); break;
     case EFFECT_CONFIG: err = apply_config(state, effect); break;
+    case EFFECT_SKIP: err = apply_skip(state, effect); break;
+    case EFFECT_SOURCED: err = apply_sourced(state, effect); break;
     case EFFECT_CONSUMER_CREATE:
     case EFFECT_CONSUMER_DELETE:
         if (state->events != NULL && state->events->consumer != NULL)

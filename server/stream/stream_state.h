@@ -18,6 +18,7 @@
 #include "server/stream/dedup.h"
 #include "server/stream/effect.h"
 #include "server/stream/expiries.h"
+#include "server/stream/positions.h"
 #include "server/stream/stream_config.h"
 #include "server/subject_transform.h"
 #include "storage/index.h"
@@ -56,6 +57,7 @@ struct stream_state {
     uint64_t lost_messages; /* at most that many were lost with damaged parts of the log */
     uint64_t gap_max;       /* sequences that lost indexes since the last message may have used */
     bool gap;               /* the next message may leave some out */
+    struct positions positions; /* how far each source has been taken */
     struct index *index;
     struct dedup dedup;
     struct expiries expiries;

@@ -8,6 +8,12 @@ void digest_sha256(struct bytes b, uint8_t out[static DIGEST_SIZE])
     (void)SHA256(b.at, b.size, out);
 }
 
+void digest_sha1(struct bytes b, uint8_t out[static DIGEST_SHA1_SIZE])
+{
+    static_assert(DIGEST_SHA1_SIZE == SHA_DIGEST_LENGTH, "the same digest");
+    (void)SHA1(b.at, b.size, out);
+}
+
 void digest_hex(const uint8_t digest[static DIGEST_SIZE], char out[static DIGEST_HEX_SIZE])
 {
     static const char digits[] = "0123456789abcdef";

@@ -1,13 +1,14 @@
 #include "server/websocket/upgrade.h"
 
 #include <arpa/inet.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 
-#define ACCEPT_GUID     "258EAFA5-E914-47DA-95CA-C5AB0DC85B11" /* RFC 6455 1.3 */
-#define KEY_TEXT_SIZE   24u                                    /* base64 of 16 bytes */
-#define KEY_SIZE        16u
-#define ACCEPT_RAW_SIZE 20u
+#include "server/auth/base64.h"
+#include "server/tls/digest.h"
+
+#define ACCEPT_GUID   "258EAFA5-E914-47DA-95CA-C5AB0DC85B11" /* RFC 6455 1.3 */
+#define KEY_TEXT_SIZE 24u                                    /* base64 of 16 bytes */
+#define KEY_SIZE      16u
 
 static bool bytes_ends(struct bytes b, struct bytes end)
 {
@@ -231,23 +232,20 @@ static bool refuse(struct buf *answer, struct upgrade *upgrade, const char *stat
 
 static bool key_valid(struct bytes key)
 {
-    uint8_t raw[KEY_SIZE + 2];
+    uint8_t raw[KEY_SIZE];
 
-    return key.size == KEY_TEXT_SIZE && key.at[KEY_TEXT_SIZE - 1] == '=' &&
-           key.at[KEY_TEXT_SIZE - 2] == '=' && key.at[KEY_TEXT_SIZE - 3] != '=' &&
-           EVP_DecodeBlock(raw, key.at, (int)key.size) == KEY_SIZE + 2;
+    return key.size == KEY_TEXT_SIZE && base64_read(key, raw, sizeof(raw));
 }
 
 static void write_accept(struct bytes key, struct buf *answer)
 {
-    char text[KEY_TEXT_SIZE + sizeof(ACCEPT_GUID)];
-    unsigned char digest[ACCEPT_RAW_SIZE], accept[32];
+    char text[KEY_TEXT_SIZE + sizeof(ACCEPT_GUID)], accepted[BASE64_SIZE(DIGEST_SHA1_SIZE)];
+    uint8_t digest[DIGEST_SHA1_SIZE];
 
     snprintf(text, sizeof(text), "%.*s%s", BYTES_ARG(key), ACCEPT_GUID);
-    if (EVP_Digest(text, strlen(text), digest, NULL, EVP_sha1(), NULL) != 1)
-        digest[0] = 0; /* the client will say that this is no answer to its key */
-    EVP_EncodeBlock(accept, digest, sizeof(digest));
-    (void)buf_print(answer, "Sec-WebSocket-Accept: %s\r\n", (const char *)accept);
+    digest_sha1(bytes_of_text(text), digest);
+    base64_write(accepted, bytes_of(digest, sizeof(digest)));
+    (void)buf_print(answer, "Sec-WebSocket-Accept: %s\r\n", accepted);
 }
 
 static void welcome(struct bytes key, const struct websocket_options *options, struct buf *answer)

@@ -19,6 +19,7 @@
 
 #include "server/server.h"
 #include "storage/paths.h"
+#include "tests/sim/copies.h"
 #include "tests/sim/hunt.h"
 #include "tests/sim/leaks.h"
 #include "tests/sim/limits.h"
@@ -74,6 +75,8 @@ struct run {
     struct sim_client client;
     struct user users[STREAMS_MAX];
     unsigned user_count;
+    struct copies copies;
+    bool copying; /* one run in two */
     unsigned crashes;
     bool clock_jumps;
     /* Writes are cut within sectors, which no disk does: a last batch that was never durable may
@@ -403,6 +406,7 @@ static void begin(struct run *run, const struct settings *settings, uint64_t see
     run->user_count = 1 + (unsigned)prng_below(&run->prng, STREAMS_MAX);
     if (run->user_count > run->limits->at[LIMIT_STREAMS])
         run->user_count = (unsigned)run->limits->at[LIMIT_STREAMS];
+    run->copying = prng_chance(&run->prng, 1, 2);
     for (unsigned i = 0; i < run->user_count; i++) {
         user_init(&run->users[i], i, run->sim, &run->client, &run->prng);
         run->users[i].context = run;
@@ -429,9 +433,21 @@ static void maybe_jump(struct run *run)
         sim_jump_wall(run->sim, run->node, ((int64_t)prng_below(&run->prng, 60) - 30) * SECOND);
 }
 
+/* What the copies hold is right at any moment, as far as it goes. */
+static bool copies_right(struct run *run)
+{
+    bool whole = true;
+
+    if (run->copying && !run->excused && !copies_compare(&run->copies, run->server, &whole))
+        violate(run, "%s", run->copies.violation);
+    return whole || !run->copying;
+}
+
 static void act(struct run *run)
 {
     if (sim_client_connected(&run->client)) {
+        if (run->copying && prng_chance(&run->prng, 1, 4))
+            copies_act(&run->copies, &run->client, &run->prng);
         user_act(&run->users[prng_below(&run->prng, run->user_count)]);
         return;
     }
@@ -439,6 +455,8 @@ static void act(struct run *run)
         sim_client_connect(&run->client, run->node, PORT, "_R.>");
     for (unsigned i = 0; i < run->user_count; i++)
         user_connected(&run->users[i]);
+    if (run->copying)
+        copies_set_up(&run->copies, &run->client);
 }
 
 /* ---- its end -----------------------------------------------------------------------------------
@@ -528,6 +546,8 @@ static void conclude(struct run *run)
         if (!restart(run))
             return;
     }
+    if (run->copying && sim_client_connected(&run->client))
+        copies_set_up(&run->copies, &run->client);
     if (!come_to_rest(run))
         return;
     if (strikes(run, LIMIT_CRASH_END, 1, 4)) { /* whoever was done stays so */
@@ -537,7 +557,8 @@ static void conclude(struct run *run)
     }
     for (unsigned i = 0; i < run->user_count; i++)
         user_look(&run->users[i]);
-    if (!wait_for(run, all_looked, "stream info") || !wait_for(run, all_read, "a message"))
+    if (!wait_for(run, all_looked, "stream info") || !wait_for(run, all_read, "a message") ||
+        !wait_for(run, copies_right, "a copy"))
         return;
     for (unsigned i = 0; i < run->user_count; i++)
         user_check(&run->users[i]);
@@ -557,6 +578,9 @@ static void tell(const struct run *run)
             : user->worlds.given_up     ? ", too many worlds"
                                         : "");
     }
+    if (run->copying)
+        printf("copies: %llu sent, %llu compared\n", (unsigned long long)run->copies.sent,
+               (unsigned long long)run->copies.copied);
     printf("seed %llu: %s; %u crashes, %.1f s\n", (unsigned long long)run->seed,
            run->excused             ? "excused"
            : violation(run) == NULL ? "good"
@@ -577,6 +601,8 @@ static bool run_seed(const struct settings *settings, uint64_t seed, uint64_t *h
              i++) {
             sim_run(run.sim, (int64_t)prng_below(&run.prng, 15 * MILLISECOND));
             maybe_jump(&run);
+            if (i % 16 == 0 && !sim_crashed(run.sim, run.node))
+                (void)copies_right(&run);
             if (!maybe_crash(&run))
                 break;
             act(&run);

@@ -142,6 +142,8 @@ def mask(value, key="", asked=b""):
     if isinstance(value, list):
         masked = [mask(v, key, asked) for v in value]
         return sorted(masked) if "GENERATED" in masked else masked
+    if key == "active" and isinstance(value, int):
+        return "ACTIVE"
     if isinstance(value, str):
         if TIME.match(value) and value != UNSET and value.encode() not in asked:
             return "TIME"

@@ -589,14 +589,14 @@ START_TEST(every_seeded_bug_is_found)
     };
     /* Bounds that only matter if a barrier were to let something through: test_stream_state.c has
      * them. */
-    const uint64_t elsewhere = STREAM_FLAW_PURGE_UNBOUNDED | STREAM_FLAW_EXPIRE_UNBOUNDED |
-                               STREAM_FLAW_SCHEDULE_KEPT | STREAM_FLAW_SCHEDULE_LATE |
-                               STREAM_FLAW_BLOCK_WITHOUT_IDS | STREAM_FLAW_BLOCK_WITHOUT_CONSUMERS |
-                               STREAM_FLAW_BLOCK_LATE | STREAM_FLAW_MOVED_AT_ONCE |
-                               STREAM_FLAW_DROP_LIVING |     /* of blocks: sim_server */
-                               STREAM_FLAW_SETTLING_UNSEEN | /* test_retention.c */
-                               STREAM_FLAW_SETTLED_KEPT | STREAM_FLAW_NEED_OVERLOOKED |
-                               STREAM_FLAW_RELEASE_FORGOTTEN; /* test_retention_world.c */
+    const uint64_t elsewhere =
+        STREAM_FLAW_PURGE_UNBOUNDED | STREAM_FLAW_EXPIRE_UNBOUNDED | STREAM_FLAW_SCHEDULE_KEPT |
+        STREAM_FLAW_SCHEDULE_LATE | STREAM_FLAW_BLOCK_WITHOUT_IDS |
+        STREAM_FLAW_BLOCK_WITHOUT_CONSUMERS | STREAM_FLAW_BLOCK_LATE | STREAM_FLAW_MOVED_AT_ONCE |
+        STREAM_FLAW_POSITION_LOST | STREAM_FLAW_DROP_LIVING | /* of blocks: sim_server */
+        STREAM_FLAW_SETTLING_UNSEEN |                         /* test_retention.c */
+        STREAM_FLAW_SETTLED_KEPT | STREAM_FLAW_NEED_OVERLOOKED |
+        STREAM_FLAW_RELEASE_FORGOTTEN; /* test_retention_world.c */
 
     ck_assert(!found(0));
     for (size_t i = 0; i < sizeof flaws / sizeof flaws[0]; i++) {

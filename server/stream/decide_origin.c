@@ -1,0 +1,152 @@
+#include "server/stream/decide_origin.h"
+
+#include "server/stream/decide_priv.h"
+
+/* A roll-up counts where the stream allows it; what it means to any other is in its headers. */
+static void take_rollup(struct deciding *d)
+{
+    if (!d->config->allow_rollup_hdrs || d->config->deny_purge)
+        return;
+    if (bytes_equal_nocase(d->headers.rollup, BYTES("sub")))
+        d->flags = MESSAGE_ROLLUP_SUBJECT;
+    else if (bytes_equal_nocase(d->headers.rollup, BYTES("all")))
+        d->flags = MESSAGE_ROLLUP_ALL;
+}
+
+/* An end of its own counts where ends are allowed. */
+static bool take_ttl(struct deciding *d)
+{
+    int64_t seconds;
+
+    if (!d->config->allow_msg_ttl || !publish_headers_ttl(d->headers.ttl, &seconds))
+        return true;
+    return decide_check_ttl(d);
+}
+
+static struct publish as_publish(const struct origin_message *message)
+{
+    return (struct publish){
+        .subject = message->subject, .headers = message->headers, .payload = message->payload};
+}
+
+static bool check(struct deciding *d)
+{
+    if (d->decider->barrier && !decide_flaw(d, STREAM_FLAW_IGNORE_BARRIER))
+        return decide_wait(d);
+    return decide_check_size(d) && decide_check_sealed(d) && decide_check_size_configured(d) &&
+           decide_check_reserve(d) && take_ttl(d) && decide_check_limits(d);
+}
+
+static void nothing_to_store(struct deciding *d)
+{
+    *d->decision = (struct decision){.outcome = DECIDE_DUPLICATE, .error_text = ""};
+}
+
+static void full(struct deciding *d)
+{
+    *d->decision = (struct decision){.outcome = DECIDE_FULL, .error_text = ""};
+}
+
+/* Writes `before`, then the message, or neither. */
+static void store_behind(struct deciding *d, const struct effect *before, struct buf *out)
+{
+    size_t size = out->size;
+
+    if (!effect_write(out, before)) {
+        full(d);
+        return;
+    }
+    if (!decide_store(d, out)) {
+        out->size = size;
+        return;
+    }
+    d->decision->records++;
+}
+
+/* ---- mirrors ---------------------------------------------------------------------------------
+ */
+
+/* Its own time, if that does not fall: the index stands on it. */
+static int64_t mirrored_time(const struct decider *decider, int64_t time_ns)
+{
+    const struct overlay_entry *last = overlay_last(&decider->overlay);
+    int64_t least_ns = last != NULL ? last->time_ns : decider->state->last_time_ns;
+
+    if (time_ns < least_ns)
+        time_ns = least_ns;
+    if (time_ns < 0)
+        return 0;
+    return time_ns < EFFECT_TIME_MAX ? time_ns : EFFECT_TIME_MAX;
+}
+
+void decide_mirrored(struct decider *decider, const struct origin_message *message, struct buf *out,
+                     struct decision *decision)
+{
+    struct publish publish = as_publish(message);
+    struct effect skip = {.type = EFFECT_SKIP, .skip = {.last = message->sequence - 1}};
+    struct deciding d;
+    uint64_t last;
+
+    decide_begin(&d, decider, &publish, 0, decision);
+    last = d.sequence_last;
+    if (message->sequence <= last) {
+        nothing_to_store(&d);
+        return;
+    }
+    d.now_ns = mirrored_time(decider, message->time_ns);
+    take_rollup(&d);
+    if (!check(&d))
+        return;
+    d.sequence_last = message->sequence - 1;
+    if (d.sequence_last > last)
+        store_behind(&d, &skip, out);
+    else
+        (void)decide_store(&d, out);
+}
+
+void decide_skip(struct decider *decider, uint64_t last, struct buf *out, struct decision *decision)
+{
+    const struct overlay_entry *newest = overlay_last(&decider->overlay);
+    uint64_t tail = newest != NULL ? newest->sequence : decider->state->last_seq;
+    struct effect skip = {.type = EFFECT_SKIP, .skip = {.last = last}};
+
+    *decision = (struct decision){.outcome = DECIDE_DUPLICATE, .error_text = ""};
+    if (decider->barrier) {
+        decision->outcome = DECIDE_WAIT;
+    } else if (last > tail && last < STREAM_SEQUENCE_MAX) {
+        decision->records = effect_write(out, &skip);
+        decision->outcome = decision->records > 0 ? DECIDE_STORE : DECIDE_FULL;
+        decider->barrier = decision->records > 0;
+    }
+}
+
+/* ---- sources ---------------------------------------------------------------------------------
+ */
+
+void decide_sourced(struct decider *decider, uint16_t source, uint64_t origin,
+                    const struct origin_message *message, int64_t log_now_ns, struct buf *out,
+                    struct decision *decision)
+{
+    struct publish publish = as_publish(message);
+    struct effect moved = {
+        .type = EFFECT_SOURCED,
+        .sourced = {.source = source, .origin = origin, .sequence = message->sequence},
+    };
+    struct deciding d;
+
+    decide_begin(&d, decider, &publish, log_now_ns, decision);
+    take_rollup(&d);
+    if (decider->barrier && !decide_flaw(&d, STREAM_FLAW_IGNORE_BARRIER)) {
+        (void)decide_wait(&d);
+        return;
+    }
+    if (!decide_check_id(&d)) {
+        if (effect_write(out, &moved))
+            decision->records = 1;
+        else
+            full(&d);
+        return;
+    }
+    if (check(&d))
+        store_behind(&d, &moved, out);
+}

@@ -1,0 +1,161 @@
+#include "server/stream/origin_request.h"
+
+#include <stdio.h>
+
+#include "base/json.h"
+#include "base/text.h"
+
+#define ACK_WAIT_NS                                                                                \
+    INT64_C(79200000000000) /* without acks it means nothing: as the reference says */
+
+static void add_prefix(const struct stream_source *source, struct buf *out)
+{
+    if (source->external != NULL && source->external->api.size > 0)
+        (void)buf_add(out, source->external->api);
+    else
+        (void)BUF_ADD(out, "$JS.API");
+}
+
+void origin_request_subject(const struct stream_source *source, struct buf *out)
+{
+    add_prefix(source, out);
+    (void)BUF_ADD(out, ".CONSUMER.CREATE.");
+    (void)buf_add(out, source->name);
+}
+
+void origin_request_deletion(const struct stream_source *source, struct bytes consumer,
+                             struct buf *out)
+{
+    add_prefix(source, out);
+    (void)BUF_ADD(out, ".CONSUMER.DELETE.");
+    (void)buf_add(out, source->name);
+    (void)buf_add_byte(out, '.');
+    (void)buf_add(out, consumer);
+}
+
+static void write_text(struct json_writer *writer, struct bytes key, struct bytes value)
+{
+    json_key(writer, key);
+    json_string(writer, value);
+}
+
+static void write_number(struct json_writer *writer, struct bytes key, uint64_t value)
+{
+    json_key(writer, key);
+    json_number_u64(writer, value);
+}
+
+static void write_true(struct json_writer *writer, struct bytes key)
+{
+    json_key(writer, key);
+    json_bool(writer, true);
+}
+
+static void write_start(struct json_writer *writer, const struct origin_request *request)
+{
+    const struct stream_source *source = request->source;
+    char time[TEXT_TIME_MAX];
+
+    if (request->after > 0 || source->opt_start_seq > 0) {
+        write_text(writer, BYTES("deliver_policy"), BYTES("by_start_sequence"));
+        write_number(writer, BYTES("opt_start_seq"),
+                     request->after > 0 ? request->after + 1 : source->opt_start_seq);
+    } else if (source->opt_start_time_ns != TIME_UNSET) {
+        write_text(writer, BYTES("deliver_policy"), BYTES("by_start_time"));
+        write_text(writer, BYTES("opt_start_time"),
+                   bytes_of(time, text_time(time, source->opt_start_time_ns)));
+    } else {
+        write_text(writer, BYTES("deliver_policy"), BYTES("all"));
+    }
+}
+
+static void write_filters(struct json_writer *writer, const struct stream_source *source)
+{
+    const struct stream_transform *transforms = source->subject_transforms.at;
+    size_t count = source->subject_transforms.count;
+
+    if (source->filter_subject.size > 0)
+        write_text(writer, BYTES("filter_subject"), source->filter_subject);
+    if (count == 0)
+        return;
+    JSON_KEY(writer, "filter_subjects");
+    json_array_begin(writer);
+    for (size_t i = 0; i < count; i++)
+        json_string(writer, transforms[i].source.size > 0 ? transforms[i].source : BYTES(">"));
+    json_array_end(writer);
+}
+
+static void write_metadata(struct json_writer *writer, const struct origin_request *request)
+{
+    JSON_KEY(writer, "metadata");
+    json_object_begin(writer);
+    write_text(writer, request->mirror ? BYTES("_nats.mirror.acc") : BYTES("_nats.src.acc"),
+               request->account);
+    write_text(writer, request->mirror ? BYTES("_nats.mirror.stream") : BYTES("_nats.src.stream"),
+               request->stream);
+    json_object_end(writer);
+}
+
+void origin_request_body(const struct origin_request *request, struct buf *out)
+{
+    struct json_writer writer;
+
+    json_writer_init(&writer, out);
+    json_object_begin(&writer);
+    write_text(&writer, BYTES("stream_name"), request->source->name);
+    JSON_KEY(&writer, "config");
+    json_object_begin(&writer);
+    write_text(&writer, BYTES("name"), request->consumer);
+    write_start(&writer, request);
+    write_text(&writer, BYTES("ack_policy"), BYTES("none"));
+    write_number(&writer, BYTES("ack_wait"), (uint64_t)ACK_WAIT_NS);
+    write_number(&writer, BYTES("max_deliver"), 1);
+    write_filters(&writer, request->source);
+    write_text(&writer, BYTES("replay_policy"), BYTES("instant"));
+    write_true(&writer, BYTES("flow_control"));
+    write_text(&writer, BYTES("deliver_subject"), request->deliver);
+    write_number(&writer, BYTES("idle_heartbeat"), (uint64_t)ORIGIN_HEARTBEAT_NS);
+    write_number(&writer, BYTES("inactive_threshold"), (uint64_t)ORIGIN_SILENCE_NS);
+    write_true(&writer, BYTES("direct"));
+    write_metadata(&writer, request);
+    json_object_end(&writer);
+    json_object_end(&writer);
+}
+
+/* ---- the answer ------------------------------------------------------------------------------
+ */
+
+static void set_error(struct origin *origin, uint64_t code, uint64_t error, struct bytes text)
+{
+    origin->error_code = code;
+    origin->error = error;
+    snprintf(origin->error_text, sizeof origin->error_text, "%.*s",
+             (int)(text.size < ORIGIN_ERROR_TEXT_MAX ? text.size : ORIGIN_ERROR_TEXT_MAX - 1),
+             (const char *)text.at);
+}
+
+bool origin_request_answer(struct origin *origin, struct bytes body, struct arena *arena,
+                           struct origin_answer *out)
+{
+    struct json_error unreadable;
+    const struct json *answer = json_parse(arena, body, &unreadable);
+    const struct json *error = json_get(answer, BYTES("error"));
+    const struct json *description = json_get(error, BYTES("description"));
+    uint64_t code = 0, number = 0;
+
+    *out = (struct origin_answer){0};
+    if (answer == NULL) { /* a status: nobody is there to answer */
+        set_error(origin, 500, origin->error, BYTES("no answer"));
+        origin->error = 0;
+        return false;
+    }
+    (void)json_u64(json_get(answer, BYTES("num_pending")), &out->pending);
+    (void)json_u64(json_get(json_get(answer, BYTES("delivered")), BYTES("stream_seq")),
+                   &out->behind);
+    if (error == NULL)
+        return true;
+    (void)json_u64(json_get(error, BYTES("code")), &code);
+    (void)json_u64(json_get(error, BYTES("err_code")), &number);
+    set_error(origin, code, number, description != NULL ? description->text : BYTES(""));
+    return false;
+}

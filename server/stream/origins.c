@@ -1,0 +1,593 @@
+/*
+ * origins: the mirror or the sources of a stream, while it leads: each asks its origin's leader for
+ * messages as a client would, wherever that is, and decides what comes into the stream's log. What
+ * is to be done is said by the cores (origin, decide_origin); what has been taken is in the log.
+ * Followers, and a leader that begins anew, know nothing but the applied positions.
+ */
+#include "server/stream/origins.h"
+#include <stdio.h>
+
+#include "base/heap.h"
+#include "base/owner.h"
+#include "base/text.h"
+#include "server/stream/decide_origin.h"
+#include "server/stream/origin_headers.h"
+#include "server/stream/origin_request.h"
+#include "server/stream/stream_priv.h"
+
+#define INBOX_BYTES_MAX ((size_t)64 << 20)
+#define ARENA_MAX       ((size_t)16 << 20)
+#define TAG_SIZE        8u
+#define NAME_MAX_SIZE   32u
+
+enum inbox_kind { INBOX_DELIVERY, INBOX_ANSWER };
+
+struct follower {
+    struct origin core;
+    struct stream *stream;
+    const struct stream_source *source; /* of the config in force */
+    bool mirror;
+    uint16_t number;                      /* of config.sources */
+    struct subject_transform *transforms; /* of the source, in the arena */
+    uint64_t id;        /* of the stream that `core.taken` counts in; 0: unknown */
+    char tag[TAG_SIZE]; /* of what it has asked for, new each time */
+    struct sink *sink_deliver, *sink_answer;
+    struct outbox inbox;
+    bool overflown; /* something did not fit the inbox */
+};
+
+struct stream_origins {
+    struct stream *stream;
+    struct follower *at;
+    size_t count;
+    struct arena arena;
+    struct timer timer;
+    struct buf subject, headers, source; /* scratch, of one message */
+};
+
+/* ---- what comes ------------------------------------------------------------------------------
+ */
+
+/* Sinks only keep what they are given. */
+static void keep(struct follower *follower, enum inbox_kind kind, const struct message *message)
+{
+    struct outbox_item item = {
+        .kind = OUTBOX_MESSAGE,
+        .code = kind,
+        .to = message->subject,
+        .reply = message->reply,
+        .headers = message->headers,
+        .body = message->payload,
+    };
+
+    if (!outbox_add(&follower->inbox, &item))
+        follower->overflown = true;
+    stream_mark(follower->stream);
+}
+
+static void on_deliver(void *owner, const struct message *message)
+{
+    keep(owner, INBOX_DELIVERY, message);
+}
+
+static void on_answer(void *owner, const struct message *message)
+{
+    keep(owner, INBOX_ANSWER, message);
+}
+
+static void publish(struct stream *stream, struct bytes subject, struct bytes reply,
+                    struct bytes payload)
+{
+    struct message message = {.subject = subject, .reply = reply, .payload = payload};
+
+    (void)router_publish(stream_router(stream), stream->account, &message);
+}
+
+/* ---- asking ----------------------------------------------------------------------------------
+ */
+
+static void remove_sink(struct follower *follower, struct sink **sink)
+{
+    if (*sink != NULL)
+        router_sink_remove(stream_router(follower->stream), *sink);
+    *sink = NULL;
+}
+
+static void hang_up(struct follower *follower)
+{
+    remove_sink(follower, &follower->sink_deliver);
+    remove_sink(follower, &follower->sink_answer);
+    outbox_clear(&follower->inbox);
+    follower->overflown = false;
+}
+
+static struct bytes own_consumer(const struct follower *follower, char out[static NAME_MAX_SIZE])
+{
+    int size = snprintf(out, NAME_MAX_SIZE, "%s%.8s", follower->mirror ? "JS_MIRROR_" : "JS_SRC_",
+                        follower->tag);
+
+    return bytes_of(out, (size_t)size);
+}
+
+static void add_deliver_subject(const struct follower *follower, struct buf *out)
+{
+    const struct stream_external *external = follower->source->external;
+
+    if (external != NULL && external->deliver.size > 0)
+        (void)buf_add(out, external->deliver);
+    else
+        (void)BUF_ADD(out, "$JS");
+    (void)buf_print(out, ".%c.%.8s", follower->mirror ? 'M' : 'S', follower->tag);
+}
+
+/* The stream of that name as it is known here now; NULL: there is none, or it is another
+ * account's. */
+static const struct catalogue_entry *origin_entry(const struct follower *follower)
+{
+    struct stream *stream = follower->stream;
+
+    if (follower->source->external != NULL)
+        return NULL;
+    return jetstream_entry(stream->jetstream, stream->account, follower->source->name);
+}
+
+static uint64_t origin_id(const struct follower *follower)
+{
+    const struct catalogue_entry *entry = origin_entry(follower);
+
+    return entry != NULL ? entry->assigned.id : 0;
+}
+
+/* Would it let go of what it hands out? Made or changed after this stream was, else it was refused.
+ */
+static bool lets_go(const struct follower *follower)
+{
+    const struct catalogue_entry *entry = origin_entry(follower);
+
+    return entry != NULL && entry->readable && entry->config.retention != RETENTION_LIMITS;
+}
+
+/* Another stream has come under the name: all that it has is new to a source. */
+static void look_who(struct follower *follower)
+{
+    uint64_t id = origin_id(follower);
+
+    if (!follower->mirror && id != 0 && follower->id != 0 && id != follower->id)
+        follower->core.taken = 0;
+    if (id != 0)
+        follower->id = id;
+}
+
+static void write_body(struct follower *follower, struct bytes deliver, struct buf *out)
+{
+    struct stream *stream = follower->stream;
+    char name[NAME_MAX_SIZE];
+    struct origin_request request = {
+        .source = follower->source,
+        .mirror = follower->mirror,
+        .stream = stream->name,
+        .account = account_name(stream->account),
+        .consumer = own_consumer(follower, name),
+        .deliver = deliver,
+        .after = follower->core.taken,
+    };
+
+    origin_request_body(&request, out);
+}
+
+static void ask(struct follower *follower)
+{
+    struct stream *stream = follower->stream;
+    struct router *router = stream_router(stream);
+    struct buf deliver, answer, subject, body;
+
+    hang_up(follower);
+    look_who(follower);
+    text_base62(server_prng(jetstream_server(stream->jetstream)), follower->tag, TAG_SIZE);
+    buf_init(&deliver, SIZE_MAX);
+    buf_init(&answer, SIZE_MAX);
+    buf_init(&subject, SIZE_MAX);
+    buf_init(&body, SIZE_MAX);
+    add_deliver_subject(follower, &deliver);
+    (void)buf_print(&answer, "$JSC.R.%.8s", follower->tag);
+    follower->sink_deliver =
+        router_sink_add_known(router, stream->account, buf_bytes(&deliver), on_deliver, follower);
+    follower->sink_answer =
+        router_sink_add_known(router, stream->account, buf_bytes(&answer), on_answer, follower);
+    origin_request_subject(follower->source, &subject);
+    write_body(follower, buf_bytes(&deliver), &body);
+    origin_asked(&follower->core, io_now(stream_io(stream)));
+    publish(stream, buf_bytes(&subject), buf_bytes(&answer), buf_bytes(&body));
+    buf_deinit(&deliver);
+    buf_deinit(&answer);
+    buf_deinit(&subject);
+    buf_deinit(&body);
+}
+
+static uint64_t jitter(const struct stream *stream)
+{
+    return prng_next(server_prng(jetstream_server(stream->jetstream)));
+}
+
+/* It goes at once, not when it notices that nobody listens. */
+static void delete_consumer(const struct follower *follower)
+{
+    char name[NAME_MAX_SIZE];
+    struct buf subject;
+
+    buf_init(&subject, SIZE_MAX);
+    origin_request_deletion(follower->source, own_consumer(follower, name), &subject);
+    publish(follower->stream, buf_bytes(&subject), bytes_of(NULL, 0), bytes_of(NULL, 0));
+    buf_deinit(&subject);
+}
+
+static void fail(struct follower *follower)
+{
+    struct stream *stream = follower->stream;
+
+    if (follower->core.phase == ORIGIN_FOLLOWING)
+        delete_consumer(follower);
+    hang_up(follower);
+    origin_failed(&follower->core, io_now(stream_io(stream)), jitter(stream));
+}
+
+/* What a mirror's origin does not have any more will not come. False: it has to wait. */
+static bool skip(struct follower *follower, uint64_t behind)
+{
+    struct stream *stream = follower->stream;
+    struct decision decision;
+
+    if (!follower->mirror || behind <= follower->core.taken)
+        return true;
+    decide_skip(&stream->decider, behind, replica_gather(stream->replica), &decision);
+    if (decision.outcome == DECIDE_WAIT || decision.outcome == DECIDE_FULL)
+        return false;
+    stream->gathered += decision.records;
+    stream_mark(stream);
+    return true;
+}
+
+/* False: it has to wait. */
+static bool read_answer(struct follower *follower, const struct outbox_item *item)
+{
+    struct origin_answer answer;
+    struct arena arena;
+    bool made, done = true;
+
+    if (follower->core.phase != ORIGIN_ASKED)
+        return true;
+    arena_init(&arena, 1u << 20);
+    made = origin_request_answer(&follower->core, item->body, &arena, &answer);
+    arena_deinit(&arena);
+    if (!made || (origin_id(follower) != follower->id && follower->source->external == NULL))
+        fail(follower); /* or the stream was another one meanwhile */
+    else if (skip(follower, answer.behind))
+        origin_accepted(&follower->core, answer.pending, io_now(stream_io(follower->stream)));
+    else
+        done = false;
+    return done;
+}
+
+/* ---- taking ----------------------------------------------------------------------------------
+ */
+
+static struct bytes transformed(const struct follower *follower, struct bytes subject,
+                                struct buf *scratch)
+{
+    buf_clear(scratch);
+    for (size_t i = 0; i < follower->source->subject_transforms.count; i++) {
+        const struct subject_transform *transform = &follower->transforms[i];
+
+        if (!subject_transform_matches(transform, subject))
+            continue;
+        if (subject_transform_apply(transform, subject, &follower->stream->decider.prng, scratch) &&
+            scratch->size > 0)
+            return buf_bytes(scratch);
+        return subject;
+    }
+    return subject;
+}
+
+static struct origin_message message_of(const struct follower *follower,
+                                        const struct outbox_item *item,
+                                        const struct ack_subject *ack)
+{
+    struct stream_origins *origins = follower->stream->origins;
+
+    buf_clear(&origins->source);
+    if (!follower->mirror)
+        origin_header_source(follower->source, ack->sequence, item->to, &origins->source);
+    return (struct origin_message){
+        .sequence = ack->sequence,
+        .time_ns = ack->time_ns,
+        .subject = transformed(follower, item->to, &origins->subject),
+        .headers = origin_headers(item->headers, buf_bytes(&origins->source), &origins->headers),
+        .payload = item->body,
+    };
+}
+
+static void decide(struct follower *follower, const struct origin_message *message,
+                   struct decision *decision)
+{
+    struct stream *stream = follower->stream;
+    struct buf *gather = replica_gather(stream->replica);
+    size_t limit = gather->limit;
+
+    gather->limit = limit - GATHER_RESERVED;
+    if (follower->mirror)
+        decide_mirrored(&stream->decider, message, gather, decision);
+    else
+        decide_sourced(&stream->decider, follower->number, follower->id, message,
+                       stream_log_now(stream), gather, decision);
+    gather->limit = limit;
+    stream->gathered += decision->records;
+}
+
+/* What a limit stands against is asked for again: it may fit by then. */
+static void refused(struct follower *follower, uint64_t sequence, uint16_t error, const char *text)
+{
+    struct stream *stream = follower->stream;
+
+    if (follower->core.failures == 0)
+        logger_warn(server_logger(jetstream_server(stream->jetstream)),
+                    "Stream '%.*s': message %llu of '%.*s' can not be taken yet: error %u %s",
+                    BYTES_ARG(stream->name), (unsigned long long)sequence,
+                    BYTES_ARG(follower->source->name), error, text);
+    fail(follower);
+}
+
+/* False: it has to wait; nothing has happened. */
+static bool take(struct follower *follower, const struct outbox_item *item,
+                 const struct ack_subject *ack)
+{
+    struct stream *stream = follower->stream;
+    struct origin_message message = message_of(follower, item, ack);
+    uint16_t error = jetstream_admits(
+        stream->jetstream, stream->account, stream->state.config.storage == STORAGE_MEMORY,
+        message.subject.size + message.headers.size + message.payload.size);
+    struct decision decision;
+
+    if (error != 0) {
+        refused(follower, ack->sequence, error, "");
+        return true;
+    }
+    decide(follower, &message, &decision);
+    if (decision.outcome == DECIDE_WAIT || decision.outcome == DECIDE_FULL)
+        return false;
+    if (decision.outcome == DECIDE_REFUSE) {
+        refused(follower, ack->sequence, decision.error, decision.error_text);
+        return true;
+    }
+    if (decision.outcome == DECIDE_STORE)
+        stream_consumers_offer(stream, message.subject);
+    stream_mark(stream);
+    origin_taken(&follower->core, ack, io_now(stream_io(stream)));
+    return true;
+}
+
+static void read_status(struct follower *follower, const struct outbox_item *item)
+{
+    struct stream *stream = follower->stream;
+    int64_t now_ns = io_now(stream_io(stream));
+    struct bytes stalled = origin_header_value(item->headers, BYTES("Nats-Consumer-Stalled"));
+    uint64_t sent;
+
+    if (!bytes_starts(item->headers, BYTES("NATS/1.0 100"))) {
+        fail(follower); /* it was deleted, or its leader has changed */
+    } else if (item->reply.size > 0) {
+        origin_alive(&follower->core, now_ns);
+        publish(stream, item->reply, bytes_of(NULL, 0), bytes_of(NULL, 0));
+    } else if (!bytes_read_u64(origin_header_value(item->headers, BYTES("Nats-Last-Consumer")),
+                               &sent) ||
+               !origin_heartbeat(&follower->core, sent, now_ns)) {
+        fail(follower);
+    } else if (stalled.size > 0) {
+        publish(stream, stalled, bytes_of(NULL, 0), bytes_of(NULL, 0));
+    }
+}
+
+/* False: it has to wait. */
+static bool read_delivery(struct follower *follower, const struct outbox_item *item)
+{
+    struct ack_subject ack;
+
+    if (follower->core.phase == ORIGIN_RESTING)
+        return true;
+    if (item->reply.size == 0 || !ack_subject_read(item->reply, &ack)) {
+        read_status(follower, item);
+        return true;
+    }
+    switch (origin_came(&follower->core, &ack)) {
+    case ORIGIN_NEXT: return take(follower, item, &ack);
+    case ORIGIN_OLD:
+        origin_taken(&follower->core, &ack, io_now(stream_io(follower->stream)));
+        break;
+    case ORIGIN_GAP: fail(follower); break;
+    }
+    return true;
+}
+
+/* As publishes do, what comes waits for operations. */
+static bool held(const struct stream *stream)
+{
+    return stream_operations_wait(stream) || stream->ops_flying.count > 0;
+}
+
+static void read_inbox(struct follower *follower)
+{
+    struct outbox_item item;
+
+    while (!held(follower->stream) && outbox_peek(&follower->inbox, &item)) {
+        uint64_t count = follower->inbox.count;
+
+        if (item.code == INBOX_ANSWER ? !read_answer(follower, &item)
+                                      : !read_delivery(follower, &item))
+            return;
+        if (follower->inbox.count == count) /* else it has hung up */
+            outbox_pop(&follower->inbox);
+    }
+}
+
+/* ---- life ------------------------------------------------------------------------------------
+ */
+
+static void on_timer(struct timer *timer)
+{
+    stream_mark(owner_of(timer, struct stream_origins, timer)->stream);
+}
+
+static void compile(struct stream_origins *origins, struct follower *follower)
+{
+    const struct stream_transform *transforms = follower->source->subject_transforms.at;
+    size_t count = follower->source->subject_transforms.count;
+    struct subject_transform_error error;
+
+    follower->transforms = ARENA_ARRAY(&origins->arena, struct subject_transform, count + 1);
+    assert(follower->transforms != NULL); /* a config is far smaller */
+    for (size_t i = 0; i < count; i++) {
+        bool fine = subject_transform_compile(&follower->transforms[i], transforms[i].source,
+                                              transforms[i].destination, SUBJECT_TRANSFORM_ANY,
+                                              &origins->arena, &error);
+
+        if (!fine) /* another version took it: messages come as they are */
+            follower->transforms[i] = (struct subject_transform){0};
+    }
+}
+
+static void begin(struct stream_origins *origins, size_t i, const struct stream_source *source,
+                  bool mirror)
+{
+    struct stream *stream = origins->stream;
+    struct follower *follower = &origins->at[i];
+    const struct source_position *position =
+        mirror ? NULL : positions_of_source(&stream->state.positions, i);
+
+    *follower = (struct follower){
+        .stream = stream,
+        .source = source,
+        .mirror = mirror,
+        .number = (uint16_t)i,
+        .id = position != NULL ? position->origin : 0,
+    };
+    outbox_init(&follower->inbox, INBOX_BYTES_MAX);
+    compile(origins, follower);
+    origin_init(&follower->core, mirror ? stream->state.last_seq : position->sequence,
+                io_now(stream_io(stream)));
+}
+
+static void start(struct stream *stream)
+{
+    const struct stream_config *config = &stream->state.config;
+    size_t count = config->mirror != NULL ? 1 : config->sources.count;
+    struct stream_origins *origins;
+
+    if (count == 0)
+        return;
+    origins = HEAP_NEW(struct stream_origins);
+    stream->origins = origins;
+    origins->stream = stream;
+    origins->at = heap_take(count * sizeof *origins->at);
+    origins->count = count;
+    origins->timer.fire = on_timer;
+    arena_init(&origins->arena, ARENA_MAX);
+    buf_init(&origins->subject, EFFECT_SUBJECT_MAX);
+    buf_init(&origins->headers, SIZE_MAX);
+    buf_init(&origins->source, SIZE_MAX);
+    for (size_t i = 0; i < count; i++)
+        begin(origins, i,
+              config->mirror != NULL ? config->mirror
+                                     : (const struct stream_source *)config->sources.at + i,
+              config->mirror != NULL);
+}
+
+void stream_origins_stop(struct stream *stream)
+{
+    struct stream_origins *origins = stream->origins;
+
+    stream->origins_stale = true;
+    if (origins == NULL)
+        return;
+    for (size_t i = 0; i < origins->count; i++) {
+        hang_up(&origins->at[i]);
+        outbox_deinit(&origins->at[i].inbox);
+    }
+    timers_cancel(io_timers(stream_io(stream)), &origins->timer);
+    arena_deinit(&origins->arena);
+    buf_deinit(&origins->subject);
+    buf_deinit(&origins->headers);
+    buf_deinit(&origins->source);
+    heap_give(origins->at);
+    heap_give(origins);
+    stream->origins = NULL;
+}
+
+/* What waits to be read is a sign of life. */
+static void look_at_clock(struct follower *follower)
+{
+    struct stream *stream = follower->stream;
+    int64_t now_ns = io_now(stream_io(stream));
+
+    if (follower->overflown)
+        fail(follower);
+    if (follower->inbox.count > 0)
+        return;
+    if (origin_due(&follower->core, now_ns, jitter(stream))) {
+        if (lets_go(follower))
+            origin_refused(&follower->core, now_ns, jitter(stream),
+                           "interest and work-queue streams are not followed");
+        else
+            ask(follower);
+    } else if (follower->core.phase == ORIGIN_RESTING) {
+        hang_up(follower);
+    }
+}
+
+static void arm(struct stream_origins *origins)
+{
+    int64_t due_ns = TIMERS_NEVER;
+
+    for (size_t i = 0; i < origins->count; i++) {
+        if (origins->at[i].inbox.count == 0 && origins->at[i].core.due_ns < due_ns)
+            due_ns = origins->at[i].core.due_ns;
+    }
+    timers_arm(io_timers(stream_io(origins->stream)), &origins->timer, due_ns);
+}
+
+void stream_origins_turn(struct stream *stream)
+{
+    struct stream_origins *origins;
+
+    if (stream->origins_stale) {
+        stream_origins_stop(stream);
+        stream->origins_stale = false;
+        start(stream);
+    }
+    origins = stream->origins;
+    if (origins == NULL)
+        return;
+    for (size_t i = 0; i < origins->count; i++) {
+        read_inbox(&origins->at[i]);
+        look_at_clock(&origins->at[i]);
+    }
+    arm(origins);
+}
+
+/* ---- looking at it ---------------------------------------------------------------------------
+ */
+
+void stream_origin_info(const struct stream *stream, size_t number, struct stream_origin_info *info)
+{
+    const struct stream_origins *origins = stream->origins;
+    const struct origin *core;
+
+    *info = (struct stream_origin_info){.active_ns = -1};
+    if (origins == NULL || number >= origins->count || stream->origins_stale)
+        return;
+    core = &origins->at[number].core;
+    info->lag = core->lag;
+    if (core->active_ns != ORIGIN_NEVER)
+        info->active_ns = io_now(stream_io(stream)) - core->active_ns;
+    info->error_code = core->error_code;
+    info->error = core->error;
+    info->error_text = core->error_text;
+}
