@@ -6,6 +6,7 @@
 #define SERVER_CLIENT_ROW_H
 
 #include "server/account.h"
+#include "server/auth/auth_options.h"
 
 struct client;
 struct connection;
@@ -40,6 +41,12 @@ struct client_row {
     const struct closed_sub *closed_subs;
     size_t closed_subs_count;
 };
+
+/* As documents name it. */
+static inline const char *client_row_type(const struct client_row *row)
+{
+    return row->type == CONNECTION_WEBSOCKET ? "websocket" : "nats";
+}
 
 /* connection_row.c */
 void client_row_of(struct client_row *row, const struct connection *connection, int64_t now_ns);

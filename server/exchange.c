@@ -294,18 +294,18 @@ static void keep_lines(struct bytes headers, struct buf *out)
     }
 }
 
-/* The headers with who asks, where that is told and fits. */
+/* The headers with who asks, where that fits. */
 static struct bytes tell_who(struct exchange *exchange, const struct share *share,
                              const struct message *message, struct buf *out)
 {
-    if (!share->tells || message->origin == NULL)
+    if (message->origin == NULL)
         return message->headers;
     if (message->headers.size > 0)
         keep_lines(message->headers, out);
     else
         (void)BUF_ADD(out, "NATS/1.0\r\n");
     if (!BUF_ADD(out, INFO_NAME " ") ||
-        !exchange->describe(exchange->describe_owner, message->origin, out) ||
+        !exchange->describe(exchange->describe_owner, message->origin, share->tells, out) ||
         !BUF_ADD(out, "\r\n\r\n"))
         return message->headers;
     return buf_bytes(out);

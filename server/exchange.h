@@ -21,8 +21,10 @@
 struct exchange;
 struct io;
 
-/* Adds what a service that it is shared with is told of a client, as JSON. False: no room. */
-typedef bool exchange_describe_fn(void *owner, const struct client *client, struct buf *out);
+/* Adds what a service is told of a client that asks, as JSON: `all` where that is shared with it,
+ * else only from which account it comes. False: no room. */
+typedef bool exchange_describe_fn(void *owner, const struct client *client, bool all,
+                                  struct buf *out);
 
 /* The router is given it. */
 struct exchange *exchange_create(struct router *router, struct io *io, uint64_t seed,

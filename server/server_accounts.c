@@ -27,9 +27,10 @@ static void configure_mappings(struct server *server)
     }
 }
 
-static bool describe(void *owner, const struct client *client, struct buf *out)
+static bool describe(void *owner, const struct client *client, bool all, struct buf *out)
 {
-    return system_describe_client(owner, client, out);
+    return all ? system_describe_client(owner, client, out)
+               : system_describe_account(owner, client, out);
 }
 
 void server_shares_configure(struct server *server)

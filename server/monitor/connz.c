@@ -384,7 +384,7 @@ static void write_row(struct json_writer *w, const struct server *server,
     json_object_begin(w);
     monitor_unsigned(w, BYTES("cid"), row->id);
     monitor_text(w, BYTES("kind"), "Client");
-    monitor_text(w, BYTES("type"), row->type == CONNECTION_WEBSOCKET ? "websocket" : "nats");
+    monitor_text(w, BYTES("type"), client_row_type(row));
     monitor_bytes(w, BYTES("ip"), row->address);
     monitor_number(w, BYTES("port"), row->port);
     write_times(w, server, row);

@@ -68,8 +68,24 @@ void system_write_client(struct json_writer *w, const struct server *server,
         monitor_wall_time(w, BYTES("stop"), server_wall_of(server, row->stop_ns));
     monitor_bytes(w, BYTES("name_tag"), row->account);
     monitor_text(w, BYTES("kind"), "Client");
-    monitor_text(w, BYTES("client_type"), "nats");
+    monitor_text(w, BYTES("client_type"), client_row_type(row));
     json_object_end(w);
+}
+
+bool system_describe_account(const struct server *server, const struct client *client,
+                             struct buf *out)
+{
+    struct json_writer w;
+    struct client_row row;
+
+    client_row_of_client(&row, client, io_now(server->io));
+    json_writer_init(&w, out);
+    json_object_begin(&w);
+    monitor_bytes(&w, BYTES("acc"), row.account);
+    if (row.rtt_ns > 0)
+        monitor_number(&w, BYTES("rtt"), row.rtt_ns);
+    json_object_end(&w);
+    return !w.failed;
 }
 
 bool system_describe_client(const struct server *server, const struct client *client,
@@ -93,7 +109,7 @@ bool system_describe_client(const struct server *server, const struct client *cl
     monitor_text(&w, BYTES("server"), server->info.name);
     monitor_bytes_given(&w, BYTES("cluster"), server->info.cluster);
     monitor_text(&w, BYTES("kind"), "Client");
-    monitor_text(&w, BYTES("client_type"), "nats");
+    monitor_text(&w, BYTES("client_type"), client_row_type(&row));
     json_object_end(&w);
     return !w.failed;
 }

@@ -50,7 +50,10 @@ void system_join(struct system *system);
 /* Answers what was asked. Once per turn, before the clients' output is sent. */
 void system_turn(struct system *system);
 
-/* What a service of another account is told of a client that asks, as JSON. False: no room. */
+/* What a service of another account is told of a client that asks, as JSON: all, or only from which
+ * account it comes. False: no room. */
+bool system_describe_account(const struct server *server, const struct client *client,
+                             struct buf *out);
 bool system_describe_client(const struct server *server, const struct client *client,
                             struct buf *out);
 /* $SYS.SERVER.<id>.SHUTDOWN, .LAMEDUCK */

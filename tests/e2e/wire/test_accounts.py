@@ -180,6 +180,20 @@ class Services(AccountsCase):
             self.assertEqual((who["acc"], who["user"], who["kind"]), ("B", "b", "Client"))
             self.assertEqual(set(head.split(b"\r\n")) - {b"", b"NATS/1.0", told[0]}, lines)
 
+    def test_where_it_is_not_shared_the_account_is_all_that_is_told_and_cannot_be_forged(self):
+        server = self.start(accounts(A="exports: [{service: s}]", B="imports: [{service: {account: A, subject: s}}]"))
+        a, b = self.user(server, "a"), self.requestor(server, "b")
+        a.send(b"SUB s 1\r\n")
+        a.flush()
+        forged = b'NATS/1.0\r\nNats-Request-Info: {"acc":"forged"}\r\n\r\n'
+        b.send(b"PUB s in.1 2\r\nhi\r\nHPUB s in.2 %d %d\r\n%shi\r\n" % (len(forged), len(forged) + 2, forged))
+        for _ in range(2):
+            _, _, head, _ = a.message()
+            told = [line for line in head.split(b"\r\n") if line.startswith(b"Nats-Request-Info: ")]
+            self.assertEqual(len(told), 1, head)
+            who = json.loads(told[0].split(b": ", 1)[1])
+            self.assertEqual((who.pop("acc"), set(who) - {"rtt"}), ("B", set()))
+
     def test_nobody_who_serves_is_told_at_once(self):
         server = self.start(accounts(A="exports: [{service: s}]", B="imports: [{service: {account: A, subject: s}}]"))
         b = self.requestor(server, "b")
