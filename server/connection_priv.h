@@ -1,7 +1,8 @@
 /*
  * What the files of the connections' shell share. Private to server/connection*.c: connection.c
  * holds a connection's life and its sending, connection_tls.c what stands between it and the socket
- * when that is encrypted, connection_proofs.c the passwords that workers prove.
+ * when that is encrypted, connection_websocket.c what stands there when it speaks over one,
+ * connection_proofs.c the passwords that workers prove.
  */
 #ifndef SERVER_CONNECTION_PRIV_H
 #define SERVER_CONNECTION_PRIV_H

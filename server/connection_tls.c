@@ -65,6 +65,17 @@ static void greet_and_wait(struct connection *c)
     arm(c, options_of(c)->timeout_ns);
 }
 
+/* Over a WebSocket there is no way to say why. */
+static void turn_away(struct connection *c)
+{
+    if (c->websocket == NULL)
+        connection_greet(c);
+    client_end(&c->client,
+               c->websocket == NULL ? "Connection throttling is active. Please try again later."
+                                    : NULL,
+               "TLS Handshake Failure");
+}
+
 void connection_tls_begin(struct connection *c)
 {
     const struct tls_options *options = options_of(c);
@@ -73,13 +84,11 @@ void connection_tls_begin(struct connection *c)
     buf_init(&c->plain, SIZE_MAX / 2);
     if (context_of(c) == NULL) {
         ready(c);
+    } else if (throttled(c->owner, options)) {
+        turn_away(c);
     } else if (c->websocket != NULL) {
         c->secure = SECURE_FIRST;
         arm(c, options->timeout_ns);
-    } else if (throttled(c->owner, options)) {
-        connection_greet(c);
-        client_end(&c->client, "Connection throttling is active. Please try again later.",
-                   "TLS Handshake Failure");
     } else if (options->handshake_first && options->fallback_ns > 0) {
         c->secure = SECURE_PERHAPS;
         arm(c, options->fallback_ns);

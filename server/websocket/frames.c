@@ -151,7 +151,7 @@ void frames_write(struct frames *frames, struct bytes payload, struct buf *out)
     (void)buf_add(out, buf_bytes(&frames->own));
     buf_clear(&frames->own);
     frames->out = out;
-    while (payload.size > 0 && !frames->closed) {
+    while (payload.size > 0 && !frames->closed && !wslay_event_get_close_sent(frames->in)) {
         size_t size = payload.size < frames->frame_max ? payload.size : frames->frame_max;
         struct wslay_frame_iocb frame = {
             .fin = 1,
