@@ -2,7 +2,7 @@
  * jetstream_form: who is in the metadata group.
  *
  * A fresh cluster is formed once: when every configured route has led to a node, all of them are up
- * and none has a metadata log, the node with the lowest id writes down who they are and asks the
+ * and none of those with JetStream has a metadata log, the node with the lowest id writes down who they are and asks the
  * others to begin their logs with that same entry. A node begins one such log in the life of its
  * disk.
  *
@@ -195,8 +195,10 @@ static bool all_fresh(struct jetstream_cluster *cluster, struct raft_config *mem
     for (size_t at = 0; (node = cluster_next(cluster->cluster, &at)) != NULL;) {
         const struct node_state *state = cluster_node_state(cluster, node->id);
 
-        if (!node->up || !node->jetstream)
+        if (!node->up)
             return false;
+        if (!node->jetstream)
+            continue; /* it passes messages on, and is no member */
         if (state == NULL || !state->heard || state->has_meta || members->count == RAFT_MEMBERS_MAX)
             return false;
         members->at[members->count++] =
