@@ -274,7 +274,7 @@ static void drop_files(struct stream *stream)
             (void)log_file_drop(log, info.ordinal); /* else after the next block */
     }
     for (uint32_t i = LOG_KEEP_FIRST; log_keep_next(log, i, &info); i = info.ordinal + 1) {
-        if (dead(stream, info.ordinal))
+        if (dead(stream, info.ordinal) && !delivery_holds(stream, info.ordinal))
             (void)log_keep_drop(log, info.ordinal);
     }
 }
