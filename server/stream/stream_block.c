@@ -439,6 +439,7 @@ static enum err restore(struct stream *stream, const struct replica_block *block
         err = stream_state_decode(&stream->state, sections.state);
     if (err != OK)
         return err;
+    stream->until_acked = stream->state.config.retention != RETENTION_LIMITS;
     decoder_init(&shell, sections.shell);
     stream->number_logged = decode_u64(&shell);
     stream->number_next = stream->number_logged + 1;
@@ -458,6 +459,7 @@ enum err stream_block_restore(void *owner, const struct replica_block *block)
     stream_block_close(stream, false);
     stream->number_logged = 0;
     stream->number_next = 1;
+    stream->until_acked = false;
     stream_state_reset(&stream->state, prng_next(server_prng(jetstream_server(stream->jetstream))));
     stream_block_open(stream);
     return err;
