@@ -389,6 +389,8 @@ void consumer_purged(struct consumer *c, uint64_t first)
     struct durable *durable = &c->durable;
     uint32_t place;
 
+    if (first > 0 && c->logged.stream < first - 1)
+        c->logged.stream = first - 1; /* a leader's floor may be further */
     if (first == 0 || durable->floor.stream >= first - 1)
         return;
     assert(!c->work.plan.in_flight); /* a purge is a barrier */

@@ -68,11 +68,14 @@ static bool add_exhausted(struct buf *out, const struct exhausted *exhausted)
 bool consumer_state_encode(const struct consumer *c, struct buf *out)
 {
     const struct durable *durable = &c->durable;
+    bool ahead = c->class == CLASS_POSITION; /* a leader, of what the log says */
+    struct position delivered = ahead ? c->logged : durable->delivered;
+    struct position floor = ahead ? c->logged : durable->floor;
     size_t size = out->size;
 
     if (progress_add_u32(out, VERSION) && progress_add_u32(out, durable->revision) &&
-        progress_add_u64(out, c->number) && add_position(out, durable->delivered) &&
-        add_position(out, durable->floor) && progress_add_u64(out, durable->snapshot_last) &&
+        progress_add_u64(out, c->number) && add_position(out, delivered) &&
+        add_position(out, floor) && progress_add_u64(out, durable->snapshot_last) &&
         add_pending(out, &durable->pending) && add_exhausted(out, &durable->exhausted))
         return true;
     out->size = size;

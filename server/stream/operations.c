@@ -343,6 +343,7 @@ static void drop(struct stream_ops *ops)
 /* The stream is going away: whoever waits gets "stream not found". */
 void stream_operations_drop(struct stream *stream)
 {
+    stream->consumers_flying = 0;
     drop(&stream->ops_flying);
     drop(&stream->ops_waiting);
 }
@@ -363,6 +364,7 @@ static void end_all(struct stream *stream, struct stream_ops *ops)
 void stream_operations_follow(struct stream *stream)
 {
     stream->ops_yield = false;
+    stream->consumers_flying = 0;
     end_all(stream, &stream->ops_flying);
     end_all(stream, &stream->ops_waiting);
 }

@@ -274,7 +274,7 @@ static void drop_files(struct stream *stream)
             (void)log_file_drop(log, info.ordinal); /* else after the next block */
     }
     for (uint32_t i = LOG_KEEP_FIRST; log_keep_next(log, i, &info); i = info.ordinal + 1) {
-        if (dead(stream, info.ordinal))
+        if (dead(stream, info.ordinal) && !delivery_holds(stream, info.ordinal))
             (void)log_keep_drop(log, info.ordinal);
     }
 }
@@ -439,6 +439,7 @@ static enum err restore(struct stream *stream, const struct replica_block *block
         err = stream_state_decode(&stream->state, sections.state);
     if (err != OK)
         return err;
+    stream->until_acked = stream->state.config.retention != RETENTION_LIMITS;
     decoder_init(&shell, sections.shell);
     stream->number_logged = decode_u64(&shell);
     stream->number_next = stream->number_logged + 1;
@@ -458,6 +459,7 @@ enum err stream_block_restore(void *owner, const struct replica_block *block)
     stream_block_close(stream, false);
     stream->number_logged = 0;
     stream->number_next = 1;
+    stream->until_acked = false;
     stream_state_reset(&stream->state, prng_next(server_prng(jetstream_server(stream->jetstream))));
     stream_block_open(stream);
     return err;

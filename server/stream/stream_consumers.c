@@ -259,10 +259,12 @@ bool stream_consumer_restore(struct stream *stream, uint64_t number, int64_t cre
     return sound;
 }
 
-static void effect_create(struct stream *stream, const struct effect *effect)
+/* True: there is one more, and nothing else has changed. */
+static bool effect_create(struct stream *stream, const struct effect *effect)
 {
     struct consumer_shell *shell = stream_consumer_shell(stream, effect->consumer.name);
     struct consumer_config config = {0};
+    bool created = false;
     struct arena arena;
 
     arena_init(&arena, CONSUMER_CONFIG_ARENA_MAX);
@@ -279,8 +281,10 @@ static void effect_create(struct stream *stream, const struct effect *effect)
         keep_config(stream, shell, effect->consumer.json);
         if (stream->lead)
             stream_consumer_start(shell);
+        created = true;
     }
     arena_deinit(&arena);
+    return created;
 }
 
 void stream_consumer_effect(struct stream *stream, const struct effect *effect)
@@ -288,7 +292,8 @@ void stream_consumer_effect(struct stream *stream, const struct effect *effect)
     struct consumer_shell *shell;
 
     if (effect->type == EFFECT_CONSUMER_CREATE) {
-        effect_create(stream, effect);
+        if (effect_create(stream, effect))
+            return; /* it gives up nothing that somebody needed */
     } else {
         shell = stream_consumer_shell(stream, effect->consumer.name);
         if (shell != NULL)

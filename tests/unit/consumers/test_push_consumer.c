@@ -189,6 +189,47 @@ START_TEST(a_logged_position_is_where_a_restart_goes_on)
 }
 END_TEST
 
+/* The leader is ahead of its log: a block holds what the log says, so all replicas' are equal. */
+START_TEST(what_was_not_logged_is_not_in_the_state)
+{
+    struct fake *fake = watch();
+
+    fake->config.durable_name = BYTES("C");
+    fake_store_many(fake, "a.x", 3);
+    fake_lead(fake);
+    bound(fake, true);
+    fake_turn(fake);
+    fake_pass(fake, FAKE_SECOND); /* its position is logged */
+    fake_store(fake, "a.x");
+    fake_turn(fake);
+    (void)fake_asked(fake);
+    ck_assert_uint_eq(fake_info(fake).delivered_stream, 4);
+    fake_restart(fake);
+    ck_assert_uint_eq(fake_info(fake).delivered_stream, 3);
+    ck_assert_uint_eq(fake_info(fake).floor_stream, 3);
+    bound(fake, true);
+    fake_turn(fake);
+    EXPECT(fake, "4>to.me d1 c4 p0\n");
+    fake_destroy(fake);
+}
+END_TEST
+
+START_TEST(what_a_purge_passed_is_in_the_state)
+{
+    struct fake *fake = watch();
+
+    fake->config.durable_name = BYTES("C");
+    fake_store_many(fake, "a.x", 3);
+    fake_lead(fake);
+    bound(fake, true);
+    fake_turn(fake); /* all are delivered, nothing is logged */
+    consumer_purged(fake->consumer, 3);
+    fake_restart(fake);
+    ck_assert_uint_eq(fake_info(fake).delivered_stream, 2);
+    fake_destroy(fake);
+}
+END_TEST
+
 /* ---- heartbeats ------------------------------------------------------------------------------ */
 
 START_TEST(an_idle_listener_gets_heartbeats)
@@ -449,6 +490,8 @@ int main(void)
         an_ephemeral_without_acks_that_is_not_kept_in_memory_logs_its_position,
         a_durable_without_acks_logs_its_position_every_thousand,
         a_logged_position_is_where_a_restart_goes_on,
+        what_was_not_logged_is_not_in_the_state,
+        what_a_purge_passed_is_in_the_state,
         an_idle_listener_gets_heartbeats,
         a_heartbeat_tells_the_end_of_the_stream_that_was_looked_at,
         a_paused_consumer_beats_and_does_not_deliver,

@@ -132,6 +132,31 @@ START_TEST(everyone_in_a_batch_that_the_disk_refuses_is_told)
 }
 END_TEST
 
+/* The next leader's log says what came of it, and this one counts what is applied. */
+START_TEST(who_leads_no_more_counts_no_consumers_on_their_way)
+{
+    struct world world;
+    struct peer *peer = start_with_stream(&world, 7, "");
+    struct stream *stream = stream_of(&world);
+    static struct lines lines;
+    struct bytes text;
+
+    lines_create(&lines, "A", "");
+    text = bytes_of_text(lines.text);
+    peer->sending = text;
+    io_sock_send(peer->io, peer->sock, &text, 1);
+    for (int i = 0; i < 100000 && stream->ops_flying.count == 0; i++)
+        sim_run(world.sim, 1000);
+    ck_assert_uint_eq(stream_consumer_count_tail(stream), 1);
+    stream_operations_follow(stream);
+    ck_assert_uint_eq(stream_consumer_count_tail(stream), 0);
+    settle(&world);
+    ck_assert_uint_eq(stream_consumer_count(stream), 1);
+    ck_assert_uint_eq(stream_consumer_count_tail(stream), 1);
+    world_deinit(&world);
+}
+END_TEST
+
 /* Each deletes a message: none may share a batch. */
 START_TEST(publishes_go_on_between_operations_that_never_end)
 {
@@ -168,6 +193,7 @@ int main(void)
         operations_on_one_name_happen_in_their_order,
         positions_of_consumers_made_together_are_those_of_what_was_before,
         everyone_in_a_batch_that_the_disk_refuses_is_told,
+        who_leads_no_more_counts_no_consumers_on_their_way,
         publishes_go_on_between_operations_that_never_end,
     };
 
