@@ -106,14 +106,12 @@ void decide_mirrored(struct decider *decider, const struct origin_message *messa
 
 void decide_skip(struct decider *decider, uint64_t last, struct buf *out, struct decision *decision)
 {
-    const struct overlay_entry *newest = overlay_last(&decider->overlay);
-    uint64_t tail = newest != NULL ? newest->sequence : decider->state->last_seq;
     struct effect skip = {.type = EFFECT_SKIP, .skip = {.last = last}};
 
     *decision = (struct decision){.outcome = DECIDE_DUPLICATE, .error_text = ""};
-    if (decider->barrier) {
+    if (decider->barrier || decider->overlay.count > 0) {
         decision->outcome = DECIDE_WAIT;
-    } else if (last > tail && last < STREAM_SEQUENCE_MAX) {
+    } else if (last > decider->state->last_seq && last < STREAM_SEQUENCE_MAX) {
         decision->records = effect_write(out, &skip);
         decision->outcome = decision->records > 0 ? DECIDE_STORE : DECIDE_FULL;
         decider->barrier = decision->records > 0;
