@@ -1,11 +1,15 @@
 /* What mirrors and sources add to a stream beside messages. */
 #include "server/stream/apply.h"
 
+/* What lost indexes may have used is bounded by a sequence, which the skip does not move. */
 enum err apply_skip(struct stream_state *state, const struct effect *effect)
 {
-    if (effect->skip.last <= state->last_seq || effect->skip.last > STREAM_SEQUENCE_MAX)
+    uint64_t last = effect->skip.last, taken = stream_state_taken(state);
+
+    if (last <= state->last_seq || last > STREAM_SEQUENCE_MAX)
         return ERR_CORRUPT;
-    state->last_seq = effect->skip.last;
+    state->gap_max = taken > last ? taken - last : 0;
+    state->last_seq = last;
     state->begun = true;
     apply_set_first(state);
     return OK;

@@ -79,16 +79,25 @@ static int64_t mirrored_time(const struct decider *decider, int64_t time_ns)
     return time_ns < EFFECT_TIME_MAX ? time_ns : EFFECT_TIME_MAX;
 }
 
+/* The last it has for certain. What a damaged tail may have held is not behind it: it is asked for
+ * again, and comes under its own sequences. */
+static uint64_t mirrored_last(const struct decider *decider)
+{
+    const struct overlay_entry *last = overlay_last(&decider->overlay);
+
+    return last != NULL ? last->sequence : decider->state->last_seq;
+}
+
 void decide_mirrored(struct decider *decider, const struct origin_message *message, struct buf *out,
                      struct decision *decision)
 {
     struct publish publish = as_publish(message);
     struct effect skip = {.type = EFFECT_SKIP, .skip = {.last = message->sequence - 1}};
     struct deciding d;
-    uint64_t last;
+    uint64_t last = mirrored_last(decider);
 
     decide_begin(&d, decider, &publish, 0, decision);
-    last = d.sequence_last;
+    d.sequence_last = last;
     if (message->sequence <= last) {
         nothing_to_store(&d);
         return;
@@ -106,14 +115,12 @@ void decide_mirrored(struct decider *decider, const struct origin_message *messa
 
 void decide_skip(struct decider *decider, uint64_t last, struct buf *out, struct decision *decision)
 {
-    const struct overlay_entry *newest = overlay_last(&decider->overlay);
-    uint64_t tail = newest != NULL ? newest->sequence : decider->state->last_seq;
     struct effect skip = {.type = EFFECT_SKIP, .skip = {.last = last}};
 
     *decision = (struct decision){.outcome = DECIDE_DUPLICATE, .error_text = ""};
-    if (decider->barrier) {
+    if (decider->barrier || decider->overlay.count > 0) {
         decision->outcome = DECIDE_WAIT;
-    } else if (last > tail && last < STREAM_SEQUENCE_MAX) {
+    } else if (last > decider->state->last_seq && last < STREAM_SEQUENCE_MAX) {
         decision->records = effect_write(out, &skip);
         decision->outcome = decision->records > 0 ? DECIDE_STORE : DECIDE_FULL;
         decider->barrier = decision->records > 0;

@@ -27,7 +27,8 @@ struct origin_message {
 void decide_mirrored(struct decider *decider, const struct origin_message *message, struct buf *out,
                      struct decision *decision);
 /* A mirror's origin has nothing for it up to `last`. STORE: the sequences are skipped, which is a
- * barrier; DUPLICATE: they were before. WAIT, FULL: as above. */
+ * barrier; DUPLICATE: they were before. WAIT: also while messages are not applied, for a proposal
+ * ends with its last message. FULL: as above. */
 void decide_skip(struct decider *decider, uint64_t last, struct buf *out,
                  struct decision *decision);
 /* `origin`: which stream it came from (struct effect). */

@@ -251,6 +251,66 @@ START_TEST(a_skip_alone_moves_the_end_once)
 }
 END_TEST
 
+START_TEST(a_skip_waits_for_the_messages_before_it)
+{
+    struct rig *rig = begin("\"mirror\":{\"name\":\"O\"}");
+
+    mirror(rig, 1);
+    decide_skip(&rig->decider, 5, &rig->gather, &decision);
+    ck_assert_int_eq(decision.outcome, DECIDE_WAIT);
+    ck_assert_uint_eq(decision.records, 0);
+    rig_propose(rig);
+    decide_skip(&rig->decider, 5, &rig->gather, &decision);
+    ck_assert_int_eq(decision.outcome, DECIDE_WAIT);
+    rig_settle(rig);
+    decide_skip(&rig->decider, 5, &rig->gather, &decision);
+    rig->gathered += decision.records;
+    ck_assert_int_eq(decision.outcome, DECIDE_STORE);
+    rig_settle(rig);
+    ck_assert_uint_eq(rig->state.last_seq, 5);
+    ck_assert_uint_eq(index_count(rig->state.index), 1);
+    rig_destroy(rig);
+}
+END_TEST
+
+START_TEST(a_mirror_takes_again_what_a_damaged_tail_held)
+{
+    struct rig *rig = begin("\"mirror\":{\"name\":\"O\"}");
+
+    mirror(rig, 1);
+    rig_settle(rig);
+    stream_state_lost(&rig->state, 4000);
+    mirror(rig, 2);
+    ck_assert_int_eq(decision.outcome, DECIDE_STORE);
+    mirror(rig, 4);
+    ck_assert_int_eq(decision.outcome, DECIDE_STORE);
+    rig_settle(rig);
+    ck_assert_uint_eq(rig->state.last_seq, 4);
+    ck_assert_uint_eq(index_count(rig->state.index), 3);
+    ck_assert_uint_eq(rig->state.lost_messages, 0);
+    rig_destroy(rig);
+}
+END_TEST
+
+START_TEST(a_skip_does_not_move_what_a_damaged_tail_may_have_used)
+{
+    struct rig *rig = begin("\"mirror\":{\"name\":\"O\"}");
+    uint64_t taken;
+
+    stream_state_lost(&rig->state, 4000);
+    taken = stream_state_taken(&rig->state);
+    decide_skip(&rig->decider, 5, &rig->gather, &decision);
+    rig->gathered += decision.records;
+    rig_settle(rig);
+    ck_assert_uint_eq(stream_state_taken(&rig->state), taken);
+    decide_skip(&rig->decider, STREAM_SEQUENCE_MAX - 1, &rig->gather, &decision);
+    rig->gathered += decision.records;
+    rig_settle(rig);
+    ck_assert_uint_eq(stream_state_taken(&rig->state), STREAM_SEQUENCE_MAX - 1);
+    rig_destroy(rig);
+}
+END_TEST
+
 static uint64_t position(struct rig *rig, size_t number)
 {
     return positions_of_source(&rig->state.positions, number)->sequence;
@@ -392,6 +452,9 @@ int main(void)
         what_the_publisher_expected_is_not_stored_a_second_time,
         a_mirror_keeps_sequence_and_time_and_skips_the_gaps,
         a_skip_alone_moves_the_end_once,
+        a_skip_waits_for_the_messages_before_it,
+        a_mirror_takes_again_what_a_damaged_tail_held,
+        a_skip_does_not_move_what_a_damaged_tail_may_have_used,
         message_and_position_move_together,
         a_duplicate_moves_the_position_alone,
         what_does_not_fit_the_batch_leaves_nothing_of_itself,
