@@ -228,11 +228,13 @@ static void visit_later(struct visit *visit, struct bytes name)
 
 static bool takes_any(const struct stream_config *config, struct bytes filter)
 {
+    if (filter.size == 0)
+        return true;
     for (size_t i = 0; i < config->subjects.count; i++) {
         if (subject_collide(config->subjects.at[i], filter))
             return true;
     }
-    return filter.size == 0;
+    return false;
 }
 
 /* Does what the n-th visited stream takes come from one that was visited before? */

@@ -131,7 +131,7 @@ static bool read_field(struct bytes text, const struct bounds *bound, uint64_t *
         if (range.size > 0 && !read_range(range, bound, bits))
             return false;
     }
-    return true;
+    return *bits != 0; /* only commas: no moment matches, and none is to be searched for */
 }
 
 static bool next_word(struct bytes *rest, struct bytes *word)
