@@ -475,7 +475,8 @@ void jetstream_turn(struct jetstream *jetstream)
         buf_release(&jetstream->read_buffer);
     arena_reset(&jetstream->arena);
     jetstream->turning = false;
-    if (jetstream->dirty != NULL || jetstream_catalogue_waits(jetstream))
+    if (jetstream->dirty != NULL || jetstream_catalogue_waits(jetstream) ||
+        api_waits(jetstream->api))
         jetstream_awake(jetstream);
 }
 

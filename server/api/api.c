@@ -56,6 +56,10 @@ struct api *api_create(struct jetstream *jetstream)
     return api;
 }
 
+/* What one turn takes on: others are served between. */
+#define TURN_REQUESTS 1024u
+#define TURN_ANSWERED (1u << 20)
+
 static struct api_request *take_first(struct api *api)
 {
     struct api_request *request = api->first;
@@ -94,6 +98,11 @@ void api_destroy(struct api *api)
      * until the io ends, and then the process does. */
     buf_deinit(&api->answer);
     heap_give(api);
+}
+
+bool api_waits(const struct api *api)
+{
+    return api->first != NULL;
 }
 
 bool api_idle(const struct api *api)
@@ -220,7 +229,8 @@ static void run(struct api_request *request)
 
 void api_turn(struct api *api)
 {
-    while (api->first != NULL)
+    api->answered = 0;
+    for (size_t i = 0; i < TURN_REQUESTS && api->answered < TURN_ANSWERED && api->first != NULL; i++)
         run(take_first(api));
     api->overflowing = api->overflowing && api->count >= API_QUEUE_MAX / 2;
     /* Sinks must not ask the router. A client that has been told of a subscription to the audit by

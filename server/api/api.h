@@ -23,6 +23,8 @@ bool api_serves(const struct api *api, const struct account *account);
 void api_turn(struct api *api);
 /* No request waits or is under way. */
 bool api_idle(const struct api *api);
+/* Has a request not begun yet? Then the next turn is to come at once. */
+bool api_waits(const struct api *api);
 
 /* The answer of a publish error: {"error":{...},"stream":"S","seq":0} as the reference prints it;
  * text NULL or empty: the constant description of `code`. */

@@ -13,6 +13,7 @@ struct api {
     size_t count, bytes;              /* of all requests there are */
     bool overflowing;                 /* it has been logged that requests are dropped */
     bool audited;                     /* somebody listened to the audit at the last turn */
+    size_t answered;                  /* bytes, in this turn */
     struct buf answer;                /* the one that is being written */
     struct json_writer writer;
 };

@@ -301,6 +301,7 @@ void api_answer(struct api_request *request)
         api_refuse(request, 10023, NULL); /* longer than any answer may be */
         return;
     }
+    request->api->answered += request->api->answer.size;
     send(request, false);
 }
 
