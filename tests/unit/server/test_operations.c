@@ -157,6 +157,33 @@ START_TEST(who_leads_no_more_counts_no_consumers_on_their_way)
 }
 END_TEST
 
+/* The ack would stand behind the reset, of a message that nobody was given since. */
+START_TEST(an_ack_that_comes_with_a_reset_leaves_no_record_behind_it)
+{
+    struct world world;
+    struct peer *peer = start_with_stream(&world, 8, "");
+    static struct lines lines;
+    char ack[100];
+    const uint8_t *at;
+
+    lines_create(&lines, "A", ",\"deliver_policy\":\"all\"");
+    lines_publish(&lines, "s.a", "in.p", "x");
+    lines_say(&lines, &world, peer);
+    lines_publish(&lines, "$JS.API.CONSUMER.MSG.NEXT.S.A", "in.m", "");
+    lines_say(&lines, &world, peer);
+    at = memmem(peer->in.at, peer->in.size, "$JS.ACK.", 8);
+    ck_assert_ptr_nonnull(at);
+    snprintf(ack, sizeof ack, "%.*s", (int)strcspn((const char *)at, " \r"), (const char *)at);
+    lines_publish(&lines, "$JS.API.CONSUMER.RESET.S.A", "in.r", "{\"seq\":1}");
+    lines_publish(&lines, ack, "in.a", "");
+    lines_say(&lines, &world, peer);
+    ck_assert(peer_has(peer, "consumer_reset_response"));
+    ck_assert(!logged(&world, "unreadable consumer record"));
+    ck_assert_uint_eq(consumer_position(stream_consumer(stream_of(&world), BYTES("A"))), 1);
+    world_deinit(&world);
+}
+END_TEST
+
 /* Each deletes a message: none may share a batch. */
 START_TEST(publishes_go_on_between_operations_that_never_end)
 {
@@ -194,6 +221,7 @@ int main(void)
         positions_of_consumers_made_together_are_those_of_what_was_before,
         everyone_in_a_batch_that_the_disk_refuses_is_told,
         who_leads_no_more_counts_no_consumers_on_their_way,
+        an_ack_that_comes_with_a_reset_leaves_no_record_behind_it,
         publishes_go_on_between_operations_that_never_end,
     };
 
