@@ -184,6 +184,49 @@ START_TEST(an_ack_that_comes_with_a_reset_leaves_no_record_behind_it)
 }
 END_TEST
 
+/* A block brings the config without an effect that tells of it. */
+START_TEST(consumers_hear_of_a_new_retention_after_a_start_from_a_block)
+{
+    struct world world;
+    static struct lines lines;
+    struct peer *peer;
+    char payload[1001];
+    uint32_t revision;
+
+    memset(payload, 'x', 1000);
+    payload[1000] = 0;
+    world_init(&world, 9);
+    world.options.jetstream = true;
+    world.options.sim.segment_size = 32 << 10;
+    world.options.sim.block_bytes = 4096;
+    world_start(&world);
+    peer = peer_connect(&world, 0, 4222);
+    settle(&world);
+    peer_say(&world, peer, "CONNECT {\"verbose\":false}\r\nSUB in.* 1\r\n");
+    say_publish(&world, peer, "$JS.API.STREAM.CREATE.S", "in.s",
+                "{\"name\":\"S\",\"subjects\":[\"s.>\"],\"retention\":\"interest\"}");
+    say_publish(&world, peer, "$JS.API.CONSUMER.CREATE.S.A", "in.c",
+                "{\"stream_name\":\"S\",\"config\":{\"durable_name\":\"A\",\"ack_policy\":\"none\"}}");
+    for (int round = 0; round < 8; round++) {
+        for (int i = 0; i < 40; i++)
+            lines_publish(&lines, "s.a", "in.p", payload);
+        lines_say(&lines, &world, peer);
+    }
+    world_kill(&world);
+    peer = peer_connect(&world, 1, 4222);
+    settle(&world);
+    peer_say(&world, peer, "CONNECT {\"verbose\":false}\r\nSUB in.* 1\r\n");
+    revision = consumer_revision(stream_consumer(stream_of(&world), BYTES("A")));
+    say_publish(&world, peer, "$JS.API.STREAM.UPDATE.S", "in.u",
+                "{\"name\":\"S\",\"subjects\":[\"s.>\"],\"retention\":\"limits\"}");
+    ck_assert(peer_has(peer, "stream_update_response"));
+    ck_assert(!peer_has(peer, "err_code"));
+    ck_assert_uint_eq(consumer_revision(stream_consumer(stream_of(&world), BYTES("A"))),
+                      revision + 1);
+    world_deinit(&world);
+}
+END_TEST
+
 /* Each deletes a message: none may share a batch. */
 START_TEST(publishes_go_on_between_operations_that_never_end)
 {
@@ -222,6 +265,7 @@ int main(void)
         everyone_in_a_batch_that_the_disk_refuses_is_told,
         who_leads_no_more_counts_no_consumers_on_their_way,
         an_ack_that_comes_with_a_reset_leaves_no_record_behind_it,
+        consumers_hear_of_a_new_retention_after_a_start_from_a_block,
         publishes_go_on_between_operations_that_never_end,
     };
 
