@@ -184,6 +184,78 @@ START_TEST(an_ack_that_comes_with_a_reset_leaves_no_record_behind_it)
 }
 END_TEST
 
+static struct peer *start_small(struct world *world, uint64_t seed)
+{
+    struct peer *peer;
+
+    world_init(world, seed);
+    world->options.jetstream = true;
+    world->options.sim.segment_size = 32 << 10;
+    world->options.sim.block_bytes = 4096;
+    world_start(world);
+    peer = peer_connect(world, 0, 4222);
+    settle(world);
+    peer_say(world, peer, "CONNECT {\"verbose\":false}\r\nSUB in.* 1\r\n");
+    return peer;
+}
+
+/* Segments are filled and left, and with them blocks written. */
+static void fill(struct world *world, struct peer *peer)
+{
+    static struct lines lines;
+    char payload[1001];
+
+    memset(payload, 'x', 1000);
+    payload[1000] = 0;
+    for (int round = 0; round < 4; round++) {
+        for (int i = 0; i < 40; i++)
+            lines_publish(&lines, "s.a", "in.p", payload);
+        lines_say(&lines, world, peer);
+    }
+}
+
+static bool kept(struct world *world, log_place place)
+{
+    struct log_file_info info;
+
+    return log_keep_next(replica_log(stream_of(world)->replica), (uint32_t)(place >> 32), &info) &&
+           info.ordinal == place >> 32;
+}
+
+/* Its message has left the stream, and the file in which it stands is read from nevertheless. */
+START_TEST(a_kept_file_stays_while_a_delivery_reads_from_it)
+{
+    struct world world;
+    struct peer *peer = start_small(&world, 10);
+    struct outbox_item item = {.kind = OUTBOX_STORED, .sequence = 1, .to = BYTES("in.m")};
+    struct consumer_shell *shell;
+    struct index_entry entry;
+
+    say_publish(&world, peer, "$JS.API.STREAM.CREATE.S", "in.s",
+                "{\"name\":\"S\",\"subjects\":[\"s.>\"],\"max_msgs_per_subject\":1}");
+    say_publish(&world, peer, "$JS.API.CONSUMER.CREATE.S.A", "in.c",
+                CONFIG(",\"durable_name\":\"A\",\"filter_subject\":\"s.none\""));
+    say_publish(&world, peer, "s.kept", "in.p", "kept");
+    fill(&world, peer);
+    ck_assert(index_get(stream_of(&world)->state.index, 1, &entry));
+    ck_assert_uint_ge(entry.place >> 32, LOG_KEEP_FIRST);
+    shell = stream_consumer_shell(stream_of(&world), BYTES("A"));
+    item.index = entry.place;
+    item.look = entry.record_size;
+    ck_assert(outbox_add(&shell->deliveries, &item));
+    say_publish(&world, peer, "$JS.API.STREAM.MSG.DELETE.S", "in.d", "{\"seq\":1}");
+    fill(&world, peer);
+    ck_assert(kept(&world, entry.place));
+    buf_clear(&peer->in);
+    stream_consumer_mark(shell);
+    say_publish(&world, peer, "s.b", "in.p", "");
+    ck_assert(peer_has(peer, "kept"));
+    fill(&world, peer);
+    ck_assert(!kept(&world, entry.place));
+    world_deinit(&world);
+}
+END_TEST
+
 /* A block brings the config without an effect that tells of it. */
 START_TEST(consumers_hear_of_a_new_retention_after_a_start_from_a_block)
 {
@@ -195,18 +267,12 @@ START_TEST(consumers_hear_of_a_new_retention_after_a_start_from_a_block)
 
     memset(payload, 'x', 1000);
     payload[1000] = 0;
-    world_init(&world, 9);
-    world.options.jetstream = true;
-    world.options.sim.segment_size = 32 << 10;
-    world.options.sim.block_bytes = 4096;
-    world_start(&world);
-    peer = peer_connect(&world, 0, 4222);
-    settle(&world);
-    peer_say(&world, peer, "CONNECT {\"verbose\":false}\r\nSUB in.* 1\r\n");
+    peer = start_small(&world, 9);
     say_publish(&world, peer, "$JS.API.STREAM.CREATE.S", "in.s",
                 "{\"name\":\"S\",\"subjects\":[\"s.>\"],\"retention\":\"interest\"}");
     say_publish(&world, peer, "$JS.API.CONSUMER.CREATE.S.A", "in.c",
-                "{\"stream_name\":\"S\",\"config\":{\"durable_name\":\"A\",\"ack_policy\":\"none\"}}");
+                "{\"stream_name\":\"S\",\"config\":{\"durable_name\":\"A\","
+                "\"ack_policy\":\"none\"}}");
     for (int round = 0; round < 8; round++) {
         for (int i = 0; i < 40; i++)
             lines_publish(&lines, "s.a", "in.p", payload);
@@ -265,6 +331,7 @@ int main(void)
         everyone_in_a_batch_that_the_disk_refuses_is_told,
         who_leads_no_more_counts_no_consumers_on_their_way,
         an_ack_that_comes_with_a_reset_leaves_no_record_behind_it,
+        a_kept_file_stays_while_a_delivery_reads_from_it,
         consumers_hear_of_a_new_retention_after_a_start_from_a_block,
         publishes_go_on_between_operations_that_never_end,
     };
