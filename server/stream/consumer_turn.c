@@ -205,11 +205,12 @@ static bool publish_waits(const struct stream *stream)
     return stream->waiting_first != NULL && stream->decider.settling;
 }
 
-/* Those that log what they do wait while an operation does, so that it gets its turn. */
+/* Those that log what they do wait while an operation does, so that it gets its turn, and while
+ * one is reset: acks and positions of before would stand behind the reset in the log. */
 void stream_consumers_work(struct stream *stream)
 {
-    bool hold =
-        (stream_operations_wait(stream) && stream->ops_flying.count == 0) || publish_waits(stream);
+    bool hold = (stream_operations_wait(stream) && stream->ops_flying.count == 0) ||
+                publish_waits(stream) || stream_operations_reset(stream);
     struct consumer_shell *shell, *held = NULL;
 
     if (stream->interest_changed)
@@ -270,7 +271,7 @@ void stream_consumers_hand_out(struct stream *stream)
     assert(replica_ready(stream->replica)); /* so all that the overlay holds leaves now */
     offer(stream);
     stream->view.tail = true;
-    while (!publish_waits(stream) && stream_room(stream) &&
+    while (!publish_waits(stream) && !stream_operations_reset(stream) && stream_room(stream) &&
            (shell = stream->consumer_planning) != NULL) {
         stream->consumer_planning = shell->planning_next;
         shell->planning = false;

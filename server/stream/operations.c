@@ -265,6 +265,15 @@ bool stream_operations_wait(const struct stream *stream)
     return stream->ops_waiting.count > 0 && !stream->ops_yield;
 }
 
+bool stream_operations_reset(const struct stream *stream)
+{
+    for (const struct stream_op *op = stream->ops_flying.first; op != NULL; op = op->next) {
+        if (op->kind == STREAM_OP_CONSUMER_RESET)
+            return true;
+    }
+    return false;
+}
+
 void stream_operations(struct stream *stream)
 {
     stream->ops_yield = false; /* whoever waited has had its turn */

@@ -255,6 +255,8 @@ void stream_batches_ack(struct bytes id, uint64_t count, struct buf *out);
 void stream_operations(struct stream *stream); /* start what may start */
 /* Does one wait for the stream to become quiet? Then nothing else is decided. */
 bool stream_operations_wait(const struct stream *stream);
+/* Is the reset of a consumer in the log and not applied? */
+bool stream_operations_reset(const struct stream *stream);
 void stream_operation_applied(struct stream *stream, const struct effect *effect,
                               const struct apply_result *result);
 void stream_operations_refused(struct stream *stream, enum err err);

@@ -157,6 +157,142 @@ START_TEST(who_leads_no_more_counts_no_consumers_on_their_way)
 }
 END_TEST
 
+/* The ack would stand behind the reset, of a message that nobody was given since. */
+START_TEST(an_ack_that_comes_with_a_reset_leaves_no_record_behind_it)
+{
+    struct world world;
+    struct peer *peer = start_with_stream(&world, 8, "");
+    static struct lines lines;
+    char ack[100];
+    const uint8_t *at;
+
+    lines_create(&lines, "A", ",\"deliver_policy\":\"all\"");
+    lines_publish(&lines, "s.a", "in.p", "x");
+    lines_say(&lines, &world, peer);
+    lines_publish(&lines, "$JS.API.CONSUMER.MSG.NEXT.S.A", "in.m", "");
+    lines_say(&lines, &world, peer);
+    at = memmem(peer->in.at, peer->in.size, "$JS.ACK.", 8);
+    ck_assert_ptr_nonnull(at);
+    snprintf(ack, sizeof ack, "%.*s", (int)strcspn((const char *)at, " \r"), (const char *)at);
+    lines_publish(&lines, "$JS.API.CONSUMER.RESET.S.A", "in.r", "{\"seq\":1}");
+    lines_publish(&lines, ack, "in.a", "");
+    lines_say(&lines, &world, peer);
+    ck_assert(peer_has(peer, "consumer_reset_response"));
+    ck_assert(!logged(&world, "unreadable consumer record"));
+    ck_assert_uint_eq(consumer_position(stream_consumer(stream_of(&world), BYTES("A"))), 1);
+    world_deinit(&world);
+}
+END_TEST
+
+static struct peer *start_small(struct world *world, uint64_t seed)
+{
+    struct peer *peer;
+
+    world_init(world, seed);
+    world->options.jetstream = true;
+    world->options.sim.segment_size = 32 << 10;
+    world->options.sim.block_bytes = 4096;
+    world_start(world);
+    peer = peer_connect(world, 0, 4222);
+    settle(world);
+    peer_say(world, peer, "CONNECT {\"verbose\":false}\r\nSUB in.* 1\r\n");
+    return peer;
+}
+
+/* Segments are filled and left, and with them blocks written. */
+static void fill(struct world *world, struct peer *peer)
+{
+    static struct lines lines;
+    char payload[1001];
+
+    memset(payload, 'x', 1000);
+    payload[1000] = 0;
+    for (int round = 0; round < 4; round++) {
+        for (int i = 0; i < 40; i++)
+            lines_publish(&lines, "s.a", "in.p", payload);
+        lines_say(&lines, world, peer);
+    }
+}
+
+static bool kept(struct world *world, log_place place)
+{
+    struct log_file_info info;
+
+    return log_keep_next(replica_log(stream_of(world)->replica), (uint32_t)(place >> 32), &info) &&
+           info.ordinal == place >> 32;
+}
+
+/* Its message has left the stream, and the file in which it stands is read from nevertheless. */
+START_TEST(a_kept_file_stays_while_a_delivery_reads_from_it)
+{
+    struct world world;
+    struct peer *peer = start_small(&world, 10);
+    struct outbox_item item = {.kind = OUTBOX_STORED, .sequence = 1, .to = BYTES("in.m")};
+    struct consumer_shell *shell;
+    struct index_entry entry;
+
+    say_publish(&world, peer, "$JS.API.STREAM.CREATE.S", "in.s",
+                "{\"name\":\"S\",\"subjects\":[\"s.>\"],\"max_msgs_per_subject\":1}");
+    say_publish(&world, peer, "$JS.API.CONSUMER.CREATE.S.A", "in.c",
+                CONFIG(",\"durable_name\":\"A\",\"filter_subject\":\"s.none\""));
+    say_publish(&world, peer, "s.kept", "in.p", "kept");
+    fill(&world, peer);
+    ck_assert(index_get(stream_of(&world)->state.index, 1, &entry));
+    ck_assert_uint_ge(entry.place >> 32, LOG_KEEP_FIRST);
+    shell = stream_consumer_shell(stream_of(&world), BYTES("A"));
+    item.index = entry.place;
+    item.look = entry.record_size;
+    ck_assert(outbox_add(&shell->deliveries, &item));
+    say_publish(&world, peer, "$JS.API.STREAM.MSG.DELETE.S", "in.d", "{\"seq\":1}");
+    fill(&world, peer);
+    ck_assert(kept(&world, entry.place));
+    buf_clear(&peer->in);
+    stream_consumer_mark(shell);
+    say_publish(&world, peer, "s.b", "in.p", "");
+    ck_assert(peer_has(peer, "kept"));
+    fill(&world, peer);
+    ck_assert(!kept(&world, entry.place));
+    world_deinit(&world);
+}
+END_TEST
+
+/* A block brings the config without an effect that tells of it. */
+START_TEST(consumers_hear_of_a_new_retention_after_a_start_from_a_block)
+{
+    struct world world;
+    static struct lines lines;
+    struct peer *peer;
+    char payload[1001];
+    uint32_t revision;
+
+    memset(payload, 'x', 1000);
+    payload[1000] = 0;
+    peer = start_small(&world, 9);
+    say_publish(&world, peer, "$JS.API.STREAM.CREATE.S", "in.s",
+                "{\"name\":\"S\",\"subjects\":[\"s.>\"],\"retention\":\"interest\"}");
+    say_publish(&world, peer, "$JS.API.CONSUMER.CREATE.S.A", "in.c",
+                "{\"stream_name\":\"S\",\"config\":{\"durable_name\":\"A\","
+                "\"ack_policy\":\"none\"}}");
+    for (int round = 0; round < 8; round++) {
+        for (int i = 0; i < 40; i++)
+            lines_publish(&lines, "s.a", "in.p", payload);
+        lines_say(&lines, &world, peer);
+    }
+    world_kill(&world);
+    peer = peer_connect(&world, 1, 4222);
+    settle(&world);
+    peer_say(&world, peer, "CONNECT {\"verbose\":false}\r\nSUB in.* 1\r\n");
+    revision = consumer_revision(stream_consumer(stream_of(&world), BYTES("A")));
+    say_publish(&world, peer, "$JS.API.STREAM.UPDATE.S", "in.u",
+                "{\"name\":\"S\",\"subjects\":[\"s.>\"],\"retention\":\"limits\"}");
+    ck_assert(peer_has(peer, "stream_update_response"));
+    ck_assert(!peer_has(peer, "err_code"));
+    ck_assert_uint_eq(consumer_revision(stream_consumer(stream_of(&world), BYTES("A"))),
+                      revision + 1);
+    world_deinit(&world);
+}
+END_TEST
+
 /* Each deletes a message: none may share a batch. */
 START_TEST(publishes_go_on_between_operations_that_never_end)
 {
@@ -194,6 +330,9 @@ int main(void)
         positions_of_consumers_made_together_are_those_of_what_was_before,
         everyone_in_a_batch_that_the_disk_refuses_is_told,
         who_leads_no_more_counts_no_consumers_on_their_way,
+        an_ack_that_comes_with_a_reset_leaves_no_record_behind_it,
+        a_kept_file_stays_while_a_delivery_reads_from_it,
+        consumers_hear_of_a_new_retention_after_a_start_from_a_block,
         publishes_go_on_between_operations_that_never_end,
     };
 
