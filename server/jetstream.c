@@ -147,6 +147,37 @@ struct catalogue_entry **jetstream_entries(struct jetstream *jetstream, struct a
     return all;
 }
 
+static bool mirrors(const struct catalogue_entry *entry, const struct account *account,
+                    struct bytes name)
+{
+    const struct stream_source *origin = entry->readable ? entry->config.mirror : NULL;
+
+    return origin != NULL && origin->external == NULL && entry->configured > 0 &&
+           bytes_equal(origin->name, name) &&
+           bytes_equal(entry->assigned.account, account_name(account));
+}
+
+struct catalogue_entry **jetstream_mirrors(struct jetstream *jetstream, struct account *account,
+                                           struct bytes name, struct arena *arena, size_t *count)
+{
+    const struct table *by_name = &jetstream->catalogue.by_name;
+    struct catalogue_entry **all, *entry;
+    size_t found = 0;
+
+    *count = 0;
+    for (size_t at = 0; (entry = table_next(by_name, &at)) != NULL;)
+        found += mirrors(entry, account, name);
+    all = found > 0 ? ARENA_ARRAY(arena, struct catalogue_entry *, found) : NULL;
+    if (all == NULL)
+        return NULL;
+    for (size_t at = 0; (entry = table_next(by_name, &at)) != NULL;) {
+        if (mirrors(entry, account, name))
+            all[(*count)++] = entry;
+    }
+    qsort(all, *count, sizeof(struct catalogue_entry *), compare_entries);
+    return all;
+}
+
 void jetstream_mark(struct jetstream *jetstream, struct stream *stream)
 {
     stream_link_dirty(stream, &jetstream->dirty);

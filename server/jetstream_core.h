@@ -105,6 +105,10 @@ struct catalogue_entry *jetstream_entry(struct jetstream *jetstream, struct acco
 /* All of the account sorted by name, in `arena`. */
 struct catalogue_entry **jetstream_entries(struct jetstream *jetstream, struct account *account,
                                            struct arena *arena, size_t *count);
+/* The mirrors of that stream in the account, sorted by name, in `arena`; those still being made are
+ * none yet. */
+struct catalogue_entry **jetstream_mirrors(struct jetstream *jetstream, struct account *account,
+                                           struct bytes name, struct arena *arena, size_t *count);
 /* The replica on this node, if it is configured; NULL: none here. */
 struct stream *jetstream_stream(struct jetstream *jetstream, struct account *account,
                                 struct bytes name);

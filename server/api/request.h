@@ -132,6 +132,9 @@ void api_stream_state(struct json_writer *writer, struct stream *stream, bool de
                       const struct api_subjects *subjects);
 /* "mirror":{...} and "sources":[...], if there are any. */
 void api_origins(struct json_writer *writer, const struct stream *stream);
+/* "alternates":[...], in a cluster, if the stream has mirrors. */
+void api_alternates(struct json_writer *writer, struct api_request *request,
+                    const struct stream *stream);
 void api_stream_tail(struct json_writer *writer, struct api_request *request, struct stream *stream,
                      bool cluster);
 /* "cluster":{...}: who leads the stream, and its other replicas as their leader sees them. */

@@ -106,6 +106,7 @@ static void run_info(struct api_request *request)
     api_stream_head(writer, request, stream, true);
     api_stream_state(writer, stream, parsed.deleted_details, &subjects);
     api_stream_tail(writer, request, stream, true);
+    api_alternates(writer, request, stream);
     api_answer(request);
 }
 

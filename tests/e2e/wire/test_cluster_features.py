@@ -77,6 +77,21 @@ class Features(unittest.TestCase):
         self.assertNotIn("error", answer)
         return int(answer["val"])
 
+    def test_a_stream_tells_of_its_mirrors_and_of_none_that_is_gone(self):
+        self.stream("ALT", num_replicas=1)
+        self.stream("COPY", num_replicas=1, subjects=[], mirror={"name": "ALT"})
+        self.until(lambda: len(self.alternates("ALT")) == 2)
+        self.assertEqual({row["name"] for row in self.alternates("ALT")}, {"ALT", "COPY"})
+        self.assertEqual({row["cluster"] for row in self.alternates("ALT")}, {"C"})
+        self.assertEqual(self.alternates("COPY"), [])
+        with self.user(2, "app") as app:
+            self.assertEqual(app.api("STREAM.DELETE.COPY").get("success"), True)
+        self.until(lambda: self.alternates("ALT") == [])
+
+    def alternates(self, name):
+        with self.user(1, "app") as app:
+            return app.api("STREAM.INFO." + name).get("alternates", [])
+
     def test_counters_count_on_whoever_leads_and_whoever_is_asked(self):
         self.stream("COUNT", allow_msg_counter=True)
         for turn in range(3):
