@@ -16,11 +16,19 @@ static void purge(struct stream_state *state, const struct index_entry *entry)
     heap_give((void *)subject.at);
 }
 
+/* It is one, or becomes one: then its message is the entry just before. One that was replaced since
+ * its entry was decided, by what another that fires with it has produced, is no schedule any more:
+ * what has taken its place on the subject stays. */
+static bool concerned(const struct stream_state *state, uint64_t sequence)
+{
+    return sequence == state->last_seq || expiries_has(&state->schedules, sequence);
+}
+
 static void apply_entry(struct stream_state *state, uint64_t sequence, int64_t next_ns)
 {
     struct index_entry entry;
 
-    if (!index_get(state->index, sequence, &entry))
+    if (!concerned(state, sequence) || !index_get(state->index, sequence, &entry))
         return;
     expiries_remove(&state->schedules, sequence);
     if (next_ns == SCHEDULE_PURGED && apply_flaw(state, STREAM_FLAW_SCHEDULE_KEPT))

@@ -42,7 +42,6 @@ static void fetched(struct stream_read *read, const struct stream_message *messa
     struct schedule_fetch *fetch = owner_of(read, struct schedule_fetch, read);
     struct stream *stream = fetch->stream;
 
-    fetch->busy = false;
     if (read->gone) {
         heap_give(fetch);
         return;
@@ -65,7 +64,6 @@ static void fetch_message(struct stream *stream, uint64_t sequence, unsigned pla
 
     fetch->stream = stream;
     fetch->kept = place;
-    fetch->busy = true;
     fetch->read = (struct stream_read){.sequence = sequence, .done = fetched};
     stream->schedules.fetch = fetch;
     stream_read(stream, &fetch->read);

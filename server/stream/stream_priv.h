@@ -37,7 +37,6 @@ struct schedule_fetch {
     struct stream_read read;
     struct stream *stream; /* not to be touched when the read says gone */
     unsigned kept;         /* where it is kept */
-    bool busy;
 };
 
 /* Consumer records put their body at a multiple of 8 (docs/formats.md). */

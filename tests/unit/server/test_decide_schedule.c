@@ -180,6 +180,22 @@ START_TEST(schedules_come_in_batches_too)
 }
 END_TEST
 
+/* Two that are due go together, and what the first produces may replace the second. */
+START_TEST(what_is_no_schedule_any_more_neither_comes_back_nor_purges)
+{
+    begin();
+    publish_to("s.1", "", SCHEDULE);
+    publish_to("s.1", "", ""); /* as another has produced it */
+    rig_settle(rig);
+    check_count(0);
+    fired(1, rig->now_ns + HOUR);
+    check_count(0);
+    fired(1, SCHEDULE_PURGED);
+    ck_assert_uint_eq(stream_state_messages(&rig->state), 2);
+    rig_destroy(rig);
+}
+END_TEST
+
 /* Without the entry the next leader would find it due again. */
 START_TEST(a_schedule_that_is_kept_would_be_seen)
 {
@@ -202,6 +218,7 @@ int main(void)
         a_message_may_end_a_schedule,
         a_schedule_that_has_fired_goes_on_or_goes,
         a_forgotten_schedule_stays_as_a_message,
+        what_is_no_schedule_any_more_neither_comes_back_nor_purges,
         schedules_come_in_batches_too,
         a_schedule_that_is_kept_would_be_seen,
     };
