@@ -2,9 +2,9 @@
  * jetstream_form: who is in the metadata group.
  *
  * A fresh cluster is formed once: when every configured route has led to a node, all of them are up
- * and none of those with JetStream has a metadata log, the node with the lowest id writes down who they are and asks the
- * others to begin their logs with that same entry. A node begins one such log in the life of its
- * disk.
+ * and none of those with JetStream has a metadata log, the node with the lowest id writes down who
+ * they are and asks the others to begin their logs with that same entry. A node begins one such log
+ * in the life of its disk.
  *
  * Where a log is, fresh nodes are taken in: the leader makes them learners, then voters; any member
  * hands them the entry that the log begins with. A node that comes back with another disk is

@@ -230,7 +230,8 @@ static void run(struct api_request *request)
 void api_turn(struct api *api)
 {
     api->answered = 0;
-    for (size_t i = 0; i < TURN_REQUESTS && api->answered < TURN_ANSWERED && api->first != NULL; i++)
+    for (size_t i = 0; i < TURN_REQUESTS && api->answered < TURN_ANSWERED && api->first != NULL;
+         i++)
         run(take_first(api));
     api->overflowing = api->overflowing && api->count >= API_QUEUE_MAX / 2;
     /* Sinks must not ask the router. A client that has been told of a subscription to the audit by

@@ -246,7 +246,7 @@ static void step(struct shell *shell, uint8_t kind, struct bytes bytes)
     case 4: consumer_request(shell->consumer, shell->now_ns, bytes, bytes, BYTES("3")); return;
     case 5: acknowledge(shell, bytes); return;
     case 6: shell->now_ns += (int64_t)bytes.size * SECOND; return;
-    case 7: consumer_flow(shell->consumer, shell->now_ns, shell->log_now_ns, bytes, bytes); return;
+    case 7: consumer_flow(shell->consumer, shell->now_ns, shell->now_ns, bytes, bytes); return;
     case 8: consumer_bound(shell->consumer, shell->now_ns, bytes.size % 2 == 0); return;
     default:
         consumer_work(shell->consumer, shell->now_ns, shell->now_ns);

@@ -145,6 +145,8 @@ START_TEST(an_empty_index_is_an_empty_one_again)
     ck_assert(index_capture_write(capture, &pieces, &places));
     ck_assert_uint_eq(pieces.size, 0);
     ck_assert_uint_eq(places.size, 0);
+    buf_deinit(&pieces);
+    buf_deinit(&places);
     index_capture_end(capture);
     index_destroy(index);
 }
