@@ -18,7 +18,8 @@ static void keep(struct stream *stream, uint64_t sequence, const struct stream_m
 
     if (message != NULL)
         (void)counters_read(message->headers, message->payload, &known);
-    counters_keep(&stream->decider.counters, sequence, known, stream->state.last_seq);
+    counters_trim(&stream->decider.counters, stream->state.last_seq);
+    counters_keep(&stream->decider.counters, sequence, known);
 }
 
 static void done(struct stream_read *read, const struct stream_message *message)

@@ -6,7 +6,6 @@
 #include "server/stream/decimal.h"
 #include "server/stream/header_block.h"
 
-#define BYTES_KEPT    ((size_t)4 << 20)
 #define SOURCES_ARENA ((size_t)8 << 20)
 #define PAYLOAD_HEAD  BYTES("{\"val\":\"")
 #define PAYLOAD_TAIL  BYTES("\"}")
@@ -19,6 +18,7 @@ struct block {
 void counters_init(struct counters *counters, uint64_t seed)
 {
     *counters = (struct counters){0};
+    counters->trim_above = COUNTERS_BATCH_MAX;
     map64_init(&counters->known, seed);
 }
 
@@ -35,6 +35,7 @@ void counters_deinit(struct counters *counters)
     give_all(counters);
     map64_deinit(&counters->known);
     counters->bytes = 0;
+    counters->trim_above = COUNTERS_BATCH_MAX;
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */
@@ -97,11 +98,24 @@ static void forget(struct counters *counters, uint64_t sequence)
     heap_give(value.pointer);
 }
 
-static void forget_up_to(struct counters *counters, uint64_t applied)
+void counters_forget(struct counters *counters, uint64_t first, uint64_t count)
+{
+    for (uint64_t i = 0; i < count; i++)
+        forget(counters, first + i);
+}
+
+size_t counters_size(struct counter_known known)
+{
+    return sizeof(struct block) + known.value.size + known.sources.size;
+}
+
+void counters_trim(struct counters *counters, uint64_t applied)
 {
     struct counters kept = {0};
     struct map64_slot *slot;
 
+    if (counters->bytes <= counters->trim_above)
+        return;
     map64_init(&kept.known, counters->known.seed);
     for (size_t at = 0; (slot = map64_next(&counters->known, &at)) != NULL;) {
         if (slot->key <= applied) {
@@ -112,16 +126,14 @@ static void forget_up_to(struct counters *counters, uint64_t applied)
         kept.bytes += size_of(slot->value.pointer);
     }
     map64_deinit(&counters->known);
+    kept.trim_above = kept.bytes + COUNTERS_BATCH_MAX; /* not again for each that is in flight */
     *counters = kept;
 }
 
-void counters_keep(struct counters *counters, uint64_t sequence, struct counter_known known,
-                   uint64_t applied)
+void counters_keep(struct counters *counters, uint64_t sequence, struct counter_known known)
 {
     struct block *block;
 
-    if (counters->bytes > BYTES_KEPT)
-        forget_up_to(counters, applied);
     forget(counters, sequence);
     if (!sources_valid(known.sources))
         known = (struct counter_known){0};

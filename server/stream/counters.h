@@ -20,7 +20,11 @@ struct counter_known {
 struct counters {
     struct map64 known; /* by sequence: owned blocks */
     size_t bytes;
+    size_t trim_above; /* bytes; nothing was to be forgotten below */
 };
+
+/* What the counters of one atomic batch may take, read and written: all of it is kept at once. */
+#define COUNTERS_BATCH_MAX ((size_t)4 << 20)
 
 void counters_init(struct counters *counters, uint64_t seed);
 void counters_deinit(struct counters *counters); /* forgets all; can be used again */
@@ -29,10 +33,16 @@ void counters_deinit(struct counters *counters); /* forgets all; can be used aga
 bool counters_read(struct bytes headers, struct bytes payload, struct counter_known *known);
 
 /* Copied; replaces what is known of that sequence; sources that make no sense make it a broken one.
- * Above the bound all up to `applied` is forgotten
- * before: it can be read. */
-void counters_keep(struct counters *counters, uint64_t sequence, struct counter_known known,
-                   uint64_t applied);
+ */
+void counters_keep(struct counters *counters, uint64_t sequence, struct counter_known known);
+/* Above the bound all up to `applied` is forgotten: it can be read. Then at least
+ * COUNTERS_BATCH_MAX is kept before any of that is forgotten again, so what a batch has to read
+ * comes together. */
+void counters_trim(struct counters *counters, uint64_t applied);
+/* These never happened; fine when they are not known. */
+void counters_forget(struct counters *counters, uint64_t first, uint64_t count);
+/* What it takes to keep it. */
+size_t counters_size(struct counter_known known);
 /* False: it is not known. Good until the next change. */
 bool counters_find(const struct counters *counters, uint64_t sequence, struct counter_known *known);
 

@@ -240,9 +240,11 @@ bool decide_store(struct deciding *d, struct buf *out)
         discard_old_at_once(d);
     d->decision->outcome = DECIDE_STORE;
     d->decision->sequence = effect.message.sequence;
-    if (d->counter.value.size > 0)
-        counters_keep(&decider->counters, effect.message.sequence, d->counter,
-                      decider->state->last_seq);
+    if (d->counter.value.size > 0) {
+        if (d->batch == NULL) /* what was read for those behind it stays */
+            counters_trim(&decider->counters, decider->state->last_seq);
+        counters_keep(&decider->counters, effect.message.sequence, d->counter);
+    }
     d->decision->value = d->counter.value;
     return true;
 }

@@ -180,13 +180,15 @@ static struct mark mark(const struct decider *decider, const struct buf *out)
         .gathered = out->size, .overlay = decider->overlay.count, .barrier = decider->barrier};
 }
 
+/* `first`: its first message's sequence. */
 static void take_back(struct decider *decider, struct buf *out, const struct mark *mark,
-                      struct decision *decision)
+                      uint64_t first, struct decision *decision)
 {
     if ((decider->flaws & STREAM_FLAW_BATCH_HALF) != 0 && decision->outcome == DECIDE_REFUSE) {
         decision->records = (uint32_t)(decider->overlay.count - mark->overlay);
         return;
     }
+    counters_forget(&decider->counters, first, decider->overlay.count - mark->overlay);
     out->size = mark->gathered;
     overlay_cut(&decider->overlay, mark->overlay);
     decider->barrier = mark->barrier;
@@ -203,7 +205,7 @@ static bool check_member(struct deciding *d)
            decide_check_rollup(d) && decide_check_counter_value(d) && decide_check_limits(d);
 }
 
-static bool commit_member(struct arriving *in, const struct deciding_batch *batch,
+static bool commit_member(struct arriving *in, struct deciding_batch *batch,
                           const struct staged_message *message, struct buf *out)
 {
     struct deciding *d = in->d;
@@ -232,7 +234,7 @@ static void mark_last(struct arriving *in, struct staged_message *message)
     message->headers = buf_bytes(headers);
 }
 
-static bool commit_staged(struct arriving *in, const struct deciding_batch *batch, struct buf *out)
+static bool commit_staged(struct arriving *in, struct deciding_batch *batch, struct buf *out)
 {
     struct staged_message message;
     size_t at = 0;
@@ -276,7 +278,7 @@ static void commit(struct arriving *in, struct buf *out)
     }
     if (decision->outcome == DECIDE_DUPLICATE)
         decide_refuse(in->d, 10201, true);
-    take_back(decider, out, &before, decision);
+    take_back(decider, out, &before, batch.first, decision);
     if (decision->outcome == DECIDE_WAIT || decision->outcome == DECIDE_FULL)
         return; /* it stays staged; its last message comes again */
     staging_drop(in->staging, in->staged);

@@ -66,6 +66,18 @@ static void carry_sources(struct deciding *d, struct bytes sources)
     d->counter.sources = header_block_value(d->publish.headers, SOURCES);
 }
 
+/* All that a batch adds to and comes to is kept until it is decided. */
+static bool check_batch(struct deciding *d, struct counter_known last)
+{
+    if (d->batch == NULL)
+        return true;
+    d->batch->counters += counters_size(last) + counters_size(d->counter);
+    return d->batch->counters <= COUNTERS_BATCH_MAX ||
+           decide_refuse_text(d, 10199, true,
+                              "atomic publish batch is too large: %zu bytes of counters",
+                              COUNTERS_BATCH_MAX);
+}
+
 bool decide_check_counter_value(struct deciding *d)
 {
     struct buf *payload = &d->decider->counter_payload;
@@ -90,5 +102,5 @@ bool decide_check_counter_value(struct deciding *d)
     d->counter.value.at = payload->at + head;
     carry_sources(d, last.sources);
     d->publish.payload = buf_bytes(payload);
-    return decide_check_size(d);
+    return decide_check_size(d) && check_batch(d, last);
 }

@@ -10,6 +10,7 @@
 struct deciding_batch {
     size_t flying;  /* of the overlay's entries, those that were there before it */
     uint64_t first; /* sequence of its first message */
+    size_t counters; /* bytes of what its counters were and become */
 };
 
 struct deciding {
@@ -24,7 +25,7 @@ struct deciding {
     uint8_t flags;      /* of the record: roll-up */
     int64_t expires_ns; /* of the message, as in its effect */
     struct counter_known counter;
-    const struct deciding_batch *batch; /* NULL: it came alone */
+    struct deciding_batch *batch; /* NULL: it came alone */
     int64_t schedule_ns;     /* it is a schedule, which fires first then; 0: it is none */
     uint64_t schedule_ended; /* the schedule that it ends; 0: none */
     struct decision *decision;

@@ -3,6 +3,8 @@
 #include "base/heap.h"
 #include "server/stream/stream_priv.h"
 
+#define COUNTERS_AT_ONCE 32u
+
 struct publish_waiting {
     struct publish_waiting *next;
     struct publish publish; /* views into what follows the struct */
@@ -99,6 +101,20 @@ static size_t limit_of_publishes(const struct buf *gather)
     return gather->capacity > limit ? gather->capacity : limit;
 }
 
+/* With the counters that it needs as far as they are in memory. A batch with many of them goes on in
+ * the next turn: it is decided anew for each. */
+static void decide(struct stream *stream, const struct publish *publish, struct decision *decision)
+{
+    struct buf *gather = replica_gather(stream->replica);
+
+    for (unsigned i = 0; i < COUNTERS_AT_ONCE; i++) {
+        decide_publish(&stream->decider, publish, stream_log_now(stream), gather, decision);
+        if (decision->outcome != DECIDE_WAIT || !stream_counter_gather(stream))
+            return;
+    }
+    stream_mark(stream);
+}
+
 /* False: it has to wait; nothing has happened. */
 static bool decide_one(struct stream *stream, const struct publish *publish, struct bytes reply)
 {
@@ -116,9 +132,7 @@ static bool decide_one(struct stream *stream, const struct publish *publish, str
     if (gather->size >= limit - GATHER_RESERVED)
         return false;
     gather->limit = limit_of_publishes(gather);
-    do
-        decide_publish(&stream->decider, publish, stream_log_now(stream), gather, &decision);
-    while (decision.outcome == DECIDE_WAIT && stream_counter_gather(stream));
+    decide(stream, publish, &decision);
     gather->limit = limit;
     stream->gathered += decision.records;
     if (decision.abandoned != NULL)

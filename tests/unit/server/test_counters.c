@@ -166,12 +166,60 @@ START_TEST(counters_beyond_what_memory_keeps_are_read_again)
     memset(digits, '7', 1u << 20);
     large.value = bytes_of(digits, 1u << 20);
     increment(&world, peer, "s.a", 5, 1);
-    for (uint64_t i = 0; i < 8; i++) /* as if they had been read */
-        counters_keep(&stream_of(&world)->decider.counters, 1000 + i, large, 2000);
+    for (uint64_t i = 0; i < 8; i++) { /* as if they had been read */
+        counters_trim(&stream_of(&world)->decider.counters, 2000);
+        counters_keep(&stream_of(&world)->decider.counters, 1000 + i, large);
+    }
     ck_assert_uint_lt(stream_of(&world)->decider.counters.bytes, 6u << 20);
     increment(&world, peer, "s.a", 5, 1);
     ck_assert(says(peer, 2, 10));
     free(digits);
+    world_deinit(&world);
+}
+END_TEST
+
+static void say_batch(struct world *world, struct peer *peer, const char *id, int members,
+                      struct bytes digits)
+{
+    size_t room = digits.size + 400;
+    char *headers = malloc(room), *line = malloc(room);
+
+    for (int i = 1; i <= members; i++) {
+        int size = snprintf(headers, room,
+                            "NATS/1.0\r\nNats-Incr: %.*s\r\nNats-Batch-Id: %s\r\n"
+                            "Nats-Batch-Sequence: %d\r\n%s\r\n",
+                            (int)digits.size, (const char *)digits.at, id, i,
+                            i == members ? "Nats-Batch-Commit: 1\r\n" : "");
+
+        snprintf(line, room, "HPUB s.%d in.ack %d %d\r\n%s\r\n", i, size, size, headers);
+        peer_say(world, peer, line);
+    }
+    free(headers);
+    free(line);
+}
+
+/* Each of them is decided anew when one more has been read. */
+START_TEST(a_batch_of_large_counters_is_stored_or_refused_but_ends)
+{
+    struct world world;
+    struct peer *peer = start_with_stream(&world, 8, COUNTER ",\"allow_atomic\":true");
+    struct bytes digits = bytes_of(malloc(60000), 60000);
+    struct stream *stream;
+
+    memset((void *)digits.at, '7', digits.size);
+    say_batch(&world, peer, "a", 33, digits);
+    say_batch(&world, peer, "b", 33, digits); /* on those: what they were, and become */
+    ck_assert_uint_eq(stream_of(&world)->state.last_seq, 66);
+    counters_deinit(&stream_of(&world)->decider.counters);
+    say_batch(&world, peer, "c", 33, BYTES("1")); /* 33 to read, more than one turn reads */
+    stream = stream_of(&world);
+    ck_assert_uint_eq(stream->state.last_seq, 99);
+    say_batch(&world, peer, "d", 40, digits);
+    ck_assert_uint_eq(stream->state.last_seq, 99);
+    ck_assert(peer_has(peer, "\"err_code\":10199"));
+    ck_assert(stream->waiting_first == NULL);
+    ck_assert_uint_lt(stream->decider.counters.bytes, 20u << 20);
+    free((void *)digits.at);
     world_deinit(&world);
 }
 END_TEST
@@ -267,6 +315,7 @@ int main(void)
         a_sum_begins_anew_when_its_message_was_pushed_out,
         what_the_disk_refuses_is_not_in_the_sum,
         counters_beyond_what_memory_keeps_are_read_again,
+        a_batch_of_large_counters_is_stored_or_refused_but_ends,
         no_increment_that_was_acknowledged_is_lost_or_counted_twice_by_a_crash,
     };
 
