@@ -8,8 +8,8 @@
 
 /* The atomic batch that a message is part of. */
 struct deciding_batch {
-    size_t flying;  /* of the overlay's entries, those that were there before it */
-    uint64_t first; /* sequence of its first message */
+    size_t flying;   /* of the overlay's entries, those that were there before it */
+    uint64_t first;  /* sequence of its first message */
     size_t counters; /* bytes of what its counters were and become */
 };
 
@@ -26,8 +26,8 @@ struct deciding {
     int64_t expires_ns; /* of the message, as in its effect */
     struct counter_known counter;
     struct deciding_batch *batch; /* NULL: it came alone */
-    int64_t schedule_ns;     /* it is a schedule, which fires first then; 0: it is none */
-    uint64_t schedule_ended; /* the schedule that it ends; 0: none */
+    int64_t schedule_ns;          /* it is a schedule, which fires first then; 0: it is none */
+    uint64_t schedule_ended;      /* the schedule that it ends; 0: none */
     struct decision *decision;
 };
 

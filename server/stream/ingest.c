@@ -101,8 +101,8 @@ static size_t limit_of_publishes(const struct buf *gather)
     return gather->capacity > limit ? gather->capacity : limit;
 }
 
-/* With the counters that it needs as far as they are in memory. A batch with many of them goes on in
- * the next turn: it is decided anew for each. */
+/* With the counters that it needs as far as they are in memory. A batch with many of them goes on
+ * in the next turn: it is decided anew for each. */
 static void decide(struct stream *stream, const struct publish *publish, struct decision *decision)
 {
     struct buf *gather = replica_gather(stream->replica);
