@@ -652,7 +652,7 @@ static struct bytes tail_of(const struct subject_transform *transform, struct by
 bool subject_transform_apply(const struct subject_transform *transform, struct bytes subject,
                              struct prng *prng, struct buf *out)
 {
-    assert(subject_transform_matches(transform, subject));
+    assert(is_everything(transform->source) || subject_matches(transform->source, subject));
 
     if (changes_nothing(transform))
         return buf_add(out, subject);

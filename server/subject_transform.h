@@ -61,9 +61,10 @@ bool subject_transform_valid(struct bytes source, struct bytes destination,
 bool subject_transform_matches(const struct subject_transform *transform, struct bytes subject);
 
 /*
- * Appends what a matching subject becomes; that need not be a valid subject (a part that is split
- * may leave nothing). `prng` is asked for {{random()}}. False: no room in `out`, which then holds
- * some of it.
+ * Appends what a subject that the source matches becomes: one that is not literal, too, as clients
+ * name filters in requests; its wildcards are tokens like others. What comes of it need not be a
+ * valid subject (a part that is split may leave nothing). `prng` is asked for {{random()}}. False:
+ * no room in `out`, which then holds some of it.
  */
 bool subject_transform_apply(const struct subject_transform *transform, struct bytes subject,
                              struct prng *prng, struct buf *out);

@@ -194,6 +194,24 @@ class Services(AccountsCase):
             who = json.loads(told[0].split(b": ", 1)[1])
             self.assertEqual((who.pop("acc"), set(who) - {"rtt"}), ("B", set()))
 
+    def test_a_subject_with_wildcards_is_imported_and_mapped_as_it_stands(self):
+        """The request that makes a consumer names its filter so."""
+        server = self.start(
+            accounts(
+                A="exports: [{service: s.>}], mappings: {m.>: n.>}",
+                B="imports: [{service: {account: A, subject: s.>}, to: t.>}]",
+            )
+        )
+        a, b = self.user(server, "a"), self.requestor(server, "b")
+        a.send(b"SUB s.> 1\r\nSUB n.> 2\r\n")
+        a.flush()
+        b.send(b"PUB t.x.> in.1 2\r\nhi\r\n")
+        self.assertEqual(a.message()[0], b"s.x.>")
+        a.send(b"PUB m.y.> 0\r\n\r\n")
+        self.assertIn(a.message()[0], (b"n.y.>", b"m.y.>"))
+        b.send(b"PUB t.* in.2 2\r\nhi\r\n")
+        self.assertEqual(a.message()[0], b"s.*")
+
     def test_nobody_who_serves_is_told_at_once(self):
         server = self.start(accounts(A="exports: [{service: s}]", B="imports: [{service: {account: A, subject: s}}]"))
         b = self.requestor(server, "b")
