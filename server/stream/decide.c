@@ -180,19 +180,11 @@ static bool check_headers(struct deciding *d)
            decide_check_rollup(d);
 }
 
-/* The disk's reserve is for removals. What the stream has is not looked at, so the answer need not
- * wait. */
-bool decide_check_reserve(struct deciding *d)
-{
-    return !d->decider->removal_open || decide_refuse(d, 10023, false);
-}
-
 static bool check(struct deciding *d)
 {
     return decide_check_size(d) && decide_check_sealed(d) && check_headers(d) &&
            decide_check_counter_value(d) && decide_check_size_configured(d) &&
-           decide_check_reserve(d) && decide_check_ttl(d) && decide_check_traced(d) &&
-           decide_check_limits(d);
+           decide_check_ttl(d) && decide_check_traced(d) && decide_check_limits(d);
 }
 
 static void discard_old_at_once(struct deciding *d) /* a seeded bug */

@@ -95,7 +95,6 @@ struct decider {
     struct overlay overlay;
     bool barrier;           /* a removal or config change is decided and not applied */
     bool settling;          /* what consumers are done with is gathered or proposed, not applied */
-    bool removal_open;      /* the disk reserve: publishes are refused, removals go on */
     struct staging staging; /* atomic batches that have begun; the owner drops them when it leads no
                                more, and those that are overdue */
     struct fast_batches fast; /* those under way, likewise */

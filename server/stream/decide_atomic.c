@@ -146,7 +146,7 @@ static bool check_arriving(struct arriving *in)
 {
     struct deciding *d = in->d;
 
-    if (!decide_check_sealed(d) || !decide_check_reserve(d) || !decide_check_size_message(d))
+    if (!decide_check_sealed(d) || !decide_check_size_message(d))
         return false;
     if (d->subject_too_long)
         return decide_check_size(d);

@@ -82,7 +82,7 @@ static bool check_mark(struct fast *in)
     struct deciding *d = in->d;
 
     *d->decision = (struct decision){.error_text = ""};
-    if (!decide_check_sealed(d) || !decide_check_reserve(d) || !decide_check_size_message(d))
+    if (!decide_check_sealed(d) || !decide_check_size_message(d))
         return false;
     if (!d->config->allow_batched)
         return decide_refuse(d, 10205, true);

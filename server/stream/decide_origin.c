@@ -34,7 +34,7 @@ static bool check(struct deciding *d)
     if (d->decider->barrier && !decide_flaw(d, STREAM_FLAW_IGNORE_BARRIER))
         return decide_wait(d);
     return decide_check_size(d) && decide_check_sealed(d) && decide_check_size_configured(d) &&
-           decide_check_reserve(d) && take_ttl(d) && decide_check_limits(d);
+           take_ttl(d) && decide_check_limits(d);
 }
 
 static void nothing_to_store(struct deciding *d)

@@ -38,7 +38,6 @@ struct deciding {
 bool decide_check_size(struct deciding *d);
 bool decide_check_size_message(struct deciding *d); /* max_msg_size */
 bool decide_check_size_headers(struct deciding *d);
-bool decide_check_reserve(struct deciding *d);
 bool decide_check_sealed(struct deciding *d);
 bool decide_check_headers(struct deciding *d); /* those before the message id */
 /* Those of a message of an atomic batch, its id included. */

@@ -207,7 +207,7 @@ static void wait(struct stream *stream, const struct publish *publish, struct by
 /* Publishes wait for operations, before they start and until they are applied. */
 static bool held(const struct stream *stream)
 {
-    return !stream->lead || stream_operations_wait(stream) || stream->ops_flying.count > 0;
+    return !stream->lead || stream_operations_busy(stream);
 }
 
 void stream_ingest(void *owner, const struct message *message)
@@ -309,7 +309,7 @@ void stream_subscribe(struct stream *stream)
         subscribe_direct(stream);
 }
 
-static void remove_sink(struct stream *stream, struct sink **sink)
+void stream_sink_remove(struct stream *stream, struct sink **sink)
 {
     if (*sink != NULL)
         router_sink_remove(stream_router(stream), *sink);
@@ -319,10 +319,10 @@ static void remove_sink(struct stream *stream, struct sink **sink)
 void stream_unsubscribe(struct stream *stream)
 {
     for (size_t i = 0; i < stream->sink_count; i++)
-        remove_sink(stream, &stream->sinks[i]);
+        stream_sink_remove(stream, &stream->sinks[i]);
     heap_give(stream->sinks);
     stream->sinks = NULL;
     stream->sink_count = 0;
-    remove_sink(stream, &stream->sink_direct);
-    remove_sink(stream, &stream->sink_direct_subject);
+    stream_sink_remove(stream, &stream->sink_direct);
+    stream_sink_remove(stream, &stream->sink_direct_subject);
 }

@@ -265,6 +265,11 @@ bool stream_operations_wait(const struct stream *stream)
     return stream->ops_waiting.count > 0 && !stream->ops_yield;
 }
 
+bool stream_operations_busy(const struct stream *stream)
+{
+    return stream_operations_wait(stream) || stream->ops_flying.count > 0;
+}
+
 bool stream_operations_reset(const struct stream *stream)
 {
     for (const struct stream_op *op = stream->ops_flying.first; op != NULL; op = op->next) {

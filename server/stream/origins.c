@@ -86,17 +86,10 @@ static void publish(struct stream *stream, struct bytes subject, struct bytes re
 /* ---- asking ----------------------------------------------------------------------------------
  */
 
-static void remove_sink(struct follower *follower, struct sink **sink)
-{
-    if (*sink != NULL)
-        router_sink_remove(stream_router(follower->stream), *sink);
-    *sink = NULL;
-}
-
 static void hang_up(struct follower *follower)
 {
-    remove_sink(follower, &follower->sink_deliver);
-    remove_sink(follower, &follower->sink_answer);
+    stream_sink_remove(follower->stream, &follower->sink_deliver);
+    stream_sink_remove(follower->stream, &follower->sink_answer);
     outbox_clear(&follower->inbox);
     follower->overflown = false;
 }
@@ -408,16 +401,11 @@ static bool read_delivery(struct follower *follower, const struct outbox_item *i
 }
 
 /* As publishes do, what comes waits for operations. */
-static bool held(const struct stream *stream)
-{
-    return stream_operations_wait(stream) || stream->ops_flying.count > 0;
-}
-
 static void read_inbox(struct follower *follower)
 {
     struct outbox_item item;
 
-    while (!held(follower->stream) && outbox_peek(&follower->inbox, &item)) {
+    while (!stream_operations_busy(follower->stream) && outbox_peek(&follower->inbox, &item)) {
         uint64_t count = follower->inbox.count;
 
         if (item.code == INBOX_ANSWER ? !read_answer(follower, &item)

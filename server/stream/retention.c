@@ -14,11 +14,6 @@
 #include "server/stream/flaws.h"
 #include "server/stream/stream_priv.h"
 
-static int64_t leader_now(const struct stream *stream)
-{
-    return stream->lead ? io_now(stream_io(stream)) : 0;
-}
-
 static bool of_interest(const struct stream *stream)
 {
     return stream->state.config.retention == RETENTION_INTEREST;
@@ -112,7 +107,8 @@ void stream_retention_configured(struct stream *stream)
     if (until_acked)
         drop_volatile(stream);
     for (size_t at = 0; (shell = table_next(&stream->consumers, &at)) != NULL;) {
-        consumer_retained(shell->consumer, leader_now(stream), stream_log_now(stream), until_acked);
+        consumer_retained(shell->consumer, stream_leader_now(stream), stream_log_now(stream),
+                          until_acked);
         stream_consumer_mark(shell);
     }
     stream_retention_look(stream);

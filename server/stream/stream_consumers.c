@@ -12,18 +12,13 @@
 #include "server/stream/stream_priv.h"
 
 /* For the leader's timers; a follower and recovery have no time. */
-static int64_t leader_now(const struct stream *stream)
-{
-    return stream->lead ? io_now(stream_io(stream)) : 0;
-}
-
 static void update(struct consumer_shell *shell, const struct consumer_config *config)
 {
     struct stream *stream = shell->stream;
 
     consumer_index_remove(shell); /* its filters are borrowed from the config */
     shell->wide = shell->wide || consumer_refilters(shell->consumer, config);
-    consumer_update(shell->consumer, leader_now(stream), stream_log_now(stream), config);
+    consumer_update(shell->consumer, stream_leader_now(stream), stream_log_now(stream), config);
     consumer_index_add(shell);
     shell->bound = consumer_is_bound(shell->consumer);
     if (stream->lead && shell->push) { /* the deliver subject may be another */
@@ -317,7 +312,7 @@ enum err stream_consumer_record(struct stream *stream, const struct record *reco
     if (shell == NULL)
         return OK; /* deleted in the same batch */
     stream_consumer_mark(shell);
-    err = consumer_apply(shell->consumer, leader_now(stream), record->type, body);
+    err = consumer_apply(shell->consumer, stream_leader_now(stream), record->type, body);
     if (record->type == CONSUMER_RECORD_RESET)
         stream_retention_look(stream);
     return err;

@@ -208,6 +208,12 @@ struct stream {
 #define STREAM_FLAWED_STATE(stream, name) (((stream)->state.flaws & STREAM_FLAW_##name) != 0)
 #define STREAM_FLAWED(stream, name)       jetstream_flawed((stream)->jetstream, JETSTREAM_FLAW_##name)
 
+/* What consumers take for now: only who leads has a clock. */
+static inline int64_t stream_leader_now(const struct stream *stream)
+{
+    return stream->lead ? io_now(server_io(jetstream_server(stream->jetstream))) : 0;
+}
+
 /* stream.c */
 struct io *stream_io(const struct stream *stream);
 struct router *stream_router(const struct stream *stream);
@@ -227,6 +233,7 @@ void stream_ingest_drop(struct stream *stream);
 void stream_ingest_follow(struct stream *stream); /* what waits goes to the next leader */
 void stream_subscribe(struct stream *stream);     /* sinks as the config has them */
 void stream_unsubscribe(struct stream *stream);
+void stream_sink_remove(struct stream *stream, struct sink **sink); /* fine when there is none */
 
 /* schedule_fire.c */
 void stream_schedules_init(struct stream *stream);
@@ -254,6 +261,8 @@ void stream_batches_ack(struct bytes id, uint64_t count, struct buf *out);
 void stream_operations(struct stream *stream); /* start what may start */
 /* Does one wait for the stream to become quiet? Then nothing else is decided. */
 bool stream_operations_wait(const struct stream *stream);
+/* Does one wait, or fly? Then messages wait, too. */
+bool stream_operations_busy(const struct stream *stream);
 /* Is the reset of a consumer in the log and not applied? */
 bool stream_operations_reset(const struct stream *stream);
 void stream_operation_applied(struct stream *stream, const struct effect *effect,

@@ -497,19 +497,6 @@ START_TEST(what_never_happened_frees_its_sequence_and_its_id)
 }
 END_TEST
 
-START_TEST(the_disk_reserve_refuses_publishes_at_once)
-{
-    begin("\"duplicate_window\":1000000000");
-    publish("s.a", "Nats-Msg-Id: x");
-    rig->decider.removal_open = true;
-    publish("s.a", "");
-    check_refused(10023, "", false);
-    publish("s.a", "Nats-Msg-Id: x"); /* that one is stored: nothing new is asked for */
-    ck_assert_int_eq(decision.outcome, DECIDE_DUPLICATE);
-    rig_destroy(rig);
-}
-END_TEST
-
 START_TEST(time_never_falls_in_a_stream)
 {
     struct index_entry first, second;
@@ -691,7 +678,6 @@ int main(void)
         a_full_batch_leaves_no_trace,
         nothing_is_decided_before_a_removal_is_applied,
         what_never_happened_frees_its_sequence_and_its_id,
-        the_disk_reserve_refuses_publishes_at_once,
         time_never_falls_in_a_stream,
         a_sequence_after_the_last_one_does_not_exist,
         lost_messages_keep_their_sequences,

@@ -201,17 +201,6 @@ START_TEST(a_batch_that_breaks_off_is_abandoned_with_a_reason)
 }
 END_TEST
 
-START_TEST(the_disks_reserve_is_not_for_batches)
-{
-    begin("");
-    rig->decider.removal_open = true;
-    part("b", 1, NULL, "");
-    check_refused(10023, NULL);
-    check_nothing_left();
-    rig_destroy(rig);
-}
-END_TEST
-
 /* ---- waiting --------------------------------------------------------------------------------- */
 
 START_TEST(a_batch_that_has_to_wait_stays_staged)
@@ -364,7 +353,6 @@ int main(void)
         batches_and_messages_alone_go_on_side_by_side,
         a_failed_check_takes_back_the_messages_before_it,
         a_batch_that_breaks_off_is_abandoned_with_a_reason,
-        the_disks_reserve_is_not_for_batches,
         a_batch_that_has_to_wait_stays_staged,
         a_batch_without_room_in_the_log_batch_waits_whole,
         batches_of_a_stream_and_of_a_server_are_counted,
