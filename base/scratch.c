@@ -13,13 +13,14 @@
 #define CHUNKS_MIN  ((size_t)1 << 10)
 #define CHUNK_WORDS (CHUNK / SCRATCH_PIECE_MIN / 64)
 #define NONE        UINT32_MAX
+#define NAME        "scratch.new"
 
 /* A chunk without a size is free, and has no space on the disk. */
 struct chunk {
     uint64_t used[CHUNK_WORDS]; /* one bit a piece */
     uint32_t count;             /* pieces in use */
     uint8_t size;               /* pieces have SCRATCH_PIECE_MIN << size */
-    uint32_t before, next;      /* of those with room, while not full; next: of the free ones, too */
+    uint32_t before, next; /* of those with room, while not full; next: of the free ones, too */
 };
 
 struct scratch {
@@ -50,9 +51,22 @@ static struct scratch *make(int fd)
     return scratch;
 }
 
-struct scratch *scratch_create(int directory)
+static int open_nameless(int directory)
 {
     int fd = openat(directory, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+    if (fd >= 0)
+        return fd;
+    /* Not every file system can: a name of its own, and away with it. */
+    fd = openat(directory, NAME, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        (void)unlinkat(directory, NAME, 0);
+    return fd;
+}
+
+struct scratch *scratch_create(int directory)
+{
+    int fd = open_nameless(directory);
     size_t chunks = CHUNKS_MAX;
     void *base = MAP_FAILED;
     struct scratch *scratch;

@@ -20,8 +20,7 @@
 
 struct scratch;
 
-/* In a file of that directory, which must take one without a name (O_TMPFILE). NULL: it does not,
- * or there is no address space. */
+/* In a file of that directory. NULL: it takes none, or there is no address space. */
 struct scratch *scratch_create(int directory);
 /* The twin without a file, for simulations: refuses one of `refuse` pieces (0: none). */
 struct scratch *scratch_create_twin(uint64_t seed, unsigned refuse);
