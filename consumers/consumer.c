@@ -156,7 +156,7 @@ static void move_deadlines(struct consumer *c, const struct consumer_config *to)
             continue;
         more = acks_wait(to, entry->deliveries, &usual) -
                acks_wait(&c->config, entry->deliveries, &usual);
-        pending_wait(pending, place, entry->deadline_ns + more, false);
+        pending_wait(pending, place, pending_entry_deadline(entry) + more, false);
     }
 }
 

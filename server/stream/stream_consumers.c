@@ -318,6 +318,13 @@ enum err stream_consumer_record(struct stream *stream, const struct record *reco
     return err;
 }
 
+const struct consumer *stream_consumer_next(const struct stream *stream, size_t *at)
+{
+    const struct consumer_shell *shell = table_next(&stream->consumers, at);
+
+    return shell != NULL ? shell->consumer : NULL;
+}
+
 static int compare_names(const void *a, const void *b)
 {
     return bytes_compare(consumer_name(*(struct consumer *const *)a),
