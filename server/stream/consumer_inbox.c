@@ -69,11 +69,18 @@ static struct bytes token(struct bytes subject, size_t n)
 /* Nobody of that name listens: who asked for an answer hears what the router would have said. */
 static void refuse(struct stream *stream, const struct message *message)
 {
-    struct outbox_item item = {
-        .kind = OUTBOX_MESSAGE, .to = message->reply, .headers = BYTES("NATS/1.0 503\r\n\r\n")};
+    struct outbox_item item = {.kind = OUTBOX_MESSAGE, .to = message->reply};
+    struct buf headers;
 
-    if (message->reply.size > 0)
+    if (message->reply.size == 0)
+        return;
+    buf_init(&headers, SUBJECT_SIZE_MAX + 64);
+    if (BUF_ADD(&headers, "NATS/1.0 503\r\nNats-Subject: ") &&
+        buf_add(&headers, message_sent_to(message)) && BUF_ADD(&headers, "\r\n\r\n")) {
+        item.headers = buf_bytes(&headers);
         stream_send_now(stream, &item);
+    }
+    buf_deinit(&headers);
 }
 
 static bool takes_acks(const struct consumer_config *config)
