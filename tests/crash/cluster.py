@@ -24,6 +24,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(HERE), "e2e"))
 
 import cluster_load as load  # noqa: E402
 import disks  # noqa: E402
+import foreign  # noqa: E402
 import ledger  # noqa: E402
 import reading  # noqa: E402
 import replicas  # noqa: E402
@@ -130,6 +131,7 @@ class Driver(Storms):
         self.histories = load.histories()
         self.consumer = load.ClusterConsumer(workload.CONSUMER)
         self.shared = workload.Round(self.rng, self.histories, self.consumer)
+        self.foreign = foreign.Foreign(self.shared) if foreign.available() else None
         self.known = {}
         self.found = {}
         self.cycles = 0
@@ -137,12 +139,17 @@ class Driver(Storms):
         self.blown = []
         self.ack_gaps = []  # seconds from a leader's SIGKILL to the next ack
 
+    def consumers(self):
+        return [self.consumer, self.foreign.consumer] if self.foreign else [self.consumer]
+
     async def set_up(self):
         client = await Client.open(self.rng.choice(self.cluster.nodes).port)
         for config in load.streams(len(self.cluster.nodes)):
             await until_served(client, f"STREAM.CREATE.{config['name']}", config)
         name = f"CONSUMER.DURABLE.CREATE.{workload.LOG}.{workload.CONSUMER}"
         await until_served(client, name, workload.CONSUMER_CONFIG)
+        name = f"CONSUMER.DURABLE.CREATE.{workload.LOG}.{foreign.CONSUMER}"
+        await until_served(client, name, foreign.CONSUMER_CONFIG)
         client.close()
 
     # --- load and storm
@@ -158,10 +165,13 @@ class Driver(Storms):
         self.shared.stopping = False
         actors = Load(self)
         tending = asyncio.create_task(actors.tend())
+        if self.foreign:
+            await self.foreign.begin([node.port for node in self.cluster.nodes], actors.window())
         try:
             await asyncio.sleep(0.2 + self.rng.random() * 0.8)
             self.raise_failure(tending)
-            self.consumer.stormy = True
+            for consumer in self.consumers():
+                consumer.stormy = True
             self.storm = self.rng.choices(list(self.storms), self.storms.values())[0]
             self.blown.append(self.storm)
             await self.blow(*self.storm.split())
@@ -170,6 +180,8 @@ class Driver(Storms):
         finally:
             self.shared.stopping = True
             tending.cancel()
+            if self.foreign:
+                await self.foreign.end()
         await actors.close()
         self.raise_failure()
 
@@ -188,7 +200,8 @@ class Driver(Storms):
             for subject, stream in (("log", workload.LOG), ("cas", workload.CAS), ("solo", load.SOLO)):
                 await self.settle_stream(client, node, subject, self.histories[stream])
             client.close()
-        self.consumer.calm()
+        for consumer in self.consumers():
+            consumer.calm()
 
     async def settle_stream(self, client, node, subject, history):
         end = time.monotonic() + ACK_S
@@ -217,6 +230,9 @@ class Driver(Storms):
             self.found[name] = found
         info = await reading.consumer_info(client, workload.LOG, workload.CONSUMER)
         self.consumer.check(info, self.found[workload.LOG].messages)
+        if self.foreign:
+            info = await reading.consumer_info(client, workload.LOG, foreign.CONSUMER)
+            self.foreign.check(info, self.found[workload.LOG].messages)
         client.close()
         await self.check_logs()
 
@@ -391,6 +407,8 @@ def parse(arguments):
     options = parser.parse_args(arguments)
     if options.seed is None:
         options.seed = int(time.time()) % 1_000_000 * 100
+    if not foreign.available():
+        print("cluster: no JavaScript client (make cluster-test installs it): the driver's own alone")
     options.small_disks = disks.available()
     if not options.small_disks:
         print("cluster: no right to mount file systems: no disk will be full")
