@@ -45,6 +45,8 @@ QUIET_S = 2.5
 TICK_S = 0.01
 OPS_MAX = 60_000
 
+STREAM_OF = {"log": workload.LOG, "cas": workload.CAS, "node": load.NODE, "solo": load.SOLO}
+
 class Load:
     """The actors, each on a connection to some node that serves; a lost one is replaced."""
 
@@ -148,7 +150,7 @@ class Driver(Storms):
             await until_served(client, f"STREAM.CREATE.{config['name']}", config)
         name = f"CONSUMER.DURABLE.CREATE.{workload.LOG}.{workload.CONSUMER}"
         await until_served(client, name, workload.CONSUMER_CONFIG)
-        name = f"CONSUMER.DURABLE.CREATE.{workload.LOG}.{foreign.CONSUMER}"
+        name = f"CONSUMER.DURABLE.CREATE.{load.NODE}.{foreign.CONSUMER}"
         await until_served(client, name, foreign.CONSUMER_CONFIG)
         client.close()
 
@@ -197,7 +199,7 @@ class Driver(Storms):
         """An ack for every stream through every node: nothing that was sent before is under way."""
         for node in self.cluster.nodes:
             client = await Client.open(node.port)
-            for subject, stream in (("log", workload.LOG), ("cas", workload.CAS), ("solo", load.SOLO)):
+            for subject, stream in STREAM_OF.items():
                 await self.settle_stream(client, node, subject, self.histories[stream])
             client.close()
         for consumer in self.consumers():
@@ -231,15 +233,15 @@ class Driver(Storms):
         info = await reading.consumer_info(client, workload.LOG, workload.CONSUMER)
         self.consumer.check(info, self.found[workload.LOG].messages)
         if self.foreign:
-            info = await reading.consumer_info(client, workload.LOG, foreign.CONSUMER)
-            self.foreign.check(info, self.found[workload.LOG].messages)
+            info = await reading.consumer_info(client, load.NODE, foreign.CONSUMER)
+            self.foreign.consumer.check(info, self.found[load.NODE].messages)
         client.close()
         await self.check_logs()
 
     async def check_logs(self):
         """All hold the same, entry by entry: the catalogue and both replicated streams."""
         count = len(self.cluster.nodes)
-        needed = {3: 3} if count == 3 else {count: 2, 3: 1}
+        needed = {3: 4} if count == 3 else {count: 3, 3: 1}
         stores = {node.name: node.store() for node in self.cluster.nodes}
         end = time.monotonic() + SETTLE_S
         while True:
@@ -274,7 +276,7 @@ class Driver(Storms):
         """Every replica leads in turn and holds what the others held."""
         for node in self.cluster.nodes:
             client = await Client.open(node.port)
-            for name in (workload.LOG, workload.CAS):
+            for name in (workload.LOG, workload.CAS, load.NODE):
                 if not await self.holds(client, node, name):
                     continue
                 await self.lead(client, node, name)

@@ -13,6 +13,7 @@ import workload
 from history import ConsumerHistory, ExpectingHistory, StreamHistory
 
 SOLO = "SOLO"  # one replica
+NODE = "NODE"  # what the JavaScript client uses
 ANSWER_S = 2.0
 PAUSE_S = 0.02  # after a refusal for want of a leader
 READER_S = 1.5
@@ -20,7 +21,7 @@ PROBE_S = 0.004
 
 
 def streams(nodes):
-    """One on all nodes, one on three, one on one."""
+    """Two on all nodes, one on three, one on one."""
     return [
         {
             "name": workload.LOG,
@@ -29,6 +30,7 @@ def streams(nodes):
             "max_msg_size": workload.MESSAGE_SIZE_MAX,
             "duplicate_window": 600_000_000_000,
         },
+        {"name": NODE, "subjects": ["node.>"], "num_replicas": nodes},
         {"name": workload.CAS, "subjects": ["cas.>"], "num_replicas": 3},
         {"name": SOLO, "subjects": ["solo.>"], "num_replicas": 1},
     ]
