@@ -8,8 +8,9 @@
 
 #include <stdint.h>
 
-#define LATENCY_BUCKETS     22u /* the last holds all that took longer */
-#define LATENCY_FIRST_SHIFT 14u /* the first ends at 2^14 ns, about 16 us, the last but one at 17 s */
+#define LATENCY_BUCKETS 22u /* the last holds all that took longer */
+#define LATENCY_FIRST_SHIFT                                                                        \
+    14u /* the first ends at 2^14 ns, about 16 us, the last but one at 17 s */
 
 /* Zero-initialised is empty. */
 struct latency {

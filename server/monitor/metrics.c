@@ -57,8 +57,7 @@ static void write_nodes(struct open_metrics *m, const struct server *server)
     core_stats(server->core, &routed);
     metrics_counter_of(m, "millrace_nodes_received_messages", "From other servers.",
                        routed.in_messages);
-    metrics_counter_of(m, "millrace_nodes_sent_messages", "To other servers.",
-                       routed.out_messages);
+    metrics_counter_of(m, "millrace_nodes_sent_messages", "To other servers.", routed.out_messages);
     metrics_counter_of(m, "millrace_nodes_dropped_messages", "For other servers, dropped.",
                        routed.dropped);
     metrics_gauge_of(m, "millrace_nodes_interest", "Subjects that other servers want.",

@@ -155,10 +155,9 @@ static void lag_of_members(struct rows *rows, const struct stream *stream)
 
         if (progress[i].member.node == self)
             continue;
-        labels[all.count++] = (struct metric_label){
-            "peer", jetstream_node_name(jetstream, progress[i].member.node)};
-        metrics_number(rows->metrics, all,
-                       progress[i].match < last ? last - progress[i].match : 0);
+        labels[all.count++] =
+            (struct metric_label){"peer", jetstream_node_name(jetstream, progress[i].member.node)};
+        metrics_number(rows->metrics, all, progress[i].match < last ? last - progress[i].match : 0);
     }
 }
 
