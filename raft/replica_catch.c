@@ -100,12 +100,16 @@ static void begin(struct replica *replica, uint64_t index, uint64_t term)
     ask(replica);
 }
 
-static void have(struct replica *replica, struct raft_member to)
+/* How far this log equals everybody's: as far as it is committed, and if it has the entry (index,
+ * term) up to there, committed or not as far as is known here. */
+static void have(struct replica *replica, struct raft_member to, uint64_t index, uint64_t term)
 {
     uint64_t committed = raft_core_committed(replica->core);
     uint64_t durable = log_durable(replica->log);
     struct raft_message message = {.last = committed < durable ? committed : durable};
 
+    if (index > message.last && index <= durable && raft_core_term_at(replica->core, index) == term)
+        message.last = index;
     (void)replica_catch_send(replica, WIRE_HAVE, to, &message, (struct bytes){0});
 }
 
@@ -127,7 +131,7 @@ static void offered(struct replica *replica, const struct raft_message *message)
     if (!raft_core_lacks(replica->core, index, term) &&
         !(REPLICA_FLAWED(replica, CATCH_OLD_OFFER) && index < replica->applied)) {
         give_up(replica);
-        have(replica, message->from);
+        have(replica, message->from, index, term);
     } else if (catch->phase == CATCH_NOT ||
                (catch->phase == CATCH_BODY && (catch->index != index || catch->term != term))) {
         begin(replica, index, term);
@@ -225,7 +229,7 @@ static void restored(struct replica *replica)
     replica->block.bytes = 0;
     replica->events.taken(replica->owner);
     if (!replica->closed && raft_core_leader(replica->core).node != 0)
-        have(replica, raft_core_leader(replica->core));
+        have(replica, raft_core_leader(replica->core), 0, 0);
     replica_drain(replica);
 }
 

@@ -20,7 +20,11 @@ static void skipped(struct log_skip_op *skip, enum err err)
 static void go_on_behind(struct log_take_op *op)
 {
     struct log *log = op->log;
+    uint64_t known = log->committed < log->durable ? log->committed : log->durable;
 
+    if (known > op->cut) /* it has come to be known meanwhile: readers may be at it */
+        op->cut = known;
+    assert(op->cut < op->index);
     if (op->cut < log->appended)
         log_cut(log, op->cut);
     op->skipping = true;

@@ -621,11 +621,13 @@ static void tell_replica(struct truth *truth, size_t node, uint64_t id, struct r
     report_say(truth->report,
                "group %llx on n%zu: %s%s%s, term %llu, applied %llu, committed %llu, durable %llu, "
                "last %llu, "
-               "log %llu, damaged %llu, members %u",
+               "log %llu, damaged %llu, members %u, floor %llu, block %llu, catch %d of %llu (body %llu)",
                ULL(id), node + 1, roles[core->role], replica->leads ? " (told)" : "",
                core->asleep ? ", asleep" : "", ULL(core->term), ULL(replica->applied),
                ULL(core->committed), ULL(core->durable), ULL(raft_core_last(core)),
-               ULL(log_durable(replica->log)), ULL(core->damaged), raft_core_config(core)->count);
+               ULL(log_durable(replica->log)), ULL(core->damaged), raft_core_config(core)->count,
+               ULL(log_floor(replica->log)), ULL(replica->block.newest), (int)replica->catch.phase,
+               ULL(replica->catch.index), ULL(replica->catch.body.size));
     for (uint32_t i = 0; core->role == RAFT_LEADER && i < core->lead.count; i++) {
         const struct progress *p = &core->lead.progress[i];
 
