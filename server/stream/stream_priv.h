@@ -26,6 +26,12 @@
 #define GATHER_RESERVED (8u << 20)
 #define GATHER_STEP_MAX (2u << 20)
 
+/* Codes of what waits to be delivered. */
+#define DELIVERY_HEADERS_ONLY 1u
+#define DELIVERY_AWAITED      2u
+
+#define STREAM_PROPOSALS 4u /* whose times are known, by index */
+
 /* A message that was fetched for a schedule that is due. */
 struct schedule_copy {
     struct stream_message message; /* views into `memory` */
@@ -133,7 +139,12 @@ struct stream {
     struct sink **sinks; /* one per configured subject */
     size_t sink_count;
     struct sink *sink_direct, *sink_direct_subject;
-    uint32_t gathered; /* records in the batch being built */
+    uint32_t gathered;   /* records in the batch being built */
+    uint64_t fresh_from; /* the first message that was stored this turn, else UINT64_MAX */
+    struct {
+        uint64_t index;
+        int64_t time_ns; /* monotonic */
+    } proposals[STREAM_PROPOSALS];
     struct publish_waiting *waiting_first, *waiting_last;
     size_t waiting_count, waiting_bytes;
     struct timer staging_due; /* the oldest batch is abandoned then */
@@ -220,7 +231,8 @@ static inline int64_t stream_leader_now(const struct stream *stream)
 /* stream.c */
 struct io *stream_io(const struct stream *stream);
 struct router *stream_router(const struct stream *stream);
-void stream_mark(struct stream *stream); /* it has something to do this turn */
+void stream_mark(struct stream *stream);    /* it has something to do this turn */
+void stream_propose(struct stream *stream); /* what is gathered; the replica is ready */
 uint64_t stream_tail_index(const struct stream *stream);
 int64_t stream_log_now(const struct stream *stream);
 /* Is there room in the batch for what a consumer may propose next? Else after it has left. */
