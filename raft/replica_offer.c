@@ -117,10 +117,8 @@ static void read_piece(struct replica *replica, struct offer *offer,
     offer->busy = true;
     offer->reader = message->from;
     offer->replica = replica;
-    offer->read = (struct log_block_read){.index = message->previous,
-                                          .offset = message->last,
-                                          .size = PIECE,
-                                          .done = piece_read};
+    offer->read = (struct log_block_read){
+        .index = message->previous, .offset = message->last, .size = PIECE, .done = piece_read};
     replica_hold(replica);
     log_block_read(replica->log, &offer->read);
 }

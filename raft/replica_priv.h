@@ -26,7 +26,8 @@ enum catch_phase {
     CATCH_TAKE,  /* on its way to the disk: no entries are taken */
 };
 
-struct catch {
+struct catch
+{
     enum catch_phase phase;
     uint64_t index, term; /* the block */
     bool known;           /* what follows is: of the first piece */
@@ -84,17 +85,17 @@ struct replica {
     struct timer ballot_again; /* the disk has refused it: it is written once more */
 
     struct {
-        uint64_t bytes; /* of contents applied since the last seal */
-        uint64_t due;   /* at so many comes the next */
-        uint64_t size;  /* of the newest block */
-        bool gathered;  /* the batch that is gathered begins with a seal */
-        bool busy;      /* the machine takes its state down, or it is written */
+        uint64_t bytes;               /* of contents applied since the last seal */
+        uint64_t due;                 /* at so many comes the next */
+        uint64_t size;                /* of the newest block */
+        bool gathered;                /* the batch that is gathered begins with a seal */
+        bool busy;                    /* the machine takes its state down, or it is written */
         uint64_t newest, newest_term; /* the durable one that counts; 0: none */
         struct log_block_op op;
         struct buf body, local; /* being written */
     } block;
 
-    struct catch catch;                    /* its own way back */
+    struct catch catch;              /* its own way back */
     struct offer offers[OFFERS_MAX]; /* that of others, while it leads */
 
     struct timer timer; /* the core's deadline */

@@ -388,12 +388,12 @@ struct log_take_op {
 };
 
 /*
- * Takes the block of another replica: it is written, what stands behind `cut` goes, and the log goes
- * on behind the block's index, which is above `cut` and above the newest block. A crash leaves all
- * as it was or all of it. Nothing is appended, cut or rolled until `done`.
- * OK     appended and durable are `index`, and the block of it is the newest.
- * Else   nothing has changed, or, if `op->written` says so, the block is there and the log is cut:
- *        the same op is to be taken again until it is OK.
+ * Takes the block of another replica: it is written, what stands behind `cut` goes, and the log
+ * goes on behind the block's index, which is above `cut` and above the newest block. A crash leaves
+ * all as it was or all of it. Nothing is appended, cut or rolled until `done`. OK     appended and
+ * durable are `index`, and the block of it is the newest. Else   nothing has changed, or, if
+ * `op->written` says so, the block is there and the log is cut: the same op is to be taken again
+ * until it is OK.
  */
 void log_take(struct log *log, struct log_take_op *op);
 /* The block that was taken as recovery would hand it out. */

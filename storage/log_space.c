@@ -16,7 +16,7 @@ struct log_block_writing {
     struct log_block_op *op;
     struct block block;
     uint64_t keep;
-    bool taken;   /* the log does not reach its index yet */
+    bool taken; /* the log does not reach its index yet */
     enum err err;
 };
 

@@ -78,8 +78,7 @@ uint32_t log_take_ordinal(const struct log *log, uint64_t file_id)
 }
 
 enum err log_take_view(struct log *log, const struct log_take_op *op,
-                       enum err (*use)(void *context, const struct log_block *block),
-                       void *context)
+                       enum err (*use)(void *context, const struct log_block *block), void *context)
 {
     struct log_block_files files = {.log = log};
     struct log_block view = {

@@ -105,8 +105,7 @@ enum err stream_fill_begin(void *owner, const struct replica_block *block)
     enum err err;
 
     assert(stream->blocks.fill == NULL);
-    stream_state_init(&fill->next,
-                      prng_next(server_prng(jetstream_server(stream->jetstream))));
+    stream_state_init(&fill->next, prng_next(server_prng(jetstream_server(stream->jetstream))));
     err = decode(stream, &fill->next, block->body);
     if (err != OK) {
         fill_free(fill);
@@ -384,8 +383,7 @@ static void finish(struct stream_fill *fill)
 
 static void go_on(struct stream_fill *fill)
 {
-    size_t most =
-        log_in_memory(replica_log(fill->stream->replica)) ? MEMORY_BYTES : KEEP_BYTES;
+    size_t most = log_in_memory(replica_log(fill->stream->replica)) ? MEMORY_BYTES : KEEP_BYTES;
     bool full = fill->coming.records.size >= most;
 
     if (fill->first == 0 && !fill->asked_all && !full)

@@ -109,7 +109,7 @@ static void note_promise(struct truth *truth, size_t node, uint64_t id, struct r
 
     *promise = (struct truth_promise){.made = core->damaged == 0,
                                       .durable = core->durable,
-                                     .committed = core->committed,
+                                      .committed = core->committed,
                                       .durable_term = raft_core_term_at(core, core->durable)};
     if (core->vote_durable == core->vote_number) {
         promise->term = core->term;
@@ -618,16 +618,17 @@ static void tell_replica(struct truth *truth, size_t node, uint64_t id, struct r
     static const char *const roles[] = {"follows", "stands", "leads"};
     const struct raft_core *core = replica->core;
 
-    report_say(truth->report,
-               "group %llx on n%zu: %s%s%s, term %llu, applied %llu, committed %llu, durable %llu, "
-               "last %llu, "
-               "log %llu, damaged %llu, members %u, floor %llu, block %llu, catch %d of %llu (body %llu)",
-               ULL(id), node + 1, roles[core->role], replica->leads ? " (told)" : "",
-               core->asleep ? ", asleep" : "", ULL(core->term), ULL(replica->applied),
-               ULL(core->committed), ULL(core->durable), ULL(raft_core_last(core)),
-               ULL(log_durable(replica->log)), ULL(core->damaged), raft_core_config(core)->count,
-               ULL(log_floor(replica->log)), ULL(replica->block.newest), (int)replica->catch.phase,
-               ULL(replica->catch.index), ULL(replica->catch.body.size));
+    report_say(
+        truth->report,
+        "group %llx on n%zu: %s%s%s, term %llu, applied %llu, committed %llu, durable %llu, "
+        "last %llu, "
+        "log %llu, damaged %llu, members %u, floor %llu, block %llu, catch %d of %llu (body %llu)",
+        ULL(id), node + 1, roles[core->role], replica->leads ? " (told)" : "",
+        core->asleep ? ", asleep" : "", ULL(core->term), ULL(replica->applied),
+        ULL(core->committed), ULL(core->durable), ULL(raft_core_last(core)),
+        ULL(log_durable(replica->log)), ULL(core->damaged), raft_core_config(core)->count,
+        ULL(log_floor(replica->log)), ULL(replica->block.newest), (int)replica->catch.phase,
+        ULL(replica->catch.index), ULL(replica->catch.body.size));
     for (uint32_t i = 0; core->role == RAFT_LEADER && i < core->lead.count; i++) {
         const struct progress *p = &core->lead.progress[i];
 
