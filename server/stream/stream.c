@@ -222,6 +222,12 @@ static const struct replica_events replica_events_of_stream = {
     .capture = stream_block_capture,
     .blocked = stream_block_written,
     .restore = stream_block_restore,
+    .fill = stream_fill_begin,
+    .told = stream_fill_told,
+    .fill_drop = stream_fill_drop,
+    .forget = stream_fill_forget,
+    .taken = stream_fill_taken,
+    .asked = stream_serve_asked,
 };
 
 /* ---- state events ---------------------------------------------------------------------------- */

@@ -73,6 +73,9 @@ struct stream_blocks {
     struct timer timer;
     struct stream_move *move; /* stream_move.c; NULL: none */
     struct timer move_timer;
+    struct stream_fill *fill; /* stream_fill.c; NULL: none */
+    struct timer fill_timer;
+    struct stream_serve *serves; /* stream_serve.c: for others that fill */
 };
 
 struct publish_waiting; /* look.c: what is asked for now may be answered when the read of that
@@ -355,6 +358,29 @@ void stream_block_stored(struct stream *stream, const struct index_entry *entry)
 void stream_block_removed(struct stream *stream, const struct index_entry *entry);
 void stream_block_recovered(struct stream *stream); /* the log is open: says what is missing */
 void stream_block_step(struct timer *timer);
+/* What is counted of the files is what lived at the block's index. */
+void stream_block_noted(struct stream *stream);
+void stream_block_forget(struct stream *stream); /* as new; the log stays */
+/* How a file is called in the local part. */
+void stream_block_name(const struct log *log, uint32_t ordinal, struct buf *out);
+struct block_sections {
+    struct bytes state, shell, messages;
+    struct bytes consumers; /* from the first of them to the end */
+    bool whole;
+};
+struct block_sections stream_block_sections(struct bytes body);
+/* stream_fill.c: events of the replica */
+enum err stream_fill_begin(void *owner, const struct replica_block *block);
+void stream_fill_told(void *owner, struct bytes answer);
+void stream_fill_drop(void *owner);
+void stream_fill_forget(void *owner);
+void stream_fill_taken(void *owner);
+void stream_fill_close(struct stream *stream, bool deleted);
+void stream_fill_fired(struct timer *timer);
+/* stream_serve.c */
+#define STREAM_QUESTION_SIZE 16u /* first and last sequence; an answer begins with them, too */
+void stream_serve_asked(void *owner, struct raft_member by, uint64_t index, struct bytes question);
+void stream_serve_close(struct stream *stream, bool deleted);
 /* stream_move.c */
 void stream_move_begin(struct stream *stream); /* after a block: moves what lives among the dead */
 void stream_move_apply(struct stream *stream); /* no block is taken down any more */
