@@ -137,7 +137,7 @@ struct stream {
     uint32_t gathered; /* records in the batch being built */
     struct publish_waiting *waiting_first, *waiting_last;
     size_t waiting_count, waiting_bytes;
-    uint64_t waiting_taken; /* how many have waited, and do no more */
+    uint64_t waiting_taken;   /* how many have waited, and do no more */
     struct timer staging_due; /* the oldest batch is abandoned then */
     struct buf ack_prefix;    /* {"stream":"S","seq": */
 
