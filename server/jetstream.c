@@ -56,6 +56,11 @@ uint8_t *jetstream_read_buffer(struct jetstream *jetstream, size_t size)
     return buf_reserve(&jetstream->read_buffer, size);
 }
 
+struct jetstream_latencies *jetstream_latencies(struct jetstream *jetstream)
+{
+    return &jetstream->latencies;
+}
+
 struct staging_share *jetstream_staging(struct jetstream *jetstream)
 {
     return &jetstream->staging;

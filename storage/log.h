@@ -124,6 +124,8 @@ void store_remove(struct store *store, uint64_t log_id, void (*done)(void *conte
                   void *context);
 /* Sends what this turn sealed: segment writes and one journal write. Called once per turn, last. */
 void store_flush(struct store *store);
+/* How long writes took until their batches were on the disk. */
+const struct latency *store_durable_latency(const struct store *store);
 /* Nothing in flight or gathered: after a shutdown's last flush, turn until idle. */
 bool store_idle(const struct store *store);
 

@@ -10,6 +10,7 @@
 
 #include <stdatomic.h>
 
+#include "base/latency.h"
 #include "base/table.h"
 #include "base/timers.h"
 #include "storage/content_priv.h"
@@ -47,6 +48,7 @@ struct store {
     unsigned doubt_count;
     unsigned makes;
     unsigned syncs;           /* background ones in flight */
+    struct latency durable;   /* from a write's beginning to its batches being on the disk */
     struct removal *removals; /* under way */
     struct log_drop *drops;   /* files on their way out */
     struct windows windows;
@@ -113,6 +115,7 @@ struct log_flight {
     enum log_witness journal;
     bool syncing; /* its own sync runs; else it waits for another to end */
     enum err err; /* of the failed write */
+    int64_t begun_ns;
 };
 
 struct log {

@@ -26,6 +26,12 @@
 #define GATHER_RESERVED (8u << 20)
 #define GATHER_STEP_MAX (2u << 20)
 
+/* Codes of what waits to be delivered. */
+#define DELIVERY_HEADERS_ONLY 1u
+#define DELIVERY_AWAITED      2u
+
+#define STREAM_PROPOSALS 4u /* whose times are known, by index */
+
 /* A message that was fetched for a schedule that is due. */
 struct schedule_copy {
     struct stream_message message; /* views into `memory` */
@@ -91,10 +97,9 @@ struct consumer_shell {
     struct consumer *consumer; /* NULL while it is being made */
     struct stream *stream;
     struct bytes name; /* owned */
-    struct bytes json; /* owned: config as it was logged; empty: it is in no log */
     int64_t created_ns;
     uint64_t number;
-    struct sink *sink_next, *sink_ack, *sink_flow;
+    struct sink *sink_next;
     struct timer wake;
     struct timer retry;  /* a receiver was full: send on later */
     struct outbox inbox; /* requests, acks and flow control that wait for the turn */
@@ -106,6 +111,7 @@ struct consumer_shell {
     struct consumer_place *places; /* in the stream's consumer_index */
     size_t place_count;
     uint64_t walked; /* the last walk of the index that came by */
+    bool logged; /* it is in the log, and so in state blocks */
     bool dirty;
     bool planning; /* hands out when the next batch leaves */
     bool wide;     /* its filters have changed: it is told of every message */
@@ -134,7 +140,12 @@ struct stream {
     struct sink **sinks; /* one per configured subject */
     size_t sink_count;
     struct sink *sink_direct, *sink_direct_subject;
-    uint32_t gathered; /* records in the batch being built */
+    uint32_t gathered;   /* records in the batch being built */
+    uint64_t fresh_from; /* the first message that was stored this turn, else UINT64_MAX */
+    struct {
+        uint64_t index;
+        int64_t time_ns; /* monotonic */
+    } proposals[STREAM_PROPOSALS];
     struct publish_waiting *waiting_first, *waiting_last;
     size_t waiting_count, waiting_bytes;
     uint64_t waiting_taken;   /* how many have waited, and do no more */
@@ -189,7 +200,7 @@ struct stream {
     struct consumer_shell *consumer_offered;
     struct sublist consumer_index; /* which of them a subject is for */
     uint64_t consumer_walks;
-    struct sink *sink_acks; /* of all of them, in the second version of ack subjects */
+    struct sink *sink_acks[3]; /* what all of them are told: consumer_inbox.c */
     struct consumer_view view;
     bool purging; /* nobody is told of what a purge takes from those who have not acked it */
 
@@ -225,7 +236,8 @@ static inline int64_t stream_leader_now(const struct stream *stream)
 /* stream.c */
 struct io *stream_io(const struct stream *stream);
 struct router *stream_router(const struct stream *stream);
-void stream_mark(struct stream *stream); /* it has something to do this turn */
+void stream_mark(struct stream *stream);    /* it has something to do this turn */
+void stream_propose(struct stream *stream); /* what is gathered; the replica is ready */
 uint64_t stream_tail_index(const struct stream *stream);
 int64_t stream_log_now(const struct stream *stream);
 /* Is there room in the batch for what a consumer may propose next? Else after it has left. */
