@@ -91,6 +91,10 @@ struct stream_ops {
     size_t count;
 };
 
+struct stream_glances {
+    struct stream_glance *first, *last;
+};
+
 /* A consumer with its sinks, timer and what it has asked to be sent. */
 struct consumer_shell {
     struct consumer *consumer; /* NULL while it is being made */
@@ -147,6 +151,7 @@ struct stream {
     } proposals[STREAM_PROPOSALS];
     struct publish_waiting *waiting_first, *waiting_last;
     size_t waiting_count, waiting_bytes;
+    uint64_t waiting_taken;   /* how many have waited, and do no more */
     struct timer staging_due; /* the oldest batch is abandoned then */
     struct buf ack_prefix;    /* {"stream":"S","seq": */
 
@@ -159,6 +164,9 @@ struct stream {
         bool busy;                 /* one is under way */
     } look;                        /* look.c */
     struct outbox at_once;
+
+    struct stream_glances glances_new;   /* not known what they wait for */
+    struct stream_glances glances_aimed; /* known, rising */
 
     /* operations */
     struct stream_ops ops_waiting;
@@ -249,6 +257,10 @@ void stream_ingest_follow(struct stream *stream); /* what waits goes to the next
 void stream_subscribe(struct stream *stream);     /* sinks as the config has them */
 void stream_unsubscribe(struct stream *stream);
 void stream_sink_remove(struct stream *stream, struct sink **sink); /* fine when there is none */
+
+/* glance.c */
+void stream_glances_turn(struct stream *stream);
+void stream_glances_end(struct stream *stream); /* what they wait for will not come */
 
 /* schedule_fire.c */
 void stream_schedules_init(struct stream *stream);
