@@ -265,6 +265,7 @@ static void admit(struct consumer *c, const struct pull *pull, struct bytes repl
 void consumer_request(struct consumer *c, int64_t now_ns, struct bytes reply, struct bytes headers,
                       struct bytes body)
 {
+    struct arena parse;
     struct pull pull;
 
     if (!c->work.leading || reply.size == 0)
@@ -275,9 +276,10 @@ void consumer_request(struct consumer *c, int64_t now_ns, struct bytes reply, st
         return;
     }
     work_active(c, now_ns);
-    arena_reset(&c->parse);
-    if (pull_read(&pull, &c->config, headers, body, &c->parse, &c->scratch))
+    arena_init(&parse, CONFIG_ARENA_MAX); /* a request that is only a number needs none of it */
+    if (pull_read(&pull, &c->config, headers, body, &parse, &c->scratch))
         admit(c, &pull, reply, now_ns);
     else
         say(c, reply);
+    arena_deinit(&parse);
 }

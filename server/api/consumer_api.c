@@ -165,7 +165,7 @@ static uint16_t check_existing(struct stream_op *op, const struct stream *stream
     consumer_check_update(from, to, consumer_is_bound(consumer), &verdict);
     if (verdict.error != 0)
         return refuse_op(op, verdict.error, verdict.text);
-    error = consumer_check_unique(stream, to, &request->arena);
+    error = consumer_check_unique(stream, to);
     if (error != 0)
         return error;
     if (consumer_volatile(consumer) && to->durable_name.size > 0)
@@ -196,7 +196,7 @@ static uint16_t create_check(struct stream_op *op, struct stream *stream)
         return 10026;
     if (consumer_config_volatile(creation->config, is_until_acked(stream)))
         op->consumer_config = creation->config;
-    return consumer_check_unique(stream, creation->config, &request_of(op)->arena);
+    return consumer_check_unique(stream, creation->config);
 }
 
 /* An update of a paused consumer says that it is paused, too. */

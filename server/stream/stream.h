@@ -132,6 +132,8 @@ void stream_consumer_wake(struct stream *stream, const struct consumer *consumer
 size_t stream_consumer_count(const struct stream *stream);
 /* The same, with operations that are decided and not applied. */
 size_t stream_consumer_count_tail(const struct stream *stream);
+/* Walks them in no order: for (at = 0; (c = stream_consumer_next(stream, &at)) != NULL;) */
+const struct consumer *stream_consumer_next(const struct stream *stream, size_t *at);
 /* All consumers sorted by name, in the turn's arena; *count of them. */
 struct consumer **stream_consumers(const struct stream *stream, struct arena *arena, size_t *count);
 

@@ -93,10 +93,9 @@ struct consumer_shell {
     struct consumer *consumer; /* NULL while it is being made */
     struct stream *stream;
     struct bytes name; /* owned */
-    struct bytes json; /* owned: config as it was logged; empty: it is in no log */
     int64_t created_ns;
     uint64_t number;
-    struct sink *sink_next, *sink_ack, *sink_flow;
+    struct sink *sink_next;
     struct timer wake;
     struct timer retry;  /* a receiver was full: send on later */
     struct outbox inbox; /* requests, acks and flow control that wait for the turn */
@@ -108,6 +107,7 @@ struct consumer_shell {
     struct consumer_place *places; /* in the stream's consumer_index */
     size_t place_count;
     uint64_t walked; /* the last walk of the index that came by */
+    bool logged; /* it is in the log, and so in state blocks */
     bool dirty;
     bool planning; /* hands out when the next batch leaves */
     bool wide;     /* its filters have changed: it is told of every message */
@@ -192,7 +192,7 @@ struct stream {
     struct consumer_shell *consumer_offered;
     struct sublist consumer_index; /* which of them a subject is for */
     uint64_t consumer_walks;
-    struct sink *sink_acks; /* of all of them, in the second version of ack subjects */
+    struct sink *sink_acks[3]; /* what all of them are told: consumer_inbox.c */
     struct consumer_view view;
     bool purging; /* nobody is told of what a purge takes from those who have not acked it */
 
