@@ -57,7 +57,7 @@ cluster_seconds = $(if $(filter command line environment,$(origin SECONDS)),$(SE
 cluster_flags   = --seconds $(cluster_seconds) $(if $(SEED),--seed $(SEED)) $(if $(LEDGER),--ledger)
 
 .PHONY: cluster-test
-cluster-test: $(e2e_server)
+cluster-test: $(e2e_server) $(e2e_modules)
 	@$(e2e_env) python3 tests/count.py --minutes $$(($(cluster_seconds) / 60 + 8)) \
 	    'self-test=python3 tests/crash/cluster.py --self-test' \
 	    'cluster=python3 tests/crash/cluster.py $(cluster_flags)'
