@@ -15,7 +15,7 @@ CFLAGS   = $(CSTD) $(WARN) $(OPT) $(SAN)
 LDFLAGS  = $(SAN)
 LDLIBS   = -luring -lxxhash -lwslay -lssl -lcrypto -lcrypt -lpthread
 
-LIBS     = server consumers raft storage base
+LIBS     = cli server consumers raft storage base
 
 # Which archives a folder's tests link, in link order.
 uses_base      = base
@@ -23,12 +23,14 @@ uses_storage   = storage base
 uses_raft      = raft storage base
 uses_consumers = consumers base
 uses_server    = server consumers raft storage base
+uses_cli       = cli server consumers raft storage base
 
 # server/ has subfolders; each other folder is flat. main.c is the program, not the archive.
 srcs_base      = $(wildcard base/*.c)
 srcs_storage   = $(wildcard storage/*.c)
 srcs_raft      = $(wildcard raft/*.c)
 srcs_consumers = $(wildcard consumers/*.c)
+srcs_cli       = $(wildcard cli/*.c)
 srcs_server    = $(filter-out server/main.c,$(wildcard server/*.c server/*/*.c))
 
 objs = $(patsubst %.c,$(BUILD)/obj/%.o,$(srcs_$(1)))
