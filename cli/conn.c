@@ -306,7 +306,7 @@ static void heed(struct conn *conn, const struct frame *frame)
 static enum conn_verdict next_frame(struct conn *conn, struct frame *frame)
 {
     struct bytes rest = bytes_skip(buf_bytes(&conn->in), conn->head);
-    enum conn_verdict verdict = frame_read(rest, frame);
+    enum conn_verdict verdict = conn_read_frame(rest, frame);
 
     if (verdict == CONN_LOST)
         return conn_failed(conn, CONN_LOST, "the server speaks something else than NATS: %.*s",
@@ -368,7 +368,7 @@ bool conn_has_more(const struct conn *conn)
     struct frame frame;
 
     return conn->stash_first != NULL ||
-           frame_read(bytes_skip(buf_bytes(&conn->in), conn->head), &frame) == CONN_OK;
+           conn_read_frame(bytes_skip(buf_bytes(&conn->in), conn->head), &frame) == CONN_OK;
 }
 
 enum conn_verdict conn_sync(struct conn *conn, int64_t timeout_ns)

@@ -64,7 +64,7 @@ static bool take_word(struct bytes *line, struct bytes word)
     return true;
 }
 
-enum conn_verdict frame_read(struct bytes in, struct frame *frame)
+enum conn_verdict conn_read_frame(struct bytes in, struct frame *frame)
 {
     const uint8_t *end = memchr(in.at, '\n', in.size);
     struct bytes line;

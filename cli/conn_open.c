@@ -11,11 +11,11 @@
 #include <unistd.h>
 
 #include "base/json.h"
-#include "cli/address.h"
 #include "cli/conn_parts.h"
 #include "cli/creds.h"
 #include "cli/file.h"
 #include "cli/tls_client.h"
+#include "cli/url.h"
 #include "server/auth/base64.h"
 #include "server/auth/nkey.h"
 #include "server/options.h"
@@ -61,8 +61,7 @@ static int dial(const struct addrinfo *info, int64_t until)
     return fd;
 }
 
-static enum conn_verdict open_socket(struct conn *conn, const struct address *address,
-                                     int64_t until)
+static enum conn_verdict open_socket(struct conn *conn, const struct url *address, int64_t until)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found;
     char host[64], port[8];
@@ -92,7 +91,7 @@ static enum conn_verdict wait_greeting(struct conn *conn, int64_t until)
     for (;;) {
         struct frame frame;
         struct bytes rest = bytes_skip(buf_bytes(&conn->in), conn->head);
-        enum conn_verdict verdict = frame_read(rest, &frame);
+        enum conn_verdict verdict = conn_read_frame(rest, &frame);
 
         if (verdict == CONN_OK && frame.kind == FRAME_INFO && conn_read_info(conn, frame.text)) {
             conn->head += frame.size;
@@ -112,7 +111,7 @@ static enum conn_verdict wait_greeting(struct conn *conn, int64_t until)
     }
 }
 
-static enum conn_verdict start_tls(struct conn *conn, const struct address *address, int64_t until)
+static enum conn_verdict start_tls(struct conn *conn, const struct url *address, int64_t until)
 {
     const struct settings *settings = conn->settings;
     const struct tls_files files = {settings->tls_cert, settings->tls_key, settings->tls_ca};
@@ -194,7 +193,7 @@ static void add_text(struct json_writer *writer, const char *key, const char *va
 }
 
 static void add_identity(struct json_writer *writer, const struct conn *conn,
-                         const struct address *address, const struct proof *proof)
+                         const struct url *address, const struct proof *proof)
 {
     const struct settings *settings = conn->settings;
 
@@ -218,7 +217,7 @@ static void add_identity(struct json_writer *writer, const struct conn *conn,
     add_text(writer, "sig", proof->signature);
 }
 
-static enum conn_verdict introduce(struct conn *conn, const struct address *address)
+static enum conn_verdict introduce(struct conn *conn, const struct url *address)
 {
     struct json_writer writer;
     struct proof proof;
@@ -279,7 +278,7 @@ static void begin(struct conn *conn, const struct settings *settings)
     nuid_init(&conn->nuid, &conn->prng);
 }
 
-static enum conn_verdict open_one(struct conn *conn, const struct address *address, int64_t until)
+static enum conn_verdict open_one(struct conn *conn, const struct url *address, int64_t until)
 {
     const struct settings *settings = conn->settings;
     bool want = address->tls || settings->tls_first || settings->tls_ca != NULL ||
@@ -306,8 +305,8 @@ static enum conn_verdict open_one(struct conn *conn, const struct address *addre
 static enum conn_verdict open_text(struct conn *conn, const struct settings *settings,
                                    struct bytes text)
 {
-    struct address address;
-    const char *wrong = address_read(text, &address);
+    struct url address;
+    const char *wrong = url_read(text, &address);
     char error[CONN_ERROR_SIZE];
     enum conn_verdict verdict;
 

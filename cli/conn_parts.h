@@ -32,7 +32,7 @@ struct frame {
 };
 
 /* The first frame of `in`. CONN_TIMEOUT: not whole yet; CONN_LOST: no frame at all. */
-enum conn_verdict frame_read(struct bytes in, struct frame *frame);
+enum conn_verdict conn_read_frame(struct bytes in, struct frame *frame);
 
 /* Reads what INFO says into the conn. False: no JSON. */
 bool conn_read_info(struct conn *conn, struct bytes text);

@@ -1,4 +1,4 @@
-#include "cli/address.h"
+#include "cli/url.h"
 
 static bool copy(char *to, size_t room, struct bytes from)
 {
@@ -48,7 +48,7 @@ static size_t find_last(struct bytes b, uint8_t byte)
     return b.size;
 }
 
-static const char *read_scheme(struct bytes *text, struct address *address)
+static const char *read_scheme(struct bytes *text, struct url *address)
 {
     for (size_t i = 0; i + 2 < text->size; i++) {
         struct bytes scheme;
@@ -65,7 +65,7 @@ static const char *read_scheme(struct bytes *text, struct address *address)
     return NULL;
 }
 
-static const char *read_user(struct bytes *text, struct address *address)
+static const char *read_user(struct bytes *text, struct url *address)
 {
     size_t at = find_last(*text, '@'), colon;
     struct bytes who;
@@ -83,7 +83,7 @@ static const char *read_user(struct bytes *text, struct address *address)
     return NULL;
 }
 
-static const char *read_host(struct bytes text, struct address *address)
+static const char *read_host(struct bytes text, struct url *address)
 {
     struct bytes host = text, port = BYTES("4222");
     uint64_t number;
@@ -109,11 +109,11 @@ static const char *read_host(struct bytes text, struct address *address)
     return NULL;
 }
 
-const char *address_read(struct bytes text, struct address *address)
+const char *url_read(struct bytes text, struct url *address)
 {
     const char *wrong;
 
-    *address = (struct address){0};
+    *address = (struct url){0};
     text = bytes_trim(text);
     wrong = read_scheme(&text, address);
     if (wrong == NULL) {
