@@ -113,7 +113,7 @@ struct parser {
     struct args *args;
     struct arena *arena;
     int argc;
-    char *const *argv;
+    const char *const *argv;
     int at;
 };
 
@@ -308,7 +308,7 @@ static bool read_words(struct parser *p)
 }
 
 bool args_parse(struct args *args, struct flag_set own, struct flag_set shared, int argc,
-                char *const *argv, struct arena *arena)
+                const char *const *argv, struct arena *arena)
 {
     struct parser parser = {.args = args, .arena = arena, .argc = argc, .argv = argv};
 

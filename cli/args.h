@@ -57,7 +57,7 @@ struct args {
 
 /* False: `error` says why, naming a near match. What args points at lives in argv and `arena`. */
 bool args_parse(struct args *args, struct flag_set own, struct flag_set shared, int argc,
-                char *const *argv, struct arena *arena);
+                const char *const *argv, struct arena *arena);
 
 /* The flag must be in one of the tables (asserted). */
 const struct flag_value *args_flag(const struct args *args, const char *name);

@@ -280,7 +280,7 @@ static int check_words(struct cli *cli)
                     command->name, command->name, command->words);
 }
 
-static int run_command(struct cli *cli, int argc, char *const *argv)
+static int run_command(struct cli *cli, int argc, const char *const *argv)
 {
     char error[SETTINGS_ERROR_SIZE];
     int result;
@@ -331,7 +331,7 @@ static int run_words(struct cli *cli, int argc, char *const *argv)
     for (int i = 1; i < argc; i++)
         if (i < at || i >= at + (int)used)
             rest[count++] = argv[i];
-    return run_command(cli, count, (char *const *)rest);
+    return run_command(cli, count, rest);
 }
 
 int cli_main(int argc, char **argv)

@@ -4,6 +4,7 @@
 
 #include "cli/api.h"
 #include "cli/commands.h"
+#include "cli/form.h"
 #include "cli/grid.h"
 #include "cli/human.h"
 #include "cli/system.h"
@@ -124,9 +125,10 @@ static int run_info(struct cli *cli)
     int result = cli_connect(cli);
 
     if (result == EXIT_DONE)
-        result = system_ask(cli, "PING.VARZ",
-                            name == NULL ? "{}" : cli_print(cli, "{\"server_name\":\"%s\"}", name),
-                            0, &answers);
+        result = system_ask(
+            cli, "PING.VARZ",
+            name == NULL ? "{}" : cli_print(cli, "{\"server_name\":%s}", form_quote(cli, name)), 0,
+            &answers);
     if (result != EXIT_DONE)
         return result;
     if (name != NULL && answers.count == 0)

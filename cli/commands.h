@@ -34,6 +34,9 @@ struct command_list {
     X(commands_subscribe)                                                                          \
     X(commands_request)                                                                            \
     X(commands_context)                                                                            \
+    X(commands_stream)                                                                             \
+    X(commands_stream_list)                                                                        \
+    X(commands_stream_messages)                                                                    \
     X(commands_server)                                                                             \
     X(commands_help)
 #define COMMAND_LIST_EXTERN(name) extern const struct command_list name;

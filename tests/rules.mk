@@ -33,6 +33,7 @@ e2e_node = cd tests/e2e/node && node --test --test-reporter=spec \
 e2e: $(e2e_server) $(e2e_c) $(e2e_modules)
 	@$(e2e_env) python3 tests/count.py --minutes 4 \
 	    'wire=cd tests/e2e/wire && python3 -m unittest' \
+	    'cli=cd tests/e2e/cli && python3 -m unittest' \
 	    'c=$(e2e_c)' \
 	    'node=$(e2e_node)'
 
