@@ -13,9 +13,11 @@ SAN     ?=
 CPPFLAGS = -D_GNU_SOURCE -I.
 CFLAGS   = $(CSTD) $(WARN) $(OPT) $(SAN)
 LDFLAGS  = $(SAN)
-LDLIBS   = -luring -lxxhash -lwslay -lssl -lcrypto -lcrypt -lpthread
+LDLIBS   = -luring -lxxhash -lwslay -lz -lssl -lcrypto -lcrypt -lpthread
 
-LIBS     = cli server consumers raft storage base
+# The command line and the views of buckets stand on the types of streams, which live in the server.
+VIEWS    = cli kv objstore
+LIBS     = server consumers raft storage base
 
 # Which archives a folder's tests link, in link order.
 uses_base      = base
@@ -23,7 +25,9 @@ uses_storage   = storage base
 uses_raft      = raft storage base
 uses_consumers = consumers base
 uses_server    = server consumers raft storage base
-uses_cli       = cli server consumers raft storage base
+uses_cli       = cli kv objstore server consumers raft storage base
+uses_kv        = kv server consumers raft storage base
+uses_objstore  = objstore server consumers raft storage base
 
 # server/ has subfolders; each other folder is flat. main.c is the program, not the archive.
 srcs_base      = $(wildcard base/*.c)
@@ -31,6 +35,8 @@ srcs_storage   = $(wildcard storage/*.c)
 srcs_raft      = $(wildcard raft/*.c)
 srcs_consumers = $(wildcard consumers/*.c)
 srcs_cli       = $(wildcard cli/*.c)
+srcs_kv        = $(wildcard kv/*.c)
+srcs_objstore  = $(wildcard objstore/*.c)
 srcs_server    = $(filter-out server/main.c,$(wildcard server/*.c server/*/*.c))
 
 objs = $(patsubst %.c,$(BUILD)/obj/%.o,$(srcs_$(1)))
@@ -45,14 +51,14 @@ $(call lib,$(1)): $(call objs,$(1))
 	@rm -f $$@
 	@ar rcs $$@ $(call objs,$(1))
 endef
-$(foreach l,$(LIBS),$(eval $(call archive,$(l))))
+$(foreach l,$(VIEWS) $(LIBS),$(eval $(call archive,$(l))))
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "  CC $<"
 	@$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
-$(BUILD)/millrace: $(BUILD)/obj/server/main.o $(foreach l,$(LIBS),$(call lib,$(l)))
+$(BUILD)/millrace: $(BUILD)/obj/server/main.o $(foreach l,$(VIEWS) $(LIBS),$(call lib,$(l)))
 	@echo "  LD $@"
 	@$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
 
@@ -65,7 +71,7 @@ $(BUILD)/tests/$(1)/%: tests/unit/$(1)/%.c $(foreach l,$(uses_$(1)),$(call lib,$
 	@echo "  LD $$@"
 	@$$(CC) $$(CPPFLAGS) $$(CFLAGS) -MMD -MP $$< $(foreach l,$(uses_$(1)),$(call lib,$(l))) $$(LDFLAGS) $$(LDLIBS) -lcheck -lsubunit -lm -lrt -o $$@
 endef
-$(foreach l,$(LIBS),$(eval $(call unit_rule,$(l))))
+$(foreach l,$(VIEWS) $(LIBS),$(eval $(call unit_rule,$(l))))
 
 # ---- running ---------------------------------------------------------------------------------------
 
