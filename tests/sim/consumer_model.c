@@ -95,6 +95,9 @@ bool model_delivered(struct model *model, const struct model_delivery *delivery)
     message->count = delivery->count;
     /* Handed out after it was asked for, so not again before its wait from then on. */
     message->again_ns = model->pulls[delivery->pull].asked_ns + model->wait_ns;
+    if (message->crossing && message->refused_ns < message->again_ns)
+        message->again_ns = message->refused_ns;
+    message->crossing = false;
     snprintf(message->reply, sizeof message->reply, "%s", delivery->reply);
     if (delivery->sequence > model->last)
         model->last = delivery->sequence;
@@ -116,6 +119,8 @@ void model_refused(struct model *model, uint64_t sequence, int64_t until_ns)
     /* A refusal that gets lost leaves the longer wait; whichever it is, not before the shorter. */
     if (until_ns < message->again_ns)
         message->again_ns = until_ns;
+    message->crossing = true;
+    message->refused_ns = until_ns;
     message->reply[0] = 0;
 }
 

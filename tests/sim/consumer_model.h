@@ -31,11 +31,13 @@ struct model_message { /* by sequence */
     bool removed;   /* by a delete or purge that may have happened */
     bool confirmed; /* its ack was answered, then */
     int64_t confirmed_ns;
-    bool settled;     /* or may have been taken */
-    unsigned count;   /* highest delivery count heard */
-    uint64_t counts;  /* which counts were heard, a bit each */
-    int64_t again_ns; /* not before */
-    char reply[120];  /* of the last delivery; empty: answered */
+    bool settled;       /* or may have been taken */
+    unsigned count;     /* highest delivery count heard */
+    uint64_t counts;    /* which counts were heard, a bit each */
+    int64_t again_ns;   /* not before */
+    bool crossing;      /* a refusal that may meet the next delivery on its way, */
+    int64_t refused_ns; /* and then asks for the one behind it from then on */
+    char reply[120];    /* of the last delivery; empty: answered */
 };
 
 struct model_pull {
