@@ -355,6 +355,11 @@ void consumer_say_follow(struct consumer *c)
     consumer_follow(c);
 }
 
+void consumer_say_shutdown(struct consumer *c)
+{
+    pulls_end_all(c, STATUS_SERVER_SHUTDOWN);
+}
+
 void consumer_say_deleted(struct consumer *c)
 {
     pulls_end_all(c, STATUS_CONSUMER_DELETED);

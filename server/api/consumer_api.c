@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "base/owner.h"
 #include "base/subject.h"
 #include "base/text.h"
 #include "server/api/account_limits.h"
@@ -315,23 +316,31 @@ static void run_create(struct api_request *request)
 /* ---- INFO, DELETE
  * --------------------------------------------------------------------------------------------- */
 
+static void glanced(struct stream_glance *glance, struct stream *stream)
+{
+    struct api_request *request = owner_of(glance, struct api_request, glance);
+    struct consumer *consumer =
+        stream != NULL ? stream_consumer(stream, api_token(request, 3)) : NULL;
+
+    if (consumer == NULL) {
+        api_refuse(request, stream == NULL ? 10059 : 10014, NULL);
+        return;
+    }
+    api_consumer_info(api_answer_begin(request), request, stream, consumer, true);
+    api_answer(request);
+}
+
 static void run_info(struct api_request *request)
 {
     struct stream *stream;
-    struct consumer *consumer;
 
     if (!api_parse_nothing(request))
         return;
     stream = api_stream(request, 2);
     if (stream == NULL)
         return;
-    consumer = stream_consumer(stream, api_token(request, 3));
-    if (consumer == NULL) {
-        api_refuse(request, 10014, NULL);
-        return;
-    }
-    api_consumer_info(api_answer_begin(request), request, stream, consumer, true);
-    api_answer(request);
+    request->glance.done = glanced;
+    stream_glance(stream, &request->glance);
 }
 
 static uint16_t delete_check(struct stream_op *op, struct stream *stream)

@@ -166,6 +166,7 @@ static void follow(void *owner)
     if (!STREAM_FLAWED(stream, OVERLAY_KEPT))
         decider_refused(&stream->decider);
     stream_operations_follow(stream);
+    stream_glances_end(stream);
     stream_origins_stop(stream);
     stream_consumers_follow(stream);
     stream_ingest_follow(stream);
@@ -207,6 +208,7 @@ static void refused(void *owner, enum err err)
     stream_origins_stop(stream);
     refuse_parked(stream, err);
     stream_operations_refused(stream, err);
+    stream_glances_end(stream);
     stream_consumers_refused(stream);
     stream_mark(stream);
 }
@@ -222,6 +224,12 @@ static const struct replica_events replica_events_of_stream = {
     .capture = stream_block_capture,
     .blocked = stream_block_written,
     .restore = stream_block_restore,
+    .fill = stream_fill_begin,
+    .told = stream_fill_told,
+    .fill_drop = stream_fill_drop,
+    .forget = stream_fill_forget,
+    .taken = stream_fill_taken,
+    .asked = stream_serve_asked,
 };
 
 /* ---- state events ---------------------------------------------------------------------------- */
@@ -359,6 +367,7 @@ void stream_close(struct stream *stream, bool deleted)
         stream_consumers_say_deleted(stream);
     stream_consumers_close(stream);
     stream_operations_drop(stream);
+    stream_glances_end(stream);
     stream_origins_stop(stream);
     stream_ingest_drop(stream);
     stream_batches_drop(stream);
@@ -554,6 +563,7 @@ static void turn(struct stream *stream)
     stream_direct_turn(stream);
     send_answers(stream); /* of refusals that looked at nothing uncommitted */
     propose(stream);
+    stream_glances_turn(stream);
 }
 
 void stream_turn(struct stream *stream)

@@ -73,6 +73,9 @@ struct stream_blocks {
     struct timer timer;
     struct stream_move *move; /* stream_move.c; NULL: none */
     struct timer move_timer;
+    struct stream_fill *fill; /* stream_fill.c; NULL: none */
+    struct timer fill_timer;
+    struct stream_serve *serves; /* stream_serve.c: for others that fill */
 };
 
 struct publish_waiting; /* look.c: what is asked for now may be answered when the read of that
@@ -86,6 +89,10 @@ void stream_look(struct stream *stream); /* begins the read that something waits
 struct stream_ops {
     struct stream_op *first, *last;
     size_t count;
+};
+
+struct stream_glances {
+    struct stream_glance *first, *last;
 };
 
 /* A consumer with its sinks, timer and what it has asked to be sent. */
@@ -107,7 +114,7 @@ struct consumer_shell {
     struct consumer_place *places; /* in the stream's consumer_index */
     size_t place_count;
     uint64_t walked; /* the last walk of the index that came by */
-    bool logged; /* it is in the log, and so in state blocks */
+    bool logged;     /* it is in the log, and so in state blocks */
     bool dirty;
     bool planning; /* hands out when the next batch leaves */
     bool wide;     /* its filters have changed: it is told of every message */
@@ -144,6 +151,7 @@ struct stream {
     } proposals[STREAM_PROPOSALS];
     struct publish_waiting *waiting_first, *waiting_last;
     size_t waiting_count, waiting_bytes;
+    uint64_t waiting_taken;   /* how many have waited, and do no more */
     struct timer staging_due; /* the oldest batch is abandoned then */
     struct buf ack_prefix;    /* {"stream":"S","seq": */
 
@@ -156,6 +164,9 @@ struct stream {
         bool busy;                 /* one is under way */
     } look;                        /* look.c */
     struct outbox at_once;
+
+    struct stream_glances glances_new;   /* not known what they wait for */
+    struct stream_glances glances_aimed; /* known, rising */
 
     /* operations */
     struct stream_ops ops_waiting;
@@ -246,6 +257,10 @@ void stream_ingest_follow(struct stream *stream); /* what waits goes to the next
 void stream_subscribe(struct stream *stream);     /* sinks as the config has them */
 void stream_unsubscribe(struct stream *stream);
 void stream_sink_remove(struct stream *stream, struct sink **sink); /* fine when there is none */
+
+/* glance.c */
+void stream_glances_turn(struct stream *stream);
+void stream_glances_end(struct stream *stream); /* what they wait for will not come */
 
 /* schedule_fire.c */
 void stream_schedules_init(struct stream *stream);
@@ -357,6 +372,29 @@ void stream_block_stored(struct stream *stream, const struct index_entry *entry)
 void stream_block_removed(struct stream *stream, const struct index_entry *entry);
 void stream_block_recovered(struct stream *stream); /* the log is open: says what is missing */
 void stream_block_step(struct timer *timer);
+/* What is counted of the files is what lived at the block's index. */
+void stream_block_noted(struct stream *stream);
+void stream_block_forget(struct stream *stream); /* as new; the log stays */
+/* How a file is called in the local part. */
+void stream_block_name(const struct log *log, uint32_t ordinal, struct buf *out);
+struct block_sections {
+    struct bytes state, shell, messages;
+    struct bytes consumers; /* from the first of them to the end */
+    bool whole;
+};
+struct block_sections stream_block_sections(struct bytes body);
+/* stream_fill.c: events of the replica */
+enum err stream_fill_begin(void *owner, const struct replica_block *block);
+void stream_fill_told(void *owner, struct bytes answer);
+void stream_fill_drop(void *owner);
+void stream_fill_forget(void *owner);
+void stream_fill_taken(void *owner);
+void stream_fill_close(struct stream *stream, bool deleted);
+void stream_fill_fired(struct timer *timer);
+/* stream_serve.c */
+#define STREAM_QUESTION_SIZE 16u /* first and last sequence; an answer begins with them, too */
+void stream_serve_asked(void *owner, struct raft_member by, uint64_t index, struct bytes question);
+void stream_serve_close(struct stream *stream, bool deleted);
 /* stream_move.c */
 void stream_move_begin(struct stream *stream); /* after a block: moves what lives among the dead */
 void stream_move_apply(struct stream *stream); /* no block is taken down any more */
