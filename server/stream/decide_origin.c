@@ -104,6 +104,7 @@ void decide_mirrored(struct decider *decider, const struct origin_message *messa
     }
     d.now_ns = mirrored_time(decider, message->time_ns);
     take_rollup(&d);
+    decide_take_schedule(&d); /* no mirror has any, but a stream that is restored */
     if (!check(&d))
         return;
     d.sequence_last = message->sequence - 1;
