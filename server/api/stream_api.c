@@ -322,12 +322,8 @@ static void run_restore(struct api_request *request)
         api_refuse(request, 10056, NULL);
     else if (has_separator(name))
         api_refuse(request, 10128, NULL);
-    else if (check_config(request, change)) {
-        if (change->config.num_replicas > 1 && !jetstream_clustered(api_jetstream(request)))
-            api_refuse(request, 10074, NULL);
-        else
-            submit(request, CATALOGUE_RESTORE, &change->config, restore_check);
-    }
+    else if (check_config(request, change)) /* a server that stands alone takes a cluster's, too */
+        submit(request, CATALOGUE_RESTORE, &change->config, restore_check);
 }
 
 static bool violates(const struct consumer_config *consumer,

@@ -331,10 +331,10 @@ static bool read_record(struct archive_reader *reader, struct archive_item *item
                    reader->entry.name);
     use(reader, size);
     reader->left -= size;
-    if (item->record.empty)
+    if (item->record.sequence == 0)
         return false;
-    item->type = item->record.deleted ? ARCHIVE_DELETED : ARCHIVE_MESSAGE;
-    if (item->record.deleted)
+    item->type = item->record.deleted || item->record.empty ? ARCHIVE_DELETED : ARCHIVE_MESSAGE;
+    if (item->type == ARCHIVE_DELETED)
         return true;
     if (item->record.sequence <= reader->sequence_last)
         return bad(reader, "the archive's messages are not in order");

@@ -21,7 +21,8 @@ enum archive_item_type {
     ARCHIVE_MORE,     /* feed it */
     ARCHIVE_STREAM,   /* `json`: the config of the stream it was made of, with its creation */
     ARCHIVE_MESSAGE,  /* `record`; sequences rise */
-    ARCHIVE_DELETED,  /* `record.sequence` */
+    ARCHIVE_DELETED,  /* `record.sequence`: it was deleted; if `record.empty`, before the archive
+                       * was made */
     ARCHIVE_CONSUMER, /* `name`, `json` as above, `state` (consumer_file.h), perhaps `extra` */
     ARCHIVE_EXTRA,    /* `json`: what only we say of the stream */
     ARCHIVE_END,

@@ -5,8 +5,8 @@
  * A record, little endian: u32 its size, the high bit set if there are headers; u64 sequence; i64
  * time; u16 size of the subject; subject; with headers u32 their size and they; payload; u64
  * HighwayHash-64 of sequence, time, subject, headers and payload, its key made of the stream's name
- * and the block's number. Bit 63 of the sequence: nothing stands here; bit 62: the message of that
- * sequence was deleted.
+ * and the block's number. Bit 63 of the sequence: its message is erased; bit 62: the message of
+ * that sequence was deleted.
  */
 #ifndef SERVER_BACKUP_MESSAGE_BLOCK_H
 #define SERVER_BACKUP_MESSAGE_BLOCK_H
@@ -21,7 +21,7 @@ struct message_block_record {
     int64_t time_ns;
     struct bytes subject, headers, payload;
     bool deleted; /* the message of that sequence was deleted; it may stand before */
-    bool empty;   /* it means nothing */
+    bool empty;   /* nothing stands at that sequence; at 0: it means nothing at all */
 };
 
 void message_block_key(struct bytes stream, uint32_t number, uint8_t key[static HIGHWAY_KEY_SIZE]);

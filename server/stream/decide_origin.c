@@ -116,7 +116,13 @@ void decide_mirrored(struct decider *decider, const struct origin_message *messa
 
 void decide_skip(struct decider *decider, uint64_t last, struct buf *out, struct decision *decision)
 {
-    struct effect skip = {.type = EFFECT_SKIP, .skip = {.last = last}};
+    decide_skip_timed(decider, last, 0, out, decision);
+}
+
+void decide_skip_timed(struct decider *decider, uint64_t last, int64_t time_ns, struct buf *out,
+                       struct decision *decision)
+{
+    struct effect skip = {.type = EFFECT_SKIP, .skip = {.last = last, .time_ns = time_ns}};
 
     *decision = (struct decision){.outcome = DECIDE_DUPLICATE, .error_text = ""};
     if (decider->barrier || decider->overlay.count > 0) {

@@ -237,13 +237,17 @@ static bool write_schedule(struct buf *out, const struct effect *effect)
 
 static bool write_skip(struct buf *out, const struct effect *effect)
 {
-    uint8_t *at = record_begin(out, EFFECT_SKIP, 0, SKIP_HEAD);
+    bool timed = effect->skip.time_ns != 0;
+    size_t body = SKIP_HEAD + (timed ? 8 : 0);
+    uint8_t *at = record_begin(out, EFFECT_SKIP, timed ? SKIP_TIMED : 0, body);
 
     if (at == NULL)
         return false;
     at = encode_zeros(at, SIZES);
-    encode_u64(at, effect->skip.last);
-    record_end(out, SKIP_HEAD);
+    at = encode_u64(at, effect->skip.last);
+    if (timed)
+        encode_u64(at, (uint64_t)effect->skip.time_ns);
+    record_end(out, body);
     return true;
 }
 
@@ -470,6 +474,12 @@ static enum err read_skip(const struct record *record, struct effect *effect)
     decoder_init(&in, record->body);
     decode_bytes(&in, SIZES);
     effect->skip.last = decode_u64(&in);
+    if ((record->flags & ~SKIP_TIMED) != 0)
+        return ERR_CORRUPT;
+    if (record->flags == SKIP_TIMED)
+        effect->skip.time_ns = (int64_t)decode_u64(&in);
+    if (effect->skip.time_ns < 0 || effect->skip.time_ns > EFFECT_TIME_MAX)
+        return ERR_CORRUPT;
     return finish(&in);
 }
 
@@ -494,6 +504,8 @@ enum err effect_read(const struct record *record, struct effect *effect)
         return read_delete(record, effect);
     if (record->type == EFFECT_EXPIRE)
         return read_expire(record, effect);
+    if (record->type == EFFECT_SKIP)
+        return read_skip(record, effect);
     if (record->flags != 0)
         return ERR_CORRUPT;
     switch (record->type) {
@@ -503,7 +515,6 @@ enum err effect_read(const struct record *record, struct effect *effect)
     case EFFECT_RESTORE: return read_config(record, effect);
     case EFFECT_DELETE_MANY: return read_delete_many(record, effect);
     case EFFECT_CONSUMER_STATE: return read_consumer_state(record, effect);
-    case EFFECT_SKIP: return read_skip(record, effect);
     case EFFECT_SOURCED: return read_sourced(record, effect);
     case EFFECT_CONSUMER_CREATE:
     case EFFECT_CONSUMER_DELETE: return read_consumer(record, effect);

@@ -36,6 +36,7 @@ enum effect_type {
 #define MESSAGE_EXPIRES        32u /* it has an end of its own */
 #define MESSAGE_MARKER         64u /* stands for a subject that is no more */
 #define DELETE_ERASE           1u
+#define SKIP_TIMED             1u /* the last of them has a time */
 #define EXPIRE_ENDED           1u /* messages whose own end has come go, too */
 
 /* Of a schedule: its message's sequence, then when it fires next or one of these. */
@@ -86,6 +87,7 @@ struct effect {
         } config; /* RESTORE, too */
         struct {
             uint64_t last;
+            int64_t time_ns; /* of the last, if that counts as the stream's; 0: it does not */
         } skip;
         struct {
             uint16_t source;   /* of config.sources */

@@ -56,6 +56,7 @@ struct stream_restore {
     struct buf deleted; /* u64 each: messages that are to go when all are there */
     size_t deleted_done;
     uint64_t last;      /* the highest sequence that was named */
+    int64_t last_ns;    /* its time, if it is erased; 0: not known */
     struct buf state;   /* of the consumer whose turn it is */
     struct bytes extra; /* what the archive says of the sources; owned */
 };
@@ -477,12 +478,26 @@ static bool take_message(struct stream_restore *restore)
     return true;
 }
 
+/* What stands where a message was erased has its time; what says that one was deleted has its own.
+ */
+static int64_t erased_time(const struct message_block_record *record)
+{
+    return record->empty && record->time_ns > 0 && record->time_ns <= EFFECT_TIME_MAX
+               ? record->time_ns
+               : 0;
+}
+
 static bool take_deleted(struct stream_restore *restore)
 {
     uint64_t sequence = restore->item.record.sequence;
 
     restore->kept = false;
-    restore->last = sequence > restore->last ? sequence : restore->last;
+    if (sequence > restore->last) {
+        restore->last = sequence;
+        restore->last_ns = erased_time(&restore->item.record);
+    }
+    if (sequence < STREAM_SEQUENCE_MAX && restore->item.record.empty)
+        return true; /* it is not among them */
     if (sequence < STREAM_SEQUENCE_MAX &&
         buf_add(&restore->deleted, bytes_of(&sequence, sizeof sequence)))
         return true;
@@ -575,7 +590,8 @@ static bool settle(struct stream_restore *restore)
     if (restore->last > stream->state.last_seq) {
         if (stream->gathered > 0 || stream->decider.barrier || stream->decider.overlay.count > 0)
             return false;
-        decide_skip(&stream->decider, restore->last, replica_gather(stream->replica), &decision);
+        decide_skip_timed(&stream->decider, restore->last, restore->last_ns,
+                          replica_gather(stream->replica), &decision);
         stream->gathered += decision.records;
         stream_mark(stream);
         return false;

@@ -42,6 +42,7 @@ struct stream_snapshot {
     void (*ended)(void *owner, struct stream *stream, const char *error);
 
     enum phase phase;
+    int64_t last_ns;         /* the time of the stream's last message */
     uint64_t next, last;     /* to be looked at, up to the stream's last when it began */
     uint64_t written;        /* the last that is in a block */
     struct removed *removed; /* a heap, the lowest sequence first */
@@ -264,9 +265,9 @@ static void add_message(struct stream_snapshot *snapshot, const struct stream_me
 /* The stream went on behind its last message: that one was deleted. */
 static void end_messages(struct stream_snapshot *snapshot)
 {
-    int64_t time_ns = snapshot->stream->state.last_time_ns;
+    int64_t time_ns = snapshot->last_ns;
     const struct message_block_record last = {
-        .sequence = snapshot->last, .time_ns = time_ns > 0 ? time_ns : 0, .deleted = true};
+        .sequence = snapshot->last, .time_ns = time_ns > 0 ? time_ns : 0, .empty = true};
 
     if (snapshot->last > snapshot->written)
         (void)message_block_add(&snapshot->block, snapshot->key, &last);
@@ -577,6 +578,7 @@ bool stream_snapshot_begin(struct stream *stream, const struct snapshot_wish *wi
         .ended = wish->ended,
         .next = 1,
         .last = stream->state.last_seq,
+        .last_ns = stream->state.last_time_ns,
         .timer.fire = fire,
         .patience_ns = io_now(stream_io(stream)) + INTEREST_NS,
     };

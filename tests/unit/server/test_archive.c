@@ -102,6 +102,7 @@ START_TEST(what_the_reference_has_made_is_read_whole)
         ck_assert_uint_eq(told.streams, 1);
         ck_assert_uint_eq(told.first, 1);
         ck_assert_uint_eq(told.messages, 47);
+        ck_assert_uint_ge(told.last_deleted, 49);
         ck_assert_uint_eq(told.consumers, 1);
         ck_assert_uint_eq(told.consumer.delivered_consumer, 8);
         ck_assert_uint_eq(told.consumer.delivered_stream, 10);
