@@ -13,8 +13,10 @@ SAN     ?=
 CPPFLAGS = -D_GNU_SOURCE -I.
 CFLAGS   = $(CSTD) $(WARN) $(OPT) $(SAN)
 LDFLAGS  = $(SAN)
-LDLIBS   = -luring -lxxhash -lwslay -lssl -lcrypto -lcrypt -lpthread
+LDLIBS   = -luring -lxxhash -lwslay -lz -lssl -lcrypto -lcrypt -lpthread
 
+# The views stand on the types of streams, which live in the server.
+VIEWS    = kv objstore
 LIBS     = server consumers raft storage base
 
 # Which archives a folder's tests link, in link order.
@@ -23,12 +25,16 @@ uses_storage   = storage base
 uses_raft      = raft storage base
 uses_consumers = consumers base
 uses_server    = server consumers raft storage base
+uses_kv        = kv server consumers raft storage base
+uses_objstore  = objstore server consumers raft storage base
 
 # server/ has subfolders; each other folder is flat. main.c is the program, not the archive.
 srcs_base      = $(wildcard base/*.c)
 srcs_storage   = $(wildcard storage/*.c)
 srcs_raft      = $(wildcard raft/*.c)
 srcs_consumers = $(wildcard consumers/*.c)
+srcs_kv        = $(wildcard kv/*.c)
+srcs_objstore  = $(wildcard objstore/*.c)
 srcs_server    = $(filter-out server/main.c,$(wildcard server/*.c server/*/*.c))
 
 objs = $(patsubst %.c,$(BUILD)/obj/%.o,$(srcs_$(1)))
@@ -43,7 +49,7 @@ $(call lib,$(1)): $(call objs,$(1))
 	@rm -f $$@
 	@ar rcs $$@ $(call objs,$(1))
 endef
-$(foreach l,$(LIBS),$(eval $(call archive,$(l))))
+$(foreach l,$(VIEWS) $(LIBS),$(eval $(call archive,$(l))))
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -63,7 +69,7 @@ $(BUILD)/tests/$(1)/%: tests/unit/$(1)/%.c $(foreach l,$(uses_$(1)),$(call lib,$
 	@echo "  LD $$@"
 	@$$(CC) $$(CPPFLAGS) $$(CFLAGS) -MMD -MP $$< $(foreach l,$(uses_$(1)),$(call lib,$(l))) $$(LDFLAGS) $$(LDLIBS) -lcheck -lsubunit -lm -lrt -o $$@
 endef
-$(foreach l,$(LIBS),$(eval $(call unit_rule,$(l))))
+$(foreach l,$(VIEWS) $(LIBS),$(eval $(call unit_rule,$(l))))
 
 # ---- running ---------------------------------------------------------------------------------------
 

@@ -28,6 +28,7 @@ struct recovery {
     uint64_t committed;
     uint64_t lost_first, lost_last; /* damaged, in a group of several */
     uint64_t lost_terms;            /* each lost entry may have opened a term */
+    bool members_lost;              /* with the entry that names them */
 };
 
 static void note(struct recovery *recovery, const struct note *added)
@@ -46,6 +47,8 @@ static bool only_voter(const struct recovery *recovery)
     struct raft_member self = groups_self(recovery->replica->groups);
     bool is_self = false;
 
+    if (recovery->members_lost)
+        return false;
     for (uint32_t i = 0; i < recovery->config.count; i++) {
         if (recovery->config.at[i].learner)
             continue;
@@ -137,6 +140,8 @@ static void recovered_lost(void *context, uint64_t first, uint64_t last, uint64_
         recovery->lost_last = last;
         return;
     }
+    /* A node among others that cannot read who the members are is not all of them for that. */
+    recovery->members_lost = recovery->last == 0 && replica->groups->options.transport != NULL;
     if (!only_voter(recovery)) {
         recovery->lost_first = first;
         recovery->lost_last = last;
@@ -218,6 +223,8 @@ static void make_core(struct recovery *recovery)
      * not. */
     if (recovery->floor > 0)
         recovered.config = recovery->floor_config;
+    else if (recovery->members_lost)
+        recovered.config.count = 0;
     else if (recovery->note_count > 0 && recovery->notes[0].members &&
              recovery->notes[0].index == 1)
         recovered.config.count = 0;

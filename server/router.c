@@ -51,7 +51,9 @@ static void subs_changed(struct sublist *list, uint32_t kind, struct bytes subje
     struct account *account = owner_of(list, struct account, subs);
     const struct router_remotes *remotes = account->router->remotes;
 
-    if (remotes != NULL && sub_kind_known(kind))
+    if (remotes != NULL && kind == SUB_SINK)
+        remotes->sinks_changed(remotes->owner, account, subject, count, change);
+    else if (remotes != NULL && sub_kind_known(kind))
         remotes->changed(remotes->owner, account, subject, queue, count, change);
 }
 

@@ -39,6 +39,9 @@ struct router_remotes {
     /* The clients of this node have so many subscriptions of that kind now. */
     void (*changed)(void *owner, struct account *account, struct bytes subject, struct bytes queue,
                     uint32_t count, int change);
+    /* There are so many sinks of that subject now. */
+    void (*sinks_changed)(void *owner, struct account *account, struct bytes subject,
+                          uint32_t count, int change);
 };
 /* NULL: there are no other nodes (any more), and no remote_sub either. */
 void router_set_remotes(struct router *router, const struct router_remotes *remotes);

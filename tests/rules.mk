@@ -1,6 +1,6 @@
 # End-to-end and crash tests: the real server as a process, clients written by others.
 #
-#     make e2e                         libnats, the JavaScript clients, the protocol byte by byte
+#     make e2e                         libnats, the JavaScript clients, the nats command line, the protocol byte by byte
 #     make crash SECONDS=180           kill, restart, check; SEED=n for one start, LEDGER=1 to record
 #     make cluster-test SECONDS=45     the same with three nodes: kill, pause, check
 #     MILLRACE_BIN=PATH make e2e       the same against another server, which is then not built
@@ -21,6 +21,13 @@ $(e2e_modules): tests/e2e/node/package-lock.json | e2e-tools
 	cd tests/e2e/node && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
+# The nats command line of its users, as pinned in go.mod. Without Go, the one on the PATH; else its tests are skipped.
+e2e_cli       = $(BUILD)/tests/nats
+$(e2e_cli): tests/e2e/cli/go.mod tests/e2e/cli/go.sum
+	@mkdir -p $(@D)
+	@cd tests/e2e/cli && if go version >/dev/null 2>&1; then \
+	    CGO_ENABLED=0 go build -o $(abspath $@) github.com/nats-io/natscli/nats || echo "the nats command line does not build"; fi
+
 .PHONY: e2e-tools
 e2e-tools:
 	@[ -e /usr/include/nats/nats.h ] && command -v npm >/dev/null || tools/setup.sh test
@@ -30,10 +37,11 @@ e2e_node = cd tests/e2e/node && node --test --test-reporter=spec \
            $$(node --help | grep -q -e --test-concurrency && echo --test-concurrency=3) *.test.js
 
 .PHONY: e2e
-e2e: $(e2e_server) $(e2e_c) $(e2e_modules)
+e2e: $(e2e_server) $(e2e_c) $(e2e_modules) $(e2e_cli)
 	@$(e2e_env) python3 tests/count.py --minutes 4 \
 	    'wire=cd tests/e2e/wire && python3 -m unittest' \
 	    'c=$(e2e_c)' \
+	    'cli=cd tests/e2e/cli && python3 -m unittest' \
 	    'node=$(e2e_node)'
 
 crash_seconds = $(if $(filter command line environment,$(origin SECONDS)),$(SECONDS),180)
@@ -49,7 +57,7 @@ cluster_seconds = $(if $(filter command line environment,$(origin SECONDS)),$(SE
 cluster_flags   = --seconds $(cluster_seconds) $(if $(SEED),--seed $(SEED)) $(if $(LEDGER),--ledger)
 
 .PHONY: cluster-test
-cluster-test: $(e2e_server)
+cluster-test: $(e2e_server) $(e2e_modules)
 	@$(e2e_env) python3 tests/count.py --minutes $$(($(cluster_seconds) / 60 + 8)) \
 	    'self-test=python3 tests/crash/cluster.py --self-test' \
 	    'cluster=python3 tests/crash/cluster.py $(cluster_flags)'

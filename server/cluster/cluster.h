@@ -49,6 +49,7 @@ enum cluster_kind {
     CLUSTER_INTEREST = 16, /* core.h */
     CLUSTER_MESSAGE = 17,
     CLUSTER_SYSTEM = 18,          /* server/system/system.h */
+    CLUSTER_SINKS = 19,           /* core.h */
     CLUSTER_RAFT = 32,            /* raft's shell, through cluster_transport */
     CLUSTER_JETSTREAM_FIRST = 64, /* JetStream's: forwarded requests, assignments, ... */
     CLUSTER_JETSTREAM_LAST = 127,

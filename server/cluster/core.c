@@ -38,6 +38,8 @@ struct change {
 struct core_peer {
     uint64_t node;
     bool used;
+    bool jetstream;
+    bool told_sinks; /* it asked for them */
     uint8_t slot;
     struct table interest; /* struct remote_interest by key */
     uint64_t dropped;      /* since the log was told */
@@ -53,11 +55,14 @@ struct core {
     struct cluster_watcher watcher;
     struct core_peer peers[CLUSTER_NODES_MAX];
     size_t peers_count; /* in use */
+    size_t sink_peers;  /* of them, told of the sinks */
+    uint64_t served_by; /* the node whose sinks were asked for; 0: none */
     struct table changes;
     struct change *changes_first;
     struct change **changes_last;
     struct buf key;   /* scratch */
     struct buf frame; /* of interest, being filled */
+    struct buf sinks; /* the same, for those who asked for sinks */
     struct buf head;  /* scratch: of a message */
     uint64_t seed;
     struct core_stats stats;
@@ -137,6 +142,9 @@ static void peer_remove(struct core *core, struct core_peer *peer)
     bool keep = cluster_flaw(core->cluster, CLUSTER_FLAW_INTEREST_KEPT);
     struct remote_interest *interest;
 
+    core->sink_peers -= peer->told_sinks;
+    if (core->served_by == peer->node)
+        core->served_by = 0;
     for (size_t at = 0; !keep && (interest = table_next(&peer->interest, &at)) != NULL;)
         interest_end(core, interest);
     table_deinit(&peer->interest);
@@ -148,61 +156,77 @@ static void peer_remove(struct core *core, struct core_peer *peer)
  */
 
 /* Interest is state: it is not subject to the bound of messages. */
-static void tell(struct core *core, const struct core_peer *only)
+static void tell(struct core *core, struct buf *frame, const struct core_peer *only)
 {
-    struct bytes body = buf_bytes(&core->frame);
+    struct bytes body = buf_bytes(frame);
 
+    if (body.size == 0)
+        return;
     for (size_t i = 0; i < CLUSTER_NODES_MAX; i++) {
         const struct core_peer *peer = &core->peers[i];
 
-        if (peer->used && (only == NULL || only == peer))
+        if (peer->used && (only == NULL || only == peer) &&
+            (frame != &core->sinks || peer->told_sinks))
             cluster_send_state(core->cluster, peer->node, CLUSTER_INTEREST, CLUSTER_MESSAGES, &body,
                                1);
     }
-    buf_clear(&core->frame);
+    buf_clear(frame);
 }
 
 /* Adds to the frame of that account; what does not fit begins another. */
 static void tell_more(struct core *core, const struct core_peer *only,
                       const struct account *account, const struct interest *interest)
 {
-    if (core->frame.size > FRAME_SIZE)
-        tell(core, only);
-    if (core->frame.size == 0)
-        interest_begin(&core->frame, account->name);
-    interest_add(&core->frame, interest);
+    bool sinks = bytes_equal(interest->queue, CORE_SINKS_QUEUE);
+    struct buf *frame = sinks ? &core->sinks : &core->frame;
+
+    if (frame->size > FRAME_SIZE)
+        tell(core, frame, only);
+    if (frame->size == 0)
+        interest_begin(frame, account->name);
+    interest_add(frame, interest);
 }
 
-/* Plain subscriptions are there or not, however many. */
-static uint32_t told_count(const struct sub_set *set, struct bytes queue)
+static void tell_rest(struct core *core, const struct core_peer *only)
 {
-    return queue.size > 0 ? set->count : 1;
+    tell(core, &core->frame, only);
+    tell(core, &core->sinks, only);
 }
 
+/* Plain subscriptions are there or not, however many; so are sinks. */
+static uint32_t told_count(uint32_t count, struct bytes queue)
+{
+    bool group = queue.size > 0 && !bytes_equal(queue, CORE_SINKS_QUEUE);
+
+    return group || count == 0 ? count : 1;
+}
+
+/* The subscriptions of clients, or the sinks. */
 static void tell_account(struct core *core, const struct core_peer *peer,
-                         const struct account *account)
+                         const struct account *account, bool sinks)
 {
     struct sublist_walk walk = {0};
     const struct sub_set *set;
 
     while ((set = sublist_next(&account->subs, &walk)) != NULL) {
-        struct interest interest = {.subject = sub_set_subject(set), .queue = sub_set_queue(set)};
+        struct interest interest = {.subject = sub_set_subject(set)};
 
-        if (!sub_kind_known(set->kind))
+        if (sinks ? set->kind != SUB_SINK : !sub_kind_known(set->kind))
             continue;
-        interest.count = told_count(set, interest.queue);
+        interest.queue = sinks ? CORE_SINKS_QUEUE : sub_set_queue(set);
+        interest.count = told_count(set->count, interest.queue);
         tell_more(core, peer, account, &interest);
     }
-    if (core->frame.size > 0)
-        tell(core, peer);
+    tell_rest(core, peer);
 }
 
-static void tell_all(struct core *core, const struct core_peer *peer)
+static void tell_all(struct core *core, const struct core_peer *peer, bool sinks)
 {
     struct account *account;
 
     for (size_t at = 0; (account = router_account_next(core->router, &at)) != NULL;)
-        tell_account(core, peer, account);
+        if (!sinks || !account_is_system(account))
+            tell_account(core, peer, account, sinks);
 }
 
 /* ---- changes ----------------------------------------------------------------------------------
@@ -233,7 +257,7 @@ static void changed(void *owner, struct account *account, struct bytes subject, 
     struct change *change;
     struct bytes key;
 
-    if (core->peers_count == 0 || (queue.size == 0 && count > 0 && before > 0))
+    if (core->peers_count == 0 || told_count(before, queue) == told_count(count, queue))
         return;
     key = key_make(core, account, subject, queue);
     change = table_find(&core->changes, key);
@@ -241,6 +265,16 @@ static void changed(void *owner, struct account *account, struct bytes subject, 
         change->now = count;
     else
         change_add(core, account, key, subject.size, before, count);
+}
+
+/* The system's own are served by each node for itself. */
+static void sinks_changed(void *owner, struct account *account, struct bytes subject,
+                          uint32_t count, int by)
+{
+    struct core *core = owner;
+
+    if (core->sink_peers > 0 && !account_is_system(account))
+        changed(core, account, subject, CORE_SINKS_QUEUE, count, by);
 }
 
 static struct interest interest_of(const struct change *change)
@@ -251,18 +285,17 @@ static struct interest interest_of(const struct change *change)
         .queue = bytes_skip(texts, change->subject_size),
     };
 
-    interest.count = interest.queue.size == 0 && change->now > 0 ? 1 : change->now;
+    interest.count = told_count(change->now, interest.queue);
     return interest;
 }
 
 static bool is_news(const struct core *core, const struct change *change,
                     const struct interest *interest)
 {
-    if (interest->queue.size == 0)
-        return (change->before > 0) != (change->now > 0);
-    if (change->now == 0 && cluster_flaw(core->cluster, CLUSTER_FLAW_LAST_GONE_UNTOLD))
+    if (interest->queue.size > 0 && change->now == 0 &&
+        cluster_flaw(core->cluster, CLUSTER_FLAW_LAST_GONE_UNTOLD))
         return false;
-    return change->before != change->now;
+    return told_count(change->before, interest->queue) != interest->count;
 }
 
 /* Before anything else leaves on the connections of MESSAGES. */
@@ -275,8 +308,8 @@ static void settle(void *owner)
     while ((change = core->changes_first) != NULL) {
         struct interest interest = interest_of(change);
 
-        if (change->account != account && core->frame.size > 0)
-            tell(core, NULL);
+        if (change->account != account)
+            tell_rest(core, NULL);
         account = change->account;
         if (is_news(core, change, &interest))
             tell_more(core, NULL, account, &interest);
@@ -285,8 +318,7 @@ static void settle(void *owner)
         heap_give(change);
     }
     core->changes_last = &core->changes_first;
-    if (core->frame.size > 0)
-        tell(core, NULL);
+    tell_rest(core, NULL);
 }
 
 /* ---- hearing ----------------------------------------------------------------------------------
@@ -350,6 +382,35 @@ static void heard_interest(void *owner, uint64_t node, enum cluster_class class,
         cluster_drop(core->cluster, node, "interest that cannot be read");
 }
 
+/* From a node without sinks of its own: what its clients send is for those here, too. */
+static void heard_sinks_asked(void *owner, uint64_t node, enum cluster_class class,
+                              struct bytes body)
+{
+    struct core *core = owner;
+    struct core_peer *peer = peer_of(core, node);
+
+    (void)class;
+    (void)body;
+    settle(core); /* a change on its way is in what is told now */
+    if (peer->told_sinks)
+        return;
+    peer->told_sinks = true;
+    core->sink_peers++;
+    tell_all(core, peer, true);
+}
+
+/* Takes the sinks' name out of the groups that a message is for. */
+static bool take_sinks(struct routed *routed)
+{
+    for (size_t i = 0; i < routed->queues_count; i++) {
+        if (!bytes_equal(routed->queues[i], CORE_SINKS_QUEUE))
+            continue;
+        routed->queues[i] = routed->queues[--routed->queues_count];
+        return true;
+    }
+    return false;
+}
+
 static void heard_message(void *owner, uint64_t node, enum cluster_class class, struct bytes body)
 {
     struct core *core = owner;
@@ -374,6 +435,8 @@ static void heard_message(void *owner, uint64_t node, enum cluster_class class, 
         .headers = routed.headers,
         .payload = routed.payload,
     };
+    if (take_sinks(&routed))
+        (void)router_publish_sinks(core->router, account, &message);
     if (cluster_flaw(core->cluster, CLUSTER_FLAW_HOP_ON)) {
         (void)router_publish(core->router, account, &message);
         return;
@@ -472,6 +535,22 @@ static bool deliver(void *owner, struct account *account, const struct message *
 /* ---- life -------------------------------------------------------------------------------------
  */
 
+/* One node serves, so that what a client sends keeps its order. */
+static void ask_for_sinks(struct core *core)
+{
+    if (core->served_by != 0 || cluster_self(core->cluster)->jetstream)
+        return;
+    for (size_t i = 0; i < CLUSTER_NODES_MAX; i++) {
+        const struct core_peer *peer = &core->peers[i];
+
+        if (!peer->used || !peer->jetstream)
+            continue;
+        core->served_by = peer->node;
+        cluster_send_state(core->cluster, peer->node, CLUSTER_SINKS, CLUSTER_MESSAGES, NULL, 0);
+        return;
+    }
+}
+
 /* What is waiting to be told goes to the others first: the new one is told what is now, and a
  * change that is taken back afterwards in the same turn would be news to nobody but it. */
 static void node_up(struct cluster_watcher *watcher, const struct cluster_node *node)
@@ -481,8 +560,10 @@ static void node_up(struct cluster_watcher *watcher, const struct cluster_node *
 
     settle(core);
     peer = peer_add(core, node->id);
+    peer->jetstream = node->jetstream;
     if (!cluster_flaw(core->cluster, CLUSTER_FLAW_RESYNC_FORGOTTEN))
-        tell_all(core, peer);
+        tell_all(core, peer, false);
+    ask_for_sinks(core);
 }
 
 static void forget_changes(struct core *core)
@@ -504,6 +585,7 @@ static void node_down(struct cluster_watcher *watcher, const struct cluster_node
     peer_remove(core, peer_of(core, node->id));
     if (core->peers_count == 0)
         forget_changes(core);
+    ask_for_sinks(core);
 }
 
 struct core *core_create(struct cluster *cluster, struct router *router, struct logger *logger,
@@ -518,16 +600,23 @@ struct core *core_create(struct cluster *cluster, struct router *router, struct 
     io_random(io, &core->seed, sizeof(core->seed));
     core->watcher = (struct cluster_watcher){.up = node_up, .down = node_down};
     core->remotes = (struct router_remotes){
-        .owner = core, .takes = takes, .deliver = deliver, .changed = changed};
+        .owner = core,
+        .takes = takes,
+        .deliver = deliver,
+        .changed = changed,
+        .sinks_changed = sinks_changed,
+    };
     table_init(&core->changes, change_key, core->seed);
     core->changes_last = &core->changes_first;
     buf_init(&core->key, SIZE_MAX / 2);
     buf_init(&core->frame, SIZE_MAX / 2);
+    buf_init(&core->sinks, SIZE_MAX / 2);
     buf_init(&core->head, SIZE_MAX / 2);
     router_set_remotes(router, &core->remotes);
     cluster_watch(cluster, &core->watcher);
     cluster_subscribe(cluster, CLUSTER_INTEREST, heard_interest, core);
     cluster_subscribe(cluster, CLUSTER_MESSAGE, heard_message, core);
+    cluster_subscribe(cluster, CLUSTER_SINKS, heard_sinks_asked, core);
     cluster_set_settle(cluster, settle, core);
     return core;
 }
@@ -543,6 +632,7 @@ void core_destroy(struct core *core)
     table_deinit(&core->changes);
     buf_deinit(&core->key);
     buf_deinit(&core->frame);
+    buf_deinit(&core->sinks);
     buf_deinit(&core->head);
     heap_give(core);
 }

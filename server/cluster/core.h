@@ -10,7 +10,9 @@
  * overtaken by a frame of class MESSAGES that was sent after the change: a peer that hears a
  * request can answer it.
  *
- * Sinks (streams, the API) are not told: JetStream has ways of its own.
+ * Sinks (streams, the API) are not told to nodes with JetStream, which have ways of their own. A
+ * node without asks one of those with it, the same until that is gone, for its sinks: what a client
+ * sends them goes to that node, in order, and is taken there as from a client of its own.
  */
 #ifndef SERVER_CLUSTER_CORE_H
 #define SERVER_CLUSTER_CORE_H

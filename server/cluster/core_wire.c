@@ -70,7 +70,8 @@ static bool interest_good(const struct interest *interest)
 {
     return interest->count <= CORE_WEIGHT_MAX && subject_valid(interest->subject) &&
            subject_token_count(interest->subject) <= SUBJECT_TOKENS_MAX &&
-           one_word(interest->subject) && one_word(interest->queue);
+           one_word(interest->subject) &&
+           (one_word(interest->queue) || bytes_equal(interest->queue, CORE_SINKS_QUEUE));
 }
 
 bool interest_read(struct decoder *in, struct interest *interest)

@@ -9,7 +9,9 @@
  * more u32 subject size, u32 queue size, subject, queue (empty: plain)
  *
  * The counts are absolute. A link begins with nothing; the sender then tells all, and later
- * changes.
+ * changes. The queue CORE_SINKS_QUEUE, which no client can name, stands for the sender's sinks of
+ * that subject (1 or 0); they are told to who has sent a frame of kind CLUSTER_SINKS, without a
+ * body.
  *
  * CLUSTER_MESSAGE is a message and whom it is for at the receiver:
  *
@@ -31,6 +33,8 @@
 
 #define CORE_QUEUES_MAX 255u /* in one frame */
 #define CORE_WEIGHT_MAX (1u << 24)
+
+#define CORE_SINKS_QUEUE BYTES(" sinks")
 
 /* ---- interest ---------------------------------------------------------------------------------
  */

@@ -13,6 +13,7 @@
 #include "base/heap.h"
 #include "base/owner.h"
 #include "base/text.h"
+#include "server/stream/decide_priv.h"
 #include "server/stream/flaws.h"
 #include "server/stream/header_block.h"
 #include "server/stream/publish_headers.h"
@@ -21,6 +22,7 @@
 #define GRANULARITY_NS INT64_C(250000000)
 #define TOGETHER_MAX   256u
 #define NANOS          INT64_C(1000000000)
+#define RETRY_NS       (10 * NANOS)
 #define ENTRIES_ROOM   (TOGETHER_MAX * SCHEDULE_ENTRY_SIZE + 128u)
 
 /* What one operation produces. */
@@ -34,6 +36,8 @@ struct firing {
     struct buf entries;
     struct buf schedule, headers; /* the schedule's own headers; those of what it produces */
 };
+
+static void arm(struct stream *stream, int64_t least_ns);
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
@@ -55,7 +59,7 @@ static void fetched(struct stream_read *read, const struct stream_message *messa
         copy->memory = stream_message_copy(message, &copy->message);
     }
     heap_give(fetch);
-    stream_schedules_arm(stream);
+    arm(stream, 0); /* what it was fetched for is overdue */
 }
 
 static void fetch_message(struct stream *stream, uint64_t sequence, unsigned place)
@@ -142,6 +146,37 @@ static bool fits(const struct firing *firing, const struct effect *effect)
     return size + ENTRIES_ROOM <= firing->out->limit - firing->out->size;
 }
 
+/* What a publish of it would be refused for. Schedules of a sealed stream are no more; what limits
+ * stand against may fit later. */
+static bool admits(struct firing *firing, struct bytes subject, struct bytes payload,
+                   uint16_t *error)
+{
+    struct stream *stream = firing->stream;
+    struct staged_message message = {
+        .subject = subject, .headers = buf_bytes(&firing->headers), .payload = payload};
+    struct decision decision = {0};
+    struct deciding d;
+
+    decide_begin_member(&d, &stream->decider, &message, firing->now_ns, &decision);
+    if (decide_check_sealed(&d) && decide_check_size(&d) && decide_check_size_configured(&d))
+        *error = jetstream_admits(stream->jetstream, stream->account,
+                                  stream->state.config.storage == STORAGE_MEMORY,
+                                  subject.size + message.headers.size + payload.size);
+    else
+        *error = decision.error;
+    return *error == 0;
+}
+
+/* A schedule whose message is not stored this time: one that repeats does so, the message of one
+ * that does not may fit later. */
+static bool pass_over(struct firing *firing, uint64_t schedule, const struct schedule_time *time,
+                      uint16_t error)
+{
+    if (error == 10109)
+        return add_entry(firing, schedule, SCHEDULE_FORGOTTEN);
+    return add_entry(firing, schedule, time->repeats ? time->next_ns : firing->now_ns + RETRY_NS);
+}
+
 static bool produce(struct firing *firing, uint64_t schedule, const struct publish_headers *of,
                     const struct schedule_time *time, struct bytes payload)
 {
@@ -159,9 +194,12 @@ static bool produce(struct firing *firing, uint64_t schedule, const struct publi
             },
     };
     int64_t next_ns = time->repeats ? time->next_ns : SCHEDULE_PURGED;
+    uint16_t error;
 
     if (firing->headers.size > EFFECT_HEADERS_MAX || firing->sequence >= STREAM_SEQUENCE_MAX)
         return add_entry(firing, schedule, SCHEDULE_FORGOTTEN);
+    if (!admits(firing, of->schedule_target, payload, &error))
+        return pass_over(firing, schedule, time, error);
     if (schedule <= firing->produced)
         return add_entry(firing, schedule, next_ns);
     if (!fits(firing, &effect) || !effect_write(firing->out, &effect))

@@ -55,11 +55,27 @@ static void apply_record(struct stream *stream, const struct log_batch *batch,
         stream_operation_applied(stream, &effect, &result);
 }
 
+/* Not what recovery finds: that took as long as the server was away. */
+static void measure(struct stream *stream, const struct log_batch *batch)
+{
+    struct jetstream_latencies *latencies = jetstream_latencies(stream->jetstream);
+    unsigned slot = batch->index % STREAM_PROPOSALS;
+
+    if (stream->replica == NULL)
+        return;
+    latency_add(&latencies->applied, jetstream_log_now(stream->jetstream) - batch->time_ns);
+    if (stream->lead && stream->proposals[slot].index == batch->index)
+        latency_add(&latencies->committed,
+                    io_now(stream_io(stream)) - stream->proposals[slot].time_ns);
+}
+
 static void apply(void *owner, const struct log_batch *batch)
 {
     struct stream *stream = owner;
     struct bytes rest = batch->records;
 
+    if (stream->fresh_from > stream->state.last_seq)
+        stream->fresh_from = stream->state.last_seq + 1;
     if (batch->index == 1) /* it tells the log's incarnation: the same on all, and no client's */
         dedup_key(&stream->state.dedup, batch->hash.at);
     if (batch->time_ns > stream->state.log_time_ns)
@@ -75,6 +91,7 @@ static void apply(void *owner, const struct log_batch *batch)
         rest = bytes_skip(rest, record.size);
     }
     decider_applied(&stream->decider, batch->index);
+    measure(stream, batch);
     stream_expiry_applied(stream);
     stream_schedules_applied(stream);
     stream_mark(stream);
@@ -98,6 +115,7 @@ static void lead(void *owner, uint64_t term)
 
     (void)term; /* the replica puts it into what is proposed */
     stream->lead = true;
+    stream->fresh_from = UINT64_MAX; /* what was recovered is not */
     stream->lead_since_ns = io_wall(stream_io(stream));
     if (stream->state.configured)
         stream_subscribe(stream);
@@ -151,6 +169,7 @@ static void follow(void *owner)
     if (!STREAM_FLAWED(stream, OVERLAY_KEPT))
         decider_refused(&stream->decider);
     stream_operations_follow(stream);
+    stream_glances_end(stream);
     stream_origins_stop(stream);
     stream_consumers_follow(stream);
     stream_ingest_follow(stream);
@@ -194,6 +213,7 @@ static void refused(void *owner, enum err err)
     stream_origins_stop(stream);
     refuse_parked(stream, err);
     stream_operations_refused(stream, err);
+    stream_glances_end(stream);
     stream_consumers_refused(stream);
     stream_mark(stream);
 }
@@ -209,6 +229,12 @@ static const struct replica_events replica_events_of_stream = {
     .capture = stream_block_capture,
     .blocked = stream_block_written,
     .restore = stream_block_restore,
+    .fill = stream_fill_begin,
+    .told = stream_fill_told,
+    .fill_drop = stream_fill_drop,
+    .forget = stream_fill_forget,
+    .taken = stream_fill_taken,
+    .asked = stream_serve_asked,
 };
 
 /* ---- state events ---------------------------------------------------------------------------- */
@@ -231,7 +257,7 @@ static void on_configured(void *owner)
     struct stream *stream = owner;
 
     stream_retention_configured(stream);
-    stream_origins_stop(stream); /* they look into the config that was */
+    stream_origins_configured(stream); /* they look into the config that was */
     stream_batches_configured(stream);
     if (stream->lead && stream->restoring)
         stream_consumers_lead(stream);
@@ -264,6 +290,17 @@ static const struct zone *find_zone(void *owner, struct bytes name)
     return jetstream_zone(owner, name);
 }
 
+/* What a stream in memory has stays there. */
+static void use_scratch(struct stream *stream)
+{
+    const struct options *options = server_options(jetstream_server(stream->jetstream));
+    unsigned bits = options->sim.index_bits;
+
+    if (!log_made_in_memory(jetstream_store(stream->jetstream), stream->id))
+        stream_state_use(&stream->state, io_scratch(stream_io(stream)),
+                         bits == 0 ? INDEX_BITS : bits);
+}
+
 struct stream *stream_open(struct jetstream *jetstream, struct account *account, uint64_t id,
                            struct bytes name, enum err *err)
 {
@@ -277,6 +314,7 @@ struct stream *stream_open(struct jetstream *jetstream, struct account *account,
     stream->name = heap_copy(name);
     stream->number_next = 1;
     stream_state_init(&stream->state, prng_next(prng));
+    use_scratch(stream);
     stream->events = (struct stream_events){
         .owner = stream,
         .stored = on_stored,
@@ -343,6 +381,8 @@ void stream_close(struct stream *stream, bool deleted)
 {
     struct timers *timers = io_timers(stream_io(stream));
 
+    if (deleted)
+        stream_origins_leave(stream);
     stream->closing = true;
     stream->lead = false;
     stream_unsubscribe(stream);
@@ -350,6 +390,7 @@ void stream_close(struct stream *stream, bool deleted)
         stream_consumers_say_deleted(stream);
     stream_consumers_close(stream);
     stream_operations_drop(stream);
+    stream_glances_end(stream);
     stream_origins_stop(stream);
     stream_ingest_drop(stream);
     stream_batches_drop(stream);
@@ -421,6 +462,17 @@ int64_t stream_log_now(const struct stream *stream)
     if ((stream->decider.flaws & STREAM_FLAW_TIME_FALLS) != 0)
         return io_wall(stream_io(stream));
     return now_ns > stream->state.log_time_ns ? now_ns : stream->state.log_time_ns;
+}
+
+void stream_propose(struct stream *stream)
+{
+    uint64_t index = replica_propose(stream->replica, stream_log_now(stream), stream->gathered);
+    unsigned slot = index % STREAM_PROPOSALS;
+
+    stream->gathered = 0;
+    stream->proposals[slot].index = index;
+    stream->proposals[slot].time_ns = io_now(stream_io(stream));
+    decider_proposed(&stream->decider, index);
 }
 
 bool stream_room(const struct stream *stream)
@@ -513,19 +565,14 @@ static void send_answers(struct stream *stream)
 
 static void propose(struct stream *stream)
 {
-    uint64_t index;
-
     if (!replica_ready(stream->replica))
         return;
     stream_consumers_hand_out(stream);
-    if (replica_gathered(stream->replica) == 0)
-        return;
-    index = replica_propose(stream->replica, stream_log_now(stream), stream->gathered);
-    stream->gathered = 0;
-    decider_proposed(&stream->decider, index);
+    if (replica_gathered(stream->replica) > 0)
+        stream_propose(stream);
 }
 
-void stream_turn(struct stream *stream)
+static void turn(struct stream *stream)
 {
     stream_look(stream);
     send_answers(stream);
@@ -543,6 +590,13 @@ void stream_turn(struct stream *stream)
     stream_snapshot_turn(stream);
     send_answers(stream); /* of refusals that looked at nothing uncommitted */
     propose(stream);
+    stream_glances_turn(stream);
+}
+
+void stream_turn(struct stream *stream)
+{
+    turn(stream);
+    stream->fresh_from = UINT64_MAX;
 }
 
 /* ---- looking at it --------------------------------------------------------------------------- */

@@ -5,10 +5,9 @@
     cluster.py --rounds 1 --seed 42      one round
     cluster.py --self-test               shows that broken promises are noticed
 
-A round is a fresh cluster of three and some cycles of: load, a storm (SIGKILL or SIGSTOP of one
-node, the leader by preference, of two or of all; a node that loses its disk), everything back,
-check. The check begins when a message published through each node has been acked: what was under way has arrived by then.
-It holds the streams and the consumer to the history and the nodes' logs to each other.
+A round is a fresh cluster of three or five and some cycles of: load, a storm (storms.py), everything
+back, check. The check begins when a message published through each node has been acked: what was
+under way has arrived by then. It holds the streams and the consumer to the history and the nodes' logs to each other.
 """
 
 import argparse
@@ -16,7 +15,6 @@ import asyncio
 import logging
 import os
 import random
-import shutil
 import signal
 import sys
 import time
@@ -25,17 +23,20 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "e2e"))
 
 import cluster_load as load  # noqa: E402
+import disks  # noqa: E402
+import foreign  # noqa: E402
 import ledger  # noqa: E402
 import reading  # noqa: E402
 import replicas  # noqa: E402
+import storms  # noqa: E402
 import workload  # noqa: E402
 from client import Client, Lost  # noqa: E402
 from history import Violation  # noqa: E402
 from nodes import Cluster  # noqa: E402
 from serverprocess import BINARY, StartError  # noqa: E402
+from storms import ACK_S, Storms  # noqa: E402
 
 FORM_S = 60
-ACK_S = 30  # to the first ack after a storm, and through each node at its end
 SETTLE_S = 30
 STORM_S = 120
 CHECK_S = 180
@@ -44,19 +45,7 @@ QUIET_S = 2.5
 TICK_S = 0.01
 OPS_MAX = 60_000
 
-# storm, weight
-STORMS = {
-    "kill leader": 8,
-    "kill one": 2,
-    "kill two": 2,
-    "kill all": 2,
-    "pause leader": 5,
-    "pause one": 1,
-    "pause all": 1,
-    "wipe one": 2,
-    "strand one": 3,  # a follower sleeps while the others commit, and wakes as the leader dies
-}
-
+STREAM_OF = {"log": workload.LOG, "cas": workload.CAS, "node": load.NODE, "solo": load.SOLO}
 
 class Load:
     """The actors, each on a connection to some node that serves; a lost one is replaced."""
@@ -133,29 +122,36 @@ class Load:
                 raise Violation(f"a server said {client.errors[0]!r}")
 
 
-class Driver:
+class Driver(Storms):
     """One round: a cluster, a history and the cycles over them."""
 
     def __init__(self, seed, cluster, storm=None):
-        self.storms = {storm: 1} if storm else STORMS
+        self.storms = {storm: 1} if storm else storms.table(cluster.small_disks)
         self.seed = seed
         self.rng = random.Random(seed)
         self.cluster = cluster
         self.histories = load.histories()
         self.consumer = load.ClusterConsumer(workload.CONSUMER)
         self.shared = workload.Round(self.rng, self.histories, self.consumer)
+        self.foreign = foreign.Foreign(self.shared) if foreign.available() else None
         self.known = {}
         self.found = {}
         self.cycles = 0
         self.storm = "no storm"
+        self.blown = []
         self.ack_gaps = []  # seconds from a leader's SIGKILL to the next ack
+
+    def consumers(self):
+        return [self.consumer, self.foreign.consumer] if self.foreign else [self.consumer]
 
     async def set_up(self):
         client = await Client.open(self.rng.choice(self.cluster.nodes).port)
-        for config in load.STREAMS:
+        for config in load.streams(len(self.cluster.nodes)):
             await until_served(client, f"STREAM.CREATE.{config['name']}", config)
         name = f"CONSUMER.DURABLE.CREATE.{workload.LOG}.{workload.CONSUMER}"
         await until_served(client, name, workload.CONSUMER_CONFIG)
+        name = f"CONSUMER.DURABLE.CREATE.{load.NODE}.{foreign.CONSUMER}"
+        await until_served(client, name, foreign.CONSUMER_CONFIG)
         client.close()
 
     # --- load and storm
@@ -171,103 +167,25 @@ class Driver:
         self.shared.stopping = False
         actors = Load(self)
         tending = asyncio.create_task(actors.tend())
+        if self.foreign:
+            await self.foreign.begin([node.port for node in self.cluster.nodes], actors.window())
         try:
             await asyncio.sleep(0.2 + self.rng.random() * 0.8)
             self.raise_failure(tending)
-            self.consumer.stormy = True
+            for consumer in self.consumers():
+                consumer.stormy = True
             self.storm = self.rng.choices(list(self.storms), self.storms.values())[0]
+            self.blown.append(self.storm)
             await self.blow(*self.storm.split())
             await asyncio.sleep(self.rng.random() * 0.6)
             self.raise_failure(tending)
         finally:
             self.shared.stopping = True
             tending.cancel()
+            if self.foreign:
+                await self.foreign.end()
         await actors.close()
         self.raise_failure()
-
-    async def blow(self, act, whom):
-        if act == "strand":
-            await self.strand()
-            return
-        nodes = await self.victims(act, whom)
-        if act == "pause":
-            await self.pause(nodes)
-        elif len(nodes) > 1:
-            await self.kill_several(nodes)
-        else:
-            await self.kill(nodes[0], wipe=act == "wipe", measured=whom == "leader")
-
-    async def victims(self, act, whom):
-        if whom == "leader":
-            return [await self.cluster.leader(workload.LOG)]
-        nodes = self.cluster.nodes
-        if act == "wipe":  # what has one replica goes with its disk
-            only = await self.cluster.leader(load.SOLO)
-            nodes = [node for node in nodes if node is not only]
-        return self.rng.sample(nodes, {"one": 1, "two": 2, "all": 3}[whom])
-
-    async def pause(self, nodes):
-        for node in nodes:
-            node.pause()
-        await asyncio.sleep(self.rng.choice((0.1, 0.5, 1.0, 2.5)) + self.rng.random() * 0.3)
-        for node in nodes:
-            node.resume()
-
-    async def strand(self):
-        """Only the one that was awake has everything: it must lead."""
-        leader = await self.cluster.leader(workload.LOG)
-        follower = self.rng.choice([node for node in self.cluster.nodes if node is not leader])
-        others = [await Client.open(node.port) for node in self.cluster.nodes if node is not leader]
-        follower.pause()
-        await asyncio.sleep(0.3 + self.rng.random() * 0.7)
-        since = time.monotonic()
-        await asyncio.to_thread(leader.kill)
-        follower.resume()
-        await self.probe(others, since, False)
-        await self.start([leader])
-
-    async def kill(self, node, wipe, measured):
-        others = [await Client.open(other.port) for other in self.cluster.nodes if other is not node]
-        since = time.monotonic()
-        await asyncio.to_thread(node.kill)
-        await self.probe(others, since, measured)
-        await asyncio.sleep(self.rng.random() * 0.7)
-        if wipe:
-            shutil.rmtree(node.store())
-        await self.start([node])
-
-    async def kill_several(self, nodes):
-        for node in nodes:
-            await asyncio.to_thread(node.kill)
-        self.while_down()
-        await self.start(nodes)
-
-    def while_down(self):
-        """Where the self-test does its damage."""
-
-    async def start(self, nodes):
-        """Sometimes they are killed again while they recover."""
-        while self.rng.random() < 0.2:
-            for node in nodes:
-                node.spawn()
-            await asyncio.sleep(self.rng.random() * 0.2)
-            for node in nodes:
-                node.kill()
-        try:
-            await asyncio.to_thread(self.cluster.start, nodes)
-        except StartError as error:
-            raise Violation(f"a node does not start again: {error}") from error
-
-    async def probe(self, clients, since, measured):
-        """Two of three must go on; how soon is measured when the leader died."""
-        prober = load.Prober(self.shared, clients, since)
-        await prober.run(ACK_S)
-        for client in clients:
-            client.close()
-        if prober.acked_after is None:
-            raise Violation(f"two of three nodes acked nothing within {ACK_S} s")
-        if measured:
-            self.ack_gaps.append(prober.acked_after)
 
     def raise_failure(self, tending=None):
         if self.shared.failure is not None:
@@ -281,10 +199,11 @@ class Driver:
         """An ack for every stream through every node: nothing that was sent before is under way."""
         for node in self.cluster.nodes:
             client = await Client.open(node.port)
-            for subject, stream in (("log", workload.LOG), ("cas", workload.CAS), ("solo", load.SOLO)):
+            for subject, stream in STREAM_OF.items():
                 await self.settle_stream(client, node, subject, self.histories[stream])
             client.close()
-        self.consumer.calm()
+        for consumer in self.consumers():
+            consumer.calm()
 
     async def settle_stream(self, client, node, subject, history):
         end = time.monotonic() + ACK_S
@@ -313,15 +232,20 @@ class Driver:
             self.found[name] = found
         info = await reading.consumer_info(client, workload.LOG, workload.CONSUMER)
         self.consumer.check(info, self.found[workload.LOG].messages)
+        if self.foreign:
+            info = await reading.consumer_info(client, load.NODE, foreign.CONSUMER)
+            self.foreign.consumer.check(info, self.found[load.NODE].messages)
         client.close()
         await self.check_logs()
 
     async def check_logs(self):
-        """All three hold the same, entry by entry: the catalogue and both replicated streams."""
+        """All hold the same, entry by entry: the catalogue and both replicated streams."""
+        count = len(self.cluster.nodes)
+        needed = {3: 4} if count == 3 else {count: 3, 3: 1}
         stores = {node.name: node.store() for node in self.cluster.nodes}
         end = time.monotonic() + SETTLE_S
         while True:
-            different = await asyncio.to_thread(replicas.compare, stores, 3)
+            different = await asyncio.to_thread(replicas.compare, stores, needed)
             if different is None:
                 return
             if time.monotonic() > end:
@@ -349,15 +273,22 @@ class Driver:
         self.consumer.check_complete(self.found[workload.LOG].messages)
 
     async def check_each_leader(self):
-        """Every node leads in turn and holds what the others held."""
+        """Every replica leads in turn and holds what the others held."""
         for node in self.cluster.nodes:
             client = await Client.open(node.port)
-            for name in (workload.LOG, workload.CAS):
+            for name in (workload.LOG, workload.CAS, load.NODE):
+                if not await self.holds(client, node, name):
+                    continue
                 await self.lead(client, node, name)
                 found = await reading.contents(client, name)
                 if vars(found) != vars(self.found[name]):
                     raise Violation(f"{node.name} as leader of {name} holds other messages")
             client.close()
+
+    @staticmethod
+    async def holds(client, node, stream):
+        cluster = (await reading.info(client, stream))["cluster"]
+        return node.name in [cluster["leader"], *(peer["name"] for peer in cluster["replicas"])]
 
     async def lead(self, client, node, stream):
         body = {"placement": {"preferred": node.name}}
@@ -430,7 +361,10 @@ BROKEN = (Violation, Lost, StartError, asyncio.TimeoutError, RuntimeError, KeyEr
 
 def one_round(seed, options, deadline, totals):
     """True when every promise held."""
-    with Cluster() as cluster:
+    rng = random.Random(seed)
+    count = options.nodes or rng.choice((3, 3, 5))
+    small_disks = options.small_disks and (options.storm is not None or rng.random() < 0.3)
+    with Cluster(count, small_disks) as cluster:
         driver = Driver(seed, cluster, options.storm)
         try:
             asyncio.run(run_round(driver, options.cycles, deadline))
@@ -439,7 +373,8 @@ def one_round(seed, options, deadline, totals):
             totals.failed += 1
             report(driver, error)
         totals.add(driver)
-        print(f"seed {seed}: {driver.cycles} cycles, {driver.shared.counts}", flush=True)
+        what = f"{count} nodes, {driver.cycles} cycles ({', '.join(driver.blown)})"
+        print(f"seed {seed}: {what}, {driver.shared.counts}", flush=True)
     return totals.failed == 0
 
 
@@ -468,11 +403,17 @@ def parse(arguments):
     parser.add_argument("--rounds", type=int, default=0, help="0: as the time allows")
     parser.add_argument("--cycles", type=int, default=6, help="storms in a round")
     parser.add_argument("--ledger", action="store_true", help="append to tests/ledger.tsv")
-    parser.add_argument("--storm", choices=STORMS, help="only this one")
+    parser.add_argument("--storm", choices=storms.NAMES, help="only this one")
+    parser.add_argument("--nodes", type=int, choices=(3, 5), help="instead of three or five")
     parser.add_argument("--self-test", action="store_true")
     options = parser.parse_args(arguments)
     if options.seed is None:
         options.seed = int(time.time()) % 1_000_000 * 100
+    if not foreign.available():
+        print("cluster: no JavaScript client (make cluster-test installs it): the driver's own alone")
+    options.small_disks = disks.available()
+    if not options.small_disks:
+        print("cluster: no right to mount file systems: no disk will be full")
     return options
 
 

@@ -13,22 +13,27 @@ import workload
 from history import ConsumerHistory, ExpectingHistory, StreamHistory
 
 SOLO = "SOLO"  # one replica
+NODE = "NODE"  # what the JavaScript client uses
 ANSWER_S = 2.0
 PAUSE_S = 0.02  # after a refusal for want of a leader
 READER_S = 1.5
 PROBE_S = 0.004
 
-STREAMS = [
-    {
-        "name": workload.LOG,
-        "subjects": ["log.>"],
-        "num_replicas": 3,
-        "max_msg_size": workload.MESSAGE_SIZE_MAX,
-        "duplicate_window": 600_000_000_000,
-    },
-    {"name": workload.CAS, "subjects": ["cas.>"], "num_replicas": 3},
-    {"name": SOLO, "subjects": ["solo.>"], "num_replicas": 1},
-]
+
+def streams(nodes):
+    """Two on all nodes, one on three, one on one."""
+    return [
+        {
+            "name": workload.LOG,
+            "subjects": ["log.>"],
+            "num_replicas": nodes,
+            "max_msg_size": workload.MESSAGE_SIZE_MAX,
+            "duplicate_window": 600_000_000_000,
+        },
+        {"name": NODE, "subjects": ["node.>"], "num_replicas": nodes},
+        {"name": workload.CAS, "subjects": ["cas.>"], "num_replicas": 3},
+        {"name": SOLO, "subjects": ["solo.>"], "num_replicas": 1},
+    ]
 
 
 def unavailable(message):
@@ -229,6 +234,6 @@ class ClusterConsumer(ConsumerHistory):
 
 def histories():
     """One for each stream."""
-    some = {config["name"]: StreamHistory(config["name"]) for config in STREAMS}
+    some = {config["name"]: StreamHistory(config["name"]) for config in streams(3)}
     some[workload.CAS] = ExpectingHistory(workload.CAS)
     return some

@@ -1,6 +1,8 @@
-"""Three servers as one cluster, each ended, paused and found by its process id.
+"""Three or five servers as one cluster, each ended, paused and found by its process id.
 
 A paused node is a stopped process: its connections stay open, its answers come when it goes on.
+Between the nodes stands a proxy (proxy.py). With small disks each node's directory is a file system
+of its own (disks.py), so that it can be full.
 """
 
 import asyncio
@@ -8,22 +10,34 @@ import os
 import signal
 import time
 
+import disks
 from client import Client, Lost
+from proxy import Proxy
 from serverprocess import Server, StartError, free_port
 
-COUNT = 3
 LEADER_S = 30
+NOWHERE = "127.0.0.1:1"  # what nodes tell each other: they know each other by their routes alone
 
 
 class Node(Server):
     """One member: a server that knows the routes of all."""
 
-    def __init__(self, name, port, routes):
+    def __init__(self, number, port, routes, small):
+        name = f"n{number}"
         arguments = ["--server_name", name, "--cluster_name", "CRASH"]
-        arguments += ["--cluster", f"nats://127.0.0.1:{port}", "--routes", routes]
+        arguments += ["--cluster", f"nats://127.0.0.1:{port}", "--cluster_advertise", NOWHERE]
+        arguments += ["--routes", ",".join(f"nats://127.0.0.1:{route}" for route in routes)]
         super().__init__(arguments, prefix=f"millrace-cluster-{name}-")
+        self.number = number
         self.name = name
         self.paused = False
+        self.disk = disks.Disk(self.directory) if small else None
+
+    def __exit__(self, *arguments):
+        self.end(signal.SIGKILL)
+        if self.disk is not None and not self.keep:
+            self.disk.close()
+        super().__exit__(*arguments)
 
     def store(self):
         return os.path.join(self.directory, "millrace")
@@ -47,11 +61,22 @@ class Node(Server):
 class Cluster:
     """Leaving the context ends all nodes; their directories stay if `keep` is set."""
 
-    def __init__(self):
-        ports = [free_port() for _ in range(COUNT)]
-        routes = ",".join(f"nats://127.0.0.1:{port}" for port in ports)
-        self.nodes = [Node(f"n{i}", port, routes) for i, port in enumerate(ports)]
+    def __init__(self, count=3, small_disks=False):
+        ports = [free_port() for _ in range(count)]
+        self.small_disks = small_disks
+        self.proxy = Proxy(ports)
+        self.nodes = []
+        for i, port in enumerate(ports):
+            routes = [port if j == i else self.proxy.ports[i][j] for j in range(count)]
+            self.nodes.append(Node(i, port, routes, small_disks))
         self.keep = False
+
+    def majority(self):
+        return len(self.nodes) // 2 + 1
+
+    def minority(self):
+        """How many may be lost."""
+        return (len(self.nodes) - 1) // 2
 
     def __enter__(self):
         try:
@@ -65,6 +90,7 @@ class Cluster:
         for node in self.nodes:
             node.keep = self.keep
             node.__exit__()
+        self.proxy.close()
 
     @staticmethod
     def start(nodes):

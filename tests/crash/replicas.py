@@ -119,19 +119,22 @@ def difference(logs):
 
 
 def compare(stores, needed):
-    """Compares what the nodes' stores (name -> path) hold of each log. A log is expected on all
-    nodes or on one; `needed` is how many must be on all. The difference as text, or None."""
+    """Compares what the nodes' stores (name -> path) hold of each log. `needed` says how many logs
+    must be on how many nodes ({3: 2}: two logs on three nodes); others are on one. The difference as
+    text, or None."""
     logs = {name: read_logs(store) for name, store in stores.items()}
     ids = set().union(*logs.values())
-    everywhere = 0
+    counts = dict.fromkeys(needed, 0)
     for log_id in sorted(ids):
         holders = {name: found[log_id] for name, found in logs.items() if log_id in found}
-        if 1 < len(holders) < len(stores):
+        if len(holders) in counts:
+            counts[len(holders)] += 1
+        elif len(holders) > 1:
             return f"log {log_id} is on {', '.join(holders)} only"
-        everywhere += len(holders) == len(stores)
         what = difference(holders)
         if what is not None:
             return f"log {log_id}: {what}"
-    if everywhere < needed:
-        return f"{everywhere} logs are on all nodes, of {needed}"
+    for nodes, logs_needed in needed.items():
+        if counts[nodes] < logs_needed:
+            return f"{counts[nodes]} logs are on {nodes} nodes, not {logs_needed}"
     return None

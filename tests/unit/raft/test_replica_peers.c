@@ -189,38 +189,54 @@ static void flush(void *context)
     store_flush(w.store);
 }
 
-static void begin(uint64_t flaws)
+static void start(uint64_t flaws)
 {
     static const struct transport transport = {.send = keep_sent, .room = room};
-    static const uint8_t incarnation[16] = "incarnation-0001";
-    struct raft_config members = {.at = {{1, 1, false}, {2, 2, false}, {3, 3, false}}, .count = 3};
     struct groups_options options = {
-        .self = members.at[0], .transport = &transport, .seed = 1, .replica_flaws = flaws};
+        .self = {1, 1, false}, .transport = &transport, .seed = 1, .replica_flaws = flaws};
     struct store_options store_options = {.journal_batch_max = 1};
     struct store_error error;
-    struct buf bootstrap;
 
-    w = (struct world){.sim = sim_create(1), .peers_answer = true};
-    w.node = sim_node_add(w.sim);
     w.io = sim_node_io(w.sim, w.node);
     ck_assert_int_eq(store_open(w.io, "data", &store_options, &w.store, &error), OK);
     w.groups = groups_create(w.store, &options);
     io_set_flush(w.io, flush, NULL);
-    buf_init(&bootstrap, 4096);
-    members_bootstrap(&bootstrap, incarnation, 1, &members);
-    ck_assert_int_eq(log_prepare(w.store, GROUP, incarnation, buf_bytes(&bootstrap)), OK);
-    buf_deinit(&bootstrap);
+}
+
+static void open_replica(void)
+{
     ck_assert_int_eq(replica_open(w.groups, GROUP, &events, NULL, &w.replica), OK);
     groups_node(w.groups, 2, true);
     groups_node(w.groups, 3, true);
 }
 
-static void end(void)
+static void begin(uint64_t flaws)
+{
+    static const uint8_t incarnation[16] = "incarnation-0001";
+    struct raft_config members = {.at = {{1, 1, false}, {2, 2, false}, {3, 3, false}}, .count = 3};
+    struct buf bootstrap;
+
+    w = (struct world){.sim = sim_create(1), .peers_answer = true};
+    w.node = sim_node_add(w.sim);
+    start(flaws);
+    buf_init(&bootstrap, 4096);
+    members_bootstrap(&bootstrap, incarnation, 1, &members);
+    ck_assert_int_eq(log_prepare(w.store, GROUP, incarnation, buf_bytes(&bootstrap)), OK);
+    buf_deinit(&bootstrap);
+    open_replica();
+}
+
+static void stop(void)
 {
     replica_close(w.replica);
     pass(SECOND);
     groups_destroy(w.groups);
     store_close(w.store);
+}
+
+static void end(void)
+{
+    stop();
     sim_destroy(w.sim);
 }
 
@@ -291,11 +307,41 @@ START_TEST(a_read_that_waits_when_leadership_goes_is_not_confirmed)
 }
 END_TEST
 
+/* ---- damage
+ * -------------------------------------------------------------------------------------------- */
+
+#define FIRST_BATCH 4096u /* where it stands in its file */
+
+/* Only that entry says that there are others: alone it would be its own majority. */
+START_TEST(one_that_lost_the_entry_that_names_the_members_neither_leads_nor_commits)
+{
+    begin(0);
+    while (!w.led)
+        pass(MILLISECOND);
+    pass(SECOND);
+    ck_assert_uint_eq(w.applied, 2);
+    stop();
+    ck_assert(sim_flip(w.sim, w.node, "data/logs/0000000000000007/0000000100000001.seg",
+                       FIRST_BATCH + 150, 3));
+    w.applied = 0;
+    w.led = false;
+    io_destroy(w.io);
+    (void)sim_restart(w.sim, w.node);
+    start(0);
+    open_replica();
+    pass(10 * SECOND);
+    ck_assert(!w.led);
+    ck_assert_uint_eq(w.applied, 0);
+    end();
+}
+END_TEST
+
 int main(void)
 {
     const TTest *tests[] = {
         it_leads_when_the_entry_of_its_term_is_applied_not_when_it_is_committed,
         a_read_that_waits_when_leadership_goes_is_not_confirmed,
+        one_that_lost_the_entry_that_names_the_members_neither_leads_nor_commits,
     };
 
     return UNIT_RUN_PLAIN("replica_peers", tests);

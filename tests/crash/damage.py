@@ -1,0 +1,70 @@
+"""Damages the data files of a node that is down, as bad disks do: flipped bits, a file cut short,
+a chunk that is again what it was some time ago."""
+
+import os
+
+FLIPS = 2  # a file, as good as
+CHUNK = 4096
+HEADER = 4096  # of a segment file
+SIZE_MIN = HEADER + 512
+
+
+def files(store):
+    """All segments of all logs, streams' and metadata."""
+    logs = os.path.join(store, "logs")
+    paths = []
+    for directory, _, names in os.walk(logs):
+        paths += [os.path.join(directory, name) for name in names if name.endswith(".seg")]
+    return sorted(path for path in paths if os.path.getsize(path) > SIZE_MIN)
+
+
+def used(path):
+    """Where the last byte that is not zero ends: what is behind was never written."""
+    with open(path, "rb") as file:
+        return len(file.read().rstrip(b"\0"))
+
+
+def remember(store):
+    """What every file holds now, for a rollback."""
+    now = {}
+    for path in files(store):
+        with open(path, "rb") as file:
+            now[path] = file.read()
+    return now
+
+
+def flip(rng, store, _):
+    for path in files(store):
+        size = used(path)
+        with open(path, "r+b") as file:
+            for _ in range(rng.randrange(FLIPS + 1)):
+                at = rng.randrange(size)
+                file.seek(at)
+                byte = file.read(1)[0]
+                file.seek(at)
+                file.write(bytes([byte ^ (1 << rng.randrange(8))]))
+
+
+def truncate(rng, store, _):
+    """Mostly a little, sometimes nearly all."""
+    for path in files(store):
+        if rng.random() < 0.5:
+            size = used(path)
+            lost = min(size - 1, int(1 / (1 - rng.random()) ** 1.5) * 64)
+            os.truncate(path, size - lost)
+
+
+def rollback(rng, store, before):
+    for path in files(store):
+        old = before.get(path)
+        if old is None:
+            continue
+        chunks = len(old) // CHUNK
+        with open(path, "r+b") as file:
+            for _ in range(rng.randrange(3)):
+                at = rng.randrange(chunks) * CHUNK
+                file.seek(at)
+                file.write(old[at : at + CHUNK])
+
+
+ACTS = {"flip": flip, "truncate": truncate, "rollback": rollback}

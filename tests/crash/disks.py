@@ -1,0 +1,64 @@
+"""A small disk for one node: an ext4 file system in a file, mounted over the node's directory.
+
+Needs the right to mount; where that is missing (`available` is False) no disk is ever full here.
+The file is sparse, and what fills the disk is only reserved, so a full disk costs no space.
+"""
+
+import os
+import subprocess
+import tempfile
+
+SIZE = 1 << 30
+RESERVE_STEP = 1 << 20
+
+
+def run(*command):
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise OSError(f"{' '.join(command)}: {done.stderr.strip()}")
+
+
+class Disk:
+    """Mounted over `directory` until close."""
+
+    def __init__(self, directory, size=SIZE):
+        self.directory = directory
+        handle, self.image = tempfile.mkstemp(prefix="millrace-disk-", suffix=".img")
+        os.close(handle)
+        try:
+            os.truncate(self.image, size)
+            run("mkfs.ext4", "-q", "-m", "0", self.image)
+            run("mount", "-o", "loop", self.image, directory)
+        except OSError:
+            os.unlink(self.image)
+            raise
+
+    def ballast(self):
+        return os.path.join(self.directory, "ballast")
+
+    def fill(self):
+        """Takes what is free, to the last megabyte and then to the last block."""
+        with open(self.ballast(), "ab") as file:
+            step = RESERVE_STEP
+            while step >= 4096:
+                try:
+                    os.posix_fallocate(file.fileno(), os.fstat(file.fileno()).st_size, step)
+                except OSError:
+                    step //= 2
+
+    def free(self):
+        if os.path.exists(self.ballast()):
+            os.unlink(self.ballast())
+
+    def close(self):
+        run("umount", "-l", self.directory)
+        os.unlink(self.image)
+
+
+def available():
+    try:
+        with tempfile.TemporaryDirectory(prefix="millrace-disk-") as directory:
+            Disk(directory, 4 << 20).close()
+        return True
+    except OSError:
+        return False
