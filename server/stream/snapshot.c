@@ -163,10 +163,10 @@ static void add_consumer(struct stream_snapshot *snapshot, const struct consumer
     json_string(&writer, bytes_of(created, text_time(created, shell->created_ns)));
     JSON_KEY(&writer, "Name");
     json_string(&writer, shell->name);
-    added = shell->json.size > 2 && BUF_ADD(&text, ",") &&
-            buf_add(&text, bytes_skip(shell->json, 1)) && !writer.failed &&
-            archive_add_config(&snapshot->tail, stream->name, shell->name, buf_bytes(&text),
-                               stream_log_now(stream));
+    schema_encode_members(&consumer_config_schema, consumer_config(shell->consumer), &writer);
+    json_object_end(&writer);
+    added = !writer.failed && archive_add_config(&snapshot->tail, stream->name, shell->name,
+                                                 buf_bytes(&text), stream_log_now(stream));
     consumer_portable(shell->consumer, &portable);
     if (portable.snapshot_last > 0) {
         buf_clear(&text);
@@ -197,7 +197,7 @@ static bool take_consumers(struct stream_snapshot *snapshot)
     for (size_t i = 0; i < count && snapshot->tail.limit > 0; i++) {
         const struct consumer_shell *shell = stream_consumer_shell(stream, consumer_name(all[i]));
 
-        if (shell->json.size > 0 && !shell->direct)
+        if (shell->logged && !shell->direct)
             add_consumer(snapshot, shell);
     }
     return snapshot->tail.limit > 0;
