@@ -133,6 +133,8 @@ void replica_block_drop(struct replica *replica);
 void replica_ask(struct replica *replica, struct bytes question);
 /* It lacks nothing any more. Takes the memory of `local`. */
 void replica_take(struct replica *replica, struct buf *local);
+/* About how many bytes travel in one answer, of bodies and of machines. */
+size_t replica_piece(const struct replica *replica);
 /* An answer. Lost if there is no room for it: then it is asked for again. */
 void replica_tell(struct replica *replica, struct raft_member to, uint64_t index,
                   struct bytes answer);

@@ -9,7 +9,6 @@
 #include "base/owner.h"
 #include "server/stream/stream_priv.h"
 
-#define ANSWER_BYTES (1u << 20)
 #define WINDOW_BYTES (256u << 10) /* read at a time */
 
 /* Outlives its stream while it reads. */
@@ -111,7 +110,7 @@ static void go_on(struct stream_serve *serve, bool waited)
     while (index_next(serve->stream->state.index, NULL, serve->cursor, &entry) &&
            entry.sequence <= serve->last) {
         if (serve->answer.size > STREAM_QUESTION_SIZE &&
-            serve->answer.size + entry.record_size > ANSWER_BYTES) {
+            serve->answer.size + entry.record_size > replica_piece(serve->stream->replica)) {
             tell(serve, serve->cursor - 1);
             return;
         }
