@@ -93,6 +93,7 @@ void replica_forget(struct replica *replica);
 bool replica_leads(const struct replica *replica); /* between `lead` and `follow` */
 uint64_t replica_term(const struct replica *replica);
 uint64_t replica_applied(const struct replica *replica);  /* last index given to `apply` */
+int64_t replica_time_last(const struct replica *replica); /* of the last applied batch */
 uint64_t replica_proposed(const struct replica *replica); /* last index proposed */
 struct log *replica_log(struct replica *replica);         /* for reading */
 /* Who leads as far as is known; node 0: nobody. */

@@ -230,8 +230,7 @@ static void restored(struct replica *replica)
     replica->events.forget(replica->owner);
     err = log_take_view(replica->log, &catch->op, restore, replica);
     assert(err == OK); /* the machine has decoded it before */
-    if (!REPLICA_FLAWED(replica, CATCH_KEEPS_CACHE))
-        cache_cut(&replica->cache, 0);
+    cache_cut(&replica->cache, 0);
     log_floor_set(replica->log, catch->index);
     log_set_committed(replica->log, catch->index);
     give_up(replica);

@@ -21,7 +21,6 @@
     X(CATCH_PIECES_ANYHOW, "pieces of a body are put together as they come")                       \
     X(CATCH_ANY_BLOCK, "pieces of whatever block count")                                           \
     X(CATCH_GOES_ON, "entries are taken while a block is")                                         \
-    X(CATCH_KEEPS_CACHE, "what was before a block was taken stays in the cache")                   \
     X(CATCH_TOLD_EARLY, "who has not applied a block's entry answers for it")
 
 #define REPLICA_FLAW_NUMBER(name, text) REPLICA_FLAW_NUMBER_##name,

@@ -276,6 +276,15 @@ static const struct replica_events meta_events = {
     .lead = meta_lead,
     .follow = meta_follow,
     .refused = meta_refused,
+    .capture = jetstream_meta_capture,
+    .blocked = jetstream_meta_blocked,
+    .restore = jetstream_meta_restore,
+    .fill = jetstream_meta_fill,
+    .told = jetstream_meta_told,
+    .fill_drop = jetstream_meta_forget,
+    .forget = jetstream_meta_forget,
+    .taken = jetstream_meta_taken,
+    .asked = jetstream_meta_asked,
 };
 
 static enum err make_meta(struct jetstream *jetstream)
@@ -303,6 +312,8 @@ enum err jetstream_meta_open(struct jetstream *jetstream)
     jetstream->recovering = false;
     if (err != OK)
         return err;
+    if (replica_time_last(jetstream->meta) > jetstream->time_floor_ns)
+        jetstream->time_floor_ns = replica_time_last(jetstream->meta); /* it began with a block */
     jetstream->meta_found = log_appended(replica_log(jetstream->meta));
     jetstream_entries_open(jetstream);
     return OK;

@@ -101,6 +101,22 @@ void jetstream_entries_leave(struct jetstream *jetstream);
 void jetstream_entries_close(struct jetstream *jetstream);
 void jetstream_entries_again(struct timer *timer);
 
+/* It is in the catalogue no more, and will be freed. Its files stay. */
+void jetstream_entry_gone(struct jetstream *jetstream, struct catalogue_entry *entry);
+
+/* ---- jetstream_meta.c: state blocks of the metadata group: events of its replica
+ * --------------- */
+
+void jetstream_meta_capture(void *owner, struct bytes head);
+void jetstream_meta_blocked(void *owner, enum err err);
+enum err jetstream_meta_restore(void *owner, const struct replica_block *block);
+enum err jetstream_meta_fill(void *owner, const struct replica_block *block);
+void jetstream_meta_forget(void *owner);
+void jetstream_meta_taken(void *owner);
+void jetstream_meta_told(void *owner, struct bytes answer);
+void jetstream_meta_asked(void *owner, struct raft_member by, uint64_t index,
+                          struct bytes question);
+
 /* ---- jetstream_catalogue.c: changes of the catalogue
  * ----------------------------------------------------- */
 
