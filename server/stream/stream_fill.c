@@ -40,6 +40,7 @@ struct stream_fill {
     struct log_keep_op keep;
     bool in_flight;
     bool asked_all;
+    bool finished;
 };
 
 static void filling_clear(struct filling *filling)
@@ -362,6 +363,7 @@ static void finish(struct stream_fill *fill)
     struct buf local, pieces;
     uint32_t count;
 
+    fill->finished = true;
     buf_init(&local, SIZE_MAX);
     buf_init(&pieces, SIZE_MAX);
     (void)buf_reserve(&local, 4);
@@ -396,7 +398,7 @@ static void go_on(struct stream_fill *fill)
     full = full || (fill->asked_all && fill->coming.count > 0);
     if (!fill->in_flight && (full || fill->keeping.count > 0))
         keep(fill);
-    else if (!fill->in_flight && fill->asked_all)
+    else if (!fill->in_flight && fill->asked_all && !fill->finished)
         finish(fill);
 }
 
