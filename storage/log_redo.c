@@ -8,7 +8,7 @@
 #include "storage/redo.h"
 #include "storage/store.h"
 
-#define AGAIN_NS INT64_C(1000000000)
+#define AGAIN_NS INT64_C(200000000)
 
 static enum err run(struct io *io, struct store *store, uint64_t log_id)
 {
