@@ -8,6 +8,13 @@
 #include "server/jetstream_cluster.h"
 
 #define SECTION_CATALOGUE (BLOCK_SECTION_FREE + 4)
+#define SECTION_BEGINNING (BLOCK_SECTION_FREE + 5) /* of the log: new members begin with it */
+
+void jetstream_meta_began(struct jetstream *jetstream, struct bytes content)
+{
+    buf_clear(&jetstream->beginning);
+    (void)buf_add(&jetstream->beginning, content);
+}
 
 void jetstream_meta_capture(void *owner, struct bytes head)
 {
@@ -23,6 +30,10 @@ void jetstream_meta_capture(void *owner, struct bytes head)
     buf_commit(&body, BLOCK_SECTION_HEAD);
     catalogue_encode(&jetstream->catalogue, &body);
     replica_section(body.at + begin, SECTION_CATALOGUE, body.size - begin - BLOCK_SECTION_HEAD);
+    replica_section(buf_reserve(&body, BLOCK_SECTION_HEAD), SECTION_BEGINNING,
+                    jetstream->beginning.size);
+    buf_commit(&body, BLOCK_SECTION_HEAD);
+    (void)buf_add(&body, buf_bytes(&jetstream->beginning));
     replica_block(jetstream->meta, &body, &local);
 }
 
@@ -44,22 +55,26 @@ void jetstream_meta_blocked(void *owner, enum err err)
     }
 }
 
-static bool section_of(const struct replica_block *block, struct bytes *section)
+static bool sections_of(const struct replica_block *block, struct bytes *catalogue,
+                        struct bytes *beginning)
 {
     struct bytes body = block->body;
-    uint32_t type;
+    uint32_t first, second;
 
-    return replica_section_take(&body, &type, section) && type == SECTION_CATALOGUE &&
+    return replica_section_take(&body, &first, catalogue) && first == SECTION_CATALOGUE &&
+           replica_section_take(&body, &second, beginning) && second == SECTION_BEGINNING &&
            body.size == 0;
 }
 
 enum err jetstream_meta_restore(void *owner, const struct replica_block *block)
 {
     struct jetstream *jetstream = owner;
-    struct bytes section;
+    struct bytes catalogue, beginning;
 
-    if (!section_of(block, &section) || catalogue_decode(&jetstream->catalogue, section) != OK)
+    if (!sections_of(block, &catalogue, &beginning) ||
+        catalogue_decode(&jetstream->catalogue, catalogue) != OK)
         return ERR_CORRUPT;
+    jetstream_meta_began(jetstream, beginning);
     if (!jetstream->recovering)
         return OK;
     for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
@@ -72,10 +87,11 @@ enum err jetstream_meta_restore(void *owner, const struct replica_block *block)
 enum err jetstream_meta_fill(void *owner, const struct replica_block *block)
 {
     struct jetstream *jetstream = owner;
-    struct bytes section;
+    struct bytes catalogue, beginning;
     struct buf local;
 
-    if (!section_of(block, &section) || catalogue_check(&jetstream->catalogue, section) != OK)
+    if (!sections_of(block, &catalogue, &beginning) ||
+        catalogue_check(&jetstream->catalogue, catalogue) != OK)
         return ERR_CORRUPT;
     buf_init(&local, SIZE_MAX);
     replica_take(jetstream->meta, &local);
