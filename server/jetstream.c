@@ -537,6 +537,15 @@ void jetstream_flush(struct jetstream *jetstream)
     store_flush(jetstream->store);
 }
 
+void jetstream_say_shutdown(struct jetstream *jetstream)
+{
+    for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
+         entry = entry->next) {
+        if (entry->stream != NULL)
+            stream_say_shutdown(entry->stream);
+    }
+}
+
 bool jetstream_idle(const struct jetstream *jetstream)
 {
     return jetstream->dirty == NULL && jetstream->preparations == NULL &&

@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "base/owner.h"
 #include "base/subject.h"
 #include "base/text.h"
 #include "server/api/account_limits.h"
@@ -156,16 +157,21 @@ static uint16_t check_existing(struct stream_op *op, const struct stream *stream
     uint16_t error;
 
     keep(from, to, &request->arena);
+    if (from->sourcing && to->sourcing) { /* another leader of the stream that takes from it */
+        to->deliver_policy = from->deliver_policy;
+        to->opt_start_seq = from->opt_start_seq;
+        to->opt_start_time_ns = from->opt_start_time_ns;
+    }
     if (schema_equal(&consumer_config_schema, from, to)) {
         op->kind = STREAM_OP_READ;
         return 0;
     }
     if (creation->action == ACTION_CREATE)
         return 10148;
-    consumer_check_update(from, to, consumer_is_bound(consumer), &verdict);
+    consumer_check_update(from, to, consumer_is_bound(consumer) && !to->sourcing, &verdict);
     if (verdict.error != 0)
         return refuse_op(op, verdict.error, verdict.text);
-    error = consumer_check_unique(stream, to, &request->arena);
+    error = consumer_check_unique(stream, to);
     if (error != 0)
         return error;
     if (consumer_volatile(consumer) && to->durable_name.size > 0)
@@ -196,7 +202,7 @@ static uint16_t create_check(struct stream_op *op, struct stream *stream)
         return 10026;
     if (consumer_config_volatile(creation->config, is_until_acked(stream)))
         op->consumer_config = creation->config;
-    return consumer_check_unique(stream, creation->config, &request_of(op)->arena);
+    return consumer_check_unique(stream, creation->config);
 }
 
 /* An update of a paused consumer says that it is paused, too. */
@@ -249,6 +255,33 @@ static void submit_create(struct api_request *request, struct stream *stream,
     stream_submit(stream, &request->stream_op);
 }
 
+/* What a mirror or source asks for. A stream whose messages live until they are acknowledged gives
+ * it a consumer that keeps them until the other stream has them; any other one that goes with its
+ * listener, and has a name of its own each time. */
+static void settle_sourcing(struct api_request *request, const struct stream_config *stream,
+                            struct consumer_config *config)
+{
+    char *name;
+
+    if (!config->sourcing || !config->direct)
+        return;
+    if (stream->retention == RETENTION_LIMITS) {
+        name = arena_take(&request->arena, config->name.size + 9);
+        memcpy(name, config->name.at, config->name.size);
+        name[config->name.size] = '-';
+        text_base62(server_prng(jetstream_server(api_jetstream(request))),
+                    name + config->name.size + 1, 8);
+        config->name = bytes_of(name, config->name.size + 9);
+        return;
+    }
+    config->direct = false;
+    config->durable_name = config->name;
+    config->ack_policy = ACK_FLOW_CONTROL;
+    config->ack_wait_ns = 0;
+    config->max_deliver = -1;
+    config->inactive_threshold_ns = 0;
+}
+
 static struct consumer_config *config_of(struct api_request *request,
                                          const struct create_request *parsed)
 {
@@ -295,6 +328,7 @@ static void run_create(struct api_request *request)
     stream = api_stream(request, stream_token);
     if (stream == NULL)
         return;
+    settle_sourcing(request, stream_config(stream), creation->config);
     ack_pending_max =
         account_ack_pending_max(request->account, &server_options(server)->jetstream_options);
     account_ack_pending_default(ack_pending_max, stream_config(stream), creation->config);
@@ -315,23 +349,31 @@ static void run_create(struct api_request *request)
 /* ---- INFO, DELETE
  * --------------------------------------------------------------------------------------------- */
 
+static void glanced(struct stream_glance *glance, struct stream *stream)
+{
+    struct api_request *request = owner_of(glance, struct api_request, glance);
+    struct consumer *consumer =
+        stream != NULL ? stream_consumer(stream, api_token(request, 3)) : NULL;
+
+    if (consumer == NULL) {
+        api_refuse(request, stream == NULL ? 10059 : 10014, NULL);
+        return;
+    }
+    api_consumer_info(api_answer_begin(request), request, stream, consumer, true);
+    api_answer(request);
+}
+
 static void run_info(struct api_request *request)
 {
     struct stream *stream;
-    struct consumer *consumer;
 
     if (!api_parse_nothing(request))
         return;
     stream = api_stream(request, 2);
     if (stream == NULL)
         return;
-    consumer = stream_consumer(stream, api_token(request, 3));
-    if (consumer == NULL) {
-        api_refuse(request, 10014, NULL);
-        return;
-    }
-    api_consumer_info(api_answer_begin(request), request, stream, consumer, true);
-    api_answer(request);
+    request->glance.done = glanced;
+    stream_glance(stream, &request->glance);
 }
 
 static uint16_t delete_check(struct stream_op *op, struct stream *stream)

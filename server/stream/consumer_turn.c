@@ -78,6 +78,14 @@ void stream_consumers_refused(struct stream *stream)
     }
 }
 
+void stream_say_shutdown(struct stream *stream)
+{
+    struct consumer_shell *shell;
+
+    for (size_t at = 0; stream->lead && (shell = table_next(&stream->consumers, &at)) != NULL;)
+        consumer_say_shutdown(shell->consumer);
+}
+
 /* Volatile ones live and die with the leader. */
 void stream_consumers_follow(struct stream *stream)
 {
@@ -269,6 +277,8 @@ void stream_consumers_hand_out(struct stream *stream)
     struct consumer_shell *shell;
 
     assert(replica_ready(stream->replica)); /* so all that the overlay holds leaves now */
+    if (stream_operations_purge(stream))
+        return; /* they plan when it is applied */
     offer(stream);
     stream->view.tail = true;
     while (!publish_waits(stream) && !stream_operations_reset(stream) && stream_room(stream) &&

@@ -103,14 +103,23 @@ static void write_consumer(struct stream *stream, const void *what, struct buf *
 {
     const struct consumer_shell *shell = what;
     uint8_t *at = buf_reserve(out, CONSUMER_HEAD);
+    struct json_writer writer;
+    struct buf json;
+
+    /* What was decoded is written as it was: the table is its own inverse. */
+    buf_init(&json, CONSUMER_CONFIG_ARENA_MAX);
+    json_writer_init(&writer, &json);
+    schema_encode(&consumer_config_schema, consumer_config(shell->consumer), &writer);
+    assert(!writer.failed);
 
     at = encode_u64(at, shell->number);
     at = encode_u64(at, (uint64_t)shell->created_ns);
     at = encode_u64(at, shell->name.size);
-    (void)encode_u64(at, shell->json.size);
+    (void)encode_u64(at, json.size);
     buf_commit(out, CONSUMER_HEAD);
     (void)buf_add(out, shell->name);
-    (void)buf_add(out, shell->json);
+    (void)buf_add(out, buf_bytes(&json));
+    buf_deinit(&json);
     if ((stream->state.flaws & STREAM_FLAW_BLOCK_WITHOUT_CONSUMERS) == 0)
         (void)consumer_state_encode(shell->consumer, out);
 }
@@ -130,7 +139,7 @@ static void write_consumers(struct stream *stream)
     size_t count = 0;
 
     for (size_t at = 0; (shell = table_next(&stream->consumers, &at)) != NULL;) {
-        if (shell->json.size > 0)
+        if (shell->logged)
             all[count++] = shell;
     }
     qsort(all, count, sizeof *all, compare_numbers);

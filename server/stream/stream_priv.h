@@ -91,15 +91,18 @@ struct stream_ops {
     size_t count;
 };
 
+struct stream_glances {
+    struct stream_glance *first, *last;
+};
+
 /* A consumer with its sinks, timer and what it has asked to be sent. */
 struct consumer_shell {
     struct consumer *consumer; /* NULL while it is being made */
     struct stream *stream;
     struct bytes name; /* owned */
-    struct bytes json; /* owned: config as it was logged; empty: it is in no log */
     int64_t created_ns;
     uint64_t number;
-    struct sink *sink_next, *sink_ack, *sink_flow;
+    struct sink *sink_next;
     struct timer wake;
     struct timer retry;  /* a receiver was full: send on later */
     struct outbox inbox; /* requests, acks and flow control that wait for the turn */
@@ -111,6 +114,7 @@ struct consumer_shell {
     struct consumer_place *places; /* in the stream's consumer_index */
     size_t place_count;
     uint64_t walked; /* the last walk of the index that came by */
+    bool logged;     /* it is in the log, and so in state blocks */
     bool dirty;
     bool planning; /* hands out when the next batch leaves */
     bool wide;     /* its filters have changed: it is told of every message */
@@ -147,6 +151,7 @@ struct stream {
     } proposals[STREAM_PROPOSALS];
     struct publish_waiting *waiting_first, *waiting_last;
     size_t waiting_count, waiting_bytes;
+    uint64_t waiting_taken;   /* how many have waited, and do no more */
     struct timer staging_due; /* the oldest batch is abandoned then */
     struct buf ack_prefix;    /* {"stream":"S","seq": */
 
@@ -159,6 +164,9 @@ struct stream {
         bool busy;                 /* one is under way */
     } look;                        /* look.c */
     struct outbox at_once;
+
+    struct stream_glances glances_new;   /* not known what they wait for */
+    struct stream_glances glances_aimed; /* known, rising */
 
     /* operations */
     struct stream_ops ops_waiting;
@@ -195,7 +203,7 @@ struct stream {
     struct consumer_shell *consumer_offered;
     struct sublist consumer_index; /* which of them a subject is for */
     uint64_t consumer_walks;
-    struct sink *sink_acks; /* of all of them, in the second version of ack subjects */
+    struct sink *sink_acks[3]; /* what all of them are told: consumer_inbox.c */
     struct consumer_view view;
     bool purging; /* nobody is told of what a purge takes from those who have not acked it */
 
@@ -250,6 +258,10 @@ void stream_subscribe(struct stream *stream);     /* sinks as the config has the
 void stream_unsubscribe(struct stream *stream);
 void stream_sink_remove(struct stream *stream, struct sink **sink); /* fine when there is none */
 
+/* glance.c */
+void stream_glances_turn(struct stream *stream);
+void stream_glances_end(struct stream *stream); /* what they wait for will not come */
+
 /* schedule_fire.c */
 void stream_schedules_init(struct stream *stream);
 void stream_schedules_drop(struct stream *stream);
@@ -280,6 +292,8 @@ bool stream_operations_wait(const struct stream *stream);
 bool stream_operations_busy(const struct stream *stream);
 /* Is the reset of a consumer in the log and not applied? */
 bool stream_operations_reset(const struct stream *stream);
+/* Is a purge? What is handed out behind it in the log must know what it took. */
+bool stream_operations_purge(const struct stream *stream);
 void stream_operation_applied(struct stream *stream, const struct effect *effect,
                               const struct apply_result *result);
 void stream_operations_refused(struct stream *stream, enum err err);
@@ -434,6 +448,10 @@ bool stream_read_now(struct stream *stream, const struct index_entry *entry,
 /* origins.c */
 void stream_origins_turn(struct stream *stream); /* while it leads */
 void stream_origins_stop(struct stream *stream); /* what was taken and not applied is forgotten */
+/* The applied config is another: what consumers kept for origins that it does not name any more is
+ * let go; the others are followed anew. */
+void stream_origins_configured(struct stream *stream);
+void stream_origins_leave(struct stream *stream); /* the stream is deleted: likewise for all */
 
 /* republish.c: a message was stored while it leads; `previous`: the newest of its subject before.
  */
