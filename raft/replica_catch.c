@@ -319,7 +319,8 @@ bool replica_catch_refuses(const struct replica *replica, const struct raft_mess
     bool taking = replica->catch.phase == CATCH_TAKE ||
                   (replica->catch.phase == CATCH_READY && replica->catch.op.written);
 
-    return taking && !REPLICA_FLAWED(replica, CATCH_GOES_ON) && message->type == RAFT_APPEND && message->entry_count > 0;
+    return taking && !REPLICA_FLAWED(replica, CATCH_GOES_ON) && message->type == RAFT_APPEND &&
+           message->entry_count > 0;
 }
 
 /* ---- what comes ------------------------------------------------------------------------------ */

@@ -126,8 +126,10 @@ static void read_piece(struct replica *replica, struct offer *offer,
     offer->busy = true;
     offer->reader = message->from;
     offer->replica = replica;
-    offer->read = (struct log_block_read){
-        .index = message->previous, .offset = message->last, .size = replica_piece(replica), .done = piece_read};
+    offer->read = (struct log_block_read){.index = message->previous,
+                                          .offset = message->last,
+                                          .size = replica_piece(replica),
+                                          .done = piece_read};
     replica_hold(replica);
     log_block_read(replica->log, &offer->read);
 }

@@ -66,8 +66,8 @@ struct catalogue_entry {
     bool lost;               /* it was in the memory of an earlier life, and only there */
     bool touched;            /* a block has changed it, or (absent) does not know it any more */
     bool absent;
-    bool settled;            /* its group has the members wished for, as this leader knows */
-    struct remote *remote;   /* takes what is published for it while no replica is here */
+    bool settled;          /* its group has the members wished for, as this leader knows */
+    struct remote *remote; /* takes what is published for it while no replica is here */
 };
 
 struct catalogue {

@@ -23,8 +23,8 @@
 /* Of the streams' bugs those that one server alone does not show. */
 #define CLUSTER STREAM_FLAW_FILL_WITHOUT_RECORDS
 
-const struct cluster_flaw cluster_flaws[] = {
-    REPLICA_FLAW_TABLE(REPLICA_ROW) JETSTREAM_FLAW_TABLE(JETSTREAM_ROW) STREAM_FLAW_TABLE(STREAM_ROW) RAFT_FLAW_TABLE(CORE_ROW)};
+const struct cluster_flaw cluster_flaws[] = {REPLICA_FLAW_TABLE(REPLICA_ROW) JETSTREAM_FLAW_TABLE(
+    JETSTREAM_ROW) STREAM_FLAW_TABLE(STREAM_ROW) RAFT_FLAW_TABLE(CORE_ROW)};
 const size_t cluster_flaw_count = sizeof cluster_flaws / sizeof cluster_flaws[0];
 
 const struct cluster_flaw *cluster_flaw_named(const char *name)

@@ -30,8 +30,8 @@ static void on_below(void *context, uint64_t first, uint64_t last)
 static void reopen(void)
 {
     static const struct log_events events = {shard_durable, shard_failed};
-    struct log_recovery recovery = {
-        shard_recovered, shard_lost, &s, .block = on_block, .gone = on_below, .unread = on_below};
+    struct log_recovery recovery = {shard_recovered,   shard_lost,       &s,
+                                    .block = on_block, .gone = on_below, .unread = on_below};
 
     restored = 0;
     s.recovered = 0;
@@ -98,7 +98,8 @@ END_TEST
 /* The disk as it is between the block's rename and the new file. */
 START_TEST(a_block_without_the_file_behind_it_is_the_state_all_the_same)
 {
-    struct block block = {.log_id = SHARD_LOG, .index = BEYOND, .term = 4, .body = BYTES("the state")};
+    struct block block = {
+        .log_id = SHARD_LOG, .index = BEYOND, .term = 4, .body = BYTES("the state")};
     struct block_file file = {.first = 1, .last = 3};
     struct buf *batch;
 
@@ -179,8 +180,7 @@ static void piece_read(struct log_block_read *read, enum err err)
 
 static void read_piece(uint64_t index, uint64_t offset)
 {
-    struct log_block_read read = {
-        .index = index, .offset = offset, .size = 4, .done = piece_read};
+    struct log_block_read read = {.index = index, .offset = offset, .size = 4, .done = piece_read};
 
     log_block_read(s.log, &read);
     shard_settle(&s);
