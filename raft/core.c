@@ -52,6 +52,14 @@ void raft_core_tick(struct raft_core *core, int64_t now)
     core_check(core);
 }
 
+void raft_core_tell_commit(struct raft_core *core, int64_t now)
+{
+    if (core->role != RAFT_LEADER)
+        return;
+    core->lead.commit_due = now;
+    raft_core_tick(core, now);
+}
+
 static bool entries_sound(const struct raft_message *message)
 {
     uint64_t term = message->previous_term;

@@ -513,6 +513,14 @@ uint32_t replica_progress(const struct replica *replica, struct raft_progress ou
     return raft_core_progress(replica->core, out);
 }
 
+void replica_tell_commit(struct replica *replica)
+{
+    if (replica->repair_from != 0)
+        return;
+    raft_core_tell_commit(replica->core, io_now(replica->io));
+    replica_drain(replica);
+}
+
 /* ---- proposing
  * --------------------------------------------------------------------------------------------- */
 

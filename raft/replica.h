@@ -84,6 +84,9 @@ const struct raft_config *replica_members(const struct replica *replica);
 uint32_t replica_progress(const struct replica *replica,
                           struct raft_progress out[RAFT_MEMBERS_MAX]);
 
+/* The others hear of what is committed now, and not in a while. Not from inside an event. */
+void replica_tell_commit(struct replica *replica);
+
 /* The batch being gathered (records begin behind LOG_GATHER_HEAD bytes, storage/log.h), how many
  * bytes of records are in it, and whether it can go now. Gather only while it leads. */
 struct buf *replica_gather(struct replica *replica);

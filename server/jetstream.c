@@ -424,6 +424,7 @@ enum err jetstream_open(struct server *server, struct jetstream **out)
     read_cache_init(&jetstream->read_cache);
     catalogue_init(&jetstream->catalogue, prng_next(server_prng(server)));
     jetstream->op_timer.fire = jetstream_catalogue_op_due;
+    jetstream->spread_timer.fire = jetstream_spread_fired;
     jetstream->again.fire = jetstream_entries_again;
     jetstream_spaces_init(jetstream);
     jetstream_zones_init(jetstream, prng_next(server_prng(server)));
