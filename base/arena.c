@@ -53,17 +53,10 @@ void arena_reset(struct arena *arena)
     }
 }
 
-/* Blocks double, so that the newest, which a reset keeps, soon holds a whole turn. */
-static struct arena_block *add_block(struct arena *arena, size_t least)
+static struct arena_block *link_block(struct arena *arena, size_t size)
 {
-    size_t size = arena->last == NULL ? BLOCK_MIN : arena->last->size * 2;
-    struct arena_block *block;
+    struct arena_block *block = heap_resize(NULL, sizeof(*block) + size);
 
-    if (size > BLOCK_STEP)
-        size = BLOCK_STEP;
-    if (size < least)
-        size = least;
-    block = heap_resize(NULL, sizeof(*block) + size);
     *block = (struct arena_block){.size = size};
     if (arena->last == NULL)
         arena->first = block;
@@ -71,6 +64,24 @@ static struct arena_block *add_block(struct arena *arena, size_t least)
         arena->last->next = block;
     arena->last = block;
     return block;
+}
+
+void arena_reserve(struct arena *arena, size_t size)
+{
+    assert(arena->last == NULL);
+    (void)link_block(arena, (size + ALIGN - 1) & ~(ALIGN - 1));
+}
+
+/* Blocks double, so that the newest, which a reset keeps, soon holds a whole turn. */
+static struct arena_block *add_block(struct arena *arena, size_t least)
+{
+    size_t size = arena->last == NULL ? BLOCK_MIN : arena->last->size * 2;
+
+    if (size > BLOCK_STEP)
+        size = BLOCK_STEP;
+    if (size < BLOCK_MIN)
+        size = BLOCK_MIN;
+    return link_block(arena, size < least ? least : size);
 }
 
 static void *take(struct arena *arena, size_t size)

@@ -373,22 +373,23 @@ static void on_term(struct consumer *c, const struct ack_subject *ack, struct by
 
 /* The delay of a NAK's argument: JSON {"delay": ns} or a Go duration. 0: none, or none that makes
  * sense. */
-static int64_t read_delay(struct consumer *c, struct bytes argument)
+static int64_t read_delay(struct bytes argument)
 {
     struct json_error error;
     const struct json *json;
+    struct arena arena;
     int64_t delay = 0;
+    bool good;
 
     if (argument.size == 0)
         return 0;
     if (argument.at[0] != '{')
         return text_read_duration(argument, &delay) && delay > 0 ? delay : 0;
-    arena_reset(&c->parse);
-    json = json_parse(&c->parse, argument, &error);
-    if (json == NULL)
-        return 0;
-    json = json_get_nocase(json, BYTES("delay"));
-    return json != NULL && json_i64(json, &delay) && delay > 0 ? delay : 0;
+    arena_init(&arena, CONFIG_ARENA_MAX);
+    json = json_parse(&arena, argument, &error);
+    good = json_i64(json_get_nocase(json, BYTES("delay")), &delay) && delay > 0;
+    arena_deinit(&arena);
+    return good ? delay : 0;
 }
 
 /* Not before the delay has passed; with backoff, as much later as its step is longer than the
@@ -427,7 +428,7 @@ static void on_nak(struct consumer *c, const struct ack_subject *ack, struct byt
     c->out.advise(c->out.owner, &advice);
     if (entry->planned)
         return; /* on its way already */
-    delay = read_delay(c, argument);
+    delay = read_delay(argument);
     if (delay > 0)
         delay_entry(c, place, delay);
     else

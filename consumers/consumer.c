@@ -51,18 +51,33 @@ static int64_t jitter_of(struct consumer *c)
     return 100000000 + (int64_t)prng_below(&c->prng, 900000000);
 }
 
+static void take_prefix(struct consumer *c)
+{
+    char prefix[ACK_SUBJECT_PREFIX_MAX];
+
+    c->prefix_size = ack_subject_prefix(prefix, c->stream.name, consumer_name(c));
+    assert(c->prefix_size > 0); /* validation bounds names */
+    c->prefix = heap_resize(c->prefix, c->prefix_size);
+    memcpy(c->prefix, prefix, c->prefix_size);
+}
+
 static void take_config(struct consumer *c, const struct consumer_config *config)
 {
-    struct arena old = c->arena;
+    struct arena old = c->arena, rough;
+    struct consumer_config copy = {0};
 
+    /* Copied twice: the second copy takes no more memory than it needs, and there are thousands. */
+    arena_init(&rough, CONFIG_ARENA_MAX);
+    schema_copy(&consumer_config_schema, config, &copy, &rough);
     arena_init(&c->arena, CONFIG_ARENA_MAX);
+    arena_reserve(&c->arena, rough.used);
     c->config = (struct consumer_config){0};
-    schema_copy(&consumer_config_schema, config, &c->config, &c->arena);
+    schema_copy(&consumer_config_schema, &copy, &c->config, &c->arena);
+    arena_deinit(&rough);
     arena_deinit(&old);
     c->filter = filter_of(&c->config);
     c->sample = sample_of(c->config.sample_freq);
-    c->prefix_size = ack_subject_prefix(c->prefix, c->stream.name, consumer_name(c));
-    assert(c->prefix_size > 0); /* validation bounds names */
+    take_prefix(c);
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -84,7 +99,6 @@ struct consumer *consumer_create(uint64_t number, const struct consumer_config *
     c->floor_active_ns = TIME_UNSET;
     prng_seed(&c->prng, seed);
     arena_init(&c->arena, CONFIG_ARENA_MAX);
-    arena_init(&c->parse, CONFIG_ARENA_MAX);
     buf_init(&c->scratch, SCRATCH_MAX);
     buf_init(&c->work.answers, ANSWERS_MAX);
     timers_init(&c->work.timers);
@@ -112,7 +126,8 @@ void consumer_destroy(struct consumer *c)
     buf_deinit(&c->scratch);
     pending_deinit(&c->durable.pending);
     exhausted_deinit(&c->durable.exhausted);
-    arena_deinit(&c->parse);
+    push_deinit(&c->work.push);
+    heap_give(c->prefix);
     arena_deinit(&c->arena);
     heap_give((void *)c->stream.name.at);
     heap_give(c);
@@ -156,7 +171,7 @@ static void move_deadlines(struct consumer *c, const struct consumer_config *to)
             continue;
         more = acks_wait(to, entry->deliveries, &usual) -
                acks_wait(&c->config, entry->deliveries, &usual);
-        pending_wait(pending, place, entry->deadline_ns + more, false);
+        pending_wait(pending, place, pending_entry_deadline(entry) + more, false);
     }
 }
 
@@ -335,6 +350,11 @@ void consumer_say_follow(struct consumer *c)
 {
     pulls_end_all(c, STATUS_LEADERSHIP_CHANGE);
     consumer_follow(c);
+}
+
+void consumer_say_shutdown(struct consumer *c)
+{
+    pulls_end_all(c, STATUS_SERVER_SHUTDOWN);
 }
 
 void consumer_say_deleted(struct consumer *c)

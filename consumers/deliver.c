@@ -1,17 +1,17 @@
 #include "consumers/machine.h"
 
-static uint64_t ack_subject_of(struct consumer *c, const struct planned *planned,
-                               uint64_t deliveries, struct ack_subject *ack)
+static uint64_t ack_subject_of(const struct consumer *c, const struct planned *planned,
+                               uint64_t deliveries, char out[static ACK_SUBJECT_MAX])
 {
-    *ack = (struct ack_subject){
+    const struct ack_subject ack = {
         .deliveries = deliveries,
         .sequence = planned->sequence,
         .consumer_sequence = c->durable.delivered.consumer,
         .time_ns = planned->time_ns,
         .pending = c->work.count,
     };
-    memcpy(c->ack_text, c->prefix, c->prefix_size);
-    return ack_subject_write(c->ack_text, c->prefix_size, ack);
+    memcpy(out, c->prefix, c->prefix_size);
+    return ack_subject_write(out, c->prefix_size, &ack);
 }
 
 uint32_t deliver_cost(struct consumer *c, const struct consumer_message *message,
@@ -71,10 +71,10 @@ static uint64_t send_planned(struct consumer *c, const struct planned *planned, 
         .headers = groups_headers(c, planned->request),
         .headers_only = c->config.headers_only,
     };
-    struct ack_subject ack;
-    uint64_t size = ack_subject_of(c, planned, deliveries, &ack);
+    char ack_text[ACK_SUBJECT_MAX];
+    uint64_t size = ack_subject_of(c, planned, deliveries, ack_text);
 
-    delivery.ack_reply = bytes_of(c->ack_text, size);
+    delivery.ack_reply = bytes_of(ack_text, size);
     if (!planned->told)
         c->out.deliver(c->out.owner, &delivery);
     return size;

@@ -130,15 +130,13 @@ struct consumer {
     uint32_t sample; /* acks in 100 */
     int64_t inactive_jitter_ns;
     size_t prefix_size;
-    char prefix[ACK_SUBJECT_PREFIX_MAX];
-    char ack_text[ACK_SUBJECT_MAX]; /* of the delivery being asked for */
+    char *prefix; /* of its ack subjects */
     /* log times, for show */
     int64_t delivered_active_ns, floor_active_ns;
 
     struct durable durable;
     struct position logged; /* CLASS_POSITION: as all replicas know it */
     struct working work;
-    struct arena parse; /* one request at a time */
     struct buf scratch; /* one record or header block at a time */
 };
 

@@ -67,6 +67,7 @@ uint32_t pending_add(struct pending *pending, uint64_t sequence, uint64_t consum
     assert(sequence > 0);
     assert(deliveries > 0);
     assert(pending->count < PENDING_MAX);
+    assert(consumer_sequence <= PENDING_CONSUMER_MAX);
     assert(pending->count == 0 || sequence > pending->entries[pending->end - 1].sequence);
 
     if (pending->end == pending->capacity)
@@ -77,7 +78,7 @@ uint32_t pending_add(struct pending *pending, uint64_t sequence, uint64_t consum
         .time_ns = time_ns,
         .deliveries = deliveries,
         .alive = true,
-        .deadline_ns = PENDING_NEVER,
+        .deadline = PENDING_DEADLINE_MAX + 1,
     };
     pending->count++;
     pending->redelivered += deliveries > 1;

@@ -24,27 +24,38 @@
 #include "base/bytes.h"
 
 #define PENDING_NEVER INT64_MAX
-#define PENDING_MAX   (16u << 20) /* entries; 48 bytes each */
+#define PENDING_MAX   ((16u << 20) - 1) /* entries; 38 bytes each */
+
+/* Deadlines are kept in milliseconds, rounded up: nothing is due early. Later ones than this are
+ * this. */
+#define PENDING_TICK_NS      1000000
+#define PENDING_DEADLINE_MAX ((INT64_C(1) << 39) - 2)
+/* Of a consumer sequence: so many deliveries take longer than a disk lives. */
+#define PENDING_CONSUMER_MAX ((UINT64_C(1) << 50) - 1)
 
 enum pending_order { PENDING_IDLE, PENDING_LISTED, PENDING_HEAPED, PENDING_QUEUED };
 
-struct pending_entry {
+/* There may be millions, so its fields have the bits that they need and no more. */
+struct [[gnu::packed, gnu::aligned(2)]] pending_entry
+{
     /* durable */
     uint64_t sequence;
-    uint64_t consumer_sequence; /* of the first delivery */
-    int64_t time_ns;            /* log time of the last delivery; if delayed: not before */
-    uint32_t deliveries;
-    bool alive; /* else a hole: only its sequence counts, for the search */
-    bool delayed;
-    /* working */
-    bool settling;
-    bool exhausting; /* settling as exhausted: an ack still counts */
-    bool planned;    /* in the hand-out in flight */
-    uint8_t order;
-    int64_t deadline_ns; /* monotonic; of the last wait */
-    uint32_t previous;   /* in its list; in the heap: its slot */
-    uint32_t next;
+    int64_t time_ns;                 /* log time of the last delivery; if delayed: not before */
+    uint64_t consumer_sequence : 50; /* of the first delivery */
+    /* working; PENDING_DEADLINE_MAX + 1: none */
+    uint64_t deadline : 39; /* monotonic; of the last wait */
+    uint64_t previous : 24; /* in its list; in the heap: its slot */
+    uint64_t next : 24;
+    uint64_t order : 2;
+    bool settling : 1;
+    bool exhausting : 1; /* settling as exhausted: an ack still counts */
+    bool planned : 1;    /* in the hand-out in flight */
+    /* durable */
+    bool alive : 1; /* else a hole: only its sequence counts, for the search */
+    bool delayed : 1;
+    uint64_t deliveries : 32;
 };
+static_assert(sizeof(struct pending_entry) == 38, "what an ack that is owed costs");
 
 struct pending_list {
     uint32_t first, last;
@@ -88,6 +99,14 @@ static inline struct pending_entry *pending_entry(const struct pending *pending,
     assert(place > 0);
     assert(place <= pending->end);
     return &pending->entries[place - 1];
+}
+
+/* When its last wait ends or ended, PENDING_NEVER: it never waited. */
+static inline int64_t pending_entry_deadline(const struct pending_entry *entry)
+{
+    if (entry->deadline > PENDING_DEADLINE_MAX)
+        return PENDING_NEVER;
+    return (int64_t)entry->deadline * PENDING_TICK_NS;
 }
 
 /* ---- the order ------------------------------------------------------------------------------- */

@@ -16,7 +16,7 @@ static void list_add_last(struct pending *pending, enum pending_order order, uin
     struct pending_list *list = list_of(pending, order);
     struct pending_entry *entry = pending_entry(pending, place);
 
-    entry->order = (uint8_t)order;
+    entry->order = order;
     entry->previous = list->last;
     entry->next = 0;
     if (list->last != 0)
@@ -31,7 +31,7 @@ static void list_add_first(struct pending *pending, enum pending_order order, ui
     struct pending_list *list = list_of(pending, order);
     struct pending_entry *entry = pending_entry(pending, place);
 
-    entry->order = (uint8_t)order;
+    entry->order = order;
     entry->previous = 0;
     entry->next = list->first;
     if (list->first != 0)
@@ -59,7 +59,7 @@ static void list_remove(struct pending *pending, struct pending_entry *entry)
 
 static int64_t heap_key(const struct pending *pending, size_t slot)
 {
-    return pending_entry(pending, pending->heap[slot])->deadline_ns;
+    return pending_entry(pending, pending->heap[slot])->deadline;
 }
 
 static void heap_set(struct pending *pending, size_t slot, uint32_t place)
@@ -70,7 +70,7 @@ static void heap_set(struct pending *pending, size_t slot, uint32_t place)
 
 static void heap_up(struct pending *pending, size_t slot, uint32_t place)
 {
-    int64_t deadline = pending_entry(pending, place)->deadline_ns;
+    int64_t deadline = pending_entry(pending, place)->deadline;
 
     while (slot > 0 && heap_key(pending, (slot - 1) / 2) > deadline) {
         heap_set(pending, slot, pending->heap[(slot - 1) / 2]);
@@ -81,7 +81,7 @@ static void heap_up(struct pending *pending, size_t slot, uint32_t place)
 
 static void heap_down(struct pending *pending, size_t slot, uint32_t place)
 {
-    int64_t deadline = pending_entry(pending, place)->deadline_ns;
+    int64_t deadline = pending_entry(pending, place)->deadline;
 
     for (size_t child; (child = 2 * slot + 1) < pending->heap_count; slot = child) {
         if (child + 1 < pending->heap_count &&
@@ -115,7 +115,7 @@ static void heap_remove(struct pending *pending, struct pending_entry *entry)
     moved = pending->heap[--pending->heap_count];
     if (slot == pending->heap_count)
         return; /* it was the last itself */
-    if (slot > 0 && heap_key(pending, (slot - 1) / 2) > pending_entry(pending, moved)->deadline_ns)
+    if (slot > 0 && heap_key(pending, (slot - 1) / 2) > pending_entry(pending, moved)->deadline)
         heap_up(pending, slot, moved);
     else
         heap_down(pending, slot, moved);
@@ -162,6 +162,15 @@ void pending_idle(struct pending *pending, uint32_t place)
     entry->next = 0;
 }
 
+static uint64_t ticks_of(int64_t deadline_ns)
+{
+    int64_t ticks = deadline_ns / PENDING_TICK_NS + (deadline_ns % PENDING_TICK_NS > 0);
+
+    if (ticks < 0)
+        return 0;
+    return (uint64_t)(ticks < PENDING_DEADLINE_MAX ? ticks : PENDING_DEADLINE_MAX);
+}
+
 void pending_wait(struct pending *pending, uint32_t place, int64_t deadline_ns, bool usual)
 {
     struct pending_entry *entry = pending_entry(pending, place);
@@ -170,9 +179,9 @@ void pending_wait(struct pending *pending, uint32_t place, int64_t deadline_ns, 
     assert(entry->alive);
     assert(!entry->settling);
     pending_idle(pending, place);
-    entry->deadline_ns = deadline_ns;
+    entry->deadline = ticks_of(deadline_ns);
     last = pending->waiting.last;
-    if (usual && (last == 0 || pending_entry(pending, last)->deadline_ns <= deadline_ns))
+    if (usual && (last == 0 || pending_entry(pending, last)->deadline <= entry->deadline))
         list_add_last(pending, PENDING_LISTED, place);
     else
         heap_add(pending, place);
@@ -207,7 +216,7 @@ static uint32_t earliest(const struct pending *pending)
 
     if (pending->heap_count == 0)
         return listed;
-    if (listed == 0 || heap_key(pending, 0) < pending_entry(pending, listed)->deadline_ns)
+    if (listed == 0 || heap_key(pending, 0) < (int64_t)pending_entry(pending, listed)->deadline)
         return pending->heap[0];
     return listed;
 }
@@ -216,14 +225,14 @@ int64_t pending_deadline(const struct pending *pending)
 {
     uint32_t place = earliest(pending);
 
-    return place == 0 ? PENDING_NEVER : pending_entry(pending, place)->deadline_ns;
+    return place == 0 ? PENDING_NEVER : pending_entry_deadline(pending_entry(pending, place));
 }
 
 uint32_t pending_due(struct pending *pending, int64_t now_ns)
 {
     uint32_t place = earliest(pending);
 
-    if (place == 0 || pending_entry(pending, place)->deadline_ns > now_ns)
+    if (place == 0 || pending_entry_deadline(pending_entry(pending, place)) > now_ns)
         return 0;
     pending_idle(pending, place);
     return place;

@@ -157,9 +157,14 @@ void pulls_end_reached(struct consumer *c)
 
 /* ---- time ------------------------------------------------------------------------------------ */
 
+static bool heartbeat_due(const struct request *request, int64_t now_ns)
+{
+    return request->heartbeat_ns > 0 && now_ns - request->active_ns >= request->heartbeat_ns;
+}
+
 static void heartbeat(struct consumer *c, struct request *request, int64_t now_ns)
 {
-    if (request->heartbeat_ns == 0 || now_ns - request->active_ns < request->heartbeat_ns)
+    if (!heartbeat_due(request, now_ns))
         return;
     deliver_heartbeat(c, request->reply, bytes_of(NULL, 0));
     request->active_ns = now_ns;
@@ -175,6 +180,10 @@ static void look_at(struct consumer *c, struct request *request, int64_t now_ns)
     }
     if (!pulls_listened(c, request)) {
         pulls_close(c, request, STATUS_NONE);
+        return;
+    }
+    if (request->no_wait && request->served > 0 && heartbeat_due(request, now_ns)) {
+        pulls_close(c, request, STATUS_NO_MESSAGES); /* it waits for acks, and was not to wait */
         return;
     }
     heartbeat(c, request, now_ns);
@@ -265,6 +274,7 @@ static void admit(struct consumer *c, const struct pull *pull, struct bytes repl
 void consumer_request(struct consumer *c, int64_t now_ns, struct bytes reply, struct bytes headers,
                       struct bytes body)
 {
+    struct arena parse;
     struct pull pull;
 
     if (!c->work.leading || reply.size == 0)
@@ -275,9 +285,10 @@ void consumer_request(struct consumer *c, int64_t now_ns, struct bytes reply, st
         return;
     }
     work_active(c, now_ns);
-    arena_reset(&c->parse);
-    if (pull_read(&pull, &c->config, headers, body, &c->parse, &c->scratch))
+    arena_init(&parse, CONFIG_ARENA_MAX); /* a request that is only a number needs none of it */
+    if (pull_read(&pull, &c->config, headers, body, &parse, &c->scratch))
         admit(c, &pull, reply, now_ns);
     else
         say(c, reply);
+    arena_deinit(&parse);
 }

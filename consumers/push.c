@@ -1,8 +1,16 @@
 #include "consumers/push.h"
 
+#include "base/heap.h"
 #include "base/text.h"
 
 #define SECOND_NS 1000000000ull
+
+void push_deinit(struct push *push)
+{
+    heap_give(push->flow);
+    push->flow = NULL;
+    push->flow_size = 0;
+}
 
 /* ---- flow control ---------------------------------------------------------------------------- */
 
@@ -39,11 +47,12 @@ static char *add(char *at, struct bytes b)
 struct bytes push_ask(struct push *push, struct prng *prng, struct bytes stream,
                       struct bytes consumer)
 {
-    char *at = push->flow;
+    struct bytes prefix = BYTES("$JS.FC.");
+    char *at;
 
-    assert(stream.size <= 255);
-    assert(consumer.size <= 255);
-    at = add(at, BYTES("$JS.FC."));
+    push->flow =
+        heap_resize(push->flow, prefix.size + stream.size + consumer.size + 2 + PUSH_FLOW_ID);
+    at = add(push->flow, prefix);
     at = add(at, stream);
     *at++ = '.';
     at = add(at, consumer);

@@ -13,7 +13,6 @@
 #define PUSH_WINDOW_MAX   (32u << 20)
 #define PUSH_WINDOW_FIRST (2u << 20)
 #define PUSH_FLOW_ID      4u
-#define PUSH_SUBJECT_MAX  (8u + 255u + 1u + 255u + 1u + PUSH_FLOW_ID)
 
 struct push {
     bool bound;
@@ -22,7 +21,7 @@ struct push {
     uint64_t outstanding; /* bytes sent and not confirmed */
     uint64_t asked;       /* of them, covered by the request that is out */
     size_t flow_size;     /* of the subject of that request; 0: none is out */
-    char flow[PUSH_SUBJECT_MAX];
+    char *flow;           /* owned; NULL until the first one: most never ask */
     /* rate limit, in bytes */
     uint64_t rate; /* per second; 0: none */
     uint64_t burst;
@@ -32,6 +31,8 @@ struct push {
     struct timer heartbeat;
     int64_t sent_ns; /* last message or heartbeat */
 };
+
+void push_deinit(struct push *push);
 
 /* Window and rate as they are at the start. */
 void push_flow_start(struct push *push);

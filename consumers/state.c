@@ -101,7 +101,7 @@ static bool take_pending_entry(struct bytes *in, struct durable *durable, uint64
         return false;
     if (step == 0 || step > durable->delivered.stream - *sequence)
         return false;
-    if (consumer == 0 || consumer > durable->delivered.consumer)
+    if (consumer == 0 || consumer > durable->delivered.consumer || consumer > PENDING_CONSUMER_MAX)
         return false;
     if (deliveries == 0 || deliveries > UINT32_MAX || flags > FLAG_DELAYED)
         return false;

@@ -26,6 +26,7 @@ static const struct status_text texts[STATUS_COUNT] = {
     [STATUS_CONSUMER_DELETED] = {"409 Consumer Deleted"},
     [STATUS_LEADERSHIP_CHANGE] = {"409 Leadership Change"},
     [STATUS_TIMEOUT] = {"408 Request Timeout", true},
+    [STATUS_SERVER_SHUTDOWN] = {"409 Server Shutdown", true},
     [STATUS_BYTES_EXCEEDED] = {"409 Message Size Exceeds MaxBytes", true},
     [STATUS_BATCH_COMPLETED] = {"409 Batch Completed", true},
     [STATUS_WRONG_PIN] = {"423 Nats-Wrong-Pin-Id", true},

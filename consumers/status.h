@@ -27,6 +27,7 @@ enum status {
     STATUS_LEADERSHIP_CHANGE,
     /* ends of a waiting request that tell what was left of it */
     STATUS_TIMEOUT,
+    STATUS_SERVER_SHUTDOWN,
     STATUS_BYTES_EXCEEDED,
     STATUS_BATCH_COMPLETED,
     STATUS_WRONG_PIN,

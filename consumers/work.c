@@ -30,7 +30,7 @@ static int64_t last_deadline(const struct consumer *c)
 
     for (uint32_t place = pending_first(pending); place != 0;
          place = pending_after(pending, place)) {
-        int64_t deadline = pending_entry(pending, place)->deadline_ns;
+        int64_t deadline = pending_entry_deadline(pending_entry(pending, place));
 
         if (deadline != PENDING_NEVER && deadline > last)
             last = deadline;

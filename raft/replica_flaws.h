@@ -16,7 +16,9 @@
     X(COMMIT_MARK_EARLY, "batches say that all before them is committed")                          \
     X(ACK_UNDURABLE, "entries are accepted when they are begun to be written")                     \
     X(READ_LOST_OK, "reads that wait when leadership is gone are confirmed")                       \
-    X(FOLLOW_UNTOLD, "a machine is not told that it leads no more")
+    X(FOLLOW_UNTOLD, "a machine is not told that it leads no more")                                \
+    X(CATCH_OLD_OFFER, "a block is taken whoever offers it, and however old it is")                \
+    X(CATCH_PIECES_ANYHOW, "pieces of a body are put together as they come")
 
 #define REPLICA_FLAW_NUMBER(name, text) REPLICA_FLAW_NUMBER_##name,
 enum replica_flaw_number { REPLICA_FLAW_TABLE(REPLICA_FLAW_NUMBER) REPLICA_FLAW_COUNT };

@@ -56,6 +56,11 @@ uint8_t *jetstream_read_buffer(struct jetstream *jetstream, size_t size)
     return buf_reserve(&jetstream->read_buffer, size);
 }
 
+struct jetstream_latencies *jetstream_latencies(struct jetstream *jetstream)
+{
+    return &jetstream->latencies;
+}
+
 struct staging_share *jetstream_staging(struct jetstream *jetstream)
 {
     return &jetstream->staging;
@@ -516,6 +521,15 @@ void jetstream_flush(struct jetstream *jetstream)
 {
     groups_flush(jetstream->groups);
     store_flush(jetstream->store);
+}
+
+void jetstream_say_shutdown(struct jetstream *jetstream)
+{
+    for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
+         entry = entry->next) {
+        if (entry->stream != NULL)
+            stream_say_shutdown(entry->stream);
+    }
 }
 
 bool jetstream_idle(const struct jetstream *jetstream)

@@ -6,6 +6,7 @@
 #define SERVER_JETSTREAM_CORE_H
 
 #include "base/arena.h"
+#include "base/latency.h"
 #include "server/catalogue.h"
 #include "server/jetstream.h"
 #include "server/stream/stream.h"
@@ -24,6 +25,14 @@ void jetstream_awake(struct jetstream *jetstream);
 
 /* Is that seeded bug switched on (server/jetstream_flaws.h)? Never outside simulations. */
 bool jetstream_flawed(const struct jetstream *jetstream, uint64_t flaw);
+
+/* How long things took, over all streams. */
+struct jetstream_latencies {
+    struct latency committed; /* a batch, from its proposal here to when it is applied here */
+    struct latency applied;   /* a batch, from its leader's decision to when it is applied here */
+    struct latency delivered; /* a message to whoever waits for it, from decision to sending */
+};
+struct jetstream_latencies *jetstream_latencies(struct jetstream *jetstream);
 
 struct server *jetstream_server(struct jetstream *jetstream);
 struct arena *jetstream_arena(struct jetstream *jetstream); /* emptied at the end of every turn */

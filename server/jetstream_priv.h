@@ -68,6 +68,7 @@ struct jetstream {
     bool turning;
     const char *unhealthy;
     struct jetstream_stats stats;
+    struct jetstream_latencies latencies;
 };
 
 /* Opens the metadata group's replica, whose log is there, and what its catalogue says. */

@@ -430,6 +430,8 @@ void server_stop(struct server *server, int64_t deadline_ns)
     listener_close(&server->leaf_listener, server->io);
     listener_close(&server->websocket_listener, server->io);
     connections_pause(&server->connections);
+    if (server->jetstream != NULL)
+        jetstream_say_shutdown(server->jetstream);
     timers_arm(timers, &server->quiesced, now_ns + deadline_ns / 2);
     timers_arm(timers, &server->stopped, now_ns + deadline_ns);
     io_wake(server->io);

@@ -145,6 +145,8 @@ void flight_durable(struct log *log)
     assert(file == log->files[log->file_count - 1]);
     assert(position == file->end);
 
+    if (!log->memory)
+        latency_add(&log->store->durable, io_now(log->store->io) - flight->begun_ns);
     journal_cover_keep(log->store->journal, &file->cover);
     log_file_dirty(file);
     log->phase = LOG_TELLING;
@@ -399,6 +401,7 @@ static void flight_form(struct log *log)
     const struct log_content *first = log->waiting.first;
 
     flight_take(log);
+    flight->begun_ns = io_now(log->store->io);
     if (flight->batches.count > 1) {
         stage(log);
         return;

@@ -124,6 +124,8 @@ void store_remove(struct store *store, uint64_t log_id, void (*done)(void *conte
                   void *context);
 /* Sends what this turn sealed: segment writes and one journal write. Called once per turn, last. */
 void store_flush(struct store *store);
+/* How long writes took until their batches were on the disk. */
+const struct latency *store_durable_latency(const struct store *store);
 /* Nothing in flight or gathered: after a shutdown's last flush, turn until idle. */
 bool store_idle(const struct store *store);
 
@@ -337,9 +339,10 @@ struct log_keep_op {
     uint32_t ordinal;
 };
 
-/* Writes such a file, on a worker; one at a time, and not for a log in memory. Where its records
- * were, they stay: a file goes only when no block of the two says that something lives in it. */
+/* Writes such a file, on a worker; one at a time. Where its records were, they stay: a file goes
+ * only when no block of the two says that something lives in it. */
 void log_keep(struct log *log, struct log_keep_op *op);
+bool log_keep_busy(const struct log *log); /* one is being written */
 /* As log_file_next and log_file_drop, of these files; the owner alone knows when one may go. */
 bool log_keep_next(const struct log *log, uint32_t ordinal, struct log_file_info *info);
 enum err log_keep_drop(struct log *log, uint32_t ordinal);
@@ -364,6 +367,54 @@ struct log_skip_op {
  * Else   the log is as it was; after a crash the skip may be found all the same.
  */
 void log_skip(struct log *log, struct log_skip_op *op);
+
+/* ---- blocks of other replicas: log_take.c ---- */
+
+/* In its owner; stays put until `done` has run. The first seven are the owner's; body and local
+ * part are lent and do not change meanwhile. */
+struct log_take_op {
+    uint64_t index, term;
+    struct log_hash hash; /* of the batch at `index`, which others have */
+    struct bytes body, local;
+    uint64_t cut; /* the highest index here that others agree with: durable and committed */
+    void (*done)(struct log_take_op *op, enum err err);
+
+    /* private */
+    struct log *log;
+    struct log_block_op block;
+    struct log_skip_op skip;
+    bool written;
+    bool skipping; /* `done` does not come any more if the log is closed now */
+};
+
+/*
+ * Takes the block of another replica: it is written, what stands behind `cut` goes, and the log
+ * goes on behind the block's index, which is above `cut` and above the newest block. A crash leaves
+ * all as it was or all of it. Nothing is appended, cut or rolled until `done`. OK     appended and
+ * durable are `index`, and the block of it is the newest. Else   nothing has changed, or, if
+ * `op->written` says so, the block is there and the log is cut: the same op is to be taken again
+ * until it is OK.
+ */
+void log_take(struct log *log, struct log_take_op *op);
+/* The block that was taken as recovery would hand it out. */
+enum err log_take_view(struct log *log, const struct log_take_op *op,
+                       enum err (*use)(void *context, const struct log_block *block),
+                       void *context);
+
+/* A piece of a block's body, for another replica. In its owner; stays put until `done` has run. */
+struct log_block_read {
+    uint64_t index;
+    uint64_t offset;
+    size_t size; /* at most */
+    /* OK: what follows is filled in; `piece` is good during the call. ERR_NOT_FOUND: no such block
+     * (any more). Comes from io_turn, also if the log is closed. */
+    void (*done)(struct log_block_read *read, enum err err);
+    uint64_t term;
+    struct log_hash hash, body_hash;
+    uint64_t body_size;
+    struct bytes piece;
+};
+void log_block_read(struct log *log, struct log_block_read *read);
 
 /* ---- reading -----------------------------------------------------------------------------------
  */

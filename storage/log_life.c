@@ -225,7 +225,8 @@ static bool file_done(struct log *log, struct log_file *file)
 bool log_closing_done(struct log *log)
 {
     bool done = log->phase == LOG_IDLE && !log->sending && log->warmings == NULL &&
-                log->block_writing == NULL && log->keep_writing == NULL;
+                log->block_writing == NULL && log->block_readings == NULL &&
+                log->keep_writing == NULL;
 
     for (uint32_t i = 0; i < log->file_count && log->phase == LOG_IDLE; i++)
         done = (log->files[i] == NULL || file_done(log, log->files[i])) && done;
@@ -255,6 +256,7 @@ void log_forget(struct log *log)
     log_read_forget(log);
     if (log->block_writing != NULL)
         log_block_forget(log);
+    log_take_forget(log);
     log_keep_forget(log);
     heap_give(log->keeps);
     windows_drop(&log->store->windows, log);

@@ -607,16 +607,12 @@ static enum err sync_end(struct walk *walk)
     return err;
 }
 
-struct log_block_files {
-    const struct log *log;
-    const struct part *parts;
-    unsigned count;
-};
-
 uint32_t log_block_ordinal(const struct log_block *block, uint64_t file_id)
 {
     uint32_t ordinal = 0;
 
+    if (block->files->parts == NULL)
+        return log_take_ordinal(block->files->log, file_id);
     for (unsigned i = 0; i < block->files->count; i++) {
         if (block->files->parts[i].id == file_id)
             return block->files->parts[i].empty ? LOG_FILE_NONE : ordinal;

@@ -306,6 +306,11 @@ void store_flush(struct store *store)
     sync_dirty(store);
 }
 
+const struct latency *store_durable_latency(const struct store *store)
+{
+    return &store->durable;
+}
+
 bool store_idle(const struct store *store)
 {
     const struct log *log;

@@ -10,8 +10,10 @@
 
 #include <stdatomic.h>
 
+#include "base/latency.h"
 #include "base/table.h"
 #include "base/timers.h"
+#include "storage/block.h"
 #include "storage/content_priv.h"
 #include "storage/journal.h"
 #include "storage/log.h"
@@ -47,6 +49,7 @@ struct store {
     unsigned doubt_count;
     unsigned makes;
     unsigned syncs;           /* background ones in flight */
+    struct latency durable;   /* from a write's beginning to its batches being on the disk */
     struct removal *removals; /* under way */
     struct log_drop *drops;   /* files on their way out */
     struct windows windows;
@@ -113,6 +116,7 @@ struct log_flight {
     enum log_witness journal;
     bool syncing; /* its own sync runs; else it waits for another to end */
     enum err err; /* of the failed write */
+    int64_t begun_ns;
 };
 
 struct log {
@@ -140,6 +144,8 @@ struct log {
     uint64_t block_older;         /* the one that is kept beside it */
     uint64_t floor;
     struct log_block_writing *block_writing;
+    struct log_block_reading *block_readings; /* under way */
+    struct block block_memory; /* the newest, of a log in memory: header and body; index 0: none */
     struct log_keep_writing *keep_writing;
     struct log_file **keeps; /* by ordinal less LOG_KEEP_FIRST; NULL: removed */
     uint32_t keep_count;
@@ -218,6 +224,25 @@ void log_read_forget(struct log *log);
 /* Frees the memory of what is under way as if the process had died. */
 void log_space_forget(struct store *store);
 void log_block_forget(struct log *log);
+void log_block_is(struct log *log, uint64_t index); /* the newest, and counts */
+/* As log_block_write; `end` below UINT64_MAX: batches behind it do not count, and the block does
+ * not until log_block_is. */
+void log_block_start(struct log *log, struct log_block_op *op, uint64_t end);
+
+/* ---- log_take.c
+ * --------------------------------------------------------------------------------------- */
+
+struct part;
+/* The files by whose ids a block's places are found: those of a walk, or (parts NULL) the log's. */
+struct log_block_files {
+    const struct log *log;
+    const struct part *parts;
+    unsigned count;
+};
+uint32_t log_take_ordinal(const struct log *log, uint64_t file_id);
+/* Frees the memory of what is under way as if the process had died. */
+void log_take_forget(struct log *log);
+
 void log_unlink_later(struct log *log, struct path path);
 
 /* ---- log_keep.c

@@ -38,6 +38,7 @@ DOORS = {
     "openssl/": re.compile(r"^server/tls"),
     "zstd.h": re.compile(r"^storage/compress"),
     "wslay/": re.compile(r"^server/websocket/frames"),
+    "zlib.h": re.compile(r"^server/websocket/deflate"),
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]')

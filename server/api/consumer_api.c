@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "base/owner.h"
 #include "base/subject.h"
 #include "base/text.h"
 #include "server/api/account_limits.h"
@@ -165,7 +166,7 @@ static uint16_t check_existing(struct stream_op *op, const struct stream *stream
     consumer_check_update(from, to, consumer_is_bound(consumer), &verdict);
     if (verdict.error != 0)
         return refuse_op(op, verdict.error, verdict.text);
-    error = consumer_check_unique(stream, to, &request->arena);
+    error = consumer_check_unique(stream, to);
     if (error != 0)
         return error;
     if (consumer_volatile(consumer) && to->durable_name.size > 0)
@@ -196,7 +197,7 @@ static uint16_t create_check(struct stream_op *op, struct stream *stream)
         return 10026;
     if (consumer_config_volatile(creation->config, is_until_acked(stream)))
         op->consumer_config = creation->config;
-    return consumer_check_unique(stream, creation->config, &request_of(op)->arena);
+    return consumer_check_unique(stream, creation->config);
 }
 
 /* An update of a paused consumer says that it is paused, too. */
@@ -315,23 +316,31 @@ static void run_create(struct api_request *request)
 /* ---- INFO, DELETE
  * --------------------------------------------------------------------------------------------- */
 
+static void glanced(struct stream_glance *glance, struct stream *stream)
+{
+    struct api_request *request = owner_of(glance, struct api_request, glance);
+    struct consumer *consumer =
+        stream != NULL ? stream_consumer(stream, api_token(request, 3)) : NULL;
+
+    if (consumer == NULL) {
+        api_refuse(request, stream == NULL ? 10059 : 10014, NULL);
+        return;
+    }
+    api_consumer_info(api_answer_begin(request), request, stream, consumer, true);
+    api_answer(request);
+}
+
 static void run_info(struct api_request *request)
 {
     struct stream *stream;
-    struct consumer *consumer;
 
     if (!api_parse_nothing(request))
         return;
     stream = api_stream(request, 2);
     if (stream == NULL)
         return;
-    consumer = stream_consumer(stream, api_token(request, 3));
-    if (consumer == NULL) {
-        api_refuse(request, 10014, NULL);
-        return;
-    }
-    api_consumer_info(api_answer_begin(request), request, stream, consumer, true);
-    api_answer(request);
+    request->glance.done = glanced;
+    stream_glance(stream, &request->glance);
 }
 
 static uint16_t delete_check(struct stream_op *op, struct stream *stream)

@@ -27,12 +27,10 @@ static bool collide(const struct consumer_filter *a, const struct consumer_filte
     return a->count == 0 || b->count == 0;
 }
 
-uint16_t consumer_check_unique(const struct stream *stream, const struct consumer_config *config,
-                               struct arena *arena)
+uint16_t consumer_check_unique(const struct stream *stream, const struct consumer_config *config)
 {
     struct consumer_filter filter = filter_of(config);
-    size_t count;
-    struct consumer **all = stream_consumers(stream, arena, &count);
+    const struct consumer *other;
 
     if (stream_config(stream)->retention != RETENTION_WORKQUEUE || consumer_is_internal(config))
         return 0;
@@ -40,11 +38,11 @@ uint16_t consumer_check_unique(const struct stream *stream, const struct consume
         return 10098;
     if (config->deliver_policy != DELIVER_ALL)
         return 10101;
-    for (size_t i = 0; i < count; i++) {
-        const struct consumer_config *other = consumer_config(all[i]);
-        struct consumer_filter other_filter = filter_of(other);
+    for (size_t at = 0; (other = stream_consumer_next(stream, &at)) != NULL;) {
+        struct consumer_filter other_filter = consumer_filter(other);
 
-        if (consumer_is_internal(other) || bytes_equal(consumer_name(all[i]), config->name))
+        if (consumer_is_internal(consumer_config(other)) ||
+            bytes_equal(consumer_name(other), config->name))
             continue;
         if (filter.count == 0)
             return 10099;

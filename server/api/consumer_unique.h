@@ -9,8 +9,7 @@ struct stream;
 
 /* The error's number, or 0. `config` is of a new consumer, or of one that is there to be updated.
  */
-uint16_t consumer_check_unique(const struct stream *stream, const struct consumer_config *config,
-                               struct arena *arena);
+uint16_t consumer_check_unique(const struct stream *stream, const struct consumer_config *config);
 /* Is it one of the stream's own affairs, that no rule of work queues is for? */
 bool consumer_is_internal(const struct consumer_config *config);
 

@@ -46,6 +46,7 @@ struct api_request {
     struct stream_op stream_op;
     struct catalogue_op catalogue_op;
     struct stream_read read;
+    struct stream_glance glance;
     struct jetstream_gather gather;
     struct replica_read look;
     bool looked; /* whoever leads what it is about is here, and did so after it had come */

@@ -286,11 +286,6 @@ static uint16_t update_check(struct catalogue_op *op, bool *satisfied)
     error = verdict_error(op, &verdict);
     if (error == 0 && entry->stream != NULL)
         error = check_consumers(op, entry->stream, config);
-    if (error == 0 && entry->stream != NULL && config->num_replicas > entry->config.num_replicas &&
-        !replica_grows(stream_replica(entry->stream))) {
-        stream_refuse_growth(&verdict);
-        error = verdict_error(op, &verdict);
-    }
     if (error == 0)
         error = final_check(op, config, &entry->config);
     if (error == 0) {

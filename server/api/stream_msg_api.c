@@ -101,6 +101,8 @@ static uint16_t delete_check(struct stream_op *op, struct stream *stream)
         return 10109;
     if (state->config.deny_delete)
         text = "message delete not permitted";
+    else if (state->config.storage == STORAGE_MEMORY)
+        text = NULL; /* there only what is there counts, as in the reference */
     else if (op->sequence > state->last_seq)
         text = "stream store EOF";
     else if (op->sequence < state->first_seq)

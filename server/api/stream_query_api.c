@@ -2,6 +2,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "base/owner.h"
 #include "base/subject.h"
 #include "server/api/api_priv.h"
 
@@ -85,29 +86,48 @@ static void write_page(struct json_writer *writer, uint64_t total, uint64_t offs
     json_number_u64(writer, limit);
 }
 
-static void run_info(struct api_request *request)
+static void answer_info(struct api_request *request, struct stream *stream)
 {
-    struct info_request parsed;
+    const struct info_request *parsed = request->parsed;
     struct json_writer *writer;
-    struct stream *stream;
     struct api_subjects subjects = {0};
 
-    if (!api_parse_optional(request, &info_schema, true, &parsed))
-        return;
-    stream = api_stream(request, 2);
-    if (stream == NULL)
-        return;
-    if (parsed.subjects_filter.size > 0 && !find_subjects(request, stream, &parsed, &subjects)) {
+    if (parsed->subjects_filter.size > 0 && !find_subjects(request, stream, parsed, &subjects)) {
         api_refuse(request, 10023, NULL);
         return;
     }
     writer = api_answer_begin(request);
     write_page(writer, subjects.total, subjects.offset, subjects.total > 0 ? SUBJECTS_PAGE : 0);
     api_stream_head(writer, request, stream, true);
-    api_stream_state(writer, stream, parsed.deleted_details, &subjects);
+    api_stream_state(writer, stream, parsed->deleted_details, &subjects);
     api_stream_tail(writer, request, stream, true);
     api_alternates(writer, request, stream);
     api_answer(request);
+}
+
+static void glanced(struct stream_glance *glance, struct stream *stream)
+{
+    struct api_request *request = owner_of(glance, struct api_request, glance);
+
+    if (stream == NULL)
+        api_refuse(request, 10059, NULL);
+    else
+        answer_info(request, stream);
+}
+
+static void run_info(struct api_request *request)
+{
+    struct info_request *parsed = ARENA_NEW(&request->arena, struct info_request);
+    struct stream *stream;
+
+    if (!api_parse_optional(request, &info_schema, true, parsed))
+        return;
+    stream = api_stream(request, 2);
+    if (stream == NULL)
+        return;
+    request->parsed = parsed;
+    request->glance.done = glanced;
+    stream_glance(stream, &request->glance);
 }
 
 /* ---- NAMES, LIST

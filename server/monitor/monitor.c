@@ -2,7 +2,9 @@
 
 #include <stdio.h>
 
+#include "server/monitor/metrics.h"
 #include "server/monitor/monitor_priv.h"
+#include "server/monitor/open_metrics.h"
 #include "server/server_priv.h"
 
 #define ARENA_MAX (1u << 20) /* of what one query holds */
@@ -108,6 +110,33 @@ static void serve_document(struct monitor *monitor, const struct endpoint *endpo
     arena_deinit(&arena);
 }
 
+/* At most so many; what cannot be read is an error. */
+static size_t rows_asked(struct ask *ask, const char *name, int64_t rows)
+{
+    ask_int(ask, (struct ask_key){name, NULL}, &rows);
+    if (rows < 0 || rows > METRICS_ROWS_MAX)
+        ask_refuse(ask, 400, "%s must be between 0 and %d", name, METRICS_ROWS_MAX);
+    return (size_t)rows;
+}
+
+static void serve_metrics(struct monitor *monitor, struct bytes query, struct http_answer *answer)
+{
+    struct metrics_limits limits;
+    struct arena arena;
+    struct ask ask;
+
+    arena_init(&arena, ARENA_MAX);
+    ask_of_query(&ask, query, &arena);
+    limits.streams = rows_asked(&ask, "streams", METRICS_STREAMS);
+    limits.consumers = rows_asked(&ask, "consumers", METRICS_CONSUMERS);
+    answer->content_type = OPEN_METRICS_TYPE;
+    if (ask.status != 200)
+        refuse(answer, ask.status, bytes_of_text(ask.reason));
+    else if (!monitor_metrics(monitor->server, &limits, answer->body))
+        refuse(answer, 500, BYTES("the answer is too large"));
+    arena_deinit(&arena);
+}
+
 static void serve_index(struct monitor *monitor, struct http_answer *answer)
 {
     monitor->index_requests++;
@@ -119,7 +148,7 @@ static void serve_index(struct monitor *monitor, struct http_answer *answer)
             (void)buf_print(answer->body, "<a href=.%s>%s</a><br/>\n", endpoints[i].path,
                             endpoints[i].title);
     }
-    (void)BUF_ADD(answer->body, "</body>\n</html>\n");
+    (void)BUF_ADD(answer->body, "<a href=./metrics>Metrics</a><br/>\n</body>\n</html>\n");
 }
 
 static bool take_slash(struct bytes *path)
@@ -156,6 +185,10 @@ static void serve(void *context, const struct http_request *request, struct http
     answer->content_type = json_type;
     if (bytes_equal(path, BYTES("/"))) {
         serve_index(monitor, answer);
+        return;
+    }
+    if (bytes_equal(path, BYTES("/metrics"))) {
+        serve_metrics(monitor, request->query, answer);
         return;
     }
     for (size_t i = 0; i < ENDPOINTS_COUNT; i++) {

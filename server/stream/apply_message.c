@@ -1,3 +1,4 @@
+#include "base/subject.h"
 #include "base/text.h"
 #include "server/stream/apply.h"
 
@@ -48,11 +49,16 @@ static void store(struct stream_state *state, const struct effect *effect,
         state->events->stored(state->events->owner, entry);
 }
 
-/* Not by a filter: a published subject may look like a wildcard and is still only itself. */
+/* A subject that was published with wildcards in it takes the place of all that it matches. */
 static void roll_up_subject(struct stream_state *state, struct bytes subject, uint64_t below)
 {
+    const struct index_filter filter = {.subjects = &subject, .count = 1};
     struct index_subject counts;
 
+    if (subject_has_wildcard(subject)) {
+        apply_remove_matching(state, &filter, below);
+        return;
+    }
     for (index_subject(state->index, subject, &counts); counts.count > 0 && counts.first < below;
          index_subject(state->index, subject, &counts))
         apply_remove(state, counts.first);

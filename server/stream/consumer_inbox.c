@@ -2,6 +2,9 @@
  * consumer_inbox: what clients say to a consumer: its sinks, what they keep until the turn, and who
  * listens on the deliver subject.
  */
+#include <stdio.h>
+
+#include "base/limits.h"
 #include "server/stream/stream_priv.h"
 
 enum inbox_kind { INBOX_REQUEST, INBOX_ACK, INBOX_FLOW };
@@ -28,16 +31,6 @@ static void on_next(void *owner, const struct message *message)
     keep(owner, INBOX_REQUEST, message);
 }
 
-static void on_ack(void *owner, const struct message *message)
-{
-    keep(owner, INBOX_ACK, message);
-}
-
-static void on_flow(void *owner, const struct message *message)
-{
-    keep(owner, INBOX_FLOW, message);
-}
-
 void consumer_inbox_read(struct consumer_shell *shell)
 {
     int64_t now_ns = io_now(stream_io(shell->stream));
@@ -60,7 +53,8 @@ void consumer_inbox_read(struct consumer_shell *shell)
     }
 }
 
-/* ---- acks of the second version: few send them, so one sink serves all consumers ------------- */
+/* ---- what all consumers of a stream are told on: one sink for thousands of them ---------------
+ */
 
 static struct bytes token(struct bytes subject, size_t n)
 {
@@ -72,89 +66,120 @@ static struct bytes token(struct bytes subject, size_t n)
     return bytes_take(subject, bytes_find(subject, '.'));
 }
 
-static void on_ack_of_any(void *owner, const struct message *message)
+/* Nobody of that name listens: who asked for an answer hears what the router would have said. */
+static void refuse(struct stream *stream, const struct message *message)
 {
-    struct stream *stream = owner;
-    struct bytes name = token(message_sent_to(message), 5); /* $JS.ACK.domain.hash.stream.name */
+    struct outbox_item item = {.kind = OUTBOX_MESSAGE, .to = message->reply};
+    struct buf headers;
+
+    if (message->reply.size == 0)
+        return;
+    buf_init(&headers, SUBJECT_SIZE_MAX + 64);
+    if (BUF_ADD(&headers, "NATS/1.0 503\r\nNats-Subject: ") &&
+        buf_add(&headers, message_sent_to(message)) && BUF_ADD(&headers, "\r\n\r\n")) {
+        item.headers = buf_bytes(&headers);
+        stream_send_now(stream, &item);
+    }
+    buf_deinit(&headers);
+}
+
+static bool takes_acks(const struct consumer_config *config)
+{
+    return config->ack_policy == ACK_EXPLICIT || config->ack_policy == ACK_ALL;
+}
+
+static void ack_of(struct stream *stream, struct bytes name, const struct message *message)
+{
     struct consumer_shell *shell = stream_consumer_shell(stream, name);
 
-    if (shell != NULL && shell->sink_ack != NULL)
+    if (shell != NULL && takes_acks(consumer_config(shell->consumer)))
         keep(shell, INBOX_ACK, message);
+    else
+        refuse(stream, message);
 }
 
-static void open_acks(struct stream *stream)
+static void on_ack(void *owner, const struct message *message)
 {
-    char prefix[JETSTREAM_ACK_PREFIX_MAX];
-    struct buf subject;
-
-    if (stream->sink_acks != NULL)
-        return;
-    jetstream_ack_prefix(stream->jetstream, stream->account, prefix);
-    buf_init(&subject, 1024);
-    (void)buf_add(&subject, bytes_of_text(prefix));
-    (void)buf_add(&subject, stream->name);
-    (void)BUF_ADD(&subject, ".*.*.*.*.*.>");
-    stream->sink_acks = router_sink_add(stream_router(stream), stream->account, buf_bytes(&subject),
-                                        bytes_of(NULL, 0), on_ack_of_any, stream);
-    buf_deinit(&subject);
+    ack_of(owner, token(message_sent_to(message), 3), message); /* $JS.ACK.stream.name */
 }
 
-void consumer_inbox_close_acks(struct stream *stream)
+static void on_ack_2(void *owner, const struct message *message)
 {
-    if (stream->sink_acks != NULL)
-        router_sink_remove(stream_router(stream), stream->sink_acks);
-    stream->sink_acks = NULL;
+    /* $JS.ACK.domain.hash.stream.name */
+    ack_of(owner, token(message_sent_to(message), 5), message);
 }
 
-/* ---- sinks ----------------------------------------------------------------------------------- */
-
-static struct sink *add_sink(struct consumer_shell *shell, const char *prefix, const char *suffix,
-                             sink_deliver_fn *deliver)
+static void on_flow(void *owner, const struct message *message)
 {
-    struct stream *stream = shell->stream;
+    struct stream *stream = owner;
+    struct bytes name = token(message_sent_to(message), 3); /* $JS.FC.stream.name */
+    struct consumer_shell *shell = stream_consumer_shell(stream, name);
+
+    if (shell != NULL && consumer_config(shell->consumer)->flow_control)
+        keep(shell, INBOX_FLOW, message);
+    else
+        refuse(stream, message);
+}
+
+static struct sink *add_sink(struct stream *stream, const char *prefix, const char *suffix,
+                             sink_deliver_fn *deliver, void *owner)
+{
     struct sink *sink;
     struct buf subject;
 
     buf_init(&subject, 1024);
     (void)buf_add(&subject, bytes_of_text(prefix));
     (void)buf_add(&subject, stream->name);
-    (void)buf_add_byte(&subject, '.');
-    (void)buf_add(&subject, shell->name);
     (void)buf_add(&subject, bytes_of_text(suffix));
     sink = router_sink_add(stream_router(stream), stream->account, buf_bytes(&subject),
-                           bytes_of(NULL, 0), deliver, shell);
+                           bytes_of(NULL, 0), deliver, owner);
     buf_deinit(&subject);
     return sink;
 }
 
-static void remove_sink(struct consumer_shell *shell, struct sink **sink)
+static void open_acks(struct stream *stream)
 {
-    if (*sink != NULL)
-        router_sink_remove(stream_router(shell->stream), *sink);
-    *sink = NULL;
+    char prefix[JETSTREAM_ACK_PREFIX_MAX];
+
+    if (stream->sink_acks[0] != NULL)
+        return;
+    jetstream_ack_prefix(stream->jetstream, stream->account, prefix);
+    stream->sink_acks[0] = add_sink(stream, "$JS.ACK.", ".*.*.*.*.*.*", on_ack, stream);
+    stream->sink_acks[1] = add_sink(stream, prefix, ".*.*.*.*.*.>", on_ack_2, stream);
+    stream->sink_acks[2] = add_sink(stream, "$JS.FC.", ".*.*", on_flow, stream);
 }
 
+void consumer_inbox_close_acks(struct stream *stream)
+{
+    for (size_t i = 0; i < sizeof stream->sink_acks / sizeof stream->sink_acks[0]; i++) {
+        if (stream->sink_acks[i] != NULL)
+            router_sink_remove(stream_router(stream), stream->sink_acks[i]);
+        stream->sink_acks[i] = NULL;
+    }
+}
+
+/* ---- requests -------------------------------------------------------------------------------- */
+
+/* Each has a sink of its own for these: where there is none, clients are told so by the router, as
+ * they are by the reference. */
 void consumer_inbox_open(struct consumer_shell *shell)
 {
-    const struct consumer_config *config = consumer_config(shell->consumer);
+    struct stream *stream = shell->stream;
+    char suffix[NAME_SIZE_MAX + 2];
 
     if (shell->sink_next != NULL)
         return;
     /* A push consumer answers pulls, too: with "Consumer is push based". */
-    shell->sink_next = add_sink(shell, "$JS.API.CONSUMER.MSG.NEXT.", "", on_next);
-    if (config->ack_policy == ACK_EXPLICIT || config->ack_policy == ACK_ALL) {
-        shell->sink_ack = add_sink(shell, "$JS.ACK.", ".*.*.*.*.*", on_ack);
-        open_acks(shell->stream);
-    }
-    if (config->flow_control)
-        shell->sink_flow = add_sink(shell, "$JS.FC.", ".*", on_flow);
+    snprintf(suffix, sizeof suffix, ".%.*s", BYTES_ARG(shell->name));
+    shell->sink_next = add_sink(stream, "$JS.API.CONSUMER.MSG.NEXT.", suffix, on_next, shell);
+    open_acks(stream);
 }
 
 void consumer_inbox_close(struct consumer_shell *shell)
 {
-    remove_sink(shell, &shell->sink_next);
-    remove_sink(shell, &shell->sink_ack);
-    remove_sink(shell, &shell->sink_flow);
+    if (shell->sink_next != NULL)
+        router_sink_remove(stream_router(shell->stream), shell->sink_next);
+    shell->sink_next = NULL;
 }
 
 void consumer_inbox_check_bound(struct consumer_shell *shell)

@@ -59,9 +59,11 @@ static void keep_place(const struct consumer_shell *shell, struct outbox_item *i
 static void ask_deliver(void *owner, const struct consumer_delivery *delivery)
 {
     struct consumer_shell *shell = owner;
+    const struct stream *stream = shell->stream;
     struct outbox_item item = {
         .kind = OUTBOX_STORED,
-        .code = delivery->headers_only ? 1 : 0,
+        .code = (delivery->headers_only ? DELIVERY_HEADERS_ONLY : 0) |
+                (delivery->sequence >= stream->fresh_from ? DELIVERY_AWAITED : 0),
         .sequence = delivery->sequence,
         .to = delivery->to,
         .reply = delivery->ack_reply,
@@ -70,7 +72,7 @@ static void ask_deliver(void *owner, const struct consumer_delivery *delivery)
 
     keep_place(shell, &item);
     if (!outbox_add(&shell->deliveries, &item))
-        logger_warn(server_logger(jetstream_server(shell->stream->jetstream)),
+        logger_warn(server_logger(jetstream_server(stream->jetstream)),
                     "Consumer '%.*s': too many deliveries are waiting", BYTES_ARG(shell->name));
     stream_consumer_mark(shell);
 }

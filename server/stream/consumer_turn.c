@@ -78,6 +78,14 @@ void stream_consumers_refused(struct stream *stream)
     }
 }
 
+void stream_say_shutdown(struct stream *stream)
+{
+    struct consumer_shell *shell;
+
+    for (size_t at = 0; stream->lead && (shell = table_next(&stream->consumers, &at)) != NULL;)
+        consumer_say_shutdown(shell->consumer);
+}
+
 /* Volatile ones live and die with the leader. */
 void stream_consumers_follow(struct stream *stream)
 {

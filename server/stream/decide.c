@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/heap.h"
+#include "base/subject.h"
 #include "server/stream/decide_priv.h"
 
 #define TEXT_MAX        (EFFECT_HEADERS_MAX * 4 + 256) /* a refused value is quoted in the answer */
@@ -226,7 +227,8 @@ bool decide_store(struct deciding *d, struct buf *out)
     }
     overlay_add(&decider->overlay, effect.message.sequence, d->now_ns, d->stored_size,
                 d->publish.subject, d->headers.msg_id, d->flags == MESSAGE_ROLLUP_SUBJECT);
-    if (d->flags == MESSAGE_ROLLUP_ALL)
+    if (d->flags == MESSAGE_ROLLUP_ALL ||
+        (d->flags == MESSAGE_ROLLUP_SUBJECT && subject_has_wildcard(d->publish.subject)))
         decider->barrier = true;
     if (decide_flaw(d, STREAM_FLAW_LIMIT_IN_DECIDE))
         discard_old_at_once(d);

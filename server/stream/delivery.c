@@ -11,8 +11,6 @@
 #define PUMP_MAX (1u << 20)   /* bytes one consumer may send in one turn */
 #define RETRY_NS INT64_C(2000000)
 
-#define DELIVERY_HEADERS_ONLY 1u
-
 /* One read in flight for the head of a consumer's deliveries. */
 struct stream_reader {
     struct log_read read;
@@ -82,6 +80,9 @@ static void send_message(struct consumer_shell *shell, const struct outbox_item 
         .headers = effect.message.headers,
         .payload = effect.message.payload,
     };
+    if (item->code & DELIVERY_AWAITED)
+        latency_add(&jetstream_latencies(stream->jetstream)->delivered,
+                    stream_log_now(stream) - effect.message.time_ns);
     if (item->code & DELIVERY_HEADERS_ONLY || item->headers.size > 0)
         send_with(shell, item, &message);
     else

@@ -233,6 +233,7 @@ static void pop_waiting(struct stream *stream)
     if (stream->waiting_first == NULL)
         stream->waiting_last = NULL;
     stream->waiting_count--;
+    stream->waiting_taken++;
     stream->waiting_bytes -= sizeof *waiting + waiting->publish.subject.size +
                              waiting->publish.headers.size + waiting->publish.payload.size +
                              waiting->reply.size;

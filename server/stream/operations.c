@@ -253,11 +253,8 @@ static bool start_first(struct stream *stream)
 
 static void propose(struct stream *stream)
 {
-    uint64_t index = replica_propose(stream->replica, stream_log_now(stream), stream->gathered);
-
     stream->decider.barrier = true;
-    stream->gathered = 0;
-    decider_proposed(&stream->decider, index);
+    stream_propose(stream);
 }
 
 bool stream_operations_wait(const struct stream *stream)

@@ -53,11 +53,27 @@ static void apply_record(struct stream *stream, const struct log_batch *batch,
         stream_operation_applied(stream, &effect, &result);
 }
 
+/* Not what recovery finds: that took as long as the server was away. */
+static void measure(struct stream *stream, const struct log_batch *batch)
+{
+    struct jetstream_latencies *latencies = jetstream_latencies(stream->jetstream);
+    unsigned slot = batch->index % STREAM_PROPOSALS;
+
+    if (stream->replica == NULL)
+        return;
+    latency_add(&latencies->applied, jetstream_log_now(stream->jetstream) - batch->time_ns);
+    if (stream->lead && stream->proposals[slot].index == batch->index)
+        latency_add(&latencies->committed,
+                    io_now(stream_io(stream)) - stream->proposals[slot].time_ns);
+}
+
 static void apply(void *owner, const struct log_batch *batch)
 {
     struct stream *stream = owner;
     struct bytes rest = batch->records;
 
+    if (stream->fresh_from > stream->state.last_seq)
+        stream->fresh_from = stream->state.last_seq + 1;
     if (batch->index == 1) /* it tells the log's incarnation: the same on all, and no client's */
         dedup_key(&stream->state.dedup, batch->hash.at);
     if (batch->time_ns > stream->state.log_time_ns)
@@ -73,6 +89,7 @@ static void apply(void *owner, const struct log_batch *batch)
         rest = bytes_skip(rest, record.size);
     }
     decider_applied(&stream->decider, batch->index);
+    measure(stream, batch);
     stream_expiry_applied(stream);
     stream_schedules_applied(stream);
     stream_mark(stream);
@@ -96,6 +113,7 @@ static void lead(void *owner, uint64_t term)
 
     (void)term; /* the replica puts it into what is proposed */
     stream->lead = true;
+    stream->fresh_from = UINT64_MAX; /* what was recovered is not */
     stream->lead_since_ns = io_wall(stream_io(stream));
     if (stream->state.configured)
         stream_subscribe(stream);
@@ -148,6 +166,7 @@ static void follow(void *owner)
     if (!STREAM_FLAWED(stream, OVERLAY_KEPT))
         decider_refused(&stream->decider);
     stream_operations_follow(stream);
+    stream_glances_end(stream);
     stream_origins_stop(stream);
     stream_consumers_follow(stream);
     stream_ingest_follow(stream);
@@ -189,6 +208,7 @@ static void refused(void *owner, enum err err)
     stream_origins_stop(stream);
     refuse_parked(stream, err);
     stream_operations_refused(stream, err);
+    stream_glances_end(stream);
     stream_consumers_refused(stream);
     stream_mark(stream);
 }
@@ -204,6 +224,12 @@ static const struct replica_events replica_events_of_stream = {
     .capture = stream_block_capture,
     .blocked = stream_block_written,
     .restore = stream_block_restore,
+    .fill = stream_fill_begin,
+    .told = stream_fill_told,
+    .fill_drop = stream_fill_drop,
+    .forget = stream_fill_forget,
+    .taken = stream_fill_taken,
+    .asked = stream_serve_asked,
 };
 
 /* ---- state events ---------------------------------------------------------------------------- */
@@ -341,6 +367,7 @@ void stream_close(struct stream *stream, bool deleted)
         stream_consumers_say_deleted(stream);
     stream_consumers_close(stream);
     stream_operations_drop(stream);
+    stream_glances_end(stream);
     stream_origins_stop(stream);
     stream_ingest_drop(stream);
     stream_batches_drop(stream);
@@ -410,6 +437,17 @@ int64_t stream_log_now(const struct stream *stream)
     if ((stream->decider.flaws & STREAM_FLAW_TIME_FALLS) != 0)
         return io_wall(stream_io(stream));
     return now_ns > stream->state.log_time_ns ? now_ns : stream->state.log_time_ns;
+}
+
+void stream_propose(struct stream *stream)
+{
+    uint64_t index = replica_propose(stream->replica, stream_log_now(stream), stream->gathered);
+    unsigned slot = index % STREAM_PROPOSALS;
+
+    stream->gathered = 0;
+    stream->proposals[slot].index = index;
+    stream->proposals[slot].time_ns = io_now(stream_io(stream));
+    decider_proposed(&stream->decider, index);
 }
 
 bool stream_room(const struct stream *stream)
@@ -502,19 +540,14 @@ static void send_answers(struct stream *stream)
 
 static void propose(struct stream *stream)
 {
-    uint64_t index;
-
     if (!replica_ready(stream->replica))
         return;
     stream_consumers_hand_out(stream);
-    if (replica_gathered(stream->replica) == 0)
-        return;
-    index = replica_propose(stream->replica, stream_log_now(stream), stream->gathered);
-    stream->gathered = 0;
-    decider_proposed(&stream->decider, index);
+    if (replica_gathered(stream->replica) > 0)
+        stream_propose(stream);
 }
 
-void stream_turn(struct stream *stream)
+static void turn(struct stream *stream)
 {
     stream_look(stream);
     send_answers(stream);
@@ -530,6 +563,13 @@ void stream_turn(struct stream *stream)
     stream_direct_turn(stream);
     send_answers(stream); /* of refusals that looked at nothing uncommitted */
     propose(stream);
+    stream_glances_turn(stream);
+}
+
+void stream_turn(struct stream *stream)
+{
+    turn(stream);
+    stream->fresh_from = UINT64_MAX;
 }
 
 /* ---- looking at it --------------------------------------------------------------------------- */

@@ -70,6 +70,19 @@ struct stream_op {
 
 void stream_submit(struct stream *stream, struct stream_op *op);
 
+/*
+ * Who looks at the stream and wants to see what all that came before has done. Embedded in its
+ * owner; `done` runs exactly once, perhaps at once: when that is applied, or when it will not be
+ * (the disk refused it, leadership is gone); with NULL when the stream was closed.
+ */
+struct stream_glance {
+    void (*done)(struct stream_glance *glance, struct stream *stream);
+    uint64_t publishes; /* that were waiting, by number */
+    uint64_t index;
+    struct stream_glance *next;
+};
+void stream_glance(struct stream *stream, struct stream_glance *glance);
+
 /* ---- reading messages (applied state only) --------------------------------------------------- */
 
 struct stream_message {
@@ -101,6 +114,8 @@ struct stream *stream_open(struct jetstream *jetstream, struct account *account,
                            struct bytes name, enum err *err);
 /* Subscriptions of the account have changed: push consumers look again. */
 void stream_interest_changed(struct stream *stream);
+/* The server ends soon: pulls that wait are told, in the stream's next turn. */
+void stream_say_shutdown(struct stream *stream);
 /* What can be done now: answers, waiting publishes, consumers, operations, the next batch. */
 void stream_turn(struct stream *stream);
 /* Drops everything. `deleted`: clients that wait on consumers are told, the log is closed and can
@@ -132,6 +147,8 @@ void stream_consumer_wake(struct stream *stream, const struct consumer *consumer
 size_t stream_consumer_count(const struct stream *stream);
 /* The same, with operations that are decided and not applied. */
 size_t stream_consumer_count_tail(const struct stream *stream);
+/* Walks them in no order: for (at = 0; (c = stream_consumer_next(stream, &at)) != NULL;) */
+const struct consumer *stream_consumer_next(const struct stream *stream, size_t *at);
 /* All consumers sorted by name, in the turn's arena; *count of them. */
 struct consumer **stream_consumers(const struct stream *stream, struct arena *arena, size_t *count);
 

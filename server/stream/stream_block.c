@@ -103,14 +103,23 @@ static void write_consumer(struct stream *stream, const void *what, struct buf *
 {
     const struct consumer_shell *shell = what;
     uint8_t *at = buf_reserve(out, CONSUMER_HEAD);
+    struct json_writer writer;
+    struct buf json;
+
+    /* What was decoded is written as it was: the table is its own inverse. */
+    buf_init(&json, CONSUMER_CONFIG_ARENA_MAX);
+    json_writer_init(&writer, &json);
+    schema_encode(&consumer_config_schema, consumer_config(shell->consumer), &writer);
+    assert(!writer.failed);
 
     at = encode_u64(at, shell->number);
     at = encode_u64(at, (uint64_t)shell->created_ns);
     at = encode_u64(at, shell->name.size);
-    (void)encode_u64(at, shell->json.size);
+    (void)encode_u64(at, json.size);
     buf_commit(out, CONSUMER_HEAD);
     (void)buf_add(out, shell->name);
-    (void)buf_add(out, shell->json);
+    (void)buf_add(out, buf_bytes(&json));
+    buf_deinit(&json);
     if ((stream->state.flaws & STREAM_FLAW_BLOCK_WITHOUT_CONSUMERS) == 0)
         (void)consumer_state_encode(shell->consumer, out);
 }
@@ -130,7 +139,7 @@ static void write_consumers(struct stream *stream)
     size_t count = 0;
 
     for (size_t at = 0; (shell = table_next(&stream->consumers, &at)) != NULL;) {
-        if (shell->json.size > 0)
+        if (shell->logged)
             all[count++] = shell;
     }
     qsort(all, count, sizeof *all, compare_numbers);
@@ -140,7 +149,7 @@ static void write_consumers(struct stream *stream)
 }
 
 /* What lives in each file that there is. */
-static void note_files(struct stream *stream)
+void stream_block_noted(struct stream *stream)
 {
     struct log *log = replica_log(stream->replica);
     struct log_file_info info;
@@ -170,7 +179,7 @@ void stream_block_capture(void *owner, struct bytes head)
     add_section(stream, SECTION_STATE, write_state, NULL);
     add_section(stream, SECTION_SHELL, write_shell, NULL);
     write_consumers(stream);
-    note_files(stream);
+    stream_block_noted(stream);
     if (!late)
         blocks->capture = index_capture_begin(stream->state.index);
     timers_arm(io_timers(stream_io(stream)), &blocks->timer, late ? now_ns + LATE_NS : now_ns);
@@ -179,19 +188,23 @@ void stream_block_capture(void *owner, struct bytes head)
 /* ---- handing over -----------------------------------------------------------------------------
  */
 
+void stream_block_name(const struct log *log, uint32_t ordinal, struct buf *out)
+{
+    uint8_t *at = encode_u32(buf_reserve(out, FILE_SIZE), ordinal);
+
+    (void)encode_u64(at, log_file_id(log, ordinal));
+    buf_commit(out, FILE_SIZE);
+}
+
 static uint32_t write_names(const struct log *log, const struct stream_files *files, uint32_t first,
                             struct buf *out)
 {
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < files->count; i++) {
-        uint8_t *at;
-
         if (files->at[i].lived == 0 || files->at[i].lived == UINT64_MAX)
             continue;
-        at = encode_u32(buf_reserve(out, FILE_SIZE), first + i);
-        (void)encode_u64(at, log_file_id(log, first + i));
-        buf_commit(out, FILE_SIZE);
+        stream_block_name(log, first + i, out);
         count++;
     }
     return count;
@@ -303,6 +316,8 @@ void stream_block_close(struct stream *stream, bool deleted)
     blocks->capture = NULL;
     buf_deinit(&blocks->body);
     stream_move_close(stream, deleted);
+    stream_fill_close(stream, deleted);
+    stream_serve_close(stream, deleted);
     heap_give(blocks->segments.at);
     heap_give(blocks->keeps.at);
     *blocks = (struct stream_blocks){0};
@@ -311,14 +326,8 @@ void stream_block_close(struct stream *stream, bool deleted)
 /* ---- back -------------------------------------------------------------------------------------
  */
 
-struct block_sections {
-    struct bytes state, shell, messages;
-    struct bytes consumers; /* from the first of them to the end */
-    bool whole;
-};
-
 /* Sections that a newer version adds may not be left out: nothing is known of what they say. */
-static struct block_sections sections_of(struct bytes body)
+struct block_sections stream_block_sections(struct bytes body)
 {
     struct block_sections found = {0};
     struct bytes section;
@@ -374,9 +383,11 @@ static bool place(void *context, struct index_entry *entry)
     struct placing *placing = context;
     uint32_t ordinal = (uint32_t)(entry->place >> 32);
 
-    if ((!placing->known || placing->ordinal != ordinal) && !look_up(placing, ordinal))
-        return false;
-    entry->place = (uint64_t)placing->ordinal_now << 32 | (entry->place & UINT32_MAX);
+    if (ordinal != LOG_FILE_NONE) {
+        if ((!placing->known || placing->ordinal != ordinal) && !look_up(placing, ordinal))
+            return false;
+        entry->place = (uint64_t)placing->ordinal_now << 32 | (entry->place & UINT32_MAX);
+    }
     stream_block_stored(placing->stream, entry);
     return true;
 }
@@ -428,7 +439,7 @@ static bool restore_consumers(struct stream *stream, struct bytes rest)
 
 static enum err restore(struct stream *stream, const struct replica_block *block)
 {
-    struct block_sections sections = sections_of(block->body);
+    struct block_sections sections = stream_block_sections(block->body);
     struct decoder shell;
     enum err err;
 
@@ -453,22 +464,27 @@ enum err stream_block_restore(void *owner, const struct replica_block *block)
     struct stream *stream = owner;
     enum err err = restore(stream, block);
 
-    if (err == OK)
-        return OK;
+    if (err != OK)
+        stream_block_forget(stream);
+    return err;
+}
+
+void stream_block_forget(struct stream *stream)
+{
     stream_consumers_close(stream);
-    stream_block_close(stream, false);
+    stream_block_close(stream, true);
     stream->number_logged = 0;
     stream->number_next = 1;
     stream->until_acked = false;
     stream_state_reset(&stream->state, prng_next(server_prng(jetstream_server(stream->jetstream))));
     stream_block_open(stream);
-    return err;
 }
 
 void stream_block_open(struct stream *stream)
 {
     stream->blocks.timer.fire = stream_block_step;
     stream->blocks.move_timer.fire = stream_move_step;
+    stream->blocks.fill_timer.fire = stream_fill_fired;
 }
 
 void stream_block_recovered(struct stream *stream)

@@ -181,7 +181,6 @@ static void destroy(struct consumer_shell *shell)
     delivery_close(shell);
     outbox_deinit(&shell->inbox);
     heap_give((void *)shell->name.at);
-    heap_give((void *)shell->json.at);
     heap_give(shell);
 }
 
@@ -217,11 +216,9 @@ struct consumer *stream_consumer_volatile(struct stream *stream,
     return shell->consumer;
 }
 
-/* What the log says of it. */
-static void keep_config(struct stream *stream, struct consumer_shell *shell, struct bytes json)
+static void set_logged(struct stream *stream, struct consumer_shell *shell)
 {
-    heap_give((void *)shell->json.at);
-    shell->json = heap_copy(json);
+    shell->logged = true;
     if (shell->number > stream->number_logged)
         stream->number_logged = shell->number;
 }
@@ -241,7 +238,7 @@ bool stream_consumer_restore(struct stream *stream, uint64_t number, int64_t cre
     sound = consumer_config_decode(json, &arena, &config) == OK;
     if (sound) {
         shell = make(stream, number, name, &config, created_ns);
-        keep_config(stream, shell, json);
+        set_logged(stream, shell);
         sound = (stream->state.flaws & STREAM_FLAW_BLOCK_WITHOUT_CONSUMERS) != 0 ||
                 consumer_state_decode(shell->consumer, state) == OK;
         if (sound && consumer_revision(shell->consumer) > 1) { /* its filters may have changed */
@@ -269,11 +266,11 @@ static bool effect_create(struct stream *stream, const struct effect *effect)
                      BYTES_ARG(stream->name), BYTES_ARG(effect->consumer.name));
     } else if (shell != NULL) {
         update(shell, &config);
-        keep_config(stream, shell, effect->consumer.json);
+        set_logged(stream, shell);
     } else {
         shell = make(stream, effect->consumer.number, effect->consumer.name, &config,
                      effect->consumer.created_ns);
-        keep_config(stream, shell, effect->consumer.json);
+        set_logged(stream, shell);
         if (stream->lead)
             stream_consumer_start(shell);
         created = true;
@@ -316,6 +313,13 @@ enum err stream_consumer_record(struct stream *stream, const struct record *reco
     if (record->type == CONSUMER_RECORD_RESET)
         stream_retention_look(stream);
     return err;
+}
+
+const struct consumer *stream_consumer_next(const struct stream *stream, size_t *at)
+{
+    const struct consumer_shell *shell = table_next(&stream->consumers, at);
+
+    return shell != NULL ? shell->consumer : NULL;
 }
 
 static int compare_names(const void *a, const void *b)

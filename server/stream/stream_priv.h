@@ -26,6 +26,12 @@
 #define GATHER_RESERVED (8u << 20)
 #define GATHER_STEP_MAX (2u << 20)
 
+/* Codes of what waits to be delivered. */
+#define DELIVERY_HEADERS_ONLY 1u
+#define DELIVERY_AWAITED      2u
+
+#define STREAM_PROPOSALS 4u /* whose times are known, by index */
+
 /* A message that was fetched for a schedule that is due. */
 struct schedule_copy {
     struct stream_message message; /* views into `memory` */
@@ -67,6 +73,9 @@ struct stream_blocks {
     struct timer timer;
     struct stream_move *move; /* stream_move.c; NULL: none */
     struct timer move_timer;
+    struct stream_fill *fill; /* stream_fill.c; NULL: none */
+    struct timer fill_timer;
+    struct stream_serve *serves; /* stream_serve.c: for others that fill */
 };
 
 struct publish_waiting; /* look.c: what is asked for now may be answered when the read of that
@@ -82,15 +91,18 @@ struct stream_ops {
     size_t count;
 };
 
+struct stream_glances {
+    struct stream_glance *first, *last;
+};
+
 /* A consumer with its sinks, timer and what it has asked to be sent. */
 struct consumer_shell {
     struct consumer *consumer; /* NULL while it is being made */
     struct stream *stream;
     struct bytes name; /* owned */
-    struct bytes json; /* owned: config as it was logged; empty: it is in no log */
     int64_t created_ns;
     uint64_t number;
-    struct sink *sink_next, *sink_ack, *sink_flow;
+    struct sink *sink_next;
     struct timer wake;
     struct timer retry;  /* a receiver was full: send on later */
     struct outbox inbox; /* requests, acks and flow control that wait for the turn */
@@ -102,6 +114,7 @@ struct consumer_shell {
     struct consumer_place *places; /* in the stream's consumer_index */
     size_t place_count;
     uint64_t walked; /* the last walk of the index that came by */
+    bool logged;     /* it is in the log, and so in state blocks */
     bool dirty;
     bool planning; /* hands out when the next batch leaves */
     bool wide;     /* its filters have changed: it is told of every message */
@@ -130,9 +143,15 @@ struct stream {
     struct sink **sinks; /* one per configured subject */
     size_t sink_count;
     struct sink *sink_direct, *sink_direct_subject;
-    uint32_t gathered; /* records in the batch being built */
+    uint32_t gathered;   /* records in the batch being built */
+    uint64_t fresh_from; /* the first message that was stored this turn, else UINT64_MAX */
+    struct {
+        uint64_t index;
+        int64_t time_ns; /* monotonic */
+    } proposals[STREAM_PROPOSALS];
     struct publish_waiting *waiting_first, *waiting_last;
     size_t waiting_count, waiting_bytes;
+    uint64_t waiting_taken;   /* how many have waited, and do no more */
     struct timer staging_due; /* the oldest batch is abandoned then */
     struct buf ack_prefix;    /* {"stream":"S","seq": */
 
@@ -145,6 +164,9 @@ struct stream {
         bool busy;                 /* one is under way */
     } look;                        /* look.c */
     struct outbox at_once;
+
+    struct stream_glances glances_new;   /* not known what they wait for */
+    struct stream_glances glances_aimed; /* known, rising */
 
     /* operations */
     struct stream_ops ops_waiting;
@@ -181,7 +203,7 @@ struct stream {
     struct consumer_shell *consumer_offered;
     struct sublist consumer_index; /* which of them a subject is for */
     uint64_t consumer_walks;
-    struct sink *sink_acks; /* of all of them, in the second version of ack subjects */
+    struct sink *sink_acks[3]; /* what all of them are told: consumer_inbox.c */
     struct consumer_view view;
     bool purging; /* nobody is told of what a purge takes from those who have not acked it */
 
@@ -217,7 +239,8 @@ static inline int64_t stream_leader_now(const struct stream *stream)
 /* stream.c */
 struct io *stream_io(const struct stream *stream);
 struct router *stream_router(const struct stream *stream);
-void stream_mark(struct stream *stream); /* it has something to do this turn */
+void stream_mark(struct stream *stream);    /* it has something to do this turn */
+void stream_propose(struct stream *stream); /* what is gathered; the replica is ready */
 uint64_t stream_tail_index(const struct stream *stream);
 int64_t stream_log_now(const struct stream *stream);
 /* Is there room in the batch for what a consumer may propose next? Else after it has left. */
@@ -234,6 +257,10 @@ void stream_ingest_follow(struct stream *stream); /* what waits goes to the next
 void stream_subscribe(struct stream *stream);     /* sinks as the config has them */
 void stream_unsubscribe(struct stream *stream);
 void stream_sink_remove(struct stream *stream, struct sink **sink); /* fine when there is none */
+
+/* glance.c */
+void stream_glances_turn(struct stream *stream);
+void stream_glances_end(struct stream *stream); /* what they wait for will not come */
 
 /* schedule_fire.c */
 void stream_schedules_init(struct stream *stream);
@@ -343,6 +370,29 @@ void stream_block_stored(struct stream *stream, const struct index_entry *entry)
 void stream_block_removed(struct stream *stream, const struct index_entry *entry);
 void stream_block_recovered(struct stream *stream); /* the log is open: says what is missing */
 void stream_block_step(struct timer *timer);
+/* What is counted of the files is what lived at the block's index. */
+void stream_block_noted(struct stream *stream);
+void stream_block_forget(struct stream *stream); /* as new; the log stays */
+/* How a file is called in the local part. */
+void stream_block_name(const struct log *log, uint32_t ordinal, struct buf *out);
+struct block_sections {
+    struct bytes state, shell, messages;
+    struct bytes consumers; /* from the first of them to the end */
+    bool whole;
+};
+struct block_sections stream_block_sections(struct bytes body);
+/* stream_fill.c: events of the replica */
+enum err stream_fill_begin(void *owner, const struct replica_block *block);
+void stream_fill_told(void *owner, struct bytes answer);
+void stream_fill_drop(void *owner);
+void stream_fill_forget(void *owner);
+void stream_fill_taken(void *owner);
+void stream_fill_close(struct stream *stream, bool deleted);
+void stream_fill_fired(struct timer *timer);
+/* stream_serve.c */
+#define STREAM_QUESTION_SIZE 16u /* first and last sequence; an answer begins with them, too */
+void stream_serve_asked(void *owner, struct raft_member by, uint64_t index, struct bytes question);
+void stream_serve_close(struct stream *stream, bool deleted);
 /* stream_move.c */
 void stream_move_begin(struct stream *stream); /* after a block: moves what lives among the dead */
 void stream_move_apply(struct stream *stream); /* no block is taken down any more */

@@ -24,6 +24,7 @@ struct truth_promise {
     uint64_t term;
     struct raft_member vote; /* node 0: none */
     uint64_t durable, durable_term;
+    uint64_t committed;
 };
 
 struct truth_group {
@@ -46,6 +47,7 @@ struct truth {
     struct truth_group groups[TRUTH_GROUPS_MAX];
     struct buf content;
     uint64_t checked, skipped; /* contents */
+    uint64_t compared;         /* messages */
 };
 
 void truth_init(struct truth *truth, struct report *report, struct nodes *nodes);

@@ -358,7 +358,7 @@ static void expect_delay(const char *body, int64_t delay_ns)
         ck_assert_uint_eq(fake->logged, 1);
         fake_pass(fake, delay_ns - 1);
         EXPECT(fake, "");
-        fake_pass(fake, 1);
+        fake_pass(fake, 1000000); /* deadlines are of milliseconds */
     }
     fake_turn(fake);
     EXPECT(fake, "1>in.2 d2 c4 p0\n");

@@ -2,6 +2,7 @@
 #include "consumers/pending.h"
 #include "tests/unit/unit.h"
 
+#define TICK PENDING_TICK_NS
 #define SPAN 20000u
 
 /* The same as a plain array by sequence. */
@@ -53,7 +54,7 @@ static void wait(struct world *world, uint64_t sequence, int64_t wait_ns, bool u
         return;
     pending_wait(&world->pending, place, world->now_ns + wait_ns, usual);
     model->order = WAITING;
-    model->deadline_ns = world->now_ns + wait_ns;
+    model->deadline_ns = (world->now_ns + wait_ns + TICK - 1) / TICK * TICK;
 }
 
 static void queue(struct world *world, uint64_t sequence, bool first)
@@ -172,10 +173,10 @@ static void step(struct world *world)
         MUST(pending_find(&world->pending, world->last) == place);
         world->model[world->last] = (struct model_entry){.alive = true, .deliveries = 1};
         if (prng_chance(&world->prng, 4, 5))
-            wait(world, world->last, 100, true);
+            wait(world, world->last, 100 * TICK, true);
         return;
-    case 3: wait(world, sequence, 100, true); return;
-    case 4: wait(world, sequence, (int64_t)prng_below(&world->prng, 300), false); return;
+    case 3: wait(world, sequence, 100 * TICK, true); return;
+    case 4: wait(world, sequence, (int64_t)prng_below(&world->prng, 300 * TICK), false); return;
     case 5: queue(world, sequence, prng_chance(&world->prng, 1, 4)); return;
     case 6: settle(world, sequence); return;
     case 7:
@@ -185,7 +186,7 @@ static void step(struct world *world)
         world->model[sequence].deliveries++;
         return;
     case 8: due(world); return;
-    case 9: world->now_ns += (int64_t)prng_below(&world->prng, 20); return;
+    case 9: world->now_ns += (int64_t)prng_below(&world->prng, 20 * TICK); return;
     default:
         drop(world, prng_chance(&world->prng, 1, 2) || pending_first(&world->pending) == 0
                         ? sequence
@@ -244,7 +245,7 @@ START_TEST(acks_in_order_never_grow_it)
     for (uint64_t sequence = 1; sequence <= 100000; sequence++) {
         uint32_t place = pending_add(&pending, sequence, sequence, 1, 0);
 
-        pending_wait(&pending, place, (int64_t)sequence + 1000, true);
+        pending_wait(&pending, place, ((int64_t)sequence + 1000) * TICK, true);
         if (sequence > 1000)
             pending_remove(&pending, pending_find(&pending, sequence - 1000));
         if (sequence == 4000)
@@ -289,6 +290,29 @@ START_TEST(a_burst_gives_its_memory_back)
 }
 END_TEST
 
+START_TEST(a_deadline_is_never_early_and_at_most_a_millisecond_late)
+{
+    struct pending pending;
+    uint32_t place;
+
+    pending_init(&pending);
+    place = pending_add(&pending, 1, PENDING_CONSUMER_MAX, UINT32_MAX, INT64_MIN);
+    ck_assert(pending_entry_deadline(pending_entry(&pending, place)) == PENDING_NEVER);
+    pending_wait(&pending, place, TICK + 1, true);
+    ck_assert_int_eq(pending_deadline(&pending), 2 * TICK);
+    ck_assert_uint_eq(pending_due(&pending, 2 * TICK - 1), 0);
+    ck_assert_uint_eq(pending_due(&pending, 2 * TICK), place);
+    pending_wait(&pending, place, INT64_MAX, false);
+    ck_assert_int_eq(pending_deadline(&pending), PENDING_DEADLINE_MAX * TICK);
+    pending_wait(&pending, place, -5, false);
+    ck_assert_int_eq(pending_deadline(&pending), 0);
+    ck_assert(pending_entry(&pending, place)->time_ns == INT64_MIN);
+    ck_assert(pending_entry(&pending, place)->deliveries == UINT32_MAX);
+    ck_assert(pending_entry(&pending, place)->consumer_sequence == PENDING_CONSUMER_MAX);
+    pending_deinit(&pending);
+}
+END_TEST
+
 START_TEST(sequences_must_rise)
 {
     struct pending pending;
@@ -307,6 +331,7 @@ int main(void)
         acks_in_order_never_grow_it,
         one_that_is_stuck_at_the_front_does_not_let_it_grow,
         a_burst_gives_its_memory_back,
+        a_deadline_is_never_early_and_at_most_a_millisecond_late,
     };
     const TTest *aborting[] = {sequences_must_rise};
 

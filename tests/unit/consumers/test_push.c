@@ -29,6 +29,7 @@ START_TEST(a_request_is_made_when_half_the_window_is_out)
     ck_assert(bytes_starts(ask(&push), BYTES("$JS.FC.S.C.")));
     ck_assert_uint_eq(push_asked(&push).size, strlen("$JS.FC.S.C.") + PUSH_FLOW_ID);
     ck_assert(!push_sent(&push, 1)); /* one is out already */
+    push_deinit(&push);
 }
 END_TEST
 
@@ -42,6 +43,7 @@ START_TEST(more_than_a_window_stops)
     ck_assert(!push_window_open(&push, 1));
     (void)push_sent(&push, 1);
     ck_assert(!push_window_open(&push, 0));
+    push_deinit(&push);
 }
 END_TEST
 
@@ -59,6 +61,7 @@ START_TEST(each_confirmation_doubles_the_window_up_to_its_limit)
         window = window * 2 < 32 * MIB ? window * 2 : 32 * MIB;
     }
     ck_assert_uint_eq(push.window, 32 * MIB);
+    push_deinit(&push);
 }
 END_TEST
 
@@ -73,6 +76,7 @@ START_TEST(a_confirmation_covers_what_was_out_when_it_was_asked_for)
     (void)push_sent(&push, 500);
     ck_assert(push_confirmed(&push, subject));
     ck_assert_uint_eq(push.outstanding, 500);
+    push_deinit(&push);
 }
 END_TEST
 
@@ -89,6 +93,7 @@ START_TEST(only_the_latest_request_is_confirmed_and_only_once)
     ck_assert(push_confirmed(&push, first));
     ck_assert(!push_confirmed(&push, first));
     ck_assert_uint_eq(push_asked(&push).size, 0);
+    push_deinit(&push);
 }
 END_TEST
 
@@ -98,6 +103,7 @@ START_TEST(without_flow_control_everything_is_open)
 
     ck_assert(!push_sent(&push, UINT64_MAX / 2));
     ck_assert(push_window_open(&push, UINT64_MAX / 2));
+    push_deinit(&push);
 }
 END_TEST
 
@@ -116,6 +122,7 @@ START_TEST(a_rate_lets_a_burst_go_and_then_earns_its_bytes)
     ck_assert_int_eq(push_rate_at(&push, 500, 3600000000000), 3600000000000);
     push_rate_take(&push, 500, 3600000000000);
     ck_assert_int_gt(push_rate_at(&push, 1, 3600000000000), 3600000000000);
+    push_deinit(&push);
 }
 END_TEST
 
@@ -129,6 +136,7 @@ START_TEST(extreme_rates_do_not_overflow)
     push_rate_start(&push, UINT64_MAX, UINT32_MAX, 0);
     push_rate_take(&push, UINT32_MAX, 0);
     ck_assert_int_ge(push_rate_at(&push, 1, 0), 0);
+    push_deinit(&push);
 }
 END_TEST
 

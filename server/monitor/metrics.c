@@ -1,0 +1,124 @@
+/* /metrics: the server in numbers, for whoever collects them over time (docs/metrics.md). */
+#include "server/monitor/metrics.h"
+
+#include "server/jetstream_core.h"
+#include "server/monitor/open_metrics.h"
+#include "server/server_priv.h"
+#include "storage/log.h"
+
+static void write_process(struct open_metrics *m, const struct server *server)
+{
+    const struct metric_label labels[] = {{"version", BYTES(MILLRACE_VERSION)},
+                                          {"server_name", bytes_of_text(server->info.name)},
+                                          {"server_id", bytes_of_text(server->info.id)}};
+    struct server_process process;
+
+    metrics_info(m, "millrace", "What this server is.",
+                 (struct metric_labels){labels, sizeof(labels) / sizeof(labels[0])});
+    metrics_gauge(m, "millrace_uptime_seconds", "Since the server was started.");
+    metrics_seconds(m, (struct metric_labels){0}, io_now(server->io) - server->start_ns);
+    if (server->process == NULL)
+        return;
+    server->process(&process);
+    metrics_gauge_of(m, "process_resident_memory_bytes", "Memory that is resident.",
+                     process.memory);
+    metrics_counter(m, "process_cpu_seconds", "Processor time used.");
+    metrics_seconds(m, (struct metric_labels){0}, process.cpu_ns);
+}
+
+static void write_clients(struct open_metrics *m, const struct server *server)
+{
+    const struct connections *connections = &server->connections;
+    const struct clients_stats *stats = &connections->clients.stats;
+
+    metrics_gauge_of(m, "millrace_connections", "Clients that are connected.", connections->count);
+    metrics_counter_of(m, "millrace_connections_accepted", "Clients that have ever connected.",
+                       connections->total);
+    metrics_gauge_of(m, "millrace_subscriptions", "Subscriptions of clients and of the server.",
+                     router_subscriptions(server->router));
+    metrics_counter_of(m, "millrace_received_messages", "From clients.", stats->in_messages);
+    metrics_counter_of(m, "millrace_received_bytes", "Of messages from clients.", stats->in_bytes);
+    metrics_counter_of(m, "millrace_sent_messages", "To clients.", stats->out_messages);
+    metrics_counter_of(m, "millrace_sent_bytes", "Of messages to clients.", stats->out_bytes);
+    metrics_counter_of(m, "millrace_slow_consumers", "Clients closed because they read too slowly.",
+                       stats->slow_consumers);
+    metrics_counter_of(m, "millrace_stale_connections", "Clients closed that answered no ping.",
+                       stats->stale);
+    metrics_counter_of(m, "millrace_stalls", "Times that a publisher was held back.",
+                       stats->stalls);
+}
+
+static void write_nodes(struct open_metrics *m, const struct server *server)
+{
+    struct core_stats routed;
+
+    if (server->core == NULL)
+        return;
+    core_stats(server->core, &routed);
+    metrics_counter_of(m, "millrace_nodes_received_messages", "From other servers.",
+                       routed.in_messages);
+    metrics_counter_of(m, "millrace_nodes_sent_messages", "To other servers.", routed.out_messages);
+    metrics_counter_of(m, "millrace_nodes_dropped_messages", "For other servers, dropped.",
+                       routed.dropped);
+    metrics_gauge_of(m, "millrace_nodes_interest", "Subjects that other servers want.",
+                     routed.interest);
+}
+
+static void write_usage(struct open_metrics *m, struct jetstream *jetstream)
+{
+    struct jetstream_stats stats;
+    struct account_usage usage;
+
+    jetstream_stats(jetstream, &stats);
+    jetstream_usage(jetstream, NULL, &usage);
+    metrics_gauge_of(m, "millrace_jetstream_storage_bytes", "Of messages in files.", usage.store);
+    metrics_gauge_of(m, "millrace_jetstream_memory_bytes", "Of messages in memory.", usage.memory);
+    metrics_gauge_of(m, "millrace_jetstream_reserved_storage_bytes", "That streams have reserved.",
+                     usage.reserved_store);
+    metrics_gauge_of(m, "millrace_jetstream_reserved_memory_bytes", "That streams have reserved.",
+                     usage.reserved_memory);
+    metrics_gauge_of(m, "millrace_jetstream_streams", "Streams with a replica here.",
+                     stats.streams);
+    metrics_gauge_of(m, "millrace_jetstream_consumers", "Consumers of these.", stats.consumers);
+    metrics_counter_of(m, "millrace_jetstream_api_requests", "Requests to the API.",
+                       stats.api_total);
+    metrics_counter_of(m, "millrace_jetstream_api_errors", "Of these, refused.", stats.api_errors);
+    metrics_gauge_of(m, "millrace_jetstream_healthy", "1 unless a stream is broken or behind.",
+                     jetstream_unhealthy(jetstream) == NULL);
+}
+
+static void write_latencies(struct open_metrics *m, struct jetstream *jetstream)
+{
+    const struct jetstream_latencies *latencies = jetstream_latencies(jetstream);
+
+    metrics_latency(m, "millrace_sync_seconds",
+                    "From the beginning of a write to its batches being on the disk.",
+                    store_durable_latency(jetstream_store(jetstream)));
+    metrics_latency(m, "millrace_commit_seconds",
+                    "From the proposal of a batch by its leader here to its commit.",
+                    &latencies->committed);
+    metrics_latency(m, "millrace_apply_seconds",
+                    "From the decision of a batch by its leader, here or not, to its being applied "
+                    "here.",
+                    &latencies->applied);
+    metrics_latency(m, "millrace_delivery_seconds",
+                    "From the decision of a message to its leaving for a consumer that waited.",
+                    &latencies->delivered);
+}
+
+bool monitor_metrics(const struct server *server, const struct metrics_limits *limits,
+                     struct buf *out)
+{
+    struct open_metrics m = {.out = out};
+
+    write_process(&m, server);
+    write_clients(&m, server);
+    write_nodes(&m, server);
+    if (server->jetstream != NULL) {
+        write_usage(&m, server->jetstream);
+        write_latencies(&m, server->jetstream);
+        monitor_metrics_streams(&m, server, limits);
+    }
+    metrics_end(&m);
+    return !m.failed;
+}
