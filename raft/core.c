@@ -393,6 +393,11 @@ const struct raft_config *raft_core_config_committed(const struct raft_core *cor
     return configs_at(&core->configs, core->committed);
 }
 
+bool raft_core_damaged(const struct raft_core *core)
+{
+    return core->damaged != 0;
+}
+
 bool raft_core_asleep(const struct raft_core *core)
 {
     return core->asleep;

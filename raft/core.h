@@ -248,7 +248,7 @@ struct raft_progress {
     uint64_t match;
     uint64_t committed; /* so far it has entries and knows them to be committed: it applies them */
     int64_t active_ns;  /* when it last answered */
-    bool current;      /* has all that is committed */
+    bool current;       /* has all that is committed */
     bool offline;
 };
 
@@ -262,6 +262,8 @@ uint64_t raft_core_term_at(const struct raft_core *core, uint64_t index); /* 0: 
 const struct raft_config *raft_core_config(const struct raft_core *core); /* newest */
 const struct raft_config *raft_core_config_committed(const struct raft_core *core);
 bool raft_core_asleep(const struct raft_core *core);
+bool raft_core_damaged(
+    const struct raft_core *core); /* it has lost entries, and not got them again */
 /* Progress of the members as their leader sees it; how many. */
 uint32_t raft_core_progress(const struct raft_core *core,
                             struct raft_progress out[RAFT_MEMBERS_MAX]);

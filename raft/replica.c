@@ -493,6 +493,11 @@ uint64_t replica_applied(const struct replica *replica)
     return replica->applied;
 }
 
+bool replica_whole(const struct replica *replica)
+{
+    return replica->repair_from == 0 && !raft_core_damaged(replica->core);
+}
+
 uint64_t replica_proposed(const struct replica *replica)
 {
     return log_appended(replica->log);

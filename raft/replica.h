@@ -112,6 +112,9 @@ struct buf *replica_gather(struct replica *replica);
 size_t replica_gathered(const struct replica *replica);
 void replica_gather_drop(struct replica *replica);
 bool replica_ready(const struct replica *replica);
+/* False: this disk has lost entries, and has not got them again: what is applied may be less than
+ * it once was. */
+bool replica_whole(const struct replica *replica);
 /* Proposes the gathered records; returns their index. Needs replica_leads and replica_ready. */
 uint64_t replica_propose(struct replica *replica, int64_t time_ns, uint32_t record_count);
 
