@@ -292,6 +292,8 @@ bool stream_operations_wait(const struct stream *stream);
 bool stream_operations_busy(const struct stream *stream);
 /* Is the reset of a consumer in the log and not applied? */
 bool stream_operations_reset(const struct stream *stream);
+/* Is a purge? What is handed out behind it in the log must know what it took. */
+bool stream_operations_purge(const struct stream *stream);
 void stream_operation_applied(struct stream *stream, const struct effect *effect,
                               const struct apply_result *result);
 void stream_operations_refused(struct stream *stream, enum err err);
@@ -446,6 +448,10 @@ bool stream_read_now(struct stream *stream, const struct index_entry *entry,
 /* origins.c */
 void stream_origins_turn(struct stream *stream); /* while it leads */
 void stream_origins_stop(struct stream *stream); /* what was taken and not applied is forgotten */
+/* The applied config is another: what consumers kept for origins that it does not name any more is
+ * let go; the others are followed anew. */
+void stream_origins_configured(struct stream *stream);
+void stream_origins_leave(struct stream *stream); /* the stream is deleted: likewise for all */
 
 /* republish.c: a message was stored while it leads; `previous`: the newest of its subject before.
  */
