@@ -37,6 +37,8 @@ struct command_list {
     X(commands_stream)                                                                             \
     X(commands_stream_list)                                                                        \
     X(commands_stream_messages)                                                                    \
+    X(commands_consumer)                                                                           \
+    X(commands_consumer_messages)                                                                  \
     X(commands_server)                                                                             \
     X(commands_help)
 #define COMMAND_LIST_EXTERN(name) extern const struct command_list name;
