@@ -115,6 +115,8 @@ void jetstream_catalogue_op_due(struct timer *timer);
 /* A stream's log has this version of its config, or its leader refused it with that error. */
 void jetstream_configured(struct jetstream *jetstream, struct catalogue_entry *entry,
                           uint64_t version, uint16_t error, const char *text);
+/* Somebody leads the stream. */
+void jetstream_entry_led(struct jetstream *jetstream, struct catalogue_entry *entry);
 /* The files of a removed stream are no more on this node. */
 void jetstream_files_gone(struct jetstream *jetstream, uint64_t id);
 /* They are gone everywhere: let the catalogue forget the stream. */
