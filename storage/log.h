@@ -209,6 +209,8 @@ enum err log_prepare(struct store *store, uint64_t log_id, const uint8_t incarna
 enum err log_make_memory(struct store *store, uint64_t log_id, const uint8_t incarnation[16],
                          struct bytes bootstrap);
 bool log_in_memory(const struct log *log);
+/* Is one of that id made and not yet open? */
+bool log_made_in_memory(const struct store *store, uint64_t log_id);
 /* Recovers and syncs. Blocking. ERR_NOT_FOUND: no such log. ERR_CORRUPT: no segment tells which log
  * it is of, or its beginning was removed and no state block can be read. ERR_VERSION: newer format;
  * nothing was changed. ERR_BUSY: open, or not yet done after log_close. On failure `recovery` may

@@ -251,7 +251,7 @@ static void on_configured(void *owner)
     struct stream *stream = owner;
 
     stream_retention_configured(stream);
-    stream_origins_stop(stream); /* they look into the config that was */
+    stream_origins_configured(stream); /* they look into the config that was */
     stream_batches_configured(stream);
     if (stream->replica != NULL) /* else in recovery: stream_open does it once, at the end */
         stream_subscribe(stream);
@@ -281,6 +281,17 @@ static const struct zone *find_zone(void *owner, struct bytes name)
     return jetstream_zone(owner, name);
 }
 
+/* What a stream in memory has stays there. */
+static void use_scratch(struct stream *stream)
+{
+    const struct options *options = server_options(jetstream_server(stream->jetstream));
+    unsigned bits = options->sim.index_bits;
+
+    if (!log_made_in_memory(jetstream_store(stream->jetstream), stream->id))
+        stream_state_use(&stream->state, io_scratch(stream_io(stream)),
+                         bits == 0 ? INDEX_BITS : bits);
+}
+
 struct stream *stream_open(struct jetstream *jetstream, struct account *account, uint64_t id,
                            struct bytes name, enum err *err)
 {
@@ -294,6 +305,7 @@ struct stream *stream_open(struct jetstream *jetstream, struct account *account,
     stream->name = heap_copy(name);
     stream->number_next = 1;
     stream_state_init(&stream->state, prng_next(prng));
+    use_scratch(stream);
     stream->events = (struct stream_events){
         .owner = stream,
         .stored = on_stored,
@@ -360,6 +372,8 @@ void stream_close(struct stream *stream, bool deleted)
 {
     struct timers *timers = io_timers(stream_io(stream));
 
+    if (deleted)
+        stream_origins_leave(stream);
     stream->closing = true;
     stream->lead = false;
     stream_unsubscribe(stream);

@@ -19,6 +19,14 @@ void stream_state_init(struct stream_state *state, uint64_t seed)
     buf_init(&state->msg_id_memory, MSG_ID_MAX);
 }
 
+void stream_state_use(struct stream_state *state, struct scratch *scratch, unsigned index_bits)
+{
+    state->scratch = scratch;
+    state->index_bits = index_bits;
+    if (scratch != NULL)
+        index_use(state->index, scratch, index_bits);
+}
+
 void stream_state_deinit(struct stream_state *state)
 {
     arena_deinit(&state->config_arena);
@@ -34,10 +42,13 @@ void stream_state_deinit(struct stream_state *state)
 void stream_state_reset(struct stream_state *state, uint64_t seed)
 {
     const struct stream_events *events = state->events;
+    struct scratch *scratch = state->scratch;
+    unsigned index_bits = state->index_bits;
     uint64_t flaws = state->flaws;
 
     stream_state_deinit(state);
     stream_state_init(state, seed);
+    stream_state_use(state, scratch, index_bits);
     state->events = events;
     state->flaws = flaws;
 }

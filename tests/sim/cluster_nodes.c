@@ -1,4 +1,5 @@
 #include "tests/sim/cluster_nodes.h"
+#include "storage/index.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -48,6 +49,7 @@ static void draw_sizes(struct node *node)
     node->options.sim.segment_size = segments[prng_below(prng, 3)];
     node->options.sim.journal_file_size = journals[prng_below(prng, 3)];
     node->options.sim.journal_batch_max = batches[prng_below(prng, 4)];
+    node->options.sim.index_bits = 1 + (unsigned)prng_below(prng, INDEX_BITS);
 }
 
 /* ---- making them -------------------------------------------------------------------------------
