@@ -67,7 +67,9 @@ crash_flags   = --seconds $(crash_seconds) $(if $(SEED),--seed $(SEED)) $(if $(L
 crash: $(e2e_server)
 	@$(e2e_env) python3 tests/count.py --minutes $$(($(crash_seconds) / 60 + 5)) \
 	    'self-test=python3 tests/crash/crash.py --self-test' \
-	    'crash=python3 tests/crash/crash.py $(crash_flags)'
+	    'crash=python3 tests/crash/crash.py $(crash_flags)' \
+	    'kv-self-test=python3 tests/crash/kv.py --self-test' \
+	    'kv=python3 tests/crash/kv.py --seconds $$(($(crash_seconds) / 6)) $(if $(SEED),--seed $(SEED))'
 
 cluster_seconds = $(if $(filter command line environment,$(origin SECONDS)),$(SECONDS),45)
 cluster_flags   = --seconds $(cluster_seconds) $(if $(SEED),--seed $(SEED)) $(if $(LEDGER),--ledger)
