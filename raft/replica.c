@@ -493,6 +493,11 @@ uint64_t replica_applied(const struct replica *replica)
     return replica->applied;
 }
 
+int64_t replica_time_last(const struct replica *replica)
+{
+    return replica->time_last;
+}
+
 uint64_t replica_proposed(const struct replica *replica)
 {
     return log_appended(replica->log);
