@@ -58,7 +58,8 @@ void auth_init(struct auth *auth, const struct auth_options *options, uint64_t s
         .users = heap_take(options->users_count * sizeof(struct auth_user)),
         .users_count = options->users_count,
         .seed = seed,
-        .required = options->operators != NULL || options->users_count > 0 || options->token.size > 0 || options->user.size > 0,
+        .required = options->operators != NULL || options->users_count > 0 ||
+                    options->token.size > 0 || options->user.size > 0,
     };
     table_init(&auth->names, user_key, seed);
     table_init(&auth->nkeys, user_key, seed);

@@ -53,8 +53,8 @@ struct auth_claim {
     struct bytes nkey;
     struct bytes signature;
     struct bytes jwt;
-    int64_t wall_s; /* now */
-    bool proven;    /* it has signed a nonce before */
+    int64_t wall_s;            /* now */
+    bool proven;               /* it has signed a nonce before */
     struct bytes nonce;        /* what it was given to sign; empty: nothing */
     const struct bytes *names; /* of its certificate, when they count */
     size_t names_count;

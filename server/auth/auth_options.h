@@ -80,8 +80,8 @@ struct signing_key {
 };
 
 struct revocation {
-    struct bytes user;  /* a key, or "*" */
-    int64_t until_s; /* what was issued until then counts no more */
+    struct bytes user; /* a key, or "*" */
+    int64_t until_s;   /* what was issued until then counts no more */
 };
 
 /* What was signed of an account beside its options. */
@@ -118,8 +118,8 @@ struct auth_options {
     struct operator_options *operators; /* NULL: users are configured, not signed */
     const struct config_value *preload; /* what they have signed; NULL: nothing */
     bool resolver;                      /* and it is there that it is found */
-    const struct config_place *place; /* of the authorization block; NULL: there is none */
-    struct bytes user;                /* the single one; empty: none */
+    const struct config_place *place;   /* of the authorization block; NULL: there is none */
+    struct bytes user;                  /* the single one; empty: none */
     struct bytes password;
     struct bytes token;
     int64_t timeout_ns;         /* for a CONNECT; 0: the default */

@@ -12,7 +12,7 @@ static struct bytes issuer_account(const struct jwt *jwt)
     const struct json *named = json_get(jwt->claims, BYTES("issuer_account"));
 
     return named != NULL && named->type == JSON_STRING && named->text.size > 0 ? named->text
-                                                                              : jwt->issuer;
+                                                                               : jwt->issuer;
 }
 
 static const struct account_options *find_account(const struct auth *auth, struct bytes name)
@@ -85,8 +85,9 @@ static bool make(const struct auth *auth, const struct auth_claim *claim, struct
 
 static void set_permissions(struct auth_signed *made, uint64_t seed)
 {
-    const struct permission_options *may =
-        made->grant.restricted ? &made->grant.permissions : made->options.account->default_permissions;
+    const struct permission_options *may = made->grant.restricted
+                                               ? &made->grant.permissions
+                                               : made->options.account->default_permissions;
 
     made->user = (struct auth_user){.options = &made->options, .made = made};
     if (may == NULL)

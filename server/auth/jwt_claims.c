@@ -172,9 +172,12 @@ static bool read_types(const struct json *list, unsigned *types)
         struct bytes name;
         enum connection_type type;
     } known[] = {
-        {BYTES("STANDARD"), CONNECTION_STANDARD}, {BYTES("WEBSOCKET"), CONNECTION_WEBSOCKET},
-        {BYTES("LEAFNODE"), CONNECTION_LEAFNODE}, {BYTES("LEAFNODE_WS"), CONNECTION_LEAFNODE_WS},
-        {BYTES("MQTT"), CONNECTION_MQTT},         {BYTES("MQTT_WS"), CONNECTION_MQTT_WS},
+        {BYTES("STANDARD"), CONNECTION_STANDARD},
+        {BYTES("WEBSOCKET"), CONNECTION_WEBSOCKET},
+        {BYTES("LEAFNODE"), CONNECTION_LEAFNODE},
+        {BYTES("LEAFNODE_WS"), CONNECTION_LEAFNODE_WS},
+        {BYTES("MQTT"), CONNECTION_MQTT},
+        {BYTES("MQTT_WS"), CONNECTION_MQTT_WS},
         {BYTES("IN_PROCESS"), CONNECTION_IN_PROCESS},
     };
 
@@ -206,7 +209,8 @@ bool jwt_grant_read(struct arena *arena, const struct json *claims, struct jwt_g
     if (given(json_get(claims, BYTES("src"))) || given(json_get(claims, BYTES("times"))) ||
         is_true(claims, BYTES("proxy_required")))
         return false;
-    if (!read_types(json_get(claims, BYTES("allowed_connection_types")), &grant->connection_types) ||
+    if (!read_types(json_get(claims, BYTES("allowed_connection_types")),
+                    &grant->connection_types) ||
         !read_permissions(arena, claims, &grant->permissions))
         return false;
     grant->restricted = says_anything(&grant->permissions);

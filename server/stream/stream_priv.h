@@ -111,7 +111,7 @@ struct consumer_shell {
     struct consumer_place *places; /* in the stream's consumer_index */
     size_t place_count;
     uint64_t walked; /* the last walk of the index that came by */
-    bool logged; /* it is in the log, and so in state blocks */
+    bool logged;     /* it is in the log, and so in state blocks */
     bool dirty;
     bool planning; /* hands out when the next batch leaves */
     bool wide;     /* its filters have changed: it is told of every message */
