@@ -199,6 +199,11 @@ enum err io_space(struct io *io, uint64_t *available, uint64_t *total)
     return io->calls->space(io, available, total);
 }
 
+struct scratch *io_scratch(struct io *io)
+{
+    return io->calls->scratch(io);
+}
+
 /* ---- file operations of the loop ----------------------------------------------------------------
  */
 

@@ -25,6 +25,7 @@
 #include "base/timers.h"
 
 struct io;
+struct scratch;
 struct io_file;     /* an open file, opaque to all but the backend */
 struct io_listener; /* a listening socket */
 struct io_sock;     /* a connected socket */
@@ -87,6 +88,10 @@ enum err io_list(struct io *io, const char *path,
 enum err io_lock(struct io *io, const char *path);
 /* Bytes free and in total on the file system of the root. */
 enum err io_space(struct io *io, uint64_t *available, uint64_t *total);
+
+/* Memory that lies in a file (base/scratch.h), made at the first call; lives until io_destroy.
+ * NULL: the file system gives none. */
+struct scratch *io_scratch(struct io *io);
 
 /* ---- files: operations of the loop ---------------------------------------------------------- */
 

@@ -38,6 +38,8 @@ struct io_calls {
     enum err (*lock)(struct io *io, const char *path);
     enum err (*space)(struct io *io, uint64_t *available, uint64_t *total);
 
+    struct scratch *(*scratch)(struct io *io);
+
     /* Starts op->kind; op is filled in, busy and counted. Ends in io_op_finish, from a turn. */
     void (*submit)(struct io *io, struct io_op *op);
     int64_t (*read_now)(struct io *io, struct io_file *file, uint64_t offset, void *at,

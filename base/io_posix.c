@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/heap.h"
+#include "base/scratch.h"
 
 static int root_of(struct io *io)
 {
@@ -56,6 +57,8 @@ enum err io_posix_init(struct io_posix *posix, const char *root)
 
     posix->root = -1;
     posix->locks_count = 0;
+    posix->scratch = NULL;
+    posix->scratch_asked = false;
     if (root == NULL)
         return OK;
 
@@ -70,6 +73,7 @@ void io_posix_deinit(struct io_posix *posix)
 {
     for (unsigned i = 0; i < posix->locks_count; i++)
         close(posix->locks[i]);
+    scratch_destroy(posix->scratch);
     if (posix->root >= 0)
         close(posix->root);
 }
@@ -282,4 +286,14 @@ enum err io_posix_space(struct io *io, uint64_t *available, uint64_t *total)
     *available = (uint64_t)fs.f_bavail * fs.f_frsize;
     *total = (uint64_t)fs.f_blocks * fs.f_frsize;
     return OK;
+}
+
+struct scratch *io_posix_scratch(struct io *io)
+{
+    struct io_posix *posix = (struct io_posix *)io;
+
+    if (!posix->scratch_asked && posix->root >= 0)
+        posix->scratch = scratch_create(posix->root);
+    posix->scratch_asked = true;
+    return posix->scratch;
 }

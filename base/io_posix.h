@@ -15,6 +15,8 @@ struct io_posix {
     int root; /* -1: no root was named, every file call fails with ERR_NOT_FOUND */
     int locks[IO_POSIX_LOCKS_MAX];
     unsigned locks_count;
+    struct scratch *scratch; /* NULL: not yet, or there is none */
+    bool scratch_asked;
 };
 
 struct io_posix_file {
@@ -56,5 +58,6 @@ enum err io_posix_sync_dir(struct io *io, const char *path);
 enum err io_posix_list(struct io *io, const char *path, io_entry_fn *entry, void *context);
 enum err io_posix_lock(struct io *io, const char *path);
 enum err io_posix_space(struct io *io, uint64_t *available, uint64_t *total);
+struct scratch *io_posix_scratch(struct io *io);
 
 #endif

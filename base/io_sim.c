@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/heap.h"
+#include "base/scratch.h"
 
 #define MILLION     1000000u
 #define CAPACITY    (UINT64_C(1) << 30)
@@ -210,6 +211,18 @@ void sim_run(struct sim *sim, int64_t ns)
 
 static void destroy(struct io *io);
 
+#define SCRATCH_REFUSES 8u /* one piece of so many, so that what has no room is met all the time   \
+                            */
+
+static struct scratch *sim_scratch(struct io *io)
+{
+    struct sim_process *process = sim_process_of(io);
+
+    if (process->scratch == NULL)
+        process->scratch = scratch_create_twin(process->generation, SCRATCH_REFUSES);
+    return process->scratch;
+}
+
 static const struct io_calls sim_calls = {
     .clock_refresh = clock_refresh,
     .random = random_bytes,
@@ -231,6 +244,7 @@ static const struct io_calls sim_calls = {
     .list = sim_list,
     .lock = sim_lock,
     .space = sim_space,
+    .scratch = sim_scratch,
     .submit = sim_submit,
     .read_now = sim_read_now,
     .work = sim_work,
@@ -283,6 +297,7 @@ static void process_free(struct sim_process *process)
     sim_files_free(process);
     for (size_t i = 0; i < process->locks_count; i++)
         heap_give(process->locks[i]);
+    scratch_destroy(process->scratch);
     process->node->process = NULL;
     process->io.timers.count = 0; /* what a zombie armed may be gone: not to be touched */
     io_deinit(&process->io);

@@ -71,6 +71,7 @@ struct sim_process {
     struct sim_op **ended_last;
     struct io_work *done_first; /* work to be told at the turn */
     struct io_work **done_last;
+    struct scratch *scratch;
     char *locks[SIM_LOCKS_MAX];
     size_t locks_count;
 

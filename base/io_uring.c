@@ -219,6 +219,7 @@ static const struct io_calls uring_calls = {
     .list = io_posix_list,
     .lock = io_posix_lock,
     .space = io_posix_space,
+    .scratch = io_posix_scratch,
     .submit = uring_submit,
     .read_now = io_posix_read_now,
     .work = uring_work,

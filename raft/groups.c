@@ -160,6 +160,9 @@ void groups_received(struct groups *groups, uint64_t node, struct bytes frame)
         /* Meant for an earlier life of this disk, or for a replica that is not open (yet). */
         if (replica == NULL || in->message.to.incarnation != groups->options.self.incarnation)
             continue;
-        replica_step(replica, in);
+        if (in->catch != 0)
+            replica_catch_step(replica, in);
+        else
+            replica_step(replica, in);
     }
 }

@@ -36,6 +36,7 @@ void groups_post(struct groups *groups, uint64_t group, const struct raft_messag
 
 /* replica.c: what arrived for it. */
 void replica_step(struct replica *replica, const struct wire_message *message);
+void replica_catch_step(struct replica *replica, const struct wire_message *message);
 void replica_node(struct replica *replica, uint64_t node, bool up);
 
 #endif

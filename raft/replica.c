@@ -21,6 +21,7 @@ static void destroy(struct replica *replica)
     buf_deinit(&replica->scratch);
     buf_deinit(&replica->block.body);
     buf_deinit(&replica->block.local);
+    replica_catch_deinit(replica);
     heap_give(replica);
 }
 
@@ -204,6 +205,7 @@ static void stop_leading(struct replica *replica)
 {
     replica->elected = false;
     replica->lead_index = 0;
+    replica_offers_drop(replica);
     drop_reads(replica);
     if (!replica->leads || replica->closed)
         return;
@@ -265,8 +267,7 @@ static void carry_out(struct replica *replica, const struct raft_order *order)
     case RAFT_ORDER_SLEEP:
         cache_drop(&replica->cache, replica->applied);
         break; /* all have all of it */
-    case RAFT_ORDER_SNAPSHOT:
-        break; /* a group with a floor above 0 does not grow: nobody is behind it */
+    case RAFT_ORDER_SNAPSHOT: replica_offer(replica, order->member); break;
     }
 }
 
@@ -323,6 +324,7 @@ static void timer_fired(struct timer *timer)
     raft_core_tick(replica->core, io_now(replica->io));
     replica_drain(replica);
     if (!replica->closed && replica->leads) {
+        replica_offers_look(replica);
         look_at_disk(replica);
         replica_drain(replica);
     }
@@ -388,8 +390,8 @@ static void log_failed_event(void *owner, enum err err)
 
 void replica_step(struct replica *replica, const struct wire_message *message)
 {
-    if (replica->repair_from != 0)
-        return; /* nothing is promised yet */
+    if (replica->repair_from != 0 || replica_catch_refuses(replica, &message->message))
+        return; /* nothing is promised yet, or nothing more for now */
     replica_hold(replica);
     replica->stepping = message;
     raft_core_step(replica->core, io_now(replica->io), &message->message);
@@ -425,6 +427,7 @@ enum err replica_open(struct groups *groups, uint64_t log_id, const struct repli
     opened->ballot_again.fire = replica_ballot_fired;
     opened->forgive.fire = forgive_fired;
     opened->warm.done = replica_warmed;
+    replica_catch_init(opened);
     cache_init(&opened->cache, REPLICA_CACHE_BYTES);
     buf_init(&opened->scratch, WIRE_FRAME_MAX);
     err = replica_recover(opened, &log_events);
@@ -454,6 +457,7 @@ void replica_close(struct replica *replica)
     timers_cancel(io_timers(replica->io), &replica->forgive);
     groups_leave(replica->groups, replica->id);
     drop_reads(replica);
+    replica_catch_close(replica);
     log_close(replica->log);
     replica->closed = true;
     if (replica->busy == 0)
@@ -467,6 +471,7 @@ void replica_forget(struct replica *replica)
     timers_cancel(io_timers(replica->io), &replica->forgive);
     groups_leave(replica->groups, replica->id);
     drop_reads(replica);
+    replica_catch_close(replica);
     destroy(replica);
 }
 
@@ -486,6 +491,16 @@ uint64_t replica_term(const struct replica *replica)
 uint64_t replica_applied(const struct replica *replica)
 {
     return replica->applied;
+}
+
+int64_t replica_time_last(const struct replica *replica)
+{
+    return replica->time_last;
+}
+
+bool replica_whole(const struct replica *replica)
+{
+    return replica->repair_from == 0 && !raft_core_damaged(replica->core);
 }
 
 uint64_t replica_proposed(const struct replica *replica)
@@ -511,6 +526,14 @@ const struct raft_config *replica_members(const struct replica *replica)
 uint32_t replica_progress(const struct replica *replica, struct raft_progress out[RAFT_MEMBERS_MAX])
 {
     return raft_core_progress(replica->core, out);
+}
+
+void replica_tell_commit(struct replica *replica)
+{
+    if (replica->repair_from != 0)
+        return;
+    raft_core_tell_commit(replica->core, io_now(replica->io));
+    replica_drain(replica);
 }
 
 /* ---- proposing
@@ -568,9 +591,9 @@ void replica_read(struct replica *replica, struct replica_read *read)
     replica_drain(replica);
 }
 
-bool replica_grows(const struct replica *replica)
+static bool grows(const struct replica *replica)
 {
-    return log_floor(replica->log) == 0;
+    return log_floor(replica->log) == 0 || replica->events.fill != NULL;
 }
 
 enum err replica_change(struct replica *replica, const struct raft_config *next)
@@ -579,7 +602,7 @@ enum err replica_change(struct replica *replica, const struct raft_config *next)
     uint64_t index;
 
     assert(replica->leads);
-    if (!replica_grows(replica) && next->count > replica_members(replica)->count)
+    if (!grows(replica) && next->count > replica_members(replica)->count)
         return ERR_UNSUPPORTED;
     if (replica->block.gathered && log_gathered(replica->log) == REPLICA_SEAL_SIZE)
         replica_gather_drop(replica); /* only the seal: it comes with the next */

@@ -59,6 +59,25 @@ struct replica_events {
     /* During replica_open, before anything is applied: the state was that. ERR_CORRUPT: it makes no
      * sense here, and the state is as it was. */
     enum err (*restore)(void *owner, const struct replica_block *block);
+
+    /*
+     * Catch-up by block (docs/raft.md); all or none, with blocks. A machine with none of them has
+     * blocks only as long as it stands alone.
+     *
+     * A block of another replica is to replace the state. It is decoded beside it, which goes on;
+     * what the machine lacks of it, it asks for (replica_ask); then replica_take. `block` stays put
+     * until drop. ERR_CORRUPT: it makes no sense here, and nothing has come of it.
+     */
+    enum err (*fill)(void *owner, const struct replica_block *block);
+    void (*told)(void *owner, struct bytes answer); /* to the newest question; it may come twice */
+    /* It will not be taken, or has been: what was decoded beside goes. */
+    void (*fill_drop)(void *owner);
+    /* The block is on the disk: the state is to be as that of a new machine; `restore` follows at
+     * once, then `taken`. */
+    void (*forget)(void *owner);
+    void (*taken)(void *owner);
+    /* A member that fills asks: replica_tell, at once or later, or never. */
+    void (*asked)(void *owner, struct raft_member by, uint64_t index, struct bytes question);
 };
 
 /* Opens the group's log and applies what is committed; `lead` follows from the loop if this node
@@ -74,6 +93,7 @@ void replica_forget(struct replica *replica);
 bool replica_leads(const struct replica *replica); /* between `lead` and `follow` */
 uint64_t replica_term(const struct replica *replica);
 uint64_t replica_applied(const struct replica *replica);  /* last index given to `apply` */
+int64_t replica_time_last(const struct replica *replica); /* of the last applied batch */
 uint64_t replica_proposed(const struct replica *replica); /* last index proposed */
 struct log *replica_log(struct replica *replica);         /* for reading */
 /* Who leads as far as is known; node 0: nobody. */
@@ -84,12 +104,18 @@ const struct raft_config *replica_members(const struct replica *replica);
 uint32_t replica_progress(const struct replica *replica,
                           struct raft_progress out[RAFT_MEMBERS_MAX]);
 
+/* The others hear of what is committed now, and not in a while. Not from inside an event. */
+void replica_tell_commit(struct replica *replica);
+
 /* The batch being gathered (records begin behind LOG_GATHER_HEAD bytes, storage/log.h), how many
  * bytes of records are in it, and whether it can go now. Gather only while it leads. */
 struct buf *replica_gather(struct replica *replica);
 size_t replica_gathered(const struct replica *replica);
 void replica_gather_drop(struct replica *replica);
 bool replica_ready(const struct replica *replica);
+/* False: this disk has lost entries, and has not got them again: what is applied may be less than
+ * it once was. */
+bool replica_whole(const struct replica *replica);
 /* Proposes the gathered records; returns their index. Needs replica_leads and replica_ready. */
 uint64_t replica_propose(struct replica *replica, int64_t time_ns, uint32_t record_count);
 
@@ -109,6 +135,17 @@ void replica_block(struct replica *replica, struct buf *body, struct buf *local)
 /* There will be no block this time. */
 void replica_block_drop(struct replica *replica);
 
+/* A machine that fills: what it lacks, of whoever leads; asked again until it asks something else.
+ */
+void replica_ask(struct replica *replica, struct bytes question);
+/* It lacks nothing any more. Takes the memory of `local`. */
+void replica_take(struct replica *replica, struct buf *local);
+/* About how many bytes travel in one answer, of bodies and of machines. */
+size_t replica_piece(const struct replica *replica);
+/* An answer. Lost if there is no room for it: then it is asked for again. */
+void replica_tell(struct replica *replica, struct raft_member to, uint64_t index,
+                  struct bytes answer);
+
 /* A body is a row of sections: u32 type, u32 0, u64 size, and so many bytes. */
 #define BLOCK_SECTION_HEAD 16u
 #define BLOCK_SECTION_FREE 16u /* machines number theirs from here on */
@@ -118,11 +155,9 @@ bool replica_section_take(struct bytes *body, uint32_t *type, struct bytes *sect
 
 /* Changes the members by one. ERR_AGAIN: not now (another change is under way, a learner is behind,
  * the batch before is still being written). ERR_UNSUPPORTED: it would be a member more, and the
- * group does not grow. Needs replica_leads. */
+ * beginning of the log is gone of a machine that cannot be caught up by block. Needs replica_leads.
+ */
 enum err replica_change(struct replica *replica, const struct raft_config *next);
-/* False: the beginning of its log is not there any more (its server stood alone, and wrote state
- * blocks), so a new member cannot follow. */
-bool replica_grows(const struct replica *replica);
 /* Hands leadership to that node (0: the best placed); gives up by itself. */
 void replica_transfer(struct replica *replica, uint64_t node);
 

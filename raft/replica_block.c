@@ -16,7 +16,8 @@
 
 bool replica_blocks(const struct replica *replica)
 {
-    return replica->events.capture != NULL && replica->groups->options.transport == NULL;
+    return replica->events.capture != NULL &&
+           (replica->groups->options.transport == NULL || replica->events.fill != NULL);
 }
 
 /* ---- seals ----------------------------------------------------------------------------------- */
@@ -93,19 +94,29 @@ void replica_block_count(struct replica *replica, const struct log_batch *batch)
 void replica_block_applied(struct replica *replica, const struct log_batch *batch)
 {
     if (!replica_blocks(replica) || replica->block.busy || replica->config.count == 0 ||
-        !begins_with_seal(batch))
+        replica->catch.phase != CATCH_NOT || !begins_with_seal(batch))
         return;
     begin(replica, batch);
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
-static void floor_to_block(struct replica *replica)
+/* Others who are a little behind still get entries: for them the floor is a block lower. */
+static void move_floor(struct replica *replica)
 {
     const struct log_block_op *op = &replica->block.op;
+    uint64_t index = replica->block.newest, term = replica->block.newest_term;
 
-    log_floor_set(replica->log, op->index);
-    raft_core_floor(replica->core, op->index, op->term);
+    replica->block.newest = op->index;
+    replica->block.newest_term = op->term;
+    if (replica->groups->options.transport == NULL) {
+        index = op->index;
+        term = op->term;
+    }
+    if (index == 0)
+        return;
+    log_floor_set(replica->log, index);
+    raft_core_floor(replica->core, index, term);
 }
 
 static void written(struct log_block_op *op, enum err err)
@@ -119,10 +130,12 @@ static void written(struct log_block_op *op, enum err err)
     buf_release(&replica->block.local);
     if (!replica->closed) {
         if (err == OK)
-            floor_to_block(replica);
+            move_floor(replica);
         set_due(replica);
         replica->events.blocked(replica->owner, err);
     }
+    if (!replica->closed)
+        replica_catch_ready(replica);
     replica_let_go(replica);
 }
 
@@ -214,5 +227,7 @@ enum err replica_block_restore(struct replica *replica, const struct log_block *
     replica->time_last = time_last;
     replica->applied = block->index;
     replica->block.size = block->body.size + block->local.size;
+    replica->block.newest = block->index;
+    replica->block.newest_term = block->term;
     return OK;
 }

@@ -17,6 +17,40 @@
 #define REPLICA_SLEEP_NS        INT64_C(10000000000)
 #define REPLICA_APPEND_BYTES    (1u << 20) /* of entries in one message, unless one is larger */
 
+/* How far a replica that takes another one's block is (replica_catch.c). */
+enum catch_phase {
+    CATCH_NOT,
+    CATCH_BODY,  /* the body comes */
+    CATCH_FILL,  /* the machine asks for what it lacks */
+    CATCH_READY, /* it has all: to be taken, again if the disk has refused it */
+    CATCH_TAKE,  /* on its way to the disk: no entries are taken */
+};
+
+struct catch
+{
+    enum catch_phase phase;
+    uint64_t index, term; /* the block */
+    bool known;           /* what follows is: of the first piece */
+    struct log_hash hash, body_hash;
+    uint64_t body_size;
+    struct buf body, local;
+    struct buf question; /* the machine's newest */
+    struct timer timer;  /* asks again */
+    struct log_take_op op;
+};
+
+/* A member that this leader has offered its block to (replica_offer.c). */
+#define OFFERS_MAX (RAFT_MEMBERS_MAX + 1u) /* one that departs */
+
+struct offer {
+    struct raft_member member; /* node 0: free, unless busy */
+    int64_t heard_ns;
+    bool busy; /* `read` is under way */
+    struct raft_member reader;
+    struct replica *replica;
+    struct log_block_read read;
+};
+
 struct replica {
     struct groups *groups;
     struct io *io;
@@ -51,14 +85,18 @@ struct replica {
     struct timer ballot_again; /* the disk has refused it: it is written once more */
 
     struct {
-        uint64_t bytes; /* of contents applied since the last seal */
-        uint64_t due;   /* at so many comes the next */
-        uint64_t size;  /* of the newest block */
-        bool gathered;  /* the batch that is gathered begins with a seal */
-        bool busy;      /* the machine takes its state down, or it is written */
+        uint64_t bytes;               /* of contents applied since the last seal */
+        uint64_t due;                 /* at so many comes the next */
+        uint64_t size;                /* of the newest block */
+        bool gathered;                /* the batch that is gathered begins with a seal */
+        bool busy;                    /* the machine takes its state down, or it is written */
+        uint64_t newest, newest_term; /* the durable one that counts; 0: none */
         struct log_block_op op;
         struct buf body, local; /* being written */
     } block;
+
+    struct catch catch;              /* its own way back */
+    struct offer offers[OFFERS_MAX]; /* that of others, while it leads */
 
     struct timer timer; /* the core's deadline */
 
@@ -108,6 +146,23 @@ void replica_block_count(struct replica *replica, const struct log_batch *batch)
 void replica_block_applied(struct replica *replica, const struct log_batch *batch);
 void replica_block_begin(struct replica *replica); /* the log is open */
 enum err replica_block_restore(struct replica *replica, const struct log_block *block);
+
+/* replica_catch.c */
+void replica_catch_init(struct replica *replica);
+void replica_catch_deinit(struct replica *replica);
+void replica_catch_close(struct replica *replica);
+/* Would it change the log while a block is being taken? */
+bool replica_catch_refuses(const struct replica *replica, const struct raft_message *message);
+void replica_catch_ready(struct replica *replica); /* this replica's own block is written */
+/* Sends a message of catch-up; false: no room. Only bodies and answers are DATA. */
+bool replica_catch_send(struct replica *replica, enum wire_catch type, struct raft_member to,
+                        struct raft_message *message, struct bytes payload);
+
+/* replica_offer.c */
+void replica_offer(struct replica *replica, struct raft_member to);
+void replica_offers_look(struct replica *replica); /* who is not heard any more is offered anew */
+void replica_offers_drop(struct replica *replica);
+void replica_offer_step(struct replica *replica, const struct wire_message *message);
 
 /* replica_recover.c */
 enum err replica_recover(struct replica *replica, const struct log_events *events);

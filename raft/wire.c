@@ -3,6 +3,7 @@
 #include "base/codec.h"
 #include "raft/members.h"
 #include "storage/batch.h"
+#include "storage/hash.h"
 
 enum { FLAG_GRANTED = 1, FLAG_TRANSFER = 2, FLAG_SLEEP = 4, FLAG_REMOVED = 8, FLAGS_ALL = 15 };
 
@@ -70,6 +71,31 @@ static void take_head(struct decoder *in, struct wire_message *out)
     message->damaged = decode_u64(in);
 }
 
+void wire_write_catch(uint8_t at[WIRE_HEAD], uint64_t group, enum wire_catch type,
+                      const struct raft_message *message, struct bytes payload)
+{
+    struct raft_message head = *message;
+
+    head.damaged = hash_64(payload);
+    head.type = (enum raft_message_type)type;
+    wire_write(at, group, &head, 0, payload.size);
+}
+
+static enum err take_catch(struct wire_message *out, uint8_t type, struct bytes payload)
+{
+    out->catch = (enum wire_catch)type;
+    out->payload = payload;
+    if (out->message.entry_count != 0 || hash_64(payload) != out->message.damaged)
+        return ERR_CORRUPT;
+    return OK;
+}
+
+static bool known(uint8_t type)
+{
+    return (type >= RAFT_PREVOTE && type <= RAFT_TRANSFER) ||
+           (type >= WIRE_CATCH_FIRST && type <= WIRE_CATCH_LAST);
+}
+
 enum err wire_take(struct bytes *frame, struct wire_message *out)
 {
     struct decoder in, entries;
@@ -79,9 +105,9 @@ enum err wire_take(struct bytes *frame, struct wire_message *out)
     decoder_init(&in, *frame);
     out->group = decode_u64(&in);
     kind = decode_bytes(&in, 2);
-    if (in.failed || kind.at[0] < RAFT_PREVOTE || kind.at[0] > RAFT_TRANSFER ||
-        kind.at[1] > FLAGS_ALL)
+    if (in.failed || !known(kind.at[0]) || kind.at[1] > FLAGS_ALL)
         return ERR_CORRUPT;
+    out->catch = 0;
     memset(&out->message, 0, offsetof(struct raft_message, entries));
     out->message.type = (enum raft_message_type)kind.at[0];
     out->message.granted = (kind.at[1] & FLAG_GRANTED) != 0;
@@ -94,12 +120,12 @@ enum err wire_take(struct bytes *frame, struct wire_message *out)
     decoder_init(&entries, decode_bytes(&in, size));
     if (in.failed || out->message.entry_count > RAFT_ENTRIES_MAX)
         return ERR_CORRUPT;
+    *frame = in.rest;
+    if (kind.at[0] >= WIRE_CATCH_FIRST)
+        return take_catch(out, kind.at[0], entries.rest);
     for (uint32_t i = 0; i < out->message.entry_count; i++) {
         if (take_entry(&entries, out, i) != OK)
             return ERR_CORRUPT;
     }
-    if (entries.rest.size != 0)
-        return ERR_CORRUPT;
-    *frame = in.rest;
-    return OK;
+    return entries.rest.size == 0 ? OK : ERR_CORRUPT;
 }

@@ -1,4 +1,5 @@
 #include "server/connection_priv.h"
+#include "server/websocket/deflate.h"
 
 #include "base/heap.h"
 #include "base/owner.h"
@@ -393,6 +394,7 @@ void connections_deinit(struct connections *connections)
     }
     connections_proofs_drop(connections);
     timers_cancel(timers, &connections->stall);
+    deflater_destroy(connections->deflater);
     closed_clients_deinit(&connections->closed);
     clients_deinit(&connections->clients);
 }

@@ -18,6 +18,7 @@
 #define CONNECTIONS_PROOFS_MAX 1u
 
 struct connection;
+struct deflater;
 struct proof_work;
 struct tls_context;
 
@@ -35,6 +36,7 @@ struct connections {
     size_t proofs_running;
     struct tls_context *tls;           /* of whoever comes; NULL: none is encrypted */
     struct tls_context *websocket_tls; /* the same, over a WebSocket */
+    struct deflater *deflater;         /* of those over WebSockets; NULL: none needed it yet */
     struct info_door websocket_door;   /* as INFO has it; its host lives as long as the server */
     int64_t handshakes_since_ns;       /* of the second in which so many began */
     int64_t handshakes;

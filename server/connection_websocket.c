@@ -78,12 +78,24 @@ static size_t message_max(const struct connection *c)
     return most < (int64_t)FRAMES_MESSAGE_MAX ? (size_t)most : FRAMES_MESSAGE_MAX;
 }
 
+static struct deflater *deflater_of(struct connections *connections)
+{
+    if (connections->deflater == NULL)
+        connections->deflater = deflater_create();
+    return connections->deflater;
+}
+
 static void begin_frames(struct connection *c, const struct upgrade *said)
 {
     struct websocket *websocket = c->websocket;
+    struct frames_options options = {
+        .message_max = message_max(c),
+        .frame_max = said->browser ? FRAME_BROWSER_MAX : SIZE_MAX,
+        .deflater = said->compressed ? deflater_of(c->owner) : NULL,
+        .whole = said->safari,
+    };
 
-    websocket->frames = frames_create(message_max(c), said->browser ? FRAME_BROWSER_MAX : SIZE_MAX,
-                                      take_payload, c);
+    websocket->frames = frames_create(&options, take_payload, c);
     websocket->cookies = (struct client_cookies){
         .user = said->user, .password = said->password, .token = said->token};
     if (said->user.size + said->password.size + said->token.size == 0)

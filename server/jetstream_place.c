@@ -177,8 +177,7 @@ static void step(struct jetstream *jetstream, struct catalogue_entry *entry)
     case MEMBERSHIP_CHANGE:
         if (replica_change(replica, &next) == ERR_UNSUPPORTED) {
             logger_error(server_logger(jetstream->server),
-                         "Stream '%.*s' gets no more replicas: the beginning of its log is gone, "
-                         "which it wrote while its server stood alone",
+                         "Stream '%.*s' gets no more replicas: the beginning of its log is gone",
                          BYTES_ARG(stream_name(entry->stream)));
             entry->settled = true;
         }

@@ -111,6 +111,7 @@ struct options {
         uint64_t cluster_flaws;             /* server/cluster/flaws.h */
         uint32_t segment_size, journal_file_size, journal_batch_max; /* 0: the store's default */
         uint64_t block_bytes; /* raft/groups.h; 0: its default */
+        unsigned index_bits;  /* storage/index.h; 0: its default */
     } sim;                    /* no flag sets these: the simulator does */
 };
 

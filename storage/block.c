@@ -289,6 +289,40 @@ enum err block_read(struct io *io, const char *dir, uint64_t log_id, uint64_t in
     return err;
 }
 
+static enum err read_piece(struct io *io, struct io_file *file, struct block *block,
+                           uint64_t offset, void *at, size_t size, size_t *count,
+                           uint64_t *body_size)
+{
+    struct block wanted = *block;
+    uint8_t head[BLOCK_HEADER];
+    struct sizes sizes;
+    enum err err = io_read_all(io, file, 0, head, sizeof head);
+
+    if (err == OK)
+        err = decode_header(head, block, &sizes);
+    if (err != OK)
+        return err;
+    if (block->log_id != wanted.log_id || block->index != wanted.index || offset > sizes.body)
+        return ERR_CORRUPT;
+    *body_size = sizes.body;
+    *count = sizes.body - offset < size ? (size_t)(sizes.body - offset) : size;
+    offset += BLOCK_HEADER + (uint64_t)block->file_count * BLOCK_FILE_SIZE;
+    return *count > 0 ? io_read_all(io, file, offset, at, *count) : OK;
+}
+
+enum err block_read_piece(struct io *io, const char *dir, struct block *block, uint64_t offset,
+                          void *at, size_t size, size_t *count, uint64_t *body_size)
+{
+    struct io_file *file;
+    enum err err = io_open(io, path_block(dir, block->log_id, block->index).text, IO_READ, &file);
+
+    if (err != OK)
+        return err;
+    err = read_piece(io, file, block, offset, at, size, count, body_size);
+    io_close(io, file);
+    return err;
+}
+
 /* ---- listing ----------------------------------------------------------------------------------
  */
 

@@ -41,6 +41,10 @@ enum err block_write(struct io *io, const char *dir, const struct block *block, 
 enum err block_read(struct io *io, const char *dir, uint64_t log_id, uint64_t index,
                     struct block *block);
 void block_free(struct block *block);
+/* Up to `size` bytes of a body from `offset` on, and what the header says of it (files, body and
+ * local part are left out); *count: how many. The piece is not verified, the header is. */
+enum err block_read_piece(struct io *io, const char *dir, struct block *block, uint64_t offset,
+                          void *at, size_t size, size_t *count, uint64_t *body_size);
 /* The indexes of the blocks of a log by their names, falling; at most `max` of the highest. */
 enum err block_list(struct io *io, const char *dir, uint64_t log_id, uint64_t *at, unsigned max,
                     unsigned *count);

@@ -5,9 +5,14 @@ struct index *index_create(uint64_t seed)
 {
     struct index *index = HEAP_NEW(struct index);
 
-    index_blocks_init(&index->blocks);
+    index_blocks_init(&index->blocks, seed);
     index_subjects_init(&index->subjects, seed);
     return index;
+}
+
+void index_use(struct index *index, struct scratch *scratch, unsigned bits)
+{
+    index_blocks_use(&index->blocks, scratch, bits);
 }
 
 void index_destroy(struct index *index)
@@ -40,7 +45,7 @@ static void link_newest(struct index *index, struct index_name *name, uint64_t s
     if (name->count == 0)
         name->first = sequence;
     else
-        index_blocks_find(&index->blocks, name->last)->after = sequence;
+        index_blocks_set_after(&index->blocks, name->last, sequence);
     name->last = sequence;
     name->count++;
 }
@@ -70,49 +75,49 @@ void index_add(struct index *index, const struct index_entry *entry)
 
 void index_move(struct index *index, uint64_t sequence, log_place place)
 {
-    struct index_slot *slot = index_blocks_find(&index->blocks, sequence);
-
-    assert(slot != NULL);
     if (index->capture != NULL)
         index_capture_touch(index->capture, sequence);
-    slot->place = place;
+    index_blocks_set_place(&index->blocks, sequence, place);
 }
 
 /* ---- removing ----------------------------------------------------------------------------------
  */
 
-static void unlink_slot(struct index *index, struct index_name *name, const struct index_slot *slot)
+static void unlink_slot(struct index *index, struct index_name *name, uint64_t sequence,
+                        const struct index_slot *slot)
 {
-    if (slot->before == 0)
+    bool first = name->first == sequence; /* what it says of the one before is nothing */
+
+    if (first)
         name->first = slot->after;
     else
-        index_blocks_find(&index->blocks, slot->before)->after = slot->after;
+        index_blocks_set_after(&index->blocks, slot->before, slot->after);
     if (slot->after == 0)
-        name->last = slot->before;
-    else
-        index_blocks_find(&index->blocks, slot->after)->before = slot->before;
+        name->last = first ? 0 : slot->before;
+    else if (!first)
+        index_blocks_set_before(&index->blocks, slot->after, slot->before);
     name->count--;
 }
 
 bool index_remove(struct index *index, uint64_t sequence, struct index_entry *removed)
 {
-    struct index_slot *slot = index_blocks_find(&index->blocks, sequence);
+    struct index_slot slot;
     struct index_name *name;
 
-    if (slot == NULL)
+    if (!index_blocks_get(&index->blocks, sequence, &slot))
         return false;
     index_subjects_release(&index->subjects);
     if (index->capture != NULL)
         index_capture_touch(index->capture, sequence);
     if (removed != NULL)
-        index_fill(index, sequence, slot, removed);
+        index_fill(index, sequence, &slot, removed);
 
     assert(index->count > 0);
-    assert(index->bytes >= slot->stored_size);
+    assert(index->bytes >= slot.stored_size);
     index->count--;
-    index->bytes -= slot->stored_size;
-    name = index->subjects.names[slot->subject];
-    unlink_slot(index, name, slot);
+    index->bytes -= slot.stored_size;
+    name = index->subjects.names[slot.subject];
+    unlink_slot(index, name, sequence, &slot);
     index_blocks_remove(&index->blocks, sequence);
     if (name->count == 0)
         index_subjects_retire(&index->subjects, name);
@@ -146,9 +151,10 @@ uint64_t index_purge(struct index *index, const struct index_filter *filter, uin
         uint64_t left = name->count; /* the name itself goes with its last message */
 
         for (uint64_t sequence = name->first; left > 0 && sequence < below; left--, count++) {
-            uint64_t after = index_blocks_find(&index->blocks, sequence)->after;
             struct index_entry entry;
+            uint64_t after = 0;
 
+            (void)index_blocks_after(&index->blocks, sequence, &after);
             (void)index_remove(index, sequence, &entry); /* it is there: its name says so */
             if (removed != NULL)
                 removed(context, &entry);
@@ -188,11 +194,11 @@ uint64_t index_subject_count(const struct index *index)
 
 bool index_get(const struct index *index, uint64_t sequence, struct index_entry *entry)
 {
-    const struct index_slot *slot = index_blocks_find(&index->blocks, sequence);
+    struct index_slot slot;
 
-    if (slot == NULL)
+    if (!index_blocks_get(&index->blocks, sequence, &slot))
         return false;
-    index_fill(index, sequence, slot, entry);
+    index_fill(index, sequence, &slot, entry);
     return true;
 }
 
@@ -208,11 +214,11 @@ void index_subject(const struct index *index, struct bytes subject, struct index
 
 bool index_is_last(const struct index *index, uint64_t sequence, uint64_t up_to)
 {
-    const struct index_slot *slot = index_blocks_find(&index->blocks, sequence);
+    uint64_t after;
 
-    if (slot == NULL || sequence > up_to)
+    if (sequence > up_to || !index_blocks_after(&index->blocks, sequence, &after))
         return false;
-    return slot->after == 0 || slot->after > up_to;
+    return after == 0 || after > up_to;
 }
 
 void index_subjects(const struct index *index, const struct index_filter *filter,

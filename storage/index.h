@@ -3,8 +3,8 @@
  * which calls it in apply order. Sequences are added in rising order, with gaps; removed in any
  * order.
  *
- * This interface is what the bounded index (hot table over sorted runs) will fill; today everything
- * is in memory: 48 bytes a message, 40 to 80 and its text a subject. Callers must not assume that
+ * With scratch memory (index_use) a message costs 5 bytes of memory and 32 of disk, else 48 bytes of
+ * memory; a subject 40 to 80 and its text: docs/index.md. Callers must not assume that
  * an answer is cheap: the comment says what it costs. "Matching" subjects of a wildcard filter are
  * found by trying all subjects, those of a literal one by one look-up.
  */
@@ -15,6 +15,7 @@
 #include "storage/log.h"
 
 struct index;
+struct scratch;
 
 struct index_entry {
     uint64_t sequence;
@@ -34,6 +35,10 @@ struct index_filter {
 
 struct index *index_create(uint64_t seed);
 void index_destroy(struct index *index);
+/* An empty index from now on keeps most of what is complete in scratch memory, in ranges of 2^bits
+ * sequences (INDEX_BITS; fewer for simulations). The scratch memory outlives the index. */
+#define INDEX_BITS 10u
+void index_use(struct index *index, struct scratch *scratch, unsigned bits);
 
 /* entry->sequence > every sequence ever added. The subject is copied (interned). */
 void index_add(struct index *index, const struct index_entry *entry);

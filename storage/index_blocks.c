@@ -4,15 +4,16 @@
 
 #define DIRECTORY_FIRST 4u
 #define SLOTS_FIRST     8u
+#define CHANGED_PART    8u /* a cold block is written anew when so much of it has changed */
 
-static uint64_t block_number(uint64_t sequence)
+static uint64_t block_number(const struct index_blocks *blocks, uint64_t sequence)
 {
-    return sequence >> INDEX_BLOCK_BITS;
+    return sequence >> blocks->bits;
 }
 
-static uint16_t block_offset(uint64_t sequence)
+static uint16_t block_offset(const struct index_blocks *blocks, uint64_t sequence)
 {
-    return (uint16_t)(sequence & (INDEX_BLOCK_SPAN - 1));
+    return (uint16_t)(sequence & ((UINT64_C(1) << blocks->bits) - 1));
 }
 
 static struct index_block *block_at(const struct index_blocks *blocks, size_t i)
@@ -21,9 +22,20 @@ static struct index_block *block_at(const struct index_blocks *blocks, size_t i)
     return &blocks->at[blocks->head + i];
 }
 
+static uint64_t block_base(const struct index_blocks *blocks, const struct index_block *block)
+{
+    return block->number << blocks->bits;
+}
+
 /* What is true of a block between any two calls. */
 static void block_check(const struct index_block *block)
 {
+    assert((block->slots == NULL) == (block->cold != NULL));
+    assert(block->live > 0);
+    if (block->cold != NULL) {
+        assert(block->live <= block->cold->count);
+        return;
+    }
     assert(block->start < block->count);
     assert(block->count <= block->capacity);
     assert(block->live <= block->count - block->start);
@@ -31,17 +43,33 @@ static void block_check(const struct index_block *block)
     assert(block->slots[block->count - 1].live);
 }
 
-void index_blocks_init(struct index_blocks *blocks)
+void index_blocks_init(struct index_blocks *blocks, uint64_t seed)
 {
-    *blocks = (struct index_blocks){0};
+    *blocks = (struct index_blocks){.bits = INDEX_BLOCK_BITS};
+    map64_init(&blocks->befores, seed);
+}
+
+void index_blocks_use(struct index_blocks *blocks, struct scratch *scratch, unsigned bits)
+{
+    assert(blocks->count == 0);
+    assert(bits > 0 && bits <= INDEX_BLOCK_BITS);
+    blocks->scratch = scratch;
+    blocks->bits = bits;
 }
 
 void index_blocks_deinit(struct index_blocks *blocks)
 {
-    for (size_t i = 0; i < blocks->count; i++)
-        heap_give(block_at(blocks, i)->slots);
+    for (size_t i = 0; i < blocks->count; i++) {
+        struct index_block *block = block_at(blocks, i);
+
+        if (block->cold != NULL)
+            index_cold_destroy(blocks->scratch, block->cold);
+        heap_give(block->slots);
+    }
     heap_give(blocks->at);
-    *blocks = (struct index_blocks){0};
+    map64_deinit(&blocks->befores);
+    blocks->at = NULL;
+    blocks->head = blocks->count = blocks->capacity = blocks->retry = 0;
 }
 
 /* ---- places ------------------------------------------------------------------------------------
@@ -72,7 +100,7 @@ static size_t block_lower_bound(const struct index_blocks *blocks, uint64_t numb
     return low;
 }
 
-/* The first slot at or above `offset`, dead or not, or block->count. */
+/* The first slot of a hot block at or above `offset`, dead or not, or block->count. */
 static uint32_t slot_lower_bound(const struct index_block *block, uint16_t offset)
 {
     uint32_t low = 0, high = block->count;
@@ -97,28 +125,98 @@ static uint32_t slot_lower_bound(const struct index_block *block, uint16_t offse
     return low;
 }
 
-struct index_slot *index_blocks_find(const struct index_blocks *blocks, uint64_t sequence)
+/* The block that may have the sequence, or NULL. */
+static struct index_block *block_of(const struct index_blocks *blocks, uint64_t sequence)
 {
-    size_t i = block_lower_bound(blocks, block_number(sequence));
+    size_t i = block_lower_bound(blocks, block_number(blocks, sequence));
     struct index_block *block;
-    uint32_t slot;
 
     if (i == blocks->count)
         return NULL;
     block = block_at(blocks, i);
-    if (block->number != block_number(sequence))
-        return NULL;
-    slot = slot_lower_bound(block, block_offset(sequence));
-    if (slot == block->count || block->slots[slot].offset != block_offset(sequence))
+    return block->number == block_number(blocks, sequence) ? block : NULL;
+}
+
+/* Live in a hot block, or NULL. */
+static struct index_slot *hot_slot(const struct index_block *block, uint16_t offset)
+{
+    uint32_t slot = slot_lower_bound(block, offset);
+
+    if (slot == block->count || block->slots[slot].offset != offset)
         return NULL;
     return block->slots[slot].live ? &block->slots[slot] : NULL;
 }
 
+static void cold_read(const struct index_blocks *blocks, const struct index_block *block,
+                      uint32_t offset, struct index_slot *slot)
+{
+    const union map64_value *before;
+    uint64_t base = block_base(blocks, block);
+
+    index_cold_read(block->cold, base, offset, slot);
+    if (block->cold->changed == 0)
+        return;
+    before = map64_find(&blocks->befores, base + offset);
+    if (before != NULL)
+        slot->before = before->number;
+}
+
+bool index_blocks_get(const struct index_blocks *blocks, uint64_t sequence, struct index_slot *slot)
+{
+    const struct index_block *block = block_of(blocks, sequence);
+    uint16_t offset = block_offset(blocks, sequence);
+    const struct index_slot *found;
+
+    if (block == NULL)
+        return false;
+    if (block->cold != NULL) {
+        if (!index_cold_live(block->cold, offset))
+            return false;
+        cold_read(blocks, block, offset, slot);
+        return true;
+    }
+    found = hot_slot(block, offset);
+    if (found != NULL)
+        *slot = *found;
+    return found != NULL;
+}
+
+bool index_blocks_after(const struct index_blocks *blocks, uint64_t sequence, uint64_t *after)
+{
+    const struct index_block *block = block_of(blocks, sequence);
+    uint16_t offset = block_offset(blocks, sequence);
+    const struct index_slot *found;
+
+    if (block == NULL)
+        return false;
+    if (block->cold != NULL) {
+        if (!index_cold_live(block->cold, offset))
+            return false;
+        *after = index_cold_after(block->cold, block_base(blocks, block), offset);
+        return true;
+    }
+    found = hot_slot(block, offset);
+    if (found != NULL)
+        *after = found->after;
+    return found != NULL;
+}
+
+static uint32_t last_slot(const struct index_block *block)
+{
+    return block->cold != NULL ? index_cold_down(block->cold, INDEX_BLOCK_SPAN - 1)
+                               : block->count - 1;
+}
+
 uint64_t index_blocks_first(const struct index_blocks *blocks)
 {
+    const struct index_block *block;
+
     if (blocks->count == 0)
         return 0;
-    return index_cursor_sequence(blocks, (struct index_cursor){0, block_at(blocks, 0)->start});
+    block = block_at(blocks, 0);
+    return index_cursor_sequence(
+        blocks,
+        (struct index_cursor){0, block->cold != NULL ? index_cold_up(block->cold, 0) : block->start});
 }
 
 uint64_t index_blocks_last(const struct index_blocks *blocks)
@@ -127,7 +225,7 @@ uint64_t index_blocks_last(const struct index_blocks *blocks)
 
     if (blocks->count == 0)
         return 0;
-    return index_cursor_sequence(blocks, (struct index_cursor){i, block_at(blocks, i)->count - 1});
+    return index_cursor_sequence(blocks, (struct index_cursor){i, last_slot(block_at(blocks, i))});
 }
 
 static uint64_t live_of(const struct index_blocks *blocks, size_t from, size_t to)
@@ -141,7 +239,8 @@ static uint64_t live_of(const struct index_blocks *blocks, size_t from, size_t t
 
 uint64_t index_blocks_below(const struct index_blocks *blocks, uint64_t sequence, uint64_t total)
 {
-    size_t i = block_lower_bound(blocks, block_number(sequence));
+    size_t i = block_lower_bound(blocks, block_number(blocks, sequence));
+    uint16_t offset = block_offset(blocks, sequence);
     const struct index_block *block;
     uint64_t below;
     uint32_t end;
@@ -151,14 +250,78 @@ uint64_t index_blocks_below(const struct index_blocks *blocks, uint64_t sequence
     if (i == blocks->count)
         return below;
     block = block_at(blocks, i);
-    if (block->number != block_number(sequence))
+    if (block->number != block_number(blocks, sequence))
         return below;
-    end = slot_lower_bound(block, block_offset(sequence));
+    if (block->cold != NULL)
+        return below + index_cold_below(block->cold, offset);
+    end = slot_lower_bound(block, offset);
     if (block->live == block->count - block->start) /* none dead: nothing to count */
         return below + (end > block->start ? end - block->start : 0);
     for (uint32_t slot = block->start; slot < end; slot++)
         below += block->slots[slot].live;
     return below;
+}
+
+/* ---- to scratch memory and back ----------------------------------------------------------------
+ */
+
+static uint32_t cold_min(const struct index_blocks *blocks)
+{
+    uint32_t half = (1u << blocks->bits) / 2;
+
+    return half < INDEX_COLD_MIN ? half : INDEX_COLD_MIN;
+}
+
+/* Tries; a block that takes messages, or has few, stays hot. */
+static void freeze(struct index_blocks *blocks, size_t i)
+{
+    struct index_block *block = block_at(blocks, i);
+
+    if (blocks->scratch == NULL || block->cold != NULL || i + 1 == blocks->count ||
+        block->live < cold_min(blocks))
+        return;
+    block->cold = index_cold_create(blocks->scratch, block_base(blocks, block),
+                                    block->slots + block->start, block->count - block->start);
+    if (block->cold == NULL)
+        return;
+    heap_give(block->slots);
+    block->slots = NULL;
+    block->start = block->count = block->capacity = 0;
+    block_check(block);
+}
+
+/* The newest block is about to have a successor; of the others one is tried again, so that what
+ * found no space or was changed does not stay hot for ever. */
+static void freeze_some(struct index_blocks *blocks)
+{
+    if (blocks->count < 2)
+        return;
+    freeze(blocks, blocks->count - 2);
+    if (blocks->retry >= blocks->count)
+        blocks->retry = 0;
+    freeze(blocks, blocks->retry++);
+}
+
+/* Into memory, with what lives only. */
+static void thaw(struct index_blocks *blocks, struct index_block *block)
+{
+    struct index_cold *cold = block->cold;
+    struct index_slot *slots = heap_take(block->live * sizeof *slots);
+    uint32_t count = 0;
+
+    for (uint32_t offset = index_cold_up(cold, 0); offset != INDEX_COLD_NONE;
+         offset = index_cold_up(cold, offset + 1)) {
+        cold_read(blocks, block, offset, &slots[count++]);
+        if (cold->changed > 0)
+            (void)map64_remove(&blocks->befores, block_base(blocks, block) + offset, NULL);
+    }
+    assert(count == block->live);
+    index_cold_destroy(blocks->scratch, cold);
+    block->cold = NULL;
+    block->slots = slots;
+    block->start = 0;
+    block->count = block->capacity = count;
+    block_check(block);
 }
 
 /* ---- changes -----------------------------------------------------------------------------------
@@ -184,7 +347,7 @@ static void block_set_capacity(struct index_block *block, uint32_t capacity)
 }
 
 /* A new block is as large as the one before it has become: small streams stay small. */
-static struct index_block *block_add(struct index_blocks *blocks, uint64_t number)
+static void block_add(struct index_blocks *blocks, uint64_t number)
 {
     uint32_t capacity =
         blocks->count == 0 ? SLOTS_FIRST : block_at(blocks, blocks->count - 1)->capacity;
@@ -194,27 +357,30 @@ static struct index_block *block_add(struct index_blocks *blocks, uint64_t numbe
     block = &blocks->at[blocks->head + blocks->count++];
     *block = (struct index_block){.number = number};
     block_set_capacity(block, capacity < SLOTS_FIRST ? SLOTS_FIRST : capacity);
-    return block;
 }
 
 struct index_slot *index_blocks_append(struct index_blocks *blocks, uint64_t sequence)
 {
     struct index_block *block;
     struct index_slot *slot;
+    bool fresh;
 
     assert(sequence > index_blocks_last(blocks));
 
-    if (blocks->count > 0 && block_at(blocks, blocks->count - 1)->number == block_number(sequence))
-        block = block_at(blocks, blocks->count - 1);
-    else
-        block = block_add(blocks, block_number(sequence));
+    fresh = blocks->count == 0 ||
+            block_at(blocks, blocks->count - 1)->number != block_number(blocks, sequence);
+    if (fresh)
+        block_add(blocks, block_number(blocks, sequence));
+    block = block_at(blocks, blocks->count - 1);
     if (block->count == block->capacity)
         block_set_capacity(block, block->capacity * 2);
 
     slot = &block->slots[block->count++];
-    *slot = (struct index_slot){.offset = block_offset(sequence), .live = true};
+    *slot = (struct index_slot){.offset = block_offset(blocks, sequence), .live = true};
     block->live++;
     block_check(block);
+    if (fresh)
+        freeze_some(blocks);
     return slot;
 }
 
@@ -223,6 +389,8 @@ static void block_drop(struct index_blocks *blocks, size_t i)
 {
     struct index_block *first = blocks->at + blocks->head;
 
+    if (first[i].cold != NULL)
+        index_cold_destroy(blocks->scratch, first[i].cold);
     heap_give(first[i].slots);
     if (i < blocks->count / 2) {
         memmove(first + 1, first, i * sizeof *first);
@@ -250,38 +418,160 @@ static void block_pack(struct index_block *block)
 }
 
 /* Packing copies what lives; at least as many removals went before it. */
-static bool block_wasteful(const struct index_block *block)
+static bool hot_wasteful(const struct index_block *block)
 {
     if (block->capacity <= SLOTS_FIRST)
         return false;
     return block->live < block->count / 2 || block->live < block->capacity / 4;
 }
 
-void index_blocks_remove(struct index_blocks *blocks, uint64_t sequence)
+static void hot_remove(struct index_block *block, uint16_t offset)
 {
-    struct index_slot *slot = index_blocks_find(blocks, sequence);
-    size_t i = block_lower_bound(blocks, block_number(sequence));
-    struct index_block *block;
+    struct index_slot *slot = hot_slot(block, offset);
 
     assert(slot != NULL);
-    block = block_at(blocks, i);
     slot->live = false;
     block->live--;
-    if (block->live == 0) {
-        block_drop(blocks, i);
+    if (block->live == 0)
         return;
-    }
     while (!block->slots[block->start].live)
         block->start++;
     while (!block->slots[block->count - 1].live)
         block->count--;
-    if (block_wasteful(block))
+    if (hot_wasteful(block))
         block_pack(block);
+}
+
+static void cold_remove(struct index_blocks *blocks, struct index_block *block, uint16_t offset)
+{
+    struct index_cold *cold = block->cold;
+
+    assert(index_cold_live(cold, offset));
+    if (cold->changed > 0 &&
+        map64_remove(&blocks->befores, block_base(blocks, block) + offset, NULL))
+        cold->changed--;
+    cold->live[offset / 64] &= ~(UINT64_C(1) << offset % 64);
+    block->live--;
+    assert(block->live > 0 || cold->changed == 0);
+}
+
+void index_blocks_remove(struct index_blocks *blocks, uint64_t sequence)
+{
+    size_t i = block_lower_bound(blocks, block_number(blocks, sequence));
+    struct index_block *block = block_of(blocks, sequence);
+
+    assert(block != NULL);
+    if (block->cold != NULL)
+        cold_remove(blocks, block, block_offset(blocks, sequence));
+    else
+        hot_remove(block, block_offset(blocks, sequence));
+    if (block->live == 0) {
+        block_drop(blocks, i);
+        return;
+    }
+    if (block->cold != NULL && block->live < block->cold->count / 2) {
+        thaw(blocks, block);
+        freeze(blocks, i);
+    }
     block_check(block);
+}
+
+/* ---- links and places --------------------------------------------------------------------------
+ */
+
+void index_blocks_set_after(struct index_blocks *blocks, uint64_t sequence, uint64_t after)
+{
+    struct index_block *block = block_of(blocks, sequence);
+    uint16_t offset = block_offset(blocks, sequence);
+    struct index_slot *slot;
+
+    assert(block != NULL);
+    if (block->cold != NULL) {
+        assert(index_cold_live(block->cold, offset));
+        if (index_cold_set_after(block->cold, block_base(blocks, block), offset, after))
+            return;
+        thaw(blocks, block);
+    }
+    slot = hot_slot(block, offset);
+    assert(slot != NULL);
+    slot->after = after;
+}
+
+void index_blocks_set_before(struct index_blocks *blocks, uint64_t sequence, uint64_t before)
+{
+    struct index_block *block = block_of(blocks, sequence);
+    uint16_t offset = block_offset(blocks, sequence);
+    struct index_slot *slot;
+
+    assert(block != NULL);
+    if (block->cold != NULL) {
+        assert(index_cold_live(block->cold, offset));
+        if (map64_find(&blocks->befores, sequence) == NULL)
+            block->cold->changed++;
+        map64_put(&blocks->befores, sequence)->number = before;
+        if (block->cold->changed <= block->cold->count / CHANGED_PART)
+            return;
+        thaw(blocks, block); /* written anew, with what has changed */
+        freeze(blocks, (size_t)(block - block_at(blocks, 0)));
+        return;
+    }
+    slot = hot_slot(block, offset);
+    assert(slot != NULL);
+    slot->before = before;
+}
+
+void index_blocks_set_place(struct index_blocks *blocks, uint64_t sequence, uint64_t place)
+{
+    struct index_block *block = block_of(blocks, sequence);
+    struct index_slot *slot;
+
+    assert(block != NULL);
+    if (block->cold != NULL)
+        thaw(blocks, block);
+    slot = hot_slot(block, block_offset(blocks, sequence));
+    assert(slot != NULL);
+    slot->place = place;
 }
 
 /* ---- walking
  * ------------------------------------------------------------------------------------- */
+
+uint64_t index_cursor_sequence(const struct index_blocks *blocks, struct index_cursor cursor)
+{
+    const struct index_block *block = block_at(blocks, cursor.block);
+
+    return block_base(blocks, block) +
+           (block->cold != NULL ? cursor.slot : block->slots[cursor.slot].offset);
+}
+
+void index_cursor_read(const struct index_blocks *blocks, struct index_cursor cursor,
+                       struct index_slot *slot)
+{
+    const struct index_block *block = block_at(blocks, cursor.block);
+
+    if (block->cold != NULL)
+        cold_read(blocks, block, cursor.slot, slot);
+    else
+        *slot = block->slots[cursor.slot];
+}
+
+uint32_t index_cursor_subject(const struct index_blocks *blocks, struct index_cursor cursor)
+{
+    const struct index_block *block = block_at(blocks, cursor.block);
+
+    return block->cold != NULL
+               ? block->cold->rows[index_cold_row(block->cold, cursor.slot)].subject
+               : block->slots[cursor.slot].subject;
+}
+
+uint64_t index_cursor_after(const struct index_blocks *blocks, struct index_cursor cursor)
+{
+    const struct index_block *block = block_at(blocks, cursor.block);
+
+    return block->cold != NULL
+               ? index_cold_after(block->cold, block_base(blocks, block), cursor.slot)
+               : block->slots[cursor.slot].after;
+}
 
 /* From a place that may be dead or behind the block's end to the first live one. */
 static bool settle_up(const struct index_blocks *blocks, struct index_cursor *cursor)
@@ -289,6 +579,12 @@ static bool settle_up(const struct index_blocks *blocks, struct index_cursor *cu
     for (; cursor->block < blocks->count; cursor->block++, cursor->slot = 0) {
         const struct index_block *block = block_at(blocks, cursor->block);
 
+        if (block->cold != NULL) {
+            cursor->slot = index_cold_up(block->cold, cursor->slot);
+            if (cursor->slot != INDEX_COLD_NONE)
+                return true;
+            continue;
+        }
         if (cursor->slot < block->start)
             cursor->slot = block->start;
         while (cursor->slot < block->count && !block->slots[cursor->slot].live)
@@ -302,10 +598,17 @@ static bool settle_up(const struct index_blocks *blocks, struct index_cursor *cu
 bool index_cursor_up(const struct index_blocks *blocks, uint64_t sequence,
                      struct index_cursor *cursor)
 {
-    *cursor = (struct index_cursor){.block = block_lower_bound(blocks, block_number(sequence))};
-    if (cursor->block < blocks->count &&
-        block_at(blocks, cursor->block)->number == block_number(sequence))
-        cursor->slot = slot_lower_bound(block_at(blocks, cursor->block), block_offset(sequence));
+    const struct index_block *block;
+
+    *cursor =
+        (struct index_cursor){.block = block_lower_bound(blocks, block_number(blocks, sequence))};
+    if (cursor->block < blocks->count) {
+        block = block_at(blocks, cursor->block);
+        if (block->number == block_number(blocks, sequence))
+            cursor->slot = block->cold != NULL
+                               ? block_offset(blocks, sequence)
+                               : slot_lower_bound(block, block_offset(blocks, sequence));
+    }
     return settle_up(blocks, cursor);
 }
 
@@ -315,20 +618,34 @@ bool index_cursor_next(const struct index_blocks *blocks, struct index_cursor *c
     return settle_up(blocks, cursor);
 }
 
-bool index_cursor_previous(const struct index_blocks *blocks, struct index_cursor *cursor)
+/* The live one before it in its block; false: it is the first. */
+static bool step_down(const struct index_block *block, struct index_cursor *cursor)
 {
-    const struct index_block *block = block_at(blocks, cursor->block);
+    uint32_t offset;
 
-    if (cursor->slot == block->start) {
-        if (cursor->block == 0)
+    if (block->cold != NULL) {
+        offset = cursor->slot == 0 ? INDEX_COLD_NONE : index_cold_down(block->cold, cursor->slot - 1);
+        if (offset == INDEX_COLD_NONE)
             return false;
-        cursor->block--;
-        cursor->slot = block_at(blocks, cursor->block)->count - 1; /* always live */
+        cursor->slot = offset;
         return true;
     }
+    if (cursor->slot == block->start)
+        return false;
     do {
         cursor->slot--;
     } while (!block->slots[cursor->slot].live); /* ends at `start`, which is live */
+    return true;
+}
+
+bool index_cursor_previous(const struct index_blocks *blocks, struct index_cursor *cursor)
+{
+    if (step_down(block_at(blocks, cursor->block), cursor))
+        return true;
+    if (cursor->block == 0)
+        return false;
+    cursor->block--;
+    cursor->slot = last_slot(block_at(blocks, cursor->block));
     return true;
 }
 
@@ -339,7 +656,7 @@ bool index_cursor_down(const struct index_blocks *blocks, uint64_t sequence,
         return false;
     if (!index_cursor_up(blocks, sequence, cursor)) {
         cursor->block = blocks->count - 1;
-        cursor->slot = block_at(blocks, cursor->block)->count - 1;
+        cursor->slot = last_slot(block_at(blocks, cursor->block));
         return true;
     }
     if (index_cursor_sequence(blocks, *cursor) == sequence)
@@ -347,33 +664,46 @@ bool index_cursor_down(const struct index_blocks *blocks, uint64_t sequence,
     return index_cursor_previous(blocks, cursor);
 }
 
+static int64_t last_time(const struct index_block *block)
+{
+    return block->cold != NULL ? block->cold->time_last : block->slots[block->count - 1].time_ns;
+}
+
+/* The first slot of a hot block, dead or not, whose time is not before it, or block->count. */
+static uint32_t hot_at_time(const struct index_block *block, int64_t time_ns)
+{
+    uint32_t low = 0, high = block->count;
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+
+        if (block->slots[middle].time_ns < time_ns)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 bool index_cursor_at_time(const struct index_blocks *blocks, int64_t time_ns,
                           struct index_cursor *cursor)
 {
     size_t low = 0, high = blocks->count;
-    uint32_t slot_low = 0, slot_high;
+    const struct index_block *block;
 
     while (low < high) { /* the first block that ends at or after the time */
         size_t middle = low + (high - low) / 2;
-        const struct index_block *block = block_at(blocks, middle);
 
-        if (block->slots[block->count - 1].time_ns < time_ns)
+        if (last_time(block_at(blocks, middle)) < time_ns)
             low = middle + 1;
         else
             high = middle;
     }
     if (low == blocks->count)
         return false;
-
-    slot_high = block_at(blocks, low)->count;
-    while (slot_low < slot_high) {
-        uint32_t middle = slot_low + (slot_high - slot_low) / 2;
-
-        if (block_at(blocks, low)->slots[middle].time_ns < time_ns)
-            slot_low = middle + 1;
-        else
-            slot_high = middle;
-    }
-    *cursor = (struct index_cursor){.block = low, .slot = slot_low};
-    return settle_up(blocks, cursor);
+    block = block_at(blocks, low);
+    *cursor = (struct index_cursor){.block = low};
+    cursor->slot =
+        block->cold != NULL ? index_cold_at_time(block->cold, time_ns) : hot_at_time(block, time_ns);
+    return settle_up(blocks, cursor); /* all that lives in it may be before the time */
 }

@@ -1,63 +1,68 @@
 /*
  * index_blocks: the messages of an index by sequence. Private to storage/index*.c.
  *
- * A block holds the sequences of one aligned range of INDEX_BLOCK_SPAN; a block without messages
- * does not exist, so neither a gap in the sequences nor what has been removed costs memory for
- * long:
+ * A block holds the sequences of one aligned range of 2^bits; a block without messages does not
+ * exist, so neither a gap in the sequences nor what has been removed costs memory for long:
  *
  *     directory   [number 0][number 1][number 7]     in rising order, found by guess or bisection
- *     block       dead dead LIVE dead LIVE           offsets rise; the first and the last are live
+ *     hot block   dead dead LIVE dead LIVE           offsets rise; the first and the last are live
  *                           ^start          ^count   (from start on)
+ *     cold block  index_cold.h
+ *
+ * A block takes messages while it is the newest. Then it goes to scratch memory, if there is any
+ * and it takes the block; else it stays as it is, and is tried again now and then. Nobody outside
+ * sees the difference.
  *
  * Removal leaves a dead slot; a block that is more than half dead is packed. Links between messages
- * are sequences, not positions, so packing breaks none. A slot's address is good until the next
- * append or removal.
+ * are sequences, not positions, so packing breaks none.
  */
 #ifndef STORAGE_INDEX_BLOCKS_H
 #define STORAGE_INDEX_BLOCKS_H
 
-#include "base/bytes.h"
-
-#define INDEX_BLOCK_BITS 10u
-#define INDEX_BLOCK_SPAN (1u << INDEX_BLOCK_BITS)
-
-struct index_slot {
-    int64_t time_ns;
-    uint64_t place;
-    uint64_t before, after; /* neighbours of the same subject, as sequences; 0: none */
-    uint32_t record_size;
-    uint32_t stored_size;
-    uint32_t subject; /* id in the subject table */
-    uint16_t offset;  /* of the sequence within the block's range */
-    bool live;
-};
-static_assert(sizeof(struct index_slot) == 48, "what one message costs");
+#include "base/map64.h"
+#include "storage/index_cold.h"
 
 struct index_block {
-    uint64_t number; /* sequence >> INDEX_BLOCK_BITS */
-    struct index_slot *slots;
-    uint32_t start, count, capacity, live;
+    uint64_t number;          /* sequence >> bits */
+    struct index_slot *slots; /* NULL: cold */
+    struct index_cold *cold;
+    uint32_t start, count, capacity; /* of a hot one */
+    uint32_t live;
 };
 
 struct index_blocks {
     struct index_block *at; /* directory; blocks are at[head] .. at[head + count - 1] */
     size_t head, count, capacity;
+    unsigned bits;           /* of a range, at most INDEX_BLOCK_BITS */
+    struct scratch *scratch; /* NULL: everything stays in memory */
+    struct map64 befores;    /* sequence -> the message before, of cold ones where it has changed */
+    size_t retry;            /* the block that is tried again next */
 };
 
 /* A live message while walking. */
 struct index_cursor {
-    size_t block; /* from head */
-    uint32_t slot;
+    size_t block;  /* from head */
+    uint32_t slot; /* of a cold block: the offset */
 };
 
-void index_blocks_init(struct index_blocks *blocks);
-void index_blocks_deinit(struct index_blocks *blocks); /* leaves it as init does */
+void index_blocks_init(struct index_blocks *blocks, uint64_t seed);
+/* There are no blocks. The scratch memory is the caller's and outlives them. */
+void index_blocks_use(struct index_blocks *blocks, struct scratch *scratch, unsigned bits);
+void index_blocks_deinit(struct index_blocks *blocks); /* leaves it empty, as before the first */
 
-/* A slot for a sequence higher than every one present; live, the rest is for the caller to fill. */
+/* A slot for a sequence higher than every one present; live, the rest is for the caller to fill
+ * before the next call. */
 struct index_slot *index_blocks_append(struct index_blocks *blocks, uint64_t sequence);
-/* NULL: not present. */
-struct index_slot *index_blocks_find(const struct index_blocks *blocks, uint64_t sequence);
+/* False: not present. */
+bool index_blocks_get(const struct index_blocks *blocks, uint64_t sequence,
+                      struct index_slot *slot);
+/* The next one of its subject, 0: none. False: not present. */
+bool index_blocks_after(const struct index_blocks *blocks, uint64_t sequence, uint64_t *after);
+
 /* The sequence must be present (asserted). */
+void index_blocks_set_after(struct index_blocks *blocks, uint64_t sequence, uint64_t after);
+void index_blocks_set_before(struct index_blocks *blocks, uint64_t sequence, uint64_t before);
+void index_blocks_set_place(struct index_blocks *blocks, uint64_t sequence, uint64_t place);
 void index_blocks_remove(struct index_blocks *blocks, uint64_t sequence);
 
 uint64_t index_blocks_first(const struct index_blocks *blocks); /* 0: empty */
@@ -77,18 +82,10 @@ bool index_cursor_at_time(const struct index_blocks *blocks, int64_t time_ns,
 bool index_cursor_next(const struct index_blocks *blocks, struct index_cursor *cursor);
 bool index_cursor_previous(const struct index_blocks *blocks, struct index_cursor *cursor);
 
-static inline const struct index_slot *index_cursor_slot(const struct index_blocks *blocks,
-                                                         struct index_cursor cursor)
-{
-    return &blocks->at[blocks->head + cursor.block].slots[cursor.slot];
-}
-
-static inline uint64_t index_cursor_sequence(const struct index_blocks *blocks,
-                                             struct index_cursor cursor)
-{
-    const struct index_block *block = &blocks->at[blocks->head + cursor.block];
-
-    return (block->number << INDEX_BLOCK_BITS) + block->slots[cursor.slot].offset;
-}
+uint64_t index_cursor_sequence(const struct index_blocks *blocks, struct index_cursor cursor);
+void index_cursor_read(const struct index_blocks *blocks, struct index_cursor cursor,
+                       struct index_slot *slot);
+uint32_t index_cursor_subject(const struct index_blocks *blocks, struct index_cursor cursor);
+uint64_t index_cursor_after(const struct index_blocks *blocks, struct index_cursor cursor);
 
 #endif

@@ -4,11 +4,13 @@
 #include "base/varint.h"
 #include "storage/index_priv.h"
 
+#define PIECE_BITS  10u /* of a range: part of the format, whatever the index's own blocks are */
+#define PIECE_SPAN  (1u << PIECE_BITS)
 #define NAMES       2048u /* places in a piece's table of subjects: twice what it can hold */
 #define SUBJECT_MAX 65535u
 #define MESSAGE_MAX (6 * VARINT_MAX) /* of one, without its subject's text */
 
-static_assert(NAMES >= 2 * INDEX_BLOCK_SPAN, "it is never more than half full");
+static_assert(NAMES >= 2 * PIECE_SPAN, "it is never more than half full");
 
 /* One range, taken down before its turn. */
 struct piece {
@@ -116,33 +118,37 @@ static void add_place(struct buf *out, log_place place, log_place *expected, uin
     *expected = place + size;
 }
 
-/* The live messages of a block, up to the capture's last. Its places are coded by themselves, too.
- */
-static void take_down(struct index_capture *capture, size_t block, struct buf *messages,
-                      struct buf *places)
+/* The live messages of a range, up to the capture's last; the cursor is at the first. Its places
+ * are coded by themselves, too. */
+static void take_down(struct index_capture *capture, struct index_cursor first,
+                      struct buf *messages, struct buf *places)
 {
     const struct index_blocks *blocks = &capture->index->blocks;
-    const struct index_block *from = &blocks->at[blocks->head + block];
-    struct coder coder = {.sequence = from->number << INDEX_BLOCK_BITS};
+    uint64_t number = index_cursor_sequence(blocks, first) >> PIECE_BITS;
+    struct coder coder = {.sequence = number << PIECE_BITS};
+    struct index_cursor cursor = first;
     log_place expected = 0;
-    uint32_t count = 0;
+    uint32_t count = 0, left;
 
-    for (uint32_t i = from->start; i < from->count; i++)
-        count += from->slots[i].live && coder.sequence + from->slots[i].offset <= capture->last;
+    do {
+        uint64_t sequence = index_cursor_sequence(blocks, cursor);
+
+        if (sequence >> PIECE_BITS != number || sequence > capture->last)
+            break;
+        count++;
+    } while (index_cursor_next(blocks, &cursor));
     if (count == 0)
         return;
     memset(capture->names, 0, sizeof capture->names);
     (void)varint_add(messages, count);
-    (void)varint_add(messages, from->number);
-    for (uint32_t i = from->start; i < from->count && count > 0; i++) {
-        const struct index_slot *slot = &from->slots[i];
+    (void)varint_add(messages, number);
+    for (left = count, cursor = first; left > 0; left--) {
+        struct index_slot slot;
 
-        if (!slot->live)
-            continue;
-        add_message(capture, &coder, (from->number << INDEX_BLOCK_BITS) + slot->offset, slot,
-                    messages);
-        add_place(places, slot->place, &expected, slot->record_size);
-        count--;
+        index_cursor_read(blocks, cursor, &slot);
+        add_message(capture, &coder, index_cursor_sequence(blocks, cursor), &slot, messages);
+        add_place(places, slot.place, &expected, slot.record_size);
+        (void)index_cursor_next(blocks, &cursor);
     }
 }
 
@@ -183,20 +189,21 @@ static struct piece *early_add(struct index_capture *capture, size_t place, uint
 
 void index_capture_touch(struct index_capture *capture, uint64_t sequence)
 {
-    uint64_t number = sequence >> INDEX_BLOCK_BITS;
+    uint64_t number = sequence >> PIECE_BITS;
     struct index_cursor cursor;
     struct piece *piece;
     size_t place;
 
-    if (capture->last == 0 || number < capture->next || number > capture->last >> INDEX_BLOCK_BITS)
+    if (capture->last == 0 || number < capture->next || number > capture->last >> PIECE_BITS)
         return;
     place = early_place(capture, number);
     if (place < capture->early_count && capture->early[place]->number == number)
         return;
-    if (!index_cursor_up(&capture->index->blocks, sequence, &cursor))
+    if (!index_cursor_up(&capture->index->blocks, number << PIECE_BITS, &cursor) ||
+        index_cursor_sequence(&capture->index->blocks, cursor) >> PIECE_BITS != number)
         return;
     piece = early_add(capture, place, number);
-    take_down(capture, cursor.block, &piece->messages, &piece->places);
+    take_down(capture, cursor, &piece->messages, &piece->places);
 }
 
 /* ---- in steps ---------------------------------------------------------------------------------
@@ -215,22 +222,21 @@ static void move_early(struct index_capture *capture)
 static bool take_next(struct index_capture *capture)
 {
     const struct index_blocks *blocks = &capture->index->blocks;
-    uint64_t early = UINT64_MAX, number = UINT64_MAX, last = capture->last >> INDEX_BLOCK_BITS;
+    uint64_t early = UINT64_MAX, number = UINT64_MAX, last = capture->last >> PIECE_BITS;
     struct index_cursor cursor;
 
     if (capture->early_at < capture->early_count)
         early = capture->early[capture->early_at]->number;
-    if (capture->next <= last &&
-        index_cursor_up(blocks, capture->next << INDEX_BLOCK_BITS, &cursor) &&
-        blocks->at[blocks->head + cursor.block].number <= last)
-        number = blocks->at[blocks->head + cursor.block].number;
+    if (capture->next <= last && index_cursor_up(blocks, capture->next << PIECE_BITS, &cursor) &&
+        index_cursor_sequence(blocks, cursor) >> PIECE_BITS <= last)
+        number = index_cursor_sequence(blocks, cursor) >> PIECE_BITS;
     if (early == UINT64_MAX && number == UINT64_MAX)
         return false;
     if (early <= number) {
         move_early(capture);
         capture->next = early + 1;
     } else {
-        take_down(capture, cursor.block, &capture->messages, &capture->places);
+        take_down(capture, cursor, &capture->messages, &capture->places);
         capture->next = number + 1;
     }
     return true;
@@ -292,7 +298,7 @@ struct reading {
     /* of the piece */
     struct coder coder;
     log_place expected;
-    struct bytes names[INDEX_BLOCK_SPAN];
+    struct bytes names[PIECE_SPAN];
 };
 
 static bool take_subject(struct bytes *in, struct reading *reading, struct bytes *subject)
@@ -349,14 +355,14 @@ static bool take_piece(struct reading *reading)
     struct index_entry entry = {0};
     uint64_t count, number;
 
-    if (!varint_take(&reading->pieces, &count) || count == 0 || count > INDEX_BLOCK_SPAN ||
-        !varint_take(&reading->pieces, &number) || number > UINT64_MAX >> INDEX_BLOCK_BITS)
+    if (!varint_take(&reading->pieces, &count) || count == 0 || count > PIECE_SPAN ||
+        !varint_take(&reading->pieces, &number) || number > UINT64_MAX >> PIECE_BITS)
         return false;
-    reading->coder = (struct coder){.sequence = number << INDEX_BLOCK_BITS};
+    reading->coder = (struct coder){.sequence = number << PIECE_BITS};
     reading->expected = 0;
     for (uint64_t i = 0; i < count; i++) {
         if (!take_message(&reading->pieces, reading, &entry) ||
-            entry.sequence >> INDEX_BLOCK_BITS != number ||
+            entry.sequence >> PIECE_BITS != number ||
             entry.sequence <= reading->index->sequence_added || !take_place(reading, &entry))
             return false;
         index_add(reading->index, &entry);

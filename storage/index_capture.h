@@ -2,7 +2,7 @@
  * index_capture: what an index holds at one moment, taken down in steps while the index goes on
  * changing: what is about to change is taken down before it does. And the way back.
  *
- * The messages of one aligned range of INDEX_BLOCK_SPAN sequences are a piece; pieces rise and
+ * The messages of one aligned range of 1024 sequences are a piece; pieces rise and
  * stand by themselves (docs/formats.md, Messages in a state block), without places. Places are a
  * row of their own, in the order of the messages.
  */

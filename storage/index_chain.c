@@ -5,40 +5,52 @@
  */
 #include "storage/index_priv.h"
 
-static const struct index_slot *slot_of(const struct index *index, uint64_t sequence)
+static uint64_t after_of(const struct index *index, uint64_t sequence)
 {
-    const struct index_slot *slot = index_blocks_find(&index->blocks, sequence);
+    uint64_t after = 0;
+    bool found = index_blocks_after(&index->blocks, sequence, &after);
 
-    assert(slot != NULL);
-    return slot;
+    assert(found);
+    (void)found;
+    return after;
+}
+
+/* Of one that is not its subject's first. */
+static uint64_t before_of(const struct index *index, uint64_t sequence)
+{
+    struct index_slot slot;
+    bool found = index_blocks_get(&index->blocks, sequence, &slot);
+
+    assert(found);
+    (void)found;
+    return slot.before;
 }
 
 uint64_t index_chain_up(const struct index *index, const struct index_name *name, uint64_t from)
 {
     uint64_t early = name->first, late = name->last;
-    const struct index_slot *hint;
+    struct index_slot hint;
     struct index_cursor near;
 
     if (from <= early)
         return early;
     if (from > late)
         return 0;
-    hint =
-        index_blocks_find(&index->blocks, from - 1); /* a reader that goes on after its last one */
-    if (hint != NULL && hint->subject == name->id)
-        return hint->after;
+    /* a reader that goes on after its last one */
+    if (index_blocks_get(&index->blocks, from - 1, &hint) && hint.subject == name->id)
+        return hint.after;
 
     (void)index_cursor_up(&index->blocks, from, &near); /* there is one: `late` */
     for (;;) {
         uint64_t before;
 
-        if (index_cursor_slot(&index->blocks, near)->subject == name->id)
+        if (index_cursor_subject(&index->blocks, near) == name->id)
             return index_cursor_sequence(&index->blocks, near);
         (void)index_cursor_next(&index->blocks, &near); /* `late` stops us before the end */
-        early = slot_of(index, early)->after;
+        early = after_of(index, early);
         if (early >= from)
             return early;
-        before = slot_of(index, late)->before;
+        before = before_of(index, late);
         if (before < from)
             return late;
         late = before;
@@ -59,13 +71,13 @@ uint64_t index_chain_down(const struct index *index, const struct index_name *na
     for (;;) {
         uint64_t after;
 
-        if (index_cursor_slot(&index->blocks, near)->subject == name->id)
+        if (index_cursor_subject(&index->blocks, near) == name->id)
             return index_cursor_sequence(&index->blocks, near);
         (void)index_cursor_previous(&index->blocks, &near); /* `early` stops us before the start */
-        late = slot_of(index, late)->before;
+        late = before_of(index, late);
         if (late <= up_to)
             return late;
-        after = slot_of(index, early)->after;
+        after = after_of(index, early);
         if (after > up_to)
             return early;
         early = after;
@@ -81,10 +93,10 @@ uint64_t index_chain_count(const struct index *index, const struct index_name *n
     if (from > late)
         return 0;
     for (uint64_t steps = 1;; steps++) {
-        early = slot_of(index, early)->after;
+        early = after_of(index, early);
         if (early >= from)
             return name->count - steps;
-        late = slot_of(index, late)->before;
+        late = before_of(index, late);
         if (late < from)
             return steps;
     }

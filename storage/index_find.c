@@ -14,8 +14,10 @@ static void fill_at(const struct index *index, uint64_t sequence, struct index_e
 static void fill_cursor(const struct index *index, struct index_cursor cursor,
                         struct index_entry *entry)
 {
-    index_fill(index, index_cursor_sequence(&index->blocks, cursor),
-               index_cursor_slot(&index->blocks, cursor), entry);
+    struct index_slot slot;
+
+    index_cursor_read(&index->blocks, cursor, &slot);
+    index_fill(index, index_cursor_sequence(&index->blocks, cursor), &slot, entry);
 }
 
 /* Is it cheaper to try every subject than to look at `messages` messages? */
@@ -66,7 +68,7 @@ static bool next_by_scan(const struct index *index, const struct index_filter *f
         return false;
     index_memo_init(&memo, index, filter);
     do {
-        if (index_memo_matches(&memo, index_cursor_slot(&index->blocks, cursor)->subject)) {
+        if (index_memo_matches(&memo, index_cursor_subject(&index->blocks, cursor))) {
             fill_cursor(index, cursor, entry);
             return true;
         }
@@ -125,7 +127,7 @@ static bool previous_by_scan(const struct index *index, const struct index_filte
         return false;
     index_memo_init(&memo, index, filter);
     do {
-        if (index_memo_matches(&memo, index_cursor_slot(&index->blocks, cursor)->subject)) {
+        if (index_memo_matches(&memo, index_cursor_subject(&index->blocks, cursor))) {
             fill_cursor(index, cursor, entry);
             return true;
         }
@@ -184,7 +186,7 @@ static uint64_t pending_by_scan(const struct index *index, const struct index_fi
         return 0;
     index_memo_init(&memo, index, filter);
     do {
-        count += index_memo_matches(&memo, index_cursor_slot(&index->blocks, cursor)->subject);
+        count += index_memo_matches(&memo, index_cursor_subject(&index->blocks, cursor));
     } while (index_cursor_next(&index->blocks, &cursor));
     return count;
 }
@@ -230,12 +232,12 @@ static uint64_t pending_last_by_scan(const struct index *index, const struct ind
         return 0;
     index_memo_init(&memo, index, filter);
     do {
-        const struct index_slot *slot = index_cursor_slot(&index->blocks, cursor);
+        uint64_t after = index_cursor_after(&index->blocks, cursor);
 
         if (index_cursor_sequence(&index->blocks, cursor) > up_to)
             break;
-        if (slot->after == 0 || slot->after > up_to)
-            count += index_memo_matches(&memo, slot->subject);
+        if (after == 0 || after > up_to)
+            count += index_memo_matches(&memo, index_cursor_subject(&index->blocks, cursor));
     } while (index_cursor_next(&index->blocks, &cursor));
     return count;
 }

@@ -24,9 +24,9 @@
  * failed journal write costs only time: the batches wait for their segment's sync.
  *
  * When the background sync of a segment fails, what is durable stays so: the journal holds it and
- * keeps it until the next start, or until the log is opened again, whose redo writes it anew. Until
- * then a read of those batches may find that the kernel has dropped them: their records are then
- * unsound (record_read), never other records.
+ * keeps it until the next start. It is written to the segment anew at once, again until the disk
+ * takes it; for so long a read of those batches may find that the kernel has dropped them: their
+ * records are then unsound (record_read), never other records.
  */
 #ifndef STORAGE_LOG_H
 #define STORAGE_LOG_H
@@ -191,6 +191,10 @@ struct log_recovery {
     /* Indexes first..last, at or below the block's, stand in files that have nothing above it: they
      * are not read now. NULL: all is read. */
     void (*unread)(void *context, uint64_t first, uint64_t last);
+    /* Its newest file is shorter than it ever was made: batches behind the last one told, nobody
+     * knows how many, are gone, durable ones maybe among them. After all others. NULL: all the same
+     * to this owner. */
+    void (*cut_short)(void *context);
 };
 
 /* A new log; its directory and first segment are on disk when it returns. `bootstrap`: the content
@@ -209,6 +213,8 @@ enum err log_prepare(struct store *store, uint64_t log_id, const uint8_t incarna
 enum err log_make_memory(struct store *store, uint64_t log_id, const uint8_t incarnation[16],
                          struct bytes bootstrap);
 bool log_in_memory(const struct log *log);
+/* Is one of that id made and not yet open? */
+bool log_made_in_memory(const struct store *store, uint64_t log_id);
 /* Recovers and syncs. Blocking. ERR_NOT_FOUND: no such log. ERR_CORRUPT: no segment tells which log
  * it is of, or its beginning was removed and no state block can be read. ERR_VERSION: newer format;
  * nothing was changed. ERR_BUSY: open, or not yet done after log_close. On failure `recovery` may
@@ -339,9 +345,10 @@ struct log_keep_op {
     uint32_t ordinal;
 };
 
-/* Writes such a file, on a worker; one at a time, and not for a log in memory. Where its records
- * were, they stay: a file goes only when no block of the two says that something lives in it. */
+/* Writes such a file, on a worker; one at a time. Where its records were, they stay: a file goes
+ * only when no block of the two says that something lives in it. */
 void log_keep(struct log *log, struct log_keep_op *op);
+bool log_keep_busy(const struct log *log); /* one is being written */
 /* As log_file_next and log_file_drop, of these files; the owner alone knows when one may go. */
 bool log_keep_next(const struct log *log, uint32_t ordinal, struct log_file_info *info);
 enum err log_keep_drop(struct log *log, uint32_t ordinal);
@@ -366,6 +373,54 @@ struct log_skip_op {
  * Else   the log is as it was; after a crash the skip may be found all the same.
  */
 void log_skip(struct log *log, struct log_skip_op *op);
+
+/* ---- blocks of other replicas: log_take.c ---- */
+
+/* In its owner; stays put until `done` has run. The first seven are the owner's; body and local
+ * part are lent and do not change meanwhile. */
+struct log_take_op {
+    uint64_t index, term;
+    struct log_hash hash; /* of the batch at `index`, which others have */
+    struct bytes body, local;
+    uint64_t cut; /* the highest index here that others agree with: durable and committed */
+    void (*done)(struct log_take_op *op, enum err err);
+
+    /* private */
+    struct log *log;
+    struct log_block_op block;
+    struct log_skip_op skip;
+    bool written;
+    bool skipping; /* `done` does not come any more if the log is closed now */
+};
+
+/*
+ * Takes the block of another replica: it is written, what stands behind `cut` goes, and the log
+ * goes on behind the block's index, which is above `cut` and above the newest block. A crash leaves
+ * all as it was or all of it. Nothing is appended, cut or rolled until `done`. OK     appended and
+ * durable are `index`, and the block of it is the newest. Else   nothing has changed, or, if
+ * `op->written` says so, the block is there and the log is cut: the same op is to be taken again
+ * until it is OK.
+ */
+void log_take(struct log *log, struct log_take_op *op);
+/* The block that was taken as recovery would hand it out. */
+enum err log_take_view(struct log *log, const struct log_take_op *op,
+                       enum err (*use)(void *context, const struct log_block *block),
+                       void *context);
+
+/* A piece of a block's body, for another replica. In its owner; stays put until `done` has run. */
+struct log_block_read {
+    uint64_t index;
+    uint64_t offset;
+    size_t size; /* at most */
+    /* OK: what follows is filled in; `piece` is good during the call. ERR_NOT_FOUND: no such block
+     * (any more). Comes from io_turn, also if the log is closed. */
+    void (*done)(struct log_block_read *read, enum err err);
+    uint64_t term;
+    struct log_hash hash, body_hash;
+    uint64_t body_size;
+    struct bytes piece;
+};
+void log_block_read(struct log *log, struct log_block_read *read);
 
 /* ---- reading -----------------------------------------------------------------------------------
  */

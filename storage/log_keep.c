@@ -3,6 +3,7 @@
 #include "base/owner.h"
 #include "storage/keep.h"
 #include "storage/log.h"
+#include "storage/memory.h"
 #include "storage/store.h"
 
 static_assert(LOG_KEEP_HEAD == KEEP_HEADER, "where its records begin");
@@ -22,9 +23,10 @@ void log_keep_forget(struct log *log)
     log->keep_writing = NULL;
 }
 
-static void add(struct log *log, struct io_file *file, uint64_t id, uint64_t size)
+static void add(struct log *log, struct io_file *file, struct memory_file *memory, uint64_t id,
+                uint64_t size)
 {
-    struct log_file *added = log_file_create(log, file, NULL, id);
+    struct log_file *added = log_file_create(log, file, memory, id);
 
     added->end = added->placed = added->allocated = size;
     log->keeps = heap_resize(log->keeps, (log->keep_count + 1) * sizeof log->keeps[0]);
@@ -36,7 +38,21 @@ static void writing_run(struct io_work *work, struct io *io)
 {
     struct log_keep_writing *writing = owner_of(work, struct log_keep_writing, work);
 
-    writing->err = keep_write(io, writing->log->store->dir, &writing->keep, &writing->file);
+    if (!writing->log->memory)
+        writing->err = keep_write(io, writing->log->store->dir, &writing->keep, &writing->file);
+}
+
+/* The same without a disk: the records stand where they would behind a header. */
+static struct memory_file *keep_in_memory(struct bytes records)
+{
+    struct memory_file *file = memory_create();
+    struct log_content *content = log_content_make(records.size);
+
+    memcpy(log_content_memory(content), records.at, records.size);
+    memory_add(file, KEEP_HEADER - BATCH_ENVELOPE, (uint32_t)(BATCH_ENVELOPE + records.size),
+               content);
+    log_content_drop(content);
+    return file;
 }
 
 static void writing_done(struct io_work *work)
@@ -47,7 +63,8 @@ static void writing_done(struct io_work *work)
     enum err err = writing->err;
 
     if (err == OK) {
-        add(log, writing->file, writing->keep.file_id, KEEP_HEADER + op->records.size);
+        add(log, writing->file, log->memory ? keep_in_memory(op->records) : NULL,
+            writing->keep.file_id, KEEP_HEADER + op->records.size);
         op->ordinal = LOG_KEEP_FIRST + log->keep_count - 1;
     }
     log_keep_forget(log);
@@ -59,7 +76,6 @@ void log_keep(struct log *log, struct log_keep_op *op)
     struct log_keep_writing *writing = HEAP_NEW(struct log_keep_writing);
 
     assert(!log->closed);
-    assert(!log->memory);
     assert(log->keep_writing == NULL);
     writing->work.run = writing_run;
     writing->work.done = writing_done;
@@ -73,6 +89,11 @@ void log_keep(struct log *log, struct log_keep_op *op)
     memcpy(writing->keep.incarnation, log->incarnation, 16);
     log->keep_writing = writing;
     io_work(log->store->io, &writing->work);
+}
+
+bool log_keep_busy(const struct log *log)
+{
+    return log->keep_writing != NULL;
 }
 
 /* ---- looking, dropping ------------------------------------------------------------------------
@@ -104,7 +125,8 @@ enum err log_keep_drop(struct log *log, uint32_t ordinal)
     if (file->reads > 0)
         return ERR_BUSY;
     log->keeps[i] = NULL;
-    log_unlink_later(log, path_keep(log->store->dir, log->id, file->id));
+    if (file->memory == NULL)
+        log_unlink_later(log, path_keep(log->store->dir, log->id, file->id));
     log_file_destroy(file);
     return OK;
 }
@@ -126,7 +148,7 @@ static void found(void *context, const char *name, bool directory)
     memcpy(keep.incarnation, log->incarnation, 16);
     err = keep_open(store->io, store->dir, &keep, &file, &size);
     if (err == OK)
-        add(log, file, keep.file_id, size);
+        add(log, file, NULL, keep.file_id, size);
     else
         store_report(store, "log %016llx: %s cannot be used: %s", (unsigned long long)log->id, name,
                      err_text(err));

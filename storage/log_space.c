@@ -3,6 +3,7 @@
 #include "base/owner.h"
 #include "storage/block.h"
 #include "storage/flaws.h"
+#include "storage/hash.h"
 #include "storage/log.h"
 #include "storage/store.h"
 
@@ -15,6 +16,7 @@ struct log_block_writing {
     struct log_block_op *op;
     struct block block;
     uint64_t keep;
+    bool taken; /* the log does not reach its index yet */
     enum err err;
 };
 
@@ -32,6 +34,18 @@ static void writing_run(struct io_work *work, struct io *io)
 
     if (!writing->log->memory)
         writing->err = block_write(io, writing->log->store->dir, &writing->block, writing->keep);
+    else
+        writing->block.body_hash = hash_128(writing->block.body);
+}
+
+/* Of a log in memory others read it there. */
+static void keep_in_memory(struct log *log, const struct block *block)
+{
+    heap_give((void *)log->block_memory.body.at);
+    log->block_memory = *block;
+    log->block_memory.files = NULL;
+    log->block_memory.local = (struct bytes){};
+    log->block_memory.body = heap_copy(block->body);
 }
 
 static void writing_done(struct io_work *work)
@@ -41,10 +55,10 @@ static void writing_done(struct io_work *work)
     struct log_block_op *op = writing->op;
     enum err err = writing->err;
 
-    if (err == OK) {
-        log->block_older = log->block_newest;
-        log->block_newest = op->index;
-    }
+    if (err == OK && log->memory)
+        keep_in_memory(log, &writing->block);
+    if (err == OK && !writing->taken)
+        log_block_is(log, op->index);
     log_block_forget(log);
     op->done(op, err);
 }
@@ -52,9 +66,13 @@ static void writing_done(struct io_work *work)
 /* What a file that batches may still go to has at or below the block's index is not all of it. Once
  * it has ended none is on its way to it. */
 static struct block_file block_file_of(const struct log *log, const struct log_file *file,
-                                       uint64_t index)
+                                       uint64_t index, uint64_t end)
 {
     bool goes_on = file->last > index || (file == log->active && !file->ended);
+
+    if (end < UINT64_MAX)
+        return (struct block_file){
+            .id = file->id, .first = file->first, .last = file->last < end ? file->last : end};
 
     return (struct block_file){
         .id = file->id,
@@ -64,24 +82,31 @@ static struct block_file block_file_of(const struct log *log, const struct log_f
     };
 }
 
-static void list_files(const struct log *log, struct block *block)
+static void list_files(const struct log *log, struct block *block, uint64_t end)
 {
+    uint64_t last = block->index < end ? block->index : end;
+
     block->files = heap_take(log->file_count * sizeof block->files[0]);
     for (uint32_t i = 0; i < log->file_count; i++) {
         const struct log_file *file = log->files[i];
 
-        if (file != NULL && file->first != 0 && file->first <= block->index)
-            block->files[block->file_count++] = block_file_of(log, file, block->index);
+        if (file != NULL && file->first != 0 && file->first <= last)
+            block->files[block->file_count++] = block_file_of(log, file, block->index, end);
     }
 }
 
-void log_block_write(struct log *log, struct log_block_op *op)
+void log_block_is(struct log *log, uint64_t index)
+{
+    log->block_older = log->block_newest;
+    log->block_newest = index;
+}
+
+void log_block_start(struct log *log, struct log_block_op *op, uint64_t end)
 {
     struct log_block_writing *writing = HEAP_NEW(struct log_block_writing);
 
     assert(!log->closed);
     assert(log->block_writing == NULL);
-    assert(op->index <= log->durable);
     assert(op->index > log->block_newest);
 
     writing->work.run = writing_run;
@@ -89,6 +114,7 @@ void log_block_write(struct log *log, struct log_block_op *op)
     writing->log = log;
     writing->op = op;
     writing->keep = log->block_newest;
+    writing->taken = end < UINT64_MAX;
     writing->block = (struct block){
         .log_id = log->id,
         .index = op->index,
@@ -98,9 +124,15 @@ void log_block_write(struct log *log, struct log_block_op *op)
         .local = op->local,
     };
     memcpy(writing->block.incarnation, log->incarnation, 16);
-    list_files(log, &writing->block);
+    list_files(log, &writing->block, end);
     log->block_writing = writing;
     io_work(log->store->io, &writing->work);
+}
+
+void log_block_write(struct log *log, struct log_block_op *op)
+{
+    assert(op->index <= log->durable);
+    log_block_start(log, op, UINT64_MAX);
 }
 
 uint64_t log_block_newest(const struct log *log)

@@ -156,6 +156,15 @@ void memory_forget_log(struct store *store, struct log *gone)
 /* ---- making and opening -----------------------------------------------------------------------
  */
 
+bool log_made_in_memory(const struct store *store, uint64_t log_id)
+{
+    for (const struct log *log = store->made; log != NULL; log = log->send_next) {
+        if (log->id == log_id)
+            return true;
+    }
+    return false;
+}
+
 struct log *memory_take(struct store *store, uint64_t log_id)
 {
     for (struct log **at = &store->made; *at != NULL; at = &(*at)->send_next) {

@@ -607,16 +607,12 @@ static enum err sync_end(struct walk *walk)
     return err;
 }
 
-struct log_block_files {
-    const struct log *log;
-    const struct part *parts;
-    unsigned count;
-};
-
 uint32_t log_block_ordinal(const struct log_block *block, uint64_t file_id)
 {
     uint32_t ordinal = 0;
 
+    if (block->files->parts == NULL)
+        return log_take_ordinal(block->files->log, file_id);
     for (unsigned i = 0; i < block->files->count; i++) {
         if (block->files->parts[i].id == file_id)
             return block->files->parts[i].empty ? LOG_FILE_NONE : ordinal;
@@ -696,6 +692,15 @@ static enum err find_block(struct walk *walk)
     return err == OK ? without_block(walk, count) : err;
 }
 
+/*
+ * Space is allocated in whole blocks before anything is written to it, so no crash leaves a file
+ * that ends within one. What was cut off at a block's end cannot be told from what never was.
+ */
+static bool cut_short(const struct walk *walk)
+{
+    return walk->part_count > 0 && walk->parts[walk->part_count - 1].size % BATCH_BLOCK != 0;
+}
+
 static enum err walk_all(struct walk *walk)
 {
     enum err err = open_parts(walk);
@@ -715,6 +720,11 @@ static enum err walk_all(struct walk *walk)
     if (walk->index <= walk->block.index) {
         lose(walk, NULL, walk->block.index + 1, walk->block.hash, 0);
         walk->ends_clean = false;
+    }
+    if (cut_short(walk)) {
+        walk->ends_clean = false;
+        if (walk->recovery->cut_short != NULL)
+            walk->recovery->cut_short(walk->recovery->context);
     }
     take_files(walk);
     return sync_end(walk);

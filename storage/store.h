@@ -13,6 +13,7 @@
 #include "base/latency.h"
 #include "base/table.h"
 #include "base/timers.h"
+#include "storage/block.h"
 #include "storage/content_priv.h"
 #include "storage/journal.h"
 #include "storage/log.h"
@@ -118,6 +119,14 @@ struct log_flight {
     int64_t begun_ns;
 };
 
+/* log_redo.c: a replay of the journal into the log's segments, while it is open. */
+struct log_redo {
+    struct io_work work;
+    struct timer timer;
+    bool busy, again;
+    enum err err;
+};
+
 struct log {
     struct store *store;
     uint64_t id;
@@ -143,10 +152,13 @@ struct log {
     uint64_t block_older;         /* the one that is kept beside it */
     uint64_t floor;
     struct log_block_writing *block_writing;
+    struct log_block_reading *block_readings; /* under way */
+    struct block block_memory; /* the newest, of a log in memory: header and body; index 0: none */
     struct log_keep_writing *keep_writing;
     struct log_file **keeps; /* by ordinal less LOG_KEEP_FIRST; NULL: removed */
     uint32_t keep_count;
     struct log_warming *warmings; /* real reads under way */
+    struct log_redo redo;
 
     struct buf gather;
     struct log_queue waiting;
@@ -221,7 +233,36 @@ void log_read_forget(struct log *log);
 /* Frees the memory of what is under way as if the process had died. */
 void log_space_forget(struct store *store);
 void log_block_forget(struct log *log);
+void log_block_is(struct log *log, uint64_t index); /* the newest, and counts */
+/* As log_block_write; `end` below UINT64_MAX: batches behind it do not count, and the block does
+ * not until log_block_is. */
+void log_block_start(struct log *log, struct log_block_op *op, uint64_t end);
+
+/* ---- log_take.c
+ * --------------------------------------------------------------------------------------- */
+
+struct part;
+/* The files by whose ids a block's places are found: those of a walk, or (parts NULL) the log's. */
+struct log_block_files {
+    const struct log *log;
+    const struct part *parts;
+    unsigned count;
+};
+uint32_t log_take_ordinal(const struct log *log, uint64_t file_id);
+/* Frees the memory of what is under way as if the process had died. */
+void log_take_forget(struct log *log);
+
 void log_unlink_later(struct log *log, struct path path);
+
+/* ---- log_redo.c
+ * --------------------------------------------------------------------------------------- */
+
+/* Blocking: before it is opened again. The next start would do it for all logs. */
+enum err log_redo(struct store *store, uint64_t log_id);
+void log_redo_init(struct log *log);
+/* A background sync has failed: what the journal holds is written again, until that succeeds. */
+void log_redo_later(struct log *log);
+void log_redo_stop(struct log *log);
 
 /* ---- log_keep.c
  * --------------------------------------------------------------------------------------- */

@@ -438,13 +438,6 @@ void stream_check_built(const struct stream_config *config, bool clustered,
         refuse_text(verdict, 10052, "%s is not supported by this version of Millrace", refused);
 }
 
-void stream_refuse_growth(struct stream_verdict *verdict)
-{
-    refuse_text(verdict, 10052,
-                "a stream that was written while its server stood alone, and whose first files are "
-                "gone, can not get more replicas in this version of Millrace");
-}
-
 /* ---- updates
  * --------------------------------------------------------------------------------------------------
  */

@@ -29,9 +29,6 @@ void stream_check_update(const struct stream_config *from, struct stream_config 
 /* More than one replica and features that are not built. */
 void stream_check_built(const struct stream_config *config, bool clustered,
                         struct stream_verdict *verdict);
-/* More replicas for a stream that cannot have them (replica_grows). */
-void stream_refuse_growth(struct stream_verdict *verdict);
-
 /* Can one message be captured by both? */
 bool stream_check_overlap(const struct stream_config *a, const struct stream_config *b);
 

@@ -1,6 +1,5 @@
 /*
- * websocket (reference config.md 4.4): the port where clients speak over WebSockets. Messages are
- * not compressed, which the protocol leaves to us even where a client offers it.
+ * websocket (reference config.md 4.4): the port where clients speak over WebSockets.
  */
 #include "server/config/blocks.h"
 #include "server/websocket/upgrade.h"
@@ -112,7 +111,7 @@ static const struct config_option options_of_websocket[] = {
     CONFIG_READ("allowed_origins allowed_origin allow_origins allow_origin origins origin",
                 read_origins),
     CONFIG_READ("handshake_timeout", read_timeout),
-    CONFIG_NOTICED("compression compress", "messages over WebSockets are not compressed"),
+    WEBSOCKET("compression compress", BOOL, compression),
     CONFIG_REFUSED("authorization authentication"),
     CONFIG_REFUSED("jwt_cookie"),
     WEBSOCKET("user_cookie", BYTES, user_cookie),

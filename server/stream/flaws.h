@@ -42,7 +42,8 @@
     X(BLOCK_WITHOUT_CONSUMERS, "what consumers have pending is not in the state block")            \
     X(BLOCK_LATE, "messages are taken down for a state block after the rest of the state")         \
     X(MOVED_AT_ONCE, "a file whose messages were moved goes with the next block")                  \
-    X(DROP_LIVING, "files below the floor are removed with messages that live")
+    X(DROP_LIVING, "files below the floor are removed with messages that live")                    \
+    X(FILL_WITHOUT_RECORDS, "a state is taken from another replica without its messages")
 
 #define STREAM_FLAW_NUMBER(name, text) STREAM_FLAW_NUMBER_##name,
 enum stream_flaw_number { STREAM_FLAW_TABLE(STREAM_FLAW_NUMBER) STREAM_FLAW_COUNT };

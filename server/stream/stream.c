@@ -43,6 +43,8 @@ static void apply_record(struct stream *stream, const struct log_batch *batch,
                     BYTES_ARG(stream->name), record->type, (unsigned long long)batch->index);
         return;
     }
+    if (effect.type == EFFECT_RESTORE)
+        stream->restoring = true;
     if (stream->purging)
         stream_consumers_purged(stream);
     stream->purging = false;
@@ -117,7 +119,8 @@ static void lead(void *owner, uint64_t term)
     stream->lead_since_ns = io_wall(stream_io(stream));
     if (stream->state.configured)
         stream_subscribe(stream);
-    stream_consumers_lead(stream);
+    if (!stream->state.restoring)
+        stream_consumers_lead(stream);
     stream->origins_stale = true;
     stream_expiry_arm(stream);
     stream_schedules_arm(stream);
@@ -173,6 +176,8 @@ static void follow(void *owner)
     stream_batches_drop(stream);
     stream_schedules_drop(stream);
     stream_direct_drop(stream);
+    stream_snapshot_end(stream, "the stream has another leader now");
+    stream_restore_end(stream, "the stream has another leader now");
     timers_cancel(io_timers(stream_io(stream)), &stream->expiry);
     jetstream_stream_follow(stream->jetstream, stream);
     stream_mark(stream);
@@ -224,6 +229,12 @@ static const struct replica_events replica_events_of_stream = {
     .capture = stream_block_capture,
     .blocked = stream_block_written,
     .restore = stream_block_restore,
+    .fill = stream_fill_begin,
+    .told = stream_fill_told,
+    .fill_drop = stream_fill_drop,
+    .forget = stream_fill_forget,
+    .taken = stream_fill_taken,
+    .asked = stream_serve_asked,
 };
 
 /* ---- state events ---------------------------------------------------------------------------- */
@@ -237,6 +248,7 @@ static void on_stored(void *owner, const struct index_entry *entry)
 static void on_removed(void *owner, const struct index_entry *entry)
 {
     stream_block_removed(owner, entry);
+    stream_snapshot_removed(owner, entry);
     stream_consumers_removed(owner, entry);
 }
 
@@ -245,8 +257,11 @@ static void on_configured(void *owner)
     struct stream *stream = owner;
 
     stream_retention_configured(stream);
-    stream_origins_stop(stream); /* they look into the config that was */
+    stream_origins_configured(stream); /* they look into the config that was */
     stream_batches_configured(stream);
+    if (stream->lead && stream->restoring)
+        stream_consumers_lead(stream);
+    stream->restoring = false;
     if (stream->replica != NULL) /* else in recovery: stream_open does it once, at the end */
         stream_subscribe(stream);
 }
@@ -275,6 +290,17 @@ static const struct zone *find_zone(void *owner, struct bytes name)
     return jetstream_zone(owner, name);
 }
 
+/* What a stream in memory has stays there. */
+static void use_scratch(struct stream *stream)
+{
+    const struct options *options = server_options(jetstream_server(stream->jetstream));
+    unsigned bits = options->sim.index_bits;
+
+    if (!log_made_in_memory(jetstream_store(stream->jetstream), stream->id))
+        stream_state_use(&stream->state, io_scratch(stream_io(stream)),
+                         bits == 0 ? INDEX_BITS : bits);
+}
+
 struct stream *stream_open(struct jetstream *jetstream, struct account *account, uint64_t id,
                            struct bytes name, enum err *err)
 {
@@ -288,6 +314,7 @@ struct stream *stream_open(struct jetstream *jetstream, struct account *account,
     stream->name = heap_copy(name);
     stream->number_next = 1;
     stream_state_init(&stream->state, prng_next(prng));
+    use_scratch(stream);
     stream->events = (struct stream_events){
         .owner = stream,
         .stored = on_stored,
@@ -354,6 +381,8 @@ void stream_close(struct stream *stream, bool deleted)
 {
     struct timers *timers = io_timers(stream_io(stream));
 
+    if (deleted)
+        stream_origins_leave(stream);
     stream->closing = true;
     stream->lead = false;
     stream_unsubscribe(stream);
@@ -367,6 +396,8 @@ void stream_close(struct stream *stream, bool deleted)
     stream_batches_drop(stream);
     stream_schedules_drop(stream);
     stream_direct_drop(stream);
+    stream_snapshot_end(stream, deleted ? "the stream was deleted" : "");
+    stream_restore_end(stream, deleted ? "the stream was deleted" : "");
     timers_cancel(timers, &stream->expiry);
     drop_reads(stream);
     stream_block_close(stream, deleted);
@@ -549,12 +580,14 @@ static void turn(struct stream *stream)
         return;
     stream_ingest_waiting(stream);
     stream_origins_turn(stream);
+    stream_restore_turn(stream);
     stream_consumers_work(stream);
     stream_operations(stream);
     stream_ingest_waiting(stream); /* operations that logged nothing have let them go on */
     stream_consumers_work(stream);
     stream_look(stream);
     stream_direct_turn(stream);
+    stream_snapshot_turn(stream);
     send_answers(stream); /* of refusals that looked at nothing uncommitted */
     propose(stream);
     stream_glances_turn(stream);

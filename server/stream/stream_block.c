@@ -149,7 +149,7 @@ static void write_consumers(struct stream *stream)
 }
 
 /* What lives in each file that there is. */
-static void note_files(struct stream *stream)
+void stream_block_noted(struct stream *stream)
 {
     struct log *log = replica_log(stream->replica);
     struct log_file_info info;
@@ -179,7 +179,7 @@ void stream_block_capture(void *owner, struct bytes head)
     add_section(stream, SECTION_STATE, write_state, NULL);
     add_section(stream, SECTION_SHELL, write_shell, NULL);
     write_consumers(stream);
-    note_files(stream);
+    stream_block_noted(stream);
     if (!late)
         blocks->capture = index_capture_begin(stream->state.index);
     timers_arm(io_timers(stream_io(stream)), &blocks->timer, late ? now_ns + LATE_NS : now_ns);
@@ -188,19 +188,23 @@ void stream_block_capture(void *owner, struct bytes head)
 /* ---- handing over -----------------------------------------------------------------------------
  */
 
+void stream_block_name(const struct log *log, uint32_t ordinal, struct buf *out)
+{
+    uint8_t *at = encode_u32(buf_reserve(out, FILE_SIZE), ordinal);
+
+    (void)encode_u64(at, log_file_id(log, ordinal));
+    buf_commit(out, FILE_SIZE);
+}
+
 static uint32_t write_names(const struct log *log, const struct stream_files *files, uint32_t first,
                             struct buf *out)
 {
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < files->count; i++) {
-        uint8_t *at;
-
         if (files->at[i].lived == 0 || files->at[i].lived == UINT64_MAX)
             continue;
-        at = encode_u32(buf_reserve(out, FILE_SIZE), first + i);
-        (void)encode_u64(at, log_file_id(log, first + i));
-        buf_commit(out, FILE_SIZE);
+        stream_block_name(log, first + i, out);
         count++;
     }
     return count;
@@ -273,17 +277,23 @@ static bool dead(struct stream *stream, uint32_t ordinal)
     return true;
 }
 
+/* Something of it is still to leave although it left the stream. */
+static bool held(const struct stream *stream, uint32_t ordinal)
+{
+    return delivery_holds(stream, ordinal) || stream_snapshot_holds(stream, ordinal);
+}
+
 static void drop_files(struct stream *stream)
 {
     struct log *log = replica_log(stream->replica);
     struct log_file_info info;
 
     for (uint32_t i = 0; log_file_next(log, i, &info); i = info.ordinal + 1) {
-        if (info.droppable && dead(stream, info.ordinal) && !delivery_holds(stream, info.ordinal))
+        if (info.droppable && dead(stream, info.ordinal) && !held(stream, info.ordinal))
             (void)log_file_drop(log, info.ordinal); /* else after the next block */
     }
     for (uint32_t i = LOG_KEEP_FIRST; log_keep_next(log, i, &info); i = info.ordinal + 1) {
-        if (dead(stream, info.ordinal) && !delivery_holds(stream, info.ordinal))
+        if (dead(stream, info.ordinal) && !held(stream, info.ordinal))
             (void)log_keep_drop(log, info.ordinal);
     }
 }
@@ -312,6 +322,8 @@ void stream_block_close(struct stream *stream, bool deleted)
     blocks->capture = NULL;
     buf_deinit(&blocks->body);
     stream_move_close(stream, deleted);
+    stream_fill_close(stream, deleted);
+    stream_serve_close(stream, deleted);
     heap_give(blocks->segments.at);
     heap_give(blocks->keeps.at);
     *blocks = (struct stream_blocks){0};
@@ -320,14 +332,8 @@ void stream_block_close(struct stream *stream, bool deleted)
 /* ---- back -------------------------------------------------------------------------------------
  */
 
-struct block_sections {
-    struct bytes state, shell, messages;
-    struct bytes consumers; /* from the first of them to the end */
-    bool whole;
-};
-
 /* Sections that a newer version adds may not be left out: nothing is known of what they say. */
-static struct block_sections sections_of(struct bytes body)
+struct block_sections stream_block_sections(struct bytes body)
 {
     struct block_sections found = {0};
     struct bytes section;
@@ -383,9 +389,11 @@ static bool place(void *context, struct index_entry *entry)
     struct placing *placing = context;
     uint32_t ordinal = (uint32_t)(entry->place >> 32);
 
-    if ((!placing->known || placing->ordinal != ordinal) && !look_up(placing, ordinal))
-        return false;
-    entry->place = (uint64_t)placing->ordinal_now << 32 | (entry->place & UINT32_MAX);
+    if (ordinal != LOG_FILE_NONE) {
+        if ((!placing->known || placing->ordinal != ordinal) && !look_up(placing, ordinal))
+            return false;
+        entry->place = (uint64_t)placing->ordinal_now << 32 | (entry->place & UINT32_MAX);
+    }
     stream_block_stored(placing->stream, entry);
     return true;
 }
@@ -437,7 +445,7 @@ static bool restore_consumers(struct stream *stream, struct bytes rest)
 
 static enum err restore(struct stream *stream, const struct replica_block *block)
 {
-    struct block_sections sections = sections_of(block->body);
+    struct block_sections sections = stream_block_sections(block->body);
     struct decoder shell;
     enum err err;
 
@@ -449,6 +457,7 @@ static enum err restore(struct stream *stream, const struct replica_block *block
     if (err != OK)
         return err;
     stream->until_acked = stream->state.config.retention != RETENTION_LIMITS;
+    stream->restoring = stream->state.restoring;
     decoder_init(&shell, sections.shell);
     stream->number_logged = decode_u64(&shell);
     stream->number_next = stream->number_logged + 1;
@@ -462,22 +471,27 @@ enum err stream_block_restore(void *owner, const struct replica_block *block)
     struct stream *stream = owner;
     enum err err = restore(stream, block);
 
-    if (err == OK)
-        return OK;
+    if (err != OK)
+        stream_block_forget(stream);
+    return err;
+}
+
+void stream_block_forget(struct stream *stream)
+{
     stream_consumers_close(stream);
-    stream_block_close(stream, false);
+    stream_block_close(stream, true);
     stream->number_logged = 0;
     stream->number_next = 1;
     stream->until_acked = false;
     stream_state_reset(&stream->state, prng_next(server_prng(jetstream_server(stream->jetstream))));
     stream_block_open(stream);
-    return err;
 }
 
 void stream_block_open(struct stream *stream)
 {
     stream->blocks.timer.fire = stream_block_step;
     stream->blocks.move_timer.fire = stream_move_step;
+    stream->blocks.fill_timer.fire = stream_fill_fired;
 }
 
 void stream_block_recovered(struct stream *stream)

@@ -99,8 +99,8 @@ void stream_move_begin(struct stream *stream)
 {
     struct stream_move *move;
 
-    if (stream->blocks.move != NULL || log_in_memory(replica_log(stream->replica)) ||
-        !find_sparse(stream))
+    if (stream->blocks.move != NULL || stream->blocks.fill != NULL ||
+        log_in_memory(replica_log(stream->replica)) || !find_sparse(stream))
         return;
     move = HEAP_NEW(struct stream_move);
     move->stream = stream;

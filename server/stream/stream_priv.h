@@ -12,6 +12,8 @@
 #include "server/stream/consumer_view.h"
 #include "server/stream/outbox.h"
 #include "server/stream/read_cache.h"
+#include "server/stream/restore.h"
+#include "server/stream/snapshot.h"
 #include "server/stream/stream.h"
 #include "server/sublist.h"
 
@@ -73,6 +75,9 @@ struct stream_blocks {
     struct timer timer;
     struct stream_move *move; /* stream_move.c; NULL: none */
     struct timer move_timer;
+    struct stream_fill *fill; /* stream_fill.c; NULL: none */
+    struct timer fill_timer;
+    struct stream_serve *serves; /* stream_serve.c: for others that fill */
 };
 
 struct publish_waiting; /* look.c: what is asked for now may be answered when the read of that
@@ -217,6 +222,10 @@ struct stream {
 
     uint64_t read_number; /* of its log, in the shard's read cache */
 
+    struct stream_snapshot *snapshot; /* a backup on its way out, or NULL */
+    struct stream_restore *restore;   /* one on its way in, or NULL */
+    bool restoring;                   /* its consumers have not begun: it is being restored */
+
     struct stream_blocks blocks;
     struct stream_read *reads; /* in flight */
     bool counter_reading;      /* the last message of a counter is among them */
@@ -289,6 +298,8 @@ bool stream_operations_wait(const struct stream *stream);
 bool stream_operations_busy(const struct stream *stream);
 /* Is the reset of a consumer in the log and not applied? */
 bool stream_operations_reset(const struct stream *stream);
+/* Is a purge? What is handed out behind it in the log must know what it took. */
+bool stream_operations_purge(const struct stream *stream);
 void stream_operation_applied(struct stream *stream, const struct effect *effect,
                               const struct apply_result *result);
 void stream_operations_refused(struct stream *stream, enum err err);
@@ -367,6 +378,29 @@ void stream_block_stored(struct stream *stream, const struct index_entry *entry)
 void stream_block_removed(struct stream *stream, const struct index_entry *entry);
 void stream_block_recovered(struct stream *stream); /* the log is open: says what is missing */
 void stream_block_step(struct timer *timer);
+/* What is counted of the files is what lived at the block's index. */
+void stream_block_noted(struct stream *stream);
+void stream_block_forget(struct stream *stream); /* as new; the log stays */
+/* How a file is called in the local part. */
+void stream_block_name(const struct log *log, uint32_t ordinal, struct buf *out);
+struct block_sections {
+    struct bytes state, shell, messages;
+    struct bytes consumers; /* from the first of them to the end */
+    bool whole;
+};
+struct block_sections stream_block_sections(struct bytes body);
+/* stream_fill.c: events of the replica */
+enum err stream_fill_begin(void *owner, const struct replica_block *block);
+void stream_fill_told(void *owner, struct bytes answer);
+void stream_fill_drop(void *owner);
+void stream_fill_forget(void *owner);
+void stream_fill_taken(void *owner);
+void stream_fill_close(struct stream *stream, bool deleted);
+void stream_fill_fired(struct timer *timer);
+/* stream_serve.c */
+#define STREAM_QUESTION_SIZE 16u /* first and last sequence; an answer begins with them, too */
+void stream_serve_asked(void *owner, struct raft_member by, uint64_t index, struct bytes question);
+void stream_serve_close(struct stream *stream, bool deleted);
 /* stream_move.c */
 void stream_move_begin(struct stream *stream); /* after a block: moves what lives among the dead */
 void stream_move_apply(struct stream *stream); /* no block is taken down any more */
@@ -414,16 +448,39 @@ void delivery_close(struct consumer_shell *shell);
 /* reader.c: the message, if it is in memory and sound; good until the next read. */
 /* All of it in one piece of memory, the caller's; *copy are views into it. */
 struct bytes stream_message_copy(const struct stream_message *message, struct stream_message *copy);
+/* As stream_read, of a message that may have left the stream: where its record stands. */
+void stream_read_at(struct stream *stream, struct stream_read *read,
+                    const struct index_entry *entry);
 bool stream_read_now(struct stream *stream, const struct index_entry *entry,
                      struct stream_message *message);
 
 /* origins.c */
 void stream_origins_turn(struct stream *stream); /* while it leads */
 void stream_origins_stop(struct stream *stream); /* what was taken and not applied is forgotten */
+/* The applied config is another: what consumers kept for origins that it does not name any more is
+ * let go; the others are followed anew. */
+void stream_origins_configured(struct stream *stream);
+void stream_origins_leave(struct stream *stream); /* the stream is deleted: likewise for all */
 
 /* republish.c: a message was stored while it leads; `previous`: the newest of its subject before.
  */
 void stream_republish(struct stream *stream, const struct effect *effect, uint64_t previous);
+
+/* snapshot.c */
+void stream_snapshot_turn(struct stream *stream);
+/* A message leaves that may still be due: it stays where it is until it is read. */
+void stream_snapshot_removed(struct stream *stream, const struct index_entry *entry);
+bool stream_snapshot_holds(const struct stream *stream, uint32_t ordinal);
+void stream_snapshot_end(
+    struct stream *stream,
+    const char *reason); /* fine when there is none. Empty: the server ends, nobody is told */
+
+/* restore.c */
+void stream_restore_turn(struct stream *stream);
+void stream_restore_end(struct stream *stream, const char *reason); /* likewise */
+/* Is the operation its own? Then it writes it: all records but the last are counted as gathered. */
+bool stream_restore_owns(const struct stream *stream, const struct stream_op *op);
+bool stream_restore_write(struct stream *stream, struct buf *out);
 
 /* direct.c, direct_many.c */
 void stream_direct_collect(void *owner, const struct message *message); /* sink */

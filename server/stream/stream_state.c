@@ -19,6 +19,14 @@ void stream_state_init(struct stream_state *state, uint64_t seed)
     buf_init(&state->msg_id_memory, MSG_ID_MAX);
 }
 
+void stream_state_use(struct stream_state *state, struct scratch *scratch, unsigned index_bits)
+{
+    state->scratch = scratch;
+    state->index_bits = index_bits;
+    if (scratch != NULL)
+        index_use(state->index, scratch, index_bits);
+}
+
 void stream_state_deinit(struct stream_state *state)
 {
     arena_deinit(&state->config_arena);
@@ -34,10 +42,13 @@ void stream_state_deinit(struct stream_state *state)
 void stream_state_reset(struct stream_state *state, uint64_t seed)
 {
     const struct stream_events *events = state->events;
+    struct scratch *scratch = state->scratch;
+    unsigned index_bits = state->index_bits;
     uint64_t flaws = state->flaws;
 
     stream_state_deinit(state);
     stream_state_init(state, seed);
+    stream_state_use(state, scratch, index_bits);
     state->events = events;
     state->flaws = flaws;
 }
@@ -64,10 +75,13 @@ enum err stream_state_apply(struct stream_state *state, const struct effect *eff
     case EFFECT_EXPIRE: apply_expire(state, effect, result); break;
     case EFFECT_SCHEDULE: apply_schedule(state, effect); break;
     case EFFECT_CONFIG: err = apply_config(state, effect); break;
+    case EFFECT_RESTORE: err = apply_restore(state, effect); break;
+    case EFFECT_DELETE_MANY: apply_delete_many(state, effect, result); break;
     case EFFECT_SKIP: err = apply_skip(state, effect); break;
     case EFFECT_SOURCED: err = apply_sourced(state, effect); break;
     case EFFECT_CONSUMER_CREATE:
     case EFFECT_CONSUMER_DELETE:
+    case EFFECT_CONSUMER_STATE:
         if (state->events != NULL && state->events->consumer != NULL)
             state->events->consumer(state->events->owner, effect);
         break;
@@ -170,6 +184,8 @@ bool stream_state_due(struct stream_state *state, int64_t *due_ns)
     struct expiry first;
     bool due = false;
 
+    if (state->restoring)
+        return false;
     if (state->config.max_age_ns > 0 && stream_state_oldest(state, &oldest)) {
         *due_ns = oldest.time_ns + state->config.max_age_ns;
         due = true;

@@ -47,6 +47,8 @@ struct stream_state {
     struct subject_transform republish; /* of what is stored, if config.republish */
     struct arena config_arena;
     bool configured;
+    bool restoring; /* not configured yet: it is filled from a backup; `config` is what counts
+                     * meanwhile */
     uint64_t config_version; /* of the catalogue, whose config this is; 0 until configured */
     bool begun;              /* it has, or has had, a place in the sequences */
     int64_t created_ns;
@@ -59,6 +61,8 @@ struct stream_state {
     bool gap;               /* the next message may leave some out */
     struct positions positions; /* how far each source has been taken */
     struct index *index;
+    struct scratch *scratch; /* of the index, NULL: none; the owner's */
+    unsigned index_bits;
     struct dedup dedup;
     struct expiries expiries;
     struct expiries schedules; /* messages that are schedules; they "end" when they fire next */
@@ -70,6 +74,8 @@ struct stream_state {
 };
 
 void stream_state_init(struct stream_state *state, uint64_t seed);
+/* The index of an empty state has scratch memory from now on (index_use). */
+void stream_state_use(struct stream_state *state, struct scratch *scratch, unsigned index_bits);
 void stream_state_deinit(struct stream_state *state);
 /* As after init, for the same owner. */
 void stream_state_reset(struct stream_state *state, uint64_t seed);

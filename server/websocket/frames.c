@@ -13,12 +13,15 @@ struct frames {
     struct bytes fed;                 /* what was not read yet */
     struct buf own;                   /* control frames that wait */
     struct buf *out;                  /* where data goes; during frames_write */
-    size_t frame_max;
+    struct frames_options options;
     frames_payload_fn *payload;
     void *context;
+    struct inflater *inflater; /* of the message that arrives; NULL: it is not compressed */
     bool ended;
     bool in_data; /* the frame that arrives is not a control frame */
+    bool in_last; /* and the last of its message */
     bool closed;  /* the last frame was written */
+    bool damaged; /* a compressed message was none, or too large */
 };
 
 /* ---- what wslay calls ---------------------------------------------------------------------------
@@ -57,18 +60,47 @@ static ssize_t write_own(struct wslay_event_context *in, const uint8_t *data, si
 static void frame_begins(struct wslay_event_context *in,
                          const struct wslay_event_on_frame_recv_start_arg *frame, void *user)
 {
+    struct frames *frames = user;
+
     (void)in;
-    ((struct frames *)user)->in_data = !wslay_is_ctrl_frame(frame->opcode);
+    frames->in_data = !wslay_is_ctrl_frame(frame->opcode);
+    frames->in_last = frame->fin != 0;
+    if (frames->in_data && wslay_get_rsv1(frame->rsv))
+        frames->inflater = inflater_create(frames->options.message_max);
+}
+
+static void damaged(struct frames *frames)
+{
+    frames->damaged = true;
+    wslay_event_shutdown_read(frames->in);
 }
 
 static void frame_goes_on(struct wslay_event_context *in,
                           const struct wslay_event_on_frame_recv_chunk_arg *chunk, void *user)
 {
     struct frames *frames = user;
+    struct bytes b = bytes_of(chunk->data, chunk->data_length);
 
     (void)in;
-    if (frames->in_data && chunk->data_length > 0)
-        frames->payload(frames->context, bytes_of(chunk->data, chunk->data_length));
+    if (!frames->in_data || b.size == 0 || frames->damaged)
+        return;
+    if (frames->inflater == NULL)
+        frames->payload(frames->context, b);
+    else if (!inflater_feed(frames->inflater, b, frames->payload, frames->context))
+        damaged(frames);
+}
+
+static void frame_ends(struct wslay_event_context *in, void *user)
+{
+    struct frames *frames = user;
+
+    (void)in;
+    if (!frames->in_data || !frames->in_last || frames->inflater == NULL)
+        return;
+    if (!frames->damaged && !inflater_end(frames->inflater, frames->payload, frames->context))
+        damaged(frames);
+    inflater_destroy(frames->inflater);
+    frames->inflater = NULL;
 }
 
 static void message_came(struct wslay_event_context *in,
@@ -90,7 +122,7 @@ static ssize_t write_data(const uint8_t *data, size_t size, int flags, void *use
 /* ---- one WebSocket ------------------------------------------------------------------------------
  */
 
-struct frames *frames_create(size_t message_max, size_t frame_max, frames_payload_fn *payload,
+struct frames *frames_create(const struct frames_options *options, frames_payload_fn *payload,
                              void *context)
 {
     static const struct wslay_event_callbacks events = {
@@ -98,6 +130,7 @@ struct frames *frames_create(size_t message_max, size_t frame_max, frames_payloa
         .send_callback = write_own,
         .on_frame_recv_start_callback = frame_begins,
         .on_frame_recv_chunk_callback = frame_goes_on,
+        .on_frame_recv_end_callback = frame_ends,
         .on_msg_recv_callback = message_came,
     };
     static const struct wslay_frame_callbacks writing = {.send_callback = write_data};
@@ -105,14 +138,16 @@ struct frames *frames_create(size_t message_max, size_t frame_max, frames_payloa
 
     frames->payload = payload;
     frames->context = context;
-    frames->frame_max = frame_max;
+    frames->options = *options;
     buf_init(&frames->own, FRAMES_OWN_MAX);
     /* They fail only for want of memory, which ends the process as everywhere. */
     if (wslay_event_context_server_init(&frames->in, &events, frames) != 0 ||
         wslay_frame_context_init(&frames->data, &writing, frames) != 0)
         abort();
     wslay_event_config_set_no_buffering(frames->in, 1);
-    wslay_event_config_set_max_recv_msg_length(frames->in, message_max);
+    wslay_event_config_set_max_recv_msg_length(frames->in, options->message_max);
+    if (options->deflater != NULL)
+        wslay_event_config_set_allowed_rsv_bits(frames->in, WSLAY_RSV1_BIT);
     return frames;
 }
 
@@ -122,6 +157,7 @@ void frames_destroy(struct frames *frames)
         return;
     wslay_event_context_free(frames->in);
     wslay_frame_context_free(frames->data);
+    inflater_destroy(frames->inflater);
     buf_deinit(&frames->own);
     heap_give(frames);
 }
@@ -136,6 +172,8 @@ enum frames_state frames_feed(struct frames *frames, struct bytes b)
         }
     }
     frames->fed = bytes_of(NULL, 0);
+    if (frames->damaged)
+        return FRAMES_BROKEN;
     if (frames->ended)
         return FRAMES_ENDED;
     return wslay_event_get_read_enabled(frames->in) ? FRAMES_OPEN : FRAMES_BROKEN;
@@ -146,25 +184,74 @@ bool frames_has_out(const struct frames *frames)
     return frames->own.size > 0;
 }
 
+/* One frame; false: it did not go, as nothing behind it will. */
+static bool write_frame(struct frames *frames, struct bytes payload, uint8_t opcode, uint8_t rsv,
+                        bool last)
+{
+    struct wslay_frame_iocb frame = {
+        .fin = last,
+        .rsv = rsv,
+        .opcode = opcode,
+        .payload_length = payload.size,
+        .data = payload.at,
+        .data_length = payload.size,
+    };
+
+    /* `out` takes everything: the owner's buffers have no limit of their own */
+    return wslay_frame_send(frames->data, &frame) == (ssize_t)payload.size;
+}
+
+static struct bytes piece_of(struct bytes payload, size_t most)
+{
+    return bytes_take(payload, payload.size < most ? payload.size : most);
+}
+
+/* Every frame is a message: the protocol may be cut anywhere. */
+static void write_plain(struct frames *frames, struct bytes payload)
+{
+    while (payload.size > 0) {
+        struct bytes piece = piece_of(payload, frames->options.frame_max);
+
+        if (!write_frame(frames, piece, WSLAY_BINARY_FRAME, WSLAY_RSV_NONE, true))
+            return;
+        payload = bytes_skip(payload, piece.size);
+    }
+}
+
+/* One message, whatever its frames. */
+static void write_squeezed(struct frames *frames, struct bytes payload)
+{
+    size_t most = frames->options.whole ? SIZE_MAX : frames->options.frame_max;
+    uint8_t opcode = WSLAY_BINARY_FRAME, rsv = WSLAY_RSV1_BIT;
+    struct buf squeezed;
+    struct bytes rest;
+
+    buf_init(&squeezed, SIZE_MAX / 2);
+    deflater_write(frames->options.deflater, payload, &squeezed);
+    rest = buf_bytes(&squeezed);
+    while (rest.size > 0) {
+        struct bytes piece = piece_of(rest, most);
+
+        rest = bytes_skip(rest, piece.size);
+        if (!write_frame(frames, piece, opcode, rsv, rest.size == 0))
+            break;
+        opcode = WSLAY_CONTINUATION_FRAME;
+        rsv = WSLAY_RSV_NONE;
+    }
+    buf_deinit(&squeezed);
+}
+
 void frames_write(struct frames *frames, struct bytes payload, struct buf *out)
 {
     (void)buf_add(out, buf_bytes(&frames->own));
     buf_clear(&frames->own);
+    if (frames->closed || wslay_event_get_close_sent(frames->in))
+        return;
     frames->out = out;
-    while (payload.size > 0 && !frames->closed && !wslay_event_get_close_sent(frames->in)) {
-        size_t size = payload.size < frames->frame_max ? payload.size : frames->frame_max;
-        struct wslay_frame_iocb frame = {
-            .fin = 1,
-            .opcode = WSLAY_BINARY_FRAME,
-            .payload_length = size,
-            .data = payload.at,
-            .data_length = size,
-        };
-
-        if (wslay_frame_send(frames->data, &frame) != (ssize_t)size)
-            break; /* `out` takes everything: the owner's buffers have no limit of their own */
-        payload = bytes_skip(payload, size);
-    }
+    if (frames->options.deflater != NULL && payload.size > FRAMES_PLAIN_MAX)
+        write_squeezed(frames, payload);
+    else
+        write_plain(frames, payload);
     frames->out = NULL;
 }
 

@@ -1,16 +1,19 @@
 /*
  * frames: the frames of one WebSocket, seen from the server (RFC 6455 5): those that arrive are
  * unmasked and their payload handed on as it comes, pings are answered, what is sent is put into
- * binary frames. The library wslay does the framing; this is its one door. No I/O.
+ * binary frames. The library wslay does the framing; this is its one door. Where both sides have
+ * agreed on it (RFC 7692) messages may be compressed. No I/O.
  */
 #ifndef SERVER_WEBSOCKET_FRAMES_H
 #define SERVER_WEBSOCKET_FRAMES_H
 
 #include "base/buf.h"
+#include "server/websocket/deflate.h"
 
 #define FRAME_BROWSER_MAX  4096u       /* the payload of a frame to a browser (core.md 6.5) */
 #define FRAMES_OWN_MAX     (64u << 10) /* of pongs that wait to leave; then the peer is given up */
 #define FRAMES_MESSAGE_MAX (64u << 20)
+#define FRAMES_PLAIN_MAX   64u /* shorter payloads are not worth compressing (core.md 6.5) */
 
 enum frames_state {
     FRAMES_OPEN,
@@ -22,8 +25,16 @@ struct frames;
 
 typedef void frames_payload_fn(void *context, struct bytes payload);
 
-/* `payload` is called with what arrives; `message_max`: of one message. */
-struct frames *frames_create(size_t message_max, size_t frame_max, frames_payload_fn *payload,
+struct frames_options {
+    size_t message_max; /* of one that arrives, decompressed */
+    size_t frame_max;   /* of one that is sent */
+    /* What compresses messages, and outlives the frames; NULL: that was not agreed on. */
+    struct deflater *deflater;
+    bool whole; /* compressed messages are not split: the peer cannot read them (core.md 6.5) */
+};
+
+/* `payload` is called with what arrives. */
+struct frames *frames_create(const struct frames_options *options, frames_payload_fn *payload,
                              void *context);
 void frames_destroy(struct frames *frames); /* NULL is fine */
 

@@ -202,14 +202,66 @@ static void read_forwarded(struct bytes headers, char address[UPGRADE_ADDRESS_MA
         address[0] = 0;
 }
 
+static bool bytes_holds(struct bytes b, struct bytes part)
+{
+    return memmem(b.at, b.size, part.at, part.size) != NULL;
+}
+
+/* The next part of a list, trimmed. */
+static bool part_next(struct bytes *list, uint8_t separator, struct bytes *part)
+{
+    size_t size = bytes_find(*list, separator);
+
+    if (list->size == 0)
+        return false;
+    *part = bytes_trim(bytes_take(*list, size));
+    *list = bytes_skip(*list, size == list->size ? size : size + 1);
+    return true;
+}
+
+/* An offer that we can keep to: any but one that wants our window to be smaller than it is. */
+static bool is_our_compression(struct bytes offer)
+{
+    struct bytes part;
+
+    if (!part_next(&offer, ';', &part) || !bytes_equal_nocase(part, BYTES("permessage-deflate")))
+        return false;
+    while (part_next(&offer, ';', &part)) {
+        struct bytes name = bytes_trim(bytes_take(part, bytes_find(part, '=')));
+
+        if (bytes_equal_nocase(name, BYTES("server_max_window_bits")))
+            return false;
+    }
+    return true;
+}
+
+static bool offers_compression(struct bytes headers)
+{
+    struct bytes value, offer;
+
+    while (header_next(&headers, BYTES("Sec-WebSocket-Extensions"), &value)) {
+        while (part_next(&value, ',', &offer)) {
+            if (is_our_compression(offer))
+                return true;
+        }
+    }
+    return false;
+}
+
 static void read_visitor(struct bytes headers, const struct websocket_options *options,
                          struct upgrade *upgrade)
 {
+    struct bytes agent = header(headers, BYTES("User-Agent"));
+
     read_forwarded(headers, upgrade->forwarded_for);
     upgrade->user = cookie(headers, options->user_cookie);
     upgrade->password = cookie(headers, options->password_cookie);
     upgrade->token = cookie(headers, options->token_cookie);
-    upgrade->browser = bytes_starts(header(headers, BYTES("User-Agent")), BYTES("Mozilla/"));
+    upgrade->browser = bytes_starts(agent, BYTES("Mozilla/"));
+    upgrade->safari = upgrade->browser && bytes_holds(agent, BYTES("Safari/")) &&
+                      !bytes_holds(agent, BYTES("Chrome/")) &&
+                      !bytes_holds(agent, BYTES("Chromium/"));
+    upgrade->compressed = options->compression && offers_compression(headers);
 }
 
 /* ---- answering ----------------------------------------------------------------------------------
@@ -248,11 +300,15 @@ static void write_accept(struct bytes key, struct buf *answer)
     (void)buf_print(answer, "Sec-WebSocket-Accept: %s\r\n", accepted);
 }
 
-static void welcome(struct bytes key, const struct websocket_options *options, struct buf *answer)
+static void welcome(struct bytes key, const struct websocket_options *options, bool compressed,
+                    struct buf *answer)
 {
     (void)BUF_ADD(answer, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
                           "Connection: Upgrade\r\n");
     write_accept(key, answer);
+    if (compressed)
+        (void)BUF_ADD(answer, "Sec-WebSocket-Extensions: permessage-deflate; "
+                              "server_no_context_takeover; client_no_context_takeover\r\n");
     for (size_t i = 0; i < options->headers_count; i++)
         (void)buf_print(answer, "%.*s: %.*s\r\n", BYTES_ARG(options->headers[i].name),
                         BYTES_ARG(options->headers[i].value));
@@ -303,6 +359,6 @@ bool upgrade_answer(struct bytes head, bool more, const struct websocket_options
         return refuse(answer, upgrade, "400 Bad Request",
                       "client sent data before handshake is complete");
     read_visitor(headers, options, upgrade);
-    welcome(key, options, answer);
+    welcome(key, options, upgrade->compressed, answer);
     return true;
 }

@@ -17,6 +17,8 @@ struct upgrade {
     struct bytes user, password, token;      /* from cookies; empty: none */
     const char *refusal;                     /* why it is none, when it is refused */
     bool browser;                            /* frames to it are to be short */
+    bool safari;                             /* compressed messages are not to be split */
+    bool compressed;                         /* messages may be: agreed on in the answer */
 };
 
 /* The size of the request's head, its empty line included; 0: it is not whole. */

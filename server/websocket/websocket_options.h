@@ -24,6 +24,7 @@ struct websocket_options {
     char host[64]; /* empty: as for clients */
     int port;      /* 0: there is none; -1: any free */
     bool no_tls;
+    bool compression;                       /* of messages, where the client offers it */
     const struct tls_options *tls;          /* NULL: none */
     struct tls_context *tls_context;        /* made of them; NULL: none */
     bool same_origin;                       /* a page must come from the host that it asks */

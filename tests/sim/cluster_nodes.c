@@ -1,4 +1,5 @@
 #include "tests/sim/cluster_nodes.h"
+#include "storage/index.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@ static void log_line(void *context, struct bytes line)
 
     if (says(line, "damaged on disk"))
         report_violate(node->nodes->report, "%s says: %.*s", node->name, BYTES_ARG(line));
+    node->nodes->taken += says(line, "taken from another replica");
     if (says(line, "could not be opened") || says(line, "could not be begun"))
         node->half_open = true;
     if (node->nodes->report->loud)
@@ -40,11 +42,14 @@ static void draw_sizes(struct node *node)
     static const uint32_t segments[] = {32 << 10, 64 << 10, 256 << 10};
     static const uint32_t journals[] = {32 << 10, 64 << 10, 256 << 10};
     static const uint32_t batches[] = {0, 0, 1, 4 << 10};
+    static const uint32_t blocks[] = {4 << 10, 4 << 10, 16 << 10, 64 << 10, 0};
     struct prng *prng = node->nodes->prng;
 
+    node->options.sim.block_bytes = blocks[prng_below(prng, 5)];
     node->options.sim.segment_size = segments[prng_below(prng, 3)];
     node->options.sim.journal_file_size = journals[prng_below(prng, 3)];
     node->options.sim.journal_batch_max = batches[prng_below(prng, 4)];
+    node->options.sim.index_bits = 1 + (unsigned)prng_below(prng, INDEX_BITS);
 }
 
 /* ---- making them -------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ struct nodes {
     struct sim *sim;
     struct prng *prng;
     size_t count;
+    uint64_t taken; /* states that replicas have taken from others */
     struct node at[NODES_MAX];
     /* Told when a server has died, whose memory is as it then was, and when one has started, before
      * anything else happens to it. Losing the disk: told before the next start. */

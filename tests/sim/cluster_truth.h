@@ -24,6 +24,7 @@ struct truth_promise {
     uint64_t term;
     struct raft_member vote; /* node 0: none */
     uint64_t durable, durable_term;
+    uint64_t committed;
 };
 
 struct truth_group {
@@ -45,7 +46,9 @@ struct truth {
     struct nodes *nodes;
     struct truth_group groups[TRUTH_GROUPS_MAX];
     struct buf content;
+    bool evicts;               /* what is durable may be unreadable for a while */
     uint64_t checked, skipped; /* contents */
+    uint64_t compared;         /* messages */
 };
 
 void truth_init(struct truth *truth, struct report *report, struct nodes *nodes);

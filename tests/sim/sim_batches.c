@@ -18,6 +18,7 @@
 #include "base/text.h"
 #include "server/server.h"
 #include "server/stream/flaws.h"
+#include "storage/index.h"
 #include "tests/sim/client.h"
 #include "tests/sim/hunt.h"
 #include "tests/sim/leaks.h"
@@ -355,6 +356,7 @@ static void begin(struct run *run, uint64_t seed, bool loud, uint64_t flaws)
     run->options.jetstream = true;
     run->options.sim.segment_size = chance(run, 1, 2) ? 32 << 10 : 0;
     run->options.sim.block_bytes = blocks[prng_below(&run->prng, 4)];
+    run->options.sim.index_bits = 1 + (unsigned)prng_below(&run->prng, INDEX_BITS);
     run->options.sim.stream_flaws = flaws;
     logger_init(&run->logger);
     run->logger.line = log_line;

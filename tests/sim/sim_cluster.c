@@ -188,6 +188,7 @@ static void begin(struct run *run, const struct settings *settings, uint64_t see
     faults_init(&run->faults, &run->report, run->sim, &run->nodes, &run->truth, &run->prng,
                 settings->calm);
     run->faults.evicts = settings->evicts;
+    run->truth.evicts = settings->evicts;
     limit_faults(run);
     draw_scene(run);
     run->user_count = (unsigned)limited(run, LIMIT_USERS, 1 + prng_below(&run->prng, USERS_MAX));
@@ -414,11 +415,12 @@ static void tell(const struct run *run, double real)
                (unsigned long long)stream->watch.confirmed);
     }
     printf("seed %llu: %s; %u crashes, %u cuts, %u disks failed, %u lost, %llu entries compared "
-           "(%llu later), %.1f s in %.2f s\n",
+           "(%llu later), %llu states taken, %llu messages compared, %.1f s in %.2f s\n",
            (unsigned long long)run->seed,
            report_good(&run->report) ? "good" : run->report.violation, run->faults.crashes,
            run->faults.parts, run->faults.sicknesses, run->faults.wipes,
-           (unsigned long long)run->truth.checked, (unsigned long long)run->truth.skipped, virtual,
+           (unsigned long long)run->truth.checked, (unsigned long long)run->truth.skipped,
+           (unsigned long long)run->nodes.taken, (unsigned long long)run->truth.compared, virtual,
            real);
 }
 

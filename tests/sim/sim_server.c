@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "server/server.h"
+#include "storage/index.h"
 #include "storage/paths.h"
 #include "tests/sim/copies.h"
 #include "tests/sim/hunt.h"
@@ -376,6 +377,7 @@ static void draw_options(struct run *run)
     run->options.sim.journal_file_size = journals[prng_below(&run->prng, 3)];
     run->options.sim.journal_batch_max = batches[prng_below(&run->prng, 3)];
     run->options.sim.block_bytes = blocks[prng_below(&run->prng, 5)];
+    run->options.sim.index_bits = 1 + (unsigned)prng_below(&run->prng, INDEX_BITS);
 }
 
 struct settings {

@@ -2,6 +2,7 @@
 
 #include "base/heap.h"
 #include "base/prng.h"
+#include "base/scratch.h"
 #include "base/subject.h"
 #include "storage/index.h"
 #include "tests/unit/unit.h"
@@ -327,12 +328,17 @@ static void compare(struct prng *prng, const struct index *index, const struct m
         ck_assert_uint_eq(counted.subjects, index_subject_count(index));
 }
 
-static void run(uint64_t seed, unsigned variety, unsigned steps)
+/* In ranges of 2^bits sequences, of which the scratch memory refuses one of `refuse`. */
+static void run_cold(uint64_t seed, unsigned variety, unsigned steps, unsigned bits,
+                     unsigned refuse)
 {
+    struct scratch *scratch = scratch_create_twin(seed, refuse);
     struct model *model = HEAP_NEW(struct model);
     struct index *index = index_create(seed);
     struct prng prng;
 
+    if (bits > 0)
+        index_use(index, scratch, bits);
     prng_seed(&prng, seed);
     for (unsigned step = 0; step < steps && model->count < MODEL_MAX; step++) {
         change(&prng, index, model, variety);
@@ -340,8 +346,65 @@ static void run(uint64_t seed, unsigned variety, unsigned steps)
             compare(&prng, index, model);
     }
     index_destroy(index);
+    ck_assert_uint_eq(scratch_space(scratch), 0);
+    scratch_destroy(scratch);
     heap_give(model);
 }
+
+static void run(uint64_t seed, unsigned variety, unsigned steps)
+{
+    run_cold(seed, variety, steps, 0, 0);
+}
+
+START_TEST(what_is_in_scratch_memory_is_found_as_by_looking_at_every_message)
+{
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        for (unsigned bits = 1; bits <= 6; bits++)
+            run_cold(seed, seed % 2 == 0 ? 4 : 1000, 1200, bits, 0);
+    }
+    for (uint64_t seed = 100; seed <= 102; seed++)
+        run_cold(seed, 3, 9000, INDEX_BITS, 0);
+}
+END_TEST
+
+START_TEST(scratch_memory_that_refuses_changes_no_answer)
+{
+    for (uint64_t seed = 1; seed <= 20; seed++)
+        run_cold(seed, 4, 1500, 3, (unsigned)(seed % 4) + 1);
+}
+END_TEST
+
+/* Random deletes in the middle: what is before a message changes, again and again. */
+START_TEST(messages_removed_in_random_order_leave_the_rest_linked)
+{
+    for (uint64_t seed = 1; seed <= 10; seed++) {
+        struct scratch *scratch = scratch_create_twin(seed, 0);
+        struct model *model = HEAP_NEW(struct model);
+        struct index *index = index_create(seed);
+        struct prng prng;
+
+        prng_seed(&prng, seed);
+        index_use(index, scratch, 5);
+        for (uint64_t sequence = 1; sequence <= 600; sequence++)
+            add(index, model, sequence, prng_chance(&prng, 1, 4) ? "a.b.1" : "a.b.2", 1);
+        for (unsigned left = 600; left > 0;) {
+            size_t i = prng_below(&prng, 600);
+
+            if (!model->at[i].live)
+                continue;
+            ck_assert(index_remove(index, model->at[i].sequence, NULL));
+            model->at[i].live = false;
+            left--;
+            if (left % 8 == 0)
+                compare(&prng, index, model);
+        }
+        ck_assert_uint_eq(scratch_space(scratch), 0);
+        index_destroy(index);
+        scratch_destroy(scratch);
+        heap_give(model);
+    }
+}
+END_TEST
 
 START_TEST(few_subjects_are_found_as_by_looking_at_every_message)
 {
@@ -480,6 +543,9 @@ int main(void)
         few_subjects_are_found_as_by_looking_at_every_message,
         many_subjects_are_found_as_by_looking_at_every_message,
         long_histories_are_found_as_by_looking_at_every_message,
+        what_is_in_scratch_memory_is_found_as_by_looking_at_every_message,
+        scratch_memory_that_refuses_changes_no_answer,
+        messages_removed_in_random_order_leave_the_rest_linked,
         an_empty_index_has_nothing_and_says_so,
         a_published_subject_that_looks_like_a_wildcard_is_only_itself,
         the_removed_subject_stays_readable_until_the_next_change,

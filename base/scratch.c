@@ -1,0 +1,312 @@
+#include "base/scratch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/heap.h"
+#include "base/prng.h"
+
+#define CHUNK       ((size_t)1 << 20)
+#define CHUNKS_MAX  ((size_t)1 << 17) /* 128 GiB of addresses, of which nothing is used yet */
+#define CHUNKS_MIN  ((size_t)1 << 10)
+#define CHUNK_WORDS (CHUNK / SCRATCH_PIECE_MIN / 64)
+#define NONE        UINT32_MAX
+#define NAME        "scratch.new"
+
+/* A chunk without a size is free, and has no space on the disk. */
+struct chunk {
+    uint64_t used[CHUNK_WORDS]; /* one bit a piece */
+    uint32_t count;             /* pieces in use */
+    uint8_t size;               /* pieces have SCRATCH_PIECE_MIN << size */
+    uint32_t before, next; /* of those with room, while not full; next: of the free ones, too */
+};
+
+struct scratch {
+    int fd; /* -1: the twin */
+    const uint8_t *base;
+    size_t chunks_max;
+    struct chunk *chunks;
+    uint32_t chunk_count, chunk_capacity;
+    uint32_t room[SCRATCH_PIECE_SIZES]; /* chunks with room for such a piece, or NONE */
+    uint32_t free;
+    uint64_t space;
+
+    struct prng prng; /* the twin's */
+    unsigned refuse;
+};
+
+/* ---- making -----------------------------------------------------------------------------------
+ */
+
+static struct scratch *make(int fd)
+{
+    struct scratch *scratch = HEAP_NEW(struct scratch);
+
+    scratch->fd = fd;
+    scratch->free = NONE;
+    for (unsigned i = 0; i < SCRATCH_PIECE_SIZES; i++)
+        scratch->room[i] = NONE;
+    return scratch;
+}
+
+static int open_nameless(int directory)
+{
+    int fd = openat(directory, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+    if (fd >= 0)
+        return fd;
+    /* Not every file system can: a name of its own, and away with it. */
+    fd = openat(directory, NAME, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        (void)unlinkat(directory, NAME, 0);
+    return fd;
+}
+
+struct scratch *scratch_create(int directory)
+{
+    int fd = open_nameless(directory);
+    size_t chunks = CHUNKS_MAX;
+    void *base = MAP_FAILED;
+    struct scratch *scratch;
+
+    if (fd < 0)
+        return NULL;
+    /* One mapping for all that the file may become: addresses behind its end are not used. */
+    for (; base == MAP_FAILED && chunks >= CHUNKS_MIN; chunks /= 2) {
+        base = mmap(NULL, chunks * CHUNK, PROT_READ, MAP_SHARED | MAP_NORESERVE, fd, 0);
+        if (base != MAP_FAILED)
+            break;
+    }
+    if (base == MAP_FAILED) {
+        close(fd);
+        return NULL;
+    }
+    (void)madvise(base, chunks * CHUNK, MADV_RANDOM);
+    scratch = make(fd);
+    scratch->base = base;
+    scratch->chunks_max = chunks;
+    return scratch;
+}
+
+struct scratch *scratch_create_twin(uint64_t seed, unsigned refuse)
+{
+    struct scratch *scratch = make(-1);
+
+    prng_seed(&scratch->prng, seed);
+    scratch->refuse = refuse;
+    return scratch;
+}
+
+void scratch_destroy(struct scratch *scratch)
+{
+    if (scratch == NULL)
+        return;
+    if (scratch->fd >= 0) {
+        munmap((void *)scratch->base, scratch->chunks_max * CHUNK);
+        close(scratch->fd);
+    }
+    heap_give(scratch->chunks);
+    heap_give(scratch);
+}
+
+uint64_t scratch_space(const struct scratch *scratch)
+{
+    return scratch->space;
+}
+
+/* ---- chunks -----------------------------------------------------------------------------------
+ */
+
+static unsigned size_of(size_t bytes)
+{
+    unsigned size = 0;
+
+    assert(bytes > 0 && bytes <= SCRATCH_PIECE_MAX);
+    while (SCRATCH_PIECE_MIN << size < bytes)
+        size++;
+    return size;
+}
+
+static uint32_t pieces_of(unsigned size)
+{
+    return (uint32_t)(CHUNK / (SCRATCH_PIECE_MIN << size));
+}
+
+/* False: the disk is full, or there are no addresses left. */
+static bool reserve(struct scratch *scratch, uint32_t number)
+{
+    off_t offset = (off_t)number * (off_t)CHUNK;
+
+    if (fallocate(scratch->fd, 0, offset, (off_t)CHUNK) == 0)
+        return true;
+    /* A file system that cannot reserve tells at the write that it is full. */
+    return (errno == EOPNOTSUPP || errno == ENOSYS) &&
+           (number < scratch->chunk_count || ftruncate(scratch->fd, offset + (off_t)CHUNK) == 0);
+}
+
+static void list_add(struct scratch *scratch, uint32_t number)
+{
+    struct chunk *chunk = &scratch->chunks[number];
+    uint32_t *first = &scratch->room[chunk->size];
+
+    chunk->before = NONE;
+    chunk->next = *first;
+    if (*first != NONE)
+        scratch->chunks[*first].before = number;
+    *first = number;
+}
+
+static void list_remove(struct scratch *scratch, uint32_t number)
+{
+    struct chunk *chunk = &scratch->chunks[number];
+
+    if (chunk->before == NONE)
+        scratch->room[chunk->size] = chunk->next;
+    else
+        scratch->chunks[chunk->before].next = chunk->next;
+    if (chunk->next != NONE)
+        scratch->chunks[chunk->next].before = chunk->before;
+}
+
+/* The number of a chunk that is free or new, with its space; false: there is none. */
+static bool find_free(struct scratch *scratch, uint32_t *number)
+{
+    *number = scratch->free;
+    if (*number != NONE) {
+        if (!reserve(scratch, *number))
+            return false;
+        scratch->free = scratch->chunks[*number].next;
+        return true;
+    }
+    *number = scratch->chunk_count;
+    if (*number == scratch->chunks_max || !reserve(scratch, *number))
+        return false;
+    if (scratch->chunk_count == scratch->chunk_capacity) {
+        scratch->chunk_capacity = scratch->chunk_capacity == 0 ? 8 : scratch->chunk_capacity * 2;
+        scratch->chunks =
+            heap_resize(scratch->chunks, scratch->chunk_capacity * sizeof scratch->chunks[0]);
+    }
+    scratch->chunk_count++;
+    return true;
+}
+
+static bool chunk_open(struct scratch *scratch, unsigned size)
+{
+    uint32_t number;
+
+    if (!find_free(scratch, &number))
+        return false;
+    scratch->chunks[number] = (struct chunk){.size = (uint8_t)size};
+    list_add(scratch, number);
+    scratch->space += CHUNK;
+    return true;
+}
+
+static void chunk_close(struct scratch *scratch, uint32_t number)
+{
+    list_remove(scratch, number);
+    scratch->chunks[number].next = scratch->free;
+    scratch->free = number;
+    scratch->space -= CHUNK;
+    /* Where there are no holes the space stays, for the next chunk. */
+    (void)fallocate(scratch->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                    (off_t)number * (off_t)CHUNK, (off_t)CHUNK);
+}
+
+static uint32_t first_unused(const struct chunk *chunk)
+{
+    for (uint32_t i = 0; i < CHUNK_WORDS; i++) {
+        if (chunk->used[i] != UINT64_MAX)
+            return i * 64 + (uint32_t)__builtin_ctzll(~chunk->used[i]);
+    }
+    return NONE;
+}
+
+/* A place for a piece, marked as used; false: there is no space. */
+static bool take_place(struct scratch *scratch, unsigned size, uint32_t *number, uint32_t *place)
+{
+    struct chunk *chunk;
+
+    if (scratch->room[size] == NONE && !chunk_open(scratch, size))
+        return false;
+    *number = scratch->room[size];
+    chunk = &scratch->chunks[*number];
+    *place = first_unused(chunk);
+    assert(*place < pieces_of(size));
+    chunk->used[*place / 64] |= UINT64_C(1) << *place % 64;
+    if (++chunk->count == pieces_of(size))
+        list_remove(scratch, *number);
+    return true;
+}
+
+/* One empty chunk of a size may stay, so that a piece that comes and goes costs no calls. */
+static void give_place(struct scratch *scratch, uint32_t number, uint32_t place)
+{
+    struct chunk *chunk = &scratch->chunks[number];
+
+    assert((chunk->used[place / 64] >> place % 64 & 1) != 0);
+    chunk->used[place / 64] &= ~(UINT64_C(1) << place % 64);
+    if (chunk->count-- == pieces_of(chunk->size))
+        list_add(scratch, number);
+    if (chunk->count == 0 && (chunk->before != NONE || chunk->next != NONE))
+        chunk_close(scratch, number);
+}
+
+/* ---- pieces -----------------------------------------------------------------------------------
+ */
+
+static bool write_whole(int fd, struct bytes content, uint64_t offset)
+{
+    while (content.size > 0) {
+        ssize_t written = pwrite(fd, content.at, content.size, (off_t)offset);
+
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0)
+            return false;
+        content = bytes_skip(content, (size_t)written);
+        offset += (uint64_t)written;
+    }
+    return true;
+}
+
+const void *scratch_put(struct scratch *scratch, struct bytes content)
+{
+    unsigned size = size_of(content.size);
+    uint32_t number, place;
+    uint64_t offset;
+
+    if (scratch->fd < 0) {
+        if (scratch->refuse != 0 && prng_chance(&scratch->prng, 1, scratch->refuse))
+            return NULL;
+        scratch->space += SCRATCH_PIECE_MIN << size;
+        return heap_copy(content).at;
+    }
+    if (!take_place(scratch, size, &number, &place))
+        return NULL;
+    offset = (uint64_t)number * CHUNK + (uint64_t)place * (SCRATCH_PIECE_MIN << size);
+    if (!write_whole(scratch->fd, content, offset)) {
+        give_place(scratch, number, place);
+        return NULL;
+    }
+    return scratch->base + offset;
+}
+
+void scratch_give(struct scratch *scratch, const void *piece, size_t bytes)
+{
+    unsigned size = size_of(bytes);
+    size_t offset;
+
+    if (scratch->fd < 0) {
+        scratch->space -= SCRATCH_PIECE_MIN << size;
+        heap_give((void *)piece);
+        return;
+    }
+    offset = (size_t)((const uint8_t *)piece - scratch->base);
+    assert(offset / CHUNK < scratch->chunk_count);
+    assert(scratch->chunks[offset / CHUNK].size == size);
+    give_place(scratch, (uint32_t)(offset / CHUNK),
+               (uint32_t)(offset % CHUNK / (SCRATCH_PIECE_MIN << size)));
+}

@@ -1,0 +1,38 @@
+/*
+ * scratch: memory for what can be made again, that the system may take away and bring back. Its
+ * content lies in a file without a name, which is gone with the process, and is read through one
+ * mapping: what is used often stays in the page cache, the rest costs disk space instead of
+ * memory. A piece is written once, whole, and never changed.
+ *
+ * Pieces come in sizes that double from SCRATCH_PIECE_MIN; a chunk of the file holds pieces of one
+ * size and its space is given back when the last of them is. Space is reserved before it is used,
+ * so a full disk is a refusal and never a fault. An error of the disk while a piece is read ends
+ * the process, as with memory that was swapped out: nothing acknowledged is in here alone.
+ */
+#ifndef BASE_SCRATCH_H
+#define BASE_SCRATCH_H
+
+#include "base/bytes.h"
+
+#define SCRATCH_PIECE_MIN   ((size_t)2 << 10)
+#define SCRATCH_PIECE_SIZES 5u /* 2, 4, 8, 16, 32 KiB */
+#define SCRATCH_PIECE_MAX   (SCRATCH_PIECE_MIN << (SCRATCH_PIECE_SIZES - 1))
+
+struct scratch;
+
+/* In a file of that directory. NULL: it takes none, or there is no address space. */
+struct scratch *scratch_create(int directory);
+/* The twin without a file, for simulations: refuses one of `refuse` pieces (0: none). */
+struct scratch *scratch_create_twin(uint64_t seed, unsigned refuse);
+/* All pieces were given back, or nobody reads them any more. NULL is fine. */
+void scratch_destroy(struct scratch *scratch);
+
+/* A copy of the content, at most SCRATCH_PIECE_MAX, good until it is given back. NULL: no space. */
+const void *scratch_put(struct scratch *scratch, struct bytes content);
+/* The same size as it was put with. */
+void scratch_give(struct scratch *scratch, const void *piece, size_t size);
+
+/* Bytes of disk in use. */
+uint64_t scratch_space(const struct scratch *scratch);
+
+#endif

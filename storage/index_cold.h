@@ -1,0 +1,79 @@
+/*
+ * index_cold: a block of an index that takes no more messages, with most of it in scratch memory
+ * (base/scratch.h). Private to storage/index*.c.
+ *
+ *     in memory    which offsets have a row, which of those live, and for each row the step to the
+ *                  next message of its subject: 4 bytes a message, and 300 a block
+ *     in scratch   the rows, 32 bytes each, never changed
+ *
+ * So what publishing and the question whether a message is its subject's newest touch stays in
+ * memory, and what a reader needs of a message is one row. What changes in a row although it is
+ * there for good, the message before of its subject, is the owner's to remember (`changed`).
+ */
+#ifndef STORAGE_INDEX_COLD_H
+#define STORAGE_INDEX_COLD_H
+
+#include "base/scratch.h"
+#include "storage/index_slot.h"
+
+#define INDEX_COLD_MIN   64u  /* messages: fewer are not worth it */
+#define INDEX_COLD_WORDS (INDEX_BLOCK_SPAN / 64)
+
+struct index_row {
+    uint64_t place;
+    uint32_t record_size;
+    uint32_t stored_size;
+    uint32_t subject;
+    uint32_t before;  /* step down; 0: none */
+    uint64_t time_48; /* from the block's first: in the lower 48 bits; above: the offset */
+};
+static_assert(sizeof(struct index_row) == 32, "what one message costs in scratch memory");
+
+struct index_cold {
+    const struct index_row *rows; /* of the offsets in `present`, in their order */
+    int64_t time_base, time_last; /* of the first and the last row */
+    uint64_t present[INDEX_COLD_WORDS];
+    uint64_t live[INDEX_COLD_WORDS]; /* some of `present` */
+    uint16_t ranks[INDEX_COLD_WORDS]; /* rows before each word */
+    uint32_t count;                   /* rows */
+    uint32_t changed;                 /* rows whose `before` the owner has another one for */
+    uint32_t after[];                 /* step up; 0: none */
+};
+
+/* The live ones of `slots`, rising, of the block that begins at `base`. NULL: too few, no space, or
+ * one does not fit a row. */
+struct index_cold *index_cold_create(struct scratch *scratch, uint64_t base,
+                                     const struct index_slot *slots, uint32_t count);
+void index_cold_destroy(struct scratch *scratch, struct index_cold *cold);
+
+/* The row of an offset that is present. */
+static inline uint32_t index_cold_row(const struct index_cold *cold, uint32_t offset)
+{
+    uint64_t below = cold->present[offset / 64] & ((UINT64_C(1) << offset % 64) - 1);
+
+    return cold->ranks[offset / 64] + (uint32_t)__builtin_popcountll(below);
+}
+
+static inline bool index_cold_live(const struct index_cold *cold, uint32_t offset)
+{
+    return (cold->live[offset / 64] >> offset % 64 & 1) != 0;
+}
+
+/* All of a live offset, as its row says it. */
+void index_cold_read(const struct index_cold *cold, uint64_t base, uint32_t offset,
+                     struct index_slot *slot);
+/* The next message of the subject; 0: none. */
+uint64_t index_cold_after(const struct index_cold *cold, uint64_t base, uint32_t offset);
+/* False: the step does not fit. */
+bool index_cold_set_after(struct index_cold *cold, uint64_t base, uint32_t offset, uint64_t after);
+
+#define INDEX_COLD_NONE UINT32_MAX
+/* The lowest live offset >= from / the highest <= up_to, or INDEX_COLD_NONE. */
+uint32_t index_cold_up(const struct index_cold *cold, uint32_t from);
+uint32_t index_cold_down(const struct index_cold *cold, uint32_t up_to);
+/* How many live below. */
+uint32_t index_cold_below(const struct index_cold *cold, uint32_t offset);
+/* The lowest live offset whose time is not before `time_ns`, or INDEX_COLD_NONE. */
+uint32_t index_cold_at_time(const struct index_cold *cold, int64_t time_ns);
+
+#endif

@@ -1,0 +1,147 @@
+#include "base/scratch.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/heap.h"
+#include "base/prng.h"
+#include "tests/unit/unit.h"
+
+#define PIECES 3000u
+
+struct piece {
+    const uint8_t *at;
+    size_t size;
+    uint8_t fill;
+};
+
+static struct scratch *create(char directory[64])
+{
+    struct scratch *scratch;
+    int fd;
+
+    snprintf(directory, 64, "/tmp/test_scratch.XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(directory));
+    fd = open(directory, O_RDONLY | O_DIRECTORY);
+    scratch = scratch_create(fd);
+    ck_assert_ptr_nonnull(scratch);
+    close(fd);
+    return scratch;
+}
+
+/* Nothing is left in the directory: the file has no name. */
+static void destroy(struct scratch *scratch, const char *directory)
+{
+    scratch_destroy(scratch);
+    ck_assert_int_eq(rmdir(directory), 0);
+}
+
+static void check(const struct piece *piece)
+{
+    for (size_t i = 0; i < piece->size; i += 61)
+        ck_assert_uint_eq(piece->at[i], piece->fill);
+    ck_assert_uint_eq(piece->at[piece->size - 1], piece->fill);
+}
+
+static void put(struct scratch *scratch, struct prng *prng, struct piece *piece)
+{
+    static uint8_t content[SCRATCH_PIECE_MAX];
+
+    piece->size = 1 + prng_below(prng, SCRATCH_PIECE_MAX);
+    piece->fill = (uint8_t)prng_next(prng);
+    memset(content, piece->fill, piece->size);
+    piece->at = scratch_put(scratch, bytes_of(content, piece->size));
+    ck_assert_ptr_nonnull(piece->at);
+}
+
+START_TEST(pieces_keep_their_content_and_give_their_space_back)
+{
+    struct piece *pieces = heap_take(PIECES * sizeof *pieces);
+    char directory[64];
+    struct scratch *scratch = create(directory);
+    struct prng prng;
+    uint64_t space;
+
+    prng_seed(&prng, 3);
+    for (unsigned step = 0; step < 20 * PIECES; step++) {
+        struct piece *piece = &pieces[prng_below(&prng, PIECES)];
+
+        if (piece->at != NULL) {
+            check(piece);
+            scratch_give(scratch, piece->at, piece->size);
+            piece->at = NULL;
+        } else {
+            put(scratch, &prng, piece);
+        }
+    }
+    space = scratch_space(scratch);
+    for (unsigned i = 0; i < PIECES; i++) {
+        if (pieces[i].at == NULL)
+            continue;
+        check(&pieces[i]);
+        scratch_give(scratch, pieces[i].at, pieces[i].size);
+    }
+    ck_assert_uint_gt(space, PIECES / 2 * (SCRATCH_PIECE_MAX / 2));
+    /* One empty chunk of each size may stay. */
+    ck_assert_uint_le(scratch_space(scratch), (uint64_t)SCRATCH_PIECE_SIZES << 20);
+    heap_give(pieces);
+    destroy(scratch, directory);
+}
+END_TEST
+
+START_TEST(the_twin_refuses_as_often_as_it_was_told)
+{
+    struct scratch *scratch = scratch_create_twin(1, 4);
+    unsigned refused = 0;
+
+    for (unsigned i = 0; i < 1000; i++) {
+        const void *piece = scratch_put(scratch, BYTES("abc"));
+
+        refused += piece == NULL;
+        if (piece != NULL)
+            scratch_give(scratch, piece, 3);
+    }
+    ck_assert_uint_gt(refused, 200);
+    ck_assert_uint_lt(refused, 300);
+    ck_assert_uint_eq(scratch_space(scratch), 0);
+    scratch_destroy(scratch);
+}
+END_TEST
+
+/* A file that may not grow is as a full disk. */
+START_TEST(a_full_disk_is_a_refusal)
+{
+    char directory[64];
+    struct scratch *scratch = create(directory);
+    const void *piece = scratch_put(scratch, BYTES("abc"));
+    static const uint8_t large[SCRATCH_PIECE_MAX];
+    struct rlimit limit;
+
+    ck_assert_ptr_nonnull(piece);
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &limit);
+    limit.rlim_cur = 1 << 20;
+    setrlimit(RLIMIT_FSIZE, &limit);
+    ck_assert_ptr_null(scratch_put(scratch, bytes_of(large, sizeof large)));
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_FSIZE, &limit);
+    ck_assert_ptr_nonnull(scratch_put(scratch, bytes_of(large, sizeof large)));
+    ck_assert_int_eq(memcmp(piece, "abc", 3), 0);
+    destroy(scratch, directory);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *tests[] = {
+        pieces_keep_their_content_and_give_their_space_back,
+        the_twin_refuses_as_often_as_it_was_told,
+        a_full_disk_is_a_refusal,
+    };
+
+    return UNIT_RUN_PLAIN("scratch", tests);
+}
