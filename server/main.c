@@ -12,6 +12,7 @@
 
 #include "base/io_uring.h"
 #include "server/flags.h"
+#include "server/program/check.h"
 #include "server/program/configured.h"
 #include "server/program/files.h"
 #include "server/program/log_file.h"
@@ -336,6 +337,8 @@ int main(int argc, char **argv)
     struct arena arena;
     struct flags flags;
 
+    if (program_tool(argc, argv) != NULL)
+        return program_tool(argc, argv)(argc, argv);
     arena_init(&arena, SIZE_MAX / 4);
     flags_parse(argc, argv, NULL, &arena, &flags);
     arena_deinit(&arena); /* what is in force is parsed again, over the configuration file */
