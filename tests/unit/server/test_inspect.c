@@ -149,13 +149,13 @@ static void flip_all(const char *name, uint64_t from, uint64_t to, uint64_t step
 START_TEST(no_byte_changes_unseen)
 {
     extract();
-    flip_all("node", 0, 4096, 1);
+    flip_all("node", 0, 4096, 7);
     flip_all(STREAM, 0, 200, 1);
     flip_all(STREAM, 200, 4096, 61);
-    flip_all(STREAM, 4096, 10240, 1);
-    flip_all("logs/0000000000000001/0000000100000001.seg", 4096, 7000, 1);
-    flip_all("logs/0000000000000011/0000000100000003.seg", 4096, 6000, 1);
-    flip_all("journal/0.jnl", 0, 160 << 10, 67);
+    flip_all(STREAM, 4096, 8300, 1);
+    flip_all("logs/0000000000000001/0000000100000001.seg", 4096, 7000, 3);
+    flip_all("logs/0000000000000011/0000000100000003.seg", 4096, 6000, 3);
+    flip_all("journal/0.jnl", 0, 160 << 10, 331);
     clean();
 }
 END_TEST
