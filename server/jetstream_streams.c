@@ -457,6 +457,15 @@ void jetstream_entry_changed(struct jetstream *jetstream, struct catalogue_entry
     }
 }
 
+void jetstream_entry_gone(struct jetstream *jetstream, struct catalogue_entry *entry)
+{
+    jetstream_configured(jetstream, entry, entry->version, 10059, NULL);
+    if (entry->stream != NULL)
+        close_stream(jetstream, entry, true);
+    remote_close(jetstream, entry);
+    catalogue_drop(&jetstream->catalogue, entry);
+}
+
 /* Blocking: at start. */
 static enum err make_log(struct jetstream *jetstream, const struct catalogue_entry *entry)
 {

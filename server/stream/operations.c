@@ -270,13 +270,23 @@ bool stream_operations_busy(const struct stream *stream)
     return stream_operations_wait(stream) || stream->ops_flying.count > 0;
 }
 
-bool stream_operations_reset(const struct stream *stream)
+static bool flies(const struct stream *stream, int kind)
 {
     for (const struct stream_op *op = stream->ops_flying.first; op != NULL; op = op->next) {
-        if (op->kind == STREAM_OP_CONSUMER_RESET)
+        if ((int)op->kind == kind)
             return true;
     }
     return false;
+}
+
+bool stream_operations_reset(const struct stream *stream)
+{
+    return flies(stream, STREAM_OP_CONSUMER_RESET);
+}
+
+bool stream_operations_purge(const struct stream *stream)
+{
+    return flies(stream, STREAM_OP_PURGE);
 }
 
 void stream_operations(struct stream *stream)

@@ -298,6 +298,8 @@ bool stream_operations_wait(const struct stream *stream);
 bool stream_operations_busy(const struct stream *stream);
 /* Is the reset of a consumer in the log and not applied? */
 bool stream_operations_reset(const struct stream *stream);
+/* Is a purge? What is handed out behind it in the log must know what it took. */
+bool stream_operations_purge(const struct stream *stream);
 void stream_operation_applied(struct stream *stream, const struct effect *effect,
                               const struct apply_result *result);
 void stream_operations_refused(struct stream *stream, enum err err);
