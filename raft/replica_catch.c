@@ -345,6 +345,7 @@ void replica_catch_step(struct replica *replica, const struct wire_message *in)
     case WIRE_OFFER: offered(replica, &in->message); break;
     case WIRE_BODY: body_came(replica, in); break;
     case WIRE_TOLD: told(replica, in); break;
+    case WIRE_AUDIT: replica_audit_step(replica, &in->message); break;
     default: replica_offer_step(replica, in); break;
     }
     if (!replica->closed)
