@@ -3,9 +3,10 @@
 #include "base/codec.h"
 #include "base/heap.h"
 
-#define ACCOUNT_MAX  1024u /* of an account's name in a key */
-#define MEMBER_SIZE  24u
-#define CONFIG_ARENA (1u << 20)
+#define ACCOUNT_MAX    1024u /* of an account's name in a key */
+#define ASSIGN_RESTORE 1u    /* flag of an assignment */
+#define MEMBER_SIZE    24u
+#define CONFIG_ARENA   (1u << 20)
 
 static struct bytes key_of(const void *item)
 {
@@ -111,7 +112,7 @@ static void decode_members(struct decoder *in, uint32_t count, struct raft_confi
 
 static void decode_assignment(struct decoder *in, struct catalogue_assignment *out)
 {
-    uint32_t account_size, json_size, members;
+    uint32_t account_size, json_size, members, flags;
     struct bytes incarnation;
 
     out->id = decode_u64(in);
@@ -122,7 +123,9 @@ static void decode_assignment(struct decoder *in, struct catalogue_assignment *o
     members = decode_u32(in);
     account_size = decode_u32(in);
     json_size = decode_u32(in);
-    (void)decode_u32(in);
+    flags = decode_u32(in);
+    out->restore = flags == ASSIGN_RESTORE;
+    in->failed = in->failed || flags > ASSIGN_RESTORE;
     decode_members(in, members, &out->members);
     out->account = decode_bytes(in, account_size);
     out->json = decode_bytes(in, json_size);
@@ -288,7 +291,7 @@ bool catalogue_write_assign(struct buf *out, const struct catalogue_assignment *
     at = encode_u32(at, members->count);
     at = encode_u32(at, (uint32_t)assignment->account.size);
     at = encode_u32(at, (uint32_t)assignment->json.size);
-    at = encode_u32(at, 0);
+    at = encode_u32(at, assignment->restore ? ASSIGN_RESTORE : 0);
     at = encode_members(at, members);
     at = encode_bytes(at, assignment->account);
     (void)encode_bytes(at, assignment->json);

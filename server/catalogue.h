@@ -36,6 +36,7 @@ struct catalogue_assignment {
     struct raft_config members; /* that begin the group, for ever the same */
     struct bytes account;
     struct bytes json; /* StreamConfig */
+    bool restore;      /* it is filled from a backup first: its leader does not log the config */
 };
 
 struct catalogue_entry {
@@ -56,6 +57,7 @@ struct catalogue_entry {
     bool again;            /* it could not be made: in a while it is tried again */
     bool undo;             /* its log cannot be made, and nobody was told of it: it is taken back */
     enum err refusal;      /* why */
+    bool abandoned;        /* nobody is to fill it from a backup any more */
     bool completing;       /* its config is on the way into its log */
     uint64_t leader;       /* node that was last heard to lead it, 0: none */
     uint64_t leader_term;
