@@ -130,6 +130,8 @@ struct replica_read {
 };
 void replica_read(struct replica *replica, struct replica_read *read);
 
+/* Before replica_block: a hash of what in the state is equal on all replicas. They are compared. */
+void replica_audit(struct replica *replica, uint64_t hash);
 /* What `capture` asked for: takes the memory of both. `local` is this replica's own: places. */
 void replica_block(struct replica *replica, struct buf *body, struct buf *local);
 /* There will be no block this time. */

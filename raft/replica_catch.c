@@ -319,8 +319,7 @@ bool replica_catch_refuses(const struct replica *replica, const struct raft_mess
     bool taking = replica->catch.phase == CATCH_TAKE ||
                   (replica->catch.phase == CATCH_READY && replica->catch.op.written);
 
-    return taking && !REPLICA_FLAWED(replica, CATCH_GOES_ON) && message->type == RAFT_APPEND &&
-           message->entry_count > 0;
+    return taking && message->type == RAFT_APPEND && message->entry_count > 0;
 }
 
 /* ---- what comes ------------------------------------------------------------------------------ */
@@ -330,7 +329,7 @@ static void told(struct replica *replica, const struct wire_message *in)
     struct catch *catch = &replica->catch;
 
     if (catch->phase != CATCH_FILL || in->message.previous != catch->index ||
-        (in->message.last < catch->index && !REPLICA_FLAWED(replica, CATCH_TOLD_EARLY)))
+        in->message.last < catch->index)
         return;
     arm(replica);
     replica->events.told(replica->owner, in->payload);
@@ -345,6 +344,7 @@ void replica_catch_step(struct replica *replica, const struct wire_message *in)
     case WIRE_OFFER: offered(replica, &in->message); break;
     case WIRE_BODY: body_came(replica, in); break;
     case WIRE_TOLD: told(replica, in); break;
+    case WIRE_AUDIT: replica_audit_step(replica, &in->message); break;
     default: replica_offer_step(replica, in); break;
     }
     if (!replica->closed)

@@ -51,6 +51,13 @@ struct offer {
     struct log_block_read read;
 };
 
+/* A hash of the machine's state, and who has it (replica_audit.c). */
+struct audited {
+    struct raft_member member; /* node 0: free */
+    uint64_t index, hash;
+};
+#define AUDITS_MAX (4u * RAFT_MEMBERS_MAX)
+
 struct replica {
     struct groups *groups;
     struct io *io;
@@ -97,6 +104,10 @@ struct replica {
 
     struct catch catch;              /* its own way back */
     struct offer offers[OFFERS_MAX]; /* that of others, while it leads */
+
+    struct audited audits[AUDITS_MAX]; /* a ring */
+    uint32_t audit_next;
+    uint64_t audit_told; /* at that index somebody was named */
 
     struct timer timer; /* the core's deadline */
 
@@ -163,6 +174,9 @@ void replica_offer(struct replica *replica, struct raft_member to);
 void replica_offers_look(struct replica *replica); /* who is not heard any more is offered anew */
 void replica_offers_drop(struct replica *replica);
 void replica_offer_step(struct replica *replica, const struct wire_message *message);
+
+/* replica_audit.c */
+void replica_audit_step(struct replica *replica, const struct raft_message *message);
 
 /* replica_recover.c */
 enum err replica_recover(struct replica *replica, const struct log_events *events);

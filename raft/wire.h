@@ -28,7 +28,8 @@ enum wire_catch {
     WIRE_BODY,                     /* previous, previous_term; last: where the piece begins */
     WIRE_ASK,                      /* previous: the block; what the machine asks */
     WIRE_TOLD,                     /* previous: the block; last: applied; what the machine says */
-    WIRE_CATCH_LAST = WIRE_TOLD,
+    WIRE_AUDIT,                    /* previous: index; last: hash of the sender's state there */
+    WIRE_CATCH_LAST = WIRE_AUDIT,
 };
 #define WIRE_BODY_HEAD 56u /* in front of a piece of a body: docs/formats.md */
 

@@ -10,6 +10,7 @@
 #include "base/owner.h"
 #include "server/stream/flaws.h"
 #include "server/stream/stream_priv.h"
+#include "storage/hash.h"
 #include "storage/index_capture.h"
 
 #define SECTION_STATE    (BLOCK_SECTION_FREE + 0)
@@ -72,6 +73,12 @@ void stream_block_removed(struct stream *stream, const struct index_entry *entry
 /* ---- taking down ------------------------------------------------------------------------------
  */
 
+/* The position of one without acks may run ahead of the log where it leads. */
+static bool is_equal(const struct consumer_shell *shell)
+{
+    return consumer_config(shell->consumer)->ack_policy != ACK_NONE;
+}
+
 /* A section of what `write` adds. */
 static void add_section(struct stream *stream, uint32_t type,
                         void (*write)(struct stream *stream, const void *what, struct buf *out),
@@ -84,6 +91,10 @@ static void add_section(struct stream *stream, uint32_t type,
     buf_commit(out, BLOCK_SECTION_HEAD);
     write(stream, what, out);
     replica_section(out->at + begin, type, out->size - begin - BLOCK_SECTION_HEAD);
+    if (type == SECTION_CONSUMER && !is_equal(what))
+        return;
+    stream->blocks.audit =
+        stream->blocks.audit * 31 + hash_64(bytes_of(out->at + begin, out->size - begin));
 }
 
 static void write_state(struct stream *stream, const void *what, struct buf *out)
@@ -175,6 +186,7 @@ void stream_block_capture(void *owner, struct bytes head)
 
     assert(blocks->capture == NULL);
     buf_init(&blocks->body, SIZE_MAX);
+    blocks->audit = 1;
     (void)buf_add(&blocks->body, head);
     add_section(stream, SECTION_STATE, write_state, NULL);
     add_section(stream, SECTION_SHELL, write_shell, NULL);
@@ -240,6 +252,7 @@ static void give_over(struct stream *stream)
     add_section(stream, SECTION_MESSAGES, write_messages, &local);
     index_capture_end(blocks->capture);
     blocks->capture = NULL;
+    replica_audit(stream->replica, blocks->audit);
     replica_block(stream->replica, &blocks->body, &local);
     stream_move_apply(stream);
 }

@@ -15,6 +15,7 @@
 #define KEEP_PIECES  16u        /* of records in one file */
 #define MEMORY_BYTES (1u << 20) /* at most the same, of a log in memory: it goes as a whole */
 #define BUSY_NS      INT64_C(10000000)
+#define REFUSED_NS   INT64_C(1000000000) /* the disk may be full */
 
 /* Where a record stands in the buffer. */
 struct filled {
@@ -261,11 +262,11 @@ static void kept(struct stream_fill *fill)
     filling_clear(&fill->keeping);
 }
 
-static void later(struct stream_fill *fill)
+static void later(struct stream_fill *fill, int64_t ns)
 {
     struct io *io = stream_io(fill->stream);
 
-    timers_arm(io_timers(io), &fill->stream->blocks.fill_timer, io_now(io) + BUSY_NS);
+    timers_arm(io_timers(io), &fill->stream->blocks.fill_timer, io_now(io) + ns);
 }
 
 static void keep_done(struct log_keep_op *op, enum err err)
@@ -281,7 +282,7 @@ static void keep_done(struct log_keep_op *op, enum err err)
         kept(fill);
         go_on(fill);
     } else {
-        later(fill); /* the same records again */
+        later(fill, REFUSED_NS); /* the same records again */
     }
 }
 
@@ -291,7 +292,7 @@ static void keep(struct stream_fill *fill)
     struct filling empty = fill->keeping;
 
     if (log_keep_busy(log)) {
-        later(fill);
+        later(fill, BUSY_NS);
         return;
     }
     if (fill->keeping.count == 0) {

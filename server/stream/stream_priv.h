@@ -72,6 +72,7 @@ struct stream_blocks {
     /* A block on its way. */
     struct index_capture *capture; /* NULL: it is being written, or there is none */
     struct buf body;
+    uint64_t audit; /* hash of what is equal on all replicas */
     struct timer timer;
     struct stream_move *move; /* stream_move.c; NULL: none */
     struct timer move_timer;

@@ -21,7 +21,7 @@
     {"stream:" #name, text, 0, 0, 0, STREAM_FLAW_##name, (STREAM_FLAW_##name & CLUSTER) == 0},
 
 /* Of the streams' bugs those that one server alone does not show. */
-#define CLUSTER STREAM_FLAW_FILL_WITHOUT_RECORDS
+#define CLUSTER (STREAM_FLAW_FILL_WITHOUT_RECORDS | STREAM_FLAW_APPLY_DIFFERS)
 
 const struct cluster_flaw cluster_flaws[] = {REPLICA_FLAW_TABLE(REPLICA_ROW) JETSTREAM_FLAW_TABLE(
     JETSTREAM_ROW) STREAM_FLAW_TABLE(STREAM_ROW) RAFT_FLAW_TABLE(CORE_ROW)};

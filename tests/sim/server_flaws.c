@@ -16,7 +16,7 @@
     (STREAM_FLAW_SETTLING_UNSEEN | STREAM_FLAW_SETTLED_KEPT | STREAM_FLAW_NEED_OVERLOOKED |        \
      STREAM_FLAW_RELEASE_FORGOTTEN)
 /* Nobody is there to take a state from: sim_cluster's. */
-#define OTHERS STREAM_FLAW_FILL_WITHOUT_RECORDS
+#define OTHERS (STREAM_FLAW_FILL_WITHOUT_RECORDS | STREAM_FLAW_APPLY_DIFFERS)
 #define HIDDEN (BOUNDS | RETENTION | OTHERS)
 
 #define STREAM_ROW(name, text)                                                                     \

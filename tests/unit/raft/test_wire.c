@@ -167,6 +167,39 @@ START_TEST(a_cut_forgets_what_is_above_it_and_a_jump_everything)
 }
 END_TEST
 
+START_TEST(a_message_of_catch_up_comes_back_with_its_payload_or_not_at_all)
+{
+    static struct wire_message out;
+    struct raft_message message = {.from.incarnation = 5,
+                                   .to.incarnation = 6,
+                                   .term = 3,
+                                   .previous = 9,
+                                   .previous_term = 2,
+                                   .last = 77};
+    uint8_t frame[WIRE_HEAD + 11];
+    struct bytes rest;
+
+    wire_write_catch(frame, 16, WIRE_BODY, &message, BYTES("hello block"));
+    memcpy(frame + WIRE_HEAD, "hello block", 11);
+    rest = bytes_of(frame, sizeof frame);
+    ck_assert_int_eq(wire_take(&rest, &out), OK);
+    ck_assert_uint_eq(rest.size, 0);
+    ck_assert_int_eq(out.catch, WIRE_BODY);
+    ck_assert_uint_eq(out.group, 16);
+    ck_assert_uint_eq(out.message.previous, 9);
+    ck_assert_uint_eq(out.message.last, 77);
+    ck_assert(bytes_equal(out.payload, BYTES("hello block")));
+    for (size_t i = WIRE_HEAD; i < sizeof frame; i++) {
+        frame[i] ^= 1;
+        rest = bytes_of(frame, sizeof frame);
+        ck_assert_int_eq(wire_take(&rest, &out), ERR_CORRUPT);
+        frame[i] ^= 1;
+    }
+    rest = bytes_of(frame, sizeof frame - 1);
+    ck_assert_int_eq(wire_take(&rest, &out), ERR_CORRUPT);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *tests[] = {
@@ -175,6 +208,7 @@ int main(void)
         cut_and_changed_frames_do_no_harm,
         the_cache_keeps_what_is_not_done_with_and_drops_the_oldest,
         a_cut_forgets_what_is_above_it_and_a_jump_everything,
+        a_message_of_catch_up_comes_back_with_its_payload_or_not_at_all,
     };
 
     return UNIT_RUN_PLAIN("wire", tests);

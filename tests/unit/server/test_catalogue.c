@@ -197,6 +197,77 @@ START_TEST(a_short_record_is_refused_whole)
 }
 END_TEST
 
+/* ---- state blocks ----------------------------------------------------------------------------
+ */
+
+static struct buf encoded(const struct fixture *f)
+{
+    struct buf out;
+
+    buf_init(&out, 1u << 20);
+    catalogue_encode(&f->catalogue, &out);
+    return out;
+}
+
+START_TEST(a_block_brings_an_older_catalogue_to_what_it_says)
+{
+    struct fixture ahead, behind;
+    struct buf block, again;
+
+    begin(&ahead);
+    begin(&behind);
+    assign(&ahead, 16, "{\"name\":\"A\"}");
+    assign(&ahead, 17, "{\"name\":\"B\"}");
+    assign(&behind, 16, "{\"name\":\"A\"}");
+    assign(&behind, 17, "{\"name\":\"B\"}");
+    ck_assert(catalogue_write_update(&ahead.log, 17, 2, BYTES("{\"name\":\"B\",\"max_msgs\":3}")));
+    ck_assert(catalogue_write_remove(&ahead.log, 16));
+    ck_assert(catalogue_write_gone(&ahead.log, 16));
+    ck_assert_int_eq(apply(&ahead), OK);
+    assign(&ahead, 20, "{\"name\":\"A\"}"); /* its name is another one's now */
+    block = encoded(&ahead);
+    ck_assert_int_eq(catalogue_check(&behind.catalogue, buf_bytes(&block)), OK);
+    ck_assert_int_eq(catalogue_decode(&behind.catalogue, buf_bytes(&block)), OK);
+    ck_assert(catalogue_find(&behind.catalogue, 16)->absent);
+    ck_assert(catalogue_find(&behind.catalogue, 17)->touched);
+    ck_assert_uint_eq(catalogue_named(&behind.catalogue, BYTES("$G"), BYTES("A"))->assigned.id, 20);
+    catalogue_drop(&behind.catalogue, catalogue_find(&behind.catalogue, 16));
+    again = encoded(&behind);
+    ck_assert(bytes_equal(buf_bytes(&again), buf_bytes(&block)));
+    buf_deinit(&block);
+    buf_deinit(&again);
+    end(&ahead);
+    end(&behind);
+}
+END_TEST
+
+START_TEST(a_block_that_is_older_or_cut_short_changes_nothing)
+{
+    struct fixture f;
+    struct buf older, before, after;
+
+    begin(&f);
+    assign(&f, 16, "{\"name\":\"A\"}");
+    older = encoded(&f);
+    assign(&f, 17, "{\"name\":\"B\"}");
+    before = encoded(&f);
+    ck_assert_int_eq(catalogue_decode(&f.catalogue, buf_bytes(&older)), ERR_CORRUPT);
+    for (size_t size = 0; size < before.size; size += 7) {
+        struct bytes cut = bytes_take(buf_bytes(&before), size);
+
+        if (catalogue_check(&f.catalogue, cut) == OK) /* it ends behind an entry: fewer of them */
+            continue;
+        ck_assert_int_eq(catalogue_decode(&f.catalogue, cut), ERR_CORRUPT);
+    }
+    after = encoded(&f);
+    ck_assert(bytes_equal(buf_bytes(&after), buf_bytes(&before)));
+    buf_deinit(&older);
+    buf_deinit(&before);
+    buf_deinit(&after);
+    end(&f);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *tests[] = {
@@ -208,6 +279,8 @@ int main(void)
         the_last_entry_can_go_and_new_ones_follow,
         an_update_needs_the_next_version,
         a_short_record_is_refused_whole,
+        a_block_brings_an_older_catalogue_to_what_it_says,
+        a_block_that_is_older_or_cut_short_changes_nothing,
     };
 
     return UNIT_RUN_PLAIN("catalogue", tests);
