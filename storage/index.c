@@ -52,13 +52,16 @@ static void link_newest(struct index *index, struct index_name *name, uint64_t s
 
 void index_add(struct index *index, const struct index_entry *entry)
 {
-    struct index_name *name;
+    index_subjects_release(&index->subjects);
+    index_add_named(index, entry, index_subjects_intern(&index->subjects, entry->subject));
+}
+
+void index_add_named(struct index *index, const struct index_entry *entry, struct index_name *name)
+{
     struct index_slot *slot;
 
     assert(entry->sequence > index->sequence_added);
 
-    index_subjects_release(&index->subjects);
-    name = index_subjects_intern(&index->subjects, entry->subject);
     slot = index_blocks_append(&index->blocks, entry->sequence);
     slot->time_ns = entry->time_ns;
     slot->place = entry->place;

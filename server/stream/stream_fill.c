@@ -106,6 +106,7 @@ enum err stream_fill_begin(void *owner, const struct replica_block *block)
 
     assert(stream->blocks.fill == NULL);
     stream_state_init(&fill->next, prng_next(server_prng(jetstream_server(stream->jetstream))));
+    stream_state_use(&fill->next, stream->state.scratch, stream->state.index_bits);
     err = decode(stream, &fill->next, block->body);
     if (err != OK) {
         fill_free(fill);
