@@ -157,13 +157,18 @@ static uint16_t check_existing(struct stream_op *op, const struct stream *stream
     uint16_t error;
 
     keep(from, to, &request->arena);
+    if (from->sourcing && to->sourcing) { /* another leader of the stream that takes from it */
+        to->deliver_policy = from->deliver_policy;
+        to->opt_start_seq = from->opt_start_seq;
+        to->opt_start_time_ns = from->opt_start_time_ns;
+    }
     if (schema_equal(&consumer_config_schema, from, to)) {
         op->kind = STREAM_OP_READ;
         return 0;
     }
     if (creation->action == ACTION_CREATE)
         return 10148;
-    consumer_check_update(from, to, consumer_is_bound(consumer), &verdict);
+    consumer_check_update(from, to, consumer_is_bound(consumer) && !to->sourcing, &verdict);
     if (verdict.error != 0)
         return refuse_op(op, verdict.error, verdict.text);
     error = consumer_check_unique(stream, to);
@@ -250,6 +255,33 @@ static void submit_create(struct api_request *request, struct stream *stream,
     stream_submit(stream, &request->stream_op);
 }
 
+/* What a mirror or source asks for. A stream whose messages live until they are acknowledged gives
+ * it a consumer that keeps them until the other stream has them; any other one that goes with its
+ * listener, and has a name of its own each time. */
+static void settle_sourcing(struct api_request *request, const struct stream_config *stream,
+                            struct consumer_config *config)
+{
+    char *name;
+
+    if (!config->sourcing || !config->direct)
+        return;
+    if (stream->retention == RETENTION_LIMITS) {
+        name = arena_take(&request->arena, config->name.size + 9);
+        memcpy(name, config->name.at, config->name.size);
+        name[config->name.size] = '-';
+        text_base62(server_prng(jetstream_server(api_jetstream(request))),
+                    name + config->name.size + 1, 8);
+        config->name = bytes_of(name, config->name.size + 9);
+        return;
+    }
+    config->direct = false;
+    config->durable_name = config->name;
+    config->ack_policy = ACK_FLOW_CONTROL;
+    config->ack_wait_ns = 0;
+    config->max_deliver = -1;
+    config->inactive_threshold_ns = 0;
+}
+
 static struct consumer_config *config_of(struct api_request *request,
                                          const struct create_request *parsed)
 {
@@ -296,6 +328,7 @@ static void run_create(struct api_request *request)
     stream = api_stream(request, stream_token);
     if (stream == NULL)
         return;
+    settle_sourcing(request, stream_config(stream), creation->config);
     ack_pending_max =
         account_ack_pending_max(request->account, &server_options(server)->jetstream_options);
     account_ack_pending_default(ack_pending_max, stream_config(stream), creation->config);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/subject.h"
+#include "base/text.h"
 #include "server/api/stream_check_transforms.h"
 #include "server/stream/positions.h"
 
@@ -96,10 +97,19 @@ static const struct origin_rules mirror_rules = {
 static const struct origin_rules source_rules = {
     {"source transform", 10145, 10146}, 10144, 10147, within};
 
-static bool refuse_consumer(struct stream_verdict *verdict)
+/* One that was made beforehand says itself where it starts and what it takes. */
+static bool check_consumer(const struct stream_source *source, uint16_t error,
+                           struct stream_verdict *verdict)
 {
-    return refuse(verdict, 10052,
-                  "consumers of sources and mirrors are not supported by this version of Millrace");
+    const struct stream_source_consumer *consumer = source->consumer;
+
+    if (consumer == NULL)
+        return true;
+    if (name_fits(consumer->name) && subject_valid_strict(consumer->deliver_subject) &&
+        !subject_has_wildcard(consumer->deliver_subject) && source->opt_start_seq == 0 &&
+        source->opt_start_time_ns == TIME_UNSET && source->filter_subject.size == 0)
+        return true;
+    return refuse_plain(verdict, error);
 }
 
 /* ---- prefixes of other accounts and domains --------------------------------------------------
@@ -140,7 +150,7 @@ bool stream_check_mirror(const struct stream_config *config, struct stream_verdi
 
     if (mirror == NULL)
         return true;
-    if (!check_filters(mirror, &mirror_rules, verdict))
+    if (!check_consumer(mirror, 10213, verdict) || !check_filters(mirror, &mirror_rules, verdict))
         return false;
     if (config->subject_delete_marker_ttl_ns > 0)
         return refuse(verdict, 10052, "subject delete markers forbidden on mirrors");
@@ -148,9 +158,20 @@ bool stream_check_mirror(const struct stream_config *config, struct stream_verdi
         return false;
     if (mirror->external == NULL && !name_fits(mirror->name))
         return refuse_plain(verdict, 10142);
-    if (!check_external(mirror->external, verdict))
-        return false;
-    return mirror->consumer == NULL || refuse_consumer(verdict);
+    return check_external(mirror->external, verdict);
+}
+
+/* A consumer sends to one. */
+static bool consumer_shared(const struct stream_config *config, size_t i)
+{
+    const struct stream_source *sources = config->sources.at;
+
+    for (size_t n = 0; sources[i].consumer != NULL && n < i; n++) {
+        if (sources[n].consumer != NULL && bytes_equal(sources[n].name, sources[i].name) &&
+            bytes_equal(sources[n].consumer->name, sources[i].consumer->name))
+            return true;
+    }
+    return false;
 }
 
 static bool listed_before(const struct stream_config *config, size_t i)
@@ -187,14 +208,15 @@ bool stream_check_sources(const struct stream_config *config, struct stream_verd
         if (listed_before(config, i))
             return refuse_plain(verdict, 10140);
         if (!check_filters(&sources[i], &source_rules, verdict) ||
-            !check_transforms(&sources[i], &source_rules, verdict))
+            !check_transforms(&sources[i], &source_rules, verdict) ||
+            !check_consumer(&sources[i], 10215, verdict))
             return false;
+        if (consumer_shared(config, i))
+            return refuse_plain(verdict, 10216);
     }
     for (size_t i = 0; i < config->sources.count; i++) {
         if (!check_external(sources[i].external, verdict))
             return false;
-        if (sources[i].consumer != NULL)
-            return refuse_consumer(verdict);
     }
     return true;
 }
@@ -283,17 +305,6 @@ static const struct stream_config *find(const struct stream_look_up *streams,
     return source->external == NULL ? streams->find(streams->owner, source->name) : NULL;
 }
 
-/* What such an origin hands out it lets go of: a crash in between would lose it. */
-static bool check_kept(const struct stream_config *origin, struct stream_verdict *verdict)
-{
-    if (origin == NULL || origin->retention == RETENTION_LIMITS)
-        return true;
-    return refuse(
-        verdict, 10052,
-        "mirrors and sources of interest and work-queue streams are not supported by this "
-        "version of Millrace");
-}
-
 static bool check_mirrored(struct stream_config *config, bool pedantic,
                            const struct stream_look_up *streams, struct stream_verdict *verdict)
 {
@@ -307,7 +318,7 @@ static bool check_mirrored(struct stream_config *config, bool pedantic,
         return refuse(verdict, 10157,
                       "pedantic mode: origin stream has direct get set, mirror has it disabled");
     config->mirror_direct = origin->allow_direct;
-    return check_kept(origin, verdict);
+    return true;
 }
 
 /* The prefix before what the origin has must not lead back into it. */
@@ -350,8 +361,6 @@ static bool check_sourced(const struct stream_config *config, const struct strea
 
         if (origin != NULL && smaller(config, origin))
             return refuse_plain(verdict, 10046);
-        if (!check_kept(origin, verdict))
-            return false;
     }
     for (size_t i = 0; i < config->sources.count; i++) {
         if (sources[i].external != NULL && sources[i].external->deliver.size > 0 &&

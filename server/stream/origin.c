@@ -26,10 +26,11 @@ void origin_failed(struct origin *origin, int64_t now_ns, uint64_t jitter)
     origin->failures += origin->failures < 64;
 }
 
-void origin_refused(struct origin *origin, int64_t now_ns, uint64_t jitter, const char *text)
+void origin_refused(struct origin *origin, int64_t now_ns, uint64_t jitter, uint64_t error,
+                    const char *text)
 {
-    origin->error_code = 500;
-    origin->error = 10052;
+    origin->error_code = 400;
+    origin->error = error;
     snprintf(origin->error_text, sizeof origin->error_text, "%s", text);
     origin_failed(origin, now_ns, jitter);
 }

@@ -52,8 +52,9 @@ void origin_accepted(struct origin *origin, uint64_t pending, int64_t now_ns);
 /* What it had is of no use: it rests, and asks again later. */
 void origin_failed(struct origin *origin, int64_t now_ns, uint64_t jitter);
 
-/* It is not to be asked; `text` says why. Later it may be another. */
-void origin_refused(struct origin *origin, int64_t now_ns, uint64_t jitter, const char *text);
+/* What was answered is of no use, and that is its error. Later it may be another. */
+void origin_refused(struct origin *origin, int64_t now_ns, uint64_t jitter, uint64_t error,
+                    const char *text);
 
 enum origin_came {
     ORIGIN_NEXT, /* take it, then say origin_taken */

@@ -124,6 +124,10 @@ void origin_header_source(const struct stream_source *source, uint64_t sequence,
         origin_hash(source->external->api, hash);
         (void)buf_print(out, ":%.8s", hash);
     }
+    if (source->consumer != NULL) {
+        origin_hash(source->consumer->name, hash);
+        (void)buf_print(out, ":C=%.8s", hash);
+    }
     (void)buf_print(out, " %llu ", (unsigned long long)sequence);
     if (source->subject_transforms.count == 0) {
         add_or_all(out, source->filter_subject);

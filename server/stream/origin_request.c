@@ -23,14 +23,24 @@ void origin_request_subject(const struct stream_source *source, struct buf *out)
     (void)buf_add(out, source->name);
 }
 
+static void add_of_consumer(const struct stream_source *source, const char *verb,
+                            struct bytes consumer, struct buf *out)
+{
+    add_prefix(source, out);
+    (void)buf_print(out, ".CONSUMER.%s.%.*s.%.*s", verb, BYTES_ARG(source->name),
+                    BYTES_ARG(consumer));
+}
+
+void origin_request_reset(const struct stream_source *source, struct bytes consumer,
+                          struct buf *out)
+{
+    add_of_consumer(source, "RESET", consumer, out);
+}
+
 void origin_request_deletion(const struct stream_source *source, struct bytes consumer,
                              struct buf *out)
 {
-    add_prefix(source, out);
-    (void)BUF_ADD(out, ".CONSUMER.DELETE.");
-    (void)buf_add(out, source->name);
-    (void)buf_add_byte(out, '.');
-    (void)buf_add(out, consumer);
+    add_of_consumer(source, "DELETE", consumer, out);
 }
 
 static void write_text(struct json_writer *writer, struct bytes key, struct bytes value)
@@ -117,6 +127,7 @@ void origin_request_body(const struct origin_request *request, struct buf *out)
     write_number(&writer, BYTES("idle_heartbeat"), (uint64_t)ORIGIN_HEARTBEAT_NS);
     write_number(&writer, BYTES("inactive_threshold"), (uint64_t)ORIGIN_SILENCE_NS);
     write_true(&writer, BYTES("direct"));
+    write_true(&writer, BYTES("sourcing"));
     write_metadata(&writer, request);
     json_object_end(&writer);
     json_object_end(&writer);
@@ -132,6 +143,13 @@ static void set_error(struct origin *origin, uint64_t code, uint64_t error, stru
     snprintf(origin->error_text, sizeof origin->error_text, "%.*s",
              (int)(text.size < ORIGIN_ERROR_TEXT_MAX ? text.size : ORIGIN_ERROR_TEXT_MAX - 1),
              (const char *)text.at);
+}
+
+static struct bytes text_of(const struct json *object, struct bytes key)
+{
+    const struct json *value = json_get(object, key);
+
+    return value != NULL && value->type == JSON_STRING ? value->text : bytes_of(NULL, 0);
 }
 
 bool origin_request_answer(struct origin *origin, struct bytes body, struct arena *arena,
@@ -152,6 +170,9 @@ bool origin_request_answer(struct origin *origin, struct bytes body, struct aren
     (void)json_u64(json_get(answer, BYTES("num_pending")), &out->pending);
     (void)json_u64(json_get(json_get(answer, BYTES("delivered")), BYTES("stream_seq")),
                    &out->behind);
+    out->consumer = text_of(answer, BYTES("name"));
+    out->keeps = bytes_equal(text_of(json_get(answer, BYTES("config")), BYTES("ack_policy")),
+                             BYTES("flow_control"));
     if (error == NULL)
         return true;
     (void)json_u64(json_get(error, BYTES("code")), &code);

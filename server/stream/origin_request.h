@@ -19,13 +19,18 @@ struct origin_request {
 /* The subject to ask on, and the body; both are appended. */
 void origin_request_subject(const struct stream_source *source, struct buf *out);
 void origin_request_body(const struct origin_request *request, struct buf *out);
+/* The subject to ask on that the consumer begins anew behind what it was told is taken. */
+void origin_request_reset(const struct stream_source *source, struct bytes consumer,
+                          struct buf *out);
 /* Where nobody needs the consumer any more: the subject of its deletion. */
 void origin_request_deletion(const struct stream_source *source, struct bytes consumer,
                              struct buf *out);
 
 struct origin_answer {
-    uint64_t pending; /* messages before the consumer */
-    uint64_t behind;  /* the sequence that it starts behind */
+    uint64_t pending;      /* messages before the consumer */
+    uint64_t behind;       /* the sequence that it starts behind */
+    struct bytes consumer; /* its name; of the arena */
+    bool keeps;            /* what it hands out stays until it is told that it is taken */
 };
 
 /* True: the consumer was made. False: the error is in the origin's fields. */

@@ -29,6 +29,17 @@ struct follower {
     bool mirror;
     uint16_t number;                      /* of config.sources */
     struct subject_transform *transforms; /* of the source, in the arena */
+    char name[NAME_MAX_SIZE]; /* of the consumer that it asks for, whichever replica leads */
+    /* Owned, for when the config is another already: what it takes, and the subject on which the
+     * consumer that it was given is deleted; empty: it has none, or not of its own. */
+    struct bytes key, deletion;
+    bool keeps;              /* that keeps what it hands out until it is confirmed */
+    bool beginning;          /* and is asked to begin anew */
+    uint64_t heard_sequence; /* of the last message that came */
+    struct {
+        struct bytes to;          /* owned: the subject to confirm on; empty: nothing is owed */
+        uint64_t heard, sequence; /* when all up to there is applied */
+    } owed;
     uint64_t id;        /* of the stream that `core.taken` counts in; 0: unknown */
     char tag[TAG_SIZE]; /* of what it has asked for, new each time */
     struct sink *sink_deliver, *sink_answer;
@@ -83,6 +94,59 @@ static void publish(struct stream *stream, struct bytes subject, struct bytes re
     (void)router_publish(stream_router(stream), stream->account, &message);
 }
 
+/* ---- confirming ------------------------------------------------------------------------------
+ *
+ * A consumer that keeps what it hands out is told what is applied here, and durable therefore.
+ */
+
+static uint64_t applied(const struct follower *follower)
+{
+    struct stream_state *state = &follower->stream->state;
+    const struct source_position *position;
+
+    if (follower->mirror)
+        return state->last_seq;
+    position = positions_of_source(&state->positions, follower->number);
+    return position->origin == follower->id ? position->sequence : 0;
+}
+
+static void forget_owed(struct follower *follower)
+{
+    heap_give((void *)follower->owed.to.at);
+    follower->owed.to = bytes_of(NULL, 0);
+}
+
+static void confirm(struct follower *follower)
+{
+    struct stream *stream = follower->stream;
+    char text[128];
+    struct message message = {.subject = follower->owed.to};
+    int size;
+
+    if (message.subject.size == 0 || applied(follower) < follower->owed.sequence)
+        return;
+    size = snprintf(
+        text, sizeof text, "NATS/1.0\r\nNats-Last-Consumer: %llu\r\nNats-Last-Stream: %llu\r\n\r\n",
+        (unsigned long long)follower->owed.heard, (unsigned long long)follower->owed.sequence);
+    message.headers = bytes_of(text, (size_t)size);
+    (void)router_publish(stream_router(stream), stream->account, &message);
+    forget_owed(follower);
+}
+
+/* It is to be answered on that subject. */
+static void owe(struct follower *follower, struct bytes to)
+{
+    if (!follower->keeps) {
+        publish(follower->stream, to, bytes_of(NULL, 0), bytes_of(NULL, 0));
+        return;
+    }
+    forget_owed(follower);
+    follower->owed.to = heap_copy(to);
+    follower->owed.heard = follower->core.heard;
+    follower->owed.sequence = follower->heard_sequence;
+    confirm(follower);
+}
+
 /* ---- asking ----------------------------------------------------------------------------------
  */
 
@@ -92,20 +156,48 @@ static void hang_up(struct follower *follower)
     stream_sink_remove(follower->stream, &follower->sink_answer);
     outbox_clear(&follower->inbox);
     follower->overflown = false;
+    follower->beginning = false;
+    forget_owed(follower);
 }
 
-static struct bytes own_consumer(const struct follower *follower, char out[static NAME_MAX_SIZE])
+/* The same for every leader, so that each finds what the one before it was handed out and could not
+ * confirm (reference streams 7.3). */
+static void name_consumer(struct follower *follower)
 {
-    int size = snprintf(out, NAME_MAX_SIZE, "%s%.8s", follower->mirror ? "JS_MIRROR_" : "JS_SRC_",
-                        follower->tag);
+    struct stream *stream = follower->stream;
+    struct buf text, key;
+    char hash[ORIGIN_HASH_SIZE];
 
-    return bytes_of(out, (size_t)size);
+    buf_init(&text, SIZE_MAX);
+    buf_init(&key, SIZE_MAX);
+    (void)buf_print(&text, "%.*s %.*s", BYTES_ARG(stream->name),
+                    BYTES_ARG(account_name(stream->account)));
+    if (!follower->mirror) {
+        positions_key(follower->source, &key);
+        (void)buf_add_byte(&text, ' ');
+        (void)buf_add(&text, buf_bytes(&key));
+    }
+    origin_hash(buf_bytes(&text), hash);
+    (void)snprintf(follower->name, sizeof follower->name, "%s%.8s",
+                   follower->mirror ? "JS_MIRROR_" : "JS_SRC_", hash);
+    buf_deinit(&text);
+    buf_deinit(&key);
+}
+
+static struct bytes own_consumer(const struct follower *follower)
+{
+    return follower->source->consumer != NULL ? follower->source->consumer->name
+                                              : bytes_of(follower->name, strlen(follower->name));
 }
 
 static void add_deliver_subject(const struct follower *follower, struct buf *out)
 {
     const struct stream_external *external = follower->source->external;
 
+    if (follower->source->consumer != NULL) {
+        (void)buf_add(out, follower->source->consumer->deliver_subject);
+        return;
+    }
     if (external != NULL && external->deliver.size > 0)
         (void)buf_add(out, external->deliver);
     else
@@ -131,9 +223,8 @@ static uint64_t origin_id(const struct follower *follower)
     return entry != NULL ? entry->assigned.id : 0;
 }
 
-/* Would it let go of what it hands out? Made or changed after this stream was, else it was refused.
- */
-static bool lets_go(const struct follower *follower)
+/* Do its messages live until they are acknowledged? */
+static bool is_until_acked(const struct follower *follower)
 {
     const struct catalogue_entry *entry = origin_entry(follower);
 
@@ -154,13 +245,12 @@ static void look_who(struct follower *follower)
 static void write_body(struct follower *follower, struct bytes deliver, struct buf *out)
 {
     struct stream *stream = follower->stream;
-    char name[NAME_MAX_SIZE];
     struct origin_request request = {
         .source = follower->source,
         .mirror = follower->mirror,
         .stream = stream->name,
         .account = account_name(stream->account),
-        .consumer = own_consumer(follower, name),
+        .consumer = own_consumer(follower),
         .deliver = deliver,
         .after = follower->core.taken,
     };
@@ -168,33 +258,67 @@ static void write_body(struct follower *follower, struct bytes deliver, struct b
     origin_request_body(&request, out);
 }
 
+static void add_answer_subject(const struct follower *follower, struct buf *out)
+{
+    (void)buf_print(out, "$JSC.R.%.8s", follower->tag);
+}
+
+/* What was handed out before and not confirmed comes again, and is confirmed when it is passed
+ * over: only an acknowledgement makes a work queue let go. */
+static void ask_to_begin(struct follower *follower)
+{
+    struct buf answer, subject;
+
+    follower->keeps = true;
+    follower->beginning = true;
+    buf_init(&answer, SIZE_MAX);
+    buf_init(&subject, SIZE_MAX);
+    add_answer_subject(follower, &answer);
+    origin_request_reset(follower->source, own_consumer(follower), &subject);
+    publish(follower->stream, buf_bytes(&subject), buf_bytes(&answer), bytes_of(NULL, 0));
+    buf_deinit(&answer);
+    buf_deinit(&subject);
+}
+
+static void ask_for_consumer(struct follower *follower, struct bytes deliver, struct bytes answer)
+{
+    struct buf subject, body;
+
+    follower->keeps = false;
+    buf_init(&subject, SIZE_MAX);
+    buf_init(&body, SIZE_MAX);
+    origin_request_subject(follower->source, &subject);
+    write_body(follower, deliver, &body);
+    publish(follower->stream, buf_bytes(&subject), answer, buf_bytes(&body));
+    buf_deinit(&subject);
+    buf_deinit(&body);
+}
+
 static void ask(struct follower *follower)
 {
     struct stream *stream = follower->stream;
     struct router *router = stream_router(stream);
-    struct buf deliver, answer, subject, body;
+    struct buf deliver, answer;
 
     hang_up(follower);
     look_who(follower);
     text_base62(server_prng(jetstream_server(stream->jetstream)), follower->tag, TAG_SIZE);
     buf_init(&deliver, SIZE_MAX);
     buf_init(&answer, SIZE_MAX);
-    buf_init(&subject, SIZE_MAX);
-    buf_init(&body, SIZE_MAX);
     add_deliver_subject(follower, &deliver);
-    (void)buf_print(&answer, "$JSC.R.%.8s", follower->tag);
+    add_answer_subject(follower, &answer);
     follower->sink_deliver =
         router_sink_add_known(router, stream->account, buf_bytes(&deliver), on_deliver, follower);
     follower->sink_answer =
         router_sink_add_known(router, stream->account, buf_bytes(&answer), on_answer, follower);
-    origin_request_subject(follower->source, &subject);
-    write_body(follower, buf_bytes(&deliver), &body);
     origin_asked(&follower->core, io_now(stream_io(stream)));
-    publish(stream, buf_bytes(&subject), buf_bytes(&answer), buf_bytes(&body));
+    follower->heard_sequence = 0;
+    if (follower->source->consumer != NULL)
+        ask_to_begin(follower);
+    else
+        ask_for_consumer(follower, buf_bytes(&deliver), buf_bytes(&answer));
     buf_deinit(&deliver);
     buf_deinit(&answer);
-    buf_deinit(&subject);
-    buf_deinit(&body);
 }
 
 static uint64_t jitter(const struct stream *stream)
@@ -202,23 +326,17 @@ static uint64_t jitter(const struct stream *stream)
     return prng_next(server_prng(jetstream_server(stream->jetstream)));
 }
 
-/* It goes at once, not when it notices that nobody listens. */
+/* It goes at once, not when it notices that nobody listens. What another one kept would be lost. */
 static void delete_consumer(const struct follower *follower)
 {
-    char name[NAME_MAX_SIZE];
-    struct buf subject;
-
-    buf_init(&subject, SIZE_MAX);
-    origin_request_deletion(follower->source, own_consumer(follower, name), &subject);
-    publish(follower->stream, buf_bytes(&subject), bytes_of(NULL, 0), bytes_of(NULL, 0));
-    buf_deinit(&subject);
+    publish(follower->stream, follower->deletion, bytes_of(NULL, 0), bytes_of(NULL, 0));
 }
 
 static void fail(struct follower *follower)
 {
     struct stream *stream = follower->stream;
 
-    if (follower->core.phase == ORIGIN_FOLLOWING)
+    if (follower->core.phase == ORIGIN_FOLLOWING && !follower->keeps)
         delete_consumer(follower);
     hang_up(follower);
     origin_failed(&follower->core, io_now(stream_io(stream)), jitter(stream));
@@ -240,6 +358,42 @@ static bool skip(struct follower *follower, uint64_t behind)
     return true;
 }
 
+/* The consumer is there and begins where it should, or can not be taken from. False: it has to
+ * wait. */
+static bool begun(struct follower *follower, const struct origin_answer *answer)
+{
+    struct stream *stream = follower->stream;
+    int64_t now_ns = io_now(stream_io(stream));
+
+    if (follower->beginning && !answer->keeps) {
+        hang_up(follower);
+        origin_refused(&follower->core, now_ns, jitter(stream), follower->mirror ? 10214 : 10217,
+                       follower->mirror
+                           ? "stream mirror consumer requires flow control ack policy"
+                           : "stream source consumer requires flow control ack policy");
+        return true;
+    }
+    if (!skip(follower, answer->behind))
+        return false;
+    follower->beginning = false;
+    origin_accepted(&follower->core, answer->pending, now_ns);
+    return true;
+}
+
+static void note_made(struct follower *follower, struct bytes name)
+{
+    struct buf subject;
+
+    heap_give((void *)follower->deletion.at);
+    follower->deletion = bytes_of(NULL, 0);
+    if (follower->source->consumer != NULL)
+        return;
+    buf_init(&subject, SIZE_MAX);
+    origin_request_deletion(follower->source, name, &subject);
+    follower->deletion = heap_copy(buf_bytes(&subject));
+    buf_deinit(&subject);
+}
+
 /* False: it has to wait. */
 static bool read_answer(struct follower *follower, const struct outbox_item *item)
 {
@@ -251,13 +405,16 @@ static bool read_answer(struct follower *follower, const struct outbox_item *ite
         return true;
     arena_init(&arena, 1u << 20);
     made = origin_request_answer(&follower->core, item->body, &arena, &answer);
-    arena_deinit(&arena);
     if (!made || (origin_id(follower) != follower->id && follower->source->external == NULL))
         fail(follower); /* or the stream was another one meanwhile */
-    else if (skip(follower, answer.behind))
-        origin_accepted(&follower->core, answer.pending, io_now(stream_io(follower->stream)));
-    else
-        done = false;
+    else {
+        note_made(follower, answer.consumer);
+        if (answer.keeps && !follower->beginning)
+            ask_to_begin(follower);
+        else
+            done = begun(follower, &answer);
+    }
+    arena_deinit(&arena);
     return done;
 }
 
@@ -354,6 +511,7 @@ static bool take(struct follower *follower, const struct outbox_item *item,
     if (decision.outcome == DECIDE_STORE)
         stream_consumers_offer(stream, message.subject);
     stream_mark(stream);
+    follower->heard_sequence = ack->sequence;
     origin_taken(&follower->core, ack, io_now(stream_io(stream)));
     return true;
 }
@@ -369,13 +527,13 @@ static void read_status(struct follower *follower, const struct outbox_item *ite
         fail(follower); /* it was deleted, or its leader has changed */
     } else if (item->reply.size > 0) {
         origin_alive(&follower->core, now_ns);
-        publish(stream, item->reply, bytes_of(NULL, 0), bytes_of(NULL, 0));
+        owe(follower, item->reply);
     } else if (!bytes_read_u64(origin_header_value(item->headers, BYTES("Nats-Last-Consumer")),
                                &sent) ||
                !origin_heartbeat(&follower->core, sent, now_ns)) {
         fail(follower);
     } else if (stalled.size > 0) {
-        publish(stream, stalled, bytes_of(NULL, 0), bytes_of(NULL, 0));
+        owe(follower, stalled);
     }
 }
 
@@ -386,6 +544,8 @@ static bool read_delivery(struct follower *follower, const struct outbox_item *i
 
     if (follower->core.phase == ORIGIN_RESTING)
         return true;
+    if (follower->core.phase == ORIGIN_ASKED && (follower->beginning || is_until_acked(follower)))
+        return true; /* from before it begins */
     if (item->reply.size == 0 || !ack_subject_read(item->reply, &ack)) {
         read_status(follower, item);
         return true;
@@ -393,6 +553,7 @@ static bool read_delivery(struct follower *follower, const struct outbox_item *i
     switch (origin_came(&follower->core, &ack)) {
     case ORIGIN_NEXT: return take(follower, item, &ack);
     case ORIGIN_OLD:
+        follower->heard_sequence = ack.sequence;
         origin_taken(&follower->core, &ack, io_now(stream_io(follower->stream)));
         break;
     case ORIGIN_GAP: fail(follower); break;
@@ -459,6 +620,9 @@ static void begin(struct stream_origins *origins, size_t i, const struct stream_
     };
     outbox_init(&follower->inbox, INBOX_BYTES_MAX);
     compile(origins, follower);
+    name_consumer(follower);
+    positions_key(source, &origins->source);
+    follower->key = heap_copy(buf_bytes(&origins->source));
     origin_init(&follower->core, mirror ? stream->state.last_seq : position->sequence,
                 io_now(stream_io(stream)));
 }
@@ -488,6 +652,50 @@ static void start(struct stream *stream)
               config->mirror != NULL);
 }
 
+/* Is the consumer that a follower was given one that the config still asks for? */
+static bool is_listed(const struct stream *stream, const struct follower *was)
+{
+    const struct stream_config *config = &stream->state.config;
+    const struct stream_source *sources = config->sources.at;
+    struct buf key;
+    bool found = false;
+
+    if (was->mirror)
+        return config->mirror != NULL;
+    buf_init(&key, SIZE_MAX);
+    for (size_t i = 0; i < config->sources.count && !found; i++) {
+        positions_key(&sources[i], &key);
+        found = bytes_equal(buf_bytes(&key), was->key);
+    }
+    buf_deinit(&key);
+    return found;
+}
+
+static void leave(const struct follower *follower)
+{
+    if (follower->keeps && follower->deletion.size > 0)
+        publish(follower->stream, follower->deletion, bytes_of(NULL, 0), bytes_of(NULL, 0));
+}
+
+void stream_origins_configured(struct stream *stream)
+{
+    struct stream_origins *origins = stream->origins;
+
+    for (size_t i = 0; stream->lead && origins != NULL && i < origins->count; i++) {
+        if (!is_listed(stream, &origins->at[i]))
+            leave(&origins->at[i]);
+    }
+    stream_origins_stop(stream);
+}
+
+void stream_origins_leave(struct stream *stream)
+{
+    struct stream_origins *origins = stream->origins;
+
+    for (size_t i = 0; stream->lead && origins != NULL && i < origins->count; i++)
+        leave(&origins->at[i]);
+}
+
 void stream_origins_stop(struct stream *stream)
 {
     struct stream_origins *origins = stream->origins;
@@ -497,6 +705,8 @@ void stream_origins_stop(struct stream *stream)
         return;
     for (size_t i = 0; i < origins->count; i++) {
         hang_up(&origins->at[i]);
+        heap_give((void *)origins->at[i].key.at);
+        heap_give((void *)origins->at[i].deletion.at);
         outbox_deinit(&origins->at[i].inbox);
     }
     timers_cancel(io_timers(stream_io(stream)), &origins->timer);
@@ -520,11 +730,7 @@ static void look_at_clock(struct follower *follower)
     if (follower->inbox.count > 0)
         return;
     if (origin_due(&follower->core, now_ns, jitter(stream))) {
-        if (lets_go(follower))
-            origin_refused(&follower->core, now_ns, jitter(stream),
-                           "interest and work-queue streams are not followed");
-        else
-            ask(follower);
+        ask(follower);
     } else if (follower->core.phase == ORIGIN_RESTING) {
         hang_up(follower);
     }
@@ -555,6 +761,7 @@ void stream_origins_turn(struct stream *stream)
         return;
     for (size_t i = 0; i < origins->count; i++) {
         read_inbox(&origins->at[i]);
+        confirm(&origins->at[i]);
         look_at_clock(&origins->at[i]);
     }
     arm(origins);

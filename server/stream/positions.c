@@ -38,6 +38,8 @@ void positions_key(const struct stream_source *source, struct buf *out)
         add_part(out, transforms[i].source);
         add_part(out, transforms[i].destination);
     }
+    if (source->consumer != NULL)
+        add_part(out, source->consumer->name);
 }
 
 static size_t find_or_add(struct positions *positions, struct bytes key)

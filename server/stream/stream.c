@@ -251,7 +251,7 @@ static void on_configured(void *owner)
     struct stream *stream = owner;
 
     stream_retention_configured(stream);
-    stream_origins_stop(stream); /* they look into the config that was */
+    stream_origins_configured(stream); /* they look into the config that was */
     stream_batches_configured(stream);
     if (stream->replica != NULL) /* else in recovery: stream_open does it once, at the end */
         stream_subscribe(stream);
@@ -372,6 +372,8 @@ void stream_close(struct stream *stream, bool deleted)
 {
     struct timers *timers = io_timers(stream_io(stream));
 
+    if (deleted)
+        stream_origins_leave(stream);
     stream->closing = true;
     stream->lead = false;
     stream_unsubscribe(stream);

@@ -50,7 +50,7 @@ struct stream_source {
     struct bytes filter_subject;
     struct schema_objects subject_transforms; /* struct stream_transform */
     struct stream_external *external;
-    struct stream_source_consumer *consumer; /* presence only, refused */
+    struct stream_source_consumer *consumer; /* made beforehand; NULL: it makes its own */
 };
 
 /* Fields that are not built are in the table (so that they are known) and refused when

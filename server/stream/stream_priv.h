@@ -446,6 +446,10 @@ bool stream_read_now(struct stream *stream, const struct index_entry *entry,
 /* origins.c */
 void stream_origins_turn(struct stream *stream); /* while it leads */
 void stream_origins_stop(struct stream *stream); /* what was taken and not applied is forgotten */
+/* The applied config is another: what consumers kept for origins that it does not name any more is
+ * let go; the others are followed anew. */
+void stream_origins_configured(struct stream *stream);
+void stream_origins_leave(struct stream *stream); /* the stream is deleted: likewise for all */
 
 /* republish.c: a message was stored while it leads; `previous`: the newest of its subject before.
  */

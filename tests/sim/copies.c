@@ -38,6 +38,8 @@ void copies_set_up(const struct copies *copies, struct sim_client *client)
     ask(client, "CO", "\"subjects\":[\"c.*\"]");
     for (size_t i = 0; i < COPIES; i++)
         ask(client, made[i].name, made[i].config);
+    ask(client, "CQ", "\"subjects\":[\"q\"],\"retention\":\"workqueue\"");
+    ask(client, "CK", "\"sources\":[{\"name\":\"CQ\"}]");
 }
 
 void copies_act(struct copies *copies, struct sim_client *client, struct prng *prng)
@@ -50,7 +52,10 @@ void copies_act(struct copies *copies, struct sim_client *client, struct prng *p
         char subject[16], body[24];
         int size = snprintf(body, sizeof body, "%llu", (unsigned long long)++copies->sent);
 
-        snprintf(subject, sizeof subject, "c.%u", (unsigned)prng_below(prng, SUBJECTS));
+        if (prng_chance(prng, 1, 3))
+            snprintf(subject, sizeof subject, "q");
+        else
+            snprintf(subject, sizeof subject, "c.%u", (unsigned)prng_below(prng, SUBJECTS));
         sim_client_publish(client, subject, "_R.copies", "", bytes_of(body, (size_t)size));
     }
 }
@@ -121,6 +126,38 @@ static bool compare(struct copies *copies, const struct copy *copy, struct strea
     return true;
 }
 
+/* What a queue has handed over is there once, in its order, and what it has let go of is there. */
+static bool compare_queue(struct copies *copies, struct server *server, bool *whole)
+{
+    static const struct copy copy = {.name = "CK"};
+    struct stream *from = named(server, "CQ"), *to = named(server, "CK");
+    struct index_entry ours = {0}, kept = {0};
+    unsigned long long last = 0, number;
+    char text[24];
+    uint64_t count = 0;
+
+    *whole = *whole && from != NULL && to != NULL;
+    if (from == NULL || to == NULL)
+        return true;
+    while (index_next(to->state.index, NULL, ours.sequence + 1, &ours)) {
+        count++;
+        if (!text_of(to, &ours, text))
+            continue;
+        if (sscanf(text, "%llu", &number) != 1 || number <= last)
+            return violate(copies, &copy, "again or out of order", ours.sequence);
+        last = number;
+    }
+    if (index_next(from->state.index, NULL, 0, &kept)) {
+        *whole = false;
+        if (count + 1 < kept.sequence)
+            return violate(copies, &copy, "let go and not there", count + 1);
+    } else if (count < from->state.last_seq) {
+        return violate(copies, &copy, "let go and not there", count + 1);
+    }
+    copies->copied += count;
+    return true;
+}
+
 bool copies_compare(struct copies *copies, struct server *server, bool *whole)
 {
     struct stream *from = named(server, "CO");
@@ -134,5 +171,5 @@ bool copies_compare(struct copies *copies, struct server *server, bool *whole)
         if (to != NULL && !compare(copies, &made[i], from, to, whole))
             return false;
     }
-    return true;
+    return compare_queue(copies, server, whole);
 }

@@ -1,7 +1,8 @@
 /*
  * copies: a stream that is copied: a mirror of it, a stream that takes all of it, and one that
  * takes some of it under other names. What the copies hold must be what the origin holds, each
- * message once, in its order. Looks into the server; asks nobody.
+ * message once, in its order. And a queue that is emptied into a stream: what it has let go of must
+ * be there, once. Looks into the server; asks nobody.
  */
 #ifndef TESTS_SIM_COPIES_H
 #define TESTS_SIM_COPIES_H

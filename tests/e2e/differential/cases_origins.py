@@ -139,7 +139,45 @@ def all_of(name, *sequences):
     return [get(n, name) for n in sequences]
 
 
+# Consumers that were made beforehand.
+MADE = {"name": "C", "deliver_subject": "del.x"}
+CONSUMERS = [
+    {"consumer": {}}, {"consumer": {"name": "C"}}, {"consumer": {"deliver_subject": "a"}}, {"consumer": {"name": "a.b", "deliver_subject": "a"}},
+    {"consumer": {"name": "C", "deliver_subject": "a.*"}}, {"consumer": {"name": "C", "deliver_subject": "a b"}},
+    {"consumer": {"name": "C/", "deliver_subject": "a"}}, {"consumer": MADE, "opt_start_seq": 1}, {"consumer": MADE, "filter_subject": "o.a"},
+    {"consumer": MADE, "opt_start_time": "2020-01-01T00:00:00Z"}, {"consumer": MADE},
+    {"consumer": MADE, "subject_transforms": [{"src": "o.a", "dest": "b"}]}, {"consumer": MADE, "external": {"api": "x.API", "deliver": "zz"}},
+    {"consumer": {}, "filter_subject": "o.a", "subject_transforms": [{"src": "o.a", "dest": "b"}]},
+]
+
+
+def kept(retention):
+    """Streams that take from one whose messages live until they are acknowledged."""
+    config = {"durable_name": "C", "name": "C", "deliver_subject": "del.c", "ack_policy": "flow_control", "flow_control": True}
+    config |= {"idle_heartbeat": 10**9, "max_ack_pending": 100, "filter_subject": "o.made"}
+    return [
+        stream("O", subjects=["o.>"], retention=retention),
+        api("CONSUMER.CREATE.O.C.o.made", {"stream_name": "O", "config": config}),
+        stream("D", sources=[{"name": "O", "filter_subject": "o.a"}]),
+        stream("E", sources=[{"name": "O", "consumer": {"name": "C", "deliver_subject": "del.c"}}]),
+        (None, "wait", "", b"0.6", b""),
+        pub("o.a", "1"), pub("o.a", "2"), pub("o.made", "3"),
+        settle("D", 2), settle("E", 1), settle("O", 0),
+        api("STREAM.MSG.GET.D", {"seq": 2}), api("STREAM.MSG.GET.E", {"seq": 1}),
+    ]
+
+
 SCENARIOS = {
+    "origins that let go: work queue": kept("workqueue"),
+    "origins that let go: interest": kept("interest"),
+    "origins: consumers made beforehand": [stream("O", subjects=["o.>"])]
+    + flat([stream("M", mirror={"name": "O", **c}), api("STREAM.DELETE.M")] for c in CONSUMERS)
+    + flat([stream("S", sources=[{"name": "O", **c}]), api("STREAM.DELETE.S")] for c in CONSUMERS)
+    + [
+        stream("S", sources=[{"name": "O", "consumer": MADE}, {"name": "O", "consumer": MADE}]),
+        stream("S", sources=[{"name": "O", "consumer": MADE}, {"name": "O", "consumer": MADE, "subject_transforms": [{"src": "o.a", "dest": "b"}]}]),
+        stream("S", sources=[{"name": "O", "consumer": MADE}, {"name": "O"}]),
+    ],
     "mirrors: config": [stream("O", subjects=["o.>"], max_msg_size=100)]
     + flat([stream("M", **config), api("STREAM.DELETE.M")] for config in MIRRORS)
     + flat([stream("M", pedantic=True, **config), api("STREAM.DELETE.M")] for config in MIRRORS),
