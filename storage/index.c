@@ -1,6 +1,8 @@
 #include "base/heap.h"
 #include "storage/index_priv.h"
 
+#define EXPECT_SUBJECTS 4096u /* fewer stay where the processor has them at hand */
+
 struct index *index_create(uint64_t seed)
 {
     struct index *index = HEAP_NEW(struct index);
@@ -74,6 +76,27 @@ void index_add_named(struct index *index, const struct index_entry *entry, struc
     index->count++;
     index->bytes += entry->stored_size;
     index->sequence_added = entry->sequence;
+}
+
+bool index_expects(const struct index *index)
+{
+    return index->subjects.count >= EXPECT_SUBJECTS;
+}
+
+void index_expect(const struct index *index, const struct bytes *subjects, size_t count)
+{
+    uint64_t hashes[INDEX_EXPECT_MAX];
+
+    assert(count <= INDEX_EXPECT_MAX);
+    for (size_t i = 0; i < count; i++)
+        hashes[i] = index_subjects_hash(&index->subjects, subjects[i]);
+    for (size_t i = 0; i < count; i++)
+        index_subjects_fetch_place(&index->subjects, hashes[i]);
+    for (size_t i = 0; i < count; i++)
+        index_subjects_fetch_name(&index->subjects, hashes[i]);
+    for (size_t i = 0; i < count; i++)
+        index_blocks_prefetch(&index->blocks,
+                              index_subjects_guess_last(&index->subjects, hashes[i]));
 }
 
 void index_move(struct index *index, uint64_t sequence, log_place place)

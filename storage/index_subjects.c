@@ -147,6 +147,13 @@ void index_subjects_fetch_name(const struct index_subjects *subjects, uint64_t h
     }
 }
 
+uint64_t index_subjects_guess_last(const struct index_subjects *subjects, uint64_t hash)
+{
+    uint32_t id_plus_1 = guess(subjects, hash);
+
+    return id_plus_1 == 0 ? 0 : subjects->names[id_plus_1 - 1]->last;
+}
+
 struct index_name *index_subjects_intern(struct index_subjects *subjects, struct bytes subject)
 {
     return index_subjects_intern_hashed(subjects, subject, bytes_hash(subject, subjects->seed));

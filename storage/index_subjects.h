@@ -46,6 +46,8 @@ struct index_name *index_subjects_intern(struct index_subjects *subjects, struct
 uint64_t index_subjects_hash(const struct index_subjects *subjects, struct bytes subject); /* 1 */
 void index_subjects_fetch_place(const struct index_subjects *subjects, uint64_t hash);     /* 2 */
 void index_subjects_fetch_name(const struct index_subjects *subjects, uint64_t hash);      /* 3 */
+/* The newest message of the subject, if it is the one that it looks like; 0: not there. */
+uint64_t index_subjects_guess_last(const struct index_subjects *subjects, uint64_t hash); /* 4 */
 struct index_name *index_subjects_intern_hashed(struct index_subjects *subjects,
                                                 struct bytes subject, uint64_t hash);
 /* It has no messages any more. Its memory stays readable until the next change. */

@@ -67,6 +67,25 @@ static void measure(struct stream *stream, const struct log_batch *batch)
                     io_now(stream_io(stream)) - stream->proposals[slot].time_ns);
 }
 
+/* Of the next records: what the index will look up. */
+static void expect_subjects(struct stream *stream, struct bytes records, uint32_t count)
+{
+    struct bytes subjects[INDEX_EXPECT_MAX];
+    size_t found = 0;
+
+    for (uint32_t i = 0; i < count && i < INDEX_EXPECT_MAX; i++) {
+        struct record record;
+        struct effect effect;
+
+        if (record_peek(records, &record) != OK)
+            break;
+        if (record.type == EFFECT_MESSAGE && effect_read(&record, &effect) == OK)
+            subjects[found++] = effect.message.subject;
+        records = bytes_skip(records, record.size);
+    }
+    index_expect(stream->state.index, subjects, found);
+}
+
 static void apply(void *owner, const struct log_batch *batch)
 {
     struct stream *stream = owner;
@@ -81,6 +100,8 @@ static void apply(void *owner, const struct log_batch *batch)
     for (uint32_t i = 0; i < batch->record_count; i++) {
         struct record record;
 
+        if (i % INDEX_EXPECT_MAX == 0 && index_expects(stream->state.index))
+            expect_subjects(stream, rest, batch->record_count - i);
         if (record_peek(rest, &record) != OK)
             break; /* the content hash was right, so a newer version wrote it; the rest is
                       unreadable */
