@@ -25,22 +25,23 @@ struct piece_name {
 
 struct index_capture {
     struct index *index;
-    uint64_t next;               /* number of the lowest range that is still to be taken in order */
-    uint64_t last;               /* highest sequence that belongs to it; 0: nothing does */
-    struct buf messages, places; /* of the ranges below `next` */
-    struct piece **early;        /* ranges at or above it that were about to change, rising */
+    uint64_t next;        /* number of the lowest range that is still to be taken in order */
+    uint64_t last;        /* highest sequence that belongs to it; 0: nothing does */
+    struct buf *messages; /* of the ranges below `next` */
+    struct buf places;
+    struct piece **early; /* ranges at or above it that were about to change, rising */
     size_t early_at, early_count, early_capacity;
     struct piece_name names[NAMES];
 };
 
-struct index_capture *index_capture_begin(struct index *index)
+struct index_capture *index_capture_begin(struct index *index, struct buf *pieces)
 {
     struct index_capture *capture = HEAP_NEW(struct index_capture);
 
     assert(index->capture == NULL);
     capture->index = index;
     capture->last = index_last(index);
-    buf_init(&capture->messages, SIZE_MAX);
+    capture->messages = pieces;
     buf_init(&capture->places, SIZE_MAX);
     index->capture = capture;
     return capture;
@@ -59,7 +60,6 @@ void index_capture_end(struct index_capture *capture)
     for (size_t i = capture->early_at; i < capture->early_count; i++)
         piece_free(capture->early[i]);
     heap_give(capture->early);
-    buf_deinit(&capture->messages);
     buf_deinit(&capture->places);
     heap_give(capture);
 }
@@ -213,7 +213,7 @@ static void move_early(struct index_capture *capture)
 {
     struct piece *piece = capture->early[capture->early_at++];
 
-    (void)buf_add(&capture->messages, buf_bytes(&piece->messages));
+    (void)buf_add(capture->messages, buf_bytes(&piece->messages));
     (void)buf_add(&capture->places, buf_bytes(&piece->places));
     piece_free(piece);
 }
@@ -236,7 +236,7 @@ static bool take_next(struct index_capture *capture)
         move_early(capture);
         capture->next = early + 1;
     } else {
-        take_down(capture, cursor, &capture->messages, &capture->places);
+        take_down(capture, cursor, capture->messages, &capture->places);
         capture->next = number + 1;
     }
     return true;
@@ -259,10 +259,9 @@ void index_capture_rest(struct index_capture *capture)
         continue;
 }
 
-bool index_capture_write(struct index_capture *capture, struct buf *pieces, struct buf *places)
+bool index_capture_places(const struct index_capture *capture, struct buf *places)
 {
-    return buf_add(pieces, buf_bytes(&capture->messages)) &&
-           buf_add(places, buf_bytes(&capture->places));
+    return buf_add(places, buf_bytes(&capture->places));
 }
 
 /* ---- back -------------------------------------------------------------------------------------

@@ -69,6 +69,7 @@ struct stream_blocks {
     uint64_t missing; /* messages that live in files that are not there */
     /* A block on its way. */
     struct index_capture *capture; /* NULL: it is being written, or there is none */
+    size_t messages_begin;         /* of their section in the body, while it is taken down */
     struct buf body;
     struct timer timer;
     struct stream_move *move; /* stream_move.c; NULL: none */

@@ -247,6 +247,8 @@ static void change(struct prng *prng, struct index *index, struct model *model, 
     }
     model->time_ns += (int64_t)prng_below(prng, 3);
     random_subject(prng, subject, variety);
+    if (prng_chance(prng, 1, 4)) /* a hint changes nothing */
+        index_expect(index, &(struct bytes){(const uint8_t *)subject, strlen(subject)}, 1);
     add(index, model, model->last + 1, subject, (uint32_t)prng_below(prng, 1000));
 }
 
