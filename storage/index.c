@@ -17,6 +17,12 @@ void index_use(struct index *index, struct scratch *scratch, unsigned bits)
     index_blocks_use(&index->blocks, scratch, bits);
 }
 
+void index_flaw(struct index *index, unsigned flaws)
+{
+    index->blocks.step_lost = (flaws & INDEX_FLAW_STEP_LOST) != 0;
+    index->blocks.before_lost = (flaws & INDEX_FLAW_BEFORE_LOST) != 0;
+}
+
 void index_destroy(struct index *index)
 {
     if (index == NULL)

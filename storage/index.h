@@ -39,6 +39,10 @@ void index_destroy(struct index *index);
  * sequences (INDEX_BITS; fewer for simulations). The scratch memory outlives the index. */
 #define INDEX_BITS 10u
 void index_use(struct index *index, struct scratch *scratch, unsigned bits);
+/* Seeded bugs, for the simulations. */
+#define INDEX_FLAW_STEP_LOST   1u /* the step to a newer message is not noted in a cold range */
+#define INDEX_FLAW_BEFORE_LOST 2u /* a range written anew has forgotten what changed in it */
+void index_flaw(struct index *index, unsigned flaws);
 
 /* entry->sequence > every sequence ever added. The subject is copied (interned). */
 void index_add(struct index *index, const struct index_entry *entry);

@@ -312,7 +312,10 @@ static void thaw(struct index_blocks *blocks, struct index_block *block)
 
     for (uint32_t offset = index_cold_up(cold, 0); offset != INDEX_COLD_NONE;
          offset = index_cold_up(cold, offset + 1)) {
-        cold_read(blocks, block, offset, &slots[count++]);
+        cold_read(blocks, block, offset, &slots[count]);
+        if (blocks->before_lost)
+            index_cold_read(cold, block_base(blocks, block), offset, &slots[count]);
+        count++;
         if (cold->changed > 0)
             (void)map64_remove(&blocks->befores, block_base(blocks, block) + offset, NULL);
     }
@@ -500,7 +503,8 @@ void index_blocks_set_after(struct index_blocks *blocks, uint64_t sequence, uint
         /* Publishing comes here, far from what the processor has at hand: one look suffices. */
         uint32_t row = block->dense ? offset : index_cold_row(block->cold, offset);
 
-        if (index_cold_set_after(block->cold, block_base(blocks, block), offset, row, after))
+        if (blocks->step_lost ||
+            index_cold_set_after(block->cold, block_base(blocks, block), offset, row, after))
             return;
         thaw(blocks, block);
     }

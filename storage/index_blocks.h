@@ -37,8 +37,9 @@ struct index_blocks {
     unsigned bits;           /* of a range, at most INDEX_BLOCK_BITS */
     struct scratch *scratch; /* NULL: everything stays in memory */
     struct map64 befores;    /* sequence -> the message before, of cold ones where it has changed */
-    size_t retry;            /* the block that is tried again next */
-    uint64_t moved;          /* number of the block whose places change, which is hot for it */
+    bool step_lost, before_lost; /* seeded bugs: storage/index.h */
+    size_t retry;                /* the block that is tried again next */
+    uint64_t moved;              /* number of the block whose places change, which is hot for it */
 };
 
 /* A live message while walking. */

@@ -308,6 +308,7 @@ static void use_scratch(struct stream *stream)
     const struct options *options = server_options(jetstream_server(stream->jetstream));
     unsigned bits = options->sim.index_bits;
 
+    stream->state.flaws = options->sim.stream_flaws;
     if (!log_made_in_memory(jetstream_store(stream->jetstream), stream->id))
         stream_state_use(&stream->state, io_scratch(stream_io(stream)),
                          bits == 0 ? INDEX_BITS : bits);
