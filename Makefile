@@ -15,8 +15,8 @@ CFLAGS   = $(CSTD) $(WARN) $(OPT) $(SAN)
 LDFLAGS  = $(SAN)
 LDLIBS   = -luring -lxxhash -lwslay -lz -lssl -lcrypto -lcrypt -lpthread
 
-# The views stand on the types of streams, which live in the server.
-VIEWS    = kv objstore
+# The command line and the views of buckets stand on the types of streams, which live in the server.
+VIEWS    = cli kv objstore
 LIBS     = server consumers raft storage base
 
 # Which archives a folder's tests link, in link order.
@@ -25,6 +25,7 @@ uses_storage   = storage base
 uses_raft      = raft storage base
 uses_consumers = consumers base
 uses_server    = server consumers raft storage base
+uses_cli       = cli kv objstore server consumers raft storage base
 uses_kv        = kv server consumers raft storage base
 uses_objstore  = objstore server consumers raft storage base
 
@@ -33,6 +34,7 @@ srcs_base      = $(wildcard base/*.c)
 srcs_storage   = $(wildcard storage/*.c)
 srcs_raft      = $(wildcard raft/*.c)
 srcs_consumers = $(wildcard consumers/*.c)
+srcs_cli       = $(wildcard cli/*.c)
 srcs_kv        = $(wildcard kv/*.c)
 srcs_objstore  = $(wildcard objstore/*.c)
 srcs_server    = $(filter-out server/main.c,$(wildcard server/*.c server/*/*.c))
@@ -56,7 +58,7 @@ $(BUILD)/obj/%.o: %.c
 	@echo "  CC $<"
 	@$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
-$(BUILD)/millrace: $(BUILD)/obj/server/main.o $(foreach l,$(LIBS),$(call lib,$(l)))
+$(BUILD)/millrace: $(BUILD)/obj/server/main.o $(foreach l,$(VIEWS) $(LIBS),$(call lib,$(l)))
 	@echo "  LD $@"
 	@$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
 

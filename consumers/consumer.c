@@ -280,6 +280,7 @@ void consumer_follow(struct consumer *c)
     timers_cancel(&c->work.timers, &c->work.push.heartbeat);
     groups_stop(c);
     c->work.held = false;
+    c->work.stalled = false;
     c->work.leading = false;
     c->work.dirty = false;
     c->work.planning = false;
@@ -314,6 +315,8 @@ void consumer_lead(struct consumer *c, int64_t now_ns, int64_t log_now_ns)
     work->now_ns = now_ns;
     work->log_now_ns = log_now_ns;
     work->active_ns = now_ns;
+    work->still_ns = now_ns;
+    work->still_count = c->durable.delivered.consumer;
     work->swept_ns = now_ns - 1000000000; /* the first request may find room */
     work->plan_again_ns = TIMERS_NEVER;
     work->next_from = c->durable.delivered.stream + 1;
@@ -409,14 +412,19 @@ uint64_t consumer_position(const struct consumer *c)
 void consumer_describe(struct consumer *c, int64_t now_ns, int64_t log_now_ns,
                        struct consumer_info *info)
 {
-    const struct durable *durable = &c->durable;
-    int64_t until = c->config.pause_until_ns;
-
     if (c->work.leading) {
         c->work.now_ns = now_ns;
         c->work.log_now_ns = log_now_ns;
         pulls_sweep(c, now_ns);
     }
+    work_describe(c, log_now_ns, info);
+}
+
+void work_describe(struct consumer *c, int64_t log_now_ns, struct consumer_info *info)
+{
+    const struct durable *durable = &c->durable;
+    int64_t until = c->config.pause_until_ns;
+
     *info = (struct consumer_info){
         .delivered_consumer = durable->delivered.consumer,
         .delivered_stream = durable->delivered.stream,
@@ -430,6 +438,9 @@ void consumer_describe(struct consumer *c, int64_t now_ns, int64_t log_now_ns,
         .num_pending = c->work.leading ? start_count(c) : start_recount(c),
         .push_bound = c->work.push.bound,
         .created_ns = c->created_ns,
+        .hold = consumer_hold(c),
+        .stalled_s =
+            c->work.stalled ? (uint64_t)(c->work.now_ns - c->work.still_ns) / 1000000000 : 0,
         .pinned_ns = c->work.pin.set ? c->work.pin.since_ns : TIME_UNSET,
     };
     if (c->work.pin.set)

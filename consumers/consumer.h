@@ -40,6 +40,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "consumers/consumer_config.h"
+#include "consumers/hold.h"
 
 struct consumer;
 
@@ -114,6 +115,8 @@ struct consumer_advice {
     struct bytes group, pin;
 };
 
+struct consumer_info;
+
 struct consumer_out {
     void *owner;
     /* Adds a record to the batch the stream is gathering. The body already names the consumer.
@@ -136,6 +139,9 @@ struct consumer_out {
     /* Call consumer_work at that monotonic time (replaces what was asked before; INT64_MAX:
      * never). */
     void (*wake_at)(void *owner, int64_t deadline_ns);
+    /* As leader: for half a minute nothing was delivered though there are messages and somebody who
+     * asks; or that is over (info->stalled_s is 0). NULL: nobody wants to know. */
+    void (*stalled)(void *owner, const struct consumer_info *info);
     /* In apply, on every replica, leading or not: this consumer is done with that message (acked,
      * terminated, or delivered without acks on an until_acked stream). Exhausted ones are not
      * settled. */
@@ -296,6 +302,8 @@ struct consumer_info {
     struct bytes
         pin; /* of the priority group; empty: nobody is pinned. Good until the next call. */
     int64_t pinned_ns;
+    enum consumer_hold hold;
+    uint64_t stalled_s; /* for how long nothing has moved that could; 0: it does */
 };
 /* num_waiting sweeps requests that have expired or lost their listener. Also for followers. */
 void consumer_describe(struct consumer *consumer, int64_t now_ns, int64_t log_now_ns,

@@ -20,6 +20,7 @@
 #include "consumers/flaws.h"
 #include "consumers/gather.h"
 #include "consumers/groups.h"
+#include "consumers/hold.h"
 #include "consumers/pending.h"
 #include "consumers/progress.h"
 #include "consumers/push.h"
@@ -109,7 +110,11 @@ struct working {
     struct plan plan;
     struct requests requests;
     struct group_pin pin;
-    bool held; /* there is something, but no waiting request may have it yet */
+    /* stalls (hold.h) */
+    int64_t still_ns;     /* since when nothing has been delivered that could be */
+    uint64_t still_count; /* deliveries until then */
+    bool stalled;         /* it was said */
+    bool held;            /* there is something, but no waiting request may have it yet */
     struct push push;
     struct timers timers;
     struct timer inactive_timer, resume_timer, position_timer;
@@ -226,6 +231,8 @@ uint64_t plan_fresh_in_flight(const struct consumer *c);
 /* Would something be handed out if there were something? */
 bool plan_demand(const struct consumer *c);
 bool plan_paused(const struct consumer *c);
+/* Are as many acks owed as may be? */
+bool plan_acks_full(const struct consumer *c);
 
 /* ---- deliver.c ------------------------------------------------------------------------------- */
 
@@ -266,6 +273,8 @@ void work_dirty(struct consumer *c);
 void work_applied(struct consumer *c);
 /* Messages were delivered that no record tells of. */
 void work_unlogged(struct consumer *c, uint64_t count);
+/* As it stands, without looking who still listens. */
+void work_describe(struct consumer *c, int64_t log_now_ns, struct consumer_info *info);
 /* A sign of life. */
 void work_active(struct consumer *c, int64_t now_ns);
 

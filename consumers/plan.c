@@ -149,12 +149,14 @@ uint64_t plan_count_tail(struct consumer *c)
     return start_count(c) + plan->ahead;
 }
 
-static bool acks_pending_full(const struct consumer *c)
+bool plan_acks_full(const struct consumer *c)
 {
     const struct pending *pending = &c->durable.pending;
     /* What is settling will be gone before the hand-out that is planned now is applied. */
     uint64_t owed = pending->count - pending->settling + plan_fresh_in_flight(c);
 
+    if (c->config.ack_policy == ACK_NONE)
+        return false;
     if (pending->count + plan_fresh_in_flight(c) >= PENDING_MAX)
         return true;
     return c->config.max_ack_pending > 0 && owed >= (uint64_t)c->config.max_ack_pending;
@@ -204,7 +206,7 @@ static enum found next_new(struct consumer *c, struct candidate *found)
     struct working *work = &c->work;
     struct consumer_message *message = &found->message;
 
-    if (c->config.ack_policy != ACK_NONE && acks_pending_full(c))
+    if (plan_acks_full(c))
         return FOUND_BLOCKED;
     for (size_t scanned = 0; scanned < SCAN_MAX; scanned++) {
         if (!c->stream.next(c->stream.owner, &c->filter, work->next_from, message)) {

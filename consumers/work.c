@@ -1,5 +1,6 @@
 #include "consumers/machine.h"
 
+#define STALLED_AFTER_NS  30000000000
 #define INACTIVE_AGAIN_NS 5000000000 /* the shell could not delete it: say so again */
 
 #define OWNER(timer, member)                                                                       \
@@ -200,10 +201,39 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* Whoever owns it is told once when nothing moves that could, and when it does again. */
+static int64_t watch_stall(struct consumer *c)
+{
+    struct working *work = &c->work;
+    bool moves = !consumer_hold_stalls(consumer_hold(c)) ||
+                 work->still_count != c->durable.delivered.consumer;
+
+    if (c->out.stalled == NULL)
+        return TIMERS_NEVER;
+    if (moves) {
+        work->still_ns = work->now_ns;
+        work->still_count = c->durable.delivered.consumer;
+    }
+    if (work->stalled != (!moves && work->now_ns - work->still_ns >= STALLED_AFTER_NS)) {
+        struct consumer_info info;
+
+        work->stalled = !work->stalled;
+        work_describe(c, work->log_now_ns, &info);
+        c->out.stalled(c->out.owner, &info);
+    }
+    return consumer_hold_stalls(consumer_hold(c)) && !work->stalled
+               ? work->still_ns + STALLED_AFTER_NS
+               : TIMERS_NEVER;
+}
+
+/* The end of every step. A message that somebody may have is never left lying. */
 static void ask_wake(struct consumer *c)
 {
     struct working *work = &c->work;
     int64_t at = earlier(timers_next(&work->timers), pending_deadline(&c->durable.pending));
+
+    assert(consumer_hold(c) != HOLD_NOT || work->dirty || work->planning);
+    at = earlier(at, watch_stall(c));
 
     at = work->dirty ? work->now_ns : earlier(at, work->plan_again_ns);
     c->out.wake_at(c->out.owner, at);

@@ -93,6 +93,7 @@ void replica_forget(struct replica *replica);
 bool replica_leads(const struct replica *replica); /* between `lead` and `follow` */
 uint64_t replica_term(const struct replica *replica);
 uint64_t replica_applied(const struct replica *replica);  /* last index given to `apply` */
+int64_t replica_time_last(const struct replica *replica); /* of the last applied batch */
 uint64_t replica_proposed(const struct replica *replica); /* last index proposed */
 struct log *replica_log(struct replica *replica);         /* for reading */
 /* Who leads as far as is known; node 0: nobody. */
@@ -103,12 +104,18 @@ const struct raft_config *replica_members(const struct replica *replica);
 uint32_t replica_progress(const struct replica *replica,
                           struct raft_progress out[RAFT_MEMBERS_MAX]);
 
+/* The others hear of what is committed now, and not in a while. Not from inside an event. */
+void replica_tell_commit(struct replica *replica);
+
 /* The batch being gathered (records begin behind LOG_GATHER_HEAD bytes, storage/log.h), how many
  * bytes of records are in it, and whether it can go now. Gather only while it leads. */
 struct buf *replica_gather(struct replica *replica);
 size_t replica_gathered(const struct replica *replica);
 void replica_gather_drop(struct replica *replica);
 bool replica_ready(const struct replica *replica);
+/* False: this disk has lost entries, and has not got them again: what is applied may be less than
+ * it once was. */
+bool replica_whole(const struct replica *replica);
 /* Proposes the gathered records; returns their index. Needs replica_leads and replica_ready. */
 uint64_t replica_propose(struct replica *replica, int64_t time_ns, uint32_t record_count);
 
@@ -133,6 +140,8 @@ void replica_block_drop(struct replica *replica);
 void replica_ask(struct replica *replica, struct bytes question);
 /* It lacks nothing any more. Takes the memory of `local`. */
 void replica_take(struct replica *replica, struct buf *local);
+/* About how many bytes travel in one answer, of bodies and of machines. */
+size_t replica_piece(const struct replica *replica);
 /* An answer. Lost if there is no room for it: then it is asked for again. */
 void replica_tell(struct replica *replica, struct raft_member to, uint64_t index,
                   struct bytes answer);

@@ -417,17 +417,22 @@ static struct bytes keep(uint8_t **at, struct bytes b)
     return kept;
 }
 
+/* What a stream delivers keeps its subject: receivers tell it from a status by that. */
 static void pass(struct exchange *exchange, const struct awaited *awaited,
                  const struct message *message)
 {
-    size_t size =
-        awaited->reply.size + message->reply.size + message->headers.size + message->payload.size;
+    bool delivery = message->route.size > 0;
+    struct bytes subject = delivery ? message->subject : awaited->reply;
+    struct bytes route = delivery ? awaited->reply : bytes_of(NULL, 0);
+    size_t size = subject.size + route.size + message->reply.size + message->headers.size +
+                  message->payload.size;
     struct passing *passing = heap_take(sizeof(*passing) + size);
     uint8_t *at = passing->memory;
 
     passing->account = awaited->account;
     passing->message = (struct message){
-        .subject = keep(&at, awaited->reply),
+        .subject = keep(&at, subject),
+        .route = keep(&at, route),
         .reply = keep(&at, message->reply),
         .headers = keep(&at, message->headers),
         .payload = keep(&at, message->payload),

@@ -211,6 +211,8 @@ static void meta_apply(void *owner, const struct log_batch *batch)
     struct jetstream *jetstream = owner;
     struct bytes rest = batch->records;
 
+    if (batch->index == 1)
+        jetstream_meta_began(jetstream, batch->content);
     if (batch->time_ns > jetstream->time_floor_ns)
         jetstream->time_floor_ns = batch->time_ns;
     for (uint32_t i = 0; i < batch->record_count; i++) {
@@ -276,6 +278,15 @@ static const struct replica_events meta_events = {
     .lead = meta_lead,
     .follow = meta_follow,
     .refused = meta_refused,
+    .capture = jetstream_meta_capture,
+    .blocked = jetstream_meta_blocked,
+    .restore = jetstream_meta_restore,
+    .fill = jetstream_meta_fill,
+    .told = jetstream_meta_told,
+    .fill_drop = jetstream_meta_forget,
+    .forget = jetstream_meta_forget,
+    .taken = jetstream_meta_taken,
+    .asked = jetstream_meta_asked,
 };
 
 static enum err make_meta(struct jetstream *jetstream)
@@ -303,6 +314,8 @@ enum err jetstream_meta_open(struct jetstream *jetstream)
     jetstream->recovering = false;
     if (err != OK)
         return err;
+    if (replica_time_last(jetstream->meta) > jetstream->time_floor_ns)
+        jetstream->time_floor_ns = replica_time_last(jetstream->meta); /* it began with a block */
     jetstream->meta_found = log_appended(replica_log(jetstream->meta));
     jetstream_entries_open(jetstream);
     return OK;
@@ -348,10 +361,10 @@ static bool is_known(void *context, uint64_t log_id)
 
 /* As soon as all that this disk knew of the catalogue is applied: in a cluster its end may have to
  * wait for a leader to say that it is committed, and a log is made only after the record that wants
- * it. */
+ * it. A catalogue that has lost something explains nothing until it has everything again. */
 static void check_logs(struct jetstream *jetstream)
 {
-    if (jetstream->checked || jetstream->meta == NULL ||
+    if (jetstream->checked || jetstream->meta == NULL || !replica_whole(jetstream->meta) ||
         (replica_applied(jetstream->meta) < jetstream->meta_found &&
          !jetstream_flawed(jetstream, JETSTREAM_FLAW_QUARANTINE_EARLY)))
         return;
@@ -426,9 +439,11 @@ enum err jetstream_open(struct server *server, struct jetstream **out)
     jetstream->awake.fire = awake_fired;
     arena_init(&jetstream->arena, 256u << 20);
     buf_init(&jetstream->read_buffer, RECORD_SIZE_MAX + 4096);
+    buf_init(&jetstream->beginning, 64u << 10);
     read_cache_init(&jetstream->read_cache);
     catalogue_init(&jetstream->catalogue, prng_next(server_prng(server)));
     jetstream->op_timer.fire = jetstream_catalogue_op_due;
+    jetstream->spread_timer.fire = jetstream_spread_fired;
     jetstream->again.fire = jetstream_entries_again;
     jetstream_spaces_init(jetstream);
     jetstream_zones_init(jetstream, prng_next(server_prng(server)));
@@ -474,6 +489,7 @@ void jetstream_close(struct jetstream *jetstream)
     jetstream_spaces_deinit(jetstream);
     jetstream_zones_deinit(jetstream);
     buf_deinit(&jetstream->read_buffer);
+    buf_deinit(&jetstream->beginning);
     read_cache_deinit(&jetstream->read_cache);
     arena_deinit(&jetstream->arena);
     heap_give(jetstream);

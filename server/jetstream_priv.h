@@ -41,9 +41,12 @@ struct jetstream {
     struct catalogue_op *op_first, *op_last; /* not begun */
     struct catalogue_op *op_current;         /* its intent was proposed */
     uint64_t op_index;
-    struct catalogue_op *op_waiting; /* for a stream's log to have the effect */
-    struct timer op_timer;           /* the nearest deadline of those */
-    uint64_t *gone;                  /* ids whose files are removed, to be recorded */
+    struct catalogue_op *op_waiting;   /* for a stream's log to have the effect */
+    struct timer op_timer;             /* the nearest deadline of those */
+    struct catalogue_op *op_spreading; /* done, for the other nodes to know of it */
+    bool spread_new;                   /* some of them since the last turn */
+    struct timer spread_timer;
+    uint64_t *gone; /* ids whose files are removed, to be recorded */
     size_t gone_count, gone_capacity;
     size_t gone_proposed; /* of them, in the batch at gone_index */
     uint64_t gone_index;
@@ -53,6 +56,7 @@ struct jetstream {
     struct timer again;               /* some could not be made: another try */
     size_t removals;                  /* of files, under way */
     struct log_clock clock;
+    struct buf beginning;  /* of the metadata group's log */
     int64_t time_floor_ns; /* highest log time found at start */
     struct arena arena;
     struct buf read_buffer;
@@ -101,6 +105,24 @@ void jetstream_entries_leave(struct jetstream *jetstream);
 void jetstream_entries_close(struct jetstream *jetstream);
 void jetstream_entries_again(struct timer *timer);
 
+/* It is in the catalogue no more, and will be freed. Its files stay. */
+void jetstream_entry_gone(struct jetstream *jetstream, struct catalogue_entry *entry);
+
+/* ---- jetstream_meta.c: state blocks of the metadata group: events of its replica
+ * --------------- */
+
+/* What index 1 of its log is. */
+void jetstream_meta_began(struct jetstream *jetstream, struct bytes content);
+void jetstream_meta_capture(void *owner, struct bytes head);
+void jetstream_meta_blocked(void *owner, enum err err);
+enum err jetstream_meta_restore(void *owner, const struct replica_block *block);
+enum err jetstream_meta_fill(void *owner, const struct replica_block *block);
+void jetstream_meta_forget(void *owner);
+void jetstream_meta_taken(void *owner);
+void jetstream_meta_told(void *owner, struct bytes answer);
+void jetstream_meta_asked(void *owner, struct raft_member by, uint64_t index,
+                          struct bytes question);
+
 /* ---- jetstream_catalogue.c: changes of the catalogue
  * ----------------------------------------------------- */
 
@@ -112,9 +134,24 @@ void jetstream_catalogue_refused(struct jetstream *jetstream, enum err err);
 void jetstream_catalogue_drop(struct jetstream *jetstream);
 void jetstream_catalogue_free(struct jetstream *jetstream);
 void jetstream_catalogue_op_due(struct timer *timer);
+
+/* ---- jetstream_spread.c: what is answered is known everywhere
+ * ------------------------------------------ */
+
+/* Takes over an operation that is done: its owner is told when all nodes that are up have applied
+ * what the metadata group has committed until now, so that whoever hears the answer finds the
+ * stream through any of them; or a little later, when some take their time. */
+void jetstream_spread(struct jetstream *jetstream, struct catalogue_op *op);
+void jetstream_spread_turn(struct jetstream *jetstream);
+/* Whoever waits is told now. */
+void jetstream_spread_drop(struct jetstream *jetstream);
+void jetstream_spread_fired(struct timer *timer);
+
 /* A stream's log has this version of its config, or its leader refused it with that error. */
 void jetstream_configured(struct jetstream *jetstream, struct catalogue_entry *entry,
                           uint64_t version, uint16_t error, const char *text);
+/* Somebody leads the stream. */
+void jetstream_entry_led(struct jetstream *jetstream, struct catalogue_entry *entry);
 /* The files of a removed stream are no more on this node. */
 void jetstream_files_gone(struct jetstream *jetstream, uint64_t id);
 /* They are gone everywhere: let the catalogue forget the stream. */

@@ -1,6 +1,6 @@
 /*
- * main: the only place that reads the command line and takes signals; server/program/ is what it
- * uses of the system besides.
+ * main: the server as a program: the only place that takes signals; server/program/ is what it uses
+ * of the system besides. A command line that asks for a command is handed to cli/.
  */
 #include <errno.h>
 #include <signal.h>
@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/io_uring.h"
+#include "cli/cli.h"
 #include "server/flags.h"
 #include "server/program/configured.h"
 #include "server/program/files.h"
@@ -330,7 +331,8 @@ static int test_config(struct program *program)
     return wrong ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-int main(int argc, char **argv)
+/* What nats-server's command line asks for. */
+static int serve_by_flags(int argc, char **argv)
 {
     struct program program = {.argc = argc, .argv = argv};
     struct arena arena;
@@ -354,4 +356,13 @@ int main(int argc, char **argv)
     case FLAGS_REFUSED: fprintf(stderr, "nats-server: %s\n", flags.error); break;
     }
     return EXIT_FAILURE;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "serve") == 0) {
+        argv[1] = argv[0];
+        return serve_by_flags(argc - 1, argv + 1);
+    }
+    return cli_wanted(argc, argv) ? cli_main(argc, argv) : serve_by_flags(argc, argv);
 }

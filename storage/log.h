@@ -24,9 +24,9 @@
  * failed journal write costs only time: the batches wait for their segment's sync.
  *
  * When the background sync of a segment fails, what is durable stays so: the journal holds it and
- * keeps it until the next start, or until the log is opened again, whose redo writes it anew. Until
- * then a read of those batches may find that the kernel has dropped them: their records are then
- * unsound (record_read), never other records.
+ * keeps it until the next start. It is written to the segment anew at once, again until the disk
+ * takes it; for so long a read of those batches may find that the kernel has dropped them: their
+ * records are then unsound (record_read), never other records.
  */
 #ifndef STORAGE_LOG_H
 #define STORAGE_LOG_H
@@ -191,6 +191,10 @@ struct log_recovery {
     /* Indexes first..last, at or below the block's, stand in files that have nothing above it: they
      * are not read now. NULL: all is read. */
     void (*unread)(void *context, uint64_t first, uint64_t last);
+    /* Its newest file is shorter than it ever was made: batches behind the last one told, nobody
+     * knows how many, are gone, durable ones maybe among them. After all others. NULL: all the same
+     * to this owner. */
+    void (*cut_short)(void *context);
 };
 
 /* A new log; its directory and first segment are on disk when it returns. `bootstrap`: the content

@@ -40,6 +40,7 @@ e2e_node = cd tests/e2e/node && node --test --test-reporter=spec \
 e2e: $(e2e_server) $(e2e_c) $(e2e_modules) $(e2e_cli)
 	@$(e2e_env) python3 tests/count.py --minutes 4 \
 	    'wire=cd tests/e2e/wire && python3 -m unittest' \
+	    'command=cd tests/e2e/command && python3 -m unittest' \
 	    'c=$(e2e_c)' \
 	    'cli=cd tests/e2e/cli && python3 -m unittest' \
 	    'node=$(e2e_node)'

@@ -240,6 +240,11 @@ static void write_consumers(struct rows *rows)
                     delivered_stream);
     CONSUMER_FAMILY(rows, "floor_sequence", "Up to which everything is acknowledged.",
                     floor_stream);
+    CONSUMER_FAMILY(
+        rows, "stalled_seconds",
+        "For how long nothing was delivered though there is something for somebody; the "
+        "log says why.",
+        stalled_s);
 }
 
 void monitor_metrics_streams(struct open_metrics *metrics, const struct server *server,

@@ -163,6 +163,26 @@ static void ask_wake_at(void *owner, int64_t deadline_ns)
         timers_arm(timers, &shell->wake, deadline_ns);
 }
 
+static void ask_stalled(void *owner, const struct consumer_info *info)
+{
+    struct consumer_shell *shell = owner;
+    struct bytes stream = shell->stream->name;
+    struct logger *logger = server_logger(jetstream_server(shell->stream->jetstream));
+
+    if (info->stalled_s == 0) {
+        logger_info(logger, "Consumer '%.*s > %.*s' delivers again", BYTES_ARG(stream),
+                    BYTES_ARG(shell->name));
+        return;
+    }
+    logger_warn(logger,
+                "Consumer '%.*s > %.*s' has delivered nothing for %llu s because %s: %llu pending, "
+                "%llu unacknowledged, %llu waiting, delivered %llu, ack floor %llu",
+                BYTES_ARG(stream), BYTES_ARG(shell->name), (unsigned long long)info->stalled_s,
+                consumer_hold_text(info->hold), (unsigned long long)info->num_pending,
+                (unsigned long long)info->num_ack_pending, (unsigned long long)info->num_waiting,
+                (unsigned long long)info->delivered_stream, (unsigned long long)info->floor_stream);
+}
+
 static void ask_settled(void *owner, uint64_t sequence)
 {
     stream_settled(((struct consumer_shell *)owner)->stream, sequence);
@@ -180,6 +200,7 @@ struct consumer_out consumer_shell_out(struct consumer_shell *shell)
         .interest = ask_interest,
         .inactive = ask_inactive,
         .wake_at = ask_wake_at,
+        .stalled = ask_stalled,
         .settled = ask_settled,
     };
 }

@@ -277,6 +277,8 @@ void stream_consumers_hand_out(struct stream *stream)
     struct consumer_shell *shell;
 
     assert(replica_ready(stream->replica)); /* so all that the overlay holds leaves now */
+    if (stream_operations_purge(stream))
+        return; /* they plan when it is applied */
     offer(stream);
     stream->view.tail = true;
     while (!publish_waits(stream) && !stream_operations_reset(stream) && stream_room(stream) &&

@@ -134,6 +134,8 @@ static bool write_effect(struct stream *stream, struct stream_op *op, struct buf
         return stream_expiry_write(stream, out);
     if (op == &stream->schedules.op)
         return stream_schedules_write(stream, out);
+    if (stream_restore_owns(stream, op))
+        return stream_restore_write(stream, out);
     switch (op->kind) {
     case STREAM_OP_PURGE: return write_purge(stream, op, out);
     case STREAM_OP_CONSUMER_CREATE: return write_consumer(stream, op, out);
@@ -148,6 +150,7 @@ static bool write_effect(struct stream *stream, struct stream_op *op, struct buf
         effect = (struct effect){.type = EFFECT_DELETE,
                                  .remove = {.sequence = op->sequence, .erase = op->erase}};
         return effect_write(out, &effect);
+    case STREAM_OP_RESTORE:
     case STREAM_OP_READ: break;
     }
     return false;
@@ -267,13 +270,23 @@ bool stream_operations_busy(const struct stream *stream)
     return stream_operations_wait(stream) || stream->ops_flying.count > 0;
 }
 
-bool stream_operations_reset(const struct stream *stream)
+static bool flies(const struct stream *stream, int kind)
 {
     for (const struct stream_op *op = stream->ops_flying.first; op != NULL; op = op->next) {
-        if (op->kind == STREAM_OP_CONSUMER_RESET)
+        if ((int)op->kind == kind)
             return true;
     }
     return false;
+}
+
+bool stream_operations_reset(const struct stream *stream)
+{
+    return flies(stream, STREAM_OP_CONSUMER_RESET);
+}
+
+bool stream_operations_purge(const struct stream *stream)
+{
+    return flies(stream, STREAM_OP_PURGE);
 }
 
 void stream_operations(struct stream *stream)

@@ -285,6 +285,7 @@ class Services(AccountsCase):
         api(b"JS.A.CONSUMER.CREATE.S.C", {"stream_name": "S", "config": config})
         got = api(b"JS.A.CONSUMER.MSG.NEXT.S.C", {"batch": 1})
         self.assertEqual(got[3], b'"message"')
+        self.assertEqual(got[0], b"o.x")  # by that clients tell it from a status
         self.assertTrue(got[1].startswith(b"$JS.ACK."), got)
         self.assertEqual(api(got[1], b"+ACK")[0], b"in.api")
         info = json.loads(api(b"JS.A.CONSUMER.INFO.S.C", {})[3])

@@ -51,6 +51,7 @@ struct fake_record {
 };
 
 struct fake {
+    void *reports; /* a test's own */
     char pin[23]; /* of the last message that had one */
     struct fake_message messages[FAKE_MESSAGES_MAX];
     uint64_t first, last;

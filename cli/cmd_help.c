@@ -1,0 +1,35 @@
+/* help: what there is. */
+#include "cli/commands.h"
+#include "cli/help.h"
+#include "cli/near.h"
+
+static int run_help(struct cli *cli)
+{
+    const char *first = args_word(&cli->args, 0), *second = args_word(&cli->args, 1);
+    unsigned used, width = cli->width > 0 ? cli->width : 100;
+    const struct command *command;
+
+    if (first == NULL) {
+        help_overview(stdout);
+        return EXIT_DONE;
+    }
+    if (strcmp(first, "flags") == 0) {
+        help_shared_flags(stdout, width);
+        return EXIT_DONE;
+    }
+    command = command_find(first, second, &used);
+    if (command != NULL)
+        help_command(stdout, command, width);
+    else if (command_find_group(first) != NULL && second == NULL)
+        help_group(stdout, command_find_group(first));
+    else
+        return cli_fail(cli, EXIT_USAGE, "millrace help", "no help for \"%s%s%s\"", first,
+                        second != NULL ? " " : "", second != NULL ? second : "");
+    return EXIT_DONE;
+}
+
+static const struct command commands[] = {
+    {"help", NULL, "[<command>]", 0, 2, "Show what there is", "millrace help stream add", NULL,
+     NO_FLAGS, run_help, true},
+};
+const struct command_list commands_help = {commands, sizeof(commands) / sizeof(commands[0])};

@@ -1,0 +1,232 @@
+#include "cli/form.h"
+
+#include <strings.h>
+
+#define TEXT_MAX ((size_t)64 * 1024 * 1024)
+
+void form_init(struct form *form, struct cli *cli)
+{
+    form->cli = cli;
+    form->count = 0;
+}
+
+static struct form_field *find(struct form *form, const char *key)
+{
+    for (size_t i = 0; i < form->count; i++)
+        if (strcmp(form->fields[i].key, key) == 0)
+            return &form->fields[i];
+    return NULL;
+}
+
+bool form_has(const struct form *form, const char *key)
+{
+    for (size_t i = 0; i < form->count; i++)
+        if (strcmp(form->fields[i].key, key) == 0)
+            return true;
+    return false;
+}
+
+void form_raw(struct form *form, const char *key, const char *json)
+{
+    struct form_field *field = find(form, key);
+
+    if (field == NULL) {
+        assert(form->count < FORM_FIELDS_MAX);
+        field = &form->fields[form->count++];
+        field->key = key;
+    }
+    field->value = bytes_of_text(json);
+}
+
+void form_remove(struct form *form, const char *key)
+{
+    struct form_field *field = find(form, key);
+
+    if (field != NULL)
+        *field = form->fields[--form->count];
+}
+
+static struct bytes write_with(struct cli *cli, void (*write)(struct json_writer *, const void *),
+                               const void *value)
+{
+    struct json_writer writer;
+    struct buf text;
+    struct bytes copy;
+
+    buf_init(&text, TEXT_MAX);
+    json_writer_init(&writer, &text);
+    write(&writer, value);
+    copy = bytes_of_text(cli_text(cli, buf_bytes(&text)));
+    buf_deinit(&text);
+    return copy;
+}
+
+static void write_value(struct json_writer *writer, const void *at)
+{
+    const struct json *value = at;
+
+    switch (value->type) {
+    case JSON_NULL: json_null(writer); break;
+    case JSON_FALSE: json_bool(writer, false); break;
+    case JSON_TRUE: json_bool(writer, true); break;
+    case JSON_STRING: json_string(writer, value->text); break;
+    case JSON_NUMBER:
+    case JSON_ARRAY:
+    case JSON_OBJECT: json_raw(writer, value->text); break;
+    }
+}
+
+struct bytes form_write(struct cli *cli, const struct json *value)
+{
+    return write_with(cli, write_value, value);
+}
+
+bool form_load(struct form *form, const struct json *object)
+{
+    for (const struct json *at = object->child; at != NULL; at = at->next) {
+        if (form->count == FORM_FIELDS_MAX)
+            return false;
+        form->fields[form->count++] = (struct form_field){.key = cli_text(form->cli, at->key),
+                                                          .value = form_write(form->cli, at)};
+    }
+    return true;
+}
+
+static void write_text(struct json_writer *writer, const void *at)
+{
+    json_string(writer, bytes_of_text(at));
+}
+
+const char *form_quote(struct cli *cli, const char *text)
+{
+    return (const char *)write_with(cli, write_text, text).at;
+}
+
+void form_text(struct form *form, const char *key, const char *value)
+{
+    form_raw(form, key, form_quote(form->cli, value));
+}
+
+void form_number(struct form *form, const char *key, int64_t value)
+{
+    form_raw(form, key, cli_print(form->cli, "%lld", (long long)value));
+}
+
+void form_bool(struct form *form, const char *key, bool value)
+{
+    form_raw(form, key, value ? "true" : "false");
+}
+
+struct texts {
+    const char *const *at;
+    size_t count;
+};
+
+static void write_texts(struct json_writer *writer, const void *at)
+{
+    const struct texts *texts = at;
+
+    json_array_begin(writer);
+    for (size_t i = 0; i < texts->count; i++)
+        json_string(writer, bytes_of_text(texts->at[i]));
+    json_array_end(writer);
+}
+
+void form_list(struct form *form, const char *key, const char *const *texts, size_t count)
+{
+    struct texts all = {texts, count};
+
+    form_raw(form, key, (const char *)write_with(form->cli, write_texts, &all).at);
+}
+
+static void write_form(struct json_writer *writer, const void *at)
+{
+    const struct form *form = at;
+
+    json_object_begin(writer);
+    for (size_t i = 0; i < form->count; i++) {
+        json_key(writer, bytes_of_text(form->fields[i].key));
+        json_raw(writer, form->fields[i].value);
+    }
+    json_object_end(writer);
+}
+
+const char *form_json(const struct form *form)
+{
+    return (const char *)write_with(form->cli, write_form, form).at;
+}
+
+const struct json *form_parse(const struct form *form)
+{
+    struct json_error wrong;
+    const struct json *json = json_parse(&form->cli->arena, bytes_of_text(form_json(form)), &wrong);
+
+    assert(json != NULL);
+    return json;
+}
+
+static enum flag_kind kind_of(const struct cli *cli, const char *name)
+{
+    for (size_t s = 0; s < FLAG_SETS; s++)
+        for (size_t i = 0; i < cli->args.sets[s].count; i++)
+            if (strcmp(cli->args.sets[s].flags[i].name, name) == 0)
+                return cli->args.sets[s].flags[i].kind;
+    assert(!"a flag of the command");
+    return FLAG_TEXT;
+}
+
+void form_take_flags(struct form *form, const struct form_flag *flags, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct flag_value *value = args_flag(&form->cli->args, flags[i].flag);
+
+        if (!value->given)
+            continue;
+        switch (kind_of(form->cli, flags[i].flag)) {
+        case FLAG_SWITCH: form_bool(form, flags[i].key, value->on); break;
+        case FLAG_TEXT: form_text(form, flags[i].key, value->text); break;
+        case FLAG_LIST: form_list(form, flags[i].key, value->list, value->count); break;
+        case FLAG_NUMBER:
+        case FLAG_SIZE:
+        case FLAG_DURATION: form_number(form, flags[i].key, value->number); break;
+        }
+    }
+}
+
+int form_pairs(struct form *form, const char *key, const char *flag)
+{
+    const struct flag_value *value = args_flag(&form->cli->args, flag);
+    struct form *pairs;
+
+    if (!value->given)
+        return EXIT_DONE;
+    pairs = ARENA_NEW(&form->cli->arena, struct form);
+    form_init(pairs, form->cli);
+    for (size_t i = 0; i < value->count; i++) {
+        size_t size = strcspn(value->list[i], "=:");
+
+        if (size == 0 || value->list[i][size] == 0 || i == FORM_FIELDS_MAX)
+            return cli_fail(form->cli, EXIT_USAGE, cli_print(form->cli, "--%s key=value", flag),
+                            "\"%s\" is no pair for --%s", value->list[i], flag);
+        form_text(pairs, cli_text(form->cli, bytes_of(value->list[i], size)),
+                  value->list[i] + size + 1);
+    }
+    form_raw(form, key, form_json(pairs));
+    return EXIT_DONE;
+}
+
+const char *form_choose(const char *text, const char *const *choices, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const char *at = choices[i];
+
+        while (*at != 0) {
+            size_t size = strcspn(at, ":");
+
+            if (strlen(text) == size && strncasecmp(text, at, size) == 0)
+                return choices[i];
+            at += size + (at[size] == ':');
+        }
+    }
+    return NULL;
+}

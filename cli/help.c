@@ -1,0 +1,108 @@
+#include "cli/help.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define COLUMN 30u
+
+static void say_wrapped(FILE *out, const char *text, unsigned indent, unsigned width)
+{
+    unsigned room = width > indent + 20 ? width - indent : 60;
+
+    while (*text != 0) {
+        size_t size = strlen(text), part = size;
+
+        if (size > room) {
+            for (part = room; part > 0 && text[part] != ' '; part--)
+                ;
+            if (part == 0)
+                part = size;
+        }
+        fprintf(out, "%.*s\n", (int)part, text);
+        text += part + (text[part] == ' ');
+        if (*text != 0)
+            fprintf(out, "%*s", (int)indent, "");
+    }
+}
+
+void help_flag_name(char *out, size_t room, const struct flag *flag)
+{
+    char letter[8] = "    ";
+
+    if (flag->letter != 0)
+        snprintf(letter, sizeof(letter), "-%c, ", flag->letter);
+    snprintf(out, room, "%s--%s%s%s%s", letter, flag->name, flag->value != NULL ? " " : "",
+             flag->value != NULL ? flag->value : "", flag->kind == FLAG_LIST ? " ..." : "");
+}
+
+static void say_flag(FILE *out, const struct flag *flag, unsigned width)
+{
+    char name[128];
+
+    help_flag_name(name, sizeof(name), flag);
+    if (strlen(name) + 1 > COLUMN)
+        fprintf(out, "  %s\n  %*s", name, (int)COLUMN, "");
+    else
+        fprintf(out, "  %-*s", (int)COLUMN, name);
+    say_wrapped(out, flag->help, COLUMN + 2, width);
+}
+
+static void say_command(FILE *out, const struct command *command)
+{
+    fprintf(out, "  %-20s %s\n", command->name, command->summary);
+}
+
+void help_overview(FILE *out)
+{
+    const struct command *command;
+
+    fputs("usage: millrace <command> [<words>] [<flags>]\n"
+          "       millrace [serve] [<flags of nats-server>]     starts the server\n\n"
+          "Commands:\n",
+          out);
+    for (size_t i = 0; (command = command_at(i)) != NULL; i++)
+        if (strchr(command->name, ' ') == NULL)
+            say_command(out, command);
+    fputs("  serve                Start a server; `millrace serve --help` lists its flags\n"
+          "\nGroups:\n",
+          out);
+    for (size_t i = 0; i < command_group_count; i++)
+        fprintf(out, "  %-20s %s\n", command_groups[i].name, command_groups[i].summary);
+    fputs("\nmillrace help <command>   flags and an example of a command\n"
+          "millrace help flags       flags of every command: servers, credentials, TLS, --json\n",
+          out);
+}
+
+void help_group(FILE *out, const struct command_group *group)
+{
+    size_t size = strlen(group->name);
+    const struct command *command;
+
+    fprintf(out, "usage: millrace %s <command> [<words>] [<flags>]\n\n%s\n\nCommands:\n",
+            group->name, group->summary);
+    for (size_t i = 0; (command = command_at(i)) != NULL; i++)
+        if (strncmp(command->name, group->name, size) == 0 && command->name[size] == ' ')
+            say_command(out, command);
+    fprintf(out, "\nmillrace help %s <command>   flags and an example\n", group->name);
+}
+
+void help_command(FILE *out, const struct command *command, unsigned width)
+{
+    fprintf(out, "usage: millrace %s%s%s%s\n\n%s\n", command->name, command->words[0] ? " " : "",
+            command->words, command->flag_count > 0 ? " [<flags>]" : "", command->summary);
+    if (command->more != NULL)
+        fprintf(out, "\n%s\n", command->more);
+    if (command->flag_count > 0)
+        fputs("\nFlags:\n", out);
+    for (size_t i = 0; i < command->flag_count; i++)
+        say_flag(out, &command->flags[i], width);
+    fprintf(out, "\nExample:\n  %s\n", command->example);
+    fputs("\nFlags of every command: millrace help flags\n", out);
+}
+
+void help_shared_flags(FILE *out, unsigned width)
+{
+    fputs("Flags of every command:\n", out);
+    for (size_t i = 0; i < settings_flag_count; i++)
+        say_flag(out, &settings_flags[i], width);
+}

@@ -1,0 +1,14 @@
+/* help: texts made from the table of commands: for --help, for man pages, for completion. */
+#ifndef CLI_HELP_H
+#define CLI_HELP_H
+
+#include "cli/commands.h"
+
+void help_overview(FILE *out);
+void help_group(FILE *out, const struct command_group *group);
+void help_command(FILE *out, const struct command *command, unsigned width);
+void help_shared_flags(FILE *out, unsigned width);
+/* "--name=VALUE" or "-n, --name", as it stands in help. */
+void help_flag_name(char *out, size_t room, const struct flag *flag);
+
+#endif

@@ -1,0 +1,120 @@
+"""Runs the command line against a server of its own, in a pipe or on a pseudo-terminal."""
+
+import json
+import os
+import pty
+import select
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from serverprocess import BINARY, Server  # noqa: E402
+
+RUN_S = 30.0
+
+# The exit codes of docs/cli.md.
+DONE, FAILED, USAGE, UNREACHABLE, REFUSED, MISSING, TIMEOUT, EXISTS = range(8)
+
+
+class CliCase(unittest.TestCase):
+    """One server for the class, one home for every test."""
+
+    arguments = ()
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server(cls.arguments)
+        cls.server.__enter__()
+        cls.addClassCleanup(cls.server.__exit__)
+
+    def setUp(self):
+        self.home = tempfile.mkdtemp(prefix="millrace-cli-")
+        self.addCleanup(shutil.rmtree, self.home, ignore_errors=True)
+        self.env = {k: v for k, v in os.environ.items() if not k.startswith(("NATS_", "XDG_"))}
+        self.env.update(HOME=self.home, NATS_URL=f"nats://127.0.0.1:{self.server.port}", TERM="xterm", TZ="UTC")
+
+    def path(self, name):
+        return os.path.join(self.home, name)
+
+    def spawn(self, *words, **more):
+        process = subprocess.Popen([BINARY, *words], env=self.env, stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=self.home, **more)
+        self.addCleanup(end, process)
+        return process
+
+    def run_cli(self, *words, stdin="", code=DONE, env=None):
+        """Must end with `code`; the result has .stdout and .stderr."""
+        result = subprocess.run([BINARY, *words], env={**self.env, **(env or {})}, input=stdin, capture_output=True,
+                                text=isinstance(stdin, str), timeout=RUN_S, cwd=self.home, check=False)
+        said = f"{words}\n--- stdout\n{result.stdout}\n--- stderr\n{result.stderr}"
+        self.assertEqual(result.returncode, code, said)
+        return result
+
+    def out(self, *words, **more):
+        return self.run_cli(*words, **more).stdout
+
+    def json(self, *words, **more):
+        return json.loads(self.out(*words, "--json", **more))
+
+    def fails(self, code, *words, says, next_says=None, **more):
+        """Refused with a line that says why, and one that says what to do."""
+        result = self.run_cli(*words, code=code, **more)
+        self.assertRegex(result.stderr, r"(?m)^millrace: error: .*" + says)
+        if next_says is not None:
+            self.assertRegex(result.stderr, r"(?m)^  try: .*" + next_says)
+        return result
+
+    def wait_for(self, stream, text):
+        """Reads lines until one holds the text."""
+        end_at = time.monotonic() + RUN_S
+        while time.monotonic() < end_at:
+            line = stream.readline()
+            if text in line or not line:
+                return line
+        self.fail(f"{text!r} did not come")
+
+    def terminal(self, *words, answers=(), columns=80):
+        """On a pseudo-terminal: answers are typed one by one as questions come. (exit code, screen)"""
+        import fcntl
+        import struct
+        import termios
+
+        pid, fd = pty.fork()
+        if pid == 0:
+            os.chdir(self.home)
+            os.execve(BINARY, [BINARY, *words], self.env)
+        fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        screen, waiting = b"", list(answers)
+        seen = 0
+        end_at = time.monotonic() + RUN_S
+        while time.monotonic() < end_at:
+            if select.select([fd], [], [], 0.1)[0]:
+                try:
+                    chunk = os.read(fd, 65536)
+                except OSError:
+                    break
+                if not chunk:
+                    break
+                screen += chunk
+            questions = screen.count(b"\n? ") + screen.startswith(b"? ")
+            if waiting and questions > seen and screen.rstrip(b" ").endswith((b"]", b")", b"?", b"s", b"e")):
+                seen = questions
+                os.write(fd, waiting.pop(0).encode() + b"\n")
+        else:
+            os.kill(pid, 9)
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        os.close(fd)
+        return code, screen.decode(errors="replace").replace("\r\n", "\n")
+
+
+def end(process):
+    if process.poll() is None:
+        process.kill()
+    process.wait()
+    process.stdout.close()
+    process.stderr.close()

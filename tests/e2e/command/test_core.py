@@ -1,0 +1,210 @@
+"""pub, sub, request, reply, contexts, servers: as a new user runs them, and as a careless one does."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+import unittest
+
+from cli import BINARY, DONE, MISSING, REFUSED, TIMEOUT, UNREACHABLE, USAGE, CliCase
+from serverprocess import Server, free_port
+
+
+class Words(CliCase):
+    def test_help_fits_a_screen_and_shows_an_example(self):
+        overview = self.out("help")
+        self.assertLess(len(overview.splitlines()), 50)
+        for line in overview.splitlines():
+            self.assertLessEqual(len(line), 100, line)
+        for command in ("pub", "stream", "kv", "serve"):
+            self.assertRegex(overview, rf"(?m)^  {command} ")
+        for words in (("pub",), ("stream", "add"), ("context", "save")):
+            text = self.out("help", *words)
+            self.assertIn("Example:\n  millrace ", text)
+            self.assertEqual(text, self.out(*words, "--help"))
+            self.assertLess(len(text.splitlines()), 65)
+
+    def test_a_mistyped_command_or_flag_is_told_its_near_match(self):
+        self.fails(USAGE, "pbu", "x", says='unrecognized command: "pbu"', next_says="millrace pub$")
+        self.fails(USAGE, "stream", "infoo", says="", next_says="millrace stream info$")
+        self.fails(USAGE, "pub", "x", "--cuont", "3", says="did you mean --count")
+        self.fails(USAGE, "steram", "ls", says="", next_says="millrace stream$")
+
+    def test_wrong_words_and_values_are_refused_before_anything_is_sent(self):
+        self.fails(USAGE, "pub", says="too few words")
+        self.fails(USAGE, "pub", "a", "b", "c", says="too many words")
+        self.fails(USAGE, "pub", "a b", "x", says="no subject")
+        self.fails(USAGE, "pub", "a.*", "x", says="no subject that a message can be sent to")
+        self.fails(USAGE, "sub", "a..b", says="no subject")
+        self.fails(USAGE, "pub", "a", "x", "--count", "many", says="takes a whole number")
+        self.fails(USAGE, "pub", "a", "x", "--count", "1", "--count", "2", says="given twice")
+        self.fails(USAGE, "pub", "a", "x", "--count", says="needs a value")
+        self.fails(USAGE, "pub", "a", "x", "--sleep", "soon", says="takes a duration")
+        self.fails(USAGE, "pub", "a", "x", "-H", "novalue", says="no header field")
+        self.fails(USAGE, "pub", "a", "x", "--timeout", "-1s", says="timeout")
+
+    def test_flags_of_the_server_still_start_it(self):
+        result = subprocess.run([BINARY, "serve", "--version"], capture_output=True, text=True, check=False)
+        self.assertRegex(result.stdout, "^nats-server: v2")
+        result = subprocess.run([BINARY, "--no-such-flag"], capture_output=True, text=True, check=False)
+        self.assertIn("flag provided but not defined", result.stderr)
+
+
+class Messages(CliCase):
+    def subscriber(self, *words):
+        process = self.spawn("sub", *words)
+        self.wait_for(process.stderr, "Subscribing")
+        # The subscription is in force once the server has answered the ping behind it.
+        time.sleep(0.2)
+        return process
+
+    def test_what_is_published_is_shown(self):
+        sub = self.subscriber("shown.>", "--count", "3")
+        self.run_cli("pub", "shown.a", "first", "-H", "Color:blue")
+        self.run_cli("pub", "shown.b", stdin="from a pipe")
+        self.run_cli("pub", "shown.c", "third", "--reply", "back")
+        out, _ = sub.communicate(timeout=10)
+        self.assertEqual(out, '[#1] Received on "shown.a"\nColor: blue\n\nfirst\n\n'
+                              '[#2] Received on "shown.b"\nfrom a pipe\n\n'
+                              '[#3] Received on "shown.c" with reply "back"\nthird\n\n')
+        self.assertEqual(sub.returncode, DONE)
+
+    def test_json_has_one_object_a_line_and_base64_for_what_is_no_text(self):
+        sub = self.spawn("sub", "json.>", "--count", "2", "--json")
+        time.sleep(0.5)
+        self.run_cli("pub", "json.a", "text", "-H", "A:1")
+        self.run_cli("pub", "json.b", stdin=b"\xff\x00")
+        out, _ = sub.communicate(timeout=10)
+        self.assertEqual([json.loads(line) for line in out.splitlines()],
+                         [{"subject": "json.a", "headers": {"A": ["1"]}, "payload": "text"},
+                          {"subject": "json.b", "data": "/wA="}])
+
+    def test_templates_are_filled_in(self):
+        sub = self.spawn("sub", "fill", "--count", "3", "--raw")
+        time.sleep(0.5)
+        self.run_cli("pub", "fill", "{{Count}} {{Random 4 4}} {{nothing}} {{ID}}", "--count", "3")
+        out, _ = sub.communicate(timeout=10)
+        for number, line in enumerate(out.splitlines(), 1):
+            self.assertRegex(line, rf"^{number} \w{{4}} {{{{nothing}}}} \w{{22}}$")
+
+    def test_a_queue_group_shares(self):
+        subs = [self.spawn("sub", "shared", "--queue", "q", "--raw", "--wait", "1s") for _ in range(2)]
+        time.sleep(0.5)
+        self.run_cli("pub", "shared", "x", "--count", "20")
+        outs = [sub.communicate(timeout=10)[0].split() for sub in subs]
+        self.assertEqual(sum(map(len, outs)), 20)
+        self.assertTrue(all(outs))
+
+    def test_a_request_is_answered(self):
+        reply = self.spawn("reply", "greet.*", "hello, {{Request}}", "--count", "2")
+        self.wait_for(reply.stderr, "Listening")
+        time.sleep(0.3)
+        self.assertEqual(self.out("request", "greet.me", "world", "--raw"), "hello, world\n")
+        answer = json.loads(self.out("request", "greet.me", "json", "--json"))
+        self.assertEqual(answer["payload"], "hello, json")
+        self.assertGreater(answer["rtt_ns"], 0)
+
+    def test_a_command_answers(self):
+        reply = self.spawn("reply", "shout", "--command", "printf %s \"$NATS_REQUEST_BODY\" | tr a-z A-Z", "--count", "1")
+        self.wait_for(reply.stderr, "Listening")
+        time.sleep(0.3)
+        self.assertEqual(self.out("request", "shout", "quiet", "--raw"), "QUIET\n")
+
+    def test_nobody_there_to_answer_is_said_at_once(self):
+        begun = time.monotonic()
+        self.fails(TIMEOUT, "request", "nobody.home", "x", says="nobody answers", next_says="millrace reply")
+        self.assertLess(time.monotonic() - begun, 3)
+
+    def test_pub_starts_in_less_than_ten_milliseconds(self):
+        self.run_cli("pub", "warm", "x")
+        best = min(self.timed("pub", "speed", "x", "-q") for _ in range(10))
+        self.assertLess(best, 0.010)
+
+    def timed(self, *words):
+        begun = time.perf_counter()
+        self.run_cli(*words)
+        return time.perf_counter() - begun
+
+    def test_a_pipe_that_closes_ends_it_silently(self):
+        sub = self.spawn("sub", "pipe", "--raw")
+        time.sleep(0.4)
+        sub.stdout.close()
+        self.run_cli("pub", "pipe", "x")
+        time.sleep(0.2)
+        self.run_cli("pub", "pipe", "x")
+        sub.wait(10)
+        self.assertEqual(sub.returncode, -signal.SIGPIPE)
+        self.assertNotIn("error", sub.stderr.read())
+        sub.stdout = open(os.devnull)
+
+    def test_a_full_disk_is_an_error(self):
+        with open("/dev/full", "w") as full:
+            result = subprocess.run([BINARY, "rtt"], env=self.env, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("cannot write: No space left", result.stderr)
+
+
+class Servers(CliCase):
+    def test_rtt_and_info_tell_of_the_server(self):
+        self.assertIn(str(self.server.port), self.out("rtt"))
+        self.assertGreater(self.json("rtt")["rtt_min_ns"], 0)
+        self.assertIn("Maximum Payload: 1.0 MiB", self.out("server", "info"))
+        self.assertEqual(self.json("server", "info")["max_payload"], 1048576)
+        self.assertIn("127.0.0.1", self.out("server", "ping"))
+
+    def test_nobody_at_the_address_is_said_with_the_address(self):
+        port = free_port()
+        self.fails(UNREACHABLE, "pub", "a", "b", "-s", f"127.0.0.1:{port}", says=f"no server at 127.0.0.1:{port}",
+                   next_says="millrace serve")
+        self.fails(USAGE, "pub", "a", "b", "-s", "http://x", says="no address")
+
+    def test_the_second_server_is_taken_when_the_first_is_away(self):
+        self.run_cli("pub", "a", "b", "-s", f"127.0.0.1:{free_port()},127.0.0.1:{self.server.port}")
+
+    def test_flags_may_stand_before_the_command(self):
+        self.run_cli("-s", f"127.0.0.1:{self.server.port}", "pub", "a", "b", env={"NATS_URL": "127.0.0.1:1"})
+
+
+class Contexts(CliCase):
+    def test_a_context_is_saved_selected_used_and_removed(self):
+        url = self.env.pop("NATS_URL")
+        self.run_cli("context", "save", "here", "--server", url, "--description", "this one", "--select")
+        self.run_cli("pub", "a", "b")
+        self.assertEqual(self.json("context", "ls"), [{"name": "here", "selected": True}])
+        self.assertEqual(self.json("context", "info"), {"description": "this one", "url": url})
+        self.run_cli("context", "save", "here", "--user", "me")
+        self.assertEqual(self.json("context", "info", "here")["url"], url)
+        self.fails(USAGE, "context", "rm", "here", says="nobody is there", next_says="--force")
+        self.run_cli("context", "rm", "here", "--force")
+        self.assertEqual(self.json("context", "ls"), [])
+
+    def test_unknown_and_unfit_names_are_refused(self):
+        self.fails(USAGE, "pub", "a", "b", "--context", "none", says='unknown context "none"', next_says="context ls")
+        self.fails(USAGE, "context", "save", "../x", says="no name")
+        self.fails(MISSING, "context", "select", "none", says="unknown context")
+
+    def test_a_damaged_context_is_named(self):
+        os.makedirs(self.path(".config/nats/context"))
+        with open(self.path(".config/nats/context/bad.json"), "w") as file:
+            file.write("{")
+        self.fails(USAGE, "pub", "a", "b", "--context", "bad", says="damaged.*bad.json.*unexpected end")
+
+
+class Who(CliCase):
+    arguments = ("--user", "me", "--pass", "secret")
+
+    def test_wrong_credentials_are_refused_with_their_own_code(self):
+        self.fails(REFUSED, "pub", "a", "b", says="[Aa]uthorization [Vv]iolation", next_says="--user")
+        self.fails(REFUSED, "pub", "a", "b", "--user", "me", "--password", "wrong", says="[Aa]uthorization")
+
+    def test_right_ones_are_taken_from_flags_environment_url_and_context(self):
+        self.run_cli("pub", "a", "b", "--user", "me", "--password", "secret")
+        self.run_cli("pub", "a", "b", env={"NATS_USER": "me", "NATS_PASSWORD": "secret"})
+        self.run_cli("pub", "a", "b", "-s", f"nats://me:secret@127.0.0.1:{self.server.port}")
+        self.run_cli("context", "save", "me", "--user", "me", "--password", "secret")
+        self.run_cli("pub", "a", "b", "--context", "me")
+
+
+if __name__ == "__main__":
+    unittest.main()

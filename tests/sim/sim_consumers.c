@@ -1,0 +1,699 @@
+/*
+ * sim_consumers: one consumer of one stream, of every retention and with drawn limits, on one
+ * server or three, and a client that publishes, fetches, acks, refuses, ends, extends and forgets,
+ * while messages are deleted and purged, servers die at any disk operation, leaders change and
+ * clocks jump. What it sees is checked against a model that knows nothing of the server
+ * (consumer_model.h); in the end the stream is audited for leftovers.
+ *
+ *     sim_consumers --seed N [--flaw NAME] | --seconds N | --flaws --seconds N
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "consumers/flaws.h"
+#include "server/catalogue.h"
+#include "server/jetstream_priv.h"
+#include "server/stream/audit.h"
+#include "server/stream/flaws.h"
+#include "server/stream/stream.h"
+#include "tests/sim/client.h"
+#include "tests/sim/cluster_nodes.h"
+#include "tests/sim/consumer_model.h"
+#include "tests/sim/hunt.h"
+#include "tests/sim/leaks.h"
+
+#define MILLISECOND INT64_C(1000000)
+#define SECOND      INT64_C(1000000000)
+#define ACTIONS     700
+#define PUBLISH_MAX 400u
+#define SID_FIRST   1000u /* of the requests' subscriptions */
+#define MADE_NS     (60 * SECOND)
+#define DRAINED_NS  (180 * SECOND)
+
+struct run {
+    uint64_t seed;
+    struct report report;
+    struct sim *sim;
+    struct prng prng;
+    struct nodes nodes;
+    size_t clients, home; /* the client's node; where it is connected */
+    struct sim_client client;
+    struct model model;
+    bool stream_made, consumer_made, delays;
+    unsigned published, pulls, crashes, removals;
+    unsigned subjects[PUBLISH_MAX + 1];
+    bool answered[PUBLISH_MAX + 1];
+    bool informed, counted;
+    struct model_info info;
+    uint64_t messages;
+    char stream_config[300], consumer_config[500];
+};
+
+static uint64_t current_seed;
+
+static bool chance(struct run *run, uint32_t n, uint32_t of)
+{
+    return prng_chance(&run->prng, n, of);
+}
+
+static uint64_t below(struct run *run, uint64_t bound)
+{
+    return prng_below(&run->prng, bound);
+}
+
+static int64_t now(const struct run *run)
+{
+    return sim_now(run->sim);
+}
+
+/* ---- what is heard --------------------------------------------------------------------------- */
+
+static bool says(const struct client_message *message, const char *text)
+{
+    return memmem(message->payload.at, message->payload.size, text, strlen(text)) != NULL;
+}
+
+/* The number behind the n-th (from 0) occurrence of a key. */
+static uint64_t number_of(const struct client_message *message, const char *key, unsigned n)
+{
+    struct bytes rest = message->payload;
+
+    for (;; n--) {
+        const uint8_t *at = memmem(rest.at, rest.size, key, strlen(key));
+
+        if (at == NULL)
+            return 0;
+        rest = bytes_skip(rest, (size_t)(at - rest.at) + strlen(key));
+        if (n == 0)
+            return strtoull((const char *)rest.at, NULL, 10);
+    }
+}
+
+static void heard_publish(struct run *run, unsigned id, const struct client_message *message)
+{
+    uint64_t sequence = number_of(message, "\"seq\":", 0);
+
+    if (id > run->published || run->answered[id] || says(message, "\"error\"") || sequence == 0)
+        return;
+    run->answered[id] = true;
+    model_stored(&run->model, sequence, run->subjects[id]);
+}
+
+static void heard_delivery(struct run *run, unsigned pull, const struct client_message *message)
+{
+    struct model_delivery delivery = {.pull = pull, .now_ns = now(run)};
+    char reply[120] = {0};
+    unsigned long long sequence;
+    unsigned id;
+
+    if (message->reply.size == 0 || message->reply.size >= sizeof reply)
+        return; /* a status */
+    memcpy(reply, message->reply.at, message->reply.size);
+    if (sscanf(reply, "$JS.ACK.S.C.%u.%llu.", &delivery.count, &sequence) != 2 ||
+        sscanf((const char *)message->payload.at, "m%u.%u.", &id, &delivery.subject) != 2) {
+        report_violate(&run->report, "an unknown delivery: %s", reply);
+        return;
+    }
+    delivery.sequence = sequence;
+    delivery.reply = reply;
+    (void)model_delivered(&run->model, &delivery);
+}
+
+static void heard_info(struct run *run, const struct client_message *message)
+{
+    if (says(message, "\"error\""))
+        return;
+    run->info = (struct model_info){
+        .delivered = number_of(message, "\"stream_seq\":", 0),
+        .floor = number_of(message, "\"stream_seq\":", 1),
+        .pending = number_of(message, "\"num_pending\":", 0),
+        .ack_pending = number_of(message, "\"num_ack_pending\":", 0),
+    };
+    run->informed = true;
+    model_informed(&run->model, &run->info);
+}
+
+static void heard_stream(struct run *run, const struct client_message *message)
+{
+    if (says(message, "\"error\""))
+        return;
+    run->messages = number_of(message, "\"messages\":", 0);
+    run->counted = true;
+}
+
+/* Each request has a subscription of its own: a delivery has the subject of its message. */
+static unsigned sid_of(const struct client_message *message)
+{
+    uint64_t sid;
+
+    return bytes_read_u64(message->sid, &sid) ? (unsigned)sid : 0;
+}
+
+static void heard(void *context, const struct client_message *message)
+{
+    struct run *run = context;
+    char subject[64] = {0};
+    unsigned long long number;
+
+    memcpy(subject, message->subject.at, message->subject.size < 63 ? message->subject.size : 63);
+    if (sscanf(subject, "_R.p%llu", &number) == 1)
+        heard_publish(run, (unsigned)number, message);
+    else if (sid_of(message) >= SID_FIRST)
+        heard_delivery(run, sid_of(message) - SID_FIRST, message);
+    else if (sscanf(subject, "_R.a%llu", &number) == 1 && message->headers.size == 0)
+        model_confirmed(&run->model, number, now(run));
+    else if (strcmp(subject, "_R.i") == 0)
+        heard_info(run, message);
+    else if (strcmp(subject, "_R.s") == 0)
+        heard_stream(run, message);
+    else if (strcmp(subject, "_R.cs") == 0)
+        run->stream_made |= !says(message, "\"error\"") && message->payload.size > 0;
+    else if (strcmp(subject, "_R.cc") == 0)
+        run->consumer_made |= !says(message, "\"error\"") && message->payload.size > 0;
+    if (run->model.violation[0] != 0)
+        report_violate(&run->report, "%s", run->model.violation);
+}
+
+/* ---- what is said ---------------------------------------------------------------------------- */
+
+static void say(struct run *run, const char *subject, const char *reply, const char *payload)
+{
+    report_say(&run->report, "> %s %s %.60s", subject, reply, payload);
+    sim_client_publish(&run->client, subject, reply, "", bytes_of_text(payload));
+}
+
+static void publish(struct run *run)
+{
+    char subject[16], reply[24], payload[32];
+    unsigned id = run->published + 1;
+
+    if (id > PUBLISH_MAX)
+        return;
+    run->published = id;
+    run->subjects[id] = (unsigned)below(run, 2);
+    snprintf(subject, sizeof subject, "s.%u", run->subjects[id]);
+    snprintf(reply, sizeof reply, "_R.p%u", id);
+    snprintf(payload, sizeof payload, "m%u.%u.", id, run->subjects[id]);
+    say(run, subject, reply, payload);
+}
+
+static void pull(struct run *run, unsigned batch, int64_t expires_ns, bool no_wait)
+{
+    char reply[24], body[100];
+    unsigned id = run->pulls;
+
+    if (id == MODEL_PULLS_MAX)
+        return;
+    run->pulls++;
+    run->model.pulls[id] = (struct model_pull){.batch = batch, .asked_ns = now(run)};
+    snprintf(reply, sizeof reply, "_Q.%u", id);
+    snprintf(body, sizeof body, "SUB %s %u\r\n", reply, id + SID_FIRST);
+    sim_client_say(&run->client, body);
+    snprintf(body, sizeof body, "{\"batch\":%u,\"expires\":%lld%s}", batch, (long long)expires_ns,
+             no_wait ? ",\"no_wait\":true" : "");
+    say(run, "$JS.API.CONSUMER.MSG.NEXT.S.C", reply, body);
+}
+
+/* A delivered message without an answer, from a drawn place on; 0: none. */
+static uint64_t unanswered(struct run *run)
+{
+    uint64_t last = run->model.last;
+    uint64_t from = last == 0 ? 0 : below(run, last);
+
+    for (uint64_t i = 0; i < last; i++) {
+        uint64_t sequence = 1 + (from + i) % last;
+
+        if (run->model.messages[sequence].reply[0] != 0)
+            return sequence;
+    }
+    return 0;
+}
+
+static void settle(struct run *run, uint64_t sequence, const char *how, bool confirm)
+{
+    char to[120], reply[32];
+
+    snprintf(to, sizeof to, "%s", run->model.messages[sequence].reply);
+    snprintf(reply, sizeof reply, "_R.a%llu", (unsigned long long)sequence);
+    model_acked(&run->model, sequence);
+    say(run, to, confirm ? reply : "", how);
+}
+
+static void refuse(struct run *run, uint64_t sequence)
+{
+    int64_t delay_ns =
+        run->delays && chance(run, 1, 2) ? (int64_t)(1 + below(run, 2000)) * MILLISECOND : 0;
+    char to[120], body[60] = "-NAK";
+
+    snprintf(to, sizeof to, "%s", run->model.messages[sequence].reply);
+    if (delay_ns > 0)
+        snprintf(body, sizeof body, "-NAK {\"delay\":%lld}", (long long)delay_ns);
+    model_refused(&run->model, sequence, now(run) + delay_ns);
+    say(run, to, "", body);
+}
+
+static void answer(struct run *run)
+{
+    uint64_t sequence = unanswered(run), drawn = below(run, 100);
+
+    if (sequence == 0)
+        return;
+    if (drawn < 60)
+        settle(run, sequence, "+ACK", true);
+    else if (drawn < 70)
+        settle(run, sequence, "", false);
+    else if (drawn < 75)
+        settle(run, sequence, "+TERM", true);
+    else if (drawn < 90)
+        refuse(run, sequence);
+    else
+        say(run, run->model.messages[sequence].reply, "", "+WPI");
+}
+
+static void remove_some(struct run *run)
+{
+    uint64_t sequence = run->model.last == 0 ? 0 : 1 + below(run, run->model.last);
+    char body[40];
+
+    if (sequence == 0)
+        return;
+    run->removals++;
+    snprintf(body, sizeof body, "{\"seq\":%llu}", (unsigned long long)sequence);
+    if (chance(run, 3, 4)) {
+        model_removing(&run->model, sequence, sequence);
+        say(run, "$JS.API.STREAM.MSG.DELETE.S", "_R.x", body);
+    } else {
+        model_removing(&run->model, 1, sequence - 1);
+        say(run, "$JS.API.STREAM.PURGE.S", "_R.x", body);
+    }
+}
+
+static void disturb(struct run *run)
+{
+    if (run->nodes.count > 1 && chance(run, 1, 2))
+        say(run, "$JS.API.STREAM.LEADER.STEPDOWN.S", "_R.x", "");
+    else if (run->nodes.count > 1 && chance(run, 1, 2))
+        say(run, "$JS.API.META.LEADER.STEPDOWN", "_R.x", "");
+    else if (!run->delays)
+        sim_jump_wall(run->sim, below(run, run->nodes.count),
+                      ((int64_t)below(run, 7200) - 3600) * SECOND);
+}
+
+static void act(struct run *run)
+{
+    uint64_t drawn = below(run, 100);
+
+    if (drawn < 28)
+        publish(run);
+    else if (drawn < 48)
+        pull(run, 1 + (unsigned)below(run, 10), (int64_t)(1 + below(run, 3000)) * MILLISECOND,
+             chance(run, 1, 4));
+    else if (drawn < 85)
+        answer(run);
+    else if (drawn < 92)
+        say(run, "$JS.API.CONSUMER.INFO.S.C", "_R.i", "");
+    else if (drawn < 94)
+        remove_some(run);
+    else if (drawn < 97)
+        disturb(run);
+}
+
+/* ---- the servers' lives ---------------------------------------------------------------------- */
+
+static void nothing(void *context, size_t index)
+{
+    (void)context;
+    (void)index;
+}
+
+static enum sim_crash_mode crash_mode(struct run *run)
+{
+    return chance(run, 1, 2) ? SIM_CRASH_KILL : SIM_CRASH_POWER;
+}
+
+static void start_some(struct run *run, bool all)
+{
+    for (size_t i = 0; i < run->nodes.count; i++) {
+        bool calm = all || chance(run, 3, 4);
+
+        if (run->nodes.at[i].server == NULL && (all || chance(run, 1, 10)))
+            (void)nodes_start(&run->nodes, i, crash_mode(run), calm ? 0 : 1 + below(run, 150));
+    }
+}
+
+static void leave(struct run *run, size_t index)
+{
+    run->crashes++;
+    if (index == run->home)
+        sim_client_drop(&run->client);
+}
+
+static void live(struct run *run)
+{
+    size_t fallen = nodes_fallen(&run->nodes);
+
+    if (fallen < run->nodes.count)
+        leave(run, fallen);
+    start_some(run, false);
+    if (!chance(run, 1, 60))
+        return;
+    fallen = (size_t)below(run, run->nodes.count);
+    if (!nodes_up(&run->nodes, fallen))
+        return;
+    if (chance(run, 1, 2)) {
+        sim_crash_after(run->sim, fallen, crash_mode(run), 1 + below(run, 60));
+    } else {
+        nodes_crash(&run->nodes, fallen, crash_mode(run));
+        leave(run, fallen);
+    }
+}
+
+static void connect_somewhere(struct run *run)
+{
+    size_t node = (size_t)below(run, run->nodes.count);
+
+    if (run->client.sock != NULL || !nodes_up(&run->nodes, node))
+        return;
+    run->home = node;
+    sim_client_connect(&run->client, node, NODES_PORT, "_R.>");
+}
+
+/* ---- a run ----------------------------------------------------------------------------------- */
+
+static void draw_config(struct run *run)
+{
+    static const char *const retentions[] = {"limits", "interest", "workqueue"};
+    static const unsigned delivers[] = {0, 0, 1, 2, 4}, pendings[] = {0, 1, 3, 20, 1000};
+    struct model *model = &run->model;
+
+    model->retention = (enum model_retention)below(run, 3);
+    model->clustered = run->nodes.count > 1;
+    model->filtered = chance(run, 1, 2);
+    model->wait_ns = (int64_t)(500 + below(run, 2500)) * MILLISECOND;
+    model->max_deliver = delivers[below(run, 5)];
+    model->max_pending = pendings[below(run, 5)];
+    run->delays = chance(run, 1, 2);
+    snprintf(run->stream_config, sizeof run->stream_config,
+             "{\"name\":\"S\",\"subjects\":[\"s.>\"],\"retention\":\"%s\",\"num_replicas\":%zu%s}",
+             retentions[model->retention], run->nodes.count,
+             chance(run, 1, 6) ? ",\"storage\":\"file\",\"max_msgs\":1000" : "");
+    snprintf(run->consumer_config, sizeof run->consumer_config,
+             "{\"stream_name\":\"S\",\"config\":{\"durable_name\":\"C\",\"ack_policy\":"
+             "\"explicit\",\"ack_wait\":%lld,\"max_deliver\":%d,\"max_ack_pending\":%d%s}}",
+             (long long)model->wait_ns, model->max_deliver == 0 ? -1 : (int)model->max_deliver,
+             model->max_pending == 0 ? -1 : (int)model->max_pending,
+             model->filtered ? ",\"filter_subject\":\"s.0\"" : "");
+}
+
+static void begin(struct run *run, uint64_t seed, bool loud, uint64_t consumer_flaws,
+                  uint64_t stream_flaws)
+{
+    struct sim_faults faults;
+
+    *run = (struct run){.seed = seed, .report.loud = loud};
+    current_seed = seed;
+    run->sim = sim_create(seed);
+    run->report.sim = run->sim;
+    prng_seed(&run->prng, seed ^ UINT64_C(0xc025));
+    nodes_init(&run->nodes, &run->report, run->sim, &run->prng, chance(run, 1, 3) ? 3 : 1);
+    run->nodes.dying = run->nodes.born = run->nodes.wiped = nothing;
+    run->clients = sim_node_add(run->sim);
+    for (size_t i = 0; i < run->nodes.count; i++) {
+        struct options *options = &run->nodes.at[i].options;
+
+        options->cluster.configured = run->nodes.count > 1;
+        options->sim.consumer_flaws = consumer_flaws;
+        options->sim.stream_flaws = stream_flaws;
+        options->sim.block_bytes = chance(run, 1, 2) ? 8 << 10 : 0;
+        faults = sim_faults_draw(&run->prng);
+        faults.write_error = faults.sync_error = faults.read_error = faults.short_count = 0;
+        faults.error_sticky = faults.sync_evicts = faults.net_reset = 0;
+        sim_set_faults(run->sim, i, &faults);
+    }
+    sim_client_init(&run->client, run->sim, sim_node_io(run->sim, run->clients), heard, run);
+    draw_config(run);
+}
+
+static void end(struct run *run)
+{
+    nodes_deinit(&run->nodes);
+    sim_destroy(run->sim);
+    sim_client_deinit(&run->client);
+}
+
+static void make(struct run *run)
+{
+    if (!run->stream_made)
+        say(run, "$JS.API.STREAM.CREATE.S", "_R.cs", run->stream_config);
+    else
+        say(run, "$JS.API.CONSUMER.CREATE.S.C", "_R.cc", run->consumer_config);
+}
+
+/* Runs until `done`, doing `step` twice a second while connected. */
+static bool until(struct run *run, int64_t most_ns, bool (*done)(struct run *run),
+                  void (*step)(struct run *run), const char *what)
+{
+    int64_t deadline_ns = now(run) + most_ns, again_ns = 0;
+
+    while (!done(run) && report_good(&run->report)) {
+        if (now(run) > deadline_ns)
+            report_violate(&run->report, "%s does not happen", what);
+        if (!sim_client_connected(&run->client)) {
+            connect_somewhere(run);
+        } else if (now(run) >= again_ns) {
+            step(run);
+            again_ns = now(run) + 500 * MILLISECOND;
+        }
+        sim_run(run->sim, 5 * MILLISECOND);
+    }
+    return report_good(&run->report);
+}
+
+static bool is_made(struct run *run)
+{
+    return run->consumer_made;
+}
+
+static bool is_drained(struct run *run)
+{
+    return run->informed && run->counted && run->info.pending == 0 && run->info.ack_pending == 0 &&
+           unanswered(run) == 0;
+}
+
+static void drain(struct run *run)
+{
+    uint64_t sequence;
+
+    while ((sequence = unanswered(run)) != 0)
+        settle(run, sequence, "+ACK", true);
+    run->informed = run->counted = false;
+    if (run->pulls < MODEL_PULLS_MAX)
+        pull(run, 50, 400 * MILLISECOND, false);
+    say(run, "$JS.API.CONSUMER.INFO.S.C", "_R.i", "");
+    say(run, "$JS.API.STREAM.INFO.S", "_R.s", "");
+}
+
+static void look(struct run *run)
+{
+    run->informed = run->counted = false;
+    say(run, "$JS.API.CONSUMER.INFO.S.C", "_R.i", "");
+    say(run, "$JS.API.STREAM.INFO.S", "_R.s", "");
+}
+
+static bool has_looked(struct run *run)
+{
+    return run->informed && run->counted;
+}
+
+static void audit(struct run *run, size_t index)
+{
+    struct jetstream *jetstream = nodes_jetstream(&run->nodes, index);
+    struct catalogue_entry *entry =
+        jetstream == NULL ? NULL : catalogue_named(&jetstream->catalogue, BYTES("$G"), BYTES("S"));
+    struct stream_audit found;
+
+    if (entry == NULL || entry->stream == NULL)
+        return;
+    stream_audit(entry->stream, &found);
+    if (found.leftovers > 0 || found.shared > 0)
+        report_violate(&run->report, "C7, C8: on node %zu %llu of %llu are left over, from %llu on",
+                       index, (unsigned long long)found.leftovers,
+                       (unsigned long long)found.messages,
+                       (unsigned long long)found.leftover_first);
+}
+
+static void conclude(struct run *run)
+{
+    for (size_t i = 0; i < run->nodes.count; i++) {
+        sim_crash_after(run->sim, i, SIM_CRASH_KILL, 0);
+        sim_heal(run->sim, i);
+    }
+    if (nodes_fallen(&run->nodes) < run->nodes.count)
+        sim_client_drop(&run->client);
+    for (int i = 0; i < 3; i++)
+        start_some(run, true);
+    for (unsigned id = 1; id <= run->published; id++)
+        run->model.unknown += !run->answered[id];
+    if (!until(run, DRAINED_NS, is_drained, drain, "the end of what is pending"))
+        return;
+    sim_run(run->sim, 4 * SECOND); /* replicas follow, and what was pulled for has come */
+    drain(run);
+    sim_run(run->sim, SECOND);
+    look(run);
+    if (!until(run, MADE_NS, has_looked, look, "a last look"))
+        return;
+    model_finished(&run->model, &run->info, run->messages);
+    if (run->model.violation[0] != 0)
+        report_violate(&run->report, "%s", run->model.violation);
+    for (size_t i = 0; i < run->nodes.count; i++)
+        audit(run, i);
+}
+
+struct totals {
+    uint64_t heard, redelivered, confirmed, crashes;
+};
+
+static bool run_seed(uint64_t seed, bool loud, uint64_t consumer_flaws, uint64_t stream_flaws,
+                     struct totals *totals)
+{
+    static struct run run;
+    bool good;
+
+    begin(&run, seed, loud, consumer_flaws, stream_flaws);
+    start_some(&run, true);
+    if (until(&run, MADE_NS, is_made, make, "the consumer")) {
+        for (int i = 0; i < ACTIONS && report_good(&run.report); i++) {
+            sim_run(run.sim, (int64_t)below(&run, 30 * MILLISECOND));
+            live(&run);
+            if (sim_client_connected(&run.client))
+                act(&run);
+            else
+                connect_somewhere(&run);
+        }
+        if (report_good(&run.report))
+            conclude(&run);
+    }
+    good = report_good(&run.report);
+    if (loud || !good)
+        printf("seed %llu: %s (%zu nodes, %u published, %llu delivered, %u crashes)\n  %s\n  %s\n",
+               (unsigned long long)seed, good ? "good" : run.report.violation, run.nodes.count,
+               run.published, (unsigned long long)run.model.heard, run.crashes, run.stream_config,
+               run.consumer_config);
+    if (totals != NULL) {
+        totals->heard += run.model.heard;
+        totals->redelivered += run.model.redelivered;
+        totals->confirmed += run.model.confirmed;
+        totals->crashes += run.crashes;
+    }
+    end(&run);
+    return good;
+}
+
+/* ---- main ------------------------------------------------------------------------------------ */
+
+static struct flaw {
+    uint64_t consumer, stream;
+    const char *name, *text;
+} flaws[] = {
+    {CONSUMER_FLAW_DELIVER_AT_PROPOSAL, 0, "DELIVER_AT_PROPOSAL",
+     "a message leaves when its hand-out is proposed"},
+    {0, STREAM_FLAW_SETTLED_KEPT, "SETTLED_KEPT", "a work queue keeps what was acknowledged"},
+    {0, STREAM_FLAW_BLOCK_WITHOUT_CONSUMERS, "BLOCK_WITHOUT_CONSUMERS",
+     "what consumers have pending is not in the state block"},
+};
+#define FLAW_COUNT (sizeof flaws / sizeof flaws[0])
+
+static bool hunt_run(void *context, uint64_t seed, bool flawed)
+{
+    const struct flaw *flaw = context;
+
+    return run_seed(seed, false, flawed ? flaw->consumer : 0, flawed ? flaw->stream : 0, NULL);
+}
+
+static int run_flaws(double seconds)
+{
+    unsigned found = 0;
+
+    for (size_t i = 0; i < FLAW_COUNT; i++) {
+        struct hunt one = {"sim_consumers", flaws[i].name, flaws[i].text,
+                           seconds,         hunt_run,      &flaws[i]};
+
+        found += hunt(&one);
+    }
+    printf("%u passed, %u failed\n", found, (unsigned)FLAW_COUNT - found);
+    return found == FLAW_COUNT ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int run_many(double seconds, uint64_t from)
+{
+    double deadline = hunt_clock() + seconds;
+    uint64_t seed = from, bad = 0;
+    struct totals totals = {0};
+
+    for (; hunt_clock() < deadline && bad < 5; seed++)
+        bad += !run_seed(seed, false, 0, 0, &totals);
+    printf("sim_consumers: seeds %llu to %llu, %llu deliveries (%llu again), %llu confirmed acks, "
+           "%llu crashes\n%llu passed, %llu failed\n",
+           (unsigned long long)from, (unsigned long long)seed - 1, (unsigned long long)totals.heard,
+           (unsigned long long)totals.redelivered, (unsigned long long)totals.confirmed,
+           (unsigned long long)totals.crashes, (unsigned long long)(seed - from - bad),
+           (unsigned long long)bad);
+    return bad == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static void ended_by(int number)
+{
+    char text[96];
+    int size = snprintf(text, sizeof text, "seed %llu: signal %d\n0 passed, 1 failed\n",
+                        (unsigned long long)current_seed, number);
+
+    (void)!write(STDOUT_FILENO, text, (size_t)size);
+    _exit(EXIT_FAILURE);
+}
+
+static const struct flaw *flaw_named(const char *name)
+{
+    for (size_t i = 0; i < FLAW_COUNT; i++) {
+        if (strcmp(flaws[i].name, name) == 0)
+            return &flaws[i];
+    }
+    return NULL;
+}
+
+int main(int argc, char **argv)
+{
+    const struct flaw *flaw = NULL;
+    const char *seed = NULL;
+    uint64_t from = 1;
+    double seconds = 60;
+    bool all_flaws = false;
+
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    signal(SIGABRT, ended_by);
+    signal(SIGSEGV, ended_by);
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--flaws") == 0)
+            all_flaws = true;
+        else if (i + 1 < argc && strcmp(argv[i], "--seconds") == 0)
+            seconds = strtod(argv[++i], NULL);
+        else if (i + 1 < argc && strcmp(argv[i], "--seed") == 0)
+            seed = argv[++i];
+        else if (i + 1 < argc && strcmp(argv[i], "--from") == 0)
+            from = strtoull(argv[++i], NULL, 10);
+        else if (i + 1 < argc && strcmp(argv[i], "--flaw") == 0)
+            flaw = flaw_named(argv[++i]);
+        else
+            return 2;
+    }
+    if (all_flaws)
+        return run_flaws(seconds);
+    if (seed != NULL)
+        return run_seed(strtoull(seed, NULL, 10), true, flaw != NULL ? flaw->consumer : 0,
+                        flaw != NULL ? flaw->stream : 0, NULL)
+                   ? EXIT_SUCCESS
+                   : EXIT_FAILURE;
+    return run_many(seconds, from);
+}
