@@ -1,6 +1,8 @@
 #include "base/heap.h"
 #include "storage/index_priv.h"
 
+#define EXPECT_SUBJECTS 4096u /* fewer stay where the processor has them at hand */
+
 struct index *index_create(uint64_t seed)
 {
     struct index *index = HEAP_NEW(struct index);
@@ -13,6 +15,12 @@ struct index *index_create(uint64_t seed)
 void index_use(struct index *index, struct scratch *scratch, unsigned bits)
 {
     index_blocks_use(&index->blocks, scratch, bits);
+}
+
+void index_flaw(struct index *index, unsigned flaws)
+{
+    index->blocks.step_lost = (flaws & INDEX_FLAW_STEP_LOST) != 0;
+    index->blocks.before_lost = (flaws & INDEX_FLAW_BEFORE_LOST) != 0;
 }
 
 void index_destroy(struct index *index)
@@ -52,13 +60,16 @@ static void link_newest(struct index *index, struct index_name *name, uint64_t s
 
 void index_add(struct index *index, const struct index_entry *entry)
 {
-    struct index_name *name;
+    index_subjects_release(&index->subjects);
+    index_add_named(index, entry, index_subjects_intern(&index->subjects, entry->subject));
+}
+
+void index_add_named(struct index *index, const struct index_entry *entry, struct index_name *name)
+{
     struct index_slot *slot;
 
     assert(entry->sequence > index->sequence_added);
 
-    index_subjects_release(&index->subjects);
-    name = index_subjects_intern(&index->subjects, entry->subject);
     slot = index_blocks_append(&index->blocks, entry->sequence);
     slot->time_ns = entry->time_ns;
     slot->place = entry->place;
@@ -71,6 +82,27 @@ void index_add(struct index *index, const struct index_entry *entry)
     index->count++;
     index->bytes += entry->stored_size;
     index->sequence_added = entry->sequence;
+}
+
+bool index_expects(const struct index *index)
+{
+    return index->subjects.count >= EXPECT_SUBJECTS;
+}
+
+void index_expect(const struct index *index, const struct bytes *subjects, size_t count)
+{
+    uint64_t hashes[INDEX_EXPECT_MAX];
+
+    assert(count <= INDEX_EXPECT_MAX);
+    for (size_t i = 0; i < count; i++)
+        hashes[i] = index_subjects_hash(&index->subjects, subjects[i]);
+    for (size_t i = 0; i < count; i++)
+        index_subjects_fetch_place(&index->subjects, hashes[i]);
+    for (size_t i = 0; i < count; i++)
+        index_subjects_fetch_name(&index->subjects, hashes[i]);
+    for (size_t i = 0; i < count; i++)
+        index_blocks_prefetch(&index->blocks,
+                              index_subjects_guess_last(&index->subjects, hashes[i]));
 }
 
 void index_move(struct index *index, uint64_t sequence, log_place place)

@@ -3,10 +3,10 @@
  * which calls it in apply order. Sequences are added in rising order, with gaps; removed in any
  * order.
  *
- * With scratch memory (index_use) a message costs 5 bytes of memory and 32 of disk, else 48 bytes of
- * memory; a subject 40 to 80 and its text: docs/index.md. Callers must not assume that
- * an answer is cheap: the comment says what it costs. "Matching" subjects of a wildcard filter are
- * found by trying all subjects, those of a literal one by one look-up.
+ * With scratch memory (index_use) a message costs 5 bytes of memory and 32 of disk, else 48 bytes
+ * of memory; a subject 40 to 80 and its text: docs/index.md. Callers must not assume that an answer
+ * is cheap: the comment says what it costs. "Matching" subjects of a wildcard filter are found by
+ * trying all subjects, those of a literal one by one look-up.
  */
 #ifndef STORAGE_INDEX_H
 #define STORAGE_INDEX_H
@@ -39,9 +39,19 @@ void index_destroy(struct index *index);
  * sequences (INDEX_BITS; fewer for simulations). The scratch memory outlives the index. */
 #define INDEX_BITS 10u
 void index_use(struct index *index, struct scratch *scratch, unsigned bits);
+/* Seeded bugs, for the simulations. */
+#define INDEX_FLAW_STEP_LOST   1u /* the step to a newer message is not noted in a cold range */
+#define INDEX_FLAW_BEFORE_LOST 2u /* a range written anew has forgotten what changed in it */
+void index_flaw(struct index *index, unsigned flaws);
 
 /* entry->sequence > every sequence ever added. The subject is copied (interned). */
 void index_add(struct index *index, const struct index_entry *entry);
+/* A hint: messages of these subjects, at most INDEX_EXPECT_MAX, are about to be added. With many
+ * subjects each look-up waits for memory several times; so all wait together. */
+#define INDEX_EXPECT_MAX 32u
+void index_expect(const struct index *index, const struct bytes *subjects, size_t count);
+/* Is that worth the caller's while? */
+bool index_expects(const struct index *index);
 /* It stands there from now on. It is in the index (asserted). */
 void index_move(struct index *index, uint64_t sequence, log_place place);
 /* False: no such message. *removed (may be NULL) is what it was; its subject stays readable until

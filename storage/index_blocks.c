@@ -215,8 +215,8 @@ uint64_t index_blocks_first(const struct index_blocks *blocks)
         return 0;
     block = block_at(blocks, 0);
     return index_cursor_sequence(
-        blocks,
-        (struct index_cursor){0, block->cold != NULL ? index_cold_up(block->cold, 0) : block->start});
+        blocks, (struct index_cursor){0, block->cold != NULL ? index_cold_up(block->cold, 0)
+                                                             : block->start});
 }
 
 uint64_t index_blocks_last(const struct index_blocks *blocks)
@@ -286,6 +286,7 @@ static void freeze(struct index_blocks *blocks, size_t i)
         return;
     heap_give(block->slots);
     block->slots = NULL;
+    block->dense = block->cold->count == UINT32_C(1) << blocks->bits;
     block->start = block->count = block->capacity = 0;
     block_check(block);
 }
@@ -311,13 +312,17 @@ static void thaw(struct index_blocks *blocks, struct index_block *block)
 
     for (uint32_t offset = index_cold_up(cold, 0); offset != INDEX_COLD_NONE;
          offset = index_cold_up(cold, offset + 1)) {
-        cold_read(blocks, block, offset, &slots[count++]);
+        cold_read(blocks, block, offset, &slots[count]);
+        if (blocks->before_lost)
+            index_cold_read(cold, block_base(blocks, block), offset, &slots[count]);
+        count++;
         if (cold->changed > 0)
             (void)map64_remove(&blocks->befores, block_base(blocks, block) + offset, NULL);
     }
     assert(count == block->live);
     index_cold_destroy(blocks->scratch, cold);
     block->cold = NULL;
+    block->dense = false;
     block->slots = slots;
     block->start = 0;
     block->count = block->capacity = count;
@@ -479,6 +484,14 @@ void index_blocks_remove(struct index_blocks *blocks, uint64_t sequence)
 /* ---- links and places --------------------------------------------------------------------------
  */
 
+void index_blocks_prefetch(const struct index_blocks *blocks, uint64_t sequence)
+{
+    const struct index_block *block = block_of(blocks, sequence);
+
+    if (block != NULL && block->dense)
+        __builtin_prefetch(&block->cold->after[block_offset(blocks, sequence)], 1);
+}
+
 void index_blocks_set_after(struct index_blocks *blocks, uint64_t sequence, uint64_t after)
 {
     struct index_block *block = block_of(blocks, sequence);
@@ -487,8 +500,11 @@ void index_blocks_set_after(struct index_blocks *blocks, uint64_t sequence, uint
 
     assert(block != NULL);
     if (block->cold != NULL) {
-        assert(index_cold_live(block->cold, offset));
-        if (index_cold_set_after(block->cold, block_base(blocks, block), offset, after))
+        /* Publishing comes here, far from what the processor has at hand: one look suffices. */
+        uint32_t row = block->dense ? offset : index_cold_row(block->cold, offset);
+
+        if (blocks->step_lost ||
+            index_cold_set_after(block->cold, block_base(blocks, block), offset, row, after))
             return;
         thaw(blocks, block);
     }
@@ -520,14 +536,25 @@ void index_blocks_set_before(struct index_blocks *blocks, uint64_t sequence, uin
     slot->before = before;
 }
 
+static void freeze_moved(struct index_blocks *blocks)
+{
+    size_t i = block_lower_bound(blocks, blocks->moved);
+
+    if (i < blocks->count && block_at(blocks, i)->number == blocks->moved)
+        freeze(blocks, i);
+}
+
 void index_blocks_set_place(struct index_blocks *blocks, uint64_t sequence, uint64_t place)
 {
     struct index_block *block = block_of(blocks, sequence);
     struct index_slot *slot;
 
     assert(block != NULL);
-    if (block->cold != NULL)
+    if (block->cold != NULL) {
+        freeze_moved(blocks); /* messages are moved in their order: one block at a time is hot */
         thaw(blocks, block);
+        blocks->moved = block->number;
+    }
     slot = hot_slot(block, block_offset(blocks, sequence));
     assert(slot != NULL);
     slot->place = place;
@@ -559,9 +586,8 @@ uint32_t index_cursor_subject(const struct index_blocks *blocks, struct index_cu
 {
     const struct index_block *block = block_at(blocks, cursor.block);
 
-    return block->cold != NULL
-               ? block->cold->rows[index_cold_row(block->cold, cursor.slot)].subject
-               : block->slots[cursor.slot].subject;
+    return block->cold != NULL ? block->cold->rows[index_cold_row(block->cold, cursor.slot)].subject
+                               : block->slots[cursor.slot].subject;
 }
 
 uint64_t index_cursor_after(const struct index_blocks *blocks, struct index_cursor cursor)
@@ -624,7 +650,8 @@ static bool step_down(const struct index_block *block, struct index_cursor *curs
     uint32_t offset;
 
     if (block->cold != NULL) {
-        offset = cursor->slot == 0 ? INDEX_COLD_NONE : index_cold_down(block->cold, cursor->slot - 1);
+        offset =
+            cursor->slot == 0 ? INDEX_COLD_NONE : index_cold_down(block->cold, cursor->slot - 1);
         if (offset == INDEX_COLD_NONE)
             return false;
         cursor->slot = offset;
@@ -703,7 +730,7 @@ bool index_cursor_at_time(const struct index_blocks *blocks, int64_t time_ns,
         return false;
     block = block_at(blocks, low);
     *cursor = (struct index_cursor){.block = low};
-    cursor->slot =
-        block->cold != NULL ? index_cold_at_time(block->cold, time_ns) : hot_at_time(block, time_ns);
+    cursor->slot = block->cold != NULL ? index_cold_at_time(block->cold, time_ns)
+                                       : hot_at_time(block, time_ns);
     return settle_up(blocks, cursor); /* all that lives in it may be before the time */
 }

@@ -28,6 +28,7 @@ struct index_block {
     struct index_cold *cold;
     uint32_t start, count, capacity; /* of a hot one */
     uint32_t live;
+    bool dense; /* a cold one with a row for every offset of its range: the row is the offset */
 };
 
 struct index_blocks {
@@ -36,7 +37,9 @@ struct index_blocks {
     unsigned bits;           /* of a range, at most INDEX_BLOCK_BITS */
     struct scratch *scratch; /* NULL: everything stays in memory */
     struct map64 befores;    /* sequence -> the message before, of cold ones where it has changed */
-    size_t retry;            /* the block that is tried again next */
+    bool step_lost, before_lost; /* seeded bugs: storage/index.h */
+    size_t retry;                /* the block that is tried again next */
+    uint64_t moved;              /* number of the block whose places change, which is hot for it */
 };
 
 /* A live message while walking. */
@@ -58,6 +61,9 @@ bool index_blocks_get(const struct index_blocks *blocks, uint64_t sequence,
                       struct index_slot *slot);
 /* The next one of its subject, 0: none. False: not present. */
 bool index_blocks_after(const struct index_blocks *blocks, uint64_t sequence, uint64_t *after);
+
+/* A hint: its link to the next one is about to be set. */
+void index_blocks_prefetch(const struct index_blocks *blocks, uint64_t sequence);
 
 /* The sequence must be present (asserted). */
 void index_blocks_set_after(struct index_blocks *blocks, uint64_t sequence, uint64_t after);

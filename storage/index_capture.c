@@ -25,22 +25,23 @@ struct piece_name {
 
 struct index_capture {
     struct index *index;
-    uint64_t next;               /* number of the lowest range that is still to be taken in order */
-    uint64_t last;               /* highest sequence that belongs to it; 0: nothing does */
-    struct buf messages, places; /* of the ranges below `next` */
-    struct piece **early;        /* ranges at or above it that were about to change, rising */
+    uint64_t next;        /* number of the lowest range that is still to be taken in order */
+    uint64_t last;        /* highest sequence that belongs to it; 0: nothing does */
+    struct buf *messages; /* of the ranges below `next` */
+    struct buf places;
+    struct piece **early; /* ranges at or above it that were about to change, rising */
     size_t early_at, early_count, early_capacity;
     struct piece_name names[NAMES];
 };
 
-struct index_capture *index_capture_begin(struct index *index)
+struct index_capture *index_capture_begin(struct index *index, struct buf *pieces)
 {
     struct index_capture *capture = HEAP_NEW(struct index_capture);
 
     assert(index->capture == NULL);
     capture->index = index;
     capture->last = index_last(index);
-    buf_init(&capture->messages, SIZE_MAX);
+    capture->messages = pieces;
     buf_init(&capture->places, SIZE_MAX);
     index->capture = capture;
     return capture;
@@ -59,7 +60,6 @@ void index_capture_end(struct index_capture *capture)
     for (size_t i = capture->early_at; i < capture->early_count; i++)
         piece_free(capture->early[i]);
     heap_give(capture->early);
-    buf_deinit(&capture->messages);
     buf_deinit(&capture->places);
     heap_give(capture);
 }
@@ -213,7 +213,7 @@ static void move_early(struct index_capture *capture)
 {
     struct piece *piece = capture->early[capture->early_at++];
 
-    (void)buf_add(&capture->messages, buf_bytes(&piece->messages));
+    (void)buf_add(capture->messages, buf_bytes(&piece->messages));
     (void)buf_add(&capture->places, buf_bytes(&piece->places));
     piece_free(piece);
 }
@@ -236,7 +236,7 @@ static bool take_next(struct index_capture *capture)
         move_early(capture);
         capture->next = early + 1;
     } else {
-        take_down(capture, cursor, &capture->messages, &capture->places);
+        take_down(capture, cursor, capture->messages, &capture->places);
         capture->next = number + 1;
     }
     return true;
@@ -259,10 +259,9 @@ void index_capture_rest(struct index_capture *capture)
         continue;
 }
 
-bool index_capture_write(struct index_capture *capture, struct buf *pieces, struct buf *places)
+bool index_capture_places(const struct index_capture *capture, struct buf *places)
 {
-    return buf_add(pieces, buf_bytes(&capture->messages)) &&
-           buf_add(places, buf_bytes(&capture->places));
+    return buf_add(places, buf_bytes(&capture->places));
 }
 
 /* ---- back -------------------------------------------------------------------------------------
@@ -299,9 +298,12 @@ struct reading {
     struct coder coder;
     log_place expected;
     struct bytes names[PIECE_SPAN];
+    uint32_t count;
+    struct index_entry entries[PIECE_SPAN];
+    uint32_t name_of[PIECE_SPAN]; /* of each entry, its place in `names` */
 };
 
-static bool take_subject(struct bytes *in, struct reading *reading, struct bytes *subject)
+static bool take_subject(struct bytes *in, struct reading *reading, uint32_t *name)
 {
     uint64_t number, size;
 
@@ -314,11 +316,12 @@ static bool take_subject(struct bytes *in, struct reading *reading, struct bytes
         *in = bytes_skip(*in, size);
         number = reading->coder.names;
     }
-    *subject = reading->names[number - 1];
+    *name = (uint32_t)number - 1;
     return true;
 }
 
-static bool take_message(struct bytes *in, struct reading *reading, struct index_entry *entry)
+static bool take_message(struct bytes *in, struct reading *reading, struct index_entry *entry,
+                         uint32_t *name)
 {
     struct coder *coder = &reading->coder;
     uint64_t step;
@@ -326,8 +329,9 @@ static bool take_message(struct bytes *in, struct reading *reading, struct index
 
     if (!varint_take(in, &step) || !take_folded(in, &time_step) ||
         !take_u32(in, &coder->record_size) || !take_u32(in, &coder->stored_size) ||
-        !take_subject(in, reading, &entry->subject))
+        !take_subject(in, reading, name))
         return false;
+    entry->subject = reading->names[*name];
     if (step > UINT64_MAX - coder->sequence)
         return false;
     coder->sequence += step;
@@ -352,22 +356,49 @@ static bool take_place(struct reading *reading, struct index_entry *entry)
 
 static bool take_piece(struct reading *reading)
 {
-    struct index_entry entry = {0};
-    uint64_t count, number;
+    uint64_t count, number, last = reading->index->sequence_added;
 
     if (!varint_take(&reading->pieces, &count) || count == 0 || count > PIECE_SPAN ||
         !varint_take(&reading->pieces, &number) || number > UINT64_MAX >> PIECE_BITS)
         return false;
     reading->coder = (struct coder){.sequence = number << PIECE_BITS};
     reading->expected = 0;
-    for (uint64_t i = 0; i < count; i++) {
-        if (!take_message(&reading->pieces, reading, &entry) ||
-            entry.sequence >> PIECE_BITS != number ||
-            entry.sequence <= reading->index->sequence_added || !take_place(reading, &entry))
+    reading->count = (uint32_t)count;
+    for (uint32_t i = 0; i < reading->count; i++) {
+        struct index_entry *entry = &reading->entries[i];
+
+        if (!take_message(&reading->pieces, reading, entry, &reading->name_of[i]) ||
+            entry->sequence >> PIECE_BITS != number || entry->sequence <= last ||
+            !take_place(reading, entry))
             return false;
-        index_add(reading->index, &entry);
+        last = entry->sequence;
     }
     return true;
+}
+
+/* With a million subjects each look-up waits for memory several times: a whole piece's are asked
+ * for at once, and each is looked up once. */
+static void add_piece(struct reading *reading)
+{
+    struct index *index = reading->index;
+    struct index_subjects *subjects = &index->subjects;
+    struct index_name *names[PIECE_SPAN];
+    uint64_t hashes[PIECE_SPAN];
+    uint32_t count = reading->coder.names;
+
+    for (uint32_t i = 0; i < count; i++)
+        hashes[i] = index_subjects_hash(subjects, reading->names[i]);
+    for (uint32_t i = 0; i < count; i++)
+        index_subjects_fetch_place(subjects, hashes[i]);
+    for (uint32_t i = 0; i < count; i++)
+        index_subjects_fetch_name(subjects, hashes[i]);
+    for (uint32_t i = 0; i < count; i++) {
+        names[i] = index_subjects_intern_hashed(subjects, reading->names[i], hashes[i]);
+        if (names[i]->count > 0)
+            index_blocks_prefetch(&index->blocks, names[i]->last);
+    }
+    for (uint32_t i = 0; i < reading->count; i++)
+        index_add_named(index, &reading->entries[i], names[reading->name_of[i]]);
 }
 
 enum err index_restore(struct index *index, struct bytes pieces, struct bytes places,
@@ -383,8 +414,11 @@ enum err index_restore(struct index *index, struct bytes pieces, struct bytes pl
     reading->placed = places.size > 0;
     reading->place = place;
     reading->context = context;
-    while (sound && reading->pieces.size > 0)
+    while (sound && reading->pieces.size > 0) {
         sound = take_piece(reading);
+        if (sound)
+            add_piece(reading);
+    }
     sound = sound && reading->places.size == 0;
     heap_give(reading);
     return sound ? OK : ERR_CORRUPT;

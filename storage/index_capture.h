@@ -15,12 +15,14 @@
 
 struct index_capture;
 
-/* What is in the index now. One at a time; it ends before the index does. */
-struct index_capture *index_capture_begin(struct index *index);
+/* What is in the index now. Pieces are added to the end of the buffer, which is the caller's, takes
+ * nothing else until the end and has no limit: they may be large, and are not copied. One at a
+ * time; it ends before the index does. */
+struct index_capture *index_capture_begin(struct index *index, struct buf *pieces);
 /* Takes down up to so many pieces; true: there are more. */
 bool index_capture_step(struct index_capture *capture, unsigned pieces);
-/* Complete: appends the pieces and their places to the buffers. False: one is at its limit. */
-bool index_capture_write(struct index_capture *capture, struct buf *pieces, struct buf *places);
+/* Complete: appends the places. False: the buffer is at its limit. */
+bool index_capture_places(const struct index_capture *capture, struct buf *places);
 void index_capture_end(struct index_capture *capture);
 
 /*

@@ -107,13 +107,15 @@ uint64_t index_cold_after(const struct index_cold *cold, uint64_t base, uint32_t
     return step == 0 ? 0 : base + offset + step;
 }
 
-bool index_cold_set_after(struct index_cold *cold, uint64_t base, uint32_t offset, uint64_t after)
+bool index_cold_set_after(struct index_cold *cold, uint64_t base, uint32_t offset, uint32_t row,
+                          uint64_t after)
 {
     uint64_t step = after == 0 ? 0 : after - (base + offset);
 
     if (step > UINT32_MAX)
         return false;
-    cold->after[index_cold_row(cold, offset)] = (uint32_t)step;
+    assert(row < INDEX_BLOCK_SPAN);
+    cold->after[row] = (uint32_t)step;
     return true;
 }
 

@@ -16,7 +16,7 @@
 #include "base/scratch.h"
 #include "storage/index_slot.h"
 
-#define INDEX_COLD_MIN   64u  /* messages: fewer are not worth it */
+#define INDEX_COLD_MIN   64u /* messages: fewer are not worth it */
 #define INDEX_COLD_WORDS (INDEX_BLOCK_SPAN / 64)
 
 struct index_row {
@@ -33,7 +33,7 @@ struct index_cold {
     const struct index_row *rows; /* of the offsets in `present`, in their order */
     int64_t time_base, time_last; /* of the first and the last row */
     uint64_t present[INDEX_COLD_WORDS];
-    uint64_t live[INDEX_COLD_WORDS]; /* some of `present` */
+    uint64_t live[INDEX_COLD_WORDS];  /* some of `present` */
     uint16_t ranks[INDEX_COLD_WORDS]; /* rows before each word */
     uint32_t count;                   /* rows */
     uint32_t changed;                 /* rows whose `before` the owner has another one for */
@@ -64,8 +64,9 @@ void index_cold_read(const struct index_cold *cold, uint64_t base, uint32_t offs
                      struct index_slot *slot);
 /* The next message of the subject; 0: none. */
 uint64_t index_cold_after(const struct index_cold *cold, uint64_t base, uint32_t offset);
-/* False: the step does not fit. */
-bool index_cold_set_after(struct index_cold *cold, uint64_t base, uint32_t offset, uint64_t after);
+/* Of the row of that offset. False: the step does not fit. */
+bool index_cold_set_after(struct index_cold *cold, uint64_t base, uint32_t offset, uint32_t row,
+                          uint64_t after);
 
 #define INDEX_COLD_NONE UINT32_MAX
 /* The lowest live offset >= from / the highest <= up_to, or INDEX_COLD_NONE. */

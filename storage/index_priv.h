@@ -19,6 +19,9 @@ void index_capture_touch(struct index_capture *capture, uint64_t sequence);
 /* All are. */
 void index_capture_rest(struct index_capture *capture);
 
+/* index.c: adds a message of a subject that is known; it is the entry's. */
+void index_add_named(struct index *index, const struct index_entry *entry, struct index_name *name);
+
 /* The entry of a live slot. */
 void index_fill(const struct index *index, uint64_t sequence, const struct index_slot *slot,
                 struct index_entry *entry);

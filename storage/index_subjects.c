@@ -107,10 +107,62 @@ static uint32_t take_id(struct index_subjects *subjects)
     return subjects->id_limit++;
 }
 
+uint64_t index_subjects_hash(const struct index_subjects *subjects, struct bytes subject)
+{
+    uint64_t hash = bytes_hash(subject, subjects->seed);
+
+    if (subjects->capacity > 0)
+        __builtin_prefetch(&subjects->slots[home_of(subjects, hash)]);
+    return hash;
+}
+
+/* The id that the subject probably has, plus 1. */
+static uint32_t guess(const struct index_subjects *subjects, uint64_t hash)
+{
+    if (subjects->capacity == 0)
+        return 0;
+    for (size_t i = home_of(subjects, hash);; i = (i + 1) & (subjects->capacity - 1)) {
+        const struct index_name_slot *slot = &subjects->slots[i];
+
+        if (slot->id_plus_1 == 0 || slot->hash_high == high_of(hash))
+            return slot->id_plus_1;
+    }
+}
+
+void index_subjects_fetch_place(const struct index_subjects *subjects, uint64_t hash)
+{
+    uint32_t id_plus_1 = guess(subjects, hash);
+
+    if (id_plus_1 != 0)
+        __builtin_prefetch(&subjects->names[id_plus_1 - 1]);
+}
+
+void index_subjects_fetch_name(const struct index_subjects *subjects, uint64_t hash)
+{
+    uint32_t id_plus_1 = guess(subjects, hash);
+
+    if (id_plus_1 != 0) {
+        __builtin_prefetch(subjects->names[id_plus_1 - 1], 1);
+        __builtin_prefetch(subjects->names[id_plus_1 - 1]->text);
+    }
+}
+
+uint64_t index_subjects_guess_last(const struct index_subjects *subjects, uint64_t hash)
+{
+    uint32_t id_plus_1 = guess(subjects, hash);
+
+    return id_plus_1 == 0 ? 0 : subjects->names[id_plus_1 - 1]->last;
+}
+
 struct index_name *index_subjects_intern(struct index_subjects *subjects, struct bytes subject)
 {
+    return index_subjects_intern_hashed(subjects, subject, bytes_hash(subject, subjects->seed));
+}
+
+struct index_name *index_subjects_intern_hashed(struct index_subjects *subjects,
+                                                struct bytes subject, uint64_t hash)
+{
     struct index_name *name;
-    uint64_t hash = bytes_hash(subject, subjects->seed);
     size_t i;
 
     assert(subject.size <= UINT32_MAX);

@@ -41,6 +41,15 @@ void index_subjects_clear(struct index_subjects *subjects);
 struct index_name *index_subjects_find(const struct index_subjects *subjects, struct bytes subject);
 /* Found or added without messages; the caller gives it one. Hashes once. */
 struct index_name *index_subjects_intern(struct index_subjects *subjects, struct bytes subject);
+/* The same in steps, for many at a time: each waits for memory that the one before has asked for.
+ * Nothing is changed by steps 1 to 3. */
+uint64_t index_subjects_hash(const struct index_subjects *subjects, struct bytes subject); /* 1 */
+void index_subjects_fetch_place(const struct index_subjects *subjects, uint64_t hash);     /* 2 */
+void index_subjects_fetch_name(const struct index_subjects *subjects, uint64_t hash);      /* 3 */
+/* The newest message of the subject, if it is the one that it looks like; 0: not there. */
+uint64_t index_subjects_guess_last(const struct index_subjects *subjects, uint64_t hash); /* 4 */
+struct index_name *index_subjects_intern_hashed(struct index_subjects *subjects,
+                                                struct bytes subject, uint64_t hash);
 /* It has no messages any more. Its memory stays readable until the next change. */
 void index_subjects_retire(struct index_subjects *subjects, struct index_name *name);
 void index_subjects_release(struct index_subjects *subjects); /* frees what is retired */

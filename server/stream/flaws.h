@@ -9,6 +9,8 @@
 #include <stdint.h>
 
 #define STREAM_FLAW_TABLE(X)                                                                       \
+    X(INDEX_STEP_LOST, "the index does not note the next message of a subject in a cold range")    \
+    X(INDEX_BEFORE_LOST, "a range of the index that is written anew forgets what has changed")     \
     X(SEQUENCE_FROM_APPLIED, "the next sequence is that of the applied state plus one (F1)")       \
     X(REFUSAL_NOT_LOOKED, "a refusal that looked at uncommitted state leaves at once (F2)")        \
     X(CHECK_APPLIED, "expected sequences are checked against the applied state (F4, F5)")          \

@@ -73,6 +73,25 @@ static void measure(struct stream *stream, const struct log_batch *batch)
                     io_now(stream_io(stream)) - stream->proposals[slot].time_ns);
 }
 
+/* Of the next records: what the index will look up. */
+static void expect_subjects(struct stream *stream, struct bytes records, uint32_t count)
+{
+    struct bytes subjects[INDEX_EXPECT_MAX];
+    size_t found = 0;
+
+    for (uint32_t i = 0; i < count && i < INDEX_EXPECT_MAX; i++) {
+        struct record record;
+        struct effect effect;
+
+        if (record_peek(records, &record) != OK)
+            break;
+        if (record.type == EFFECT_MESSAGE && effect_read(&record, &effect) == OK)
+            subjects[found++] = effect.message.subject;
+        records = bytes_skip(records, record.size);
+    }
+    index_expect(stream->state.index, subjects, found);
+}
+
 static void apply(void *owner, const struct log_batch *batch)
 {
     struct stream *stream = owner;
@@ -87,6 +106,8 @@ static void apply(void *owner, const struct log_batch *batch)
     for (uint32_t i = 0; i < batch->record_count; i++) {
         struct record record;
 
+        if (i % INDEX_EXPECT_MAX == 0 && index_expects(stream->state.index))
+            expect_subjects(stream, rest, batch->record_count - i);
         if (record_peek(rest, &record) != OK)
             break; /* the content hash was right, so a newer version wrote it; the rest is
                       unreadable */
@@ -300,6 +321,7 @@ static void use_scratch(struct stream *stream)
     const struct options *options = server_options(jetstream_server(stream->jetstream));
     unsigned bits = options->sim.index_bits;
 
+    stream->state.flaws = options->sim.stream_flaws;
     if (!log_made_in_memory(jetstream_store(stream->jetstream), stream->id))
         stream_state_use(&stream->state, io_scratch(stream_io(stream)),
                          bits == 0 ? INDEX_BITS : bits);

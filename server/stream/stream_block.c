@@ -177,6 +177,17 @@ void stream_block_noted(struct stream *stream)
     }
 }
 
+/* The last section, which grows in steps. */
+static void begin_messages(struct stream *stream)
+{
+    struct stream_blocks *blocks = &stream->blocks;
+
+    blocks->messages_begin = blocks->body.size;
+    (void)buf_reserve(&blocks->body, BLOCK_SECTION_HEAD);
+    buf_commit(&blocks->body, BLOCK_SECTION_HEAD);
+    blocks->capture = index_capture_begin(stream->state.index, &blocks->body);
+}
+
 void stream_block_capture(void *owner, struct bytes head)
 {
     struct stream *stream = owner;
@@ -193,7 +204,7 @@ void stream_block_capture(void *owner, struct bytes head)
     write_consumers(stream);
     stream_block_noted(stream);
     if (!late)
-        blocks->capture = index_capture_begin(stream->state.index);
+        begin_messages(stream);
     timers_arm(io_timers(stream_io(stream)), &blocks->timer, late ? now_ns + LATE_NS : now_ns);
 }
 
@@ -235,13 +246,6 @@ static void write_files(struct stream *stream, struct buf *local)
     (void)encode_u32(local->at, count);
 }
 
-static void write_messages(struct stream *stream, const void *what, struct buf *out)
-{
-    struct buf *places = (struct buf *)what;
-
-    (void)index_capture_write(stream->blocks.capture, out, places); /* no limit */
-}
-
 static void give_over(struct stream *stream)
 {
     struct stream_blocks *blocks = &stream->blocks;
@@ -249,7 +253,9 @@ static void give_over(struct stream *stream)
 
     buf_init(&local, SIZE_MAX);
     write_files(stream, &local);
-    add_section(stream, SECTION_MESSAGES, write_messages, &local);
+    (void)index_capture_places(blocks->capture, &local); /* no limit */
+    replica_section(blocks->body.at + blocks->messages_begin, SECTION_MESSAGES,
+                    blocks->body.size - blocks->messages_begin - BLOCK_SECTION_HEAD);
     index_capture_end(blocks->capture);
     blocks->capture = NULL;
     replica_audit(stream->replica, blocks->audit);
@@ -263,7 +269,7 @@ void stream_block_step(struct timer *timer)
     struct stream_blocks *blocks = &stream->blocks;
 
     if (blocks->capture == NULL)
-        blocks->capture = index_capture_begin(stream->state.index); /* only as a flaw */
+        begin_messages(stream); /* only as a flaw */
     if (index_capture_step(blocks->capture, PIECES_STEP))
         timers_arm(io_timers(stream_io(stream)), timer, io_now(stream_io(stream)));
     else

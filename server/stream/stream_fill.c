@@ -107,6 +107,7 @@ enum err stream_fill_begin(void *owner, const struct replica_block *block)
 
     assert(stream->blocks.fill == NULL);
     stream_state_init(&fill->next, prng_next(server_prng(jetstream_server(stream->jetstream))));
+    stream_state_use(&fill->next, stream->state.scratch, stream->state.index_bits);
     err = decode(stream, &fill->next, block->body);
     if (err != OK) {
         fill_free(fill);
@@ -359,14 +360,15 @@ static void finish(struct stream_fill *fill)
 {
     struct stream *stream = fill->stream;
     struct log *log = replica_log(stream->replica);
-    struct index_capture *capture = index_capture_begin(fill->next.index);
     struct ordinals used = {0};
+    struct index_capture *capture;
     struct buf local, pieces;
     uint32_t count;
 
     fill->finished = true;
     buf_init(&local, SIZE_MAX);
     buf_init(&pieces, SIZE_MAX);
+    capture = index_capture_begin(fill->next.index, &pieces);
     (void)buf_reserve(&local, 4);
     buf_commit(&local, 4);
     find_ordinals(fill->next.index, &used);
@@ -375,7 +377,7 @@ static void finish(struct stream_fill *fill)
     (void)encode_u32(local.at, count);
     while (index_capture_step(capture, UINT32_MAX))
         continue;
-    (void)index_capture_write(capture, &pieces, &local);
+    (void)index_capture_places(capture, &local);
     index_capture_end(capture);
     buf_deinit(&pieces);
     heap_give(used.segments);

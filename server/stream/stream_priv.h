@@ -71,6 +71,7 @@ struct stream_blocks {
     uint64_t missing; /* messages that live in files that are not there */
     /* A block on its way. */
     struct index_capture *capture; /* NULL: it is being written, or there is none */
+    size_t messages_begin;         /* of their section in the body, while it is taken down */
     struct buf body;
     uint64_t audit; /* hash of what is equal on all replicas */
     struct timer timer;

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "server/stream/apply.h"
+#include "server/stream/flaws.h"
 
 #define MSG_ID_MAX         EFFECT_HEADERS_MAX
 #define CONFIG_ARENA_MAX   ((size_t)16 << 20)
@@ -25,6 +26,10 @@ void stream_state_use(struct stream_state *state, struct scratch *scratch, unsig
     state->index_bits = index_bits;
     if (scratch != NULL)
         index_use(state->index, scratch, index_bits);
+    if ((state->flaws & STREAM_FLAW_INDEX_STEP_LOST) != 0)
+        index_flaw(state->index, INDEX_FLAW_STEP_LOST);
+    if ((state->flaws & STREAM_FLAW_INDEX_BEFORE_LOST) != 0)
+        index_flaw(state->index, INDEX_FLAW_BEFORE_LOST);
 }
 
 void stream_state_deinit(struct stream_state *state)
@@ -48,9 +53,9 @@ void stream_state_reset(struct stream_state *state, uint64_t seed)
 
     stream_state_deinit(state);
     stream_state_init(state, seed);
-    stream_state_use(state, scratch, index_bits);
     state->events = events;
     state->flaws = flaws;
+    stream_state_use(state, scratch, index_bits);
 }
 
 /* What is true of a state between any two effects. */

@@ -17,7 +17,9 @@
      STREAM_FLAW_RELEASE_FORGOTTEN)
 /* Nobody is there to take a state from: sim_cluster's. */
 #define OTHERS (STREAM_FLAW_FILL_WITHOUT_RECORDS | STREAM_FLAW_APPLY_DIFFERS)
-#define HIDDEN (BOUNDS | RETENTION | OTHERS)
+/* A range of hundreds, removed in any order, again and again: tests/unit/storage/test_index.c. */
+#define INDEX  STREAM_FLAW_INDEX_BEFORE_LOST
+#define HIDDEN (BOUNDS | RETENTION | OTHERS | INDEX)
 
 #define STREAM_ROW(name, text)                                                                     \
     {#name, text, STREAM_FLAW_##name, 0, (STREAM_FLAW_##name & HIDDEN) != 0},
