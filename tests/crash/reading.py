@@ -12,20 +12,25 @@ SILENCE_S = 5.0  # an ordered reader makes its consumer anew when it hears nothi
 LEADER_S = 30
 
 
-async def info(client, stream):
+async def ask(client, subject, body=None):
     """Waits out an election."""
     end = time.monotonic() + LEADER_S
-    answer = await client.api(f"STREAM.INFO.{stream}")
+    answer = await client.api(subject, body)
     while answer.get("error", {}).get("code") == 503 and time.monotonic() < end:
         await asyncio.sleep(0.1)
-        answer = await client.api(f"STREAM.INFO.{stream}")
+        answer = await client.api(subject, body)
+    return answer
+
+
+async def info(client, stream):
+    answer = await ask(client, f"STREAM.INFO.{stream}")
     if "error" in answer:
         raise Violation(f"stream {stream}: {answer['error']['description']}")
     return answer
 
 
 async def consumer_info(client, stream, consumer):
-    answer = await client.api(f"CONSUMER.INFO.{stream}.{consumer}")
+    answer = await ask(client, f"CONSUMER.INFO.{stream}.{consumer}")
     if "error" in answer:
         raise Violation(f"consumer {consumer}: {answer['error']['description']}")
     return answer
@@ -96,7 +101,7 @@ async def read_once(client, stream):
 async def check_gets(client, stream, found, sequences):
     """Single gets must find what the reader found."""
     for seq in sequences:
-        answer = await client.api(f"STREAM.MSG.GET.{stream}", {"seq": seq})
+        answer = await ask(client, f"STREAM.MSG.GET.{stream}", {"seq": seq})
         content = found.messages.get(seq)
         if "error" in answer:
             if content is not None or answer["error"]["err_code"] != 10037:
