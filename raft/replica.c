@@ -493,6 +493,11 @@ uint64_t replica_applied(const struct replica *replica)
     return replica->applied;
 }
 
+int64_t replica_time_last(const struct replica *replica)
+{
+    return replica->time_last;
+}
+
 bool replica_whole(const struct replica *replica)
 {
     return replica->repair_from == 0 && !raft_core_damaged(replica->core);

@@ -93,6 +93,7 @@ void replica_forget(struct replica *replica);
 bool replica_leads(const struct replica *replica); /* between `lead` and `follow` */
 uint64_t replica_term(const struct replica *replica);
 uint64_t replica_applied(const struct replica *replica);  /* last index given to `apply` */
+int64_t replica_time_last(const struct replica *replica); /* of the last applied batch */
 uint64_t replica_proposed(const struct replica *replica); /* last index proposed */
 struct log *replica_log(struct replica *replica);         /* for reading */
 /* Who leads as far as is known; node 0: nobody. */
@@ -139,6 +140,8 @@ void replica_block_drop(struct replica *replica);
 void replica_ask(struct replica *replica, struct bytes question);
 /* It lacks nothing any more. Takes the memory of `local`. */
 void replica_take(struct replica *replica, struct buf *local);
+/* About how many bytes travel in one answer, of bodies and of machines. */
+size_t replica_piece(const struct replica *replica);
 /* An answer. Lost if there is no room for it: then it is asked for again. */
 void replica_tell(struct replica *replica, struct raft_member to, uint64_t index,
                   struct bytes answer);

@@ -154,6 +154,8 @@ static bool take_head(struct replica *replica, struct decoder *in)
         catch->body_size = size;
         catch->known = true;
     }
+    if (REPLICA_FLAWED(replica, CATCH_ANY_BLOCK))
+        return true;
     return size == catch->body_size && memcmp(hash.at, catch->hash.at, 16) == 0 &&
            memcmp(body_hash.at, catch->body_hash.at, 16) == 0;
 }
@@ -167,13 +169,22 @@ static enum err fill(struct replica *replica)
     struct log_hash hash = hash_128(body);
     uint32_t type;
 
-    if (!hash_equal(&hash, &catch->body_hash) && !REPLICA_FLAWED(replica, CATCH_PIECES_ANYHOW))
+    if (!hash_equal(&hash, &catch->body_hash) && !REPLICA_FLAWED(replica, CATCH_PIECES_ANYHOW) &&
+        !REPLICA_FLAWED(replica, CATCH_ANY_BLOCK))
         return ERR_CORRUPT;
     if (!replica_section_take(&body, &type, &group))
         return ERR_CORRUPT;
     block.body = body;
     catch->phase = CATCH_FILL;
     return replica->events.fill(replica->owner, &block);
+}
+
+static bool is_of_block(const struct replica *replica, const struct raft_message *message)
+{
+    const struct catch *catch = &replica->catch;
+
+    return (message->previous == catch->index && message->previous_term == catch->term) ||
+           REPLICA_FLAWED(replica, CATCH_ANY_BLOCK);
 }
 
 static void body_came(struct replica *replica, const struct wire_message *in)
@@ -183,8 +194,8 @@ static void body_came(struct replica *replica, const struct wire_message *in)
     struct decoder piece;
 
     decoder_init(&piece, in->payload);
-    if (catch->phase != CATCH_BODY || message->previous != catch->index ||
-        message->previous_term != catch->term || !take_head(replica, &piece) ||
+    if (catch->phase != CATCH_BODY || !is_of_block(replica, message) ||
+        !take_head(replica, &piece) ||
         (message->last != catch->body.size && !REPLICA_FLAWED(replica, CATCH_PIECES_ANYHOW)) ||
         piece.rest.size > catch->body_size - catch->body.size || piece.rest.size == 0)
         return;
@@ -258,7 +269,8 @@ static void take(struct replica *replica)
 
     assert(catch->phase == CATCH_READY);
     if (!op->written) {
-        if (!raft_core_lacks(replica->core, catch->index, catch->term)) {
+        if (!raft_core_lacks(replica->core, catch->index, catch->term) &&
+            !REPLICA_FLAWED(replica, CATCH_OLD_OFFER)) {
             give_up(replica); /* entries have come all the same */
             return;
         }
@@ -307,7 +319,8 @@ bool replica_catch_refuses(const struct replica *replica, const struct raft_mess
     bool taking = replica->catch.phase == CATCH_TAKE ||
                   (replica->catch.phase == CATCH_READY && replica->catch.op.written);
 
-    return taking && message->type == RAFT_APPEND && message->entry_count > 0;
+    return taking && !REPLICA_FLAWED(replica, CATCH_GOES_ON) && message->type == RAFT_APPEND &&
+           message->entry_count > 0;
 }
 
 /* ---- what comes ------------------------------------------------------------------------------ */
@@ -317,7 +330,7 @@ static void told(struct replica *replica, const struct wire_message *in)
     struct catch *catch = &replica->catch;
 
     if (catch->phase != CATCH_FILL || in->message.previous != catch->index ||
-        in->message.last < catch->index)
+        (in->message.last < catch->index && !REPLICA_FLAWED(replica, CATCH_TOLD_EARLY)))
         return;
     arm(replica);
     replica->events.told(replica->owner, in->payload);

@@ -18,7 +18,10 @@
     X(READ_LOST_OK, "reads that wait when leadership is gone are confirmed")                       \
     X(FOLLOW_UNTOLD, "a machine is not told that it leads no more")                                \
     X(CATCH_OLD_OFFER, "a block is taken whoever offers it, and however old it is")                \
-    X(CATCH_PIECES_ANYHOW, "pieces of a body are put together as they come")
+    X(CATCH_PIECES_ANYHOW, "pieces of a body are put together as they come")                       \
+    X(CATCH_ANY_BLOCK, "pieces of whatever block count")                                           \
+    X(CATCH_GOES_ON, "entries are taken while a block is")                                         \
+    X(CATCH_TOLD_EARLY, "who has not applied a block's entry answers for it")
 
 #define REPLICA_FLAW_NUMBER(name, text) REPLICA_FLAW_NUMBER_##name,
 enum replica_flaw_number { REPLICA_FLAW_TABLE(REPLICA_FLAW_NUMBER) REPLICA_FLAW_COUNT };

@@ -10,7 +10,9 @@
 #include "raft/replica_priv.h"
 
 #define SILENCE_NS INT64_C(2000000000)
-#define PIECE      (512u << 10)
+#define PIECE_MAX  (1u << 20)
+#define PIECE_MIN  256u
+#define PIECES     64u /* of what a log grows by between two blocks */
 
 static struct offer *find(struct replica *replica, struct raft_member member)
 {
@@ -109,6 +111,13 @@ static void piece_read(struct log_block_read *read, enum err err)
     replica_let_go(replica);
 }
 
+size_t replica_piece(const struct replica *replica)
+{
+    uint64_t size = replica->groups->options.block_bytes / PIECES;
+
+    return size < PIECE_MIN ? PIECE_MIN : size > PIECE_MAX ? PIECE_MAX : (size_t)size;
+}
+
 static void read_piece(struct replica *replica, struct offer *offer,
                        const struct raft_message *message)
 {
@@ -117,8 +126,10 @@ static void read_piece(struct replica *replica, struct offer *offer,
     offer->busy = true;
     offer->reader = message->from;
     offer->replica = replica;
-    offer->read = (struct log_block_read){
-        .index = message->previous, .offset = message->last, .size = PIECE, .done = piece_read};
+    offer->read = (struct log_block_read){.index = message->previous,
+                                          .offset = message->last,
+                                          .size = replica_piece(replica),
+                                          .done = piece_read};
     replica_hold(replica);
     log_block_read(replica->log, &offer->read);
 }
@@ -137,7 +148,9 @@ static struct offer *offer_of(struct replica *replica, struct raft_member member
 
 static void asked(struct replica *replica, const struct wire_message *in)
 {
-    if (replica->applied >= in->message.previous && replica->events.asked != NULL)
+    bool early = replica->applied < in->message.previous;
+
+    if ((!early || REPLICA_FLAWED(replica, CATCH_TOLD_EARLY)) && replica->events.asked != NULL)
         replica->events.asked(replica->owner, in->message.from, in->message.previous, in->payload);
 }
 

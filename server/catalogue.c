@@ -3,9 +3,10 @@
 #include "base/codec.h"
 #include "base/heap.h"
 
-#define ACCOUNT_MAX  1024u /* of an account's name in a key */
-#define MEMBER_SIZE  24u
-#define CONFIG_ARENA (1u << 20)
+#define ACCOUNT_MAX    1024u /* of an account's name in a key */
+#define ASSIGN_RESTORE 1u    /* flag of an assignment */
+#define MEMBER_SIZE    24u
+#define CONFIG_ARENA   (1u << 20)
 
 static struct bytes key_of(const void *item)
 {
@@ -111,7 +112,7 @@ static void decode_members(struct decoder *in, uint32_t count, struct raft_confi
 
 static void decode_assignment(struct decoder *in, struct catalogue_assignment *out)
 {
-    uint32_t account_size, json_size, members;
+    uint32_t account_size, json_size, members, flags;
     struct bytes incarnation;
 
     out->id = decode_u64(in);
@@ -122,7 +123,9 @@ static void decode_assignment(struct decoder *in, struct catalogue_assignment *o
     members = decode_u32(in);
     account_size = decode_u32(in);
     json_size = decode_u32(in);
-    (void)decode_u32(in);
+    flags = decode_u32(in);
+    out->restore = flags == ASSIGN_RESTORE;
+    in->failed = in->failed || flags > ASSIGN_RESTORE;
     decode_members(in, members, &out->members);
     out->account = decode_bytes(in, account_size);
     out->json = decode_bytes(in, json_size);
@@ -209,13 +212,11 @@ static enum err apply_remove(struct catalogue *catalogue, struct decoder *in,
     return OK;
 }
 
-static enum err apply_gone(struct catalogue *catalogue, struct decoder *in)
+void catalogue_drop(struct catalogue *catalogue, struct catalogue_entry *gone)
 {
-    struct catalogue_entry *gone = catalogue_find(catalogue, decode_u64(in));
     struct catalogue_entry *before = catalogue->first;
 
-    if (in->failed || gone == NULL || !gone->removed)
-        return ERR_CORRUPT;
+    catalogue_hide(catalogue, gone);
     if (before == gone) {
         catalogue->first = gone->next;
         before = NULL;
@@ -228,6 +229,15 @@ static enum err apply_gone(struct catalogue *catalogue, struct decoder *in)
         catalogue->last = before;
     (void)map64_remove(&catalogue->by_id, gone->assigned.id, NULL);
     entry_free(gone);
+}
+
+static enum err apply_gone(struct catalogue *catalogue, struct decoder *in)
+{
+    struct catalogue_entry *gone = catalogue_find(catalogue, decode_u64(in));
+
+    if (in->failed || gone == NULL || !gone->removed)
+        return ERR_CORRUPT;
+    catalogue_drop(catalogue, gone);
     return OK;
 }
 
@@ -281,7 +291,7 @@ bool catalogue_write_assign(struct buf *out, const struct catalogue_assignment *
     at = encode_u32(at, members->count);
     at = encode_u32(at, (uint32_t)assignment->account.size);
     at = encode_u32(at, (uint32_t)assignment->json.size);
-    at = encode_u32(at, 0);
+    at = encode_u32(at, assignment->restore ? ASSIGN_RESTORE : 0);
     at = encode_members(at, members);
     at = encode_bytes(at, assignment->account);
     (void)encode_bytes(at, assignment->json);
@@ -342,4 +352,174 @@ bool catalogue_write_remove(struct buf *out, uint64_t id)
 bool catalogue_write_gone(struct buf *out, uint64_t id)
 {
     return write_id(out, CATALOGUE_GONE, id);
+}
+
+/* ---- in a state block ------------------------------------------------------------------------ */
+
+#define BLOCK_VERSION 1u
+
+/* The assignment with the newest config, and what has come since. */
+static void encode_entry(const struct catalogue_entry *entry, struct buf *out)
+{
+    const struct raft_config *wished = &entry->wished;
+    size_t size = 16 + wished->count * MEMBER_SIZE;
+    uint8_t *at = buf_reserve(out, size);
+
+    at = encode_u64(at, entry->version);
+    at = encode_u32(at, entry->removed);
+    at = encode_u32(at, wished->count);
+    (void)encode_members(at, wished);
+    buf_commit(out, size);
+    (void)catalogue_write_assign(out, &entry->assigned); /* no limit */
+}
+
+void catalogue_encode(const struct catalogue *catalogue, struct buf *out)
+{
+    uint8_t *at = buf_reserve(out, 16);
+
+    at = encode_u32(at, BLOCK_VERSION);
+    at = encode_u32(at, 0);
+    (void)encode_u64(at, catalogue->id_next);
+    buf_commit(out, 16);
+    for (const struct catalogue_entry *entry = catalogue->first; entry != NULL; entry = entry->next)
+        encode_entry(entry, out);
+}
+
+struct catalogued {
+    uint64_t version;
+    bool removed;
+    struct raft_config wished;
+    struct record record; /* the assignment */
+    struct catalogue_assignment assigned;
+};
+
+static bool take_entry(struct decoder *in, struct catalogued *out)
+{
+    struct decoder body;
+    uint32_t count;
+
+    *out = (struct catalogued){.version = decode_u64(in)};
+    out->removed = decode_u32(in) != 0;
+    count = decode_u32(in);
+    decode_members(in, count, &out->wished);
+    if (in->failed || out->wished.count == 0 || record_read(in->rest, &out->record) != OK ||
+        out->record.type != CATALOGUE_ASSIGN)
+        return false;
+    in->rest = bytes_skip(in->rest, out->record.size);
+    decoder_init(&body, out->record.body);
+    (void)decode_bytes(&body, 6);
+    decode_assignment(&body, &out->assigned);
+    return !body.failed && out->assigned.members.count > 0;
+}
+
+static bool begin_decode(struct decoder *in, struct bytes bytes, uint64_t *id_next)
+{
+    uint32_t version, zero;
+
+    decoder_init(in, bytes);
+    version = decode_u32(in);
+    zero = decode_u32(in);
+    *id_next = decode_u64(in);
+    return !in->failed && version == BLOCK_VERSION && zero == 0;
+}
+
+enum err catalogue_check(const struct catalogue *catalogue, struct bytes bytes)
+{
+    struct catalogued item;
+    struct decoder in;
+    uint64_t id_next, last = 0;
+
+    if (!begin_decode(&in, bytes, &id_next) || id_next < catalogue->id_next)
+        return ERR_CORRUPT;
+    while (in.rest.size > 0) {
+        const struct catalogue_entry *entry;
+
+        if (!take_entry(&in, &item) || item.assigned.id <= last || item.assigned.id >= id_next)
+            return ERR_CORRUPT;
+        last = item.assigned.id;
+        entry = catalogue_find(catalogue, last);
+        if (entry == NULL ? last < catalogue->id_next : entry->version > item.version)
+            return ERR_CORRUPT; /* the block is older than what is known here */
+    }
+    return OK;
+}
+
+static bool same_members(const struct raft_config *a, const struct raft_config *b)
+{
+    bool same = a->count == b->count;
+
+    for (uint32_t i = 0; same && i < a->count; i++)
+        same = members_equal(a->at[i], b->at[i]) && a->at[i].learner == b->at[i].learner;
+    return same;
+}
+
+static void merge_known(struct catalogue *catalogue, struct catalogue_entry *entry,
+                        const struct catalogued *item)
+{
+    if (entry->version != item->version) {
+        heap_give((void *)entry->assigned.json.at);
+        entry->assigned.json = heap_copy(item->assigned.json);
+        entry->version = item->version;
+        read_config(entry);
+        entry->touched = true;
+    }
+    if (!same_members(&entry->wished, &item->wished)) {
+        entry->wished = item->wished;
+        entry->settled = false;
+        entry->touched = true;
+    }
+    if (item->removed && !entry->removed) {
+        entry->removed = true;
+        catalogue_hide(catalogue, entry);
+        entry->touched = true;
+    }
+}
+
+static void merge_new(struct catalogue *catalogue, const struct catalogued *item)
+{
+    struct catalogue_entry *entry;
+    enum err err = catalogue_apply(catalogue, &item->record, &entry);
+
+    assert(err == OK); /* it was checked */
+    entry->version = item->version;
+    entry->wished = item->wished;
+    entry->removed = item->removed;
+    entry->touched = true;
+    if (entry->removed)
+        catalogue_hide(catalogue, entry);
+}
+
+enum err catalogue_decode(struct catalogue *catalogue, struct bytes bytes)
+{
+    enum err err = catalogue_check(catalogue, bytes);
+    struct catalogued item;
+    struct decoder in;
+    uint64_t id_next;
+
+    if (err != OK)
+        return err;
+    for (struct catalogue_entry *entry = catalogue->first; entry != NULL; entry = entry->next)
+        entry->absent = true;
+    (void)begin_decode(&in, bytes, &id_next);
+    while (in.rest.size > 0 && take_entry(&in, &item)) {
+        struct catalogue_entry *entry = catalogue_find(catalogue, item.assigned.id);
+
+        if (entry == NULL)
+            continue;
+        entry->absent = false;
+        merge_known(catalogue, entry, &item);
+    }
+    for (struct catalogue_entry *entry = catalogue->first; entry != NULL; entry = entry->next) {
+        if (!entry->absent)
+            continue;
+        entry->touched = true;
+        catalogue_hide(catalogue, entry); /* its name may be another one's now */
+    }
+    (void)begin_decode(&in, bytes, &id_next);
+    while (in.rest.size > 0 && take_entry(&in, &item)) {
+        if (catalogue_find(catalogue, item.assigned.id) == NULL)
+            merge_new(catalogue, &item);
+    }
+    catalogue->id_next = id_next;
+    return OK;
 }

@@ -36,6 +36,7 @@ struct catalogue_assignment {
     struct raft_config members; /* that begin the group, for ever the same */
     struct bytes account;
     struct bytes json; /* StreamConfig */
+    bool restore;      /* it is filled from a backup first: its leader does not log the config */
 };
 
 struct catalogue_entry {
@@ -56,6 +57,7 @@ struct catalogue_entry {
     bool again;            /* it could not be made: in a while it is tried again */
     bool undo;             /* its log cannot be made, and nobody was told of it: it is taken back */
     enum err refusal;      /* why */
+    bool abandoned;        /* nobody is to fill it from a backup any more */
     bool completing;       /* its config is on the way into its log */
     uint64_t leader;       /* node that was last heard to lead it, 0: none */
     uint64_t leader_term;
@@ -64,8 +66,10 @@ struct catalogue_entry {
     bool files_gone;         /* of a removed stream, on this node */
     struct raft_config gone; /* members that have said so */
     bool lost;               /* it was in the memory of an earlier life, and only there */
-    bool settled;            /* its group has the members wished for, as this leader knows */
-    struct remote *remote;   /* takes what is published for it while no replica is here */
+    bool touched;            /* a block has changed it, or (absent) does not know it any more */
+    bool absent;
+    bool settled;          /* its group has the members wished for, as this leader knows */
+    struct remote *remote; /* takes what is published for it while no replica is here */
 };
 
 struct catalogue {
@@ -90,6 +94,17 @@ void catalogue_hide(struct catalogue *catalogue, struct catalogue_entry *entry);
  * it was about, NULL after GONE. */
 enum err catalogue_apply(struct catalogue *catalogue, const struct record *record,
                          struct catalogue_entry **touched);
+
+/* All of it, for a state block; equal catalogues make equal bytes. */
+void catalogue_encode(const struct catalogue *catalogue, struct buf *out);
+/*
+ * Brings it to what a block says, which is of a later index: what has changed is `touched`, what
+ * is gone there is also `absent`, hidden, and to be dropped by its owner. ERR_CORRUPT: it makes no
+ * sense (or not for this catalogue), and nothing has changed.
+ */
+enum err catalogue_decode(struct catalogue *catalogue, struct bytes in);
+enum err catalogue_check(const struct catalogue *catalogue, struct bytes in); /* would it? */
+void catalogue_drop(struct catalogue *catalogue, struct catalogue_entry *entry);
 
 /* Each appends one record; false at the buffer's limit. */
 bool catalogue_write_assign(struct buf *out, const struct catalogue_assignment *assignment);

@@ -212,6 +212,8 @@ static void meta_apply(void *owner, const struct log_batch *batch)
     struct jetstream *jetstream = owner;
     struct bytes rest = batch->records;
 
+    if (batch->index == 1)
+        jetstream_meta_began(jetstream, batch->content);
     if (batch->time_ns > jetstream->time_floor_ns)
         jetstream->time_floor_ns = batch->time_ns;
     for (uint32_t i = 0; i < batch->record_count; i++) {
@@ -277,6 +279,15 @@ static const struct replica_events meta_events = {
     .lead = meta_lead,
     .follow = meta_follow,
     .refused = meta_refused,
+    .capture = jetstream_meta_capture,
+    .blocked = jetstream_meta_blocked,
+    .restore = jetstream_meta_restore,
+    .fill = jetstream_meta_fill,
+    .told = jetstream_meta_told,
+    .fill_drop = jetstream_meta_forget,
+    .forget = jetstream_meta_forget,
+    .taken = jetstream_meta_taken,
+    .asked = jetstream_meta_asked,
 };
 
 static enum err make_meta(struct jetstream *jetstream)
@@ -304,6 +315,8 @@ enum err jetstream_meta_open(struct jetstream *jetstream)
     jetstream->recovering = false;
     if (err != OK)
         return err;
+    if (replica_time_last(jetstream->meta) > jetstream->time_floor_ns)
+        jetstream->time_floor_ns = replica_time_last(jetstream->meta); /* it began with a block */
     jetstream->meta_found = log_appended(replica_log(jetstream->meta));
     jetstream_entries_open(jetstream);
     return OK;
@@ -428,6 +441,7 @@ enum err jetstream_open(struct server *server, struct jetstream **out)
     jetstream->awake.fire = awake_fired;
     arena_init(&jetstream->arena, 256u << 20);
     buf_init(&jetstream->read_buffer, RECORD_SIZE_MAX + 4096);
+    buf_init(&jetstream->beginning, 64u << 10);
     read_cache_init(&jetstream->read_cache);
     catalogue_init(&jetstream->catalogue, prng_next(server_prng(server)));
     jetstream->op_timer.fire = jetstream_catalogue_op_due;
@@ -477,6 +491,7 @@ void jetstream_close(struct jetstream *jetstream)
     jetstream_spaces_deinit(jetstream);
     jetstream_zones_deinit(jetstream);
     buf_deinit(&jetstream->read_buffer);
+    buf_deinit(&jetstream->beginning);
     read_cache_deinit(&jetstream->read_cache);
     arena_deinit(&jetstream->arena);
     heap_give(jetstream);

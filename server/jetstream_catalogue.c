@@ -65,7 +65,8 @@ static void wait_for(struct jetstream *jetstream, struct catalogue_op *op,
 {
     op->id = entry->assigned.id;
     op->version = entry->version;
-    if (entry->configured >= entry->version) {
+    if (entry->configured >= entry->version ||
+        (op->kind == CATALOGUE_RESTORE && entry->leader != 0)) {
         finish(jetstream, op, entry);
         return;
     }
@@ -92,6 +93,16 @@ static struct catalogue_op *take_waiting(struct jetstream *jetstream, uint64_t i
     return NULL;
 }
 
+/* A restore that has failed, or that nobody goes on with: what it has made goes. */
+static void undo_restore(struct jetstream *jetstream, struct catalogue_entry *entry)
+{
+    if (!entry->assigned.restore || entry->configured > 0 || !jetstream->lead)
+        return; /* who leads the catalogue later will hear of it, too */
+    entry->lost = true;
+    jetstream->lost = true;
+    jetstream_awake(jetstream);
+}
+
 void jetstream_configured(struct jetstream *jetstream, struct catalogue_entry *entry,
                           uint64_t version, uint16_t error, const char *text)
 {
@@ -101,11 +112,29 @@ void jetstream_configured(struct jetstream *jetstream, struct catalogue_entry *e
         entry->configured = version;
     if (entry->stream != NULL && stream_leads(entry->stream))
         jetstream_cluster_configured(jetstream->cluster, entry, version, error, text);
+    if (error != 0)
+        undo_restore(jetstream, entry);
     while ((op = take_waiting(jetstream, entry->assigned.id, version)) != NULL) {
         if (error != 0)
             fail(jetstream, op, error, text);
         else
             finish(jetstream, op, entry);
+    }
+    arm(jetstream);
+}
+
+/* Whoever waits for somebody to restore to. */
+void jetstream_entry_led(struct jetstream *jetstream, struct catalogue_entry *entry)
+{
+    struct catalogue_op **at = &jetstream->op_waiting;
+
+    while (*at != NULL && ((*at)->id != entry->assigned.id || (*at)->kind != CATALOGUE_RESTORE))
+        at = &(*at)->next;
+    if (*at != NULL) {
+        struct catalogue_op *op = *at; /* only one has made it */
+
+        *at = op->next;
+        finish(jetstream, op, entry);
     }
     arm(jetstream);
 }
@@ -171,6 +200,7 @@ static bool write_assign(struct jetstream *jetstream, struct catalogue_op *op, s
         .members = {.at = {groups_self(jetstream->groups)}, .count = 1},
         .account = account_name(op->account),
         .json = op->json,
+        .restore = op->kind == CATALOGUE_RESTORE,
     };
 
     if (jetstream->cluster != NULL && !place(jetstream, op, NULL, &assignment.members))
@@ -215,7 +245,7 @@ static bool write_intent(struct jetstream *jetstream, struct catalogue_op *op)
     struct buf *out = replica_gather(jetstream->meta);
     struct catalogue_entry *entry;
 
-    if (op->kind == CATALOGUE_CREATE)
+    if (op->kind == CATALOGUE_CREATE || op->kind == CATALOGUE_RESTORE)
         return write_assign(jetstream, op, out);
     entry = jetstream_entry(jetstream, op->account, op->name);
     assert(entry != NULL); /* `check` refuses what is not there */
@@ -398,7 +428,7 @@ void jetstream_catalogue_applied(struct jetstream *jetstream, uint64_t index)
     if (op->kind == CATALOGUE_DELETE || op->kind == CATALOGUE_MOVE) {
         finish(jetstream, op, NULL);
     } else {
-        op->created = op->kind == CATALOGUE_CREATE;
+        op->created = op->kind == CATALOGUE_CREATE || op->kind == CATALOGUE_RESTORE;
         wait_for(jetstream, op, catalogue_find(&jetstream->catalogue, op->id));
     }
 }
@@ -426,6 +456,14 @@ static void drop_list(struct jetstream *jetstream, struct catalogue_op *list)
     }
 }
 
+/* They may come to be what they shall be under another leader. */
+static void keep_restored(struct jetstream *jetstream)
+{
+    for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
+         entry = entry->next)
+        entry->lost = entry->lost && !entry->assigned.restore;
+}
+
 void jetstream_catalogue_drop(struct jetstream *jetstream)
 {
     struct catalogue_op *first = jetstream->op_first, *waiting = jetstream->op_waiting;
@@ -435,6 +473,7 @@ void jetstream_catalogue_drop(struct jetstream *jetstream)
     jetstream->op_index = 0;
     jetstream->gone_index = 0;
     jetstream->gone_proposed = 0;
+    keep_restored(jetstream);
     if (current != NULL)
         fail(jetstream, current, 10008, NULL);
     drop_list(jetstream, first);

@@ -141,6 +141,7 @@ static void heard_leader(struct jetstream_cluster *cluster, uint64_t node, uint6
         return;
     entry->leader = node;
     entry->leader_term = term;
+    jetstream_entry_led(cluster->jetstream, entry);
     if (configured > entry->configured)
         jetstream_configured(cluster->jetstream, entry, configured, 0, NULL);
 }

@@ -74,6 +74,9 @@ void jetstream_stream_lead(struct jetstream *jetstream, struct stream *stream);
 void jetstream_stream_follow(struct jetstream *jetstream, struct stream *stream);
 /* The replica here is no member of its group any more: it is closed, and its files go. */
 void jetstream_stream_removed(struct jetstream *jetstream, struct stream *stream);
+/* The restore of a stream that is led here is over; with an error the stream is to be removed. */
+void jetstream_stream_restored(struct jetstream *jetstream, struct stream *stream,
+                               const char *error);
 /* Streams take messages here only while they lead; else (alone) from when they are open. */
 bool jetstream_clustered(const struct jetstream *jetstream);
 
@@ -130,7 +133,14 @@ struct stream *jetstream_stream(struct jetstream *jetstream, struct account *acc
  * equal stream). Only on the node that leads the metadata group.
  */
 /* MOVE: another node takes the place of `without` among the replicas; nothing is waited for. */
-enum catalogue_op_kind { CATALOGUE_CREATE, CATALOGUE_UPDATE, CATALOGUE_DELETE, CATALOGUE_MOVE };
+/* RESTORE: a CREATE of a stream that is filled from a backup: what is waited for is its leader. */
+enum catalogue_op_kind {
+    CATALOGUE_CREATE,
+    CATALOGUE_UPDATE,
+    CATALOGUE_DELETE,
+    CATALOGUE_MOVE,
+    CATALOGUE_RESTORE,
+};
 
 struct catalogue_op {
     enum catalogue_op_kind kind;

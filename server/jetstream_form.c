@@ -60,12 +60,10 @@ void form_hello(struct jetstream_cluster *cluster, uint64_t node)
 /* The entry that our log begins with, for a node that has none. */
 static void hand_on(struct jetstream_cluster *cluster, uint64_t node)
 {
-    struct buf content;
+    struct bytes content = buf_bytes(&cluster->jetstream->beginning);
 
-    buf_init(&content, 64u << 10);
-    if (log_batch_read_now(replica_log(cluster->jetstream->meta), 1, &content) == OK)
-        cluster_tell(cluster, node, JETSTREAM_BOOTSTRAP, buf_bytes(&content));
-    buf_deinit(&content);
+    if (content.size > 0)
+        cluster_tell(cluster, node, JETSTREAM_BOOTSTRAP, content);
 }
 
 static bool same_group(const struct jetstream_cluster *cluster, const struct node_state *state)

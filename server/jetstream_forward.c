@@ -319,13 +319,17 @@ void changed_received(struct jetstream_cluster *cluster, struct bytes body)
     struct account *account;
     struct message message;
     struct bytes account_text, name;
+    size_t skipped;
 
-    if (body.size < CHANGED_HEAD || body.at[0] > CATALOGUE_UPDATE ||
+    if (body.size < CHANGED_HEAD ||
+        (body.at[0] > CATALOGUE_UPDATE && body.at[0] != CATALOGUE_RESTORE) ||
         !forward_read(bytes_skip(body, CHANGED_HEAD), &account_text, &message))
         return;
     account = router_account(server_router(jetstream->server), account_text);
-    /* $JS.API.STREAM.CREATE.<name>, or UPDATE */
-    name = bytes_skip(message.subject, message.subject.size < 22 ? message.subject.size : 22);
+    /* $JS.API.STREAM.CREATE.<name>, or UPDATE, or RESTORE */
+    skipped = body.at[0] == CATALOGUE_RESTORE ? 23 : 22;
+    name = bytes_skip(message.subject,
+                      message.subject.size < skipped ? message.subject.size : skipped);
     entry = account != NULL ? jetstream_entry(jetstream, account, name) : NULL;
     if (entry != NULL && entry->stream != NULL && stream_leads(entry->stream))
         api_changed(jetstream->api, account, &message, entry, (enum catalogue_op_kind)body.at[0],

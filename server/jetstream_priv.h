@@ -56,6 +56,7 @@ struct jetstream {
     struct timer again;               /* some could not be made: another try */
     size_t removals;                  /* of files, under way */
     struct log_clock clock;
+    struct buf beginning;  /* of the metadata group's log */
     int64_t time_floor_ns; /* highest log time found at start */
     struct arena arena;
     struct buf read_buffer;
@@ -104,6 +105,24 @@ void jetstream_entries_leave(struct jetstream *jetstream);
 void jetstream_entries_close(struct jetstream *jetstream);
 void jetstream_entries_again(struct timer *timer);
 
+/* It is in the catalogue no more, and will be freed. Its files stay. */
+void jetstream_entry_gone(struct jetstream *jetstream, struct catalogue_entry *entry);
+
+/* ---- jetstream_meta.c: state blocks of the metadata group: events of its replica
+ * --------------- */
+
+/* What index 1 of its log is. */
+void jetstream_meta_began(struct jetstream *jetstream, struct bytes content);
+void jetstream_meta_capture(void *owner, struct bytes head);
+void jetstream_meta_blocked(void *owner, enum err err);
+enum err jetstream_meta_restore(void *owner, const struct replica_block *block);
+enum err jetstream_meta_fill(void *owner, const struct replica_block *block);
+void jetstream_meta_forget(void *owner);
+void jetstream_meta_taken(void *owner);
+void jetstream_meta_told(void *owner, struct bytes answer);
+void jetstream_meta_asked(void *owner, struct raft_member by, uint64_t index,
+                          struct bytes question);
+
 /* ---- jetstream_catalogue.c: changes of the catalogue
  * ----------------------------------------------------- */
 
@@ -131,6 +150,8 @@ void jetstream_spread_fired(struct timer *timer);
 /* A stream's log has this version of its config, or its leader refused it with that error. */
 void jetstream_configured(struct jetstream *jetstream, struct catalogue_entry *entry,
                           uint64_t version, uint16_t error, const char *text);
+/* Somebody leads the stream. */
+void jetstream_entry_led(struct jetstream *jetstream, struct catalogue_entry *entry);
 /* The files of a removed stream are no more on this node. */
 void jetstream_files_gone(struct jetstream *jetstream, uint64_t id);
 /* They are gone everywhere: let the catalogue forget the stream. */

@@ -58,7 +58,7 @@ static void add_sinks(struct remote *remote, const struct stream_config *config)
     struct bytes none = bytes_of(NULL, 0), get = BYTES("_sys_");
     char acks[JETSTREAM_ACK_PREFIX_MAX];
 
-    remote->sinks = heap_take(sizeof(struct sink *) * (config->subjects.count + 6));
+    remote->sinks = heap_take(sizeof(struct sink *) * (config->subjects.count + 8));
     for (size_t i = 0; i < config->subjects.count; i++)
         add(remote, config->subjects.at[i], none);
     add_named(remote, "$JS.API.CONSUMER.MSG.NEXT.", config->name, ".>", none);
@@ -66,6 +66,8 @@ static void add_sinks(struct remote *remote, const struct stream_config *config)
     jetstream_ack_prefix(remote->jetstream, remote->account, acks);
     add_named(remote, acks, config->name, ".>", none);
     add_named(remote, "$JS.FC.", config->name, ".>", none);
+    add_named(remote, "$JS.SNAPSHOT.ACK.", config->name, ".>", none);
+    add_named(remote, "$JS.SNAPSHOT.RESTORE.", config->name, ".>", none);
     if (!config->allow_direct)
         return;
     add_named(remote, "$JS.API.DIRECT.GET.", config->name, "", get);

@@ -11,8 +11,10 @@
 #include "base/heap.h"
 #include "base/owner.h"
 #include "server/jetstream_cluster_priv.h"
+#include "server/stream/restore.h"
 
-#define AGAIN_NS INT64_C(1000000000)
+#define AGAIN_NS         INT64_C(1000000000)
+#define RESTORE_AWAIT_NS INT64_C(30000000000) /* for whoever is to send the backup */
 
 /* A log being made on a worker. */
 struct preparation {
@@ -76,6 +78,50 @@ static void try_again(struct jetstream *jetstream, struct catalogue_entry *entry
 static void close_stream(struct jetstream *jetstream, struct catalogue_entry *entry, bool deleted);
 static void remove_files(struct jetstream *jetstream, uint64_t id);
 
+/* ---- a stream that is filled from a backup
+ * ---------------------------------------------------------- */
+
+/* Nobody has begun to, or whoever did has gone: the catalogue's leader hears of it until it has
+ * taken the stream back. */
+static void abandon_restore(struct jetstream *jetstream, struct catalogue_entry *entry,
+                            const char *reason)
+{
+    char text[200];
+
+    snprintf(text, sizeof text, "restore failed: %.150s", reason);
+    entry->abandoned = true;
+    jetstream_configured(jetstream, entry, entry->version, 10062, text);
+    try_again(jetstream, entry);
+}
+
+/* What an earlier leader, or life, had begun is of no use: its client sends to nobody now. */
+static void await_restore(struct jetstream *jetstream, struct catalogue_entry *entry)
+{
+    int64_t late_ns = stream_lead_since(entry->stream) + RESTORE_AWAIT_NS;
+
+    if (stream_restoring(entry->stream))
+        return;
+    if (stream_applied(entry->stream)->restoring)
+        abandon_restore(jetstream, entry, "it was interrupted");
+    else if (io_wall(server_io(jetstream->server)) > late_ns)
+        abandon_restore(jetstream, entry, "nothing came");
+    else
+        try_again(jetstream, entry);
+}
+
+void jetstream_stream_restored(struct jetstream *jetstream, struct stream *stream,
+                               const char *error)
+{
+    struct catalogue_entry *entry = catalogue_find(&jetstream->catalogue, stream_id(stream));
+
+    if (entry == NULL)
+        return;
+    if (error == NULL)
+        jetstream_configured(jetstream, entry, stream_applied(stream)->config_version, 0, NULL);
+    else
+        abandon_restore(jetstream, entry, error);
+}
+
 static void reconcile(struct jetstream *jetstream, struct catalogue_entry *entry)
 {
     struct completion *completion;
@@ -85,6 +131,10 @@ static void reconcile(struct jetstream *jetstream, struct catalogue_entry *entry
         return;
     if (has_config(jetstream, entry)) {
         jetstream_configured(jetstream, entry, entry->version, 0, NULL);
+        return;
+    }
+    if (entry->assigned.restore && !stream_applied(entry->stream)->configured) {
+        await_restore(jetstream, entry);
         return;
     }
     completion = HEAP_NEW(struct completion);
@@ -132,6 +182,7 @@ void jetstream_stream_lead(struct jetstream *jetstream, struct stream *stream)
     jetstream_cluster_look(jetstream->cluster);
     remote_look(jetstream, entry);
     jetstream_cluster_leader(jetstream->cluster, entry);
+    jetstream_entry_led(jetstream, entry);
     if (!stream_applied(stream)->configured ||
         !jetstream_flawed(jetstream, JETSTREAM_FLAW_DUTY_FORGOTTEN))
         reconcile(jetstream, entry);
@@ -404,6 +455,15 @@ void jetstream_entry_changed(struct jetstream *jetstream, struct catalogue_entry
     } else if (is_here(jetstream, entry) && !entry->preparing && !entry->offline && !entry->again) {
         prepare(jetstream, entry);
     }
+}
+
+void jetstream_entry_gone(struct jetstream *jetstream, struct catalogue_entry *entry)
+{
+    jetstream_configured(jetstream, entry, entry->version, 10059, NULL);
+    if (entry->stream != NULL)
+        close_stream(jetstream, entry, true);
+    remote_close(jetstream, entry);
+    catalogue_drop(&jetstream->catalogue, entry);
 }
 
 /* Blocking: at start. */

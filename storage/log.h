@@ -24,9 +24,9 @@
  * failed journal write costs only time: the batches wait for their segment's sync.
  *
  * When the background sync of a segment fails, what is durable stays so: the journal holds it and
- * keeps it until the next start, or until the log is opened again, whose redo writes it anew. Until
- * then a read of those batches may find that the kernel has dropped them: their records are then
- * unsound (record_read), never other records.
+ * keeps it until the next start. It is written to the segment anew at once, again until the disk
+ * takes it; for so long a read of those batches may find that the kernel has dropped them: their
+ * records are then unsound (record_read), never other records.
  */
 #ifndef STORAGE_LOG_H
 #define STORAGE_LOG_H

@@ -34,6 +34,7 @@ static void sync_done(struct io_op *op, int64_t result)
             "the journal keeps its batches until the next start",
             (unsigned long long)file->log->id, (unsigned long long)file->id,
             err_text(err_of_errno((int)-result)));
+        log_redo_later(file->log);
     } else if (file->cover.held != 0) {
         log_file_dirty(file);
     }

@@ -6,7 +6,6 @@
 #include "storage/flaws.h"
 #include "storage/hash.h"
 #include "storage/log.h"
-#include "storage/redo.h"
 #include "storage/store.h"
 
 /* ---- making ---------------------------------------------------------------------------------- */
@@ -131,6 +130,7 @@ struct log *log_create(struct store *store, uint64_t log_id)
     log->store = store;
     log->id = log_id;
     flight_init(log);
+    log_redo_init(log);
     tail_begin(&log->tail, 0, (struct tail_entry){});
     return log;
 }
@@ -139,23 +139,6 @@ void log_add_file(struct log *log, struct log_file *file)
 {
     log->files = heap_resize(log->files, (log->file_count + 1) * sizeof log->files[0]);
     log->files[log->file_count++] = file;
-}
-
-/* The next start would do this for all logs. */
-static enum err redo_log(struct store *store, uint64_t log_id)
-{
-    struct redo redo;
-    enum err err = redo_begin(&redo, store->io, store->dir, store->node.store_id);
-
-    if (err != OK)
-        return err;
-    redo.flaws = store->options.flaws;
-    redo.boot = store->node.boot;
-    redo.one_log = true;
-    redo.log_id = log_id;
-    err = redo_run(&redo);
-    redo_end(&redo);
-    return err;
 }
 
 enum err log_open(struct store *store, uint64_t log_id, const struct log_recovery *recovery,
@@ -173,7 +156,7 @@ enum err log_open(struct store *store, uint64_t log_id, const struct log_recover
         err = OK;
     } else {
         opened = log_create(store, log_id);
-        err = store_doubts(store, log_id) ? redo_log(store, log_id) : OK;
+        err = store_doubts(store, log_id) ? log_redo(store, log_id) : OK;
         if (err == OK)
             err = recovery_run(opened, recovery);
     }
@@ -197,6 +180,7 @@ void log_close(struct log *log)
 
     assert(!log->closed);
     log->closed = true;
+    log_redo_stop(log);
     log_gather_drop(log);
     flight_drop(log);
     if (log->sending && log->memory)
@@ -225,7 +209,7 @@ static bool file_done(struct log *log, struct log_file *file)
 bool log_closing_done(struct log *log)
 {
     bool done = log->phase == LOG_IDLE && !log->sending && log->warmings == NULL &&
-                log->block_writing == NULL && log->block_readings == NULL &&
+                log->block_writing == NULL && log->block_readings == NULL && !log->redo.busy &&
                 log->keep_writing == NULL;
 
     for (uint32_t i = 0; i < log->file_count && log->phase == LOG_IDLE; i++)
@@ -257,6 +241,7 @@ void log_forget(struct log *log)
     if (log->block_writing != NULL)
         log_block_forget(log);
     log_take_forget(log);
+    log_redo_stop(log);
     log_keep_forget(log);
     heap_give(log->keeps);
     windows_drop(&log->store->windows, log);

@@ -119,6 +119,14 @@ struct log_flight {
     int64_t begun_ns;
 };
 
+/* log_redo.c: a replay of the journal into the log's segments, while it is open. */
+struct log_redo {
+    struct io_work work;
+    struct timer timer;
+    bool busy, again;
+    enum err err;
+};
+
 struct log {
     struct store *store;
     uint64_t id;
@@ -150,6 +158,7 @@ struct log {
     struct log_file **keeps; /* by ordinal less LOG_KEEP_FIRST; NULL: removed */
     uint32_t keep_count;
     struct log_warming *warmings; /* real reads under way */
+    struct log_redo redo;
 
     struct buf gather;
     struct log_queue waiting;
@@ -244,6 +253,16 @@ uint32_t log_take_ordinal(const struct log *log, uint64_t file_id);
 void log_take_forget(struct log *log);
 
 void log_unlink_later(struct log *log, struct path path);
+
+/* ---- log_redo.c
+ * --------------------------------------------------------------------------------------- */
+
+/* Blocking: before it is opened again. The next start would do it for all logs. */
+enum err log_redo(struct store *store, uint64_t log_id);
+void log_redo_init(struct log *log);
+/* A background sync has failed: what the journal holds is written again, until that succeeds. */
+void log_redo_later(struct log *log);
+void log_redo_stop(struct log *log);
 
 /* ---- log_keep.c
  * --------------------------------------------------------------------------------------- */

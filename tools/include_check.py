@@ -26,7 +26,7 @@ ALLOWED = {
 STREAM_MAY = {
     "server/jetstream.h", "server/jetstream_core.h", "server/jetstream_flaws.h", "server/router.h", "server/server.h", "server/sublist.h", "server/options.h",
     "server/api/api.h", "server/api/advisory.h", "server/subject_transform.h",
-    "server/tls/digest.h",
+    "server/tls/digest.h", "server/backup/archive.h", "server/backup/consumer_file.h",
 }
 
 # What the command line shares with the server: encodings and names, none of its state.

@@ -169,7 +169,7 @@ static const struct api_endpoint unknown = {"", "system_response", run_unknown, 
 static const struct api_endpoint *const tables[] = {
     api_account_endpoints,         api_leader_endpoints,  api_stream_endpoints,
     api_stream_query_endpoints,    api_message_endpoints, api_consumer_endpoints,
-    api_consumer_manage_endpoints,
+    api_consumer_manage_endpoints, api_backup_endpoints,
 };
 
 static const struct api_endpoint *find_endpoint(struct bytes subject)

@@ -34,4 +34,7 @@ bool api_elsewhere(struct api_request *request, struct replica **group);
 void api_answer_changed(struct api_request *request, struct catalogue_entry *entry,
                         enum catalogue_op_kind kind, bool created);
 
+/* backup_api.c: the stream is there to be filled, and led here. */
+void api_restore_begin(struct api_request *request, struct catalogue_entry *entry);
+
 #endif

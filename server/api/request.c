@@ -28,6 +28,13 @@ static struct bytes place_copy(uint8_t **at, struct bytes b)
     return copy;
 }
 
+/* The events of backups tell who asked. */
+static bool advised(struct bytes subject)
+{
+    return bytes_starts(subject, BYTES(API_PREFIX "STREAM.SNAPSHOT.")) ||
+           bytes_starts(subject, BYTES(API_PREFIX "STREAM.RESTORE."));
+}
+
 struct api_request *api_request_make(struct api *api, struct account *account,
                                      const struct message *message)
 {
@@ -52,7 +59,7 @@ struct api_request *api_request_make(struct api *api, struct account *account,
     arena_init(&request->arena, API_ARENA_MAX);
     api->count++;
     api->bytes += size;
-    if (api->audited)
+    if (api->audited || advised(subject))
         api_request_describe(request, message->origin);
     return request;
 }

@@ -50,6 +50,10 @@ void api_answer_changed(struct api_request *request, struct catalogue_entry *ent
         api_refuse(request, 10059, NULL);
         return;
     }
+    if (kind == CATALOGUE_RESTORE) {
+        api_restore_begin(request, entry);
+        return;
+    }
     writer = api_answer_begin(request);
     api_stream_info(writer, request, entry->stream, true, false);
     if (kind == CATALOGUE_CREATE) {
@@ -181,6 +185,12 @@ static uint16_t check_visible(struct catalogue_op *op)
     return op->json.size > 0 ? 0 : 10023;
 }
 
+/* Until its backup is there it is no stream yet. */
+static bool is_restored(const struct catalogue_entry *entry)
+{
+    return entry->assigned.restore && entry->configured == 0;
+}
+
 static uint16_t create_check(struct catalogue_op *op, bool *satisfied)
 {
     struct api_request *request = request_of(op);
@@ -192,7 +202,8 @@ static uint16_t create_check(struct catalogue_op *op, bool *satisfied)
     if (error != 0)
         return error;
     if (entry != NULL) {
-        *satisfied = schema_equal(&stream_config_schema, config, &entry->config);
+        *satisfied =
+            !is_restored(entry) && schema_equal(&stream_config_schema, config, &entry->config);
         return *satisfied ? 0 : 10058;
     }
     return final_check(op, config, NULL);
@@ -239,6 +250,82 @@ static void run_create(struct api_request *request)
     }
 }
 
+/* ---- RESTORE: from then on backup_api.c
+ * ---------------------------------------------------------------------------------- */
+
+struct restore_state {
+    uint64_t messages, bytes, first_seq, last_seq, num_subjects, num_deleted, consumer_count;
+    int64_t first_ns, last_ns;
+    struct schema_ints deleted;
+};
+#define STATE_FIELD(name, type, member)                                                            \
+    {                                                                                              \
+        name, type, 0, offsetof(struct restore_state, member), NULL, NULL, NULL                    \
+    }
+static const struct schema_field state_fields[] = {
+    STATE_FIELD("messages", SCHEMA_UINT64, messages),
+    STATE_FIELD("bytes", SCHEMA_UINT64, bytes),
+    STATE_FIELD("first_seq", SCHEMA_UINT64, first_seq),
+    STATE_FIELD("first_ts", SCHEMA_TIME, first_ns),
+    STATE_FIELD("last_seq", SCHEMA_UINT64, last_seq),
+    STATE_FIELD("last_ts", SCHEMA_TIME, last_ns),
+    STATE_FIELD("num_subjects", SCHEMA_UINT64, num_subjects),
+    STATE_FIELD("num_deleted", SCHEMA_UINT64, num_deleted),
+    STATE_FIELD("deleted", SCHEMA_INTS, deleted),
+    STATE_FIELD("consumer_count", SCHEMA_UINT64, consumer_count),
+};
+static const struct schema state_schema = {"StreamState", sizeof(struct restore_state),
+                                           state_fields, 10, NULL};
+struct restore_request {
+    struct stream_config config;
+    struct restore_state state; /* the backup itself says it better */
+};
+static const struct schema_field restore_fields[] = {
+    {"config", SCHEMA_EMBEDDED, 0, offsetof(struct restore_request, config), NULL,
+     &stream_config_schema, NULL},
+    {"state", SCHEMA_EMBEDDED, 0, offsetof(struct restore_request, state), NULL, &state_schema,
+     NULL},
+};
+static const struct schema restore_schema = {
+    "JSApiStreamRestoreRequest", sizeof(struct restore_request), restore_fields, 2, NULL};
+
+static uint16_t restore_check(struct catalogue_op *op, bool *satisfied)
+{
+    struct api_request *request = request_of(op);
+    const struct stream_config *config = request->parsed;
+    uint16_t error = check_visible(op);
+
+    (void)satisfied;
+    if (error == 0)
+        error = check_limits(op, config, NULL);
+    if (error == 0 && jetstream_entry(api_jetstream(request), op->account, op->name) != NULL)
+        error = 10130;
+    return error != 0 ? error : final_check(op, config, NULL);
+}
+
+static void run_restore(struct api_request *request)
+{
+    struct restore_request *parsed = ARENA_NEW(&request->arena, struct restore_request);
+    struct change_request *change = ARENA_NEW(&request->arena, struct change_request);
+    struct bytes name = api_token(request, 2);
+
+    if (api_is_empty(request)) {
+        api_refuse(request, 10003, NULL);
+        return;
+    }
+    if (!api_parse(request, &restore_schema, true, parsed))
+        return;
+    change->config = parsed->config;
+    if (change->config.name.size == 0)
+        change->config.name = name;
+    if (!bytes_equal(change->config.name, name))
+        api_refuse(request, 10056, NULL);
+    else if (has_separator(name))
+        api_refuse(request, 10128, NULL);
+    else if (check_config(request, change)) /* a server that stands alone takes a cluster's, too */
+        submit(request, CATALOGUE_RESTORE, &change->config, restore_check);
+}
+
 static bool violates(const struct consumer_config *consumer,
                      const struct stream_consumer_limits *limits)
 {
@@ -280,7 +367,7 @@ static uint16_t update_check(struct catalogue_op *op, bool *satisfied)
     error = check_visible(op);
     if (error != 0)
         return error;
-    if (entry == NULL)
+    if (entry == NULL || is_restored(entry))
         return 10059;
     stream_check_update(&entry->config, config, &verdict);
     error = verdict_error(op, &verdict);
@@ -433,31 +520,11 @@ static void run_purge(struct api_request *request)
     stream_submit(stream, &request->stream_op);
 }
 
-/* ---- what is refused
- * -------------------------------------------------------------------------------------------------
- */
-
-static void run_snapshot(struct api_request *request)
-{
-    if (api_is_empty(request))
-        api_refuse(request, 10003, NULL);
-    else if (api_stream(request, 2) != NULL)
-        api_refuse(request, 10003, "snapshots are not supported by this version of Millrace");
-}
-
-static void run_restore(struct api_request *request)
-{
-    api_refuse(request, 10003,
-               api_is_empty(request) ? NULL
-                                     : "restoring is not supported by this version of Millrace");
-}
-
 const struct api_endpoint api_stream_endpoints[] = {
     {"STREAM.CREATE.*", "stream_create_response", run_create, NULL},
     {"STREAM.UPDATE.*", "stream_update_response", run_update, NULL},
     {"STREAM.DELETE.*", "stream_delete_response", run_delete, NULL},
     {"STREAM.PURGE.*", "stream_purge_response", run_purge, "\"purged\":0"},
-    {"STREAM.SNAPSHOT.*", "stream_snapshot_response", run_snapshot, NULL},
     {"STREAM.RESTORE.*", "stream_restore_response", run_restore, "\"deliver_subject\":\"\""},
     {NULL, NULL, NULL, NULL},
 };

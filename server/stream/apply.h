@@ -12,6 +12,8 @@ enum err apply_message(struct stream_state *state, const struct effect *effect, 
 /* apply_removal.c; each adds what went to result->purged */
 void apply_delete(struct stream_state *state, const struct effect *effect,
                   struct apply_result *result);
+void apply_delete_many(struct stream_state *state, const struct effect *effect,
+                       struct apply_result *result);
 void apply_purge(struct stream_state *state, const struct effect *effect,
                  struct apply_result *result);
 void apply_expire(struct stream_state *state, const struct effect *effect,
@@ -30,6 +32,7 @@ enum err apply_sourced(struct stream_state *state, const struct effect *effect);
 
 /* apply_config.c */
 enum err apply_config(struct stream_state *state, const struct effect *effect);
+enum err apply_restore(struct stream_state *state, const struct effect *effect);
 /* The config and what follows from it alone, limits not. ERR_CORRUPT: nothing has changed. */
 enum err apply_config_json(struct stream_state *state, struct bytes json);
 

@@ -15,6 +15,7 @@ static void begin(struct stream_state *state, const struct effect *effect)
     uint64_t first_seq = state->config.first_seq;
 
     state->configured = true;
+    state->restoring = false;
     state->created_ns = effect->config.created_ns;
     if (first_seq == 0 || state->begun)
         return;
@@ -85,5 +86,16 @@ enum err apply_config(struct stream_state *state, const struct effect *effect)
     }
     if (state->events != NULL && state->events->configured != NULL)
         state->events->configured(state->events->owner);
+    return OK;
+}
+
+enum err apply_restore(struct stream_state *state, const struct effect *effect)
+{
+    if (state->configured || apply_config_json(state, effect->config.json) != OK)
+        return ERR_CORRUPT;
+    state->restoring = true;
+    dedup_window(&state->dedup,
+                 state->config.duplicate_window_ns > 0 ? state->config.duplicate_window_ns : 0,
+                 state->log_time_ns);
     return OK;
 }

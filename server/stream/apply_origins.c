@@ -11,6 +11,8 @@ enum err apply_skip(struct stream_state *state, const struct effect *effect)
     state->gap_max = taken > last ? taken - last : 0;
     state->last_seq = last;
     state->begun = true;
+    if (effect->skip.time_ns > state->last_time_ns && effect->skip.time_ns > 0)
+        state->last_time_ns = effect->skip.time_ns;
     apply_set_first(state);
     return OK;
 }

@@ -1,3 +1,4 @@
+#include "base/codec.h"
 #include "base/text.h"
 #include "server/stream/apply.h"
 
@@ -5,6 +6,15 @@ void apply_delete(struct stream_state *state, const struct effect *effect,
                   struct apply_result *result)
 {
     result->purged = apply_remove(state, effect->remove.sequence);
+}
+
+void apply_delete_many(struct stream_state *state, const struct effect *effect,
+                       struct apply_result *result)
+{
+    struct decoder in;
+
+    for (decoder_init(&in, effect->delete_many.sequences); in.rest.size > 0;)
+        result->purged += apply_remove(state, decode_u64(&in));
 }
 
 /* ---- purge ----------------------------------------------------------------------------------- */

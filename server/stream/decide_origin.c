@@ -104,6 +104,7 @@ void decide_mirrored(struct decider *decider, const struct origin_message *messa
     }
     d.now_ns = mirrored_time(decider, message->time_ns);
     take_rollup(&d);
+    decide_take_schedule(&d); /* no mirror has any, but a stream that is restored */
     if (!check(&d))
         return;
     d.sequence_last = message->sequence - 1;
@@ -115,7 +116,13 @@ void decide_mirrored(struct decider *decider, const struct origin_message *messa
 
 void decide_skip(struct decider *decider, uint64_t last, struct buf *out, struct decision *decision)
 {
-    struct effect skip = {.type = EFFECT_SKIP, .skip = {.last = last}};
+    decide_skip_timed(decider, last, 0, out, decision);
+}
+
+void decide_skip_timed(struct decider *decider, uint64_t last, int64_t time_ns, struct buf *out,
+                       struct decision *decision)
+{
+    struct effect skip = {.type = EFFECT_SKIP, .skip = {.last = last, .time_ns = time_ns}};
 
     *decision = (struct decision){.outcome = DECIDE_DUPLICATE, .error_text = ""};
     if (decider->barrier || decider->overlay.count > 0) {

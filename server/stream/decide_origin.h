@@ -31,6 +31,10 @@ void decide_mirrored(struct decider *decider, const struct origin_message *messa
  * ends with its last message. FULL: as above. */
 void decide_skip(struct decider *decider, uint64_t last, struct buf *out,
                  struct decision *decision);
+/* The same of a stream that is restored: its last message, deleted since, was of that time; 0: not
+ * known. */
+void decide_skip_timed(struct decider *decider, uint64_t last, int64_t time_ns, struct buf *out,
+                       struct decision *decision);
 /* `origin`: which stream it came from (struct effect). */
 void decide_sourced(struct decider *decider, uint16_t source, uint64_t origin,
                     const struct origin_message *message, int64_t log_now_ns, struct buf *out,

@@ -75,6 +75,8 @@ bool decide_store(struct deciding *d, struct buf *out);
 /* decide_schedule.c. The effects of a schedule, behind its message; false: no room. */
 bool decide_check_schedule(struct deciding *d);
 bool decide_store_schedule(struct deciding *d, uint64_t sequence, struct buf *out);
+/* A message that was stored elsewhere is a schedule here, too, if it can be. */
+void decide_take_schedule(struct deciding *d);
 /* The message is stored with other headers than it came with; they stay as they are meanwhile. */
 void decide_headers_changed(struct deciding *d, struct bytes headers);
 

@@ -141,6 +141,26 @@ bool decide_check_schedule(struct deciding *d)
     return check_schedule(d) && check_next(d);
 }
 
+/* Of one that should have fired by now it does so once, and goes on behind that. */
+void decide_take_schedule(struct deciding *d)
+{
+    const struct decider *decider = d->decider;
+    struct bytes name = d->headers.schedule_zone;
+    const struct zone *zone = NULL;
+    struct schedule_time time;
+
+    if (d->headers.schedule.size == 0 || !d->config->allow_msg_schedules)
+        return;
+    if (name.size > 0 && decider->zones.find != NULL)
+        zone = decider->zones.find(decider->zones.owner, name);
+    if (!schedule_next(d->headers.schedule, name.at != NULL, zone, d->now_ns,
+                       decider->state->log_time_ns, &time))
+        return;
+    d->schedule_ns = time.next_ns > 0 ? time.next_ns : 1;
+    if (d->schedule_ns > EFFECT_TIME_MAX)
+        d->schedule_ns = EFFECT_TIME_MAX;
+}
+
 bool decide_store_schedule(struct deciding *d, uint64_t sequence, struct buf *out)
 {
     uint8_t entries[2 * SCHEDULE_ENTRY_SIZE], *at = entries;

@@ -143,7 +143,7 @@ static bool write_config(struct buf *out, const struct effect *effect)
     uint8_t *at;
 
     assert(effect->config.json.size <= RECORD_SIZE_MAX / 2);
-    at = record_begin(out, EFFECT_CONFIG, 0, body);
+    at = record_begin(out, effect->type, 0, body);
     if (at == NULL)
         return false;
     at = encode_u16(at, 0);
@@ -175,6 +175,44 @@ static bool write_consumer(struct buf *out, const struct effect *effect)
     return true;
 }
 
+static bool write_consumer_state(struct buf *out, const struct effect *effect)
+{
+    size_t body = CONSUMER_HEAD + 8 + effect->consumer.name.size + effect->consumer.json.size +
+                  effect->consumer.state.size;
+    uint8_t *at;
+
+    assert(effect->consumer.name.size <= UINT16_MAX);
+    assert(body <= RECORD_SIZE_MAX / 2);
+    at = record_begin(out, effect->type, 0, body);
+    if (at == NULL)
+        return false;
+    at = encode_u16(at, (uint16_t)effect->consumer.name.size);
+    at = encode_u32(at, (uint32_t)effect->consumer.json.size);
+    at = encode_u64(at, effect->consumer.number);
+    at = encode_u64(at, (uint64_t)effect->consumer.created_ns);
+    at = encode_u64(at, effect->consumer.state.size);
+    at = encode_bytes(at, effect->consumer.name);
+    at = encode_bytes(at, effect->consumer.json);
+    encode_bytes(at, effect->consumer.state);
+    record_end(out, body);
+    return true;
+}
+
+static bool write_delete_many(struct buf *out, const struct effect *effect)
+{
+    size_t body = SIZES + effect->delete_many.sequences.size;
+    uint8_t *at = record_begin(out, EFFECT_DELETE_MANY, 0, body);
+
+    assert(effect->delete_many.sequences.size % 8 == 0);
+    if (at == NULL)
+        return false;
+    at = encode_u16(at, 0);
+    at = encode_u32(at, (uint32_t)(effect->delete_many.sequences.size / 8));
+    encode_bytes(at, effect->delete_many.sequences);
+    record_end(out, body);
+    return true;
+}
+
 uint8_t *effect_schedule_entry(uint8_t *at, uint64_t sequence, int64_t next_ns)
 {
     return encode_u64(encode_u64(at, sequence), (uint64_t)next_ns);
@@ -199,13 +237,17 @@ static bool write_schedule(struct buf *out, const struct effect *effect)
 
 static bool write_skip(struct buf *out, const struct effect *effect)
 {
-    uint8_t *at = record_begin(out, EFFECT_SKIP, 0, SKIP_HEAD);
+    bool timed = effect->skip.time_ns != 0;
+    size_t body = SKIP_HEAD + (timed ? 8 : 0);
+    uint8_t *at = record_begin(out, EFFECT_SKIP, timed ? SKIP_TIMED : 0, body);
 
     if (at == NULL)
         return false;
     at = encode_zeros(at, SIZES);
-    encode_u64(at, effect->skip.last);
-    record_end(out, SKIP_HEAD);
+    at = encode_u64(at, effect->skip.last);
+    if (timed)
+        encode_u64(at, (uint64_t)effect->skip.time_ns);
+    record_end(out, body);
     return true;
 }
 
@@ -231,7 +273,10 @@ bool effect_write(struct buf *out, const struct effect *effect)
     case EFFECT_PURGE: return write_purge(out, effect);
     case EFFECT_EXPIRE: return write_expire(out, effect);
     case EFFECT_SCHEDULE: return write_schedule(out, effect);
-    case EFFECT_CONFIG: return write_config(out, effect);
+    case EFFECT_CONFIG:
+    case EFFECT_RESTORE: return write_config(out, effect);
+    case EFFECT_DELETE_MANY: return write_delete_many(out, effect);
+    case EFFECT_CONSUMER_STATE: return write_consumer_state(out, effect);
     case EFFECT_SKIP: return write_skip(out, effect);
     case EFFECT_SOURCED: return write_sourced(out, effect);
     case EFFECT_CONSUMER_CREATE:
@@ -370,6 +415,36 @@ static enum err read_consumer(const struct record *record, struct effect *effect
     return finish(&in);
 }
 
+static enum err read_consumer_state(const struct record *record, struct effect *effect)
+{
+    struct decoder in;
+    size_t name_size, json_size;
+    uint64_t state_size;
+
+    decoder_init(&in, record->body);
+    name_size = decode_u16(&in);
+    json_size = decode_u32(&in);
+    effect->consumer.number = decode_u64(&in);
+    effect->consumer.created_ns = (int64_t)decode_u64(&in);
+    state_size = decode_u64(&in);
+    effect->consumer.name = decode_bytes(&in, name_size);
+    effect->consumer.json = decode_bytes(&in, json_size);
+    effect->consumer.state = decode_bytes(&in, state_size);
+    return finish(&in);
+}
+
+static enum err read_delete_many(const struct record *record, struct effect *effect)
+{
+    struct decoder in;
+    size_t count;
+
+    decoder_init(&in, record->body);
+    decode_u16(&in);
+    count = decode_u32(&in);
+    effect->delete_many.sequences = decode_bytes(&in, count * 8);
+    return finish(&in);
+}
+
 static enum err read_schedule(const struct record *record, struct effect *effect)
 {
     struct decoder in;
@@ -399,6 +474,12 @@ static enum err read_skip(const struct record *record, struct effect *effect)
     decoder_init(&in, record->body);
     decode_bytes(&in, SIZES);
     effect->skip.last = decode_u64(&in);
+    if ((record->flags & ~SKIP_TIMED) != 0)
+        return ERR_CORRUPT;
+    if (record->flags == SKIP_TIMED)
+        effect->skip.time_ns = (int64_t)decode_u64(&in);
+    if (effect->skip.time_ns < 0 || effect->skip.time_ns > EFFECT_TIME_MAX)
+        return ERR_CORRUPT;
     return finish(&in);
 }
 
@@ -423,13 +504,17 @@ enum err effect_read(const struct record *record, struct effect *effect)
         return read_delete(record, effect);
     if (record->type == EFFECT_EXPIRE)
         return read_expire(record, effect);
+    if (record->type == EFFECT_SKIP)
+        return read_skip(record, effect);
     if (record->flags != 0)
         return ERR_CORRUPT;
     switch (record->type) {
     case EFFECT_PURGE: return read_purge(record, effect);
     case EFFECT_SCHEDULE: return read_schedule(record, effect);
-    case EFFECT_CONFIG: return read_config(record, effect);
-    case EFFECT_SKIP: return read_skip(record, effect);
+    case EFFECT_CONFIG:
+    case EFFECT_RESTORE: return read_config(record, effect);
+    case EFFECT_DELETE_MANY: return read_delete_many(record, effect);
+    case EFFECT_CONSUMER_STATE: return read_consumer_state(record, effect);
     case EFFECT_SOURCED: return read_sourced(record, effect);
     case EFFECT_CONSUMER_CREATE:
     case EFFECT_CONSUMER_DELETE: return read_consumer(record, effect);

@@ -22,6 +22,10 @@ enum effect_type {
     EFFECT_SKIP = 8,            /* sequences up to that one are left out: a mirror's gap */
     EFFECT_SOURCED = 9,   /* what follows was taken from a source, up to that sequence of it */
     EFFECT_SCHEDULE = 16, /* when messages that are schedules fire next, or that they end */
+    /* Of a stream that is restored from a backup, before its config: */
+    EFFECT_RESTORE = 24,        /* it begins; the config that counts meanwhile */
+    EFFECT_DELETE_MANY = 25,    /* sequences that were deleted where the backup was made */
+    EFFECT_CONSUMER_STATE = 26, /* a consumer and where it stands */
     /* CONSUMER_RECORD_FIRST..LAST: consumers/consumer.h; their bodies are not read here */
 };
 
@@ -32,6 +36,7 @@ enum effect_type {
 #define MESSAGE_EXPIRES        32u /* it has an end of its own */
 #define MESSAGE_MARKER         64u /* stands for a subject that is no more */
 #define DELETE_ERASE           1u
+#define SKIP_TIMED             1u /* the last of them has a time */
 #define EXPIRE_ENDED           1u /* messages whose own end has come go, too */
 
 /* Of a schedule: its message's sequence, then when it fires next or one of these. */
@@ -79,9 +84,10 @@ struct effect {
             int64_t created_ns;
             uint64_t version; /* of the catalogue; rises */
             struct bytes json;
-        } config;
+        } config; /* RESTORE, too */
         struct {
             uint64_t last;
+            int64_t time_ns; /* of the last, if that counts as the stream's; 0: it does not */
         } skip;
         struct {
             uint16_t source;   /* of config.sources */
@@ -92,7 +98,11 @@ struct effect {
             uint64_t number; /* unique in the stream for ever */
             int64_t created_ns;
             struct bytes name, json;
+            struct bytes state; /* CONSUMER_STATE: as consumer_state_decode takes it */
         } consumer;
+        struct {
+            struct bytes sequences; /* u64 each */
+        } delete_many;
     };
 };
 

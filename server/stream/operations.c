@@ -134,6 +134,8 @@ static bool write_effect(struct stream *stream, struct stream_op *op, struct buf
         return stream_expiry_write(stream, out);
     if (op == &stream->schedules.op)
         return stream_schedules_write(stream, out);
+    if (stream_restore_owns(stream, op))
+        return stream_restore_write(stream, out);
     switch (op->kind) {
     case STREAM_OP_PURGE: return write_purge(stream, op, out);
     case STREAM_OP_CONSUMER_CREATE: return write_consumer(stream, op, out);
@@ -148,6 +150,7 @@ static bool write_effect(struct stream *stream, struct stream_op *op, struct buf
         effect = (struct effect){.type = EFFECT_DELETE,
                                  .remove = {.sequence = op->sequence, .erase = op->erase}};
         return effect_write(out, &effect);
+    case STREAM_OP_RESTORE:
     case STREAM_OP_READ: break;
     }
     return false;

@@ -111,21 +111,26 @@ struct bytes stream_message_copy(const struct stream_message *message, struct st
 void stream_read(struct stream *stream, struct stream_read *read)
 {
     struct index_entry entry;
-    struct bytes bytes;
 
-    if (!index_get(stream->state.index, read->sequence, &entry)) {
+    if (index_get(stream->state.index, read->sequence, &entry))
+        stream_read_at(stream, read, &entry);
+    else
         read->done(read, NULL);
-        return;
-    }
-    bytes = read_now(stream, &entry);
+}
+
+void stream_read_at(struct stream *stream, struct stream_read *read,
+                    const struct index_entry *entry)
+{
+    struct bytes bytes = read_now(stream, entry);
+
     if (bytes.size > 0) {
         hand_out(read, bytes);
         return;
     }
     read->stream = stream;
-    read->place = entry.place;
-    read->size = entry.record_size;
-    read->memory = heap_take(entry.record_size);
+    read->place = entry->place;
+    read->size = entry->record_size;
+    read->memory = heap_take(entry->record_size);
     read->read.done = read_done;
     read->next = stream->reads;
     stream->reads = read;

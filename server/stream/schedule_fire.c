@@ -348,8 +348,8 @@ static void arm(struct stream *stream, int64_t least_ns)
     struct expiry first;
     int64_t wait_ns;
 
-    if (!stream->lead || stream->schedules.firing || stream->schedules.fetch != NULL ||
-        !expiries_first(&stream->state.schedules, &first)) {
+    if (!stream->lead || stream->state.restoring || stream->schedules.firing ||
+        stream->schedules.fetch != NULL || !expiries_first(&stream->state.schedules, &first)) {
         timers_cancel(io_timers(io), &stream->schedules.due);
         return;
     }

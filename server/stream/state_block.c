@@ -8,7 +8,8 @@
 #define FLAG_CONFIGURED 1u
 #define FLAG_BEGUN      2u
 #define FLAG_GAP        4u
-#define FLAGS_ALL       7u
+#define FLAG_RESTORING  8u
+#define FLAGS_ALL       15u
 #define HEAD            104u /* up to the sizes */
 
 /* ---- writing ----------------------------------------------------------------------------------
@@ -17,7 +18,7 @@
 static uint32_t flags_of(const struct stream_state *state)
 {
     return (state->configured ? FLAG_CONFIGURED : 0) | (state->begun ? FLAG_BEGUN : 0) |
-           (state->gap ? FLAG_GAP : 0);
+           (state->gap ? FLAG_GAP : 0) | (state->restoring ? FLAG_RESTORING : 0);
 }
 
 void stream_state_encode(const struct stream_state *state, struct buf *out)
@@ -68,7 +69,8 @@ void stream_state_encode(const struct stream_state *state, struct buf *out)
 
 static bool take_config(struct stream_state *state, struct bytes json)
 {
-    return state->configured ? apply_config_json(state, json) == OK : json.size == 0;
+    return state->configured || state->restoring ? apply_config_json(state, json) == OK
+                                                 : json.size == 0;
 }
 
 static bool take_id(struct stream_state *state, struct bytes id)
@@ -119,6 +121,7 @@ enum err stream_state_decode(struct stream_state *state, struct bytes bytes)
     state->configured = (flags & FLAG_CONFIGURED) != 0;
     state->begun = (flags & FLAG_BEGUN) != 0;
     state->gap = (flags & FLAG_GAP) != 0;
+    state->restoring = (flags & FLAG_RESTORING) != 0;
     if (!take_config(state, config) || !take_id(state, id) ||
         expiries_decode(&state->expiries, lives) != OK ||
         expiries_decode(&state->schedules, schedules) != OK ||

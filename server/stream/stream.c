@@ -43,8 +43,11 @@ static void apply_record(struct stream *stream, const struct log_batch *batch,
         logger_warn(server_logger(jetstream_server(stream->jetstream)),
                     "Stream '%.*s': unreadable record of type %u at index %llu",
                     BYTES_ARG(stream->name), record->type, (unsigned long long)batch->index);
+        stream->purging = false;
         return;
     }
+    if (effect.type == EFFECT_RESTORE)
+        stream->restoring = true;
     if (stream->purging)
         stream_consumers_purged(stream);
     stream->purging = false;
@@ -119,7 +122,8 @@ static void lead(void *owner, uint64_t term)
     stream->lead_since_ns = io_wall(stream_io(stream));
     if (stream->state.configured)
         stream_subscribe(stream);
-    stream_consumers_lead(stream);
+    if (!stream->state.restoring)
+        stream_consumers_lead(stream);
     stream->origins_stale = true;
     stream_expiry_arm(stream);
     stream_schedules_arm(stream);
@@ -175,6 +179,8 @@ static void follow(void *owner)
     stream_batches_drop(stream);
     stream_schedules_drop(stream);
     stream_direct_drop(stream);
+    stream_snapshot_end(stream, "the stream has another leader now");
+    stream_restore_end(stream, "the stream has another leader now");
     timers_cancel(io_timers(stream_io(stream)), &stream->expiry);
     jetstream_stream_follow(stream->jetstream, stream);
     stream_mark(stream);
@@ -258,6 +264,7 @@ static void on_stored(void *owner, const struct index_entry *entry)
 static void on_removed(void *owner, const struct index_entry *entry)
 {
     stream_block_removed(owner, entry);
+    stream_snapshot_removed(owner, entry);
     stream_consumers_removed(owner, entry);
 }
 
@@ -268,6 +275,9 @@ static void on_configured(void *owner)
     stream_retention_configured(stream);
     stream_origins_configured(stream); /* they look into the config that was */
     stream_batches_configured(stream);
+    if (stream->lead && stream->restoring)
+        stream_consumers_lead(stream);
+    stream->restoring = false;
     if (stream->replica != NULL) /* else in recovery: stream_open does it once, at the end */
         stream_subscribe(stream);
 }
@@ -402,6 +412,8 @@ void stream_close(struct stream *stream, bool deleted)
     stream_batches_drop(stream);
     stream_schedules_drop(stream);
     stream_direct_drop(stream);
+    stream_snapshot_end(stream, deleted ? "the stream was deleted" : "");
+    stream_restore_end(stream, deleted ? "the stream was deleted" : "");
     timers_cancel(timers, &stream->expiry);
     drop_reads(stream);
     stream_block_close(stream, deleted);
@@ -584,12 +596,14 @@ static void turn(struct stream *stream)
         return;
     stream_ingest_waiting(stream);
     stream_origins_turn(stream);
+    stream_restore_turn(stream);
     stream_consumers_work(stream);
     stream_operations(stream);
     stream_ingest_waiting(stream); /* operations that logged nothing have let them go on */
     stream_consumers_work(stream);
     stream_look(stream);
     stream_direct_turn(stream);
+    stream_snapshot_turn(stream);
     send_answers(stream); /* of refusals that looked at nothing uncommitted */
     propose(stream);
     stream_glances_turn(stream);

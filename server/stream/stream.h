@@ -28,6 +28,7 @@ enum stream_op_kind {
     STREAM_OP_CONSUMER_CREATE, /* or update, if `consumer_number` names an existing one */
     STREAM_OP_CONSUMER_DELETE,
     STREAM_OP_CONSUMER_RESET, /* `sequence`: where it begins anew */
+    STREAM_OP_RESTORE,        /* a step of it: restore.c */
     STREAM_OP_READ, /* nothing changes: `done` runs when all decided before it is applied */
 };
 

@@ -277,17 +277,23 @@ static bool dead(struct stream *stream, uint32_t ordinal)
     return true;
 }
 
+/* Something of it is still to leave although it left the stream. */
+static bool held(const struct stream *stream, uint32_t ordinal)
+{
+    return delivery_holds(stream, ordinal) || stream_snapshot_holds(stream, ordinal);
+}
+
 static void drop_files(struct stream *stream)
 {
     struct log *log = replica_log(stream->replica);
     struct log_file_info info;
 
     for (uint32_t i = 0; log_file_next(log, i, &info); i = info.ordinal + 1) {
-        if (info.droppable && dead(stream, info.ordinal) && !delivery_holds(stream, info.ordinal))
+        if (info.droppable && dead(stream, info.ordinal) && !held(stream, info.ordinal))
             (void)log_file_drop(log, info.ordinal); /* else after the next block */
     }
     for (uint32_t i = LOG_KEEP_FIRST; log_keep_next(log, i, &info); i = info.ordinal + 1) {
-        if (dead(stream, info.ordinal) && !delivery_holds(stream, info.ordinal))
+        if (dead(stream, info.ordinal) && !held(stream, info.ordinal))
             (void)log_keep_drop(log, info.ordinal);
     }
 }
@@ -451,6 +457,7 @@ static enum err restore(struct stream *stream, const struct replica_block *block
     if (err != OK)
         return err;
     stream->until_acked = stream->state.config.retention != RETENTION_LIMITS;
+    stream->restoring = stream->state.restoring;
     decoder_init(&shell, sections.shell);
     stream->number_logged = decode_u64(&shell);
     stream->number_next = stream->number_logged + 1;

@@ -279,10 +279,26 @@ static bool effect_create(struct stream *stream, const struct effect *effect)
     return created;
 }
 
+/* Of a backup: nothing is handed out before the stream has its config. */
+static void effect_state(struct stream *stream, const struct effect *effect)
+{
+    if (stream_consumer_restore(stream, effect->consumer.number, effect->consumer.created_ns,
+                                effect->consumer.name, effect->consumer.json,
+                                effect->consumer.state))
+        return;
+    logger_error(server_logger(jetstream_server(stream->jetstream)),
+                 "Stream '%.*s': what a backup says of consumer '%.*s' is unreadable",
+                 BYTES_ARG(stream->name), BYTES_ARG(effect->consumer.name));
+}
+
 void stream_consumer_effect(struct stream *stream, const struct effect *effect)
 {
     struct consumer_shell *shell;
 
+    if (effect->type == EFFECT_CONSUMER_STATE) {
+        effect_state(stream, effect);
+        return;
+    }
     if (effect->type == EFFECT_CONSUMER_CREATE) {
         if (effect_create(stream, effect))
             return; /* it gives up nothing that somebody needed */

@@ -12,10 +12,9 @@
 #include "server/stream/stream_priv.h"
 #include "storage/index_capture.h"
 
-#define QUESTION_BYTES (1u << 20)
-#define KEEP_BYTES     (16u << 20) /* of records in one file */
-#define MEMORY_BYTES   (1u << 20)  /* the same, of a log in memory */
-#define BUSY_NS        INT64_C(10000000)
+#define KEEP_PIECES  16u        /* of records in one file */
+#define MEMORY_BYTES (1u << 20) /* at most the same, of a log in memory: it goes as a whole */
+#define BUSY_NS      INT64_C(10000000)
 
 /* Where a record stands in the buffer. */
 struct filled {
@@ -41,6 +40,7 @@ struct stream_fill {
     struct log_keep_op keep;
     bool in_flight;
     bool asked_all;
+    bool finished;
 };
 
 static void filling_clear(struct filling *filling)
@@ -165,7 +165,7 @@ static bool next_range(struct stream_fill *fill)
             fill->first = entry.sequence;
         fill->last = entry.sequence;
         bytes += entry.record_size;
-        if (bytes >= QUESTION_BYTES)
+        if (bytes >= replica_piece(fill->stream->replica))
             break;
     }
     return fill->first != 0;
@@ -363,6 +363,7 @@ static void finish(struct stream_fill *fill)
     struct buf local, pieces;
     uint32_t count;
 
+    fill->finished = true;
     buf_init(&local, SIZE_MAX);
     buf_init(&pieces, SIZE_MAX);
     (void)buf_reserve(&local, 4);
@@ -381,17 +382,23 @@ static void finish(struct stream_fill *fill)
     replica_take(stream->replica, &local);
 }
 
+static size_t file_size(const struct stream *stream)
+{
+    size_t size = KEEP_PIECES * replica_piece(stream->replica);
+
+    return log_in_memory(replica_log(stream->replica)) && size > MEMORY_BYTES ? MEMORY_BYTES : size;
+}
+
 static void go_on(struct stream_fill *fill)
 {
-    size_t most = log_in_memory(replica_log(fill->stream->replica)) ? MEMORY_BYTES : KEEP_BYTES;
-    bool full = fill->coming.records.size >= most;
+    bool full = fill->coming.records.size >= file_size(fill->stream);
 
     if (fill->first == 0 && !fill->asked_all && !full)
         ask(fill);
     full = full || (fill->asked_all && fill->coming.count > 0);
     if (!fill->in_flight && (full || fill->keeping.count > 0))
         keep(fill);
-    else if (!fill->in_flight && fill->asked_all)
+    else if (!fill->in_flight && fill->asked_all && !fill->finished)
         finish(fill);
 }
 

@@ -12,6 +12,8 @@
 #include "server/stream/consumer_view.h"
 #include "server/stream/outbox.h"
 #include "server/stream/read_cache.h"
+#include "server/stream/restore.h"
+#include "server/stream/snapshot.h"
 #include "server/stream/stream.h"
 #include "server/sublist.h"
 
@@ -221,6 +223,10 @@ struct stream {
     bool origins_stale; /* they begin anew, from the applied state */
 
     uint64_t read_number; /* of its log, in the shard's read cache */
+
+    struct stream_snapshot *snapshot; /* a backup on its way out, or NULL */
+    struct stream_restore *restore;   /* one on its way in, or NULL */
+    bool restoring;                   /* its consumers have not begun: it is being restored */
 
     struct stream_blocks blocks;
     struct stream_read *reads; /* in flight */
@@ -444,6 +450,9 @@ void delivery_close(struct consumer_shell *shell);
 /* reader.c: the message, if it is in memory and sound; good until the next read. */
 /* All of it in one piece of memory, the caller's; *copy are views into it. */
 struct bytes stream_message_copy(const struct stream_message *message, struct stream_message *copy);
+/* As stream_read, of a message that may have left the stream: where its record stands. */
+void stream_read_at(struct stream *stream, struct stream_read *read,
+                    const struct index_entry *entry);
 bool stream_read_now(struct stream *stream, const struct index_entry *entry,
                      struct stream_message *message);
 
@@ -458,6 +467,22 @@ void stream_origins_leave(struct stream *stream); /* the stream is deleted: like
 /* republish.c: a message was stored while it leads; `previous`: the newest of its subject before.
  */
 void stream_republish(struct stream *stream, const struct effect *effect, uint64_t previous);
+
+/* snapshot.c */
+void stream_snapshot_turn(struct stream *stream);
+/* A message leaves that may still be due: it stays where it is until it is read. */
+void stream_snapshot_removed(struct stream *stream, const struct index_entry *entry);
+bool stream_snapshot_holds(const struct stream *stream, uint32_t ordinal);
+void stream_snapshot_end(
+    struct stream *stream,
+    const char *reason); /* fine when there is none. Empty: the server ends, nobody is told */
+
+/* restore.c */
+void stream_restore_turn(struct stream *stream);
+void stream_restore_end(struct stream *stream, const char *reason); /* likewise */
+/* Is the operation its own? Then it writes it: all records but the last are counted as gathered. */
+bool stream_restore_owns(const struct stream *stream, const struct stream_op *op);
+bool stream_restore_write(struct stream *stream, struct buf *out);
 
 /* direct.c, direct_many.c */
 void stream_direct_collect(void *owner, const struct message *message); /* sink */

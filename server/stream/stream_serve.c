@@ -9,7 +9,6 @@
 #include "base/owner.h"
 #include "server/stream/stream_priv.h"
 
-#define ANSWER_BYTES (1u << 20)
 #define WINDOW_BYTES (256u << 10) /* read at a time */
 
 /* Outlives its stream while it reads. */
@@ -80,7 +79,7 @@ static bool read_window(struct stream_serve *serve, const struct index_entry *en
 
 static void wait_for(struct stream_serve *serve, const struct index_entry *entry);
 
-/* What cannot be read is left out. */
+/* What is damaged here is left out: nobody gets it from this replica. */
 static void add(struct stream_serve *serve, const struct index_entry *entry)
 {
     struct record record;
@@ -103,24 +102,24 @@ static void tell(struct stream_serve *serve, uint64_t last)
     free_serve(serve);
 }
 
-/* `waited`: the window is as full as it gets. */
+/* `waited`: the window is as full as it gets. A message may have been moved meanwhile. */
 static void go_on(struct stream_serve *serve, bool waited)
 {
     struct index_entry entry;
 
     while (index_next(serve->stream->state.index, NULL, serve->cursor, &entry) &&
            entry.sequence <= serve->last) {
-        if (serve->answer.size > STREAM_QUESTION_SIZE &&
-            serve->answer.size + entry.record_size > ANSWER_BYTES) {
+        bool there = entry.place >> 32 != LOG_FILE_NONE && !in_window(serve, &entry) &&
+                     !(waited && serve->place == entry.place);
+
+        if (serve->answer.size >= replica_piece(serve->stream->replica)) {
             tell(serve, serve->cursor - 1);
             return;
         }
-        if (entry.place >> 32 != LOG_FILE_NONE && !in_window(serve, &entry) && !waited &&
-            !read_window(serve, &entry)) {
+        if (there && !read_window(serve, &entry)) {
             wait_for(serve, &entry);
             return;
         }
-        waited = false;
         add(serve, &entry);
         serve->cursor = entry.sequence + 1;
     }

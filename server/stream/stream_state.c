@@ -75,10 +75,13 @@ enum err stream_state_apply(struct stream_state *state, const struct effect *eff
     case EFFECT_EXPIRE: apply_expire(state, effect, result); break;
     case EFFECT_SCHEDULE: apply_schedule(state, effect); break;
     case EFFECT_CONFIG: err = apply_config(state, effect); break;
+    case EFFECT_RESTORE: err = apply_restore(state, effect); break;
+    case EFFECT_DELETE_MANY: apply_delete_many(state, effect, result); break;
     case EFFECT_SKIP: err = apply_skip(state, effect); break;
     case EFFECT_SOURCED: err = apply_sourced(state, effect); break;
     case EFFECT_CONSUMER_CREATE:
     case EFFECT_CONSUMER_DELETE:
+    case EFFECT_CONSUMER_STATE:
         if (state->events != NULL && state->events->consumer != NULL)
             state->events->consumer(state->events->owner, effect);
         break;
@@ -181,6 +184,8 @@ bool stream_state_due(struct stream_state *state, int64_t *due_ns)
     struct expiry first;
     bool due = false;
 
+    if (state->restoring)
+        return false;
     if (state->config.max_age_ns > 0 && stream_state_oldest(state, &oldest)) {
         *due_ns = oldest.time_ns + state->config.max_age_ns;
         due = true;

@@ -47,6 +47,8 @@ struct stream_state {
     struct subject_transform republish; /* of what is stored, if config.republish */
     struct arena config_arena;
     bool configured;
+    bool restoring; /* not configured yet: it is filled from a backup; `config` is what counts
+                     * meanwhile */
     uint64_t config_version; /* of the catalogue, whose config this is; 0 until configured */
     bool begun;              /* it has, or has had, a place in the sequences */
     int64_t created_ns;

@@ -6,7 +6,7 @@
 
 struct cluster_flaw {
     const char *name, *text;
-    uint64_t raft, replica, jetstream; /* one of them */
+    uint64_t raft, replica, jetstream, stream; /* one of them */
     /* Whose place it is to find it: those of the core are sim_raft's, and what two safeguards hide
      * from a run of whole servers is tests/unit/raft/test_replica_peers.c's. */
     bool elsewhere;

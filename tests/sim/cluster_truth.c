@@ -208,6 +208,8 @@ static bool look_at_entry(struct truth *truth, size_t node, struct truth_group *
     err = log_batch_read_now(replica_log(replica), index, &truth->content);
     if (err != OK && index <= log_floor(replica_log(replica)))
         return true; /* it is in a state block */
+    if (err == ERR_CORRUPT && truth->evicts)
+        return false; /* until the journal has been written to its segment again */
     if (err == ERR_CORRUPT || err == ERR_NOT_FOUND)
         report_violate(truth->report,
                        "group %llx: n%zu has applied index %llu and cannot read it: %s",
@@ -587,6 +589,7 @@ void truth_compare(struct truth *truth)
 {
     struct jetstream *jetstream = reference(truth);
 
+    truth->evicts = false;
     truth_look(truth);
     if (jetstream == NULL)
         return;

@@ -46,6 +46,7 @@ struct truth {
     struct nodes *nodes;
     struct truth_group groups[TRUTH_GROUPS_MAX];
     struct buf content;
+    bool evicts;               /* what is durable may be unreadable for a while */
     uint64_t checked, skipped; /* contents */
     uint64_t compared;         /* messages */
 };

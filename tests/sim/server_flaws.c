@@ -15,7 +15,9 @@
 #define RETENTION                                                                                  \
     (STREAM_FLAW_SETTLING_UNSEEN | STREAM_FLAW_SETTLED_KEPT | STREAM_FLAW_NEED_OVERLOOKED |        \
      STREAM_FLAW_RELEASE_FORGOTTEN)
-#define HIDDEN (BOUNDS | RETENTION)
+/* Nobody is there to take a state from: sim_cluster's. */
+#define OTHERS STREAM_FLAW_FILL_WITHOUT_RECORDS
+#define HIDDEN (BOUNDS | RETENTION | OTHERS)
 
 #define STREAM_ROW(name, text)                                                                     \
     {#name, text, STREAM_FLAW_##name, 0, (STREAM_FLAW_##name & HIDDEN) != 0},

@@ -188,6 +188,7 @@ static void begin(struct run *run, const struct settings *settings, uint64_t see
     faults_init(&run->faults, &run->report, run->sim, &run->nodes, &run->truth, &run->prng,
                 settings->calm);
     run->faults.evicts = settings->evicts;
+    run->truth.evicts = settings->evicts;
     limit_faults(run);
     draw_scene(run);
     run->user_count = (unsigned)limited(run, LIMIT_USERS, 1 + prng_below(&run->prng, USERS_MAX));

@@ -1,0 +1,90 @@
+/*
+ * What only the journal still knows of a log, written to its segments once more: when it is opened
+ * again in the same life, and when a background sync has failed, after which the kernel may have
+ * dropped pages that were never on the disk: what was durable could not be read before the next
+ * start.
+ */
+#include "base/owner.h"
+#include "storage/redo.h"
+#include "storage/store.h"
+
+#define AGAIN_NS INT64_C(200000000)
+
+static enum err run(struct io *io, struct store *store, uint64_t log_id)
+{
+    struct redo redo;
+    enum err err = redo_begin(&redo, io, store->dir, store->node.store_id);
+
+    if (err != OK)
+        return err;
+    redo.flaws = store->options.flaws;
+    redo.boot = store->node.boot;
+    redo.one_log = true;
+    redo.log_id = log_id;
+    err = redo_run(&redo);
+    redo_end(&redo);
+    return err;
+}
+
+enum err log_redo(struct store *store, uint64_t log_id)
+{
+    return run(store->io, store, log_id);
+}
+
+/* On a worker. Positions are written once, so it is no matter what the shard does meanwhile. */
+static void redo_run_work(struct io_work *work, struct io *io)
+{
+    struct log_redo *redo = owner_of(work, struct log_redo, work);
+    struct log *log = owner_of(redo, struct log, redo);
+
+    redo->err = run(io, log->store, log->id);
+}
+
+static void redo_done(struct io_work *work)
+{
+    struct log_redo *redo = owner_of(work, struct log_redo, work);
+    struct log *log = owner_of(redo, struct log, redo);
+    struct io *io = log->store->io;
+
+    redo->busy = false;
+    windows_drop(&log->store->windows, log); /* read while it was not there */
+    if (log->closed)
+        return;
+    if (redo->err != OK || redo->again)
+        timers_arm(io_timers(io), &redo->timer, io_now(io) + AGAIN_NS);
+    redo->again = false;
+}
+
+static void begin(struct timer *timer)
+{
+    struct log_redo *redo = owner_of(timer, struct log_redo, timer);
+    struct log *log = owner_of(redo, struct log, redo);
+
+    redo->busy = true;
+    redo->work.run = redo_run_work;
+    redo->work.done = redo_done;
+    io_work(log->store->io, &redo->work);
+}
+
+void log_redo_later(struct log *log)
+{
+    struct io *io = log->store->io;
+
+    if (log->closed)
+        return;
+    if (log->redo.busy)
+        log->redo.again = true;
+    else if (!timer_armed(&log->redo.timer))
+        timers_arm(io_timers(io), &log->redo.timer, io_now(io));
+}
+
+void log_redo_init(struct log *log)
+{
+    log->redo.timer.fire = begin;
+}
+
+void log_redo_stop(struct log *log)
+{
+    if (timer_armed(&log->redo.timer))
+        timers_cancel(io_timers(log->store->io), &log->redo.timer);
+}
