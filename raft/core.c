@@ -180,6 +180,19 @@ static void leader_node(struct raft_core *core, uint64_t node, bool up)
     }
 }
 
+/* The leader's process is likely gone: nobody is early who stands when its patience is over, and a
+ * heartbeat later so is everybody's. Not all at once: whoever is first has the others' votes before
+ * they stand. What is heard of the leader meanwhile puts it off again. */
+static void leader_lost(struct raft_core *core)
+{
+    int64_t due = core->heard_ns + core->options.election_ns + core->options.heartbeat_ns;
+
+    due = due > core->now_ns ? due : core->now_ns;
+    due += (int64_t)prng_below(&core->prng, (uint64_t)core->options.election_ns / 4);
+    if (due < core->election_due)
+        core->election_due = due;
+}
+
 void raft_core_node(struct raft_core *core, int64_t now, uint64_t node, bool up)
 {
     set_time(core, now);
@@ -195,6 +208,8 @@ void raft_core_node(struct raft_core *core, int64_t now, uint64_t node, bool up)
             core->election_due =
                 now + (int64_t)prng_below(&core->prng, (uint64_t)core->options.election_ns);
         }
+    } else if (!up && core->role == RAFT_FOLLOWER && core->leader.node == node) {
+        leader_lost(core);
     }
     core_check(core);
 }

@@ -182,8 +182,8 @@ void raft_core_tick(struct raft_core *core, int64_t now);
  * to content, not as to origin. An APPEND order concerns this message's entries. */
 void raft_core_step(struct raft_core *core, int64_t now, const struct raft_message *message);
 /* The transport to that node has come up (true; also: again, it may be another life of the node) or
- * has been silent for an election timeout (false). A sleeping follower of a leader there wakes and
- * stands in its time. */
+ * has ended (false). A sleeping follower of a leader there wakes and stands in its time; one that
+ * is awake stands as soon as its patience is over. */
 void raft_core_node(struct raft_core *core, int64_t now, uint64_t node, bool up);
 
 /* The followers of this leader hear of what is committed now, and not in a while. */

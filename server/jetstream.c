@@ -14,7 +14,8 @@
 #include "base/heap.h"
 #include "server/api/api.h"
 
-#define ROUNDS_MAX 16 /* of marked streams in one turn; what is left waits for the next */
+#define ELECTION_NS INT64_C(200000000) /* heartbeats: a tenth of it */
+#define ROUNDS_MAX  16 /* of marked streams in one turn; what is left waits for the next */
 
 struct server *jetstream_server(struct jetstream *jetstream)
 {
@@ -394,6 +395,7 @@ static void open_groups(struct jetstream *jetstream)
     struct groups_options options = {
         .self = {.node = cluster_node_id(name)},
         .transport = jetstream_cluster_transport(jetstream->cluster),
+        .election_ns = ELECTION_NS,
         .block_bytes = server_options(jetstream->server)->sim.block_bytes,
         .seed = prng_next(server_prng(jetstream->server)),
         .flaws = server_options(jetstream->server)->sim.raft_flaws,

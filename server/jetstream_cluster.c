@@ -50,10 +50,13 @@ struct node_state *cluster_node_state(struct jetstream_cluster *cluster, uint64_
 
 /* With the term that it leads: of a successor's it may have heard already, and not yet given way.
  */
-static void write_leader(uint8_t at[LEADER_SIZE], const struct catalogue_entry *entry)
+static void write_leader(const struct jetstream_cluster *cluster, uint8_t at[LEADER_SIZE],
+                         const struct catalogue_entry *entry)
 {
+    bool heard = jetstream_flawed(cluster->jetstream, JETSTREAM_FLAW_LEADER_TERM_HEARD);
+
     at = encode_u64(at, entry->assigned.id);
-    at = encode_u64(at, stream_term(entry->stream));
+    at = encode_u64(at, heard ? entry->leader_term : stream_term(entry->stream));
     (void)encode_u64(at, entry->configured);
 }
 
@@ -69,7 +72,7 @@ static void tell_leaders(struct jetstream_cluster *cluster, uint64_t node)
 
         if (entry->stream == NULL || !stream_leads(entry->stream))
             continue;
-        write_leader(leader, entry);
+        write_leader(cluster, leader, entry);
         if (!buf_add(&body, bytes_of(leader, sizeof leader))) {
             cluster_tell(cluster, node, JETSTREAM_LEADER, buf_bytes(&body));
             buf_clear(&body);
@@ -180,7 +183,7 @@ static void leader_asked(struct jetstream_cluster *cluster, uint64_t node, struc
     entry = catalogue_find(&cluster->jetstream->catalogue, decode_u64(&in));
     if (entry == NULL || entry->stream == NULL || !stream_leads(entry->stream))
         return; /* whoever comes to lead says so to all */
-    write_leader(leader, entry);
+    write_leader(cluster, leader, entry);
     cluster_tell(cluster, node, JETSTREAM_LEADER, bytes_of(leader, sizeof leader));
 }
 
@@ -190,7 +193,7 @@ void jetstream_cluster_leader(struct jetstream_cluster *cluster, struct catalogu
 
     if (cluster == NULL)
         return;
-    write_leader(leader, entry);
+    write_leader(cluster, leader, entry);
     cluster_tell_all(cluster, JETSTREAM_LEADER, bytes_of(leader, sizeof leader));
 }
 

@@ -14,6 +14,7 @@
     X(FORWARD_TWICE, "a publish is sent to its leader, and again when the leader is asked for")    \
     X(FORWARD_AND_KEEP, "what waits at a leader that is replaced goes to the next, and stays")     \
     X(OLD_LEADER_BELIEVED, "who says that he leads is believed, whatever the term")                \
+    X(LEADER_TERM_HEARD, "who leads says so with the newest term that it has heard of")            \
     X(QUARANTINE_EARLY, "logs are set aside before the catalogue's end is known")                  \
     X(LEADER_NOT_ASKED, "a node that learns of a stream does not ask who leads it")                \
     X(CONFIG_TAKEN_BACK,                                                                           \

@@ -2,7 +2,7 @@
 #
 #     make e2e                         libnats, the JavaScript clients, the nats command line, the protocol byte by byte
 #     make crash SECONDS=180           kill, restart, check; SEED=n for one start, LEDGER=1 to record
-#     make cluster-test SECONDS=45     the same with three nodes: kill, pause, check
+#     make cluster-test SECONDS=180    the same with three and five nodes: kill, pause, cut, damage, check
 #     MILLRACE_BIN=PATH make e2e       the same against another server, which is then not built
 
 MILLRACE_BIN ?= $(BUILD)/millrace
@@ -71,7 +71,7 @@ crash: $(e2e_server)
 	    'kv-self-test=python3 tests/crash/kv.py --self-test' \
 	    'kv=python3 tests/crash/kv.py --seconds $$(($(crash_seconds) / 6)) $(if $(SEED),--seed $(SEED))'
 
-cluster_seconds = $(if $(filter command line environment,$(origin SECONDS)),$(SECONDS),45)
+cluster_seconds = $(if $(filter command line environment,$(origin SECONDS)),$(SECONDS),180)
 cluster_flags   = --seconds $(cluster_seconds) $(if $(SEED),--seed $(SEED)) $(if $(LEDGER),--ledger)
 
 .PHONY: cluster-test

@@ -4,6 +4,8 @@
 #include "server/stream/stream_priv.h"
 #include "storage/batch.h"
 
+#define REFUSALS_TOLD_NS INT64_C(1000000000)
+
 struct io *stream_io(const struct stream *stream)
 {
     return server_io(jetstream_server(stream->jetstream));
@@ -225,13 +227,26 @@ static void removed(void *owner)
         jetstream_stream_removed(stream->jetstream, stream);
 }
 
+/* A full disk refuses each batch that comes: it is said once in a while, and how often. */
+static void log_refusal(struct stream *stream, enum err err)
+{
+    int64_t now = io_now(stream_io(stream));
+
+    stream->refusals++;
+    if (stream->refusals_told_ns != 0 && now - stream->refusals_told_ns < REFUSALS_TOLD_NS)
+        return;
+    logger_error(server_logger(jetstream_server(stream->jetstream)),
+                 "Stream '%.*s': could not write to disk: %s (%llu times since it was last said)",
+                 BYTES_ARG(stream->name), err_text(err), (unsigned long long)stream->refusals);
+    stream->refusals = 0;
+    stream->refusals_told_ns = now;
+}
+
 static void refused(void *owner, enum err err)
 {
     struct stream *stream = owner;
 
-    logger_error(server_logger(jetstream_server(stream->jetstream)),
-                 "Stream '%.*s': could not write to disk: %s", BYTES_ARG(stream->name),
-                 err_text(err));
+    log_refusal(stream, err);
     stream->gathered = 0;
     replica_gather_drop(stream->replica);
     decider_refused(&stream->decider);

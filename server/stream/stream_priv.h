@@ -146,6 +146,8 @@ struct stream {
     /* publishing */
     struct sink **sinks; /* one per configured subject */
     size_t sink_count;
+    uint64_t refusals; /* by the disk, since the log was told */
+    int64_t refusals_told_ns;
     struct sink *sink_direct, *sink_direct_subject;
     uint32_t gathered;   /* records in the batch being built */
     uint64_t fresh_from; /* the first message that was stored this turn, else UINT64_MAX */

@@ -194,8 +194,10 @@ static void log_line(void *context, struct bytes line)
         char text[48];
         int size = snprintf(text, sizeof text, "'S%u': could not write to disk", i);
 
-        if (memmem(line.at, line.size, text, (size_t)size) != NULL)
-            run->users[i].disk_failed = true;
+        if (memmem(line.at, line.size, text, (size_t)size) == NULL)
+            continue;
+        run->users[i].disk_failed = true;
+        run->users[i].disk_failed_ns = sim_now(run->sim);
     }
     if (memmem(line.at, line.size, "could not be opened", 19) != NULL)
         run->half_open = true;

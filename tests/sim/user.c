@@ -422,7 +422,7 @@ void user_look(struct user *user)
     char name[16];
 
     user->state = USER_LOOKING;
-    user->disk_failed = false;
+    user->disk_failed = user->disk_failed && now(user) - user->disk_failed_ns < 1000000000;
     user->looked = 2;
     user->newest_subject = (uint8_t)below(user, SPEC_SUBJECTS);
     content_subject(&user->oracle.content, user->newest_subject, name);

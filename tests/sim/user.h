@@ -34,8 +34,9 @@ struct user {
     struct reader readers[USER_READERS];
     struct spec guess; /* what the stream probably is when all that was sent has happened */
     uint32_t msg_id_last;
-    bool disk_failed; /* for the stream, and not all answers to that have come */
-    bool timely;      /* the network delays nothing for long */
+    bool disk_failed;       /* for the stream, and not all answers to that have come */
+    int64_t disk_failed_ns; /* when the server said so last: once a second, however often */
+    bool timely;            /* the network delays nothing for long */
 
     bool created; /* the stream is there */
     int64_t asked_ns;
