@@ -52,6 +52,14 @@ void raft_core_tick(struct raft_core *core, int64_t now)
     core_check(core);
 }
 
+void raft_core_tell_commit(struct raft_core *core, int64_t now)
+{
+    if (core->role != RAFT_LEADER)
+        return;
+    core->lead.commit_due = now;
+    raft_core_tick(core, now);
+}
+
 static bool entries_sound(const struct raft_message *message)
 {
     uint64_t term = message->previous_term;
@@ -383,6 +391,11 @@ const struct raft_config *raft_core_config(const struct raft_core *core)
 const struct raft_config *raft_core_config_committed(const struct raft_core *core)
 {
     return configs_at(&core->configs, core->committed);
+}
+
+bool raft_core_damaged(const struct raft_core *core)
+{
+    return core->damaged != 0;
 }
 
 bool raft_core_asleep(const struct raft_core *core)

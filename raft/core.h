@@ -186,6 +186,9 @@ void raft_core_step(struct raft_core *core, int64_t now, const struct raft_messa
  * stands in its time. */
 void raft_core_node(struct raft_core *core, int64_t now, uint64_t node, bool up);
 
+/* The followers of this leader hear of what is committed now, and not in a while. */
+void raft_core_tell_commit(struct raft_core *core, int64_t now);
+
 /* This disk has it and all before it, of the log as it is now: completions of what was cut or
  * refused are not told. */
 void raft_core_durable(struct raft_core *core, int64_t now, uint64_t index);
@@ -243,8 +246,9 @@ enum raft_role { RAFT_FOLLOWER, RAFT_CANDIDATE, RAFT_LEADER };
 struct raft_progress {
     struct raft_member member;
     uint64_t match;
-    int64_t active_ns; /* when it last answered */
-    bool current;      /* has all that is committed */
+    uint64_t committed; /* so far it has entries and knows them to be committed: it applies them */
+    int64_t active_ns;  /* when it last answered */
+    bool current;       /* has all that is committed */
     bool offline;
 };
 
@@ -258,6 +262,8 @@ uint64_t raft_core_term_at(const struct raft_core *core, uint64_t index); /* 0: 
 const struct raft_config *raft_core_config(const struct raft_core *core); /* newest */
 const struct raft_config *raft_core_config_committed(const struct raft_core *core);
 bool raft_core_asleep(const struct raft_core *core);
+bool raft_core_damaged(
+    const struct raft_core *core); /* it has lost entries, and not got them again */
 /* Progress of the members as their leader sees it; how many. */
 uint32_t raft_core_progress(const struct raft_core *core,
                             struct raft_progress out[RAFT_MEMBERS_MAX]);

@@ -177,7 +177,9 @@ void raft_core_transfer(struct raft_core *core, int64_t now, struct raft_member 
     if (core->role != RAFT_LEADER || core->lead.transfer_to.node != 0)
         return;
     p = to.node == 0 ? best_successor(core) : core_progress(core, to);
-    if (p == NULL || !config_votes(core_config(core), p->member))
+    /* One that has lost entries does not stand; waiting for it would keep the term from ending that
+     * it needs the end of (renew_term). */
+    if (p == NULL || !config_votes(core_config(core), p->member) || p->damaged > 0)
         return;
     core_wake(core);
     core->lead.transfer_to = p->member;

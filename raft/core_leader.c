@@ -478,6 +478,7 @@ uint32_t raft_core_progress(const struct raft_core *core,
         out[count++] = (struct raft_progress){
             .member = *config_find(config, core->options.self),
             .match = core->durable,
+            .committed = core->committed,
             .active_ns = core->now_ns,
             .current = core->durable >= core->committed,
         };
@@ -489,6 +490,7 @@ uint32_t raft_core_progress(const struct raft_core *core,
         out[count++] = (struct raft_progress){
             .member = *config_find(config, p->member),
             .match = p->match,
+            .committed = p->committed < p->match ? p->committed : p->match,
             .active_ns = p->active_ns,
             .current = p->match >= core->committed,
             .offline = core_node_down(core, p->member.node) ||

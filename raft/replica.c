@@ -498,6 +498,11 @@ int64_t replica_time_last(const struct replica *replica)
     return replica->time_last;
 }
 
+bool replica_whole(const struct replica *replica)
+{
+    return replica->repair_from == 0 && !raft_core_damaged(replica->core);
+}
+
 uint64_t replica_proposed(const struct replica *replica)
 {
     return log_appended(replica->log);
@@ -521,6 +526,14 @@ const struct raft_config *replica_members(const struct replica *replica)
 uint32_t replica_progress(const struct replica *replica, struct raft_progress out[RAFT_MEMBERS_MAX])
 {
     return raft_core_progress(replica->core, out);
+}
+
+void replica_tell_commit(struct replica *replica)
+{
+    if (replica->repair_from != 0)
+        return;
+    raft_core_tell_commit(replica->core, io_now(replica->io));
+    replica_drain(replica);
 }
 
 /* ---- proposing

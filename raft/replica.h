@@ -104,12 +104,18 @@ const struct raft_config *replica_members(const struct replica *replica);
 uint32_t replica_progress(const struct replica *replica,
                           struct raft_progress out[RAFT_MEMBERS_MAX]);
 
+/* The others hear of what is committed now, and not in a while. Not from inside an event. */
+void replica_tell_commit(struct replica *replica);
+
 /* The batch being gathered (records begin behind LOG_GATHER_HEAD bytes, storage/log.h), how many
  * bytes of records are in it, and whether it can go now. Gather only while it leads. */
 struct buf *replica_gather(struct replica *replica);
 size_t replica_gathered(const struct replica *replica);
 void replica_gather_drop(struct replica *replica);
 bool replica_ready(const struct replica *replica);
+/* False: this disk has lost entries, and has not got them again: what is applied may be less than
+ * it once was. */
+bool replica_whole(const struct replica *replica);
 /* Proposes the gathered records; returns their index. Needs replica_leads and replica_ready. */
 uint64_t replica_propose(struct replica *replica, int64_t time_ns, uint32_t record_count);
 

@@ -4,6 +4,8 @@
  * the only voter and so its own majority (then an entry is committed once it is durable, which it
  * is). The tail beyond waits in the cache until a leader says more.
  */
+#include <stdio.h>
+
 #include "base/heap.h"
 #include "raft/replica_priv.h"
 
@@ -141,7 +143,7 @@ static void recovered_lost(void *context, uint64_t first, uint64_t last, uint64_
         return;
     }
     /* A node among others that cannot read who the members are is not all of them for that. */
-    recovery->members_lost = recovery->last == 0 && replica->groups->options.transport != NULL;
+    recovery->members_lost |= recovery->last == 0 && replica->groups->options.transport != NULL;
     if (!only_voter(recovery)) {
         recovery->lost_first = first;
         recovery->lost_last = last;
@@ -153,6 +155,25 @@ static void recovered_lost(void *context, uint64_t first, uint64_t last, uint64_
     recovery->committed = last;
     replica->applied = last;
     replica->events.lost(replica->owner, first, last, bytes);
+}
+
+/* A member that does not know what it had accepted may have been counted on for any of it. */
+static void recovered_cut_short(void *context)
+{
+    struct recovery *recovery = context;
+    struct replica *replica = recovery->replica;
+    char text[160];
+
+    snprintf(text, sizeof text, "log %016llx: its newest file was cut short behind index %llu",
+             (unsigned long long)replica->id, (unsigned long long)recovery->last);
+    if (replica->groups->options.report != NULL)
+        replica->groups->options.report(replica->groups->options.report_context, text);
+    recovery->members_lost |= recovery->last == 0 && replica->groups->options.transport != NULL;
+    if (only_voter(recovery))
+        return; /* nobody has more */
+    if (recovery->lost_first == 0)
+        recovery->lost_first = recovery->last + 1;
+    recovery->lost_last = RAFT_DAMAGED_ALL;
 }
 
 static enum err recovered_block(void *context, const struct log_block *block)
@@ -257,6 +278,7 @@ enum err replica_recover(struct replica *replica, const struct log_events *event
         .block = replica->events.restore != NULL ? recovered_block : NULL,
         .gone = recovered_below,
         .unread = recovered_below,
+        .cut_short = recovered_cut_short,
     };
     enum err err =
         log_open(replica->groups->store, replica->id, &from_log, events, replica, &replica->log);

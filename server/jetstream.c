@@ -361,10 +361,10 @@ static bool is_known(void *context, uint64_t log_id)
 
 /* As soon as all that this disk knew of the catalogue is applied: in a cluster its end may have to
  * wait for a leader to say that it is committed, and a log is made only after the record that wants
- * it. */
+ * it. A catalogue that has lost something explains nothing until it has everything again. */
 static void check_logs(struct jetstream *jetstream)
 {
-    if (jetstream->checked || jetstream->meta == NULL ||
+    if (jetstream->checked || jetstream->meta == NULL || !replica_whole(jetstream->meta) ||
         (replica_applied(jetstream->meta) < jetstream->meta_found &&
          !jetstream_flawed(jetstream, JETSTREAM_FLAW_QUARANTINE_EARLY)))
         return;
@@ -443,6 +443,7 @@ enum err jetstream_open(struct server *server, struct jetstream **out)
     read_cache_init(&jetstream->read_cache);
     catalogue_init(&jetstream->catalogue, prng_next(server_prng(server)));
     jetstream->op_timer.fire = jetstream_catalogue_op_due;
+    jetstream->spread_timer.fire = jetstream_spread_fired;
     jetstream->again.fire = jetstream_entries_again;
     jetstream_spaces_init(jetstream);
     jetstream_zones_init(jetstream, prng_next(server_prng(server)));

@@ -31,7 +31,10 @@ static void finish(struct jetstream *jetstream, struct catalogue_op *op,
                    struct catalogue_entry *entry)
 {
     jetstream_awake(jetstream);
-    op->done(op, op->error == 0 ? entry : NULL);
+    if (op->error == 0 && entry != NULL)
+        jetstream_spread(jetstream, op);
+    else
+        op->done(op, NULL);
 }
 
 static void fail(struct jetstream *jetstream, struct catalogue_op *op, uint16_t error,
@@ -404,6 +407,7 @@ void jetstream_catalogue_turn(struct jetstream *jetstream)
         propose_gone(jetstream);
     if (jetstream->op_waiting != NULL && quiet(jetstream))
         propose_undo(jetstream);
+    jetstream_spread_turn(jetstream);
 }
 
 bool jetstream_catalogue_waits(const struct jetstream *jetstream)
@@ -474,6 +478,7 @@ void jetstream_catalogue_drop(struct jetstream *jetstream)
         fail(jetstream, current, 10008, NULL);
     drop_list(jetstream, first);
     drop_list(jetstream, waiting);
+    jetstream_spread_drop(jetstream);
     arm(jetstream);
 }
 

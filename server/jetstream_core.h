@@ -163,6 +163,7 @@ struct catalogue_op {
     uint64_t id;      /* of the stream */
     uint64_t version; /* waited for */
     uint32_t records; /* of its intent */
+    uint64_t index;   /* that the other nodes shall have applied */
     int64_t deadline_ns;
 };
 void jetstream_catalogue(struct jetstream *jetstream, struct catalogue_op *op);

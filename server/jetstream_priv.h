@@ -41,9 +41,12 @@ struct jetstream {
     struct catalogue_op *op_first, *op_last; /* not begun */
     struct catalogue_op *op_current;         /* its intent was proposed */
     uint64_t op_index;
-    struct catalogue_op *op_waiting; /* for a stream's log to have the effect */
-    struct timer op_timer;           /* the nearest deadline of those */
-    uint64_t *gone;                  /* ids whose files are removed, to be recorded */
+    struct catalogue_op *op_waiting;   /* for a stream's log to have the effect */
+    struct timer op_timer;             /* the nearest deadline of those */
+    struct catalogue_op *op_spreading; /* done, for the other nodes to know of it */
+    bool spread_new;                   /* some of them since the last turn */
+    struct timer spread_timer;
+    uint64_t *gone; /* ids whose files are removed, to be recorded */
     size_t gone_count, gone_capacity;
     size_t gone_proposed; /* of them, in the batch at gone_index */
     uint64_t gone_index;
@@ -131,6 +134,19 @@ void jetstream_catalogue_refused(struct jetstream *jetstream, enum err err);
 void jetstream_catalogue_drop(struct jetstream *jetstream);
 void jetstream_catalogue_free(struct jetstream *jetstream);
 void jetstream_catalogue_op_due(struct timer *timer);
+
+/* ---- jetstream_spread.c: what is answered is known everywhere
+ * ------------------------------------------ */
+
+/* Takes over an operation that is done: its owner is told when all nodes that are up have applied
+ * what the metadata group has committed until now, so that whoever hears the answer finds the
+ * stream through any of them; or a little later, when some take their time. */
+void jetstream_spread(struct jetstream *jetstream, struct catalogue_op *op);
+void jetstream_spread_turn(struct jetstream *jetstream);
+/* Whoever waits is told now. */
+void jetstream_spread_drop(struct jetstream *jetstream);
+void jetstream_spread_fired(struct timer *timer);
+
 /* A stream's log has this version of its config, or its leader refused it with that error. */
 void jetstream_configured(struct jetstream *jetstream, struct catalogue_entry *entry,
                           uint64_t version, uint16_t error, const char *text);

@@ -191,6 +191,10 @@ struct log_recovery {
     /* Indexes first..last, at or below the block's, stand in files that have nothing above it: they
      * are not read now. NULL: all is read. */
     void (*unread)(void *context, uint64_t first, uint64_t last);
+    /* Its newest file is shorter than it ever was made: batches behind the last one told, nobody
+     * knows how many, are gone, durable ones maybe among them. After all others. NULL: all the same
+     * to this owner. */
+    void (*cut_short)(void *context);
 };
 
 /* A new log; its directory and first segment are on disk when it returns. `bootstrap`: the content

@@ -692,6 +692,15 @@ static enum err find_block(struct walk *walk)
     return err == OK ? without_block(walk, count) : err;
 }
 
+/*
+ * Space is allocated in whole blocks before anything is written to it, so no crash leaves a file
+ * that ends within one. What was cut off at a block's end cannot be told from what never was.
+ */
+static bool cut_short(const struct walk *walk)
+{
+    return walk->part_count > 0 && walk->parts[walk->part_count - 1].size % BATCH_BLOCK != 0;
+}
+
 static enum err walk_all(struct walk *walk)
 {
     enum err err = open_parts(walk);
@@ -711,6 +720,11 @@ static enum err walk_all(struct walk *walk)
     if (walk->index <= walk->block.index) {
         lose(walk, NULL, walk->block.index + 1, walk->block.hash, 0);
         walk->ends_clean = false;
+    }
+    if (cut_short(walk)) {
+        walk->ends_clean = false;
+        if (walk->recovery->cut_short != NULL)
+            walk->recovery->cut_short(walk->recovery->context);
     }
     take_files(walk);
     return sync_end(walk);

@@ -21,11 +21,14 @@ static bool of_interest(const struct stream *stream)
 
 bool stream_wanted(void *owner, const struct index_entry *entry)
 {
-    const struct stream *stream = owner;
+    struct stream *stream = owner;
     struct consumer_message message = consumer_view_message(&stream->view, entry);
     const struct consumer_shell *shell;
+    struct consumer_walk walk;
 
-    for (size_t at = 0; (shell = table_next(&stream->consumers, &at)) != NULL;) {
+    if (!consumer_index_walk(stream, entry->subject, &walk))
+        return false;
+    while ((shell = consumer_index_next(&walk)) != NULL) {
         if (!consumer_volatile(shell->consumer) && consumer_needs(shell->consumer, &message))
             return true;
     }
@@ -45,10 +48,13 @@ static bool takes(const struct consumer *consumer, struct bytes subject)
 
 bool stream_interested(void *owner, struct bytes subject)
 {
-    const struct stream *stream = owner;
+    struct stream *stream = owner;
     const struct consumer_shell *shell;
+    struct consumer_walk walk;
 
-    for (size_t at = 0; (shell = table_next(&stream->consumers, &at)) != NULL;) {
+    if (!consumer_index_walk(stream, subject, &walk))
+        return false;
+    while ((shell = consumer_index_next(&walk)) != NULL) {
         if (takes(shell->consumer, subject))
             return true;
     }

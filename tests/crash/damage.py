@@ -1,7 +1,14 @@
 """Damages the data files of a node that is down, as bad disks do: flipped bits, a file cut short,
-a chunk that is again what it was some time ago."""
+a chunk that is again what it was some time ago.
+
+Two things are left alone, since a replica does not mend them: files with nothing above the newest
+state block, which are not read at a start (what is damaged there is found when a message is read),
+and a file's header together with all that follows, whose log is then refused.
+"""
 
 import os
+
+import replicas
 
 FLIPS = 2  # a file, as good as
 CHUNK = 4096
@@ -10,12 +17,19 @@ SIZE_MIN = HEADER + 512
 
 
 def files(store):
-    """All segments of all logs, streams' and metadata."""
-    logs = os.path.join(store, "logs")
+    """The segments of all logs, streams' and metadata."""
     paths = []
-    for directory, _, names in os.walk(logs):
-        paths += [os.path.join(directory, name) for name in names if name.endswith(".seg")]
-    return sorted(path for path in paths if os.path.getsize(path) > SIZE_MIN)
+    for directory, _, names in os.walk(os.path.join(store, "logs")):
+        floor = replicas.floor_of(directory)
+        for path in (os.path.join(directory, name) for name in names if name.endswith(".seg")):
+            if os.path.getsize(path) > SIZE_MIN and begins_above(path, floor):
+                paths.append(path)
+    return sorted(paths)
+
+
+def begins_above(path, floor):
+    segment = replicas.read_segment(path)
+    return segment is not None and min((index for index, _ in segment[2]), default=0) > floor
 
 
 def used(path):
@@ -50,7 +64,7 @@ def truncate(rng, store, _):
     for path in files(store):
         if rng.random() < 0.5:
             size = used(path)
-            lost = min(size - 1, int(1 / (1 - rng.random()) ** 1.5) * 64)
+            lost = min(size - HEADER - 1, int(1 / (1 - rng.random()) ** 1.5) * 64)
             os.truncate(path, size - lost)
 
 

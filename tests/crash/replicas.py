@@ -62,15 +62,29 @@ def read_segment(path):
     return file_id, before, entries
 
 
+class Log(dict):
+    """index -> Entry. At and below `floor`, the index of the newest state block, entries may be
+    missing: the block stands for them."""
+
+    floor = 0
+
+
+def floor_of(directory):
+    """The index of the newest state block, which names its file; 0: there is none."""
+    names = [name[: -len(".blk")] for name in os.listdir(directory) if name.endswith(".blk")]
+    return max((int(name, 16) for name in names), default=0)
+
+
 def read_log(directory):
-    """index -> Entry: what stands behind a cut that a later file names is void."""
+    """What stands behind a cut that a later file names is void."""
     files = []
     for name in os.listdir(directory):
         if name.endswith(".seg"):
             found = read_segment(os.path.join(directory, name))
             if found is not None:
                 files.append(found)
-    log = {}
+    log = Log()
+    log.floor = floor_of(directory)
     for _, before, entries in sorted(files, key=lambda file: file[0]):
         for index in [index for index in log if index > before]:
             del log[index]
@@ -89,7 +103,9 @@ def broken_chain(log):
     """The first index whose content does not follow the one before it, or None."""
     for index in sorted(log):
         before = log.get(index - 1)
-        if (before is None and index > 1) or (before is not None and before.named != log[index].before):
+        if before is not None and before.named != log[index].before:
+            return index
+        if before is None and index > log.floor + 1:
             return index
     return None
 
@@ -99,7 +115,7 @@ def difference(logs):
 
     While the nodes run, a difference may be one that they are about to settle."""
     for name, log in logs.items():
-        if not log:
+        if not log and not log.floor:
             return f"the log of {name} is empty"
         index = broken_chain(log)
         if index is not None:
@@ -111,11 +127,14 @@ def difference(logs):
                 return (
                     f"index {index} is not the same\n  {first}: {reference[index]}\n  {name}: {log[index]}"
                 )
-        if reference.keys() != log.keys():
-            return (
-                f"{first} has {min(reference)}..{max(reference)}, {name} has {min(log)}..{max(log)}"
-            )
+        floor = max(reference.floor, log.floor)
+        if {index for index in reference.keys() ^ log.keys() if index > floor}:
+            return f"{first} has {extent(reference)}, {name} has {extent(log)}"
     return None
+
+
+def extent(log):
+    return f"{min(log, default=0)}..{max(log, default=0)} and a block at {log.floor}"
 
 
 def compare(stores, needed):

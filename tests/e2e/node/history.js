@@ -29,7 +29,7 @@ const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 const nobody = (error) =>
   error instanceof errors.NoRespondersError ||
-  error.name === "JetStreamNotEnabled" || // what the client makes of no responders
+  error?.name === "JetStreamNotEnabled" || // what the client makes of no responders
   (error instanceof JetStreamApiError && error.status === 503);
 
 const silent = (error) =>

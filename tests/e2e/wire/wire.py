@@ -128,18 +128,20 @@ class Connection:
 
 
 class Requester(Connection):
-    """A connection that asks and reads the one answer."""
+    """A connection that asks and reads the one answer. Those that are open at the same time on one
+    cluster need inboxes of their own."""
 
-    def __init__(self, port, **options):
+    def __init__(self, port, inbox=b"answers", **options):
         super().__init__(port)
+        self.inbox = inbox
         self.connect(headers=True, no_responders=True, **options)
-        self.send(b"SUB answers.* 1\r\n")
+        self.send(b"SUB %s.* 1\r\n" % inbox)
         self.serial = 0
 
     def ask(self, subject, body=b"", headers=b""):
         """The answer's headers and body."""
         self.serial += 1
-        inbox = b"answers.%d" % self.serial
+        inbox = b"%s.%d" % (self.inbox, self.serial)
         if headers:
             sizes = b"%d %d" % (len(headers), len(headers) + len(body))
             self.send(b"HPUB %s %s %s\r\n" % (subject, inbox, sizes) + headers + body + b"\r\n")

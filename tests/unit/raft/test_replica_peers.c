@@ -336,12 +336,40 @@ START_TEST(one_that_lost_the_entry_that_names_the_members_neither_leads_nor_comm
 }
 END_TEST
 
+/* What it had accepted it does not know any more: it helps nobody to a majority until it holds an
+ * entry of a later term. */
+START_TEST(one_whose_log_was_cut_short_neither_votes_nor_stands)
+{
+    struct io_file *file;
+
+    begin(0);
+    while (!w.led)
+        pass(MILLISECOND);
+    pass(SECOND);
+    stop();
+    ck_assert_int_eq(
+        io_open(w.io, "data/logs/0000000000000007/0000000100000001.seg", IO_READ | IO_WRITE, &file),
+        OK);
+    ck_assert_int_eq(io_truncate(w.io, file, FIRST_BATCH + 300), OK); /* in the first or second */
+    io_close(w.io, file);
+    io_destroy(w.io);
+    (void)sim_restart(w.sim, w.node);
+    w.led = false;
+    start(0);
+    open_replica();
+    pass(10 * SECOND);
+    ck_assert(!w.led);
+    end();
+}
+END_TEST
+
 int main(void)
 {
     const TTest *tests[] = {
         it_leads_when_the_entry_of_its_term_is_applied_not_when_it_is_committed,
         a_read_that_waits_when_leadership_goes_is_not_confirmed,
         one_that_lost_the_entry_that_names_the_members_neither_leads_nor_commits,
+        one_whose_log_was_cut_short_neither_votes_nor_stands,
     };
 
     return UNIT_RUN_PLAIN("replica_peers", tests);
