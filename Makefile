@@ -110,6 +110,7 @@ unit: $(unit_bins)
 
 includes:
 	@python3 tools/include_check.py
+	@python3 tools/status_table.py --check
 
 # The unit tests, the simulations and the fuzz corpora under the sanitizers, with the other compiler.
 asan:

@@ -188,6 +188,8 @@ def mode_options(args, mode):
         options += ["--size", str(args.size)]
     if args.messages and mode in ("replay", "pull"):
         options += ["--messages", str(args.messages)]
+    if args.batch and mode == "pull":
+        options += ["--batch", str(args.batch)]
     if args.window and mode in ("reqrepw", "jspubw", "dgetw"):
         options += ["--window", str(args.window)]
     if args.keys and mode.startswith("dget"):
@@ -367,6 +369,7 @@ def parse_args():
     parser.add_argument("--seconds", type=float, default=2, help="of a measured phase")
     parser.add_argument("--messages", type=int, help="in the stream of replay and pull")
     parser.add_argument("--size", type=int, help="bytes of a payload")
+    parser.add_argument("--batch", type=int, help="messages of a request in pull")
     parser.add_argument("--window", type=int, help="in flight in reqrepw, jspubw, dgetw")
     parser.add_argument("--keys", type=int, help="of dget1, dgetw")
     parser.add_argument("--connections", type=int, help="of idle")

@@ -415,6 +415,33 @@ START_TEST(everyone_waiting_hears_of_the_deletion)
 }
 END_TEST
 
+START_TEST(everyone_waiting_hears_of_another_leader)
+{
+    struct fake *fake = fake_create();
+
+    fake_lead(fake);
+    fake_pull(fake, "in.1", "1");
+    fake_turn(fake);
+    consumer_say_follow(fake->consumer);
+    EXPECT(fake, "in.1 409 Leadership Change\n");
+    ck_assert_int_eq(consumer_hold(fake->consumer), HOLD_FOLLOWS);
+    fake_destroy(fake);
+}
+END_TEST
+
+START_TEST(everyone_waiting_hears_of_the_shutdown_and_what_they_did_not_get)
+{
+    struct fake *fake = fake_create();
+
+    fake_lead(fake);
+    fake_pull(fake, "in.1", "{\"batch\":3,\"max_bytes\":100}");
+    fake_turn(fake);
+    consumer_say_shutdown(fake->consumer);
+    EXPECT(fake, "in.1 409 Server Shutdown|Nats-Pending-Messages: 3|Nats-Pending-Bytes: 100\n");
+    fake_destroy(fake);
+}
+END_TEST
+
 START_TEST(whoever_waits_for_what_is_in_flight_hears_of_the_deletion)
 {
     struct fake *fake = fake_create();
@@ -562,6 +589,8 @@ int main(void)
         a_push_consumer_refuses_pulls,
         limits_of_the_config_refuse_by_their_text,
         everyone_waiting_hears_of_the_deletion,
+        everyone_waiting_hears_of_another_leader,
+        everyone_waiting_hears_of_the_shutdown_and_what_they_did_not_get,
         whoever_waits_for_what_is_in_flight_hears_of_the_deletion,
         a_refused_hand_out_never_happened,
         one_hand_out_is_in_flight_at_a_time_and_nothing_gets_lost_meanwhile,
