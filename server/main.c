@@ -15,6 +15,7 @@
 #include "server/flags.h"
 #include "server/program/check.h"
 #include "server/program/configured.h"
+#include "server/program/file_system.h"
 #include "server/program/files.h"
 #include "server/program/log_file.h"
 #include "server/program/notify.h"
@@ -294,6 +295,8 @@ static int serve(struct program *program)
     configured_log_notices(program->configured, &program->log.logger);
     (void)signal(SIGPIPE, SIG_IGN);
     raise_file_limit(options, &program->log.logger);
+    if (options->jetstream)
+        program_warn_file_system(options->store_dir, &program->log.logger);
     if (!program_write_pid(options, &program->log.logger) ||
         !open_io(options, &program->log.logger, &io))
         return EXIT_FAILURE;

@@ -81,6 +81,15 @@ class Golden(unittest.TestCase):
         code, said = tool("check", self.server.directory)
         self.assertEqual((code, said.count("in use by a running server")), (2, 1), said)
 
+    @unittest.skipUnless(os.path.ismount("/dev/shm"), "needs a file system in memory")
+    def test_a_store_on_an_unsuitable_file_system_is_warned_of(self):
+        directory = tempfile.mkdtemp(prefix="millrace-", dir="/dev/shm")
+        self.addCleanup(shutil.rmtree, directory, ignore_errors=True)
+        shutil.rmtree(self.server.directory)
+        self.server.directory = directory
+        self.server.start()
+        self.assertIn("lies on tmpfs, which is in memory", self.server.log())
+
     def test_repair_sets_aside_and_deletes_nothing(self):
         left = os.path.join(self.server.directory, "millrace/logs/0000000000000010/00000000000000ff.new")
         with open(left, "w", encoding="utf-8") as file:
