@@ -92,6 +92,7 @@ struct clients {
     const struct auth *auth; /* NULL: everybody may do everything */
     struct arena arena;      /* of one CONNECT */
     int64_t now_ns;          /* of the turn */
+    int64_t wall_ahead_ns;   /* of the clock that people read, of that which only counts */
     char domain_api[64];     /* "$JS.DOMAIN.API.", another way to say "$JS.API."; empty: none */
     struct prng prng;
     struct clients_stats stats;
@@ -131,6 +132,7 @@ struct client {
     struct traffic received;              /* from it */
     struct traffic sent;
     uint64_t stalls;
+    int64_t expires_ns; /* then it is nobody any more; 0: never */
     int64_t payload_max;
     int64_t subs_max; /* 0: no limit */
     uint16_t port;

@@ -6,6 +6,8 @@
 #include "server/client_priv.h"
 #include "server/grants.h"
 
+#define SECOND_NS   INT64_C(1000000000)
+#define YEARS_S     (INT64_C(3) * 365 * 86400)
 #define CLAIMED_MAX 256u /* bytes of a name that is remembered of whoever was refused */
 
 /* ---- binding ----------------------------------------------------------------------------------
@@ -25,7 +27,9 @@ void client_unbind(struct client *client)
         grants_deinit(client->grants);
     heap_give(client->grants);
     client->grants = NULL;
+    auth_user_end(client->user);
     client->user = NULL;
+    client->expires_ns = 0;
     client->permissions = NULL;
     client->account = client->clients->account;
 }
@@ -62,10 +66,33 @@ static void bind_limits(struct client *client)
 
     client->payload_max = options->max_payload;
     client->subs_max = options->max_subscriptions;
+    if (client->user != NULL && client->user->made != NULL) {
+        client->payload_max = lower(client->user->made->grant.payload_max, client->payload_max);
+        client->subs_max = lower(client->user->made->grant.subs_max, client->subs_max);
+    }
     if (limits == NULL)
         return;
     client->payload_max = lower(limits->max_payload, client->payload_max);
     client->subs_max = lower(limits->max_subscriptions, client->subs_max);
+}
+
+static int64_t wall_s(const struct client *client)
+{
+    return (client->clients->wall_ahead_ns + client->clients->now_ns) / SECOND_NS;
+}
+
+/* When what it said of itself counts no more; what is years away will be said again by then. */
+static void bind_end(struct client *client)
+{
+    const struct auth_signed *made = client->user != NULL ? client->user->made : NULL;
+    int64_t left_s;
+
+    client->expires_ns = 0;
+    if (made == NULL || made->expires_s == 0)
+        return;
+    left_s = made->expires_s > wall_s(client) ? made->expires_s - wall_s(client) : 0;
+    if (left_s < YEARS_S)
+        client->expires_ns = client->clients->now_ns + left_s * SECOND_NS;
 }
 
 static void bind_permissions(struct client *client)
@@ -94,8 +121,10 @@ static bool bind(struct client *client, const struct auth_user *user)
         client_leave(client);
     client_unbind(client);
     if (limits != NULL && limits->max_connections >= 0 &&
-        (int64_t)account->connections >= limits->max_connections)
+        (int64_t)account->connections >= limits->max_connections) {
+        auth_user_end(user);
         return false;
+    }
     client->account = account;
     client->user = user;
     client->unproven = false;
@@ -103,6 +132,7 @@ static bool bind(struct client *client, const struct auth_user *user)
     account->connections++;
     look_at_trace(client);
     bind_limits(client);
+    bind_end(client);
     bind_permissions(client);
     return true;
 }
@@ -172,6 +202,10 @@ void client_auth_overdue(struct client *client)
 {
     if (client->unproven && client->proof == NULL)
         client_end(client, "Authentication Timeout", "Authentication Timeout");
+    else if (client->expires_ns > 0 && client->user->made->account_expires)
+        client_end(client, "Account Authentication Expired", "Authentication Expired");
+    else if (client->expires_ns > 0)
+        client_end(client, "User Authentication Expired", "Authentication Expired");
 }
 
 /* ---- proofs -----------------------------------------------------------------------------------
@@ -261,6 +295,8 @@ void client_authenticate(struct client *client, const struct connect *said, stru
         .token = or_cookie(said->auth_token, cookies->token),
         .nkey = said->nkey,
         .signature = said->sig,
+        .jwt = said->jwt,
+        .wall_s = wall_s(client),
         .nonce = bytes_of_text(client->nonce),
         .names = client->certificate_names,
         .names_count = client->certificate_names_count,
@@ -356,8 +392,30 @@ static void rebind(struct client *client, const struct auth_user *user)
     client->counted = counted;
     client->account->connections += counted;
     bind_limits(client);
+    bind_end(client);
     bind_permissions(client);
     check_subs(client);
+}
+
+/* What it has shown is looked at anew, but for the nonce. */
+static const struct auth_user *signed_again(struct client *client)
+{
+    const struct auth_claim claim = {
+        .jwt = client->user->made->token,
+        .wall_s = wall_s(client),
+        .proven = true,
+        .type = client->type,
+    };
+    const struct auth *auth = client->clients->auth;
+    const struct auth_user *user =
+        auth->options.operators != NULL ? auth_ask_signed(auth, &claim) : NULL;
+
+    if (user == NULL || account_of(client, user) != client->account) {
+        auth_user_end(user);
+        client_end(client, NULL, "Credentials Revoked");
+        return NULL;
+    }
+    return user;
 }
 
 /* Whoever is gone, or of another account now, is closed without a word; whoever has other
@@ -372,6 +430,8 @@ static const struct auth_user *look_again(struct client *client, const struct au
             violation(client, BYTES(""));
         return NULL;
     }
+    if (client->user->made != NULL)
+        return signed_again(client);
     user = auth_find(auth, auth_user_name(client->user));
     if (user == NULL || account_of(client, user) != client->account)
         client_end(client, NULL, "Credentials Revoked");
@@ -396,8 +456,10 @@ void client_auth_changed(struct client *client, const struct auth *before)
             return;
         }
     }
-    client->user = NULL;
     client->permissions = NULL;
+    auth_user_end(client->user);
+    client->user = NULL;
+    client->expires_ns = 0;
 }
 
 /* ---- what it may do ---------------------------------------------------------------------------

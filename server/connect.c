@@ -24,7 +24,7 @@ static const struct field fields[] = {
     {BYTES("user"), FIELD_STRING, offsetof(struct connect, user)},
     {BYTES("tls_required"), FIELD_BOOL, NOWHERE},
     {BYTES("nkey"), FIELD_STRING, offsetof(struct connect, nkey)},
-    {BYTES("jwt"), FIELD_STRING, NOWHERE},
+    {BYTES("jwt"), FIELD_STRING, offsetof(struct connect, jwt)},
     {BYTES("sig"), FIELD_STRING, offsetof(struct connect, sig)},
     {BYTES("auth_token"), FIELD_STRING, offsetof(struct connect, auth_token)},
     {BYTES("pass"), FIELD_STRING, offsetof(struct connect, pass)},

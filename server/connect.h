@@ -20,6 +20,7 @@ struct connect {
     struct bytes auth_token;
     struct bytes nkey;
     struct bytes sig;
+    struct bytes jwt;
 };
 
 /* What a client that has not said CONNECT is taken to have said. */

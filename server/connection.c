@@ -174,6 +174,8 @@ static void flush_open(struct connection *c)
 
     if (client->ping_due_ns != c->ping.deadline_ns && c->greeted)
         timers_arm(io_timers(c->owner->io), &c->ping, client->ping_due_ns);
+    if (client->expires_ns > 0 && client->expires_ns != c->auth.deadline_ns)
+        timers_arm(io_timers(c->owner->io), &c->auth, client->expires_ns);
     if (client->proof != NULL && !client->proof->begun)
         connection_proof_begin(c);
     pause_or_resume(c);

@@ -53,6 +53,7 @@ static void turn(void *context)
     struct server *server = context;
 
     server->connections.clients.now_ns = io_now(server->io);
+    server->connections.clients.wall_ahead_ns = io_wall(server->io) - io_now(server->io);
     if (server->jetstream != NULL)
         jetstream_turn(server->jetstream);
     system_turn(&server->system);
@@ -366,6 +367,7 @@ static struct server *server_create(struct io *io, const struct options *options
     init_identity(server);
     connections_init(&server->connections, io, &server->options, &server->info, logger,
                      prng_next(&server->prng));
+    server->connections.clients.wall_ahead_ns = io_wall(io) - io_now(io);
     server->router = router_create(&server->connections.clients, prng_next(&server->prng));
     server->connections.clients.router = server->router;
     server->connections.clients.account = router_account_default(server->router);

@@ -57,7 +57,9 @@ void auth_init(struct auth *auth, const struct auth_options *options, uint64_t s
         .options = *options,
         .users = heap_take(options->users_count * sizeof(struct auth_user)),
         .users_count = options->users_count,
-        .required = options->users_count > 0 || options->token.size > 0 || options->user.size > 0,
+        .seed = seed,
+        .required = options->operators != NULL || options->users_count > 0 ||
+                    options->token.size > 0 || options->user.size > 0,
     };
     table_init(&auth->names, user_key, seed);
     table_init(&auth->nkeys, user_key, seed);
@@ -89,7 +91,7 @@ const struct auth_user *auth_find(const struct auth *auth, struct bytes name)
 
 bool auth_wants_nonce(const struct auth *auth)
 {
-    return auth->nkeys.count > 0;
+    return auth->nkeys.count > 0 || auth->options.operators != NULL;
 }
 
 static bool is_plain(struct bytes secret)
@@ -189,6 +191,10 @@ enum auth_verdict auth_ask(const struct auth *auth, const struct auth_claim *cla
     *user = NULL;
     if (!auth->required)
         return AUTH_ALLOWED;
+    if (auth->options.operators != NULL) {
+        *user = auth_ask_signed(auth, claim);
+        return *user != NULL ? AUTH_ALLOWED : AUTH_REFUSED;
+    }
     if (auth->names.count > 0 && claim->names != NULL)
         return ask_certificate(auth, claim, user);
     if (auth->open && says_nothing(claim))

@@ -9,6 +9,7 @@
 #define SERVER_AUTH_AUTH_H
 
 #include "base/table.h"
+#include "server/auth/jwt_claims.h"
 #include "server/auth/permissions.h"
 
 #define AUTH_NONCE_SIZE      11u
@@ -17,6 +18,19 @@
 struct auth_user {
     const struct user_options *options;
     struct permissions *permissions; /* NULL: may do everything */
+    struct auth_signed *made;        /* of what it said: it is its owner's; NULL: configured */
+};
+
+/* A user whom an account has signed for. */
+struct auth_signed {
+    struct auth_user user;
+    struct user_options options;
+    struct jwt_grant grant;
+    struct permissions permissions;
+    struct arena arena;
+    struct bytes token;
+    int64_t expires_s;    /* 0: never */
+    bool account_expires; /* then it is the account that does */
 };
 
 struct auth {
@@ -26,6 +40,7 @@ struct auth {
     struct table names; /* of them */
     struct table nkeys;
     const struct auth_user *unnamed; /* who says nothing is this one; NULL: nobody */
+    uint64_t seed;
     bool required;
     bool open; /* required of nobody but those who want more than the default account */
 };
@@ -37,6 +52,9 @@ struct auth_claim {
     struct bytes token;
     struct bytes nkey;
     struct bytes signature;
+    struct bytes jwt;
+    int64_t wall_s;            /* now */
+    bool proven;               /* it has signed a nonce before */
     struct bytes nonce;        /* what it was given to sign; empty: nothing */
     const struct bytes *names; /* of its certificate, when they count */
     size_t names_count;
@@ -62,6 +80,10 @@ void auth_deinit(struct auth *auth);
 enum auth_verdict auth_ask(const struct auth *auth, const struct auth_claim *claim,
                            const struct auth_user **user, struct auth_proof *proof);
 
+/* The same where users are signed for: NULL: refused. Who gets one ends it. */
+const struct auth_user *auth_ask_signed(const struct auth *auth, const struct auth_claim *claim);
+/* Nothing for a configured one, or NULL. */
+void auth_user_end(const struct auth_user *user);
 /* The user of that name or key, NULL if there is none. */
 const struct auth_user *auth_find(const struct auth *auth, struct bytes name);
 /* Do clients need a nonce to sign? */

@@ -46,6 +46,7 @@ enum connection_type {
 #define ACCOUNT_NAME_MAX 255u
 
 struct config_place;
+struct config_value;
 
 struct user_options {
     const struct config_place *place;
@@ -70,8 +71,39 @@ struct account_jetstream_options {
     bool bytes_required;
 };
 
+struct json;
+
+/* A key that signs for an account. */
+struct signing_key {
+    struct bytes key;
+    const struct json *template; /* what its users may; NULL: what each of them says */
+};
+
+struct revocation {
+    struct bytes user; /* a key, or "*" */
+    int64_t until_s;   /* what was issued until then counts no more */
+};
+
+/* What was signed of an account beside its options. */
+struct account_claims {
+    int64_t expires_s; /* 0: never */
+    bool bearer_refused;
+    struct signing_key *keys;
+    size_t keys_count;
+    struct revocation *revocations;
+    size_t revocations_count;
+};
+
+#define OPERATOR_KEYS_MAX 64u
+
+struct operator_options {
+    struct bytes keys[OPERATOR_KEYS_MAX]; /* that sign for them */
+    size_t count;                         /* 0: there are none, users are configured */
+};
+
 struct account_options {
     struct bytes name;
+    const struct account_claims *claims; /* NULL: it was configured, not signed */
     struct account_jetstream_options jetstream;
     const struct permission_options *default_permissions;
     int64_t max_connections; /* -1: no limit, as the next two */
@@ -83,8 +115,11 @@ struct account_options {
 };
 
 struct auth_options {
-    const struct config_place *place; /* of the authorization block; NULL: there is none */
-    struct bytes user;                /* the single one; empty: none */
+    struct operator_options *operators; /* NULL: users are configured, not signed */
+    const struct config_value *preload; /* what they have signed; NULL: nothing */
+    bool resolver;                      /* and it is there that it is found */
+    const struct config_place *place;   /* of the authorization block; NULL: there is none */
+    struct bytes user;                  /* the single one; empty: none */
     struct bytes password;
     struct bytes token;
     int64_t timeout_ns;         /* for a CONNECT; 0: the default */

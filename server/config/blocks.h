@@ -37,6 +37,13 @@ void config_auth_check(struct config_reader *reader, const struct auth_options *
 /* And with the command line. */
 void config_no_auth_user_check(struct config_reader *reader, const struct auth_options *auth);
 
+/* config_operator.c: to struct options */
+config_read_fn config_operator;
+config_read_fn config_resolver;
+config_read_fn config_resolver_preload;
+/* When the whole file is read: makes the accounts of those that were signed. */
+void config_operator_finish(struct config_reader *reader, struct auth_options *auth);
+
 /* config_mappings.c */
 void config_mappings(struct config_reader *reader, const struct config_value *value,
                      struct mapping_list *list);

@@ -34,6 +34,7 @@ bool config_load(struct config *config, const struct config_source *source, cons
     if (document->child == NULL)
         (void)buf_print(&config->reader.warnings, "%s: config has no values or is empty\n", path);
     (void)config_read_block(&config->reader, document, &config_top_block, &config->options);
+    config_operator_finish(&config->reader, &config->options.auth);
     config_auth_check(&config->reader, &config->options.auth);
     return config->reader.error_count == 0;
 }

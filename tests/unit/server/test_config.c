@@ -308,8 +308,7 @@ START_TEST(what_is_not_built_is_refused_by_name_and_place)
 {
     static const char *const texts[] = {
         "operator: x",
-        "resolver: MEMORY",
-        "resolver_preload {}",
+        "resolver: URL(http://127.0.0.1/)",
         "gateway {}",
         "mqtt {}",
         "ws { no_tls: true, authorization {} }",

@@ -1,0 +1,132 @@
+/* Users whom an account has signed for, and who prove that they are the ones meant. */
+#include "base/heap.h"
+#include "server/auth/auth.h"
+#include "server/auth/base64.h"
+#include "server/auth/nkey.h"
+#include "server/tls/ed25519.h"
+
+#define SIGNED_MEMORY_MAX (4u << 20)
+
+static struct bytes issuer_account(const struct jwt *jwt)
+{
+    const struct json *named = json_get(jwt->claims, BYTES("issuer_account"));
+
+    return named != NULL && named->type == JSON_STRING && named->text.size > 0 ? named->text
+                                                                               : jwt->issuer;
+}
+
+static const struct account_options *find_account(const struct auth *auth, struct bytes name)
+{
+    for (size_t i = 0; i < auth->options.accounts_count; i++) {
+        if (bytes_equal(auth->options.accounts[i]->name, name))
+            return auth->options.accounts[i];
+    }
+    return NULL;
+}
+
+/* It has the key that the claims are about. */
+static bool proves_itself(const struct auth_claim *claim, struct bytes subject)
+{
+    uint8_t key[NKEY_SIZE], signature[ED25519_SIGNATURE_SIZE];
+
+    return claim->nonce.size > 0 && nkey_read(subject, NKEY_USER, key) &&
+           base64_read(claim->signature, signature, sizeof signature) &&
+           ed25519_verify(key, claim->nonce, signature);
+}
+
+static bool account_allows(const struct account_options *account, const struct jwt *jwt,
+                           const struct json **template, int64_t wall_s)
+{
+    const struct account_claims *claims = account->claims;
+
+    return jwt_account_signs(account, jwt->issuer, template) &&
+           (claims->expires_s == 0 || wall_s < claims->expires_s) &&
+           !jwt_account_revokes(account, jwt);
+}
+
+static void set_end(struct auth_signed *made, const struct jwt *jwt)
+{
+    int64_t account_s = made->options.account->claims->expires_s;
+
+    made->expires_s = jwt->expires_s;
+    if (account_s != 0 && (made->expires_s == 0 || account_s < made->expires_s)) {
+        made->expires_s = account_s;
+        made->account_expires = true;
+    }
+}
+
+static bool make(const struct auth *auth, const struct auth_claim *claim, struct auth_signed *made)
+{
+    const struct account_options *account;
+    const struct json *template;
+    struct jwt jwt;
+
+    made->token = arena_copy(&made->arena, claim->jwt);
+    if (made->token.size != claim->jwt.size || !jwt_read(&made->arena, made->token, &jwt) ||
+        jwt.kind != JWT_USER || !jwt_valid_at(&jwt, claim->wall_s))
+        return false;
+    account = find_account(auth, issuer_account(&jwt));
+    if (account == NULL || !account_allows(account, &jwt, &template, claim->wall_s))
+        return false;
+    if (template != NULL && !jwt_grant_empty(jwt.claims))
+        return false;
+    if (!jwt_grant_read(&made->arena, template != NULL ? template : jwt.claims, &made->grant))
+        return false;
+    if (made->grant.bearer && account->claims->bearer_refused)
+        return false;
+    made->options = (struct user_options){
+        .nkey = jwt.subject,
+        .account = account,
+        .connection_types = made->grant.connection_types,
+    };
+    set_end(made, &jwt);
+    return made->grant.bearer || claim->proven || proves_itself(claim, jwt.subject);
+}
+
+static void set_permissions(struct auth_signed *made, uint64_t seed)
+{
+    const struct permission_options *may = made->grant.restricted
+                                               ? &made->grant.permissions
+                                               : made->options.account->default_permissions;
+
+    made->user = (struct auth_user){.options = &made->options, .made = made};
+    if (may == NULL)
+        return;
+    permissions_init(&made->permissions, may, seed);
+    made->user.permissions = &made->permissions;
+}
+
+const struct auth_user *auth_ask_signed(const struct auth *auth, const struct auth_claim *claim)
+{
+    struct auth_signed *made;
+    unsigned types;
+
+    if (claim->jwt.size == 0 || claim->jwt.size > JWT_SIZE_MAX)
+        return NULL;
+    made = HEAP_NEW(struct auth_signed);
+    arena_init(&made->arena, claim->jwt.size * 2 + SIGNED_MEMORY_MAX);
+    if (!make(auth, claim, made)) {
+        arena_deinit(&made->arena);
+        heap_give(made);
+        return NULL;
+    }
+    set_permissions(made, auth->seed);
+    types = made->options.connection_types;
+    if (types != 0 && (types & claim->type) == 0) {
+        auth_user_end(&made->user);
+        return NULL;
+    }
+    return &made->user;
+}
+
+void auth_user_end(const struct auth_user *user)
+{
+    struct auth_signed *made = user != NULL ? user->made : NULL;
+
+    if (made == NULL)
+        return;
+    if (made->user.permissions != NULL)
+        permissions_deinit(&made->permissions);
+    arena_deinit(&made->arena);
+    heap_give(made);
+}

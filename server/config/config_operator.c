@@ -1,0 +1,119 @@
+/* operator, resolver and resolver_preload (reference core.md 3.7): accounts that are signed for. */
+#include "server/auth/jwt_claims.h"
+#include "server/auth/nkey.h"
+#include "server/config/blocks.h"
+
+static void read_one(struct config_reader *reader, const struct config_value *value,
+                     struct auth_options *auth)
+{
+    struct bytes system = auth->system_account;
+    struct jwt jwt;
+
+    if (!config_is(reader, value, CONFIG_STRING))
+        return;
+    if (!bytes_starts(value->text, BYTES("eyJ"))) {
+        config_error(reader, value, "a file of an operator is not supported yet, only its JWT");
+        return;
+    }
+    if (!jwt_read(reader->arena, value->text, &jwt) ||
+        !jwt_operator_read(reader->arena, &jwt, auth->operators, &system)) {
+        config_error(reader, value, "invalid operator JWT");
+        return;
+    }
+    if (auth->system_account.size > 0 && !bytes_equal(system, auth->system_account))
+        config_error(reader, value, "system_account in config and operator JWT must be identical");
+    auth->system_account = system;
+}
+
+void config_operator(struct config_reader *reader, const struct config_value *value, void *to)
+{
+    struct auth_options *auth = &((struct options *)to)->auth;
+
+    auth->operators = CONFIG_NEW(reader, struct operator_options);
+    *auth->operators = (struct operator_options){0};
+    for (const struct config_value *e = config_elements(value); e != NULL;
+         e = config_element_next(value, e))
+        read_one(reader, e, auth);
+}
+
+static bool is_memory(struct bytes word)
+{
+    return bytes_equal_nocase(word, BYTES("MEMORY")) || bytes_equal_nocase(word, BYTES("MEM"));
+}
+
+void config_resolver(struct config_reader *reader, const struct config_value *value, void *to)
+{
+    struct auth_options *auth = &((struct options *)to)->auth;
+    const struct config_value *type = value;
+
+    if (value->type == CONFIG_MAP) {
+        for (type = value->child; type != NULL; type = type->next)
+            if (bytes_equal_nocase(type->key, BYTES("type")))
+                break;
+    }
+    auth->resolver = type != NULL && type->type == CONFIG_STRING && is_memory(type->text);
+    if (!auth->resolver)
+        config_error(reader, value, "a resolver other than MEMORY is not supported yet");
+}
+
+void config_resolver_preload(struct config_reader *reader, const struct config_value *value,
+                             void *to)
+{
+    if (config_is(reader, value, CONFIG_MAP))
+        ((struct options *)to)->auth.preload = value;
+}
+
+static void read_account(struct config_reader *reader, const struct config_value *value,
+                         struct auth_options *auth)
+{
+    struct account_options *account;
+    const char *why;
+    struct jwt jwt;
+
+    if (!config_is(reader, value, CONFIG_STRING))
+        return;
+    if (!jwt_read(reader->arena, value->text, &jwt) || jwt.kind != JWT_ACCOUNT ||
+        !bytes_equal(jwt.subject, value->key)) {
+        config_error(reader, value, "invalid account JWT");
+        return;
+    }
+    if (!jwt_operator_knows(auth->operators, jwt.issuer)) {
+        config_error(reader, value, "account JWT is not signed by an operator that is trusted");
+        return;
+    }
+    account = jwt_account_read(reader->arena, &jwt, &why);
+    if (account == NULL)
+        config_error(reader, value, "account JWT: %s not supported yet", why);
+    else
+        auth->accounts[auth->accounts_count++] = account;
+}
+
+static bool check(struct config_reader *reader, const struct auth_options *auth)
+{
+    unsigned errors = reader->error_count;
+
+    if (!auth->resolver)
+        config_error(reader, NULL, "operators require an account resolver to be configured");
+    if (auth->accounts_count > 0)
+        config_error(reader, NULL, "operators do not allow Accounts to be configured directly");
+    if (auth->users_count > 0 || auth->user.size > 0 || auth->token.size > 0)
+        config_error(reader, NULL, "operators do not allow users to be configured directly");
+    return reader->error_count == errors;
+}
+
+void config_operator_finish(struct config_reader *reader, struct auth_options *auth)
+{
+    size_t count = 0;
+
+    if (auth->operators == NULL && (auth->resolver || auth->preload != NULL)) {
+        config_error(reader, auth->preload, "a resolver needs an operator");
+        return;
+    }
+    if (auth->operators == NULL || !check(reader, auth) || auth->preload == NULL)
+        return;
+    for (const struct config_value *e = auth->preload->child; e != NULL; e = e->next)
+        count++;
+    auth->accounts = config_take(reader, (count + 1) * sizeof(struct account_options *));
+    for (const struct config_value *e = auth->preload->child; e != NULL; e = e->next)
+        read_account(reader, e, auth);
+}

@@ -1,0 +1,233 @@
+"""Accounts and users that an operator signs for. What is no own promise holds for the reference, too."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+from claims import Key, url
+from wire import READ_S, Connection, own_promise  # finds serverprocess
+from serverprocess import BINARY, START_S, Server
+
+REFUSED = b"-ERR 'Authorization Violation'"
+FREE = {"conn": -1, "subs": -1, "data": -1, "payload": -1, "imports": -1, "exports": -1, "leaf": -1, "wildcards": True}
+ANY = {"subs": -1, "data": -1, "payload": -1}
+
+
+class OperatorCase(unittest.TestCase):
+    def setUp(self):
+        self.operator, self.account, self.signer, self.user = Key("O"), Key("A"), Key("A"), Key("U")
+        self.directory = tempfile.mkdtemp(prefix="millrace-operator-")
+        self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)
+
+    def write(self, operator=None, issuer=None, expires=None, version=2, extra="", **claims):
+        claims.setdefault("limits", FREE)
+        account = (issuer or self.operator).token("account", self.account.text, version, expires, **claims)
+        operator = operator or self.operator.token("operator", self.operator.text, version)
+        path = os.path.join(self.directory, "c.conf")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(f"operator: {operator}\nresolver: MEMORY\n{extra}\n")
+            file.write(f"resolver_preload: {{ {self.account.text}: {account} }}\n")
+        return path
+
+    def start(self, **claims):
+        server = Server(("-c", self.write(**claims)), jetstream=claims.get("extra", "") != "")
+        self.addCleanup(server.__exit__)
+        self.server = server.__enter__()
+
+    def token(self, by=None, version=2, expires=None, issued=None, **claims):
+        return (by or self.account).token("user", self.user.text, version, expires, issued, **{**ANY, **claims})
+
+    def connect(self, token, signs=None, **said):
+        client = Connection(self.server.port)
+        self.addCleanup(client.__exit__)
+        if signs is not False:
+            said["sig"] = url((signs or self.user).sign(client.info()["nonce"].encode())).decode()
+        client.connect(pedantic=False, jwt=token, **said)
+        return client
+
+    def let_in(self, token, **more):
+        client = self.connect(token, **more)
+        self.assertNotIn(b"-ERR", client.flush())
+        return client
+
+    def refused(self, token, **more):
+        client = self.connect(token, **more)
+        client.send(b"PING\r\n")
+        self.assertIn(REFUSED, client.until_end())
+
+
+class LetIn(OperatorCase):
+    def test_a_user_of_the_account_that_signs_the_nonce_is_let_in(self):
+        self.start()
+        a, b = self.let_in(self.token()), self.let_in(self.token())
+        a.send(b"SUB s 1\r\n")
+        a.flush()
+        b.send(b"PUB s 2\r\nhi\r\n")
+        self.assertEqual(a.message()[3], b"hi")
+
+    def test_claims_of_the_first_version_are_taken(self):
+        self.start(version=1)
+        self.let_in(self.user_of_version_1())
+
+    def user_of_version_1(self):
+        return self.account.token("user", self.user.text, 1, pub={}, sub={})
+
+    def test_a_bearer_signs_nothing(self):
+        self.start()
+        self.let_in(self.token(bearer_token=True), signs=False)
+
+    def test_a_key_that_signs_for_the_account_does(self):
+        self.start(signing_keys=[self.signer.text])
+        self.let_in(self.token(self.signer, issuer_account=self.account.text))
+
+    def test_a_template_says_what_users_of_its_key_may(self):
+        scope = {"kind": "user_scope", "key": self.signer.text, "role": "r"}
+        self.start(signing_keys=[{**scope, "template": {**ANY, "pub": {"allow": ["a"]}, "sub": {}}}])
+        named = {"issuer_account": self.account.text}
+        empty = self.signer.token("user", self.user.text, pub={}, sub={}, **named)
+        client = self.let_in(empty)
+        client.send(b"PUB a 0\r\n\r\nPUB b 0\r\n\r\n")
+        self.assertEqual(client.flush(), b"-ERR 'Permissions Violation for Publish to \"b\"'\r\n")
+        self.refused(self.token(self.signer, pub={"allow": ["b"]}, **named))
+
+    def test_permissions_are_the_users_else_the_accounts(self):
+        self.start(default_permissions={"pub": {"deny": ["d"]}, "sub": {}})
+        for claims, violations in (({}, [b"d"]), ({"pub": {"allow": ["d"]}}, [b"e"])):
+            client = self.let_in(self.token(**claims))
+            client.send(b"PUB d 0\r\n\r\nPUB e 0\r\n\r\n")
+            said = client.flush()
+            for subject in (b"d", b"e"):
+                self.assertEqual(b'Publish to "%s"' % subject in said, subject in violations, said)
+
+    def test_limits_of_user_and_account_hold(self):
+        self.start(limits={**FREE, "conn": 1})
+        client = self.let_in(self.token(payload=3))
+        self.assertIn(b"-ERR 'maximum account active connections exceeded'", self.connect(self.token()).until_end())
+        client.send(b"PUB s 4\r\nlong\r\n")
+        self.assertIn(b"'Maximum Payload Violation'", client.until_end())
+
+
+class Refused(OperatorCase):
+    def test_who_cannot_sign_the_nonce(self):
+        self.start()
+        self.refused(self.token(), signs=Key("U"))
+        self.refused(self.token(), signs=False)
+
+    def test_whom_nobody_that_is_known_has_signed_for(self):
+        self.start()
+        self.refused(self.token(Key("A")))
+        self.refused(self.token(self.signer, issuer_account=self.account.text))
+        self.refused(self.operator.token("account", self.account.text))
+
+    def test_what_was_changed_after_it_was_signed(self):
+        self.start()
+        head, body, signature = self.token().split(".")
+        other = self.token(pub={"allow": [">"]}).split(".")[1]
+        for token in (f"{head}.{other}.{signature}", f"{head}.{body}.{signature[:-4]}AAAA", f"{head}.{body}.",
+                      f"{head}.{body}", f"{body}.{head}.{signature}", "..", "x", "eyJ9.e30.AA", ""):
+            with self.subTest(token):
+                self.refused(token)
+
+    def test_who_is_too_late_too_early_or_revoked(self):
+        now = time.time()
+        self.start(revocations={self.user.text: int(now) - 100})
+        self.refused(self.token(expires=now - 1))
+        self.refused(self.token(issued=now - 101))
+        self.let_in(self.token(issued=now - 99))
+
+    def test_everybody_that_was_signed_for_before(self):
+        now = time.time()
+        self.start(revocations={"*": int(now) - 100})
+        self.refused(self.token(issued=now - 101))
+        self.let_in(self.token())
+
+    def test_a_bearer_where_the_account_wants_none(self):
+        self.start(limits={**FREE, "disallow_bearer": True})
+        self.refused(self.token(bearer_token=True), signs=False)
+        self.let_in(self.token())
+
+    def test_who_comes_another_way_than_allowed(self):
+        self.start()
+        self.refused(self.token(allowed_connection_types=["WEBSOCKET"]))
+        self.let_in(self.token(allowed_connection_types=["STANDARD"]))
+
+    def test_who_comes_from_elsewhere(self):
+        self.start()
+        self.refused(self.token(src=["10.1.0.0/16"]))
+
+    def test_names_and_passwords(self):
+        self.start()
+        client = Connection(self.server.port)
+        self.addCleanup(client.__exit__)
+        client.connect(pedantic=False, user="u", **{"pass": "p"})
+        self.assertIn(REFUSED, client.until_end())
+
+
+class Ends(OperatorCase):
+    def ended(self, client, words):
+        began = time.monotonic()
+        client.read_s = 4
+        self.assertIn(words, client.until_end())
+        self.assertLess(time.monotonic() - began, 4)
+
+    def test_a_user_whose_time_is_over_is_told(self):
+        self.start()
+        client = self.let_in(self.token(expires=time.time() + 2))
+        self.ended(client, b"-ERR 'User Authentication Expired'")
+
+    def test_so_are_all_of_an_account_whose_time_is_over(self):
+        self.start(expires=time.time() + 2)
+        client = self.let_in(self.token())
+        self.ended(client, b"-ERR 'Account Authentication Expired'")
+        self.refused(self.token())
+
+    @own_promise
+    def test_a_reload_ends_whom_it_revokes_and_nobody_else(self):
+        self.start()
+        gone, stays = self.let_in(self.token(issued=time.time() - 100)), self.let_in(self.token())
+        seen = self.server.log().count("Reloaded")
+        self.write(revocations={"*": int(time.time()) - 50})
+        self.server.process.send_signal(signal.SIGHUP)
+        end = time.monotonic() + READ_S
+        while self.server.log().count("Reloaded") == seen:
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.01)
+        gone.until_end()
+        self.assertEqual(stays.flush(), b"")
+
+
+class Configured(OperatorCase):
+    def said(self, path):
+        result = subprocess.run([BINARY, "-c", path, "-p", "-1"], capture_output=True, text=True, timeout=START_S)
+        self.assertEqual(result.returncode, 1)
+        return result.stdout + result.stderr
+
+    @own_promise
+    def test_what_cannot_be_is_refused_by_name(self):
+        stranger = Key("O")
+        for words, path in (
+            ("invalid operator JWT", lambda: self.write(operator="eyJ0.e30.AA")),
+            ("not signed by an operator", lambda: self.write(issuer=stranger)),
+            ("exports are not supported", lambda: self.write(exports=[{"subject": "s", "type": "stream"}])),
+            ("tiered_limits are not supported", lambda: self.write(limits={**FREE, "tiered_limits": {"R1": {"streams": 1}}})),
+            ("users to be configured directly", lambda: self.write(extra="authorization { user: u, password: p }")),
+            ("Accounts to be configured directly", lambda: self.write(extra="accounts { B: {} }")),
+        ):
+            with self.subTest(words):
+                self.assertIn(words, self.said(path()))
+
+    @own_promise  # the reference wants a system account first
+    def test_storage_is_what_grants_jetstream(self):
+        self.start(limits={**FREE, "mem_storage": -1, "disk_storage": -1, "streams": 2}, extra="jetstream {}")
+        client = self.let_in(self.token())
+        client.send(b"SUB in 1\r\nPUB $JS.API.INFO in 0\r\n\r\n")
+        self.assertIn(b'"max_streams":2', client.message()[3])
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv)
