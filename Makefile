@@ -96,6 +96,11 @@ install: all
 	install -D -m 644 $(BUILD)/share/zsh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_millrace
 	install -D -m 644 $(BUILD)/share/fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/millrace.fish
 
+# A Debian package in $(BUILD)/deb, of what `make install` installs.
+.PHONY: deb
+deb: all
+	@tools/deb.sh $(BUILD) $(BUILD)/deb
+
 # ---- testing: docs/testing.md ------------------------------------------------------------------------
 
 # Check gives each test two minutes; sanitizers and busy machines need more. No test is timed by it.

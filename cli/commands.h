@@ -47,6 +47,8 @@ struct command_list {
     X(commands_cluster)                                                                            \
     X(commands_bench)                                                                              \
     X(commands_completion)                                                                         \
+    X(commands_doctor)                                                                             \
+    X(commands_top)                                                                                \
     X(commands_server)                                                                             \
     X(commands_help)
 #define COMMAND_LIST_EXTERN(name) extern const struct command_list name;

@@ -4,7 +4,7 @@
 set -euo pipefail
 
 build=(gcc make pkg-config liburing-dev libxxhash-dev libssl-dev libwslay-dev zlib1g-dev)
-test=(check libsubunit-dev openssl clang libclang-rt-14-dev llvm clang-format nodejs npm python3 libnats-dev)
+test=(check libsubunit-dev openssl clang libclang-rt-14-dev llvm clang-format nodejs npm python3 libnats-dev dpkg-dev)
 
 want=("${build[@]}")
 [ "${1:-build}" = test ] && want+=("${test[@]}")
