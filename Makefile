@@ -89,6 +89,12 @@ PREFIX ?= /usr/local
 .PHONY: install
 install: all
 	install -D -m 755 $(BUILD)/millrace $(DESTDIR)$(PREFIX)/bin/millrace
+	@mkdir -p $(BUILD)/share
+	@for kind in bash zsh fish man; do $(BUILD)/millrace completion $$kind >$(BUILD)/share/$$kind || exit 1; done
+	install -D -m 644 $(BUILD)/share/man $(DESTDIR)$(PREFIX)/share/man/man1/millrace.1
+	install -D -m 644 $(BUILD)/share/bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/millrace
+	install -D -m 644 $(BUILD)/share/zsh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_millrace
+	install -D -m 644 $(BUILD)/share/fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/millrace.fish
 
 # ---- testing: docs/testing.md ------------------------------------------------------------------------
 

@@ -41,7 +41,7 @@ struct json {
  * character 'x' looking for beginning of value".
  */
 struct json_error {
-    char text[160];
+    char text[320];
     size_t offset;  /* bytes read, the offending one included */
     bool truncated; /* the text ended too early */
 };

@@ -177,16 +177,19 @@ void schema_copy(const struct schema *schema, const void *from, void *to, struct
     struct buf text;
     struct json_writer writer;
     struct json_error error;
+    struct arena tree; /* what is parsed: the copy holds no part of it */
     struct json *json;
     bool parsed;
 
+    arena_init(&tree, SIZE_MAX / 2);
     buf_init(&text, SIZE_MAX / 2);
     json_writer_init(&writer, &text);
     schema_encode(schema, from, &writer);
-    json = json_parse(arena, buf_bytes(&text), &error);
+    json = json_parse(&tree, buf_bytes(&text), &error);
     schema_clear(schema, to);
     parsed = json != NULL && schema_parse(schema, json, true, arena, to, &error);
     assert(parsed); /* what we encoded we can read, if the arena has room */
+    arena_deinit(&tree);
     buf_deinit(&text);
 }
 

@@ -233,9 +233,11 @@ static void keep_last(const struct pair *pairs, size_t count, struct schema_map 
     }
 }
 
+/* A key that comes again adds to what it said before, as for the reference's parser. */
 static bool read_map(struct place place, const struct json *json, struct schema_map *out)
 {
-    size_t count = child_count(json), at = 0;
+    const struct schema_map before = *out;
+    size_t count = before.count + child_count(json), at = 0;
     struct arena *arena = place.in->arena;
     struct pair *pairs;
 
@@ -246,6 +248,8 @@ static bool read_map(struct place place, const struct json *json, struct schema_
     out->values = ARENA_ARRAY(arena, struct bytes, count + 1);
     if (pairs == NULL || out->keys == NULL || out->values == NULL)
         return no_memory(place.in);
+    for (; at < before.count; at++)
+        pairs[at] = (struct pair){.key = before.keys[at], .value = before.values[at], .order = at};
     place.element = true;
     for (const struct json *child = json->child; child != NULL; child = child->next, at++) {
         pairs[at] = (struct pair){.key = arena_copy(arena, child->key), .order = at};

@@ -37,6 +37,16 @@ struct command_list {
     X(commands_stream)                                                                             \
     X(commands_stream_list)                                                                        \
     X(commands_stream_messages)                                                                    \
+    X(commands_consumer)                                                                           \
+    X(commands_consumer_messages)                                                                  \
+    X(commands_kv_bucket)                                                                          \
+    X(commands_kv)                                                                                 \
+    X(commands_object)                                                                             \
+    X(commands_object_move)                                                                        \
+    X(commands_server_list)                                                                        \
+    X(commands_cluster)                                                                            \
+    X(commands_bench)                                                                              \
+    X(commands_completion)                                                                         \
     X(commands_server)                                                                             \
     X(commands_help)
 #define COMMAND_LIST_EXTERN(name) extern const struct command_list name;

@@ -132,6 +132,17 @@ static void headers_json(struct json_writer *writer, const struct msg *msg)
     json_object_end(writer);
 }
 
+void message_json_body(struct json_writer *writer, const struct msg *msg)
+{
+    if (is_text(msg->payload)) {
+        JSON_KEY(writer, "payload");
+        json_string(writer, msg->payload);
+    } else {
+        JSON_KEY(writer, "data");
+        json_base64(writer, msg->payload);
+    }
+}
+
 void message_json(struct json_writer *writer, const struct msg *msg)
 {
     JSON_KEY(writer, "subject");
@@ -142,13 +153,7 @@ void message_json(struct json_writer *writer, const struct msg *msg)
     }
     if (msg->header.size > 0)
         headers_json(writer, msg);
-    if (is_text(msg->payload)) {
-        JSON_KEY(writer, "payload");
-        json_string(writer, msg->payload);
-    } else {
-        JSON_KEY(writer, "data");
-        json_base64(writer, msg->payload);
-    }
+    message_json_body(writer, msg);
 }
 
 void message_show(FILE *out, const struct msg *msg, bool headers_only)

@@ -16,6 +16,8 @@ int message_body(struct cli *cli, size_t index, bool force_stdin, struct bytes *
 /* {"subject","reply","headers":{name:[value]},"payload" or "data" (base64, when no UTF-8)}, the
  * members only: the caller may add its own. */
 void message_json(struct json_writer *writer, const struct msg *msg);
+/* Only "payload" or "data". */
+void message_json_body(struct json_writer *writer, const struct msg *msg);
 /* Headers line by line, then a blank one if there were any, then the payload and a line end. */
 void message_show(FILE *out, const struct msg *msg, bool headers_only);
 

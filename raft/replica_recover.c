@@ -202,7 +202,8 @@ static void tell_core(struct recovery *recovery)
 {
     struct raft_core *core = recovery->replica->core;
     size_t at = 0;
-    uint64_t term = recovery->floor_term;
+    /* What is lost at the very beginning was of the first term: every log begins with it. */
+    uint64_t term = recovery->floor_term > 0 ? recovery->floor_term : 1;
 
     for (uint64_t index = recovery->floor + 1; index <= recovery->last; index++) {
         struct raft_entry entry = {.index = index};

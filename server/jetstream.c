@@ -132,6 +132,18 @@ static int compare_entries(const void *a, const void *b)
                          (*(struct catalogue_entry *const *)b)->config.name);
 }
 
+struct catalogue_entry *jetstream_entry_next(const struct jetstream *jetstream,
+                                             const struct account *account, size_t *at)
+{
+    struct catalogue_entry *entry;
+
+    while ((entry = table_next(&jetstream->catalogue.by_name, at)) != NULL) {
+        if (bytes_equal(entry->assigned.account, account_name(account)))
+            return entry;
+    }
+    return NULL;
+}
+
 struct catalogue_entry **jetstream_entries(struct jetstream *jetstream, struct account *account,
                                            struct arena *arena, size_t *count)
 {
@@ -143,10 +155,8 @@ struct catalogue_entry **jetstream_entries(struct jetstream *jetstream, struct a
     *count = 0;
     if (all == NULL)
         return NULL;
-    for (size_t at = 0; (entry = table_next(&jetstream->catalogue.by_name, &at)) != NULL;) {
-        if (bytes_equal(entry->assigned.account, account_name(account)))
-            all[found++] = entry;
-    }
+    for (size_t at = 0; (entry = jetstream_entry_next(jetstream, account, &at)) != NULL;)
+        all[found++] = entry;
     qsort(all, found, sizeof(struct catalogue_entry *), compare_entries);
     *count = found;
     return all;

@@ -114,6 +114,9 @@ uint16_t jetstream_admits(struct jetstream *jetstream, const struct account *acc
 /* The stream of that name as the catalogue knows it, wherever it is; NULL: none. */
 struct catalogue_entry *jetstream_entry(struct jetstream *jetstream, struct account *account,
                                         struct bytes name);
+/* Those of the account one after the other, in no order; *at is 0 at first. NULL: no more. */
+struct catalogue_entry *jetstream_entry_next(const struct jetstream *jetstream,
+                                             const struct account *account, size_t *at);
 /* All of the account sorted by name, in `arena`. */
 struct catalogue_entry **jetstream_entries(struct jetstream *jetstream, struct account *account,
                                            struct arena *arena, size_t *count);

@@ -13,6 +13,7 @@
 #include "base/io_uring.h"
 #include "cli/cli.h"
 #include "server/flags.h"
+#include "server/program/check.h"
 #include "server/program/configured.h"
 #include "server/program/files.h"
 #include "server/program/log_file.h"
@@ -364,5 +365,7 @@ int main(int argc, char **argv)
         argv[1] = argv[0];
         return serve_by_flags(argc - 1, argv + 1);
     }
+    if (program_tool(argc, argv) != NULL)
+        return program_tool(argc, argv)(argc, argv);
     return cli_wanted(argc, argv) ? cli_main(argc, argv) : serve_by_flags(argc, argv);
 }

@@ -28,6 +28,19 @@ $(e2e_cli): tests/e2e/cli/go.mod tests/e2e/cli/go.sum
 	@cd tests/e2e/cli && if go version >/dev/null 2>&1; then \
 	    CGO_ENABLED=0 go build -o $(abspath $@) github.com/nats-io/natscli/nats || echo "the nats command line does not build"; fi
 
+# Key-value buckets with libnats, as one of the libraries that read what others wrote.
+e2e_bucket    = $(BUILD)/tests/e2e_bucket
+$(e2e_bucket): tests/e2e/buckets/bucket.c | e2e-tools
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $< $(LDFLAGS) -lnats -o $@
+
+# nats.py; without it that library takes no part.
+e2e_py        = $(BUILD)/tests/py/.made
+$(e2e_py):
+	@mkdir -p $(@D)
+	@python3 -m venv $(@D) >/dev/null 2>&1 && $(@D)/bin/pip -q install nats-py==2.16.0 || echo "there is no nats.py"
+	@touch $@
+
 .PHONY: e2e-tools
 e2e-tools:
 	@[ -e /usr/include/nats/nats.h ] && command -v npm >/dev/null || tools/setup.sh test
@@ -37,12 +50,14 @@ e2e_node = cd tests/e2e/node && node --test --test-reporter=spec \
            $$(node --help | grep -q -e --test-concurrency && echo --test-concurrency=3) *.test.js
 
 .PHONY: e2e
-e2e: $(e2e_server) $(e2e_c) $(e2e_modules) $(e2e_cli)
+e2e: $(e2e_server) $(e2e_c) $(e2e_modules) $(e2e_cli) $(e2e_bucket) $(e2e_py)
 	@$(e2e_env) python3 tests/count.py --minutes 4 \
 	    'wire=cd tests/e2e/wire && python3 -m unittest' \
 	    'command=cd tests/e2e/command && python3 -m unittest' \
 	    'c=$(e2e_c)' \
 	    'cli=cd tests/e2e/cli && python3 -m unittest' \
+	    'buckets=cd tests/e2e/buckets && python3 -m unittest' \
+	    'examples=cd tests/e2e/examples && python3 -m unittest' \
 	    'node=$(e2e_node)'
 
 crash_seconds = $(if $(filter command line environment,$(origin SECONDS)),$(SECONDS),180)
@@ -52,7 +67,9 @@ crash_flags   = --seconds $(crash_seconds) $(if $(SEED),--seed $(SEED)) $(if $(L
 crash: $(e2e_server)
 	@$(e2e_env) python3 tests/count.py --minutes $$(($(crash_seconds) / 60 + 5)) \
 	    'self-test=python3 tests/crash/crash.py --self-test' \
-	    'crash=python3 tests/crash/crash.py $(crash_flags)'
+	    'crash=python3 tests/crash/crash.py $(crash_flags)' \
+	    'kv-self-test=python3 tests/crash/kv.py --self-test' \
+	    'kv=python3 tests/crash/kv.py --seconds $$(($(crash_seconds) / 6)) $(if $(SEED),--seed $(SEED))'
 
 cluster_seconds = $(if $(filter command line environment,$(origin SECONDS)),$(SECONDS),45)
 cluster_flags   = --seconds $(cluster_seconds) $(if $(SEED),--seed $(SEED)) $(if $(LEDGER),--ledger)

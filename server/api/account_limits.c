@@ -21,7 +21,7 @@ struct account_jetstream_options account_limits(const struct account *account)
 
 static bool over(int64_t most, uint64_t reserved, uint64_t more)
 {
-    return most >= 0 && reserved + more > (uint64_t)most;
+    return most >= 0 && (reserved > (uint64_t)most || more > (uint64_t)most - reserved);
 }
 
 /* What a stream reserves beyond what it did; one without a limit needs room for a byte. */

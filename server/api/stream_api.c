@@ -28,14 +28,12 @@ static struct api_request *request_of(struct catalogue_op *op)
  * what it captures is its own when it comes back. */
 static bool overlaps(struct catalogue_op *op, const struct stream_config *config)
 {
-    struct api_request *request = request_of(op);
-    size_t count;
-    struct catalogue_entry **all =
-        jetstream_entries(api_jetstream(request), op->account, &request->arena, &count);
+    const struct jetstream *jetstream = api_jetstream(request_of(op));
+    const struct catalogue_entry *entry;
 
-    for (size_t i = 0; i < count; i++) {
-        if (!bytes_equal(all[i]->config.name, config->name) &&
-            stream_check_overlap(config, &all[i]->config))
+    for (size_t at = 0; (entry = jetstream_entry_next(jetstream, op->account, &at)) != NULL;) {
+        if (!bytes_equal(entry->config.name, config->name) &&
+            stream_check_overlap(config, &entry->config))
             return true;
     }
     return false;
@@ -134,12 +132,15 @@ static uint16_t check_limits(struct catalogue_op *op, const struct stream_config
     struct jetstream *jetstream = api_jetstream(request_of(op));
     const struct server *server = jetstream_server(jetstream);
     const struct account_jetstream_options limits = account_limits(op->account);
-    struct account_usage usage, all;
+    const struct jetstream_options *options = &server_options(server)->jetstream_options;
+    struct account_usage usage = {0}, all = {0};
 
-    jetstream_usage(jetstream, op->account, &usage);
-    jetstream_usage(jetstream, NULL, &all);
-    return account_check_stream(&limits, &server_options(server)->jetstream_options, &usage, &all,
-                                config, before);
+    /* Every stream is looked at: only where there is a limit to compare with. */
+    if (limits.streams_max >= 0 || limits.memory_max >= 0 || limits.store_max >= 0)
+        jetstream_usage(jetstream, op->account, &usage);
+    if (options->memory_max >= 0 || options->store_max >= 0)
+        jetstream_usage(jetstream, NULL, &all);
+    return account_check_stream(&limits, options, &usage, &all, config, before);
 }
 
 /* What depends on other streams, and at last on what is built. `before`: NULL: it is new. */

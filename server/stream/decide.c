@@ -234,6 +234,7 @@ bool decide_store(struct deciding *d, struct buf *out)
         discard_old_at_once(d);
     d->decision->outcome = DECIDE_STORE;
     d->decision->sequence = effect.message.sequence;
+    d->decision->subject = d->publish.subject;
     if (d->counter.value.size > 0) {
         if (d->batch == NULL) /* what was read for those behind it stays */
             counters_trim(&decider->counters, decider->state->last_seq);

@@ -72,10 +72,12 @@ struct decision {
     const char *error_text; /* description when it is not the constant one, else ""; good until the
                                next call */
     uint32_t records;       /* STORE: effects written */
-    struct bytes batch; /* STORE of an atomic batch, or with `abandoned`: its id; a view into the
-                           publish */
-    uint64_t count;     /* STORE of an atomic batch: its messages; `sequence` is the last one's */
-    struct bytes value; /* STORE of a counter: what it comes to; good until the next call */
+    struct bytes batch;   /* STORE of an atomic batch, or with `abandoned`: its id; a view into the
+                             publish */
+    uint64_t count;       /* STORE of an atomic batch: its messages; `sequence` is the last one's */
+    struct bytes subject; /* STORE: of the newest message, as it is stored; good as long as the
+                             publish and until the next call */
+    struct bytes value;   /* STORE of a counter: what it comes to; good until the next call */
     bool fast; /* of a fast batch: the notes come first; STORE is answered only if `batch` */
     unsigned note_count;
     struct fast_note notes[FAST_NOTES_MAX];

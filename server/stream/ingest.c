@@ -141,7 +141,8 @@ static bool decide_one(struct stream *stream, const struct publish *publish, str
         answer_notes(stream, reply, &decision);
     switch (decision.outcome) {
     case DECIDE_STORE:
-        stream_consumers_offer(stream, publish->subject);
+        stream_consumers_offer(stream,
+                               decision.subject.size > 0 ? decision.subject : publish->subject);
         if (!decision.fast || decision.batch.size > 0)
             answer_stored(stream, reply, &decision);
         stream_mark(stream);

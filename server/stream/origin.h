@@ -10,6 +10,9 @@
  *        ▲             │ refused, silence    │ a gap, silence, told that it is gone
  *        └─────────────┴─────────────────────┘   each failure waits longer
  *
+ * An origin whose messages live until they are acknowledged gives a consumer that keeps what it has
+ * handed out until it is confirmed; that one is found again by its name, and asked to begin anew.
+ *
  * Pure; times are monotonic.
  */
 #ifndef SERVER_STREAM_ORIGIN_H

@@ -509,7 +509,7 @@ static bool take(struct follower *follower, const struct outbox_item *item,
         return true;
     }
     if (decision.outcome == DECIDE_STORE)
-        stream_consumers_offer(stream, message.subject);
+        stream_consumers_offer(stream, decision.subject);
     stream_mark(stream);
     follower->heard_sequence = ack->sequence;
     origin_taken(&follower->core, ack, io_now(stream_io(stream)));

@@ -10,6 +10,7 @@
  * without acks, or the end, change or reset of a consumer; then all messages are looked at. A
  * message that was handed out as often as is allowed is still needed: it stays.
  */
+#include "base/heap.h"
 #include "base/subject.h"
 #include "server/stream/flaws.h"
 #include "server/stream/stream_priv.h"
@@ -21,11 +22,14 @@ static bool of_interest(const struct stream *stream)
 
 bool stream_wanted(void *owner, const struct index_entry *entry)
 {
-    const struct stream *stream = owner;
+    struct stream *stream = owner;
     struct consumer_message message = consumer_view_message(&stream->view, entry);
     const struct consumer_shell *shell;
+    struct consumer_walk walk;
 
-    for (size_t at = 0; (shell = table_next(&stream->consumers, &at)) != NULL;) {
+    if (!consumer_index_walk(stream, entry->subject, &walk))
+        return false;
+    while ((shell = consumer_index_next(&walk)) != NULL) {
         if (!consumer_volatile(shell->consumer) && consumer_needs(shell->consumer, &message))
             return true;
     }
@@ -45,10 +49,13 @@ static bool takes(const struct consumer *consumer, struct bytes subject)
 
 bool stream_interested(void *owner, struct bytes subject)
 {
-    const struct stream *stream = owner;
+    struct stream *stream = owner;
     const struct consumer_shell *shell;
+    struct consumer_walk walk;
 
-    for (size_t at = 0; (shell = table_next(&stream->consumers, &at)) != NULL;) {
+    if (!consumer_index_walk(stream, subject, &walk))
+        return false;
+    while ((shell = consumer_index_next(&walk)) != NULL) {
         if (takes(shell->consumer, subject))
             return true;
     }
@@ -70,17 +77,39 @@ void stream_settled(struct stream *stream, uint64_t sequence)
     stream_state_settle(&stream->state, sequence);
 }
 
-void stream_retention_look(struct stream *stream)
+static void look(struct stream *stream, const struct index_filter *filter)
 {
     struct index_entry entry;
 
     if (!of_interest(stream) || (stream->state.flaws & STREAM_FLAW_RELEASE_FORGOTTEN) != 0)
         return;
-    for (uint64_t from = 0; index_next(stream->state.index, NULL, from, &entry);
+    for (uint64_t from = 0; index_next(stream->state.index, filter, from, &entry);
          from = entry.sequence + 1) {
         if (!stream_wanted(stream, &entry))
             stream_state_settle(&stream->state, entry.sequence);
     }
+}
+
+void stream_retention_look(struct stream *stream)
+{
+    look(stream, NULL);
+}
+
+/* Only what it took can be wanted by nobody now. One whose filters have changed took more. */
+void stream_retention_drop(struct stream *stream, struct consumer_shell *shell)
+{
+    struct consumer_filter took = consumer_filter(shell->consumer);
+    size_t count = shell->wide ? 0 : took.count;
+    struct bytes *subjects = heap_take((count + 1) * sizeof *subjects);
+    struct index_filter filter = {.subjects = subjects, .count = count};
+
+    for (size_t i = 0; i < count; i++)
+        subjects[i] = heap_copy(took.subjects[i]);
+    stream_consumer_drop(stream, shell, true);
+    look(stream, count > 0 ? &filter : NULL);
+    for (size_t i = 0; i < count; i++)
+        heap_give((void *)subjects[i].at);
+    heap_give(subjects);
 }
 
 /* They live with the leader only, so nothing may depend on them: whoever has one makes another. */

@@ -41,6 +41,7 @@ static void apply_record(struct stream *stream, const struct log_batch *batch,
         logger_warn(server_logger(jetstream_server(stream->jetstream)),
                     "Stream '%.*s': unreadable record of type %u at index %llu",
                     BYTES_ARG(stream->name), record->type, (unsigned long long)batch->index);
+        stream->purging = false;
         return;
     }
     if (effect.type == EFFECT_RESTORE)

@@ -305,7 +305,8 @@ void stream_consumer_effect(struct stream *stream, const struct effect *effect)
     } else {
         shell = stream_consumer_shell(stream, effect->consumer.name);
         if (shell != NULL)
-            stream_consumer_drop(stream, shell, true);
+            stream_retention_drop(stream, shell);
+        return;
     }
     stream_retention_look(stream);
 }

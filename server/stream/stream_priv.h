@@ -359,6 +359,8 @@ bool stream_interested(void *owner, struct bytes subject);
 void stream_settled(struct stream *stream, uint64_t sequence);
 /* Consumers have changed: what nobody needs goes. */
 void stream_retention_look(struct stream *stream);
+/* Drops the consumer, and what only it needed. */
+void stream_retention_drop(struct stream *stream, struct consumer_shell *shell);
 /* The config has, perhaps its retention. */
 void stream_retention_configured(struct stream *stream);
 

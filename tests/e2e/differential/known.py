@@ -51,6 +51,10 @@ def created_again(label, subject, body, theirs, ours):
     return b'"action": "create"' in body and error(theirs).get("err_code") == 10148 and not error(ours)
 
 
+def too_deep(label, subject, body, theirs, ours):
+    return label == "deep JSON" and error(theirs).get("err_code") == error(ours).get("err_code") == 10025
+
+
 def labelled(name):
     return lambda label, *_: label == name
 
@@ -92,5 +96,7 @@ KNOWN = [
     ("a consumer that is resumed goes on at once", labelled("resumed")),
     ("a request that gave no batch has none left, not -1", labelled("no batch and a budget")),
     ("a heartbeat tells how far the consumer has looked, which depends on when it looked", labelled("filtered heartbeats")),
+    ("without max_file a stream may ask for more than the disk has: nothing is kept free for it", labelled("more than the disk has")),
+    ("JSON is read to a depth of 64 and no further", too_deep),
     ("an ephemeral consumer can be created again with the same config, as a durable can", created_again),
 ]

@@ -100,6 +100,21 @@ class OneServer(unittest.TestCase):
             self.assertEqual(names(api, "O"), ["C"])
 
 
+    def test_a_consumer_with_other_acks_is_not_taken_from_and_the_info_says_why(self):
+        with Server() as server, Requester(server.port) as api:
+            self.made(api, "O", subjects=["o.*"])
+            config = {"durable_name": "C", "name": "C", "deliver_subject": "here", "ack_policy": "explicit"}
+            self.assertNotIn("error", api.api("CONSUMER.CREATE.O.C", {"stream_name": "O", "config": config}))
+            origin = {"name": "O", "consumer": {"name": "C", "deliver_subject": "here"}}
+            self.made(api, "M", mirror=origin)
+            self.made(api, "S", sources=[origin])
+            for error, ask in (
+                (10214, lambda: api.api("STREAM.INFO.M")["mirror"]["error"]["err_code"]),
+                (10217, lambda: api.api("STREAM.INFO.S")["sources"][0]["error"]["err_code"]),
+            ):
+                until(lambda found, error=error: found == error, ask)
+
+
 class BetweenServers(ThreeServers):
     def connect(self, node=0):
         return self.user(node, "app")

@@ -52,7 +52,7 @@ struct fake_record {
 
 struct fake {
     void *reports; /* a test's own */
-    char pin[23]; /* of the last message that had one */
+    char pin[23];  /* of the last message that had one */
     struct fake_message messages[FAKE_MESSAGES_MAX];
     uint64_t first, last;
     struct fake_record records[FAKE_RECORDS_MAX]; /* proposed, not yet applied */

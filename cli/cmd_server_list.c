@@ -1,0 +1,204 @@
+/* server ls, server report, events: all servers, by the system account; and what they tell of. */
+#include "cli/api.h"
+#include "cli/commands.h"
+#include "cli/form.h"
+#include "cli/grid.h"
+#include "cli/human.h"
+#include "cli/message.h"
+#include "cli/system.h"
+
+/* ---- ls -------------------------------------------------------------------------------------- */
+
+static int ask(struct cli *cli, const char *subject, const char *request,
+               struct system_answers *answers)
+{
+    int result = cli_connect(cli);
+
+    if (result == EXIT_DONE)
+        result = system_ask(cli, subject, request, 0, answers);
+    if (result == EXIT_DONE && answers->count == 0)
+        result = system_fail(cli);
+    return result;
+}
+
+static int run_ls(struct cli *cli)
+{
+    static const char *const heads[] = {"Name",  "Cluster", "Host",   "Version", "JS",
+                                        "Conns", "Subs",    "Memory", "CPU %",   "Slow"};
+    struct system_answers answers;
+    struct grid grid;
+    int result = ask(cli, "PING", "{}", &answers);
+
+    if (result != EXIT_DONE)
+        return result;
+    if (cli->json)
+        return system_say_json(cli, &answers);
+    grid_init(&grid, cli, "Server Overview", heads, 10);
+    grid.right = 0x3e0;
+    for (size_t i = 0; i < answers.count; i++) {
+        const struct json *json = answers.at[i].json;
+
+        grid_add(&grid,
+                 (const char *const[]){
+                     api_text(cli, json, "server.name"), api_text(cli, json, "server.cluster"),
+                     api_text(cli, json, "server.host"), api_text(cli, json, "server.ver"),
+                     api_bool(json, "server.jetstream") ? "yes" : "no",
+                     human_count(cli, api_u64(json, "statsz.connections")),
+                     human_count(cli, api_u64(json, "statsz.subscriptions")),
+                     human_size(cli, api_u64(json, "statsz.mem")),
+                     api_text(cli, json, "statsz.cpu"),
+                     human_count(cli, api_u64(json, "statsz.slow_consumers"))});
+    }
+    grid_show(&grid);
+    return EXIT_DONE;
+}
+
+/* ---- report ---------------------------------------------------------------------------------- */
+
+static void report_jetstream(struct cli *cli, const struct system_answers *answers)
+{
+    static const char *const heads[] = {"Server", "Cluster", "Streams", "Consumers", "Messages",
+                                        "Bytes",  "Memory",  "File",    "API Req",   "API Err"};
+    struct grid grid;
+
+    grid_init(&grid, cli, "JetStream Summary", heads, 10);
+    grid.right = 0x3fc;
+    for (size_t i = 0; i < answers->count; i++) {
+        const struct json *json = answers->at[i].json, *data = api_get(json, "data");
+        bool leads =
+            api_bytes(data, "meta_cluster.leader").size > 0 &&
+            bytes_equal(api_bytes(data, "meta_cluster.leader"), api_bytes(json, "server.name"));
+
+        grid_add(
+            &grid,
+            (const char *const[]){
+                cli_print(cli, "%s%s", api_text(cli, json, "server.name"), leads ? "*" : ""),
+                api_text(cli, json, "server.cluster"), human_count(cli, api_u64(data, "streams")),
+                human_count(cli, api_u64(data, "consumers")),
+                human_count(cli, api_u64(data, "messages")),
+                human_size(cli, api_u64(data, "bytes")), human_size(cli, api_u64(data, "memory")),
+                human_size(cli, api_u64(data, "storage")),
+                human_count(cli, api_u64(data, "api.total")),
+                human_count(cli, api_u64(data, "api.errors"))});
+    }
+    grid_show(&grid);
+}
+
+static void report_connections(struct cli *cli, const struct system_answers *answers)
+{
+    static const char *const heads[] = {"CID", "Name", "Server", "IP",     "Uptime",
+                                        "In",  "Out",  "Subs",   "Pending"};
+    struct grid grid;
+
+    grid_init(&grid, cli, "Connections", heads, 9);
+    grid.right = 0x1e0;
+    for (size_t i = 0; i < answers->count; i++) {
+        const struct json *json = answers->at[i].json, *list = api_get(json, "data.connections");
+
+        for (const struct json *at = list == NULL ? NULL : list->child; at != NULL; at = at->next)
+            grid_add(&grid,
+                     (const char *const[]){api_text(cli, at, "cid"), api_text(cli, at, "name"),
+                                           api_text(cli, json, "server.name"),
+                                           cli_print(cli, "%s:%s", api_text(cli, at, "ip"),
+                                                     api_text(cli, at, "port")),
+                                           api_text(cli, at, "uptime"),
+                                           human_count(cli, api_u64(at, "in_msgs")),
+                                           human_count(cli, api_u64(at, "out_msgs")),
+                                           human_count(cli, api_u64(at, "subscriptions")),
+                                           human_size(cli, api_u64(at, "pending_bytes"))});
+    }
+    grid_show(&grid);
+}
+
+static int run_report(struct cli *cli)
+{
+    static const char *const words[] = {"jetstream:js", "connections:conn:conns"};
+    const char *what = form_choose(args_word(&cli->args, 0), words, 2);
+    struct system_answers answers;
+    int result;
+
+    if (what == NULL)
+        return cli_fail(cli, EXIT_USAGE, cli->command->example, "no report on \"%s\"",
+                        args_word(&cli->args, 0));
+    result = ask(cli, what == words[0] ? "PING.JSZ" : "PING.CONNZ", "{}", &answers);
+    if (result != EXIT_DONE)
+        return result;
+    if (cli->json)
+        return system_say_json(cli, &answers);
+    if (what == words[0])
+        report_jetstream(cli, &answers);
+    else
+        report_connections(cli, &answers);
+    return EXIT_DONE;
+}
+
+/* ---- events ---------------------------------------------------------------------------------- */
+
+static const struct flag event_flags[] = {
+    {"subjects", 0, FLAG_LIST, "SUBJECT", "These instead", NULL},
+    {"count", 0, FLAG_NUMBER, "N", "End after so many", NULL},
+};
+
+static void show_event(struct cli *cli, const struct msg *msg)
+{
+    struct json_error wrong;
+    struct arena turn;
+    const struct json *event;
+
+    if (cli->json) {
+        printf("%.*s\n", BYTES_ARG(msg->payload));
+        return;
+    }
+    arena_init(&turn, 16 * 1024 * 1024);
+    event = json_parse(&turn, msg->payload, &wrong);
+    printf("[%.*s] %.*s %.*s\n", BYTES_ARG(api_bytes(event, "timestamp")),
+           BYTES_ARG(api_bytes(event, "type")), BYTES_ARG(msg->subject));
+    for (const struct json *at = event == NULL || event->type != JSON_OBJECT ? NULL : event->child;
+         at != NULL; at = at->next)
+        if (!bytes_equal(at->key, BYTES("type")) && !bytes_equal(at->key, BYTES("timestamp")) &&
+            !bytes_equal(at->key, BYTES("id")))
+            printf("    %.*s: %.*s\n", BYTES_ARG(at->key), BYTES_ARG(at->text));
+    arena_deinit(&turn);
+}
+
+static int run_events(struct cli *cli)
+{
+    const struct flag_value *subjects = args_flag(&cli->args, "subjects");
+    int64_t count = args_number(&cli->args, "count", INT64_MAX);
+    int result = cli_connect(cli);
+
+    if (result != EXIT_DONE)
+        return result;
+    for (size_t i = 0; i < subjects->count; i++)
+        (void)conn_subscribe(&cli->conn, bytes_of_text(subjects->list[i]), (struct bytes){0});
+    if (subjects->count == 0)
+        (void)conn_subscribe(&cli->conn,
+                             bytes_of_text(cli_print(cli, "%s.>", cli->settings.event_prefix)),
+                             (struct bytes){0});
+    message_log("Listening for events");
+    for (int64_t i = 0; i < count; i++) {
+        struct msg msg;
+        enum conn_verdict verdict;
+
+        if (!conn_has_more(&cli->conn) && cli_end_output(cli) != EXIT_DONE)
+            return EXIT_FAILED;
+        verdict = conn_next(&cli->conn, INT64_MAX, &msg);
+        if (verdict != CONN_OK)
+            return cli_fail_conn(cli, verdict);
+        show_event(cli, &msg);
+    }
+    return EXIT_DONE;
+}
+
+static const struct command commands[] = {
+    {"server ls", "list", "", 0, 0, "List the servers", "millrace server ls --context system",
+     "Needs the system account.", NO_FLAGS, run_ls},
+    {"server report", NULL, "<jetstream|connections>", 1, 1,
+     "What all servers hold, or who is there", "millrace server report jetstream",
+     "Needs the system account. A star marks the leader.", NO_FLAGS, run_report},
+    {"events", "event", "", 0, 0, "Show advisories as they come",
+     "millrace events --json | grep consumer_action",
+     "Those of JetStream; with the system account --subjects '$SYS.ACCOUNT.>' shows clients.",
+     FLAGS(event_flags), run_events},
+};
+const struct command_list commands_server_list = {commands, sizeof(commands) / sizeof(commands[0])};

@@ -1,0 +1,40 @@
+/*
+ * reader: the messages of a stream in order, by an ephemeral consumer without acknowledgements that
+ * pushes with flow control: as fast as we read, and no more in flight than the server allows.
+ */
+#ifndef CLI_READER_H
+#define CLI_READER_H
+
+#include "cli/api.h"
+
+struct reader {
+    struct cli *cli;
+    const char *stream;
+    const char *name;
+    uint64_t sid;
+    uint64_t pending;  /* what was there when it began */
+    uint64_t expected; /* number of the next message of the consumer */
+};
+
+struct reader_options {
+    const char *filter;
+    const char *deliver; /* "all", "last_per_subject", "new" */
+    bool headers_only;
+};
+
+/* EXIT_DONE, or said. */
+int reader_begin(struct reader *reader, struct cli *cli, const char *stream,
+                 const struct reader_options *options);
+
+struct reader_item {
+    struct msg msg; /* good until the next call */
+    uint64_t sequence;
+    int64_t time_ns;
+    uint64_t pending; /* how many come after it */
+};
+/* Waits until `until` (conn_now). CONN_LOST also when a message is missing. */
+enum conn_verdict reader_next(struct reader *reader, int64_t until, struct reader_item *item);
+/* The consumer goes away; it would by itself as well. */
+void reader_end(struct reader *reader);
+
+#endif

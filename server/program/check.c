@@ -1,0 +1,237 @@
+#include "server/program/check.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "server/program/dump.h"
+#include "server/program/inspect.h"
+
+#define CODE_SOUND   0
+#define CODE_DAMAGED 1
+#define CODE_UNKNOWN 2
+
+struct check {
+    const char *dir;
+    bool repair;
+    unsigned problems, notes, repaired;
+    unsigned long long batches, records, blocks, segments, journal_records;
+};
+
+static void on_problem(void *owner, const char *path, const char *text)
+{
+    struct check *check = owner;
+
+    check->problems++;
+    printf("DAMAGED  %s: %s\n", path, text);
+}
+
+static void on_note(void *owner, const char *path, const char *text)
+{
+    struct check *check = owner;
+
+    check->notes++;
+    printf("note     %s: %s\n", path, text);
+}
+
+static void on_journal(void *owner, const char *path, uint64_t offset,
+                       const struct journal_record *record, bool needed)
+{
+    struct check *check = owner;
+
+    (void)path, (void)offset, (void)record;
+    check->journal_records += needed;
+}
+
+static void on_segment(void *owner, const char *path, const struct segment_header *header)
+{
+    struct check *check = owner;
+
+    (void)path, (void)header;
+    check->segments++;
+}
+
+static void on_batch(void *owner, const char *path, uint64_t position, uint64_t log_id,
+                     const struct segment_batch *batch)
+{
+    struct check *check = owner;
+
+    (void)path, (void)position, (void)log_id, (void)batch;
+    check->batches++;
+}
+
+static void on_record(void *owner, uint64_t log_id, const struct record *record)
+{
+    struct check *check = owner;
+
+    (void)log_id, (void)record;
+    check->records++;
+}
+
+static void on_block(void *owner, const char *path, const struct block *block)
+{
+    struct check *check = owner;
+
+    (void)path, (void)block;
+    check->blocks++;
+}
+
+/* ---- repair: nothing is deleted ---------------------------------------------------------------
+ */
+
+static bool make_directory(const char *path)
+{
+    return mkdir(path, 0700) == 0 || errno == EEXIST;
+}
+
+static void set_aside(struct check *check, const char *path, uint64_t log_id)
+{
+    const char *name = strrchr(path, '/') + 1;
+    char from[4096], to[4096];
+    int size;
+
+    snprintf(from, sizeof from, "%s/%s", check->dir, path);
+    size = snprintf(to, sizeof to, "%s/quarantine", check->dir);
+    if (!make_directory(to))
+        return;
+    size += snprintf(to + size, sizeof to - (size_t)size, "/%016llx", (unsigned long long)log_id);
+    if (!make_directory(to))
+        return;
+    snprintf(to + size, sizeof to - (size_t)size, "/%s", name);
+    if (access(to, F_OK) == 0 || rename(from, to) != 0) {
+        printf("         %s could not be set aside\n", path);
+        return;
+    }
+    check->repaired++;
+    printf("         %s was moved to quarantine/\n", path);
+}
+
+static void on_bad_block(void *owner, const char *path, uint64_t log_id, bool replaceable)
+{
+    struct check *check = owner;
+
+    if (!check->repair)
+        printf("         a start %s\n", replaceable ? "does without it" : "can not do without it");
+    else if (replaceable)
+        set_aside(check, path, log_id);
+}
+
+static void on_stray(void *owner, const char *path, uint64_t log_id)
+{
+    struct check *check = owner;
+
+    if (check->repair)
+        set_aside(check, path, log_id);
+}
+
+/* ---- the command lines ------------------------------------------------------------------------
+ */
+
+/* The directory that was meant: the store, or the one that holds it. */
+static const char *find_store(const char *dir, char memory[static 4096])
+{
+    snprintf(memory, 4096, "%s/millrace/lock", dir);
+    if (access(memory, F_OK) != 0)
+        return dir;
+    snprintf(memory, 4096, "%s/millrace", dir);
+    return memory;
+}
+
+static int say_unknown(enum inspect_result result, const char *dir)
+{
+    static const char *const texts[] = {
+        [INSPECT_LOCKED] = "is in use by a running server; stop it first",
+        [INSPECT_NEWER] = "is of a later format than this version knows; nothing was changed",
+        [INSPECT_NO_STORE] = "is no data directory of this server",
+    };
+
+    fprintf(stderr, "millrace: %s %s\n", dir, texts[result]);
+    return CODE_UNKNOWN;
+}
+
+/* NULL: it was said what is wrong. */
+static const char *read_arguments(int argc, char **argv, const char *option, bool *given)
+{
+    const char *dir = NULL;
+
+    *given = false;
+    for (int i = 2; i < argc; i++) {
+        if (strcmp(argv[i], option) == 0)
+            *given = true;
+        else if (argv[i][0] == '-' || dir != NULL)
+            dir = "";
+        else
+            dir = argv[i];
+        if (dir != NULL && dir[0] == 0)
+            break;
+    }
+    if (dir != NULL && dir[0] != 0)
+        return dir;
+    fprintf(stderr, "usage: %s %s [%s] DIR\n", argv[0], argv[1], option);
+    return NULL;
+}
+
+int program_check(int argc, char **argv)
+{
+    struct check check = {0};
+    const struct inspector inspector = {
+        .owner = &check,
+        .problem = on_problem,
+        .note = on_note,
+        .journal = on_journal,
+        .segment = on_segment,
+        .batch = on_batch,
+        .record = on_record,
+        .block = on_block,
+        .bad_block = on_bad_block,
+        .stray = on_stray,
+    };
+    const char *dir = read_arguments(argc, argv, "--repair", &check.repair);
+    char memory[4096];
+    enum inspect_result result;
+
+    if (dir == NULL)
+        return CODE_UNKNOWN;
+    check.dir = find_store(dir, memory);
+    result = inspect(check.dir, &inspector);
+    if (result != INSPECT_DONE)
+        return say_unknown(result, check.dir);
+    printf(
+        "%s: %llu segments, %llu batches, %llu records, %llu state blocks, %llu journal records; "
+        "%u problems, %u notes",
+        check.dir, check.segments, check.batches, check.records, check.blocks,
+        check.journal_records, check.problems, check.notes);
+    if (check.repair)
+        printf(", %u files set aside", check.repaired);
+    printf("\n");
+    return check.problems > 0 ? CODE_DAMAGED : CODE_SOUND;
+}
+
+int program_dump(int argc, char **argv)
+{
+    bool json;
+    const char *dir = read_arguments(argc, argv, "--json", &json);
+    char memory[4096];
+    unsigned problems = 0;
+    enum inspect_result result;
+
+    if (dir == NULL)
+        return CODE_UNKNOWN;
+    dir = find_store(dir, memory);
+    result = dump(dir, json, &problems);
+    if (result != INSPECT_DONE)
+        return say_unknown(result, dir);
+    return problems > 0 ? CODE_DAMAGED : CODE_SOUND;
+}
+
+int (*program_tool(int argc, char **argv))(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "check") == 0)
+        return program_check;
+    if (argc > 1 && strcmp(argv[1], "dump") == 0)
+        return program_dump;
+    return NULL;
+}

@@ -1,0 +1,70 @@
+"""bench, completion and installing."""
+
+import json
+import os
+import subprocess
+import time
+import unittest
+
+from cli import MISSING, TIMEOUT, USAGE, CliCase
+from serverprocess import BINARY, ROOT
+
+
+class Bench(CliCase):
+    def test_every_kind_tells_rates_and_percentiles(self):
+        self.assertRegex(self.out("bench", "pub", "x", "--msgs", "1000"), r"^pub: [\d,]+ msgs/sec ~ .*/sec, 1,000 messages")
+        self.run_cli("stream", "add", "JS", "--subjects", "js", "--defaults")
+        self.run_cli("kv", "add", "KB")
+        reply = self.spawn("reply", "echo", "--echo")
+        self.wait_for(reply.stderr, "Listening")
+        time.sleep(0.3)
+        for words in (("js", "js"), ("kv", "KB"), ("request", "echo")):
+            result = self.json("bench", *words, "--msgs", "300", "--size", "32")
+            self.assertEqual((result["msgs"], result["size"]), (300, 32))
+            latency = result["latency_ns"]
+            order = [latency[key] for key in ("min", "p50", "p90", "p99", "p999", "max")]
+            self.assertEqual(order, sorted(order))
+            self.assertGreater(order[0], 0)
+        self.assertEqual(self.json("stream", "info", "JS")["state"]["messages"], 300)
+
+    def test_sub_counts_what_comes(self):
+        sub = self.spawn("bench", "sub", "y", "--msgs", "500", "--json")
+        self.wait_for(sub.stderr, "Waiting")
+        time.sleep(0.3)
+        self.run_cli("bench", "pub", "y", "--msgs", "500", "--size", "10")
+        self.assertEqual(json.loads(sub.communicate(timeout=10)[0])["size"], 10)
+
+    def test_nobody_there_is_said(self):
+        self.fails(TIMEOUT, "bench", "request", "nobody", says="nobody answers")
+        self.fails(MISSING, "bench", "js", "nothing", says="no stream")
+        self.fails(USAGE, "bench", "pub", "x", "--msgs", "0", says="out of range")
+
+
+class Installed(CliCase):
+    def test_completion_is_a_script_that_its_shell_takes(self):
+        script = self.out("completion", "bash")
+        complete = ("COMP_WORDS=(millrace str); COMP_CWORD=1; _millrace; echo ${COMPREPLY[@]};"
+                    "COMP_WORDS=(millrace stream in); COMP_CWORD=2; _millrace; echo ${COMPREPLY[@]};"
+                    "COMP_WORDS=(millrace pub x --cou); COMP_CWORD=3; _millrace; echo ${COMPREPLY[@]}")
+        result = subprocess.run(["bash", "-c", script + complete], capture_output=True, text=True, check=True)
+        self.assertEqual(result.stdout, "stream\ninfo\n--count\n")
+        self.fails(USAGE, "completion", "tcsh", says='nothing is made for "tcsh"')
+
+    def test_the_manual_has_every_command(self):
+        manual = self.out("completion", "man")
+        for command in ("stream add", "kv put", "object get", "bench js"):
+            self.assertIn(f".SS {command} ", manual)
+
+    @unittest.skipUnless(BINARY == os.path.join(ROOT, "build/millrace"), "installs the default build")
+    def test_make_install_puts_everything_in_its_place(self):
+        subprocess.run(["make", "-s", "install", f"DESTDIR={self.home}/root", "PREFIX=/usr"], cwd=ROOT, check=True,
+                       stdout=subprocess.DEVNULL)
+        found = sorted(os.path.relpath(os.path.join(folder, name), f"{self.home}/root/usr")
+                       for folder, _, names in os.walk(f"{self.home}/root") for name in names)
+        self.assertEqual(found, ["bin/millrace", "share/bash-completion/completions/millrace",
+                                 "share/fish/vendor_completions.d/millrace.fish", "share/man/man1/millrace.1",
+                                 "share/zsh/site-functions/_millrace"])
+
+
+if __name__ == "__main__":
+    unittest.main()
