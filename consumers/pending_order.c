@@ -115,7 +115,8 @@ static void heap_remove(struct pending *pending, struct pending_entry *entry)
     moved = pending->heap[--pending->heap_count];
     if (slot == pending->heap_count)
         return; /* it was the last itself */
-    if (slot > 0 && heap_key(pending, (slot - 1) / 2) > pending_entry(pending, moved)->deadline)
+    if (slot > 0 &&
+        heap_key(pending, (slot - 1) / 2) > (int64_t)pending_entry(pending, moved)->deadline)
         heap_up(pending, slot, moved);
     else
         heap_down(pending, slot, moved);
