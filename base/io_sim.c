@@ -211,8 +211,9 @@ void sim_run(struct sim *sim, int64_t ns)
 
 static void destroy(struct io *io);
 
-#define SCRATCH_REFUSES 8u /* one piece of so many, so that what has no room is met all the time   \
-                            */
+#define SCRATCH_REFUSES                                                                            \
+    8u /* one piece of so many, so that what has no room is met all the time                       \
+        */
 
 static struct scratch *sim_scratch(struct io *io)
 {
