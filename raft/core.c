@@ -181,8 +181,9 @@ static void leader_node(struct raft_core *core, uint64_t node, bool up)
 }
 
 /* The leader's process is likely gone: nobody is early who stands when its patience is over, and a
- * heartbeat later so is everybody's. Not all at once: whoever is first has the others' votes before
- * they stand. What is heard of the leader meanwhile puts it off again. */
+ * heartbeat later so is everybody's (half of one was too little: a refusal costs a whole timeout).
+ * Not all at once: whoever is first has the others' votes before they stand. What is heard of the
+ * leader meanwhile puts it off again. */
 static void leader_lost(struct raft_core *core)
 {
     int64_t due = core->heard_ns + core->options.election_ns + core->options.heartbeat_ns;

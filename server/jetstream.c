@@ -14,7 +14,7 @@
 #include "base/heap.h"
 #include "server/api/api.h"
 
-#define ELECTION_NS INT64_C(200000000) /* heartbeats: a tenth of it */
+#define ELECTION_NS INT64_C(250000000) /* heartbeats: a tenth of it */
 #define ROUNDS_MAX  16 /* of marked streams in one turn; what is left waits for the next */
 
 struct server *jetstream_server(struct jetstream *jetstream)
