@@ -66,7 +66,7 @@ static bool take_word(struct bytes *line, struct bytes word)
 
 enum conn_verdict conn_read_frame(struct bytes in, struct frame *frame)
 {
-    const uint8_t *end = memchr(in.at, '\n', in.size);
+    const uint8_t *end = in.size > 0 ? memchr(in.at, '\n', in.size) : NULL;
     struct bytes line;
 
     if (in.size == 0 || end == NULL)
@@ -160,10 +160,13 @@ static size_t line_end(struct bytes b)
 
 unsigned msg_status(const struct msg *msg, struct bytes *text)
 {
-    struct bytes line = bytes_trim(bytes_take(msg->header, line_end(msg->header)));
+    struct bytes line;
     uint64_t status;
 
-    if (!bytes_starts(line, BYTES("NATS/1.0")))
+    if (msg->header.size == 0)
+        return 0;
+    line = bytes_trim(bytes_take(msg->header, line_end(msg->header)));
+    if (line.size == 0 || !bytes_starts(line, BYTES("NATS/1.0")))
         return 0;
     line = bytes_trim(bytes_skip(line, strlen("NATS/1.0")));
     if (line.size < 3 || !bytes_read_u64(bytes_take(line, 3), &status))
@@ -175,7 +178,7 @@ unsigned msg_status(const struct msg *msg, struct bytes *text)
 
 struct bytes msg_header_fields(const struct msg *msg)
 {
-    return bytes_skip(msg->header, line_end(msg->header));
+    return msg->header.size > 0 ? bytes_skip(msg->header, line_end(msg->header)) : msg->header;
 }
 
 bool msg_header_next(struct bytes *rest, struct bytes *name, struct bytes *value)

@@ -270,6 +270,8 @@ static void begin(struct conn *conn, const struct settings *settings)
     *conn = (struct conn){.settings = settings, .fd = -1};
     arena_init(&conn->arena, CONN_BUFFER_MAX);
     buf_init(&conn->in, CONN_BUFFER_MAX);
+    (void)buf_reserve(&conn->in,
+                      1); /* so that what was read has an address, even when it is nothing */
     buf_init(&conn->out, CONN_BUFFER_MAX);
     buf_init(&conn->wire, CONN_BUFFER_MAX);
     if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
