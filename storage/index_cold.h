@@ -49,8 +49,11 @@ void index_cold_destroy(struct scratch *scratch, struct index_cold *cold);
 /* The row of an offset that is present. */
 static inline uint32_t index_cold_row(const struct index_cold *cold, uint32_t offset)
 {
-    uint64_t below = cold->present[offset / 64] & ((UINT64_C(1) << offset % 64) - 1);
+    uint64_t below;
 
+    if (cold->count == INDEX_BLOCK_SPAN) /* nothing was missing, as mostly */
+        return offset;
+    below = cold->present[offset / 64] & ((UINT64_C(1) << offset % 64) - 1);
     return cold->ranks[offset / 64] + (uint32_t)__builtin_popcountll(below);
 }
 
