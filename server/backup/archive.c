@@ -7,6 +7,8 @@
 #define NAME_MAX_SIZE 255u
 #define PLAIN_MAX     (MESSAGE_BLOCK_RECORD_MAX + 2 * S2_BLOCK_MAX)
 #define USED_MAX      (1u << 20) /* then what is done with goes */
+#define WORK_MAX      (4u << 20) /* then others have their turn */
+#define FRAME_WORK    (4u << 10) /* of a frame beside its content */
 #define SUM_MAX       64u
 #define SUM_TEXT      17u /* hexadecimal, with its zero */
 #define ERROR_MAX     4096u
@@ -60,19 +62,36 @@ static void use(struct archive_reader *reader, size_t size)
     reader->used += size;
 }
 
+/* What is done with goes now and then: moving the rest each time would cost more than reading. */
+static void make_room(struct buf *buf, size_t *done)
+{
+    if (*done > USED_MAX || *done == buf->size) {
+        buf_consume(buf, *done);
+        *done = 0;
+    }
+}
+
+static enum s2_result read_frame(struct archive_reader *reader)
+{
+    struct bytes in = bytes_skip(buf_bytes(&reader->in), reader->taken);
+    size_t before = reader->plain.size;
+    enum s2_result result = s2_read(&reader->s2, &in, &reader->plain);
+
+    reader->taken = reader->in.size - in.size;
+    if (result == S2_OK)
+        reader->worked += FRAME_WORK + reader->plain.size - before;
+    return result;
+}
+
 /* So many plain bytes are there. False: not yet, or never (failed). */
 static bool need(struct archive_reader *reader, size_t size)
 {
-    struct bytes in = buf_bytes(&reader->in);
     enum s2_result result = S2_OK;
 
-    if (reader->used > USED_MAX || reader->used == reader->plain.size) {
-        buf_consume(&reader->plain, reader->used);
-        reader->used = 0;
-    }
-    while (plain(reader).size < size && result == S2_OK)
-        result = s2_read(&reader->s2, &in, &reader->plain);
-    buf_consume(&reader->in, reader->in.size - in.size);
+    make_room(&reader->plain, &reader->used);
+    while (plain(reader).size < size && result == S2_OK && reader->worked < WORK_MAX)
+        result = read_frame(reader);
+    make_room(&reader->in, &reader->taken);
     if (result == S2_BAD)
         return bad(reader, "the archive is damaged: a frame is not as it was written");
     return plain(reader).size >= size;
@@ -397,6 +416,9 @@ void archive_next(struct archive_reader *reader, struct archive_item *item)
         item->type = ARCHIVE_BAD;
     else if (reader->ended)
         item->type = ARCHIVE_END;
+    else if (reader->worked >= WORK_MAX)
+        item->type = ARCHIVE_PAUSE;
+    reader->worked = 0;
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */

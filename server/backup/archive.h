@@ -19,6 +19,7 @@
 
 enum archive_item_type {
     ARCHIVE_MORE,     /* feed it */
+    ARCHIVE_PAUSE,    /* it can be read on, but much was done: a few bytes may hold gigabytes */
     ARCHIVE_STREAM,   /* `json`: the config of the stream it was made of, with its creation */
     ARCHIVE_MESSAGE,  /* `record`; sequences rise */
     ARCHIVE_DELETED,  /* `record.sequence`: it was deleted; if `record.empty`, before the archive
@@ -48,9 +49,11 @@ enum archive_kind {
 
 struct archive_reader {
     struct bytes stream; /* its name; the owner's */
-    struct buf in;       /* fed and not read */
+    struct buf in;       /* fed and not read, behind `taken` */
+    size_t taken;
     struct buf plain;    /* what that comes to; `used` of it are done with */
     size_t used;
+    size_t worked; /* bytes expanded since the last pause, and what frames cost beside them */
     struct s2_reader s2;
     struct tar_entry pax, entry;
     enum archive_kind kind;
@@ -67,6 +70,7 @@ void archive_reader_init(struct archive_reader *reader, struct bytes stream);
 void archive_reader_deinit(struct archive_reader *reader);
 /* False: more is there than may wait. */
 bool archive_feed(struct archive_reader *reader, struct bytes bytes);
+/* Does no more at once than a loop that serves others can wait for, whatever was fed. */
 void archive_next(struct archive_reader *reader, struct archive_item *item);
 
 /* ---- writing --------------------------------------------------------------------------------- */

@@ -638,6 +638,10 @@ static bool take(struct stream_restore *restore)
         fail(restore, "%s",
              restore->reader.error[0] != 0 ? restore->reader.error : "chunks came too fast");
         return false;
+    case ARCHIVE_PAUSE:
+        restore->kept = false;
+        stream_mark(restore->stream); /* others first */
+        return false;
     case ARCHIVE_MORE: break;
     }
     restore->kept = false;

@@ -298,6 +298,37 @@ START_TEST(a_state_that_makes_no_sense_is_refused)
 }
 END_TEST
 
+/* Nothing of it is told, and it is many times what a turn of the loop may take. */
+START_TEST(what_expands_to_much_is_read_in_pauses)
+{
+    static const size_t size = 14u << 20;
+    struct bytes config = BYTES("{\"name\":\"S\"}");
+    struct archive_reader reader;
+    struct archive_item item;
+    struct buf archive, zeros;
+    size_t pauses = 0;
+
+    buf_init(&archive, SIZE_MAX);
+    buf_init(&zeros, SIZE_MAX);
+    memset(buf_reserve(&zeros, size), 0, size);
+    buf_commit(&zeros, size);
+    ck_assert(s2_begin(&archive) && archive_add_config(&archive, BYTES("S"), BYTES(""), config, 0));
+    ck_assert(archive_add_file(&archive, BYTES("msgs/index.db"), buf_bytes(&zeros), 0));
+    ck_assert(archive_add_end(&archive));
+    archive_reader_init(&reader, BYTES("S"));
+    ck_assert(archive_feed(&reader, buf_bytes(&archive)));
+    do {
+        archive_next(&reader, &item);
+        pauses += item.type == ARCHIVE_PAUSE;
+    } while (item.type == ARCHIVE_PAUSE || item.type == ARCHIVE_STREAM);
+    ck_assert_int_eq(item.type, ARCHIVE_END);
+    ck_assert_uint_ge(pauses, 3);
+    archive_reader_deinit(&reader);
+    buf_deinit(&zeros);
+    buf_deinit(&archive);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("archive");
@@ -314,6 +345,7 @@ int main(void)
     tcase_add_test(tests, paths_that_are_not_a_backups_are_refused);
     tcase_add_test(tests, content_that_is_no_records_is_refused);
     tcase_add_test(tests, a_state_that_makes_no_sense_is_refused);
+    tcase_add_test(tests, what_expands_to_much_is_read_in_pauses);
     suite_add_tcase(suite, tests);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);
