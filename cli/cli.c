@@ -255,8 +255,8 @@ static int unknown_command(struct cli *cli, const char *first, const char *secon
     }
     for (size_t i = 0; group == NULL && i < command_group_count; i++)
         near_offer(&near, command_groups[i].name);
-    if (group == NULL)
-        near_offer(&near, "serve");
+    for (size_t i = 0; group == NULL && i < help_program_count; i++)
+        near_offer(&near, help_programs[i].name);
     return cli_fail(cli, EXIT_USAGE,
                     near.best == NULL ? group != NULL
                                             ? cli_print(cli, "millrace help %s", group->name)

@@ -120,6 +120,13 @@ static int run_stepdown(struct cli *cli)
     if (stream != NULL)
         return ask_change(cli, cli_print(cli, "STREAM.LEADER.STEPDOWN.%s", stream), "",
                           "The leader of the stream steps down");
+    result = cli_connect(cli);
+    /* A server that stands alone does not answer; with a prefix another one is asked. */
+    if (result == EXIT_DONE && strcmp(cli->settings.api_prefix, "$JS.API") == 0 &&
+        (cli->conn.info.cluster == NULL || *cli->conn.info.cluster == 0))
+        result = cli_fail(cli, EXIT_MISSING, "docs/cluster.md", "this server is in no cluster");
+    if (result != EXIT_DONE)
+        return result;
     return ask_change(cli, "META.LEADER.STEPDOWN", "", "The leader of the cluster steps down");
 }
 

@@ -18,8 +18,8 @@ static void say_words(const char *group)
     }
     for (size_t i = 0; group == NULL && i < command_group_count; i++)
         printf("%s ", command_groups[i].name);
-    if (group == NULL)
-        fputs("serve", stdout);
+    for (size_t i = 0; group == NULL && i < help_program_count; i++)
+        printf("%s ", help_programs[i].name);
 }
 
 static void say_flags(const struct flag *flags, size_t count)
@@ -138,6 +138,15 @@ static void say_man_command(const struct command *command)
     putchar('\n');
 }
 
+static void say_man_program(const struct help_program *program)
+{
+    say_man_command(&(struct command){.name = program->name,
+                                      .words = program->words,
+                                      .summary = program->summary,
+                                      .more = program->more,
+                                      .example = program->example});
+}
+
 static void say_man(void)
 {
     const struct command *command;
@@ -148,9 +157,13 @@ static void say_man(void)
          "command [words] [flags]\n.SH DESCRIPTION\n"
          "Without a command, or with flags of nats\\-server, a server starts; serve \\-\\-help "
          "lists its "
-         "flags. Everything else is a command for a running server.\n.SH COMMANDS");
+         "flags. Check and dump read the data of one that is stopped. Everything else is a command "
+         "for "
+         "a running server.\n.SH COMMANDS");
     for (size_t i = 0; (command = command_at(i)) != NULL; i++)
         say_man_command(command);
+    for (size_t i = 0; i < help_program_count; i++)
+        say_man_program(&help_programs[i]);
     puts(".SH FLAGS OF EVERY COMMAND");
     say_man_flags(settings_flags, settings_flag_count);
     puts(

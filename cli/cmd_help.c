@@ -22,6 +22,8 @@ static int run_help(struct cli *cli)
         help_command(stdout, command, width);
     else if (command_find_group(first) != NULL && second == NULL)
         help_group(stdout, command_find_group(first));
+    else if (help_find_program(first) != NULL && second == NULL)
+        help_program(stdout, help_find_program(first));
     else
         return cli_fail(cli, EXIT_USAGE, "millrace help", "no help for \"%s%s%s\"", first,
                         second != NULL ? " " : "", second != NULL ? second : "");

@@ -144,7 +144,7 @@ static int put_content(struct putting *p, struct bytes replaced)
     if (result == EXIT_DONE)
         result = object_store_describe(p->cli, &p->object);
     if (result != EXIT_DONE) {
-        (void)object_store_forget(p->cli, p->bucket, p->object.id);
+        object_store_abandon(p->cli, p->bucket, p->object.id);
         return result;
     }
     return object_store_forget(p->cli, p->bucket, replaced);

@@ -5,6 +5,28 @@
 
 #define COLUMN 30u
 
+const struct help_program help_programs[] = {
+    {"serve", "[<flags of nats-server>]", "Start a server",
+     "`millrace serve --help` lists its flags; docs/config.md says what they do.",
+     "millrace serve -js -sd DIRECTORY"},
+    {"check", "[--repair] <directory>", "Read a stopped server's data, and say what is damaged",
+     "Exit code 0: sound; 1: damaged; 2: it could not look. Nothing is changed without --repair, "
+     "which sets aside what a start does without.",
+     "millrace check /var/lib/millrace"},
+    {"dump", "[--json] <directory>", "Print what stands in a stopped server's data",
+     "One line for every journal entry, segment, batch, record and state block.",
+     "millrace dump --json /var/lib/millrace"},
+};
+const size_t help_program_count = sizeof(help_programs) / sizeof(help_programs[0]);
+
+const struct help_program *help_find_program(const char *name)
+{
+    for (size_t i = 0; i < help_program_count; i++)
+        if (strcmp(name, help_programs[i].name) == 0)
+            return &help_programs[i];
+    return NULL;
+}
+
 static void say_wrapped(FILE *out, const char *text, unsigned indent, unsigned width)
 {
     unsigned room = width > indent + 20 ? width - indent : 60;
@@ -63,9 +85,9 @@ void help_overview(FILE *out)
     for (size_t i = 0; (command = command_at(i)) != NULL; i++)
         if (strchr(command->name, ' ') == NULL)
             say_command(out, command);
-    fputs("  serve                Start a server; `millrace serve --help` lists its flags\n"
-          "\nGroups:\n",
-          out);
+    for (size_t i = 0; i < help_program_count; i++)
+        fprintf(out, "  %-20s %s\n", help_programs[i].name, help_programs[i].summary);
+    fputs("\nGroups:\n", out);
     for (size_t i = 0; i < command_group_count; i++)
         fprintf(out, "  %-20s %s\n", command_groups[i].name, command_groups[i].summary);
     fputs("\nmillrace help <command>   flags and an example of a command\n"
@@ -98,6 +120,12 @@ void help_command(FILE *out, const struct command *command, unsigned width)
         say_flag(out, &command->flags[i], width);
     fprintf(out, "\nExample:\n  %s\n", command->example);
     fputs("\nFlags of every command: millrace help flags\n", out);
+}
+
+void help_program(FILE *out, const struct help_program *program)
+{
+    fprintf(out, "usage: millrace %s %s\n\n%s\n\n%s\n\nExample:\n  %s\n", program->name,
+            program->words, program->summary, program->more, program->example);
 }
 
 void help_shared_flags(FILE *out, unsigned width)

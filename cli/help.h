@@ -4,6 +4,16 @@
 
 #include "cli/commands.h"
 
+/* A word that the program takes itself, without a server to talk to. */
+struct help_program {
+    const char *name, *words, *summary, *more, *example;
+};
+extern const struct help_program help_programs[];
+extern const size_t help_program_count;
+
+/* NULL: there is none of that name. */
+const struct help_program *help_find_program(const char *name);
+void help_program(FILE *out, const struct help_program *program);
 void help_overview(FILE *out);
 void help_group(FILE *out, const struct command_group *group);
 void help_command(FILE *out, const struct command *command, unsigned width);

@@ -131,6 +131,12 @@ int object_store_describe(struct cli *cli, const struct object *object)
     return verdict == CONN_OK ? api_read(cli, &answer, &ack) : cli_fail_conn(cli, verdict);
 }
 
+static struct bytes purge_of_chunks(struct cli *cli, const char *bucket, struct bytes id)
+{
+    return bytes_of_text(
+        cli_print(cli, "{\"filter\":\"%s\"}", object_store_chunk_subject(cli, bucket, id)));
+}
+
 int object_store_forget(struct cli *cli, const char *bucket, struct bytes id)
 {
     const struct json *answer;
@@ -138,7 +144,16 @@ int object_store_forget(struct cli *cli, const char *bucket, struct bytes id)
     if (id.size == 0)
         return EXIT_DONE;
     return api_call(cli, cli_print(cli, "STREAM.PURGE.%s", object_store_stream(cli, bucket)),
-                    bytes_of_text(cli_print(cli, "{\"filter\":\"%s\"}",
-                                            object_store_chunk_subject(cli, bucket, id))),
-                    &answer);
+                    purge_of_chunks(cli, bucket, id), &answer);
+}
+
+void object_store_abandon(struct cli *cli, const char *bucket, struct bytes id)
+{
+    const char *subject = cli_print(cli, "%s.STREAM.PURGE.%s", cli->settings.api_prefix,
+                                    object_store_stream(cli, bucket));
+    struct msg answer;
+
+    (void)conn_request(&cli->conn, bytes_of_text(subject), (struct bytes){0},
+                       purge_of_chunks(cli, bucket, id), cli->settings.timeout_ns, &cli->arena,
+                       &answer);
 }

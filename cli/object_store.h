@@ -25,5 +25,7 @@ int object_store_need(struct cli *cli, const char **bucket, const char *name, st
 int object_store_describe(struct cli *cli, const struct object *object);
 /* Removes all chunks of one id. */
 int object_store_forget(struct cli *cli, const char *bucket, struct bytes id);
+/* The same after something failed that has been said: if this fails, too, nothing more is said. */
+void object_store_abandon(struct cli *cli, const char *bucket, struct bytes id);
 
 #endif

@@ -17,8 +17,10 @@ class Words(CliCase):
         self.assertLess(len(overview.splitlines()), 50)
         for line in overview.splitlines():
             self.assertLessEqual(len(line), 100, line)
-        for command in ("pub", "stream", "kv", "serve"):
+        for command in ("pub", "stream", "kv", "serve", "check", "dump"):
             self.assertRegex(overview, rf"(?m)^  {command} ")
+        for command in ("serve", "check", "dump"):
+            self.assertIn(f"Example:\n  millrace {command} ", self.out("help", command))
         for words in (("pub",), ("stream", "add"), ("context", "save")):
             text = self.out("help", *words)
             self.assertIn("Example:\n  millrace ", text)
@@ -28,6 +30,7 @@ class Words(CliCase):
     def test_a_mistyped_command_or_flag_is_told_its_near_match(self):
         self.fails(USAGE, "pbu", "x", says='unrecognized command: "pbu"', next_says="millrace pub$")
         self.fails(USAGE, "stream", "infoo", says="", next_says="millrace stream info$")
+        self.fails(USAGE, "chekc", says="", next_says="millrace check$")
         self.fails(USAGE, "pub", "x", "--cuont", "3", says="did you mean --count")
         self.fails(USAGE, "steram", "ls", says="", next_says="millrace stream$")
 

@@ -67,7 +67,8 @@ class Objects(CliCase):
         self.run_cli("object", "add", "S")
         self.addCleanup(self.run_cli, "object", "rm", "S", "--force")
         self.assertIn("S has been sealed", self.out("object", "seal", "S", "--force"))
-        self.fails(1, "object", "put", "S", "--name", "x", stdin="x", says="sealed|stream")
+        result = self.fails(1, "object", "put", "S", "--name", "x", stdin="x", says="sealed stream")
+        self.assertEqual(result.stderr.count("error:"), 1, result.stderr)
 
     def test_an_interrupted_get_leaves_no_file(self):
         self.make("big", 64 << 20)

@@ -57,6 +57,7 @@ class System(CliCase):
 
     def test_without_a_cluster_it_says_so(self):
         self.fails(MISSING, "cluster", "status", says="no cluster", env=self.admin)
+        self.fails(MISSING, "cluster", "stepdown", says="no cluster")
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ class Installed(CliCase):
 
     def test_the_manual_has_every_command(self):
         manual = self.out("completion", "man")
-        for command in ("stream add", "kv put", "object get", "bench js"):
+        for command in ("stream add", "kv put", "object get", "bench js", "check"):
             self.assertIn(f".SS {command} ", manual)
 
     @unittest.skipUnless(BINARY == os.path.join(ROOT, "build/millrace"), "installs the default build")
