@@ -57,8 +57,10 @@ static int open_nameless(int directory)
 
     if (fd >= 0)
         return fd;
-    /* Not every file system can: a name of its own, and away with it. */
-    fd = openat(directory, NAME, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    /* Not every file system can: a new file under a name (never one that another shard has just
+     * made), and away with the name. */
+    (void)unlinkat(directory, NAME, 0);
+    fd = openat(directory, NAME, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd >= 0)
         (void)unlinkat(directory, NAME, 0);
     return fd;

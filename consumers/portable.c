@@ -4,7 +4,8 @@
 #include "base/varint.h"
 #include "consumers/machine.h"
 
-#define VERSION 1u
+#define VERSION        1u
+#define DELIVERIES_MAX (UINT32_MAX / 2)
 
 void portable_deinit(struct portable *portable)
 {
@@ -70,9 +71,12 @@ void consumer_portable(const struct consumer *c, struct portable *portable)
 
 /* ---- as state -------------------------------------------------------------------------------- */
 
+/* Where it stands leaves room to go on: an archive's word is not taken for more than a server could
+ * have come to. */
 static bool positions_sound(const struct portable *portable)
 {
-    return portable->floor_consumer <= portable->delivered_consumer &&
+    return portable->delivered_consumer <= PENDING_CONSUMER_MAX / 2 &&
+           portable->floor_consumer <= portable->delivered_consumer &&
            portable->floor_stream <= portable->delivered_stream &&
            portable->delivered_stream < UINT64_MAX && portable->pending_count <= PENDING_MAX;
 }
@@ -86,7 +90,8 @@ static bool pending_sound(const struct portable *portable)
 
         if (entry->sequence <= before || entry->sequence > portable->delivered_stream ||
             entry->consumer_sequence == 0 ||
-            entry->consumer_sequence > portable->delivered_consumer || entry->deliveries == 0)
+            entry->consumer_sequence > portable->delivered_consumer || entry->deliveries == 0 ||
+            entry->deliveries > DELIVERIES_MAX || entry->time_ns < 0)
             return false;
         before = entry->sequence;
     }

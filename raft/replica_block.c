@@ -204,21 +204,34 @@ static bool read_group(struct bytes group, int64_t *time_last, struct raft_confi
     return !in.failed && members_read(in.rest, config) == OK;
 }
 
-enum err replica_block_restore(struct replica *replica, const struct log_block *block)
+/* Its first section is the replica's own, the rest the machine's. */
+static bool take_group(struct bytes *body, int64_t *time_last, struct raft_config *config)
 {
-    struct bytes body = block->body, group;
-    struct replica_block handed = {.index = block->index, .local = block->local, .block = block};
+    struct bytes group;
+    uint32_t type;
+
+    return replica_section_take(body, &type, &group) && type == SECTION_GROUP &&
+           read_group(group, time_last, config);
+}
+
+bool replica_block_machine(struct bytes *body)
+{
     struct raft_config config;
     int64_t time_last;
-    uint32_t type;
+
+    return take_group(body, &time_last, &config);
+}
+
+enum err replica_block_restore(struct replica *replica, const struct log_block *block)
+{
+    struct replica_block handed = {
+        .index = block->index, .body = block->body, .local = block->local, .block = block};
+    struct raft_config config;
+    int64_t time_last;
     enum err err;
 
-    if (replica->events.restore == NULL)
+    if (replica->events.restore == NULL || !take_group(&handed.body, &time_last, &config))
         return ERR_CORRUPT;
-    if (!replica_section_take(&body, &type, &group) || type != SECTION_GROUP ||
-        !read_group(group, &time_last, &config))
-        return ERR_CORRUPT;
-    handed.body = body;
     err = replica->events.restore(replica->owner, &handed);
     if (err != OK)
         return err;

@@ -160,19 +160,18 @@ static bool take_head(struct replica *replica, struct decoder *in)
            memcmp(body_hash.at, catch->body_hash.at, 16) == 0;
 }
 
-/* Its first section is the replica's own, the rest the machine's. */
+/* All of it is read before anything is taken: afterwards it is too late to refuse. */
 static enum err fill(struct replica *replica)
 {
     struct catch *catch = &replica->catch;
-    struct bytes body = buf_bytes(&catch->body), group;
+    struct bytes body = buf_bytes(&catch->body);
     struct replica_block block = {.index = catch->index};
     struct log_hash hash = hash_128(body);
-    uint32_t type;
 
     if (!hash_equal(&hash, &catch->body_hash) && !REPLICA_FLAWED(replica, CATCH_PIECES_ANYHOW) &&
         !REPLICA_FLAWED(replica, CATCH_ANY_BLOCK))
         return ERR_CORRUPT;
-    if (!replica_section_take(&body, &type, &group))
+    if (!replica_block_machine(&body))
         return ERR_CORRUPT;
     block.body = body;
     catch->phase = CATCH_FILL;
@@ -244,6 +243,13 @@ static void restored(struct replica *replica)
     replica_drain(replica);
 }
 
+/* Nothing has been written, and this log may yet be given up for entries that come. */
+static void stand_again(struct replica *replica)
+{
+    raft_core_stuck(replica->core, io_now(replica->io), replica->stuck);
+    replica_drain(replica);
+}
+
 static void take_done(struct log_take_op *op, enum err err)
 {
     struct replica *replica = owner_of(op, struct replica, catch.op);
@@ -251,6 +257,8 @@ static void take_done(struct log_take_op *op, enum err err)
 
     if (!replica->closed) {
         catch->phase = CATCH_READY;
+        if (!op->written)
+            stand_again(replica);
         if (err == OK)
             restored(replica);
         else

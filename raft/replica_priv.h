@@ -157,6 +157,8 @@ void replica_block_count(struct replica *replica, const struct log_batch *batch)
 void replica_block_applied(struct replica *replica, const struct log_batch *batch);
 void replica_block_begin(struct replica *replica); /* the log is open */
 enum err replica_block_restore(struct replica *replica, const struct log_block *block);
+/* Leaves the machine's part of a body; false: replica_block_restore would refuse the other. */
+bool replica_block_machine(struct bytes *body);
 
 /* replica_catch.c */
 void replica_catch_init(struct replica *replica);

@@ -9,6 +9,7 @@
 #define VERSION     2u
 #define NANOS       INT64_C(1000000000)
 #define SECONDS_MAX (INT64_C(1) << 32)
+#define TIMES_MAX   (UINT32_MAX / 4) /* deliveries of one message: they go on from there */
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
@@ -150,7 +151,7 @@ static void redelivered(struct portable *portable, uint64_t sequence, uint64_t c
         portable->pending_count > 0 ? bsearch(&wanted, portable->pending, portable->pending_count,
                                               sizeof *portable->pending, compare_pending)
                                     : NULL;
-    uint32_t times = count < UINT32_MAX ? (uint32_t)count : UINT32_MAX - 1;
+    uint32_t times = count < TIMES_MAX ? (uint32_t)count : TIMES_MAX;
 
     if (found != NULL)
         found->deliveries = times + 1;

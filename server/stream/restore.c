@@ -240,10 +240,10 @@ static bool write_consumer(struct stream_restore *restore, struct buf *out)
     return written;
 }
 
-/* Where the sources are goes with the config, in one batch. */
-static bool write_sources(struct stream_restore *restore, struct buf *out)
+/* Where the sources are goes with the config, in one batch. How many records; an archive that names
+ * more than there can be is left off there. */
+static bool write_sources(struct stream_restore *restore, struct buf *out, uint32_t *count)
 {
-    struct stream *stream = restore->stream;
     const struct json *json, *source;
     struct json_error error;
     struct arena arena;
@@ -253,28 +253,36 @@ static bool write_sources(struct stream_restore *restore, struct buf *out)
     arena_init(&arena, ARENA_MAX);
     json = json_parse(&arena, restore->extra, &error);
     source = json != NULL ? json_get(json, BYTES("sources")) : NULL;
-    for (source = source != NULL ? source->child : NULL; source != NULL && written;
-         source = source->next, number++) {
+    for (source = source != NULL ? source->child : NULL;
+         source != NULL && written && number < UINT16_MAX; source = source->next, number++) {
         struct effect effect = {.type = EFFECT_SOURCED, .sourced = {.source = number}};
 
         if (!json_u64(json_get(source, BYTES("origin")), &effect.sourced.origin) ||
             !json_u64(json_get(source, BYTES("sequence")), &effect.sourced.sequence))
             break;
         written = effect_write(out, &effect);
-        stream->gathered += written;
+        *count += written;
     }
     arena_deinit(&arena);
     return written;
 }
 
+/* All or nothing of it. */
 static bool write_config(struct stream_restore *restore, struct buf *out)
 {
     struct effect effect = {.type = EFFECT_CONFIG,
                             .config = {.created_ns = restore->created_ns,
                                        .version = restore->version,
                                        .json = restore->config}};
+    size_t before = out->size;
+    uint32_t sources = 0;
 
-    return effect_write(out, &effect) && write_sources(restore, out);
+    if (!effect_write(out, &effect) || !write_sources(restore, out, &sources)) {
+        out->size = before;
+        return false;
+    }
+    restore->stream->gathered += sources;
+    return true;
 }
 
 bool stream_restore_write(struct stream *stream, struct buf *out)
