@@ -51,7 +51,7 @@ struct archive_reader {
     struct bytes stream; /* its name; the owner's */
     struct buf in;       /* fed and not read, behind `taken` */
     size_t taken;
-    struct buf plain;    /* what that comes to; `used` of it are done with */
+    struct buf plain; /* what that comes to; `used` of it are done with */
     size_t used;
     size_t worked; /* bytes expanded since the last pause, and what frames cost beside them */
     struct s2_reader s2;
