@@ -122,6 +122,7 @@ struct raft_core {
     struct raft_member leader; /* node 0: unknown */
     bool called;               /* somebody without its entries counts on its vote */
     int64_t heard_ns;          /* no vote for another within election_ns of this */
+    uint64_t heard_commit;     /* what its leader had committed then */
     int64_t election_due;
     uint64_t down[RAFT_MEMBERS_MAX]; /* nodes; 0: free */
 

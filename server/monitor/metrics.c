@@ -67,6 +67,7 @@ static void write_nodes(struct open_metrics *m, const struct server *server)
 static void write_usage(struct open_metrics *m, struct jetstream *jetstream)
 {
     struct jetstream_stats stats;
+    struct jetstream_trouble trouble;
     struct account_usage usage;
 
     jetstream_stats(jetstream, &stats);
@@ -83,8 +84,9 @@ static void write_usage(struct open_metrics *m, struct jetstream *jetstream)
     metrics_counter_of(m, "millrace_jetstream_api_requests", "Requests to the API.",
                        stats.api_total);
     metrics_counter_of(m, "millrace_jetstream_api_errors", "Of these, refused.", stats.api_errors);
-    metrics_gauge_of(m, "millrace_jetstream_healthy", "1 unless a stream is broken or behind.",
-                     jetstream_unhealthy(jetstream) == NULL);
+    metrics_gauge_of(m, "millrace_jetstream_healthy",
+                     "1 unless a stream or the metadata is broken, behind, or without a leader.",
+                     !jetstream_trouble(jetstream, false, &trouble));
 }
 
 static void write_latencies(struct open_metrics *m, struct jetstream *jetstream)
