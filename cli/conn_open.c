@@ -42,6 +42,18 @@ static bool connected(int fd, int64_t until)
     return error == 0;
 }
 
+/* A server whose machine is gone is noticed within two minutes; without it, a command that only
+ * listens would wait for ever. Nothing is lost where the system does not know how. */
+static void keep_alive(int fd)
+{
+    const int one = 1, idle_s = 60, between_s = 10, count = 6;
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &between_s, sizeof(between_s));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
+}
+
 static int dial(const struct addrinfo *info, int64_t until)
 {
     int one = 1;
@@ -58,6 +70,7 @@ static int dial(const struct addrinfo *info, int64_t until)
         return -1;
     }
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)); /* else only slower */
+    keep_alive(fd);
     return fd;
 }
 
