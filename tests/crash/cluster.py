@@ -100,8 +100,8 @@ class Load:
         self.actors[index].pump()
 
     async def tend(self):
-        """Until cancelled: replaces what was lost, gives up what is not answered."""
-        while True:
+        """Until the load stops: replaces what was lost, gives up what is not answered."""
+        while not self.driver.shared.stopping:
             for index, actor in enumerate(self.actors):
                 if actor is None or actor.client.lost:
                     await self.open(index)
@@ -188,7 +188,8 @@ class Driver(Storms):
             self.raise_failure(tending)
         finally:
             self.shared.stopping = True
-            tending.cancel()
+            # Not cancelled: asyncio.wait_for may swallow that, and who tends on would send on.
+            await asyncio.wait({tending}, timeout=SETTLE_S)
             if self.foreign:
                 await self.foreign.end()
         await actors.close()
@@ -204,6 +205,7 @@ class Driver(Storms):
             raise self.shared.failure
         if tending is not None and tending.done():
             tending.result()
+            raise Violation("nobody tends the load")
 
     # --- checks
 

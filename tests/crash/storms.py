@@ -97,9 +97,16 @@ class Storms(Directed):
         return self.rng.sample(nodes, {"one": 1, "two": 2, "all": len(nodes)}[whom])
 
     async def replaceable(self, count):
-        """Nodes whose disk may suffer: what has one replica goes with its disk."""
+        """Nodes whose disk may suffer: what has one replica goes with its disk, and of three replicas
+        of a stream on five nodes no two may."""
         only = await self.cluster.leader(load.SOLO)
-        return self.rng.sample([node for node in self.cluster.nodes if node is not only], count)
+        client = await Client.open(only.port)
+        of_three = [node for node in self.cluster.nodes if await self.holds(client, node, workload.CAS)]
+        client.close()
+        while True:
+            nodes = self.rng.sample([node for node in self.cluster.nodes if node is not only], count)
+            if sum(node in of_three for node in nodes) <= 1:
+                return nodes
 
     def some_s(self, *choices):
         return self.rng.choice(choices) + self.rng.random() * 0.3
