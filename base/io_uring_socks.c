@@ -489,7 +489,7 @@ void uring_sock_close(struct io *io, struct io_sock *sock, bool drain)
     if (s->state == SOCK_CLOSING || (s->state == SOCK_DRAINING && drain))
         return;
     if (s->connect != NULL) {
-        uring_connect_abandon(s->connect);
+        connect_abandon(s->connect);
         s->connect = NULL;
         s->state = SOCK_CLOSING;
         ready_add(s);
