@@ -1,8 +1,8 @@
 /*
- * io_connect: what comes before a connected socket, for backends with real sockets: a name is looked
- * up, its addresses are tried one after the other, and the sock that waits is handed a connected
- * descriptor or a reason. How one address is tried is the backend's (struct connect_calls). Private
- * to base/io_uring*.c and base/io_epoll*.c.
+ * io_connect: what comes before a connected socket, for backends with real sockets: a name is
+ * looked up, its addresses are tried one after the other, and the sock that waits is handed a
+ * connected descriptor or a reason. How one address is tried is the backend's (struct
+ * connect_calls). Private to base/io_uring*.c and base/io_epoll*.c.
  */
 #ifndef BASE_IO_CONNECT_H
 #define BASE_IO_CONNECT_H

@@ -70,8 +70,7 @@ static int open_any_version(union address *address, bool any, uint16_t port, int
     return open_socket(address, socket_flags);
 }
 
-enum err listening_open(const char *host, uint16_t port, int socket_flags, int *fd,
-                        uint16_t *bound)
+enum err listening_open(const char *host, uint16_t port, int socket_flags, int *fd, uint16_t *bound)
 {
     union address address;
     socklen_t size = sizeof(address);
