@@ -39,7 +39,8 @@ struct text_map {
 struct jetstream_options {
     int64_t memory_max;
     int64_t store_max;
-    const char *domain; /* NULL: none */
+    int64_t disk_reserve; /* bytes of the disk that publishes leave */
+    const char *domain;   /* NULL: none */
     const char *unique_tag;
     bool lenient;                 /* unknown fields of requests are ignored */
     int64_t ack_pending_max;      /* of any consumer */

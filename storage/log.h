@@ -83,7 +83,9 @@ struct store_options {
     uint64_t journal_file_size; /* default 16 MiB (0); the first file starts smaller and grows */
     uint32_t
         journal_batch_max; /* larger batches are synced in their segment; default 128 KiB (0) */
-    uint64_t flaws;        /* seeded bugs for the simulator (storage/flaws.h); 0 in real life */
+    uint64_t reserve; /* bytes of the disk that publishes leave: storage/reserve.h; 0: its default,
+                         UINT64_MAX: none */
+    uint64_t flaws;   /* seeded bugs for the simulator (storage/flaws.h); 0 in real life */
     /* Told what an operator should know (a failed sync, a journal that cannot grow); may be NULL.
      */
     void (*report)(void *context, const char *text);
@@ -124,6 +126,14 @@ void store_remove(struct store *store, uint64_t log_id, void (*done)(void *conte
                   void *context);
 /* Sends what this turn sealed: segment writes and one journal write. Called once per turn, last. */
 void store_flush(struct store *store);
+/* May so much be published, for what the disk has? It counts as taken. What frees space, or tells
+ * how far somebody is, is not asked for: space is kept for it. */
+bool store_admits(struct store *store, uint64_t size);
+struct store_space {
+    uint64_t available, kept; /* bytes */
+    bool scarce;              /* store_admits says no */
+};
+struct store_space store_space(const struct store *store);
 /* How long writes took until their batches were on the disk. */
 const struct latency *store_durable_latency(const struct store *store);
 /* Nothing in flight or gathered: after a shutdown's last flush, turn until idle. */

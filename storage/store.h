@@ -21,6 +21,7 @@
 #include "storage/node.h"
 #include "storage/paths.h"
 #include "storage/places.h"
+#include "storage/reserve.h"
 #include "storage/tail.h"
 #include "storage/votes.h"
 #include "storage/windows.h"
@@ -53,6 +54,7 @@ struct store {
     struct removal *removals; /* under way */
     struct log_drop *drops;   /* files on their way out */
     struct windows windows;
+    struct reserve reserve;
 
     struct log *made;                       /* memory logs that are not open yet */
     struct log *memory_first, *memory_last; /* those with something that waits */
@@ -78,6 +80,10 @@ uint64_t store_file_id(struct store *store); /* any thread */
  */
 void store_note_doubt(struct store *store, uint64_t log_id);
 bool store_doubts(const struct store *store, uint64_t log_id);
+
+/* What the reserve tells. */
+void store_space_changed(struct reserve *reserve);
+void store_space_given(struct reserve *reserve);
 
 /* Gather buffers, also for several batches on their way. Taken empty, with a batch's limit. */
 struct buf store_buf_take(struct store *store);
@@ -163,6 +169,7 @@ struct log {
     struct buf gather;
     struct log_queue waiting;
     struct log_flight flight;
+    bool wants_space;         /* the disk was full: waits until the reserve has given some */
     bool retried;             /* the first that waits or flies has failed in one file */
     bool rolls;               /* the next batch goes to a new file */
     struct log_skip_op *skip; /* the next file is for it */

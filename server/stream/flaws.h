@@ -38,6 +38,7 @@
     X(REMOVAL_CUT_SHORT, "a large removal ends with what one turn has time for (F21)")             \
     X(SCHEDULE_KEPT, "a schedule that has fired for good is not removed")                          \
     X(SCHEDULE_LATE, "that a schedule has fired is logged behind what it produced")                \
+    X(COUNTER_WHOLE, "a counter from a source is added whole, not what it has moved by")           \
     X(POSITION_LOST, "what was taken from a source is not remembered")                             \
     X(CONFIG_LATE, "new limits do not count for what is already stored (F10)")                     \
     X(BLOCK_WITHOUT_IDS, "message ids are not in the state block")                                 \
