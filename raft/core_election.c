@@ -142,7 +142,7 @@ void core_candidate_tick(struct raft_core *core)
     /* Who stood still itself hears first what came meanwhile. */
     if (core->now_ns - core->election_due > core->options.heartbeat_ns)
         core->election_due = core->now_ns + core->options.heartbeat_ns;
-    else if (core->now_ns >= core->election_due)
+    if (core->now_ns >= core->election_due)
         core_stand(core, true, false);
     else if (core->role == RAFT_CANDIDATE && core->now_ns >= core->ask_due)
         ask(core);

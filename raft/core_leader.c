@@ -437,8 +437,10 @@ static bool renew_term(struct raft_core *core)
 
 void core_leader_tick(struct raft_core *core)
 {
-    /* It stood still itself: what the others answered meanwhile is heard first. */
-    if (core->now_ns - core->lead.beat_due > core->options.heartbeat_ns)
+    /* It stood still itself: what the others answered meanwhile is heard first. Not again and
+     * again: one that is always late leads nobody. */
+    if (core->now_ns - core->lead.beat_due > core->options.heartbeat_ns &&
+        core->now_ns - core->lead.excused_due > core->options.election_ns)
         core->lead.excused_due = core->now_ns + core->options.heartbeat_ns;
     /* A leader that no majority hears steps down (6.2): another may lead already. */
     if (core->now_ns > quorum_due(core) && !FLAWED(core, LEAD_WITHOUT_QUORUM)) {
