@@ -414,7 +414,7 @@ static uint64_t tree_hash;
 
 static int hash_file(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
-    static uint8_t bytes[4 << 20];
+    static uint8_t bytes[16 << 20];
     int fd;
 
     (void)ftw;
