@@ -297,6 +297,7 @@ static const struct replica_events meta_events = {
     .fill_drop = jetstream_meta_forget,
     .forget = jetstream_meta_forget,
     .taken = jetstream_meta_taken,
+    .once = true, /* a stream that is gone would be made again */
     .asked = jetstream_meta_asked,
 };
 

@@ -255,9 +255,11 @@ void log_pack_forget(struct store *store);
 /* Frees the memory of what is under way as if the process had died. */
 void log_space_forget(struct store *store);
 void log_block_forget(struct log *log);
-void log_block_is(struct log *log, uint64_t index); /* the newest, and counts */
+void log_block_is(struct log *log, uint64_t index);   /* the newest, and counts */
+void log_block_only(struct log *log, uint64_t index); /* it has taken the place of the others */
 /* As log_block_write; `end` below UINT64_MAX: batches behind it do not count, and the block does
  * not until log_block_is. */
+#define LOG_BLOCK_REPLACES (UINT64_MAX - 1) /* all count, the log's other blocks do not */
 void log_block_start(struct log *log, struct log_block_op *op, uint64_t end);
 
 /* ---- log_take.c
