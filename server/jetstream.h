@@ -29,6 +29,11 @@ void jetstream_accounts_changed(struct jetstream *jetstream);
 /* Are there streams of that account, so that it cannot be without JetStream? */
 bool jetstream_has_streams(const struct jetstream *jetstream, const struct account *account);
 void jetstream_close(struct jetstream *jetstream);
+/* What the background check has looked at since the start. */
+struct jetstream_scrubbed {
+    uint64_t bytes, damaged, passes;
+};
+struct jetstream_scrubbed jetstream_scrubbed(const struct jetstream *jetstream);
 void jetstream_stats(const struct jetstream *jetstream, struct jetstream_stats *stats);
 /* Streams that are being recovered or have failed make the server unhealthy: a text, or NULL. */
 const char *jetstream_unhealthy(const struct jetstream *jetstream);
