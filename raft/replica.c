@@ -516,6 +516,12 @@ bool replica_whole(const struct replica *replica)
            !replica_differs(replica);
 }
 
+bool replica_current(const struct replica *replica)
+{
+    return replica_leader(replica).node != 0 && replica_whole(replica) &&
+           raft_core_behind(replica->core) <= REPLICA_UNCOMMITTED_MAX;
+}
+
 uint64_t replica_proposed(const struct replica *replica)
 {
     return log_appended(replica->log);

@@ -606,8 +606,3 @@ void jetstream_stats(const struct jetstream *jetstream, struct jetstream_stats *
         stats->bytes += stream_state_bytes(stream_applied(stream));
     }
 }
-
-const char *jetstream_unhealthy(const struct jetstream *jetstream)
-{
-    return jetstream->unhealthy;
-}

@@ -77,6 +77,7 @@ struct options {
     char log_file[1024];
     int64_t log_size_max;  /* a log file that grows beyond is put aside; 0: never */
     int64_t log_files_max; /* how many are kept, the current one included; 0: all */
+    const char *io; /* a name of base/io_real.h; NULL: whichever works */
     char pid_file[1024];
     char ports_file_dir[1024];
     int64_t max_payload;
