@@ -150,12 +150,10 @@ class Slow(Configured):
         cls.bystander = Connection(cls.server.port)
         cls.addClassCleanup(cls.bystander.__exit__)
         cls.bystander.connect(auth_token="sesame")
-        cls.bystander.send(b"SUB bystander.here 1\r\n")
 
-    def open(self):
-        connection = super().open()
-        connection.connect(auth_token="sesame")
-        return connection
+    def tearDown(self):
+        self.assertTrue(self.server.running(), self.server.log())
+        self.assert_answers()
 
     def test_who_dribbles_a_connect_is_ended_when_the_time_to_say_it_is_over(self):
         text = b'CONNECT {"verbose":false,"auth_token":"sesame"}\r\n'
