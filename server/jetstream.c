@@ -297,6 +297,7 @@ static const struct replica_events meta_events = {
     .fill_drop = jetstream_meta_forget,
     .forget = jetstream_meta_forget,
     .taken = jetstream_meta_taken,
+    .once = true, /* a stream that is gone would be made again */
     .asked = jetstream_meta_asked,
 };
 
@@ -589,9 +590,4 @@ void jetstream_stats(const struct jetstream *jetstream, struct jetstream_stats *
         stats->messages += stream_state_messages(stream_applied(stream));
         stats->bytes += stream_state_bytes(stream_applied(stream));
     }
-}
-
-const char *jetstream_unhealthy(const struct jetstream *jetstream)
-{
-    return jetstream->unhealthy;
 }
