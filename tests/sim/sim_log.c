@@ -573,6 +573,8 @@ static void drop_files(struct run *run, struct sim_log *log)
     struct log_file_info info;
 
     log_floor_set(log->log, log_block_newest(log->log));
+    if (run->seed % 3 == 0)
+        log_pack(log->log);
     for (uint32_t ordinal = 0; log_file_next(log->log, ordinal, &info);
          ordinal = info.ordinal + 1) {
         if (!info.droppable || !chance(run, 1, 3))
