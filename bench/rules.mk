@@ -24,6 +24,13 @@ bench: $(BUILD)/millrace $(bench_programs)
 bench-cluster: $(BUILD)/millrace $(BUILD)/bench/load
 	bench/cluster.py --build $(BUILD) $(BENCH_ARGS)
 
+# What 1,000 streams cost that nobody uses; a node that missed 2 GiB.
+.PHONY: bench-idle bench-missed
+bench-idle: $(BUILD)/millrace
+	bench/idle_cluster.py --build $(BUILD) $(BENCH_ARGS)
+bench-missed: $(BUILD)/millrace $(BUILD)/bench/load
+	bench/missed.py --build $(BUILD) $(BENCH_ARGS)
+
 # The load generator notices what is wrong, and works against each of the floor's modes.
 .PHONY: bench-check
 bench-check: $(bench_programs)
