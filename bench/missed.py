@@ -125,8 +125,9 @@ def measure(args, program):
         nodes.kill(missing)
         count = (args.mib << 20) // args.size
         since = time.monotonic()
-        filler = publisher(args, leader, args.size, "--messages", str(count), "--deadline", "1800")
-        if filler.wait() != 0:
+        filler = publisher(args, leader, args.size, "--messages", str(count), "--seconds", "1700",
+                           "--deadline", "1800")
+        if filler.wait() != 0 or last_seq(leader)[0] < count:
             raise run.BenchError("the stream could not be filled")
         filled = args.mib / (time.monotonic() - since)
         copy = copy_rate(leader.dir, args.base)
@@ -169,10 +170,11 @@ def main():
     parser.add_argument("--mib", type=int, default=2048, help="that it misses")
     parser.add_argument("--size", type=int, default=4096, help="of a message")
     parser.add_argument("--seconds", type=float, default=5, help="of publishing before and after")
+    parser.add_argument("--dir", help="where stores are made (BUILD/bench); decides which disk")
     args = parser.parse_args()
     args.load = os.path.join(args.build, "bench", "load")
     signal.signal(signal.SIGTERM, run.stop_by_signal)
-    args.base = tempfile.mkdtemp(prefix="stores-", dir=os.path.join(args.build, "bench"))
+    args.base = tempfile.mkdtemp(prefix="stores-", dir=args.dir or os.path.join(args.build, "bench"))
     print("other load:", " ".join(open("/proc/loadavg", encoding="ascii").read().split()[:3]))
     try:
         show("millrace", measure(args, os.path.join(args.build, "millrace")))
