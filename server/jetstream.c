@@ -99,6 +99,13 @@ struct groups *jetstream_groups(struct jetstream *jetstream)
     return jetstream->groups;
 }
 
+bool jetstream_elsewhere(const struct jetstream *jetstream, uint64_t stream_id)
+{
+    const struct catalogue_entry *entry = catalogue_find(&jetstream->catalogue, stream_id);
+
+    return jetstream_clustered(jetstream) && entry != NULL && entry->wished.count > 1;
+}
+
 bool jetstream_clustered(const struct jetstream *jetstream)
 {
     return jetstream->cluster != NULL;
@@ -283,7 +290,15 @@ static void meta_refused(void *owner, enum err err)
     jetstream_catalogue_refused(jetstream, err);
 }
 
+static bool meta_elsewhere(void *owner)
+{
+    const struct jetstream *jetstream = owner;
+
+    return server_options(jetstream->server)->cluster.routes_count > 0;
+}
+
 static const struct replica_events meta_events = {
+    .elsewhere = meta_elsewhere,
     .apply = meta_apply,
     .lost = meta_lost,
     .lead = meta_lead,
@@ -593,9 +608,4 @@ void jetstream_stats(const struct jetstream *jetstream, struct jetstream_stats *
         stats->messages += stream_state_messages(stream_applied(stream));
         stats->bytes += stream_state_bytes(stream_applied(stream));
     }
-}
-
-const char *jetstream_unhealthy(const struct jetstream *jetstream)
-{
-    return jetstream->unhealthy;
 }

@@ -717,6 +717,9 @@ static enum err without_block(const struct walk *walk, unsigned blocks)
             continue;
         if (blocks == 0 || !walk->parts[i].header_known || walk->parts[i].header.base == 0)
             return OK;
+        if (walk->recovery->blocks_lost != NULL &&
+            walk->recovery->blocks_lost(walk->recovery->context))
+            return OK;
         store_report(store,
                      "log %016llx: none of its state blocks can be read, and the files before "
                      "index %llu were removed: restore %s from a copy",
@@ -759,8 +762,8 @@ static enum err find_block(struct walk *walk)
 }
 
 /*
- * Space is allocated in whole blocks before anything is written to it, so no crash leaves a file
- * that ends within one. What was cut off at a block's end cannot be told from what never was.
+ * Space is allocated in whole blocks before anything is written to it, by redo as well, so no crash
+ * leaves a file that ends within one. What was cut off at a block's end cannot be told from what never was.
  */
 static bool cut_short(const struct walk *walk)
 {

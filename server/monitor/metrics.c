@@ -67,6 +67,7 @@ static void write_nodes(struct open_metrics *m, const struct server *server)
 static void write_usage(struct open_metrics *m, struct jetstream *jetstream)
 {
     struct jetstream_stats stats;
+    struct jetstream_trouble trouble;
     struct account_usage usage;
     struct store_space space = store_space(jetstream_store(jetstream));
 
@@ -98,8 +99,9 @@ static void write_usage(struct open_metrics *m, struct jetstream *jetstream)
                        scrubbed.passes);
     metrics_counter_of(m, "millrace_jetstream_scrub_damaged_messages",
                        "That it found damaged, each time it did.", scrubbed.damaged);
-    metrics_gauge_of(m, "millrace_jetstream_healthy", "1 unless a stream is broken or behind.",
-                     jetstream_unhealthy(jetstream) == NULL);
+    metrics_gauge_of(m, "millrace_jetstream_healthy",
+                     "1 unless a stream or the metadata is broken, behind, or without a leader.",
+                     !jetstream_trouble(jetstream, false, &trouble));
 }
 
 static void write_latencies(struct open_metrics *m, struct jetstream *jetstream)

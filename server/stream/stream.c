@@ -269,7 +269,15 @@ static void refused(void *owner, enum err err)
     stream_mark(stream);
 }
 
+static bool elsewhere(void *owner)
+{
+    const struct stream *stream = owner;
+
+    return jetstream_elsewhere(stream->jetstream, stream->id);
+}
+
 static const struct replica_events replica_events_of_stream = {
+    .elsewhere = elsewhere,
     .apply = apply,
     .lost = lost,
     .lead = lead,
