@@ -16,6 +16,7 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
+sys.path[:0] = [os.path.join(os.path.dirname(HERE), "wire"), os.path.dirname(HERE)]
 COUNTS = os.path.join(HERE, "counts.json")
 SOURCE = os.path.join(HERE, "compatibility.in.md")
 DOCUMENT = os.path.join(ROOT, "docs", "compatibility.md")
