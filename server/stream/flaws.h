@@ -46,7 +46,7 @@
     X(BLOCK_LATE, "messages are taken down for a state block after the rest of the state")         \
     X(MOVED_AT_ONCE, "a file whose messages were moved goes with the next block")                  \
     X(DROP_LIVING, "files below the floor are removed with messages that live")                    \
-    X(APPLY_DIFFERS, "once in a while a replica that does not lead forgets a message")             \
+    X(APPLY_DIFFERS, "once a replica that does not lead forgets a message")             \
     X(FILL_WITHOUT_RECORDS, "a state is taken from another replica without its messages")
 
 #define STREAM_FLAW_NUMBER(name, text) STREAM_FLAW_NUMBER_##name,
