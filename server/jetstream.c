@@ -572,7 +572,8 @@ void jetstream_say_shutdown(struct jetstream *jetstream)
 bool jetstream_idle(const struct jetstream *jetstream)
 {
     return jetstream->dirty == NULL && jetstream->preparations == NULL &&
-           jetstream->removals == 0 && store_idle(jetstream->store) && api_idle(jetstream->api);
+           jetstream->preparation_jobs == NULL && jetstream->removals == 0 &&
+           store_idle(jetstream->store) && api_idle(jetstream->api);
 }
 
 void jetstream_stats(const struct jetstream *jetstream, struct jetstream_stats *stats)
