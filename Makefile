@@ -13,7 +13,7 @@ SAN     ?=
 CPPFLAGS = -D_GNU_SOURCE -I.
 CFLAGS   = $(CSTD) $(WARN) $(OPT) $(SAN)
 LDFLAGS  = $(SAN)
-LDLIBS   = -luring -lxxhash -lwslay -lz -lssl -lcrypto -lcrypt -lpthread
+LDLIBS   = -luring -lxxhash -lwslay -lz -lzstd -lssl -lcrypto -lcrypt -lpthread
 
 # The command line and the views of buckets stand on the types of streams, which live in the server.
 VIEWS    = cli kv objstore

@@ -516,6 +516,12 @@ bool replica_whole(const struct replica *replica)
            !replica_differs(replica);
 }
 
+bool replica_current(const struct replica *replica)
+{
+    return replica_leader(replica).node != 0 && replica_whole(replica) &&
+           raft_core_behind(replica->core) <= REPLICA_UNCOMMITTED_MAX;
+}
+
 uint64_t replica_proposed(const struct replica *replica)
 {
     return log_appended(replica->log);
@@ -630,6 +636,24 @@ enum err replica_change(struct replica *replica, const struct raft_config *next)
     sealed(replica, index, next);
     replica_drain(replica);
     return OK;
+}
+
+void replica_seal_now(struct replica *replica)
+{
+    struct buf *batch;
+
+    if (!replica_ready(replica) || log_gathered(replica->log) > 0)
+        return;
+    batch = log_gather(replica->log);
+    replica_seal_gather(replica, batch);
+    if (!replica->block.gathered) {
+        replica_gather_drop(replica);
+        return;
+    }
+    replica->block.gathered = false;
+    sealed(replica, log_seal(replica->log, raft_core_term(replica->core), replica->time_last, 1),
+           NULL);
+    replica_drain(replica);
 }
 
 void replica_transfer(struct replica *replica, uint64_t node)

@@ -201,6 +201,9 @@ struct log_recovery {
     /* Indexes first..last, at or below the block's, stand in files that have nothing above it: they
      * are not read now. NULL: all is read. */
     void (*unread)(void *context, uint64_t first, uint64_t last);
+    /* No block can be read, and what it began with was removed. True: others have it, and all before
+     * the first index that is there is told as lost. False, or NULL: log_open says ERR_CORRUPT. */
+    bool (*blocks_lost)(void *context);
     /* Its newest file is shorter than it ever was made: batches behind the last one told, nobody
      * knows how many, are gone, durable ones maybe among them. After all others. NULL: all the same
      * to this owner. */
@@ -344,7 +347,8 @@ uint64_t log_floor(const struct log *log);
 struct log_file_info {
     uint32_t ordinal; /* as in log_place */
     uint64_t first, last;
-    uint64_t bytes; /* allocated */
+    uint64_t bytes; /* on the disk */
+    uint64_t raw;   /* what stands in it; more than `bytes` when it is packed */
     bool droppable; /* below the floor, and below the older of two blocks */
 };
 
@@ -376,6 +380,13 @@ bool log_keep_busy(const struct log *log); /* one is being written */
 /* As log_file_next and log_file_drop, of these files; the owner alone knows when one may go. */
 bool log_keep_next(const struct log *log, uint32_t ordinal, struct log_file_info *info);
 enum err log_keep_drop(struct log *log, uint32_t ordinal);
+
+/*
+ * Compresses files that do not change any more, one after the other and not faster than the budget
+ * of the store allows: those that are droppable, and kept records. Places stay what they are. What
+ * does not become smaller stays as it is. Harmless when nothing is to be done.
+ */
+void log_pack(struct log *log);
 
 /* The next batch goes to a new file, so that this one can be dropped one day. */
 void log_roll(struct log *log);
@@ -470,6 +481,7 @@ struct log_read {
     size_t size;
     size_t count; /* so far: the system may read a part at a time */
     struct log_read *next;
+    struct log_unpacking *unpacking;
 };
 /* The same, waiting: a count, short only at the end of what is written, or a negative errno. The
  * log must stay open until done. */

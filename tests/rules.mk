@@ -69,6 +69,12 @@ e2e: $(e2e_server) $(e2e_c) $(e2e_modules) $(e2e_cli) $(e2e_bucket) $(e2e_py) $(
 	    'schemas=cd tests/e2e/schemas && python3 -m unittest' \
 	    'node=$(e2e_node)'
 
+# Wall time as a test wishes it (tests/crash/clocks.py).
+e2e_clock     = $(BUILD)/tests/clock.so
+$(e2e_clock): tests/crash/clock.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CSTD) $(WARN) -O2 -shared -fPIC $< -ldl -o $@
+
 crash_seconds = $(if $(filter command line environment,$(origin SECONDS)),$(SECONDS),180)
 crash_flags   = --seconds $(crash_seconds) $(if $(SEED),--seed $(SEED)) $(if $(LEDGER),--ledger)
 
@@ -102,7 +108,8 @@ cluster_seconds = $(if $(filter command line environment,$(origin SECONDS)),$(SE
 cluster_flags   = --seconds $(cluster_seconds) $(if $(SEED),--seed $(SEED)) $(if $(LEDGER),--ledger)
 
 .PHONY: cluster-test
-cluster-test: $(e2e_server) $(e2e_modules)
+cluster-test: $(e2e_server) $(e2e_modules) $(e2e_clock)
 	@$(e2e_env) python3 tests/count.py --minutes $$(($(cluster_seconds) / 60 + 8)) \
 	    'self-test=python3 tests/crash/cluster.py --self-test' \
+	    'scenarios=python3 tests/crash/cluster.py --scenario all $(if $(LEDGER),--ledger)' \
 	    'cluster=python3 tests/crash/cluster.py $(cluster_flags)'

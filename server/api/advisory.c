@@ -206,6 +206,11 @@ bool advisory_of_leader(struct jetstream *jetstream, const struct advisory_leade
     return end(&writer) && subject_of(subject, prefix, told->stream, told->consumer);
 }
 
+bool advisory_has_majority(struct jetstream *jetstream, const struct replica *replica)
+{
+    return cluster_info_majority(jetstream, replica);
+}
+
 bool advisory_of_batch(struct jetstream *jetstream, struct bytes stream, struct bytes batch,
                        const char *reason, struct buf *subject, struct buf *body)
 {

@@ -33,6 +33,8 @@ struct advisory_leader {
 };
 bool advisory_of_leader(struct jetstream *jetstream, const struct advisory_leader *told,
                         struct buf *subject, struct buf *body);
+/* Does this server hear from most of those that hold it, itself among them? */
+bool advisory_has_majority(struct jetstream *jetstream, const struct replica *replica);
 
 /* A consumer has been paused until then, or no longer is. */
 bool advisory_of_pause(struct jetstream *jetstream, struct bytes stream, struct bytes consumer,

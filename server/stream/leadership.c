@@ -4,7 +4,6 @@
  * 10). Nothing depends on it: an advisory may be lost.
  */
 #include "server/api/advisory.h"
-#include "server/api/cluster_info.h"
 #include "server/stream/stream_priv.h"
 
 #define QUORUM_LOST_NS INT64_C(10000000000) /* at most so often */
@@ -63,7 +62,7 @@ void stream_leader_gone(struct stream *stream)
 
     stream->leader_told = false;
     if (!stream->state.configured || stream->state.config.num_replicas <= 1 ||
-        cluster_info_majority(stream->jetstream, stream->replica))
+        advisory_has_majority(stream->jetstream, stream->replica))
         return;
     if (stream->quorum_lost_ns != 0 && now_ns - stream->quorum_lost_ns < QUORUM_LOST_NS)
         return;

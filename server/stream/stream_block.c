@@ -320,6 +320,8 @@ void stream_block_written(void *owner, enum err err)
     if (err == OK) {
         drop_files(stream);
         stream_move_begin(stream);
+        if (stream->state.config.compression != COMPRESSION_NONE)
+            log_pack(replica_log(stream->replica));
     } else {
         logger_warn(server_logger(jetstream_server(stream->jetstream)),
                     "Stream '%.*s': a state block could not be written: %s",

@@ -69,7 +69,7 @@ def record(counts, scenarios):
 
 
 def counts_table(counts):
-    lines = ["| part | requests | answered otherwise, as above |", "| --- | --- | --- |"]
+    lines = ["| part | requests | answered otherwise, as below |", "| --- | --- | --- |"]
     total = [0, 0]
     for name, scenarios in scenarios_by_file():
         rows = [counts[scenario] for scenario in scenarios if scenario in counts]
