@@ -5,8 +5,9 @@ import os
 import subprocess
 import time
 import unittest
+import xml.etree.ElementTree
 
-from cli import MISSING, TIMEOUT, USAGE, CliCase
+from cli import FAILED, MISSING, TIMEOUT, USAGE, CliCase
 from serverprocess import BINARY, ROOT
 
 
@@ -33,6 +34,16 @@ class Bench(CliCase):
         time.sleep(0.3)
         self.run_cli("bench", "pub", "y", "--msgs", "500", "--size", "10")
         self.assertEqual(json.loads(sub.communicate(timeout=10)[0])["size"], 10)
+
+    def test_it_draws_what_came_out(self):
+        self.run_cli("stream", "add", "P", "--subjects", "p", "--defaults")
+        for words, panels in ((("js", "p", "--msgs", "400"), 2), (("pub", "x", "--msgs", "7000"), 1)):
+            self.run_cli("bench", *words, "--plot", "it.svg")
+            picture = xml.etree.ElementTree.parse(self.path("it.svg")).getroot()
+            curves = [path.get("d") for path in picture.iter("{http://www.w3.org/2000/svg}path") if path.get("class") == "curve"]
+            self.assertEqual(len(curves), panels)
+            self.assertTrue(all(curve.count("L") > 10 for curve in curves), curves)
+        self.fails(FAILED, "bench", "pub", "x", "--msgs", "10", "--plot", "/nowhere/it.svg", says="cannot write /nowhere/it.svg")
 
     def test_nobody_there_is_said(self):
         self.fails(TIMEOUT, "bench", "request", "nobody", says="nobody answers")
