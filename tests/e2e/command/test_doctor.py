@@ -115,19 +115,5 @@ class Configurations(CliCase):
         self.assertTrue(any("/etc/passwd is no directory" in row[1] for row in found), found)
 
 
-class Top(CliCase):
-    def test_it_shows_streams_rates_and_lag_in_a_pipe_and_on_a_terminal(self):
-        self.run_cli("stream", "add", "TOP", "--subjects", "top", "--defaults")
-        self.addCleanup(self.run_cli, "stream", "rm", "TOP", "--force")
-        self.run_cli("pub", "top", "x", "--count", "7", "--jetstream")
-        self.run_cli("consumer", "add", "TOP", "c", "--defaults")
-        self.assertRegex(self.out("top", "--count", "1"), r"(?m)^TOP +7 +\S+ B +0 +1 +7$")
-        code, screen = self.terminal("top", "--count", "2", "--interval", "200ms")
-        self.assertEqual(code, DONE)
-        self.assertIn("q quit", screen)
-        self.assertTrue(screen.endswith("\033[?25h\033[?1049l"), "the terminal is as it was")
-        self.fails(2, "top", "--interval", "1ms", says="at least 100ms")
-
-
 if __name__ == "__main__":
     unittest.main()
