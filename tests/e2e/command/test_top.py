@@ -48,8 +48,11 @@ class Screen:
                     self.said += os.read(self.fd, 65536).decode(errors="replace")
                 except OSError:
                     break
-            if wanted(self):
-                return self.drawn()
+            try:
+                if wanted(self):
+                    return self.drawn()
+            except IndexError:
+                pass  # it is still drawing
         raise AssertionError("it never showed that:\n" + "\n".join(self.drawn()))
 
     def wait(self):
