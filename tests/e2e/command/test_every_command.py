@@ -22,7 +22,8 @@ WRITE = os.environ.get("GOLDEN") == "write"
 DURATION = r"(?<![\w.])(?:\d+(?:\.\d+)?(?:ns|µs|ms|[smhd]))+(?![A-Za-z])"
 CHANGING = [
     (r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?Z?( [+-]\d{4} UTC)?", "TIME"),
-    (r"(?m)^\d\d:\d\d:\d\d ", "TIME "),
+    (r"(?m)^\[?\d\d:\d\d:\d\d\]? ", "TIME "),
+    (r"\d+ \w{3} \d\d \d\d:\d\d UTC", "TIME"),
     (r"\bN[A-Z2-7]{55}\b", "SERVER"),
     (r'(?m)("rtt_ns": )\d+', r"\1NS"),
     (r"_INBOX\.[\w.]+", "INBOX"),
