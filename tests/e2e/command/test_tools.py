@@ -2,6 +2,9 @@
 
 import json
 import os
+import pty
+import select
+import shutil
 import subprocess
 import time
 import unittest
@@ -60,6 +63,40 @@ class Installed(CliCase):
         result = subprocess.run(["bash", "-c", script + complete], capture_output=True, text=True, check=True)
         self.assertEqual(result.stdout, "stream\ninfo\n--count\n")
         self.fails(USAGE, "completion", "tcsh", says='nothing is made for "tcsh"')
+
+    @unittest.skipUnless(shutil.which("zsh"), "no zsh")
+    def test_zsh_completes_from_the_first_time_on(self):
+        os.mkdir(self.path("functions"))
+        with open(self.path("functions/_millrace"), "w") as file:
+            file.write(self.out("completion", "zsh"))
+        ours, theirs = pty.openpty()
+        shell = subprocess.Popen(["zsh", "-f", "-i"], stdin=theirs, stdout=theirs, stderr=theirs, cwd=self.home,
+                                 start_new_session=True, env={**self.env, "TERM": "dumb", "ZDOTDIR": self.home})
+        os.close(theirs)
+        self.addCleanup(lambda: (shell.kill(), shell.wait(), os.close(ours)))
+
+        def typed(text, shows):
+            os.write(ours, text.encode())
+            shown, end = "", time.monotonic() + 20
+            while shows not in shown and time.monotonic() < end:
+                if select.select([ours], [], [], 0.1)[0]:
+                    shown += os.read(ours, 65536).decode(errors="replace")
+            self.assertIn(shows, shown)
+
+        typed("PS1='> '; fpath=($PWD/functions $fpath); autoload -U compinit; compinit -D -u; echo it is $((1 + 1))\n", "it is 2")
+        for line, shows in (("millrace str", "millrace stream"), ("millrace stream inf", "millrace stream info"),
+                            ("millrace pub x --cou", "millrace pub x --count")):
+            typed(f"{line}\t", shows)
+            typed("\x15echo next$((1 + 1))\n", "next2")
+
+    @unittest.skipUnless(shutil.which("fish"), "no fish")
+    def test_fish_completes(self):
+        with open(self.path("c.fish"), "w") as file:
+            file.write(self.out("completion", "fish"))
+        asked = ("millrace str", "millrace stream in", "millrace pub x --cou", "millrace stream backup x --cons", "millrace rtt --ser")
+        script = "source c.fish;" + ";".join(f"complete -C'{line}'" for line in asked)
+        result = subprocess.run(["fish", "--private", "-c", script], capture_output=True, text=True, cwd=self.home, env=self.env, check=True)
+        self.assertEqual(result.stdout.split(), ["stream", "info", "--count", "--consumers", "--server"])
 
     def test_the_manual_has_every_command(self):
         manual = self.out("completion", "man")
