@@ -79,6 +79,8 @@ void jetstream_stream_restored(struct jetstream *jetstream, struct stream *strea
                                const char *error);
 /* Streams take messages here only while they lead; else (alone) from when they are open. */
 bool jetstream_clustered(const struct jetstream *jetstream);
+/* Is that stream to have replicas on other nodes, too? */
+bool jetstream_elsewhere(const struct jetstream *jetstream, uint64_t stream_id);
 
 /* The time zone of that name; NULL: there is none. Good as long as the server runs. */
 struct zone;

@@ -242,6 +242,7 @@ void log_forget(struct log *log)
         log_block_forget(log);
     log_take_forget(log);
     log_redo_stop(log);
+    heap_give(log->redo.files);
     log_keep_forget(log);
     heap_give(log->keeps);
     windows_drop(&log->store->windows, log);

@@ -717,6 +717,9 @@ static enum err without_block(const struct walk *walk, unsigned blocks)
             continue;
         if (blocks == 0 || !walk->parts[i].header_known || walk->parts[i].header.base == 0)
             return OK;
+        if (walk->recovery->blocks_lost != NULL &&
+            walk->recovery->blocks_lost(walk->recovery->context))
+            return OK;
         store_report(store,
                      "log %016llx: none of its state blocks can be read, and the files before "
                      "index %llu were removed: restore %s from a copy",

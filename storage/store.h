@@ -132,6 +132,8 @@ struct log_redo {
     struct timer timer;
     bool busy, again;
     enum err err;
+    uint64_t *files; /* the condemned ones */
+    size_t file_count;
 };
 
 struct log {
