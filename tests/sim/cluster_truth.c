@@ -369,6 +369,25 @@ bool truth_same(struct truth *truth, const char *stream, size_t node, size_t oth
            stream_state_messages(stream_applied(a)) == stream_state_messages(stream_applied(b));
 }
 
+bool truth_whole(struct truth *truth, const char *stream, size_t node)
+{
+    const struct jetstream *jetstream = nodes_jetstream(truth->nodes, node);
+    const struct stream *at = stream_on(truth, node, stream);
+
+    return jetstream != NULL && jetstream->meta != NULL && replica_whole(jetstream->meta) &&
+           at != NULL && replica_whole(stream_replica(at));
+}
+
+void truth_transfer(struct truth *truth, const char *stream, size_t node)
+{
+    size_t leader = truth_leader(truth, stream);
+    struct stream *to = stream_on(truth, node, stream);
+
+    if (to != NULL && leader < truth->nodes->count)
+        replica_transfer((struct replica *)stream_replica(stream_on(truth, leader, stream)),
+                         groups_self(stream_replica(to)->groups).node);
+}
+
 bool truth_other_leads(struct truth *truth, const char *stream, size_t except)
 {
     for (size_t i = 0; i < truth->nodes->count; i++) {

@@ -89,6 +89,10 @@ bool truth_spoilt(struct truth *truth, const char *stream, size_t node); /* it h
 bool truth_differs(struct truth *truth, const char *stream, size_t node);
 /* The two have applied as much, and have as many messages. */
 bool truth_same(struct truth *truth, const char *stream, size_t node, size_t other);
+/* Neither that node's replica of it nor its catalogue lacks anything that it had. */
+bool truth_whole(struct truth *truth, const char *stream, size_t node);
+/* Whoever leads the stream is to hand over to that node. */
+void truth_transfer(struct truth *truth, const char *stream, size_t node);
 /* Does any node but that one lead the stream? */
 bool truth_other_leads(struct truth *truth, const char *stream, size_t except);
 
