@@ -480,6 +480,8 @@ static const char *level_stream(struct truth *truth, const struct catalogue_entr
             return missing("n%llu has no replica of group %llx", i + 1, entry->assigned.id);
         if (replica_applied(stream_replica(at->stream)) < applied)
             return missing("n%llu is behind in group %llx", i + 1, entry->assigned.id);
+        if (!replica_whole(stream_replica(at->stream)))
+            return missing("n%llu lacks something of group %llx", i + 1, entry->assigned.id);
         if (!schema_equal(&stream_config_schema, &entry->config, stream_config(at->stream)))
             return missing("n%llu has another config of group %llx", i + 1, entry->assigned.id);
     }
@@ -499,6 +501,8 @@ const char *truth_level(struct truth *truth)
             return missing("n%llu has no metadata log", i + 1, 0);
         if (replica_applied(at->meta) < replica_applied(jetstream->meta))
             return missing("n%llu is behind in the metadata group", i + 1, 0);
+        if (!replica_whole(at->meta))
+            return missing("n%llu lacks something of the metadata group", i + 1, 0);
     }
     if (whole(truth, replica_members(jetstream->meta), truth->nodes->count, CATALOGUE_LOG_ID) !=
         NULL)

@@ -63,8 +63,8 @@ void truth_look(struct truth *truth);
 /* Every group whose majority is up has a leader that all its replicas know; NULL, or what is
  * missing. */
 const char *truth_led(struct truth *truth);
-/* Every replica has applied what its leader has, all nodes have all of the catalogue, and every
- * group has the voters it is to have, on disks that exist. */
+/* Every replica has applied what its leader has and lacks nothing that it had, all nodes have all
+ * of the catalogue, and every group has the voters it is to have, on disks that exist. */
 const char *truth_level(struct truth *truth);
 /* Compares everything; needs truth_level. */
 void truth_compare(struct truth *truth);
