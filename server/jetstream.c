@@ -497,6 +497,7 @@ enum err jetstream_open(struct server *server, struct jetstream **out)
     log_clock_init(&jetstream->clock, io_now(io), io_wall(io), jetstream->time_floor_ns);
     jetstream->api = api_create(jetstream);
     jetstream_spaces_serve(jetstream);
+    jetstream_scrub_begin(jetstream);
     logger_info(server_logger(server), "---------------- JETSTREAM ----------------");
     logger_info(server_logger(server), "  Store Directory: \"%s/millrace\"",
                 server_options(server)->store_dir);
@@ -524,6 +525,7 @@ void jetstream_close(struct jetstream *jetstream)
     timers_cancel(io_timers(server_io(jetstream->server)), &jetstream->awake);
     timers_cancel(io_timers(server_io(jetstream->server)), &jetstream->op_timer);
     timers_cancel(io_timers(server_io(jetstream->server)), &jetstream->again);
+    jetstream_scrub_end(jetstream);
     catalogue_deinit(&jetstream->catalogue);
     jetstream_spaces_deinit(jetstream);
     jetstream_zones_deinit(jetstream);
@@ -589,7 +591,8 @@ void jetstream_say_shutdown(struct jetstream *jetstream)
 bool jetstream_idle(const struct jetstream *jetstream)
 {
     return jetstream->dirty == NULL && jetstream->preparations == NULL &&
-           jetstream->removals == 0 && store_idle(jetstream->store) && api_idle(jetstream->api);
+           jetstream->removals == 0 && store_idle(jetstream->store) && api_idle(jetstream->api) &&
+           !jetstream->scrub.step.reading;
 }
 
 void jetstream_stats(const struct jetstream *jetstream, struct jetstream_stats *stats)

@@ -8,6 +8,7 @@
 #include "server/jetstream_flaws.h"
 #include "server/log_clock.h"
 #include "server/stream/read_cache.h"
+#include "server/stream/scrub.h"
 
 struct api;
 struct jetstream_cluster;
@@ -19,6 +20,19 @@ struct space {
     uint64_t interest_generation; /* when it was last looked at */
     struct account_usage usage;   /* as it was at that time */
     int64_t usage_looked_ns;
+};
+
+#define SCRUB_RATE_DEFAULT (4u << 20) /* bytes a second */
+
+struct jetstream_scrub {
+    struct jetstream *jetstream;
+    struct timer timer;
+    struct scrub step;
+    uint64_t rate;
+    uint64_t id; /* of the stream that is looked at */
+    int64_t began_ns;
+    uint64_t bytes, passes;
+    bool closing;
 };
 
 struct jetstream {
@@ -65,6 +79,7 @@ struct jetstream {
     struct staging_share staging;
     struct fast_share fast;
     struct api *api;
+    struct jetstream_scrub scrub;
     struct timer awake;
     bool turning;
     const char *unhealthy;
@@ -74,6 +89,10 @@ struct jetstream {
 
 /* Opens the metadata group's replica, whose log is there, and what its catalogue says. */
 enum err jetstream_meta_open(struct jetstream *jetstream);
+
+/* jetstream_scrub.c */
+void jetstream_scrub_begin(struct jetstream *jetstream);
+void jetstream_scrub_end(struct jetstream *jetstream);
 
 /* ---- jetstream_accounts.c
  * ---------------------------------------------------------------------------------- */

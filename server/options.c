@@ -14,6 +14,7 @@ void options_default(struct options *options)
         .jetstream_options = {.memory_max = -1,
                               .store_max = -1,
                               .disk_reserve = -1,
+                              .scrub_rate = -1,
                               .ack_pending_max = -1,
                               .duplicate_window_max = -1},
         .log_time = true,

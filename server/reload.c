@@ -59,6 +59,7 @@ static const struct field fields[] = {
     FIXED("StoreDir", CHARS, store_dir),
     FIXED("JetStreamDomain", TEXT, jetstream_options.domain),
     FIXED("JetStreamDiskReserve", INT64, jetstream_options.disk_reserve),
+    FIXED("JetStreamScrubRate", INT64, jetstream_options.scrub_rate),
     FIXED("JetStreamUniqueTag", TEXT, jetstream_options.unique_tag),
     FIXED("Websocket: field \"Host\"", CHARS, websocket.host),
     FIXED("Websocket: field \"Port\"", INT, websocket.port),

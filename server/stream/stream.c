@@ -126,6 +126,15 @@ static void apply(void *owner, const struct log_batch *batch)
     stream_mark(stream);
 }
 
+void stream_damaged(struct stream *stream, uint64_t sequence, uint64_t bytes, const char *how)
+{
+    if (!lost_add(&stream->state.lost, sequence, bytes))
+        return;
+    logger_error(server_logger(jetstream_server(stream->jetstream)),
+                 "Stream '%.*s': message %llu is damaged on disk (%s); the rest is served",
+                 BYTES_ARG(stream->name), (unsigned long long)sequence, how);
+}
+
 static void lost(void *owner, uint64_t first, uint64_t last, uint64_t bytes)
 {
     struct stream *stream = owner;
@@ -426,6 +435,9 @@ static void drop_reads(struct stream *stream)
         read->gone = true;
     }
     stream->reads = NULL;
+    if (stream->scrub != NULL)
+        scrub_leave(stream->scrub);
+    stream->scrub = NULL;
 }
 
 void stream_close(struct stream *stream, bool deleted)

@@ -13,6 +13,7 @@
 #include "server/stream/outbox.h"
 #include "server/stream/read_cache.h"
 #include "server/stream/restore.h"
+#include "server/stream/scrub.h"
 #include "server/stream/snapshot.h"
 #include "server/stream/stream.h"
 #include "server/sublist.h"
@@ -231,6 +232,7 @@ struct stream {
 
     struct stream_blocks blocks;
     struct stream_read *reads; /* in flight */
+    struct scrub *scrub;       /* reads it now, or NULL */
     bool counter_reading;      /* the last message of a counter is among them */
     struct stream *dirty_next;
     bool dirty;
@@ -466,6 +468,9 @@ void stream_origins_stop(struct stream *stream); /* what was taken and not appli
  * let go; the others are followed anew. */
 void stream_origins_configured(struct stream *stream);
 void stream_origins_leave(struct stream *stream); /* the stream is deleted: likewise for all */
+
+/* This disk does not have that message any more: said once, and kept in mind. */
+void stream_damaged(struct stream *stream, uint64_t sequence, uint64_t bytes, const char *how);
 
 /* republish.c: a message was stored while it leads; `previous`: the newest of its subject before.
  */
