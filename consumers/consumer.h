@@ -64,7 +64,7 @@ struct consumer_filter {
 
 struct consumer_stream {
     void *owner;
-    struct bytes name;              /* for ack subjects; copied */
+    struct bytes name;              /* for ack subjects */
     bool until_acked;               /* interest or work-queue retention */
     uint32_t message_max;           /* largest message it takes: the burst of a rate limit */
     uint64_t flaws;                 /* consumers/flaws.h; 0 in real life */
@@ -117,8 +117,8 @@ struct consumer_advice {
 
 struct consumer_info;
 
+/* Each is called with the owner that the consumer was created with. */
 struct consumer_out {
-    void *owner;
     /* Adds a record to the batch the stream is gathering. The body already names the consumer.
      * Never applied from inside this call. */
     void (*propose)(void *owner, uint8_t type, struct bytes body);
@@ -170,12 +170,13 @@ bool consumer_config_volatile(const struct consumer_config *config, bool until_a
 /*
  * Made in apply of the consumer's creation, so the start position is resolved in log order.
  * `number` is unique within the stream for ever. Config is validated and has its defaults; it is
- * deep-copied. `created_ns`: log time. `stream` and `out` are copied. It does nothing of its own
- * before consumer_lead.
+ * deep-copied. `created_ns`: log time. `stream` and `out` are shared by many and outlive it;
+ * `stream->until_acked` is read here only (consumer_retained). It does nothing of its own before
+ * consumer_lead.
  */
 struct consumer *consumer_create(uint64_t number, const struct consumer_config *config,
                                  int64_t created_ns, const struct consumer_stream *stream,
-                                 const struct consumer_out *out, uint64_t seed);
+                                 const struct consumer_out *out, void *owner, uint64_t seed);
 void consumer_destroy(struct consumer *consumer);
 /* Config update in apply; the rules have been checked. Times as in consumer_apply. */
 void consumer_update(struct consumer *consumer, int64_t now_ns, int64_t log_now_ns,
@@ -201,9 +202,14 @@ void consumer_retained(struct consumer *consumer, int64_t now_ns, int64_t log_no
 
 const struct consumer_config *consumer_config(const struct consumer *consumer);
 uint64_t consumer_number(const struct consumer *consumer);
+struct bytes consumer_number_key(const struct consumer *consumer); /* its bytes, borrowed */
+int64_t consumer_created(const struct consumer *consumer);         /* log time */
 struct bytes consumer_name(const struct consumer *consumer);
 bool consumer_volatile(const struct consumer *consumer);
 bool consumer_is_push(const struct consumer *consumer);
+/* Does it hold no more than what the log says of it? A pull consumer that nobody has asked for
+ * anything, or not for half a minute, and that is owed nothing. */
+bool consumer_resting(const struct consumer *consumer);
 /* As leader: does anyone listen on its deliver subject? */
 bool consumer_is_bound(const struct consumer *consumer);
 /* Filters as a set (0: everything); borrowed. */

@@ -13,6 +13,7 @@ struct sink {
     struct sub sub;
     struct account *account;
     sink_deliver_fn *deliver;
+    sink_takes_fn *takes; /* NULL: everything */
     void *owner;
 };
 
@@ -186,6 +187,11 @@ struct sink *router_sink_add_known(struct router *router, struct account *accoun
     return sink_add(router, account, SUB_GUEST, subject, bytes_of(NULL, 0), deliver, owner);
 }
 
+void router_sink_choose(struct sink *sink, sink_takes_fn *takes)
+{
+    sink->takes = takes;
+}
+
 void router_sink_remove(struct router *router, struct sink *sink)
 {
     assert(!router->publishing);
@@ -258,6 +264,8 @@ static bool deliver(struct delivery *delivery, struct sub *sub)
     case SUB_SINK:
     case SUB_GUEST:
         sink = owner_of(sub, struct sink, sub);
+        if (sink->takes != NULL && !sink->takes(sink->owner, delivery->message))
+            return false;
         sink->deliver(sink->owner, delivery->message);
         return true;
     case SUB_REMOTE: return remote_choose(delivery, owner_of(sub, struct remote_sub, sub));

@@ -61,6 +61,10 @@ struct account *router_account_next(const struct router *router, size_t *at);
 /* `subject` may hold wildcards; `queue` may be empty. Subject and queue are copied. */
 struct sink *router_sink_add(struct router *router, struct account *account, struct bytes subject,
                              struct bytes queue, sink_deliver_fn *deliver, void *owner);
+/* Asked before each message: false, and it is as if there were no sink. For one that stands for
+ * many which come and go. */
+typedef bool sink_takes_fn(void *owner, const struct message *message);
+void router_sink_choose(struct sink *sink, sink_takes_fn *takes);
 /* The same, for what any node may send: a subject of its own that nobody else subscribes to. */
 struct sink *router_sink_add_known(struct router *router, struct account *account,
                                    struct bytes subject, sink_deliver_fn *deliver, void *owner);

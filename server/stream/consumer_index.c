@@ -10,37 +10,38 @@
 #include "base/owner.h"
 #include "server/stream/stream_priv.h"
 
-struct consumer_place {
-    struct sub sub;
-    struct consumer_shell *shell;
-};
-
 static void add(struct consumer_shell *shell, struct consumer_place *place, struct bytes subject)
 {
     place->shell = shell;
     sublist_add(&shell->stream->consumer_index, &place->sub, subject, bytes_of(NULL, 0));
 }
 
+static struct consumer_place *places(struct consumer_shell *shell)
+{
+    return shell->more_places != NULL ? shell->more_places : &shell->place;
+}
+
 void consumer_index_add(struct consumer_shell *shell)
 {
     struct consumer_filter filter = consumer_filter(shell->consumer);
 
-    shell->place_count = shell->wide || filter.count == 0 ? 1 : filter.count;
-    shell->places = heap_take(shell->place_count * sizeof *shell->places);
-    memset(shell->places, 0, shell->place_count * sizeof *shell->places);
+    assert(shell->place_count == 0);
+    shell->place_count = shell->wide || filter.count == 0 ? 1 : (uint32_t)filter.count;
+    if (shell->place_count > 1)
+        shell->more_places = heap_take(shell->place_count * sizeof *shell->more_places);
     if (shell->wide || filter.count == 0)
-        add(shell, &shell->places[0], BYTES(">"));
+        add(shell, &shell->place, BYTES(">"));
     else
         for (size_t i = 0; i < filter.count; i++)
-            add(shell, &shell->places[i], filter.subjects[i]);
+            add(shell, &places(shell)[i], filter.subjects[i]);
 }
 
 void consumer_index_remove(struct consumer_shell *shell)
 {
     for (size_t i = 0; i < shell->place_count; i++)
-        sublist_remove(&shell->stream->consumer_index, &shell->places[i].sub);
-    heap_give(shell->places);
-    shell->places = NULL;
+        sublist_remove(&shell->stream->consumer_index, &places(shell)[i].sub);
+    heap_give(shell->more_places);
+    shell->more_places = NULL;
     shell->place_count = 0;
 }
 

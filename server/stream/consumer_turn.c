@@ -61,10 +61,8 @@ void stream_consumers_lead(struct stream *stream)
 
 void stream_consumers_listen(struct stream *stream)
 {
-    struct consumer_shell *shell;
-
-    for (size_t at = 0; (shell = table_next(&stream->consumers, &at)) != NULL;)
-        consumer_inbox_open(shell);
+    if (stream->consumers.count > 0)
+        consumer_inbox_open(stream);
 }
 
 void stream_consumers_refused(struct stream *stream)
@@ -90,20 +88,12 @@ void stream_say_shutdown(struct stream *stream)
 void stream_consumers_follow(struct stream *stream)
 {
     struct consumer_shell *shell;
-    struct outbox_item item;
 
-    consumer_inbox_close_acks(stream);
+    consumer_inbox_close(stream);
     for (size_t at = 0; (shell = table_next(&stream->consumers, &at)) != NULL;) {
-        consumer_inbox_close(shell);
-        timers_cancel(io_timers(stream_io(stream)), &shell->wake);
         consumer_say_follow(shell->consumer);
-        while (outbox_peek(&shell->deliveries, &item)) {
-            if (item.kind == OUTBOX_MESSAGE)
-                stream_send_now(stream, &item);
-            outbox_pop(&shell->deliveries);
-        }
-        delivery_drop(shell);
-        outbox_clear(&shell->inbox);
+        delivery_statuses(shell, stream_send_now);
+        consumer_lane_close(shell);
         shell->doomed = shell->burying = false;
         if (consumer_volatile(shell->consumer)) {
             stream_consumer_drop(stream, shell, false);
@@ -126,7 +116,7 @@ static void burial_done(struct stream_op *op, struct stream *stream)
         consumer_shell_advise_deleted(stream, op->name);
     if (shell != NULL) { /* the disk refused: try again later */
         shell->burying = false;
-        timers_arm(io_timers(stream_io(stream)), &shell->wake,
+        timers_arm(io_timers(stream_io(stream)), &consumer_lane(shell)->wake,
                    io_now(stream_io(stream)) + BURY_RETRY_NS);
     }
     heap_give((void *)op->name.at);
@@ -147,7 +137,7 @@ static void bury(struct consumer_shell *shell)
     struct burial *burial;
 
     if (consumer_volatile(shell->consumer)) {
-        consumer_shell_advise_deleted(stream, shell->name);
+        consumer_shell_advise_deleted(stream, shell_name(shell));
         stream_consumer_drop(stream, shell, true);
         return;
     }
@@ -159,7 +149,7 @@ static void bury(struct consumer_shell *shell)
         .kind = STREAM_OP_CONSUMER_DELETE,
         .check = burial_check,
         .done = burial_done,
-        .name = heap_copy(shell->name),
+        .name = heap_copy(shell_name(shell)),
     };
     stream_submit(stream, &burial->op);
 }
@@ -199,11 +189,12 @@ static void work(struct consumer_shell *shell)
     consumer_inbox_read(shell);
     consumer_work(shell->consumer, io_now(stream_io(stream)), stream_log_now(stream));
     delivery_pump(shell);
+    consumer_lane_rest(shell);
     shell->dirty = false;
     link_planning(shell);
     if (shell->doomed)
         stream_consumer_mark(shell);
-    if (shell->inbox.count > 0)
+    if (shell->lane != NULL && shell->lane->inbox.count > 0)
         stream_consumer_link(shell); /* the batch is full: when it has left, there is a turn */
 }
 

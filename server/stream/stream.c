@@ -313,16 +313,16 @@ static void on_consumer(void *owner, const struct effect *effect)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-static struct bytes shell_name(const void *item)
+static struct bytes shell_key(const void *item)
 {
-    return ((const struct consumer_shell *)item)->name;
+    return shell_name(item);
 }
 
 static struct bytes shell_number(const void *item)
 {
     const struct consumer_shell *shell = item;
 
-    return bytes_of(&shell->number, sizeof shell->number);
+    return consumer_number_key(shell->consumer);
 }
 
 static const struct zone *find_zone(void *owner, struct bytes name)
@@ -372,7 +372,7 @@ struct stream *stream_open(struct jetstream *jetstream, struct account *account,
     stream->decider.owner = stream;
     stream->decider.flaws = server_options(jetstream_server(jetstream))->sim.stream_flaws;
     stream->state.flaws = stream->decider.flaws;
-    table_init(&stream->consumers, shell_name, prng_next(prng));
+    table_init(&stream->consumers, shell_key, prng_next(prng));
     table_init(&stream->consumers_by_number, shell_number, prng_next(prng));
     sublist_init(&stream->consumer_index, prng_next(prng));
     outbox_init(&stream->parked, STREAM_PARKED_BYTES_MAX);
