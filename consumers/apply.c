@@ -374,16 +374,20 @@ static void lost_unacked(struct consumer *c, uint32_t place)
 
 void consumer_removed(struct consumer *c, const struct consumer_message *message)
 {
-    uint32_t place = pending_find(&c->busy->pending, message->sequence);
+    bool delivered = message->sequence <= c->durable.delivered.stream;
+    uint32_t place;
 
+    if (delivered && c->class != CLASS_REPLICATED)
+        return; /* and not owed: a bucket removes one with every put */
+    place = pending_find(&c->busy->pending, message->sequence);
     if (place != 0)
         lost_unacked(c, place);
     else if (exhausted_count(&c->busy->exhausted) > 0)
         (void)exhausted_remove(&c->busy->exhausted, message->sequence); /* absent is fine */
-    if (c->leading && !busy_resting(c)) {
-        start_removed(c, message);
-        work_dirty(c);
-    }
+    if (!c->leading || busy_resting(c) || (delivered && place == 0))
+        return;
+    start_removed(c, message);
+    work_dirty(c);
 }
 
 void consumer_purged(struct consumer *c, uint64_t first)

@@ -105,6 +105,8 @@ void bound_reset(struct consumer *c)
 
 void bound_limit(struct consumer *c)
 {
+    c->busy->work.plain = live_plain(c);
+    c->busy->work.to_size = (uint32_t)c->config.deliver_subject.size;
     push_rate_start(&c->busy->work.push, c->config.rate_limit_bps, c->stream->message_max,
                     c->now_ns);
 }

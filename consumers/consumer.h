@@ -39,6 +39,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "consumers/ack_subject.h"
 #include "consumers/consumer_config.h"
 #include "consumers/hold.h"
 
@@ -238,6 +239,16 @@ enum err consumer_apply(struct consumer *consumer, int64_t now_ns, uint8_t type,
  */
 void consumer_stored(struct consumer *consumer, const struct consumer_message *message);
 void consumer_removed(struct consumer *consumer, const struct consumer_message *message);
+/*
+ * Instead of consumer_stored, of a push consumer whose filters take the message: may the message,
+ * which was just stored, leave at once? True: it counts as delivered, with that ack subject, and
+ * the caller sends it before anything that is asked for later. False: nothing has changed.
+ */
+bool consumer_live(struct consumer *consumer, int64_t now_ns, int64_t log_now_ns,
+                   const struct consumer_message *message, char reply[static ACK_SUBJECT_MAX],
+                   size_t *reply_size);
+/* One of many that will be asked soon: what it is asked for should be at hand then. */
+void consumer_live_soon(const struct consumer *consumer);
 
 /* A purge was applied, of whatever subjects, and `first` is the stream's first sequence now: what
  * is below counts as delivered and acked. */

@@ -89,8 +89,11 @@ struct working {
     bool planning;  /* replicated: consumer_hand_out has */
     bool caught_up; /* nothing to hand out for the first time was found, and nothing came since */
     bool count_valid;
-    uint64_t count;        /* num_pending: matching messages above durable.delivered */
-    uint64_t next_from;    /* where to look for the next new message */
+    uint32_t to_size;   /* of the deliver subject */
+    bool plain;         /* nothing in the config keeps a message from leaving at once (live.c) */
+    uint64_t count;     /* num_pending: matching messages above durable.delivered */
+    uint64_t next_from; /* where to look for the next new message */
+    struct push push;
     int64_t plan_again_ns; /* something is held back until then (rate, replay) */
     int64_t active_ns;     /* last sign of life */
     uint64_t look;         /* numbers the looks at listeners */
@@ -113,7 +116,6 @@ struct working {
     uint64_t still_count; /* deliveries until then */
     bool stalled;         /* it was said */
     bool held;            /* there is something, but no waiting request may have it yet */
-    struct push push;
     struct timers timers;
     struct timer inactive_timer, resume_timer, position_timer;
 };
@@ -125,40 +127,39 @@ struct working {
  */
 struct busy {
     struct consumer *consumer;
-    /* durable */
-    struct pending pending;
-    struct exhausted exhausted;
+    size_t prefix_size;
+    char *prefix; /* of its ack subjects */
     /* the leader's */
     struct working work;
     struct prng prng;
     struct buf scratch; /* one record or header block at a time */
-    size_t prefix_size;
-    char *prefix; /* of its ack subjects */
+    /* durable */
+    struct pending pending;
+    struct exhausted exhausted;
 };
 
+/* What every delivery looks at comes first. */
 struct consumer {
     uint64_t number;
-    int64_t created_ns;
     enum consumer_class class;
     uint32_t inactive_jitter_ns;
     uint8_t sample; /* acks in 100 */
     bool leading;
     bool until_acked;
+    struct busy *busy;
+    void *owner; /* of `out` */
+    struct durable durable;
+    int64_t now_ns, log_now_ns;                   /* of the last call that knew them */
+    int64_t delivered_active_ns, floor_active_ns; /* log times, for show */
     const struct consumer_stream *stream;
     const struct consumer_out *out;
-    void *owner; /* of `out` */
-    struct busy *busy;
+    struct position logged; /* CLASS_POSITION: as all replicas know it */
     uint64_t seed;
+    int64_t created_ns;
     /* config and what follows from it */
+    struct consumer_filter filter;
     void *packed; /* what the config points to */
     struct consumer_config config;
-    struct consumer_filter filter;
-    /* log times, for show */
-    int64_t delivered_active_ns, floor_active_ns;
-    int64_t now_ns, log_now_ns; /* of the last call that knew them */
-
-    struct durable durable;
-    struct position logged; /* CLASS_POSITION: as all replicas know it */
 };
 
 static inline bool consumer_flawed(const struct consumer *c, enum consumer_flaw flaw)
@@ -289,6 +290,11 @@ void bound_limit(struct consumer *c); /* (re)starts the rate limit */
 /* May a message of that many bytes go to the deliver subject now? Else plan_again_ns may be set. */
 bool bound_takes(struct consumer *c, uint64_t bytes);
 void bound_delivered(struct consumer *c, uint64_t bytes);
+
+/* ---- live.c ---------------------------------------------------------------------------------- */
+
+/* Does nothing in its config keep a message from leaving at once? */
+bool live_plain(const struct consumer *c);
 
 /* ---- reset.c --------------------------------------------------------------------------------- */
 

@@ -453,6 +453,37 @@ size_t router_publish(struct router *router, struct account *account, const stru
     return received;
 }
 
+bool router_route_find(struct router *router, struct account *account, struct bytes subject,
+                       struct router_route *route)
+{
+    const struct match *match;
+
+    assert(!router->publishing);
+    if (route->generation == account_generation(account))
+        return route->set != NULL;
+    route->generation = account_generation(account);
+    match = sublist_match(&account->subs, subject);
+    route->set = account->shares == NULL && match->plain_count == 1 && match->group_count == 0 &&
+                         match->sets[0]->kind == SUB_CLIENT
+                     ? match->sets[0]
+                     : NULL;
+    return route->set != NULL;
+}
+
+size_t router_route_publish(struct router *router, const struct router_route *route,
+                            const struct message *message)
+{
+    size_t received = 0;
+
+    assert(!router->publishing);
+    router->publishing = true;
+    for (uint32_t i = 0; i < route->set->count; i++)
+        received += client_deliver(owner_of(route->set->subs[i], struct client_sub, sub), message);
+    router->publishing = false;
+    clients_retire(router->clients);
+    return received;
+}
+
 size_t router_publish_sinks(struct router *router, struct account *account,
                             const struct message *message)
 {

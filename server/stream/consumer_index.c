@@ -56,6 +56,24 @@ bool consumer_index_walk(struct stream *stream, struct bytes subject, struct con
     return walk->match->plain_count > 0;
 }
 
+static struct consumer_shell *shell_at(const struct sub_set *set, uint32_t at)
+{
+    return owner_of(set->subs[at], struct consumer_place, sub)->shell;
+}
+
+/* Of thousands none is in the processor's cache: each is fetched a little before it is its turn. */
+static void look_ahead(const struct sub_set *set, uint32_t at)
+{
+    if (at + 12 >= set->count)
+        return;
+    __builtin_prefetch(set->subs[at + 12]);
+    __builtin_prefetch(&owner_of(set->subs[at + 12], struct consumer_shell, place.sub)->consumer);
+    __builtin_prefetch(shell_at(set, at + 8)->lane, 1);
+    __builtin_prefetch(shell_at(set, at + 8)->consumer, 1);
+    __builtin_prefetch((const uint8_t *)shell_at(set, at + 8)->consumer + 64, 1);
+    consumer_live_soon(shell_at(set, at + 4)->consumer);
+}
+
 /* One with several filters that match comes once. */
 struct consumer_shell *consumer_index_next(struct consumer_walk *walk)
 {
@@ -68,7 +86,8 @@ struct consumer_shell *consumer_index_next(struct consumer_walk *walk)
             walk->at = 0;
             continue;
         }
-        shell = owner_of(set->subs[walk->at++], struct consumer_place, sub)->shell;
+        look_ahead(set, walk->at);
+        shell = shell_at(set, walk->at++);
         if (shell->walked == walk->number)
             continue;
         shell->walked = walk->number;

@@ -8,16 +8,86 @@
 
 #define BURY_RETRY_NS INT64_C(1000000000)
 
+/* Nothing that was asked for before waits to leave, and the receivers keep up. */
+static bool open_lane(const struct consumer_shell *shell)
+{
+    const struct consumer_lane *lane = shell->lane;
+
+    return lane != NULL && lane->deliveries.count == 0 && lane->reader == NULL && shell->bound &&
+           !router_congested(stream_router(shell->stream));
+}
+
+/* The message that is being stored. */
+struct live {
+    const struct consumer_message *stored;
+    const struct effect *effect; /* NULL: its bytes are not in hand */
+    int64_t now_ns, log_now_ns;
+    uint64_t generation; /* of who listens */
+};
+
+static struct live live_begin(const struct stream *stream, const struct consumer_message *stored)
+{
+    struct live live = {.stored = stored, .effect = stream->applying};
+
+    if (stream->push_count == 0)
+        live.effect = NULL;
+    if (live.effect == NULL)
+        return live;
+    live.now_ns = io_now(stream_io(stream));
+    live.log_now_ns = stream_log_now(stream);
+    live.generation = account_generation(stream->account);
+    return live;
+}
+
+static bool find_route(struct consumer_shell *shell, const struct live *live)
+{
+    struct router_route *route = &shell->lane->route;
+
+    if (route->generation == live->generation)
+        return route->set != NULL;
+    return router_route_find(stream_router(shell->stream), shell->stream->account,
+                             consumer_config(shell->consumer)->deliver_subject, route);
+}
+
+/* Hands on what is in hand already. False: the long way, by the log. */
+static bool deliver_live(struct consumer_shell *shell, const struct live *live)
+{
+    struct stream *stream = shell->stream;
+    struct message message;
+    char reply[ACK_SUBJECT_MAX];
+    size_t reply_size;
+
+    if (live->effect == NULL || !shell->push || shell->wide || !open_lane(shell) ||
+        !find_route(shell, live) ||
+        !consumer_live(shell->consumer, live->now_ns, live->log_now_ns, live->stored, reply,
+                       &reply_size))
+        return false;
+    message = (struct message){
+        .subject = live->effect->message.subject,
+        .reply = bytes_of(reply, reply_size),
+        .headers = live->effect->message.headers,
+        .payload = live->effect->message.payload,
+    };
+    latency_add(&jetstream_latencies(stream->jetstream)->delivered,
+                live->log_now_ns - live->stored->time_ns);
+    (void)router_route_publish(stream_router(stream), &shell->lane->route, &message);
+    return true;
+}
+
 void stream_consumers_stored(struct stream *stream, const struct index_entry *entry)
 {
     struct consumer_message message;
     struct consumer_shell *shell;
     struct consumer_walk walk;
+    struct live live;
 
     if (!stream->lead || !consumer_index_walk(stream, entry->subject, &walk))
         return; /* nobody counts what is left but a leader */
     message = consumer_view_message(&stream->view, entry);
+    live = live_begin(stream, &message);
     while ((shell = consumer_index_next(&walk)) != NULL) {
+        if (deliver_live(shell, &live))
+            continue;
         consumer_stored(shell->consumer, &message);
         if (!shell->dirty && consumer_hungry(shell->consumer))
             stream_consumer_mark(shell);
@@ -35,7 +105,7 @@ void stream_consumers_removed(struct stream *stream, const struct index_entry *e
     message = consumer_view_message(&stream->view, entry);
     while ((shell = consumer_index_next(&walk)) != NULL) {
         consumer_removed(shell->consumer, &message);
-        if (stream->lead)
+        if (!shell->dirty && consumer_hungry(shell->consumer))
             stream_consumer_mark(shell);
     }
 }
@@ -241,8 +311,8 @@ void stream_consumers_offer(struct stream *stream, struct bytes subject)
     if (!consumer_index_walk(stream, subject, &walk))
         return;
     while ((shell = consumer_index_next(&walk)) != NULL) {
-        if (shell->offered)
-            continue;
+        if (shell->offered || !shell->logged)
+            continue; /* who logs nothing waits until they are stored */
         shell->offered = true;
         shell->offered_next = stream->consumer_offered;
         stream->consumer_offered = shell;

@@ -19,6 +19,17 @@ struct router *stream_router(const struct stream *stream)
 /* ---- replica events: what is committed comes here, in log order --------------------------------
  */
 
+static enum err apply_effect(struct stream *stream, const struct effect *effect, log_place place,
+                             uint32_t record_size, struct apply_result *result)
+{
+    enum err err;
+
+    stream->applying = effect->type == EFFECT_MESSAGE ? effect : NULL;
+    err = stream_state_apply(&stream->state, effect, place, record_size, result);
+    stream->applying = NULL;
+    return err;
+}
+
 static void apply_record(struct stream *stream, const struct log_batch *batch,
                          const struct record *record, log_place place)
 {
@@ -39,7 +50,7 @@ static void apply_record(struct stream *stream, const struct log_batch *batch,
     }
     stream->purging = record->type == EFFECT_PURGE;
     if (effect_read(record, &effect) != OK ||
-        stream_state_apply(&stream->state, &effect, place, record->size, &result) != OK) {
+        apply_effect(stream, &effect, place, record->size, &result) != OK) {
         logger_warn(server_logger(jetstream_server(stream->jetstream)),
                     "Stream '%.*s': unreadable record of type %u at index %llu",
                     BYTES_ARG(stream->name), record->type, (unsigned long long)batch->index);

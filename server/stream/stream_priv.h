@@ -108,6 +108,7 @@ struct consumer_lane {
     struct outbox inbox; /* requests, acks and flow control that wait for the turn */
     struct outbox deliveries;
     struct stream_reader *reader; /* a read in flight for the head of `deliveries`, or NULL */
+    struct router_route route;    /* of its deliver subject */
 };
 
 /* One of its filters in the index of who a message is for. */
@@ -163,7 +164,8 @@ struct stream {
     uint64_t refusals; /* by the disk, since the log was told */
     int64_t refusals_told_ns;
     struct sink *sink_direct, *sink_direct_subject;
-    uint32_t gathered;   /* records in the batch being built */
+    uint32_t gathered;             /* records in the batch being built */
+    const struct effect *applying; /* the message that is being stored; NULL: none */
     uint64_t fresh_from; /* the first message that was stored this turn, else UINT64_MAX */
     struct {
         uint64_t index;
