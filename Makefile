@@ -13,7 +13,7 @@ SAN     ?=
 CPPFLAGS = -D_GNU_SOURCE -I.
 CFLAGS   = $(CSTD) $(WARN) $(OPT) $(SAN)
 LDFLAGS  = $(SAN)
-LDLIBS   = -luring -lxxhash -lwslay -lz -lssl -lcrypto -lcrypt -lpthread
+LDLIBS   = -luring -lxxhash -lwslay -lz -lzstd -lssl -lcrypto -lcrypt -lpthread
 
 # The command line and the views of buckets stand on the types of streams, which live in the server.
 VIEWS    = cli kv objstore
@@ -126,7 +126,7 @@ tsan:
 	    SAN="-fsanitize=thread" unit-threads
 
 # What more than one thread runs through: workers, wake-ups, the log sink.
-thread_bins = $(patsubst %,$(BUILD)/tests/base/test_%,waker io_uring logger)
+thread_bins = $(patsubst %,$(BUILD)/tests/base/test_%,waker io_uring io_epoll logger)
 .PHONY: unit-threads
 unit-threads: $(thread_bins)
 	@status=0; for t in $(thread_bins); do $$t || status=1; done; exit $$status

@@ -414,6 +414,13 @@ bool raft_core_damaged(const struct raft_core *core)
     return core->damaged != 0;
 }
 
+uint64_t raft_core_behind(const struct raft_core *core)
+{
+    if (core->role == RAFT_LEADER || core->heard_commit < core->committed)
+        return 0;
+    return core->heard_commit - core->committed;
+}
+
 bool raft_core_asleep(const struct raft_core *core)
 {
     return core->asleep;

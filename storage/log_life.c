@@ -210,7 +210,7 @@ bool log_closing_done(struct log *log)
 {
     bool done = log->phase == LOG_IDLE && !log->sending && log->warmings == NULL &&
                 log->block_writing == NULL && log->block_readings == NULL && !log->redo.busy &&
-                log->keep_writing == NULL;
+                log->keep_writing == NULL && log_pack_done(log);
 
     for (uint32_t i = 0; i < log->file_count && log->phase == LOG_IDLE; i++)
         done = (log->files[i] == NULL || file_done(log, log->files[i])) && done;

@@ -46,6 +46,8 @@ int64_t log_read_now(struct log *log, log_place place, void *at, size_t size)
     file = locate(log, place, &size, &offset);
     if (file->memory != NULL)
         return (int64_t)memory_read(file->memory, offset, at, size);
+    if (file->pack != NULL)
+        return log_unpack_now(log, place, at, size);
     return io_read_now(log->store->io, file->file, offset, at, size);
 }
 
@@ -85,6 +87,8 @@ void log_read(struct log *log, struct log_read *read, log_place place, void *at,
     read->count = 0;
     if (file->memory != NULL)
         memory_read_later(log, read, (int64_t)memory_read(file->memory, offset, at, size));
+    else if (file->pack != NULL && offset != NOWHERE && size > 0)
+        log_unpack(log, read, place);
     else
         read_rest(read);
 }
@@ -192,7 +196,7 @@ static enum err check_content(const struct log *log, struct bytes content, uint6
     return memcmp(head.incarnation, log->incarnation, 16) == 0 ? OK : ERR_CORRUPT;
 }
 
-enum err log_batch_read_now(struct log *log, uint64_t index, struct buf *out)
+enum err log_batch_read_placed(struct log *log, uint64_t index, struct buf *out, log_place *place)
 {
     struct batch_envelope envelope;
     struct places_mark at;
@@ -200,8 +204,10 @@ enum err log_batch_read_now(struct log *log, uint64_t index, struct buf *out)
     uint8_t *room;
     enum err err;
 
-    if (index > log->durable)
+    if (index > log->durable) {
+        *place = (log_place)LOG_FILE_NONE << 32;
         return add_waiting(log, index, out);
+    }
     err = walk_to(log, index, &at, &envelope);
     if (err != OK)
         return err;
@@ -221,7 +227,15 @@ enum err log_batch_read_now(struct log *log, uint64_t index, struct buf *out)
         memcpy(room, content.at, content.size);
     buf_commit(out, content.size);
     log->read_next = (struct places_mark){.index = index + 1, .place = at.place + envelope.size};
+    *place = at.place + BATCH_ENVELOPE;
     return OK;
+}
+
+enum err log_batch_read_now(struct log *log, uint64_t index, struct buf *out)
+{
+    log_place place;
+
+    return log_batch_read_placed(log, index, out, &place);
 }
 
 /* ---- real reads -------------------------------------------------------------------------------
@@ -254,6 +268,7 @@ static void warming_free(struct log_warming *warming)
 
 void log_read_forget(struct log *log)
 {
+    log_unpack_forget(log);
     while (log->warmings != NULL)
         warming_free(log->warmings);
 }

@@ -15,6 +15,8 @@ struct log_block_writing {
     struct log *log;
     struct log_block_op *op;
     struct block block;
+    uint64_t (*digest)(struct bytes body);
+    uint64_t digested;
     uint64_t keep;
     bool taken; /* the log does not reach its index yet */
     enum err err;
@@ -32,6 +34,8 @@ static void writing_run(struct io_work *work, struct io *io)
 {
     struct log_block_writing *writing = owner_of(work, struct log_block_writing, work);
 
+    if (writing->digest != NULL)
+        writing->digested = writing->digest(writing->block.body);
     if (!writing->log->memory)
         writing->err = block_write(io, writing->log->store->dir, &writing->block, writing->keep);
     else
@@ -59,6 +63,7 @@ static void writing_done(struct io_work *work)
         keep_in_memory(log, &writing->block);
     if (err == OK && !writing->taken)
         log_block_is(log, op->index);
+    op->digested = writing->digested;
     log_block_forget(log);
     op->done(op, err);
 }
@@ -70,7 +75,7 @@ static struct block_file block_file_of(const struct log *log, const struct log_f
 {
     bool goes_on = file->last > index || (file == log->active && !file->ended);
 
-    if (end < UINT64_MAX)
+    if (end < LOG_BLOCK_REPLACES)
         return (struct block_file){
             .id = file->id, .first = file->first, .last = file->last < end ? file->last : end};
 
@@ -101,19 +106,27 @@ void log_block_is(struct log *log, uint64_t index)
     log->block_newest = index;
 }
 
+void log_block_only(struct log *log, uint64_t index)
+{
+    log->block_older = 0;
+    log->block_newest = index;
+}
+
 void log_block_start(struct log *log, struct log_block_op *op, uint64_t end)
 {
     struct log_block_writing *writing = HEAP_NEW(struct log_block_writing);
 
     assert(!log->closed);
     assert(log->block_writing == NULL);
-    assert(op->index > log->block_newest);
+    assert(op->index > log->block_newest ||
+           (end == LOG_BLOCK_REPLACES && op->index == log->block_newest));
 
     writing->work.run = writing_run;
     writing->work.done = writing_done;
     writing->log = log;
     writing->op = op;
-    writing->keep = log->block_newest;
+    writing->digest = op->digest;
+    writing->keep = end == LOG_BLOCK_REPLACES ? 0 : log->block_newest;
     writing->taken = end < UINT64_MAX;
     writing->block = (struct block){
         .log_id = log->id,
@@ -167,7 +180,7 @@ uint64_t log_floor(const struct log *log)
 /* ---- files ------------------------------------------------------------------------------------
  */
 
-static bool droppable(const struct log *log, uint32_t ordinal)
+bool log_file_below(const struct log *log, uint32_t ordinal)
 {
     const struct log_file *file = log->files[ordinal];
     uint64_t last = file->first != 0 ? file->last : file->base;
@@ -196,7 +209,8 @@ bool log_file_next(const struct log *log, uint32_t ordinal, struct log_file_info
         .first = file->first,
         .last = file->last,
         .bytes = file->allocated,
-        .droppable = droppable(log, ordinal),
+        .raw = file->pack != NULL ? file->raw : file->allocated,
+        .droppable = log_file_below(log, ordinal),
     };
     return true;
 }
@@ -250,7 +264,7 @@ enum err log_file_drop(struct log *log, uint32_t ordinal)
     if (ordinal >= log->file_count || log->files[ordinal] == NULL)
         return ERR_NOT_FOUND;
     file = log->files[ordinal];
-    if (!droppable(log, ordinal) || file->syncing || file->reads > 0)
+    if (!log_file_below(log, ordinal) || file->syncing || file->reads > 0 || file->packing)
         return ERR_BUSY;
 
     /* Nobody reads it any more: the journal need not keep what it covers. */
@@ -263,7 +277,8 @@ enum err log_file_drop(struct log *log, uint32_t ordinal)
     log->read_next = (struct places_mark){};
     log->files[ordinal] = NULL;
     if (file->memory == NULL)
-        log_unlink_later(log, path_segment(store->dir, log->id, file->id));
+        log_unlink_later(log, file->pack != NULL ? path_pack(store->dir, log->id, file->id)
+                                                 : path_segment(store->dir, log->id, file->id));
     log_file_destroy(file);
     return OK;
 }

@@ -21,6 +21,7 @@
 #include "storage/node.h"
 #include "storage/paths.h"
 #include "storage/places.h"
+#include "storage/reserve.h"
 #include "storage/tail.h"
 #include "storage/votes.h"
 #include "storage/windows.h"
@@ -48,11 +49,13 @@ struct store {
     uint64_t *doubt_logs; /* ids of those of which a write or sync has failed in this life */
     unsigned doubt_count;
     unsigned makes;
-    unsigned syncs;           /* background ones in flight */
-    struct latency durable;   /* from a write's beginning to its batches being on the disk */
-    struct removal *removals; /* under way */
-    struct log_drop *drops;   /* files on their way out */
+    unsigned syncs;              /* background ones in flight */
+    struct latency durable;      /* from a write's beginning to its batches being on the disk */
+    struct removal *removals;    /* under way */
+    struct log_drop *drops;      /* files on their way out */
+    struct log_packing *packing; /* the one file that is being packed, or NULL */
     struct windows windows;
+    struct reserve reserve;
 
     struct log *made;                       /* memory logs that are not open yet */
     struct log *memory_first, *memory_last; /* those with something that waits */
@@ -78,6 +81,10 @@ uint64_t store_file_id(struct store *store); /* any thread */
  */
 void store_note_doubt(struct store *store, uint64_t log_id);
 bool store_doubts(const struct store *store, uint64_t log_id);
+
+/* What the reserve tells. */
+void store_space_changed(struct reserve *reserve);
+void store_space_given(struct reserve *reserve);
 
 /* Gather buffers, also for several batches on their way. Taken empty, with a batch's limit. */
 struct buf store_buf_take(struct store *store);
@@ -157,12 +164,15 @@ struct log {
     struct log_keep_writing *keep_writing;
     struct log_file **keeps; /* by ordinal less LOG_KEEP_FIRST; NULL: removed */
     uint32_t keep_count;
-    struct log_warming *warmings; /* real reads under way */
+    struct log_warming *warmings;     /* real reads under way */
+    struct log_unpacking *unpackings; /* likewise, of packed files */
+    bool wants_pack;                  /* some files may be to be packed */
     struct log_redo redo;
 
     struct buf gather;
     struct log_queue waiting;
     struct log_flight flight;
+    bool wants_space;         /* the disk was full: waits until the reserve has given some */
     bool retried;             /* the first that waits or flies has failed in one file */
     bool rolls;               /* the next batch goes to a new file */
     struct log_skip_op *skip; /* the next file is for it */
@@ -227,15 +237,29 @@ void log_forget(struct log *log);
 /* Frees the memory of what is under way as if the process had died. */
 void log_read_forget(struct log *log);
 
+/* ---- log_pack.c
+ * --------------------------------------------------------------------------------------- */
+
+/* As log_read_now and log_read, of a packed file. */
+int64_t log_unpack_now(struct log *log, log_place place, void *at, size_t size);
+void log_unpack(struct log *log, struct log_read *read, log_place place);
+void log_unpack_forget(struct log *log);
+/* A closed log: is none of its files being packed any more? */
+bool log_pack_done(struct log *log);
+bool log_pack_idle(const struct store *store);
+void log_pack_forget(struct store *store);
+
 /* ---- log_space.c
  * -------------------------------------------------------------------------------------- */
 
 /* Frees the memory of what is under way as if the process had died. */
 void log_space_forget(struct store *store);
 void log_block_forget(struct log *log);
-void log_block_is(struct log *log, uint64_t index); /* the newest, and counts */
+void log_block_is(struct log *log, uint64_t index);   /* the newest, and counts */
+void log_block_only(struct log *log, uint64_t index); /* it has taken the place of the others */
 /* As log_block_write; `end` below UINT64_MAX: batches behind it do not count, and the block does
  * not until log_block_is. */
+#define LOG_BLOCK_REPLACES (UINT64_MAX - 1) /* all count, the log's other blocks do not */
 void log_block_start(struct log *log, struct log_block_op *op, uint64_t end);
 
 /* ---- log_take.c
@@ -253,6 +277,8 @@ uint32_t log_take_ordinal(const struct log *log, uint64_t file_id);
 void log_take_forget(struct log *log);
 
 void log_unlink_later(struct log *log, struct path path);
+/* May a file be changed or removed that has so and so much below the floor? */
+bool log_file_below(const struct log *log, uint32_t ordinal);
 
 /* ---- log_redo.c
  * --------------------------------------------------------------------------------------- */

@@ -3,7 +3,7 @@
 # Called by make; safe to call again.
 set -euo pipefail
 
-build=(gcc make pkg-config liburing-dev libxxhash-dev libssl-dev libwslay-dev zlib1g-dev)
+build=(gcc make pkg-config liburing-dev libxxhash-dev libssl-dev libwslay-dev zlib1g-dev libzstd-dev)
 test=(check libsubunit-dev openssl clang libclang-rt-14-dev llvm clang-format nodejs npm python3 libnats-dev dpkg-dev)
 
 want=("${build[@]}")

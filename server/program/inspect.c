@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/heap.h"
-#include "base/io_uring.h"
+#include "base/io_epoll.h"
 #include "consumers/consumer.h"
 #include "raft/replica.h"
 #include "server/catalogue.h"
@@ -14,6 +14,7 @@
 #include "storage/batch.h"
 #include "storage/hash.h"
 #include "storage/keep.h"
+#include "storage/pack.h"
 #include "storage/paths.h"
 
 #define BLOCKS_MAX 64u
@@ -43,6 +44,7 @@ struct piece {
     struct segment_header header;
     enum err header_err;
     uint64_t cut; /* batches above it are void */
+    bool packed;
 };
 
 struct log_walk {
@@ -407,12 +409,32 @@ static bool mend_header(struct piece *piece, struct bytes file)
     return true;
 }
 
+/* All of a segment as it was written. */
+static bool read_piece(struct log_walk *log, const struct piece *piece, bool tell, struct buf *out)
+{
+    struct pack_head head;
+    struct buf packed;
+    enum err err;
+
+    if (!piece->packed)
+        return read_below(log->walk, piece->path, out);
+    buf_init(&packed, SIZE_MAX);
+    err = read_below(log->walk, piece->path, &packed) ? pack_expand(buf_bytes(&packed), &head, out)
+                                                      : ERR_IO;
+    buf_deinit(&packed);
+    if (err == ERR_VERSION)
+        newer(log->walk, piece->path);
+    else if (err == ERR_CORRUPT && tell)
+        problem(log->walk, piece->path, "the packed file is damaged");
+    return out->size > 0;
+}
+
 static void walk_piece(struct log_walk *log, struct piece *piece, bool last)
 {
     struct buf file;
 
     buf_init(&file, SIZE_MAX);
-    if (read_below(log->walk, piece->path, &file)) {
+    if (read_piece(log, piece, true, &file)) {
         apply_redos(log->walk, log->id, piece->id, &file);
         if (piece->header_err == OK || mend_header(piece, buf_bytes(&file))) {
             begin_piece(log, piece);
@@ -429,7 +451,7 @@ static void read_header(struct log_walk *log, struct piece *piece)
 
     buf_init(&file, SIZE_MAX);
     piece->header_err = ERR_NOT_FOUND;
-    if (read_below(walk, piece->path, &file) && file.size >= SEGMENT_HEADER) {
+    if (read_piece(log, piece, false, &file) && file.size >= SEGMENT_HEADER) {
         apply_redos(walk, log->id, piece->id, &file);
         piece->header_err = segment_header_read(file.at, &piece->header);
     }
@@ -467,9 +489,8 @@ static bool known_beginning(const struct log_walk *log)
 /* Only state blocks and kept records ask for it. */
 static struct io *io_of(struct walk *walk)
 {
-    const struct io_uring_options options = {0};
 
-    if (walk->io == NULL && io_uring_create(walk->dir, &options, &walk->io) != OK)
+    if (walk->io == NULL && io_epoll_create(walk->dir, NULL, &walk->io) != OK)
         walk->io = NULL;
     return walk->io;
 }
@@ -499,12 +520,21 @@ static void walk_block(struct log_walk *log, const char *path, uint64_t index)
     }
 }
 
+static void walk_kept(struct log_walk *log, const char *path, struct bytes file)
+{
+    struct bytes rest = bytes_skip(file, KEEP_HEADER);
+    struct record record;
+
+    while (rest.size > 0 && record_read(rest, &record) == OK)
+        rest = bytes_skip(rest, record.size);
+    if (rest.size > 0)
+        problem(log->walk, path, "a kept record is damaged");
+}
+
 static void walk_keep(struct log_walk *log, const char *path, uint64_t id)
 {
     struct keep keep = {.log_id = log->id, .file_id = id};
     struct io_file *file;
-    struct bytes rest;
-    struct record record;
     struct buf bytes;
     uint64_t size;
     enum err err;
@@ -521,13 +551,25 @@ static void walk_keep(struct log_walk *log, const char *path, uint64_t id)
     }
     io_close(log->walk->io, file);
     buf_init(&bytes, SIZE_MAX);
-    if (read_below(log->walk, path, &bytes) && bytes.size >= size) {
-        rest = bytes_skip(bytes_take(buf_bytes(&bytes), (size_t)size), KEEP_HEADER);
-        while (rest.size > 0 && record_read(rest, &record) == OK)
-            rest = bytes_skip(rest, record.size);
-        if (rest.size > 0)
-            problem(log->walk, path, "a kept record is damaged");
-    }
+    if (read_below(log->walk, path, &bytes) && bytes.size >= size)
+        walk_kept(log, path, bytes_take(buf_bytes(&bytes), (size_t)size));
+    buf_deinit(&bytes);
+}
+
+static void walk_packed_keep(struct log_walk *log, const char *path)
+{
+    struct pack_head head = {0};
+    struct buf bytes, raw;
+    enum err err;
+
+    buf_init(&bytes, SIZE_MAX);
+    buf_init(&raw, SIZE_MAX);
+    err = read_below(log->walk, path, &bytes) ? pack_expand(buf_bytes(&bytes), &head, &raw) : OK;
+    if (head.kind == PACK_KEEP && err == ERR_CORRUPT)
+        problem(log->walk, path, "the packed file is damaged");
+    if (head.kind == PACK_KEEP && raw.size > KEEP_HEADER)
+        walk_kept(log, path, buf_bytes(&raw));
+    buf_deinit(&raw);
     buf_deinit(&bytes);
 }
 
@@ -538,6 +580,23 @@ static int compare_pieces(const void *a, const void *b)
     return one->id < other->id ? -1 : one->id > other->id;
 }
 
+/* Of the two kinds of packed files; one whose head cannot be read is taken for a segment. */
+static bool is_packed_segment(struct log_walk *log, const char *name, const char *file)
+{
+    struct buf bytes, raw;
+    struct pack_head head = {.kind = PACK_SEGMENT};
+    char path[128];
+
+    snprintf(path, sizeof path, "logs/%.20s/%.60s", name, file);
+    buf_init(&bytes, SIZE_MAX);
+    buf_init(&raw, SIZE_MAX);
+    if (read_below(log->walk, path, &bytes))
+        (void)pack_expand(buf_bytes(&bytes), &head, &raw);
+    buf_deinit(&raw);
+    buf_deinit(&bytes);
+    return head.kind != PACK_KEEP;
+}
+
 static void find_pieces(struct log_walk *log, const char *name, const struct inspect_names *names)
 {
     uint64_t id;
@@ -545,9 +604,14 @@ static void find_pieces(struct log_walk *log, const char *name, const struct ins
     log->pieces = heap_take((names->count + 1) * sizeof *log->pieces);
     for (size_t i = 0; i < names->count; i++) {
         struct piece *piece = &log->pieces[log->count];
+        bool packed =
+            path_read_pack(names->at[i], &id) && is_packed_segment(log, name, names->at[i]);
 
-        if (!path_read_segment(names->at[i], &id))
+        if (!packed && !path_read_segment(names->at[i], &id))
             continue;
+        if (log->count > 0 && piece[-1].id == id)
+            continue; /* both are there: the packed one, which came first, counts */
+        piece->packed = packed;
         piece->id = id;
         snprintf(piece->path, sizeof piece->path, "logs/%.20s/%.60s", name, names->at[i]);
         log->count++;
@@ -571,6 +635,8 @@ static void walk_others(struct log_walk *log, const char *name, const struct ins
             walk_block(log, path, id);
         } else if (path_read_keep(names->at[i - 1], &id)) {
             walk_keep(log, path, id);
+        } else if (path_read_pack(names->at[i - 1], &id)) {
+            walk_packed_keep(log, path);
         } else if (!path_read_segment(names->at[i - 1], &id)) {
             note(log->walk, path,
                  path_read_segment_new(names->at[i - 1], &id) ? "was never finished"
