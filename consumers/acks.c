@@ -373,25 +373,24 @@ static void on_term(struct consumer *c, const struct ack_subject *ack, struct by
         gather_end(c, &c->busy->work.terms, place);
 }
 
-/* The delay of a NAK's argument: JSON {"delay": ns} or a Go duration. 0: none, or none that makes
- * sense. */
-static int64_t read_delay(struct bytes argument)
+/* The delay of a NAK's argument: JSON {"delay": ns} or a Go duration. False: none, or none that
+ * makes sense. */
+static bool read_delay(struct bytes argument, int64_t *delay)
 {
     struct json_error error;
     const struct json *json;
     struct arena arena;
-    int64_t delay = 0;
     bool good;
 
     if (argument.size == 0)
-        return 0;
+        return false;
     if (argument.at[0] != '{')
-        return text_read_duration(argument, &delay) && delay > 0 ? delay : 0;
+        return text_read_duration(argument, delay);
     arena_init(&arena, CONFIG_ARENA_MAX);
     json = json_parse(&arena, argument, &error);
-    good = json_i64(json_get_nocase(json, BYTES("delay")), &delay) && delay > 0;
+    good = json_i64(json_get_nocase(json, BYTES("delay")), delay);
     arena_deinit(&arena);
-    return good ? delay : 0;
+    return good;
 }
 
 /* Not before the delay has passed; with backoff, as much later as its step is longer than the
@@ -419,6 +418,7 @@ static void on_nak(struct consumer *c, const struct ack_subject *ack, struct byt
     };
     const struct pending_entry *entry;
     int64_t delay;
+    bool delayed;
 
     if (place == 0 || ack->consumer_sequence <= c->durable.floor.consumer ||
         ack->consumer_sequence > c->durable.delivered.consumer)
@@ -430,9 +430,11 @@ static void on_nak(struct consumer *c, const struct ack_subject *ack, struct byt
     c->out->advise(c->owner, &advice);
     if (entry->planned)
         return; /* on its way already */
-    delay = read_delay(argument);
-    if (delay > 0)
+    delayed = read_delay(argument, &delay);
+    if (delayed && delay > 0)
         delay_entry(c, place, delay);
+    else if (delayed && acks_spent(c, entry))
+        acks_exhaust(c, place); /* its wait is over, and there is no further delivery */
     else
         pending_queue(&c->busy->pending, place); /* if it is spent, whoever takes it sees that */
 }

@@ -22,7 +22,6 @@ struct live {
     const struct consumer_message *stored;
     const struct effect *effect; /* NULL: its bytes are not in hand */
     int64_t now_ns, log_now_ns;
-    uint64_t generation; /* of who listens */
 };
 
 static struct live live_begin(const struct stream *stream, const struct consumer_message *stored)
@@ -35,15 +34,15 @@ static struct live live_begin(const struct stream *stream, const struct consumer
         return live;
     live.now_ns = io_now(stream_io(stream));
     live.log_now_ns = stream_log_now(stream);
-    live.generation = account_generation(stream->account);
     return live;
 }
 
-static bool find_route(struct consumer_shell *shell, const struct live *live)
+/* Looked up anew for each: whoever has had enough leaves with the delivery before. */
+static bool find_route(struct consumer_shell *shell)
 {
     struct router_route *route = &shell->lane->route;
 
-    if (route->generation == live->generation)
+    if (route->generation == account_generation(shell->stream->account))
         return route->set != NULL;
     return router_route_find(stream_router(shell->stream), shell->stream->account,
                              consumer_config(shell->consumer)->deliver_subject, route);
@@ -58,7 +57,7 @@ static bool deliver_live(struct consumer_shell *shell, const struct live *live)
     size_t reply_size;
 
     if (live->effect == NULL || !shell->push || shell->wide || !open_lane(shell) ||
-        !find_route(shell, live) ||
+        !find_route(shell) ||
         !consumer_live(shell->consumer, live->now_ns, live->log_now_ns, live->stored, reply,
                        &reply_size))
         return false;
