@@ -477,6 +477,7 @@ size_t router_route_publish(struct router *router, const struct router_route *ro
 
     assert(!router->publishing);
     router->publishing = true;
+    assert(route->set->kind == SUB_CLIENT);
     for (uint32_t i = 0; i < route->set->count; i++)
         received += client_deliver(owner_of(route->set->subs[i], struct client_sub, sub), message);
     router->publishing = false;
