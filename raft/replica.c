@@ -638,6 +638,24 @@ enum err replica_change(struct replica *replica, const struct raft_config *next)
     return OK;
 }
 
+void replica_seal_now(struct replica *replica)
+{
+    struct buf *batch;
+
+    if (!replica_ready(replica) || log_gathered(replica->log) > 0)
+        return;
+    batch = log_gather(replica->log);
+    replica_seal_gather(replica, batch);
+    if (!replica->block.gathered) {
+        replica_gather_drop(replica);
+        return;
+    }
+    replica->block.gathered = false;
+    sealed(replica, log_seal(replica->log, raft_core_term(replica->core), replica->time_last, 1),
+           NULL);
+    replica_drain(replica);
+}
+
 void replica_transfer(struct replica *replica, uint64_t node)
 {
     const struct raft_member *to = members_find(raft_core_config(replica->core), node);

@@ -25,6 +25,9 @@ struct replica_block {
 };
 
 struct replica_events {
+    /* During replica_open: no block can be read, and the log's beginning is gone. Are there other
+     * members that have it all? NULL: no. */
+    bool (*elsewhere)(void *owner);
     /* A committed batch, durable on this disk. Also during replica_open, for what is known to be
      * committed. */
     void (*apply)(void *owner, const struct log_batch *batch);

@@ -29,6 +29,11 @@ void jetstream_accounts_changed(struct jetstream *jetstream);
 /* Are there streams of that account, so that it cannot be without JetStream? */
 bool jetstream_has_streams(const struct jetstream *jetstream, const struct account *account);
 void jetstream_close(struct jetstream *jetstream);
+/* What the background check has looked at since the start. */
+struct jetstream_scrubbed {
+    uint64_t bytes, damaged, passes;
+};
+struct jetstream_scrubbed jetstream_scrubbed(const struct jetstream *jetstream);
 void jetstream_stats(const struct jetstream *jetstream, struct jetstream_stats *stats);
 
 /* Why the server is not to be relied on; without a stream it is the metadata, or something broken.

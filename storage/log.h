@@ -201,6 +201,9 @@ struct log_recovery {
     /* Indexes first..last, at or below the block's, stand in files that have nothing above it: they
      * are not read now. NULL: all is read. */
     void (*unread)(void *context, uint64_t first, uint64_t last);
+    /* No block can be read, and what it began with was removed. True: others have it, and all before
+     * the first index that is there is told as lost. False, or NULL: log_open says ERR_CORRUPT. */
+    bool (*blocks_lost)(void *context);
     /* Its newest file is shorter than it ever was made: batches behind the last one told, nobody
      * knows how many, are gone, durable ones maybe among them. After all others. NULL: all the same
      * to this owner. */
@@ -214,6 +217,18 @@ struct log_recovery {
  * all. ERR_CORRUPT: the bootstrap is not a content of index 1 of that incarnation. */
 enum err log_prepare(struct store *store, uint64_t log_id, const uint8_t incarnation[16],
                      struct bytes bootstrap);
+/* The same of several, which share what can be shared; each has its own result. */
+struct log_preparing {
+    uint64_t id;
+    uint8_t incarnation[16];
+    struct bytes bootstrap;
+    enum err err; /* as log_prepare returns it */
+};
+void log_prepare_all(struct store *store, struct log_preparing *const *logs, size_t count);
+/* log_prepare has just said OK of that log, in this process: when it is opened next, nothing of it
+ * needs a sync. Of one log at a time. */
+void log_prepared(struct store *store, uint64_t log_id);
+
 /*
  * A new log that is held in memory: everything below is the same for it, but nothing of it outlives
  * the process, or log_close. What is appended is "durable" in the next turn of the io, and nothing

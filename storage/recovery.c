@@ -658,6 +658,8 @@ static enum err sync_end(struct walk *walk)
 
     if (store_flaw(store, FLAW_SKIP_RECOVERY_SYNC))
         return OK;
+    if (store->prepared == log->id && log->file_count == 1)
+        return OK; /* this process has synced it, and written nothing since */
     if (store_flaw(store, FLAW_REWRITE_LAST_ONLY))
         walk->unproven_position = walk->last_position;
     if (walk->last_size > 0)
@@ -716,6 +718,9 @@ static enum err without_block(const struct walk *walk, unsigned blocks)
         if (walk->parts[i].empty)
             continue;
         if (blocks == 0 || !walk->parts[i].header_known || walk->parts[i].header.base == 0)
+            return OK;
+        if (walk->recovery->blocks_lost != NULL &&
+            walk->recovery->blocks_lost(walk->recovery->context))
             return OK;
         store_report(store,
                      "log %016llx: none of its state blocks can be read, and the files before "

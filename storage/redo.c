@@ -99,6 +99,17 @@ static void plan_entry(struct redo_plan *plan, const struct redo_entry *entry)
     plan->entries[plan->count++] = *entry;
 }
 
+static bool wanted(const struct redo *redo, const struct journal_entry *e)
+{
+    if (redo->one_log && e->log_id != redo->log_id)
+        return false;
+    for (size_t i = 0; i < redo->only_count; i++) {
+        if (redo->only[i] == e->file_id)
+            return true;
+    }
+    return redo->only == NULL;
+}
+
 static void plan_record(struct redo_plan *plan, const struct journal_record *record, unsigned file)
 {
     struct bytes rest = record->entries;
@@ -107,7 +118,7 @@ static void plan_record(struct redo_plan *plan, const struct journal_record *rec
     for (uint32_t i = 0; i < record->entry_count && journal_entry_take(&rest, &e); i++) {
         if (e.kind != JOURNAL_SEGMENT || e.bytes.size > BATCH_SIZE_MAX)
             continue;
-        if (plan->redo->one_log && e.log_id != plan->redo->log_id)
+        if (!wanted(plan->redo, &e))
             continue;
         if (e.offset < SEGMENT_HEADER || e.offset > OFFSET_MAX)
             continue;

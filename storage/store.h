@@ -32,6 +32,7 @@
 #define STORE_POOL_BYTES (256u << 10) /* larger ones are given back */
 
 struct store {
+    uint64_t prepared; /* log_prepared; 0: none */
     struct io *io;
     struct store_options options;
     char dir[PATH_DIR_MAX];
@@ -132,6 +133,8 @@ struct log_redo {
     struct timer timer;
     bool busy, again;
     enum err err;
+    uint64_t *files; /* the condemned ones */
+    size_t file_count;
 };
 
 struct log {

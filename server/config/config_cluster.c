@@ -44,9 +44,9 @@ static void read_routes(struct config_reader *reader, const struct config_value 
             continue;
         if (!cluster_route_read(reader->arena, e->text, route) || route->host == NULL ||
             route->port <= 0)
-            config_error(reader, e, "error parsing route url [\"%.*s\"]", BYTES_ARG(e->text));
+            config_error(reader, e, "error parsing route url"); /* a password may be in it */
         else if (route_known(cluster, route->url))
-            config_warn(reader, e, e->text, "Duplicate route entry detected");
+            config_warn(reader, e, BYTES("routes"), "Duplicate route entry detected");
         else
             cluster->routes_count++;
     }

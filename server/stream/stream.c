@@ -137,6 +137,15 @@ static void apply(void *owner, const struct log_batch *batch)
     stream_mark(stream);
 }
 
+void stream_damaged(struct stream *stream, uint64_t sequence, uint64_t bytes, const char *how)
+{
+    if (!lost_add(&stream->state.lost, sequence, bytes))
+        return;
+    logger_error(server_logger(jetstream_server(stream->jetstream)),
+                 "Stream '%.*s': message %llu is damaged on disk (%s); the rest is served",
+                 BYTES_ARG(stream->name), (unsigned long long)sequence, how);
+}
+
 static void lost(void *owner, uint64_t first, uint64_t last, uint64_t bytes)
 {
     struct stream *stream = owner;
@@ -165,6 +174,7 @@ static void lead(void *owner, uint64_t term)
     stream_expiry_arm(stream);
     stream_schedules_arm(stream);
     jetstream_stream_lead(stream->jetstream, stream);
+    stream_leader_elected(stream);
     stream_mark(stream);
 }
 
@@ -220,6 +230,7 @@ static void follow(void *owner)
     stream_restore_end(stream, "the stream has another leader now");
     timers_cancel(io_timers(stream_io(stream)), &stream->expiry);
     jetstream_stream_follow(stream->jetstream, stream);
+    stream_leader_gone(stream);
     stream_mark(stream);
 }
 
@@ -271,7 +282,15 @@ static void refused(void *owner, enum err err)
     stream_mark(stream);
 }
 
+static bool elsewhere(void *owner)
+{
+    const struct stream *stream = owner;
+
+    return jetstream_elsewhere(stream->jetstream, stream->id);
+}
+
 static const struct replica_events replica_events_of_stream = {
+    .elsewhere = elsewhere,
     .apply = apply,
     .lost = lost,
     .lead = lead,
@@ -315,8 +334,11 @@ static void on_configured(void *owner)
     if (stream->lead && stream->restoring)
         stream_consumers_lead(stream);
     stream->restoring = false;
-    if (stream->replica != NULL) /* else in recovery: stream_open does it once, at the end */
-        stream_subscribe(stream);
+    if (stream->replica == NULL) /* in recovery: stream_open does it once, at the end */
+        return;
+    stream_subscribe(stream);
+    if (stream->lead && !stream->leader_told)
+        stream_leader_elected(stream);
 }
 
 static void on_consumer(void *owner, const struct effect *effect)
@@ -429,6 +451,9 @@ static void drop_reads(struct stream *stream)
         read->gone = true;
     }
     stream->reads = NULL;
+    if (stream->scrub != NULL)
+        scrub_leave(stream->scrub);
+    stream->scrub = NULL;
 }
 
 void stream_close(struct stream *stream, bool deleted)

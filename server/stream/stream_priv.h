@@ -13,6 +13,7 @@
 #include "server/stream/outbox.h"
 #include "server/stream/read_cache.h"
 #include "server/stream/restore.h"
+#include "server/stream/scrub.h"
 #include "server/stream/snapshot.h"
 #include "server/stream/stream.h"
 #include "server/sublist.h"
@@ -155,6 +156,8 @@ struct stream {
     struct decider decider;
     bool lead;
     int64_t lead_since_ns; /* wall clock; as long as it leads */
+    bool leader_told;       /* that it leads */
+    int64_t quorum_lost_ns; /* when that was last said; 0: never */
     bool closing;
 
     /* publishing */
@@ -248,6 +251,7 @@ struct stream {
 
     struct stream_blocks blocks;
     struct stream_read *reads; /* in flight */
+    struct scrub *scrub;       /* reads it now, or NULL */
     bool counter_reading;      /* the last message of a counter is among them */
     struct stream *dirty_next;
     bool dirty;
@@ -326,6 +330,9 @@ void stream_operations_refused(struct stream *stream, enum err err);
 void stream_operations_drop(struct stream *stream);
 void stream_operations_follow(struct stream *stream);
 
+/* leadership.c: advisories. It leads, and is configured; it does not lead any more. */
+void stream_leader_elected(struct stream *stream);
+void stream_leader_gone(struct stream *stream);
 /* counter_gather.c: what decide has to know of a counter's last message. True: it is known now;
  * false: nothing was asked for, or it is on its way from the disk and the stream will be marked. */
 bool stream_counter_gather(struct stream *stream);
@@ -490,6 +497,9 @@ void stream_origins_stop(struct stream *stream); /* what was taken and not appli
  * let go; the others are followed anew. */
 void stream_origins_configured(struct stream *stream);
 void stream_origins_leave(struct stream *stream); /* the stream is deleted: likewise for all */
+
+/* This disk does not have that message any more: said once, and kept in mind. */
+void stream_damaged(struct stream *stream, uint64_t sequence, uint64_t bytes, const char *how);
 
 /* republish.c: a message was stored while it leads; `previous`: the newest of its subject before.
  */

@@ -1,5 +1,7 @@
 #include "tests/sim/cluster_nodes.h"
+#include "storage/block.h"
 #include "storage/index.h"
+#include "storage/paths.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -240,6 +242,34 @@ void nodes_wipe(struct nodes *nodes, size_t index)
     sweep(sim_node_io(nodes->sim, index), ".");
     node->disks++;
     nodes->wiped(nodes->context, index);
+}
+
+/* ---- bits that rot ------------------------------------------------------------------------------
+ */
+
+#define DATA       "millrace"
+#define BLOCKS_MAX 8u
+
+unsigned nodes_rot_blocks(struct nodes *nodes, size_t index, uint64_t log_id, bool newest_only)
+{
+    struct io *io = sim_node_io(nodes->sim, index);
+    uint64_t at[BLOCKS_MAX];
+    unsigned count = 0;
+
+    if (block_list(io, DATA, log_id, at, BLOCKS_MAX, &count) != OK)
+        return 0;
+    for (unsigned i = 0; i < (newest_only && count > 0 ? 1 : count); i++) {
+        struct path path = path_block(DATA, log_id, at[i]);
+        struct bytes content;
+
+        if (!sim_durable(nodes->sim, index, path.text, &content) || content.size == 0)
+            continue;
+        report_say(nodes->report, "%s: a bit of block %llu of log %llx rots", nodes->at[index].name,
+                   (unsigned long long)at[i], (unsigned long long)log_id);
+        (void)sim_flip(nodes->sim, index, path.text, prng_below(nodes->prng, content.size),
+                       (unsigned)prng_below(nodes->prng, 8));
+    }
+    return count;
 }
 
 struct jetstream *nodes_dead_jetstream(const struct nodes *nodes, size_t index)

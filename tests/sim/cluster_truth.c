@@ -321,6 +321,17 @@ bool truth_elected(struct truth *truth, const char *stream, size_t node)
     return at != NULL && stream_replica(at)->core->role == RAFT_LEADER;
 }
 
+uint64_t truth_log(struct truth *truth, const char *stream)
+{
+    struct jetstream *jetstream = reference(truth);
+    struct catalogue_entry *entry =
+        jetstream != NULL
+            ? catalogue_named(&jetstream->catalogue, BYTES("$G"), bytes_of_text(stream))
+            : NULL;
+
+    return entry != NULL ? entry->assigned.id : 0;
+}
+
 bool truth_spoil(struct truth *truth, const char *stream, size_t node)
 {
     struct stream *at = stream_on(truth, node, stream);
@@ -328,6 +339,11 @@ bool truth_spoil(struct truth *truth, const char *stream, size_t node)
     if (at != NULL)
         at->state.flaws |= STREAM_FLAW_APPLY_DIFFERS;
     return at != NULL;
+}
+
+bool truth_has(struct truth *truth, const char *stream, size_t node)
+{
+    return stream_on(truth, node, stream) != NULL;
 }
 
 bool truth_spoilt(struct truth *truth, const char *stream, size_t node)

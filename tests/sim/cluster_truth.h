@@ -79,8 +79,11 @@ size_t truth_leader(struct truth *truth, const char *stream);
 size_t truth_meta_leader(struct truth *truth);
 /* Has that node's replica of it won an election, told so or not? */
 bool truth_elected(struct truth *truth, const char *stream, size_t node);
+/* The log of that stream, 0: nobody has it. */
+uint64_t truth_log(struct truth *truth, const char *stream);
 /* That node's replica of it forgets the next message that it applies while it does not lead. */
 bool truth_spoil(struct truth *truth, const char *stream, size_t node);
+bool truth_has(struct truth *truth, const char *stream, size_t node);    /* a replica */
 bool truth_spoilt(struct truth *truth, const char *stream, size_t node); /* it has */
 /* Its replica knows that it differs from the majority. */
 bool truth_differs(struct truth *truth, const char *stream, size_t node);
