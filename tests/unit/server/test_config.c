@@ -311,8 +311,6 @@ START_TEST(what_is_not_built_is_refused_by_name_and_place)
         "resolver: URL(http://127.0.0.1/)",
         "gateway {}",
         "mqtt {}",
-        "ws { no_tls: true, authorization {} }",
-        "ws { no_tls: true, jwt_cookie: x }",
         "remote_syslog: x",
         "syslog: true",
         "proxy_protocol: true",
