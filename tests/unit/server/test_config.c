@@ -258,7 +258,7 @@ START_TEST(what_is_wrong_is_said_with_its_place_in_the_words_of_the_reference)
          "Cluster authorization does not allow multiple users"},
         {"cluster { foo: 1 }", "f:1:10: unknown field \"foo\""},
         {"cluster { routes: [r] }", "f:1:19: error parsing route url"},
-        {"cluster { tls {} }", "f:1:10: \"tls\" is not supported yet"},
+        {"cluster { tls {} }", "f:1:10: cluster tls: nodes have to show a certificate"},
         {"cluster []", "Expected map to define cluster"},
         {"authorization { foo: 1 }", "unknown field \"foo\""},
         {"authorization { user: a, password: b, token: c }",
