@@ -7,6 +7,7 @@
 #define FORGIVE_NS      INT64_C(5000000000)
 #define FORGIVE_LOOK_NS INT64_C(1000000000)
 #define STUCK_NS        2000000000 /* longer than that a leader's disk must not take for a batch */
+#define GIVE_WAY_NS     INT64_C(10000000000)
 
 void replica_hold(struct replica *replica)
 {
@@ -641,6 +642,16 @@ enum err replica_change(struct replica *replica, const struct raft_config *next)
     sealed(replica, index, next);
     replica_drain(replica);
     return OK;
+}
+
+void replica_give_way(struct replica *replica)
+{
+    int64_t now = io_now(replica->io);
+
+    if (!replica->leads || (replica->gave_way_ns != 0 && now - replica->gave_way_ns < GIVE_WAY_NS))
+        return;
+    replica->gave_way_ns = now;
+    replica_transfer(replica, 0);
 }
 
 void replica_seal_now(struct replica *replica)

@@ -140,6 +140,7 @@ struct replica {
 
     struct timer timer; /* the core's deadline */
 
+    int64_t gave_way_ns; /* when it last handed over for want of space; 0: never */
     int64_t stuck_ns; /* since when nothing more became durable although something waits; 0: it goes
                          on */
     uint64_t stuck_at; /* what was durable then */
