@@ -20,7 +20,7 @@ static bool is_sound(struct bytes bytes, uint64_t sequence)
 /* It is in memory whole? */
 static bool covers(const struct scrub *scrub, const struct index_entry *entry)
 {
-    return entry->place >= scrub->place &&
+    return entry->sequence <= scrub->last && entry->place >= scrub->place &&
            entry->place + entry->record_size <= scrub->place + scrub->size;
 }
 
@@ -100,6 +100,7 @@ void scrub_step(struct scrub *scrub, struct stream *stream)
         scrub->capacity = size;
     }
     scrub->place = entry.place;
+    scrub->last = stream->state.last_seq;
     scrub->reading = true;
     stream->scrub = scrub;
     scrub->read.done = read_done;
