@@ -11,6 +11,7 @@
 #include "base/owner.h"
 #include "base/text.h"
 #include "server/stream/decide_origin.h"
+#include "server/stream/flaws.h"
 #include "server/stream/origin_headers.h"
 #include "server/stream/origin_request.h"
 #include "server/stream/stream_priv.h"
@@ -104,6 +105,8 @@ static uint64_t applied(const struct follower *follower)
     struct stream_state *state = &follower->stream->state;
     const struct source_position *position;
 
+    if (STREAM_FLAWED_STATE(follower->stream, HANDED_OVER_EARLY))
+        return UINT64_MAX;
     if (follower->mirror)
         return state->last_seq;
     position = positions_of_source(&state->positions, follower->number);
