@@ -40,7 +40,7 @@
     X(SCHEDULE_LATE, "that a schedule has fired is logged behind what it produced")                \
     X(COUNTER_WHOLE, "a counter from a source is added whole, not what it has moved by")           \
     X(COUNTER_KEPT, "a counter that never came to be is added to")                                 \
-    X(HANDED_OVER_EARLY, "a queue is told that its messages are here before they are (F8)")        \
+    X(HAND_OVER_SKIPS, "who leads anew passes over the first message that it is handed (F8)")      \
     X(FAST_GAP, "a fast batch goes on behind a gap that was to end it")                            \
     X(BLOCK_WITHOUT_ENDS, "when messages end is not in the state block")                           \
     X(BLOCK_WITHOUT_SCHEDULES, "when schedules fire is not in the state block")                    \
