@@ -10,6 +10,7 @@
 #include "raft/replica.h"
 #include "server/catalogue.h"
 #include "server/program/inspect_file.h"
+#include "server/program/inspect_index.h"
 #include "server/stream/effect.h"
 #include "storage/batch.h"
 #include "storage/hash.h"
@@ -573,6 +574,67 @@ static void walk_packed_keep(struct log_walk *log, const char *path)
     buf_deinit(&bytes);
 }
 
+/* ---- what a block says of messages -------------------------------------------------------------
+ */
+
+struct index_look {
+    struct log_walk *log;
+    const char *path; /* of the block */
+};
+
+static bool file_of(void *owner, uint64_t file_id, struct buf *out)
+{
+    struct index_look *look = owner;
+    struct log_walk *log = look->log;
+    struct pack_head head;
+    struct buf bytes;
+    char whole[4096];
+
+    for (size_t i = 0; i < log->count; i++) {
+        if (log->pieces[i].id != file_id)
+            continue;
+        if (!read_piece(log, &log->pieces[i], false, out))
+            return false;
+        apply_redos(log->walk, log->id, file_id, out);
+        return true;
+    }
+    snprintf(whole, sizeof whole, "%s/%s", log->walk->dir, path_keep(".", log->id, file_id).text);
+    if (inspect_read_file(whole, out))
+        return true;
+    buf_clear(out);
+    buf_init(&bytes, SIZE_MAX);
+    snprintf(whole, sizeof whole, "%s/%s", log->walk->dir, path_pack(".", log->id, file_id).text);
+    if (inspect_read_file(whole, &bytes))
+        (void)pack_expand(buf_bytes(&bytes), &head, out);
+    buf_deinit(&bytes);
+    return out->size > 0;
+}
+
+static void tell_index(void *owner, const char *text)
+{
+    const struct index_look *look = owner;
+
+    problem(look->log->walk, look->path, "%s", text);
+}
+
+/* The newest: files that only the older one needs may be gone. */
+static void walk_index(struct log_walk *log, const char *name)
+{
+    struct inspect_index inspect = {.file = file_of, .problem = tell_index};
+    struct index_look look = {.log = log};
+    const struct block *newest = NULL;
+    char path[128];
+
+    for (size_t i = 0; i < log->block_count; i++)
+        newest = newest == NULL || log->blocks[i].index > newest->index ? &log->blocks[i] : newest;
+    if (newest == NULL || log->id < CATALOGUE_STREAM_FIRST)
+        return;
+    snprintf(path, sizeof path, "logs/%.20s/%016llx.blk", name, (unsigned long long)newest->index);
+    look.path = path;
+    inspect.owner = &look;
+    inspect_index(&inspect, newest);
+}
+
 static int compare_pieces(const void *a, const void *b)
 {
     const struct piece *one = a, *other = b;
@@ -662,6 +724,8 @@ static void walk_log(struct walk *walk, const char *name, uint64_t id)
     for (size_t i = 0; i < log.count && !walk->newer; i++)
         if (log.pieces[i].header_err != ERR_NOT_FOUND)
             walk_piece(&log, &log.pieces[i], i + 1 == log.count);
+    if (!walk->newer)
+        walk_index(&log, name);
     if (log.count > 0 && newest_block(&log) > log.index)
         note(walk, path, "ends below its newest state block");
     for (size_t i = 0; i < log.block_count; i++)
