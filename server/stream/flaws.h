@@ -62,4 +62,9 @@ enum stream_flaw_number { STREAM_FLAW_TABLE(STREAM_FLAW_NUMBER) STREAM_FLAW_COUN
 enum stream_flaw { STREAM_FLAW_TABLE(STREAM_FLAW_BIT) };
 #undef STREAM_FLAW_BIT
 
+/* Those of counters, batches, ends, schedules and hand-overs, which take streams that have them. */
+#define STREAM_FLAWS_OF_FEATURES                                                                   \
+    (STREAM_FLAW_COUNTER_WHOLE | STREAM_FLAW_COUNTER_KEPT | STREAM_FLAW_HAND_OVER_SKIPS |          \
+     STREAM_FLAW_FAST_GAP | STREAM_FLAW_BLOCK_WITHOUT_ENDS | STREAM_FLAW_BLOCK_WITHOUT_SCHEDULES)
+
 #endif
