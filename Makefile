@@ -127,7 +127,7 @@ tsan:
 	    SAN="-fsanitize=thread" unit-threads
 
 # What more than one thread runs through: workers, wake-ups, the log sink.
-thread_bins = $(patsubst %,$(BUILD)/tests/base/test_%,waker io_uring io_epoll logger)
+thread_bins = $(patsubst %,$(BUILD)/tests/base/test_%,waker io_uring io_epoll logger) $(BUILD)/tests/cli/test_hasher
 .PHONY: unit-threads
 unit-threads: $(thread_bins)
 	@status=0; for t in $(thread_bins); do $$t || status=1; done; exit $$status
