@@ -193,6 +193,7 @@ static void packing_fired(struct timer *timer)
 static bool wanted(const struct log_file *file)
 {
     return file != NULL && file->file != NULL && file->pack == NULL && !file->unpackable &&
+           !file->packing &&
            !file->condemned && !file->syncing && !file->cover.failed;
 }
 
