@@ -589,7 +589,8 @@ void jetstream_say_shutdown(struct jetstream *jetstream)
 bool jetstream_idle(const struct jetstream *jetstream)
 {
     return jetstream->dirty == NULL && jetstream->preparations == NULL &&
-           jetstream->removals == 0 && store_idle(jetstream->store) && api_idle(jetstream->api) &&
+           jetstream->preparation_jobs == NULL && jetstream->removals == 0 &&
+           store_idle(jetstream->store) && api_idle(jetstream->api) &&
            !jetstream->scrub.step.reading;
 }
 

@@ -152,7 +152,8 @@ struct catalogue_op {
     struct account *account;
     struct bytes name;
     struct bytes json; /* normalised StreamConfig; owned by the op's owner until done */
-    int64_t replicas;  /* CREATE, UPDATE: how many, and on which nodes; NULL: any */
+    const struct stream_config *config; /* CREATE: what `json` says; NULL: it comes alone */
+    int64_t replicas; /* CREATE, UPDATE: how many, and on which nodes; NULL: any */
     const struct stream_placement *placement;
     uint64_t without; /* MOVE: the node */
     uint16_t (*check)(struct catalogue_op *op, bool *satisfied);

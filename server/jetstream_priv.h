@@ -53,7 +53,8 @@ struct jetstream {
 
     /* jetstream_catalogue.c */
     struct catalogue_op *op_first, *op_last; /* not begun */
-    struct catalogue_op *op_current;         /* its intent was proposed */
+    struct catalogue_op *op_current;         /* their intents were proposed, as one batch */
+    uint64_t op_joined;                      /* how many are in it */
     uint64_t op_index;
     struct catalogue_op *op_waiting;   /* for a stream's log to have the effect */
     struct timer op_timer;             /* the nearest deadline of those */
@@ -65,10 +66,11 @@ struct jetstream {
     size_t gone_proposed; /* of them, in the batch at gone_index */
     uint64_t gone_index;
 
-    bool lost;                        /* some entries are: their removal is proposed */
-    struct preparation *preparations; /* logs being made on workers */
-    struct timer again;               /* some could not be made: another try */
-    size_t removals;                  /* of files, under way */
+    bool lost;                                /* some entries are: their removal is proposed */
+    struct preparation *preparations;         /* logs to be made, that no worker has yet */
+    struct preparation_job *preparation_jobs; /* those at work */
+    struct timer again;                       /* some could not be made: another try */
+    size_t removals;                          /* of files, under way */
     struct log_clock clock;
     struct buf beginning;  /* of the metadata group's log */
     int64_t time_floor_ns; /* highest log time found at start */
@@ -127,6 +129,17 @@ void jetstream_entries_again(struct timer *timer);
 /* It is in the catalogue no more, and will be freed. Its files stay. */
 void jetstream_entry_gone(struct jetstream *jetstream, struct catalogue_entry *entry);
 
+/* ---- jetstream_prepare.c: new logs, on workers
+ * ---------------------------------------------------------- */
+
+/* Makes the log of that assignment; then jetstream_prepared. Takes what is in `bootstrap`. */
+void jetstream_prepare(struct jetstream *jetstream, const struct catalogue_assignment *assigned,
+                       bool memory, struct buf *bootstrap);
+/* Nobody is told of those that are under way. */
+void jetstream_prepare_leave(struct jetstream *jetstream);
+/* jetstream_streams.c: it is there (ERR_EXISTS: it was), or could not be made. */
+void jetstream_prepared(struct jetstream *jetstream, uint64_t id, enum err err);
+
 /* ---- jetstream_meta.c: state blocks of the metadata group: events of its replica
  * --------------- */
 
@@ -144,6 +157,11 @@ void jetstream_meta_asked(void *owner, struct raft_member by, uint64_t index,
 
 /* ---- jetstream_catalogue.c: changes of the catalogue
  * ----------------------------------------------------- */
+
+/* jetstream_joins.c: may that operation be proposed together with those, before they are applied?
+ * Then what they do does not matter to it. */
+bool jetstream_joins(const struct jetstream *jetstream, const struct catalogue_op *batch,
+                     const struct catalogue_op *op);
 
 void jetstream_catalogue_turn(struct jetstream *jetstream);
 bool jetstream_catalogue_waits(const struct jetstream *jetstream);

@@ -33,8 +33,12 @@ void options_default(struct options *options)
     snprintf(options->store_dir, sizeof(options->store_dir), "/tmp/nats/jetstream");
 }
 
-int64_t options_auth_timeout_ns(const struct options *options)
+int64_t options_auth_timeout_ns(const struct options *options, enum connection_type type)
 {
+    const struct auth_door *door = options->auth.websocket;
+
+    if (type == CONNECTION_WEBSOCKET && door != NULL && door->timeout_ns > 0)
+        return door->timeout_ns;
     if (options->auth.timeout_ns > 0)
         return options->auth.timeout_ns;
     return options->tls != NULL ? options->tls->timeout_ns + SECOND_NS : AUTH_TIMEOUT_NS;

@@ -120,6 +120,6 @@ struct options {
 
 void options_default(struct options *options);
 /* How long a connection may take to say who it is. */
-int64_t options_auth_timeout_ns(const struct options *options);
+int64_t options_auth_timeout_ns(const struct options *options, enum connection_type type);
 
 #endif

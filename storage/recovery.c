@@ -658,6 +658,8 @@ static enum err sync_end(struct walk *walk)
 
     if (store_flaw(store, FLAW_SKIP_RECOVERY_SYNC))
         return OK;
+    if (store->prepared == log->id && log->file_count == 1)
+        return OK; /* this process has synced it, and written nothing since */
     if (store_flaw(store, FLAW_REWRITE_LAST_ONLY))
         walk->unproven_position = walk->last_position;
     if (walk->last_size > 0)

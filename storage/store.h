@@ -32,6 +32,7 @@
 #define STORE_POOL_BYTES (256u << 10) /* larger ones are given back */
 
 struct store {
+    uint64_t prepared; /* log_prepared; 0: none */
     struct io *io;
     struct store_options options;
     char dir[PATH_DIR_MAX];

@@ -130,8 +130,7 @@ static void on_stray(void *owner, const char *path, uint64_t log_id)
 /* ---- the command lines ------------------------------------------------------------------------
  */
 
-/* The directory that was meant: the store, or the one that holds it. */
-static const char *find_store(const char *dir, char memory[static 4096])
+const char *program_find_store(const char *dir, char memory[static 4096])
 {
     snprintf(memory, 4096, "%s/millrace/lock", dir);
     if (access(memory, F_OK) != 0)
@@ -195,7 +194,7 @@ int program_check(int argc, char **argv)
 
     if (dir == NULL)
         return CODE_UNKNOWN;
-    check.dir = find_store(dir, memory);
+    check.dir = program_find_store(dir, memory);
     result = inspect(check.dir, &inspector);
     if (result != INSPECT_DONE)
         return say_unknown(result, check.dir);
@@ -220,7 +219,7 @@ int program_dump(int argc, char **argv)
 
     if (dir == NULL)
         return CODE_UNKNOWN;
-    dir = find_store(dir, memory);
+    dir = program_find_store(dir, memory);
     result = dump(dir, json, &problems);
     if (result != INSPECT_DONE)
         return say_unknown(result, dir);

@@ -163,6 +163,7 @@ static void lead(void *owner, uint64_t term)
     stream_expiry_arm(stream);
     stream_schedules_arm(stream);
     jetstream_stream_lead(stream->jetstream, stream);
+    stream_leader_elected(stream);
     stream_mark(stream);
 }
 
@@ -218,6 +219,7 @@ static void follow(void *owner)
     stream_restore_end(stream, "the stream has another leader now");
     timers_cancel(io_timers(stream_io(stream)), &stream->expiry);
     jetstream_stream_follow(stream->jetstream, stream);
+    stream_leader_gone(stream);
     stream_mark(stream);
 }
 
@@ -321,8 +323,11 @@ static void on_configured(void *owner)
     if (stream->lead && stream->restoring)
         stream_consumers_lead(stream);
     stream->restoring = false;
-    if (stream->replica != NULL) /* else in recovery: stream_open does it once, at the end */
-        stream_subscribe(stream);
+    if (stream->replica == NULL) /* in recovery: stream_open does it once, at the end */
+        return;
+    stream_subscribe(stream);
+    if (stream->lead && !stream->leader_told)
+        stream_leader_elected(stream);
 }
 
 static void on_consumer(void *owner, const struct effect *effect)

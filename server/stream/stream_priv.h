@@ -150,6 +150,8 @@ struct stream {
     struct decider decider;
     bool lead;
     int64_t lead_since_ns; /* wall clock; as long as it leads */
+    bool leader_told;       /* that it leads */
+    int64_t quorum_lost_ns; /* when that was last said; 0: never */
     bool closing;
 
     /* publishing */
@@ -321,6 +323,9 @@ void stream_operations_refused(struct stream *stream, enum err err);
 void stream_operations_drop(struct stream *stream);
 void stream_operations_follow(struct stream *stream);
 
+/* leadership.c: advisories. It leads, and is configured; it does not lead any more. */
+void stream_leader_elected(struct stream *stream);
+void stream_leader_gone(struct stream *stream);
 /* counter_gather.c: what decide has to know of a counter's last message. True: it is known now;
  * false: nothing was asked for, or it is on its way from the disk and the stream will be marked. */
 bool stream_counter_gather(struct stream *stream);
