@@ -3,10 +3,10 @@
 #include "storage/hash.h"
 #include "storage/le.h"
 
-#define MAGIC   0x3162524du /* "MRb1" */
-#define VERSION 1u
+#define MAGIC       0x3162524du /* "MRb1" */
+#define VERSION     1u
 #define FLAG_ERASED 1u
-#define SECTOR  512u /* what a disk writes whole or not at all */
+#define SECTOR      512u /* what a disk writes whole or not at all */
 
 /* Envelope. */
 enum {

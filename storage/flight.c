@@ -63,8 +63,7 @@ static void flight_undo(struct log *log)
 static void flight_next(struct log *log)
 {
     assert(log->flight.batches.count == 0);
-    log->phase =
-        log->waiting.count > 0 || log->skip != NULL || log->renew ? LOG_WAITING : LOG_IDLE;
+    log->phase = log->waiting.count > 0 || log->skip != NULL || log->renew ? LOG_WAITING : LOG_IDLE;
     if (log->phase == LOG_WAITING)
         log_send_later(log);
     else

@@ -307,7 +307,8 @@ int journal_blocked(const struct journal *journal)
 bool journal_hopeless(const struct journal *journal)
 {
     return journal->gather.used == 0 && journal->write_file == NONE && !journal->make.busy &&
-           !journal->round.busy && !journal_wants_syncs(journal) && !has_room(journal, JOURNAL_BLOCK);
+           !journal->round.busy && !journal_wants_syncs(journal) &&
+           !has_room(journal, JOURNAL_BLOCK);
 }
 
 /* ---- new files ---------------------------------------------------------------------------------

@@ -112,9 +112,9 @@ static bool erase_in_keep(const struct log_erasing *erasing, struct buf *file)
     bool changed = false;
 
     for (size_t i = erasing->next; i < erasing->end; i++)
-        changed = erase_record(erasing, file, erasing->at[i].place & UINT32_MAX,
-                               erasing->at[i].size) ||
-                  changed;
+        changed =
+            erase_record(erasing, file, erasing->at[i].place & UINT32_MAX, erasing->at[i].size) ||
+            changed;
     return changed;
 }
 

@@ -175,12 +175,12 @@ struct log {
     struct buf gather;
     struct log_queue waiting;
     struct log_flight flight;
-    bool wants_space;         /* the disk was full: waits until the reserve has given some */
-    bool retried;             /* the first that waits or flies has failed in one file */
-    bool rolls;               /* the next batch goes to a new file */
-    bool renew;               /* a new file is made, also without a batch */
+    bool wants_space;            /* the disk was full: waits until the reserve has given some */
+    bool retried;                /* the first that waits or flies has failed in one file */
+    bool rolls;                  /* the next batch goes to a new file */
+    bool renew;                  /* a new file is made, also without a batch */
     struct log_erasing *erasing; /* under way, or NULL */
-    struct log_skip_op *skip; /* the next file is for it */
+    struct log_skip_op *skip;    /* the next file is for it */
     enum log_phase phase;
     struct io_op write;
     struct journal_wait wait;

@@ -14,8 +14,9 @@
 #define SOURCED_HEAD    22u
 #define PADDING_MAX     7u
 #define MESSAGE_ROLLUPS (MESSAGE_ROLLUP_SUBJECT | MESSAGE_ROLLUP_ALL)
-#define MESSAGE_FLAGS   (MESSAGE_ROLLUPS | MESSAGE_HAS_ID | MESSAGE_EXPIRES | MESSAGE_MARKER | MESSAGE_ERASED)
-#define EXPIRES_SIZE    8u /* behind the head of a message, and of an expiry */
+#define MESSAGE_FLAGS                                                                              \
+    (MESSAGE_ROLLUPS | MESSAGE_HAS_ID | MESSAGE_EXPIRES | MESSAGE_MARKER | MESSAGE_ERASED)
+#define EXPIRES_SIZE 8u /* behind the head of a message, and of an expiry */
 
 static_assert((RECORD_HEAD + SIZES) % 8 == 0, "what follows the sizes is aligned");
 static_assert(MESSAGE_HEAD + EXPIRES_SIZE + EFFECT_SUBJECT_MAX + EFFECT_HEADERS_MAX +

@@ -32,9 +32,9 @@ enum effect_type {
 /* Flags of the record. */
 #define MESSAGE_ROLLUP_SUBJECT 1u
 #define MESSAGE_ROLLUP_ALL     2u
-#define MESSAGE_HAS_ID         4u  /* Nats-Msg-Id is at id_offset in the headers */
-#define MESSAGE_EXPIRES        32u /* it has an end of its own */
-#define MESSAGE_MARKER         64u /* stands for a subject that is no more */
+#define MESSAGE_HAS_ID         4u   /* Nats-Msg-Id is at id_offset in the headers */
+#define MESSAGE_EXPIRES        32u  /* it has an end of its own */
+#define MESSAGE_MARKER         64u  /* stands for a subject that is no more */
 #define MESSAGE_ERASED         128u /* zeros where headers (but the message id) and payload were */
 #define DELETE_ERASE           1u
 #define SKIP_TIMED             1u /* the last of them has a time */

@@ -134,8 +134,7 @@ static void erase_done(struct log_erase_op *op, enum err err)
     erasing->answered = NULL;
     erasing->count -= erasing->flying;
     if (erasing->count > 0)
-        memmove(erasing->at, erasing->at + erasing->flying,
-                erasing->count * sizeof erasing->at[0]);
+        memmove(erasing->at, erasing->at + erasing->flying, erasing->count * sizeof erasing->at[0]);
     erasing->flying = 0;
     stream_mark(stream);
     answer(stream, answered, err);

@@ -187,8 +187,7 @@ static void apply(struct stream_move *move)
         if (!index_get(stream->state.index, moved->sequence, &entry) ||
             entry.place != moved->from) { /* gone meanwhile */
             stream_erase_moved(stream, moved->from,
-                               (uint64_t)move->keep.ordinal << 32 |
-                                   (LOG_KEEP_HEAD + moved->offset),
+                               (uint64_t)move->keep.ordinal << 32 | (LOG_KEEP_HEAD + moved->offset),
                                moved->size);
             continue;
         }
