@@ -74,6 +74,7 @@ static const struct field fields[] = {
     FIXED("LeafNode: field \"Port\"", INT, leaf_port),
     FIXED("cluster name", TEXT, cluster.name),
     FIXED("cluster host", TEXT, cluster.host),
+    FIXED("cluster tls", TLS, cluster.tls),
     FIXED("cluster port", INT, cluster.port),
     FIXED("cluster username", SECRET, cluster.user),
     FIXED("cluster password", SECRET, cluster.password),

@@ -88,7 +88,9 @@ bool server_reload(struct server *server, const struct options *options,
         !accounts_allowed(server, &options->auth, reason))
         return false;
     server->options = *options;
-    server->options.cluster = before.cluster; /* which is told of no changes */
+    server->options.cluster = before.cluster; /* which is told of no changes but certificates */
+    if (server->cluster != NULL)
+        cluster_set_tls(server->cluster, options->cluster.tls, options->cluster.tls_context);
     server->options.sim = before.sim;
     server->connections.clients.trace = options->trace;
     server->info.max_payload = options->max_payload;

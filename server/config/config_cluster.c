@@ -112,6 +112,18 @@ static void read_listen(struct config_reader *reader, const struct config_value 
         cluster->host = keep(reader, bytes_of_text(host));
 }
 
+static void read_tls(struct config_reader *reader, const struct config_value *value, void *to)
+{
+    struct cluster_options *cluster = to;
+
+    cluster->tls = config_tls(reader, value, CONFIG_TLS_PEERS);
+    if (cluster->tls != NULL && cluster->tls->map)
+        config_error(reader, value,
+                     "\"verify_and_map\" is not supported between nodes: users are of clients");
+    if (cluster->tls != NULL && cluster->tls->pairs_count == 0)
+        config_error(reader, value, "cluster tls: nodes have to show a certificate");
+}
+
 static void read_compression(struct config_reader *reader, const struct config_value *value,
                              void *to)
 {
@@ -138,7 +150,7 @@ static const struct config_option options_of_cluster[] = {
     CONFIG_READ("routes", read_routes),
     CONFIG_READ("authorization", read_authorization),
     CONFIG_REFUSED("permissions"),
-    CONFIG_REFUSED("tls"),
+    CONFIG_READ("tls", read_tls),
     CONFIG_FIELD("advertise cluster_advertise", CONFIG_AS_TEXT, struct cluster_options, advertise),
     CONFIG_FIELD("no_advertise", CONFIG_AS_BOOL, struct cluster_options, no_advertise),
     CONFIG_FIELD("connect_retries", CONFIG_AS_INT64, struct cluster_options, connect_retries),
