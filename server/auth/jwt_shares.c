@@ -195,9 +195,12 @@ bool jwt_shares_read(struct arena *arena, const struct json *claims,
                      struct account_options *account, const char **why)
 {
     *why = "what it says of exports, imports or mappings is";
-    return read_exports(arena, json_get(claims, BYTES("exports")), &account->exports, why) &&
-           read_imports(arena, json_get(claims, BYTES("imports")), &account->imports) &&
-           read_mappings(arena, json_get(claims, BYTES("mappings")), &account->mappings);
+    if (!read_exports(arena, json_get(claims, BYTES("exports")), &account->exports, why) ||
+        !read_imports(arena, json_get(claims, BYTES("imports")), &account->imports) ||
+        !read_mappings(arena, json_get(claims, BYTES("mappings")), &account->mappings))
+        return false;
+    *why = NULL;
+    return true;
 }
 
 /* ---- activations ------------------------------------------------------------------------------
