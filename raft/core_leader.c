@@ -383,7 +383,9 @@ static int64_t quorum_due(const struct raft_core *core)
 {
     uint64_t heard = core_reached(core, active_of, (uint64_t)core->now_ns, false);
 
-    return (int64_t)heard + core->options.election_ns;
+    int64_t due = (int64_t)heard + core->options.election_ns;
+
+    return due > core->lead.excused_due ? due : core->lead.excused_due;
 }
 
 static void tell_commit(struct raft_core *core)
@@ -435,6 +437,11 @@ static bool renew_term(struct raft_core *core)
 
 void core_leader_tick(struct raft_core *core)
 {
+    /* It stood still itself: what the others answered meanwhile is heard first. Not again and
+     * again: one that is always late leads nobody. */
+    if (core->now_ns - core->lead.beat_due > core->options.heartbeat_ns &&
+        core->now_ns - core->lead.excused_due > core->options.election_ns)
+        core->lead.excused_due = core->now_ns + core->options.heartbeat_ns;
     /* A leader that no majority hears steps down (6.2): another may lead already. */
     if (core->now_ns > quorum_due(core) && !FLAWED(core, LEAD_WITHOUT_QUORUM)) {
         core_follow(core, core->term, (struct raft_member){0});

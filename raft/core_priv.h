@@ -75,8 +75,9 @@ struct leading {
     bool
         lease_over; /* a successor was told, in this term: that message may be under way for long */
     bool drowsy;    /* heartbeats ask to sleep */
-    int64_t idle_ns;    /* since when there was nothing to do */
-    int64_t waited_due; /* a later term is made for one that has lost entries (renew_term) */
+    int64_t idle_ns;     /* since when there was nothing to do */
+    int64_t excused_due; /* before it no majority need have answered */
+    int64_t waited_due;  /* a later term is made for one that has lost entries (renew_term) */
 };
 
 /* An answer other than that to entries; those are made from the state. */

@@ -173,5 +173,8 @@ bool replica_section_take(struct bytes *body, uint32_t *type, struct bytes *sect
 enum err replica_change(struct replica *replica, const struct raft_config *next);
 /* Hands leadership to that node (0: the best placed); gives up by itself. */
 void replica_transfer(struct replica *replica, uint64_t node);
+/* What it is asked for cannot be done here and perhaps elsewhere: it hands over to the best placed,
+ * once in ten seconds at most, since those may be no better off. */
+void replica_give_way(struct replica *replica);
 
 #endif

@@ -140,6 +140,7 @@ struct replica {
 
     struct timer timer; /* the core's deadline */
 
+    int64_t gave_way_ns; /* when it last handed over for want of space; 0: never */
     int64_t stuck_ns; /* since when nothing more became durable although something waits; 0: it goes
                          on */
     uint64_t stuck_at; /* what was durable then */
@@ -148,8 +149,10 @@ struct replica {
         repair_from;    /* lost from here on: noted durably first, then cut. 0: nothing to repair */
     uint64_t repair_to; /* highest index that this disk had */
     bool forgets;       /* its log is in memory, and was lost with the life before */
-    struct timer forgive; /* no leader all the time: it votes and stands for what it has */
-    unsigned busy;        /* calls on the stack that go on using it */
+    int64_t forgive_looked_ns;
+    int64_t forgive_looks; /* without a long pause between them */
+    struct timer forgive;  /* no leader all the time: it votes and stands for what it has */
+    unsigned busy;         /* calls on the stack that go on using it */
     bool draining;
     bool closed;
 };

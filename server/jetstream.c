@@ -391,9 +391,11 @@ static bool is_known(void *context, uint64_t log_id)
  * it. A catalogue that has lost something explains nothing until it has everything again. */
 static void check_logs(struct jetstream *jetstream)
 {
-    if (jetstream->checked || jetstream->meta == NULL || !replica_whole(jetstream->meta) ||
-        (replica_applied(jetstream->meta) < jetstream->meta_found &&
-         !jetstream_flawed(jetstream, JETSTREAM_FLAW_QUARANTINE_EARLY)))
+    bool known = jetstream->meta != NULL && replica_whole(jetstream->meta) &&
+                 replica_applied(jetstream->meta) >= jetstream->meta_found;
+
+    if (jetstream->checked || jetstream->meta == NULL ||
+        (!known && !jetstream_flawed(jetstream, JETSTREAM_FLAW_QUARANTINE_EARLY)))
         return;
     jetstream->checked = true;
     if (jetstream->unhealthy == NULL)

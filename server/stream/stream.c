@@ -19,6 +19,17 @@ struct router *stream_router(const struct stream *stream)
 /* ---- replica events: what is committed comes here, in log order --------------------------------
  */
 
+static enum err apply_effect(struct stream *stream, const struct effect *effect, log_place place,
+                             uint32_t record_size, struct apply_result *result)
+{
+    enum err err;
+
+    stream->applying = effect->type == EFFECT_MESSAGE ? effect : NULL;
+    err = stream_state_apply(&stream->state, effect, place, record_size, result);
+    stream->applying = NULL;
+    return err;
+}
+
 static void apply_record(struct stream *stream, const struct log_batch *batch,
                          const struct record *record, log_place place)
 {
@@ -39,7 +50,7 @@ static void apply_record(struct stream *stream, const struct log_batch *batch,
     }
     stream->purging = record->type == EFFECT_PURGE;
     if (effect_read(record, &effect) != OK ||
-        stream_state_apply(&stream->state, &effect, place, record->size, &result) != OK) {
+        apply_effect(stream, &effect, place, record->size, &result) != OK) {
         logger_warn(server_logger(jetstream_server(stream->jetstream)),
                     "Stream '%.*s': unreadable record of type %u at index %llu",
                     BYTES_ARG(stream->name), record->type, (unsigned long long)batch->index);
@@ -337,16 +348,16 @@ static void on_consumer(void *owner, const struct effect *effect)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-static struct bytes shell_name(const void *item)
+static struct bytes shell_key(const void *item)
 {
-    return ((const struct consumer_shell *)item)->name;
+    return shell_name(item);
 }
 
 static struct bytes shell_number(const void *item)
 {
     const struct consumer_shell *shell = item;
 
-    return bytes_of(&shell->number, sizeof shell->number);
+    return consumer_number_key(shell->consumer);
 }
 
 static const struct zone *find_zone(void *owner, struct bytes name)
@@ -396,7 +407,7 @@ struct stream *stream_open(struct jetstream *jetstream, struct account *account,
     stream->decider.owner = stream;
     stream->decider.flaws = server_options(jetstream_server(jetstream))->sim.stream_flaws;
     stream->state.flaws = stream->decider.flaws;
-    table_init(&stream->consumers, shell_name, prng_next(prng));
+    table_init(&stream->consumers, shell_key, prng_next(prng));
     table_init(&stream->consumers_by_number, shell_number, prng_next(prng));
     sublist_init(&stream->consumer_index, prng_next(prng));
     outbox_init(&stream->parked, STREAM_PARKED_BYTES_MAX);

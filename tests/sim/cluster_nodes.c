@@ -272,6 +272,35 @@ unsigned nodes_rot_blocks(struct nodes *nodes, size_t index, uint64_t log_id, bo
     return count;
 }
 
+static void find_newest(void *context, const char *name, bool directory)
+{
+    uint64_t *newest = context, id;
+
+    if (!directory && path_read_segment(name, &id) && id > *newest)
+        *newest = id;
+}
+
+bool nodes_cut_log(struct nodes *nodes, size_t index, uint64_t log_id)
+{
+    struct io *io = sim_node_io(nodes->sim, index);
+    uint64_t newest = 0, size = 0, end;
+    struct io_file *file;
+
+    if (io_list(io, path_log(DATA, log_id).text, find_newest, &newest) != OK || newest == 0 ||
+        io_open(io, path_segment(DATA, log_id, newest).text, IO_READ | IO_WRITE, &file) != OK)
+        return false;
+    if (io_size(io, file, &size) == OK && size > 4096) {
+        end = (4096 + prng_below(nodes->prng, size - 4096)) | 8;
+        report_say(nodes->report, "%s: log %llx ends at byte %llu of %llu of its newest file",
+                   nodes->at[index].name, (unsigned long long)log_id, (unsigned long long)end,
+                   (unsigned long long)size);
+        (void)io_truncate(io, file, end);
+        (void)io_sync(io, file);
+    }
+    io_close(io, file);
+    return size > 4096;
+}
+
 struct jetstream *nodes_dead_jetstream(const struct nodes *nodes, size_t index)
 {
     return nodes->at[index].server != NULL ? nodes->at[index].server->jetstream : NULL;

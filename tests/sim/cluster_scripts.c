@@ -8,7 +8,7 @@
 #define LATE_NS     (900 * MILLISECOND) /* longer than an election, shorter than a link is silent */
 
 static const char *const names[SCRIPT_COUNT] = {"none", "stale",   "heir", "change",
-                                                "late", "differs", "rot"};
+                                                "late", "differs", "rot",  "short"};
 
 const char *script_name(enum script script)
 {
@@ -290,7 +290,7 @@ static bool well(const struct stage *stage, size_t node, uint64_t healed)
     size_t leader = truth_leader(stage->truth, "S0");
 
     (void)healed;
-    return leader < stage->nodes->count && !truth_differs(stage->truth, "S0", node) &&
+    return leader < stage->nodes->count && truth_whole(stage->truth, "S0", node) &&
            truth_same(stage->truth, "S0", node, leader);
 }
 
@@ -388,6 +388,40 @@ static void play_rot(const struct stage *stage)
         report_violate(stage->report, "S0: n%zu does not come back", node + 1);
 }
 
+/* ---- a log that ends too early
+ * -------------------------------------------------------------------------- */
+
+/* What it had accepted it does not know any more, and a catalogue does not know its streams: until
+ * it does again it neither votes nor leads, and sets nothing aside. */
+static void play_short(const struct stage *stage)
+{
+    struct user *user = &stage->users[0];
+    size_t leader = truth_leader(stage->truth, "S0"), node;
+    uint64_t log = truth_log(stage->truth, "S0"), before = stage->nodes->healed;
+    bool catalogue = prng_chance(stage->prng, 1, 2);
+
+    if (leader >= stage->nodes->count || log == 0)
+        return;
+    node = other_than(stage, leader);
+    faults_calm_down(stage->faults);
+    if (!truth_has(stage->truth, "S0", node) || !go_to(stage, user, leader))
+        return;
+    publish_for(stage, user, 300 * MILLISECOND);
+    nodes_crash(stage->nodes, node, SIM_CRASH_KILL);
+    (void)nodes_cut_log(stage->nodes, node, catalogue ? 1 : log);
+    if (!nodes_start(stage->nodes, node, SIM_CRASH_KILL, 0)) {
+        report_violate(stage->report, "n%zu does not start", node + 1);
+        return;
+    }
+    for (int i = 0; i < 5 && !catalogue; i++) { /* it is asked for, again and again */
+        pass(stage, (int64_t)prng_below(stage->prng, 100 * MILLISECOND));
+        truth_transfer(stage->truth, "S0", node);
+    }
+    must_serve(stage, user);
+    if (!publish_until(stage, user, node, 20 * SECOND, before, well))
+        report_violate(stage->report, "S0: n%zu does not come back", node + 1);
+}
+
 void script_play(enum script script, const struct stage *stage)
 {
     for (int i = 0; i < ROUNDS && report_good(stage->report); i++) {
@@ -398,6 +432,7 @@ void script_play(enum script script, const struct stage *stage)
         case SCRIPT_LATE: play_late(stage); break;
         case SCRIPT_DIFFERS: play_differs(stage); break;
         case SCRIPT_ROT: play_rot(stage); break;
+        case SCRIPT_SHORT: play_short(stage); break;
         case SCRIPT_NONE:
         case SCRIPT_COUNT: break;
         }

@@ -499,33 +499,44 @@ END_TEST
 /* ---- damage ----------------------------------------------------------------------------------
  */
 
-/* Its server ends, all of its state blocks rot, and it is there again. */
-static enum err rot(struct machine *m, bool elsewhere)
+static void stop(struct machine *m)
 {
-    uint64_t at[8];
-    unsigned count;
-    enum err err;
-
     replica_close(m->replica);
     m->deaf = true;
     pass(SECOND);
     groups_destroy(m->groups);
     store_close(m->store);
-    ck_assert_int_eq(block_list(m->io, "data", GROUP, at, UNIT_COUNT(at), &count), OK);
-    ck_assert_uint_eq(count, 2);
-    for (unsigned i = 0; i < count; i++)
-        ck_assert(sim_flip(w.sim, m->node, path_block("data", GROUP, at[i]).text, 4100, 1));
+}
+
+static enum err start_again(struct machine *m)
+{
+    enum err err;
+
     io_destroy(m->io);
     (void)sim_restart(w.sim, m->node);
     m->count = 0;
     m->leads = m->deaf = false;
-    m->elsewhere = elsewhere;
     start(m, 0);
     err = replica_open(m->groups, GROUP, &events, m, &m->replica);
     for (uint64_t node = 1; node <= NODES; node++)
         if (node != m->number)
             groups_node(m->groups, node, true);
     return err;
+}
+
+/* Its server ends, all of its state blocks rot, and it is there again. */
+static enum err rot(struct machine *m, bool elsewhere)
+{
+    uint64_t at[8];
+    unsigned count;
+
+    stop(m);
+    ck_assert_int_eq(block_list(m->io, "data", GROUP, at, UNIT_COUNT(at), &count), OK);
+    ck_assert_uint_eq(count, 2);
+    for (unsigned i = 0; i < count; i++)
+        ck_assert(sim_flip(w.sim, m->node, path_block("data", GROUP, at[i]).text, 4100, 1));
+    m->elsewhere = elsewhere;
+    return start_again(m);
 }
 
 START_TEST(one_none_of_whose_blocks_can_be_read_takes_all_from_its_peers)
@@ -586,6 +597,49 @@ START_TEST(a_leader_whose_block_rots_makes_another_for_who_needs_one)
     pass(10 * SECOND);
     ck_assert(equal());
     ck_assert_uint_eq(m->count, 120);
+    end();
+}
+END_TEST
+
+static void find_newest(void *context, const char *name, bool directory)
+{
+    uint64_t *newest = context, id;
+
+    if (!directory && path_read_segment(name, &id) && id > *newest)
+        *newest = id;
+}
+
+/* It does not know any more what it has accepted: were it elected, that might never have been. */
+START_TEST(leadership_is_not_handed_to_one_that_has_lost_entries)
+{
+    struct io_file *file;
+    uint64_t newest = 0;
+    struct machine *m;
+    int lacking = 0;
+
+    begin(0);
+    publish(30);
+    m = follower();
+    stop(m);
+    ck_assert_int_eq(io_list(m->io, path_log("data", GROUP).text, find_newest, &newest), OK);
+    ck_assert_int_eq(
+        io_open(m->io, path_segment("data", GROUP, newest).text, IO_READ | IO_WRITE, &file), OK);
+    ck_assert_int_eq(io_truncate(m->io, file, 4096 + 100), OK);
+    io_close(m->io, file);
+    ck_assert_int_eq(start_again(m), OK);
+    for (int i = 0; i < 20000 && !replica_whole(m->replica); i++, lacking++) {
+        replica_transfer(leader()->replica, m->number);
+        pass(MILLISECOND);
+        ck_assert(!m->leads || replica_whole(m->replica));
+    }
+    ck_assert_int_gt(lacking, 0);
+    ck_assert(replica_whole(m->replica)); /* another one has led since */
+    publish(10);
+    pass(SECOND);
+    ck_assert(equal());
+    replica_transfer(leader()->replica, m->number);
+    pass(SECOND);
+    ck_assert_ptr_eq(leader(), m);
     end();
 }
 END_TEST
@@ -677,6 +731,7 @@ int main(void)
         one_none_of_whose_blocks_can_be_read_takes_all_from_its_peers,
         one_that_has_no_peers_stays_closed,
         a_leader_whose_block_rots_makes_another_for_who_needs_one,
+        leadership_is_not_handed_to_one_that_has_lost_entries,
         nobody_is_told_to_differ_by_less_than_a_majority_or_about_something_else,
         a_state_that_is_not_the_majoritys_is_not_taken,
     };
