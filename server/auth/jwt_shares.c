@@ -43,6 +43,11 @@ bool jwt_revoked(const struct revocation *revocations, size_t count, const struc
 /* ---- exports and imports ----------------------------------------------------------------------
  */
 
+static bool valid(struct bytes subject)
+{
+    return subject.size > 0 && subject_valid_strict(subject);
+}
+
 static enum share_kind kind_of(const struct json *item)
 {
     struct bytes type = member_text(item, BYTES("type"));
@@ -88,8 +93,8 @@ static bool read_export(struct arena *arena, const struct json *item, struct exp
         .restricted = claims->activated,
         .claims = claims,
     };
-    return export->kind != SHARE_NONE && subject_valid_strict(export->subject) &&
-           position_fits(export) && read_response(item, export) &&
+    return export->kind != SHARE_NONE && valid(export->subject) && position_fits(export) &&
+           read_response(item, export) &&
            jwt_revocations_read(arena, json_get(item, BYTES("revocations")), &claims->revocations,
                                 &claims->revocations_count);
 }
@@ -115,8 +120,7 @@ static bool read_import(const struct json *item, struct import_options *import)
         import->to = import->subject;
         import->subject = to;
     }
-    return import->kind != SHARE_NONE && import->account.size > 0 &&
-           subject_valid_strict(import->subject);
+    return import->kind != SHARE_NONE && import->account.size > 0 && valid(import->subject);
 }
 
 static bool read_exports(struct arena *arena, const struct json *list, struct export_list *to,
@@ -176,7 +180,7 @@ static bool read_mappings(struct arena *arena, const struct json *map, struct ma
     for (const struct json *e = map != NULL ? map->child : NULL; e != NULL; e = e->next) {
         struct mapping_options *mapping = &to->at[to->count++];
 
-        if (!member_is_list(e, JSON_ARRAY) || !subject_valid_strict(e->key))
+        if (!member_is_list(e, JSON_ARRAY) || !valid(e->key))
             return false;
         *mapping = (struct mapping_options){
             .source = e->key,
