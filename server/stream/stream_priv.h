@@ -155,7 +155,7 @@ struct stream {
     struct stream_events events;
     struct decider decider;
     bool lead;
-    int64_t lead_since_ns; /* wall clock; as long as it leads */
+    int64_t lead_since_ns;  /* wall clock; as long as it leads */
     bool leader_told;       /* that it leads */
     int64_t quorum_lost_ns; /* when that was last said; 0: never */
     bool closing;

@@ -13,8 +13,10 @@ sim_uses_batches = $(LIBS)
 sim_with_cluster = content limits client hunt report cluster_nodes cluster_truth cluster_faults cluster_history \
                    cluster_consumer cluster_setting cluster_user cluster_scripts cluster_flaws
 sim_uses_cluster = $(LIBS)
-sim_with_consumers = client hunt report cluster_nodes consumer_model
+sim_with_consumers = client hunt report cluster_nodes consumer_model consumer_lives
 sim_uses_consumers = $(LIBS)
+sim_with_features = client hunt report cluster_nodes features_model
+sim_uses_features = $(LIBS)
 sim_with_links  = client hunt
 sim_uses_links  = $(LIBS)
 
