@@ -265,7 +265,10 @@ void clients_behind(struct clients *clients, struct client *producer, size_t wai
     if (waiting <= clients->pending_much)
         return;
     clients->congested = true;
-    if (waiting <= clients->pending_stall || producer == NULL || producer->stalled)
+    if (waiting <= clients->pending_stall)
+        return;
+    clients->behind |= producer == NULL;
+    if (producer == NULL || producer->stalled)
         return;
     producer->stalled = true;
     producer->stalls++;

@@ -101,6 +101,7 @@ struct clients {
     size_t pending_stall;             /* above it the producer waits */
     size_t pending_much;              /* above it the shard is congested */
     bool congested;
+    bool behind; /* set when a receiver of what was published elsewhere is far behind */
     bool trace;
     uint64_t id_last;
     struct client *dirty;        /* have something for their shell to do */

@@ -201,6 +201,12 @@ static void no_responders(struct client *client, const struct message *request)
     client_out(client, BYTES("\r\n\r\n\r\n"));
 }
 
+void client_nobody(struct client *client, const struct message *request)
+{
+    if (client->state == CLIENT_OPEN && client->no_responders && request->reply.size > 0)
+        no_responders(client, request);
+}
+
 static void publish_refused(struct client *client, struct bytes subject)
 {
     logger_error(client->clients->logger, "%s - Publish Violation - %.*s, Subject \"%.*s\"",
@@ -237,9 +243,8 @@ static void publish(struct client *client, const struct proto_pub *pub, const ui
         return;
     }
     client_ok(client);
-    if (router_publish(clients->router, client->account, &message) == 0 && client->no_responders &&
-        pub->reply.size > 0)
-        no_responders(client, &message);
+    if (router_publish(clients->router, client->account, &message) == 0)
+        client_nobody(client, &message);
 }
 
 /* Requests to JetStream in this server's domain are requests to this server's JetStream. */

@@ -38,7 +38,7 @@ static void add_list(struct totals *totals, const struct sublist *list)
     totals->count += list->count;
     totals->removes += list->removes;
     totals->asked += list->asked;
-    totals->missed += list->matches;
+    totals->missed += list->matches - list->looks;
     for (size_t i = 0; i < list->cache_capacity; i++) {
         size_t fanout;
 
