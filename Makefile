@@ -126,7 +126,7 @@ tsan:
 	    SAN="-fsanitize=thread" unit-threads
 
 # What more than one thread runs through: workers, wake-ups, the log sink, mailboxes, shards.
-thread_bins = $(patsubst %,$(BUILD)/tests/base/test_%,waker io_uring logger mailbox_threads) \
+thread_bins = $(patsubst %,$(BUILD)/tests/base/test_%,waker io_uring io_epoll logger mailbox_threads) \
               $(BUILD)/tests/server/test_shards_threads
 .PHONY: unit-threads
 unit-threads: $(thread_bins)

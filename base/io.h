@@ -1,7 +1,7 @@
 /*
- * io: everything a shard may ask of the world: files, sockets, time, randomness, slow work. Two
- * backends stand behind it: io_uring (io_uring.h, real) and the simulator (io_sim.h, seeded,
- * virtual time). Nothing outside base/ makes a system call for these things, so a whole server runs
+ * io: everything a shard may ask of the world: files, sockets, time, randomness, slow work. Three
+ * backends stand behind it: io_uring (io_uring.h) and epoll with workers (io_epoll.h), of which
+ * io_real.h chooses one, and the simulator (io_sim.h, seeded, virtual time). Nothing outside base/ makes a system call for these things, so a whole server runs
  * in a simulation.
  *
  * One struct io belongs to one shard and one thread. Operations are embedded in what they serve and

@@ -1,6 +1,6 @@
 /*
  * io_address: hosts and socket addresses, for backends with real sockets. Private to
- * base/io_uring*.c.
+ * base/io*.c.
  */
 #ifndef BASE_IO_ADDRESS_H
 #define BASE_IO_ADDRESS_H

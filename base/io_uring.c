@@ -188,7 +188,7 @@ static void uring_destroy(struct io *io)
     cancel_all(u);
     uring_socks_destroy(u);
     uring_listeners_destroy(u);
-    uring_connects_destroy(u);
+    connects_deinit(&u->connects);
     uring_teardown(u);
     waker_deinit(&u->waker);
     io_posix_deinit(&u->posix);
@@ -273,6 +273,7 @@ enum err io_uring_create(const char *root, const struct io_uring_options *option
         goto no_waker;
     }
     workers_init(&u->workers, &u->posix.io, &u->waker, filled.workers);
+    uring_connects_init(u);
     wake_arm(u);
     io_posix_clock_refresh(&u->posix.io);
     *io = &u->posix.io;

@@ -10,6 +10,7 @@
 
 #include <liburing.h>
 
+#include "base/io_connect.h"
 #include "base/io_posix.h"
 #include "base/io_uring.h"
 #include "base/waker.h"
@@ -28,7 +29,6 @@ enum tag {
 #define TAG_MASK 7u
 
 struct sock;
-struct connect;
 
 struct uring {
     struct io_posix posix; /* first: its struct io is ours */
@@ -50,8 +50,7 @@ struct uring {
     struct sock *ready;       /* have something to tell that no completion will trigger */
     struct send *spare_sends; /* pooled */
     struct io_listener *listeners;
-    struct connect *connects; /* all that are under way */
-    bool looking_up;          /* one of them is with a worker */
+    struct connects connects;
 };
 
 /* io_uring.c */
@@ -90,9 +89,8 @@ void uring_sock_connected(struct sock *s, int fd, int reason);
 /* io_uring_connect.c */
 struct io_sock *uring_connect(struct io *io, const char *host, uint16_t port,
                               const struct io_sock_events *events, void *owner);
-void uring_connect_abandon(struct connect *connect); /* its sock is not told any more */
 void uring_connect_completed(struct uring *u, struct connect *connect, int result);
-void uring_connects_destroy(struct uring *u);
+void uring_connects_init(struct uring *u);
 
 /* io_uring_listen.c */
 enum err uring_listen(struct io *io, const char *host, uint16_t port, io_accepted_fn *accepted,

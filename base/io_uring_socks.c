@@ -9,12 +9,10 @@
 #include "base/io_uring_parts.h"
 
 #include <errno.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/heap.h"
-#include "base/io_address.h"
+#include "base/io_socket.h"
 
 enum sock_state {
     SOCK_NEW,      /* accepted; the owner has not started it */
@@ -28,13 +26,6 @@ struct late {
     struct late *next;
     size_t size;
     uint8_t at[];
-};
-
-struct send {
-    struct send *next; /* in the pool */
-    struct msghdr message;
-    struct iovec pieces[IO_PIECES_MAX];
-    size_t left;
 };
 
 struct sock {
@@ -326,15 +317,8 @@ void uring_cancel_completed(struct uring *u, struct sock *s, int result)
 
 bool uring_sock_peer(struct io *io, struct io_sock *sock, struct io_address *peer)
 {
-    struct sock *s = (struct sock *)sock;
-    union address address;
-    socklen_t size = sizeof(address);
-
     (void)io;
-    if (s->fd < 0 || getpeername(s->fd, &address.any, &size) != 0)
-        return false;
-    address_show(&address, peer);
-    return true;
+    return socket_peer(((struct sock *)sock)->fd, peer);
 }
 
 static struct send *send_take(struct uring *u)
@@ -350,37 +334,12 @@ static struct send *send_take(struct uring *u)
 void uring_sock_send(struct io *io, struct io_sock *sock, const struct bytes *pieces, size_t count)
 {
     struct sock *s = (struct sock *)sock;
-    struct send *send = send_take((struct uring *)io);
-    size_t used = 0;
 
     assert(s->state == SOCK_OPEN || s->state == SOCK_ENDED);
-    send->left = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (pieces[i].size == 0)
-            continue;
-        send->pieces[used++] = (struct iovec){(void *)pieces[i].at, pieces[i].size};
-        send->left += pieces[i].size;
-    }
-    send->message = (struct msghdr){.msg_iov = send->pieces, .msg_iovlen = used};
-    s->send = send;
+    s->send = send_take((struct uring *)io);
+    send_fill(s->send, pieces, count);
     if (s->connect == NULL)
         send_arm(s);
-}
-
-static void send_skip(struct send *send, size_t count)
-{
-    struct msghdr *message = &send->message;
-
-    send->left -= count;
-    while (count > 0 && count >= message->msg_iov->iov_len) {
-        count -= message->msg_iov->iov_len;
-        message->msg_iov++;
-        message->msg_iovlen--;
-    }
-    if (count > 0) {
-        message->msg_iov->iov_base = (char *)message->msg_iov->iov_base + count;
-        message->msg_iov->iov_len -= count;
-    }
 }
 
 static void send_finish(struct sock *s)
@@ -489,7 +448,7 @@ void uring_sock_close(struct io *io, struct io_sock *sock, bool drain)
     if (s->state == SOCK_CLOSING || (s->state == SOCK_DRAINING && drain))
         return;
     if (s->connect != NULL) {
-        uring_connect_abandon(s->connect);
+        connect_abandon(s->connect);
         s->connect = NULL;
         s->state = SOCK_CLOSING;
         ready_add(s);
@@ -508,32 +467,24 @@ void uring_sock_close(struct io *io, struct io_sock *sock, bool drain)
 
 /* ---- telling -------------------------------------------------------------------------------- */
 
-/*
- * Unread bytes make close() answer the peer with a reset, which can overtake our last words to it;
- * take off what is there.
- */
-static void discard_unread(struct sock *s)
-{
-    for (int i = 0; i < 4; i++)
-        if (recv(s->fd, NULL, 1u << 20, MSG_DONTWAIT | MSG_TRUNC) <= 0)
-            return;
-}
-
 static void finish(struct sock *s)
 {
     const struct io_sock_events *events = s->events;
     void *owner = s->owner;
 
-    discard_unread(s);
+    socket_discard_unread(s->fd);
     sock_free(s);
     if (events != NULL)
         events->closed(owner);
 }
 
+/* An owner who closes in `received` has made it ready again: it goes at the next turn. */
 static void tell(struct sock *s)
 {
+    bool closing = s->state == SOCK_CLOSING;
+
     late_deliver(s);
-    if (s->state == SOCK_CLOSING && s->owed == 0)
+    if (closing && s->owed == 0)
         finish(s);
     else
         settle(s);

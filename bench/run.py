@@ -25,6 +25,7 @@ import time
 MODES = ["pub", "fan1", "fan4", "reqrep1", "reqrepw", "jspub1", "jspubw", "replay", "pull", "dget1",
          "dgetw", "idle", "subs", "start"]
 OURS, THEIRS, FLOOR = "millrace", "nats-server", "floor"
+EPOLL = "millrace-epoll"  # ours, as where io_uring is forbidden
 SERVERS = [OURS, THEIRS, FLOOR]
 
 READY_SECONDS = 20
@@ -216,9 +217,9 @@ def derive(result):
 def commands(args):
     """Server name -> function of (mode) giving a function of (port, dir) giving the command."""
 
-    def plain(path):
+    def plain(path, *more):
         return lambda mode: lambda port, directory: [
-            path, "-a", "127.0.0.1", "-p", str(port), "-js", "-sd", directory]
+            path, "-a", "127.0.0.1", "-p", str(port), "-js", "-sd", directory, *more]
 
     def floor(mode):
         return lambda port, directory: [
@@ -229,6 +230,8 @@ def commands(args):
         if not os.access(args.millrace, os.X_OK):
             sys.exit(f"bench: no program at {args.millrace}; build it or name it with --millrace")
         found[OURS] = plain(args.millrace)
+        if EPOLL in args.servers:
+            found[EPOLL] = plain(args.millrace, "--io", "epoll")
     if THEIRS in args.servers:
         if args.nats_server:
             found[THEIRS] = plain(args.nats_server)
@@ -277,7 +280,7 @@ def ratio_of(ours, others, key):
     return statistics.median(ratios) if ratios else None
 
 
-OTHERS = [(THEIRS, "ours/theirs"), (FLOOR, "ours/floor")]  # whom ratios are taken to
+OTHERS = [(THEIRS, "ours/theirs"), (EPOLL, "uring/epoll"), (FLOOR, "ours/floor")]  # whom ratios are taken to
 
 
 def rows(args, results, others):
@@ -363,7 +366,7 @@ def parse_args():
     parser.add_argument("--build", default="build", help="where make put the programs")
     parser.add_argument("--millrace", help="the program to measure (BUILD/millrace)")
     parser.add_argument("--nats-server", help="the program to compare with ($NATS_SERVER, PATH)")
-    parser.add_argument("--servers", type=listed(SERVERS), default=SERVERS, help="a,b,...")
+    parser.add_argument("--servers", type=listed([*SERVERS, EPOLL]), default=SERVERS, help="a,b,...")
     parser.add_argument("--modes", type=listed(MODES), default=MODES, help="a,b,...")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=2, help="of a measured phase")

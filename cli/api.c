@@ -11,6 +11,7 @@ static enum cli_exit exit_of(uint64_t code, uint64_t err_code)
 {
     switch (err_code) {
     case 10058: /* stream name in use */
+    case 10130: /* the same, for a restore */
     case 10148: /* consumer exists */
     case 10071: /* wrong last sequence */
     case 10164: return EXIT_EXISTS;
@@ -26,6 +27,7 @@ static const char *next_of(uint64_t err_code)
     case 10039: /* not enabled for the account */
     case 10076: return "JetStream for this account: -js, or jetstream in the configuration";
     case 10058: return "millrace stream edit, or another name";
+    case 10130: return "millrace stream rm, or leave it";
     case 10005: return "--replicas 1, or more servers";
     case 10065: return "millrace stream find --subject SUBJECT: who has it";
     default: return NULL;

@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "cli/again.h"
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/near.h"
@@ -128,10 +129,15 @@ int cli_request(struct cli *cli, const char *subject, struct bytes payload, stru
         return result;
     if (cli->settings.trace)
         fprintf(stderr, ">>> %s\n%.*s\n", subject, BYTES_ARG(payload));
-    verdict = conn_request(&cli->conn, bytes_of_text(subject), (struct bytes){0}, payload,
-                           cli->settings.timeout_ns, &cli->arena, answer);
-    if (verdict != CONN_OK)
-        return cli_fail_conn(cli, verdict);
+    for (;;) {
+        verdict = conn_request(&cli->conn, bytes_of_text(subject), (struct bytes){0}, payload,
+                               cli->settings.timeout_ns, &cli->arena, answer);
+        if (verdict == CONN_OK)
+            break;
+        result = cli->endures ? again_connect(cli, verdict, true) : cli_fail_conn(cli, verdict);
+        if (result != EXIT_DONE)
+            return result;
+    }
     if (cli->settings.trace)
         fprintf(stderr, "<<< %.*s%.*s\n", BYTES_ARG(answer->header), BYTES_ARG(answer->payload));
     return EXIT_DONE;

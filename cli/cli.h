@@ -37,8 +37,9 @@ struct cli {
     struct arena arena; /* of the whole run */
     struct conn conn;
     bool connected;
-    bool json;   /* --json */
-    bool colors; /* on standard output */
+    bool endures; /* requests outlive a lost connection (again.h) */
+    bool json;    /* --json */
+    bool colors;  /* on standard output */
     bool terminal_out;
     bool terminal_in;
     unsigned width; /* of the terminal; in a pipe: no limit (0) */

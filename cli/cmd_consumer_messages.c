@@ -1,4 +1,7 @@
 /* consumer next and sub: messages through a consumer. */
+#include <unistd.h>
+
+#include "cli/again.h"
 #include "cli/commands.h"
 #include "cli/human.h"
 #include "cli/message.h"
@@ -6,6 +9,9 @@
 
 #define BATCH_MAX    1000
 #define PULL_WAIT_NS INT64_C(30000000000)
+#define SLACK_NS     INT64_C(5000000000) /* until the word that a pull is over has come */
+#define ASK_AGAIN_US 100000
+#define MOVING_NS    INT64_C(30000000000) /* while a consumer may have no leader yet */
 
 static const struct flag flags[] = {
     {"count", 0, FLAG_NUMBER, "N", "How many (next: 1; sub: until interrupted)", NULL},
@@ -20,11 +26,14 @@ static const struct flag flags[] = {
 
 struct fetching {
     struct cli *cli;
-    const char *subject; /* of pulls; NULL: it pushes */
+    const char *subject;        /* of pulls; NULL: it pushes */
+    const char *target, *group; /* of pushes */
     struct bytes inbox;
     uint64_t sid;
     int64_t wanted, shown, asked;
-    bool follow; /* sub: ask again and again */
+    bool follow;          /* sub: ask again and again */
+    int64_t until;        /* nothing can come after that */
+    int64_t moving_until; /* the connection is a new one: the consumer may not be there at once */
 };
 
 /* The parts of "$JS.ACK.<stream>.<consumer>.<tries>.<stream seq>.<seq>.<time>.<pending>". */
@@ -110,11 +119,32 @@ static enum conn_verdict ask(struct fetching *f)
     f->asked = left < BATCH_MAX ? left : BATCH_MAX;
     if (f->follow && !args_flag(&cli->args, "wait")->given)
         wait = PULL_WAIT_NS;
+    f->until = conn_now() + wait + SLACK_NS;
     return conn_publish(&cli->conn, bytes_of_text(f->subject), f->inbox, (struct bytes){0},
                         bytes_of_text(no_wait ? cli_print(cli, "{\"batch\":%lld,\"no_wait\":true}",
                                                           (long long)f->asked)
                                               : cli_print(cli, "{\"batch\":%lld,\"expires\":%lld}",
                                                           (long long)f->asked, (long long)wait)));
+}
+
+/* The consumer is about to be elsewhere. */
+static bool is_moving(struct bytes words)
+{
+    return bytes_equal(words, BYTES("Server Shutdown")) ||
+           bytes_equal(words, BYTES("Leadership Change"));
+}
+
+static int refused(struct fetching *f, unsigned status, struct bytes words)
+{
+    return cli_fail(f->cli, EXIT_FAILED, "millrace consumer info", "the consumer says: %u %.*s",
+                    status, BYTES_ARG(words));
+}
+
+/* Asks again and again, whatever comes? */
+static bool insists(const struct fetching *f)
+{
+    return f->follow && !args_flag(&f->cli->args, "wait")->given &&
+           !args_on(&f->cli->args, "no-wait");
 }
 
 /* What a status says. EXIT_DONE with *over: no more messages of this pull. */
@@ -125,20 +155,45 @@ static int heed_status(struct fetching *f, unsigned status, struct bytes words, 
     case 100: *over = false; return EXIT_DONE; /* a sign of life */
     case 404:
     case 408:
-        if (f->follow && !args_on(&f->cli->args, "no-wait") &&
-            !args_flag(&f->cli->args, "wait")->given)
-            return EXIT_DONE;
-        if (f->shown > 0)
+        if (insists(f) || f->shown > 0)
             return EXIT_DONE;
         return cli_fail(f->cli, EXIT_TIMEOUT, "--wait 30s, if some are to come",
                         "no messages are there");
+    case 409:
+        if (!f->follow || !is_moving(words))
+            return refused(f, status, words);
+        f->moving_until = conn_now() + MOVING_NS;
+        return EXIT_DONE;
     case 503:
+        if (conn_now() < f->moving_until) {
+            (void)usleep(ASK_AGAIN_US);
+            return EXIT_DONE;
+        }
         return cli_fail(f->cli, EXIT_MISSING, "millrace consumer ls STREAM",
                         "the consumer does not answer");
-    default:
-        return cli_fail(f->cli, EXIT_FAILED, "millrace consumer info", "the consumer says: %u %.*s",
-                        status, BYTES_ARG(words));
+    default: return refused(f, status, words);
     }
+}
+
+static void listen(struct fetching *f)
+{
+    struct conn *conn = &f->cli->conn;
+
+    f->sid = f->subject != NULL
+                 ? conn_subscribe(conn, f->inbox, (struct bytes){0})
+                 : conn_subscribe(conn, bytes_of_text(f->target), bytes_of_text(f->group));
+}
+
+/* The connection is lost: sub makes it anew and pulls again, next has failed. */
+static int go_on(struct fetching *f, enum conn_verdict verdict)
+{
+    int result = f->follow ? again_connect(f->cli, verdict, true) : cli_fail_conn(f->cli, verdict);
+
+    if (result != EXIT_DONE)
+        return result;
+    f->moving_until = conn_now() + MOVING_NS;
+    listen(f);
+    return EXIT_DONE;
 }
 
 /* Takes what one pull, or pushing, brings. */
@@ -155,9 +210,11 @@ static int take(struct fetching *f)
 
         if (!conn_has_more(&cli->conn) && cli_end_output(cli) != EXIT_DONE)
             return EXIT_FAILED;
-        verdict = conn_next_of(&cli->conn, f->sid, INT64_MAX, &msg);
+        verdict = conn_next_of(&cli->conn, f->sid, f->until, &msg);
+        if (verdict == CONN_TIMEOUT && insists(f))
+            return EXIT_DONE; /* whoever had the pull has forgotten it */
         if (verdict != CONN_OK)
-            return cli_fail_conn(cli, verdict);
+            return go_on(f, verdict);
         status = msg_status(&msg, &words);
         if (status != 0 && msg.payload.size == 0) {
             bool over;
@@ -172,10 +229,10 @@ static int take(struct fetching *f)
         }
         show(cli, &msg);
         verdict = settle(cli, &msg);
-        if (verdict != CONN_OK)
-            return cli_fail_conn(cli, verdict);
         f->shown++;
         got++;
+        if (verdict != CONN_OK)
+            return go_on(f, verdict);
     }
     return EXIT_DONE;
 }
@@ -186,34 +243,29 @@ static int fetch(struct fetching *f)
     int64_t before;
 
     do {
+        enum conn_verdict verdict = f->subject != NULL ? ask(f) : CONN_OK;
+
         before = f->shown;
-        if (f->subject != NULL && ask(f) != CONN_OK)
-            return cli_fail_conn(f->cli, CONN_LOST);
-        result = take(f);
-    } while (result == EXIT_DONE && f->shown < f->wanted &&
-             (f->shown > before || (f->follow && !args_flag(&f->cli->args, "wait")->given &&
-                                    !args_on(&f->cli->args, "no-wait"))));
+        result = verdict == CONN_OK ? take(f) : go_on(f, verdict);
+    } while (result == EXIT_DONE && f->shown < f->wanted && (f->shown > before || insists(f)));
     return result;
 }
 
 static int begin(struct cli *cli, const struct json *info, const char *stream, const char *name,
                  struct fetching *f)
 {
-    const char *target = api_text(cli, info, "config.deliver_subject");
-    const char *group = api_text(cli, info, "config.deliver_group");
-
-    if (target[0] != 0 && !f->follow)
+    f->target = api_text(cli, info, "config.deliver_subject");
+    f->group = api_text(cli, info, "config.deliver_group");
+    if (f->target[0] != 0 && !f->follow)
         return cli_fail(cli, EXIT_USAGE,
                         cli_print(cli, "millrace consumer sub %s %s", stream, name),
                         "consumer %s pushes; there is no next to ask for", name);
-    if (target[0] != 0) {
-        f->sid = conn_subscribe(&cli->conn, bytes_of_text(target), bytes_of_text(group));
-        return EXIT_DONE;
+    if (f->target[0] == 0) {
+        f->subject =
+            cli_print(cli, "%s.CONSUMER.MSG.NEXT.%s.%s", cli->settings.api_prefix, stream, name);
+        f->inbox = conn_inbox(&cli->conn, &cli->arena);
     }
-    f->subject =
-        cli_print(cli, "%s.CONSUMER.MSG.NEXT.%s.%s", cli->settings.api_prefix, stream, name);
-    f->inbox = conn_inbox(&cli->conn, &cli->arena);
-    f->sid = conn_subscribe(&cli->conn, f->inbox, (struct bytes){0});
+    listen(f);
     return EXIT_DONE;
 }
 
@@ -221,6 +273,7 @@ static int run_with(struct cli *cli, bool follow)
 {
     struct fetching f = {.cli = cli,
                          .follow = follow,
+                         .until = INT64_MAX,
                          .wanted = args_number(&cli->args, "count", follow ? INT64_MAX : 1)};
     const struct json *info;
     const char *stream, *name;

@@ -25,8 +25,18 @@ static int missing(struct cli *cli, const char *name)
 
 /* ---- save ------------------------------------------------------------------------------------ */
 
-static const char *given(struct cli *cli, const struct context_field *field)
+/* What the command line says of a field. A user without a password is a token, as everywhere. */
+static const char *given(struct cli *cli, const struct context *before,
+                         const struct context_field *field)
 {
+    const char *user = args_text(&cli->args, "user");
+    bool token = user != NULL && args_text(&cli->args, "password") == NULL &&
+                 before->password == NULL && args_text(&cli->args, "token") == NULL;
+
+    if (token && strcmp(field->key, "user") == 0)
+        return NULL;
+    if (token && strcmp(field->key, "token") == 0)
+        return user;
     return field->flag != NULL ? args_text(&cli->args, field->flag) : NULL;
 }
 
@@ -41,7 +51,7 @@ static void write_fields(struct cli *cli, const struct context *before, struct j
 
         for (size_t i = 0; i < context_field_count; i++)
             if (bytes_equal(at->key, bytes_of_text(context_fields[i].key)))
-                changed = given(cli, &context_fields[i]) != NULL;
+                changed = given(cli, before, &context_fields[i]) != NULL;
         if (changed ||
             (bytes_equal(at->key, BYTES("tls_first")) && args_flag(&cli->args, "tlsfirst")->given))
             continue;
@@ -56,9 +66,9 @@ static void write_fields(struct cli *cli, const struct context *before, struct j
             json_raw(writer, at->text);
     }
     for (size_t i = 0; i < context_field_count; i++)
-        if (given(cli, &context_fields[i]) != NULL) {
+        if (given(cli, before, &context_fields[i]) != NULL) {
             json_key(writer, bytes_of_text(context_fields[i].key));
-            json_string(writer, bytes_of_text(given(cli, &context_fields[i])));
+            json_string(writer, bytes_of_text(given(cli, before, &context_fields[i])));
         }
     if (args_flag(&cli->args, "tlsfirst")->given) {
         JSON_KEY(writer, "tls_first");

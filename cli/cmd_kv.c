@@ -428,7 +428,7 @@ static int run_watch(struct cli *cli)
         result = kv_info(cli, bucket, &info);
     if (result == EXIT_DONE)
         result = reader_begin(&reader, cli, kv_stream(cli, bucket), &options);
-    for (int64_t i = 0; result == EXIT_DONE && i < count; i++) {
+    for (int64_t i = 0; result == EXIT_DONE && i < count;) {
         struct reader_item item;
         struct kv_entry entry;
         enum conn_verdict verdict;
@@ -436,10 +436,13 @@ static int run_watch(struct cli *cli)
         if (!conn_has_more(&cli->conn) && cli_end_output(cli) != EXIT_DONE)
             return EXIT_FAILED;
         verdict = reader_next(&reader, INT64_MAX, &item);
-        if (verdict != CONN_OK)
-            return cli_fail_conn(cli, verdict);
+        if (verdict != CONN_OK) {
+            result = reader_again(&reader, verdict);
+            continue;
+        }
         if (!read_item(&item, &entry))
             continue;
+        i++;
         if (cli->json)
             show_json(&entry, false);
         else

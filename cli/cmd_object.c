@@ -237,6 +237,10 @@ static int read_objects(struct cli *cli, const char *bucket, bool follow, int64_
         if (follow && cli_end_output(cli) != EXIT_DONE)
             return EXIT_FAILED;
         verdict = reader_next(&reader, until, &item);
+        if (verdict != CONN_OK && follow) {
+            result = reader_again(&reader, verdict);
+            continue;
+        }
         if (verdict != CONN_OK)
             return cli_fail_conn(cli, verdict);
         if (!object_read(bytes_of_text(cli_text(cli, item.msg.payload)), &cli->arena, &object) ||

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "cli/again.h"
 #include "cli/commands.h"
 #include "cli/human.h"
 #include "cli/message.h"
@@ -181,9 +182,16 @@ static int answer_one(struct cli *cli, uint64_t number, const struct msg *msg, s
     return verdict == CONN_OK ? EXIT_DONE : cli_fail_conn(cli, verdict);
 }
 
-static int run_reply(struct cli *cli)
+static void listen(struct cli *cli)
 {
     const char *queue = args_text(&cli->args, "queue");
+
+    (void)conn_subscribe(&cli->conn, bytes_of_text(args_word(&cli->args, 0)),
+                         bytes_of_text(queue != NULL ? queue : "NATS-RPLY-22"));
+}
+
+static int run_reply(struct cli *cli)
+{
     int64_t count = args_number(&cli->args, "count", INT64_MAX);
     struct buf header, text;
     struct arena turn;
@@ -196,20 +204,21 @@ static int run_reply(struct cli *cli)
     buf_init(&header, BODY_MAX);
     buf_init(&text, BODY_MAX);
     arena_init(&turn, BODY_MAX * 4);
-    (void)conn_subscribe(&cli->conn, bytes_of_text(args_word(&cli->args, 0)),
-                         bytes_of_text(queue != NULL ? queue : "NATS-RPLY-22"));
+    listen(cli);
     message_log("Listening on \"%s\"", args_word(&cli->args, 0));
-    for (int64_t i = 1; i <= count && result == EXIT_DONE; i++) {
+    for (int64_t i = 1; i <= count && result == EXIT_DONE;) {
         struct msg msg, copy;
         enum conn_verdict verdict = conn_next(&cli->conn, INT64_MAX, &msg);
 
         if (verdict != CONN_OK) {
-            result = cli_fail_conn(cli, verdict);
-            break;
+            result = again_connect(cli, verdict, false);
+            if (result == EXIT_DONE)
+                listen(cli);
+            continue;
         }
         arena_reset(&turn);
         msg_copy(&copy, &msg, &turn); /* each part with a zero behind it */
-        result = answer_one(cli, (uint64_t)i, &copy, &header, &text);
+        result = answer_one(cli, (uint64_t)i++, &copy, &header, &text);
     }
     buf_deinit(&header);
     buf_deinit(&text);

@@ -1,4 +1,5 @@
 /* server ls, server report, events: all servers, by the system account; and what they tell of. */
+#include "cli/again.h"
 #include "cli/api.h"
 #include "cli/commands.h"
 #include "cli/form.h"
@@ -161,31 +162,43 @@ static void show_event(struct cli *cli, const struct msg *msg)
     arena_deinit(&turn);
 }
 
-static int run_events(struct cli *cli)
+static void listen(struct cli *cli)
 {
     const struct flag_value *subjects = args_flag(&cli->args, "subjects");
-    int64_t count = args_number(&cli->args, "count", INT64_MAX);
-    int result = cli_connect(cli);
 
-    if (result != EXIT_DONE)
-        return result;
     for (size_t i = 0; i < subjects->count; i++)
         (void)conn_subscribe(&cli->conn, bytes_of_text(subjects->list[i]), (struct bytes){0});
     if (subjects->count == 0)
         (void)conn_subscribe(&cli->conn,
                              bytes_of_text(cli_print(cli, "%s.>", cli->settings.event_prefix)),
                              (struct bytes){0});
+}
+
+static int run_events(struct cli *cli)
+{
+    int64_t count = args_number(&cli->args, "count", INT64_MAX);
+    int result = cli_connect(cli);
+
+    if (result != EXIT_DONE)
+        return result;
+    listen(cli);
     message_log("Listening for events");
-    for (int64_t i = 0; i < count; i++) {
+    for (int64_t i = 0; i < count;) {
         struct msg msg;
         enum conn_verdict verdict;
 
         if (!conn_has_more(&cli->conn) && cli_end_output(cli) != EXIT_DONE)
             return EXIT_FAILED;
         verdict = conn_next(&cli->conn, INT64_MAX, &msg);
-        if (verdict != CONN_OK)
-            return cli_fail_conn(cli, verdict);
+        if (verdict != CONN_OK) {
+            result = again_connect(cli, verdict, false);
+            if (result != EXIT_DONE)
+                return result;
+            listen(cli);
+            continue;
+        }
         show_event(cli, &msg);
+        i++;
     }
     return EXIT_DONE;
 }

@@ -1,6 +1,7 @@
 /* sub: messages as they come. */
 #include <stdio_ext.h>
 
+#include "cli/again.h"
 #include "cli/commands.h"
 #include "cli/message.h"
 
@@ -52,14 +53,26 @@ static void show(struct showing *s, const struct msg *msg, uint64_t number)
     }
 }
 
-/* How it ends: after so many, after silence, or with the connection. */
+static int subscribe(struct cli *cli)
+{
+    const char *queue = args_text(&cli->args, "queue");
+    enum conn_verdict verdict;
+
+    for (size_t i = 0; i < cli->args.word_count; i++)
+        (void)conn_subscribe(&cli->conn, bytes_of_text(args_word(&cli->args, i)),
+                             bytes_of_text(queue != NULL ? queue : ""));
+    verdict = conn_sync(&cli->conn, cli->settings.timeout_ns);
+    return verdict == CONN_OK ? EXIT_DONE : cli_fail_conn(cli, verdict);
+}
+
+/* How it ends: after so many, or after silence. */
 static int follow(struct cli *cli, struct showing *s)
 {
     int64_t count = args_number(&cli->args, "count", INT64_MAX);
     int64_t wait = args_number(&cli->args, "wait", 0);
     bool ack = args_on(&cli->args, "ack");
 
-    for (int64_t i = 1; i <= count; i++) {
+    for (int64_t i = 1; i <= count;) {
         struct msg msg;
         enum conn_verdict verdict;
 
@@ -68,29 +81,21 @@ static int follow(struct cli *cli, struct showing *s)
         verdict = conn_next(&cli->conn, wait > 0 ? conn_now() + wait : INT64_MAX, &msg);
         if (verdict == CONN_TIMEOUT && wait > 0)
             return EXIT_DONE;
-        if (verdict != CONN_OK)
-            return cli_fail_conn(cli, verdict);
-        show(s, &msg, (uint64_t)i);
+        if (verdict != CONN_OK) {
+            int result = again_connect(cli, verdict, false);
+
+            if (result == EXIT_DONE)
+                result = subscribe(cli);
+            if (result != EXIT_DONE)
+                return result;
+            continue;
+        }
+        show(s, &msg, (uint64_t)i++);
         if (ack && msg.reply.size > 0)
             (void)conn_publish(&cli->conn, msg.reply, (struct bytes){0}, (struct bytes){0},
                                BYTES("+ACK"));
     }
     return EXIT_DONE;
-}
-
-static int subscribe(struct cli *cli)
-{
-    const char *queue = args_text(&cli->args, "queue");
-    enum conn_verdict verdict;
-
-    for (size_t i = 0; i < cli->args.word_count; i++) {
-        (void)conn_subscribe(&cli->conn, bytes_of_text(args_word(&cli->args, i)),
-                             bytes_of_text(queue != NULL ? queue : ""));
-        if (!cli->json && !args_on(&cli->args, "raw"))
-            message_log("Subscribing on %s", args_word(&cli->args, i));
-    }
-    verdict = conn_sync(&cli->conn, cli->settings.timeout_ns);
-    return verdict == CONN_OK ? EXIT_DONE : cli_fail_conn(cli, verdict);
 }
 
 static int run(struct cli *cli)
@@ -105,6 +110,8 @@ static int run(struct cli *cli)
         result = message_subject(cli, args_word(&cli->args, i), true);
     if (result == EXIT_DONE)
         result = cli_connect(cli);
+    for (size_t i = 0; i < cli->args.word_count && result == EXIT_DONE && !s.json && !s.raw; i++)
+        message_log("Subscribing on %s", args_word(&cli->args, i));
     if (result == EXIT_DONE)
         result = subscribe(cli);
     if (result != EXIT_DONE)
@@ -118,6 +125,8 @@ static int run(struct cli *cli)
 
 static const struct command commands[] = {
     {"sub", "subscribe", "<subject> ...", 1, SUBJECTS_MAX, "Show messages as they come",
-     "millrace sub 'orders.>' --count 10", NULL, FLAGS(flags), run},
+     "millrace sub 'orders.>' --count 10",
+     "A restart of the server is outlived; what is published meanwhile is not seen.", FLAGS(flags),
+     run},
 };
 const struct command_list commands_subscribe = {commands, 1};

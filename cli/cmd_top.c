@@ -228,6 +228,7 @@ static int run(struct cli *cli)
         return result;
     if (args_number(&cli->args, "interval", 1000000000) < 100000000)
         return cli_fail(cli, EXIT_USAGE, "--interval 1s", "--interval must be at least 100ms");
+    cli->endures = true;
     view->order = ORDER_RATE;
     for (size_t i = 0; i < 3; i++)
         arena_init(&view->memory[i], MEMORY_MAX);

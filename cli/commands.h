@@ -37,6 +37,7 @@ struct command_list {
     X(commands_stream)                                                                             \
     X(commands_stream_list)                                                                        \
     X(commands_stream_messages)                                                                    \
+    X(commands_backup)                                                                             \
     X(commands_consumer)                                                                           \
     X(commands_consumer_messages)                                                                  \
     X(commands_kv_bucket)                                                                          \

@@ -14,6 +14,7 @@
 #include "cli/conn_parts.h"
 #include "cli/creds.h"
 #include "cli/file.h"
+#include "cli/socks.h"
 #include "cli/tls_client.h"
 #include "cli/url.h"
 #include "server/auth/base64.h"
@@ -42,6 +43,18 @@ static bool connected(int fd, int64_t until)
     return error == 0;
 }
 
+/* A server whose machine is gone is noticed within two minutes; without it, a command that only
+ * listens would wait for ever. Nothing is lost where the system does not know how. */
+static void keep_alive(int fd)
+{
+    const int one = 1, idle_s = 60, between_s = 10, count = 6;
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &between_s, sizeof(between_s));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
+}
+
 static int dial(const struct addrinfo *info, int64_t until)
 {
     int one = 1;
@@ -58,6 +71,7 @@ static int dial(const struct addrinfo *info, int64_t until)
         return -1;
     }
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)); /* else only slower */
+    keep_alive(fd);
     return fd;
 }
 
@@ -82,6 +96,63 @@ static enum conn_verdict open_socket(struct conn *conn, const struct url *addres
         return conn_failed(conn, CONN_UNREACHABLE, "no server at %s:%s: %s", address->host,
                            address->port, strerror(errno));
     return CONN_OK;
+}
+
+/* ---- the proxy ------------------------------------------------------------------------------- */
+
+static enum conn_verdict ask_proxy(struct conn *conn, struct socks *socks, const struct url *proxy,
+                                   int64_t until)
+{
+    const char *why = "it hangs up or does not answer";
+
+    for (;;) {
+        size_t used;
+        enum socks_step step = socks_step(socks, bytes_skip(buf_bytes(&conn->in), conn->head),
+                                          &used, &conn->out, &why);
+        enum conn_verdict moved = CONN_OK;
+
+        conn->head += used;
+        if (step == SOCKS_READY)
+            return CONN_OK;
+        if (step == SOCKS_MORE)
+            moved = conn_turn(conn, until, true);
+        else if (step == SOCKS_SENT)
+            moved = conn_drain(conn, until);
+        if (step == SOCKS_BAD || moved == CONN_LOST || conn_now() >= until)
+            return conn_failed(conn, CONN_UNREACHABLE, "SOCKS proxy %s:%s to %s:%u: %s",
+                               proxy->host, proxy->port, socks->host, socks->port, why);
+    }
+}
+
+/* To the address, by a proxy if there is one. */
+static enum conn_verdict reach(struct conn *conn, const struct url *address, int64_t until)
+{
+    struct socks socks = {.host = address->host};
+    struct url proxy;
+    uint64_t port = 0;
+    const char *wrong;
+    enum conn_verdict verdict;
+
+    if (conn->settings->socks_proxy == NULL)
+        return open_socket(conn, address, until);
+    wrong = url_read_proxy(bytes_of_text(conn->settings->socks_proxy), &proxy);
+    if (wrong != NULL)
+        return conn_failed(conn, CONN_WRONG, "\"%s\" is no SOCKS proxy: %s",
+                           conn->settings->socks_proxy, wrong);
+    (void)bytes_read_u64(bytes_of_text(address->port), &port); /* url_read has */
+    socks.port = (unsigned)port;
+    socks.user = proxy.has_password ? proxy.user : NULL;
+    socks.password = proxy.password;
+    verdict = open_socket(conn, &proxy, until);
+    if (verdict == CONN_OK && !socks_begin(&socks, &conn->out))
+        verdict = conn_failed(conn, CONN_WRONG, "the name is too long for a SOCKS proxy");
+    if (verdict == CONN_OK)
+        verdict = conn_drain(conn, until);
+    if (verdict == CONN_OK)
+        verdict = ask_proxy(conn, &socks, &proxy, until);
+    if (verdict == CONN_OK)
+        snprintf(conn->address, sizeof(conn->address), "%.60s:%s", address->host, address->port);
+    return verdict;
 }
 
 /* ---- greeting -------------------------------------------------------------------------------- */
@@ -170,6 +241,8 @@ static enum conn_verdict prove(struct conn *conn, struct proof *proof)
     enum conn_verdict verdict;
 
     *proof = (struct proof){0};
+    if (conn->settings->jwt != NULL)
+        proof->jwt = bytes_of_text(conn->settings->jwt); /* alone it is a bearer's */
     if (conn->settings->creds == NULL && conn->settings->nkey == NULL)
         return CONN_OK;
     verdict = read_key(conn, &creds);
@@ -180,7 +253,8 @@ static enum conn_verdict prove(struct conn *conn, struct proof *proof)
     crypto_forget(creds.seed, sizeof(creds.seed));
     nkey_write(proof->key, NKEY_USER, key);
     base64_write_url(proof->signature, bytes_of(signature, sizeof(signature)));
-    proof->jwt = creds.jwt;
+    if (creds.jwt.size > 0)
+        proof->jwt = creds.jwt;
     return CONN_OK;
 }
 
@@ -290,7 +364,7 @@ static enum conn_verdict open_one(struct conn *conn, const struct url *address, 
     snprintf(conn->url, sizeof(conn->url),
              strchr(address->host, ':') ? "%s://[%s]:%s" : "%s://%s:%s",
              address->tls ? "tls" : "nats", address->host, address->port);
-    verdict = open_socket(conn, address, until);
+    verdict = reach(conn, address, until);
     if (verdict == CONN_OK && settings->tls_first)
         verdict = start_tls(conn, address, until);
     if (verdict == CONN_OK)

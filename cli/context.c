@@ -33,6 +33,7 @@ const struct context_field context_fields[] = {
     FIELD("jetstream_domain", "js-domain", domain),
     FIELD("jetstream_api_prefix", "js-api-prefix", api_prefix),
     FIELD("jetstream_event_prefix", "js-event-prefix", event_prefix),
+    FIELD("socks_proxy", "socks-proxy", socks_proxy),
     FIELD("inbox_prefix", "inbox-prefix", inbox_prefix),
 };
 #undef FIELD
@@ -84,6 +85,18 @@ const char *context_selected(struct arena *arena)
     return text.size > 0 ? (const char *)arena_copy(arena, text).at : NULL;
 }
 
+/* A file that begins with "~/" is one of the user's own. */
+static const char *at_home(const char *file, struct arena *arena)
+{
+    const char *home = getenv("HOME");
+    char text[4096];
+
+    if (file == NULL || home == NULL || strncmp(file, "~/", 2) != 0 ||
+        snprintf(text, sizeof(text), "%s%s", home, file + 1) >= (int)sizeof(text))
+        return file;
+    return (const char *)arena_copy(arena, bytes_of_text(text)).at;
+}
+
 static const char *string_of(const struct json *file, const char *key, struct arena *arena)
 {
     const struct json *value = json_get(file, bytes_of_text(key));
@@ -91,16 +104,6 @@ static const char *string_of(const struct json *file, const char *key, struct ar
     if (value == NULL || value->type != JSON_STRING || value->text.size == 0)
         return NULL;
     return (const char *)arena_copy(arena, value->text).at;
-}
-
-static bool refuse_proxy(const struct context *context, const char *name, struct arena *arena,
-                         char error[static CONTEXT_ERROR_SIZE])
-{
-    if (string_of(context->file, "socks_proxy", arena) == NULL)
-        return true;
-    snprintf(error, CONTEXT_ERROR_SIZE, "context %.120s asks for a SOCKS proxy, which is not built",
-             name);
-    return false;
 }
 
 bool context_load(struct context *context, const char *name, struct arena *arena,
@@ -129,9 +132,14 @@ bool context_load(struct context *context, const char *name, struct arena *arena
     for (size_t i = 0; i < context_field_count; i++)
         *(const char **)((char *)context + context_fields[i].offset) =
             string_of(context->file, context_fields[i].key, arena);
+    context->creds = at_home(context->creds, arena);
+    context->nkey = at_home(context->nkey, arena);
+    context->cert = at_home(context->cert, arena);
+    context->key = at_home(context->key, arena);
+    context->ca = at_home(context->ca, arena);
     first = json_get(context->file, BYTES("tls_first"));
     context->tls_first = first != NULL && first->type == JSON_TRUE;
-    return refuse_proxy(context, name, arena, error);
+    return true;
 }
 
 bool context_exists(const char *name, struct arena *arena)

@@ -17,6 +17,7 @@ struct context {
     const char *description, *url, *user, *password, *token, *creds, *nkey, *jwt;
     const char *cert, *key, *ca;
     const char *domain, *api_prefix, *event_prefix, *inbox_prefix;
+    const char *socks_proxy;
     bool tls_first;
     const struct json *file; /* all of it */
 };

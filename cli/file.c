@@ -132,10 +132,14 @@ static bool name_it(struct file_out *out)
     return false;
 }
 
+bool file_sync(struct file_out *out)
+{
+    return fsync(out->fd) == 0;
+}
+
 bool file_finish(struct file_out *out)
 {
-    /* A disk that is full may say so only now. */
-    bool done = fsync(out->fd) == 0 && name_it(out) &&
+    bool done = file_sync(out) && name_it(out) &&
                 (out->hidden[0] == 0 || rename(out->hidden, out->path) == 0);
     int why = errno;
 

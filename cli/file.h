@@ -22,6 +22,8 @@ struct file_out {
 /* False with errno; nothing is left behind then, and file_finish and file_drop must not follow. */
 bool file_begin(struct file_out *out, const char *path, mode_t mode);
 bool file_write(struct file_out *out, struct bytes b);
+/* What was written is on disk; one that is full may say so only now. */
+bool file_sync(struct file_out *out);
 /* Puts the file in its place, over what was there; on failure (errno) it is dropped. */
 bool file_finish(struct file_out *out);
 void file_drop(struct file_out *out);

@@ -1,39 +1,66 @@
 #include "cli/reader.h"
 
+#include "cli/again.h"
 #include "cli/form.h"
 
 #define PARTS_MAX 16u
 
-int reader_begin(struct reader *reader, struct cli *cli, const char *stream,
-                 const struct reader_options *options)
+/* Where it begins: as was asked for, or behind what was handed out already. */
+static const char *start(const struct reader *reader)
 {
+    struct cli *cli = reader->cli;
+
+    return reader->last == 0
+               ? cli_print(cli, "\"deliver_policy\":\"%s\"", reader->options.deliver)
+               : cli_print(cli, "\"deliver_policy\":\"by_start_sequence\",\"opt_start_seq\":%llu",
+                           (unsigned long long)reader->last + 1);
+}
+
+static int create(struct reader *reader)
+{
+    struct cli *cli = reader->cli;
     struct bytes inbox;
     const struct json *answer;
     const char *request;
-    int result = cli_connect(cli);
+    int result;
 
-    if (result != EXIT_DONE)
-        return result;
-    *reader = (struct reader){.cli = cli, .stream = stream, .expected = 1};
+    reader->expected = 1;
     inbox = conn_inbox(&cli->conn, &cli->arena);
     reader->sid = conn_subscribe(&cli->conn, inbox, (struct bytes){0});
-    request =
-        cli_print(cli,
-                  "{\"stream_name\":\"%s\",\"config\":{\"deliver_subject\":\"%.*s\",\"deliver_"
-                  "policy\":\"%s\","
-                  "\"ack_policy\":\"none\",\"replay_policy\":\"instant\",\"max_deliver\":1,\"mem_"
-                  "storage\":true,"
-                  "\"num_replicas\":1,\"flow_control\":true,\"idle_heartbeat\":5000000000,"
-                  "\"inactive_threshold\":300000000000,\"filter_subject\":%s,\"headers_only\":%s}}",
-                  stream, BYTES_ARG(inbox), options->deliver, form_quote(cli, options->filter),
-                  options->headers_only ? "true" : "false");
-    result = api_call(cli, cli_print(cli, "CONSUMER.CREATE.%s", stream), bytes_of_text(request),
-                      &answer);
+    request = cli_print(
+        cli,
+        "{\"stream_name\":\"%s\",\"config\":{\"deliver_subject\":\"%.*s\",%s,"
+        "\"ack_policy\":\"none\",\"replay_policy\":\"instant\",\"max_deliver\":1,\"mem_"
+        "storage\":true,"
+        "\"num_replicas\":1,\"flow_control\":true,\"idle_heartbeat\":5000000000,"
+        "\"inactive_threshold\":300000000000,\"filter_subject\":%s,\"headers_only\":%s}}",
+        reader->stream, BYTES_ARG(inbox), start(reader), form_quote(cli, reader->options.filter),
+        reader->options.headers_only ? "true" : "false");
+    result = api_call(cli, cli_print(cli, "CONSUMER.CREATE.%s", reader->stream),
+                      bytes_of_text(request), &answer);
     if (result != EXIT_DONE)
         return result;
     reader->name = api_text(cli, answer, "name");
     reader->pending = api_u64(answer, "num_pending") + api_u64(answer, "delivered.consumer_seq");
+    if (reader->last == 0 && strcmp(reader->options.deliver, "new") == 0)
+        reader->last = api_u64(answer, "delivered.stream_seq");
     return EXIT_DONE;
+}
+
+int reader_begin(struct reader *reader, struct cli *cli, const char *stream,
+                 const struct reader_options *options)
+{
+    int result = cli_connect(cli);
+
+    *reader = (struct reader){.cli = cli, .stream = stream, .options = *options};
+    return result == EXIT_DONE ? create(reader) : result;
+}
+
+int reader_again(struct reader *reader, enum conn_verdict verdict)
+{
+    int result = again_connect(reader->cli, verdict, true);
+
+    return result == EXIT_DONE ? create(reader) : result;
 }
 
 /* What the subject for acknowledgements says: "$JS.ACK.<stream>.<consumer>.<tries>.<sequence>.
@@ -87,6 +114,7 @@ enum conn_verdict reader_next(struct reader *reader, int64_t until, struct reade
                      "messages of stream %s were lost on the way; try again", reader->stream);
             return CONN_LOST;
         }
+        reader->last = item->sequence;
         return CONN_OK;
     }
 }

@@ -7,19 +7,21 @@
 
 #include "cli/api.h"
 
-struct reader {
-    struct cli *cli;
-    const char *stream;
-    const char *name;
-    uint64_t sid;
-    uint64_t pending;  /* what was there when it began */
-    uint64_t expected; /* number of the next message of the consumer */
-};
-
 struct reader_options {
     const char *filter;
     const char *deliver; /* "all", "last_per_subject", "new" */
     bool headers_only;
+};
+
+struct reader {
+    struct cli *cli;
+    const char *stream;
+    struct reader_options options;
+    const char *name;
+    uint64_t sid;
+    uint64_t pending;  /* what was there when it began */
+    uint64_t expected; /* number of the next message of the consumer */
+    uint64_t last;     /* the stream's message that was handed out last, or begun behind; 0: none */
 };
 
 /* EXIT_DONE, or said. */
@@ -34,6 +36,9 @@ struct reader_item {
 };
 /* Waits until `until` (conn_now). CONN_LOST also when a message is missing. */
 enum conn_verdict reader_next(struct reader *reader, int64_t until, struct reader_item *item);
+/* A command that runs for long goes on where it was when the connection is lost (again.h).
+ * EXIT_DONE, or it failed and was said. */
+int reader_again(struct reader *reader, enum conn_verdict verdict);
 /* The consumer goes away; it would by itself as well. */
 void reader_end(struct reader *reader);
 

@@ -19,6 +19,7 @@ const struct flag settings_flags[] = {
     {"tlsfirst", 0, FLAG_SWITCH, NULL, "TLS before the server has greeted", NULL},
     {"timeout", 0, FLAG_DURATION, "DURATION", "How long to wait for an answer ($NATS_TIMEOUT)",
      NULL},
+    {"socks-proxy", 0, FLAG_TEXT, "URL", "The way to the servers ($NATS_SOCKS_PROXY)", NULL},
     {"js-api-prefix", 0, FLAG_TEXT, "PREFIX", "Where the JetStream API is ($JS.API)", NULL},
     {"js-event-prefix", 0, FLAG_TEXT, "PREFIX", "Where its advisories are ($JS.EVENT)", NULL},
     {"js-domain", 0, FLAG_TEXT, "DOMAIN", "JetStream domain", NULL},
@@ -133,6 +134,7 @@ bool settings_read(struct settings *settings, const struct args *args, struct ar
     settings->tls_ca = pick(args, "tlsca", "NATS_CA", context.ca);
     settings->tls_first =
         args_flag(args, "tlsfirst")->given ? args_on(args, "tlsfirst") : context.tls_first;
+    settings->socks_proxy = pick(args, "socks-proxy", "NATS_SOCKS_PROXY", context.socks_proxy);
     settings->name = pick(args, "connection-name", NULL, "millrace");
     settings->api_prefix = api_prefix(args, &context, arena);
     settings->event_prefix = pick(args, "js-event-prefix", NULL, context.event_prefix);

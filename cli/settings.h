@@ -1,7 +1,8 @@
 /*
  * settings: where the servers are, who we are and how we speak to them, from (each over the next)
  * flags, the environment (NATS_URL, NATS_USER, NATS_PASSWORD, NATS_CREDS, NATS_NKEY, NATS_CERT,
- * NATS_KEY, NATS_CA, NATS_TIMEOUT, NATS_CONTEXT) and a context as the `nats` command keeps them.
+ * NATS_KEY, NATS_CA, NATS_TIMEOUT, NATS_SOCKS_PROXY, NATS_CONTEXT) and a context as the `nats`
+ * command keeps them.
  */
 #ifndef CLI_SETTINGS_H
 #define CLI_SETTINGS_H
@@ -22,7 +23,8 @@ struct settings {
     const char *tls_key;
     const char *tls_ca;
     bool tls_first;
-    const char *name; /* of the connection */
+    const char *socks_proxy; /* socks5://..., or NULL */
+    const char *name;        /* of the connection */
     int64_t timeout_ns;
     const char *api_prefix;   /* "$JS.API", without a dot behind it */
     const char *event_prefix; /* "$JS.EVENT" */

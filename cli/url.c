@@ -83,9 +83,9 @@ static const char *read_user(struct bytes *text, struct url *address)
     return NULL;
 }
 
-static const char *read_host(struct bytes text, struct url *address)
+static const char *read_host(struct bytes text, struct url *address, struct bytes port)
 {
-    struct bytes host = text, port = BYTES("4222");
+    struct bytes host = text;
     uint64_t number;
 
     if (text.size > 0 && text.at[0] == '[') {
@@ -121,5 +121,24 @@ const char *url_read(struct bytes text, struct url *address)
             text.size--;
         wrong = read_user(&text, address);
     }
-    return wrong != NULL ? wrong : read_host(text, address);
+    return wrong != NULL ? wrong : read_host(text, address, BYTES("4222"));
+}
+
+const char *url_read_proxy(struct bytes text, struct url *address)
+{
+    static const struct bytes schemes[] = {{(const uint8_t *)"socks5://", 9},
+                                           {(const uint8_t *)"socks5h://", 10}};
+    const char *wrong;
+
+    *address = (struct url){0};
+    text = bytes_trim(text);
+    for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
+        if (bytes_starts(text, schemes[i]))
+            text = bytes_skip(text, schemes[i].size);
+    if (memmem(text.at, text.size, "://", 3) != NULL)
+        return "proxies begin with socks5://";
+    while (text.size > 0 && text.at[text.size - 1] == '/')
+        text.size--;
+    wrong = read_user(&text, address);
+    return wrong != NULL ? wrong : read_host(text, address, BYTES("1080"));
 }

@@ -19,5 +19,7 @@ struct url {
 
 /* NULL, or why not: what schemes there are, what part is too long. */
 const char *url_read(struct bytes text, struct url *address);
+/* The same of a proxy: socks5://user:password@host:port. */
+const char *url_read_proxy(struct bytes text, struct url *address);
 
 #endif

@@ -22,6 +22,7 @@ static void destroy(struct replica *replica)
     buf_deinit(&replica->block.body);
     buf_deinit(&replica->block.local);
     replica_catch_deinit(replica);
+    replica_heal_deinit(replica);
     heap_give(replica);
 }
 
@@ -75,13 +76,17 @@ void replica_apply_ready(struct replica *replica)
     if (log_durable(replica->log) < limit || REPLICA_FLAWED(replica, APPLY_UNCOMMITTED))
         limit = log_durable(replica->log);
     while (!replica->closed && replica->applied < limit) {
-        bool known = next_batch(replica, &batch);
+        bool known = next_batch(replica, &batch) || replica_heal_next(replica, &batch);
 
-        assert(known); /* what is not applied is never dropped from the cache */
+        /* What is not applied is never dropped from the cache, but what is applied again is. */
+        assert(known || replica_differs(replica));
+        if (!known)
+            break;
         apply(replica, &batch);
     }
     if (replica->closed)
         return;
+    replica_heal_applied(replica);
     cache_trim(&replica->cache, replica->applied);
     if (replica->lead_index != 0 && replica->applied >= replica->lead_index)
         begin_to_lead(replica);
@@ -246,6 +251,10 @@ static void carry_out(struct replica *replica, const struct raft_order *order)
         open_term(replica);
         break;
     case RAFT_ORDER_LEAD:
+        if (replica_differs(replica)) {
+            replica_heal_elected(replica);
+            break;
+        }
         replica->lead_index = order->index;
         if (REPLICA_FLAWED(replica, LEAD_UNAPPLIED))
             begin_to_lead(replica);
@@ -428,6 +437,7 @@ enum err replica_open(struct groups *groups, uint64_t log_id, const struct repli
     opened->forgive.fire = forgive_fired;
     opened->warm.done = replica_warmed;
     replica_catch_init(opened);
+    replica_heal_init(opened);
     cache_init(&opened->cache, REPLICA_CACHE_BYTES);
     buf_init(&opened->scratch, WIRE_FRAME_MAX);
     err = replica_recover(opened, &log_events);
@@ -458,6 +468,7 @@ void replica_close(struct replica *replica)
     groups_leave(replica->groups, replica->id);
     drop_reads(replica);
     replica_catch_close(replica);
+    replica_heal_close(replica);
     log_close(replica->log);
     replica->closed = true;
     if (replica->busy == 0)
@@ -472,6 +483,7 @@ void replica_forget(struct replica *replica)
     groups_leave(replica->groups, replica->id);
     drop_reads(replica);
     replica_catch_close(replica);
+    replica_heal_close(replica);
     destroy(replica);
 }
 
@@ -500,7 +512,8 @@ int64_t replica_time_last(const struct replica *replica)
 
 bool replica_whole(const struct replica *replica)
 {
-    return replica->repair_from == 0 && !raft_core_damaged(replica->core);
+    return replica->repair_from == 0 && !raft_core_damaged(replica->core) &&
+           !replica_differs(replica);
 }
 
 uint64_t replica_proposed(const struct replica *replica)

@@ -76,6 +76,9 @@ struct replica_events {
      * once, then `taken`. */
     void (*forget)(void *owner);
     void (*taken)(void *owner);
+    /* The machine cannot be given a batch again after it was restored to what was before it: a
+     * state that differs is replaced only while nothing follows the block. */
+    bool once;
     /* A member that fills asks: replica_tell, at once or later, or never. */
     void (*asked)(void *owner, struct raft_member by, uint64_t index, struct bytes question);
 };
@@ -130,9 +133,9 @@ struct replica_read {
 };
 void replica_read(struct replica *replica, struct replica_read *read);
 
-/* Before replica_block: a hash of what in the state is equal on all replicas. They are compared. */
-void replica_audit(struct replica *replica, uint64_t hash);
-/* What `capture` asked for: takes the memory of both. `local` is this replica's own: places. */
+/* What `capture` asked for: takes the memory of both. `local` is this replica's own: places. The
+ * others are told a hash of the body's compared sections; one that differs from the majority's
+ * does not lead, and its state is replaced (docs/raft.md, Comparing states). */
 void replica_block(struct replica *replica, struct buf *body, struct buf *local);
 /* There will be no block this time. */
 void replica_block_drop(struct replica *replica);
@@ -148,10 +151,13 @@ size_t replica_piece(const struct replica *replica);
 void replica_tell(struct replica *replica, struct raft_member to, uint64_t index,
                   struct bytes answer);
 
-/* A body is a row of sections: u32 type, u32 0, u64 size, and so many bytes. */
+/* A body is a row of sections: u32 type, u32 0 or 1, u64 size, and so many bytes. 1: it may differ
+ * between replicas that are all right, and is not compared. */
 #define BLOCK_SECTION_HEAD 16u
 #define BLOCK_SECTION_FREE 16u /* machines number theirs from here on */
 void replica_section(uint8_t head[BLOCK_SECTION_HEAD], uint32_t type, uint64_t size);
+void replica_section_own(uint8_t head[BLOCK_SECTION_HEAD], uint32_t type, uint64_t size);
+bool replica_section_compared(struct bytes body); /* is its first? */
 /* Takes the first; false: there is none that is whole. */
 bool replica_section_take(struct bytes *body, uint32_t *type, struct bytes *section);
 

@@ -9,10 +9,9 @@
 #include "raft/replica_priv.h"
 #include "storage/record.h"
 
-#define SECTION_GROUP 1u
-#define GROUP_MAX     (8u + MEMBERS_BODY_MAX)
-#define GROWTH        4u /* the log grows by so many times the last block before the next */
-#define PART          8u /* and by that part of itself, but at least that part of block_bytes */
+#define GROUP_MAX (8u + MEMBERS_BODY_MAX)
+#define GROWTH    4u /* the log grows by so many times the last block before the next */
+#define PART      8u /* and by that part of itself, but at least that part of block_bytes */
 
 bool replica_blocks(const struct replica *replica)
 {
@@ -74,7 +73,7 @@ static void begin(struct replica *replica, const struct log_batch *batch)
     replica->block.op.hash = batch->hash;
     log_roll(replica->log); /* so that what is below can go one day */
     write_group(replica, head + BLOCK_SECTION_HEAD, &size);
-    replica_section(head, SECTION_GROUP, size);
+    replica_section(head, REPLICA_SECTION_GROUP, size);
     replica->events.capture(replica->owner, bytes_of(head, BLOCK_SECTION_HEAD + size));
 }
 
@@ -129,6 +128,7 @@ static void written(struct log_block_op *op, enum err err)
     buf_release(&replica->block.body);
     buf_release(&replica->block.local);
     if (!replica->closed) {
+        replica_audit_say(replica, op->digested);
         if (err == OK)
             move_floor(replica);
         set_due(replica);
@@ -152,6 +152,7 @@ void replica_block(struct replica *replica, struct buf *body, struct buf *local)
     op->body = buf_bytes(&replica->block.body);
     op->local = buf_bytes(&replica->block.local);
     op->done = written;
+    op->digest = replica_audit_body;
     replica_hold(replica);
     log_block_write(replica->log, op);
 }
@@ -169,12 +170,34 @@ void replica_block_drop(struct replica *replica)
 
 /* ---- sections -------------------------------------------------------------------------------- */
 
-void replica_section(uint8_t head[BLOCK_SECTION_HEAD], uint32_t type, uint64_t size)
+enum { COMPARED, NOT_COMPARED };
+
+static void section(uint8_t head[BLOCK_SECTION_HEAD], uint32_t type, uint32_t compared,
+                    uint64_t size)
 {
     uint8_t *at = encode_u32(head, type);
 
-    at = encode_u32(at, 0);
+    at = encode_u32(at, compared);
     (void)encode_u64(at, size);
+}
+
+void replica_section(uint8_t head[BLOCK_SECTION_HEAD], uint32_t type, uint64_t size)
+{
+    section(head, type, COMPARED, size);
+}
+
+void replica_section_own(uint8_t head[BLOCK_SECTION_HEAD], uint32_t type, uint64_t size)
+{
+    section(head, type, NOT_COMPARED, size);
+}
+
+bool replica_section_compared(struct bytes body)
+{
+    struct decoder in;
+
+    decoder_init(&in, body);
+    (void)decode_u32(&in);
+    return decode_u32(&in) == COMPARED && !in.failed;
 }
 
 bool replica_section_take(struct bytes *body, uint32_t *type, struct bytes *section)
@@ -210,7 +233,7 @@ static bool take_group(struct bytes *body, int64_t *time_last, struct raft_confi
     struct bytes group;
     uint32_t type;
 
-    return replica_section_take(body, &type, &group) && type == SECTION_GROUP &&
+    return replica_section_take(body, &type, &group) && type == REPLICA_SECTION_GROUP &&
            read_group(group, time_last, config);
 }
 

@@ -30,6 +30,7 @@ static void give_up(struct replica *replica)
 {
     struct catch *catch = &replica->catch;
 
+    catch->heals = false;
     if (catch->phase >= CATCH_FILL)
         replica->events.fill_drop(replica->owner);
     timers_cancel(io_timers(replica->io), &catch->timer);
@@ -57,6 +58,15 @@ bool replica_catch_send(struct replica *replica, enum wire_catch type, struct ra
     pieces[1] = payload;
     return transport->send(transport->owner, to.node, data ? TRANSPORT_DATA : TRANSPORT_CONTROL,
                            pieces, payload.size > 0 ? 2 : 1);
+}
+
+/* Is there still something that it is good for? */
+static bool catch_wanted(struct replica *replica)
+{
+    const struct catch *catch = &replica->catch;
+
+    return catch->heals ? replica_heal_takes(replica, catch->index)
+                        : raft_core_lacks(replica->core, catch->index, catch->term);
 }
 
 static void ask(struct replica *replica)
@@ -97,7 +107,19 @@ static void begin(struct replica *replica, uint64_t index, uint64_t term)
     catch->index = index;
     catch->term = term;
     catch->known = false;
+    catch->heals =
+        !raft_core_lacks(replica->core, index, term) && replica_heal_takes(replica, index);
     ask(replica);
+}
+
+/* What the leader does not have any more it answers with an offer. */
+void replica_catch_heal(struct replica *replica)
+{
+    uint64_t index = replica->block.newest;
+
+    if (replica->catch.phase == CATCH_NOT && raft_core_role(replica->core) == RAFT_FOLLOWER &&
+        replica_heal_takes(replica, index))
+        begin(replica, index, replica->block.newest_term);
 }
 
 /* How far this log equals everybody's: as far as it is committed, and if it has the entry (index,
@@ -128,7 +150,7 @@ static void offered(struct replica *replica, const struct raft_message *message)
     if (catch->phase >= CATCH_READY || index == 0 || term == 0 || replica->events.fill == NULL ||
         (!from_leader(replica, message) && !REPLICA_FLAWED(replica, CATCH_OLD_OFFER)))
         return;
-    if (!raft_core_lacks(replica->core, index, term) &&
+    if (!raft_core_lacks(replica->core, index, term) && !replica_heal_takes(replica, index) &&
         !(REPLICA_FLAWED(replica, CATCH_OLD_OFFER) && index < replica->applied)) {
         give_up(replica);
         have(replica, message->from, index, term);
@@ -206,6 +228,10 @@ static void body_came(struct replica *replica, const struct wire_message *in)
         ask(replica);
         return;
     }
+    if (catch->heals && !replica_heal_begin(replica, buf_bytes(&catch->body))) {
+        give_up(replica);
+        return;
+    }
     if (fill(replica) == OK)
         return;
     report(replica, "a state block of another replica makes no sense here: it is asked for again");
@@ -219,16 +245,34 @@ static enum err restore(void *context, const struct log_block *block)
     return replica_block_restore(context, block);
 }
 
+/* The log is as it was, and the core need not know. */
+static void healed(struct replica *replica)
+{
+    give_up(replica);
+    replica->events.taken(replica->owner);
+    if (!replica->closed)
+        replica_apply_ready(replica);
+    replica_drain(replica);
+}
+
 /* The state and the log are the block's now; the core hears it last. */
 static void restored(struct replica *replica)
 {
     struct catch *catch = &replica->catch;
     int64_t now = io_now(replica->io);
+    uint64_t applied = replica->applied;
+    bool heals = catch->heals;
     enum err err;
 
     replica->events.forget(replica->owner);
     err = log_take_view(replica->log, &catch->op, restore, replica);
     assert(err == OK); /* the machine has decoded it before */
+    if (replica_differs(replica))
+        replica_heal_restored(replica, applied);
+    if (heals) {
+        healed(replica);
+        return;
+    }
     cache_cut(&replica->cache, 0);
     log_floor_set(replica->log, catch->index);
     log_set_committed(replica->log, catch->index);
@@ -238,6 +282,7 @@ static void restored(struct replica *replica)
     replica_look_at_members(replica);
     replica->block.bytes = 0;
     replica->events.taken(replica->owner);
+    replica_heal_applied(replica);
     if (!replica->closed && raft_core_leader(replica->core).node != 0)
         have(replica, raft_core_leader(replica->core), 0, 0);
     replica_drain(replica);
@@ -257,8 +302,10 @@ static void take_done(struct log_take_op *op, enum err err)
 
     if (!replica->closed) {
         catch->phase = CATCH_READY;
-        if (!op->written)
+        if (!op->written && !op->stays)
             stand_again(replica);
+        if (op->stays)
+            op->written = false; /* or it is written again as a whole */
         if (err == OK)
             restored(replica);
         else
@@ -277,8 +324,7 @@ static void take(struct replica *replica)
 
     assert(catch->phase == CATCH_READY);
     if (!op->written) {
-        if (!raft_core_lacks(replica->core, catch->index, catch->term) &&
-            !REPLICA_FLAWED(replica, CATCH_OLD_OFFER)) {
+        if (!catch_wanted(replica) && !REPLICA_FLAWED(replica, CATCH_OLD_OFFER)) {
             give_up(replica); /* entries have come all the same */
             return;
         }
@@ -289,12 +335,15 @@ static void take(struct replica *replica)
             .body = buf_bytes(&catch->body),
             .local = buf_bytes(&catch->local),
             .cut = committed < durable ? committed : durable,
+            .stays = catch->heals,
             .done = take_done,
         };
     }
     catch->phase = CATCH_TAKE;
-    raft_core_stuck(replica->core, io_now(replica->io), true);
-    replica_drain(replica);
+    if (!catch->heals) {
+        raft_core_stuck(replica->core, io_now(replica->io), true);
+        replica_drain(replica);
+    }
     if (replica->closed)
         return;
     replica_hold(replica);
@@ -324,8 +373,9 @@ void replica_take(struct replica *replica, struct buf *local)
 /* Votes and heartbeats go on. */
 bool replica_catch_refuses(const struct replica *replica, const struct raft_message *message)
 {
-    bool taking = replica->catch.phase == CATCH_TAKE ||
-                  (replica->catch.phase == CATCH_READY && replica->catch.op.written);
+    bool taking = !replica->catch.heals &&
+                  (replica->catch.phase == CATCH_TAKE ||
+                   (replica->catch.phase == CATCH_READY && replica->catch.op.written));
 
     return taking && message->type == RAFT_APPEND && message->entry_count > 0;
 }
@@ -369,7 +419,7 @@ static void fired(struct timer *timer)
     replica_hold(replica);
     if (catch->phase == CATCH_TAKE) {
         /* the disk has it */
-    } else if (!written && !raft_core_lacks(replica->core, catch->index, catch->term)) {
+    } else if (!written && !catch_wanted(replica)) {
         give_up(replica);
     } else if (catch->phase == CATCH_READY) {
         arm(replica);

@@ -19,7 +19,8 @@
     X(FOLLOW_UNTOLD, "a machine is not told that it leads no more")                                \
     X(CATCH_OLD_OFFER, "a block is taken whoever offers it, and however old it is")                \
     X(CATCH_PIECES_ANYHOW, "pieces of a body are put together as they come")                       \
-    X(CATCH_ANY_BLOCK, "pieces of whatever block count")
+    X(CATCH_ANY_BLOCK, "pieces of whatever block count")                                           \
+    X(DIFFERS_ON, "a replica whose state differs goes on with it")
 
 #define REPLICA_FLAW_NUMBER(name, text) REPLICA_FLAW_NUMBER_##name,
 enum replica_flaw_number { REPLICA_FLAW_TABLE(REPLICA_FLAW_NUMBER) REPLICA_FLAW_COUNT };

@@ -33,6 +33,7 @@ struct catch
     bool known;           /* what follows is: of the first piece */
     struct log_hash hash, body_hash;
     uint64_t body_size;
+    bool heals; /* the log has the entry: only the state is replaced */
     struct buf body, local;
     struct buf question; /* the machine's newest */
     struct timer timer;  /* asks again */
@@ -55,8 +56,32 @@ struct offer {
 struct audited {
     struct raft_member member; /* node 0: free */
     uint64_t index, hash;
+    uint64_t chain; /* of the entry: which log it is, and all of it up to there */
 };
 #define AUDITS_MAX (4u * RAFT_MEMBERS_MAX)
+
+/* A state that differs from that of the majority (replica_heal.c). */
+#define HEALS_MAX 3u /* in an hour */
+
+enum heal_phase {
+    HEAL_NOT,
+    HEAL_WANTED, /* another state is asked for */
+    HEAL_REPLAY, /* there is one; what follows it is applied again */
+    HEAL_OUT,    /* it was replaced too often */
+};
+
+struct heal {
+    enum heal_phase phase;
+    uint64_t until; /* so far it had applied */
+    struct timer timer;
+    int64_t at_ns[HEALS_MAX]; /* when it was replaced */
+    uint32_t times;
+    int64_t not_before_ns; /* is one asked for again */
+    struct io_op warm;
+    bool warming;
+    struct buf content; /* an entry read back */
+    size_t replayed;    /* bytes in this turn */
+};
 
 struct replica {
     struct groups *groups;
@@ -81,6 +106,7 @@ struct replica {
     struct replica_read *reads;          /* waiting */
     struct io_op warm;                   /* brings an entry into memory that a follower needs */
     struct raft_member warm_for;
+    bool warming;
     struct buf scratch; /* entries read back from the log */
 
     struct store_vote_op ballot; /* being written */
@@ -104,6 +130,8 @@ struct replica {
 
     struct catch catch;              /* its own way back */
     struct offer offers[OFFERS_MAX]; /* that of others, while it leads */
+
+    struct heal heal;
 
     struct audited audits[AUDITS_MAX]; /* a ring */
     uint32_t audit_next;
@@ -167,6 +195,7 @@ void replica_catch_close(struct replica *replica);
 /* Would it change the log while a block is being taken? */
 bool replica_catch_refuses(const struct replica *replica, const struct raft_message *message);
 void replica_catch_ready(struct replica *replica); /* this replica's own block is written */
+void replica_catch_heal(struct replica *replica);  /* it wants another one's state */
 /* Sends a message of catch-up; false: no room. Only bodies and answers are DATA. */
 bool replica_catch_send(struct replica *replica, enum wire_catch type, struct raft_member to,
                         struct raft_message *message, struct bytes payload);
@@ -177,8 +206,34 @@ void replica_offers_look(struct replica *replica); /* who is not heard any more 
 void replica_offers_drop(struct replica *replica);
 void replica_offer_step(struct replica *replica, const struct wire_message *message);
 
+/* The section that a body begins with; every other one is the machine's. */
+#define REPLICA_SECTION_GROUP 1u
+
 /* replica_audit.c */
+/* The state at the newest seal has been taken down: the others are told its hash. */
+void replica_audit_say(struct replica *replica, uint64_t hash);
 void replica_audit_step(struct replica *replica, const struct raft_message *message);
+uint64_t replica_audit_body(struct bytes body);
+/* What a majority has said of its states there; false: nothing that is known. */
+bool replica_audit_majority(struct replica *replica, uint64_t index, uint64_t *hash);
+void replica_audit_drop(struct replica *replica); /* what it said itself was of another state */
+
+/* replica_heal.c */
+void replica_heal_init(struct replica *replica);
+void replica_heal_close(struct replica *replica);
+void replica_heal_deinit(struct replica *replica);
+bool replica_differs(const struct replica *replica); /* it must not lead */
+void replica_heal_differs(struct replica *replica, uint64_t index);
+void replica_heal_elected(struct replica *replica); /* although it differs */
+/* Would a block of that index heal it? */
+bool replica_heal_takes(struct replica *replica, uint64_t index);
+/* Such a body has come whole; false: it is not to be taken. */
+bool replica_heal_begin(struct replica *replica, struct bytes body);
+/* The state is another one; it had applied so far with the one before. */
+void replica_heal_restored(struct replica *replica, uint64_t applied);
+/* The entry after `applied`, of the log, while it applies again. */
+bool replica_heal_next(struct replica *replica, struct log_batch *batch);
+void replica_heal_applied(struct replica *replica);
 
 /* replica_recover.c */
 enum err replica_recover(struct replica *replica, const struct log_events *events);

@@ -18,9 +18,11 @@ struct load {
  * others the next heartbeat asks again. */
 static void warm(struct replica *replica, uint64_t index, struct raft_member to)
 {
-    if (replica->warm.busy)
+    if (replica->warming)
         return;
+    replica->warming = true;
     replica->warm_for = to;
+    replica_hold(replica);
     log_batch_warm(replica->log, &replica->warm, index);
 }
 
@@ -29,8 +31,12 @@ void replica_warmed(struct io_op *op, int64_t result)
     struct replica *replica = owner_of(op, struct replica, warm);
 
     (void)result; /* an error shows when it is read */
-    raft_core_resend(replica->core, io_now(replica->io), replica->warm_for);
-    replica_drain(replica);
+    replica->warming = false;
+    if (!replica->closed) {
+        raft_core_resend(replica->core, io_now(replica->io), replica->warm_for);
+        replica_drain(replica);
+    }
+    replica_let_go(replica);
 }
 
 /* Adds the content of an entry; false: it is not in memory, or the frame is full. */

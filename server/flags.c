@@ -7,6 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/io_real.h"
+
 enum kind {
     KIND_CHARS,    /* char[size] */
     KIND_TEXT,     /* const char * */
@@ -63,6 +65,7 @@ static const struct flag table[] = {
     OPTION("a addr net", CHARS, host),
     OPTION("p port", NUMBER, port),
     OPTION("n name server_name", CHARS, server_name),
+    OPTION("io", TEXT, io),
     OPTION("P pid", CHARS, pid_file),
     OPTION("m http_port", NUMBER, http_port),
     OPTION("ms https_port", NUMBER, https_port),
@@ -426,6 +429,9 @@ static void check(struct flags *flags, const struct seen *seen, struct arena *ar
         refuse(flags, "must specify [-c, --config] option to check configuration file syntax");
     else if (seen->test_config)
         flags->verdict = FLAGS_TEST_CONFIG;
+    if (flags->options.io != NULL &&
+        !io_choice_read(bytes_of_text(flags->options.io), &(enum io_choice){0}))
+        refuse(flags, "the value of flag -io must be auto, uring or epoll");
     if (strchr(flags->options.server_name, ' ') != NULL)
         refuse(flags, "server name cannot contain spaces");
     if (flags->options.cluster.name != NULL && strchr(flags->options.cluster.name, ' ') != NULL)

@@ -12,6 +12,8 @@ const char flags_usage[] =
     "    -p, --port <port>                Port for clients, -1 for any free one (default: 4222)\n"
     "    -n, --name\n"
     "        --server_name <name>         Name of the server (default: its id)\n"
+    "        --io <auto|uring|epoll>      How to reach sockets and disks (default: auto, which is\n"
+    "                                     io_uring where the system allows it)\n"
     "    -P, --pid <file>                 File to write the process id to\n"
     "    -m, --http_port <port>           Port for monitoring over HTTP\n"
     "    -ms, --https_port <port>         Port for monitoring over HTTPS\n"

@@ -297,6 +297,7 @@ static const struct replica_events meta_events = {
     .fill_drop = jetstream_meta_forget,
     .forget = jetstream_meta_forget,
     .taken = jetstream_meta_taken,
+    .once = true, /* a stream that is gone would be made again */
     .asked = jetstream_meta_asked,
 };
 
@@ -408,6 +409,14 @@ static void open_groups(struct jetstream *jetstream)
     jetstream->groups = groups_create(jetstream->store, &options);
 }
 
+/* As the store takes it. */
+static uint64_t disk_reserve(const struct jetstream_options *options)
+{
+    if (options->disk_reserve < 0)
+        return 0;
+    return options->disk_reserve == 0 ? UINT64_MAX : (uint64_t)options->disk_reserve;
+}
+
 static enum err open_all(struct jetstream *jetstream)
 {
     struct logger *logger = server_logger(jetstream->server);
@@ -416,6 +425,7 @@ static enum err open_all(struct jetstream *jetstream)
         .segment_size = server->sim.segment_size,
         .journal_file_size = server->sim.journal_file_size,
         .journal_batch_max = server->sim.journal_batch_max,
+        .reserve = disk_reserve(&server->jetstream_options),
         .report = report,
         .report_context = jetstream,
     };

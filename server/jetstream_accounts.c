@@ -195,6 +195,8 @@ uint16_t jetstream_admits(struct jetstream *jetstream, const struct account *acc
     const struct account_jetstream_options *limits = options != NULL ? &options->jetstream : NULL;
     struct space *space;
 
+    if (!memory && !store_admits(jetstream->store, size))
+        return 10023;
     if ((server->memory_max >= 0 || server->store_max >= 0) &&
         !fits(usage_now(jetstream, &jetstream->usage, &jetstream->usage_looked_ns, NULL), memory,
               size, server->memory_max, server->store_max))

@@ -6,7 +6,6 @@
 #include "base/codec.h"
 #include "base/heap.h"
 #include "server/jetstream_cluster.h"
-#include "storage/hash.h"
 
 #define SECTION_CATALOGUE (BLOCK_SECTION_FREE + 4)
 #define SECTION_BEGINNING (BLOCK_SECTION_FREE + 5) /* of the log: new members begin with it */
@@ -35,7 +34,6 @@ void jetstream_meta_capture(void *owner, struct bytes head)
                     jetstream->beginning.size);
     buf_commit(&body, BLOCK_SECTION_HEAD);
     (void)buf_add(&body, buf_bytes(&jetstream->beginning));
-    replica_audit(jetstream->meta, hash_64(bytes_skip(buf_bytes(&body), begin)));
     replica_block(jetstream->meta, &body, &local);
 }
 

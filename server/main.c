@@ -10,7 +10,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "base/io_uring.h"
+#include "base/io.h"
 #include "cli/cli.h"
 #include "server/flags.h"
 #include "server/program/check.h"
@@ -19,6 +19,7 @@
 #include "server/program/files.h"
 #include "server/program/log_file.h"
 #include "server/program/notify.h"
+#include "server/program/real_io.h"
 #include "server/program/tell.h"
 #include "server/server.h"
 
@@ -243,23 +244,6 @@ static int run(struct program *program, struct io *io)
     return EXIT_SUCCESS;
 }
 
-/* The io and what follows from it: where JetStream's data is, the only files that it will touch. */
-static bool open_io(const struct options *options, struct logger *logger, struct io **io)
-{
-    char reason[IO_URING_REASON_SIZE] = "";
-    const struct io_uring_options io_options = {.reason = reason};
-    enum err err = io_uring_create(options->jetstream ? options->store_dir : NULL, &io_options, io);
-
-    if (err == OK)
-        return true;
-    if (options->jetstream && err != ERR_UNSUPPORTED && err != ERR_NO_MEMORY)
-        logger_fatal(logger, "Can't start JetStream: could not create storage directory - %s: %s",
-                     options->store_dir, reason[0] != 0 ? reason : err_text(err));
-    else
-        logger_fatal(logger, "Can't start: %s", reason[0] != 0 ? reason : err_text(err));
-    return false;
-}
-
 static int serve_on(struct program *program, struct io *io)
 {
     struct logger *logger = &program->log.logger;
@@ -298,7 +282,7 @@ static int serve(struct program *program)
     if (options->jetstream)
         program_warn_file_system(options->store_dir, &program->log.logger);
     if (!program_write_pid(options, &program->log.logger) ||
-        !open_io(options, &program->log.logger, &io))
+        !program_open_io(options, &program->log.logger, &io))
         return EXIT_FAILURE;
     result = serve_on(program, io);
     io_destroy(io);

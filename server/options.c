@@ -13,6 +13,7 @@ void options_default(struct options *options)
         .port = 4222,
         .jetstream_options = {.memory_max = -1,
                               .store_max = -1,
+                              .disk_reserve = -1,
                               .ack_pending_max = -1,
                               .duplicate_window_max = -1},
         .log_time = true,

@@ -39,7 +39,8 @@ struct text_map {
 struct jetstream_options {
     int64_t memory_max;
     int64_t store_max;
-    const char *domain; /* NULL: none */
+    int64_t disk_reserve; /* bytes of the disk that publishes leave */
+    const char *domain;   /* NULL: none */
     const char *unique_tag;
     bool lenient;                 /* unknown fields of requests are ignored */
     int64_t ack_pending_max;      /* of any consumer */
@@ -76,6 +77,7 @@ struct options {
     char log_file[1024];
     int64_t log_size_max;  /* a log file that grows beyond is put aside; 0: never */
     int64_t log_files_max; /* how many are kept, the current one included; 0: all */
+    const char *io; /* a name of base/io_real.h; NULL: whichever works */
     char pid_file[1024];
     char ports_file_dir[1024];
     int64_t max_payload;

@@ -409,6 +409,17 @@ static void flight_form(struct log *log)
     flight->bytes = bytes_of(first->at, flight_place(log, first, first->at, flight->position));
 }
 
+/* The disk is full: true: what waits does so until some of what is kept is given. */
+static bool space_wanted(struct log *log, enum err err)
+{
+    if (err != ERR_NO_SPACE || !reserve_give(&log->store->reserve))
+        return false;
+    log->wants_space = true;
+    log->phase = LOG_WAITING;
+    flight_look(log);
+    return true;
+}
+
 static void allocate_ended(struct log *log, int64_t result)
 {
     struct log_flight *flight = &log->flight;
@@ -424,7 +435,10 @@ static void allocate_ended(struct log *log, int64_t result)
     if (flight->kept < flight->batches.count || log->active->ended)
         flight_undo(log); /* cut meanwhile */
     if (result < 0 && log->appended > log->durable) {
-        flight_failed(log, err_of_errno((int)-result)); /* nothing was written */
+        enum err err = err_of_errno((int)-result);
+
+        if (!space_wanted(log, err))
+            flight_failed(log, err); /* nothing was written */
         return;
     }
     log->phase = LOG_WAITING;
@@ -450,6 +464,8 @@ static void flight_allocate(struct log *log)
 
     log->phase = LOG_ALLOCATING;
     flight->space = segment_space(file->allocated, need, log->store->options.segment_size);
+    if (log->store->reserve.scarce) /* not more than is written */
+        flight->space = segment_space(need, need, need);
     io_fallocate(log->store->io, &log->write, file->file, file->allocated,
                  flight->space - file->allocated);
 }
@@ -520,7 +536,8 @@ static void make_done(struct io_work *work)
         return;
     }
     if (err != OK && log->waiting.count > 0) {
-        flight_failed(log, err);
+        if (log->skip != NULL || !space_wanted(log, err))
+            flight_failed(log, err);
         return;
     }
     flight_next(log);

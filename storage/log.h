@@ -83,7 +83,9 @@ struct store_options {
     uint64_t journal_file_size; /* default 16 MiB (0); the first file starts smaller and grows */
     uint32_t
         journal_batch_max; /* larger batches are synced in their segment; default 128 KiB (0) */
-    uint64_t flaws;        /* seeded bugs for the simulator (storage/flaws.h); 0 in real life */
+    uint64_t reserve; /* bytes of the disk that publishes leave: storage/reserve.h; 0: its default,
+                         UINT64_MAX: none */
+    uint64_t flaws;   /* seeded bugs for the simulator (storage/flaws.h); 0 in real life */
     /* Told what an operator should know (a failed sync, a journal that cannot grow); may be NULL.
      */
     void (*report)(void *context, const char *text);
@@ -124,6 +126,14 @@ void store_remove(struct store *store, uint64_t log_id, void (*done)(void *conte
                   void *context);
 /* Sends what this turn sealed: segment writes and one journal write. Called once per turn, last. */
 void store_flush(struct store *store);
+/* May so much be published, for what the disk has? It counts as taken. What frees space, or tells
+ * how far somebody is, is not asked for: space is kept for it. */
+bool store_admits(struct store *store, uint64_t size);
+struct store_space {
+    uint64_t available, kept; /* bytes */
+    bool scarce;              /* store_admits says no */
+};
+struct store_space store_space(const struct store *store);
 /* How long writes took until their batches were on the disk. */
 const struct latency *store_durable_latency(const struct store *store);
 /* Nothing in flight or gathered: after a shutdown's last flush, turn until idle. */
@@ -291,14 +301,16 @@ void log_cut(struct log *log, uint64_t index);
 
 /* ---- state blocks, the floor, space ---------------------------------------------------------- */
 
-/* In its owner; stays put until `done` has run. The first six are the owner's; body and local part
- * are lent and do not change meanwhile. */
+/* In its owner; stays put until `done` has run. All are the owner's but `digested`; body and local
+ * part are lent and do not change meanwhile. */
 struct log_block_op {
     uint64_t index;
     uint64_t term;
     struct log_hash hash; /* of the batch at `index`, as log_batch had it */
     struct bytes body;
-    struct bytes local; /* places, by the ids of files (log_file_id) */
+    struct bytes local;                    /* places, by the ids of files (log_file_id) */
+    uint64_t (*digest)(struct bytes body); /* on a worker, before it is written; may be NULL */
+    uint64_t digested;                     /* what it said */
     /* OK: the block is on the disk; the one before it is kept, older ones are not. Else it is not
      * there, or found after a crash all the same. Comes from io_turn, also if the log is closed. */
     void (*done)(struct log_block_op *op, enum err err);
@@ -376,13 +388,14 @@ void log_skip(struct log *log, struct log_skip_op *op);
 
 /* ---- blocks of other replicas: log_take.c ---- */
 
-/* In its owner; stays put until `done` has run. The first seven are the owner's; body and local
+/* In its owner; stays put until `done` has run. The first eight are the owner's; body and local
  * part are lent and do not change meanwhile. */
 struct log_take_op {
     uint64_t index, term;
     struct log_hash hash; /* of the batch at `index`, which others have */
     struct bytes body, local;
     uint64_t cut; /* the highest index here that others agree with: durable and committed */
+    bool stays;   /* the log has the entry: it is as it was, and `cut` says nothing */
     void (*done)(struct log_take_op *op, enum err err);
 
     /* private */
@@ -400,6 +413,9 @@ struct log_take_op {
  * durable are `index`, and the block of it is the newest. Else   nothing has changed, or, if
  * `op->written` says so, the block is there and the log is cut: the same op is to be taken again
  * until it is OK.
+ *
+ * One that `stays` replaces the log's own blocks, which are wrong: its index is durable and not
+ * below the newest block's, and it is the only one from then on. The log may go on meanwhile.
  */
 void log_take(struct log *log, struct log_take_op *op);
 /* The block that was taken as recovery would hand it out. */
@@ -455,6 +471,8 @@ void log_read(struct log *log, struct log_read *read, log_place place, void *at,
  * Nothing is appended then.
  */
 enum err log_batch_read_now(struct log *log, uint64_t index, struct buf *out);
+/* The same of a durable batch, and where its content stands: the records are at its end. */
+enum err log_batch_read_placed(struct log *log, uint64_t index, struct buf *out, log_place *place);
 /* Reads from the disk, into the log's own memory, what log_batch_read_now did not find, and some of
  * what follows it. `op` is the owner's, its `done` comes from io_turn, with 0 or a negative errno,
  * also if the log is closed meanwhile (store_idle waits for it). Use it soon: a few such pieces are

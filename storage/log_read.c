@@ -192,7 +192,7 @@ static enum err check_content(const struct log *log, struct bytes content, uint6
     return memcmp(head.incarnation, log->incarnation, 16) == 0 ? OK : ERR_CORRUPT;
 }
 
-enum err log_batch_read_now(struct log *log, uint64_t index, struct buf *out)
+enum err log_batch_read_placed(struct log *log, uint64_t index, struct buf *out, log_place *place)
 {
     struct batch_envelope envelope;
     struct places_mark at;
@@ -200,8 +200,10 @@ enum err log_batch_read_now(struct log *log, uint64_t index, struct buf *out)
     uint8_t *room;
     enum err err;
 
-    if (index > log->durable)
+    if (index > log->durable) {
+        *place = (log_place)LOG_FILE_NONE << 32;
         return add_waiting(log, index, out);
+    }
     err = walk_to(log, index, &at, &envelope);
     if (err != OK)
         return err;
@@ -221,7 +223,15 @@ enum err log_batch_read_now(struct log *log, uint64_t index, struct buf *out)
         memcpy(room, content.at, content.size);
     buf_commit(out, content.size);
     log->read_next = (struct places_mark){.index = index + 1, .place = at.place + envelope.size};
+    *place = at.place + BATCH_ENVELOPE;
     return OK;
+}
+
+enum err log_batch_read_now(struct log *log, uint64_t index, struct buf *out)
+{
+    log_place place;
+
+    return log_batch_read_placed(log, index, out, &place);
 }
 
 /* ---- real reads -------------------------------------------------------------------------------

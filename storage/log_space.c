@@ -15,6 +15,8 @@ struct log_block_writing {
     struct log *log;
     struct log_block_op *op;
     struct block block;
+    uint64_t (*digest)(struct bytes body);
+    uint64_t digested;
     uint64_t keep;
     bool taken; /* the log does not reach its index yet */
     enum err err;
@@ -32,6 +34,8 @@ static void writing_run(struct io_work *work, struct io *io)
 {
     struct log_block_writing *writing = owner_of(work, struct log_block_writing, work);
 
+    if (writing->digest != NULL)
+        writing->digested = writing->digest(writing->block.body);
     if (!writing->log->memory)
         writing->err = block_write(io, writing->log->store->dir, &writing->block, writing->keep);
     else
@@ -59,6 +63,7 @@ static void writing_done(struct io_work *work)
         keep_in_memory(log, &writing->block);
     if (err == OK && !writing->taken)
         log_block_is(log, op->index);
+    op->digested = writing->digested;
     log_block_forget(log);
     op->done(op, err);
 }
@@ -70,7 +75,7 @@ static struct block_file block_file_of(const struct log *log, const struct log_f
 {
     bool goes_on = file->last > index || (file == log->active && !file->ended);
 
-    if (end < UINT64_MAX)
+    if (end < LOG_BLOCK_REPLACES)
         return (struct block_file){
             .id = file->id, .first = file->first, .last = file->last < end ? file->last : end};
 
@@ -101,19 +106,27 @@ void log_block_is(struct log *log, uint64_t index)
     log->block_newest = index;
 }
 
+void log_block_only(struct log *log, uint64_t index)
+{
+    log->block_older = 0;
+    log->block_newest = index;
+}
+
 void log_block_start(struct log *log, struct log_block_op *op, uint64_t end)
 {
     struct log_block_writing *writing = HEAP_NEW(struct log_block_writing);
 
     assert(!log->closed);
     assert(log->block_writing == NULL);
-    assert(op->index > log->block_newest);
+    assert(op->index > log->block_newest ||
+           (end == LOG_BLOCK_REPLACES && op->index == log->block_newest));
 
     writing->work.run = writing_run;
     writing->work.done = writing_done;
     writing->log = log;
     writing->op = op;
-    writing->keep = log->block_newest;
+    writing->digest = op->digest;
+    writing->keep = end == LOG_BLOCK_REPLACES ? 0 : log->block_newest;
     writing->taken = end < UINT64_MAX;
     writing->block = (struct block){
         .log_id = log->id,

@@ -40,17 +40,22 @@ static void written(struct log_block_op *block, enum err err)
     struct log_take_op *op = owner_of(block, struct log_take_op, block);
 
     op->written = err == OK;
-    if (err == OK && !op->log->closed)
+    if (err == OK && op->log->closed)
+        err = ERR_CLOSED;
+    if (err == OK && !op->stays) {
         go_on_behind(op);
-    else
-        op->done(op, err == OK ? ERR_CLOSED : err);
+        return;
+    }
+    if (err == OK)
+        log_block_only(op->log, op->index);
+    op->done(op, err);
 }
 
 void log_take(struct log *log, struct log_take_op *op)
 {
     assert(!log->closed);
-    assert(op->cut < op->index);
-    assert(op->cut <= log->durable);
+    assert(op->stays || (op->cut < op->index && op->cut <= log->durable));
+    assert(!op->stays || (op->index <= log->durable && !op->written));
 
     op->log = log;
     if (op->written) {
@@ -65,7 +70,7 @@ void log_take(struct log *log, struct log_take_op *op)
         .local = op->local,
         .done = written,
     };
-    log_block_start(log, &op->block, op->cut);
+    log_block_start(log, &op->block, op->stays ? LOG_BLOCK_REPLACES : op->cut);
 }
 
 uint32_t log_take_ordinal(const struct log *log, uint64_t file_id)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/heap.h"
+#include "base/owner.h"
 #include "storage/removal.h"
 
 /* ---- what logs use
@@ -47,6 +48,50 @@ void store_note_doubt(struct store *store, uint64_t log_id)
     store->doubt_logs[store->doubt_count++] = log_id;
 }
 
+/* ---- the disk's space -------------------------------------------------------------------------
+ */
+
+void store_space_changed(struct reserve *reserve)
+{
+    struct store *store = owner_of(reserve, struct store, reserve);
+
+    if (reserve->scarce)
+        store_report(store,
+                     "%llu MiB are free on the disk and %llu are kept: nothing more is published "
+                     "to streams on it until there is space again",
+                     (unsigned long long)(reserve->available >> 20),
+                     (unsigned long long)(reserve->keep >> 20));
+    else
+        store_report(store, "there is space on the disk again: messages are taken");
+}
+
+void store_space_given(struct reserve *reserve)
+{
+    struct store *store = owner_of(reserve, struct store, reserve);
+    struct log *log;
+
+    for (size_t at = 0; (log = table_next(&store->logs, &at)) != NULL;) {
+        if (log->wants_space && log->phase == LOG_WAITING)
+            log_send_later(log);
+        log->wants_space = false;
+    }
+}
+
+bool store_admits(struct store *store, uint64_t size)
+{
+    return reserve_admits(&store->reserve, size);
+}
+
+struct store_space store_space(const struct store *store)
+{
+    const struct reserve *reserve = &store->reserve;
+
+    return (struct store_space){reserve->available, reserve->keep, reserve->scarce};
+}
+
+/* ---- buffers ----------------------------------------------------------------------------------
+ */
+
 struct buf store_buf_take(struct store *store)
 {
     struct buf buf;
@@ -89,6 +134,7 @@ void store_forget(struct store *store)
     memory_forget(store);
     table_deinit(&store->logs);
     votes_deinit(&store->votes);
+    reserve_forget(&store->reserve);
     heap_give(store->doubt_logs);
     if (store->journal != NULL)
         journal_forget(store->journal);
@@ -105,6 +151,7 @@ void store_close(struct store *store)
     assert(store->logs.count == 0);
     journal_destroy(store->journal);
     store->journal = NULL;
+    reserve_close(&store->reserve);
     store_forget(store);
 }
 
@@ -315,7 +362,7 @@ bool store_idle(const struct store *store)
 {
     const struct log *log;
 
-    if (!memory_idle(store))
+    if (!memory_idle(store) || !reserve_idle(&store->reserve))
         return false;
     if (store->send_first != NULL || store->closing != NULL || !journal_idle(store->journal))
         return false;

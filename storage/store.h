@@ -21,6 +21,7 @@
 #include "storage/node.h"
 #include "storage/paths.h"
 #include "storage/places.h"
+#include "storage/reserve.h"
 #include "storage/tail.h"
 #include "storage/votes.h"
 #include "storage/windows.h"
@@ -53,6 +54,7 @@ struct store {
     struct removal *removals; /* under way */
     struct log_drop *drops;   /* files on their way out */
     struct windows windows;
+    struct reserve reserve;
 
     struct log *made;                       /* memory logs that are not open yet */
     struct log *memory_first, *memory_last; /* those with something that waits */
@@ -78,6 +80,10 @@ uint64_t store_file_id(struct store *store); /* any thread */
  */
 void store_note_doubt(struct store *store, uint64_t log_id);
 bool store_doubts(const struct store *store, uint64_t log_id);
+
+/* What the reserve tells. */
+void store_space_changed(struct reserve *reserve);
+void store_space_given(struct reserve *reserve);
 
 /* Gather buffers, also for several batches on their way. Taken empty, with a batch's limit. */
 struct buf store_buf_take(struct store *store);
@@ -163,6 +169,7 @@ struct log {
     struct buf gather;
     struct log_queue waiting;
     struct log_flight flight;
+    bool wants_space;         /* the disk was full: waits until the reserve has given some */
     bool retried;             /* the first that waits or flies has failed in one file */
     bool rolls;               /* the next batch goes to a new file */
     struct log_skip_op *skip; /* the next file is for it */
@@ -233,9 +240,11 @@ void log_read_forget(struct log *log);
 /* Frees the memory of what is under way as if the process had died. */
 void log_space_forget(struct store *store);
 void log_block_forget(struct log *log);
-void log_block_is(struct log *log, uint64_t index); /* the newest, and counts */
+void log_block_is(struct log *log, uint64_t index);   /* the newest, and counts */
+void log_block_only(struct log *log, uint64_t index); /* it has taken the place of the others */
 /* As log_block_write; `end` below UINT64_MAX: batches behind it do not count, and the block does
  * not until log_block_is. */
+#define LOG_BLOCK_REPLACES (UINT64_MAX - 1) /* all count, the log's other blocks do not */
 void log_block_start(struct log *log, struct log_block_op *op, uint64_t end);
 
 /* ---- log_take.c

@@ -262,6 +262,7 @@ static enum err open_in(struct store *store, struct store_error *error)
     if (err != OK)
         return explain(error, err, store->dir, "journal");
 
+    reserve_ease(store->io, store->dir);
     err = begin_boot(store, &redo, error);
     redo_end(&redo);
     if (err == OK)
@@ -304,6 +305,8 @@ enum err store_open(struct io *io, const char *dir, const struct store_options *
         store_forget(opened);
         return err;
     }
+    reserve_open(&opened->reserve, io, opened->dir, options->reserve, store_space_changed,
+                 store_space_given);
     *store = opened;
     return OK;
 }

@@ -3,6 +3,7 @@
 #     make e2e                         libnats, the JavaScript clients, the nats command line, the protocol byte by byte
 #     make crash SECONDS=180           kill, restart, check; SEED=n for one start, LEDGER=1 to record
 #     make cluster-test SECONDS=180    the same with three and five nodes: kill, pause, cut, damage, check
+#     make epoll SECONDS=30            a good part of both with the servers on epoll: MILLRACE_IO=epoll works for any layer
 #     MILLRACE_BIN=PATH make e2e       the same against another server, which is then not built
 
 MILLRACE_BIN ?= $(BUILD)/millrace
@@ -70,6 +71,17 @@ crash: $(e2e_server)
 	    'crash=python3 tests/crash/crash.py $(crash_flags)' \
 	    'kv-self-test=python3 tests/crash/kv.py --self-test' \
 	    'kv=python3 tests/crash/kv.py --seconds $$(($(crash_seconds) / 6)) $(if $(SEED),--seed $(SEED))'
+
+# The servers on epoll, as where io_uring is forbidden: the whole protocol, JetStream with a client of others, kills under load.
+epoll_seconds = $(if $(filter command line environment,$(origin SECONDS)),$(SECONDS),30)
+
+.PHONY: epoll
+epoll: $(e2e_server) $(e2e_c) $(e2e_modules)
+	@MILLRACE_IO=epoll $(e2e_env) python3 tests/count.py --minutes $$(($(epoll_seconds) / 60 + 8)) \
+	    'wire=cd tests/e2e/wire && python3 -m unittest' \
+	    'c=$(e2e_c)' \
+	    'crash=python3 tests/crash/crash.py --seconds $(epoll_seconds)' \
+	    'cluster=python3 tests/crash/cluster.py --seconds $(epoll_seconds)'
 
 cluster_seconds = $(if $(filter command line environment,$(origin SECONDS)),$(SECONDS),180)
 cluster_flags   = --seconds $(cluster_seconds) $(if $(SEED),--seed $(SEED)) $(if $(LEDGER),--ledger)

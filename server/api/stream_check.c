@@ -430,8 +430,6 @@ void stream_check_built(const struct stream_config *config, bool clustered,
 {
     const char *refused = schema_refused(&stream_config_schema, config);
 
-    if (config->allow_msg_counter && config->sources.count > 0)
-        refused = "sources of a counter stream"; /* they would be added up anew */
     verdict->error = config->num_replicas > 1 && !clustered ? 10074 : 0;
     verdict->text[0] = 0;
     if (verdict->error == 0 && refused != NULL)

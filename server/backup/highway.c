@@ -68,21 +68,113 @@ static void update_packet(struct highway *hash, const uint8_t packet[static 32])
     update(hash, lanes);
 }
 
-void highway_add(struct highway *hash, struct bytes bytes)
+static void update_plain(struct highway *hash, const uint8_t *packets, size_t count)
 {
-    while (bytes.size > 0) {
-        size_t size = sizeof hash->packet - hash->size;
+    for (size_t i = 0; i < count; i++)
+        update_packet(hash, packets + i * sizeof hash->packet);
+}
+
+#ifdef __x86_64__
+
+typedef uint64_t wide __attribute__((vector_size(32)));
+typedef uint8_t wide_bytes __attribute__((vector_size(32)));
+
+/* zip, of both pairs at once. */
+__attribute__((target("avx2"))) static inline wide zipped(wide from)
+{
+    wide_bytes bytes = (wide_bytes)from;
+
+    return (wide)__builtin_shufflevector(bytes, bytes, 3, 12, 2, 5, 14, 1, 15, 0, 11, 4, 10, 13, 9,
+                                         6, 8, 7, 19, 28, 18, 21, 30, 17, 31, 16, 27, 20, 26, 29,
+                                         25, 22, 24, 23);
+}
+
+/* The low half of each lane of `a` by the high half of that of `b`. */
+__attribute__((target("avx2"))) static inline wide product(wide a, wide b)
+{
+    typedef int halves __attribute__((vector_size(32)));
+
+    return (wide)__builtin_ia32_pmuludq256((halves)a, (halves)(b >> 32));
+}
+
+__attribute__((target("avx2"))) static void update_wide(struct highway *hash,
+                                                        const uint8_t *packets, size_t count)
+{
+    wide v0, v1, mul0, mul1, packet;
+
+    memcpy(&v0, hash->v0, sizeof v0);
+    memcpy(&v1, hash->v1, sizeof v1);
+    memcpy(&mul0, hash->mul0, sizeof mul0);
+    memcpy(&mul1, hash->mul1, sizeof mul1);
+    for (size_t i = 0; i < count; i++) {
+        memcpy(&packet, packets + i * sizeof packet, sizeof packet);
+        v1 += mul0 + packet;
+        mul0 ^= product(v1, v0);
+        v0 += mul1;
+        mul1 ^= product(v0, v1);
+        v0 += zipped(v1);
+        v1 += zipped(v0);
+    }
+    memcpy(hash->v0, &v0, sizeof v0);
+    memcpy(hash->v1, &v1, sizeof v1);
+    memcpy(hash->mul0, &mul0, sizeof mul0);
+    memcpy(hash->mul1, &mul1, sizeof mul1);
+}
+
+static void update_many(struct highway *hash, const uint8_t *packets, size_t count)
+{
+    if (__builtin_cpu_supports("avx2"))
+        update_wide(hash, packets, count);
+    else
+        update_plain(hash, packets, count);
+}
+
+#else
+
+static void update_many(struct highway *hash, const uint8_t *packets, size_t count)
+{
+    update_plain(hash, packets, count);
+}
+
+#endif
+
+/* What is whole is hashed where it lies; the rest waits in `packet`. */
+static void add_by(struct highway *hash, struct bytes bytes,
+                   void (*by)(struct highway *, const uint8_t *, size_t))
+{
+    size_t count, begun = hash->size;
+
+    if (begun > 0) {
+        size_t size = sizeof hash->packet - begun;
 
         if (size > bytes.size)
             size = bytes.size;
-        memcpy(hash->packet + hash->size, bytes.at, size);
+        memcpy(hash->packet + begun, bytes.at, size);
         hash->size += size;
         bytes = bytes_skip(bytes, size);
         if (hash->size < sizeof hash->packet)
             return;
-        update_packet(hash, hash->packet);
+        by(hash, hash->packet, 1);
         hash->size = 0;
     }
+    count = bytes.size / sizeof hash->packet;
+    by(hash, bytes.at, count);
+    bytes = bytes_skip(bytes, count * sizeof hash->packet);
+    if (bytes.size > 0)
+        memcpy(hash->packet, bytes.at, bytes.size);
+    hash->size = bytes.size;
+}
+
+void highway_add(struct highway *hash, struct bytes bytes)
+{
+    if (bytes.size > 0)
+        add_by(hash, bytes, update_many);
+}
+
+void highway_add_plain(struct highway *hash, struct bytes bytes)
+{
+    if (bytes.size > 0)
+        add_by(hash, bytes, update_plain);
 }
 
 static uint64_t rotate_halves(uint64_t lane, unsigned count)

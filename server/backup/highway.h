@@ -15,6 +15,8 @@ struct highway {
 
 void highway_init(struct highway *hash, const uint8_t key[static HIGHWAY_KEY_SIZE]);
 void highway_add(struct highway *hash, struct bytes bytes);
+/* The same without the processor's help. */
+void highway_add_plain(struct highway *hash, struct bytes bytes);
 /* Ends it. */
 uint64_t highway_end(struct highway *hash);
 

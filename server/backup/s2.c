@@ -1,6 +1,7 @@
 #include "server/backup/s2.h"
 
 #include "base/codec.h"
+#include "server/backup/crc32c.h"
 
 #define HEAD       4u
 #define SUM        4u
@@ -9,28 +10,6 @@
 #define PLAIN      0x01
 #define UNSKIPPED  0x7f /* the last type that must be understood */
 #define IDENTIFIER 0xff
-
-#define POLYNOMIAL 0x82f63b78u /* of CRC-32C, reversed */
-
-static uint32_t crc_of_byte(uint32_t value)
-{
-    for (unsigned bit = 0; bit < 8; bit++)
-        value = value >> 1 ^ ((value & 1) != 0 ? POLYNOMIAL : 0);
-    return value;
-}
-
-/* The table is made anew each time: next to what a chunk holds it costs nothing, and nobody keeps
- * it. */
-static uint32_t crc32c(struct bytes bytes)
-{
-    uint32_t table[256], crc = ~0u;
-
-    for (uint32_t i = 0; i < 256; i++)
-        table[i] = crc_of_byte(i);
-    for (size_t i = 0; i < bytes.size; i++)
-        crc = crc >> 8 ^ table[(crc ^ bytes.at[i]) & 0xff];
-    return ~crc;
-}
 
 static uint32_t masked(struct bytes bytes)
 {

@@ -58,6 +58,15 @@ static void read_store(struct config_reader *reader, const struct config_value *
     read_size(reader, value, "max_file_store", &options->jetstream_options.store_max);
 }
 
+static void read_reserve(struct config_reader *reader, const struct config_value *value, void *to)
+{
+    struct options *options = to;
+
+    read_size(reader, value, "disk_reserve", &options->jetstream_options.disk_reserve);
+    if (options->jetstream_options.disk_reserve < 0)
+        config_error(reader, value, "disk_reserve may not be negative");
+}
+
 /* It may stand in two places, but not in both. */
 void config_store_dir(struct config_reader *reader, const struct config_value *value, void *to)
 {
@@ -145,6 +154,7 @@ static const struct config_option options_of_jetstream[] = {
     CONFIG_READ("store_dir store storedir", config_store_dir),
     CONFIG_READ("max_memory_store max_mem_store max_mem", read_memory),
     CONFIG_READ("max_file_store max_file", read_store),
+    CONFIG_READ("disk_reserve", read_reserve),
     CONFIG_READ("domain", read_domain),
     CONFIG_READ("sync_interval sync", read_sync),
     CONFIG_READ("strict", read_strict),

@@ -1,6 +1,7 @@
 /* The top level of a configuration file (reference config.md 2). */
 #include <stdio.h>
 
+#include "base/io_real.h"
 #include "base/limits.h"
 #include "base/text.h"
 #include "server/config/blocks.h"
@@ -111,6 +112,21 @@ static void read_feature_flags(struct config_reader *reader, const struct config
             config_notice(reader, member, "feature flag \"%.*s\" is accepted and has no effect",
                           CONFIG_KEY(member));
     }
+}
+
+/* An option of our own: the reference has no choice. */
+static void read_io(struct config_reader *reader, const struct config_value *value, void *to)
+{
+    struct options *options = to;
+    enum io_choice choice;
+    const char *name;
+
+    if (!config_text(reader, value, &name))
+        return;
+    if (io_choice_read(bytes_of_text(name), &choice))
+        options->io = name;
+    else
+        config_error(reader, value, "io must be auto, uring or epoll");
 }
 
 /* ---- limits -----------------------------------------------------------------------------------
@@ -301,6 +317,8 @@ static const struct config_option options_of_top[] = {
     CONFIG_READ("server_tags", read_tags),
     CONFIG_READ("server_metadata", read_metadata),
     CONFIG_READ("feature_flags", read_feature_flags),
+
+    CONFIG_READ("io", read_io),
 
     TOP("debug", BOOL, debug),
     TOP("trace", BOOL, trace),

@@ -68,6 +68,7 @@ static void write_usage(struct open_metrics *m, struct jetstream *jetstream)
 {
     struct jetstream_stats stats;
     struct account_usage usage;
+    struct store_space space = store_space(jetstream_store(jetstream));
 
     jetstream_stats(jetstream, &stats);
     jetstream_usage(jetstream, NULL, &usage);
@@ -83,6 +84,12 @@ static void write_usage(struct open_metrics *m, struct jetstream *jetstream)
     metrics_counter_of(m, "millrace_jetstream_api_requests", "Requests to the API.",
                        stats.api_total);
     metrics_counter_of(m, "millrace_jetstream_api_errors", "Of these, refused.", stats.api_errors);
+    metrics_gauge_of(m, "millrace_jetstream_disk_available_bytes",
+                     "Free on the disk, as it was last seen.", space.available);
+    metrics_gauge_of(m, "millrace_jetstream_disk_reserve_bytes",
+                     "Of these publishes leave so many.", space.kept);
+    metrics_gauge_of(m, "millrace_jetstream_disk_scarce",
+                     "1 while publishes are refused for lack of space.", space.scarce);
     metrics_gauge_of(m, "millrace_jetstream_healthy", "1 unless a stream is broken or behind.",
                      jetstream_unhealthy(jetstream) == NULL);
 }

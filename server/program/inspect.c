@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/heap.h"
-#include "base/io_uring.h"
+#include "base/io_epoll.h"
 #include "consumers/consumer.h"
 #include "raft/replica.h"
 #include "server/catalogue.h"
@@ -467,9 +467,8 @@ static bool known_beginning(const struct log_walk *log)
 /* Only state blocks and kept records ask for it. */
 static struct io *io_of(struct walk *walk)
 {
-    const struct io_uring_options options = {0};
 
-    if (walk->io == NULL && io_uring_create(walk->dir, &options, &walk->io) != OK)
+    if (walk->io == NULL && io_epoll_create(walk->dir, NULL, &walk->io) != OK)
         walk->io = NULL;
     return walk->io;
 }

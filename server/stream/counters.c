@@ -3,10 +3,11 @@
 #include "base/arena.h"
 #include "base/heap.h"
 #include "base/json.h"
+#include "server/stream/counter_sources.h"
 #include "server/stream/decimal.h"
 #include "server/stream/header_block.h"
 
-#define SOURCES_ARENA ((size_t)8 << 20)
+#define PAYLOAD_ARENA ((size_t)64 << 20) /* nodes are bounded, too */
 #define PAYLOAD_HEAD  BYTES("{\"val\":\"")
 #define PAYLOAD_TAIL  BYTES("\"}")
 
@@ -40,26 +41,19 @@ void counters_deinit(struct counters *counters)
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-/* An object of objects of texts: of streams, of subjects, what came from there. */
-static bool sources_valid(struct bytes sources)
+bool counters_value(struct bytes payload, struct buf *value)
 {
     struct json_error error;
-    const struct json *json;
+    const struct json *said;
     struct arena arena;
     bool valid;
 
-    if (sources.size == 0)
-        return true;
-    arena_init(&arena, SOURCES_ARENA);
-    json = json_parse(&arena, sources, &error);
-    valid = json != NULL && json->type == JSON_OBJECT;
-    for (const struct json *stream = valid ? json->child : NULL; stream != NULL && valid;
-         stream = stream->next) {
-        valid = stream->type == JSON_OBJECT;
-        for (const struct json *subject = stream->child; subject != NULL && valid;
-             subject = subject->next)
-            valid = subject->type == JSON_STRING;
-    }
+    arena_init(&arena, PAYLOAD_ARENA);
+    said = json_get(json_parse(&arena, payload, &error), BYTES("val"));
+    valid = said != NULL && said->type == JSON_STRING && decimal_valid(said->text);
+    buf_clear(value);
+    if (valid)
+        (void)buf_add(value, said->text);
     arena_deinit(&arena);
     return valid;
 }
@@ -75,7 +69,7 @@ bool counters_read(struct bytes headers, struct bytes payload, struct counter_kn
         !bytes_equal(bytes_skip(payload, payload.size - PAYLOAD_TAIL.size), PAYLOAD_TAIL))
         return false;
     value = bytes_take(bytes_skip(payload, PAYLOAD_HEAD.size), payload.size - around);
-    if (!decimal_valid(value) || !sources_valid(sources))
+    if (!decimal_valid(value) || !counter_sources_valid(sources))
         return false;
     *known = (struct counter_known){.value = value, .sources = sources};
     return true;
@@ -135,7 +129,7 @@ void counters_keep(struct counters *counters, uint64_t sequence, struct counter_
     struct block *block;
 
     forget(counters, sequence);
-    if (!sources_valid(known.sources))
+    if (!counter_sources_valid(known.sources))
         known = (struct counter_known){0};
     block = heap_take(sizeof *block + known.value.size + known.sources.size);
     block->value_size = known.value.size;

@@ -10,6 +10,7 @@
 #ifndef SERVER_STREAM_COUNTERS_H
 #define SERVER_STREAM_COUNTERS_H
 
+#include "base/buf.h"
 #include "base/map64.h"
 
 struct counter_known {
@@ -31,6 +32,8 @@ void counters_deinit(struct counters *counters); /* forgets all; can be used aga
 
 /* What a stored counter says. False: it is broken, *known is empty. */
 bool counters_read(struct bytes headers, struct bytes payload, struct counter_known *known);
+/* What the payload of a counter's message says, whoever wrote it. False: nothing, or no number. */
+bool counters_value(struct bytes payload, struct buf *value);
 
 /* Copied; replaces what is known of that sequence; sources that make no sense make it a broken one.
  */

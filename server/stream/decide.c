@@ -17,6 +17,10 @@ void decider_init(struct decider *decider, struct stream_state *state, uint64_t 
     counters_init(&decider->counters, seed);
     buf_init(&decider->counter_payload, SIZE_MAX);
     buf_init(&decider->counter_headers, SIZE_MAX);
+    buf_init(&decider->counter_sourced.value, SIZE_MAX);
+    buf_init(&decider->counter_sourced.before, SIZE_MAX);
+    buf_init(&decider->counter_sourced.increment, SIZE_MAX);
+    buf_init(&decider->counter_sourced.sources, SIZE_MAX);
     buf_init(&decider->batch_headers, SIZE_MAX);
     buf_init(&decider->schedule_headers, SIZE_MAX);
     buf_init(&decider->subject, EFFECT_SUBJECT_MAX);
@@ -34,6 +38,10 @@ void decider_deinit(struct decider *decider)
     counters_deinit(&decider->counters);
     buf_deinit(&decider->counter_payload);
     buf_deinit(&decider->counter_headers);
+    buf_deinit(&decider->counter_sourced.value);
+    buf_deinit(&decider->counter_sourced.before);
+    buf_deinit(&decider->counter_sourced.increment);
+    buf_deinit(&decider->counter_sourced.sources);
     buf_deinit(&decider->batch_headers);
     buf_deinit(&decider->schedule_headers);
     buf_deinit(&decider->subject);

@@ -92,6 +92,11 @@ struct decider_proposal {
     uint64_t sequence;
 };
 
+/* Scratch of a counter's message that comes from another stream. */
+struct counter_sourced {
+    struct buf value, before, increment, sources;
+};
+
 struct decider {
     struct stream_state *state;
     struct overlay overlay;
@@ -119,6 +124,7 @@ struct decider {
     struct counters counters; /* what is known of those of the stream */
     uint64_t counter_wanted;  /* WAIT: that message has to be read and kept in `counters` first */
     struct buf counter_payload, counter_headers; /* of a counter */
+    struct counter_sourced counter_sourced;
     struct buf schedule_headers;                 /* of one that is a schedule */
     struct buf ttl_headers;                      /* of one whose TTL is not */
     struct buf subject;                          /* of one whose subject is transformed */

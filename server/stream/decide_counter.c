@@ -3,6 +3,7 @@
  * 9.3). The message that is stored is the sum. Decide knows the last message's sequence, but it is
  * not told what stands in it: who calls reads that and asks again.
  */
+#include "server/stream/counter_sources.h"
 #include "server/stream/decide_priv.h"
 #include "server/stream/decimal.h"
 #include "server/stream/header_block.h"
@@ -46,11 +47,6 @@ static bool find_last(struct deciding *d, struct counter_known *last)
     return last->value.size > 0 || decide_refuse(d, 10172, true);
 }
 
-static bool is_sources(struct bytes name)
-{
-    return bytes_equal(name, SOURCES);
-}
-
 /* What came from other streams stays with the counter. */
 static void carry_sources(struct deciding *d, struct bytes sources)
 {
@@ -58,8 +54,7 @@ static void carry_sources(struct deciding *d, struct bytes sources)
 
     if (sources.size > 0) {
         buf_clear(headers);
-        header_block_copy(d->publish.headers, is_sources, headers);
-        header_block_add(headers, SOURCES, sources);
+        header_block_set(d->publish.headers, SOURCES, sources, headers);
         d->publish.headers = buf_bytes(headers);
         publish_headers_read(d->publish.headers, &d->headers);
     }
@@ -78,11 +73,25 @@ static bool check_batch(struct deciding *d, struct counter_known last)
                               COUNTERS_BATCH_MAX);
 }
 
-bool decide_check_counter_value(struct deciding *d)
+/* What the counter comes to, and as what it is stored. */
+static void add_up(struct deciding *d, struct bytes value, struct bytes increment)
 {
     struct buf *payload = &d->decider->counter_payload;
-    struct counter_known last;
     size_t head;
+
+    buf_clear(payload);
+    (void)BUF_ADD(payload, "{\"val\":\""); /* it has no limit */
+    head = payload->size;
+    decimal_add(value, increment, payload);
+    d->counter.value.size = payload->size - head;
+    (void)BUF_ADD(payload, "\"}");
+    d->counter.value.at = payload->at + head;
+    d->publish.payload = buf_bytes(payload);
+}
+
+bool decide_check_counter_value(struct deciding *d)
+{
+    struct counter_known last;
 
     if (!d->config->allow_msg_counter)
         return true;
@@ -92,15 +101,70 @@ bool decide_check_counter_value(struct deciding *d)
         return decide_wait(d);
     if (!find_last(d, &last))
         return false;
-
-    buf_clear(payload);
-    (void)BUF_ADD(payload, "{\"val\":\""); /* it has no limit */
-    head = payload->size;
-    decimal_add(last.value, d->headers.incr, payload);
-    d->counter.value.size = payload->size - head;
-    (void)BUF_ADD(payload, "\"}");
-    d->counter.value.at = payload->at + head;
+    add_up(d, last.value, d->headers.incr);
     carry_sources(d, last.sources);
-    d->publish.payload = buf_bytes(payload);
     return decide_check_size(d) && check_batch(d, last);
+}
+
+/* ---- from other streams ----------------------------------------------------------------------
+ *
+ * A message that was stored elsewhere says what its counter comes to there. What is added here is
+ * how far that is from what the same counter said before, so one that did not come is made up for
+ * by the next.
+ */
+
+/* Says in its headers what is added, and what it is made of. */
+static void tell(struct deciding *d, struct bytes increment, struct bytes sources)
+{
+    struct buf *first = &d->decider->batch_headers, *second = &d->decider->counter_headers;
+
+    buf_clear(first);
+    buf_clear(second);
+    header_block_set(d->publish.headers, BYTES("Nats-Incr"), increment, first);
+    header_block_set(buf_bytes(first), SOURCES, sources, second);
+    d->publish.headers = buf_bytes(second);
+    publish_headers_read(d->publish.headers, &d->headers);
+    d->counter.sources = header_block_value(d->publish.headers, SOURCES);
+}
+
+/* By what the counter has moved at its origin, and its sources with what it says now. */
+static void difference(struct deciding *d, struct bytes sources, struct bytes value)
+{
+    struct counter_sourced *scratch = &d->decider->counter_sourced;
+    struct bytes said = header_block_value(d->publish.headers, BYTES("Nats-Stream-Source"));
+
+    counter_sources_put(sources, counter_origin_read(said), value, &scratch->sources,
+                        &scratch->before);
+    if (!decimal_valid(buf_bytes(&scratch->before))) {
+        buf_clear(&scratch->before);
+        (void)BUF_ADD(&scratch->before, "0");
+    }
+    buf_clear(&scratch->increment);
+    if (decide_flaw(d, STREAM_FLAW_COUNTER_WHOLE))
+        (void)buf_add(&scratch->increment, value);
+    else
+        decimal_subtract(value, buf_bytes(&scratch->before), &scratch->increment);
+}
+
+bool decide_check_counter_sourced(struct deciding *d)
+{
+    struct counter_sourced *scratch = &d->decider->counter_sourced;
+    struct counter_known last;
+
+    if (!d->config->allow_msg_counter)
+        return true;
+    if (d->headers.incr.size == 0)
+        return decide_refuse(d, 10169, true);
+    if (!decimal_valid(d->headers.incr))
+        return decide_refuse(d, 10171, true);
+    if (!counters_value(d->publish.payload, &scratch->value))
+        return decide_refuse(d, 10172, true);
+    if (decide_evicts(d))
+        return decide_wait(d);
+    if (!find_last(d, &last))
+        return false;
+    difference(d, last.sources, buf_bytes(&scratch->value));
+    add_up(d, last.value, buf_bytes(&scratch->increment));
+    tell(d, buf_bytes(&scratch->increment), buf_bytes(&scratch->sources));
+    return decide_check_size(d);
 }

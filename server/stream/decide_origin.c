@@ -29,12 +29,13 @@ static struct publish as_publish(const struct origin_message *message)
         .subject = message->subject, .headers = message->headers, .payload = message->payload};
 }
 
-static bool check(struct deciding *d)
+/* Counters that are mirrored or restored are what they were. */
+static bool check(struct deciding *d, bool sourced)
 {
     if (d->decider->barrier && !decide_flaw(d, STREAM_FLAW_IGNORE_BARRIER))
         return decide_wait(d);
-    return decide_check_size(d) && decide_check_sealed(d) && decide_check_size_configured(d) &&
-           take_ttl(d) && decide_check_limits(d);
+    return decide_check_size(d) && decide_check_sealed(d) &&
+           (!sourced || decide_check_counter_sourced(d)) && decide_check_size_configured(d) && take_ttl(d) && decide_check_limits(d);
 }
 
 static void nothing_to_store(struct deciding *d)
@@ -96,6 +97,7 @@ void decide_mirrored(struct decider *decider, const struct origin_message *messa
     struct deciding d;
     uint64_t last = mirrored_last(decider);
 
+    decider->counter_wanted = 0;
     decide_begin(&d, decider, &publish, 0, decision);
     d.sequence_last = last;
     if (message->sequence <= last) {
@@ -105,7 +107,7 @@ void decide_mirrored(struct decider *decider, const struct origin_message *messa
     d.now_ns = mirrored_time(decider, message->time_ns);
     take_rollup(&d);
     decide_take_schedule(&d); /* no mirror has any, but a stream that is restored */
-    if (!check(&d))
+    if (!check(&d, false))
         return;
     d.sequence_last = message->sequence - 1;
     if (d.sequence_last > last)
@@ -148,6 +150,7 @@ void decide_sourced(struct decider *decider, uint16_t source, uint64_t origin,
     };
     struct deciding d;
 
+    decider->counter_wanted = 0;
     decide_begin(&d, decider, &publish, log_now_ns, decision);
     take_rollup(&d);
     if (decider->barrier && !decide_flaw(&d, STREAM_FLAW_IGNORE_BARRIER)) {
@@ -161,6 +164,6 @@ void decide_sourced(struct decider *decider, uint16_t source, uint64_t origin,
             full(&d);
         return;
     }
-    if (check(&d))
+    if (check(&d, true))
         store_behind(&d, &moved, out);
 }

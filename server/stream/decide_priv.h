@@ -49,6 +49,8 @@ bool decide_check_size_configured(struct deciding *d);
 bool decide_check_counter(struct deciding *d); /* its header; decide_counter.c */
 /* What the counter comes to: sets d->counter, and the payload and headers as they are stored. */
 bool decide_check_counter_value(struct deciding *d);
+/* The same of a message that was stored in another stream. */
+bool decide_check_counter_sourced(struct deciding *d);
 bool decide_check_ttl_allowed(struct deciding *d); /* decide_ttl.c */
 bool decide_check_ttl(struct deciding *d);         /* sets d->expires_ns; may change the headers */
 bool decide_check_traced(struct deciding *d);

@@ -66,15 +66,11 @@ static void combine(struct bytes large, struct bytes small, bool subtract, struc
     }
 }
 
-void decimal_add(struct bytes a, struct bytes b, struct buf *out)
+static void add(struct magnitude left, struct magnitude right, struct buf *out)
 {
-    struct magnitude left = read(a), right = read(b), large, small;
-    bool swap;
+    bool swap = less(left.digits, right.digits);
+    struct magnitude large = swap ? right : left, small = swap ? left : right;
 
-    assert(decimal_valid(a) && decimal_valid(b));
-    swap = less(left.digits, right.digits);
-    large = swap ? right : left;
-    small = swap ? left : right;
     if (large.negative && (large.negative == small.negative || less(small.digits, large.digits)))
         (void)buf_add_byte(out, '-');
     combine(large.digits, small.digits, large.negative != small.negative, out);
@@ -82,4 +78,19 @@ void decimal_add(struct bytes a, struct bytes b, struct buf *out)
         out->size -= 2; /* zeros have a sign only when they come in */
         (void)buf_add_byte(out, '0');
     }
+}
+
+void decimal_add(struct bytes a, struct bytes b, struct buf *out)
+{
+    assert(decimal_valid(a) && decimal_valid(b));
+    add(read(a), read(b), out);
+}
+
+void decimal_subtract(struct bytes a, struct bytes b, struct buf *out)
+{
+    struct magnitude right = read(b);
+
+    assert(decimal_valid(a) && decimal_valid(b));
+    right.negative = !right.negative;
+    add(read(a), right, out);
 }

@@ -38,6 +38,7 @@
     X(REMOVAL_CUT_SHORT, "a large removal ends with what one turn has time for (F21)")             \
     X(SCHEDULE_KEPT, "a schedule that has fired for good is not removed")                          \
     X(SCHEDULE_LATE, "that a schedule has fired is logged behind what it produced")                \
+    X(COUNTER_WHOLE, "a counter from a source is added whole, not what it has moved by")           \
     X(POSITION_LOST, "what was taken from a source is not remembered")                             \
     X(CONFIG_LATE, "new limits do not count for what is already stored (F10)")                     \
     X(BLOCK_WITHOUT_IDS, "message ids are not in the state block")                                 \
@@ -45,7 +46,7 @@
     X(BLOCK_LATE, "messages are taken down for a state block after the rest of the state")         \
     X(MOVED_AT_ONCE, "a file whose messages were moved goes with the next block")                  \
     X(DROP_LIVING, "files below the floor are removed with messages that live")                    \
-    X(APPLY_DIFFERS, "once in a while a replica that does not lead forgets a message")             \
+    X(APPLY_DIFFERS, "once a replica that does not lead forgets a message")             \
     X(FILL_WITHOUT_RECORDS, "a state is taken from another replica without its messages")
 
 #define STREAM_FLAW_NUMBER(name, text) STREAM_FLAW_NUMBER_##name,

@@ -79,15 +79,40 @@ void header_block_copy(struct bytes block, header_block_drop_fn *drop, struct bu
         out->size = from;
 }
 
+static void add_line(struct buf *out, struct bytes name, struct bytes value)
+{
+    add(out, name);
+    add(out, BYTES(": "));
+    add(out, value);
+    add(out, END);
+}
+
 void header_block_add(struct buf *out, struct bytes name, struct bytes value)
 {
     if (out->size == 0)
         add(out, FIRST);
     else
         out->size -= END.size;
-    add(out, name);
-    add(out, BYTES(": "));
-    add(out, value);
+    add_line(out, name, value);
     add(out, END);
+}
+
+void header_block_set(struct bytes block, struct bytes name, struct bytes value, struct buf *out)
+{
+    size_t first = line_size(block);
+    struct bytes rest = bytes_skip(block, first), line;
+    bool set = false;
+
+    add(out, block.size > 0 ? bytes_take(block, first) : FIRST);
+    while (next_line(&rest, &line)) {
+        if (!set && bytes_equal(name_of(line), name)) {
+            add_line(out, name, value);
+            set = true;
+        } else {
+            add(out, line);
+        }
+    }
+    if (!set)
+        add_line(out, name, value);
     add(out, END);
 }

@@ -464,11 +464,13 @@ static void decide(struct follower *follower, const struct origin_message *messa
     size_t limit = gather->limit;
 
     gather->limit = limit - GATHER_RESERVED;
-    if (follower->mirror)
-        decide_mirrored(&stream->decider, message, gather, decision);
-    else
-        decide_sourced(&stream->decider, follower->number, follower->id, message,
-                       stream_log_now(stream), gather, decision);
+    do {
+        if (follower->mirror)
+            decide_mirrored(&stream->decider, message, gather, decision);
+        else
+            decide_sourced(&stream->decider, follower->number, follower->id, message,
+                           stream_log_now(stream), gather, decision);
+    } while (decision->outcome == DECIDE_WAIT && stream_counter_gather(stream));
     gather->limit = limit;
     stream->gathered += decision->records;
 }

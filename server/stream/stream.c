@@ -52,8 +52,10 @@ static void apply_record(struct stream *stream, const struct log_batch *batch,
         stream_consumers_purged(stream);
     stream->purging = false;
     if (effect.type == EFFECT_MESSAGE && STREAM_FLAWED_STATE(stream, APPLY_DIFFERS) &&
-        !stream->lead && prng_next(server_prng(jetstream_server(stream->jetstream))) % 256 == 0)
+        !stream->lead) {
         stream_state_settle(&stream->state, result.sequence);
+        stream->state.flaws &= ~(uint64_t)STREAM_FLAW_APPLY_DIFFERS;
+    }
     if (effect.type == EFFECT_MESSAGE && stream->lead && !result.unwanted)
         stream_republish(stream, &effect, result.previous);
     if (stream->ops_flying.count > 0 && effect.type != EFFECT_MESSAGE &&

@@ -10,7 +10,6 @@
 #include "base/owner.h"
 #include "server/stream/flaws.h"
 #include "server/stream/stream_priv.h"
-#include "storage/hash.h"
 #include "storage/index_capture.h"
 
 #define SECTION_STATE    (BLOCK_SECTION_FREE + 0)
@@ -90,11 +89,10 @@ static void add_section(struct stream *stream, uint32_t type,
     (void)buf_reserve(out, BLOCK_SECTION_HEAD);
     buf_commit(out, BLOCK_SECTION_HEAD);
     write(stream, what, out);
-    replica_section(out->at + begin, type, out->size - begin - BLOCK_SECTION_HEAD);
     if (type == SECTION_CONSUMER && !is_equal(what))
-        return;
-    stream->blocks.audit =
-        stream->blocks.audit * 31 + hash_64(bytes_of(out->at + begin, out->size - begin));
+        replica_section_own(out->at + begin, type, out->size - begin - BLOCK_SECTION_HEAD);
+    else
+        replica_section(out->at + begin, type, out->size - begin - BLOCK_SECTION_HEAD);
 }
 
 static void write_state(struct stream *stream, const void *what, struct buf *out)
@@ -197,7 +195,6 @@ void stream_block_capture(void *owner, struct bytes head)
 
     assert(blocks->capture == NULL);
     buf_init(&blocks->body, SIZE_MAX);
-    blocks->audit = 1;
     (void)buf_add(&blocks->body, head);
     add_section(stream, SECTION_STATE, write_state, NULL);
     add_section(stream, SECTION_SHELL, write_shell, NULL);
@@ -258,7 +255,6 @@ static void give_over(struct stream *stream)
                     blocks->body.size - blocks->messages_begin - BLOCK_SECTION_HEAD);
     index_capture_end(blocks->capture);
     blocks->capture = NULL;
-    replica_audit(stream->replica, blocks->audit);
     replica_block(stream->replica, &blocks->body, &local);
     stream_move_apply(stream);
 }

@@ -73,7 +73,6 @@ struct stream_blocks {
     struct index_capture *capture; /* NULL: it is being written, or there is none */
     size_t messages_begin;         /* of their section in the body, while it is taken down */
     struct buf body;
-    uint64_t audit; /* hash of what is equal on all replicas */
     struct timer timer;
     struct stream_move *move; /* stream_move.c; NULL: none */
     struct timer move_timer;

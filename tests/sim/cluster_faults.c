@@ -176,6 +176,8 @@ static void pause_one(struct faults *faults)
     report_say(faults->report, "n%zu stands still for %lld ms", node + 1,
                (long long)(ns / MILLISECOND));
     sim_pause(faults->sim, node, ns);
+    if (sim_now(faults->sim) + ns > faults->paused_ns)
+        faults->paused_ns = sim_now(faults->sim) + ns;
 }
 
 static void jump_clock(struct faults *faults)

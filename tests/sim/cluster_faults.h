@@ -47,6 +47,7 @@ struct faults {
     bool failed[NODES_MAX];                /* it has failed in this life of the server */
     int64_t healed_ns[NODES_MAX];          /* when a disk that fails is well again, 0: it is */
     int64_t joined_ns;                     /* when the network is whole again, 0: it is */
+    int64_t paused_ns;                     /* until then some node may stand still */
     int64_t next_ns;                       /* quiet until then */
     unsigned crashes, parts, wipes, sicknesses;
     bool exposed; /* a disk was lost, and not everything is replicated again */

@@ -22,8 +22,9 @@ static void log_line(void *context, struct bytes line)
 
     if (says(line, "damaged on disk"))
         report_violate(node->nodes->report, "%s says: %.*s", node->name, BYTES_ARG(line));
-    if (says(line, "differs from that of the majority"))
+    if (says(line, "differs") && !node->nodes->may_differ)
         report_violate(node->nodes->report, "%s says: %.*s", node->name, BYTES_ARG(line));
+    node->nodes->healed += says(line, "is that of the majority again");
     node->nodes->taken += says(line, "taken from another replica");
     if (says(line, "could not be opened") || says(line, "could not be begun"))
         node->half_open = true;

@@ -34,6 +34,8 @@ struct nodes {
     struct prng *prng;
     size_t count;
     uint64_t taken; /* states that replicas have taken from others */
+    uint64_t healed;
+    bool may_differ; /* a scene makes them differ */
     struct node at[NODES_MAX];
     /* Told when a server has died, whose memory is as it then was, and when one has started, before
      * anything else happens to it. Losing the disk: told before the next start. */

@@ -7,7 +7,8 @@
 #define ROUNDS      3
 #define LATE_NS     (900 * MILLISECOND) /* longer than an election, shorter than a link is silent */
 
-static const char *const names[SCRIPT_COUNT] = {"none", "stale", "heir", "change", "late"};
+static const char *const names[SCRIPT_COUNT] = {"none",   "stale", "heir",
+                                                "change", "late",  "differs"};
 
 const char *script_name(enum script script)
 {
@@ -28,6 +29,9 @@ void script_prepare(enum script script, struct nodes *nodes)
     /* Entries are then durable by their segment alone, and may be later than a vote. */
     for (size_t i = 0; script == SCRIPT_HEIR && i < nodes->count; i++)
         nodes->at[i].options.sim.journal_batch_max = 1;
+    for (size_t i = 0; script == SCRIPT_DIFFERS && i < nodes->count; i++)
+        nodes->at[i].options.sim.block_bytes = 4 << 10; /* compared often */
+    nodes->may_differ = script == SCRIPT_DIFFERS;
 }
 
 /* ---- what users do meanwhile
@@ -266,6 +270,81 @@ static void play_late(const struct stage *stage)
     must_serve(stage, user);
 }
 
+/* ---- a replica whose state is another one
+ * --------------------------------------------------------------- */
+
+static bool spoilt(const struct stage *stage, size_t node, uint64_t healed)
+{
+    (void)healed;
+    return truth_spoilt(stage->truth, "S0", node);
+}
+
+/* It may be over between two looks. */
+static bool noticed(const struct stage *stage, size_t node, uint64_t healed)
+{
+    return truth_differs(stage->truth, "S0", node) || stage->nodes->healed > healed;
+}
+
+static bool well(const struct stage *stage, size_t node, uint64_t healed)
+{
+    size_t leader = truth_leader(stage->truth, "S0");
+
+    (void)healed;
+    return leader < stage->nodes->count && !truth_differs(stage->truth, "S0", node) &&
+           truth_same(stage->truth, "S0", node, leader);
+}
+
+/* Only what nobody can notice from outside before the replica itself does. */
+static bool publish_until(const struct stage *stage, struct user *user, size_t node,
+                          int64_t most_ns, uint64_t healed,
+                          bool (*done)(const struct stage *stage, size_t node, uint64_t healed))
+{
+    int64_t until = now(stage) + most_ns;
+
+    while (!done(stage, node, healed) && now(stage) < until && report_good(stage->report))
+        publish_for(stage, user, 20 * MILLISECOND);
+    return done(stage, node, healed);
+}
+
+/* It comes to lead before anybody has noticed, with what it has forgotten already behind it. */
+static void let_lead(const struct stage *stage, size_t old, size_t node)
+{
+    for (size_t i = 0; i < stage->nodes->count; i++) {
+        if (i != node)
+            sim_pause(stage->sim, i, i == old ? 900 * MILLISECOND : 30 * MILLISECOND);
+    }
+    (void)elected(stage, node, 1200 * MILLISECOND);
+    pass(stage, SECOND);
+}
+
+static void play_differs(const struct stage *stage)
+{
+    struct user *user = &stage->users[0];
+    size_t old = truth_leader(stage->truth, "S0"), node;
+    uint64_t before = stage->nodes->healed;
+
+    if (old >= stage->nodes->count)
+        return;
+    node = other_than(stage, old);
+    faults_calm_down(stage->faults);
+    if (!go_to(stage, user, old) || !truth_spoil(stage->truth, "S0", node) ||
+        !publish_until(stage, user, node, 2 * SECOND, before, spoilt))
+        return;
+    report_say(stage->report, "n%zu has forgotten a message", node + 1);
+    if (prng_chance(stage->prng, 1, 3))
+        let_lead(stage, old, node);
+    if (publish_until(stage, user, node, 8 * SECOND, before, noticed) &&
+        prng_chance(stage->prng, 1, 3)) {
+        pass(stage, (int64_t)prng_below(stage->prng, 700 * MILLISECOND));
+        nodes_crash(stage->nodes, node, SIM_CRASH_KILL);
+        if (!nodes_start(stage->nodes, node, SIM_CRASH_KILL, 0))
+            return;
+    }
+    if (!publish_until(stage, user, node, 15 * SECOND, before, well))
+        report_violate(stage->report, "S0: n%zu has another state than who leads, for good",
+                       node + 1);
+}
+
 void script_play(enum script script, const struct stage *stage)
 {
     for (int i = 0; i < ROUNDS && report_good(stage->report); i++) {
@@ -274,6 +353,7 @@ void script_play(enum script script, const struct stage *stage)
         case SCRIPT_HEIR: play_heir(stage); break;
         case SCRIPT_CHANGE: play_change(stage); break;
         case SCRIPT_LATE: play_late(stage); break;
+        case SCRIPT_DIFFERS: play_differs(stage); break;
         case SCRIPT_NONE:
         case SCRIPT_COUNT: break;
         }

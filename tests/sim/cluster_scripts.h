@@ -17,6 +17,7 @@ enum script {
     SCRIPT_CHANGE, /* who leads a stream of one replica dies right after a change of its config, and
                       comes back before its catalogue has the change */
     SCRIPT_LATE,   /* that a leader leads is heard after its successor was */
+    SCRIPT_DIFFERS, /* a follower's state is not what its log says; it finds that out and heals */
     SCRIPT_COUNT,
 };
 

@@ -10,6 +10,8 @@
 #include "raft/core_priv.h"
 #include "raft/replica_priv.h"
 #include "server/jetstream_priv.h"
+#include "server/stream/flaws.h"
+#include "server/stream/stream_priv.h"
 
 #define ULL(x) ((unsigned long long)(x))
 
@@ -317,6 +319,38 @@ bool truth_elected(struct truth *truth, const char *stream, size_t node)
     const struct stream *at = stream_on(truth, node, stream);
 
     return at != NULL && stream_replica(at)->core->role == RAFT_LEADER;
+}
+
+bool truth_spoil(struct truth *truth, const char *stream, size_t node)
+{
+    struct stream *at = stream_on(truth, node, stream);
+
+    if (at != NULL)
+        at->state.flaws |= STREAM_FLAW_APPLY_DIFFERS;
+    return at != NULL;
+}
+
+bool truth_spoilt(struct truth *truth, const char *stream, size_t node)
+{
+    const struct stream *at = stream_on(truth, node, stream);
+
+    return at != NULL && (at->state.flaws & STREAM_FLAW_APPLY_DIFFERS) == 0;
+}
+
+bool truth_differs(struct truth *truth, const char *stream, size_t node)
+{
+    const struct stream *at = stream_on(truth, node, stream);
+
+    return at != NULL && replica_differs(stream_replica(at));
+}
+
+bool truth_same(struct truth *truth, const char *stream, size_t node, size_t other)
+{
+    const struct stream *a = stream_on(truth, node, stream), *b = stream_on(truth, other, stream);
+
+    return a != NULL && b != NULL &&
+           replica_applied(stream_replica(a)) == replica_applied(stream_replica(b)) &&
+           stream_state_messages(stream_applied(a)) == stream_state_messages(stream_applied(b));
 }
 
 bool truth_other_leads(struct truth *truth, const char *stream, size_t except)

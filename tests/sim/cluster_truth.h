@@ -79,6 +79,13 @@ size_t truth_leader(struct truth *truth, const char *stream);
 size_t truth_meta_leader(struct truth *truth);
 /* Has that node's replica of it won an election, told so or not? */
 bool truth_elected(struct truth *truth, const char *stream, size_t node);
+/* That node's replica of it forgets the next message that it applies while it does not lead. */
+bool truth_spoil(struct truth *truth, const char *stream, size_t node);
+bool truth_spoilt(struct truth *truth, const char *stream, size_t node); /* it has */
+/* Its replica knows that it differs from the majority. */
+bool truth_differs(struct truth *truth, const char *stream, size_t node);
+/* The two have applied as much, and have as many messages. */
+bool truth_same(struct truth *truth, const char *stream, size_t node, size_t other);
 /* Does any node but that one lead the stream? */
 bool truth_other_leads(struct truth *truth, const char *stream, size_t except);
 

@@ -379,6 +379,8 @@ static void read_all(struct run *run, unsigned stream)
 static void conclude(struct run *run)
 {
     faults_end(&run->faults);
+    while (sim_now(run->sim) < run->faults.paused_ns && report_good(&run->report))
+        pass(run, 10 * MILLISECOND); /* whoever stands still is the last fault */
     for (unsigned i = 0; i < run->user_count; i++)
         run->users[i].patience_ns = USER_PATIENCE_NS;
     if (!wait_for(run, LEADERS_NS, no_leaders, "a leader after the faults"))
@@ -414,14 +416,14 @@ static void tell(const struct run *run, double real)
                (unsigned long long)stream->watch.delivered,
                (unsigned long long)stream->watch.confirmed);
     }
-    printf("seed %llu: %s; %u crashes, %u cuts, %u disks failed, %u lost, %llu entries compared "
-           "(%llu later), %llu states taken, %llu messages compared, %.1f s in %.2f s\n",
-           (unsigned long long)run->seed,
-           report_good(&run->report) ? "good" : run->report.violation, run->faults.crashes,
-           run->faults.parts, run->faults.sicknesses, run->faults.wipes,
-           (unsigned long long)run->truth.checked, (unsigned long long)run->truth.skipped,
-           (unsigned long long)run->nodes.taken, (unsigned long long)run->truth.compared, virtual,
-           real);
+    printf(
+        "seed %llu: %s; %u crashes, %u cuts, %u disks failed, %u lost, %llu entries compared "
+        "(%llu later), %llu states taken, %llu healed, %llu messages compared, %.1f s in %.2f s\n",
+        (unsigned long long)run->seed, report_good(&run->report) ? "good" : run->report.violation,
+        run->faults.crashes, run->faults.parts, run->faults.sicknesses, run->faults.wipes,
+        (unsigned long long)run->truth.checked, (unsigned long long)run->truth.skipped,
+        (unsigned long long)run->nodes.taken, (unsigned long long)run->nodes.healed,
+        (unsigned long long)run->truth.compared, virtual, real);
 }
 
 /* `violation` (400 bytes, or NULL): what was wrong. */

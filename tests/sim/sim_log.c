@@ -1242,6 +1242,7 @@ static void draw_options(struct run *run)
         .segment_size = segments[below(run, 6)],
         .journal_file_size = journals[below(run, 3)],
         .journal_batch_max = batches[below(run, 4)],
+        .reserve = run->seed % 2 == 0 ? UINT64_MAX : 0,
         .flaws = run->flaws,
         .report = report,
         .report_context = run,

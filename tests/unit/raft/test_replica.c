@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "base/io_uring.h"
+#include "base/io_real.h"
 #include "storage/record.h"
 #include "tests/unit/unit.h"
 
@@ -90,7 +90,8 @@ static void start(struct machine *m)
     enum err err;
 
     m->applied = m->terms = m->own = m->led = 0;
-    ck_assert_int_eq(io_uring_create(m->root, NULL, &m->io), OK);
+    ck_assert_int_eq(io_real_create(m->root, IO_CHOICE_AUTO, &m->io, &(struct io_real_result){0}),
+                     OK);
     ck_assert_int_eq(store_open(m->io, ".", &options, &m->store, &error), OK);
     m->groups = groups_create(m->store, &alone);
     io_set_flush(m->io, flush, m);

@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "base/codec.h"
-#include "base/io_uring.h"
+#include "base/io_real.h"
 #include "raft/replica.h"
 #include "storage/record.h"
 #include "tests/unit/unit.h"
@@ -141,7 +141,8 @@ static void start(struct machine *m)
 
     m->applied = m->own = m->restored = 0;
     m->captures = m->written = 0;
-    ck_assert_int_eq(io_uring_create(m->root, NULL, &m->io), OK);
+    ck_assert_int_eq(io_real_create(m->root, IO_CHOICE_AUTO, &m->io, &(struct io_real_result){0}),
+                     OK);
     ck_assert_int_eq(store_open(m->io, ".", &options, &m->store, &error), OK);
     m->groups = groups_create(m->store, &alone);
     io_set_flush(m->io, flush, m);

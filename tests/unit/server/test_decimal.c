@@ -4,16 +4,27 @@
 
 #include <stdio.h>
 
-static const char *sum(const char *a, const char *b)
+static const char *done(void (*what)(struct bytes, struct bytes, struct buf *), const char *a,
+                        const char *b)
 {
     static char text[1000];
     struct buf out;
 
     buf_init(&out, strlen(a) + strlen(b) + 4);
-    decimal_add(bytes_of_text(a), bytes_of_text(b), &out);
+    what(bytes_of_text(a), bytes_of_text(b), &out);
     snprintf(text, sizeof text, "%.*s", (int)out.size, (const char *)out.at);
     buf_deinit(&out);
     return text;
+}
+
+static const char *sum(const char *a, const char *b)
+{
+    return done(decimal_add, a, b);
+}
+
+static const char *difference(const char *a, const char *b)
+{
+    return done(decimal_subtract, a, b);
 }
 
 START_TEST(numbers_are_digits_with_an_optional_sign)
@@ -28,7 +39,7 @@ START_TEST(numbers_are_digits_with_an_optional_sign)
 }
 END_TEST
 
-START_TEST(sums_of_small_numbers_are_those_of_the_processor)
+START_TEST(sums_and_differences_of_small_numbers_are_those_of_the_processor)
 {
     struct prng prng;
 
@@ -45,6 +56,8 @@ START_TEST(sums_of_small_numbers_are_those_of_the_processor)
         snprintf(b, sizeof b, prng_below(&prng, 2) == 0 ? "%+lld" : "%019lld", (long long)y);
         snprintf(expected, sizeof expected, "%lld", (long long)(x + y));
         ck_assert_str_eq(sum(a, b), expected);
+        snprintf(expected, sizeof expected, "%lld", (long long)(x - y));
+        ck_assert_str_eq(difference(a, b), expected);
     }
 }
 END_TEST
@@ -67,7 +80,7 @@ int main(void)
 {
     const TTest *tests[] = {
         numbers_are_digits_with_an_optional_sign,
-        sums_of_small_numbers_are_those_of_the_processor,
+        sums_and_differences_of_small_numbers_are_those_of_the_processor,
         sums_may_have_any_number_of_digits_and_zero_has_no_sign,
     };
 

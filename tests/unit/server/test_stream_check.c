@@ -99,7 +99,7 @@ static const struct {
     {"{\"storage\":\"memory\"}", NULL},
     {"{\"retention\":\"workqueue\"}", NULL},
     {"{\"compression\":\"s2\"}", NULL},
-    {"{\"allow_msg_counter\":true,\"sources\":[{\"name\":\"X\"}]}", "sources of a counter stream"},
+    {"{\"allow_msg_counter\":true,\"sources\":[{\"name\":\"X\"}]}", NULL},
     {"{\"placement\":{\"cluster\":\"x\"}}", NULL},
     {"{\"placement\":{}}", NULL},
     {"{\"allow_msg_ttl\":true}", NULL},

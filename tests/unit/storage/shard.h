@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/io_uring.h"
+#include "base/io_real.h"
 #include "storage/log.h"
 #include "storage/record.h"
 
@@ -87,7 +87,8 @@ static void shard_flush(void *context)
 
 static void shard_world(struct shard *s)
 {
-    ck_assert_int_eq(io_uring_create(s->root, NULL, &s->io), OK);
+    ck_assert_int_eq(io_real_create(s->root, IO_CHOICE_AUTO, &s->io, &(struct io_real_result){0}),
+                     OK);
 }
 
 static enum err shard_open_store(struct shard *s)

@@ -1,0 +1,86 @@
+#include "base/io_listening.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/io_address.h"
+
+#define BACKLOG 4096
+
+static enum err err_of_listen(int errnum)
+{
+    switch (errnum) {
+    case EADDRINUSE: return ERR_BUSY;
+    case EACCES:
+    case EPERM: return ERR_ACCESS;
+    case EADDRNOTAVAIL: return ERR_INVALID;
+    default: return err_of_errno(errnum);
+    }
+}
+
+/* Accepted sockets inherit TCP_NODELAY: what a shard sends in a turn is complete, waiting gains
+ * nothing. */
+static int open_socket(const union address *address, int socket_flags)
+{
+    static const int yes = 1, no = 0;
+    int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | socket_flags, 0);
+
+    if (fd < 0)
+        return -1;
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
+    if (address->any.sa_family == AF_INET6)
+        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof(no));
+    if (bind(fd, &address->any, address_size(address)) == 0 && listen(fd, BACKLOG) == 0)
+        return fd;
+    close(fd); /* leaves errno: close of a fresh socket does not fail */
+    return -1;
+}
+
+/*
+ * The kernel tears down a killed process's ring after the process is gone, and its sockets with it:
+ * for some milliseconds the port of a server that is being restarted is still taken.
+ */
+static int open_socket_patiently(const union address *address, int socket_flags)
+{
+    static const struct timespec pause = {.tv_nsec = 10000000};
+
+    for (int tries = 0;; tries++) {
+        int fd = open_socket(address, socket_flags);
+
+        if (fd >= 0 || errno != EADDRINUSE || tries == 50)
+            return fd;
+        nanosleep(&pause, NULL);
+        errno = EADDRINUSE;
+    }
+}
+
+static int open_any_version(union address *address, bool any, uint16_t port, int socket_flags)
+{
+    int fd;
+
+    address_set_port(address, port);
+    fd = open_socket_patiently(address, socket_flags);
+    if (fd >= 0 || !any || (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL))
+        return fd;
+    *address = (union address){.v4 = {.sin_family = AF_INET}}; /* a machine without version 6 */
+    address_set_port(address, port);
+    return open_socket(address, socket_flags);
+}
+
+enum err listening_open(const char *host, uint16_t port, int socket_flags, int *fd, uint16_t *bound)
+{
+    union address address;
+    socklen_t size = sizeof(address);
+
+    if (!address_of_host(host, &address))
+        return ERR_INVALID;
+    *fd = open_any_version(&address, address_host_is_any(host), port, socket_flags);
+    if (*fd < 0)
+        return err_of_listen(errno);
+    getsockname(*fd, &address.any, &size);
+    *bound = address_port(&address);
+    return OK;
+}

@@ -1,0 +1,90 @@
+"""Commands that run for long outlive a restart of their server, and say so on standard error."""
+
+import time
+import unittest
+
+from cli import DONE, UNREACHABLE, CliCase
+
+
+class Again(CliCase):
+    def setUp(self):
+        super().setUp()
+        self.run_cli("stream", "add", "A", "--subjects", "a.>", "--defaults")
+        self.addCleanup(self.run_cli, "stream", "rm", "A", "--force")
+
+    def outlives(self, words, publish, said="Connected again", count=1):
+        """What it printed: `publish` is called before and after the restart."""
+        process = self.spawn(*words)
+        time.sleep(0.5)
+        publish(1)
+        time.sleep(0.3)
+        self.server.restart()
+        self.assertIn(said, self.wait_for(process.stderr, said))
+        time.sleep(0.7)
+        publish(2)
+        out, err = process.communicate(timeout=20)
+        self.assertEqual(process.returncode, DONE, err)
+        return out
+
+    def put(self, subject):
+        return lambda n: self.run_cli("pub", subject, f"number {n}")
+
+    def test_sub(self):
+        out = self.outlives(("sub", "x.>", "--count", "2", "--raw"), self.put("x.y"))
+        self.assertEqual(out, "number 1\nnumber 2\n")
+
+    def test_reply(self):
+        out = self.outlives(("reply", "ask", "an answer", "--count", "2"),
+                            lambda n: self.assertIn("an answer", self.out("request", "ask", "q")))
+        self.assertEqual(out.count("Received on subject"), 2)
+
+    def test_events(self):
+        def make(n):
+            self.run_cli("stream", "add", f"E{n}", "--subjects", f"e{n}", "--defaults")
+            self.addCleanup(self.run_cli, "stream", "rm", f"E{n}", "--force")
+
+        out = self.outlives(("events", "--count", "2", "--subjects", "$JS.EVENT.ADVISORY.STREAM.CREATED.*"), make)
+        self.assertEqual(out.count("io.nats.jetstream.advisory.v1.stream_action"), 2)
+
+    def test_pulling_and_pushing_consumers(self):
+        self.run_cli("consumer", "add", "A", "pull", "--pull", "--defaults")
+        out = self.outlives(("consumer", "sub", "A", "pull", "--raw", "--count", "2"), self.put("a.b"))
+        self.assertEqual(out, "number 1\nnumber 2\n")
+        self.run_cli("consumer", "add", "A", "push", "--target", "to.me", "--defaults")
+        out = self.outlives(("consumer", "sub", "A", "push", "--raw", "--count", "4"), self.put("a.b"))
+        self.assertEqual(out, "number 1\nnumber 2\n" * 2)
+        self.assertEqual(self.json("consumer", "info", "A", "push")["num_ack_pending"], 0)
+
+    def test_watches_go_on_where_they_were(self):
+        self.run_cli("kv", "add", "W")
+        self.addCleanup(self.run_cli, "kv", "rm", "W", "--force")
+        out = self.outlives(("kv", "watch", "W", "--count", "2"), lambda n: self.run_cli("kv", "put", "W", "k", f"v{n}"))
+        self.assertEqual([line.split("] ")[1] for line in out.splitlines()], ["PUT W > k: v1", "PUT W > k: v2"])
+        self.run_cli("object", "add", "W")
+        self.addCleanup(self.run_cli, "object", "rm", "W", "--force")
+        out = self.outlives(("object", "watch", "W", "--count", "2"),
+                            lambda n: self.run_cli("object", "put", "W", "--name", f"o{n}", stdin="x"))
+        self.assertEqual([line.split("] ")[1] for line in out.splitlines()], ["PUT W > o1: 1 B", "PUT W > o2: 1 B"])
+
+    def test_top(self):
+        process = self.spawn("top", "--interval", "300ms", "--count", "8")
+        time.sleep(0.7)
+        self.server.restart()
+        out, err = process.communicate(timeout=30)
+        self.assertEqual(process.returncode, DONE, err)
+        self.assertIn("Disconnected: the server closed the connection", err)
+        self.assertIn("Connected again", err)
+        self.assertEqual(out.count("STREAM "), 8)
+        self.assertRegex(out.splitlines()[-1], r"^A +0 ")
+
+    def test_one_that_ends_by_itself_does_not_try_again(self):
+        self.run_cli("consumer", "add", "A", "c", "--pull", "--defaults")
+        process = self.spawn("consumer", "next", "A", "c", "--wait", "20s")
+        time.sleep(0.5)
+        self.server.restart()
+        _, err = process.communicate(timeout=20)
+        self.assertEqual(process.returncode, UNREACHABLE, err)
+
+
+if __name__ == "__main__":
+    unittest.main()
