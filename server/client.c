@@ -38,7 +38,7 @@ void client_init(struct client *client, struct clients *clients, const char *add
         .payload_max = clients->options->max_payload,
         .subs_max = clients->options->max_subscriptions,
         .trace = clients->trace,
-        .id = ++clients->id_last,
+        .id = clients->ids != NULL ? atomic_fetch_add(clients->ids, 1) + 1 : ++clients->id_last,
         .type = CONNECTION_STANDARD,
         .port = port,
         .address = heap_text(bytes_of_text(address)),

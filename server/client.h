@@ -104,6 +104,7 @@ struct clients {
     bool behind; /* set when a receiver of what was published elsewhere is far behind */
     bool trace;
     uint64_t id_last;
+    _Atomic uint64_t *ids; /* counted by several shards; NULL: id_last is */
     struct client *dirty;        /* have something for their shell to do */
     struct client_sub *retiring; /* had their last delivery */
     struct buf spares[CLIENTS_SPARES_MAX];

@@ -9,8 +9,10 @@
 #define SERVER_CONNECTION_H
 
 #include "base/io.h"
+#include "base/map64.h"
 #include "server/client.h"
 #include "server/closed_clients.h"
+#include "server/elsewhere.h"
 #include "server/info.h"
 
 /* Passwords that are being proven at one time: each keeps a worker busy for long, and files need
@@ -21,6 +23,13 @@ struct connection;
 struct deflater;
 struct proof_work;
 struct tls_context;
+
+/* What the connections of all shards of a server count together. */
+struct connections_shared {
+    _Atomic uint64_t ids;             /* given to clients */
+    _Atomic int64_t count;            /* of all */
+    _Atomic int64_t load[SHARDS_MAX]; /* of each, those on their way to it included */
+};
 
 /* The client connections of a shard. Embedded in the server; fields are read by others, not
  * written. */
@@ -41,7 +50,10 @@ struct connections {
     int64_t handshakes_since_ns;       /* of the second in which so many began */
     int64_t handshakes;
     size_t count;
-    uint64_t total; /* ever accepted */
+    uint64_t total;                    /* ever accepted */
+    struct connections_shared *shared; /* with other shards; NULL: there are none */
+    unsigned shard;
+    struct map64 by_id; /* while shared: struct client */
 };
 
 /* clients.router, clients.account and clients.auth are set by the caller before the first accept.
