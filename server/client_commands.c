@@ -2,6 +2,7 @@
 #include "base/json.h"
 #include "base/subject.h"
 #include "server/client_priv.h"
+#include "server/client_row.h"
 #include "server/connect.h"
 #include "server/mappings.h"
 #include "server/router_priv.h"
@@ -441,6 +442,15 @@ void client_connect(struct client *client, struct bytes args, int64_t now_ns)
         client_authenticate(client, &said, args, now_ns);
 }
 
+static void tell_named(const struct client *client, int64_t now_ns)
+{
+    const struct client_watch *watch = client->clients->watch;
+    struct client_row row;
+
+    client_row_of_client(&row, client, now_ns);
+    watch->named(watch->owner, &row);
+}
+
 void client_connected(struct client *client, const struct connect *said, int64_t now_ns)
 {
     if (!client->connected)
@@ -467,7 +477,7 @@ void client_connected(struct client *client, const struct connect *said, int64_t
     else
         client_ok(client);
     if (client->state == CLIENT_OPEN && client->clients->watch != NULL)
-        client->clients->watch->named(client->clients->watch->owner, client);
+        tell_named(client, now_ns);
 }
 
 /* A server's line; from a client it only has to be well formed. */

@@ -28,6 +28,7 @@ struct tls_context;
 struct connections_shared {
     _Atomic uint64_t ids;             /* given to clients */
     _Atomic int64_t count;            /* of all */
+    _Atomic uint64_t handshakes;      /* the second, and how many began in it */
     _Atomic int64_t load[SHARDS_MAX]; /* of each, those on their way to it included */
 };
 

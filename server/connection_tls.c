@@ -44,6 +44,19 @@ static void arm(struct connection *c, int64_t ns)
 /* ---- beginning --------------------------------------------------------------------------------
  */
 
+#define COUNT_BITS 32 /* of the handshakes of one second, below the second */
+
+/* One more in that second, on any shard. */
+static int64_t count_shared(struct connections_shared *shared, uint64_t second)
+{
+    uint64_t before = atomic_load(&shared->handshakes), now;
+
+    do
+        now = before >> COUNT_BITS == second ? before + 1 : (second << COUNT_BITS) + 1;
+    while (!atomic_compare_exchange_weak(&shared->handshakes, &before, now));
+    return (int64_t)(now & ((UINT64_C(1) << COUNT_BITS) - 1));
+}
+
 /* How many handshakes may begin in a second is bounded. */
 static bool throttled(struct connections *owner, const struct tls_options *options)
 {
@@ -51,6 +64,8 @@ static bool throttled(struct connections *owner, const struct tls_options *optio
 
     if (options->rate_max == 0)
         return false;
+    if (owner->shared != NULL)
+        return count_shared(owner->shared, (uint64_t)(now_ns / SECOND_NS)) > options->rate_max;
     if (now_ns - owner->handshakes_since_ns >= SECOND_NS) {
         owner->handshakes_since_ns = now_ns;
         owner->handshakes = 0;

@@ -19,7 +19,8 @@
 
 /* One account's parts on all shards. */
 struct account_family {
-    _Atomic uint64_t news; /* rises with every change of a subscription */
+    _Atomic uint64_t news;       /* rises with every change of a subscription */
+    _Atomic int64_t connections; /* that authenticated for it, on all shards */
     unsigned count;
     struct account *members[SHARDS_MAX]; /* by shard */
 };

@@ -207,8 +207,7 @@ size_t router_publish_crossed(struct router *router, struct account *account,
         received += taken;
     }
     received += deliver_remotes(&delivery);
-    received += deliver_shards(&delivery, 0,
-                               from->alone && received == router->shard_picks_count,
+    received += deliver_shards(&delivery, 0, from->alone && received == router->shard_picks_count,
                                from->hops + 1u);
     delivery_end(&delivery);
     return received;

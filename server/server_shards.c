@@ -97,13 +97,13 @@ static void go_on(struct server_shards *shards)
 
 void server_shards_halt(struct server *server)
 {
-    if (server->shards != NULL)
+    if (server->shards != NULL && server->shards->halts++ == 0)
         halt(server->shards);
 }
 
 void server_shards_go_on(struct server *server)
 {
-    if (server->shards != NULL)
+    if (server->shards != NULL && --server->shards->halts == 0)
         go_on(server->shards);
 }
 
@@ -153,6 +153,46 @@ static void shard_turn(void *context)
     tell_count(shard);
 }
 
+/* ---- what is told at home of its clients --------------------------------------------------------
+ */
+
+struct news {
+    struct server *server;
+    struct closed_client *who;
+    bool ended;
+};
+
+static void tell_home(void *of)
+{
+    struct news *news = of;
+    const struct client_watch *watch = news->server->connections.clients.watch;
+
+    if (watch != NULL && news->ended)
+        watch->ended(watch->owner, &news->who->row);
+    else if (watch != NULL)
+        watch->named(watch->owner, &news->who->row);
+    heap_give(news->who);
+    heap_give(news);
+}
+
+static void tell(struct server_shard *shard, const struct client_row *row, bool ended)
+{
+    struct news *news = HEAP_NEW(struct news);
+
+    *news = (struct news){shard->server, closed_client_record(row), ended};
+    shard_post_call(&shard->post, 0, tell_home, news);
+}
+
+static void watch_named(void *owner, const struct client_row *row)
+{
+    tell(owner, row, false);
+}
+
+static void watch_ended(void *owner, const struct client_row *row)
+{
+    tell(owner, row, true);
+}
+
 /* ---- life of a further shard --------------------------------------------------------------------
  */
 
@@ -171,6 +211,30 @@ static void copy_accounts(struct server *server, struct router *router)
     }
 }
 
+static void take_doors(struct server *server, struct connections *connections)
+{
+    struct tls_context *tls = connections->tls, *websocket = connections->websocket_tls;
+    const struct connections *home = &server->connections;
+
+    connections->tls = home->tls != NULL ? tls_context_hold(home->tls) : NULL;
+    connections->websocket_tls =
+        home->websocket_tls != NULL ? tls_context_hold(home->websocket_tls) : NULL;
+    connections->websocket_door = home->websocket_door;
+    tls_context_give(tls);
+    tls_context_give(websocket);
+}
+
+void server_shards_options(struct server *server)
+{
+    struct connections *connections;
+
+    for (unsigned i = 0; (connections = server_connections_of(server, i)) != NULL; i++) {
+        connections->clients.trace = server->options.trace;
+        if (i > 0)
+            take_doors(server, connections);
+    }
+}
+
 static void open_connections(struct server_shard *shard)
 {
     struct server *server = shard->server;
@@ -185,11 +249,11 @@ static void open_connections(struct server_shard *shard)
     connections->clients.auth = &server->auth;
     connections->clients.trace = server->options.trace;
     connections->clients.wall_ahead_ns = io_wall(shard->io) - io_now(shard->io);
-    if (server->connections.tls != NULL)
-        connections->tls = tls_context_hold(server->connections.tls);
-    if (server->connections.websocket_tls != NULL)
-        connections->websocket_tls = tls_context_hold(server->connections.websocket_tls);
-    connections->websocket_door = server->connections.websocket_door;
+    if (server->connections.clients.watch != NULL) {
+        shard->watch = (struct client_watch){shard, watch_named, watch_ended};
+        connections->clients.watch = &shard->watch;
+    }
+    take_doors(server, connections);
     shard->connections = connections;
     shard->router = router_create(&connections->clients, seed + 1);
     connections->clients.router = shard->router;
@@ -291,10 +355,32 @@ static void open_home(struct server_shards *shards)
     open_post(home);
 }
 
+/* What goes through home's structures from a client's own call would be used by two threads. */
+static const char *refused(const struct server *server)
+{
+    const struct account *account;
+
+    if (server->cluster != NULL)
+        return "a cluster";
+    if (server->options.auth.operators != NULL)
+        return "operators";
+    for (size_t at = 0; (account = router_account_next(server->router, &at)) != NULL;)
+        if (account->shares != NULL)
+            return "imports of accounts";
+    return NULL;
+}
+
 bool server_shards_begin(struct server *server, unsigned count, const struct shard_host *host)
 {
+    const char *what = refused(server);
     struct server_shards *shards;
     bool begun = true;
+
+    if (what != NULL) {
+        logger_fatal(server->logger, "Can't start: several shards and %s do not go together yet",
+                     what);
+        return false;
+    }
 
     assert(count > 1 && count <= SHARDS_MAX);
     assert(server->shards == NULL);
@@ -395,6 +481,16 @@ struct connections *server_connections_of(struct server *server, unsigned shard)
     if (server->shards == NULL || shard >= server->shards->count)
         return NULL;
     return server->shards->all[shard].connections;
+}
+
+const struct client *server_origin(struct server *server, const struct message *message)
+{
+    const struct connections *connections;
+
+    if (message->origin != NULL || message->away_id == 0)
+        return message->origin;
+    connections = server_connections_of(server, message->away_shard);
+    return map64_pointer(&connections->by_id, message->away_id);
 }
 
 size_t server_connections_count(const struct server *server)

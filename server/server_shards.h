@@ -29,7 +29,8 @@ struct server_shard {
     struct router *router;
     struct shard_post post;
     struct sublist_guard guard;
-    size_t count_before; /* connections at the end of the turn before */
+    struct client_watch watch; /* tells home's watch */
+    size_t count_before;       /* connections at the end of the turn before */
     bool opened;
     void *host; /* its host's */
 };
@@ -50,6 +51,7 @@ struct server_shards {
     unsigned count;
     struct server_shard *all;
     struct shard_posts posts;
+    unsigned halts; /* nested; home's */
     struct connections_shared shared;
     pthread_mutex_t lock; /* over the next four */
     pthread_cond_t changed;
@@ -69,7 +71,7 @@ void server_shards_end(struct server *server);
 void server_shards_destroy(struct server *server);
 void server_shards_free(struct server *server);
 
-/* Fine when there are none. Not nested. */
+/* Fine when there are none, and nested: the outermost counts. */
 void server_shards_halt(struct server *server);
 void server_shards_go_on(struct server *server);
 
@@ -83,6 +85,10 @@ bool server_shards_accept(struct server *server, struct io_sock *sock,
 size_t server_connections_count(const struct server *server);
 /* Those of one, while halted: for (i = 0; (c = server_connections_of(server, i)) != NULL; i++) */
 struct connections *server_connections_of(struct server *server, unsigned shard);
+/* While halted: who published that, on whatever shard; NULL: nobody, or gone. */
+const struct client *server_origin(struct server *server, const struct message *message);
+/* While halted: the further shards go by what the options say now. */
+void server_shards_options(struct server *server);
 /* While halted: accounts that only home has are made on all. */
 void server_shards_accounts(struct server *server);
 
