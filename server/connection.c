@@ -435,20 +435,19 @@ void connections_deinit(struct connections *connections)
 
 void connections_auth_changed(struct connections *connections, const struct auth *before)
 {
-    int64_t too_many =
-        (int64_t)counted(connections) - connections->clients.options->max_connections;
-
     for (struct connection *c = connections->all; c != NULL; c = c->next)
         client_auth_changed(&c->client, before);
-    if (too_many > 0)
-        logger_info(connections->clients.logger,
-                    "Closed %lld connections to fall within max_connections", (long long)too_many);
+}
+
+int64_t connections_end_surplus(struct connections *connections, int64_t too_many)
+{
     for (struct connection *c = connections->all; c != NULL && too_many > 0; c = c->next) {
         if (c->client.state != CLIENT_OPEN)
             continue;
         client_end(&c->client, "maximum connections exceeded", "Maximum Connections Exceeded");
         too_many--;
     }
+    return too_many;
 }
 
 void connections_inform(struct connections *connections)

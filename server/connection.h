@@ -28,7 +28,7 @@ struct tls_context;
 struct connections_shared {
     _Atomic uint64_t ids;             /* given to clients */
     _Atomic int64_t count;            /* of all */
-    _Atomic uint64_t handshakes;      /* the second, and how many began in it */
+    _Atomic uint64_t handshakes;      /* since when in ms, and how many: connection_tls.c */
     _Atomic int64_t load[SHARDS_MAX]; /* of each, those on their way to it included */
 };
 
@@ -72,8 +72,10 @@ void connections_accept(struct connections *connections, struct io_sock *sock,
 /* Once per turn: sends, pauses, closes what there is to be. */
 void connections_flush(struct connections *connections);
 
-/* Who may connect has changed (client_auth_changed), and how many: too many are ended. */
+/* Who may connect has changed: client_auth_changed. */
 void connections_auth_changed(struct connections *connections, const struct auth *before);
+/* Ends so many that are open, for there are too many; returns how many it could not. */
+int64_t connections_end_surplus(struct connections *connections, int64_t too_many);
 /* INFO again, to all that take it. */
 void connections_inform(struct connections *connections);
 /* Ends one of them, any. False: there is none that is open. */

@@ -51,6 +51,19 @@ static void take_accounts(struct server *server, const struct auth_options *opti
         jetstream_accounts_changed(server->jetstream);
 }
 
+static void end_surplus(struct server *server)
+{
+    int64_t too_many = (int64_t)server_connections_count(server) - server->options.max_connections;
+    struct connections *connections;
+
+    if (too_many <= 0)
+        return;
+    logger_info(server->logger, "Closed %lld connections to fall within max_connections",
+                (long long)too_many);
+    for (unsigned i = 0; (connections = server_connections_of(server, i)) != NULL; i++)
+        too_many = connections_end_surplus(connections, too_many);
+}
+
 static void take_auth(struct server *server)
 {
     const struct auth_options *options = &server->options.auth;
@@ -62,6 +75,7 @@ static void take_auth(struct server *server)
     server->info.auth_required = server->auth.required && options->no_auth_user.size == 0;
     for (unsigned i = 0; (connections = server_connections_of(server, i)) != NULL; i++)
         connections_auth_changed(connections, &before);
+    end_surplus(server);
     auth_deinit(&before);
 }
 
@@ -103,7 +117,8 @@ bool server_reload(struct server *server, const struct options *options,
     struct options before = server->options;
 
     if (!reload_allowed(&before, options, reason) ||
-        !accounts_allowed(server, &options->auth, reason))
+        !accounts_allowed(server, &options->auth, reason) ||
+        !server_shards_allow(server, &options->auth, reason))
         return false;
     server_shards_halt(server);
     take(server, options);

@@ -1,5 +1,7 @@
 #include "server/server_shards.h"
 
+#include <stdio.h>
+
 #include "base/heap.h"
 #include "server/server_priv.h"
 #include "server/tls/tls.h"
@@ -356,23 +358,30 @@ static void open_home(struct server_shards *shards)
 }
 
 /* What goes through home's structures from a client's own call would be used by two threads. */
-static const char *refused(const struct server *server)
+static const char *refused(const struct auth_options *auth)
 {
-    const struct account *account;
-
-    if (server->cluster != NULL)
-        return "a cluster";
-    if (server->options.auth.operators != NULL)
+    if (auth->operators != NULL)
         return "operators";
-    for (size_t at = 0; (account = router_account_next(server->router, &at)) != NULL;)
-        if (account->shares != NULL)
+    for (size_t i = 0; i < auth->accounts_count; i++)
+        if (auth->accounts[i]->imports.count > 0)
             return "imports of accounts";
     return NULL;
 }
 
+bool server_shards_allow(const struct server *server, const struct auth_options *auth,
+                         char reason[SERVER_RELOAD_REASON_SIZE])
+{
+    const char *what = server->shards != NULL ? refused(auth) : NULL;
+
+    if (what != NULL)
+        snprintf(reason, SERVER_RELOAD_REASON_SIZE,
+                 "config reload: several shards and %s do not go together yet", what);
+    return what == NULL;
+}
+
 bool server_shards_begin(struct server *server, unsigned count, const struct shard_host *host)
 {
-    const char *what = refused(server);
+    const char *what = server->cluster != NULL ? "a cluster" : refused(&server->options.auth);
     struct server_shards *shards;
     bool begun = true;
 

@@ -14,9 +14,9 @@
 #include <pthread.h>
 
 #include "server/connection.h"
+#include "server/server.h"
 #include "server/shard_post.h"
 
-struct server;
 struct server_shards;
 
 struct server_shard {
@@ -70,6 +70,10 @@ bool server_shards_begin(struct server *server, unsigned count, const struct sha
 void server_shards_end(struct server *server);
 void server_shards_destroy(struct server *server);
 void server_shards_free(struct server *server);
+
+/* May these options be taken over by a reload? Else `reason` says why not. */
+bool server_shards_allow(const struct server *server, const struct auth_options *auth,
+                         char reason[SERVER_RELOAD_REASON_SIZE]);
 
 /* Fine when there are none, and nested: the outermost counts. */
 void server_shards_halt(struct server *server);
