@@ -244,8 +244,9 @@ static void publish(struct client *client, const struct proto_pub *pub, const ui
         return;
     }
     client_ok(client);
-    if (router_publish(clients->router, client->account, &message) == 0)
-        client_nobody(client, &message);
+    if (router_publish(clients->router, client->account, &message) == 0 && client->no_responders &&
+        pub->reply.size > 0)
+        no_responders(client, &message);
 }
 
 /* Requests to JetStream in this server's domain are requests to this server's JetStream. */

@@ -334,7 +334,7 @@ static size_t send_to(struct delivery *delivery, uint8_t slot)
     return sent && remote.plain;
 }
 
-static size_t send_all(struct delivery *delivery)
+size_t deliver_remotes(struct delivery *delivery)
 {
     struct router *router = delivery->router;
     uint64_t slots = delivery->plain_slots;
@@ -348,36 +348,8 @@ static size_t send_all(struct delivery *delivery)
     return received;
 }
 
-size_t deliver_remotes(struct delivery *delivery)
-{
-    if (delivery->router->picks_count == 0 && delivery->plain_slots == 0)
-        return 0;
-    return send_all(delivery);
-}
-
 /* ---- one message ------------------------------------------------------------------------------
  */
-
-struct delivery delivery_begin(struct router *router, struct account *account,
-                               const struct message *message, unsigned kinds)
-{
-    assert(!router->publishing);
-    router->publishing = true;
-    return (struct delivery){
-        .router = router,
-        .account = account,
-        .match = sublist_match(&account->subs, message_sent_to(message)),
-        .message = message,
-        .kinds = kinds,
-    };
-}
-
-/* What was exhausted leaves the list now that nobody walks it. */
-void delivery_end(struct delivery *delivery)
-{
-    delivery->router->publishing = false;
-    clients_retire(delivery->router->clients);
-}
 
 static size_t publish(struct router *router, struct account *account, const struct message *message,
                       unsigned kinds)
@@ -386,20 +358,22 @@ static size_t publish(struct router *router, struct account *account, const stru
     const struct match *match = delivery.match;
     size_t received = 0;
 
-    if (account->elsewhere != NULL && kinds == TO_ALL)
-        delivery.elsewhere = elsewhere_look(account->elsewhere, message_sent_to(message));
     for (uint32_t i = 0; i < match->plain_count; i++)
         received += deliver_set(&delivery, match->sets[i]);
-    if (delivery.elsewhere != NULL)
-        received += deliver_groups_wide(&delivery);
-    for (uint32_t i = 0; i < match->group_count && delivery.elsewhere == NULL; i++)
+    for (uint32_t i = 0; i < match->group_count; i++)
         received += deliver_group(&delivery, &match->groups[i]);
-    received += deliver_remotes(&delivery);
-    if (delivery.elsewhere != NULL)
-        received += deliver_shards(&delivery, delivery.elsewhere->plain,
-                                   received == router->shard_picks_count, 0);
+    if (router->picks_count > 0 || delivery.plain_slots != 0)
+        received += deliver_remotes(&delivery);
     delivery_end(&delivery);
     return received;
+}
+
+static size_t publish_to_all(struct router *router, struct account *account,
+                             const struct message *message)
+{
+    if (account->elsewhere != NULL)
+        return router_publish_wide(router, account, message);
+    return publish(router, account, message, TO_ALL);
 }
 
 void router_set_exchange(struct router *router, struct exchange *exchange)
@@ -410,12 +384,12 @@ void router_set_exchange(struct router *router, struct exchange *exchange)
 size_t router_publish_within(struct router *router, struct account *account,
                              const struct message *message)
 {
-    return publish(router, account, message, TO_ALL);
+    return publish_to_all(router, account, message);
 }
 
 size_t router_publish(struct router *router, struct account *account, const struct message *message)
 {
-    size_t received = publish(router, account, message, TO_ALL);
+    size_t received = publish_to_all(router, account, message);
 
     if (router->exchange == NULL)
         return received;

@@ -26,10 +26,8 @@ struct message {
     struct bytes reply;   /* may be empty */
     struct bytes headers; /* whole block with its blank line, or empty */
     struct bytes payload;
-    struct client *origin; /* NULL: the server itself, or */
-    uint64_t away_id;      /* a client of another shard; 0: none */
-    unsigned away_shard;
-    bool forwarded; /* another node's sinks took it first and passed it on to these here */
+    struct client *origin; /* NULL: the server itself, or a client of another shard */
+    bool forwarded;        /* another node's sinks took it first and passed it on to these here */
 };
 
 /* The subject that it was sent to: what a sink that serves a subject goes by. */

@@ -61,9 +61,27 @@ struct delivery {
 
 /* ---- router.c */
 
-struct delivery delivery_begin(struct router *router, struct account *account,
-                               const struct message *message, unsigned kinds);
-void delivery_end(struct delivery *delivery);
+static inline struct delivery delivery_begin(struct router *router, struct account *account,
+                                             const struct message *message, unsigned kinds)
+{
+    assert(!router->publishing);
+    router->publishing = true;
+    return (struct delivery){
+        .router = router,
+        .account = account,
+        .match = sublist_match(&account->subs, message_sent_to(message)),
+        .message = message,
+        .kinds = kinds,
+    };
+}
+
+/* What was exhausted leaves the list now that nobody walks it. */
+static inline void delivery_end(struct delivery *delivery)
+{
+    delivery->router->publishing = false;
+    clients_retire(delivery->router->clients);
+}
+
 size_t deliver_set(struct delivery *delivery, const struct sub_set *set);
 /* Members that the message may be for. */
 uint32_t group_weight(const struct delivery *delivery, const struct match_group *group);
@@ -78,10 +96,9 @@ size_t deliver_remotes(struct delivery *delivery);
 
 /* ---- router_shards.c */
 
-/* One member of each group, wherever it is. */
-size_t deliver_groups_wide(struct delivery *delivery);
-/* What is for other shards leaves; `alone`: nobody else has it. */
-size_t deliver_shards(struct delivery *delivery, uint64_t plain, bool alone, unsigned hops);
+/* To all, of all shards; of an account that has parts on others. */
+size_t router_publish_wide(struct router *router, struct account *account,
+                           const struct message *message);
 /* Does another shard have a subscription, or a plain one? */
 bool router_shards_interest(struct account *account, struct bytes subject);
 bool router_shards_interest_plain(struct account *account, struct bytes subject);

@@ -112,7 +112,7 @@ static size_t deliver_group_wide(struct delivery *delivery, const struct match_g
                 elsewhere_shard_at(others, place));
 }
 
-size_t deliver_groups_wide(struct delivery *delivery)
+static size_t deliver_groups_wide(struct delivery *delivery)
 {
     const struct elsewhere *elsewhere = delivery->elsewhere;
     const struct match *match = delivery->match;
@@ -152,7 +152,7 @@ static void deliver_shard(struct delivery *delivery, unsigned shard, struct shar
         clients_behind(router->clients, delivery->message->origin, SIZE_MAX);
 }
 
-size_t deliver_shards(struct delivery *delivery, uint64_t plain, bool alone, unsigned hops)
+static size_t deliver_shards(struct delivery *delivery, uint64_t plain, bool alone, unsigned hops)
 {
     struct router *router = delivery->router;
     uint64_t shards = plain;
@@ -171,6 +171,25 @@ size_t deliver_shards(struct delivery *delivery, uint64_t plain, bool alone, uns
     }
     router->shard_picks_count = 0;
     return (size_t)__builtin_popcountll(plain);
+}
+
+size_t router_publish_wide(struct router *router, struct account *account,
+                           const struct message *message)
+{
+    struct delivery delivery = delivery_begin(router, account, message, TO_ALL);
+    const struct match *match = delivery.match;
+    size_t received = 0;
+
+    delivery.elsewhere = elsewhere_look(account->elsewhere, message_sent_to(message));
+    for (uint32_t i = 0; i < match->plain_count; i++)
+        received += deliver_set(&delivery, match->sets[i]);
+    received += deliver_groups_wide(&delivery);
+    if (router->picks_count > 0 || delivery.plain_slots != 0)
+        received += deliver_remotes(&delivery);
+    received += deliver_shards(&delivery, delivery.elsewhere->plain,
+                               received == router->shard_picks_count, 0);
+    delivery_end(&delivery);
+    return received;
 }
 
 /* ---- from other shards ------------------------------------------------------------------------
@@ -206,7 +225,8 @@ size_t router_publish_crossed(struct router *router, struct account *account,
             taken = choose_again(&delivery, from->queues[i]);
         received += taken;
     }
-    received += deliver_remotes(&delivery);
+    if (router->picks_count > 0 || delivery.plain_slots != 0)
+        received += deliver_remotes(&delivery);
     received += deliver_shards(&delivery, 0, from->alone && received == router->shard_picks_count,
                                from->hops + 1u);
     delivery_end(&delivery);

@@ -492,14 +492,17 @@ struct connections *server_connections_of(struct server *server, unsigned shard)
     return server->shards->all[shard].connections;
 }
 
+/* What is being delivered at home came from there. */
 const struct client *server_origin(struct server *server, const struct message *message)
 {
     const struct connections *connections;
+    const struct shard_post *post;
 
-    if (message->origin != NULL || message->away_id == 0)
+    if (message->origin != NULL || server->shards == NULL)
         return message->origin;
-    connections = server_connections_of(server, message->away_shard);
-    return map64_pointer(&connections->by_id, message->away_id);
+    post = &server->shards->all[0].post;
+    connections = server_connections_of(server, post->crossing_shard);
+    return post->crossing_id != 0 ? map64_pointer(&connections->by_id, post->crossing_id) : NULL;
 }
 
 size_t server_connections_count(const struct server *server)

@@ -89,7 +89,8 @@ bool server_shards_accept(struct server *server, struct io_sock *sock,
 size_t server_connections_count(const struct server *server);
 /* Those of one, while halted: for (i = 0; (c = server_connections_of(server, i)) != NULL; i++) */
 struct connections *server_connections_of(struct server *server, unsigned shard);
-/* While halted: who published that, on whatever shard; NULL: nobody, or gone. */
+/* While halted, from a sink of home: who published what it is given, on whatever shard; NULL:
+ * nobody, or gone. */
 const struct client *server_origin(struct server *server, const struct message *message);
 /* While halted: the further shards go by what the options say now. */
 void server_shards_options(struct server *server);

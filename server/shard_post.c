@@ -289,8 +289,6 @@ static void read_message(struct shard_post *post, const struct item_message *ite
     message.reply = text(&at, item->reply);
     message.headers = text(&at, item->headers);
     message.payload = text(&at, item->payload);
-    message.away_id = item->origin_id;
-    message.away_shard = item->origin_shard;
     post->crossing_id = item->origin_id;
     post->crossing_shard = item->origin_shard;
     cross(post, item->family->members[post->self], &message, &delivery);

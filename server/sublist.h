@@ -97,8 +97,6 @@ typedef void sublist_changed_fn(struct sublist *list, uint32_t kind, struct byte
 
 struct sublist {
     sublist_changed_fn *changed; /* NULL: nobody wants to know */
-    struct sublist_guard *guard; /* NULL: no other thread looks */
-    _Atomic uint64_t *news;      /* with a guard: raised after every change, of other lists, too */
     struct table filters;        /* by text */
     struct table queues;         /* names */
     struct table groups;         /* other sets by (filter, name, kind) */
@@ -121,6 +119,9 @@ struct sublist {
     uint64_t asked;   /* of them, cached ones included */
     uint64_t removes;
     uint64_t looks; /* of others, among the matches */
+
+    struct sublist_guard *guard; /* NULL: no other thread looks */
+    _Atomic uint64_t *news;      /* with a guard: raised after every change, of other lists, too */
 };
 
 #define SUBLIST_CACHE_MAX   4096u
