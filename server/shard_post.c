@@ -5,7 +5,8 @@
 
 #define ALIGN       8u
 #define BATCH_FIRST 4096u
-#define BATCH_KEPT  (256u << 10) /* what a batch begins with at most, by the one before */
+#define BATCH_FULL  (56u << 10) /* pushed then; the allocator reuses memory of that size */
+#define BATCH_ROOM  (64u << 10) /* what a batch begins with at most, by the one before */
 
 enum item_kind { ITEM_MESSAGE, ITEM_NOBODY, ITEM_BEHIND, ITEM_CALL };
 
@@ -47,7 +48,7 @@ struct item_call {
 
 static void batch_begin(struct buf *batch, size_t before)
 {
-    size_t room = before < BATCH_FIRST ? BATCH_FIRST : before < BATCH_KEPT ? before : BATCH_KEPT;
+    size_t room = before < BATCH_FIRST ? BATCH_FIRST : before < BATCH_ROOM ? before : BATCH_ROOM;
 
     buf_init(batch, SIZE_MAX / 2);
     (void)buf_reserve(batch, room); /* it has no limit that this could meet */
@@ -55,7 +56,22 @@ static void batch_begin(struct buf *batch, size_t before)
     buf_commit(batch, sizeof(struct mail));
 }
 
-/* Zeroed room for an item of that size. */
+/* Not read before it is opened with the turn's other batches. */
+static void push(struct shard_post *post, unsigned shard)
+{
+    struct shard_outgoing *to = &post->to[shard];
+    struct mail *mail = (struct mail *)to->batch.at;
+
+    if (mail == NULL || to->batch.size == sizeof(*mail))
+        return;
+    mail->size = to->batch.size - sizeof(*mail);
+    to->pushed += mail->size;
+    post->pushed |= UINT64_C(1) << shard;
+    mailbox_push(&post->all->posts[shard]->inbox, &post->sender, mail);
+    batch_begin(&to->batch, to->batch.size < BATCH_FULL ? to->batch.size : BATCH_ROOM);
+}
+
+/* Room for an item of that size. */
 static void *item_add(struct shard_post *post, unsigned shard, uint32_t kind, size_t size)
 {
     struct buf *batch = &post->to[shard].batch;
@@ -66,6 +82,8 @@ static void *item_add(struct shard_post *post, unsigned shard, uint32_t kind, si
     assert(whole <= UINT32_MAX);
     if (batch->at == NULL)
         batch_begin(batch, 0);
+    else if (batch->size >= BATCH_FULL)
+        push(post, shard);
     item = (struct item *)buf_reserve(batch, whole);
     buf_commit(batch, whole);
     item->size = (uint32_t)whole;
@@ -166,33 +184,20 @@ void shard_post_call(struct shard_post *post, unsigned shard, shard_call_fn *run
 /* ---- sending ----------------------------------------------------------------------------------
  */
 
-static bool push(struct shard_post *post, unsigned shard)
-{
-    struct shard_outgoing *to = &post->to[shard];
-    struct mail *mail = (struct mail *)to->batch.at;
-
-    if (mail == NULL || to->batch.size == sizeof(*mail))
-        return false;
-    mail->size = to->batch.size - sizeof(*mail);
-    to->pushed += mail->size;
-    mailbox_push(&post->all->posts[shard]->inbox, &post->sender, mail);
-    batch_begin(&to->batch, to->batch.size);
-    return true;
-}
-
 void shard_post_flush(struct shard_post *post)
 {
-    uint64_t pushed = 0;
+    uint64_t woken;
 
     post->behind_id = 0;
     for (unsigned i = 0; i < post->all->count; i++)
-        if (push(post, i))
-            pushed |= UINT64_C(1) << i;
-    if (pushed == 0)
+        push(post, i);
+    woken = post->pushed;
+    if (woken == 0)
         return;
+    post->pushed = 0;
     mail_open(&post->sender);
-    for (; pushed != 0; pushed &= pushed - 1) {
-        struct shard_post *other = post->all->posts[__builtin_ctzll(pushed)];
+    for (; woken != 0; woken &= woken - 1) {
+        struct shard_post *other = post->all->posts[__builtin_ctzll(woken)];
 
         other->wake(other->owner);
     }
@@ -264,9 +269,18 @@ static void cross(struct shard_post *post, struct account *account, const struct
         return_behind(post);
 }
 
+static struct bytes *queues_room(struct shard_post *post, uint32_t count)
+{
+    if (count > post->queues_capacity) {
+        post->queues = heap_resize(post->queues, count * sizeof(*post->queues));
+        post->queues_capacity = count;
+    }
+    return post->queues;
+}
+
 static void read_message(struct shard_post *post, const struct item_message *item)
 {
-    struct bytes *queues = heap_take(item->queues * sizeof(*queues));
+    struct bytes *queues = queues_room(post, item->queues);
     const uint8_t *at = (const uint8_t *)(item + 1);
     const struct shard_delivery delivery = {
         .plain = item->plain,
@@ -293,7 +307,6 @@ static void read_message(struct shard_post *post, const struct item_message *ite
     post->crossing_shard = item->origin_shard;
     cross(post, item->family->members[post->self], &message, &delivery);
     post->crossing_id = 0;
-    heap_give(queues);
 }
 
 static void read_nobody(struct shard_post *post, const struct item_return *item)
@@ -375,5 +388,6 @@ void shard_post_deinit(struct shard_post *post)
 {
     for (unsigned i = 0; i < SHARDS_MAX; i++)
         buf_deinit(&post->to[i].batch);
+    heap_give(post->queues);
     mailbox_deinit(&post->inbox);
 }

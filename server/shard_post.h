@@ -48,6 +48,9 @@ struct shard_post {
     struct router *router;
     struct clients *clients;
     struct shard_outgoing to[SHARDS_MAX];
+    uint64_t pushed;      /* a bit for each shard that batches were pushed to in this turn */
+    struct bytes *queues; /* scratch */
+    uint32_t queues_capacity;
     /* From any thread: the shard turns soon. */
     void (*wake)(void *owner);
     /* NULL: there is no such client any more. */
