@@ -13,7 +13,7 @@ SAN     ?=
 CPPFLAGS = -D_GNU_SOURCE -I.
 CFLAGS   = $(CSTD) $(WARN) $(OPT) $(SAN)
 LDFLAGS  = $(SAN)
-LDLIBS   = -luring -lxxhash -lwslay -lz -lssl -lcrypto -lcrypt -lpthread
+LDLIBS   = -luring -lxxhash -lwslay -lz -lzstd -lssl -lcrypto -lcrypt -lpthread -lm
 
 # The command line and the views of buckets stand on the types of streams, which live in the server.
 VIEWS    = cli kv objstore
@@ -116,6 +116,7 @@ unit: $(unit_bins)
 includes:
 	@python3 tools/include_check.py
 	@python3 tools/status_table.py --check
+	@python3 bench/plot.py --check
 
 # The unit tests, the simulations and the fuzz corpora under the sanitizers, with the other compiler.
 asan:

@@ -31,11 +31,11 @@ static inline struct bytes bytes_of_text(const char *text)
     return bytes_of(text, strlen(text));
 }
 
-/* What follows the first `count` bytes. */
+/* What follows the first `count` bytes. Nothing may be nowhere: a null pointer has no offsets. */
 static inline struct bytes bytes_skip(struct bytes b, size_t count)
 {
     assert(count <= b.size);
-    return (struct bytes){b.at + count, b.size - count};
+    return (struct bytes){count > 0 ? b.at + count : b.at, b.size - count};
 }
 
 /* The first `count` bytes. */

@@ -184,6 +184,7 @@ def main():
         shutil.rmtree(args.base, ignore_errors=True)
     others = [(THEIRS, "ours/theirs"), (ALWAYS, "ours/always")]
     run.write_markdown(args, results, os.path.join(args.out, "cluster.md"), others)
+    run.plot.draw_file(os.path.join(args.out, "cluster.md"), os.path.join(args.out, "cluster.svg"))
     if failed:
         sys.exit(f"bench-cluster: {failed} runs failed")
 

@@ -24,6 +24,15 @@ bench: $(BUILD)/millrace $(bench_programs)
 bench-cluster: $(BUILD)/millrace $(BUILD)/bench/load
 	bench/cluster.py --build $(BUILD) $(BENCH_ARGS)
 
+# What 1,000 streams cost that nobody uses; a node that missed 2 GiB; a leader that is killed.
+.PHONY: bench-idle bench-missed bench-failover
+bench-idle: $(BUILD)/millrace
+	bench/idle_cluster.py --build $(BUILD) $(BENCH_ARGS)
+bench-missed: $(BUILD)/millrace $(BUILD)/bench/load
+	bench/missed.py --build $(BUILD) $(BENCH_ARGS)
+bench-failover: $(BUILD)/millrace
+	bench/failover.py --build $(BUILD) $(BENCH_ARGS)
+
 # The load generator notices what is wrong, and works against each of the floor's modes.
 .PHONY: bench-check
 bench-check: $(bench_programs)

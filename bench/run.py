@@ -22,6 +22,8 @@ import sys
 import tempfile
 import time
 
+import plot
+
 MODES = ["pub", "fan1", "fan4", "reqrep1", "reqrepw", "jspub1", "jspubw", "replay", "pull", "dget1",
          "dgetw", "idle", "subs", "start"]
 OURS, THEIRS, FLOOR = "millrace", "nats-server", "floor"
@@ -407,6 +409,7 @@ def main():
     finally:
         shutil.rmtree(args.base, ignore_errors=True)
     write_markdown(args, results, os.path.join(args.out, "table.md"), OTHERS)
+    plot.draw_file(os.path.join(args.out, "table.md"), os.path.join(args.out, "table.svg"))
     write_tsv(args, results, os.path.join(args.out, "table.tsv"),
               os.path.join(args.out, "rounds.tsv"))
     if failed:

@@ -1,25 +1,37 @@
 /* bench: how fast a server is, over one connection: messages, acknowledged messages, requests,
  * keys. */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "cli/api.h"
 #include "cli/bar.h"
 #include "cli/commands.h"
+#include "cli/file.h"
 #include "cli/form.h"
 #include "cli/human.h"
 #include "cli/kv.h"
 #include "cli/message.h"
+#include "cli/plot.h"
 #include "kv/key.h"
 
 #define MSGS_MAX   100000000
 #define WINDOW_MAX 100000
 #define KEYS       1000
+#define MARKS      100 /* in the plot of the rate */
+#define CURVE_MAX  400u
+#define PLOT_MAX   ((size_t)1024 * 1024)
 
 static const struct flag flags[] = {
     {"msgs", 0, FLAG_NUMBER, "N", "How many (100000; request and kv 10000)", NULL},
     {"size", 0, FLAG_SIZE, "SIZE", "Of a message (128)", NULL},
     {"window", 0, FLAG_NUMBER, "N", "Answers that are awaited at once (request, kv 1; js 500)",
      NULL},
+    {"plot", 0, FLAG_TEXT, "FILE.svg", "Draw the rate, and how long answers took", NULL},
+};
+
+/* How many were done at a time: what the plot of the rate is made of. */
+struct mark {
+    int64_t done, time;
 };
 
 struct bench {
@@ -30,7 +42,10 @@ struct bench {
     int64_t *begun, *took; /* of each; NULL: nothing is answered */
     const char **subjects; /* of keys */
     struct bar bar;
-    int64_t start;
+    int64_t start, finish;
+    int64_t done, next_mark; /* messages so far, and when to look at the clock */
+    struct mark marks[MARKS];
+    size_t mark_count;
 };
 
 /* ---- what came out --------------------------------------------------------------------------- */
@@ -66,14 +81,16 @@ static void say_json(const struct bench *b, double seconds)
     puts("}");
 }
 
+static double seconds_of(const struct bench *b)
+{
+    return (double)(b->finish - b->start) / 1e9;
+}
+
 static int say_result(struct bench *b)
 {
     struct cli *cli = b->cli;
-    double seconds = (double)(conn_now() - b->start) / 1e9;
+    double seconds = seconds_of(b);
 
-    bar_end(&b->bar);
-    if (b->took != NULL)
-        qsort(b->took, (size_t)b->count, sizeof(*b->took), by_time);
     if (cli->json) {
         say_json(b, seconds);
         return EXIT_DONE;
@@ -91,6 +108,96 @@ static int say_result(struct bench *b)
     return EXIT_DONE;
 }
 
+/* ---- as a picture ---------------------------------------------------------------------------- */
+
+/* How many a second were done between two marks. */
+static size_t rate_curve(const struct bench *b, struct plot_point points[static MARKS])
+{
+    struct mark before = {.time = b->start};
+    size_t count = 0;
+
+    for (size_t i = 0; i < b->mark_count; i++) {
+        const struct mark *at = &b->marks[i];
+
+        if (at->time <= before.time)
+            continue;
+        points[count++] = (struct plot_point){.x = (double)(at->time - b->start) / 1e9,
+                                              .y = (double)(at->done - before.done) * 1e9 /
+                                                   (double)(at->time - before.time)};
+        before = *at;
+    }
+    return count;
+}
+
+/* `took` is in order. Near the end there are more points: that is where a curve bends. */
+static size_t latency_curve(const struct bench *b, struct plot_point points[static CURVE_MAX])
+{
+    double left = 1;
+    size_t count = 0;
+
+    for (; count < CURVE_MAX && left * (double)b->count >= 1; left *= 0.97)
+        points[count++] =
+            (struct plot_point){.x = 1 - left, .y = (double)percentile(b, 1 - left) / 1e3};
+    return count;
+}
+
+static int draw(struct bench *b)
+{
+    struct cli *cli = b->cli;
+    const char *file = args_text(&cli->args, "plot");
+    struct plot_point rates[MARKS], latencies[CURVE_MAX];
+    struct plot_panel panels[2] = {{.title = "rate",
+                                    .x = {"seconds", PLOT_LINEAR},
+                                    .y = {"messages a second", PLOT_LINEAR},
+                                    .points = rates,
+                                    .count = rate_curve(b, rates)}};
+    size_t count = panels[0].count > 0;
+    struct buf text;
+    bool done;
+
+    if (b->took != NULL)
+        panels[count++] = (struct plot_panel){.title = "latency",
+                                              .x = {"of the answers (percentile)", PLOT_PERCENTILE},
+                                              .y = {"microseconds", PLOT_LOGARITHMIC},
+                                              .points = latencies,
+                                              .count = latency_curve(b, latencies)};
+    buf_init(&text, PLOT_MAX);
+    done = plot_write(&text,
+                      cli_print(cli, "millrace bench %s: %s messages of %s, %s a second", b->what,
+                                human_count(cli, (uint64_t)b->count),
+                                human_size(cli, (uint64_t)b->size),
+                                human_count(cli, (uint64_t)((double)b->count / seconds_of(b)))),
+                      panels, count) &&
+           file_replace(file, buf_bytes(&text), 0644);
+    buf_deinit(&text);
+    return done ? EXIT_DONE
+                : cli_fail(cli, EXIT_FAILED, "--plot FILE.svg", "cannot write %s: %s", file,
+                           strerror(errno));
+}
+
+/* One more is done. */
+static void mark(struct bench *b)
+{
+    if (++b->done < b->next_mark || b->mark_count == MARKS)
+        return;
+    b->marks[b->mark_count++] = (struct mark){b->done, conn_now()};
+    b->next_mark = b->done + (b->count + MARKS - 1) / MARKS;
+}
+
+static int finish(struct bench *b)
+{
+    int result;
+
+    b->finish = conn_now();
+    bar_end(&b->bar);
+    if (b->took != NULL)
+        qsort(b->took, (size_t)b->count, sizeof(*b->took), by_time);
+    result = say_result(b);
+    return result == EXIT_DONE && args_text(&b->cli->args, "plot") != NULL ? draw(b) : result;
+}
+
+/* ---- preparing ------------------------------------------------------------------------------- */
+
 static int begin(struct bench *b, struct cli *cli, const char *what, int64_t count, int64_t window)
 {
     *b = (struct bench){.cli = cli,
@@ -98,6 +205,7 @@ static int begin(struct bench *b, struct cli *cli, const char *what, int64_t cou
                         .count = args_number(&cli->args, "msgs", count),
                         .size = args_number(&cli->args, "size", 128),
                         .window = args_number(&cli->args, "window", window)};
+    b->next_mark = (b->count + MARKS - 1) / MARKS;
     if (b->count < 1 || b->count > MSGS_MAX || b->size < 0 || (size_t)b->size > BODY_MAX ||
         b->window < 0 || b->window > WINDOW_MAX)
         return cli_fail(cli, EXIT_USAGE, cli->command->example,
@@ -132,10 +240,11 @@ static int run_pub(struct cli *cli)
         verdict = conn_publish(&cli->conn, bytes_of_text(subject), (struct bytes){0},
                                (struct bytes){0}, bytes_of(b.payload, (size_t)b.size));
         bar_add(&b.bar, (uint64_t)b.size);
+        mark(&b);
     }
     if (verdict == CONN_OK)
         verdict = conn_sync(&cli->conn, cli->settings.timeout_ns);
-    return verdict == CONN_OK ? say_result(&b) : cli_fail_conn(cli, verdict);
+    return verdict == CONN_OK ? finish(&b) : cli_fail_conn(cli, verdict);
 }
 
 static int run_sub(struct cli *cli)
@@ -158,11 +267,12 @@ static int run_sub(struct cli *cli)
     for (int64_t i = 1; verdict == CONN_OK && i < b.count; i++) {
         bytes += (int64_t)msg.payload.size;
         verdict = conn_next(&cli->conn, INT64_MAX, &msg);
+        mark(&b);
     }
     if (verdict != CONN_OK)
         return cli_fail_conn(cli, verdict);
     b.size = (bytes + (int64_t)msg.payload.size) / b.count;
-    return say_result(&b);
+    return finish(&b);
 }
 
 /* ---- with answers ---------------------------------------------------------------------------- */
@@ -204,6 +314,7 @@ static int take_answer(struct bench *b, uint64_t first, check_answer *check)
         return EXIT_DONE;
     b->took[number - first] = conn_now() - b->begun[number - first];
     bar_add(&b->bar, (uint64_t)b->size);
+    mark(b);
     return check(b, &msg);
 }
 
@@ -238,7 +349,7 @@ static int run_asking(struct bench *b, const char *(*subject_of)(struct bench *,
             waiting--;
         }
     }
-    return result == EXIT_DONE ? say_result(b) : result;
+    return result == EXIT_DONE ? finish(b) : result;
 }
 
 static const char *first_word(struct bench *b, int64_t i)

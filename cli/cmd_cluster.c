@@ -105,6 +105,17 @@ static int ask_change(struct cli *cli, const char *subject, const char *request,
     return result;
 }
 
+/* A server that stands alone does not answer; with a prefix another one is asked. */
+static int need_cluster(struct cli *cli)
+{
+    int result = cli_connect(cli);
+
+    if (result == EXIT_DONE && strcmp(cli->settings.api_prefix, "$JS.API") == 0 &&
+        (cli->conn.info.cluster == NULL || *cli->conn.info.cluster == 0))
+        result = cli_fail(cli, EXIT_MISSING, "docs/cluster.md", "this server is in no cluster");
+    return result;
+}
+
 static int run_stepdown(struct cli *cli)
 {
     const char *stream = args_word(&cli->args, 0), *consumer = args_word(&cli->args, 1);
@@ -120,11 +131,7 @@ static int run_stepdown(struct cli *cli)
     if (stream != NULL)
         return ask_change(cli, cli_print(cli, "STREAM.LEADER.STEPDOWN.%s", stream), "",
                           "The leader of the stream steps down");
-    result = cli_connect(cli);
-    /* A server that stands alone does not answer; with a prefix another one is asked. */
-    if (result == EXIT_DONE && strcmp(cli->settings.api_prefix, "$JS.API") == 0 &&
-        (cli->conn.info.cluster == NULL || *cli->conn.info.cluster == 0))
-        result = cli_fail(cli, EXIT_MISSING, "docs/cluster.md", "this server is in no cluster");
+    result = need_cluster(cli);
     if (result != EXIT_DONE)
         return result;
     return ask_change(cli, "META.LEADER.STEPDOWN", "", "The leader of the cluster steps down");
@@ -134,7 +141,7 @@ static int run_peer_remove(struct cli *cli)
 {
     const char *server = args_word(&cli->args, 0), *stream = args_word(&cli->args, 1);
     const char *request = cli_print(cli, "{\"peer\":%s}", form_quote(cli, server));
-    int result = stream != NULL ? api_name(cli, "stream", stream) : EXIT_DONE;
+    int result = stream != NULL ? api_name(cli, "stream", stream) : need_cluster(cli);
 
     if (result == EXIT_DONE)
         result = pick_confirmed(cli, cli_print(cli, "Really remove server %s from %s", server,

@@ -30,12 +30,13 @@ static void say_flags(const struct flag *flags, size_t count)
 
 /* ---- shells ---------------------------------------------------------------------------------- */
 
-static void say_bash(void)
+/* As a function of that name. */
+static void say_bash_function(const char *name)
 {
     const struct command *command;
 
-    puts("# Completion of millrace for bash.\n_millrace() {\n"
-         "    local cur=${COMP_WORDS[COMP_CWORD]} first=${COMP_WORDS[1]} second=${COMP_WORDS[2]}\n"
+    printf("%s() {\n", name);
+    puts("    local cur=${COMP_WORDS[COMP_CWORD]} first=${COMP_WORDS[1]} second=${COMP_WORDS[2]}\n"
          "    local words=\n    if [ \"$COMP_CWORD\" -eq 1 ]; then");
     fputs("        words=\"", stdout);
     say_words(NULL);
@@ -55,15 +56,24 @@ static void say_bash(void)
     fputs("        esac\n        words+=\" ", stdout);
     say_flags(settings_flags, settings_flag_count);
     puts("\"\n    fi\n    COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
-         "    [ ${#COMPREPLY[@]} -gt 0 ] || COMPREPLY=($(compgen -f -- \"$cur\"))\n}\n"
-         "complete -o filenames -F _millrace millrace");
+         "    [ ${#COMPREPLY[@]} -gt 0 ] || COMPREPLY=($(compgen -f -- \"$cur\"))\n"
+         "}");
+    printf("complete -o filenames -F %s millrace\n", name);
+}
+
+static void say_bash(void)
+{
+    puts("# Completion of millrace for bash.");
+    say_bash_function("_millrace");
 }
 
 static void say_zsh(void)
 {
     puts("#compdef millrace\n# Completion of millrace for zsh, by the one for bash.\n"
          "autoload -U +X bashcompinit && bashcompinit");
-    say_bash();
+    say_bash_function("_millrace_words");
+    puts("# The first time this file is run as the completion itself.\n"
+         "[[ $funcstack[1] != _millrace ]] || _bash_complete -o filenames -F _millrace_words");
 }
 
 static void say_fish(void)

@@ -299,8 +299,9 @@ static const struct command commands[] = {
      "millrace consumer rm ORDERS work --force", NULL, FLAGS(force_flags), run_rm},
     {"consumer pause", NULL, "[<stream>] [<consumer>] [<until>]", 0, 3,
      "Deliver nothing for a while (1h)", "millrace consumer pause ORDERS work 30m",
-     "<until> is a duration or a time such as 2027-01-31T08:00:00Z.", NO_FLAGS, run_pause},
+     "<until> is a duration or a time such as 2027-01-31T08:00:00Z. Nothing is asked.",
+     FLAGS(force_flags), run_pause},
     {"consumer resume", NULL, "[<stream>] [<consumer>]", 0, 2, "Deliver again",
-     "millrace consumer resume ORDERS work", NULL, NO_FLAGS, run_resume},
+     "millrace consumer resume ORDERS work", "Nothing is asked.", FLAGS(force_flags), run_resume},
 };
 const struct command_list commands_consumer = {commands, sizeof(commands) / sizeof(commands[0])};

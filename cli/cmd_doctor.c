@@ -1,41 +1,27 @@
-/* doctor: looks at a running server, and names what is wrong, why, and what to do. Its exit code is
- * for probes: 0 well, 1 something is wrong, 3 nobody there. */
-#include "cli/api.h"
+/* doctor: looks at a server, a cluster, a directory of data or a configuration, and names what is
+ * wrong, why, and what to do. Its exit code is for probes: 0 well, 1 something is wrong, 3 nobody
+ * there. */
+#include <errno.h>
+#include <sys/stat.h>
+
 #include "cli/commands.h"
-#include "cli/human.h"
+#include "cli/doctor.h"
 
-#define RTT_SLOW_NS  INT64_C(100000000)
-#define REDELIVERIES 1000u
+/* ---- what was found -------------------------------------------------------------------------- */
 
-struct checkup {
-    struct cli *cli;
-    unsigned problems, warnings, passed;
-    struct json_writer writer;
-    struct buf text;
-};
-
-enum finding { FINDING_WELL, FINDING_WARNING, FINDING_PROBLEM };
-
-/* One thing that was looked at; `next` says what to do about it, or NULL. */
-static void find(struct checkup *c, enum finding finding, const char *what, const char *next)
+void checkup_begin(struct checkup *c, struct cli *cli)
 {
-    static const char *const names[] = {"ok", "warning", "problem"};
-    static const char *const colors[] = {"\033[32m", "\033[33m", "\033[31m"};
-    bool color = c->cli->colors;
+    *c = (struct checkup){.cli = cli};
+    buf_init(&c->text, (size_t)64 * 1024 * 1024);
+    json_writer_init(&c->writer, &c->text);
+    json_array_begin(&c->writer);
+}
 
-    c->passed += finding == FINDING_WELL;
-    c->warnings += finding == FINDING_WARNING;
-    c->problems += finding == FINDING_PROBLEM;
-    if (!c->cli->json) {
-        printf("%s%-8s%s %s\n", color ? colors[finding] : "", names[finding],
-               color ? "\033[0m" : "", what);
-        if (next != NULL)
-            printf("         try: %s\n", next);
-        return;
-    }
+static void find_json(struct checkup *c, const char *finding, const char *what, const char *next)
+{
     json_object_begin(&c->writer);
     JSON_KEY(&c->writer, "finding");
-    json_string(&c->writer, bytes_of_text(names[finding]));
+    json_string(&c->writer, bytes_of_text(finding));
     JSON_KEY(&c->writer, "what");
     json_string(&c->writer, bytes_of_text(what));
     if (next != NULL) {
@@ -45,195 +31,74 @@ static void find(struct checkup *c, enum finding finding, const char *what, cons
     json_object_end(&c->writer);
 }
 
-static int check_connection(struct checkup *c)
+void checkup_find(struct checkup *c, enum finding finding, const char *what, const char *next)
 {
-    struct cli *cli = c->cli;
-    int64_t begun = conn_now(), took;
-    enum conn_verdict verdict = conn_sync(&cli->conn, cli->settings.timeout_ns);
+    static const char *const names[] = {"ok", "warning", "problem"};
+    static const char *const colors[] = {"\033[32m", "\033[33m", "\033[31m"};
+    bool color = c->cli->colors;
 
-    if (verdict != CONN_OK)
-        return cli_fail_conn(cli, verdict);
-    took = conn_now() - begun;
-    find(c, took > RTT_SLOW_NS ? FINDING_WARNING : FINDING_WELL,
-         cli_print(cli, "%s (%s) answers in %s", cli->conn.url, cli->conn.info.server_name,
-                   human_duration(cli, took)),
-         took > RTT_SLOW_NS ? "look at the server's load and the network" : NULL);
-    return EXIT_DONE;
-}
-
-/* How near a limit of the account is. */
-static void check_limit(struct checkup *c, const char *what, uint64_t used, int64_t limit)
-{
-    struct cli *cli = c->cli;
-
-    if (limit <= 0)
+    c->passed += finding == FINDING_WELL;
+    c->warnings += finding == FINDING_WARNING;
+    c->problems += finding == FINDING_PROBLEM;
+    if (c->cli->json) {
+        find_json(c, names[finding], what, next);
         return;
-    if (used * 10 >= (uint64_t)limit * 9)
-        find(c, used >= (uint64_t)limit ? FINDING_PROBLEM : FINDING_WARNING,
-             cli_print(cli, "%s of the account: %s of %s are used", what, human_count(cli, used),
-                       human_count(cli, (uint64_t)limit)),
-             "millrace stream report, and purge or raise the limit");
-    else
-        find(c, FINDING_WELL, cli_print(cli, "%s of the account: room is left", what), NULL);
-}
-
-static int check_account(struct checkup *c)
-{
-    const struct json *info;
-    unsigned code;
-    int result = api_try(c->cli, "INFO", (struct bytes){0}, &info, &code);
-
-    if (result != EXIT_DONE)
-        return result;
-    if (code != 0) {
-        find(c, FINDING_PROBLEM, api_text(c->cli, info, "error.description"),
-             "jetstream in the account's configuration");
-        return EXIT_DONE;
     }
-    check_limit(c, "storage", api_u64(info, "storage"), api_i64(info, "limits.max_storage"));
-    check_limit(c, "memory", api_u64(info, "memory"), api_i64(info, "limits.max_memory"));
-    check_limit(c, "streams", api_u64(info, "streams"), api_i64(info, "limits.max_streams"));
-    return EXIT_DONE;
+    printf("%s%-8s%s %s\n", color ? colors[finding] : "", names[finding], color ? "\033[0m" : "",
+           what);
+    if (next != NULL)
+        printf("         try: %s\n", next);
 }
 
-/* ---- streams --------------------------------------------------------------------------------- */
-
-static void check_replicas(struct checkup *c, const char *name, const struct json *cluster)
+int checkup_end(struct checkup *c, int result)
 {
-    const struct json *replicas = api_get(cluster, "replicas");
-    struct cli *cli = c->cli;
-
-    if (cluster == NULL)
-        return;
-    if (api_bytes(cluster, "leader").size == 0)
-        find(c, FINDING_PROBLEM, cli_print(cli, "stream %s has no leader", name),
-             "start the servers that hold it: most of them must run");
-    for (const struct json *at = replicas == NULL ? NULL : replicas->child; at != NULL;
-         at = at->next)
-        if (api_bool(at, "offline"))
-            find(c, FINDING_PROBLEM,
-                 cli_print(cli, "stream %s: server %s is away", name, api_text(cli, at, "name")),
-                 "start it, or millrace cluster peer-remove SERVER STREAM");
-        else if (!api_bool(at, "current"))
-            find(c, FINDING_WARNING,
-                 cli_print(cli, "stream %s: server %s lags by %s", name, api_text(cli, at, "name"),
-                           human_count(cli, api_u64(at, "lag"))),
-                 "wait; when it does not fall, look at that server's disk");
+    json_array_end(&c->writer);
+    if (result == EXIT_DONE && c->cli->json)
+        cli_say_json(c->cli, buf_bytes(&c->text));
+    else if (result == EXIT_DONE)
+        printf("\n%u problems, %u warnings\n", c->problems, c->warnings);
+    buf_deinit(&c->text);
+    return result == EXIT_DONE && c->problems > 0 ? EXIT_FAILED : result;
 }
 
-static void check_full(struct checkup *c, const char *name, const struct json *info,
-                       const char *what, const char *used_at, const char *limit_at)
+/* ---- the command ----------------------------------------------------------------------------- */
+
+static int look_at_path(struct checkup *c, const char *path)
 {
-    int64_t limit = api_i64(info, limit_at);
-    uint64_t used = api_u64(info, used_at);
-    bool refuses = bytes_equal(api_bytes(info, "config.discard"), BYTES("new"));
+    struct stat stat_of;
 
-    if (limit <= 0 || !refuses || used * 10 < (uint64_t)limit * 9)
-        return;
-    find(c, used >= (uint64_t)limit ? FINDING_PROBLEM : FINDING_WARNING,
-         cli_print(c->cli, "stream %s is %s by its %s, and refuses what is published then", name,
-                   used >= (uint64_t)limit ? "full" : "nearly full", what),
-         cli_print(c->cli, "millrace stream edit %s, or purge it", name));
-}
-
-static void check_stream(struct checkup *c, const struct json *info)
-{
-    const char *name = api_text(c->cli, info, "config.name");
-    unsigned before = c->problems + c->warnings;
-
-    check_replicas(c, name, api_get(info, "cluster"));
-    check_full(c, name, info, "number of messages", "state.messages", "config.max_msgs");
-    check_full(c, name, info, "bytes", "state.bytes", "config.max_bytes");
-    if (api_get(info, "state.lost") != NULL)
-        find(c, FINDING_PROBLEM, cli_print(c->cli, "stream %s has lost messages", name),
-             "millrace check DIRECTORY, on its server");
-    if (c->problems + c->warnings == before)
-        c->passed++;
-}
-
-static int check_consumers(struct checkup *c, const struct json *stream)
-{
-    struct cli *cli = c->cli;
-    const char *name = api_text(cli, stream, "config.name");
-    struct api_items items;
-    int result;
-
-    if (api_u64(stream, "state.consumer_count") == 0)
-        return EXIT_DONE;
-    result = api_list(cli, cli_print(cli, "CONSUMER.LIST.%s", name), "consumers", "", &items);
-    for (size_t i = 0; result == EXIT_DONE && i < items.count; i++) {
-        const char *consumer = api_text(cli, items.at[i], "name");
-        int64_t limit = api_i64(items.at[i], "config.max_ack_pending");
-        uint64_t waiting = api_u64(items.at[i], "num_ack_pending");
-
-        if (limit > 0 && waiting >= (uint64_t)limit)
-            find(c, FINDING_WARNING,
-                 cli_print(cli, "consumer %s > %s waits: %s messages are not acknowledged", name,
-                           consumer, human_count(cli, waiting)),
-                 "acknowledge faster, or raise --max-pending");
-        else if (api_u64(items.at[i], "num_redelivered") >= REDELIVERIES)
-            find(c, FINDING_WARNING,
-                 cli_print(cli, "consumer %s > %s: %s messages come again and again", name,
-                           consumer, human_count(cli, api_u64(items.at[i], "num_redelivered"))),
-                 "look at why they are not acknowledged; --max-deliver ends it");
-        else
-            c->passed++;
-    }
-    return result;
-}
-
-static int check_jetstream(struct checkup *c)
-{
-    struct api_items items;
-    unsigned before;
-    int result;
-
-    if (!c->cli->conn.info.jetstream) {
-        find(c, FINDING_WARNING, "JetStream is off on this server",
-             "millrace serve -js -sd DIRECTORY");
-        return EXIT_DONE;
-    }
-    result = check_account(c);
-    if (result == EXIT_DONE)
-        result = api_list(c->cli, "STREAM.LIST", "streams", "", &items);
-    before = c->problems + c->warnings;
-    for (size_t i = 0; result == EXIT_DONE && i < items.count; i++) {
-        check_stream(c, items.at[i]);
-        result = check_consumers(c, items.at[i]);
-    }
-    if (result == EXIT_DONE && c->problems + c->warnings == before)
-        find(c, FINDING_WELL,
-             cli_print(c->cli, "%zu streams and their consumers are well", items.count), NULL);
-    return result;
+    if (stat(path, &stat_of) != 0)
+        return cli_fail(c->cli, errno == ENOENT ? EXIT_MISSING : EXIT_FAILED,
+                        "millrace doctor server, cluster, DIRECTORY or CONFIGURATION",
+                        "cannot look at %s: %s", path, strerror(errno));
+    return S_ISDIR(stat_of.st_mode) ? doctor_directory(c, path) : doctor_config(c, path);
 }
 
 static int run(struct cli *cli)
 {
-    struct checkup c = {.cli = cli};
-    int result = cli_connect(cli);
+    const char *what = args_word(&cli->args, 0);
+    struct checkup c;
+    int result;
 
-    if (result != EXIT_DONE)
-        return result;
-    buf_init(&c.text, (size_t)64 * 1024 * 1024);
-    json_writer_init(&c.writer, &c.text);
-    json_array_begin(&c.writer);
-    result = check_connection(&c);
-    if (result == EXIT_DONE)
-        result = check_jetstream(&c);
-    json_array_end(&c.writer);
-    if (result == EXIT_DONE && cli->json)
-        cli_say_json(cli, buf_bytes(&c.text));
-    else if (result == EXIT_DONE)
-        printf("\n%u problems, %u warnings\n", c.problems, c.warnings);
-    buf_deinit(&c.text);
-    return result == EXIT_DONE && c.problems > 0 ? EXIT_FAILED : result;
+    checkup_begin(&c, cli);
+    if (what == NULL || strcmp(what, "server") == 0)
+        result = doctor_server(&c);
+    else if (strcmp(what, "cluster") == 0)
+        result = doctor_cluster(&c);
+    else
+        result = look_at_path(&c, what);
+    return checkup_end(&c, result);
 }
 
 static const struct command commands[] = {
-    {"doctor", NULL, "", 0, 0, "Look at a running server, and say what is wrong with it",
+    {"doctor", NULL, "[server | cluster | <directory> | <configuration>]", 0, 1,
+     "Look at what is there, and say what is wrong with it",
      "millrace doctor || echo 'something is wrong'",
-     "Replicas that are away or lag, streams that are full, consumers that wait, limits of the\n"
-     "account. Exit code 0: well or warnings only; 1: problems; 3: nobody there.",
+     "server: limits, streams that are full, consumers that wait, replicas that lag.\n"
+     "cluster: every server and stream of it; needs the system account.\n"
+     "A directory: the data of a stopped server, byte by byte, and the disk below it.\n"
+     "A configuration: what it says, and what it means where it is.\n"
+     "Exit code 0: well, or warnings only; 1: problems; 3: nobody there.",
      NO_FLAGS, run},
 };
 const struct command_list commands_doctor = {commands, sizeof(commands) / sizeof(commands[0])};

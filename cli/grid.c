@@ -2,7 +2,7 @@
 
 #include "base/utf8.h"
 
-#define NARROWEST 6u
+#define NARROWEST 4u
 
 void grid_init(struct grid *grid, struct cli *cli, const char *title, const char *const *heads,
                size_t columns)
@@ -38,18 +38,30 @@ static size_t text_width(const char *text)
     return width;
 }
 
+/* How many columns are shown: on a narrow terminal the last ones are left out. */
+static size_t shown(const struct grid *grid)
+{
+    size_t count = grid->columns;
+
+    while (grid->cli->width > 0 && count > 1 && count * (NARROWEST + 3) + 1 > grid->cli->width)
+        count--;
+    return count;
+}
+
 static size_t total(const struct grid *grid, const size_t *widths)
 {
-    size_t sum = grid->columns * 3 + 1;
+    size_t count = shown(grid), sum = count * 3 + 1;
 
-    for (size_t i = 0; i < grid->columns; i++)
+    for (size_t i = 0; i < count; i++)
         sum += widths[i];
     return sum;
 }
 
 static void measure(const struct grid *grid, size_t *widths)
 {
-    for (size_t i = 0; i < grid->columns; i++) {
+    size_t count = shown(grid);
+
+    for (size_t i = 0; i < count; i++) {
         widths[i] = text_width(grid->heads[i]);
         for (size_t row = 0; row < grid->rows; row++) {
             size_t width = text_width(grid->cells[row * grid->columns + i]);
@@ -61,7 +73,7 @@ static void measure(const struct grid *grid, size_t *widths)
     while (grid->cli->width > 0 && total(grid, widths) > grid->cli->width) {
         size_t widest = 0;
 
-        for (size_t i = 1; i < grid->columns; i++)
+        for (size_t i = 1; i < count; i++)
             if (widths[i] > widths[widest])
                 widest = i;
         if (widths[widest] <= NARROWEST)
@@ -71,7 +83,7 @@ static void measure(const struct grid *grid, size_t *widths)
     /* The title must fit as well. */
     if (grid->cli->width == 0)
         while (text_width(grid->title) + 4 > total(grid, widths))
-            widths[grid->columns - 1]++;
+            widths[count - 1]++;
 }
 
 static void say_cell(const char *text, size_t width, bool right)
@@ -97,11 +109,13 @@ static void say_cell(const char *text, size_t width, bool right)
 static void say_line(const struct grid *grid, const size_t *widths, const char *left,
                      const char *cross, const char *right)
 {
+    size_t count = shown(grid);
+
     fputs(left, stdout);
-    for (size_t i = 0; i < grid->columns; i++) {
+    for (size_t i = 0; i < count; i++) {
         for (size_t n = 0; n < widths[i] + 2; n++)
             fputs("─", stdout);
-        fputs(i + 1 < grid->columns ? cross : right, stdout);
+        fputs(i + 1 < count ? cross : right, stdout);
     }
     putchar('\n');
 }
@@ -120,7 +134,7 @@ static void say_title(const struct grid *grid, const size_t *widths)
 static void say_row(const struct grid *grid, const size_t *widths, const char *const *cells,
                     bool bold)
 {
-    for (size_t i = 0; i < grid->columns; i++) {
+    for (size_t i = 0; i < shown(grid); i++) {
         printf("│ %s", bold ? "\033[1m" : "");
         say_cell(cells[i], widths[i], (grid->right >> i & 1) != 0 && !bold);
         printf("%s ", bold ? "\033[0m" : "");

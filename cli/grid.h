@@ -1,6 +1,7 @@
 /*
  * grid: a table of texts, fitted to the width of the terminal. Columns are as wide as their widest
- * cell; when that is too much, the widest columns give way and their cells end in an ellipsis.
+ * cell; when that is too much, the widest columns give way and their cells end in an ellipsis; when
+ * nothing could be read any more, the last columns are left out.
  * In a pipe nothing is cut. Frames are drawn with lines on a terminal and in a pipe alike, as the
  * `nats` command draws them.
  */

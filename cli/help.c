@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define COLUMN 30u
+#define LINE   100u
 
 const struct help_program help_programs[] = {
     {"serve", "[<flags of nats-server>]", "Start a server",
@@ -124,8 +125,10 @@ void help_command(FILE *out, const struct command *command, unsigned width)
 
 void help_program(FILE *out, const struct help_program *program)
 {
-    fprintf(out, "usage: millrace %s %s\n\n%s\n\n%s\n\nExample:\n  %s\n", program->name,
-            program->words, program->summary, program->more, program->example);
+    fprintf(out, "usage: millrace %s %s\n\n%s\n\n", program->name, program->words,
+            program->summary);
+    say_wrapped(out, program->more, 0, LINE);
+    fprintf(out, "\nExample:\n  %s\n", program->example);
 }
 
 void help_shared_flags(FILE *out, unsigned width)

@@ -1,12 +1,14 @@
 #include "cli/system.h"
 
+#include "cli/again.h"
 #include "cli/api.h"
 
 #define SILENCE_NS INT64_C(300000000) /* after an answer the others come within */
 #define FIRST_NS   INT64_C(1000000000)
 
-int system_ask(struct cli *cli, const char *subject, const char *request, size_t expected,
-               struct system_answers *answers)
+/* The connection's verdict; CONN_OK also when nobody answers. */
+static enum conn_verdict ask(struct cli *cli, const char *subject, const char *request,
+                             size_t expected, struct system_answers *answers)
 {
     int64_t begun = conn_now(), until = begun + FIRST_NS;
     enum conn_verdict verdict;
@@ -26,7 +28,7 @@ int system_ask(struct cli *cli, const char *subject, const char *request, size_t
         if (verdict != CONN_OK || number != wanted)
             continue;
         if (msg_status(&msg, NULL) == 503)
-            return EXIT_DONE; /* nobody: not the system account */
+            return CONN_OK; /* nobody: not the system account */
         answers->at[answers->count].rtt = conn_now() - begun;
         answers->at[answers->count].json =
             json_parse(&cli->arena, arena_copy(&cli->arena, msg.payload), &wrong);
@@ -34,9 +36,22 @@ int system_ask(struct cli *cli, const char *subject, const char *request, size_t
             answers->count++;
         until = conn_now() + SILENCE_NS;
     }
-    if (verdict == CONN_OK || verdict == CONN_TIMEOUT || verdict == CONN_DENIED)
-        return EXIT_DONE;
-    return cli_fail_conn(cli, verdict);
+    return verdict == CONN_TIMEOUT || verdict == CONN_DENIED ? CONN_OK : verdict;
+}
+
+int system_ask(struct cli *cli, const char *subject, const char *request, size_t expected,
+               struct system_answers *answers)
+{
+    for (;;) {
+        enum conn_verdict verdict = ask(cli, subject, request, expected, answers);
+        int result;
+
+        if (verdict == CONN_OK)
+            return EXIT_DONE;
+        result = cli->endures ? again_connect(cli, verdict, false) : cli_fail_conn(cli, verdict);
+        if (result != EXIT_DONE)
+            return result;
+    }
 }
 
 int system_say_json(struct cli *cli, const struct system_answers *answers)

@@ -34,7 +34,7 @@ static enum ack_kind read_kind(struct bytes body, struct bytes *argument)
 /* Sorted runs between which nothing is pending are one: fewer runs, the same effect. */
 static void join_over_holes(const struct consumer *c, struct gather *gather)
 {
-    const struct pending *pending = &c->durable.pending;
+    const struct pending *pending = &c->busy->pending;
     size_t to = 0;
 
     for (size_t i = 1; i < gather->count; i++) {
@@ -52,12 +52,12 @@ static void join_over_holes(const struct consumer *c, struct gather *gather)
 static void propose(struct consumer *c, uint8_t type, bool fitted)
 {
     assert(fitted); /* records are bounded well below the limit of `scratch` */
-    c->out.propose(c->out.owner, type, buf_bytes(&c->scratch));
+    c->out->propose(c->owner, type, buf_bytes(&c->busy->scratch));
 }
 
 static void propose_acks(struct consumer *c)
 {
-    struct gather *acks = &c->work.acks;
+    struct gather *acks = &c->busy->work.acks;
 
     if (acks->count > 0) {
         if (acks->disordered) {
@@ -65,13 +65,13 @@ static void propose_acks(struct consumer *c)
             join_over_holes(c, acks);
         }
         propose(c, CONSUMER_RECORD_ACK,
-                progress_write_ack(&c->scratch, c->number, acks->runs, acks->count));
+                progress_write_ack(&c->busy->scratch, c->number, acks->runs, acks->count));
         gather_clear(acks);
     }
-    if (c->work.ack_all > 0) {
+    if (c->busy->work.ack_all > 0) {
         propose(c, CONSUMER_RECORD_ACK,
-                progress_write_ack_all(&c->scratch, c->number, c->work.ack_all));
-        c->work.ack_all = 0;
+                progress_write_ack_all(&c->busy->scratch, c->number, c->busy->work.ack_all));
+        c->busy->work.ack_all = 0;
     }
 }
 
@@ -87,37 +87,38 @@ static void propose_set(struct consumer *c, uint8_t type, struct gather *gather)
 
         assert(more <= PROGRESS_SEQUENCES_MAX);
         if (named + more > PROGRESS_SEQUENCES_MAX) {
-            propose(c, type,
-                    progress_write_set(&c->scratch, c->number, gather->runs + from, i - from));
+            propose(
+                c, type,
+                progress_write_set(&c->busy->scratch, c->number, gather->runs + from, i - from));
             from = i;
             named = 0;
         }
         named += more;
     }
     if (from < gather->count)
-        propose(
-            c, type,
-            progress_write_set(&c->scratch, c->number, gather->runs + from, gather->count - from));
+        propose(c, type,
+                progress_write_set(&c->busy->scratch, c->number, gather->runs + from,
+                                   gather->count - from));
     gather_clear(gather);
 }
 
 static void ask_answers(struct consumer *c)
 {
-    struct bytes answers = buf_bytes(&c->work.answers);
+    struct bytes answers = buf_bytes(&c->busy->work.answers);
     uint32_t size;
 
     while (progress_take_u32(&answers, &size)) {
-        c->out.answer(c->out.owner, bytes_take(answers, size), true);
+        c->out->answer(c->owner, bytes_take(answers, size), true);
         answers = bytes_skip(answers, size);
     }
-    buf_clear(&c->work.answers);
+    buf_clear(&c->busy->work.answers);
 }
 
 void acks_flush(struct consumer *c)
 {
     propose_acks(c);
-    propose_set(c, CONSUMER_RECORD_TERM, &c->work.terms);
-    propose_set(c, CONSUMER_RECORD_EXHAUST, &c->work.exhausts);
+    propose_set(c, CONSUMER_RECORD_TERM, &c->busy->work.terms);
+    propose_set(c, CONSUMER_RECORD_EXHAUST, &c->busy->work.exhausts);
     ask_answers(c);
 }
 
@@ -126,7 +127,7 @@ void acks_flush(struct consumer *c)
 /* An answer that waits for what was gathered. */
 static void answer_later(struct consumer *c, struct bytes reply)
 {
-    struct buf *answers = &c->work.answers;
+    struct buf *answers = &c->busy->work.answers;
 
     if (reply.size == 0)
         return;
@@ -140,13 +141,13 @@ static void answer_later(struct consumer *c, struct bytes reply)
 static void answer_now(struct consumer *c, struct bytes reply)
 {
     if (reply.size > 0)
-        c->out.answer(c->out.owner, reply, false);
+        c->out->answer(c->owner, reply, false);
 }
 
 static void gather_ack(struct consumer *c, uint32_t place)
 {
-    struct pending *pending = &c->durable.pending;
-    struct gather *acks = &c->work.acks;
+    struct pending *pending = &c->busy->pending;
+    struct gather *acks = &c->busy->work.acks;
     uint64_t sequence = pending_entry(pending, place)->sequence;
 
     /* Its neighbour in pending was acked just before: nothing pending is between them. */
@@ -162,8 +163,8 @@ static void gather_ack(struct consumer *c, uint32_t place)
 
 static void gather_end(struct consumer *c, struct gather *gather, uint32_t place)
 {
-    gather_add(gather, pending_entry(&c->durable.pending, place)->sequence);
-    pending_settle(&c->durable.pending, place, true);
+    gather_add(gather, pending_entry(&c->busy->pending, place)->sequence);
+    pending_settle(&c->busy->pending, place, true);
     work_dirty(c);
 }
 
@@ -177,48 +178,49 @@ void acks_advise_lost(struct consumer *c, const struct pending_entry *entry)
         .reason = BYTES("Unacknowledged message was deleted"),
     };
 
-    c->out.advise(c->out.owner, &advice);
+    c->out->advise(c->owner, &advice);
 }
 
 void acks_unseen(struct consumer *c, uint32_t place)
 {
-    gather_end(c, &c->work.terms, place);
+    gather_end(c, &c->busy->work.terms, place);
 }
 
 void acks_lost(struct consumer *c, uint32_t place)
 {
-    acks_advise_lost(c, pending_entry(&c->durable.pending, place));
-    gather_end(c, &c->work.terms, place);
+    acks_advise_lost(c, pending_entry(&c->busy->pending, place));
+    gather_end(c, &c->busy->work.terms, place);
 }
 
 void acks_exhaust(struct consumer *c, uint32_t place)
 {
-    gather_end(c, &c->work.exhausts, place);
-    pending_entry(&c->durable.pending, place)->exhausting = true;
+    gather_end(c, &c->busy->work.exhausts, place);
+    pending_entry(&c->busy->pending, place)->exhausting = true;
 }
 
 /* An ack that comes when the message is exhausted, or about to be: late, and honoured. */
 static bool gather_late(struct consumer *c, uint64_t sequence, uint32_t place)
 {
-    if (place == 0 && !exhausted_has(&c->durable.exhausted, sequence))
+    if (place == 0 && !exhausted_has(&c->busy->exhausted, sequence))
         return false;
-    if (place != 0 && !pending_entry(&c->durable.pending, place)->exhausting)
+    if (place != 0 && !pending_entry(&c->busy->pending, place)->exhausting)
         return false;
-    gather_add(&c->work.terms, sequence);
+    gather_add(&c->busy->work.terms, sequence);
     return true;
 }
 
 static void gather_ack_all(struct consumer *c, uint64_t sequence)
 {
-    struct pending *pending = &c->durable.pending;
-    uint32_t place = pending_at_or_after(pending, c->work.settled_to + 1);
+    struct pending *pending = &c->busy->pending;
+    uint32_t place = pending_at_or_after(pending, c->busy->work.settled_to + 1);
 
-    if (exhausted_lowest(&c->durable.exhausted, sequence) != 0)
-        c->work.ack_all = sequence > c->work.ack_all ? sequence : c->work.ack_all;
+    if (exhausted_lowest(&c->busy->exhausted, sequence) != 0)
+        c->busy->work.ack_all = sequence > c->busy->work.ack_all ? sequence : c->busy->work.ack_all;
     while (place != 0 && pending_entry(pending, place)->sequence <= sequence) {
-        c->work.settled_to = pending_entry(pending, place)->sequence;
-        c->work.ack_all =
-            c->work.settled_to > c->work.ack_all ? c->work.settled_to : c->work.ack_all;
+        c->busy->work.settled_to = pending_entry(pending, place)->sequence;
+        c->busy->work.ack_all = c->busy->work.settled_to > c->busy->work.ack_all
+                                    ? c->busy->work.settled_to
+                                    : c->busy->work.ack_all;
         if (!pending_entry(pending, place)->settling)
             pending_settle(pending, place, true);
         place = pending_after(pending, place);
@@ -229,8 +231,8 @@ void acks_confirmed(struct consumer *c, uint64_t sequence)
 {
     if (sequence == 0 || sequence > c->durable.delivered.stream)
         return;
-    work_active(c, c->work.now_ns);
-    c->floor_active_ns = c->work.log_now_ns;
+    work_active(c, c->now_ns);
+    c->floor_active_ns = c->log_now_ns;
     gather_ack_all(c, sequence);
     work_dirty(c);
 }
@@ -239,7 +241,7 @@ void acks_confirmed(struct consumer *c, uint64_t sequence)
 
 static void settle_again(struct consumer *c, const struct gather *gather, bool exhausting)
 {
-    struct pending *pending = &c->durable.pending;
+    struct pending *pending = &c->busy->pending;
 
     for (size_t i = 0; i < gather->count; i++) {
         uint32_t place = pending_at_or_after(pending, gather->runs[i].first);
@@ -254,24 +256,24 @@ static void settle_again(struct consumer *c, const struct gather *gather, bool e
 
 void acks_refused(struct consumer *c)
 {
-    struct pending *pending = &c->durable.pending;
+    struct pending *pending = &c->busy->pending;
 
     for (uint32_t place = pending_first(pending); place != 0;
          place = pending_after(pending, place)) {
         if (!pending_entry(pending, place)->settling)
             continue;
         pending_settle(pending, place, false);
-        acks_arm(c, place, c->work.now_ns);
+        acks_arm(c, place, c->now_ns);
     }
     /* What is gathered and not proposed yet still stands; but an answer may confirm what was
      * proposed before, so all of them go: who asked will ask again. */
-    buf_clear(&c->work.answers);
-    settle_again(c, &c->work.exhausts, true);
-    settle_again(c, &c->work.acks, false);
-    settle_again(c, &c->work.terms, false);
-    c->work.settled_to = 0;
-    if (c->work.ack_all > 0)
-        gather_ack_all(c, c->work.ack_all);
+    buf_clear(&c->busy->work.answers);
+    settle_again(c, &c->busy->work.exhausts, true);
+    settle_again(c, &c->busy->work.acks, false);
+    settle_again(c, &c->busy->work.terms, false);
+    c->busy->work.settled_to = 0;
+    if (c->busy->work.ack_all > 0)
+        gather_ack_all(c, c->busy->work.ack_all);
 }
 
 /* ---- time ------------------------------------------------------------------------------------ */
@@ -301,18 +303,18 @@ static int64_t later(int64_t now_ns, int64_t wait_ns)
 
 void acks_arm(struct consumer *c, uint32_t place, int64_t now_ns)
 {
-    const struct pending_entry *entry = pending_entry(&c->durable.pending, place);
+    const struct pending_entry *entry = pending_entry(&c->busy->pending, place);
     bool usual;
     int64_t wait;
 
     if (c->config.ack_policy == ACK_FLOW_CONTROL) { /* it has no ack wait */
-        pending_idle(&c->durable.pending, place);
+        pending_idle(&c->busy->pending, place);
         return;
     }
     wait = acks_wait(&c->config, entry->deliveries, &usual);
     if (wait < WAIT_MIN_NS) /* else a consumer that waits for nothing keeps the server busy */
         wait = WAIT_MIN_NS;
-    pending_wait(&c->durable.pending, place, later(now_ns, wait), usual);
+    pending_wait(&c->busy->pending, place, later(now_ns, wait), usual);
 }
 
 /* ---- what clients say ------------------------------------------------------------------------ */
@@ -325,31 +327,31 @@ static void measure(struct consumer *c, const struct pending_entry *entry,
         .stream_seq = entry->sequence,
         .consumer_seq = ack->consumer_sequence,
         .deliveries = entry->deliveries,
-        .ack_time_ns = c->work.log_now_ns - entry->time_ns,
+        .ack_time_ns = c->log_now_ns - entry->time_ns,
     };
 
     if (c->config.ack_policy == ACK_EXPLICIT && c->sample > 0 &&
-        prng_chance(&c->prng, c->sample, 100))
-        c->out.advise(c->out.owner, &advice);
+        prng_chance(&c->busy->prng, c->sample, 100))
+        c->out->advise(c->owner, &advice);
 }
 
 static void on_ack(struct consumer *c, const struct ack_subject *ack)
 {
-    uint32_t place = pending_find(&c->durable.pending, ack->sequence);
+    uint32_t place = pending_find(&c->busy->pending, ack->sequence);
 
-    if (place != 0 && !pending_entry(&c->durable.pending, place)->settling)
-        measure(c, pending_entry(&c->durable.pending, place), ack);
+    if (place != 0 && !pending_entry(&c->busy->pending, place)->settling)
+        measure(c, pending_entry(&c->busy->pending, place), ack);
     if (c->config.ack_policy == ACK_ALL)
         gather_ack_all(c, ack->sequence);
     else if (gather_late(c, ack->sequence, place))
         return;
-    else if (place != 0 && !pending_entry(&c->durable.pending, place)->settling)
+    else if (place != 0 && !pending_entry(&c->busy->pending, place)->settling)
         gather_ack(c, place);
 }
 
 static void on_term(struct consumer *c, const struct ack_subject *ack, struct bytes reason)
 {
-    uint32_t place = pending_find(&c->durable.pending, ack->sequence);
+    uint32_t place = pending_find(&c->busy->pending, ack->sequence);
     struct consumer_advice advice = {
         .kind = ADVISORY_TERMINATED,
         .stream_seq = ack->sequence,
@@ -357,59 +359,58 @@ static void on_term(struct consumer *c, const struct ack_subject *ack, struct by
         .reason = reason,
     };
 
-    if (place != 0 && !pending_entry(&c->durable.pending, place)->settling)
-        advice.deliveries = pending_entry(&c->durable.pending, place)->deliveries;
+    if (place != 0 && !pending_entry(&c->busy->pending, place)->settling)
+        advice.deliveries = pending_entry(&c->busy->pending, place)->deliveries;
     else if (place == 0)
-        advice.deliveries = exhausted_deliveries(&c->durable.exhausted, ack->sequence);
+        advice.deliveries = exhausted_deliveries(&c->busy->exhausted, ack->sequence);
     if (advice.deliveries > 0)
-        c->out.advise(c->out.owner, &advice);
+        c->out->advise(c->owner, &advice);
     if (c->config.ack_policy == ACK_ALL)
         gather_ack_all(c, ack->sequence);
     else if (gather_late(c, ack->sequence, place))
         return;
-    else if (place != 0 && !pending_entry(&c->durable.pending, place)->settling)
-        gather_end(c, &c->work.terms, place);
+    else if (place != 0 && !pending_entry(&c->busy->pending, place)->settling)
+        gather_end(c, &c->busy->work.terms, place);
 }
 
-/* The delay of a NAK's argument: JSON {"delay": ns} or a Go duration. 0: none, or none that makes
- * sense. */
-static int64_t read_delay(struct bytes argument)
+/* The delay of a NAK's argument: JSON {"delay": ns} or a Go duration. False: none, or none that
+ * makes sense. */
+static bool read_delay(struct bytes argument, int64_t *delay)
 {
     struct json_error error;
     const struct json *json;
     struct arena arena;
-    int64_t delay = 0;
     bool good;
 
     if (argument.size == 0)
-        return 0;
+        return false;
     if (argument.at[0] != '{')
-        return text_read_duration(argument, &delay) && delay > 0 ? delay : 0;
+        return text_read_duration(argument, delay);
     arena_init(&arena, CONFIG_ARENA_MAX);
     json = json_parse(&arena, argument, &error);
-    good = json_i64(json_get_nocase(json, BYTES("delay")), &delay) && delay > 0;
+    good = json_i64(json_get_nocase(json, BYTES("delay")), delay);
     arena_deinit(&arena);
-    return good ? delay : 0;
+    return good;
 }
 
 /* Not before the delay has passed; with backoff, as much later as its step is longer than the
  * first. */
 static void delay_entry(struct consumer *c, uint32_t place, int64_t delay_ns)
 {
-    const struct pending_entry *entry = pending_entry(&c->durable.pending, place);
+    const struct pending_entry *entry = pending_entry(&c->busy->pending, place);
     bool usual;
     int64_t wait = acks_wait(&c->config, entry->deliveries, &usual) - c->config.ack_wait_ns;
 
     delay_ns = later(wait > 0 ? wait : 0, delay_ns);
     propose(c, CONSUMER_RECORD_DELAY,
-            progress_write_delay(&c->scratch, c->number, entry->sequence,
-                                 later(c->work.log_now_ns, delay_ns)));
-    pending_wait(&c->durable.pending, place, later(c->work.now_ns, delay_ns), false);
+            progress_write_delay(&c->busy->scratch, c->number, entry->sequence,
+                                 later(c->log_now_ns, delay_ns)));
+    pending_wait(&c->busy->pending, place, later(c->now_ns, delay_ns), false);
 }
 
 static void on_nak(struct consumer *c, const struct ack_subject *ack, struct bytes argument)
 {
-    uint32_t place = pending_find(&c->durable.pending, ack->sequence);
+    uint32_t place = pending_find(&c->busy->pending, ack->sequence);
     struct consumer_advice advice = {
         .kind = ADVISORY_NAKED,
         .stream_seq = ack->sequence,
@@ -417,34 +418,37 @@ static void on_nak(struct consumer *c, const struct ack_subject *ack, struct byt
     };
     const struct pending_entry *entry;
     int64_t delay;
+    bool delayed;
 
     if (place == 0 || ack->consumer_sequence <= c->durable.floor.consumer ||
         ack->consumer_sequence > c->durable.delivered.consumer)
         return;
-    entry = pending_entry(&c->durable.pending, place);
+    entry = pending_entry(&c->busy->pending, place);
     if (entry->settling)
         return;
     advice.deliveries = entry->deliveries;
-    c->out.advise(c->out.owner, &advice);
+    c->out->advise(c->owner, &advice);
     if (entry->planned)
         return; /* on its way already */
-    delay = read_delay(argument);
-    if (delay > 0)
+    delayed = read_delay(argument, &delay);
+    if (delayed && delay > 0)
         delay_entry(c, place, delay);
+    else if (delayed && acks_spent(c, entry))
+        acks_exhaust(c, place); /* its wait is over, and there is no further delivery */
     else
-        pending_queue(&c->durable.pending, place); /* if it is spent, whoever takes it sees that */
+        pending_queue(&c->busy->pending, place); /* if it is spent, whoever takes it sees that */
 }
 
 static void on_progress(struct consumer *c, const struct ack_subject *ack)
 {
-    uint32_t place = pending_find(&c->durable.pending, ack->sequence);
+    uint32_t place = pending_find(&c->busy->pending, ack->sequence);
     const struct pending_entry *entry;
 
     if (place == 0)
         return;
-    entry = pending_entry(&c->durable.pending, place);
+    entry = pending_entry(&c->busy->pending, place);
     if (!entry->settling && !entry->planned)
-        acks_arm(c, place, c->work.now_ns);
+        acks_arm(c, place, c->now_ns);
 }
 
 void consumer_ack(struct consumer *c, int64_t now_ns, int64_t log_now_ns, struct bytes subject,
@@ -455,12 +459,13 @@ void consumer_ack(struct consumer *c, int64_t now_ns, int64_t log_now_ns, struct
     struct ack_subject ack;
     bool handed_out;
 
-    if (!c->work.leading || c->config.ack_policy == ACK_NONE ||
-        c->config.ack_policy == ACK_FLOW_CONTROL ||
-        !ack_subject_read_own(subject, bytes_of(c->prefix, c->prefix_size), &ack))
+    if (!c->leading || c->config.ack_policy == ACK_NONE || c->config.ack_policy == ACK_FLOW_CONTROL)
         return;
-    c->work.now_ns = now_ns;
-    c->work.log_now_ns = log_now_ns;
+    c->now_ns = now_ns;
+    c->log_now_ns = log_now_ns;
+    busy_wake(c);
+    if (!ack_subject_read_own(subject, bytes_of(c->busy->prefix, c->busy->prefix_size), &ack))
+        return;
     handed_out = ack.sequence <= c->durable.delivered.stream;
     if (handed_out && (kind == KIND_ACK || kind == KIND_TERM || kind == KIND_NEXT))
         c->floor_active_ns = log_now_ns;

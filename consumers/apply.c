@@ -12,9 +12,9 @@ uint64_t consumer_record_number(struct bytes body)
 
 static uint64_t first_pending(const struct consumer *c)
 {
-    uint32_t place = pending_first(&c->durable.pending);
+    uint32_t place = pending_first(&c->busy->pending);
 
-    return place == 0 ? 0 : pending_entry(&c->durable.pending, place)->sequence;
+    return place == 0 ? 0 : pending_entry(&c->busy->pending, place)->sequence;
 }
 
 static void raise_floor(struct consumer *c, uint64_t consumer, uint64_t stream)
@@ -31,7 +31,7 @@ static void raise_floor(struct consumer *c, uint64_t consumer, uint64_t stream)
  * lowest. */
 static void settle_floor(struct consumer *c, uint64_t before)
 {
-    const struct pending *pending = &c->durable.pending;
+    const struct pending *pending = &c->busy->pending;
     const struct pending_entry *first;
 
     if (pending->count == 0) {
@@ -45,8 +45,8 @@ static void settle_floor(struct consumer *c, uint64_t before)
 
 static void settled(struct consumer *c, uint64_t sequence)
 {
-    if (c->out.settled != NULL)
-        c->out.settled(c->out.owner, sequence);
+    if (c->out->settled != NULL)
+        c->out->settled(c->owner, sequence);
 }
 
 /* ---- hand-outs ------------------------------------------------------------------------------- */
@@ -57,10 +57,10 @@ static const struct planned *planned_next(struct consumer *c, size_t *cursor, ui
 {
     const struct planned *planned;
 
-    if (!c->work.plan.in_flight)
+    if (!c->busy->work.plan.in_flight)
         return NULL;
-    assert(*cursor < c->work.plan.count);
-    planned = &c->work.plan.at[(*cursor)++];
+    assert(*cursor < c->busy->work.plan.count);
+    planned = &c->busy->work.plan.at[(*cursor)++];
     assert(planned->sequence == sequence);
     assert(planned->fresh == fresh);
     return planned;
@@ -69,7 +69,7 @@ static const struct planned *planned_next(struct consumer *c, size_t *cursor, ui
 static void apply_redelivery(struct consumer *c, uint64_t sequence, int64_t time_ns,
                              const struct planned *planned)
 {
-    struct pending *pending = &c->durable.pending;
+    struct pending *pending = &c->busy->pending;
     uint32_t place = pending_find(pending, sequence);
     struct pending_entry *entry;
 
@@ -108,7 +108,7 @@ static void check_stored(const struct consumer *c, const struct planned *planned
 
     if (planned == NULL || !planned->ahead || planned->gone)
         return;
-    stored = c->stream.get(c->stream.owner, planned->sequence, &message);
+    stored = c->stream->get(c->stream->owner, planned->sequence, &message);
     assert(stored);
     assert(message.time_ns == planned->time_ns);
 }
@@ -123,8 +123,7 @@ static void apply_new(struct consumer *c, uint64_t sequence, int64_t time_ns,
     c->durable.delivered.consumer++;
     c->durable.delivered.stream = sequence;
     if (acks)
-        place =
-            pending_add(&c->durable.pending, sequence, c->durable.delivered.consumer, 1, time_ns);
+        place = pending_add(&c->busy->pending, sequence, c->durable.delivered.consumer, 1, time_ns);
     else
         c->durable.floor = c->durable.delivered;
 
@@ -132,7 +131,7 @@ static void apply_new(struct consumer *c, uint64_t sequence, int64_t time_ns,
         apply_gone(c, planned, place);
     } else if (planned != NULL) {
         start_count(c);
-        c->work.count -= c->work.count > 0;
+        c->busy->work.count -= c->busy->work.count > 0;
         deliver_planned(c, planned, place, 1);
     }
     if (!acks)
@@ -160,7 +159,7 @@ static enum err apply_handout(struct consumer *c, struct bytes body)
     if (progress_read_handout(body, &handout) != OK || handout.revision > c->durable.revision)
         return ERR_CORRUPT;
     if (handout.revision < c->durable.revision) { /* planned under another config */
-        if (c->work.plan.in_flight)
+        if (c->busy->work.plan.in_flight)
             plan_void(c);
         return OK;
     }
@@ -168,15 +167,15 @@ static enum err apply_handout(struct consumer *c, struct bytes body)
         return ERR_CORRUPT;
     if (handout.fresh_first != 0 && handout.fresh_first <= c->durable.delivered.stream)
         return ERR_CORRUPT;
-    if (handout.count > PENDING_MAX - c->durable.pending.count)
+    if (handout.count > PENDING_MAX - c->busy->pending.count)
         return ERR_CORRUPT;
 
-    if (c->work.leading) {
-        c->work.look++;
+    if (c->leading) {
+        c->busy->work.look++;
         start_count(c); /* before `delivered` moves */
     }
     apply_runs(c, &handout);
-    if (c->work.plan.in_flight)
+    if (c->busy->work.plan.in_flight)
         plan_done(c);
     return OK;
 }
@@ -185,30 +184,30 @@ static enum err apply_handout(struct consumer *c, struct bytes body)
 
 static void remove_settled(struct consumer *c, uint32_t place)
 {
-    uint64_t sequence = pending_entry(&c->durable.pending, place)->sequence;
+    uint64_t sequence = pending_entry(&c->busy->pending, place)->sequence;
 
-    pending_remove(&c->durable.pending, place);
-    c->floor_active_ns = c->work.log_now_ns; /* shown also when the floor stays */
+    pending_remove(&c->busy->pending, place);
+    c->floor_active_ns = c->log_now_ns; /* shown also when the floor stays */
     settled(c, sequence);
 }
 
 static void settle_exhausted_to(struct consumer *c, uint64_t last)
 {
     struct exhausted_entry *sorted;
-    uint64_t count = exhausted_count(&c->durable.exhausted);
+    uint64_t count = exhausted_count(&c->busy->exhausted);
 
-    if (exhausted_lowest(&c->durable.exhausted, last) == 0)
+    if (exhausted_lowest(&c->busy->exhausted, last) == 0)
         return;
-    sorted = exhausted_sorted(&c->durable.exhausted);
+    sorted = exhausted_sorted(&c->busy->exhausted);
     for (uint64_t i = 0; i < count && sorted[i].sequence <= last; i++)
-        if (exhausted_remove(&c->durable.exhausted, sorted[i].sequence))
+        if (exhausted_remove(&c->busy->exhausted, sorted[i].sequence))
             settled(c, sorted[i].sequence);
     heap_give(sorted);
 }
 
 static void apply_ack_all(struct consumer *c, uint64_t last)
 {
-    struct pending *pending = &c->durable.pending;
+    struct pending *pending = &c->busy->pending;
     uint32_t place;
 
     while ((place = pending_first(pending)) != 0 && pending_entry(pending, place)->sequence <= last)
@@ -222,7 +221,7 @@ static void apply_ack_all(struct consumer *c, uint64_t last)
 
 static void apply_ack_run(struct consumer *c, struct run run)
 {
-    struct pending *pending = &c->durable.pending;
+    struct pending *pending = &c->busy->pending;
     uint64_t sequence = run.first;
     uint32_t place;
 
@@ -255,17 +254,17 @@ static enum err apply_ack(struct consumer *c, struct bytes body)
 
 static void end_one(struct consumer *c, uint64_t sequence)
 {
-    uint32_t place = pending_find(&c->durable.pending, sequence);
+    uint32_t place = pending_find(&c->busy->pending, sequence);
 
     if (place != 0)
         remove_settled(c, place);
-    else if (exhausted_remove(&c->durable.exhausted, sequence))
+    else if (exhausted_remove(&c->busy->exhausted, sequence))
         settled(c, sequence);
 }
 
 static void exhaust_one(struct consumer *c, uint64_t sequence)
 {
-    struct pending *pending = &c->durable.pending;
+    struct pending *pending = &c->busy->pending;
     uint32_t place = pending_find(pending, sequence);
     struct consumer_advice advice = {.kind = ADVISORY_MAX_DELIVERIES, .stream_seq = sequence};
 
@@ -273,9 +272,9 @@ static void exhaust_one(struct consumer *c, uint64_t sequence)
         return;
     advice.deliveries = pending_entry(pending, place)->deliveries;
     pending_remove(pending, place);
-    exhausted_add(&c->durable.exhausted, sequence, (uint32_t)advice.deliveries);
-    if (c->work.leading)
-        c->out.advise(c->out.owner, &advice);
+    exhausted_add(&c->busy->exhausted, sequence, (uint32_t)advice.deliveries);
+    if (c->leading)
+        c->out->advise(c->owner, &advice);
 }
 
 static enum err apply_set(struct consumer *c, struct bytes body,
@@ -302,10 +301,10 @@ static enum err apply_delay(struct consumer *c, struct bytes body)
 
     if (progress_read_delay(body, &delay) != OK || delay.sequence > c->durable.delivered.stream)
         return ERR_CORRUPT;
-    place = pending_find(&c->durable.pending, delay.sequence);
+    place = pending_find(&c->busy->pending, delay.sequence);
     if (place == 0)
         return OK;
-    entry = pending_entry(&c->durable.pending, place);
+    entry = pending_entry(&c->busy->pending, place);
     entry->delayed = true;
     entry->time_ns = delay.not_before_ns;
     return OK;
@@ -339,8 +338,9 @@ enum err consumer_apply(struct consumer *c, int64_t now_ns, uint8_t type, struct
 
     if (consumer_record_number(body) != c->number)
         return ERR_CORRUPT;
-    if (c->work.leading)
-        c->work.now_ns = now_ns;
+    if (c->leading)
+        c->now_ns = now_ns;
+    busy_wake(c);
     switch (type) {
     case CONSUMER_RECORD_HANDOUT: err = apply_handout(c, body); break;
     case CONSUMER_RECORD_ACK: err = apply_ack(c, body); break;
@@ -351,8 +351,10 @@ enum err consumer_apply(struct consumer *c, int64_t now_ns, uint8_t type, struct
     case CONSUMER_RECORD_POSITION: err = apply_position(c, body); break;
     default: break;
     }
-    if (err == OK && c->work.leading)
+    if (err == OK && c->leading)
         work_applied(c);
+    if (!c->leading && busy_quiet(c))
+        busy_rest(c);
     return err;
 }
 
@@ -362,26 +364,30 @@ static void lost_unacked(struct consumer *c, uint32_t place)
 {
     uint64_t before = first_pending(c);
 
-    if (c->work.leading) {
-        acks_advise_lost(c, pending_entry(&c->durable.pending, place));
-        c->floor_active_ns = c->work.log_now_ns;
+    if (c->leading) {
+        acks_advise_lost(c, pending_entry(&c->busy->pending, place));
+        c->floor_active_ns = c->log_now_ns;
     }
-    pending_remove(&c->durable.pending, place);
+    pending_remove(&c->busy->pending, place);
     settle_floor(c, before);
 }
 
 void consumer_removed(struct consumer *c, const struct consumer_message *message)
 {
-    uint32_t place = pending_find(&c->durable.pending, message->sequence);
+    bool delivered = message->sequence <= c->durable.delivered.stream;
+    uint32_t place;
 
+    if (delivered && c->class != CLASS_REPLICATED)
+        return; /* and not owed: a bucket removes one with every put */
+    place = pending_find(&c->busy->pending, message->sequence);
     if (place != 0)
         lost_unacked(c, place);
-    else if (exhausted_count(&c->durable.exhausted) > 0)
-        (void)exhausted_remove(&c->durable.exhausted, message->sequence); /* absent is fine */
-    if (c->work.leading) {
-        start_removed(c, message);
-        work_dirty(c);
-    }
+    else if (exhausted_count(&c->busy->exhausted) > 0)
+        (void)exhausted_remove(&c->busy->exhausted, message->sequence); /* absent is fine */
+    if (!c->leading || busy_resting(c) || (delivered && place == 0))
+        return;
+    start_removed(c, message);
+    work_dirty(c);
 }
 
 void consumer_purged(struct consumer *c, uint64_t first)
@@ -393,15 +399,15 @@ void consumer_purged(struct consumer *c, uint64_t first)
         c->logged.stream = first - 1; /* a leader's floor may be further */
     if (first == 0 || durable->floor.stream >= first - 1)
         return;
-    assert(!c->work.plan.in_flight); /* a purge is a barrier */
-    while ((place = pending_first(&durable->pending)) != 0 &&
-           pending_entry(&durable->pending, place)->sequence < first)
-        pending_remove(&durable->pending, place); /* handed out when it was gone already */
+    assert(!c->busy->work.plan.in_flight); /* a purge is a barrier */
+    while ((place = pending_first(&c->busy->pending)) != 0 &&
+           pending_entry(&c->busy->pending, place)->sequence < first)
+        pending_remove(&c->busy->pending, place); /* handed out when it was gone already */
     if (durable->delivered.stream < first - 1)
         durable->delivered.stream = first - 1;
     durable->floor.stream = first - 1;
-    if (c->work.next_from < first)
-        c->work.next_from = first;
+    if (!busy_resting(c) && c->busy->work.next_from < first)
+        c->busy->work.next_from = first;
 }
 
 bool consumer_needs(const struct consumer *c, const struct consumer_message *message)
@@ -410,13 +416,13 @@ bool consumer_needs(const struct consumer *c, const struct consumer_message *mes
         return false;
     if (message->sequence > c->durable.delivered.stream) /* below the snapshot only the newest */
         return message->sequence > c->durable.snapshot_last ||
-               c->stream.is_last(c->stream.owner, message->sequence, c->durable.snapshot_last);
-    return pending_find(&c->durable.pending, message->sequence) != 0 ||
-           exhausted_has(&c->durable.exhausted, message->sequence);
+               c->stream->is_last(c->stream->owner, message->sequence, c->durable.snapshot_last);
+    return pending_find(&c->busy->pending, message->sequence) != 0 ||
+           exhausted_has(&c->busy->exhausted, message->sequence);
 }
 
 bool consumer_owes(const struct consumer *c, uint64_t sequence)
 {
-    return c->config.ack_policy == ACK_NONE || pending_find(&c->durable.pending, sequence) != 0 ||
-           exhausted_has(&c->durable.exhausted, sequence);
+    return c->config.ack_policy == ACK_NONE || pending_find(&c->busy->pending, sequence) != 0 ||
+           exhausted_has(&c->busy->exhausted, sequence);
 }

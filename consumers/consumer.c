@@ -30,7 +30,7 @@ static struct consumer_filter filter_of(const struct consumer_config *config)
 }
 
 /* "N" or "N%". */
-static uint32_t sample_of(struct bytes text)
+static uint8_t sample_of(struct bytes text)
 {
     uint64_t percent;
 
@@ -39,75 +39,54 @@ static uint32_t sample_of(struct bytes text)
         text = bytes_take(text, text.size - 1);
     if (!bytes_read_u64(text, &percent))
         return 0;
-    return percent < 100 ? (uint32_t)percent : 100;
+    return percent < 100 ? (uint8_t)percent : 100;
 }
 
 /* A pull consumer is given some time beyond its threshold, each its own, so that many do not go at
  * once. */
-static int64_t jitter_of(struct consumer *c)
+static uint32_t jitter_of(const struct consumer *c)
 {
+    struct prng prng;
+
     if (consumer_is_push(c))
         return 0;
-    return 100000000 + (int64_t)prng_below(&c->prng, 900000000);
-}
-
-static void take_prefix(struct consumer *c)
-{
-    char prefix[ACK_SUBJECT_PREFIX_MAX];
-
-    c->prefix_size = ack_subject_prefix(prefix, c->stream.name, consumer_name(c));
-    assert(c->prefix_size > 0); /* validation bounds names */
-    c->prefix = heap_resize(c->prefix, c->prefix_size);
-    memcpy(c->prefix, prefix, c->prefix_size);
+    prng_seed(&prng, c->seed);
+    return 100000000 + (uint32_t)prng_below(&prng, 900000000);
 }
 
 static void take_config(struct consumer *c, const struct consumer_config *config)
 {
-    struct arena old = c->arena, rough;
-    struct consumer_config copy = {0};
+    void *old = c->packed;
 
-    /* Copied twice: the second copy takes no more memory than it needs, and there are thousands. */
-    arena_init(&rough, CONFIG_ARENA_MAX);
-    schema_copy(&consumer_config_schema, config, &copy, &rough);
-    arena_init(&c->arena, CONFIG_ARENA_MAX);
-    arena_reserve(&c->arena, rough.used);
-    c->config = (struct consumer_config){0};
-    schema_copy(&consumer_config_schema, &copy, &c->config, &c->arena);
-    arena_deinit(&rough);
-    arena_deinit(&old);
+    c->packed = consumer_config_pack(config, &c->config);
+    heap_give(old);
     c->filter = filter_of(&c->config);
     c->sample = sample_of(c->config.sample_freq);
-    take_prefix(c);
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
 struct consumer *consumer_create(uint64_t number, const struct consumer_config *config,
                                  int64_t created_ns, const struct consumer_stream *stream,
-                                 const struct consumer_out *out, uint64_t seed)
+                                 const struct consumer_out *out, void *owner, uint64_t seed)
 {
     struct consumer *c = HEAP_NEW(struct consumer);
 
     assert(number > 0);
     c->number = number;
     c->created_ns = created_ns;
-    c->stream = *stream;
-    c->stream.name = heap_copy(stream->name);
-    c->out = *out;
+    c->stream = stream;
+    c->out = out;
+    c->owner = owner;
+    c->seed = seed;
+    c->until_acked = stream->until_acked;
     c->class = class_of(config, stream->until_acked);
     c->delivered_active_ns = TIME_UNSET;
     c->floor_active_ns = TIME_UNSET;
-    prng_seed(&c->prng, seed);
-    arena_init(&c->arena, CONFIG_ARENA_MAX);
-    buf_init(&c->scratch, SCRATCH_MAX);
-    buf_init(&c->work.answers, ANSWERS_MAX);
-    timers_init(&c->work.timers);
-    requests_init(&c->work.requests, &c->work.timers);
-    pending_init(&c->durable.pending);
-    exhausted_init(&c->durable.exhausted, prng_next(&c->prng));
     c->durable.revision = 1;
     take_config(c, config);
     c->inactive_jitter_ns = jitter_of(c);
+    busy_begin_resting(c);
     start_resolve(c);
     return c;
 }
@@ -115,21 +94,8 @@ struct consumer *consumer_create(uint64_t number, const struct consumer_config *
 void consumer_destroy(struct consumer *c)
 {
     consumer_follow(c);
-    requests_deinit(&c->work.requests);
-    timers_deinit(&c->work.timers);
-    gather_deinit(&c->work.acks);
-    gather_deinit(&c->work.terms);
-    gather_deinit(&c->work.exhausts);
-    gather_deinit(&c->work.due);
-    heap_give(c->work.plan.at);
-    buf_deinit(&c->work.answers);
-    buf_deinit(&c->scratch);
-    pending_deinit(&c->durable.pending);
-    exhausted_deinit(&c->durable.exhausted);
-    push_deinit(&c->work.push);
-    heap_give(c->prefix);
-    arena_deinit(&c->arena);
-    heap_give((void *)c->stream.name.at);
+    busy_rest(c);
+    heap_give(c->packed);
     heap_give(c);
 }
 
@@ -159,7 +125,7 @@ static bool waits_equal(const struct consumer_config *a, const struct consumer_c
 /* Every wait counts from when it began, so a new length moves its end by the difference. */
 static void move_deadlines(struct consumer *c, const struct consumer_config *to)
 {
-    struct pending *pending = &c->durable.pending;
+    struct pending *pending = &c->busy->pending;
 
     for (uint32_t place = pending_first(pending); place != 0;
          place = pending_after(pending, place)) {
@@ -177,7 +143,7 @@ static void move_deadlines(struct consumer *c, const struct consumer_config *to)
 
 static void queue_all(struct consumer *c)
 {
-    struct pending *pending = &c->durable.pending;
+    struct pending *pending = &c->busy->pending;
 
     for (uint32_t place = pending_first(pending); place != 0;
          place = pending_after(pending, place)) {
@@ -205,22 +171,24 @@ void consumer_update(struct consumer *c, int64_t now_ns, int64_t log_now_ns,
     bool elsewhere = !bytes_equal(c->config.deliver_subject, config->deliver_subject);
 
     c->durable.revision++;
-    if (c->work.leading && !waits_equal(&c->config, config))
+    if (c->leading)
+        busy_wake(c);
+    if (c->leading && !waits_equal(&c->config, config))
         move_deadlines(c, config);
     take_config(c, config);
-    if (!c->work.leading)
+    if (!c->leading)
         return;
-    c->work.now_ns = now_ns;
-    c->work.log_now_ns = log_now_ns;
+    c->now_ns = now_ns;
+    c->log_now_ns = log_now_ns;
     if (refilter) {
-        c->work.count_valid = false;
-        c->work.next_from = plan_taken(c) + 1;
+        c->busy->work.count_valid = false;
+        c->busy->work.next_from = plan_taken(c) + 1;
     }
     if (elsewhere) {
         consumer_bound(c, now_ns, false); /* of the new subject nothing is known yet */
         queue_all(c);
     }
-    c->work.caught_up = false;
+    c->busy->work.caught_up = false;
     bound_limit(c);
     groups_start(c);
     work_start_timers(c);
@@ -232,10 +200,12 @@ void consumer_retained(struct consumer *c, int64_t now_ns, int64_t log_now_ns, b
     enum consumer_class class = class_of(&c->config, until_acked);
 
     assert(c->class != CLASS_VOLATILE);
-    c->stream.until_acked = until_acked;
+    c->until_acked = until_acked;
     if (class == c->class)
         return;
-    if (c->work.plan.in_flight)
+    if (c->leading)
+        busy_wake(c);
+    if (c->busy->work.plan.in_flight)
         plan_void(c);
     c->class = class;
     c->durable.revision++; /* a hand-out on its way is void */
@@ -244,15 +214,15 @@ void consumer_retained(struct consumer *c, int64_t now_ns, int64_t log_now_ns, b
         c->durable.floor = c->logged;
     }
     c->logged = c->durable.delivered;
-    if (!c->work.leading)
+    if (!c->leading)
         return;
-    c->work.now_ns = now_ns;
-    c->work.log_now_ns = log_now_ns;
-    c->work.unlogged = 0;
-    timers_cancel(&c->work.timers, &c->work.position_timer);
-    c->work.next_from = c->durable.delivered.stream + 1;
-    c->work.count_valid = false;
-    c->work.caught_up = false;
+    c->now_ns = now_ns;
+    c->log_now_ns = log_now_ns;
+    c->busy->work.unlogged = 0;
+    timers_cancel(&c->busy->work.timers, &c->busy->work.position_timer);
+    c->busy->work.next_from = c->durable.delivered.stream + 1;
+    c->busy->work.count_valid = false;
+    c->busy->work.caught_up = false;
     work_dirty(c);
 }
 
@@ -260,8 +230,12 @@ void consumer_retained(struct consumer *c, int64_t now_ns, int64_t log_now_ns, b
 
 void consumer_follow(struct consumer *c)
 {
-    struct pending *pending = &c->durable.pending;
+    struct pending *pending = &c->busy->pending;
 
+    if (busy_resting(c)) {
+        c->leading = false;
+        return;
+    }
     pulls_end_all(c, STATUS_NONE);
     plan_forget(c, STATUS_NONE);
     for (uint32_t place = pending_first(pending); place != 0;
@@ -270,65 +244,54 @@ void consumer_follow(struct consumer *c)
         pending_idle(pending, place);
         pending_entry(pending, place)->planned = false;
     }
-    gather_clear(&c->work.acks);
-    gather_clear(&c->work.terms);
-    gather_clear(&c->work.exhausts);
-    buf_clear(&c->work.answers);
-    timers_cancel(&c->work.timers, &c->work.inactive_timer);
-    timers_cancel(&c->work.timers, &c->work.resume_timer);
-    timers_cancel(&c->work.timers, &c->work.position_timer);
-    timers_cancel(&c->work.timers, &c->work.push.heartbeat);
+    gather_clear(&c->busy->work.acks);
+    gather_clear(&c->busy->work.terms);
+    gather_clear(&c->busy->work.exhausts);
+    buf_clear(&c->busy->work.answers);
+    timers_cancel(&c->busy->work.timers, &c->busy->work.inactive_timer);
+    timers_cancel(&c->busy->work.timers, &c->busy->work.resume_timer);
+    timers_cancel(&c->busy->work.timers, &c->busy->work.position_timer);
+    timers_cancel(&c->busy->work.timers, &c->busy->work.push.heartbeat);
     groups_stop(c);
-    c->work.held = false;
-    c->work.stalled = false;
-    c->work.leading = false;
-    c->work.dirty = false;
-    c->work.planning = false;
+    c->busy->work.held = false;
+    c->busy->work.stalled = false;
+    c->leading = false;
+    c->busy->work.dirty = false;
+    c->busy->work.planning = false;
+    if (busy_quiet(c))
+        busy_rest(c);
 }
 
 /* Waits begin anew: how much of them passed under another leader nobody knows. Only a delay that
  * was asked for is in the log, with the time at which it ends. */
 static void arm_all(struct consumer *c)
 {
-    struct pending *pending = &c->durable.pending;
+    struct pending *pending = &c->busy->pending;
 
     for (uint32_t place = pending_first(pending); place != 0;
          place = pending_after(pending, place)) {
         const struct pending_entry *entry = pending_entry(pending, place);
-        int64_t left = entry->time_ns - c->work.log_now_ns;
+        int64_t left = entry->time_ns - c->log_now_ns;
 
         if (entry->delayed)
-            pending_wait(pending, place, c->work.now_ns + (left > 0 ? left : 0), false);
+            pending_wait(pending, place, c->now_ns + (left > 0 ? left : 0), false);
         else
-            acks_arm(c, place, c->work.now_ns);
+            acks_arm(c, place, c->now_ns);
     }
 }
 
 void consumer_lead(struct consumer *c, int64_t now_ns, int64_t log_now_ns)
 {
-    struct working *work = &c->work;
-
     consumer_follow(c);
     if (consumer_flawed(c, CONSUMER_FLAW_START_AT_LEAD) && c->durable.delivered.consumer == 0)
         start_resolve(c);
-    work->leading = true;
-    work->now_ns = now_ns;
-    work->log_now_ns = log_now_ns;
-    work->active_ns = now_ns;
-    work->still_ns = now_ns;
-    work->still_count = c->durable.delivered.consumer;
-    work->swept_ns = now_ns - 1000000000; /* the first request may find room */
-    work->plan_again_ns = TIMERS_NEVER;
-    work->next_from = c->durable.delivered.stream + 1;
-    work->lost_from = 1;
-    work->caught_up = false;
-    work->count_valid = false;
-    work->ack_all = 0;
-    work->settled_to = 0;
-    work->unlogged = 0;
-    work->replay_time_ns = TIME_UNSET;
-    work->replay_last =
-        c->config.replay_policy == REPLAY_ORIGINAL ? c->stream.last(c->stream.owner) : 0;
+    c->leading = true;
+    c->now_ns = now_ns;
+    c->log_now_ns = log_now_ns;
+    if (busy_may_begin_resting(c))
+        return;
+    busy_wake(c);
+    busy_begin(c);
     bound_start(c);
     groups_start(c);
     arm_all(c);
@@ -338,10 +301,10 @@ void consumer_lead(struct consumer *c, int64_t now_ns, int64_t log_now_ns)
 
 void consumer_refused(struct consumer *c, int64_t now_ns)
 {
-    if (!c->work.leading)
+    if (!c->leading || busy_resting(c))
         return;
-    c->work.now_ns = now_ns;
-    if (c->work.plan.in_flight)
+    c->now_ns = now_ns;
+    if (c->busy->work.plan.in_flight)
         plan_void(c);
     acks_refused(c);
     if (c->class == CLASS_POSITION)
@@ -379,6 +342,16 @@ uint64_t consumer_number(const struct consumer *c)
     return c->number;
 }
 
+struct bytes consumer_number_key(const struct consumer *c)
+{
+    return bytes_of(&c->number, sizeof c->number);
+}
+
+int64_t consumer_created(const struct consumer *c)
+{
+    return c->created_ns;
+}
+
 struct bytes consumer_name(const struct consumer *c)
 {
     return c->config.name.size > 0 ? c->config.name : c->config.durable_name;
@@ -394,9 +367,14 @@ bool consumer_is_push(const struct consumer *c)
     return c->config.deliver_subject.size > 0;
 }
 
+bool consumer_resting(const struct consumer *c)
+{
+    return busy_resting(c);
+}
+
 bool consumer_is_bound(const struct consumer *c)
 {
-    return c->work.push.bound;
+    return c->busy->work.push.bound;
 }
 
 struct consumer_filter consumer_filter(const struct consumer *c)
@@ -412,10 +390,11 @@ uint64_t consumer_position(const struct consumer *c)
 void consumer_describe(struct consumer *c, int64_t now_ns, int64_t log_now_ns,
                        struct consumer_info *info)
 {
-    if (c->work.leading) {
-        c->work.now_ns = now_ns;
-        c->work.log_now_ns = log_now_ns;
-        pulls_sweep(c, now_ns);
+    if (c->leading) {
+        c->now_ns = now_ns;
+        c->log_now_ns = log_now_ns;
+        if (!busy_resting(c))
+            pulls_sweep(c, now_ns);
     }
     work_describe(c, log_now_ns, info);
 }
@@ -432,19 +411,19 @@ void work_describe(struct consumer *c, int64_t log_now_ns, struct consumer_info 
         .floor_consumer = durable->floor.consumer,
         .floor_stream = durable->floor.stream,
         .floor_active_ns = c->floor_active_ns,
-        .num_ack_pending = durable->pending.count,
-        .num_redelivered = durable->pending.redelivered + exhausted_count(&durable->exhausted),
-        .num_waiting = c->work.requests.count,
-        .num_pending = c->work.leading ? start_count(c) : start_recount(c),
-        .push_bound = c->work.push.bound,
+        .num_ack_pending = c->busy->pending.count,
+        .num_redelivered = c->busy->pending.redelivered + exhausted_count(&c->busy->exhausted),
+        .num_waiting = c->busy->work.requests.count,
+        .num_pending = c->leading && !busy_resting(c) ? start_count(c) : start_recount(c),
+        .push_bound = c->busy->work.push.bound,
         .created_ns = c->created_ns,
         .hold = consumer_hold(c),
         .stalled_s =
-            c->work.stalled ? (uint64_t)(c->work.now_ns - c->work.still_ns) / 1000000000 : 0,
-        .pinned_ns = c->work.pin.set ? c->work.pin.since_ns : TIME_UNSET,
+            c->busy->work.stalled ? (uint64_t)(c->now_ns - c->busy->work.still_ns) / 1000000000 : 0,
+        .pinned_ns = c->busy->work.pin.set ? c->busy->work.pin.since_ns : TIME_UNSET,
     };
-    if (c->work.pin.set)
-        info->pin = bytes_of(c->work.pin.id, GROUP_PIN_SIZE);
+    if (c->busy->work.pin.set)
+        info->pin = bytes_of(c->busy->work.pin.id, GROUP_PIN_SIZE);
     if (c->config.max_deliver == 1)
         info->num_redelivered = 0;
     if (until != TIME_UNSET && until > log_now_ns) {

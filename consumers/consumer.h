@@ -39,6 +39,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "consumers/ack_subject.h"
 #include "consumers/consumer_config.h"
 #include "consumers/hold.h"
 
@@ -64,7 +65,7 @@ struct consumer_filter {
 
 struct consumer_stream {
     void *owner;
-    struct bytes name;              /* for ack subjects; copied */
+    struct bytes name;              /* for ack subjects */
     bool until_acked;               /* interest or work-queue retention */
     uint32_t message_max;           /* largest message it takes: the burst of a rate limit */
     uint64_t flaws;                 /* consumers/flaws.h; 0 in real life */
@@ -117,8 +118,8 @@ struct consumer_advice {
 
 struct consumer_info;
 
+/* Each is called with the owner that the consumer was created with. */
 struct consumer_out {
-    void *owner;
     /* Adds a record to the batch the stream is gathering. The body already names the consumer.
      * Never applied from inside this call. */
     void (*propose)(void *owner, uint8_t type, struct bytes body);
@@ -170,12 +171,13 @@ bool consumer_config_volatile(const struct consumer_config *config, bool until_a
 /*
  * Made in apply of the consumer's creation, so the start position is resolved in log order.
  * `number` is unique within the stream for ever. Config is validated and has its defaults; it is
- * deep-copied. `created_ns`: log time. `stream` and `out` are copied. It does nothing of its own
- * before consumer_lead.
+ * deep-copied. `created_ns`: log time. `stream` and `out` are shared by many and outlive it;
+ * `stream->until_acked` is read here only (consumer_retained). It does nothing of its own before
+ * consumer_lead.
  */
 struct consumer *consumer_create(uint64_t number, const struct consumer_config *config,
                                  int64_t created_ns, const struct consumer_stream *stream,
-                                 const struct consumer_out *out, uint64_t seed);
+                                 const struct consumer_out *out, void *owner, uint64_t seed);
 void consumer_destroy(struct consumer *consumer);
 /* Config update in apply; the rules have been checked. Times as in consumer_apply. */
 void consumer_update(struct consumer *consumer, int64_t now_ns, int64_t log_now_ns,
@@ -201,9 +203,14 @@ void consumer_retained(struct consumer *consumer, int64_t now_ns, int64_t log_no
 
 const struct consumer_config *consumer_config(const struct consumer *consumer);
 uint64_t consumer_number(const struct consumer *consumer);
+struct bytes consumer_number_key(const struct consumer *consumer); /* its bytes, borrowed */
+int64_t consumer_created(const struct consumer *consumer);         /* log time */
 struct bytes consumer_name(const struct consumer *consumer);
 bool consumer_volatile(const struct consumer *consumer);
 bool consumer_is_push(const struct consumer *consumer);
+/* Does it hold no more than what the log says of it? A pull consumer that nobody has asked for
+ * anything, or not for half a minute, and that is owed nothing. */
+bool consumer_resting(const struct consumer *consumer);
 /* As leader: does anyone listen on its deliver subject? */
 bool consumer_is_bound(const struct consumer *consumer);
 /* Filters as a set (0: everything); borrowed. */
@@ -232,6 +239,16 @@ enum err consumer_apply(struct consumer *consumer, int64_t now_ns, uint8_t type,
  */
 void consumer_stored(struct consumer *consumer, const struct consumer_message *message);
 void consumer_removed(struct consumer *consumer, const struct consumer_message *message);
+/*
+ * Instead of consumer_stored, of a push consumer whose filters take the message: may the message,
+ * which was just stored, leave at once? True: it counts as delivered, with that ack subject, and
+ * the caller sends it before anything that is asked for later. False: nothing has changed.
+ */
+bool consumer_live(struct consumer *consumer, int64_t now_ns, int64_t log_now_ns,
+                   const struct consumer_message *message, char reply[static ACK_SUBJECT_MAX],
+                   size_t *reply_size);
+/* One of many that will be asked soon: what it is asked for should be at hand then. */
+void consumer_live_soon(const struct consumer *consumer);
 
 /* A purge was applied, of whatever subjects, and `first` is the stream's first sequence now: what
  * is below counts as delivered and acked. */

@@ -2,6 +2,8 @@
 
 #include <stddef.h>
 
+#include "base/heap.h"
+
 static const char *const deliver_names[] = {
     "all",       "last", "new", "by_start_sequence", "by_start_time", "last_per_subject",
     "undefined", NULL};
@@ -66,4 +68,73 @@ enum err consumer_config_decode(struct bytes json, struct arena *arena, struct c
     if (parsed == NULL || !schema_parse(&consumer_config_schema, parsed, true, arena, out, &error))
         return ERR_CORRUPT;
     return OK;
+}
+
+/* ---- packing --------------------------------------------------------------------------------- */
+
+/* While `memory` is NULL it only counts. */
+struct packing {
+    uint8_t *memory;
+    size_t used;
+};
+
+static void *put(struct packing *packing, const void *from, size_t size)
+{
+    uint8_t *to = packing->memory == NULL ? NULL : packing->memory + packing->used;
+
+    packing->used += size;
+    if (to == NULL || size == 0)
+        return (void *)from;
+    return memcpy(to, from, size);
+}
+
+static void put_texts(struct packing *packing, struct bytes *texts, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const uint8_t *at = put(packing, texts[i].at, texts[i].size);
+
+        if (packing->memory != NULL)
+            texts[i].at = at;
+    }
+}
+
+/* What has to be aligned comes first. */
+static void put_all(struct packing *packing, struct consumer_config *config)
+{
+    struct schema_map *metadata = &config->metadata;
+    struct schema_ints *backoff = &config->backoff_ns;
+    struct schema_strings *filters = &config->filter_subjects, *groups = &config->priority_groups;
+
+    backoff->at = put(packing, backoff->at, backoff->count * sizeof *backoff->at);
+    filters->at = put(packing, filters->at, filters->count * sizeof *filters->at);
+    groups->at = put(packing, groups->at, groups->count * sizeof *groups->at);
+    metadata->keys = put(packing, metadata->keys, metadata->count * sizeof *metadata->keys);
+    metadata->values = put(packing, metadata->values, metadata->count * sizeof *metadata->values);
+    put_texts(packing, filters->at, filters->count);
+    put_texts(packing, groups->at, groups->count);
+    put_texts(packing, metadata->keys, metadata->count);
+    put_texts(packing, metadata->values, metadata->count);
+    put_texts(packing, &config->name, 1);
+    put_texts(packing, &config->durable_name, 1);
+    put_texts(packing, &config->description, 1);
+    put_texts(packing, &config->filter_subject, 1);
+    put_texts(packing, &config->sample_freq, 1);
+    put_texts(packing, &config->deliver_subject, 1);
+    put_texts(packing, &config->deliver_group, 1);
+}
+
+void *consumer_config_pack(const struct consumer_config *from, struct consumer_config *to)
+{
+    bool one_name = bytes_equal(from->name, from->durable_name);
+    struct packing packing = {0};
+
+    *to = *from;
+    if (one_name)
+        to->durable_name = bytes_of(NULL, 0);
+    put_all(&packing, to);
+    packing = (struct packing){.memory = heap_take(packing.used)};
+    put_all(&packing, to);
+    if (one_name)
+        to->durable_name = to->name;
+    return packing.memory;
 }

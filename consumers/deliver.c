@@ -8,38 +8,38 @@ static uint64_t ack_subject_of(const struct consumer *c, const struct planned *p
         .sequence = planned->sequence,
         .consumer_sequence = c->durable.delivered.consumer,
         .time_ns = planned->time_ns,
-        .pending = c->work.count,
+        .pending = c->busy->work.count,
     };
-    memcpy(out, c->prefix, c->prefix_size);
-    return ack_subject_write(out, c->prefix_size, &ack);
+    memcpy(out, c->busy->prefix, c->busy->prefix_size);
+    return ack_subject_write(out, c->busy->prefix_size, &ack);
 }
 
 uint32_t deliver_cost(struct consumer *c, const struct consumer_message *message,
                       uint64_t deliveries)
 {
-    uint64_t ahead = c->work.plan.count - c->work.plan.fresh_from;
+    uint64_t ahead = c->busy->work.plan.count - c->busy->work.plan.fresh_from;
     uint64_t count = plan_count_tail(c);
     struct ack_subject ack = {
         .deliveries = deliveries,
         .sequence = message->sequence,
-        .consumer_sequence = c->durable.delivered.consumer + c->work.plan.count + 1,
+        .consumer_sequence = c->durable.delivered.consumer + c->busy->work.plan.count + 1,
         .time_ns = message->time_ns,
         .pending = count > ahead + 1 ? count - ahead - 1 : 0,
     };
 
-    return message->size + (uint32_t)ack_subject_size(c->prefix_size, &ack);
+    return message->size + (uint32_t)ack_subject_size(c->busy->prefix_size, &ack);
 }
 
 void deliver_heartbeat(struct consumer *c, struct bytes to, struct bytes stalled)
 {
     uint64_t stream = c->durable.delivered.stream;
-    uint64_t last = c->stream.last(c->stream.owner);
+    uint64_t last = c->stream->last(c->stream->owner);
 
     /* Messages at the end that are not for it count as seen, as the reference counts them. */
-    if (c->work.caught_up && last > stream)
+    if (c->busy->work.caught_up && last > stream)
         stream = last;
-    status_heartbeat(&c->scratch, c->durable.delivered.consumer, stream, stalled);
-    c->out.status(c->out.owner, to, bytes_of(NULL, 0), buf_bytes(&c->scratch));
+    status_heartbeat(&c->busy->scratch, c->durable.delivered.consumer, stream, stalled);
+    c->out->status(c->owner, to, bytes_of(NULL, 0), buf_bytes(&c->busy->scratch));
 }
 
 /* Nobody listens any more: it did not arrive, so it need not wait for its ack before it goes
@@ -47,14 +47,14 @@ void deliver_heartbeat(struct consumer *c, struct bytes to, struct bytes stalled
 static void undelivered(struct consumer *c, const struct planned *planned, uint32_t place)
 {
     if (place != 0)
-        pending_queue(&c->durable.pending, place);
+        pending_queue(&c->busy->pending, place);
     if (planned->request != NULL)
         pulls_landed(c, planned->request);
 }
 
 static bool listened(struct consumer *c, struct request *request)
 {
-    return request != NULL ? pulls_listened(c, request) : c->work.push.bound;
+    return request != NULL ? pulls_listened(c, request) : c->busy->work.push.bound;
 }
 
 static struct bytes recipient(const struct consumer *c, const struct planned *planned)
@@ -76,7 +76,7 @@ static uint64_t send_planned(struct consumer *c, const struct planned *planned, 
 
     delivery.ack_reply = bytes_of(ack_text, size);
     if (!planned->told)
-        c->out.deliver(c->out.owner, &delivery);
+        c->out->deliver(c->owner, &delivery);
     return size;
 }
 
@@ -84,15 +84,15 @@ void deliver_early(struct consumer *c)
 {
     struct position before = c->durable.delivered;
 
-    for (size_t i = 0; i < c->work.plan.count; i++) {
-        struct planned *planned = &c->work.plan.at[i];
-        uint32_t place = planned->fresh ? 0 : pending_find(&c->durable.pending, planned->sequence);
+    for (size_t i = 0; i < c->busy->work.plan.count; i++) {
+        struct planned *planned = &c->busy->work.plan.at[i];
+        uint32_t place = planned->fresh ? 0 : pending_find(&c->busy->pending, planned->sequence);
 
         c->durable.delivered.consumer++;
         if (planned->ahead)
             continue;
         send_planned(c, planned,
-                     place != 0 ? pending_entry(&c->durable.pending, place)->deliveries + 1 : 1);
+                     place != 0 ? pending_entry(&c->busy->pending, place)->deliveries + 1 : 1);
         planned->told = true;
     }
     c->durable.delivered = before;
@@ -109,12 +109,12 @@ void deliver_planned(struct consumer *c, const struct planned *planned, uint32_t
         return;
     }
     size = send_planned(c, planned, deliveries);
-    c->delivered_active_ns = c->work.log_now_ns;
+    c->delivered_active_ns = c->log_now_ns;
 
     if (place != 0)
-        acks_arm(c, place, c->work.now_ns);
+        acks_arm(c, place, c->now_ns);
     if (request != NULL) {
-        work_active(c, c->work.now_ns);
+        work_active(c, c->now_ns);
         pulls_landed(c, request);
     } else {
         bound_delivered(c, recipient(c, planned).size + size + planned->content);
@@ -123,7 +123,7 @@ void deliver_planned(struct consumer *c, const struct planned *planned, uint32_t
 
 void deliver_unlogged(struct consumer *c)
 {
-    const struct plan *plan = &c->work.plan;
+    const struct plan *plan = &c->busy->work.plan;
 
     for (size_t i = 0; i < plan->count; i++) {
         const struct planned *planned = &plan->at[i];
@@ -133,7 +133,7 @@ void deliver_unlogged(struct consumer *c)
         c->durable.delivered.consumer++;
         c->durable.delivered.stream = planned->sequence;
         c->durable.floor = c->durable.delivered;
-        c->work.count -= c->work.count > 0;
+        c->busy->work.count -= c->busy->work.count > 0;
         deliver_planned(c, planned, 0, 1);
     }
     if (plan->count > 0)

@@ -4,7 +4,7 @@
 
 static struct consumer *consumer_of(struct timer *timer)
 {
-    return (struct consumer *)((uint8_t *)timer - offsetof(struct consumer, work.pin.timer));
+    return ((struct busy *)((uint8_t *)timer - offsetof(struct busy, work.pin.timer)))->consumer;
 }
 
 static bool pinning(const struct consumer *c)
@@ -25,17 +25,17 @@ static void advise(struct consumer *c, enum consumer_advisory kind, struct bytes
     struct consumer_advice advice = {
         .kind = kind,
         .group = group,
-        .pin = bytes_of(c->work.pin.id, GROUP_PIN_SIZE),
+        .pin = bytes_of(c->busy->work.pin.id, GROUP_PIN_SIZE),
         .reason = reason,
     };
 
-    c->out.advise(c->out.owner, &advice);
+    c->out->advise(c->owner, &advice);
 }
 
 static void clear(struct consumer *c)
 {
-    c->work.pin.set = false;
-    timers_cancel(&c->work.timers, &c->work.pin.timer);
+    c->busy->work.pin.set = false;
+    timers_cancel(&c->busy->work.timers, &c->busy->work.pin.timer);
     work_dirty(c);
 }
 
@@ -49,16 +49,17 @@ static void pin_expired(struct timer *timer)
 
 static void keep(struct consumer *c)
 {
-    timers_arm(&c->work.timers, &c->work.pin.timer, c->work.now_ns + c->config.priority_timeout_ns);
+    timers_arm(&c->busy->work.timers, &c->busy->work.pin.timer,
+               c->now_ns + c->config.priority_timeout_ns);
 }
 
 static void give(struct consumer *c, struct request *request)
 {
-    struct group_pin *pin = &c->work.pin;
+    struct group_pin *pin = &c->busy->work.pin;
 
-    text_base62(&c->prng, pin->id, sizeof pin->id);
+    text_base62(&c->busy->prng, pin->id, sizeof pin->id);
     pin->set = true;
-    pin->since_ns = c->work.log_now_ns;
+    pin->since_ns = c->log_now_ns;
     request->pinned = true;
     memcpy(request->pin, pin->id, sizeof pin->id);
     keep(c);
@@ -72,33 +73,34 @@ void groups_unpin_silently(struct consumer *c)
 
 void consumer_unpin(struct consumer *c, int64_t now_ns, int64_t log_now_ns, struct bytes group)
 {
-    if (!c->work.leading)
+    if (!c->leading)
         return;
-    c->work.now_ns = now_ns;
-    c->work.log_now_ns = log_now_ns;
+    c->now_ns = now_ns;
+    c->log_now_ns = log_now_ns;
+    busy_wake(c);
     clear(c);
     advise(c, ADVISORY_UNPINNED, group, BYTES("admin"));
 }
 
 void groups_start(struct consumer *c)
 {
-    c->work.pin.timer.fire = pin_expired;
-    c->work.requests.prioritized = c->config.priority_policy == PRIORITY_PRIORITIZED;
-    if (c->work.pin.set && !pinning(c))
+    c->busy->work.pin.timer.fire = pin_expired;
+    c->busy->work.requests.prioritized = c->config.priority_policy == PRIORITY_PRIORITIZED;
+    if (c->busy->work.pin.set && !pinning(c))
         clear(c);
 }
 
 void groups_stop(struct consumer *c)
 {
-    c->work.pin.set = false;
-    timers_cancel(&c->work.timers, &c->work.pin.timer);
+    c->busy->work.pin.set = false;
+    timers_cancel(&c->busy->work.timers, &c->busy->work.pin.timer);
 }
 
 /* ---- who may have a message ------------------------------------------------------------------ */
 
 static enum group_admission admit_pinned(struct consumer *c, struct request *request)
 {
-    const struct group_pin *pin = &c->work.pin;
+    const struct group_pin *pin = &c->busy->work.pin;
 
     if (!pin->set) {
         if (request->pinned)
@@ -115,7 +117,7 @@ static enum group_admission admit_pinned(struct consumer *c, struct request *req
  * neither is always served. */
 static enum group_admission admit_overflow(struct consumer *c, const struct request *request)
 {
-    const struct pending *pending = &c->durable.pending;
+    const struct pending *pending = &c->busy->pending;
     uint64_t fresh = plan_fresh_in_flight(c);
     uint64_t owed = pending->count - pending->settling + fresh;
     uint64_t left;
@@ -143,7 +145,7 @@ enum group_admission groups_admit(struct consumer *c, struct request *request)
 
 bool groups_accept(struct consumer *c, const struct pull *pull)
 {
-    const struct group_pin *pin = &c->work.pin;
+    const struct group_pin *pin = &c->busy->work.pin;
 
     if (!pin->set || pull->id.size == 0)
         return true;
@@ -157,6 +159,6 @@ struct bytes groups_headers(struct consumer *c, const struct request *request)
 {
     if (!pinning(c) || request == NULL || !request->pinned)
         return bytes_of(NULL, 0);
-    status_pin(&c->scratch, bytes_of(request->pin, GROUP_PIN_SIZE));
-    return buf_bytes(&c->scratch);
+    status_pin(&c->busy->scratch, bytes_of(request->pin, GROUP_PIN_SIZE));
+    return buf_bytes(&c->busy->scratch);
 }

@@ -5,9 +5,9 @@
 /* The order is that in which a plan looks. */
 static enum consumer_hold demand(const struct consumer *c)
 {
-    const struct working *work = &c->work;
+    const struct working *work = &c->busy->work;
 
-    if (!work->leading)
+    if (!c->leading)
         return HOLD_FOLLOWS;
     if (work->plan.in_flight)
         return HOLD_IN_FLIGHT;
@@ -22,8 +22,8 @@ static enum consumer_hold demand(const struct consumer *c)
 
 enum consumer_hold consumer_hold(const struct consumer *c)
 {
-    const struct working *work = &c->work;
-    bool again = c->durable.pending.queued > 0;
+    const struct working *work = &c->busy->work;
+    bool again = c->busy->pending.queued > 0;
     enum consumer_hold hold = demand(c);
 
     if (hold != HOLD_NOT)

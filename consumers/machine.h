@@ -5,7 +5,7 @@
  * served, plan.c the next hand-out,
  * reset.c beginning anew,
  * deliver.c carrying it out, bound.c the deliver subject, work.c time, state.c the durable half as
- * bytes.
+ * bytes, busy.c what is there only while there is something to do.
  */
 #ifndef CONSUMERS_MACHINE_H
 #define CONSUMERS_MACHINE_H
@@ -36,6 +36,8 @@
 #define SCAN_MAX          4096u  /* candidates looked at and passed over in one call */
 #define EXPIRE_MAX        16384u /* deadlines looked at in one call */
 
+#define REST_AFTER_NS 30000000000 /* a quiet machine gives back what it does not need */
+
 #define POSITION_EVERY    1000u      /* unlogged deliveries per POSITION record, */
 #define POSITION_AFTER_NS 1000000000 /* or this long after the first */
 
@@ -56,8 +58,6 @@ struct durable {
     uint64_t snapshot_last; /* last_per_subject: what is not higher counts only if it is its
                              * subject's newest there; 0: no snapshot */
     uint32_t revision;      /* of the config, from 1 */
-    struct pending pending;
-    struct exhausted exhausted;
 };
 
 /* One message of the hand-out that is being planned or in flight. */
@@ -85,20 +85,21 @@ struct plan {
 
 /* The leader's; starts from nothing in consumer_lead. */
 struct working {
-    bool leading;
     bool dirty;     /* consumer_work has something to do now */
     bool planning;  /* replicated: consumer_hand_out has */
     bool caught_up; /* nothing to hand out for the first time was found, and nothing came since */
     bool count_valid;
-    uint64_t count;             /* num_pending: matching messages above durable.delivered */
-    uint64_t next_from;         /* where to look for the next new message */
-    int64_t now_ns, log_now_ns; /* of the last call that knew them */
-    int64_t plan_again_ns;      /* something is held back until then (rate, replay) */
-    int64_t active_ns;          /* last sign of life (inactivity) */
-    uint64_t look;              /* numbers the looks at listeners */
-    uint64_t lost_from; /* pending entries from here on may have lost their message; 0: none */
-    uint64_t unlogged;  /* deliveries since the last POSITION */
-    int64_t swept_ns;   /* last sweep because max_waiting was reached */
+    uint32_t to_size;   /* of the deliver subject */
+    bool plain;         /* nothing in the config keeps a message from leaving at once (live.c) */
+    uint64_t count;     /* num_pending: matching messages above durable.delivered */
+    uint64_t next_from; /* where to look for the next new message */
+    struct push push;
+    int64_t plan_again_ns; /* something is held back until then (rate, replay) */
+    int64_t active_ns;     /* last sign of life */
+    uint64_t look;         /* numbers the looks at listeners */
+    uint64_t lost_from;    /* pending entries from here on may have lost their message; 0: none */
+    uint64_t unlogged;     /* deliveries since the last POSITION */
+    int64_t swept_ns;      /* last sweep because max_waiting was reached */
     /* replay original */
     uint64_t replay_last;
     int64_t replay_time_ns, replay_sent_ns;
@@ -115,40 +116,71 @@ struct working {
     uint64_t still_count; /* deliveries until then */
     bool stalled;         /* it was said */
     bool held;            /* there is something, but no waiting request may have it yet */
-    struct push push;
     struct timers timers;
     struct timer inactive_timer, resume_timer, position_timer;
 };
 
-struct consumer {
-    uint64_t number;
-    int64_t created_ns;
-    enum consumer_class class;
-    struct consumer_stream stream;
-    struct consumer_out out;
-    struct prng prng;
-    /* config and what follows from it */
-    struct arena arena;
-    struct consumer_config config;
-    struct consumer_filter filter;
-    uint64_t seed;
-    uint32_t sample; /* acks in 100 */
-    int64_t inactive_jitter_ns;
+/*
+ * What a machine needs while it has something to do. There are thousands that have nothing: they
+ * rest, and then `busy` is the one that all resting ones share (busy.c), which is as empty as it
+ * looks and cannot be written. Whoever is about to change it wakes the machine first.
+ */
+struct busy {
+    struct consumer *consumer;
     size_t prefix_size;
     char *prefix; /* of its ack subjects */
-    /* log times, for show */
-    int64_t delivered_active_ns, floor_active_ns;
-
-    struct durable durable;
-    struct position logged; /* CLASS_POSITION: as all replicas know it */
+    /* the leader's */
     struct working work;
+    struct prng prng;
     struct buf scratch; /* one record or header block at a time */
+    /* durable */
+    struct pending pending;
+    struct exhausted exhausted;
+};
+
+/* What every delivery looks at comes first. */
+struct consumer {
+    uint64_t number;
+    enum consumer_class class;
+    uint32_t inactive_jitter_ns;
+    uint8_t sample; /* acks in 100 */
+    bool leading;
+    bool until_acked;
+    struct busy *busy;
+    void *owner; /* of `out` */
+    struct durable durable;
+    int64_t now_ns, log_now_ns;                   /* of the last call that knew them */
+    int64_t delivered_active_ns, floor_active_ns; /* log times, for show */
+    const struct consumer_stream *stream;
+    const struct consumer_out *out;
+    struct position logged; /* CLASS_POSITION: as all replicas know it */
+    uint64_t seed;
+    int64_t created_ns;
+    /* config and what follows from it */
+    struct consumer_filter filter;
+    void *packed; /* what the config points to */
+    struct consumer_config config;
 };
 
 static inline bool consumer_flawed(const struct consumer *c, enum consumer_flaw flaw)
 {
-    return (c->stream.flaws & flaw) != 0;
+    return (c->stream->flaws & flaw) != 0;
 }
+
+/* ---- busy.c ---------------------------------------------------------------------------------- */
+
+void busy_begin_resting(struct consumer *c); /* of a new consumer */
+bool busy_resting(const struct consumer *c);
+/* `busy` is its own from now on; of a leader, as a leadership that begins now. Fine when it is. */
+void busy_wake(struct consumer *c);
+/* Gives it back: nothing is in it that somebody will ask for, or nobody will ask any more. */
+void busy_rest(struct consumer *c);
+/* Is nothing owed, asked, gathered or timed? */
+bool busy_quiet(const struct consumer *c);
+/* A leader of which nothing is known but what the log says may go on resting. */
+bool busy_may_begin_resting(const struct consumer *c);
+/* Sets what a leadership begins with, of a machine that is awake. */
+void busy_begin(struct consumer *c);
 
 /* ---- start.c --------------------------------------------------------------------------------- */
 
@@ -258,6 +290,11 @@ void bound_limit(struct consumer *c); /* (re)starts the rate limit */
 /* May a message of that many bytes go to the deliver subject now? Else plan_again_ns may be set. */
 bool bound_takes(struct consumer *c, uint64_t bytes);
 void bound_delivered(struct consumer *c, uint64_t bytes);
+
+/* ---- live.c ---------------------------------------------------------------------------------- */
+
+/* Does nothing in its config keep a message from leaving at once? */
+bool live_plain(const struct consumer *c);
 
 /* ---- reset.c --------------------------------------------------------------------------------- */
 

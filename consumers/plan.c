@@ -22,11 +22,11 @@ struct candidate {
 
 static void plan_clear(struct consumer *c)
 {
-    c->work.plan.count = 0;
-    c->work.plan.fresh_from = 0;
-    c->work.plan.bytes = 0;
-    c->work.plan.ahead_counted = false;
-    c->work.plan.in_flight = false;
+    c->busy->work.plan.count = 0;
+    c->busy->work.plan.fresh_from = 0;
+    c->busy->work.plan.bytes = 0;
+    c->busy->work.plan.ahead_counted = false;
+    c->busy->work.plan.in_flight = false;
 }
 
 static void plan_add(struct plan *plan, const struct planned *planned)
@@ -42,7 +42,7 @@ static void plan_add(struct plan *plan, const struct planned *planned)
 
 uint64_t plan_taken(const struct consumer *c)
 {
-    const struct plan *plan = &c->work.plan;
+    const struct plan *plan = &c->busy->work.plan;
 
     if (plan->count > plan->fresh_from)
         return plan->at[plan->count - 1].sequence;
@@ -51,12 +51,12 @@ uint64_t plan_taken(const struct consumer *c)
 
 uint64_t plan_fresh_in_flight(const struct consumer *c)
 {
-    return c->work.plan.count - c->work.plan.fresh_from;
+    return c->busy->work.plan.count - c->busy->work.plan.fresh_from;
 }
 
 bool plan_removed(struct consumer *c, uint64_t sequence)
 {
-    struct plan *plan = &c->work.plan;
+    struct plan *plan = &c->busy->work.plan;
     size_t low = plan->fresh_from, high = plan->count;
 
     if (sequence <= c->durable.delivered.stream)
@@ -83,32 +83,34 @@ void plan_done(struct consumer *c)
 
 void plan_void(struct consumer *c)
 {
-    struct plan *plan = &c->work.plan;
+    struct plan *plan = &c->busy->work.plan;
 
-    c->work.look++;
+    c->busy->work.look++;
     for (size_t i = plan->count; i-- > 0;) { /* so that the queue gets its order back */
         const struct planned *planned = &plan->at[i];
-        uint32_t place = planned->fresh ? 0 : pending_find(&c->durable.pending, planned->sequence);
+        uint32_t place = planned->fresh ? 0 : pending_find(&c->busy->pending, planned->sequence);
 
         if (place != 0) {
-            pending_entry(&c->durable.pending, place)->planned = false;
-            if (!pending_entry(&c->durable.pending, place)->settling)
-                pending_queue_first(&c->durable.pending, place);
+            pending_entry(&c->busy->pending, place)->planned = false;
+            if (!pending_entry(&c->busy->pending, place)->settling)
+                pending_queue_first(&c->busy->pending, place);
         }
         if (planned->request != NULL)
             pulls_returned(c, planned->request, planned->cost);
     }
     plan_clear(c);
-    c->work.next_from = c->durable.delivered.stream + 1;
-    c->work.caught_up = false;
-    c->work.count_valid = false;
+    c->busy->work.next_from = c->durable.delivered.stream + 1;
+    c->busy->work.caught_up = false;
+    c->busy->work.count_valid = false;
     work_dirty(c);
 }
 
 void plan_forget(struct consumer *c, enum status status)
 {
-    struct plan *plan = &c->work.plan;
+    struct plan *plan = &c->busy->work.plan;
 
+    if (busy_resting(c))
+        return;
     for (size_t i = 0; i < plan->count; i++)
         if (plan->at[i].request != NULL)
             pulls_abandoned(c, plan->at[i].request, status);
@@ -119,31 +121,33 @@ void plan_forget(struct consumer *c, enum status status)
 
 bool plan_paused(const struct consumer *c)
 {
-    return c->config.pause_until_ns != TIME_UNSET && c->config.pause_until_ns > c->work.log_now_ns;
+    return c->config.pause_until_ns != TIME_UNSET && c->config.pause_until_ns > c->log_now_ns;
 }
 
 bool plan_demand(const struct consumer *c)
 {
-    if (!c->work.leading || c->work.plan.in_flight)
+    if (!c->leading || c->busy->work.plan.in_flight)
         return false;
     if (consumer_is_push(c))
-        return c->work.push.bound && push_window_open(&c->work.push, 0);
-    return c->work.requests.count > 0;
+        return c->busy->work.push.bound && push_window_open(&c->busy->work.push, 0);
+    return c->busy->work.requests.count > 0;
 }
 
 bool plan_wanted(const struct consumer *c)
 {
     if (!plan_demand(c) || plan_paused(c))
         return false;
-    return !c->work.caught_up || c->durable.pending.queued > 0 || c->work.requests.one_shots > 0;
+    return !c->busy->work.caught_up || c->busy->pending.queued > 0 ||
+           c->busy->work.requests.one_shots > 0;
 }
 
 uint64_t plan_count_tail(struct consumer *c)
 {
-    struct plan *plan = &c->work.plan;
+    struct plan *plan = &c->busy->work.plan;
 
     if (!plan->ahead_counted) {
-        plan->ahead = c->stream.ahead(c->stream.owner, &c->filter, c->durable.delivered.stream + 1);
+        plan->ahead =
+            c->stream->ahead(c->stream->owner, &c->filter, c->durable.delivered.stream + 1);
         plan->ahead_counted = true;
     }
     return start_count(c) + plan->ahead;
@@ -151,7 +155,7 @@ uint64_t plan_count_tail(struct consumer *c)
 
 bool plan_acks_full(const struct consumer *c)
 {
-    const struct pending *pending = &c->durable.pending;
+    const struct pending *pending = &c->busy->pending;
     /* What is settling will be gone before the hand-out that is planned now is applied. */
     uint64_t owed = pending->count - pending->settling + plan_fresh_in_flight(c);
 
@@ -165,13 +169,13 @@ bool plan_acks_full(const struct consumer *c)
 /* Original speed: a message comes as long after the one before as it was stored after it. */
 static bool replay_holds(struct consumer *c, const struct consumer_message *message)
 {
-    struct working *work = &c->work;
+    struct working *work = &c->busy->work;
     int64_t gap;
 
     if (message->sequence > work->replay_last || work->replay_time_ns == TIME_UNSET)
         return false;
     gap = message->time_ns - work->replay_time_ns;
-    if (gap <= REPLAY_IGNORE_NS || work->now_ns - work->replay_sent_ns >= gap)
+    if (gap <= REPLAY_IGNORE_NS || c->now_ns - work->replay_sent_ns >= gap)
         return false;
     work->plan_again_ns = work->replay_sent_ns + gap;
     return true;
@@ -182,7 +186,7 @@ static bool replay_holds(struct consumer *c, const struct consumer_message *mess
 /* The head of the redelivery queue, past those that may not be delivered again. */
 static enum found next_redelivery(struct consumer *c, struct candidate *found)
 {
-    struct pending *pending = &c->durable.pending;
+    struct pending *pending = &c->busy->pending;
     uint32_t place;
 
     while ((place = pending->queue.first) != 0) {
@@ -190,7 +194,7 @@ static enum found next_redelivery(struct consumer *c, struct candidate *found)
 
         if (acks_spent(c, entry)) { /* max_deliver was lowered meanwhile */
             acks_exhaust(c, place);
-        } else if (!c->stream.get(c->stream.owner, entry->sequence, &found->message)) {
+        } else if (!c->stream->get(c->stream->owner, entry->sequence, &found->message)) {
             acks_lost(c, place);
         } else {
             found->place = place;
@@ -203,18 +207,18 @@ static enum found next_redelivery(struct consumer *c, struct candidate *found)
 
 static enum found next_new(struct consumer *c, struct candidate *found)
 {
-    struct working *work = &c->work;
+    struct working *work = &c->busy->work;
     struct consumer_message *message = &found->message;
 
     if (plan_acks_full(c))
         return FOUND_BLOCKED;
     for (size_t scanned = 0; scanned < SCAN_MAX; scanned++) {
-        if (!c->stream.next(c->stream.owner, &c->filter, work->next_from, message)) {
+        if (!c->stream->next(c->stream->owner, &c->filter, work->next_from, message)) {
             work->caught_up = true;
             return FOUND_END;
         }
         if (message->sequence > c->durable.snapshot_last ||
-            c->stream.is_last(c->stream.owner, message->sequence, c->durable.snapshot_last)) {
+            c->stream->is_last(c->stream->owner, message->sequence, c->durable.snapshot_last)) {
             found->place = 0;
             found->deliveries = 1;
             return replay_holds(c, message) ? FOUND_BLOCKED : FOUND;
@@ -227,7 +231,8 @@ static enum found next_new(struct consumer *c, struct candidate *found)
 /* Redeliveries come first, and are not held back by max_ack_pending. */
 static enum found next_message(struct consumer *c, struct candidate *found)
 {
-    if (c->work.plan.count == c->work.plan.fresh_from && next_redelivery(c, found) == FOUND)
+    if (c->busy->work.plan.count == c->busy->work.plan.fresh_from &&
+        next_redelivery(c, found) == FOUND)
         return FOUND;
     return next_new(c, found);
 }
@@ -237,7 +242,7 @@ static enum found next_message(struct consumer *c, struct candidate *found)
 /* Exact where somebody counts bytes. */
 static uint32_t cost_of(struct consumer *c, const struct candidate *candidate)
 {
-    if (consumer_is_push(c) || c->work.requests.budgeted > 0)
+    if (consumer_is_push(c) || c->busy->work.requests.budgeted > 0)
         return deliver_cost(c, &candidate->message, candidate->deliveries);
     return candidate->message.size;
 }
@@ -252,7 +257,7 @@ static bool place_message(struct consumer *c, const struct candidate *candidate)
         .cost = cost_of(c, candidate),
         .content = message->size - (uint32_t)message->subject.size,
         .fresh = candidate->place == 0,
-        .ahead = message->sequence > c->stream.last(c->stream.owner),
+        .ahead = message->sequence > c->stream->last(c->stream->owner),
     };
 
     if (consumer_is_push(c)) {
@@ -264,31 +269,31 @@ static bool place_message(struct consumer *c, const struct candidate *candidate)
             return false;
         pulls_taken(c, planned.request, planned.cost);
     }
-    plan_add(&c->work.plan, &planned);
-    c->work.plan.bytes += planned.cost;
+    plan_add(&c->busy->work.plan, &planned);
+    c->busy->work.plan.bytes += planned.cost;
     return true;
 }
 
 static void take_candidate(struct consumer *c, const struct candidate *candidate)
 {
-    struct working *work = &c->work;
+    struct working *work = &c->busy->work;
 
     if (candidate->place != 0) {
-        pending_idle(&c->durable.pending, candidate->place);
-        pending_entry(&c->durable.pending, candidate->place)->planned = true;
+        pending_idle(&c->busy->pending, candidate->place);
+        pending_entry(&c->busy->pending, candidate->place)->planned = true;
         return;
     }
     work->next_from = candidate->message.sequence + 1;
     if (candidate->message.sequence <= work->replay_last) {
         work->replay_time_ns = candidate->message.time_ns;
-        work->replay_sent_ns = work->now_ns;
+        work->replay_sent_ns = c->now_ns;
     }
 }
 
 /* True: there may be more than was looked at, or than fits into one hand-out. */
 static bool plan_messages(struct consumer *c)
 {
-    struct plan *plan = &c->work.plan;
+    struct plan *plan = &c->busy->work.plan;
     struct candidate candidate;
     enum found found;
 
@@ -301,7 +306,7 @@ static bool plan_messages(struct consumer *c)
         if (found != FOUND)
             return found == FOUND_MORE;
         if (!place_message(c, &candidate)) {
-            if (c->work.held) /* there is nothing for those whose group does not admit them */
+            if (c->busy->work.held) /* there is nothing for those whose group does not admit them */
                 pulls_end_reached(c);
             return false;
         }
@@ -312,11 +317,11 @@ static bool plan_messages(struct consumer *c)
 
 static void propose_plan(struct consumer *c)
 {
-    const struct plan *plan = &c->work.plan;
+    const struct plan *plan = &c->busy->work.plan;
     struct progress_handout_writer writer;
     bool fitted;
 
-    progress_handout_begin(&writer, &c->scratch, c->number, c->work.log_now_ns,
+    progress_handout_begin(&writer, &c->busy->scratch, c->number, c->log_now_ns,
                            c->durable.revision);
     for (size_t i = 0; i < plan->fresh_from; i++)
         progress_handout_redelivery(&writer, plan->at[i].sequence);
@@ -324,24 +329,24 @@ static void propose_plan(struct consumer *c)
         progress_handout_new(&writer, plan->at[i].sequence);
     fitted = progress_handout_end(&writer);
     assert(fitted); /* a plan is far smaller than the limit of `scratch` */
-    c->work.plan.in_flight = true;
-    c->out.propose(c->out.owner, CONSUMER_RECORD_HANDOUT, buf_bytes(&c->scratch));
+    c->busy->work.plan.in_flight = true;
+    c->out->propose(c->owner, CONSUMER_RECORD_HANDOUT, buf_bytes(&c->busy->scratch));
     if (consumer_flawed(c, CONSUMER_FLAW_DELIVER_AT_PROPOSAL))
         deliver_early(c);
 }
 
 void plan_hand_out(struct consumer *c)
 {
-    const struct plan *plan = &c->work.plan;
+    const struct plan *plan = &c->busy->work.plan;
     bool more;
 
-    c->work.plan_again_ns = TIMERS_NEVER;
+    c->busy->work.plan_again_ns = TIMERS_NEVER;
     if (!plan_wanted(c))
         return;
     assert(plan->count == 0);
-    c->work.look++;
+    c->busy->work.look++;
     start_count(c);
-    c->work.held = false;
+    c->busy->work.held = false;
     more = plan_messages(c);
     if (plan->count > 0 && c->class == CLASS_REPLICATED) {
         acks_flush(c);   /* ends found on the way: the plan counts on the room they leave */

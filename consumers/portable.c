@@ -25,7 +25,7 @@ static int64_t time_of(const struct consumer *c, const struct pending_entry *ent
 
 static void take_pending(const struct consumer *c, struct portable *portable)
 {
-    const struct pending *pending = &c->durable.pending;
+    const struct pending *pending = &c->busy->pending;
 
     portable->pending = heap_take((pending->count + 1) * sizeof *portable->pending);
     for (uint32_t place = pending_first(pending); place != 0;
@@ -43,8 +43,8 @@ static void take_pending(const struct consumer *c, struct portable *portable)
 
 static void take_exhausted(const struct consumer *c, struct portable *portable)
 {
-    struct exhausted_entry *sorted = exhausted_sorted(&c->durable.exhausted);
-    size_t count = exhausted_count(&c->durable.exhausted);
+    struct exhausted_entry *sorted = exhausted_sorted(&c->busy->exhausted);
+    size_t count = exhausted_count(&c->busy->exhausted);
 
     portable->exhausted = heap_take((count + 1) * sizeof *portable->exhausted);
     portable->exhausted_count = count;

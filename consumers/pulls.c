@@ -4,7 +4,7 @@
 
 static void say(struct consumer *c, struct bytes to)
 {
-    c->out.status(c->out.owner, to, bytes_of(NULL, 0), buf_bytes(&c->scratch));
+    c->out->status(c->owner, to, bytes_of(NULL, 0), buf_bytes(&c->busy->scratch));
 }
 
 /* ---- the end of a request -------------------------------------------------------------------- */
@@ -12,15 +12,16 @@ static void say(struct consumer *c, struct bytes to)
 static void finish(struct consumer *c, struct request *request)
 {
     if (request->closing != STATUS_NONE) {
-        status_write(&c->scratch, request->closing, request_missing(request), request->bytes_left);
+        status_write(&c->busy->scratch, request->closing, request_missing(request),
+                     request->bytes_left);
         say(c, request->reply);
     }
-    requests_give(&c->work.requests, request);
+    requests_give(&c->busy->work.requests, request);
 }
 
 void pulls_close(struct consumer *c, struct request *request, enum status status)
 {
-    requests_stop(&c->work.requests, request);
+    requests_stop(&c->busy->work.requests, request);
     request->closing = status;
     if (request->in_flight == 0)
         finish(c, request);
@@ -36,13 +37,13 @@ static void settle(struct consumer *c, struct request *request)
         finish(c, request);
         return;
     }
-    requests_resume(&c->work.requests, request);
+    requests_resume(&c->busy->work.requests, request);
     work_dirty(c);
 }
 
 void pulls_taken(struct consumer *c, struct request *request, uint32_t cost)
 {
-    requests_take(&c->work.requests, request, cost);
+    requests_take(&c->busy->work.requests, request, cost);
     if (request->waiting)
         return;
     if (request->remaining == 0 && request->budgeted && request->bytes_left > 0)
@@ -53,13 +54,13 @@ void pulls_landed(struct consumer *c, struct request *request)
 {
     assert(request->in_flight > 0);
     request->in_flight--;
-    request->active_ns = c->work.now_ns;
+    request->active_ns = c->now_ns;
     settle(c, request);
 }
 
 void pulls_returned(struct consumer *c, struct request *request, uint32_t cost)
 {
-    requests_return(&c->work.requests, request, cost);
+    requests_return(&c->busy->work.requests, request, cost);
     settle(c, request);
 }
 
@@ -77,7 +78,7 @@ void pulls_end_all(struct consumer *c, enum status status)
 {
     struct request *request;
 
-    while ((request = c->work.requests.first) != NULL)
+    while ((request = c->busy->work.requests.first) != NULL)
         pulls_close(c, request, status);
 }
 
@@ -85,9 +86,9 @@ void pulls_end_all(struct consumer *c, enum status status)
 
 bool pulls_listened(struct consumer *c, struct request *request)
 {
-    if (request->looked != c->work.look) {
-        request->looked = c->work.look;
-        request->listened = c->out.interest(c->out.owner, request->reply);
+    if (request->looked != c->busy->work.look) {
+        request->looked = c->busy->work.look;
+        request->listened = c->out->interest(c->owner, request->reply);
     }
     return request->listened;
 }
@@ -97,7 +98,7 @@ static struct request *first_listened(struct consumer *c)
 {
     struct request *request;
 
-    while ((request = c->work.requests.first) != NULL && !pulls_listened(c, request))
+    while ((request = c->busy->work.requests.first) != NULL && !pulls_listened(c, request))
         pulls_close(c, request, STATUS_NONE);
     return request;
 }
@@ -110,19 +111,19 @@ bool pulls_any(struct consumer *c)
 /* True: the request may have a message of that cost. Else it has been ended, or waits on. */
 static bool serves(struct consumer *c, struct request *request, uint32_t cost)
 {
-    bool pinned = c->work.pin.set;
+    bool pinned = c->busy->work.pin.set;
 
     switch (groups_admit(c, request)) {
     case GROUP_STANDS_BY:
-        requests_pass(&c->work.requests, request);
-        c->work.held = true;
+        requests_pass(&c->busy->work.requests, request);
+        c->busy->work.held = true;
         return false;
     case GROUP_WRONG_PIN: pulls_close(c, request, STATUS_WRONG_PIN); return false;
     case GROUP_ADMITS: break;
     }
     if (!request->budgeted || cost <= request->bytes_left)
         return true;
-    if (!pinned && c->work.pin.set)
+    if (!pinned && c->busy->work.pin.set)
         groups_unpin_silently(c);
     pulls_close(c, request, STATUS_BYTES_EXCEEDED);
     return false;
@@ -133,7 +134,7 @@ struct request *pulls_next(struct consumer *c, uint32_t cost)
     struct request *request;
 
     /* Each that waits has its turn once. */
-    for (uint64_t turns = c->work.requests.count; turns > 0; turns--) {
+    for (uint64_t turns = c->busy->work.requests.count; turns > 0; turns--) {
         request = first_listened(c);
         if (request == NULL || serves(c, request, cost))
             return request;
@@ -143,7 +144,7 @@ struct request *pulls_next(struct consumer *c, uint32_t cost)
 
 void pulls_end_reached(struct consumer *c)
 {
-    struct requests *requests = &c->work.requests;
+    struct requests *requests = &c->busy->work.requests;
     struct request *next;
 
     if (requests->one_shots == 0)
@@ -187,14 +188,14 @@ static void look_at(struct consumer *c, struct request *request, int64_t now_ns)
         return;
     }
     heartbeat(c, request, now_ns);
-    requests_arm(&c->work.requests, request);
+    requests_arm(&c->busy->work.requests, request);
 }
 
 void pulls_due(struct consumer *c, int64_t now_ns)
 {
     struct request *request;
 
-    while ((request = requests_due(&c->work.requests)) != NULL)
+    while ((request = requests_due(&c->busy->work.requests)) != NULL)
         look_at(c, request, now_ns);
 }
 
@@ -202,8 +203,8 @@ void pulls_sweep(struct consumer *c, int64_t now_ns)
 {
     struct request *next;
 
-    c->work.look++;
-    for (struct request *request = c->work.requests.first; request != NULL; request = next) {
+    c->busy->work.look++;
+    for (struct request *request = c->busy->work.requests.first; request != NULL; request = next) {
         next = request->next;
         look_at(c, request, now_ns);
     }
@@ -214,7 +215,7 @@ void pulls_sweep(struct consumer *c, int64_t now_ns)
 /* What a request that does not wait could be given (reference 5.5). */
 static uint64_t offered(struct consumer *c)
 {
-    uint64_t count = start_count(c) + c->durable.pending.queued;
+    uint64_t count = start_count(c) + c->busy->pending.queued;
     uint64_t flying = plan_fresh_in_flight(c);
 
     return count > flying ? count - flying : 0;
@@ -230,25 +231,25 @@ static enum status refused_at_once(struct consumer *c, const struct pull *pull, 
     if (count == 0)
         return pull->expires_ns == 0 ? STATUS_NO_MESSAGES : STATUS_NONE;
     pulls_sweep(c, now_ns);
-    return count < c->work.requests.wanted ? STATUS_REQUESTS_PENDING : STATUS_NONE;
+    return count < c->busy->work.requests.wanted ? STATUS_REQUESTS_PENDING : STATUS_NONE;
 }
 
 static bool full(struct consumer *c, int64_t now_ns)
 {
     uint64_t most = (uint64_t)c->config.max_waiting;
 
-    if (c->config.max_waiting <= 0 || c->work.requests.count < most)
+    if (c->config.max_waiting <= 0 || c->busy->work.requests.count < most)
         return false;
-    if (now_ns - c->work.swept_ns >= SWEEP_EVERY_NS) {
-        c->work.swept_ns = now_ns;
+    if (now_ns - c->busy->work.swept_ns >= SWEEP_EVERY_NS) {
+        c->busy->work.swept_ns = now_ns;
         pulls_sweep(c, now_ns);
     }
-    return c->work.requests.count >= most;
+    return c->busy->work.requests.count >= most;
 }
 
 static void refuse(struct consumer *c, struct bytes reply, enum status status)
 {
-    status_write(&c->scratch, status, 0, 0);
+    status_write(&c->busy->scratch, status, 0, 0);
     say(c, reply);
 }
 
@@ -267,7 +268,7 @@ static void admit(struct consumer *c, const struct pull *pull, struct bytes repl
             refuse(c, reply, STATUS_MAX_WAITING);
         return;
     }
-    (void)requests_add(&c->work.requests, pull, reply, now_ns); /* found in the list */
+    (void)requests_add(&c->busy->work.requests, pull, reply, now_ns); /* found in the list */
     work_dirty(c);
 }
 
@@ -277,16 +278,17 @@ void consumer_request(struct consumer *c, int64_t now_ns, struct bytes reply, st
     struct arena parse;
     struct pull pull;
 
-    if (!c->work.leading || reply.size == 0)
+    if (!c->leading || reply.size == 0)
         return;
-    c->work.now_ns = now_ns;
+    c->now_ns = now_ns;
+    busy_wake(c);
     if (consumer_is_push(c)) {
         refuse(c, reply, STATUS_PUSH_BASED);
         return;
     }
     work_active(c, now_ns);
     arena_init(&parse, CONFIG_ARENA_MAX); /* a request that is only a number needs none of it */
-    if (pull_read(&pull, &c->config, headers, body, &parse, &c->scratch))
+    if (pull_read(&pull, &c->config, headers, body, &parse, &c->busy->scratch))
         admit(c, &pull, reply, now_ns);
     else
         say(c, reply);

@@ -7,9 +7,9 @@ static uint64_t first_at_start_time(const struct consumer *c)
 {
     struct consumer_message message;
 
-    if (c->stream.first_at(c->stream.owner, c->config.opt_start_time_ns, &message))
+    if (c->stream->first_at(c->stream->owner, c->config.opt_start_time_ns, &message))
         return message.sequence;
-    return c->stream.last(c->stream.owner) + 1;
+    return c->stream->last(c->stream->owner) + 1;
 }
 
 const char *consumer_reset_check(const struct consumer *c, uint64_t asked, uint64_t *next)
@@ -41,10 +41,10 @@ static void forget_durable(struct consumer *c, uint64_t next)
 {
     struct durable *durable = &c->durable;
 
-    pending_deinit(&durable->pending);
-    pending_init(&durable->pending);
-    exhausted_deinit(&durable->exhausted);
-    exhausted_init(&durable->exhausted, prng_next(&c->prng));
+    pending_deinit(&c->busy->pending);
+    pending_init(&c->busy->pending);
+    exhausted_deinit(&c->busy->exhausted);
+    exhausted_init(&c->busy->exhausted, prng_next(&c->busy->prng));
     durable->delivered = (struct position){0, next - 1};
     durable->floor = durable->delivered;
     c->logged = durable->delivered;
@@ -56,7 +56,7 @@ static void forget_durable(struct consumer *c, uint64_t next)
 /* Requests go on waiting; what was said of messages that were handed out means nothing now. */
 static void begin_anew(struct consumer *c)
 {
-    struct working *work = &c->work;
+    struct working *work = &c->busy->work;
 
     gather_clear(&work->acks);
     gather_clear(&work->terms);
@@ -80,10 +80,10 @@ enum err reset_apply(struct consumer *c, struct bytes body)
 
     if (progress_read_reset(body, &next) != OK)
         return ERR_CORRUPT;
-    if (c->work.plan.in_flight)
+    if (c->busy->work.plan.in_flight)
         plan_void(c);
     forget_durable(c, next);
-    if (c->work.leading)
+    if (c->leading)
         begin_anew(c);
     return OK;
 }

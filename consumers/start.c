@@ -7,7 +7,7 @@
 
 static uint64_t first_of(const struct consumer *c)
 {
-    uint64_t first = c->stream.first(c->stream.owner);
+    uint64_t first = c->stream->first(c->stream->owner);
 
     return first > 0 ? first : 1; /* never used */
 }
@@ -18,7 +18,7 @@ static uint64_t start_at_last(const struct consumer *c, uint64_t first, uint64_t
 
     if (c->filter.count == 0)
         return last > first ? last : first;
-    if (c->stream.previous(c->stream.owner, &c->filter, last, &message))
+    if (c->stream->previous(c->stream->owner, &c->filter, last, &message))
         return message.sequence;
     return first;
 }
@@ -28,10 +28,10 @@ static uint64_t start_at_time(const struct consumer *c, uint64_t last)
     struct consumer_message message;
     uint64_t sequence;
 
-    if (!c->stream.first_at(c->stream.owner, c->config.opt_start_time_ns, &message))
+    if (!c->stream->first_at(c->stream->owner, c->config.opt_start_time_ns, &message))
         return last + 1;
     sequence = message.sequence;
-    if (c->stream.next(c->stream.owner, &c->filter, sequence, &message))
+    if (c->stream->next(c->stream->owner, &c->filter, sequence, &message))
         return message.sequence;
     return sequence;
 }
@@ -46,10 +46,11 @@ static uint64_t start_at_snapshot(const struct consumer *c, uint64_t first, uint
     uint64_t from = first;
 
     for (size_t looked = 0; looked < START_SCAN_MAX; looked++) {
-        if (!c->stream.next(c->stream.owner, &c->filter, from, &message) || message.sequence > last)
+        if (!c->stream->next(c->stream->owner, &c->filter, from, &message) ||
+            message.sequence > last)
             return last > first ? last : first;
         from = message.sequence;
-        if (c->stream.is_last(c->stream.owner, from, last))
+        if (c->stream->is_last(c->stream->owner, from, last))
             return from;
         from++;
     }
@@ -60,7 +61,7 @@ static uint64_t start_at_snapshot(const struct consumer *c, uint64_t first, uint
 static uint64_t start_of(struct consumer *c)
 {
     uint64_t first = first_of(c);
-    uint64_t last = c->stream.last(c->stream.owner);
+    uint64_t last = c->stream->last(c->stream->owner);
 
     switch ((enum deliver_policy)c->config.deliver_policy) {
     case DELIVER_UNDEFINED:
@@ -105,27 +106,27 @@ uint64_t start_recount(const struct consumer *c)
     uint64_t snapshot = c->durable.snapshot_last;
 
     if (from > snapshot)
-        return c->stream.pending(c->stream.owner, &c->filter, from);
-    return c->stream.pending_last(c->stream.owner, &c->filter, from, snapshot) +
-           c->stream.pending(c->stream.owner, &c->filter, snapshot + 1);
+        return c->stream->pending(c->stream->owner, &c->filter, from);
+    return c->stream->pending_last(c->stream->owner, &c->filter, from, snapshot) +
+           c->stream->pending(c->stream->owner, &c->filter, snapshot + 1);
 }
 
 uint64_t start_count(struct consumer *c)
 {
-    if (!c->work.count_valid) {
-        c->work.count = start_recount(c);
-        c->work.count_valid = true;
+    if (!c->busy->work.count_valid) {
+        c->busy->work.count = start_recount(c);
+        c->busy->work.count_valid = true;
     }
-    return c->work.count;
+    return c->busy->work.count;
 }
 
 /* ---- the count follows the stream ------------------------------------------------------------ */
 
 void consumer_stored(struct consumer *c, const struct consumer_message *message)
 {
-    struct working *work = &c->work;
+    struct working *work = &c->busy->work;
 
-    if (!work->leading || message->sequence <= c->durable.delivered.stream ||
+    if (!c->leading || busy_resting(c) || message->sequence <= c->durable.delivered.stream ||
         !start_matches(c, message->subject))
         return;
     if (work->count_valid)
@@ -149,22 +150,22 @@ static bool snapshot_loses(struct consumer *c, const struct consumer_message *me
     const struct consumer_filter subject = {&message->subject, 1};
     struct consumer_message other;
 
-    if (!c->stream.previous(c->stream.owner, &subject, c->durable.snapshot_last, &other))
+    if (!c->stream->previous(c->stream->owner, &subject, c->durable.snapshot_last, &other))
         return true;
     if (other.sequence > message->sequence)
         return planned;
     if (other.sequence <= plan_taken(c))
         return true; /* passed over, never to be delivered */
-    if (other.sequence < c->work.next_from)
-        c->work.next_from = other.sequence;
-    c->work.caught_up = false;
+    if (other.sequence < c->busy->work.next_from)
+        c->busy->work.next_from = other.sequence;
+    c->busy->work.caught_up = false;
     work_dirty(c);
     return false;
 }
 
 void start_removed(struct consumer *c, const struct consumer_message *message)
 {
-    struct working *work = &c->work;
+    struct working *work = &c->busy->work;
     bool planned = plan_removed(c, message->sequence);
 
     if (!planned && message->sequence <= plan_taken(c))

@@ -76,7 +76,7 @@ bool consumer_state_encode(const struct consumer *c, struct buf *out)
     if (progress_add_u32(out, VERSION) && progress_add_u32(out, durable->revision) &&
         progress_add_u64(out, c->number) && add_position(out, delivered) &&
         add_position(out, floor) && progress_add_u64(out, durable->snapshot_last) &&
-        add_pending(out, &durable->pending) && add_exhausted(out, &durable->exhausted))
+        add_pending(out, &c->busy->pending) && add_exhausted(out, &c->busy->exhausted))
         return true;
     out->size = size;
     return false;
@@ -89,7 +89,14 @@ static bool take_position(struct bytes *in, struct position *position)
     return progress_take_u64(in, &position->consumer) && progress_take_u64(in, &position->stream);
 }
 
-static bool take_pending_entry(struct bytes *in, struct durable *durable, uint64_t *sequence,
+/* What the bytes say, until all of them have been read. */
+struct found {
+    struct durable durable;
+    struct pending pending;
+    struct exhausted exhausted;
+};
+
+static bool take_pending_entry(struct bytes *in, struct found *found, uint64_t *sequence,
                                int64_t *time_ns)
 {
     uint64_t step, consumer, deliveries, flags, time;
@@ -99,20 +106,21 @@ static bool take_pending_entry(struct bytes *in, struct durable *durable, uint64
         !progress_take_varint(in, &deliveries) || !progress_take_varint(in, &flags) ||
         !progress_take_varint(in, &time))
         return false;
-    if (step == 0 || step > durable->delivered.stream - *sequence)
+    if (step == 0 || step > found->durable.delivered.stream - *sequence)
         return false;
-    if (consumer == 0 || consumer > durable->delivered.consumer || consumer > PENDING_CONSUMER_MAX)
+    if (consumer == 0 || consumer > found->durable.delivered.consumer ||
+        consumer > PENDING_CONSUMER_MAX)
         return false;
     if (deliveries == 0 || deliveries > UINT32_MAX || flags > FLAG_DELAYED)
         return false;
     *sequence += step;
     *time_ns = (int64_t)((uint64_t)*time_ns + (uint64_t)unzigzag(time));
-    place = pending_add(&durable->pending, *sequence, consumer, (uint32_t)deliveries, *time_ns);
-    pending_entry(&durable->pending, place)->delayed = flags == FLAG_DELAYED;
+    place = pending_add(&found->pending, *sequence, consumer, (uint32_t)deliveries, *time_ns);
+    pending_entry(&found->pending, place)->delayed = flags == FLAG_DELAYED;
     return true;
 }
 
-static bool take_pending(struct bytes *in, struct durable *durable)
+static bool take_pending(struct bytes *in, struct found *found)
 {
     uint64_t count, sequence = 0;
     int64_t time_ns = 0;
@@ -120,15 +128,15 @@ static bool take_pending(struct bytes *in, struct durable *durable)
     if (!progress_take_u64(in, &count) || count > PENDING_MAX)
         return false;
     for (uint64_t i = 0; i < count; i++) {
-        if (!take_pending_entry(in, durable, &sequence, &time_ns))
+        if (!take_pending_entry(in, found, &sequence, &time_ns))
             return false;
-        if (sequence <= durable->floor.stream)
+        if (sequence <= found->durable.floor.stream)
             return false;
     }
     return true;
 }
 
-static bool take_exhausted(struct bytes *in, struct durable *durable)
+static bool take_exhausted(struct bytes *in, struct found *found)
 {
     uint64_t count, step, deliveries, sequence = 0;
 
@@ -137,53 +145,61 @@ static bool take_exhausted(struct bytes *in, struct durable *durable)
     for (uint64_t i = 0; i < count; i++) {
         if (!progress_take_varint(in, &step) || !progress_take_varint(in, &deliveries))
             return false;
-        if (step == 0 || step > durable->delivered.stream - sequence)
+        if (step == 0 || step > found->durable.delivered.stream - sequence)
             return false;
         sequence += step;
         if (deliveries == 0 || deliveries > UINT32_MAX ||
-            pending_find(&durable->pending, sequence) != 0)
+            pending_find(&found->pending, sequence) != 0)
             return false;
-        exhausted_add(&durable->exhausted, sequence, (uint32_t)deliveries);
+        exhausted_add(&found->exhausted, sequence, (uint32_t)deliveries);
     }
     return in->size == 0;
 }
 
-static bool take_durable(struct bytes *in, uint64_t number_wanted, struct durable *durable)
+static bool take_durable(struct bytes *in, uint64_t number_wanted, struct found *found)
 {
     uint32_t version;
     uint64_t number;
 
     if (!progress_take_u32(in, &version) || version != VERSION ||
-        !progress_take_u32(in, &durable->revision) || !progress_take_u64(in, &number))
+        !progress_take_u32(in, &found->durable.revision) || !progress_take_u64(in, &number))
         return false;
-    if (number != number_wanted || durable->revision == 0)
+    if (number != number_wanted || found->durable.revision == 0)
         return false;
-    if (!take_position(in, &durable->delivered) || !take_position(in, &durable->floor) ||
-        !progress_take_u64(in, &durable->snapshot_last))
+    if (!take_position(in, &found->durable.delivered) ||
+        !take_position(in, &found->durable.floor) ||
+        !progress_take_u64(in, &found->durable.snapshot_last))
         return false;
-    if (durable->floor.consumer > durable->delivered.consumer ||
-        durable->floor.stream > durable->delivered.stream ||
-        durable->delivered.stream == UINT64_MAX)
+    if (found->durable.floor.consumer > found->durable.delivered.consumer ||
+        found->durable.floor.stream > found->durable.delivered.stream ||
+        found->durable.delivered.stream == UINT64_MAX)
         return false;
-    return take_pending(in, durable) && take_exhausted(in, durable);
+    return take_pending(in, found) && take_exhausted(in, found);
 }
 
 enum err consumer_state_decode(struct consumer *c, struct bytes state)
 {
-    struct durable durable = {0};
+    struct found found = {0};
     bool whole;
 
-    assert(!c->work.leading);
-    pending_init(&durable.pending);
-    exhausted_init(&durable.exhausted, prng_next(&c->prng));
-    whole = take_durable(&state, c->number, &durable);
+    assert(!c->leading);
+    pending_init(&found.pending);
+    exhausted_init(&found.exhausted, c->seed);
+    whole = take_durable(&state, c->number, &found);
     if (whole) {
-        struct durable old = c->durable;
-        c->durable = durable;
-        c->logged = durable.delivered;
-        durable = old;
+        busy_rest(c);
+        c->durable = found.durable;
+        c->logged = found.durable.delivered;
     }
-    pending_deinit(&durable.pending);
-    exhausted_deinit(&durable.exhausted);
+    if (whole && (found.pending.count > 0 || exhausted_count(&found.exhausted) > 0)) {
+        busy_wake(c);
+        pending_deinit(&c->busy->pending);
+        exhausted_deinit(&c->busy->exhausted);
+        c->busy->pending = found.pending;
+        c->busy->exhausted = found.exhausted;
+        return OK;
+    }
+    pending_deinit(&found.pending);
+    exhausted_deinit(&found.exhausted);
     return whole ? OK : ERR_CORRUPT;
 }

@@ -4,11 +4,11 @@
 #define INACTIVE_AGAIN_NS 5000000000 /* the shell could not delete it: say so again */
 
 #define OWNER(timer, member)                                                                       \
-    ((struct consumer *)((uint8_t *)(timer)-offsetof(struct consumer, work.member)))
+    (((struct busy *)((uint8_t *)(timer)-offsetof(struct busy, work.member)))->consumer)
 
 void work_dirty(struct consumer *c)
 {
-    c->work.dirty = true;
+    c->busy->work.dirty = true;
 }
 
 void work_applied(struct consumer *c)
@@ -18,7 +18,7 @@ void work_applied(struct consumer *c)
 
 void work_active(struct consumer *c, int64_t now_ns)
 {
-    c->work.active_ns = now_ns;
+    c->busy->work.active_ns = now_ns;
 }
 
 /* ---- inactivity (reference 8.2) -------------------------------------------------------------- */
@@ -26,7 +26,7 @@ void work_active(struct consumer *c, int64_t now_ns)
 /* The last moment at which a pending message may still be acked in time. */
 static int64_t last_deadline(const struct consumer *c)
 {
-    const struct pending *pending = &c->durable.pending;
+    const struct pending *pending = &c->busy->pending;
     int64_t last = INT64_MIN;
 
     for (uint32_t place = pending_first(pending); place != 0;
@@ -45,15 +45,15 @@ static int64_t inactive_at(struct consumer *c)
     int64_t threshold = c->config.inactive_threshold_ns;
     int64_t at, deadline;
 
-    if (threshold <= 0 || c->work.push.bound)
+    if (threshold <= 0 || c->busy->work.push.bound)
         return TIMERS_NEVER;
-    if (__builtin_add_overflow(c->work.active_ns + c->inactive_jitter_ns, threshold, &at))
+    if (__builtin_add_overflow(c->busy->work.active_ns + c->inactive_jitter_ns, threshold, &at))
         return TIMERS_NEVER;
-    if (consumer_is_push(c) || at > c->work.now_ns)
+    if (consumer_is_push(c) || at > c->now_ns)
         return at;
-    pulls_sweep(c, c->work.now_ns);
-    if (c->work.requests.count > 0 || c->work.plan.in_flight)
-        return c->work.now_ns + threshold;
+    pulls_sweep(c, c->now_ns);
+    if (c->busy->work.requests.count > 0 || c->busy->work.plan.in_flight)
+        return c->now_ns + threshold;
     deadline = last_deadline(c);
     return deadline > at - threshold ? deadline + threshold : at;
 }
@@ -63,9 +63,9 @@ void work_arm_inactive(struct consumer *c)
     int64_t at = inactive_at(c);
 
     if (at == TIMERS_NEVER)
-        timers_cancel(&c->work.timers, &c->work.inactive_timer);
+        timers_cancel(&c->busy->work.timers, &c->busy->work.inactive_timer);
     else
-        timers_arm(&c->work.timers, &c->work.inactive_timer, at);
+        timers_arm(&c->busy->work.timers, &c->busy->work.inactive_timer, at);
 }
 
 static void inactive_due(struct timer *timer)
@@ -73,12 +73,12 @@ static void inactive_due(struct timer *timer)
     struct consumer *c = OWNER(timer, inactive_timer);
 
     /* Signs of life do not touch the timer: it looks when the last one was. */
-    if (inactive_at(c) > c->work.now_ns) {
+    if (inactive_at(c) > c->now_ns) {
         work_arm_inactive(c);
         return;
     }
-    timers_arm(&c->work.timers, timer, c->work.now_ns + INACTIVE_AGAIN_NS);
-    c->out.inactive(c->out.owner);
+    timers_arm(&c->busy->work.timers, timer, c->now_ns + INACTIVE_AGAIN_NS);
+    c->out->inactive(c->owner);
 }
 
 /* ---- pause ----------------------------------------------------------------------------------- */
@@ -86,10 +86,10 @@ static void inactive_due(struct timer *timer)
 static void arm_resume(struct consumer *c)
 {
     if (plan_paused(c))
-        timers_arm(&c->work.timers, &c->work.resume_timer,
-                   c->work.now_ns + (c->config.pause_until_ns - c->work.log_now_ns));
+        timers_arm(&c->busy->work.timers, &c->busy->work.resume_timer,
+                   c->now_ns + (c->config.pause_until_ns - c->log_now_ns));
     else
-        timers_cancel(&c->work.timers, &c->work.resume_timer);
+        timers_cancel(&c->busy->work.timers, &c->busy->work.resume_timer);
 }
 
 static void resume_due(struct timer *timer)
@@ -100,9 +100,8 @@ static void resume_due(struct timer *timer)
         arm_resume(c);
         return;
     }
-    c->out.advise(c->out.owner,
-                  &(struct consumer_advice){.kind = ADVISORY_RESUMED,
-                                            .pause_until_ns = c->config.pause_until_ns});
+    c->out->advise(c->owner, &(struct consumer_advice){.kind = ADVISORY_RESUMED,
+                                                       .pause_until_ns = c->config.pause_until_ns});
 }
 
 /* ---- the position of a durable consumer without acks ----------------------------------------- */
@@ -112,12 +111,12 @@ static void propose_position(struct consumer *c)
     const struct position *delivered = &c->durable.delivered;
     bool fitted;
 
-    fitted =
-        progress_write_position(&c->scratch, c->number, delivered->consumer, delivered->stream);
+    fitted = progress_write_position(&c->busy->scratch, c->number, delivered->consumer,
+                                     delivered->stream);
     assert(fitted);
-    c->out.propose(c->out.owner, CONSUMER_RECORD_POSITION, buf_bytes(&c->scratch));
-    c->work.unlogged = 0;
-    timers_cancel(&c->work.timers, &c->work.position_timer);
+    c->out->propose(c->owner, CONSUMER_RECORD_POSITION, buf_bytes(&c->busy->scratch));
+    c->busy->work.unlogged = 0;
+    timers_cancel(&c->busy->work.timers, &c->busy->work.position_timer);
 }
 
 static void position_due(struct timer *timer)
@@ -129,18 +128,19 @@ void work_unlogged(struct consumer *c, uint64_t count)
 {
     if (c->class != CLASS_POSITION || consumer_flawed(c, CONSUMER_FLAW_POSITION_UNLOGGED))
         return;
-    c->work.unlogged += count;
-    if (c->work.unlogged >= POSITION_EVERY)
+    c->busy->work.unlogged += count;
+    if (c->busy->work.unlogged >= POSITION_EVERY)
         propose_position(c);
-    else if (!timer_armed(&c->work.position_timer))
-        timers_arm(&c->work.timers, &c->work.position_timer, c->work.now_ns + POSITION_AFTER_NS);
+    else if (!timer_armed(&c->busy->work.position_timer))
+        timers_arm(&c->busy->work.timers, &c->busy->work.position_timer,
+                   c->now_ns + POSITION_AFTER_NS);
 }
 
 void work_start_timers(struct consumer *c)
 {
-    c->work.inactive_timer.fire = inactive_due;
-    c->work.resume_timer.fire = resume_due;
-    c->work.position_timer.fire = position_due;
+    c->busy->work.inactive_timer.fire = inactive_due;
+    c->busy->work.resume_timer.fire = resume_due;
+    c->busy->work.position_timer.fire = position_due;
     work_arm_inactive(c);
     arm_resume(c);
 }
@@ -150,21 +150,21 @@ void work_start_timers(struct consumer *c)
 /* After a change of leader: a message may have left the stream while its hand-out was in flight. */
 static void look_for_lost(struct consumer *c)
 {
-    struct pending *pending = &c->durable.pending;
+    struct pending *pending = &c->busy->pending;
     struct consumer_message message;
-    uint32_t place = pending_at_or_after(pending, c->work.lost_from);
+    uint32_t place = pending_at_or_after(pending, c->busy->work.lost_from);
     size_t looked = 0;
 
     while (place != 0 && looked++ < SCAN_MAX) {
         const struct pending_entry *entry = pending_entry(pending, place);
 
-        c->work.lost_from = entry->sequence + 1;
-        if (!entry->settling && !c->stream.get(c->stream.owner, entry->sequence, &message))
+        c->busy->work.lost_from = entry->sequence + 1;
+        if (!entry->settling && !c->stream->get(c->stream->owner, entry->sequence, &message))
             acks_lost(c, place);
         place = pending_after(pending, place);
     }
     if (place == 0)
-        c->work.lost_from = 0;
+        c->busy->work.lost_from = 0;
     else
         work_dirty(c);
 }
@@ -172,12 +172,12 @@ static void look_for_lost(struct consumer *c)
 /* What was not acked in time: queued by rising sequence, or at the end of its deliveries. */
 static void expire(struct consumer *c)
 {
-    struct pending *pending = &c->durable.pending;
-    struct gather *due = &c->work.due;
+    struct pending *pending = &c->busy->pending;
+    struct gather *due = &c->busy->work.due;
     size_t count = 0;
     uint32_t place;
 
-    while (count < EXPIRE_MAX && (place = pending_due(pending, c->work.now_ns)) != 0) {
+    while (count < EXPIRE_MAX && (place = pending_due(pending, c->now_ns)) != 0) {
         gather_add(due, pending_entry(pending, place)->sequence);
         count++;
     }
@@ -204,49 +204,62 @@ static int64_t earlier(int64_t a, int64_t b)
 /* Whoever owns it is told once when nothing moves that could, and when it does again. */
 static int64_t watch_stall(struct consumer *c)
 {
-    struct working *work = &c->work;
+    struct working *work = &c->busy->work;
     bool moves = !consumer_hold_stalls(consumer_hold(c)) ||
                  work->still_count != c->durable.delivered.consumer;
 
-    if (c->out.stalled == NULL)
+    if (c->out->stalled == NULL)
         return TIMERS_NEVER;
     if (moves) {
-        work->still_ns = work->now_ns;
+        work->still_ns = c->now_ns;
         work->still_count = c->durable.delivered.consumer;
     }
-    if (work->stalled != (!moves && work->now_ns - work->still_ns >= STALLED_AFTER_NS)) {
+    if (work->stalled != (!moves && c->now_ns - work->still_ns >= STALLED_AFTER_NS)) {
         struct consumer_info info;
 
         work->stalled = !work->stalled;
-        work_describe(c, work->log_now_ns, &info);
-        c->out.stalled(c->out.owner, &info);
+        work_describe(c, c->log_now_ns, &info);
+        c->out->stalled(c->owner, &info);
     }
     return consumer_hold_stalls(consumer_hold(c)) && !work->stalled
                ? work->still_ns + STALLED_AFTER_NS
                : TIMERS_NEVER;
 }
 
+/* When nothing has happened for long: what somebody wants next begins from the log. */
+static int64_t rest_in_time(struct consumer *c, int64_t wake_ns)
+{
+    int64_t rest_ns = c->busy->work.active_ns + REST_AFTER_NS;
+
+    if (rest_ns > c->now_ns)
+        return earlier(wake_ns, rest_ns);
+    busy_rest(c);
+    return TIMERS_NEVER;
+}
+
 /* The end of every step. A message that somebody may have is never left lying. */
 static void ask_wake(struct consumer *c)
 {
-    struct working *work = &c->work;
-    int64_t at = earlier(timers_next(&work->timers), pending_deadline(&c->durable.pending));
+    struct working *work = &c->busy->work;
+    int64_t at = earlier(timers_next(&work->timers), pending_deadline(&c->busy->pending));
 
     assert(consumer_hold(c) != HOLD_NOT || work->dirty || work->planning);
     at = earlier(at, watch_stall(c));
 
-    at = work->dirty ? work->now_ns : earlier(at, work->plan_again_ns);
-    c->out.wake_at(c->out.owner, at);
+    at = work->dirty ? c->now_ns : earlier(at, work->plan_again_ns);
+    if (busy_quiet(c))
+        at = rest_in_time(c, at);
+    c->out->wake_at(c->owner, at);
 }
 
 void consumer_work(struct consumer *c, int64_t now_ns, int64_t log_now_ns)
 {
-    struct working *work = &c->work;
+    struct working *work = &c->busy->work;
 
-    if (!work->leading)
+    if (!c->leading || busy_resting(c))
         return;
-    work->now_ns = now_ns;
-    work->log_now_ns = log_now_ns;
+    c->now_ns = now_ns;
+    c->log_now_ns = log_now_ns;
     work->dirty = false;
     work->look++;
     timers_run(&work->timers, now_ns);
@@ -266,31 +279,31 @@ void consumer_work(struct consumer *c, int64_t now_ns, int64_t log_now_ns)
 
 bool consumer_hungry(const struct consumer *c)
 {
-    return c->work.leading && c->work.dirty;
+    return c->leading && c->busy->work.dirty;
 }
 
 void consumer_offered(struct consumer *c)
 {
-    if (c->class != CLASS_REPLICATED)
+    if (c->class != CLASS_REPLICATED || busy_resting(c))
         return; /* it delivers at once, so it has to wait until they are stored */
-    c->work.caught_up = false;
-    c->work.planning = plan_wanted(c);
+    c->busy->work.caught_up = false;
+    c->busy->work.planning = plan_wanted(c);
 }
 
 bool consumer_planning(const struct consumer *c)
 {
-    return c->work.planning;
+    return c->busy->work.planning;
 }
 
 void consumer_hand_out(struct consumer *c, int64_t now_ns, int64_t log_now_ns)
 {
-    struct working *work = &c->work;
+    struct working *work = &c->busy->work;
 
     if (!work->planning)
         return;
     assert(c->class == CLASS_REPLICATED);
-    work->now_ns = now_ns;
-    work->log_now_ns = log_now_ns;
+    c->now_ns = now_ns;
+    c->log_now_ns = log_now_ns;
     work->planning = false;
     plan_hand_out(c);
     acks_flush(c); /* of messages that were found to be gone */

@@ -180,18 +180,36 @@ static void leader_node(struct raft_core *core, uint64_t node, bool up)
     }
 }
 
-/* The leader's process is likely gone: nobody is early who stands when its patience is over, and a
- * heartbeat later so is everybody's (half of one was too little: a refusal costs a whole timeout).
- * Not all at once: whoever is first has the others' votes before they stand. What is heard of the
- * leader meanwhile puts it off again. */
+/* How many voters are to stand before it when the leader is gone: an order that all know, another
+ * one in each term, without those whose nodes are down as well. */
+static uint32_t rank(const struct raft_core *core)
+{
+    const struct raft_config *config = core_config(core);
+    uint32_t before = 0;
+
+    for (uint32_t i = 0; i < config->count; i++) {
+        const struct raft_member *at = &config->at[(core->term + i) % config->count];
+
+        if (member_same(*at, core->options.self))
+            break;
+        before +=
+            !at->learner && !member_same(*at, core->leader) && !core_node_down(core, at->node);
+    }
+    return before;
+}
+
+/* The leader's process is likely gone: nobody is early who stands when its patience is over. The
+ * others' is over then or soon: who refuses is asked again a heartbeat later. Not all at once:
+ * whoever is first has the others' votes before they stand, and two who ask for votes in one term
+ * lose a whole timeout. What is heard of the leader meanwhile puts it off again. */
 static void leader_lost(struct raft_core *core)
 {
-    int64_t due = core->heard_ns + core->options.election_ns + core->options.heartbeat_ns;
+    int64_t slot = core->options.election_ns / 8;
+    int64_t due = core->heard_ns + core->options.election_ns + core->options.heartbeat_ns / 4;
 
     due = due > core->now_ns ? due : core->now_ns;
-    due += (int64_t)prng_below(&core->prng, (uint64_t)core->options.election_ns / 4);
-    if (due < core->election_due)
-        core->election_due = due;
+    core->election_due =
+        due + rank(core) * slot + (int64_t)prng_below(&core->prng, (uint64_t)slot / 2);
 }
 
 void raft_core_node(struct raft_core *core, int64_t now, uint64_t node, bool up)
@@ -412,6 +430,13 @@ const struct raft_config *raft_core_config_committed(const struct raft_core *cor
 bool raft_core_damaged(const struct raft_core *core)
 {
     return core->damaged != 0;
+}
+
+uint64_t raft_core_behind(const struct raft_core *core)
+{
+    if (core->role == RAFT_LEADER || core->heard_commit < core->committed)
+        return 0;
+    return core->heard_commit - core->committed;
 }
 
 bool raft_core_asleep(const struct raft_core *core)

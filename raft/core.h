@@ -264,6 +264,8 @@ const struct raft_config *raft_core_config_committed(const struct raft_core *cor
 bool raft_core_asleep(const struct raft_core *core);
 bool raft_core_damaged(
     const struct raft_core *core); /* it has lost entries, and not got them again */
+/* Entries that its leader is known to have committed and this member is not; 0 of a leader. */
+uint64_t raft_core_behind(const struct raft_core *core);
 /* Progress of the members as their leader sees it; how many. */
 uint32_t raft_core_progress(const struct raft_core *core,
                             struct raft_progress out[RAFT_MEMBERS_MAX]);

@@ -139,6 +139,9 @@ void core_stand(struct raft_core *core, bool prevoting, bool transfer)
 
 void core_candidate_tick(struct raft_core *core)
 {
+    /* Who stood still itself hears first what came meanwhile. */
+    if (core->now_ns - core->election_due > core->options.heartbeat_ns)
+        core->election_due = core->now_ns + core->options.heartbeat_ns;
     if (core->now_ns >= core->election_due)
         core_stand(core, true, false);
     else if (core->role == RAFT_CANDIDATE && core->now_ns >= core->ask_due)

@@ -359,6 +359,7 @@ void core_lead(struct raft_core *core)
         .commit_due = NEVER,
         .again_due = NEVER,
         .idle_ns = core->now_ns,
+        .waited_due = core->now_ns + 4 * core->options.election_ns,
     };
     for (uint32_t i = 0; i < config->count; i++) {
         if (member_same(config->at[i], core->options.self))
@@ -382,7 +383,9 @@ static int64_t quorum_due(const struct raft_core *core)
 {
     uint64_t heard = core_reached(core, active_of, (uint64_t)core->now_ns, false);
 
-    return (int64_t)heard + core->options.election_ns;
+    int64_t due = (int64_t)heard + core->options.election_ns;
+
+    return due > core->lead.excused_due ? due : core->lead.excused_due;
 }
 
 static void tell_commit(struct raft_core *core)
@@ -393,24 +396,36 @@ static void tell_commit(struct raft_core *core)
     core->lead.commit_due = NEVER;
 }
 
-/*
- * Who has lost entries beyond this log waits for it to grow, or for a later term. Where nothing is
- * asked for that may never come, so a later term is made. False: it leads on.
- */
-static bool renew_term(struct raft_core *core)
+/* Somebody has lost entries beyond this log, and all but `behind` of what it has. */
+static bool waited_for(const struct raft_core *core, uint64_t behind)
 {
-    bool waited_for = false;
-
     for (uint32_t i = 0; i < core->lead.count; i++) {
         const struct progress *p = &core->lead.progress[i];
 
-        waited_for |=
-            !p->departing && p->damaged > core->terms.last && p->match == core->terms.last;
+        if (!p->departing && p->damaged > core->terms.last && core->terms.last - p->match <= behind)
+            return true;
     }
-    if (!waited_for || core->committed < core->terms.last ||
-        core->now_ns - core->lead.idle_ns < 2 * core->options.election_ns)
+    return false;
+}
+
+/*
+ * Who has lost entries beyond this log waits for it to grow, or for a later term. That may never
+ * come, and until then one voter less stands between the group and its end; so a later term is
+ * made, soon where nothing is asked for, where something is, after a second. False: it leads on.
+ */
+static bool renew_term(struct raft_core *core)
+{
+    bool idle = core->committed == core->terms.last &&
+                core->now_ns - core->lead.idle_ns >= 2 * core->options.election_ns;
+
+    if (!waited_for(core, idle ? 0 : core->options.uncommitted_max)) {
+        core->lead.waited_due = core->now_ns + 4 * core->options.election_ns;
+        return false;
+    }
+    if (!idle && (core_alone(core) || core->now_ns < core->lead.waited_due))
         return false;
     core->lead.idle_ns = core->now_ns;
+    core->lead.waited_due = core->now_ns + 4 * core->options.election_ns;
     if (!core_alone(core)) {
         raft_core_transfer(core, core->now_ns, (struct raft_member){0});
         return false;
@@ -422,6 +437,11 @@ static bool renew_term(struct raft_core *core)
 
 void core_leader_tick(struct raft_core *core)
 {
+    /* It stood still itself: what the others answered meanwhile is heard first. Not again and
+     * again: one that is always late leads nobody. */
+    if (core->now_ns - core->lead.beat_due > core->options.heartbeat_ns &&
+        core->now_ns - core->lead.excused_due > core->options.election_ns)
+        core->lead.excused_due = core->now_ns + core->options.heartbeat_ns;
     /* A leader that no majority hears steps down (6.2): another may lead already. */
     if (core->now_ns > quorum_due(core) && !FLAWED(core, LEAD_WITHOUT_QUORUM)) {
         core_follow(core, core->term, (struct raft_member){0});

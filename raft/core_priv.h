@@ -75,7 +75,9 @@ struct leading {
     bool
         lease_over; /* a successor was told, in this term: that message may be under way for long */
     bool drowsy;    /* heartbeats ask to sleep */
-    int64_t idle_ns; /* since when there was nothing to do */
+    int64_t idle_ns;     /* since when there was nothing to do */
+    int64_t excused_due; /* before it no majority need have answered */
+    int64_t waited_due;  /* a later term is made for one that has lost entries (renew_term) */
 };
 
 /* An answer other than that to entries; those are made from the state. */
@@ -121,6 +123,7 @@ struct raft_core {
     struct raft_member leader; /* node 0: unknown */
     bool called;               /* somebody without its entries counts on its vote */
     int64_t heard_ns;          /* no vote for another within election_ns of this */
+    uint64_t heard_commit;     /* what its leader had committed then */
     int64_t election_due;
     uint64_t down[RAFT_MEMBERS_MAX]; /* nodes; 0: free */
 

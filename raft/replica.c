@@ -5,8 +5,9 @@
 #include "storage/record.h"
 
 #define FORGIVE_NS      INT64_C(5000000000)
-#define FORGIVE_LOOK_NS 1000000000
+#define FORGIVE_LOOK_NS INT64_C(1000000000)
 #define STUCK_NS        2000000000 /* longer than that a leader's disk must not take for a batch */
+#define GIVE_WAY_NS     INT64_C(10000000000)
 
 void replica_hold(struct replica *replica)
 {
@@ -340,14 +341,19 @@ static void timer_fired(struct timer *timer)
     replica_let_go(replica);
 }
 
-/* Asked once in a while, until it is whole again. */
+/* Asked once in a while, until it is whole again. Time in which this node itself did not look, as
+ * long as it was starting or stood still, is no silence of others. */
 static void forgive_fired(struct timer *timer)
 {
     struct replica *replica = owner_of(timer, struct replica, forgive);
     int64_t now = io_now(replica->io);
 
     replica_hold(replica);
-    replica->forgets = !raft_core_forgive(replica->core, now, FORGIVE_NS);
+    if (now - replica->forgive_looked_ns > 2 * FORGIVE_LOOK_NS)
+        replica->forgive_looks = 0;
+    replica->forgive_looked_ns = now;
+    if (++replica->forgive_looks > FORGIVE_NS / FORGIVE_LOOK_NS)
+        replica->forgets = !raft_core_forgive(replica->core, now, FORGIVE_NS);
     replica_drain(replica);
     if (!replica->closed && replica->forgets)
         timers_arm(io_timers(replica->io), timer, now + FORGIVE_LOOK_NS);
@@ -516,6 +522,12 @@ bool replica_whole(const struct replica *replica)
            !replica_differs(replica);
 }
 
+bool replica_current(const struct replica *replica)
+{
+    return replica_leader(replica).node != 0 && replica_whole(replica) &&
+           raft_core_behind(replica->core) <= REPLICA_UNCOMMITTED_MAX;
+}
+
 uint64_t replica_proposed(const struct replica *replica)
 {
     return log_appended(replica->log);
@@ -630,6 +642,34 @@ enum err replica_change(struct replica *replica, const struct raft_config *next)
     sealed(replica, index, next);
     replica_drain(replica);
     return OK;
+}
+
+void replica_give_way(struct replica *replica)
+{
+    int64_t now = io_now(replica->io);
+
+    if (!replica->leads || (replica->gave_way_ns != 0 && now - replica->gave_way_ns < GIVE_WAY_NS))
+        return;
+    replica->gave_way_ns = now;
+    replica_transfer(replica, 0);
+}
+
+void replica_seal_now(struct replica *replica)
+{
+    struct buf *batch;
+
+    if (!replica_ready(replica) || log_gathered(replica->log) > 0)
+        return;
+    batch = log_gather(replica->log);
+    replica_seal_gather(replica, batch);
+    if (!replica->block.gathered) {
+        replica_gather_drop(replica);
+        return;
+    }
+    replica->block.gathered = false;
+    sealed(replica, log_seal(replica->log, raft_core_term(replica->core), replica->time_last, 1),
+           NULL);
+    replica_drain(replica);
 }
 
 void replica_transfer(struct replica *replica, uint64_t node)

@@ -25,6 +25,9 @@ struct replica_block {
 };
 
 struct replica_events {
+    /* During replica_open: no block can be read, and the log's beginning is gone. Are there other
+     * members that have it all? NULL: no. */
+    bool (*elsewhere)(void *owner);
     /* A committed batch, durable on this disk. Also during replica_open, for what is known to be
      * committed. */
     void (*apply)(void *owner, const struct log_batch *batch);
@@ -119,6 +122,8 @@ bool replica_ready(const struct replica *replica);
 /* False: this disk has lost entries, and has not got them again: what is applied may be less than
  * it once was. */
 bool replica_whole(const struct replica *replica);
+/* It has a leader, all that it ever had, and nearly all that is committed. */
+bool replica_current(const struct replica *replica);
 /* Proposes the gathered records; returns their index. Needs replica_leads and replica_ready. */
 uint64_t replica_propose(struct replica *replica, int64_t time_ns, uint32_t record_count);
 
@@ -168,5 +173,8 @@ bool replica_section_take(struct bytes *body, uint32_t *type, struct bytes *sect
 enum err replica_change(struct replica *replica, const struct raft_config *next);
 /* Hands leadership to that node (0: the best placed); gives up by itself. */
 void replica_transfer(struct replica *replica, uint64_t node);
+/* What it is asked for cannot be done here and perhaps elsewhere: it hands over to the best placed,
+ * once in ten seconds at most, since those may be no better off. */
+void replica_give_way(struct replica *replica);
 
 #endif

@@ -3,6 +3,8 @@
  * the log when enough has come since the last one; whoever applies it has its machine take down its
  * state, so that the blocks of all replicas are of the same indexes and can be compared.
  */
+#include <stdio.h>
+
 #include "base/codec.h"
 #include "base/heap.h"
 #include "base/owner.h"
@@ -160,6 +162,27 @@ void replica_block(struct replica *replica, struct buf *body, struct buf *local)
 void replica_block_begin(struct replica *replica)
 {
     set_due(replica);
+}
+
+#define DOUBT_NS INT64_C(10000000000) /* who doubts may be wrong: a block has its price */
+
+void replica_block_doubted(struct replica *replica, uint64_t index)
+{
+    int64_t now = io_now(replica->io);
+    char text[160];
+
+    if (!replica->leads || index != replica->block.newest ||
+        REPLICA_FLAWED(replica, BLOCK_TRUSTED) ||
+        (replica->block.doubted_ns != 0 && now - replica->block.doubted_ns < DOUBT_NS))
+        return;
+    replica->block.doubted_ns = now;
+    snprintf(text, sizeof text,
+             "group %016llx: its state block %llu cannot be read: a new one is made",
+             (unsigned long long)replica->id, (unsigned long long)index);
+    if (replica->groups->options.report != NULL)
+        replica->groups->options.report(replica->groups->options.report_context, text);
+    replica->block.bytes = replica->block.due;
+    replica_seal_now(replica); /* else with the next batch */
 }
 
 void replica_block_drop(struct replica *replica)

@@ -86,6 +86,20 @@ static void ask(struct replica *replica)
     }
 }
 
+/* Who reads a piece does not see what is wrong with the whole. */
+static void doubt(struct replica *replica)
+{
+    const struct catch *catch = &replica->catch;
+    struct raft_message message = {.previous = catch->index,
+                                   .previous_term = catch->term,
+                                   .last = catch->body.size,
+                                   .probe = 1};
+
+    if (raft_core_leader(replica->core).node != 0)
+        (void)replica_catch_send(replica, WIRE_ASK_BODY, raft_core_leader(replica->core), &message,
+                                 (struct bytes){0});
+}
+
 void replica_ask(struct replica *replica, struct bytes question)
 {
     struct catch *catch = &replica->catch;
@@ -235,6 +249,7 @@ static void body_came(struct replica *replica, const struct wire_message *in)
     if (fill(replica) == OK)
         return;
     report(replica, "a state block of another replica makes no sense here: it is asked for again");
+    doubt(replica);
     give_up(replica); /* the leader offers again */
 }
 

@@ -104,6 +104,8 @@ static void piece_read(struct log_block_read *read, enum err err)
     struct replica *replica = offer->replica;
 
     offer->busy = false;
+    if (!replica->closed && err != OK && err != ERR_NOT_FOUND)
+        replica_block_doubted(replica, read->index);
     if (!replica->closed && err == OK)
         send_piece(replica, offer);
     else if (!replica->closed && raft_core_role(replica->core) == RAFT_LEADER)
@@ -169,7 +171,12 @@ void replica_offer_step(struct replica *replica, const struct wire_message *in)
         raft_core_snapshot_sent(replica->core, now, in->message.from, in->message.last, true);
         offer->member = (struct raft_member){0};
         break;
-    case WIRE_ASK_BODY: read_piece(replica, offer, &in->message); break;
+    case WIRE_ASK_BODY:
+        if (in->message.probe != 0)
+            replica_block_doubted(replica, in->message.previous);
+        else
+            read_piece(replica, offer, &in->message);
+        break;
     case WIRE_ASK: asked(replica, in); break;
     default: break;
     }

@@ -124,6 +124,7 @@ struct replica {
         bool gathered;                /* the batch that is gathered begins with a seal */
         bool busy;                    /* the machine takes its state down, or it is written */
         uint64_t newest, newest_term; /* the durable one that counts; 0: none */
+        int64_t doubted_ns;           /* a new one was wanted for one that cannot be read */
         struct log_block_op op;
         struct buf body, local; /* being written */
     } block;
@@ -139,6 +140,7 @@ struct replica {
 
     struct timer timer; /* the core's deadline */
 
+    int64_t gave_way_ns; /* when it last handed over for want of space; 0: never */
     int64_t stuck_ns; /* since when nothing more became durable although something waits; 0: it goes
                          on */
     uint64_t stuck_at; /* what was durable then */
@@ -147,8 +149,10 @@ struct replica {
         repair_from;    /* lost from here on: noted durably first, then cut. 0: nothing to repair */
     uint64_t repair_to; /* highest index that this disk had */
     bool forgets;       /* its log is in memory, and was lost with the life before */
-    struct timer forgive; /* no leader all the time: it votes and stands for what it has */
-    unsigned busy;        /* calls on the stack that go on using it */
+    int64_t forgive_looked_ns;
+    int64_t forgive_looks; /* without a long pause between them */
+    struct timer forgive;  /* no leader all the time: it votes and stands for what it has */
+    unsigned busy;         /* calls on the stack that go on using it */
     bool draining;
     bool closed;
 };
@@ -184,6 +188,10 @@ void replica_block_count(struct replica *replica, const struct log_batch *batch)
 /* Of those that are applied in this life. */
 void replica_block_applied(struct replica *replica, const struct log_batch *batch);
 void replica_block_begin(struct replica *replica); /* the log is open */
+/* The newest cannot be read here, or made no sense elsewhere: a leader makes a new one. */
+void replica_block_doubted(struct replica *replica, uint64_t index);
+/* Proposes a batch of a seal alone, if that is possible now (replica.c). */
+void replica_seal_now(struct replica *replica);
 enum err replica_block_restore(struct replica *replica, const struct log_block *block);
 /* Leaves the machine's part of a body; false: replica_block_restore would refuse the other. */
 bool replica_block_machine(struct bytes *body);

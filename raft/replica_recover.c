@@ -176,6 +176,25 @@ static void recovered_cut_short(void *context)
     recovery->lost_last = RAFT_DAMAGED_ALL;
 }
 
+/* What is lost includes what it once applied: all of it is taken again, the state first. */
+static bool recovered_blocks_lost(void *context)
+{
+    struct recovery *recovery = context;
+    struct replica *replica = recovery->replica;
+    char text[160];
+
+    if (replica->groups->options.transport == NULL || replica->events.elsewhere == NULL ||
+        !replica->events.elsewhere(replica->owner))
+        return false;
+    snprintf(text, sizeof text,
+             "log %016llx: none of its state blocks can be read: the state is taken from other "
+             "replicas",
+             (unsigned long long)replica->id);
+    if (replica->groups->options.report != NULL)
+        replica->groups->options.report(replica->groups->options.report_context, text);
+    return true;
+}
+
 static enum err recovered_block(void *context, const struct log_block *block)
 {
     struct recovery *recovery = context;
@@ -279,6 +298,7 @@ enum err replica_recover(struct replica *replica, const struct log_events *event
         .block = replica->events.restore != NULL ? recovered_block : NULL,
         .gone = recovered_below,
         .unread = recovered_below,
+        .blocks_lost = recovered_blocks_lost,
         .cut_short = recovered_cut_short,
     };
     enum err err =

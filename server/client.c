@@ -66,6 +66,8 @@ void client_over_websocket(struct client *client, const struct info_door *door,
     char both[128];
 
     client->type = CONNECTION_WEBSOCKET;
+    client->unproven =
+        client->clients->auth != NULL && auth_required(client->clients->auth, client->type);
     client->door = door;
     client->cookies = cookies;
     if (address == NULL) {

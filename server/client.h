@@ -72,7 +72,7 @@ struct info_door;
 
 /* What cookies say where a CONNECT says nothing; any may be empty. */
 struct client_cookies {
-    struct bytes user, password, token;
+    struct bytes user, password, token, jwt;
 };
 
 /* Whoever is told of clients that come and go. Not from inside a publish: it may publish. */

@@ -309,7 +309,7 @@ void client_authenticate(struct client *client, const struct connect *said, stru
         .token = or_cookie(said->auth_token, cookies->token),
         .nkey = said->nkey,
         .signature = said->sig,
-        .jwt = said->jwt,
+        .jwt = or_cookie(said->jwt, cookies->jwt),
         .wall_s = wall_s(client),
         .nonce = bytes_of_text(client->nonce),
         .names = client->certificate_names,
@@ -462,7 +462,7 @@ void client_auth_changed(struct client *client, const struct auth *before)
     if (client->proof != NULL) {
         client->proof->again = true;
     } else if (client->unproven) {
-        client->unproven = client->clients->auth->required;
+        client->unproven = auth_required(client->clients->auth, client->type);
     } else if (client->state == CLIENT_OPEN) {
         user = look_again(client, before);
         if (client->state == CLIENT_OPEN) {

@@ -7,6 +7,9 @@
 
 #include "base/arena.h"
 
+struct tls_context;
+struct tls_options;
+
 struct cluster_route {
     const char *url;  /* as written */
     const char *host; /* NULL: none was given */
@@ -24,7 +27,9 @@ struct cluster_options {
     size_t routes_count;
     const char *user; /* that routes must be; NULL: any */
     const char *password;
-    const char *advertise; /* NULL: what is listened on */
+    const struct tls_options *tls;   /* between nodes; NULL: none */
+    struct tls_context *tls_context; /* made of them; NULL: none */
+    const char *advertise;           /* NULL: what is listened on */
     bool no_advertise;
     int64_t connect_retries;
     int64_t heartbeat_ns; /* between linked nodes; 0: the default, 250 ms */

@@ -362,7 +362,8 @@ void connection_await_auth(struct connection *c)
     timers_cancel(timers, &c->auth);
     if (!c->client.unproven)
         return;
-    timers_arm(timers, &c->auth, io_now(c->owner->io) + options_auth_timeout_ns(options));
+    timers_arm(timers, &c->auth,
+               io_now(c->owner->io) + options_auth_timeout_ns(options, c->client.type));
 }
 
 void connection_greet(struct connection *c)

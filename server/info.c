@@ -63,7 +63,7 @@ void info_write(struct buf *out, const struct info *info, const struct info_clie
     string(&w, BYTES("millrace"), MILLRACE_VERSION);
     write_address(&w, info, client->door);
     JSON_KEY(&w, "headers"), json_bool(&w, !info->no_headers);
-    if (info->auth_required)
+    if (info->auth_required || (client->door != NULL && client->door->auth_required))
         JSON_KEY(&w, "auth_required"), json_bool(&w, true);
     write_tls(&w, info, client->door);
     JSON_KEY(&w, "max_payload"),

@@ -34,6 +34,7 @@ struct info_door {
     uint16_t port;
     bool tls_required;
     bool tls_verify;
+    bool auth_required; /* although the server's other clients need none */
 };
 
 /* What differs from one client to the next. */

@@ -99,6 +99,13 @@ struct groups *jetstream_groups(struct jetstream *jetstream)
     return jetstream->groups;
 }
 
+bool jetstream_elsewhere(const struct jetstream *jetstream, uint64_t stream_id)
+{
+    const struct catalogue_entry *entry = catalogue_find(&jetstream->catalogue, stream_id);
+
+    return jetstream_clustered(jetstream) && entry != NULL && entry->wished.count > 1;
+}
+
 bool jetstream_clustered(const struct jetstream *jetstream)
 {
     return jetstream->cluster != NULL;
@@ -283,7 +290,15 @@ static void meta_refused(void *owner, enum err err)
     jetstream_catalogue_refused(jetstream, err);
 }
 
+static bool meta_elsewhere(void *owner)
+{
+    const struct jetstream *jetstream = owner;
+
+    return server_options(jetstream->server)->cluster.routes_count > 0;
+}
+
 static const struct replica_events meta_events = {
+    .elsewhere = meta_elsewhere,
     .apply = meta_apply,
     .lost = meta_lost,
     .lead = meta_lead,
@@ -376,9 +391,11 @@ static bool is_known(void *context, uint64_t log_id)
  * it. A catalogue that has lost something explains nothing until it has everything again. */
 static void check_logs(struct jetstream *jetstream)
 {
-    if (jetstream->checked || jetstream->meta == NULL || !replica_whole(jetstream->meta) ||
-        (replica_applied(jetstream->meta) < jetstream->meta_found &&
-         !jetstream_flawed(jetstream, JETSTREAM_FLAW_QUARANTINE_EARLY)))
+    bool known = jetstream->meta != NULL && replica_whole(jetstream->meta) &&
+                 replica_applied(jetstream->meta) >= jetstream->meta_found;
+
+    if (jetstream->checked || jetstream->meta == NULL ||
+        (!known && !jetstream_flawed(jetstream, JETSTREAM_FLAW_QUARANTINE_EARLY)))
         return;
     jetstream->checked = true;
     if (jetstream->unhealthy == NULL)
@@ -480,6 +497,7 @@ enum err jetstream_open(struct server *server, struct jetstream **out)
     log_clock_init(&jetstream->clock, io_now(io), io_wall(io), jetstream->time_floor_ns);
     jetstream->api = api_create(jetstream);
     jetstream_spaces_serve(jetstream);
+    jetstream_scrub_begin(jetstream);
     logger_info(server_logger(server), "---------------- JETSTREAM ----------------");
     logger_info(server_logger(server), "  Store Directory: \"%s/millrace\"",
                 server_options(server)->store_dir);
@@ -507,6 +525,7 @@ void jetstream_close(struct jetstream *jetstream)
     timers_cancel(io_timers(server_io(jetstream->server)), &jetstream->awake);
     timers_cancel(io_timers(server_io(jetstream->server)), &jetstream->op_timer);
     timers_cancel(io_timers(server_io(jetstream->server)), &jetstream->again);
+    jetstream_scrub_end(jetstream);
     catalogue_deinit(&jetstream->catalogue);
     jetstream_spaces_deinit(jetstream);
     jetstream_zones_deinit(jetstream);
@@ -572,7 +591,9 @@ void jetstream_say_shutdown(struct jetstream *jetstream)
 bool jetstream_idle(const struct jetstream *jetstream)
 {
     return jetstream->dirty == NULL && jetstream->preparations == NULL &&
-           jetstream->removals == 0 && store_idle(jetstream->store) && api_idle(jetstream->api);
+           jetstream->preparation_jobs == NULL && jetstream->removals == 0 &&
+           store_idle(jetstream->store) && api_idle(jetstream->api) &&
+           !jetstream->scrub.step.reading;
 }
 
 void jetstream_stats(const struct jetstream *jetstream, struct jetstream_stats *stats)
@@ -590,9 +611,4 @@ void jetstream_stats(const struct jetstream *jetstream, struct jetstream_stats *
         stats->messages += stream_state_messages(stream_applied(stream));
         stats->bytes += stream_state_bytes(stream_applied(stream));
     }
-}
-
-const char *jetstream_unhealthy(const struct jetstream *jetstream)
-{
-    return jetstream->unhealthy;
 }

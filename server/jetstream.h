@@ -29,8 +29,25 @@ void jetstream_accounts_changed(struct jetstream *jetstream);
 /* Are there streams of that account, so that it cannot be without JetStream? */
 bool jetstream_has_streams(const struct jetstream *jetstream, const struct account *account);
 void jetstream_close(struct jetstream *jetstream);
+/* What the background check has looked at since the start. */
+struct jetstream_scrubbed {
+    uint64_t bytes, damaged, passes;
+};
+struct jetstream_scrubbed jetstream_scrubbed(const struct jetstream *jetstream);
 void jetstream_stats(const struct jetstream *jetstream, struct jetstream_stats *stats);
-/* Streams that are being recovered or have failed make the server unhealthy: a text, or NULL. */
-const char *jetstream_unhealthy(const struct jetstream *jetstream);
+
+/* Why the server is not to be relied on; without a stream it is the metadata, or something broken.
+ */
+struct jetstream_trouble {
+    const char *why;
+    struct bytes account, stream; /* the catalogue's */
+};
+
+/*
+ * True: something could not be opened, or, in a cluster, this node knows no leader, or has lost
+ * entries, or is far behind, of the metadata or (not `meta_only`) of a stream that it has a replica
+ * of: `out` says it. Who restarts servers one after the other waits for false.
+ */
+bool jetstream_trouble(struct jetstream *jetstream, bool meta_only, struct jetstream_trouble *out);
 
 #endif

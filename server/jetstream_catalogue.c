@@ -1,7 +1,8 @@
 /*
  * jetstream_catalogue: changes of the catalogue. An operation is checked and its intent committed
- * in the metadata group, one at a time; then it waits, beside others, until the stream's log has
- * the effect (jetstream_streams.c carries that out, here or on the stream's leader).
+ * in the metadata group, one at a time, but for creations that have nothing to do with each other,
+ * which share a commit (jetstream_joins.c); then it waits, beside others, until the stream's log
+ * has the effect (jetstream_streams.c carries that out, here or on the stream's leader).
  */
 #include <stdio.h>
 
@@ -195,7 +196,7 @@ static bool write_members(struct jetstream *jetstream, struct catalogue_op *op,
 static bool write_assign(struct jetstream *jetstream, struct catalogue_op *op, struct buf *out)
 {
     struct catalogue_assignment assignment = {
-        .id = jetstream->catalogue.id_next,
+        .id = jetstream->catalogue.id_next + jetstream->op_joined,
         .created_ns = jetstream_log_now(jetstream),
         .members = {.at = {groups_self(jetstream->groups)}, .count = 1},
         .account = account_name(op->account),
@@ -269,33 +270,67 @@ static bool refuse_offline(struct jetstream *jetstream, struct catalogue_op *op)
     return true;
 }
 
-static void start(struct jetstream *jetstream, struct catalogue_op *op)
+/* True: its intent is in the batch. False: it has been answered, or waits. */
+static bool gather(struct jetstream *jetstream, struct catalogue_op *op)
 {
     bool satisfied = false;
 
     if (refuse_offline(jetstream, op))
-        return;
+        return false;
     op->error = op->check != NULL ? op->check(op, &satisfied) : 0;
     if (op->error != 0) {
         finish(jetstream, op, NULL);
-        return;
+        return false;
     }
     if (satisfied) {
         wait_for(jetstream, op, jetstream_entry(jetstream, op->account, op->name));
-        return;
+        return false;
     }
     op->records = 1;
-    if (!write_intent(jetstream, op)) {
+    if (write_intent(jetstream, op))
+        return true;
+    if (jetstream->op_current == NULL)
         replica_gather_drop(jetstream->meta);
-        if (op->error == 0)
-            fail(jetstream, op, 10049, err_text(ERR_FULL));
-        else
-            finish(jetstream, op, NULL);
-        return;
+    if (op->error == 0)
+        fail(jetstream, op, 10049, err_text(ERR_FULL));
+    else
+        finish(jetstream, op, NULL);
+    return false;
+}
+
+static struct catalogue_op *take_first(struct jetstream *jetstream)
+{
+    struct catalogue_op *op = jetstream->op_first;
+
+    jetstream->op_first = op->next;
+    if (jetstream->op_first == NULL)
+        jetstream->op_last = NULL;
+    op->next = NULL;
+    return op;
+}
+
+/* The first one that is not answered at once, and those behind it that may come along. */
+static void start(struct jetstream *jetstream)
+{
+    struct catalogue_op **end = &jetstream->op_current;
+    uint32_t records = 0;
+
+    jetstream->op_joined = 0;
+    while (jetstream->op_first != NULL &&
+           (jetstream->op_current == NULL ||
+            jetstream_joins(jetstream, jetstream->op_current, jetstream->op_first))) {
+        struct catalogue_op *op = take_first(jetstream);
+
+        if (!gather(jetstream, op))
+            continue;
+        *end = op;
+        end = &op->next;
+        records += op->records;
+        jetstream->op_joined++;
     }
-    jetstream->op_current = op;
-    jetstream->op_index =
-        replica_propose(jetstream->meta, jetstream_log_now(jetstream), op->records);
+    if (records > 0)
+        jetstream->op_index =
+            replica_propose(jetstream->meta, jetstream_log_now(jetstream), records);
 }
 
 /* ---- files that are gone
@@ -395,14 +430,8 @@ void jetstream_catalogue_turn(struct jetstream *jetstream)
 {
     if (jetstream->lost && quiet(jetstream))
         propose_lost(jetstream);
-    while (jetstream->op_current == NULL && jetstream->op_first != NULL && quiet(jetstream)) {
-        struct catalogue_op *op = jetstream->op_first;
-
-        jetstream->op_first = op->next;
-        if (jetstream->op_first == NULL)
-            jetstream->op_last = NULL;
-        start(jetstream, op);
-    }
+    if (jetstream->op_current == NULL && jetstream->op_first != NULL && quiet(jetstream))
+        start(jetstream);
     if (jetstream->gone_count > 0 && jetstream->gone_index == 0 && quiet(jetstream))
         propose_gone(jetstream);
     if (jetstream->op_waiting != NULL && quiet(jetstream))
@@ -415,16 +444,8 @@ bool jetstream_catalogue_waits(const struct jetstream *jetstream)
     return jetstream->op_current == NULL && jetstream->op_first != NULL && quiet(jetstream);
 }
 
-void jetstream_catalogue_applied(struct jetstream *jetstream, uint64_t index)
+static void intent_applied(struct jetstream *jetstream, struct catalogue_op *op)
 {
-    struct catalogue_op *op = jetstream->op_current;
-
-    if (jetstream->gone_index != 0 && jetstream->gone_index == index)
-        gone_applied(jetstream);
-    if (op == NULL || jetstream->op_index != index)
-        return;
-    jetstream->op_current = NULL;
-    jetstream->op_index = 0;
     if (op->kind == CATALOGUE_DELETE || op->kind == CATALOGUE_MOVE) {
         finish(jetstream, op, NULL);
     } else {
@@ -433,27 +454,45 @@ void jetstream_catalogue_applied(struct jetstream *jetstream, uint64_t index)
     }
 }
 
-void jetstream_catalogue_refused(struct jetstream *jetstream, enum err err)
+void jetstream_catalogue_applied(struct jetstream *jetstream, uint64_t index)
 {
-    struct catalogue_op *op = jetstream->op_current;
+    struct catalogue_op *list = jetstream->op_current;
 
-    jetstream->gone_index = 0;
-    jetstream->gone_proposed = 0;
+    if (jetstream->gone_index != 0 && jetstream->gone_index == index)
+        gone_applied(jetstream);
+    if (list == NULL || jetstream->op_index != index)
+        return;
     jetstream->op_current = NULL;
     jetstream->op_index = 0;
-    if (op != NULL)
-        fail(jetstream, op, 10049, err_text(err));
-    jetstream_awake(jetstream);
+    while (list != NULL) {
+        struct catalogue_op *op = list;
+
+        list = op->next;
+        intent_applied(jetstream, op);
+    }
 }
 
-static void drop_list(struct jetstream *jetstream, struct catalogue_op *list)
+static void fail_all(struct jetstream *jetstream, struct catalogue_op *list, uint16_t error,
+                     const char *text)
 {
     while (list != NULL) {
         struct catalogue_op *op = list;
 
         list = op->next;
-        fail(jetstream, op, 10008, NULL);
+        fail(jetstream, op, error, text);
     }
+}
+
+void jetstream_catalogue_refused(struct jetstream *jetstream, enum err err)
+{
+    struct catalogue_op *list = jetstream->op_current;
+
+    jetstream->gone_index = 0;
+    jetstream->gone_proposed = 0;
+    jetstream->op_current = NULL;
+    jetstream->op_index = 0;
+    fail_all(jetstream, list, 10049, err_text(err));
+    jetstream_awake(jetstream);
 }
 
 /* They may come to be what they shall be under another leader. */
@@ -474,10 +513,9 @@ void jetstream_catalogue_drop(struct jetstream *jetstream)
     jetstream->gone_index = 0;
     jetstream->gone_proposed = 0;
     keep_restored(jetstream);
-    if (current != NULL)
-        fail(jetstream, current, 10008, NULL);
-    drop_list(jetstream, first);
-    drop_list(jetstream, waiting);
+    fail_all(jetstream, current, 10008, NULL);
+    fail_all(jetstream, first, 10008, NULL);
+    fail_all(jetstream, waiting, 10008, NULL);
     jetstream_spread_drop(jetstream);
     arm(jetstream);
 }

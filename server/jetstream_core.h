@@ -79,6 +79,8 @@ void jetstream_stream_restored(struct jetstream *jetstream, struct stream *strea
                                const char *error);
 /* Streams take messages here only while they lead; else (alone) from when they are open. */
 bool jetstream_clustered(const struct jetstream *jetstream);
+/* Is that stream to have replicas on other nodes, too? */
+bool jetstream_elsewhere(const struct jetstream *jetstream, uint64_t stream_id);
 
 /* The time zone of that name; NULL: there is none. Good as long as the server runs. */
 struct zone;
@@ -150,7 +152,8 @@ struct catalogue_op {
     struct account *account;
     struct bytes name;
     struct bytes json; /* normalised StreamConfig; owned by the op's owner until done */
-    int64_t replicas;  /* CREATE, UPDATE: how many, and on which nodes; NULL: any */
+    const struct stream_config *config; /* CREATE: what `json` says; NULL: it comes alone */
+    int64_t replicas; /* CREATE, UPDATE: how many, and on which nodes; NULL: any */
     const struct stream_placement *placement;
     uint64_t without; /* MOVE: the node */
     uint16_t (*check)(struct catalogue_op *op, bool *satisfied);

@@ -8,6 +8,7 @@
 #include "server/jetstream_flaws.h"
 #include "server/log_clock.h"
 #include "server/stream/read_cache.h"
+#include "server/stream/scrub.h"
 
 struct api;
 struct jetstream_cluster;
@@ -19,6 +20,19 @@ struct space {
     uint64_t interest_generation; /* when it was last looked at */
     struct account_usage usage;   /* as it was at that time */
     int64_t usage_looked_ns;
+};
+
+#define SCRUB_RATE_DEFAULT (4u << 20) /* bytes a second */
+
+struct jetstream_scrub {
+    struct jetstream *jetstream;
+    struct timer timer;
+    struct scrub step;
+    uint64_t rate;
+    uint64_t id; /* of the stream that is looked at */
+    int64_t began_ns;
+    uint64_t bytes, passes;
+    bool closing;
 };
 
 struct jetstream {
@@ -39,7 +53,8 @@ struct jetstream {
 
     /* jetstream_catalogue.c */
     struct catalogue_op *op_first, *op_last; /* not begun */
-    struct catalogue_op *op_current;         /* its intent was proposed */
+    struct catalogue_op *op_current;         /* their intents were proposed, as one batch */
+    uint64_t op_joined;                      /* how many are in it */
     uint64_t op_index;
     struct catalogue_op *op_waiting;   /* for a stream's log to have the effect */
     struct timer op_timer;             /* the nearest deadline of those */
@@ -51,10 +66,11 @@ struct jetstream {
     size_t gone_proposed; /* of them, in the batch at gone_index */
     uint64_t gone_index;
 
-    bool lost;                        /* some entries are: their removal is proposed */
-    struct preparation *preparations; /* logs being made on workers */
-    struct timer again;               /* some could not be made: another try */
-    size_t removals;                  /* of files, under way */
+    bool lost;                                /* some entries are: their removal is proposed */
+    struct preparation *preparations;         /* logs to be made, that no worker has yet */
+    struct preparation_job *preparation_jobs; /* those at work */
+    struct timer again;                       /* some could not be made: another try */
+    size_t removals;                          /* of files, under way */
     struct log_clock clock;
     struct buf beginning;  /* of the metadata group's log */
     int64_t time_floor_ns; /* highest log time found at start */
@@ -65,6 +81,7 @@ struct jetstream {
     struct staging_share staging;
     struct fast_share fast;
     struct api *api;
+    struct jetstream_scrub scrub;
     struct timer awake;
     bool turning;
     const char *unhealthy;
@@ -74,6 +91,10 @@ struct jetstream {
 
 /* Opens the metadata group's replica, whose log is there, and what its catalogue says. */
 enum err jetstream_meta_open(struct jetstream *jetstream);
+
+/* jetstream_scrub.c */
+void jetstream_scrub_begin(struct jetstream *jetstream);
+void jetstream_scrub_end(struct jetstream *jetstream);
 
 /* ---- jetstream_accounts.c
  * ---------------------------------------------------------------------------------- */
@@ -108,6 +129,17 @@ void jetstream_entries_again(struct timer *timer);
 /* It is in the catalogue no more, and will be freed. Its files stay. */
 void jetstream_entry_gone(struct jetstream *jetstream, struct catalogue_entry *entry);
 
+/* ---- jetstream_prepare.c: new logs, on workers
+ * ---------------------------------------------------------- */
+
+/* Makes the log of that assignment; then jetstream_prepared. Takes what is in `bootstrap`. */
+void jetstream_prepare(struct jetstream *jetstream, const struct catalogue_assignment *assigned,
+                       bool memory, struct buf *bootstrap);
+/* Nobody is told of those that are under way. */
+void jetstream_prepare_leave(struct jetstream *jetstream);
+/* jetstream_streams.c: it is there (ERR_EXISTS: it was), or could not be made. */
+void jetstream_prepared(struct jetstream *jetstream, uint64_t id, enum err err);
+
 /* ---- jetstream_meta.c: state blocks of the metadata group: events of its replica
  * --------------- */
 
@@ -125,6 +157,11 @@ void jetstream_meta_asked(void *owner, struct raft_member by, uint64_t index,
 
 /* ---- jetstream_catalogue.c: changes of the catalogue
  * ----------------------------------------------------- */
+
+/* jetstream_joins.c: may that operation be proposed together with those, before they are applied?
+ * Then what they do does not matter to it. */
+bool jetstream_joins(const struct jetstream *jetstream, const struct catalogue_op *batch,
+                     const struct catalogue_op *op);
 
 void jetstream_catalogue_turn(struct jetstream *jetstream);
 bool jetstream_catalogue_waits(const struct jetstream *jetstream);

@@ -16,19 +16,6 @@
 #define AGAIN_NS         INT64_C(1000000000)
 #define RESTORE_AWAIT_NS INT64_C(30000000000) /* for whoever is to send the backup */
 
-/* A log being made on a worker. */
-struct preparation {
-    struct io_work work;
-    struct jetstream *jetstream; /* NULL: closed meanwhile */
-    struct store *store;
-    uint64_t id;
-    uint8_t incarnation[16];
-    struct buf bootstrap;
-    bool memory;
-    enum err err;
-    struct preparation *next;
-};
-
 /* Files being removed. */
 struct removal {
     struct jetstream *jetstream;
@@ -315,27 +302,7 @@ static bool in_memory(const struct catalogue_entry *entry)
     return entry->readable && entry->config.storage == STORAGE_MEMORY;
 }
 
-static void prepare_run(struct io_work *work, struct io *io)
-{
-    struct preparation *preparation = owner_of(work, struct preparation, work);
-
-    (void)io;
-    if (preparation->memory)
-        return; /* made when it is back: a worker has no part in that */
-    preparation->err = log_prepare(preparation->store, preparation->id, preparation->incarnation,
-                                   buf_bytes(&preparation->bootstrap));
-}
-
-static void forget_preparation(struct jetstream *jetstream, struct preparation *preparation)
-{
-    struct preparation **at = &jetstream->preparations;
-
-    while (*at != preparation)
-        at = &(*at)->next;
-    *at = preparation->next;
-}
-
-static void prepared(struct jetstream *jetstream, uint64_t id, enum err err)
+void jetstream_prepared(struct jetstream *jetstream, uint64_t id, enum err err)
 {
     struct catalogue_entry *entry = catalogue_find(&jetstream->catalogue, id);
 
@@ -346,6 +313,8 @@ static void prepared(struct jetstream *jetstream, uint64_t id, enum err err)
         remove_files(jetstream, id);
         return;
     }
+    if (err == OK && !in_memory(entry))
+        log_prepared(jetstream->store, id);
     if (err == OK || err == ERR_EXISTS)
         err = open_replica(jetstream, entry);
     if (err == OK)
@@ -361,39 +330,13 @@ static void prepared(struct jetstream *jetstream, uint64_t id, enum err err)
     jetstream_awake(jetstream);
 }
 
-static void prepare_done(struct io_work *work)
-{
-    struct preparation *preparation = owner_of(work, struct preparation, work);
-    struct jetstream *jetstream = preparation->jetstream;
-    uint64_t id = preparation->id;
-    enum err err = preparation->err;
-
-    if (jetstream != NULL && preparation->memory)
-        err = log_make_memory(jetstream->store, id, preparation->incarnation,
-                              buf_bytes(&preparation->bootstrap));
-    if (jetstream != NULL)
-        forget_preparation(jetstream, preparation);
-    buf_deinit(&preparation->bootstrap);
-    heap_give(preparation);
-    if (jetstream != NULL)
-        prepared(jetstream, id, err);
-}
-
 static void prepare(struct jetstream *jetstream, struct catalogue_entry *entry)
 {
-    struct preparation *preparation = HEAP_NEW(struct preparation);
+    struct buf bootstrap;
 
-    preparation->work = (struct io_work){.run = prepare_run, .done = prepare_done};
-    preparation->jetstream = jetstream;
-    preparation->store = jetstream->store;
-    preparation->memory = in_memory(entry);
-    preparation->id = entry->assigned.id;
-    memcpy(preparation->incarnation, entry->assigned.incarnation, sizeof preparation->incarnation);
-    write_bootstrap(entry, &preparation->bootstrap);
-    preparation->next = jetstream->preparations;
-    jetstream->preparations = preparation;
+    write_bootstrap(entry, &bootstrap);
     entry->preparing = true;
-    io_work(server_io(jetstream->server), &preparation->work);
+    jetstream_prepare(jetstream, &entry->assigned, in_memory(entry), &bootstrap);
 }
 
 /* ---- removal
@@ -535,9 +478,7 @@ void jetstream_entries_open(struct jetstream *jetstream)
 
 void jetstream_entries_close(struct jetstream *jetstream)
 {
-    for (struct preparation *at = jetstream->preparations; at != NULL; at = at->next)
-        at->jetstream = NULL;
-    jetstream->preparations = NULL;
+    jetstream_prepare_leave(jetstream);
     for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
          entry = entry->next) {
         if (entry->stream != NULL)

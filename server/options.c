@@ -14,6 +14,7 @@ void options_default(struct options *options)
         .jetstream_options = {.memory_max = -1,
                               .store_max = -1,
                               .disk_reserve = -1,
+                              .scrub_rate = -1,
                               .ack_pending_max = -1,
                               .duplicate_window_max = -1},
         .log_time = true,
@@ -32,8 +33,12 @@ void options_default(struct options *options)
     snprintf(options->store_dir, sizeof(options->store_dir), "/tmp/nats/jetstream");
 }
 
-int64_t options_auth_timeout_ns(const struct options *options)
+int64_t options_auth_timeout_ns(const struct options *options, enum connection_type type)
 {
+    const struct auth_door *door = options->auth.websocket;
+
+    if (type == CONNECTION_WEBSOCKET && door != NULL && door->timeout_ns > 0)
+        return door->timeout_ns;
     if (options->auth.timeout_ns > 0)
         return options->auth.timeout_ns;
     return options->tls != NULL ? options->tls->timeout_ns + SECOND_NS : AUTH_TIMEOUT_NS;

@@ -40,6 +40,7 @@ struct jetstream_options {
     int64_t memory_max;
     int64_t store_max;
     int64_t disk_reserve; /* bytes of the disk that publishes leave */
+    int64_t scrub_rate;   /* bytes a second that the background check reads; 0: it does not */
     const char *domain;   /* NULL: none */
     const char *unique_tag;
     bool lenient;                 /* unknown fields of requests are ignored */
@@ -77,7 +78,7 @@ struct options {
     char log_file[1024];
     int64_t log_size_max;  /* a log file that grows beyond is put aside; 0: never */
     int64_t log_files_max; /* how many are kept, the current one included; 0: all */
-    const char *io; /* a name of base/io_real.h; NULL: whichever works */
+    const char *io;        /* a name of base/io_real.h; NULL: whichever works */
     char pid_file[1024];
     char ports_file_dir[1024];
     int64_t max_payload;
@@ -119,6 +120,6 @@ struct options {
 
 void options_default(struct options *options);
 /* How long a connection may take to say who it is. */
-int64_t options_auth_timeout_ns(const struct options *options);
+int64_t options_auth_timeout_ns(const struct options *options, enum connection_type type);
 
 #endif

@@ -16,6 +16,7 @@ enum kind {
     KIND_TEXT,
     KIND_SECRET,
     KIND_BYTES,
+    KIND_SECRET_BYTES,
     KIND_TLS, /* there or not; what is in it may always change */
 };
 
@@ -59,14 +60,21 @@ static const struct field fields[] = {
     FIXED("StoreDir", CHARS, store_dir),
     FIXED("JetStreamDomain", TEXT, jetstream_options.domain),
     FIXED("JetStreamDiskReserve", INT64, jetstream_options.disk_reserve),
+    FIXED("JetStreamScrubRate", INT64, jetstream_options.scrub_rate),
     FIXED("JetStreamUniqueTag", TEXT, jetstream_options.unique_tag),
     FIXED("Websocket: field \"Host\"", CHARS, websocket.host),
     FIXED("Websocket: field \"Port\"", INT, websocket.port),
     FIXED("Websocket: field \"NoTLS\"", BOOL, websocket.no_tls),
+    FIXED("Websocket: field \"NoAuthUser\"", BYTES, websocket.door.no_auth_user),
+    FIXED("Websocket: field \"JWTCookie\"", BYTES, websocket.jwt_cookie),
+    FIXED("Websocket: field \"Username\"", SECRET_BYTES, websocket.door.user),
+    FIXED("Websocket: field \"Password\"", SECRET_BYTES, websocket.door.password),
+    FIXED("Websocket: field \"Token\"", SECRET_BYTES, websocket.door.token),
     FIXED("LeafNode: field \"Host\"", CHARS, leaf_host),
     FIXED("LeafNode: field \"Port\"", INT, leaf_port),
     FIXED("cluster name", TEXT, cluster.name),
     FIXED("cluster host", TEXT, cluster.host),
+    FIXED("cluster tls", TLS, cluster.tls),
     FIXED("cluster port", INT, cluster.port),
     FIXED("cluster username", SECRET, cluster.user),
     FIXED("cluster password", SECRET, cluster.password),
@@ -119,7 +127,8 @@ static bool equal(const struct field *field, const void *a, const void *b)
     case KIND_SECRET:
     case KIND_TEXT:
         return bytes_equal(text_of(*(const char *const *)a), text_of(*(const char *const *)b));
-    case KIND_BYTES: return bytes_equal(*(const struct bytes *)a, *(const struct bytes *)b);
+    case KIND_BYTES:
+    case KIND_SECRET_BYTES: return bytes_equal(*(const struct bytes *)a, *(const struct bytes *)b);
     case KIND_TLS: return (*(const void *const *)a == NULL) == (*(const void *const *)b == NULL);
     }
     return false;
@@ -133,6 +142,7 @@ static const char *word(const struct field *field, const void *value, char out[s
     case KIND_INT64: snprintf(out, VALUE_SIZE, "%lld", (long long)*(const int64_t *)value); break;
     case KIND_DURATION: (void)text_duration(out, *(const int64_t *)value); break;
     case KIND_CHARS: snprintf(out, VALUE_SIZE, "%s", (const char *)value); break;
+    case KIND_SECRET_BYTES:
     case KIND_SECRET: snprintf(out, VALUE_SIZE, "(hidden)"); break;
     case KIND_TEXT:
         snprintf(out, VALUE_SIZE, "%.*s", BYTES_ARG(text_of(*(const char *const *)value)));

@@ -12,6 +12,7 @@ struct sink {
     struct sub sub;
     struct account *account;
     sink_deliver_fn *deliver;
+    sink_takes_fn *takes; /* NULL: everything */
     void *owner;
 };
 
@@ -169,6 +170,11 @@ struct sink *router_sink_add_known(struct router *router, struct account *accoun
     return sink_add(router, account, SUB_GUEST, subject, bytes_of(NULL, 0), deliver, owner);
 }
 
+void router_sink_choose(struct sink *sink, sink_takes_fn *takes)
+{
+    sink->takes = takes;
+}
+
 void router_sink_remove(struct router *router, struct sink *sink)
 {
     assert(!router->publishing);
@@ -225,6 +231,8 @@ static bool deliver(struct delivery *delivery, struct sub *sub)
     case SUB_SINK:
     case SUB_GUEST:
         sink = owner_of(sub, struct sink, sub);
+        if (sink->takes != NULL && !sink->takes(sink->owner, delivery->message))
+            return false;
         sink->deliver(sink->owner, delivery->message);
         return true;
     case SUB_REMOTE: return remote_choose(delivery, owner_of(sub, struct remote_sub, sub));
@@ -396,6 +404,38 @@ size_t router_publish(struct router *router, struct account *account, const stru
     if (account->shares != NULL)
         received += exchange_share(router->exchange, account, message);
     exchange_settle(router->exchange);
+    return received;
+}
+
+bool router_route_find(struct router *router, struct account *account, struct bytes subject,
+                       struct router_route *route)
+{
+    const struct match *match;
+
+    assert(!router->publishing);
+    if (route->generation == account_generation(account))
+        return route->set != NULL;
+    route->generation = account_generation(account);
+    match = sublist_match(&account->subs, subject);
+    route->set = account->shares == NULL && match->plain_count == 1 && match->group_count == 0 &&
+                         match->sets[0]->kind == SUB_CLIENT
+                     ? match->sets[0]
+                     : NULL;
+    return route->set != NULL;
+}
+
+size_t router_route_publish(struct router *router, const struct router_route *route,
+                            const struct message *message)
+{
+    size_t received = 0;
+
+    assert(!router->publishing);
+    router->publishing = true;
+    assert(route->set->kind == SUB_CLIENT);
+    for (uint32_t i = 0; i < route->set->count; i++)
+        received += client_deliver(owner_of(route->set->subs[i], struct client_sub, sub), message);
+    router->publishing = false;
+    clients_retire(router->clients);
     return received;
 }
 

@@ -17,6 +17,7 @@ struct account;
 struct client;
 struct router;
 struct sink;
+struct sub_set;
 
 /* A message on its way. All views are borrowed for the call. */
 struct message {
@@ -61,6 +62,10 @@ struct account *router_account_next(const struct router *router, size_t *at);
 /* `subject` may hold wildcards; `queue` may be empty. Subject and queue are copied. */
 struct sink *router_sink_add(struct router *router, struct account *account, struct bytes subject,
                              struct bytes queue, sink_deliver_fn *deliver, void *owner);
+/* Asked before each message: false, and it is as if there were no sink. For one that stands for
+ * many which come and go. */
+typedef bool sink_takes_fn(void *owner, const struct message *message);
+void router_sink_choose(struct sink *sink, sink_takes_fn *takes);
 /* The same, for what any node may send: a subject of its own that nobody else subscribes to. */
 struct sink *router_sink_add_known(struct router *router, struct account *account,
                                    struct bytes subject, sink_deliver_fn *deliver, void *owner);
@@ -76,8 +81,23 @@ void router_sink_remove(struct router *router, struct sink *sink);
 size_t router_publish(struct router *router, struct account *account,
                       const struct message *message);
 
-/* The same, but to sinks of this node only: for what another node has passed on, whose clients had
- * it already. */
+/*
+ * Who gets what is published to one subject, looked up once for as long as nothing changes. Only
+ * where that is one set of clients here: nobody else hears of it, nothing has to be picked.
+ */
+struct router_route {
+    uint64_t generation; /* 0: nothing was looked up */
+    const struct sub_set *set;
+};
+/* False: publish it. */
+bool router_route_find(struct router *router, struct account *account, struct bytes subject,
+                       struct router_route *route);
+/* Of a route that was just found. Calls no sink, so it may be called where they must not be. */
+size_t router_route_publish(struct router *router, const struct router_route *route,
+                            const struct message *message);
+
+/* As router_publish, but to sinks of this node only: for what another node has passed on, whose
+ * clients had it already. */
 size_t router_publish_sinks(struct router *router, struct account *account,
                             const struct message *message);
 

@@ -264,6 +264,7 @@ void server_websocket_door(struct server *server)
         .port = server->websocket_listener.port,
         .tls_required = options->tls_context != NULL,
         .tls_verify = options->tls != NULL && options->tls->verify,
+        .auth_required = server->options.auth.websocket != NULL,
     };
 }
 

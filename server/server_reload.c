@@ -101,7 +101,9 @@ static void take(struct server *server, const struct options *options)
     struct options before = server->options;
 
     server->options = *options;
-    server->options.cluster = before.cluster; /* which is told of no changes */
+    server->options.cluster = before.cluster; /* which is told of no changes but certificates */
+    if (server->cluster != NULL)
+        cluster_set_tls(server->cluster, options->cluster.tls, options->cluster.tls_context);
     server->options.sim = before.sim;
     server->info.max_payload = options->max_payload;
     server->reload_wall_ns = io_wall(server->io);

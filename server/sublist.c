@@ -411,7 +411,7 @@ static struct group *group_take(struct sublist *list, struct filter *filter, str
         return group;
     group = HEAP_NEW(struct group);
     group->set.grouped = true;
-    group->set.kind = kind & 3;
+    group->set.kind = kind & (SUBLIST_KINDS - 1);
     group->filter = filter;
     group->kind = kind;
     group->queue = name.size > 0 ? queue_take(list, name) : NULL;

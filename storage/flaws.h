@@ -28,6 +28,8 @@
     X(OVERTAKE_VOTE, "a vote that is moved comes behind a newer one on its way")                   \
     X(SKIP_REDO, "the journal is not replayed")                                                    \
     X(SKIP_REDO_SYNC, "replayed segments are not synced before the journal is reused")             \
+    X(REDO_UNALLOCATED,                                                                            \
+      "the journal is replayed beyond a segment's end as if that were its place")                  \
     X(FORGET_DIRECTORY_SYNC, "a new segment's name is not synced")                                 \
     X(IGNORE_SYNC_ERROR, "a failed sync counts as one")                                            \
     X(RETRY_SYNC, "a failed background sync is tried again as if nothing was lost")                \

@@ -201,6 +201,9 @@ struct log_recovery {
     /* Indexes first..last, at or below the block's, stand in files that have nothing above it: they
      * are not read now. NULL: all is read. */
     void (*unread)(void *context, uint64_t first, uint64_t last);
+    /* No block can be read, and what it began with was removed. True: others have it, and all before
+     * the first index that is there is told as lost. False, or NULL: log_open says ERR_CORRUPT. */
+    bool (*blocks_lost)(void *context);
     /* Its newest file is shorter than it ever was made: batches behind the last one told, nobody
      * knows how many, are gone, durable ones maybe among them. After all others. NULL: all the same
      * to this owner. */
@@ -214,6 +217,18 @@ struct log_recovery {
  * all. ERR_CORRUPT: the bootstrap is not a content of index 1 of that incarnation. */
 enum err log_prepare(struct store *store, uint64_t log_id, const uint8_t incarnation[16],
                      struct bytes bootstrap);
+/* The same of several, which share what can be shared; each has its own result. */
+struct log_preparing {
+    uint64_t id;
+    uint8_t incarnation[16];
+    struct bytes bootstrap;
+    enum err err; /* as log_prepare returns it */
+};
+void log_prepare_all(struct store *store, struct log_preparing *const *logs, size_t count);
+/* log_prepare has just said OK of that log, in this process: when it is opened next, nothing of it
+ * needs a sync. Of one log at a time. */
+void log_prepared(struct store *store, uint64_t log_id);
+
 /*
  * A new log that is held in memory: everything below is the same for it, but nothing of it outlives
  * the process, or log_close. What is appended is "durable" in the next turn of the io, and nothing
@@ -332,7 +347,8 @@ uint64_t log_floor(const struct log *log);
 struct log_file_info {
     uint32_t ordinal; /* as in log_place */
     uint64_t first, last;
-    uint64_t bytes; /* allocated */
+    uint64_t bytes; /* on the disk */
+    uint64_t raw;   /* what stands in it; more than `bytes` when it is packed */
     bool droppable; /* below the floor, and below the older of two blocks */
 };
 
@@ -364,6 +380,13 @@ bool log_keep_busy(const struct log *log); /* one is being written */
 /* As log_file_next and log_file_drop, of these files; the owner alone knows when one may go. */
 bool log_keep_next(const struct log *log, uint32_t ordinal, struct log_file_info *info);
 enum err log_keep_drop(struct log *log, uint32_t ordinal);
+
+/*
+ * Compresses files that do not change any more, one after the other and not faster than the budget
+ * of the store allows: those that are droppable, and kept records. Places stay what they are. What
+ * does not become smaller stays as it is. Harmless when nothing is to be done.
+ */
+void log_pack(struct log *log);
 
 /* The next batch goes to a new file, so that this one can be dropped one day. */
 void log_roll(struct log *log);
@@ -458,6 +481,7 @@ struct log_read {
     size_t size;
     size_t count; /* so far: the system may read a part at a time */
     struct log_read *next;
+    struct log_unpacking *unpacking;
 };
 /* The same, waiting: a count, short only at the end of what is written, or a negative errno. The
  * log must stay open until done. */

@@ -4,6 +4,7 @@
 #include "base/owner.h"
 #include "storage/flaws.h"
 #include "storage/memory.h"
+#include "storage/pack.h"
 #include "storage/store.h"
 
 static void sync_done(struct io_op *op, int64_t result)
@@ -72,6 +73,7 @@ void log_file_forget(struct log_file *file)
     if (file == NULL)
         return;
     memory_destroy(file->memory);
+    pack_forget(file->pack);
     heap_give(file);
 }
 

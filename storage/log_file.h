@@ -13,11 +13,13 @@
 struct store;
 struct log;
 struct memory_file;
+struct pack;
 
 struct log_file {
     struct log *log;
     struct io_file *file;       /* NULL: it is in memory */
     struct memory_file *memory; /* NULL: it is on a disk */
+    struct pack *pack;          /* NULL: as it was written; else `file` is this one's */
     uint64_t id;
     uint64_t base;  /* as its header says */
     uint64_t first; /* indexes of the batches in it that count; 0: none */
@@ -25,6 +27,7 @@ struct log_file {
     uint64_t end;    /* behind the last durable batch */
     uint64_t placed; /* behind the last byte ever handed to a write: a position is written once */
     uint64_t allocated; /* size of the file */
+    uint64_t raw;       /* packed: of what it was */
     uint32_t reads;     /* waiting ones under way */
     struct journal_cover cover;
     struct io_op sync;
@@ -32,6 +35,8 @@ struct log_file {
     bool dirty;      /* in the store's list of files to sync */
     bool syncing;    /* until its end has been taken note of */
     bool background; /* the sync in flight is the store's */
+    bool packing;    /* it is read for a packed one in its place */
+    bool unpackable; /* that does not pay, or does not work, in this life */
     bool condemned;
     bool ended; /* a file after it has been begun, which may name this end even if its making failed
                  */

@@ -4,6 +4,7 @@
 #include "storage/keep.h"
 #include "storage/log.h"
 #include "storage/memory.h"
+#include "storage/pack.h"
 #include "storage/store.h"
 
 static_assert(LOG_KEEP_HEAD == KEEP_HEADER, "where its records begin");
@@ -109,7 +110,11 @@ bool log_keep_next(const struct log *log, uint32_t ordinal, struct log_file_info
     if (i >= log->keep_count)
         return false;
     *info = (struct log_file_info){
-        .ordinal = LOG_KEEP_FIRST + i, .bytes = log->keeps[i]->allocated, .droppable = true};
+        .ordinal = LOG_KEEP_FIRST + i,
+        .bytes = log->keeps[i]->allocated,
+        .raw = log->keeps[i]->pack != NULL ? log->keeps[i]->raw : log->keeps[i]->allocated,
+        .droppable = true,
+    };
     return true;
 }
 
@@ -122,17 +127,51 @@ enum err log_keep_drop(struct log *log, uint32_t ordinal)
     if (i >= log->keep_count || log->keeps[i] == NULL)
         return ERR_NOT_FOUND;
     file = log->keeps[i];
-    if (file->reads > 0)
+    if (file->reads > 0 || file->packing)
         return ERR_BUSY;
     log->keeps[i] = NULL;
     if (file->memory == NULL)
-        log_unlink_later(log, path_keep(log->store->dir, log->id, file->id));
+        log_unlink_later(log, file->pack != NULL ? path_pack(log->store->dir, log->id, file->id)
+                                                 : path_keep(log->store->dir, log->id, file->id));
     log_file_destroy(file);
     return OK;
 }
 
 /* ---- recovery ---------------------------------------------------------------------------------
  */
+
+/* A crash may have left both, the original first: they say the same. */
+static void found_pack(struct log *log, const char *name, uint64_t file_id)
+{
+    struct store *store = log->store;
+    struct log_file *file;
+    struct pack *pack;
+    enum err err;
+
+    if (log_keep_ordinal(log, file_id) != LOG_FILE_NONE) {
+        (void)io_unlink(store->io, path_pack(store->dir, log->id, file_id).text);
+        return;
+    }
+    err = pack_open(store->io, store->dir, log->id, file_id, &pack);
+    if (err != OK || pack->head.kind != PACK_KEEP) {
+        if (err == OK) {
+            io_close(store->io, pack->file);
+            pack_forget(pack);
+        }
+        return; /* recovery.c says what is wrong with it */
+    }
+    if (memcmp(pack->head.incarnation, log->incarnation, 16) != 0) {
+        store_report(store, "log %016llx: %s is of another log", (unsigned long long)log->id, name);
+        io_close(store->io, pack->file);
+        pack_forget(pack);
+        return;
+    }
+    add(log, pack->file, NULL, file_id, pack->head.raw_size);
+    file = log->keeps[log->keep_count - 1];
+    file->pack = pack;
+    file->raw = pack->head.raw_size;
+    file->allocated = pack->size;
+}
 
 static void found(void *context, const char *name, bool directory)
 {
@@ -143,6 +182,8 @@ static void found(void *context, const char *name, bool directory)
     uint64_t size;
     enum err err;
 
+    if (!directory && path_read_pack(name, &keep.file_id))
+        found_pack(log, name, keep.file_id);
     if (directory || !path_read_keep(name, &keep.file_id))
         return;
     memcpy(keep.incarnation, log->incarnation, 16);

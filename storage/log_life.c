@@ -89,8 +89,9 @@ static bool is_bootstrap(struct bytes content, const uint8_t incarnation[16])
            hash_equal(&head.previous, &none) && memcmp(head.incarnation, incarnation, 16) == 0;
 }
 
-enum err log_prepare(struct store *store, uint64_t log_id, const uint8_t incarnation[16],
-                     struct bytes bootstrap)
+/* All but that its directory is known to the one above. */
+static enum err prepare(struct store *store, uint64_t log_id, const uint8_t incarnation[16],
+                        struct bytes bootstrap)
 {
     struct path path = path_log(store->dir, log_id);
     struct probe probe = {.store = store, .log_id = log_id};
@@ -107,17 +108,46 @@ enum err log_prepare(struct store *store, uint64_t log_id, const uint8_t incarna
         return err;
     if (probe.found) {
         err = io_sync_dir(store->io, path.text);
-        if (err == OK)
-            err = io_sync_dir(store->io, path_in(store->dir, "logs").text);
         return err != OK ? err : ERR_EXISTS;
     }
+    return make_first(store, log_id, incarnation, bootstrap);
+}
 
-    err = make_first(store, log_id, incarnation, bootstrap);
-    if (err != OK)
-        return err;
-    if (store_flaw(store, FLAW_FORGET_DIRECTORY_SYNC))
-        return OK;
-    return io_sync_dir(store->io, path_in(store->dir, "logs").text);
+static bool is_there(const struct log_preparing *log)
+{
+    return log->err == OK || log->err == ERR_EXISTS;
+}
+
+void log_prepare_all(struct store *store, struct log_preparing *const *logs, size_t count)
+{
+    enum err err;
+    bool any = false;
+
+    for (size_t i = 0; i < count; i++) {
+        logs[i]->err = prepare(store, logs[i]->id, logs[i]->incarnation, logs[i]->bootstrap);
+        any = any || logs[i]->err == ERR_EXISTS ||
+              (logs[i]->err == OK && !store_flaw(store, FLAW_FORGET_DIRECTORY_SYNC));
+    }
+    err = any ? io_sync_dir(store->io, path_in(store->dir, "logs").text) : OK;
+    for (size_t i = 0; i < count && err != OK; i++) {
+        if (is_there(logs[i]))
+            logs[i]->err = err;
+    }
+}
+
+enum err log_prepare(struct store *store, uint64_t log_id, const uint8_t incarnation[16],
+                     struct bytes bootstrap)
+{
+    struct log_preparing log = {.id = log_id, .bootstrap = bootstrap}, *logs[] = {&log};
+
+    memcpy(log.incarnation, incarnation, sizeof log.incarnation);
+    log_prepare_all(store, logs, 1);
+    return log.err;
+}
+
+void log_prepared(struct store *store, uint64_t log_id)
+{
+    store->prepared = log_id;
 }
 
 /* ---- opening -----------------------------------------------------------------------------------
@@ -160,6 +190,7 @@ enum err log_open(struct store *store, uint64_t log_id, const struct log_recover
         if (err == OK)
             err = recovery_run(opened, recovery);
     }
+    store->prepared = 0;
     if (err != OK) {
         log_destroy(opened);
         return err;
@@ -210,7 +241,7 @@ bool log_closing_done(struct log *log)
 {
     bool done = log->phase == LOG_IDLE && !log->sending && log->warmings == NULL &&
                 log->block_writing == NULL && log->block_readings == NULL && !log->redo.busy &&
-                log->keep_writing == NULL;
+                log->keep_writing == NULL && log_pack_done(log);
 
     for (uint32_t i = 0; i < log->file_count && log->phase == LOG_IDLE; i++)
         done = (log->files[i] == NULL || file_done(log, log->files[i])) && done;
@@ -242,6 +273,7 @@ void log_forget(struct log *log)
         log_block_forget(log);
     log_take_forget(log);
     log_redo_stop(log);
+    heap_give(log->redo.files);
     log_keep_forget(log);
     heap_give(log->keeps);
     windows_drop(&log->store->windows, log);

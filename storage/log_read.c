@@ -46,6 +46,8 @@ int64_t log_read_now(struct log *log, log_place place, void *at, size_t size)
     file = locate(log, place, &size, &offset);
     if (file->memory != NULL)
         return (int64_t)memory_read(file->memory, offset, at, size);
+    if (file->pack != NULL)
+        return log_unpack_now(log, place, at, size);
     return io_read_now(log->store->io, file->file, offset, at, size);
 }
 
@@ -85,6 +87,8 @@ void log_read(struct log *log, struct log_read *read, log_place place, void *at,
     read->count = 0;
     if (file->memory != NULL)
         memory_read_later(log, read, (int64_t)memory_read(file->memory, offset, at, size));
+    else if (file->pack != NULL && offset != NOWHERE && size > 0)
+        log_unpack(log, read, place);
     else
         read_rest(read);
 }
@@ -264,6 +268,7 @@ static void warming_free(struct log_warming *warming)
 
 void log_read_forget(struct log *log)
 {
+    log_unpack_forget(log);
     while (log->warmings != NULL)
         warming_free(log->warmings);
 }

@@ -180,7 +180,7 @@ uint64_t log_floor(const struct log *log)
 /* ---- files ------------------------------------------------------------------------------------
  */
 
-static bool droppable(const struct log *log, uint32_t ordinal)
+bool log_file_below(const struct log *log, uint32_t ordinal)
 {
     const struct log_file *file = log->files[ordinal];
     uint64_t last = file->first != 0 ? file->last : file->base;
@@ -209,7 +209,8 @@ bool log_file_next(const struct log *log, uint32_t ordinal, struct log_file_info
         .first = file->first,
         .last = file->last,
         .bytes = file->allocated,
-        .droppable = droppable(log, ordinal),
+        .raw = file->pack != NULL ? file->raw : file->allocated,
+        .droppable = log_file_below(log, ordinal),
     };
     return true;
 }
@@ -263,7 +264,7 @@ enum err log_file_drop(struct log *log, uint32_t ordinal)
     if (ordinal >= log->file_count || log->files[ordinal] == NULL)
         return ERR_NOT_FOUND;
     file = log->files[ordinal];
-    if (!droppable(log, ordinal) || file->syncing || file->reads > 0)
+    if (!log_file_below(log, ordinal) || file->syncing || file->reads > 0 || file->packing)
         return ERR_BUSY;
 
     /* Nobody reads it any more: the journal need not keep what it covers. */
@@ -276,7 +277,8 @@ enum err log_file_drop(struct log *log, uint32_t ordinal)
     log->read_next = (struct places_mark){};
     log->files[ordinal] = NULL;
     if (file->memory == NULL)
-        log_unlink_later(log, path_segment(store->dir, log->id, file->id));
+        log_unlink_later(log, file->pack != NULL ? path_pack(store->dir, log->id, file->id)
+                                                 : path_segment(store->dir, log->id, file->id));
     log_file_destroy(file);
     return OK;
 }

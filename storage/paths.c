@@ -62,6 +62,11 @@ struct path path_keep(const char *dir, uint64_t log_id, uint64_t file_id)
     return path_print("%s/logs/%016" PRIx64 "/%016" PRIx64 ".kep", dir, log_id, file_id);
 }
 
+struct path path_pack(const char *dir, uint64_t log_id, uint64_t file_id)
+{
+    return path_print("%s/logs/%016" PRIx64 "/%016" PRIx64 ".pak", dir, log_id, file_id);
+}
+
 struct path path_segment_new(const char *dir, uint64_t log_id, uint64_t file_id)
 {
     return path_print("%s/logs/%016" PRIx64 "/%016" PRIx64 ".new", dir, log_id, file_id);
@@ -115,6 +120,11 @@ bool path_read_block(const char *name, uint64_t *index)
 bool path_read_keep(const char *name, uint64_t *file_id)
 {
     return read_hex(name, file_id, ".kep");
+}
+
+bool path_read_pack(const char *name, uint64_t *file_id)
+{
+    return read_hex(name, file_id, ".pak");
 }
 
 bool path_read_journal(const char *name, uint64_t *file)

@@ -19,6 +19,7 @@ struct path path_log_quarantine(const char *dir, uint64_t log_id);
 struct path path_segment(const char *dir, uint64_t log_id, uint64_t file_id);
 struct path path_block(const char *dir, uint64_t log_id, uint64_t index);
 struct path path_keep(const char *dir, uint64_t log_id, uint64_t file_id);
+struct path path_pack(const char *dir, uint64_t log_id, uint64_t file_id);
 struct path path_segment_new(const char *dir, uint64_t log_id,
                              uint64_t file_id); /* not whole yet */
 
@@ -30,5 +31,6 @@ bool path_read_segment(const char *name, uint64_t *file_id);
 bool path_read_segment_new(const char *name, uint64_t *file_id);
 bool path_read_block(const char *name, uint64_t *index);
 bool path_read_keep(const char *name, uint64_t *file_id);
+bool path_read_pack(const char *name, uint64_t *file_id);
 
 #endif

@@ -8,6 +8,7 @@
 #include "storage/block.h"
 #include "storage/flaws.h"
 #include "storage/hash.h"
+#include "storage/pack.h"
 #include "storage/store.h"
 
 #define WINDOW_FIRST (256u << 10)
@@ -17,6 +18,9 @@
 struct part {
     uint64_t id;
     struct io_file *file; /* NULL once a log_file has taken it */
+    struct pack *pack;    /* likewise; NULL: as it was written */
+    bool packed;          /* by its name */
+    bool twice;           /* both are there: the packed one is whole, the other need not be */
     uint64_t size;
     struct segment_header header;
     bool header_sound; /* as read */
@@ -73,23 +77,72 @@ static void found_segment(void *context, const char *name, bool directory)
     struct walk *walk = context;
     uint64_t id;
 
-    if (directory || !path_read_segment(name, &id))
+    bool packed = path_read_pack(name, &id);
+
+    if (directory || (!packed && !path_read_segment(name, &id)))
         return;
+    if (walk->part_count > 0 && walk->parts[walk->part_count - 1].id == id) {
+        walk->parts[walk->part_count - 1].twice = true; /* the packed one came first */
+        return;
+    }
     walk->parts = heap_resize(walk->parts, (walk->part_count + 1) * sizeof walk->parts[0]);
-    walk->parts[walk->part_count++] = (struct part){.id = id};
+    walk->parts[walk->part_count++] = (struct part){.id = id, .packed = packed};
+}
+
+static enum err part_read(const struct walk *walk, const struct part *part, uint64_t offset,
+                          void *at, size_t size)
+{
+    struct io *io = walk->log->store->io;
+    enum err err;
+
+    if (part->pack == NULL)
+        return io_read_all(io, part->file, offset, at, size);
+    err = pack_read(io, part->pack, offset, at, size);
+    return err == ERR_CORRUPT ? OK : err; /* what stood there is judged as in an original */
+}
+
+/* One that cannot be read leaves its file's place empty: what stood there is missing. */
+static enum err open_pack(struct walk *walk, struct part *part)
+{
+    struct store *store = walk->log->store;
+    enum err err = pack_open(store->io, store->dir, walk->log->id, part->id, &part->pack);
+
+    if (err == ERR_CORRUPT)
+        store_report(store, "log %016llx: the packed file %016llx is damaged and left out",
+                     (unsigned long long)walk->log->id, (unsigned long long)part->id);
+    if (err != OK)
+        return err;
+    part->file = part->pack->file;
+    part->size = part->pack->head.raw_size;
+    if (part->pack->head.kind == PACK_SEGMENT)
+        return OK;
+    io_close(store->io, part->file);
+    part->file = NULL;
+    pack_forget(part->pack); /* log_keep.c has it */
+    part->pack = NULL;
+    return ERR_CORRUPT;
+}
+
+static enum err open_raw(struct walk *walk, struct part *part)
+{
+    struct store *store = walk->log->store;
+    enum err err = io_open(store->io, path_segment(store->dir, walk->log->id, part->id).text,
+                           IO_READ | IO_WRITE, &part->file);
+
+    return err == OK ? io_size(store->io, part->file, &part->size) : err;
 }
 
 static enum err read_header(struct walk *walk, struct part *part)
 {
-    struct store *store = walk->log->store;
     uint8_t at[SEGMENT_HEADER];
-    enum err err = io_open(store->io, path_segment(store->dir, walk->log->id, part->id).text,
-                           IO_READ | IO_WRITE, &part->file);
+    enum err err = part->packed ? open_pack(walk, part) : open_raw(walk, part);
 
+    if (err == ERR_CORRUPT && part->twice) {
+        part->packed = false;
+        err = open_raw(walk, part);
+    }
     if (err == OK)
-        err = io_size(store->io, part->file, &part->size);
-    if (err == OK)
-        err = io_read_all(store->io, part->file, 0, at, sizeof at);
+        err = part_read(walk, part, 0, at, sizeof at);
     if (err != OK)
         return err;
 
@@ -121,7 +174,7 @@ static enum err rebuild_header(struct walk *walk, struct part *part)
 {
     struct segment_batch batch;
     uint8_t *bytes = heap_take(part->size);
-    enum err err = io_read_all(walk->log->store->io, part->file, 0, bytes, part->size);
+    enum err err = part_read(walk, part, 0, bytes, part->size);
 
     if (err == OK && part->empty)
         part->empty = all_zeros(bytes_of(bytes, part->size));
@@ -158,8 +211,18 @@ static enum err open_parts(struct walk *walk)
     enum err err =
         io_list(store->io, path_log(store->dir, walk->log->id).text, found_segment, walk);
 
-    for (unsigned i = 0; err == OK && i < walk->part_count; i++)
-        err = read_header(walk, &walk->parts[i]);
+    unsigned kept = 0;
+
+    for (unsigned i = 0; err == OK && i < walk->part_count; i++) {
+        struct part part = walk->parts[i];
+
+        err = read_header(walk, &part);
+        if (err == ERR_CORRUPT && part.packed)
+            err = OK; /* left out */
+        else
+            walk->parts[kept++] = part;
+    }
+    walk->part_count = kept;
     for (unsigned i = 0; err == OK && i < walk->part_count; i++)
         if (!walk->parts[i].header_sound)
             err = rebuild_header(walk, &walk->parts[i]);
@@ -229,7 +292,7 @@ static enum err window_at(struct walk *walk, const struct part *part, uint64_t p
         }
         walk->window_offset = position;
         walk->window_size = 0;
-        err = io_read_all(walk->log->store->io, part->file, position, walk->window, size);
+        err = part_read(walk, part, position, walk->window, size);
         if (err == OK)
             walk->window_size = size;
     }
@@ -529,7 +592,10 @@ static void take_files(struct walk *walk)
 
         file = log_file_create(log, part->file, NULL, part->id);
         part->file = NULL;
-        file->allocated = part->size;
+        file->pack = part->pack;
+        part->pack = NULL;
+        file->raw = part->size;
+        file->allocated = file->pack != NULL ? file->pack->size : part->size;
         file->base = part->header.base;
         file->first = part->first;
         file->last = part->last;
@@ -537,7 +603,7 @@ static void take_files(struct walk *walk)
         file->placed = part->size;
         log_add_file(log, file);
     }
-    if (walk->ends_clean && walk->parts[walk->part_count - 1].header_sound) {
+    if (walk->ends_clean && file->pack == NULL && walk->parts[walk->part_count - 1].header_sound) {
         file->end = walk->position;
         file->placed = walk->position;
         log->active = file;
@@ -567,8 +633,8 @@ static enum err rewrite(struct walk *walk, struct log_file *file, uint64_t offse
     uint8_t *bytes;
     enum err err;
 
-    if (size == 0 || store_flaw(walk->log->store, FLAW_SKIP_RECOVERY_WRITE))
-        return OK;
+    if (size == 0 || store_flaw(walk->log->store, FLAW_SKIP_RECOVERY_WRITE) || file->pack != NULL)
+        return OK; /* a packed one was durable before it had its name */
     bytes = heap_take(size);
     err = io_read_all(walk->log->store->io, file->file, offset, bytes, size);
     if (err == OK)
@@ -592,6 +658,8 @@ static enum err sync_end(struct walk *walk)
 
     if (store_flaw(store, FLAW_SKIP_RECOVERY_SYNC))
         return OK;
+    if (store->prepared == log->id && log->file_count == 1)
+        return OK; /* this process has synced it, and written nothing since */
     if (store_flaw(store, FLAW_REWRITE_LAST_ONLY))
         walk->unproven_position = walk->last_position;
     if (walk->last_size > 0)
@@ -651,6 +719,9 @@ static enum err without_block(const struct walk *walk, unsigned blocks)
             continue;
         if (blocks == 0 || !walk->parts[i].header_known || walk->parts[i].header.base == 0)
             return OK;
+        if (walk->recovery->blocks_lost != NULL &&
+            walk->recovery->blocks_lost(walk->recovery->context))
+            return OK;
         store_report(store,
                      "log %016llx: none of its state blocks can be read, and the files before "
                      "index %llu were removed: restore %s from a copy",
@@ -693,12 +764,23 @@ static enum err find_block(struct walk *walk)
 }
 
 /*
- * Space is allocated in whole blocks before anything is written to it, so no crash leaves a file
- * that ends within one. What was cut off at a block's end cannot be told from what never was.
+ * Space is allocated in whole blocks before anything is written to it, by redo as well, so no crash
+ * leaves a file that ends within one. What was cut off at a block's end cannot be told from what never was.
  */
 static bool cut_short(const struct walk *walk)
 {
     return walk->part_count > 0 && walk->parts[walk->part_count - 1].size % BATCH_BLOCK != 0;
+}
+
+/* A crash came between a packed file and the end of its original. */
+static void drop_twice(const struct walk *walk)
+{
+    const struct store *store = walk->log->store;
+
+    for (unsigned i = 0; i < walk->part_count; i++)
+        if (walk->parts[i].twice && walk->parts[i].packed)
+            (void)io_unlink(store->io,
+                            path_segment(store->dir, walk->log->id, walk->parts[i].id).text);
 }
 
 static enum err walk_all(struct walk *walk)
@@ -721,6 +803,7 @@ static enum err walk_all(struct walk *walk)
         lose(walk, NULL, walk->block.index + 1, walk->block.hash, 0);
         walk->ends_clean = false;
     }
+    drop_twice(walk);
     if (cut_short(walk)) {
         walk->ends_clean = false;
         if (walk->recovery->cut_short != NULL)
@@ -739,9 +822,11 @@ enum err recovery_run(struct log *log, const struct log_recovery *recovery)
         log->durable = walk.index - 1;
         log->appended = log->durable;
     }
-    for (unsigned i = 0; i < walk.part_count; i++)
+    for (unsigned i = 0; i < walk.part_count; i++) {
         if (walk.parts[i].file != NULL)
             io_close(log->store->io, walk.parts[i].file);
+        pack_forget(walk.parts[i].pack);
+    }
     block_free(&walk.block);
     heap_give(walk.parts);
     heap_give(walk.window);

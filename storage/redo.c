@@ -99,6 +99,17 @@ static void plan_entry(struct redo_plan *plan, const struct redo_entry *entry)
     plan->entries[plan->count++] = *entry;
 }
 
+static bool wanted(const struct redo *redo, const struct journal_entry *e)
+{
+    if (redo->one_log && e->log_id != redo->log_id)
+        return false;
+    for (size_t i = 0; i < redo->only_count; i++) {
+        if (redo->only[i] == e->file_id)
+            return true;
+    }
+    return redo->only == NULL;
+}
+
 static void plan_record(struct redo_plan *plan, const struct journal_record *record, unsigned file)
 {
     struct bytes rest = record->entries;
@@ -107,7 +118,7 @@ static void plan_record(struct redo_plan *plan, const struct journal_record *rec
     for (uint32_t i = 0; i < record->entry_count && journal_entry_take(&rest, &e); i++) {
         if (e.kind != JOURNAL_SEGMENT || e.bytes.size > BATCH_SIZE_MAX)
             continue;
-        if (plan->redo->one_log && e.log_id != plan->redo->log_id)
+        if (!wanted(plan->redo, &e))
             continue;
         if (e.offset < SEGMENT_HEADER || e.offset > OFFSET_MAX)
             continue;
@@ -221,6 +232,22 @@ static int compare_entries(const void *left, const void *right)
     return order(a->at, b->at);
 }
 
+/*
+ * A segment is as long as what was allocated, in whole blocks, and its length may have gone back
+ * with the power: then it is allocated anew, so that a write does not leave it with an end within a
+ * block. One that has such an end was cut short, and keeps it (recovery_run).
+ */
+static enum err make_room(struct redo *redo, struct io_file *segment, const struct redo_entry *e)
+{
+    uint64_t end = (e->offset + e->size + BATCH_BLOCK - 1) / BATCH_BLOCK * BATCH_BLOCK, size;
+    enum err err = io_size(redo->io, segment, &size);
+
+    if (err != OK || size % BATCH_BLOCK != 0 || end <= size ||
+        (redo->flaws & FLAW_REDO_UNALLOCATED))
+        return err;
+    return io_allocate(redo->io, segment, size, end - size);
+}
+
 /* Writes one entry; the journal file it is in stays open in *journal. */
 static enum err write_entry(struct redo_plan *plan, const struct redo_entry *e,
                             struct io_file **journals, struct io_file *segment)
@@ -235,6 +262,8 @@ static enum err write_entry(struct redo_plan *plan, const struct redo_entry *e,
         return err;
     need_memory(plan, e->size);
     err = io_read_all(redo->io, journals[e->file], e->at, plan->memory, e->size);
+    if (err == OK)
+        err = make_room(redo, segment, e);
     if (err != OK)
         return err;
     redo->written++;

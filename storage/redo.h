@@ -39,6 +39,8 @@ struct redo {
     void *vote_context;
     bool one_log; /* only the entries of log_id */
     uint64_t log_id;
+    const uint64_t *only; /* not NULL: only those of its files that are in there */
+    size_t only_count;
 
     struct redo_file *files;
     unsigned file_count;

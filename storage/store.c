@@ -135,6 +135,7 @@ void store_forget(struct store *store)
     table_deinit(&store->logs);
     votes_deinit(&store->votes);
     reserve_forget(&store->reserve);
+    log_pack_forget(store);
     heap_give(store->doubt_logs);
     if (store->journal != NULL)
         journal_forget(store->journal);
@@ -362,7 +363,7 @@ bool store_idle(const struct store *store)
 {
     const struct log *log;
 
-    if (!memory_idle(store) || !reserve_idle(&store->reserve))
+    if (!memory_idle(store) || !reserve_idle(&store->reserve) || !log_pack_idle(store))
         return false;
     if (store->send_first != NULL || store->closing != NULL || !journal_idle(store->journal))
         return false;

@@ -32,6 +32,7 @@
 #define STORE_POOL_BYTES (256u << 10) /* larger ones are given back */
 
 struct store {
+    uint64_t prepared; /* log_prepared; 0: none */
     struct io *io;
     struct store_options options;
     char dir[PATH_DIR_MAX];
@@ -49,10 +50,11 @@ struct store {
     uint64_t *doubt_logs; /* ids of those of which a write or sync has failed in this life */
     unsigned doubt_count;
     unsigned makes;
-    unsigned syncs;           /* background ones in flight */
-    struct latency durable;   /* from a write's beginning to its batches being on the disk */
-    struct removal *removals; /* under way */
-    struct log_drop *drops;   /* files on their way out */
+    unsigned syncs;              /* background ones in flight */
+    struct latency durable;      /* from a write's beginning to its batches being on the disk */
+    struct removal *removals;    /* under way */
+    struct log_drop *drops;      /* files on their way out */
+    struct log_packing *packing; /* the one file that is being packed, or NULL */
     struct windows windows;
     struct reserve reserve;
 
@@ -131,6 +133,8 @@ struct log_redo {
     struct timer timer;
     bool busy, again;
     enum err err;
+    uint64_t *files; /* the condemned ones */
+    size_t file_count;
 };
 
 struct log {
@@ -163,7 +167,9 @@ struct log {
     struct log_keep_writing *keep_writing;
     struct log_file **keeps; /* by ordinal less LOG_KEEP_FIRST; NULL: removed */
     uint32_t keep_count;
-    struct log_warming *warmings; /* real reads under way */
+    struct log_warming *warmings;     /* real reads under way */
+    struct log_unpacking *unpackings; /* likewise, of packed files */
+    bool wants_pack;                  /* some files may be to be packed */
     struct log_redo redo;
 
     struct buf gather;
@@ -234,6 +240,18 @@ void log_forget(struct log *log);
 /* Frees the memory of what is under way as if the process had died. */
 void log_read_forget(struct log *log);
 
+/* ---- log_pack.c
+ * --------------------------------------------------------------------------------------- */
+
+/* As log_read_now and log_read, of a packed file. */
+int64_t log_unpack_now(struct log *log, log_place place, void *at, size_t size);
+void log_unpack(struct log *log, struct log_read *read, log_place place);
+void log_unpack_forget(struct log *log);
+/* A closed log: is none of its files being packed any more? */
+bool log_pack_done(struct log *log);
+bool log_pack_idle(const struct store *store);
+void log_pack_forget(struct store *store);
+
 /* ---- log_space.c
  * -------------------------------------------------------------------------------------- */
 
@@ -262,6 +280,8 @@ uint32_t log_take_ordinal(const struct log *log, uint64_t file_id);
 void log_take_forget(struct log *log);
 
 void log_unlink_later(struct log *log, struct path path);
+/* May a file be changed or removed that has so and so much below the floor? */
+bool log_file_below(const struct log *log, uint32_t ordinal);
 
 /* ---- log_redo.c
  * --------------------------------------------------------------------------------------- */

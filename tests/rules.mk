@@ -39,7 +39,14 @@ $(e2e_bucket): tests/e2e/buckets/bucket.c | e2e-tools
 e2e_py        = $(BUILD)/tests/py/.made
 $(e2e_py):
 	@mkdir -p $(@D)
-	@python3 -m venv $(@D) >/dev/null 2>&1 && $(@D)/bin/pip -q install nats-py==2.16.0 || echo "there is no nats.py"
+	@python3 -m venv $(@D) >/dev/null 2>&1 && $(@D)/bin/pip -q install nats-py==2.16.0 jsonschema==4.26.0 || echo "there is no nats.py"
+	@touch $@
+
+# The schemas of what JetStream says, out of a module of Go (Apache-2.0). Without Go they are not checked.
+e2e_schemas   = $(BUILD)/tests/schemas/.made
+$(e2e_schemas):
+	@mkdir -p $(@D)
+	@python3 tests/e2e/schemas/fetch.py $(@D) || echo "there are no schemas"
 	@touch $@
 
 .PHONY: e2e-tools
@@ -51,18 +58,32 @@ e2e_node = cd tests/e2e/node && node --test --test-reporter=spec \
            $$(node --help | grep -q -e --test-concurrency && echo --test-concurrency=3) *.test.js
 
 .PHONY: e2e
-e2e: $(e2e_server) $(e2e_c) $(e2e_modules) $(e2e_cli) $(e2e_bucket) $(e2e_py)
-	@$(e2e_env) python3 tests/count.py --minutes 4 \
+e2e: $(e2e_server) $(e2e_c) $(e2e_modules) $(e2e_cli) $(e2e_bucket) $(e2e_py) $(e2e_schemas)
+	@$(e2e_env) python3 tests/count.py --minutes 6 \
 	    'wire=cd tests/e2e/wire && python3 -m unittest' \
 	    'command=cd tests/e2e/command && python3 -m unittest' \
 	    'c=$(e2e_c)' \
 	    'cli=cd tests/e2e/cli && python3 -m unittest' \
 	    'buckets=cd tests/e2e/buckets && python3 -m unittest' \
 	    'examples=cd tests/e2e/examples && python3 -m unittest' \
+	    'schemas=cd tests/e2e/schemas && python3 -m unittest' \
 	    'node=$(e2e_node)'
+
+# Wall time as a test wishes it (tests/crash/clocks.py).
+e2e_clock     = $(BUILD)/tests/clock.so
+$(e2e_clock): tests/crash/clock.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CSTD) $(WARN) -O2 -shared -fPIC $< -ldl -o $@
 
 crash_seconds = $(if $(filter command line environment,$(origin SECONDS)),$(SECONDS),180)
 crash_flags   = --seconds $(crash_seconds) $(if $(SEED),--seed $(SEED)) $(if $(LEDGER),--ledger)
+
+# Asks us and a nats-server (NATS_SERVER=PATH) the same, in four parts, and writes what came of it into docs/compatibility.md.
+.PHONY: differential
+differential: $(e2e_server)
+	@status=0; for part in 1 2 3 4; do \
+	    $(e2e_env) python3 tests/e2e/differential/run.py --record --part $$part/4 $(if $(NATS_SERVER),--nats-server $(NATS_SERVER)) || status=1; \
+	done; python3 tests/e2e/differential/report.py && exit $$status
 
 .PHONY: crash
 crash: $(e2e_server)
@@ -87,7 +108,8 @@ cluster_seconds = $(if $(filter command line environment,$(origin SECONDS)),$(SE
 cluster_flags   = --seconds $(cluster_seconds) $(if $(SEED),--seed $(SEED)) $(if $(LEDGER),--ledger)
 
 .PHONY: cluster-test
-cluster-test: $(e2e_server) $(e2e_modules)
+cluster-test: $(e2e_server) $(e2e_modules) $(e2e_clock)
 	@$(e2e_env) python3 tests/count.py --minutes $$(($(cluster_seconds) / 60 + 8)) \
 	    'self-test=python3 tests/crash/cluster.py --self-test' \
+	    'scenarios=python3 tests/crash/cluster.py --scenario all $(if $(LEDGER),--ledger)' \
 	    'cluster=python3 tests/crash/cluster.py $(cluster_flags)'

@@ -3,7 +3,7 @@
 # Called by make; safe to call again.
 set -euo pipefail
 
-build=(gcc make pkg-config liburing-dev libxxhash-dev libssl-dev libwslay-dev zlib1g-dev)
+build=(gcc make pkg-config liburing-dev libxxhash-dev libssl-dev libwslay-dev zlib1g-dev libzstd-dev)
 test=(check libsubunit-dev openssl clang libclang-rt-14-dev llvm clang-format nodejs npm python3 libnats-dev dpkg-dev)
 
 want=("${build[@]}")
@@ -22,9 +22,11 @@ missing=()
 for package in "${want[@]}"; do
     have "$package" || missing+=("$package")
 done
-# One test opens a page in a browser; without one it says that it did not.
+# Tests that open a page in a browser, or complete words in these shells, say when they did not.
 wanted=()
-if [ "${1:-build}" = test ] && ! command -v chromium >/dev/null; then wanted+=(chromium); fi
+if [ "${1:-build}" = test ]; then
+    for program in chromium zsh fish; do command -v "$program" >/dev/null || wanted+=("$program"); done
+fi
 
 [ ${#missing[@]} -eq 0 ] && [ ${#wanted[@]} -eq 0 ] && exit 0
 
@@ -34,4 +36,6 @@ echo "Installing: ${missing[*]} ${wanted[*]}"
 export DEBIAN_FRONTEND=noninteractive
 $sudo apt-get update -qq
 [ ${#missing[@]} -eq 0 ] || $sudo apt-get install -y -qq --no-install-recommends "${missing[@]}"
-[ ${#wanted[@]} -eq 0 ] || $sudo apt-get install -y -qq --no-install-recommends "${wanted[@]}" || true
+for package in "${wanted[@]}"; do
+    $sudo apt-get install -y -qq --no-install-recommends "$package" || true
+done

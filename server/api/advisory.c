@@ -1,8 +1,11 @@
 #include "server/api/advisory.h"
 
+#include <stdio.h>
+
 #include "base/json.h"
 #include "base/prng.h"
 #include "base/text.h"
+#include "server/api/cluster_info.h"
 #include "server/client.h"
 #include "server/jetstream_core.h"
 
@@ -170,6 +173,42 @@ bool advisory_of_pause(struct jetstream *jetstream, struct bytes stream, struct 
     member(&writer, BYTES("consumer"), consumer);
     pause_members(&writer, paused, until_ns);
     return end(&writer) && subject_of(subject, kind->prefix, stream, consumer);
+}
+
+bool advisory_of_leader(struct jetstream *jetstream, const struct advisory_leader *told,
+                        struct buf *subject, struct buf *body)
+{
+    static const char *const types[2][2] = {
+        {"io.nats.jetstream.advisory.v1.stream_quorum_lost",
+         "io.nats.jetstream.advisory.v1.stream_leader_elected"},
+        {"io.nats.jetstream.advisory.v1.consumer_quorum_lost",
+         "io.nats.jetstream.advisory.v1.consumer_leader_elected"},
+    };
+    const char *domain = server_options(jetstream_server(jetstream))->jetstream_options.domain;
+    bool of_consumer = told->consumer.size > 0;
+    struct json_writer writer;
+    char prefix[64];
+
+    begin(jetstream, &writer, body, types[of_consumer][told->elected]);
+    member(&writer, BYTES("stream"), told->stream);
+    if (of_consumer)
+        member(&writer, BYTES("consumer"), told->consumer);
+    if (told->elected)
+        member(&writer, BYTES("leader"),
+               bytes_of_text(server_name(jetstream_server(jetstream))));
+    JSON_KEY(&writer, "replicas");
+    cluster_info_members(&writer, jetstream, told->replica);
+    if (domain != NULL)
+        member(&writer, BYTES("domain"), bytes_of_text(domain));
+    (void)snprintf(prefix, sizeof prefix, "$JS.EVENT.ADVISORY.%s.%s.",
+                   of_consumer ? "CONSUMER" : "STREAM",
+                   told->elected ? "LEADER_ELECTED" : "QUORUM_LOST");
+    return end(&writer) && subject_of(subject, prefix, told->stream, told->consumer);
+}
+
+bool advisory_has_majority(struct jetstream *jetstream, const struct replica *replica)
+{
+    return cluster_info_majority(jetstream, replica);
 }
 
 bool advisory_of_batch(struct jetstream *jetstream, struct bytes stream, struct bytes batch,

@@ -23,6 +23,19 @@ bool advisory_of_action(struct jetstream *jetstream, struct bytes stream, struct
 bool advisory_of_batch(struct jetstream *jetstream, struct bytes stream, struct bytes batch,
                        const char *reason, struct buf *subject, struct buf *body);
 
+/* This server leads a stream or a consumer that others hold, too; or it did, and most of them are
+ * gone. */
+struct replica;
+struct advisory_leader {
+    const struct replica *replica;
+    struct bytes stream, consumer; /* consumer empty: of the stream */
+    bool elected;
+};
+bool advisory_of_leader(struct jetstream *jetstream, const struct advisory_leader *told,
+                        struct buf *subject, struct buf *body);
+/* Does this server hear from most of those that hold it, itself among them? */
+bool advisory_has_majority(struct jetstream *jetstream, const struct replica *replica);
+
 /* A consumer has been paused until then, or no longer is. */
 bool advisory_of_pause(struct jetstream *jetstream, struct bytes stream, struct bytes consumer,
                        bool paused, int64_t until_ns, struct buf *subject, struct buf *body);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "raft/replica.h"
+#include "server/api/cluster_info.h"
 #include "server/api/request.h"
 
 struct replica_row {
@@ -16,29 +17,44 @@ static int by_name(const void *a, const void *b)
                          ((const struct replica_row *)b)->name);
 }
 
-/* All members but this one, sorted; how many. */
-static uint32_t others(struct jetstream *jetstream, const struct replica *replica,
-                       struct replica_row rows[RAFT_MEMBERS_MAX])
+/* What is known of a member: much by the leader, of others whether they are there. */
+static struct raft_progress progress_of(struct jetstream *jetstream, struct raft_member member,
+                                        const struct raft_progress *known, uint32_t count)
 {
-    struct raft_progress progress[RAFT_MEMBERS_MAX];
-    uint32_t all = replica_progress(replica, progress), count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (known[i].member.node == member.node)
+            return known[i];
+    }
+    return (struct raft_progress){
+        .member = member,
+        .current = groups_node_up(jetstream_groups(jetstream), member.node),
+        .match = UINT64_MAX,
+    };
+}
+
+/* All members, sorted, if `everyone`, or all but this one; how many. */
+static uint32_t rows_of(struct jetstream *jetstream, const struct replica *replica, bool everyone,
+                        struct replica_row rows[RAFT_MEMBERS_MAX])
+{
+    const struct raft_config *members = replica_members(replica);
+    struct raft_progress known[RAFT_MEMBERS_MAX];
+    uint32_t known_count = replica_progress(replica, known), count = 0;
     uint64_t self = groups_self(jetstream_groups(jetstream)).node;
 
-    for (uint32_t i = 0; i < all; i++) {
-        if (progress[i].member.node == self)
+    for (uint32_t i = 0; i < members->count; i++) {
+        if (members->at[i].node == self && !everyone)
             continue;
-        rows[count++] =
-            (struct replica_row){.name = jetstream_node_name(jetstream, progress[i].member.node),
-                                 .progress = progress[i]};
+        rows[count++] = (struct replica_row){
+            .name = jetstream_node_name(jetstream, members->at[i].node),
+            .progress = progress_of(jetstream, members->at[i], known, known_count)};
     }
     qsort(rows, count, sizeof rows[0], by_name);
     return count;
 }
 
-static void write_row(struct json_writer *writer, struct api_request *request,
+static void write_row(struct json_writer *writer, struct jetstream *jetstream,
                       const struct replica *replica, const struct replica_row *row)
 {
-    struct jetstream *jetstream = api_jetstream(request);
     int64_t now = io_now(server_io(jetstream_server(jetstream)));
     uint64_t last = replica_proposed(replica), match = row->progress.match;
     bool up = groups_node_up(jetstream_groups(jetstream), row->progress.member.node);
@@ -67,13 +83,51 @@ static void write_row(struct json_writer *writer, struct api_request *request,
     json_object_end(writer);
 }
 
+/* This server is one of them, and has all that it knows of. */
+static void as_self(struct jetstream *jetstream, const struct replica *replica,
+                    struct replica_row *row)
+{
+    if (row->progress.member.node != groups_self(jetstream_groups(jetstream)).node)
+        return;
+    row->progress.current = true;
+    row->progress.match = replica_proposed(replica);
+}
+
+void cluster_info_members(struct json_writer *writer, struct jetstream *jetstream,
+                          const struct replica *replica)
+{
+    struct replica_row rows[RAFT_MEMBERS_MAX];
+    uint32_t count = rows_of(jetstream, replica, true, rows);
+
+    json_array_begin(writer);
+    for (uint32_t i = 0; i < count; i++) {
+        as_self(jetstream, replica, &rows[i]);
+        write_row(writer, jetstream, replica, &rows[i]);
+    }
+    json_array_end(writer);
+}
+
+bool cluster_info_majority(struct jetstream *jetstream, const struct replica *replica)
+{
+    struct groups *groups = jetstream_groups(jetstream);
+    struct replica_row rows[RAFT_MEMBERS_MAX];
+    uint32_t count = rows_of(jetstream, replica, true, rows), up = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t node = rows[i].progress.member.node;
+
+        up += node == groups_self(groups).node || groups_node_up(groups, node);
+    }
+    return up * 2 > count;
+}
+
 void api_cluster(struct json_writer *writer, struct api_request *request, struct stream *stream)
 {
     struct jetstream *jetstream = api_jetstream(request);
     const struct replica *replica = stream_replica(stream);
     struct bytes name = jetstream_cluster_name(jetstream);
     struct replica_row rows[RAFT_MEMBERS_MAX];
-    uint32_t count = others(jetstream, replica, rows);
+    uint32_t count = rows_of(jetstream, replica, false, rows);
 
     JSON_KEY(writer, "cluster");
     json_object_begin(writer);
@@ -101,7 +155,7 @@ void api_cluster(struct json_writer *writer, struct api_request *request, struct
         JSON_KEY(writer, "replicas");
         json_array_begin(writer);
         for (uint32_t i = 0; i < count; i++)
-            write_row(writer, request, replica, &rows[i]);
+            write_row(writer, jetstream, replica, &rows[i]);
         json_array_end(writer);
     }
     json_object_end(writer);

@@ -209,8 +209,12 @@ static uint16_t create_check(struct stream_op *op, struct stream *stream)
 static void advise_created(struct api_request *request, struct stream *stream,
                            const struct stream_op *op, int64_t pause_until_ns)
 {
+    struct consumer *consumer = stream_consumer(stream, op->name);
+
     if (op->created)
         api_advise(request, stream_name(stream), op->name, "create");
+    if (op->created && consumer != NULL)
+        stream_say_leader_of(stream, consumer);
     if (op->kind != STREAM_OP_READ && pause_until_ns > jetstream_log_now(api_jetstream(request)))
         api_advise_pause(request, stream_name(stream), op->name, true, pause_until_ns);
 }

@@ -64,6 +64,19 @@ static void write_deleted(struct json_writer *writer, const struct stream_state 
     json_array_end(writer);
 }
 
+static void write_lost(struct json_writer *writer, const struct lost *lost)
+{
+    JSON_KEY(writer, "lost");
+    json_object_begin(writer);
+    JSON_KEY(writer, "msgs");
+    json_array_begin(writer);
+    for (size_t i = 0; i < lost->count; i++)
+        json_number_u64(writer, lost->at[i]);
+    json_array_end(writer);
+    number(writer, BYTES("bytes"), lost->bytes);
+    json_object_end(writer);
+}
+
 static void write_subjects(struct json_writer *writer, const struct api_subjects *subjects)
 {
     JSON_KEY(writer, "subjects");
@@ -96,6 +109,8 @@ void api_stream_state(struct json_writer *writer, struct stream *stream, bool de
         if (deleted)
             write_deleted(writer, state);
     }
+    if (deleted && state->lost.bytes > 0)
+        write_lost(writer, &state->lost);
     number(writer, BYTES("consumer_count"), stream_consumer_count(stream));
     json_object_end(writer);
 }

@@ -67,6 +67,8 @@ void auth_init(struct auth *auth, const struct auth_options *options, uint64_t s
         user_init(auth, &auth->users[i], &options->users[i], seed);
     if (options->no_auth_user.size > 0)
         auth->unnamed = auth_find(auth, options->no_auth_user);
+    if (options->websocket != NULL && options->websocket->no_auth_user.size > 0)
+        auth->unnamed_websocket = auth_find(auth, options->websocket->no_auth_user);
     auth->open = system_account_only(options);
 }
 
@@ -175,21 +177,38 @@ static enum auth_verdict ask_certificate(const struct auth *auth, const struct a
     return AUTH_REFUSED;
 }
 
-static enum auth_verdict ask_single(const struct auth_options *options,
-                                    const struct auth_claim *claim, struct auth_proof *proof)
+/* The rules of the door that it came by; NULL: it has none. */
+static const struct auth_door *door_of(const struct auth *auth, enum connection_type type)
 {
-    if (options->token.size > 0)
-        return ask_secret(options->token, claim->token, proof);
-    if (options->user.size > 0 && bytes_equal(options->user, claim->user))
-        return ask_secret(options->password, claim->password, proof);
+    return type == CONNECTION_WEBSOCKET ? auth->options.websocket : NULL;
+}
+
+bool auth_required(const struct auth *auth, enum connection_type type)
+{
+    return auth->required || door_of(auth, type) != NULL;
+}
+
+static enum auth_verdict ask_single(const struct auth_door *door, const struct auth_claim *claim,
+                                    struct auth_proof *proof)
+{
+    if (door->token.size > 0)
+        return ask_secret(door->token, claim->token, proof);
+    if (door->user.size > 0 && bytes_equal(door->user, claim->user))
+        return ask_secret(door->password, claim->password, proof);
     return AUTH_REFUSED;
 }
 
 enum auth_verdict auth_ask(const struct auth *auth, const struct auth_claim *claim,
                            const struct auth_user **user, struct auth_proof *proof)
 {
+    const struct auth_options *options = &auth->options;
+    const struct auth_door all = {
+        .user = options->user, .password = options->password, .token = options->token};
+    const struct auth_door *door = door_of(auth, claim->type);
+    const struct auth_user *unnamed = door != NULL ? auth->unnamed_websocket : auth->unnamed;
+
     *user = NULL;
-    if (!auth->required)
+    if (!auth_required(auth, claim->type))
         return AUTH_ALLOWED;
     if (auth->options.operators != NULL) {
         *user = auth_ask_signed(auth, claim);
@@ -197,15 +216,15 @@ enum auth_verdict auth_ask(const struct auth *auth, const struct auth_claim *cla
     }
     if (auth->names.count > 0 && claim->names != NULL)
         return ask_certificate(auth, claim, user);
-    if (auth->open && says_nothing(claim))
+    if (auth->open && door == NULL && says_nothing(claim))
         return AUTH_ALLOWED;
-    if (auth->unnamed != NULL && says_nothing(claim)) {
-        *user = auth->unnamed;
+    if (unnamed != NULL && says_nothing(claim)) {
+        *user = unnamed;
         return type_allowed(*user, claim->type) ? AUTH_ALLOWED : AUTH_REFUSED;
     }
     if (auth->nkeys.count > 0 && claim->nkey.size > 0)
         return ask_nkey(auth, claim, user);
     if (auth->names.count > 0 && claim->user.size > 0)
         return ask_user(auth, claim, user, proof);
-    return ask_single(&auth->options, claim, proof);
+    return ask_single(door != NULL ? door : &all, claim, proof);
 }

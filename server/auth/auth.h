@@ -39,7 +39,8 @@ struct auth {
     size_t users_count;
     struct table names; /* of them */
     struct table nkeys;
-    const struct auth_user *unnamed; /* who says nothing is this one; NULL: nobody */
+    const struct auth_user *unnamed;           /* who says nothing is this one; NULL: nobody */
+    const struct auth_user *unnamed_websocket; /* where the door has rules of its own */
     uint64_t seed;
     bool required;
     bool open; /* required of nobody but those who want more than the default account */
@@ -86,6 +87,8 @@ const struct auth_user *auth_ask_signed(const struct auth *auth, const struct au
 void auth_user_end(const struct auth_user *user);
 /* The user of that name or key, NULL if there is none. */
 const struct auth_user *auth_find(const struct auth *auth, struct bytes name);
+/* Must who comes so be somebody? */
+bool auth_required(const struct auth *auth, enum connection_type type);
 /* Do clients need a nonce to sign? */
 bool auth_wants_nonce(const struct auth *auth);
 /* Is anybody's password or token configured as it is said? */

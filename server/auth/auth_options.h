@@ -114,6 +114,15 @@ struct account_options {
     struct import_list imports;
 };
 
+/* Who comes by a door of its own may have to be somebody else (reference config.md 4.4). */
+struct auth_door {
+    struct bytes user; /* the single one; empty: none */
+    struct bytes password;
+    struct bytes token;
+    struct bytes no_auth_user;
+    int64_t timeout_ns; /* for a CONNECT; 0: as for all */
+};
+
 struct auth_options {
     struct operator_options *operators; /* NULL: users are configured, not signed */
     const struct config_value *preload; /* what they have signed; NULL: nothing */
@@ -129,8 +138,9 @@ struct auth_options {
     size_t accounts_count;
     const struct permission_options *default_permissions;
     struct bytes no_auth_user;
-    struct bytes system_account;  /* empty: "$SYS" */
-    struct mapping_list mappings; /* of the default account */
+    const struct auth_door *websocket; /* what counts there instead; NULL: nothing */
+    struct bytes system_account;       /* empty: "$SYS" */
+    struct mapping_list mappings;      /* of the default account */
 };
 
 #endif

@@ -283,8 +283,20 @@ struct cluster *cluster_create(const struct cluster_setup *setup)
         cluster->name = heap_text(bytes_of_text(options->name));
     else
         make_up_name(cluster);
+    cluster_set_tls(cluster, options->tls, options->tls_context);
     dials_init(cluster);
     return cluster;
+}
+
+void cluster_set_tls(struct cluster *cluster, const struct tls_options *tls,
+                     struct tls_context *context)
+{
+    struct tls_context *before = cluster->tls_context;
+
+    assert((tls == NULL) == (context == NULL));
+    cluster->tls = tls;
+    cluster->tls_context = context != NULL ? tls_context_hold(context) : NULL;
+    tls_context_give(before);
 }
 
 /* ---- heartbeats -------------------------------------------------------------------------------
@@ -460,6 +472,7 @@ void cluster_destroy(struct cluster *cluster)
     heap_give(cluster->name);
     heap_give(cluster->self_host);
     heap_give(cluster->self_urls);
+    tls_context_give(cluster->tls_context);
     heap_give(cluster);
 }
 

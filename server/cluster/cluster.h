@@ -86,6 +86,11 @@ struct cluster_setup {
     uint64_t flaws; /* simulator only: flaws.h */
 };
 
+/* Connections between nodes that begin from now on are encrypted so; both NULL: not at all. Holds
+ * the context; the options outlive the next call. */
+void cluster_set_tls(struct cluster *cluster, const struct tls_options *tls,
+                     struct tls_context *context);
+
 /* Nothing is opened yet; handlers and watchers can be added. */
 struct cluster *cluster_create(const struct cluster_setup *setup);
 /* Listens and begins to dial. `client_urls` are told to the others, copied. On failure one clear

@@ -1,6 +1,7 @@
 /*
- * What the files of the cluster share. Private to server/cluster/: lane.c is one connection, link.c
- * a pair of nodes, dial.c whom we call and when, gossip.c whom we tell of whom, cluster.c the rest.
+ * What the files of the cluster share. Private to server/cluster/: lane.c is one connection,
+ * lane_tls.c what encrypts it, link.c a pair of nodes, dial.c whom we call and when, gossip.c whom
+ * we tell of whom, cluster.c the rest.
  */
 #ifndef SERVER_CLUSTER_CLUSTER_PRIV_H
 #define SERVER_CLUSTER_CLUSTER_PRIV_H
@@ -11,6 +12,7 @@
 #include "server/cluster/frame.h"
 #include "server/cluster/hello.h"
 #include "server/listener.h"
+#include "server/tls/tls.h"
 
 #define SECOND_NS      INT64_C(1000000000)
 #define MILLISECOND_NS INT64_C(1000000)
@@ -54,12 +56,15 @@ struct lane {
     struct cluster *cluster;
     struct link *link; /* NULL: a guest, or left over */
     struct io_sock *sock;
+    struct tls *tls;        /* NULL: it is not encrypted */
+    char *name;             /* that a certificate has to have; NULL: accepted */
     struct io_address peer; /* text: what was dialled, or who called */
     uint64_t rid;
     uint8_t class;
     uint8_t state;
     bool dialled;
     bool connected; /* something has gone out or come in */
+    bool spoke;     /* with TLS: bytes came */
     bool magic_seen;
     bool guest; /* accepted, and its link is not up: counted */
     bool dirty;
@@ -78,7 +83,9 @@ struct lane {
     struct lane *dirty_next;
 };
 
-struct lane *lane_dial(struct cluster *cluster, const char *host, uint16_t port, uint8_t class);
+/* `name` is whom a certificate has to name, where there are any. */
+struct lane *lane_dial(struct cluster *cluster, const char *host, uint16_t port, const char *name,
+                       uint8_t class);
 void lane_accept(struct cluster *cluster, struct io_sock *sock, const struct io_address *peer);
 
 /* Queues a frame, whatever is queued already. */
@@ -95,8 +102,23 @@ void lane_release(struct lane *lane); /* frames come again from the end of the t
 void lane_settled(struct lane *lane); /* its link is up, it is no guest any more */
 void lane_flush(struct lane *lane);
 void lane_free(struct lane *lane);
+void lane_mark(struct lane *lane);                  /* lane_flush at the end of the turn */
+void lane_take(struct lane *lane, struct bytes b);  /* plain bytes that came */
+void lane_bad(struct lane *lane, const char *what); /* nobody to work with: ended, and said */
 /* "10.0.0.1:6222 - rid:7" */
 const char *lane_label(const struct lane *lane, char text[128]);
+
+/* ---- lane_tls.c: the same where nodes speak TLS -----------------------------------------------
+ */
+
+void lane_tls_begin(struct lane *lane, const char *name); /* NULL: it was accepted */
+void lane_tls_received(struct lane *lane, struct bytes b);
+bool lane_tls_says(const struct lane *lane);
+/* Into `flight`, of which nothing is left: what TLS says, and what is queued if it is open. */
+void lane_tls_fill(struct lane *lane);
+bool lane_is_tls(struct bytes b); /* does a peer that begins so speak it? */
+/* Whom a node at that host has to show a certificate of. */
+const char *lane_tls_name(const struct cluster *cluster, const char *host);
 
 /* ---- link.c: a pair of nodes ------------------------------------------------------------------
  */
@@ -210,6 +232,8 @@ struct cluster {
     struct io *io;
     struct logger *logger;
     const struct cluster_options *options;
+    const struct tls_options *tls;   /* in force, the options' at first */
+    struct tls_context *tls_context; /* NULL: there is none */
     struct prng prng;
     size_t queue_max[CLUSTER_CLASSES];
     int64_t heartbeat_ns, deadline_ns;

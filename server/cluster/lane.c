@@ -10,7 +10,7 @@
 
 #define END_NS SECOND_NS /* for a peer to take what is said last, and to close */
 
-static void lane_mark(struct lane *lane)
+void lane_mark(struct lane *lane)
 {
     if (lane->dirty)
         return;
@@ -89,9 +89,11 @@ void lane_free(struct lane *lane)
         lane->previous->next = lane->next;
     else
         cluster->lanes = lane->next;
+    tls_destroy(lane->tls);
     buf_deinit(&lane->in);
     buf_deinit(&lane->out);
     buf_deinit(&lane->flight);
+    heap_give(lane->name);
     heap_give(lane);
 }
 
@@ -150,8 +152,14 @@ static void send_begin(struct lane *lane)
 {
     struct bytes piece;
 
-    lane->flight = lane->out;
-    buf_init(&lane->out, SIZE_MAX / 2);
+    if (lane->tls != NULL) {
+        lane_tls_fill(lane);
+    } else {
+        lane->flight = lane->out;
+        buf_init(&lane->out, SIZE_MAX / 2);
+    }
+    if (lane->flight.size == 0)
+        return; /* TLS has failed meanwhile */
     piece = buf_bytes(&lane->flight);
     io_sock_send(lane->cluster->io, lane->sock, &piece, 1);
 }
@@ -168,7 +176,7 @@ static void lane_sent(void *context)
 /* ---- receiving --------------------------------------------------------------------------------
  */
 
-static void bad(struct lane *lane, const char *what)
+void lane_bad(struct lane *lane, const char *what)
 {
     if (lane->link == NULL) {
         turn_away(lane, what);
@@ -178,6 +186,15 @@ static void bad(struct lane *lane, const char *what)
     lane_end(lane, LANE_NOW);
 }
 
+static const char *other_protocol(struct bytes b)
+{
+    if (bytes_starts(b, BYTES("INFO ")))
+        return "a nats-server or its client port: it speaks another protocol among its own";
+    if (lane_is_tls(b))
+        return "it wants TLS, and cluster has none here";
+    return "it speaks another protocol; a client, or a nats-server?";
+}
+
 /* A wrong byte is answered without waiting for the others. */
 static void take_magic(struct lane *lane, struct bytes *b)
 {
@@ -185,9 +202,7 @@ static void take_magic(struct lane *lane, struct bytes *b)
     size_t size = b->size < magic.size ? b->size : magic.size;
 
     if (!bytes_equal(bytes_take(*b, size), bytes_take(magic, size))) {
-        bad(lane, bytes_starts(*b, BYTES("INFO "))
-                      ? "a nats-server or its client port: it speaks another protocol among its own"
-                      : "it speaks another protocol; a client, or a nats-server?");
+        lane_bad(lane, other_protocol(*b));
         return;
     }
     lane->wanted = magic.size;
@@ -208,7 +223,7 @@ static void dispatch(struct lane *lane, const struct frame *frame)
     if (lane->link == NULL)
         link_guest(lane, frame);
     else if (frame->class != lane->class)
-        bad(lane, "a frame of another class");
+        lane_bad(lane, "a frame of another class");
     else
         link_frame(lane, frame);
 }
@@ -234,7 +249,7 @@ static size_t parse(struct lane *lane, struct bytes b)
             dispatch(lane, &frame);
             break;
         case FRAME_MORE: return b.size - rest.size;
-        case FRAME_BAD: bad(lane, "a damaged frame"); break;
+        case FRAME_BAD: lane_bad(lane, "a damaged frame"); break;
         }
     }
     return b.size - rest.size;
@@ -250,12 +265,12 @@ static void parse_kept(struct lane *lane)
 static void keep(struct lane *lane, struct bytes b)
 {
     if (!buf_add(&lane->in, b))
-        bad(lane, "more than was agreed");
+        lane_bad(lane, "more than was agreed");
 }
 
 /* A frame that was cut off is made whole first, by what it lacks; the rest is looked at in place.
  */
-static void take(struct lane *lane, struct bytes b)
+void lane_take(struct lane *lane, struct bytes b)
 {
     while (takes(lane) && lane->in.size > 0 && b.size > 0) {
         size_t lack = lane->wanted - lane->in.size;
@@ -283,7 +298,10 @@ static void lane_received(void *context, struct bytes b)
         return;
     if (lane->link != NULL)
         lane->link->heard_ns = lane->last_ns;
-    take(lane, b);
+    if (lane->tls != NULL)
+        lane_tls_received(lane, b);
+    else
+        lane_take(lane, b);
 }
 
 void lane_hold(struct lane *lane)
@@ -315,13 +333,18 @@ static void go_on(struct lane *lane)
 /* ---- the end of the turn ----------------------------------------------------------------------
  */
 
+static bool says(const struct lane *lane)
+{
+    return lane->tls != NULL ? lane_tls_says(lane) : lane->out.size > 0;
+}
+
 void lane_flush(struct lane *lane)
 {
     if (lane->held && lane->holds == 0 && lane->state == LANE_OPEN)
         go_on(lane);
     if (lane->state == LANE_CLOSED)
         return;
-    if (lane->out.size > 0 && !io_sock_sending(lane->sock))
+    if (says(lane) && !io_sock_sending(lane->sock))
         send_begin(lane);
 }
 
@@ -366,7 +389,8 @@ static const struct io_sock_events events = {
     .closed = lane_closed,
 };
 
-struct lane *lane_dial(struct cluster *cluster, const char *host, uint16_t port, uint8_t class)
+struct lane *lane_dial(struct cluster *cluster, const char *host, uint16_t port, const char *name,
+                       uint8_t class)
 {
     struct lane *lane = lane_create(cluster, class);
 
@@ -374,7 +398,10 @@ struct lane *lane_dial(struct cluster *cluster, const char *host, uint16_t port,
     (void)BUF_ADD(&lane->out, FRAME_MAGIC);
     snprintf(lane->peer.text, sizeof(lane->peer.text), "%s", host);
     lane->peer.port = port;
+    lane->name = heap_text(bytes_of_text(name));
+    lane_tls_begin(lane, lane->name);
     lane->sock = io_connect(cluster->io, host, port, &events, lane);
+    lane_mark(lane); /* TLS speaks first */
     return lane;
 }
 
@@ -391,6 +418,7 @@ void lane_accept(struct cluster *cluster, struct io_sock *sock, const struct io_
     lane->peer = *peer;
     lane->guest = true;
     cluster->guests++;
+    lane_tls_begin(lane, NULL);
     timers_arm(io_timers(cluster->io), &lane->deadline, io_now(cluster->io) + CLUSTER_HANDSHAKE_NS);
     io_sock_start(cluster->io, sock, &events, lane);
 }

@@ -182,7 +182,8 @@ void link_lane_lost(struct lane *lane, const char *reason)
 struct link *link_dial(struct cluster *cluster, struct dial *dial)
 {
     struct link *link = link_create(cluster, prng_next(&cluster->prng));
-    struct lane *lane = lane_dial(cluster, dial->host, dial->port, CLUSTER_CONTROL);
+    struct lane *lane = lane_dial(cluster, dial->host, dial->port,
+                                  lane_tls_name(cluster, dial->host), CLUSTER_CONTROL);
 
     link->dial = dial;
     link->ours = true;
@@ -404,7 +405,8 @@ static void join_others(struct link *link)
     (void)io_sock_peer(link->cluster->io, first->sock, &first->peer);
     link->state = LINK_JOINING;
     for (uint8_t class = CLUSTER_CONTROL + 1; class < CLUSTER_CLASSES; class ++) {
-        struct lane *lane = lane_dial(link->cluster, first->peer.text, first->peer.port, class);
+        struct lane *lane =
+            lane_dial(link->cluster, first->peer.text, first->peer.port, first->name, class);
 
         lane_join(link, lane);
         say_hello(lane, LINK_KIND_HELLO, link->token, link->dial);

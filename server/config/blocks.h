@@ -62,6 +62,7 @@ config_read_fn config_store_dir;
 config_read_fn config_cluster;
 config_read_fn config_leafnodes;
 config_read_fn config_websocket;
+void config_websocket_check(struct config_reader *reader, const struct options *options);
 
 /* `jetstream` as a word or bool: on or off; a map is the caller's. False: neither, and said. */
 bool config_jetstream_word(struct config_reader *reader, const struct config_value *value,

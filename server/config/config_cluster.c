@@ -44,9 +44,9 @@ static void read_routes(struct config_reader *reader, const struct config_value 
             continue;
         if (!cluster_route_read(reader->arena, e->text, route) || route->host == NULL ||
             route->port <= 0)
-            config_error(reader, e, "error parsing route url [\"%.*s\"]", BYTES_ARG(e->text));
+            config_error(reader, e, "error parsing route url"); /* a password may be in it */
         else if (route_known(cluster, route->url))
-            config_warn(reader, e, e->text, "Duplicate route entry detected");
+            config_warn(reader, e, BYTES("routes"), "Duplicate route entry detected");
         else
             cluster->routes_count++;
     }
@@ -112,6 +112,18 @@ static void read_listen(struct config_reader *reader, const struct config_value 
         cluster->host = keep(reader, bytes_of_text(host));
 }
 
+static void read_tls(struct config_reader *reader, const struct config_value *value, void *to)
+{
+    struct cluster_options *cluster = to;
+
+    cluster->tls = config_tls(reader, value, CONFIG_TLS_PEERS);
+    if (cluster->tls != NULL && cluster->tls->map)
+        config_error(reader, value,
+                     "\"verify_and_map\" is not supported between nodes: users are of clients");
+    if (cluster->tls != NULL && cluster->tls->pairs_count == 0)
+        config_error(reader, value, "cluster tls: nodes have to show a certificate");
+}
+
 static void read_compression(struct config_reader *reader, const struct config_value *value,
                              void *to)
 {
@@ -138,7 +150,7 @@ static const struct config_option options_of_cluster[] = {
     CONFIG_READ("routes", read_routes),
     CONFIG_READ("authorization", read_authorization),
     CONFIG_REFUSED("permissions"),
-    CONFIG_REFUSED("tls"),
+    CONFIG_READ("tls", read_tls),
     CONFIG_FIELD("advertise cluster_advertise", CONFIG_AS_TEXT, struct cluster_options, advertise),
     CONFIG_FIELD("no_advertise", CONFIG_AS_BOOL, struct cluster_options, no_advertise),
     CONFIG_FIELD("connect_retries", CONFIG_AS_INT64, struct cluster_options, connect_retries),

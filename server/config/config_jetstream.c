@@ -67,6 +67,15 @@ static void read_reserve(struct config_reader *reader, const struct config_value
         config_error(reader, value, "disk_reserve may not be negative");
 }
 
+static void read_scrub(struct config_reader *reader, const struct config_value *value, void *to)
+{
+    struct options *options = to;
+
+    read_size(reader, value, "scrub_rate", &options->jetstream_options.scrub_rate);
+    if (options->jetstream_options.scrub_rate < 0)
+        config_error(reader, value, "scrub_rate may not be negative");
+}
+
 /* It may stand in two places, but not in both. */
 void config_store_dir(struct config_reader *reader, const struct config_value *value, void *to)
 {
@@ -155,6 +164,7 @@ static const struct config_option options_of_jetstream[] = {
     CONFIG_READ("max_memory_store max_mem_store max_mem", read_memory),
     CONFIG_READ("max_file_store max_file", read_store),
     CONFIG_READ("disk_reserve", read_reserve),
+    CONFIG_READ("scrub_rate", read_scrub),
     CONFIG_READ("domain", read_domain),
     CONFIG_READ("sync_interval sync", read_sync),
     CONFIG_READ("strict", read_strict),

@@ -285,7 +285,20 @@ static void read_windows(struct config_reader *reader, const struct config_value
                  CONFIG_KEY(value));
 }
 
-#define WANTS_NO_SERVER "no server is connected to"
+static void read_insecure(struct config_reader *reader, const struct config_value *value, void *to)
+{
+    const struct tls_block *block = to;
+
+    if (!config_bool(reader, value, &block->options->insecure))
+        return;
+    if (block->role == CONFIG_TLS_CLIENTS)
+        config_notice(reader, value, "\"insecure\" has no effect: no server is connected to");
+    else if (block->options->insecure)
+        config_notice(
+            reader, value,
+            "TLS certificate chain and hostname of solicited routes will not be verified. "
+            "DO NOT USE IN PRODUCTION!");
+}
 
 static const struct config_option options_of_tls[] = {
     CONFIG_FIELD("cert_file", CONFIG_AS_TEXT, struct tls_block, certificate),
@@ -295,7 +308,7 @@ static const struct config_option options_of_tls[] = {
     CONFIG_READ("verify", read_verify),
     CONFIG_READ("verify_and_map", read_map),
     CONFIG_READ("verify_cert_and_check_known_urls", read_known_urls),
-    CONFIG_NOTICED("insecure", WANTS_NO_SERVER),
+    CONFIG_READ("insecure", read_insecure),
     CONFIG_READ("timeout", read_timeout),
     CONFIG_READ("handshake_first first immediate", read_first),
     CONFIG_READ("min_version", read_version),
@@ -360,6 +373,8 @@ const struct tls_options *config_tls(struct config_reader *reader, const struct 
     block.options->timeout_ns = TLS_TIMEOUT_NS;
     block.options->version_min = 12;
     block.options->place = &value->place;
+    block.options->peers = role == CONFIG_TLS_PEERS;
+    block.options->verify = block.options->peers;
     if (!config_read_block(reader, value, &tls, &block))
         return NULL;
     add_pair(reader, value, &block);

@@ -419,6 +419,7 @@ void config_top_check(struct config_reader *reader, const struct options *option
     char grace[40], duration[40];
 
     config_no_auth_user_check(reader, &options->auth);
+    config_websocket_check(reader, options);
     check_system_account(reader, options);
     check_cluster(reader, options);
     if (options->max_payload > options->max_pending)

@@ -97,6 +97,85 @@ static void read_headers(struct config_reader *reader, const struct config_value
     }
 }
 
+/* ---- who may come in --------------------------------------------------------------------------
+ */
+
+static void read_auth_timeout(struct config_reader *reader, const struct config_value *value,
+                              void *to)
+{
+    struct auth_door *door = to;
+
+    config_timeout(reader, value, "websocket authorization", &door->timeout_ns);
+}
+
+static const struct config_option options_of_authorization[] = {
+    CONFIG_FIELD("user username", CONFIG_AS_BYTES, struct auth_door, user),
+    CONFIG_FIELD("pass password", CONFIG_AS_BYTES, struct auth_door, password),
+    CONFIG_FIELD("token", CONFIG_AS_BYTES, struct auth_door, token),
+    CONFIG_READ("timeout", read_auth_timeout),
+};
+
+static const struct config_block authorization = CONFIG_BLOCK(options_of_authorization);
+
+static void read_authorization(struct config_reader *reader, const struct config_value *value,
+                               void *to)
+{
+    struct websocket_options *options = to;
+
+    (void)config_read_block(reader, value, &authorization, &options->door);
+}
+
+static bool no_auth_user_known(const struct auth_options *auth, struct bytes name)
+{
+    for (size_t i = 0; i < auth->users_count; i++) {
+        const struct user_options *user = &auth->users[i];
+
+        if (bytes_equal(user->nkey.size > 0 ? user->nkey : user->name, name))
+            return true;
+    }
+    return false;
+}
+
+static void check_no_auth_user(struct config_reader *reader, const struct auth_options *auth,
+                               struct bytes name)
+{
+    if (auth->users_count == 0)
+        config_error(reader, NULL,
+                     "no_auth_user: \"%.*s\" present, but users/nkeys are not defined",
+                     BYTES_ARG(name));
+    else if (!no_auth_user_known(auth, name))
+        config_error(reader, NULL,
+                     "no_auth_user: \"%.*s\" not present as user or nkey in authorization block or "
+                     "account configuration",
+                     BYTES_ARG(name));
+}
+
+void config_websocket_check(struct config_reader *reader, const struct options *options)
+{
+    const struct websocket_options *websocket = &options->websocket;
+    const struct auth_door *door = &websocket->door;
+
+    if (websocket->port == 0)
+        return;
+    if (door->user.size > 0 && options->auth.users_count > 0)
+        config_error(reader, NULL,
+                     "websocket authentication username not compatible with presence of "
+                     "users/nkeys");
+    if (door->token.size > 0 && options->auth.users_count > 0)
+        config_error(reader, NULL,
+                     "websocket authentication token not compatible with presence of users/nkeys");
+    if (door->no_auth_user.size > 0)
+        check_no_auth_user(reader, &options->auth, door->no_auth_user);
+    if (websocket->jwt_cookie.size > 0 && options->auth.operators == NULL)
+        config_error(reader, NULL,
+                     "trusted operators or trusted keys configuration is required for JWT "
+                     "authentication via cookie \"%.*s\"",
+                     BYTES_ARG(websocket->jwt_cookie));
+}
+
+/* ---- the block --------------------------------------------------------------------------------
+ */
+
 #define WEBSOCKET(names, kind, field)                                                              \
     CONFIG_FIELD(names, CONFIG_AS_##kind, struct websocket_options, field)
 
@@ -112,25 +191,38 @@ static const struct config_option options_of_websocket[] = {
                 read_origins),
     CONFIG_READ("handshake_timeout", read_timeout),
     WEBSOCKET("compression compress", BOOL, compression),
-    CONFIG_REFUSED("authorization authentication"),
-    CONFIG_REFUSED("jwt_cookie"),
+    CONFIG_READ("authorization authentication", read_authorization),
+    WEBSOCKET("jwt_cookie", BYTES, jwt_cookie),
     WEBSOCKET("user_cookie", BYTES, user_cookie),
     WEBSOCKET("pass_cookie", BYTES, password_cookie),
     WEBSOCKET("token_cookie", BYTES, token_cookie),
-    CONFIG_REFUSED("no_auth_user"),
+    WEBSOCKET("no_auth_user", BYTES, door.no_auth_user),
     CONFIG_READ("headers", read_headers),
     WEBSOCKET("ping_interval", DURATION, ping_interval_ns),
 };
 
 static const struct config_block websocket = CONFIG_BLOCK(options_of_websocket);
 
+/* The options are copied: what auth points at must not be in them. */
+static const struct auth_door *keep(struct config_reader *reader, const struct auth_door *door)
+{
+    struct auth_door *kept = config_take(reader, sizeof(*kept));
+
+    *kept = *door;
+    return kept;
+}
+
 void config_websocket(struct config_reader *reader, const struct config_value *value, void *to)
 {
     struct options *options = to;
+    const struct auth_door *door;
 
     if (!config_read_block(reader, value, &websocket, &options->websocket))
         return;
     if (options->websocket.port != 0 && options->websocket.tls == NULL &&
         !options->websocket.no_tls)
         config_error(reader, value, "websocket requires TLS configuration");
+    door = &options->websocket.door;
+    if (door->user.size + door->token.size + door->no_auth_user.size > 0)
+        options->auth.websocket = keep(reader, door);
 }

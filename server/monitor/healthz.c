@@ -14,6 +14,7 @@ struct question {
 };
 
 struct health {
+    struct bytes account, stream; /* that the error is of */
     unsigned status;
     const char *type;
     char error[ERROR_MAX]; /* empty: well */
@@ -89,11 +90,28 @@ static void look_at_account(const struct server *server, const struct question *
     }
 }
 
+/* What is wrong here whatever was asked for. */
+static void look_at_jetstream(const struct server *server, const struct question *question,
+                              struct health *health)
+{
+    struct jetstream_trouble trouble;
+
+    if (!jetstream_trouble(server->jetstream, question->meta_only, &trouble))
+        return;
+    if (trouble.stream.size == 0) {
+        unwell(health, 503, "JETSTREAM", "%s", trouble.why);
+        return;
+    }
+    unwell(health, 503, "STREAM", "JetStream stream '%.*s > %.*s' is not current: %s",
+           BYTES_ARG(trouble.account), BYTES_ARG(trouble.stream), trouble.why);
+    health->account = trouble.account;
+    health->stream = trouble.stream;
+    health->with_account = health->with_stream = true;
+}
+
 static void examine(const struct server *server, const struct question *question,
                     struct health *health)
 {
-    const char *wrong;
-
     if (!sensible(question, health) || question->server_only)
         return;
     if (server->jetstream == NULL) {
@@ -103,10 +121,8 @@ static void examine(const struct server *server, const struct question *question
     }
     if (question->enabled_only)
         return;
-    wrong = jetstream_unhealthy(server->jetstream);
-    if (wrong != NULL)
-        unwell(health, 503, "JETSTREAM", "%s", wrong);
-    else if (question->account.size > 0 && !question->meta_only)
+    look_at_jetstream(server, question, health);
+    if (health->status == 200 && question->account.size > 0 && !question->meta_only)
         look_at_account(server, question, health);
 }
 
@@ -118,9 +134,9 @@ static void write_errors(struct json_writer *w, const struct question *question,
     json_object_begin(w);
     monitor_text(w, BYTES("type"), health->type);
     if (health->with_account)
-        monitor_bytes(w, BYTES("account"), question->account);
+        monitor_bytes(w, BYTES("account"), health->account);
     if (health->with_stream)
-        monitor_bytes(w, BYTES("stream"), question->stream);
+        monitor_bytes(w, BYTES("stream"), health->stream);
     if (health->with_consumer)
         monitor_bytes(w, BYTES("consumer"), question->consumer);
     monitor_text(w, BYTES("error"), health->error);
@@ -143,6 +159,8 @@ void monitor_healthz(struct json_writer *w, struct monitor *monitor, struct ask 
     read_question(ask, &question);
     if (ask->status != 200)
         return;
+    health.account = question.account;
+    health.stream = question.stream;
     examine(monitor->server, &question, &health);
     json_object_begin(w);
     monitor_text(w, BYTES("status"), word(&health, question.details));

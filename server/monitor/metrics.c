@@ -70,8 +70,11 @@ static void write_nodes(struct open_metrics *m, const struct server *server)
 static void write_usage(struct open_metrics *m, struct jetstream *jetstream)
 {
     struct jetstream_stats stats;
+    struct jetstream_trouble trouble;
     struct account_usage usage;
     struct store_space space = store_space(jetstream_store(jetstream));
+
+    struct jetstream_scrubbed scrubbed = jetstream_scrubbed(jetstream);
 
     jetstream_stats(jetstream, &stats);
     jetstream_usage(jetstream, NULL, &usage);
@@ -93,8 +96,15 @@ static void write_usage(struct open_metrics *m, struct jetstream *jetstream)
                      "Of these publishes leave so many.", space.kept);
     metrics_gauge_of(m, "millrace_jetstream_disk_scarce",
                      "1 while publishes are refused for lack of space.", space.scarce);
-    metrics_gauge_of(m, "millrace_jetstream_healthy", "1 unless a stream is broken or behind.",
-                     jetstream_unhealthy(jetstream) == NULL);
+    metrics_counter_of(m, "millrace_jetstream_scrubbed_bytes",
+                       "Of messages that the background check has read.", scrubbed.bytes);
+    metrics_counter_of(m, "millrace_jetstream_scrub_passes", "How often it has come to the end.",
+                       scrubbed.passes);
+    metrics_counter_of(m, "millrace_jetstream_scrub_damaged_messages",
+                       "That it found damaged, each time it did.", scrubbed.damaged);
+    metrics_gauge_of(m, "millrace_jetstream_healthy",
+                     "1 unless a stream or the metadata is broken, behind, or without a leader.",
+                     !jetstream_trouble(jetstream, false, &trouble));
 }
 
 static void write_latencies(struct open_metrics *m, struct jetstream *jetstream)

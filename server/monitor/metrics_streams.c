@@ -95,6 +95,11 @@ static uint64_t bytes_of_messages(const struct stream *stream)
     return index_bytes(stream_applied(stream)->index);
 }
 
+static uint64_t disk_of(const struct stream *stream)
+{
+    return log_bytes(replica_log(stream_replica(stream)));
+}
+
 static uint64_t last_of(const struct stream *stream)
 {
     return stream_applied(stream)->last_seq;
@@ -188,6 +193,7 @@ static void write_streams(struct rows *rows)
 {
     stream_family(rows, "millrace_stream_messages", "Messages in the stream.", messages_of);
     stream_family(rows, "millrace_stream_bytes", "Of these messages.", bytes_of_messages);
+    stream_family(rows, "millrace_stream_disk_bytes", "That its log takes, or memory.", disk_of);
     stream_family(rows, "millrace_stream_last_sequence", "Of the last message.", last_of);
     stream_family(rows, "millrace_stream_consumers", "Consumers of the stream.", consumers_of);
     stream_family(rows, "millrace_stream_leader", "1 where the stream is led.", leads);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "server/program/dump.h"
+#include "server/program/gauge.h"
 #include "server/program/inspect.h"
 
 #define CODE_SOUND   0
@@ -16,6 +17,7 @@
 
 struct check {
     const char *dir;
+    struct gauge gauge;
     bool repair;
     unsigned problems, notes, repaired;
     unsigned long long batches, records, blocks, segments, journal_records;
@@ -26,6 +28,7 @@ static void on_problem(void *owner, const char *path, const char *text)
     struct check *check = owner;
 
     check->problems++;
+    gauge_clear(&check->gauge);
     printf("DAMAGED  %s: %s\n", path, text);
 }
 
@@ -34,6 +37,7 @@ static void on_note(void *owner, const char *path, const char *text)
     struct check *check = owner;
 
     check->notes++;
+    gauge_clear(&check->gauge);
     printf("note     %s: %s\n", path, text);
 }
 
@@ -59,8 +63,9 @@ static void on_batch(void *owner, const char *path, uint64_t position, uint64_t 
 {
     struct check *check = owner;
 
-    (void)path, (void)position, (void)log_id, (void)batch;
+    (void)log_id, (void)batch;
     check->batches++;
+    gauge_at(&check->gauge, path, position);
 }
 
 static void on_record(void *owner, uint64_t log_id, const struct record *record)
@@ -130,8 +135,7 @@ static void on_stray(void *owner, const char *path, uint64_t log_id)
 /* ---- the command lines ------------------------------------------------------------------------
  */
 
-/* The directory that was meant: the store, or the one that holds it. */
-static const char *find_store(const char *dir, char memory[static 4096])
+const char *program_find_store(const char *dir, char memory[static 4096])
 {
     snprintf(memory, 4096, "%s/millrace/lock", dir);
     if (access(memory, F_OK) != 0)
@@ -195,8 +199,10 @@ int program_check(int argc, char **argv)
 
     if (dir == NULL)
         return CODE_UNKNOWN;
-    check.dir = find_store(dir, memory);
+    check.dir = program_find_store(dir, memory);
+    gauge_begin(&check.gauge, check.dir);
     result = inspect(check.dir, &inspector);
+    gauge_clear(&check.gauge);
     if (result != INSPECT_DONE)
         return say_unknown(result, check.dir);
     printf(
@@ -220,7 +226,7 @@ int program_dump(int argc, char **argv)
 
     if (dir == NULL)
         return CODE_UNKNOWN;
-    dir = find_store(dir, memory);
+    dir = program_find_store(dir, memory);
     result = dump(dir, json, &problems);
     if (result != INSPECT_DONE)
         return say_unknown(result, dir);

@@ -12,6 +12,9 @@ int program_check(int argc, char **argv);
 /* The same exit codes. One line for everything that is there, with --json one object a line. */
 int program_dump(int argc, char **argv);
 
+/* The store that is meant by a directory: itself, or the one that it holds. */
+const char *program_find_store(const char *dir, char memory[static 4096]);
+
 /* Is the command line one of these (argv[1])? */
 int (*program_tool(int argc, char **argv))(int argc, char **argv);
 

@@ -31,6 +31,7 @@ static void load_certificates(struct config *config)
 
     options->tls_context = certificates_of(config, options->tls);
     options->websocket.tls_context = certificates_of(config, options->websocket.tls);
+    options->cluster.tls_context = certificates_of(config, options->cluster.tls);
 }
 
 struct configured *configured_read(int argc, char *const *argv, const char *file)
@@ -63,6 +64,7 @@ void configured_free(struct configured *configured)
 {
     tls_context_give(configured->config.options.tls_context);
     tls_context_give(configured->config.options.websocket.tls_context);
+    tls_context_give(configured->config.options.cluster.tls_context);
     config_deinit(&configured->config);
     heap_give(configured);
 }

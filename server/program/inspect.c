@@ -10,10 +10,12 @@
 #include "raft/replica.h"
 #include "server/catalogue.h"
 #include "server/program/inspect_file.h"
+#include "server/program/inspect_index.h"
 #include "server/stream/effect.h"
 #include "storage/batch.h"
 #include "storage/hash.h"
 #include "storage/keep.h"
+#include "storage/pack.h"
 #include "storage/paths.h"
 
 #define BLOCKS_MAX 64u
@@ -43,6 +45,7 @@ struct piece {
     struct segment_header header;
     enum err header_err;
     uint64_t cut; /* batches above it are void */
+    bool packed;
 };
 
 struct log_walk {
@@ -407,12 +410,32 @@ static bool mend_header(struct piece *piece, struct bytes file)
     return true;
 }
 
+/* All of a segment as it was written. */
+static bool read_piece(struct log_walk *log, const struct piece *piece, bool tell, struct buf *out)
+{
+    struct pack_head head;
+    struct buf packed;
+    enum err err;
+
+    if (!piece->packed)
+        return read_below(log->walk, piece->path, out);
+    buf_init(&packed, SIZE_MAX);
+    err = read_below(log->walk, piece->path, &packed) ? pack_expand(buf_bytes(&packed), &head, out)
+                                                      : ERR_IO;
+    buf_deinit(&packed);
+    if (err == ERR_VERSION)
+        newer(log->walk, piece->path);
+    else if (err == ERR_CORRUPT && tell)
+        problem(log->walk, piece->path, "the packed file is damaged");
+    return out->size > 0;
+}
+
 static void walk_piece(struct log_walk *log, struct piece *piece, bool last)
 {
     struct buf file;
 
     buf_init(&file, SIZE_MAX);
-    if (read_below(log->walk, piece->path, &file)) {
+    if (read_piece(log, piece, true, &file)) {
         apply_redos(log->walk, log->id, piece->id, &file);
         if (piece->header_err == OK || mend_header(piece, buf_bytes(&file))) {
             begin_piece(log, piece);
@@ -429,7 +452,7 @@ static void read_header(struct log_walk *log, struct piece *piece)
 
     buf_init(&file, SIZE_MAX);
     piece->header_err = ERR_NOT_FOUND;
-    if (read_below(walk, piece->path, &file) && file.size >= SEGMENT_HEADER) {
+    if (read_piece(log, piece, false, &file) && file.size >= SEGMENT_HEADER) {
         apply_redos(walk, log->id, piece->id, &file);
         piece->header_err = segment_header_read(file.at, &piece->header);
     }
@@ -498,12 +521,21 @@ static void walk_block(struct log_walk *log, const char *path, uint64_t index)
     }
 }
 
+static void walk_kept(struct log_walk *log, const char *path, struct bytes file)
+{
+    struct bytes rest = bytes_skip(file, KEEP_HEADER);
+    struct record record;
+
+    while (rest.size > 0 && record_read(rest, &record) == OK)
+        rest = bytes_skip(rest, record.size);
+    if (rest.size > 0)
+        problem(log->walk, path, "a kept record is damaged");
+}
+
 static void walk_keep(struct log_walk *log, const char *path, uint64_t id)
 {
     struct keep keep = {.log_id = log->id, .file_id = id};
     struct io_file *file;
-    struct bytes rest;
-    struct record record;
     struct buf bytes;
     uint64_t size;
     enum err err;
@@ -520,14 +552,87 @@ static void walk_keep(struct log_walk *log, const char *path, uint64_t id)
     }
     io_close(log->walk->io, file);
     buf_init(&bytes, SIZE_MAX);
-    if (read_below(log->walk, path, &bytes) && bytes.size >= size) {
-        rest = bytes_skip(bytes_take(buf_bytes(&bytes), (size_t)size), KEEP_HEADER);
-        while (rest.size > 0 && record_read(rest, &record) == OK)
-            rest = bytes_skip(rest, record.size);
-        if (rest.size > 0)
-            problem(log->walk, path, "a kept record is damaged");
-    }
+    if (read_below(log->walk, path, &bytes) && bytes.size >= size)
+        walk_kept(log, path, bytes_take(buf_bytes(&bytes), (size_t)size));
     buf_deinit(&bytes);
+}
+
+static void walk_packed_keep(struct log_walk *log, const char *path)
+{
+    struct pack_head head = {0};
+    struct buf bytes, raw;
+    enum err err;
+
+    buf_init(&bytes, SIZE_MAX);
+    buf_init(&raw, SIZE_MAX);
+    err = read_below(log->walk, path, &bytes) ? pack_expand(buf_bytes(&bytes), &head, &raw) : OK;
+    if (head.kind == PACK_KEEP && err == ERR_CORRUPT)
+        problem(log->walk, path, "the packed file is damaged");
+    if (head.kind == PACK_KEEP && raw.size > KEEP_HEADER)
+        walk_kept(log, path, buf_bytes(&raw));
+    buf_deinit(&raw);
+    buf_deinit(&bytes);
+}
+
+/* ---- what a block says of messages -------------------------------------------------------------
+ */
+
+struct index_look {
+    struct log_walk *log;
+    const char *path; /* of the block */
+};
+
+static bool file_of(void *owner, uint64_t file_id, struct buf *out)
+{
+    struct index_look *look = owner;
+    struct log_walk *log = look->log;
+    struct pack_head head;
+    struct buf bytes;
+    char whole[4096];
+
+    for (size_t i = 0; i < log->count; i++) {
+        if (log->pieces[i].id != file_id)
+            continue;
+        if (!read_piece(log, &log->pieces[i], false, out))
+            return false;
+        apply_redos(log->walk, log->id, file_id, out);
+        return true;
+    }
+    snprintf(whole, sizeof whole, "%s/%s", log->walk->dir, path_keep(".", log->id, file_id).text);
+    if (inspect_read_file(whole, out))
+        return true;
+    buf_clear(out);
+    buf_init(&bytes, SIZE_MAX);
+    snprintf(whole, sizeof whole, "%s/%s", log->walk->dir, path_pack(".", log->id, file_id).text);
+    if (inspect_read_file(whole, &bytes))
+        (void)pack_expand(buf_bytes(&bytes), &head, out);
+    buf_deinit(&bytes);
+    return out->size > 0;
+}
+
+static void tell_index(void *owner, const char *text)
+{
+    const struct index_look *look = owner;
+
+    problem(look->log->walk, look->path, "%s", text);
+}
+
+/* The newest: files that only the older one needs may be gone. */
+static void walk_index(struct log_walk *log, const char *name)
+{
+    struct inspect_index inspect = {.file = file_of, .problem = tell_index};
+    struct index_look look = {.log = log};
+    const struct block *newest = NULL;
+    char path[128];
+
+    for (size_t i = 0; i < log->block_count; i++)
+        newest = newest == NULL || log->blocks[i].index > newest->index ? &log->blocks[i] : newest;
+    if (newest == NULL || log->id < CATALOGUE_STREAM_FIRST)
+        return;
+    snprintf(path, sizeof path, "logs/%.20s/%016llx.blk", name, (unsigned long long)newest->index);
+    look.path = path;
+    inspect.owner = &look;
+    inspect_index(&inspect, newest);
 }
 
 static int compare_pieces(const void *a, const void *b)
@@ -537,6 +642,23 @@ static int compare_pieces(const void *a, const void *b)
     return one->id < other->id ? -1 : one->id > other->id;
 }
 
+/* Of the two kinds of packed files; one whose head cannot be read is taken for a segment. */
+static bool is_packed_segment(struct log_walk *log, const char *name, const char *file)
+{
+    struct buf bytes, raw;
+    struct pack_head head = {.kind = PACK_SEGMENT};
+    char path[128];
+
+    snprintf(path, sizeof path, "logs/%.20s/%.60s", name, file);
+    buf_init(&bytes, SIZE_MAX);
+    buf_init(&raw, SIZE_MAX);
+    if (read_below(log->walk, path, &bytes))
+        (void)pack_expand(buf_bytes(&bytes), &head, &raw);
+    buf_deinit(&raw);
+    buf_deinit(&bytes);
+    return head.kind != PACK_KEEP;
+}
+
 static void find_pieces(struct log_walk *log, const char *name, const struct inspect_names *names)
 {
     uint64_t id;
@@ -544,9 +666,14 @@ static void find_pieces(struct log_walk *log, const char *name, const struct ins
     log->pieces = heap_take((names->count + 1) * sizeof *log->pieces);
     for (size_t i = 0; i < names->count; i++) {
         struct piece *piece = &log->pieces[log->count];
+        bool packed =
+            path_read_pack(names->at[i], &id) && is_packed_segment(log, name, names->at[i]);
 
-        if (!path_read_segment(names->at[i], &id))
+        if (!packed && !path_read_segment(names->at[i], &id))
             continue;
+        if (log->count > 0 && piece[-1].id == id)
+            continue; /* both are there: the packed one, which came first, counts */
+        piece->packed = packed;
         piece->id = id;
         snprintf(piece->path, sizeof piece->path, "logs/%.20s/%.60s", name, names->at[i]);
         log->count++;
@@ -570,6 +697,8 @@ static void walk_others(struct log_walk *log, const char *name, const struct ins
             walk_block(log, path, id);
         } else if (path_read_keep(names->at[i - 1], &id)) {
             walk_keep(log, path, id);
+        } else if (path_read_pack(names->at[i - 1], &id)) {
+            walk_packed_keep(log, path);
         } else if (!path_read_segment(names->at[i - 1], &id)) {
             note(log->walk, path,
                  path_read_segment_new(names->at[i - 1], &id) ? "was never finished"
@@ -595,6 +724,8 @@ static void walk_log(struct walk *walk, const char *name, uint64_t id)
     for (size_t i = 0; i < log.count && !walk->newer; i++)
         if (log.pieces[i].header_err != ERR_NOT_FOUND)
             walk_piece(&log, &log.pieces[i], i + 1 == log.count);
+    if (!walk->newer)
+        walk_index(&log, name);
     if (log.count > 0 && newest_block(&log) > log.index)
         note(walk, path, "ends below its newest state block");
     for (size_t i = 0; i < log.block_count; i++)

@@ -28,10 +28,23 @@ static void remember_id(struct stream_state *state, const struct effect *effect)
         dedup_add(&state->dedup, id, effect->message.sequence, effect->message.time_ns);
 }
 
+/* What lost indexes had, now that the next one says how many. */
+static void note_lost(struct stream_state *state, uint64_t next)
+{
+    uint64_t first = state->last_seq + 1;
+
+    if (next - first > LOST_MAX)
+        next = first + LOST_MAX;
+    for (uint64_t sequence = first; sequence < next; sequence++)
+        (void)lost_add(&state->lost, sequence, 0); /* their bytes are counted */
+}
+
 static void store(struct stream_state *state, const struct effect *effect,
                   const struct index_entry *entry)
 {
     state->lost_messages += entry->sequence - state->last_seq - 1;
+    if (state->gap)
+        note_lost(state, entry->sequence);
     state->gap = false;
     state->gap_max = 0;
 

@@ -2,8 +2,6 @@
  * consumer_inbox: what clients say to a consumer: its sinks, what they keep until the turn, and who
  * listens on the deliver subject.
  */
-#include <stdio.h>
-
 #include "base/limits.h"
 #include "server/stream/stream_priv.h"
 
@@ -22,13 +20,9 @@ static void keep(struct consumer_shell *shell, enum inbox_kind kind, const struc
         .body = message->payload,
     };
 
-    if (outbox_add(&shell->inbox, &item)) /* what does not fit is a time-out for its sender */
+    if (outbox_add(&consumer_lane(shell)->inbox,
+                   &item)) /* what does not fit is a time-out for its sender */
         stream_consumer_mark(shell);
-}
-
-static void on_next(void *owner, const struct message *message)
-{
-    keep(owner, INBOX_REQUEST, message);
 }
 
 void consumer_inbox_read(struct consumer_shell *shell)
@@ -37,7 +31,9 @@ void consumer_inbox_read(struct consumer_shell *shell)
     int64_t log_now_ns = stream_log_now(shell->stream);
     struct outbox_item item;
 
-    while (stream_room(shell->stream) && outbox_peek(&shell->inbox, &item)) {
+    if (shell->lane == NULL)
+        return;
+    while (stream_room(shell->stream) && outbox_peek(&shell->lane->inbox, &item)) {
         switch ((enum inbox_kind)item.code) {
         case INBOX_REQUEST:
             consumer_request(shell->consumer, now_ns, item.reply, item.headers, item.body);
@@ -49,7 +45,7 @@ void consumer_inbox_read(struct consumer_shell *shell)
             consumer_flow(shell->consumer, now_ns, log_now_ns, item.to, item.headers);
             break;
         }
-        outbox_pop(&shell->inbox);
+        outbox_pop(&shell->lane->inbox);
     }
 }
 
@@ -81,6 +77,30 @@ static void refuse(struct stream *stream, const struct message *message)
         stream_send_now(stream, &item);
     }
     buf_deinit(&headers);
+}
+
+static struct consumer_shell *asked(struct stream *stream, const struct message *message)
+{
+    /* $JS.API.CONSUMER.MSG.NEXT.stream.name */
+    return stream_consumer_shell(stream, token(message_sent_to(message), 6));
+}
+
+/* Clients of this server that ask a consumer which is not there are told so by the router, as they
+ * are by the reference. */
+static bool takes_next(void *owner, const struct message *message)
+{
+    return message->origin == NULL || asked(owner, message) != NULL;
+}
+
+/* A push consumer answers pulls, too: with "Consumer is push based". */
+static void on_next(void *owner, const struct message *message)
+{
+    struct consumer_shell *shell = asked(owner, message);
+
+    if (shell != NULL)
+        keep(shell, INBOX_REQUEST, message);
+    else
+        refuse(owner, message);
 }
 
 static bool takes_acks(const struct consumer_config *config)
@@ -137,50 +157,30 @@ static struct sink *add_sink(struct stream *stream, const char *prefix, const ch
     return sink;
 }
 
-static void open_acks(struct stream *stream)
+void consumer_inbox_open(struct stream *stream)
 {
     char prefix[JETSTREAM_ACK_PREFIX_MAX];
 
-    if (stream->sink_acks[0] != NULL)
+    if (stream->inbox_sinks[0] != NULL)
         return;
     jetstream_ack_prefix(stream->jetstream, stream->account, prefix);
-    stream->sink_acks[0] = add_sink(stream, "$JS.ACK.", ".*.*.*.*.*.*", on_ack, stream);
-    stream->sink_acks[1] = add_sink(stream, prefix, ".*.*.*.*.*.>", on_ack_2, stream);
-    stream->sink_acks[2] = add_sink(stream, "$JS.FC.", ".*.*", on_flow, stream);
+    stream->inbox_sinks[0] = add_sink(stream, "$JS.ACK.", ".*.*.*.*.*.*", on_ack, stream);
+    stream->inbox_sinks[1] = add_sink(stream, prefix, ".*.*.*.*.*.>", on_ack_2, stream);
+    stream->inbox_sinks[2] = add_sink(stream, "$JS.FC.", ".*.*", on_flow, stream);
+    stream->inbox_sinks[3] = add_sink(stream, "$JS.API.CONSUMER.MSG.NEXT.", ".*", on_next, stream);
+    router_sink_choose(stream->inbox_sinks[3], takes_next);
 }
 
-void consumer_inbox_close_acks(struct stream *stream)
+void consumer_inbox_close(struct stream *stream)
 {
-    for (size_t i = 0; i < sizeof stream->sink_acks / sizeof stream->sink_acks[0]; i++) {
-        if (stream->sink_acks[i] != NULL)
-            router_sink_remove(stream_router(stream), stream->sink_acks[i]);
-        stream->sink_acks[i] = NULL;
+    for (size_t i = 0; i < sizeof stream->inbox_sinks / sizeof stream->inbox_sinks[0]; i++) {
+        if (stream->inbox_sinks[i] != NULL)
+            router_sink_remove(stream_router(stream), stream->inbox_sinks[i]);
+        stream->inbox_sinks[i] = NULL;
     }
 }
 
-/* ---- requests -------------------------------------------------------------------------------- */
-
-/* Each has a sink of its own for these: where there is none, clients are told so by the router, as
- * they are by the reference. */
-void consumer_inbox_open(struct consumer_shell *shell)
-{
-    struct stream *stream = shell->stream;
-    char suffix[NAME_SIZE_MAX + 2];
-
-    if (shell->sink_next != NULL)
-        return;
-    /* A push consumer answers pulls, too: with "Consumer is push based". */
-    snprintf(suffix, sizeof suffix, ".%.*s", BYTES_ARG(shell->name));
-    shell->sink_next = add_sink(stream, "$JS.API.CONSUMER.MSG.NEXT.", suffix, on_next, shell);
-    open_acks(stream);
-}
-
-void consumer_inbox_close(struct consumer_shell *shell)
-{
-    if (shell->sink_next != NULL)
-        router_sink_remove(stream_router(shell->stream), shell->sink_next);
-    shell->sink_next = NULL;
-}
+/* ---- deliver subjects ------------------------------------------------------------------------ */
 
 void consumer_inbox_check_bound(struct consumer_shell *shell)
 {

@@ -71,9 +71,10 @@ static void ask_deliver(void *owner, const struct consumer_delivery *delivery)
     };
 
     keep_place(shell, &item);
-    if (!outbox_add(&shell->deliveries, &item))
+    if (!outbox_add(&consumer_lane(shell)->deliveries, &item))
         logger_warn(server_logger(jetstream_server(stream->jetstream)),
-                    "Consumer '%.*s': too many deliveries are waiting", BYTES_ARG(shell->name));
+                    "Consumer '%.*s': too many deliveries are waiting",
+                    BYTES_ARG(shell_name(shell)));
     stream_consumer_mark(shell);
 }
 
@@ -83,7 +84,7 @@ static void ask_status(void *owner, struct bytes to, struct bytes reply, struct 
     struct outbox_item item = {
         .kind = OUTBOX_MESSAGE, .to = to, .reply = reply, .headers = headers};
 
-    (void)outbox_add(&shell->deliveries,
+    (void)outbox_add(&consumer_lane(shell)->deliveries,
                      &item); /* a status that is lost is a time-out for the client */
     stream_consumer_mark(shell);
 }
@@ -119,7 +120,7 @@ static void ask_advise(void *owner, const struct consumer_advice *advice)
     buf_init(&subject, ADVISORY_SUBJECT_MAX);
     buf_init(&body, ADVISORY_BODY_MAX);
     if (advisory_of_consumer(stream->jetstream, account_name(stream->account), stream->name,
-                             shell->name, advice, &subject, &body))
+                             shell_name(shell), advice, &subject, &body))
         advise(stream, &subject, &body);
     buf_deinit(&subject);
     buf_deinit(&body);
@@ -157,10 +158,10 @@ static void ask_wake_at(void *owner, int64_t deadline_ns)
     struct consumer_shell *shell = owner;
     struct timers *timers = io_timers(stream_io(shell->stream));
 
-    if (deadline_ns == INT64_MAX)
-        timers_cancel(timers, &shell->wake);
-    else
-        timers_arm(timers, &shell->wake, deadline_ns);
+    if (deadline_ns < INT64_MAX)
+        timers_arm(timers, &consumer_lane(shell)->wake, deadline_ns);
+    else if (shell->lane != NULL)
+        timers_cancel(timers, &shell->lane->wake);
 }
 
 static void ask_stalled(void *owner, const struct consumer_info *info)
@@ -171,16 +172,17 @@ static void ask_stalled(void *owner, const struct consumer_info *info)
 
     if (info->stalled_s == 0) {
         logger_info(logger, "Consumer '%.*s > %.*s' delivers again", BYTES_ARG(stream),
-                    BYTES_ARG(shell->name));
+                    BYTES_ARG(shell_name(shell)));
         return;
     }
     logger_warn(logger,
                 "Consumer '%.*s > %.*s' has delivered nothing for %llu s because %s: %llu pending, "
                 "%llu unacknowledged, %llu waiting, delivered %llu, ack floor %llu",
-                BYTES_ARG(stream), BYTES_ARG(shell->name), (unsigned long long)info->stalled_s,
-                consumer_hold_text(info->hold), (unsigned long long)info->num_pending,
-                (unsigned long long)info->num_ack_pending, (unsigned long long)info->num_waiting,
-                (unsigned long long)info->delivered_stream, (unsigned long long)info->floor_stream);
+                BYTES_ARG(stream), BYTES_ARG(shell_name(shell)),
+                (unsigned long long)info->stalled_s, consumer_hold_text(info->hold),
+                (unsigned long long)info->num_pending, (unsigned long long)info->num_ack_pending,
+                (unsigned long long)info->num_waiting, (unsigned long long)info->delivered_stream,
+                (unsigned long long)info->floor_stream);
 }
 
 static void ask_settled(void *owner, uint64_t sequence)
@@ -188,19 +190,15 @@ static void ask_settled(void *owner, uint64_t sequence)
     stream_settled(((struct consumer_shell *)owner)->stream, sequence);
 }
 
-struct consumer_out consumer_shell_out(struct consumer_shell *shell)
-{
-    return (struct consumer_out){
-        .owner = shell,
-        .propose = ask_propose,
-        .deliver = ask_deliver,
-        .status = ask_status,
-        .answer = ask_answer,
-        .advise = ask_advise,
-        .interest = ask_interest,
-        .inactive = ask_inactive,
-        .wake_at = ask_wake_at,
-        .stalled = ask_stalled,
-        .settled = ask_settled,
-    };
-}
+const struct consumer_out consumer_shell_out = {
+    .propose = ask_propose,
+    .deliver = ask_deliver,
+    .status = ask_status,
+    .answer = ask_answer,
+    .advise = ask_advise,
+    .interest = ask_interest,
+    .inactive = ask_inactive,
+    .wake_at = ask_wake_at,
+    .stalled = ask_stalled,
+    .settled = ask_settled,
+};

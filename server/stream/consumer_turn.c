@@ -8,16 +8,85 @@
 
 #define BURY_RETRY_NS INT64_C(1000000000)
 
+/* Nothing that was asked for before waits to leave, and the receivers keep up. */
+static bool open_lane(const struct consumer_shell *shell)
+{
+    const struct consumer_lane *lane = shell->lane;
+
+    return lane != NULL && lane->deliveries.count == 0 && lane->reader == NULL && shell->bound &&
+           !router_congested(stream_router(shell->stream));
+}
+
+/* The message that is being stored. */
+struct live {
+    const struct consumer_message *stored;
+    const struct effect *effect; /* NULL: its bytes are not in hand */
+    int64_t now_ns, log_now_ns;
+};
+
+static struct live live_begin(const struct stream *stream, const struct consumer_message *stored)
+{
+    struct live live = {.stored = stored, .effect = stream->applying};
+
+    if (stream->push_count == 0)
+        live.effect = NULL;
+    if (live.effect == NULL)
+        return live;
+    live.now_ns = io_now(stream_io(stream));
+    live.log_now_ns = stream_log_now(stream);
+    return live;
+}
+
+/* Looked up anew for each: whoever has had enough leaves with the delivery before. */
+static bool find_route(struct consumer_shell *shell)
+{
+    struct router_route *route = &shell->lane->route;
+
+    if (route->generation == account_generation(shell->stream->account))
+        return route->set != NULL;
+    return router_route_find(stream_router(shell->stream), shell->stream->account,
+                             consumer_config(shell->consumer)->deliver_subject, route);
+}
+
+/* Hands on what is in hand already. False: the long way, by the log. */
+static bool deliver_live(struct consumer_shell *shell, const struct live *live)
+{
+    struct stream *stream = shell->stream;
+    struct message message;
+    char reply[ACK_SUBJECT_MAX];
+    size_t reply_size;
+
+    if (live->effect == NULL || !shell->push || shell->wide || !open_lane(shell) ||
+        !find_route(shell) ||
+        !consumer_live(shell->consumer, live->now_ns, live->log_now_ns, live->stored, reply,
+                       &reply_size))
+        return false;
+    message = (struct message){
+        .subject = live->effect->message.subject,
+        .reply = bytes_of(reply, reply_size),
+        .headers = live->effect->message.headers,
+        .payload = live->effect->message.payload,
+    };
+    latency_add(&jetstream_latencies(stream->jetstream)->delivered,
+                live->log_now_ns - live->stored->time_ns);
+    (void)router_route_publish(stream_router(stream), &shell->lane->route, &message);
+    return true;
+}
+
 void stream_consumers_stored(struct stream *stream, const struct index_entry *entry)
 {
     struct consumer_message message;
     struct consumer_shell *shell;
     struct consumer_walk walk;
+    struct live live;
 
     if (!stream->lead || !consumer_index_walk(stream, entry->subject, &walk))
         return; /* nobody counts what is left but a leader */
     message = consumer_view_message(&stream->view, entry);
+    live = live_begin(stream, &message);
     while ((shell = consumer_index_next(&walk)) != NULL) {
+        if (deliver_live(shell, &live))
+            continue;
         consumer_stored(shell->consumer, &message);
         if (!shell->dirty && consumer_hungry(shell->consumer))
             stream_consumer_mark(shell);
@@ -35,7 +104,7 @@ void stream_consumers_removed(struct stream *stream, const struct index_entry *e
     message = consumer_view_message(&stream->view, entry);
     while ((shell = consumer_index_next(&walk)) != NULL) {
         consumer_removed(shell->consumer, &message);
-        if (stream->lead)
+        if (!shell->dirty && consumer_hungry(shell->consumer))
             stream_consumer_mark(shell);
     }
 }
@@ -61,10 +130,8 @@ void stream_consumers_lead(struct stream *stream)
 
 void stream_consumers_listen(struct stream *stream)
 {
-    struct consumer_shell *shell;
-
-    for (size_t at = 0; (shell = table_next(&stream->consumers, &at)) != NULL;)
-        consumer_inbox_open(shell);
+    if (stream->consumers.count > 0)
+        consumer_inbox_open(stream);
 }
 
 void stream_consumers_refused(struct stream *stream)
@@ -90,20 +157,12 @@ void stream_say_shutdown(struct stream *stream)
 void stream_consumers_follow(struct stream *stream)
 {
     struct consumer_shell *shell;
-    struct outbox_item item;
 
-    consumer_inbox_close_acks(stream);
+    consumer_inbox_close(stream);
     for (size_t at = 0; (shell = table_next(&stream->consumers, &at)) != NULL;) {
-        consumer_inbox_close(shell);
-        timers_cancel(io_timers(stream_io(stream)), &shell->wake);
         consumer_say_follow(shell->consumer);
-        while (outbox_peek(&shell->deliveries, &item)) {
-            if (item.kind == OUTBOX_MESSAGE)
-                stream_send_now(stream, &item);
-            outbox_pop(&shell->deliveries);
-        }
-        delivery_drop(shell);
-        outbox_clear(&shell->inbox);
+        delivery_statuses(shell, stream_send_now);
+        consumer_lane_close(shell);
         shell->doomed = shell->burying = false;
         if (consumer_volatile(shell->consumer)) {
             stream_consumer_drop(stream, shell, false);
@@ -126,7 +185,7 @@ static void burial_done(struct stream_op *op, struct stream *stream)
         consumer_shell_advise_deleted(stream, op->name);
     if (shell != NULL) { /* the disk refused: try again later */
         shell->burying = false;
-        timers_arm(io_timers(stream_io(stream)), &shell->wake,
+        timers_arm(io_timers(stream_io(stream)), &consumer_lane(shell)->wake,
                    io_now(stream_io(stream)) + BURY_RETRY_NS);
     }
     heap_give((void *)op->name.at);
@@ -147,7 +206,7 @@ static void bury(struct consumer_shell *shell)
     struct burial *burial;
 
     if (consumer_volatile(shell->consumer)) {
-        consumer_shell_advise_deleted(stream, shell->name);
+        consumer_shell_advise_deleted(stream, shell_name(shell));
         stream_consumer_drop(stream, shell, true);
         return;
     }
@@ -159,7 +218,7 @@ static void bury(struct consumer_shell *shell)
         .kind = STREAM_OP_CONSUMER_DELETE,
         .check = burial_check,
         .done = burial_done,
-        .name = heap_copy(shell->name),
+        .name = heap_copy(shell_name(shell)),
     };
     stream_submit(stream, &burial->op);
 }
@@ -199,11 +258,12 @@ static void work(struct consumer_shell *shell)
     consumer_inbox_read(shell);
     consumer_work(shell->consumer, io_now(stream_io(stream)), stream_log_now(stream));
     delivery_pump(shell);
+    consumer_lane_rest(shell);
     shell->dirty = false;
     link_planning(shell);
     if (shell->doomed)
         stream_consumer_mark(shell);
-    if (shell->inbox.count > 0)
+    if (shell->lane != NULL && shell->lane->inbox.count > 0)
         stream_consumer_link(shell); /* the batch is full: when it has left, there is a turn */
 }
 
@@ -250,8 +310,8 @@ void stream_consumers_offer(struct stream *stream, struct bytes subject)
     if (!consumer_index_walk(stream, subject, &walk))
         return;
     while ((shell = consumer_index_next(&walk)) != NULL) {
-        if (shell->offered)
-            continue;
+        if (shell->offered || !shell->logged)
+            continue; /* who logs nothing waits until they are stored */
         shell->offered = true;
         shell->offered_next = stream->consumer_offered;
         stream->consumer_offered = shell;

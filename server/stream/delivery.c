@@ -108,7 +108,7 @@ static bool find_wanted(const struct consumer_shell *shell, const struct outbox_
  */
 static size_t run_size(const struct consumer_shell *shell, const struct index_entry *first)
 {
-    struct outbox ahead = shell->deliveries; /* a cursor: nothing is taken out */
+    struct outbox ahead = shell->lane->deliveries; /* a cursor: nothing is taken out */
     struct outbox_item item;
     log_place end = first->place + first->record_size;
 
@@ -136,7 +136,7 @@ static size_t send_run(struct consumer_shell *shell, log_place place, struct byt
     struct outbox_item item;
     size_t sent = 0;
 
-    while (outbox_peek(&shell->deliveries, &item) && !congested(shell)) {
+    while (outbox_peek(&shell->lane->deliveries, &item) && !congested(shell)) {
         struct index_entry entry;
 
         if (item.kind == OUTBOX_MESSAGE) {
@@ -147,7 +147,7 @@ static size_t send_run(struct consumer_shell *shell, log_place place, struct byt
             send_message(shell, &item, bytes_skip(bytes, (size_t)(entry.place - place)));
             sent += entry.record_size;
         }
-        outbox_pop(&shell->deliveries);
+        outbox_pop(&shell->lane->deliveries);
     }
     return sent;
 }
@@ -160,18 +160,18 @@ static void read_done(struct log_read *read, int64_t result)
     if (shell != NULL) {
         struct outbox_item item;
 
-        shell->reader = NULL;
+        shell->lane->reader = NULL;
         if (result > 0) {
             (void)send_run(shell, reader->place, bytes_of(reader->memory, (size_t)result));
         }
         /* A message that cannot be read must not stop those behind it. */
         if ((result <= 0 || (size_t)result < reader->size) &&
-            outbox_peek(&shell->deliveries, &item) && item.sequence == reader->first_sequence &&
-            item.kind == OUTBOX_STORED) {
+            outbox_peek(&shell->lane->deliveries, &item) &&
+            item.sequence == reader->first_sequence && item.kind == OUTBOX_STORED) {
             logger_error(server_logger(jetstream_server(shell->stream->jetstream)),
                          "Stream '%.*s': message %llu could not be read",
                          BYTES_ARG(shell->stream->name), (unsigned long long)item.sequence);
-            outbox_pop(&shell->deliveries);
+            outbox_pop(&shell->lane->deliveries);
         }
         stream_consumer_mark(shell);
     }
@@ -190,7 +190,7 @@ static void read_from_disk(struct consumer_shell *shell, const struct index_entr
     reader->place = entry->place;
     reader->size = size;
     reader->memory = heap_take(size);
-    shell->reader = reader;
+    shell->lane->reader = reader;
     log_read(replica_log(shell->stream->replica), &reader->read, reader->place, reader->memory,
              size);
 }
@@ -200,12 +200,12 @@ static bool next_stored(struct consumer_shell *shell, struct index_entry *entry)
 {
     struct outbox_item item;
 
-    while (outbox_peek(&shell->deliveries, &item) && !congested(shell)) {
+    while (outbox_peek(&shell->lane->deliveries, &item) && !congested(shell)) {
         if (find_wanted(shell, &item, entry))
             return true;
         if (item.kind == OUTBOX_MESSAGE)
             send_status(shell, &item);
-        outbox_pop(&shell->deliveries);
+        outbox_pop(&shell->lane->deliveries);
     }
     return false;
 }
@@ -216,8 +216,10 @@ void delivery_pump(struct consumer_shell *shell)
     size_t budget = PUMP_MAX;
     struct index_entry entry;
 
+    if (shell->lane == NULL)
+        return;
     router_congestion_reset(stream_router(shell->stream));
-    while (shell->reader == NULL && budget > 0 && next_stored(shell, &entry)) {
+    while (shell->lane->reader == NULL && budget > 0 && next_stored(shell, &entry)) {
         size_t size = run_size(shell, &entry);
         uint8_t *memory = jetstream_read_buffer(shell->stream->jetstream, size);
         int64_t got = log_read_now(replica_log(shell->stream->replica), entry.place, memory, size);
@@ -230,14 +232,14 @@ void delivery_pump(struct consumer_shell *shell)
         sent = send_run(shell, entry.place, bytes_of(memory, (size_t)got));
         budget = sent < budget ? budget - sent : 0;
     }
-    if (shell->deliveries.count > 0 && shell->reader == NULL)
-        timers_arm(io_timers(io), &shell->retry,
+    if (shell->lane->deliveries.count > 0 && shell->lane->reader == NULL)
+        timers_arm(io_timers(io), &shell->lane->retry,
                    congested(shell) ? io_now(io) + RETRY_NS : io_now(io));
 }
 
 static bool holds(const struct consumer_shell *shell, uint32_t ordinal)
 {
-    struct outbox ahead = shell->deliveries; /* a cursor: nothing is taken out */
+    struct outbox ahead = shell->lane->deliveries; /* a cursor: nothing is taken out */
     struct outbox_item item;
 
     for (; outbox_peek(&ahead, &item); ahead.count--) {
@@ -253,23 +255,28 @@ bool delivery_holds(const struct stream *stream, uint32_t ordinal)
     const struct consumer_shell *shell;
 
     for (size_t at = 0; (shell = table_next(&stream->consumers, &at)) != NULL;) {
-        if (holds(shell, ordinal))
+        if (shell->lane != NULL && holds(shell, ordinal))
             return true;
     }
     return false;
 }
 
-void delivery_drop(struct consumer_shell *shell)
+void delivery_statuses(struct consumer_shell *shell, delivery_say_fn *say)
 {
-    if (shell->reader != NULL)
-        shell->reader->shell = NULL;
-    shell->reader = NULL;
-    timers_cancel(io_timers(stream_io(shell->stream)), &shell->retry);
-    outbox_clear(&shell->deliveries);
+    struct outbox_item item;
+
+    if (shell->lane == NULL)
+        return;
+    while (outbox_peek(&shell->lane->deliveries, &item)) {
+        if (item.kind == OUTBOX_MESSAGE)
+            say(shell->stream, &item);
+        outbox_pop(&shell->lane->deliveries);
+    }
 }
 
-void delivery_close(struct consumer_shell *shell)
+void delivery_forsake(struct consumer_lane *lane)
 {
-    delivery_drop(shell);
-    outbox_deinit(&shell->deliveries);
+    if (lane->reader != NULL)
+        lane->reader->shell = NULL;
+    lane->reader = NULL;
 }

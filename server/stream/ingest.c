@@ -115,6 +115,14 @@ static void decide(struct stream *stream, const struct publish *publish, struct 
     stream_mark(stream);
 }
 
+/* A full disk is this node's alone: others of the stream's may have room. */
+static void give_way(struct stream *stream)
+{
+    if (stream->state.config.storage == STORAGE_FILE &&
+        store_space(jetstream_store(stream->jetstream)).scarce)
+        replica_give_way(stream->replica);
+}
+
 /* False: it has to wait; nothing has happened. */
 static bool decide_one(struct stream *stream, const struct publish *publish, struct bytes reply)
 {
@@ -127,6 +135,7 @@ static bool decide_one(struct stream *stream, const struct publish *publish, str
 
     if (error != 0) {
         answer_error(stream, reply, error, "", bytes_of(NULL, 0), false);
+        give_way(stream);
         return true;
     }
     if (gather->size >= limit - GATHER_RESERVED)

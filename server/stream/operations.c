@@ -77,7 +77,8 @@ static bool write_consumer(struct stream *stream, struct stream_op *op, struct b
         .type = EFFECT_CONSUMER_CREATE,
         .consumer =
             {
-                .number = shell != NULL ? shell->number : stream_consumer_number(stream),
+                .number = shell != NULL ? consumer_number(shell->consumer)
+                                        : stream_consumer_number(stream),
                 .created_ns = op->created_ns,
                 .name = op->name,
                 .json = op->json,
@@ -94,7 +95,8 @@ static bool write_consumer_delete(struct stream *stream, const struct stream_op 
     struct consumer_shell *shell = stream_consumer_shell(stream, op->name);
     struct effect effect = {
         .type = EFFECT_CONSUMER_DELETE,
-        .consumer = {.number = shell != NULL ? shell->number : 0, .name = op->name},
+        .consumer = {.number = shell != NULL ? consumer_number(shell->consumer) : 0,
+                     .name = op->name},
     };
 
     return effect_write(out, &effect);

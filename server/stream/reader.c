@@ -21,11 +21,24 @@ static bool to_message(struct bytes bytes, uint64_t sequence, struct stream_mess
     return true;
 }
 
-static void hand_out(struct stream_read *read, struct bytes bytes)
+/* What is not what it should be is damaged, if it is still the stream's and still there. */
+static void look_at_damage(struct stream *stream, uint64_t sequence, uint64_t place)
+{
+    struct index_entry entry;
+
+    if (index_get(stream->state.index, sequence, &entry) && entry.place == place)
+        stream_damaged(stream, sequence, entry.stored_size, "found by a read");
+}
+
+static void hand_out(struct stream *stream, struct stream_read *read, uint64_t place,
+                     struct bytes bytes)
 {
     struct stream_message message;
+    bool sound = to_message(bytes, read->sequence, &message);
 
-    read->done(read, to_message(bytes, read->sequence, &message) ? &message : NULL);
+    if (!sound)
+        look_at_damage(stream, read->sequence, place);
+    read->done(read, sound ? &message : NULL);
 }
 
 static void unlink_read(struct stream_read *read)
@@ -43,11 +56,11 @@ static void read_done(struct log_read *log_read, int64_t result)
 {
     struct stream_read *read = owner_of(log_read, struct stream_read, read);
     uint8_t *memory = read->memory;
-    bool whole = read->stream != NULL && result == (int64_t)read->size;
+    struct stream *stream = read->stream;
 
     unlink_read(read);
-    if (whole)
-        hand_out(read, bytes_of(memory, read->size));
+    if (stream != NULL && result == (int64_t)read->size)
+        hand_out(stream, read, read->place, bytes_of(memory, read->size));
     else
         read->done(read, NULL);
     heap_give(memory);
@@ -124,7 +137,7 @@ void stream_read_at(struct stream *stream, struct stream_read *read,
     struct bytes bytes = read_now(stream, entry);
 
     if (bytes.size > 0) {
-        hand_out(read, bytes);
+        hand_out(stream, read, entry->place, bytes);
         return;
     }
     read->stream = stream;

@@ -160,17 +160,17 @@ static void add_consumer(struct stream_snapshot *snapshot, const struct consumer
     json_writer_init(&writer, &text);
     json_object_begin(&writer);
     JSON_KEY(&writer, "Created");
-    json_string(&writer, bytes_of(created, text_time(created, shell->created_ns)));
+    json_string(&writer, bytes_of(created, text_time(created, consumer_created(shell->consumer))));
     JSON_KEY(&writer, "Name");
-    json_string(&writer, shell->name);
+    json_string(&writer, shell_name(shell));
     schema_encode_members(&consumer_config_schema, consumer_config(shell->consumer), &writer);
     json_object_end(&writer);
-    added = !writer.failed && archive_add_config(&snapshot->tail, stream->name, shell->name,
+    added = !writer.failed && archive_add_config(&snapshot->tail, stream->name, shell_name(shell),
                                                  buf_bytes(&text), stream_log_now(stream));
     consumer_portable(shell->consumer, &portable);
     if (portable.snapshot_last > 0) {
         buf_clear(&text);
-        (void)buf_print(&path, "obs/%.*s/millrace.inf", BYTES_ARG(shell->name));
+        (void)buf_print(&path, "obs/%.*s/millrace.inf", BYTES_ARG(shell_name(shell)));
         added = added &&
                 buf_print(&text, "{\"snapshot_last\":%llu}",
                           (unsigned long long)portable.snapshot_last) &&
@@ -178,7 +178,7 @@ static void add_consumer(struct stream_snapshot *snapshot, const struct consumer
     }
     buf_clear(&text);
     buf_clear(&path);
-    (void)buf_print(&path, "obs/%.*s/o.dat", BYTES_ARG(shell->name));
+    (void)buf_print(&path, "obs/%.*s/o.dat", BYTES_ARG(shell_name(shell)));
     added = added && consumer_file_write(&portable, &text) &&
             archive_add_file(&snapshot->tail, buf_bytes(&path), buf_bytes(&text), 0);
     snapshot->tail.limit = added ? snapshot->tail.limit : 0;

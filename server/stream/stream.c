@@ -19,6 +19,17 @@ struct router *stream_router(const struct stream *stream)
 /* ---- replica events: what is committed comes here, in log order --------------------------------
  */
 
+static enum err apply_effect(struct stream *stream, const struct effect *effect, log_place place,
+                             uint32_t record_size, struct apply_result *result)
+{
+    enum err err;
+
+    stream->applying = effect->type == EFFECT_MESSAGE ? effect : NULL;
+    err = stream_state_apply(&stream->state, effect, place, record_size, result);
+    stream->applying = NULL;
+    return err;
+}
+
 static void apply_record(struct stream *stream, const struct log_batch *batch,
                          const struct record *record, log_place place)
 {
@@ -39,7 +50,7 @@ static void apply_record(struct stream *stream, const struct log_batch *batch,
     }
     stream->purging = record->type == EFFECT_PURGE;
     if (effect_read(record, &effect) != OK ||
-        stream_state_apply(&stream->state, &effect, place, record->size, &result) != OK) {
+        apply_effect(stream, &effect, place, record->size, &result) != OK) {
         logger_warn(server_logger(jetstream_server(stream->jetstream)),
                     "Stream '%.*s': unreadable record of type %u at index %llu",
                     BYTES_ARG(stream->name), record->type, (unsigned long long)batch->index);
@@ -126,6 +137,15 @@ static void apply(void *owner, const struct log_batch *batch)
     stream_mark(stream);
 }
 
+void stream_damaged(struct stream *stream, uint64_t sequence, uint64_t bytes, const char *how)
+{
+    if (!lost_add(&stream->state.lost, sequence, bytes))
+        return;
+    logger_error(server_logger(jetstream_server(stream->jetstream)),
+                 "Stream '%.*s': message %llu is damaged on disk (%s); the rest is served",
+                 BYTES_ARG(stream->name), (unsigned long long)sequence, how);
+}
+
 static void lost(void *owner, uint64_t first, uint64_t last, uint64_t bytes)
 {
     struct stream *stream = owner;
@@ -154,6 +174,7 @@ static void lead(void *owner, uint64_t term)
     stream_expiry_arm(stream);
     stream_schedules_arm(stream);
     jetstream_stream_lead(stream->jetstream, stream);
+    stream_leader_elected(stream);
     stream_mark(stream);
 }
 
@@ -209,6 +230,7 @@ static void follow(void *owner)
     stream_restore_end(stream, "the stream has another leader now");
     timers_cancel(io_timers(stream_io(stream)), &stream->expiry);
     jetstream_stream_follow(stream->jetstream, stream);
+    stream_leader_gone(stream);
     stream_mark(stream);
 }
 
@@ -260,7 +282,15 @@ static void refused(void *owner, enum err err)
     stream_mark(stream);
 }
 
+static bool elsewhere(void *owner)
+{
+    const struct stream *stream = owner;
+
+    return jetstream_elsewhere(stream->jetstream, stream->id);
+}
+
 static const struct replica_events replica_events_of_stream = {
+    .elsewhere = elsewhere,
     .apply = apply,
     .lost = lost,
     .lead = lead,
@@ -304,8 +334,11 @@ static void on_configured(void *owner)
     if (stream->lead && stream->restoring)
         stream_consumers_lead(stream);
     stream->restoring = false;
-    if (stream->replica != NULL) /* else in recovery: stream_open does it once, at the end */
-        stream_subscribe(stream);
+    if (stream->replica == NULL) /* in recovery: stream_open does it once, at the end */
+        return;
+    stream_subscribe(stream);
+    if (stream->lead && !stream->leader_told)
+        stream_leader_elected(stream);
 }
 
 static void on_consumer(void *owner, const struct effect *effect)
@@ -315,16 +348,16 @@ static void on_consumer(void *owner, const struct effect *effect)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-static struct bytes shell_name(const void *item)
+static struct bytes shell_key(const void *item)
 {
-    return ((const struct consumer_shell *)item)->name;
+    return shell_name(item);
 }
 
 static struct bytes shell_number(const void *item)
 {
     const struct consumer_shell *shell = item;
 
-    return bytes_of(&shell->number, sizeof shell->number);
+    return consumer_number_key(shell->consumer);
 }
 
 static const struct zone *find_zone(void *owner, struct bytes name)
@@ -374,7 +407,7 @@ struct stream *stream_open(struct jetstream *jetstream, struct account *account,
     stream->decider.owner = stream;
     stream->decider.flaws = server_options(jetstream_server(jetstream))->sim.stream_flaws;
     stream->state.flaws = stream->decider.flaws;
-    table_init(&stream->consumers, shell_name, prng_next(prng));
+    table_init(&stream->consumers, shell_key, prng_next(prng));
     table_init(&stream->consumers_by_number, shell_number, prng_next(prng));
     sublist_init(&stream->consumer_index, prng_next(prng));
     outbox_init(&stream->parked, STREAM_PARKED_BYTES_MAX);
@@ -418,6 +451,9 @@ static void drop_reads(struct stream *stream)
         read->gone = true;
     }
     stream->reads = NULL;
+    if (stream->scrub != NULL)
+        scrub_leave(stream->scrub);
+    stream->scrub = NULL;
 }
 
 void stream_close(struct stream *stream, bool deleted)

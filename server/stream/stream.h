@@ -117,6 +117,9 @@ struct stream *stream_open(struct jetstream *jetstream, struct account *account,
 void stream_interest_changed(struct stream *stream);
 /* The server ends soon: pulls that wait are told, in the stream's next turn. */
 void stream_say_shutdown(struct stream *stream);
+/* An advisory: this server leads that consumer of it, if there are others that could. */
+struct consumer;
+void stream_say_leader_of(struct stream *stream, const struct consumer *consumer);
 /* What can be done now: answers, waiting publishes, consumers, operations, the next batch. */
 void stream_turn(struct stream *stream);
 /* Drops everything. `deleted`: clients that wait on consumers are told, the log is closed and can

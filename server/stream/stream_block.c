@@ -121,12 +121,12 @@ static void write_consumer(struct stream *stream, const void *what, struct buf *
     schema_encode(&consumer_config_schema, consumer_config(shell->consumer), &writer);
     assert(!writer.failed);
 
-    at = encode_u64(at, shell->number);
-    at = encode_u64(at, (uint64_t)shell->created_ns);
-    at = encode_u64(at, shell->name.size);
+    at = encode_u64(at, consumer_number(shell->consumer));
+    at = encode_u64(at, (uint64_t)consumer_created(shell->consumer));
+    at = encode_u64(at, shell_name(shell).size);
     (void)encode_u64(at, json.size);
     buf_commit(out, CONSUMER_HEAD);
-    (void)buf_add(out, shell->name);
+    (void)buf_add(out, shell_name(shell));
     (void)buf_add(out, buf_bytes(&json));
     buf_deinit(&json);
     if ((stream->state.flaws & STREAM_FLAW_BLOCK_WITHOUT_CONSUMERS) == 0)
@@ -135,8 +135,8 @@ static void write_consumer(struct stream *stream, const void *what, struct buf *
 
 static int compare_numbers(const void *a, const void *b)
 {
-    uint64_t x = (*(struct consumer_shell *const *)a)->number;
-    uint64_t y = (*(struct consumer_shell *const *)b)->number;
+    uint64_t x = consumer_number((*(struct consumer_shell *const *)a)->consumer);
+    uint64_t y = consumer_number((*(struct consumer_shell *const *)b)->consumer);
 
     return x < y ? -1 : x > y;
 }
@@ -320,6 +320,8 @@ void stream_block_written(void *owner, enum err err)
     if (err == OK) {
         drop_files(stream);
         stream_move_begin(stream);
+        if (stream->state.config.compression != COMPRESSION_NONE)
+            log_pack(replica_log(stream->replica));
     } else {
         logger_warn(server_logger(jetstream_server(stream->jetstream)),
                     "Stream '%.*s': a state block could not be written: %s",

@@ -11,6 +11,7 @@
 enum stream_retention { RETENTION_LIMITS, RETENTION_INTEREST, RETENTION_WORKQUEUE };
 enum stream_discard { DISCARD_OLD, DISCARD_NEW };
 enum stream_storage { STORAGE_FILE, STORAGE_MEMORY };
+enum stream_compression { COMPRESSION_NONE, COMPRESSION_S2 }; /* what is inside is ours */
 
 struct stream_consumer_limits {
     int64_t inactive_threshold_ns;
@@ -71,7 +72,7 @@ struct stream_config {
     int64_t num_replicas;
     bool no_ack;
     int64_t duplicate_window_ns;
-    int32_t compression; /* none, s2 */
+    int32_t compression; /* enum stream_compression */
     uint64_t first_seq;
     bool allow_direct;
     bool mirror_direct;

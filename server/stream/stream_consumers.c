@@ -15,10 +15,12 @@
 static void update(struct consumer_shell *shell, const struct consumer_config *config)
 {
     struct stream *stream = shell->stream;
+    struct consumer_config named = *config;
 
+    named.name = shell_name(shell);
     consumer_index_remove(shell); /* its filters are borrowed from the config */
-    shell->wide = shell->wide || consumer_refilters(shell->consumer, config);
-    consumer_update(shell->consumer, stream_leader_now(stream), stream_log_now(stream), config);
+    shell->wide = shell->wide || consumer_refilters(shell->consumer, &named);
+    consumer_update(shell->consumer, stream_leader_now(stream), stream_log_now(stream), &named);
     consumer_index_add(shell);
     shell->bound = consumer_is_bound(shell->consumer);
     if (stream->lead && shell->push) { /* the deliver subject may be another */
@@ -78,16 +80,6 @@ uint64_t stream_consumer_number(struct stream *stream)
     return stream->number_next++;
 }
 
-static void on_wake(struct timer *timer)
-{
-    stream_consumer_mark(owner_of(timer, struct consumer_shell, wake));
-}
-
-static void on_retry(struct timer *timer)
-{
-    stream_consumer_mark(owner_of(timer, struct consumer_shell, retry));
-}
-
 static struct consumer_shell *make(struct stream *stream, uint64_t number, struct bytes name,
                                    const struct consumer_config *config, int64_t created_ns)
 {
@@ -96,20 +88,16 @@ static struct consumer_shell *make(struct stream *stream, uint64_t number, struc
         largest > 0 ? (uint32_t)largest
                     : (uint32_t)server_options(jetstream_server(stream->jetstream))->max_payload;
     struct consumer_shell *shell = HEAP_NEW(struct consumer_shell);
-    struct consumer_stream view = consumer_view_stream(&stream->view, stream->name, message_max);
-    struct consumer_out out = consumer_shell_out(shell);
+    struct consumer_config named = *config;
 
-    view.flaws = server_options(jetstream_server(stream->jetstream))->sim.consumer_flaws;
+    named.name = name; /* a backup may say it beside its config only */
+    stream->consumer_stream = consumer_view_stream(&stream->view, stream->name, message_max);
+    stream->consumer_stream.flaws =
+        server_options(jetstream_server(stream->jetstream))->sim.consumer_flaws;
     shell->stream = stream;
-    shell->name = heap_copy(name);
-    shell->number = number;
-    shell->created_ns = created_ns;
-    shell->wake.fire = on_wake;
-    shell->retry.fire = on_retry;
-    outbox_init(&shell->deliveries, STREAM_PARKED_BYTES_MAX);
-    outbox_init(&shell->inbox, CONSUMER_INBOX_BYTES_MAX);
-    shell->consumer = consumer_create(number, config, created_ns, &view, &out,
-                                      prng_next(server_prng(jetstream_server(stream->jetstream))));
+    shell->consumer =
+        consumer_create(number, &named, created_ns, &stream->consumer_stream, &consumer_shell_out,
+                        shell, prng_next(server_prng(jetstream_server(stream->jetstream))));
     shell->push = consumer_is_push(shell->consumer);
     stream->push_count += shell->push;
     shell->direct = config->direct;
@@ -126,7 +114,7 @@ void stream_consumer_start(struct consumer_shell *shell)
 {
     struct stream *stream = shell->stream;
 
-    consumer_inbox_open(shell);
+    consumer_inbox_open(stream);
     consumer_lead(shell->consumer, io_now(stream_io(stream)), stream_log_now(stream));
     consumer_inbox_check_bound(shell);
     stream_consumer_mark(shell);
@@ -163,10 +151,8 @@ static void destroy(struct consumer_shell *shell)
 {
     struct stream *stream = shell->stream;
 
-    consumer_inbox_close(shell);
     stream->push_count -= shell->push;
     stream->direct_count -= shell->direct;
-    timers_cancel(io_timers(stream_io(stream)), &shell->wake);
     if (shell->dirty)
         unlink_dirty(shell);
     if (shell->planning)
@@ -174,28 +160,19 @@ static void destroy(struct consumer_shell *shell)
     if (shell->offered)
         unlink_offered(shell);
     consumer_index_remove(shell);
-    (void)table_remove(&stream->consumers, shell->name);
-    (void)table_remove(&stream->consumers_by_number,
-                       bytes_of(&shell->number, sizeof shell->number));
+    (void)table_remove(&stream->consumers, shell_name(shell));
+    (void)table_remove(&stream->consumers_by_number, consumer_number_key(shell->consumer));
     consumer_destroy(shell->consumer);
-    delivery_close(shell);
-    outbox_deinit(&shell->inbox);
-    heap_give((void *)shell->name.at);
+    consumer_lane_close(shell);
     heap_give(shell);
 }
 
 /* Waiting pulls are told; what was already handed out and not yet sent goes first. */
 void stream_consumer_drop(struct stream *stream, struct consumer_shell *shell, bool say)
 {
-    struct outbox_item item;
-
     if (say && stream->lead) {
         consumer_say_deleted(shell->consumer);
-        while (outbox_peek(&shell->deliveries, &item)) {
-            if (item.kind == OUTBOX_MESSAGE)
-                stream_send_now(stream, &item);
-            outbox_pop(&shell->deliveries);
-        }
+        delivery_statuses(shell, stream_send_now);
     }
     destroy(shell);
 }
@@ -219,8 +196,8 @@ struct consumer *stream_consumer_volatile(struct stream *stream,
 static void set_logged(struct stream *stream, struct consumer_shell *shell)
 {
     shell->logged = true;
-    if (shell->number > stream->number_logged)
-        stream->number_logged = shell->number;
+    if (consumer_number(shell->consumer) > stream->number_logged)
+        stream->number_logged = consumer_number(shell->consumer);
 }
 
 bool stream_consumer_restore(struct stream *stream, uint64_t number, int64_t created_ns,
@@ -364,19 +341,19 @@ struct consumer **stream_consumers(const struct stream *stream, struct arena *ar
 
 /* ---- the end --------------------------------------------------------------------------------- */
 
+/* The stream ends: it has no turn any more in which something could leave. */
+static void answer_at_once(struct stream *stream, struct outbox_item *item)
+{
+    jetstream_answer(stream->jetstream, stream->account, item->to, item->headers, item->body);
+}
+
 void stream_consumers_say_deleted(struct stream *stream)
 {
     struct consumer_shell *shell;
-    struct outbox_item item;
 
     for (size_t at = 0; (shell = table_next(&stream->consumers, &at)) != NULL;) {
         consumer_say_deleted(shell->consumer);
-        while (outbox_peek(&shell->deliveries, &item)) {
-            if (item.kind == OUTBOX_MESSAGE)
-                jetstream_answer(stream->jetstream, stream->account, item.to, item.headers,
-                                 item.body);
-            outbox_pop(&shell->deliveries);
-        }
+        delivery_statuses(shell, answer_at_once);
     }
 }
 
@@ -385,8 +362,7 @@ void stream_consumers_close(struct stream *stream)
     struct consumer_shell *shell;
     size_t at = 0;
 
-    consumer_inbox_close_acks(stream);
-
+    consumer_inbox_close(stream);
     while ((shell = table_next(&stream->consumers, &at)) != NULL) {
         destroy(shell);
         at = 0;

@@ -57,7 +57,7 @@ static bool look_at(struct stream *stream, const struct log_file_info *info)
 {
     struct stream_file *file = stream_block_file(stream, info->ordinal);
 
-    file->sparse = info->droppable && file->messages > 0 && file->bytes * SPARSE < info->bytes;
+    file->sparse = info->droppable && file->messages > 0 && file->bytes * SPARSE < info->raw;
     return file->sparse;
 }
 

@@ -13,6 +13,7 @@
 #include "server/stream/outbox.h"
 #include "server/stream/read_cache.h"
 #include "server/stream/restore.h"
+#include "server/stream/scrub.h"
 #include "server/stream/snapshot.h"
 #include "server/stream/stream.h"
 #include "server/sublist.h"
@@ -99,25 +100,35 @@ struct stream_glances {
 };
 
 /* A consumer with its sinks, timer and what it has asked to be sent. */
-struct consumer_shell {
-    struct consumer *consumer; /* NULL while it is being made */
-    struct stream *stream;
-    struct bytes name; /* owned */
-    int64_t created_ns;
-    uint64_t number;
-    struct sink *sink_next;
+/* What goes to a consumer and comes from it. Most of thousands have none. */
+struct consumer_lane {
+    struct consumer_shell *shell;
     struct timer wake;
     struct timer retry;  /* a receiver was full: send on later */
     struct outbox inbox; /* requests, acks and flow control that wait for the turn */
     struct outbox deliveries;
     struct stream_reader *reader; /* a read in flight for the head of `deliveries`, or NULL */
+    struct router_route route;    /* of its deliver subject */
+};
+
+/* One of its filters in the index of who a message is for. */
+struct consumer_place {
+    struct sub sub;
+    struct consumer_shell *shell;
+};
+
+struct consumer_shell {
+    struct consumer *consumer; /* NULL while it is being made */
+    struct stream *stream;
+    struct consumer_lane *lane; /* NULL: there is nothing to be in it */
     struct consumer_shell *dirty_next;
     struct consumer_shell *planning_next;
     struct consumer_shell *offered_next;
-    struct consumer_place *places; /* in the stream's consumer_index */
-    size_t place_count;
-    uint64_t walked; /* the last walk of the index that came by */
-    bool logged;     /* it is in the log, and so in state blocks */
+    struct consumer_place *more_places; /* if it has more than one filter */
+    struct consumer_place place;        /* in the stream's consumer_index */
+    uint64_t walked;                    /* the last walk of the index that came by */
+    uint32_t place_count;
+    bool logged; /* it is in the log, and so in state blocks */
     bool dirty;
     bool planning; /* hands out when the next batch leaves */
     bool wide;     /* its filters have changed: it is told of every message */
@@ -128,6 +139,11 @@ struct consumer_shell {
     bool push;    /* counted in push_count */
     bool burying; /* its deletion has been submitted */
 };
+
+static inline struct bytes shell_name(const struct consumer_shell *shell)
+{
+    return consumer_name(shell->consumer);
+}
 
 struct stream {
     struct jetstream *jetstream;
@@ -140,6 +156,8 @@ struct stream {
     struct decider decider;
     bool lead;
     int64_t lead_since_ns; /* wall clock; as long as it leads */
+    bool leader_told;       /* that it leads */
+    int64_t quorum_lost_ns; /* when that was last said; 0: never */
     bool closing;
 
     /* publishing */
@@ -148,7 +166,8 @@ struct stream {
     uint64_t refusals; /* by the disk, since the log was told */
     int64_t refusals_told_ns;
     struct sink *sink_direct, *sink_direct_subject;
-    uint32_t gathered;   /* records in the batch being built */
+    uint32_t gathered;             /* records in the batch being built */
+    const struct effect *applying; /* the message that is being stored; NULL: none */
     uint64_t fresh_from; /* the first message that was stored this turn, else UINT64_MAX */
     struct {
         uint64_t index;
@@ -208,7 +227,8 @@ struct stream {
     struct consumer_shell *consumer_offered;
     struct sublist consumer_index; /* which of them a subject is for */
     uint64_t consumer_walks;
-    struct sink *sink_acks[3]; /* what all of them are told: consumer_inbox.c */
+    struct sink *inbox_sinks[4];            /* what all of them are told: consumer_inbox.c */
+    struct consumer_stream consumer_stream; /* what they may ask */
     struct consumer_view view;
     bool purging; /* nobody is told of what a purge takes from those who have not acked it */
 
@@ -231,6 +251,7 @@ struct stream {
 
     struct stream_blocks blocks;
     struct stream_read *reads; /* in flight */
+    struct scrub *scrub;       /* reads it now, or NULL */
     bool counter_reading;      /* the last message of a counter is among them */
     struct stream *dirty_next;
     bool dirty;
@@ -309,6 +330,9 @@ void stream_operations_refused(struct stream *stream, enum err err);
 void stream_operations_drop(struct stream *stream);
 void stream_operations_follow(struct stream *stream);
 
+/* leadership.c: advisories. It leads, and is configured; it does not lead any more. */
+void stream_leader_elected(struct stream *stream);
+void stream_leader_gone(struct stream *stream);
 /* counter_gather.c: what decide has to know of a counter's last message. True: it is known now;
  * false: nothing was asked for, or it is on its way from the disk and the stream will be marked. */
 bool stream_counter_gather(struct stream *stream);
@@ -433,22 +457,29 @@ void stream_consumers_work(struct stream *stream);
 void stream_consumers_hand_out(struct stream *stream);
 
 /* consumer_out.c */
-struct consumer_out consumer_shell_out(struct consumer_shell *shell);
+extern const struct consumer_out consumer_shell_out; /* the owner is the shell */
+/* Its lane, made if there is none. */
+struct consumer_lane *consumer_lane(struct consumer_shell *shell);
+/* Gives the lane back, if it is empty and no time is set in it. */
+void consumer_lane_rest(struct consumer_shell *shell);
+void consumer_lane_close(struct consumer_shell *shell);
 /* An inactive one is gone: nobody asked for it, so the advisory is the stream's. */
 void consumer_shell_advise_deleted(struct stream *stream, struct bytes name);
 
 /* consumer_inbox.c */
-void consumer_inbox_open(struct consumer_shell *shell);
-void consumer_inbox_close(struct consumer_shell *shell);
-void consumer_inbox_close_acks(struct stream *stream);
+void consumer_inbox_open(struct stream *stream);
+void consumer_inbox_close(struct stream *stream);
 void consumer_inbox_read(struct consumer_shell *shell);
 /* Tells the machine if somebody has come to listen on the deliver subject, or has gone. */
 void consumer_inbox_check_bound(struct consumer_shell *shell);
 
 /* delivery.c */
 void delivery_pump(struct consumer_shell *shell);
-void delivery_drop(struct consumer_shell *shell); /* what was not sent yet */
-void delivery_close(struct consumer_shell *shell);
+/* What was not sent yet: messages are dropped, everything else is said. */
+typedef void delivery_say_fn(struct stream *stream, struct outbox_item *item);
+void delivery_statuses(struct consumer_shell *shell, delivery_say_fn *say);
+/* The lane goes: what is being read for it is for nobody. */
+void delivery_forsake(struct consumer_lane *lane);
 
 /* reader.c: the message, if it is in memory and sound; good until the next read. */
 /* All of it in one piece of memory, the caller's; *copy are views into it. */
@@ -466,6 +497,9 @@ void stream_origins_stop(struct stream *stream); /* what was taken and not appli
  * let go; the others are followed anew. */
 void stream_origins_configured(struct stream *stream);
 void stream_origins_leave(struct stream *stream); /* the stream is deleted: likewise for all */
+
+/* This disk does not have that message any more: said once, and kept in mind. */
+void stream_damaged(struct stream *stream, uint64_t sequence, uint64_t bytes, const char *how);
 
 /* republish.c: a message was stored while it leads; `previous`: the newest of its subject before.
  */

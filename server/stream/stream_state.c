@@ -38,6 +38,7 @@ void stream_state_deinit(struct stream_state *state)
     index_destroy(state->index);
     state->index = NULL;
     dedup_deinit(&state->dedup);
+    lost_deinit(&state->lost);
     positions_deinit(&state->positions);
     expiries_deinit(&state->expiries);
     expiries_deinit(&state->schedules);
@@ -106,6 +107,7 @@ void stream_state_lost(struct stream_state *state, uint64_t bytes)
     uint64_t messages = bytes / RECORD_MESSAGE_MIN + 1;
 
     state->gap = true;
+    state->lost.bytes += bytes;
     if (messages > STREAM_SEQUENCE_MAX - stream_state_taken(state))
         messages = STREAM_SEQUENCE_MAX - stream_state_taken(state);
     state->gap_max += messages;

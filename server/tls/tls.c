@@ -17,7 +17,7 @@ struct tls {
     char reason[REASON_SIZE];
 };
 
-struct tls *tls_create(struct tls_context *context)
+static struct tls *create(struct tls_context *context)
 {
     struct tls *tls = HEAP_NEW(struct tls);
 
@@ -28,6 +28,13 @@ struct tls *tls_create(struct tls_context *context)
     assert(tls->ssl != NULL && tls->in != NULL && tls->out != NULL);
     BIO_set_mem_eof_return(tls->in, -1); /* empty is not the end */
     SSL_set_bio(tls->ssl, tls->in, tls->out);
+    return tls;
+}
+
+struct tls *tls_create(struct tls_context *context)
+{
+    struct tls *tls = create(context);
+
     SSL_set_accept_state(tls->ssl);
     return tls;
 }
@@ -79,6 +86,21 @@ static void handshake(struct tls *tls)
         tls->state = TLS_OPEN;
     else
         look_at_error(tls, result);
+}
+
+struct tls *tls_create_dialling(struct tls_context *context, const char *host)
+{
+    struct tls *tls = create(context);
+
+    SSL_set_connect_state(tls->ssl);
+    if (X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls->ssl), host) != 1) {
+        (void)SSL_set1_host(tls->ssl, host); /* fails for want of memory only */
+        (void)SSL_set_tlsext_host_name(tls->ssl, host);
+    }
+    if (tls_context_insecure(context))
+        SSL_set_verify(tls->ssl, SSL_VERIFY_NONE, NULL);
+    handshake(tls);
+    return tls;
 }
 
 void tls_feed(struct tls *tls, struct bytes b)

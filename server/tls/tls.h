@@ -31,6 +31,9 @@ void tls_context_give(struct tls_context *context);
 
 /* The server's end of a connection. */
 struct tls *tls_create(struct tls_context *context);
+/* The other end, of a context of peers: what it says first is in tls_out. The peer has to show a
+ * certificate for that host (a name or a numeric address), unless the options are insecure. */
+struct tls *tls_create_dialling(struct tls_context *context, const char *host);
 void tls_destroy(struct tls *tls); /* NULL is fine */
 
 enum tls_state {

@@ -14,7 +14,13 @@ struct tls_context {
     _Atomic unsigned holders;
     SSL_CTX **each;
     size_t count;
+    bool insecure;
 };
+
+bool tls_context_insecure(const struct tls_context *context)
+{
+    return context->insecure;
+}
 
 SSL_CTX *tls_context_first(const struct tls_context *context)
 {
@@ -171,7 +177,7 @@ static int choose(SSL *ssl, int *alert, void *argument)
 static SSL_CTX *make_one(const struct tls_options *options, const struct tls_pair *pair,
                          char reason[TLS_REASON_SIZE])
 {
-    SSL_CTX *ssl = SSL_CTX_new(TLS_server_method());
+    SSL_CTX *ssl = SSL_CTX_new(options->peers ? TLS_method() : TLS_server_method());
 
     assert(ssl != NULL);
     (void)SSL_CTX_set_min_proto_version(ssl, options->version_min == 13 ? TLS1_3_VERSION
@@ -194,6 +200,7 @@ struct tls_context *tls_context_create(const struct tls_options *options,
     size_t count = options->pairs_count > 0 ? options->pairs_count : 1;
 
     context->holders = 1;
+    context->insecure = options->peers && options->insecure;
     context->each = heap_take(count * sizeof(SSL_CTX *));
     while (context->count < count) {
         const struct tls_pair *pair =

@@ -23,6 +23,8 @@ struct tls_options {
     size_t pairs_count;
     const char *ca_file;  /* NULL: none */
     bool verify;          /* a client must show a certificate */
+    bool peers;           /* both sides of a connection are servers, and show one */
+    bool insecure;        /* of peers: those we dial are not looked at */
     bool map;             /* and is the user that it names */
     bool handshake_first; /* before INFO */
     int64_t fallback_ns; /* handshake_first waits this long for a client that begins; 0: for ever */

@@ -9,6 +9,9 @@
 /* The OpenSSL context that a connection begins with. */
 SSL_CTX *tls_context_first(const struct tls_context *context);
 
+/* Are servers that we dial not looked at? */
+bool tls_context_insecure(const struct tls_context *context);
+
 /* The caller's to free; NULL: none was shown. */
 X509 *tls_peer_certificate(const struct tls *tls);
 

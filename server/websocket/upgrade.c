@@ -257,6 +257,7 @@ static void read_visitor(struct bytes headers, const struct websocket_options *o
     upgrade->user = cookie(headers, options->user_cookie);
     upgrade->password = cookie(headers, options->password_cookie);
     upgrade->token = cookie(headers, options->token_cookie);
+    upgrade->jwt = cookie(headers, options->jwt_cookie);
     upgrade->browser = bytes_starts(agent, BYTES("Mozilla/"));
     upgrade->safari = upgrade->browser && bytes_holds(agent, BYTES("Safari/")) &&
                       !bytes_holds(agent, BYTES("Chrome/")) &&

@@ -14,7 +14,7 @@
 /* What the request says of who asks. The bytes point into the head. */
 struct upgrade {
     char forwarded_for[UPGRADE_ADDRESS_MAX]; /* the first address of X-Forwarded-For; empty: none */
-    struct bytes user, password, token;      /* from cookies; empty: none */
+    struct bytes user, password, token, jwt; /* from cookies; empty: none */
     const char *refusal;                     /* why it is none, when it is refused */
     bool browser;                            /* frames to it are to be short */
     bool safari;                             /* compressed messages are not to be split */

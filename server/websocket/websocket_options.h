@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "server/auth/auth_options.h"
 
 struct tls_context;
 struct tls_options;
@@ -33,7 +34,8 @@ struct websocket_options {
     int64_t handshake_timeout_ns; /* for TLS and upgrade; 0: WEBSOCKET_HANDSHAKE_NS */
     int64_t ping_interval_ns;     /* 0: as for clients */
     /* Names of cookies that fill in what a CONNECT leaves out; empty: none. */
-    struct bytes user_cookie, password_cookie, token_cookie;
+    struct bytes user_cookie, password_cookie, token_cookie, jwt_cookie;
+    struct auth_door door;                  /* who may come in, instead of what holds for all */
     const struct websocket_header *headers; /* of the answer */
     size_t headers_count;
 };

@@ -3,6 +3,7 @@
 
     cluster.py --seconds 45 --seed 1     until the time is over or a promise is broken
     cluster.py --rounds 1 --seed 42      one round
+    cluster.py --scenario J7             the directed scenario of that name (scenarios.py), or all
     cluster.py --self-test               shows that broken promises are noticed
 
 A round is a fresh cluster of three or five and some cycles of: load, a storm (storms.py), everything
@@ -22,13 +23,16 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "e2e"))
 
+import clocks  # noqa: E402
 import cluster_load as load  # noqa: E402
 import disks  # noqa: E402
 import foreign  # noqa: E402
 import ledger  # noqa: E402
 import reading  # noqa: E402
 import replicas  # noqa: E402
+import scenarios  # noqa: E402
 import storms  # noqa: E402
+import truth  # noqa: E402
 import workload  # noqa: E402
 from client import Client, Lost  # noqa: E402
 from history import Violation  # noqa: E402
@@ -55,12 +59,13 @@ class Load:
         self.rng = driver.rng
         shared, histories = driver.shared, driver.histories
         again = histories[workload.LOG].to_retry()
+        with_id = load.WithId if driver.with_ids else load.WithoutId
         known, last = driver.known, histories[workload.CAS].last_seen
         self.makers = [
             lambda client: load.Plain(shared, client, 0, self.window()),
             lambda client: load.Plain(shared, client, 1, self.window()),
-            lambda client: load.WithId(shared, client, 2, self.window(), self.take(again)),
-            lambda client: load.WithId(shared, client, 3, self.window(), self.take(again)),
+            lambda client: with_id(shared, client, 2, self.window(), self.take(again)),
+            lambda client: with_id(shared, client, 3, self.window(), self.take(again)),
             lambda client: load.StreamExpecter(shared, client, 4, 3, last),
             lambda client: load.SubjectExpecter(shared, client, 5, 4, known),
             lambda client: load.SubjectExpecter(shared, client, 6, 4, known),
@@ -95,8 +100,8 @@ class Load:
         self.actors[index].pump()
 
     async def tend(self):
-        """Until cancelled: replaces what was lost, gives up what is not answered."""
-        while True:
+        """Until the load stops: replaces what was lost, gives up what is not answered."""
+        while not self.driver.shared.stopping:
             for index, actor in enumerate(self.actors):
                 if actor is None or actor.client.lost:
                     await self.open(index)
@@ -125,8 +130,10 @@ class Load:
 class Driver(Storms):
     """One round: a cluster, a history and the cycles over them."""
 
-    def __init__(self, seed, cluster, storm=None):
-        self.storms = {storm: 1} if storm else storms.table(cluster.small_disks)
+    def __init__(self, seed, cluster, storm=None, script=(), with_ids=True):
+        self.storms = {storm: 1} if storm else storms.table(cluster.small_disks, cluster.own_clocks)
+        self.script = list(script)  # storms in their order, before any by chance
+        self.with_ids = with_ids
         self.seed = seed
         self.rng = random.Random(seed)
         self.cluster = cluster
@@ -174,24 +181,31 @@ class Driver(Storms):
             self.raise_failure(tending)
             for consumer in self.consumers():
                 consumer.stormy = True
-            self.storm = self.rng.choices(list(self.storms), self.storms.values())[0]
+            self.storm = self.next_storm()
             self.blown.append(self.storm)
             await self.blow(*self.storm.split())
             await asyncio.sleep(self.rng.random() * 0.6)
             self.raise_failure(tending)
         finally:
             self.shared.stopping = True
-            tending.cancel()
+            # Not cancelled: asyncio.wait_for may swallow that, and who tends on would send on.
+            await asyncio.wait({tending}, timeout=SETTLE_S)
             if self.foreign:
                 await self.foreign.end()
         await actors.close()
         self.raise_failure()
+
+    def next_storm(self):
+        if self.script:
+            return self.script.pop(0)
+        return self.rng.choices(list(self.storms), self.storms.values())[0]
 
     def raise_failure(self, tending=None):
         if self.shared.failure is not None:
             raise self.shared.failure
         if tending is not None and tending.done():
             tending.result()
+            raise Violation("nobody tends the load")
 
     # --- checks
 
@@ -204,6 +218,7 @@ class Driver(Storms):
             client.close()
         for consumer in self.consumers():
             consumer.calm()
+        await truth.check(self.cluster)
 
     async def settle_stream(self, client, node, subject, history):
         end = time.monotonic() + ACK_S
@@ -319,6 +334,7 @@ async def run_round(driver, cycles, deadline):
         await driver.cycle()
         if time.monotonic() > deadline or driver.shared.numbers > OPS_MAX:
             break
+    await asyncio.wait_for(driver.end_churn(), CHECK_S)
     await asyncio.wait_for(driver.drain(), DRAIN_S + SETTLE_S)
     await asyncio.wait_for(driver.check_each_leader(), CHECK_S)
 
@@ -359,23 +375,57 @@ class Totals:
 BROKEN = (Violation, Lost, StartError, asyncio.TimeoutError, RuntimeError, KeyError)
 
 
+def play(cluster, driver, cycles, deadline, totals):
+    """One round. True when every promise held."""
+    failed = False
+    try:
+        asyncio.run(run_round(driver, cycles, deadline))
+    except BROKEN as error:
+        cluster.keep = failed = True
+        totals.failed += 1
+        report(driver, error)
+    totals.add(driver)
+    what = f"{len(cluster.nodes)} nodes, {driver.cycles} cycles ({', '.join(driver.blown)})"
+    print(f"seed {driver.seed}: {what}, {driver.shared.counts}", flush=True)
+    return not failed
+
+
 def one_round(seed, options, deadline, totals):
-    """True when every promise held."""
     rng = random.Random(seed)
     count = options.nodes or rng.choice((3, 3, 5))
     small_disks = options.small_disks and (options.storm is not None or rng.random() < 0.3)
-    with Cluster(count, small_disks) as cluster:
+    own_clocks = options.own_clocks and (options.storm is not None or rng.random() < 0.3)
+    with Cluster(count, small_disks, own_clocks) as cluster:
         driver = Driver(seed, cluster, options.storm)
-        try:
-            asyncio.run(run_round(driver, options.cycles, deadline))
-        except BROKEN as error:
-            cluster.keep = True
-            totals.failed += 1
-            report(driver, error)
-        totals.add(driver)
-        what = f"{count} nodes, {driver.cycles} cycles ({', '.join(driver.blown)})"
-        print(f"seed {seed}: {what}, {driver.shared.counts}", flush=True)
-    return totals.failed == 0
+        return play(cluster, driver, options.cycles, deadline, totals)
+
+
+def run_scenarios(options):
+    """One after the other; each counts as one test."""
+    totals = Totals()
+    start = time.monotonic()
+    held = {}
+    has = {"disks": options.small_disks, "clocks": options.own_clocks, None: True}
+    for name in scenarios.SCENARIOS if options.scenario == "all" else [options.scenario]:
+        scenario = scenarios.SCENARIOS[name]
+        if not has[scenario.needs]:
+            print(f"{name} ({scenario.what}) is left out: no {scenario.needs} of their own here")
+            continue
+        begun = time.monotonic()
+        disks_needed, clocks_needed = scenario.needs == "disks", scenario.needs == "clocks"
+        with Cluster(scenario.nodes, disks_needed, clocks_needed) as cluster:
+            seed = options.seed if options.seeded else scenario.seed
+            driver = Driver(seed, cluster, None, scenario.storms, scenario.with_ids)
+            held[name] = play(cluster, driver, len(scenario.storms), float("inf"), totals)
+        outcome = "held" if held[name] else "BROKEN"
+        print(f"{name} {outcome}: {scenario.what}, {time.monotonic() - begun:.0f} s", flush=True)
+    totals.print(time.monotonic() - start)
+    failed = sum(not good for good in held.values())
+    if options.ledger:
+        names = ",".join(held)
+        ledger.append("cluster scenarios", names, totals.cycles, f"{failed} broken" if failed else "held")
+    print(f"scenarios: {len(held) - failed} passed, {failed} failed")
+    return 1 if failed else 0
 
 
 def run(options):
@@ -404,16 +454,21 @@ def parse(arguments):
     parser.add_argument("--cycles", type=int, default=6, help="storms in a round")
     parser.add_argument("--ledger", action="store_true", help="append to tests/ledger.tsv")
     parser.add_argument("--storm", choices=storms.NAMES, help="only this one")
+    parser.add_argument("--scenario", choices=[*scenarios.SCENARIOS, "all"], help="a directed one")
     parser.add_argument("--nodes", type=int, choices=(3, 5), help="instead of three or five")
     parser.add_argument("--self-test", action="store_true")
     options = parser.parse_args(arguments)
+    options.seeded = options.seed is not None
     if options.seed is None:
         options.seed = int(time.time()) % 1_000_000 * 100
     if not foreign.available():
         print("cluster: no JavaScript client (make cluster-test installs it): the driver's own alone")
     options.small_disks = disks.available()
     if not options.small_disks:
-        print("cluster: no right to mount file systems: no disk will be full")
+        print("cluster: no right to mount file systems: no disk will be full or lose its power")
+    options.own_clocks = clocks.available()
+    if not options.own_clocks:
+        print("cluster: no library for clocks (make cluster-test builds it): all are right")
     return options
 
 
@@ -428,7 +483,7 @@ def main():
         import cluster_selftest
 
         return cluster_selftest.main(options)
-    return run(options)
+    return run_scenarios(options) if options.scenario else run(options)
 
 
 if __name__ == "__main__":

@@ -121,6 +121,13 @@ class WithId(Patient, workload.IdPublisher):
         self.again.append(op)
 
 
+class WithoutId(Plain):
+    """Where clocks jump by years no window of ids lasts."""
+
+    def __init__(self, shared, client, index, window, _):
+        super().__init__(shared, client, index, window)
+
+
 class StreamExpecter(Patient, workload.StreamExpecter):
     def give_up(self):
         super().give_up()

@@ -47,16 +47,20 @@ def remember(store):
     return now
 
 
+def flip_bit(rng, path, at):
+    """Some bit of the byte at `at`."""
+    with open(path, "r+b") as file:
+        file.seek(at)
+        byte = file.read(1)[0]
+        file.seek(at)
+        file.write(bytes([byte ^ (1 << rng.randrange(8))]))
+
+
 def flip(rng, store, _):
     for path in files(store):
         size = used(path)
-        with open(path, "r+b") as file:
-            for _ in range(rng.randrange(FLIPS + 1)):
-                at = rng.randrange(size)
-                file.seek(at)
-                byte = file.read(1)[0]
-                file.seek(at)
-                file.write(bytes([byte ^ (1 << rng.randrange(8))]))
+        for _ in range(rng.randrange(FLIPS + 1)):
+            flip_bit(rng, path, rng.randrange(size))
 
 
 def truncate(rng, store, _):

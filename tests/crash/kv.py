@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Many clients put, create, update, delete and get few keys of one bucket while the server is killed and started again;
-in the end the history of every key is checked for linearizability (kv_history.py).
+"""Many clients put, create, update, delete and get few keys of one bucket, and others watch it, while the server is killed
+and started again; in the end the history of every key is checked for linearizability (kv_history.py), and what the
+watches saw and what the bucket keeps against it (kv_watch.py).
 
     kv.py --seconds N [--seed S] [--self-test]
 """
@@ -19,13 +20,15 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
 
 from kv_history import NEVER, SEE, WRITE, Op, check  # noqa: E402
+import kv_watch  # noqa: E402
 from serverprocess import Server  # noqa: E402
 
 ACTORS = 24
+WATCHES = 2
 KEYS = 12
 LIVES_S = (1.0, 4.0)
 BUCKET = {
-    "name": "KV_B", "subjects": ["$KV.B.>"], "max_msgs_per_subject": 3, "discard": "new", "allow_rollup_hdrs": True,
+    "name": "KV_B", "subjects": ["$KV.B.>"], "max_msgs_per_subject": kv_watch.HISTORY, "discard": "new", "allow_rollup_hdrs": True,
     "deny_delete": True, "allow_direct": True,
 }
 
@@ -150,6 +153,7 @@ class Run:
         self.count = 0
         self.kills = 0
         self.actors = [Actor(self, i) for i in range(ACTORS)]
+        self.watches = [kv_watch.Watch(i) for i in range(WATCHES)]
 
     def make(self):
         actor = self.actors[0]
@@ -165,6 +169,9 @@ class Run:
             for actor in self.actors:
                 actor.connect()
                 selector.register(actor.socket, selectors.EVENT_READ, actor)
+            for watch in self.watches:
+                watch.connect(self.server.port, self.newest())
+                selector.register(watch.socket, selectors.EVENT_READ, watch)
             while time.monotonic() < end:
                 for actor in self.actors:
                     if actor.op is None:
@@ -173,12 +180,65 @@ class Run:
                     key.data.read()
         self.server.end(signal.SIGKILL)
         self.kills += 1
-        for actor in self.actors:
-            actor.lost()
+        for one in self.actors + self.watches:
+            one.lost()
         self.server.start()
 
+    def acked(self):
+        """(key, revision) to id, of every write that was acknowledged."""
+        return {(f"$KV.B.k{key}", op.revision): op.id
+                for key, ops in self.histories.items() for op in ops if op.kind == WRITE and op.revision}
+
+    def newest(self):
+        found = {}
+        for key, revision in self.acked():
+            found[key] = max(revision, found.get(key, 0))
+        return found
+
+    def watch_to_the_end(self):
+        """Nobody writes any more: the watches see what there is, up to its end."""
+        for watch in self.watches:
+            watch.connect(self.server.port, self.newest())
+            end = time.monotonic() + 20
+            last = max((revision for _, revision in self.acked()), default=0)
+            while watch.last < last and time.monotonic() < end:
+                watch.socket.settimeout(1)
+                try:
+                    watch.read()
+                except TimeoutError:
+                    pass
+            watch.lost()
+            watch.check(self.acked())
+
+    def kept(self, key):
+        """What the bucket keeps of a key, one message after the other."""
+        actor, found, sequence = self.actors[0], [], 1
+        while True:
+            actor.connect()
+            actor.op = {"key": None, "id": None}
+            actor.got = lambda now, headers, body: answers.append((headers, body))
+            answers = []
+            asked = json.dumps({"seq": sequence, "next_by_subj": key}).encode()
+            actor.send(b"$JS.API.DIRECT.GET.KV_B", b"", asked)
+            while not answers:
+                actor.read()
+            actor.op = None
+            actor.lost()
+            headers, body = answers[0]
+            if b"Nats-Sequence: " not in headers:
+                return found
+            sequence = int(headers.split(b"Nats-Sequence: ")[1].split(b"\r\n")[0])
+            found.append((sequence, body.decode(), b"KV-Operation: PURGE" in headers))
+            sequence += 1
+
     def problems(self):
-        return [f"k{key}: {what}" for key, ops in self.histories.items() for what in check(ops)]
+        found = [f"k{key}: {what}" for key, ops in self.histories.items() for what in check(ops)]
+        for watch in self.watches:
+            found += watch.problems
+        for key in range(KEYS):
+            subject = f"$KV.B.k{key}"
+            found += kv_watch.check_kept(subject, self.kept(subject), self.acked())
+        return found
 
 
 def self_test():
@@ -196,9 +256,11 @@ def self_test():
     }
     failed = [] if not check(good) else ["a good history"]
     failed += [name for name, ops in bad.items() if not check(ops)]
+    more, count = kv_watch.self_test()
+    failed += more
     for name in failed:
         print("wrong about:", name)
-    print(f"{len(bad) + 1 - len(failed)} passed, {len(failed)} failed")
+    print(f"{len(bad) + 1 + count - len(failed)} passed, {len(failed)} failed")
     return 1 if failed else 0
 
 
@@ -217,10 +279,12 @@ def main():
         end = time.monotonic() + options.seconds
         while time.monotonic() < end:
             run.life(run.random.uniform(*LIVES_S))
-    problems = run.problems()
+        run.watch_to_the_end()
+        problems = run.problems()
+    seen = sum(len(watch.seen) for watch in run.watches)
     for problem in problems[:20]:
         print(problem)
-    print(f"kv: seed {seed}, {run.count} operations, {run.kills} kills, {len(problems)} problems")
+    print(f"kv: seed {seed}, {run.count} operations, {seen} seen by watches, {run.kills} kills, {len(problems)} problems")
     print(f"{0 if problems else 1} passed, {1 if problems else 0} failed")
     return 1 if problems else 0
 

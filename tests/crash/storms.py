@@ -14,6 +14,7 @@ import cluster_load as load
 import damage
 import workload
 from client import Client
+from directed import Directed
 from history import Violation
 from serverprocess import StartError
 
@@ -46,17 +47,19 @@ NETWORK = {
     "pause-kill leader": 2,  # stopped, and one of the others dies
 }
 FILES = {"flip some": 3, "truncate some": 2, "rollback some": 2}
-DISKS = {"full one": 2, "full leader": 2, "full all": 1}
+DISKS = {"full one": 2, "full leader": 2, "full all": 1, "power one": 1, "power two": 2, "power all": 4}
+CLOCKS = {"clock all": 3, "clock one": 1}
+DIRECTED = ("catalogue two", "churn all", "remove one", "years all", "years one")  # of scenarios alone
 
 
-def table(small_disks):
-    return PROCESSES | NETWORK | FILES | (DISKS if small_disks else {})
+def table(small_disks, own_clocks):
+    return PROCESSES | NETWORK | FILES | (DISKS if small_disks else {}) | (CLOCKS if own_clocks else {})
 
 
-NAMES = list(table(True))
+NAMES = [*table(True, True), *DIRECTED]
 
 
-class Storms:
+class Storms(Directed):
     """Of a Driver: what it does to its cluster."""
 
     async def blow(self, act, whom):
@@ -79,6 +82,12 @@ class Storms:
             "truncate": self.blow_damage,
             "rollback": self.blow_damage,
             "full": self.blow_full,
+            "power": self.blow_power,
+            "clock": self.blow_clock,
+            "years": self.blow_years,
+            "catalogue": self.blow_catalogue,
+            "churn": self.blow_churn,
+            "remove": self.blow_remove,
         }[act](act, whom)
 
     async def victims(self, whom):
@@ -88,9 +97,16 @@ class Storms:
         return self.rng.sample(nodes, {"one": 1, "two": 2, "all": len(nodes)}[whom])
 
     async def replaceable(self, count):
-        """Nodes whose disk may suffer: what has one replica goes with its disk."""
+        """Nodes whose disk may suffer: what has one replica goes with its disk, and of three replicas
+        of a stream on five nodes no two may."""
         only = await self.cluster.leader(load.SOLO)
-        return self.rng.sample([node for node in self.cluster.nodes if node is not only], count)
+        client = await Client.open(only.port)
+        of_three = [node for node in self.cluster.nodes if await self.holds(client, node, workload.CAS)]
+        client.close()
+        while True:
+            nodes = self.rng.sample([node for node in self.cluster.nodes if node is not only], count)
+            if sum(node in of_three for node in nodes) <= 1:
+                return nodes
 
     def some_s(self, *choices):
         return self.rng.choice(choices) + self.rng.random() * 0.3

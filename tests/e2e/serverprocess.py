@@ -47,6 +47,7 @@ class Server:
         self.arguments = list(arguments)
         self.jetstream = jetstream
         self.keep = keep
+        self.environment = None  # that of this process
         self.process = None
         self.lines = []
         self._reader = None
@@ -88,6 +89,7 @@ class Server:
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
+            env=self.environment,
         )
         self._reader = threading.Thread(target=self._read, args=(self.process,), daemon=True)
         self._reader.start()

@@ -17,6 +17,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct shell {
     struct consumer *consumer;
+    struct consumer_stream stream;
+    struct consumer_out out;
     struct {
         uint8_t type;
         struct bytes body;
@@ -272,34 +274,33 @@ static void make(struct shell *shell, uint8_t form)
         .opt_start_time_ns = TIME_UNSET,
         .pause_until_ns = TIME_UNSET,
     };
-    struct consumer_stream stream = {.owner = shell,
-                                     .name = BYTES("S"),
-                                     .message_max = 100,
-                                     .first = first,
-                                     .last = last,
-                                     .get = get,
-                                     .next = next,
-                                     .ahead = ahead,
-                                     .previous = previous,
-                                     .first_at = first_at,
-                                     .pending = pending,
-                                     .pending_last = pending_last,
-                                     .is_last = is_last};
-    struct consumer_out out = {.owner = shell,
-                               .propose = propose,
-                               .deliver = deliver,
-                               .status = status,
-                               .answer = answer,
-                               .advise = advise,
-                               .interest = interest,
-                               .inactive = nothing,
-                               .wake_at = wake_at,
-                               .settled = settled};
+    shell->stream = (struct consumer_stream){.owner = shell,
+                                             .name = BYTES("S"),
+                                             .message_max = 100,
+                                             .first = first,
+                                             .last = last,
+                                             .get = get,
+                                             .next = next,
+                                             .ahead = ahead,
+                                             .previous = previous,
+                                             .first_at = first_at,
+                                             .pending = pending,
+                                             .pending_last = pending_last,
+                                             .is_last = is_last};
+    shell->out = (struct consumer_out){.propose = propose,
+                                       .deliver = deliver,
+                                       .status = status,
+                                       .answer = answer,
+                                       .advise = advise,
+                                       .interest = interest,
+                                       .inactive = nothing,
+                                       .wake_at = wake_at,
+                                       .settled = settled};
 
     if (form & 64)
         config.deliver_subject = BYTES("to.me");
     shell->now_ns = SECOND;
-    shell->consumer = consumer_create(7, &config, 0, &stream, &out, 1);
+    shell->consumer = consumer_create(7, &config, 0, &shell->stream, &shell->out, shell, 1);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
 """Makes tests/golden/store-<version>.tar.gz: a small data directory of the present format version, as
-a server that was killed left it. One is made when the version rises; older ones stay."""
+a server that was killed left it, and store-<version>-packed.tar.gz, with packed files. One is made when the
+version rises; older ones stay."""
 
+import glob
 import os
 import sys
 import tarfile
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "e2e", "wire"))
@@ -13,6 +16,7 @@ from wire import Requester  # finds serverprocess
 from serverprocess import Server
 
 VERSION = 1
+PACKED_MESSAGES = 460
 
 
 def fill(client):
@@ -31,7 +35,38 @@ def fill(client):
     client.publish(b"w", b"work")
 
 
-def main():
+def fill_packed(client, directory):
+    """Text that compresses, until some of it is packed."""
+    config = {"name": "Z", "subjects": ["z"], "compression": "s2"}
+    assert "error" not in client.api("STREAM.CREATE.Z", config)
+    for i in range(1, PACKED_MESSAGES + 1):
+        client.publish(b"z", packed_payload(i))
+    end = time.monotonic() + 20
+    while not glob.glob(os.path.join(directory, "millrace", "logs", "*", "*.pak")):
+        assert time.monotonic() < end, "nothing was packed"
+        time.sleep(0.1)
+
+
+def packed_payload(i):
+    return b"message %06d " % i * 4096
+
+
+def make_packed():
+    with Server() as server:
+        with Requester(server.port) as client:
+            fill_packed(client, server.directory)
+        server.kill()
+        save(server, f"store-{VERSION}-packed.tar.gz")
+
+
+def save(server, name):
+    path = os.path.join(HERE, name)
+    with tarfile.open(path, "w:gz") as archive:
+        archive.add(os.path.join(server.directory, "millrace"), arcname="millrace", filter=nobody)
+    print(path, os.path.getsize(path))
+
+
+def make():
     with Server() as server:
         with Requester(server.port) as client:
             fill(client)
@@ -39,17 +74,16 @@ def main():
         with Requester(server.port) as client:
             client.publish(b"w", b"more work")
         server.kill()
-        path = os.path.join(HERE, f"store-{VERSION}.tar.gz")
-        with tarfile.open(path, "w:gz") as archive:
-            archive.add(os.path.join(server.directory, "millrace"), arcname="millrace", filter=nobody)
-    print(path, os.path.getsize(path))
+        save(server, f"store-{VERSION}.tar.gz")
 
 
 def nobody(entry):
     entry.uid = entry.gid = entry.mtime = 0
     entry.uname = entry.gname = ""
-    return entry
+    return None if entry.name.endswith("/reserve") else entry
 
 
 if __name__ == "__main__":
-    main()
+    if "--packed" not in sys.argv:
+        make()
+    make_packed()

@@ -77,6 +77,20 @@ void faults_init(struct faults *faults, struct report *report, struct sim *sim, 
     }
 }
 
+/* Who hears no leader for five seconds takes part with what it has (docs/raft.md, Logs in memory):
+ * so nobody is cut off, or stands still, while another one is empty. */
+void faults_spare_memory(struct faults *faults)
+{
+    static const enum fault worse[] = {FAULT_CRASH_OP, FAULT_CRASH_SOME, FAULT_POWER_CUT,
+                                       FAULT_PART,     FAULT_PART_ONE,   FAULT_ISOLATE,
+                                       FAULT_PAUSE,    FAULT_DISK_ERRORS};
+
+    for (size_t i = 0; i < sizeof worse / sizeof worse[0]; i++)
+        faults->mix[worse[i]] = 0;
+    faults->mix[FAULT_CRASH] = 600; /* most of them find something that is not made good yet */
+    faults->fragile = true;
+}
+
 /* ---- nodes
  * ------------------------------------------------------------------------------------------ */
 
@@ -110,6 +124,9 @@ static void plan_start(struct faults *faults, size_t node)
 
 static void crash(struct faults *faults, size_t node)
 {
+    if (faults->fragile && (nodes_up_count(faults->nodes) < faults->nodes->count ||
+                            truth_level(faults->truth) != NULL))
+        return;
     if (node >= faults->nodes->count || !nodes_up(faults->nodes, node))
         return;
     nodes_crash(faults->nodes, node, crash_mode(faults));

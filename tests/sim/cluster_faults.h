@@ -50,12 +50,15 @@ struct faults {
     int64_t paused_ns;                     /* until then some node may stand still */
     int64_t next_ns;                       /* quiet until then */
     unsigned crashes, parts, wipes, sicknesses;
+    bool fragile; /* a node that dies loses something: one at a time, and then all is made good */
     bool exposed; /* a disk was lost, and not everything is replicated again */
 };
 
 /* `calm`: nothing ever happens. */
 void faults_init(struct faults *faults, struct report *report, struct sim *sim, struct nodes *nodes,
                  struct truth *truth, struct prng *prng, bool calm);
+/* Some logs are in memory: a majority of the processes lives, and hears of each other. */
+void faults_spare_memory(struct faults *faults);
 /* `ns` have passed: what happens in them. Starts nodes whose time has come. */
 void faults_happen(struct faults *faults, int64_t ns);
 /* What is never over (times, pieces, short counts) is not in this run. */

@@ -1,5 +1,7 @@
 #include "tests/sim/cluster_nodes.h"
+#include "storage/block.h"
 #include "storage/index.h"
+#include "storage/paths.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -240,6 +242,63 @@ void nodes_wipe(struct nodes *nodes, size_t index)
     sweep(sim_node_io(nodes->sim, index), ".");
     node->disks++;
     nodes->wiped(nodes->context, index);
+}
+
+/* ---- bits that rot ------------------------------------------------------------------------------
+ */
+
+#define DATA       "millrace"
+#define BLOCKS_MAX 8u
+
+unsigned nodes_rot_blocks(struct nodes *nodes, size_t index, uint64_t log_id, bool newest_only)
+{
+    struct io *io = sim_node_io(nodes->sim, index);
+    uint64_t at[BLOCKS_MAX];
+    unsigned count = 0;
+
+    if (block_list(io, DATA, log_id, at, BLOCKS_MAX, &count) != OK)
+        return 0;
+    for (unsigned i = 0; i < (newest_only && count > 0 ? 1 : count); i++) {
+        struct path path = path_block(DATA, log_id, at[i]);
+        struct bytes content;
+
+        if (!sim_durable(nodes->sim, index, path.text, &content) || content.size == 0)
+            continue;
+        report_say(nodes->report, "%s: a bit of block %llu of log %llx rots", nodes->at[index].name,
+                   (unsigned long long)at[i], (unsigned long long)log_id);
+        (void)sim_flip(nodes->sim, index, path.text, prng_below(nodes->prng, content.size),
+                       (unsigned)prng_below(nodes->prng, 8));
+    }
+    return count;
+}
+
+static void find_newest(void *context, const char *name, bool directory)
+{
+    uint64_t *newest = context, id;
+
+    if (!directory && path_read_segment(name, &id) && id > *newest)
+        *newest = id;
+}
+
+bool nodes_cut_log(struct nodes *nodes, size_t index, uint64_t log_id)
+{
+    struct io *io = sim_node_io(nodes->sim, index);
+    uint64_t newest = 0, size = 0, end;
+    struct io_file *file;
+
+    if (io_list(io, path_log(DATA, log_id).text, find_newest, &newest) != OK || newest == 0 ||
+        io_open(io, path_segment(DATA, log_id, newest).text, IO_READ | IO_WRITE, &file) != OK)
+        return false;
+    if (io_size(io, file, &size) == OK && size > 4096) {
+        end = (4096 + prng_below(nodes->prng, size - 4096)) | 8;
+        report_say(nodes->report, "%s: log %llx ends at byte %llu of %llu of its newest file",
+                   nodes->at[index].name, (unsigned long long)log_id, (unsigned long long)end,
+                   (unsigned long long)size);
+        (void)io_truncate(io, file, end);
+        (void)io_sync(io, file);
+    }
+    io_close(io, file);
+    return size > 4096;
 }
 
 struct jetstream *nodes_dead_jetstream(const struct nodes *nodes, size_t index)

@@ -58,6 +58,11 @@ void nodes_crash(struct nodes *nodes, size_t index, enum sim_crash_mode mode);
 size_t nodes_fallen(struct nodes *nodes);
 /* A node that is down loses everything on its disk. */
 void nodes_wipe(struct nodes *nodes, size_t index);
+/* A bit of each state block of that log (newest only: of that one) is another one at rest; how many
+ * blocks there are. */
+unsigned nodes_rot_blocks(struct nodes *nodes, size_t index, uint64_t log_id, bool newest_only);
+/* The newest file of that log ends somewhere before its end, within a block; false: it has none. */
+bool nodes_cut_log(struct nodes *nodes, size_t index, uint64_t log_id);
 bool nodes_up(const struct nodes *nodes, size_t index);
 size_t nodes_up_count(const struct nodes *nodes);
 

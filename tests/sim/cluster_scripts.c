@@ -7,8 +7,8 @@
 #define ROUNDS      3
 #define LATE_NS     (900 * MILLISECOND) /* longer than an election, shorter than a link is silent */
 
-static const char *const names[SCRIPT_COUNT] = {"none",   "stale", "heir",
-                                                "change", "late",  "differs"};
+static const char *const names[SCRIPT_COUNT] = {"none", "stale",   "heir", "change",
+                                                "late", "differs", "rot",  "short"};
 
 const char *script_name(enum script script)
 {
@@ -29,8 +29,8 @@ void script_prepare(enum script script, struct nodes *nodes)
     /* Entries are then durable by their segment alone, and may be later than a vote. */
     for (size_t i = 0; script == SCRIPT_HEIR && i < nodes->count; i++)
         nodes->at[i].options.sim.journal_batch_max = 1;
-    for (size_t i = 0; script == SCRIPT_DIFFERS && i < nodes->count; i++)
-        nodes->at[i].options.sim.block_bytes = 4 << 10; /* compared often */
+    for (size_t i = 0; (script == SCRIPT_DIFFERS || script == SCRIPT_ROT) && i < nodes->count; i++)
+        nodes->at[i].options.sim.block_bytes = 4 << 10; /* blocks come often */
     nodes->may_differ = script == SCRIPT_DIFFERS;
 }
 
@@ -290,7 +290,7 @@ static bool well(const struct stage *stage, size_t node, uint64_t healed)
     size_t leader = truth_leader(stage->truth, "S0");
 
     (void)healed;
-    return leader < stage->nodes->count && !truth_differs(stage->truth, "S0", node) &&
+    return leader < stage->nodes->count && truth_whole(stage->truth, "S0", node) &&
            truth_same(stage->truth, "S0", node, leader);
 }
 
@@ -345,6 +345,83 @@ static void play_differs(const struct stage *stage)
                        node + 1);
 }
 
+/* ---- state blocks that cannot be read
+ * ------------------------------------------------------------------- */
+
+/* Of one that is down all of them: it has its peers. */
+static void rot_all(const struct stage *stage, size_t node, uint64_t log)
+{
+    (void)nodes_rot_blocks(stage->nodes, node, log, false);
+    if (prng_chance(stage->prng, 1, 3))
+        (void)nodes_rot_blocks(stage->nodes, node, 1, false); /* the metadata group's */
+}
+
+static void play_rot(const struct stage *stage)
+{
+    struct user *user = &stage->users[0];
+    size_t leader = truth_leader(stage->truth, "S0"), node;
+    uint64_t log = truth_log(stage->truth, "S0"), before = stage->nodes->healed;
+    bool newest = prng_chance(stage->prng, 1, 2);
+
+    if (leader >= stage->nodes->count || log == 0)
+        return;
+    node = other_than(stage, leader);
+    faults_calm_down(stage->faults);
+    if (!truth_has(stage->truth, "S0", node) || !go_to(stage, user, leader))
+        return;
+    publish_for(stage, user, SECOND);
+    nodes_crash(stage->nodes, node, SIM_CRASH_KILL);
+    if (newest) /* it is so far behind that it needs a block */
+        publish_for(stage, user, 1500 * MILLISECOND);
+    leader = truth_leader(stage->truth, "S0");
+    if (newest && leader < stage->nodes->count)
+        (void)nodes_rot_blocks(stage->nodes, leader, log, true);
+    else
+        rot_all(stage, node, log);
+    if (!nodes_start(stage->nodes, node, SIM_CRASH_KILL, 0)) {
+        report_violate(stage->report, "n%zu does not start", node + 1);
+        return;
+    }
+    for (int i = 0; i < 100 && !well(stage, node, before); i++)
+        pass(stage, 200 * MILLISECOND); /* nothing is published that would bring another block */
+    if (!well(stage, node, before))
+        report_violate(stage->report, "S0: n%zu does not come back", node + 1);
+}
+
+/* ---- a log that ends too early
+ * -------------------------------------------------------------------------- */
+
+/* What it had accepted it does not know any more, and a catalogue does not know its streams: until
+ * it does again it neither votes nor leads, and sets nothing aside. */
+static void play_short(const struct stage *stage)
+{
+    struct user *user = &stage->users[0];
+    size_t leader = truth_leader(stage->truth, "S0"), node;
+    uint64_t log = truth_log(stage->truth, "S0"), before = stage->nodes->healed;
+    bool catalogue = prng_chance(stage->prng, 1, 2);
+
+    if (leader >= stage->nodes->count || log == 0)
+        return;
+    node = other_than(stage, leader);
+    faults_calm_down(stage->faults);
+    if (!truth_has(stage->truth, "S0", node) || !go_to(stage, user, leader))
+        return;
+    publish_for(stage, user, 300 * MILLISECOND);
+    nodes_crash(stage->nodes, node, SIM_CRASH_KILL);
+    (void)nodes_cut_log(stage->nodes, node, catalogue ? 1 : log);
+    if (!nodes_start(stage->nodes, node, SIM_CRASH_KILL, 0)) {
+        report_violate(stage->report, "n%zu does not start", node + 1);
+        return;
+    }
+    for (int i = 0; i < 5 && !catalogue; i++) { /* it is asked for, again and again */
+        pass(stage, (int64_t)prng_below(stage->prng, 100 * MILLISECOND));
+        truth_transfer(stage->truth, "S0", node);
+    }
+    must_serve(stage, user);
+    if (!publish_until(stage, user, node, 20 * SECOND, before, well))
+        report_violate(stage->report, "S0: n%zu does not come back", node + 1);
+}
+
 void script_play(enum script script, const struct stage *stage)
 {
     for (int i = 0; i < ROUNDS && report_good(stage->report); i++) {
@@ -354,6 +431,8 @@ void script_play(enum script script, const struct stage *stage)
         case SCRIPT_CHANGE: play_change(stage); break;
         case SCRIPT_LATE: play_late(stage); break;
         case SCRIPT_DIFFERS: play_differs(stage); break;
+        case SCRIPT_ROT: play_rot(stage); break;
+        case SCRIPT_SHORT: play_short(stage); break;
         case SCRIPT_NONE:
         case SCRIPT_COUNT: break;
         }

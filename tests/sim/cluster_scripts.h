@@ -18,6 +18,8 @@ enum script {
                       comes back before its catalogue has the change */
     SCRIPT_LATE,   /* that a leader leads is heard after its successor was */
     SCRIPT_DIFFERS, /* a follower's state is not what its log says; it finds that out and heals */
+    SCRIPT_ROT,     /* state blocks of one node cannot be read: the others have it all */
+    SCRIPT_SHORT,   /* a log of one node ends too early: the metadata's, or one that is to lead */
     SCRIPT_COUNT,
 };
 

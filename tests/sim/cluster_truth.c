@@ -321,6 +321,17 @@ bool truth_elected(struct truth *truth, const char *stream, size_t node)
     return at != NULL && stream_replica(at)->core->role == RAFT_LEADER;
 }
 
+uint64_t truth_log(struct truth *truth, const char *stream)
+{
+    struct jetstream *jetstream = reference(truth);
+    struct catalogue_entry *entry =
+        jetstream != NULL
+            ? catalogue_named(&jetstream->catalogue, BYTES("$G"), bytes_of_text(stream))
+            : NULL;
+
+    return entry != NULL ? entry->assigned.id : 0;
+}
+
 bool truth_spoil(struct truth *truth, const char *stream, size_t node)
 {
     struct stream *at = stream_on(truth, node, stream);
@@ -328,6 +339,11 @@ bool truth_spoil(struct truth *truth, const char *stream, size_t node)
     if (at != NULL)
         at->state.flaws |= STREAM_FLAW_APPLY_DIFFERS;
     return at != NULL;
+}
+
+bool truth_has(struct truth *truth, const char *stream, size_t node)
+{
+    return stream_on(truth, node, stream) != NULL;
 }
 
 bool truth_spoilt(struct truth *truth, const char *stream, size_t node)
@@ -351,6 +367,25 @@ bool truth_same(struct truth *truth, const char *stream, size_t node, size_t oth
     return a != NULL && b != NULL &&
            replica_applied(stream_replica(a)) == replica_applied(stream_replica(b)) &&
            stream_state_messages(stream_applied(a)) == stream_state_messages(stream_applied(b));
+}
+
+bool truth_whole(struct truth *truth, const char *stream, size_t node)
+{
+    const struct jetstream *jetstream = nodes_jetstream(truth->nodes, node);
+    const struct stream *at = stream_on(truth, node, stream);
+
+    return jetstream != NULL && jetstream->meta != NULL && replica_whole(jetstream->meta) &&
+           at != NULL && replica_whole(stream_replica(at));
+}
+
+void truth_transfer(struct truth *truth, const char *stream, size_t node)
+{
+    size_t leader = truth_leader(truth, stream);
+    struct stream *to = stream_on(truth, node, stream);
+
+    if (to != NULL && leader < truth->nodes->count)
+        replica_transfer((struct replica *)stream_replica(stream_on(truth, leader, stream)),
+                         groups_self(stream_replica(to)->groups).node);
 }
 
 bool truth_other_leads(struct truth *truth, const char *stream, size_t except)
@@ -445,6 +480,8 @@ static const char *level_stream(struct truth *truth, const struct catalogue_entr
             return missing("n%llu has no replica of group %llx", i + 1, entry->assigned.id);
         if (replica_applied(stream_replica(at->stream)) < applied)
             return missing("n%llu is behind in group %llx", i + 1, entry->assigned.id);
+        if (!replica_whole(stream_replica(at->stream)))
+            return missing("n%llu lacks something of group %llx", i + 1, entry->assigned.id);
         if (!schema_equal(&stream_config_schema, &entry->config, stream_config(at->stream)))
             return missing("n%llu has another config of group %llx", i + 1, entry->assigned.id);
     }
@@ -464,6 +501,8 @@ const char *truth_level(struct truth *truth)
             return missing("n%llu has no metadata log", i + 1, 0);
         if (replica_applied(at->meta) < replica_applied(jetstream->meta))
             return missing("n%llu is behind in the metadata group", i + 1, 0);
+        if (!replica_whole(at->meta))
+            return missing("n%llu lacks something of the metadata group", i + 1, 0);
     }
     if (whole(truth, replica_members(jetstream->meta), truth->nodes->count, CATALOGUE_LOG_ID) !=
         NULL)

@@ -63,8 +63,8 @@ void truth_look(struct truth *truth);
 /* Every group whose majority is up has a leader that all its replicas know; NULL, or what is
  * missing. */
 const char *truth_led(struct truth *truth);
-/* Every replica has applied what its leader has, all nodes have all of the catalogue, and every
- * group has the voters it is to have, on disks that exist. */
+/* Every replica has applied what its leader has and lacks nothing that it had, all nodes have all
+ * of the catalogue, and every group has the voters it is to have, on disks that exist. */
 const char *truth_level(struct truth *truth);
 /* Compares everything; needs truth_level. */
 void truth_compare(struct truth *truth);
@@ -79,13 +79,20 @@ size_t truth_leader(struct truth *truth, const char *stream);
 size_t truth_meta_leader(struct truth *truth);
 /* Has that node's replica of it won an election, told so or not? */
 bool truth_elected(struct truth *truth, const char *stream, size_t node);
+/* The log of that stream, 0: nobody has it. */
+uint64_t truth_log(struct truth *truth, const char *stream);
 /* That node's replica of it forgets the next message that it applies while it does not lead. */
 bool truth_spoil(struct truth *truth, const char *stream, size_t node);
+bool truth_has(struct truth *truth, const char *stream, size_t node);    /* a replica */
 bool truth_spoilt(struct truth *truth, const char *stream, size_t node); /* it has */
 /* Its replica knows that it differs from the majority. */
 bool truth_differs(struct truth *truth, const char *stream, size_t node);
 /* The two have applied as much, and have as many messages. */
 bool truth_same(struct truth *truth, const char *stream, size_t node, size_t other);
+/* Neither that node's replica of it nor its catalogue lacks anything that it had. */
+bool truth_whole(struct truth *truth, const char *stream, size_t node);
+/* Whoever leads the stream is to hand over to that node. */
+void truth_transfer(struct truth *truth, const char *stream, size_t node);
 /* Does any node but that one lead the stream? */
 bool truth_other_leads(struct truth *truth, const char *stream, size_t except);
 

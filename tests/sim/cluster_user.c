@@ -482,8 +482,9 @@ static void ask_stream(struct user *user, const char *subject)
     request(
         user, subject,
         "{%s\"name\":\"S%u\",\"subjects\":[\"s%u.>\"],\"allow_direct\":true,\"num_replicas\":%u,"
-        "\"duplicate_window\":3600000000000}",
-        description, user->ask_stream, user->ask_stream, stream->replicas);
+        "\"storage\":\"%s\",\"duplicate_window\":3600000000000}",
+        description, user->ask_stream, user->ask_stream, stream->replicas,
+        stream->memory ? "memory" : "file");
 }
 
 static void ask_consumer(struct user *user, const char *subject)

@@ -26,6 +26,7 @@ struct scene_stream {
     struct setting setting;
     unsigned replicas;
     bool removals; /* messages are deleted */
+    bool memory;   /* its log is: it lives as long as a majority of its replicas' processes */
     bool created, consumer_created;
     uint32_t msg_id_last;
 };

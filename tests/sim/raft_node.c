@@ -339,6 +339,9 @@ void node_tick(struct world *world, struct node *node)
         if (world->violation[0] == 0 && raft_core_deadline(node->core) <= now)
             world_broken(world, "node %u: a tick leaves its deadline behind",
                          node_number(world, node) + 1);
+        if (world->now - node->ticked > 2 * BEAT_NS)
+            node->late = world->now;
+        node->ticked = world->now;
         truth_check_quorum(world, node);
     }
     world_timer(world, node);

@@ -435,6 +435,8 @@ void truth_check_quorum(struct world *world, const struct node *node)
     if (raft_core_role(node->core) != RAFT_LEADER || raft_core_asleep(node->core) ||
         world->now - node->leader_since < 2 * ELECTION_NS)
         return;
+    if (node->late > 0 && world->now - node->late < 2 * BEAT_NS)
+        return; /* it stood still, and has a heartbeat's time to hear them */
     config = raft_core_config(node->core);
     voters = voters_of(config);
     if (node->stuck && voters > 1)

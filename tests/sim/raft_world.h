@@ -86,6 +86,7 @@ struct node {
     uint64_t last_recovered, damage_recovered; /* by its last start */
     int64_t slow_until;
     int64_t leader_since;           /* global time, while its role is leader */
+    int64_t ticked, late;           /* global times: its last tick, its last one after a pause */
     int64_t answered[NODES];        /* when it last got an answer to an append: global time */
     uint64_t read_first, read_next; /* numbers not answered */
     uint64_t read_needs[READS_MAX]; /* by number % READS_MAX: the index it has to see */

@@ -90,7 +90,8 @@ struct run {
     struct user users[USERS_MAX];
     unsigned user_count;
     enum script script;
-    bool hurry; /* waits are for one answer after the other */
+    bool memory; /* some streams are in memory */
+    bool hurry;  /* waits are for one answer after the other */
 };
 
 static uint64_t current_seed; /* for whoever ends the process */
@@ -127,6 +128,7 @@ static void draw_stream(struct run *run, unsigned number)
     if (number > 0 && run->faults.mix[FAULT_WIPE] == 0 && prng_chance(&run->prng, 1, 3))
         stream->replicas = 1;
     stream->removals = prng_chance(&run->prng, 1, 3);
+    stream->memory = run->memory && stream->replicas >= 3 && prng_chance(&run->prng, 2, 3);
 }
 
 static uint64_t limited(const struct run *run, unsigned limit, uint64_t drawn)
@@ -156,6 +158,9 @@ static void draw_scene(struct run *run)
     run->scene.handed_out = handed_out;
     run->scene.leader = leader;
     run->scene.context = run;
+    run->memory = run->script == SCRIPT_NONE && prng_chance(&run->prng, 1, 4);
+    if (run->memory)
+        faults_spare_memory(&run->faults);
     for (unsigned i = 0; i < run->scene.stream_count; i++)
         draw_stream(run, i);
     if (run->script == SCRIPT_CHANGE) { /* it is played with a stream of one replica */
@@ -406,15 +411,16 @@ static void tell(const struct run *run, double real)
     for (unsigned i = 0; i < run->scene.stream_count; i++) {
         const struct scene_stream *stream = &run->scene.streams[i];
 
-        printf("S%u (R%u): %llu stored, %llu duplicates, %llu refused, %llu shown, %llu delivered, "
-               "%llu "
-               "acks confirmed\n",
-               i, stream->replicas, (unsigned long long)stream->history.stored,
-               (unsigned long long)stream->history.duplicates,
-               (unsigned long long)stream->history.refused,
-               (unsigned long long)stream->history.shown,
-               (unsigned long long)stream->watch.delivered,
-               (unsigned long long)stream->watch.confirmed);
+        printf(
+            "S%u (R%u%s): %llu stored, %llu duplicates, %llu refused, %llu shown, %llu delivered, "
+            "%llu "
+            "acks confirmed\n",
+            i, stream->replicas, stream->memory ? ", memory" : "",
+            (unsigned long long)stream->history.stored,
+            (unsigned long long)stream->history.duplicates,
+            (unsigned long long)stream->history.refused, (unsigned long long)stream->history.shown,
+            (unsigned long long)stream->watch.delivered,
+            (unsigned long long)stream->watch.confirmed);
     }
     printf(
         "seed %llu: %s; %u crashes, %u cuts, %u disks failed, %u lost, %llu entries compared "

@@ -278,6 +278,13 @@ static void lost(void *context, uint64_t first, uint64_t last, uint64_t bytes)
     model_lost(&owner_log(context)->model, first, last);
 }
 
+/* Disks here forget, fail and rot, and never cut a file within a block. */
+static void cut_short(void *context)
+{
+    model_broken("log %" PRIu64 ": takes what a crash left for damage",
+                 owner_log(context)->model.id);
+}
+
 /* ---- appending
  * ----------------------------------------------------------------------------------- */
 
@@ -566,6 +573,8 @@ static void drop_files(struct run *run, struct sim_log *log)
     struct log_file_info info;
 
     log_floor_set(log->log, log_block_newest(log->log));
+    if (run->seed % 3 == 0)
+        log_pack(log->log);
     for (uint32_t ordinal = 0; log_file_next(log->log, ordinal, &info);
          ordinal = info.ordinal + 1) {
         if (!info.droppable || !chance(run, 1, 3))
@@ -633,7 +642,7 @@ static void flush(void *context)
 static enum err open_log(struct run *run, struct sim_log *log)
 {
     static const struct log_events events = {durable, failed};
-    struct log_recovery recovery = {recovered, lost, log, recovered_block, gone, NULL};
+    struct log_recovery recovery = {recovered, lost, log, recovered_block, gone, NULL, cut_short};
     enum err err;
 
     if (chance(run, 2, 3))

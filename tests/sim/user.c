@@ -163,11 +163,12 @@ static void ask_with_config(struct user *user, const char *verb, const char *rep
         "{\"name\":\"S%u\",\"subjects\":[\"s%u.>\"],\"allow_direct\":true,\"max_msgs\":%lld,"
         "\"max_bytes\":%lld,\"max_msgs_per_subject\":%lld,\"max_msg_size\":%lld,\"discard\":\"%s\","
         "\"discard_new_per_subject\":%s,\"allow_rollup_hdrs\":%s,\"max_age\":%lld,"
-        "\"duplicate_window\":%lld}",
+        "\"duplicate_window\":%lld,\"compression\":\"%s\"}",
         user->stream, user->stream, limit(c->max_msgs), limit(c->max_bytes),
         limit(c->max_per_subject), limit(c->max_msg_size), c->discard_new ? "new" : "old",
         c->discard_new_per_subject ? "true" : "false", c->rollups ? "true" : "false",
-        (long long)age_ns, (long long)(age_ns > 0 ? age_ns : 3600 * SECOND));
+        (long long)age_ns, (long long)(age_ns > 0 ? age_ns : 3600 * SECOND),
+        user->stream % 2 == 0 ? "s2" : "none");
 }
 
 void user_set_up(struct user *user)

@@ -84,11 +84,11 @@ class CliCase(unittest.TestCase):
         import struct
         import termios
 
-        pid, fd = pty.fork()
-        if pid == 0:
-            os.chdir(self.home)
-            os.execve(BINARY, [BINARY, *words], self.env)
-        fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        fd, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        process = subprocess.Popen([BINARY, *words], env=self.env, cwd=self.home, stdin=theirs, stdout=theirs, stderr=theirs,
+                                   start_new_session=True)
+        os.close(theirs)
         screen, waiting = b"", list(answers)
         seen = 0
         end_at = time.monotonic() + RUN_S
@@ -106,8 +106,8 @@ class CliCase(unittest.TestCase):
                 seen = questions
                 os.write(fd, waiting.pop(0).encode() + b"\n")
         else:
-            os.kill(pid, 9)
-        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            process.kill()
+        code = process.wait()
         os.close(fd)
         return code, screen.decode(errors="replace").replace("\r\n", "\n")
 

@@ -2,6 +2,7 @@
 
 import glob
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -9,7 +10,7 @@ import tempfile
 import unittest
 
 import cli  # noqa: F401, finds serverprocess
-from serverprocess import BINARY, ROOT
+from serverprocess import BINARY, ROOT, free_port
 
 
 @unittest.skipUnless(os.geteuid() == 0 and shutil.which("dpkg-shlibdeps") and BINARY == os.path.join(ROOT, "build/millrace"),
@@ -22,7 +23,9 @@ class Package(unittest.TestCase):
 
     def setUp(self):
         self.root = tempfile.mkdtemp(prefix="millrace-root-")
+        self.work = tempfile.mkdtemp(prefix="millrace-deb-")
         self.addCleanup(shutil.rmtree, self.root, ignore_errors=True)
+        self.addCleanup(shutil.rmtree, self.work, ignore_errors=True)
         for folder in ("etc", "var/lib/dpkg/info", "var/lib/dpkg/updates", "var/lib/dpkg/triggers", "var/lib", "var/log"):
             os.makedirs(self.path(folder), exist_ok=True)
         for name, text in (("etc/passwd", "root:x:0:0::/root:/bin/sh\n"), ("etc/group", "root:x:0:\n"),
@@ -37,6 +40,44 @@ class Package(unittest.TestCase):
         result = subprocess.run(["dpkg", f"--root={self.root}", "--force-script-chrootless", "--force-depends", *words],
                                 capture_output=True, text=True, check=False)
         self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+        return result.stdout
+
+    def later(self):
+        """The same as a later version."""
+        tree = os.path.join(self.work, "tree")
+        subprocess.run(["dpkg-deb", "-R", self.deb, tree], check=True)
+        control = os.path.join(tree, "DEBIAN/control")
+        with open(control) as file:
+            text = re.sub(r"(?m)^Version: .*", "Version: 99.0", file.read())
+        with open(control, "w") as file:
+            file.write(text)
+        subprocess.run(["dpkg-deb", "-b", tree, os.path.join(self.work, "later.deb")], check=True, stdout=subprocess.DEVNULL)
+        return os.path.join(self.work, "later.deb")
+
+    def serves(self, uid, gid, *kept):
+        """As its own user, with the data directory of the package; the stream holds what `kept` says, the last added now."""
+        os.chmod(self.root, 0o755)
+        program, port = self.path("usr/bin/millrace"), free_port()
+        server = subprocess.Popen([program, "-a", "127.0.0.1", "-p", str(port), "-js", "-sd", self.path("var/lib/millrace")],
+                                  user=uid, group=gid, extra_groups=[], stderr=subprocess.PIPE, text=True)
+        try:
+            for line in server.stderr:
+                if "Server is ready" in line:
+                    break
+            else:
+                self.fail("it does not start")
+
+            def run(*words):
+                return subprocess.run([program, *words, "-s", f"127.0.0.1:{port}"], check=True, capture_output=True, text=True,
+                                      stdin=subprocess.DEVNULL, timeout=30).stdout
+
+            run("stream", "add", "S", "--subjects", "s", "--defaults")
+            run("pub", "s", kept[-1], "--jetstream")
+            self.assertEqual(run("stream", "view", "S", "--raw").splitlines(), list(kept))
+        finally:
+            server.kill()
+            server.wait()
+            server.stderr.close()
 
     def user(self):
         with open(self.path("etc/passwd")) as file:
@@ -54,11 +95,15 @@ class Package(unittest.TestCase):
         with open(self.path("lib/systemd/system/millrace.service")) as file:
             self.assertIn("ExecStart=/usr/bin/millrace -c /etc/millrace.conf\n", file.read())
 
+        self.serves(int(user[2]), int(user[3]), "before the upgrade")
+
         with open(self.path("etc/millrace.conf"), "a") as file:
             file.write("# mine\n")
         with open(self.path("var/lib/millrace/kept"), "w") as file:
             file.write("data")
-        self.dpkg("--force-confold", "-i", self.deb)  # an upgrade
+        self.dpkg("--force-confold", "-i", self.later())
+        self.assertIn("\nVersion: 99.0\n", self.dpkg("-s", "millrace"))
+        self.serves(int(user[2]), int(user[3]), "before the upgrade", "after it")
         self.assertEqual(len(self.user()), 1)
         with open(self.path("etc/millrace.conf")) as file:
             self.assertIn("# mine\n", file.read())

@@ -2,11 +2,15 @@
 
 import json
 import os
+import pty
+import select
+import shutil
 import subprocess
 import time
 import unittest
+import xml.etree.ElementTree
 
-from cli import MISSING, TIMEOUT, USAGE, CliCase
+from cli import FAILED, MISSING, TIMEOUT, USAGE, CliCase
 from serverprocess import BINARY, ROOT
 
 
@@ -34,6 +38,16 @@ class Bench(CliCase):
         self.run_cli("bench", "pub", "y", "--msgs", "500", "--size", "10")
         self.assertEqual(json.loads(sub.communicate(timeout=10)[0])["size"], 10)
 
+    def test_it_draws_what_came_out(self):
+        self.run_cli("stream", "add", "P", "--subjects", "p", "--defaults")
+        for words, panels in ((("js", "p", "--msgs", "400"), 2), (("pub", "x", "--msgs", "7000"), 1)):
+            self.run_cli("bench", *words, "--plot", "it.svg")
+            picture = xml.etree.ElementTree.parse(self.path("it.svg")).getroot()
+            curves = [path.get("d") for path in picture.iter("{http://www.w3.org/2000/svg}path") if path.get("class") == "curve"]
+            self.assertEqual(len(curves), panels)
+            self.assertTrue(all(curve.count("L") > 10 for curve in curves), curves)
+        self.fails(FAILED, "bench", "pub", "x", "--msgs", "10", "--plot", "/nowhere/it.svg", says="cannot write /nowhere/it.svg")
+
     def test_nobody_there_is_said(self):
         self.fails(TIMEOUT, "bench", "request", "nobody", says="nobody answers")
         self.fails(MISSING, "bench", "js", "nothing", says="no stream")
@@ -49,6 +63,40 @@ class Installed(CliCase):
         result = subprocess.run(["bash", "-c", script + complete], capture_output=True, text=True, check=True)
         self.assertEqual(result.stdout, "stream\ninfo\n--count\n")
         self.fails(USAGE, "completion", "tcsh", says='nothing is made for "tcsh"')
+
+    @unittest.skipUnless(shutil.which("zsh"), "no zsh")
+    def test_zsh_completes_from_the_first_time_on(self):
+        os.mkdir(self.path("functions"))
+        with open(self.path("functions/_millrace"), "w") as file:
+            file.write(self.out("completion", "zsh"))
+        ours, theirs = pty.openpty()
+        shell = subprocess.Popen(["zsh", "-f", "-i"], stdin=theirs, stdout=theirs, stderr=theirs, cwd=self.home,
+                                 start_new_session=True, env={**self.env, "TERM": "dumb", "ZDOTDIR": self.home})
+        os.close(theirs)
+        self.addCleanup(lambda: (shell.kill(), shell.wait(), os.close(ours)))
+
+        def typed(text, shows):
+            os.write(ours, text.encode())
+            shown, end = "", time.monotonic() + 20
+            while shows not in shown and time.monotonic() < end:
+                if select.select([ours], [], [], 0.1)[0]:
+                    shown += os.read(ours, 65536).decode(errors="replace")
+            self.assertIn(shows, shown)
+
+        typed("PS1='> '; fpath=($PWD/functions $fpath); autoload -U compinit; compinit -D -u; echo it is $((1 + 1))\n", "it is 2")
+        for line, shows in (("millrace str", "millrace stream"), ("millrace stream inf", "millrace stream info"),
+                            ("millrace pub x --cou", "millrace pub x --count")):
+            typed(f"{line}\t", shows)
+            typed("\x15echo next$((1 + 1))\n", "next2")
+
+    @unittest.skipUnless(shutil.which("fish"), "no fish")
+    def test_fish_completes(self):
+        with open(self.path("c.fish"), "w") as file:
+            file.write(self.out("completion", "fish"))
+        asked = ("millrace str", "millrace stream in", "millrace pub x --cou", "millrace stream backup x --cons", "millrace rtt --ser")
+        script = "source c.fish;" + ";".join(f"complete -C'{line}'" for line in asked)
+        result = subprocess.run(["fish", "--private", "-c", script], capture_output=True, text=True, cwd=self.home, env=self.env, check=True)
+        self.assertEqual(result.stdout.split(), ["stream", "info", "--count", "--consumers", "--server"])
 
     def test_the_manual_has_every_command(self):
         manual = self.out("completion", "man")

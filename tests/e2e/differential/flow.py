@@ -60,6 +60,11 @@ def rest(seconds):
     return (None, "wait", "", str(seconds).encode(), b"")
 
 
+def forget():
+    """The replies to come are counted from 0 again."""
+    return (None, "forget", "", b"", b"")
+
+
 # --- carrying them out
 
 
@@ -165,4 +170,9 @@ def run_take(asker, quiet, *_):
     return taken
 
 
-KINDS = {"sub": run_sub, "unsub": run_unsub, "say": run_say, "take": run_take}
+def run_forget(asker, *_):
+    asker.replies = []
+    return "forgotten"
+
+
+KINDS = {"forget": run_forget, "sub": run_sub, "unsub": run_unsub, "say": run_say, "take": run_take}

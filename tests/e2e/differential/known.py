@@ -1,28 +1,15 @@
 """Where we answer otherwise than the reference, and why. Everything else must be equal.
 
-A row is a reason and a test of (label, subject, body, theirs, ours), with masked answers, None where nobody
-answered. A row that holds nowhere in a whole run is reported: it is no longer true.
+A row says what it is about, what both do, why, and how such an answer is known: by a test of (label, subject, body,
+theirs, ours), with masked answers, None where nobody answered. A row that holds nowhere in a whole run is reported:
+it is no longer true. report.py makes a table of docs/compatibility.md of them.
 """
 
 import copy
-
-UNSUPPORTED = "is not supported by this version of Millrace"
-
+from typing import Callable, NamedTuple
 
 def error(answer):
     return (answer or {}).get("error", {}) if isinstance(answer, dict) else {}
-
-
-def says_unsupported(answer):
-    return UNSUPPORTED in error(answer).get("description", "")
-
-
-def refused_as_unsupported(label, subject, body, theirs, ours):
-    return says_unsupported(ours) and not error(theirs)
-
-
-def nothing_to_delete(label, subject, body, theirs, ours):
-    return label == "not built then deleted" and error(ours).get("err_code") in (10059, 10014)
 
 
 def answered_instead_of_silence(label, subject, body, theirs, ours):
@@ -76,27 +63,42 @@ def still_apart(label, subject, body, theirs, ours):
     return error(ours).get("err_code") == 10099 and not error(theirs)
 
 
+class Known(NamedTuple):
+    what: str
+    theirs: str
+    ours: str
+    why: str
+    accepts: Callable
+
+
 KNOWN = [
-    ("consumers of a work queue stay apart also when one's filter is taken away", still_apart),
-    ("features that later versions build are refused by name", refused_as_unsupported),
-    ("what was refused cannot be deleted", nothing_to_delete),
-    ("subjects of the API that mean nothing are refused, not swallowed", answered_instead_of_silence),
-    ("a pause that is not set is not printed", unset_pause),
-    ("the name that the server made up is part of the config", generated_name_in_config),
-    ("a byte budget counts four bytes more for a message with headers, and what headers_only leaves out",
-     labelled("a budget and headers")),
-    ("a request whose sender has gone makes room at once", labelled("who waited has gone")),
-    ("the ack floor passes over messages that were delivered as often as allowed", floor_ahead("exhausted")),
-    ("the ack floor of all has the consumer sequence before that of the next message", floor_ahead("the floor of all")),
-    ("a request that does not wait is held back by max_ack_pending until there is room or its time is over",
-     labelled("held back by max_ack_pending")),
-    ("another filter looks from behind the last delivery, not from where the old one had looked to",
-     labelled("another filter")),
-    ("an ack in the second form to a consumer that is not there is taken and ignored", labelled("an ack to nobody")),
-    ("a consumer that is resumed goes on at once", labelled("resumed")),
-    ("a request that gave no batch has none left, not -1", labelled("no batch and a budget")),
-    ("a heartbeat tells how far the consumer has looked, which depends on when it looked", labelled("filtered heartbeats")),
-    ("without max_file a stream may ask for more than the disk has: nothing is kept free for it", labelled("more than the disk has")),
-    ("JSON is read to a depth of 64 and no further", too_deep),
-    ("an ephemeral consumer can be created again with the same config, as a durable can", created_again),
+    Known("a consumer of a work queue loses its filter", "may then overlap with others", "error 10099",
+          "each message is for one consumer", still_apart),
+    Known("subjects below `$JS.API` that mean nothing, or that only a cluster serves", "no answer",
+          "error 10003, 10010 or 10016, or no responders", "silence helps nobody", answered_instead_of_silence),
+    Known("`pause_until` when not set", "printed as the zero time after some updates", "left out", "nothing is there", unset_pause),
+    Known("`config.name` of a consumer whose name the server made up", "left out", "there", "it has one", generated_name_in_config),
+    Known("a byte budget, for messages with headers or headers only", "exact", "counts four bytes more, or what is left out",
+          "the index knows one size of a message", labelled("a budget and headers")),
+    Known("a pull whose sender has gone, when `max_waiting` is reached", "counts", "makes room at once",
+          "nobody waits for it any more", labelled("who waited has gone")),
+    Known("ack floor after a message was delivered as often as allowed", "stays until the next ack", "passes over it",
+          "nobody is to ack it any more", floor_ahead("exhausted")),
+    Known("the ack floor's consumer sequence with `ack_policy: all`", "that of the acknowledged delivery",
+          "the one before that of the next message", "a floor is where the next begins", floor_ahead("the floor of all")),
+    Known("a request that does not wait, held back by `max_ack_pending`", "told at once that there is nothing",
+          "held until there is room or its time is over", "there are messages", labelled("held back by max_ack_pending")),
+    Known("another filter for a consumer", "looks from where the old one had looked to", "looks from behind the last delivery",
+          "where it had looked to is nobody's promise", labelled("another filter")),
+    Known("an ack in the second form to a consumer that is not there", "no responders", "taken and ignored",
+          "acks are taken by the stream", labelled("an ack to nobody")),
+    Known("a consumer that is resumed", "goes on with the next event", "goes on at once", "it was asked to", labelled("resumed")),
+    Known("`Nats-Pending-Messages` of a request that gave no batch", "may be -1", "0", "clients read an unsigned number",
+          labelled("no batch and a budget")),
+    Known("a heartbeat of a consumer with filters", "how far it has looked, when it had looked", "likewise, at other moments",
+          "it depends on when it looked", labelled("filtered heartbeats")),
+    Known("`max_bytes` of a stream where no `max_file` is set", "refused when it is more than three quarters of the free disk", "taken",
+          "nothing is kept free for it either way", labelled("more than the disk has")),
+    Known("JSON", "of any depth", "at most 64 deep", "bounded before it is understood", too_deep),
+    Known("`create` of an equal ephemeral consumer", "error 10148", "its info", "a durable can be, too", created_again),
 ]

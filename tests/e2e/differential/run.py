@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Asks Millrace and the reference server the same and compares the answers.
 
-    run.py [--nats-server PATH] [--show] [scenario...]
+    run.py [--nats-server PATH] [--show] [--part K/N] [--record] [scenario...]
 
 The reference is $NATS_SERVER or nats-server in PATH; without one nothing is compared. Times and generated
-names are masked; what else differs is either in known.py, with its reason, or a failure.
+names are masked; what else differs is either in known.py, with its reason, or a failure. With --record what was
+counted goes into counts.json, of which report.py makes docs/compatibility.md; --part runs the K-th of N parts.
 """
 
 import argparse
@@ -24,6 +25,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.dirname(HERE), os.path.join(os.path.dirname(HERE), "wire")]
 
 import flow  # noqa: E402
+import report  # noqa: E402
 import serverprocess  # noqa: E402
 from cases import SCENARIOS  # noqa: E402
 from known import KNOWN  # noqa: E402
@@ -141,6 +143,8 @@ def mask(value, key="", asked=b""):
         return {k: mask(v, k, asked) for k, v in value.items() if k not in ("pause_remaining", "ack_time")}
     if isinstance(value, list):
         masked = [mask(v, key, asked) for v in value]
+        if key == "sources" and all(isinstance(v, dict) and "lag" in v for v in masked):
+            masked.sort(key=json.dumps)  # in no order there
         return sorted(masked) if "GENERATED" in masked else masked
     if key == "active" and isinstance(value, int):
         return "ACTIVE"
@@ -257,36 +261,41 @@ class Comparison:
         self.show = show
         self.equal = self.known = self.failed = 0
         self.used = set()
+        self.counts = {}  # of the scenarios that were run
 
     def step(self, scenario, step, theirs, ours):
-        label, _, subject, body, _ = step
+        label, kind, subject, body, _ = step
+        counts = self.counts.setdefault(scenario, {"requests": 0, "known": {}})
+        counts["requests"] += kind in report.REQUESTS
         if self.show:
             print(f"{subject} {body[:200].decode(errors='replace')}\n    {json.dumps(theirs)}")
         if theirs == ours:
             self.equal += 1
             return
-        for reason, accepts in KNOWN:
-            if accepts(label, subject, body, theirs, ours):
+        for known in KNOWN:
+            if known.accepts(label, subject, body, theirs, ours):
                 self.known += 1
-                self.used.add(reason)
+                self.used.add(known.why)
+                counts["known"][known.why] = counts["known"].get(known.why, 0) + 1
                 return
         self.failed += 1
+        counts["failed"] = True
         print(f"{scenario}: {subject} {body[:300].decode(errors='replace')}")
         for line in list(differences(theirs, ours))[:12]:
             print(f"    {line}")
 
     def summary(self, whole):
         if whole:
-            for reason, _ in KNOWN:
-                if reason not in self.used:
-                    print(f"no longer true: {reason}")
+            for known in KNOWN:
+                if known.why not in self.used:
+                    print(f"no longer true: {known.why}")
                     self.failed += 1
         print(f"{self.equal} equal answers, {self.known} known differences ({len(self.used)} reasons)")
         print(f"differential: {self.equal + self.known} passed, {self.failed} failed")
         return 1 if self.failed else 0
 
 
-def compare(names, program, show):
+def compare(names, program, show, record):
     comparison = Comparison(show)
     with Reference(program) as reference, serverprocess.Server() as server, ThreadPoolExecutor(2) as threads:
         with Asker(reference.port) as theirs, Asker(server.port) as ours:
@@ -301,19 +310,35 @@ def compare(names, program, show):
                 if not server.running():
                     print(server.log())
                     break
+    if record:
+        report.record({name: row for name, row in comparison.counts.items() if "failed" not in row}, SCENARIOS)
     return comparison.summary(len(names) == len(SCENARIOS))
+
+
+def part_of(names, part):
+    """The K-th of N parts of about as many steps."""
+    k, n = (int(number) for number in part.split("/"))
+    parts = [[] for _ in range(n)]
+    for name in sorted(names, key=lambda name: -len(SCENARIOS[name])):
+        min(parts, key=lambda names: sum(len(SCENARIOS[other]) for other in names)).append(name)
+    return [name for name in names if name in parts[k - 1]]  # what was asked before is counted
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--nats-server", default=os.environ.get("NATS_SERVER") or shutil.which("nats-server"))
     parser.add_argument("--show", action="store_true", help="print every question and the reference's answer")
+    parser.add_argument("--part", metavar="K/N", help="of all scenarios")
+    parser.add_argument("--record", action="store_true", help="keep the counts for docs/compatibility.md")
     parser.add_argument("scenario", nargs="*", help="of: " + ", ".join(SCENARIOS))
     arguments = parser.parse_args()
     if not arguments.nats_server:
         print("differential: no nats-server in $NATS_SERVER or PATH: nothing is compared")
         return 0
-    return compare(arguments.scenario or list(SCENARIOS), arguments.nats_server, arguments.show)
+    names = arguments.scenario or list(SCENARIOS)
+    if arguments.part:
+        names = part_of(names, arguments.part)
+    return compare(names, arguments.nats_server, arguments.show, arguments.record)
 
 
 if __name__ == "__main__":

@@ -23,12 +23,19 @@ class ClusterCase(unittest.TestCase):
     def setUp(self):
         routes = [f"nats://127.0.0.1:{free_port()}" for _ in range(NODES)]
         self.nodes = [
-            Server(["--server_name", f"n{i}", "--cluster_name", "C", "--cluster", routes[i], "--routes", ",".join(routes)])
+            Server(
+                ["--server_name", f"n{i}", "--cluster_name", "C", "--cluster", routes[i]]
+                + ["--routes", ",".join(routes), *self.arguments(i)]
+            )
             for i in range(NODES)
         ]
         for node in self.nodes:
             self.addCleanup(node.__exit__)
         start_together(self.nodes)
+
+    def arguments(self, number):
+        """More flags for a node."""
+        return []
 
     def until(self, wanted, ask):
         end = time.monotonic() + WITHIN_S

@@ -14,12 +14,33 @@ import unittest
 from wire import READ_S, Connection, WireCase, own_promise
 
 PATIENCE_S = 1.0  # in which a bystander must be answered, whatever goes on
-SILENT = 2000
+SILENT = 20_000  # or as many as this process may have
+FILES_BESIDE = 1000
 BYTES_PER_SILENT_MAX = 16 * 1024
 
 
-def raw(port):
-    return socket.create_connection(("127.0.0.1", port), timeout=READ_S)
+def raw(port, number=0):
+    """From one of several addresses: each has ports of its own."""
+    here = (f"127.0.0.{2 + number % 4}", 0)
+    return socket.create_connection(("127.0.0.1", port), timeout=READ_S, source_address=here)
+
+
+def raise_file_limit():
+    """Each end of a connection is one file of this process or of the server, which inherits the limit."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
+
+
+def all_of(connection):
+    """What it was sent until its end."""
+    got = b""
+    try:
+        while chunk := connection.recv(65536):
+            got += chunk
+    except ConnectionResetError:
+        pass
+    return got
 
 
 class AbuseCase(WireCase):
@@ -27,10 +48,8 @@ class AbuseCase(WireCase):
 
     @classmethod
     def setUpClass(cls):
+        cls.silent = min(SILENT, raise_file_limit() - FILES_BESIDE)
         super().setUpClass()
-        # The limit of this process: each end of a connection is one file of it or of the server.
-        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
     def resident(self):
         with open(f"/proc/{self.server.process.pid}/statm", encoding="ascii") as file:
@@ -67,13 +86,19 @@ class Strangers(AbuseCase):
         before = self.resident()
         silent = []
         try:
-            for _ in range(SILENT):
-                silent.append(raw(self.server.port))
+            for number in range(self.silent):
+                silent.append(raw(self.server.port, number))
+                if number % 1000 == 0:
+                    self.assert_answers()
             for connection in silent:
                 self.assertTrue(connection.recv(4096).startswith(b"INFO "))
-            each = (self.resident() - before) / SILENT
+            each = (self.resident() - before) / self.silent
             self.assertLess(each, BYTES_PER_SILENT_MAX)
             self.assert_answers()
+            for number, connection in enumerate(silent):
+                connection.close()
+                if number % 1000 == 0:
+                    self.assert_answers()
         finally:
             for connection in silent + warm:
                 connection.close()
@@ -99,6 +124,85 @@ class Strangers(AbuseCase):
         with Connection(self.server.port) as stranger:
             stranger.send(b"SUB > 1\r\nPUB bystander.here 2\r\nhi\r\n")
             self.assertIn(b"Authorization Violation", stranger.until_end())
+
+
+class Configured(AbuseCase):
+    """A server of its own for each class, with what it says in `config`."""
+
+    config = ""
+
+    @classmethod
+    def setUpClass(cls):
+        file = tempfile.NamedTemporaryFile("w", suffix=".conf", prefix="millrace-abuse-", delete=False)
+        cls.addClassCleanup(os.unlink, file.name)
+        with file:
+            file.write(cls.config)
+        cls.arguments = ("-c", file.name)
+        super().setUpClass()
+
+
+class Slow(Configured):
+    config = "authorization { token: sesame, timeout: 1 }\n"
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.bystander = Connection(cls.server.port)
+        cls.addClassCleanup(cls.bystander.__exit__)
+        cls.bystander.connect(auth_token="sesame")
+
+    def tearDown(self):
+        self.assertTrue(self.server.running(), self.server.log())
+        self.assert_answers()
+
+    def test_who_dribbles_a_connect_is_ended_when_the_time_to_say_it_is_over(self):
+        text = b'CONNECT {"verbose":false,"auth_token":"sesame"}\r\n'
+        slow = [raw(self.server.port) for _ in range(200)]
+        begun = time.monotonic()
+        try:
+            for byte in text[:40]:  # it would take four seconds
+                for connection in slow:
+                    try:
+                        connection.send(bytes([byte]))
+                    except OSError:
+                        pass
+                self.assert_answers()
+                time.sleep(0.1)
+                if time.monotonic() - begun > 2.5:
+                    break
+            for connection in slow:
+                self.assertIn(b"Authentication Timeout", all_of(connection))
+        finally:
+            for connection in slow:
+                connection.close()
+
+
+class HalfOpen(Configured):
+    """Peers that are gone without a word: nothing comes, what is sent is swallowed."""
+
+    config = 'ping_interval: "300ms"\nping_max: 2\n'
+
+    def tearDown(self):  # the bystander answers no pings either while nobody reads for it
+        with self.open() as newcomer:
+            newcomer.connect()
+            newcomer.flush()
+
+    def test_who_answers_no_ping_is_ended_and_its_subscriptions_with_it(self):
+        dead = []
+        try:
+            for _ in range(200):
+                connection = raw(self.server.port)
+                connection.sendall(b"CONNECT {}\r\nSUB bystander.dead 1\r\n")
+                dead.append(connection)
+            for connection in dead:
+                self.assertIn(b"-ERR 'Stale Connection'", all_of(connection))
+            with Connection(self.server.port) as asker:
+                asker.connect(headers=True, no_responders=True)
+                asker.send(b"SUB in 1\r\nPUB bystander.dead in 0\r\n\r\n")
+                self.assertIn(b"503", asker.message()[2])
+        finally:
+            for connection in dead:
+                connection.close()
 
 
 class Abuse(AbuseCase):

@@ -11,7 +11,8 @@ import unittest
 
 from claims import Key, url
 from wire import READ_S, Connection, own_promise  # finds serverprocess
-from serverprocess import BINARY, START_S, Server
+from serverprocess import BINARY, START_S, Server, free_port
+from test_websocket import Peer
 
 REFUSED = b"-ERR 'Authorization Violation'"
 FREE = {"conn": -1, "subs": -1, "data": -1, "payload": -1, "imports": -1, "exports": -1, "leaf": -1, "wildcards": True}
@@ -35,7 +36,7 @@ class OperatorCase(unittest.TestCase):
         return path
 
     def start(self, **claims):
-        server = Server(("-c", self.write(**claims)), jetstream=claims.get("extra", "") != "")
+        server = Server(("-c", self.write(**claims)), jetstream="jetstream" in claims.get("extra", ""))
         self.addCleanup(server.__exit__)
         self.server = server.__enter__()
 
@@ -76,6 +77,17 @@ class LetIn(OperatorCase):
 
     def user_of_version_1(self):
         return self.account.token("user", self.user.text, 1, pub={}, sub={})
+
+    def test_a_cookie_of_a_websocket_may_bring_what_was_signed(self):
+        port = free_port()
+        self.start(extra=f"websocket {{ host: 127.0.0.1, port: {port}, no_tls: true, jwt_cookie: session }}")
+        for cookie, answer in ((self.token(bearer_token=True), b"PONG\r\n"), (self.token(), REFUSED), ("nonsense", REFUSED)):
+            peer = Peer(port)
+            self.addCleanup(peer.close)
+            peer.upgrade({"Cookie": f"a=b; session={cookie}"})
+            peer.until(b"\r\n")
+            peer.send(b'CONNECT {"verbose":false}\r\nPING\r\n')
+            self.assertIn(answer.strip(), peer.until(b"\r\n"))
 
     def test_a_bearer_signs_nothing(self):
         self.start()

@@ -8,12 +8,13 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import tempfile
 import time
 import unittest
 
 from wire import READ_S, Connection, Requester, own_promise
-from serverprocess import Server, free_port
+from serverprocess import BINARY, Server, free_port
 
 CANARY = "canary"  # in every secret
 CONFIG = """
@@ -94,6 +95,42 @@ class Canaries(unittest.TestCase):
         server.end(signal.SIGTERM)
         lines = [line for line in server.lines if CANARY in line]
         self.assertEqual(lines, [])
+
+    @own_promise  # the reference shows what it could not read
+    def test_what_is_said_of_a_file_that_is_wrong_anywhere_shows_no_secret(self):
+        text = """
+accounts { A { users: [{user: a, password: "canary-password-a"}] } }
+authorization { token: canary-token }
+cluster { name: C, listen: 127.0.0.1:1, authorization { user: r, password: canary-route }, routes: ["nats://r:canary-url@127.0.0.1:1"] }
+"""
+        path = os.path.join(self.directory, "wrong.conf")
+        refused = 0
+        for at in range(0, len(text), 2):
+            for wrong in ("", '"', "\n", "}"):
+                with open(path, "w", encoding="utf-8") as file:
+                    file.write(text[:at] + wrong + text[at + (not wrong) :])
+                result = subprocess.run([BINARY, "-t", "-c", path], capture_output=True, text=True, check=False)
+                refused += result.returncode != 0
+                self.assertNotIn("canary-", result.stdout + result.stderr, (at, wrong))
+        self.assertGreater(refused, 100)
+
+    def test_a_reload_of_secrets_shows_none(self):
+        path = os.path.join(self.directory, "r.conf")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write('authorization { user: u, password: "canary-old" }\n')
+        server = Server(("-c", path, "-DV"))
+        self.addCleanup(server.__exit__)
+        server.__enter__()
+        for rest in ('user: u, password: "canary-new"', 'token: "canary-token"', 'users: [{user: u, password: "canary-users"}]'):
+            with open(path, "w", encoding="utf-8") as file:
+                file.write("authorization { %s }\n" % rest)
+            before = server.log().count("Reloaded server configuration")
+            server.process.send_signal(signal.SIGHUP)
+            end = time.monotonic() + READ_S
+            while server.log().count("Reloaded server configuration") == before:
+                self.assertLess(time.monotonic(), end, server.log())
+                time.sleep(0.01)
+        self.assertNotIn("canary", server.log())
 
 
 if __name__ == "__main__":

@@ -10,12 +10,14 @@ import os
 import shutil
 import socket
 import struct
+import subprocess
 import tempfile
 import unittest
 import urllib.request
 
-from wire import READ_S, own_promise  # finds serverprocess
-from serverprocess import Server, free_port
+from wire import READ_S, Connection, own_promise  # finds serverprocess
+from serverprocess import START_S, Server, free_port
+import serverprocess
 
 KEY = base64.b64encode(b"0123456789abcdef").decode()
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -270,6 +272,86 @@ class Cookies(WebSockets):
         peer = self.client()
         self.assertEqual(peer.next(), (BINARY, b"-ERR 'Authorization Violation'\r\n"))
         self.assertEqual(peer.next()[1][:2], struct.pack(">H", 1008))
+
+
+class Doors(WebSockets):
+    """Who comes by a WebSocket may have to be somebody else than who comes by TCP."""
+
+    REFUSED = b"-ERR 'Authorization Violation'\r\n"
+
+    def let_in(self, **said):
+        peer = self.client(**said)
+        self.assertTrue(peer.info["auth_required"])
+        peer.send(b"PING\r\n")
+        self.assertEqual(peer.until(b"\r\n"), b"PONG\r\n")
+
+    def refused(self, **said):
+        self.assertEqual(self.client(**said).next(), (BINARY, self.REFUSED))
+
+    def by_tcp(self, **said):
+        with Connection(self.server.port) as client:
+            client.send(b"CONNECT " + json.dumps({"verbose": False, **said}).encode() + b"\r\nPING\r\n")
+            return client.line()
+
+
+class DoorWithUser(Doors):
+    BLOCK = "no_tls: true, authorization { username: w, password: p, timeout: 0.5 }"
+
+    def test_only_its_user_comes_in_and_by_tcp_everybody(self):
+        self.let_in(user="w", **{"pass": "p"})
+        self.refused(user="w", **{"pass": "x"})
+        self.refused()
+        self.assertEqual(self.by_tcp(), b"PONG\r\n")
+
+    def test_who_says_nothing_has_the_time_that_is_given_there(self):
+        peer = self.peer()
+        peer.upgrade()
+        peer.until(b"\r\n")
+        self.assertEqual(peer.next(), (BINARY, b"-ERR 'Authentication Timeout'\r\n"))
+
+
+class DoorWithToken(Doors):
+    BLOCK = "no_tls: true, authorization { token: t }"
+    REST = "authorization { user: g, password: g }"
+
+    def test_the_others_credentials_are_of_no_use(self):
+        self.let_in(auth_token="t")
+        self.refused(user="g", **{"pass": "g"})
+        self.assertEqual(self.by_tcp(user="g", **{"pass": "g"}), b"PONG\r\n")
+        self.assertEqual(self.by_tcp(auth_token="t"), self.REFUSED)
+
+
+class DoorWithoutName(Doors):
+    BLOCK = "no_tls: true, no_auth_user: a"
+    REST = "authorization { users: [{user: a, password: a, permissions: {publish: none}}, {user: g, password: g}] }"
+
+    def test_who_says_nothing_is_that_user_there_alone(self):
+        self.let_in()
+        self.let_in(user="g", **{"pass": "g"})
+        peer = self.client()
+        peer.send(b"PUB other 0\r\n\r\nPING\r\n")
+        self.assertIn(b"Permissions Violation", peer.until(b"PONG\r\n"))
+        self.assertEqual(self.by_tcp(), self.REFUSED)
+
+
+class DoorsThatCannotBe(unittest.TestCase):
+    def test_they_are_refused_at_the_start(self):
+        users = "authorization { users: [{user: a, password: a}] }"
+        wrong = (
+            ("no_auth_user: zz", users, 'no_auth_user: "zz" not present as user or nkey'),
+            ("no_auth_user: zz", "", 'no_auth_user: "zz" present, but users/nkeys are not defined'),
+            ("authorization { user: w, pass: p }", users, "websocket authentication username not compatible with presence of users/nkeys"),
+            ("authorization { token: t }", users, "websocket authentication token not compatible with presence of users/nkeys"),
+            ("authorization { users: [] }", "", 'unknown field "users"'),
+            ("jwt_cookie: j", "", 'trusted operators or trusted keys configuration is required for JWT authentication via cookie "j"'),
+        )
+        for block, rest, said in wrong:
+            with self.subTest(block), tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
+                file.write(f"websocket {{ host: 127.0.0.1, port: {free_port()}, no_tls: true, {block} }}\nport: -1\n{rest}\n")
+                file.flush()
+                result = subprocess.run([serverprocess.BINARY, "-c", file.name], capture_output=True, text=True, timeout=START_S, check=False)
+                self.assertEqual(result.returncode, 1)
+                self.assertIn(said, result.stdout + result.stderr)
 
 
 if __name__ == "__main__":

@@ -362,7 +362,6 @@ static inline struct fake *fake_create(void)
         .is_last = fake_is_last,
     };
     fake->out = (struct consumer_out){
-        .owner = fake,
         .propose = fake_propose,
         .deliver = fake_deliver,
         .status = fake_status,
@@ -404,7 +403,7 @@ static inline void fake_destroy(struct fake *fake)
 static inline void fake_consumer(struct fake *fake)
 {
     fake->consumer =
-        consumer_create(7, &fake->config, fake->log_now_ns, &fake->stream, &fake->out, 1);
+        consumer_create(7, &fake->config, fake->log_now_ns, &fake->stream, &fake->out, fake, 1);
     ck_assert_ptr_nonnull(fake->consumer);
 }
 

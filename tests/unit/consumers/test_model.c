@@ -461,7 +461,7 @@ static void new_twin(struct model *m)
     buf_init(&state, 16u << 20);
     ck_assert(consumer_state_encode(m->fake->consumer, &state));
     m->twin = consumer_create(7, &m->fake->config, m->fake->log_now_ns, &m->fake->stream,
-                              &m->fake->out, 1);
+                              &m->fake->out, m->fake, 1);
     ck_assert_int_eq(consumer_state_decode(m->twin, buf_bytes(&state)), OK);
     buf_deinit(&state);
 }

@@ -6,7 +6,8 @@
 static void same(struct bytes got, const char *want)
 {
     ck_assert_uint_eq(got.size, strlen(want));
-    ck_assert_mem_eq(got.at, want, got.size);
+    if (got.size > 0)
+        ck_assert_mem_eq(got.at, want, got.size);
 }
 
 /* ---- names ----------------------------------------------------------------------------------- */

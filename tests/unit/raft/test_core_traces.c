@@ -19,7 +19,7 @@
  *     floor N INDEX | snapshot A>B ok|failed | lacks N INDEX TERM
  *     unsent A>B INDEX | resend A>B
  *     forget N INDEX                the disk of the only voter lost one
- *     crash N [INDEX] | start N | wipe N | damage N INDEX   INDEX: kept; first one lost
+ *     crash N [INDEX] | start N | wipe N | damage N INDEX [all]   INDEX: kept; first one lost
  *     node N M up|down
  *     message A>B TYPE [key=value...]       one that nobody sent
  *     show [N] | progress N | messages on|off
@@ -205,6 +205,8 @@ static void do_damage(struct rig *rig, const struct command *command)
     ck_assert_ptr_null(node->core);
     if (node->damaged < node->last)
         node->damaged = node->last;
+    if (strcmp(word_at(command, 3), "all") == 0)
+        node->damaged = RAFT_DAMAGED_ALL;
     node->last = node->durable = number_at(command, 2) - 1;
 }
 

@@ -9,6 +9,8 @@
 #include "base/io_sim.h"
 #include "raft/members.h"
 #include "raft/replica_priv.h"
+#include "storage/block.h"
+#include "storage/paths.h"
 #include "storage/record.h"
 #include "tests/unit/unit.h"
 
@@ -29,7 +31,7 @@ struct machine {
     struct transport transport;
     struct replica *replica;
     uint64_t count, filled;
-    bool leads, captured, filling;
+    bool leads, captured, filling, elsewhere;
     unsigned taken;
     bool deaf; /* nothing comes in or goes out */
     struct buf body;
@@ -107,10 +109,21 @@ static void on_capture(void *owner, struct bytes head)
     m->captured = true;
 }
 
+/* Nothing lives in a log's files: the count is all there is. */
 static void on_blocked(void *owner, enum err err)
 {
-    (void)owner;
+    struct log *log = replica_log(((struct machine *)owner)->replica);
+    struct log_file_info info;
+
     ck_assert_int_eq(err, OK);
+    for (uint32_t i = 0; log_file_next(log, i, &info); i = info.ordinal + 1)
+        if (info.droppable)
+            (void)log_file_drop(log, info.ordinal);
+}
+
+static bool on_elsewhere(void *owner)
+{
+    return ((struct machine *)owner)->elsewhere;
 }
 
 static uint64_t count_in(struct bytes body)
@@ -165,6 +178,7 @@ static void on_asked(void *owner, struct raft_member by, uint64_t index, struct 
 }
 
 static const struct replica_events events = {
+    .elsewhere = on_elsewhere,
     .apply = on_apply,
     .lost = on_lost,
     .lead = on_lead,
@@ -482,6 +496,154 @@ START_TEST(one_that_differs_and_is_elected_hands_over_without_having_led)
 }
 END_TEST
 
+/* ---- damage ----------------------------------------------------------------------------------
+ */
+
+static void stop(struct machine *m)
+{
+    replica_close(m->replica);
+    m->deaf = true;
+    pass(SECOND);
+    groups_destroy(m->groups);
+    store_close(m->store);
+}
+
+static enum err start_again(struct machine *m)
+{
+    enum err err;
+
+    io_destroy(m->io);
+    (void)sim_restart(w.sim, m->node);
+    m->count = 0;
+    m->leads = m->deaf = false;
+    start(m, 0);
+    err = replica_open(m->groups, GROUP, &events, m, &m->replica);
+    for (uint64_t node = 1; node <= NODES; node++)
+        if (node != m->number)
+            groups_node(m->groups, node, true);
+    return err;
+}
+
+/* Its server ends, all of its state blocks rot, and it is there again. */
+static enum err rot(struct machine *m, bool elsewhere)
+{
+    uint64_t at[8];
+    unsigned count;
+
+    stop(m);
+    ck_assert_int_eq(block_list(m->io, "data", GROUP, at, UNIT_COUNT(at), &count), OK);
+    ck_assert_uint_eq(count, 2);
+    for (unsigned i = 0; i < count; i++)
+        ck_assert(sim_flip(w.sim, m->node, path_block("data", GROUP, at[i]).text, 4100, 1));
+    m->elsewhere = elsewhere;
+    return start_again(m);
+}
+
+START_TEST(one_none_of_whose_blocks_can_be_read_takes_all_from_its_peers)
+{
+    struct machine *m;
+
+    begin(0);
+    publish(100);
+    m = follower();
+    ck_assert_int_eq(rot(m, true), OK);
+    ck_assert(!replica_whole(m->replica));
+    pass(5 * SECOND);
+    ck_assert_uint_eq(m->taken, 1);
+    ck_assert_uint_eq(m->count, 100);
+    publish(20);
+    pass(SECOND);
+    ck_assert(equal());
+    ck_assert(replica_whole(m->replica));
+    end();
+}
+END_TEST
+
+START_TEST(one_that_has_no_peers_stays_closed)
+{
+    struct machine *m;
+
+    begin(0);
+    publish(100);
+    m = follower();
+    ck_assert_int_eq(rot(m, false), ERR_CORRUPT);
+    for (size_t i = 0; i < NODES; i++) /* there is nothing to close */
+        if (&w.at[i] != m)
+            replica_close(w.at[i].replica);
+    pass(SECOND);
+    for (size_t i = 0; i < NODES; i++) {
+        groups_destroy(w.at[i].groups);
+        store_close(w.at[i].store);
+    }
+    sim_destroy(w.sim);
+}
+END_TEST
+
+/* Its older block has been dropped by then. */
+START_TEST(a_leader_whose_block_rots_makes_another_for_who_needs_one)
+{
+    struct machine *m;
+    unsigned blocks;
+    uint64_t at[8];
+
+    begin(0);
+    publish(20);
+    m = follower();
+    m->deaf = true;
+    publish(100);
+    ck_assert_int_eq(block_list(leader()->io, "data", GROUP, at, UNIT_COUNT(at), &blocks), OK);
+    ck_assert(sim_flip(w.sim, leader()->node, path_block("data", GROUP, at[0]).text, 4100, 1));
+    m->deaf = false;
+    pass(10 * SECOND);
+    ck_assert(equal());
+    ck_assert_uint_eq(m->count, 120);
+    end();
+}
+END_TEST
+
+static void find_newest(void *context, const char *name, bool directory)
+{
+    uint64_t *newest = context, id;
+
+    if (!directory && path_read_segment(name, &id) && id > *newest)
+        *newest = id;
+}
+
+/* It does not know any more what it has accepted: were it elected, that might never have been. */
+START_TEST(leadership_is_not_handed_to_one_that_has_lost_entries)
+{
+    struct io_file *file;
+    uint64_t newest = 0;
+    struct machine *m;
+    int lacking = 0;
+
+    begin(0);
+    publish(30);
+    m = follower();
+    stop(m);
+    ck_assert_int_eq(io_list(m->io, path_log("data", GROUP).text, find_newest, &newest), OK);
+    ck_assert_int_eq(
+        io_open(m->io, path_segment("data", GROUP, newest).text, IO_READ | IO_WRITE, &file), OK);
+    ck_assert_int_eq(io_truncate(m->io, file, 4096 + 100), OK);
+    io_close(m->io, file);
+    ck_assert_int_eq(start_again(m), OK);
+    for (int i = 0; i < 20000 && !replica_whole(m->replica); i++, lacking++) {
+        replica_transfer(leader()->replica, m->number);
+        pass(MILLISECOND);
+        ck_assert(!m->leads || replica_whole(m->replica));
+    }
+    ck_assert_int_gt(lacking, 0);
+    ck_assert(replica_whole(m->replica)); /* another one has led since */
+    publish(10);
+    pass(SECOND);
+    ck_assert(equal());
+    replica_transfer(leader()->replica, m->number);
+    pass(SECOND);
+    ck_assert_ptr_eq(leader(), m);
+    end();
+}
+END_TEST
+
 /* ---- no false alarm --------------------------------------------------------------------------
  */
 
@@ -566,6 +728,10 @@ int main(void)
         what_it_has_taken_is_there_after_a_restart,
         one_that_differs_for_the_fourth_time_in_an_hour_stays_out_and_only_votes,
         one_that_differs_and_is_elected_hands_over_without_having_led,
+        one_none_of_whose_blocks_can_be_read_takes_all_from_its_peers,
+        one_that_has_no_peers_stays_closed,
+        a_leader_whose_block_rots_makes_another_for_who_needs_one,
+        leadership_is_not_handed_to_one_that_has_lost_entries,
         nobody_is_told_to_differ_by_less_than_a_majority_or_about_something_else,
         a_state_that_is_not_the_majoritys_is_not_taken,
     };

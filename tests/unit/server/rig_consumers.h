@@ -20,6 +20,7 @@ struct rig_consumers {
     struct rig *rig;
     struct stream_events events;
     struct consumer_view view;
+    struct consumer_stream stream;
     struct rig_consumer at[RIG_CONSUMERS_MAX];
     size_t count;
     bool leads;
@@ -100,20 +101,16 @@ static inline void rig_consumer_wake_at(void *owner, int64_t deadline_ns)
     (void)owner, (void)deadline_ns;
 }
 
-static inline struct consumer_out rig_consumer_out(struct rig_consumer *c)
-{
-    return (struct consumer_out){
-        .owner = c,
-        .propose = rig_consumer_propose,
-        .deliver = rig_consumer_deliver,
-        .status = rig_consumer_status,
-        .answer = rig_consumer_answer,
-        .advise = rig_consumer_advise,
-        .interest = rig_consumer_interest,
-        .inactive = rig_consumer_nothing,
-        .wake_at = rig_consumer_wake_at,
-    };
-}
+static const struct consumer_out rig_consumer_out = {
+    .propose = rig_consumer_propose,
+    .deliver = rig_consumer_deliver,
+    .status = rig_consumer_status,
+    .answer = rig_consumer_answer,
+    .advise = rig_consumer_advise,
+    .interest = rig_consumer_interest,
+    .inactive = rig_consumer_nothing,
+    .wake_at = rig_consumer_wake_at,
+};
 
 /* ---- what is applied ------------------------------------------------------------------------- */
 
@@ -121,8 +118,6 @@ static inline void rig_consumers_created(void *owner, const struct effect *effec
 {
     struct rig_consumers *all = owner;
     struct rig_consumer *c = &all->at[all->count++];
-    struct consumer_stream stream = consumer_view_stream(&all->view, BYTES("S"), 1 << 20);
-    struct consumer_out out = rig_consumer_out(c);
     struct consumer_config config;
     struct arena arena;
 
@@ -132,9 +127,10 @@ static inline void rig_consumers_created(void *owner, const struct effect *effec
     if (consumer_config_decode(effect->consumer.json, &arena, &config) != OK)
         rig_die("config of %.*s", BYTES_ARG(effect->consumer.name));
     c->all = all;
+    all->stream = consumer_view_stream(&all->view, BYTES("S"), 1 << 20);
     snprintf(c->name, sizeof c->name, "%.*s", BYTES_ARG(effect->consumer.name));
     c->consumer = consumer_create(effect->consumer.number, &config, effect->consumer.created_ns,
-                                  &stream, &out, 1);
+                                  &all->stream, &rig_consumer_out, c, 1);
     if (all->leads)
         consumer_lead(c->consumer, 1, all->rig->now_ns);
     arena_deinit(&arena);

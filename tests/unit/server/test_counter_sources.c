@@ -35,8 +35,9 @@ START_TEST(what_a_counter_got_is_written_in_order_and_what_it_had_is_known)
     ck_assert_str_eq(put("{\"B\":{\"y\":\"1\",\"b\":\"2\"}}", "A:hash 2 > > a.x", "3", was),
                      "{\"A:hash\":{\"a.x\":\"3\"},\"B\":{\"b\":\"2\",\"y\":\"1\"}}");
     ck_assert_str_eq(was, "0");
-    ck_assert_str_eq(put("{\"B\":{\"b\":\"1\"},\"A\":{},\"B\":{\"b\":\"2\"}}", "B 2 > > b", "3", was),
-                     "{\"A\":{},\"B\":{\"b\":\"3\"}}");
+    ck_assert_str_eq(
+        put("{\"B\":{\"b\":\"1\"},\"A\":{},\"B\":{\"b\":\"2\"}}", "B 2 > > b", "3", was),
+        "{\"A\":{},\"B\":{\"b\":\"3\"}}");
     ck_assert_str_eq(was, "2");
 }
 END_TEST
@@ -44,7 +45,8 @@ END_TEST
 START_TEST(only_an_object_of_objects_of_texts_says_what_a_counter_got)
 {
     static const char *const good[] = {"", "{}", "{\"A\":{}}", "{\"A\":{\"x\":\"1\"},\"B\":{}}"};
-    static const char *const bad[] = {"x", "[]", "{\"A\":5}", "{\"A\":{\"x\":5}}", "{\"A\":{\"x\":\"1\"}"};
+    static const char *const bad[] = {"x", "[]", "{\"A\":5}", "{\"A\":{\"x\":5}}",
+                                      "{\"A\":{\"x\":\"1\"}"};
 
     for (size_t i = 0; i < UNIT_COUNT(good); i++)
         ck_assert_msg(counter_sources_valid(bytes_of_text(good[i])), "%s", good[i]);
@@ -96,9 +98,9 @@ static void add_many(struct peer *peer, unsigned first, unsigned count)
         int size = snprintf(headers, sizeof headers, "NATS/1.0\r\nNats-Incr: %d\r\n\r\n",
                             i % 3 == 0 ? -1 : (int)i);
 
-        lines.size += (size_t)snprintf(lines.text + lines.size, sizeof lines.text - lines.size,
-                                       "HPUB %c.x in.ack %d %d\r\n%s\r\n", "ab"[i % 2], size, size,
-                                       headers);
+        lines.size +=
+            (size_t)snprintf(lines.text + lines.size, sizeof lines.text - lines.size,
+                             "HPUB %c.x in.ack %d %d\r\n%s\r\n", "ab"[i % 2], size, size, headers);
     }
     peer->sending = bytes_of(lines.text, lines.size);
     io_sock_send(peer->io, peer->sock, &peer->sending, 1);
@@ -127,7 +129,8 @@ static struct peer *start(uint64_t seed)
     create(peer, "A", "\"subjects\":[\"a.*\"]");
     create(peer, "B", "\"subjects\":[\"b.*\"]");
     create(peer, "T",
-           "\"sources\":[{\"name\":\"A\",\"subject_transforms\":[{\"src\":\"a.*\",\"dest\":\"t.$1\"}]},"
+           "\"sources\":[{\"name\":\"A\",\"subject_transforms\":[{\"src\":\"a.*\",\"dest\":\"t.$"
+           "1\"}]},"
            "{\"name\":\"B\",\"subject_transforms\":[{\"src\":\"b.*\",\"dest\":\"t.$1\"}]}]");
     return peer;
 }

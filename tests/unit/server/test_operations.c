@@ -242,7 +242,7 @@ START_TEST(a_kept_file_stays_while_a_delivery_reads_from_it)
     shell = stream_consumer_shell(stream_of(&world), BYTES("A"));
     item.index = entry.place;
     item.look = entry.record_size;
-    ck_assert(outbox_add(&shell->deliveries, &item));
+    ck_assert(outbox_add(&consumer_lane(shell)->deliveries, &item));
     say_publish(&world, peer, "$JS.API.STREAM.MSG.DELETE.S", "in.d", "{\"seq\":1}");
     fill(&world, peer);
     ck_assert(kept(&world, entry.place));

@@ -295,6 +295,31 @@ static void write_down(struct sublist *list, uint32_t kind, struct bytes subject
              BYTES_ARG(subject), BYTES_ARG(queue), count, change);
 }
 
+START_TEST(every_kind_is_told_apart)
+{
+    struct sub subs[SUBLIST_KINDS] = {0};
+    const struct match *match;
+    struct sublist list;
+    unsigned seen = 0;
+
+    sublist_init(&list, 1);
+    for (uint32_t kind = 0; kind < SUBLIST_KINDS; kind++) {
+        subs[kind].kind = kind;
+        sublist_add(&list, &subs[kind], BYTES("s"), bytes_of(NULL, 0));
+    }
+    match = sublist_match(&list, BYTES("s"));
+    ck_assert_uint_eq(match->plain_count, SUBLIST_KINDS);
+    for (uint32_t i = 0; i < match->plain_count; i++) {
+        ck_assert_uint_eq(match->sets[i]->kind, match->sets[i]->subs[0]->kind);
+        seen |= 1u << match->sets[i]->kind;
+    }
+    ck_assert_uint_eq(seen, (1u << SUBLIST_KINDS) - 1);
+    for (uint32_t kind = 0; kind < SUBLIST_KINDS; kind++)
+        sublist_remove(&list, &subs[kind]);
+    sublist_deinit(&list);
+}
+END_TEST
+
 START_TEST(changes_are_told_with_what_there_is_now)
 {
     struct sub a = {0}, b = {0}, c = {.kind = 1};
@@ -359,6 +384,7 @@ int main(void)
         results_in_the_cache_never_outlive_a_change,
         any_operations_agree_with_a_naive_list,
         sets_are_of_one_kind_and_members_count_as_much_as_they_weigh,
+        every_kind_is_told_apart,
         changes_are_told_with_what_there_is_now,
         a_walk_meets_every_set_once,
     };

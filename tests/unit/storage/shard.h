@@ -31,6 +31,7 @@ struct shard {
     uint64_t lost_last;
     uint64_t lost_bytes;
     unsigned lost_calls;
+    unsigned cut_short_calls;
     uint64_t durable;
     enum err failed;
     struct log_hash hashes[SHARD_BATCHES_MAX + 1];
@@ -64,6 +65,11 @@ static void shard_lost(void *context, uint64_t first, uint64_t last, uint64_t by
     s->lost_first = first;
     s->lost_last = last;
     s->lost_bytes = bytes;
+}
+
+static void shard_cut_short(void *context)
+{
+    ((struct shard *)context)->cut_short_calls++;
 }
 
 static void shard_durable(void *owner, const struct log_batch *batch)
@@ -103,11 +109,13 @@ static enum err shard_open_store(struct shard *s)
 static enum err shard_open_log(struct shard *s)
 {
     static const struct log_events events = {shard_durable, shard_failed};
-    struct log_recovery recovery = {shard_recovered, shard_lost, s};
+    struct log_recovery recovery = {
+        .batch = shard_recovered, .lost = shard_lost, .context = s, .cut_short = shard_cut_short};
     enum err err;
 
     s->recovered = 0;
     s->lost_calls = 0;
+    s->cut_short_calls = 0;
     err = log_open(s->store, SHARD_LOG, &recovery, &events, s, &s->log);
     if (err == OK)
         s->durable = log_durable(s->log);

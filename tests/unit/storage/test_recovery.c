@@ -1,8 +1,11 @@
 /* Recovery of whole stores from files that were changed by hand. */
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 
+#include "storage/batch.h"
 #include "storage/hash.h"
+#include "storage/segment.h"
 #include "tests/unit/storage/shard.h"
 #include "tests/unit/unit.h"
 
@@ -347,6 +350,49 @@ START_TEST(what_only_the_journal_holds_is_written_to_its_segment)
 }
 END_TEST
 
+/* The power goes before the file system has written down how long the file became: the journal's
+ * batches then belong behind its end, and no allocation is there for them. */
+START_TEST(a_segment_whose_length_went_back_with_the_power_is_whole_and_ends_with_a_block)
+{
+    struct stat found;
+
+    shard_begin(&s);
+    shard_append(&s, 10, 0);
+    shard_settle(&s);
+    shard_append(&s, 60000, 1);
+    shard_append(&s, 60000, 2);
+    shard_append(&s, 60000, 3);
+    shard_close(&s);
+    ck_assert_int_eq(truncate(segment_path(0), SEGMENT_SPACE_LEAST), 0);
+    for (int life = 0; life < 2; life++) {
+        start();
+        ck_assert_uint_eq(s.recovered, 4);
+        ck_assert_uint_eq(s.lost_calls, 0);
+        ck_assert_uint_eq(s.cut_short_calls, 0);
+        ck_assert_int_eq(stat(segment_path(0), &found), 0);
+        ck_assert_int_eq(found.st_size % BATCH_BLOCK, 0);
+        shard_close(&s);
+    }
+    shard_end(&s);
+}
+END_TEST
+
+/* Else what redo brings back would hide that more is gone. */
+START_TEST(a_segment_that_was_cut_short_stays_so_whatever_the_journal_brings_back)
+{
+    shard_begin(&s);
+    shard_append(&s, 10, 0);
+    shard_settle(&s);
+    shard_append(&s, 60000, 1);
+    shard_append(&s, 60000, 2);
+    shard_close(&s);
+    ck_assert_int_eq(truncate(segment_path(0), batch_offset(2) + 1000), 0);
+    start();
+    ck_assert_uint_eq(s.cut_short_calls, 1);
+    shard_end(&s);
+}
+END_TEST
+
 /* As if two torn writes had made an old record whole again. */
 START_TEST(a_journal_record_of_an_earlier_boot_does_not_come_back)
 {
@@ -414,7 +460,7 @@ static uint64_t tree_hash;
 
 static int hash_file(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
-    static uint8_t bytes[16 << 20];
+    static uint8_t bytes[16 << 20]; /* the reserve is the largest */
     int fd;
 
     (void)ftw;
@@ -552,6 +598,8 @@ int main(void)
         a_torn_tail_ends_its_file_and_the_log_goes_on_in_a_new_one,
         what_lies_behind_a_cut_stays_void_even_if_it_is_whole_again,
         what_only_the_journal_holds_is_written_to_its_segment,
+        a_segment_whose_length_went_back_with_the_power_is_whole_and_ends_with_a_block,
+        a_segment_that_was_cut_short_stays_so_whatever_the_journal_brings_back,
         a_journal_record_of_an_earlier_boot_does_not_come_back,
         a_journal_file_with_a_damaged_header_is_read_and_replaced,
         a_newer_node_file_is_refused_and_nothing_is_changed,

@@ -1,0 +1,55 @@
+/* jetstream_health: may this server be relied on. */
+#include "raft/members.h"
+#include "raft/replica.h"
+#include "server/jetstream_priv.h"
+#include "server/stream/stream.h"
+
+static const char *meta_trouble(struct jetstream *jetstream)
+{
+    const struct replica *meta = jetstream->meta;
+
+    if (meta == NULL)
+        return "JetStream meta layer is not running";
+    if (replica_leader(meta).node == 0)
+        return "JetStream has not established contact with a meta leader";
+    if (!replica_whole(meta))
+        return "JetStream is still recovering meta layer";
+    return replica_current(meta) ? NULL : "JetStream is not current with the meta leader";
+}
+
+/* Of a stream that this node shall have a replica of. */
+static const char *entry_trouble(const struct catalogue_entry *entry)
+{
+    const struct replica *replica = entry->stream != NULL ? stream_replica(entry->stream) : NULL;
+
+    if (replica == NULL)
+        return "group node missing";
+    if (replica_leader(replica).node == 0)
+        return "group node unhealthy";
+    return replica_current(replica) ? NULL : "stream catching up";
+}
+
+bool jetstream_trouble(struct jetstream *jetstream, bool meta_only, struct jetstream_trouble *out)
+{
+    uint64_t self;
+
+    *out = (struct jetstream_trouble){.why = jetstream->unhealthy};
+    if (out->why != NULL || !jetstream_clustered(jetstream))
+        return out->why != NULL;
+    out->why = meta_trouble(jetstream);
+    if (out->why != NULL || meta_only)
+        return out->why != NULL;
+    self = groups_self(jetstream->groups).node;
+    for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
+         entry = entry->next) {
+        if (entry->removed || members_find(&entry->wished, self) == NULL)
+            continue;
+        out->why = entry_trouble(entry);
+        if (out->why == NULL)
+            continue;
+        out->account = entry->assigned.account;
+        out->stream = entry->config.name;
+        return true;
+    }
+    return false;
+}

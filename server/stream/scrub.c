@@ -1,0 +1,118 @@
+#include "server/stream/scrub.h"
+
+#include "base/heap.h"
+#include "base/owner.h"
+#include "server/stream/stream_priv.h"
+#include "storage/record.h"
+
+#define STEP_MESSAGES 4096u /* in one go */
+#define COST_LEAST    256u  /* a message counts for so many bytes at least: each is looked up */
+
+static bool is_sound(struct bytes bytes, uint64_t sequence)
+{
+    struct record record;
+    struct effect effect;
+
+    return record_read(bytes, &record) == OK && effect_read(&record, &effect) == OK &&
+           effect.type == EFFECT_MESSAGE && effect.message.sequence == sequence;
+}
+
+/* It is in memory whole? */
+static bool covers(const struct scrub *scrub, const struct index_entry *entry)
+{
+    return entry->place >= scrub->place &&
+           entry->place + entry->record_size <= scrub->place + scrub->size;
+}
+
+static void scrub_end(struct scrub *scrub, uint64_t bytes, bool end)
+{
+    if (scrub->stream != NULL)
+        scrub->stream->scrub = NULL;
+    scrub->stream = NULL;
+    scrub->size = 0; /* what was read may be changed until the next step */
+    scrub->done(scrub, bytes, end);
+}
+
+static void damaged(struct scrub *scrub, const struct index_entry *entry)
+{
+    scrub->damaged++;
+    stream_damaged(scrub->stream, entry->sequence, entry->stored_size,
+                   "found by the background check");
+}
+
+/* What stands in memory; the first that does not is read next. True: that is for another step. */
+static bool look(struct scrub *scrub, uint64_t *cost, struct index_entry *entry)
+{
+    for (unsigned i = 0; i < STEP_MESSAGES; i++) {
+        if (!index_next(scrub->stream->state.index, NULL, scrub->sequence, entry)) {
+            entry->sequence = 0;
+            return true;
+        }
+        if (!covers(scrub, entry))
+            return false;
+        if (!is_sound(bytes_of(scrub->memory + (entry->place - scrub->place), entry->record_size),
+                      entry->sequence))
+            damaged(scrub, entry);
+        scrub->sequence = entry->sequence + 1;
+        *cost += entry->record_size > COST_LEAST ? entry->record_size : COST_LEAST;
+    }
+    return true;
+}
+
+static void read_done(struct log_read *read, int64_t result)
+{
+    struct scrub *scrub = owner_of(read, struct scrub, read);
+    struct index_entry entry;
+    uint64_t cost = 0;
+
+    scrub->reading = false;
+    if (scrub->stream == NULL) {
+        scrub_end(scrub, 0, true);
+        return;
+    }
+    scrub->size = result > 0 ? (size_t)result : 0;
+    (void)look(scrub, &cost, &entry);
+    if (cost == 0 && entry.sequence == scrub->sequence && entry.place == scrub->place) {
+        damaged(scrub, &entry); /* it is not there, or cannot be read */
+        scrub->sequence++;
+        cost = COST_LEAST;
+    }
+    scrub_end(scrub, cost, entry.sequence == 0);
+}
+
+void scrub_step(struct scrub *scrub, struct stream *stream)
+{
+    struct index_entry entry;
+    uint64_t cost = 0;
+    size_t size;
+
+    assert(!scrub->reading);
+    scrub->stream = stream;
+    scrub->size = 0;
+    if (log_in_memory(replica_log(stream->replica)) || look(scrub, &cost, &entry)) {
+        scrub_end(scrub, cost, true);
+        return;
+    }
+    size = entry.record_size > SCRUB_PIECE ? entry.record_size : SCRUB_PIECE;
+    if (size > scrub->capacity) {
+        heap_give(scrub->memory);
+        scrub->memory = heap_take(size);
+        scrub->capacity = size;
+    }
+    scrub->place = entry.place;
+    scrub->reading = true;
+    stream->scrub = scrub;
+    scrub->read.done = read_done;
+    log_read(replica_log(stream->replica), &scrub->read, entry.place, scrub->memory, size);
+}
+
+void scrub_leave(struct scrub *scrub)
+{
+    scrub->stream = NULL;
+}
+
+void scrub_deinit(struct scrub *scrub)
+{
+    heap_give(scrub->memory);
+    scrub->memory = NULL;
+}

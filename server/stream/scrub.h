@@ -1,0 +1,38 @@
+/*
+ * scrub: reads what a stream's messages are on the disk, a piece at a time, and notes those that
+ * are damaged, so that bit rot is found before the last good copy is needed. It goes by the index:
+ * only what lives is read, through the door that every read takes. What the kernel has in memory is
+ * believed. Its owner keeps the pace.
+ */
+#ifndef SERVER_STREAM_SCRUB_H
+#define SERVER_STREAM_SCRUB_H
+
+#include "storage/log.h"
+
+#define SCRUB_PIECE (256u << 10)
+
+struct stream;
+
+/* In its owner. */
+struct scrub {
+    /* Comes at once or later: so many bytes were looked at; `end`: the stream has no more. */
+    void (*done)(struct scrub *scrub, uint64_t bytes, bool end);
+    uint64_t sequence; /* the next one, from 1 */
+    uint64_t damaged;  /* found, in all streams */
+
+    /* private */
+    struct stream *stream; /* that is read; NULL: none, or closed meanwhile */
+    struct log_read read;
+    log_place place; /* of what is in memory */
+    uint8_t *memory;
+    size_t size, capacity;
+    bool reading;
+};
+
+/* One step; not while one is under way. */
+void scrub_step(struct scrub *scrub, struct stream *stream);
+/* The stream is closed: a step under way ends when its read does. */
+void scrub_leave(struct scrub *scrub);
+void scrub_deinit(struct scrub *scrub);
+
+#endif

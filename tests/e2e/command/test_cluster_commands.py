@@ -1,0 +1,142 @@
+"""cluster status, stepdown and peer-remove, doctor cluster, server ls: three servers, of which one goes."""
+
+import os
+import tempfile
+import time
+import unittest
+
+from cli import DONE, FAILED, MISSING, CliCase
+from serverprocess import Server, free_port
+
+WITHIN_S = 40.0
+CONFIG = """server_name: n%d
+cluster { name: C, listen: "127.0.0.1:%d", routes: [%s] }
+accounts { SYS { users: [{user: admin, password: a}] }
+           APP { jetstream: enabled, users: [{user: app, password: b}] } }
+system_account: SYS
+"""
+
+
+class Three(CliCase):
+    @classmethod
+    def setUpClass(cls):
+        ports = [free_port() for _ in range(3)]
+        routes = ", ".join(f'"nats://127.0.0.1:{port}"' for port in ports)
+        cls.nodes = []
+        for i in range(3):
+            fd, path = tempfile.mkstemp(suffix=".conf")
+            os.write(fd, (CONFIG % (i, ports[i], routes)).encode())
+            os.close(fd)
+            cls.addClassCleanup(os.unlink, path)
+            cls.nodes.append(Server(("-c", path)))
+            cls.addClassCleanup(cls.nodes[-1].__exit__)
+        for node in cls.nodes:
+            node.spawn()
+        for node in cls.nodes:
+            node.wait_ready()
+        cls.server = cls.nodes[0]
+
+    def setUp(self):
+        super().setUp()
+        self.env["NATS_URL"] = ",".join(f"nats://127.0.0.1:{node.port}" for node in self.nodes)
+        self.env.update(NATS_USER="app", NATS_PASSWORD="b")
+        self.admin = {"NATS_USER": "admin", "NATS_PASSWORD": "a"}
+
+    def until(self, wanted, ask):
+        """Asked again while nobody leads, or replicas catch up."""
+        end, answer = time.monotonic() + WITHIN_S, None
+        while time.monotonic() < end:
+            try:
+                answer = ask()
+                if wanted(answer):
+                    return answer
+            except AssertionError as error:
+                answer = error
+            time.sleep(0.2)
+        self.fail(f"not within {WITHIN_S} s: {answer}")
+
+    def stream(self):
+        self.until(lambda _: True, lambda: self.run_cli("stream", "add", "S", "--subjects", "s", "--replicas", "3", "--defaults"))
+        self.addCleanup(self.run_cli, "stream", "rm", "S", "--force")
+
+    def leader(self, *words, env=None):
+        return self.until(lambda found: found.get("leader"), lambda: self.json("cluster", "status", *words, env=env))["leader"]
+
+    def all_current(self, status):
+        return len(status["replicas"]) == 2 and all(row["current"] and not row.get("offline") for row in status["replicas"])
+
+    def test_the_cluster_and_a_stream_tell_who_leads(self):
+        self.stream()
+        self.assertRegex(self.leader("S"), "^n[012]$")
+        meta = self.leader(env=self.admin)
+        text = self.out("cluster", "status", env=self.admin)
+        self.assertRegex(text, rf"(?m)^│ {meta} +│ yes +│ current")
+        self.assertEqual(len([line for line in text.splitlines() if line.startswith("│ n")]), 3)
+        self.assertEqual(len(self.json("server", "ls", env=self.admin)), 3)
+        self.assertEqual(len(self.json("server", "ping", env=self.admin)), 3)
+        self.assertEqual(self.out("server", "report", "jetstream", env=self.admin).count(f"│ {meta}*"), 1)
+        self.fails(MISSING, "cluster", "status", "NONE", says="stream not found")
+
+    def test_leaders_step_down(self):
+        self.stream()
+        self.run_cli("consumer", "add", "S", "c", "--pull", "--defaults")
+        before = self.leader("S")
+        self.until(self.all_current, lambda: self.json("cluster", "status", "S"))
+        self.assertEqual(self.out("cluster", "stepdown", "S"), "The leader of the stream steps down\n")
+        self.until(lambda found: found.get("leader") not in (None, "", before), lambda: self.json("cluster", "status", "S"))
+        self.assertIn("steps down", self.until(lambda _: True, lambda: self.out("cluster", "stepdown", "S", "c")))
+        before = self.leader(env=self.admin)
+        self.run_cli("cluster", "stepdown", env=self.admin)
+        self.until(lambda found: found.get("leader") not in (None, "", before),
+                   lambda: self.json("cluster", "status", env=self.admin))
+
+    def test_a_server_gives_up_its_replica(self):
+        self.stream()
+        self.run_cli("stream", "edit", "S", "--replicas", "1", "--force")
+        status = self.until(lambda found: found.get("leader") and not found.get("replicas"),
+                            lambda: self.json("stream", "info", "S")["cluster"])
+        self.fails(FAILED, "cluster", "peer-remove", "n9", "S", "--force", says="peer")
+        self.fails(2, "cluster", "peer-remove", status["leader"], "S", says="nobody is there to say yes", next_says="--force")
+        self.run_cli("cluster", "peer-remove", status["leader"], "S", "--force")
+        self.until(lambda found: found.get("leader") not in (None, "", status["leader"]),
+                   lambda: self.json("stream", "info", "S")["cluster"])
+
+    def test_the_doctor_finds_who_is_away(self):
+        self.stream()
+        self.until(lambda result: "0 problems, 0 warnings" in result, lambda: self.out("doctor", "cluster", env=self.admin))
+        text = self.out("doctor", "cluster", env=self.admin)
+        self.assertRegex(text, r"(?m)^ok +n\d leads, and 2 servers follow it$")
+        self.assertIn("3 servers say that they are well", text)
+        self.assertIn("1 streams are well", text)
+        gone = self.nodes[2]
+        gone.kill()
+        try:
+            text = self.until(lambda said: "server n2 is away" in said and "stream S: server n2 is away" in said,
+                              lambda: self.run_cli("doctor", "cluster", code=FAILED, env=self.admin).stdout)
+            self.assertRegex(text, r"(?m)^problem +server n2 is away\n +try: start it")
+            self.until(lambda said: "stream S: server n2 is away" in said,
+                       lambda: self.run_cli("doctor", code=FAILED).stdout)
+        finally:
+            gone.start()
+        self.until(lambda result: "0 problems, 0 warnings" in result, lambda: self.out("doctor", "cluster", env=self.admin))
+
+    def test_commands_that_run_for_long_go_to_another_server(self):
+        sub = self.spawn("sub", "x", "--count", "1", "--raw")
+        self.wait_for_connection(self.nodes[0])
+        self.nodes[0].kill()
+        try:
+            self.assertIn("Connected again to nats://127.0.0.1", self.wait_for(sub.stderr, "Connected again"))
+            time.sleep(0.5)
+            self.run_cli("pub", "x", "still here", env={"NATS_URL": f"nats://127.0.0.1:{self.nodes[2].port}"})
+            out, _ = sub.communicate(timeout=20)
+            self.assertEqual((sub.returncode, out), (DONE, "still here\n"))
+        finally:
+            self.nodes[0].start()
+
+    def wait_for_connection(self, node):
+        del node
+        time.sleep(1)  # it takes the first of NATS_URL
+
+
+if __name__ == "__main__":
+    unittest.main()

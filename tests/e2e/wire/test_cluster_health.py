@@ -1,0 +1,61 @@
+"""What a node of a cluster says of itself while others die: /healthz, /raftz, /metrics."""
+
+import json
+import unittest
+
+from cluster import NODES, ClusterCase
+from test_metrics import parse
+from test_monitoring import get
+from wire import own_promise
+from serverprocess import free_port
+
+NO_LEADER = "JetStream has not established contact with a meta leader"
+
+
+class Health(ClusterCase):
+    def setUp(self):
+        self.monitors = [free_port() for _ in range(NODES)]
+        super().setUp()
+
+    def arguments(self, number):
+        return ["-m", str(self.monitors[number])]
+
+    def health(self, number, query=""):
+        status, body = get(self.monitors[number], "/healthz" + query)
+        return status, json.loads(body)
+
+    def test_a_node_is_well_while_a_majority_lives_and_says_why_when_it_does_not(self):
+        self.api(0, "STREAM.CREATE.S", {"name": "S", "subjects": ["m"], "num_replicas": 3})
+        for number in range(NODES):
+            self.until(lambda said: said == (200, {"status": "ok"}), lambda n=number: self.health(n))
+        self.nodes[2].kill()
+        self.publish(0)
+        self.until(lambda said: said[0] == 200, lambda: self.health(0))
+        self.nodes[1].kill()
+        status, said = self.until(lambda said: said[0] == 503, lambda: self.health(0))
+        self.assertEqual(said, {"status": "unavailable", "error": NO_LEADER})
+        self.assertEqual(self.health(0, "?js-enabled-only=1")[0], 200)
+        self.nodes[1].start()
+        self.until(lambda said: said[0] == 200, lambda: self.health(0))
+
+    @own_promise
+    def test_metrics_and_raftz_tell_a_node_that_is_not_well(self):
+        self.api(0, "STREAM.CREATE.S", {"name": "S", "subjects": ["m"], "num_replicas": 3})
+
+        def healthy():
+            return parse(get(self.monitors[0], "/metrics")[1])["millrace_jetstream_healthy", None]
+
+        def leaders():
+            groups = json.loads(get(self.monitors[0], "/raftz")[1])
+            return [group.get("leader") for account in groups.values() for group in account.values()]
+
+        self.until(lambda value: value == 1, healthy)
+        self.until(lambda found: len(found) == 2 and all(found), leaders)
+        for node in self.nodes[1:]:
+            node.kill()
+        self.until(lambda value: value == 0, healthy)
+        self.until(lambda found: found == [None, None], leaders)
+
+
+if __name__ == "__main__":
+    unittest.main()
