@@ -128,7 +128,7 @@ tsan:
 
 # What more than one thread runs through: workers, wake-ups, the log sink, mailboxes, shards.
 thread_bins = $(patsubst %,$(BUILD)/tests/base/test_%,waker io_uring io_epoll logger mailbox_threads) \
-              $(BUILD)/tests/server/test_shards_threads
+              $(BUILD)/tests/server/test_shards_threads $(BUILD)/tests/cli/test_hasher
 .PHONY: unit-threads
 unit-threads: $(thread_bins)
 	@status=0; for t in $(thread_bins); do $$t || status=1; done; exit $$status

@@ -7,8 +7,8 @@
 
 #include "cli/bar.h"
 #include "cli/commands.h"
-#include "cli/crypto.h"
 #include "cli/file.h"
+#include "cli/hasher.h"
 #include "cli/human.h"
 #include "cli/interrupt.h"
 #include "cli/object_store.h"
@@ -33,7 +33,7 @@ struct putting {
     int fd;
     struct object object;
     struct bar bar;
-    struct crypto_digest *digest;
+    struct hasher *digest;
     struct interrupt interrupt;
     uint64_t in_flight;
 };
@@ -70,7 +70,7 @@ static int send_chunk(struct putting *p, struct bytes chunk)
 {
     enum conn_verdict verdict;
 
-    crypto_digest_add(p->digest, chunk);
+    hasher_add(p->digest, chunk);
     (void)conn_ask(&p->cli->conn, bytes_of_text(p->subject), (struct bytes){0}, chunk, &verdict);
     if (verdict != CONN_OK)
         return cli_fail_conn(p->cli, verdict);
@@ -136,7 +136,7 @@ static void finish_digest(struct putting *p)
     uint8_t hash[OBJECT_HASH_SIZE];
     char text[OBJECT_DIGEST_SIZE + 1];
 
-    crypto_digest_finish(p->digest, hash);
+    hasher_finish(p->digest, hash);
     object_digest_write(hash, text);
     p->object.digest = bytes_of_text(cli_print(p->cli, "%s", text));
 }
@@ -151,7 +151,7 @@ static int put_content(struct putting *p, struct bytes replaced)
     nuid_next(&p->cli->conn.nuid, &p->cli->conn.prng, id);
     p->object.id = bytes_of_text(cli_text(p->cli, bytes_of(id, sizeof(id))));
     p->subject = object_store_chunk_subject(p->cli, p->bucket, p->object.id);
-    p->digest = crypto_digest_create();
+    p->digest = hasher_create();
     interrupt_begin(&p->interrupt, p->cli);
     bar_begin(&p->bar, p->cli, fstat(p->fd, &stat) == 0 ? (uint64_t)stat.st_size : 0);
     result = send_content(p);
@@ -264,11 +264,11 @@ static int write_chunk(struct getting *g, struct bytes chunk)
                     strerror(errno));
 }
 
-static int check_digest(struct getting *g, struct crypto_digest *digest)
+static int check_digest(struct getting *g, struct hasher *digest)
 {
     uint8_t said[OBJECT_HASH_SIZE], hash[OBJECT_HASH_SIZE];
 
-    crypto_digest_finish(digest, hash);
+    hasher_finish(digest, hash);
     if (object_digest_read(g->object.digest, said) && memcmp(said, hash, sizeof(hash)) == 0)
         return EXIT_DONE;
     return cli_fail(g->cli, EXIT_FAILED, "millrace object put, once more",
@@ -281,7 +281,7 @@ static int receive(struct getting *g)
     struct cli *cli = g->cli;
     const struct reader_options options = {
         .filter = object_store_chunk_subject(cli, g->bucket, g->object.id), .deliver = "all"};
-    struct crypto_digest *digest = crypto_digest_create();
+    struct hasher *digest = hasher_create();
     struct object_reading reading;
     struct reader reader;
     int result = EXIT_DONE;
@@ -302,11 +302,11 @@ static int receive(struct getting *g)
             result = write_chunk(g, item.msg.payload);
         if (result != EXIT_DONE)
             break;
-        crypto_digest_add(digest, item.msg.payload);
+        hasher_add(digest, item.msg.payload);
         bar_add(&g->bar, item.msg.payload.size);
     }
     if (result != EXIT_DONE) {
-        crypto_digest_drop(digest);
+        hasher_drop(digest);
         return result;
     }
     if (g->object.chunks > 0)

@@ -201,13 +201,13 @@ struct log_recovery {
     /* Indexes first..last, at or below the block's, stand in files that have nothing above it: they
      * are not read now. NULL: all is read. */
     void (*unread)(void *context, uint64_t first, uint64_t last);
-    /* No block can be read, and what it began with was removed. True: others have it, and all before
-     * the first index that is there is told as lost. False, or NULL: log_open says ERR_CORRUPT. */
-    bool (*blocks_lost)(void *context);
     /* Its newest file is shorter than it ever was made: batches behind the last one told, nobody
      * knows how many, are gone, durable ones maybe among them. After all others. NULL: all the same
      * to this owner. */
     void (*cut_short)(void *context);
+    /* No block can be read, and what it began with was removed. True: others have it, and all before
+     * the first index that is there is told as lost. False, or NULL: log_open says ERR_CORRUPT. */
+    bool (*blocks_lost)(void *context);
 };
 
 /* A new log; its directory and first segment are on disk when it returns. `bootstrap`: the content
