@@ -101,6 +101,7 @@ int cli_fail_conn(struct cli *cli, enum conn_verdict verdict)
         [CONN_REFUSED] = {EXIT_REFUSED, "--user and --password, --creds, --nkey or --context"},
         [CONN_DENIED] = {EXIT_REFUSED, "another user; `millrace account info` tells who you are"},
         [CONN_LOST] = {EXIT_UNREACHABLE, "the server's log says why; then again"},
+        [CONN_INTERRUPTED] = {EXIT_FAILED, NULL},
         [CONN_WRONG] = {EXIT_USAGE, "millrace help flags"},
     };
 

@@ -16,6 +16,7 @@
 #include "cli/file.h"
 #include "cli/form.h"
 #include "cli/human.h"
+#include "cli/interrupt.h"
 #include "cli/stream_show.h"
 
 #define META_NAME   "backup.json"
@@ -44,6 +45,7 @@ static const struct flag backup_flags[] = {
 struct backing {
     struct cli *cli;
     const char *stream, *folder;
+    bool made;                 /* the folder, by us */
     const struct json *answer; /* config and state */
     uint64_t sid;
     uint64_t bytes, chunks;
@@ -188,6 +190,7 @@ static bool put_in_place(struct backing *b)
 static int fill_folder(struct backing *b)
 {
     struct cli *cli = b->cli;
+    struct interrupt interrupt;
     int result;
 
     if (!file_begin(&b->meta, cli_print(cli, "%s/" META_NAME, b->folder), 0600))
@@ -196,6 +199,7 @@ static int fill_folder(struct backing *b)
         file_drop(&b->meta);
         return cannot_write(cli, b->folder);
     }
+    interrupt_begin(&interrupt, cli);
     result = ask_snapshot(b);
     if (result == EXIT_DONE) {
         begin_bar(cli, &b->bar, api_u64(b->answer, "state.bytes"));
@@ -206,6 +210,9 @@ static int fill_folder(struct backing *b)
         result = cannot_write(cli, b->folder);
     file_drop(&b->data);
     file_drop(&b->meta);
+    if (result != EXIT_DONE && b->made)
+        (void)rmdir(b->folder); /* when nothing came into it */
+    interrupt_end(&interrupt, cli);
     return result;
 }
 
@@ -246,9 +253,8 @@ static int run_backup(struct cli *cli)
     begun = conn_now();
     if (!there && !file_make_folders(b.folder))
         return cannot_write(cli, b.folder);
+    b.made = !there;
     result = fill_folder(&b);
-    if (result != EXIT_DONE && !there)
-        (void)rmdir(b.folder); /* what we made, when nothing came into it */
     return result == EXIT_DONE ? say_backup(&b, conn_now() - begun) : result;
 }
 
@@ -430,6 +436,7 @@ static int restore_from(struct restoring *r, const char *request)
     struct stat stat;
     const struct json *answer;
     int64_t begun = conn_now();
+    struct interrupt interrupt;
     int result = api_call(cli, cli_print(cli, "STREAM.RESTORE.%s", r->stream),
                           bytes_of_text(request), &answer);
 
@@ -438,9 +445,12 @@ static int restore_from(struct restoring *r, const char *request)
     r->to = api_text(cli, answer, "deliver_subject");
     if (!cli->json)
         printf("Starting restore of Stream \"%s\" from file \"%s\"\n\n", r->stream, r->folder);
+    (void)fflush(stdout); /* a failure shows at the end */
     begin_bar(cli, &r->bar, fstat(r->fd, &stat) == 0 ? (uint64_t)stat.st_size : 0);
+    interrupt_begin(&interrupt, cli);
     result = send_all(r);
     bar_end(&r->bar);
+    interrupt_end(&interrupt, cli); /* the server forgets what was not sent whole */
     return result == EXIT_DONE ? say_restore(r, conn_now() - begun) : result;
 }
 

@@ -7,9 +7,10 @@
 
 #include "cli/bar.h"
 #include "cli/commands.h"
-#include "cli/crypto.h"
 #include "cli/file.h"
+#include "cli/hasher.h"
 #include "cli/human.h"
+#include "cli/interrupt.h"
 #include "cli/object_store.h"
 #include "cli/pick.h"
 #include "cli/reader.h"
@@ -32,7 +33,8 @@ struct putting {
     int fd;
     struct object object;
     struct bar bar;
-    struct crypto_digest *digest;
+    struct hasher *digest;
+    struct interrupt interrupt;
     uint64_t in_flight;
 };
 
@@ -68,7 +70,7 @@ static int send_chunk(struct putting *p, struct bytes chunk)
 {
     enum conn_verdict verdict;
 
-    crypto_digest_add(p->digest, chunk);
+    hasher_add(p->digest, chunk);
     (void)conn_ask(&p->cli->conn, bytes_of_text(p->subject), (struct bytes){0}, chunk, &verdict);
     if (verdict != CONN_OK)
         return cli_fail_conn(p->cli, verdict);
@@ -79,13 +81,16 @@ static int send_chunk(struct putting *p, struct bytes chunk)
     return p->in_flight < WINDOW ? EXIT_DONE : take_ack(p);
 }
 
-/* A whole chunk, or what is left; false with errno. */
-static bool fill(int fd, uint8_t *at, size_t size, size_t *got)
+/* A whole chunk, or what is left; false with errno, or when we are to end. */
+static bool fill(const struct putting *p, uint8_t *at, size_t size, size_t *got)
 {
     *got = 0;
     while (*got < size) {
-        ssize_t n = read(fd, at + *got, size - *got);
+        ssize_t n;
 
+        if (!interrupt_wait_read(&p->interrupt, p->fd))
+            return false;
+        n = read(p->fd, at + *got, size - *got);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -97,6 +102,16 @@ static bool fill(int fd, uint8_t *at, size_t size, size_t *got)
     return true;
 }
 
+static int cannot_read(struct putting *p)
+{
+    const char *why = strerror(errno);
+
+    if (!interrupt_came(&p->interrupt))
+        return cli_fail(p->cli, EXIT_FAILED, NULL, "cannot read: %s", why);
+    p->cli->conn.wake = -1; /* told: what cleans up now may talk */
+    return cli_fail(p->cli, EXIT_FAILED, NULL, "interrupted");
+}
+
 static int send_content(struct putting *p)
 {
     uint8_t *chunk = arena_take(&p->cli->arena, p->object.chunk_max);
@@ -105,8 +120,8 @@ static int send_content(struct putting *p)
 
     assert(chunk != NULL);
     while (result == EXIT_DONE) {
-        if (!fill(p->fd, chunk, p->object.chunk_max, &got))
-            return cli_fail(p->cli, EXIT_FAILED, NULL, "cannot read: %s", strerror(errno));
+        if (!fill(p, chunk, p->object.chunk_max, &got))
+            return cannot_read(p);
         if (got == 0)
             break;
         result = send_chunk(p, bytes_of(chunk, got));
@@ -121,7 +136,7 @@ static void finish_digest(struct putting *p)
     uint8_t hash[OBJECT_HASH_SIZE];
     char text[OBJECT_DIGEST_SIZE + 1];
 
-    crypto_digest_finish(p->digest, hash);
+    hasher_finish(p->digest, hash);
     object_digest_write(hash, text);
     p->object.digest = bytes_of_text(cli_print(p->cli, "%s", text));
 }
@@ -136,18 +151,20 @@ static int put_content(struct putting *p, struct bytes replaced)
     nuid_next(&p->cli->conn.nuid, &p->cli->conn.prng, id);
     p->object.id = bytes_of_text(cli_text(p->cli, bytes_of(id, sizeof(id))));
     p->subject = object_store_chunk_subject(p->cli, p->bucket, p->object.id);
-    p->digest = crypto_digest_create();
+    p->digest = hasher_create();
+    interrupt_begin(&p->interrupt, p->cli);
     bar_begin(&p->bar, p->cli, fstat(p->fd, &stat) == 0 ? (uint64_t)stat.st_size : 0);
     result = send_content(p);
     bar_end(&p->bar);
     finish_digest(p);
     if (result == EXIT_DONE)
         result = object_store_describe(p->cli, &p->object);
-    if (result != EXIT_DONE) {
+    if (result != EXIT_DONE)
         object_store_abandon(p->cli, p->bucket, p->object.id);
-        return result;
-    }
-    return object_store_forget(p->cli, p->bucket, replaced);
+    else
+        result = object_store_forget(p->cli, p->bucket, replaced);
+    interrupt_end(&p->interrupt, p->cli);
+    return result;
 }
 
 static int say_put(struct putting *p, int64_t took)
@@ -247,11 +264,11 @@ static int write_chunk(struct getting *g, struct bytes chunk)
                     strerror(errno));
 }
 
-static int check_digest(struct getting *g, struct crypto_digest *digest)
+static int check_digest(struct getting *g, struct hasher *digest)
 {
     uint8_t said[OBJECT_HASH_SIZE], hash[OBJECT_HASH_SIZE];
 
-    crypto_digest_finish(digest, hash);
+    hasher_finish(digest, hash);
     if (object_digest_read(g->object.digest, said) && memcmp(said, hash, sizeof(hash)) == 0)
         return EXIT_DONE;
     return cli_fail(g->cli, EXIT_FAILED, "millrace object put, once more",
@@ -264,7 +281,7 @@ static int receive(struct getting *g)
     struct cli *cli = g->cli;
     const struct reader_options options = {
         .filter = object_store_chunk_subject(cli, g->bucket, g->object.id), .deliver = "all"};
-    struct crypto_digest *digest = crypto_digest_create();
+    struct hasher *digest = hasher_create();
     struct object_reading reading;
     struct reader reader;
     int result = EXIT_DONE;
@@ -285,11 +302,11 @@ static int receive(struct getting *g)
             result = write_chunk(g, item.msg.payload);
         if (result != EXIT_DONE)
             break;
-        crypto_digest_add(digest, item.msg.payload);
+        hasher_add(digest, item.msg.payload);
         bar_add(&g->bar, item.msg.payload.size);
     }
     if (result != EXIT_DONE) {
-        crypto_digest_drop(digest);
+        hasher_drop(digest);
         return result;
     }
     if (g->object.chunks > 0)
@@ -300,20 +317,21 @@ static int receive(struct getting *g)
 /* The file has its name only when its content is whole and right. */
 static int get_to(struct getting *g, const char *path)
 {
+    struct interrupt interrupt;
     int result;
 
     if (!g->standard && !file_begin(&g->file, path, 0644))
         return cli_fail(g->cli, EXIT_FAILED, "--output FILE", "cannot write %s: %s", path,
                         strerror(errno));
+    interrupt_begin(&interrupt, g->cli);
     bar_begin(&g->bar, g->cli, g->object.size);
     result = receive(g);
     bar_end(&g->bar);
-    if (g->standard)
-        return result;
-    if (result != EXIT_DONE) {
+    if (result != EXIT_DONE && !g->standard)
         file_drop(&g->file);
+    interrupt_end(&interrupt, g->cli);
+    if (g->standard || result != EXIT_DONE)
         return result;
-    }
     if (!file_finish(&g->file))
         return cli_fail(g->cli, EXIT_FAILED, "--output, where there is room", "cannot write %s: %s",
                         path, strerror(errno));

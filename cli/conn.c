@@ -124,23 +124,28 @@ static int wait_ms(int64_t until)
 enum conn_verdict conn_turn(struct conn *conn, int64_t until, bool read_wanted)
 {
     struct buf *from = outgoing(conn);
-    struct pollfd poll_fd = {
-        .fd = conn->fd,
-        .events = (short)((from->size > 0 ? POLLOUT : 0) |
-                          (read_wanted || conn->in.size < READ_SIZE * 16 ? POLLIN : 0))};
-    int ready = poll(&poll_fd, 1, wait_ms(until));
+    struct pollfd fds[2] = {
+        {.fd = conn->fd,
+         .events = (short)((from->size > 0 ? POLLOUT : 0) |
+                           (read_wanted || conn->in.size < READ_SIZE * 16 ? POLLIN : 0))},
+        {.fd = conn->wake, .events = POLLIN}};
+    int ready = poll(fds, 2, wait_ms(until));
 
     if (ready < 0 && errno != EINTR)
         return lost(conn, strerror(errno));
     if (ready <= 0)
         return CONN_TIMEOUT;
-    if ((poll_fd.revents & POLLOUT) != 0) {
+    if (fds[1].revents != 0) {
+        conn->wake = -1; /* what cleans up now may talk again */
+        return conn_failed(conn, CONN_INTERRUPTED, "interrupted");
+    }
+    if ((fds[0].revents & POLLOUT) != 0) {
         enum conn_verdict sent = send_some(conn, from);
 
         if (sent != CONN_OK)
             return sent;
     }
-    if ((poll_fd.revents & (POLLIN | POLLHUP | POLLERR)) != 0)
+    if ((fds[0].revents & (POLLIN | POLLHUP | POLLERR)) != 0)
         return receive(conn);
     return CONN_OK;
 }

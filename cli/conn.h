@@ -32,6 +32,7 @@ enum conn_verdict {
     CONN_REFUSED,     /* wrong credentials */
     CONN_DENIED,      /* permissions */
     CONN_LOST,        /* the connection ended */
+    CONN_INTERRUPTED, /* interrupt.h: somebody wants us to end; the connection is as it was */
     CONN_WRONG,       /* our own settings are unusable: files, addresses */
 };
 
@@ -57,6 +58,7 @@ struct conn {
     /* For conn.c, conn_open.c and conn_input.c only. */
     struct arena arena;
     int fd;
+    int wake; /* becomes readable when we are to end; -1: never, or it was told */
     struct tls_client *tls;
     struct buf in; /* plain text, from `head` on not yet parsed */
     size_t head;

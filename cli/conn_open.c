@@ -341,7 +341,7 @@ static void begin(struct conn *conn, const struct settings *settings)
 {
     uint64_t seed = 0;
 
-    *conn = (struct conn){.settings = settings, .fd = -1};
+    *conn = (struct conn){.settings = settings, .fd = -1, .wake = -1};
     arena_init(&conn->arena, CONN_BUFFER_MAX);
     buf_init(&conn->in, CONN_BUFFER_MAX);
     (void)buf_reserve(&conn->in,

@@ -11,6 +11,7 @@
 #include "server/program/check.h"
 #include "server/program/configured.h"
 #include "server/program/file_system.h"
+#include "server/program/gauge.h"
 #include "server/program/inspect.h"
 
 #define SHOWN_MOST      20u /* of one kind; the rest is counted */
@@ -89,6 +90,7 @@ static void check_access(struct checkup *c, const char *path)
 
 struct looking {
     struct checkup *checkup;
+    struct gauge gauge;
     unsigned problems, notes;
     unsigned long long batches, records;
 };
@@ -97,6 +99,7 @@ static void on_problem(void *owner, const char *path, const char *text)
 {
     struct looking *l = owner;
 
+    gauge_clear(&l->gauge);
     if (l->problems++ < SHOWN_MOST)
         checkup_find(
             l->checkup, FINDING_PROBLEM,
@@ -108,6 +111,7 @@ static void on_note(void *owner, const char *path, const char *text)
 {
     struct looking *l = owner;
 
+    gauge_clear(&l->gauge);
     if (l->notes++ < SHOWN_MOST)
         checkup_find(l->checkup, FINDING_WELL,
                      cli_print(l->checkup->cli, "%s: %s (harmless)", path, text), NULL);
@@ -116,8 +120,11 @@ static void on_note(void *owner, const char *path, const char *text)
 static void on_batch(void *owner, const char *path, uint64_t position, uint64_t log_id,
                      const struct segment_batch *batch)
 {
-    (void)path, (void)position, (void)log_id, (void)batch;
-    ((struct looking *)owner)->batches++;
+    struct looking *l = owner;
+
+    (void)log_id, (void)batch;
+    l->batches++;
+    gauge_at(&l->gauge, path, position);
 }
 
 static void on_record(void *owner, uint64_t log_id, const struct record *record)
@@ -151,9 +158,13 @@ static void check_content(struct checkup *c, const char *path, bool begun)
                                         .batch = on_batch,
                                         .record = on_record};
     char memory[4096];
+    enum inspect_result result;
 
     path = program_find_store(path, memory);
-    switch (inspect(path, &inspector)) {
+    gauge_begin(&l.gauge, path);
+    result = inspect(path, &inspector);
+    gauge_clear(&l.gauge);
+    switch (result) {
     case INSPECT_DONE: say_rest(&l); break;
     case INSPECT_LOCKED:
         checkup_find(

@@ -7,6 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* The disk begins with so much at once while the rest still comes. */
+#define HAND_OVER ((off_t)8 * 1024 * 1024)
+
 /* ---- reading --------------------------------------------------------------------------------- */
 
 static bool read_all(int fd, uint8_t *at, size_t size, size_t *got)
@@ -102,6 +105,12 @@ bool file_write(struct file_out *out, struct bytes b)
         if (n < 0)
             return false;
         b = bytes_skip(b, (size_t)n);
+        out->written += n;
+    }
+    if (out->written - out->handed >= HAND_OVER) {
+        (void)sync_file_range(out->fd, out->handed, out->written - out->handed,
+                              SYNC_FILE_RANGE_WRITE); /* only a hint: file_sync waits for all */
+        out->handed = out->written;
     }
     return true;
 }

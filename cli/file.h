@@ -16,7 +16,8 @@ bool file_read(const char *path, size_t max, struct arena *arena, struct bytes *
 struct file_out {
     int fd;
     const char *path;
-    char hidden[4200]; /* the name meanwhile; empty: none */
+    char hidden[4200];     /* the name meanwhile; empty: none */
+    off_t written, handed; /* so far; of that, what the disk was told to begin with */
 };
 
 /* False with errno; nothing is left behind then, and file_finish and file_drop must not follow. */

@@ -10,7 +10,8 @@ const struct help_program help_programs[] = {
     {"serve", "[<flags of nats-server>]", "Start a server",
      "`millrace serve --help` lists its flags; docs/config.md says what they do.",
      "millrace serve -js -sd DIRECTORY"},
-    {"check", "[--repair] <directory>", "Read a stopped server's data, and say what is damaged",
+    {"check", "[--repair] [--json] <directory>",
+     "Read a stopped server's data, and say what is damaged",
      "Exit code 0: sound; 1: damaged; 2: it could not look. Nothing is changed without --repair, "
      "which sets aside what a start does without.",
      "millrace check /var/lib/millrace"},

@@ -7,26 +7,53 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "server/program/dump.h"
+#include "server/program/gauge.h"
 #include "server/program/inspect.h"
 
 #define CODE_SOUND   0
 #define CODE_DAMAGED 1
 #define CODE_UNKNOWN 2
+#define FOUND_MAX    ((size_t)64 * 1024 * 1024) /* of what was found, as JSON */
 
 struct check {
     const char *dir;
-    bool repair;
+    struct gauge gauge;
+    bool repair, json;
+    struct buf found; /* with json: what was found, objects separated by commas */
     unsigned problems, notes, repaired;
     unsigned long long batches, records, blocks, segments, journal_records;
 };
+
+/* With --json, what was found is told at the end. */
+static void keep(struct check *check, const char *kind, const char *path, const char *text)
+{
+    struct json_writer writer;
+
+    if (check->found.size > 0)
+        (void)buf_add_byte(&check->found, ',');
+    json_writer_init(&writer, &check->found);
+    json_object_begin(&writer);
+    JSON_KEY(&writer, "finding");
+    json_string(&writer, bytes_of_text(kind));
+    JSON_KEY(&writer, "path");
+    json_string(&writer, bytes_of_text(path));
+    JSON_KEY(&writer, "what");
+    json_string(&writer, bytes_of_text(text));
+    json_object_end(&writer);
+}
 
 static void on_problem(void *owner, const char *path, const char *text)
 {
     struct check *check = owner;
 
     check->problems++;
-    printf("DAMAGED  %s: %s\n", path, text);
+    gauge_clear(&check->gauge);
+    if (check->json)
+        keep(check, "problem", path, text);
+    else
+        printf("DAMAGED  %s: %s\n", path, text);
 }
 
 static void on_note(void *owner, const char *path, const char *text)
@@ -34,7 +61,11 @@ static void on_note(void *owner, const char *path, const char *text)
     struct check *check = owner;
 
     check->notes++;
-    printf("note     %s: %s\n", path, text);
+    gauge_clear(&check->gauge);
+    if (check->json)
+        keep(check, "note", path, text);
+    else
+        printf("note     %s: %s\n", path, text);
 }
 
 static void on_journal(void *owner, const char *path, uint64_t offset,
@@ -59,8 +90,9 @@ static void on_batch(void *owner, const char *path, uint64_t position, uint64_t 
 {
     struct check *check = owner;
 
-    (void)path, (void)position, (void)log_id, (void)batch;
+    (void)log_id, (void)batch;
     check->batches++;
+    gauge_at(&check->gauge, path, position);
 }
 
 static void on_record(void *owner, uint64_t log_id, const struct record *record)
@@ -102,17 +134,20 @@ static void set_aside(struct check *check, const char *path, uint64_t log_id)
         return;
     snprintf(to + size, sizeof to - (size_t)size, "/%s", name);
     if (access(to, F_OK) == 0 || rename(from, to) != 0) {
-        printf("         %s could not be set aside\n", path);
+        fprintf(stderr, "millrace: %s could not be set aside\n", path);
         return;
     }
     check->repaired++;
-    printf("         %s was moved to quarantine/\n", path);
+    if (!check->json)
+        printf("         %s was moved to quarantine/\n", path);
 }
 
 static void on_bad_block(void *owner, const char *path, uint64_t log_id, bool replaceable)
 {
     struct check *check = owner;
 
+    if (!check->repair && check->json)
+        return;
     if (!check->repair)
         printf("         a start %s\n", replaceable ? "does without it" : "can not do without it");
     else if (replaceable)
@@ -151,26 +186,65 @@ static int say_unknown(enum inspect_result result, const char *dir)
     return CODE_UNKNOWN;
 }
 
+struct option {
+    const char *name;
+    bool *given;
+};
+
 /* NULL: it was said what is wrong. */
-static const char *read_arguments(int argc, char **argv, const char *option, bool *given)
+static const char *read_arguments(int argc, char **argv, const struct option *options, size_t count)
 {
     const char *dir = NULL;
+    bool wrong = false;
 
-    *given = false;
     for (int i = 2; i < argc; i++) {
-        if (strcmp(argv[i], option) == 0)
-            *given = true;
+        size_t at = 0;
+
+        while (at < count && strcmp(argv[i], options[at].name) != 0)
+            at++;
+        if (at < count)
+            *options[at].given = true;
         else if (argv[i][0] == '-' || dir != NULL)
-            dir = "";
+            wrong = true;
         else
             dir = argv[i];
-        if (dir != NULL && dir[0] == 0)
-            break;
     }
-    if (dir != NULL && dir[0] != 0)
+    if (dir != NULL && !wrong)
         return dir;
-    fprintf(stderr, "usage: %s %s [%s] DIR\n", argv[0], argv[1], option);
+    fprintf(stderr, "usage: %s %s", argv[0], argv[1]);
+    for (size_t i = 0; i < count; i++)
+        fprintf(stderr, " [%s]", options[i].name);
+    fputs(" DIR\n", stderr);
     return NULL;
+}
+
+static void say_sum(const struct check *check)
+{
+    printf(
+        "%s: %llu segments, %llu batches, %llu records, %llu state blocks, %llu journal records; "
+        "%u problems, %u notes",
+        check->dir, check->segments, check->batches, check->records, check->blocks,
+        check->journal_records, check->problems, check->notes);
+    if (check->repair)
+        printf(", %u files set aside", check->repaired);
+    printf("\n");
+}
+
+static void say_json(const struct check *check)
+{
+    struct json_writer writer;
+    struct buf dir;
+
+    buf_init(&dir, 65536);
+    json_writer_init(&writer, &dir);
+    json_string(&writer, bytes_of_text(check->dir));
+    printf("{\"directory\":%.*s,\"segments\":%llu,\"batches\":%llu,\"records\":%llu,"
+           "\"state_blocks\":%llu,\"journal_records\":%llu,\"problems\":%u,\"notes\":%u,"
+           "\"set_aside\":%u,\"found\":[%.*s]}\n",
+           BYTES_ARG(buf_bytes(&dir)), check->segments, check->batches, check->records,
+           check->blocks, check->journal_records, check->problems, check->notes, check->repaired,
+           BYTES_ARG(buf_bytes(&check->found)));
+    buf_deinit(&dir);
 }
 
 int program_check(int argc, char **argv)
@@ -188,31 +262,33 @@ int program_check(int argc, char **argv)
         .bad_block = on_bad_block,
         .stray = on_stray,
     };
-    const char *dir = read_arguments(argc, argv, "--repair", &check.repair);
+    const struct option options[] = {{"--repair", &check.repair}, {"--json", &check.json}};
+    const char *dir = read_arguments(argc, argv, options, 2);
     char memory[4096];
     enum inspect_result result;
 
     if (dir == NULL)
         return CODE_UNKNOWN;
+    buf_init(&check.found, FOUND_MAX);
     check.dir = program_find_store(dir, memory);
+    gauge_begin(&check.gauge, check.dir);
     result = inspect(check.dir, &inspector);
+    gauge_clear(&check.gauge);
+    if (result == INSPECT_DONE && check.json)
+        say_json(&check);
+    else if (result == INSPECT_DONE)
+        say_sum(&check);
+    buf_deinit(&check.found);
     if (result != INSPECT_DONE)
         return say_unknown(result, check.dir);
-    printf(
-        "%s: %llu segments, %llu batches, %llu records, %llu state blocks, %llu journal records; "
-        "%u problems, %u notes",
-        check.dir, check.segments, check.batches, check.records, check.blocks,
-        check.journal_records, check.problems, check.notes);
-    if (check.repair)
-        printf(", %u files set aside", check.repaired);
-    printf("\n");
     return check.problems > 0 ? CODE_DAMAGED : CODE_SOUND;
 }
 
 int program_dump(int argc, char **argv)
 {
-    bool json;
-    const char *dir = read_arguments(argc, argv, "--json", &json);
+    bool json = false;
+    const struct option options[] = {{"--json", &json}};
+    const char *dir = read_arguments(argc, argv, options, 1);
     char memory[4096];
     unsigned problems = 0;
     enum inspect_result result;

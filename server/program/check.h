@@ -1,5 +1,5 @@
 /*
- * check: "millrace check [--repair] DIR" and "millrace dump [--json] DIR": a stopped server's data
+ * check: "millrace check [--repair] [--json] DIR" and "millrace dump [--json] DIR": a stopped server's data
  * directory, read byte by byte.
  */
 #ifndef SERVER_PROGRAM_CHECK_H

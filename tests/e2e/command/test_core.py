@@ -119,15 +119,20 @@ class Messages(CliCase):
         self.fails(TIMEOUT, "request", "nobody.home", "x", says="nobody answers", next_says="millrace reply")
         self.assertLess(time.monotonic() - begun, 3)
 
-    def test_pub_starts_in_less_than_ten_milliseconds(self):
-        self.run_cli("pub", "warm", "x")
-        best = min(self.timed("pub", "speed", "x", "-q") for _ in range(10))
-        self.assertLess(best, 0.010)
+    def test_pub_and_sub_start_in_less_than_ten_milliseconds(self):
+        for words in (("pub", "speed", "x", "-q"), ("sub", "speed", "--raw", "--wait", "1us")):
+            self.assertLess(self.least(*words), 0.010, words)
 
-    def timed(self, *words):
-        begun = time.perf_counter()
-        self.run_cli(*words)
-        return time.perf_counter() - begun
+    def least(self, *words):
+        """Of many runs: the machine has other things to do, too."""
+        least = 1.0
+        for _ in range(100):
+            begun = time.perf_counter()
+            self.run_cli(*words)
+            least = min(least, time.perf_counter() - begun)
+            if least < 0.010:
+                break
+        return least
 
     def test_a_pipe_that_closes_ends_it_silently(self):
         sub = self.spawn("sub", "pipe", "--raw")

@@ -65,7 +65,11 @@ class Directories(CliCase):
         problem = next(row for row in found if row[0] == "problem")
         self.assertIn("is damaged: ", problem[1])
         self.assertIn("replicas", problem[2])
-        self.assertIn("1 problems", self.out("doctor", folder, code=FAILED))
+        self.assertRegex(self.out("doctor", folder, code=FAILED), r"(?m)^[12] problems, ")
+        said = self.json("check", folder, code=FAILED)
+        self.assertEqual(said["problems"], sum(row["finding"] == "problem" for row in said["found"]))
+        self.assertGreater(said["problems"], 0)
+        self.assertIn("is damaged" if ".blk" in said["found"][0]["path"] else "are damaged", said["found"][0]["what"])
 
     def test_data_in_use_and_no_data(self):
         found = self.findings(self.server.directory)

@@ -4,10 +4,11 @@ import hashlib
 import json
 import os
 import signal
+import subprocess
 import time
 import unittest
 
-from cli import MISSING, USAGE, CliCase
+from cli import BINARY, MISSING, USAGE, CliCase
 
 
 class Objects(CliCase):
@@ -83,6 +84,33 @@ class Objects(CliCase):
                     os.unlink(self.path("half"))
                 self.assertNotIn("half", os.listdir(self.home))
                 self.assertEqual([name for name in os.listdir(self.home) if name.startswith(".half")], [])
+
+    def test_ctrl_c_says_so_and_ends_by_the_signal(self):
+        self.make("big", 256 << 20)
+        before = self.json("stream", "info", "OBJ_O")["state"]["messages"]
+        put = self.spawn("object", "put", "O", "big")
+        while self.json("stream", "info", "OBJ_O")["state"]["messages"] == before and put.poll() is None:
+            pass
+        put.send_signal(signal.SIGINT)
+        said = put.communicate(timeout=20)[1]
+        self.assertEqual((put.returncode, said), (-signal.SIGINT, "millrace: error: interrupted\n"))
+        self.assertEqual(self.json("stream", "info", "OBJ_O")["state"]["messages"], before, "no pieces are left behind")
+        self.fails(MISSING, "object", "info", "O", "big", says="no object big")
+        waits = subprocess.Popen([BINARY, "object", "put", "O", "--name", "typed"], env=self.env, stdin=subprocess.PIPE,
+                                 stderr=subprocess.PIPE, cwd=self.home)
+        waits.stdin.write(b"some of it")
+        waits.stdin.flush()
+        time.sleep(0.3)
+        waits.send_signal(signal.SIGTERM)
+        self.assertEqual(waits.wait(10), -signal.SIGTERM)
+        self.assertEqual(waits.stderr.read(), b"millrace: error: interrupted\n")
+        waits.stdin.close(), waits.stderr.close()
+        self.run_cli("object", "put", "O", "big")
+        get = self.spawn("object", "get", "O", "big", "-O", "-")
+        self.assertNotEqual(get.stdout.buffer.read(1000), b"")
+        get.send_signal(signal.SIGTERM)
+        get.stdout.buffer.read()
+        self.assertEqual((get.wait(20), get.stderr.read()), (-signal.SIGTERM, "millrace: error: interrupted\n"))
 
     def test_memory_does_not_grow_with_the_object(self):
         self.make("big", 128 << 20)

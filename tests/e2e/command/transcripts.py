@@ -2,7 +2,7 @@
 """Twenty-two everyday tasks with `nats` and with `millrace`, run on one server: the section of docs/cli.md.
 
     transcripts.py          runs them all and writes the section anew
-    test_transcripts.py     fails when the page no longer shows what the commands say"""
+    test_side_by_side.py    fails when the page no longer shows what the commands say"""
 
 import os
 import re

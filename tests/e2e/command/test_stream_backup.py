@@ -10,7 +10,7 @@ import sys
 import time
 import unittest
 
-from cli import DONE, EXISTS, FAILED, MISSING, UNREACHABLE, USAGE, CliCase
+from cli import BINARY, DONE, EXISTS, FAILED, MISSING, UNREACHABLE, USAGE, CliCase
 
 sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "cli"))
 
@@ -147,6 +147,29 @@ class LargeBackups(CliCase):
                 self.assertEqual(left, ["backup.json", "stream.tar.s2"] if process.returncode == 0 else [], (delay, sig))
                 shutil.rmtree(self.path("half"), ignore_errors=True)
 
+    def succeeds(self, *words):
+        """Sooner or later."""
+        end = time.monotonic() + 40
+        while subprocess.run([BINARY, *words], env=self.env, cwd=self.home, capture_output=True, check=False).returncode != 0:
+            self.assertLess(time.monotonic(), end, words)
+            time.sleep(0.3)
+
+    def test_an_interrupted_restore_leaves_no_stream(self):
+        self.succeeds("stream", "backup", "L", "whole")  # one that was interrupted before may not be over at once
+        with open(self.path("whole/backup.json")) as file:
+            meta = json.load(file)
+        self.run_cli("stream", "rm", "L", "--force")
+        process = self.spawn("stream", "restore", "whole")
+        self.wait_for(process.stdout, "Starting restore")
+        time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+        if process.returncode != 0:
+            self.assertEqual((process.returncode, said), (-signal.SIGINT, "millrace: error: interrupted\n"))
+            self.assertEqual(self.json("stream", "ls", "--names"), [])
+            self.succeeds("stream", "restore", "whole")  # the server gives up when nothing comes for five seconds
+        self.assertEqual(self.json("stream", "info", "L")["state"]["messages"], meta["state"]["messages"])
+
     @unittest.skipUnless(os.geteuid() == 0, "mounts a small file system")
     def test_a_full_disk_leaves_no_file(self):
         os.mkdir(self.path("small"))
@@ -155,6 +178,7 @@ class LargeBackups(CliCase):
         if mounted.returncode != 0:
             self.skipTest("cannot mount here")
         self.addCleanup(subprocess.run, ["umount", "-l", self.path("small")], check=False)
+        self.succeeds("stream", "backup", "L", "first")
         self.fails(FAILED, "stream", "backup", "L", "small/it", says="cannot write small/it: No space left", next_says="room")
         self.assertEqual(os.listdir(self.path("small")), [])
         self.run_cli("object", "add", "O")
