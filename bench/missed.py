@@ -13,9 +13,11 @@ information, that with two, just before). Only these ratios mean anything.
 
 import argparse
 import json
+import multiprocessing
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -26,6 +28,8 @@ import cluster
 import run
 
 BACK_S = 900
+FILL_S = 1800
+WINDOW = 500
 LEVEL_S = 0.5  # of publishing, which one may be behind under load
 POLL_S = 0.05
 
@@ -110,11 +114,50 @@ def wait_back(leader, missing, behind):
     raise run.BenchError(f"it is not back within {BACK_S} s: {held(missing)} of {last_seq(leader)[0]}")
 
 
-def publisher(args, leader, size, *more):
-    words = [args.load, "jspubw", "--port", str(leader.port), "--size", str(size)]
-    words += ["--replicas", str(cluster.NODES), *more]
-    return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                            preexec_fn=run.die_with_parent)
+def fill(args, leader, count):
+    words = [args.load, "jspubw", "--port", str(leader.port), "--size", str(args.size)]
+    words += ["--replicas", str(cluster.NODES), "--messages", str(count)]
+    words += ["--seconds", str(FILL_S), "--deadline", str(FILL_S)]
+    filler = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                              preexec_fn=run.die_with_parent)
+    if filler.wait() != 0 or last_seq(leader)[0] < count:
+        raise run.BenchError("the stream could not be filled")
+
+
+def publish_on(ports):
+    """For ever, in windows, and again where an answer is missing or says that nobody leads."""
+    while True:
+        for port in ports:
+            try:
+                publish_through(port)
+            except OSError:
+                time.sleep(POLL_S)
+
+
+def publish_through(port):
+    block = (b"PUB bench.js _A.1 128\r\n" + b"x" * 128 + b"\r\n") * WINDOW
+    with socket.create_connection(("127.0.0.1", port), timeout=2) as s:
+        s.sendall(b'CONNECT {"verbose":false,"headers":true,"no_responders":true}\r\nSUB _A.1 1\r\n')
+        while True:
+            s.sendall(block)
+            answered = 0
+            while answered < WINDOW:
+                said = s.recv(1 << 18)
+                if not said:
+                    raise OSError("closed")
+                answered += said.count(b"MSG _A.1 1")
+
+
+class Publisher:
+    """A process of its own that publishes while others look."""
+
+    def __init__(self, servers):
+        self.process = multiprocessing.Process(target=publish_on, args=([one.port for one in servers],), daemon=True)
+        self.process.start()
+
+    def end(self):
+        self.process.kill()
+        self.process.join()
 
 
 def measure(args, program):
@@ -125,13 +168,10 @@ def measure(args, program):
         nodes.kill(missing)
         count = (args.mib << 20) // args.size
         since = time.monotonic()
-        filler = publisher(args, leader, args.size, "--messages", str(count), "--seconds", "1700",
-                           "--deadline", "1800")
-        if filler.wait() != 0 or last_seq(leader)[0] < count:
-            raise run.BenchError("the stream could not be filled")
+        fill(args, leader, count)
         filled = args.mib / (time.monotonic() - since)
         copy = copy_rate(leader.dir, args.base)
-        goes_on = publisher(args, leader, 128, "--seconds", str(BACK_S), "--deadline", str(2 * BACK_S))
+        goes_on = Publisher([leader])
         try:
             time.sleep(1)
             before = rate_over(leader, args.seconds)
@@ -141,8 +181,7 @@ def measure(args, program):
             now_seq, now = last_seq(leader)
             after = rate_over(leader, args.seconds)
         finally:
-            goes_on.kill()
-            goes_on.wait()
+            goes_on.end()
     took = now - since
     meanwhile = (now_seq - began) / took
     return {"filled": filled, "copy": copy, "took": took, "speed": args.mib / took, "before": before,

@@ -27,7 +27,7 @@ struct message {
     struct bytes reply;   /* may be empty */
     struct bytes headers; /* whole block with its blank line, or empty */
     struct bytes payload;
-    struct client *origin; /* NULL: the server itself */
+    struct client *origin; /* NULL: the server itself, or a client of another shard */
     bool forwarded;        /* another node's sinks took it first and passed it on to these here */
 };
 

@@ -12,6 +12,10 @@
  * different filters form one group. A member may stand for several (a node with so many members):
  * that is its weight.
  *
+ * One thread owns a list. Others may look what it has of a subject when it is guarded: the owner
+ * then takes the guard's lock for every change, and for a match that is not cached, and others for
+ * their look (sublist_look).
+ *
  * Results are cached by literal subject and are good for one generation, which rises with every
  * change; a repeated publish costs one hash look-up, one to the same subject as before not even
  * that. A subject enters the cache when it is seen the second time, so subjects that are used once
@@ -20,6 +24,9 @@
  */
 #ifndef SERVER_SUBLIST_H
 #define SERVER_SUBLIST_H
+
+#include <pthread.h>
+#include <stdatomic.h>
 
 #include "base/table.h"
 
@@ -79,6 +86,11 @@ struct token_table {
     size_t count;
 };
 
+/* Of lists that several threads look at. Outlives them. */
+struct sublist_guard {
+    pthread_mutex_t lock; /* of all the lists that one thread owns */
+};
+
 /* Tells that a set of that kind has so many subscriptions now, and by how many it changed. */
 typedef void sublist_changed_fn(struct sublist *list, uint32_t kind, struct bytes subject,
                                 struct bytes queue, uint32_t count, int change);
@@ -106,6 +118,10 @@ struct sublist {
     uint64_t matches; /* built so far */
     uint64_t asked;   /* of them, cached ones included */
     uint64_t removes;
+    uint64_t looks; /* of others, among the matches */
+
+    struct sublist_guard *guard; /* NULL: no other thread looks */
+    _Atomic uint64_t *news;      /* with a guard: raised after every change, of other lists, too */
 };
 
 #define SUBLIST_CACHE_MAX   4096u
@@ -130,6 +146,15 @@ struct bytes sub_queue(const struct sub *sub);
 /* What matches `subject`; good until the next change or match. A subject with an empty token
  * matches nothing; its wildcard characters are ordinary. */
 const struct match *sublist_match(struct sublist *list, struct bytes subject);
+
+/* From any thread, of a guarded list: `see` gets what matches the subject, under the lock, and
+ * keeps no pointer into it. */
+void sublist_look(struct sublist *list, struct bytes subject, struct match *scratch,
+                  void (*see)(void *context, const struct match *match), void *context);
+/* Is there a subscription with exactly that text, as sublist_has says? From any thread. */
+bool sublist_look_literal(struct sublist *list, struct bytes subject, struct bytes queue);
+/* Of a scratch that starts as zeros. */
+void match_deinit(struct match *match);
 
 /* How many members a queue group's set stands for. */
 uint32_t sub_set_weight(const struct sub_set *set);

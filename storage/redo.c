@@ -210,6 +210,8 @@ static enum err read_journal(struct redo_plan *plan, unsigned file)
     return err;
 }
 
+#define CUT_MARK 8u /* an end within a block, which no crash leaves */
+
 /* ---- writing -----------------------------------------------------------------------------------
  */
 
@@ -270,6 +272,38 @@ static enum err write_entry(struct redo_plan *plan, const struct redo_entry *e,
     return io_write_all(redo->io, segment, e->offset, bytes_of(plan->memory, e->size));
 }
 
+static enum err open_segment(struct redo *redo, const struct redo_entry *e,
+                             struct io_file **segment)
+{
+    if (*segment != NULL)
+        return OK;
+    return io_open(redo->io, path_segment(redo->dir, e->log_id, e->file_id).text,
+                   IO_READ | IO_WRITE, segment);
+}
+
+/* What was synced lies behind the end: the file was cut, and nobody else would see it if that is
+ * where a block ends. It is given an end that says so. */
+static enum err find_cut(struct redo *redo, struct io_file *segment, const struct redo_entry *e,
+                         bool *cut)
+{
+    uint64_t size;
+    enum err err = io_size(redo->io, segment, &size);
+
+    if (err != OK || e->offset + e->size <= size)
+        return err;
+    *cut = true;
+    return size % BATCH_BLOCK == 0 ? io_truncate(redo->io, segment, size + CUT_MARK) : OK;
+}
+
+static enum err keep_cut(struct redo *redo, struct io_file *segment)
+{
+    uint64_t size;
+    enum err err = io_size(redo->io, segment, &size);
+
+    return err == OK && size % BATCH_BLOCK == 0 ? io_truncate(redo->io, segment, size + CUT_MARK)
+                                                : err;
+}
+
 /* Writes and syncs all entries of the segment that entries[first] is of; *next is behind them. */
 static enum err write_segment(struct redo_plan *plan, struct io_file **journals, size_t first,
                               size_t *next)
@@ -277,6 +311,7 @@ static enum err write_segment(struct redo_plan *plan, struct io_file **journals,
     struct redo *redo = plan->redo;
     const struct redo_entry *e = &plan->entries[first];
     struct io_file *segment = NULL;
+    bool written = false, cut = false;
     enum err err = OK;
     size_t i;
 
@@ -285,24 +320,26 @@ static enum err write_segment(struct redo_plan *plan, struct io_file **journals,
 
         if (entry->log_id != e->log_id || entry->file_id != e->file_id)
             break;
-        if (entry->record < plan->clean)
-            continue;
-        if (segment == NULL)
-            err = io_open(redo->io, path_segment(redo->dir, e->log_id, e->file_id).text,
-                          IO_READ | IO_WRITE, &segment);
+        err = open_segment(redo, entry, &segment);
         if (err == ERR_NOT_FOUND) { /* the log was removed; the next entry asks again */
             redo->skipped++;
             err = OK;
             continue;
         }
-        if (err == OK)
-            err = write_entry(plan, entry, journals, segment);
+        if (err == OK && entry->record < plan->clean)
+            err = find_cut(redo, segment, entry, &cut);
+        if (err != OK || (entry->record < plan->clean && !cut))
+            continue;
+        err = write_entry(plan, entry, journals, segment);
+        written = true;
     }
     *next = i;
 
     if (segment == NULL)
         return err;
-    if (err == OK && !(redo->flaws & FLAW_SKIP_REDO_SYNC))
+    if (err == OK && cut)
+        err = keep_cut(redo, segment);
+    if (err == OK && written && !(redo->flaws & FLAW_SKIP_REDO_SYNC))
         err = io_sync(redo->io, segment);
     io_close(redo->io, segment);
     return err;

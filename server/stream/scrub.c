@@ -17,10 +17,17 @@ static bool is_sound(struct bytes bytes, uint64_t sequence)
            effect.type == EFFECT_MESSAGE && effect.message.sequence == sequence;
 }
 
+/* It was said at the start, or has left the stream where the state was taken from: the log says so
+ * further on. */
+static bool is_absent(const struct index_entry *entry)
+{
+    return entry->place >> 32 == LOG_FILE_NONE;
+}
+
 /* It is in memory whole? */
 static bool covers(const struct scrub *scrub, const struct index_entry *entry)
 {
-    return entry->place >= scrub->place &&
+    return entry->sequence <= scrub->last && entry->place >= scrub->place &&
            entry->place + entry->record_size <= scrub->place + scrub->size;
 }
 
@@ -48,9 +55,10 @@ static bool look(struct scrub *scrub, uint64_t *cost, struct index_entry *entry)
             entry->sequence = 0;
             return true;
         }
-        if (!covers(scrub, entry))
+        if (!is_absent(entry) && !covers(scrub, entry))
             return false;
-        if (!is_sound(bytes_of(scrub->memory + (entry->place - scrub->place), entry->record_size),
+        if (!is_absent(entry) &&
+            !is_sound(bytes_of(scrub->memory + (entry->place - scrub->place), entry->record_size),
                       entry->sequence))
             damaged(scrub, entry);
         scrub->sequence = entry->sequence + 1;
@@ -100,6 +108,7 @@ void scrub_step(struct scrub *scrub, struct stream *stream)
         scrub->capacity = size;
     }
     scrub->place = entry.place;
+    scrub->last = stream->state.last_seq;
     scrub->reading = true;
     stream->scrub = scrub;
     scrub->read.done = read_done;

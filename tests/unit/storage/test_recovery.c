@@ -393,6 +393,45 @@ START_TEST(a_segment_that_was_cut_short_stays_so_whatever_the_journal_brings_bac
 }
 END_TEST
 
+static void voted(struct store_vote_op *op, enum err err)
+{
+    (void)op;
+    ck_assert_int_eq(err, OK);
+}
+
+/* So much goes through the journal that it wants the segments synced that it begins with, and not
+ * so much that what it had of them is written over. */
+static void turn_the_journal_over(void)
+{
+    for (uint64_t term = 1; term <= 260; term++) {
+        struct store_vote_op op = {.log_id = 1, .vote = {.term = term}, .done = voted};
+
+        store_vote(s.store, &op);
+        store_flush(s.store);
+        shard_settle(&s);
+    }
+}
+
+/* The end of a block is an end that a file may have; but the journal has seen more. */
+START_TEST(a_segment_that_was_cut_at_the_end_of_a_block_is_known_by_what_the_journal_has_of_it)
+{
+    shard_begin(&s);
+    s.options.journal_file_size = 128 << 10;
+    shard_reopen(&s);
+    shard_append(&s, 10, 0);
+    shard_settle(&s);
+    shard_append(&s, 10000, 1);
+    shard_append(&s, 10000, 2);
+    shard_settle(&s);
+    turn_the_journal_over();
+    shard_close(&s);
+    ck_assert_int_eq(truncate(segment_path(0), 8192), 0);
+    start();
+    ck_assert_uint_eq(s.cut_short_calls, 1);
+    shard_end(&s);
+}
+END_TEST
+
 /* As if two torn writes had made an old record whole again. */
 START_TEST(a_journal_record_of_an_earlier_boot_does_not_come_back)
 {
@@ -596,6 +635,7 @@ int main(void)
         a_log_whose_files_tell_nothing_is_not_opened_and_not_changed,
         a_missing_file_in_the_middle_is_a_lost_range,
         a_torn_tail_ends_its_file_and_the_log_goes_on_in_a_new_one,
+        a_segment_that_was_cut_at_the_end_of_a_block_is_known_by_what_the_journal_has_of_it,
         what_lies_behind_a_cut_stays_void_even_if_it_is_whole_again,
         what_only_the_journal_holds_is_written_to_its_segment,
         a_segment_whose_length_went_back_with_the_power_is_whole_and_ends_with_a_block,
