@@ -297,9 +297,12 @@ void server_shard_close(struct server_shard *shard)
     connections_deinit(shard->connections);
     tls_context_give(shard->own.tls);
     tls_context_give(shard->own.websocket_tls);
+    /* Until the last of them has, others still wake this one. */
     lock(shards);
     shards->turning--;
     say_change(shards);
+    while (shards->turning > 0)
+        wait_for_change(shards);
     unlock(shards);
 }
 
@@ -419,8 +422,8 @@ void server_shards_end(struct server *server)
     lock(shards);
     shards->end = true;
     atomic_store(&shards->look, true);
+    wake_all(shards); /* under the lock: none is gone before all were woken */
     unlock(shards);
-    wake_all(shards);
     for (unsigned i = 1; i < shards->count; i++)
         if (shards->all[i].opened)
             shards->host->end(&shards->all[i]);
