@@ -346,6 +346,23 @@ struct io_sock *io_connect(struct io *io, const char *host, uint16_t port,
     return io->calls->connect(io, host, port, events, owner);
 }
 
+int64_t io_sock_release(struct io *io, struct io_sock *sock)
+{
+    return io->calls->sock_release != NULL ? io->calls->sock_release(io, sock) : IO_SOCK_STAYS;
+}
+
+struct io_sock *io_sock_adopt(struct io *io, int64_t released)
+{
+    assert(released != IO_SOCK_STAYS);
+    return io->calls->sock_adopt(io, released);
+}
+
+void io_sock_drop(struct io *io, int64_t released)
+{
+    assert(released != IO_SOCK_STAYS);
+    io->calls->sock_drop(io, released);
+}
+
 void io_sock_start(struct io *io, struct io_sock *sock, const struct io_sock_events *events,
                    void *owner)
 {

@@ -1,8 +1,8 @@
 /*
  * io: everything a shard may ask of the world: files, sockets, time, randomness, slow work. Three
  * backends stand behind it: io_uring (io_uring.h) and epoll with workers (io_epoll.h), of which
- * io_real.h chooses one, and the simulator (io_sim.h, seeded, virtual time). Nothing outside base/ makes a system call for these things, so a whole server runs
- * in a simulation.
+ * io_real.h chooses one, and the simulator (io_sim.h, seeded, virtual time). Nothing outside base/
+ * makes a system call for these things, so a whole server runs in a simulation.
  *
  * One struct io belongs to one shard and one thread. Operations are embedded in what they serve and
  * stay put until their `done` has run; `done` runs from io_turn, never from inside the call that
@@ -190,6 +190,17 @@ void io_listener_close(struct io *io, struct io_listener *listener);
  */
 struct io_sock *io_connect(struct io *io, const char *host, uint16_t port,
                            const struct io_sock_events *events, void *owner);
+
+/*
+ * An accepted socket that was not started changes its io: what io_sock_release gives is taken over
+ * by io_sock_adopt on the other io's thread, of the same backend, and means nothing else.
+ * IO_SOCK_STAYS: this backend cannot; the socket is still the caller's. Who does not adopt it drops
+ * it.
+ */
+#define IO_SOCK_STAYS INT64_C(-1)
+int64_t io_sock_release(struct io *io, struct io_sock *sock);
+struct io_sock *io_sock_adopt(struct io *io, int64_t released);
+void io_sock_drop(struct io *io, int64_t released);
 
 void io_sock_start(struct io *io, struct io_sock *sock, const struct io_sock_events *events,
                    void *owner);

@@ -55,6 +55,10 @@ struct io_calls {
                       void *context);
     struct io_sock *(*connect)(struct io *io, const char *host, uint16_t port,
                                const struct io_sock_events *events, void *owner);
+    /* NULL: sockets stay where they were accepted. */
+    int64_t (*sock_release)(struct io *io, struct io_sock *sock);
+    struct io_sock *(*sock_adopt)(struct io *io, int64_t released);
+    void (*sock_drop)(struct io *io, int64_t released);
     void (*sock_start)(struct io *io, struct io_sock *sock, const struct io_sock_events *events,
                        void *owner);
     bool (*sock_peer)(struct io *io, struct io_sock *sock, struct io_address *peer);

@@ -350,6 +350,30 @@ static void connecting_event(struct sock *s)
 /* ---- the owner's calls ------------------------------------------------------------------------
  */
 
+int64_t epoll_sock_release(struct io *io, struct io_sock *sock)
+{
+    struct sock *s = (struct sock *)sock;
+    int fd = s->fd;
+
+    (void)io;
+    assert(s->state == SOCK_NEW);
+    assert(fd >= 0);
+    s->fd = -1;
+    sock_free(s);
+    return fd;
+}
+
+struct io_sock *epoll_sock_adopt(struct io *io, int64_t released)
+{
+    return epoll_sock_create((struct epoll *)io, (int)released);
+}
+
+void epoll_sock_drop(struct io *io, int64_t released)
+{
+    (void)io;
+    close((int)released);
+}
+
 void epoll_sock_start(struct io *io, struct io_sock *sock, const struct io_sock_events *events,
                       void *owner)
 {

@@ -402,6 +402,30 @@ void uring_sock_connected(struct sock *s, int fd, int reason)
 
 /* ---- the owner's calls ---------------------------------------------------------------------- */
 
+int64_t uring_sock_release(struct io *io, struct io_sock *sock)
+{
+    struct sock *s = (struct sock *)sock;
+    int fd = s->fd;
+
+    (void)io;
+    assert(s->state == SOCK_NEW);
+    assert(fd >= 0);
+    s->fd = -1;
+    sock_free(s);
+    return fd;
+}
+
+struct io_sock *uring_sock_adopt(struct io *io, int64_t released)
+{
+    return uring_sock_create((struct uring *)io, (int)released);
+}
+
+void uring_sock_drop(struct io *io, int64_t released)
+{
+    (void)io;
+    close((int)released);
+}
+
 void uring_sock_start(struct io *io, struct io_sock *sock, const struct io_sock_events *events,
                       void *owner)
 {

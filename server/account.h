@@ -24,6 +24,8 @@ static inline bool sub_kind_known(uint32_t kind)
 struct mappings;
 struct router;
 struct shares;
+struct account_family;
+struct elsewhere_cache;
 
 struct traffic {
     uint64_t messages, bytes;
@@ -39,6 +41,8 @@ struct account {
     struct router *router;
     struct bytes name; /* owned by the router */
     struct sublist subs;
+    struct account_family *family;     /* with those of the other shards; NULL: there are none */
+    struct elsewhere_cache *elsewhere; /* what these have; NULL: the same */
     const struct account_options *options; /* NULL: as accounts are that nobody configured */
     struct mappings *mappings;             /* NULL: none */
     struct shares *shares;                 /* server/exchange.c's; NULL: none */

@@ -38,7 +38,7 @@ void client_init(struct client *client, struct clients *clients, const char *add
         .payload_max = clients->options->max_payload,
         .subs_max = clients->options->max_subscriptions,
         .trace = clients->trace,
-        .id = ++clients->id_last,
+        .id = clients->ids != NULL ? atomic_fetch_add(clients->ids, 1) + 1 : ++clients->id_last,
         .type = CONNECTION_STANDARD,
         .port = port,
         .address = heap_text(bytes_of_text(address)),
@@ -267,7 +267,10 @@ void clients_behind(struct clients *clients, struct client *producer, size_t wai
     if (waiting <= clients->pending_much)
         return;
     clients->congested = true;
-    if (waiting <= clients->pending_stall || producer == NULL || producer->stalled)
+    if (waiting <= clients->pending_stall)
+        return;
+    clients->behind |= producer == NULL;
+    if (producer == NULL || producer->stalled)
         return;
     producer->stalled = true;
     producer->stalls++;

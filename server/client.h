@@ -78,7 +78,7 @@ struct client_cookies {
 /* Whoever is told of clients that come and go. Not from inside a publish: it may publish. */
 struct client_watch {
     void *owner;
-    void (*named)(void *owner, struct client *client); /* it has said a CONNECT that was taken */
+    void (*named)(void *owner, const struct client_row *row); /* its CONNECT was taken */
     void (*ended)(void *owner, const struct client_row *row);
 };
 
@@ -101,8 +101,10 @@ struct clients {
     size_t pending_stall;             /* above it the producer waits */
     size_t pending_much;              /* above it the shard is congested */
     bool congested;
+    bool behind; /* set when a receiver of what was published elsewhere is far behind */
     bool trace;
     uint64_t id_last;
+    _Atomic uint64_t *ids;       /* counted by several shards; NULL: id_last is */
     struct client *dirty;        /* have something for their shell to do */
     struct client_sub *retiring; /* had their last delivery */
     struct buf spares[CLIENTS_SPARES_MAX];

@@ -4,6 +4,7 @@
 #include "base/heap.h"
 #include "server/auth/password.h"
 #include "server/client_priv.h"
+#include "server/elsewhere.h"
 #include "server/grants.h"
 
 #define SECOND_NS   INT64_C(1000000000)
@@ -13,10 +14,19 @@
 /* ---- binding ----------------------------------------------------------------------------------
  */
 
+/* Of all shards; the count before. */
+static int64_t count_in(struct account *account, int by)
+{
+    int64_t before = (int64_t)account->connections;
+
+    account->connections = (size_t)(before + by);
+    return account->family != NULL ? atomic_fetch_add(&account->family->connections, by) : before;
+}
+
 void client_uncount(struct client *client)
 {
     if (client->counted)
-        client->account->connections--;
+        (void)count_in(client->account, -1);
     client->counted = false;
 }
 
@@ -110,6 +120,11 @@ static void bind_permissions(struct client *client)
                 prng_next(&client->clients->prng));
 }
 
+static int64_t connections_max(const struct account_options *limits)
+{
+    return limits != NULL && limits->max_connections >= 0 ? limits->max_connections : INT64_MAX;
+}
+
 /* False: its account has no room for it. */
 static bool bind(struct client *client, const struct auth_user *user)
 {
@@ -120,8 +135,8 @@ static bool bind(struct client *client, const struct auth_user *user)
     if (account != client->account || user != client->user)
         client_leave(client);
     client_unbind(client);
-    if (limits != NULL && limits->max_connections >= 0 &&
-        (int64_t)account->connections >= limits->max_connections) {
+    if (count_in(account, 1) >= connections_max(limits)) {
+        (void)count_in(account, -1);
         auth_user_end(user);
         return false;
     }
@@ -129,7 +144,6 @@ static bool bind(struct client *client, const struct auth_user *user)
     client->user = user;
     client->unproven = false;
     client->counted = true;
-    account->connections++;
     look_at_trace(client);
     bind_limits(client);
     bind_end(client);
@@ -390,7 +404,7 @@ static void rebind(struct client *client, const struct auth_user *user)
     client->account = account_of(client, user);
     client->user = user;
     client->counted = counted;
-    client->account->connections += counted;
+    (void)count_in(client->account, counted);
     bind_limits(client);
     bind_end(client);
     bind_permissions(client);

@@ -2,6 +2,7 @@
 #include "base/json.h"
 #include "base/subject.h"
 #include "server/client_priv.h"
+#include "server/client_row.h"
 #include "server/connect.h"
 #include "server/mappings.h"
 #include "server/router_priv.h"
@@ -199,6 +200,12 @@ static void no_responders(struct client *client, const struct message *request)
     client_out(client, bytes_of(status, sizeof(status) - 1));
     client_out(client, request->subject);
     client_out(client, BYTES("\r\n\r\n\r\n"));
+}
+
+void client_nobody(struct client *client, const struct message *request)
+{
+    if (client->state == CLIENT_OPEN && client->no_responders && request->reply.size > 0)
+        no_responders(client, request);
 }
 
 static void publish_refused(struct client *client, struct bytes subject)
@@ -436,6 +443,15 @@ void client_connect(struct client *client, struct bytes args, int64_t now_ns)
         client_authenticate(client, &said, args, now_ns);
 }
 
+static void tell_named(const struct client *client, int64_t now_ns)
+{
+    const struct client_watch *watch = client->clients->watch;
+    struct client_row row;
+
+    client_row_of_client(&row, client, now_ns);
+    watch->named(watch->owner, &row);
+}
+
 void client_connected(struct client *client, const struct connect *said, int64_t now_ns)
 {
     if (!client->connected)
@@ -462,7 +478,7 @@ void client_connected(struct client *client, const struct connect *said, int64_t
     else
         client_ok(client);
     if (client->state == CLIENT_OPEN && client->clients->watch != NULL)
-        client->clients->watch->named(client->clients->watch->owner, client);
+        tell_named(client, now_ns);
 }
 
 /* A server's line; from a client it only has to be well formed. */

@@ -58,6 +58,8 @@ void client_connected(struct client *client, const struct connect *said, int64_t
 void client_subscribe(struct client *client, const struct proto_sub *said);
 void client_unsubscribe(struct client *client, const struct proto_unsub *said);
 void client_publish(struct client *client, const struct proto_pub *pub, const uint8_t *body);
+/* Nobody received that request of it: it is told, if it wants to know. */
+void client_nobody(struct client *client, const struct message *request);
 /* Takes it out of the router and frees it. */
 void client_sub_end(struct client_sub *sub);
 /* Over what it said before. False: it is no CONNECT. */

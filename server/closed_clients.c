@@ -58,7 +58,7 @@ static struct bytes copy(uint8_t **at, struct bytes b)
     return to;
 }
 
-static struct closed_client *record(const struct client_row *row)
+struct closed_client *closed_client_record(const struct client_row *row)
 {
     struct kept kept = {.count = 0};
     struct closed_client *made;
@@ -104,7 +104,7 @@ void closed_clients_add(struct closed_clients *closed, const struct client_row *
         heap_give(closed->ring[closed->next]);
     else
         closed->count++;
-    closed->ring[closed->next] = record(row);
+    closed->ring[closed->next] = closed_client_record(row);
     closed->next = (closed->next + 1) % closed->capacity;
 }
 

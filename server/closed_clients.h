@@ -25,6 +25,8 @@ void closed_clients_init(struct closed_clients *closed, int64_t max);
 void closed_clients_deinit(struct closed_clients *closed);
 /* `row` is of a client that still has its subscriptions. */
 void closed_clients_add(struct closed_clients *closed, const struct client_row *row);
+/* One of them alone; the caller's, by heap_give. */
+struct closed_client *closed_client_record(const struct client_row *row);
 /* The oldest is at 0. */
 const struct client_row *closed_clients_at(const struct closed_clients *closed, size_t place);
 

@@ -15,6 +15,39 @@ static struct connection *connection_of(struct client *client)
 /* ---- closing ------------------------------------------------------------------------------------
  */
 
+static void count(struct connection *c)
+{
+    struct connections *owner = c->owner;
+
+    owner->count++;
+    owner->total++;
+    if (owner->shared == NULL)
+        return;
+    atomic_fetch_add(&owner->shared->count, 1);
+    atomic_fetch_add(&owner->shared->load[owner->shard], 1);
+    map64_put(&owner->by_id, c->client.id)->pointer = &c->client;
+}
+
+static void uncount(struct connection *c)
+{
+    struct connections *owner = c->owner;
+
+    owner->count--;
+    if (owner->shared == NULL)
+        return;
+    atomic_fetch_sub(&owner->shared->count, 1);
+    atomic_fetch_sub(&owner->shared->load[owner->shard], 1);
+    (void)map64_remove(&owner->by_id, c->client.id, NULL);
+}
+
+/* Of all shards. */
+static size_t counted(const struct connections *connections)
+{
+    if (connections->shared == NULL)
+        return connections->count;
+    return (size_t)atomic_load(&connections->shared->count);
+}
+
 static void connection_free(struct connection *c)
 {
     struct connections *owner = c->owner;
@@ -25,7 +58,7 @@ static void connection_free(struct connection *c)
         c->previous->next = c->next;
     else
         owner->all = c->next;
-    owner->count--;
+    uncount(c);
     clients_spare_give(&owner->clients, &c->flight);
     connection_tls_end(c);
     connection_websocket_end(c);
@@ -355,15 +388,14 @@ void connections_accept(struct connections *connections, struct io_sock *sock,
     if (c->next != NULL)
         c->next->previous = c;
     connections->all = c;
-    connections->count++;
-    connections->total++;
     client_init(&c->client, &connections->clients, peer->text, peer->port,
                 make_nonce(connections, nonce), io_now(connections->io));
+    count(c);
     if (websocket)
         connection_websocket_begin(c);
     connection_tls_begin(c);
     io_sock_start(connections->io, sock, &connection_events, c);
-    if (connections->count > (size_t)connections->clients.options->max_connections)
+    if (counted(connections) > (size_t)connections->clients.options->max_connections)
         client_end(&c->client, c->greeted ? "maximum connections exceeded" : NULL,
                    "Maximum Connections Exceeded");
 }
@@ -376,6 +408,7 @@ void connections_init(struct connections *connections, struct io *io, const stru
 {
     *connections = (struct connections){.io = io, .stall.fire = stall_fired};
     closed_clients_init(&connections->closed, options->max_closed_clients);
+    map64_init(&connections->by_id, seed ^ 1);
     clients_init(&connections->clients, options, info, logger, seed);
 }
 
@@ -397,24 +430,25 @@ void connections_deinit(struct connections *connections)
     timers_cancel(timers, &connections->stall);
     deflater_destroy(connections->deflater);
     closed_clients_deinit(&connections->closed);
+    map64_deinit(&connections->by_id);
     clients_deinit(&connections->clients);
 }
 
 void connections_auth_changed(struct connections *connections, const struct auth *before)
 {
-    int64_t too_many = (int64_t)connections->count - connections->clients.options->max_connections;
-
     for (struct connection *c = connections->all; c != NULL; c = c->next)
         client_auth_changed(&c->client, before);
-    if (too_many > 0)
-        logger_info(connections->clients.logger,
-                    "Closed %lld connections to fall within max_connections", (long long)too_many);
+}
+
+int64_t connections_end_surplus(struct connections *connections, int64_t too_many)
+{
     for (struct connection *c = connections->all; c != NULL && too_many > 0; c = c->next) {
         if (c->client.state != CLIENT_OPEN)
             continue;
         client_end(&c->client, "maximum connections exceeded", "Maximum Connections Exceeded");
         too_many--;
     }
+    return too_many;
 }
 
 void connections_inform(struct connections *connections)

@@ -9,8 +9,10 @@
 #define SERVER_CONNECTION_H
 
 #include "base/io.h"
+#include "base/map64.h"
 #include "server/client.h"
 #include "server/closed_clients.h"
+#include "server/elsewhere.h"
 #include "server/info.h"
 
 /* Passwords that are being proven at one time: each keeps a worker busy for long, and files need
@@ -21,6 +23,14 @@ struct connection;
 struct deflater;
 struct proof_work;
 struct tls_context;
+
+/* What the connections of all shards of a server count together. */
+struct connections_shared {
+    _Atomic uint64_t ids;             /* given to clients */
+    _Atomic int64_t count;            /* of all */
+    _Atomic uint64_t handshakes;      /* since when in ms, and how many: connection_tls.c */
+    _Atomic int64_t load[SHARDS_MAX]; /* of each, those on their way to it included */
+};
 
 /* The client connections of a shard. Embedded in the server; fields are read by others, not
  * written. */
@@ -41,7 +51,10 @@ struct connections {
     int64_t handshakes_since_ns;       /* of the second in which so many began */
     int64_t handshakes;
     size_t count;
-    uint64_t total; /* ever accepted */
+    uint64_t total;                    /* ever accepted */
+    struct connections_shared *shared; /* with other shards; NULL: there are none */
+    unsigned shard;
+    struct map64 by_id; /* while shared: struct client */
 };
 
 /* clients.router, clients.account and clients.auth are set by the caller before the first accept.
@@ -59,8 +72,10 @@ void connections_accept(struct connections *connections, struct io_sock *sock,
 /* Once per turn: sends, pauses, closes what there is to be. */
 void connections_flush(struct connections *connections);
 
-/* Who may connect has changed (client_auth_changed), and how many: too many are ended. */
+/* Who may connect has changed: client_auth_changed. */
 void connections_auth_changed(struct connections *connections, const struct auth *before);
+/* Ends so many that are open, for there are too many; returns how many it could not. */
+int64_t connections_end_surplus(struct connections *connections, int64_t too_many);
 /* INFO again, to all that take it. */
 void connections_inform(struct connections *connections);
 /* Ends one of them, any. False: there is none that is open. */

@@ -44,6 +44,25 @@ static void arm(struct connection *c, int64_t ns)
 /* ---- beginning --------------------------------------------------------------------------------
  */
 
+#define COUNT_BITS 20u /* of the handshakes since a time in ms, which stands above */
+#define COUNT_MAX  ((UINT64_C(1) << COUNT_BITS) - 1)
+#define SECOND_MS  1000u
+
+/* How many began in this second, on any shard, with this one. */
+static int64_t count_shared(struct connections_shared *shared, uint64_t now_ms)
+{
+    uint64_t before = atomic_load(&shared->handshakes), now;
+
+    do {
+        now = before;
+        if (now_ms >= (before >> COUNT_BITS) + SECOND_MS) /* clocks of shards differ a little */
+            now = (now_ms << COUNT_BITS) + 1;
+        else if ((before & COUNT_MAX) < COUNT_MAX)
+            now++;
+    } while (!atomic_compare_exchange_weak(&shared->handshakes, &before, now));
+    return (int64_t)(now & COUNT_MAX);
+}
+
 /* How many handshakes may begin in a second is bounded. */
 static bool throttled(struct connections *owner, const struct tls_options *options)
 {
@@ -51,6 +70,9 @@ static bool throttled(struct connections *owner, const struct tls_options *optio
 
     if (options->rate_max == 0)
         return false;
+    if (owner->shared != NULL)
+        return count_shared(owner->shared, (uint64_t)now_ns / (SECOND_NS / SECOND_MS)) >
+               options->rate_max;
     if (now_ns - owner->handshakes_since_ns >= SECOND_NS) {
         owner->handshakes_since_ns = now_ns;
         owner->handshakes = 0;

@@ -20,6 +20,7 @@
 #include "server/program/log_file.h"
 #include "server/program/notify.h"
 #include "server/program/real_io.h"
+#include "server/program/shard_threads.h"
 #include "server/program/tell.h"
 #include "server/server.h"
 
@@ -244,6 +245,28 @@ static int run(struct program *program, struct io *io)
     return EXIT_SUCCESS;
 }
 
+/* How many shards tests want: docs/shards.md says what several cannot do yet. */
+#define SHARDS_TEST "MILLRACE_SHARDS_TEST"
+
+static bool begin_shards(struct program *program)
+{
+    const char *wanted = getenv(SHARDS_TEST);
+    struct logger *logger = &program->log.logger;
+    uint64_t count;
+
+    if (wanted == NULL)
+        return true;
+    if (!bytes_read_u64(bytes_of_text(wanted), &count) || count < 1 || count > SHARDS_MAX) {
+        logger_fatal(logger, SHARDS_TEST " must be 1 to %u", SHARDS_MAX);
+        return false;
+    }
+    if (count == 1)
+        return true;
+    logger_warn(logger, "%llu shards, which is unfinished: for tests alone",
+                (unsigned long long)count);
+    return server_shards_begin(program->server, (unsigned)count, &shard_threads);
+}
+
 static int serve_on(struct program *program, struct io *io)
 {
     struct logger *logger = &program->log.logger;
@@ -253,6 +276,11 @@ static int serve_on(struct program *program, struct io *io)
     if (server_start(io, options_of(program), logger, &program->server) != OK) {
         keep_signals_out();
         return EXIT_FAILURE; /* it has said why */
+    }
+    if (!begin_shards(program)) {
+        keep_signals_out();
+        server_destroy(program->server);
+        return EXIT_FAILURE;
     }
     server_set_process(program->server, read_process);
     server_set_reload(program->server, reload, program);

@@ -4,10 +4,9 @@
 #include "base/owner.h"
 #include "base/prng.h"
 #include "base/table.h"
-#include "server/account.h"
 #include "server/client.h"
 #include "server/exchange.h"
-#include "server/router_priv.h"
+#include "server/router_parts.h"
 
 struct sink {
     struct sub sub;
@@ -15,26 +14,6 @@ struct sink {
     sink_deliver_fn *deliver;
     sink_takes_fn *takes; /* NULL: everything */
     void *owner;
-};
-
-struct router {
-    struct table accounts;  /* by name */
-    struct account *global; /* "$G" */
-    struct clients *clients;
-    struct prng prng;
-    const struct router_remotes *remotes; /* NULL: none */
-    struct remote_pick *picks;            /* of the message that is being published */
-    size_t picks_count;
-    size_t picks_capacity;
-    struct bytes *queues;      /* of one node; as many as picks */
-    struct exchange *exchange; /* NULL: accounts import nothing */
-    bool publishing;
-};
-
-/* A member of a queue group at another node was chosen. */
-struct remote_pick {
-    struct bytes queue;
-    uint8_t slot;
 };
 
 /* ---- accounts ---------------------------------------------------------------------------------
@@ -75,12 +54,15 @@ void router_destroy(struct router *router)
 
     for (size_t at = 0; (account = table_next(&router->accounts, &at)) != NULL;) {
         sublist_deinit(&account->subs);
+        router_shards_forget(router, account);
         heap_give((void *)account->name.at);
         heap_give(account);
     }
     table_deinit(&router->accounts);
     heap_give(router->picks);
     heap_give(router->queues);
+    heap_give(router->shard_picks);
+    heap_give(router->shard_queues);
     heap_give(router);
 }
 
@@ -137,9 +119,23 @@ struct bytes account_name(const struct account *account)
     return account->name;
 }
 
+static_assert(ACCOUNT_CHANGES_MAX == SUBLIST_CHANGES, "they are handed through");
+
+bool account_changes(const struct account *account, uint64_t generation,
+                     uint64_t hashes[ACCOUNT_CHANGES_MAX], unsigned *count)
+{
+    return account->shares == NULL && sublist_changes(&account->subs, generation, hashes, count);
+}
+
+uint64_t account_subject_hash(const struct account *account, struct bytes subject)
+{
+    return sublist_hash(&account->subs, subject);
+}
+
 uint64_t account_generation(const struct account *account)
 {
-    uint64_t generation = account->subs.generation;
+    uint64_t generation =
+        account->family != NULL ? atomic_load(&account->family->news) : account->subs.generation;
 
     return account->shares != NULL ? generation + exchange_generation(account) : generation;
 }
@@ -202,22 +198,6 @@ void router_sink_remove(struct router *router, struct sink *sink)
 /* ---- publishing -------------------------------------------------------------------------------
  */
 
-/* Which kinds of receivers a message is for: a bit per enum sub_kind. */
-#define TO_CLIENTS (1u << SUB_CLIENT)
-#define TO_SINKS   (1u << SUB_SINK)
-#define TO_ROUTED  (TO_CLIENTS | 1u << SUB_REPLY | 1u << SUB_GUEST)
-#define TO_ALL     (TO_ROUTED | TO_SINKS | 1u << SUB_REMOTE)
-
-/* One message on its way to those who match. */
-struct delivery {
-    struct router *router;
-    struct account *account;
-    const struct match *match;
-    const struct message *message;
-    unsigned kinds;
-    uint64_t plain_slots; /* nodes with plain subscriptions: a bit each */
-};
-
 static_assert(ROUTER_REMOTES_MAX <= 64, "a bit each");
 
 static bool is_for(const struct delivery *delivery, const struct sub_set *set)
@@ -274,7 +254,7 @@ static bool deliver(struct delivery *delivery, struct sub *sub)
     return false;
 }
 
-static size_t deliver_set(struct delivery *delivery, const struct sub_set *set)
+size_t deliver_set(struct delivery *delivery, const struct sub_set *set)
 {
     size_t received = 0;
 
@@ -285,8 +265,7 @@ static size_t deliver_set(struct delivery *delivery, const struct sub_set *set)
     return received;
 }
 
-/* Members that the message may be for. */
-static uint32_t group_weight(const struct delivery *delivery, const struct match_group *group)
+uint32_t group_weight(const struct delivery *delivery, const struct match_group *group)
 {
     uint32_t weight = 0;
 
@@ -330,14 +309,9 @@ static struct sub *member_at(const struct delivery *delivery, const struct match
     }
 }
 
-/* One member receives: the first willing one from a random place on. */
-static size_t deliver_group(struct delivery *delivery, const struct match_group *group)
+size_t deliver_group_from(struct delivery *delivery, const struct match_group *group,
+                          uint32_t members, uint32_t place)
 {
-    uint32_t members = group_weight(delivery, group);
-    uint32_t place = 0;
-
-    if (members > 1)
-        place = (uint32_t)prng_below(&delivery->router->prng, members);
     for (uint32_t tried = 0; tried < members; tried++) {
         if (deliver(delivery, member_at(delivery, group, place)))
             return 1;
@@ -345,6 +319,17 @@ static size_t deliver_group(struct delivery *delivery, const struct match_group 
             place = 0;
     }
     return 0;
+}
+
+/* From a random place on. */
+size_t deliver_group(struct delivery *delivery, const struct match_group *group)
+{
+    uint32_t members = group_weight(delivery, group);
+    uint32_t place = 0;
+
+    if (members > 1)
+        place = (uint32_t)prng_below(&delivery->router->prng, members);
+    return deliver_group_from(delivery, group, members, place);
 }
 
 /* ---- to other nodes ---------------------------------------------------------------------------
@@ -370,7 +355,7 @@ static size_t send_to(struct delivery *delivery, uint8_t slot)
     return sent && remote.plain;
 }
 
-static size_t send_all(struct delivery *delivery)
+size_t deliver_remotes(struct delivery *delivery)
 {
     struct router *router = delivery->router;
     uint64_t slots = delivery->plain_slots;
@@ -387,32 +372,6 @@ static size_t send_all(struct delivery *delivery)
 /* ---- one message ------------------------------------------------------------------------------
  */
 
-static struct bytes message_route(const struct message *message)
-{
-    return message->route.size > 0 ? message->route : message->subject;
-}
-
-static struct delivery delivery_begin(struct router *router, struct account *account,
-                                      const struct message *message, unsigned kinds)
-{
-    assert(!router->publishing);
-    router->publishing = true;
-    return (struct delivery){
-        .router = router,
-        .account = account,
-        .match = sublist_match(&account->subs, message_route(message)),
-        .message = message,
-        .kinds = kinds,
-    };
-}
-
-/* What was exhausted leaves the list now that nobody walks it. */
-static void delivery_end(struct delivery *delivery)
-{
-    delivery->router->publishing = false;
-    clients_retire(delivery->router->clients);
-}
-
 static size_t publish(struct router *router, struct account *account, const struct message *message,
                       unsigned kinds)
 {
@@ -425,9 +384,17 @@ static size_t publish(struct router *router, struct account *account, const stru
     for (uint32_t i = 0; i < match->group_count; i++)
         received += deliver_group(&delivery, &match->groups[i]);
     if (router->picks_count > 0 || delivery.plain_slots != 0)
-        received += send_all(&delivery);
+        received += deliver_remotes(&delivery);
     delivery_end(&delivery);
     return received;
+}
+
+static size_t publish_to_all(struct router *router, struct account *account,
+                             const struct message *message)
+{
+    if (account->elsewhere != NULL)
+        return router_publish_wide(router, account, message);
+    return publish(router, account, message, TO_ALL);
 }
 
 void router_set_exchange(struct router *router, struct exchange *exchange)
@@ -438,12 +405,12 @@ void router_set_exchange(struct router *router, struct exchange *exchange)
 size_t router_publish_within(struct router *router, struct account *account,
                              const struct message *message)
 {
-    return publish(router, account, message, TO_ALL);
+    return publish_to_all(router, account, message);
 }
 
 size_t router_publish(struct router *router, struct account *account, const struct message *message)
 {
-    size_t received = publish(router, account, message, TO_ALL);
+    size_t received = publish_to_all(router, account, message);
 
     if (router->exchange == NULL)
         return received;
@@ -491,7 +458,7 @@ size_t router_publish_sinks(struct router *router, struct account *account,
     return publish(router, account, message, TO_SINKS);
 }
 
-static const struct match_group *group_named(const struct match *match, struct bytes queue)
+const struct match_group *match_group_named(const struct match *match, struct bytes queue)
 {
     for (uint32_t i = 0; i < match->group_count; i++) {
         const struct match_group *group = &match->groups[i];
@@ -513,7 +480,7 @@ size_t router_publish_routed(struct router *router, struct account *account,
     for (uint32_t i = 0; i < match->plain_count && plain; i++)
         received += deliver_set(&delivery, match->sets[i]);
     for (size_t i = 0; i < queues_count; i++) {
-        const struct match_group *group = group_named(match, queues[i]);
+        const struct match_group *group = match_group_named(match, queues[i]);
 
         if (group != NULL)
             received += deliver_group(&delivery, group);
@@ -540,7 +507,8 @@ void router_congestion_reset(struct router *router)
 bool router_interest_within(struct router *router, struct account *account, struct bytes subject)
 {
     assert(!router->publishing);
-    return sublist_match(&account->subs, subject)->sets_count > 0;
+    return sublist_match(&account->subs, subject)->sets_count > 0 ||
+           router_shards_interest(account, subject);
 }
 
 bool router_interest_plain(struct router *router, struct account *account, struct bytes subject)
@@ -552,6 +520,8 @@ bool router_interest_plain(struct router *router, struct account *account, struc
     for (uint32_t i = 0; i < match->plain_count; i++)
         if (match->sets[i]->kind != SUB_SINK)
             return true;
+    if (router_shards_interest_plain(account, subject))
+        return true;
     return router->exchange != NULL && account->shares != NULL &&
            exchange_interest(router->exchange, account, subject);
 }
@@ -578,7 +548,8 @@ bool router_interest_literal(struct router *router, struct account *account, str
                              struct bytes queue)
 {
     (void)router;
-    return sublist_has(&account->subs, subject, queue);
+    return sublist_has(&account->subs, subject, queue) ||
+           (account->elsewhere != NULL && elsewhere_literal(account->elsewhere, subject, queue));
 }
 
 struct client_sub *router_client_sub(struct router *router, struct account *account,

@@ -51,6 +51,42 @@ size_t router_publish_routed(struct router *router, struct account *account,
                              const struct message *message, bool plain, const struct bytes *queues,
                              size_t queues_count);
 
+/* ---- other shards: server/shard_post.c stands behind them ---------------------------------------
+ */
+
+/* What a message is to do on another shard. */
+struct shard_delivery {
+    bool plain;                 /* every plain subscription there is to get it */
+    bool alone;                 /* nobody else does: who finds nobody there says so */
+    uint8_t hops;               /* how often members of its groups had gone */
+    const struct bytes *queues; /* and one member of each of these groups */
+    size_t queues_count;
+};
+
+struct router_shards {
+    void *owner;
+    unsigned self;
+    unsigned count;
+    /* Puts it on its way; *waiting: is so much on its way that its publisher has to wait? */
+    void (*deliver)(void *owner, unsigned shard, struct account *account,
+                    const struct message *message, const struct shard_delivery *delivery,
+                    bool *waiting);
+};
+
+/*
+ * The routers of one server's shards, in this order, see each other's subscriptions from here on.
+ * Each is given its `shards` (of the same count) and has a guard. Called again when there are new
+ * accounts, which all of them have. While no other thread uses any of them. The first is the last
+ * to be destroyed.
+ */
+void routers_unite(struct router *const *routers, const struct router_shards *const *shards,
+                   struct sublist_guard *const *guards, unsigned count);
+/* From another shard: returns how many received it. */
+size_t router_publish_crossed(struct router *router, struct account *account,
+                              const struct message *message, const struct shard_delivery *delivery);
+/* The same account as this one on that shard. */
+struct account *account_on(const struct account *account, unsigned shard);
+
 /* ---- other accounts: server/exchange.c stands behind them ---------------------------------------
  */
 

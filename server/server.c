@@ -15,9 +15,14 @@
 
 static void end_connections(struct server *server)
 {
+    struct connections *connections;
+
     server->state = SERVER_ENDING;
     timers_cancel(io_timers(server->io), &server->quiesced);
-    connections_end(&server->connections, "Server Shutdown");
+    server_shards_halt(server);
+    for (unsigned i = 0; (connections = server_connections_of(server, i)) != NULL; i++)
+        connections_end(connections, "Server Shutdown");
+    server_shards_go_on(server);
     http_end(&server->monitor.http);
     leaves_end(&server->leaves);
     if (server->cluster != NULL)
@@ -42,7 +47,7 @@ static void quiesce_further(struct server *server)
 /* After that: the last connection may just have gone, and nothing else would turn the loop. */
 static void end_further(struct server *server)
 {
-    if (server->state == SERVER_ENDING && server->connections.count == 0 &&
+    if (server->state == SERVER_ENDING && server_connections_count(server) == 0 &&
         server->monitor.http.guests.count == 0 && server->leaves.guests.count == 0 &&
         (server->cluster == NULL || cluster_stopped(server->cluster)))
         stop_now(server);
@@ -54,10 +59,12 @@ static void turn(void *context)
 
     server->connections.clients.now_ns = io_now(server->io);
     server->connections.clients.wall_ahead_ns = io_wall(server->io) - io_now(server->io);
+    server_shards_read(server);
     if (server->jetstream != NULL)
         jetstream_turn(server->jetstream);
     system_turn(&server->system);
     quiesce_further(server);
+    server_shards_flush(server);
     connections_flush(&server->connections);
     if (server->jetstream != NULL)
         jetstream_flush(server->jetstream);
@@ -73,7 +80,8 @@ static void client_accepted(void *context, struct io_sock *sock, const struct io
 {
     struct server *server = context;
 
-    connections_accept(&server->connections, sock, peer, false);
+    if (!server_shards_accept(server, sock, peer, false))
+        connections_accept(&server->connections, sock, peer, false);
 }
 
 static void http_accepted(void *context, struct io_sock *sock, const struct io_address *peer)
@@ -96,7 +104,8 @@ static void websocket_accepted(void *context, struct io_sock *sock, const struct
 {
     struct server *server = context;
 
-    connections_accept(&server->connections, sock, peer, true);
+    if (!server_shards_accept(server, sock, peer, true))
+        connections_accept(&server->connections, sock, peer, true);
 }
 
 static void https_accepted(void *context, struct io_sock *sock, const struct io_address *peer)
@@ -419,6 +428,7 @@ void server_stop(struct server *server, int64_t deadline_ns)
 {
     struct timers *timers = io_timers(server->io);
     int64_t now_ns = io_now(server->io);
+    struct connections *connections;
 
     assert(deadline_ns > 0);
     if (server->state != SERVER_RUNNING)
@@ -432,7 +442,10 @@ void server_stop(struct server *server, int64_t deadline_ns)
     listener_close(&server->https_listener, server->io);
     listener_close(&server->leaf_listener, server->io);
     listener_close(&server->websocket_listener, server->io);
-    connections_pause(&server->connections);
+    server_shards_halt(server);
+    for (unsigned i = 0; (connections = server_connections_of(server, i)) != NULL; i++)
+        connections_pause(connections);
+    server_shards_go_on(server);
     if (server->jetstream != NULL)
         jetstream_say_shutdown(server->jetstream);
     timers_arm(timers, &server->quiesced, now_ns + deadline_ns / 2);
@@ -459,6 +472,7 @@ void server_destroy(struct server *server)
     listener_close(&server->leaf_listener, server->io);
     listener_close(&server->websocket_listener, server->io);
     system_deinit(&server->system);
+    server_shards_end(server);
     connections_deinit(&server->connections);
     tls_context_give(server->connections.tls);
     tls_context_give(server->connections.websocket_tls);
@@ -469,7 +483,9 @@ void server_destroy(struct server *server)
         jetstream_close(server->jetstream);
     server_cluster_destroy(server);
     server_shares_destroy(server);
+    server_shards_destroy(server);
     router_destroy(server->router);
+    server_shards_free(server);
     auth_deinit(&server->auth);
     heap_give(server);
 }

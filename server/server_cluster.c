@@ -108,7 +108,7 @@ static void update_info(struct server *server)
     }
     urls_clear(&urls);
     if (changed)
-        connections_inform(&server->connections);
+        connections_inform(&server->connections); /* the only ones: no nodes with several shards */
 }
 
 static void node_changed(struct cluster_watcher *watcher, const struct cluster_node *node)

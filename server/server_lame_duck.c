@@ -13,7 +13,7 @@
 static int64_t pause_ns(struct server *server)
 {
     int64_t left_ns = server->lame_duck_end_ns - io_now(server->io);
-    int64_t each_ns = left_ns / (int64_t)(server->connections.count + 1);
+    int64_t each_ns = left_ns / (int64_t)(server_connections_count(server) + 1);
 
     if (each_ns > SECOND_NS)
         each_ns = SECOND_NS;
@@ -22,11 +22,23 @@ static int64_t pause_ns(struct server *server)
     return each_ns / 2 + (int64_t)prng_below(&server->prng, (uint64_t)each_ns / 2);
 }
 
+static bool end_one(struct server *server)
+{
+    struct connections *connections;
+    bool ended = false;
+
+    server_shards_halt(server);
+    for (unsigned i = 0; !ended && (connections = server_connections_of(server, i)) != NULL; i++)
+        ended = connections_end_one(connections, "Server Shutdown");
+    server_shards_go_on(server);
+    return ended;
+}
+
 static void fired(struct timer *timer)
 {
     struct server *server = owner_of(timer, struct server, lame_duck);
 
-    if (!connections_end_one(&server->connections, "Server Shutdown")) {
+    if (!end_one(server)) {
         server_stop(server, server->lame_duck_stop_ns);
         return;
     }
@@ -37,6 +49,7 @@ void server_lame_duck(struct server *server, int64_t deadline_ns)
 {
     const struct options *options = &server->options;
     int64_t now_ns = io_now(server->io);
+    struct connections *connections;
 
     if (server->info.lame_duck || server->state != SERVER_RUNNING)
         return;
@@ -47,11 +60,14 @@ void server_lame_duck(struct server *server, int64_t deadline_ns)
     server->lame_duck_stop_ns = deadline_ns;
     server->lame_duck_end_ns = now_ns + options->lame_duck_ns;
     listener_close(&server->clients_listener, server->io);
-    if (server->connections.count == 0) {
+    if (server_connections_count(server) == 0) {
         server_stop(server, deadline_ns);
         return;
     }
-    connections_inform(&server->connections);
+    server_shards_halt(server);
+    for (unsigned i = 0; (connections = server_connections_of(server, i)) != NULL; i++)
+        connections_inform(connections);
+    server_shards_go_on(server);
     logger_info(server->logger, "Closing existing clients in %lld ms",
                 (long long)(options->lame_duck_grace_ns / 1000000));
     timers_arm(io_timers(server->io), &server->lame_duck, now_ns + options->lame_duck_grace_ns);

@@ -9,6 +9,7 @@
 #include "server/listener.h"
 #include "server/monitor/monitor.h"
 #include "server/server.h"
+#include "server/server_shards.h"
 #include "server/system/system.h"
 #include "server/tls/tls.h"
 #include "server/urls.h"
@@ -28,7 +29,8 @@ struct server {
     struct info info;
     struct router *router;
     struct auth auth;
-    struct connections connections;
+    struct connections connections; /* with further shards: of home */
+    struct server_shards *shards;   /* NULL: this server has one */
     struct monitor monitor;
     struct leaves leaves;
     struct system system;

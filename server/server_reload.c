@@ -45,20 +45,37 @@ static void take_accounts(struct server *server, const struct auth_options *opti
     for (size_t at = 0; (account = router_account_next(server->router, &at)) != NULL;)
         account->updated_wall_ns = io_wall(server->io);
     server_shares_configure(server);
+    server_shards_accounts(server);
     system_accounts_changed(&server->system);
     if (server->jetstream != NULL)
         jetstream_accounts_changed(server->jetstream);
+}
+
+static void end_surplus(struct server *server)
+{
+    int64_t too_many = (int64_t)server_connections_count(server) - server->options.max_connections;
+    struct connections *connections;
+
+    if (too_many <= 0)
+        return;
+    logger_info(server->logger, "Closed %lld connections to fall within max_connections",
+                (long long)too_many);
+    for (unsigned i = 0; (connections = server_connections_of(server, i)) != NULL; i++)
+        too_many = connections_end_surplus(connections, too_many);
 }
 
 static void take_auth(struct server *server)
 {
     const struct auth_options *options = &server->options.auth;
     struct auth before = server->auth;
+    struct connections *connections;
 
     take_accounts(server, options);
     auth_init(&server->auth, options, prng_next(&server->prng));
     server->info.auth_required = server->auth.required && options->no_auth_user.size == 0;
-    connections_auth_changed(&server->connections, &before);
+    for (unsigned i = 0; (connections = server_connections_of(server, i)) != NULL; i++)
+        connections_auth_changed(connections, &before);
+    end_surplus(server);
     auth_deinit(&before);
 }
 
@@ -79,25 +96,35 @@ static void take_tls(struct server *server)
         logger_error(server->logger, "Monitoring keeps its certificate: %s", reason);
 }
 
+static void take(struct server *server, const struct options *options)
+{
+    struct options before = server->options;
+
+    server->options = *options;
+    server->options.cluster = before.cluster; /* which is told of no changes but certificates */
+    if (server->cluster != NULL)
+        cluster_set_tls(server->cluster, options->cluster.tls, options->cluster.tls_context);
+    server->options.sim = before.sim;
+    server->info.max_payload = options->max_payload;
+    server->reload_wall_ns = io_wall(server->io);
+    server_advertise(server);
+    take_tls(server);
+    server_shards_options(server);
+    take_auth(server);
+}
+
 bool server_reload(struct server *server, const struct options *options,
                    char reason[RELOAD_REASON_SIZE])
 {
     struct options before = server->options;
 
     if (!reload_allowed(&before, options, reason) ||
-        !accounts_allowed(server, &options->auth, reason))
+        !accounts_allowed(server, &options->auth, reason) ||
+        !server_shards_allow(server, &options->auth, reason))
         return false;
-    server->options = *options;
-    server->options.cluster = before.cluster; /* which is told of no changes but certificates */
-    if (server->cluster != NULL)
-        cluster_set_tls(server->cluster, options->cluster.tls, options->cluster.tls_context);
-    server->options.sim = before.sim;
-    server->connections.clients.trace = options->trace;
-    server->info.max_payload = options->max_payload;
-    server->reload_wall_ns = io_wall(server->io);
-    server_advertise(server);
-    take_tls(server);
-    take_auth(server);
+    server_shards_halt(server);
+    take(server, options);
+    server_shards_go_on(server);
     reload_log(&before, options, server->logger);
     logger_info(server->logger, "Reloaded server configuration (%s)",
                 options->config_digest != NULL ? options->config_digest : "");

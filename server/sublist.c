@@ -131,6 +131,30 @@ void sublist_init(struct sublist *list, uint64_t seed)
     table_init(&list->groups, group_key, seed);
 }
 
+/* ---- other threads ------------------------------------------------------------------------------
+ */
+
+static void guard_lock(const struct sublist *list)
+{
+    int error = list->guard != NULL ? pthread_mutex_lock(&list->guard->lock) : 0;
+
+    assert(error == 0);
+}
+
+static void guard_unlock(const struct sublist *list)
+{
+    int error = list->guard != NULL ? pthread_mutex_unlock(&list->guard->lock) : 0;
+
+    assert(error == 0);
+}
+
+/* The list is as it is to be: who loads the new count and looks sees that. */
+static void say_changed(const struct sublist *list)
+{
+    if (list->news != NULL)
+        atomic_fetch_add(list->news, 1);
+}
+
 /* ---- the trie of wildcard filters -------------------------------------------------------------
  */
 
@@ -424,8 +448,34 @@ static struct filter *filter_of(const struct sub_set *set)
 }
 
 /* From inside an add or remove, before anything is freed. */
+uint64_t sublist_hash(const struct sublist *list, struct bytes subject)
+{
+    return bytes_hash(subject, list->seed) | 1;
+}
+
+bool sublist_changes(const struct sublist *list, uint64_t generation,
+                     uint64_t hashes[SUBLIST_CHANGES], unsigned *count)
+{
+    *count = 0;
+    if (generation == 0 || list->generation - generation > SUBLIST_CHANGES)
+        return false;
+    while (generation < list->generation) {
+        uint64_t hash = list->changes[++generation % SUBLIST_CHANGES];
+
+        if (hash == 0)
+            return false;
+        hashes[(*count)++] = hash;
+    }
+    return true;
+}
+
 static void tell(struct sublist *list, const struct sub_set *set, int change)
 {
+    struct bytes subject = sub_set_subject(set);
+
+    list->generation++;
+    list->changes[list->generation % SUBLIST_CHANGES] =
+        subject_has_wildcard(subject) ? 0 : sublist_hash(list, subject);
     if (list->changed != NULL)
         list->changed(list, set->kind, sub_set_subject(set), sub_set_queue(set), set->count,
                       change);
@@ -448,6 +498,7 @@ void sublist_add_weighted(struct sublist *list, struct sub *sub, struct bytes su
     assert(subject_valid(subject));
     assert(subject_token_count(subject) <= SUBJECT_TOKENS_MAX);
 
+    guard_lock(list);
     filter = filter_take(list, subject);
     if (queue.size == 0 && sub->kind == 0) {
         set_add(&filter->plain, sub);
@@ -457,8 +508,9 @@ void sublist_add_weighted(struct sublist *list, struct sub *sub, struct bytes su
         set_add(&group->set, sub);
     }
     list->count++;
-    list->generation++;
     tell(list, sub->set, 1);
+    guard_unlock(list);
+    say_changed(list);
 }
 
 void sublist_remove(struct sublist *list, struct sub *sub)
@@ -472,10 +524,10 @@ void sublist_remove_weighted(struct sublist *list, struct sub *sub, uint32_t wei
     struct filter *filter = filter_of(set);
     struct group *group = group_of(set);
 
+    guard_lock(list);
     set_remove(set, sub);
     list->count--;
     list->removes++;
-    list->generation++;
     tell(list, set, -1);
     if (group != NULL) {
         assert(group->weight >= weight);
@@ -483,6 +535,8 @@ void sublist_remove_weighted(struct sublist *list, struct sub *sub, uint32_t wei
         group_give(list, group);
     }
     filter_give(list, filter);
+    guard_unlock(list);
+    say_changed(list);
 }
 
 uint32_t sub_set_weight(const struct sub_set *set)
@@ -698,7 +752,7 @@ static void match_copy(struct match *to, const struct match *from)
     to->group_count = from->group_count;
 }
 
-static void match_deinit(struct match *match)
+void match_deinit(struct match *match)
 {
     heap_give(match->sets);
     heap_give(match->groups);
@@ -783,11 +837,35 @@ const struct match *sublist_match(struct sublist *list, struct bytes subject)
             return &cached->match;
         }
     }
+    guard_lock(list);
     match_build(list, &list->scratch, subject);
+    guard_unlock(list);
     if (subject.size == 0 || subject.size > SUBLIST_SUBJECT_MAX ||
         list->scratch.sets_count > SUBLIST_SETS_MAX || !seen_before(list, hash))
         return &list->scratch;
     return cache_add(list, subject, hash);
+}
+
+void sublist_look(struct sublist *list, struct bytes subject, struct match *scratch,
+                  void (*see)(void *context, const struct match *match), void *context)
+{
+    assert(list->guard != NULL);
+    guard_lock(list);
+    match_build(list, scratch, subject);
+    list->looks++;
+    see(context, scratch);
+    guard_unlock(list);
+}
+
+bool sublist_look_literal(struct sublist *list, struct bytes subject, struct bytes queue)
+{
+    bool has;
+
+    assert(list->guard != NULL);
+    guard_lock(list);
+    has = sublist_has(list, subject, queue);
+    guard_unlock(list);
+    return has;
 }
 
 /* ---- the end ----------------------------------------------------------------------------------

@@ -12,6 +12,10 @@
  * different filters form one group. A member may stand for several (a node with so many members):
  * that is its weight.
  *
+ * One thread owns a list. Others may look what it has of a subject when it is guarded: the owner
+ * then takes the guard's lock for every change, and for a match that is not cached, and others for
+ * their look (sublist_look).
+ *
  * Results are cached by literal subject and are good for one generation, which rises with every
  * change; a repeated publish costs one hash look-up, one to the same subject as before not even
  * that. A subject enters the cache when it is seen the second time, so subjects that are used once
@@ -20,6 +24,9 @@
  */
 #ifndef SERVER_SUBLIST_H
 #define SERVER_SUBLIST_H
+
+#include <pthread.h>
+#include <stdatomic.h>
 
 #include "base/table.h"
 
@@ -79,9 +86,16 @@ struct token_table {
     size_t count;
 };
 
+/* Of lists that several threads look at. Outlives them. */
+struct sublist_guard {
+    pthread_mutex_t lock; /* of all the lists that one thread owns */
+};
+
 /* Tells that a set of that kind has so many subscriptions now, and by how many it changed. */
 typedef void sublist_changed_fn(struct sublist *list, uint32_t kind, struct bytes subject,
                                 struct bytes queue, uint32_t count, int change);
+
+#define SUBLIST_CHANGES 64u /* that are remembered */
 
 struct sublist {
     sublist_changed_fn *changed; /* NULL: nobody wants to know */
@@ -91,6 +105,8 @@ struct sublist {
     struct token_table tokens;
     struct token_node *root; /* NULL while no filter has a wildcard */
     uint64_t generation;     /* rises with every change; starts at 1 */
+    uint64_t
+        changes[SUBLIST_CHANGES]; /* by generation: hash of the filter, or 0: it has wildcards */
     uint64_t seed;
     size_t count; /* subscriptions */
 
@@ -106,6 +122,10 @@ struct sublist {
     uint64_t matches; /* built so far */
     uint64_t asked;   /* of them, cached ones included */
     uint64_t removes;
+    uint64_t looks; /* of others, among the matches */
+
+    struct sublist_guard *guard; /* NULL: no other thread looks */
+    _Atomic uint64_t *news;      /* with a guard: raised after every change, of other lists, too */
 };
 
 #define SUBLIST_CACHE_MAX   4096u
@@ -131,6 +151,15 @@ struct bytes sub_queue(const struct sub *sub);
  * matches nothing; its wildcard characters are ordinary. */
 const struct match *sublist_match(struct sublist *list, struct bytes subject);
 
+/* From any thread, of a guarded list: `see` gets what matches the subject, under the lock, and
+ * keeps no pointer into it. */
+void sublist_look(struct sublist *list, struct bytes subject, struct match *scratch,
+                  void (*see)(void *context, const struct match *match), void *context);
+/* Is there a subscription with exactly that text, as sublist_has says? From any thread. */
+bool sublist_look_literal(struct sublist *list, struct bytes subject, struct bytes queue);
+/* Of a scratch that starts as zeros. */
+void match_deinit(struct match *match);
+
 /* How many members a queue group's set stands for. */
 uint32_t sub_set_weight(const struct sub_set *set);
 
@@ -149,5 +178,11 @@ struct bytes sub_set_queue(const struct sub_set *set);
 /* Is there a subscription with exactly this text: a plain one if `queue` is empty, else of that
  * group? */
 bool sublist_has(const struct sublist *list, struct bytes subject, struct bytes queue);
+
+/* What was changed since `generation`: hashes of filters without wildcards, which are those of the
+ * one subject that each is. False: there was more than is remembered, or a wildcard among them. */
+bool sublist_changes(const struct sublist *list, uint64_t generation,
+                     uint64_t hashes[SUBLIST_CHANGES], unsigned *count);
+uint64_t sublist_hash(const struct sublist *list, struct bytes subject); /* not 0 */
 
 #endif

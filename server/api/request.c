@@ -10,6 +10,7 @@
 #include "server/account.h"
 #include "server/api/advisory.h"
 #include "server/api/api_priv.h"
+#include "server/server_shards.h"
 
 #define API_PREFIX "$JS.API."
 
@@ -33,6 +34,15 @@ static bool advised(struct bytes subject)
 {
     return bytes_starts(subject, BYTES(API_PREFIX "STREAM.SNAPSHOT.")) ||
            bytes_starts(subject, BYTES(API_PREFIX "STREAM.RESTORE."));
+}
+
+static void describe_origin(struct api_request *request, const struct message *message)
+{
+    struct server *server = jetstream_server(request->api->jetstream);
+
+    server_shards_halt(server);
+    api_request_describe(request, server_origin(server, message));
+    server_shards_go_on(server);
 }
 
 struct api_request *api_request_make(struct api *api, struct account *account,
@@ -60,7 +70,7 @@ struct api_request *api_request_make(struct api *api, struct account *account,
     api->count++;
     api->bytes += size;
     if (api->audited || advised(subject))
-        api_request_describe(request, message->origin);
+        describe_origin(request, message);
     return request;
 }
 

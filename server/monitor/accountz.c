@@ -4,17 +4,22 @@
 #include "server/jetstream_core.h"
 #include "server/monitor/monitor_priv.h"
 #include "server/server_priv.h"
+#include "server/server_sums.h"
 
 /* ---- one account ------------------------------------------------------------------------------
  */
 
 static void write_sublist(struct json_writer *w, struct account *account)
 {
-    struct sublist *list = &account->subs;
+    const struct sublist *lists[SHARDS_MAX];
+    const struct account *part;
+    unsigned count = 0;
 
+    for (; (part = account_part(account, count)) != NULL; count++)
+        lists[count] = &part->subs;
     json_key(w, BYTES("sublist_stats"));
     json_object_begin(w);
-    monitor_sublist_stats(w, &list, 1);
+    monitor_sublist_stats(w, lists, count);
     json_object_end(w);
 }
 
@@ -97,6 +102,9 @@ static void write_shares(struct json_writer *w, const struct account_options *op
 
 void monitor_account(struct json_writer *w, struct server *server, struct account *account)
 {
+    struct account_sums sums;
+
+    account_sums(account, &sums);
     json_object_begin(w);
     monitor_bytes(w, BYTES("account_name"), account->name);
     monitor_wall_time(w, BYTES("update_time"), account->updated_wall_ns);
@@ -105,8 +113,8 @@ void monitor_account(struct json_writer *w, struct server *server, struct accoun
     monitor_truth(w, BYTES("complete"), true);
     monitor_truth(w, BYTES("jetstream_enabled"), has_jetstream(server, account));
     monitor_number(w, BYTES("leafnode_connections"), 0);
-    monitor_number(w, BYTES("client_connections"), (int64_t)account->connections);
-    monitor_number(w, BYTES("subscriptions"), (int64_t)account->subs.count);
+    monitor_number(w, BYTES("client_connections"), (int64_t)sums.connections);
+    monitor_number(w, BYTES("subscriptions"), (int64_t)sums.subscriptions);
     if (account->options != NULL) {
         write_mappings(w, &account->options->mappings);
         write_shares(w, account->options);
@@ -180,16 +188,20 @@ static void write_data(struct json_writer *w, struct bytes key, const struct tra
 
 void monitor_account_stats(struct json_writer *w, struct server *server, struct account *account)
 {
-    (void)server;
+    struct account_sums sums;
+
+    server_shards_halt(server);
+    account_sums(account, &sums);
+    server_shards_go_on(server);
     monitor_bytes(w, BYTES("acc"), account->name);
     monitor_bytes(w, BYTES("name"), account->name);
-    monitor_number(w, BYTES("conns"), (int64_t)account->connections);
+    monitor_number(w, BYTES("conns"), (int64_t)sums.connections);
     monitor_number(w, BYTES("leafnodes"), 0);
-    monitor_number(w, BYTES("total_conns"), (int64_t)account->connections);
-    monitor_number(w, BYTES("num_subscriptions"), (int64_t)account->subs.count);
-    write_data(w, BYTES("sent"), &account->sent);
-    write_data(w, BYTES("received"), &account->received);
-    monitor_unsigned(w, BYTES("slow_consumers"), account->slow_consumers);
+    monitor_number(w, BYTES("total_conns"), (int64_t)sums.connections);
+    monitor_number(w, BYTES("num_subscriptions"), (int64_t)sums.subscriptions);
+    write_data(w, BYTES("sent"), &sums.sent);
+    write_data(w, BYTES("received"), &sums.received);
+    monitor_unsigned(w, BYTES("slow_consumers"), sums.slow_consumers);
 }
 
 /* Is it one of the accounts that a system request names? Without names: all are. */
@@ -222,7 +234,10 @@ void monitor_accstatz(struct json_writer *w, struct monitor *monitor, struct ask
     json_key(w, BYTES("account_statz"));
     json_array_begin(w);
     for (size_t at = 0; (account = router_account_next(server->router, &at)) != NULL;) {
-        if (!is_named(ask, account) || (account->connections == 0 && !unused))
+        struct account_sums sums;
+
+        account_sums(account, &sums);
+        if (!is_named(ask, account) || (sums.connections == 0 && !unused))
             continue;
         json_object_begin(w);
         monitor_account_stats(w, server, account);

@@ -270,13 +270,11 @@ static void take(struct rows *rows, const struct question *question, const struc
         rows->at[rows->count++] = *row;
 }
 
-static void collect(struct rows *rows, const struct question *question, const struct server *server)
+static void collect_of(struct rows *rows, const struct question *question,
+                       const struct connections *connections, int64_t now_ns)
 {
-    const struct connections *connections = &server->connections;
-    int64_t now_ns = io_now(server->io);
     struct client_row row;
 
-    rows->at = heap_take((connections->count + connections->closed.count + 1) * sizeof(*rows->at));
     for (const struct connection *c = connections->all;
          c != NULL && question->state != STATE_CLOSED; c = c->next) {
         if (c->told)
@@ -286,6 +284,18 @@ static void collect(struct rows *rows, const struct question *question, const st
     }
     for (size_t i = 0; i < connections->closed.count && question->state != STATE_OPEN; i++)
         take(rows, question, closed_clients_at(&connections->closed, i));
+}
+
+static void collect(struct rows *rows, const struct question *question, struct server *server)
+{
+    const struct connections *connections;
+    size_t room = 1;
+
+    for (unsigned i = 0; (connections = server_connections_of(server, i)) != NULL; i++)
+        room += connections->count + connections->closed.count;
+    rows->at = heap_take(room * sizeof(*rows->at));
+    for (unsigned i = 0; (connections = server_connections_of(server, i)) != NULL; i++)
+        collect_of(rows, question, connections, io_now(server->io));
     qsort_r(rows->at, rows->count, sizeof(*rows->at), compare, (void *)question->sort);
 }
 
@@ -430,7 +440,7 @@ static void write_unknown(struct json_writer *w, const struct server *server,
 
 void monitor_connz(struct json_writer *w, struct monitor *monitor, struct ask *ask)
 {
-    const struct server *server = monitor->server;
+    struct server *server = monitor->server;
     struct rows rows = {.count = 0};
     struct question question;
     size_t from, to;

@@ -4,6 +4,7 @@
 #include "server/jetstream_core.h"
 #include "server/monitor/open_metrics.h"
 #include "server/server_priv.h"
+#include "server/server_sums.h"
 #include "storage/log.h"
 
 static void write_process(struct open_metrics *m, const struct server *server)
@@ -28,14 +29,16 @@ static void write_process(struct open_metrics *m, const struct server *server)
 
 static void write_clients(struct open_metrics *m, const struct server *server)
 {
-    const struct connections *connections = &server->connections;
-    const struct clients_stats *stats = &connections->clients.stats;
+    const struct clients_stats *stats;
+    struct server_sums sums;
 
-    metrics_gauge_of(m, "millrace_connections", "Clients that are connected.", connections->count);
+    server_sums(server, &sums);
+    stats = &sums.stats;
+    metrics_gauge_of(m, "millrace_connections", "Clients that are connected.", sums.connections);
     metrics_counter_of(m, "millrace_connections_accepted", "Clients that have ever connected.",
-                       connections->total);
+                       sums.total);
     metrics_gauge_of(m, "millrace_subscriptions", "Subscriptions of clients and of the server.",
-                     router_subscriptions(server->router));
+                     sums.subscriptions);
     metrics_counter_of(m, "millrace_received_messages", "From clients.", stats->in_messages);
     metrics_counter_of(m, "millrace_received_bytes", "Of messages from clients.", stats->in_bytes);
     metrics_counter_of(m, "millrace_sent_messages", "To clients.", stats->out_messages);

@@ -98,7 +98,9 @@ static void serve_document(struct monitor *monitor, const struct endpoint *endpo
     json_writer_init(&writer, &document);
     ask_of_query(&ask, query, &arena);
     monitor->health_status = 200;
+    server_shards_halt(monitor->server);
     endpoint->write(&writer, monitor, &ask);
+    server_shards_go_on(monitor->server);
     answer->status = monitor->health_status;
     if (ask.status != 200)
         refuse(answer, ask.status, bytes_of_text(ask.reason));
@@ -130,10 +132,12 @@ static void serve_metrics(struct monitor *monitor, struct bytes query, struct ht
     limits.streams = rows_asked(&ask, "streams", METRICS_STREAMS);
     limits.consumers = rows_asked(&ask, "consumers", METRICS_CONSUMERS);
     answer->content_type = OPEN_METRICS_TYPE;
+    server_shards_halt(monitor->server);
     if (ask.status != 200)
         refuse(answer, ask.status, bytes_of_text(ask.reason));
     else if (!monitor_metrics(monitor->server, &limits, answer->body))
         refuse(answer, 500, BYTES("the answer is too large"));
+    server_shards_go_on(monitor->server);
     arena_deinit(&arena);
 }
 

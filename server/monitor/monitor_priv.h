@@ -83,7 +83,7 @@ void monitor_jsz_account(struct json_writer *w, const struct server *server, str
                          struct account *account);
 
 /* subsz.c: its numbers, of some lists. */
-void monitor_sublist_stats(struct json_writer *w, struct sublist *const *lists, size_t count);
+void monitor_sublist_stats(struct json_writer *w, const struct sublist *const *lists, size_t count);
 
 /* accountz.c: one account without what it is a member of; its counters. */
 void monitor_account(struct json_writer *w, struct server *server, struct account *account);

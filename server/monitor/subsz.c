@@ -5,6 +5,7 @@
 #include "server/client.h"
 #include "server/monitor/monitor_priv.h"
 #include "server/server_priv.h"
+#include "server/server_sums.h"
 
 #define LIMIT_DEFAULT 1024
 
@@ -38,7 +39,7 @@ static void add_list(struct totals *totals, const struct sublist *list)
     totals->count += list->count;
     totals->removes += list->removes;
     totals->asked += list->asked;
-    totals->missed += list->matches;
+    totals->missed += list->matches - list->looks;
     for (size_t i = 0; i < list->cache_capacity; i++) {
         size_t fanout;
 
@@ -58,7 +59,7 @@ static void ratio(struct json_writer *w, struct bytes key, uint64_t part, uint64
     json_number_double(w, whole > 0 ? (double)part / (double)whole : 0.0);
 }
 
-void monitor_sublist_stats(struct json_writer *w, struct sublist *const *lists, size_t count)
+void monitor_sublist_stats(struct json_writer *w, const struct sublist *const *lists, size_t count)
 {
     struct totals totals = {0};
 
@@ -135,7 +136,7 @@ static void page_sub(struct page *page, const struct sub *sub)
     write_sub(page, sub);
 }
 
-static void page_account(struct page *page, const struct account *account)
+static void page_part(struct page *page, const struct account *account)
 {
     struct bytes test = page->question->test;
     const struct sub_set *set;
@@ -151,22 +152,41 @@ static void page_account(struct page *page, const struct account *account)
     }
 }
 
+static void page_account(struct page *page, const struct account *account)
+{
+    const struct account *part;
+
+    for (unsigned i = 0; (part = account_part(account, i)) != NULL; i++)
+        page_part(page, part);
+}
+
+static bool is_listed(const struct question *question, const struct sub_set *set)
+{
+    return set->kind != SUB_REMOTE && set->count > 0 &&
+           (question->test.size == 0 || subject_matches(sub_set_subject(set), question->test));
+}
+
+static uint64_t count_of(const struct question *question, const struct account *account)
+{
+    const struct account *part;
+    const struct sub_set *set;
+    uint64_t listed = 0;
+
+    for (unsigned i = 0; (part = account_part(account, i)) != NULL; i++)
+        for (struct sublist_walk at = {0}; (set = sublist_next(&part->subs, &at)) != NULL;)
+            if (is_listed(question, set))
+                listed += set->count;
+    return listed;
+}
+
 /* The members of a page come after how many there are: these are counted first. */
-static uint64_t count_listed(const struct question *question, struct account *const *accounts,
+static uint64_t count_listed(const struct question *question, const struct account *const *accounts,
                              size_t count)
 {
     uint64_t listed = 0;
 
-    for (size_t i = 0; i < count && question->list; i++) {
-        const struct sub_set *set;
-
-        for (struct sublist_walk at = {0}; (set = sublist_next(&accounts[i]->subs, &at)) != NULL;) {
-            if (set->kind == SUB_REMOTE || set->count == 0)
-                continue;
-            if (question->test.size == 0 || subject_matches(sub_set_subject(set), question->test))
-                listed += set->count;
-        }
-    }
+    for (size_t i = 0; i < count && question->list; i++)
+        listed += count_of(question, accounts[i]);
     return listed;
 }
 
@@ -193,15 +213,15 @@ static void read_question(struct ask *ask, struct question *question)
         question->list = true;
 }
 
-static struct account **chosen_accounts(const struct server *server,
-                                        const struct question *question, size_t *count)
+static const struct account **chosen_accounts(const struct server *server,
+                                              const struct question *question, size_t *count)
 {
-    struct account **all, *account;
+    const struct account **all, *account;
     size_t room = 0;
 
     for (size_t at = 0; router_account_next(server->router, &at) != NULL;)
         room++;
-    all = heap_take(room * sizeof(struct account *));
+    all = heap_take(room * sizeof(*all));
     *count = 0;
     for (size_t at = 0; (account = router_account_next(server->router, &at)) != NULL;) {
         if (question->account.size == 0 || bytes_equal(question->account, account->name))
@@ -210,17 +230,31 @@ static struct account **chosen_accounts(const struct server *server,
     return all;
 }
 
-static void write_document(struct json_writer *w, const struct server *server,
-                           const struct question *question, struct account **accounts, size_t count)
+static const struct sublist **all_lists(const struct account **accounts, size_t count,
+                                        size_t *lists_count)
 {
-    struct sublist **lists = heap_take(count * sizeof(struct sublist *));
-    struct page page = {.w = w, .question = question};
+    const struct sublist **lists = heap_take((count * SHARDS_MAX + 1) * sizeof(*lists));
+    const struct account *part;
 
+    *lists_count = 0;
     for (size_t i = 0; i < count; i++)
-        lists[i] = &accounts[i]->subs;
+        for (unsigned n = 0; (part = account_part(accounts[i], n)) != NULL; n++)
+            lists[(*lists_count)++] = &part->subs;
+    return lists;
+}
+
+static void write_document(struct json_writer *w, const struct server *server,
+                           const struct question *question, const struct account **accounts,
+                           size_t count)
+{
+    struct page page = {.w = w, .question = question};
+    const struct sublist **lists;
+    size_t lists_count;
+
+    lists = all_lists(accounts, count, &lists_count);
     json_object_begin(w);
     monitor_head(w, server);
-    monitor_sublist_stats(w, lists, count);
+    monitor_sublist_stats(w, lists, lists_count);
     monitor_unsigned(w, BYTES("total"), count_listed(question, accounts, count));
     monitor_number(w, BYTES("offset"), question->offset);
     monitor_number(w, BYTES("limit"), question->limit);
@@ -235,8 +269,8 @@ static void write_document(struct json_writer *w, const struct server *server,
 void monitor_subsz(struct json_writer *w, struct monitor *monitor, struct ask *ask)
 {
     const struct server *server = monitor->server;
+    const struct account **accounts;
     struct question question;
-    struct account **accounts;
     size_t count;
 
     read_question(ask, &question);

@@ -3,6 +3,7 @@
 
 #include "server/monitor/monitor_priv.h"
 #include "server/server_priv.h"
+#include "server/server_sums.h"
 
 #define CPU_PERIOD_NS 500000000
 
@@ -101,14 +102,16 @@ static void per_kind(struct json_writer *w, struct bytes key, uint64_t clients)
 
 static void varz_counts(struct json_writer *w, const struct server *server)
 {
-    const struct connections *connections = &server->connections;
-    const struct clients_stats *stats = &connections->clients.stats;
     struct core_stats routed = {0};
+    const struct clients_stats *stats;
+    struct server_sums sums;
 
+    server_sums(server, &sums);
+    stats = &sums.stats;
     if (server->core != NULL)
         core_stats(server->core, &routed);
-    monitor_number(w, BYTES("connections"), (int64_t)connections->count);
-    monitor_number(w, BYTES("total_connections"), (int64_t)connections->total);
+    monitor_number(w, BYTES("connections"), (int64_t)sums.connections);
+    monitor_number(w, BYTES("total_connections"), (int64_t)sums.total);
     monitor_varz_routes(w, server);
     monitor_number(w, BYTES("leafnodes"), 0);
     monitor_number(w, BYTES("in_msgs"), (int64_t)(stats->in_messages + routed.in_messages));
@@ -122,7 +125,7 @@ static void varz_counts(struct json_writer *w, const struct server *server)
     monitor_number(w, BYTES("slow_consumers"), (int64_t)stats->slow_consumers);
     monitor_number(w, BYTES("stale_connections"), (int64_t)stats->stale);
     monitor_number(w, BYTES("stalled_clients"), (int64_t)stats->stalls);
-    monitor_number(w, BYTES("subscriptions"), (int64_t)router_subscriptions(server->router));
+    monitor_number(w, BYTES("subscriptions"), (int64_t)sums.subscriptions);
     per_kind(w, BYTES("slow_consumer_stats"), stats->slow_consumers);
     per_kind(w, BYTES("stale_connection_stats"), stats->stale);
 }

@@ -55,3 +55,18 @@ bool program_open_io(const struct options *options, const struct logger *logger,
         log_failure(options, logger, err, &result);
     return err == OK;
 }
+
+bool program_open_shard_io(const struct options *options, const struct logger *logger,
+                           struct io **io)
+{
+    struct io_real_result result;
+    enum io_choice choice;
+    enum err err;
+
+    if (!read_choice(options, logger, &choice))
+        return false;
+    err = io_real_create(NULL, choice, io, &result);
+    if (err != OK)
+        log_failure(options, logger, err, &result);
+    return err == OK;
+}

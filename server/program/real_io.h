@@ -13,4 +13,8 @@
  */
 bool program_open_io(const struct options *options, const struct logger *logger, struct io **io);
 
+/* The same for a further shard: of the same backend, without files. On the thread that turns it. */
+bool program_open_shard_io(const struct options *options, const struct logger *logger,
+                           struct io **io);
+
 #endif

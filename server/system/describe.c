@@ -1,6 +1,7 @@
 /* Objects that stand in what is said in the system account (reference core.md 5.2). */
 #include "server/client_row.h"
 #include "server/monitor/monitor_priv.h"
+#include "server/server_sums.h"
 #include "server/system/system_priv.h"
 
 #define FLAG_JETSTREAM 1
@@ -212,16 +213,19 @@ static int64_t count_servers(const struct server *server)
 static int64_t count_accounts(const struct server *server)
 {
     const struct account *account;
+    struct account_sums sums;
     int64_t count = 0;
 
-    for (size_t at = 0; (account = router_account_next(server->router, &at)) != NULL;)
-        count += account->connections > 0;
+    for (size_t at = 0; (account = router_account_next(server->router, &at)) != NULL;) {
+        account_sums(account, &sums);
+        count += sums.connections > 0;
+    }
     return count;
 }
 
-static void write_messages(struct json_writer *w, const struct server *server)
+static void write_messages(struct json_writer *w, const struct server *server,
+                           const struct clients_stats *stats)
 {
-    const struct clients_stats *stats = &server->connections.clients.stats;
     struct core_stats routed = {0};
 
     if (server->core != NULL)
@@ -241,18 +245,23 @@ static void write_messages(struct json_writer *w, const struct server *server)
 
 void system_write_stats(struct json_writer *w, struct server *server)
 {
+    struct server_sums sums;
+
+    server_shards_halt(server);
+    server_sums(server, &sums);
     json_object_begin(w);
     monitor_wall_time(w, BYTES("start"), server->start_wall_ns);
     monitor_varz_process(w, &server->monitor);
-    monitor_unsigned(w, BYTES("connections"), server->connections.count);
-    monitor_unsigned(w, BYTES("total_connections"), server->connections.total);
+    monitor_unsigned(w, BYTES("connections"), sums.connections);
+    monitor_unsigned(w, BYTES("total_connections"), sums.total);
     monitor_number(w, BYTES("active_accounts"), count_accounts(server));
-    monitor_unsigned(w, BYTES("subscriptions"), router_subscriptions(server->router));
-    write_messages(w, server);
+    monitor_unsigned(w, BYTES("subscriptions"), sums.subscriptions);
+    write_messages(w, server, &sums.stats);
     if (server->cluster != NULL)
         write_routes(w, server);
     monitor_number(w, BYTES("active_servers"), count_servers(server));
     if (server->jetstream != NULL)
         monitor_varz_jetstream(w, server, false);
     json_object_end(w);
+    server_shards_go_on(server);
 }

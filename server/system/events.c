@@ -92,6 +92,12 @@ static void account_changed(struct system *system, struct account *account)
     say_connections(system, account, "$SYS.ACCOUNT.", ".SERVER.CONNS");
 }
 
+static bool account_has_connections(const struct account *account)
+{
+    return account->family != NULL ? atomic_load(&account->family->connections) > 0
+                                   : account->connections > 0;
+}
+
 static void accounts_fired(struct timer *timer)
 {
     struct system *system = owner_of(timer, struct system, accounts);
@@ -100,7 +106,7 @@ static void accounts_fired(struct timer *timer)
 
     timers_arm(io_timers(server->io), timer, io_now(server->io) + ACCOUNTS_PAUSE_NS);
     for (size_t at = 0; (account = router_account_next(server->router, &at)) != NULL;) {
-        if (account->connections > 0)
+        if (account_has_connections(account))
             account_changed(system, account);
     }
 }
@@ -108,20 +114,18 @@ static void accounts_fired(struct timer *timer)
 /* ---- clients ----------------------------------------------------------------------------------
  */
 
-static void named(void *owner, struct client *client)
+static void named(void *owner, const struct client_row *row)
 {
     struct system *system = owner;
     struct server *server = system->server;
-    struct client_row row;
     struct event event;
 
-    account_changed(system, client->account);
-    if (!begin(&event, system, "$SYS.ACCOUNT.", client->account->name, ".CONNECT"))
+    account_changed(system, router_account(server->router, row->account));
+    if (!begin(&event, system, "$SYS.ACCOUNT.", row->account, ".CONNECT"))
         return;
-    client_row_of_client(&row, client, io_now(server->io));
     head(&event, "io.nats.server.advisory.v1.client_connect");
     json_key(&event.writer, BYTES("client"));
-    system_write_client(&event.writer, server, &row, false);
+    system_write_client(&event.writer, server, row, false);
     json_object_end(&event.writer);
     end(&event);
 }

@@ -5,6 +5,7 @@
 #include "server/connection_priv.h"
 #include "server/jetstream_core.h"
 #include "server/monitor/monitor_priv.h"
+#include "server/server_sums.h"
 #include "server/system/system_priv.h"
 
 #define ARENA_MAX (4u << 20) /* of what a request is parsed into */
@@ -177,12 +178,16 @@ static void answer_stats(struct answer *answer)
 
 static struct connection *connection_of(struct answer *answer)
 {
+    const struct connections *connections;
     uint64_t cid = 0;
 
     ask_u64(&answer->ask, (struct ask_key){NULL, "cid"}, &cid);
-    for (struct connection *c = answer->system->server->connections.all; c != NULL; c = c->next) {
-        if (c->client.id == cid && c->client.state == CLIENT_OPEN)
-            return c;
+    for (unsigned i = 0; (connections = server_connections_of(answer->system->server, i)) != NULL;
+         i++) {
+        for (struct connection *c = connections->all; c != NULL; c = c->next) {
+            if (c->client.id == cid && c->client.state == CLIENT_OPEN)
+                return c;
+        }
     }
     return NULL;
 }
@@ -326,10 +331,13 @@ static void account_jsz(struct answer *answer, struct account *account)
 /* Who has nobody here says nothing, unless it is asked to. */
 static void account_statz(struct answer *answer, struct account *account)
 {
+    struct account_sums sums = {0};
     bool unused = false;
 
+    if (account != NULL)
+        account_sums(account, &sums);
     ask_bool(&answer->ask, (struct ask_key){NULL, "include_unused"}, &unused);
-    if (answer->ask.account.size > 0 && (account == NULL || account->connections == 0) && !unused)
+    if (answer->ask.account.size > 0 && (account == NULL || sums.connections == 0) && !unused)
         return;
     answer_document(answer, BYTES("ACCSTATZ"));
 }
@@ -373,24 +381,33 @@ static void about_user(struct answer *answer)
         send_data(answer, BYTES("data"), answer->request->user);
 }
 
-/* "subject" or "subject queue": how many of this server's clients would receive that. */
-static void count_subscribers(struct answer *answer)
+static uint64_t count_at(struct account *account, struct bytes subject, struct bytes queue)
 {
-    struct server *server = answer->system->server;
-    struct bytes subject = bytes_trim(answer->request->body), queue;
-    const struct match *match;
+    const struct match *match = sublist_match(&account->subs, subject);
     uint64_t count = 0;
-    size_t blank = bytes_find(subject, ' ');
 
-    queue = bytes_trim(bytes_skip(subject, blank));
-    subject = bytes_take(subject, blank);
-    match = sublist_match(&router_account_default(server->router)->subs, subject);
     for (uint32_t i = 0; i < match->sets_count; i++) {
         const struct sub_set *set = match->sets[i];
 
         if (set->kind == SUB_CLIENT && bytes_equal(sub_set_queue(set), queue))
             count += set->count;
     }
+    return count;
+}
+
+/* "subject" or "subject queue": how many of this server's clients would receive that. */
+static void count_subscribers(struct answer *answer)
+{
+    struct server *server = answer->system->server;
+    struct bytes subject = bytes_trim(answer->request->body), queue;
+    const struct connections *connections;
+    uint64_t count = 0;
+    size_t blank = bytes_find(subject, ' ');
+
+    queue = bytes_trim(bytes_skip(subject, blank));
+    subject = bytes_take(subject, blank);
+    for (unsigned i = 0; (connections = server_connections_of(server, i)) != NULL; i++)
+        count += count_at(connections->clients.account, subject, queue);
     buf_clear(&answer->out);
     if (buf_add_u64(&answer->out, count) && answer->request->reply.size > 0)
         system_publish(server, answer->request->account, answer->request->reply,
@@ -465,7 +482,9 @@ void system_answer(struct system *system, const struct system_request *request)
     buf_init(&answer.document, SYSTEM_ANSWER_MAX);
     buf_init(&answer.out, SYSTEM_ANSWER_MAX);
     json_writer_init(&answer.writer, &answer.document);
+    server_shards_halt(system->server);
     answer_it(&answer);
+    server_shards_go_on(system->server);
     buf_deinit(&answer.out);
     buf_deinit(&answer.document);
     arena_deinit(&answer.arena);

@@ -106,12 +106,18 @@ static void collect(void *owner, const struct message *message)
 {
     struct system_door *door = owner;
     struct system_request *request = enqueue(door->system, door->account, message);
+    struct server *server = door->system->server;
+    const struct client *origin;
 
-    if (request == NULL || message->origin == NULL)
+    if (request == NULL)
         return;
-    request->no_responders = message->origin->no_responders;
-    if (bytes_equal(message->subject, BYTES("$SYS.REQ.USER.INFO")))
-        note_user(request, message->origin);
+    server_shards_halt(server);
+    origin = server_origin(server, message);
+    if (origin != NULL)
+        request->no_responders = origin->no_responders;
+    if (origin != NULL && bytes_equal(message->subject, BYTES("$SYS.REQ.USER.INFO")))
+        note_user(request, origin);
+    server_shards_go_on(server);
 }
 
 /* ---- doors ------------------------------------------------------------------------------------

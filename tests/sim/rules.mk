@@ -4,6 +4,8 @@ sim_bins  = $(patsubst %,$(BUILD)/sim/sim_%,$(sim_names))
 
 sim_with_log    = log_model hunt
 sim_uses_log    = storage base
+sim_with_images =
+sim_uses_images = storage base
 sim_with_raft   = raft_world raft_node raft_disk raft_truth raft_weather hunt
 sim_uses_raft   = raft base
 sim_with_server = content limits client copies oracle spec worlds reader user hunt server_flaws

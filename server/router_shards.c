@@ -1,0 +1,252 @@
+/* What the router does about other shards of its server: docs/shards.md. */
+#include "base/heap.h"
+#include "server/router_parts.h"
+
+#define HOPS_MAX    4u /* a message that finds a group's members gone so often is lost */
+#define PICKS_FIRST 16u
+
+/* ---- uniting ----------------------------------------------------------------------------------
+ */
+
+static struct account_family *family_create(struct router *const *routers, unsigned count,
+                                            const struct account *first)
+{
+    struct account_family *family = HEAP_NEW(struct account_family);
+
+    atomic_init(&family->news, 1);
+    family->count = count;
+    for (unsigned i = 0; i < count; i++) {
+        family->members[i] = router_account(routers[i], first->name);
+        assert(family->members[i] != NULL);
+    }
+    return family;
+}
+
+static void family_join(struct account_family *family, unsigned self, struct sublist_guard *guard)
+{
+    struct account *account = family->members[self];
+    struct router *router = account->router;
+
+    account->family = family;
+    account->elsewhere = HEAP_NEW(struct elsewhere_cache);
+    elsewhere_init(account->elsewhere, family, self, prng_next(&router->prng));
+    account->subs.guard = guard;
+    account->subs.news = &family->news;
+}
+
+void routers_unite(struct router *const *routers, const struct router_shards *const *shards,
+                   struct sublist_guard *const *guards, unsigned count)
+{
+    struct account *first;
+
+    assert(count > 1 && count <= SHARDS_MAX);
+    for (unsigned i = 0; i < count; i++) {
+        assert(shards[i]->self == i && shards[i]->count == count);
+        routers[i]->shards = shards[i];
+    }
+    for (size_t at = 0; (first = router_account_next(routers[0], &at)) != NULL;) {
+        struct account_family *family;
+
+        if (first->family != NULL)
+            continue;
+        family = family_create(routers, count, first);
+        for (unsigned i = 0; i < count; i++)
+            family_join(family, i, guards[i]);
+    }
+}
+
+void router_shards_forget(struct router *router, struct account *account)
+{
+    if (account->family == NULL)
+        return;
+    elsewhere_deinit(account->elsewhere);
+    heap_give(account->elsewhere);
+    if (router->shards->self == 0)
+        heap_give(account->family);
+}
+
+struct account *account_on(const struct account *account, unsigned shard)
+{
+    return account->family->members[shard];
+}
+
+/* ---- groups -----------------------------------------------------------------------------------
+ */
+
+static size_t pick(struct router *router, struct bytes queue, unsigned shard)
+{
+    if (router->shard_picks_count == router->shard_picks_capacity) {
+        size_t capacity =
+            router->shard_picks_capacity == 0 ? PICKS_FIRST : router->shard_picks_capacity * 2;
+
+        router->shard_picks =
+            heap_resize(router->shard_picks, capacity * sizeof(*router->shard_picks));
+        router->shard_queues =
+            heap_resize(router->shard_queues, capacity * sizeof(*router->shard_queues));
+        router->shard_picks_capacity = capacity;
+    }
+    router->shard_picks[router->shard_picks_count++] = (struct shard_pick){queue, shard};
+    return 1;
+}
+
+static uint32_t draw(struct router *router, uint32_t below)
+{
+    return below > 1 ? (uint32_t)prng_below(&router->prng, below) : 0;
+}
+
+/* Every member has the same chance, whatever its shard. Each of the two may be NULL. */
+static size_t deliver_group_wide(struct delivery *delivery, const struct match_group *own,
+                                 const struct elsewhere_group *others)
+{
+    struct router *router = delivery->router;
+    uint32_t here = own != NULL ? group_weight(delivery, own) : 0;
+    uint32_t there = others != NULL ? others->members : 0;
+    uint32_t place = draw(router, here + there);
+
+    if (place < here && deliver_group_from(delivery, own, here, place) > 0)
+        return 1;
+    if (there == 0)
+        return 0;
+    place = place < here ? draw(router, there) : place - here;
+    return pick(router, elsewhere_name(delivery->elsewhere, others),
+                elsewhere_shard_at(others, place));
+}
+
+static size_t deliver_groups_wide(struct delivery *delivery)
+{
+    const struct elsewhere *elsewhere = delivery->elsewhere;
+    const struct match *match = delivery->match;
+    size_t received = 0;
+
+    for (uint32_t i = 0; i < match->group_count; i++) {
+        const struct match_group *group = &match->groups[i];
+        struct bytes name = sub_set_queue(match->sets[group->first]);
+
+        received += deliver_group_wide(delivery, group, elsewhere_group(elsewhere, name));
+    }
+    for (uint32_t i = 0; i < elsewhere->groups_count; i++) {
+        const struct elsewhere_group *group = &elsewhere->groups[i];
+
+        if (match_group_named(match, elsewhere_name(elsewhere, group)) == NULL)
+            received += deliver_group_wide(delivery, NULL, group);
+    }
+    return received;
+}
+
+/* ---- to other shards --------------------------------------------------------------------------
+ */
+
+static void deliver_shard(struct delivery *delivery, unsigned shard, struct shard_delivery *to)
+{
+    struct router *router = delivery->router;
+    bool waiting = false;
+
+    to->queues = router->shard_queues;
+    to->queues_count = 0;
+    for (size_t i = 0; i < router->shard_picks_count; i++)
+        if (router->shard_picks[i].shard == shard)
+            router->shard_queues[to->queues_count++] = router->shard_picks[i].queue;
+    router->shards->deliver(router->shards->owner, shard, delivery->account, delivery->message, to,
+                            &waiting);
+    if (waiting)
+        clients_behind(router->clients, delivery->message->origin, SIZE_MAX);
+}
+
+static size_t deliver_shards(struct delivery *delivery, uint64_t plain, bool alone, unsigned hops)
+{
+    struct router *router = delivery->router;
+    uint64_t shards = plain;
+
+    for (size_t i = 0; i < router->shard_picks_count; i++)
+        shards |= UINT64_C(1) << router->shard_picks[i].shard;
+    for (uint64_t left = shards; left != 0; left &= left - 1) {
+        unsigned shard = (unsigned)__builtin_ctzll(left);
+        struct shard_delivery to = {
+            .plain = plain >> shard & 1,
+            .alone = alone && (shards & (shards - 1)) == 0,
+            .hops = (uint8_t)hops,
+        };
+
+        deliver_shard(delivery, shard, &to);
+    }
+    router->shard_picks_count = 0;
+    return (size_t)__builtin_popcountll(plain);
+}
+
+size_t router_publish_wide(struct router *router, struct account *account,
+                           const struct message *message)
+{
+    struct delivery delivery = delivery_begin(router, account, message, TO_ALL);
+    const struct match *match = delivery.match;
+    size_t received = 0;
+
+    delivery.elsewhere = elsewhere_look(account->elsewhere, message_sent_to(message));
+    for (uint32_t i = 0; i < match->plain_count; i++)
+        received += deliver_set(&delivery, match->sets[i]);
+    received += deliver_groups_wide(&delivery);
+    if (router->picks_count > 0 || delivery.plain_slots != 0)
+        received += deliver_remotes(&delivery);
+    received += deliver_shards(&delivery, delivery.elsewhere->plain,
+                               received == router->shard_picks_count, 0);
+    delivery_end(&delivery);
+    return received;
+}
+
+/* ---- from other shards ------------------------------------------------------------------------
+ */
+
+/* Who was to get it is gone: somebody else of the group, wherever. */
+static size_t choose_again(struct delivery *delivery, struct bytes queue)
+{
+    const struct elsewhere_group *others;
+
+    /* Once: what was picked points into it. */
+    if (delivery->elsewhere == NULL)
+        delivery->elsewhere =
+            elsewhere_look(delivery->account->elsewhere, message_sent_to(delivery->message));
+    others = elsewhere_group(delivery->elsewhere, queue);
+    return others != NULL ? deliver_group_wide(delivery, NULL, others) : 0;
+}
+
+size_t router_publish_crossed(struct router *router, struct account *account,
+                              const struct message *message, const struct shard_delivery *from)
+{
+    struct delivery delivery = delivery_begin(router, account, message, TO_ALL);
+    const struct match *match = delivery.match;
+    size_t received = 0;
+
+    for (uint32_t i = 0; i < match->plain_count && from->plain; i++)
+        received += deliver_set(&delivery, match->sets[i]);
+    for (size_t i = 0; i < from->queues_count; i++) {
+        const struct match_group *group = match_group_named(match, from->queues[i]);
+        size_t taken = group != NULL ? deliver_group(&delivery, group) : 0;
+
+        if (taken == 0 && from->hops < HOPS_MAX)
+            taken = choose_again(&delivery, from->queues[i]);
+        received += taken;
+    }
+    if (router->picks_count > 0 || delivery.plain_slots != 0)
+        received += deliver_remotes(&delivery);
+    received += deliver_shards(&delivery, 0, from->alone && received == router->shard_picks_count,
+                               from->hops + 1u);
+    delivery_end(&delivery);
+    return received;
+}
+
+/* ---- interest ---------------------------------------------------------------------------------
+ */
+
+bool router_shards_interest(struct account *account, struct bytes subject)
+{
+    const struct elsewhere *elsewhere;
+
+    if (account->elsewhere == NULL)
+        return false;
+    elsewhere = elsewhere_look(account->elsewhere, subject);
+    return elsewhere->plain != 0 || elsewhere->groups_count > 0;
+}
+
+bool router_shards_interest_plain(struct account *account, struct bytes subject)
+{
+    return account->elsewhere != NULL && elsewhere_look(account->elsewhere, subject)->plain != 0;
+}

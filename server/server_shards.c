@@ -1,0 +1,578 @@
+#include "server/server_shards.h"
+
+#include <stdio.h>
+
+#include "base/heap.h"
+#include "server/server_priv.h"
+#include "server/tls/tls.h"
+
+/* A connection on its way to another shard. */
+struct passing {
+    struct server_shard *to;
+    int64_t released;
+    struct io_address peer;
+    bool websocket;
+};
+
+/* ---- resting ----------------------------------------------------------------------------------
+ */
+
+static void lock(struct server_shards *shards)
+{
+    int error = pthread_mutex_lock(&shards->lock);
+
+    assert(error == 0);
+}
+
+static void unlock(struct server_shards *shards)
+{
+    int error = pthread_mutex_unlock(&shards->lock);
+
+    assert(error == 0);
+}
+
+static void wait_for_change(struct server_shards *shards)
+{
+    int error = pthread_cond_wait(&shards->changed, &shards->lock);
+
+    assert(error == 0);
+}
+
+static void say_change(struct server_shards *shards)
+{
+    int error = pthread_cond_broadcast(&shards->changed);
+
+    assert(error == 0);
+}
+
+static void wake_all(struct server_shards *shards)
+{
+    for (unsigned i = 1; i < shards->count; i++)
+        if (shards->all[i].opened)
+            io_wake(shards->all[i].io);
+}
+
+bool server_shard_rest(struct server_shard *shard)
+{
+    struct server_shards *shards = shard->shards;
+    bool end;
+
+    if (!atomic_load(&shards->look))
+        return true;
+    lock(shards);
+    if (shards->halt) {
+        shards->turning--;
+        say_change(shards);
+        while (shards->halt)
+            wait_for_change(shards);
+        shards->turning++;
+    }
+    end = shards->end;
+    unlock(shards);
+    return !end;
+}
+
+static void halt(struct server_shards *shards)
+{
+    lock(shards);
+    assert(!shards->halt);
+    shards->halt = true;
+    atomic_store(&shards->look, true);
+    unlock(shards);
+    wake_all(shards);
+    lock(shards);
+    while (shards->turning > 0)
+        wait_for_change(shards);
+    unlock(shards);
+}
+
+/* They turn once at least: what was marked meanwhile is heeded. */
+static void go_on(struct server_shards *shards)
+{
+    wake_all(shards);
+    lock(shards);
+    shards->halt = false;
+    atomic_store(&shards->look, shards->end);
+    say_change(shards);
+    unlock(shards);
+}
+
+void server_shards_halt(struct server *server)
+{
+    if (server->shards != NULL && server->shards->halts++ == 0)
+        halt(server->shards);
+}
+
+void server_shards_go_on(struct server *server)
+{
+    if (server->shards != NULL && --server->shards->halts == 0)
+        go_on(server->shards);
+}
+
+/* ---- the turn of a further shard ----------------------------------------------------------------
+ */
+
+static void shard_wake(void *owner)
+{
+    struct server_shard *shard = owner;
+
+    io_wake(shard->io);
+}
+
+static struct client *shard_find(void *owner, uint64_t id)
+{
+    struct server_shard *shard = owner;
+
+    return map64_pointer(&shard->connections->by_id, id);
+}
+
+static void read_post(struct server_shard *shard)
+{
+    if (!shard_post_read(&shard->post))
+        io_wake(shard->io);
+}
+
+/* Home waits for the last connection when the server ends. */
+static void tell_count(struct server_shard *shard)
+{
+    size_t count = shard->connections->count;
+
+    if (count == 0 && shard->count_before > 0)
+        io_wake(shard->server->io);
+    shard->count_before = count;
+}
+
+static void shard_turn(void *context)
+{
+    struct server_shard *shard = context;
+    struct clients *clients = &shard->connections->clients;
+
+    clients->now_ns = io_now(shard->io);
+    clients->wall_ahead_ns = io_wall(shard->io) - io_now(shard->io);
+    read_post(shard);
+    shard_post_flush(&shard->post);
+    connections_flush(shard->connections);
+    tell_count(shard);
+}
+
+/* ---- what is told at home of its clients --------------------------------------------------------
+ */
+
+struct news {
+    struct server *server;
+    struct closed_client *who;
+    bool ended;
+};
+
+static void drop_news(void *of)
+{
+    struct news *news = of;
+
+    heap_give(news->who);
+    heap_give(news);
+}
+
+static void tell_home(void *of)
+{
+    struct news *news = of;
+    const struct client_watch *watch = news->server->connections.clients.watch;
+
+    if (watch != NULL && news->ended)
+        watch->ended(watch->owner, &news->who->row);
+    else if (watch != NULL)
+        watch->named(watch->owner, &news->who->row);
+    drop_news(news);
+}
+
+static void tell(struct server_shard *shard, const struct client_row *row, bool ended)
+{
+    struct news *news = HEAP_NEW(struct news);
+
+    *news = (struct news){shard->server, closed_client_record(row), ended};
+    shard_post_call(&shard->post, 0, (struct shard_call){tell_home, drop_news}, news);
+}
+
+static void watch_named(void *owner, const struct client_row *row)
+{
+    tell(owner, row, false);
+}
+
+static void watch_ended(void *owner, const struct client_row *row)
+{
+    tell(owner, row, true);
+}
+
+/* ---- life of a further shard --------------------------------------------------------------------
+ */
+
+static void copy_accounts(struct server *server, struct router *router)
+{
+    struct account *account, *copy;
+
+    for (size_t at = 0; (account = router_account_next(server->router, &at)) != NULL;) {
+        copy = router_account(router, account->name);
+        if (copy == NULL)
+            copy = router_account_add(router, account->name, account->options);
+        copy->options = account->options;
+        copy->mappings = account->mappings;
+        copy->system = account->system;
+        copy->updated_wall_ns = account->updated_wall_ns;
+    }
+}
+
+static void take_doors(struct server *server, struct connections *connections)
+{
+    struct tls_context *tls = connections->tls, *websocket = connections->websocket_tls;
+    const struct connections *home = &server->connections;
+
+    connections->tls = home->tls != NULL ? tls_context_hold(home->tls) : NULL;
+    connections->websocket_tls =
+        home->websocket_tls != NULL ? tls_context_hold(home->websocket_tls) : NULL;
+    connections->websocket_door = home->websocket_door;
+    tls_context_give(tls);
+    tls_context_give(websocket);
+}
+
+void server_shards_options(struct server *server)
+{
+    struct connections *connections;
+
+    for (unsigned i = 0; (connections = server_connections_of(server, i)) != NULL; i++) {
+        connections->clients.trace = server->options.trace;
+        if (i > 0)
+            take_doors(server, connections);
+    }
+}
+
+static void open_connections(struct server_shard *shard)
+{
+    struct server *server = shard->server;
+    struct connections *connections = &shard->own;
+    uint64_t seed;
+
+    io_random(shard->io, &seed, sizeof(seed));
+    connections_init(connections, shard->io, &server->options, &server->info, server->logger, seed);
+    connections->shared = &shard->shards->shared;
+    connections->shard = shard->number;
+    connections->clients.ids = &shard->shards->shared.ids;
+    connections->clients.auth = &server->auth;
+    connections->clients.trace = server->options.trace;
+    connections->clients.wall_ahead_ns = io_wall(shard->io) - io_now(shard->io);
+    if (server->connections.clients.watch != NULL) {
+        shard->watch = (struct client_watch){shard, watch_named, watch_ended};
+        connections->clients.watch = &shard->watch;
+    }
+    take_doors(server, connections);
+    shard->connections = connections;
+    shard->router = router_create(&connections->clients, seed + 1);
+    connections->clients.router = shard->router;
+    connections->clients.account = router_account_default(shard->router);
+    copy_accounts(server, shard->router);
+}
+
+static void open_post(struct server_shard *shard)
+{
+    int error = pthread_mutex_init(&shard->guard.lock, NULL);
+
+    assert(error == 0);
+    shard_post_init(&shard->post, &shard->shards->posts, shard->number, shard->router,
+                    &shard->connections->clients);
+    shard->post.wake = shard_wake;
+    shard->post.find = shard_find;
+    shard->post.owner = shard;
+}
+
+void server_shard_open(struct server_shard *shard, struct io *io)
+{
+    struct server_shards *shards = shard->shards;
+
+    shard->io = io;
+    open_connections(shard);
+    open_post(shard);
+    io_set_flush(io, shard_turn, shard);
+    lock(shards);
+    shard->opened = true;
+    shards->turning++;
+    unlock(shards);
+}
+
+void server_shard_close(struct server_shard *shard)
+{
+    struct server_shards *shards = shard->shards;
+
+    io_set_flush(shard->io, NULL, NULL);
+    connections_deinit(shard->connections);
+    tls_context_give(shard->own.tls);
+    tls_context_give(shard->own.websocket_tls);
+    /* Until the last of them has, others still wake this one. */
+    lock(shards);
+    shards->turning--;
+    say_change(shards);
+    while (shards->turning > 0)
+        wait_for_change(shards);
+    unlock(shards);
+}
+
+/* ---- all of them ------------------------------------------------------------------------------
+ */
+
+static void unite(struct server_shards *shards)
+{
+    const struct router_shards *parts[SHARDS_MAX];
+    struct sublist_guard *guards[SHARDS_MAX];
+    struct router *routers[SHARDS_MAX];
+
+    for (unsigned i = 0; i < shards->count; i++) {
+        routers[i] = shards->all[i].router;
+        parts[i] = &shards->all[i].post.shards;
+        guards[i] = &shards->all[i].guard;
+    }
+    routers_unite(routers, parts, guards, shards->count);
+}
+
+static struct server_shards *shards_create(struct server *server, unsigned count,
+                                           const struct shard_host *host)
+{
+    struct server_shards *shards = HEAP_NEW(struct server_shards);
+    int error = pthread_mutex_init(&shards->lock, NULL);
+
+    assert(error == 0);
+    error = pthread_cond_init(&shards->changed, NULL);
+    assert(error == 0);
+    shards->server = server;
+    shards->host = host;
+    shards->count = count;
+    shards->posts.count = count;
+    shards->all = heap_take(count * sizeof(*shards->all));
+    atomic_init(&shards->shared.ids, server->connections.clients.id_last);
+    for (unsigned i = 0; i < count; i++) {
+        shards->all[i].shards = shards;
+        shards->all[i].server = server;
+        shards->all[i].number = i;
+    }
+    return shards;
+}
+
+static void open_home(struct server_shards *shards)
+{
+    struct server_shard *home = &shards->all[0];
+    struct server *server = shards->server;
+
+    assert(server->connections.count == 0);
+    home->io = server->io;
+    home->router = server->router;
+    home->connections = &server->connections;
+    server->connections.shared = &shards->shared;
+    server->connections.clients.ids = &shards->shared.ids;
+    open_post(home);
+}
+
+/* What goes through home's structures from a client's own call would be used by two threads. */
+static const char *refused(const struct auth_options *auth)
+{
+    if (auth->operators != NULL)
+        return "operators";
+    for (size_t i = 0; i < auth->accounts_count; i++)
+        if (auth->accounts[i]->imports.count > 0)
+            return "imports of accounts";
+    return NULL;
+}
+
+bool server_shards_allow(const struct server *server, const struct auth_options *auth,
+                         char reason[SERVER_RELOAD_REASON_SIZE])
+{
+    const char *what = server->shards != NULL ? refused(auth) : NULL;
+
+    if (what != NULL)
+        snprintf(reason, SERVER_RELOAD_REASON_SIZE,
+                 "config reload: several shards and %s do not go together yet", what);
+    return what == NULL;
+}
+
+bool server_shards_begin(struct server *server, unsigned count, const struct shard_host *host)
+{
+    const char *what = server->cluster != NULL ? "a cluster" : refused(&server->options.auth);
+    struct server_shards *shards;
+    bool begun = true;
+
+    if (what != NULL) {
+        logger_fatal(server->logger, "Can't start: several shards and %s do not go together yet",
+                     what);
+        return false;
+    }
+
+    assert(count > 1 && count <= SHARDS_MAX);
+    assert(server->shards == NULL);
+    shards = shards_create(server, count, host);
+    open_home(shards);
+    shards->halt = true; /* they rest before their first turn */
+    atomic_store(&shards->look, true);
+    for (unsigned i = 1; i < count && begun; i++)
+        begun = host->begin(&shards->all[i]);
+    lock(shards);
+    while (shards->turning > 0)
+        wait_for_change(shards);
+    unlock(shards);
+    server->shards = shards;
+    if (begun)
+        unite(shards);
+    go_on(shards);
+    return begun;
+}
+
+void server_shards_end(struct server *server)
+{
+    struct server_shards *shards = server->shards;
+
+    if (shards == NULL)
+        return;
+    lock(shards);
+    shards->end = true;
+    atomic_store(&shards->look, true);
+    wake_all(shards); /* under the lock: none is gone before all were woken */
+    unlock(shards);
+    for (unsigned i = 1; i < shards->count; i++)
+        if (shards->all[i].opened)
+            shards->host->end(&shards->all[i]);
+}
+
+/* Their routers, when nobody looks into them any more; home's is the last and the server's. */
+void server_shards_destroy(struct server *server)
+{
+    struct server_shards *shards = server->shards;
+
+    if (shards == NULL)
+        return;
+    for (unsigned i = 0; i < shards->count; i++) {
+        struct server_shard *shard = &shards->all[i];
+
+        if (i > 0 && !shard->opened)
+            continue;
+        shard_post_deinit(&shard->post);
+        if (i > 0)
+            router_destroy(shard->router);
+    }
+}
+
+void server_shards_free(struct server *server)
+{
+    struct server_shards *shards = server->shards;
+
+    if (shards == NULL)
+        return;
+    for (unsigned i = 0; i < shards->count; i++)
+        if (i == 0 || shards->all[i].opened)
+            pthread_mutex_destroy(&shards->all[i].guard.lock);
+    pthread_cond_destroy(&shards->changed);
+    pthread_mutex_destroy(&shards->lock);
+    heap_give(shards->all);
+    heap_give(shards);
+    server->shards = NULL;
+}
+
+void server_shards_read(struct server *server)
+{
+    if (server->shards != NULL)
+        read_post(&server->shards->all[0]);
+}
+
+void server_shards_flush(struct server *server)
+{
+    if (server->shards != NULL)
+        shard_post_flush(&server->shards->all[0].post);
+}
+
+void server_shards_accounts(struct server *server)
+{
+    struct server_shards *shards = server->shards;
+
+    if (shards == NULL)
+        return;
+    for (unsigned i = 1; i < shards->count; i++)
+        copy_accounts(server, shards->all[i].router);
+    unite(shards);
+}
+
+struct connections *server_connections_of(struct server *server, unsigned shard)
+{
+    if (shard == 0)
+        return &server->connections;
+    if (server->shards == NULL || shard >= server->shards->count)
+        return NULL;
+    return server->shards->all[shard].connections;
+}
+
+/* What is being delivered at home came from there. */
+const struct client *server_origin(struct server *server, const struct message *message)
+{
+    const struct connections *connections;
+    const struct shard_post *post;
+
+    if (message->origin != NULL || server->shards == NULL)
+        return message->origin;
+    post = &server->shards->all[0].post;
+    connections = server_connections_of(server, post->crossing_shard);
+    return post->crossing_id != 0 ? map64_pointer(&connections->by_id, post->crossing_id) : NULL;
+}
+
+size_t server_connections_count(const struct server *server)
+{
+    if (server->shards == NULL)
+        return server->connections.count;
+    return (size_t)atomic_load(&server->shards->shared.count);
+}
+
+/* ---- handing out ------------------------------------------------------------------------------
+ */
+
+static void arrive(void *of)
+{
+    struct passing *passing = of;
+    struct server_shard *shard = passing->to;
+
+    atomic_fetch_sub(&shard->shards->shared.load[shard->number], 1); /* accepting counts it again */
+    connections_accept(shard->connections, io_sock_adopt(shard->io, passing->released),
+                       &passing->peer, passing->websocket);
+    heap_give(passing);
+}
+
+static void turn_away(void *of)
+{
+    struct passing *passing = of;
+
+    io_sock_drop(passing->to->server->io, passing->released);
+    heap_give(passing);
+}
+
+static unsigned least_loaded(struct server_shards *shards)
+{
+    unsigned least = 0;
+
+    for (unsigned i = 1; i < shards->count; i++)
+        if (atomic_load(&shards->shared.load[i]) < atomic_load(&shards->shared.load[least]))
+            least = i;
+    return least;
+}
+
+bool server_shards_accept(struct server *server, struct io_sock *sock,
+                          const struct io_address *peer, bool websocket)
+{
+    struct server_shards *shards = server->shards;
+    struct passing *passing;
+    int64_t released;
+    unsigned to;
+
+    if (shards == NULL || server->state != SERVER_RUNNING)
+        return false;
+    to = least_loaded(shards);
+    if (to == 0)
+        return false;
+    released = io_sock_release(server->io, sock);
+    if (released == IO_SOCK_STAYS)
+        return false;
+    passing = HEAP_NEW(struct passing);
+    *passing = (struct passing){&shards->all[to], released, *peer, websocket};
+    atomic_fetch_add(&shards->shared.load[to], 1);
+    shard_post_call(&shards->all[0].post, to, (struct shard_call){arrive, turn_away}, passing);
+    return true;
+}

@@ -1,0 +1,109 @@
+/*
+ * server_shards: the further shards of a server (docs/shards.md). Shard 0, home, is the server's
+ * own loop and has all that is not a client. Each further shard has connections of clients, a
+ * router with what they subscribe to, and a post to the others; it is a value that is turned by its
+ * host: a thread each in the program (server/program/shard_threads.c).
+ *
+ * Home may halt the others: they stop at the end of their turn, and home alone uses what is theirs
+ * until they are let go on. What it may not do for them is I/O: marks that their next turn heeds
+ * are fine.
+ */
+#ifndef SERVER_SERVER_SHARDS_H
+#define SERVER_SERVER_SHARDS_H
+
+#include <pthread.h>
+
+#include "server/connection.h"
+#include "server/server.h"
+#include "server/shard_post.h"
+
+struct server_shards;
+
+struct server_shard {
+    struct server_shards *shards;
+    struct server *server;
+    unsigned number; /* home is 0, of which only the post and the guard are here */
+    struct io *io;
+    struct connections *connections;
+    struct connections own; /* not of home */
+    struct router *router;
+    struct shard_post post;
+    struct sublist_guard guard;
+    struct client_watch watch; /* tells home's watch */
+    size_t count_before;       /* connections at the end of the turn before */
+    bool opened;
+    void *host; /* its host's */
+};
+
+/* Who turns the further shards. */
+struct shard_host {
+    /* Lets something turn it: makes an io, calls server_shard_open, then turns the io and calls
+     * server_shard_rest after each turn until that is false, then server_shard_close, and destroys
+     * the io. Returns when it rests or could not be opened. */
+    bool (*begin)(struct server_shard *shard);
+    /* Returns when that is over. */
+    void (*end)(struct server_shard *shard);
+};
+
+struct server_shards {
+    struct server *server;
+    const struct shard_host *host;
+    unsigned count;
+    struct server_shard *all;
+    struct shard_posts posts;
+    unsigned halts; /* nested; home's */
+    struct connections_shared shared;
+    pthread_mutex_t lock; /* over the next four */
+    pthread_cond_t changed;
+    bool halt;         /* they are to rest */
+    bool end;          /* they are to end */
+    unsigned turning;  /* that are open and do not rest */
+    _Atomic bool look; /* halt or end changed: what a turn looks at without the lock */
+};
+
+/* After server_start, before the next turn: `count` shards in all. False: it is logged, and the
+ * server is to be destroyed. */
+bool server_shards_begin(struct server *server, unsigned count, const struct shard_host *host);
+/* The three steps of the end, each fine when there are none: nothing turns the further shards any
+ * more and their connections are gone; their routers are; all is. Home's connections go after the
+ * first, its router after the second. */
+void server_shards_end(struct server *server);
+void server_shards_destroy(struct server *server);
+void server_shards_free(struct server *server);
+
+/* May these options be taken over by a reload? Else `reason` says why not. */
+bool server_shards_allow(const struct server *server, const struct auth_options *auth,
+                         char reason[SERVER_RELOAD_REASON_SIZE]);
+
+/* Fine when there are none, and nested: the outermost counts. */
+void server_shards_halt(struct server *server);
+void server_shards_go_on(struct server *server);
+
+/* Home's part of its turn. */
+void server_shards_read(struct server *server);
+void server_shards_flush(struct server *server);
+/* Gives the socket to the shard with the fewest connections; false: that is home, or it stays. */
+bool server_shards_accept(struct server *server, struct io_sock *sock,
+                          const struct io_address *peer, bool websocket);
+/* Connections of all shards. */
+size_t server_connections_count(const struct server *server);
+/* Those of one, while halted: for (i = 0; (c = server_connections_of(server, i)) != NULL; i++) */
+struct connections *server_connections_of(struct server *server, unsigned shard);
+/* While halted, from a sink of home: who published what it is given, on whatever shard; NULL:
+ * nobody, or gone. */
+const struct client *server_origin(struct server *server, const struct message *message);
+/* While halted: the further shards go by what the options say now. */
+void server_shards_options(struct server *server);
+/* While halted: accounts that only home has are made on all. */
+void server_shards_accounts(struct server *server);
+
+/* ---- for the host, on the shard's thread ------------------------------------------------------
+ */
+
+void server_shard_open(struct server_shard *shard, struct io *io);
+/* After each turn; rests as long as it is to. False: it is to end. */
+bool server_shard_rest(struct server_shard *shard);
+/* Returns when all of them are closed: only then may the io go, which others wake. */
+void server_shard_close(struct server_shard *shard);
+
+#endif

@@ -1,0 +1,130 @@
+/*
+ * shards: several shards of one server without sockets, for tests: each has clients and a router,
+ * and they send to each other. Turned by whoever holds them: one thread in any order, or a thread
+ * each.
+ */
+#ifndef TESTS_UNIT_SERVER_SHARDS_H
+#define TESTS_UNIT_SERVER_SHARDS_H
+
+#include "server/shard_post.h"
+#include "tests/unit/server/shard.h"
+
+#define SHARDS_CLIENTS_MAX 64u
+
+struct one_shard {
+    struct shard shard;
+    struct shard_post post;
+    struct sublist_guard guard;
+    struct client *clients[SHARDS_CLIENTS_MAX]; /* those that returns may name */
+    size_t clients_count;
+    _Atomic uint64_t wakes;
+};
+
+struct shards {
+    struct shard_posts posts;
+    struct one_shard *all;
+};
+
+static inline void shards_wake(void *owner)
+{
+    struct one_shard *one = owner;
+
+    atomic_fetch_add(&one->wakes, 1);
+}
+
+static inline struct client *shards_find(void *owner, uint64_t id)
+{
+    struct one_shard *one = owner;
+
+    for (size_t i = 0; i < one->clients_count; i++)
+        if (one->clients[i]->id == id)
+            return one->clients[i];
+    return NULL;
+}
+
+static inline void shards_unite(struct shards *shards)
+{
+    const struct router_shards *parts[SHARDS_MAX];
+    struct sublist_guard *guards[SHARDS_MAX];
+    struct router *routers[SHARDS_MAX];
+
+    for (unsigned i = 0; i < shards->posts.count; i++) {
+        routers[i] = shards->all[i].shard.clients.router;
+        parts[i] = &shards->all[i].post.shards;
+        guards[i] = &shards->all[i].guard;
+    }
+    routers_unite(routers, parts, guards, shards->posts.count);
+}
+
+static inline void shards_init(struct shards *shards, unsigned count)
+{
+    *shards = (struct shards){.posts.count = count};
+    shards->all = calloc(count, sizeof(*shards->all));
+    for (unsigned i = 0; i < count; i++) {
+        struct one_shard *one = &shards->all[i];
+
+        shard_init(&one->shard);
+        ck_assert_int_eq(pthread_mutex_init(&one->guard.lock, NULL), 0);
+        shard_post_init(&one->post, &shards->posts, i, one->shard.clients.router,
+                        &one->shard.clients);
+        one->post.wake = shards_wake;
+        one->post.find = shards_find;
+        one->post.owner = one;
+    }
+    shards_unite(shards);
+}
+
+static inline struct client *shards_join(struct shards *shards, unsigned shard,
+                                         struct client *client)
+{
+    struct one_shard *one = &shards->all[shard];
+
+    shard_join(&one->shard, client);
+    ck_assert_uint_lt(one->clients_count, SHARDS_CLIENTS_MAX);
+    one->clients[one->clients_count++] = client;
+    shard_say(&one->shard, client,
+              "CONNECT {\"verbose\":false,\"headers\":true,\"no_responders\":true}\r\n");
+    return client;
+}
+
+static inline void shards_say(struct shards *shards, unsigned shard, struct client *client,
+                              const char *text)
+{
+    shard_say(&shards->all[shard].shard, client, text);
+}
+
+static inline void shards_turn(struct shards *shards, unsigned shard)
+{
+    struct shard_post *post = &shards->all[shard].post;
+
+    (void)shard_post_read(post);
+    shard_post_flush(post);
+}
+
+/* Until nothing is on its way. */
+static inline void shards_settle(struct shards *shards)
+{
+    for (int round = 0; round < 20; round++)
+        for (unsigned i = 0; i < shards->posts.count; i++)
+            shards_turn(shards, i);
+}
+
+static inline void shards_deinit(struct shards *shards)
+{
+    for (unsigned i = shards->posts.count; i-- > 0;) {
+        struct one_shard *one = &shards->all[i];
+
+        for (size_t c = 0; c < one->clients_count; c++)
+            shard_leave(&one->shard, one->clients[c]);
+    }
+    for (unsigned i = shards->posts.count; i-- > 0;) {
+        struct one_shard *one = &shards->all[i];
+
+        shard_post_deinit(&one->post);
+        shard_deinit(&one->shard);
+        pthread_mutex_destroy(&one->guard.lock);
+    }
+    free(shards->all);
+}
+
+#endif

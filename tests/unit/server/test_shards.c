@@ -1,0 +1,425 @@
+/* What clients of several shards see of each other: as if there were one. */
+#include <stdio.h>
+
+#include "base/prng.h"
+#include "base/subject.h"
+#include "tests/unit/server/shards.h"
+
+static size_t count_of(const struct client *client, const char *what)
+{
+    struct bytes rest = buf_bytes(&client->out), text = bytes_of_text(what);
+    size_t count = 0;
+
+    for (; rest.size >= text.size; rest = bytes_skip(rest, 1))
+        count += bytes_starts(rest, text);
+    return count;
+}
+
+START_TEST(a_message_reaches_subscribers_of_every_shard_once)
+{
+    struct client clients[3];
+    struct shards shards;
+
+    shards_init(&shards, 3);
+    for (unsigned i = 0; i < 3; i++) {
+        shards_join(&shards, i, &clients[i]);
+        shards_say(&shards, i, &clients[i], "SUB a.* 1\r\nSUB a.> 2\r\n");
+    }
+    shards_say(&shards, 1, &clients[1], "HPUB a.b r 12 14\r\nNATS/1.0\r\n\r\nhi\r\n");
+    CK_OUT(&clients[1], "HMSG a.b 2 r 12 14\r\nNATS/1.0\r\n\r\nhi\r\n"
+                        "HMSG a.b 1 r 12 14\r\nNATS/1.0\r\n\r\nhi\r\n");
+    shards_settle(&shards);
+    for (unsigned i = 0; i < 3; i += 2)
+        CK_OUT(&clients[i], "HMSG a.b 2 r 12 14\r\nNATS/1.0\r\n\r\nhi\r\n"
+                            "HMSG a.b 1 r 12 14\r\nNATS/1.0\r\n\r\nhi\r\n");
+    CK_OUT(&clients[1], "");
+    shards_deinit(&shards);
+}
+END_TEST
+
+START_TEST(a_subscription_is_in_force_everywhere_when_its_command_was_taken)
+{
+    struct client a, b;
+    struct shards shards;
+
+    shards_init(&shards, 2);
+    shards_join(&shards, 0, &a);
+    shards_join(&shards, 1, &b);
+    for (int i = 0; i < 3; i++) /* what is known of it is kept */
+        shards_say(&shards, 1, &b, "PUB x 0\r\n\r\n");
+    shards_settle(&shards);
+    CK_OUT(&a, "");
+    shards_say(&shards, 0, &a, "SUB x 1\r\n"); /* and no turn of its shard */
+    shards_say(&shards, 1, &b, "PUB x 1\r\n1\r\n");
+    shards_settle(&shards);
+    CK_OUT(&a, "MSG x 1 1\r\n1\r\n");
+    shards_say(&shards, 0, &a, "UNSUB 1\r\n");
+    shards_say(&shards, 1, &b, "PUB x r 1\r\n2\r\nSUB r 9\r\nPUB x r 1\r\n3\r\n");
+    shards_settle(&shards);
+    CK_OUT(&a, "");
+    ck_assert_uint_eq(count_of(&b, "NATS/1.0 503"), 1); /* at once: nobody is known anywhere */
+    shards_deinit(&shards);
+}
+END_TEST
+
+START_TEST(a_group_is_served_once_and_each_member_has_the_same_chance)
+{
+    enum { MEMBERS = 7, MESSAGES = 7000 };
+    struct client members[MEMBERS], publisher;
+    struct shards shards;
+    size_t all = 0;
+
+    shards_init(&shards, 3);
+    shards_join(&shards, 0, &publisher);
+    for (unsigned i = 0; i < MEMBERS; i++) {
+        unsigned shard = i == 0 ? 0 : i < 3 ? 1 : 2; /* 1, 2 and 4 of them */
+
+        shards_join(&shards, shard, &members[i]);
+        shards_say(&shards, shard, &members[i], i % 2 ? "SUB w.* q 1\r\n" : "SUB w.x q 1\r\n");
+    }
+    for (int i = 0; i < MESSAGES; i++)
+        shards_say(&shards, 0, &publisher, "PUB w.x 0\r\n\r\n");
+    shards_settle(&shards);
+    for (unsigned i = 0; i < MEMBERS; i++) {
+        size_t count = count_of(&members[i], "MSG w.x");
+
+        ck_assert_uint_gt(count, MESSAGES / MEMBERS - 200);
+        ck_assert_uint_lt(count, MESSAGES / MEMBERS + 200);
+        all += count;
+    }
+    ck_assert_uint_eq(all, MESSAGES);
+    shards_deinit(&shards);
+}
+END_TEST
+
+START_TEST(a_member_that_left_meanwhile_is_replaced_wherever_another_is)
+{
+    struct client publisher, leaver, stayer;
+    struct shards shards;
+
+    shards_init(&shards, 3);
+    shards_join(&shards, 0, &publisher);
+    shards_join(&shards, 1, &leaver);
+    shards_join(&shards, 2, &stayer);
+    shards_say(&shards, 1, &leaver, "SUB w q 1\r\n");
+    shards_say(&shards, 0, &publisher, "PUB w 1\r\n1\r\n"); /* for the only one */
+    shards_say(&shards, 1, &leaver, "UNSUB 1\r\n");
+    shards_say(&shards, 2, &stayer, "SUB w q 5\r\n");
+    shards_settle(&shards);
+    CK_OUT(&leaver, "");
+    CK_OUT(&stayer, "MSG w 5 1\r\n1\r\n");
+    shards_deinit(&shards);
+}
+END_TEST
+
+START_TEST(a_request_that_finds_nobody_any_more_is_told_so)
+{
+    struct client publisher, leaver;
+    struct shards shards;
+
+    shards_init(&shards, 2);
+    shards_join(&shards, 0, &publisher);
+    shards_join(&shards, 1, &leaver);
+    shards_say(&shards, 0, &publisher, "SUB r.* 7\r\n");
+    shards_say(&shards, 1, &leaver, "SUB w 1\r\nSUB g q 2\r\n");
+    shards_say(&shards, 0, &publisher, "PUB w r.1 0\r\n\r\nPUB g r.2 0\r\n\r\n");
+    shards_say(&shards, 1, &leaver, "UNSUB 1\r\nUNSUB 2\r\n");
+    shards_settle(&shards);
+    CK_OUT(&leaver, "");
+    CK_OUT(&publisher, "HMSG r.1 7 33 33\r\nNATS/1.0 503\r\nNats-Subject: w\r\n\r\n\r\n"
+                       "HMSG r.2 7 33 33\r\nNATS/1.0 503\r\nNats-Subject: g\r\n\r\n\r\n");
+    shards_deinit(&shards);
+}
+END_TEST
+
+START_TEST(a_receiver_far_behind_holds_back_a_publisher_of_another_shard)
+{
+    struct client publisher, receiver;
+    struct shards shards;
+
+    shards_init(&shards, 2);
+    shards.all[1].shard.clients.pending_stall = 1000;
+    shards.all[1].shard.clients.pending_much = 100;
+    shards_join(&shards, 0, &publisher);
+    shards_join(&shards, 1, &receiver);
+    shards_say(&shards, 1, &receiver, "SUB x 1\r\n");
+    for (int i = 0; i < 40; i++)
+        shards_say(&shards, 0, &publisher, "PUB x 5\r\nhello\r\n");
+    shards_settle(&shards);
+    ck_assert(!publisher.stalled);
+    for (int i = 0; i < 40; i++)
+        shards_say(&shards, 0, &publisher, "PUB x 5\r\nhello\r\n");
+    shards_settle(&shards);
+    ck_assert(publisher.stalled);
+    ck_assert_uint_eq(publisher.stalls, 1);
+    shards_deinit(&shards);
+}
+END_TEST
+
+START_TEST(what_a_shard_does_not_take_holds_back_those_who_send_it)
+{
+    static char payload[1 << 20];
+    struct client publisher, receiver;
+    struct shards shards;
+    char line[64];
+
+    memset(payload, 'x', sizeof(payload));
+    snprintf(line, sizeof(line), "PUB x %zu\r\n", sizeof(payload));
+    shards_init(&shards, 2);
+    shards_join(&shards, 0, &publisher);
+    shards_join(&shards, 1, &receiver);
+    shards_say(&shards, 1, &receiver, "SUB x 1\r\n");
+    for (int i = 0; i < 9; i++) {
+        ck_assert(!publisher.stalled);
+        shards_say(&shards, 0, &publisher, line);
+        shard_feed(&shards.all[0].shard, &publisher, bytes_of((uint8_t *)payload, sizeof(payload)));
+        shards_say(&shards, 0, &publisher, "\r\n");
+        shard_post_flush(&shards.all[0].post);
+        if (publisher.stalled)
+            break;
+    }
+    ck_assert(publisher.stalled);
+    shards_settle(&shards);
+    publisher.stalled = false;
+    shards_say(&shards, 0, &publisher, "PUB x 0\r\n\r\n");
+    ck_assert(!publisher.stalled);
+    shards_deinit(&shards);
+}
+END_TEST
+
+/* ---- sinks ------------------------------------------------------------------------------------
+ */
+
+struct heard {
+    unsigned count;
+    char payloads[64];
+};
+
+static void hear(void *owner, const struct message *message)
+{
+    struct heard *heard = owner;
+
+    heard->count++;
+    ck_assert_uint_lt(strlen(heard->payloads) + message->payload.size, sizeof(heard->payloads));
+    memcpy(heard->payloads + strlen(heard->payloads), message->payload.at, message->payload.size);
+}
+
+START_TEST(sinks_hear_clients_of_all_shards_in_their_order)
+{
+    struct heard heard = {0};
+    struct client client;
+    struct shards shards;
+    struct router *home;
+    struct sink *sink;
+
+    shards_init(&shards, 2);
+    home = shards.all[0].shard.clients.router;
+    shards_join(&shards, 1, &client);
+    sink =
+        router_sink_add(home, router_account_default(home), BYTES("s.>"), BYTES(""), hear, &heard);
+    shards_say(&shards, 1, &client, "PUB s.a 1\r\n1\r\nPUB s.b 1\r\n2\r\nPUB t 1\r\nx\r\n");
+    shards_turn(&shards, 1);
+    shards_say(&shards, 1, &client, "PUB s.a 1\r\n3\r\n");
+    shards_settle(&shards);
+    ck_assert_str_eq(heard.payloads, "123");
+    router_sink_remove(home, sink);
+    shards_say(&shards, 1, &client, "PUB s.a 1\r\n4\r\n");
+    shards_settle(&shards);
+    ck_assert_uint_eq(heard.count, 3);
+    shards_deinit(&shards);
+}
+END_TEST
+
+START_TEST(interest_of_clients_is_known_on_all_shards)
+{
+    struct client client;
+    struct shards shards;
+    struct account *account;
+    struct router *home;
+    uint64_t generation;
+
+    shards_init(&shards, 2);
+    home = shards.all[0].shard.clients.router;
+    account = router_account_default(home);
+    shards_join(&shards, 1, &client);
+    generation = account_generation(account);
+    ck_assert(!router_interest(home, account, BYTES("a.b")));
+    shards_say(&shards, 1, &client, "SUB a.* g 1\r\n");
+    ck_assert_uint_ne(account_generation(account), generation);
+    ck_assert(router_interest(home, account, BYTES("a.b")));
+    ck_assert(!router_interest_plain(home, account, BYTES("a.b")));
+    ck_assert(router_interest_literal(home, account, BYTES("a.*"), BYTES("g")));
+    ck_assert(!router_interest_literal(home, account, BYTES("a.*"), BYTES("")));
+    shards_say(&shards, 1, &client, "SUB a.b 2\r\n");
+    ck_assert(router_interest_plain(home, account, BYTES("a.b")));
+    shards_say(&shards, 1, &client, "UNSUB 1\r\nUNSUB 2\r\n");
+    ck_assert(!router_interest(home, account, BYTES("a.b")));
+    shards_deinit(&shards);
+}
+END_TEST
+
+/* ---- against a model --------------------------------------------------------------------------
+ */
+
+#define MODEL_CLIENTS 9u
+#define MODEL_SUBS    4u
+#define MODEL_STEPS   4000
+
+static const char *const filters[] = {"a", "b", "a.*", "a.>", ">", "a.b", "*.b"};
+static const char *const subjects[] = {"a", "b", "a.b", "a.c", "c.b", "a.b.c"};
+static const char *const queues[] = {"", "", "q", "p"};
+
+struct model_sub {
+    const char *filter; /* NULL: none */
+    const char *queue;
+    uint64_t due; /* plain: messages that it must have got */
+    uint64_t got;
+};
+
+struct model {
+    struct shards shards;
+    struct prng prng;
+    struct client clients[MODEL_CLIENTS];
+    struct model_sub subs[MODEL_CLIENTS][MODEL_SUBS];
+    uint64_t group_due[2];
+    uint64_t group_got[2];
+};
+
+static unsigned model_shard(unsigned client)
+{
+    return client % 3;
+}
+
+/* Reads "MSG subject sid size" of what a client was sent. */
+static void model_hear(struct model *model, unsigned n)
+{
+    struct client *client = &model->clients[n];
+    struct bytes rest = buf_bytes(&client->out);
+
+    while (rest.size > 0) {
+        size_t line = bytes_find(rest, '\n') + 1;
+        unsigned sid = 0;
+
+        ck_assert(bytes_starts(rest, BYTES("MSG ")));
+        sscanf((const char *)rest.at, "MSG %*s %u", &sid);
+        ck_assert_uint_lt(sid, MODEL_SUBS);
+        model->subs[n][sid].got++;
+        if (model->subs[n][sid].queue[0] != 0)
+            model->group_got[model->subs[n][sid].queue[0] == 'q']++;
+        rest = bytes_skip(rest, line + 2);
+    }
+    shard_forget(client);
+}
+
+static void model_settle(struct model *model)
+{
+    shards_settle(&model->shards);
+    for (unsigned n = 0; n < MODEL_CLIENTS; n++)
+        model_hear(model, n);
+}
+
+static bool matches(const char *filter, const char *subject)
+{
+    return subject_matches(bytes_of_text(filter), bytes_of_text(subject));
+}
+
+static void model_publish(struct model *model)
+{
+    const char *subject = subjects[prng_below(&model->prng, UNIT_COUNT(subjects))];
+    unsigned from = (unsigned)prng_below(&model->prng, MODEL_CLIENTS);
+    bool groups[2] = {0};
+    char line[64];
+
+    for (unsigned n = 0; n < MODEL_CLIENTS; n++) {
+        for (unsigned s = 0; s < MODEL_SUBS; s++) {
+            struct model_sub *sub = &model->subs[n][s];
+
+            if (sub->filter == NULL || !matches(sub->filter, subject))
+                continue;
+            if (sub->queue[0] != 0)
+                groups[sub->queue[0] == 'q'] = true;
+            else
+                sub->due++;
+        }
+    }
+    model->group_due[0] += groups[0];
+    model->group_due[1] += groups[1];
+    snprintf(line, sizeof(line), "PUB %s 0\r\n\r\n", subject);
+    shards_say(&model->shards, model_shard(from), &model->clients[from], line);
+}
+
+static void model_check(struct model *model)
+{
+    for (unsigned n = 0; n < MODEL_CLIENTS; n++)
+        for (unsigned s = 0; s < MODEL_SUBS; s++)
+            if (model->subs[n][s].filter != NULL && model->subs[n][s].queue[0] == 0)
+                ck_assert_uint_eq(model->subs[n][s].got, model->subs[n][s].due);
+    ck_assert_uint_eq(model->group_got[0], model->group_due[0]);
+    ck_assert_uint_eq(model->group_got[1], model->group_due[1]);
+}
+
+/* What was on its way is there first, so that the model knows what is due. */
+static void model_change(struct model *model)
+{
+    unsigned n = (unsigned)prng_below(&model->prng, MODEL_CLIENTS);
+    unsigned s = (unsigned)prng_below(&model->prng, MODEL_SUBS);
+    struct model_sub *sub = &model->subs[n][s];
+    char line[64];
+
+    model_settle(model);
+    model_check(model);
+    if (sub->filter != NULL) {
+        snprintf(line, sizeof(line), "UNSUB %u\r\n", s);
+        *sub = (struct model_sub){0};
+    } else {
+        *sub = (struct model_sub){
+            .filter = filters[prng_below(&model->prng, UNIT_COUNT(filters))],
+            .queue = queues[prng_below(&model->prng, UNIT_COUNT(queues))],
+        };
+        snprintf(line, sizeof(line), "SUB %s %s %u\r\n", sub->filter, sub->queue, s);
+    }
+    shards_say(&model->shards, model_shard(n), &model->clients[n], line);
+}
+
+START_TEST(several_shards_deliver_what_one_would)
+{
+    static struct model model;
+
+    for (uint64_t seed = 1; seed <= 3; seed++) {
+        memset(&model, 0, sizeof(model));
+        prng_seed(&model.prng, seed);
+        shards_init(&model.shards, 3);
+        for (unsigned n = 0; n < MODEL_CLIENTS; n++)
+            shards_join(&model.shards, model_shard(n), &model.clients[n]);
+        for (int step = 0; step < MODEL_STEPS; step++) {
+            if (prng_below(&model.prng, 20) == 0)
+                model_change(&model);
+            else
+                model_publish(&model);
+            if (prng_below(&model.prng, 5) == 0)
+                shards_turn(&model.shards, (unsigned)prng_below(&model.prng, 3));
+        }
+        model_settle(&model);
+        model_check(&model);
+        shards_deinit(&model.shards);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *tests[] = {
+        a_message_reaches_subscribers_of_every_shard_once,
+        a_subscription_is_in_force_everywhere_when_its_command_was_taken,
+        a_group_is_served_once_and_each_member_has_the_same_chance,
+        a_member_that_left_meanwhile_is_replaced_wherever_another_is,
+        a_request_that_finds_nobody_any_more_is_told_so,
+        a_receiver_far_behind_holds_back_a_publisher_of_another_shard,
+        what_a_shard_does_not_take_holds_back_those_who_send_it,
+        sinks_hear_clients_of_all_shards_in_their_order,
+        interest_of_clients_is_known_on_all_shards,
+        several_shards_deliver_what_one_would,
+    };
+
+    return UNIT_RUN_PLAIN("shards", tests);
+}
