@@ -117,6 +117,7 @@ includes:
 	@python3 tools/include_check.py
 	@python3 tools/status_table.py --check
 	@python3 bench/plot.py --check
+	@python3 tests/e2e/differential/report.py --check
 
 # The unit tests, the simulations and the fuzz corpora under the sanitizers, with the other compiler.
 asan:

@@ -9,6 +9,8 @@ import argparse
 import json
 import os
 import re
+import selectors
+import socket
 import sys
 import time
 
@@ -87,13 +89,18 @@ def pending(server, client, count):
     config = {"durable_name": "c", "ack_policy": "explicit", "max_ack_pending": -1, "ack_wait": 600 * 10**9}
     client.api("CONSUMER.CREATE.S.c", {"stream_name": "S", "config": config})
     publish(client, count, lambda i: b"s.1")
+
+    def take(requests):
+        for _ in range(requests):
+            client.send(b"PUB $JS.API.CONSUMER.MSG.NEXT.S.c answers.q 3\r\n500\r\n")
+            for _ in range(500):
+                client.message()
+
+    take(10)  # buffers have their size then
     before = anonymous(server)
-    for _ in range(count // 500):
-        client.send(b"PUB $JS.API.CONSUMER.MSG.NEXT.S.c answers.q 3\r\n500\r\n")
-        for _ in range(500):
-            client.message()
+    take(count // 500 - 10)
     time.sleep(1)
-    print(f"{count} pending acks: {(anonymous(server) - before) / count:.1f} bytes each")
+    print(f"{count} pending acks: {(anonymous(server) - before) / (count - 5000):.1f} bytes each")
 
 
 def needle(server, client, count):
@@ -127,6 +134,23 @@ def puts(server, client, reader, readers):
 
     put(10)
     begun = cpu_s(server)
+    put(400)
+    return (cpu_s(server) - begun) / 400
+
+
+def puts_apart(server, client, sockets):
+    """The same, where each has a connection of its own."""
+
+    def put(count):
+        for _ in range(count):
+            client.publish(b"$KV.B.k", b"v" * 100)
+            got = 0
+            while got < len(sockets.get_map()):
+                for key, _ in sockets.select():
+                    got += key.fileobj.recv(1 << 16).count(b"MSG $KV")
+
+    put(10)
+    begun = cpu_s(server)
     put(100)
     return (cpu_s(server) - begun) / 100
 
@@ -150,6 +174,30 @@ def watchers(count):
           "as many plain subscriptions")
 
 
+def apart(count):
+    costs = []
+    for watching in (False, True):
+        with Server() as server, Requester(server.port) as client, selectors.DefaultSelector() as sockets:
+            client.read_s = 60
+            client.api("STREAM.CREATE.KV_B", BUCKET)
+            for i in range(count):
+                receiver = socket.create_connection(("127.0.0.1", server.port))
+                subject = b"w.%d" % i if watching else b"$KV.B.>"
+                receiver.sendall(b'CONNECT {"verbose":false,"headers":true}\r\nSUB %s 7\r\nPING\r\n' % subject)
+                said = b""
+                while b"PONG" not in said:
+                    said += receiver.recv(1 << 16)
+                sockets.register(receiver, selectors.EVENT_READ)
+                if watching:
+                    config = {**WATCHER, "flow_control": False, "idle_heartbeat": 0, "deliver_subject": f"w.{i}"}
+                    client.api("CONSUMER.CREATE.KV_B", {"stream_name": "KV_B", "config": config})
+            costs.append(puts_apart(server, client, sockets))
+            for key in list(sockets.get_map().values()):
+                key.fileobj.close()
+    print(f"each on a connection of its own: {costs[1] * 1e6:,.0f} us of CPU, {costs[1] / costs[0]:.1f} times that with "
+          "as many plain subscriptions")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--consumers", type=int, default=10_000)
@@ -162,6 +210,7 @@ def main():
             client.read_s = 60
             measure(server, client, count)
     watchers(args.watchers)
+    apart(args.watchers)
 
 
 if __name__ == "__main__":

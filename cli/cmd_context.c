@@ -1,6 +1,7 @@
 /* context: saved settings. */
 #include "cli/commands.h"
 #include "cli/context.h"
+#include "cli/form.h"
 #include "cli/grid.h"
 
 static const struct flag save_flags[] = {
@@ -102,7 +103,10 @@ static int run_save(struct cli *cli)
     buf_deinit(&text);
     if (!done)
         return cli_fail(cli, EXIT_FAILED, NULL, "%s", error);
-    printf("Saved context %s\n", name);
+    if (cli->json)
+        form_say(cli, "saved", name, NULL);
+    else
+        printf("Saved context %s\n", name);
     return EXIT_DONE;
 }
 
@@ -199,7 +203,10 @@ static int run_select(struct cli *cli)
         return missing(cli, name);
     if (!context_select(name, &cli->arena, error))
         return cli_fail(cli, EXIT_FAILED, NULL, "%s", error);
-    printf("Selected context %s\n", name);
+    if (cli->json)
+        form_say(cli, "selected", name, NULL);
+    else
+        printf("Selected context %s\n", name);
     return EXIT_DONE;
 }
 
@@ -219,7 +226,10 @@ static int run_rm(struct cli *cli)
         (selected != NULL && strcmp(selected, name) == 0 &&
          !context_select(NULL, &cli->arena, error)))
         return cli_fail(cli, EXIT_FAILED, NULL, "%s", error);
-    printf("Removed context %s\n", name);
+    if (cli->json)
+        form_say(cli, "removed", name, NULL);
+    else
+        printf("Removed context %s\n", name);
     return EXIT_DONE;
 }
 

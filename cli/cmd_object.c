@@ -205,7 +205,9 @@ static int run_rm(struct cli *cli)
     result = object_store_describe(cli, &object);
     if (result == EXIT_DONE)
         result = object_store_forget(cli, bucket, id);
-    if (result == EXIT_DONE)
+    if (result == EXIT_DONE && cli->json)
+        form_say(cli, "bucket", bucket, "removed", name, NULL);
+    else if (result == EXIT_DONE)
         printf("Removed %s > %s\n", bucket, name);
     return result;
 }

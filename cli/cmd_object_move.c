@@ -8,6 +8,7 @@
 #include "cli/bar.h"
 #include "cli/commands.h"
 #include "cli/file.h"
+#include "cli/form.h"
 #include "cli/hasher.h"
 #include "cli/human.h"
 #include "cli/interrupt.h"
@@ -353,7 +354,11 @@ static int run_get(struct cli *cli)
         result = pick_confirmed(cli, cli_print(cli, "Replace existing file %s", path));
     if (result == EXIT_DONE)
         result = get_to(&g, path);
-    if (result == EXIT_DONE && !g.standard && !cli->json)
+    if (result == EXIT_DONE && !g.standard && cli->json)
+        printf("{\"bucket\":\"%s\",\"name\":%s,\"file\":%s,\"size\":%llu,\"seconds\":%.6f}\n",
+               g.bucket, form_quote(cli, name), form_quote(cli, path),
+               (unsigned long long)g.object.size, (double)(conn_now() - begun) / 1e9);
+    else if (result == EXIT_DONE && !g.standard)
         printf("Wrote: %s to %s in %s\n", human_size(cli, g.object.size), path,
                human_duration(cli, conn_now() - begun));
     return result;

@@ -3,6 +3,7 @@
 
 #include "cli/api.h"
 #include "cli/commands.h"
+#include "cli/form.h"
 #include "cli/human.h"
 #include "cli/message.h"
 
@@ -106,7 +107,12 @@ static int publish_all(struct publishing *p)
     }
     /* Refusals of a subject come before the answer to this. */
     verdict = conn_sync(&cli->conn, cli->settings.timeout_ns);
-    return verdict == CONN_OK ? EXIT_DONE : cli_fail_conn(cli, verdict);
+    if (verdict != CONN_OK)
+        return cli_fail_conn(cli, verdict);
+    if (cli->json && !p->acked)
+        printf("{\"subject\":%s,\"messages\":%lld}\n", form_quote(cli, cli_text(cli, p->subject)),
+               (long long)count);
+    return EXIT_DONE;
 }
 
 static int run(struct cli *cli)

@@ -149,6 +149,21 @@ static bool run_program(const char *command, const struct msg *msg, struct buf *
     return pclose(pipe) == 0;
 }
 
+static void show_request(const struct msg *msg)
+{
+    struct json_writer writer;
+    struct buf line;
+
+    buf_init(&line, BODY_MAX * 8);
+    json_writer_init(&writer, &line);
+    json_object_begin(&writer);
+    message_json(&writer, msg);
+    json_object_end(&writer);
+    buf_add_byte(&line, '\n');
+    (void)fwrite(line.at, 1, line.size, stdout);
+    buf_deinit(&line);
+}
+
 static int answer_one(struct cli *cli, uint64_t number, const struct msg *msg, struct buf *header,
                       struct buf *text)
 {
@@ -158,9 +173,13 @@ static int answer_one(struct cli *cli, uint64_t number, const struct msg *msg, s
     enum conn_verdict verdict;
     int result;
 
-    printf("[#%llu] Received on subject \"%.*s\":\n", (unsigned long long)number,
-           BYTES_ARG(msg->subject));
-    message_show(stdout, msg, false);
+    if (cli->json)
+        show_request(msg);
+    else
+        printf("[#%llu] Received on subject \"%.*s\":\n", (unsigned long long)number,
+               BYTES_ARG(msg->subject));
+    if (!cli->json)
+        message_show(stdout, msg, false);
     (void)fflush(stdout);
     buf_clear(header);
     buf_clear(text);

@@ -144,8 +144,11 @@ static int run_edit(struct cli *cli)
     if (show_changes(cli, api_get(info, "config"), &form) == 0)
         return cli_fail(cli, EXIT_USAGE, "millrace stream edit ORDERS --max-age 7d",
                         "nothing would change");
-    if (args_on(&cli->args, "dry-run"))
+    if (args_on(&cli->args, "dry-run")) {
+        if (cli->json)
+            cli_say_json(cli, bytes_of_text(form_json(&form)));
         return EXIT_DONE;
+    }
     result = pick_confirmed(cli, cli_print(cli, "Really edit Stream %s", name));
     return result == EXIT_DONE ? update(cli, name, &form) : result;
 }

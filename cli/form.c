@@ -1,5 +1,7 @@
 #include "cli/form.h"
 
+#include <stdarg.h>
+
 #include <strings.h>
 
 #define TEXT_MAX ((size_t)64 * 1024 * 1024)
@@ -229,4 +231,19 @@ const char *form_choose(const char *text, const char *const *choices, size_t cou
         }
     }
     return NULL;
+}
+
+void form_say(struct cli *cli, ...)
+{
+    const char *key, *value;
+    struct form form;
+    va_list list;
+
+    form_init(&form, cli);
+    va_start(list, cli);
+    while ((key = va_arg(list, const char *)) != NULL &&
+           (value = va_arg(list, const char *)) != NULL)
+        form_text(&form, key, value);
+    va_end(list);
+    puts(form_json(&form));
 }

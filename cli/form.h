@@ -37,6 +37,9 @@ const char *form_json(const struct form *form);
 const struct json *form_parse(const struct form *form);
 /* A text as a JSON string, quotes included. */
 const char *form_quote(struct cli *cli, const char *text);
+/* {"key":"value"} on standard output: pairs of texts up to a NULL. For commands whose JSON is no
+ * more than that. */
+[[gnu::sentinel]] void form_say(struct cli *cli, ...);
 /* A JSON value as it is written. */
 struct bytes form_write(struct cli *cli, const struct json *value);
 

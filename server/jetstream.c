@@ -14,8 +14,9 @@
 #include "base/heap.h"
 #include "server/api/api.h"
 
-#define ELECTION_NS INT64_C(250000000) /* heartbeats: a tenth of it */
-#define ROUNDS_MAX  16 /* of marked streams in one turn; what is left waits for the next */
+#define ELECTION_NS     INT64_C(250000000) /* heartbeats: a tenth of it */
+#define COPIES_PER_TURN 32u
+#define ROUNDS_MAX      16 /* of marked streams in one turn; what is left waits for the next */
 
 struct server *jetstream_server(struct jetstream *jetstream)
 {
@@ -554,9 +555,25 @@ static void streams_turn(struct jetstream *jetstream)
     }
 }
 
+unsigned jetstream_copies(struct jetstream *jetstream, uint64_t *turn)
+{
+    unsigned rank;
+
+    if (*turn == jetstream->copies.turn)
+        return 0;
+    *turn = jetstream->copies.turn;
+    rank = jetstream->copies.asking++;
+    if (jetstream->copies.asked > 1 && rank != *turn % jetstream->copies.asked)
+        return 0;
+    return COPIES_PER_TURN;
+}
+
 void jetstream_turn(struct jetstream *jetstream)
 {
     jetstream->turning = true;
+    jetstream->copies.turn++;
+    jetstream->copies.asked = jetstream->copies.asking;
+    jetstream->copies.asking = 0;
     jetstream_spaces_look(jetstream);
     jetstream_cluster_turn(jetstream->cluster);
     check_logs(jetstream);

@@ -173,6 +173,11 @@ struct catalogue_op {
     int64_t deadline_ns;
 };
 void jetstream_catalogue(struct jetstream *jetstream, struct catalogue_op *op);
+
+/* How many messages of another stream a mirror or source may take in this turn; asked when it has
+ * some. `turn` is the asker's, which is answered once a turn. They take turns, and what they take
+ * together is bounded, so that publishers keep most of a busy server. */
+unsigned jetstream_copies(struct jetstream *jetstream, uint64_t *turn);
 /*
  * What several streams' leaders say of them, each as one JSON object: asks those that lead and
  * waits, at most two seconds. `done` runs once, perhaps at once; what did not come is empty.

@@ -50,6 +50,10 @@ struct jetstream {
     struct account_usage usage; /* of all, as it was at that time */
     int64_t usage_looked_ns;
     struct stream *dirty; /* have something to do this turn */
+    struct {
+        uint64_t turn;
+        unsigned asking, asked; /* followers that have something to take, this turn and the last */
+    } copies;
 
     /* jetstream_catalogue.c */
     struct catalogue_op *op_first, *op_last; /* not begun */

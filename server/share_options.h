@@ -36,6 +36,18 @@ enum share_kind {
     SHARE_SERVICE, /* requests flow to whoever exports, replies back */
 };
 
+struct revocation {
+    struct bytes whom; /* a key, or "*" */
+    int64_t until_s;   /* what was issued until then counts no more */
+};
+
+/* What was signed of an export beside its options. */
+struct export_claims {
+    bool activated; /* who imports it shows that it was allowed to */
+    struct revocation *revocations;
+    size_t revocations_count;
+};
+
 struct export_options {
     const struct config_place *place;
     enum share_kind kind;
@@ -46,6 +58,7 @@ struct export_options {
     bool streamed;          /* a request may have many replies */
     int64_t threshold_ns;   /* how long they are waited for */
     int64_t token_position; /* of the token, from 1, that is the importer's name; 0: none */
+    const struct export_claims *claims; /* NULL: it was configured, not signed */
 };
 
 struct import_options {
@@ -56,6 +69,7 @@ struct import_options {
     struct bytes prefix;  /* of a stream: what stands before it here */
     struct bytes to;      /* what it is here; empty: the same */
     bool share;           /* of a service: who asks is told in a header */
+    struct bytes token;   /* signed by who exports; empty: none */
 };
 
 struct export_list {

@@ -3,9 +3,10 @@
 #include "storage/hash.h"
 #include "storage/le.h"
 
-#define MAGIC   0x3162524du /* "MRb1" */
-#define VERSION 1u
-#define SECTOR  512u /* what a disk writes whole or not at all */
+#define MAGIC       0x3162524du /* "MRb1" */
+#define VERSION     1u
+#define FLAG_ERASED 1u
+#define SECTOR      512u /* what a disk writes whole or not at all */
 
 /* Envelope. */
 enum {
@@ -159,6 +160,13 @@ void batch_place(uint8_t *at, uint32_t content_size, struct batch_envelope *enve
     le_put_u64(at + AT_CHECKSUM, hash_64(bytes_of(at + 8, BATCH_ENVELOPE - 8)));
 }
 
+void batch_erased(uint8_t *at, const struct batch_envelope *envelope)
+{
+    le_put_u16(at + AT_FLAGS, FLAG_ERASED);
+    le_put_u32(at + AT_SUMS_HASH, add_sums(at, envelope->content_size, envelope->position));
+    le_put_u64(at + AT_CHECKSUM, hash_64(bytes_of(at + 8, BATCH_ENVELOPE - 8)));
+}
+
 /* ---- reading --------------------------------------------------------------------------------- */
 
 enum err batch_envelope_read(struct bytes in, uint64_t file_id, uint64_t position,
@@ -171,7 +179,7 @@ enum err batch_envelope_read(struct bytes in, uint64_t file_id, uint64_t positio
         return ERR_CORRUPT;
     if (le_u64(at + AT_CHECKSUM) != hash_64(bytes_of(at + 8, BATCH_ENVELOPE - 8)))
         return ERR_CORRUPT;
-    if (le_u16(at + AT_VERSION) != VERSION || le_u16(at + AT_FLAGS) != 0)
+    if (le_u16(at + AT_VERSION) != VERSION || (le_u16(at + AT_FLAGS) & ~FLAG_ERASED) != 0)
         return ERR_VERSION;
 
     e.size = le_u32(at + AT_SIZE);
@@ -184,6 +192,7 @@ enum err batch_envelope_read(struct bytes in, uint64_t file_id, uint64_t positio
     memcpy(e.hash.at, at + AT_HASH, 16);
     e.block_count = le_u32(at + AT_BLOCK_COUNT);
     e.sums_hash = le_u32(at + AT_SUMS_HASH);
+    e.erased = (le_u16(at + AT_FLAGS) & FLAG_ERASED) != 0;
 
     if (e.file_id != file_id || e.position != position)
         return ERR_CORRUPT;
@@ -222,6 +231,22 @@ struct log_hash batch_content_hash(struct bytes content)
     return hash_128(content);
 }
 
+static bool sums_fit(struct bytes in, const struct batch_envelope *e)
+{
+    const uint8_t *sums = in.at + sums_offset(e->content_size);
+
+    if (hash_32(bytes_of(sums, 4ull * e->block_count)) != e->sums_hash)
+        return false;
+    for (uint32_t i = 0; i < e->block_count; i++) {
+        uint64_t begin, end;
+
+        block_range(e->content_size, e->position, i, &begin, &end);
+        if (le_u32(sums + 4 * i) != hash_32(bytes_of(in.at + begin, end - begin)))
+            return false;
+    }
+    return true;
+}
+
 enum err batch_content_read(struct bytes in, const struct batch_envelope *envelope,
                             const uint8_t incarnation[16], struct batch_content *content)
 {
@@ -233,7 +258,7 @@ enum err batch_content_read(struct bytes in, const struct batch_envelope *envelo
     assert(in.size >= envelope->size);
 
     hash = batch_content_hash(b);
-    if (!hash_equal(&hash, &envelope->hash))
+    if (envelope->erased ? !sums_fit(in, envelope) : !hash_equal(&hash, &envelope->hash))
         return ERR_CORRUPT;
     err = batch_content_peek(b, &read);
     if (err != OK)

@@ -42,6 +42,7 @@ struct batch_envelope {
     struct log_hash hash; /* of the content */
     uint32_t block_count;
     uint32_t sums_hash;
+    bool erased; /* reading only: some of the content was, so the sums verify it and not the hash */
 };
 
 /* Size of the whole batch with that content at that position; at any position no more than the
@@ -62,6 +63,10 @@ struct log_hash batch_seal(struct buf *batch, const struct batch_content *conten
  */
 void batch_place(uint8_t *at, uint32_t content_size, struct batch_envelope *envelope);
 
+/* Records of the batch at `at`, which stands at the envelope's position, were erased: it says so,
+ * and its sums fit again. Its hash stays what others know it by. */
+void batch_erased(uint8_t *at, const struct batch_envelope *envelope);
+
 /*
  * Reads the envelope at the start of `in`, which stands at `position` of file `file_id`.
  * ERR_CORRUPT   no sound envelope of this file and position.
@@ -74,7 +79,8 @@ enum err batch_envelope_read(struct bytes in, uint64_t file_id, uint64_t positio
 enum err batch_content_peek(struct bytes content, struct batch_content *out);
 struct log_hash batch_content_hash(struct bytes content);
 /* Verifies and reads the content; `in` has envelope->size bytes. Views point into `in`.
- * ERR_CORRUPT   the content is not what was hashed, or is of another incarnation. */
+ * ERR_CORRUPT   the content is not what was hashed (or, after an erasure, not what was left), or is
+ * of another incarnation. */
 enum err batch_content_read(struct bytes in, const struct batch_envelope *envelope,
                             const uint8_t incarnation[16], struct batch_content *content);
 

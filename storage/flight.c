@@ -63,7 +63,7 @@ static void flight_undo(struct log *log)
 static void flight_next(struct log *log)
 {
     assert(log->flight.batches.count == 0);
-    log->phase = log->waiting.count > 0 || log->skip != NULL ? LOG_WAITING : LOG_IDLE;
+    log->phase = log->waiting.count > 0 || log->skip != NULL || log->renew ? LOG_WAITING : LOG_IDLE;
     if (log->phase == LOG_WAITING)
         log_send_later(log);
     else
@@ -84,13 +84,15 @@ void flight_look(struct log *log)
         return;
     if (log->flight.kept < log->flight.batches.count)
         flight_undo(log);
-    if (log->waiting.count == 0 && log->flight.batches.count == 0 && log->skip == NULL)
+    if (log->waiting.count == 0 && log->flight.batches.count == 0 && log->skip == NULL &&
+        !log->renew)
         log->phase = LOG_IDLE;
 }
 
 void flight_drop(struct log *log)
 {
     log->skip = NULL;
+    log->renew = false;
     queue_drop(&log->waiting);
     log->flight.kept = 0;
     log->appended = log->durable;
@@ -490,6 +492,7 @@ static void take_file(struct log *log, const struct segment_make *make)
     log_add_file(log, file);
     log->active = file;
     log->rolls = false;
+    log->renew = false;
 }
 
 /* The new file is there, or not; `base`: what it was made for. */
@@ -526,6 +529,8 @@ static void make_done(struct io_work *work)
         take_file(log, make);
     log->make = NULL;
     heap_give(make);
+    if (err != OK)
+        log->renew = false; /* who wants it asks again */
 
     if (log->closed) {
         flight_failed(log, ERR_CLOSED);
@@ -595,12 +600,20 @@ bool flight_needs_file(const struct log *log)
 {
     const struct log_file *file = log->active;
 
-    if (file == NULL || file->condemned || file->ended || log->skip != NULL)
+    if (file == NULL || file->condemned || file->ended || log->skip != NULL || log->renew)
         return true;
     if (log->rolls && file->first != 0)
         return true;
     return file->end > SEGMENT_HEADER &&
            file->end + batch_size(log->waiting.first->size, file->end) > file_size_max(log);
+}
+
+void log_renew(struct log *log)
+{
+    assert(log->phase == LOG_IDLE);
+    assert(log->renew);
+    log->phase = LOG_WAITING;
+    log_send_later(log);
 }
 
 /* What is placed already had to wait for its space. */

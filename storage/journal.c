@@ -22,6 +22,8 @@ struct journal_file {
     uint32_t pins;         /* covers with this file's bit */
     uint32_t stuck;        /* of these, covers whose segment can no more be synced */
     uint32_t held;         /* votes that are nowhere else */
+    uint64_t used;         /* behind the last byte that is not zero */
+    bool stale;            /* is written over with zeros before it is used again */
     bool condemned;        /* a write failed */
 };
 
@@ -49,6 +51,17 @@ struct journal_make {
     enum err err;
 };
 
+/* A round of cleaning; one file at a time. */
+struct journal_round {
+    struct io_work work;
+    struct journal_clean *first, *waiting; /* of this round, of the next */
+    bool runs, busy, failed;
+    struct io_file *file;
+    int place;
+    uint64_t used;
+    enum err err;
+};
+
 struct journal {
     struct io *io;
     struct journal_options options;
@@ -67,6 +80,7 @@ struct journal {
 
     struct journal_make make;
     int64_t make_after_ns;
+    struct journal_round round;
 };
 
 static void report(struct journal *j, const char *what, uint64_t number, enum err err)
@@ -164,7 +178,7 @@ static bool file_free(const struct journal *j, int place)
 
     if (file->file == NULL || file->condemned || place == j->current || place == j->write_file)
         return false;
-    if (file->held > 0)
+    if (file->held > 0 || file->stale)
         return false;
     return file->pins == 0 || (j->options.flaws & FLAW_REUSE_JOURNAL_EARLY);
 }
@@ -246,7 +260,8 @@ int journal_add_file(struct journal *journal, struct io_file *file, uint64_t num
     for (int i = 0; i < (int)JOURNAL_PLACES; i++) {
         if (journal->files[i].file != NULL)
             continue;
-        journal->files[i] = (struct journal_file){.file = file, .number = number, .size = size};
+        journal->files[i] =
+            (struct journal_file){.file = file, .number = number, .size = size, .used = size};
         return i;
     }
     io_close(journal->io, file);
@@ -283,7 +298,7 @@ int journal_blocked(const struct journal *journal)
 
         if (i == journal->current || i == journal->write_file || file->pins > 0)
             continue;
-        if (file->held > 0 && (wanted || file->condemned))
+        if (file->held > 0 && (wanted || file->condemned || file->stale))
             return i;
     }
     return NONE;
@@ -292,7 +307,8 @@ int journal_blocked(const struct journal *journal)
 bool journal_hopeless(const struct journal *journal)
 {
     return journal->gather.used == 0 && journal->write_file == NONE && !journal->make.busy &&
-           !journal_wants_syncs(journal) && !has_room(journal, JOURNAL_BLOCK);
+           !journal->round.busy && !journal_wants_syncs(journal) &&
+           !has_room(journal, JOURNAL_BLOCK);
 }
 
 /* ---- new files ---------------------------------------------------------------------------------
@@ -363,7 +379,10 @@ static void make_done(struct io_work *work)
 
     make->busy = false;
     if (make->err == OK) {
-        journal_add_file(j, make->file, make->number, make->size);
+        int place = journal_add_file(j, make->file, make->number, make->size);
+
+        if (place != NONE)
+            j->files[place].used = JOURNAL_HEADER; /* it is all zeros */
         return;
     }
     report(j, "cannot be made, small batches are synced one by one", make->number, make->err);
@@ -568,13 +587,136 @@ static void send(struct journal *j)
     j->write_size = record.size;
     j->written = 0;
     file->offset += record.size;
+    if (file->offset > file->used)
+        file->used = file->offset;
     write_rest(j);
+}
+
+/* ---- cleaning ----------------------------------------------------------------------------------
+ */
+
+static void round_run(struct io_work *work, struct io *io)
+{
+    struct journal_round *round = owner_of(work, struct journal_round, work);
+    void *memory = heap_take(FILL_PIECE + JOURNAL_BLOCK);
+    const uint8_t *zeros = aligned_in(memory);
+
+    round->err = OK;
+    for (uint64_t at = JOURNAL_HEADER; round->err == OK && at < round->used; at += FILL_PIECE) {
+        uint64_t rest = round->used - at;
+
+        round->err = io_write_all(io, round->file, at,
+                                  bytes_of(zeros, rest < FILL_PIECE ? rest : FILL_PIECE));
+    }
+    if (round->err == OK)
+        round->err = io_sync(io, round->file);
+    heap_give(memory);
+}
+
+static void round_done(struct io_work *work)
+{
+    struct journal_round *round = owner_of(work, struct journal_round, work);
+    struct journal *j = owner_of(round, struct journal, round);
+    struct journal_file *file = &j->files[round->place];
+
+    round->busy = false;
+    file->stale = false;
+    if (round->err == OK) {
+        file->used = JOURNAL_HEADER;
+        return;
+    }
+    file->condemned = true;
+    round->failed = true;
+    report(j, "could not be written over, it takes no more", file->number, round->err);
+    retire_if_unused(j, file);
+}
+
+static void round_begin(struct journal *j)
+{
+    struct journal_round *round = &j->round;
+
+    round->runs = true;
+    round->failed = false;
+    round->first = round->waiting;
+    round->waiting = NULL;
+    for (int i = 0; i < (int)JOURNAL_PLACES; i++)
+        j->files[i].stale = j->files[i].file != NULL && j->files[i].used > JOURNAL_HEADER;
+    if (j->current != NONE && j->files[j->current].stale)
+        j->current = NONE;
+}
+
+static void round_end(struct journal *j)
+{
+    struct journal_clean *clean = j->round.first;
+    bool failed = j->round.failed;
+
+    j->round.first = NULL;
+    j->round.runs = false;
+    while (clean != NULL) {
+        struct journal_clean *next = clean->next;
+
+        clean->done(clean, !failed);
+        clean = next;
+    }
+}
+
+/* The next file that can be written over, or NONE; *left: some are to be, now or later. */
+static int round_next(struct journal *j, bool *left)
+{
+    *left = false;
+    for (int i = 0; i < (int)JOURNAL_PLACES; i++) {
+        struct journal_file *file = &j->files[i];
+
+        if (file->file == NULL || !file->stale)
+            continue;
+        if (file->condemned || file->stuck > 0) { /* it is kept until the next start */
+            file->stale = false;
+            j->round.failed = true;
+            continue;
+        }
+        *left = true;
+        if (file->pins == 0 && file->held == 0 && i != j->write_file)
+            return i;
+    }
+    return NONE;
+}
+
+static void round_step(struct journal *j)
+{
+    struct journal_round *round = &j->round;
+    bool left;
+    int place;
+
+    if (!round->runs && round->waiting != NULL)
+        round_begin(j);
+    if (!round->runs || round->busy)
+        return;
+    place = round_next(j, &left);
+    if (!left) {
+        round_end(j);
+        return;
+    }
+    if (place == NONE)
+        return;
+    round->busy = true;
+    round->place = place;
+    round->file = j->files[place].file;
+    round->used = j->files[place].used;
+    io_work(j->io, &round->work);
+}
+
+void journal_clean(struct journal *journal, struct journal_clean *clean)
+{
+    clean->next = journal->round.waiting;
+    journal->round.waiting = clean;
+    io_wake(journal->io); /* what follows is done at the end of turns */
 }
 
 void journal_flush(struct journal *journal)
 {
     if (journal->gather.used > 0 && journal->write_file == NONE)
         send(journal);
+    round_step(journal);
     see_to_files(journal);
 }
 
@@ -596,12 +738,15 @@ struct journal *journal_create(struct io *io, const struct journal_options *opti
     j->write.done = write_done;
     j->make.work.run = make_run;
     j->make.work.done = make_done;
+    j->round.work.run = round_run;
+    j->round.work.done = round_done;
     return j;
 }
 
 bool journal_idle(const struct journal *journal)
 {
-    return journal->gather.used == 0 && journal->write_file == NONE && !journal->make.busy;
+    return journal->gather.used == 0 && journal->write_file == NONE && !journal->make.busy &&
+           !journal->round.runs && journal->round.waiting == NULL;
 }
 
 void journal_forget(struct journal *journal)

@@ -81,6 +81,18 @@ void journal_flush(struct journal *journal);
 bool journal_wants_syncs(const struct journal *journal);
 bool journal_idle(const struct journal *journal);
 
+/* In its owner; stays put until `done` has run, or the journal is forgotten. */
+struct journal_clean {
+    /* False: some of it stays until a later start (a file failed). Comes from io_turn. */
+    void (*done)(struct journal_clean *clean, bool clean_now);
+    struct journal_clean *next;
+};
+/*
+ * What was written to the journal so far is written over with zeros: each file when all that it
+ * covers is synced and nothing in it is held. Those who ask meanwhile wait for the next round.
+ */
+void journal_clean(struct journal *journal, struct journal_clean *clean);
+
 /* The file at `place` has what is nowhere else, once more or once less. */
 void journal_hold(struct journal *journal, int place);
 void journal_release(struct journal *journal, int place);

@@ -205,8 +205,9 @@ struct log_recovery {
      * knows how many, are gone, durable ones maybe among them. After all others. NULL: all the same
      * to this owner. */
     void (*cut_short)(void *context);
-    /* No block can be read, and what it began with was removed. True: others have it, and all before
-     * the first index that is there is told as lost. False, or NULL: log_open says ERR_CORRUPT. */
+    /* No block can be read, and what it began with was removed. True: others have it, and all
+     * before the first index that is there is told as lost. False, or NULL: log_open says
+     * ERR_CORRUPT. */
     bool (*blocks_lost)(void *context);
 };
 
@@ -387,6 +388,30 @@ enum err log_keep_drop(struct log *log, uint32_t ordinal);
  * does not become smaller stays as it is. Harmless when nothing is to be done.
  */
 void log_pack(struct log *log);
+
+struct log_erased {
+    log_place place; /* of a record */
+    uint32_t size;   /* of all of it */
+};
+
+/* In its owner; stays put until `done` has run or the log is closed. */
+struct log_erase_op {
+    const struct log_erased *at; /* lent during the call */
+    size_t count;
+    /* Takes out of the record what is to go and leaves its size; any thread. The flag and the
+     * checksum are seen to. */
+    void (*erase)(uint8_t *record, uint32_t size);
+    /* OK: no file of the store holds what was taken out. Else some of it may still be there, and
+     * the same can be asked for again. Comes from io_turn. */
+    void (*done)(struct log_erase_op *op, enum err err);
+};
+/*
+ * Erases records that are durable and that nobody will read any more from the log's files and from
+ * the journal. One at a time. Their batches stay, by the hash that they had, but log_batch_read_now
+ * does not find them any more: what a follower may still need is not erased. What was read before
+ * may still be in memory. Not for a log in memory.
+ */
+void log_erase(struct log *log, struct log_erase_op *op);
 
 /* The next batch goes to a new file, so that this one can be dropped one day. */
 void log_roll(struct log *log);

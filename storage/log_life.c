@@ -241,7 +241,7 @@ bool log_closing_done(struct log *log)
 {
     bool done = log->phase == LOG_IDLE && !log->sending && log->warmings == NULL &&
                 log->block_writing == NULL && log->block_readings == NULL && !log->redo.busy &&
-                log->keep_writing == NULL && log_pack_done(log);
+                log->keep_writing == NULL && log_pack_done(log) && log_erase_done(log);
 
     for (uint32_t i = 0; i < log->file_count && log->phase == LOG_IDLE; i++)
         done = (log->files[i] == NULL || file_done(log, log->files[i])) && done;
@@ -275,6 +275,7 @@ void log_forget(struct log *log)
     log_redo_stop(log);
     heap_give(log->redo.files);
     log_keep_forget(log);
+    log_erase_forget(log);
     heap_give(log->keeps);
     windows_drop(&log->store->windows, log);
     tail_deinit(&log->tail);

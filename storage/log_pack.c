@@ -193,7 +193,7 @@ static void packing_fired(struct timer *timer)
 static bool wanted(const struct log_file *file)
 {
     return file != NULL && file->file != NULL && file->pack == NULL && !file->unpackable &&
-           !file->condemned && !file->syncing && !file->cover.failed;
+           !file->packing && !file->condemned && !file->syncing && !file->cover.failed;
 }
 
 /* LOG_FILE_NONE: there is none. */

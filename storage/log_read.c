@@ -189,6 +189,8 @@ static enum err check_content(const struct log *log, struct bytes content, uint6
     struct log_hash hash = batch_content_hash(content);
     struct batch_content head;
 
+    if (envelope->erased)
+        return ERR_NOT_FOUND; /* nobody else could know it by its hash */
     if (memcmp(hash.at, envelope->hash.at, sizeof hash.at) != 0)
         return ERR_CORRUPT;
     if (batch_content_peek(content, &head) != OK || head.index != index)

@@ -337,8 +337,13 @@ static enum err add_frame(struct pack_writer *writer, struct io *io, uint8_t *me
     size_t bound = compress_bound(PACK_FRAME), size;
     struct pack_frame *frame = &writer->frames[writer->next];
     struct bytes stored;
-    enum err err = io_read_all(io, writer->from, (uint64_t)writer->next * PACK_FRAME, memory, raw);
+    uint64_t offset = (uint64_t)writer->next * PACK_FRAME;
+    enum err err = OK;
 
+    if (writer->from != NULL)
+        err = io_read_all(io, writer->from, offset, memory, raw);
+    else
+        memcpy(memory, writer->memory + offset, raw);
     if (err != OK)
         return err;
     size = compress_piece(bytes_of(memory, raw), memory + PACK_FRAME, bound);

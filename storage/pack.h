@@ -58,13 +58,14 @@ struct pack_writer {
     struct pack_head head;
     const char *dir;
     struct io_file *from, *to;
+    const uint8_t *memory; /* in the place of `from` */
     struct pack_frame *frames;
     uint32_t next; /* frame */
     uint64_t end;  /* of `to` so far */
 };
 
-/* `head` but for the count of frames is the caller's; `from` is lent until the end. On failure
- * nothing is there. */
+/* `head` but for the count of frames is the caller's; `from` is lent until the end, or NULL: then
+ * `memory`, which the caller sets, has the original. On failure nothing is there. */
 enum err pack_begin(struct pack_writer *writer, struct io *io, const char *dir,
                     const struct pack_head *head, struct io_file *from);
 /* Packs up to so many frames. Anything but OK: it is to be abandoned. */

@@ -38,6 +38,13 @@ void record_end(struct buf *out, size_t body_size)
     buf_commit(out, size);
 }
 
+void record_erased(uint8_t *at, uint32_t size)
+{
+    assert(le_u32(at + AT_SIZE) == size);
+    at[AT_FLAGS] |= RECORD_ERASED;
+    le_put_u32(at + AT_CHECKSUM, hash_32(bytes_of(at + AT_TYPE, size - AT_TYPE)));
+}
+
 enum err record_peek(struct bytes in, struct record *record)
 {
     uint32_t size;

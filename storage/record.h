@@ -10,6 +10,7 @@
 
 #define RECORD_HEAD     10u /* size, checksum, type, flags */
 #define RECORD_SIZE_MAX (72u << 20)
+#define RECORD_ERASED   0x80u /* flag: some of its content was, after it was written */
 
 struct record {
     uint8_t type;
@@ -26,6 +27,9 @@ uint32_t record_size(size_t body_size);
  * `out` between. */
 uint8_t *record_begin(struct buf *out, uint8_t type, uint8_t flags, size_t body_size);
 void record_end(struct buf *out, size_t body_size); /* computes the checksum of the last record */
+
+/* Its content was changed where it stands: flags and checksum are made to fit. */
+void record_erased(uint8_t *at, uint32_t size);
 
 /* Reads the record at the start of `in`. ERR_CORRUPT: size or checksum is wrong. */
 enum err record_read(struct bytes in, struct record *record);

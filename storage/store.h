@@ -175,10 +175,12 @@ struct log {
     struct buf gather;
     struct log_queue waiting;
     struct log_flight flight;
-    bool wants_space;         /* the disk was full: waits until the reserve has given some */
-    bool retried;             /* the first that waits or flies has failed in one file */
-    bool rolls;               /* the next batch goes to a new file */
-    struct log_skip_op *skip; /* the next file is for it */
+    bool wants_space;            /* the disk was full: waits until the reserve has given some */
+    bool retried;                /* the first that waits or flies has failed in one file */
+    bool rolls;                  /* the next batch goes to a new file */
+    bool renew;                  /* a new file is made, also without a batch */
+    struct log_erasing *erasing; /* under way, or NULL */
+    struct log_skip_op *skip;    /* the next file is for it */
     enum log_phase phase;
     struct io_op write;
     struct journal_wait wait;
@@ -251,6 +253,15 @@ void log_unpack_forget(struct log *log);
 bool log_pack_done(struct log *log);
 bool log_pack_idle(const struct store *store);
 void log_pack_forget(struct store *store);
+
+/* ---- log_erase.c
+ * --------------------------------------------------------------------------------------- */
+
+/* A closed log: is nothing of it erased any more? */
+bool log_erase_done(struct log *log);
+void log_erase_forget(struct log *log);
+/* flight.c: its active file ends; the log is idle. */
+void log_renew(struct log *log);
 
 /* ---- log_space.c
  * -------------------------------------------------------------------------------------- */

@@ -194,8 +194,7 @@ bool advisory_of_leader(struct jetstream *jetstream, const struct advisory_leade
     if (of_consumer)
         member(&writer, BYTES("consumer"), told->consumer);
     if (told->elected)
-        member(&writer, BYTES("leader"),
-               bytes_of_text(server_name(jetstream_server(jetstream))));
+        member(&writer, BYTES("leader"), bytes_of_text(server_name(jetstream_server(jetstream))));
     JSON_KEY(&writer, "replicas");
     cluster_info_members(&writer, jetstream, told->replica);
     if (domain != NULL)

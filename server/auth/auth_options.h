@@ -79,11 +79,6 @@ struct signing_key {
     const struct json *template; /* what its users may; NULL: what each of them says */
 };
 
-struct revocation {
-    struct bytes user; /* a key, or "*" */
-    int64_t until_s;   /* what was issued until then counts no more */
-};
-
 /* What was signed of an account beside its options. */
 struct account_claims {
     int64_t expires_s; /* 0: never */

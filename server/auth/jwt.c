@@ -55,12 +55,13 @@ static bool seconds_of(const struct json *object, struct bytes key, int64_t *sec
 
 static bool kind_of(const struct json *claims, enum jwt_kind *kind)
 {
-    static const struct bytes names[] = {BYTES("operator"), BYTES("account"), BYTES("user")};
+    static const struct bytes names[] = {BYTES("operator"), BYTES("account"), BYTES("user"),
+                                         BYTES("activation")};
     struct bytes type = text_of(json_get(claims, BYTES("nats")), BYTES("type"));
 
     if (type.size == 0)
         type = text_of(claims, BYTES("type")); /* the first version has it outside */
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (bytes_equal(type, names[i])) {
             *kind = (enum jwt_kind)i;
             return true;
@@ -93,19 +94,21 @@ static bool signed_text(const struct json *header, const struct parts *parts, st
     return true;
 }
 
-/* Operators are signed by operators, and so are accounts; users by accounts. */
+/* Operators are signed by operators, and so are accounts; users and activations by accounts. */
 static bool verified(const struct jwt *jwt, struct bytes text, struct bytes signature_text)
 {
     uint8_t key[NKEY_SIZE], signature[ED25519_SIGNATURE_SIZE];
 
-    return nkey_read(jwt->issuer, jwt->kind == JWT_USER ? NKEY_ACCOUNT : NKEY_OPERATOR, key) &&
+    bool by_account = jwt->kind == JWT_USER || jwt->kind == JWT_ACTIVATION;
+
+    return nkey_read(jwt->issuer, by_account ? NKEY_ACCOUNT : NKEY_OPERATOR, key) &&
            base64_read(signature_text, signature, sizeof signature) &&
            ed25519_verify(key, text, signature);
 }
 
 static bool subject_known(const struct jwt *jwt)
 {
-    static const enum nkey_kind kinds[] = {NKEY_OPERATOR, NKEY_ACCOUNT, NKEY_USER};
+    static const enum nkey_kind kinds[] = {NKEY_OPERATOR, NKEY_ACCOUNT, NKEY_USER, NKEY_ACCOUNT};
     uint8_t key[NKEY_SIZE];
 
     return nkey_read(jwt->subject, kinds[jwt->kind], key);

@@ -10,7 +10,7 @@
 
 #define JWT_SIZE_MAX (1u << 20)
 
-enum jwt_kind { JWT_OPERATOR, JWT_ACCOUNT, JWT_USER };
+enum jwt_kind { JWT_OPERATOR, JWT_ACCOUNT, JWT_USER, JWT_ACTIVATION };
 
 struct jwt {
     enum jwt_kind kind;

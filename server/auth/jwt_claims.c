@@ -1,54 +1,11 @@
 #include "server/auth/jwt_claims.h"
 
 #include "base/subject.h"
+#include "server/auth/jwt_members.h"
+#include "server/auth/jwt_shares.h"
 #include "server/auth/nkey.h"
 
 #define RESPONSES_NS INT64_C(120000000000)
-
-/* ---- members ----------------------------------------------------------------------------------
- */
-
-static bool given(const struct json *member)
-{
-    return member != NULL && member->type != JSON_NULL && member->type != JSON_FALSE &&
-           !((member->type == JSON_ARRAY || member->type == JSON_OBJECT) && member->child == NULL);
-}
-
-static int64_t number(const struct json *object, struct bytes key, int64_t otherwise)
-{
-    int64_t value;
-
-    return json_i64(json_get(object, key), &value) ? value : otherwise;
-}
-
-static bool is_true(const struct json *object, struct bytes key)
-{
-    const struct json *member = json_get(object, key);
-
-    return member != NULL && member->type == JSON_TRUE;
-}
-
-static struct bytes text(const struct json *object, struct bytes key)
-{
-    const struct json *member = json_get(object, key);
-
-    return member != NULL && member->type == JSON_STRING ? member->text : bytes_of(NULL, 0);
-}
-
-static size_t children(const struct json *json)
-{
-    size_t count = 0;
-
-    for (const struct json *child = json != NULL ? json->child : NULL; child != NULL;
-         child = child->next)
-        count++;
-    return count;
-}
-
-static bool is_list(const struct json *json, enum json_type type)
-{
-    return json == NULL || json->type == JSON_NULL || json->type == type;
-}
 
 /* ---- operators --------------------------------------------------------------------------------
  */
@@ -67,12 +24,12 @@ bool jwt_operator_read(struct arena *arena, const struct jwt *jwt,
                        struct operator_options *operators, struct bytes *system_account)
 {
     const struct json *keys = json_get(jwt->claims, BYTES("signing_keys"));
-    struct bytes system = text(jwt->claims, BYTES("system_account"));
+    struct bytes system = member_text(jwt->claims, BYTES("system_account"));
 
-    if (jwt->kind != JWT_OPERATOR || !is_list(keys, JSON_ARRAY))
+    if (jwt->kind != JWT_OPERATOR || !member_is_list(keys, JSON_ARRAY))
         return false;
     /* "strict": then its own key signs no accounts. */
-    if (!is_true(jwt->claims, BYTES("strict_signing_key_usage")) &&
+    if (!member_is_true(jwt->claims, BYTES("strict_signing_key_usage")) &&
         !add_key(arena, jwt->subject, operators))
         return false;
     for (const struct json *key = keys != NULL ? keys->child : NULL; key != NULL; key = key->next) {
@@ -115,9 +72,9 @@ static bool read_filter(struct bytes said, bool queues, struct permission_filter
 static bool read_list(struct arena *arena, const struct json *list, bool queues,
                       struct permission_list *to)
 {
-    if (!is_list(list, JSON_ARRAY))
+    if (!member_is_list(list, JSON_ARRAY))
         return false;
-    to->at = ARENA_ARRAY(arena, struct permission_filter, children(list) + 1);
+    to->at = ARENA_ARRAY(arena, struct permission_filter, member_children(list) + 1);
     if (to->at == NULL)
         return false;
     for (const struct json *e = list != NULL ? list->child : NULL; e != NULL; e = e->next) {
@@ -138,8 +95,8 @@ static bool read_permissions(struct arena *arena, const struct json *claims,
     const struct json *responses = json_get(claims, BYTES("resp"));
 
     *may = (struct permission_options){0};
-    if (!is_list(publish, JSON_OBJECT) || !is_list(subscribe, JSON_OBJECT) ||
-        !is_list(responses, JSON_OBJECT) ||
+    if (!member_is_list(publish, JSON_OBJECT) || !member_is_list(subscribe, JSON_OBJECT) ||
+        !member_is_list(responses, JSON_OBJECT) ||
         !read_list(arena, json_get(publish, BYTES("allow")), false, &may->publish_allow) ||
         !read_list(arena, json_get(publish, BYTES("deny")), false, &may->publish_deny) ||
         !read_list(arena, json_get(subscribe, BYTES("allow")), true, &may->subscribe_allow) ||
@@ -148,8 +105,8 @@ static bool read_permissions(struct arena *arena, const struct json *claims,
     if (responses == NULL || responses->type == JSON_NULL)
         return true;
     may->responses = true;
-    may->responses_max = number(responses, BYTES("max"), 0);
-    may->responses_ns = number(responses, BYTES("ttl"), 0);
+    may->responses_max = member_number(responses, BYTES("max"), 0);
+    may->responses_ns = member_number(responses, BYTES("ttl"), 0);
     if (may->responses_max == 0)
         may->responses_max = 1;
     if (may->responses_ns == 0)
@@ -182,7 +139,7 @@ static bool read_types(const struct json *list, unsigned *types)
     };
 
     *types = 0;
-    if (!is_list(list, JSON_ARRAY))
+    if (!member_is_list(list, JSON_ARRAY))
         return false;
     for (const struct json *e = list != NULL ? list->child : NULL; e != NULL; e = e->next) {
         unsigned type = 0;
@@ -200,14 +157,15 @@ static bool read_types(const struct json *list, unsigned *types)
 bool jwt_grant_read(struct arena *arena, const struct json *claims, struct jwt_grant *grant)
 {
     *grant = (struct jwt_grant){
-        .bearer = is_true(claims, BYTES("bearer_token")),
-        .payload_max = number(claims, BYTES("payload"), -1),
-        .subs_max = number(claims, BYTES("subs"), -1),
+        .bearer = member_is_true(claims, BYTES("bearer_token")),
+        .payload_max = member_number(claims, BYTES("payload"), -1),
+        .subs_max = member_number(claims, BYTES("subs"), -1),
     };
     /* Who may come only from there, at that time or through a proxy, comes not at all: it is not
      * built to look. */
-    if (given(json_get(claims, BYTES("src"))) || given(json_get(claims, BYTES("times"))) ||
-        is_true(claims, BYTES("proxy_required")))
+    if (member_given(json_get(claims, BYTES("src"))) ||
+        member_given(json_get(claims, BYTES("times"))) ||
+        member_is_true(claims, BYTES("proxy_required")))
         return false;
     if (!read_types(json_get(claims, BYTES("allowed_connection_types")),
                     &grant->connection_types) ||
@@ -222,14 +180,18 @@ bool jwt_grant_empty(const struct json *claims)
     const struct json *publish = json_get(claims, BYTES("pub"));
     const struct json *subscribe = json_get(claims, BYTES("sub"));
 
-    return !given(json_get(publish, BYTES("allow"))) && !given(json_get(publish, BYTES("deny"))) &&
-           !given(json_get(subscribe, BYTES("allow"))) &&
-           !given(json_get(subscribe, BYTES("deny"))) && !given(json_get(claims, BYTES("resp"))) &&
-           !given(json_get(claims, BYTES("bearer_token"))) &&
-           !given(json_get(claims, BYTES("src"))) && !given(json_get(claims, BYTES("times"))) &&
-           !given(json_get(claims, BYTES("allowed_connection_types"))) &&
-           number(claims, BYTES("subs"), 0) == 0 && number(claims, BYTES("data"), 0) == 0 &&
-           number(claims, BYTES("payload"), 0) == 0;
+    return !member_given(json_get(publish, BYTES("allow"))) &&
+           !member_given(json_get(publish, BYTES("deny"))) &&
+           !member_given(json_get(subscribe, BYTES("allow"))) &&
+           !member_given(json_get(subscribe, BYTES("deny"))) &&
+           !member_given(json_get(claims, BYTES("resp"))) &&
+           !member_given(json_get(claims, BYTES("bearer_token"))) &&
+           !member_given(json_get(claims, BYTES("src"))) &&
+           !member_given(json_get(claims, BYTES("times"))) &&
+           !member_given(json_get(claims, BYTES("allowed_connection_types"))) &&
+           member_number(claims, BYTES("subs"), 0) == 0 &&
+           member_number(claims, BYTES("data"), 0) == 0 &&
+           member_number(claims, BYTES("payload"), 0) == 0;
 }
 
 /* ---- accounts ---------------------------------------------------------------------------------
@@ -239,16 +201,17 @@ static bool read_keys(struct arena *arena, const struct json *list, struct accou
 {
     uint8_t raw[NKEY_SIZE];
 
-    if (!is_list(list, JSON_ARRAY))
+    if (!member_is_list(list, JSON_ARRAY))
         return false;
-    claims->keys = ARENA_ARRAY(arena, struct signing_key, children(list) + 1);
+    claims->keys = ARENA_ARRAY(arena, struct signing_key, member_children(list) + 1);
     for (const struct json *e = list != NULL ? list->child : NULL; e != NULL; e = e->next) {
         struct signing_key *key = &claims->keys[claims->keys_count++];
 
-        key->key = e->type == JSON_STRING ? e->text : text(e, BYTES("key"));
+        key->key = e->type == JSON_STRING ? e->text : member_text(e, BYTES("key"));
         key->template = e->type == JSON_OBJECT ? json_get(e, BYTES("template")) : NULL;
         if (e->type == JSON_OBJECT &&
-            (key->template == NULL || !bytes_equal(text(e, BYTES("kind")), BYTES("user_scope"))))
+            (key->template == NULL ||
+             !bytes_equal(member_text(e, BYTES("kind")), BYTES("user_scope"))))
             return false;
         if (!nkey_read(key->key, NKEY_ACCOUNT, raw))
             return false;
@@ -259,31 +222,21 @@ static bool read_keys(struct arena *arena, const struct json *list, struct accou
 static bool read_revocations(struct arena *arena, const struct json *map,
                              struct account_claims *claims)
 {
-    if (!is_list(map, JSON_OBJECT))
-        return false;
-    claims->revocations = ARENA_ARRAY(arena, struct revocation, children(map) + 1);
-    for (const struct json *e = map != NULL ? map->child : NULL; e != NULL; e = e->next) {
-        struct revocation *revocation = &claims->revocations[claims->revocations_count++];
-
-        revocation->user = e->key;
-        if (!json_i64(e, &revocation->until_s))
-            return false;
-    }
-    return true;
+    return jwt_revocations_read(arena, map, &claims->revocations, &claims->revocations_count);
 }
 
 /* Where no storage is granted there is no JetStream. */
 static void read_jetstream(const struct json *limits, struct account_jetstream_options *options)
 {
-    options->memory_max = number(limits, BYTES("mem_storage"), 0);
-    options->store_max = number(limits, BYTES("disk_storage"), 0);
+    options->memory_max = member_number(limits, BYTES("mem_storage"), 0);
+    options->store_max = member_number(limits, BYTES("disk_storage"), 0);
     options->enabled = options->memory_max != 0 || options->store_max != 0;
-    options->streams_max = number(limits, BYTES("streams"), -1);
-    options->consumers_max = number(limits, BYTES("consumer"), -1);
-    options->ack_pending_max = number(limits, BYTES("max_ack_pending"), -1);
-    options->memory_stream_bytes_max = number(limits, BYTES("mem_max_stream_bytes"), -1);
-    options->store_stream_bytes_max = number(limits, BYTES("disk_max_stream_bytes"), -1);
-    options->bytes_required = is_true(limits, BYTES("max_bytes_required"));
+    options->streams_max = member_number(limits, BYTES("streams"), -1);
+    options->consumers_max = member_number(limits, BYTES("consumer"), -1);
+    options->ack_pending_max = member_number(limits, BYTES("max_ack_pending"), -1);
+    options->memory_stream_bytes_max = member_number(limits, BYTES("mem_max_stream_bytes"), -1);
+    options->store_stream_bytes_max = member_number(limits, BYTES("disk_max_stream_bytes"), -1);
+    options->bytes_required = member_is_true(limits, BYTES("max_bytes_required"));
     if (options->streams_max == 0)
         options->streams_max = -1;
     if (options->consumers_max == 0)
@@ -298,17 +251,11 @@ static void read_jetstream(const struct json *limits, struct account_jetstream_o
 
 static const char *not_built(const struct json *claims)
 {
-    static const struct bytes members[] = {BYTES("exports"), BYTES("imports"), BYTES("mappings"),
-                                           BYTES("trace")};
-    static const char *const words[] = {"exports are", "imports are", "mappings are", "trace is"};
-
-    for (size_t i = 0; i < 4; i++) {
-        if (given(json_get(claims, members[i])))
-            return words[i];
-    }
-    if (given(json_get(json_get(claims, BYTES("authorization")), BYTES("auth_users"))))
+    if (member_given(json_get(claims, BYTES("trace"))))
+        return "trace is";
+    if (member_given(json_get(json_get(claims, BYTES("authorization")), BYTES("auth_users"))))
         return "authorization is";
-    if (given(json_get(json_get(claims, BYTES("limits")), BYTES("tiered_limits"))))
+    if (member_given(json_get(json_get(claims, BYTES("limits")), BYTES("tiered_limits"))))
         return "tiered_limits are";
     return NULL;
 }
@@ -327,23 +274,25 @@ struct account_options *jwt_account_read(struct arena *arena, const struct jwt *
         return NULL;
     *claims = (struct account_claims){
         .expires_s = jwt->expires_s,
-        .bearer_refused = is_true(limits, BYTES("disallow_bearer")),
+        .bearer_refused = member_is_true(limits, BYTES("disallow_bearer")),
     };
     *account = (struct account_options){
         .name = jwt->subject,
         .claims = claims,
-        .max_connections = number(limits, BYTES("conn"), -1),
-        .max_subscriptions = number(limits, BYTES("subs"), -1),
-        .max_payload = number(limits, BYTES("payload"), -1),
+        .max_connections = member_number(limits, BYTES("conn"), -1),
+        .max_subscriptions = member_number(limits, BYTES("subs"), -1),
+        .max_payload = member_number(limits, BYTES("payload"), -1),
     };
     read_jetstream(limits, &account->jetstream);
     if (jwt->kind != JWT_ACCOUNT ||
         !read_keys(arena, json_get(jwt->claims, BYTES("signing_keys")), claims) ||
         !read_revocations(arena, json_get(jwt->claims, BYTES("revocations")), claims) ||
         !read_permissions(arena, defaults, may)) {
-        *why = "a claim is not what it has to be";
+        *why = "what it claims is";
         return NULL;
     }
+    if (!jwt_shares_read(arena, jwt->claims, account, why))
+        return NULL;
     if (says_anything(may))
         account->default_permissions = may;
     return account;
@@ -372,13 +321,5 @@ bool jwt_account_revokes(const struct account_options *account, const struct jwt
 {
     const struct account_claims *claims = account->claims;
 
-    for (size_t i = 0; i < claims->revocations_count; i++) {
-        const struct revocation *revocation = &claims->revocations[i];
-
-        if ((bytes_equal(revocation->user, user->subject) ||
-             bytes_equal(revocation->user, BYTES("*"))) &&
-            user->issued_s <= revocation->until_s)
-            return true;
-    }
-    return false;
+    return jwt_revoked(claims->revocations, claims->revocations_count, user);
 }

@@ -47,6 +47,9 @@ void config_operator_finish(struct config_reader *reader, struct auth_options *a
 /* config_mappings.c */
 void config_mappings(struct config_reader *reader, const struct config_value *value,
                      struct mapping_list *list);
+/* Does what it says fit together? */
+void config_mapping_check(struct config_reader *reader, const struct config_value *at,
+                          const struct mapping_options *mapping);
 /* config_shares.c */
 void config_exports(struct config_reader *reader, const struct config_value *value,
                     struct export_list *list);

@@ -109,7 +109,7 @@ static int64_t sum_of(const struct mapping_options *mapping, struct bytes cluste
     return sum;
 }
 
-static void check_mapping(struct config_reader *reader, const struct config_value *at,
+void config_mapping_check(struct config_reader *reader, const struct config_value *at,
                           const struct mapping_options *mapping)
 {
     for (size_t i = 0; i < mapping->count; i++) {
@@ -170,7 +170,7 @@ static void read_mapping(struct config_reader *reader, const struct config_value
     else
         config_error(reader, value, "Expected an entry for the mapping destination");
     if (reader->error_count == errors)
-        check_mapping(reader, value, mapping);
+        config_mapping_check(reader, value, mapping);
     list->count++;
 }
 

@@ -1,5 +1,7 @@
 /* operator, resolver and resolver_preload (reference core.md 3.7): accounts that are signed for. */
+#include "base/subject.h"
 #include "server/auth/jwt_claims.h"
+#include "server/auth/jwt_shares.h"
 #include "server/auth/nkey.h"
 #include "server/config/blocks.h"
 
@@ -63,6 +65,15 @@ void config_resolver_preload(struct config_reader *reader, const struct config_v
         ((struct options *)to)->auth.preload = value;
 }
 
+/* What is wrong with them is said where the account stands. */
+static void place_shares(struct account_options *account, const struct config_value *value)
+{
+    for (size_t i = 0; i < account->exports.count; i++)
+        account->exports.at[i].place = &value->place;
+    for (size_t i = 0; i < account->imports.count; i++)
+        account->imports.at[i].place = &value->place;
+}
+
 static void read_account(struct config_reader *reader, const struct config_value *value,
                          struct auth_options *auth)
 {
@@ -82,10 +93,71 @@ static void read_account(struct config_reader *reader, const struct config_value
         return;
     }
     account = jwt_account_read(reader->arena, &jwt, &why);
-    if (account == NULL)
-        config_error(reader, value, "account JWT: %s not supported yet", why);
-    else
-        auth->accounts[auth->accounts_count++] = account;
+    if (account == NULL) {
+        config_error(reader, value, "account JWT: %s not supported", why);
+        return;
+    }
+    place_shares(account, value);
+    for (size_t i = 0; i < account->mappings.count; i++)
+        config_mapping_check(reader, value, &account->mappings.at[i]);
+    auth->accounts[auth->accounts_count++] = account;
+}
+
+/* ---- what accounts allow each other -----------------------------------------------------------
+ */
+
+static struct account_options *find(const struct auth_options *auth, struct bytes name)
+{
+    for (size_t i = 0; i < auth->accounts_count; i++) {
+        if (bytes_equal(auth->accounts[i]->name, name))
+            return auth->accounts[i];
+    }
+    return NULL;
+}
+
+static void allow(struct config_reader *reader, const struct auth_options *auth,
+                  struct export_options *export, struct bytes importer)
+{
+    if (export->accounts == NULL)
+        export->accounts = config_take(reader, auth->accounts_count * sizeof(struct bytes));
+    for (size_t i = 0; i < export->accounts_count; i++)
+        if (bytes_equal(export->accounts[i], importer))
+            return;
+    export->accounts[export->accounts_count++] = importer;
+}
+
+/* Each import needs an activation of its own where an export asks for them. */
+static void activate(struct config_reader *reader, const struct auth_options *auth,
+                     const struct account_options *importer, const struct import_options *import)
+{
+    const struct config_value at = {.place = *import->place};
+    struct account_options *from = find(auth, import->account);
+    bool asked = false, allowed = false;
+
+    for (size_t i = 0; from != NULL && i < from->exports.count; i++) {
+        struct export_options *export = &from->exports.at[i];
+
+        if (export->kind != import->kind || !subject_covers(export->subject, import->subject))
+            continue;
+        asked = asked || export->claims->activated;
+        if (!export->claims->activated) {
+            allowed = true;
+        } else if (jwt_activates(reader->arena, from, export, import, importer->name)) {
+            allow(reader, auth, export, importer->name);
+            allowed = true;
+        }
+    }
+    if (asked && !allowed)
+        config_error(reader, &at,
+                     "account JWT: import of \"%.*s\" has no activation that is valid without end",
+                     BYTES_ARG(import->subject));
+}
+
+static void activate_all(struct config_reader *reader, const struct auth_options *auth)
+{
+    for (size_t i = 0; i < auth->accounts_count; i++)
+        for (size_t n = 0; n < auth->accounts[i]->imports.count; n++)
+            activate(reader, auth, auth->accounts[i], &auth->accounts[i]->imports.at[n]);
 }
 
 static bool check(struct config_reader *reader, const struct auth_options *auth)
@@ -116,4 +188,6 @@ void config_operator_finish(struct config_reader *reader, struct auth_options *a
     auth->accounts = config_take(reader, (count + 1) * sizeof(struct account_options *));
     for (const struct config_value *e = auth->preload->child; e != NULL; e = e->next)
         read_account(reader, e, auth);
+    activate_all(reader, auth);
+    config_shares_check(reader, auth);
 }

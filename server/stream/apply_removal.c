@@ -5,7 +5,14 @@
 void apply_delete(struct stream_state *state, const struct effect *effect,
                   struct apply_result *result)
 {
+    struct index_entry entry;
+    bool erased = effect->remove.erase &&
+                  index_get(state->index, effect->remove.sequence, &entry) &&
+                  state->events != NULL && state->events->erased != NULL;
+
     result->purged = apply_remove(state, effect->remove.sequence);
+    if (erased)
+        state->events->erased(state->events->owner, &entry);
 }
 
 void apply_delete_many(struct stream_state *state, const struct effect *effect,

@@ -341,7 +341,8 @@ void decider_refused(struct decider *decider)
 {
     if ((decider->flaws & STREAM_FLAW_KEEP_REFUSED) == 0)
         overlay_clear(&decider->overlay);
-    counters_deinit(&decider->counters); /* some of it was in flight */
+    if ((decider->flaws & STREAM_FLAW_COUNTER_KEPT) == 0)
+        counters_deinit(&decider->counters); /* some of it was in flight */
     decider->proposal_count = 0;
     decider->proposal_head = 0;
     decider->barrier = false;

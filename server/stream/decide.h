@@ -125,11 +125,11 @@ struct decider {
     uint64_t counter_wanted;  /* WAIT: that message has to be read and kept in `counters` first */
     struct buf counter_payload, counter_headers; /* of a counter */
     struct counter_sourced counter_sourced;
-    struct buf schedule_headers;                 /* of one that is a schedule */
-    struct buf ttl_headers;                      /* of one whose TTL is not */
-    struct buf subject;                          /* of one whose subject is transformed */
-    struct prng prng;                            /* for transforms */
-    struct buf text;                             /* of the last refusal */
+    struct buf schedule_headers; /* of one that is a schedule */
+    struct buf ttl_headers;      /* of one whose TTL is not */
+    struct buf subject;          /* of one whose subject is transformed */
+    struct prng prng;            /* for transforms */
+    struct buf text;             /* of the last refusal */
 };
 
 void decider_init(struct decider *decider, struct stream_state *state, uint64_t seed);

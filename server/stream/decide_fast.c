@@ -136,7 +136,7 @@ static bool in_order(struct fast *in)
         return true;
     if (in->mark.number > batch->handled + 1) {
         note_gap(in, batch->handled + 1, in->mark.number);
-        if (in->mark.gap_ok)
+        if (in->mark.gap_ok || decide_flaw(in->d, STREAM_FLAW_FAST_GAP))
             return true;
     }
     end(in, DECIDE_HANDLED);

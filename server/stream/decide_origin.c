@@ -35,7 +35,8 @@ static bool check(struct deciding *d, bool sourced)
     if (d->decider->barrier && !decide_flaw(d, STREAM_FLAW_IGNORE_BARRIER))
         return decide_wait(d);
     return decide_check_size(d) && decide_check_sealed(d) &&
-           (!sourced || decide_check_counter_sourced(d)) && decide_check_size_configured(d) && take_ttl(d) && decide_check_limits(d);
+           (!sourced || decide_check_counter_sourced(d)) && decide_check_size_configured(d) &&
+           take_ttl(d) && decide_check_limits(d);
 }
 
 static void nothing_to_store(struct deciding *d)

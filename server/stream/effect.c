@@ -14,8 +14,9 @@
 #define SOURCED_HEAD    22u
 #define PADDING_MAX     7u
 #define MESSAGE_ROLLUPS (MESSAGE_ROLLUP_SUBJECT | MESSAGE_ROLLUP_ALL)
-#define MESSAGE_FLAGS   (MESSAGE_ROLLUPS | MESSAGE_HAS_ID | MESSAGE_EXPIRES | MESSAGE_MARKER)
-#define EXPIRES_SIZE    8u /* behind the head of a message, and of an expiry */
+#define MESSAGE_FLAGS                                                                              \
+    (MESSAGE_ROLLUPS | MESSAGE_HAS_ID | MESSAGE_EXPIRES | MESSAGE_MARKER | MESSAGE_ERASED)
+#define EXPIRES_SIZE 8u /* behind the head of a message, and of an expiry */
 
 static_assert((RECORD_HEAD + SIZES) % 8 == 0, "what follows the sizes is aligned");
 static_assert(MESSAGE_HEAD + EXPIRES_SIZE + EFFECT_SUBJECT_MAX + EFFECT_HEADERS_MAX +
@@ -321,6 +322,7 @@ static enum err read_message(const struct record *record, struct effect *effect)
     id_offset = decode_u16(&in);
     id_size = decode_u16(&in);
     effect->message.marker = (record->flags & MESSAGE_MARKER) != 0;
+    effect->message.erased = (record->flags & MESSAGE_ERASED) != 0;
     if ((record->flags & MESSAGE_EXPIRES) != 0)
         effect->message.expires_ns = (int64_t)decode_u64(&in);
     effect->message.subject = decode_bytes(&in, subject_size);
@@ -520,4 +522,36 @@ enum err effect_read(const struct record *record, struct effect *effect)
     case EFFECT_CONSUMER_DELETE: return read_consumer(record, effect);
     default: return ERR_CORRUPT;
     }
+}
+
+/* ---- erasing ---------------------------------------------------------------------------------
+ */
+
+static void zero(struct bytes bytes)
+{
+    if (bytes.size > 0)
+        memset((void *)bytes.at, 0, bytes.size);
+}
+
+void effect_erase(uint8_t *at, uint32_t size)
+{
+    struct record record;
+    struct effect effect;
+
+    static_assert(MESSAGE_ERASED == RECORD_ERASED);
+    if (record_read(bytes_of(at, size), &record) != OK || effect_read(&record, &effect) != OK ||
+        effect.type != EFFECT_MESSAGE) {
+        memset(at, 0, size); /* nothing that could be told apart */
+        return;
+    }
+    if (effect.message.id.size > 0) {
+        zero(bytes_of(effect.message.headers.at,
+                      (size_t)(effect.message.id.at - effect.message.headers.at)));
+        zero(bytes_skip(effect.message.headers,
+                        (size_t)(effect.message.id.at - effect.message.headers.at) +
+                            effect.message.id.size));
+    } else {
+        zero(effect.message.headers);
+    }
+    zero(effect.message.payload);
 }

@@ -32,9 +32,10 @@ enum effect_type {
 /* Flags of the record. */
 #define MESSAGE_ROLLUP_SUBJECT 1u
 #define MESSAGE_ROLLUP_ALL     2u
-#define MESSAGE_HAS_ID         4u  /* Nats-Msg-Id is at id_offset in the headers */
-#define MESSAGE_EXPIRES        32u /* it has an end of its own */
-#define MESSAGE_MARKER         64u /* stands for a subject that is no more */
+#define MESSAGE_HAS_ID         4u   /* Nats-Msg-Id is at id_offset in the headers */
+#define MESSAGE_EXPIRES        32u  /* it has an end of its own */
+#define MESSAGE_MARKER         64u  /* stands for a subject that is no more */
+#define MESSAGE_ERASED         128u /* zeros where headers (but the message id) and payload were */
 #define DELETE_ERASE           1u
 #define SKIP_TIMED             1u /* the last of them has a time */
 #define EXPIRE_ENDED           1u /* messages whose own end has come go, too */
@@ -61,6 +62,7 @@ struct effect {
             struct bytes id;    /* a view into `headers`, or empty */
             int64_t expires_ns; /* its own end, EXPIRES_NEVER, or 0: it has none */
             bool marker;
+            bool erased; /* reading only */
         } message;
         struct {
             uint64_t sequence;
@@ -112,6 +114,10 @@ uint32_t effect_message_size(size_t subject, size_t headers, size_t payload);
 uint8_t *effect_schedule_entry(uint8_t *at, uint64_t sequence, int64_t next_ns);
 /* Appends the record; false at the buffer's limit (nothing written). The sizes fit (asserted). */
 bool effect_write(struct buf *out, const struct effect *effect);
+/* Takes out of a message's record what must not be found any more; its size, place in the stream,
+ * subject and message id stay, because the log is still applied with it (storage/log.h,
+ * log_erase). */
+void effect_erase(uint8_t *record, uint32_t size);
 /* Views into the record. ERR_CORRUPT: sizes that do not fit, unknown type or flags. */
 enum err effect_read(const struct record *record, struct effect *effect);
 

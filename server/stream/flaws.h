@@ -39,6 +39,11 @@
     X(SCHEDULE_KEPT, "a schedule that has fired for good is not removed")                          \
     X(SCHEDULE_LATE, "that a schedule has fired is logged behind what it produced")                \
     X(COUNTER_WHOLE, "a counter from a source is added whole, not what it has moved by")           \
+    X(COUNTER_KEPT, "a counter that never came to be is added to")                                 \
+    X(HAND_OVER_SKIPS, "who leads anew passes over the first message that it is handed (F8)")      \
+    X(FAST_GAP, "a fast batch goes on behind a gap that was to end it")                            \
+    X(BLOCK_WITHOUT_ENDS, "when messages end is not in the state block")                           \
+    X(BLOCK_WITHOUT_SCHEDULES, "when schedules fire is not in the state block")                    \
     X(POSITION_LOST, "what was taken from a source is not remembered")                             \
     X(CONFIG_LATE, "new limits do not count for what is already stored (F10)")                     \
     X(BLOCK_WITHOUT_IDS, "message ids are not in the state block")                                 \
@@ -46,7 +51,7 @@
     X(BLOCK_LATE, "messages are taken down for a state block after the rest of the state")         \
     X(MOVED_AT_ONCE, "a file whose messages were moved goes with the next block")                  \
     X(DROP_LIVING, "files below the floor are removed with messages that live")                    \
-    X(APPLY_DIFFERS, "once a replica that does not lead forgets a message")             \
+    X(APPLY_DIFFERS, "once a replica that does not lead forgets a message")                        \
     X(FILL_WITHOUT_RECORDS, "a state is taken from another replica without its messages")
 
 #define STREAM_FLAW_NUMBER(name, text) STREAM_FLAW_NUMBER_##name,
@@ -56,5 +61,10 @@ enum stream_flaw_number { STREAM_FLAW_TABLE(STREAM_FLAW_NUMBER) STREAM_FLAW_COUN
 #define STREAM_FLAW_BIT(name, text) STREAM_FLAW_##name = UINT64_C(1) << STREAM_FLAW_NUMBER_##name,
 enum stream_flaw { STREAM_FLAW_TABLE(STREAM_FLAW_BIT) };
 #undef STREAM_FLAW_BIT
+
+/* Those of counters, batches, ends, schedules and hand-overs, which take streams that have them. */
+#define STREAM_FLAWS_OF_FEATURES                                                                   \
+    (STREAM_FLAW_COUNTER_WHOLE | STREAM_FLAW_COUNTER_KEPT | STREAM_FLAW_HAND_OVER_SKIPS |          \
+     STREAM_FLAW_FAST_GAP | STREAM_FLAW_BLOCK_WITHOUT_ENDS | STREAM_FLAW_BLOCK_WITHOUT_SCHEDULES)
 
 #endif

@@ -19,8 +19,8 @@ void header_block_copy(struct bytes block, header_block_drop_fn *drop, struct bu
  */
 void header_block_add(struct buf *out, struct bytes name, struct bytes value);
 
-/* Appends the block (or begins one) with that value in the place of the first line of that name, or in
- * a line behind the last one. */
+/* Appends the block (or begins one) with that value in the place of the first line of that name, or
+ * in a line behind the last one. */
 void header_block_set(struct bytes block, struct bytes name, struct bytes value, struct buf *out);
 
 #endif

@@ -330,7 +330,8 @@ void stream_operation_applied(struct stream *stream, const struct effect *effect
     }
     if (effect->type == EFFECT_CONFIG || effect->type == EFFECT_EXPIRE)
         stream_expiry_arm(stream);
-    op->done(op, stream);
+    if (!stream_erase_takes(stream, op))
+        op->done(op, stream);
 }
 
 static uint16_t error_of_refusal(const struct stream_op *op)

@@ -11,6 +11,7 @@
 #include "base/owner.h"
 #include "base/text.h"
 #include "server/stream/decide_origin.h"
+#include "server/stream/flaws.h"
 #include "server/stream/origin_headers.h"
 #include "server/stream/origin_request.h"
 #include "server/stream/stream_priv.h"
@@ -45,6 +46,8 @@ struct follower {
     struct sink *sink_deliver, *sink_answer;
     struct outbox inbox;
     bool overflown; /* something did not fit the inbox */
+    uint64_t turn;  /* of the server, in which it has last taken something */
+    bool held;      /* there is more, for the next turn */
 };
 
 struct stream_origins {
@@ -563,12 +566,19 @@ static bool read_delivery(struct follower *follower, const struct outbox_item *i
     return true;
 }
 
-/* As publishes do, what comes waits for operations. */
+/* As publishes do, what comes waits for operations. Copies give way to publishers: all followers
+ * of a server together take a part in each of its turns. */
 static void read_inbox(struct follower *follower)
 {
     struct outbox_item item;
+    unsigned left;
 
-    while (!stream_operations_busy(follower->stream) && outbox_peek(&follower->inbox, &item)) {
+    follower->held = false;
+    if (follower->inbox.count == 0)
+        return;
+    left = jetstream_copies(follower->stream->jetstream, &follower->turn);
+    while (left > 0 && !stream_operations_busy(follower->stream) &&
+           outbox_peek(&follower->inbox, &item)) {
         uint64_t count = follower->inbox.count;
 
         if (item.code == INBOX_ANSWER ? !read_answer(follower, &item)
@@ -576,7 +586,9 @@ static void read_inbox(struct follower *follower)
             return;
         if (follower->inbox.count == count) /* else it has hung up */
             outbox_pop(&follower->inbox);
+        left--;
     }
+    follower->held = left == 0 && follower->inbox.count > 0;
 }
 
 /* ---- life ------------------------------------------------------------------------------------
@@ -627,6 +639,8 @@ static void begin(struct stream_origins *origins, size_t i, const struct stream_
     follower->key = heap_copy(buf_bytes(&origins->source));
     origin_init(&follower->core, mirror ? stream->state.last_seq : position->sequence,
                 io_now(stream_io(stream)));
+    if (STREAM_FLAWED_STATE(stream, HAND_OVER_SKIPS) && follower->core.taken > 0)
+        follower->core.taken++;
 }
 
 static void start(struct stream *stream)
@@ -745,6 +759,8 @@ static void arm(struct stream_origins *origins)
     for (size_t i = 0; i < origins->count; i++) {
         if (origins->at[i].inbox.count == 0 && origins->at[i].core.due_ns < due_ns)
             due_ns = origins->at[i].core.due_ns;
+        if (origins->at[i].held)
+            due_ns = io_now(stream_io(origins->stream));
     }
     timers_arm(io_timers(stream_io(origins->stream)), &origins->timer, due_ns);
 }

@@ -9,7 +9,8 @@ static bool to_message(struct bytes bytes, uint64_t sequence, struct stream_mess
     struct effect effect;
 
     if (record_read(bytes, &record) != OK || effect_read(&record, &effect) != OK ||
-        effect.type != EFFECT_MESSAGE || effect.message.sequence != sequence)
+        effect.type != EFFECT_MESSAGE || effect.message.sequence != sequence ||
+        effect.message.erased)
         return false;
     *message = (struct stream_message){
         .sequence = effect.message.sequence,

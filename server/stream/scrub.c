@@ -27,7 +27,7 @@ static bool is_absent(const struct index_entry *entry)
 /* It is in memory whole? */
 static bool covers(const struct scrub *scrub, const struct index_entry *entry)
 {
-    return entry->place >= scrub->place &&
+    return entry->sequence <= scrub->last && entry->place >= scrub->place &&
            entry->place + entry->record_size <= scrub->place + scrub->size;
 }
 
@@ -108,6 +108,7 @@ void scrub_step(struct scrub *scrub, struct stream *stream)
         scrub->capacity = size;
     }
     scrub->place = entry.place;
+    scrub->last = stream->state.last_seq;
     scrub->reading = true;
     stream->scrub = scrub;
     scrub->read.done = read_done;

@@ -24,6 +24,7 @@ struct scrub {
     struct stream *stream; /* that is read; NULL: none, or closed meanwhile */
     struct log_read read;
     log_place place; /* of what is in memory */
+    uint64_t last;   /* the newest message when it was read: later ones may be in it in part */
     uint8_t *memory;
     size_t size, capacity;
     bool reading;

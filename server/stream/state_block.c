@@ -21,6 +21,15 @@ static uint32_t flags_of(const struct stream_state *state)
            (state->gap ? FLAG_GAP : 0) | (state->restoring ? FLAG_RESTORING : 0);
 }
 
+static void encode_ends(const struct expiries *ends, bool forgotten, struct buf *out)
+{
+    struct expiries none;
+
+    expiries_init(&none, 1);
+    expiries_encode(forgotten ? &none : ends, out);
+    expiries_deinit(&none);
+}
+
 void stream_state_encode(const struct stream_state *state, struct buf *out)
 {
     size_t size = HEAD + state->config_json.size + state->msg_id_last.size;
@@ -46,10 +55,10 @@ void stream_state_encode(const struct stream_state *state, struct buf *out)
         memcpy(at, state->msg_id_last.at, state->msg_id_last.size);
     buf_commit(out, size);
     lives = out->size;
-    expiries_encode(&state->expiries, out);
+    encode_ends(&state->expiries, apply_flaw(state, STREAM_FLAW_BLOCK_WITHOUT_ENDS), out);
     (void)encode_u64(out->at + begin + HEAD - 24, out->size - lives);
     schedules = out->size;
-    expiries_encode(&state->schedules, out);
+    encode_ends(&state->schedules, apply_flaw(state, STREAM_FLAW_BLOCK_WITHOUT_SCHEDULES), out);
     (void)encode_u64(out->at + begin + HEAD - 16, out->size - schedules);
     positions = out->size;
     positions_encode(&state->positions, out);

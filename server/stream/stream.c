@@ -394,6 +394,7 @@ struct stream *stream_open(struct jetstream *jetstream, struct account *account,
     stream->events = (struct stream_events){
         .owner = stream,
         .stored = on_stored,
+        .erased = stream_erased,
         .removed = on_removed,
         .wanted = stream_wanted,
         .configured = on_configured,
@@ -436,6 +437,8 @@ struct stream *stream_open(struct jetstream *jetstream, struct account *account,
         return NULL;
     }
     stream_block_recovered(stream);
+    if (stream->erasing.count > 0)
+        stream_mark(stream);
     if (stream->state.configured)
         stream_subscribe(stream); /* what is published before it leads waits */
     if (!jetstream_clustered(jetstream))
@@ -469,6 +472,7 @@ void stream_close(struct stream *stream, bool deleted)
         stream_consumers_say_deleted(stream);
     stream_consumers_close(stream);
     stream_operations_drop(stream);
+    stream_erase_drop(stream);
     stream_glances_end(stream);
     stream_origins_stop(stream);
     stream_ingest_drop(stream);
@@ -655,6 +659,7 @@ static void turn(struct stream *stream)
 {
     stream_look(stream);
     send_answers(stream);
+    stream_erase_turn(stream);
     if (!stream->lead)
         return;
     stream_ingest_waiting(stream);

@@ -17,6 +17,7 @@
 #define SECTION_MESSAGES (BLOCK_SECTION_FREE + 2)
 #define SECTION_CONSUMER (BLOCK_SECTION_FREE + 3)
 
+#define ERASE_NS      INT64_C(2000000) /* looks again whether it is done */
 #define LATE_NS       INT64_C(100000000)
 #define PIECES_STEP   16u /* of the messages, in one go: about a millisecond */
 #define CONSUMER_HEAD 32u
@@ -268,6 +269,8 @@ void stream_block_step(struct timer *timer)
         begin_messages(stream); /* only as a flaw */
     if (index_capture_step(blocks->capture, PIECES_STEP))
         timers_arm(io_timers(stream_io(stream)), timer, io_now(stream_io(stream)));
+    else if (stream_erase_first(stream))
+        timers_arm(io_timers(stream_io(stream)), timer, io_now(stream_io(stream)) + ERASE_NS);
     else
         give_over(stream);
 }
@@ -319,6 +322,8 @@ void stream_block_written(void *owner, enum err err)
 
     if (err == OK) {
         drop_files(stream);
+        if (stream->erasing.count > 0)
+            stream_mark(stream); /* some of it may be below the floor now */
         stream_move_begin(stream);
         if (stream->state.config.compression != COMPRESSION_NONE)
             log_pack(replica_log(stream->replica));

@@ -36,8 +36,11 @@ struct stream_move {
 
 static void free_move(struct stream_move *move)
 {
-    if (move->stream != NULL)
+    if (move->stream != NULL) {
         move->stream->blocks.move = NULL;
+        if (move->stream->erasing.count > 0)
+            stream_mark(move->stream); /* it has waited */
+    }
     buf_deinit(&move->records);
     heap_give(move->at);
     heap_give(move);
@@ -181,8 +184,13 @@ static void apply(struct stream_move *move)
     for (size_t i = 0; i < move->count; i++) {
         const struct moved *moved = &move->at[i];
 
-        if (!index_get(stream->state.index, moved->sequence, &entry) || entry.place != moved->from)
-            continue; /* gone meanwhile */
+        if (!index_get(stream->state.index, moved->sequence, &entry) ||
+            entry.place != moved->from) { /* gone meanwhile */
+            stream_erase_moved(stream, moved->from,
+                               (uint64_t)move->keep.ordinal << 32 | (LOG_KEEP_HEAD + moved->offset),
+                               moved->size);
+            continue;
+        }
         stream_block_removed(stream, &entry);
         stream_block_file(stream, (uint32_t)(entry.place >> 32))->moved = true;
         entry.place = (uint64_t)move->keep.ordinal << 32 | (LOG_KEEP_HEAD + moved->offset);

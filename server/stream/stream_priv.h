@@ -135,9 +135,19 @@ struct consumer_shell {
     bool offered;  /* messages were gathered that it has not been told of */
     bool doomed;   /* inactive: delete it when nothing of it is on the stack */
     bool bound;
-    bool direct;  /* of a source or mirror: not counted as a consumer */
-    bool push;    /* counted in push_count */
-    bool burying; /* its deletion has been submitted */
+    bool interest_changed; /* who listens to it may be another */
+    bool direct;           /* of a source or mirror: not counted as a consumer */
+    bool push;             /* counted in push_count */
+    bool burying;          /* its deletion has been submitted */
+};
+
+/* erase.c: messages whose bytes are to go */
+struct stream_erasing {
+    struct log_erase_op op;
+    struct log_erased *at; /* those under way first */
+    size_t count, capacity, flying;
+    struct stream_op *waiting, *answered; /* answered: with those under way */
+    bool busy;
 };
 
 static inline struct bytes shell_name(const struct consumer_shell *shell)
@@ -155,7 +165,7 @@ struct stream {
     struct stream_events events;
     struct decider decider;
     bool lead;
-    int64_t lead_since_ns; /* wall clock; as long as it leads */
+    int64_t lead_since_ns;  /* wall clock; as long as it leads */
     bool leader_told;       /* that it leads */
     int64_t quorum_lost_ns; /* when that was last said; 0: never */
     bool closing;
@@ -217,11 +227,12 @@ struct stream {
     struct table consumers; /* consumer_shell by name */
     struct table consumers_by_number;
     uint64_t number_next;
-    uint64_t number_logged; /* the highest that a consumer in the log has had */
-    size_t direct_count;    /* of the consumers, those of sources and mirrors */
-    size_t push_count;      /* consumers that depend on who listens */
-    bool interest_changed;
-    bool until_acked; /* the config's retention is not limits; as the consumers know it */
+    uint64_t number_logged;     /* the highest that a consumer in the log has had */
+    size_t direct_count;        /* of the consumers, those of sources and mirrors */
+    size_t push_count;          /* consumers that depend on who listens */
+    bool interest_changed;      /* of any of its push consumers */
+    bool interest_changed_some; /* of those that are marked */
+    bool until_acked;           /* the config's retention is not limits; as the consumers know it */
     struct consumer_shell *consumer_dirty;
     struct consumer_shell *consumer_planning;
     struct consumer_shell *consumer_offered;
@@ -250,6 +261,7 @@ struct stream {
     bool restoring;                   /* its consumers have not begun: it is being restored */
 
     struct stream_blocks blocks;
+    struct stream_erasing erasing;
     struct stream_read *reads; /* in flight */
     struct scrub *scrub;       /* reads it now, or NULL */
     bool counter_reading;      /* the last message of a counter is among them */
@@ -497,6 +509,17 @@ void stream_origins_stop(struct stream *stream); /* what was taken and not appli
  * let go; the others are followed anew. */
 void stream_origins_configured(struct stream *stream);
 void stream_origins_leave(struct stream *stream); /* the stream is deleted: likewise for all */
+
+/* erase.c */
+void stream_erased(void *owner, const struct index_entry *entry); /* event of the state */
+/* The deletion was applied: true: it is answered when the bytes are gone. */
+bool stream_erase_takes(struct stream *stream, struct stream_op *op);
+/* What was to be erased was moved while it waited for that: it stands there, too. */
+void stream_erase_moved(struct stream *stream, log_place from, log_place to, uint32_t size);
+void stream_erase_turn(struct stream *stream);
+/* Something must be gone before a state block says that it is. */
+bool stream_erase_first(const struct stream *stream);
+void stream_erase_drop(struct stream *stream);
 
 /* This disk does not have that message any more: said once, and kept in mind. */
 void stream_damaged(struct stream *stream, uint64_t sequence, uint64_t bytes, const char *how);

@@ -33,6 +33,8 @@ struct stream_events {
     void *owner;
     void (*stored)(void *owner, const struct index_entry *entry);  /* after it is in the index */
     void (*removed)(void *owner, const struct index_entry *entry); /* after it has left the index */
+    /* after it was deleted and left the index: its bytes are to go */
+    void (*erased)(void *owner, const struct index_entry *entry);
     /* Interest retention: does a consumer still need it? It is in the index. Consumers are what the
      * log has made of them, so all replicas say the same. NULL: yes. */
     bool (*wanted)(void *owner, const struct index_entry *entry);

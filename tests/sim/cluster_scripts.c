@@ -7,8 +7,8 @@
 #define ROUNDS      3
 #define LATE_NS     (900 * MILLISECOND) /* longer than an election, shorter than a link is silent */
 
-static const char *const names[SCRIPT_COUNT] = {"none", "stale",   "heir", "change",
-                                                "late", "differs", "rot",  "short"};
+static const char *const names[SCRIPT_COUNT] = {"none",    "stale", "heir",  "change", "late",
+                                                "differs", "rot",   "short", "scale"};
 
 const char *script_name(enum script script)
 {
@@ -29,7 +29,10 @@ void script_prepare(enum script script, struct nodes *nodes)
     /* Entries are then durable by their segment alone, and may be later than a vote. */
     for (size_t i = 0; script == SCRIPT_HEIR && i < nodes->count; i++)
         nodes->at[i].options.sim.journal_batch_max = 1;
-    for (size_t i = 0; (script == SCRIPT_DIFFERS || script == SCRIPT_ROT) && i < nodes->count; i++)
+    for (size_t i = 0;
+         (script == SCRIPT_DIFFERS || script == SCRIPT_ROT || script == SCRIPT_SCALE) &&
+         i < nodes->count;
+         i++)
         nodes->at[i].options.sim.block_bytes = 4 << 10; /* blocks come often */
     nodes->may_differ = script == SCRIPT_DIFFERS;
 }
@@ -422,6 +425,53 @@ static void play_short(const struct stage *stage)
         report_violate(stage->report, "S0: n%zu does not come back", node + 1);
 }
 
+/* ---- replicas more and less
+ * ----------------------------------------------------------------------------- */
+
+static bool is_level(const struct stage *stage, int64_t most_ns)
+{
+    int64_t until = now(stage) + most_ns;
+
+    while (truth_level(stage->truth) != NULL && now(stage) < until && report_good(stage->report))
+        pass(stage, 50 * MILLISECOND);
+    return truth_level(stage->truth) == NULL;
+}
+
+/* F23: with one replica its log has dropped what new ones would begin with; whoever stays must have
+ * everything, also if one of them dies on the way. */
+static void play_scale(const struct stage *stage)
+{
+    struct scene_stream *stream = &stage->scene->streams[1];
+    struct user *user = &stage->users[0];
+    size_t node = prng_below(stage->prng, stage->nodes->count);
+
+    faults_calm_down(stage->faults);
+    for (int i = 0; i < 60 && report_good(stage->report); i++) {
+        if (user_connected(user) && user->open < 30)
+            user_publish(user, 1);
+        pass(stage, 10 * MILLISECOND);
+    }
+    stream->replicas = stream->replicas == 1 ? 3 : 1;
+    report_say(stage->report, "S1 is to have %u replicas", stream->replicas);
+    if (!asked(stage, user, ASK_CHANGE, 1))
+        return;
+    if (prng_chance(stage->prng, 1, 2)) {
+        pass(stage, (int64_t)prng_below(stage->prng, 300 * MILLISECOND));
+        nodes_crash(stage->nodes, node, SIM_CRASH_KILL);
+        pass(stage, (int64_t)prng_below(stage->prng, SECOND));
+        if (!nodes_start(stage->nodes, node, SIM_CRASH_KILL, 0))
+            return;
+    }
+    for (int i = 0; i < 20 && report_good(stage->report); i++) {
+        if (user_connected(user) && user->open < 30)
+            user_publish(user, 1);
+        pass(stage, 10 * MILLISECOND);
+    }
+    if (!is_level(stage, 30 * SECOND) && report_good(stage->report))
+        report_violate(stage->report, "S1 does not come to %u replicas: %s", stream->replicas,
+                       truth_level(stage->truth));
+}
+
 void script_play(enum script script, const struct stage *stage)
 {
     for (int i = 0; i < ROUNDS && report_good(stage->report); i++) {
@@ -433,6 +483,7 @@ void script_play(enum script script, const struct stage *stage)
         case SCRIPT_DIFFERS: play_differs(stage); break;
         case SCRIPT_ROT: play_rot(stage); break;
         case SCRIPT_SHORT: play_short(stage); break;
+        case SCRIPT_SCALE: play_scale(stage); break;
         case SCRIPT_NONE:
         case SCRIPT_COUNT: break;
         }

@@ -20,6 +20,7 @@ enum script {
     SCRIPT_DIFFERS, /* a follower's state is not what its log says; it finds that out and heals */
     SCRIPT_ROT,     /* state blocks of one node cannot be read: the others have it all */
     SCRIPT_SHORT,   /* a log of one node ends too early: the metadata's, or one that is to lead */
+    SCRIPT_SCALE,   /* a stream has one replica, then three, then one */
     SCRIPT_COUNT,
 };
 

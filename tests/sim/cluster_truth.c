@@ -113,7 +113,9 @@ static void note_promise(struct truth *truth, size_t node, uint64_t id, struct r
                                       .durable = core->durable,
                                       .committed = core->committed,
                                       .durable_term = raft_core_term_at(core, core->durable)};
-    if (core->vote_durable == core->vote_number) {
+    /* The only voter needs no record to lead a term: its first entry says so, and to who joins. */
+    if (core->vote_durable == core->vote_number &&
+        (core->vote_number > 0 || !members_equal(core->vote, core->options.self))) {
         promise->term = core->term;
         promise->vote = core->vote;
     }

@@ -98,6 +98,9 @@ bool model_delivered(struct model *model, const struct model_delivery *delivery)
     if (message->crossing && message->refused_ns < message->again_ns)
         message->again_ns = message->refused_ns;
     message->crossing = false;
+    if (message->given_up && !model->clustered)
+        violate(model, "C9: %llu comes again after it was given up",
+                (unsigned long long)delivery->sequence);
     snprintf(message->reply, sizeof message->reply, "%s", delivery->reply);
     if (delivery->sequence > model->last)
         model->last = delivery->sequence;
@@ -133,6 +136,24 @@ void model_confirmed(struct model *model, uint64_t sequence, int64_t now_ns)
     model->confirmed++;
     message->confirmed = true;
     message->confirmed_ns = now_ns;
+}
+
+/* Nobody hears all that is told, but nothing is told twice: not by a server that has come back, and
+ * not by another leader. */
+void model_given_up(struct model *model, uint64_t sequence, unsigned deliveries)
+{
+    struct model_message *message;
+
+    if (!known(model, sequence))
+        return;
+    message = &model->messages[sequence];
+    model->given_up++;
+    if (model->max_deliver == 0 || deliveries != model->max_deliver)
+        violate(model, "C9: %llu is given up after %u deliveries", (unsigned long long)sequence,
+                deliveries);
+    if (message->given_up)
+        violate(model, "C9: %llu is given up twice", (unsigned long long)sequence);
+    message->given_up = true;
 }
 
 /* ---- what is told ---------------------------------------------------------------------------- */

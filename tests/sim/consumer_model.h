@@ -10,6 +10,7 @@
  * max_deliver C5   no more messages than a request asked for; no more pending than may be C6   when
  * all is settled, nothing is counted as pending any more C7   a work queue holds in the end only
  * what was never settled C8   so does a stream with interest
+ *     C9   a message that was delivered as often as allowed is told of once, and no other is
  *
  * In a cluster the old leader's deliveries may arrive behind the new one's: there a count may come
  * late, but not twice.
@@ -35,6 +36,7 @@ struct model_message { /* by sequence */
     unsigned count;     /* highest delivery count heard */
     uint64_t counts;    /* which counts were heard, a bit each */
     int64_t again_ns;   /* not before */
+    bool given_up;      /* it was told that it was delivered as often as allowed */
     bool crossing;      /* a refusal that may meet the next delivery on its way, */
     int64_t refused_ns; /* and then asks for the one behind it from then on */
     char reply[120];    /* of the last delivery; empty: answered */
@@ -57,7 +59,7 @@ struct model {
     uint64_t unknown; /* publishes without an answer */
     uint64_t last;    /* highest sequence known of */
     uint64_t delivered, floor;
-    uint64_t heard, redelivered, confirmed;
+    uint64_t heard, redelivered, confirmed, given_up;
     char violation[300]; /* empty: none */
 };
 
@@ -79,6 +81,9 @@ bool model_delivered(struct model *model, const struct model_delivery *delivery)
 void model_acked(struct model *model, uint64_t sequence);
 void model_refused(struct model *model, uint64_t sequence, int64_t until_ns);
 void model_confirmed(struct model *model, uint64_t sequence, int64_t now_ns);
+
+/* The advisory came that it was delivered so many times, as often as allowed. */
+void model_given_up(struct model *model, uint64_t sequence, unsigned deliveries);
 
 struct model_info {
     uint64_t delivered, floor, pending, ack_pending;

@@ -4,6 +4,8 @@ sim_bins  = $(patsubst %,$(BUILD)/sim/sim_%,$(sim_names))
 
 sim_with_log    = log_model hunt
 sim_uses_log    = storage base
+sim_with_images =
+sim_uses_images = storage base
 sim_with_raft   = raft_world raft_node raft_disk raft_truth raft_weather hunt
 sim_uses_raft   = raft base
 sim_with_server = content limits client copies oracle spec worlds reader user hunt server_flaws
@@ -13,8 +15,10 @@ sim_uses_batches = $(LIBS)
 sim_with_cluster = content limits client hunt report cluster_nodes cluster_truth cluster_faults cluster_history \
                    cluster_consumer cluster_setting cluster_user cluster_scripts cluster_flaws
 sim_uses_cluster = $(LIBS)
-sim_with_consumers = client hunt report cluster_nodes consumer_model
+sim_with_consumers = client hunt report cluster_nodes consumer_model consumer_lives
 sim_uses_consumers = $(LIBS)
+sim_with_features = client hunt report cluster_nodes features_model
+sim_uses_features = $(LIBS)
 sim_with_links  = client hunt
 sim_uses_links  = $(LIBS)
 

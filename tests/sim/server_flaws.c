@@ -18,8 +18,9 @@
 /* Nobody is there to take a state from: sim_cluster's. */
 #define OTHERS (STREAM_FLAW_FILL_WITHOUT_RECORDS | STREAM_FLAW_APPLY_DIFFERS)
 /* A range of hundreds, removed in any order, again and again: tests/unit/storage/test_index.c. */
-#define INDEX  STREAM_FLAW_INDEX_BEFORE_LOST
-#define HIDDEN (BOUNDS | RETENTION | OTHERS | INDEX)
+#define INDEX STREAM_FLAW_INDEX_BEFORE_LOST
+/* sim_features's: STREAM_FLAWS_OF_FEATURES */
+#define HIDDEN (BOUNDS | RETENTION | OTHERS | INDEX | STREAM_FLAWS_OF_FEATURES)
 
 #define STREAM_ROW(name, text)                                                                     \
     {#name, text, STREAM_FLAW_##name, 0, (STREAM_FLAW_##name & HIDDEN) != 0},

@@ -146,13 +146,18 @@ static void limit_faults(struct run *run)
         faults_calm_down(&run->faults);
 }
 
+static bool needs_single(enum script script)
+{
+    return script == SCRIPT_CHANGE || script == SCRIPT_SCALE;
+}
+
 static void draw_scene(struct run *run)
 {
     uint64_t count =
         prng_chance(&run->prng, 1, 2) ? 1 : 1 + prng_below(&run->prng, SCENE_STREAMS_MAX);
 
     count = limited(run, LIMIT_STREAMS, count);
-    if (run->script == SCRIPT_CHANGE && count < 2)
+    if (needs_single(run->script) && count < 2)
         count = 2;
     scene_init(&run->scene, &run->report, run->sim, &run->nodes, &run->prng, (unsigned)count);
     run->scene.handed_out = handed_out;
@@ -163,7 +168,7 @@ static void draw_scene(struct run *run)
         faults_spare_memory(&run->faults);
     for (unsigned i = 0; i < run->scene.stream_count; i++)
         draw_stream(run, i);
-    if (run->script == SCRIPT_CHANGE) { /* it is played with a stream of one replica */
+    if (needs_single(run->script)) { /* it is played with a stream of one replica */
         run->scene.streams[1].replicas = 1;
         run->faults.mix[FAULT_WIPE] = 0;
     }

@@ -21,6 +21,7 @@
 #include "server/stream/stream.h"
 #include "tests/sim/client.h"
 #include "tests/sim/cluster_nodes.h"
+#include "tests/sim/consumer_lives.h"
 #include "tests/sim/consumer_model.h"
 #include "tests/sim/hunt.h"
 #include "tests/sim/leaks.h"
@@ -42,7 +43,8 @@ struct run {
     size_t clients, home; /* the client's node; where it is connected */
     struct sim_client client;
     struct model model;
-    bool stream_made, consumer_made, delays;
+    struct lives lives; /* of other consumers, of a stream L */
+    bool stream_made, consumer_made, lives_made, listed, delays;
     unsigned published, pulls, crashes, removals;
     unsigned subjects[PUBLISH_MAX + 1];
     bool answered[PUBLISH_MAX + 1];
@@ -144,6 +146,14 @@ static void heard_stream(struct run *run, const struct client_message *message)
     run->counted = true;
 }
 
+static void heard_list(struct run *run, const struct client_message *message)
+{
+    if (says(message, "\"error\"") || message->payload.size == 0)
+        return;
+    lives_listed(&run->lives, message->payload);
+    run->listed = true;
+}
+
 /* Each request has a subscription of its own: a delivery has the subject of its message. */
 static unsigned sid_of(const struct client_message *message)
 {
@@ -159,7 +169,16 @@ static void heard(void *context, const struct client_message *message)
     unsigned long long number;
 
     memcpy(subject, message->subject.at, message->subject.size < 63 ? message->subject.size : 63);
-    if (sscanf(subject, "_R.p%llu", &number) == 1)
+    if (bytes_starts(message->subject, BYTES("$JS.EVENT.")))
+        model_given_up(&run->model, number_of(message, "\"stream_seq\":", 0),
+                       (unsigned)number_of(message, "\"deliveries\":", 0));
+    else if (sscanf(subject, "_R.n%llu", &number) == 1)
+        lives_answered(&run->lives, (unsigned)number, message->payload);
+    else if (strcmp(subject, "_R.nl") == 0)
+        heard_list(run, message);
+    else if (strcmp(subject, "_R.cl") == 0)
+        run->lives_made |= !says(message, "\"error\"") && message->payload.size > 0;
+    else if (sscanf(subject, "_R.p%llu", &number) == 1)
         heard_publish(run, (unsigned)number, message);
     else if (sid_of(message) >= SID_FIRST)
         heard_delivery(run, sid_of(message) - SID_FIRST, message);
@@ -175,6 +194,8 @@ static void heard(void *context, const struct client_message *message)
         run->consumer_made |= !says(message, "\"error\"") && message->payload.size > 0;
     if (run->model.violation[0] != 0)
         report_violate(&run->report, "%s", run->model.violation);
+    if (run->lives.violation[0] != 0)
+        report_violate(&run->report, "%s", run->lives.violation);
 }
 
 /* ---- what is said ---------------------------------------------------------------------------- */
@@ -302,6 +323,14 @@ static void disturb(struct run *run)
                       ((int64_t)below(run, 7200) - 3600) * SECOND);
 }
 
+static void live_another(struct run *run)
+{
+    struct life_request request;
+
+    if (run->lives_made && lives_next(&run->lives, prng_next(&run->prng), &request))
+        say(run, request.subject, request.reply, request.payload);
+}
+
 static void act(struct run *run)
 {
     uint64_t drawn = below(run, 100);
@@ -319,6 +348,8 @@ static void act(struct run *run)
         remove_some(run);
     else if (drawn < 97)
         disturb(run);
+    else
+        live_another(run);
 }
 
 /* ---- the servers' lives ---------------------------------------------------------------------- */
@@ -378,7 +409,9 @@ static void connect_somewhere(struct run *run)
     if (run->client.sock != NULL || !nodes_up(&run->nodes, node))
         return;
     run->home = node;
+    lives_lost(&run->lives);
     sim_client_connect(&run->client, node, NODES_PORT, "_R.>");
+    sim_client_say(&run->client, "SUB $JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.S.C 2\r\n");
 }
 
 /* ---- a run ----------------------------------------------------------------------------------- */
@@ -446,8 +479,14 @@ static void end(struct run *run)
 
 static void make(struct run *run)
 {
+    char config[100];
+
+    snprintf(config, sizeof config, "{\"name\":\"L\",\"subjects\":[\"l.>\"],\"num_replicas\":%zu}",
+             run->nodes.count);
     if (!run->stream_made)
         say(run, "$JS.API.STREAM.CREATE.S", "_R.cs", run->stream_config);
+    else if (!run->lives_made)
+        say(run, "$JS.API.STREAM.CREATE.L", "_R.cl", config);
     else
         say(run, "$JS.API.CONSUMER.CREATE.S.C", "_R.cc", run->consumer_config);
 }
@@ -498,14 +537,15 @@ static void drain(struct run *run)
 
 static void look(struct run *run)
 {
-    run->informed = run->counted = false;
+    run->informed = run->counted = run->listed = false;
     say(run, "$JS.API.CONSUMER.INFO.S.C", "_R.i", "");
     say(run, "$JS.API.STREAM.INFO.S", "_R.s", "");
+    say(run, "$JS.API.CONSUMER.LIST.L", "_R.nl", "");
 }
 
 static bool has_looked(struct run *run)
 {
-    return run->informed && run->counted;
+    return run->informed && run->counted && run->listed;
 }
 
 static void audit(struct run *run, size_t index)
@@ -533,6 +573,7 @@ static void conclude(struct run *run)
     }
     if (nodes_fallen(&run->nodes) < run->nodes.count)
         sim_client_drop(&run->client);
+    lives_lost(&run->lives);
     for (int i = 0; i < 3; i++)
         start_some(run, true);
     for (unsigned id = 1; id <= run->published; id++)
@@ -553,7 +594,7 @@ static void conclude(struct run *run)
 }
 
 struct totals {
-    uint64_t heard, redelivered, confirmed, crashes;
+    uint64_t heard, redelivered, confirmed, crashes, given_up, lives, deaths, refused;
 };
 
 static bool run_seed(uint64_t seed, bool loud, uint64_t consumer_flaws, uint64_t stream_flaws,
@@ -587,6 +628,10 @@ static bool run_seed(uint64_t seed, bool loud, uint64_t consumer_flaws, uint64_t
         totals->redelivered += run.model.redelivered;
         totals->confirmed += run.model.confirmed;
         totals->crashes += run.crashes;
+        totals->given_up += run.model.given_up;
+        totals->lives += run.lives.created;
+        totals->deaths += run.lives.deleted;
+        totals->refused += run.lives.refused;
     }
     end(&run);
     return good;
@@ -636,10 +681,14 @@ static int run_many(double seconds, uint64_t from)
     for (; hunt_clock() < deadline && bad < 5; seed++)
         bad += !run_seed(seed, false, 0, 0, &totals);
     printf("sim_consumers: seeds %llu to %llu, %llu deliveries (%llu again), %llu confirmed acks, "
-           "%llu crashes\n%llu passed, %llu failed\n",
+           "%llu crashes, %llu given up; %llu other consumers made, %llu deleted, %llu changes "
+           "refused\n"
+           "%llu passed, %llu failed\n",
            (unsigned long long)from, (unsigned long long)seed - 1, (unsigned long long)totals.heard,
            (unsigned long long)totals.redelivered, (unsigned long long)totals.confirmed,
-           (unsigned long long)totals.crashes, (unsigned long long)(seed - from - bad),
+           (unsigned long long)totals.crashes, (unsigned long long)totals.given_up,
+           (unsigned long long)totals.lives, (unsigned long long)totals.deaths,
+           (unsigned long long)totals.refused, (unsigned long long)(seed - from - bad),
            (unsigned long long)bad);
     return bad == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -642,7 +642,8 @@ static void flush(void *context)
 static enum err open_log(struct run *run, struct sim_log *log)
 {
     static const struct log_events events = {durable, failed};
-    struct log_recovery recovery = {recovered, lost, log, recovered_block, gone, NULL, cut_short};
+    struct log_recovery recovery = {recovered,       lost, log,
+                                    recovered_block, gone, .cut_short = cut_short};
     enum err err;
 
     if (chance(run, 2, 3))

@@ -571,6 +571,8 @@ static void heard_operation(struct user *user, const struct client_message *mess
         return;
     if (failed && (code == 10043 || contains(message->payload, "no message found")))
         worlds_op_answered(&user->worlds, 0); /* there was no such message */
+    else if (failed && contains(message->payload, "not yet erased"))
+        worlds_op_answered(&user->worlds, 1); /* the disk has refused more than the deletion */
     else if (failed)
         worlds_op_failed(&user->worlds);
     else if (user->worlds.op.kind == SPEC_DELETE)

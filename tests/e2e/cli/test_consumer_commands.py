@@ -8,6 +8,7 @@ import unittest
 
 import command  # finds the modules below
 from serverprocess import Server
+from wire import Requester
 
 WITHOUT = "no nats command line: neither $NATS_CLI, nor on the PATH, nor Go to build it with"
 
@@ -114,6 +115,34 @@ class Consumers(Case):
         if "expected command" in said:
             self.skipTest("this version of the program has no 'consumer unpin'")
 
+    def test_unpin_takes_the_pin_from_the_client_that_has_it(self):
+        self.newer("consumer add S G --pull --ack explicit --pinned-groups g --pinned-ttl 1m --defaults")
+        with Requester(self.server.port) as client:
+            client.send(b"SUB in 9\r\n")
+            body = b'{"batch":1,"group":"g","expires":5000000000}'
+            client.send(b"PUB $JS.API.CONSUMER.MSG.NEXT.S.G in %d\r\n%s\r\n" % (len(body), body))
+            _, _, headers, _ = client.message()
+            self.assertIn(b"Nats-Pin-Id", headers)
+        self.assertTrue(self.info("G")["priority_groups"][0].get("pinned_client_id"))
+        self.nats("consumer unpin S G g --force")
+        self.assertFalse(self.info("G")["priority_groups"][0].get("pinned_client_id"))
+
+    def test_copy_makes_another_like_it(self):
+        self.add(flags="--filter s.1 --max-deliver 3")
+        self.nats("consumer copy S C D --pull")
+        config = self.info("D")["config"]
+        self.assertEqual((config["filter_subject"], config["max_deliver"]), ("s.1", 3))
+
+    def test_sub_shows_what_a_pull_consumer_has(self):
+        self.add()
+        said = command.run_in_terminal(self.server, ["consumer", "sub", "S", "C"], b"message 0")
+        self.assertIn("message 0", said)
+
+    def test_ls_says_when_there_is_none_and_info_and_rm_fail_then(self):
+        self.assertIn("No Consumers", self.nats("consumer ls S"))
+        self.nats("consumer info S NONE", status=1)
+        self.nats("consumer rm S NONE --force", status=1)
+
     def bench(self, new, old):
         """The benchmarks were renamed between versions of the program."""
         try:
@@ -180,6 +209,22 @@ class Buckets(Case):
         self.nats("kv rm B --force")
         self.assertNotIn("B", self.nats("kv ls --names").split())
 
+    def test_a_watch_shows_what_is_there_and_what_comes(self):
+        self.nats("kv add B")
+        self.nats("kv put B k.one first")
+        said = command.run_in_terminal(self.server, ["kv", "watch", "B"], b"first")
+        self.assertIn("k.one", said)
+        self.nats("kv put B other second")
+        said = command.run_in_terminal(self.server, ["kv", "watch", "B", "oth*"], b"second")
+        self.assertNotIn("k.one", said)
+
+    def test_a_bucket_in_memory_with_limits_and_what_they_refuse(self):
+        self.nats("kv add B --storage memory --max-value-size 10 --max-bucket-size 1000 --history 2")
+        self.nats("kv put B k 123456789")
+        self.nats("kv put B k 12345678901", status=1)
+        config = json.loads(self.nats("stream info KV_B --json"))["config"]
+        self.assertEqual((config["storage"], config["max_msg_size"], config["max_bytes"]), ("memory", 10, 1000))
+
     def test_compact_removes_old_markers(self):
         self.nats("kv add B")
         self.nats("kv put B k v")
@@ -201,6 +246,28 @@ class Objects(Case):
         self.nats("object rm O 'a name' --force")
         self.nats("object info O 'a name'", status=1)
         self.assertEqual(json.loads(self.nats("stream info OBJ_O --json"))["state"]["messages"], 1)
+
+    def test_a_watch_shows_objects_as_they_come(self):
+        self.nats("object add O")
+        self.nats(f"object put O {self.path('c', b'x' * 10)} --name thing --force --no-progress")
+        self.assertIn("thing", command.run_in_terminal(self.server, ["object", "watch", "O"], b"thing"))
+
+    def test_buckets_are_listed_with_their_sizes_and_removed(self):
+        self.nats("object add O --description things")
+        self.nats(f"object put O {self.path('c', b'x' * 1000)} --name thing --force --no-progress")
+        self.assertIn("things", self.nats("object info O"))
+        self.assertIn("O", self.nats("object ls"))
+        self.nats("object rm O --force")
+        self.assertNotIn("OBJ_O", self.nats("stream ls --names --all"))
+
+    def test_an_object_that_is_put_again_is_got_as_it_is_now(self):
+        self.nats("object add O")
+        for content in (b"a" * 200_000, b"b" * 100):
+            self.nats(f"object put O {self.path('c', content)} --name n --force --no-progress")
+        self.nats(f"object get O n -O {self.path('back')} --force --no-progress")
+        with open(self.path("back"), "rb") as file:
+            self.assertEqual(file.read(), b"b" * 100)
+        self.assertEqual(json.loads(self.nats("stream info OBJ_O --json"))["state"]["messages"], 2)
 
     def test_a_sealed_bucket_takes_nothing_more(self):
         self.nats("object add O")

@@ -90,8 +90,6 @@ KNOWN = [
           "held until there is room or its time is over", "there are messages", labelled("held back by max_ack_pending")),
     Known("another filter for a consumer", "looks from where the old one had looked to", "looks from behind the last delivery",
           "where it had looked to is nobody's promise", labelled("another filter")),
-    Known("an ack in the second form to a consumer that is not there", "no responders", "taken and ignored",
-          "acks are taken by the stream", labelled("an ack to nobody")),
     Known("a consumer that is resumed", "goes on with the next event", "goes on at once", "it was asked to", labelled("resumed")),
     Known("`Nats-Pending-Messages` of a request that gave no batch", "may be -1", "0", "clients read an unsigned number",
           labelled("no batch and a budget")),

@@ -11,7 +11,7 @@ import unittest
 
 from claims import Key, url
 from wire import READ_S, Connection, own_promise  # finds serverprocess
-from serverprocess import BINARY, START_S, Server, free_port
+from serverprocess import BINARY, START_S, Server, StartError, free_port
 from test_websocket import Peer
 
 REFUSED = b"-ERR 'Authorization Violation'"
@@ -225,7 +225,10 @@ class Configured(OperatorCase):
         for words, path in (
             ("invalid operator JWT", lambda: self.write(operator="eyJ0.e30.AA")),
             ("not signed by an operator", lambda: self.write(issuer=stranger)),
-            ("exports are not supported", lambda: self.write(exports=[{"subject": "s", "type": "stream"}])),
+            ("what it says of exports, imports or mappings is not supported", lambda: self.write(exports=[{"subject": "s", "type": "rope"}])),
+            ("service_latency of exports is not supported", lambda: self.write(exports=[{"subject": "s", "type": "service", "service_latency": {"sampling": 100, "results": "r"}}])),
+            ("account not defined for stream import", lambda: self.write(imports=[{"subject": "s", "type": "stream", "account": Key("A").text}])),
+            ("Error adding mapping", lambda: self.write(mappings={"a.*": [{"subject": "b.$2"}]})),
             ("tiered_limits are not supported", lambda: self.write(limits={**FREE, "tiered_limits": {"R1": {"streams": 1}}})),
             ("users to be configured directly", lambda: self.write(extra="authorization { user: u, password: p }")),
             ("Accounts to be configured directly", lambda: self.write(extra="accounts { B: {} }")),
@@ -239,6 +242,119 @@ class Configured(OperatorCase):
         client = self.let_in(self.token())
         client.send(b"SUB in 1\r\nPUB $JS.API.INFO in 0\r\n\r\n")
         self.assertIn(b'"max_streams":2', client.message()[3])
+
+
+class Shares(OperatorCase):
+    """Two accounts: the one of the case exports, the other imports."""
+
+    def setUp(self):
+        super().setUp()
+        self.other, self.guest = Key("A"), Key("U")
+
+    def start_both(self, exports=(), imports=(), **more):
+        other = self.operator.token("account", self.other.text, limits=FREE, imports=[{"account": self.account.text, **i} for i in imports])
+        path = self.write(exports=list(exports), **more)
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text.replace("resolver_preload: {", f"resolver_preload: {{ {self.other.text}: {other},"))
+        self.path = path
+        server = Server(("-c", path), jetstream=False)
+        self.addCleanup(server.__exit__)
+        self.server = server.__enter__()
+        guest = self.other.token("user", self.guest.text, **ANY)
+        return self.let_in(self.token(), headers=True), self.let_in(guest, signs=self.guest, headers=True)
+
+    def activation(self, by=None, subject="help.>", whom=None, kind="service", **more):
+        token = (by or self.account).token("activation", (whom or self.other).text, subject=subject, kind=kind, **more)
+        return {"token": token}
+
+    def helped(self, home, guest, asks, hears):
+        home.send(b"SUB help.> 1\r\n")
+        home.flush()
+        guest.send(b"SUB in 1\r\nPUB %s in 4\r\nhelp\r\n" % asks)
+        subject, _, _, _, reply = self.request(home)
+        self.assertEqual(subject, hears)
+        home.send(b"PUB %s 2\r\nok\r\n" % reply)
+        self.assertEqual(guest.message()[3], b"ok")
+
+    @staticmethod
+    def request(home):
+        """A message and the subject to answer it at."""
+        words = home.line().split()
+        while words[0] == b"PING":
+            words = home.line().split()
+        home.exactly(int(words[-1]) + 2)
+        return words[1], None, None, None, words[3]
+
+    def test_a_stream_flows_to_who_imports_it_under_its_name_there(self):
+        for kinds, local in (({}, b"feed.a"), ({"local_subject": "news.feed.>"}, b"news.feed.a"), ({"to": "pre"}, b"pre.feed.a")):
+            with self.subTest(local):
+                home, guest = self.start_both([{"subject": "feed.>", "type": "stream"}], [{"subject": "feed.>", "type": "stream", **kinds}])
+                guest.send(b"SUB > 1\r\n")
+                guest.flush()
+                home.send(b"PUB feed.a 2\r\nhi\r\nPUB secret.a 2\r\nno\r\nPUB feed.a 3\r\nend\r\n")
+                for payload in (b"hi", b"end"):
+                    message = guest.message()
+                    self.assertEqual((message[0], message[3]), (local, payload))
+
+    def test_a_service_is_asked_across_accounts(self):
+        for kinds, asks in (({}, b"help.me"), ({"local_subject": "ask.me", "subject": "help.me"}, b"ask.me")):
+            with self.subTest(asks):
+                home, guest = self.start_both([{"subject": "help.>", "type": "service"}], [{"subject": "help.me", "type": "service", **kinds}])
+                self.helped(home, guest, asks, b"help.me")
+
+    def test_who_has_an_activation_may_import_what_asks_for_one(self):
+        home, guest = self.start_both(
+            [{"subject": "help.>", "type": "service", "token_req": True}],
+            [{"subject": "help.me", "type": "service", **self.activation()}],
+        )
+        self.helped(home, guest, b"help.me", b"help.me")
+
+    def test_a_key_that_the_account_signs_with_activates_in_its_name(self):
+        home, guest = self.start_both(
+            [{"subject": "help.>", "type": "service", "token_req": True}],
+            [{"subject": "help.me", "type": "service", **self.activation(self.signer, issuer_account=self.account.text)}],
+            signing_keys=[self.signer.text],
+        )
+        self.helped(home, guest, b"help.me", b"help.me")
+
+    @own_promise  # the reference starts without such an import
+    def test_no_other_activation_counts(self):
+        stranger = Key("A")
+        wrong = (
+            {},
+            {"token": "nonsense"},
+            self.activation(by=stranger),
+            self.activation(by=self.signer, issuer_account=self.account.text),
+            self.activation(subject="other.>"),
+            self.activation(whom=stranger),
+            self.activation(kind="stream"),
+            self.activation(expires=time.time() + 1000),
+        )
+        for token in wrong:
+            with self.subTest(token), self.assertRaises(StartError) as failed:
+                self.start_both([{"subject": "help.>", "type": "service", "token_req": True}], [{"subject": "help.me", "type": "service", **token}])
+            self.assertIn("has no activation that is valid without end", str(failed.exception))
+        with self.assertRaises(StartError):
+            self.start_both(
+                [{"subject": "help.>", "type": "service", "token_req": True, "revocations": {"*": int(time.time()) + 10}}],
+                [{"subject": "help.me", "type": "service", **self.activation()}],
+            )
+
+    @own_promise
+    def test_what_is_not_exported_is_not_imported(self):
+        with self.assertRaises(StartError) as failed:
+            self.start_both([{"subject": "feed.>", "type": "stream"}], [{"subject": "secret.>", "type": "stream"}])
+        self.assertIn("stream import not authorized", str(failed.exception))
+
+    def test_an_account_maps_what_its_clients_publish(self):
+        self.start(mappings={"old.*": [{"subject": "new.$1", "weight": 100}]})
+        a, b = self.let_in(self.token()), self.let_in(self.token())
+        a.send(b"SUB > 1\r\n")
+        a.flush()
+        b.send(b"PUB old.x 2\r\nhi\r\n")
+        self.assertEqual(a.message()[0], b"new.x")
 
 
 if __name__ == "__main__":

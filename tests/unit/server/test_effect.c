@@ -53,6 +53,44 @@ START_TEST(a_message_comes_back_as_it_was_written)
 }
 END_TEST
 
+START_TEST(an_erased_message_keeps_only_what_the_log_is_applied_with)
+{
+    struct bytes headers =
+        BYTES("NATS/1.0\r\nSecret: abc\r\nNats-Msg-Id: x1\r\nOther: def\r\n\r\n");
+    struct effect effect = {
+        .type = EFFECT_MESSAGE,
+        .flags = MESSAGE_ROLLUP_SUBJECT,
+        .message = {.sequence = 9,
+                    .time_ns = 5,
+                    .subject = BYTES("orders.new"),
+                    .headers = headers,
+                    .payload = BYTES("hello"),
+                    .id = bytes_of(headers.at + 36, 2),
+                    .expires_ns = 77},
+    };
+    struct effect back = written_and_read(&effect, NULL);
+    struct record record;
+
+    check_bytes(back.message.id, BYTES("x1"));
+    effect_erase(out.at, (uint32_t)out.size);
+    record_erased(out.at, (uint32_t)out.size);
+    ck_assert_int_eq(record_read(buf_bytes(&out), &record), OK);
+    ck_assert_int_eq(effect_read(&record, &back), OK);
+    ck_assert(back.message.erased);
+    ck_assert_uint_eq(back.flags, MESSAGE_ROLLUP_SUBJECT);
+    ck_assert_uint_eq(back.message.sequence, 9);
+    ck_assert_int_eq(back.message.expires_ns, 77);
+    check_bytes(back.message.subject, BYTES("orders.new"));
+    check_bytes(back.message.id, BYTES("x1"));
+    ck_assert_uint_eq(back.message.headers.size, headers.size);
+    for (size_t i = 0; i < headers.size; i++)
+        ck_assert_int_eq(back.message.headers.at[i], i == 36 ? 'x' : i == 37 ? '1' : 0);
+    ck_assert_uint_eq(back.message.payload.size, 5);
+    for (size_t i = 0; i < 5; i++)
+        ck_assert_int_eq(back.message.payload.at[i], 0);
+}
+END_TEST
+
 START_TEST(a_message_without_headers_payload_and_id_is_one)
 {
     struct effect effect = {.type = EFFECT_MESSAGE,
@@ -244,6 +282,7 @@ int main(void)
 {
     const TTest *tests[] = {
         a_message_comes_back_as_it_was_written,
+        an_erased_message_keeps_only_what_the_log_is_applied_with,
         a_message_without_headers_payload_and_id_is_one,
         removals_come_back_as_they_were_written,
         a_messages_own_end_and_that_it_is_a_marker_come_back_as_they_were_written,

@@ -96,6 +96,47 @@ START_TEST(a_batch_can_be_placed_again_elsewhere_with_the_same_content)
 }
 END_TEST
 
+START_TEST(a_batch_that_lost_a_record_is_known_by_its_hash_and_verified_by_what_was_left)
+{
+    struct batch_envelope envelope, read;
+    struct batch_content content;
+    struct record record;
+    struct file f;
+    uint8_t *at;
+
+    file_begin(&f);
+    file_add(&f, 9000, 1);
+    at = f.at + f.position[1];
+    ck_assert_int_eq(
+        batch_envelope_read(bytes_of(at, f.size[1]), FILE_ID, f.position[1], &envelope), OK);
+    ck_assert(!envelope.erased);
+    memset(at + BATCH_HEAD + RECORD_HEAD, 0, 9000);
+    record_erased(at + BATCH_HEAD, record_size(9000));
+    ck_assert_int_eq(
+        batch_content_read(bytes_of(at, f.size[1]), &envelope, file_incarnation, &content),
+        ERR_CORRUPT);
+    batch_erased(at, &envelope);
+    ck_assert_int_eq(batch_envelope_read(bytes_of(at, f.size[1]), FILE_ID, f.position[1], &read),
+                     OK);
+    ck_assert(read.erased);
+    ck_assert(hash_equal(&read.hash, &f.hash[1]));
+    ck_assert_uint_eq(read.size, envelope.size);
+    ck_assert_int_eq(batch_content_read(bytes_of(at, f.size[1]), &read, file_incarnation, &content),
+                     OK);
+    ck_assert_int_eq(record_read(content.records, &record), OK);
+    ck_assert_uint_eq(record.flags, RECORD_ERASED);
+    for (uint32_t i = 0; i < BATCH_ENVELOPE + read.content_size; i++) {
+        at[i] ^= 4;
+        if (batch_envelope_read(bytes_of(at, f.size[1]), FILE_ID, f.position[1], &read) == OK)
+            ck_assert_int_eq(
+                batch_content_read(bytes_of(at, f.size[1]), &read, file_incarnation, &content),
+                ERR_CORRUPT);
+        at[i] ^= 4;
+    }
+    file_end(&f);
+}
+END_TEST
+
 START_TEST(an_envelope_of_a_newer_version_is_told_from_a_damaged_one)
 {
     struct batch_envelope envelope;
@@ -207,6 +248,7 @@ int main(void)
         what_was_sealed_and_placed_is_read_back,
         the_size_is_known_beforehand_at_every_position,
         a_batch_can_be_placed_again_elsewhere_with_the_same_content,
+        a_batch_that_lost_a_record_is_known_by_its_hash_and_verified_by_what_was_left,
         an_envelope_of_a_newer_version_is_told_from_a_damaged_one,
         the_content_of_another_incarnation_is_refused,
         whatever_sectors_of_a_write_are_missing_it_is_torn_or_whole,

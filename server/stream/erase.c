@@ -1,0 +1,187 @@
+/*
+ * erase: a message that was deleted for its bytes to go is erased from the log's files and the
+ * journal, and the deletion is answered then. What is to go follows from the log, so a start does
+ * it again; a state block, behind which a start does not look, waits for it.
+ *
+ * In a cluster another replica may still need the entry as it was: there it is erased when its file
+ * is below the floor, and the answer does not wait.
+ */
+#include <stdio.h>
+
+#include "base/heap.h"
+#include "base/owner.h"
+#include "server/stream/stream_priv.h"
+
+#define PENDING_MAX 100000u
+
+static bool answers_at_once(const struct stream *stream)
+{
+    return jetstream_clustered(stream->jetstream) || log_in_memory(replica_log(stream->replica));
+}
+
+/* ---- what is to go ----------------------------------------------------------------------------
+ */
+
+static void add(struct stream *stream, log_place place, uint32_t size)
+{
+    struct stream_erasing *erasing = &stream->erasing;
+
+    if (erasing->count == PENDING_MAX || place >> 32 == LOG_FILE_NONE)
+        return;
+    if (erasing->count == erasing->capacity) {
+        erasing->capacity = erasing->capacity == 0 ? 8 : 2 * erasing->capacity;
+        erasing->at = heap_resize(erasing->at, erasing->capacity * sizeof erasing->at[0]);
+    }
+    erasing->at[erasing->count++] = (struct log_erased){.place = place, .size = size};
+}
+
+void stream_erased(void *owner, const struct index_entry *entry)
+{
+    struct stream *stream = owner;
+
+    add(stream, entry->place, entry->record_size);
+    if (stream->replica != NULL) /* else it is being opened */
+        stream_mark(stream);
+}
+
+void stream_erase_moved(struct stream *stream, log_place from, log_place to, uint32_t size)
+{
+    for (size_t i = 0; i < stream->erasing.count; i++) {
+        if (stream->erasing.at[i].place == from) {
+            add(stream, to, size);
+            return;
+        }
+    }
+}
+
+bool stream_erase_takes(struct stream *stream, struct stream_op *op)
+{
+    if (op->kind != STREAM_OP_DELETE_MESSAGE || !op->erase || answers_at_once(stream))
+        return false;
+    op->next = stream->erasing.waiting;
+    stream->erasing.waiting = op;
+    stream_mark(stream);
+    return true;
+}
+
+bool stream_erase_first(const struct stream *stream)
+{
+    return stream->erasing.count > 0 && !answers_at_once(stream);
+}
+
+/* ---- doing it ---------------------------------------------------------------------------------
+ */
+
+static bool may_go(struct stream *stream, const struct log_erased *erased)
+{
+    struct log *log = replica_log(stream->replica);
+    uint32_t ordinal = (uint32_t)(erased->place >> 32);
+    struct log_file_info info;
+
+    if (stream_snapshot_holds(stream, ordinal))
+        return false;
+    if (!jetstream_clustered(stream->jetstream) || ordinal >= LOG_KEEP_FIRST)
+        return true;
+    return !log_file_next(log, ordinal, &info) || info.ordinal != ordinal || info.droppable;
+}
+
+/* Those that may go come first; returns how many. */
+static size_t select_those(struct stream *stream)
+{
+    struct stream_erasing *erasing = &stream->erasing;
+    size_t count = 0;
+
+    for (size_t i = 0; i < erasing->count; i++) {
+        struct log_erased erased = erasing->at[i];
+
+        if (!may_go(stream, &erased))
+            continue;
+        erasing->at[i] = erasing->at[count];
+        erasing->at[count++] = erased;
+    }
+    return count;
+}
+
+static void answer(struct stream *stream, struct stream_op *op, enum err err)
+{
+    while (op != NULL) {
+        struct stream_op *next = op->next;
+
+        op->next = NULL;
+        if (err != OK) {
+            op->failed = true;
+            op->error = 10057;
+            snprintf(op->error_text, sizeof op->error_text,
+                     "deleted, but not yet erased from disk: %s", err_text(err));
+        }
+        op->done(op, stream);
+        op = next;
+    }
+}
+
+static void erase_done(struct log_erase_op *op, enum err err)
+{
+    struct stream_erasing *erasing = owner_of(op, struct stream_erasing, op);
+    struct stream *stream = owner_of(erasing, struct stream, erasing);
+    struct stream_op *answered = erasing->answered;
+
+    if (err != OK)
+        logger_error(server_logger(jetstream_server(stream->jetstream)),
+                     "Stream '%.*s': deleted messages could not be erased from disk: %s; the next "
+                     "start tries again",
+                     BYTES_ARG(stream->name), err_text(err));
+    erasing->busy = false;
+    erasing->answered = NULL;
+    erasing->count -= erasing->flying;
+    if (erasing->count > 0)
+        memmove(erasing->at, erasing->at + erasing->flying, erasing->count * sizeof erasing->at[0]);
+    erasing->flying = 0;
+    stream_mark(stream);
+    answer(stream, answered, err);
+}
+
+void stream_erase_turn(struct stream *stream)
+{
+    struct stream_erasing *erasing = &stream->erasing;
+    struct log *log = replica_log(stream->replica);
+
+    if (erasing->busy || stream->closing || stream->blocks.move != NULL ||
+        (erasing->count == 0 && erasing->waiting == NULL))
+        return;
+    if (log_in_memory(log)) {
+        erasing->count = 0;
+        return;
+    }
+    erasing->flying = select_those(stream);
+    if (erasing->flying < erasing->count && erasing->waiting != NULL)
+        return; /* it is tried again when what holds them has gone on */
+    if (erasing->flying == 0 && erasing->waiting == NULL)
+        return;
+    erasing->answered = erasing->waiting;
+    erasing->waiting = NULL;
+    erasing->busy = true;
+    erasing->op = (struct log_erase_op){
+        .at = erasing->at, .count = erasing->flying, .erase = effect_erase, .done = erase_done};
+    log_erase(log, &erasing->op);
+}
+
+void stream_erase_drop(struct stream *stream)
+{
+    struct stream_erasing *erasing = &stream->erasing;
+    struct stream_op *lists[] = {erasing->answered, erasing->waiting};
+
+    erasing->answered = erasing->waiting = NULL;
+    for (size_t i = 0; i < 2; i++) {
+        for (struct stream_op *op = lists[i]; op != NULL;) {
+            struct stream_op *next = op->next;
+
+            op->failed = true;
+            op->error = 10059;
+            op->done(op, NULL);
+            op = next;
+        }
+    }
+    heap_give(erasing->at);
+    erasing->at = NULL;
+    erasing->count = erasing->capacity = 0;
+}

@@ -1,0 +1,639 @@
+/*
+ * sim_features: what streams do beyond storing, on one server or three: counters and sums of
+ * counters, mirrors, atomic and fast batches, messages that end and their markers, schedules, and a
+ * work queue that is handed over to another stream; drawn at random, while servers die at any disk
+ * operation and leaders step down. In the end every stream is read whole on a leader and compared
+ * with what the client was told (features_model.h).
+ *
+ *     sim_features --seed N [--flaw NAME] | --seconds N [--from S] | --flaws --seconds N
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "server/stream/flaws.h"
+#include "tests/sim/client.h"
+#include "tests/sim/cluster_nodes.h"
+#include "tests/sim/features_model.h"
+#include "tests/sim/hunt.h"
+#include "tests/sim/leaks.h"
+
+#define MILLISECOND INT64_C(1000000)
+#define SECOND      INT64_C(1000000000)
+#define ACTIONS     350
+#define MADE_NS     (60 * SECOND)
+#define SETTLE_NS   (120 * SECOND)
+#define AT_ONCE     20u /* gets under way */
+#define MEMBERS_MAX 7u
+
+static const struct {
+    const char *name, *config;
+} streams[ST_COUNT] = {
+    {"A", "\"subjects\":[\"a.x\"],\"allow_msg_counter\":true"},
+    {"B", "\"subjects\":[\"b.x\"],\"allow_msg_counter\":true"},
+    {"T", "\"allow_msg_counter\":true,\"sources\":["
+          "{\"name\":\"A\",\"subject_transforms\":[{\"src\":\"a.x\",\"dest\":\"t.x\"}]},"
+          "{\"name\":\"B\",\"subject_transforms\":[{\"src\":\"b.x\",\"dest\":\"t.x\"}]}]"},
+    {"M", "\"mirror\":{\"name\":\"A\"}"},
+    {"L", "\"subjects\":[\"l.>\"],\"allow_atomic\":true,\"allow_batched\":true,"
+          "\"allow_msg_ttl\":true,\"subject_delete_marker_ttl\":1000000000"},
+    {"H", "\"subjects\":[\"h.>\"],\"allow_msg_schedules\":true,\"allow_rollup_hdrs\":true"},
+    {"Q", "\"subjects\":[\"q.x\"],\"retention\":\"workqueue\""},
+    {"D", "\"sources\":[{\"name\":\"Q\"}]"},
+};
+
+struct run {
+    uint64_t seed;
+    struct report report;
+    struct sim *sim;
+    struct prng prng;
+    struct nodes nodes;
+    size_t clients, home; /* the client's node; where it is connected */
+    struct sim_client client;
+    struct features_model model;
+    unsigned made, crashes;
+    /* how far each stream was read in the end */
+    uint64_t last[ST_COUNT], messages[ST_COUNT];
+    bool told[ST_COUNT];
+    uint64_t reading, asked;
+    bool read;
+};
+
+static uint64_t current_seed;
+
+static bool chance(struct run *run, uint32_t n, uint32_t of)
+{
+    return prng_chance(&run->prng, n, of);
+}
+
+static uint64_t below(struct run *run, uint64_t bound)
+{
+    return prng_below(&run->prng, bound);
+}
+
+static int64_t now(const struct run *run)
+{
+    return sim_now(run->sim);
+}
+
+/* ---- what is heard --------------------------------------------------------------------------- */
+
+static uint64_t number_of(struct bytes text, const char *key)
+{
+    const uint8_t *at = memmem(text.at, text.size, key, strlen(key));
+
+    return at == NULL ? 0 : strtoull((const char *)at + strlen(key), NULL, 10);
+}
+
+static void heard_info(struct run *run, unsigned stream, struct bytes payload)
+{
+    if (stream >= ST_COUNT || memmem(payload.at, payload.size, "\"state\":", 8) == NULL)
+        return;
+    run->last[stream] = number_of(payload, "\"last_seq\":");
+    run->messages[stream] = number_of(payload, "\"messages\":");
+    run->told[stream] = true;
+}
+
+/* Gets are asked and answered in order, or asked again from the first one that is missing. */
+static void heard_get(struct run *run, unsigned stream, uint64_t sequence,
+                      const struct client_message *message)
+{
+    static const char key[] = "Nats-Subject: ";
+    struct features_found found = {.stream = stream,
+                                   .sequence = sequence,
+                                   .headers = message->headers,
+                                   .payload = message->payload};
+    const uint8_t *at = memmem(message->headers.at, message->headers.size, key, sizeof key - 1);
+
+    if (sequence != run->reading + 1 || stream >= ST_COUNT ||
+        memmem(message->headers.at, message->headers.size, " 503", 4) != NULL)
+        return;
+    run->reading = sequence;
+    if (at == NULL)
+        return; /* it is gone */
+    found.subject =
+        bytes_skip(message->headers, (size_t)(at - message->headers.at) + sizeof key - 1);
+    found.subject = bytes_take(found.subject, bytes_find(found.subject, '\r'));
+    features_found(&run->model, &found);
+}
+
+static void heard(void *context, const struct client_message *message)
+{
+    struct run *run = context;
+    char subject[80] = {0};
+    unsigned id, stream;
+    unsigned long long sequence;
+
+    memcpy(subject, message->subject.at, message->subject.size < 79 ? message->subject.size : 79);
+    if (sscanf(subject, "_R.t%u", &id) == 1)
+        features_heard(&run->model, id, message->payload);
+    else if (sscanf(subject, "_R.i%u", &stream) == 1)
+        heard_info(run, stream, message->payload);
+    else if (sscanf(subject, "_R.g%u.%llu", &stream, &sequence) == 2)
+        heard_get(run, stream, sequence, message);
+    else if (sscanf(subject, "_R.c%u", &stream) == 1 && stream == run->made &&
+             memmem(message->payload.at, message->payload.size, "\"config\":", 9) != NULL)
+        run->made++;
+}
+
+/* ---- what is said ---------------------------------------------------------------------------- */
+
+static void say(struct run *run, const char *subject, const char *reply, const char *lines,
+                const char *payload)
+{
+    char headers[500];
+
+    report_say(&run->report, "> %s %s %.60s", subject, reply, payload);
+    snprintf(headers, sizeof headers, "NATS/1.0\r\n%s\r\n", lines);
+    sim_client_publish(&run->client, subject, reply, lines[0] != 0 ? headers : "",
+                       bytes_of_text(payload));
+}
+
+static void publish(struct run *run, unsigned id, const char *subject, const char *lines)
+{
+    char reply[24], payload[40];
+
+    snprintf(reply, sizeof reply, "_R.t%u", id);
+    snprintf(payload, sizeof payload, "m%u.0", id);
+    say(run, subject, reply, lines, payload);
+}
+
+static void add(struct run *run)
+{
+    struct thing thing = {.kind = THING_ADD,
+                          .stream = chance(run, 1, 2) ? ST_A : ST_B,
+                          .amount = (int)below(run, 200) - 90};
+    unsigned id = features_add(&run->model, &thing);
+    char lines[80], reply[24];
+
+    if (id == THINGS_MAX)
+        return;
+    snprintf(lines, sizeof lines, "Nats-Incr: %d\r\nX-Id: %u\r\n", thing.amount, id);
+    snprintf(reply, sizeof reply, "_R.t%u", id);
+    say(run, thing.stream == ST_A ? "a.x" : "b.x", reply, lines, "");
+}
+
+static void send_batch(struct run *run)
+{
+    struct thing thing = {.kind = THING_BATCH,
+                          .stream = ST_L,
+                          .count = 1 + (unsigned)below(run, MEMBERS_MAX),
+                          .poisoned = chance(run, 1, 4)};
+    unsigned id = features_add(&run->model, &thing);
+
+    for (unsigned i = 1; i <= thing.count && id < THINGS_MAX; i++) {
+        bool last = i == thing.count;
+        char lines[200], payload[40], reply[24];
+
+        snprintf(lines, sizeof lines, "Nats-Batch-Id: %u\r\nNats-Batch-Sequence: %u\r\n%s%s", id, i,
+                 last ? "Nats-Batch-Commit: 1\r\n" : "",
+                 last && thing.poisoned ? "Nats-Expected-Stream: X\r\n" : "");
+        snprintf(payload, sizeof payload, "m%u.%u", id, i);
+        snprintf(reply, sizeof reply, "_R.t%u", id);
+        say(run, "l.b", last ? reply : "", lines, payload);
+    }
+}
+
+/* All at once; one in three leaves a message out, behind which nothing may be stored. */
+static void send_fast(struct run *run)
+{
+    struct thing thing = {
+        .kind = THING_FAST, .stream = ST_L, .count = 2 + (unsigned)below(run, MEMBERS_MAX)};
+    unsigned id;
+
+    if (chance(run, 1, 3))
+        thing.gap = 2 + (unsigned)below(run, thing.count - 1);
+    id = features_add(&run->model, &thing);
+    for (unsigned i = 1; i <= thing.count && id < THINGS_MAX; i++) {
+        unsigned op = i == 1 ? 0 : i == thing.count ? 2 : 1;
+        char payload[40], reply[80];
+
+        if (i == thing.gap)
+            continue;
+        snprintf(payload, sizeof payload, "m%u.%u", id, i);
+        snprintf(reply, sizeof reply, "_R.t%u.f%u.2.fail.%u.%u.$FI", id, id, i, op);
+        say(run, "l.f", reply, "", payload);
+    }
+}
+
+static void send_ending(struct run *run)
+{
+    struct thing thing = {.kind = THING_ENDING, .stream = ST_L, .lasting = chance(run, 1, 3)};
+    unsigned id = features_add(&run->model, &thing);
+    char lines[60], subject[24];
+
+    if (id == THINGS_MAX)
+        return;
+    snprintf(lines, sizeof lines, "Nats-TTL: %u\r\n",
+             thing.lasting ? 7200 : 1 + (unsigned)below(run, 3));
+    snprintf(subject, sizeof subject, "l.e%u", id);
+    publish(run, id, subject, lines);
+}
+
+static void send_schedule(struct run *run)
+{
+    struct thing thing = {.kind = THING_SCHEDULE, .stream = ST_H};
+    unsigned id = features_add(&run->model, &thing);
+    int64_t due_ns =
+        io_wall(sim_node_io(run->sim, run->home)) + (int64_t)below(run, 2000) * MILLISECOND;
+    char time[TEXT_TIME_MAX], subject[24], lines[160];
+
+    if (id == THINGS_MAX)
+        return;
+    snprintf(lines, sizeof lines, "Nats-Schedule: @at %.*s\r\nNats-Schedule-Target: h.t%u\r\n",
+             (int)text_time(time, due_ns), time, id);
+    snprintf(subject, sizeof subject, "h.s%u", id);
+    publish(run, id, subject, lines);
+}
+
+static void send_queued(struct run *run)
+{
+    struct thing thing = {.kind = THING_QUEUED, .stream = ST_Q};
+    unsigned id = features_add(&run->model, &thing);
+
+    if (id < THINGS_MAX)
+        publish(run, id, "q.x", "");
+}
+
+static void step_down(struct run *run)
+{
+    char subject[60];
+
+    if (run->nodes.count == 1)
+        return;
+    snprintf(subject, sizeof subject, "$JS.API.STREAM.LEADER.STEPDOWN.%s",
+             streams[below(run, ST_COUNT)].name);
+    say(run, subject, "_R.x", "", "");
+}
+
+static void act(struct run *run)
+{
+    uint64_t drawn = below(run, 100);
+
+    if (drawn < 40)
+        add(run);
+    else if (drawn < 50)
+        send_batch(run);
+    else if (drawn < 60)
+        send_fast(run);
+    else if (drawn < 70)
+        send_ending(run);
+    else if (drawn < 80)
+        send_schedule(run);
+    else if (drawn < 93)
+        send_queued(run);
+    else if (drawn < 98)
+        step_down(run);
+}
+
+/* ---- the servers' lives ---------------------------------------------------------------------- */
+
+static void nothing(void *context, size_t index)
+{
+    (void)context;
+    (void)index;
+}
+
+static enum sim_crash_mode crash_mode(struct run *run)
+{
+    return chance(run, 1, 2) ? SIM_CRASH_KILL : SIM_CRASH_POWER;
+}
+
+static void start_some(struct run *run, bool all)
+{
+    for (size_t i = 0; i < run->nodes.count; i++) {
+        bool calm = all || chance(run, 3, 4);
+
+        if (run->nodes.at[i].server == NULL && (all || chance(run, 1, 10)))
+            (void)nodes_start(&run->nodes, i, crash_mode(run), calm ? 0 : 1 + below(run, 150));
+    }
+}
+
+static void leave(struct run *run, size_t index)
+{
+    run->crashes++;
+    if (index == run->home)
+        sim_client_drop(&run->client);
+}
+
+static void live(struct run *run)
+{
+    size_t fallen = nodes_fallen(&run->nodes);
+
+    if (fallen < run->nodes.count)
+        leave(run, fallen);
+    start_some(run, false);
+    if (!chance(run, 1, 50))
+        return;
+    fallen = (size_t)below(run, run->nodes.count);
+    if (!nodes_up(&run->nodes, fallen))
+        return;
+    if (chance(run, 1, 2)) {
+        sim_crash_after(run->sim, fallen, crash_mode(run), 1 + below(run, 60));
+    } else {
+        nodes_crash(&run->nodes, fallen, crash_mode(run));
+        leave(run, fallen);
+    }
+}
+
+static void connect_somewhere(struct run *run)
+{
+    size_t node = (size_t)below(run, run->nodes.count);
+
+    if (run->client.sock != NULL || !nodes_up(&run->nodes, node))
+        return;
+    run->home = node;
+    sim_client_connect(&run->client, node, NODES_PORT, "_R.>");
+}
+
+/* ---- a run ----------------------------------------------------------------------------------- */
+
+static void begin(struct run *run, uint64_t seed, bool loud, uint64_t flaws)
+{
+    struct sim_faults faults;
+
+    memset(run, 0, sizeof *run);
+    run->seed = current_seed = seed;
+    run->report.loud = loud;
+    run->model.report = &run->report;
+    run->sim = sim_create(seed);
+    run->report.sim = run->sim;
+    prng_seed(&run->prng, seed ^ UINT64_C(0xfea7));
+    nodes_init(&run->nodes, &run->report, run->sim, &run->prng, chance(run, 1, 2) ? 3 : 1);
+    run->nodes.dying = run->nodes.born = run->nodes.wiped = nothing;
+    run->clients = sim_node_add(run->sim);
+    for (size_t i = 0; i < run->nodes.count; i++) {
+        struct options *options = &run->nodes.at[i].options;
+
+        options->cluster.configured = run->nodes.count > 1;
+        options->sim.stream_flaws = flaws;
+        options->sim.block_bytes = chance(run, 1, 2) ? 8 << 10 : 0;
+        faults = sim_faults_draw(&run->prng);
+        faults.write_error = faults.sync_error = faults.read_error = faults.short_count = 0;
+        faults.error_sticky = faults.sync_evicts = faults.net_reset = 0;
+        sim_set_faults(run->sim, i, &faults);
+    }
+    sim_client_init(&run->client, run->sim, sim_node_io(run->sim, run->clients), heard, run);
+}
+
+static void end(struct run *run)
+{
+    nodes_deinit(&run->nodes);
+    sim_destroy(run->sim);
+    sim_client_deinit(&run->client);
+}
+
+/* Runs until `done`, doing `step` some times a second while connected. */
+static bool until(struct run *run, int64_t most_ns, bool (*done)(struct run *run),
+                  void (*step)(struct run *run), const char *what)
+{
+    int64_t deadline_ns = now(run) + most_ns, again_ns = 0;
+
+    while (!done(run) && report_good(&run->report)) {
+        if (now(run) > deadline_ns)
+            report_violate(&run->report, "%s does not happen", what);
+        if (!sim_client_connected(&run->client)) {
+            connect_somewhere(run);
+        } else if (now(run) >= again_ns) {
+            step(run);
+            again_ns = now(run) + 300 * MILLISECOND;
+        }
+        sim_run(run->sim, 5 * MILLISECOND);
+    }
+    return report_good(&run->report);
+}
+
+static void make(struct run *run)
+{
+    char subject[40], reply[16], body[600];
+
+    snprintf(subject, sizeof subject, "$JS.API.STREAM.CREATE.%s", streams[run->made].name);
+    snprintf(reply, sizeof reply, "_R.c%u", run->made);
+    snprintf(body, sizeof body, "{\"name\":\"%s\",\"num_replicas\":%zu,\"allow_direct\":true,%s}",
+             streams[run->made].name, run->nodes.count, streams[run->made].config);
+    say(run, subject, reply, "", body);
+}
+
+static bool is_made(struct run *run)
+{
+    return run->made == ST_COUNT;
+}
+
+/* What flows from stream to stream has flown, and no schedule and no end is open. */
+static bool is_settled(struct run *run)
+{
+    for (unsigned i = 0; i < ST_COUNT; i++) {
+        if (!run->told[i])
+            return false;
+    }
+    return run->messages[ST_T] == run->messages[ST_A] + run->messages[ST_B] &&
+           run->last[ST_M] == run->last[ST_A] && run->messages[ST_Q] == 0 &&
+           run->messages[ST_D] == run->last[ST_Q];
+}
+
+static void look(struct run *run)
+{
+    for (unsigned i = 0; i < ST_COUNT; i++) {
+        char subject[40], reply[16];
+
+        run->told[i] = false;
+        snprintf(subject, sizeof subject, "$JS.API.STREAM.INFO.%s", streams[i].name);
+        snprintf(reply, sizeof reply, "_R.i%u", i);
+        say(run, subject, reply, "", "");
+    }
+}
+
+static unsigned current_stream; /* that is read */
+
+static bool is_read(struct run *run)
+{
+    return run->reading >= run->last[current_stream];
+}
+
+static void get_some(struct run *run)
+{
+    uint64_t last = run->last[current_stream];
+
+    for (uint64_t n = run->reading + 1; n <= last && n <= run->reading + AT_ONCE; n++) {
+        char subject[60], reply[40], body[40];
+
+        snprintf(subject, sizeof subject, "$JS.API.DIRECT.GET.%s", streams[current_stream].name);
+        snprintf(reply, sizeof reply, "_R.g%u.%llu", current_stream, (unsigned long long)n);
+        snprintf(body, sizeof body, "{\"seq\":%llu}", (unsigned long long)n);
+        say(run, subject, reply, "", body);
+    }
+}
+
+static void conclude(struct run *run)
+{
+    for (size_t i = 0; i < run->nodes.count; i++) {
+        sim_crash_after(run->sim, i, SIM_CRASH_KILL, 0);
+        sim_heal(run->sim, i);
+    }
+    if (nodes_fallen(&run->nodes) < run->nodes.count)
+        sim_client_drop(&run->client);
+    for (int i = 0; i < 3; i++)
+        start_some(run, true);
+    sim_run(run->sim, 8 * SECOND); /* what ends has ended, what is scheduled has fired */
+    if (!until(run, SETTLE_NS, is_settled, look, "what flows from stream to stream"))
+        return;
+    sim_run(run->sim, 5 * SECOND); /* leaders that came late did so, too */
+    look(run);
+    sim_run(run->sim, SECOND);
+    if (!until(run, SETTLE_NS, is_settled, look, "rest"))
+        return;
+    features_begin(&run->model);
+    for (current_stream = 0; current_stream < ST_COUNT; current_stream++) {
+        run->reading = 0;
+        if (!until(run, SETTLE_NS, is_read, get_some, "reading a stream"))
+            return;
+    }
+    features_end(&run->model);
+}
+
+struct totals {
+    uint64_t things, crashes;
+};
+
+static bool run_seed(uint64_t seed, bool loud, uint64_t flaws, struct totals *totals)
+{
+    static struct run run;
+    bool good;
+
+    begin(&run, seed, loud, flaws);
+    start_some(&run, true);
+    if (until(&run, MADE_NS, is_made, make, "the streams")) {
+        for (int i = 0; i < ACTIONS && report_good(&run.report); i++) {
+            sim_run(run.sim, (int64_t)below(&run, 30 * MILLISECOND));
+            live(&run);
+            if (sim_client_connected(&run.client))
+                act(&run);
+            else
+                connect_somewhere(&run);
+        }
+        if (report_good(&run.report))
+            conclude(&run);
+    }
+    good = report_good(&run.report);
+    if (loud || !good)
+        printf("seed %llu: %s (%zu nodes, %u things, %u crashes)\n", (unsigned long long)seed,
+               good ? "good" : run.report.violation, run.nodes.count, run.model.count, run.crashes);
+    if (totals != NULL) {
+        totals->things += run.model.count;
+        totals->crashes += run.crashes;
+    }
+    end(&run);
+    return good;
+}
+
+/* ---- main ------------------------------------------------------------------------------------ */
+
+static struct flaw {
+    uint64_t flaw;
+    const char *name, *text;
+} flaws[] = {
+    {STREAM_FLAW_COUNTER_WHOLE, "COUNTER_WHOLE",
+     "a counter from a source is added whole, not what it has moved by"},
+    {STREAM_FLAW_COUNTER_KEPT, "COUNTER_KEPT", "a counter that never came to be is added to"},
+    {STREAM_FLAW_POSITION_LOST, "POSITION_LOST", "what was taken from a source is not remembered"},
+    {STREAM_FLAW_HAND_OVER_SKIPS, "HAND_OVER_SKIPS",
+     "who leads anew passes over the first message that it is handed"},
+    {STREAM_FLAW_FAST_GAP, "FAST_GAP", "a fast batch goes on behind a gap that was to end it"},
+    {STREAM_FLAW_BATCH_HALF, "BATCH_HALF",
+     "of an atomic batch that is refused, what came before the reason stays"},
+    {STREAM_FLAW_BLOCK_WITHOUT_ENDS, "BLOCK_WITHOUT_ENDS",
+     "when messages end is not in the state block"},
+    {STREAM_FLAW_BLOCK_WITHOUT_SCHEDULES, "BLOCK_WITHOUT_SCHEDULES",
+     "when schedules fire is not in the state block"},
+    {STREAM_FLAW_SCHEDULE_KEPT, "SCHEDULE_KEPT",
+     "a schedule that has fired for good is not removed"},
+};
+#define FLAW_COUNT (sizeof flaws / sizeof flaws[0])
+
+static bool hunt_run(void *context, uint64_t seed, bool flawed)
+{
+    return run_seed(seed, false, flawed ? ((const struct flaw *)context)->flaw : 0, NULL);
+}
+
+static int run_flaws(double seconds)
+{
+    unsigned found = 0;
+
+    for (size_t i = 0; i < FLAW_COUNT; i++) {
+        struct hunt one = {"sim_features", flaws[i].name, flaws[i].text,
+                           seconds,        hunt_run,      &flaws[i]};
+
+        found += hunt(&one);
+    }
+    printf("%u passed, %u failed\n", found, (unsigned)FLAW_COUNT - found);
+    return found == FLAW_COUNT ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int run_many(double seconds, uint64_t from)
+{
+    double deadline = hunt_clock() + seconds;
+    uint64_t seed = from, bad = 0;
+    struct totals totals = {0};
+
+    for (; hunt_clock() < deadline && bad < 5; seed++)
+        bad += !run_seed(seed, false, 0, &totals);
+    printf("sim_features: seeds %llu to %llu, %llu publishes and batches, %llu crashes\n"
+           "%llu passed, %llu failed\n",
+           (unsigned long long)from, (unsigned long long)seed - 1,
+           (unsigned long long)totals.things, (unsigned long long)totals.crashes,
+           (unsigned long long)(seed - from - bad), (unsigned long long)bad);
+    return bad == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static void ended_by(int number)
+{
+    char text[96];
+    int size = snprintf(text, sizeof text, "seed %llu: signal %d\n0 passed, 1 failed\n",
+                        (unsigned long long)current_seed, number);
+
+    (void)!write(STDOUT_FILENO, text, (size_t)size);
+    _exit(EXIT_FAILURE);
+}
+
+static uint64_t flaw_named(const char *name)
+{
+    for (size_t i = 0; i < FLAW_COUNT; i++) {
+        if (strcmp(flaws[i].name, name) == 0)
+            return flaws[i].flaw;
+    }
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    const char *seed = NULL;
+    uint64_t from = 1, flaw = 0;
+    double seconds = 60;
+    bool all_flaws = false;
+
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    signal(SIGABRT, ended_by);
+    signal(SIGSEGV, ended_by);
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--flaws") == 0)
+            all_flaws = true;
+        else if (i + 1 < argc && strcmp(argv[i], "--seconds") == 0)
+            seconds = strtod(argv[++i], NULL);
+        else if (i + 1 < argc && strcmp(argv[i], "--seed") == 0)
+            seed = argv[++i];
+        else if (i + 1 < argc && strcmp(argv[i], "--from") == 0)
+            from = strtoull(argv[++i], NULL, 10);
+        else if (i + 1 < argc && strcmp(argv[i], "--flaw") == 0)
+            flaw = flaw_named(argv[++i]);
+        else
+            return 2;
+    }
+    if (all_flaws)
+        return run_flaws(seconds);
+    if (seed != NULL)
+        return run_seed(strtoull(seed, NULL, 10), true, flaw, NULL) ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_many(seconds, from);
+}

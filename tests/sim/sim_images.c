@@ -1,0 +1,567 @@
+/*
+ * sim_images: every write, sync, rename and unlink of a life of one log, from its making over state
+ * blocks, packed and dropped files to an erasure, and the power goes at each of them in turn. What
+ * the disk kept of what was not synced is drawn anew with every seed. From each such image the log
+ * is opened: all that was reported durable is there, byte by byte; nothing else is; what was erased
+ * is in no file. Then the power goes once more.
+ *
+ *     sim_images [--seconds N | --images N] [--from S | --seed S [--operation N]] [--flaws]
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/heap.h"
+#include "base/io_sim.h"
+#include "storage/flaws.h"
+#include "storage/hash.h"
+#include "storage/log.h"
+#include "storage/paths.h"
+#include "storage/record.h"
+
+#define LOG_ID     7u
+#define BATCHES    64u
+#define MILLI      INT64_C(1000000)
+#define TOKEN      24u
+#define ERASED_RAW 13u /* stands in a segment when it is erased */
+#define ERASED_PAK 8u  /* in a packed one */
+
+/* What was told, which outlives the process. */
+struct truth {
+    uint64_t durable;
+    uint64_t dropped; /* so far files were removed */
+    uint64_t block;   /* index of the newest that was reported written */
+    bool erased;      /* both */
+    struct log_hash hashes[BATCHES + 1];
+    unsigned lives[BATCHES + 1]; /* in which each was written: what was not durable may be void */
+};
+
+struct run {
+    uint64_t seed, operation; /* 0: no crash */
+    uint64_t flaws;
+    struct sim *sim;
+    size_t node;
+    struct io *io;
+    struct store *store;
+    struct log *log;
+    struct truth truth;
+    log_place places[BATCHES + 1];
+    uint32_t sizes[BATCHES + 1];
+    unsigned life;
+    uint64_t seen; /* the highest index that the last opening handed out */
+    bool ended;    /* what is waited for */
+    enum err err;
+    struct log_block_op block;
+    struct log_erase_op erase;
+};
+
+[[gnu::noreturn]] static void fail(const struct run *run, const char *what, uint64_t number)
+{
+    printf("seed %" PRIu64 ", operation %" PRIu64 ": %s (%" PRIu64 ")\n", run->seed, run->operation,
+           what, number);
+    exit(1);
+}
+
+/* ---- content ----------------------------------------------------------------------------------
+ */
+
+/* Found nowhere by chance. */
+static void token_of(uint64_t index, unsigned life, char token[TOKEN + 1])
+{
+    snprintf(token, TOKEN + 1, "batch-%06" PRIu64 "-life-%06u", index, life);
+}
+
+static size_t body_of(uint64_t index)
+{
+    return (size_t)(100 + index * 1777 % 9000);
+}
+
+static void fill(uint8_t *body, size_t size, uint64_t index, unsigned life)
+{
+    char token[TOKEN + 1];
+
+    token_of(index, life, token);
+    for (size_t i = 0; i < size; i++)
+        body[i] = (uint8_t)token[i % TOKEN];
+}
+
+static void erase(uint8_t *record, uint32_t size)
+{
+    memset(record + RECORD_HEAD, 0, size - RECORD_HEAD);
+}
+
+/* ---- what is told -----------------------------------------------------------------------------
+ */
+
+static void note(struct run *run, const struct log_batch *batch)
+{
+    run->places[batch->index] = batch->records_place;
+    run->sizes[batch->index] = (uint32_t)batch->records.size;
+    if (batch->records.at[RECORD_HEAD] == 'b') /* else it was erased */
+        run->truth.lives[batch->index] =
+            (unsigned)strtoul((const char *)batch->records.at + RECORD_HEAD + 18, NULL, 10) %
+            1000000;
+}
+
+static void durable(void *owner, const struct log_batch *batch)
+{
+    struct run *run = owner;
+
+    run->truth.durable = batch->index;
+    run->truth.hashes[batch->index] = batch->hash;
+    note(run, batch);
+    run->ended = true;
+}
+
+static void failed(void *owner, enum err err)
+{
+    fail(owner, err_text(err), 0);
+}
+
+static void recovered(void *context, const struct log_batch *batch)
+{
+    struct run *run = context;
+    struct truth *truth = &run->truth;
+
+    if (batch->index > BATCHES)
+        fail(run, "an index that never was", batch->index);
+    if (batch->index <= truth->durable && !hash_equal(&batch->hash, &truth->hashes[batch->index]))
+        fail(run, "another batch came back", batch->index);
+    truth->hashes[batch->index] = batch->hash;
+    note(run, batch);
+    run->seen = batch->index;
+}
+
+static void lost(void *context, uint64_t first, uint64_t last, uint64_t bytes)
+{
+    (void)last;
+    (void)bytes;
+    fail(context, "lost", first);
+}
+
+static void gone(void *context, uint64_t first, uint64_t last)
+{
+    struct run *run = context;
+
+    if (last > run->truth.dropped)
+        fail(run, "gone, and was not removed", first);
+    run->seen = last;
+}
+
+static enum err block_found(void *context, const struct log_block *block)
+{
+    struct run *run = context;
+    char text[32];
+
+    snprintf(text, sizeof text, "state at %" PRIu64, block->index);
+    if (!bytes_equal(block->body, bytes_of_text(text)))
+        fail(run, "another block", block->index);
+    return OK;
+}
+
+static void block_done(struct log_block_op *op, enum err err)
+{
+    struct run *run = (struct run *)((char *)op - offsetof(struct run, block));
+
+    run->err = err;
+    run->ended = true;
+}
+
+static void erase_done(struct log_erase_op *op, enum err err)
+{
+    struct run *run = (struct run *)((char *)op - offsetof(struct run, erase));
+
+    run->err = err;
+    run->ended = true;
+}
+
+/* ---- steps; false: the power went -------------------------------------------------------------
+ */
+
+static void flush(void *context)
+{
+    store_flush(((struct run *)context)->store);
+}
+
+static bool wait_ended(struct run *run)
+{
+    while (!run->ended) {
+        if (sim_crashed(run->sim, run->node))
+            return false;
+        if (!sim_step(run->sim))
+            fail(run, "nothing goes on", 0);
+    }
+    return !sim_crashed(run->sim, run->node);
+}
+
+static bool open_all(struct run *run)
+{
+    static const struct log_events events = {durable, failed};
+    static const uint8_t incarnation[16] = "incarnation-0001";
+    struct log_recovery recovery = {recovered, lost, run, block_found, gone};
+    struct store_options options = {.segment_size = 32 << 10,
+                                    .journal_file_size = 64 << 10,
+                                    .journal_batch_max = 4 << 10,
+                                    .flaws = run->flaws};
+    struct store_error error;
+    enum err err;
+
+    run->seen = 0;
+    run->life++;
+    run->io = sim_node_io(run->sim, run->node);
+    if (store_open(run->io, "data", &options, &run->store, &error) != OK) {
+        run->store = NULL;
+        return false;
+    }
+    err = log_prepare(run->store, LOG_ID, incarnation, bytes_of(NULL, 0));
+    if (err != OK && err != ERR_EXISTS)
+        return false;
+    if (log_open(run->store, LOG_ID, &recovery, &events, run, &run->log) != OK)
+        return false;
+    if (log_durable(run->log) < run->truth.durable)
+        fail(run, "what was durable is not there", run->truth.durable);
+    run->truth.durable = log_durable(run->log); /* it is answered from now */
+    io_set_flush(run->io, flush, run);
+    return !sim_crashed(run->sim, run->node);
+}
+
+static bool append(struct run *run, uint64_t up_to)
+{
+    while (log_durable(run->log) < up_to) {
+        uint64_t index = log_durable(run->log) + 1;
+        size_t size = body_of(index);
+        uint8_t *body = record_begin(log_gather(run->log), 1, 0, size);
+
+        fill(body, size, index, run->life);
+        record_end(log_gather(run->log), size);
+        run->ended = false;
+        (void)log_seal(run->log, 1, 1, 1);
+        io_wake(run->io);
+        if (!wait_ended(run))
+            return false;
+    }
+    return true;
+}
+
+static bool write_block(struct run *run, uint64_t index)
+{
+    char text[32];
+
+    if (log_block_newest(run->log) >= index)
+        return true;
+    snprintf(text, sizeof text, "state at %" PRIu64, index);
+    run->block = (struct log_block_op){.index = index,
+                                       .term = 1,
+                                       .hash = run->truth.hashes[index],
+                                       .body = bytes_of_text(text),
+                                       .done = block_done};
+    log_set_committed(run->log, log_durable(run->log));
+    run->ended = false;
+    log_block_write(run->log, &run->block);
+    if (!wait_ended(run))
+        return false;
+    if (run->err != OK)
+        fail(run, "a block was not written", index);
+    run->truth.block = index;
+    return true;
+}
+
+static bool rest(struct run *run, int64_t ms)
+{
+    io_wake(run->io);
+    sim_run(run->sim, ms * MILLI);
+    return !sim_crashed(run->sim, run->node);
+}
+
+static bool drop_first(struct run *run)
+{
+    struct log_file_info info;
+
+    if (!log_file_next(run->log, 0, &info) || !info.droppable || info.first != 1)
+        return true;
+    run->truth.dropped = info.last; /* from here on it may be gone */
+    if (log_file_drop(run->log, info.ordinal) != OK)
+        fail(run, "a file cannot be removed", info.first);
+    return rest(run, 10);
+}
+
+static bool erase_both(struct run *run)
+{
+    struct log_erased at[] = {{run->places[ERASED_RAW], run->sizes[ERASED_RAW]},
+                              {run->places[ERASED_PAK], run->sizes[ERASED_PAK]}};
+
+    run->erase = (struct log_erase_op){.at = at, .count = 2, .erase = erase, .done = erase_done};
+    run->ended = false;
+    log_erase(run->log, &run->erase);
+    if (!wait_ended(run))
+        return false;
+    if (run->err != OK)
+        fail(run, "it cannot be erased", run->err);
+    run->truth.erased = true;
+    return true;
+}
+
+/* Each step looks at what there is: a life goes on where the one before it ended. */
+static bool live(struct run *run)
+{
+    if (!append(run, 14) || !write_block(run, 6) || !append(run, 18) || !write_block(run, 12))
+        return false;
+    log_floor_set(run->log, log_block_newest(run->log));
+    log_pack(run->log);
+    if (!rest(run, 200) || !drop_first(run) || !erase_both(run))
+        return false;
+    return append(run, 22) && write_block(run, 20) && append(run, 24) && rest(run, 50);
+}
+
+/* ---- looking ----------------------------------------------------------------------------------
+ */
+
+struct search {
+    struct run *run;
+    const char *dir;
+    uint64_t index;
+};
+
+static bool holds(struct bytes bytes, const char *token)
+{
+    return bytes.size > 0 && memmem(bytes.at, bytes.size, token, TOKEN) != NULL;
+}
+
+static void search_file(void *context, const char *name, bool directory)
+{
+    const struct search *search = context;
+    struct run *run = search->run;
+    struct io_file *file;
+    char path[400], token[TOKEN + 1];
+    uint64_t size;
+    uint8_t *at;
+
+    snprintf(path, sizeof path, "%s/%s", search->dir, name);
+    if (directory || io_open(run->io, path, IO_READ, &file) != OK)
+        return;
+    token_of(search->index, run->truth.lives[search->index], token);
+    if (io_size(run->io, file, &size) == OK && size > 0) {
+        at = heap_take(size);
+        if (io_read_all(run->io, file, 0, at, size) == OK && holds(bytes_of(at, size), token)) {
+            printf("in %s\n", path);
+            fail(run, "erased, and still there", search->index);
+        }
+        heap_give(at);
+    }
+    io_close(run->io, file);
+}
+
+/* Packed files are compressed: what is in them is read through the log. */
+static void search_all(struct run *run)
+{
+    static const uint64_t erased[] = {ERASED_RAW, ERASED_PAK};
+
+    for (size_t i = 0; run->truth.erased && i < 2; i++) {
+        struct search search = {run, "data/journal", erased[i]};
+        struct path path = path_log("data", LOG_ID);
+
+        (void)io_list(run->io, search.dir, search_file, &search);
+        search.dir = path.text;
+        (void)io_list(run->io, search.dir, search_file, &search);
+    }
+}
+
+struct reading {
+    struct log_read read;
+    bool done;
+};
+
+static void read_done(struct log_read *read, int64_t result)
+{
+    (void)result; /* the record says what came */
+    ((struct reading *)read)->done = true;
+}
+
+static void read_record(struct run *run, uint64_t index)
+{
+    uint8_t *at = heap_take(run->sizes[index]), *wanted = heap_take(run->sizes[index]);
+    bool erased = run->truth.erased && (index == ERASED_RAW || index == ERASED_PAK);
+    struct reading reading = {.read.done = read_done};
+    struct record record;
+
+    if (log_read_now(run->log, run->places[index], at, run->sizes[index]) < 0) {
+        log_read(run->log, &reading.read, run->places[index], at, run->sizes[index]);
+        while (!reading.done && sim_step(run->sim))
+            continue;
+    }
+    if (record_read(bytes_of(at, run->sizes[index]), &record) != OK)
+        fail(run, "a record is not sound", index);
+    fill(wanted, body_of(index), index, run->truth.lives[index]);
+    if ((record.flags & RECORD_ERASED) != 0 && index != ERASED_RAW && index != ERASED_PAK)
+        fail(run, "a record is erased that nobody erased", index);
+    if (erased && (record.flags & RECORD_ERASED) == 0)
+        fail(run, "a record came back", index);
+    if ((record.flags & RECORD_ERASED) == 0 && memcmp(record.body.at, wanted, body_of(index)) != 0)
+        fail(run, "a record has other bytes", index);
+    heap_give(wanted);
+    heap_give(at);
+}
+
+static void look(struct run *run)
+{
+    search_all(run);
+    for (uint64_t index = run->truth.dropped + 1; index <= run->truth.durable; index++)
+        read_record(run, index);
+}
+
+/* ---- images -----------------------------------------------------------------------------------
+ */
+
+static void power(struct run *run)
+{
+    if (!sim_crashed(run->sim, run->node))
+        sim_crash(run->sim, run->node, SIM_CRASH_POWER);
+    if (run->store != NULL)
+        store_forget(run->store);
+    run->store = NULL;
+    run->log = NULL;
+    sim_restart(run->sim, run->node);
+}
+
+static void begin(struct run *run, uint64_t seed, uint64_t operation, uint64_t flaws)
+{
+    *run =
+        (struct run){.seed = seed, .operation = operation, .flaws = flaws, .sim = sim_create(seed)};
+    run->node = sim_node_add(run->sim);
+}
+
+static void end(struct run *run)
+{
+    if (run->store != NULL)
+        store_forget(run->store);
+    sim_destroy(run->sim);
+}
+
+/* How many operations there are without a crash. */
+static uint64_t count_operations(uint64_t seed)
+{
+    struct run run;
+    uint64_t count;
+
+    begin(&run, seed, 0, 0);
+    if (!open_all(&run) || !live(&run))
+        fail(&run, "it ends by itself", 0);
+    look(&run);
+    count = sim_disk_ops(run.sim, run.node);
+    end(&run);
+    return count;
+}
+
+static void try_image(uint64_t seed, uint64_t operation, uint64_t flaws)
+{
+    struct run run;
+
+    begin(&run, seed, operation, flaws);
+    sim_crash_after(run.sim, run.node, SIM_CRASH_POWER, operation);
+    if (open_all(&run))
+        (void)live(&run);
+    power(&run);
+    if (!open_all(&run))
+        fail(&run, "it cannot be opened", 0);
+    look(&run);
+    if (!live(&run))
+        fail(&run, "it does not go on", 0);
+    power(&run);
+    if (!open_all(&run))
+        fail(&run, "it cannot be opened a second time", 0);
+    look(&run);
+    end(&run);
+}
+
+static double seconds_now(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* Images of one seed after the other until there are so many, or time is over. */
+static uint64_t try_many(uint64_t seed, uint64_t seeds, uint64_t images, double seconds,
+                         uint64_t flaws)
+{
+    double begun = seconds_now();
+    uint64_t tried = 0;
+
+    for (uint64_t s = seed; s < seed + seeds; s++) {
+        uint64_t count = count_operations(s);
+
+        for (uint64_t operation = 1; operation <= count; operation++) {
+            if (tried == images || seconds_now() - begun > seconds)
+                return tried;
+            try_image(s, operation, flaws);
+            tried++;
+        }
+    }
+    return tried;
+}
+
+/* Those that some image must show; sim_log has them all. */
+static int try_flaws(double seconds)
+{
+    static const struct {
+        const char *name;
+        uint64_t flaw;
+    } flaws[] = {{"ACK_BEFORE_DURABLE", FLAW_ACK_BEFORE_DURABLE},
+                 {"SKIP_REDO", FLAW_SKIP_REDO},
+                 {"FORGET_DIRECTORY_SYNC", FLAW_FORGET_DIRECTORY_SYNC}};
+    int missed = 0;
+
+    for (size_t i = 0; i < sizeof flaws / sizeof flaws[0]; i++) {
+        int status = 0;
+        pid_t pid;
+
+        printf("%-24s ", flaws[i].name);
+        fflush(stdout);
+        pid = fork();
+        if (pid == 0) {
+            (void)try_many(1, UINT64_MAX - 1, UINT64_MAX, seconds, flaws[i].flaw);
+            exit(0);
+        }
+        if (waitpid(pid, &status, 0) == pid && status == 0) {
+            printf("not found\n");
+            missed++;
+        }
+    }
+    return missed > 0;
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t seed = 1, seeds = UINT64_MAX - 1, images = UINT64_MAX, operation = 0;
+    double seconds = 1e9;
+    bool flaws = false;
+
+    for (int i = 1; i < argc; i++) {
+        const char *value = i + 1 < argc ? argv[i + 1] : "0";
+
+        if (strcmp(argv[i], "--seconds") == 0)
+            seconds = atof(value);
+        else if (strcmp(argv[i], "--images") == 0)
+            images = strtoull(value, NULL, 10);
+        else if (strcmp(argv[i], "--from") == 0)
+            seed = strtoull(value, NULL, 10);
+        else if (strcmp(argv[i], "--seed") == 0)
+            seed = strtoull(value, NULL, 10), seeds = 1;
+        else if (strcmp(argv[i], "--operation") == 0)
+            operation = strtoull(value, NULL, 10);
+        else if (strcmp(argv[i], "--flaws") == 0)
+            flaws = true;
+    }
+    if (flaws)
+        return try_flaws(seconds);
+    if (operation != 0)
+        try_image(seed, operation, 0);
+    else
+        printf("sim_images: %" PRIu64 " images passed, 0 failed\n",
+               try_many(seed, seeds, images, seconds, 0));
+    return 0;
+}
