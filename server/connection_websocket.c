@@ -96,10 +96,8 @@ static void begin_frames(struct connection *c, const struct upgrade *said)
     };
 
     websocket->frames = frames_create(&options, take_payload, c);
-    websocket->cookies = (struct client_cookies){.user = said->user,
-                                                 .password = said->password,
-                                                 .token = said->token,
-                                                 .jwt = said->jwt};
+    websocket->cookies = (struct client_cookies){
+        .user = said->user, .password = said->password, .token = said->token, .jwt = said->jwt};
     if (said->user.size + said->password.size + said->token.size + said->jwt.size == 0)
         buf_deinit(&websocket->head);
     client_over_websocket(&c->client, &c->owner->websocket_door, &websocket->cookies,

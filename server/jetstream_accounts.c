@@ -213,11 +213,20 @@ uint16_t jetstream_admits(struct jetstream *jetstream, const struct account *acc
 /* ---- who listens ------------------------------------------------------------------------------
  */
 
-static void interest_changed(struct jetstream *jetstream, const struct account *account)
+static void interest_changed(struct jetstream *jetstream, const struct account *account,
+                             uint64_t since)
 {
+    uint64_t hashes[ACCOUNT_CHANGES_MAX];
+    unsigned count;
+    bool known = account_changes(account, since, hashes, &count);
+
     for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
          entry = entry->next) {
-        if (entry->stream != NULL && stream_account(entry->stream) == account)
+        if (entry->stream == NULL || stream_account(entry->stream) != account)
+            continue;
+        if (known)
+            stream_interest_changed_of(entry->stream, hashes, count);
+        else
             stream_interest_changed(entry->stream);
     }
 }
@@ -228,10 +237,11 @@ void jetstream_spaces_look(struct jetstream *jetstream)
 
     for (size_t at = 0; (space = table_next(&jetstream->spaces, &at)) != NULL;) {
         uint64_t generation = account_generation(space->account);
+        uint64_t since = space->interest_generation;
 
-        if (generation == space->interest_generation)
+        if (generation == since)
             continue;
         space->interest_generation = generation;
-        interest_changed(jetstream, space->account);
+        interest_changed(jetstream, space->account, since);
     }
 }

@@ -119,6 +119,19 @@ struct bytes account_name(const struct account *account)
     return account->name;
 }
 
+static_assert(ACCOUNT_CHANGES_MAX == SUBLIST_CHANGES, "they are handed through");
+
+bool account_changes(const struct account *account, uint64_t generation,
+                     uint64_t hashes[ACCOUNT_CHANGES_MAX], unsigned *count)
+{
+    return account->shares == NULL && sublist_changes(&account->subs, generation, hashes, count);
+}
+
+uint64_t account_subject_hash(const struct account *account, struct bytes subject)
+{
+    return sublist_hash(&account->subs, subject);
+}
+
 uint64_t account_generation(const struct account *account)
 {
     uint64_t generation =

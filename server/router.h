@@ -122,5 +122,11 @@ bool router_interest_literal(struct router *router, struct account *account, str
 size_t router_subscriptions(const struct router *router);
 /* Another with every change of the account's subscriptions, and of those it shares with. */
 uint64_t account_generation(const struct account *account);
+/* The subjects that were subscribed to or not since that generation, as account_subject_hash has
+ * them. False: more than is known; anybody may have come or gone. */
+#define ACCOUNT_CHANGES_MAX 64u
+bool account_changes(const struct account *account, uint64_t generation,
+                     uint64_t hashes[ACCOUNT_CHANGES_MAX], unsigned *count);
+uint64_t account_subject_hash(const struct account *account, struct bytes subject);
 
 #endif

@@ -164,6 +164,14 @@ struct news {
     bool ended;
 };
 
+static void drop_news(void *of)
+{
+    struct news *news = of;
+
+    heap_give(news->who);
+    heap_give(news);
+}
+
 static void tell_home(void *of)
 {
     struct news *news = of;
@@ -173,8 +181,7 @@ static void tell_home(void *of)
         watch->ended(watch->owner, &news->who->row);
     else if (watch != NULL)
         watch->named(watch->owner, &news->who->row);
-    heap_give(news->who);
-    heap_give(news);
+    drop_news(news);
 }
 
 static void tell(struct server_shard *shard, const struct client_row *row, bool ended)
@@ -182,7 +189,7 @@ static void tell(struct server_shard *shard, const struct client_row *row, bool 
     struct news *news = HEAP_NEW(struct news);
 
     *news = (struct news){shard->server, closed_client_record(row), ended};
-    shard_post_call(&shard->post, 0, tell_home, news);
+    shard_post_call(&shard->post, 0, (struct shard_call){tell_home, drop_news}, news);
 }
 
 static void watch_named(void *owner, const struct client_row *row)
@@ -297,9 +304,12 @@ void server_shard_close(struct server_shard *shard)
     connections_deinit(shard->connections);
     tls_context_give(shard->own.tls);
     tls_context_give(shard->own.websocket_tls);
+    /* Until the last of them has, others still wake this one. */
     lock(shards);
     shards->turning--;
     say_change(shards);
+    while (shards->turning > 0)
+        wait_for_change(shards);
     unlock(shards);
 }
 
@@ -419,8 +429,8 @@ void server_shards_end(struct server *server)
     lock(shards);
     shards->end = true;
     atomic_store(&shards->look, true);
+    wake_all(shards); /* under the lock: none is gone before all were woken */
     unlock(shards);
-    wake_all(shards);
     for (unsigned i = 1; i < shards->count; i++)
         if (shards->all[i].opened)
             shards->host->end(&shards->all[i]);
@@ -526,6 +536,14 @@ static void arrive(void *of)
     heap_give(passing);
 }
 
+static void turn_away(void *of)
+{
+    struct passing *passing = of;
+
+    io_sock_drop(passing->to->server->io, passing->released);
+    heap_give(passing);
+}
+
 static unsigned least_loaded(struct server_shards *shards)
 {
     unsigned least = 0;
@@ -555,6 +573,6 @@ bool server_shards_accept(struct server *server, struct io_sock *sock,
     passing = HEAP_NEW(struct passing);
     *passing = (struct passing){&shards->all[to], released, *peer, websocket};
     atomic_fetch_add(&shards->shared.load[to], 1);
-    shard_post_call(&shards->all[0].post, to, arrive, passing);
+    shard_post_call(&shards->all[0].post, to, (struct shard_call){arrive, turn_away}, passing);
     return true;
 }

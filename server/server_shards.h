@@ -103,6 +103,7 @@ void server_shards_accounts(struct server *server);
 void server_shard_open(struct server_shard *shard, struct io *io);
 /* After each turn; rests as long as it is to. False: it is to end. */
 bool server_shard_rest(struct server_shard *shard);
+/* Returns when all of them are closed: only then may the io go, which others wake. */
 void server_shard_close(struct server_shard *shard);
 
 #endif

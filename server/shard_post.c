@@ -39,7 +39,7 @@ struct item_return {
 
 struct item_call {
     struct item item;
-    shard_call_fn *run;
+    struct shard_call call;
     void *of;
 };
 
@@ -173,11 +173,11 @@ static void deliver(void *owner, unsigned shard, struct account *account,
     *waiting = on_its_way(post, shard) > SHARD_WAITING_MAX;
 }
 
-void shard_post_call(struct shard_post *post, unsigned shard, shard_call_fn *run, void *of)
+void shard_post_call(struct shard_post *post, unsigned shard, struct shard_call call, void *of)
 {
     struct item_call *item = item_add(post, shard, ITEM_CALL, sizeof(*item));
 
-    item->run = run;
+    item->call = call;
     item->of = of;
 }
 
@@ -338,7 +338,7 @@ static void read_item(struct shard_post *post, const struct item *item)
     case ITEM_MESSAGE: read_message(post, (const struct item_message *)item); break;
     case ITEM_NOBODY: read_nobody(post, (const struct item_return *)item); break;
     case ITEM_BEHIND: read_behind(post, (const struct item_return *)item); break;
-    case ITEM_CALL: call->run(call->of); break;
+    case ITEM_CALL: call->call.run(call->of); break;
     }
 }
 
@@ -384,10 +384,41 @@ void shard_post_init(struct shard_post *post, struct shard_posts *all, unsigned 
     all->posts[self] = post;
 }
 
+/* Messages are lost as with a connection; calls may hold what is to be given back. */
+static void drop_items(const uint8_t *items, size_t size)
+{
+    for (size_t at = 0; at < size;) {
+        const struct item *item = (const struct item *)(items + at);
+        const struct item_call *call = (const struct item_call *)item;
+
+        if (item->kind == ITEM_CALL)
+            call->call.drop(call->of);
+        at += item->size;
+    }
+}
+
+static void drop_batch(struct buf *batch)
+{
+    if (batch->size > sizeof(struct mail))
+        drop_items(batch->at + sizeof(struct mail), batch->size - sizeof(struct mail));
+    buf_deinit(batch);
+}
+
+static void drop_inbox(struct mailbox *inbox)
+{
+    struct mail *mail;
+
+    while ((mail = mailbox_take(inbox)) != NULL) {
+        drop_items(mail->at, mail->size);
+        mailbox_done(inbox, mail);
+    }
+}
+
 void shard_post_deinit(struct shard_post *post)
 {
     for (unsigned i = 0; i < SHARDS_MAX; i++)
-        buf_deinit(&post->to[i].batch);
+        drop_batch(&post->to[i].batch);
+    drop_inbox(&post->inbox);
     heap_give(post->queues);
     mailbox_deinit(&post->inbox);
 }

@@ -65,10 +65,16 @@ struct shard_post {
 /* `all->count` is set; wake, find and owner are the caller's to set. */
 void shard_post_init(struct shard_post *post, struct shard_posts *all, unsigned self,
                      struct router *router, struct clients *clients);
+/* Drops what was not read or not sent. Nobody sends any more. */
 void shard_post_deinit(struct shard_post *post);
 
-/* Runs on that shard's thread in one of its next turns, after all that was sent there before. */
-void shard_post_call(struct shard_post *post, unsigned shard, shard_call_fn *run, void *of);
+/* `run` on that shard's thread in one of its next turns, after all that was sent there before;
+ * `drop` instead, on whatever thread, when the posts end first. */
+struct shard_call {
+    shard_call_fn *run;
+    shard_call_fn *drop;
+};
+void shard_post_call(struct shard_post *post, unsigned shard, struct shard_call call, void *of);
 
 /* Once per turn, at its beginning: does what came. False: there is more, turn again soon. */
 bool shard_post_read(struct shard_post *post);

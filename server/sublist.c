@@ -448,8 +448,34 @@ static struct filter *filter_of(const struct sub_set *set)
 }
 
 /* From inside an add or remove, before anything is freed. */
+uint64_t sublist_hash(const struct sublist *list, struct bytes subject)
+{
+    return bytes_hash(subject, list->seed) | 1;
+}
+
+bool sublist_changes(const struct sublist *list, uint64_t generation,
+                     uint64_t hashes[SUBLIST_CHANGES], unsigned *count)
+{
+    *count = 0;
+    if (generation == 0 || list->generation - generation > SUBLIST_CHANGES)
+        return false;
+    while (generation < list->generation) {
+        uint64_t hash = list->changes[++generation % SUBLIST_CHANGES];
+
+        if (hash == 0)
+            return false;
+        hashes[(*count)++] = hash;
+    }
+    return true;
+}
+
 static void tell(struct sublist *list, const struct sub_set *set, int change)
 {
+    struct bytes subject = sub_set_subject(set);
+
+    list->generation++;
+    list->changes[list->generation % SUBLIST_CHANGES] =
+        subject_has_wildcard(subject) ? 0 : sublist_hash(list, subject);
     if (list->changed != NULL)
         list->changed(list, set->kind, sub_set_subject(set), sub_set_queue(set), set->count,
                       change);
@@ -482,7 +508,6 @@ void sublist_add_weighted(struct sublist *list, struct sub *sub, struct bytes su
         set_add(&group->set, sub);
     }
     list->count++;
-    list->generation++;
     tell(list, sub->set, 1);
     guard_unlock(list);
     say_changed(list);
@@ -503,7 +528,6 @@ void sublist_remove_weighted(struct sublist *list, struct sub *sub, uint32_t wei
     set_remove(set, sub);
     list->count--;
     list->removes++;
-    list->generation++;
     tell(list, set, -1);
     if (group != NULL) {
         assert(group->weight >= weight);

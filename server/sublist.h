@@ -95,6 +95,8 @@ struct sublist_guard {
 typedef void sublist_changed_fn(struct sublist *list, uint32_t kind, struct bytes subject,
                                 struct bytes queue, uint32_t count, int change);
 
+#define SUBLIST_CHANGES 64u /* that are remembered */
+
 struct sublist {
     sublist_changed_fn *changed; /* NULL: nobody wants to know */
     struct table filters;        /* by text */
@@ -103,6 +105,8 @@ struct sublist {
     struct token_table tokens;
     struct token_node *root; /* NULL while no filter has a wildcard */
     uint64_t generation;     /* rises with every change; starts at 1 */
+    uint64_t
+        changes[SUBLIST_CHANGES]; /* by generation: hash of the filter, or 0: it has wildcards */
     uint64_t seed;
     size_t count; /* subscriptions */
 
@@ -174,5 +178,11 @@ struct bytes sub_set_queue(const struct sub_set *set);
 /* Is there a subscription with exactly this text: a plain one if `queue` is empty, else of that
  * group? */
 bool sublist_has(const struct sublist *list, struct bytes subject, struct bytes queue);
+
+/* What was changed since `generation`: hashes of filters without wildcards, which are those of the
+ * one subject that each is. False: there was more than is remembered, or a wildcard among them. */
+bool sublist_changes(const struct sublist *list, uint64_t generation,
+                     uint64_t hashes[SUBLIST_CHANGES], unsigned *count);
+uint64_t sublist_hash(const struct sublist *list, struct bytes subject); /* not 0 */
 
 #endif

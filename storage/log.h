@@ -205,8 +205,9 @@ struct log_recovery {
      * knows how many, are gone, durable ones maybe among them. After all others. NULL: all the same
      * to this owner. */
     void (*cut_short)(void *context);
-    /* No block can be read, and what it began with was removed. True: others have it, and all before
-     * the first index that is there is told as lost. False, or NULL: log_open says ERR_CORRUPT. */
+    /* No block can be read, and what it began with was removed. True: others have it, and all
+     * before the first index that is there is told as lost. False, or NULL: log_open says
+     * ERR_CORRUPT. */
     bool (*blocks_lost)(void *context);
 };
 

@@ -765,7 +765,8 @@ static enum err find_block(struct walk *walk)
 
 /*
  * Space is allocated in whole blocks before anything is written to it, by redo as well, so no crash
- * leaves a file that ends within one. What was cut off at a block's end cannot be told from what never was.
+ * leaves a file that ends within one. What was cut off at a block's end cannot be told from what
+ * never was.
  */
 static bool cut_short(const struct walk *walk)
 {

@@ -24,7 +24,8 @@ void monitor_varz_limits(struct json_writer *w, const struct server *server)
     monitor_text(w, BYTES("http_base_path"),
                  options->http_base_path != NULL ? options->http_base_path : "");
     monitor_number(w, BYTES("https_port"), server->https_listener.port);
-    monitor_seconds(w, BYTES("auth_timeout"), options_auth_timeout_ns(options, CONNECTION_STANDARD));
+    monitor_seconds(w, BYTES("auth_timeout"),
+                    options_auth_timeout_ns(options, CONNECTION_STANDARD));
     monitor_number(w, BYTES("max_control_line"), options->max_control_line);
     monitor_number(w, BYTES("max_payload"), options->max_payload);
     monitor_number(w, BYTES("max_pending"), options->max_pending);

@@ -1,6 +1,6 @@
 /*
- * check: "millrace check [--repair] [--json] DIR" and "millrace dump [--json] DIR": a stopped server's data
- * directory, read byte by byte.
+ * check: "millrace check [--repair] [--json] DIR" and "millrace dump [--json] DIR": a stopped
+ * server's data directory, read byte by byte.
  */
 #ifndef SERVER_PROGRAM_CHECK_H
 #define SERVER_PROGRAM_CHECK_H

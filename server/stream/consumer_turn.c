@@ -231,6 +231,33 @@ void stream_interest_changed(struct stream *stream)
     stream_mark(stream);
 }
 
+static bool is_among(uint64_t hash, const uint64_t *hashes, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (hashes[i] == hash)
+            return true;
+    }
+    return false;
+}
+
+void stream_interest_changed_of(struct stream *stream, const uint64_t *hashes, unsigned count)
+{
+    struct consumer_shell *shell;
+
+    if (stream->push_count == 0 || stream->interest_changed)
+        return;
+    for (size_t at = 0; (shell = table_next(&stream->consumers, &at)) != NULL;) {
+        struct bytes subject = consumer_config(shell->consumer)->deliver_subject;
+
+        if (subject.size == 0 ||
+            !is_among(account_subject_hash(stream->account, subject), hashes, count))
+            continue;
+        shell->interest_changed = true;
+        stream->interest_changed_some = true;
+        stream_mark(stream);
+    }
+}
+
 static void link_planning(struct consumer_shell *shell)
 {
     if (shell->planning || !consumer_planning(shell->consumer))
@@ -240,13 +267,16 @@ static void link_planning(struct consumer_shell *shell)
     shell->stream->consumer_planning = shell;
 }
 
-static void check_all_bound(struct stream *stream)
+static void check_bound(struct stream *stream)
 {
     struct consumer_shell *shell;
 
-    stream->interest_changed = false;
-    for (size_t at = 0; (shell = table_next(&stream->consumers, &at)) != NULL;)
-        consumer_inbox_check_bound(shell);
+    for (size_t at = 0; (shell = table_next(&stream->consumers, &at)) != NULL;) {
+        if (stream->interest_changed || shell->interest_changed)
+            consumer_inbox_check_bound(shell);
+        shell->interest_changed = false;
+    }
+    stream->interest_changed = stream->interest_changed_some = false;
 }
 
 /* It stays marked meanwhile: what the work asks for is sent right behind it and needs no other
@@ -281,8 +311,8 @@ void stream_consumers_work(struct stream *stream)
                 publish_waits(stream) || stream_operations_reset(stream);
     struct consumer_shell *shell, *held = NULL;
 
-    if (stream->interest_changed)
-        check_all_bound(stream);
+    if (stream->interest_changed || stream->interest_changed_some)
+        check_bound(stream);
     while (stream_room(stream) && (shell = stream->consumer_dirty) != NULL) {
         stream->consumer_dirty = shell->dirty_next;
         if (hold && !consumer_volatile(shell->consumer)) {

@@ -115,6 +115,9 @@ struct stream *stream_open(struct jetstream *jetstream, struct account *account,
                            struct bytes name, enum err *err);
 /* Subscriptions of the account have changed: push consumers look again. */
 void stream_interest_changed(struct stream *stream);
+/* The same where it is known whom it may concern: who delivers to a subject of that hash
+ * (account_subject_hash). */
+void stream_interest_changed_of(struct stream *stream, const uint64_t *hashes, unsigned count);
 /* The server ends soon: pulls that wait are told, in the stream's next turn. */
 void stream_say_shutdown(struct stream *stream);
 /* An advisory: this server leads that consumer of it, if there are others that could. */

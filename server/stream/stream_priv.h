@@ -135,9 +135,10 @@ struct consumer_shell {
     bool offered;  /* messages were gathered that it has not been told of */
     bool doomed;   /* inactive: delete it when nothing of it is on the stack */
     bool bound;
-    bool direct;  /* of a source or mirror: not counted as a consumer */
-    bool push;    /* counted in push_count */
-    bool burying; /* its deletion has been submitted */
+    bool interest_changed; /* who listens to it may be another */
+    bool direct;           /* of a source or mirror: not counted as a consumer */
+    bool push;             /* counted in push_count */
+    bool burying;          /* its deletion has been submitted */
 };
 
 /* erase.c: messages whose bytes are to go */
@@ -226,11 +227,12 @@ struct stream {
     struct table consumers; /* consumer_shell by name */
     struct table consumers_by_number;
     uint64_t number_next;
-    uint64_t number_logged; /* the highest that a consumer in the log has had */
-    size_t direct_count;    /* of the consumers, those of sources and mirrors */
-    size_t push_count;      /* consumers that depend on who listens */
-    bool interest_changed;
-    bool until_acked; /* the config's retention is not limits; as the consumers know it */
+    uint64_t number_logged;     /* the highest that a consumer in the log has had */
+    size_t direct_count;        /* of the consumers, those of sources and mirrors */
+    size_t push_count;          /* consumers that depend on who listens */
+    bool interest_changed;      /* of any of its push consumers */
+    bool interest_changed_some; /* of those that are marked */
+    bool until_acked;           /* the config's retention is not limits; as the consumers know it */
     struct consumer_shell *consumer_dirty;
     struct consumer_shell *consumer_planning;
     struct consumer_shell *consumer_offered;

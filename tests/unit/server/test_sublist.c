@@ -375,9 +375,47 @@ START_TEST(a_walk_meets_every_set_once)
 }
 END_TEST
 
+START_TEST(changes_since_a_generation_are_known_by_subject_or_said_to_be_unknown)
+{
+    uint64_t hashes[SUBLIST_CHANGES], since;
+    struct sub subs[SUBLIST_CHANGES + 2] = {0};
+    struct sublist list;
+    unsigned count;
+
+    sublist_init(&list, 7);
+    since = list.generation;
+    sublist_add(&list, &subs[0], BYTES("a.b"), bytes_of(NULL, 0));
+    sublist_add(&list, &subs[1], BYTES("c"), BYTES("q"));
+    sublist_remove(&list, &subs[0]);
+    ck_assert(sublist_changes(&list, since, hashes, &count));
+    ck_assert_uint_eq(count, 3);
+    ck_assert_uint_eq(hashes[0], sublist_hash(&list, BYTES("a.b")));
+    ck_assert_uint_eq(hashes[1], sublist_hash(&list, BYTES("c")));
+    ck_assert_uint_eq(hashes[2], hashes[0]);
+    ck_assert(sublist_changes(&list, list.generation, hashes, &count));
+    ck_assert_uint_eq(count, 0);
+    since = list.generation;
+    sublist_add(&list, &subs[0], BYTES("a.*"), bytes_of(NULL, 0));
+    ck_assert(!sublist_changes(&list, since, hashes, &count)); /* anybody's */
+    since = list.generation;
+    for (unsigned i = 2; i < SUBLIST_CHANGES + 2; i++)
+        sublist_add(&list, &subs[i], BYTES("d"), bytes_of(NULL, 0));
+    ck_assert(sublist_changes(&list, since, hashes, &count));
+    sublist_remove(&list, &subs[2]);
+    ck_assert(!sublist_changes(&list, since, hashes, &count)); /* more than is remembered */
+    ck_assert(!sublist_changes(&list, 0, hashes, &count));
+    sublist_remove(&list, &subs[0]);
+    sublist_remove(&list, &subs[1]);
+    for (unsigned i = 3; i < SUBLIST_CHANGES + 2; i++)
+        sublist_remove(&list, &subs[i]);
+    sublist_deinit(&list);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *tests[] = {
+        changes_since_a_generation_are_known_by_subject_or_said_to_be_unknown,
         a_subscription_is_in_force_from_add_to_remove,
         members_of_one_queue_under_several_filters_are_one_group,
         literal_text_is_found_apart_from_what_it_matches,
