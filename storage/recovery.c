@@ -419,6 +419,17 @@ static void pass_to_block(struct walk *walk, const struct segment_header *header
     tail_lose(&walk->log->tail, walk->index - 1, entry);
 }
 
+/* What is lost below the block is not Raft's: the log is whole up to there. */
+static void before_is_block(struct walk *walk)
+{
+    struct log *log = walk->log;
+
+    log->damaged = true;
+    log->before_lost = walk->block.index;
+    log->before_lost_entry =
+        (struct tail_entry){.hash = walk->block.hash, .term = walk->block.term};
+}
+
 /* Damaged ones in `part`, NULL: in none. */
 static void lose(struct walk *walk, struct part *part, uint64_t index_next,
                  struct log_hash previous, uint64_t bytes)
@@ -426,10 +437,12 @@ static void lose(struct walk *walk, struct part *part, uint64_t index_next,
     struct log *log = walk->log;
     uint64_t first = walk->index;
 
-    if (!log->damaged) {
+    if (!log->damaged && index_next > walk->block.index + 1) {
         log->damaged = true;
         log->before_lost = first - 1;
         log->before_lost_entry = (struct tail_entry){.hash = walk->previous, .term = walk->term};
+        if (first <= walk->block.index)
+            before_is_block(walk);
     }
     if (part != NULL)
         count_in(part, first, index_next - 1);
@@ -805,6 +818,8 @@ static enum err walk_all(struct walk *walk)
         walk->ends_clean = false;
     }
     drop_twice(walk);
+    if (!walk->log->damaged && walk->block.index > 0 && walk->index == walk->block.index + 1)
+        before_is_block(walk); /* should it be cut there */
     if (cut_short(walk)) {
         walk->ends_clean = false;
         if (walk->recovery->cut_short != NULL)

@@ -34,6 +34,9 @@ void script_prepare(enum script script, struct nodes *nodes)
          i < nodes->count;
          i++)
         nodes->at[i].options.sim.block_bytes = 4 << 10; /* blocks come often */
+    /* Without blocks: what is lost below one is a message that cannot be read. */
+    for (size_t i = 0; script == SCRIPT_SHORT && i < nodes->count; i++)
+        nodes->at[i].options.sim.block_bytes = 0;
     nodes->may_differ = script == SCRIPT_DIFFERS;
 }
 

@@ -496,6 +496,8 @@ const char *truth_level(struct truth *truth)
 
     if (jetstream == NULL)
         return "nobody leads the metadata group";
+    if (replica_applied(jetstream->meta) < raft_core_committed(jetstream->meta->core))
+        return "who leads the metadata group is behind with its own disk";
     for (size_t i = 0; i < truth->nodes->count; i++) {
         const struct jetstream *at = nodes_jetstream(truth->nodes, i);
 
