@@ -25,6 +25,15 @@ static bool led_here(const struct catalogue_entry *entry)
            stream_leads(entry->stream);
 }
 
+/* A server on its own knows what its streams are before it has elected itself at their heads: right
+ * after its start nothing is missing. */
+static bool known_here(const struct jetstream *jetstream, const struct catalogue_entry *entry)
+{
+    return led_here(entry) || (jetstream->cluster == NULL && entry->stream != NULL &&
+                               stream_applied(entry->stream)->configured &&
+                               replica_whole(stream_replica(entry->stream)));
+}
+
 /* True: it is in, or will not come. */
 static bool take_here(struct jetstream *jetstream, struct jetstream_gather *gather, size_t place)
 {
@@ -33,7 +42,7 @@ static bool take_here(struct jetstream *jetstream, struct jetstream_gather *gath
 
     if (entry == NULL)
         return true;
-    if (!led_here(entry))
+    if (!known_here(jetstream, entry))
         return false;
     buf_init(&out, TELL_MAX);
     write_entry(jetstream, entry, &out);
