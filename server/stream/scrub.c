@@ -107,6 +107,7 @@ void scrub_step(struct scrub *scrub, struct stream *stream)
         scrub->memory = heap_take(size);
         scrub->capacity = size;
     }
+    scrub->sequence = entry.sequence; /* nothing comes to stand in a gap */
     scrub->place = entry.place;
     scrub->last = stream->state.last_seq;
     scrub->reading = true;
