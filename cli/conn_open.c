@@ -124,6 +124,14 @@ static enum conn_verdict ask_proxy(struct conn *conn, struct socks *socks, const
     }
 }
 
+/* Of what should have been an address, without what may be a password. */
+static struct bytes shown(struct bytes text)
+{
+    const uint8_t *at = memrchr(text.at, '@', text.size);
+
+    return at != NULL ? bytes_skip(text, (size_t)(at - text.at) + 1) : text;
+}
+
 /* To the address, by a proxy if there is one. */
 static enum conn_verdict reach(struct conn *conn, const struct url *address, int64_t until)
 {
@@ -137,8 +145,8 @@ static enum conn_verdict reach(struct conn *conn, const struct url *address, int
         return open_socket(conn, address, until);
     wrong = url_read_proxy(bytes_of_text(conn->settings->socks_proxy), &proxy);
     if (wrong != NULL)
-        return conn_failed(conn, CONN_WRONG, "\"%s\" is no SOCKS proxy: %s",
-                           conn->settings->socks_proxy, wrong);
+        return conn_failed(conn, CONN_WRONG, "\"%.*s\" is no SOCKS proxy: %s",
+                           BYTES_ARG(shown(bytes_of_text(conn->settings->socks_proxy))), wrong);
     (void)bytes_read_u64(bytes_of_text(address->port), &port); /* url_read has */
     socks.port = (unsigned)port;
     socks.user = proxy.has_password ? proxy.user : NULL;
@@ -389,7 +397,7 @@ static enum conn_verdict open_text(struct conn *conn, const struct settings *set
     begin(conn, settings);
     verdict = wrong == NULL ? open_one(conn, &address, conn_now() + settings->timeout_ns)
                             : conn_failed(conn, CONN_WRONG, "\"%.*s\" is no address: %s",
-                                          BYTES_ARG(text), wrong);
+                                          BYTES_ARG(shown(text)), wrong);
     if (verdict == CONN_OK)
         return CONN_OK;
     memcpy(error, conn->error, sizeof(error));

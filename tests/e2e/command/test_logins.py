@@ -274,6 +274,13 @@ class Socks(CliCase):
         self.fails(UNREACHABLE, "pub", "a", "b", "--socks-proxy", "127.0.0.1:1", says="no server at 127.0.0.1:1")
         self.fails(USAGE, "pub", "a", "b", "--socks-proxy", "http://x", says="no SOCKS proxy")
 
+    def test_a_wrong_address_is_said_without_its_password(self):
+        wrong = "me:s3cret@host:port"
+        said = self.fails(USAGE, "pub", "a", "b", "--socks-proxy", f"socks5://{wrong}", says='"host:port" is no SOCKS proxy')
+        self.assertNotIn("s3cret", said.stderr)
+        said = self.fails(USAGE, "pub", "a", "b", "-s", f"nats://{wrong}", says='"host:port" is no address')
+        self.assertNotIn("s3cret", said.stderr)
+
 
 if __name__ == "__main__":
     unittest.main()
