@@ -346,11 +346,21 @@ static const struct auth_user *user_still(const struct auth *auth, const struct 
     return bytes_equal(user->options->nkey, before->options->nkey) ? user : NULL;
 }
 
+/* The same for whoever came by a door with rules of its own, with its token or single user. */
+static bool door_still(const struct auth_door *new, const struct auth_door *old)
+{
+    return old != NULL && bytes_equal(new->token, old->token) &&
+           bytes_equal(new->user, old->user) && bytes_equal(new->password, old->password);
+}
+
 /* The same for whoever came with the token, as the single user, or without either. */
-static bool nobody_still(const struct auth *auth, const struct auth *before)
+static bool nobody_still(const struct auth *auth, const struct auth *before,
+                         enum connection_type type)
 {
     const struct auth_options *new = &auth->options, *old = &before->options;
 
+    if (type == CONNECTION_WEBSOCKET && new->websocket != NULL)
+        return door_still(new->websocket, old->websocket);
     if (!auth->required || auth->open)
         return true;
     return before->required && !before->open && (old->token.size > 0 || old->user.size > 0) &&
@@ -440,7 +450,7 @@ static const struct auth_user *look_again(struct client *client, const struct au
     const struct auth_user *user;
 
     if (client->user == NULL) {
-        if (!nobody_still(auth, before))
+        if (!nobody_still(auth, before, client->type))
             violation(client, BYTES(""));
         return NULL;
     }

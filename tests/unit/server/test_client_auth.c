@@ -342,6 +342,40 @@ START_TEST(a_reload_leaves_alone_who_would_be_let_in_again)
 }
 END_TEST
 
+/* By a door of its own, the token of the others is no matter, and the door's is. */
+START_TEST(a_reload_looks_at_the_rules_of_the_door_that_was_taken)
+{
+    static const struct auth_door door = {.token = BYTES("w")}, moved = {.token = BYTES("v")};
+    static const struct client_cookies cookies = {0};
+
+    for (int same = 0; same < 2; same++) {
+        struct auth_options options = {.token = BYTES("t"), .websocket = &door};
+        struct guarded g;
+        struct client client;
+        struct auth before, now;
+
+        guarded_init(&g, BYTES(""));
+        auth_init(&before, &options, 5);
+        g.shard.clients.auth = &before;
+        shard_join(&g.shard, &client);
+        client_over_websocket(&client, NULL, &cookies, NULL);
+        shard_say(&g.shard, &client, "CONNECT {\"verbose\":false,\"auth_token\":\"w\"}\r\n");
+        ck_assert_int_eq(client.state, CLIENT_OPEN);
+        ck_assert(!client.unproven);
+        options.token = same ? BYTES("other") : BYTES("t");
+        options.websocket = same ? &door : &moved;
+        auth_init(&now, &options, 9);
+        g.shard.clients.auth = &now;
+        client_auth_changed(&client, &before);
+        ck_assert_int_eq(client.state == CLIENT_OPEN, same);
+        shard_leave(&g.shard, &client);
+        auth_deinit(&before);
+        auth_deinit(&now);
+        guarded_deinit(&g);
+    }
+}
+END_TEST
+
 START_TEST(a_reload_ends_who_would_not)
 {
     static const char *const out[] = {VIOLATION, "", ""};
@@ -452,6 +486,7 @@ int main(void)
         a_second_connect_may_be_another_user,
         a_reload_leaves_alone_who_would_be_let_in_again,
         a_reload_ends_who_would_not,
+        a_reload_looks_at_the_rules_of_the_door_that_was_taken,
         a_password_that_a_reload_changed_while_it_was_proven_is_asked_for_anew,
         limits_of_the_server_bind_everybody,
         grants_are_bounded_and_the_oldest_go_first,
