@@ -86,6 +86,20 @@ class Damage(unittest.TestCase):
             self.assertEqual(self.served(client), set(range(1, MESSAGES + 1)) - {7})
         self.assertRegex(self.server.log(), "Stream 'S': message 7 is damaged on disk")
 
+    def test_the_background_check_goes_on_behind_a_gap_before_what_cannot_be_read(self):
+        with Requester(self.server.port) as client:
+            for i in range(1, 4):
+                self.assertNotIn("error", client.api("STREAM.MSG.DELETE.S", {"seq": i, "no_erase": True}))
+            for path in glob.glob(os.path.join(self.server.directory, "millrace", "logs", "*", "*.seg")):
+                with open(path, "rb") as file:
+                    found = payload(4) in file.read()
+                if found:
+                    os.truncate(path, 4096)
+            end = time.monotonic() + FOUND_S
+            while (self.lost(client) or {"msgs": []})["msgs"] != list(range(4, MESSAGES + 1)):
+                self.assertLess(time.monotonic(), end, f"found is only {self.lost(client)}")
+                time.sleep(0.1)
+
     def test_a_read_finds_it_too_without_the_background_check(self):
         self.configure("jetstream { scrub_rate: 0 }")
         self.server.restart(signal.SIGTERM)
