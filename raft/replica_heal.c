@@ -82,6 +82,16 @@ static void give_way(struct replica *replica)
 
 /* ---- the block ------------------------------------------------------------------------------- */
 
+/* Whether the state of that entry can take the place of this one: it has been applied here, or lies
+ * behind an entry that cannot be applied once more, among those that nobody has applied since. */
+static bool is_reached(struct replica *replica, uint64_t index)
+{
+    if (index <= replica->applied)
+        return true;
+    return replica->heal.lacks && index <= raft_core_committed(replica->core) &&
+           index <= log_durable(replica->log);
+}
+
 /* Below its newest block a log may have dropped what the block made superfluous. A machine that
  * cannot apply anything twice takes a block only when nothing follows it. */
 bool replica_heal_takes(struct replica *replica, uint64_t index)
@@ -90,7 +100,7 @@ bool replica_heal_takes(struct replica *replica, uint64_t index)
 
     return replica->heal.phase == HEAL_WANTED && index > 0 &&
            io_now(replica->io) >= replica->heal.not_before_ns &&
-           index >= log_block_newest(replica->log) && index <= replica->applied &&
+           index >= log_block_newest(replica->log) && is_reached(replica, index) &&
            (!replica->events.once || index == replica->applied) &&
            replica_audit_majority(replica, index, &hash);
 }
@@ -123,6 +133,7 @@ void replica_heal_restored(struct replica *replica, uint64_t applied)
     if (applied > heal->until)
         heal->until = applied;
     heal->phase = HEAL_REPLAY;
+    heal->lacks = false;
     replica_audit_drop(replica);
 }
 
@@ -176,7 +187,9 @@ bool replica_heal_next(struct replica *replica, struct log_batch *batch)
         log_batch_warm(replica->log, &heal->warm, index);
         return false;
     }
-    heal->phase = HEAL_WANTED; /* a later block may do without it */
+    heal->phase = HEAL_WANTED; /* a later block does without it; the same one would not */
+    heal->lacks = true;
+    heal->not_before_ns = io_now(replica->io) + REFUSED_NS;
     say(replica, "lacks an entry that cannot be read", index);
     look_soon(replica, ASK_NS);
     return false;

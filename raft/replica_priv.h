@@ -77,6 +77,7 @@ struct heal {
     int64_t at_ns[HEALS_MAX]; /* when it was replaced */
     uint32_t times;
     int64_t not_before_ns; /* is one asked for again */
+    bool lacks;            /* an entry behind its state cannot be read */
     struct io_op warm;
     bool warming;
     struct buf content; /* an entry read back */

@@ -80,9 +80,9 @@ static void read_done(struct log_read *read, int64_t result)
     }
     scrub->size = result > 0 ? (size_t)result : 0;
     (void)look(scrub, &cost, &entry);
-    if (cost == 0 && entry.sequence == scrub->sequence && entry.place == scrub->place) {
+    if (cost == 0 && entry.sequence != 0 && entry.place == scrub->place) {
         damaged(scrub, &entry); /* it is not there, or cannot be read */
-        scrub->sequence++;
+        scrub->sequence = entry.sequence + 1;
         cost = COST_LEAST;
     }
     scrub_end(scrub, cost, entry.sequence == 0);
@@ -107,7 +107,6 @@ void scrub_step(struct scrub *scrub, struct stream *stream)
         scrub->memory = heap_take(size);
         scrub->capacity = size;
     }
-    scrub->sequence = entry.sequence; /* nothing comes to stand in a gap */
     scrub->place = entry.place;
     scrub->last = stream->state.last_seq;
     scrub->reading = true;

@@ -644,6 +644,54 @@ START_TEST(leadership_is_not_handed_to_one_that_has_lost_entries)
 }
 END_TEST
 
+/* All that it has in the file that it writes. */
+static void spoil(struct machine *m)
+{
+    static const uint8_t garbage[64] = {0xA5, 0x5A, 0xA5};
+    struct io_file *file;
+    uint64_t newest = 0;
+
+    ck_assert_int_eq(io_list(m->io, path_log("data", GROUP).text, find_newest, &newest), OK);
+    ck_assert_int_eq(
+        io_open(m->io, path_segment("data", GROUP, newest).text, IO_READ | IO_WRITE, &file), OK);
+    for (uint64_t at = 4096; at < 8192; at += sizeof garbage)
+        ck_assert_int_eq(io_write_all(m->io, file, at, bytes_of(garbage, sizeof garbage)), OK);
+    io_close(m->io, file);
+    cache_drop(&m->replica->cache, m->replica->applied);
+}
+
+START_TEST(one_that_cannot_read_what_follows_the_block_heals_with_a_later_one)
+{
+    struct machine *m;
+    uint64_t applied;
+
+    begin(0);
+    publish(20);
+    m = follower();
+    m->count += 5;
+    m->replica->heal.not_before_ns = INT64_MAX;
+    for (int i = 0; i < 100; i++) {
+        publish(1);
+        if (replica_differs(m->replica) && m->replica->applied >= m->replica->block.newest + 2)
+            break;
+    }
+    ck_assert(replica_differs(m->replica));
+    applied = m->replica->applied;
+    ck_assert_uint_ge(applied, m->replica->block.newest + 2);
+    spoil(m);
+    m->replica->heal.not_before_ns = 0;
+    pass(2 * SECOND);
+    ck_assert_uint_eq(m->taken, 1); /* not again and again */
+    ck_assert_uint_lt(m->replica->applied, applied);
+    publish(40);
+    pass(12 * SECOND);
+    ck_assert(!replica_differs(m->replica));
+    ck_assert(equal());
+    ck_assert_uint_eq(replica_applied(m->replica), replica_applied(leader()->replica));
+    end();
+}
+END_TEST
+
 /* ---- no false alarm --------------------------------------------------------------------------
  */
 
@@ -732,6 +780,7 @@ int main(void)
         one_that_has_no_peers_stays_closed,
         a_leader_whose_block_rots_makes_another_for_who_needs_one,
         leadership_is_not_handed_to_one_that_has_lost_entries,
+        one_that_cannot_read_what_follows_the_block_heals_with_a_later_one,
         nobody_is_told_to_differ_by_less_than_a_majority_or_about_something_else,
         a_state_that_is_not_the_majoritys_is_not_taken,
     };
