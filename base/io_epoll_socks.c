@@ -201,6 +201,8 @@ static void send_fail(struct sock *s, int result)
 {
     if (s->state == SOCK_DRAINING)
         s->state = SOCK_CLOSING;
+    else if (s->state == SOCK_ENDED)
+        s->broken = true; /* who closes it waits for nothing */
     else if (s->state == SOCK_OPEN) {
         if (!s->broken)
             s->reason = result;
@@ -276,6 +278,7 @@ static void connect_address(struct connect *c, const union address *address)
     int result = connect(c->fd, &address->any, address_size(address)) == 0 ? 0 : -errno;
     int registered = epoll_register(s->epoll, c->fd, s, TAG_SOCK);
 
+    s->hung_up = false; /* of the address before */
     if (result == -EINPROGRESS && registered == 0)
         return;
     s->connect_ended = true;
@@ -444,8 +447,10 @@ void epoll_sock_event(struct sock *s, uint32_t events)
     const uint32_t over = EPOLLHUP | EPOLLERR;
 
     if (s->connect != NULL) {
-        if (events & (EPOLLOUT | over))
-            connecting_event(s);
+        if (events & EPOLLRDHUP)
+            s->hung_up = true; /* which is said once */
+        if (!s->connect_ended && (events & (EPOLLOUT | over)))
+            connecting_event(s); /* else it is known how it ended, and not from here */
         return;
     }
     if (events & (EPOLLIN | EPOLLRDHUP | over))

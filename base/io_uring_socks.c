@@ -357,6 +357,8 @@ static void send_fail(struct sock *s, int result)
 {
     if (s->state == SOCK_DRAINING)
         s->state = SOCK_CLOSING;
+    if (s->state == SOCK_ENDED)
+        s->broken = true; /* who closes it waits for nothing */
     if (s->state != SOCK_OPEN)
         return;
     if (!s->broken)

@@ -10,6 +10,7 @@
 
 #include "cli/commands.h"
 #include "cli/human.h"
+#include "cli/interrupt.h"
 #include "cli/top.h"
 
 #define MEMORY_MAX   ((size_t)1024 * 1024 * 1024)
@@ -459,7 +460,7 @@ static int watch_on_terminal(struct screen *s)
     (void)close(s->signals);
     (void)sigprocmask(SIG_SETMASK, &signals, NULL);
     if (s->ended != 0)
-        (void)raise(s->ended);
+        interrupt_end_by(s->ended);
     return result;
 }
 

@@ -36,6 +36,13 @@ bool interrupt_wait_read(const struct interrupt *interrupt, int fd)
     return poll_fds[1].revents == 0;
 }
 
+void interrupt_end_by(int number)
+{
+    /* Who starts a program in the background may have told it to ignore the interrupt. */
+    (void)signal(number, SIG_DFL);
+    (void)raise(number);
+}
+
 void interrupt_end(struct interrupt *interrupt, struct cli *cli)
 {
     struct signalfd_siginfo info = {0};
@@ -47,5 +54,5 @@ void interrupt_end(struct interrupt *interrupt, struct cli *cli)
         (void)close(interrupt->fd);
     (void)sigprocmask(SIG_SETMASK, &interrupt->before, NULL);
     if (info.ssi_signo != 0)
-        (void)raise((int)info.ssi_signo);
+        interrupt_end_by((int)info.ssi_signo);
 }

@@ -23,5 +23,7 @@ bool interrupt_came(const struct interrupt *interrupt);
 bool interrupt_wait_read(const struct interrupt *interrupt, int fd);
 /* Back to how it was. When a signal has come, this does not return. */
 void interrupt_end(struct interrupt *interrupt, struct cli *cli);
+/* Ends the process by that signal, also where whoever started it let it ignore that one. */
+void interrupt_end_by(int number);
 
 #endif

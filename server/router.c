@@ -124,7 +124,9 @@ static_assert(ACCOUNT_CHANGES_MAX == SUBLIST_CHANGES, "they are handed through")
 bool account_changes(const struct account *account, uint64_t generation,
                      uint64_t hashes[ACCOUNT_CHANGES_MAX], unsigned *count)
 {
-    return account->shares == NULL && sublist_changes(&account->subs, generation, hashes, count);
+    /* Else the generation counts other changes, too. */
+    return account->shares == NULL && account->family == NULL &&
+           sublist_changes(&account->subs, generation, hashes, count);
 }
 
 uint64_t account_subject_hash(const struct account *account, struct bytes subject)
@@ -431,7 +433,8 @@ bool router_route_find(struct router *router, struct account *account, struct by
     route->generation = account_generation(account);
     match = sublist_match(&account->subs, subject);
     route->set = account->shares == NULL && match->plain_count == 1 && match->group_count == 0 &&
-                         match->sets[0]->kind == SUB_CLIENT
+                         match->sets[0]->kind == SUB_CLIENT &&
+                         !router_shards_interest(account, subject)
                      ? match->sets[0]
                      : NULL;
     return route->set != NULL;

@@ -16,8 +16,8 @@ static_assert(WINDOW_SIZE > PLACES_STEP + BATCH_HEAD, "a window reaches the next
 /* ---- records ----------------------------------------------------------------------------------
  */
 
-/* The file and how much of `size` bytes at `place` is durable. What a block names in a file that has
- * been cut short since stands nowhere: a read of it finds nothing. */
+/* The file and how much of `size` bytes at `place` is durable. What a block names in a file that
+ * has been cut short since stands nowhere: a read of it finds nothing. */
 static struct log_file *locate(struct log *log, log_place place, size_t *size, uint64_t *offset)
 {
     struct log_file *file;

@@ -756,6 +756,48 @@ START_TEST(a_connection_that_hangs_is_closed_at_once_and_destroyed_without_a_cal
 }
 END_TEST
 
+/* The call itself says so: no stream goes to a broadcast address. */
+START_TEST(an_address_that_no_way_leads_to_is_told_as_the_end)
+{
+    struct io *io = world_begin();
+    struct end end = {0};
+
+    end.sock = io_connect(io, "255.255.255.255", 4222, &end_events, &end);
+    while (end.ended == 0)
+        turn(io);
+    settle(io);
+    ck_assert_int_eq(end.ended, 1);
+    ck_assert_int_lt(end.reason, 0);
+    end_close(io, &end);
+    world_end(io);
+}
+END_TEST
+
+START_TEST(last_words_to_a_peer_that_is_gone_hold_no_close_back)
+{
+    static const struct linger reset = {.l_onoff = 1, .l_linger = 0};
+    struct bytes words = BYTES("last words");
+    struct host host;
+    struct conn *c;
+    int fd;
+
+    host_begin(&host);
+    fd = peer_accepted(&host, &c);
+    ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)), 0);
+    close(fd);
+    while (c->ended == 0)
+        turn(host.io);
+    io_sock_send(host.io, c->sock, &words, 1);
+    turn(host.io);
+    io_sock_close(host.io, c->sock, true);
+    for (int i = 0; i < 100 && c->closed == 0; i++)
+        turn(host.io);
+    ck_assert_int_eq(c->closed, 1);
+    world_end(host.io);
+    heap_give(c);
+}
+END_TEST
+
 START_TEST(look_ups_that_wait_their_turn_end_or_are_given_up)
 {
     struct io *io = world_begin();
@@ -1012,6 +1054,8 @@ END_TEST
         an_owner_may_close_from_inside_any_of_its_calls, slow_work_delays_no_operation_on_a_file,  \
         a_closed_listener_frees_its_port_and_accepts_no_more, hosts_are_numbers_localhost_or_any,  \
         a_connection_that_hangs_is_closed_at_once_and_destroyed_without_a_call,                    \
+        an_address_that_no_way_leads_to_is_told_as_the_end,                                        \
+        last_words_to_a_peer_that_is_gone_hold_no_close_back,                                      \
         look_ups_that_wait_their_turn_end_or_are_given_up,                                         \
         destroying_with_everything_in_flight_waits_for_the_kernel_and_calls_nobody,                \
         no_wake_from_another_thread_is_lost, work_goes_back_and_forth_without_being_lost,          \

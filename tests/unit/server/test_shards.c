@@ -258,6 +258,64 @@ START_TEST(interest_of_clients_is_known_on_all_shards)
 }
 END_TEST
 
+/* Its short way ends at this shard. */
+START_TEST(a_route_is_none_while_another_shard_listens_too)
+{
+    struct router_route route = {0};
+    struct client near, far;
+    struct shards shards;
+    struct account *account;
+    struct router *home;
+
+    shards_init(&shards, 2);
+    home = shards.all[0].shard.clients.router;
+    account = router_account_default(home);
+    shards_join(&shards, 0, &near);
+    shards_join(&shards, 1, &far);
+    shards_say(&shards, 0, &near, "SUB d 1\r\n");
+    ck_assert(router_route_find(home, account, BYTES("d"), &route));
+    shards_say(&shards, 1, &far, "SUB > 1\r\n");
+    ck_assert(!router_route_find(home, account, BYTES("d"), &route));
+    shards_say(&shards, 1, &far, "UNSUB 1\r\nSUB d g 2\r\n");
+    ck_assert(!router_route_find(home, account, BYTES("d"), &route));
+    shards_say(&shards, 1, &far, "UNSUB 2\r\n");
+    ck_assert(router_route_find(home, account, BYTES("d"), &route));
+    shards_deinit(&shards);
+}
+END_TEST
+
+/* Whether home has had as many of its own as all have had, or not. */
+START_TEST(what_changed_on_another_shard_is_never_taken_for_nothing)
+{
+    for (int own = 0; own < 8; own++) {
+        struct client near, far;
+        struct shards shards;
+        struct account *account;
+
+        shards_init(&shards, 2);
+        account = router_account_default(shards.all[0].shard.clients.router);
+        shards_join(&shards, 0, &near);
+        shards_join(&shards, 1, &far);
+        for (int i = 0; i < own; i++)
+            shards_say(&shards, 0, &near, "SUB x 1\r\nUNSUB 1\r\n");
+        for (int i = 0; i < 4; i++) {
+            uint64_t hashes[ACCOUNT_CHANGES_MAX], since = account_generation(account);
+            bool found = false;
+            unsigned count;
+
+            shards_say(&shards, 1, &far, i % 2 == 0 ? "SUB d 1\r\n" : "UNSUB 1\r\n");
+            ck_assert_uint_ne(account_generation(account), since);
+            if (!account_changes(account, since, hashes, &count))
+                continue;
+            for (unsigned at = 0; at < count; at++)
+                found = found || hashes[at] == account_subject_hash(account, BYTES("d"));
+            ck_assert(found);
+        }
+        shards_deinit(&shards);
+    }
+}
+END_TEST
+
 /* ---- against a model --------------------------------------------------------------------------
  */
 
@@ -418,6 +476,8 @@ int main(void)
         what_a_shard_does_not_take_holds_back_those_who_send_it,
         sinks_hear_clients_of_all_shards_in_their_order,
         interest_of_clients_is_known_on_all_shards,
+        a_route_is_none_while_another_shard_listens_too,
+        what_changed_on_another_shard_is_never_taken_for_nothing,
         several_shards_deliver_what_one_would,
     };
 
