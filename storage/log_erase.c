@@ -339,6 +339,10 @@ static void erasing_look(struct log_erasing *erasing)
             later(erasing);
             return;
         }
+        if (!log_file_settled(file)) {
+            later(erasing);
+            return;
+        }
         begin_file(erasing, file);
         return;
     }

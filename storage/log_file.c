@@ -124,6 +124,21 @@ void log_file_sync(struct log_file *file, bool background)
     io_fsync(store->io, &file->sync, file->file);
 }
 
+bool log_file_settled(struct log_file *file)
+{
+    struct store *store = file->log->store;
+
+    if (file->syncing || file->condemned)
+        return false;
+    if (file->cover.held == 0)
+        return true;
+    if (store->syncs < STORE_SYNCS_MAX) {
+        store_forget_dirty(store, NULL, file);
+        log_file_sync(file, true);
+    }
+    return false;
+}
+
 /* ---- making
  * -------------------------------------------------------------------------------------- */
 

@@ -59,6 +59,10 @@ void log_file_cut(struct log_file *file, uint64_t index);
 void log_file_dirty(struct log_file *file);
 /* Starts a sync; none may be in flight. The log hears log_sync_ended. */
 void log_file_sync(struct log_file *file, bool background);
+/* A file that is written to no more: is all of it on the disk? If not, a sync is on its way, unless
+ * it is condemned. Until then what is read of it may be something else: a sync that fails drops
+ * pages, and what was on the disk before is read. */
+bool log_file_settled(struct log_file *file);
 
 /*
  * A new segment, made on a worker or in a blocking call: created, its space allocated, its header

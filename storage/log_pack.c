@@ -22,7 +22,7 @@
 #define AHEAD       (512u << 10)      /* is unpacked with what is asked for */
 #define WORTH       8u                /* a packed file saves at least that part */
 
-enum packing_step { PACKING_BEGIN, PACKING_STEP, PACKING_END, PACKING_ABANDON };
+enum packing_step { PACKING_SETTLE, PACKING_BEGIN, PACKING_STEP, PACKING_END, PACKING_ABANDON };
 
 struct log_packing {
     struct io_work work;
@@ -76,6 +76,7 @@ static void packing_run(struct io_work *work, struct io *io)
     struct log_packing *packing = owner_of(work, struct log_packing, work);
 
     switch (packing->step) {
+    case PACKING_SETTLE: break;
     case PACKING_BEGIN: packing->err = begin_file(packing, io); break;
     case PACKING_STEP: packing->err = pack_step(&packing->writer, io, STEP_FRAMES); break;
     case PACKING_END: packing->err = end_file(packing, io); break;
@@ -177,11 +178,26 @@ static void packing_done(struct io_work *work)
         packing_look(packing);
 }
 
+/* What it is made of is on the disk first: once it is there the journal does not help any more. */
+static void packing_settle(struct log_packing *packing)
+{
+    struct io *io = packing->log->store->io;
+
+    if (packing->file->condemned)
+        packing_failed(packing);
+    else if (log_file_settled(packing->file))
+        packing_go(packing, PACKING_BEGIN);
+    else
+        timers_arm(io_timers(io), &packing->timer, io_now(io) + BUSY_NS);
+}
+
 static void packing_fired(struct timer *timer)
 {
     struct log_packing *packing = owner_of(timer, struct log_packing, timer);
 
-    if (packing->step == PACKING_STEP)
+    if (packing->step == PACKING_SETTLE)
+        packing_settle(packing);
+    else if (packing->step == PACKING_STEP)
         packing_go(packing, PACKING_STEP);
     else
         packing_look(packing);
@@ -224,7 +240,7 @@ static void pack_start(struct log *log, uint32_t ordinal)
     packing->file->packing = true;
     packing->file->raw = packing->file->allocated;
     log->store->packing = packing;
-    packing_go(packing, PACKING_BEGIN);
+    packing_settle(packing);
 }
 
 static void pack_next(struct store *store)

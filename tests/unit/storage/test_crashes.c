@@ -5,6 +5,7 @@
 #include "storage/flaws.h"
 #include "storage/log.h"
 #include "storage/record.h"
+#include "storage/store.h"
 #include "tests/unit/unit.h"
 
 #define LOG_ID 7u
@@ -19,6 +20,9 @@ struct world {
     uint64_t durable, recovered, lost;
     log_place place;
     uint32_t place_size;
+    struct log_hash hash;
+    bool ended;
+    enum err err;
 };
 
 static struct world w;
@@ -29,6 +33,7 @@ static void on_durable(void *owner, const struct log_batch *batch)
     w.durable = batch->index;
     w.place = batch->records_place;
     w.place_size = (uint32_t)batch->records.size;
+    w.hash = batch->hash;
 }
 
 static void on_failed(void *owner, enum err err)
@@ -200,11 +205,156 @@ START_TEST(a_read_that_the_system_does_in_parts_is_whole)
 }
 END_TEST
 
+/* ---- a file that is written anew
+ * --------------------------------------------------------------------------------------- */
+
+#define MILLI   INT64_C(1000000)
+#define BATCHES 7u
+
+static void on_block(struct log_block_op *op, enum err err)
+{
+    (void)op;
+    ck_assert_int_eq(err, OK);
+    w.ended = true;
+}
+
+static void write_block(void)
+{
+    static struct log_block_op op;
+
+    op = (struct log_block_op){
+        .index = w.durable, .term = 1, .hash = w.hash, .body = BYTES("x"), .done = on_block};
+    log_set_committed(w.log, w.durable);
+    w.ended = false;
+    log_block_write(w.log, &op);
+    while (!w.ended)
+        ck_assert(sim_step(w.sim));
+}
+
+static void on_erase(uint8_t *record, uint32_t size)
+{
+    (void)record;
+    (void)size;
+}
+
+static void on_erased(struct log_erase_op *op, enum err err)
+{
+    (void)op;
+    w.ended = true;
+    w.err = err;
+}
+
+/* The first file has one batch that is on the disk and two that only the journal has; its first
+ * record is at *first. */
+static void half_synced(uint64_t seed, struct log_erased *first)
+{
+    begin(seed, 0);
+    append(2000);
+    *first = (struct log_erased){w.place, w.place_size};
+    log_file_sync(w.log->files[0], true);
+    sim_run(w.sim, 100 * MILLI);
+    append(2000);
+    append(2000);
+    log_roll(w.log);
+    append(2000);
+    append(2000);
+    write_block();
+    append(2000);
+    write_block();
+    log_floor_set(w.log, 4);
+    append(2000);
+    ck_assert_uint_eq(w.durable, BATCHES);
+    ck_assert(w.log->files[0] != w.log->active);
+    ck_assert_uint_ne(w.log->files[0]->cover.held, 0);
+}
+
+/* Its next sync fails and takes the pages along, some time after something has begun. */
+static void lose_pages(uint64_t seed)
+{
+    struct sim_faults faults = sim_faults_none();
+    struct log_file *file = w.log->files[0];
+    int steps = 0;
+
+    faults.work_max_ns = 30 * MILLI;
+    faults.sync_error = faults.sync_evicts = 1000000;
+    sim_set_faults(w.sim, w.node, &faults);
+    sim_run(w.sim, (int64_t)(seed % 40) * MILLI);
+    if (!file->syncing && !file->condemned && file->pack == NULL)
+        log_file_sync(file, true);
+    for (; file->syncing && steps < 10000; steps++)
+        ck_assert(sim_step(w.sim));
+    faults.sync_error = faults.sync_evicts = 0;
+    sim_set_faults(w.sim, w.node, &faults);
+    sim_run(w.sim, 3000 * MILLI);
+}
+
+static void check_all_is_there(void)
+{
+    crash(SIM_CRASH_POWER);
+    ck_assert(open_all(false));
+    ck_assert_uint_eq(w.lost, 0);
+    ck_assert_uint_eq(w.recovered, BATCHES);
+    end();
+}
+
+START_TEST(a_file_whose_sync_fails_while_it_is_packed_loses_nothing)
+{
+    struct log_erased first;
+
+    for (uint64_t seed = 1; seed <= 200; seed++) {
+        half_synced(seed, &first);
+        log_pack(w.log);
+        lose_pages(seed);
+        check_all_is_there();
+    }
+}
+END_TEST
+
+START_TEST(a_file_whose_sync_fails_while_some_of_it_is_erased_loses_nothing)
+{
+    struct log_erase_op op = {.count = 1, .erase = on_erase, .done = on_erased};
+    struct log_erased first;
+
+    for (uint64_t seed = 1; seed <= 200; seed++) {
+        half_synced(seed, &first);
+        op.at = &first;
+        w.ended = false;
+        log_erase(w.log, &op);
+        lose_pages(seed);
+        ck_assert(w.ended);
+        check_all_is_there();
+    }
+}
+END_TEST
+
+/* Nothing fails: it is synced first, and then it is done. */
+START_TEST(a_file_that_only_the_journal_has_is_packed_and_erased_once_it_is_synced)
+{
+    struct log_erase_op op = {.count = 1, .erase = on_erase, .done = on_erased};
+    struct log_erased first;
+
+    half_synced(1, &first);
+    log_pack(w.log);
+    sim_run(w.sim, 1000 * MILLI);
+    ck_assert_ptr_nonnull(w.log->files[0]->pack);
+    op.at = &first;
+    w.ended = false;
+    log_erase(w.log, &op);
+    sim_run(w.sim, 1000 * MILLI);
+    ck_assert(w.ended);
+    ck_assert_int_eq(w.err, OK);
+    check_all_is_there();
+}
+END_TEST
+
 int main(void)
 {
     const TTest *tests[] = {
         what_a_recovery_has_handed_out_survives_a_power_cut_right_after_it,
         a_read_that_the_system_does_in_parts_is_whole,
+        a_file_whose_sync_fails_while_it_is_packed_loses_nothing,
+        a_file_whose_sync_fails_while_some_of_it_is_erased_loses_nothing,
+        a_file_that_only_the_journal_has_is_packed_and_erased_once_it_is_synced,
     };
 
     return UNIT_RUN_PLAIN("crashes", tests);
