@@ -153,7 +153,7 @@ class Consumers(Case):
         return self.nats(old + " --no-progress")
 
     def test_bench_publishes_and_consumes(self):
-        self.bench("bench js pub bench.a --create --msgs 2000 --size 64 --batch 100",
+        self.bench("bench js pub async bench.a --create --msgs 2000 --size 64 --batch 100",
                    "bench bench.a --js --pub 1 --msgs 2000 --size 64 --pubbatch 100")
         said = json.loads(self.nats("stream info benchstream --json"))
         self.assertEqual(said["state"]["messages"], 2000)

@@ -118,8 +118,8 @@ class Streams(unittest.TestCase):
         self.assertIn("stream not found (10059)", self.nats("stream rm NONE --force", status=1))
         said = self.nats(TUTORIAL.format(replicas=3), status=1)
         self.assertIn("replicas > 1 not supported in non-clustered mode (10074)", said)
-        self.assertIn("(10010)", self.nats("stream cluster step-down ORDERS", status=1))
-        self.assertIn("(10010)", self.nats("stream cluster peer-remove ORDERS x --force", status=1))
+        for words in ("step-down ORDERS", "peer-remove ORDERS x --force"):  # newer versions look before they ask
+            self.assertRegex(self.nats("stream cluster " + words, status=1), r"\(10010\)|is not clustered")
 
     def test_info_and_state_show_what_is_stored(self):
         self.orders()
@@ -136,7 +136,7 @@ class Streams(unittest.TestCase):
         self.assertEqual(self.nats("stream ls --names").split(), ["EMPTY", "ORDERS"])
         self.assertEqual(self.nats("stream ls --names --subject orders.x").split(), ["ORDERS"])
         self.assertRegex(self.nats("stream ls"), r"ORDERS +│ +│ [^│]+ │ 5 ")
-        self.assertRegex(self.nats("stream report"), r"ORDERS │ File +│ +│ +0 │ 5 ")
+        self.assertRegex(self.nats("stream report"), r"ORDERS +│ File +│ +│ *0 *│ 5 ")
 
     def test_find_selects_by_what_streams_are(self):
         self.orders()
@@ -238,7 +238,7 @@ class OverACluster(ClusterCase):
         self.assertIn("New leader elected", self.nats("stream cluster step-down angzarr-events"))
         after = self.settled(lambda view: view.get("leader") not in (None, "", before))
         report = self.nats("stream report")
-        self.assertRegex(report, r"angzarr-events │ File +│ [^│]*│ +0 │ 20 ")
+        self.assertRegex(report, r"angzarr-events +│ File +│ [^│]*│ *0 *│ 20 ")
         self.assertIn(after["leader"] + "*", report)
         for name in ("n0", "n1", "n2"):
             self.assertIn(name, report)
