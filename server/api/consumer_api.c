@@ -427,20 +427,14 @@ struct page {
     struct json_writer *writer;
 };
 
-/* Opens the answer and finds the page; false: answered. */
-static bool open_page(struct api_request *request, struct stream **stream, size_t limit,
+/* Opens the answer and finds the page. */
+static void open_page(struct api_request *request, struct stream *stream, size_t limit,
                       struct page *page)
 {
-    struct api_paged parsed;
     size_t count;
 
-    if (!api_parse_optional(request, &paged, true, &parsed))
-        return false;
-    *stream = api_stream(request, 2);
-    if (*stream == NULL)
-        return false;
-    page->all = api_consumers(request, *stream, &count);
-    page->from = api_page_from(&parsed, count);
+    page->all = api_consumers(request, stream, &count);
+    page->from = api_page_from(request->parsed, count);
     page->to = count - page->from > limit ? page->from + limit : count;
     page->writer = api_answer_begin(request);
     JSON_KEY(page->writer, "total");
@@ -451,29 +445,41 @@ static bool open_page(struct api_request *request, struct stream **stream, size_
     json_number_u64(page->writer, limit);
     JSON_KEY(page->writer, "consumers");
     json_array_begin(page->writer);
-    return true;
+}
+
+/* The stream whose page is asked for; NULL: answered. */
+static struct stream *parse_page(struct api_request *request)
+{
+    struct api_paged *parsed = ARENA_NEW(&request->arena, struct api_paged);
+
+    request->parsed = parsed;
+    return api_parse_optional(request, &paged, true, parsed) ? api_stream(request, 2) : NULL;
 }
 
 static void run_names(struct api_request *request)
 {
-    struct stream *stream;
+    struct stream *stream = parse_page(request);
     struct page page;
 
-    if (!open_page(request, &stream, NAMES_PAGE, &page))
+    if (stream == NULL)
         return;
+    open_page(request, stream, NAMES_PAGE, &page);
     for (size_t i = page.from; i < page.to; i++)
         json_string(page.writer, consumer_name(page.all[i]));
     json_array_end(page.writer);
     api_answer(request);
 }
 
-static void run_list(struct api_request *request)
+static void listed(struct stream_glance *glance, struct stream *stream)
 {
-    struct stream *stream;
+    struct api_request *request = owner_of(glance, struct api_request, glance);
     struct page page;
 
-    if (!open_page(request, &stream, LIST_PAGE, &page))
+    if (stream == NULL) {
+        api_refuse(request, 10059, NULL);
         return;
+    }
+    open_page(request, stream, LIST_PAGE, &page);
     for (size_t i = page.from; i < page.to; i++) {
         json_object_begin(page.writer);
         api_consumer_info(page.writer, request, stream, page.all[i], false);
@@ -481,6 +487,17 @@ static void run_list(struct api_request *request)
     }
     json_array_end(page.writer);
     api_answer(request);
+}
+
+/* With what is pending, so behind what was published and acknowledged before. */
+static void run_list(struct api_request *request)
+{
+    struct stream *stream = parse_page(request);
+
+    if (stream == NULL)
+        return;
+    request->glance.done = listed;
+    stream_glance(stream, &request->glance);
 }
 
 const struct api_endpoint api_consumer_endpoints[] = {

@@ -39,6 +39,16 @@ class Glances(WireCase):
                 self.assertEqual(asker.api("CONSUMER.INFO.S.c")["ack_floor"]["stream_seq"], i + 1)
 
     @own_promise
+    def test_a_list_of_consumers_shows_publishes_that_nobody_waits_for(self):
+        with self.requester() as asker:
+            self.stream(asker)
+            asker.api("CONSUMER.CREATE.S.c", {"stream_name": "S", "config": {"durable_name": "c", **EXPLICIT}})
+            for i in range(1, ROUNDS):
+                asker.send(b"PUB s.a 1\r\nx\r\nPUB s.b 1\r\nx\r\n")
+                (one,) = asker.api("CONSUMER.LIST.S")["consumers"]
+                self.assertEqual(one["num_pending"], 2 * i)
+
+    @own_promise
     def test_an_info_of_a_work_queue_shows_what_acks_removed(self):
         with self.requester() as asker:
             self.stream(asker, retention="workqueue")
