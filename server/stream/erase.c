@@ -33,6 +33,12 @@ static void add(struct stream *stream, log_place place, uint32_t size)
         erasing->at = heap_resize(erasing->at, erasing->capacity * sizeof erasing->at[0]);
     }
     erasing->at[erasing->count++] = (struct log_erased){.place = place, .size = size};
+    if (erasing->count == PENDING_MAX)
+        logger_warn(
+            server_logger(jetstream_server(stream->jetstream)),
+            "Stream '%.*s': too many deleted messages wait to be erased: more are not erased "
+            "before the next start",
+            BYTES_ARG(stream->name));
 }
 
 void stream_erased(void *owner, const struct index_entry *entry)
@@ -83,6 +89,21 @@ static bool may_go(struct stream *stream, const struct log_erased *erased)
     if (!jetstream_clustered(stream->jetstream) || ordinal >= LOG_KEEP_FIRST)
         return true;
     return !log_file_next(log, ordinal, &info) || info.ordinal != ordinal || info.droppable;
+}
+
+/* In a cluster only the floor and the blocks let more of them go. */
+static bool looks_again(struct stream *stream)
+{
+    struct stream_erasing *erasing = &stream->erasing;
+    const struct log *log = replica_log(stream->replica);
+
+    if (!jetstream_clustered(stream->jetstream))
+        return true;
+    if (erasing->floor == log_floor(log) && erasing->block == log_block_newest(log))
+        return false;
+    erasing->floor = log_floor(log);
+    erasing->block = log_block_newest(log);
+    return true;
 }
 
 /* Those that may go come first; returns how many. */
@@ -152,6 +173,8 @@ void stream_erase_turn(struct stream *stream)
         erasing->count = 0;
         return;
     }
+    if (!looks_again(stream))
+        return;
     erasing->flying = select_those(stream);
     if (erasing->flying < erasing->count && erasing->waiting != NULL)
         return; /* it is tried again when what holds them has gone on */

@@ -147,6 +147,7 @@ struct stream_erasing {
     struct log_erased *at; /* those under way first */
     size_t count, capacity, flying;
     struct stream_op *waiting, *answered; /* answered: with those under way */
+    uint64_t floor, block;                /* the log's, when it was last seen which may go */
     bool busy;
 };
 
