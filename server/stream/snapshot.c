@@ -564,7 +564,7 @@ bool stream_snapshot_begin(struct stream *stream, const struct snapshot_wish *wi
     struct stream_snapshot *snapshot;
 
     *error = "snapshot in progress";
-    if (stream->snapshot != NULL)
+    if (stream->snapshot != NULL && has_receiver(stream->snapshot)) /* else it ends here */
         return false;
     snapshot = HEAP_NEW(struct stream_snapshot);
     *snapshot = (struct stream_snapshot){

@@ -100,6 +100,14 @@ class Backups(BackupCase):
         self.assertEqual((again["seq"], again["duplicate"]), (99, True))
         self.assertEqual(self.client().publish(b"s.1", b"on")["seq"], 201)
 
+    def test_a_backup_whose_receiver_has_gone_does_not_refuse_the_next(self):
+        self.made()
+        with Snapshot(self.server.port) as client:
+            client.begin("S", chunk_size=1024, window_size=1024)
+            client.take(ack=False)
+            client.send(b"UNSUB 7\r\n")
+            self.assertNotIn("error", client.api("STREAM.SNAPSHOT.S", {"deliver_subject": "nobody"}))
+
     def test_one_backup_at_a_time_and_one_without_receiver_ends(self):
         self.made()
         with Snapshot(self.server.port) as client:

@@ -119,6 +119,7 @@ class Golden(unittest.TestCase):
         code, said = tool("check", directory)
         self.server.__exit__()
         self.server = Server()
+        self.addCleanup(self.server.__exit__)
         shutil.rmtree(self.server.directory)
         self.server.directory = directory
         self.server.start()
