@@ -3,6 +3,7 @@
 #include "base/limits.h"
 
 #define PAGES_MAX 100000u
+#define SAID_MAX  ((size_t)1 << 30)
 
 /* ---- errors ---------------------------------------------------------------------------------- */
 
@@ -129,6 +130,26 @@ int api_list(struct cli *cli, const char *subject, const char *member, const cha
         if (items->count == before || items->count >= api_u64(answer, "total"))
             break;
     }
+    return EXIT_DONE;
+}
+
+int api_say_items(struct cli *cli, const struct api_items *items, const char *path)
+{
+    struct json_writer writer;
+    struct buf text;
+
+    buf_init(&text, SAID_MAX);
+    json_writer_init(&writer, &text);
+    json_array_begin(&writer);
+    for (size_t i = 0; i < items->count; i++) {
+        if (path != NULL)
+            json_string(&writer, api_bytes(items->at[i], path));
+        else
+            json_raw(&writer, items->at[i]->text);
+    }
+    json_array_end(&writer);
+    cli_say_json(cli, buf_bytes(&text));
+    buf_deinit(&text);
     return EXIT_DONE;
 }
 

@@ -27,6 +27,9 @@ struct api_items {
 };
 int api_list(struct cli *cli, const char *subject, const char *member, const char *extra,
              struct api_items *items);
+/* Prints them as one JSON array: whole, or the string at `path` of each if it is not NULL.
+ * EXIT_DONE. */
+int api_say_items(struct cli *cli, const struct api_items *items, const char *path);
 
 /* ---- members by path: "state.messages" ------------------------------------------------------- */
 

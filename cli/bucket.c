@@ -46,22 +46,6 @@ int bucket_create(struct cli *cli, const struct stream_config *config)
     return result;
 }
 
-static int say_json(struct cli *cli, const struct api_items *items)
-{
-    struct json_writer writer;
-    struct buf text;
-
-    buf_init(&text, (size_t)1024 * 1024 * 1024);
-    json_writer_init(&writer, &text);
-    json_array_begin(&writer);
-    for (size_t i = 0; i < items->count; i++)
-        json_raw(&writer, items->at[i]->text);
-    json_array_end(&writer);
-    cli_say_json(cli, buf_bytes(&text));
-    buf_deinit(&text);
-    return EXIT_DONE;
-}
-
 /* Keeps what begins so. */
 static void keep(struct api_items *items, const char *prefix)
 {
@@ -85,7 +69,7 @@ int bucket_list(struct cli *cli, const char *prefix, const char *title, bool val
         return result;
     keep(&items, prefix);
     if (cli->json)
-        return say_json(cli, &items);
+        return api_say_items(cli, &items, NULL);
     grid_init(&grid, cli, title, heads, values ? 6 : 5);
     for (size_t i = 0; i < items.count; i++) {
         const struct json *info = items.at[i];

@@ -115,25 +115,6 @@ static const struct flag list_flags[] = {
     {"names", 'n', FLAG_SWITCH, NULL, "Names only", NULL},
 };
 
-static int say_json(struct cli *cli, const struct api_items *items, bool names)
-{
-    struct json_writer writer;
-    struct buf text;
-
-    buf_init(&text, (size_t)1024 * 1024 * 1024);
-    json_writer_init(&writer, &text);
-    json_array_begin(&writer);
-    for (size_t i = 0; i < items->count; i++)
-        if (names)
-            json_string(&writer, api_bytes(items->at[i], "name"));
-        else
-            json_raw(&writer, items->at[i]->text);
-    json_array_end(&writer);
-    cli_say_json(cli, buf_bytes(&text));
-    buf_deinit(&text);
-    return EXIT_DONE;
-}
-
 static const char *unprocessed(struct cli *cli, const struct json *info, uint64_t total)
 {
     uint64_t pending = api_u64(info, "num_pending");
@@ -171,7 +152,7 @@ static int list(struct cli *cli, bool table)
     if (result != EXIT_DONE)
         return result;
     if (cli->json)
-        return say_json(cli, &items, args_on(&cli->args, "names"));
+        return api_say_items(cli, &items, args_on(&cli->args, "names") ? "name" : NULL);
     if (!table || args_on(&cli->args, "names")) {
         if (!args_on(&cli->args, "names"))
             printf("Consumers for Stream %s:\n\n", stream);

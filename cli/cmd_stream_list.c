@@ -59,25 +59,6 @@ static void filter(struct cli *cli, struct api_items *items,
     items->count = kept;
 }
 
-static int say_json(struct cli *cli, const struct api_items *items, bool names)
-{
-    struct json_writer writer;
-    struct buf text;
-
-    buf_init(&text, (size_t)1024 * 1024 * 1024);
-    json_writer_init(&writer, &text);
-    json_array_begin(&writer);
-    for (size_t i = 0; i < items->count; i++)
-        if (names)
-            json_string(&writer, api_bytes(items->at[i], "config.name"));
-        else
-            json_raw(&writer, items->at[i]->text);
-    json_array_end(&writer);
-    cli_say_json(cli, buf_bytes(&text));
-    buf_deinit(&text);
-    return EXIT_DONE;
-}
-
 static int say_table(struct cli *cli, const struct api_items *items)
 {
     static const char *const heads[] = {"Name",     "Description", "Created",
@@ -108,7 +89,7 @@ static int say(struct cli *cli, const struct api_items *items)
     bool names = args_on(&cli->args, "names");
 
     if (cli->json)
-        return say_json(cli, items, names);
+        return api_say_items(cli, items, names ? "config.name" : NULL);
     if (!names)
         return say_table(cli, items);
     for (size_t i = 0; i < items->count; i++)
@@ -194,7 +175,7 @@ static int run_report(struct cli *cli)
     if (result != EXIT_DONE)
         return result;
     if (cli->json)
-        return say_json(cli, &items, false);
+        return api_say_items(cli, &items, NULL);
     grid_init(&grid, cli, "Stream Report", heads, 8);
     grid.right = 0x7c;
     for (size_t i = 0; i < items.count; i++) {
