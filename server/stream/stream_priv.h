@@ -541,6 +541,7 @@ void stream_snapshot_end(
 /* restore.c */
 void stream_restore_turn(struct stream *stream);
 void stream_restore_end(struct stream *stream, const char *reason); /* likewise */
+void stream_restore_refused(struct stream *stream);
 /* Is the operation its own? Then it writes it: all records but the last are counted as gathered. */
 bool stream_restore_owns(const struct stream *stream, const struct stream_op *op);
 bool stream_restore_write(struct stream *stream, struct buf *out);
