@@ -69,6 +69,10 @@ struct catalogue_entry {
     bool touched;            /* a block has changed it, or (absent) does not know it any more */
     bool absent;
     bool settled;          /* its group has the members wished for, as this leader knows */
+    uint8_t tier;          /* of its account that it belongs to, by replicas; 0: not settled */
+    struct {
+        uint64_t bytes, consumers, lone; /* consumers with one replica each */
+    } told; /* what its leader last said it holds, for a node without a replica */
     struct remote *remote; /* takes what is published for it while no replica is here */
 };
 

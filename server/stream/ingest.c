@@ -130,8 +130,9 @@ static bool decide_one(struct stream *stream, const struct publish *publish, str
     size_t limit = gather->limit;
     struct decision decision;
     uint16_t error = jetstream_admits(
-        stream->jetstream, stream->account, stream->state.config.storage == STORAGE_MEMORY,
-        publish->subject.size + publish->headers.size + publish->payload.size);
+        stream->jetstream, stream,
+        stream_stored_size(stream->state.config.storage, publish->subject.size,
+                           publish->headers.size, publish->payload.size));
 
     if (error != 0) {
         answer_error(stream, reply, error, "", bytes_of(NULL, 0), false);
