@@ -33,11 +33,6 @@ void jetstream_settle_tier(struct jetstream *jetstream, struct catalogue_entry *
 /* ---- sums -------------------------------------------------------------------------------------
  */
 
-struct taken {
-    uint64_t bytes;            /* of one replica */
-    uint64_t consumers, lone;  /* of them, with one replica each */
-};
-
 uint64_t jetstream_lone_consumers(const struct stream *stream)
 {
     const struct consumer *consumer;
@@ -51,14 +46,15 @@ uint64_t jetstream_lone_consumers(const struct stream *stream)
     return lone;
 }
 
-static struct taken taken_by(const struct catalogue_entry *entry)
+static struct catalogue_holding taken_by(const struct catalogue_entry *entry)
 {
     if (entry->stream == NULL) /* it is not here */
-        return (struct taken){entry->told.bytes, entry->told.consumers, entry->told.lone};
-    return (struct taken){stream_bytes_tail(entry->stream), stream_consumer_count(entry->stream), 0};
+        return entry->told;
+    return (struct catalogue_holding){stream_bytes_tail(entry->stream),
+                                      stream_consumer_count(entry->stream), 0};
 }
 
-static void add_stream(const struct catalogue_entry *entry, const struct taken *taken,
+static void add_stream(const struct catalogue_entry *entry, const struct catalogue_holding *taken,
                        struct account_usage *usage)
 {
     const struct stream_config *config = &entry->config;
@@ -80,7 +76,7 @@ static void add_stream(const struct catalogue_entry *entry, const struct taken *
     }
 }
 
-static void add_consumers(const struct catalogue_entry *entry, struct taken *taken,
+static void add_consumers(const struct catalogue_entry *entry, struct catalogue_holding *taken,
                           struct account_usages *usages)
 {
     if (entry->stream != NULL)
@@ -97,7 +93,7 @@ static void sum(const struct jetstream *jetstream, const struct account *account
     *usages = (struct account_usages){0};
     for (const struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
          entry = entry->next) {
-        struct taken taken;
+        struct catalogue_holding taken;
 
         if (!counts(entry) || !bytes_equal(entry->assigned.account, account_name(account)) ||
             (except.size > 0 && bytes_equal(entry->config.name, except)) ||
@@ -163,8 +159,7 @@ static bool fits_server(struct jetstream *jetstream, bool memory, size_t size)
                   : fits(&jetstream->usage.store, size, server->store_max);
 }
 
-static struct account_usages *usages_now(struct jetstream *jetstream,
-                                         const struct account *account)
+static struct account_usages *usages_now(struct jetstream *jetstream, const struct account *account)
 {
     struct space *space = jetstream_space(jetstream, account);
     int64_t now_ns = io_now(server_io(jetstream->server));
@@ -209,7 +204,7 @@ static uint16_t admit(struct jetstream *jetstream, const struct stream *stream, 
     if (entry != NULL)
         most = times(most, replicas);
     return fits(memory ? &usage->memory : &usage->store, size * (uint64_t)replicas, most) ? 0
-                                                                                           : 10002;
+                                                                                          : 10002;
 }
 
 uint16_t jetstream_admits(struct jetstream *jetstream, const struct stream *stream, size_t size)

@@ -35,6 +35,7 @@ const struct jetstream_limits *account_limits(const struct account *account, int
         return &unlimited;
     if (options->jetstream.tiers_count == 0)
         return &options->jetstream.limits;
+    replicas = replicas > 0 ? replicas : 1;
     for (size_t i = 0; i < options->jetstream.tiers_count; i++) {
         if (account_tier_replicas(options->jetstream.tiers[i].name) == replicas)
             return &options->jetstream.tiers[i].limits;

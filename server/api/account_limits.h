@@ -25,11 +25,11 @@ bool account_counted(const struct account *account);
 
 struct account_demand {
     const struct stream_config *config;
-    const struct stream_config *before;      /* what the stream was; NULL: it is new */
-    const struct jetstream_limits *limits;   /* that count for it; NULL: none do */
-    bool tiered;                             /* they are of a tier */
-    const struct account_usage *others;      /* of the account, or its tier, without the stream */
-    const struct jetstream_options *server;  /* its limits, and what all accounts use of them */
+    const struct stream_config *before;     /* what the stream was; NULL: it is new */
+    const struct jetstream_limits *limits;  /* that count for it; NULL: none do */
+    bool tiered;                            /* they are of a tier */
+    const struct account_usage *others;     /* of the account, or its tier, without the stream */
+    const struct jetstream_options *server; /* its limits, and what all accounts use of them */
     const struct account_usage *all;
 };
 

@@ -349,8 +349,7 @@ static void run_create(struct api_request *request)
         api_refuse(request, 10120, NULL);
         return;
     }
-    ack_pending_max =
-        account_ack_pending_max(limits, &server_options(server)->jetstream_options);
+    ack_pending_max = account_ack_pending_max(limits, &server_options(server)->jetstream_options);
     account_ack_pending_default(ack_pending_max, stream_config(stream), creation->config);
     consumer_check(creation->config, stream_config(stream), parsed.pedantic, &request->arena,
                    &verdict);

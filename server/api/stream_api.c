@@ -267,11 +267,11 @@ static void run_create(struct api_request *request)
     else if (check_config(request, parsed)) {
         if (parsed->config.num_replicas > 1 && !jetstream_clustered(api_jetstream(request)))
             /* before it looks whether the stream is there */
-            api_refuse(
-                request,
-                account_limits(request->account, parsed->config.num_replicas) == NULL ? 10120
-                                                                                       : 10074,
-                NULL);
+            api_refuse(request,
+                       account_limits(request->account, parsed->config.num_replicas) == NULL
+                           ? 10120
+                           : 10074,
+                       NULL);
         else
             submit(request, CATALOGUE_CREATE, &parsed->config, create_check);
     }

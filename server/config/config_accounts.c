@@ -29,7 +29,7 @@ static void read_limit(struct config_reader *reader, const struct config_value *
     {                                                                                              \
         struct account_jetstream_options *options = to;                                            \
                                                                                                    \
-        read_limit(reader, value, &options->limits.field);                                                \
+        read_limit(reader, value, &options->limits.field);                                         \
     }
 
 LIMIT(memory_max)

@@ -211,9 +211,8 @@ START_TEST(replicas_choose_the_tier_and_none_fits_all)
     ck_assert(account_tiered(&account));
     ck_assert_int_eq(account_limits(&account, 1)->store_max, 1);
     ck_assert_int_eq(account_limits(&account, 3)->store_max, 3);
-    for (int64_t replicas = -1; replicas < 10; replicas++)
-        ck_assert((account_limits(&account, replicas) != NULL) ==
-                  (replicas == 1 || replicas == 3));
+    for (int64_t replicas = 1; replicas < 10; replicas++)
+        ck_assert((account_limits(&account, replicas) != NULL) == (replicas == 1 || replicas == 3));
 }
 END_TEST
 

@@ -4,7 +4,6 @@
 
 static struct arena arena; /* of the one test that a process runs */
 
-
 static bool limits_read(const char *text, struct account_jetstream_options *options)
 {
     struct json_error error;
@@ -55,8 +54,8 @@ START_TEST(tiers_without_storage_grant_nothing)
 {
     struct account_jetstream_options options;
 
-    ck_assert(limits_read("{\"disk_storage\":5,\"tiered_limits\":{\"R1\":{\"streams\":1}}}",
-                          &options));
+    ck_assert(
+        limits_read("{\"disk_storage\":5,\"tiered_limits\":{\"R1\":{\"streams\":1}}}", &options));
     ck_assert(!options.enabled);
     ck_assert(limits_read("{\"disk_storage\":5,\"tiered_limits\":{}}", &options));
     ck_assert(options.enabled); /* there are no tiers */
