@@ -112,6 +112,7 @@ static void node_up(struct cluster_watcher *watcher, const struct cluster_node *
     form_hello(cluster, node->id);
     tell_leaders(cluster, node->id);
     tell_gone(cluster, node->id);
+    cluster->holding_again = true;
     cluster->look = true;
     jetstream_awake(cluster->jetstream);
 }
@@ -360,6 +361,13 @@ static void tell_received(void *owner, uint64_t node, enum cluster_class class, 
     gather_told(owner, body);
 }
 
+static void held_received(void *owner, uint64_t node, enum cluster_class class, struct bytes body)
+{
+    (void)node;
+    (void)class;
+    holding_received(owner, body);
+}
+
 /* ---- life
  * -----------------------------------------------------------------------------------------------
  */
@@ -381,6 +389,7 @@ struct jetstream_cluster *jetstream_cluster_create(struct jetstream *jetstream)
         {JETSTREAM_ASK, ask_received},
         {JETSTREAM_TELL, tell_received},
         {JETSTREAM_WHO, who_received},
+        {JETSTREAM_HOLDING, held_received},
     };
     struct cluster *links = server_cluster(jetstream->server);
     struct jetstream_cluster *cluster;
@@ -398,11 +407,13 @@ struct jetstream_cluster *jetstream_cluster_create(struct jetstream *jetstream)
     for (size_t i = 0; i < sizeof handlers / sizeof handlers[0]; i++)
         cluster_subscribe(links, handlers[i].kind, handlers[i].handler, cluster);
     cluster_watch(links, &cluster->watcher);
+    holding_begin(cluster);
     return cluster;
 }
 
 void jetstream_cluster_destroy(struct jetstream_cluster *cluster)
 {
+    holding_end(cluster);
     form_drop(cluster);
     forward_free(cluster);
     gather_free(cluster);

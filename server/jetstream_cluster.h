@@ -14,7 +14,8 @@
  * created, 6 zeros, then as FORWARD: the request that its stream's leader shall answer ASK u64
  * number, u64 place, u64 stream id: what does its leader say of it? TELL u64 number, u64 place, a
  * JSON object GONE       any number of u64 stream ids: their files are no more on that node WHO u64
- * stream id: whoever leads it answers with LEADER
+ * stream id: whoever leads it answers with LEADER HOLDING any number of: u64 stream id, u64 bytes,
+ * u64 consumers, u64 of them with one replica: what a replica of it holds, says its leader
  */
 #ifndef SERVER_JETSTREAM_CLUSTER_H
 #define SERVER_JETSTREAM_CLUSTER_H
@@ -34,6 +35,7 @@ enum jetstream_frame {
     JETSTREAM_ASK,
     JETSTREAM_TELL,
     JETSTREAM_WHO,
+    JETSTREAM_HOLDING,
 };
 
 struct jetstream_cluster;

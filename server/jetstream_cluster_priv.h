@@ -44,6 +44,9 @@ struct jetstream_cluster {
     struct map64 waiting_for; /* the logs for whose leader something waits; no values */
     struct timer waiting_timer;
 
+    struct timer holding; /* says what is held */
+    bool holding_again;   /* all of it: a node has come */
+
     struct jetstream_gather *gathers; /* under way */
     uint64_t gather_number;
     struct timer gather_timer;
@@ -77,6 +80,11 @@ void forward_fired(struct timer *timer);
 bool forward_write(struct buf *out, struct bytes account, const struct message *message);
 bool forward_read(struct bytes body, struct bytes *account, struct message *message);
 void changed_received(struct jetstream_cluster *cluster, struct bytes body);
+
+/* jetstream_holding.c */
+void holding_begin(struct jetstream_cluster *cluster);
+void holding_end(struct jetstream_cluster *cluster);
+void holding_received(struct jetstream_cluster *cluster, struct bytes body);
 
 /* jetstream_gather.c */
 void gather_asked(struct jetstream_cluster *cluster, uint64_t node, struct bytes body);

@@ -470,15 +470,15 @@ static bool take_message(struct stream_restore *restore)
 {
     const struct message_block_record *record = &restore->item.record;
     struct stream *stream = restore->stream;
-    size_t size = record->subject.size + record->headers.size + record->payload.size;
+    size_t size = stream_stored_size(stream->state.config.storage, record->subject.size,
+                                     record->headers.size, record->payload.size);
     struct decision decision;
 
     if (!sound_message(record)) {
         fail(restore, "message %llu makes no sense", (unsigned long long)record->sequence);
         return false;
     }
-    if (jetstream_admits(stream->jetstream, stream->account,
-                         stream->state.config.storage == STORAGE_MEMORY, size) != 0) {
+    if (jetstream_admits(stream->jetstream, stream, size) != 0) {
         fail(restore, "insufficient resources");
         return false;
     }

@@ -701,6 +701,11 @@ const struct stream_state *stream_applied(const struct stream *stream)
     return &stream->state;
 }
 
+uint64_t stream_bytes_tail(const struct stream *stream)
+{
+    return stream_state_bytes(&stream->state) + stream->decider.overlay.bytes;
+}
+
 const struct stream_config *stream_config(const struct stream *stream)
 {
     return &stream->state.config;
