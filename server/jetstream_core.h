@@ -40,9 +40,13 @@ int64_t jetstream_log_now(
     const struct jetstream *jetstream); /* log time: wall clock that never falls */
 struct jetstream_stats *jetstream_counters(struct jetstream *jetstream);
 
-/* Room to read into, good until the next call that asks for it. */
+/* What the streams of the shard read into: good until the next call that asks for it. Who gives
+ * others a view of it, to a publish above all, says so before and after: until then nobody may ask
+ * (asserted). A sink that has to read does so into memory of its own. */
 uint8_t *jetstream_read_buffer(struct jetstream *jetstream, size_t size);
 struct read_cache *jetstream_read_cache(struct jetstream *jetstream);
+void jetstream_read_lent(struct jetstream *jetstream);
+void jetstream_read_back(struct jetstream *jetstream);
 
 /* ---- for the shells of streams
  * ----------------------------------------------------------------------- */

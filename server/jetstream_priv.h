@@ -80,6 +80,7 @@ struct jetstream {
     int64_t time_floor_ns; /* highest log time found at start */
     struct arena arena;
     struct buf read_buffer;
+    bool read_lent; /* or the cache: others look at what stands there */
     struct read_cache read_cache;
     struct table zones; /* jetstream_zones.c */
     struct staging_share staging;
