@@ -516,8 +516,7 @@ enum err catalogue_check(const struct catalogue *catalogue, struct bytes bytes)
     while (in.rest.size > 0) {
         const struct catalogue_entry *entry;
 
-        if (!take_entry(&in, &item) || item.assigned.id <= last ||
-            item.assigned.id >= head.id_next)
+        if (!take_entry(&in, &item) || item.assigned.id <= last || item.assigned.id >= head.id_next)
             return ERR_CORRUPT;
         last = item.assigned.id;
         entry = catalogue_find(catalogue, last);

@@ -75,8 +75,8 @@ struct catalogue_entry {
     struct remote *remote; /* takes what is published for it while no replica is here */
 };
 
-/* Members that were removed from the cluster, in that order: a node with that disk holds nothing and
- * votes for nothing any more. */
+/* Members that were removed from the cluster, in that order: a node with that disk holds nothing
+ * and votes for nothing any more. */
 struct catalogue_expelled {
     struct raft_member at[CATALOGUE_EXPELLED_MAX];
     uint32_t count;

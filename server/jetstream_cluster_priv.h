@@ -1,6 +1,6 @@
 /* jetstream_cluster_priv: struct jetstream_cluster, for jetstream_cluster.c (frames and nodes),
- * jetstream_form.c (the metadata group's members), jetstream_leave.c, jetstream_forward.c (messages for other nodes)
- * and jetstream_remote.c (streams without a replica here). */
+ * jetstream_form.c (the metadata group's members), jetstream_leave.c, jetstream_forward.c (messages
+ * for other nodes) and jetstream_remote.c (streams without a replica here). */
 #ifndef SERVER_JETSTREAM_CLUSTER_PRIV_H
 #define SERVER_JETSTREAM_CLUSTER_PRIV_H
 

@@ -138,8 +138,8 @@ struct stream *jetstream_stream(struct jetstream *jetstream, struct account *acc
  * equal stream). Only on the node that leads the metadata group.
  */
 /* MOVE: another node takes the place of `without` among the replicas; nothing is waited for. */
-/* EXPULSION: a server is removed from the cluster; what is waited for is that the metadata group has
- * given it up. */
+/* EXPULSION: a server is removed from the cluster; what is waited for is that the metadata group
+ * has given it up. */
 /* RESTORE: a CREATE of a stream that is filled from a backup: what is waited for is its leader. */
 enum catalogue_op_kind {
     CATALOGUE_CREATE,

@@ -280,8 +280,8 @@ static bool next_change(struct jetstream_cluster *cluster, struct raft_config *n
             drop_member(next, i); /* its disk is another one */
             return true;
         }
-        if (next->at[i].learner && voters(next) < META_VOTERS_MAX &&
-            caught_up(meta, next->at[i]) && !leave_expelled(cluster, next->at[i])) {
+        if (next->at[i].learner && voters(next) < META_VOTERS_MAX && caught_up(meta, next->at[i]) &&
+            !leave_expelled(cluster, next->at[i])) {
             next->at[i].learner = false;
             return true;
         }

@@ -115,8 +115,7 @@ bool leave_wish(struct jetstream_cluster *cluster, const struct catalogue_entry 
     struct raft_config stay = kept(cluster, &entry->wished);
     bool shall_grow = entry->readable && entry->config.num_replicas > (int64_t)entry->wished.count;
 
-    if (!must_leave(cluster, entry, &stay) &&
-        (!shall_grow || stay.count < entry->wished.count))
+    if (!must_leave(cluster, entry, &stay) && (!shall_grow || stay.count < entry->wished.count))
         return false;
     if (has_room(cluster, &entry->wished) && place_again(cluster, entry, &stay, members))
         return true;
@@ -254,11 +253,12 @@ void leave_told(struct jetstream_cluster *cluster)
         return;
     cluster->left = true;
     cluster->jetstream->unhealthy = "this server was removed from the cluster";
-    logger_error(logger_of(cluster),
-                 "JetStream cluster: this server was removed from the cluster, and is not let in "
-                 "again with the data it has. To use it as a new one, stop it, empty \"%s/millrace\" "
-                 "and start it",
-                 options->store_dir);
+    logger_error(
+        logger_of(cluster),
+        "JetStream cluster: this server was removed from the cluster, and is not let in "
+        "again with the data it has. To use it as a new one, stop it, empty \"%s/millrace\" "
+        "and start it",
+        options->store_dir);
 }
 
 void leave_heard(struct jetstream_cluster *cluster, const struct node_state *state)

@@ -13,8 +13,8 @@ static const struct schema_field remove_fields[] = {
     {"peer", SCHEMA_STRING, 0, offsetof(struct remove_request, peer), NULL, NULL, NULL},
     {"peer_id", SCHEMA_STRING, 0, offsetof(struct remove_request, peer_id), NULL, NULL, NULL},
 };
-static const struct schema remove_schema = {
-    "JSApiMetaServerRemoveRequest", sizeof(struct remove_request), remove_fields, 2, NULL};
+static const struct schema remove_schema = {"JSApiMetaServerRemoveRequest",
+                                            sizeof(struct remove_request), remove_fields, 2, NULL};
 
 /* What was asked for stays in the request's memory until it is answered. */
 static uint16_t remove_check(struct catalogue_op *op, bool *satisfied)
@@ -30,7 +30,8 @@ static void tell(struct api_request *request, struct raft_member member)
 {
     struct jetstream *jetstream = api_jetstream(request);
     uint8_t subject_at[ADVISORY_SUBJECT_MAX], body_at[ADVISORY_BODY_MAX];
-    struct buf subject = {.at = subject_at, .capacity = sizeof subject_at, .limit = sizeof subject_at};
+    struct buf subject = {
+        .at = subject_at, .capacity = sizeof subject_at, .limit = sizeof subject_at};
     struct buf body = {.at = body_at, .capacity = sizeof body_at, .limit = sizeof body_at};
     struct bytes name = request->catalogue_op.name;
     char peer[9];

@@ -1,7 +1,8 @@
 /*
  * cluster_gone: a node is lost for good, or cut off, or well, and removed from the cluster
- * (SERVER.REMOVE). The others go on without it, streams have a replica elsewhere or one less. It comes back with the
- * data that it had: nothing is changed by that. It comes back with an empty disk: it is a new member.
+ * (SERVER.REMOVE). The others go on without it, streams have a replica elsewhere or one less. It
+ * comes back with the data that it had: nothing is changed by that. It comes back with an empty
+ * disk: it is a new member.
  */
 #include <string.h>
 
@@ -46,13 +47,13 @@ static void ask(const struct stage *stage, struct removal *removal)
     if (removal->under_way || leader >= stage->nodes->count)
         return;
     removal->under_way = true;
-    removal->op = (struct catalogue_op){.kind = CATALOGUE_EXPULSION,
-                                        .account = router_account_default(
-                                            server_router(jetstream_server(jetstream))),
-                                        .name = bytes_of_text(removal->name),
-                                        .check = check,
-                                        .done = done,
-                                        .owner = jetstream};
+    removal->op = (struct catalogue_op){
+        .kind = CATALOGUE_EXPULSION,
+        .account = router_account_default(server_router(jetstream_server(jetstream))),
+        .name = bytes_of_text(removal->name),
+        .check = check,
+        .done = done,
+        .owner = jetstream};
     jetstream_catalogue(jetstream, &removal->op);
 }
 
@@ -172,8 +173,7 @@ void play_gone(const struct stage *stage)
     bool back = prng_chance(stage->prng, 2, 3);
 
     faults_calm_down(stage->faults);
-    if (!stage_is_level(stage, BACK_NS) ||
-        !stage_go_to(stage, user, stage_other_than(stage, node)))
+    if (!stage_is_level(stage, BACK_NS) || !stage_go_to(stage, user, stage_other_than(stage, node)))
         return;
     if (how == CUT)
         stage_cut_off(stage, node, true);

@@ -8,7 +8,7 @@
 #define LATE_NS (900 * MILLISECOND) /* longer than an election, shorter than a link is silent */
 
 static const char *const names[SCRIPT_COUNT] = {"none",    "stale", "heir",  "change", "late",
-                                                "differs", "rot",   "short", "scale", "gone"};
+                                                "differs", "rot",   "short", "scale",  "gone"};
 
 const char *script_name(enum script script)
 {
@@ -83,7 +83,8 @@ static void play_stale(const struct stage *stage)
         return;
     for (int i = 0; i < 10; i++)
         user_publish(busy, 0);
-    if (!stage_wait_ready(stage, busy, wakes_ns - 100 * MILLISECOND - stage_now(stage)) || !stage_ready(late))
+    if (!stage_wait_ready(stage, busy, wakes_ns - 100 * MILLISECOND - stage_now(stage)) ||
+        !stage_ready(late))
         return;
     ask_about(stage, late);
     stage_pass(stage, wakes_ns - stage_now(stage));
@@ -302,7 +303,8 @@ static void play_rot(const struct stage *stage)
         return;
     }
     for (int i = 0; i < 100 && !well(stage, node, before); i++)
-        stage_pass(stage, 200 * MILLISECOND); /* nothing is published that would bring another block */
+        stage_pass(stage,
+                   200 * MILLISECOND); /* nothing is published that would bring another block */
     if (!well(stage, node, before))
         report_violate(stage->report, "S0: n%zu does not come back", node + 1);
 }

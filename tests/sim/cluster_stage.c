@@ -91,8 +91,8 @@ bool stage_is_level(const struct stage *stage, int64_t most_ns)
 {
     int64_t until = stage_now(stage) + most_ns;
 
-    while (truth_level(stage->truth) != NULL && stage_now(stage) < until && report_good(stage->report))
+    while (truth_level(stage->truth) != NULL && stage_now(stage) < until &&
+           report_good(stage->report))
         stage_pass(stage, 50 * MILLISECOND);
     return truth_level(stage->truth) == NULL;
 }
-

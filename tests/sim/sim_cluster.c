@@ -28,7 +28,7 @@
 #include "tests/sim/hunt.h"
 #include "tests/sim/limits.h"
 
-#define USERS_MAX   4u
+#define USERS_MAX 4u
 
 #define SEED_SECONDS_MAX   100u /* of real time: the world stands still */
 #define FLAWED_SECONDS_MAX 20u
