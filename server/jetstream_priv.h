@@ -152,6 +152,11 @@ void jetstream_prepare_leave(struct jetstream *jetstream);
 /* jetstream_streams.c: it is there (ERR_EXISTS: it was), or could not be made. */
 void jetstream_prepared(struct jetstream *jetstream, uint64_t id, enum err err);
 
+/* ---- jetstream_leave.c: servers that are removed from the cluster ---------------------------- */
+
+/* The catalogue says so of one more. */
+void jetstream_expelled(struct jetstream *jetstream);
+
 /* ---- jetstream_meta.c: state blocks of the metadata group: events of its replica
  * --------------- */
 
