@@ -8,6 +8,7 @@
 #include "base/owner.h"
 #include "base/subject.h"
 #include "server/jetstream_flaws.h"
+#include "server/message_trace.h"
 
 /*
  * What is served of "$JS.API.>": not DIRECT.GET and CONSUMER.MSG.NEXT, which streams and consumers
@@ -117,7 +118,14 @@ static void collect(void *owner, const struct message *message)
 {
     struct api_door *door = owner;
     struct api *api = door->api;
-    struct api_request *request = api_request_make(api, door->account, message);
+    struct api_request *request;
+
+    if (message->trace != NULL) /* as if the system account served it */
+        message_trace_imported(message->trace, BYTES("$SYS"), message_sent_to(message),
+                               message_sent_to(message));
+    if (message_trace_only(message->trace))
+        return;
+    request = api_request_make(api, door->account, message);
 
     if (request == NULL) { /* the reference drops them silently, too: the client tries again */
         jetstream_counters(api->jetstream)->api_errors++;
