@@ -109,7 +109,8 @@ void stream_traced_refused(struct message_trace *trace, const struct publish *pu
 
     buf_init(&error, SIZE_MAX / 2);
     add_error(&error, publish, code, text);
-    message_trace_stored(trace, bytes_of(NULL, 0), false, buf_bytes(&error));
+    message_trace_stored(trace, code == 10077 ? publish->subject : bytes_of(NULL, 0), false,
+                         buf_bytes(&error)); /* that one came as far as the store */
     message_trace_end(trace);
     buf_deinit(&error);
 }
