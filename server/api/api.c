@@ -118,14 +118,7 @@ static void collect(void *owner, const struct message *message)
 {
     struct api_door *door = owner;
     struct api *api = door->api;
-    struct api_request *request;
-
-    if (message->trace != NULL) /* as if the system account served it */
-        message_trace_imported(message->trace, BYTES("$SYS"), message_sent_to(message),
-                               message_sent_to(message));
-    if (message_trace_only(message->trace))
-        return;
-    request = api_request_make(api, door->account, message);
+    struct api_request *request = api_request_make(api, door->account, message);
 
     if (request == NULL) { /* the reference drops them silently, too: the client tries again */
         jetstream_counters(api->jetstream)->api_errors++;
@@ -136,6 +129,16 @@ static void collect(void *owner, const struct message *message)
         return;
     }
     add_last(api, request);
+}
+
+/* Traces say that the system account serves it, as it does in the reference, and no more. */
+static bool takes(void *owner, const struct message *message)
+{
+    (void)owner;
+    if (message->trace != NULL)
+        message_trace_imported(message->trace, BYTES("$SYS"), message_sent_to(message),
+                               message_sent_to(message));
+    return !message_trace_only(message->trace);
 }
 
 void api_serve(struct api *api, struct account *account)
@@ -150,9 +153,11 @@ void api_serve(struct api *api, struct account *account)
     door->next = api->doors;
     door->count = system ? SYSTEM_SUBJECT_COUNT : SUBJECT_COUNT;
     api->doors = door;
-    for (size_t i = 0; i < door->count; i++)
+    for (size_t i = 0; i < door->count; i++) {
         door->sinks[i] = router_sink_add(router, account, bytes_of_text(served[i]),
                                          bytes_of(NULL, 0), collect, door);
+        router_sink_choose(door->sinks[i], takes);
+    }
 }
 
 bool api_serves(const struct api *api, const struct account *account)
