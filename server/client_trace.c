@@ -38,8 +38,7 @@ static void log_origin(const struct client *client, const struct trace_ask *ask)
     logger_error(client->clients->logger,
                  "%s - Message tracing disabled because of header \"Nats-Trace-Origin-Account\" "
                  "with value=\"%.*s\"",
-                 client->label, logged(ask->origin_account),
-                 (const char *)ask->origin_account.at);
+                 client->label, logged(ask->origin_account), (const char *)ask->origin_account.at);
 }
 
 static void log_invalid(const struct client *client, struct bytes destination)

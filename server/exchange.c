@@ -373,8 +373,8 @@ static size_t request_traced(struct exchange *exchange, struct account *account,
 {
     const struct share back = {.streamed = true, .threshold_ns = share->threshold_ns};
     unsigned hops = message_trace_hops(message->trace);
-    struct bytes destination = heap_copy(
-        await(exchange, account, &back, message_trace_destination(message->trace)));
+    struct bytes destination =
+        heap_copy(await(exchange, account, &back, message_trace_destination(message->trace)));
     struct awaited *awaited;
     struct buf headers;
     size_t received;

@@ -43,7 +43,8 @@ struct message_trace {
     bool forgotten; /* nobody is told */
 };
 
-/* ---- entries ---------------------------------------------------------------------------------- */
+/* ---- entries ----------------------------------------------------------------------------------
+ */
 
 /* One that finds no room is left out. */
 struct entry {
@@ -75,7 +76,8 @@ static void entry_end(struct entry *entry)
         entry->trace->entries.size = entry->from;
 }
 
-/* ---- beginning -------------------------------------------------------------------------------- */
+/* ---- beginning --------------------------------------------------------------------------------
+ */
 
 static void write_ingress(struct message_trace *trace, const struct trace_peer *from,
                           struct bytes subject)
@@ -142,8 +144,7 @@ static bool may_begin(const struct tracer *tracer, const struct trace_ask *ask,
     }
     if (subject_literal(destination) && ask->hop.size <= HOP_MAX)
         return true;
-    logger_error(tracer->logger,
-                 "Destination \"%.*s\" is not valid, won't be able to trace events",
+    logger_error(tracer->logger, "Destination \"%.*s\" is not valid, won't be able to trace events",
                  (int)(destination.size < HOP_MAX ? destination.size : HOP_MAX),
                  (const char *)destination.at);
     return false;
@@ -172,7 +173,8 @@ bool message_trace_routed(struct router *router, struct account *account,
     return true;
 }
 
-/* ---- what has become of it -------------------------------------------------------------------- */
+/* ---- what has become of it --------------------------------------------------------------------
+ */
 
 struct bytes message_trace_destination(const struct message_trace *trace)
 {
@@ -273,7 +275,8 @@ void message_trace_exports(struct message_trace *trace, const struct account *ac
     entry_end(&entry);
 }
 
-/* ---- on to other servers ---------------------------------------------------------------------- */
+/* ---- on to other servers ----------------------------------------------------------------------
+ */
 
 struct bytes message_trace_hop(struct message_trace *trace, struct bytes headers, struct buf *out,
                                struct bytes *hop)
@@ -285,8 +288,9 @@ struct bytes message_trace_hop(struct message_trace *trace, struct bytes headers
     struct bytes block = trace_headers_set(headers, TRACE_HOP, value, false, out);
 
     /* It is the last: a line end and the end of the block stand behind it. */
-    *hop = block.size >= value.size + 4 ? bytes_of(block.at + block.size - 4 - value.size, value.size)
-                                        : bytes_of(NULL, 0);
+    *hop = block.size >= value.size + 4
+               ? bytes_of(block.at + block.size - 4 - value.size, value.size)
+               : bytes_of(NULL, 0);
     return block;
 }
 
@@ -295,7 +299,8 @@ unsigned message_trace_hops(const struct message_trace *trace)
     return trace->hops;
 }
 
-/* ---- into a stream ---------------------------------------------------------------------------- */
+/* ---- into a stream ----------------------------------------------------------------------------
+ */
 
 static size_t held_size(const struct message_trace *trace)
 {
@@ -356,7 +361,8 @@ static void write_stream(struct buf *out, const struct stream_part *part)
     json_object_end(&w);
 }
 
-/* ---- ending ----------------------------------------------------------------------------------- */
+/* ---- ending -----------------------------------------------------------------------------------
+ */
 
 static void write_event(struct message_trace *trace, struct buf *out)
 {

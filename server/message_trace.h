@@ -15,7 +15,7 @@
 #include "server/router.h"
 #include "server/trace_headers.h"
 
-#define MESSAGE_TRACE_SIZE_MAX (1u << 20) /* of the entries, and of the headers */
+#define MESSAGE_TRACE_SIZE_MAX (1u << 20)  /* of the entries, and of the headers */
 #define MESSAGE_TRACE_HELD_MAX (16u << 20) /* of all traces that streams hold */
 
 /* The numbers travel. */
@@ -49,10 +49,12 @@ static inline bool message_trace_hinted(const struct account *account, struct by
 {
     int64_t percent;
 
-    return headers.size > 0 && trace_hinted(headers, message_trace_account(account, &percent).size > 0);
+    return headers.size > 0 &&
+           trace_hinted(headers, message_trace_account(account, &percent).size > 0);
 }
 
-/* ---- beginning and ending --------------------------------------------------------------------- */
+/* ---- beginning and ending ---------------------------------------------------------------------
+ */
 
 /* What its headers ask for, to be told to `destination` in that account; `size` as it was sent. */
 struct message_trace *message_trace_begin(struct tracer *tracer, struct account *account,
@@ -74,7 +76,8 @@ struct bytes message_trace_destination(const struct message_trace *trace);
 /* Is it only to be told where it would go? Of NULL: no. */
 bool message_trace_only(const struct message_trace *trace);
 
-/* ---- what has become of it -------------------------------------------------------------------- */
+/* ---- what has become of it --------------------------------------------------------------------
+ */
 
 /* It was not let in; `text` is copied, `what` the peer's own. */
 void message_trace_refused(struct message_trace *trace, const char *text, struct bytes what);
@@ -85,7 +88,7 @@ void message_trace_imported(struct message_trace *trace, struct bytes account, s
 
 struct trace_egress {
     struct trace_peer to;
-    const struct account *account; /* of a client */
+    const struct account *account;    /* of a client */
     struct bytes subscription, queue; /* of the same */
     struct bytes hop;
     const char *error; /* NULL: none */
@@ -101,7 +104,8 @@ enum trace_export message_trace_exported(const struct message_trace *trace);
 void message_trace_exports(struct message_trace *trace, const struct account *account,
                            struct bytes to);
 
-/* ---- on to other servers ---------------------------------------------------------------------- */
+/* ---- on to other servers ----------------------------------------------------------------------
+ */
 
 /* The headers with which it goes to the next one, in `out`, which the caller deinits; *hop is what
  * they say of it, a view of `out`. */
@@ -110,7 +114,8 @@ struct bytes message_trace_hop(struct message_trace *trace, struct bytes headers
 /* How many it went on to. */
 unsigned message_trace_hops(const struct message_trace *trace);
 
-/* ---- into a stream ---------------------------------------------------------------------------- */
+/* ---- into a stream ----------------------------------------------------------------------------
+ */
 
 /* It is held from here on, until message_trace_kept or message_trace_end. False: it is not: the
  * stream stands in the event, but not what it made of the message. */

@@ -126,7 +126,8 @@ bool trace_asked(struct bytes headers, struct trace_ask *ask)
     return !ask->external || parent;
 }
 
-/* ---- as JSON ---------------------------------------------------------------------------------- */
+/* ---- as JSON ----------------------------------------------------------------------------------
+ */
 
 static int by_name(const void *a, const void *b)
 {
@@ -170,7 +171,8 @@ void trace_write_headers(struct json_writer *w, struct bytes headers)
     heap_give(list);
 }
 
-/* ---- changing --------------------------------------------------------------------------------- */
+/* ---- changing ---------------------------------------------------------------------------------
+ */
 
 static bool named(struct bytes line, struct bytes name)
 {

@@ -10,8 +10,8 @@ static void read_dest(struct config_reader *reader, const struct config_value *v
     struct account_options *account = to;
 
     if (value->type != CONFIG_STRING)
-        config_error(reader, value, "Field \"%.*s\" should be a string, got %s",
-                     CONFIG_KEY(value), config_type_text(value->type));
+        config_error(reader, value, "Field \"%.*s\" should be a string, got %s", CONFIG_KEY(value),
+                     config_type_text(value->type));
     else if (!subject_literal(value->text))
         config_error(reader, value, "Trace destination \"%.*s\" is not valid",
                      BYTES_ARG(value->text));

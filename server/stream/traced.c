@@ -51,7 +51,8 @@ static struct message_trace *pop(struct stream *stream)
     return trace;
 }
 
-/* ---- why it was refused ----------------------------------------------------------------------- */
+/* ---- why it was refused -----------------------------------------------------------------------
+ */
 
 /* The reference says other words here than to the publisher. */
 static const char *words_of(uint16_t code)
@@ -115,7 +116,8 @@ void stream_traced_refused(struct message_trace *trace, const struct publish *pu
     buf_deinit(&error);
 }
 
-/* ---- what was decided ------------------------------------------------------------------------- */
+/* ---- what was decided -------------------------------------------------------------------------
+ */
 
 /* As it is stored. */
 static void stored(struct stream *stream, struct message_trace *trace,
@@ -123,8 +125,8 @@ static void stored(struct stream *stream, struct message_trace *trace,
 {
     struct bytes none = bytes_of(NULL, 0);
     struct bytes subject = decision->subject.size > 0 ? decision->subject : publish->subject;
-    bool unwanted = stream->state.config.retention == RETENTION_INTEREST &&
-                    !stream_interested(stream, subject);
+    bool unwanted =
+        stream->state.config.retention == RETENTION_INTEREST && !stream_interested(stream, subject);
 
     message_trace_stored(trace, subject, unwanted, none);
 }

@@ -45,13 +45,13 @@ START_TEST(only_is_said_in_three_words_and_by_no_traceparent)
     char block[128];
 
     for (size_t i = 0; i < sizeof yes / sizeof yes[0]; i++) {
-        snprintf(block, sizeof block, "NATS/1.0\r\nNats-Trace-Dest: t\r\nNats-Trace-Only: %s\r\n\r\n",
-                 yes[i]);
+        snprintf(block, sizeof block,
+                 "NATS/1.0\r\nNats-Trace-Dest: t\r\nNats-Trace-Only: %s\r\n\r\n", yes[i]);
         ck_assert_msg(asked(block) && ask.only, "%s", yes[i]);
     }
     for (size_t i = 0; i < sizeof no / sizeof no[0]; i++) {
-        snprintf(block, sizeof block, "NATS/1.0\r\nNats-Trace-Dest: t\r\nNats-Trace-Only: %s\r\n\r\n",
-                 no[i]);
+        snprintf(block, sizeof block,
+                 "NATS/1.0\r\nNats-Trace-Dest: t\r\nNats-Trace-Only: %s\r\n\r\n", no[i]);
         ck_assert_msg(asked(block) && !ask.only, "%s", no[i]);
     }
     ck_assert(asked("NATS/1.0\r\ntraceparent: 00-a-b-01\r\nNats-Trace-Only: 1\r\n\r\n"));
@@ -127,8 +127,9 @@ END_TEST
 /* What comes from a client may be anything; who reads past its end is found by the sanitizers. */
 START_TEST(any_bytes_are_read_told_and_changed)
 {
-    static const char *const parts[] = {"NATS/1.0\r\n", "Nats-Trace-Dest", ":", " ", "\r\n", "\r",
-                                        "\n", "traceparent", "00-a-b-01", "-", "\xff", "x"};
+    static const char *const parts[] = {
+        "NATS/1.0\r\n", "Nats-Trace-Dest", ":",         " ", "\r\n", "\r",
+        "\n",           "traceparent",     "00-a-b-01", "-", "\xff", "x"};
     struct prng prng;
 
     prng_seed(&prng, 7);
