@@ -7,6 +7,7 @@
 #include "raft/replica.h"
 #include "server/jetstream_core.h"
 #include "server/jetstream_flaws.h"
+#include "server/message_trace.h"
 #include "server/router.h"
 #include "server/server.h"
 #include "server/stream/consumer_view.h"
@@ -199,6 +200,7 @@ struct stream {
         bool busy;                 /* one is under way */
     } look;                        /* look.c */
     struct outbox at_once;
+    struct stream_traced *traced_first, *traced_last; /* stored and not applied: traced.c */
 
     struct stream_glances glances_new;   /* not known what they wait for */
     struct stream_glances glances_aimed; /* known, rising */
@@ -295,6 +297,20 @@ void stream_send_now(struct stream *stream, struct outbox_item *item);
 /* ingest.c */
 void stream_ingest(void *owner, const struct message *message); /* sink */
 void stream_ingest_waiting(struct stream *stream);
+/* traced.c: a message that is traced, from stream_traced_begin (which may put other headers into
+ * *publish, in `headers`; NULL: nothing more is told of it) to one of the next two. */
+struct message_trace *stream_traced_begin(struct stream *stream, const struct message *message,
+                                          struct publish *publish, struct buf *headers);
+void stream_traced_decided(struct stream *stream, struct message_trace *trace,
+                           const struct publish *publish, const struct decision *decision);
+void stream_traced_refused(struct message_trace *trace, const struct publish *publish,
+                           uint16_t code, const char *text);
+/* Those that wait up to there are told. */
+void stream_traced_settle(struct stream *stream, uint64_t applied);
+/* The others are not stored, for that reason. */
+void stream_traced_lost(struct stream *stream, uint64_t applied, struct bytes error);
+void stream_traced_forget(struct stream *stream);
+
 void stream_ingest_drop(struct stream *stream);
 void stream_ingest_follow(struct stream *stream); /* what waits goes to the next leader */
 void stream_subscribe(struct stream *stream);     /* sinks as the config has them */
