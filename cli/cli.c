@@ -227,16 +227,21 @@ bool cli_confirm(struct cli *cli, const char *question, const char *flag)
 
 /* ---- running --------------------------------------------------------------------------------- */
 
-static void look_around(struct cli *cli)
+static void look_at_terminal(struct cli *cli)
 {
     struct winsize size;
-    const char *colors = args_text(&cli->args, "colors");
 
     cli->terminal_out = isatty(STDOUT_FILENO) == 1;
-    cli->terminal_in = isatty(STDIN_FILENO) == 1;
     if (cli->terminal_out)
         cli->width =
             ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+static void look_around(struct cli *cli)
+{
+    const char *colors = args_text(&cli->args, "colors");
+
+    cli->terminal_in = isatty(STDIN_FILENO) == 1;
     cli->colors = cli->terminal_out && getenv("NO_COLOR") == NULL;
     if (colors != NULL)
         cli->colors =
@@ -298,8 +303,8 @@ static int run_command(struct cli *cli, int argc, const char *const *argv)
         return cli_fail(cli, EXIT_USAGE, cli_print(cli, "millrace help %s", cli->command->name),
                         "%s", cli->args.error);
     look_around(cli);
-    if (args_on(&cli->args, "help")) {
-        help_command(stdout, cli->command, cli->width > 0 ? cli->width : 100);
+    if (args_on(&cli->args, "help")) { /* in one word with other letters: -jh */
+        help_command(stdout, cli->command, cli->width, false);
         return EXIT_DONE;
     }
     result = check_words(cli);
@@ -310,12 +315,35 @@ static int run_command(struct cli *cli, int argc, const char *const *argv)
     return cli->command->run(cli);
 }
 
-static bool wants_help(int argc, char *const *argv)
+/* Behind "--" there are no flags. */
+static bool has_flag(int argc, const char *const *argv, const char *flag)
 {
-    for (int i = 1; i < argc; i++)
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], flag) == 0)
             return true;
-    return argc == 1;
+    return false;
+}
+
+bool cli_wants_help(int argc, const char *const *argv)
+{
+    return has_flag(argc, argv, "--help") || has_flag(argc, argv, "-h");
+}
+
+/* Of a group, or of nothing that the table has: --help, or it is wrong. */
+static int run_without_command(struct cli *cli, int argc, const char *const *argv)
+{
+    const char *first = argv[0], *second = argc > 1 ? argv[1] : NULL;
+    const struct command_group *group = command_find_group(first);
+    bool help = cli_wants_help(argc, argv);
+
+    if (help && help_find_program(first) != NULL) {
+        help_program(stdout, help_find_program(first), cli->width);
+        return EXIT_DONE;
+    }
+    if (group == NULL || (second != NULL && second[0] != '-'))
+        return unknown_command(cli, first, second);
+    help_group(help ? stdout : stderr, group);
+    return help ? EXIT_DONE : EXIT_USAGE;
 }
 
 /* What is left when the words of the command are taken out: flags before it and all behind it. */
@@ -323,21 +351,21 @@ static int run_words(struct cli *cli, int argc, char *const *argv)
 {
     int at = find_command(argc, argv);
     const char *first = argv[at], *second = at + 1 < argc ? argv[at + 1] : NULL;
-    const struct command_group *group = command_find_group(first);
     const char **rest = ARENA_ARRAY(&cli->arena, const char *, (size_t)argc + 1);
     unsigned used;
     int count = 0;
 
+    look_at_terminal(cli);
     cli->command = command_find(first, second, &used);
-    if (cli->command == NULL && group != NULL && (second == NULL || second[0] == '-')) {
-        help_group(second != NULL && wants_help(argc - at, argv + at) ? stdout : stderr, group);
-        return second != NULL && wants_help(argc - at, argv + at) ? EXIT_DONE : EXIT_USAGE;
-    }
     if (cli->command == NULL)
-        return unknown_command(cli, first, second);
+        return run_without_command(cli, argc - at, (const char *const *)argv + at);
     for (int i = 1; i < argc; i++)
         if (i < at || i >= at + (int)used)
             rest[count++] = argv[i];
+    if (cli_wants_help(count, rest)) { /* whatever else is said, and be it wrong */
+        help_command(stdout, cli->command, cli->width, has_flag(count, rest, "--all"));
+        return EXIT_DONE;
+    }
     return run_command(cli, count, rest);
 }
 

@@ -28,7 +28,7 @@ const struct flag settings_flags[] = {
     {"no-context", 0, FLAG_SWITCH, NULL, "Use no context, not even the selected one", NULL},
     {"json", 'j', FLAG_SWITCH, NULL, "Answers as JSON (docs/cli.md)", NULL},
     {"colors", 0, FLAG_TEXT, "WHEN", "auto, always or never ($NO_COLOR)", NULL},
-    {"trace", 0, FLAG_SWITCH, NULL, "Show requests and answers of the API on standard error", NULL},
+    {"trace", 0, FLAG_SWITCH, NULL, "Show requests and answers of the API", NULL},
 };
 const size_t settings_flag_count = sizeof(settings_flags) / sizeof(settings_flags[0]);
 
