@@ -81,6 +81,7 @@ struct stream_blocks {
     struct stream_fill *fill; /* stream_fill.c; NULL: none */
     struct timer fill_timer;
     struct stream_serve *serves; /* stream_serve.c: for others that fill */
+    struct timer serve_timer;
 };
 
 struct publish_waiting; /* look.c: what is asked for now may be answered when the read of that
@@ -459,6 +460,7 @@ void stream_fill_fired(struct timer *timer);
 #define STREAM_QUESTION_SIZE 16u /* first and last sequence; an answer begins with them, too */
 void stream_serve_asked(void *owner, struct raft_member by, uint64_t index, struct bytes question);
 void stream_serve_close(struct stream *stream, bool deleted);
+void stream_serve_fired(struct timer *timer);
 /* stream_move.c */
 void stream_move_begin(struct stream *stream); /* after a block: moves what lives among the dead */
 void stream_move_apply(struct stream *stream); /* no block is taken down any more */
