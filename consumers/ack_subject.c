@@ -28,32 +28,84 @@ size_t ack_subject_prefix(char out[static ACK_SUBJECT_PREFIX_MAX], struct bytes 
 
 static size_t digits(uint64_t value)
 {
-    size_t count = 1;
+    static const uint64_t powers[] = {
+        0,
+        10,
+        100,
+        1000,
+        10000,
+        100000,
+        1000000,
+        10000000,
+        100000000,
+        1000000000,
+        10000000000,
+        100000000000,
+        1000000000000,
+        10000000000000,
+        100000000000000,
+        1000000000000000,
+        10000000000000000,
+        100000000000000000,
+        1000000000000000000,
+        UINT64_C(10000000000000000000),
+    };
+    size_t bits = 64 - (size_t)__builtin_clzll(value | 1);
+    size_t guess = bits * 1233 >> 12; /* its logarithm to the base 10, or one more */
 
-    for (; value >= 10000; value /= 10000)
-        count += 4;
-    return count + (value >= 10) + (value >= 100) + (value >= 1000);
+    return guess + (value >= powers[guess]);
 }
 
-/* Two digits at a time: this is a large part of what a delivery costs. */
+/* ---- digits: a large part of what a delivery costs, so eight are made at once -----------------
+ */
+
+#define EIGHT UINT64_C(100000000)
+
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the first digit is the lowest byte");
+
+/* The eight digits of a value below 10^8, the first one in the lowest byte: split into two halves,
+ * then each of them into two, and again. */
+static uint64_t eight_digits(uint64_t value)
+{
+    uint64_t halves = value / 10000 | value % 10000 << 32;
+    uint64_t hundreds = halves * 10486 >> 20 & UINT64_C(0x0000007f0000007f);
+    uint64_t pairs = hundreds | (halves - hundreds * 100) << 16;
+    uint64_t tens = pairs * 103 >> 10 & UINT64_C(0x000f000f000f000f);
+
+    return tens | (pairs - tens * 10) << 8;
+}
+
+static char *add_digits(char *at, uint64_t digits, size_t leading)
+{
+    uint64_t text = (digits >> 8 * leading) + UINT64_C(0x3030303030303030);
+
+    memcpy(at, &text, sizeof text);
+    return at + sizeof text - leading;
+}
+
+static char *add_eight(char *at, uint64_t value)
+{
+    return add_digits(at, eight_digits(value), 0);
+}
+
+/* Below 10^8, without zeros in front. */
+static char *add_small(char *at, uint64_t value)
+{
+    uint64_t digits = eight_digits(value);
+    size_t leading = (size_t)__builtin_ctzll(digits | UINT64_C(1) << 56) / 8;
+
+    return add_digits(at, digits, leading);
+}
+
 static char *add_number(char *at, uint64_t value)
 {
-    static const char pairs[] = "00010203040506070809101112131415161718192021222324"
-                                "25262728293031323334353637383940414243444546474849"
-                                "50515253545556575859606162636465666768697071727374"
-                                "75767778798081828384858687888990919293949596979899";
-    char *end = at + digits(value);
-    char *digit = end;
-
-    for (; value >= 100; value /= 100) {
-        digit -= 2;
-        memcpy(digit, pairs + 2 * (value % 100), 2);
-    }
-    if (value >= 10)
-        memcpy(digit - 2, pairs + 2 * value, 2);
-    else
-        digit[-1] = (char)('0' + value);
-    return end;
+    if (value < EIGHT)
+        return add_small(at, value);
+    if (value < EIGHT * EIGHT)
+        return add_eight(add_small(at, value / EIGHT), value % EIGHT);
+    at = add_small(at, value / (EIGHT * EIGHT));
+    at = add_eight(at, value / EIGHT % EIGHT);
+    return add_eight(at, value % EIGHT);
 }
 
 static uint64_t magnitude(int64_t value)

@@ -120,17 +120,17 @@ struct sublist {
     size_t cache_capacity; /* 0 or a power of two, SUBLIST_CACHE_MAX at most */
     size_t cache_evicted;  /* live entries overwritten since it last grew */
     struct match_cached *last;
-    uint32_t *seen; /* hashes of subjects that missed */
-    struct stem *stems; /* NULL: there was none yet */
-    size_t stem_next;   /* to be overwritten */
+    uint32_t *seen;                /* hashes of subjects that missed */
+    struct stem *stems;            /* NULL: there was none yet */
+    size_t stem_next;              /* to be overwritten */
     uint32_t heads[SUBLIST_HEADS]; /* filters without wildcards, by a hash of how they begin */
     struct match scratch;
     struct filter **found; /* while a match is built */
     uint32_t found_count;
     uint32_t found_capacity;
     uint32_t found_depth; /* the last token that was looked at, from 1 */
-    uint64_t matches; /* built so far */
-    uint64_t asked;   /* of them, cached ones included */
+    uint64_t matches;     /* built so far */
+    uint64_t asked;       /* of them, cached ones included */
     uint64_t removes;
     uint64_t looks; /* of others, among the matches */
 

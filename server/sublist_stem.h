@@ -18,7 +18,7 @@ struct stem {
     uint64_t generation; /* of the index when it was true; 0: never */
     uint64_t head;       /* its first bytes */
     uint32_t size;
-    uint32_t tail;         /* tokens behind it, none of them empty */
+    uint32_t tail;          /* tokens behind it, none of them empty */
     uint8_t text[STEM_MAX]; /* ends with a dot */
     struct match match;
 };
