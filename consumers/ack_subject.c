@@ -1,5 +1,7 @@
 #include "consumers/ack_subject.h"
 
+#include "base/eight.h"
+
 #define PREFIX BYTES("$JS.ACK.")
 
 #define TOKENS_V1 9u
@@ -61,23 +63,9 @@ static size_t digits(uint64_t value)
 
 #define EIGHT UINT64_C(100000000)
 
-static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the first digit is the lowest byte");
-
-/* The eight digits of a value below 10^8, the first one in the lowest byte: split into two halves,
- * then each of them into two, and again. */
-static uint64_t eight_digits(uint64_t value)
-{
-    uint64_t halves = value / 10000 | value % 10000 << 32;
-    uint64_t hundreds = halves * 10486 >> 20 & UINT64_C(0x0000007f0000007f);
-    uint64_t pairs = hundreds | (halves - hundreds * 100) << 16;
-    uint64_t tens = pairs * 103 >> 10 & UINT64_C(0x000f000f000f000f);
-
-    return tens | (pairs - tens * 10) << 8;
-}
-
 static char *add_digits(char *at, uint64_t digits, size_t leading)
 {
-    uint64_t text = (digits >> 8 * leading) + UINT64_C(0x3030303030303030);
+    uint64_t text = (digits >> 8 * leading) | EIGHT_OF('0');
 
     memcpy(at, &text, sizeof text);
     return at + sizeof text - leading;
@@ -99,6 +87,10 @@ static char *add_small(char *at, uint64_t value)
 
 static char *add_number(char *at, uint64_t value)
 {
+    if (value < 10) {
+        *at = (char)('0' + value);
+        return at + 1;
+    }
     if (value < EIGHT)
         return add_small(at, value);
     if (value < EIGHT * EIGHT)
@@ -147,27 +139,44 @@ static uint64_t read_number(struct bytes token)
     return bytes_read_u64(token, &value) ? value : 0;
 }
 
+/* The digits that begin `text`, at most 19: how many, and their number. */
+static size_t read_digits(struct bytes text, uint64_t *value)
+{
+    static const uint64_t powers[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, EIGHT};
+    size_t at = 0;
+
+    for (*value = 0; text.size - at >= 8 && at <= 8;) {
+        uint64_t word = eight_load(text.at + at), others = eight_others(word);
+        unsigned count = others == 0 ? 8 : eight_first(others);
+
+        if (count == 0)
+            return at;
+        *value = *value * powers[count] + eight_number(word, count);
+        at += count;
+        if (count < 8)
+            return at;
+    }
+    for (; at < text.size && at < 19 && text.at[at] >= '0' && text.at[at] <= '9'; at++)
+        *value = *value * 10 + (uint64_t)(text.at[at] - '0');
+    return at;
+}
+
 /* Five numbers of at most 19 digits, and nothing else: what we wrote. */
 static bool read_own(struct bytes text, uint64_t numbers[static 5])
 {
-    const uint8_t *at = text.at, *end = text.at + text.size;
-
     for (size_t i = 0; i < 5; i++) {
-        const uint8_t *from = at;
-        uint64_t value = 0;
+        size_t size = read_digits(text, &numbers[i]);
 
-        for (; at < end && *at != '.'; at++) {
-            if (*at < '0' || *at > '9')
-                return false;
-            value = value * 10 + (uint64_t)(*at - '0');
-        }
-        if (at == from || at - from > 19)
+        if (size == 0)
             return false;
-        numbers[i] = value;
-        if (i < 4 && at++ == end)
+        text = bytes_skip(text, size);
+        if (i == 4)
+            return text.size == 0;
+        if (text.size == 0 || text.at[0] != '.')
             return false;
+        text = bytes_skip(text, 1);
     }
-    return at == end;
+    return false;
 }
 
 bool ack_subject_read_own(struct bytes subject, struct bytes prefix, struct ack_subject *ack)

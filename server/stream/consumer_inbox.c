@@ -120,7 +120,11 @@ static void ack_of(struct stream *stream, struct bytes name, const struct messag
 
 static void on_ack(void *owner, const struct message *message)
 {
-    ack_of(owner, token(message_sent_to(message), 3), message); /* $JS.ACK.stream.name */
+    const struct stream *stream = owner;
+    /* $JS.ACK.stream.name: what comes before the name is what the sink's subject begins with. */
+    struct bytes rest = bytes_skip(message_sent_to(message), sizeof "$JS.ACK." + stream->name.size);
+
+    ack_of(owner, bytes_take(rest, bytes_find(rest, '.')), message);
 }
 
 static void on_ack_2(void *owner, const struct message *message)
