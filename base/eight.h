@@ -38,6 +38,12 @@ static inline unsigned eight_first(uint64_t mask)
     return (unsigned)__builtin_ctzll(mask) / 8;
 }
 
+/* How many bytes it has. */
+static inline unsigned eight_count(uint64_t mask)
+{
+    return (unsigned)((mask >> 7) * EIGHT_OF(1) >> 56);
+}
+
 /* ---- decimal digits ---------------------------------------------------------------------------
  */
 

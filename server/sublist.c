@@ -877,17 +877,15 @@ static struct stem *stem_place(struct sublist *list, const struct stem *like)
 static void stem_remember(struct sublist *list, struct bytes subject, uint32_t depth)
 {
     struct stem stem, *place;
-    struct match match;
 
     if (list->scratch.sets_count == 0 || !stem_cut(&stem, subject, depth) ||
         *head_of(list, subject) > 0)
         return;
     place = stem_place(list, &stem);
-    match = place->match;
+    stem.generation = list->generation;
+    stem.match = place->match; /* its memory */
+    match_copy(&stem.match, &list->scratch);
     *place = stem;
-    place->match = match;
-    place->generation = list->generation;
-    match_copy(&place->match, &list->scratch);
 }
 
 const struct match *sublist_match(struct sublist *list, struct bytes subject)

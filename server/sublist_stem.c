@@ -16,7 +16,7 @@ static uint32_t tokens_in(struct bytes text)
 
         if ((dots & (dots << 8 | before >> 56)) != 0)
             return 0;
-        count += (uint32_t)__builtin_popcountll(dots);
+        count += eight_count(dots);
         before = dots;
     }
     for (bool dot = before >> 63 != 0, was_dot; at < text.size; at++) {
@@ -32,19 +32,25 @@ static uint32_t tokens_in(struct bytes text)
 bool stem_cut(struct stem *stem, struct bytes subject, uint32_t depth)
 {
     struct bytes rest = subject;
+    uint32_t tail;
+    size_t size;
 
     for (uint32_t i = 0; i < depth; i++) {
-        size_t size = bytes_find(rest, '.');
-
+        size = bytes_find(rest, '.');
         if (size == rest.size)
             return false;
         rest = bytes_skip(rest, size + 1);
     }
-    *stem = (struct stem){.size = (uint32_t)(subject.size - rest.size), .tail = tokens_in(rest)};
-    if (stem->size < STEM_HEAD || stem->size > STEM_MAX || stem->tail < STEM_TAIL_MIN)
+    size = subject.size - rest.size;
+    if (size < STEM_HEAD || size > STEM_MAX)
         return false;
-    memcpy(stem->text, subject.at, stem->size);
-    stem->head = eight_load(stem->text);
+    tail = tokens_in(rest);
+    if (tail < STEM_TAIL_MIN)
+        return false;
+    stem->head = eight_load(subject.at);
+    stem->size = (uint32_t)size;
+    stem->tail = tail;
+    memcpy(stem->text, subject.at, size);
     return true;
 }
 

@@ -108,9 +108,17 @@ static bool takes_acks(const struct consumer_config *config)
     return config->ack_policy == ACK_EXPLICIT || config->ack_policy == ACK_ALL;
 }
 
+/* Mostly the one whom the ack before was for. */
+static struct consumer_shell *acked(struct stream *stream, struct bytes name)
+{
+    if (stream->acked == NULL || !bytes_equal(shell_name(stream->acked), name))
+        stream->acked = stream_consumer_shell(stream, name);
+    return stream->acked;
+}
+
 static void ack_of(struct stream *stream, struct bytes name, const struct message *message)
 {
-    struct consumer_shell *shell = stream_consumer_shell(stream, name);
+    struct consumer_shell *shell = acked(stream, name);
 
     if (shell != NULL && takes_acks(consumer_config(shell->consumer)))
         keep(shell, INBOX_ACK, message);

@@ -163,8 +163,7 @@ static size_t run_find(const struct consumer_shell *shell, const struct location
             break;
         else if (found->place + found->size > end)
             end = found->place + found->size;
-        ahead.head += outbox_item_size(&item);
-        ahead.count--;
+        outbox_skip(&ahead);
     }
     return (size_t)(end - first->place);
 }
@@ -298,10 +297,9 @@ static bool holds(const struct consumer_shell *shell, uint32_t ordinal)
     struct outbox ahead = shell->lane->deliveries; /* a cursor: nothing is taken out */
     struct outbox_item item;
 
-    for (; outbox_peek(&ahead, &item); ahead.count--) {
+    for (; outbox_peek(&ahead, &item); outbox_skip(&ahead)) {
         if (item.kind == OUTBOX_STORED && item.look != 0 && item.index >> 32 == ordinal)
             return true;
-        ahead.head += outbox_item_size(&item);
     }
     return false;
 }

@@ -32,6 +32,7 @@ START_TEST(masks_have_the_bytes_that_are_asked_about_and_no_other)
         equal = eight_equal(word, byte);
         others = eight_others(word);
         ck_assert_uint_eq((above | equal | others) & ~EIGHT_HIGH, 0);
+        ck_assert_uint_eq(eight_count(equal), (unsigned)__builtin_popcountll(equal));
         for (unsigned i = 0; i < 8; i++) {
             ck_assert_int_eq(above >> (8 * i + 7) & 1, text[i] > least);
             ck_assert_int_eq(equal >> (8 * i + 7) & 1, text[i] == byte);
