@@ -110,8 +110,12 @@ export CK_TIMEOUT_MULTIPLIER ?= 4
 test: setup-test
 	@python3 tests/all.py
 
-unit: $(unit_bins)
-	@status=0; for t in $(unit_bins); do $$t || status=1; done; exit $$status
+# With -j several at once; -O keeps together what each prints.
+unit_runs = $(unit_bins:%=%.run)
+.PHONY: $(unit_runs)
+$(unit_runs): %.run: %
+	@$<
+unit: $(unit_runs)
 
 includes:
 	@python3 tools/include_check.py

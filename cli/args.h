@@ -26,7 +26,8 @@ struct flag {
     enum flag_kind kind;
     const char *value; /* what help calls the value */
     const char *help;
-    const char *was; /* an older name of the same flag, or NULL */
+    const char *was;   /* an older name of the same flag, or NULL */
+    const char *group; /* below which head short help has it; NULL: not one that most need */
 };
 
 struct flag_value {

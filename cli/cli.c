@@ -11,6 +11,7 @@
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/near.h"
+#include "cli/plain.h"
 
 #define ARENA_MAX   ((size_t)4 * 1024 * 1024 * 1024)
 #define OUTPUT_SIZE (size_t)65536
@@ -75,17 +76,27 @@ int cli_fail(struct cli *cli, enum cli_exit code, const char *next, const char *
 {
     va_list list;
     bool red = isatty(STDERR_FILENO) && getenv("NO_COLOR") == NULL;
+    char *text = NULL;
+    int size;
 
-    (void)cli;
     (void)fflush(stdout);
-    fprintf(stderr, "millrace: %serror:%s ", red ? "\033[31m" : "", red ? "\033[0m" : "");
     va_start(list, format);
-    (void)vfprintf(stderr, format, list);
+    size = vasprintf(&text, format, list);
     va_end(list);
-    fputc('\n', stderr);
+    assert(size >= 0);
+    /* One line, whatever the words were that others sent or typed. */
+    plain_make(text, (size_t)size);
+    fprintf(stderr, "millrace: %serror:%s %s\n", red ? "\033[31m" : "", red ? "\033[0m" : "", text);
+    free(text);
     if (next != NULL)
-        fprintf(stderr, "  try: %s\n", next);
+        fprintf(stderr, "  try: %s\n", plain_text(cli, next));
     return (int)code;
+}
+
+/* Of what a server refuses with -ERR: is it because of who we are? */
+static bool about_rights(const char *error)
+{
+    return strcasestr(error, "permission") != NULL || strcasestr(error, "auth") != NULL;
 }
 
 int cli_fail_conn(struct cli *cli, enum conn_verdict verdict)
@@ -105,6 +116,8 @@ int cli_fail_conn(struct cli *cli, enum conn_verdict verdict)
         [CONN_WRONG] = {EXIT_USAGE, "millrace help flags"},
     };
 
+    if (verdict == CONN_DENIED && !about_rights(cli->conn.error))
+        return cli_fail(cli, EXIT_FAILED, rows[CONN_LOST].next, "%s", cli->conn.error);
     return cli_fail(cli, rows[verdict].code, rows[verdict].next, "%s", cli->conn.error);
 }
 
@@ -227,16 +240,21 @@ bool cli_confirm(struct cli *cli, const char *question, const char *flag)
 
 /* ---- running --------------------------------------------------------------------------------- */
 
-static void look_around(struct cli *cli)
+static void look_at_terminal(struct cli *cli)
 {
     struct winsize size;
-    const char *colors = args_text(&cli->args, "colors");
 
     cli->terminal_out = isatty(STDOUT_FILENO) == 1;
-    cli->terminal_in = isatty(STDIN_FILENO) == 1;
     if (cli->terminal_out)
         cli->width =
             ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+static void look_around(struct cli *cli)
+{
+    const char *colors = args_text(&cli->args, "colors");
+
+    cli->terminal_in = isatty(STDIN_FILENO) == 1;
     cli->colors = cli->terminal_out && getenv("NO_COLOR") == NULL;
     if (colors != NULL)
         cli->colors =
@@ -287,6 +305,17 @@ static int check_words(struct cli *cli)
                     command->name, command->name, command->words);
 }
 
+static int check_colors(struct cli *cli)
+{
+    const char *when = args_text(&cli->args, "colors");
+
+    if (when == NULL || strcmp(when, "auto") == 0 || strcmp(when, "always") == 0 ||
+        strcmp(when, "never") == 0)
+        return EXIT_DONE;
+    return cli_fail(cli, EXIT_USAGE, "--colors never",
+                    "--colors is auto, always or never, not \"%s\"", when);
+}
+
 static int run_command(struct cli *cli, int argc, const char *const *argv)
 {
     char error[SETTINGS_ERROR_SIZE];
@@ -298,24 +327,52 @@ static int run_command(struct cli *cli, int argc, const char *const *argv)
         return cli_fail(cli, EXIT_USAGE, cli_print(cli, "millrace help %s", cli->command->name),
                         "%s", cli->args.error);
     look_around(cli);
-    if (args_on(&cli->args, "help")) {
-        help_command(stdout, cli->command, cli->width > 0 ? cli->width : 100);
+    if (args_on(&cli->args, "help")) { /* in one word with other letters: -jh */
+        help_command(stdout, cli->command, cli->width, false);
         return EXIT_DONE;
     }
     result = check_words(cli);
+    if (result == EXIT_DONE)
+        result = check_colors(cli);
     if (result != EXIT_DONE)
         return result;
     if (!cli->command->offline && !settings_read(&cli->settings, &cli->args, &cli->arena, error))
-        return cli_fail(cli, EXIT_USAGE, "millrace context ls", "%s", error);
+        return cli_fail(cli, EXIT_USAGE,
+                        cli->settings.context != NULL ? "millrace context ls"
+                                                      : "millrace help flags",
+                        "%s", error);
     return cli->command->run(cli);
 }
 
-static bool wants_help(int argc, char *const *argv)
+/* Behind "--" there are no flags. */
+static bool has_flag(int argc, const char *const *argv, const char *flag)
 {
-    for (int i = 1; i < argc; i++)
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], flag) == 0)
             return true;
-    return argc == 1;
+    return false;
+}
+
+bool cli_wants_help(int argc, const char *const *argv)
+{
+    return has_flag(argc, argv, "--help") || has_flag(argc, argv, "-h");
+}
+
+/* Of a group, or of nothing that the table has: --help, or it is wrong. */
+static int run_without_command(struct cli *cli, int argc, const char *const *argv)
+{
+    const char *first = argv[0], *second = argc > 1 ? argv[1] : NULL;
+    const struct command_group *group = command_find_group(first);
+    bool help = cli_wants_help(argc, argv);
+
+    if (help && help_find_program(first) != NULL) {
+        help_program(stdout, help_find_program(first), cli->width);
+        return EXIT_DONE;
+    }
+    if (group == NULL || (second != NULL && second[0] != '-'))
+        return unknown_command(cli, first, second);
+    help_group(help ? stdout : stderr, group);
+    return help ? EXIT_DONE : EXIT_USAGE;
 }
 
 /* What is left when the words of the command are taken out: flags before it and all behind it. */
@@ -323,21 +380,21 @@ static int run_words(struct cli *cli, int argc, char *const *argv)
 {
     int at = find_command(argc, argv);
     const char *first = argv[at], *second = at + 1 < argc ? argv[at + 1] : NULL;
-    const struct command_group *group = command_find_group(first);
     const char **rest = ARENA_ARRAY(&cli->arena, const char *, (size_t)argc + 1);
     unsigned used;
     int count = 0;
 
+    look_at_terminal(cli);
     cli->command = command_find(first, second, &used);
-    if (cli->command == NULL && group != NULL && (second == NULL || second[0] == '-')) {
-        help_group(second != NULL && wants_help(argc - at, argv + at) ? stdout : stderr, group);
-        return second != NULL && wants_help(argc - at, argv + at) ? EXIT_DONE : EXIT_USAGE;
-    }
     if (cli->command == NULL)
-        return unknown_command(cli, first, second);
+        return run_without_command(cli, argc - at, (const char *const *)argv + at);
     for (int i = 1; i < argc; i++)
         if (i < at || i >= at + (int)used)
             rest[count++] = argv[i];
+    if (cli_wants_help(count, rest)) { /* whatever else is said, and be it wrong */
+        help_command(stdout, cli->command, cli->width, has_flag(count, rest, "--all"));
+        return EXIT_DONE;
+    }
     return run_command(cli, count, rest);
 }
 

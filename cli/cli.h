@@ -47,6 +47,8 @@ struct cli {
 
 /* Is this command line ours (and not the server's, see docs/cli.md)? */
 bool cli_wanted(int argc, char *const *argv);
+/* Is --help, or -h, among the words? */
+bool cli_wants_help(int argc, const char *const *argv);
 /* Runs it; the result is the exit code. */
 int cli_main(int argc, char **argv);
 

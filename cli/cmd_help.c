@@ -3,10 +3,14 @@
 #include "cli/help.h"
 #include "cli/near.h"
 
+static const struct flag help_flags[] = {
+    {"all", 0, FLAG_SWITCH, NULL, "Every flag of the command, and what it does", NULL},
+};
+
 static int run_help(struct cli *cli)
 {
     const char *first = args_word(&cli->args, 0), *second = args_word(&cli->args, 1);
-    unsigned used, width = cli->width > 0 ? cli->width : 100;
+    unsigned used;
     const struct command *command;
 
     if (first == NULL) {
@@ -14,16 +18,16 @@ static int run_help(struct cli *cli)
         return EXIT_DONE;
     }
     if (strcmp(first, "flags") == 0) {
-        help_shared_flags(stdout, width);
+        help_shared_flags(stdout, cli->width);
         return EXIT_DONE;
     }
     command = command_find(first, second, &used);
     if (command != NULL)
-        help_command(stdout, command, width);
+        help_command(stdout, command, cli->width, args_on(&cli->args, "all"));
     else if (command_find_group(first) != NULL && second == NULL)
         help_group(stdout, command_find_group(first));
     else if (help_find_program(first) != NULL && second == NULL)
-        help_program(stdout, help_find_program(first));
+        help_program(stdout, help_find_program(first), cli->width);
     else
         return cli_fail(cli, EXIT_USAGE, "millrace help", "no help for \"%s%s%s\"", first,
                         second != NULL ? " " : "", second != NULL ? second : "");
@@ -32,6 +36,6 @@ static int run_help(struct cli *cli)
 
 static const struct command commands[] = {
     {"help", NULL, "[<command>]", 0, 2, "Show what there is", "millrace help stream add", NULL,
-     NO_FLAGS, run_help, true},
+     FLAGS(help_flags), run_help, true},
 };
 const struct command_list commands_help = {commands, sizeof(commands) / sizeof(commands[0])};

@@ -6,11 +6,11 @@ static const struct command_list *const lists[] = {COMMAND_LISTS(LIST_OF)};
 
 const struct command_group command_groups[] = {
     {"stream", "str s", "Streams: what is kept"},
-    {"consumer", "con c", "Consumers: who reads a stream, and how far"},
+    {"consumer", "con c", "Who reads, and how far"},
     {"kv", NULL, "Key-value buckets"},
-    {"object", "obj", "Object buckets: files of any size"},
+    {"object", "obj", "Files, in buckets"},
     {"server", "srv", "Servers"},
-    {"cluster", NULL, "The group of servers that keeps the streams"},
+    {"cluster", NULL, "Servers as a group"},
     {"account", "a", "What this user may use"},
     {"bench", NULL, "How fast it is"},
     {"context", "ctx", "Saved settings"},

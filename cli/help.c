@@ -3,12 +3,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COLUMN 30u
-#define LINE   100u
+#define COLUMN   30u /* where what a flag does begins */
+#define HEAD     11u /* of a line of short help */
+#define LINE     80u /* in a pipe; a terminal's width otherwise, up to */
+#define LINE_MAX 100u
 
 const struct help_program help_programs[] = {
     {"serve", "[<flags of nats-server>]", "Start a server",
-     "`millrace serve --help` lists its flags; docs/config.md says what they do.",
+     "Most used: -js and -sd DIRECTORY (streams, and where they are kept), -p PORT, -c FILE (the "
+     "configuration, docs/config.md), -m PORT (monitoring). All flags: millrace serve --help",
      "millrace serve -js -sd DIRECTORY"},
     {"check", "[--repair] [--json] <directory>",
      "Read a stopped server's data, and say what is damaged",
@@ -29,6 +32,14 @@ const struct help_program *help_find_program(const char *name)
     return NULL;
 }
 
+/* ---- lines ----------------------------------------------------------------------------------- */
+
+static unsigned line_width(unsigned width)
+{
+    return width == 0 ? LINE : width < LINE_MAX ? width : LINE_MAX;
+}
+
+/* A line end counts as a blank. */
 static void say_wrapped(FILE *out, const char *text, unsigned indent, unsigned width)
 {
     unsigned room = width > indent + 20 ? width - indent : 60;
@@ -37,17 +48,21 @@ static void say_wrapped(FILE *out, const char *text, unsigned indent, unsigned w
         size_t size = strlen(text), part = size;
 
         if (size > room) {
-            for (part = room; part > 0 && text[part] != ' '; part--)
+            for (part = room; part > 0 && text[part] != ' ' && text[part] != '\n'; part--)
                 ;
             if (part == 0)
                 part = size;
         }
-        fprintf(out, "%.*s\n", (int)part, text);
-        text += part + (text[part] == ' ');
+        for (size_t i = 0; i < part; i++)
+            fputc(text[i] == '\n' ? ' ' : text[i], out);
+        fputc('\n', out);
+        text += part + (text[part] != 0);
         if (*text != 0)
             fprintf(out, "%*s", (int)indent, "");
     }
 }
+
+/* ---- flags ----------------------------------------------------------------------------------- */
 
 void help_flag_name(char *out, size_t room, const struct flag *flag)
 {
@@ -71,29 +86,99 @@ static void say_flag(FILE *out, const struct flag *flag, unsigned width)
     say_wrapped(out, flag->help, COLUMN + 2, width);
 }
 
+static void say_flags(FILE *out, const struct flag *flags, size_t count, unsigned width)
+{
+    for (size_t i = 0; i < count; i++)
+        say_flag(out, &flags[i], width);
+}
+
+/* Is any flag under a head, and are the others so left to the whole help? */
+static bool is_crowded(const struct command *command)
+{
+    for (size_t i = 0; i < command->flag_count; i++)
+        if (command->flags[i].group != NULL)
+            return true;
+    return false;
+}
+
+/* All flags under the head of flags[first], one behind the other. */
+static void say_packed(FILE *out, const struct command *command, size_t first, unsigned width)
+{
+    const char *group = command->flags[first].group;
+    unsigned at = (unsigned)fprintf(out, "  %-*s", (int)HEAD, group);
+
+    for (size_t i = first; i < command->flag_count; i++) {
+        char name[128];
+        unsigned size;
+
+        if (command->flags[i].group == NULL || strcmp(command->flags[i].group, group) != 0)
+            continue;
+        help_flag_name(name, sizeof(name), &command->flags[i]);
+        size = (unsigned)strlen(name + strspn(name, " "));
+        if (i > first && at + 2 + size > width)
+            at = (unsigned)fprintf(out, "\n  %-*s", (int)HEAD, "") - 1;
+        else if (i > first)
+            at += (unsigned)fprintf(out, "  ");
+        at += (unsigned)fprintf(out, "%s", name + strspn(name, " "));
+    }
+    fputc('\n', out);
+}
+
+static bool is_first_of_group(const struct command *command, size_t index)
+{
+    if (command->flags[index].group == NULL)
+        return false;
+    for (size_t i = 0; i < index; i++)
+        if (command->flags[i].group != NULL &&
+            strcmp(command->flags[i].group, command->flags[index].group) == 0)
+            return false;
+    return true;
+}
+
+static void say_most_used(FILE *out, const struct command *command, unsigned width)
+{
+    fputs("\nThe most used flags:\n", out);
+    for (size_t i = 0; i < command->flag_count; i++)
+        if (is_first_of_group(command, i))
+            say_packed(out, command, i, width);
+}
+
+/* ---- pages ----------------------------------------------------------------------------------- */
+
 static void say_command(FILE *out, const struct command *command)
 {
     fprintf(out, "  %-20s %s\n", command->name, command->summary);
+}
+
+/* Two in a line. */
+static void say_groups(FILE *out)
+{
+    for (size_t i = 0; i < command_group_count; i++) {
+        bool last = i % 2 == 1 || i + 1 == command_group_count;
+
+        fprintf(out, "  %-11s %-*s", command_groups[i].name, last ? 0 : 24,
+                command_groups[i].summary);
+        if (last)
+            fputc('\n', out);
+    }
 }
 
 void help_overview(FILE *out)
 {
     const struct command *command;
 
-    fputs("usage: millrace <command> [<words>] [<flags>]\n"
-          "       millrace [serve] [<flags of nats-server>]     starts the server\n\n"
+    fputs("usage: millrace <command> [<words>] [<flags>], or flags of nats-server\n"
           "Commands:\n",
           out);
     for (size_t i = 0; (command = command_at(i)) != NULL; i++)
         if (strchr(command->name, ' ') == NULL)
-            say_command(out, command);
+            fprintf(out, "  %-11s %s\n", command->name, command->summary);
     for (size_t i = 0; i < help_program_count; i++)
-        fprintf(out, "  %-20s %s\n", help_programs[i].name, help_programs[i].summary);
-    fputs("\nGroups:\n", out);
-    for (size_t i = 0; i < command_group_count; i++)
-        fprintf(out, "  %-20s %s\n", command_groups[i].name, command_groups[i].summary);
-    fputs("\nmillrace help <command>   flags and an example of a command\n"
-          "millrace help flags       flags of every command: servers, credentials, TLS, --json\n",
+        fprintf(out, "  %-11s %s\n", help_programs[i].name, help_programs[i].summary);
+    fputs("Groups:\n", out);
+    say_groups(out);
+    fputs("\nmillrace help <command>   flags and an example; with --all every flag\n"
+          "millrace help flags       of every command: servers, credentials, TLS, --json\n",
           out);
 }
 
@@ -110,31 +195,56 @@ void help_group(FILE *out, const struct command_group *group)
     fprintf(out, "\nmillrace help %s <command>   flags and an example\n", group->name);
 }
 
-void help_command(FILE *out, const struct command *command, unsigned width)
+static void say_example(FILE *out, const char *example)
 {
-    fprintf(out, "usage: millrace %s%s%s%s\n\n%s\n", command->name, command->words[0] ? " " : "",
-            command->words, command->flag_count > 0 ? " [<flags>]" : "", command->summary);
-    if (command->more != NULL)
-        fprintf(out, "\n%s\n", command->more);
-    if (command->flag_count > 0)
-        fputs("\nFlags:\n", out);
-    for (size_t i = 0; i < command->flag_count; i++)
-        say_flag(out, &command->flags[i], width);
-    fprintf(out, "\nExample:\n  %s\n", command->example);
-    fputs("\nFlags of every command: millrace help flags\n", out);
+    fprintf(out, "\nExample:\n  %s\n", example);
 }
 
-void help_program(FILE *out, const struct help_program *program)
+static void say_rest(FILE *out, const struct command *command, bool crowded)
+{
+    if (crowded)
+        fprintf(out, "\nAll %zu flags, and what each does: millrace help %s --all\n",
+                command->flag_count + settings_flag_count, command->name);
+    else
+        fprintf(out, "\nAlso the flags of every command: millrace help %s --all\n", command->name);
+}
+
+void help_command(FILE *out, const struct command *command, unsigned width, bool all)
+{
+    bool crowded = is_crowded(command);
+
+    width = line_width(width);
+    fprintf(out, "usage: millrace %s%s%s%s\n\n%s\n", command->name, command->words[0] ? " " : "",
+            command->words, command->flag_count > 0 ? " [<flags>]" : "", command->summary);
+    if (command->more != NULL) {
+        fputc('\n', out);
+        say_wrapped(out, command->more, 0, width);
+    }
+    if (crowded && !all) {
+        say_most_used(out, command, width);
+    } else if (command->flag_count > 0) {
+        fputs("\nFlags:\n", out);
+        say_flags(out, command->flags, command->flag_count, width);
+    }
+    if (all) {
+        fputc('\n', out);
+        help_shared_flags(out, width);
+    }
+    say_example(out, command->example);
+    if (!all)
+        say_rest(out, command, crowded);
+}
+
+void help_program(FILE *out, const struct help_program *program, unsigned width)
 {
     fprintf(out, "usage: millrace %s %s\n\n%s\n\n", program->name, program->words,
             program->summary);
-    say_wrapped(out, program->more, 0, LINE);
-    fprintf(out, "\nExample:\n  %s\n", program->example);
+    say_wrapped(out, program->more, 0, line_width(width));
+    say_example(out, program->example);
 }
 
 void help_shared_flags(FILE *out, unsigned width)
 {
     fputs("Flags of every command:\n", out);
-    for (size_t i = 0; i < settings_flag_count; i++)
-        say_flag(out, &settings_flags[i], width);
+    say_flags(out, settings_flags, settings_flag_count, line_width(width));
 }

@@ -5,6 +5,8 @@
 
 #include "cli/context.h"
 
+#define PREFIX_MAX 64u /* what follows it is short: the whole has room wherever it is put */
+
 const struct flag settings_flags[] = {
     {"help", 'h', FLAG_SWITCH, NULL, "Show this text", NULL},
     {"server", 's', FLAG_TEXT, "URL", "Servers, separated by commas ($NATS_URL)", NULL},
@@ -28,7 +30,7 @@ const struct flag settings_flags[] = {
     {"no-context", 0, FLAG_SWITCH, NULL, "Use no context, not even the selected one", NULL},
     {"json", 'j', FLAG_SWITCH, NULL, "Answers as JSON (docs/cli.md)", NULL},
     {"colors", 0, FLAG_TEXT, "WHEN", "auto, always or never ($NO_COLOR)", NULL},
-    {"trace", 0, FLAG_SWITCH, NULL, "Show requests and answers of the API on standard error", NULL},
+    {"trace", 0, FLAG_SWITCH, NULL, "Show requests and answers of the API", NULL},
 };
 const size_t settings_flag_count = sizeof(settings_flags) / sizeof(settings_flags[0]);
 
@@ -81,6 +83,33 @@ static bool read_timeout(struct settings *settings, const struct args *args,
     snprintf(error, SETTINGS_ERROR_SIZE,
              "the timeout must be a positive duration such as 5s, not \"%.60s\"", text);
     return false;
+}
+
+/* What subjects begin with: words joined by dots, that match nothing but themselves. */
+static bool prefix_good(const char *prefix)
+{
+    size_t size = strlen(prefix);
+
+    for (size_t i = 0; i < size; i++)
+        if ((unsigned char)prefix[i] <= ' ' || prefix[i] == 127 || strchr("*>", prefix[i]) != NULL)
+            return false;
+    return size > 0 && size <= PREFIX_MAX && prefix[0] != '.' && prefix[size - 1] != '.' &&
+           strstr(prefix, "..") == NULL;
+}
+
+static bool check_prefixes(const struct settings *settings, char error[static SETTINGS_ERROR_SIZE])
+{
+    const char *const prefixes[] = {settings->api_prefix, settings->event_prefix,
+                                    settings->inbox_prefix};
+
+    for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+        if (!prefix_good(prefixes[i])) {
+            snprintf(error, SETTINGS_ERROR_SIZE,
+                     "\"%.120s\" is no prefix for subjects: words joined by dots, %u bytes at most",
+                     prefixes[i], PREFIX_MAX);
+            return false;
+        }
+    return true;
 }
 
 /* The prefix for the API: said outright, or that of a domain. */
@@ -148,5 +177,5 @@ bool settings_read(struct settings *settings, const struct args *args, struct ar
         snprintf(error, SETTINGS_ERROR_SIZE, "--tlscert and --tlskey need each other");
         return false;
     }
-    return true;
+    return check_prefixes(settings, error);
 }

@@ -380,7 +380,7 @@ int main(int argc, char **argv)
         argv[1] = argv[0];
         return serve_by_flags(argc - 1, argv + 1);
     }
-    if (program_tool(argc, argv) != NULL)
+    if (program_tool(argc, argv) != NULL && !cli_wants_help(argc, (const char *const *)argv))
         return program_tool(argc, argv)(argc, argv);
     return cli_wanted(argc, argv) ? cli_main(argc, argv) : serve_by_flags(argc, argv);
 }

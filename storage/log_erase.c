@@ -18,12 +18,16 @@
 #include "storage/record.h"
 #include "storage/store.h"
 
-#define AGAIN_NS INT64_C(1000000) /* something is still going on in the file */
+/* Something is still going on in the file. On a full disk that lasts, so each wait is twice the one
+ * before, up to the last. */
+#define AGAIN_NS     INT64_C(1000000)
+#define AGAIN_NS_MAX INT64_C(128000000)
 
 /* Outlives its log's closing while something is in flight. */
 struct log_erasing {
     struct io_work work;
     struct timer timer;
+    int64_t wait; /* ns, of the timer when it was last armed; 0: not since the last file */
     struct journal_clean clean;
     struct log *log;
     struct log_erase_op *op; /* the owner's; not touched when the log is closed */
@@ -225,7 +229,10 @@ static void later(struct log_erasing *erasing)
 {
     struct io *io = erasing->log->store->io;
 
-    timers_arm(io_timers(io), &erasing->timer, io_now(io) + AGAIN_NS);
+    erasing->wait = erasing->wait == 0 ? AGAIN_NS : 2 * erasing->wait;
+    if (erasing->wait > AGAIN_NS_MAX)
+        erasing->wait = AGAIN_NS_MAX;
+    timers_arm(io_timers(io), &erasing->timer, io_now(io) + erasing->wait);
 }
 
 /* Nothing reads the file: the new one is it from now on. */
@@ -252,6 +259,7 @@ static void file_done(struct log_erasing *erasing)
     erasing->file->packing = false;
     erasing->file = NULL;
     erasing->next = erasing->end;
+    erasing->wait = 0;
     erasing_look(erasing);
 }
 

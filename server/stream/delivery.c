@@ -284,7 +284,9 @@ void delivery_pump(struct consumer_shell *shell)
             read_from_disk(shell, sequence, first.place, size);
             return;
         }
+        jetstream_read_lent(shell->stream->jetstream);
         sent = send_run(shell, &run, first.place, bytes_of(memory, (size_t)got));
+        jetstream_read_back(shell->stream->jetstream);
         budget = sent < budget ? budget - sent : 0;
     }
     if (shell->lane->deliveries.count > 0 && shell->lane->reader == NULL)

@@ -25,22 +25,44 @@ DAMAGED, OTHER = "n1", "n2"
 
 
 def newest_log(store):
-    """The file with the most batches, of the logs that another node has, too."""
+    """The file with the most batches that count, of the logs that another node has, too."""
     logs = os.path.join(store, "logs")
     others = os.listdir(os.path.join(os.path.dirname(store), OTHER, "logs"))
     replicated = [os.path.join(logs, name) for name in os.listdir(logs) if name in others]
     paths = [os.path.join(log, name) for log in replicated for name in os.listdir(log)]
-    return max(paths, key=lambda path: len(replicas.read_segment(path)[2]))
+    return max(paths, key=lambda path: len(batches(path)))
+
+
+def highest_floor(path):
+    """Of all nodes' replicas of the log that the file is of."""
+    log = os.path.dirname(path)
+    store = os.path.dirname(os.path.dirname(log))
+    nodes = os.path.dirname(store)
+    logs = [os.path.join(nodes, node, "logs", os.path.basename(log)) for node in os.listdir(nodes)]
+    return max(replicas.floor_of(log) for log in logs if os.path.isdir(log))
+
+
+def cut_after(path, file_id):
+    """The last index of this file that no later file of the log has made void."""
+    log = os.path.dirname(path)
+    files = [replicas.read_segment(os.path.join(log, name)) for name in os.listdir(log)]
+    return min((file[1] for file in files if file and file[0] > file_id), default=float("inf"))
 
 
 def batches(path):
-    """(position, content size) of each batch."""
+    """(position, content size) of each batch that counts: neither void nor told by a state block.
+    None in a file that is no finished segment."""
+    segment = replicas.read_segment(path)
+    if segment is None:
+        return []
+    floor, last = highest_floor(path), cut_after(path, segment[0])
     at, found = replicas.HEADER_SIZE, []
     with open(path, "rb") as file:
         data = file.read()
-    for _ in replicas.read_segment(path)[2]:
+    for index, _ in segment[2]:
         size, content_size = replicas.ENVELOPE.unpack_from(data, at)[4:6]
-        found.append((at, content_size))
+        if floor < index <= last:
+            found.append((at, content_size))
         at += size
     return found
 

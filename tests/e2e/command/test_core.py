@@ -12,21 +12,6 @@ from serverprocess import Server, free_port
 
 
 class Words(CliCase):
-    def test_help_fits_a_screen_and_shows_an_example(self):
-        overview = self.out("help")
-        self.assertLess(len(overview.splitlines()), 50)
-        for line in overview.splitlines():
-            self.assertLessEqual(len(line), 100, line)
-        for command in ("pub", "stream", "kv", "serve", "check", "dump"):
-            self.assertRegex(overview, rf"(?m)^  {command} ")
-        for command in ("serve", "check", "dump"):
-            self.assertIn(f"Example:\n  millrace {command} ", self.out("help", command))
-        for words in (("pub",), ("stream", "add"), ("context", "save")):
-            text = self.out("help", *words)
-            self.assertIn("Example:\n  millrace ", text)
-            self.assertEqual(text, self.out(*words, "--help"))
-            self.assertLess(len(text.splitlines()), 65)
-
     def test_a_mistyped_command_or_flag_is_told_its_near_match(self):
         self.fails(USAGE, "pbu", "x", says='unrecognized command: "pbu"', next_says="millrace pub$")
         self.fails(USAGE, "stream", "infoo", says="", next_says="millrace stream info$")

@@ -150,47 +150,6 @@ class EveryCommand(CliCase):
                     self.assertLessEqual(len(line), 60, f"{words}\n{screen}")
 
 
-class Complete(CliCase):
-    def commands(self):
-        """All of them, by the lists of help."""
-        found = []
-        overview, _, groups = self.out("help").partition("Groups:\n")
-        for line in overview.splitlines():
-            if re.match(r"  \w", line) and "starts the server" not in line:
-                found.append(line.split()[0])
-        for line in groups.split("\n\n")[0].splitlines():
-            group = line.split()[0]
-            for row in self.out("help", group).partition("Commands:\n")[2].splitlines():
-                if row.startswith("  "):
-                    found.append(" ".join(row.split()[:2]))
-        return found
-
-    def test_the_tour_stops_at_every_command(self):
-        toured = {" ".join(words) for words, _ in STOPS}
-        for command in self.commands():
-            if command not in ("serve", "check", "dump"):  # tested where servers are
-                self.assertTrue(any(f"{words} ".startswith(f"{command} ") for words in toured), command)
-
-    def test_help_of_every_command_fits_a_screen_and_has_an_example(self):
-        for command in self.commands():
-            text = self.out("help", *command.split())
-            self.assertRegex(text, r"Example:\n  (millrace |source <\(millrace )", command)
-            if command in ("stream add", "stream edit", "consumer add", "consumer edit"):
-                self.assertLessEqual(len(text.splitlines()), 64, command)  # as many flags as a configuration has members
-            else:
-                self.assertLessEqual(len(text.splitlines()), 24, command)
-            for line in text.splitlines():
-                self.assertLessEqual(len(line), 100, f"{command}: {line}")
-
-    def test_every_flag_takes_part_in_help_and_completion(self):
-        script = self.out("completion", "bash")
-        for command in self.commands():
-            if command in ("serve", "check", "dump"):
-                continue
-            for flag in re.findall(r"(?m)^  (?:-\w, |    )--([a-z-]+)", self.out("help", *command.split())):
-                self.assertIn(f"--{flag} ", script)
-
-
 class Documented(CliCase):
     def test_the_manual_of_the_command_line_names_the_members_of_json(self):
         with open(os.path.join(ROOT, "docs/cli.md")) as file:

@@ -103,4 +103,7 @@ STOPS = [
     (("context", "rm", "here", "--force"), {}),
     (("completion", "tcsh"), {"code": 2, "json": False}),
     (("help", "pub"), {"json": False}),
+    (("help",), {"json": False}),
+    (("help", "stream", "add"), {"json": False}),
+    (("help", "consumer", "edit"), {"json": False}),
 ]

@@ -89,7 +89,7 @@ def run(with_nats):
 
 
 def section(told):
-    parts = [HEADING, "\nEveryday tasks, first with `nats` 0.1.5, then with `millrace`; long answers are cut. "
+    parts = [HEADING, "\nEveryday tasks, first with `nats` 0.3.0, then with `millrace`; long answers are cut. "
              "`tests/e2e/command/transcripts.py` runs\nthem and writes this section; `make e2e` fails when a command says something else by now.\n"]
     for title, theirs, ours in told:
         parts.append(f"\n**{title}**\n\n```\n{theirs}\n\n{ours}\n```\n")
