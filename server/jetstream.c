@@ -261,6 +261,10 @@ static void meta_apply(void *owner, const struct log_batch *batch)
                          (unsigned long long)batch->index);
         if (entry != NULL)
             jetstream_entry_changed(jetstream, entry);
+        if (record.type == CATALOGUE_EXPEL)
+            jetstream_expelled(jetstream);
+        else if (record.type == CATALOGUE_MEMBERS)
+            jetstream_cluster_look(jetstream->cluster);
         rest = bytes_skip(rest, record.size);
     }
     jetstream_catalogue_applied(jetstream, batch->index);

@@ -509,9 +509,10 @@ static bool take(struct follower *follower, const struct outbox_item *item,
 {
     struct stream *stream = follower->stream;
     struct origin_message message = message_of(follower, item, ack);
-    uint16_t error = jetstream_admits(
-        stream->jetstream, stream->account, stream->state.config.storage == STORAGE_MEMORY,
-        message.subject.size + message.headers.size + message.payload.size);
+    uint16_t error =
+        jetstream_admits(stream->jetstream, stream,
+                         stream_stored_size(stream->state.config.storage, message.subject.size,
+                                            message.headers.size, message.payload.size));
     struct decision decision;
 
     if (error != 0) {
