@@ -229,7 +229,9 @@ void delivery_pump(struct consumer_shell *shell)
             read_from_disk(shell, &entry, size);
             return;
         }
+        jetstream_read_lent(shell->stream->jetstream);
         sent = send_run(shell, entry.place, bytes_of(memory, (size_t)got));
+        jetstream_read_back(shell->stream->jetstream);
         budget = sent < budget ? budget - sent : 0;
     }
     if (shell->lane->deliveries.count > 0 && shell->lane->reader == NULL)
