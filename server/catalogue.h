@@ -24,7 +24,10 @@ enum catalogue_record {
     CATALOGUE_REMOVE = 3,
     CATALOGUE_GONE = 4,
     CATALOGUE_MEMBERS = 5,
+    CATALOGUE_EXPEL = 6,
 };
+
+#define CATALOGUE_EXPELLED_MAX 256u /* remembered; the first of them is forgotten for one more */
 
 struct stream;
 
@@ -81,12 +84,20 @@ struct catalogue_entry {
     struct remote *remote;         /* takes what is published for it while no replica is here */
 };
 
+/* Members that were removed from the cluster, in that order: a node with that disk holds nothing
+ * and votes for nothing any more. */
+struct catalogue_expelled {
+    struct raft_member at[CATALOGUE_EXPELLED_MAX];
+    uint32_t count;
+};
+
 struct catalogue {
     struct catalogue_entry *first; /* in order of assignment */
     struct catalogue_entry *last;
     struct map64 by_id;
     struct table by_name; /* account and name; without the removed */
     uint64_t id_next;
+    struct catalogue_expelled expelled;
 };
 
 void catalogue_init(struct catalogue *catalogue, uint64_t seed);
@@ -96,11 +107,14 @@ struct catalogue_entry *catalogue_find(const struct catalogue *catalogue, uint64
 struct catalogue_entry *catalogue_named(const struct catalogue *catalogue, struct bytes account,
                                         struct bytes name);
 
+/* Was that member, the node with that disk, removed from the cluster? */
+bool catalogue_is_expelled(const struct catalogue *catalogue, struct raft_member member);
+
 /* It is found by its name no more, as one that is removed; its name is free. */
 void catalogue_hide(struct catalogue *catalogue, struct catalogue_entry *entry);
 
 /* ERR_CORRUPT: not a record of this version; nothing has changed. *touched (may be NULL): the entry
- * it was about, NULL after GONE. */
+ * it was about, NULL after GONE and EXPEL. */
 enum err catalogue_apply(struct catalogue *catalogue, const struct record *record,
                          struct catalogue_entry **touched);
 
@@ -121,5 +135,6 @@ bool catalogue_write_update(struct buf *out, uint64_t id, uint64_t version, stru
 bool catalogue_write_members(struct buf *out, uint64_t id, const struct raft_config *members);
 bool catalogue_write_remove(struct buf *out, uint64_t id);
 bool catalogue_write_gone(struct buf *out, uint64_t id);
+bool catalogue_write_expel(struct buf *out, struct raft_member member);
 
 #endif

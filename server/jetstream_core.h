@@ -40,9 +40,13 @@ int64_t jetstream_log_now(
     const struct jetstream *jetstream); /* log time: wall clock that never falls */
 struct jetstream_stats *jetstream_counters(struct jetstream *jetstream);
 
-/* Room to read into, good until the next call that asks for it. */
+/* What the streams of the shard read into: good until the next call that asks for it. Who gives
+ * others a view of it, to a publish above all, says so before and after: until then nobody may ask
+ * (asserted). A sink that has to read does so into memory of its own. */
 uint8_t *jetstream_read_buffer(struct jetstream *jetstream, size_t size);
 struct read_cache *jetstream_read_cache(struct jetstream *jetstream);
+void jetstream_read_lent(struct jetstream *jetstream);
+void jetstream_read_back(struct jetstream *jetstream);
 
 /* ---- for the shells of streams
  * ----------------------------------------------------------------------- */
@@ -150,6 +154,8 @@ struct stream *jetstream_stream(struct jetstream *jetstream, struct account *acc
  * equal stream). Only on the node that leads the metadata group.
  */
 /* MOVE: another node takes the place of `without` among the replicas; nothing is waited for. */
+/* EXPULSION: a server is removed from the cluster; what is waited for is that the metadata group
+ * has given it up. */
 /* RESTORE: a CREATE of a stream that is filled from a backup: what is waited for is its leader. */
 enum catalogue_op_kind {
     CATALOGUE_CREATE,
@@ -157,6 +163,7 @@ enum catalogue_op_kind {
     CATALOGUE_DELETE,
     CATALOGUE_MOVE,
     CATALOGUE_RESTORE,
+    CATALOGUE_EXPULSION,
 };
 
 struct catalogue_op {
@@ -167,7 +174,8 @@ struct catalogue_op {
     const struct stream_config *config; /* CREATE: what `json` says; NULL: it comes alone */
     int64_t replicas; /* CREATE, UPDATE: how many, and on which nodes; NULL: any */
     const struct stream_placement *placement;
-    uint64_t without; /* MOVE: the node */
+    uint64_t without;          /* MOVE: the node */
+    struct raft_member member; /* EXPULSION: who, as `check` has found */
     uint16_t (*check)(struct catalogue_op *op, bool *satisfied);
     /* Exactly once; entry NULL after a delete or failure. */
     void (*done)(struct catalogue_op *op, struct catalogue_entry *entry);
@@ -185,6 +193,11 @@ struct catalogue_op {
     int64_t deadline_ns;
 };
 void jetstream_catalogue(struct jetstream *jetstream, struct catalogue_op *op);
+
+/* May the server with that peer id (or, if that is empty, of that name) be removed from the cluster
+ * as it now is? 0 and the member, or the error's number, with a text of its own for 10041. */
+uint16_t jetstream_may_expel(struct jetstream *jetstream, struct bytes name, struct bytes id,
+                             struct raft_member *member, char *text, size_t text_size);
 
 /* How many messages of another stream a mirror or source may take in this turn; asked when it has
  * some. `turn` is the asker's, which is answered once a turn. They take turns, and what they take

@@ -80,6 +80,7 @@ struct jetstream {
     int64_t time_floor_ns; /* highest log time found at start */
     struct arena arena;
     struct buf read_buffer;
+    bool read_lent; /* or the cache: others look at what stands there */
     struct read_cache read_cache;
     struct table zones; /* jetstream_zones.c */
     struct staging_share staging;
@@ -150,6 +151,11 @@ void jetstream_prepare(struct jetstream *jetstream, const struct catalogue_assig
 void jetstream_prepare_leave(struct jetstream *jetstream);
 /* jetstream_streams.c: it is there (ERR_EXISTS: it was), or could not be made. */
 void jetstream_prepared(struct jetstream *jetstream, uint64_t id, enum err err);
+
+/* ---- jetstream_leave.c: servers that are removed from the cluster ---------------------------- */
+
+/* The catalogue says so of one more. */
+void jetstream_expelled(struct jetstream *jetstream);
 
 /* ---- jetstream_meta.c: state blocks of the metadata group: events of its replica
  * --------------- */
