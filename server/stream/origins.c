@@ -130,7 +130,8 @@ static void confirm(struct follower *follower)
     struct message message = {.subject = follower->owed.to};
     int size;
 
-    if (message.subject.size == 0 || applied(follower) < follower->owed.sequence)
+    if (message.subject.size == 0 || (applied(follower) < follower->owed.sequence &&
+                                      !STREAM_FLAWED_STATE(stream, HANDED_OVER_EARLY)))
         return;
     size = snprintf(
         text, sizeof text, "NATS/1.0\r\nNats-Last-Consumer: %llu\r\nNats-Last-Stream: %llu\r\n\r\n",
