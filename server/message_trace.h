@@ -71,8 +71,10 @@ void message_trace_end(struct message_trace *trace);
 /* The same, and nobody is told: when the server has no receivers any more. */
 void message_trace_forget(struct message_trace *trace);
 
-/* Where it is told. */
+/* Where other servers are to tell of it, in the account where it is now: the destination that was
+ * asked for, or what stands for it in an account whose service was imported. */
 struct bytes message_trace_destination(const struct message_trace *trace);
+void message_trace_redirect(struct message_trace *trace, struct bytes destination);
 /* Is it only to be told where it would go? Of NULL: no. */
 bool message_trace_only(const struct message_trace *trace);
 
@@ -111,6 +113,9 @@ void message_trace_exports(struct message_trace *trace, const struct account *ac
  * they say of it, a view of `out`. */
 struct bytes message_trace_hop(struct message_trace *trace, struct bytes headers, struct buf *out,
                                struct bytes *hop);
+/* Nobody tells of it there, because the account does not let them or the node cannot: its headers
+ * are not to ask for that any more. False: it must not go there at all. */
+bool message_trace_unfollowed(struct message_trace *trace, struct trace_egress *egress);
 /* How many it went on to. */
 unsigned message_trace_hops(const struct message_trace *trace);
 

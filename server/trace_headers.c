@@ -194,22 +194,18 @@ struct bytes trace_headers_set(struct bytes headers, struct bytes name, struct b
     bool placed = false;
 
     buf_init(out, SIZE_MAX / 2);
-    while (rest.size > LINE_END.size) {
-        size_t size = find(rest, LINE_END) + LINE_END.size;
-        struct bytes line = bytes_take(rest, size < rest.size ? size : rest.size);
+    while (rest.size > 0 && !bytes_equal(rest, LINE_END)) {
+        size_t end = find(rest, LINE_END);
+        struct bytes line = bytes_take(rest, end);
 
-        rest = bytes_skip(rest, line.size);
+        rest = bytes_skip(rest, end < rest.size ? end + LINE_END.size : end);
         if (!named(line, name)) {
             (void)buf_add(out, line);
+            (void)buf_add(out, LINE_END);
         } else if (in_place && !placed) {
             add_header(out, name, value);
             placed = true;
         }
-    }
-    if (!bytes_equal(rest, LINE_END)) {
-        buf_clear(out);
-        (void)buf_add(out, headers);
-        return buf_bytes(out);
     }
     if (!placed)
         add_header(out, name, value);

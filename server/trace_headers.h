@@ -35,7 +35,7 @@ bool trace_asked(struct bytes headers, struct trace_ask *ask);
 void trace_write_headers(struct json_writer *w, struct bytes headers);
 
 /* A copy in `out` with that value: where the first of that name was when `in_place`, else at the
- * end; there is no other of that name. A block that does not end as one is copied as it is. */
+ * end; there is no other of that name. It ends as a block does, whether or not that one did. */
 struct bytes trace_headers_set(struct bytes headers, struct bytes name, struct bytes value,
                                bool in_place, struct buf *out);
 

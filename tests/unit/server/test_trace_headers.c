@@ -119,7 +119,14 @@ START_TEST(a_header_is_set_at_the_end_or_in_place)
                  "NATS/1.0\r\nA:1\r\nB: 2\r\nA: 3\r\nC: x\r\n\r\n"));
     buf_deinit(&out);
     ck_assert(is(trace_headers_set(BYTES("NATS/1.0\r\nA:1"), BYTES("C"), BYTES("x"), true, &out),
-                 "NATS/1.0\r\nA:1"));
+                 "NATS/1.0\r\nA:1\r\nC: x\r\n\r\n"));
+    buf_deinit(&out);
+    ck_assert(is(trace_headers_set(BYTES("NATS/1.0\r\nC:1"), BYTES("C"), BYTES("x"), false, &out),
+                 "NATS/1.0\r\nC: x\r\n\r\n"));
+    buf_deinit(&out);
+    ck_assert(
+        is(trace_headers_set(BYTES("NATS/1.0\r\nC:1\r\n"), BYTES("C"), BYTES("x"), true, &out),
+           "NATS/1.0\r\nC: x\r\n\r\n"));
     buf_deinit(&out);
 }
 END_TEST
@@ -146,8 +153,8 @@ START_TEST(any_bytes_are_read_told_and_changed)
             ck_assert_uint_gt(ask.destination.size, 0);
         }
         (void)trace_headers_set(buf_bytes(&block), TRACE_DEST, TRACE_DISABLED, round & 1, &out);
-        ck_assert(!trace_asked(buf_bytes(&out), &ask) || ask.external ||
-                  bytes_equal(buf_bytes(&out), buf_bytes(&block)));
+        ck_assert(!trace_asked(buf_bytes(&out), &ask) || ask.external);
+        ck_assert(bytes_equal(bytes_skip(buf_bytes(&out), out.size - 4), BYTES("\r\n\r\n")));
         if (round % 64 == 0) {
             json_writer_init(&w, &json);
             trace_write_headers(&w, buf_bytes(&block));
