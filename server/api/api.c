@@ -36,7 +36,7 @@ static const char *const subjects[] = {
 #define SUBJECT_COUNT (sizeof subjects / sizeof subjects[0])
 
 /* The system account has no streams; it says what the cluster shall do. */
-static const char *const system_subjects[] = {"$JS.API.META.>"};
+static const char *const system_subjects[] = {"$JS.API.META.>", "$JS.API.SERVER.REMOVE"};
 
 #define SYSTEM_SUBJECT_COUNT (sizeof system_subjects / sizeof system_subjects[0])
 
@@ -180,9 +180,9 @@ static void run_unknown(struct api_request *request)
 static const struct api_endpoint unknown = {"", "system_response", run_unknown, NULL};
 
 static const struct api_endpoint *const tables[] = {
-    api_account_endpoints,         api_leader_endpoints,  api_stream_endpoints,
-    api_stream_query_endpoints,    api_message_endpoints, api_consumer_endpoints,
-    api_consumer_manage_endpoints, api_backup_endpoints,
+    api_account_endpoints,  api_leader_endpoints,          api_server_endpoints,
+    api_stream_endpoints,   api_stream_query_endpoints,    api_message_endpoints,
+    api_consumer_endpoints, api_consumer_manage_endpoints, api_backup_endpoints,
 };
 
 static const struct api_endpoint *find_endpoint(struct bytes subject)

@@ -131,9 +131,10 @@ static bool decide_one(struct stream *stream, const struct publish *publish, str
     struct buf *gather = replica_gather(stream->replica);
     size_t limit = gather->limit;
     struct decision decision;
-    uint16_t error = jetstream_admits(
-        stream->jetstream, stream->account, stream->state.config.storage == STORAGE_MEMORY,
-        publish->subject.size + publish->headers.size + publish->payload.size);
+    uint16_t error =
+        jetstream_admits(stream->jetstream, stream,
+                         stream_stored_size(stream->state.config.storage, publish->subject.size,
+                                            publish->headers.size, publish->payload.size));
 
     if (error != 0) {
         answer_error(stream, reply, error, "", bytes_of(NULL, 0), false);

@@ -278,6 +278,7 @@ static void refused(void *owner, enum err err)
     stream_origins_stop(stream);
     refuse_parked(stream, err);
     stream_traced_lost(stream, replica_applied(stream->replica), bytes_of_text(err_text(err)));
+    stream_restore_refused(stream);
     stream_operations_refused(stream, err);
     stream_glances_end(stream);
     stream_consumers_refused(stream);
@@ -546,7 +547,7 @@ int64_t stream_log_now(const struct stream *stream)
 
     if ((stream->decider.flaws & STREAM_FLAW_TIME_FALLS) != 0)
         return io_wall(stream_io(stream));
-    return now_ns > stream->state.log_time_ns ? now_ns : stream->state.log_time_ns;
+    return now_ns > stream_state_time(&stream->state) ? now_ns : stream_state_time(&stream->state);
 }
 
 void stream_propose(struct stream *stream)
@@ -701,6 +702,11 @@ struct bytes stream_name(const struct stream *stream)
 const struct stream_state *stream_applied(const struct stream *stream)
 {
     return &stream->state;
+}
+
+uint64_t stream_bytes_tail(const struct stream *stream)
+{
+    return stream_state_bytes(&stream->state) + stream->decider.overlay.bytes;
 }
 
 const struct stream_config *stream_config(const struct stream *stream)
