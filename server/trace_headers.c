@@ -89,7 +89,19 @@ static bool says_yes(struct bytes value)
 
 bool trace_hinted(struct bytes headers, bool external)
 {
-    return external || find(headers, TRACE_DEST) < headers.size;
+    const uint8_t *at = headers.at, *end = at + headers.size;
+
+    if (external)
+        return true;
+    /* A name stands behind a line end, and few begin like this one. */
+    while ((at = memchr(at, '\n', (size_t)(end - at))) != NULL) {
+        struct bytes line = bytes_of(at + 1, (size_t)(end - at) - 1);
+
+        if (line.size > TRACE_DEST.size && line.at[5] == 'T' && bytes_starts(line, TRACE_DEST))
+            return true;
+        at++;
+    }
+    return false;
 }
 
 static void take_first(struct bytes *value, const struct header *header, struct bytes name)
