@@ -5,8 +5,6 @@
 #include "base/heap.h"
 #include "base/logger.h"
 #include "base/subject.h"
-#include "server/account.h"
-#include "server/auth/auth_options.h"
 #include "server/monitor/monitor_priv.h"
 #include "server/router_priv.h"
 
@@ -107,14 +105,6 @@ static void write_request(struct message_trace *trace, struct bytes headers)
         buf_clear(&trace->request);
 }
 
-struct bytes message_trace_account(const struct account *account, int64_t *percent)
-{
-    const struct account_options *options = account->options;
-
-    *percent = options != NULL ? options->trace_percent : 0;
-    return options != NULL ? options->trace_destination : bytes_of(NULL, 0);
-}
-
 struct message_trace *message_trace_begin(struct tracer *tracer, struct account *account,
                                           const struct trace_peer *from,
                                           const struct message *message, size_t size,
@@ -159,12 +149,10 @@ bool message_trace_routed(struct router *router, struct account *account,
                           struct message_trace **trace)
 {
     struct tracer *tracer = router_tracer(router);
-    struct bytes own, destination;
+    struct bytes own = message_trace_account(account), destination;
     struct trace_ask ask;
-    int64_t percent;
 
     *trace = NULL;
-    own = message_trace_account(account, &percent);
     if (tracer == NULL || !trace_asked(message->headers, &ask))
         return true;
     destination = ask.external ? own : ask.destination;

@@ -12,6 +12,8 @@
 #ifndef SERVER_MESSAGE_TRACE_H
 #define SERVER_MESSAGE_TRACE_H
 
+#include "server/account.h"
+#include "server/auth/auth_options.h"
 #include "server/router.h"
 #include "server/trace_headers.h"
 
@@ -40,17 +42,16 @@ struct trace_peer {
 
 struct message_trace;
 
-/* Where an account wants to be told of what a traceparent asks for; empty: nowhere. *percent is how
- * many of a hundred. */
-struct bytes message_trace_account(const struct account *account, int64_t *percent);
+/* Where an account wants to be told of what a traceparent asks for; empty: nowhere. */
+static inline struct bytes message_trace_account(const struct account *account)
+{
+    return account->options != NULL ? account->options->trace_destination : bytes_of(NULL, 0);
+}
 
 /* May those headers ask for it? Quick: of every message that has some. */
 static inline bool message_trace_hinted(const struct account *account, struct bytes headers)
 {
-    int64_t percent;
-
-    return headers.size > 0 &&
-           trace_hinted(headers, message_trace_account(account, &percent).size > 0);
+    return headers.size > 0 && (trace_hinted(headers) || message_trace_account(account).size > 0);
 }
 
 /* ---- beginning and ending ---------------------------------------------------------------------

@@ -87,21 +87,28 @@ static bool says_yes(struct bytes value)
            bytes_equal_nocase(value, BYTES("on"));
 }
 
-bool trace_hinted(struct bytes headers, bool external)
+/* Its only capital but for the first and the last: few other headers have one. */
+#define DEST_CAPITAL 5u
+
+bool trace_hinted(struct bytes headers)
 {
-    const uint8_t *at = headers.at, *end = at + headers.size;
+    struct bytes rest;
 
-    if (external)
-        return true;
-    /* A name stands behind a line end, and few begin like this one. */
-    while ((at = memchr(at, '\n', (size_t)(end - at))) != NULL) {
-        struct bytes line = bytes_of(at + 1, (size_t)(end - at) - 1);
+    if (headers.size < FIRST_LINE.size + TRACE_DEST.size)
+        return false;
+    rest = bytes_skip(headers, FIRST_LINE.size + DEST_CAPITAL);
+    for (;;) {
+        const uint8_t *at = memchr(rest.at, 'T', rest.size);
 
-        if (line.size > TRACE_DEST.size && line.at[5] == 'T' && bytes_starts(line, TRACE_DEST))
+        if (at == NULL)
+            return false;
+        rest = bytes_skip(rest, (size_t)(at - rest.at));
+        if (rest.size < TRACE_DEST.size - DEST_CAPITAL)
+            return false;
+        if (memcmp(at - DEST_CAPITAL, TRACE_DEST.at, TRACE_DEST.size) == 0)
             return true;
-        at++;
+        rest = bytes_skip(rest, 1);
     }
-    return false;
 }
 
 static void take_first(struct bytes *value, const struct header *header, struct bytes name)

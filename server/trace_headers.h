@@ -25,8 +25,8 @@ struct trace_ask {
     bool only;                   /* it is not to be delivered */
 };
 
-/* May it ask to be traced? Quick; `external` whether a traceparent counts. */
-bool trace_hinted(struct bytes headers, bool external);
+/* May it name a destination? Quick. */
+bool trace_hinted(struct bytes headers);
 /* False: it does not ask to be traced. */
 bool trace_asked(struct bytes headers, struct trace_ask *ask);
 

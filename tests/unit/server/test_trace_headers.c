@@ -73,12 +73,14 @@ START_TEST(a_traceparent_asks_for_it_when_it_is_sampled)
 }
 END_TEST
 
-START_TEST(the_hint_misses_nobody_who_asks)
+START_TEST(the_hint_misses_no_destination)
 {
-    ck_assert(trace_hinted(BYTES("NATS/1.0\r\nNats-Trace-Dest: t\r\n\r\n"), false));
-    ck_assert(!trace_hinted(BYTES("NATS/1.0\r\nNats-Msg-Id: t\r\n\r\n"), false));
-    ck_assert(!trace_hinted(BYTES("NATS/1.0\r\ntraceparent: 00-a-b-01\r\n\r\n"), false));
-    ck_assert(trace_hinted(BYTES("NATS/1.0\r\ntraceparent: 00-a-b-01\r\n\r\n"), true));
+    ck_assert(trace_hinted(BYTES("NATS/1.0\r\nNats-Trace-Dest: t\r\n\r\n")));
+    ck_assert(trace_hinted(BYTES("NATS/1.0\r\nNats-TTL: T\r\nNats-Trace-Dest: t\r\n\r\n")));
+    ck_assert(!trace_hinted(BYTES("NATS/1.0\r\nNats-Msg-Id: t\r\nNats-Trace-Des")));
+    ck_assert(!trace_hinted(BYTES("NATS/1.0\r\nTTTTTTTTTTTTTTTTTTTTTTTTT\r\n\r\n")));
+    ck_assert(!trace_hinted(BYTES("NATS/1.0\r\ntraceparent: 00-a-b-01\r\n\r\n")));
+    ck_assert(!trace_hinted(BYTES("")));
 }
 END_TEST
 
@@ -149,7 +151,7 @@ START_TEST(any_bytes_are_read_told_and_changed)
         for (uint64_t n = prng_below(&prng, 12); n > 0; n--)
             (void)buf_add(&block, bytes_of_text(parts[prng_below(&prng, 12)]));
         if (trace_asked(buf_bytes(&block), &ask) && !ask.external) {
-            ck_assert(trace_hinted(buf_bytes(&block), false));
+            ck_assert(trace_hinted(buf_bytes(&block)));
             ck_assert_uint_gt(ask.destination.size, 0);
         }
         (void)trace_headers_set(buf_bytes(&block), TRACE_DEST, TRACE_DISABLED, round & 1, &out);
@@ -174,7 +176,7 @@ int main(void)
         names_are_exact_and_a_status_asks_for_nothing,
         only_is_said_in_three_words_and_by_no_traceparent,
         a_traceparent_asks_for_it_when_it_is_sampled,
-        the_hint_misses_nobody_who_asks,
+        the_hint_misses_no_destination,
         headers_are_told_sorted_with_all_values_of_a_name,
         a_header_is_set_at_the_end_or_in_place,
         any_bytes_are_read_told_and_changed,
