@@ -43,7 +43,8 @@ struct replica_events {
      * a crash the refused batch may come back through `apply`, as anything proposed and not
      * answered. */
     void (*refused)(void *owner, enum err err);
-    /* Leader or term are others than before. May be NULL. */
+    /* Leader or term are others than before, or this leader may propose again because nobody took
+     * over what it wanted to hand over. May be NULL. */
     void (*changed)(void *owner);
     /* It is no member of the group any more, and nobody counts on it. May be NULL. */
     void (*removed)(void *owner);
