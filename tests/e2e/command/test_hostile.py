@@ -165,6 +165,18 @@ class Words(Hostile):
         self.fails(UNREACHABLE, "rtt", "--socks-proxy", "socks5://127.0.0.1:1", says=r"no SOCKS proxy at 127\.0\.0\.1:1")
         self.fails(UNREACHABLE, "rtt", "-s", "nats://[::1]:1", says=r"no server at \[::1\]:1")
 
+    def test_check_and_dump_fail_in_the_words_of_every_command(self):
+        for tool in ("check", "dump"):
+            self.fails(USAGE, tool, "/nowhere", says="/nowhere is no data directory", next_says="-sd, or store_dir")
+            self.fails(USAGE, tool, self.server.directory, says="in use by a running server", next_says="stop it first")
+
+    def test_the_name_of_an_object_obeys_no_terminal(self):
+        name = "x\n\x1b[2J"
+        self.out("object", "add", "NAMES")
+        self.run_cli("object", "put", "NAMES", "--name", name, stdin="content")
+        for words in (["object", "info", "NAMES", name], ["object", "ls", "NAMES"]):
+            self.assertIn("x??[2J", self.attack(words, {}).stdout)
+
 
 class Contexts(Hostile):
     def save(self, text):
