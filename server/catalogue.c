@@ -241,6 +241,30 @@ static enum err apply_gone(struct catalogue *catalogue, struct decoder *in)
     return OK;
 }
 
+bool catalogue_is_expelled(const struct catalogue *catalogue, struct raft_member member)
+{
+    for (uint32_t i = 0; i < catalogue->expelled.count; i++) {
+        if (members_equal(catalogue->expelled.at[i], member))
+            return true;
+    }
+    return false;
+}
+
+static enum err apply_expel(struct catalogue *catalogue, struct decoder *in)
+{
+    struct catalogue_expelled *expelled = &catalogue->expelled;
+    struct raft_config one;
+
+    decode_members(in, 1, &one);
+    if (in->failed || one.at[0].node == 0 || catalogue_is_expelled(catalogue, one.at[0]))
+        return ERR_CORRUPT;
+    if (expelled->count == CATALOGUE_EXPELLED_MAX)
+        memmove(expelled->at, expelled->at + 1, --expelled->count * sizeof expelled->at[0]);
+    one.at[0].learner = false;
+    expelled->at[expelled->count++] = one.at[0];
+    return OK;
+}
+
 enum err catalogue_apply(struct catalogue *catalogue, const struct record *record,
                          struct catalogue_entry **touched)
 {
@@ -258,6 +282,7 @@ enum err catalogue_apply(struct catalogue *catalogue, const struct record *recor
     case CATALOGUE_REMOVE: return apply_remove(catalogue, &in, touched);
     case CATALOGUE_GONE: return apply_gone(catalogue, &in);
     case CATALOGUE_MEMBERS: return apply_members(catalogue, &in, touched);
+    case CATALOGUE_EXPEL: return apply_expel(catalogue, &in);
     default: return ERR_CORRUPT;
     }
 }
@@ -354,9 +379,24 @@ bool catalogue_write_gone(struct buf *out, uint64_t id)
     return write_id(out, CATALOGUE_GONE, id);
 }
 
+bool catalogue_write_expel(struct buf *out, struct raft_member member)
+{
+    const struct raft_config one = {.at = {member}, .count = 1};
+    size_t size = 6 + MEMBER_SIZE;
+    uint8_t *at = record_begin(out, CATALOGUE_EXPEL, 0, size);
+
+    if (at == NULL)
+        return false;
+    at = encode_zeros(at, 6);
+    (void)encode_members(at, &one);
+    record_end(out, size);
+    return true;
+}
+
 /* ---- in a state block ------------------------------------------------------------------------ */
 
-#define BLOCK_VERSION 1u
+#define BLOCK_VERSION  1u
+#define BLOCK_EXPELLED 2u /* behind the head: who was removed. Without any it stays version 1 */
 
 /* The assignment with the newest config, and what has come since. */
 static void encode_entry(const struct catalogue_entry *entry, struct buf *out)
@@ -373,14 +413,31 @@ static void encode_entry(const struct catalogue_entry *entry, struct buf *out)
     (void)catalogue_write_assign(out, &entry->assigned); /* no limit */
 }
 
+static void encode_expelled(const struct catalogue_expelled *expelled, struct buf *out)
+{
+    size_t size = 8 + expelled->count * MEMBER_SIZE;
+    uint8_t *at = buf_reserve(out, size);
+
+    at = encode_u64(at, expelled->count);
+    for (uint32_t i = 0; i < expelled->count; i++) {
+        const struct raft_config one = {.at = {expelled->at[i]}, .count = 1};
+
+        at = encode_members(at, &one);
+    }
+    buf_commit(out, size);
+}
+
 void catalogue_encode(const struct catalogue *catalogue, struct buf *out)
 {
+    bool expelled = catalogue->expelled.count > 0;
     uint8_t *at = buf_reserve(out, 16);
 
-    at = encode_u32(at, BLOCK_VERSION);
+    at = encode_u32(at, expelled ? BLOCK_EXPELLED : BLOCK_VERSION);
     at = encode_u32(at, 0);
     (void)encode_u64(at, catalogue->id_next);
     buf_commit(out, 16);
+    if (expelled)
+        encode_expelled(&catalogue->expelled, out);
     for (const struct catalogue_entry *entry = catalogue->first; entry != NULL; entry = entry->next)
         encode_entry(entry, out);
 }
@@ -412,29 +469,54 @@ static bool take_entry(struct decoder *in, struct catalogued *out)
     return !body.failed && out->assigned.members.count > 0;
 }
 
-static bool begin_decode(struct decoder *in, struct bytes bytes, uint64_t *id_next)
+static bool decode_expelled(struct decoder *in, struct catalogue_expelled *expelled)
+{
+    uint64_t count = decode_u64(in);
+
+    if (in->failed || count == 0 || count > CATALOGUE_EXPELLED_MAX)
+        return false;
+    for (uint64_t i = 0; i < count; i++) {
+        struct raft_config one;
+
+        decode_members(in, 1, &one);
+        expelled->at[i] = one.at[0];
+    }
+    expelled->count = (uint32_t)count;
+    return !in->failed;
+}
+
+struct block_head {
+    uint64_t id_next;
+    struct catalogue_expelled expelled;
+};
+
+static bool begin_decode(struct decoder *in, struct bytes bytes, struct block_head *head)
 {
     uint32_t version, zero;
 
     decoder_init(in, bytes);
     version = decode_u32(in);
     zero = decode_u32(in);
-    *id_next = decode_u64(in);
-    return !in->failed && version == BLOCK_VERSION && zero == 0;
+    *head = (struct block_head){.id_next = decode_u64(in)};
+    if (in->failed || zero != 0)
+        return false;
+    return version == BLOCK_VERSION ||
+           (version == BLOCK_EXPELLED && decode_expelled(in, &head->expelled));
 }
 
 enum err catalogue_check(const struct catalogue *catalogue, struct bytes bytes)
 {
     struct catalogued item;
     struct decoder in;
-    uint64_t id_next, last = 0;
+    struct block_head head;
+    uint64_t last = 0;
 
-    if (!begin_decode(&in, bytes, &id_next) || id_next < catalogue->id_next)
+    if (!begin_decode(&in, bytes, &head) || head.id_next < catalogue->id_next)
         return ERR_CORRUPT;
     while (in.rest.size > 0) {
         const struct catalogue_entry *entry;
 
-        if (!take_entry(&in, &item) || item.assigned.id <= last || item.assigned.id >= id_next)
+        if (!take_entry(&in, &item) || item.assigned.id <= last || item.assigned.id >= head.id_next)
             return ERR_CORRUPT;
         last = item.assigned.id;
         entry = catalogue_find(catalogue, last);
@@ -493,14 +575,14 @@ enum err catalogue_decode(struct catalogue *catalogue, struct bytes bytes)
 {
     enum err err = catalogue_check(catalogue, bytes);
     struct catalogued item;
+    struct block_head head;
     struct decoder in;
-    uint64_t id_next;
 
     if (err != OK)
         return err;
     for (struct catalogue_entry *entry = catalogue->first; entry != NULL; entry = entry->next)
         entry->absent = true;
-    (void)begin_decode(&in, bytes, &id_next);
+    (void)begin_decode(&in, bytes, &head);
     while (in.rest.size > 0 && take_entry(&in, &item)) {
         struct catalogue_entry *entry = catalogue_find(catalogue, item.assigned.id);
 
@@ -515,11 +597,12 @@ enum err catalogue_decode(struct catalogue *catalogue, struct bytes bytes)
         entry->touched = true;
         catalogue_hide(catalogue, entry); /* its name may be another one's now */
     }
-    (void)begin_decode(&in, bytes, &id_next);
+    (void)begin_decode(&in, bytes, &head);
     while (in.rest.size > 0 && take_entry(&in, &item)) {
         if (catalogue_find(catalogue, item.assigned.id) == NULL)
             merge_new(catalogue, &item);
     }
-    catalogue->id_next = id_next;
+    catalogue->id_next = head.id_next;
+    catalogue->expelled = head.expelled;
     return OK;
 }

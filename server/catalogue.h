@@ -24,7 +24,10 @@ enum catalogue_record {
     CATALOGUE_REMOVE = 3,
     CATALOGUE_GONE = 4,
     CATALOGUE_MEMBERS = 5,
+    CATALOGUE_EXPEL = 6,
 };
+
+#define CATALOGUE_EXPELLED_MAX 256u /* remembered; the first of them is forgotten for one more */
 
 struct stream;
 
@@ -37,6 +40,12 @@ struct catalogue_assignment {
     struct bytes account;
     struct bytes json; /* StreamConfig */
     bool restore;      /* it is filled from a backup first: its leader does not log the config */
+};
+
+/* What one replica of a stream holds. */
+struct catalogue_holding {
+    uint64_t bytes;
+    uint64_t consumers, lone; /* of them, with one replica each */
 };
 
 struct catalogue_entry {
@@ -68,8 +77,18 @@ struct catalogue_entry {
     bool lost;               /* it was in the memory of an earlier life, and only there */
     bool touched;            /* a block has changed it, or (absent) does not know it any more */
     bool absent;
-    bool settled;          /* its group has the members wished for, as this leader knows */
-    struct remote *remote; /* takes what is published for it while no replica is here */
+    bool settled; /* its group has the members wished for, as this leader knows */
+    uint8_t tier; /* of its account that it belongs to, by replicas; 0: not settled */
+    struct catalogue_holding told; /* by its leader, for a node without a replica */
+    struct catalogue_holding said; /* by this node, leading it, to the others */
+    struct remote *remote;         /* takes what is published for it while no replica is here */
+};
+
+/* Members that were removed from the cluster, in that order: a node with that disk holds nothing
+ * and votes for nothing any more. */
+struct catalogue_expelled {
+    struct raft_member at[CATALOGUE_EXPELLED_MAX];
+    uint32_t count;
 };
 
 struct catalogue {
@@ -78,6 +97,7 @@ struct catalogue {
     struct map64 by_id;
     struct table by_name; /* account and name; without the removed */
     uint64_t id_next;
+    struct catalogue_expelled expelled;
 };
 
 void catalogue_init(struct catalogue *catalogue, uint64_t seed);
@@ -87,11 +107,14 @@ struct catalogue_entry *catalogue_find(const struct catalogue *catalogue, uint64
 struct catalogue_entry *catalogue_named(const struct catalogue *catalogue, struct bytes account,
                                         struct bytes name);
 
+/* Was that member, the node with that disk, removed from the cluster? */
+bool catalogue_is_expelled(const struct catalogue *catalogue, struct raft_member member);
+
 /* It is found by its name no more, as one that is removed; its name is free. */
 void catalogue_hide(struct catalogue *catalogue, struct catalogue_entry *entry);
 
 /* ERR_CORRUPT: not a record of this version; nothing has changed. *touched (may be NULL): the entry
- * it was about, NULL after GONE. */
+ * it was about, NULL after GONE and EXPEL. */
 enum err catalogue_apply(struct catalogue *catalogue, const struct record *record,
                          struct catalogue_entry **touched);
 
@@ -112,5 +135,6 @@ bool catalogue_write_update(struct buf *out, uint64_t id, uint64_t version, stru
 bool catalogue_write_members(struct buf *out, uint64_t id, const struct raft_config *members);
 bool catalogue_write_remove(struct buf *out, uint64_t id);
 bool catalogue_write_gone(struct buf *out, uint64_t id);
+bool catalogue_write_expel(struct buf *out, struct raft_member member);
 
 #endif

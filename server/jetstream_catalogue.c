@@ -78,6 +78,45 @@ static void wait_for(struct jetstream *jetstream, struct catalogue_op *op,
     jetstream_entry_changed(jetstream, entry); /* what was refused before is tried again */
 }
 
+/* ---- servers that are removed
+ * ---------------------------------------------------------------------------- */
+
+static void wait_departed(struct jetstream *jetstream, struct catalogue_op *op)
+{
+    op->id = CATALOGUE_LOG_ID;
+    op->version = 0;
+    op->deadline_ns = io_now(server_io(jetstream->server)) + EFFECT_DEADLINE_NS;
+    op->next = jetstream->op_waiting;
+    jetstream->op_waiting = op;
+    arm(jetstream);
+}
+
+static bool departed(const struct jetstream *jetstream, const struct catalogue_op *op)
+{
+    const struct raft_member *member =
+        members_find(replica_members(jetstream->meta), op->member.node);
+
+    return member == NULL || !members_equal(*member, op->member);
+}
+
+/* Called when all that was proposed is committed, changes of the members, too. */
+static void tell_departed(struct jetstream *jetstream)
+{
+    struct catalogue_op **at = &jetstream->op_waiting;
+
+    while (*at != NULL) {
+        struct catalogue_op *op = *at;
+
+        if (op->kind != CATALOGUE_EXPULSION || !departed(jetstream, op)) {
+            at = &op->next;
+            continue;
+        }
+        *at = op->next;
+        finish(jetstream, op, NULL);
+    }
+    arm(jetstream);
+}
+
 /* Takes the next waiting operation of that stream, or of any whose deadline has come (id 0). */
 static struct catalogue_op *take_waiting(struct jetstream *jetstream, uint64_t id, uint64_t version)
 {
@@ -246,6 +285,8 @@ static bool write_intent(struct jetstream *jetstream, struct catalogue_op *op)
     struct buf *out = replica_gather(jetstream->meta);
     struct catalogue_entry *entry;
 
+    if (op->kind == CATALOGUE_EXPULSION)
+        return catalogue_write_expel(out, op->member);
     if (op->kind == CATALOGUE_CREATE || op->kind == CATALOGUE_RESTORE)
         return write_assign(jetstream, op, out);
     entry = jetstream_entry(jetstream, op->account, op->name);
@@ -435,6 +476,8 @@ void jetstream_catalogue_turn(struct jetstream *jetstream)
     if (jetstream->gone_count > 0 && jetstream->gone_index == 0 && quiet(jetstream))
         propose_gone(jetstream);
     if (jetstream->op_waiting != NULL && quiet(jetstream))
+        tell_departed(jetstream);
+    if (jetstream->op_waiting != NULL && quiet(jetstream))
         propose_undo(jetstream);
     jetstream_spread_turn(jetstream);
 }
@@ -448,6 +491,8 @@ static void intent_applied(struct jetstream *jetstream, struct catalogue_op *op)
 {
     if (op->kind == CATALOGUE_DELETE || op->kind == CATALOGUE_MOVE) {
         finish(jetstream, op, NULL);
+    } else if (op->kind == CATALOGUE_EXPULSION) {
+        wait_departed(jetstream, op);
     } else {
         op->created = op->kind == CATALOGUE_CREATE || op->kind == CATALOGUE_RESTORE;
         wait_for(jetstream, op, catalogue_find(&jetstream->catalogue, op->id));
@@ -483,6 +528,20 @@ static void fail_all(struct jetstream *jetstream, struct catalogue_op *list, uin
     }
 }
 
+/* It is in the catalogue that they go: whoever leads now sees to it, if need be without them. */
+static void drop_waiting(struct jetstream *jetstream, struct catalogue_op *list)
+{
+    while (list != NULL) {
+        struct catalogue_op *op = list;
+
+        list = op->next;
+        if (op->kind == CATALOGUE_EXPULSION)
+            finish(jetstream, op, NULL);
+        else
+            fail(jetstream, op, 10008, NULL);
+    }
+}
+
 void jetstream_catalogue_refused(struct jetstream *jetstream, enum err err)
 {
     struct catalogue_op *list = jetstream->op_current;
@@ -515,7 +574,7 @@ void jetstream_catalogue_drop(struct jetstream *jetstream)
     keep_restored(jetstream);
     fail_all(jetstream, current, 10008, NULL);
     fail_all(jetstream, first, 10008, NULL);
-    fail_all(jetstream, waiting, 10008, NULL);
+    drop_waiting(jetstream, waiting);
     jetstream_spread_drop(jetstream);
     arm(jetstream);
 }

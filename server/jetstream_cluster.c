@@ -112,6 +112,7 @@ static void node_up(struct cluster_watcher *watcher, const struct cluster_node *
     form_hello(cluster, node->id);
     tell_leaders(cluster, node->id);
     tell_gone(cluster, node->id);
+    cluster->holding_again = true;
     cluster->look = true;
     jetstream_awake(cluster->jetstream);
 }
@@ -243,19 +244,38 @@ static void refused_received(struct jetstream_cluster *cluster, struct bytes bod
  * -------------------------------------------------------------------------- */
 
 /* The metadata leader forgets a stream when the files are gone on all nodes that had some. */
+static void forget_gone(struct jetstream_cluster *cluster, const struct catalogue_entry *entry)
+{
+    uint32_t missing = 0;
+
+    for (uint32_t i = 0; i < entry->wished.count; i++)
+        missing += members_find(&entry->gone, entry->wished.at[i].node) == NULL &&
+                   !leave_expelled(cluster, entry->wished.at[i]);
+    if (missing == 0 && cluster->jetstream->lead)
+        jetstream_forget(cluster->jetstream, entry->assigned.id);
+}
+
 static void heard_gone(struct jetstream_cluster *cluster, struct raft_member node, uint64_t id)
 {
     struct catalogue_entry *entry = catalogue_find(&cluster->jetstream->catalogue, id);
-    uint32_t missing = 0;
 
     if (entry == NULL || !entry->removed)
         return;
     if (members_find(&entry->gone, node.node) == NULL && entry->gone.count < RAFT_MEMBERS_MAX)
         entry->gone.at[entry->gone.count++] = node;
-    for (uint32_t i = 0; i < entry->wished.count; i++)
-        missing += members_find(&entry->gone, entry->wished.at[i].node) == NULL;
-    if (missing == 0 && cluster->jetstream->lead)
-        jetstream_forget(cluster->jetstream, id);
+    forget_gone(cluster, entry);
+}
+
+/* Nobody waits for the word of a node that was removed. */
+void cluster_forget_gone(struct jetstream_cluster *cluster)
+{
+    const struct catalogue *catalogue = &cluster->jetstream->catalogue;
+
+    if (!cluster->jetstream->lead || catalogue->expelled.count == 0)
+        return;
+    for (const struct catalogue_entry *entry = catalogue->first; entry != NULL; entry = entry->next)
+        if (entry->removed)
+            forget_gone(cluster, entry);
 }
 
 static void gone_received(void *owner, uint64_t node, enum cluster_class class, struct bytes body)
@@ -335,9 +355,8 @@ static void refusal_received(void *owner, uint64_t node, enum cluster_class clas
 static void message_received(void *owner, uint64_t node, enum cluster_class class,
                              struct bytes body)
 {
-    (void)node;
     (void)class;
-    forward_received(owner, body);
+    forward_received(owner, node, body);
 }
 
 static void change_received(void *owner, uint64_t node, enum cluster_class class, struct bytes body)
@@ -358,6 +377,22 @@ static void tell_received(void *owner, uint64_t node, enum cluster_class class, 
     (void)node;
     (void)class;
     gather_told(owner, body);
+}
+
+static void held_received(void *owner, uint64_t node, enum cluster_class class, struct bytes body)
+{
+    (void)node;
+    (void)class;
+    holding_received(owner, body);
+}
+
+static void expelled_received(void *owner, uint64_t node, enum cluster_class class,
+                              struct bytes body)
+{
+    (void)node;
+    (void)class;
+    (void)body;
+    leave_told(owner);
 }
 
 /* ---- life
@@ -381,6 +416,8 @@ struct jetstream_cluster *jetstream_cluster_create(struct jetstream *jetstream)
         {JETSTREAM_ASK, ask_received},
         {JETSTREAM_TELL, tell_received},
         {JETSTREAM_WHO, who_received},
+        {JETSTREAM_HOLDING, held_received},
+        {JETSTREAM_EXPELLED, expelled_received},
     };
     struct cluster *links = server_cluster(jetstream->server);
     struct jetstream_cluster *cluster;
@@ -398,11 +435,13 @@ struct jetstream_cluster *jetstream_cluster_create(struct jetstream *jetstream)
     for (size_t i = 0; i < sizeof handlers / sizeof handlers[0]; i++)
         cluster_subscribe(links, handlers[i].kind, handlers[i].handler, cluster);
     cluster_watch(links, &cluster->watcher);
+    holding_begin(cluster);
     return cluster;
 }
 
 void jetstream_cluster_destroy(struct jetstream_cluster *cluster)
 {
+    holding_end(cluster);
     form_drop(cluster);
     forward_free(cluster);
     gather_free(cluster);

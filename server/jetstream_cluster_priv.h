@@ -1,6 +1,6 @@
 /* jetstream_cluster_priv: struct jetstream_cluster, for jetstream_cluster.c (frames and nodes),
- * jetstream_form.c (the metadata group's members), jetstream_forward.c (messages for other nodes)
- * and jetstream_remote.c (streams without a replica here). */
+ * jetstream_form.c (the metadata group's members), jetstream_leave.c, jetstream_forward.c (messages
+ * for other nodes) and jetstream_remote.c (streams without a replica here). */
 #ifndef SERVER_JETSTREAM_CLUSTER_PRIV_H
 #define SERVER_JETSTREAM_CLUSTER_PRIV_H
 
@@ -24,6 +24,7 @@ struct node_state {
     uint64_t incarnation;
     bool heard; /* since its link came up */
     bool has_meta;
+    bool knows_removal; /* of servers from the cluster */
     uint8_t meta_incarnation[16];
     uint8_t tags[NODE_TAGS_SIZE]; /* as HELLO has them */
     size_t tags_size;
@@ -37,12 +38,16 @@ struct jetstream_cluster {
     struct node_state nodes[CLUSTER_NODES_MAX];
     struct timer form;           /* looks again at who is there */
     bool look;                   /* this turn */
+    bool left;                   /* this node was removed, and knows it */
     struct beginning *beginning; /* a worker makes the metadata group's log */
 
     struct forward_waiting *waiting_first, *waiting_last;
     size_t waiting_count, waiting_bytes;
     struct map64 waiting_for; /* the logs for whose leader something waits; no values */
     struct timer waiting_timer;
+
+    struct timer holding; /* says what is held */
+    bool holding_again;   /* all of it: a node has come */
 
     struct jetstream_gather *gathers; /* under way */
     uint64_t gather_number;
@@ -68,8 +73,26 @@ void form_turn(struct jetstream_cluster *cluster);
 void form_drop(struct jetstream_cluster *cluster);
 void form_fired(struct timer *timer);
 
+/* jetstream_leave.c: servers that were removed from the cluster */
+/* Nothing is to be there, and it is not taken in. */
+bool leave_expelled(const struct jetstream_cluster *cluster, struct raft_member member);
+/* Other members are to hold the stream: some that do were removed, or there is room at last. */
+bool leave_wish(struct jetstream_cluster *cluster, const struct catalogue_entry *entry,
+                struct raft_config *members);
+/* The metadata group without a removed member, when that is due. */
+bool leave_next(struct jetstream_cluster *cluster, struct raft_config *next);
+void leave_heard(struct jetstream_cluster *cluster, const struct node_state *state);
+void leave_told(struct jetstream_cluster *cluster);
+void leave_turn(struct jetstream_cluster *cluster);
+/* jetstream_cluster.c: removed streams that nobody has files of any more. */
+void cluster_forget_gone(struct jetstream_cluster *cluster);
+
 /* jetstream_forward.c */
-void forward_received(struct jetstream_cluster *cluster, struct bytes body);
+void forward_received(struct jetstream_cluster *cluster, uint64_t node, struct bytes body);
+/* Who leads, as far as is known, and the number of a connection there; empty: nobody. *traces: does
+ * it tell of traced messages? */
+struct bytes forward_name(struct jetstream_cluster *cluster, uint64_t id, uint64_t *connection,
+                          bool *traces);
 void forward_turn(struct jetstream_cluster *cluster);
 void forward_free(struct jetstream_cluster *cluster);
 void forward_fired(struct timer *timer);
@@ -77,6 +100,11 @@ void forward_fired(struct timer *timer);
 bool forward_write(struct buf *out, struct bytes account, const struct message *message);
 bool forward_read(struct bytes body, struct bytes *account, struct message *message);
 void changed_received(struct jetstream_cluster *cluster, struct bytes body);
+
+/* jetstream_holding.c */
+void holding_begin(struct jetstream_cluster *cluster);
+void holding_end(struct jetstream_cluster *cluster);
+void holding_received(struct jetstream_cluster *cluster, struct bytes body);
 
 /* jetstream_gather.c */
 void gather_asked(struct jetstream_cluster *cluster, uint64_t node, struct bytes body);

@@ -40,9 +40,13 @@ int64_t jetstream_log_now(
     const struct jetstream *jetstream); /* log time: wall clock that never falls */
 struct jetstream_stats *jetstream_counters(struct jetstream *jetstream);
 
-/* Room to read into, good until the next call that asks for it. */
+/* What the streams of the shard read into: good until the next call that asks for it. Who gives
+ * others a view of it, to a publish above all, says so before and after: until then nobody may ask
+ * (asserted). A sink that has to read does so into memory of its own. */
 uint8_t *jetstream_read_buffer(struct jetstream *jetstream, size_t size);
 struct read_cache *jetstream_read_cache(struct jetstream *jetstream);
+void jetstream_read_lent(struct jetstream *jetstream);
+void jetstream_read_back(struct jetstream *jetstream);
 
 /* ---- for the shells of streams
  * ----------------------------------------------------------------------- */
@@ -93,22 +97,34 @@ struct fast_share *jetstream_fast(struct jetstream *jetstream);
 /* ---- accounts
  * ---------------------------------------------------------------------------------------- */
 
-/* What the streams of an account take, and what their limits reserve. */
+/* What streams take, and what their limits reserve. */
 struct account_usage {
-    uint64_t memory, store;
-    uint64_t reserved_memory, reserved_store;
+    uint64_t memory, store;                   /* of all replicas */
+    uint64_t reserved_memory, reserved_store; /* of one replica of each */
+    uint64_t booked_memory, booked_store;     /* of all replicas */
     uint64_t streams, consumers;
+};
+
+/* A tier is what has that many replicas. */
+#define ACCOUNT_TIERS 5
+
+/* What an account's streams take, wherever they are: those that are not on this node, and that
+ * others lead, as those last said. */
+struct account_usages {
+    struct account_usage all;
+    struct account_usage tiers[ACCOUNT_TIERS + 1]; /* by replicas; the first is none */
 };
 
 /* Is JetStream on for that account? */
 bool jetstream_serves(const struct jetstream *jetstream, const struct account *account);
-/* NULL: of all accounts. */
+/* `except`: not the stream of that name; empty: all of them. */
 void jetstream_usage(const struct jetstream *jetstream, const struct account *account,
-                     struct account_usage *usage);
-/* Is there room for a message of that size in the account's share and the server's? 0, or the
- * error's number. It counts as taken. */
-uint16_t jetstream_admits(struct jetstream *jetstream, const struct account *account, bool memory,
-                          size_t size);
+                     struct bytes except, struct account_usages *usages);
+/* Of all accounts: what is on this node, and what all streams reserve, one replica of each. */
+void jetstream_usage_here(const struct jetstream *jetstream, struct account_usage *usage);
+/* Is there room for a message of that stored size in the share of the stream's account, and in the
+ * server's? 0, or the error's number. It counts as taken. */
+uint16_t jetstream_admits(struct jetstream *jetstream, const struct stream *stream, size_t size);
 
 /* ---- the catalogue
  * ------------------------------------------------------------------------------------- */
@@ -138,6 +154,8 @@ struct stream *jetstream_stream(struct jetstream *jetstream, struct account *acc
  * equal stream). Only on the node that leads the metadata group.
  */
 /* MOVE: another node takes the place of `without` among the replicas; nothing is waited for. */
+/* EXPULSION: a server is removed from the cluster; what is waited for is that the metadata group
+ * has given it up. */
 /* RESTORE: a CREATE of a stream that is filled from a backup: what is waited for is its leader. */
 enum catalogue_op_kind {
     CATALOGUE_CREATE,
@@ -145,6 +163,7 @@ enum catalogue_op_kind {
     CATALOGUE_DELETE,
     CATALOGUE_MOVE,
     CATALOGUE_RESTORE,
+    CATALOGUE_EXPULSION,
 };
 
 struct catalogue_op {
@@ -155,7 +174,8 @@ struct catalogue_op {
     const struct stream_config *config; /* CREATE: what `json` says; NULL: it comes alone */
     int64_t replicas; /* CREATE, UPDATE: how many, and on which nodes; NULL: any */
     const struct stream_placement *placement;
-    uint64_t without; /* MOVE: the node */
+    uint64_t without;          /* MOVE: the node */
+    struct raft_member member; /* EXPULSION: who, as `check` has found */
     uint16_t (*check)(struct catalogue_op *op, bool *satisfied);
     /* Exactly once; entry NULL after a delete or failure. */
     void (*done)(struct catalogue_op *op, struct catalogue_entry *entry);
@@ -173,6 +193,11 @@ struct catalogue_op {
     int64_t deadline_ns;
 };
 void jetstream_catalogue(struct jetstream *jetstream, struct catalogue_op *op);
+
+/* May the server with that peer id (or, if that is empty, of that name) be removed from the cluster
+ * as it now is? 0 and the member, or the error's number, with a text of its own for 10041. */
+uint16_t jetstream_may_expel(struct jetstream *jetstream, struct bytes name, struct bytes id,
+                             struct raft_member *member, char *text, size_t text_size);
 
 /* How many messages of another stream a mirror or source may take in this turn; asked when it has
  * some. `turn` is the asker's, which is answered once a turn. They take turns, and what they take

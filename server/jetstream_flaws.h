@@ -20,7 +20,9 @@
     X(CONFIG_TAKEN_BACK,                                                                           \
       "a leader whose catalogue is behind logs the config before the last (F10)")                  \
     X(DUTY_FORGOTTEN, "a new leader does not look for the config that is still to be logged (F9)") \
-    X(WAIT_UNTRIED, "what waits behind others for a leader is not refused in time")
+    X(WAIT_UNTRIED, "what waits behind others for a leader is not refused in time")                \
+    X(REMOVED_WELCOME, "a server that was removed is let in again when it comes back")             \
+    X(REMOVED_AWAITED, "what a removed server held is not placed elsewhere")
 
 #define JETSTREAM_FLAW_NUMBER(name, text) JETSTREAM_FLAW_NUMBER_##name,
 enum jetstream_flaw_number { JETSTREAM_FLAW_TABLE(JETSTREAM_FLAW_NUMBER) JETSTREAM_FLAW_COUNT };

@@ -8,7 +8,8 @@
  *
  * Where a log is, fresh nodes are taken in: the leader makes them learners, then voters; any member
  * hands them the entry that the log begins with. A node that comes back with another disk is
- * another member: the old one goes first.
+ * another member: the old one goes first. One that was removed is not taken in again
+ * (jetstream_leave.c).
  */
 #include "base/heap.h"
 #include "base/owner.h"
@@ -19,6 +20,8 @@
 
 #define META_VOTERS_MAX 5u
 #define HELLO_SIZE      24u
+
+#define HELLO_KNOWS_REMOVAL 1u
 
 /* The metadata group's log being made on a worker. */
 struct beginning {
@@ -46,7 +49,7 @@ static struct raft_member self_of(const struct jetstream_cluster *cluster)
 void form_hello(struct jetstream_cluster *cluster, uint64_t node)
 {
     struct replica *meta = cluster->jetstream->meta;
-    uint8_t hello[HELLO_SIZE + NODE_TAGS_SIZE] = {meta != NULL};
+    uint8_t hello[HELLO_SIZE + NODE_TAGS_SIZE] = {meta != NULL, HELLO_KNOWS_REMOVAL};
     size_t size = HELLO_SIZE + place_tags(cluster->jetstream, hello + HELLO_SIZE);
 
     if (meta != NULL)
@@ -80,12 +83,14 @@ void form_heard(struct jetstream_cluster *cluster, uint64_t node, struct bytes b
         return;
     state->heard = true;
     state->has_meta = body.at[0] != 0;
+    state->knows_removal = body.at[1] >= HELLO_KNOWS_REMOVAL;
     memcpy(state->meta_incarnation, body.at + 8, 16);
     state->tags_size = body.size - HELLO_SIZE;
     memcpy(state->tags, body.at + HELLO_SIZE, state->tags_size);
     cluster->look = true;
     if (cluster->jetstream->meta == NULL)
         return;
+    leave_heard(cluster, state);
     if (!state->has_meta) {
         const struct raft_member *member =
             members_find(replica_members(cluster->jetstream->meta), node);
@@ -265,6 +270,8 @@ static bool next_change(struct jetstream_cluster *cluster, struct raft_config *n
     const struct replica *meta = cluster->jetstream->meta;
     const struct cluster_node *node;
 
+    if (leave_next(cluster, next))
+        return true;
     *next = *replica_members(meta);
     for (uint32_t i = 0; i < next->count; i++) {
         const struct node_state *state = cluster_node_state(cluster, next->at[i].node);
@@ -273,20 +280,23 @@ static bool next_change(struct jetstream_cluster *cluster, struct raft_config *n
             drop_member(next, i); /* its disk is another one */
             return true;
         }
-        if (next->at[i].learner && voters(next) < META_VOTERS_MAX && caught_up(meta, next->at[i])) {
+        if (next->at[i].learner && voters(next) < META_VOTERS_MAX && caught_up(meta, next->at[i]) &&
+            !leave_expelled(cluster, next->at[i])) {
             next->at[i].learner = false;
             return true;
         }
     }
     for (size_t at = 0; (node = cluster_next(cluster->cluster, &at)) != NULL;) {
         const struct node_state *state = cluster_node_state(cluster, node->id);
+        const struct raft_member member = {
+            .node = node->id, .incarnation = node->incarnation, .learner = true};
 
         if (!node->up || !node->jetstream || state == NULL || !state->heard ||
             (state->has_meta && !same_group(cluster, state)) ||
-            members_find(next, node->id) != NULL || next->count == RAFT_MEMBERS_MAX)
+            members_find(next, node->id) != NULL || next->count == RAFT_MEMBERS_MAX ||
+            leave_expelled(cluster, member))
             continue;
-        next->at[next->count++] = (struct raft_member){
-            .node = node->id, .incarnation = node->incarnation, .learner = true};
+        next->at[next->count++] = member;
         return true;
     }
     return false;
@@ -329,8 +339,10 @@ void form_turn(struct jetstream_cluster *cluster)
         form(cluster);
     else
         take_in(cluster);
-    if (cluster->jetstream->meta != NULL)
+    if (cluster->jetstream->meta != NULL) {
         jetstream_members_turn(cluster);
+        leave_turn(cluster);
+    }
     timers_arm(io_timers(io), &cluster->form, io_now(io) + FORM_RETRY_NS);
 }
 

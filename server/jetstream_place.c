@@ -85,15 +85,16 @@ struct choosing {
     bool offline; /* a node that might do is down */
 };
 
-static bool allowed(struct choosing *choosing, uint64_t node)
+static bool allowed(struct choosing *choosing, struct raft_member member)
 {
     struct jetstream_cluster *cluster = choosing->cluster;
+    const uint64_t node = member.node;
     const struct node_state *state = cluster_node_state(cluster, node);
     struct bytes at[NODE_TAGS_SIZE / 2], packed = {0};
     uint8_t own[NODE_TAGS_SIZE];
     struct schema_strings tags;
 
-    if (node == choosing->wish->without)
+    if (node == choosing->wish->without || leave_expelled(cluster, member))
         return false;
     if (node == cluster_self_id(cluster))
         packed = bytes_of(own, place_tags(cluster->jetstream, own));
@@ -109,14 +110,14 @@ static void keep_some(struct choosing *choosing, struct raft_config *members)
     const struct raft_config *wished = &wish->keep->wished;
     const struct raft_member *leader = members_find(wished, wish->keep->leader);
 
-    if (leader != NULL && allowed(choosing, leader->node))
+    if (leader != NULL && allowed(choosing, *leader))
         add(members, *leader, wish->replicas);
     for (int up = 1; up >= 0; up--) {
         for (uint32_t i = 0; i < wished->count; i++) {
             struct groups *groups = choosing->cluster->jetstream->groups;
 
             if (groups_node_up(groups, wished->at[i].node) == (up == 1) &&
-                allowed(choosing, wished->at[i].node))
+                allowed(choosing, wished->at[i]))
                 add(members, wished->at[i], wish->replicas);
         }
     }
@@ -132,7 +133,7 @@ static void choose(struct choosing *choosing, struct raft_config *members)
     for (uint32_t i = 0; i < nodes->count; i++) {
         if (!groups_node_up(jetstream->groups, nodes->at[i].node))
             choosing->offline = true;
-        else if (allowed(choosing, nodes->at[i].node))
+        else if (allowed(choosing, nodes->at[i]))
             candidates[count++] = (struct candidate){.member = nodes->at[i]};
     }
     count_streams(&jetstream->catalogue, candidates, count);
@@ -217,22 +218,28 @@ static bool replaced(struct jetstream_cluster *cluster, const struct catalogue_e
     return changed;
 }
 
+#define WISHES_MAX 16u /* at a time: each is placed without regard to the others */
+
 static void wish(struct jetstream_cluster *cluster)
 {
     struct jetstream *jetstream = cluster->jetstream;
     struct catalogue_entry *entry = jetstream->catalogue.first;
     struct raft_config members;
+    uint32_t records = 0;
 
     if (!jetstream->lead || !replica_ready(jetstream->meta) || jetstream->op_current != NULL ||
         replica_applied(jetstream->meta) != replica_proposed(jetstream->meta))
         return;
-    for (; entry != NULL; entry = entry->next) {
-        if (entry->removed || !replaced(cluster, entry, &members))
+    for (; entry != NULL && records < WISHES_MAX; entry = entry->next) {
+        if (entry->removed ||
+            (!replaced(cluster, entry, &members) && !leave_wish(cluster, entry, &members)))
             continue;
-        if (catalogue_write_members(replica_gather(jetstream->meta), entry->assigned.id, &members))
-            (void)replica_propose(jetstream->meta, jetstream_log_now(jetstream), 1);
-        return; /* the next one when this is applied */
+        if (!catalogue_write_members(replica_gather(jetstream->meta), entry->assigned.id, &members))
+            break;
+        records++;
     }
+    if (records > 0) /* the next ones when these are applied */
+        (void)replica_propose(jetstream->meta, jetstream_log_now(jetstream), records);
 }
 
 void jetstream_members_turn(struct jetstream_cluster *cluster)

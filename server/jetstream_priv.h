@@ -18,7 +18,7 @@ struct preparation;
 struct space {
     struct account *account;
     uint64_t interest_generation; /* when it was last looked at */
-    struct account_usage usage;   /* as it was at that time */
+    struct account_usages usages; /* as they were at that time */
     int64_t usage_looked_ns;
 };
 
@@ -80,6 +80,7 @@ struct jetstream {
     int64_t time_floor_ns; /* highest log time found at start */
     struct arena arena;
     struct buf read_buffer;
+    bool read_lent; /* or the cache: others look at what stands there */
     struct read_cache read_cache;
     struct table zones; /* jetstream_zones.c */
     struct staging_share staging;
@@ -114,6 +115,13 @@ struct space *jetstream_space(const struct jetstream *jetstream, const struct ac
 /* Who listens has changed in some: push consumers start and stop with it. */
 void jetstream_spaces_look(struct jetstream *jetstream);
 
+/* jetstream_usage.c: the tier that the stream belongs to, by replicas; and it goes to that of its
+ * replicas, if the account has such a one. */
+int64_t jetstream_tier(const struct catalogue_entry *entry);
+void jetstream_settle_tier(struct jetstream *jetstream, struct catalogue_entry *entry);
+/* Consumers with one replica, whatever the stream has. */
+uint64_t jetstream_lone_consumers(const struct stream *stream);
+
 /* jetstream_zones.c */
 void jetstream_zones_init(struct jetstream *jetstream, uint64_t seed);
 void jetstream_zones_deinit(struct jetstream *jetstream);
@@ -143,6 +151,11 @@ void jetstream_prepare(struct jetstream *jetstream, const struct catalogue_assig
 void jetstream_prepare_leave(struct jetstream *jetstream);
 /* jetstream_streams.c: it is there (ERR_EXISTS: it was), or could not be made. */
 void jetstream_prepared(struct jetstream *jetstream, uint64_t id, enum err err);
+
+/* ---- jetstream_leave.c: servers that are removed from the cluster ---------------------------- */
+
+/* The catalogue says so of one more. */
+void jetstream_expelled(struct jetstream *jetstream);
 
 /* ---- jetstream_meta.c: state blocks of the metadata group: events of its replica
  * --------------- */

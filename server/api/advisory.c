@@ -205,6 +205,21 @@ bool advisory_of_leader(struct jetstream *jetstream, const struct advisory_leade
     return end(&writer) && subject_of(subject, prefix, told->stream, told->consumer);
 }
 
+bool advisory_of_server_removed(struct jetstream *jetstream, struct bytes name, struct bytes id,
+                                struct buf *subject, struct buf *body)
+{
+    const char *domain = server_options(jetstream_server(jetstream))->jetstream_options.domain;
+    struct json_writer writer;
+
+    begin(jetstream, &writer, body, "io.nats.jetstream.advisory.v1.server_removed");
+    member(&writer, BYTES("server"), name);
+    member(&writer, BYTES("server_id"), id);
+    member(&writer, BYTES("cluster"), jetstream_cluster_name(jetstream));
+    if (domain != NULL)
+        member(&writer, BYTES("domain"), bytes_of_text(domain));
+    return end(&writer) && buf_add(subject, BYTES("$JS.EVENT.ADVISORY.SERVER.REMOVED"));
+}
+
 bool advisory_has_majority(struct jetstream *jetstream, const struct replica *replica)
 {
     return cluster_info_majority(jetstream, replica);

@@ -36,6 +36,10 @@ bool advisory_of_leader(struct jetstream *jetstream, const struct advisory_leade
 /* Does this server hear from most of those that hold it, itself among them? */
 bool advisory_has_majority(struct jetstream *jetstream, const struct replica *replica);
 
+/* That server was removed from the cluster; `id` as infos say it of a peer. */
+bool advisory_of_server_removed(struct jetstream *jetstream, struct bytes name, struct bytes id,
+                                struct buf *subject, struct buf *body);
+
 /* A consumer has been paused until then, or no longer is. */
 bool advisory_of_pause(struct jetstream *jetstream, struct bytes stream, struct bytes consumer,
                        bool paused, int64_t until_ns, struct buf *subject, struct buf *body);

@@ -166,6 +166,7 @@ void api_advise_pause(struct api_request *request, struct bytes stream, struct b
 extern const struct api_endpoint api_account_endpoints[];
 extern const struct api_endpoint api_backup_endpoints[];
 extern const struct api_endpoint api_leader_endpoints[];
+extern const struct api_endpoint api_server_endpoints[];
 extern const struct api_endpoint api_message_endpoints[];
 extern const struct api_endpoint api_stream_endpoints[];
 extern const struct api_endpoint api_stream_query_endpoints[];

@@ -299,8 +299,9 @@ static void stream_record(struct dumping *d, const struct record *record)
 }
 
 static const char *const catalogue_names[] = {
-    [CATALOGUE_ASSIGN] = "assign", [CATALOGUE_UPDATED] = "update",  [CATALOGUE_REMOVE] = "remove",
-    [CATALOGUE_GONE] = "gone",     [CATALOGUE_MEMBERS] = "members",
+    [CATALOGUE_ASSIGN] = "assign",   [CATALOGUE_UPDATED] = "update",
+    [CATALOGUE_REMOVE] = "remove",   [CATALOGUE_GONE] = "gone",
+    [CATALOGUE_MEMBERS] = "members", [CATALOGUE_EXPEL] = "server removed",
 };
 
 static void catalogue_record(struct dumping *d, const struct record *record)
@@ -310,7 +311,7 @@ static void catalogue_record(struct dumping *d, const struct record *record)
     struct decoder in;
 
     decoder_init(&in, bytes_skip(record->body, record->body.size < 6 ? record->body.size : 6));
-    id(d, "stream", decode_u64(&in));
+    id(d, record->type == CATALOGUE_EXPEL ? "node" : "stream", decode_u64(&in));
     if (record->type != CATALOGUE_ASSIGN)
         return;
     catalogue_init(&catalogue, 0);

@@ -20,6 +20,7 @@
 #define ARENA_MAX       ((size_t)16 << 20)
 #define TAG_SIZE        8u
 #define NAME_MAX_SIZE   32u
+#define SAY_NS          INT64_C(1000000000) /* between two lines of what is passed over */
 
 enum inbox_kind { INBOX_DELIVERY, INBOX_ANSWER };
 
@@ -45,9 +46,12 @@ struct follower {
     char tag[TAG_SIZE]; /* of what it has asked for, new each time */
     struct sink *sink_deliver, *sink_answer;
     struct outbox inbox;
-    bool overflown; /* something did not fit the inbox */
-    uint64_t turn;  /* of the server, in which it has last taken something */
-    bool held;      /* there is more, for the next turn */
+    uint64_t emptied; /* how often the inbox was, with what it still held */
+    bool overflown;   /* something did not fit it */
+    uint64_t passed;  /* messages that can never be stored here */
+    int64_t said_ns;  /* when that was last logged; 0: not yet */
+    uint64_t turn;    /* of the server, in which it has last taken something */
+    bool held;        /* there is more, for the next turn */
 };
 
 struct stream_origins {
@@ -126,7 +130,8 @@ static void confirm(struct follower *follower)
     struct message message = {.subject = follower->owed.to};
     int size;
 
-    if (message.subject.size == 0 || applied(follower) < follower->owed.sequence)
+    if (message.subject.size == 0 || (applied(follower) < follower->owed.sequence &&
+                                      !STREAM_FLAWED_STATE(stream, HANDED_OVER_EARLY)))
         return;
     size = snprintf(
         text, sizeof text, "NATS/1.0\r\nNats-Last-Consumer: %llu\r\nNats-Last-Stream: %llu\r\n\r\n",
@@ -136,11 +141,21 @@ static void confirm(struct follower *follower)
     forget_owed(follower);
 }
 
+/* The subject may be one of its own, whoever named it: what is published comes into the inbox then,
+ * where `to` stands. */
+static void say_alive(struct follower *follower, struct bytes to)
+{
+    struct bytes subject = heap_copy(to);
+
+    publish(follower->stream, subject, bytes_of(NULL, 0), bytes_of(NULL, 0));
+    heap_give((void *)subject.at);
+}
+
 /* It is to be answered on that subject. */
 static void owe(struct follower *follower, struct bytes to)
 {
     if (!follower->keeps) {
-        publish(follower->stream, to, bytes_of(NULL, 0), bytes_of(NULL, 0));
+        say_alive(follower, to);
         return;
     }
     forget_owed(follower);
@@ -158,6 +173,7 @@ static void hang_up(struct follower *follower)
     stream_sink_remove(follower->stream, &follower->sink_deliver);
     stream_sink_remove(follower->stream, &follower->sink_answer);
     outbox_clear(&follower->inbox);
+    follower->emptied++;
     follower->overflown = false;
     follower->beginning = false;
     forget_owed(follower);
@@ -456,6 +472,7 @@ static struct origin_message message_of(const struct follower *follower,
         .subject = transformed(follower, item->to, &origins->subject),
         .headers = origin_headers(item->headers, buf_bytes(&origins->source), &origins->headers),
         .payload = item->body,
+        .last_copy = follower->keeps,
     };
 }
 
@@ -491,15 +508,34 @@ static void refused(struct follower *follower, uint64_t sequence, uint16_t error
     fail(follower);
 }
 
+/* It never will be: what comes behind it must not wait for ever. */
+static void passed_over(struct follower *follower, uint64_t sequence,
+                        const struct decision *decision)
+{
+    struct stream *stream = follower->stream;
+    int64_t now_ns = io_now(stream_io(stream));
+
+    follower->passed++;
+    if (follower->said_ns != 0 && now_ns - follower->said_ns < SAY_NS)
+        return;
+    follower->said_ns = now_ns;
+    logger_warn(server_logger(jetstream_server(stream->jetstream)),
+                "Stream '%.*s': message %llu of '%.*s' is passed over: error %u %s (%llu so far)",
+                BYTES_ARG(stream->name), (unsigned long long)sequence,
+                BYTES_ARG(follower->source->name), decision->error, decision->error_text,
+                (unsigned long long)follower->passed);
+}
+
 /* False: it has to wait; nothing has happened. */
 static bool take(struct follower *follower, const struct outbox_item *item,
                  const struct ack_subject *ack)
 {
     struct stream *stream = follower->stream;
     struct origin_message message = message_of(follower, item, ack);
-    uint16_t error = jetstream_admits(
-        stream->jetstream, stream->account, stream->state.config.storage == STORAGE_MEMORY,
-        message.subject.size + message.headers.size + message.payload.size);
+    uint16_t error =
+        jetstream_admits(stream->jetstream, stream,
+                         stream_stored_size(stream->state.config.storage, message.subject.size,
+                                            message.headers.size, message.payload.size));
     struct decision decision;
 
     if (error != 0) {
@@ -515,6 +551,8 @@ static bool take(struct follower *follower, const struct outbox_item *item,
     }
     if (decision.outcome == DECIDE_STORE)
         stream_consumers_offer(stream, decision.subject);
+    else if (decision.error != 0)
+        passed_over(follower, ack->sequence, &decision);
     stream_mark(stream);
     follower->heard_sequence = ack->sequence;
     origin_taken(&follower->core, ack, io_now(stream_io(stream)));
@@ -579,12 +617,12 @@ static void read_inbox(struct follower *follower)
     left = jetstream_copies(follower->stream->jetstream, &follower->turn);
     while (left > 0 && !stream_operations_busy(follower->stream) &&
            outbox_peek(&follower->inbox, &item)) {
-        uint64_t count = follower->inbox.count;
+        uint64_t emptied = follower->emptied;
 
         if (item.code == INBOX_ANSWER ? !read_answer(follower, &item)
                                       : !read_delivery(follower, &item))
             return;
-        if (follower->inbox.count == count) /* else it has hung up */
+        if (follower->emptied == emptied)
             outbox_pop(&follower->inbox);
         left--;
     }

@@ -59,6 +59,8 @@ struct stream_op {
     uint64_t keep;       /* PURGE */
     const struct consumer_config
         *consumer_config; /* CONSUMER_CREATE: parsed, for a volatile consumer */
+    const struct consumer_config
+        *refiltered; /* CONSUMER_CREATE of one that is there, which gets other filters */
 
     /* results */
     uint16_t error;       /* err_code, 0: fine */
@@ -67,6 +69,10 @@ struct stream_op {
     uint64_t purged;
     struct consumer *consumer; /* CONSUMER_CREATE: made or found */
     bool created;              /* CONSUMER_CREATE: it was not there before */
+    struct {
+        bool done;
+        uint64_t from, found;
+    } count; /* of what the consumer wants then: op_count.c */
 };
 
 void stream_submit(struct stream *stream, struct stream_op *op);
@@ -140,6 +146,8 @@ struct bytes stream_name(const struct stream *stream);
 struct account *stream_account(const struct stream *stream);
 const struct stream_state *stream_applied(const struct stream *stream);
 const struct stream_config *stream_config(const struct stream *stream);
+/* What is stored, with what is decided here and not yet applied. */
+uint64_t stream_bytes_tail(const struct stream *stream);
 uint64_t stream_id(const struct stream *stream);
 bool stream_leads(const struct stream *stream);
 /* Since when, by the wall clock; of a stream that leads. */

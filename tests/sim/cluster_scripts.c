@@ -2,13 +2,13 @@
 
 #include <string.h>
 
-#define MILLISECOND INT64_C(1000000)
-#define SECOND      INT64_C(1000000000)
-#define ROUNDS      3
-#define LATE_NS     (900 * MILLISECOND) /* longer than an election, shorter than a link is silent */
+#include "tests/sim/cluster_stage.h"
+
+#define ROUNDS  3
+#define LATE_NS (900 * MILLISECOND) /* longer than an election, shorter than a link is silent */
 
 static const char *const names[SCRIPT_COUNT] = {"none",    "stale", "heir",  "change", "late",
-                                                "differs", "rot",   "short", "scale"};
+                                                "differs", "rot",   "short", "scale",  "gone"};
 
 const char *script_name(enum script script)
 {
@@ -40,77 +40,17 @@ void script_prepare(enum script script, struct nodes *nodes)
     nodes->may_differ = script == SCRIPT_DIFFERS;
 }
 
-/* ---- what users do meanwhile
- * ---------------------------------------------------------------------------- */
-
-static int64_t now(const struct stage *stage)
-{
-    return sim_now(stage->sim);
-}
-
-static void pass(const struct stage *stage, int64_t ns)
-{
-    int64_t until = now(stage) + ns;
-
-    while (now(stage) < until && report_good(stage->report)) {
-        stage->pass(stage->context, 5 * MILLISECOND);
-        for (unsigned i = 0; i < stage->user_count; i++)
-            user_look_at_time(&stage->users[i]);
-    }
-}
-
-static bool ready(const struct user *user)
-{
-    return user_connected(user) && user_idle(user);
-}
-
-static bool wait_ready(const struct stage *stage, const struct user *user, int64_t most_ns)
-{
-    int64_t until = now(stage) + most_ns;
-
-    while (!ready(user) && now(stage) < until && report_good(stage->report))
-        pass(stage, 5 * MILLISECOND);
-    return ready(user);
-}
-
-static bool go_to(const struct stage *stage, struct user *user, size_t node)
-{
-    user->patience_ns = USER_PATIENCE_NS;
-    user_move(user, node);
-    for (int i = 0; i < 100 && !user_go(user, node); i++)
-        stage->pass(stage->context, MILLISECOND);
-    return wait_ready(stage, user, 2 * SECOND) && user->server == node;
-}
-
-static void publish_for(const struct stage *stage, struct user *user, int64_t ns)
-{
-    int64_t until = now(stage) + ns;
-
-    while (now(stage) < until && report_good(stage->report)) {
-        if (user_connected(user) && user->open < 30)
-            user_publish(user, 0);
-        pass(stage, 10 * MILLISECOND);
-    }
-}
-
-static size_t other_than(const struct stage *stage, size_t node)
-{
-    size_t count = stage->nodes->count;
-
-    return (node + 1 + prng_below(stage->prng, count - 1)) % count;
-}
-
 /* ---- a leader that does not know that it was replaced
  * ---------------------------------------------------- */
 
 static bool other_leads(const struct stage *stage, size_t old, int64_t most_ns)
 {
-    int64_t until = now(stage) + most_ns;
+    int64_t until = stage_now(stage) + most_ns;
 
-    while (now(stage) < until && report_good(stage->report)) {
+    while (stage_now(stage) < until && report_good(stage->report)) {
         if (truth_other_leads(stage->truth, "S0", old))
             return true;
-        pass(stage, 5 * MILLISECOND);
+        stage_pass(stage, 5 * MILLISECOND);
     }
     return false;
 }
@@ -133,35 +73,26 @@ static void play_stale(const struct stage *stage)
     size_t old = truth_leader(stage->truth, "S0");
     int64_t wakes_ns;
 
-    if (old >= stage->nodes->count || !go_to(stage, late, old) ||
-        !go_to(stage, busy, other_than(stage, old)))
+    if (old >= stage->nodes->count || !stage_go_to(stage, late, old) ||
+        !stage_go_to(stage, busy, stage_other_than(stage, old)))
         return;
-    wakes_ns = now(stage) + 4 * SECOND;
+    wakes_ns = stage_now(stage) + 4 * SECOND;
     report_say(stage->report, "n%zu, who leads, stands still", old + 1);
     sim_pause(stage->sim, old, 4 * SECOND);
     if (!other_leads(stage, old, 3 * SECOND))
         return;
     for (int i = 0; i < 10; i++)
         user_publish(busy, 0);
-    if (!wait_ready(stage, busy, wakes_ns - 100 * MILLISECOND - now(stage)) || !ready(late))
+    if (!stage_wait_ready(stage, busy, wakes_ns - 100 * MILLISECOND - stage_now(stage)) ||
+        !stage_ready(late))
         return;
     ask_about(stage, late);
-    pass(stage, wakes_ns - now(stage));
-    publish_for(stage, busy, SECOND);
+    stage_pass(stage, wakes_ns - stage_now(stage));
+    stage_publish_for(stage, busy, SECOND);
 }
 
 /* ---- a new leader whose own disk is behind
  * -------------------------------------------------------------- */
-
-static void cut_off(const struct stage *stage, size_t node, bool off)
-{
-    for (size_t i = 0; i < stage->nodes->count; i++) {
-        if (i == node)
-            continue;
-        (off ? sim_cut : sim_join)(stage->sim, node, i);
-        (off ? sim_cut : sim_join)(stage->sim, i, node);
-    }
-}
 
 static void play_heir(const struct stage *stage)
 {
@@ -171,23 +102,23 @@ static void play_heir(const struct stage *stage)
 
     if (old >= stage->nodes->count)
         return;
-    heir = other_than(stage, old);
-    if (!go_to(stage, user, old) || !go_to(stage, other, heir))
+    heir = stage_other_than(stage, old);
+    if (!stage_go_to(stage, user, old) || !stage_go_to(stage, other, heir))
         return;
     slow = stage->faults->everyday[heir];
     slow.disk_stall = 1000000;
     slow.disk_stall_ns = 5 * SECOND;
     sim_set_faults(stage->sim, heir, &slow);
     report_say(stage->report, "n%zu, a follower, is behind with its disk", heir + 1);
-    publish_for(stage, user, 100 * MILLISECOND);
+    stage_publish_for(stage, user, 100 * MILLISECOND);
     report_say(stage->report, "n%zu, who leads, is cut off", old + 1);
-    cut_off(stage, old, true);
+    stage_cut_off(stage, old, true);
     /* What it is at takes its time; its vote goes to the journal and does not wait for that. */
     sim_set_faults(stage->sim, heir, &stage->faults->everyday[heir]);
-    publish_for(stage, other, 800 * MILLISECOND);
-    cut_off(stage, old, false);
-    publish_for(stage, other, 1500 * MILLISECOND);
-    pass(stage, SECOND);
+    stage_publish_for(stage, other, 800 * MILLISECOND);
+    stage_cut_off(stage, old, false);
+    stage_publish_for(stage, other, 1500 * MILLISECOND);
+    stage_pass(stage, SECOND);
 }
 
 /* ---- a catalogue that is behind
@@ -195,10 +126,10 @@ static void play_heir(const struct stage *stage)
 
 static bool asked(const struct stage *stage, struct user *user, enum ask what, unsigned stream)
 {
-    if (!wait_ready(stage, user, SECOND))
+    if (!stage_wait_ready(stage, user, SECOND))
         return false;
     user_ask(user, what, stream, 0);
-    return wait_ready(stage, user, 2 * SECOND) && user->ask_answered && user->ask_good;
+    return stage_wait_ready(stage, user, 2 * SECOND) && user->ask_answered && user->ask_good;
 }
 
 static void play_change(const struct stage *stage)
@@ -206,11 +137,11 @@ static void play_change(const struct stage *stage)
     struct user *user = &stage->users[0];
     size_t node = truth_leader(stage->truth, "S1");
 
-    if (node >= stage->nodes->count || !go_to(stage, user, other_than(stage, node)) ||
+    if (node >= stage->nodes->count || !stage_go_to(stage, user, stage_other_than(stage, node)) ||
         !asked(stage, user, ASK_CHANGE, 1) || !asked(stage, user, ASK_CHANGE, 1))
         return;
     nodes_crash(stage->nodes, node, SIM_CRASH_KILL);
-    pass(stage, (int64_t)prng_below(stage->prng, 500 * MILLISECOND));
+    stage_pass(stage, (int64_t)prng_below(stage->prng, 500 * MILLISECOND));
     if (!nodes_start(stage->nodes, node, SIM_CRASH_KILL, 0))
         return;
     for (int i = 0; i < 10; i++)
@@ -222,31 +153,14 @@ static void play_change(const struct stage *stage)
 
 static bool elected(const struct stage *stage, size_t node, int64_t most_ns)
 {
-    int64_t until = now(stage) + most_ns;
+    int64_t until = stage_now(stage) + most_ns;
 
-    while (now(stage) < until && report_good(stage->report)) {
+    while (stage_now(stage) < until && report_good(stage->report)) {
         if (truth_elected(stage->truth, "S0", node))
             return true;
         stage->pass(stage->context, MILLISECOND / 5);
     }
     return false;
-}
-
-/* Nothing is wrong with network, disks and nodes: whoever is asked has to see to it. */
-static void must_serve(const struct stage *stage, struct user *user)
-{
-    const struct history *history = &stage->scene->streams[0].history;
-    uint64_t stored = history->stored;
-    int64_t until = now(stage) + 8 * SECOND;
-
-    while (history->stored == stored && now(stage) < until && report_good(stage->report)) {
-        if (ready(user))
-            user_publish(user, 0);
-        pass(stage, 100 * MILLISECOND);
-    }
-    if (history->stored == stored)
-        report_violate(stage->report, "S0: nothing is stored by way of n%zu, and nothing is wrong",
-                       user->server + 1);
 }
 
 /* `old` gives way to `between`, whose word to `third` takes long, and then leads again. */
@@ -257,10 +171,10 @@ static void play_late(const struct stage *stage)
 
     if (old >= stage->nodes->count || stage->nodes->count != 3)
         return;
-    between = other_than(stage, old);
+    between = stage_other_than(stage, old);
     third = 3 - old - between;
     faults_calm_down(stage->faults);
-    if (!go_to(stage, user, third))
+    if (!stage_go_to(stage, user, third))
         return;
     sim_pause(stage->sim, old, 1200 * MILLISECOND);
     if (!elected(stage, between, 1200 * MILLISECOND))
@@ -270,10 +184,10 @@ static void play_late(const struct stage *stage)
         stage->pass(stage->context, MILLISECOND);
     stage->pass(stage->context, 10 * MILLISECOND); /* its word is on the way */
     sim_pause(stage->sim, between, LATE_NS);
-    pass(stage, 2 * LATE_NS);
+    stage_pass(stage, 2 * LATE_NS);
     sim_delay(stage->sim, between, third, 0, 0);
-    pass(stage, SECOND);
-    must_serve(stage, user);
+    stage_pass(stage, SECOND);
+    stage_must_serve(stage, user);
 }
 
 /* ---- a replica whose state is another one
@@ -305,10 +219,10 @@ static bool publish_until(const struct stage *stage, struct user *user, size_t n
                           int64_t most_ns, uint64_t healed,
                           bool (*done)(const struct stage *stage, size_t node, uint64_t healed))
 {
-    int64_t until = now(stage) + most_ns;
+    int64_t until = stage_now(stage) + most_ns;
 
-    while (!done(stage, node, healed) && now(stage) < until && report_good(stage->report))
-        publish_for(stage, user, 20 * MILLISECOND);
+    while (!done(stage, node, healed) && stage_now(stage) < until && report_good(stage->report))
+        stage_publish_for(stage, user, 20 * MILLISECOND);
     return done(stage, node, healed);
 }
 
@@ -320,7 +234,7 @@ static void let_lead(const struct stage *stage, size_t old, size_t node)
             sim_pause(stage->sim, i, i == old ? 900 * MILLISECOND : 30 * MILLISECOND);
     }
     (void)elected(stage, node, 1200 * MILLISECOND);
-    pass(stage, SECOND);
+    stage_pass(stage, SECOND);
 }
 
 static void play_differs(const struct stage *stage)
@@ -331,9 +245,9 @@ static void play_differs(const struct stage *stage)
 
     if (old >= stage->nodes->count)
         return;
-    node = other_than(stage, old);
+    node = stage_other_than(stage, old);
     faults_calm_down(stage->faults);
-    if (!go_to(stage, user, old) || !truth_spoil(stage->truth, "S0", node) ||
+    if (!stage_go_to(stage, user, old) || !truth_spoil(stage->truth, "S0", node) ||
         !publish_until(stage, user, node, 2 * SECOND, before, spoilt))
         return;
     report_say(stage->report, "n%zu has forgotten a message", node + 1);
@@ -341,7 +255,7 @@ static void play_differs(const struct stage *stage)
         let_lead(stage, old, node);
     if (publish_until(stage, user, node, 8 * SECOND, before, noticed) &&
         prng_chance(stage->prng, 1, 3)) {
-        pass(stage, (int64_t)prng_below(stage->prng, 700 * MILLISECOND));
+        stage_pass(stage, (int64_t)prng_below(stage->prng, 700 * MILLISECOND));
         nodes_crash(stage->nodes, node, SIM_CRASH_KILL);
         if (!nodes_start(stage->nodes, node, SIM_CRASH_KILL, 0))
             return;
@@ -371,14 +285,14 @@ static void play_rot(const struct stage *stage)
 
     if (leader >= stage->nodes->count || log == 0)
         return;
-    node = other_than(stage, leader);
+    node = stage_other_than(stage, leader);
     faults_calm_down(stage->faults);
-    if (!truth_has(stage->truth, "S0", node) || !go_to(stage, user, leader))
+    if (!truth_has(stage->truth, "S0", node) || !stage_go_to(stage, user, leader))
         return;
-    publish_for(stage, user, SECOND);
+    stage_publish_for(stage, user, SECOND);
     nodes_crash(stage->nodes, node, SIM_CRASH_KILL);
     if (newest) /* it is so far behind that it needs a block */
-        publish_for(stage, user, 1500 * MILLISECOND);
+        stage_publish_for(stage, user, 1500 * MILLISECOND);
     leader = truth_leader(stage->truth, "S0");
     if (newest && leader < stage->nodes->count)
         (void)nodes_rot_blocks(stage->nodes, leader, log, true);
@@ -389,7 +303,8 @@ static void play_rot(const struct stage *stage)
         return;
     }
     for (int i = 0; i < 100 && !well(stage, node, before); i++)
-        pass(stage, 200 * MILLISECOND); /* nothing is published that would bring another block */
+        stage_pass(stage,
+                   200 * MILLISECOND); /* nothing is published that would bring another block */
     if (!well(stage, node, before))
         report_violate(stage->report, "S0: n%zu does not come back", node + 1);
 }
@@ -408,11 +323,11 @@ static void play_short(const struct stage *stage)
 
     if (leader >= stage->nodes->count || log == 0)
         return;
-    node = other_than(stage, leader);
+    node = stage_other_than(stage, leader);
     faults_calm_down(stage->faults);
-    if (!truth_has(stage->truth, "S0", node) || !go_to(stage, user, leader))
+    if (!truth_has(stage->truth, "S0", node) || !stage_go_to(stage, user, leader))
         return;
-    publish_for(stage, user, 300 * MILLISECOND);
+    stage_publish_for(stage, user, 300 * MILLISECOND);
     nodes_crash(stage->nodes, node, SIM_CRASH_KILL);
     (void)nodes_cut_log(stage->nodes, node, catalogue ? 1 : log);
     if (!nodes_start(stage->nodes, node, SIM_CRASH_KILL, 0)) {
@@ -420,25 +335,16 @@ static void play_short(const struct stage *stage)
         return;
     }
     for (int i = 0; i < 5 && !catalogue; i++) { /* it is asked for, again and again */
-        pass(stage, (int64_t)prng_below(stage->prng, 100 * MILLISECOND));
+        stage_pass(stage, (int64_t)prng_below(stage->prng, 100 * MILLISECOND));
         truth_transfer(stage->truth, "S0", node);
     }
-    must_serve(stage, user);
+    stage_must_serve(stage, user);
     if (!publish_until(stage, user, node, 20 * SECOND, before, well))
         report_violate(stage->report, "S0: n%zu does not come back", node + 1);
 }
 
 /* ---- replicas more and less
  * ----------------------------------------------------------------------------- */
-
-static bool is_level(const struct stage *stage, int64_t most_ns)
-{
-    int64_t until = now(stage) + most_ns;
-
-    while (truth_level(stage->truth) != NULL && now(stage) < until && report_good(stage->report))
-        pass(stage, 50 * MILLISECOND);
-    return truth_level(stage->truth) == NULL;
-}
 
 /* F23: with one replica its log has dropped what new ones would begin with; whoever stays must have
  * everything, also if one of them dies on the way. */
@@ -452,25 +358,25 @@ static void play_scale(const struct stage *stage)
     for (int i = 0; i < 60 && report_good(stage->report); i++) {
         if (user_connected(user) && user->open < 30)
             user_publish(user, 1);
-        pass(stage, 10 * MILLISECOND);
+        stage_pass(stage, 10 * MILLISECOND);
     }
     stream->replicas = stream->replicas == 1 ? 3 : 1;
     report_say(stage->report, "S1 is to have %u replicas", stream->replicas);
     if (!asked(stage, user, ASK_CHANGE, 1))
         return;
     if (prng_chance(stage->prng, 1, 2)) {
-        pass(stage, (int64_t)prng_below(stage->prng, 300 * MILLISECOND));
+        stage_pass(stage, (int64_t)prng_below(stage->prng, 300 * MILLISECOND));
         nodes_crash(stage->nodes, node, SIM_CRASH_KILL);
-        pass(stage, (int64_t)prng_below(stage->prng, SECOND));
+        stage_pass(stage, (int64_t)prng_below(stage->prng, SECOND));
         if (!nodes_start(stage->nodes, node, SIM_CRASH_KILL, 0))
             return;
     }
     for (int i = 0; i < 20 && report_good(stage->report); i++) {
         if (user_connected(user) && user->open < 30)
             user_publish(user, 1);
-        pass(stage, 10 * MILLISECOND);
+        stage_pass(stage, 10 * MILLISECOND);
     }
-    if (!is_level(stage, 30 * SECOND) && report_good(stage->report))
+    if (!stage_is_level(stage, 30 * SECOND) && report_good(stage->report))
         report_violate(stage->report, "S1 does not come to %u replicas: %s", stream->replicas,
                        truth_level(stage->truth));
 }
@@ -487,6 +393,7 @@ void script_play(enum script script, const struct stage *stage)
         case SCRIPT_ROT: play_rot(stage); break;
         case SCRIPT_SHORT: play_short(stage); break;
         case SCRIPT_SCALE: play_scale(stage); break;
+        case SCRIPT_GONE: play_gone(stage); break;
         case SCRIPT_NONE:
         case SCRIPT_COUNT: break;
         }

@@ -6,8 +6,8 @@
 #ifndef TESTS_SIM_CLUSTER_SCRIPTS_H
 #define TESTS_SIM_CLUSTER_SCRIPTS_H
 
-#include "tests/sim/cluster_faults.h"
-#include "tests/sim/cluster_user.h"
+struct nodes;
+struct stage;
 
 enum script {
     SCRIPT_NONE,
@@ -21,21 +21,8 @@ enum script {
     SCRIPT_ROT,     /* state blocks of one node cannot be read: the others have it all */
     SCRIPT_SHORT,   /* a log of one node ends too early: the metadata's, or one that is to lead */
     SCRIPT_SCALE,   /* a stream has one replica, then three, then one */
+    SCRIPT_GONE,    /* a node lost for good is removed from the cluster, and comes back */
     SCRIPT_COUNT,
-};
-
-struct stage {
-    struct report *report;
-    struct sim *sim;
-    struct nodes *nodes;
-    struct truth *truth;
-    struct faults *faults;
-    struct scene *scene;
-    struct prng *prng;
-    struct user *users;
-    unsigned user_count;                     /* at least two */
-    void (*pass)(void *context, int64_t ns); /* time goes by */
-    void *context;
 };
 
 const char *script_name(enum script script);

@@ -276,6 +276,18 @@ static struct jetstream *reference(struct truth *truth)
     return leader < truth->nodes->count ? nodes_jetstream(truth->nodes, leader) : NULL;
 }
 
+size_t truth_begun(struct truth *truth)
+{
+    size_t begun = 0;
+
+    for (size_t i = 0; i < truth->nodes->count; i++) {
+        const struct jetstream *jetstream = nodes_jetstream(truth->nodes, i);
+
+        begun += jetstream != NULL && jetstream->meta != NULL;
+    }
+    return begun;
+}
+
 size_t truth_meta_leader(struct truth *truth)
 {
     for (size_t i = 0; i < truth->nodes->count; i++) {
@@ -537,7 +549,13 @@ static void compare_catalogues(struct truth *truth, const struct jetstream *jets
 {
     const struct jetstream *other = nodes_jetstream(truth->nodes, node);
     const struct catalogue_entry *a = jetstream->catalogue.first, *b = other->catalogue.first;
+    const struct catalogue_expelled *removed = &jetstream->catalogue.expelled;
 
+    for (uint32_t i = 0; i < removed->count; i++) {
+        if (removed->count != other->catalogue.expelled.count ||
+            !members_equal(removed->at[i], other->catalogue.expelled.at[i]))
+            report_violate(truth->report, "n%zu knows of others that were removed", node + 1);
+    }
     for (; a != NULL && b != NULL; a = a->next, b = b->next) {
         if (a->assigned.id != b->assigned.id || !equal_entries(a, b)) {
             report_violate(truth->report, "n%zu has another entry %llx in its catalogue", node + 1,

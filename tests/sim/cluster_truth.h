@@ -76,6 +76,8 @@ void truth_tell(struct truth *truth);
 uint64_t truth_handed_out(struct truth *truth, const char *stream, const char *consumer);
 /* The node that leads that stream, or nodes->count. */
 size_t truth_leader(struct truth *truth, const char *stream);
+/* How many nodes that are up have a metadata log. */
+size_t truth_begun(struct truth *truth);
 size_t truth_meta_leader(struct truth *truth);
 /* Has that node's replica of it won an election, told so or not? */
 bool truth_elected(struct truth *truth, const char *stream, size_t node);

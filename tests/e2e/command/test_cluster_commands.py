@@ -1,6 +1,7 @@
 """cluster status, stepdown and peer-remove, doctor cluster, server ls: three servers, of which one goes."""
 
 import os
+import shutil
 import tempfile
 import time
 import unittest
@@ -100,6 +101,23 @@ class Three(CliCase):
         self.run_cli("cluster", "peer-remove", status["leader"], "S", "--force")
         self.until(lambda found: found.get("leader") not in (None, "", status["leader"]),
                    lambda: self.json("stream", "info", "S")["cluster"])
+
+    def test_a_server_lost_for_good_is_taken_out_of_the_cluster(self):
+        def names():
+            status = self.json("cluster", "status", env=self.admin)
+            return sorted([status["leader"]] + [row["name"] for row in status["replicas"]])
+
+        self.until(lambda found: found == ["n0", "n1", "n2"], names)
+        self.fails(FAILED, "cluster", "peer-remove", "n9", "--force", env=self.admin, says="not a member")
+        gone = self.nodes[2]
+        gone.kill()
+        self.until(lambda said: "server n2 is away" in said, lambda: self.run_cli("doctor", "cluster", code=FAILED, env=self.admin).stdout)
+        self.assertEqual(self.out("cluster", "peer-remove", "n2", "--force", env=self.admin), "The server was removed\n")
+        self.assertEqual(names(), ["n0", "n1"])
+        self.until(lambda said: "0 problems" in said, lambda: self.out("doctor", "cluster", env=self.admin))
+        shutil.rmtree(os.path.join(gone.directory, "millrace"))
+        gone.start()  # a new one, which the other tests need
+        self.until(lambda found: found == ["n0", "n1", "n2"], names)
 
     def test_the_doctor_finds_who_is_away(self):
         self.stream()

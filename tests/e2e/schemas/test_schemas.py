@@ -89,7 +89,7 @@ REFERENCE_TOO = [
 UNSEEN = {
     ADVISORY + "domain_leader_elected": "of the system account, when the metadata group elects: tests/e2e/wire/test_system.py",
     ADVISORY + "server_out_of_space": "it takes a full disk",
-    ADVISORY + "server_removed": "sent where servers are removed by hand",
+    ADVISORY + "server_removed": "of the system account: tests/e2e/wire/test_cluster_leave.py",
     ADVISORY + "consumer_quorum_lost": "a consumer has no group of its own here",
     ADVISORY + "api_limit_reached": "it takes more requests under way than a client sends",
     API + "account_purge_response": "of the system account",

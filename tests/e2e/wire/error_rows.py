@@ -255,21 +255,24 @@ TESTS = {
     "tests/e2e/wire/test_origins_kept.py": [10214, 10217],
     "tests/e2e/wire/test_backup.py": [10062, 10064, 10130],
     "tests/e2e/wire/test_cluster_features.py": [10005, 10123],
+    "tests/e2e/wire/test_cluster_leave.py": [10041, 10044],
     "tests/e2e/wire/test_server_errors.py": [10023, 10040, 10075, 10134],
     "tests/unit/server/test_scenes.c": [10008, 10049],
     "tests/e2e/wire/test_offline.py": [10194],
+    "tests/e2e/wire/test_tiers.py": [10120],
     "tests/sim/user.c": [10167],
 }  # fmt: skip
 
 # In the source, for a state that nothing that is sent can bring about.
 GUARDS = {
+    "a server is removed before the next request is looked at, unless others went down in that moment": [10202],
     "the token of the subject is the name by then, and a durable name that differs from it has been refused (10017)": [10132],
 }
 
 # Nowhere in the source, and why.
 NEVER = {
     "it wraps what goes wrong in making a thing, each of which has a number of its own here": [
-        10029, 10041, 10045, 10048, 10050, 10051, 10053, 10104, 10106,
+        10029, 10045, 10048, 10050, 10051, 10053, 10104, 10106,
     ],
     "a request without a configuration is one with an empty one, which is refused for its name (10025, 10052)": [10078],
     "earlier versions of the reference refused so what 2.14 takes": [10032, 10033, 10085, 10087, 10093, 10103, 10105, 10114],
@@ -278,10 +281,9 @@ NEVER = {
     "push consumers cannot be asked directly": [10092],
     "a log that cannot be opened is the stream's (10194); consumers are in it": [10118, 10119, 10195],
     "servers that have JetStream take part in its cluster, or do not start": [10006, 10007, 10009, 10036],
-    "a server is not removed from the metadata group by hand (docs/compatibility.md)": [10044],
-    "a change of members waits for the one before it": [10124, 10129, 10202, 10226],
+    "a change of members waits for the one before it": [10124, 10129, 10226],
     "a restore subscribes and opens no file, which could fail": [10042, 10072],
-    "an account of operators without JetStream answers 10039": [10035, 10120],
+    "an account of operators without JetStream answers 10039": [10035],
     "JetStream that is off answers by its silence": [10076],
     "an id that is in flight is answered when it is stored": [10158],
     "no version since 2.10 sends it": [10004, 10011, 10019, 10061, 10063, 10066, 10067, 10068, 10073, 10096, 10117, 10163, 10180],

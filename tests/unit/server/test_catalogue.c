@@ -268,6 +268,61 @@ START_TEST(a_block_that_is_older_or_cut_short_changes_nothing)
 }
 END_TEST
 
+START_TEST(who_was_removed_is_known_by_node_and_disk_and_stands_in_blocks)
+{
+    const struct raft_member gone = {.node = 7, .incarnation = 8};
+    struct fixture f, behind;
+    struct buf without, block, again;
+
+    begin(&f);
+    begin(&behind);
+    assign(&f, 16, "{\"name\":\"A\"}");
+    without = encoded(&f);
+    ck_assert(catalogue_write_expel(&f.log, gone));
+    ck_assert_int_eq(apply(&f), OK);
+    ck_assert(catalogue_is_expelled(&f.catalogue, gone));
+    ck_assert(
+        !catalogue_is_expelled(&f.catalogue, (struct raft_member){.node = 7, .incarnation = 9}));
+    block = encoded(&f);
+    ck_assert_uint_eq(without.at[0], 1); /* what versions before this read */
+    ck_assert_uint_eq(block.at[0], 2);
+    ck_assert_int_eq(catalogue_decode(&behind.catalogue, buf_bytes(&block)), OK);
+    ck_assert(catalogue_is_expelled(&behind.catalogue, gone));
+    again = encoded(&behind);
+    ck_assert(bytes_equal(buf_bytes(&again), buf_bytes(&block)));
+    for (size_t size = 17; size < 16 + 8 + 24; size++) /* cut within the list */
+        ck_assert_int_eq(catalogue_check(&f.catalogue, bytes_take(buf_bytes(&block), size)),
+                         ERR_CORRUPT);
+    buf_deinit(&without);
+    buf_deinit(&block);
+    buf_deinit(&again);
+    end(&f);
+    end(&behind);
+}
+END_TEST
+
+START_TEST(a_removal_that_makes_no_sense_is_refused_and_the_list_is_bounded)
+{
+    struct fixture f;
+
+    begin(&f);
+    ck_assert(catalogue_write_expel(&f.log, (struct raft_member){.node = 0, .incarnation = 1}));
+    ck_assert_int_eq(apply(&f), ERR_CORRUPT);
+    for (uint64_t i = 1; i <= CATALOGUE_EXPELLED_MAX + 1; i++) {
+        ck_assert(catalogue_write_expel(&f.log, (struct raft_member){.node = i, .incarnation = i}));
+        ck_assert_int_eq(apply(&f), OK);
+    }
+    ck_assert(catalogue_write_expel(&f.log, (struct raft_member){.node = 2, .incarnation = 2}));
+    ck_assert_int_eq(apply(&f), ERR_CORRUPT); /* it is known */
+    ck_assert_uint_eq(f.catalogue.expelled.count, CATALOGUE_EXPELLED_MAX);
+    ck_assert(
+        !catalogue_is_expelled(&f.catalogue, (struct raft_member){.node = 1, .incarnation = 1}));
+    ck_assert(
+        catalogue_is_expelled(&f.catalogue, (struct raft_member){.node = 2, .incarnation = 2}));
+    end(&f);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *tests[] = {
@@ -281,6 +336,8 @@ int main(void)
         a_short_record_is_refused_whole,
         a_block_brings_an_older_catalogue_to_what_it_says,
         a_block_that_is_older_or_cut_short_changes_nothing,
+        who_was_removed_is_known_by_node_and_disk_and_stands_in_blocks,
+        a_removal_that_makes_no_sense_is_refused_and_the_list_is_bounded,
     };
 
     return UNIT_RUN_PLAIN("catalogue", tests);
