@@ -7,11 +7,9 @@
  *
  *     sim_consumers --seed N [--flaw NAME] | --seconds N | --flaws --seconds N
  */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "consumers/flaws.h"
 #include "server/catalogue.h"
@@ -23,8 +21,8 @@
 #include "tests/sim/cluster_nodes.h"
 #include "tests/sim/consumer_lives.h"
 #include "tests/sim/consumer_model.h"
-#include "tests/sim/hunt.h"
 #include "tests/sim/leaks.h"
+#include "tests/sim/runner.h"
 
 #define MILLISECOND INT64_C(1000000)
 #define SECOND      INT64_C(1000000000)
@@ -53,8 +51,6 @@ struct run {
     uint64_t messages;
     char stream_config[300], consumer_config[500];
 };
-
-static uint64_t current_seed;
 
 static bool chance(struct run *run, uint32_t n, uint32_t of)
 {
@@ -447,7 +443,6 @@ static void begin(struct run *run, uint64_t seed, bool loud, uint64_t consumer_f
     struct sim_faults faults;
 
     *run = (struct run){.seed = seed, .report.loud = loud};
-    current_seed = seed;
     run->sim = sim_create(seed);
     run->report.sim = run->sim;
     prng_seed(&run->prng, seed ^ UINT64_C(0xc025));
@@ -593,17 +588,16 @@ static void conclude(struct run *run)
         audit(run, i);
 }
 
-struct totals {
+static struct {
     uint64_t heard, redelivered, confirmed, crashes, given_up, lives, deaths, refused;
-};
+} totals;
 
-static bool run_seed(uint64_t seed, bool loud, uint64_t consumer_flaws, uint64_t stream_flaws,
-                     struct totals *totals)
+static bool run_seed(uint64_t seed, bool loud, const struct runner_flaw *flaw)
 {
     static struct run run;
     bool good;
 
-    begin(&run, seed, loud, consumer_flaws, stream_flaws);
+    begin(&run, seed, loud, flaw->consumer, flaw->stream);
     start_some(&run, true);
     if (until(&run, MADE_NS, is_made, make, "the consumer")) {
         for (int i = 0; i < ACTIONS && report_good(&run.report); i++) {
@@ -623,126 +617,47 @@ static bool run_seed(uint64_t seed, bool loud, uint64_t consumer_flaws, uint64_t
                (unsigned long long)seed, good ? "good" : run.report.violation, run.nodes.count,
                run.published, (unsigned long long)run.model.heard, run.crashes, run.stream_config,
                run.consumer_config);
-    if (totals != NULL) {
-        totals->heard += run.model.heard;
-        totals->redelivered += run.model.redelivered;
-        totals->confirmed += run.model.confirmed;
-        totals->crashes += run.crashes;
-        totals->given_up += run.model.given_up;
-        totals->lives += run.lives.created;
-        totals->deaths += run.lives.deleted;
-        totals->refused += run.lives.refused;
-    }
+    totals.heard += run.model.heard;
+    totals.redelivered += run.model.redelivered;
+    totals.confirmed += run.model.confirmed;
+    totals.crashes += run.crashes;
+    totals.given_up += run.model.given_up;
+    totals.lives += run.lives.created;
+    totals.deaths += run.lives.deleted;
+    totals.refused += run.lives.refused;
     end(&run);
     return good;
 }
 
 /* ---- main ------------------------------------------------------------------------------------ */
 
-static struct flaw {
-    uint64_t consumer, stream;
-    const char *name, *text;
-} flaws[] = {
-    {CONSUMER_FLAW_DELIVER_AT_PROPOSAL, 0, "DELIVER_AT_PROPOSAL",
-     "a message leaves when its hand-out is proposed"},
-    {0, STREAM_FLAW_SETTLED_KEPT, "SETTLED_KEPT", "a work queue keeps what was acknowledged"},
-    {0, STREAM_FLAW_BLOCK_WITHOUT_CONSUMERS, "BLOCK_WITHOUT_CONSUMERS",
-     "what consumers have pending is not in the state block"},
+static const struct runner_flaw flaws[] = {
+    {"DELIVER_AT_PROPOSAL", "a message leaves when its hand-out is proposed", 0,
+     CONSUMER_FLAW_DELIVER_AT_PROPOSAL},
+    {"SETTLED_KEPT", "a work queue keeps what was acknowledged", STREAM_FLAW_SETTLED_KEPT, 0},
+    {"BLOCK_WITHOUT_CONSUMERS", "what consumers have pending is not in the state block",
+     STREAM_FLAW_BLOCK_WITHOUT_CONSUMERS, 0},
 };
-#define FLAW_COUNT (sizeof flaws / sizeof flaws[0])
 
-static bool hunt_run(void *context, uint64_t seed, bool flawed)
+static void tell(void)
 {
-    const struct flaw *flaw = context;
-
-    return run_seed(seed, false, flawed ? flaw->consumer : 0, flawed ? flaw->stream : 0, NULL);
-}
-
-static int run_flaws(double seconds)
-{
-    unsigned found = 0;
-
-    for (size_t i = 0; i < FLAW_COUNT; i++) {
-        struct hunt one = {"sim_consumers", flaws[i].name, flaws[i].text,
-                           seconds,         hunt_run,      &flaws[i]};
-
-        found += hunt(&one);
-    }
-    printf("%u passed, %u failed\n", found, (unsigned)FLAW_COUNT - found);
-    return found == FLAW_COUNT ? EXIT_SUCCESS : EXIT_FAILURE;
-}
-
-static int run_many(double seconds, uint64_t from)
-{
-    double deadline = hunt_clock() + seconds;
-    uint64_t seed = from, bad = 0;
-    struct totals totals = {0};
-
-    for (; hunt_clock() < deadline && bad < 5; seed++)
-        bad += !run_seed(seed, false, 0, 0, &totals);
-    printf("sim_consumers: seeds %llu to %llu, %llu deliveries (%llu again), %llu confirmed acks, "
-           "%llu crashes, %llu given up; %llu other consumers made, %llu deleted, %llu changes "
-           "refused\n"
-           "%llu passed, %llu failed\n",
-           (unsigned long long)from, (unsigned long long)seed - 1, (unsigned long long)totals.heard,
-           (unsigned long long)totals.redelivered, (unsigned long long)totals.confirmed,
-           (unsigned long long)totals.crashes, (unsigned long long)totals.given_up,
-           (unsigned long long)totals.lives, (unsigned long long)totals.deaths,
-           (unsigned long long)totals.refused, (unsigned long long)(seed - from - bad),
-           (unsigned long long)bad);
-    return bad == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
-
-static void ended_by(int number)
-{
-    char text[96];
-    int size = snprintf(text, sizeof text, "seed %llu: signal %d\n0 passed, 1 failed\n",
-                        (unsigned long long)current_seed, number);
-
-    (void)!write(STDOUT_FILENO, text, (size_t)size);
-    _exit(EXIT_FAILURE);
-}
-
-static const struct flaw *flaw_named(const char *name)
-{
-    for (size_t i = 0; i < FLAW_COUNT; i++) {
-        if (strcmp(flaws[i].name, name) == 0)
-            return &flaws[i];
-    }
-    return NULL;
+    printf(", %llu deliveries (%llu again), %llu confirmed acks, %llu crashes, %llu given up; %llu "
+           "other consumers made, %llu deleted, %llu changes refused",
+           (unsigned long long)totals.heard, (unsigned long long)totals.redelivered,
+           (unsigned long long)totals.confirmed, (unsigned long long)totals.crashes,
+           (unsigned long long)totals.given_up, (unsigned long long)totals.lives,
+           (unsigned long long)totals.deaths, (unsigned long long)totals.refused);
 }
 
 int main(int argc, char **argv)
 {
-    const struct flaw *flaw = NULL;
-    const char *seed = NULL;
-    uint64_t from = 1;
-    double seconds = 60;
-    bool all_flaws = false;
+    static const struct runner runner = {
+        .name = "sim_consumers",
+        .run = run_seed,
+        .tell = tell,
+        .flaws = flaws,
+        .flaw_count = sizeof flaws / sizeof flaws[0],
+    };
 
-    setvbuf(stdout, NULL, _IOLBF, 0);
-    signal(SIGABRT, ended_by);
-    signal(SIGSEGV, ended_by);
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--flaws") == 0)
-            all_flaws = true;
-        else if (i + 1 < argc && strcmp(argv[i], "--seconds") == 0)
-            seconds = strtod(argv[++i], NULL);
-        else if (i + 1 < argc && strcmp(argv[i], "--seed") == 0)
-            seed = argv[++i];
-        else if (i + 1 < argc && strcmp(argv[i], "--from") == 0)
-            from = strtoull(argv[++i], NULL, 10);
-        else if (i + 1 < argc && strcmp(argv[i], "--flaw") == 0)
-            flaw = flaw_named(argv[++i]);
-        else
-            return 2;
-    }
-    if (all_flaws)
-        return run_flaws(seconds);
-    if (seed != NULL)
-        return run_seed(strtoull(seed, NULL, 10), true, flaw != NULL ? flaw->consumer : 0,
-                        flaw != NULL ? flaw->stream : 0, NULL)
-                   ? EXIT_SUCCESS
-                   : EXIT_FAILURE;
-    return run_many(seconds, from);
+    return runner_main(&runner, argc, argv);
 }

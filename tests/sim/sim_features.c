@@ -2,24 +2,22 @@
  * sim_features: what streams do beyond storing, on one server or three: counters and sums of
  * counters, mirrors, atomic and fast batches, messages that end and their markers, schedules, and a
  * work queue that is handed over to another stream; drawn at random, while servers die at any disk
- * operation, disks are full or refuse writes for a moment and leaders step down. In the end every stream is read whole on a leader and compared
- * with what the client was told (features_model.h).
+ * operation, disks are full or refuse writes for a moment and leaders step down. In the end every
+ * stream is read whole on a leader and compared with what the client was told (features_model.h).
  *
  *     sim_features --seed N [--flaw NAME] | --seconds N [--from S] | --flaws --seconds N
  */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/text.h"
 #include "server/stream/flaws.h"
 #include "tests/sim/client.h"
 #include "tests/sim/cluster_nodes.h"
 #include "tests/sim/features_model.h"
-#include "tests/sim/hunt.h"
 #include "tests/sim/leaks.h"
+#include "tests/sim/runner.h"
 
 #define MILLISECOND INT64_C(1000000)
 #define SECOND      INT64_C(1000000000)
@@ -28,7 +26,7 @@
 #define SETTLE_NS   (120 * SECOND)
 #define AT_ONCE     20u /* gets under way */
 #define DISK_BYTES  (UINT64_C(1) << 30)
-#define FULL_BYTES  4096u /* less than is used */
+#define FULL_BYTES  4096u   /* less than is used */
 #define WRITE_ERROR 300000u /* of a million */
 #define MEMBERS_MAX 7u
 
@@ -59,7 +57,7 @@ struct run {
     struct features_model model;
     unsigned fast_id, fast_next; /* the batch that is sent bit by bit; 0: none is */
     unsigned made, crashes;
-    size_t sick; /* the node whose disk is; the nodes' count: none */
+    size_t sick;                         /* the node whose disk is; the nodes' count: none */
     struct sim_faults faults[NODES_MAX]; /* of each when it is not */
     bool lone;   /* the queue and its taker have one replica each, and a consumer made beforehand */
     bool handed; /* that one is made */
@@ -69,8 +67,6 @@ struct run {
     uint64_t reading, asked;
     bool read;
 };
-
-static uint64_t current_seed;
 
 static bool chance(struct run *run, uint32_t n, uint32_t of)
 {
@@ -413,7 +409,7 @@ static void begin(struct run *run, uint64_t seed, bool loud, uint64_t flaws)
     struct sim_faults faults;
 
     memset(run, 0, sizeof *run);
-    run->seed = current_seed = seed;
+    run->seed = seed;
     run->report.loud = loud;
     run->model.report = &run->report;
     run->sim = sim_create(seed);
@@ -582,16 +578,16 @@ static void conclude(struct run *run)
     features_end(&run->model);
 }
 
-struct totals {
+static struct {
     uint64_t things, crashes;
-};
+} totals;
 
-static bool run_seed(uint64_t seed, bool loud, uint64_t flaws, struct totals *totals)
+static bool run_seed(uint64_t seed, bool loud, const struct runner_flaw *flaw)
 {
     static struct run run;
     bool good;
 
-    begin(&run, seed, loud, flaws);
+    begin(&run, seed, loud, flaw->stream);
     start_some(&run, true);
     if (until(&run, MADE_NS, is_made, make, "the streams")) {
         for (int i = 0; i < ACTIONS && report_good(&run.report); i++) {
@@ -609,121 +605,50 @@ static bool run_seed(uint64_t seed, bool loud, uint64_t flaws, struct totals *to
     if (loud || !good)
         printf("seed %llu: %s (%zu nodes, %u things, %u crashes)\n", (unsigned long long)seed,
                good ? "good" : run.report.violation, run.nodes.count, run.model.count, run.crashes);
-    if (totals != NULL) {
-        totals->things += run.model.count;
-        totals->crashes += run.crashes;
-    }
+    totals.things += run.model.count;
+    totals.crashes += run.crashes;
     end(&run);
     return good;
 }
 
 /* ---- main ------------------------------------------------------------------------------------ */
 
-static struct flaw {
-    uint64_t flaw;
-    const char *name, *text;
-} flaws[] = {
-    {STREAM_FLAW_COUNTER_WHOLE, "COUNTER_WHOLE",
-     "a counter from a source is added whole, not what it has moved by"},
-    {STREAM_FLAW_COUNTER_KEPT, "COUNTER_KEPT", "a counter that never came to be is added to"},
-    {STREAM_FLAW_POSITION_LOST, "POSITION_LOST", "what was taken from a source is not remembered"},
-    {STREAM_FLAW_HAND_OVER_SKIPS, "HAND_OVER_SKIPS",
-     "who leads anew passes over the first message that it is handed"},
-    {STREAM_FLAW_HANDED_OVER_EARLY, "HANDED_OVER_EARLY",
-     "what is handed over is confirmed before it is applied"},
-    {STREAM_FLAW_FAST_GAP, "FAST_GAP", "a fast batch goes on behind a gap that was to end it"},
-    {STREAM_FLAW_BATCH_HALF, "BATCH_HALF",
-     "of an atomic batch that is refused, what came before the reason stays"},
-    {STREAM_FLAW_BLOCK_WITHOUT_ENDS, "BLOCK_WITHOUT_ENDS",
-     "when messages end is not in the state block"},
-    {STREAM_FLAW_BLOCK_WITHOUT_SCHEDULES, "BLOCK_WITHOUT_SCHEDULES",
-     "when schedules fire is not in the state block"},
-    {STREAM_FLAW_SCHEDULE_KEPT, "SCHEDULE_KEPT",
-     "a schedule that has fired for good is not removed"},
+static const struct runner_flaw flaws[] = {
+    {"COUNTER_WHOLE", "a counter from a source is added whole, not what it has moved by",
+     STREAM_FLAW_COUNTER_WHOLE, 0},
+    {"COUNTER_KEPT", "a counter that never came to be is added to", STREAM_FLAW_COUNTER_KEPT, 0},
+    {"POSITION_LOST", "what was taken from a source is not remembered", STREAM_FLAW_POSITION_LOST,
+     0},
+    {"HAND_OVER_SKIPS", "who leads anew passes over the first message that it is handed",
+     STREAM_FLAW_HAND_OVER_SKIPS, 0},
+    {"HANDED_OVER_EARLY", "what is handed over is confirmed before it is applied",
+     STREAM_FLAW_HANDED_OVER_EARLY, 0},
+    {"FAST_GAP", "a fast batch goes on behind a gap that was to end it", STREAM_FLAW_FAST_GAP, 0},
+    {"BATCH_HALF", "of an atomic batch that is refused, what came before the reason stays",
+     STREAM_FLAW_BATCH_HALF, 0},
+    {"BLOCK_WITHOUT_ENDS", "when messages end is not in the state block",
+     STREAM_FLAW_BLOCK_WITHOUT_ENDS, 0},
+    {"BLOCK_WITHOUT_SCHEDULES", "when schedules fire is not in the state block",
+     STREAM_FLAW_BLOCK_WITHOUT_SCHEDULES, 0},
+    {"SCHEDULE_KEPT", "a schedule that has fired for good is not removed",
+     STREAM_FLAW_SCHEDULE_KEPT, 0},
 };
-#define FLAW_COUNT (sizeof flaws / sizeof flaws[0])
 
-static bool hunt_run(void *context, uint64_t seed, bool flawed)
+static void tell(void)
 {
-    return run_seed(seed, false, flawed ? ((const struct flaw *)context)->flaw : 0, NULL);
-}
-
-static int run_flaws(double seconds)
-{
-    unsigned found = 0;
-
-    for (size_t i = 0; i < FLAW_COUNT; i++) {
-        struct hunt one = {"sim_features", flaws[i].name, flaws[i].text,
-                           seconds,        hunt_run,      &flaws[i]};
-
-        found += hunt(&one);
-    }
-    printf("%u passed, %u failed\n", found, (unsigned)FLAW_COUNT - found);
-    return found == FLAW_COUNT ? EXIT_SUCCESS : EXIT_FAILURE;
-}
-
-static int run_many(double seconds, uint64_t from)
-{
-    double deadline = hunt_clock() + seconds;
-    uint64_t seed = from, bad = 0;
-    struct totals totals = {0};
-
-    for (; hunt_clock() < deadline && bad < 5; seed++)
-        bad += !run_seed(seed, false, 0, &totals);
-    printf("sim_features: seeds %llu to %llu, %llu publishes and batches, %llu crashes\n"
-           "%llu passed, %llu failed\n",
-           (unsigned long long)from, (unsigned long long)seed - 1,
-           (unsigned long long)totals.things, (unsigned long long)totals.crashes,
-           (unsigned long long)(seed - from - bad), (unsigned long long)bad);
-    return bad == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
-
-static void ended_by(int number)
-{
-    char text[96];
-    int size = snprintf(text, sizeof text, "seed %llu: signal %d\n0 passed, 1 failed\n",
-                        (unsigned long long)current_seed, number);
-
-    (void)!write(STDOUT_FILENO, text, (size_t)size);
-    _exit(EXIT_FAILURE);
-}
-
-static uint64_t flaw_named(const char *name)
-{
-    for (size_t i = 0; i < FLAW_COUNT; i++) {
-        if (strcmp(flaws[i].name, name) == 0)
-            return flaws[i].flaw;
-    }
-    return 0;
+    printf(", %llu publishes and batches, %llu crashes", (unsigned long long)totals.things,
+           (unsigned long long)totals.crashes);
 }
 
 int main(int argc, char **argv)
 {
-    const char *seed = NULL;
-    uint64_t from = 1, flaw = 0;
-    double seconds = 60;
-    bool all_flaws = false;
+    static const struct runner runner = {
+        .name = "sim_features",
+        .run = run_seed,
+        .tell = tell,
+        .flaws = flaws,
+        .flaw_count = sizeof flaws / sizeof flaws[0],
+    };
 
-    setvbuf(stdout, NULL, _IOLBF, 0);
-    signal(SIGABRT, ended_by);
-    signal(SIGSEGV, ended_by);
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--flaws") == 0)
-            all_flaws = true;
-        else if (i + 1 < argc && strcmp(argv[i], "--seconds") == 0)
-            seconds = strtod(argv[++i], NULL);
-        else if (i + 1 < argc && strcmp(argv[i], "--seed") == 0)
-            seed = argv[++i];
-        else if (i + 1 < argc && strcmp(argv[i], "--from") == 0)
-            from = strtoull(argv[++i], NULL, 10);
-        else if (i + 1 < argc && strcmp(argv[i], "--flaw") == 0)
-            flaw = flaw_named(argv[++i]);
-        else
-            return 2;
-    }
-    if (all_flaws)
-        return run_flaws(seconds);
-    if (seed != NULL)
-        return run_seed(strtoull(seed, NULL, 10), true, flaw, NULL) ? EXIT_SUCCESS : EXIT_FAILURE;
-    return run_many(seconds, from);
+    return runner_main(&runner, argc, argv);
 }
