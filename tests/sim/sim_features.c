@@ -13,8 +13,7 @@
 
 #include "base/text.h"
 #include "server/stream/flaws.h"
-#include "tests/sim/client.h"
-#include "tests/sim/cluster_nodes.h"
+#include "tests/sim/fates.h"
 #include "tests/sim/features_model.h"
 #include "tests/sim/leaks.h"
 #include "tests/sim/runner.h"
@@ -51,14 +50,11 @@ struct run {
     struct report report;
     struct sim *sim;
     struct prng prng;
-    struct nodes nodes;
-    size_t clients, home; /* the client's node; where it is connected */
-    struct sim_client client;
+    struct fates fates; /* of the servers, and of the client's connection */
     struct features_model model;
     unsigned fast_id, fast_next; /* the batch that is sent bit by bit; 0: none is */
-    unsigned made, crashes;
-    size_t sick;                         /* the node whose disk is; the nodes' count: none */
-    struct sim_faults faults[NODES_MAX]; /* of each when it is not */
+    unsigned made;
+    size_t sick; /* the node whose disk is; the nodes' count: none */
     bool lone;   /* the queue and its taker have one replica each, and a consumer made beforehand */
     bool handed; /* that one is made */
     /* how far each stream was read in the end */
@@ -154,7 +150,7 @@ static void say(struct run *run, const char *subject, const char *reply, const c
 
     report_say(&run->report, "> %s %s %.60s", subject, reply, payload);
     snprintf(headers, sizeof headers, "NATS/1.0\r\n%s\r\n", lines);
-    sim_client_publish(&run->client, subject, reply, lines[0] != 0 ? headers : "",
+    sim_client_publish(&run->fates.client, subject, reply, lines[0] != 0 ? headers : "",
                        bytes_of_text(payload));
 }
 
@@ -254,7 +250,7 @@ static void send_schedule(struct run *run)
     struct thing thing = {.kind = THING_SCHEDULE, .stream = ST_H};
     unsigned id = features_add(&run->model, &thing);
     int64_t due_ns =
-        io_wall(sim_node_io(run->sim, run->home)) + (int64_t)below(run, 2000) * MILLISECOND;
+        io_wall(sim_node_io(run->sim, run->fates.home)) + (int64_t)below(run, 2000) * MILLISECOND;
     char time[TEXT_TIME_MAX], subject[24], lines[160];
 
     if (id == THINGS_MAX)
@@ -278,7 +274,7 @@ static void step_down(struct run *run)
 {
     char subject[60];
 
-    if (run->nodes.count == 1)
+    if (run->fates.nodes.count == 1)
         return;
     snprintf(subject, sizeof subject, "$JS.API.STREAM.LEADER.STEPDOWN.%s",
              streams[below(run, ST_COUNT)].name);
@@ -309,34 +305,13 @@ static void act(struct run *run)
 
 /* ---- the servers' lives ---------------------------------------------------------------------- */
 
-static void nothing(void *context, size_t index)
-{
-    (void)context;
-    (void)index;
-}
-
-static enum sim_crash_mode crash_mode(struct run *run)
-{
-    return chance(run, 1, 2) ? SIM_CRASH_KILL : SIM_CRASH_POWER;
-}
-
-static void start_some(struct run *run, bool all)
-{
-    for (size_t i = 0; i < run->nodes.count; i++) {
-        bool calm = all || chance(run, 3, 4);
-
-        if (run->nodes.at[i].server == NULL && (all || chance(run, 1, 10)))
-            (void)nodes_start(&run->nodes, i, crash_mode(run), calm ? 0 : 1 + below(run, 150));
-    }
-}
-
 static void cure(struct run *run)
 {
-    if (run->sick < run->nodes.count) {
+    if (run->sick < run->fates.nodes.count) {
         sim_set_capacity(run->sim, run->sick, DISK_BYTES);
-        sim_set_faults(run->sim, run->sick, &run->faults[run->sick]);
+        sim_set_faults(run->sim, run->sick, &run->fates.faults[run->sick]);
     }
-    run->sick = run->nodes.count;
+    run->sick = run->fates.nodes.count;
 }
 
 /* For a moment a disk has no room, before the server can have seen it coming, or refuses writes. */
@@ -344,16 +319,16 @@ static void sicken(struct run *run)
 {
     struct sim_faults faults;
 
-    if (run->sick < run->nodes.count) {
+    if (run->sick < run->fates.nodes.count) {
         if (chance(run, 1, 4))
             cure(run);
         return;
     }
     if (!chance(run, 1, 30))
         return;
-    run->sick = (size_t)below(run, run->nodes.count);
+    run->sick = (size_t)below(run, run->fates.nodes.count);
     run->model.sick = true;
-    faults = run->faults[run->sick];
+    faults = run->fates.faults[run->sick];
     faults.write_error = WRITE_ERROR;
     if (chance(run, 1, 2))
         sim_set_capacity(run->sim, run->sick, FULL_BYTES);
@@ -361,53 +336,24 @@ static void sicken(struct run *run)
         sim_set_faults(run->sim, run->sick, &faults);
 }
 
-static void leave(struct run *run, size_t index)
+static void died(void *context, size_t index)
 {
-    run->crashes++;
+    struct run *run = context;
+
     if (index == run->sick)
         cure(run);
-    if (index == run->home)
-        sim_client_drop(&run->client);
-}
-
-static void live(struct run *run)
-{
-    size_t fallen = nodes_fallen(&run->nodes);
-
-    sicken(run);
-    if (fallen < run->nodes.count)
-        leave(run, fallen);
-    start_some(run, false);
-    if (!chance(run, 1, 50))
-        return;
-    fallen = (size_t)below(run, run->nodes.count);
-    if (!nodes_up(&run->nodes, fallen))
-        return;
-    if (chance(run, 1, 2)) {
-        sim_crash_after(run->sim, fallen, crash_mode(run), 1 + below(run, 60));
-    } else {
-        nodes_crash(&run->nodes, fallen, crash_mode(run));
-        leave(run, fallen);
-    }
 }
 
 static void connect_somewhere(struct run *run)
 {
-    size_t node = (size_t)below(run, run->nodes.count);
-
-    if (run->client.sock != NULL || !nodes_up(&run->nodes, node))
-        return;
-    run->fast_next = 0; /* its answers went to the connection before */
-    run->home = node;
-    sim_client_connect(&run->client, node, NODES_PORT, "_R.>");
+    if (fates_connect(&run->fates))
+        run->fast_next = 0; /* its answers went to the connection before */
 }
 
 /* ---- a run ----------------------------------------------------------------------------------- */
 
 static void begin(struct run *run, uint64_t seed, bool loud, uint64_t flaws)
 {
-    struct sim_faults faults;
-
     memset(run, 0, sizeof *run);
     run->seed = seed;
     run->report.loud = loud;
@@ -415,31 +361,21 @@ static void begin(struct run *run, uint64_t seed, bool loud, uint64_t flaws)
     run->sim = sim_create(seed);
     run->report.sim = run->sim;
     prng_seed(&run->prng, seed ^ UINT64_C(0xfea7));
-    nodes_init(&run->nodes, &run->report, run->sim, &run->prng, chance(run, 1, 2) ? 3 : 1);
-    run->sick = run->nodes.count;
-    run->nodes.dying = run->nodes.born = run->nodes.wiped = nothing;
+    fates_init(&run->fates, &run->report, run->sim, &run->prng, chance(run, 1, 2) ? 3 : 1, heard,
+               run);
+    run->fates.died = died;
+    run->fates.rarity = 50;
+    run->sick = run->fates.nodes.count;
     run->lone = seed % 2 == 0;
-    run->clients = sim_node_add(run->sim);
-    for (size_t i = 0; i < run->nodes.count; i++) {
-        struct options *options = &run->nodes.at[i].options;
-
-        options->cluster.configured = run->nodes.count > 1;
-        options->sim.stream_flaws = flaws;
-        options->sim.block_bytes = chance(run, 1, 2) ? 8 << 10 : 0;
-        faults = sim_faults_draw(&run->prng);
-        faults.write_error = faults.sync_error = faults.read_error = faults.short_count = 0;
-        faults.error_sticky = faults.sync_evicts = faults.net_reset = 0;
-        sim_set_faults(run->sim, i, &faults);
-        run->faults[i] = faults;
-    }
-    sim_client_init(&run->client, run->sim, sim_node_io(run->sim, run->clients), heard, run);
+    for (size_t i = 0; i < run->fates.nodes.count; i++)
+        run->fates.nodes.at[i].options.sim.stream_flaws = flaws;
 }
 
 static void end(struct run *run)
 {
-    nodes_deinit(&run->nodes);
+    fates_deinit(&run->fates);
     sim_destroy(run->sim);
-    sim_client_deinit(&run->client);
+    sim_client_deinit(&run->fates.client);
 }
 
 /* Runs until `done`, doing `step` some times a second while connected. */
@@ -451,7 +387,7 @@ static bool until(struct run *run, int64_t most_ns, bool (*done)(struct run *run
     while (!done(run) && report_good(&run->report)) {
         if (now(run) > deadline_ns)
             report_violate(&run->report, "%s does not happen", what);
-        if (!sim_client_connected(&run->client)) {
+        if (!sim_client_connected(&run->fates.client)) {
             connect_somewhere(run);
         } else if (now(run) >= again_ns) {
             step(run);
@@ -466,7 +402,7 @@ static bool until(struct run *run, int64_t most_ns, bool (*done)(struct run *run
  * while it is handed over, and each message is confirmed by itself. */
 static size_t replicas_of(const struct run *run)
 {
-    return run->lone && (run->made == ST_Q || run->made == ST_D) ? 1 : run->nodes.count;
+    return run->lone && (run->made == ST_Q || run->made == ST_D) ? 1 : run->fates.nodes.count;
 }
 
 static void make_consumer(struct run *run)
@@ -553,14 +489,7 @@ static void get_some(struct run *run)
 static void conclude(struct run *run)
 {
     cure(run);
-    for (size_t i = 0; i < run->nodes.count; i++) {
-        sim_crash_after(run->sim, i, SIM_CRASH_KILL, 0);
-        sim_heal(run->sim, i);
-    }
-    if (nodes_fallen(&run->nodes) < run->nodes.count)
-        sim_client_drop(&run->client);
-    for (int i = 0; i < 3; i++)
-        start_some(run, true);
+    fates_calm(&run->fates);
     sim_run(run->sim, 8 * SECOND); /* what ends has ended, what is scheduled has fired */
     if (!until(run, SETTLE_NS, is_settled, look, "what flows from stream to stream"))
         return;
@@ -588,12 +517,13 @@ static bool run_seed(uint64_t seed, bool loud, const struct runner_flaw *flaw)
     bool good;
 
     begin(&run, seed, loud, flaw->stream);
-    start_some(&run, true);
+    fates_start(&run.fates, true);
     if (until(&run, MADE_NS, is_made, make, "the streams")) {
         for (int i = 0; i < ACTIONS && report_good(&run.report); i++) {
             sim_run(run.sim, (int64_t)below(&run, 30 * MILLISECOND));
-            live(&run);
-            if (sim_client_connected(&run.client))
+            sicken(&run);
+            fates_live(&run.fates);
+            if (sim_client_connected(&run.fates.client))
                 act(&run);
             else
                 connect_somewhere(&run);
@@ -604,9 +534,10 @@ static bool run_seed(uint64_t seed, bool loud, const struct runner_flaw *flaw)
     good = report_good(&run.report);
     if (loud || !good)
         printf("seed %llu: %s (%zu nodes, %u things, %u crashes)\n", (unsigned long long)seed,
-               good ? "good" : run.report.violation, run.nodes.count, run.model.count, run.crashes);
+               good ? "good" : run.report.violation, run.fates.nodes.count, run.model.count,
+               run.fates.crashes);
     totals.things += run.model.count;
-    totals.crashes += run.crashes;
+    totals.crashes += run.fates.crashes;
     end(&run);
     return good;
 }
