@@ -220,13 +220,15 @@ struct stream {
     struct stream_op expire_op;
     bool expiring;
     struct timer expiry;
-    int64_t expiry_due_ns; /* what the timer is armed for, in log time */
+    int64_t expiry_due_ns;  /* what the timer is armed for, in log time */
+    int64_t expiry_wait_ns; /* since it was refused; 0: the last one was not */
 
     struct {
         struct timer due; /* the first fires then */
         int64_t due_ns;   /* in log time */
         struct stream_op op;
         bool firing;                  /* `op` is under way */
+        int64_t wait_ns;              /* since it was refused; 0: the last one was not */
         struct schedule_fetch *fetch; /* under way, or NULL */
         struct schedule_copy kept[SCHEDULE_KEPT];
         uint64_t unreadable; /* what could not be fetched; 0: nothing */
@@ -248,7 +250,7 @@ struct stream {
     struct consumer_shell *consumer_offered;
     struct sublist consumer_index; /* which of them a subject is for */
     uint64_t consumer_walks;
-    struct sink *inbox_sinks[4];            /* what all of them are told: consumer_inbox.c */
+    struct sink *inbox_sinks[4];  /* what all of them are told: consumer_inbox.c */
     struct consumer_shell *acked; /* whom the last ack was for; NULL: nobody, or it is gone */
     struct consumer_stream consumer_stream; /* what they may ask */
     struct consumer_view view;
@@ -385,6 +387,9 @@ void stream_counter_answer(struct stream *stream, struct bytes reply,
 
 /* expiry.c */
 void stream_expiry_arm(struct stream *stream);
+/* How long to wait with the next operation of a kind: a disk that has refused one does so again,
+ * and each leaves a file of the log behind. Twice as long each time, up to a third of a second. */
+void stream_refusal_wait(int64_t *wait_ns, bool refused);
 void stream_expiry_fire(struct timer *timer);
 void stream_expiry_applied(struct stream *stream); /* a batch was: something may be due earlier */
 /* The records of expire_op; all but one are counted as gathered. */
