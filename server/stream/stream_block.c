@@ -346,6 +346,8 @@ void stream_block_close(struct stream *stream, bool deleted)
     stream_move_close(stream, deleted);
     stream_fill_close(stream, deleted);
     stream_serve_close(stream, deleted);
+    if (blocks->filled != NULL)
+        index_destroy(blocks->filled);
     heap_give(blocks->segments.at);
     heap_give(blocks->keeps.at);
     *blocks = (struct stream_blocks){0};
@@ -420,6 +422,25 @@ static bool place(void *context, struct index_entry *entry)
     return true;
 }
 
+/* What was filled is what the bytes say: to decode them again would take several times as long, in
+ * one turn. Only the files are looked up once more. */
+static bool adopt_filled(struct stream *stream, struct placing *placing)
+{
+    struct index *index = stream->blocks.filled;
+    struct index_entry entry = {0}, now;
+
+    stream->blocks.filled = NULL;
+    stream_state_index(&stream->state, index);
+    while (index_next(index, NULL, entry.sequence + 1, &entry)) {
+        now = entry;
+        if (!place(placing, &now))
+            return false;
+        if (now.place != entry.place)
+            index_move(index, entry.sequence, now.place);
+    }
+    return true;
+}
+
 static enum err restore_messages(struct stream *stream, const struct replica_block *block,
                                  struct bytes messages)
 {
@@ -432,6 +453,8 @@ static enum err restore_messages(struct stream *stream, const struct replica_blo
     placing.files = decode_bytes(&in, (size_t)count * FILE_SIZE);
     if (in.failed || (messages.size > 0 && in.rest.size == 0))
         return ERR_CORRUPT;
+    if (stream->blocks.filled != NULL)
+        return adopt_filled(stream, &placing) ? OK : ERR_CORRUPT;
     return index_restore(stream->state.index, messages, in.rest, place, &placing);
 }
 

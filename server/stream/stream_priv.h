@@ -80,6 +80,7 @@ struct stream_blocks {
     struct timer move_timer;
     struct stream_fill *fill; /* stream_fill.c; NULL: none */
     struct timer fill_timer;
+    struct index *filled;        /* of the state that is restored next; NULL: it is to be decoded */
     struct stream_serve *serves; /* stream_serve.c: for others that fill */
     struct timer serve_timer;
 };
