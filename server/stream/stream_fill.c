@@ -389,29 +389,12 @@ static void keep(struct stream_fill *fill)
 /* ---- the end ---------------------------------------------------------------------------------
  */
 
-/* Ordinals in use: bits, segments first. */
-struct ordinals {
-    uint8_t *segments, *keeps;
-    uint32_t segment_count, keep_count;
-};
-
-static void mark(uint8_t **at, uint32_t *count, uint32_t number)
-{
-    if (number >= *count) {
-        uint32_t more = number + 1 > 2 * *count ? number + 1 : 2 * *count;
-
-        *at = heap_resize(*at, more);
-        memset(*at + *count, 0, more - *count);
-        *count = more;
-    }
-    (*at)[number] = 1;
-}
-
-/* The list of where messages are, made in steps: first which files are in use, then the places. */
+/* The list of where messages are, made in steps: first what lives in which file, then the places.
+ */
 struct ending {
     uint64_t cursor; /* lower sequences are marked */
     bool marked;
-    struct ordinals used;
+    struct stream_places places;
     struct index_capture *capture; /* NULL: not begun, or ended */
     struct buf pieces;             /* which nobody needs */
 };
@@ -421,8 +404,7 @@ static void ending_free(struct ending *ending)
     if (ending->capture != NULL)
         index_capture_end(ending->capture);
     buf_deinit(&ending->pieces);
-    heap_give(ending->used.segments);
-    heap_give(ending->used.keeps);
+    stream_places_deinit(&ending->places);
     heap_give(ending);
 }
 
@@ -432,31 +414,23 @@ static bool mark_some(const struct index *index, struct ending *ending)
     struct index_entry entry;
 
     for (uint32_t i = 0; i < STEP_PIECES * 1024; i++) {
-        uint32_t ordinal;
-
         if (!index_next(index, NULL, ending->cursor, &entry))
             return true;
         ending->cursor = entry.sequence + 1;
-        ordinal = ordinal_of(&entry);
-        if (ordinal == LOG_FILE_NONE)
-            continue;
-        if (ordinal >= LOG_KEEP_FIRST)
-            mark(&ending->used.keeps, &ending->used.keep_count, ordinal - LOG_KEEP_FIRST);
-        else
-            mark(&ending->used.segments, &ending->used.segment_count, ordinal);
+        stream_places_add(&ending->places, &entry);
     }
     return false;
 }
 
-static uint32_t write_names(const struct log *log, const uint8_t *used, uint32_t count,
-                            uint32_t first, struct buf *out)
+static uint32_t write_names(const struct log *log, const struct stream_files *files, uint32_t first,
+                            struct buf *out)
 {
     uint32_t written = 0;
 
-    for (uint32_t i = 0; i < count; i++) {
-        if (used[i])
+    for (uint32_t i = 0; i < files->count; i++) {
+        if (files->at[i].messages > 0)
             stream_block_name(log, first + i, out);
-        written += used[i];
+        written += files->at[i].messages > 0;
     }
     return written;
 }
@@ -472,8 +446,8 @@ static void finish(struct stream_fill *fill)
     buf_init(&local, SIZE_MAX);
     (void)buf_reserve(&local, 4);
     buf_commit(&local, 4);
-    count = write_names(log, ending->used.segments, ending->used.segment_count, 0, &local);
-    count += write_names(log, ending->used.keeps, ending->used.keep_count, LOG_KEEP_FIRST, &local);
+    count = write_names(log, &ending->places.segments, 0, &local);
+    count += write_names(log, &ending->places.keeps, LOG_KEEP_FIRST, &local);
     (void)encode_u32(local.at, count);
     (void)index_capture_places(ending->capture, &local);
     index_capture_end(ending->capture);
@@ -543,13 +517,15 @@ void stream_fill_forget(void *owner)
 {
     struct stream *stream = owner;
 
-    struct index *index = stream->blocks.fill->next.index;
+    struct stream_fill *fill = stream->blocks.fill;
+    struct stream_filled filled = {.index = fill->next.index, .places = fill->ending->places};
 
-    stream->blocks.fill->next.index = NULL;
+    fill->next.index = NULL;
+    fill->ending->places = (struct stream_places){0};
     stream_fill_drop(stream);
     stream_direct_drop(stream);
     stream_block_forget(stream);
-    stream->blocks.filled = index;
+    stream->blocks.filled = filled;
 }
 
 void stream_fill_taken(void *owner)
