@@ -69,9 +69,19 @@ struct stream_files {
     uint32_t count;
 };
 
-struct stream_blocks {
+struct stream_places {
     struct stream_files segments, keeps;
     uint64_t missing; /* messages that live in files that are not there */
+};
+
+/* The messages of a state that is restored next. */
+struct stream_filled {
+    struct index *index; /* NULL: they are to be decoded */
+    struct stream_places places;
+};
+
+struct stream_blocks {
+    struct stream_places places;
     /* A block on its way. */
     struct index_capture *capture; /* NULL: it is being written, or there is none */
     size_t messages_begin;         /* of their section in the body, while it is taken down */
@@ -81,6 +91,7 @@ struct stream_blocks {
     struct timer move_timer;
     struct stream_fill *fill; /* stream_fill.c; NULL: none */
     struct timer fill_timer;
+    struct stream_filled filled;
     struct stream_serve *serves; /* stream_serve.c: for others that fill */
     struct timer serve_timer;
 };
@@ -451,6 +462,9 @@ bool stream_consumer_restore(struct stream *stream, uint64_t number, int64_t cre
 void stream_block_open(struct stream *stream);
 void stream_block_close(struct stream *stream, bool deleted);
 struct stream_file *stream_block_file(struct stream *stream, uint32_t ordinal);
+/* The same of any places. */
+void stream_places_add(struct stream_places *places, const struct index_entry *entry);
+void stream_places_deinit(struct stream_places *places);
 void stream_block_stored(struct stream *stream, const struct index_entry *entry);
 void stream_block_removed(struct stream *stream, const struct index_entry *entry);
 void stream_block_recovered(struct stream *stream); /* the log is open: says what is missing */
