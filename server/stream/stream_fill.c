@@ -424,7 +424,7 @@ static void finish(struct stream_fill *fill)
     struct log *log = replica_log(stream->replica);
     struct ordinals used = {0};
     struct index_capture *capture;
-    struct buf local, pieces;
+    struct buf local, pieces, erasing;
     uint32_t count;
 
     fill->finished = true;
@@ -436,7 +436,10 @@ static void finish(struct stream_fill *fill)
     find_ordinals(fill->next.index, &used);
     count = write_names(log, used.segments, used.segment_count, 0, &local);
     count += write_names(log, used.keeps, used.keep_count, LOG_KEEP_FIRST, &local);
-    (void)encode_u32(local.at, count);
+    buf_init(&erasing, SIZE_MAX);
+    stream_erase_encode(stream, &erasing);
+    stream_block_names_end(count, buf_bytes(&erasing), &local);
+    buf_deinit(&erasing);
     while (index_capture_step(capture, UINT32_MAX))
         continue;
     (void)index_capture_places(capture, &local);
