@@ -18,6 +18,7 @@
 #include "server/stream/snapshot.h"
 #include "server/stream/stream.h"
 #include "server/sublist.h"
+#include "storage/index_count.h"
 
 #define STREAM_WAITING_BYTES_MAX                                                                   \
     (128u << 20) /* publishes that wait to be decided (reference 4.1) */
@@ -214,6 +215,11 @@ struct stream {
     struct stream_ops ops_flying; /* proposed, in one batch; in the order of their records */
     bool ops_yield;               /* some were applied: first what has waited for them goes on */
     int64_t consumers_flying;     /* how many more consumers there will be when it is applied */
+    struct {
+        const struct stream_op *op; /* the first that waits; NULL: nothing is counted */
+        uint64_t applied;           /* when it began */
+        struct index_count count;
+    } counting; /* op_count.c */
     struct stream_op expire_op;
     bool expiring;
     struct timer expiry;
@@ -247,7 +253,7 @@ struct stream {
     struct consumer_shell *consumer_offered;
     struct sublist consumer_index; /* which of them a subject is for */
     uint64_t consumer_walks;
-    struct sink *inbox_sinks[4];            /* what all of them are told: consumer_inbox.c */
+    struct sink *inbox_sinks[4];  /* what all of them are told: consumer_inbox.c */
     struct consumer_shell *acked; /* whom the last ack was for; NULL: nobody, or it is gone */
     struct consumer_stream consumer_stream; /* what they may ask */
     struct consumer_view view;
@@ -356,6 +362,12 @@ void stream_operations(struct stream *stream); /* start what may start */
 bool stream_operations_wait(const struct stream *stream);
 /* Does one wait, or fly? Then messages wait, too. */
 bool stream_operations_busy(const struct stream *stream);
+/* op_count.c. Is it being counted for, and all as it was when its check passed? */
+bool stream_op_counts(const struct stream *stream, const struct stream_op *op);
+/* False: there is more to count in the next turn, or it has to wait to begin. */
+bool stream_op_count(struct stream *stream, struct stream_op *op);
+/* It is applied: its consumer is told. */
+void stream_op_counted(struct stream *stream, const struct stream_op *op);
 /* Is the reset of a consumer in the log and not applied? */
 bool stream_operations_reset(const struct stream *stream);
 /* Is a purge? What is handed out behind it in the log must know what it took. */
@@ -378,8 +390,8 @@ void stream_counter_answer(struct stream *stream, struct bytes reply,
 
 /* expiry.c */
 void stream_expiry_arm(struct stream *stream);
-/* How long to wait with the next operation of a kind: a disk that has refused one does so again, and
- * each leaves a file of the log behind. Twice as long each time, up to a third of a second. */
+/* How long to wait with the next operation of a kind: a disk that has refused one does so again,
+ * and each leaves a file of the log behind. Twice as long each time, up to a third of a second. */
 void stream_refusal_wait(int64_t *wait_ns, bool refused);
 void stream_expiry_fire(struct timer *timer);
 void stream_expiry_applied(struct stream *stream); /* a batch was: something may be due earlier */
