@@ -4,10 +4,12 @@
  * it again; a state block, behind which a start does not look, waits for it.
  *
  * In a cluster another replica may still need the entry as it was: there it is erased when its file
- * is below the floor, and the answer does not wait.
+ * is below the floor, and the answer does not wait. Nor does a state block, which says therefore
+ * what is still to go.
  */
 #include <stdio.h>
 
+#include "base/codec.h"
 #include "base/heap.h"
 #include "base/owner.h"
 #include "server/stream/stream_priv.h"
@@ -75,6 +77,54 @@ bool stream_erase_first(const struct stream *stream)
     return stream->erasing.count > 0 && !answers_at_once(stream);
 }
 
+/* ---- in state blocks --------------------------------------------------------------------------
+ */
+
+static bool is_there(const struct log *log, uint32_t ordinal)
+{
+    struct log_file_info info;
+
+    return (ordinal < LOG_KEEP_FIRST ? log_file_next(log, ordinal, &info)
+                                     : log_keep_next(log, ordinal, &info)) &&
+           info.ordinal == ordinal;
+}
+
+void stream_erase_encode(const struct stream *stream, struct buf *out)
+{
+    const struct stream_erasing *erasing = &stream->erasing;
+    const struct log *log = replica_log(stream->replica);
+
+    if (!jetstream_clustered(stream->jetstream))
+        return; /* the block waits until nothing is */
+    for (size_t i = 0; i < erasing->count; i++) {
+        const struct log_erased *erased = &erasing->at[i];
+        uint32_t ordinal = (uint32_t)(erased->place >> 32);
+        uint8_t *at;
+
+        if (!is_there(log, ordinal))
+            continue;
+        at = encode_u64(buf_reserve(out, STREAM_ERASE_SIZE), log_file_id(log, ordinal));
+        at = encode_u32(at, (uint32_t)(erased->place & UINT32_MAX));
+        (void)encode_u32(at, erased->size);
+        buf_commit(out, STREAM_ERASE_SIZE);
+    }
+}
+
+void stream_erase_restore(struct stream *stream, struct bytes list, const struct log_block *block)
+{
+    struct decoder in;
+
+    if (stream->replica != NULL)
+        return; /* it took the block while it ran, and knows all of its own */
+    decoder_init(&in, list);
+    while (in.rest.size > 0) {
+        uint64_t id = decode_u64(&in);
+        uint32_t offset = decode_u32(&in), size = decode_u32(&in);
+
+        add(stream, (uint64_t)log_block_ordinal(block, id) << 32 | offset, size);
+    }
+}
+
 /* ---- doing it ---------------------------------------------------------------------------------
  */
 
@@ -84,26 +134,30 @@ static bool may_go(struct stream *stream, const struct log_erased *erased)
     uint32_t ordinal = (uint32_t)(erased->place >> 32);
     struct log_file_info info;
 
-    if (stream_snapshot_holds(stream, ordinal))
+    if (stream_snapshot_holds(stream, ordinal)) {
+        stream->erasing.held = true;
         return false;
+    }
     if (!jetstream_clustered(stream->jetstream) || ordinal >= LOG_KEEP_FIRST)
         return true;
     return !log_file_next(log, ordinal, &info) || info.ordinal != ordinal || info.droppable;
 }
 
-/* In a cluster only the floor and the blocks let more of them go. */
+/* In a cluster only the floor, the blocks and the end of a backup let those go that were looked at
+ * before. False: there are no others. */
 static bool looks_again(struct stream *stream)
 {
     struct stream_erasing *erasing = &stream->erasing;
     const struct log *log = replica_log(stream->replica);
 
-    if (!jetstream_clustered(stream->jetstream))
-        return true;
-    if (erasing->floor == log_floor(log) && erasing->block == log_block_newest(log))
-        return false;
+    if (!jetstream_clustered(stream->jetstream) || erasing->floor != log_floor(log) ||
+        erasing->block != log_block_newest(log) || (erasing->held && stream->snapshot == NULL)) {
+        erasing->looked = 0;
+        erasing->held = false;
+    }
     erasing->floor = log_floor(log);
     erasing->block = log_block_newest(log);
-    return true;
+    return erasing->looked < erasing->count || erasing->waiting != NULL;
 }
 
 /* Those that may go come first; returns how many. */
@@ -112,7 +166,7 @@ static size_t select_those(struct stream *stream)
     struct stream_erasing *erasing = &stream->erasing;
     size_t count = 0;
 
-    for (size_t i = 0; i < erasing->count; i++) {
+    for (size_t i = erasing->looked; i < erasing->count; i++) {
         struct log_erased erased = erasing->at[i];
 
         if (!may_go(stream, &erased))
@@ -120,6 +174,7 @@ static size_t select_those(struct stream *stream)
         erasing->at[i] = erasing->at[count];
         erasing->at[count++] = erased;
     }
+    erasing->looked = erasing->count;
     return count;
 }
 
@@ -154,6 +209,7 @@ static void erase_done(struct log_erase_op *op, enum err err)
     erasing->busy = false;
     erasing->answered = NULL;
     erasing->count -= erasing->flying;
+    erasing->looked -= erasing->flying;
     if (erasing->count > 0)
         memmove(erasing->at, erasing->at + erasing->flying, erasing->count * sizeof erasing->at[0]);
     erasing->flying = 0;
@@ -170,7 +226,7 @@ void stream_erase_turn(struct stream *stream)
         (erasing->count == 0 && erasing->waiting == NULL))
         return;
     if (log_in_memory(log)) {
-        erasing->count = 0;
+        erasing->count = erasing->looked = 0;
         return;
     }
     if (!looks_again(stream))
@@ -206,5 +262,5 @@ void stream_erase_drop(struct stream *stream)
     }
     heap_give(erasing->at);
     erasing->at = NULL;
-    erasing->count = erasing->capacity = 0;
+    erasing->count = erasing->looked = erasing->capacity = 0;
 }

@@ -21,7 +21,8 @@
 #define LATE_NS       INT64_C(100000000)
 #define PIECES_STEP   16u /* of the messages, in one go: about a millisecond */
 #define CONSUMER_HEAD 32u
-#define FILE_SIZE     12u /* of one in the local part: ordinal, id */
+#define FILE_SIZE     12u        /* of one in the local part: ordinal, id */
+#define ERASING_FLAG  (1u << 31) /* of their count: behind them stands what is to be erased */
 
 /* ---- how many messages live in each file ------------------------------------------------------
  */
@@ -217,6 +218,9 @@ void stream_block_capture(void *owner, struct bytes head)
     add_section(stream, SECTION_STATE, write_state, NULL);
     add_section(stream, SECTION_SHELL, write_shell, NULL);
     write_consumers(stream);
+    buf_deinit(&blocks->erasing);
+    buf_init(&blocks->erasing, SIZE_MAX);
+    stream_erase_encode(stream, &blocks->erasing);
     stream_block_noted(stream);
     if (!late)
         begin_messages(stream);
@@ -232,6 +236,16 @@ void stream_block_name(const struct log *log, uint32_t ordinal, struct buf *out)
 
     (void)encode_u64(at, log_file_id(log, ordinal));
     buf_commit(out, FILE_SIZE);
+}
+
+void stream_block_names_end(uint32_t count, struct bytes erasing, struct buf *local)
+{
+    (void)encode_u32(local->at, count | (erasing.size > 0 ? ERASING_FLAG : 0));
+    if (erasing.size == 0)
+        return;
+    (void)encode_u32(buf_reserve(local, 4), (uint32_t)(erasing.size / STREAM_ERASE_SIZE));
+    buf_commit(local, 4);
+    (void)buf_add(local, erasing);
 }
 
 static uint32_t write_names(const struct log *log, const struct stream_files *files, uint32_t first,
@@ -258,7 +272,8 @@ static void write_files(struct stream *stream, struct buf *local)
     buf_commit(local, 4);
     count = write_names(log, &stream->blocks.places.segments, 0, local);
     count += write_names(log, &stream->blocks.places.keeps, LOG_KEEP_FIRST, local);
-    (void)encode_u32(local->at, count);
+    stream_block_names_end(count, buf_bytes(&stream->blocks.erasing), local);
+    buf_release(&stream->blocks.erasing);
 }
 
 static void give_over(struct stream *stream)
@@ -368,6 +383,7 @@ void stream_block_close(struct stream *stream, bool deleted)
         index_capture_end(blocks->capture);
     blocks->capture = NULL;
     buf_deinit(&blocks->body);
+    buf_deinit(&blocks->erasing);
     stream_move_close(stream, deleted);
     stream_fill_close(stream, deleted);
     stream_serve_close(stream, deleted);
@@ -473,7 +489,7 @@ static bool adopt_filled(struct stream *stream, struct placing *placing)
 }
 
 static enum err restore_messages(struct stream *stream, const struct replica_block *block,
-                                 struct bytes messages)
+                                 struct bytes messages, struct bytes *erasing)
 {
     struct placing placing = {.stream = stream, .block = block->block};
     struct decoder in;
@@ -481,7 +497,9 @@ static enum err restore_messages(struct stream *stream, const struct replica_blo
 
     decoder_init(&in, block->local);
     count = decode_u32(&in);
-    placing.files = decode_bytes(&in, (size_t)count * FILE_SIZE);
+    placing.files = decode_bytes(&in, (size_t)(count & ~ERASING_FLAG) * FILE_SIZE);
+    if ((count & ERASING_FLAG) != 0)
+        *erasing = decode_bytes(&in, (size_t)decode_u32(&in) * STREAM_ERASE_SIZE);
     if (in.failed || (messages.size > 0 && in.rest.size == 0))
         return ERR_CORRUPT;
     if (adopt_filled(stream, &placing))
@@ -523,12 +541,13 @@ static bool restore_consumers(struct stream *stream, struct bytes rest)
 static enum err restore(struct stream *stream, const struct replica_block *block)
 {
     struct block_sections sections = stream_block_sections(block->body);
+    struct bytes erasing = {0};
     struct decoder shell;
     enum err err;
 
     if (!sections.whole)
         return ERR_CORRUPT;
-    err = restore_messages(stream, block, sections.messages);
+    err = restore_messages(stream, block, sections.messages, &erasing);
     if (err == OK)
         err = stream_state_decode(&stream->state, sections.state);
     if (err != OK)
@@ -540,6 +559,7 @@ static enum err restore(struct stream *stream, const struct replica_block *block
     stream->number_next = stream->number_logged + 1;
     if (shell.failed || !restore_consumers(stream, sections.consumers))
         return ERR_CORRUPT;
+    stream_erase_restore(stream, erasing, block->block);
     return OK;
 }
 

@@ -440,7 +440,7 @@ static void finish(struct stream_fill *fill)
     struct stream *stream = fill->stream;
     struct log *log = replica_log(stream->replica);
     struct ending *ending = fill->ending;
-    struct buf local;
+    struct buf local, erasing;
     uint32_t count;
 
     buf_init(&local, SIZE_MAX);
@@ -448,7 +448,10 @@ static void finish(struct stream_fill *fill)
     buf_commit(&local, 4);
     count = write_names(log, &ending->places.segments, 0, &local);
     count += write_names(log, &ending->places.keeps, LOG_KEEP_FIRST, &local);
-    (void)encode_u32(local.at, count);
+    buf_init(&erasing, SIZE_MAX);
+    stream_erase_encode(stream, &erasing);
+    stream_block_names_end(count, buf_bytes(&erasing), &local);
+    buf_deinit(&erasing);
     (void)index_capture_places(ending->capture, &local);
     index_capture_end(ending->capture);
     ending->capture = NULL;

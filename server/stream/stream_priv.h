@@ -86,6 +86,7 @@ struct stream_blocks {
     struct index_capture *capture; /* NULL: it is being written, or there is none */
     size_t messages_begin;         /* of their section in the body, while it is taken down */
     struct buf body;
+    struct buf erasing; /* what was to be erased then (stream_erase_encode) */
     struct timer timer;
     struct stream_move *move; /* stream_move.c; NULL: none */
     struct timer move_timer;
@@ -160,6 +161,8 @@ struct stream_erasing {
     struct log_erase_op op;
     struct log_erased *at; /* those under way first */
     size_t count, capacity, flying;
+    size_t looked; /* so many of them could not go when they were last looked at */
+    bool held;     /* some of those for a backup alone */
     struct stream_op *waiting, *answered; /* answered: with those under way */
     uint64_t floor, block;                /* the log's, when it was last seen which may go */
     bool busy;
@@ -474,6 +477,9 @@ void stream_block_noted(struct stream *stream);
 void stream_block_forget(struct stream *stream); /* as new; the log stays */
 /* How a file is called in the local part. */
 void stream_block_name(const struct log *log, uint32_t ordinal, struct buf *out);
+/* So many names were added behind the four bytes that `local` began with; what is to be erased
+ * follows them. */
+void stream_block_names_end(uint32_t count, struct bytes erasing, struct buf *local);
 struct block_sections {
     struct bytes state, shell, messages;
     struct bytes consumers; /* from the first of them to the end */
@@ -578,6 +584,11 @@ void stream_erase_moved(struct stream *stream, log_place from, log_place to, uin
 void stream_erase_turn(struct stream *stream);
 /* Something must be gone before a state block says that it is. */
 bool stream_erase_first(const struct stream *stream);
+/* What is still to go, for a state block: so many bytes each. And back, when the log is opened: of
+ * files that are there no more nothing is left. */
+#define STREAM_ERASE_SIZE 16u
+void stream_erase_encode(const struct stream *stream, struct buf *out);
+void stream_erase_restore(struct stream *stream, struct bytes list, const struct log_block *block);
 void stream_erase_drop(struct stream *stream);
 
 /* This disk does not have that message any more: said once, and kept in mind. */
