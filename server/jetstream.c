@@ -409,6 +409,7 @@ static void check_logs(struct jetstream *jetstream)
         store_list(jetstream->store, check_log, jetstream) != OK)
         logger_error(server_logger(jetstream->server),
                      "Logs that are in no catalogue could not be looked for");
+    jetstream_entries_make(jetstream);
 }
 
 /* Who this node is among replicas: its name, and the life of its disk. */

@@ -125,6 +125,8 @@ void jetstream_zones_deinit(struct jetstream *jetstream);
 void jetstream_entries_open(struct jetstream *jetstream);
 /* A committed record has changed this entry: open, configure or remove. */
 void jetstream_entry_changed(struct jetstream *jetstream, struct catalogue_entry *entry);
+/* The end of the catalogue is known: logs that should be here and are not are made. */
+void jetstream_entries_make(struct jetstream *jetstream);
 /* Replicas that are no members of their groups any more go. */
 void jetstream_entries_leave(struct jetstream *jetstream);
 void jetstream_entries_close(struct jetstream *jetstream);

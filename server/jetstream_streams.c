@@ -375,6 +375,24 @@ static void close_stream(struct jetstream *jetstream, struct catalogue_entry *en
     stream_close(stream, deleted);
 }
 
+/* A log that is not here was perhaps given up in an earlier life of this node: made anew before the
+ * catalogue says so, it would begin its group a second time, and if that had one member then, lead
+ * it. Until all that this disk knows of the catalogue is applied, no log is made. */
+static bool may_make(const struct jetstream *jetstream)
+{
+    return jetstream->cluster == NULL || jetstream->checked ||
+           jetstream_flawed(jetstream, JETSTREAM_FLAW_MADE_EARLY);
+}
+
+void jetstream_entries_make(struct jetstream *jetstream)
+{
+    for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
+         entry = entry->next) {
+        if (!entry->removed && entry->stream == NULL && is_here(jetstream, entry))
+            jetstream_entry_changed(jetstream, entry);
+    }
+}
+
 /* ---- what the catalogue tells
  * ------------------------------------------------------------------------------ */
 
@@ -395,7 +413,8 @@ void jetstream_entry_changed(struct jetstream *jetstream, struct catalogue_entry
     } else if (entry->stream != NULL) {
         jetstream_cluster_look(jetstream->cluster);
         reconcile(jetstream, entry);
-    } else if (is_here(jetstream, entry) && !entry->preparing && !entry->offline && !entry->again) {
+    } else if (is_here(jetstream, entry) && may_make(jetstream) && !entry->preparing &&
+               !entry->offline && !entry->again) {
         prepare(jetstream, entry);
     }
 }
@@ -439,6 +458,8 @@ static void open_entry(struct jetstream *jetstream, struct catalogue_entry *entr
     }
     err = open_replica(jetstream, entry);
     /* Its creation was interrupted before its log was made, or that was in memory. */
+    if (err == ERR_NOT_FOUND && !may_make(jetstream))
+        return; /* jetstream_entries_make */
     if (err == ERR_NOT_FOUND) {
         err = make_log(jetstream, entry);
         if (err == OK)

@@ -346,13 +346,32 @@ static void play_short(const struct stage *stage)
 /* ---- replicas more and less
  * ----------------------------------------------------------------------------- */
 
+/* One node, or the power of all. */
+static bool die(const struct stage *stage)
+{
+    size_t count = stage->nodes->count, node = prng_below(stage->prng, count);
+    bool all = prng_chance(stage->prng, 1, 2);
+
+    for (uint64_t ms = prng_below(stage->prng, all ? 60 : 300); ms > 0; ms--)
+        stage->pass(stage->context, MILLISECOND);
+    for (size_t i = 0; i < count; i++) {
+        if ((all || i == node) && nodes_up(stage->nodes, i))
+            nodes_crash(stage->nodes, i, all ? SIM_CRASH_POWER : SIM_CRASH_KILL);
+    }
+    stage_pass(stage, (int64_t)prng_below(stage->prng, SECOND));
+    for (size_t i = 0; i < count; i++) {
+        if (stage->nodes->at[i].server == NULL && !nodes_start(stage->nodes, i, SIM_CRASH_KILL, 0))
+            return false;
+    }
+    return true;
+}
+
 /* F23: with one replica its log has dropped what new ones would begin with; whoever stays must have
  * everything, also if one of them dies on the way. */
 static void play_scale(const struct stage *stage)
 {
     struct scene_stream *stream = &stage->scene->streams[1];
     struct user *user = &stage->users[0];
-    size_t node = prng_below(stage->prng, stage->nodes->count);
 
     faults_calm_down(stage->faults);
     for (int i = 0; i < 60 && report_good(stage->report); i++) {
@@ -364,13 +383,8 @@ static void play_scale(const struct stage *stage)
     report_say(stage->report, "S1 is to have %u replicas", stream->replicas);
     if (!asked(stage, user, ASK_CHANGE, 1))
         return;
-    if (prng_chance(stage->prng, 1, 2)) {
-        stage_pass(stage, (int64_t)prng_below(stage->prng, 300 * MILLISECOND));
-        nodes_crash(stage->nodes, node, SIM_CRASH_KILL);
-        stage_pass(stage, (int64_t)prng_below(stage->prng, SECOND));
-        if (!nodes_start(stage->nodes, node, SIM_CRASH_KILL, 0))
-            return;
-    }
+    if (prng_chance(stage->prng, 2, 3) && !die(stage))
+        return;
     for (int i = 0; i < 20 && report_good(stage->report); i++) {
         if (user_connected(user) && user->open < 30)
             user_publish(user, 1);
