@@ -528,6 +528,7 @@ void jetstream_close(struct jetstream *jetstream)
         groups_destroy(jetstream->groups);
     if (jetstream->store != NULL)
         store_forget(jetstream->store); /* an end is like a crash: what was answered is on disk */
+    jetstream_anew_free(jetstream);
     timers_cancel(io_timers(server_io(jetstream->server)), &jetstream->awake);
     timers_cancel(io_timers(server_io(jetstream->server)), &jetstream->op_timer);
     timers_cancel(io_timers(server_io(jetstream->server)), &jetstream->again);

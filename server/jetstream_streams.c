@@ -330,12 +330,40 @@ void jetstream_prepared(struct jetstream *jetstream, uint64_t id, enum err err)
     jetstream_awake(jetstream);
 }
 
+/* Was it among the first members, and had the group others since? Then it may have given up a log
+ * in which it voted, and the one that it makes says that it still does. */
+static bool comes_back(const struct jetstream *jetstream, const struct catalogue_entry *entry)
+{
+    struct raft_member self = groups_self(jetstream->groups);
+    const struct raft_member *first = members_find(&entry->assigned.members, self.node);
+
+    /* Those of a group in memory are forgiven, where they are several: else all might wait. */
+    return jetstream->cluster != NULL && entry->moved && first != NULL &&
+           members_equal(*first, self) &&
+           (!in_memory(entry) || entry->assigned.members.count == 1) &&
+           !jetstream_flawed(jetstream, JETSTREAM_FLAW_BEGUN_TWICE);
+}
+
 static void prepare(struct jetstream *jetstream, struct catalogue_entry *entry)
+{
+    bool back = comes_back(jetstream, entry);
+
+    if (back && jetstream->removals > 0) { /* perhaps of the log before, and its votes */
+        try_again(jetstream, entry);
+        return;
+    }
+    entry->preparing = true;
+    if (back)
+        jetstream_prepare_anew(jetstream, entry);
+    else
+        jetstream_begin_log(jetstream, entry);
+}
+
+void jetstream_begin_log(struct jetstream *jetstream, const struct catalogue_entry *entry)
 {
     struct buf bootstrap;
 
     write_bootstrap(entry, &bootstrap);
-    entry->preparing = true;
     jetstream_prepare(jetstream, &entry->assigned, in_memory(entry), &bootstrap);
 }
 

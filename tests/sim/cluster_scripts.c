@@ -379,6 +379,10 @@ static void play_scale(const struct stage *stage)
             user_publish(user, 1);
         stage_pass(stage, 10 * MILLISECOND);
     }
+    if (stream->replicas == 3 && prng_chance(stage->prng, 2, 3)) { /* who began it is to go */
+        truth_transfer(stage->truth, "S1", prng_below(stage->prng, stage->nodes->count));
+        stage_pass(stage, 500 * MILLISECOND);
+    }
     stream->replicas = stream->replicas == 1 ? 3 : 1;
     report_say(stage->report, "S1 is to have %u replicas", stream->replicas);
     if (!asked(stage, user, ASK_CHANGE, 1))
