@@ -125,6 +125,10 @@ int api_list(struct cli *cli, const char *subject, const char *member, const cha
         if (result != EXIT_DONE)
             return result;
         list = api_get(answer, member);
+        /* Behind the last one it may say any offset: some may have been removed meanwhile. */
+        if (list != NULL && list->child != NULL && api_u64(answer, "offset") != items->count)
+            return cli_fail(cli, EXIT_FAILED, "--trace, to see it",
+                            "the server answers with another page than was asked for");
         for (const struct json *at = list == NULL ? NULL : list->child; at != NULL; at = at->next)
             add_item(cli, items, at, &room);
         if (items->count == before || items->count >= api_u64(answer, "total"))

@@ -11,6 +11,7 @@
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/near.h"
+#include "cli/plain.h"
 
 #define ARENA_MAX   ((size_t)4 * 1024 * 1024 * 1024)
 #define OUTPUT_SIZE (size_t)65536
@@ -75,17 +76,27 @@ int cli_fail(struct cli *cli, enum cli_exit code, const char *next, const char *
 {
     va_list list;
     bool red = isatty(STDERR_FILENO) && getenv("NO_COLOR") == NULL;
+    char *text = NULL;
+    int size;
 
-    (void)cli;
     (void)fflush(stdout);
-    fprintf(stderr, "millrace: %serror:%s ", red ? "\033[31m" : "", red ? "\033[0m" : "");
     va_start(list, format);
-    (void)vfprintf(stderr, format, list);
+    size = vasprintf(&text, format, list);
     va_end(list);
-    fputc('\n', stderr);
+    assert(size >= 0);
+    /* One line, whatever the words were that others sent or typed. */
+    plain_make(text, (size_t)size);
+    fprintf(stderr, "millrace: %serror:%s %s\n", red ? "\033[31m" : "", red ? "\033[0m" : "", text);
+    free(text);
     if (next != NULL)
-        fprintf(stderr, "  try: %s\n", next);
+        fprintf(stderr, "  try: %s\n", plain_text(cli, next));
     return (int)code;
+}
+
+/* Of what a server refuses with -ERR: is it because of who we are? */
+static bool about_rights(const char *error)
+{
+    return strcasestr(error, "permission") != NULL || strcasestr(error, "auth") != NULL;
 }
 
 int cli_fail_conn(struct cli *cli, enum conn_verdict verdict)
@@ -105,6 +116,8 @@ int cli_fail_conn(struct cli *cli, enum conn_verdict verdict)
         [CONN_WRONG] = {EXIT_USAGE, "millrace help flags"},
     };
 
+    if (verdict == CONN_DENIED && !about_rights(cli->conn.error))
+        return cli_fail(cli, EXIT_FAILED, rows[CONN_LOST].next, "%s", cli->conn.error);
     return cli_fail(cli, rows[verdict].code, rows[verdict].next, "%s", cli->conn.error);
 }
 
@@ -292,6 +305,17 @@ static int check_words(struct cli *cli)
                     command->name, command->name, command->words);
 }
 
+static int check_colors(struct cli *cli)
+{
+    const char *when = args_text(&cli->args, "colors");
+
+    if (when == NULL || strcmp(when, "auto") == 0 || strcmp(when, "always") == 0 ||
+        strcmp(when, "never") == 0)
+        return EXIT_DONE;
+    return cli_fail(cli, EXIT_USAGE, "--colors never",
+                    "--colors is auto, always or never, not \"%s\"", when);
+}
+
 static int run_command(struct cli *cli, int argc, const char *const *argv)
 {
     char error[SETTINGS_ERROR_SIZE];
@@ -308,10 +332,15 @@ static int run_command(struct cli *cli, int argc, const char *const *argv)
         return EXIT_DONE;
     }
     result = check_words(cli);
+    if (result == EXIT_DONE)
+        result = check_colors(cli);
     if (result != EXIT_DONE)
         return result;
     if (!cli->command->offline && !settings_read(&cli->settings, &cli->args, &cli->arena, error))
-        return cli_fail(cli, EXIT_USAGE, "millrace context ls", "%s", error);
+        return cli_fail(cli, EXIT_USAGE,
+                        cli->settings.context != NULL ? "millrace context ls"
+                                                      : "millrace help flags",
+                        "%s", error);
     return cli->command->run(cli);
 }
 

@@ -5,6 +5,7 @@
 #include "cli/grid.h"
 #include "cli/human.h"
 #include "cli/pick.h"
+#include "cli/plain.h"
 #include "cli/stream_show.h"
 #include "cli/system.h"
 
@@ -210,7 +211,7 @@ static int run_account_info(struct cli *cli)
     }
     result = api_try(cli, "INFO", (struct bytes){0}, &info, &code);
     if (result == EXIT_DONE && code != 0)
-        printf("\nJetStream: %s\n", api_text(cli, info, "error.description"));
+        printf("\nJetStream: %s\n", plain_text(cli, api_text(cli, info, "error.description")));
     else if (result == EXIT_DONE)
         say_limits(cli, info);
     return result;

@@ -6,6 +6,7 @@
 
 #include "cli/commands.h"
 #include "cli/doctor.h"
+#include "cli/plain.h"
 
 /* ---- what was found -------------------------------------------------------------------------- */
 
@@ -45,9 +46,9 @@ void checkup_find(struct checkup *c, enum finding finding, const char *what, con
         return;
     }
     printf("%s%-8s%s %s\n", color ? colors[finding] : "", names[finding], color ? "\033[0m" : "",
-           what);
+           plain_text(c->cli, what));
     if (next != NULL)
-        printf("         try: %s\n", next);
+        printf("         try: %s\n", plain_text(c->cli, next));
 }
 
 int checkup_end(struct checkup *c, int result)

@@ -125,6 +125,8 @@ static int run(struct cli *cli)
                            .acked = args_on(&cli->args, "jetstream")};
     int result = message_subject(cli, subject, false);
 
+    if (result == EXIT_DONE && p.reply.size > 0)
+        result = message_subject(cli, reply, false);
     if (result == EXIT_DONE && args_number(&cli->args, "count", 1) < 1)
         result = cli_fail(cli, EXIT_USAGE, "--count 10", "--count must be at least 1");
     if (result == EXIT_DONE)

@@ -217,6 +217,8 @@ static int run_reply(struct cli *cli)
     int result = message_subject(cli, args_word(&cli->args, 0), true);
 
     if (result == EXIT_DONE)
+        result = message_queue(cli);
+    if (result == EXIT_DONE)
         result = cli_connect(cli);
     if (result != EXIT_DONE)
         return result;

@@ -7,6 +7,7 @@
 #include "cli/form.h"
 #include "cli/grid.h"
 #include "cli/human.h"
+#include "cli/plain.h"
 #include "cli/system.h"
 
 /* ---- round trips ----------------------------------------------------------------------------- */
@@ -89,7 +90,8 @@ static void say_greeting(struct cli *cli)
 {
     const struct conn_info *info = &cli->conn.info;
 
-    printf("Server information for %s (%s)\n\n", info->server_name, info->server_id);
+    printf("Server information for %s (%s)\n\n", plain_text(cli, info->server_name),
+           plain_text(cli, info->server_id));
     human_row(22, "Version", "%s", info->version);
     human_row(22, "URL", "%s", cli->conn.url);
     human_row(22, "Address", "%s", cli->conn.address);
@@ -143,8 +145,9 @@ static int run_info(struct cli *cli)
     if (answers.count == 0)
         say_greeting(cli);
     for (size_t i = 0; i < answers.count; i++) {
-        printf("Server information for %s (%s)\n", api_text(cli, answers.at[i].json, "server.name"),
-               api_text(cli, answers.at[i].json, "server.id"));
+        printf("Server information for %s (%s)\n",
+               plain_text(cli, api_text(cli, answers.at[i].json, "server.name")),
+               plain_text(cli, api_text(cli, answers.at[i].json, "server.id")));
         say_varz(cli, api_get(answers.at[i].json, "data"));
     }
     return EXIT_DONE;

@@ -6,6 +6,7 @@
 #include "cli/file.h"
 #include "cli/form.h"
 #include "cli/pick.h"
+#include "cli/plain.h"
 #include "cli/stream_config.h"
 #include "cli/stream_show.h"
 
@@ -65,7 +66,7 @@ static int run_add(struct cli *cli)
     if (result != EXIT_DONE)
         return result;
     if (!cli->json)
-        printf("Stream %s was created\n\n", api_text(cli, answer, "config.name"));
+        printf("Stream %s was created\n\n", plain_text(cli, api_text(cli, answer, "config.name")));
     return show(cli, answer);
 }
 

@@ -9,6 +9,7 @@
 #include "cli/grid.h"
 #include "cli/human.h"
 #include "cli/pick.h"
+#include "cli/plain.h"
 #include "cli/stream_show.h"
 
 static const struct flag list_flags[] = {
@@ -92,8 +93,11 @@ static int say(struct cli *cli, const struct api_items *items)
         return api_say_items(cli, items, names ? "config.name" : NULL);
     if (!names)
         return say_table(cli, items);
-    for (size_t i = 0; i < items->count; i++)
-        puts(api_text(cli, items->at[i], "config.name"));
+    for (size_t i = 0; i < items->count; i++) {
+        const char *name = api_text(cli, items->at[i], "config.name");
+
+        puts(cli->terminal_out ? plain_text(cli, name) : name);
+    }
     return EXIT_DONE;
 }
 
@@ -222,6 +226,9 @@ static int fetch_subjects(struct cli *cli, const char *name, struct grid *grid)
         subjects = api_get(answer, "state.subjects");
         total = api_u64(answer, "total");
         before = seen;
+        if (subjects != NULL && subjects->child != NULL && api_u64(answer, "offset") != seen)
+            return cli_fail(cli, EXIT_FAILED, "--trace, to see it",
+                            "the server answers with another page than was asked for");
         for (const struct json *at = subjects == NULL ? NULL : subjects->child; at != NULL;
              at = at->next, seen++)
             grid_add(grid, (const char *const[]){cli_text(cli, at->key), cli_text(cli, at->text)});

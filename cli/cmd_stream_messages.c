@@ -113,13 +113,18 @@ static int run_view(struct cli *cli)
         result = stored_get(cli, stream, view_request(cli, sequence), &stored, &found);
         if (result != EXIT_DONE || !found)
             break;
+        if (stored.sequence < sequence || stored.sequence == UINT64_MAX)
+            return cli_fail(
+                cli, EXIT_FAILED, "--trace, to see it",
+                "the server answers with message %llu where %llu or later was asked for",
+                (unsigned long long)stored.sequence, (unsigned long long)sequence);
         sequence = stored.sequence + 1;
         if (too_old(cli, &stored))
             continue;
         show(cli, stream, &stored);
         shown++;
         if (paging && shown % page == 0 && !next_page(cli))
-            break;
+            return EXIT_DONE;
     }
     if (result == EXIT_DONE && paging)
         fputs("No more messages\n", stderr);

@@ -109,6 +109,8 @@ static int run(struct cli *cli)
     for (size_t i = 0; i < cli->args.word_count && result == EXIT_DONE; i++)
         result = message_subject(cli, args_word(&cli->args, i), true);
     if (result == EXIT_DONE)
+        result = message_queue(cli);
+    if (result == EXIT_DONE)
         result = cli_connect(cli);
     for (size_t i = 0; i < cli->args.word_count && result == EXIT_DONE && !s.json && !s.raw; i++)
         message_log("Subscribing on %s", args_word(&cli->args, i));

@@ -9,8 +9,10 @@
 #include <unistd.h>
 
 #include "cli/commands.h"
+#include "cli/grid.h"
 #include "cli/human.h"
 #include "cli/interrupt.h"
+#include "cli/plain.h"
 #include "cli/top.h"
 
 #define MEMORY_MAX   ((size_t)1024 * 1024 * 1024)
@@ -75,13 +77,15 @@ static size_t fit(const struct screen *s, unsigned *first)
     *first = table->columns[0].width + (s->width > used ? s->width - used : 0);
     if (!s->whole && *first > 32)
         *first = 32;
+    if (s->whole && *first > s->width)
+        *first = s->width;
     return count;
 }
 
 static const char *cell(struct cli *cli, const struct top_row *row, const struct top_column *column)
 {
     switch (column->kind) {
-    case TOP_TEXT: return row->text[column->index];
+    case TOP_TEXT: return plain_text(cli, row->text[column->index]);
     case TOP_COUNT: return human_count(cli, row->figure[column->index]);
     case TOP_SIZE: return human_size(cli, row->figure[column->index]);
     case TOP_RATE: return human_count(cli, (uint64_t)(row->rate[column->index] + 0.5));
@@ -90,14 +94,26 @@ static const char *cell(struct cli *cli, const struct top_row *row, const struct
     return "";
 }
 
-static const char *line_end(const struct screen *s)
+/* What stood there goes first: behind a full line it would take the last place with it. */
+static const char *line_begin(const struct screen *s)
 {
-    return s->whole ? "\033[K\n" : "\n";
+    return s->whole ? "\033[K" : "";
+}
+
+/* A line of words, cut where the terminal would begin another one and push the rest away. */
+static void show_line(const struct screen *s, const char *text)
+{
+    fputs(line_begin(s), stdout);
+    if (s->whole)
+        grid_cell(text, s->width, false);
+    else
+        fputs(text, stdout);
+    putchar('\n');
 }
 
 static void show_cell(const struct top_column *column, unsigned width, const char *text)
 {
-    printf(column->kind == TOP_TEXT ? "%-*.*s" : "%*.*s", (int)width, (int)width, text);
+    grid_cell(text, width, column->kind != TOP_TEXT);
 }
 
 static void show_heads(struct screen *s)
@@ -106,7 +122,7 @@ static void show_heads(struct screen *s)
     unsigned first;
     size_t count = fit(s, &first);
 
-    fputs(s->whole ? "\033[7m" : "", stdout);
+    printf("%s%s", line_begin(s), s->whole ? "\033[7m" : "");
     for (size_t i = 0; i < count; i++) {
         bool chosen = s->whole && i == s->order[s->view];
 
@@ -115,7 +131,7 @@ static void show_heads(struct screen *s)
                   table->columns[i].title);
         fputs(chosen ? "\033[22;24m" : "", stdout);
     }
-    printf("%s%s", s->whole ? "\033[0m" : "", line_end(s));
+    puts(s->whole ? "\033[0m" : "");
 }
 
 static void show_row(struct screen *s, const struct top_row *row)
@@ -124,12 +140,13 @@ static void show_row(struct screen *s, const struct top_row *row)
     unsigned first;
     size_t count = fit(s, &first);
 
+    fputs(line_begin(s), stdout);
     for (size_t i = 0; i < count; i++) {
         fputs(i > 0 ? " " : "", stdout);
         show_cell(&table->columns[i], i == 0 ? first : table->columns[i].width,
                   cell(s->cli, row, &table->columns[i]));
     }
-    fputs(line_end(s), stdout);
+    putchar('\n');
 }
 
 /* The sum of what streams take in or clients send, beside who we are with. */
@@ -141,12 +158,12 @@ static void show_title(struct screen *s)
 
     for (size_t i = 0; i < look->count; i++)
         rate += look->rows[i].rate[0];
-    printf("%s  %s%s %s  %s msgs/sec%s%s%s", cli->conn.url, human_count(cli, look->count),
-           look->cut ? " and more" : "", table_of(s)->name,
-           human_count(cli, (uint64_t)(rate + 0.5)),
-           s->servers > 0 ? cli_print(cli, "  %zu servers", s->servers) : "",
-           s->paused ? "  (paused)" : "", line_end(s));
-    fputs(line_end(s), stdout);
+    show_line(s, cli_print(cli, "%s  %s%s %s  %s msgs/sec%s%s", cli->conn.url,
+                           human_count(cli, look->count), look->cut ? " and more" : "",
+                           table_of(s)->name, human_count(cli, (uint64_t)(rate + 0.5)),
+                           s->servers > 0 ? cli_print(cli, "  %zu servers", s->servers) : "",
+                           s->paused ? "  (paused)" : ""));
+    puts(line_begin(s));
 }
 
 static size_t rows_shown(const struct screen *s)
@@ -161,13 +178,15 @@ static size_t rows_shown(const struct screen *s)
 static void show_foot(struct screen *s, size_t shown)
 {
     size_t count = s->looks[s->now].count;
+    const char *note = "";
 
     if (s->view == TOP_CONNECTIONS && s->servers == 0)
-        printf("Connections need the system account: --user, --creds or --context");
+        note = "Connections need the system account: --user, --creds or --context";
     else if (count > shown)
-        printf("%zu to %zu of %zu: arrows, page up and down", s->first + 1,
-               s->first + shown < count ? s->first + shown : count, count);
-    printf("\033[K\n\033[2m%.*s\033[0m\033[K", (int)s->width, KEYS);
+        note = cli_print(s->cli, "%zu to %zu of %zu: arrows, page up and down", s->first + 1,
+                         s->first + shown < count ? s->first + shown : count, count);
+    show_line(s, note);
+    printf("\033[K\033[2m%.*s\033[0m", (int)s->width, KEYS);
 }
 
 static void show_whole(struct screen *s)
@@ -181,7 +200,7 @@ static void show_whole(struct screen *s)
     for (size_t i = s->first; i < count && i < s->first + shown; i++)
         show_row(s, s->sorted[i]);
     for (size_t i = count; i < shown; i++)
-        fputs(line_end(s), stdout);
+        puts(line_begin(s));
     show_foot(s, shown);
 }
 

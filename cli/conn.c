@@ -16,6 +16,7 @@
 #define OUT_MUCH       (size_t)(64 * 1024)
 #define CLOSE_WAIT_NS  INT64_C(1000000000)
 #define WRITE_STALL_NS INT64_C(30000000000)
+#define SKIPPED_MUCH   1024u /* so many frames that nobody waits for, then a look at the clock */
 
 int64_t conn_now(void)
 {
@@ -177,12 +178,24 @@ enum conn_verdict conn_flush(struct conn *conn)
     return conn_drain(conn, later(WRITE_STALL_NS));
 }
 
+/* Whatever would end a word of the protocol, and let what follows be read as something else. */
+static bool ends_words(struct bytes subject)
+{
+    for (size_t i = 0; i < subject.size; i++)
+        if (subject.at[i] == ' ' || (subject.at[i] >= '\t' && subject.at[i] <= '\r'))
+            return true;
+    return false;
+}
+
 enum conn_verdict conn_publish(struct conn *conn, struct bytes subject, struct bytes reply,
                                struct bytes header, struct bytes payload)
 {
     struct buf *out = &conn->out;
     size_t size = header.size + payload.size;
 
+    if (ends_words(subject) || ends_words(reply))
+        return conn_failed(conn, CONN_WRONG, "\"%.*s\" is no subject",
+                           BYTES_ARG(ends_words(subject) ? subject : reply));
     if (conn->info.max_payload > 0 && size > conn->info.max_payload)
         return conn_failed(conn, CONN_WRONG,
                            "a message of %zu bytes is more than the server takes (%llu)", size,
@@ -235,15 +248,25 @@ void conn_unsubscribe(struct conn *conn, uint64_t sid, uint64_t max)
 
 /* ---- receiving ------------------------------------------------------------------------------- */
 
-static void put_away(struct conn *conn, const struct msg *msg)
+static size_t stash_size(const struct msg *msg)
 {
-    size_t size = msg->subject.size + msg->reply.size + msg->header.size + msg->payload.size;
-    struct stash *stash = malloc(sizeof(*stash) + size);
+    return sizeof(struct stash) + msg->subject.size + msg->reply.size + msg->header.size +
+           msg->payload.size;
+}
+
+static enum conn_verdict put_away(struct conn *conn, const struct msg *msg)
+{
+    size_t size = stash_size(msg);
+    struct stash *stash;
     uint8_t *at;
     struct bytes *parts[4];
     const struct bytes from[4] = {msg->subject, msg->reply, msg->header, msg->payload};
 
+    if (size > CONN_BUFFER_MAX - conn->stash_size)
+        return conn_failed(conn, CONN_LOST, "the server sends more than fits");
+    stash = malloc(size);
     assert(stash != NULL);
+    conn->stash_size += size;
     at = stash->bytes;
     *stash = (struct stash){.msg = {.sid = msg->sid}};
     parts[0] = &stash->msg.subject;
@@ -261,6 +284,7 @@ static void put_away(struct conn *conn, const struct msg *msg)
     else
         conn->stash_first = stash;
     conn->stash_last = stash;
+    return CONN_OK;
 }
 
 /* The first that waits in line for `sid` (0: any). */
@@ -279,6 +303,7 @@ static bool take_away(struct conn *conn, uint64_t sid, struct msg *msg)
             conn->stash_first = at->next;
         if (conn->stash_last == at)
             conn->stash_last = before;
+        conn->stash_size -= stash_size(&at->msg);
         conn->handed = at;
         *msg = at->msg;
         return true;
@@ -290,21 +315,30 @@ static void remember_error(struct conn *conn, struct bytes text)
 {
     if (text.size >= 2 && text.at[0] == '\'')
         text = bytes_of(text.at + 1, text.size - 2);
+    if (text.size == 0)
+        text = BYTES("the server refuses, without a word why");
     (void)conn_failed(conn, CONN_DENIED, "%.*s", BYTES_ARG(text));
     conn->denied = true;
 }
 
-/* What is no message is dealt with here. */
-static void heed(struct conn *conn, const struct frame *frame)
+/* What is not awaited: a message goes into the line, all else is dealt with here. */
+static enum conn_verdict heed(struct conn *conn, const struct frame *frame)
 {
     switch (frame->kind) {
     case FRAME_PING: buf_add(&conn->out, BYTES("PONG\r\n")); break;
     case FRAME_PONG: conn->pongs++; break;
     case FRAME_ERR: remember_error(conn, frame->text); break;
+    case FRAME_MSG: return put_away(conn, &frame->msg);
     case FRAME_INFO: /* who else is in the cluster: we stay with this one */
-    case FRAME_OK:
-    case FRAME_MSG: break;
+    case FRAME_OK: break;
     }
+    return CONN_OK;
+}
+
+/* A server that never stops talking must not talk us past the time that we wait. */
+static bool talks_too_long(unsigned *skipped, int64_t until)
+{
+    return ++*skipped % SKIPPED_MUCH == 0 && conn_now() >= until;
 }
 
 /* The next frame that was read already. CONN_TIMEOUT: none is whole. */
@@ -331,23 +365,24 @@ static bool tell_denied(struct conn *conn)
 
 enum conn_verdict conn_next_of(struct conn *conn, uint64_t sid, int64_t until, struct msg *msg)
 {
+    unsigned skipped = 0;
+
     if (take_away(conn, sid, msg))
         return CONN_OK;
     for (;;) {
         struct frame frame;
         enum conn_verdict verdict = next_frame(conn, &frame);
 
-        if (verdict == CONN_OK && frame.kind == FRAME_MSG) {
-            if (sid == 0 || frame.msg.sid == sid) {
-                *msg = frame.msg;
-                return CONN_OK;
-            }
-            put_away(conn, &frame.msg);
-            continue;
+        if (verdict == CONN_OK && frame.kind == FRAME_MSG && (sid == 0 || frame.msg.sid == sid)) {
+            *msg = frame.msg;
+            return CONN_OK;
         }
         if (verdict == CONN_OK) {
-            heed(conn, &frame);
-            continue;
+            verdict = heed(conn, &frame);
+            if (verdict == CONN_OK && talks_too_long(&skipped, until))
+                return conn_failed(conn, CONN_TIMEOUT, "no answer within the timeout");
+            if (verdict == CONN_OK)
+                continue;
         }
         if (verdict != CONN_TIMEOUT)
             return verdict;
@@ -379,6 +414,7 @@ bool conn_has_more(const struct conn *conn)
 enum conn_verdict conn_sync(struct conn *conn, int64_t timeout_ns)
 {
     int64_t until = later(timeout_ns);
+    unsigned skipped = 0;
 
     buf_add(&conn->out, BYTES("PING\r\n"));
     conn->pongs_due++;
@@ -386,14 +422,17 @@ enum conn_verdict conn_sync(struct conn *conn, int64_t timeout_ns)
         struct frame frame;
         enum conn_verdict verdict = next_frame(conn, &frame);
 
-        if (verdict == CONN_OK && frame.kind == FRAME_MSG)
-            put_away(conn, &frame.msg);
-        else if (verdict == CONN_OK)
-            heed(conn, &frame);
-        else if (verdict == CONN_TIMEOUT)
+        if (verdict == CONN_OK) {
+            verdict = heed(conn, &frame);
+            if (verdict == CONN_OK && talks_too_long(&skipped, until))
+                verdict = CONN_TIMEOUT;
+        } else if (verdict == CONN_TIMEOUT) {
             verdict = conn_drain(conn, until) == CONN_OK ? conn_turn(conn, until, true) : CONN_LOST;
+        }
         if (verdict == CONN_TIMEOUT && conn_now() >= until)
-            return conn_failed(conn, CONN_TIMEOUT, "the server does not answer");
+            return tell_denied(conn)
+                       ? CONN_DENIED
+                       : conn_failed(conn, CONN_TIMEOUT, "the server does not answer");
         if (verdict != CONN_OK && verdict != CONN_TIMEOUT)
             return verdict;
     }
@@ -439,6 +478,7 @@ uint64_t conn_ask(struct conn *conn, struct bytes subject, struct bytes header,
 enum conn_verdict conn_answer(struct conn *conn, int64_t until, uint64_t *number, struct msg *msg)
 {
     size_t prefix = strlen(conn->inbox);
+    unsigned skipped = 0;
 
     for (;;) {
         enum conn_verdict verdict = conn_next_of(conn, conn->mux_sid, until, msg);
@@ -447,6 +487,8 @@ enum conn_verdict conn_answer(struct conn *conn, int64_t until, uint64_t *number
             return verdict;
         if (msg->subject.size > prefix && bytes_read_u64(bytes_skip(msg->subject, prefix), number))
             return CONN_OK;
+        if (talks_too_long(&skipped, until))
+            return conn_failed(conn, CONN_TIMEOUT, "no answer within the timeout");
     }
 }
 
@@ -457,10 +499,14 @@ enum conn_verdict conn_request(struct conn *conn, struct bytes subject, struct b
     int64_t until = later(timeout_ns);
     enum conn_verdict verdict;
     uint64_t wanted = conn_ask(conn, subject, header, payload, &verdict), number = 0;
+    unsigned skipped = 0;
     struct msg msg;
 
-    while (verdict == CONN_OK && number != wanted) /* what comes too late is nobody's */
+    while (verdict == CONN_OK && number != wanted) { /* what comes too late is nobody's */
         verdict = conn_answer(conn, until, &number, &msg);
+        if (verdict == CONN_OK && number != wanted && talks_too_long(&skipped, until))
+            verdict = conn_failed(conn, CONN_TIMEOUT, "no answer within the timeout");
+    }
     if (verdict == CONN_OK)
         msg_copy(answer, &msg, arena);
     return verdict;

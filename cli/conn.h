@@ -72,6 +72,7 @@ struct conn {
     struct prng prng;
     struct stash *stash_first, *stash_last; /* messages that came while another was awaited */
     struct stash *handed;                   /* the one that the caller looks at */
+    size_t stash_size;                      /* of all in line */
     uint64_t pongs_due, pongs;
     bool denied; /* `error` holds a -ERR that nobody was told */
 };
@@ -84,7 +85,8 @@ enum conn_verdict conn_open(struct conn *conn, const struct settings *settings);
 /* Sends what is left, as far as that goes within a second. */
 void conn_close(struct conn *conn);
 
-/* Gathers; `header` is a whole header block or empty. */
+/* Gathers; `header` is a whole header block or empty. CONN_WRONG, and nothing gathered: a subject
+ * with spaces or line ends in it, or more than the server takes. */
 enum conn_verdict conn_publish(struct conn *conn, struct bytes subject, struct bytes reply,
                                struct bytes header, struct bytes payload);
 /* `queue` may be empty. */

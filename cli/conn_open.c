@@ -75,7 +75,9 @@ static int dial(const struct addrinfo *info, int64_t until)
     return fd;
 }
 
-static enum conn_verdict open_socket(struct conn *conn, const struct url *address, int64_t until)
+/* `what` is meant to be there: a server, or a proxy to it. */
+static enum conn_verdict open_socket(struct conn *conn, const struct url *address, const char *what,
+                                     int64_t until)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found;
     char host[64], port[8];
@@ -93,8 +95,10 @@ static enum conn_verdict open_socket(struct conn *conn, const struct url *addres
     }
     freeaddrinfo(found);
     if (conn->fd < 0)
-        return conn_failed(conn, CONN_UNREACHABLE, "no server at %s:%s: %s", address->host,
-                           address->port, strerror(errno));
+        return conn_failed(conn, CONN_UNREACHABLE,
+                           strchr(address->host, ':') != NULL ? "no %s at [%s]:%s: %s"
+                                                              : "no %s at %s:%s: %s",
+                           what, address->host, address->port, strerror(errno));
     return CONN_OK;
 }
 
@@ -142,7 +146,7 @@ static enum conn_verdict reach(struct conn *conn, const struct url *address, int
     enum conn_verdict verdict;
 
     if (conn->settings->socks_proxy == NULL)
-        return open_socket(conn, address, until);
+        return open_socket(conn, address, "server", until);
     wrong = url_read_proxy(bytes_of_text(conn->settings->socks_proxy), &proxy);
     if (wrong != NULL)
         return conn_failed(conn, CONN_WRONG, "\"%.*s\" is no SOCKS proxy: %s",
@@ -151,7 +155,7 @@ static enum conn_verdict reach(struct conn *conn, const struct url *address, int
     socks.port = (unsigned)port;
     socks.user = proxy.has_password ? proxy.user : NULL;
     socks.password = proxy.password;
-    verdict = open_socket(conn, &proxy, until);
+    verdict = open_socket(conn, &proxy, "SOCKS proxy", until);
     if (verdict == CONN_OK && !socks_begin(&socks, &conn->out))
         verdict = conn_failed(conn, CONN_WRONG, "the name is too long for a SOCKS proxy");
     if (verdict == CONN_OK)

@@ -1,6 +1,7 @@
 #include "cli/consumer_show.h"
 
 #include "cli/human.h"
+#include "cli/plain.h"
 #include "cli/stream_show.h"
 
 #define WIDTH 24u
@@ -111,8 +112,10 @@ static void show_state(struct cli *cli, const struct json *info)
 
 void consumer_show(struct cli *cli, const struct json *info)
 {
-    printf("Information for Consumer %s > %s created %s\n", api_text(cli, info, "stream_name"),
-           api_text(cli, info, "name"), human_time(cli, api_bytes(info, "created")));
+    printf("Information for Consumer %s > %s created %s\n",
+           plain_text(cli, api_text(cli, info, "stream_name")),
+           plain_text(cli, api_text(cli, info, "name")),
+           human_time(cli, api_bytes(info, "created")));
     show_config(cli, api_get(info, "config"));
     stream_show_metadata(cli, api_get(info, "config.metadata"), WIDTH);
     stream_show_cluster(cli, api_get(info, "cluster"), WIDTH);

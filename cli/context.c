@@ -97,13 +97,37 @@ static const char *at_home(const char *file, struct arena *arena)
     return (const char *)arena_copy(arena, bytes_of_text(text)).at;
 }
 
+/* A text without zeros (which would end it early), or nothing. */
+static bool text_or_nothing(const struct json *value)
+{
+    if (value == NULL || value->type == JSON_NULL)
+        return true;
+    return value->type == JSON_STRING && bytes_find(value->text, 0) == value->text.size;
+}
+
 static const char *string_of(const struct json *file, const char *key, struct arena *arena)
 {
     const struct json *value = json_get(file, bytes_of_text(key));
 
-    if (value == NULL || value->type != JSON_STRING || value->text.size == 0)
+    assert(text_or_nothing(value));
+    if (value == NULL || value->type == JSON_NULL || value->text.size == 0)
         return NULL;
     return (const char *)arena_copy(arena, value->text).at;
+}
+
+/* The first member that is not what it should be, or NULL. Members that we do not know are
+ * anything. */
+static const char *misshapen(const struct json *file)
+{
+    const struct json *first = json_get(file, BYTES("tls_first"));
+
+    for (size_t i = 0; i < context_field_count; i++)
+        if (!text_or_nothing(json_get(file, bytes_of_text(context_fields[i].key))))
+            return context_fields[i].key;
+    if (first != NULL && first->type != JSON_NULL && first->type != JSON_TRUE &&
+        first->type != JSON_FALSE)
+        return "tls_first";
+    return NULL;
 }
 
 bool context_load(struct context *context, const char *name, struct arena *arena,
@@ -112,6 +136,7 @@ bool context_load(struct context *context, const char *name, struct arena *arena
     struct json_error wrong;
     struct bytes text;
     const struct json *first;
+    const char *wrong_key;
 
     *context = (struct context){0};
     if (!context_name_valid(name)) {
@@ -119,14 +144,24 @@ bool context_load(struct context *context, const char *name, struct arena *arena
         return false;
     }
     if (!file_read(path_of(arena, name), FILE_MAX, arena, &text)) {
-        snprintf(error, CONTEXT_ERROR_SIZE, "unknown context \"%s\"%s", name,
-                 errno == ENOENT ? "" : strerror(errno));
+        snprintf(error, CONTEXT_ERROR_SIZE,
+                 errno == ENOENT ? "unknown context \"%s\"" : "cannot read context %s: %s", name,
+                 strerror(errno));
         return false;
     }
     context->file = json_parse(arena, text, &wrong);
     if (context->file == NULL || context->file->type != JSON_OBJECT) {
         snprintf(error, CONTEXT_ERROR_SIZE, "context %s is damaged (%s): %s", name,
                  path_of(arena, name), context->file == NULL ? wrong.text : "not an object");
+        context->file = NULL;
+        return false;
+    }
+    wrong_key = misshapen(context->file);
+    if (wrong_key != NULL) {
+        snprintf(error, CONTEXT_ERROR_SIZE, "context %s is damaged (%s): %s is no %s", name,
+                 path_of(arena, name), wrong_key,
+                 strcmp(wrong_key, "tls_first") == 0 ? "truth value" : "text");
+        context->file = NULL;
         return false;
     }
     for (size_t i = 0; i < context_field_count; i++)

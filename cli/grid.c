@@ -1,6 +1,7 @@
 #include "cli/grid.h"
 
 #include "base/utf8.h"
+#include "cli/plain.h"
 
 #define NARROWEST 4u
 
@@ -86,7 +87,7 @@ static void measure(const struct grid *grid, size_t *widths)
             widths[count - 1]++;
 }
 
-static void say_cell(const char *text, size_t width, bool right)
+void grid_cell(const char *text, size_t width, bool right)
 {
     size_t size = text_width(text), part = size;
     const char *end = text;
@@ -127,7 +128,7 @@ static void say_title(const struct grid *grid, const size_t *widths)
     bool bold = grid->cli->colors;
 
     printf("│ %*s%s", (int)left, "", bold ? "\033[1m" : "");
-    say_cell(grid->title, room - left, false);
+    grid_cell(plain_text(grid->cli, grid->title), room - left, false);
     printf("%s │\n", bold ? "\033[0m" : "");
 }
 
@@ -136,7 +137,7 @@ static void say_row(const struct grid *grid, const size_t *widths, const char *c
 {
     for (size_t i = 0; i < shown(grid); i++) {
         printf("│ %s", bold ? "\033[1m" : "");
-        say_cell(cells[i], widths[i], (grid->right >> i & 1) != 0 && !bold);
+        grid_cell(plain_text(grid->cli, cells[i]), widths[i], (grid->right >> i & 1) != 0 && !bold);
         printf("%s ", bold ? "\033[0m" : "");
     }
     puts("│");

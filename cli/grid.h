@@ -29,4 +29,8 @@ void grid_init(struct grid *grid, struct cli *cli, const char *title, const char
 void grid_add(struct grid *grid, const char *const *cells);
 void grid_show(const struct grid *grid);
 
+/* One text in `width` places (at least one): filled up with spaces, or cut and ended by an
+ * ellipsis. */
+void grid_cell(const char *text, size_t width, bool right);
+
 #endif

@@ -2,9 +2,11 @@
 
 #include <ctype.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "base/text.h"
+#include "cli/plain.h"
 
 #define SECOND_NS INT64_C(1000000000)
 
@@ -42,7 +44,7 @@ const char *human_duration(struct cli *cli, int64_t ns)
     uint64_t s = (uint64_t)(ns / SECOND_NS);
 
     if (ns < 0)
-        return cli_print(cli, "-%s", human_duration(cli, -ns));
+        return cli_print(cli, "-%s", human_duration(cli, ns == INT64_MIN ? INT64_MAX : -ns));
     if (ns < 1000)
         return cli_print(cli, "%lldns", (long long)ns);
     if (ns < 1000000)
@@ -114,10 +116,14 @@ const char *human_title(struct cli *cli, struct bytes word)
 void human_row(unsigned width, const char *name, const char *format, ...)
 {
     va_list list;
+    char *text = NULL;
+    int size;
 
-    printf("%*s: ", (int)width, name);
     va_start(list, format);
-    (void)vprintf(format, list);
+    size = vasprintf(&text, format, list);
     va_end(list);
-    putchar('\n');
+    assert(size >= 0);
+    plain_make(text, (size_t)size);
+    printf("%*s: %s\n", (int)width, name, text);
+    free(text);
 }

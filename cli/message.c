@@ -101,6 +101,15 @@ int message_subject(struct cli *cli, const char *subject, bool wildcards)
                     wildcards ? "" : " that a message can be sent to");
 }
 
+int message_queue(struct cli *cli)
+{
+    const char *queue = args_text(&cli->args, "queue");
+
+    if (queue == NULL || queue[0] == 0 || subject_good(queue, false))
+        return EXIT_DONE;
+    return cli_fail(cli, EXIT_USAGE, "--queue workers", "\"%s\" is no name for a group", queue);
+}
+
 /* ---- for people and programs ----------------------------------------------------------------- */
 
 static bool is_text(struct bytes b)

@@ -27,5 +27,7 @@ void message_show(FILE *out, const struct msg *msg, bool headers_only);
 /* Is the subject fit to be sent to (no blanks, no empty tokens, no wildcards unless allowed)?
  * EXIT_DONE or said. */
 int message_subject(struct cli *cli, const char *subject, bool wildcards);
+/* The flag --queue; one without a name is none. EXIT_DONE, or said. */
+int message_queue(struct cli *cli);
 
 #endif

@@ -5,6 +5,8 @@
 
 #include "cli/context.h"
 
+#define PREFIX_MAX 64u /* what follows it is short: the whole has room wherever it is put */
+
 const struct flag settings_flags[] = {
     {"help", 'h', FLAG_SWITCH, NULL, "Show this text", NULL},
     {"server", 's', FLAG_TEXT, "URL", "Servers, separated by commas ($NATS_URL)", NULL},
@@ -83,6 +85,33 @@ static bool read_timeout(struct settings *settings, const struct args *args,
     return false;
 }
 
+/* What subjects begin with: words joined by dots, that match nothing but themselves. */
+static bool prefix_good(const char *prefix)
+{
+    size_t size = strlen(prefix);
+
+    for (size_t i = 0; i < size; i++)
+        if ((unsigned char)prefix[i] <= ' ' || prefix[i] == 127 || strchr("*>", prefix[i]) != NULL)
+            return false;
+    return size > 0 && size <= PREFIX_MAX && prefix[0] != '.' && prefix[size - 1] != '.' &&
+           strstr(prefix, "..") == NULL;
+}
+
+static bool check_prefixes(const struct settings *settings, char error[static SETTINGS_ERROR_SIZE])
+{
+    const char *const prefixes[] = {settings->api_prefix, settings->event_prefix,
+                                    settings->inbox_prefix};
+
+    for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+        if (!prefix_good(prefixes[i])) {
+            snprintf(error, SETTINGS_ERROR_SIZE,
+                     "\"%.120s\" is no prefix for subjects: words joined by dots, %u bytes at most",
+                     prefixes[i], PREFIX_MAX);
+            return false;
+        }
+    return true;
+}
+
 /* The prefix for the API: said outright, or that of a domain. */
 static const char *api_prefix(const struct args *args, const struct context *context,
                               struct arena *arena)
@@ -148,5 +177,5 @@ bool settings_read(struct settings *settings, const struct args *args, struct ar
         snprintf(error, SETTINGS_ERROR_SIZE, "--tlscert and --tlskey need each other");
         return false;
     }
-    return true;
+    return check_prefixes(settings, error);
 }

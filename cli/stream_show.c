@@ -1,6 +1,7 @@
 #include "cli/stream_show.h"
 
 #include "cli/human.h"
+#include "cli/plain.h"
 
 #define WIDTH 22u
 
@@ -96,7 +97,7 @@ void stream_show_metadata(struct cli *cli, const struct json *metadata, unsigned
         return;
     puts("\nMetadata:\n");
     for (const struct json *at = metadata->child; at != NULL; at = at->next)
-        human_row(width, cli_text(cli, at->key), "%s", cli_text(cli, at->text));
+        human_row(width, plain_text(cli, cli_text(cli, at->key)), "%s", cli_text(cli, at->text));
 }
 
 void stream_show_cluster(struct cli *cli, const struct json *cluster, unsigned width)
@@ -142,7 +143,8 @@ void stream_show(struct cli *cli, const struct json *info)
 {
     const struct json *config = api_get(info, "config");
 
-    printf("Information for Stream %s created %s\n\n", api_text(cli, config, "name"),
+    printf("Information for Stream %s created %s\n\n",
+           plain_text(cli, api_text(cli, config, "name")),
            human_time(cli, api_bytes(info, "created")));
     show_what(cli, config);
     show_options(cli, config);

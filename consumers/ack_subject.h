@@ -21,14 +21,16 @@ struct ack_subject {
     uint64_t pending;
 };
 
-/* Names are at most 255 bytes each; five numbers of at most 20 digits, four dots between them. */
+/* Names are at most 255 bytes each; five numbers of at most 20 digits, four dots between them, and
+ * what may be overwritten behind them. */
 #define ACK_SUBJECT_PREFIX_MAX (8u + 255u + 1u + 255u + 1u)
-#define ACK_SUBJECT_MAX        (ACK_SUBJECT_PREFIX_MAX + 5u * 20u + 4u)
+#define ACK_SUBJECT_MAX        (ACK_SUBJECT_PREFIX_MAX + 5u * 20u + 4u + 7u)
 
 /* "$JS.ACK.<stream>.<consumer>."; returns its length, 0 when the names are too long. */
 size_t ack_subject_prefix(char out[static ACK_SUBJECT_PREFIX_MAX], struct bytes stream,
                           struct bytes consumer);
-/* Appends the numbers behind a prefix of `prefix_size` bytes in `out`; returns the whole length. */
+/* Appends the numbers behind a prefix of `prefix_size` bytes in `out`; returns the whole length.
+ * Up to seven bytes behind that are overwritten. */
 size_t ack_subject_write(char out[static ACK_SUBJECT_MAX], size_t prefix_size,
                          const struct ack_subject *ack);
 /* The length ack_subject_write would return. */

@@ -15,6 +15,7 @@
 #define REPLICA_CACHE_BYTES     (4u << 20) /* kept for followers, beyond what is not applied */
 #define REPLICA_UNCOMMITTED_MAX 4096u      /* entries */
 #define REPLICA_SLEEP_NS        INT64_C(10000000000)
+#define REPLICA_AGAIN_NS        INT64_C(400000000) /* what is not answered is asked again */
 #define REPLICA_APPEND_BYTES    (1u << 20) /* of entries in one message, unless one is larger */
 
 /* How far a replica that takes another one's block is (replica_catch.c). */
@@ -26,6 +27,13 @@ enum catch_phase {
     CATCH_TAKE,  /* on its way to the disk: no entries are taken */
 };
 
+/* What the machine has asked for and was not told yet (replica_ask.c). */
+struct catch_question {
+    struct buf text; /* empty: nothing */
+    int64_t due_ns;  /* then it is asked again */
+    int64_t again_ns;
+};
+
 struct catch
 {
     enum catch_phase phase;
@@ -35,8 +43,8 @@ struct catch
     uint64_t body_size;
     bool heals; /* the log has the entry: only the state is replaced */
     struct buf body, local;
-    struct buf question; /* the machine's newest */
-    struct timer timer;  /* asks again */
+    struct catch_question questions[REPLICA_QUESTIONS];
+    struct timer timer; /* asks again */
     struct log_take_op op;
 };
 
@@ -208,6 +216,11 @@ void replica_catch_heal(struct replica *replica);  /* it wants another one's sta
 /* Sends a message of catch-up; false: no room. Only bodies and answers are DATA. */
 bool replica_catch_send(struct replica *replica, enum wire_catch type, struct raft_member to,
                         struct raft_message *message, struct bytes payload);
+
+/* replica_ask.c */
+void replica_questions_init(struct replica *replica);
+void replica_questions_again(struct replica *replica); /* those that were not answered for long */
+void replica_questions_drop(struct replica *replica);  /* and their memory */
 
 /* replica_offer.c */
 void replica_offer(struct replica *replica, struct raft_member to);

@@ -42,6 +42,12 @@ struct catalogue_assignment {
     bool restore;      /* it is filled from a backup first: its leader does not log the config */
 };
 
+/* What one replica of a stream holds. */
+struct catalogue_holding {
+    uint64_t bytes;
+    uint64_t consumers, lone; /* of them, with one replica each */
+};
+
 struct catalogue_entry {
     struct catalogue_assignment assigned; /* account and json are owned; json is the newest */
     uint64_t version;                     /* of the config, from 1 */
@@ -72,8 +78,11 @@ struct catalogue_entry {
     bool lost;               /* it was in the memory of an earlier life, and only there */
     bool touched;            /* a block has changed it, or (absent) does not know it any more */
     bool absent;
-    bool settled;          /* its group has the members wished for, as this leader knows */
-    struct remote *remote; /* takes what is published for it while no replica is here */
+    bool settled; /* its group has the members wished for, as this leader knows */
+    uint8_t tier; /* of its account that it belongs to, by replicas; 0: not settled */
+    struct catalogue_holding told; /* by its leader, for a node without a replica */
+    struct catalogue_holding said; /* by this node, leading it, to the others */
+    struct remote *remote;         /* takes what is published for it while no replica is here */
 };
 
 /* Members that were removed from the cluster, in that order: a node with that disk holds nothing

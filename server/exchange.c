@@ -7,6 +7,7 @@
 #include "base/subject.h"
 #include "base/table.h"
 #include "base/text.h"
+#include "server/message_trace.h"
 #include "server/share.h"
 
 #define NODE_SIZE          8u  /* characters that tell this server's replies from others' */
@@ -19,7 +20,8 @@ struct share {
     struct subject_transform transform;
     struct account *to;
     bool streamed;
-    bool tells; /* who asks */
+    bool tells;  /* who asks */
+    bool traced; /* messages are traced on the other side, too */
     int64_t threshold_ns;
 };
 
@@ -114,6 +116,7 @@ static void add_import(struct exchange *exchange, struct account *account,
         export = share_export(from->options, import, account->name);
     if (export == NULL || !share_compile(import, &share.transform, &exchange->arena, &error))
         return; /* never: the configuration was checked */
+    share.traced = import->kind == SHARE_STREAM ? import->traced : export->traced;
     if (import->kind == SHARE_STREAM) {
         shares = shares_of(exchange, from);
         share_add(&shares->streams, &shares->streams_count, &share);
@@ -244,6 +247,17 @@ static bool map(struct exchange *exchange, const struct share *share, struct byt
            subject_transform_apply(&share->transform, subject, &exchange->prng, out);
 }
 
+static size_t share_stream_traced(struct exchange *exchange, const struct share *share,
+                                  const struct message *message)
+{
+    size_t received;
+
+    message_trace_export(message->trace, share->traced ? TRACE_EXPORTED : TRACE_EXPORTED_UNTRACED);
+    received = router_publish_within(exchange->router, share->to, message);
+    message_trace_export(message->trace, TRACE_HOME);
+    return received;
+}
+
 static size_t share_stream(struct exchange *exchange, const struct share *share,
                            const struct message *message, struct buf *mapped)
 {
@@ -255,6 +269,8 @@ static size_t share_stream(struct exchange *exchange, const struct share *share,
         copy.route = buf_bytes(mapped);
     else
         copy.subject = buf_bytes(mapped);
+    if (copy.trace != NULL)
+        return share_stream_traced(exchange, share, &copy);
     return router_publish_within(exchange->router, share->to, &copy);
 }
 
@@ -334,6 +350,56 @@ static size_t request(struct exchange *exchange, struct account *account, const 
     return received;
 }
 
+/* It goes on as any other message. */
+static size_t request_untraced(struct exchange *exchange, struct account *account,
+                               const struct share *share, struct message *message)
+{
+    struct buf headers;
+    size_t received;
+
+    if (message_trace_only(message->trace))
+        return 0;
+    message->trace = NULL;
+    message->headers =
+        trace_headers_set(message->headers, TRACE_DEST, TRACE_DISABLED, false, &headers);
+    received = request(exchange, account, share, message);
+    buf_deinit(&headers);
+    return received;
+}
+
+/* Other servers tell of it in the account that serves: what they say comes back like replies. */
+static size_t request_traced(struct exchange *exchange, struct account *account,
+                             const struct share *share, struct message *message)
+{
+    const struct share back = {.streamed = true, .threshold_ns = share->threshold_ns};
+    unsigned hops = message_trace_hops(message->trace);
+    struct bytes destination =
+        heap_copy(await(exchange, account, &back, message_trace_destination(message->trace)));
+    struct awaited *awaited;
+    struct buf headers;
+    size_t received;
+
+    message->headers =
+        trace_headers_set(message->headers, TRACE_DEST, destination, false, &headers);
+    received = request(exchange, account, share, message);
+    awaited = table_find(&exchange->awaited, destination);
+    if (awaited != NULL && message_trace_hops(message->trace) == hops)
+        forget(exchange, awaited); /* it went nowhere */
+    buf_deinit(&headers);
+    heap_give((void *)destination.at);
+    return received;
+}
+
+static size_t request_of(struct exchange *exchange, struct account *account,
+                         const struct share *share, struct bytes from, struct message *message)
+{
+    if (message->trace == NULL)
+        return request(exchange, account, share, message);
+    message_trace_imported(message->trace, share->to->name, from, message->subject);
+    return share->traced ? request_traced(exchange, account, share, message)
+                         : request_untraced(exchange, account, share, message);
+}
+
 static size_t share_service(struct exchange *exchange, struct account *account,
                             const struct share *share, const struct message *message,
                             struct buf *mapped)
@@ -348,7 +414,7 @@ static size_t share_service(struct exchange *exchange, struct account *account,
     copy.subject = buf_bytes(mapped);
     copy.route = bytes_of(NULL, 0);
     copy.headers = tell_who(exchange, share, message, &headers);
-    received = request(exchange, account, share, &copy);
+    received = request_of(exchange, account, share, route_of(message), &copy);
     buf_deinit(&headers);
     return received;
 }

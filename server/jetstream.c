@@ -54,6 +54,7 @@ int64_t jetstream_log_now(const struct jetstream *jetstream)
 
 uint8_t *jetstream_read_buffer(struct jetstream *jetstream, size_t size)
 {
+    assert(!jetstream->read_lent);
     buf_clear(&jetstream->read_buffer);
     return buf_reserve(&jetstream->read_buffer, size);
 }
@@ -75,7 +76,20 @@ struct fast_share *jetstream_fast(struct jetstream *jetstream)
 
 struct read_cache *jetstream_read_cache(struct jetstream *jetstream)
 {
+    assert(!jetstream->read_lent);
     return &jetstream->read_cache;
+}
+
+void jetstream_read_lent(struct jetstream *jetstream)
+{
+    assert(!jetstream->read_lent);
+    jetstream->read_lent = true;
+}
+
+void jetstream_read_back(struct jetstream *jetstream)
+{
+    assert(jetstream->read_lent);
+    jetstream->read_lent = false;
 }
 
 void jetstream_answer(struct jetstream *jetstream, struct account *account, struct bytes to,

@@ -112,6 +112,7 @@ static void node_up(struct cluster_watcher *watcher, const struct cluster_node *
     form_hello(cluster, node->id);
     tell_leaders(cluster, node->id);
     tell_gone(cluster, node->id);
+    cluster->holding_again = true;
     cluster->look = true;
     jetstream_awake(cluster->jetstream);
 }
@@ -354,9 +355,8 @@ static void refusal_received(void *owner, uint64_t node, enum cluster_class clas
 static void message_received(void *owner, uint64_t node, enum cluster_class class,
                              struct bytes body)
 {
-    (void)node;
     (void)class;
-    forward_received(owner, body);
+    forward_received(owner, node, body);
 }
 
 static void change_received(void *owner, uint64_t node, enum cluster_class class, struct bytes body)
@@ -377,6 +377,13 @@ static void tell_received(void *owner, uint64_t node, enum cluster_class class, 
     (void)node;
     (void)class;
     gather_told(owner, body);
+}
+
+static void held_received(void *owner, uint64_t node, enum cluster_class class, struct bytes body)
+{
+    (void)node;
+    (void)class;
+    holding_received(owner, body);
 }
 
 static void expelled_received(void *owner, uint64_t node, enum cluster_class class,
@@ -409,6 +416,7 @@ struct jetstream_cluster *jetstream_cluster_create(struct jetstream *jetstream)
         {JETSTREAM_ASK, ask_received},
         {JETSTREAM_TELL, tell_received},
         {JETSTREAM_WHO, who_received},
+        {JETSTREAM_HOLDING, held_received},
         {JETSTREAM_EXPELLED, expelled_received},
     };
     struct cluster *links = server_cluster(jetstream->server);
@@ -427,11 +435,13 @@ struct jetstream_cluster *jetstream_cluster_create(struct jetstream *jetstream)
     for (size_t i = 0; i < sizeof handlers / sizeof handlers[0]; i++)
         cluster_subscribe(links, handlers[i].kind, handlers[i].handler, cluster);
     cluster_watch(links, &cluster->watcher);
+    holding_begin(cluster);
     return cluster;
 }
 
 void jetstream_cluster_destroy(struct jetstream_cluster *cluster)
 {
+    holding_end(cluster);
     form_drop(cluster);
     forward_free(cluster);
     gather_free(cluster);

@@ -5,17 +5,23 @@
  *
  * Frames between nodes (cluster.h, kinds from CLUSTER_JETSTREAM_FIRST), little endian:
  *
- *     HELLO      u8 has_meta, u8 1 (reads the record of a removed server), 6 zeros, 16 bytes
- * incarnation of the metadata group (zeros: none), then its server_tags: u8 size and text of each,
- * as far as they fit 1024 bytes BOOTSTRAP  content of index 1 of the metadata group's log LEADER
- * any number of: u64 stream id, u64 term, u64 version of its config REFUSED    u64 stream id, u64
- * version, u16 error, 6 zeros, text FORWARD u16 account size, u16 subject size, u16 reply size, u16
- * zero, u32 headers size, u32 payload size, then these: a message for JetStream's sinks on that
- * node CHANGED    u8 kind of operation, u8 created, 6 zeros, then as FORWARD: the request that its
- * stream's leader shall answer ASK u64 number, u64 place, u64 stream id: what does its leader say
- * of it? TELL u64 number, u64 place, a JSON object GONE       any number of u64 stream ids: their
- * files are no more on that node WHO u64 stream id: whoever leads it answers with LEADER EXPELLED
- * nothing: the receiver was removed from the cluster
+ * - HELLO: u8 has_meta, u8 1 (reads the record of a removed server), 6 zeros, 16 bytes incarnation
+ *   of the metadata group (zeros: none), then its server_tags: u8 size and text of each, as far as
+ *   they fit 1024 bytes
+ * - BOOTSTRAP: content of index 1 of the metadata group's log
+ * - LEADER: any number of: u64 stream id, u64 term, u64 version of its config
+ * - REFUSED: u64 stream id, u64 version, u16 error, 6 zeros, text
+ * - FORWARD: u16 account size, u16 subject size, u16 reply size, u16 zero, u32 headers size, u32
+ *   payload size, then these: a message for JetStream's sinks on that node
+ * - CHANGED: u8 kind of operation, u8 created, 6 zeros, then as FORWARD: the request that its
+ *   stream's leader shall answer
+ * - ASK: u64 number, u64 place, u64 stream id: what does its leader say of it?
+ * - TELL: u64 number, u64 place, a JSON object
+ * - GONE: any number of u64 stream ids: their files are no more on that node
+ * - WHO: u64 stream id: whoever leads it answers with LEADER
+ * - HOLDING: any number of: u64 stream id, u64 bytes, u64 consumers, u64 of them with one replica:
+ *   what a replica of it holds, says its leader
+ * - EXPELLED: nothing: the receiver was removed from the cluster
  */
 #ifndef SERVER_JETSTREAM_CLUSTER_H
 #define SERVER_JETSTREAM_CLUSTER_H
@@ -35,6 +41,7 @@ enum jetstream_frame {
     JETSTREAM_ASK,
     JETSTREAM_TELL,
     JETSTREAM_WHO,
+    JETSTREAM_HOLDING,
     JETSTREAM_EXPELLED,
 };
 

@@ -46,6 +46,9 @@ struct jetstream_cluster {
     struct map64 waiting_for; /* the logs for whose leader something waits; no values */
     struct timer waiting_timer;
 
+    struct timer holding; /* says what is held */
+    bool holding_again;   /* all of it: a node has come */
+
     struct jetstream_gather *gathers; /* under way */
     uint64_t gather_number;
     struct timer gather_timer;
@@ -85,7 +88,9 @@ void leave_turn(struct jetstream_cluster *cluster);
 void cluster_forget_gone(struct jetstream_cluster *cluster);
 
 /* jetstream_forward.c */
-void forward_received(struct jetstream_cluster *cluster, struct bytes body);
+void forward_received(struct jetstream_cluster *cluster, uint64_t node, struct bytes body);
+/* Who leads, as far as is known, and the number of a connection there; empty: nobody. */
+struct bytes forward_name(struct jetstream_cluster *cluster, uint64_t id, uint64_t *connection);
 void forward_turn(struct jetstream_cluster *cluster);
 void forward_free(struct jetstream_cluster *cluster);
 void forward_fired(struct timer *timer);
@@ -93,6 +98,11 @@ void forward_fired(struct timer *timer);
 bool forward_write(struct buf *out, struct bytes account, const struct message *message);
 bool forward_read(struct bytes body, struct bytes *account, struct message *message);
 void changed_received(struct jetstream_cluster *cluster, struct bytes body);
+
+/* jetstream_holding.c */
+void holding_begin(struct jetstream_cluster *cluster);
+void holding_end(struct jetstream_cluster *cluster);
+void holding_received(struct jetstream_cluster *cluster, struct bytes body);
 
 /* jetstream_gather.c */
 void gather_asked(struct jetstream_cluster *cluster, uint64_t node, struct bytes body);

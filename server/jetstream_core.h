@@ -40,9 +40,13 @@ int64_t jetstream_log_now(
     const struct jetstream *jetstream); /* log time: wall clock that never falls */
 struct jetstream_stats *jetstream_counters(struct jetstream *jetstream);
 
-/* Room to read into, good until the next call that asks for it. */
+/* What the streams of the shard read into: good until the next call that asks for it. Who gives
+ * others a view of it, to a publish above all, says so before and after: until then nobody may ask
+ * (asserted). A sink that has to read does so into memory of its own. */
 uint8_t *jetstream_read_buffer(struct jetstream *jetstream, size_t size);
 struct read_cache *jetstream_read_cache(struct jetstream *jetstream);
+void jetstream_read_lent(struct jetstream *jetstream);
+void jetstream_read_back(struct jetstream *jetstream);
 
 /* ---- for the shells of streams
  * ----------------------------------------------------------------------- */
@@ -93,22 +97,34 @@ struct fast_share *jetstream_fast(struct jetstream *jetstream);
 /* ---- accounts
  * ---------------------------------------------------------------------------------------- */
 
-/* What the streams of an account take, and what their limits reserve. */
+/* What streams take, and what their limits reserve. */
 struct account_usage {
-    uint64_t memory, store;
-    uint64_t reserved_memory, reserved_store;
+    uint64_t memory, store;                   /* of all replicas */
+    uint64_t reserved_memory, reserved_store; /* of one replica of each */
+    uint64_t booked_memory, booked_store;     /* of all replicas */
     uint64_t streams, consumers;
+};
+
+/* A tier is what has that many replicas. */
+#define ACCOUNT_TIERS 5
+
+/* What an account's streams take, wherever they are: those that are not on this node, and that
+ * others lead, as those last said. */
+struct account_usages {
+    struct account_usage all;
+    struct account_usage tiers[ACCOUNT_TIERS + 1]; /* by replicas; the first is none */
 };
 
 /* Is JetStream on for that account? */
 bool jetstream_serves(const struct jetstream *jetstream, const struct account *account);
-/* NULL: of all accounts. */
+/* `except`: not the stream of that name; empty: all of them. */
 void jetstream_usage(const struct jetstream *jetstream, const struct account *account,
-                     struct account_usage *usage);
-/* Is there room for a message of that size in the account's share and the server's? 0, or the
- * error's number. It counts as taken. */
-uint16_t jetstream_admits(struct jetstream *jetstream, const struct account *account, bool memory,
-                          size_t size);
+                     struct bytes except, struct account_usages *usages);
+/* Of all accounts: what is on this node, and what all streams reserve, one replica of each. */
+void jetstream_usage_here(const struct jetstream *jetstream, struct account_usage *usage);
+/* Is there room for a message of that stored size in the share of the stream's account, and in the
+ * server's? 0, or the error's number. It counts as taken. */
+uint16_t jetstream_admits(struct jetstream *jetstream, const struct stream *stream, size_t size);
 
 /* ---- the catalogue
  * ------------------------------------------------------------------------------------- */

@@ -16,11 +16,9 @@
 /* Is something counted for the account, or for the server? */
 static bool is_limited(const struct jetstream *jetstream, const struct account *account)
 {
-    const struct account_jetstream_options limits = account_limits(account);
     const struct jetstream_options *options = &server_options(jetstream->server)->jetstream_options;
 
-    return limits.streams_max >= 0 || limits.memory_max >= 0 || limits.store_max >= 0 ||
-           options->memory_max >= 0 || options->store_max >= 0;
+    return account_counted(account) || options->memory_max >= 0 || options->store_max >= 0;
 }
 
 static bool stands_alone(const struct jetstream *jetstream, const struct catalogue_op *op)

@@ -18,7 +18,7 @@ struct preparation;
 struct space {
     struct account *account;
     uint64_t interest_generation; /* when it was last looked at */
-    struct account_usage usage;   /* as it was at that time */
+    struct account_usages usages; /* as they were at that time */
     int64_t usage_looked_ns;
 };
 
@@ -81,6 +81,7 @@ struct jetstream {
     int64_t time_floor_ns; /* highest log time found at start */
     struct arena arena;
     struct buf read_buffer;
+    bool read_lent; /* or the cache: others look at what stands there */
     struct read_cache read_cache;
     struct table zones; /* jetstream_zones.c */
     struct staging_share staging;
@@ -114,6 +115,13 @@ void jetstream_spaces_serve(struct jetstream *jetstream);
 struct space *jetstream_space(const struct jetstream *jetstream, const struct account *account);
 /* Who listens has changed in some: push consumers start and stop with it. */
 void jetstream_spaces_look(struct jetstream *jetstream);
+
+/* jetstream_usage.c: the tier that the stream belongs to, by replicas; and it goes to that of its
+ * replicas, if the account has such a one. */
+int64_t jetstream_tier(const struct catalogue_entry *entry);
+void jetstream_settle_tier(struct jetstream *jetstream, struct catalogue_entry *entry);
+/* Consumers with one replica, whatever the stream has. */
+uint64_t jetstream_lone_consumers(const struct stream *stream);
 
 /* jetstream_zones.c */
 void jetstream_zones_init(struct jetstream *jetstream, uint64_t seed);

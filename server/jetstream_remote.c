@@ -4,6 +4,7 @@
  */
 #include "base/heap.h"
 #include "server/jetstream_cluster_priv.h"
+#include "server/message_trace.h"
 
 struct remote {
     struct jetstream *jetstream;
@@ -14,6 +15,19 @@ struct remote {
     size_t count;
 };
 
+/* It is another message at the leader: one hop on. Who leads may have changed when it goes. */
+static void take_traced(const struct remote *remote, struct message *sent)
+{
+    struct trace_egress egress = {.to = {.kind = TRACE_ROUTE}};
+    struct buf headers;
+
+    egress.to.name = forward_name(remote->jetstream->cluster, remote->id, &egress.to.id);
+    sent->headers = message_trace_hop(sent->trace, sent->headers, &headers, &egress.hop);
+    (void)jetstream_forward(remote->jetstream, remote->account, remote->id, sent);
+    message_trace_left(sent->trace, &egress);
+    buf_deinit(&headers);
+}
+
 static void take(void *owner, const struct message *message)
 {
     struct remote *remote = owner;
@@ -21,7 +35,10 @@ static void take(void *owner, const struct message *message)
 
     sent.subject = message_sent_to(message);
     sent.route = bytes_of(NULL, 0);
-    (void)jetstream_forward(remote->jetstream, remote->account, remote->id, &sent);
+    if (message->trace != NULL)
+        take_traced(remote, &sent);
+    else
+        (void)jetstream_forward(remote->jetstream, remote->account, remote->id, &sent);
 }
 
 static void add(struct remote *remote, struct bytes subject, struct bytes queue)

@@ -428,6 +428,7 @@ void jetstream_entry_changed(struct jetstream *jetstream, struct catalogue_entry
 {
     if (jetstream->recovering)
         return;
+    jetstream_settle_tier(jetstream, entry);
     remote_look(jetstream, entry);
     if (!entry->removed)
         jetstream_cluster_ask_leader(jetstream->cluster, entry);
@@ -512,6 +513,7 @@ void jetstream_entries_open(struct jetstream *jetstream)
 {
     for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
          entry = entry->next) {
+        jetstream_settle_tier(jetstream, entry);
         remote_look(jetstream, entry);
         if (!is_here(jetstream, entry))
             continue;

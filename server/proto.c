@@ -1,5 +1,7 @@
 #include "server/proto.h"
 
+#include "base/eight.h"
+
 #define SIZE_DIGITS_MAX 9u
 #define WORDS_MAX       4u
 
@@ -140,6 +142,12 @@ static bool read_size(struct bytes word, uint32_t *size)
 /* The first byte from `at` on that is no part of an ordinary word: a blank, or any control byte. */
 static size_t word_end(struct bytes in, size_t at)
 {
+    for (; in.size - at >= 8; at += 8) {
+        uint64_t ends = eight_above(eight_load(in.at + at), ' ') ^ EIGHT_HIGH;
+
+        if (ends != 0)
+            return at + eight_first(ends);
+    }
     while (at < in.size && in.at[at] > ' ')
         at++;
     return at;

@@ -3,6 +3,7 @@
 #include "base/heap.h"
 #include "base/owner.h"
 #include "base/subject.h"
+#include "server/sublist_stem.h"
 
 #define TOKENS_CAPACITY_FIRST 16u
 #define CACHE_FIRST           64u
@@ -340,6 +341,14 @@ static void trie_remove(struct sublist *list, struct filter *filter)
 /* ---- adding and removing ----------------------------------------------------------------------
  */
 
+/* Where filters are counted that begin as this one does. */
+static uint32_t *head_of(struct sublist *list, struct bytes text)
+{
+    size_t size = text.size < STEM_HEAD ? text.size : STEM_HEAD;
+
+    return &list->heads[bytes_hash(bytes_take(text, size), list->seed) % SUBLIST_HEADS];
+}
+
 static struct filter *filter_take(struct sublist *list, struct bytes subject)
 {
     struct filter *filter = table_find(&list->filters, subject);
@@ -352,6 +361,8 @@ static struct filter *filter_take(struct sublist *list, struct bytes subject)
     table_add(&list->filters, filter);
     if (subject_has_wildcard(subject))
         trie_add(list, filter);
+    else
+        ++*head_of(list, subject);
     return filter;
 }
 
@@ -361,6 +372,8 @@ static void filter_give(struct sublist *list, struct filter *filter)
         return;
     if (filter->node != NULL)
         trie_remove(list, filter);
+    else
+        --*head_of(list, filter_key(filter));
     table_remove(&list->filters, filter_key(filter));
     set_deinit(&filter->plain);
     heap_give(filter);
@@ -619,16 +632,21 @@ static void found_add(struct sublist *list, struct filter *filter)
     list->found[list->found_count++] = filter;
 }
 
-/* Finds the filters below `node` that match `rest`. Recursion is as deep as filters have tokens. */
-static void trie_match(struct sublist *list, const struct token_node *node, struct bytes rest)
+/* Finds the filters below `node`, which is `depth` tokens deep, that match `rest`. Recursion is as
+ * deep as filters have tokens. */
+static void trie_match(struct sublist *list, const struct token_node *node, struct bytes rest,
+                       uint32_t depth)
 {
     struct bytes token;
 
     while (token_next(&rest, &token)) {
+        depth++;
         if (node->tail != NULL)
             found_add(list, node->tail);
         if (node->star != NULL)
-            trie_match(list, node->star, rest);
+            trie_match(list, node->star, rest, depth);
+        if (node->children > 0 && depth > list->found_depth)
+            list->found_depth = depth;
         node = token_find(list, node, token);
         if (node == NULL)
             return;
@@ -656,13 +674,14 @@ static void find_filters(struct sublist *list, struct bytes subject)
     struct filter *filter;
 
     list->found_count = 0;
+    list->found_depth = 0;
     if (has_empty_token(subject))
         return;
     filter = table_find(&list->filters, subject);
     if (filter != NULL && filter->node == NULL) /* with wildcards the trie finds it */
         found_add(list, filter);
     if (list->root != NULL)
-        trie_match(list, list->root, subject);
+        trie_match(list, list->root, subject, 0);
 }
 
 static void match_clear(struct match *match)
@@ -821,14 +840,67 @@ static const struct match *cache_add(struct sublist *list, struct bytes subject,
     return &cached->match;
 }
 
+/* ---- stems --------------------------------------------------------------------------------------
+ */
+
+static void stems_deinit(struct sublist *list)
+{
+    for (size_t i = 0; list->stems != NULL && i < STEMS_MAX; i++)
+        match_deinit(&list->stems[i].match);
+    heap_give(list->stems);
+}
+
+static const struct match *stem_find(const struct sublist *list, struct bytes subject)
+{
+    for (size_t i = 0; list->stems != NULL && i < STEMS_MAX; i++) {
+        const struct stem *stem = &list->stems[i];
+
+        if (stem->generation == list->generation && stem_takes(stem, subject))
+            return &stem->match;
+    }
+    return NULL;
+}
+
+/* The one that is like it, which is out of date, or else the oldest. */
+static struct stem *stem_place(struct sublist *list, const struct stem *like)
+{
+    if (list->stems == NULL)
+        list->stems = heap_take(STEMS_MAX * sizeof(*list->stems));
+    for (size_t i = 0; i < STEMS_MAX; i++)
+        if (stem_same(&list->stems[i], like))
+            return &list->stems[i];
+    return &list->stems[list->stem_next++ % STEMS_MAX];
+}
+
+/* The result that was just built depends on the first `depth` tokens and on how many there are,
+ * unless a filter is literally a subject that begins so. */
+static void stem_remember(struct sublist *list, struct bytes subject, uint32_t depth)
+{
+    struct stem stem, *place;
+
+    if (list->scratch.sets_count == 0 || !stem_cut(&stem, subject, depth) ||
+        *head_of(list, subject) > 0)
+        return;
+    place = stem_place(list, &stem);
+    stem.generation = list->generation;
+    stem.match = place->match; /* its memory */
+    match_copy(&stem.match, &list->scratch);
+    *place = stem;
+}
+
 const struct match *sublist_match(struct sublist *list, struct bytes subject)
 {
     struct match_cached *cached = list->last;
+    const struct match *match;
+    uint32_t depth;
     uint64_t hash;
 
     list->asked++;
     if (cached != NULL && cached_is(list, cached, subject))
         return &cached->match;
+    match = stem_find(list, subject);
+    if (match != NULL)
+        return match;
     hash = bytes_hash(subject, list->seed);
     if (list->cache_capacity > 0) {
         cached = &list->cache[hash & (list->cache_capacity - 1)];
@@ -839,7 +911,9 @@ const struct match *sublist_match(struct sublist *list, struct bytes subject)
     }
     guard_lock(list);
     match_build(list, &list->scratch, subject);
+    depth = list->found_depth;
     guard_unlock(list);
+    stem_remember(list, subject, depth);
     if (subject.size == 0 || subject.size > SUBLIST_SUBJECT_MAX ||
         list->scratch.sets_count > SUBLIST_SETS_MAX || !seen_before(list, hash))
         return &list->scratch;
@@ -901,6 +975,7 @@ void sublist_deinit(struct sublist *list)
     table_deinit(&list->groups);
     heap_give(list->tokens.slots);
     cache_deinit(list);
+    stems_deinit(list);
     heap_give(list->seen);
     heap_give(list->found);
     match_deinit(&list->scratch);

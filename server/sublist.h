@@ -21,6 +21,10 @@
  * that. A subject enters the cache when it is seen the second time, so subjects that are used once
  * (inboxes, acks) push nothing out. Cached results are small: they point at sets, however large
  * those are.
+ *
+ * Of subjects that are used once and whose last tokens nobody subscribes to by name, as acks are,
+ * the *stem* is remembered (server/sublist_stem.h): the next one that differs only in those tokens
+ * has the same result, and costs a comparison and a walk over its dots.
  */
 #ifndef SERVER_SUBLIST_H
 #define SERVER_SUBLIST_H
@@ -32,6 +36,7 @@
 
 struct filter;
 struct group;
+struct stem;
 struct sublist;
 struct sub_set;
 struct token_node;
@@ -96,6 +101,7 @@ typedef void sublist_changed_fn(struct sublist *list, uint32_t kind, struct byte
                                 struct bytes queue, uint32_t count, int change);
 
 #define SUBLIST_CHANGES 64u /* that are remembered */
+#define SUBLIST_HEADS   32u
 
 struct sublist {
     sublist_changed_fn *changed; /* NULL: nobody wants to know */
@@ -114,13 +120,17 @@ struct sublist {
     size_t cache_capacity; /* 0 or a power of two, SUBLIST_CACHE_MAX at most */
     size_t cache_evicted;  /* live entries overwritten since it last grew */
     struct match_cached *last;
-    uint32_t *seen; /* hashes of subjects that missed */
+    uint32_t *seen;                /* hashes of subjects that missed */
+    struct stem *stems;            /* NULL: there was none yet */
+    size_t stem_next;              /* to be overwritten */
+    uint32_t heads[SUBLIST_HEADS]; /* filters without wildcards, by a hash of how they begin */
     struct match scratch;
     struct filter **found; /* while a match is built */
     uint32_t found_count;
     uint32_t found_capacity;
-    uint64_t matches; /* built so far */
-    uint64_t asked;   /* of them, cached ones included */
+    uint32_t found_depth; /* the last token that was looked at, from 1 */
+    uint64_t matches;     /* built so far */
+    uint64_t asked;       /* of them, cached ones included */
     uint64_t removes;
     uint64_t looks; /* of others, among the matches */
 

@@ -234,6 +234,12 @@ bool index_get(const struct index *index, uint64_t sequence, struct index_entry 
     return true;
 }
 
+bool index_place(const struct index *index, uint64_t sequence, log_place *place,
+                 uint32_t *record_size)
+{
+    return index_blocks_place(&index->blocks, sequence, place, record_size);
+}
+
 void index_subject(const struct index *index, struct bytes subject, struct index_subject *out)
 {
     const struct index_name *name = index_subjects_find(&index->subjects, subject);

@@ -71,6 +71,9 @@ uint64_t index_last(const struct index *index);  /* highest present, 0 if empty 
 uint64_t index_subject_count(const struct index *index);
 
 bool index_get(const struct index *index, uint64_t sequence, struct index_entry *entry);
+/* Of it only where it stands, which costs less. */
+bool index_place(const struct index *index, uint64_t sequence, log_place *place,
+                 uint32_t *record_size);
 
 /* The lowest sequence >= from that matches. A literal filter costs its subject's messages before or
  * after `from`, or what lies between `from` and the match, whichever is least; a wildcard filter

@@ -181,6 +181,33 @@ bool index_blocks_get(const struct index_blocks *blocks, uint64_t sequence, stru
     return found != NULL;
 }
 
+bool index_blocks_place(const struct index_blocks *blocks, uint64_t sequence, uint64_t *place,
+                        uint32_t *record_size)
+{
+    const struct index_block *block = block_of(blocks, sequence);
+    uint16_t offset = block_offset(blocks, sequence);
+    const struct index_slot *found;
+
+    if (block == NULL)
+        return false;
+    if (block->cold != NULL) {
+        const struct index_row *row;
+
+        if (!index_cold_live(block->cold, offset))
+            return false;
+        row = &block->cold->rows[index_cold_row(block->cold, offset)];
+        *place = row->place;
+        *record_size = row->record_size;
+        return true;
+    }
+    found = hot_slot(block, offset);
+    if (found == NULL)
+        return false;
+    *place = found->place;
+    *record_size = found->record_size;
+    return true;
+}
+
 bool index_blocks_after(const struct index_blocks *blocks, uint64_t sequence, uint64_t *after)
 {
     const struct index_block *block = block_of(blocks, sequence);

@@ -82,10 +82,22 @@ static bool next_by_scan(const struct index *index, const struct index_filter *f
     return false;
 }
 
+static bool next_any(const struct index *index, uint64_t from, struct index_entry *entry)
+{
+    struct index_cursor cursor;
+
+    if (!index_cursor_up(&index->blocks, from, &cursor))
+        return false;
+    fill_cursor(index, cursor, entry);
+    return true;
+}
+
 bool index_next(const struct index *index, const struct index_filter *filter, uint64_t from,
                 struct index_entry *entry)
 {
-    if (!index_filter_all(filter) && index_filter_literal(filter))
+    if (index_filter_all(filter))
+        return next_any(index, from, entry);
+    if (index_filter_literal(filter))
         return next_by_names(index, filter, from, entry);
     return next_by_scan(index, filter, from, entry);
 }

@@ -21,7 +21,7 @@ LAYERS = [
     ("sim", ["sim", f"SECONDS={int(120 * SCALE)}"], 10 + 5 * SCALE),
     ("e2e", ["e2e"], 15),
     ("crash", ["crash", f"SECONDS={int(180 * SCALE)}"], 5 + 3 * SCALE),
-    ("epoll", ["epoll", f"SECONDS={int(30 * SCALE)}"], 10 + SCALE),
+    ("epoll", ["epoll", f"SECONDS={int(30 * SCALE)}"], 15 + SCALE),
     ("cluster", ["cluster-test", f"SECONDS={int(180 * SCALE)}"], 12 + 5 * SCALE),
     ("fuzz-smoke", ["fuzz-smoke", f"SECONDS={int(40 * SCALE)}"], 10 + SCALE),
     ("asan", ["asan", "-j2", "-Otarget"], 40),

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Runs test suites one after the other and ends with one plain count of all of them.
+"""Runs test suites, one after the other or several at once, and ends with one plain count of all of them.
 
-    count.py [--minutes N] NAME=COMMAND ...
+    count.py [--minutes N] [--jobs N] NAME=COMMAND ...
 
 Understands how node's test runner, Python's unittest, Check and plain "N passed, M failed" lines
-close. What a suite prints is shown indented, so that whoever reads our output counts only our last
+close. What a suite prints is shown indented and after its name, so that whoever reads our output counts only our last
 line. A suite that fails without a failed test, runs no test at all or passes its deadline counts as
 one failure.
 """
@@ -17,6 +17,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 NODE = re.compile(r"^(?:\N{INFORMATION SOURCE}|#) (pass|fail|cancelled|skipped|todo) (\d+)$", re.M)
 UNITTEST = re.compile(r"^Ran (\d+) tests? in .*\n\n(OK|FAILED)(?: \((.*)\))?$", re.M)
@@ -67,7 +68,7 @@ def count(text):
     return tuple(sum(column) for column in zip(*counts))
 
 
-def run(command, minutes):
+def run(name, command, minutes):
     """The output and exit code of a shell command; None for one that had to be ended."""
     process = subprocess.Popen(
         command,
@@ -90,7 +91,8 @@ def run(command, minutes):
     lines = []
     for line in process.stdout:
         lines.append(line)
-        print("  " + line, end="", flush=True)
+        sys.stdout.write(f"  {name}: {line}")  # one write: others may be printing
+        sys.stdout.flush()
     code = process.wait()
     timer.cancel()
     return "".join(lines), None if expired.is_set() else code
@@ -99,7 +101,7 @@ def run(command, minutes):
 def suite(name, command, minutes):
     print(f"-- {name}", flush=True)
     begun = time.monotonic()
-    text, code = run(command, minutes)
+    text, code = run(name, command, minutes)
     passed, failed, skipped = count(text)
     why = ""
     if code is None:
@@ -119,8 +121,10 @@ def main():
     parser = argparse.ArgumentParser(description="runs test suites and counts")
     parser.add_argument("--minutes", type=float, default=10, help="deadline of each suite")
     parser.add_argument("suites", nargs="+", metavar="NAME=COMMAND")
+    parser.add_argument("--jobs", type=int, default=1, help="suites that run at the same time")
     options = parser.parse_args()
-    results = [suite(*s.split("=", 1), options.minutes) for s in options.suites]
+    with ThreadPoolExecutor(options.jobs) as pool:
+        results = list(pool.map(lambda s: suite(*s.split("=", 1), options.minutes), options.suites))
     print()
     for summary, *_ in results:
         print(summary)

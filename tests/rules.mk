@@ -59,7 +59,7 @@ e2e_node = cd tests/e2e/node && node --test --test-reporter=spec \
 
 .PHONY: e2e
 e2e: $(e2e_server) $(e2e_c) $(e2e_modules) $(e2e_cli) $(e2e_bucket) $(e2e_py) $(e2e_schemas)
-	@$(e2e_env) python3 tests/count.py --minutes 6 \
+	@$(e2e_env) python3 tests/count.py --minutes 14 --jobs 2 \
 	    'wire=cd tests/e2e/wire && python3 -m unittest' \
 	    'command=cd tests/e2e/command && python3 -m unittest' \
 	    'c=$(e2e_c)' \
@@ -98,7 +98,7 @@ epoll_seconds = $(if $(filter command line environment,$(origin SECONDS)),$(SECO
 
 .PHONY: epoll
 epoll: $(e2e_server) $(e2e_c) $(e2e_modules)
-	@MILLRACE_IO=epoll $(e2e_env) python3 tests/count.py --minutes $$(($(epoll_seconds) / 60 + 8)) \
+	@MILLRACE_IO=epoll $(e2e_env) python3 tests/count.py --minutes $$(($(epoll_seconds) / 60 + 14)) --jobs 2 \
 	    'wire=cd tests/e2e/wire && python3 -m unittest' \
 	    'c=$(e2e_c)' \
 	    'crash=python3 tests/crash/crash.py --seconds $(epoll_seconds)' \

@@ -8,21 +8,19 @@ static void limit(struct json_writer *writer, struct bytes key, int64_t value)
     json_number_i64(writer, value);
 }
 
-static void write_limits(struct json_writer *writer, const struct account *account)
+static void write_limits(struct json_writer *writer, const struct jetstream_limits *limits)
 {
-    const struct account_jetstream_options limits = account_limits(account);
-
     JSON_KEY(writer, "limits");
     json_object_begin(writer);
-    limit(writer, BYTES("max_memory"), limits.memory_max);
-    limit(writer, BYTES("max_storage"), limits.store_max);
-    limit(writer, BYTES("max_streams"), limits.streams_max);
-    limit(writer, BYTES("max_consumers"), limits.consumers_max);
-    limit(writer, BYTES("max_ack_pending"), limits.ack_pending_max);
-    limit(writer, BYTES("memory_max_stream_bytes"), limits.memory_stream_bytes_max);
-    limit(writer, BYTES("storage_max_stream_bytes"), limits.store_stream_bytes_max);
+    limit(writer, BYTES("max_memory"), limits->memory_max);
+    limit(writer, BYTES("max_storage"), limits->store_max);
+    limit(writer, BYTES("max_streams"), limits->streams_max);
+    limit(writer, BYTES("max_consumers"), limits->consumers_max);
+    limit(writer, BYTES("max_ack_pending"), limits->ack_pending_max);
+    limit(writer, BYTES("memory_max_stream_bytes"), limits->memory_stream_bytes_max);
+    limit(writer, BYTES("storage_max_stream_bytes"), limits->store_stream_bytes_max);
     JSON_KEY(writer, "max_bytes_required");
-    json_bool(writer, limits.bytes_required);
+    json_bool(writer, limits->bytes_required);
     json_object_end(writer);
 }
 
@@ -32,34 +30,79 @@ static void number(struct json_writer *writer, struct bytes key, uint64_t value)
     json_number_u64(writer, value);
 }
 
+static void write_usage(struct json_writer *writer, const struct account_usage *usage)
+{
+    number(writer, BYTES("memory"), usage->memory);
+    number(writer, BYTES("storage"), usage->store);
+    number(writer, BYTES("reserved_memory"), usage->reserved_memory);
+    number(writer, BYTES("reserved_storage"), usage->reserved_store);
+    number(writer, BYTES("streams"), usage->streams);
+    number(writer, BYTES("consumers"), usage->consumers);
+}
+
+static void write_tier(struct json_writer *writer, struct bytes name,
+                       const struct account_usage *usage, const struct jetstream_limits *limits)
+{
+    json_key(writer, name);
+    json_object_begin(writer);
+    write_usage(writer, usage);
+    write_limits(writer, limits);
+    json_object_end(writer);
+}
+
+static const struct jetstream_limits nothing;
+
+/* Those that have limits, and those that have none any more and something in them. */
+static void write_tiers(struct json_writer *writer, const struct account *account,
+                        const struct account_usages *usages)
+{
+    const struct account_jetstream_options *options = &account_options(account)->jetstream;
+
+    JSON_KEY(writer, "tiers");
+    json_object_begin(writer);
+    for (size_t i = 0; i < options->tiers_count; i++) {
+        const struct jetstream_tier *tier = &options->tiers[i];
+
+        write_tier(writer, tier->name, &usages->tiers[account_tier_replicas(tier->name)],
+                   &tier->limits);
+    }
+    for (int64_t replicas = 1; replicas <= ACCOUNT_TIERS; replicas++) {
+        const struct account_usage *usage = &usages->tiers[replicas];
+        char name[] = {'R', (char)('0' + replicas), 0};
+
+        if (account_limits(account, replicas) == NULL &&
+            (usage->streams > 0 || usage->consumers > 0))
+            write_tier(writer, bytes_of_text(name), usage, &nothing);
+    }
+    json_object_end(writer);
+}
+
 static void run_info(struct api_request *request)
 {
     const struct server *server = jetstream_server(api_jetstream(request));
     const char *domain = server_options(server)->jetstream_options.domain;
+    bool tiered = account_tiered(request->account);
     struct json_writer *writer;
     struct jetstream_stats stats;
-    struct account_usage usage;
+    struct account_usages usages;
 
     jetstream_stats(api_jetstream(request), &stats);
-    jetstream_usage(api_jetstream(request), request->account, &usage);
+    jetstream_usage(api_jetstream(request), request->account, bytes_of(NULL, 0), &usages);
     writer = api_answer_begin(request);
-    number(writer, BYTES("memory"), usage.memory);
-    number(writer, BYTES("storage"), usage.store);
-    number(writer, BYTES("reserved_memory"), usage.reserved_memory);
-    number(writer, BYTES("reserved_storage"), usage.reserved_store);
-    number(writer, BYTES("streams"), usage.streams);
-    number(writer, BYTES("consumers"), usage.consumers);
+    write_usage(writer, &usages.all);
     if (domain != NULL) {
         JSON_KEY(writer, "domain");
         json_string(writer, bytes_of_text(domain));
     }
-    write_limits(writer, request->account);
+    write_limits(writer, tiered ? &nothing : account_limits(request->account, 1));
     JSON_KEY(writer, "api");
     json_object_begin(writer);
     number(writer, BYTES("level"), JETSTREAM_API_LEVEL);
     number(writer, BYTES("total"), stats.api_total);
     number(writer, BYTES("errors"), stats.api_errors);
     json_object_end(writer);
+    if (tiered)
+        write_tiers(writer, request->account, &usages);
     api_answer(request);
 }
 

@@ -122,10 +122,16 @@ static bool settle_filter(struct api_request *request, struct consumer_config *c
     return true;
 }
 
-static bool too_many(const struct stream *stream)
+static const struct jetstream_limits *limits_of(const struct stream *stream,
+                                                const struct consumer_config *config)
 {
-    const struct account_jetstream_options limits = account_limits(stream_account(stream));
-    int64_t most = account_consumers_max(&limits, stream_config(stream));
+    return account_limits(stream_account(stream),
+                          account_consumer_replicas(config, stream_config(stream)));
+}
+
+static bool too_many(const struct stream *stream, const struct jetstream_limits *limits)
+{
+    int64_t most = account_consumers_max(limits, stream_config(stream));
 
     return most > 0 && (uint64_t)most <= stream_consumer_count_tail(stream);
 }
@@ -193,12 +199,16 @@ static uint16_t create_check(struct stream_op *op, struct stream *stream)
 {
     struct creation *creation = request_of(op)->parsed;
     struct consumer *consumer = stream_consumer(stream, op->name);
+    const struct jetstream_limits *limits;
 
     if (consumer != NULL)
         return check_existing(op, stream, consumer, creation);
     if (creation->action == ACTION_UPDATE)
         return 10149;
-    if (too_many(stream))
+    limits = limits_of(stream, creation->config);
+    if (limits == NULL)
+        return 10120;
+    if (too_many(stream, limits))
         return 10026;
     if (consumer_config_volatile(creation->config, is_until_acked(stream)))
         op->consumer_config = creation->config;
@@ -304,6 +314,7 @@ static void run_create(struct api_request *request)
     struct creation *creation;
     struct consumer_verdict verdict;
     const struct server *server = jetstream_server(api_jetstream(request));
+    const struct jetstream_limits *limits;
     int64_t ack_pending_max;
     struct stream *stream;
     size_t stream_token = is_durable_form(request) ? 3 : 2;
@@ -333,8 +344,12 @@ static void run_create(struct api_request *request)
     if (stream == NULL)
         return;
     settle_sourcing(request, stream_config(stream), creation->config);
-    ack_pending_max =
-        account_ack_pending_max(request->account, &server_options(server)->jetstream_options);
+    limits = limits_of(stream, creation->config);
+    if (limits == NULL) {
+        api_refuse(request, 10120, NULL);
+        return;
+    }
+    ack_pending_max = account_ack_pending_max(limits, &server_options(server)->jetstream_options);
     account_ack_pending_default(ack_pending_max, stream_config(stream), creation->config);
     consumer_check(creation->config, stream_config(stream), parsed.pedantic, &request->arena,
                    &verdict);

@@ -132,16 +132,35 @@ static uint16_t check_limits(struct catalogue_op *op, const struct stream_config
 {
     struct jetstream *jetstream = api_jetstream(request_of(op));
     const struct server *server = jetstream_server(jetstream);
-    const struct account_jetstream_options limits = account_limits(op->account);
     const struct jetstream_options *options = &server_options(server)->jetstream_options;
-    struct account_usage usage = {0}, all = {0};
+    struct account_usages usages = {0};
+    struct account_usage all = {0};
+    struct account_demand demand = {
+        .config = config,
+        .before = before,
+        .limits = account_limits(op->account, config->num_replicas),
+        .tiered = account_tiered(op->account),
+        .server = options,
+        .others = &usages.all,
+        .all = &all,
+    };
+    int64_t tier = config->num_replicas;
 
+    /* With fewer replicas it may stay in the tier that it is in. */
+    if (demand.limits == NULL && before != NULL && config->num_replicas < before->num_replicas) {
+        tier = before->num_replicas;
+        demand.limits = account_limits(op->account, tier);
+    }
+    if (demand.limits == NULL)
+        return account_check_stream(&demand);
+    if (demand.tiered)
+        demand.others = &usages.tiers[tier];
     /* Every stream is looked at: only where there is a limit to compare with. */
-    if (limits.streams_max >= 0 || limits.memory_max >= 0 || limits.store_max >= 0)
-        jetstream_usage(jetstream, op->account, &usage);
+    if (account_counted(op->account))
+        jetstream_usage(jetstream, op->account, config->name, &usages);
     if (options->memory_max >= 0 || options->store_max >= 0)
-        jetstream_usage(jetstream, NULL, &all);
-    return account_check_stream(&limits, options, &usage, &all, config, before);
+        jetstream_usage_here(jetstream, &all);
+    return account_check_stream(&demand);
 }
 
 /* What depends on other streams, and at last on what is built. `before`: NULL: it is new. */
@@ -201,6 +220,8 @@ static uint16_t create_check(struct catalogue_op *op, bool *satisfied)
         jetstream_entry(api_jetstream(request), op->account, op->name);
     uint16_t error = check_visible(op);
 
+    if (error == 0 && account_limits(op->account, config->num_replicas) == NULL)
+        error = 10120; /* whether or not the stream is there */
     if (error != 0)
         return error;
     if (entry != NULL) {
@@ -246,7 +267,11 @@ static void run_create(struct api_request *request)
     else if (check_config(request, parsed)) {
         if (parsed->config.num_replicas > 1 && !jetstream_clustered(api_jetstream(request)))
             /* before it looks whether the stream is there */
-            api_refuse(request, 10074, NULL);
+            api_refuse(request,
+                       account_limits(request->account, parsed->config.num_replicas) == NULL
+                           ? 10120
+                           : 10074,
+                       NULL);
         else
             submit(request, CATALOGUE_CREATE, &parsed->config, create_check);
     }

@@ -59,8 +59,7 @@ struct user_options {
 };
 
 /* -1: no limit. */
-struct account_jetstream_options {
-    bool enabled;
+struct jetstream_limits {
     int64_t memory_max;
     int64_t store_max;
     int64_t streams_max;
@@ -69,6 +68,19 @@ struct account_jetstream_options {
     int64_t memory_stream_bytes_max;
     int64_t store_stream_bytes_max;
     bool bytes_required;
+};
+
+/* The limits of what has so many replicas: "R1", "R3"; no other name is ever looked for. */
+struct jetstream_tier {
+    struct bytes name;
+    struct jetstream_limits limits;
+};
+
+struct account_jetstream_options {
+    bool enabled;
+    struct jetstream_limits limits; /* while there are no tiers */
+    struct jetstream_tier *tiers;   /* sorted by name */
+    size_t tiers_count;
 };
 
 struct json;
@@ -104,6 +116,8 @@ struct account_options {
     int64_t max_connections; /* -1: no limit, as the next two */
     int64_t max_subscriptions;
     int64_t max_payload;
+    struct bytes trace_destination; /* of messages with a sampled traceparent; empty: nowhere */
+    int64_t trace_percent;          /* of them; 0: all */
     struct mapping_list mappings;
     struct export_list exports;
     struct import_list imports;

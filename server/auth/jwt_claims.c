@@ -1,6 +1,7 @@
 #include "server/auth/jwt_claims.h"
 
 #include "base/subject.h"
+#include "server/auth/jwt_limits.h"
 #include "server/auth/jwt_members.h"
 #include "server/auth/jwt_shares.h"
 #include "server/auth/nkey.h"
@@ -225,38 +226,21 @@ static bool read_revocations(struct arena *arena, const struct json *map,
     return jwt_revocations_read(arena, map, &claims->revocations, &claims->revocations_count);
 }
 
-/* Where no storage is granted there is no JetStream. */
-static void read_jetstream(const struct json *limits, struct account_jetstream_options *options)
+/* One whose destination is none is as if there were none. */
+static void read_trace(const struct json *trace, struct account_options *account)
 {
-    options->memory_max = member_number(limits, BYTES("mem_storage"), 0);
-    options->store_max = member_number(limits, BYTES("disk_storage"), 0);
-    options->enabled = options->memory_max != 0 || options->store_max != 0;
-    options->streams_max = member_number(limits, BYTES("streams"), -1);
-    options->consumers_max = member_number(limits, BYTES("consumer"), -1);
-    options->ack_pending_max = member_number(limits, BYTES("max_ack_pending"), -1);
-    options->memory_stream_bytes_max = member_number(limits, BYTES("mem_max_stream_bytes"), -1);
-    options->store_stream_bytes_max = member_number(limits, BYTES("disk_max_stream_bytes"), -1);
-    options->bytes_required = member_is_true(limits, BYTES("max_bytes_required"));
-    if (options->streams_max == 0)
-        options->streams_max = -1;
-    if (options->consumers_max == 0)
-        options->consumers_max = -1;
-    if (options->ack_pending_max == 0)
-        options->ack_pending_max = -1;
-    if (options->memory_stream_bytes_max == 0)
-        options->memory_stream_bytes_max = -1;
-    if (options->store_stream_bytes_max == 0)
-        options->store_stream_bytes_max = -1;
+    struct bytes destination = member_text(trace, BYTES("dest"));
+
+    if (!subject_literal(destination))
+        return;
+    account->trace_destination = destination;
+    account->trace_percent = member_number(trace, BYTES("sampling"), 0);
 }
 
 static const char *not_built(const struct json *claims)
 {
-    if (member_given(json_get(claims, BYTES("trace"))))
-        return "trace is";
     if (member_given(json_get(json_get(claims, BYTES("authorization")), BYTES("auth_users"))))
         return "authorization is";
-    if (member_given(json_get(json_get(claims, BYTES("limits")), BYTES("tiered_limits"))))
-        return "tiered_limits are";
     return NULL;
 }
 
@@ -283,8 +267,8 @@ struct account_options *jwt_account_read(struct arena *arena, const struct jwt *
         .max_subscriptions = member_number(limits, BYTES("subs"), -1),
         .max_payload = member_number(limits, BYTES("payload"), -1),
     };
-    read_jetstream(limits, &account->jetstream);
-    if (jwt->kind != JWT_ACCOUNT ||
+    read_trace(json_get(jwt->claims, BYTES("trace")), account);
+    if (jwt->kind != JWT_ACCOUNT || !jwt_limits_read(arena, limits, &account->jetstream) ||
         !read_keys(arena, json_get(jwt->claims, BYTES("signing_keys")), claims) ||
         !read_revocations(arena, json_get(jwt->claims, BYTES("revocations")), claims) ||
         !read_permissions(arena, defaults, may)) {

@@ -172,6 +172,16 @@ bool cluster_connection_next(const struct cluster *cluster, const void **at,
     return true;
 }
 
+uint64_t cluster_rid(const struct cluster *cluster, uint64_t node)
+{
+    struct cluster_connection c;
+
+    for (const void *at = NULL; cluster_connection_next(cluster, &at, &c);)
+        if (c.node->id == node && c.class == CLUSTER_MESSAGES)
+            return c.rid;
+    return 0;
+}
+
 bool cluster_flaw(const struct cluster *cluster, uint64_t flaw)
 {
     return (cluster->flaws & flaw) != 0;

@@ -176,6 +176,8 @@ struct cluster_connection {
 /* Walks them: for (const void *at = NULL; cluster_connection_next(c, &at, &connection);) */
 bool cluster_connection_next(const struct cluster *cluster, const void **at,
                              struct cluster_connection *connection);
+/* The number of that one that messages for the node leave by; 0: there is none. */
+uint64_t cluster_rid(const struct cluster *cluster, uint64_t node);
 
 struct bytes cluster_name(const struct cluster *cluster);
 /* The name was made up, and gives way to a peer's. */

@@ -29,7 +29,7 @@ static void read_limit(struct config_reader *reader, const struct config_value *
     {                                                                                              \
         struct account_jetstream_options *options = to;                                            \
                                                                                                    \
-        read_limit(reader, value, &options->field);                                                \
+        read_limit(reader, value, &options->limits.field);                                         \
     }
 
 LIMIT(memory_max)
@@ -60,7 +60,7 @@ static const struct config_option options_of_jetstream[] = {
     CONFIG_READ("max_consumers consumers", read_consumers_max),
     CONFIG_READ("max_ack_pending", read_ack_pending_max),
     CONFIG_FIELD("max_bytes_required max_stream_bytes max_bytes", CONFIG_AS_BOOL,
-                 struct account_jetstream_options, bytes_required),
+                 struct account_jetstream_options, limits.bytes_required),
     CONFIG_READ("mem_max_stream_bytes memory_max_stream_bytes", read_memory_stream_bytes_max),
     CONFIG_READ("disk_max_stream_bytes store_max_stream_bytes", read_store_stream_bytes_max),
     CONFIG_READ("cluster_traffic", read_traffic),
@@ -142,6 +142,13 @@ static void read_mappings(struct config_reader *reader, const struct config_valu
     config_mappings(reader, value, &block->account->mappings);
 }
 
+static void read_trace(struct config_reader *reader, const struct config_value *value, void *to)
+{
+    struct account_block *block = to;
+
+    config_message_trace(reader, value, block->account);
+}
+
 static const struct config_option options_of_account[] = {
     CONFIG_READ("users", read_users),
     CONFIG_READ("jetstream", read_jetstream),
@@ -150,7 +157,7 @@ static const struct config_option options_of_account[] = {
     CONFIG_READ("exports", read_exports),
     CONFIG_READ("imports", read_imports),
     CONFIG_READ("mappings maps", read_mappings),
-    CONFIG_REFUSED("msg_trace trace_dest"),
+    CONFIG_READ("msg_trace trace_dest", read_trace),
     CONFIG_REFUSED("nkey"),
 };
 
@@ -189,13 +196,13 @@ static struct account_options *account_add(struct config_reader *reader,
     account = CONFIG_NEW(reader, struct account_options);
     *account = (struct account_options){
         .name = name,
-        .jetstream = {.memory_max = NO_LIMIT,
-                      .store_max = NO_LIMIT,
-                      .streams_max = NO_LIMIT,
-                      .consumers_max = NO_LIMIT,
-                      .ack_pending_max = NO_LIMIT,
-                      .memory_stream_bytes_max = NO_LIMIT,
-                      .store_stream_bytes_max = NO_LIMIT},
+        .jetstream.limits = {.memory_max = NO_LIMIT,
+                             .store_max = NO_LIMIT,
+                             .streams_max = NO_LIMIT,
+                             .consumers_max = NO_LIMIT,
+                             .ack_pending_max = NO_LIMIT,
+                             .memory_stream_bytes_max = NO_LIMIT,
+                             .store_stream_bytes_max = NO_LIMIT},
         .max_connections = NO_LIMIT,
         .max_subscriptions = NO_LIMIT,
         .max_payload = NO_LIMIT,

@@ -4,8 +4,8 @@
 
 #include "base/heap.h"
 #include "raft/replica.h"
+#include "server/api/account_limits.h"
 #include "server/api/detail.h"
-#include "server/auth/auth_options.h"
 #include "server/monitor/monitor_priv.h"
 #include "server/server_priv.h"
 
@@ -46,7 +46,7 @@ void monitor_jetstream_stats(struct json_writer *w, const struct server *server)
     struct account_usage usage;
 
     jetstream_stats(server->jetstream, &stats);
-    jetstream_usage(server->jetstream, NULL, &usage);
+    jetstream_usage_here(server->jetstream, &usage);
     monitor_unsigned(w, BYTES("memory"), usage.memory);
     monitor_unsigned(w, BYTES("storage"), usage.store);
     monitor_unsigned(w, BYTES("reserved_memory"), usage.reserved_memory);
@@ -148,16 +148,17 @@ static uint64_t reserved(int64_t most)
 static void write_usage(struct json_writer *w, const struct server *server,
                         const struct account *account)
 {
-    const struct account_options *options = account->options;
-    struct account_usage usage;
+    const struct jetstream_limits *limits =
+        account_tiered(account) ? NULL : account_limits(account, 1);
+    struct account_usages usages;
 
-    jetstream_usage(server->jetstream, account, &usage);
-    monitor_unsigned(w, BYTES("memory"), usage.memory);
-    monitor_unsigned(w, BYTES("storage"), usage.store);
+    jetstream_usage(server->jetstream, account, bytes_of(NULL, 0), &usages);
+    monitor_unsigned(w, BYTES("memory"), usages.all.memory);
+    monitor_unsigned(w, BYTES("storage"), usages.all.store);
     monitor_unsigned(w, BYTES("reserved_memory"),
-                     reserved(options != NULL ? options->jetstream.memory_max : -1));
+                     limits != NULL ? reserved(limits->memory_max) : 0);
     monitor_unsigned(w, BYTES("reserved_storage"),
-                     reserved(options != NULL ? options->jetstream.store_max : -1));
+                     limits != NULL ? reserved(limits->store_max) : 0);
     monitor_number(w, BYTES("accounts"), 0);
     monitor_number(w, BYTES("ha_assets"), 0);
     write_api(w, 0, account->api_total, account->api_errors);

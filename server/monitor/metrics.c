@@ -77,7 +77,7 @@ static void write_usage(struct open_metrics *m, struct jetstream *jetstream)
     struct jetstream_scrubbed scrubbed = jetstream_scrubbed(jetstream);
 
     jetstream_stats(jetstream, &stats);
-    jetstream_usage(jetstream, NULL, &usage);
+    jetstream_usage_here(jetstream, &usage);
     metrics_gauge_of(m, "millrace_jetstream_storage_bytes", "Of messages in files.", usage.store);
     metrics_gauge_of(m, "millrace_jetstream_memory_bytes", "Of messages in memory.", usage.memory);
     metrics_gauge_of(m, "millrace_jetstream_reserved_storage_bytes", "That streams have reserved.",

@@ -108,9 +108,17 @@ static bool takes_acks(const struct consumer_config *config)
     return config->ack_policy == ACK_EXPLICIT || config->ack_policy == ACK_ALL;
 }
 
+/* Mostly the one whom the ack before was for. */
+static struct consumer_shell *acked(struct stream *stream, struct bytes name)
+{
+    if (stream->acked == NULL || !bytes_equal(shell_name(stream->acked), name))
+        stream->acked = stream_consumer_shell(stream, name);
+    return stream->acked;
+}
+
 static void ack_of(struct stream *stream, struct bytes name, const struct message *message)
 {
-    struct consumer_shell *shell = stream_consumer_shell(stream, name);
+    struct consumer_shell *shell = acked(stream, name);
 
     if (shell != NULL && takes_acks(consumer_config(shell->consumer)))
         keep(shell, INBOX_ACK, message);
@@ -120,7 +128,11 @@ static void ack_of(struct stream *stream, struct bytes name, const struct messag
 
 static void on_ack(void *owner, const struct message *message)
 {
-    ack_of(owner, token(message_sent_to(message), 3), message); /* $JS.ACK.stream.name */
+    const struct stream *stream = owner;
+    /* $JS.ACK.stream.name: what comes before the name is what the sink's subject begins with. */
+    struct bytes rest = bytes_skip(message_sent_to(message), sizeof "$JS.ACK." + stream->name.size);
+
+    ack_of(owner, bytes_take(rest, bytes_find(rest, '.')), message);
 }
 
 static void on_ack_2(void *owner, const struct message *message)

@@ -1,6 +1,7 @@
 /*
  * counter_gather: a publish to a counter needs what the counter's last message says. Mostly that is
- * known; else it is read, and publishes wait in their order meanwhile.
+ * known; else it is read, and publishes wait in their order meanwhile. What is published may be a
+ * view of what the shard has just read, so nothing is read into the same memory.
  */
 #include "base/heap.h"
 #include "base/owner.h"
@@ -34,24 +35,36 @@ static void done(struct stream_read *read, const struct stream_message *message)
     heap_give(gathering);
 }
 
+/* False: it is not in memory. */
+static bool keep_now(struct stream *stream, const struct index_entry *entry)
+{
+    struct stream_message message;
+    struct buf memory;
+    bool read;
+
+    buf_init(&memory, SIZE_MAX);
+    read = stream_read_own(stream, entry, &memory, &message);
+    if (read)
+        keep(stream, entry->sequence, &message);
+    buf_deinit(&memory);
+    return read;
+}
+
 bool stream_counter_gather(struct stream *stream)
 {
     uint64_t wanted = stream->decider.counter_wanted;
-    struct stream_message message;
     struct index_entry entry;
     struct gathering *gathering;
 
     if (wanted == 0 || stream->counter_reading || !index_get(stream->state.index, wanted, &entry))
         return false;
-    if (stream_read_now(stream, &entry, &message)) {
-        keep(stream, wanted, &message);
+    if (keep_now(stream, &entry))
         return true;
-    }
     stream->counter_reading = true;
     gathering = HEAP_NEW(struct gathering);
     gathering->stream = stream;
     gathering->read = (struct stream_read){.sequence = wanted, .done = done};
-    stream_read(stream, &gathering->read);
+    stream_read_later(stream, &gathering->read, &entry);
     return false;
 }
 

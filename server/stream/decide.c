@@ -103,8 +103,8 @@ static int64_t tail_time(const struct decider *decider, int64_t log_now_ns)
 
     if ((decider->flaws & STREAM_FLAW_TIME_FALLS) != 0)
         return now_ns;
-    if (decider->state->log_time_ns > now_ns)
-        now_ns = decider->state->log_time_ns;
+    if (stream_state_time(decider->state) > now_ns)
+        now_ns = stream_state_time(decider->state);
     if (last != NULL && last->time_ns > now_ns)
         now_ns = last->time_ns;
     return now_ns < EFFECT_TIME_MAX ? now_ns : EFFECT_TIME_MAX;
@@ -227,6 +227,8 @@ bool decide_store(struct deciding *d, struct buf *out)
             },
     };
 
+    if (d->publish.headers.size > EFFECT_HEADERS_MAX) /* what was added to them counts */
+        return decide_refuse(d, 10097, false);
     *d->decision = (struct decision){.outcome = DECIDE_FULL, .records = 1, .error_text = ""};
     if (!effect_write(out, &effect) || !decide_store_schedule(d, effect.message.sequence, out)) {
         out->size = before;
@@ -343,6 +345,8 @@ void decider_refused(struct decider *decider)
         overlay_clear(&decider->overlay);
     if ((decider->flaws & STREAM_FLAW_COUNTER_KEPT) == 0)
         counters_deinit(&decider->counters); /* some of it was in flight */
+    if ((decider->flaws & STREAM_FLAW_KEEP_REFUSED) == 0)
+        fast_batches_clear(&decider->fast); /* they count what was in flight as stored */
     decider->proposal_count = 0;
     decider->proposal_head = 0;
     decider->barrier = false;

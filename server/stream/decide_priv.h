@@ -71,7 +71,8 @@ bool decide_refuse(struct deciding *d, uint16_t error, bool looked);
                                                       bool looked, const char *format, ...);
 bool decide_wait(struct deciding *d);
 
-/* Writes the message that has passed and adds it to the overlay; says STORE or FULL (false). */
+/* Writes the message that has passed and adds it to the overlay; says STORE, or FULL or REFUSE
+ * (false): what was added to its headers may have made them too long. */
 bool decide_store(struct deciding *d, struct buf *out);
 
 /* decide_schedule.c. The effects of a schedule, behind its message; false: no room. */

@@ -8,6 +8,7 @@
 #include "server/stream/stream_priv.h"
 
 #define READ_MAX (128u << 10) /* of one read, unless a single message is larger */
+#define RUN_MAX  1024u        /* deliveries that one read serves */
 #define PUMP_MAX (1u << 20)   /* bytes one consumer may send in one turn */
 #define RETRY_NS INT64_C(2000000)
 
@@ -19,6 +20,26 @@ struct stream_reader {
     log_place place;
     size_t size;
     uint8_t *memory;
+};
+
+/* Where a message is that is to be sent; nothing, if it is not to be sent any more. */
+struct location {
+    log_place place;
+    uint32_t size;
+};
+
+/* The deliveries at the front of an outbox that one read serves, and where their messages are. What
+ * is known here is true until something is applied. */
+struct run {
+    struct location at[RUN_MAX];
+    size_t count;
+};
+
+/* Who gets what goes to one subject; most deliveries in a row go to the same. */
+struct way {
+    struct bytes
+        to; /* of a delivery that was taken out of the outbox, whose memory is still there */
+    struct router_route route;
 };
 
 static bool congested(struct consumer_shell *shell)
@@ -57,9 +78,22 @@ static void send_with(struct consumer_shell *shell, const struct outbox_item *it
     buf_deinit(&headers);
 }
 
+static void send_along(struct consumer_shell *shell, struct way *way, const struct message *message)
+{
+    struct router *router = stream_router(shell->stream);
+    struct account *account = shell->stream->account;
+
+    if (!bytes_equal(way->to, message->route))
+        *way = (struct way){.to = message->route};
+    if (router_route_find(router, account, way->to, &way->route))
+        (void)router_route_publish(router, &way->route, message);
+    else
+        (void)router_publish(router, account, message);
+}
+
 /* Sends the message whose record stands at the start of `bytes`. */
-static void send_message(struct consumer_shell *shell, const struct outbox_item *item,
-                         struct bytes bytes)
+static void send_message(struct consumer_shell *shell, struct way *way,
+                         const struct outbox_item *item, struct bytes bytes)
 {
     struct stream *stream = shell->stream;
     struct record record;
@@ -86,70 +120,89 @@ static void send_message(struct consumer_shell *shell, const struct outbox_item 
     if (item->code & DELIVERY_HEADERS_ONLY || item->headers.size > 0)
         send_with(shell, item, &message);
     else
-        (void)router_publish(stream_router(stream), stream->account, &message);
+        send_along(shell, way, &message);
 }
 
 /* Where the message is, if it is still to leave: after it was handed out it may have been removed,
  * or an ack of an earlier delivery may have settled it, and been confirmed. */
 static bool find_wanted(const struct consumer_shell *shell, const struct outbox_item *item,
-                        struct index_entry *entry)
+                        struct location *found)
 {
-    if (item->kind == OUTBOX_STORED && item->look != 0) { /* it left with its hand-out */
-        *entry = (struct index_entry){
-            .sequence = item->sequence, .place = item->index, .record_size = (uint32_t)item->look};
+    if (item->kind != OUTBOX_STORED)
+        return false;
+    if (item->look != 0) { /* it left with its hand-out */
+        *found = (struct location){.place = item->index, .size = (uint32_t)item->look};
         return true;
     }
-    return item->kind == OUTBOX_STORED &&
-           index_get(shell->stream->state.index, item->sequence, entry) &&
+    return index_place(shell->stream->state.index, item->sequence, &found->place, &found->size) &&
            consumer_owes(shell->consumer, item->sequence);
 }
 
-/* How far one read from the first entry may reach so that it serves the deliveries behind it, too.
- */
-static size_t run_size(const struct consumer_shell *shell, const struct index_entry *first)
+/* Is it in what one read from the first location may reach, so that this serves both? */
+static bool near(const struct location *first, const struct location *found)
+{
+    return found->place >= first->place && found->place >> 32 == first->place >> 32 &&
+           found->place + found->size - first->place <= READ_MAX;
+}
+
+/* Finds the deliveries from the front on that one read from `first` serves. Returns how far it has
+ * to reach. */
+static size_t run_find(const struct consumer_shell *shell, const struct location *first,
+                       struct run *run)
 {
     struct outbox ahead = shell->lane->deliveries; /* a cursor: nothing is taken out */
     struct outbox_item item;
-    log_place end = first->place + first->record_size;
+    log_place end = first->place + first->size;
 
-    while (outbox_peek(&ahead, &item)) {
-        struct index_entry entry;
-        size_t skipped = outbox_item_size(&item);
+    for (run->count = 0; run->count < RUN_MAX && outbox_peek(&ahead, &item); run->count++) {
+        struct location *found = &run->at[run->count];
 
-        if (find_wanted(shell, &item, &entry)) {
-            if (entry.place < first->place || entry.place >> 32 != first->place >> 32 ||
-                entry.place + entry.record_size - first->place > READ_MAX)
-                break;
-            if (entry.place + entry.record_size > end)
-                end = entry.place + entry.record_size;
-        }
-        ahead.head += skipped;
-        ahead.count--;
+        if (!find_wanted(shell, &item, found))
+            *found = (struct location){0};
+        else if (run->count > 0 && !near(first, found))
+            break;
+        else if (found->place + found->size > end)
+            end = found->place + found->size;
+        outbox_skip(&ahead);
     }
     return (size_t)(end - first->place);
 }
 
-/* Sends from the front what the bytes at `place` hold. Returns how many bytes of messages went out.
- */
-static size_t send_run(struct consumer_shell *shell, log_place place, struct bytes bytes)
+/* Sends from the front, and not more than the run has, what the bytes at `place` hold. Returns how
+ * many bytes of messages went out. */
+static size_t send_run(struct consumer_shell *shell, const struct run *run, log_place place,
+                       struct bytes bytes)
 {
+    struct way way = {0};
     struct outbox_item item;
     size_t sent = 0;
 
-    while (outbox_peek(&shell->lane->deliveries, &item) && !congested(shell)) {
-        struct index_entry entry;
+    for (size_t i = 0; i < run->count && !congested(shell); i++) {
+        const struct location *at = &run->at[i];
+        bool there = outbox_peek(&shell->lane->deliveries, &item);
 
+        assert(there);
         if (item.kind == OUTBOX_MESSAGE) {
             send_status(shell, &item);
-        } else if (find_wanted(shell, &item, &entry)) {
-            if (entry.place < place || entry.place + entry.record_size > place + bytes.size)
+        } else if (at->size > 0) {
+            if (at->place < place || at->place + at->size > place + bytes.size)
                 break;
-            send_message(shell, &item, bytes_skip(bytes, (size_t)(entry.place - place)));
-            sent += entry.record_size;
+            send_message(shell, &way, &item, bytes_skip(bytes, (size_t)(at->place - place)));
+            sent += at->size;
         }
         outbox_pop(&shell->lane->deliveries);
     }
     return sent;
+}
+
+/* Meanwhile messages may have been removed: they are looked for anew. */
+static void send_read(struct consumer_shell *shell, log_place place, struct bytes bytes)
+{
+    const struct location first = {.place = place};
+    struct run run;
+
+    (void)run_find(shell, &first, &run);
+    (void)send_run(shell, &run, place, bytes);
 }
 
 static void read_done(struct log_read *read, int64_t result)
@@ -161,9 +214,8 @@ static void read_done(struct log_read *read, int64_t result)
         struct outbox_item item;
 
         shell->lane->reader = NULL;
-        if (result > 0) {
-            (void)send_run(shell, reader->place, bytes_of(reader->memory, (size_t)result));
-        }
+        if (result > 0)
+            send_read(shell, reader->place, bytes_of(reader->memory, (size_t)result));
         /* A message that cannot be read must not stop those behind it. */
         if ((result <= 0 || (size_t)result < reader->size) &&
             outbox_peek(&shell->lane->deliveries, &item) &&
@@ -179,15 +231,15 @@ static void read_done(struct log_read *read, int64_t result)
     heap_give(reader);
 }
 
-static void read_from_disk(struct consumer_shell *shell, const struct index_entry *entry,
+static void read_from_disk(struct consumer_shell *shell, uint64_t sequence, log_place place,
                            size_t size)
 {
     struct stream_reader *reader = HEAP_NEW(struct stream_reader);
 
     reader->read.done = read_done;
     reader->shell = shell;
-    reader->first_sequence = entry->sequence;
-    reader->place = entry->place;
+    reader->first_sequence = sequence;
+    reader->place = place;
     reader->size = size;
     reader->memory = heap_take(size);
     shell->lane->reader = reader;
@@ -195,13 +247,14 @@ static void read_from_disk(struct consumer_shell *shell, const struct index_entr
              size);
 }
 
-/* The next entry that needs bytes; statuses and removed messages before it are dealt with. */
-static bool next_stored(struct consumer_shell *shell, struct index_entry *entry)
+/* The next delivery that needs bytes; statuses and removed messages before it are dealt with. */
+static bool next_stored(struct consumer_shell *shell, uint64_t *sequence, struct location *found)
 {
     struct outbox_item item;
 
     while (outbox_peek(&shell->lane->deliveries, &item) && !congested(shell)) {
-        if (find_wanted(shell, &item, entry))
+        *sequence = item.sequence;
+        if (find_wanted(shell, &item, found))
             return true;
         if (item.kind == OUTBOX_MESSAGE)
             send_status(shell, &item);
@@ -214,22 +267,26 @@ void delivery_pump(struct consumer_shell *shell)
 {
     struct io *io = stream_io(shell->stream);
     size_t budget = PUMP_MAX;
-    struct index_entry entry;
+    struct location first;
+    uint64_t sequence;
 
     if (shell->lane == NULL)
         return;
     router_congestion_reset(stream_router(shell->stream));
-    while (shell->lane->reader == NULL && budget > 0 && next_stored(shell, &entry)) {
-        size_t size = run_size(shell, &entry);
+    while (shell->lane->reader == NULL && budget > 0 && next_stored(shell, &sequence, &first)) {
+        struct run run;
+        size_t size = run_find(shell, &first, &run);
         uint8_t *memory = jetstream_read_buffer(shell->stream->jetstream, size);
-        int64_t got = log_read_now(replica_log(shell->stream->replica), entry.place, memory, size);
+        int64_t got = log_read_now(replica_log(shell->stream->replica), first.place, memory, size);
         size_t sent;
 
-        if (got < (int64_t)entry.record_size) {
-            read_from_disk(shell, &entry, size);
+        if (got < (int64_t)first.size) {
+            read_from_disk(shell, sequence, first.place, size);
             return;
         }
-        sent = send_run(shell, entry.place, bytes_of(memory, (size_t)got));
+        jetstream_read_lent(shell->stream->jetstream);
+        sent = send_run(shell, &run, first.place, bytes_of(memory, (size_t)got));
+        jetstream_read_back(shell->stream->jetstream);
         budget = sent < budget ? budget - sent : 0;
     }
     if (shell->lane->deliveries.count > 0 && shell->lane->reader == NULL)
@@ -242,10 +299,9 @@ static bool holds(const struct consumer_shell *shell, uint32_t ordinal)
     struct outbox ahead = shell->lane->deliveries; /* a cursor: nothing is taken out */
     struct outbox_item item;
 
-    for (; outbox_peek(&ahead, &item); ahead.count--) {
+    for (; outbox_peek(&ahead, &item); outbox_skip(&ahead)) {
         if (item.kind == OUTBOX_STORED && item.look != 0 && item.index >> 32 == ordinal)
             return true;
-        ahead.head += outbox_item_size(&item);
     }
     return false;
 }

@@ -178,16 +178,27 @@ static void start_read(struct stream *stream, struct bytes reply, uint64_t seque
     stream_read(stream, &request->read);
 }
 
-static void answer_one(struct stream *stream, struct bytes reply, const struct message_get *get)
+/* False: the message is not in memory. */
+static bool answer_now(struct stream *stream, struct bytes reply, const struct message_get *get,
+                       const struct index_entry *entry)
 {
     struct stream_message message;
+
+    if (!stream_read_now(stream, entry, &message))
+        return false;
+    jetstream_read_lent(stream->jetstream);
+    direct_answer_message(stream, reply, get->no_hdr, &message, NULL);
+    jetstream_read_back(stream->jetstream);
+    return true;
+}
+
+static void answer_one(struct stream *stream, struct bytes reply, const struct message_get *get)
+{
     struct index_entry entry;
 
     if (!message_get_find(get, stream->state.index, &entry))
         direct_answer_status(stream, reply, DIRECT_NOT_FOUND);
-    else if (stream_read_now(stream, &entry, &message))
-        direct_answer_message(stream, reply, get->no_hdr, &message, NULL);
-    else
+    else if (!answer_now(stream, reply, get, &entry))
         start_read(stream, reply, entry.sequence, get->no_hdr);
 }
 

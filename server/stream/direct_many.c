@@ -229,7 +229,9 @@ static bool send_next(struct direct_many *many, const struct index_entry *entry)
     struct stream_message message;
 
     if (stream_read_now(many->stream, entry, &message)) {
+        jetstream_read_lent(many->stream->jetstream);
         send(many, &message);
+        jetstream_read_back(many->stream->jetstream);
         passed(many, entry->sequence);
         return true;
     }

@@ -45,9 +45,10 @@ struct follower {
     char tag[TAG_SIZE]; /* of what it has asked for, new each time */
     struct sink *sink_deliver, *sink_answer;
     struct outbox inbox;
-    bool overflown; /* something did not fit the inbox */
-    uint64_t turn;  /* of the server, in which it has last taken something */
-    bool held;      /* there is more, for the next turn */
+    uint64_t emptied; /* how often the inbox was, with what it still held */
+    bool overflown;   /* something did not fit it */
+    uint64_t turn;    /* of the server, in which it has last taken something */
+    bool held;        /* there is more, for the next turn */
 };
 
 struct stream_origins {
@@ -126,7 +127,8 @@ static void confirm(struct follower *follower)
     struct message message = {.subject = follower->owed.to};
     int size;
 
-    if (message.subject.size == 0 || applied(follower) < follower->owed.sequence)
+    if (message.subject.size == 0 || (applied(follower) < follower->owed.sequence &&
+                                      !STREAM_FLAWED_STATE(stream, HANDED_OVER_EARLY)))
         return;
     size = snprintf(
         text, sizeof text, "NATS/1.0\r\nNats-Last-Consumer: %llu\r\nNats-Last-Stream: %llu\r\n\r\n",
@@ -136,11 +138,21 @@ static void confirm(struct follower *follower)
     forget_owed(follower);
 }
 
+/* The subject may be one of its own, whoever named it: what is published comes into the inbox then,
+ * where `to` stands. */
+static void say_alive(struct follower *follower, struct bytes to)
+{
+    struct bytes subject = heap_copy(to);
+
+    publish(follower->stream, subject, bytes_of(NULL, 0), bytes_of(NULL, 0));
+    heap_give((void *)subject.at);
+}
+
 /* It is to be answered on that subject. */
 static void owe(struct follower *follower, struct bytes to)
 {
     if (!follower->keeps) {
-        publish(follower->stream, to, bytes_of(NULL, 0), bytes_of(NULL, 0));
+        say_alive(follower, to);
         return;
     }
     forget_owed(follower);
@@ -158,6 +170,7 @@ static void hang_up(struct follower *follower)
     stream_sink_remove(follower->stream, &follower->sink_deliver);
     stream_sink_remove(follower->stream, &follower->sink_answer);
     outbox_clear(&follower->inbox);
+    follower->emptied++;
     follower->overflown = false;
     follower->beginning = false;
     forget_owed(follower);
@@ -497,9 +510,10 @@ static bool take(struct follower *follower, const struct outbox_item *item,
 {
     struct stream *stream = follower->stream;
     struct origin_message message = message_of(follower, item, ack);
-    uint16_t error = jetstream_admits(
-        stream->jetstream, stream->account, stream->state.config.storage == STORAGE_MEMORY,
-        message.subject.size + message.headers.size + message.payload.size);
+    uint16_t error =
+        jetstream_admits(stream->jetstream, stream,
+                         stream_stored_size(stream->state.config.storage, message.subject.size,
+                                            message.headers.size, message.payload.size));
     struct decision decision;
 
     if (error != 0) {
@@ -579,12 +593,12 @@ static void read_inbox(struct follower *follower)
     left = jetstream_copies(follower->stream->jetstream, &follower->turn);
     while (left > 0 && !stream_operations_busy(follower->stream) &&
            outbox_peek(&follower->inbox, &item)) {
-        uint64_t count = follower->inbox.count;
+        uint64_t emptied = follower->emptied;
 
         if (item.code == INBOX_ANSWER ? !read_answer(follower, &item)
                                       : !read_delivery(follower, &item))
             return;
-        if (follower->inbox.count == count) /* else it has hung up */
+        if (follower->emptied == emptied)
             outbox_pop(&follower->inbox);
         left--;
     }

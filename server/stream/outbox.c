@@ -2,13 +2,6 @@
 
 #define OUTBOX_KEEP (64u << 10) /* memory above this is returned when the outbox runs empty */
 
-struct head {
-    uint64_t index, look, sequence;
-    uint16_t kind, code;
-    uint32_t to, reply, headers, body; /* sizes */
-    uint32_t padding;
-};
-
 void outbox_init(struct outbox *outbox, size_t limit)
 {
     *outbox = (struct outbox){0};
@@ -30,22 +23,6 @@ void outbox_clear(struct outbox *outbox)
     outbox->count = 0;
 }
 
-static size_t padded(size_t size)
-{
-    return (size + 7) & ~(size_t)7;
-}
-
-static size_t item_size(const struct head *head)
-{
-    return sizeof *head + padded((size_t)head->to + head->reply + head->headers + head->body);
-}
-
-size_t outbox_item_size(const struct outbox_item *item)
-{
-    return sizeof(struct head) +
-           padded(item->to.size + item->reply.size + item->headers.size + item->body.size);
-}
-
 /* Moves what is left down once half of the memory is behind the head. */
 static void compact(struct outbox *outbox)
 {
@@ -64,7 +41,7 @@ static uint8_t *put(uint8_t *at, struct bytes b)
 
 bool outbox_add(struct outbox *outbox, const struct outbox_item *item)
 {
-    struct head head = {
+    struct outbox_head head = {
         .index = item->index,
         .look = item->look,
         .sequence = item->sequence,
@@ -75,7 +52,7 @@ bool outbox_add(struct outbox *outbox, const struct outbox_item *item)
         .headers = (uint32_t)item->headers.size,
         .body = (uint32_t)item->body.size,
     };
-    size_t size = item_size(&head);
+    size_t size = outbox_head_size(&head);
     uint8_t *at;
 
     compact(outbox);
@@ -90,39 +67,4 @@ bool outbox_add(struct outbox *outbox, const struct outbox_item *item)
     buf_commit(&outbox->bytes, size);
     outbox->count++;
     return true;
-}
-
-bool outbox_peek(const struct outbox *outbox, struct outbox_item *item)
-{
-    struct head head;
-    const uint8_t *at;
-
-    if (outbox->count == 0)
-        return false;
-    memcpy(&head, outbox->bytes.at + outbox->head, sizeof head);
-    at = outbox->bytes.at + outbox->head + sizeof head;
-    *item = (struct outbox_item){
-        .index = head.index,
-        .look = head.look,
-        .sequence = head.sequence,
-        .kind = head.kind,
-        .code = head.code,
-        .to = bytes_of(at, head.to),
-        .reply = bytes_of(at + head.to, head.reply),
-        .headers = bytes_of(at + head.to + head.reply, head.headers),
-        .body = bytes_of(at + head.to + head.reply + head.headers, head.body),
-    };
-    return true;
-}
-
-void outbox_pop(struct outbox *outbox)
-{
-    struct head head;
-
-    assert(outbox->count > 0);
-    memcpy(&head, outbox->bytes.at + outbox->head, sizeof head);
-    outbox->head += item_size(&head);
-    outbox->count--;
-    if (outbox->count == 0)
-        outbox_clear(outbox);
 }

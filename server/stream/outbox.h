@@ -36,11 +36,67 @@ void outbox_init(struct outbox *outbox, size_t limit);
 void outbox_deinit(struct outbox *outbox);
 /* False at the limit: the producer must be held back. */
 bool outbox_add(struct outbox *outbox, const struct outbox_item *item);
-/* The first item, or false when empty. */
-bool outbox_peek(const struct outbox *outbox, struct outbox_item *item);
-void outbox_pop(struct outbox *outbox);
-/* What an item takes inside: for cursors that run ahead of the head. */
-size_t outbox_item_size(const struct outbox_item *item);
 void outbox_clear(struct outbox *outbox);
+
+/* ---- looking and taking: once or more for each delivery ---------------------------------------
+ */
+
+/* How an item stands in memory, before its bytes. */
+struct outbox_head {
+    uint64_t index, look, sequence;
+    uint16_t kind, code;
+    uint32_t to, reply, headers, body; /* sizes */
+    uint32_t padding;
+};
+
+static inline size_t outbox_head_size(const struct outbox_head *head)
+{
+    size_t bytes = (size_t)head->to + head->reply + head->headers + head->body;
+
+    return sizeof *head + ((bytes + 7) & ~(size_t)7);
+}
+
+/* The first item, or false when empty. */
+static inline bool outbox_peek(const struct outbox *outbox, struct outbox_item *item)
+{
+    struct outbox_head head;
+    const uint8_t *at;
+
+    if (outbox->count == 0)
+        return false;
+    memcpy(&head, outbox->bytes.at + outbox->head, sizeof head);
+    at = outbox->bytes.at + outbox->head + sizeof head;
+    *item = (struct outbox_item){
+        .index = head.index,
+        .look = head.look,
+        .sequence = head.sequence,
+        .kind = head.kind,
+        .code = head.code,
+        .to = bytes_of(at, head.to),
+        .reply = bytes_of(at + head.to, head.reply),
+        .headers = bytes_of(at + head.to + head.reply, head.headers),
+        .body = bytes_of(at + head.to + head.reply + head.headers, head.body),
+    };
+    return true;
+}
+
+/* Passes over the first item, which is there, without giving memory back: for cursors that run
+ * ahead in a copy. */
+static inline void outbox_skip(struct outbox *outbox)
+{
+    struct outbox_head head;
+
+    assert(outbox->count > 0);
+    memcpy(&head, outbox->bytes.at + outbox->head, sizeof head);
+    outbox->head += outbox_head_size(&head);
+    outbox->count--;
+}
+
+static inline void outbox_pop(struct outbox *outbox)
+{
+    outbox_skip(outbox);
+    if (outbox->count == 0)
+        outbox_clear(outbox);
+}
 
 #endif

@@ -42,6 +42,17 @@ static void hand_out(struct stream *stream, struct stream_read *read, uint64_t p
     read->done(read, sound ? &message : NULL);
 }
 
+/* While nothing else is read into its memory. */
+static void hand_out_lent(struct stream *stream, struct stream_read *read, uint64_t place,
+                          struct bytes bytes)
+{
+    struct jetstream *jetstream = stream->jetstream; /* the stream may go meanwhile */
+
+    jetstream_read_lent(jetstream);
+    hand_out(stream, read, place, bytes);
+    jetstream_read_back(jetstream);
+}
+
 static void unlink_read(struct stream_read *read)
 {
     struct stream_read **at;
@@ -100,6 +111,18 @@ bool stream_read_now(struct stream *stream, const struct index_entry *entry,
     return bytes.size > 0 && to_message(bytes, entry->sequence, message);
 }
 
+bool stream_read_own(struct stream *stream, const struct index_entry *entry, struct buf *memory,
+                     struct stream_message *message)
+{
+    uint8_t *at;
+
+    buf_clear(memory);
+    at = buf_reserve(memory, entry->record_size);
+    return log_read_now(replica_log(stream->replica), entry->place, at, entry->record_size) ==
+               (int64_t)entry->record_size &&
+           to_message(bytes_of(at, entry->record_size), entry->sequence, message);
+}
+
 static struct bytes put(uint8_t **at, struct bytes bytes)
 {
     struct bytes placed = bytes_of(*at, bytes.size);
@@ -137,10 +160,15 @@ void stream_read_at(struct stream *stream, struct stream_read *read,
 {
     struct bytes bytes = read_now(stream, entry);
 
-    if (bytes.size > 0) {
-        hand_out(stream, read, entry->place, bytes);
-        return;
-    }
+    if (bytes.size > 0)
+        hand_out_lent(stream, read, entry->place, bytes);
+    else
+        stream_read_later(stream, read, entry);
+}
+
+void stream_read_later(struct stream *stream, struct stream_read *read,
+                       const struct index_entry *entry)
+{
     read->stream = stream;
     read->place = entry->place;
     read->size = entry->record_size;

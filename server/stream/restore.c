@@ -45,6 +45,7 @@ struct stream_restore {
     struct buf reply; /* of the chunk that is being read; empty: none is, or it was answered */
     bool reading;     /* one is */
     bool whole;       /* the last has come */
+    bool refused;     /* by the disk: something of it is not in the log */
     uint64_t bytes;
 
     struct sink *sink;
@@ -124,6 +125,12 @@ void stream_restore_end(struct stream *stream, const char *reason)
 {
     if (stream->restore != NULL)
         end(stream->restore, reason);
+}
+
+void stream_restore_refused(struct stream *stream)
+{
+    if (stream->restore != NULL)
+        stream->restore->refused = true; /* it ends at its next turn, or with its operation */
 }
 
 /* ---- steps that are operations --------------------------------------------------------------- */
@@ -289,6 +296,8 @@ bool stream_restore_write(struct stream *stream, struct buf *out)
 {
     struct stream_restore *restore = stream->restore;
 
+    if (restore->refused)
+        return false;
     switch (restore->step) {
     case STEP_BEGIN: return write_begin(restore, out);
     case STEP_DELETES: return write_deletes(restore, out);
@@ -461,15 +470,15 @@ static bool take_message(struct stream_restore *restore)
 {
     const struct message_block_record *record = &restore->item.record;
     struct stream *stream = restore->stream;
-    size_t size = record->subject.size + record->headers.size + record->payload.size;
+    size_t size = stream_stored_size(stream->state.config.storage, record->subject.size,
+                                     record->headers.size, record->payload.size);
     struct decision decision;
 
     if (!sound_message(record)) {
         fail(restore, "message %llu makes no sense", (unsigned long long)record->sequence);
         return false;
     }
-    if (jetstream_admits(stream->jetstream, stream->account,
-                         stream->state.config.storage == STORAGE_MEMORY, size) != 0) {
+    if (jetstream_admits(stream->jetstream, stream, size) != 0) {
         fail(restore, "insufficient resources");
         return false;
     }
@@ -665,6 +674,10 @@ void stream_restore_turn(struct stream *stream)
     for (size_t i = 0; i < TURN_ITEMS; i++) {
         if (restore->step != STEP_NONE || stream_operations_busy(stream))
             return;
+        if (restore->refused) {
+            fail(restore, "the disk refused a part of it");
+            return;
+        }
         if (!restore->kept)
             archive_next(&restore->reader, &restore->item);
         restore->kept = true;

@@ -159,9 +159,9 @@ static bool admits(struct firing *firing, struct bytes subject, struct bytes pay
 
     decide_begin_member(&d, &stream->decider, &message, firing->now_ns, &decision);
     if (decide_check_sealed(&d) && decide_check_size(&d) && decide_check_size_configured(&d))
-        *error = jetstream_admits(stream->jetstream, stream->account,
-                                  stream->state.config.storage == STORAGE_MEMORY,
-                                  subject.size + message.headers.size + payload.size);
+        *error = jetstream_admits(stream->jetstream, stream,
+                                  stream_stored_size(stream->state.config.storage, subject.size,
+                                                     message.headers.size, payload.size));
     else
         *error = decision.error;
     return *error == 0;

@@ -216,6 +216,7 @@ static void follow(void *owner)
     stream->gathered = 0;
     if (!STREAM_FLAWED(stream, PARKED_TOLD))
         outbox_clear(&stream->parked);
+    stream_traced_lost(stream, replica_applied(stream->replica), BYTES("not leader"));
     if (!STREAM_FLAWED(stream, OVERLAY_KEPT))
         decider_refused(&stream->decider);
     stream_operations_follow(stream);
@@ -276,6 +277,8 @@ static void refused(void *owner, enum err err)
     decider_refused(&stream->decider);
     stream_origins_stop(stream);
     refuse_parked(stream, err);
+    stream_traced_lost(stream, replica_applied(stream->replica), bytes_of_text(err_text(err)));
+    stream_restore_refused(stream);
     stream_operations_refused(stream, err);
     stream_glances_end(stream);
     stream_consumers_refused(stream);
@@ -544,7 +547,7 @@ int64_t stream_log_now(const struct stream *stream)
 
     if ((stream->decider.flaws & STREAM_FLAW_TIME_FALLS) != 0)
         return io_wall(stream_io(stream));
-    return now_ns > stream->state.log_time_ns ? now_ns : stream->state.log_time_ns;
+    return now_ns > stream_state_time(&stream->state) ? now_ns : stream_state_time(&stream->state);
 }
 
 void stream_propose(struct stream *stream)
@@ -644,6 +647,7 @@ static void send_answers(struct stream *stream)
         send_item(stream, &item);
         outbox_pop(&stream->parked);
     }
+    stream_traced_settle(stream, applied);
 }
 
 static void propose(struct stream *stream)
@@ -698,6 +702,11 @@ struct bytes stream_name(const struct stream *stream)
 const struct stream_state *stream_applied(const struct stream *stream)
 {
     return &stream->state;
+}
+
+uint64_t stream_bytes_tail(const struct stream *stream)
+{
+    return stream_state_bytes(&stream->state) + stream->decider.overlay.bytes;
 }
 
 const struct stream_config *stream_config(const struct stream *stream)

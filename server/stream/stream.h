@@ -140,6 +140,8 @@ struct bytes stream_name(const struct stream *stream);
 struct account *stream_account(const struct stream *stream);
 const struct stream_state *stream_applied(const struct stream *stream);
 const struct stream_config *stream_config(const struct stream *stream);
+/* What is stored, with what is decided here and not yet applied. */
+uint64_t stream_bytes_tail(const struct stream *stream);
 uint64_t stream_id(const struct stream *stream);
 bool stream_leads(const struct stream *stream);
 /* Since when, by the wall clock; of a stream that leads. */

@@ -160,6 +160,8 @@ static void destroy(struct consumer_shell *shell)
     if (shell->offered)
         unlink_offered(shell);
     consumer_index_remove(shell);
+    if (stream->acked == shell)
+        stream->acked = NULL;
     (void)table_remove(&stream->consumers, shell_name(shell));
     (void)table_remove(&stream->consumers_by_number, consumer_number_key(shell->consumer));
     consumer_destroy(shell->consumer);

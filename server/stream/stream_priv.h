@@ -7,6 +7,7 @@
 #include "raft/replica.h"
 #include "server/jetstream_core.h"
 #include "server/jetstream_flaws.h"
+#include "server/message_trace.h"
 #include "server/router.h"
 #include "server/server.h"
 #include "server/stream/consumer_view.h"
@@ -80,6 +81,7 @@ struct stream_blocks {
     struct stream_fill *fill; /* stream_fill.c; NULL: none */
     struct timer fill_timer;
     struct stream_serve *serves; /* stream_serve.c: for others that fill */
+    struct timer serve_timer;
 };
 
 struct publish_waiting; /* look.c: what is asked for now may be answered when the read of that
@@ -199,6 +201,7 @@ struct stream {
         bool busy;                 /* one is under way */
     } look;                        /* look.c */
     struct outbox at_once;
+    struct stream_traced *traced_first, *traced_last; /* stored and not applied: traced.c */
 
     struct stream_glances glances_new;   /* not known what they wait for */
     struct stream_glances glances_aimed; /* known, rising */
@@ -240,6 +243,7 @@ struct stream {
     struct sublist consumer_index; /* which of them a subject is for */
     uint64_t consumer_walks;
     struct sink *inbox_sinks[4];            /* what all of them are told: consumer_inbox.c */
+    struct consumer_shell *acked; /* whom the last ack was for; NULL: nobody, or it is gone */
     struct consumer_stream consumer_stream; /* what they may ask */
     struct consumer_view view;
     bool purging; /* nobody is told of what a purge takes from those who have not acked it */
@@ -295,6 +299,20 @@ void stream_send_now(struct stream *stream, struct outbox_item *item);
 /* ingest.c */
 void stream_ingest(void *owner, const struct message *message); /* sink */
 void stream_ingest_waiting(struct stream *stream);
+/* traced.c: a message that is traced, from stream_traced_begin (which may put other headers into
+ * *publish, in `headers`; NULL: nothing more is told of it) to one of the next two. */
+struct message_trace *stream_traced_begin(struct stream *stream, const struct message *message,
+                                          struct publish *publish, struct buf *headers);
+void stream_traced_decided(struct stream *stream, struct message_trace *trace,
+                           const struct publish *publish, const struct decision *decision);
+void stream_traced_refused(struct message_trace *trace, const struct publish *publish,
+                           uint16_t code, const char *text);
+/* Those that wait up to there are told. */
+void stream_traced_settle(struct stream *stream, uint64_t applied);
+/* The others are not stored, for that reason. */
+void stream_traced_lost(struct stream *stream, uint64_t applied, struct bytes error);
+void stream_traced_forget(struct stream *stream);
+
 void stream_ingest_drop(struct stream *stream);
 void stream_ingest_follow(struct stream *stream); /* what waits goes to the next leader */
 void stream_subscribe(struct stream *stream);     /* sinks as the config has them */
@@ -443,6 +461,7 @@ void stream_fill_fired(struct timer *timer);
 #define STREAM_QUESTION_SIZE 16u /* first and last sequence; an answer begins with them, too */
 void stream_serve_asked(void *owner, struct raft_member by, uint64_t index, struct bytes question);
 void stream_serve_close(struct stream *stream, bool deleted);
+void stream_serve_fired(struct timer *timer);
 /* stream_move.c */
 void stream_move_begin(struct stream *stream); /* after a block: moves what lives among the dead */
 void stream_move_apply(struct stream *stream); /* no block is taken down any more */
@@ -494,14 +513,22 @@ void delivery_statuses(struct consumer_shell *shell, delivery_say_fn *say);
 /* The lane goes: what is being read for it is for nobody. */
 void delivery_forsake(struct consumer_lane *lane);
 
-/* reader.c: the message, if it is in memory and sound; good until the next read. */
+/* reader.c */
+/* The message, if it is in memory and sound; good until the next read. It is the caller who says
+ * that it is lent (jetstream_read_lent) while it is published. */
+bool stream_read_now(struct stream *stream, const struct index_entry *entry,
+                     struct stream_message *message);
+/* So, into memory of the caller's: for who may be called while another message is lent. */
+bool stream_read_own(struct stream *stream, const struct index_entry *entry, struct buf *memory,
+                     struct stream_message *message);
 /* All of it in one piece of memory, the caller's; *copy are views into it. */
 struct bytes stream_message_copy(const struct stream_message *message, struct stream_message *copy);
 /* As stream_read, of a message that may have left the stream: where its record stands. */
 void stream_read_at(struct stream *stream, struct stream_read *read,
                     const struct index_entry *entry);
-bool stream_read_now(struct stream *stream, const struct index_entry *entry,
-                     struct stream_message *message);
+/* So, into memory of its own and never at once: `done` runs from a later turn. */
+void stream_read_later(struct stream *stream, struct stream_read *read,
+                       const struct index_entry *entry);
 
 /* origins.c */
 void stream_origins_turn(struct stream *stream); /* while it leads */
@@ -541,6 +568,7 @@ void stream_snapshot_end(
 /* restore.c */
 void stream_restore_turn(struct stream *stream);
 void stream_restore_end(struct stream *stream, const char *reason); /* likewise */
+void stream_restore_refused(struct stream *stream);
 /* Is the operation its own? Then it writes it: all records but the last are counted as gathered. */
 bool stream_restore_owns(const struct stream *stream, const struct stream_op *op);
 bool stream_restore_write(struct stream *stream, struct buf *out);

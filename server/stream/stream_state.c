@@ -170,6 +170,11 @@ uint64_t stream_state_bytes(const struct stream_state *state)
     return index_bytes(state->index);
 }
 
+int64_t stream_state_time(const struct stream_state *state)
+{
+    return state->last_time_ns > state->log_time_ns ? state->last_time_ns : state->log_time_ns;
+}
+
 uint64_t stream_state_taken(const struct stream_state *state)
 {
     return state->last_seq + state->gap_max;

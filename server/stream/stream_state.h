@@ -103,6 +103,9 @@ void stream_state_lost(struct stream_state *state, uint64_t bytes);
 
 uint64_t stream_state_messages(const struct stream_state *state);
 uint64_t stream_state_bytes(const struct stream_state *state);
+/* No message that follows may be older. A restored stream's last message may have been of a clock
+ * that was ahead. */
+int64_t stream_state_time(const struct stream_state *state);
 /* The highest sequence that is or may have been taken. */
 uint64_t stream_state_taken(const struct stream_state *state);
 /* Oldest message that age may remove, or false: there is none, or no limit of age. */

@@ -42,6 +42,7 @@ struct features_model {
     struct report *report;
     struct thing things[THINGS_MAX];
     unsigned count;
+    bool sick; /* a disk was, so a fast batch may have ended before its last message */
     /* while streams are read */
     long long value[ST_COUNT];   /* of the counters */
     unsigned messages[ST_COUNT]; /* that are there */

@@ -2,7 +2,7 @@
  * sim_features: what streams do beyond storing, on one server or three: counters and sums of
  * counters, mirrors, atomic and fast batches, messages that end and their markers, schedules, and a
  * work queue that is handed over to another stream; drawn at random, while servers die at any disk
- * operation and leaders step down. In the end every stream is read whole on a leader and compared
+ * operation, disks are full or refuse writes for a moment and leaders step down. In the end every stream is read whole on a leader and compared
  * with what the client was told (features_model.h).
  *
  *     sim_features --seed N [--flaw NAME] | --seconds N [--from S] | --flaws --seconds N
@@ -27,6 +27,9 @@
 #define MADE_NS     (60 * SECOND)
 #define SETTLE_NS   (120 * SECOND)
 #define AT_ONCE     20u /* gets under way */
+#define DISK_BYTES  (UINT64_C(1) << 30)
+#define FULL_BYTES  4096u /* less than is used */
+#define WRITE_ERROR 300000u /* of a million */
 #define MEMBERS_MAX 7u
 
 static const struct {
@@ -54,7 +57,12 @@ struct run {
     size_t clients, home; /* the client's node; where it is connected */
     struct sim_client client;
     struct features_model model;
+    unsigned fast_id, fast_next; /* the batch that is sent bit by bit; 0: none is */
     unsigned made, crashes;
+    size_t sick; /* the node whose disk is; the nodes' count: none */
+    struct sim_faults faults[NODES_MAX]; /* of each when it is not */
+    bool lone;   /* the queue and its taker have one replica each, and a consumer made beforehand */
+    bool handed; /* that one is made */
     /* how far each stream was read in the end */
     uint64_t last[ST_COUNT], messages[ST_COUNT];
     bool told[ST_COUNT];
@@ -130,6 +138,8 @@ static void heard(void *context, const struct client_message *message)
     memcpy(subject, message->subject.at, message->subject.size < 79 ? message->subject.size : 79);
     if (sscanf(subject, "_R.t%u", &id) == 1)
         features_heard(&run->model, id, message->payload);
+    else if (strcmp(subject, "_R.k") == 0)
+        run->handed |= memmem(message->payload.at, message->payload.size, "\"config\":", 9) != NULL;
     else if (sscanf(subject, "_R.i%u", &stream) == 1)
         heard_info(run, stream, message->payload);
     else if (sscanf(subject, "_R.g%u.%llu", &stream, &sequence) == 2)
@@ -197,26 +207,36 @@ static void send_batch(struct run *run)
     }
 }
 
-/* All at once; one in three leaves a message out, behind which nothing may be stored. */
+static void send_fast_next(struct run *run)
+{
+    unsigned id = run->fast_id, i = run->fast_next++;
+    const struct thing *thing = &run->model.things[id];
+    unsigned op = i == 1 ? 0 : i == thing->count ? 2 : 1;
+    char payload[40], reply[80];
+
+    if (i == thing->count)
+        run->fast_next = 0;
+    if (i == thing->gap)
+        return;
+    snprintf(payload, sizeof payload, "m%u.%u", id, i);
+    snprintf(reply, sizeof reply, "_R.t%u.f%u.2.fail.%u.%u.$FI", id, id, i, op);
+    say(run, "l.f", reply, "", payload);
+}
+
+/* All at once, or one now and then; one in three leaves a message out, behind which nothing may be
+ * stored. */
 static void send_fast(struct run *run)
 {
     struct thing thing = {
         .kind = THING_FAST, .stream = ST_L, .count = 2 + (unsigned)below(run, MEMBERS_MAX)};
-    unsigned id;
+    bool slow = chance(run, 1, 2);
 
     if (chance(run, 1, 3))
         thing.gap = 2 + (unsigned)below(run, thing.count - 1);
-    id = features_add(&run->model, &thing);
-    for (unsigned i = 1; i <= thing.count && id < THINGS_MAX; i++) {
-        unsigned op = i == 1 ? 0 : i == thing.count ? 2 : 1;
-        char payload[40], reply[80];
-
-        if (i == thing.gap)
-            continue;
-        snprintf(payload, sizeof payload, "m%u.%u", id, i);
-        snprintf(reply, sizeof reply, "_R.t%u.f%u.2.fail.%u.%u.$FI", id, id, i, op);
-        say(run, "l.f", reply, "", payload);
-    }
+    run->fast_id = features_add(&run->model, &thing);
+    run->fast_next = run->fast_id < THINGS_MAX;
+    while (run->fast_next != 0 && !slow)
+        send_fast_next(run);
 }
 
 static void send_ending(struct run *run)
@@ -273,10 +293,12 @@ static void act(struct run *run)
 {
     uint64_t drawn = below(run, 100);
 
-    if (drawn < 40)
+    if (drawn < 30)
         add(run);
-    else if (drawn < 50)
+    else if (drawn < 40)
         send_batch(run);
+    else if (drawn < 60 && run->fast_next != 0)
+        send_fast_next(run);
     else if (drawn < 60)
         send_fast(run);
     else if (drawn < 70)
@@ -312,9 +334,42 @@ static void start_some(struct run *run, bool all)
     }
 }
 
+static void cure(struct run *run)
+{
+    if (run->sick < run->nodes.count) {
+        sim_set_capacity(run->sim, run->sick, DISK_BYTES);
+        sim_set_faults(run->sim, run->sick, &run->faults[run->sick]);
+    }
+    run->sick = run->nodes.count;
+}
+
+/* For a moment a disk has no room, before the server can have seen it coming, or refuses writes. */
+static void sicken(struct run *run)
+{
+    struct sim_faults faults;
+
+    if (run->sick < run->nodes.count) {
+        if (chance(run, 1, 4))
+            cure(run);
+        return;
+    }
+    if (!chance(run, 1, 30))
+        return;
+    run->sick = (size_t)below(run, run->nodes.count);
+    run->model.sick = true;
+    faults = run->faults[run->sick];
+    faults.write_error = WRITE_ERROR;
+    if (chance(run, 1, 2))
+        sim_set_capacity(run->sim, run->sick, FULL_BYTES);
+    else
+        sim_set_faults(run->sim, run->sick, &faults);
+}
+
 static void leave(struct run *run, size_t index)
 {
     run->crashes++;
+    if (index == run->sick)
+        cure(run);
     if (index == run->home)
         sim_client_drop(&run->client);
 }
@@ -323,6 +378,7 @@ static void live(struct run *run)
 {
     size_t fallen = nodes_fallen(&run->nodes);
 
+    sicken(run);
     if (fallen < run->nodes.count)
         leave(run, fallen);
     start_some(run, false);
@@ -345,6 +401,7 @@ static void connect_somewhere(struct run *run)
 
     if (run->client.sock != NULL || !nodes_up(&run->nodes, node))
         return;
+    run->fast_next = 0; /* its answers went to the connection before */
     run->home = node;
     sim_client_connect(&run->client, node, NODES_PORT, "_R.>");
 }
@@ -363,7 +420,9 @@ static void begin(struct run *run, uint64_t seed, bool loud, uint64_t flaws)
     run->report.sim = run->sim;
     prng_seed(&run->prng, seed ^ UINT64_C(0xfea7));
     nodes_init(&run->nodes, &run->report, run->sim, &run->prng, chance(run, 1, 2) ? 3 : 1);
+    run->sick = run->nodes.count;
     run->nodes.dying = run->nodes.born = run->nodes.wiped = nothing;
+    run->lone = seed % 2 == 0;
     run->clients = sim_node_add(run->sim);
     for (size_t i = 0; i < run->nodes.count; i++) {
         struct options *options = &run->nodes.at[i].options;
@@ -375,6 +434,7 @@ static void begin(struct run *run, uint64_t seed, bool loud, uint64_t flaws)
         faults.write_error = faults.sync_error = faults.read_error = faults.short_count = 0;
         faults.error_sticky = faults.sync_evicts = faults.net_reset = 0;
         sim_set_faults(run->sim, i, &faults);
+        run->faults[i] = faults;
     }
     sim_client_init(&run->client, run->sim, sim_node_io(run->sim, run->clients), heard, run);
 }
@@ -406,14 +466,41 @@ static bool until(struct run *run, int64_t most_ns, bool (*done)(struct run *run
     return report_good(&run->report);
 }
 
+/* The queue and its taker may stand alone: then each disk is the only one that holds a message
+ * while it is handed over, and each message is confirmed by itself. */
+static size_t replicas_of(const struct run *run)
+{
+    return run->lone && (run->made == ST_Q || run->made == ST_D) ? 1 : run->nodes.count;
+}
+
+static void make_consumer(struct run *run)
+{
+    say(run, "$JS.API.CONSUMER.CREATE.Q.C", "_R.k", "",
+        "{\"stream_name\":\"Q\",\"config\":{\"name\":\"C\",\"durable_name\":\"C\","
+        "\"deliver_subject\":\"hand.over\",\"ack_policy\":\"flow_control\","
+        "\"flow_control\":true,\"idle_heartbeat\":1000000000,\"max_ack_pending\":1}}");
+}
+
+static const char *config_of(const struct run *run)
+{
+    if (run->lone && run->made == ST_D)
+        return "\"sources\":[{\"name\":\"Q\",\"consumer\":{\"name\":\"C\","
+               "\"deliver_subject\":\"hand.over\"}}]";
+    return streams[run->made].config;
+}
+
 static void make(struct run *run)
 {
     char subject[40], reply[16], body[600];
 
+    if (run->lone && run->made == ST_D && !run->handed) {
+        make_consumer(run);
+        return;
+    }
     snprintf(subject, sizeof subject, "$JS.API.STREAM.CREATE.%s", streams[run->made].name);
     snprintf(reply, sizeof reply, "_R.c%u", run->made);
     snprintf(body, sizeof body, "{\"name\":\"%s\",\"num_replicas\":%zu,\"allow_direct\":true,%s}",
-             streams[run->made].name, run->nodes.count, streams[run->made].config);
+             streams[run->made].name, replicas_of(run), config_of(run));
     say(run, subject, reply, "", body);
 }
 
@@ -469,6 +556,7 @@ static void get_some(struct run *run)
 
 static void conclude(struct run *run)
 {
+    cure(run);
     for (size_t i = 0; i < run->nodes.count; i++) {
         sim_crash_after(run->sim, i, SIM_CRASH_KILL, 0);
         sim_heal(run->sim, i);
@@ -541,6 +629,8 @@ static struct flaw {
     {STREAM_FLAW_POSITION_LOST, "POSITION_LOST", "what was taken from a source is not remembered"},
     {STREAM_FLAW_HAND_OVER_SKIPS, "HAND_OVER_SKIPS",
      "who leads anew passes over the first message that it is handed"},
+    {STREAM_FLAW_HANDED_OVER_EARLY, "HANDED_OVER_EARLY",
+     "what is handed over is confirmed before it is applied"},
     {STREAM_FLAW_FAST_GAP, "FAST_GAP", "a fast batch goes on behind a gap that was to end it"},
     {STREAM_FLAW_BATCH_HALF, "BATCH_HALF",
      "of an atomic batch that is refused, what came before the reason stays"},

@@ -271,7 +271,7 @@ class Socks(CliCase):
         at = f"127.0.0.1:{self.proxy(answer=5).port}"
         self.fails(UNREACHABLE, "pub", "a", "b", "--socks-proxy", at, says="SOCKS proxy 127.0.0.1:.*: nobody listens there")
         self.fails(UNREACHABLE, "pub", "a", "b", "--socks-proxy", f"127.0.0.1:{self.server.port}", says="it is no SOCKS5 proxy")
-        self.fails(UNREACHABLE, "pub", "a", "b", "--socks-proxy", "127.0.0.1:1", says="no server at 127.0.0.1:1")
+        self.fails(UNREACHABLE, "pub", "a", "b", "--socks-proxy", "127.0.0.1:1", says="no SOCKS proxy at 127.0.0.1:1")
         self.fails(USAGE, "pub", "a", "b", "--socks-proxy", "http://x", says="no SOCKS proxy")
 
     def test_a_wrong_address_is_said_without_its_password(self):

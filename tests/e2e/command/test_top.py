@@ -179,6 +179,20 @@ class Top(CliCase):
         screen.type("\003")  # Ctrl-C
         self.assertEqual(screen.wait(), DONE)
 
+    def test_no_line_is_longer_than_a_terminal_of_twenty_columns(self):
+        self.run_cli("stream", "add", "WIDE", "--subjects", "wide", "--defaults", "--description", "x")
+        self.addCleanup(self.run_cli, "stream", "rm", "WIDE", "--force")
+        screen = Screen(self, ["top", "--interval", "10s"], lines=7, columns=20)
+        lines = screen.until(lambda s: "1 to 2 of 3" in s.said and "q quit" in s.drawn()[-1])
+        self.assertEqual([len(line) for line in lines if len(line) > 20], [], lines)
+        screen.type("3")
+        lines = screen.until(lambda s: "Connections need" in s.drawn()[-2] and "q quit" in s.drawn()[-1])
+        self.assertEqual([len(line) for line in lines if len(line) > 20], [], lines)
+        screen.resize(7, 6)
+        screen.type("1")
+        lines = screen.until(lambda s: s.drawn()[-1] == "q quit")
+        self.assertEqual([len(line) for line in lines if len(line) > 6], [], lines)
+
     def test_a_signal_leaves_the_terminal_as_it_was(self):
         screen = Screen(self, ["top"])
         screen.until(lambda s: "q quit" in s.said)

@@ -259,6 +259,7 @@ TESTS = {
     "tests/e2e/wire/test_server_errors.py": [10023, 10040, 10075, 10134],
     "tests/unit/server/test_scenes.c": [10008, 10049],
     "tests/e2e/wire/test_offline.py": [10194],
+    "tests/e2e/wire/test_tiers.py": [10120],
     "tests/sim/user.c": [10167],
 }  # fmt: skip
 
@@ -282,7 +283,7 @@ NEVER = {
     "servers that have JetStream take part in its cluster, or do not start": [10006, 10007, 10009, 10036],
     "a change of members waits for the one before it": [10124, 10129, 10226],
     "a restore subscribes and opens no file, which could fail": [10042, 10072],
-    "an account of operators without JetStream answers 10039": [10035, 10120],
+    "an account of operators without JetStream answers 10039": [10035],
     "JetStream that is off answers by its silence": [10076],
     "an id that is in flight is answered when it is stored": [10158],
     "no version since 2.10 sends it": [10004, 10011, 10019, 10061, 10063, 10066, 10067, 10068, 10073, 10096, 10117, 10163, 10180],

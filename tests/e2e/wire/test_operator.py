@@ -229,7 +229,7 @@ class Configured(OperatorCase):
             ("service_latency of exports is not supported", lambda: self.write(exports=[{"subject": "s", "type": "service", "service_latency": {"sampling": 100, "results": "r"}}])),
             ("account not defined for stream import", lambda: self.write(imports=[{"subject": "s", "type": "stream", "account": Key("A").text}])),
             ("Error adding mapping", lambda: self.write(mappings={"a.*": [{"subject": "b.$2"}]})),
-            ("tiered_limits are not supported", lambda: self.write(limits={**FREE, "tiered_limits": {"R1": {"streams": 1}}})),
+            ("what it claims is not supported", lambda: self.write(limits={**FREE, "tiered_limits": {"": {"disk_storage": 1}}})),
             ("users to be configured directly", lambda: self.write(extra="authorization { user: u, password: p }")),
             ("Accounts to be configured directly", lambda: self.write(extra="accounts { B: {} }")),
         ):

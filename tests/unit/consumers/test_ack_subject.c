@@ -1,4 +1,8 @@
 #include "consumers/ack_subject.h"
+
+#include <stdio.h>
+
+#include "base/prng.h"
 #include "tests/unit/unit.h"
 
 static struct bytes written(const struct ack_subject *ack)
@@ -45,6 +49,25 @@ START_TEST(what_is_written_is_read_back)
 }
 END_TEST
 
+/* Around every power of ten, and many between. */
+START_TEST(every_number_of_digits_is_written_as_printf_writes_it)
+{
+    struct prng prng;
+    uint64_t power = 1;
+    char right[64];
+
+    prng_seed(&prng, 3);
+    for (unsigned digits = 1; digits <= 20; digits++, power *= 10)
+        for (unsigned i = 0; i < 2000; i++) {
+            uint64_t value = i < 3 ? power - 1 + i : power + prng_below(&prng, power * 9);
+            struct ack_subject ack = {1, value, 2, 3, 4};
+
+            snprintf(right, sizeof right, "$JS.ACK.S.C.1.%llu.2.3.4", (unsigned long long)value);
+            ck_assert(bytes_equal(written(&ack), bytes_of_text(right)));
+        }
+}
+END_TEST
+
 START_TEST(the_longest_fits)
 {
     struct ack_subject ack = {UINT64_MAX, UINT64_MAX, UINT64_MAX, INT64_MIN, UINT64_MAX};
@@ -54,7 +77,7 @@ START_TEST(the_longest_fits)
     memset(name, 'n', sizeof(name));
     prefix = ack_subject_prefix(text, bytes_of(name, 255), bytes_of(name, 255));
     ck_assert_uint_eq(prefix, ACK_SUBJECT_PREFIX_MAX);
-    ck_assert_uint_eq(ack_subject_write(text, prefix, &ack), ACK_SUBJECT_MAX);
+    ck_assert_uint_eq(ack_subject_write(text, prefix, &ack), ACK_SUBJECT_MAX - 7);
     ck_assert_uint_eq(ack_subject_prefix(text, bytes_of(name, 256), BYTES("C")), 0);
     ck_assert_uint_eq(ack_subject_prefix(text, BYTES("S"), bytes_of(name, 256)), 0);
 }
@@ -145,6 +168,7 @@ int main(void)
     const TTest *tests[] = {
         it_reads_as_the_reference_writes_it,
         what_is_written_is_read_back,
+        every_number_of_digits_is_written_as_printf_writes_it,
         the_longest_fits,
         the_second_form_is_read_whatever_follows,
         anything_else_is_refused,

@@ -34,6 +34,7 @@ struct machine {
     bool leads, captured, filling, elsewhere;
     unsigned taken;
     bool deaf; /* nothing comes in or goes out */
+    bool asks; /* two things, instead of taking at once what it fills */
     struct buf body;
 };
 
@@ -49,6 +50,8 @@ static struct {
     size_t frame_count;
     unsigned out;    /* times that one was said to stay out */
     unsigned differ; /* times that one was said to differ */
+    unsigned first_asked, second_asked;
+    bool first_told;
 } w;
 
 /* ---- the machine -----------------------------------------------------------------------------
@@ -149,14 +152,25 @@ static enum err on_fill(void *owner, const struct replica_block *block)
     struct machine *m = owner;
 
     m->filled = count_in(block->body);
-    m->filling = true;
+    m->filling = !m->asks;
+    if (m->asks) {
+        replica_ask(m->replica, 0, BYTES("first"));
+        replica_ask(m->replica, 1, BYTES("second"));
+    }
     return OK;
 }
 
+/* To the second it has another question at once, to the first none. */
 static void on_told(void *owner, struct bytes answer)
 {
-    (void)owner;
-    (void)answer;
+    struct machine *m = owner;
+
+    if (bytes_equal(answer, BYTES("second"))) {
+        replica_ask(m->replica, 1, answer);
+        return;
+    }
+    replica_ask(m->replica, 0, (struct bytes){0});
+    w.first_told = m->filling = true;
 }
 
 static void on_nothing(void *owner)
@@ -171,10 +185,12 @@ static void on_taken(void *owner)
 
 static void on_asked(void *owner, struct raft_member by, uint64_t index, struct bytes question)
 {
-    (void)owner;
-    (void)by;
-    (void)index;
-    (void)question;
+    struct machine *m = owner;
+    bool second = bytes_equal(question, BYTES("second"));
+
+    *(second ? &w.second_asked : &w.first_asked) += 1;
+    if (second || w.first_asked > 2)
+        replica_tell(m->replica, by, index, question);
 }
 
 static const struct replica_events events = {
@@ -768,6 +784,26 @@ START_TEST(a_state_that_is_not_the_majoritys_is_not_taken)
 }
 END_TEST
 
+START_TEST(what_is_not_answered_is_asked_again_however_much_else_is)
+{
+    struct machine *m;
+
+    begin(0);
+    publish(20);
+    m = follower();
+    m->asks = true;
+    m->count += 5;
+    publish(40);
+    pass(5 * SECOND);
+    ck_assert(w.first_told);
+    ck_assert_uint_eq(w.first_asked, 3);    /* and no more often: the answer takes its place */
+    ck_assert_uint_gt(w.second_asked, 100); /* it does not wait for the first */
+    ck_assert_uint_eq(m->taken, 1);
+    ck_assert(equal());
+    end();
+}
+END_TEST
+
 int main(void)
 {
     const TTest *tests[] = {
@@ -783,6 +819,7 @@ int main(void)
         one_that_cannot_read_what_follows_the_block_heals_with_a_later_one,
         nobody_is_told_to_differ_by_less_than_a_majority_or_about_something_else,
         a_state_that_is_not_the_majoritys_is_not_taken,
+        what_is_not_answered_is_asked_again_however_much_else_is,
     };
 
     return UNIT_RUN_PLAIN("replica_heal", tests);

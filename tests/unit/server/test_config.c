@@ -164,8 +164,8 @@ START_TEST(users_have_names_keys_and_permissions)
     ck_assert_uint_eq(auth->accounts_count, 2);
     ck_assert_ptr_eq(auth->users[2].account, auth->accounts[0]);
     ck_assert(auth->accounts[0]->jetstream.enabled);
-    ck_assert_int_eq(auth->accounts[0]->jetstream.store_max, 5);
-    ck_assert_int_eq(auth->accounts[0]->jetstream.memory_max, -1);
+    ck_assert_int_eq(auth->accounts[0]->jetstream.limits.store_max, 5);
+    ck_assert_int_eq(auth->accounts[0]->jetstream.limits.memory_max, -1);
     ck_assert_int_eq(auth->accounts[1]->max_connections, 1);
     ck_assert_int_eq(auth->accounts[1]->max_subscriptions, 2);
     ck_assert_int_eq(auth->accounts[1]->max_payload, 3);

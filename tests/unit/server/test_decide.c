@@ -515,6 +515,23 @@ START_TEST(time_never_falls_in_a_stream)
 }
 END_TEST
 
+/* The last message of a backup may be gone, and its time that of a clock which was ahead. */
+START_TEST(a_time_that_was_restored_is_the_least_that_follows)
+{
+    struct effect skip = {.type = EFFECT_SKIP,
+                          .skip = {.last = 7, .time_ns = INT64_C(1700003600000000000)}};
+
+    begin("");
+    rig_operation(rig, &skip);
+    rig_settle(rig);
+    publish("s.a", "");
+    check_stored(8);
+    rig_settle(rig);
+    ck_assert_uint_eq(rig->state.last_seq, 8);
+    rig_destroy(rig);
+}
+END_TEST
+
 START_TEST(a_sequence_after_the_last_one_does_not_exist)
 {
     begin("\"first_seq\":18446744073709551614");
@@ -679,6 +696,7 @@ int main(void)
         nothing_is_decided_before_a_removal_is_applied,
         what_never_happened_frees_its_sequence_and_its_id,
         time_never_falls_in_a_stream,
+        a_time_that_was_restored_is_the_least_that_follows,
         a_sequence_after_the_last_one_does_not_exist,
         lost_messages_keep_their_sequences,
         discard_new_refuses_what_would_not_fit,

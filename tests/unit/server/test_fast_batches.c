@@ -239,6 +239,22 @@ START_TEST(a_message_that_has_to_wait_comes_again_as_if_for_the_first_time)
 }
 END_TEST
 
+/* A publisher takes an ack for all that came before it. */
+START_TEST(what_the_disk_refused_is_never_acknowledged)
+{
+    begin();
+    message("fail", 3, 1, 0);
+    rig_settle(rig);
+    message("fail", 3, 2, 1);
+    rig_propose(rig);
+    rig_refuse(rig);
+    message("fail", 3, 3, 1);
+    ck_assert_int_eq(decision.outcome, DECIDE_REFUSE);
+    ck_assert_uint_eq(decision.error, 10208);
+    rig_destroy(rig);
+}
+END_TEST
+
 START_TEST(batches_are_counted_and_dropped_when_they_are_left)
 {
     struct fast_batches *batches;
@@ -277,6 +293,7 @@ int main(void)
         a_refused_message_is_told_of_or_ends_the_batch,
         a_duplicate_is_passed_over,
         a_message_that_has_to_wait_comes_again_as_if_for_the_first_time,
+        what_the_disk_refused_is_never_acknowledged,
         batches_are_counted_and_dropped_when_they_are_left,
     };
 

@@ -136,10 +136,15 @@ static void check_message(const struct index *index, const struct model *model, 
     const struct model_message *message = &model->at[i];
     struct index_subject expected = {0}, counts;
     struct index_entry entry;
+    log_place place;
+    uint32_t size;
 
     ck_assert(index_get(index, message->sequence, &entry) == message->live);
-    if (message->live)
+    ck_assert(index_place(index, message->sequence, &place, &size) == message->live);
+    if (message->live) {
         check_entry(message, &entry);
+        ck_assert(place == entry.place && size == entry.record_size);
+    }
     ck_assert(index_is_last(index, message->sequence, up_to) ==
               (message->live && message->sequence <= up_to && newest_of_subject(model, i, up_to)));
     for (size_t k = 0; k < model->count; k++) {
