@@ -7,8 +7,8 @@
 #define ROUNDS  3
 #define LATE_NS (900 * MILLISECOND) /* longer than an election, shorter than a link is silent */
 
-static const char *const names[SCRIPT_COUNT] = {"none",    "stale", "heir",  "change", "late",
-                                                "differs", "rot",   "short", "scale",  "gone"};
+static const char *const names[SCRIPT_COUNT] = {
+    "none", "stale", "heir", "change", "late", "differs", "rot", "short", "scale", "gone", "erase"};
 
 const char *script_name(enum script script)
 {
@@ -29,9 +29,8 @@ void script_prepare(enum script script, struct nodes *nodes)
     /* Entries are then durable by their segment alone, and may be later than a vote. */
     for (size_t i = 0; script == SCRIPT_HEIR && i < nodes->count; i++)
         nodes->at[i].options.sim.journal_batch_max = 1;
-    for (size_t i = 0;
-         (script == SCRIPT_DIFFERS || script == SCRIPT_ROT || script == SCRIPT_SCALE) &&
-         i < nodes->count;
+    for (size_t i = 0; i < nodes->count && (script == SCRIPT_DIFFERS || script == SCRIPT_ROT ||
+                                            script == SCRIPT_SCALE || script == SCRIPT_ERASE);
          i++)
         nodes->at[i].options.sim.block_bytes = 4 << 10; /* blocks come often */
     /* Without blocks: what is lost below one is a message that cannot be read. */
@@ -412,6 +411,7 @@ void script_play(enum script script, const struct stage *stage)
         case SCRIPT_SHORT: play_short(stage); break;
         case SCRIPT_SCALE: play_scale(stage); break;
         case SCRIPT_GONE: play_gone(stage); break;
+        case SCRIPT_ERASE: play_erase(stage); break;
         case SCRIPT_NONE:
         case SCRIPT_COUNT: break;
         }
