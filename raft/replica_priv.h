@@ -115,8 +115,14 @@ struct replica {
     struct replica_read *reads;          /* waiting */
     struct io_op warm;                   /* brings an entry into memory that a follower needs */
     struct raft_member warm_for;
+    uint64_t warm_index;
     bool warming;
     struct buf scratch; /* entries read back from the log */
+
+    struct {
+        uint64_t index; /* the last one, above the floor; 0: all that was asked for could be read */
+        int64_t noted_ns, asked_ns; /* the first time; when a block was wanted for it, 0: not yet */
+    } unread;                       /* entries that a member needs (replica_unread.c) */
 
     struct store_vote_op ballot; /* being written */
     uint64_t ballot_number;
@@ -202,6 +208,8 @@ void replica_block_doubted(struct replica *replica, uint64_t index);
 /* Proposes a batch of a seal alone, if that is possible now (replica.c). */
 void replica_seal_now(struct replica *replica);
 enum err replica_block_restore(struct replica *replica, const struct log_block *block);
+/* The floor rises to the newest block at once, also in a cluster. */
+void replica_block_floor(struct replica *replica);
 /* Leaves the machine's part of a body; false: replica_block_restore would refuse the other. */
 bool replica_block_machine(struct bytes *body);
 
@@ -227,6 +235,11 @@ void replica_offer(struct replica *replica, struct raft_member to);
 void replica_offers_look(struct replica *replica); /* who is not heard any more is offered anew */
 void replica_offers_drop(struct replica *replica);
 void replica_offer_step(struct replica *replica, const struct wire_message *message);
+
+/* replica_unread.c */
+void replica_unread(struct replica *replica, uint64_t index); /* a member needs it, and waits */
+void replica_unread_look(struct replica *replica);            /* with each heartbeat of a leader */
+void replica_unread_drop(struct replica *replica);
 
 /* The section that a body begins with; every other one is the machine's. */
 #define REPLICA_SECTION_GROUP 1u

@@ -708,6 +708,61 @@ START_TEST(one_that_cannot_read_what_follows_the_block_heals_with_a_later_one)
 }
 END_TEST
 
+/* Entries above the floor that only those who are here have: `m` needs them. No seal is among them.
+ */
+static void lag(struct machine *m)
+{
+    publish(20);
+    while (leader()->replica->block.bytes > leader()->replica->block.due / 2)
+        publish(1);
+    m->deaf = true;
+    publish(1);
+    ck_assert_uint_gt(replica_applied(leader()->replica), log_floor(leader()->replica->log));
+}
+
+START_TEST(an_entry_that_the_leader_cannot_read_comes_from_another_one)
+{
+    struct machine *m, *before;
+    uint64_t floor;
+
+    begin(0);
+    publish(1);
+    m = follower();
+    lag(m);
+    before = leader();
+    floor = log_floor(before->replica->log);
+    spoil(before);
+    m->deaf = false;
+    pass(3 * SECOND);
+    ck_assert_ptr_ne(leader(), before);
+    ck_assert(equal());
+    ck_assert_uint_eq(m->taken, 0);
+    ck_assert_uint_eq(log_floor(leader()->replica->log), floor);
+    end();
+}
+END_TEST
+
+START_TEST(an_entry_that_no_leader_can_read_is_taken_as_a_block)
+{
+    struct machine *m;
+
+    begin(0);
+    publish(1);
+    m = follower();
+    lag(m);
+    for (size_t i = 0; i < NODES; i++)
+        if (&w.at[i] != m)
+            spoil(&w.at[i]);
+    m->deaf = false;
+    pass(10 * SECOND);
+    ck_assert(equal());
+    ck_assert_uint_eq(m->taken, 1);
+    publish(10);
+    ck_assert(equal());
+    end();
+}
+END_TEST
+
 /* ---- no false alarm --------------------------------------------------------------------------
  */
 
@@ -817,6 +872,8 @@ int main(void)
         a_leader_whose_block_rots_makes_another_for_who_needs_one,
         leadership_is_not_handed_to_one_that_has_lost_entries,
         one_that_cannot_read_what_follows_the_block_heals_with_a_later_one,
+        an_entry_that_the_leader_cannot_read_comes_from_another_one,
+        an_entry_that_no_leader_can_read_is_taken_as_a_block,
         nobody_is_told_to_differ_by_less_than_a_majority_or_about_something_else,
         a_state_that_is_not_the_majoritys_is_not_taken,
         what_is_not_answered_is_asked_again_however_much_else_is,
