@@ -141,6 +141,10 @@ struct raft_options {
 };
 
 #define RAFT_DAMAGED_ALL UINT64_MAX
+/* As ALL of one that has given up its log, and begins again with the entry that the log began with:
+ * even if that names no other voter it is not the only one, and what counts is a term later than
+ * that of the first leader it hears. */
+#define RAFT_DAMAGED_ANEW (UINT64_MAX - 1)
 
 /* What recovery found. */
 struct raft_recovered {

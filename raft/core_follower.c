@@ -172,6 +172,10 @@ void core_step_append(struct raft_core *core, const struct raft_message *message
         core_follow(core, core->term, message->from);
     }
     heard(core, message);
+    if (core->damaged == RAFT_DAMAGED_ANEW && !core->anew_heard) {
+        core->anew_heard = true;
+        core->damaged_term = message->term;
+    }
 
     if (matches(core, message)) {
         accept(core, message);

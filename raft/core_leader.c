@@ -422,8 +422,10 @@ static bool renew_term(struct raft_core *core)
         core->lead.waited_due = core->now_ns + 4 * core->options.election_ns;
         return false;
     }
-    if (!idle && (core_alone(core) || core->now_ns < core->lead.waited_due))
+    if (!idle && core->now_ns < core->lead.waited_due)
         return false;
+    if (core_alone(core) && core->committed < core->terms.last)
+        return false; /* it would stand beside what its own disk still has to take */
     core->lead.idle_ns = core->now_ns;
     core->lead.waited_due = core->now_ns + 4 * core->options.election_ns;
     if (!core_alone(core)) {

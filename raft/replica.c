@@ -135,8 +135,9 @@ void replica_look_at_members(struct replica *replica)
 {
     const struct raft_config *config = raft_core_config(replica->core);
 
-    replica->alone =
-        config->count == 1 && members_equal(config->at[0], groups_self(replica->groups));
+    replica->alone = config->count == 1 &&
+                     members_equal(config->at[0], groups_self(replica->groups)) &&
+                     !raft_core_damaged(replica->core);
 }
 
 /* What was sealed or taken goes into the cache as long as anybody else may need it or decide on it.

@@ -271,7 +271,7 @@ static void make_core(struct recovery *recovery)
         recovered.config.count = 0;
     if (!REPLICA_FLAWED(replica, VOTE_FORGOTTEN) &&
         store_vote_found(groups->store, replica->id, &vote)) {
-        if (vote.damaged > recovered.damaged)
+        if (vote.damaged > recovered.damaged || vote.damaged == RAFT_DAMAGED_ANEW)
             recovered.damaged = vote.damaged;
         if (vote.term >= recovered.term) {
             recovered.term = vote.term;
@@ -279,11 +279,12 @@ static void make_core(struct recovery *recovery)
                 (struct raft_member){.node = vote.node, .incarnation = vote.incarnation};
         }
     }
-    if (only_voter(recovery))
+    if (only_voter(recovery) && recovered.damaged != RAFT_DAMAGED_ANEW)
         recovered.damaged = 0; /* nobody has what it lost */
     replica->repair_from = recovery->lost_first;
     replica->repair_to = recovered.damaged;
-    replica->forgets = log_in_memory(replica->log) && recovered.damaged > 0;
+    replica->forgets = log_in_memory(replica->log) && recovered.damaged > 0 &&
+                       recovered.damaged != RAFT_DAMAGED_ANEW;
     replica->core = raft_core_new(&options, &recovered);
     tell_core(recovery);
 }

@@ -95,7 +95,9 @@ void replica_vote(struct replica *replica, const struct raft_order *order)
         .term = order->term,
         .node = order->member.node,
         .incarnation = order->member.incarnation,
-        .damaged = log_in_memory(replica->log) ? RAFT_DAMAGED_ALL : order->index,
+        .damaged = log_in_memory(replica->log) && order->index != RAFT_DAMAGED_ANEW
+                       ? RAFT_DAMAGED_ALL
+                       : order->index,
     };
     if (REPLICA_FLAWED(replica, VOTE_UNDURABLE) || REPLICA_FLAWED(replica, VOTE_UNWRITTEN))
         raft_core_voted(replica->core, io_now(replica->io), order->number);

@@ -194,6 +194,7 @@ static enum err apply_members(struct catalogue *catalogue, struct decoder *in,
     if (in->failed || entry == NULL || entry->removed || members.count == 0)
         return ERR_CORRUPT;
     entry->wished = members;
+    entry->moved = true;
     entry->settled = false;
     *touched = entry;
     return OK;
@@ -395,8 +396,11 @@ bool catalogue_write_expel(struct buf *out, struct raft_member member)
 
 /* ---- in a state block ------------------------------------------------------------------------ */
 
-#define BLOCK_VERSION  1u
-#define BLOCK_EXPELLED 2u /* behind the head: who was removed. Without any it stays version 1 */
+#define BLOCK_VERSION 1u /* as long as nobody was removed, and no stream had other members */
+#define BLOCK_MOVED   2u /* behind the head: who was removed; and of each stream whether it had */
+
+#define ENTRY_REMOVED 1u /* flags of an entry */
+#define ENTRY_MOVED   2u
 
 /* The assignment with the newest config, and what has come since. */
 static void encode_entry(const struct catalogue_entry *entry, struct buf *out)
@@ -406,7 +410,7 @@ static void encode_entry(const struct catalogue_entry *entry, struct buf *out)
     uint8_t *at = buf_reserve(out, size);
 
     at = encode_u64(at, entry->version);
-    at = encode_u32(at, entry->removed);
+    at = encode_u32(at, (entry->removed ? ENTRY_REMOVED : 0) | (entry->moved ? ENTRY_MOVED : 0));
     at = encode_u32(at, wished->count);
     (void)encode_members(at, wished);
     buf_commit(out, size);
@@ -427,16 +431,26 @@ static void encode_expelled(const struct catalogue_expelled *expelled, struct bu
     buf_commit(out, size);
 }
 
+static bool has_moved(const struct catalogue *catalogue)
+{
+    bool moved = catalogue->expelled.count > 0;
+
+    for (const struct catalogue_entry *entry = catalogue->first; entry != NULL && !moved;
+         entry = entry->next)
+        moved = entry->moved;
+    return moved;
+}
+
 void catalogue_encode(const struct catalogue *catalogue, struct buf *out)
 {
-    bool expelled = catalogue->expelled.count > 0;
+    bool moved = has_moved(catalogue);
     uint8_t *at = buf_reserve(out, 16);
 
-    at = encode_u32(at, expelled ? BLOCK_EXPELLED : BLOCK_VERSION);
+    at = encode_u32(at, moved ? BLOCK_MOVED : BLOCK_VERSION);
     at = encode_u32(at, 0);
     (void)encode_u64(at, catalogue->id_next);
     buf_commit(out, 16);
-    if (expelled)
+    if (moved)
         encode_expelled(&catalogue->expelled, out);
     for (const struct catalogue_entry *entry = catalogue->first; entry != NULL; entry = entry->next)
         encode_entry(entry, out);
@@ -444,19 +458,32 @@ void catalogue_encode(const struct catalogue *catalogue, struct buf *out)
 
 struct catalogued {
     uint64_t version;
-    bool removed;
+    bool removed, moved;
     struct raft_config wished;
     struct record record; /* the assignment */
     struct catalogue_assignment assigned;
 };
 
+static bool same_members(const struct raft_config *a, const struct raft_config *b)
+{
+    bool same = a->count == b->count;
+
+    for (uint32_t i = 0; same && i < a->count; i++)
+        same = members_equal(a->at[i], b->at[i]) && a->at[i].learner == b->at[i].learner;
+    return same;
+}
+
 static bool take_entry(struct decoder *in, struct catalogued *out)
 {
     struct decoder body;
-    uint32_t count;
+    uint32_t count, flags;
 
     *out = (struct catalogued){.version = decode_u64(in)};
-    out->removed = decode_u32(in) != 0;
+    flags = decode_u32(in);
+    out->removed = (flags & ENTRY_REMOVED) != 0;
+    out->moved = (flags & ENTRY_MOVED) != 0;
+    if (flags > (ENTRY_REMOVED | ENTRY_MOVED))
+        return false;
     count = decode_u32(in);
     decode_members(in, count, &out->wished);
     if (in->failed || out->wished.count == 0 || record_read(in->rest, &out->record) != OK ||
@@ -466,6 +493,8 @@ static bool take_entry(struct decoder *in, struct catalogued *out)
     decoder_init(&body, out->record.body);
     (void)decode_bytes(&body, 6);
     decode_assignment(&body, &out->assigned);
+    /* What version 1 does not say, but shows. */
+    out->moved = out->moved || !same_members(&out->wished, &out->assigned.members);
     return !body.failed && out->assigned.members.count > 0;
 }
 
@@ -473,7 +502,7 @@ static bool decode_expelled(struct decoder *in, struct catalogue_expelled *expel
 {
     uint64_t count = decode_u64(in);
 
-    if (in->failed || count == 0 || count > CATALOGUE_EXPELLED_MAX)
+    if (in->failed || count > CATALOGUE_EXPELLED_MAX)
         return false;
     for (uint64_t i = 0; i < count; i++) {
         struct raft_config one;
@@ -501,7 +530,7 @@ static bool begin_decode(struct decoder *in, struct bytes bytes, struct block_he
     if (in->failed || zero != 0)
         return false;
     return version == BLOCK_VERSION ||
-           (version == BLOCK_EXPELLED && decode_expelled(in, &head->expelled));
+           (version == BLOCK_MOVED && decode_expelled(in, &head->expelled));
 }
 
 enum err catalogue_check(const struct catalogue *catalogue, struct bytes bytes)
@@ -526,15 +555,6 @@ enum err catalogue_check(const struct catalogue *catalogue, struct bytes bytes)
     return OK;
 }
 
-static bool same_members(const struct raft_config *a, const struct raft_config *b)
-{
-    bool same = a->count == b->count;
-
-    for (uint32_t i = 0; same && i < a->count; i++)
-        same = members_equal(a->at[i], b->at[i]) && a->at[i].learner == b->at[i].learner;
-    return same;
-}
-
 static void merge_known(struct catalogue *catalogue, struct catalogue_entry *entry,
                         const struct catalogued *item)
 {
@@ -550,6 +570,7 @@ static void merge_known(struct catalogue *catalogue, struct catalogue_entry *ent
         entry->settled = false;
         entry->touched = true;
     }
+    entry->moved = entry->moved || item->moved;
     if (item->removed && !entry->removed) {
         entry->removed = true;
         catalogue_hide(catalogue, entry);
@@ -565,6 +586,7 @@ static void merge_new(struct catalogue *catalogue, const struct catalogued *item
     assert(err == OK); /* it was checked */
     entry->version = item->version;
     entry->wished = item->wished;
+    entry->moved = item->moved;
     entry->removed = item->removed;
     entry->touched = true;
     if (entry->removed)

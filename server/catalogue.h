@@ -52,6 +52,7 @@ struct catalogue_entry {
     struct catalogue_assignment assigned; /* account and json are owned; json is the newest */
     uint64_t version;                     /* of the config, from 1 */
     struct raft_config wished;            /* members that the group shall have */
+    bool moved;                           /* they were others once: a log may have been given up */
     bool removed;                         /* committed removal; files may still be there */
     bool readable;                        /* the json is a config this version understands */
     struct stream_config config;          /* decoded, in `arena`; only if readable */

@@ -423,6 +423,7 @@ static void check_logs(struct jetstream *jetstream)
         store_list(jetstream->store, check_log, jetstream) != OK)
         logger_error(server_logger(jetstream->server),
                      "Logs that are in no catalogue could not be looked for");
+    jetstream_entries_make(jetstream);
 }
 
 /* Who this node is among replicas: its name, and the life of its disk. */
@@ -541,6 +542,7 @@ void jetstream_close(struct jetstream *jetstream)
         groups_destroy(jetstream->groups);
     if (jetstream->store != NULL)
         store_forget(jetstream->store); /* an end is like a crash: what was answered is on disk */
+    jetstream_anew_free(jetstream);
     timers_cancel(io_timers(server_io(jetstream->server)), &jetstream->awake);
     timers_cancel(io_timers(server_io(jetstream->server)), &jetstream->op_timer);
     timers_cancel(io_timers(server_io(jetstream->server)), &jetstream->again);

@@ -22,6 +22,8 @@
     X(DUTY_FORGOTTEN, "a new leader does not look for the config that is still to be logged (F9)") \
     X(WAIT_UNTRIED, "what waits behind others for a leader is not refused in time")                \
     X(REMOVED_WELCOME, "a server that was removed is let in again when it comes back")             \
+    X(MADE_EARLY, "a log that was given up is made anew before the catalogue's end is known")      \
+    X(BEGUN_TWICE, "who has given up its replica and comes back begins its group once more")       \
     X(REMOVED_AWAITED, "what a removed server held is not placed elsewhere")
 
 #define JETSTREAM_FLAW_NUMBER(name, text) JETSTREAM_FLAW_NUMBER_##name,

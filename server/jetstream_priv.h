@@ -73,6 +73,7 @@ struct jetstream {
     bool lost;                                /* some entries are: their removal is proposed */
     struct preparation *preparations;         /* logs to be made, that no worker has yet */
     struct preparation_job *preparation_jobs; /* those at work */
+    struct anew *anew;                        /* whose records are under way */
     struct timer again;                       /* some could not be made: another try */
     size_t removals;                          /* of files, under way */
     struct log_clock clock;
@@ -133,6 +134,8 @@ void jetstream_zones_deinit(struct jetstream *jetstream);
 void jetstream_entries_open(struct jetstream *jetstream);
 /* A committed record has changed this entry: open, configure or remove. */
 void jetstream_entry_changed(struct jetstream *jetstream, struct catalogue_entry *entry);
+/* The end of the catalogue is known: logs that should be here and are not are made. */
+void jetstream_entries_make(struct jetstream *jetstream);
 /* Replicas that are no members of their groups any more go. */
 void jetstream_entries_leave(struct jetstream *jetstream);
 void jetstream_entries_close(struct jetstream *jetstream);
@@ -149,6 +152,12 @@ void jetstream_prepare(struct jetstream *jetstream, const struct catalogue_assig
                        bool memory, struct buf *bootstrap);
 /* Nobody is told of those that are under way. */
 void jetstream_prepare_leave(struct jetstream *jetstream);
+/* jetstream_anew.c: as jetstream_prepare, for a member of the group's beginning that may have given
+ * its log up: first it is on the disk that the new one is none to decide by. */
+void jetstream_prepare_anew(struct jetstream *jetstream, const struct catalogue_entry *entry);
+void jetstream_anew_free(struct jetstream *jetstream);
+/* jetstream_streams.c: begins to make the log of an entry. */
+void jetstream_begin_log(struct jetstream *jetstream, const struct catalogue_entry *entry);
 /* jetstream_streams.c: it is there (ERR_EXISTS: it was), or could not be made. */
 void jetstream_prepared(struct jetstream *jetstream, uint64_t id, enum err err);
 

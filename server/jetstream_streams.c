@@ -330,12 +330,40 @@ void jetstream_prepared(struct jetstream *jetstream, uint64_t id, enum err err)
     jetstream_awake(jetstream);
 }
 
+/* Was it among the first members, and had the group others since? Then it may have given up a log
+ * in which it voted, and the one that it makes says that it still does. */
+static bool comes_back(const struct jetstream *jetstream, const struct catalogue_entry *entry)
+{
+    struct raft_member self = groups_self(jetstream->groups);
+    const struct raft_member *first = members_find(&entry->assigned.members, self.node);
+
+    /* Those of a group in memory are forgiven, where they are several: else all might wait. */
+    return jetstream->cluster != NULL && entry->moved && first != NULL &&
+           members_equal(*first, self) &&
+           (!in_memory(entry) || entry->assigned.members.count == 1) &&
+           !jetstream_flawed(jetstream, JETSTREAM_FLAW_BEGUN_TWICE);
+}
+
 static void prepare(struct jetstream *jetstream, struct catalogue_entry *entry)
+{
+    bool back = comes_back(jetstream, entry);
+
+    if (back && jetstream->removals > 0) { /* perhaps of the log before, and its votes */
+        try_again(jetstream, entry);
+        return;
+    }
+    entry->preparing = true;
+    if (back)
+        jetstream_prepare_anew(jetstream, entry);
+    else
+        jetstream_begin_log(jetstream, entry);
+}
+
+void jetstream_begin_log(struct jetstream *jetstream, const struct catalogue_entry *entry)
 {
     struct buf bootstrap;
 
     write_bootstrap(entry, &bootstrap);
-    entry->preparing = true;
     jetstream_prepare(jetstream, &entry->assigned, in_memory(entry), &bootstrap);
 }
 
@@ -375,6 +403,24 @@ static void close_stream(struct jetstream *jetstream, struct catalogue_entry *en
     stream_close(stream, deleted);
 }
 
+/* A log that is not here was perhaps given up in an earlier life of this node: made anew before the
+ * catalogue says so, it would begin its group a second time, and if that had one member then, lead
+ * it. Until all that this disk knows of the catalogue is applied, no log is made. */
+static bool may_make(const struct jetstream *jetstream)
+{
+    return jetstream->cluster == NULL || jetstream->checked ||
+           jetstream_flawed(jetstream, JETSTREAM_FLAW_MADE_EARLY);
+}
+
+void jetstream_entries_make(struct jetstream *jetstream)
+{
+    for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
+         entry = entry->next) {
+        if (!entry->removed && entry->stream == NULL && is_here(jetstream, entry))
+            jetstream_entry_changed(jetstream, entry);
+    }
+}
+
 /* ---- what the catalogue tells
  * ------------------------------------------------------------------------------ */
 
@@ -396,7 +442,8 @@ void jetstream_entry_changed(struct jetstream *jetstream, struct catalogue_entry
     } else if (entry->stream != NULL) {
         jetstream_cluster_look(jetstream->cluster);
         reconcile(jetstream, entry);
-    } else if (is_here(jetstream, entry) && !entry->preparing && !entry->offline && !entry->again) {
+    } else if (is_here(jetstream, entry) && may_make(jetstream) && !entry->preparing &&
+               !entry->offline && !entry->again) {
         prepare(jetstream, entry);
     }
 }
@@ -440,6 +487,8 @@ static void open_entry(struct jetstream *jetstream, struct catalogue_entry *entr
     }
     err = open_replica(jetstream, entry);
     /* Its creation was interrupted before its log was made, or that was in memory. */
+    if (err == ERR_NOT_FOUND && !may_make(jetstream))
+        return; /* jetstream_entries_make */
     if (err == ERR_NOT_FOUND) {
         err = make_log(jetstream, entry);
         if (err == OK)

@@ -7,8 +7,8 @@
 #define ROUNDS  3
 #define LATE_NS (900 * MILLISECOND) /* longer than an election, shorter than a link is silent */
 
-static const char *const names[SCRIPT_COUNT] = {"none",    "stale", "heir",  "change", "late",
-                                                "differs", "rot",   "short", "scale",  "gone"};
+static const char *const names[SCRIPT_COUNT] = {
+    "none", "stale", "heir", "change", "late", "differs", "rot", "short", "scale", "gone", "erase"};
 
 const char *script_name(enum script script)
 {
@@ -29,9 +29,8 @@ void script_prepare(enum script script, struct nodes *nodes)
     /* Entries are then durable by their segment alone, and may be later than a vote. */
     for (size_t i = 0; script == SCRIPT_HEIR && i < nodes->count; i++)
         nodes->at[i].options.sim.journal_batch_max = 1;
-    for (size_t i = 0;
-         (script == SCRIPT_DIFFERS || script == SCRIPT_ROT || script == SCRIPT_SCALE) &&
-         i < nodes->count;
+    for (size_t i = 0; i < nodes->count && (script == SCRIPT_DIFFERS || script == SCRIPT_ROT ||
+                                            script == SCRIPT_SCALE || script == SCRIPT_ERASE);
          i++)
         nodes->at[i].options.sim.block_bytes = 4 << 10; /* blocks come often */
     /* Without blocks: what is lost below one is a message that cannot be read. */
@@ -346,13 +345,32 @@ static void play_short(const struct stage *stage)
 /* ---- replicas more and less
  * ----------------------------------------------------------------------------- */
 
+/* One node, or the power of all. */
+static bool die(const struct stage *stage)
+{
+    size_t count = stage->nodes->count, node = prng_below(stage->prng, count);
+    bool all = prng_chance(stage->prng, 1, 2);
+
+    for (uint64_t ms = prng_below(stage->prng, all ? 60 : 300); ms > 0; ms--)
+        stage->pass(stage->context, MILLISECOND);
+    for (size_t i = 0; i < count; i++) {
+        if ((all || i == node) && nodes_up(stage->nodes, i))
+            nodes_crash(stage->nodes, i, all ? SIM_CRASH_POWER : SIM_CRASH_KILL);
+    }
+    stage_pass(stage, (int64_t)prng_below(stage->prng, SECOND));
+    for (size_t i = 0; i < count; i++) {
+        if (stage->nodes->at[i].server == NULL && !nodes_start(stage->nodes, i, SIM_CRASH_KILL, 0))
+            return false;
+    }
+    return true;
+}
+
 /* F23: with one replica its log has dropped what new ones would begin with; whoever stays must have
  * everything, also if one of them dies on the way. */
 static void play_scale(const struct stage *stage)
 {
     struct scene_stream *stream = &stage->scene->streams[1];
     struct user *user = &stage->users[0];
-    size_t node = prng_below(stage->prng, stage->nodes->count);
 
     faults_calm_down(stage->faults);
     for (int i = 0; i < 60 && report_good(stage->report); i++) {
@@ -360,17 +378,16 @@ static void play_scale(const struct stage *stage)
             user_publish(user, 1);
         stage_pass(stage, 10 * MILLISECOND);
     }
+    if (stream->replicas == 3 && prng_chance(stage->prng, 2, 3)) { /* who began it is to go */
+        truth_transfer(stage->truth, "S1", prng_below(stage->prng, stage->nodes->count));
+        stage_pass(stage, 500 * MILLISECOND);
+    }
     stream->replicas = stream->replicas == 1 ? 3 : 1;
     report_say(stage->report, "S1 is to have %u replicas", stream->replicas);
     if (!asked(stage, user, ASK_CHANGE, 1))
         return;
-    if (prng_chance(stage->prng, 1, 2)) {
-        stage_pass(stage, (int64_t)prng_below(stage->prng, 300 * MILLISECOND));
-        nodes_crash(stage->nodes, node, SIM_CRASH_KILL);
-        stage_pass(stage, (int64_t)prng_below(stage->prng, SECOND));
-        if (!nodes_start(stage->nodes, node, SIM_CRASH_KILL, 0))
-            return;
-    }
+    if (prng_chance(stage->prng, 2, 3) && !die(stage))
+        return;
     for (int i = 0; i < 20 && report_good(stage->report); i++) {
         if (user_connected(user) && user->open < 30)
             user_publish(user, 1);
@@ -394,6 +411,7 @@ void script_play(enum script script, const struct stage *stage)
         case SCRIPT_SHORT: play_short(stage); break;
         case SCRIPT_SCALE: play_scale(stage); break;
         case SCRIPT_GONE: play_gone(stage); break;
+        case SCRIPT_ERASE: play_erase(stage); break;
         case SCRIPT_NONE:
         case SCRIPT_COUNT: break;
         }

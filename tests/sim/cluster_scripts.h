@@ -22,6 +22,7 @@ enum script {
     SCRIPT_SHORT,   /* a log of one node ends too early: the metadata's, or one that is to lead */
     SCRIPT_SCALE,   /* a stream has one replica, then three, then one */
     SCRIPT_GONE,    /* a node lost for good is removed from the cluster, and comes back */
+    SCRIPT_ERASE,   /* messages are deleted for their bytes to go, which they do, everywhere */
     SCRIPT_COUNT,
 };
 

@@ -41,5 +41,7 @@ bool stage_is_level(const struct stage *stage, int64_t most_ns);
 
 /* cluster_gone.c: a scene of its own. */
 void play_gone(const struct stage *stage);
+/* cluster_erase.c */
+void play_erase(const struct stage *stage);
 
 #endif

@@ -104,6 +104,16 @@ static uint64_t hash_of(struct bytes content)
 /* ---- across crashes
  * ------------------------------------------------------------------------------------ */
 
+/* The only voter needs no record to lead a term: its first entry says so, and to who joins. */
+static bool needed_no_record(const struct replica *replica, uint64_t id)
+{
+    const struct raft_core *core = replica->core;
+    struct store_vote vote;
+
+    return members_equal(core->vote, core->options.self) &&
+           (!store_vote_found(replica->groups->store, id, &vote) || vote.term < core->term);
+}
+
 static void note_promise(struct truth *truth, size_t node, uint64_t id, struct replica *replica)
 {
     struct truth_promise *promise = &group_of(truth, id)->seen[node].promise;
@@ -113,9 +123,7 @@ static void note_promise(struct truth *truth, size_t node, uint64_t id, struct r
                                       .durable = core->durable,
                                       .committed = core->committed,
                                       .durable_term = raft_core_term_at(core, core->durable)};
-    /* The only voter needs no record to lead a term: its first entry says so, and to who joins. */
-    if (core->vote_durable == core->vote_number &&
-        (core->vote_number > 0 || !members_equal(core->vote, core->options.self))) {
+    if (core->vote_durable == core->vote_number && !needed_no_record(replica, id)) {
         promise->term = core->term;
         promise->vote = core->vote;
     }

@@ -267,7 +267,8 @@ static void heard_answer(struct user *user, uint64_t number, const struct client
     case ASK_READ: heard_message(user, message); break;
     case ASK_API_GET: heard_api_message(user, message); break;
     case ASK_INFO: heard_info(user, message); break;
-    case ASK_DELETE: heard_delete(user, message); break;
+    case ASK_DELETE:
+    case ASK_ERASE: heard_delete(user, message); break;
     case ASK_CHANGE: heard_change(user, message); break;
     case ASK_NOTHING: break;
     }
@@ -532,9 +533,11 @@ void user_ask(struct user *user, enum ask ask, unsigned stream, uint64_t sequenc
         request(user, subject, "%s", "");
         break;
     case ASK_DELETE:
+    case ASK_ERASE:
         history_removal_asked(history, sequence, now(user));
         snprintf(subject, sizeof subject, "$JS.API.STREAM.MSG.DELETE.S%u", stream);
-        request(user, subject, "{\"seq\":%llu,\"no_erase\":true}", ULL(sequence));
+        request(user, subject, "{\"seq\":%llu,\"no_erase\":%s}", ULL(sequence),
+                ask == ASK_DELETE ? "true" : "false");
         break;
     case ASK_API_GET:
         snprintf(subject, sizeof subject, "$JS.API.STREAM.MSG.GET.S%u", stream);

@@ -57,6 +57,7 @@ enum ask {
     ASK_NEWEST,   /* of a subject */
     ASK_INFO,
     ASK_DELETE,
+    ASK_ERASE,  /* and its bytes go */
     ASK_CHANGE, /* another description */
     ASK_READ,   /* at the end: a sequence, its presence counts */
 };

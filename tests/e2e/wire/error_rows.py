@@ -265,6 +265,7 @@ TESTS = {
 
 # In the source, for a state that nothing that is sent can bring about.
 GUARDS = {
+    "it stands in the event of a traced message that waited for a leader that is gone": [10009],
     "a server is removed before the next request is looked at, unless others went down in that moment": [10202],
     "the token of the subject is the name by then, and a durable name that differs from it has been refused (10017)": [10132],
 }
@@ -280,7 +281,7 @@ NEVER = {
     "the limit on the batch of a request has no option (docs/config.md)": [10125],
     "push consumers cannot be asked directly": [10092],
     "a log that cannot be opened is the stream's (10194); consumers are in it": [10118, 10119, 10195],
-    "servers that have JetStream take part in its cluster, or do not start": [10006, 10007, 10009, 10036],
+    "servers that have JetStream take part in its cluster, or do not start": [10006, 10007, 10036],
     "a change of members waits for the one before it": [10124, 10129, 10226],
     "a restore subscribes and opens no file, which could fail": [10042, 10072],
     "an account of operators without JetStream answers 10039": [10035],

@@ -53,6 +53,7 @@ class Leave(ClusterCase):
 
     def names(self, node=0):
         meta = self.meta(node)
+        assert meta.get("leader"), "nobody leads"
         return sorted([meta["leader"]] + [row["name"] for row in meta.get("replicas", [])])
 
     def stream(self, name="S"):
@@ -151,6 +152,7 @@ class Leave(ClusterCase):
 
     @own_promise
     def test_a_free_server_takes_the_place_and_one_that_is_up_gives_all_it_has(self):
+        self.monitors[NODES] = free_port()  # taken by nobody since
         extra = Server(["--server_name", "n3", "--cluster_name", "C", "--cluster", f"nats://127.0.0.1:{free_port()}"]
                        + ["--routes", self.routes, *self.arguments(NODES)])
         self.nodes.append(extra)

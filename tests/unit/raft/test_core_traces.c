@@ -207,6 +207,8 @@ static void do_damage(struct rig *rig, const struct command *command)
         node->damaged = node->last;
     if (strcmp(word_at(command, 3), "all") == 0)
         node->damaged = RAFT_DAMAGED_ALL;
+    if (strcmp(word_at(command, 3), "anew") == 0)
+        node->damaged = RAFT_DAMAGED_ANEW;
     node->last = node->durable = number_at(command, 2) - 1;
 }
 

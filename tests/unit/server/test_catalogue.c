@@ -323,6 +323,32 @@ START_TEST(a_removal_that_makes_no_sense_is_refused_and_the_list_is_bounded)
 }
 END_TEST
 
+START_TEST(that_a_stream_had_other_members_once_stands_in_blocks)
+{
+    struct raft_config others = {.at = {{.node = 5, .incarnation = 6}}, .count = 1};
+    struct fixture f, behind;
+    struct buf block;
+
+    begin(&f);
+    begin(&behind);
+    assign(&f, 16, "{\"name\":\"A\"}");
+    assign(&f, 17, "{\"name\":\"B\"}");
+    ck_assert(!catalogue_find(&f.catalogue, 16)->moved);
+    ck_assert(catalogue_write_members(&f.log, 16, &others));
+    others = catalogue_find(&f.catalogue, 16)->assigned.members; /* and back again */
+    ck_assert(catalogue_write_members(&f.log, 16, &others));
+    ck_assert_int_eq(apply(&f), OK);
+    block = encoded(&f);
+    ck_assert_int_eq(catalogue_decode(&behind.catalogue, buf_bytes(&block)), OK);
+    ck_assert(catalogue_find(&behind.catalogue, 16)->moved);
+    ck_assert(!catalogue_find(&behind.catalogue, 16)->removed);
+    ck_assert(!catalogue_find(&behind.catalogue, 17)->moved);
+    buf_deinit(&block);
+    end(&f);
+    end(&behind);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *tests[] = {
@@ -336,6 +362,7 @@ int main(void)
         a_short_record_is_refused_whole,
         a_block_brings_an_older_catalogue_to_what_it_says,
         a_block_that_is_older_or_cut_short_changes_nothing,
+        that_a_stream_had_other_members_once_stands_in_blocks,
         who_was_removed_is_known_by_node_and_disk_and_stands_in_blocks,
         a_removal_that_makes_no_sense_is_refused_and_the_list_is_bounded,
     };
