@@ -93,7 +93,11 @@ struct signing_key {
 
 /* What was signed of an account beside its options. */
 struct account_claims {
-    int64_t expires_s; /* 0: never */
+    struct bytes token;  /* as it was signed */
+    struct bytes text;   /* what it says, as JSON */
+    struct bytes issuer; /* a key as text */
+    struct bytes name;   /* that people know it by; empty: none */
+    int64_t expires_s;   /* 0: never */
     bool bearer_refused;
     struct signing_key *keys;
     size_t keys_count;

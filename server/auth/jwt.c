@@ -131,6 +131,8 @@ bool jwt_read(struct arena *arena, struct bytes token, struct jwt *jwt)
         .subject = text_of(claims, BYTES("sub")),
         .name = text_of(claims, BYTES("name")),
         .claims = json_get(claims, BYTES("nats")),
+        .token = token,
+        .text = claims->text,
     };
     return kind_of(claims, &jwt->kind) && version_known(claims) &&
            seconds_of(claims, BYTES("iat"), &jwt->issued_s) &&

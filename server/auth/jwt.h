@@ -21,6 +21,8 @@ struct jwt {
     int64_t expires_s;         /* 0: never */
     int64_t starts_s;          /* 0: at once */
     const struct json *claims; /* what depends on the kind; NULL: nothing */
+    struct bytes token;        /* all of it */
+    struct bytes text;         /* what it says, as JSON */
 };
 
 /* Views of the token and of the arena. False: it is none, or not signed by its issuer. */

@@ -257,6 +257,10 @@ struct account_options *jwt_account_read(struct arena *arena, const struct jwt *
     if (*why != NULL)
         return NULL;
     *claims = (struct account_claims){
+        .token = jwt->token,
+        .text = jwt->text,
+        .issuer = jwt->issuer,
+        .name = jwt->name,
         .expires_s = jwt->expires_s,
         .bearer_refused = member_is_true(limits, BYTES("disallow_bearer")),
     };

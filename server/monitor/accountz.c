@@ -100,6 +100,23 @@ static void write_shares(struct json_writer *w, const struct account_options *op
     }
 }
 
+struct bytes monitor_account_name(const struct account *account)
+{
+    const struct account_options *options = account->options;
+
+    return options != NULL && options->claims != NULL && options->claims->name.size > 0
+               ? options->claims->name
+               : account->name;
+}
+
+static void write_claims(struct json_writer *w, const struct account_claims *claims)
+{
+    monitor_bytes(w, BYTES("jwt"), claims->token);
+    monitor_bytes(w, BYTES("issuer_key"), claims->issuer);
+    json_key(w, BYTES("decoded_jwt"));
+    json_raw(w, claims->text);
+}
+
 void monitor_account(struct json_writer *w, struct server *server, struct account *account)
 {
     struct account_sums sums;
@@ -121,7 +138,9 @@ void monitor_account(struct json_writer *w, struct server *server, struct accoun
     } else if (account == router_account_default(server->router)) {
         write_mappings(w, &server->options.auth.mappings);
     }
-    monitor_bytes(w, BYTES("name_tag"), account->name);
+    if (account->options != NULL && account->options->claims != NULL)
+        write_claims(w, account->options->claims);
+    monitor_bytes(w, BYTES("name_tag"), monitor_account_name(account));
     write_sublist(w, account);
     json_object_end(w);
 }

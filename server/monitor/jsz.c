@@ -191,7 +191,7 @@ static void write_account(struct json_writer *w, const struct server *server,
                           struct arena *arena)
 {
     json_object_begin(w);
-    monitor_bytes(w, BYTES("name"), account->name);
+    monitor_bytes(w, BYTES("name"), monitor_account_name(account));
     monitor_bytes(w, BYTES("id"), account->name);
     write_usage(w, server, account);
     if (question->streams)

@@ -87,6 +87,8 @@ void monitor_sublist_stats(struct json_writer *w, const struct sublist *const *l
 
 /* accountz.c: one account without what it is a member of; its counters. */
 void monitor_account(struct json_writer *w, struct server *server, struct account *account);
+/* That people know it by: the name that was signed, else its own. */
+struct bytes monitor_account_name(const struct account *account);
 void monitor_account_stats(struct json_writer *w, struct server *server, struct account *account);
 
 #endif

@@ -3,12 +3,14 @@
 What is no own promise holds for the reference, too.
 """
 
+import json
 import os
 import shutil
 import signal
 import tempfile
 import time
 import unittest
+import urllib.request
 
 from claims import Key, url
 from wire import MILLRACE, READ_S, Connection, Requester, Timeout, own_promise  # finds serverprocess
@@ -219,6 +221,32 @@ class Alone(TierCase):
         self.assertNotIn("tiers", self.client.api("INFO"))
         self.reload(tiered_limits={"R1": tier(3 * STORED)})
         self.assertEqual(self.fill(b"a"), (1, NO_ROOM))
+
+    def test_monitoring_says_who_the_account_is_and_what_its_tiers_hold_together(self):
+        self.signed.write(tiered_limits={"R1": tier(10 * STORED), "R3": tier(5)})
+        port = free_port()
+        server = Server(("-c", self.signed.path, "-m", str(port)))
+        self.addCleanup(server.__exit__)
+        self.server = server.__enter__()
+        self.connect()
+        self.assertIsNone(self.create("A", max_bytes=5 * STORED))
+        self.assertIsNone(self.publish(b"a"))
+
+        def get(path):
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=READ_S) as answer:
+                return json.load(answer)
+
+        key = self.signed.account.text
+        detail = get("/accountz?acc=" + key)["account_detail"]
+        self.assertEqual((detail["account_name"], detail["name_tag"]), (key, "n"))
+        self.assertEqual(detail["issuer_key"], self.signed.operator.text)
+        self.assertEqual(len(detail["jwt"].split(".")), 3)
+        self.assertEqual(detail["decoded_jwt"]["nats"]["limits"]["tiered_limits"]["R1"]["disk_storage"], 10 * STORED)
+        said = get("/jsz?accounts=true")
+        self.assertEqual((said["storage"], said["reserved_storage"]), (STORED, 5 * STORED))
+        (account,) = said["account_details"]
+        self.assertEqual((account["name"], account["id"]), ("n", key))
+        self.assertEqual((account["storage"], account["reserved_storage"]), (STORED, 0))
 
     def test_a_restart_counts_what_there_is(self):
         self.start(R1=tier(3 * STORED, streams=1))
