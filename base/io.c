@@ -131,6 +131,24 @@ enum err io_write_all(struct io *io, struct io_file *file, uint64_t offset, stru
     return io->calls->write_all(io, file, offset, b);
 }
 
+#define GENTLE_BYTES (1u << 20)
+
+enum err io_write_gently(struct io *io, struct io_file *file, uint64_t offset, struct bytes b)
+{
+    enum err err = OK;
+
+    while (err == OK && b.size > 0) {
+        struct bytes piece = bytes_take(b, b.size < GENTLE_BYTES ? b.size : GENTLE_BYTES);
+
+        err = io_write_all(io, file, offset, piece);
+        if (err == OK && io->calls->write_back != NULL)
+            err = io->calls->write_back(io, file, offset, piece.size);
+        offset += piece.size;
+        b = bytes_skip(b, piece.size);
+    }
+    return err;
+}
+
 enum err io_sync(struct io *io, struct io_file *file)
 {
     return io->calls->sync(io, file);

@@ -69,6 +69,9 @@ enum err io_size(struct io *io, struct io_file *file, uint64_t *size);
 /* Reads exactly `size` bytes; past the end of the file the rest is zeros. */
 enum err io_read_all(struct io *io, struct io_file *file, uint64_t offset, void *at, size_t size);
 enum err io_write_all(struct io *io, struct io_file *file, uint64_t offset, struct bytes b);
+/* The same of much, with regard for others: it goes to the disk a mebibyte at a time, so that no
+ * sync of another file waits for all of it, and little is left for the sync that has to follow. */
+enum err io_write_gently(struct io *io, struct io_file *file, uint64_t offset, struct bytes b);
 enum err io_sync(struct io *io, struct io_file *file); /* data and what is needed to read it back */
 /* Extends the file with space that reads as zeros and will not run out (where the file system
  * cannot reserve, a write may still find the disk full). */

@@ -26,6 +26,8 @@ struct io_calls {
     enum err (*read_all)(struct io *io, struct io_file *file, uint64_t offset, void *at,
                          size_t size);
     enum err (*write_all)(struct io *io, struct io_file *file, uint64_t offset, struct bytes b);
+    /* Starts writing that to the disk and waits; durable it is only after sync. NULL: nothing. */
+    enum err (*write_back)(struct io *io, struct io_file *file, uint64_t offset, uint64_t size);
     enum err (*sync)(struct io *io, struct io_file *file);
     enum err (*allocate)(struct io *io, struct io_file *file, uint64_t offset, uint64_t size);
     enum err (*truncate)(struct io *io, struct io_file *file, uint64_t size);

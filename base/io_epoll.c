@@ -171,6 +171,7 @@ static const struct io_calls epoll_calls = {
     .size = io_posix_size,
     .read_all = io_posix_read_all,
     .write_all = io_posix_write_all,
+    .write_back = io_posix_write_back,
     .sync = io_posix_sync,
     .allocate = io_posix_allocate,
     .truncate = io_posix_truncate,

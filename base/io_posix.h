@@ -44,6 +44,7 @@ enum err io_posix_size(struct io *io, struct io_file *file, uint64_t *size);
 enum err io_posix_read_all(struct io *io, struct io_file *file, uint64_t offset, void *at,
                            size_t size);
 enum err io_posix_write_all(struct io *io, struct io_file *file, uint64_t offset, struct bytes b);
+enum err io_posix_write_back(struct io *io, struct io_file *file, uint64_t offset, uint64_t size);
 enum err io_posix_sync(struct io *io, struct io_file *file);
 enum err io_posix_allocate(struct io *io, struct io_file *file, uint64_t offset, uint64_t size);
 enum err io_posix_truncate(struct io *io, struct io_file *file, uint64_t size);

@@ -164,6 +164,18 @@ int64_t io_posix_read_now(struct io *io, struct io_file *file, uint64_t offset, 
 
 /* ---- durability and space ------------------------------------------------------------------- */
 
+/* An error counts: the sync that follows would not hear of it again. */
+enum err io_posix_write_back(struct io *io, struct io_file *file, uint64_t offset, uint64_t size)
+{
+    unsigned flags =
+        SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+
+    (void)io;
+    if (sync_file_range(io_posix_fd(file), (off_t)offset, (off_t)size, flags) == 0)
+        return OK;
+    return errno == EINVAL || errno == ENOSYS || errno == ESPIPE ? OK : err_of_errno(errno);
+}
+
 enum err io_posix_sync(struct io *io, struct io_file *file)
 {
     (void)io;

@@ -43,6 +43,10 @@ class Cluster(cluster.Cluster):
             server.monitor = run.free_port()
             server.command_of = with_monitor(server.command_of, server.monitor)
 
+    def cpu(self):
+        """Seconds of processor that the nodes have used, all together."""
+        return sum(cpu_of(server.process.pid) for server in self.servers if server.process.poll() is None)
+
     def kill(self, server):
         server.process.kill()
         server.process.wait()
@@ -52,6 +56,12 @@ class Cluster(cluster.Cluster):
             server.process = subprocess.Popen(
                 server.command_of(server.port, server.dir), stdin=subprocess.DEVNULL, stdout=out,
                 stderr=out, preexec_fn=run.die_with_parent)
+
+
+def cpu_of(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        words = file.read().rsplit(")", 1)[1].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def with_monitor(command_of, port):
@@ -176,16 +186,18 @@ def measure(args, program):
             time.sleep(1)
             before = rate_over(leader, args.seconds)
             began, since = last_seq(leader)
+            cpu = nodes.cpu()
             nodes.start(missing)
             wait_back(leader, missing, before * LEVEL_S)
             now_seq, now = last_seq(leader)
+            cpu, own = nodes.cpu() - cpu, cpu_of(missing.process.pid)
             after = rate_over(leader, args.seconds)
         finally:
             goes_on.end()
     took = now - since
     meanwhile = (now_seq - began) / took
     return {"filled": filled, "copy": copy, "took": took, "speed": args.mib / took, "before": before,
-            "meanwhile": meanwhile, "after": after}
+            "meanwhile": meanwhile, "after": after, "cpu": cpu, "own": own}
 
 
 def verdict(met):
@@ -199,7 +211,8 @@ def show(name, of):
           f"a plain copy {of['copy']:.0f} MiB/s: {beside:.2f}x (goal 0.25x: {verdict(beside >= 0.25)}); "
           f"publishers {of['meanwhile']:.0f} a second, {of['after']:.0f} with all level, "
           f"{of['before']:.0f} with two: {keep:.2f}x "
-          f"(goal 0.7x: {verdict(keep >= 0.7)})", flush=True)
+          f"(goal 0.7x: {verdict(keep >= 0.7)}); processor meanwhile: all nodes {of['cpu']:.1f} s, "
+          f"the one that was away {of['own']:.1f} s", flush=True)
 
 
 def main():

@@ -71,7 +71,6 @@ static int send_chunk(struct putting *p, struct bytes chunk)
 {
     enum conn_verdict verdict;
 
-    hasher_add(p->digest, chunk);
     (void)conn_ask(&p->cli->conn, bytes_of_text(p->subject), (struct bytes){0}, chunk, &verdict);
     if (verdict != CONN_OK)
         return cli_fail_conn(p->cli, verdict);
@@ -115,16 +114,17 @@ static int cannot_read(struct putting *p)
 
 static int send_content(struct putting *p)
 {
-    uint8_t *chunk = arena_take(&p->cli->arena, p->object.chunk_max);
     size_t got = 1;
     int result = EXIT_DONE;
 
-    assert(chunk != NULL);
     while (result == EXIT_DONE) {
+        uint8_t *chunk = hasher_room(p->digest, p->object.chunk_max);
+
         if (!fill(p, chunk, p->object.chunk_max, &got))
             return cannot_read(p);
         if (got == 0)
             break;
+        hasher_commit(p->digest, got);
         result = send_chunk(p, bytes_of(chunk, got));
     }
     while (result == EXIT_DONE && p->in_flight > 0)
@@ -199,8 +199,9 @@ static int put_file(struct cli *cli, const char *bucket, const char *name, int f
     if (result == EXIT_DONE && found && !before.deleted && cli->terminal_in)
         result =
             pick_confirmed(cli, cli_print(cli, "Replace existing object %s > %s", bucket, name));
-    if (result == EXIT_DONE && (chunk < 1 || (cli->conn.info.max_payload > 0 &&
-                                              (uint64_t)chunk > cli->conn.info.max_payload)))
+    if (result == EXIT_DONE &&
+        (chunk < 1 || (uint64_t)chunk > HASHER_PART_MAX ||
+         (cli->conn.info.max_payload > 0 && (uint64_t)chunk > cli->conn.info.max_payload)))
         result = cli_fail(cli, EXIT_USAGE, "--chunk-size 128KB", "pieces must fit a message");
     if (result != EXIT_DONE)
         return result;
@@ -252,7 +253,27 @@ struct getting {
     bool standard;
     struct file_out file;
     struct bar bar;
+    struct hasher *digest;
+    uint8_t *room; /* where the chunk that is on its way comes to stand; NULL: elsewhere */
 };
+
+static uint8_t *make_room(void *owner, size_t size)
+{
+    struct getting *g = owner;
+
+    g->room = hasher_room(g->digest, size);
+    return g->room;
+}
+
+/* It is hashed while it is written. */
+static void hash_chunk(struct getting *g, struct bytes chunk)
+{
+    if (g->room != NULL && chunk.at == g->room)
+        hasher_commit(g->digest, chunk.size);
+    else
+        hasher_add(g->digest, chunk);
+    g->room = NULL;
+}
 
 static int write_chunk(struct getting *g, struct bytes chunk)
 {
@@ -265,11 +286,11 @@ static int write_chunk(struct getting *g, struct bytes chunk)
                     strerror(errno));
 }
 
-static int check_digest(struct getting *g, struct hasher *digest)
+static int check_digest(struct getting *g)
 {
     uint8_t said[OBJECT_HASH_SIZE], hash[OBJECT_HASH_SIZE];
 
-    hasher_finish(digest, hash);
+    hasher_finish(g->digest, hash);
     if (object_digest_read(g->object.digest, said) && memcmp(said, hash, sizeof(hash)) == 0)
         return EXIT_DONE;
     return cli_fail(g->cli, EXIT_FAILED, "millrace object put, once more",
@@ -277,42 +298,52 @@ static int check_digest(struct getting *g, struct hasher *digest)
                     BYTES_ARG(g->object.name));
 }
 
-static int receive(struct getting *g)
+static int take_chunk(struct getting *g, struct bytes chunk, struct object_reading *reading)
+{
+    if (!object_chunk_take(reading, chunk.size))
+        return cli_fail(g->cli, EXIT_FAILED, NULL, "the object has more content than it says");
+    hash_chunk(g, chunk);
+    bar_add(&g->bar, chunk.size);
+    return write_chunk(g, chunk);
+}
+
+static int read_chunks(struct getting *g)
 {
     struct cli *cli = g->cli;
     const struct reader_options options = {
         .filter = object_store_chunk_subject(cli, g->bucket, g->object.id), .deliver = "all"};
-    struct hasher *digest = hasher_create();
     struct object_reading reading;
     struct reader reader;
-    int result = EXIT_DONE;
+    struct conn_placing placing = {.size_max = HASHER_PART_MAX, .room = make_room, .owner = g};
+    int result = reader_begin(&reader, cli, object_store_stream(cli, g->bucket), &options);
 
     object_reading_init(&reading, &g->object);
-    if (g->object.chunks > 0)
-        result = reader_begin(&reader, cli, object_store_stream(cli, g->bucket), &options);
+    placing.sid = reader.sid;
+    conn_place(&cli->conn, &placing);
     while (result == EXIT_DONE && !object_complete(&reading)) {
         struct reader_item item;
         enum conn_verdict verdict =
             reader_next(&reader, conn_now() + cli->settings.timeout_ns, &item);
 
-        if (verdict != CONN_OK)
-            result = cli_fail_conn(cli, verdict);
-        else if (!object_chunk_take(&reading, item.msg.payload.size))
-            result = cli_fail(cli, EXIT_FAILED, NULL, "the object has more content than it says");
-        else
-            result = write_chunk(g, item.msg.payload);
-        if (result != EXIT_DONE)
-            break;
-        hasher_add(digest, item.msg.payload);
-        bar_add(&g->bar, item.msg.payload.size);
+        result = verdict == CONN_OK ? take_chunk(g, item.msg.payload, &reading)
+                                    : cli_fail_conn(cli, verdict);
     }
-    if (result != EXIT_DONE) {
-        hasher_drop(digest);
-        return result;
-    }
-    if (g->object.chunks > 0)
+    conn_place(&cli->conn, NULL);
+    if (result == EXIT_DONE)
         reader_end(&reader);
-    return check_digest(g, digest);
+    return result;
+}
+
+static int receive(struct getting *g)
+{
+    int result;
+
+    g->digest = hasher_create();
+    result = g->object.chunks > 0 ? read_chunks(g) : EXIT_DONE;
+    if (result == EXIT_DONE)
+        return check_digest(g);
+    hasher_drop(g->digest);
+    return result;
 }
 
 /* The file has its name only when its content is whole and right. */

@@ -55,35 +55,48 @@ static enum conn_verdict lost(struct conn *conn, const char *why)
                        why[0] != 0 ? ": " : "", why);
 }
 
-static enum conn_verdict receive(struct conn *conn)
+static enum conn_verdict received(struct conn *conn, ssize_t n)
 {
-    struct buf *to = &conn->in;
-    uint8_t stack[16384];
-    uint8_t *room = stack;
-    size_t size = sizeof(stack);
-    ssize_t n;
-
-    if (conn->head > 0) {
-        buf_consume(to, conn->head);
-        conn->head = 0;
-    }
-    if (conn->tls == NULL) {
-        size = READ_SIZE;
-        room = buf_reserve(to, size);
-        if (room == NULL)
-            return conn_failed(conn, CONN_LOST, "the server sends more than fits");
-    }
-    n = recv(conn->fd, room, size, 0);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return CONN_OK;
+    return n <= 0 ? lost(conn, n < 0 ? strerror(errno) : "") : CONN_OK;
+}
+
+static enum conn_verdict receive_plain(struct conn *conn)
+{
+    uint8_t *room = buf_reserve(&conn->in, READ_SIZE);
+    ssize_t n;
+
+    if (room == NULL)
+        return conn_failed(conn, CONN_LOST, "the server sends more than fits");
+    n = recv(conn->fd, room, READ_SIZE, 0);
+    if (n > 0)
+        buf_commit(&conn->in, (size_t)n);
+    return received(conn, n);
+}
+
+static enum conn_verdict receive_cipher(struct conn *conn)
+{
+    uint8_t room[16384];
+    ssize_t n = recv(conn->fd, room, sizeof(room), 0);
+
     if (n <= 0)
-        return lost(conn, n < 0 ? strerror(errno) : "");
-    if (conn->tls == NULL) {
-        buf_commit(to, (size_t)n);
-        return CONN_OK;
-    }
+        return received(conn, n);
     tls_client_feed(conn->tls, bytes_of(room, (size_t)n));
-    return tls_client_read(conn->tls, to) == TLS_BAD ? lost(conn, "TLS ended") : CONN_OK;
+    return tls_client_read(conn->tls, &conn->in) == TLS_BAD ? lost(conn, "TLS ended") : CONN_OK;
+}
+
+static enum conn_verdict receive(struct conn *conn)
+{
+    if (conn->head > 0) {
+        buf_consume(&conn->in, conn->head);
+        conn->head = 0;
+    }
+    if (conn->tls != NULL)
+        return receive_cipher(conn);
+    if (conn->large.at != NULL && conn->large.got < conn->large.msg.payload.size)
+        return received(conn, conn_large_receive(conn));
+    return receive_plain(conn);
 }
 
 /* What must go over the wire. */
@@ -341,17 +354,27 @@ static bool talks_too_long(unsigned *skipped, int64_t until)
     return ++*skipped % SKIPPED_MUCH == 0 && conn_now() >= until;
 }
 
+static enum conn_verdict read_frame(const struct conn *conn, struct bytes rest, struct frame *frame)
+{
+    return conn->large.at != NULL ? conn_large_end(conn, rest, frame)
+                                  : conn_read_frame(rest, frame);
+}
+
 /* The next frame that was read already. CONN_TIMEOUT: none is whole. */
 static enum conn_verdict next_frame(struct conn *conn, struct frame *frame)
 {
     struct bytes rest = bytes_skip(buf_bytes(&conn->in), conn->head);
-    enum conn_verdict verdict = conn_read_frame(rest, frame);
+    enum conn_verdict verdict = read_frame(conn, rest, frame);
 
     if (verdict == CONN_LOST)
         return conn_failed(conn, CONN_LOST, "the server speaks something else than NATS: %.*s",
                            (int)(rest.size < 60 ? bytes_find(rest, '\r') : 60), (char *)rest.at);
-    if (verdict == CONN_OK)
+    if (verdict == CONN_OK) {
         conn->head += frame->size;
+        conn->large.at = NULL;
+    } else if (conn->large.at == NULL && frame->size > 0) {
+        (void)conn_large_begin(conn, rest, frame);
+    }
     return verdict;
 }
 
@@ -408,7 +431,7 @@ bool conn_has_more(const struct conn *conn)
     struct frame frame;
 
     return conn->stash_first != NULL ||
-           conn_read_frame(bytes_skip(buf_bytes(&conn->in), conn->head), &frame) == CONN_OK;
+           read_frame(conn, bytes_skip(buf_bytes(&conn->in), conn->head), &frame) == CONN_OK;
 }
 
 enum conn_verdict conn_sync(struct conn *conn, int64_t timeout_ns)

@@ -47,6 +47,26 @@ struct conn_info {
     bool headers, tls_required, auth_required, jetstream;
 };
 
+/*
+ * Who wants large payloads of a subscription in memory of its own, into which they are read without
+ * a copy in between. Not all come so: over TLS, with headers, or when they were read already, the
+ * payload stands elsewhere; the message tells where.
+ */
+struct conn_placing {
+    uint64_t sid;
+    size_t size_max;
+    uint8_t *(*room)(void *owner, size_t size); /* the same until that message was handed out */
+    void *owner;
+};
+
+/* One that is on its way. */
+struct conn_large {
+    uint8_t *at; /* NULL: none is */
+    size_t got;
+    struct msg msg;
+    uint8_t names[1024]; /* its subject and reply */
+};
+
 struct conn {
     const struct settings *settings;
     struct conn_info info;
@@ -55,7 +75,7 @@ struct conn {
     char address[80];              /* the same as an address */
     struct bytes info_text;        /* INFO as it came */
 
-    /* For conn.c, conn_open.c and conn_input.c only. */
+    /* For conn*.c only. */
     struct arena arena;
     int fd;
     int wake; /* becomes readable when we are to end; -1: never, or it was told */
@@ -74,7 +94,9 @@ struct conn {
     struct stash *handed;                   /* the one that the caller looks at */
     size_t stash_size;                      /* of all in line */
     uint64_t pongs_due, pongs;
-    bool denied; /* `error` holds a -ERR that nobody was told */
+    bool denied;                        /* `error` holds a -ERR that nobody was told */
+    const struct conn_placing *placing; /* or NULL */
+    struct conn_large large;
 };
 
 /* The monotonic clock, and a moment `after` from now. */
@@ -107,6 +129,9 @@ enum conn_verdict conn_sync(struct conn *conn, int64_t timeout_ns);
 enum conn_verdict conn_next(struct conn *conn, int64_t until, struct msg *msg);
 /* As conn_next, for one subscription; others wait in line. */
 enum conn_verdict conn_next_of(struct conn *conn, uint64_t sid, int64_t until, struct msg *msg);
+/* From now on; NULL: no more. While a payload is on its way (conn_next has not handed it out) its
+ * memory must stay. */
+void conn_place(struct conn *conn, const struct conn_placing *placing);
 /* True when conn_next has something without waiting. */
 bool conn_has_more(const struct conn *conn);
 

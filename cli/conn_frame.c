@@ -44,15 +44,13 @@ static enum conn_verdict read_message(struct bytes in, struct bytes line, bool h
         (headers && !bytes_read_u64(words[count - 2], &header_size)) || header_size > size ||
         size > CONN_BUFFER_MAX / 2)
         return CONN_LOST;
-    if (in.size < frame->size + size + 2)
-        return CONN_TIMEOUT;
     frame->kind = FRAME_MSG;
     frame->msg.subject = words[0];
     frame->msg.reply = count == 3 + sizes ? words[2] : (struct bytes){0};
     frame->msg.header = bytes_of(in.at + frame->size, header_size);
     frame->msg.payload = bytes_of(in.at + frame->size + header_size, size - header_size);
     frame->size += size + 2;
-    return CONN_OK;
+    return in.size < frame->size ? CONN_TIMEOUT : CONN_OK;
 }
 
 static bool take_word(struct bytes *line, struct bytes word)
@@ -69,6 +67,7 @@ enum conn_verdict conn_read_frame(struct bytes in, struct frame *frame)
     const uint8_t *end = in.size > 0 ? memchr(in.at, '\n', in.size) : NULL;
     struct bytes line;
 
+    frame->size = 0;
     if (in.size == 0 || end == NULL)
         return in.size > LINE_MAX_SIZE ? CONN_LOST : CONN_TIMEOUT;
     *frame = (struct frame){.size = (size_t)(end - in.at) + 1};

@@ -31,8 +31,16 @@ struct frame {
     size_t size;
 };
 
-/* The first frame of `in`. CONN_TIMEOUT: not whole yet; CONN_LOST: no frame at all. */
+/* The first frame of `in`. CONN_TIMEOUT: not whole yet (of a message whose line is there the frame
+ * tells kind and sizes, otherwise its size is 0); CONN_LOST: no frame at all. */
 enum conn_verdict conn_read_frame(struct bytes in, struct frame *frame);
+
+/* A message that `in` holds the begin of. False: it is not read into its receiver's memory. */
+bool conn_large_begin(struct conn *conn, struct bytes in, const struct frame *frame);
+/* As recv: more of it. */
+ssize_t conn_large_receive(struct conn *conn);
+/* As conn_read_frame, when one is on its way: `in` is what is behind its payload. */
+enum conn_verdict conn_large_end(const struct conn *conn, struct bytes in, struct frame *frame);
 
 /* Reads what INFO says into the conn. False: no JSON. */
 bool conn_read_info(struct conn *conn, struct bytes text);

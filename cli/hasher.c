@@ -6,8 +6,7 @@
 
 #include "base/buf.h"
 
-#define SLOTS    8u
-#define PART_MAX ((size_t)64 * 1024 * 1024)
+#define SLOTS 8u
 
 /*
  * Parts wait in a ring: `added` and `done` count them, so those from done to added are the
@@ -62,34 +61,56 @@ struct hasher *hasher_create(void)
     assert(h != NULL);
     h->digest = crypto_digest_create();
     for (size_t i = 0; i < SLOTS; i++)
-        buf_init(&h->parts[i], PART_MAX);
+        buf_init(&h->parts[i], HASHER_PART_MAX);
     (void)pthread_mutex_init(&h->lock, NULL); /* neither can fail with no attributes */
     (void)pthread_cond_init(&h->changed, NULL);
     start(h);
     return h;
 }
 
-void hasher_add(struct hasher *h, struct bytes b)
+/* Only we move `added`. */
+static struct buf *next_part(struct hasher *h)
 {
-    struct buf *part;
-    bool copied;
+    return &h->parts[h->added % SLOTS];
+}
 
-    if (!h->threaded) {
-        crypto_digest_add(h->digest, b);
-        return;
-    }
+uint8_t *hasher_room(struct hasher *h, size_t size)
+{
+    uint8_t *at;
+
     (void)pthread_mutex_lock(&h->lock);
     while (h->added - h->done == SLOTS)
         (void)pthread_cond_wait(&h->changed, &h->lock);
     (void)pthread_mutex_unlock(&h->lock);
-    part = &h->parts[h->added % SLOTS]; /* only we move `added` */
-    buf_clear(part);
-    copied = buf_add(part, b);
-    assert(copied);
+    buf_clear(next_part(h));
+    at = buf_reserve(next_part(h), size);
+    assert(at != NULL);
+    return at;
+}
+
+void hasher_commit(struct hasher *h, size_t size)
+{
+    struct buf *part = next_part(h);
+
+    buf_commit(part, size);
+    if (!h->threaded) {
+        crypto_digest_add(h->digest, buf_bytes(part));
+        return;
+    }
     (void)pthread_mutex_lock(&h->lock);
     h->added++;
     (void)pthread_cond_signal(&h->changed);
     (void)pthread_mutex_unlock(&h->lock);
+}
+
+void hasher_add(struct hasher *h, struct bytes b)
+{
+    if (!h->threaded) {
+        crypto_digest_add(h->digest, b);
+    } else if (b.size > 0) {
+        memcpy(hasher_room(h, b.size), b.at, b.size);
+        hasher_commit(h, b.size);
+    }
 }
 
 /* All that was added is in the digest then. */

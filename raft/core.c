@@ -205,7 +205,7 @@ static uint32_t rank(const struct raft_core *core)
 static void leader_lost(struct raft_core *core)
 {
     int64_t slot = core->options.election_ns / 8;
-    int64_t due = core->heard_ns + core->options.election_ns + core->options.heartbeat_ns / 4;
+    int64_t due = core->heard_ns + core_patience(core) + core->options.heartbeat_ns / 4;
 
     due = due > core->now_ns ? due : core->now_ns;
     core->election_due =
@@ -220,10 +220,13 @@ void raft_core_node(struct raft_core *core, int64_t now, uint64_t node, bool up)
     if (core->role == RAFT_LEADER) {
         leader_node(core, node, up);
     } else if (core->asleep && core->leader.node == node && !FLAWED(core, SLEEP_FOREVER)) {
+        int64_t heard_ns = core->heard_ns;
+
         core_wake(core);
         if (!up) {
-            /* It was silent for an election timeout: that is the patience promised to it. */
-            core->heard_ns = now - core->options.election_ns;
+            /* Since it was heard, patience is promised to it, and not since this one woke: it may
+             * be long ago, but the leader may also not sleep yet and have a lease. */
+            core->heard_ns = FLAWED(core, SLEEPER_IMPATIENT) ? 0 : heard_ns;
             core->election_due =
                 now + (int64_t)prng_below(&core->prng, (uint64_t)core->options.election_ns);
         }

@@ -132,7 +132,7 @@ struct raft_options {
     struct raft_member self;
     int64_t election_ns;   /* a follower that heard nothing for one to two of these stands */
     int64_t heartbeat_ns;  /* at most a quarter of it; both the same on all members, whose clocks'
-                              rates differ by less than a quarter: a lease is 3/4 of election_ns */
+                              rates differ by less than a quarter: a lease is 3/8 of election_ns */
     int64_t sleep_ns;      /* a group with nothing to do for so long goes to sleep; 0: never */
     uint32_t inflight_max; /* 1 to RAFT_INFLIGHT_MAX */
     uint64_t uncommitted_max; /* entries a leader may have uncommitted: raft_core_may_propose */
@@ -182,8 +182,8 @@ void raft_core_tick(struct raft_core *core, int64_t now);
  * to content, not as to origin. An APPEND order concerns this message's entries. */
 void raft_core_step(struct raft_core *core, int64_t now, const struct raft_message *message);
 /* The transport to that node has come up (true; also: again, it may be another life of the node) or
- * has ended (false). A sleeping follower of a leader there wakes and stands in its time; one that
- * is awake stands as soon as its patience is over. */
+ * has ended (false), which halves the patience with a leader there. A sleeping follower of it wakes
+ * and stands in its time; one that is awake stands as soon as its patience is over. */
 void raft_core_node(struct raft_core *core, int64_t now, uint64_t node, bool up);
 
 /* The followers of this leader hear of what is committed now, and not in a while. */

@@ -104,6 +104,7 @@ static void agree_to_sleep(struct raft_core *core, const struct raft_message *me
 static void heard(struct raft_core *core, const struct raft_message *message)
 {
     core->heard_ns = core->now_ns;
+    core->heard_node = message->from.node;
     core->heard_commit = message->commit;
     core->called = false;
     if (message->probe > core->probe)

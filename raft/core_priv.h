@@ -122,7 +122,8 @@ struct raft_core {
     bool removed;              /* told so, and in no config since */
     struct raft_member leader; /* node 0: unknown */
     bool called;               /* somebody without its entries counts on its vote */
-    int64_t heard_ns;          /* no vote for another within election_ns of this */
+    int64_t heard_ns;          /* no vote for another within core_patience of this */
+    uint64_t heard_node;       /* whom; 0: nobody in this life */
     uint64_t heard_commit;     /* what its leader had committed then */
     int64_t election_due;
     uint64_t down[RAFT_MEMBERS_MAX]; /* nodes; 0: free */
@@ -215,6 +216,8 @@ void core_abdicate(
 
 /* ---- core_reads.c --------------------------------------------------------------------------- */
 bool core_lease(const struct raft_core *core);
+/* How long after `heard_ns` it votes for nobody else. */
+int64_t core_patience(const struct raft_core *core);
 void core_reads_check(struct raft_core *core);
 void core_reads_lost(struct raft_core *core);
 void core_wake(struct raft_core *core);

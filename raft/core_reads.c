@@ -3,8 +3,9 @@
  *
  * Every message to a follower carries the leader's clock as its probe, and the answer brings it
  * back. When a majority has answered a probe p, no other leader can be elected before their
- * patience (election_ns since they heard it, later than p) is over: the lease is three quarters of
- * that, as clocks may run unequally fast. It ends for good when a successor is told to stand, whose
+ * patience (since they heard it, later than p) is over. That is election_ns, and half of it with
+ * one whose connection has ended, whose process is likely gone: the lease is three quarters of the
+ * half, as clocks may run unequally fast. It ends for good when a successor is told to stand, whose
  * election needs no patience.
  *
  * A read without a lease waits for a round: a probe that no message before it carried. One round at
@@ -12,13 +13,20 @@
  */
 #include "raft/core_priv.h"
 
+int64_t core_patience(const struct raft_core *core)
+{
+    bool gone = core->heard_node != 0 && core_node_down(core, core->heard_node);
+
+    return gone ? core->options.election_ns / 2 : core->options.election_ns;
+}
+
 bool core_sticky(const struct raft_core *core)
 {
     if (core->role == RAFT_LEADER)
         return true;
     if (FLAWED(core, VOTE_IN_LEASE))
         return false;
-    return core->asleep || core->now_ns - core->heard_ns < core->options.election_ns;
+    return core->asleep || core->now_ns - core->heard_ns < core_patience(core);
 }
 
 /* ---- leases and rounds ---------------------------------------------------------------------- */
@@ -35,12 +43,14 @@ static uint64_t probe_reached(const struct raft_core *core)
 
 bool core_lease(const struct raft_core *core)
 {
-    int64_t length = core->options.election_ns / 4 * 3, reached;
+    int64_t length = core->options.election_ns / 8 * 3, reached;
 
     if (FLAWED(core, READ_WITHOUT_ROUND))
         return true;
     if (FLAWED(core, LEASE_TOO_LONG))
         length = core->options.election_ns * 3 / 2;
+    if (FLAWED(core, LEASE_OF_ALL_PATIENCE))
+        length = core->options.election_ns * 3 / 4;
     if (core->lead.lease_over && !FLAWED(core, LEASE_DURING_TRANSFER))
         return false;
     if (config_voters(core_config(core)) == 1 && core_votes(core))

@@ -30,6 +30,8 @@
     X(LEAD_WITHOUT_QUORUM, "a leader whom no majority answers leads on")                           \
     X(LEAD_AFTER_REFUSAL, "a leader whose log refused entries leads on in the same term")          \
     X(LEASE_TOO_LONG, "the lease lasts longer than the followers' patience")                       \
+    X(LEASE_OF_ALL_PATIENCE,                                                                       \
+      "the lease outlasts the patience with one whose connection has ended")                       \
     X(LEASE_DURING_TRANSFER, "the lease holds although a successor was told to stand")             \
     X(LEASE_OF_LEARNERS, "learners prolong the lease")                                             \
     X(READ_WITHOUT_ROUND, "a leader without a lease reads at once")                                \
@@ -47,6 +49,7 @@
     X(CONFIG_KEEPS_CUT, "a config whose entry was cut stays in force")                             \
     X(CONFIG_UNCAUGHT, "a learner is promoted before it has everything")                           \
     X(TRANSFER_LAGGING, "a successor is told to stand before it has everything")                   \
+    X(SLEEPER_IMPATIENT, "who slept owes no patience to a leader whose connection has ended")      \
     X(SLEEP_FOREVER, "a sleeping group does not wake when its leader's node dies")
 
 #define RAFT_FLAW_NUMBER(name, text) RAFT_FLAW_NUMBER_##name,

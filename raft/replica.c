@@ -212,6 +212,7 @@ static void stop_leading(struct replica *replica)
     replica->elected = false;
     replica->lead_index = 0;
     replica_offers_drop(replica);
+    replica_unread_drop(replica);
     drop_reads(replica);
     if (!replica->leads || replica->closed)
         return;
@@ -338,6 +339,8 @@ static void timer_fired(struct timer *timer)
         look_at_disk(replica);
         replica_drain(replica);
     }
+    if (!replica->closed && replica->leads)
+        replica_unread_look(replica);
     replica_let_go(replica);
 }
 

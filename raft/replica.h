@@ -72,7 +72,9 @@ struct replica_events {
      * until drop. ERR_CORRUPT: it makes no sense here, and nothing has come of it.
      */
     enum err (*fill)(void *owner, const struct replica_block *block);
-    void (*told)(void *owner, struct bytes answer); /* to the newest question; it may come twice */
+    /* To a question that was asked, in any order, perhaps twice, perhaps when it is asked no more.
+     */
+    void (*told)(void *owner, struct bytes answer);
     /* It will not be taken, or has been: what was decoded beside goes. */
     void (*fill_drop)(void *owner);
     /* The block is on the disk: the state is to be as that of a new machine; `restore` follows at
@@ -145,9 +147,11 @@ void replica_block(struct replica *replica, struct buf *body, struct buf *local)
 /* There will be no block this time. */
 void replica_block_drop(struct replica *replica);
 
-/* A machine that fills: what it lacks, of whoever leads; asked again until it asks something else.
- */
-void replica_ask(struct replica *replica, struct bytes question);
+/* A machine that fills: what it lacks, of whoever leads, up to so many things at once (from
+ * `fill` to `fill_drop`; `number` is below it). Each is asked again until something else is asked
+ * by that number, or nothing (empty). */
+#define REPLICA_QUESTIONS 4u
+void replica_ask(struct replica *replica, uint32_t number, struct bytes question);
 /* It lacks nothing any more. Takes the memory of `local`. */
 void replica_take(struct replica *replica, struct buf *local);
 /* About how many bytes travel in one answer, of bodies and of machines. */

@@ -120,6 +120,13 @@ static void move_floor(struct replica *replica)
     raft_core_floor(replica->core, index, term);
 }
 
+void replica_block_floor(struct replica *replica)
+{
+    assert(replica->block.newest > 0);
+    log_floor_set(replica->log, replica->block.newest);
+    raft_core_floor(replica->core, replica->block.newest, replica->block.newest_term);
+}
+
 static void written(struct log_block_op *op, enum err err)
 {
     struct replica *replica = owner_of(op, struct replica, block.op);

@@ -10,8 +10,6 @@
 #include "raft/replica_priv.h"
 #include "storage/hash.h"
 
-#define AGAIN_NS INT64_C(400000000)
-
 static void report(const struct replica *replica, const char *text)
 {
     const struct groups_options *options = &replica->groups->options;
@@ -22,7 +20,8 @@ static void report(const struct replica *replica, const char *text)
 
 static void arm(struct replica *replica)
 {
-    timers_arm(io_timers(replica->io), &replica->catch.timer, io_now(replica->io) + AGAIN_NS);
+    timers_arm(io_timers(replica->io), &replica->catch.timer,
+               io_now(replica->io) + REPLICA_AGAIN_NS);
 }
 
 /* Back to the beginning: what was kept on the disk is found to be dead after the next block. */
@@ -36,7 +35,7 @@ static void give_up(struct replica *replica)
     timers_cancel(io_timers(replica->io), &catch->timer);
     buf_release(&catch->body);
     buf_release(&catch->local);
-    buf_release(&catch->question);
+    replica_questions_drop(replica);
     catch->phase = CATCH_NOT;
 }
 
@@ -76,14 +75,12 @@ static void ask(struct replica *replica)
     struct raft_message message = {.previous = catch->index, .previous_term = catch->term};
 
     arm(replica);
-    if (leader.node == 0)
+    if (catch->phase == CATCH_FILL)
+        replica_questions_again(replica);
+    if (catch->phase != CATCH_BODY || leader.node == 0)
         return;
-    if (catch->phase == CATCH_BODY) {
-        message.last = catch->body.size;
-        (void)replica_catch_send(replica, WIRE_ASK_BODY, leader, &message, (struct bytes){0});
-    } else if (catch->phase == CATCH_FILL && catch->question.size > 0) {
-        (void)replica_catch_send(replica, WIRE_ASK, leader, &message, buf_bytes(&catch->question));
-    }
+    message.last = catch->body.size;
+    (void)replica_catch_send(replica, WIRE_ASK_BODY, leader, &message, (struct bytes){0});
 }
 
 /* Who reads a piece does not see what is wrong with the whole. */
@@ -98,16 +95,6 @@ static void doubt(struct replica *replica)
     if (raft_core_leader(replica->core).node != 0)
         (void)replica_catch_send(replica, WIRE_ASK_BODY, raft_core_leader(replica->core), &message,
                                  (struct bytes){0});
-}
-
-void replica_ask(struct replica *replica, struct bytes question)
-{
-    struct catch *catch = &replica->catch;
-
-    assert(catch->phase == CATCH_FILL);
-    buf_clear(&catch->question);
-    (void)buf_add(&catch->question, question);
-    ask(replica);
 }
 
 /* ---- the body -------------------------------------------------------------------------------- */
@@ -404,7 +391,6 @@ static void told(struct replica *replica, const struct wire_message *in)
     if (catch->phase != CATCH_FILL || in->message.previous != catch->index ||
         in->message.last < catch->index)
         return;
-    arm(replica);
     replica->events.told(replica->owner, in->payload);
 }
 
@@ -454,14 +440,14 @@ void replica_catch_init(struct replica *replica)
     catch->timer.fire = fired;
     buf_init(&catch->body, SIZE_MAX);
     buf_init(&catch->local, SIZE_MAX);
-    buf_init(&catch->question, WIRE_FRAME_MAX);
+    replica_questions_init(replica);
 }
 
 void replica_catch_deinit(struct replica *replica)
 {
     buf_deinit(&replica->catch.body);
     buf_deinit(&replica->catch.local);
-    buf_deinit(&replica->catch.question);
+    replica_questions_drop(replica);
 }
 
 void replica_catch_close(struct replica *replica)

@@ -15,6 +15,7 @@
 #define REPLICA_CACHE_BYTES     (4u << 20) /* kept for followers, beyond what is not applied */
 #define REPLICA_UNCOMMITTED_MAX 4096u      /* entries */
 #define REPLICA_SLEEP_NS        INT64_C(10000000000)
+#define REPLICA_AGAIN_NS        INT64_C(400000000) /* what is not answered is asked again */
 #define REPLICA_APPEND_BYTES    (1u << 20) /* of entries in one message, unless one is larger */
 
 /* How far a replica that takes another one's block is (replica_catch.c). */
@@ -26,6 +27,13 @@ enum catch_phase {
     CATCH_TAKE,  /* on its way to the disk: no entries are taken */
 };
 
+/* What the machine has asked for and was not told yet (replica_ask.c). */
+struct catch_question {
+    struct buf text; /* empty: nothing */
+    int64_t due_ns;  /* then it is asked again */
+    int64_t again_ns;
+};
+
 struct catch
 {
     enum catch_phase phase;
@@ -35,8 +43,8 @@ struct catch
     uint64_t body_size;
     bool heals; /* the log has the entry: only the state is replaced */
     struct buf body, local;
-    struct buf question; /* the machine's newest */
-    struct timer timer;  /* asks again */
+    struct catch_question questions[REPLICA_QUESTIONS];
+    struct timer timer; /* asks again */
     struct log_take_op op;
 };
 
@@ -107,8 +115,14 @@ struct replica {
     struct replica_read *reads;          /* waiting */
     struct io_op warm;                   /* brings an entry into memory that a follower needs */
     struct raft_member warm_for;
+    uint64_t warm_index;
     bool warming;
     struct buf scratch; /* entries read back from the log */
+
+    struct {
+        uint64_t index; /* the last one, above the floor; 0: all that was asked for could be read */
+        int64_t noted_ns, asked_ns; /* the first time; when a block was wanted for it, 0: not yet */
+    } unread;                       /* entries that a member needs (replica_unread.c) */
 
     struct store_vote_op ballot; /* being written */
     uint64_t ballot_number;
@@ -194,6 +208,8 @@ void replica_block_doubted(struct replica *replica, uint64_t index);
 /* Proposes a batch of a seal alone, if that is possible now (replica.c). */
 void replica_seal_now(struct replica *replica);
 enum err replica_block_restore(struct replica *replica, const struct log_block *block);
+/* The floor rises to the newest block at once, also in a cluster. */
+void replica_block_floor(struct replica *replica);
 /* Leaves the machine's part of a body; false: replica_block_restore would refuse the other. */
 bool replica_block_machine(struct bytes *body);
 
@@ -209,11 +225,21 @@ void replica_catch_heal(struct replica *replica);  /* it wants another one's sta
 bool replica_catch_send(struct replica *replica, enum wire_catch type, struct raft_member to,
                         struct raft_message *message, struct bytes payload);
 
+/* replica_ask.c */
+void replica_questions_init(struct replica *replica);
+void replica_questions_again(struct replica *replica); /* those that were not answered for long */
+void replica_questions_drop(struct replica *replica);  /* and their memory */
+
 /* replica_offer.c */
 void replica_offer(struct replica *replica, struct raft_member to);
 void replica_offers_look(struct replica *replica); /* who is not heard any more is offered anew */
 void replica_offers_drop(struct replica *replica);
 void replica_offer_step(struct replica *replica, const struct wire_message *message);
+
+/* replica_unread.c */
+void replica_unread(struct replica *replica, uint64_t index); /* a member needs it, and waits */
+void replica_unread_look(struct replica *replica);            /* with each heartbeat of a leader */
+void replica_unread_drop(struct replica *replica);
 
 /* The section that a body begins with; every other one is the machine's. */
 #define REPLICA_SECTION_GROUP 1u

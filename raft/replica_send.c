@@ -22,6 +22,7 @@ static void warm(struct replica *replica, uint64_t index, struct raft_member to)
         return;
     replica->warming = true;
     replica->warm_for = to;
+    replica->warm_index = index;
     replica_hold(replica);
     log_batch_warm(replica->log, &replica->warm, index);
 }
@@ -30,35 +31,42 @@ void replica_warmed(struct io_op *op, int64_t result)
 {
     struct replica *replica = owner_of(op, struct replica, warm);
 
-    (void)result; /* an error shows when it is read */
     replica->warming = false;
-    if (!replica->closed) {
+    if (!replica->closed && result < 0 && raft_core_role(replica->core) == RAFT_LEADER)
+        replica_unread(replica, replica->warm_index);
+    else if (!replica->closed) {
         raft_core_resend(replica->core, io_now(replica->io), replica->warm_for);
         replica_drain(replica);
     }
     replica_let_go(replica);
 }
 
-/* Adds the content of an entry; false: it is not in memory, or the frame is full. */
-static bool add(struct replica *replica, struct load *load, uint64_t index)
+/* Adds the content of an entry. ERR_FULL: the frame is; ERR_AGAIN: it is not in memory; else it
+ * cannot be read. */
+static enum err add(struct replica *replica, struct load *load, uint64_t index)
 {
     const struct cached *cached = cache_find(&replica->cache, index);
     size_t begin = replica->scratch.size, size;
     struct bytes content;
+    enum err err = OK;
 
-    if (cached == NULL && log_batch_read_now(replica->log, index, &replica->scratch) != OK)
-        return false;
+    if (cached == NULL && index == replica->unread.index)
+        return ERR_NOT_FOUND; /* as it was the last time */
+    if (cached == NULL)
+        err = log_batch_read_now(replica->log, index, &replica->scratch);
+    if (err != OK)
+        return err;
     content = cached != NULL ? log_content_bytes(cached->content)
                              : bytes_of(NULL, replica->scratch.size - begin);
     size = content.size;
     if (load->count > 0 && load->size + size > REPLICA_APPEND_BYTES)
-        return false;
+        return ERR_FULL;
     load->contents[load->count] = content;
     load->offsets[load->count] = cached != NULL ? NOT_READ : begin;
     wire_write_entry(load->heads[load->count], size);
     load->size += WIRE_ENTRY_HEAD + size;
     load->count++;
-    return true;
+    return OK;
 }
 
 static size_t pieces_of(const struct replica *replica, struct load *load, struct bytes *pieces)
@@ -93,18 +101,21 @@ static void send_entries(struct replica *replica, const struct raft_message *mes
     uint64_t first = message->entries[0].index;
     uint32_t wanted = message->entry_count;
     struct load load = {0};
+    enum err err = OK;
     bool missing;
 
     buf_clear(&replica->scratch);
-    while (load.count < wanted && add(replica, &load, first + load.count))
-        ;
+    while (err == OK && load.count < wanted)
+        err = add(replica, &load, first + load.count);
     missing = load.count == 0;
     if (!missing && !send_load(replica, &load, message))
         load.count = 0;
     if (load.count < wanted)
         raft_core_unsent(replica->core, to, first + load.count);
-    if (missing)
+    if (missing && err == ERR_AGAIN)
         warm(replica, first, to);
+    else if (missing)
+        replica_unread(replica, first); /* it is asked for again with each heartbeat */
 }
 
 void replica_send(struct replica *replica, const struct raft_message *message)

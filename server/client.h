@@ -31,8 +31,11 @@
 #include "server/options.h"
 #include "server/router.h"
 
+/* What waits for one client before those that can wait do so. More is no faster: it outgrows the
+ * caches and the buffers that are kept. */
+#define CLIENTS_MUCH_MAX       (3u << 20)
 #define CLIENTS_SPARES_MAX     64u
-#define CLIENTS_SPARE_SIZE_MAX (1u << 20) /* of one buffer that is kept */
+#define CLIENTS_SPARE_SIZE_MAX (4u << 20) /* of one buffer that is kept */
 #define CLIENTS_SPARE_SUM_MAX  (8u << 20) /* of all */
 
 enum client_state { CLIENT_OPEN, CLIENT_ENDING, CLIENT_DOOMED };

@@ -3,6 +3,7 @@
 #include "base/subject.h"
 #include "server/client_priv.h"
 #include "server/client_row.h"
+#include "server/client_trace.h"
 #include "server/connect.h"
 #include "server/mappings.h"
 #include "server/router_priv.h"
@@ -208,7 +209,7 @@ void client_nobody(struct client *client, const struct message *request)
         no_responders(client, request);
 }
 
-static void publish_refused(struct client *client, struct bytes subject)
+void client_publish_refused(struct client *client, struct bytes subject)
 {
     logger_error(client->clients->logger, "%s - Publish Violation - %.*s, Subject \"%.*s\"",
                  client->label, BYTES_ARG(client_user_text(client)), BYTES_ARG(subject));
@@ -216,9 +217,128 @@ static void publish_refused(struct client *client, struct bytes subject)
                      BYTES("\""));
 }
 
-static void publish(struct client *client, const struct proto_pub *pub, const uint8_t *body)
+static void count(struct client *client, size_t size)
+{
+    client->clients->stats.in_messages++;
+    client->clients->stats.in_bytes += size;
+    traffic_add(&client->received, size);
+    traffic_add(&client->account->received, size);
+}
+
+static void refuse_subject(struct client *client, const struct message *message)
+{
+    if (message->trace != NULL)
+        message_trace_refused(message->trace, "Permissions Violation for Publish to ",
+                              message->subject);
+    client_publish_refused(client, message->subject);
+}
+
+static void refuse_reply(struct client *client, const struct message *message)
+{
+    if (message->trace != NULL)
+        message_trace_refused(message->trace, "Permissions Violation for Publish with Reply of ",
+                              message->reply);
+    client_out_error(client, BYTES("Permissions Violation for Publish with Reply of \""),
+                     message->reply, BYTES("\""));
+}
+
+/* `size` is what counts of it. */
+static void publish(struct client *client, const struct message *message, size_t size)
 {
     struct clients *clients = client->clients;
+
+    count(client, size);
+    if (client->pedantic && !subject_literal(message->subject))
+        CLIENT_OUT_ERROR(
+            client, "Invalid Publish Subject"); /* and yet it is routed: the reference has it so */
+    if (subject_reserved(client, message->subject) ||
+        !client_may_publish(client, message->subject)) {
+        refuse_subject(client, message);
+        return;
+    }
+    if (message->reply.size > 0 && reply_reserved(message->reply)) {
+        refuse_reply(client, message);
+        return;
+    }
+    client_ok(client);
+    if (router_publish(clients->router, client->account, message) == 0 && client->no_responders &&
+        message->reply.size > 0)
+        no_responders(client, message);
+}
+
+/* Requests to JetStream in this server's domain are requests to this server's JetStream. */
+static void publish_in_domain(struct client *client, const struct message *message, size_t size)
+{
+    struct bytes rest = bytes_skip(message->subject, strlen(client->clients->domain_api));
+    struct message mapped = *message;
+    struct buf subject;
+
+    buf_init(&subject, SIZE_MAX / 2);
+    (void)BUF_ADD(&subject, "$JS.API.");
+    (void)buf_add(&subject, rest);
+    mapped.subject = buf_bytes(&subject);
+    publish(client, &mapped, size);
+    buf_deinit(&subject);
+}
+
+/* Dropped, as the account's mappings say: nobody receives it, and a request is told so. */
+static void publish_lost(struct client *client, const struct message *message, size_t size)
+{
+    count(client, size);
+    client_ok(client);
+    if (client->no_responders && message->reply.size > 0)
+        no_responders(client, message);
+}
+
+/* As the account's mappings make it of what was said. */
+static void publish_mapped(struct client *client, const struct message *message, size_t size)
+{
+    struct message mapped = *message;
+    struct buf subject;
+
+    buf_init(&subject, SIZE_MAX / 2);
+    switch (mappings_apply(client->account->mappings, message->subject, &client->clients->prng,
+                           &subject)) {
+    case MAPPED_SAME: publish(client, message, size); break;
+    case MAPPED_LOST: publish_lost(client, message, size); break;
+    case MAPPED_OTHER:
+        mapped.subject = buf_bytes(&subject);
+        if (message->trace != NULL)
+            message_trace_mapped(message->trace, mapped.subject);
+        publish(client, &mapped, size);
+        break;
+    }
+    buf_deinit(&subject);
+}
+
+static void publish_message(struct client *client, const struct message *message, size_t size)
+{
+    const char *domain_api = client->clients->domain_api;
+
+    if (domain_api[0] != 0 && bytes_starts(message->subject, bytes_of_text(domain_api)))
+        publish_in_domain(client, message, size);
+    else if (client->account->mappings != NULL)
+        publish_mapped(client, message, size);
+    else
+        publish(client, message, size);
+}
+
+/* One that may ask to be traced. */
+static void publish_hinted(struct client *client, struct message *message, size_t size)
+{
+    struct buf headers;
+
+    buf_init(&headers, SIZE_MAX / 2);
+    if (client_trace_begin(client, message, size, &headers))
+        publish_message(client, message, size);
+    else
+        count(client, size);
+    message_trace_end(message->trace);
+    buf_deinit(&headers);
+}
+
+void client_publish(struct client *client, const struct proto_pub *pub, const uint8_t *body)
+{
     struct message message = {
         .subject = pub->subject,
         .reply = pub->reply,
@@ -227,87 +347,10 @@ static void publish(struct client *client, const struct proto_pub *pub, const ui
         .origin = client,
     };
 
-    clients->stats.in_messages++;
-    clients->stats.in_bytes += pub->size;
-    traffic_add(&client->received, pub->size);
-    traffic_add(&client->account->received, pub->size);
-    if (client->pedantic && !subject_literal(pub->subject))
-        CLIENT_OUT_ERROR(
-            client, "Invalid Publish Subject"); /* and yet it is routed: the reference has it so */
-    if (subject_reserved(client, pub->subject) || !client_may_publish(client, pub->subject)) {
-        publish_refused(client, pub->subject);
-        return;
-    }
-    if (pub->reply.size > 0 && reply_reserved(pub->reply)) {
-        client_out_error(client, BYTES("Permissions Violation for Publish with Reply of \""),
-                         pub->reply, BYTES("\""));
-        return;
-    }
-    client_ok(client);
-    if (router_publish(clients->router, client->account, &message) == 0 && client->no_responders &&
-        pub->reply.size > 0)
-        no_responders(client, &message);
-}
-
-/* Requests to JetStream in this server's domain are requests to this server's JetStream. */
-static void publish_in_domain(struct client *client, const struct proto_pub *pub,
-                              const uint8_t *body)
-{
-    struct bytes rest = bytes_skip(pub->subject, strlen(client->clients->domain_api));
-    struct proto_pub mapped = *pub;
-    struct buf subject;
-
-    buf_init(&subject, SIZE_MAX / 2);
-    (void)BUF_ADD(&subject, "$JS.API.");
-    (void)buf_add(&subject, rest);
-    mapped.subject = buf_bytes(&subject);
-    publish(client, &mapped, body);
-    buf_deinit(&subject);
-}
-
-/* Dropped, as the account's mappings say: nobody receives it, and a request is told so. */
-static void publish_lost(struct client *client, const struct proto_pub *pub)
-{
-    const struct message message = {.subject = pub->subject, .reply = pub->reply};
-
-    client->clients->stats.in_messages++;
-    client->clients->stats.in_bytes += pub->size;
-    traffic_add(&client->received, pub->size);
-    traffic_add(&client->account->received, pub->size);
-    client_ok(client);
-    if (client->no_responders && pub->reply.size > 0)
-        no_responders(client, &message);
-}
-
-/* As the account's mappings make it of what was said. */
-static void publish_mapped(struct client *client, const struct proto_pub *pub, const uint8_t *body)
-{
-    struct proto_pub mapped = *pub;
-    struct buf subject;
-
-    buf_init(&subject, SIZE_MAX / 2);
-    switch (
-        mappings_apply(client->account->mappings, pub->subject, &client->clients->prng, &subject)) {
-    case MAPPED_SAME: publish(client, pub, body); break;
-    case MAPPED_LOST: publish_lost(client, pub); break;
-    case MAPPED_OTHER:
-        mapped.subject = buf_bytes(&subject);
-        publish(client, &mapped, body);
-        break;
-    }
-    buf_deinit(&subject);
-}
-
-void client_publish(struct client *client, const struct proto_pub *pub, const uint8_t *body)
-{
-    const char *domain_api = client->clients->domain_api;
-
-    if (domain_api[0] != 0 && bytes_starts(pub->subject, bytes_of_text(domain_api)))
-        publish_in_domain(client, pub, body);
-    else if (client->account->mappings != NULL)
-        publish_mapped(client, pub, body);
+    if (message_trace_hinted(client->account, message.headers))
+        publish_hinted(client, &message, pub->size);
     else
-        publish(client, pub, body);
+        publish_message(client, &message, pub->size);
 }
 
 /* ---- CONNECT, INFO, PING, PONG ----------------------------------------------------------------

@@ -3,6 +3,7 @@
  * the received bytes is used where it lies; the one that is cut off is completed in client->in.
  */
 #include "server/client_priv.h"
+#include "server/client_trace.h"
 
 #include "server/trace.h"
 
@@ -112,8 +113,10 @@ static enum step step_hpub(struct client *client, struct bytes in, size_t verb, 
         parse = PARSE_BAD;
     if (parse != PARSE_DONE)
         return line_unread(client, parse);
-    if (pub.size > client->payload_max)
+    if (pub.size > client->payload_max) {
+        client_trace_too_large(client, &pub, bytes_skip(rest, line));
         return too_large(client, pub.size);
+    }
     return payload(client, bytes_skip(rest, line), &pub, verb + line, used);
 }
 

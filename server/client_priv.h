@@ -58,6 +58,8 @@ void client_connected(struct client *client, const struct connect *said, int64_t
 void client_subscribe(struct client *client, const struct proto_sub *said);
 void client_unsubscribe(struct client *client, const struct proto_unsub *said);
 void client_publish(struct client *client, const struct proto_pub *pub, const uint8_t *body);
+/* It may not publish to that subject, and is told so. */
+void client_publish_refused(struct client *client, struct bytes subject);
 /* Nobody received that request of it: it is told, if it wants to know. */
 void client_nobody(struct client *client, const struct message *request);
 /* Takes it out of the router and frees it. */

@@ -16,7 +16,7 @@ void clients_init(struct clients *clients, const struct options *options, const 
         .logger = logger,
         .pending_most = pending,
         .pending_stall = pending / 4 * 3,
-        .pending_much = pending / 4,
+        .pending_much = pending / 4 < CLIENTS_MUCH_MAX ? pending / 4 : CLIENTS_MUCH_MAX,
         .trace = options->trace,
         .id_last = ID_FIRST - 1,
     };

@@ -355,9 +355,8 @@ static void refusal_received(void *owner, uint64_t node, enum cluster_class clas
 static void message_received(void *owner, uint64_t node, enum cluster_class class,
                              struct bytes body)
 {
-    (void)node;
     (void)class;
-    forward_received(owner, body);
+    forward_received(owner, node, body);
 }
 
 static void change_received(void *owner, uint64_t node, enum cluster_class class, struct bytes body)

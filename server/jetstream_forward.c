@@ -8,6 +8,7 @@
 #include "base/owner.h"
 #include "server/api/api.h"
 #include "server/jetstream_cluster_priv.h"
+#include "server/message_trace.h"
 
 #define HEAD_SIZE             16u
 #define API_REQUEST_BYTES_MAX (66u << 20) /* a message of the largest payload, and its subjects */
@@ -162,6 +163,17 @@ static uint64_t leader_of(struct jetstream_cluster *cluster, uint64_t id)
                : leader;
 }
 
+struct bytes forward_name(struct jetstream_cluster *cluster, uint64_t id, uint64_t *connection,
+                          bool *traces)
+{
+    uint64_t leader = leader_of(cluster, id);
+    const struct cluster_node *node = leader != 0 ? cluster_node(cluster->cluster, leader) : NULL;
+
+    *connection = node != NULL ? cluster_rid(cluster->cluster, leader) : 0;
+    *traces = node == NULL || (node->features & CLUSTER_FEATURE_TRACES) != 0;
+    return node != NULL ? node->name : bytes_of(NULL, 0);
+}
+
 bool jetstream_forward(struct jetstream *jetstream, struct account *account, uint64_t id,
                        const struct message *message)
 {
@@ -274,7 +286,23 @@ void forward_free(struct jetstream_cluster *cluster)
 
 /* ---- what other nodes send ------------------------------------------------------------------ */
 
-void forward_received(struct jetstream_cluster *cluster, struct bytes body)
+/* One that may ask to be traced. */
+static void receive_hinted(struct jetstream_cluster *cluster, uint64_t node,
+                           struct account *account, struct message *message)
+{
+    const struct trace_peer from = {
+        .kind = TRACE_ROUTE,
+        .id = cluster_rid(cluster->cluster, node),
+        .name = cluster_node(cluster->cluster, node)->name,
+    };
+
+    if (message_trace_routed(server_router(cluster->jetstream->server), account, &from, message,
+                             &message->trace))
+        deliver_here(cluster, account, message);
+    message_trace_end(message->trace);
+}
+
+void forward_received(struct jetstream_cluster *cluster, uint64_t node, struct bytes body)
 {
     struct account *account;
     struct message message;
@@ -283,7 +311,11 @@ void forward_received(struct jetstream_cluster *cluster, struct bytes body)
     if (!forward_read(body, &name, &message))
         return;
     account = router_account(server_router(cluster->jetstream->server), name);
-    if (account != NULL)
+    if (account == NULL)
+        return;
+    if (message_trace_hinted(account, message.headers))
+        receive_hinted(cluster, node, account, &message);
+    else
         deliver_here(cluster, account, &message);
 }
 

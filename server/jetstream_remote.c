@@ -4,6 +4,7 @@
  */
 #include "base/heap.h"
 #include "server/jetstream_cluster_priv.h"
+#include "server/message_trace.h"
 
 struct remote {
     struct jetstream *jetstream;
@@ -14,6 +15,37 @@ struct remote {
     size_t count;
 };
 
+/* The leader does not tell of it. */
+static void take_unfollowed(const struct remote *remote, struct message *sent,
+                            struct trace_egress *egress)
+{
+    struct buf headers;
+
+    if (!message_trace_unfollowed(sent->trace, egress))
+        return;
+    sent->headers = trace_headers_set(sent->headers, TRACE_DEST, TRACE_DISABLED, false, &headers);
+    (void)jetstream_forward(remote->jetstream, remote->account, remote->id, sent);
+    buf_deinit(&headers);
+}
+
+/* It is another message at the leader: one hop on. Who leads may have changed when it goes. */
+static void take_traced(const struct remote *remote, struct message *sent)
+{
+    struct trace_egress egress = {.to = {.kind = TRACE_ROUTE}};
+    struct buf headers;
+    bool traces;
+
+    egress.to.name = forward_name(remote->jetstream->cluster, remote->id, &egress.to.id, &traces);
+    if (!traces || message_trace_exported(sent->trace) == TRACE_EXPORTED_UNTRACED) {
+        take_unfollowed(remote, sent, &egress);
+        return;
+    }
+    sent->headers = message_trace_hop(sent->trace, sent->headers, &headers, &egress.hop);
+    (void)jetstream_forward(remote->jetstream, remote->account, remote->id, sent);
+    message_trace_left(sent->trace, &egress);
+    buf_deinit(&headers);
+}
+
 static void take(void *owner, const struct message *message)
 {
     struct remote *remote = owner;
@@ -21,7 +53,10 @@ static void take(void *owner, const struct message *message)
 
     sent.subject = message_sent_to(message);
     sent.route = bytes_of(NULL, 0);
-    (void)jetstream_forward(remote->jetstream, remote->account, remote->id, &sent);
+    if (message->trace != NULL)
+        take_traced(remote, &sent);
+    else
+        (void)jetstream_forward(remote->jetstream, remote->account, remote->id, &sent);
 }
 
 static void add(struct remote *remote, struct bytes subject, struct bytes queue)

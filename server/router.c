@@ -8,14 +8,6 @@
 #include "server/exchange.h"
 #include "server/router_parts.h"
 
-struct sink {
-    struct sub sub;
-    struct account *account;
-    sink_deliver_fn *deliver;
-    sink_takes_fn *takes; /* NULL: everything */
-    void *owner;
-};
-
 /* ---- accounts ---------------------------------------------------------------------------------
  */
 
@@ -242,12 +234,16 @@ static bool deliver(struct delivery *delivery, struct sub *sub)
 
     switch ((enum sub_kind)sub->kind) {
     case SUB_CLIENT:
+        if (delivery->message->trace != NULL)
+            return deliver_traced(delivery, owner_of(sub, struct client_sub, sub));
         return client_deliver(owner_of(sub, struct client_sub, sub), delivery->message);
     case SUB_SINK:
     case SUB_GUEST:
         sink = owner_of(sub, struct sink, sub);
         if (sink->takes != NULL && !sink->takes(sink->owner, delivery->message))
             return false;
+        if (delivery->message->trace != NULL)
+            return deliver_sink_traced(delivery, sink);
         sink->deliver(sink->owner, delivery->message);
         return true;
     case SUB_REMOTE: return remote_choose(delivery, owner_of(sub, struct remote_sub, sub));
@@ -351,8 +347,11 @@ static size_t send_to(struct delivery *delivery, uint8_t slot)
     for (size_t i = 0; i < router->picks_count; i++)
         if (router->picks[i].slot == slot)
             router->queues[remote.queues_count++] = router->picks[i].queue;
-    sent = router->remotes->deliver(router->remotes->owner, delivery->account, delivery->message,
-                                    &remote, &waiting);
+    if (delivery->message->trace != NULL)
+        sent = deliver_remote_traced(delivery, &remote, &waiting);
+    else
+        sent = router->remotes->deliver(router->remotes->owner, delivery->account,
+                                        delivery->message, &remote, &waiting);
     clients_behind(router->clients, delivery->message->origin, waiting);
     return sent && remote.plain;
 }
@@ -397,6 +396,16 @@ static size_t publish_to_all(struct router *router, struct account *account,
     if (account->elsewhere != NULL)
         return router_publish_wide(router, account, message);
     return publish(router, account, message, TO_ALL);
+}
+
+void router_set_tracer(struct router *router, struct tracer *tracer)
+{
+    router->tracer = tracer;
+}
+
+struct tracer *router_tracer(const struct router *router)
+{
+    return router->tracer;
 }
 
 void router_set_exchange(struct router *router, struct exchange *exchange)

@@ -15,6 +15,7 @@
 
 struct account;
 struct client;
+struct message_trace;
 struct router;
 struct sink;
 struct sub_set;
@@ -29,6 +30,7 @@ struct message {
     struct bytes payload;
     struct client *origin; /* NULL: the server itself, or a client of another shard */
     bool forwarded;        /* another node's sinks took it first and passed it on to these here */
+    struct message_trace *trace; /* who is told what becomes of it; NULL: nobody */
 };
 
 /* The subject that it was sent to: what a sink that serves a subject goes by. */

@@ -1,7 +1,7 @@
 /*
  * What the files of the router share. Private to server/router*.c: router.c holds accounts, sinks
  * and what is published to receivers of this shard and to other nodes, router_shards.c what is for
- * other shards.
+ * other shards, router_trace.c what a traced message leaves behind at each receiver.
  */
 #ifndef SERVER_ROUTER_PARTS_H
 #define SERVER_ROUTER_PARTS_H
@@ -22,6 +22,7 @@ struct router {
     size_t picks_capacity;
     struct bytes *queues;               /* of one node; as many as picks */
     struct exchange *exchange;          /* NULL: accounts import nothing */
+    struct tracer *tracer;              /* NULL: nothing is traced */
     const struct router_shards *shards; /* NULL: this is the only one */
     struct shard_pick *shard_picks;     /* of the message that is being published */
     size_t shard_picks_count;
@@ -40,6 +41,14 @@ struct remote_pick {
 struct shard_pick {
     struct bytes queue;
     unsigned shard;
+};
+
+struct sink {
+    struct sub sub;
+    struct account *account;
+    sink_deliver_fn *deliver;
+    sink_takes_fn *takes; /* NULL: everything */
+    void *owner;
 };
 
 /* Which kinds of receivers a message is for: a bit per enum sub_kind. */
@@ -93,6 +102,14 @@ size_t deliver_group(struct delivery *delivery, const struct match_group *group)
 const struct match_group *match_group_named(const struct match *match, struct bytes queue);
 /* What was chosen for other nodes leaves. */
 size_t deliver_remotes(struct delivery *delivery);
+
+/* ---- router_trace.c: of a message that is traced */
+
+bool deliver_traced(struct delivery *delivery, struct client_sub *sub);
+bool deliver_sink_traced(struct delivery *delivery, struct sink *sink);
+/* As router_remotes.deliver. */
+bool deliver_remote_traced(struct delivery *delivery, const struct remote_delivery *remote,
+                           size_t *waiting);
 
 /* ---- router_shards.c */
 

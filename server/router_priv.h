@@ -36,6 +36,9 @@ struct router_remotes {
     /* Sends it; false: it was dropped. *waiting: bytes that wait to be sent to that node. */
     bool (*deliver)(void *owner, struct account *account, const struct message *message,
                     const struct remote_delivery *delivery, size_t *waiting);
+    /* What a trace calls that node: its name, and the number of a connection to it; *traces: does
+     * it tell of its own part? */
+    struct bytes (*name)(void *owner, uint8_t slot, uint64_t *connection, bool *traces);
     /* The clients of this node have so many subscriptions of that kind now. */
     void (*changed)(void *owner, struct account *account, struct bytes subject, struct bytes queue,
                     uint32_t count, int change);
@@ -89,6 +92,11 @@ struct account *account_on(const struct account *account, unsigned shard);
 
 /* ---- other accounts: server/exchange.c stands behind them ---------------------------------------
  */
+
+struct tracer;
+/* What becomes of messages is told by it; NULL: it is not. It outlives the router. */
+void router_set_tracer(struct router *router, struct tracer *tracer);
+struct tracer *router_tracer(const struct router *router);
 
 struct exchange;
 /* NULL: there are no imports. */

@@ -1,5 +1,6 @@
 /* What the router does about other shards of its server: docs/shards.md. */
 #include "base/heap.h"
+#include "server/message_trace.h"
 #include "server/router_parts.h"
 
 #define HOPS_MAX    4u /* a message that finds a group's members gone so often is lost */
@@ -186,8 +187,11 @@ size_t router_publish_wide(struct router *router, struct account *account,
     received += deliver_groups_wide(&delivery);
     if (router->picks_count > 0 || delivery.plain_slots != 0)
         received += deliver_remotes(&delivery);
-    received += deliver_shards(&delivery, delivery.elsewhere->plain,
-                               received == router->shard_picks_count, 0);
+    if (message_trace_only(message->trace))
+        router->shard_picks_count = 0; /* nobody is to get it */
+    else
+        received += deliver_shards(&delivery, delivery.elsewhere->plain,
+                                   received == router->shard_picks_count, 0);
     delivery_end(&delivery);
     return received;
 }

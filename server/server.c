@@ -388,6 +388,7 @@ static struct server *server_create(struct io *io, const struct options *options
     server_cluster_create(server);
     server_shares_configure(server);
     system_init(&server->system, server);
+    system_trace(&server->system);
     if (server->cluster != NULL)
         system_join(&server->system);
     return server;

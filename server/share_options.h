@@ -57,6 +57,7 @@ struct export_options {
     size_t accounts_count;
     bool streamed;          /* a request may have many replies */
     int64_t threshold_ns;   /* how long they are waited for */
+    bool traced;            /* messages on their way to a service are traced there, too */
     int64_t token_position; /* of the token, from 1, that is the importer's name; 0: none */
     const struct export_claims *claims; /* NULL: it was configured, not signed */
 };
@@ -68,6 +69,7 @@ struct import_options {
     struct bytes subject; /* as it is exported */
     struct bytes prefix;  /* of a stream: what stands before it here */
     struct bytes to;      /* what it is here; empty: the same */
+    bool traced;          /* of a stream: messages are traced here, too */
     bool share;           /* of a service: who asks is told in a header */
     struct bytes token;   /* signed by who exports; empty: none */
 };

@@ -110,9 +110,9 @@ static enum err write_file(struct io *io, const char *path, const struct block *
     if (err == OK)
         err = io_write_all(io, file, 0, head);
     if (err == OK && block->body.size > 0)
-        err = io_write_all(io, file, head.size, block->body);
+        err = io_write_gently(io, file, head.size, block->body);
     if (err == OK && block->local.size > 0)
-        err = io_write_all(io, file, head.size + block->body.size, block->local);
+        err = io_write_gently(io, file, head.size + block->body.size, block->local);
     if (err == OK)
         err = io_sync(io, file);
     if (file != NULL)

@@ -45,7 +45,7 @@ static enum err write_all(struct io *io, const struct keep *keep, struct io_file
     encode(keep, keep->records.size, head);
     err = io_write_all(io, file, 0, bytes_of(head, sizeof head));
     if (err == OK)
-        err = io_write_all(io, file, sizeof head, keep->records);
+        err = io_write_gently(io, file, sizeof head, keep->records);
     if (err == OK)
         err = io_sync(io, file);
     return err;

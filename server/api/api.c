@@ -8,6 +8,7 @@
 #include "base/owner.h"
 #include "base/subject.h"
 #include "server/jetstream_flaws.h"
+#include "server/message_trace.h"
 
 /*
  * What is served of "$JS.API.>": not DIRECT.GET and CONSUMER.MSG.NEXT, which streams and consumers
@@ -130,6 +131,16 @@ static void collect(void *owner, const struct message *message)
     add_last(api, request);
 }
 
+/* Traces say that the system account serves it, as it does in the reference, and no more. */
+static bool takes(void *owner, const struct message *message)
+{
+    (void)owner;
+    if (message->trace != NULL)
+        message_trace_imported(message->trace, BYTES("$SYS"), message_sent_to(message),
+                               message_sent_to(message));
+    return !message_trace_only(message->trace);
+}
+
 void api_serve(struct api *api, struct account *account)
 {
     struct router *router = server_router(jetstream_server(api->jetstream));
@@ -142,9 +153,11 @@ void api_serve(struct api *api, struct account *account)
     door->next = api->doors;
     door->count = system ? SYSTEM_SUBJECT_COUNT : SUBJECT_COUNT;
     api->doors = door;
-    for (size_t i = 0; i < door->count; i++)
+    for (size_t i = 0; i < door->count; i++) {
         door->sinks[i] = router_sink_add(router, account, bytes_of_text(served[i]),
                                          bytes_of(NULL, 0), collect, door);
+        router_sink_choose(door->sinks[i], takes);
+    }
 }
 
 bool api_serves(const struct api *api, const struct account *account)

@@ -116,6 +116,8 @@ struct account_options {
     int64_t max_connections; /* -1: no limit, as the next two */
     int64_t max_subscriptions;
     int64_t max_payload;
+    struct bytes trace_destination; /* of messages with a sampled traceparent; empty: nowhere */
+    int64_t trace_percent;          /* of them; 0: all */
     struct mapping_list mappings;
     struct export_list exports;
     struct import_list imports;

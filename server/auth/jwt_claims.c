@@ -226,10 +226,19 @@ static bool read_revocations(struct arena *arena, const struct json *map,
     return jwt_revocations_read(arena, map, &claims->revocations, &claims->revocations_count);
 }
 
+/* One whose destination is none is as if there were none. */
+static void read_trace(const struct json *trace, struct account_options *account)
+{
+    struct bytes destination = member_text(trace, BYTES("dest"));
+
+    if (!subject_literal(destination))
+        return;
+    account->trace_destination = destination;
+    account->trace_percent = member_number(trace, BYTES("sampling"), 0);
+}
+
 static const char *not_built(const struct json *claims)
 {
-    if (member_given(json_get(claims, BYTES("trace"))))
-        return "trace is";
     if (member_given(json_get(json_get(claims, BYTES("authorization")), BYTES("auth_users"))))
         return "authorization is";
     return NULL;
@@ -258,6 +267,7 @@ struct account_options *jwt_account_read(struct arena *arena, const struct jwt *
         .max_subscriptions = member_number(limits, BYTES("subs"), -1),
         .max_payload = member_number(limits, BYTES("payload"), -1),
     };
+    read_trace(json_get(jwt->claims, BYTES("trace")), account);
     if (jwt->kind != JWT_ACCOUNT || !jwt_limits_read(arena, limits, &account->jetstream) ||
         !read_keys(arena, json_get(jwt->claims, BYTES("signing_keys")), claims) ||
         !read_revocations(arena, json_get(jwt->claims, BYTES("revocations")), claims) ||

@@ -91,6 +91,7 @@ static bool read_export(struct arena *arena, const struct json *item, struct exp
         .subject = member_text(item, BYTES("subject")),
         .token_position = member_number(item, BYTES("account_token_position"), 0),
         .restricted = claims->activated,
+        .traced = member_is_true(item, BYTES("allow_trace")),
         .claims = claims,
     };
     return export->kind != SHARE_NONE && valid(export->subject) && position_fits(export) &&
@@ -111,6 +112,7 @@ static bool read_import(const struct json *item, struct import_options *import)
         .account = member_text(item, BYTES("account")),
         .subject = member_text(item, BYTES("subject")),
         .to = local,
+        .traced = member_is_true(item, BYTES("allow_trace")),
         .share = member_is_true(item, BYTES("share")),
         .token = member_text(item, BYTES("token")),
     };

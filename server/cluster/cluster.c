@@ -172,6 +172,16 @@ bool cluster_connection_next(const struct cluster *cluster, const void **at,
     return true;
 }
 
+uint64_t cluster_rid(const struct cluster *cluster, uint64_t node)
+{
+    struct cluster_connection c;
+
+    for (const void *at = NULL; cluster_connection_next(cluster, &at, &c);)
+        if (c.node->id == node && c.class == CLUSTER_MESSAGES)
+            return c.rid;
+    return 0;
+}
+
 bool cluster_flaw(const struct cluster *cluster, uint64_t flaw)
 {
     return (cluster->flaws & flaw) != 0;
@@ -278,6 +288,7 @@ struct cluster *cluster_create(const struct cluster_setup *setup)
     cluster->self.name = bytes_of_text(setup->name);
     cluster->self.server_id = bytes_of_text(setup->server_id);
     cluster->self.jetstream = setup->jetstream;
+    cluster->self.features = CLUSTER_FEATURE_TRACES;
     cluster->self.up = true;
     if (options->name != NULL && options->name[0] != 0)
         cluster->name = heap_text(bytes_of_text(options->name));

@@ -56,6 +56,9 @@ enum cluster_kind {
 };
 
 /* A node as others see it. Texts are good until the node's next `up` or the cluster's end. */
+/* Features: it tells of traced messages, and delivers none that is only traced. */
+#define CLUSTER_FEATURE_TRACES 1u
+
 struct cluster_node {
     uint64_t id;          /* XXH3-64 of its name */
     uint64_t incarnation; /* of its store */
@@ -176,6 +179,8 @@ struct cluster_connection {
 /* Walks them: for (const void *at = NULL; cluster_connection_next(c, &at, &connection);) */
 bool cluster_connection_next(const struct cluster *cluster, const void **at,
                              struct cluster_connection *connection);
+/* The number of that one that messages for the node leave by; 0: there is none. */
+uint64_t cluster_rid(const struct cluster *cluster, uint64_t node);
 
 struct bytes cluster_name(const struct cluster *cluster);
 /* The name was made up, and gives way to a peer's. */

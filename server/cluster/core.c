@@ -7,6 +7,7 @@
 #include "base/table.h"
 #include "server/cluster/core_wire.h"
 #include "server/cluster/flaws.h"
+#include "server/message_trace.h"
 
 #define FRAME_SIZE    (64u << 10)  /* of interest, about: larger ones are cut */
 #define HEAD_MAX      512u         /* of a message, beyond what message_size counts */
@@ -411,6 +412,36 @@ static bool take_sinks(struct routed *routed)
     return false;
 }
 
+static void publish(struct core *core, struct account *account, const struct message *message,
+                    struct routed *routed)
+{
+    if (take_sinks(routed))
+        (void)router_publish_sinks(core->router, account, message);
+    if (cluster_flaw(core->cluster, CLUSTER_FLAW_HOP_ON)) {
+        (void)router_publish(core->router, account, message);
+        return;
+    }
+    if (cluster_flaw(core->cluster, CLUSTER_FLAW_GROUPS_EVERYWHERE) && routed->queues_count == 0)
+        routed->queues[routed->queues_count++] = BYTES("q0");
+    (void)router_publish_routed(core->router, account, message, routed->plain, routed->queues,
+                                routed->queues_count); /* the sender has counted */
+}
+
+/* One that may ask to be traced. */
+static void publish_hinted(struct core *core, uint64_t node, struct account *account,
+                           struct message *message, struct routed *routed)
+{
+    const struct trace_peer from = {
+        .kind = TRACE_ROUTE,
+        .id = cluster_rid(core->cluster, node),
+        .name = cluster_node(core->cluster, node)->name,
+    };
+
+    if (message_trace_routed(core->router, account, &from, message, &message->trace))
+        publish(core, account, message, routed);
+    message_trace_end(message->trace);
+}
+
 static void heard_message(void *owner, uint64_t node, enum cluster_class class, struct bytes body)
 {
     struct core *core = owner;
@@ -435,16 +466,10 @@ static void heard_message(void *owner, uint64_t node, enum cluster_class class, 
         .headers = routed.headers,
         .payload = routed.payload,
     };
-    if (take_sinks(&routed))
-        (void)router_publish_sinks(core->router, account, &message);
-    if (cluster_flaw(core->cluster, CLUSTER_FLAW_HOP_ON)) {
-        (void)router_publish(core->router, account, &message);
-        return;
-    }
-    if (cluster_flaw(core->cluster, CLUSTER_FLAW_GROUPS_EVERYWHERE) && routed.queues_count == 0)
-        routed.queues[routed.queues_count++] = BYTES("q0");
-    (void)router_publish_routed(core->router, account, &message, routed.plain, routed.queues,
-                                routed.queues_count); /* the sender has counted */
+    if (message_trace_hinted(account, message.headers))
+        publish_hinted(core, node, account, &message, &routed);
+    else
+        publish(core, account, &message, &routed);
 }
 
 /* ---- sending ----------------------------------------------------------------------------------
@@ -505,6 +530,16 @@ static size_t take_queues(struct routed *routed, const struct remote_delivery *d
     }
     routed->queues_count = taken;
     return taken;
+}
+
+static struct bytes name(void *owner, uint8_t slot, uint64_t *connection, bool *traces)
+{
+    struct core *core = owner;
+    const struct cluster_node *node = cluster_node(core->cluster, core->peers[slot].node);
+
+    *connection = cluster_rid(core->cluster, node->id);
+    *traces = (node->features & CLUSTER_FEATURE_TRACES) != 0;
+    return node->name;
 }
 
 static bool deliver(void *owner, struct account *account, const struct message *message,
@@ -603,6 +638,7 @@ struct core *core_create(struct cluster *cluster, struct router *router, struct 
         .owner = core,
         .takes = takes,
         .deliver = deliver,
+        .name = name,
         .changed = changed,
         .sinks_changed = sinks_changed,
     };

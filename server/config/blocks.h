@@ -37,6 +37,10 @@ void config_auth_check(struct config_reader *reader, const struct auth_options *
 /* And with the command line. */
 void config_no_auth_user_check(struct config_reader *reader, const struct auth_options *auth);
 
+/* config_trace.c */
+void config_message_trace(struct config_reader *reader, const struct config_value *value,
+                          struct account_options *account);
+
 /* config_operator.c: to struct options */
 config_read_fn config_operator;
 config_read_fn config_resolver;

@@ -142,6 +142,13 @@ static void read_mappings(struct config_reader *reader, const struct config_valu
     config_mappings(reader, value, &block->account->mappings);
 }
 
+static void read_trace(struct config_reader *reader, const struct config_value *value, void *to)
+{
+    struct account_block *block = to;
+
+    config_message_trace(reader, value, block->account);
+}
+
 static const struct config_option options_of_account[] = {
     CONFIG_READ("users", read_users),
     CONFIG_READ("jetstream", read_jetstream),
@@ -150,7 +157,7 @@ static const struct config_option options_of_account[] = {
     CONFIG_READ("exports", read_exports),
     CONFIG_READ("imports", read_imports),
     CONFIG_READ("mappings maps", read_mappings),
-    CONFIG_REFUSED("msg_trace trace_dest"),
+    CONFIG_READ("msg_trace trace_dest", read_trace),
     CONFIG_REFUSED("nkey"),
 };
 

@@ -83,7 +83,7 @@ static const struct config_option options_of_export[] = {
     CONFIG_READ("response response_type", read_response),
     CONFIG_READ("threshold response_threshold response_max_time response_time", read_threshold),
     CONFIG_FIELD("account_token_position", CONFIG_AS_INT64, struct export_options, token_position),
-    CONFIG_NOTICED("allow_trace", "messages are not traced across accounts"),
+    CONFIG_FIELD("allow_trace", CONFIG_AS_BOOL, struct export_options, traced),
     CONFIG_REFUSED("latency"),
 };
 
@@ -120,6 +120,8 @@ void config_exports(struct config_reader *reader, const struct config_value *val
         (void)config_read_block(reader, e, &export_block, &export);
         if (reader->error_count != errors || export.kind == SHARE_NONE)
             continue;
+        if (export.kind == SHARE_STREAM && config_member(e, BYTES("allow_trace")) != NULL)
+            config_error(reader, e, "Detected allow_trace directive on non-service");
         if (!position_fits(&export))
             config_error(reader, e, "Error adding %s export \"%.*s\": sublist: invalid subject",
                          export.kind == SHARE_STREAM ? "stream" : "service",
@@ -180,7 +182,7 @@ static const struct config_option options_of_import[] = {
     CONFIG_FIELD("prefix", CONFIG_AS_BYTES, struct import_options, prefix),
     CONFIG_FIELD("to", CONFIG_AS_BYTES, struct import_options, to),
     CONFIG_FIELD("share", CONFIG_AS_BOOL, struct import_options, share),
-    CONFIG_NOTICED("allow_trace", "messages are not traced across accounts"),
+    CONFIG_FIELD("allow_trace", CONFIG_AS_BOOL, struct import_options, traced),
 };
 
 static const struct config_block import_block = CONFIG_BLOCK(options_of_import);

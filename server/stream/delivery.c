@@ -10,7 +10,7 @@
 #define READ_MAX (128u << 10) /* of one read, unless a single message is larger */
 #define RUN_MAX  1024u        /* deliveries that one read serves */
 #define PUMP_MAX (1u << 20)   /* bytes one consumer may send in one turn */
-#define RETRY_NS INT64_C(2000000)
+#define RETRY_NS INT64_C(1000000)
 
 /* One read in flight for the head of a consumer's deliveries. */
 struct stream_reader {

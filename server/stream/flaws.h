@@ -41,6 +41,7 @@
     X(COUNTER_WHOLE, "a counter from a source is added whole, not what it has moved by")           \
     X(COUNTER_KEPT, "a counter that never came to be is added to")                                 \
     X(HAND_OVER_SKIPS, "who leads anew passes over the first message that it is handed (F8)")      \
+    X(HANDED_OVER_EARLY, "what is handed over is confirmed before it is applied (F8)")             \
     X(FAST_GAP, "a fast batch goes on behind a gap that was to end it")                            \
     X(BLOCK_WITHOUT_ENDS, "when messages end is not in the state block")                           \
     X(BLOCK_WITHOUT_SCHEDULES, "when schedules fire is not in the state block")                    \
@@ -65,6 +66,7 @@ enum stream_flaw { STREAM_FLAW_TABLE(STREAM_FLAW_BIT) };
 /* Those of counters, batches, ends, schedules and hand-overs, which take streams that have them. */
 #define STREAM_FLAWS_OF_FEATURES                                                                   \
     (STREAM_FLAW_COUNTER_WHOLE | STREAM_FLAW_COUNTER_KEPT | STREAM_FLAW_HAND_OVER_SKIPS |          \
-     STREAM_FLAW_FAST_GAP | STREAM_FLAW_BLOCK_WITHOUT_ENDS | STREAM_FLAW_BLOCK_WITHOUT_SCHEDULES)
+     STREAM_FLAW_HANDED_OVER_EARLY | STREAM_FLAW_FAST_GAP | STREAM_FLAW_BLOCK_WITHOUT_ENDS |       \
+     STREAM_FLAW_BLOCK_WITHOUT_SCHEDULES)
 
 #endif

@@ -9,6 +9,7 @@ struct publish_waiting {
     struct publish_waiting *next;
     struct publish publish; /* views into what follows the struct */
     struct bytes reply;
+    struct message_trace *trace; /* held; NULL: it is not traced */
 };
 
 static void answer_error(struct stream *stream, struct bytes reply, uint16_t code, const char *text,
@@ -124,7 +125,8 @@ static void give_way(struct stream *stream)
 }
 
 /* False: it has to wait; nothing has happened. */
-static bool decide_one(struct stream *stream, const struct publish *publish, struct bytes reply)
+static bool decide_one(struct stream *stream, const struct publish *publish, struct bytes reply,
+                       struct message_trace *trace)
 {
     struct buf *gather = replica_gather(stream->replica);
     size_t limit = gather->limit;
@@ -136,6 +138,8 @@ static bool decide_one(struct stream *stream, const struct publish *publish, str
 
     if (error != 0) {
         answer_error(stream, reply, error, "", bytes_of(NULL, 0), false);
+        if (trace != NULL)
+            stream_traced_refused(trace, publish, error, "");
         give_way(stream);
         return true;
     }
@@ -149,6 +153,8 @@ static bool decide_one(struct stream *stream, const struct publish *publish, str
         stream_batches_abandoned(stream, decision.batch, decision.abandoned);
     if (decision.fast)
         answer_notes(stream, reply, &decision);
+    if (trace != NULL)
+        stream_traced_decided(stream, trace, publish, &decision);
     switch (decision.outcome) {
     case DECIDE_STORE:
         stream_consumers_offer(stream,
@@ -185,7 +191,8 @@ static struct bytes place(uint8_t **at, struct bytes b)
     return placed;
 }
 
-static void wait(struct stream *stream, const struct publish *publish, struct bytes reply)
+static void wait(struct stream *stream, const struct publish *publish, struct bytes reply,
+                 struct message_trace *trace)
 {
     size_t size = sizeof(struct publish_waiting) + publish->subject.size + publish->headers.size +
                   publish->payload.size + reply.size;
@@ -196,9 +203,12 @@ static void wait(struct stream *stream, const struct publish *publish, struct by
         stream->waiting_bytes + size > STREAM_WAITING_BYTES_MAX) {
         answer_error(stream, reply, 10167, "", BYTES("NATS/1.0 429 Too Many Requests\r\n\r\n"),
                      false);
+        if (trace != NULL)
+            stream_traced_refused(trace, publish, 10167, "");
         return;
     }
     waiting = heap_take(size);
+    waiting->trace = trace;
     at = (uint8_t *)(waiting + 1);
     waiting->publish.subject = place(&at, publish->subject);
     waiting->publish.headers = place(&at, publish->headers);
@@ -231,9 +241,16 @@ void stream_ingest(void *owner, const struct message *message)
         .reply = message->reply,
     };
 
+    struct message_trace *trace = NULL;
+    struct buf headers;
+
+    buf_init(&headers, 0);
+    if (message->trace != NULL)
+        trace = stream_traced_begin(stream, message, &publish, &headers);
     if (stream->waiting_first != NULL || held(stream) ||
-        !decide_one(stream, &publish, message->reply))
-        wait(stream, &publish, message->reply);
+        !decide_one(stream, &publish, message->reply, trace))
+        wait(stream, &publish, message->reply, trace);
+    buf_deinit(&headers);
 }
 
 static void pop_waiting(struct stream *stream)
@@ -256,7 +273,7 @@ void stream_ingest_waiting(struct stream *stream)
     while (stream->waiting_first != NULL && !held(stream)) {
         struct publish_waiting *waiting = stream->waiting_first;
 
-        if (!decide_one(stream, &waiting->publish, waiting->reply))
+        if (!decide_one(stream, &waiting->publish, waiting->reply, waiting->trace))
             return;
         pop_waiting(stream);
     }
@@ -264,8 +281,12 @@ void stream_ingest_waiting(struct stream *stream)
 
 void stream_ingest_drop(struct stream *stream)
 {
-    while (stream->waiting_first != NULL)
+    while (stream->waiting_first != NULL) {
+        if (stream->waiting_first->trace != NULL)
+            message_trace_forget(stream->waiting_first->trace);
         pop_waiting(stream);
+    }
+    stream_traced_forget(stream);
 }
 
 void stream_ingest_follow(struct stream *stream)
@@ -282,6 +303,8 @@ void stream_ingest_follow(struct stream *stream)
         (void)jetstream_forward(stream->jetstream, stream->account, stream->id, &message);
         if (STREAM_FLAWED(stream, FORWARD_AND_KEEP))
             return;
+        if (stream->waiting_first->trace != NULL)
+            stream_traced_refused(stream->waiting_first->trace, publish, 10009, "");
         pop_waiting(stream);
     }
 }

@@ -216,6 +216,7 @@ static void follow(void *owner)
     stream->gathered = 0;
     if (!STREAM_FLAWED(stream, PARKED_TOLD))
         outbox_clear(&stream->parked);
+    stream_traced_lost(stream, replica_applied(stream->replica), BYTES("not leader"));
     if (!STREAM_FLAWED(stream, OVERLAY_KEPT))
         decider_refused(&stream->decider);
     stream_operations_follow(stream);
@@ -276,6 +277,7 @@ static void refused(void *owner, enum err err)
     decider_refused(&stream->decider);
     stream_origins_stop(stream);
     refuse_parked(stream, err);
+    stream_traced_lost(stream, replica_applied(stream->replica), bytes_of_text(err_text(err)));
     stream_restore_refused(stream);
     stream_operations_refused(stream, err);
     stream_glances_end(stream);
@@ -645,6 +647,7 @@ static void send_answers(struct stream *stream)
         send_item(stream, &item);
         outbox_pop(&stream->parked);
     }
+    stream_traced_settle(stream, applied);
 }
 
 static void propose(struct stream *stream)

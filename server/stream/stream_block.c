@@ -514,6 +514,7 @@ void stream_block_open(struct stream *stream)
     stream->blocks.timer.fire = stream_block_step;
     stream->blocks.move_timer.fire = stream_move_step;
     stream->blocks.fill_timer.fire = stream_fill_fired;
+    stream->blocks.serve_timer.fire = stream_serve_fired;
 }
 
 void stream_block_recovered(struct stream *stream)

@@ -12,6 +12,11 @@
 #include "server/stream/stream_priv.h"
 #include "storage/index_capture.h"
 
+/*
+ * A file's worth of records is gathered, those that are asked for included, while the one before is
+ * written: together that is all the memory of a fill but the index, and its buffers stay until the
+ * end, since faulting in 16 MiB for each file cost more than all else.
+ */
 #define KEEP_PIECES  16u        /* of records in one file */
 #define MEMORY_BYTES (1u << 20) /* at most the same, of a log in memory: it goes as a whole */
 #define BUSY_NS      INT64_C(10000000)
@@ -29,13 +34,19 @@ struct filling {
     size_t count, capacity;
 };
 
+/* Asked for; first 0: nothing. */
+struct fill_range {
+    uint64_t first, last;
+};
+
 /* Outlives its stream while something is in flight. */
 struct stream_fill {
     struct stream *stream; /* NULL: it has been dropped */
     struct stream_state next;
-    uint64_t index;         /* of the block */
-    uint64_t cursor;        /* lower sequences are settled */
-    uint64_t first, last;   /* asked for; 0: nothing */
+    uint64_t index;  /* of the block */
+    uint64_t cursor; /* lower sequences are settled, or asked for */
+    struct fill_range asked[REPLICA_QUESTIONS];
+    uint32_t asked_count;   /* of them */
     struct filling coming;  /* answers */
     struct filling keeping; /* on their way to the disk */
     struct log_keep_op keep;
@@ -46,7 +57,7 @@ struct stream_fill {
 
 static void filling_clear(struct filling *filling)
 {
-    buf_release(&filling->records);
+    buf_clear(&filling->records);
     filling->count = 0;
 }
 
@@ -149,42 +160,69 @@ void stream_fill_close(struct stream *stream, bool deleted)
  */
 
 /* What is lacking from the cursor on, about as much as an answer holds. False: nothing is. */
-static bool next_range(struct stream_fill *fill)
+static bool next_range(struct stream_fill *fill, struct fill_range *range)
 {
     struct index_entry entry;
     uint64_t bytes = 0;
 
-    fill->first = 0;
+    range->first = 0;
     while (index_next(fill->next.index, NULL, fill->cursor, &entry)) {
         bool lacks = ordinal_of(&entry) == LOG_FILE_NONE;
 
-        if (!lacks && fill->first != 0)
+        if (!lacks && range->first != 0)
             break;
         fill->cursor = entry.sequence + 1;
         if (!lacks)
             continue;
-        if (fill->first == 0)
-            fill->first = entry.sequence;
-        fill->last = entry.sequence;
+        if (range->first == 0)
+            range->first = entry.sequence;
+        range->last = entry.sequence;
         bytes += entry.record_size;
         if (bytes >= replica_piece(fill->stream->replica))
             break;
     }
-    return fill->first != 0;
+    return range->first != 0;
 }
 
-static void ask(struct stream_fill *fill)
+static void ask(struct stream_fill *fill, struct fill_range *range)
 {
     uint8_t question[STREAM_QUESTION_SIZE];
 
+    (void)encode_u64(encode_u64(question, range->first), range->last);
+    replica_ask(fill->stream->replica, (uint32_t)(range - fill->asked),
+                bytes_of(question, sizeof question));
+}
+
+static size_t file_size(const struct stream *stream)
+{
+    size_t size = KEEP_PIECES * replica_piece(stream->replica);
+
+    return log_in_memory(replica_log(stream->replica)) && size > MEMORY_BYTES ? MEMORY_BYTES : size;
+}
+
+static bool is_full(const struct stream_fill *fill)
+{
+    size_t asked = fill->asked_count * replica_piece(fill->stream->replica);
+
+    return fill->coming.records.size + asked >= file_size(fill->stream);
+}
+
+/* As many questions at a time as there may be. */
+static void ask_more(struct stream_fill *fill)
+{
     if ((fill->stream->state.flaws & STREAM_FLAW_FILL_WITHOUT_RECORDS) != 0)
         fill->cursor = UINT64_MAX;
-    if (!next_range(fill)) {
-        fill->asked_all = true;
-        return;
+    for (uint32_t i = 0; i < REPLICA_QUESTIONS && !fill->asked_all && !is_full(fill); i++) {
+        struct fill_range *range = &fill->asked[i];
+
+        if (range->first != 0)
+            continue;
+        fill->asked_all = !next_range(fill, range);
+        if (fill->asked_all)
+            break;
+        fill->asked_count++;
+        ask(fill, range);
     }
-    (void)encode_u64(encode_u64(question, fill->first), fill->last);
-    replica_ask(fill->stream->replica, bytes_of(question, sizeof question));
 }
 
 /* ---- what comes ------------------------------------------------------------------------------
@@ -202,27 +240,28 @@ static void note(struct filling *filling, uint64_t sequence, struct bytes record
 }
 
 /* It is what the block says of that message, and was asked for. */
-static bool is_wanted(const struct stream_fill *fill, const struct record *record,
-                      struct effect *effect)
+static bool is_wanted(const struct stream_fill *fill, const struct fill_range *range,
+                      const struct record *record, struct effect *effect)
 {
     struct index_entry entry;
 
     return effect_read(record, effect) == OK && effect->type == EFFECT_MESSAGE &&
-           effect->message.sequence >= fill->first && effect->message.sequence <= fill->last &&
+           effect->message.sequence >= range->first && effect->message.sequence <= range->last &&
            index_get(fill->next.index, effect->message.sequence, &entry) &&
            ordinal_of(&entry) == LOG_FILE_NONE && entry.record_size == record->size &&
            entry.time_ns == effect->message.time_ns &&
            bytes_equal(entry.subject, effect->message.subject);
 }
 
-static void take_records(struct stream_fill *fill, struct bytes records)
+static void take_records(struct stream_fill *fill, const struct fill_range *range,
+                         struct bytes records)
 {
     uint64_t sequence = 0;
     struct record record;
     struct effect effect;
 
     while (records.size > 0 && record_read(records, &record) == OK) {
-        if (is_wanted(fill, &record, &effect) && effect.message.sequence > sequence) {
+        if (is_wanted(fill, range, &record, &effect) && effect.message.sequence > sequence) {
             sequence = effect.message.sequence;
             note(&fill->coming, sequence, bytes_take(records, record.size));
         }
@@ -230,22 +269,45 @@ static void take_records(struct stream_fill *fill, struct bytes records)
     }
 }
 
+static struct fill_range *range_from(struct stream_fill *fill, uint64_t first)
+{
+    for (uint32_t i = 0; i < REPLICA_QUESTIONS; i++)
+        if (first != 0 && fill->asked[i].first == first)
+            return &fill->asked[i];
+    return NULL;
+}
+
+/* What an answer leaves of its range is asked for at once. */
+static void settle(struct stream_fill *fill, struct fill_range *range, uint64_t last)
+{
+    if (last < range->last) {
+        range->first = last + 1;
+        ask(fill, range);
+        return;
+    }
+    range->first = 0;
+    fill->asked_count--;
+    replica_ask(fill->stream->replica, (uint32_t)(range - fill->asked), (struct bytes){0});
+}
+
 void stream_fill_told(void *owner, struct bytes answer)
 {
     struct stream *stream = owner;
     struct stream_fill *fill = stream->blocks.fill;
+    struct fill_range *range;
     struct decoder in;
     uint64_t first, last;
 
     decoder_init(&in, answer);
     first = decode_u64(&in);
     last = decode_u64(&in);
-    if (fill == NULL || in.failed || fill->first == 0 || first != fill->first || last < first ||
-        last > fill->last)
+    if (fill == NULL || in.failed)
         return;
-    take_records(fill, in.rest);
-    fill->cursor = last + 1;
-    fill->first = 0;
+    range = range_from(fill, first);
+    if (range == NULL || last < first || last > range->last)
+        return;
+    take_records(fill, range, in.rest);
+    settle(fill, range, last);
     go_on(fill);
 }
 
@@ -385,23 +447,15 @@ static void finish(struct stream_fill *fill)
     replica_take(stream->replica, &local);
 }
 
-static size_t file_size(const struct stream *stream)
-{
-    size_t size = KEEP_PIECES * replica_piece(stream->replica);
-
-    return log_in_memory(replica_log(stream->replica)) && size > MEMORY_BYTES ? MEMORY_BYTES : size;
-}
-
 static void go_on(struct stream_fill *fill)
 {
-    bool full = fill->coming.records.size >= file_size(fill->stream);
+    bool whole;
 
-    if (fill->first == 0 && !fill->asked_all && !full)
-        ask(fill);
-    full = full || (fill->asked_all && fill->coming.count > 0);
-    if (!fill->in_flight && (full || fill->keeping.count > 0))
+    ask_more(fill);
+    whole = fill->asked_count == 0 && fill->coming.count > 0;
+    if (!fill->in_flight && (whole || fill->keeping.count > 0))
         keep(fill);
-    else if (!fill->in_flight && fill->asked_all && !fill->finished)
+    else if (!fill->in_flight && fill->asked_count == 0 && fill->asked_all && !fill->finished)
         finish(fill);
 }
 

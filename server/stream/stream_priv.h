@@ -7,6 +7,7 @@
 #include "raft/replica.h"
 #include "server/jetstream_core.h"
 #include "server/jetstream_flaws.h"
+#include "server/message_trace.h"
 #include "server/router.h"
 #include "server/server.h"
 #include "server/stream/consumer_view.h"
@@ -17,6 +18,7 @@
 #include "server/stream/snapshot.h"
 #include "server/stream/stream.h"
 #include "server/sublist.h"
+#include "storage/index_count.h"
 
 #define STREAM_WAITING_BYTES_MAX                                                                   \
     (128u << 20) /* publishes that wait to be decided (reference 4.1) */
@@ -80,6 +82,7 @@ struct stream_blocks {
     struct stream_fill *fill; /* stream_fill.c; NULL: none */
     struct timer fill_timer;
     struct stream_serve *serves; /* stream_serve.c: for others that fill */
+    struct timer serve_timer;
 };
 
 struct publish_waiting; /* look.c: what is asked for now may be answered when the read of that
@@ -199,6 +202,7 @@ struct stream {
         bool busy;                 /* one is under way */
     } look;                        /* look.c */
     struct outbox at_once;
+    struct stream_traced *traced_first, *traced_last; /* stored and not applied: traced.c */
 
     struct stream_glances glances_new;   /* not known what they wait for */
     struct stream_glances glances_aimed; /* known, rising */
@@ -208,16 +212,23 @@ struct stream {
     struct stream_ops ops_flying; /* proposed, in one batch; in the order of their records */
     bool ops_yield;               /* some were applied: first what has waited for them goes on */
     int64_t consumers_flying;     /* how many more consumers there will be when it is applied */
+    struct {
+        const struct stream_op *op; /* the first that waits; NULL: nothing is counted */
+        uint64_t applied;           /* when it began */
+        struct index_count count;
+    } counting; /* op_count.c */
     struct stream_op expire_op;
     bool expiring;
     struct timer expiry;
-    int64_t expiry_due_ns; /* what the timer is armed for, in log time */
+    int64_t expiry_due_ns;  /* what the timer is armed for, in log time */
+    int64_t expiry_wait_ns; /* since it was refused; 0: the last one was not */
 
     struct {
         struct timer due; /* the first fires then */
         int64_t due_ns;   /* in log time */
         struct stream_op op;
         bool firing;                  /* `op` is under way */
+        int64_t wait_ns;              /* since it was refused; 0: the last one was not */
         struct schedule_fetch *fetch; /* under way, or NULL */
         struct schedule_copy kept[SCHEDULE_KEPT];
         uint64_t unreadable; /* what could not be fetched; 0: nothing */
@@ -296,6 +307,20 @@ void stream_send_now(struct stream *stream, struct outbox_item *item);
 /* ingest.c */
 void stream_ingest(void *owner, const struct message *message); /* sink */
 void stream_ingest_waiting(struct stream *stream);
+/* traced.c: a message that is traced, from stream_traced_begin (which may put other headers into
+ * *publish, in `headers`; NULL: nothing more is told of it) to one of the next two. */
+struct message_trace *stream_traced_begin(struct stream *stream, const struct message *message,
+                                          struct publish *publish, struct buf *headers);
+void stream_traced_decided(struct stream *stream, struct message_trace *trace,
+                           const struct publish *publish, const struct decision *decision);
+void stream_traced_refused(struct message_trace *trace, const struct publish *publish,
+                           uint16_t code, const char *text);
+/* Those that wait up to there are told. */
+void stream_traced_settle(struct stream *stream, uint64_t applied);
+/* The others are not stored, for that reason. */
+void stream_traced_lost(struct stream *stream, uint64_t applied, struct bytes error);
+void stream_traced_forget(struct stream *stream);
+
 void stream_ingest_drop(struct stream *stream);
 void stream_ingest_follow(struct stream *stream); /* what waits goes to the next leader */
 void stream_subscribe(struct stream *stream);     /* sinks as the config has them */
@@ -334,6 +359,12 @@ void stream_operations(struct stream *stream); /* start what may start */
 bool stream_operations_wait(const struct stream *stream);
 /* Does one wait, or fly? Then messages wait, too. */
 bool stream_operations_busy(const struct stream *stream);
+/* op_count.c. Is it being counted for, and all as it was when its check passed? */
+bool stream_op_counts(const struct stream *stream, const struct stream_op *op);
+/* False: there is more to count in the next turn, or it has to wait to begin. */
+bool stream_op_count(struct stream *stream, struct stream_op *op);
+/* It is applied: its consumer is told. */
+void stream_op_counted(struct stream *stream, const struct stream_op *op);
 /* Is the reset of a consumer in the log and not applied? */
 bool stream_operations_reset(const struct stream *stream);
 /* Is a purge? What is handed out behind it in the log must know what it took. */
@@ -356,6 +387,9 @@ void stream_counter_answer(struct stream *stream, struct bytes reply,
 
 /* expiry.c */
 void stream_expiry_arm(struct stream *stream);
+/* How long to wait with the next operation of a kind: a disk that has refused one does so again, and
+ * each leaves a file of the log behind. Twice as long each time, up to a third of a second. */
+void stream_refusal_wait(int64_t *wait_ns, bool refused);
 void stream_expiry_fire(struct timer *timer);
 void stream_expiry_applied(struct stream *stream); /* a batch was: something may be due earlier */
 /* The records of expire_op; all but one are counted as gathered. */
@@ -444,6 +478,7 @@ void stream_fill_fired(struct timer *timer);
 #define STREAM_QUESTION_SIZE 16u /* first and last sequence; an answer begins with them, too */
 void stream_serve_asked(void *owner, struct raft_member by, uint64_t index, struct bytes question);
 void stream_serve_close(struct stream *stream, bool deleted);
+void stream_serve_fired(struct timer *timer);
 /* stream_move.c */
 void stream_move_begin(struct stream *stream); /* after a block: moves what lives among the dead */
 void stream_move_apply(struct stream *stream); /* no block is taken down any more */

@@ -1,6 +1,10 @@
 /*
  * stream_serve: messages for a replica that fills (stream_fill.c): those of a range of sequences
- * that live now, as their records stand in this log. One question of each member at a time.
+ * that live now, as their records stand in this log. A few questions of each member at a time:
+ * while one is answered the disk reads for the next.
+ *
+ * Who publishes goes first. In one turn of the loop about a mebibyte is answered, and a quarter of
+ * that while batches wait for a majority.
  */
 #include <errno.h>
 
@@ -10,6 +14,8 @@
 #include "server/stream/stream_priv.h"
 
 #define WINDOW_BYTES (256u << 10) /* read at a time */
+#define TURN_BYTES   (1u << 20)
+#define TURN_WAITED  (256u << 10) /* while publishers wait */
 
 /* Outlives its stream while it reads. */
 struct stream_serve {
@@ -23,8 +29,8 @@ struct stream_serve {
     struct buf window; /* what stands at `place` */
     log_place place;
     struct log_read read;
-    size_t wanted;
     bool in_flight;
+    bool waited; /* the window is as full as it gets */
 };
 
 static void unlink_serve(struct stream_serve *serve)
@@ -69,6 +75,7 @@ static bool read_window(struct stream_serve *serve, const struct index_entry *en
     buf_clear(&serve->window);
     at = buf_reserve(&serve->window, size);
     serve->place = entry->place;
+    serve->waited = false;
     got = log_read_now(replica_log(serve->stream->replica), entry->place, at, size);
     if (got < (int64_t)entry->record_size && (got >= 0 || got == -EAGAIN))
         return false;
@@ -102,28 +109,64 @@ static void tell(struct stream_serve *serve, uint64_t last)
     free_serve(serve);
 }
 
-/* `waited`: the window is as full as it gets. A message may have been moved meanwhile. */
-static void go_on(struct stream_serve *serve, bool waited)
+/* A message may have been moved since it was waited for. False: it goes on in another turn. */
+static bool answer(struct stream_serve *serve, size_t *budget)
 {
     struct index_entry entry;
 
     while (index_next(serve->stream->state.index, NULL, serve->cursor, &entry) &&
            entry.sequence <= serve->last) {
         bool there = entry.place >> 32 != LOG_FILE_NONE && !in_window(serve, &entry) &&
-                     !(waited && serve->place == entry.place);
+                     !(serve->waited && serve->place == entry.place);
 
         if (serve->answer.size >= replica_piece(serve->stream->replica)) {
             tell(serve, serve->cursor - 1);
-            return;
+            return true;
         }
+        if (*budget == 0)
+            return false;
         if (there && !read_window(serve, &entry)) {
             wait_for(serve, &entry);
-            return;
+            return true;
         }
         add(serve, &entry);
+        *budget -= entry.record_size < *budget ? entry.record_size : *budget;
         serve->cursor = entry.sequence + 1;
     }
     tell(serve, serve->last);
+    return true;
+}
+
+static size_t turn_bytes(const struct stream *stream)
+{
+    struct replica *replica = stream->replica;
+
+    return replica_proposed(replica) > replica_applied(replica) ? TURN_WAITED : TURN_BYTES;
+}
+
+static void soon(struct stream *stream)
+{
+    struct io *io = stream_io(stream);
+
+    timers_arm(io_timers(io), &stream->blocks.serve_timer, io_now(io));
+}
+
+/* The oldest first, which is the one whose answer is awaited. */
+void stream_serve_fired(struct timer *timer)
+{
+    struct stream *stream = owner_of(timer, struct stream, blocks.serve_timer);
+    struct stream_serve *serve = stream->blocks.serves, *next;
+    size_t budget = turn_bytes(stream);
+
+    for (; serve != NULL; serve = next) {
+        next = serve->next;
+        if (serve->in_flight)
+            continue;
+        if (!answer(serve, &budget)) {
+            soon(stream);
+            return;
+        }
+    }
 }
 
 static void read_done(struct log_read *read, int64_t result)
@@ -137,7 +180,8 @@ static void read_done(struct log_read *read, int64_t result)
     }
     if (result > 0)
         buf_commit(&serve->window, (size_t)result);
-    go_on(serve, true);
+    serve->waited = true;
+    soon(serve->stream);
 }
 
 static void wait_for(struct stream_serve *serve, const struct index_entry *entry)
@@ -155,39 +199,62 @@ static void wait_for(struct stream_serve *serve, const struct index_entry *entry
 /* ---- questions -------------------------------------------------------------------------------
  */
 
+/* False: it is under way, or it is one too many. */
+static bool is_new(const struct stream *stream, struct raft_member by, uint64_t first)
+{
+    uint32_t count = 0;
+
+    for (const struct stream_serve *serve = stream->blocks.serves; serve; serve = serve->next) {
+        if (!members_equal(serve->to, by))
+            continue;
+        count++;
+        if (serve->first == first)
+            return false;
+    }
+    return count < REPLICA_QUESTIONS;
+}
+
+static void link_last(struct stream *stream, struct stream_serve *serve)
+{
+    struct stream_serve **at = &stream->blocks.serves;
+
+    while (*at != NULL)
+        at = &(*at)->next;
+    *at = serve;
+}
+
+/* What is refused here is asked again. */
 void stream_serve_asked(void *owner, struct raft_member by, uint64_t index, struct bytes question)
 {
     struct stream *stream = owner;
-    struct stream_serve *serve = stream->blocks.serves;
+    struct stream_serve *serve;
     struct decoder in;
+    uint64_t first, last;
 
-    while (serve != NULL && !members_equal(serve->to, by))
-        serve = serve->next;
-    if (serve != NULL)
-        return; /* it is asked again */
-    serve = HEAP_NEW(struct stream_serve);
     decoder_init(&in, question);
+    first = decode_u64(&in);
+    last = decode_u64(&in);
+    if (in.failed || first == 0 || last < first || !is_new(stream, by, first))
+        return;
+    serve = HEAP_NEW(struct stream_serve);
     serve->stream = stream;
     serve->to = by;
     serve->index = index;
-    serve->first = serve->cursor = decode_u64(&in);
-    serve->last = decode_u64(&in);
+    serve->first = serve->cursor = first;
+    serve->last = last;
     buf_init(&serve->answer, SIZE_MAX);
     buf_init(&serve->window, SIZE_MAX);
     (void)buf_reserve(&serve->answer, STREAM_QUESTION_SIZE);
     buf_commit(&serve->answer, STREAM_QUESTION_SIZE);
-    serve->next = stream->blocks.serves;
-    stream->blocks.serves = serve;
-    if (in.failed || serve->first == 0 || serve->last < serve->first)
-        free_serve(serve);
-    else
-        go_on(serve, false);
+    link_last(stream, serve);
+    soon(stream);
 }
 
 void stream_serve_close(struct stream *stream, bool deleted)
 {
     struct stream_serve *serve;
 
+    timers_cancel(io_timers(stream_io(stream)), &stream->blocks.serve_timer);
     while ((serve = stream->blocks.serves) != NULL) {
         stream->blocks.serves = serve->next;
         serve->stream = NULL;

@@ -20,6 +20,7 @@
 
 #include "base/timers.h"
 #include "server/client.h"
+#include "server/message_trace.h"
 
 #define SYSTEM_REQUESTS_MAX     1024u       /* that wait to be answered; more are dropped */
 #define SYSTEM_REQUEST_BODY_MAX (64u << 10) /* larger ones are dropped */
@@ -38,11 +39,14 @@ struct system {
     int64_t stats_pause_ns;
     struct timer accounts; /* connections of accounts are told again */
     uint64_t sequence;     /* of what was said */
+    struct tracer tracer;
 };
 
 /* After the accounts were made; nothing when there is no system account. */
 void system_init(struct system *system, struct server *server);
 void system_deinit(struct system *system);
+/* From here on clients' messages are traced. After system_init. */
+void system_trace(struct system *system);
 /* Serves accounts that are not served yet. */
 void system_accounts_changed(struct system *system);
 /* In a cluster, before it is started. */

@@ -282,6 +282,9 @@ void season_begin(struct season *season, struct world *world)
     season->world->spying = world_chance(season->world, 500);
     if (world_chance(season->world, 250))
         hunt(season);
+    season->world->watch_ns = world_chance(season->world, 500)
+                                  ? (int64_t)world_below(season->world, (uint64_t)ELECTION_NS / 4)
+                                  : ELECTION_NS;
     season->world->sleep_ns =
         world_chance(season->world, 400) * (2 + (int64_t)world_below(season->world, 3)) * SECOND;
     if (season->world->sleep_ns > 0 && world_chance(season->world, 500))

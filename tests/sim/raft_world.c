@@ -241,7 +241,7 @@ void world_watch(struct world *world)
                 raft_core_node(node->core, world_clock(world, node), j + 1, true);
                 node_drain(world, node);
             } else if (!heard && !node->peer_down[j] &&
-                       world->now - node->peer_heard[j] > ELECTION_NS) {
+                       world->now - node->peer_heard[j] > world->watch_ns) {
                 node->peer_down[j] = true;
                 raft_core_node(node->core, world_clock(world, node), j + 1, false);
                 node_drain(world, node);

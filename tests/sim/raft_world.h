@@ -129,6 +129,8 @@ struct world {
     uint64_t steps;
     uint64_t hash; /* of all that happened */
     struct weather weather;
+    int64_t
+        watch_ns; /* after so long a connection has ended: soon, as with a reset, or by silence */
     int64_t sleep_ns;
     bool spying; /* when something is committed, leaders of earlier terms are asked at once */
     struct node nodes[NODES];

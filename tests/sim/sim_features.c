@@ -61,6 +61,8 @@ struct run {
     unsigned made, crashes;
     size_t sick; /* the node whose disk is; the nodes' count: none */
     struct sim_faults faults[NODES_MAX]; /* of each when it is not */
+    bool lone;   /* the queue and its taker have one replica each, and a consumer made beforehand */
+    bool handed; /* that one is made */
     /* how far each stream was read in the end */
     uint64_t last[ST_COUNT], messages[ST_COUNT];
     bool told[ST_COUNT];
@@ -136,6 +138,8 @@ static void heard(void *context, const struct client_message *message)
     memcpy(subject, message->subject.at, message->subject.size < 79 ? message->subject.size : 79);
     if (sscanf(subject, "_R.t%u", &id) == 1)
         features_heard(&run->model, id, message->payload);
+    else if (strcmp(subject, "_R.k") == 0)
+        run->handed |= memmem(message->payload.at, message->payload.size, "\"config\":", 9) != NULL;
     else if (sscanf(subject, "_R.i%u", &stream) == 1)
         heard_info(run, stream, message->payload);
     else if (sscanf(subject, "_R.g%u.%llu", &stream, &sequence) == 2)
@@ -418,6 +422,7 @@ static void begin(struct run *run, uint64_t seed, bool loud, uint64_t flaws)
     nodes_init(&run->nodes, &run->report, run->sim, &run->prng, chance(run, 1, 2) ? 3 : 1);
     run->sick = run->nodes.count;
     run->nodes.dying = run->nodes.born = run->nodes.wiped = nothing;
+    run->lone = seed % 2 == 0;
     run->clients = sim_node_add(run->sim);
     for (size_t i = 0; i < run->nodes.count; i++) {
         struct options *options = &run->nodes.at[i].options;
@@ -461,14 +466,41 @@ static bool until(struct run *run, int64_t most_ns, bool (*done)(struct run *run
     return report_good(&run->report);
 }
 
+/* The queue and its taker may stand alone: then each disk is the only one that holds a message
+ * while it is handed over, and each message is confirmed by itself. */
+static size_t replicas_of(const struct run *run)
+{
+    return run->lone && (run->made == ST_Q || run->made == ST_D) ? 1 : run->nodes.count;
+}
+
+static void make_consumer(struct run *run)
+{
+    say(run, "$JS.API.CONSUMER.CREATE.Q.C", "_R.k", "",
+        "{\"stream_name\":\"Q\",\"config\":{\"name\":\"C\",\"durable_name\":\"C\","
+        "\"deliver_subject\":\"hand.over\",\"ack_policy\":\"flow_control\","
+        "\"flow_control\":true,\"idle_heartbeat\":1000000000,\"max_ack_pending\":1}}");
+}
+
+static const char *config_of(const struct run *run)
+{
+    if (run->lone && run->made == ST_D)
+        return "\"sources\":[{\"name\":\"Q\",\"consumer\":{\"name\":\"C\","
+               "\"deliver_subject\":\"hand.over\"}}]";
+    return streams[run->made].config;
+}
+
 static void make(struct run *run)
 {
     char subject[40], reply[16], body[600];
 
+    if (run->lone && run->made == ST_D && !run->handed) {
+        make_consumer(run);
+        return;
+    }
     snprintf(subject, sizeof subject, "$JS.API.STREAM.CREATE.%s", streams[run->made].name);
     snprintf(reply, sizeof reply, "_R.c%u", run->made);
     snprintf(body, sizeof body, "{\"name\":\"%s\",\"num_replicas\":%zu,\"allow_direct\":true,%s}",
-             streams[run->made].name, run->nodes.count, streams[run->made].config);
+             streams[run->made].name, replicas_of(run), config_of(run));
     say(run, subject, reply, "", body);
 }
 
@@ -597,6 +629,8 @@ static struct flaw {
     {STREAM_FLAW_POSITION_LOST, "POSITION_LOST", "what was taken from a source is not remembered"},
     {STREAM_FLAW_HAND_OVER_SKIPS, "HAND_OVER_SKIPS",
      "who leads anew passes over the first message that it is handed"},
+    {STREAM_FLAW_HANDED_OVER_EARLY, "HANDED_OVER_EARLY",
+     "what is handed over is confirmed before it is applied"},
     {STREAM_FLAW_FAST_GAP, "FAST_GAP", "a fast batch goes on behind a gap that was to end it"},
     {STREAM_FLAW_BATCH_HALF, "BATCH_HALF",
      "of an atomic batch that is refused, what came before the reason stays"},

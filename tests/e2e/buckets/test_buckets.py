@@ -78,7 +78,13 @@ class Cli(Tool):
                 done = subprocess.run(command, stdin=source, capture_output=True, timeout=WITHIN_S, check=False,
                                       env={**os.environ, "HOME": home, "XDG_CONFIG_HOME": home})
                 return self.judge(operation, done, path)
-        return super().run(operation, port, bucket, key, path, home)
+        for _ in range(20):
+            try:
+                return super().run(operation, port, bucket, key, path, home)
+            except AssertionError as error:  # 0.3.0 ends so now and then when an object is small, on any server
+                if "context canceled" not in str(error):
+                    raise
+        raise AssertionError("the context is canceled whenever an object is read")
 
     def judge(self, operation, done, path):
         # What nats.py leaves of a deleted object is "invalid" to nats.go, on any server.

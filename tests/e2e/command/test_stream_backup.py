@@ -143,7 +143,7 @@ class LargeBackups(CliCase):
                 time.sleep(delay)
                 process.send_signal(sig)
                 process.wait(10)
-                left = os.listdir(self.path("half")) if os.path.exists(self.path("half")) else []
+                left = sorted(os.listdir(self.path("half"))) if os.path.exists(self.path("half")) else []
                 self.assertEqual(left, ["backup.json", "stream.tar.s2"] if process.returncode == 0 else [], (delay, sig))
                 shutil.rmtree(self.path("half"), ignore_errors=True)
 

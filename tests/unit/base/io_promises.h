@@ -116,6 +116,24 @@ static void expect_names(struct io *io, const char *path, const char *expected)
 
 /* ---- blocking file calls -------------------------------------------------------------------- */
 
+START_TEST(what_is_written_gently_is_there_as_a_whole_and_syncs)
+{
+    static uint8_t text[(2u << 20) + 7];
+    struct io *io = world_begin();
+    struct io_file *file = file_create(io, "a", 0);
+
+    for (size_t i = 0; i < sizeof text; i++)
+        text[i] = (uint8_t)(i * 31 >> 7);
+    ck_assert_int_eq(io_write_gently(io, file, 5, bytes_of(text, sizeof text)), OK);
+    ck_assert_int_eq(io_write_gently(io, file, 0, (struct bytes){0}), OK);
+    ck_assert_uint_eq(file_size(io, file), 5 + sizeof text);
+    ck_assert_int_eq(io_sync(io, file), OK);
+    file_expect(io, file, 5, bytes_of(text, sizeof text));
+    io_close(io, file);
+    world_end(io);
+}
+END_TEST
+
 START_TEST(what_is_written_is_read_back_and_beyond_it_are_zeros)
 {
     struct io *io = world_begin();
@@ -490,7 +508,8 @@ START_TEST(clocks_go_forward_and_random_bytes_differ)
 END_TEST
 
 #define IO_PROMISES                                                                                \
-    what_is_written_is_read_back_and_beyond_it_are_zeros,                                          \
+    what_is_written_gently_is_there_as_a_whole_and_syncs,                                          \
+        what_is_written_is_read_back_and_beyond_it_are_zeros,                                      \
         create_wants_a_new_name_and_open_an_old_one,                                               \
         names_are_made_moved_listed_in_order_and_removed,                                          \
         an_unlinked_file_lives_until_it_is_closed,                                                 \

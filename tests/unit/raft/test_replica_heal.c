@@ -34,6 +34,7 @@ struct machine {
     bool leads, captured, filling, elsewhere;
     unsigned taken;
     bool deaf; /* nothing comes in or goes out */
+    bool asks; /* two things, instead of taking at once what it fills */
     struct buf body;
 };
 
@@ -49,6 +50,8 @@ static struct {
     size_t frame_count;
     unsigned out;    /* times that one was said to stay out */
     unsigned differ; /* times that one was said to differ */
+    unsigned first_asked, second_asked;
+    bool first_told;
 } w;
 
 /* ---- the machine -----------------------------------------------------------------------------
@@ -149,14 +152,25 @@ static enum err on_fill(void *owner, const struct replica_block *block)
     struct machine *m = owner;
 
     m->filled = count_in(block->body);
-    m->filling = true;
+    m->filling = !m->asks;
+    if (m->asks) {
+        replica_ask(m->replica, 0, BYTES("first"));
+        replica_ask(m->replica, 1, BYTES("second"));
+    }
     return OK;
 }
 
+/* To the second it has another question at once, to the first none. */
 static void on_told(void *owner, struct bytes answer)
 {
-    (void)owner;
-    (void)answer;
+    struct machine *m = owner;
+
+    if (bytes_equal(answer, BYTES("second"))) {
+        replica_ask(m->replica, 1, answer);
+        return;
+    }
+    replica_ask(m->replica, 0, (struct bytes){0});
+    w.first_told = m->filling = true;
 }
 
 static void on_nothing(void *owner)
@@ -171,10 +185,12 @@ static void on_taken(void *owner)
 
 static void on_asked(void *owner, struct raft_member by, uint64_t index, struct bytes question)
 {
-    (void)owner;
-    (void)by;
-    (void)index;
-    (void)question;
+    struct machine *m = owner;
+    bool second = bytes_equal(question, BYTES("second"));
+
+    *(second ? &w.second_asked : &w.first_asked) += 1;
+    if (second || w.first_asked > 2)
+        replica_tell(m->replica, by, index, question);
 }
 
 static const struct replica_events events = {
@@ -692,6 +708,61 @@ START_TEST(one_that_cannot_read_what_follows_the_block_heals_with_a_later_one)
 }
 END_TEST
 
+/* Entries above the floor that only those who are here have: `m` needs them. No seal is among them.
+ */
+static void lag(struct machine *m)
+{
+    publish(20);
+    while (leader()->replica->block.bytes > leader()->replica->block.due / 2)
+        publish(1);
+    m->deaf = true;
+    publish(1);
+    ck_assert_uint_gt(replica_applied(leader()->replica), log_floor(leader()->replica->log));
+}
+
+START_TEST(an_entry_that_the_leader_cannot_read_comes_from_another_one)
+{
+    struct machine *m, *before;
+    uint64_t floor;
+
+    begin(0);
+    publish(1);
+    m = follower();
+    lag(m);
+    before = leader();
+    floor = log_floor(before->replica->log);
+    spoil(before);
+    m->deaf = false;
+    pass(3 * SECOND);
+    ck_assert_ptr_ne(leader(), before);
+    ck_assert(equal());
+    ck_assert_uint_eq(m->taken, 0);
+    ck_assert_uint_eq(log_floor(leader()->replica->log), floor);
+    end();
+}
+END_TEST
+
+START_TEST(an_entry_that_no_leader_can_read_is_taken_as_a_block)
+{
+    struct machine *m;
+
+    begin(0);
+    publish(1);
+    m = follower();
+    lag(m);
+    for (size_t i = 0; i < NODES; i++)
+        if (&w.at[i] != m)
+            spoil(&w.at[i]);
+    m->deaf = false;
+    pass(10 * SECOND);
+    ck_assert(equal());
+    ck_assert_uint_eq(m->taken, 1);
+    publish(10);
+    ck_assert(equal());
+    end();
+}
+END_TEST
+
 /* ---- no false alarm --------------------------------------------------------------------------
  */
 
@@ -768,6 +839,26 @@ START_TEST(a_state_that_is_not_the_majoritys_is_not_taken)
 }
 END_TEST
 
+START_TEST(what_is_not_answered_is_asked_again_however_much_else_is)
+{
+    struct machine *m;
+
+    begin(0);
+    publish(20);
+    m = follower();
+    m->asks = true;
+    m->count += 5;
+    publish(40);
+    pass(5 * SECOND);
+    ck_assert(w.first_told);
+    ck_assert_uint_eq(w.first_asked, 3);    /* and no more often: the answer takes its place */
+    ck_assert_uint_gt(w.second_asked, 100); /* it does not wait for the first */
+    ck_assert_uint_eq(m->taken, 1);
+    ck_assert(equal());
+    end();
+}
+END_TEST
+
 int main(void)
 {
     const TTest *tests[] = {
@@ -781,8 +872,11 @@ int main(void)
         a_leader_whose_block_rots_makes_another_for_who_needs_one,
         leadership_is_not_handed_to_one_that_has_lost_entries,
         one_that_cannot_read_what_follows_the_block_heals_with_a_later_one,
+        an_entry_that_the_leader_cannot_read_comes_from_another_one,
+        an_entry_that_no_leader_can_read_is_taken_as_a_block,
         nobody_is_told_to_differ_by_less_than_a_majority_or_about_something_else,
         a_state_that_is_not_the_majoritys_is_not_taken,
+        what_is_not_answered_is_asked_again_however_much_else_is,
     };
 
     return UNIT_RUN_PLAIN("replica_heal", tests);

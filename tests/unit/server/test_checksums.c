@@ -36,6 +36,23 @@ START_TEST(crc32c_by_the_processor_is_the_plain_one_at_every_size_and_alignment)
 }
 END_TEST
 
+/* Long ones are summed in three places at once. */
+START_TEST(crc32c_by_the_processor_is_the_plain_one_of_long_stretches)
+{
+    static uint8_t stretch[20000];
+    struct prng prng;
+
+    prng_seed(&prng, 8);
+    for (size_t i = 0; i < sizeof stretch; i++)
+        stretch[i] = (uint8_t)prng_next(&prng);
+    for (size_t size = 3000; size <= sizeof stretch; size += 61)
+        ck_assert_uint_eq(crc32c(bytes_of(stretch, size)), crc32c_plain(bytes_of(stretch, size)));
+    for (size_t at = 0; at < 64; at++)
+        ck_assert_uint_eq(crc32c(bytes_of(stretch + at, 6144)),
+                          crc32c_plain(bytes_of(stretch + at, 6144)));
+}
+END_TEST
+
 static uint64_t hash_in_parts(struct bytes bytes, size_t first, bool plain)
 {
     uint8_t key[HIGHWAY_KEY_SIZE];
@@ -93,6 +110,7 @@ int main(void)
 
     tcase_add_test(tcase, crc32c_gives_the_published_check_value);
     tcase_add_test(tcase, crc32c_by_the_processor_is_the_plain_one_at_every_size_and_alignment);
+    tcase_add_test(tcase, crc32c_by_the_processor_is_the_plain_one_of_long_stretches);
     tcase_add_test(tcase, highway_by_the_processor_is_the_plain_one_however_the_bytes_come);
     tcase_add_test(tcase, highway_gives_the_published_answers);
     suite_add_tcase(suite, tcase);
