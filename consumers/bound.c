@@ -135,6 +135,8 @@ bool bound_takes(struct consumer *c, uint64_t bytes)
 
     if (!push_window_open(push, c->busy->work.plan.bytes))
         return false;
+    if (push->rate == 0)
+        return true;
     at = push_rate_at(push, bytes, c->now_ns);
     if (at > c->now_ns) {
         c->busy->work.plan_again_ns = at;

@@ -226,18 +226,31 @@ uint64_t index_subject_count(const struct index *index)
 
 bool index_get(const struct index *index, uint64_t sequence, struct index_entry *entry)
 {
-    struct index_slot slot;
+    struct index_stored stored;
 
-    if (!index_blocks_get(&index->blocks, sequence, &slot))
+    if (!index_blocks_stored(&index->blocks, sequence, &stored))
         return false;
-    index_fill(index, sequence, &slot, entry);
+    *entry = (struct index_entry){
+        .sequence = sequence,
+        .time_ns = stored.time_ns,
+        .place = stored.place,
+        .record_size = stored.record_size,
+        .stored_size = stored.stored_size,
+        .subject = index_name_text(index->subjects.names[stored.subject]),
+    };
     return true;
 }
 
 bool index_place(const struct index *index, uint64_t sequence, log_place *place,
                  uint32_t *record_size)
 {
-    return index_blocks_place(&index->blocks, sequence, place, record_size);
+    struct index_stored stored;
+
+    if (!index_blocks_stored(&index->blocks, sequence, &stored))
+        return false;
+    *place = stored.place;
+    *record_size = stored.record_size;
+    return true;
 }
 
 void index_subject(const struct index *index, struct bytes subject, struct index_subject *out)

@@ -181,8 +181,8 @@ bool index_blocks_get(const struct index_blocks *blocks, uint64_t sequence, stru
     return found != NULL;
 }
 
-bool index_blocks_place(const struct index_blocks *blocks, uint64_t sequence, uint64_t *place,
-                        uint32_t *record_size)
+bool index_blocks_stored(const struct index_blocks *blocks, uint64_t sequence,
+                         struct index_stored *out)
 {
     const struct index_block *block = block_of(blocks, sequence);
     uint16_t offset = block_offset(blocks, sequence);
@@ -191,20 +191,21 @@ bool index_blocks_place(const struct index_blocks *blocks, uint64_t sequence, ui
     if (block == NULL)
         return false;
     if (block->cold != NULL) {
-        const struct index_row *row;
-
         if (!index_cold_live(block->cold, offset))
             return false;
-        row = &block->cold->rows[index_cold_row(block->cold, offset)];
-        *place = row->place;
-        *record_size = row->record_size;
+        index_cold_stored(block->cold, offset, out);
         return true;
     }
     found = hot_slot(block, offset);
     if (found == NULL)
         return false;
-    *place = found->place;
-    *record_size = found->record_size;
+    *out = (struct index_stored){
+        .time_ns = found->time_ns,
+        .place = found->place,
+        .record_size = found->record_size,
+        .stored_size = found->stored_size,
+        .subject = found->subject,
+    };
     return true;
 }
 

@@ -59,9 +59,9 @@ struct index_slot *index_blocks_append(struct index_blocks *blocks, uint64_t seq
 /* False: not present. */
 bool index_blocks_get(const struct index_blocks *blocks, uint64_t sequence,
                       struct index_slot *slot);
-/* Where it stands. False: not present. */
-bool index_blocks_place(const struct index_blocks *blocks, uint64_t sequence, uint64_t *place,
-                        uint32_t *record_size);
+/* The same without its links, which costs less. */
+bool index_blocks_stored(const struct index_blocks *blocks, uint64_t sequence,
+                         struct index_stored *out);
 /* The next one of its subject, 0: none. False: not present. */
 bool index_blocks_after(const struct index_blocks *blocks, uint64_t sequence, uint64_t *after);
 

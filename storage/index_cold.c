@@ -2,9 +2,6 @@
 
 #include "base/heap.h"
 
-#define TIME_BITS 48u
-#define TIME_MASK ((UINT64_C(1) << TIME_BITS) - 1)
-
 static_assert(INDEX_BLOCK_SPAN * sizeof(struct index_row) <= SCRATCH_PIECE_MAX, "one piece");
 
 /* ---- making -----------------------------------------------------------------------------------
@@ -17,7 +14,7 @@ static bool row_of(const struct index_slot *slot, uint64_t sequence, int64_t tim
     uint64_t time = (uint64_t)slot->time_ns - (uint64_t)time_base;
     uint64_t before = slot->before == 0 ? 0 : sequence - slot->before;
 
-    if (time > TIME_MASK || before > UINT32_MAX)
+    if (time > INDEX_TIME_MASK || before > UINT32_MAX)
         return false;
     if (slot->after != 0 && slot->after - sequence > UINT32_MAX)
         return false;
@@ -27,7 +24,7 @@ static bool row_of(const struct index_slot *slot, uint64_t sequence, int64_t tim
         .stored_size = slot->stored_size,
         .subject = slot->subject,
         .before = (uint32_t)before,
-        .time_48 = time | (uint64_t)slot->offset << TIME_BITS,
+        .time_48 = time | (uint64_t)slot->offset << INDEX_TIME_BITS,
     };
     return true;
 }
@@ -124,9 +121,9 @@ void index_cold_read(const struct index_cold *cold, uint64_t base, uint32_t offs
 {
     const struct index_row *row = &cold->rows[index_cold_row(cold, offset)];
 
-    assert(row->time_48 >> TIME_BITS == offset);
+    assert(row->time_48 >> INDEX_TIME_BITS == offset);
     *slot = (struct index_slot){
-        .time_ns = (int64_t)((uint64_t)cold->time_base + (row->time_48 & TIME_MASK)),
+        .time_ns = (int64_t)((uint64_t)cold->time_base + (row->time_48 & INDEX_TIME_MASK)),
         .place = row->place,
         .before = row->before == 0 ? 0 : base + offset - row->before,
         .after = index_cold_after(cold, base, offset),
@@ -186,7 +183,7 @@ uint32_t index_cold_at_time(const struct index_cold *cold, int64_t time_ns)
 
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        uint64_t time = cold->rows[middle].time_48 & TIME_MASK;
+        uint64_t time = cold->rows[middle].time_48 & INDEX_TIME_MASK;
 
         if ((int64_t)((uint64_t)cold->time_base + time) < time_ns)
             low = middle + 1;
@@ -195,5 +192,5 @@ uint32_t index_cold_at_time(const struct index_cold *cold, int64_t time_ns)
     }
     if (low == cold->count)
         return INDEX_COLD_NONE;
-    return index_cold_up(cold, (uint32_t)(cold->rows[low].time_48 >> TIME_BITS));
+    return index_cold_up(cold, (uint32_t)(cold->rows[low].time_48 >> INDEX_TIME_BITS));
 }

@@ -19,6 +19,9 @@
 #define INDEX_COLD_MIN   64u /* messages: fewer are not worth it */
 #define INDEX_COLD_WORDS (INDEX_BLOCK_SPAN / 64)
 
+#define INDEX_TIME_BITS 48u
+#define INDEX_TIME_MASK ((UINT64_C(1) << INDEX_TIME_BITS) - 1)
+
 struct index_row {
     uint64_t place;
     uint32_t record_size;
@@ -65,6 +68,21 @@ static inline bool index_cold_live(const struct index_cold *cold, uint32_t offse
 /* All of a live offset, as its row says it. */
 void index_cold_read(const struct index_cold *cold, uint64_t base, uint32_t offset,
                      struct index_slot *slot);
+/* The same without its links. */
+static inline void index_cold_stored(const struct index_cold *cold, uint32_t offset,
+                                     struct index_stored *out)
+{
+    const struct index_row *row = &cold->rows[index_cold_row(cold, offset)];
+
+    assert(row->time_48 >> INDEX_TIME_BITS == offset);
+    *out = (struct index_stored){
+        .time_ns = (int64_t)((uint64_t)cold->time_base + (row->time_48 & INDEX_TIME_MASK)),
+        .place = row->place,
+        .record_size = row->record_size,
+        .stored_size = row->stored_size,
+        .subject = row->subject,
+    };
+}
 /* The next message of the subject; 0: none. */
 uint64_t index_cold_after(const struct index_cold *cold, uint64_t base, uint32_t offset);
 /* Of the row of that offset. False: the step does not fit. */

@@ -80,6 +80,8 @@ static bool next_any(const struct index *index, uint64_t from, struct index_entr
 {
     struct index_cursor cursor;
 
+    if (index_get(index, from, entry)) /* as mostly */
+        return true;
     if (!index_cursor_up(&index->blocks, from, &cursor))
         return false;
     fill_cursor(index, cursor, entry);

@@ -20,4 +20,13 @@ struct index_slot {
 };
 static_assert(sizeof(struct index_slot) == 48, "what one message costs in memory");
 
+/* What of it is about the message alone. */
+struct index_stored {
+    int64_t time_ns;
+    uint64_t place;
+    uint32_t record_size;
+    uint32_t stored_size;
+    uint32_t subject;
+};
+
 #endif

@@ -1,6 +1,7 @@
 #include "server/stream/effect.h"
 
 #include "base/codec.h"
+#include "storage/le.h"
 
 /* Every body starts with six bytes of sizes, so that its 64-bit fields are aligned in the log. */
 #define SIZES           6u
@@ -306,6 +307,7 @@ static enum err finish(const struct decoder *in)
 static enum err read_message(const struct record *record, struct effect *effect)
 {
     struct decoder in;
+    const uint8_t *head;
     size_t subject_size, headers_size, payload_size, id_offset, id_size;
 
     if ((record->flags & ~MESSAGE_FLAGS) != 0 ||
@@ -314,13 +316,16 @@ static enum err read_message(const struct record *record, struct effect *effect)
     effect->flags = record->flags & MESSAGE_ROLLUPS;
 
     decoder_init(&in, record->body);
-    subject_size = decode_u16(&in);
-    headers_size = decode_u32(&in);
-    effect->message.sequence = decode_u64(&in);
-    effect->message.time_ns = (int64_t)decode_u64(&in);
-    payload_size = decode_u32(&in);
-    id_offset = decode_u16(&in);
-    id_size = decode_u16(&in);
+    head = decode_bytes(&in, MESSAGE_HEAD).at; /* one check for all of it: this is read most */
+    if (head == NULL)
+        return ERR_CORRUPT;
+    subject_size = le_u16(head);
+    headers_size = le_u32(head + 2);
+    effect->message.sequence = le_u64(head + 6);
+    effect->message.time_ns = (int64_t)le_u64(head + 14);
+    payload_size = le_u32(head + 22);
+    id_offset = le_u16(head + 26);
+    id_size = le_u16(head + 28);
     effect->message.marker = (record->flags & MESSAGE_MARKER) != 0;
     effect->message.erased = (record->flags & MESSAGE_ERASED) != 0;
     if ((record->flags & MESSAGE_EXPIRES) != 0)
