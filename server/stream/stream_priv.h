@@ -242,7 +242,7 @@ struct stream {
     struct consumer_shell *consumer_offered;
     struct sublist consumer_index; /* which of them a subject is for */
     uint64_t consumer_walks;
-    struct sink *inbox_sinks[4];            /* what all of them are told: consumer_inbox.c */
+    struct sink *inbox_sinks[4];  /* what all of them are told: consumer_inbox.c */
     struct consumer_shell *acked; /* whom the last ack was for; NULL: nobody, or it is gone */
     struct consumer_stream consumer_stream; /* what they may ask */
     struct consumer_view view;

@@ -3,6 +3,7 @@
 Everything here that is not marked as our own promise also holds for the reference server.
 """
 
+import gzip
 import json
 import os
 import shutil
@@ -153,6 +154,21 @@ class Core(TracingCase):
         a.send(b"HPUB s %d 200\r\n" % len(block) + block + b"x" * 20)
         self.assertIn(b"Maximum Payload Violation", a.until_end())
         self.assertEqual(told(b)[2], [came("s", error="maximum payload exceeded")])
+
+    def test_the_event_is_packed_as_it_was_asked_for(self):
+        server = self.start(accounts(A=""))
+        a = self.user(server, "a")
+        self.listen(a, b"tr")
+        unpacked = {b"gzip": gzip.decompress, b"identity": bytes, b"snappy": None}
+        for asked, packed in ((b"zip, GZIP", b"gzip"), (b"zip", b"identity"), (b"gzip, S2", b"snappy")):
+            publish(a, b"s", DEST + b"Accept-Encoding: %s\r\n" % asked)
+            _, _, head, body = a.message()
+            self.assertEqual(head, b"NATS/1.0\r\nContent-Encoding: %s\r\n\r\n" % packed)
+            if packed == b"snappy":
+                self.assertTrue(body.startswith(b"\xff\x06\x00\x00sNaPpY"))
+                self.assertIn(b'"events"', body)
+            else:
+                self.assertEqual([entry(e) for e in json.loads(unpacked[packed](body))["events"]], [came("s")])
 
     def test_an_account_is_told_of_sampled_traceparents_if_it_wants(self):
         server = self.start(accounts(A='msg_trace: {dest: "tr", sampling: "100%"}', B=""))
