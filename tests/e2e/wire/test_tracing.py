@@ -11,6 +11,7 @@ import tempfile
 import unittest
 
 from cluster import ClusterCase
+import test_operator
 from test_accounts import AccountsCase, accounts
 from wire import Connection, Timeout, own_promise
 
@@ -301,6 +302,17 @@ class Accounts(TracingCase):
         self.assertIsNone(silent(b))
 
 
+class Signed(test_operator.OperatorCase):
+    @own_promise  # the reference is silent without a system account
+    def test_an_account_can_be_signed_to_be_told(self):
+        self.start(trace={"dest": "tr", "sampling": 100})
+        a = self.connect(self.token(), headers=True)
+        a.send(b"SUB tr 1\r\n")
+        a.flush()
+        publish(a, b"s", b"traceparent: 00-1-2-01\r\n")
+        self.assertEqual(told(a)[2], [{"type": "in", "kind": 0, "acc": self.account.text, "subj": "s"}])
+
+
 class Streams(TracingCase):
     def start_stream(self, **config):
         server = self.start(accounts(A="jetstream: enabled"), jetstream=True)
@@ -432,6 +444,7 @@ class Cluster(TracedCluster):
         self.assertEqual(state["messages"], 2)
 
 
+@own_promise
 class ClusterOfAccounts(TracedCluster):
     def arguments(self, number):
         directory = tempfile.mkdtemp(prefix="millrace-tracing-")
