@@ -13,11 +13,14 @@
 /* The content, with a zero behind it; false with errno (EFBIG: more than `max`). */
 bool file_read(const char *path, size_t max, struct arena *arena, struct bytes *content);
 
+#define FILE_UNRESERVED ((off_t)INT64_MAX)
+
 struct file_out {
     int fd;
     const char *path;
     char hidden[4200];     /* the name meanwhile; empty: none */
     off_t written, handed; /* so far; of that, what the disk was told to begin with */
+    off_t reserved;        /* room there is up to here; FILE_UNRESERVED: none is asked for */
 };
 
 /* False with errno; nothing is left behind then, and file_finish and file_drop must not follow. */

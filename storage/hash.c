@@ -1,6 +1,9 @@
 #include "storage/hash.h"
 
 #include <xxhash.h>
+#ifdef __x86_64__
+#include <xxh_x86dispatch.h> /* the same functions by the widest registers that there are */
+#endif
 
 #include "storage/le.h"
 

@@ -39,6 +39,7 @@ VIEWS_MAY = {"server/stream/stream_config.h", "server/stream/header_block.h"}
 DOORS = {
     "liburing.h": re.compile(r"^base/io_uring"),
     "xxhash.h": re.compile(r"^base/bytes\.c$|^storage/hash\.[ch]$|^base/io_sim"),
+    "xxh_x86dispatch.h": re.compile(r"^storage/hash\.c$"),
     "lmdb.h": re.compile(r"^storage/meta"),
     "openssl/": re.compile(r"^server/tls|^cli/(crypto|tls_client)\.c$"),
     "zstd.h": re.compile(r"^storage/compress"),

@@ -18,6 +18,7 @@
 #include "server/stream/snapshot.h"
 #include "server/stream/stream.h"
 #include "server/sublist.h"
+#include "storage/index_count.h"
 
 #define STREAM_WAITING_BYTES_MAX                                                                   \
     (128u << 20) /* publishes that wait to be decided (reference 4.1) */
@@ -211,16 +212,23 @@ struct stream {
     struct stream_ops ops_flying; /* proposed, in one batch; in the order of their records */
     bool ops_yield;               /* some were applied: first what has waited for them goes on */
     int64_t consumers_flying;     /* how many more consumers there will be when it is applied */
+    struct {
+        const struct stream_op *op; /* the first that waits; NULL: nothing is counted */
+        uint64_t applied;           /* when it began */
+        struct index_count count;
+    } counting; /* op_count.c */
     struct stream_op expire_op;
     bool expiring;
     struct timer expiry;
-    int64_t expiry_due_ns; /* what the timer is armed for, in log time */
+    int64_t expiry_due_ns;  /* what the timer is armed for, in log time */
+    int64_t expiry_wait_ns; /* since it was refused; 0: the last one was not */
 
     struct {
         struct timer due; /* the first fires then */
         int64_t due_ns;   /* in log time */
         struct stream_op op;
         bool firing;                  /* `op` is under way */
+        int64_t wait_ns;              /* since it was refused; 0: the last one was not */
         struct schedule_fetch *fetch; /* under way, or NULL */
         struct schedule_copy kept[SCHEDULE_KEPT];
         uint64_t unreadable; /* what could not be fetched; 0: nothing */
@@ -351,6 +359,12 @@ void stream_operations(struct stream *stream); /* start what may start */
 bool stream_operations_wait(const struct stream *stream);
 /* Does one wait, or fly? Then messages wait, too. */
 bool stream_operations_busy(const struct stream *stream);
+/* op_count.c. Is it being counted for, and all as it was when its check passed? */
+bool stream_op_counts(const struct stream *stream, const struct stream_op *op);
+/* False: there is more to count in the next turn, or it has to wait to begin. */
+bool stream_op_count(struct stream *stream, struct stream_op *op);
+/* It is applied: its consumer is told. */
+void stream_op_counted(struct stream *stream, const struct stream_op *op);
 /* Is the reset of a consumer in the log and not applied? */
 bool stream_operations_reset(const struct stream *stream);
 /* Is a purge? What is handed out behind it in the log must know what it took. */
@@ -373,6 +387,9 @@ void stream_counter_answer(struct stream *stream, struct bytes reply,
 
 /* expiry.c */
 void stream_expiry_arm(struct stream *stream);
+/* How long to wait with the next operation of a kind: a disk that has refused one does so again, and
+ * each leaves a file of the log behind. Twice as long each time, up to a third of a second. */
+void stream_refusal_wait(int64_t *wait_ns, bool refused);
 void stream_expiry_fire(struct timer *timer);
 void stream_expiry_applied(struct stream *stream); /* a batch was: something may be due earlier */
 /* The records of expire_op; all but one are counted as gathered. */

@@ -77,6 +77,15 @@ class InPieces(CliCase):
             back = self.run_cli("object", "get", "P", "file", "-O", "-", stdin=b"").stdout
             self.assertEqual(back, content)
 
+    def test_room_that_was_reserved_and_not_needed_is_given_back(self):
+        self.run_cli("object", "add", "R")
+        with open(self.path("file"), "wb") as file:
+            file.write(os.urandom(20 << 20))
+        self.run_cli("object", "put", "R", "file")
+        self.run_cli("object", "get", "R", "file", "-O", "back")
+        self.assertEqual(os.stat(self.path("back")).st_size, 20 << 20)
+        self.assertLess(os.stat(self.path("back")).st_blocks * 512, 21 << 20)
+
     def test_a_connection_that_ends_within_a_chunk_leaves_no_file(self):
         self.run_cli("object", "add", "Q")
         with open(self.path("file"), "wb") as file:
