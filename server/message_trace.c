@@ -5,13 +5,12 @@
 #include "base/heap.h"
 #include "base/logger.h"
 #include "base/subject.h"
+#include "server/content_encoding.h"
 #include "server/monitor/monitor_priv.h"
 #include "server/router_priv.h"
 
 #define EVENT_SIZE_MAX (4u * MESSAGE_TRACE_SIZE_MAX)
 #define HOP_MAX        256u /* servers are few, and each adds one number */
-
-enum encoding { ENCODING_NONE, ENCODING_UNKNOWN };
 
 /* What a stream made of it. It is written when that is known. */
 struct stream_part {
@@ -36,7 +35,7 @@ struct message_trace {
     struct stream_part stream;
     unsigned hops;
     unsigned holders;
-    enum encoding encoding;
+    enum content_encoding encoding;
     enum trace_export export;
     bool only;
     bool forgotten; /* nobody is told */
@@ -120,7 +119,7 @@ struct message_trace *message_trace_begin(struct tracer *tracer, struct account 
     trace->only = ask->only;
     trace->size = size;
     trace->holders = 1;
-    trace->encoding = ask->encoding.size > 0 ? ENCODING_UNKNOWN : ENCODING_NONE;
+    trace->encoding = content_encoding_asked(ask->encoding);
     buf_init(&trace->request, MESSAGE_TRACE_SIZE_MAX);
     buf_init(&trace->entries, MESSAGE_TRACE_SIZE_MAX);
     write_request(trace, message->headers);
@@ -403,14 +402,17 @@ static void write_event(struct message_trace *trace, struct buf *out)
 static void tell(struct message_trace *trace)
 {
     struct message message = {.subject = trace->destination};
-    struct buf event;
+    struct buf event, packed;
 
     buf_init(&event, EVENT_SIZE_MAX);
+    buf_init(&packed, 2 * EVENT_SIZE_MAX);
     write_event(trace, &event);
-    message.payload = buf_bytes(&event);
-    if (trace->encoding == ENCODING_UNKNOWN)
-        message.headers = BYTES("NATS/1.0\r\nContent-Encoding: identity\r\n\r\n");
-    (void)router_publish(trace->tracer->router, trace->account, &message);
+    if (content_encode(trace->encoding, buf_bytes(&event), &packed)) {
+        message.headers = content_encoding_headers(trace->encoding);
+        message.payload = buf_bytes(&packed);
+        (void)router_publish(trace->tracer->router, trace->account, &message);
+    }
+    buf_deinit(&packed);
     buf_deinit(&event);
 }
 

@@ -44,7 +44,7 @@ DOORS = {
     "openssl/": re.compile(r"^server/tls|^cli/(crypto|tls_client)\.c$"),
     "zstd.h": re.compile(r"^storage/compress"),
     "wslay/": re.compile(r"^server/websocket/frames"),
-    "zlib.h": re.compile(r"^server/websocket/deflate"),
+    "zlib.h": re.compile(r"^server/websocket/deflate|^server/content_encoding\.c$"),
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]')

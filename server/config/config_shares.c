@@ -99,6 +99,16 @@ static bool position_fits(const struct export_options *export)
                        BYTES("*"));
 }
 
+/* Who serves lets messages be traced there, and who imports a stream lets them be traced here. */
+static void check_trace(struct config_reader *reader, const struct config_value *item,
+                        const char *otherwise)
+{
+    const struct config_value *given = config_member(item, BYTES("allow_trace"));
+
+    if (given != NULL)
+        config_error(reader, given, "%s", otherwise);
+}
+
 void config_exports(struct config_reader *reader, const struct config_value *value,
                     struct export_list *list)
 {
@@ -120,8 +130,8 @@ void config_exports(struct config_reader *reader, const struct config_value *val
         (void)config_read_block(reader, e, &export_block, &export);
         if (reader->error_count != errors || export.kind == SHARE_NONE)
             continue;
-        if (export.kind == SHARE_STREAM && config_member(e, BYTES("allow_trace")) != NULL)
-            config_error(reader, e, "Detected allow_trace directive on non-service");
+        if (export.kind == SHARE_STREAM)
+            check_trace(reader, e, "Detected allow_trace directive on non-service");
         if (!position_fits(&export))
             config_error(reader, e, "Error adding %s export \"%.*s\": sublist: invalid subject",
                          export.kind == SHARE_STREAM ? "stream" : "service",
@@ -206,6 +216,8 @@ void config_imports(struct config_reader *reader, const struct config_value *val
             continue;
         }
         (void)config_read_block(reader, e, &import_block, &import);
+        if (import.kind == SHARE_SERVICE)
+            check_trace(reader, e, "Detected allow_trace directive on a non-stream");
         if (import.prefix.size > 0 && import.to.size > 0)
             config_error(reader, e, "Stream import can not have a 'prefix' and a 'to' property");
         if (reader->error_count == errors && import.kind != SHARE_NONE)

@@ -60,7 +60,9 @@ static const struct config_option options_of_trace[] = {
     CONFIG_READ("sampling", read_sampling),
 };
 
-static const struct config_block trace_block = CONFIG_BLOCK(options_of_trace);
+static const struct config_block trace_block = {
+    options_of_trace, sizeof(options_of_trace) / sizeof(options_of_trace[0]),
+    "Unknown field \"%.*s\" parsing account message trace map/struct \"msg_trace\""};
 
 void config_message_trace(struct config_reader *reader, const struct config_value *value,
                           struct account_options *account)

@@ -3,6 +3,7 @@
 Everything here that is not marked as our own promise also holds for the reference server.
 """
 
+import gzip
 import json
 import os
 import shutil
@@ -10,6 +11,7 @@ import tempfile
 import unittest
 
 from cluster import ClusterCase
+import test_operator
 from test_accounts import AccountsCase, accounts
 from wire import Connection, Timeout, own_promise
 
@@ -154,6 +156,21 @@ class Core(TracingCase):
         self.assertIn(b"Maximum Payload Violation", a.until_end())
         self.assertEqual(told(b)[2], [came("s", error="maximum payload exceeded")])
 
+    def test_the_event_is_packed_as_it_was_asked_for(self):
+        server = self.start(accounts(A=""))
+        a = self.user(server, "a")
+        self.listen(a, b"tr")
+        unpacked = {b"gzip": gzip.decompress, b"identity": bytes, b"snappy": None}
+        for asked, packed in ((b"zip, GZIP", b"gzip"), (b"zip", b"identity"), (b"gzip, S2", b"snappy")):
+            publish(a, b"s", DEST + b"Accept-Encoding: %s\r\n" % asked)
+            _, _, head, body = a.message()
+            self.assertEqual(head, b"NATS/1.0\r\nContent-Encoding: %s\r\n\r\n" % packed)
+            if packed == b"snappy":
+                self.assertTrue(body.startswith(b"\xff\x06\x00\x00sNaPpY"))
+                self.assertIn(b'"events"', body)
+            else:
+                self.assertEqual([entry(e) for e in json.loads(unpacked[packed](body))["events"]], [came("s")])
+
     def test_an_account_is_told_of_sampled_traceparents_if_it_wants(self):
         server = self.start(accounts(A='msg_trace: {dest: "tr", sampling: "100%"}', B=""))
         a, b = self.user(server, "a"), self.user(server, "b")
@@ -283,6 +300,17 @@ class Accounts(TracingCase):
         b.send(b"PUB $JS.API.STREAM.INFO.S in 0\r\n\r\n")
         self.assertEqual(json.loads(b.message()[3])["state"]["messages"], 1)
         self.assertIsNone(silent(b))
+
+
+class Signed(test_operator.OperatorCase):
+    @own_promise  # the reference is silent without a system account
+    def test_an_account_can_be_signed_to_be_told(self):
+        self.start(trace={"dest": "tr", "sampling": 100})
+        a = self.connect(self.token(), headers=True)
+        a.send(b"SUB tr 1\r\n")
+        a.flush()
+        publish(a, b"s", b"traceparent: 00-1-2-01\r\n")
+        self.assertEqual(told(a)[2], [{"type": "in", "kind": 0, "acc": self.account.text, "subj": "s"}])
 
 
 class Streams(TracingCase):
@@ -416,6 +444,7 @@ class Cluster(TracedCluster):
         self.assertEqual(state["messages"], 2)
 
 
+@own_promise
 class ClusterOfAccounts(TracedCluster):
     def arguments(self, number):
         directory = tempfile.mkdtemp(prefix="millrace-tracing-")

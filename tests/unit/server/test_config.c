@@ -296,11 +296,47 @@ START_TEST(what_is_wrong_is_said_with_its_place_in_the_words_of_the_reference)
         {"accounts { A: 5 }", "Expected map entries for accounts"},
         {"accounts { A: { foo: 1 } }", "unknown field \"foo\""},
         {"accounts { A: { limits: { foo: 1 } } }", "Unknown field \"foo\" parsing account limits"},
+        {"accounts { A: { msg_trace: a.* } }", "Trace destination \"a.*\" is not valid"},
+        {"accounts { A: { msg_trace: 5 } }",
+         "Expected account message trace \"msg_trace\" to be a string or a map/struct, got"},
+        {"accounts { A: { msg_trace: {dest: 5} } }", "Field \"dest\" should be a string, got"},
+        {"accounts { A: { msg_trace: {dest: a, sampling: 101} } }",
+         "sampling value 101 is invalid, needs to be [1..100]"},
+        {"accounts { A: { msg_trace: {dest: a, sampling: \"5x%\"} } }",
+         "f:1:37: Invalid trace destination sampling value \"5x%\""},
+        {"accounts { A: { msg_trace: {foo: a} } }",
+         "Unknown field \"foo\" parsing account message trace map/struct \"msg_trace\""},
+        {"accounts { A: { exports: [{stream: x, allow_trace: true}] } }",
+         "f:1:38: Detected allow_trace directive on non-service"},
+        {"accounts { A: { imports: [{service: {account: B, subject: x}, allow_trace: true}] } }",
+         "f:1:62: Detected allow_trace directive on a non-stream"},
         {"accounts { A: {users: [{user: a}]}, B: {users: [{user: a}]} }",
          "Duplicate user \"a\" detected"},
     };
 
     check_rows(rows, UNIT_COUNT(rows));
+}
+END_TEST
+
+START_TEST(an_account_says_where_it_is_told_of_traced_messages)
+{
+    static const struct {
+        const char *text;
+        int64_t percent;
+    } rows[] = {
+        {"accounts { A: { msg_trace: t.x } }", 0},
+        {"accounts { A: { trace_dest: t.x } }", 0},
+        {"accounts { A: { msg_trace: {dest: t.x} } }", 0},
+        {"accounts { A: { msg_trace: {dest: t.x, sampling: 7} } }", 7},
+        {"accounts { A: { msg_trace: {sampling: \"100%\", dest: t.x} } }", 100},
+    };
+
+    for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+        const struct options *o = options_of(rows[i].text);
+
+        ck_assert(bytes_equal(o->auth.accounts[0]->trace_destination, BYTES("t.x")));
+        ck_assert_int_eq(o->auth.accounts[0]->trace_percent, rows[i].percent);
+    }
 }
 END_TEST
 
@@ -438,6 +474,7 @@ int main(void)
         tls_blocks_are_read,
         a_cluster_block_is_read,
         what_is_wrong_is_said_with_its_place_in_the_words_of_the_reference,
+        an_account_says_where_it_is_told_of_traced_messages,
         what_is_not_built_is_refused_by_name_and_place,
         what_is_accepted_without_effect_is_said,
         integers_for_durations_are_taken_and_warned_about,
