@@ -250,7 +250,7 @@ struct stream {
     struct consumer_shell *consumer_offered;
     struct sublist consumer_index; /* which of them a subject is for */
     uint64_t consumer_walks;
-    struct sink *inbox_sinks[4];            /* what all of them are told: consumer_inbox.c */
+    struct sink *inbox_sinks[4];  /* what all of them are told: consumer_inbox.c */
     struct consumer_shell *acked; /* whom the last ack was for; NULL: nobody, or it is gone */
     struct consumer_stream consumer_stream; /* what they may ask */
     struct consumer_view view;
@@ -387,8 +387,8 @@ void stream_counter_answer(struct stream *stream, struct bytes reply,
 
 /* expiry.c */
 void stream_expiry_arm(struct stream *stream);
-/* How long to wait with the next operation of a kind: a disk that has refused one does so again, and
- * each leaves a file of the log behind. Twice as long each time, up to a third of a second. */
+/* How long to wait with the next operation of a kind: a disk that has refused one does so again,
+ * and each leaves a file of the log behind. Twice as long each time, up to a third of a second. */
 void stream_refusal_wait(int64_t *wait_ns, bool refused);
 void stream_expiry_fire(struct timer *timer);
 void stream_expiry_applied(struct stream *stream); /* a batch was: something may be due earlier */

@@ -2,8 +2,8 @@
  * sim_features: what streams do beyond storing, on one server or three: counters and sums of
  * counters, mirrors, atomic and fast batches, messages that end and their markers, schedules, and a
  * work queue that is handed over to another stream; drawn at random, while servers die at any disk
- * operation, disks are full or refuse writes for a moment and leaders step down. In the end every stream is read whole on a leader and compared
- * with what the client was told (features_model.h).
+ * operation, disks are full or refuse writes for a moment and leaders step down. In the end every
+ * stream is read whole on a leader and compared with what the client was told (features_model.h).
  *
  *     sim_features --seed N [--flaw NAME] | --seconds N [--from S] | --flaws --seconds N
  */
@@ -28,7 +28,7 @@
 #define SETTLE_NS   (120 * SECOND)
 #define AT_ONCE     20u /* gets under way */
 #define DISK_BYTES  (UINT64_C(1) << 30)
-#define FULL_BYTES  4096u /* less than is used */
+#define FULL_BYTES  4096u   /* less than is used */
 #define WRITE_ERROR 300000u /* of a million */
 #define MEMBERS_MAX 7u
 
@@ -59,7 +59,7 @@ struct run {
     struct features_model model;
     unsigned fast_id, fast_next; /* the batch that is sent bit by bit; 0: none is */
     unsigned made, crashes;
-    size_t sick; /* the node whose disk is; the nodes' count: none */
+    size_t sick;                         /* the node whose disk is; the nodes' count: none */
     struct sim_faults faults[NODES_MAX]; /* of each when it is not */
     bool lone;   /* the queue and its taker have one replica each, and a consumer made beforehand */
     bool handed; /* that one is made */
