@@ -79,11 +79,15 @@ static enum conn_verdict receive_cipher(struct conn *conn)
 {
     uint8_t room[16384];
     ssize_t n = recv(conn->fd, room, sizeof(room), 0);
+    size_t before;
 
     if (n <= 0)
         return received(conn, n);
+    before = conn->in.size;
     tls_client_feed(conn->tls, bytes_of(room, (size_t)n));
-    return tls_client_read(conn->tls, &conn->in) == TLS_BAD ? lost(conn, "TLS ended") : CONN_OK;
+    /* The last words may come together with the end: they are heeded first. */
+    conn->tls_over = tls_client_read(conn->tls, &conn->in) == TLS_BAD;
+    return conn->tls_over && conn->in.size == before ? lost(conn, "TLS ended") : CONN_OK;
 }
 
 static enum conn_verdict receive(struct conn *conn)
@@ -143,8 +147,10 @@ enum conn_verdict conn_turn(struct conn *conn, int64_t until, bool read_wanted)
          .events = (short)((from->size > 0 ? POLLOUT : 0) |
                            (read_wanted || conn->in.size < READ_SIZE * 16 ? POLLIN : 0))},
         {.fd = conn->wake, .events = POLLIN}};
-    int ready = poll(fds, 2, wait_ms(until));
+    int ready = conn->tls_over ? 0 : poll(fds, 2, wait_ms(until));
 
+    if (conn->tls_over)
+        return lost(conn, "TLS ended");
     if (ready < 0 && errno != EINTR)
         return lost(conn, strerror(errno));
     if (ready <= 0)

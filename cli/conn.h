@@ -80,6 +80,7 @@ struct conn {
     int fd;
     int wake; /* becomes readable when we are to end; -1: never, or it was told */
     struct tls_client *tls;
+    bool tls_over; /* what it brought is in `in`, and nothing more will come */
     struct buf in; /* plain text, from `head` on not yet parsed */
     size_t head;
     struct buf out;  /* plain text */

@@ -22,8 +22,8 @@ static bool say(char error[static TLS_ERROR_SIZE], const char *what, const char 
 {
     const char *reason = ERR_reason_error_string(ERR_peek_last_error());
 
-    snprintf(error, TLS_ERROR_SIZE, "%s %s: %s", what, file != NULL ? file : "",
-             reason != NULL ? reason : "unusable");
+    snprintf(error, TLS_ERROR_SIZE, "%s%s%s: %s", what, file != NULL ? " " : "",
+             file != NULL ? file : "", reason != NULL ? reason : "unusable");
     ERR_clear_error();
     return false;
 }

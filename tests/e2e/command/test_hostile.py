@@ -194,6 +194,14 @@ class Words(Hostile):
         for words in (["object", "info", "NAMES", name], ["object", "ls", "NAMES"]):
             self.assertIn("x??[2J", self.attack(words, {}).stdout)
 
+    def test_a_bar_stays_on_its_line_on_a_terminal_of_any_width(self):
+        for columns in (60, 20, 6):
+            code, screen = self.terminal("bench", "pub", "bar", "--msgs", "4000000", "--size", "16", columns=columns)
+            self.assertEqual(code, DONE, screen)
+            drawn = re.findall(r"\r( *\d+%[^\r]*)", screen)
+            self.assertGreater(len(drawn), 0, screen)
+            self.assertEqual([bar for bar in drawn if len(bar.rstrip("\n")) > columns], [])
+
 
 class Contexts(Hostile):
     def save(self, text):

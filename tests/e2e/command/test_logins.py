@@ -11,7 +11,7 @@ import tempfile
 import threading
 import unittest
 
-from cli import REFUSED, UNREACHABLE, USAGE, CliCase
+from cli import FAILED, REFUSED, UNREACHABLE, USAGE, CliCase
 
 sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "wire"))
 
@@ -165,6 +165,23 @@ class Tls(LoginCase):
         self.fails(UNREACHABLE, "pub", "a", "b", "--tlsca", ca, says="")
         self.fails(USAGE, "pub", "a", "b", "--tlscert", pair[1], says="need each other")
         self.fails(USAGE, "pub", "a", "b", "--tlsca", "/nowhere", says="/nowhere")
+
+
+class TlsPassword(LoginCase):
+    config = ('tls { cert_file: "TMP/srv.pem", key_file: "TMP/srv-key.pem" }\n'
+              'authorization { users: [{ user: u, password: p }] }')
+
+    @classmethod
+    def prepare(cls):
+        make_certificates(cls.folder)
+
+    def test_a_refusal_is_heard_though_the_connection_ends_with_it(self):
+        ca = self.file("ca.pem")
+        self.run_cli("pub", "a", "b", "--tlsca", ca, "--user", "u", "--password", "p")
+        for who in ((), ("--user", "u", "--password", "wrong")):
+            self.fails(REFUSED, "pub", "a", "b", "--tlsca", ca, *who, says="Authorization Violation")
+        self.fails(FAILED, "request", "x" * 5000, "b", "--tlsca", ca, "--user", "u", "--password", "p",
+                   says="maximum control line exceeded")
 
 
 class TlsFirst(LoginCase):
