@@ -110,8 +110,8 @@ static bool erase(const struct stage *stage, struct user *user, const struct nee
     return stage_wait_ready(stage, user, 5 * SECOND) && user->ask_answered && user->ask_good;
 }
 
-static void must_be_gone(const struct stage *stage, struct user *user,
-                         const struct needle *needles, unsigned count)
+static void must_be_gone(const struct stage *stage, struct user *user, const struct needle *needles,
+                         unsigned count)
 {
     int64_t until = stage_now(stage) + GONE_NS;
     char found[600] = "";
@@ -126,7 +126,8 @@ static void must_be_gone(const struct stage *stage, struct user *user,
     }
     for (unsigned i = 0; i < count && report_good(stage->report); i++) {
         if (anywhere(stage, &needles[i], &node, found))
-            report_violate(stage->report, "S0: the bytes of message %llu, erased, are in %s of n%zu",
+            report_violate(stage->report,
+                           "S0: the bytes of message %llu, erased, are in %s of n%zu",
                            (unsigned long long)needles[i].sequence, found, node + 1);
     }
 }
@@ -134,8 +135,7 @@ static void must_be_gone(const struct stage *stage, struct user *user,
 static bool all_start(const struct stage *stage)
 {
     for (size_t i = 0; i < stage->nodes->count; i++) {
-        if (stage->nodes->at[i].server == NULL &&
-            !nodes_start(stage->nodes, i, SIM_CRASH_KILL, 0))
+        if (stage->nodes->at[i].server == NULL && !nodes_start(stage->nodes, i, SIM_CRASH_KILL, 0))
             return false;
     }
     return true;
