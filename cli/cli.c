@@ -316,6 +316,16 @@ static int check_colors(struct cli *cli)
                     "--colors is auto, always or never, not \"%s\"", when);
 }
 
+/* None at all, or fewer, cannot be meant: whoever wants no end gives no --count. */
+static int check_count(struct cli *cli)
+{
+    for (size_t i = 0; i < cli->command->flag_count; i++)
+        if (strcmp(cli->command->flags[i].name, "count") == 0 &&
+            args_number(&cli->args, "count", 1) < 1)
+            return cli_fail(cli, EXIT_USAGE, "--count 10", "--count must be at least 1");
+    return EXIT_DONE;
+}
+
 static int run_command(struct cli *cli, int argc, const char *const *argv)
 {
     char error[SETTINGS_ERROR_SIZE];
@@ -334,6 +344,8 @@ static int run_command(struct cli *cli, int argc, const char *const *argv)
     result = check_words(cli);
     if (result == EXIT_DONE)
         result = check_colors(cli);
+    if (result == EXIT_DONE)
+        result = check_count(cli);
     if (result != EXIT_DONE)
         return result;
     if (!cli->command->offline && !settings_read(&cli->settings, &cli->args, &cli->arena, error))

@@ -205,11 +205,11 @@ static int begin(struct bench *b, struct cli *cli, const char *what, int64_t cou
                         .count = args_number(&cli->args, "msgs", count),
                         .size = args_number(&cli->args, "size", 128),
                         .window = args_number(&cli->args, "window", window)};
-    b->next_mark = (b->count + MARKS - 1) / MARKS;
     if (b->count < 1 || b->count > MSGS_MAX || b->size < 0 || (size_t)b->size > BODY_MAX ||
         b->window < 0 || b->window > WINDOW_MAX)
         return cli_fail(cli, EXIT_USAGE, cli->command->example,
                         "--msgs, --size or --window is out of range");
+    b->next_mark = (b->count + MARKS - 1) / MARKS;
     b->payload = arena_take(&cli->arena, (size_t)b->size + 1);
     for (int64_t i = 0; i < b->size; i++)
         b->payload[i] = (uint8_t)('a' + i % 26);

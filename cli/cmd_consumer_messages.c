@@ -280,8 +280,6 @@ static int run_with(struct cli *cli, bool follow)
     int result = pick_stream(cli, 0, &stream);
     enum conn_verdict verdict;
 
-    if (result == EXIT_DONE && f.wanted < 1)
-        result = cli_fail(cli, EXIT_USAGE, "--count 10", "--count must be at least 1");
     if (result == EXIT_DONE)
         result = pick_consumer(cli, 1, stream, &name);
     if (result == EXIT_DONE)

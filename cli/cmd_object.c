@@ -9,6 +9,7 @@
 #include "cli/human.h"
 #include "cli/object_store.h"
 #include "cli/pick.h"
+#include "cli/plain.h"
 #include "cli/reader.h"
 #include "cli/stream_show.h"
 #include "objstore/object_bucket.h"
@@ -167,7 +168,7 @@ static int run_info(struct cli *cli)
         say_object_json(&object, time);
         return EXIT_DONE;
     }
-    printf("Object information for %s > %s\n\n", bucket, name);
+    printf("Object information for %s > %s\n\n", bucket, plain_text(cli, name));
     if (object.description.size > 0)
         human_row(19, "Description", "%.*s", BYTES_ARG(object.description));
     human_row(19, "Size", "%s", human_size(cli, object.size));

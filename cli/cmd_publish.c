@@ -127,8 +127,6 @@ static int run(struct cli *cli)
 
     if (result == EXIT_DONE && p.reply.size > 0)
         result = message_subject(cli, reply, false);
-    if (result == EXIT_DONE && args_number(&cli->args, "count", 1) < 1)
-        result = cli_fail(cli, EXIT_USAGE, "--count 10", "--count must be at least 1");
     if (result == EXIT_DONE)
         result = message_body(cli, 1, args_on(&cli->args, "force-stdin"), &p.body);
     if (result == EXIT_DONE)

@@ -39,11 +39,8 @@ static int measure(struct cli *cli, int64_t *least, int64_t *sum)
 static int run_rtt(struct cli *cli)
 {
     int64_t count = args_number(&cli->args, "count", 5), least, sum;
-    int result;
+    int result = cli_connect(cli);
 
-    if (count < 1)
-        return cli_fail(cli, EXIT_USAGE, "--count 5", "--count must be at least 1");
-    result = cli_connect(cli);
     if (result == EXIT_DONE)
         result = measure(cli, &least, &sum);
     if (result != EXIT_DONE)

@@ -185,6 +185,8 @@ int stream_config_take_flags(struct form *form)
     int result = EXIT_DONE;
 
     form_take_flags(form, plain, sizeof(plain) / sizeof(plain[0]));
+    if (args_number(args, "max-age", 0) == -1)
+        form_number(form, "max_age", 0); /* no limit, as -1 is for the limits beside it */
     if (args_flag(args, "ack")->given)
         form_bool(form, "no_ack", !args_on(args, "ack"));
     if (subjects->given)

@@ -17,7 +17,7 @@ static enum consumer_class class_of(const struct consumer_config *config, bool u
     return config->ack_policy == ACK_NONE && !until_acked ? CLASS_POSITION : CLASS_REPLICATED;
 }
 
-static struct consumer_filter filter_of(const struct consumer_config *config)
+struct consumer_filter consumer_filter_of(const struct consumer_config *config)
 {
     struct consumer_filter filter = {config->filter_subjects.at, config->filter_subjects.count};
 
@@ -60,7 +60,7 @@ static void take_config(struct consumer *c, const struct consumer_config *config
 
     c->packed = consumer_config_pack(config, &c->config);
     heap_give(old);
-    c->filter = filter_of(&c->config);
+    c->filter = consumer_filter_of(&c->config);
     c->sample = sample_of(c->config.sample_freq);
 }
 

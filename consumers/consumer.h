@@ -215,8 +215,15 @@ bool consumer_resting(const struct consumer *consumer);
 bool consumer_is_bound(const struct consumer *consumer);
 /* Filters as a set (0: everything); borrowed. */
 struct consumer_filter consumer_filter(const struct consumer *consumer);
+/* The filters that a config says. */
+struct consumer_filter consumer_filter_of(const struct consumer_config *config);
 /* Lowest sequence that may still be delivered for the first time. */
 uint64_t consumer_position(const struct consumer *consumer);
+/* Up to there it wants only what is the newest of its subject; 0: nowhere. */
+uint64_t consumer_snapshot(const struct consumer *consumer);
+/* Somebody has counted what it wants from that sequence on, so that it need not. Nothing happens if
+ * it is somewhere else by now. */
+void consumer_counted(struct consumer *consumer, uint64_t from, uint64_t count);
 /* Until_acked streams: is this consumer still owed that message, which is in the stream (reference
  * 6.7)? Of the durable half. */
 bool consumer_needs(const struct consumer *consumer, const struct consumer_message *message);

@@ -111,6 +111,19 @@ uint64_t start_recount(const struct consumer *c)
            c->stream->pending(c->stream->owner, &c->filter, snapshot + 1);
 }
 
+uint64_t consumer_snapshot(const struct consumer *c)
+{
+    return c->durable.snapshot_last;
+}
+
+void consumer_counted(struct consumer *c, uint64_t from, uint64_t count)
+{
+    if (!c->leading || busy_resting(c) || c->durable.delivered.stream + 1 != from)
+        return;
+    c->busy->work.count = count;
+    c->busy->work.count_valid = true;
+}
+
 uint64_t start_count(struct consumer *c)
 {
     if (!c->busy->work.count_valid) {

@@ -330,10 +330,13 @@ static void look_at_disk(struct replica *replica)
 static void timer_fired(struct timer *timer)
 {
     struct replica *replica = owner_of(timer, struct replica, timer);
+    bool handed = replica->leads && !raft_core_may_propose(replica->core);
 
     replica_hold(replica);
     raft_core_tick(replica->core, io_now(replica->io));
     replica_drain(replica);
+    if (handed && replica->leads && raft_core_may_propose(replica->core))
+        changed(replica); /* what waited to be proposed meanwhile may go */
     if (!replica->closed && replica->leads) {
         replica_offers_look(replica);
         look_at_disk(replica);

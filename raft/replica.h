@@ -43,7 +43,8 @@ struct replica_events {
      * a crash the refused batch may come back through `apply`, as anything proposed and not
      * answered. */
     void (*refused)(void *owner, enum err err);
-    /* Leader or term are others than before. May be NULL. */
+    /* Leader or term are others than before, or this leader may propose again because nobody took
+     * over what it wanted to hand over. May be NULL. */
     void (*changed)(void *owner);
     /* It is no member of the group any more, and nobody counts on it. May be NULL. */
     void (*removed)(void *owner);
@@ -152,6 +153,8 @@ void replica_block_drop(struct replica *replica);
  * by that number, or nothing (empty). */
 #define REPLICA_QUESTIONS 4u
 void replica_ask(struct replica *replica, uint32_t number, struct bytes question);
+/* The block that it fills makes no sense, as it finds later: as if `fill` had said so. */
+void replica_fill_refused(struct replica *replica);
 /* It lacks nothing any more. Takes the memory of `local`. */
 void replica_take(struct replica *replica, struct buf *local);
 /* About how many bytes travel in one answer, of bodies and of machines. */

@@ -233,8 +233,12 @@ static void body_came(struct replica *replica, const struct wire_message *in)
         give_up(replica);
         return;
     }
-    if (fill(replica) == OK)
-        return;
+    if (fill(replica) != OK)
+        replica_fill_refused(replica);
+}
+
+void replica_fill_refused(struct replica *replica)
+{
     report(replica, "a state block of another replica makes no sense here: it is asked for again");
     doubt(replica);
     give_up(replica); /* the leader offers again */

@@ -8,9 +8,10 @@
 
 #include "raft/replica_priv.h"
 
-#define PATIENCE_NS INT64_C(2000000000)  /* for another leader */
-#define AGAIN_NS    INT64_C(10000000000) /* between two blocks that were wanted: each has its price \
-                                          */
+#define PATIENCE_NS INT64_C(2000000000) /* for another leader */
+#define AGAIN_NS                                                                                   \
+    INT64_C(10000000000) /* between two blocks that were wanted: each has its price                \
+                          */
 
 static void say(const struct replica *replica, uint64_t index)
 {

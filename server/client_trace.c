@@ -58,10 +58,9 @@ static bool sampled(struct client *client, int64_t percent)
 /* The account's destination. Empty: it is not traced. */
 static struct bytes external(struct client *client, struct message *message, struct buf *headers)
 {
-    int64_t percent;
-    struct bytes destination = message_trace_account(client->account, &percent);
+    struct bytes destination = message_trace_account(client->account);
 
-    if (destination.size == 0 || sampled(client, percent))
+    if (destination.size == 0 || sampled(client, client->account->options->trace_percent))
         return destination;
     disable(message, headers);
     return bytes_of(NULL, 0);

@@ -13,7 +13,8 @@
 #define NODE_SIZE          8u  /* characters that tell this server's replies from others' */
 #define TOKEN_SIZE         16u /* that nobody can guess */
 #define SUBJECT_MAX_MAPPED (64u << 10)
-#define HEADERS_MAX        (1u << 20) /* with who asks; larger ones stay as they are */
+#define EVENTS_NS          INT64_C(10000000000) /* for other servers to tell of a message */
+#define HEADERS_MAX        (1u << 20)           /* with who asks; larger ones stay as they are */
 
 /* A stream that another account imports, or a service that this one does. */
 struct share {
@@ -120,6 +121,8 @@ static void add_import(struct exchange *exchange, struct account *account,
     if (import->kind == SHARE_STREAM) {
         shares = shares_of(exchange, from);
         share_add(&shares->streams, &shares->streams_count, &share);
+        if (share.traced)
+            serve_replies(exchange, account); /* other nodes tell of messages there */
         return;
     }
     share.to = from;
@@ -247,19 +250,54 @@ static bool map(struct exchange *exchange, const struct share *share, struct byt
            subject_transform_apply(&share->transform, subject, &exchange->prng, out);
 }
 
-static size_t share_stream_traced(struct exchange *exchange, const struct share *share,
-                                  const struct message *message)
+/* While a message is in another account, other servers tell of it there: what they say comes back
+ * like replies. */
+struct detour {
+    struct bytes before, destination; /* the second is owned */
+    unsigned hops;
+};
+
+static void detour_begin(struct exchange *exchange, struct detour *detour, struct account *account,
+                         struct message_trace *trace)
 {
+    const struct share back = {.streamed = true, .threshold_ns = EVENTS_NS};
+
+    detour->before = message_trace_destination(trace);
+    detour->destination = heap_copy(await(exchange, account, &back, detour->before));
+    detour->hops = message_trace_hops(trace);
+    message_trace_redirect(trace, detour->destination);
+}
+
+static void detour_end(struct exchange *exchange, struct detour *detour,
+                       struct message_trace *trace)
+{
+    struct awaited *awaited = table_find(&exchange->awaited, detour->destination);
+
+    message_trace_redirect(trace, detour->before);
+    if (awaited != NULL && message_trace_hops(trace) == detour->hops)
+        forget(exchange, awaited); /* it went nowhere */
+    heap_give((void *)detour->destination.at);
+}
+
+static size_t share_stream_traced(struct exchange *exchange, struct account *account,
+                                  const struct share *share, const struct message *message)
+{
+    struct detour detour;
     size_t received;
 
     message_trace_export(message->trace, share->traced ? TRACE_EXPORTED : TRACE_EXPORTED_UNTRACED);
+    if (share->traced)
+        detour_begin(exchange, &detour, account, message->trace);
     received = router_publish_within(exchange->router, share->to, message);
+    if (share->traced)
+        detour_end(exchange, &detour, message->trace);
     message_trace_export(message->trace, TRACE_HOME);
     return received;
 }
 
-static size_t share_stream(struct exchange *exchange, const struct share *share,
-                           const struct message *message, struct buf *mapped)
+static size_t share_stream(struct exchange *exchange, struct account *account,
+                           const struct share *share, const struct message *message,
+                           struct buf *mapped)
 {
     struct message copy = *message;
 
@@ -270,7 +308,7 @@ static size_t share_stream(struct exchange *exchange, const struct share *share,
     else
         copy.subject = buf_bytes(mapped);
     if (copy.trace != NULL)
-        return share_stream_traced(exchange, share, &copy);
+        return share_stream_traced(exchange, account, share, &copy);
     return router_publish_within(exchange->router, share->to, &copy);
 }
 
@@ -367,26 +405,19 @@ static size_t request_untraced(struct exchange *exchange, struct account *accoun
     return received;
 }
 
-/* Other servers tell of it in the account that serves: what they say comes back like replies. */
 static size_t request_traced(struct exchange *exchange, struct account *account,
                              const struct share *share, struct message *message)
 {
-    const struct share back = {.streamed = true, .threshold_ns = share->threshold_ns};
-    unsigned hops = message_trace_hops(message->trace);
-    struct bytes destination =
-        heap_copy(await(exchange, account, &back, message_trace_destination(message->trace)));
-    struct awaited *awaited;
+    struct detour detour;
     struct buf headers;
     size_t received;
 
+    detour_begin(exchange, &detour, account, message->trace);
     message->headers =
-        trace_headers_set(message->headers, TRACE_DEST, destination, false, &headers);
+        trace_headers_set(message->headers, TRACE_DEST, detour.destination, false, &headers);
     received = request(exchange, account, share, message);
-    awaited = table_find(&exchange->awaited, destination);
-    if (awaited != NULL && message_trace_hops(message->trace) == hops)
-        forget(exchange, awaited); /* it went nowhere */
+    detour_end(exchange, &detour, message->trace);
     buf_deinit(&headers);
-    heap_give((void *)destination.at);
     return received;
 }
 
@@ -431,7 +462,7 @@ size_t exchange_share(struct exchange *exchange, struct account *account,
     exchange->depth++;
     buf_init(&mapped, SUBJECT_MAX_MAPPED);
     for (size_t i = 0; i < shares->streams_count; i++)
-        received += share_stream(exchange, &shares->streams[i], message, &mapped);
+        received += share_stream(exchange, account, &shares->streams[i], message, &mapped);
     for (size_t i = 0; i < shares->services_count; i++)
         received += share_service(exchange, account, &shares->services[i], message, &mapped);
     buf_deinit(&mapped);
@@ -510,6 +541,22 @@ static void pass(struct exchange *exchange, const struct awaited *awaited,
     exchange->passing_last = passing;
 }
 
+/* Whoever asked has not said that replies may be followed to where it is. */
+static void pass_untraced(struct exchange *exchange, const struct awaited *awaited,
+                          const struct message *message)
+{
+    struct message copy = *message;
+    struct buf headers;
+
+    message_trace_imported(message->trace, awaited->account->name, route_of(message),
+                           awaited->reply);
+    if (message_trace_only(message->trace))
+        return;
+    copy.headers = trace_headers_set(message->headers, TRACE_DEST, TRACE_DISABLED, false, &headers);
+    pass(exchange, awaited, &copy);
+    buf_deinit(&headers);
+}
+
 void exchange_reply(struct exchange *exchange, const struct message *message)
 {
     struct awaited *awaited = table_find(&exchange->awaited, route_of(message));
@@ -521,7 +568,10 @@ void exchange_reply(struct exchange *exchange, const struct message *message)
         forget(exchange, awaited);
         return;
     }
-    pass(exchange, awaited, message);
+    if (message->trace != NULL)
+        pass_untraced(exchange, awaited, message);
+    else
+        pass(exchange, awaited, message);
     if (!awaited->streamed) {
         forget(exchange, awaited);
         return;

@@ -89,8 +89,10 @@ void cluster_forget_gone(struct jetstream_cluster *cluster);
 
 /* jetstream_forward.c */
 void forward_received(struct jetstream_cluster *cluster, uint64_t node, struct bytes body);
-/* Who leads, as far as is known, and the number of a connection there; empty: nobody. */
-struct bytes forward_name(struct jetstream_cluster *cluster, uint64_t id, uint64_t *connection);
+/* Who leads, as far as is known, and the number of a connection there; empty: nobody. *traces: does
+ * it tell of traced messages? */
+struct bytes forward_name(struct jetstream_cluster *cluster, uint64_t id, uint64_t *connection,
+                          bool *traces);
 void forward_turn(struct jetstream_cluster *cluster);
 void forward_free(struct jetstream_cluster *cluster);
 void forward_fired(struct timer *timer);

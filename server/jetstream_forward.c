@@ -163,12 +163,14 @@ static uint64_t leader_of(struct jetstream_cluster *cluster, uint64_t id)
                : leader;
 }
 
-struct bytes forward_name(struct jetstream_cluster *cluster, uint64_t id, uint64_t *connection)
+struct bytes forward_name(struct jetstream_cluster *cluster, uint64_t id, uint64_t *connection,
+                          bool *traces)
 {
     uint64_t leader = leader_of(cluster, id);
     const struct cluster_node *node = leader != 0 ? cluster_node(cluster->cluster, leader) : NULL;
 
     *connection = node != NULL ? cluster_rid(cluster->cluster, leader) : 0;
+    *traces = node == NULL || (node->features & CLUSTER_FEATURE_TRACES) != 0;
     return node != NULL ? node->name : bytes_of(NULL, 0);
 }
 

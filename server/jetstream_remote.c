@@ -15,13 +15,31 @@ struct remote {
     size_t count;
 };
 
+/* The leader does not tell of it. */
+static void take_unfollowed(const struct remote *remote, struct message *sent,
+                            struct trace_egress *egress)
+{
+    struct buf headers;
+
+    if (!message_trace_unfollowed(sent->trace, egress))
+        return;
+    sent->headers = trace_headers_set(sent->headers, TRACE_DEST, TRACE_DISABLED, false, &headers);
+    (void)jetstream_forward(remote->jetstream, remote->account, remote->id, sent);
+    buf_deinit(&headers);
+}
+
 /* It is another message at the leader: one hop on. Who leads may have changed when it goes. */
 static void take_traced(const struct remote *remote, struct message *sent)
 {
     struct trace_egress egress = {.to = {.kind = TRACE_ROUTE}};
     struct buf headers;
+    bool traces;
 
-    egress.to.name = forward_name(remote->jetstream->cluster, remote->id, &egress.to.id);
+    egress.to.name = forward_name(remote->jetstream->cluster, remote->id, &egress.to.id, &traces);
+    if (!traces || message_trace_exported(sent->trace) == TRACE_EXPORTED_UNTRACED) {
+        take_unfollowed(remote, sent, &egress);
+        return;
+    }
     sent->headers = message_trace_hop(sent->trace, sent->headers, &headers, &egress.hop);
     (void)jetstream_forward(remote->jetstream, remote->account, remote->id, sent);
     message_trace_left(sent->trace, &egress);

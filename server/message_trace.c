@@ -5,8 +5,6 @@
 #include "base/heap.h"
 #include "base/logger.h"
 #include "base/subject.h"
-#include "server/account.h"
-#include "server/auth/auth_options.h"
 #include "server/monitor/monitor_priv.h"
 #include "server/router_priv.h"
 
@@ -28,6 +26,7 @@ struct message_trace {
     struct tracer *tracer;
     struct account *account;
     struct bytes destination; /* owned */
+    struct bytes toward;      /* the same, where it is now */
     struct bytes hop;         /* owned */
     struct buf request;       /* the members of the headers */
     struct buf entries;
@@ -91,6 +90,8 @@ static void write_ingress(struct message_trace *trace, const struct trace_peer *
     monitor_bytes(w, BYTES("acc"), trace->account->name);
     monitor_bytes(w, BYTES("subj"), subject);
     entry_end(&entry);
+    if (trace->entries.size == 0) /* a name or a subject of a MiB */
+        (void)BUF_ADD(&trace->entries, "{\"type\":\"in\"}");
     trace->first_end = trace->entries.size - 1;
 }
 
@@ -104,14 +105,6 @@ static void write_request(struct message_trace *trace, struct bytes headers)
         buf_clear(&trace->request);
 }
 
-struct bytes message_trace_account(const struct account *account, int64_t *percent)
-{
-    const struct account_options *options = account->options;
-
-    *percent = options != NULL ? options->trace_percent : 0;
-    return options != NULL ? options->trace_destination : bytes_of(NULL, 0);
-}
-
 struct message_trace *message_trace_begin(struct tracer *tracer, struct account *account,
                                           const struct trace_peer *from,
                                           const struct message *message, size_t size,
@@ -122,6 +115,7 @@ struct message_trace *message_trace_begin(struct tracer *tracer, struct account 
     trace->tracer = tracer;
     trace->account = account;
     trace->destination = heap_copy(destination);
+    trace->toward = trace->destination;
     trace->hop = heap_copy(from->kind == TRACE_ROUTE ? ask->hop : bytes_of(NULL, 0));
     trace->only = ask->only;
     trace->size = size;
@@ -155,12 +149,10 @@ bool message_trace_routed(struct router *router, struct account *account,
                           struct message_trace **trace)
 {
     struct tracer *tracer = router_tracer(router);
-    struct bytes own, destination;
+    struct bytes own = message_trace_account(account), destination;
     struct trace_ask ask;
-    int64_t percent;
 
     *trace = NULL;
-    own = message_trace_account(account, &percent);
     if (tracer == NULL || !trace_asked(message->headers, &ask))
         return true;
     destination = ask.external ? own : ask.destination;
@@ -178,7 +170,12 @@ bool message_trace_routed(struct router *router, struct account *account,
 
 struct bytes message_trace_destination(const struct message_trace *trace)
 {
-    return trace->destination;
+    return trace->toward;
+}
+
+void message_trace_redirect(struct message_trace *trace, struct bytes destination)
+{
+    trace->toward = destination;
 }
 
 bool message_trace_only(const struct message_trace *trace)
@@ -284,14 +281,28 @@ struct bytes message_trace_hop(struct message_trace *trace, struct bytes headers
     char text[HOP_MAX + 16];
     int size = snprintf(text, sizeof(text), "%.*s%s%u", BYTES_ARG(trace->hop),
                         trace->hop.size > 0 ? "." : "", ++trace->hops);
-    struct bytes value = bytes_of(text, (size_t)size);
-    struct bytes block = trace_headers_set(headers, TRACE_HOP, value, false, out);
+    struct bytes value = bytes_of(text, (size_t)size), block;
+    struct buf directed;
 
+    buf_init(&directed, 0);
+    if (trace->export == TRACE_EXPORTED)
+        headers = trace_headers_set(headers, TRACE_DEST, trace->toward, false, &directed);
+    block = trace_headers_set(headers, TRACE_HOP, value, false, out);
+    buf_deinit(&directed);
     /* It is the last: a line end and the end of the block stand behind it. */
-    *hop = block.size >= value.size + 4
-               ? bytes_of(block.at + block.size - 4 - value.size, value.size)
-               : bytes_of(NULL, 0);
+    *hop = bytes_of(block.at + block.size - 4 - value.size, value.size);
     return block;
+}
+
+bool message_trace_unfollowed(struct message_trace *trace, struct trace_egress *egress)
+{
+    egress->error = trace->only
+                        ? "Not delivered because remote does not support message tracing"
+                        : "Message delivered but remote does not support message tracing so no "
+                          "trace event generated from there";
+    if (trace->export != TRACE_EXPORTED_UNTRACED)
+        message_trace_left(trace, egress);
+    return !trace->only;
 }
 
 unsigned message_trace_hops(const struct message_trace *trace)

@@ -12,6 +12,8 @@
 #ifndef SERVER_MESSAGE_TRACE_H
 #define SERVER_MESSAGE_TRACE_H
 
+#include "server/account.h"
+#include "server/auth/auth_options.h"
 #include "server/router.h"
 #include "server/trace_headers.h"
 
@@ -40,17 +42,16 @@ struct trace_peer {
 
 struct message_trace;
 
-/* Where an account wants to be told of what a traceparent asks for; empty: nowhere. *percent is how
- * many of a hundred. */
-struct bytes message_trace_account(const struct account *account, int64_t *percent);
+/* Where an account wants to be told of what a traceparent asks for; empty: nowhere. */
+static inline struct bytes message_trace_account(const struct account *account)
+{
+    return account->options != NULL ? account->options->trace_destination : bytes_of(NULL, 0);
+}
 
 /* May those headers ask for it? Quick: of every message that has some. */
 static inline bool message_trace_hinted(const struct account *account, struct bytes headers)
 {
-    int64_t percent;
-
-    return headers.size > 0 &&
-           trace_hinted(headers, message_trace_account(account, &percent).size > 0);
+    return headers.size > 0 && (trace_hinted(headers) || message_trace_account(account).size > 0);
 }
 
 /* ---- beginning and ending ---------------------------------------------------------------------
@@ -71,8 +72,10 @@ void message_trace_end(struct message_trace *trace);
 /* The same, and nobody is told: when the server has no receivers any more. */
 void message_trace_forget(struct message_trace *trace);
 
-/* Where it is told. */
+/* Where other servers are to tell of it, in the account where it is now: the destination that was
+ * asked for, or what stands for it in an account whose service was imported. */
 struct bytes message_trace_destination(const struct message_trace *trace);
+void message_trace_redirect(struct message_trace *trace, struct bytes destination);
 /* Is it only to be told where it would go? Of NULL: no. */
 bool message_trace_only(const struct message_trace *trace);
 
@@ -111,6 +114,9 @@ void message_trace_exports(struct message_trace *trace, const struct account *ac
  * they say of it, a view of `out`. */
 struct bytes message_trace_hop(struct message_trace *trace, struct bytes headers, struct buf *out,
                                struct bytes *hop);
+/* Nobody tells of it there, because the account does not let them or the node cannot: its headers
+ * are not to ask for that any more. False: it must not go there at all. */
+bool message_trace_unfollowed(struct message_trace *trace, struct trace_egress *egress);
 /* How many it went on to. */
 unsigned message_trace_hops(const struct message_trace *trace);
 

@@ -115,6 +115,7 @@ struct options {
         uint32_t segment_size, journal_file_size, journal_batch_max; /* 0: the store's default */
         uint64_t block_bytes; /* raft/groups.h; 0: its default */
         unsigned index_bits;  /* storage/index.h; 0: its default */
+        uint64_t count_part;  /* server/stream/op_count.c; 0: its default */
     } sim;                    /* no flag sets these: the simulator does */
 };
 

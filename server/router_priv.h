@@ -36,8 +36,9 @@ struct router_remotes {
     /* Sends it; false: it was dropped. *waiting: bytes that wait to be sent to that node. */
     bool (*deliver)(void *owner, struct account *account, const struct message *message,
                     const struct remote_delivery *delivery, size_t *waiting);
-    /* What a trace calls that node: its name, and the number of a connection to it. */
-    struct bytes (*name)(void *owner, uint8_t slot, uint64_t *connection);
+    /* What a trace calls that node: its name, and the number of a connection to it; *traces: does
+     * it tell of its own part? */
+    struct bytes (*name)(void *owner, uint8_t slot, uint64_t *connection, bool *traces);
     /* The clients of this node have so many subscriptions of that kind now. */
     void (*changed)(void *owner, struct account *account, struct bytes subject, struct bytes queue,
                     uint32_t count, int change);

@@ -52,23 +52,33 @@ bool deliver_traced(struct delivery *delivery, struct client_sub *sub)
     return message_trace_only(message->trace) || client_deliver(sub, message);
 }
 
+/* It may be kept there: nobody is to be told in this account when it is delivered. */
+static void deliver_sink_untraced(const struct sink *sink, struct message message)
+{
+    struct buf headers;
+
+    message.headers =
+        trace_headers_set(message.headers, TRACE_DEST, TRACE_DISABLED, false, &headers);
+    message.trace = NULL;
+    sink->deliver(sink->owner, &message);
+    buf_deinit(&headers);
+}
+
 bool deliver_sink_traced(struct delivery *delivery, struct sink *sink)
 {
-    struct message message = *delivery->message;
+    const struct message *message = delivery->message;
 
-    if (message_trace_exported(message.trace) == TRACE_EXPORTED_UNTRACED) {
-        if (message_trace_only(message.trace))
-            return true;
-        message.trace = NULL;
-    }
-    sink->deliver(sink->owner, &message);
+    if (message_trace_exported(message->trace) != TRACE_EXPORTED_UNTRACED)
+        sink->deliver(sink->owner, message);
+    else if (!message_trace_only(message->trace))
+        deliver_sink_untraced(sink, *message);
     return true;
 }
 
 /* ---- other nodes ------------------------------------------------------------------------------
  */
 
-/* In another account it is a message like any other: whoever is told is not there. */
+/* It is a message like any other there. */
 static bool deliver_untraced(struct delivery *delivery, const struct remote_delivery *remote,
                              struct trace_egress *egress, size_t *waiting)
 {
@@ -77,14 +87,8 @@ static bool deliver_untraced(struct delivery *delivery, const struct remote_deli
     struct buf headers;
     bool sent;
 
-    if (message_trace_only(message.trace)) {
-        egress->error = "Not delivered because remote does not support message tracing";
-        message_trace_left(message.trace, egress);
+    if (!message_trace_unfollowed(message.trace, egress))
         return false;
-    }
-    egress->error = "Message delivered but remote does not support message tracing so no trace "
-                    "event generated from there";
-    message_trace_left(message.trace, egress);
     message.headers =
         trace_headers_set(message.headers, TRACE_DEST, TRACE_DISABLED, false, &headers);
     sent = remotes->deliver(remotes->owner, delivery->account, &message, remote, waiting);
@@ -99,10 +103,10 @@ bool deliver_remote_traced(struct delivery *delivery, const struct remote_delive
     struct message message = *delivery->message;
     struct trace_egress egress = {.to = {.kind = TRACE_ROUTE}};
     struct buf headers;
-    bool sent;
+    bool traces, sent;
 
-    egress.to.name = remotes->name(remotes->owner, remote->slot, &egress.to.id);
-    if (message_trace_exported(message.trace) != TRACE_HOME)
+    egress.to.name = remotes->name(remotes->owner, remote->slot, &egress.to.id, &traces);
+    if (!traces || message_trace_exported(message.trace) == TRACE_EXPORTED_UNTRACED)
         return deliver_untraced(delivery, remote, &egress, waiting);
     message.headers = message_trace_hop(message.trace, message.headers, &headers, &egress.hop);
     sent = remotes->deliver(remotes->owner, delivery->account, &message, remote, waiting);

@@ -87,9 +87,28 @@ static bool says_yes(struct bytes value)
            bytes_equal_nocase(value, BYTES("on"));
 }
 
-bool trace_hinted(struct bytes headers, bool external)
+/* Its only capital but for the first and the last: few other headers have one. */
+#define DEST_CAPITAL 5u
+
+bool trace_hinted(struct bytes headers)
 {
-    return external || find(headers, TRACE_DEST) < headers.size;
+    struct bytes rest;
+
+    if (headers.size < FIRST_LINE.size + TRACE_DEST.size)
+        return false;
+    rest = bytes_skip(headers, FIRST_LINE.size + DEST_CAPITAL);
+    for (;;) {
+        const uint8_t *at = memchr(rest.at, 'T', rest.size);
+
+        if (at == NULL)
+            return false;
+        rest = bytes_skip(rest, (size_t)(at - rest.at));
+        if (rest.size < TRACE_DEST.size - DEST_CAPITAL)
+            return false;
+        if (memcmp(at - DEST_CAPITAL, TRACE_DEST.at, TRACE_DEST.size) == 0)
+            return true;
+        rest = bytes_skip(rest, 1);
+    }
 }
 
 static void take_first(struct bytes *value, const struct header *header, struct bytes name)
@@ -194,22 +213,18 @@ struct bytes trace_headers_set(struct bytes headers, struct bytes name, struct b
     bool placed = false;
 
     buf_init(out, SIZE_MAX / 2);
-    while (rest.size > LINE_END.size) {
-        size_t size = find(rest, LINE_END) + LINE_END.size;
-        struct bytes line = bytes_take(rest, size < rest.size ? size : rest.size);
+    while (rest.size > 0 && !bytes_equal(rest, LINE_END)) {
+        size_t end = find(rest, LINE_END);
+        struct bytes line = bytes_take(rest, end);
 
-        rest = bytes_skip(rest, line.size);
+        rest = bytes_skip(rest, end < rest.size ? end + LINE_END.size : end);
         if (!named(line, name)) {
             (void)buf_add(out, line);
+            (void)buf_add(out, LINE_END);
         } else if (in_place && !placed) {
             add_header(out, name, value);
             placed = true;
         }
-    }
-    if (!bytes_equal(rest, LINE_END)) {
-        buf_clear(out);
-        (void)buf_add(out, headers);
-        return buf_bytes(out);
     }
     if (!placed)
         add_header(out, name, value);

@@ -25,8 +25,8 @@ struct trace_ask {
     bool only;                   /* it is not to be delivered */
 };
 
-/* May it ask to be traced? Quick; `external` whether a traceparent counts. */
-bool trace_hinted(struct bytes headers, bool external);
+/* May it name a destination? Quick. */
+bool trace_hinted(struct bytes headers);
 /* False: it does not ask to be traced. */
 bool trace_asked(struct bytes headers, struct trace_ask *ask);
 
@@ -35,7 +35,7 @@ bool trace_asked(struct bytes headers, struct trace_ask *ask);
 void trace_write_headers(struct json_writer *w, struct bytes headers);
 
 /* A copy in `out` with that value: where the first of that name was when `in_place`, else at the
- * end; there is no other of that name. A block that does not end as one is copied as it is. */
+ * end; there is no other of that name. It ends as a block does, whether or not that one did. */
 struct bytes trace_headers_set(struct bytes headers, struct bytes name, struct bytes value,
                                bool in_place, struct buf *out);
 

@@ -1,5 +1,7 @@
 #include "storage/index_capture.h"
 
+#include <limits.h>
+
 #include "base/heap.h"
 #include "base/varint.h"
 #include "storage/index_priv.h"
@@ -288,7 +290,7 @@ static bool take_u32(struct bytes *in, uint32_t *value)
     return step >= 0 && step <= UINT32_MAX;
 }
 
-struct reading {
+struct index_restoring {
     struct index *index;
     struct bytes pieces, places;
     bool placed; /* there is a row of places */
@@ -303,7 +305,7 @@ struct reading {
     uint32_t name_of[PIECE_SPAN]; /* of each entry, its place in `names` */
 };
 
-static bool take_subject(struct bytes *in, struct reading *reading, uint32_t *name)
+static bool take_subject(struct bytes *in, struct index_restoring *reading, uint32_t *name)
 {
     uint64_t number, size;
 
@@ -320,8 +322,8 @@ static bool take_subject(struct bytes *in, struct reading *reading, uint32_t *na
     return true;
 }
 
-static bool take_message(struct bytes *in, struct reading *reading, struct index_entry *entry,
-                         uint32_t *name)
+static bool take_message(struct bytes *in, struct index_restoring *reading,
+                         struct index_entry *entry, uint32_t *name)
 {
     struct coder *coder = &reading->coder;
     uint64_t step;
@@ -343,7 +345,7 @@ static bool take_message(struct bytes *in, struct reading *reading, struct index
     return true;
 }
 
-static bool take_place(struct reading *reading, struct index_entry *entry)
+static bool take_place(struct index_restoring *reading, struct index_entry *entry)
 {
     int64_t step = 0;
 
@@ -354,7 +356,7 @@ static bool take_place(struct reading *reading, struct index_entry *entry)
     return reading->place(reading->context, entry);
 }
 
-static bool take_piece(struct reading *reading)
+static bool take_piece(struct index_restoring *reading)
 {
     uint64_t count, number, last = reading->index->sequence_added;
 
@@ -378,7 +380,7 @@ static bool take_piece(struct reading *reading)
 
 /* With a million subjects each look-up waits for memory several times: a whole piece's are asked
  * for at once, and each is looked up once. */
-static void add_piece(struct reading *reading)
+static void add_piece(struct index_restoring *reading)
 {
     struct index *index = reading->index;
     struct index_subjects *subjects = &index->subjects;
@@ -401,11 +403,11 @@ static void add_piece(struct reading *reading)
         index_add_named(index, &reading->entries[i], names[reading->name_of[i]]);
 }
 
-enum err index_restore(struct index *index, struct bytes pieces, struct bytes places,
-                       bool (*place)(void *context, struct index_entry *entry), void *context)
+struct index_restoring *index_restoring_begin(
+    struct index *index, struct bytes pieces, struct bytes places,
+    bool (*place)(void *context, struct index_entry *entry), void *context)
 {
-    struct reading *reading = HEAP_NEW(struct reading);
-    bool sound = true;
+    struct index_restoring *reading = HEAP_NEW(struct index_restoring);
 
     assert(index->sequence_added == 0);
     reading->index = index;
@@ -414,12 +416,34 @@ enum err index_restore(struct index *index, struct bytes pieces, struct bytes pl
     reading->placed = places.size > 0;
     reading->place = place;
     reading->context = context;
-    while (sound && reading->pieces.size > 0) {
-        sound = take_piece(reading);
-        if (sound)
-            add_piece(reading);
+    return reading;
+}
+
+enum err index_restoring_step(struct index_restoring *reading, unsigned pieces)
+{
+    for (unsigned i = 0; i < pieces && reading->pieces.size > 0; i++) {
+        if (!take_piece(reading))
+            return ERR_CORRUPT;
+        add_piece(reading);
     }
-    sound = sound && reading->places.size == 0;
+    if (reading->pieces.size > 0)
+        return ERR_AGAIN;
+    return reading->places.size == 0 ? OK : ERR_CORRUPT;
+}
+
+void index_restoring_end(struct index_restoring *reading)
+{
     heap_give(reading);
-    return sound ? OK : ERR_CORRUPT;
+}
+
+enum err index_restore(struct index *index, struct bytes pieces, struct bytes places,
+                       bool (*place)(void *context, struct index_entry *entry), void *context)
+{
+    struct index_restoring *reading = index_restoring_begin(index, pieces, places, place, context);
+    enum err err = ERR_AGAIN;
+
+    while (err == ERR_AGAIN)
+        err = index_restoring_step(reading, UINT_MAX);
+    index_restoring_end(reading);
+    return err;
 }

@@ -33,4 +33,15 @@ void index_capture_end(struct index_capture *capture);
 enum err index_restore(struct index *index, struct bytes pieces, struct bytes places,
                        bool (*place)(void *context, struct index_entry *entry), void *context);
 
+/*
+ * The same in steps of so many pieces, for who has others to serve meanwhile. The bytes stay put
+ * until the end, and the index is nobody else's. ERR_AGAIN: there are more.
+ */
+struct index_restoring;
+struct index_restoring *index_restoring_begin(
+    struct index *index, struct bytes pieces, struct bytes places,
+    bool (*place)(void *context, struct index_entry *entry), void *context);
+enum err index_restoring_step(struct index_restoring *restoring, unsigned pieces);
+void index_restoring_end(struct index_restoring *restoring);
+
 #endif

@@ -84,20 +84,31 @@ uint64_t index_chain_down(const struct index *index, const struct index_name *na
     }
 }
 
-uint64_t index_chain_count(const struct index *index, const struct index_name *name, uint64_t from)
+void index_chain_begin(struct index_chain *chain, const struct index_name *name, uint64_t from)
 {
-    uint64_t early = name->first, late = name->last;
+    *chain =
+        (struct index_chain){.name = name, .from = from, .early = name->first, .late = name->last};
+}
 
-    if (from <= early)
-        return name->count;
-    if (from > late)
-        return 0;
-    for (uint64_t steps = 1;; steps++) {
-        early = after_of(index, early);
-        if (early >= from)
-            return name->count - steps;
-        late = before_of(index, late);
-        if (late < from)
-            return steps;
+bool index_chain_count(const struct index *index, struct index_chain *chain, uint64_t *steps,
+                       uint64_t *count)
+{
+    *count = chain->name->count;
+    if (chain->from <= chain->name->first)
+        return true;
+    *count = 0;
+    if (chain->from > chain->name->last)
+        return true;
+    for (; *steps > 0; --*steps) {
+        chain->steps++;
+        chain->early = after_of(index, chain->early);
+        *count = chain->name->count - chain->steps;
+        if (chain->early >= chain->from)
+            return true;
+        chain->late = before_of(index, chain->late);
+        *count = chain->steps;
+        if (chain->late < chain->from)
+            return true;
     }
+    return false;
 }

@@ -20,12 +20,6 @@ static void fill_cursor(const struct index *index, struct index_cursor cursor,
     index_fill(index, index_cursor_sequence(&index->blocks, cursor), &slot, entry);
 }
 
-/* Is it cheaper to try every subject than to look at `messages` messages? */
-static bool names_cheaper(const struct index *index, uint64_t messages)
-{
-    return index->subjects.id_limit < messages / 4;
-}
-
 static uint64_t least(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
@@ -75,7 +69,7 @@ static bool next_by_scan(const struct index *index, const struct index_filter *f
         if (++looked == SCAN_BEFORE_NAMES) {
             uint64_t here = index_cursor_sequence(&index->blocks, cursor);
 
-            if (names_cheaper(index, least(index->count, index_last(index) - here)))
+            if (index_names_cheaper(index, least(index->count, index_last(index) - here)))
                 return next_by_names(index, filter, here + 1, entry);
         }
     } while (index_cursor_next(&index->blocks, &cursor));
@@ -146,7 +140,7 @@ static bool previous_by_scan(const struct index *index, const struct index_filte
         if (++looked == SCAN_BEFORE_NAMES) {
             uint64_t here = index_cursor_sequence(&index->blocks, cursor);
 
-            if (names_cheaper(index, least(index->count, here - index_first(index))))
+            if (index_names_cheaper(index, least(index->count, here - index_first(index))))
                 return previous_by_names(index, filter, here - 1, entry);
         }
     } while (index_cursor_previous(&index->blocks, &cursor));
@@ -173,46 +167,6 @@ bool index_first_at(const struct index *index, int64_t time_ns, struct index_ent
 
 /* ---- counting
  * -------------------------------------------------------------------------------------- */
-
-static uint64_t pending_by_names(const struct index *index, const struct index_filter *filter,
-                                 uint64_t from)
-{
-    struct index_name_walk walk;
-    const struct index_name *name;
-    uint64_t count = 0;
-
-    index_names_begin(&walk, index, filter);
-    while ((name = index_names_next(&walk)) != NULL)
-        count += index_chain_count(index, name, from);
-    return count;
-}
-
-static uint64_t pending_by_scan(const struct index *index, const struct index_filter *filter,
-                                uint64_t from)
-{
-    struct index_memo memo;
-    struct index_cursor cursor;
-    uint64_t count = 0;
-
-    if (!index_cursor_up(&index->blocks, from, &cursor))
-        return 0;
-    index_memo_init(&memo, index, filter);
-    do {
-        count += index_memo_matches(&memo, index_cursor_subject(&index->blocks, cursor));
-    } while (index_cursor_next(&index->blocks, &cursor));
-    return count;
-}
-
-uint64_t index_pending(const struct index *index, const struct index_filter *filter, uint64_t from)
-{
-    uint64_t all = index->count - index_blocks_below(&index->blocks, from, index->count);
-
-    if (all == 0 || index_filter_all(filter))
-        return all;
-    if (index_filter_literal(filter) || from <= index_first(index) || names_cheaper(index, all))
-        return pending_by_names(index, filter, from);
-    return pending_by_scan(index, filter, from);
-}
 
 static uint64_t pending_last_by_names(const struct index *index, const struct index_filter *filter,
                                       uint64_t from, uint64_t up_to)
@@ -261,7 +215,8 @@ uint64_t index_pending_last(const struct index *index, const struct index_filter
 
     if (all == 0 || from > up_to)
         return 0;
-    if ((!index_filter_all(filter) && index_filter_literal(filter)) || names_cheaper(index, all))
+    if ((!index_filter_all(filter) && index_filter_literal(filter)) ||
+        index_names_cheaper(index, all))
         return pending_last_by_names(index, filter, from, up_to);
     return pending_last_by_scan(index, filter, from, up_to);
 }

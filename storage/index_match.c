@@ -57,14 +57,33 @@ static bool said_before(const struct index_filter *filter, size_t at)
     return false;
 }
 
-static struct index_name *next_literal(struct index_name_walk *walk)
+static struct index_name *next_literal(struct index_name_walk *walk, uint64_t *steps)
 {
-    while (walk->at < walk->filter->count) {
+    while (walk->at<walk->filter->count && * steps> 0) {
         size_t at = walk->at++;
         struct index_name *name =
             index_subjects_find(&walk->index->subjects, walk->filter->subjects[at]);
 
+        --*steps;
         if (name != NULL && (walk->filter->distinct || !said_before(walk->filter, at)))
+            return name;
+    }
+    return NULL;
+}
+
+struct index_name *index_names_some(struct index_name_walk *walk, uint64_t *steps)
+{
+    const struct index_subjects *subjects = &walk->index->subjects;
+
+    if (walk->literal)
+        return next_literal(walk, steps);
+    while (walk->at<subjects->id_limit && * steps> 0) {
+        struct index_name *name = subjects->names[walk->at++];
+
+        --*steps;
+        if (name == NULL)
+            continue;
+        if (walk->all || index_filter_matches(walk->filter, index_name_text(name)))
             return name;
     }
     return NULL;
@@ -72,19 +91,9 @@ static struct index_name *next_literal(struct index_name_walk *walk)
 
 struct index_name *index_names_next(struct index_name_walk *walk)
 {
-    const struct index_subjects *subjects = &walk->index->subjects;
+    uint64_t steps = UINT64_MAX;
 
-    if (walk->literal)
-        return next_literal(walk);
-    while (walk->at < subjects->id_limit) {
-        struct index_name *name = subjects->names[walk->at++];
-
-        if (name == NULL)
-            continue;
-        if (walk->all || index_filter_matches(walk->filter, index_name_text(name)))
-            return name;
-    }
-    return NULL;
+    return index_names_some(walk, &steps);
 }
 
 /* ---- memo

@@ -4,6 +4,7 @@
 
 #include "storage/index.h"
 #include "storage/index_blocks.h"
+#include "storage/index_count.h"
 #include "storage/index_subjects.h"
 
 struct index {
@@ -35,15 +36,11 @@ bool index_filter_literal(const struct index_filter *filter);
 bool index_filter_matches(const struct index_filter *filter, struct bytes subject);
 
 /* Walks the names that match, each once, by look-up (literal) or by trying all. */
-struct index_name_walk {
-    const struct index *index;
-    const struct index_filter *filter;
-    size_t at;
-    bool all, literal;
-};
 void index_names_begin(struct index_name_walk *walk, const struct index *index,
                        const struct index_filter *filter);
 struct index_name *index_names_next(struct index_name_walk *walk); /* NULL: no more */
+/* Each name that is tried takes one of *steps. NULL: no more, or (0 are left) perhaps more. */
+struct index_name *index_names_some(struct index_name_walk *walk, uint64_t *steps);
 
 /* Remembers what it answered for the ids met lately: a scan meets few subjects many times. */
 #define INDEX_MEMO_SIZE 16u
@@ -64,7 +61,13 @@ bool index_memo_matches(struct index_memo *memo, uint32_t id);
 /* The lowest at or above `from` / the highest at or below `up_to`; 0: none. */
 uint64_t index_chain_up(const struct index *index, const struct index_name *name, uint64_t from);
 uint64_t index_chain_down(const struct index *index, const struct index_name *name, uint64_t up_to);
-/* How many are at or above `from`. */
-uint64_t index_chain_count(const struct index *index, const struct index_name *name, uint64_t from);
+/* How many are at or above `from`, in parts: takes from *steps, and is false when they do not
+ * suffice: then it is called again. */
+void index_chain_begin(struct index_chain *chain, const struct index_name *name, uint64_t from);
+bool index_chain_count(const struct index *index, struct index_chain *chain, uint64_t *steps,
+                       uint64_t *count);
+
+/* Is it cheaper to try every subject than to look at `messages` messages? (index_count.c) */
+bool index_names_cheaper(const struct index *index, uint64_t messages);
 
 #endif

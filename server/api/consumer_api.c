@@ -186,6 +186,7 @@ static uint16_t check_existing(struct stream_op *op, const struct stream *stream
             "an ephemeral consumer without acks can not become durable in this version of "
             "Millrace");
     op->consumer_config = consumer_volatile(consumer) ? to : NULL;
+    op->refiltered = consumer_refilters(consumer, to) ? to : NULL;
     op->json = api_encode(request, &consumer_config_schema, to);
     return op->json.size > 0 ? 0 : 10023;
 }

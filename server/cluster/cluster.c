@@ -288,6 +288,7 @@ struct cluster *cluster_create(const struct cluster_setup *setup)
     cluster->self.name = bytes_of_text(setup->name);
     cluster->self.server_id = bytes_of_text(setup->server_id);
     cluster->self.jetstream = setup->jetstream;
+    cluster->self.features = CLUSTER_FEATURE_TRACES;
     cluster->self.up = true;
     if (options->name != NULL && options->name[0] != 0)
         cluster->name = heap_text(bytes_of_text(options->name));

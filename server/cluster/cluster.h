@@ -56,6 +56,9 @@ enum cluster_kind {
 };
 
 /* A node as others see it. Texts are good until the node's next `up` or the cluster's end. */
+/* Features: it tells of traced messages, and delivers none that is only traced. */
+#define CLUSTER_FEATURE_TRACES 1u
+
 struct cluster_node {
     uint64_t id;          /* XXH3-64 of its name */
     uint64_t incarnation; /* of its store */

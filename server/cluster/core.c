@@ -532,12 +532,14 @@ static size_t take_queues(struct routed *routed, const struct remote_delivery *d
     return taken;
 }
 
-static struct bytes name(void *owner, uint8_t slot, uint64_t *connection)
+static struct bytes name(void *owner, uint8_t slot, uint64_t *connection, bool *traces)
 {
     struct core *core = owner;
+    const struct cluster_node *node = cluster_node(core->cluster, core->peers[slot].node);
 
-    *connection = cluster_rid(core->cluster, core->peers[slot].node);
-    return cluster_node(core->cluster, core->peers[slot].node)->name;
+    *connection = cluster_rid(core->cluster, node->id);
+    *traces = (node->features & CLUSTER_FEATURE_TRACES) != 0;
+    return node->name;
 }
 
 static bool deliver(void *owner, struct account *account, const struct message *message,

@@ -177,12 +177,17 @@ const char *program_find_store(const char *dir, char memory[static 4096])
 static int say_unknown(enum inspect_result result, const char *dir)
 {
     static const char *const texts[] = {
-        [INSPECT_LOCKED] = "is in use by a running server; stop it first",
+        [INSPECT_LOCKED] = "is in use by a running server",
         [INSPECT_NEWER] = "is of a later format than this version knows; nothing was changed",
         [INSPECT_NO_STORE] = "is no data directory of this server",
     };
+    static const char *const next[] = {
+        [INSPECT_LOCKED] = "stop it first; or millrace doctor server",
+        [INSPECT_NEWER] = "the version that wrote it",
+        [INSPECT_NO_STORE] = "the directory of -sd, or store_dir of the configuration",
+    };
 
-    fprintf(stderr, "millrace: %s %s\n", dir, texts[result]);
+    fprintf(stderr, "millrace: error: %s %s\n  try: %s\n", dir, texts[result], next[result]);
     return CODE_UNKNOWN;
 }
 

@@ -29,14 +29,42 @@ static struct publish as_publish(const struct origin_message *message)
         .subject = message->subject, .headers = message->headers, .payload = message->payload};
 }
 
-/* Counters that are mirrored or restored are what they were. */
-static bool check(struct deciding *d, bool sourced)
+/* Whether the message itself can be stored. Counters that are mirrored or restored are what they
+ * were.
+ */
+static bool check_message(struct deciding *d, bool sourced)
 {
-    if (d->decider->barrier && !decide_flaw(d, STREAM_FLAW_IGNORE_BARRIER))
-        return decide_wait(d);
-    return decide_check_size(d) && decide_check_sealed(d) &&
-           (!sourced || decide_check_counter_sourced(d)) && decide_check_size_configured(d) &&
-           take_ttl(d) && decide_check_limits(d);
+    return decide_check_size(d) && (!sourced || decide_check_counter_sourced(d)) &&
+           decide_check_size_configured(d) && take_ttl(d);
+}
+
+/* Of what stands against a message itself; limits may refuse with the same code. */
+static bool is_too_large(const struct decision *decision)
+{
+    return decision->outcome == DECIDE_REFUSE &&
+           (decision->error == 10054 || decision->error == 10077 || decision->error == 10097);
+}
+
+enum checked {
+    CHECKED,     /* it is to be stored */
+    DECIDED,     /* not now; the decision says why */
+    PASSED_OVER, /* never; the decision says why and that nothing is stored */
+};
+
+static enum checked check(struct deciding *d, const struct origin_message *message, bool sourced)
+{
+    if (d->decider->barrier && !decide_flaw(d, STREAM_FLAW_IGNORE_BARRIER)) {
+        (void)decide_wait(d);
+        return DECIDED;
+    }
+    if (!decide_check_sealed(d))
+        return DECIDED;
+    if (check_message(d, sourced))
+        return decide_check_limits(d) ? CHECKED : DECIDED;
+    if (!is_too_large(d->decision) || message->last_copy)
+        return DECIDED;
+    d->decision->outcome = DECIDE_DUPLICATE;
+    return PASSED_OVER;
 }
 
 static void nothing_to_store(struct deciding *d)
@@ -108,8 +136,8 @@ void decide_mirrored(struct decider *decider, const struct origin_message *messa
     d.now_ns = mirrored_time(decider, message->time_ns);
     take_rollup(&d);
     decide_take_schedule(&d); /* no mirror has any, but a stream that is restored */
-    if (!check(&d, false))
-        return;
+    if (check(&d, message, false) != CHECKED)
+        return; /* what is passed over is skipped with the next that is not */
     d.sequence_last = message->sequence - 1;
     if (d.sequence_last > last)
         store_behind(&d, &skip, out);
@@ -140,6 +168,15 @@ void decide_skip_timed(struct decider *decider, uint64_t last, int64_t time_ns, 
 /* ---- sources ---------------------------------------------------------------------------------
  */
 
+/* The position alone. */
+static void move(struct deciding *d, const struct effect *moved, struct buf *out)
+{
+    if (effect_write(out, moved))
+        d->decision->records = 1;
+    else
+        full(d);
+}
+
 void decide_sourced(struct decider *decider, uint16_t source, uint64_t origin,
                     const struct origin_message *message, int64_t log_now_ns, struct buf *out,
                     struct decision *decision)
@@ -159,12 +196,12 @@ void decide_sourced(struct decider *decider, uint16_t source, uint64_t origin,
         return;
     }
     if (!decide_check_id(&d)) {
-        if (effect_write(out, &moved))
-            decision->records = 1;
-        else
-            full(&d);
+        move(&d, &moved, out);
         return;
     }
-    if (check(&d, true))
-        store_behind(&d, &moved, out);
+    switch (check(&d, message, true)) {
+    case CHECKED: store_behind(&d, &moved, out); break;
+    case PASSED_OVER: move(&d, &moved, out); break;
+    case DECIDED: break;
+    }
 }

@@ -17,12 +17,15 @@ struct origin_message {
     struct bytes subject; /* as this mirror or source transforms it */
     struct bytes headers; /* as they are stored (origin_headers.h) */
     struct bytes payload;
+    bool last_copy; /* where it came from it goes as soon as it is taken here, or is gone already */
 };
 
 /*
  * DECIDE_STORE, FULL and WAIT as decide_publish; decision->records is how many were written.
  * DUPLICATE: it is not stored here, and need not be: for a mirror nothing was written, for a source
- * the position alone. REFUSE: a limit stands against it; nothing was written.
+ * the position alone. With an error: it is too large for this stream whenever it comes, and is
+ * passed over so that those behind it come. REFUSE: something else stands against it, or it is a
+ * last copy that would be passed over; nothing was written.
  */
 void decide_mirrored(struct decider *decider, const struct origin_message *message, struct buf *out,
                      struct decision *decision);

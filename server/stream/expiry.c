@@ -15,6 +15,8 @@
 #define MARKER_HEADERS_MAX 160u
 #define RECORD_ROOM        256u /* what records take beside subjects and headers, the last included */
 #define NANOS              INT64_C(1000000000)
+#define REFUSED_NS_MIN     INT64_C(10000000)
+#define REFUSED_NS_MAX     INT64_C(320000000)
 
 /* Markers are written into the batch one by one. */
 struct marking {
@@ -158,19 +160,32 @@ bool stream_expiry_write(struct stream *stream, struct buf *out)
     return effect_write(out, &effect);
 }
 
+void stream_refusal_wait(int64_t *wait_ns, bool refused)
+{
+    if (!refused)
+        *wait_ns = 0;
+    else if (*wait_ns == 0)
+        *wait_ns = REFUSED_NS_MIN;
+    else if (*wait_ns < REFUSED_NS_MAX)
+        *wait_ns *= 2;
+}
+
+static void arm(struct stream *stream, int64_t least_ns);
+
 static void done(struct stream_op *op, struct stream *stream)
 {
     if (stream == NULL)
         return;
     stream->expiring = false;
+    stream_refusal_wait(&stream->expiry_wait_ns, op->failed);
     if (op->failed)
-        stream_expiry_arm(stream);
+        arm(stream, stream->expiry_wait_ns);
 }
 
 /* ---- the timer ------------------------------------------------------------------------------- */
 
 /* When the next message is due, not more often than the granularity. */
-void stream_expiry_arm(struct stream *stream)
+static void arm(struct stream *stream, int64_t least_ns)
 {
     struct io *io = stream_io(stream);
     int64_t due_ns, wait_ns;
@@ -182,8 +197,15 @@ void stream_expiry_arm(struct stream *stream)
     wait_ns = due_ns - stream_log_now(stream);
     if (wait_ns < GRANULARITY_NS)
         wait_ns = wait_ns > 0 ? GRANULARITY_NS : 0;
+    if (wait_ns < least_ns)
+        wait_ns = least_ns;
     stream->expiry_due_ns = due_ns;
     timers_arm(io_timers(io), &stream->expiry, io_now(io) + wait_ns);
+}
+
+void stream_expiry_arm(struct stream *stream)
+{
+    arm(stream, 0);
 }
 
 void stream_expiry_applied(struct stream *stream)

@@ -4,8 +4,10 @@
  * it is applied itself: the barrier of architecture, "decide". Publishes wait meanwhile (ingest.c).
  *
  * Creating, updating and deleting consumers of different names share a barrier and a batch, so that
- * a thousand that wait cost one sync. Start positions are resolved in apply, in the order of the
- * records. Between two batches of operations what waited for them gets a batch of its own.
+ * a thousand that wait cost one sync. One that makes a consumer want other messages has them
+ * counted first (op_count.c) and is alone in its batch. Start positions are resolved in apply, in
+ * the order of the records. Between two batches of operations what waited for them gets a batch of
+ * its own.
  */
 #include <stdio.h>
 
@@ -50,6 +52,8 @@ void stream_submit(struct stream *stream, struct stream_op *op)
     op->purged = 0;
     op->consumer = NULL;
     op->created = false;
+    op->refiltered = NULL;
+    op->count.done = false;
     push(&stream->ops_waiting, op);
     stream_mark(stream);
 }
@@ -168,6 +172,7 @@ static bool run_unlogged(struct stream *stream, struct stream_op *op)
     if (op->kind == STREAM_OP_CONSUMER_CREATE && op->consumer_config != NULL) {
         op->consumer =
             stream_consumer_volatile(stream, op->consumer_config, op->created_ns, &op->created);
+        stream_op_counted(stream, op);
         return true;
     }
     if (op->kind == STREAM_OP_CONSUMER_DELETE) {
@@ -183,6 +188,7 @@ static bool run_unlogged(struct stream *stream, struct stream_op *op)
         shell = stream_consumer_shell(stream, op->name);
         if (consumer_volatile(shell->consumer)) {
             reset_unlogged(stream, shell->consumer, op);
+            stream_op_counted(stream, op);
             return true;
         }
     }
@@ -205,6 +211,8 @@ static bool may_join(const struct stream *stream, const struct stream_op *op)
 
     if (flying->count == 0)
         return true;
+    if (flying->first->count.done)
+        return false; /* what it counted is to stay so */
     if (flying->count >= OPERATIONS_TOGETHER_MAX || !stream_room(stream) || !is_of_consumer(op) ||
         stream->state.config.retention == RETENTION_WORKQUEUE) /* their filters must not overlap */
         return false;
@@ -235,10 +243,12 @@ static bool start_first(struct stream *stream)
 
     if (!may_join(stream, op))
         return false;
-    if (op->check != NULL)
+    if (op->check != NULL && !stream_op_counts(stream, op))
         op->error = op->check(op, stream);
     if (op->error != 0 && stream->ops_flying.count > 0)
         return false; /* it may have looked at what they decided */
+    if (op->error == 0 && !stream_op_count(stream, op))
+        return false;
     if (op->error != 0 || run_unlogged(stream, op)) {
         finish_unlogged(stream, op);
         return true;
@@ -328,6 +338,7 @@ void stream_operation_applied(struct stream *stream, const struct effect *effect
         assert(shell != NULL);
         op->consumer = shell->consumer;
     }
+    stream_op_counted(stream, op);
     if (effect->type == EFFECT_CONFIG || effect->type == EFFECT_EXPIRE)
         stream_expiry_arm(stream);
     if (!stream_erase_takes(stream, op))
@@ -371,6 +382,7 @@ static void drop(struct stream_ops *ops)
 void stream_operations_drop(struct stream *stream)
 {
     stream->consumers_flying = 0;
+    stream->counting.op = NULL;
     drop(&stream->ops_flying);
     drop(&stream->ops_waiting);
 }
@@ -392,6 +404,7 @@ void stream_operations_follow(struct stream *stream)
 {
     stream->ops_yield = false;
     stream->consumers_flying = 0;
+    stream->counting.op = NULL;
     end_all(stream, &stream->ops_flying);
     end_all(stream, &stream->ops_waiting);
 }

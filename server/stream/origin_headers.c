@@ -1,6 +1,7 @@
 #include "server/stream/origin_headers.h"
 
 #include "base/text.h"
+#include "server/stream/effect.h"
 #include "server/tls/digest.h"
 
 #define STREAM_SOURCE "Nats-Stream-Source"
@@ -65,15 +66,17 @@ static void copy_lines(struct bytes block, bool sourced, struct buf *out, size_t
 struct bytes origin_headers(struct bytes block, struct bytes source, struct buf *scratch)
 {
     size_t kept, dropped;
+    bool fits;
 
     buf_clear(scratch);
     (void)BUF_ADD(scratch, "NATS/1.0\r\n");
     copy_lines(block, source.size > 0, scratch, &kept, &dropped);
+    fits = scratch->size + strlen(STREAM_SOURCE ": \r\n\r\n") + source.size <= EFFECT_HEADERS_MAX;
     if (source.size == 0 && dropped == 0)
         return block;
-    if (source.size == 0 && kept == 0)
+    if ((source.size == 0 || !fits) && kept == 0)
         return bytes_of(NULL, 0);
-    if (source.size > 0) {
+    if (source.size > 0 && fits) {
         (void)BUF_ADD(scratch, STREAM_SOURCE ": ");
         (void)buf_add(scratch, source);
         (void)BUF_ADD(scratch, "\r\n");

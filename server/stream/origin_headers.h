@@ -11,7 +11,8 @@
 /*
  * The block without what the publisher expected and without batches, with `source` as its
  * Nats-Stream-Source (empty: none is added or taken out). The block itself if that changes
- * nothing, else in `scratch`; empty if nothing is left.
+ * nothing, else in `scratch`; empty if nothing is left. With a block that leaves no room for it the
+ * message goes without: where it came from is known without it (positions.h).
  */
 struct bytes origin_headers(struct bytes block, struct bytes source, struct buf *scratch);
 

@@ -20,6 +20,7 @@
 #define ARENA_MAX       ((size_t)16 << 20)
 #define TAG_SIZE        8u
 #define NAME_MAX_SIZE   32u
+#define SAY_NS          INT64_C(1000000000) /* between two lines of what is passed over */
 
 enum inbox_kind { INBOX_DELIVERY, INBOX_ANSWER };
 
@@ -47,6 +48,8 @@ struct follower {
     struct outbox inbox;
     uint64_t emptied; /* how often the inbox was, with what it still held */
     bool overflown;   /* something did not fit it */
+    uint64_t passed;  /* messages that can never be stored here */
+    int64_t said_ns;  /* when that was last logged; 0: not yet */
     uint64_t turn;    /* of the server, in which it has last taken something */
     bool held;        /* there is more, for the next turn */
 };
@@ -469,6 +472,7 @@ static struct origin_message message_of(const struct follower *follower,
         .subject = transformed(follower, item->to, &origins->subject),
         .headers = origin_headers(item->headers, buf_bytes(&origins->source), &origins->headers),
         .payload = item->body,
+        .last_copy = follower->keeps,
     };
 }
 
@@ -504,6 +508,24 @@ static void refused(struct follower *follower, uint64_t sequence, uint16_t error
     fail(follower);
 }
 
+/* It never will be: what comes behind it must not wait for ever. */
+static void passed_over(struct follower *follower, uint64_t sequence,
+                        const struct decision *decision)
+{
+    struct stream *stream = follower->stream;
+    int64_t now_ns = io_now(stream_io(stream));
+
+    follower->passed++;
+    if (follower->said_ns != 0 && now_ns - follower->said_ns < SAY_NS)
+        return;
+    follower->said_ns = now_ns;
+    logger_warn(server_logger(jetstream_server(stream->jetstream)),
+                "Stream '%.*s': message %llu of '%.*s' is passed over: error %u %s (%llu so far)",
+                BYTES_ARG(stream->name), (unsigned long long)sequence,
+                BYTES_ARG(follower->source->name), decision->error, decision->error_text,
+                (unsigned long long)follower->passed);
+}
+
 /* False: it has to wait; nothing has happened. */
 static bool take(struct follower *follower, const struct outbox_item *item,
                  const struct ack_subject *ack)
@@ -529,6 +551,8 @@ static bool take(struct follower *follower, const struct outbox_item *item,
     }
     if (decision.outcome == DECIDE_STORE)
         stream_consumers_offer(stream, decision.subject);
+    else if (decision.error != 0)
+        passed_over(follower, ack->sequence, &decision);
     stream_mark(stream);
     follower->heard_sequence = ack->sequence;
     origin_taken(&follower->core, ack, io_now(stream_io(stream)));

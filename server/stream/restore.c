@@ -456,6 +456,7 @@ static void decide(struct stream_restore *restore, const struct message_block_re
         .subject = record->subject,
         .headers = record->headers,
         .payload = record->payload,
+        .last_copy = true,
     };
     size_t limit = gather->limit;
 

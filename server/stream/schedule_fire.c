@@ -362,11 +362,11 @@ static void arm(struct stream *stream, int64_t least_ns)
 
 static void done(struct stream_op *op, struct stream *stream)
 {
-    (void)op;
     if (stream == NULL)
         return;
     stream->schedules.firing = false;
-    arm(stream, 0); /* more of them may be due */
+    stream_refusal_wait(&stream->schedules.wait_ns, op->failed);
+    arm(stream, stream->schedules.wait_ns); /* more of them may be due */
 }
 
 void stream_schedules_arm(struct stream *stream)

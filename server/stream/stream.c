@@ -242,6 +242,8 @@ static void changed(void *owner)
     if (stream->replica != NULL)
         jetstream_stream_leader(stream->jetstream, stream, replica_leader(stream->replica).node,
                                 replica_term(stream->replica));
+    if (stream->lead)
+        stream_mark(stream); /* what waited until it could be proposed */
 }
 
 static void removed(void *owner)

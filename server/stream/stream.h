@@ -59,6 +59,8 @@ struct stream_op {
     uint64_t keep;       /* PURGE */
     const struct consumer_config
         *consumer_config; /* CONSUMER_CREATE: parsed, for a volatile consumer */
+    const struct consumer_config
+        *refiltered; /* CONSUMER_CREATE of one that is there, which gets other filters */
 
     /* results */
     uint16_t error;       /* err_code, 0: fine */
@@ -67,6 +69,10 @@ struct stream_op {
     uint64_t purged;
     struct consumer *consumer; /* CONSUMER_CREATE: made or found */
     bool created;              /* CONSUMER_CREATE: it was not there before */
+    struct {
+        bool done;
+        uint64_t from, found;
+    } count; /* of what the consumer wants then: op_count.c */
 };
 
 void stream_submit(struct stream *stream, struct stream_op *op);

@@ -26,10 +26,10 @@
 /* ---- how many messages live in each file ------------------------------------------------------
  */
 
-struct stream_file *stream_block_file(struct stream *stream, uint32_t ordinal)
+static struct stream_file *file_of(struct stream_places *places, uint32_t ordinal)
 {
     bool kept = ordinal >= LOG_KEEP_FIRST;
-    struct stream_files *files = kept ? &stream->blocks.keeps : &stream->blocks.segments;
+    struct stream_files *files = kept ? &places->keeps : &places->segments;
     uint32_t number = kept ? ordinal - LOG_KEEP_FIRST : ordinal;
 
     if (number >= files->count) {
@@ -43,17 +43,34 @@ struct stream_file *stream_block_file(struct stream *stream, uint32_t ordinal)
     return &files->at[number];
 }
 
-void stream_block_stored(struct stream *stream, const struct index_entry *entry)
+struct stream_file *stream_block_file(struct stream *stream, uint32_t ordinal)
+{
+    return file_of(&stream->blocks.places, ordinal);
+}
+
+void stream_places_add(struct stream_places *places, const struct index_entry *entry)
 {
     struct stream_file *file;
 
     if (entry->place >> 32 == LOG_FILE_NONE) {
-        stream->blocks.missing++;
+        places->missing++;
         return;
     }
-    file = stream_block_file(stream, (uint32_t)(entry->place >> 32));
+    file = file_of(places, (uint32_t)(entry->place >> 32));
     file->messages++;
     file->bytes += entry->record_size;
+}
+
+void stream_places_deinit(struct stream_places *places)
+{
+    heap_give(places->segments.at);
+    heap_give(places->keeps.at);
+    *places = (struct stream_places){0};
+}
+
+void stream_block_stored(struct stream *stream, const struct index_entry *entry)
+{
+    stream_places_add(&stream->blocks.places, entry);
 }
 
 void stream_block_removed(struct stream *stream, const struct index_entry *entry)
@@ -61,7 +78,7 @@ void stream_block_removed(struct stream *stream, const struct index_entry *entry
     struct stream_file *file;
 
     if (entry->place >> 32 == LOG_FILE_NONE) {
-        stream->blocks.missing--;
+        stream->blocks.places.missing--;
         return;
     }
     file = stream_block_file(stream, (uint32_t)(entry->place >> 32));
@@ -239,8 +256,8 @@ static void write_files(struct stream *stream, struct buf *local)
 
     (void)buf_reserve(local, 4);
     buf_commit(local, 4);
-    count = write_names(log, &stream->blocks.segments, 0, local);
-    count += write_names(log, &stream->blocks.keeps, LOG_KEEP_FIRST, local);
+    count = write_names(log, &stream->blocks.places.segments, 0, local);
+    count += write_names(log, &stream->blocks.places.keeps, LOG_KEEP_FIRST, local);
     (void)encode_u32(local->at, count);
 }
 
@@ -334,6 +351,14 @@ void stream_block_written(void *owner, enum err err)
     }
 }
 
+static void filled_drop(struct stream_filled *filled)
+{
+    if (filled->index != NULL)
+        index_destroy(filled->index);
+    stream_places_deinit(&filled->places);
+    *filled = (struct stream_filled){0};
+}
+
 void stream_block_close(struct stream *stream, bool deleted)
 {
     struct stream_blocks *blocks = &stream->blocks;
@@ -346,8 +371,8 @@ void stream_block_close(struct stream *stream, bool deleted)
     stream_move_close(stream, deleted);
     stream_fill_close(stream, deleted);
     stream_serve_close(stream, deleted);
-    heap_give(blocks->segments.at);
-    heap_give(blocks->keeps.at);
+    filled_drop(&blocks->filled);
+    stream_places_deinit(&blocks->places);
     *blocks = (struct stream_blocks){0};
 }
 
@@ -420,6 +445,33 @@ static bool place(void *context, struct index_entry *entry)
     return true;
 }
 
+/* Are the files called as they were when the list was made? False: or one is not in the list. */
+static bool are_called_so(struct placing *placing, const struct stream_files *files, uint32_t first)
+{
+    for (uint32_t i = 0; i < files->count; i++) {
+        if (files->at[i].messages > 0 &&
+            (!look_up(placing, first + i) || placing->ordinal_now != first + i))
+            return false;
+    }
+    return true;
+}
+
+/* What was filled is what the bytes say: to decode them again is one long turn. False: files are
+ * called otherwise than when it was counted what lives in them. */
+static bool adopt_filled(struct stream *stream, struct placing *placing)
+{
+    struct stream_filled *filled = &stream->blocks.filled;
+
+    if (filled->index == NULL || !are_called_so(placing, &filled->places.segments, 0) ||
+        !are_called_so(placing, &filled->places.keeps, LOG_KEEP_FIRST))
+        return false;
+    stream_state_index(&stream->state, filled->index);
+    stream_places_deinit(&stream->blocks.places);
+    stream->blocks.places = filled->places;
+    *filled = (struct stream_filled){0};
+    return true;
+}
+
 static enum err restore_messages(struct stream *stream, const struct replica_block *block,
                                  struct bytes messages)
 {
@@ -432,6 +484,9 @@ static enum err restore_messages(struct stream *stream, const struct replica_blo
     placing.files = decode_bytes(&in, (size_t)count * FILE_SIZE);
     if (in.failed || (messages.size > 0 && in.rest.size == 0))
         return ERR_CORRUPT;
+    if (adopt_filled(stream, &placing))
+        return OK;
+    filled_drop(&stream->blocks.filled);
     return index_restore(stream->state.index, messages, in.rest, place, &placing);
 }
 
@@ -519,9 +574,9 @@ void stream_block_open(struct stream *stream)
 
 void stream_block_recovered(struct stream *stream)
 {
-    if (stream->blocks.missing > 0)
+    if (stream->blocks.places.missing > 0)
         logger_error(server_logger(jetstream_server(stream->jetstream)),
                      "Stream '%.*s': %llu messages stood in files that are not there; they cannot "
                      "be read, the rest is served",
-                     BYTES_ARG(stream->name), (unsigned long long)stream->blocks.missing);
+                     BYTES_ARG(stream->name), (unsigned long long)stream->blocks.places.missing);
 }

@@ -19,6 +19,7 @@
  */
 #define KEEP_PIECES  16u        /* of records in one file */
 #define MEMORY_BYTES (1u << 20) /* at most the same, of a log in memory: it goes as a whole */
+#define STEP_PIECES  16u        /* of 1024 messages: about 2 ms */
 #define BUSY_NS      INT64_C(10000000)
 #define REFUSED_NS   INT64_C(1000000000) /* the disk may be full */
 
@@ -52,7 +53,9 @@ struct stream_fill {
     struct log_keep_op keep;
     bool in_flight;
     bool asked_all;
-    bool finished;
+    struct index_restoring *decoding; /* NULL: it is decoded */
+    struct bytes state;               /* its section of the body: decoded last */
+    struct ending *ending;            /* NULL: something is still lacking */
 };
 
 static void filling_clear(struct filling *filling)
@@ -67,8 +70,14 @@ static void filling_deinit(struct filling *filling)
     heap_give(filling->at);
 }
 
+static void ending_free(struct ending *ending);
+
 static void fill_free(struct stream_fill *fill)
 {
+    if (fill->decoding != NULL)
+        index_restoring_end(fill->decoding);
+    if (fill->ending != NULL)
+        ending_free(fill->ending);
     stream_state_deinit(&fill->next);
     filling_deinit(&fill->coming);
     filling_deinit(&fill->keeping);
@@ -97,40 +106,56 @@ static bool place(void *context, struct index_entry *entry)
     return true;
 }
 
-static enum err decode(struct stream *stream, struct stream_state *next, struct bytes body)
-{
-    struct block_sections sections = stream_block_sections(body);
-    enum err err;
+static void go_on(struct stream_fill *fill);
 
-    if (!sections.whole)
-        return ERR_CORRUPT;
-    err = index_restore(next->index, sections.messages, (struct bytes){0}, place, stream);
-    return err == OK ? stream_state_decode(next, sections.state) : err;
+static void later(struct stream_fill *fill, int64_t ns)
+{
+    struct io *io = stream_io(fill->stream);
+
+    timers_arm(io_timers(io), &fill->stream->blocks.fill_timer, io_now(io) + ns);
 }
 
-static void go_on(struct stream_fill *fill);
+/* Some messages a turn: who waits for all of a million is taken for dead by the other nodes. */
+static void decode_step(struct stream_fill *fill)
+{
+    enum err err = index_restoring_step(fill->decoding, STEP_PIECES);
+
+    if (err == ERR_AGAIN) {
+        later(fill, 0);
+        return;
+    }
+    index_restoring_end(fill->decoding);
+    fill->decoding = NULL;
+    if (err == OK)
+        err = stream_state_decode(&fill->next, fill->state);
+    if (err == OK)
+        go_on(fill);
+    else
+        replica_fill_refused(fill->stream->replica); /* which drops this */
+}
 
 enum err stream_fill_begin(void *owner, const struct replica_block *block)
 {
+    struct block_sections sections = stream_block_sections(block->body);
     struct stream *stream = owner;
-    struct stream_fill *fill = HEAP_NEW(struct stream_fill);
-    enum err err;
+    struct stream_fill *fill;
 
     assert(stream->blocks.fill == NULL);
+    if (!sections.whole)
+        return ERR_CORRUPT;
+    fill = HEAP_NEW(struct stream_fill);
     stream_state_init(&fill->next, prng_next(server_prng(jetstream_server(stream->jetstream))));
     stream_state_use(&fill->next, stream->state.scratch, stream->state.index_bits);
-    err = decode(stream, &fill->next, block->body);
-    if (err != OK) {
-        fill_free(fill);
-        return err;
-    }
     stream_move_close(stream, true);
     fill->stream = stream;
     fill->index = block->index;
+    fill->state = sections.state;
+    fill->decoding = index_restoring_begin(fill->next.index, sections.messages, (struct bytes){0},
+                                           place, stream);
     buf_init(&fill->coming.records, SIZE_MAX);
     buf_init(&fill->keeping.records, SIZE_MAX);
     stream->blocks.fill = fill;
-    go_on(fill);
+    later(fill, 0);
     return OK;
 }
 
@@ -325,13 +350,6 @@ static void kept(struct stream_fill *fill)
     filling_clear(&fill->keeping);
 }
 
-static void later(struct stream_fill *fill, int64_t ns)
-{
-    struct io *io = stream_io(fill->stream);
-
-    timers_arm(io_timers(io), &fill->stream->blocks.fill_timer, io_now(io) + ns);
-}
-
 static void keep_done(struct log_keep_op *op, enum err err)
 {
     struct stream_fill *fill = owner_of(op, struct stream_fill, keep);
@@ -371,49 +389,48 @@ static void keep(struct stream_fill *fill)
 /* ---- the end ---------------------------------------------------------------------------------
  */
 
-/* Ordinals in use: bits, segments first. */
-struct ordinals {
-    uint8_t *segments, *keeps;
-    uint32_t segment_count, keep_count;
+/* The list of where messages are, made in steps: first what lives in which file, then the places.
+ */
+struct ending {
+    uint64_t cursor; /* lower sequences are marked */
+    bool marked;
+    struct stream_places places;
+    struct index_capture *capture; /* NULL: not begun, or ended */
+    struct buf pieces;             /* which nobody needs */
 };
 
-static void mark(uint8_t **at, uint32_t *count, uint32_t number)
+static void ending_free(struct ending *ending)
 {
-    if (number >= *count) {
-        uint32_t more = number + 1 > 2 * *count ? number + 1 : 2 * *count;
-
-        *at = heap_resize(*at, more);
-        memset(*at + *count, 0, more - *count);
-        *count = more;
-    }
-    (*at)[number] = 1;
+    if (ending->capture != NULL)
+        index_capture_end(ending->capture);
+    buf_deinit(&ending->pieces);
+    stream_places_deinit(&ending->places);
+    heap_give(ending);
 }
 
-static void find_ordinals(const struct index *index, struct ordinals *found)
+/* False: there are more. */
+static bool mark_some(const struct index *index, struct ending *ending)
 {
-    struct index_entry entry = {0};
+    struct index_entry entry;
 
-    while (index_next(index, NULL, entry.sequence + 1, &entry)) {
-        uint32_t ordinal = ordinal_of(&entry);
-
-        if (ordinal == LOG_FILE_NONE)
-            continue;
-        if (ordinal >= LOG_KEEP_FIRST)
-            mark(&found->keeps, &found->keep_count, ordinal - LOG_KEEP_FIRST);
-        else
-            mark(&found->segments, &found->segment_count, ordinal);
+    for (uint32_t i = 0; i < STEP_PIECES * 1024; i++) {
+        if (!index_next(index, NULL, ending->cursor, &entry))
+            return true;
+        ending->cursor = entry.sequence + 1;
+        stream_places_add(&ending->places, &entry);
     }
+    return false;
 }
 
-static uint32_t write_names(const struct log *log, const uint8_t *used, uint32_t count,
-                            uint32_t first, struct buf *out)
+static uint32_t write_names(const struct log *log, const struct stream_files *files, uint32_t first,
+                            struct buf *out)
 {
     uint32_t written = 0;
 
-    for (uint32_t i = 0; i < count; i++) {
-        if (used[i])
+    for (uint32_t i = 0; i < files->count; i++) {
+        if (files->at[i].messages > 0)
             stream_block_name(log, first + i, out);
-        written += used[i];
+        written += files->at[i].messages > 0;
     }
     return written;
 }
@@ -422,49 +439,75 @@ static void finish(struct stream_fill *fill)
 {
     struct stream *stream = fill->stream;
     struct log *log = replica_log(stream->replica);
-    struct ordinals used = {0};
-    struct index_capture *capture;
-    struct buf local, pieces;
+    struct ending *ending = fill->ending;
+    struct buf local;
     uint32_t count;
 
-    fill->finished = true;
     buf_init(&local, SIZE_MAX);
-    buf_init(&pieces, SIZE_MAX);
-    capture = index_capture_begin(fill->next.index, &pieces);
     (void)buf_reserve(&local, 4);
     buf_commit(&local, 4);
-    find_ordinals(fill->next.index, &used);
-    count = write_names(log, used.segments, used.segment_count, 0, &local);
-    count += write_names(log, used.keeps, used.keep_count, LOG_KEEP_FIRST, &local);
+    count = write_names(log, &ending->places.segments, 0, &local);
+    count += write_names(log, &ending->places.keeps, LOG_KEEP_FIRST, &local);
     (void)encode_u32(local.at, count);
-    while (index_capture_step(capture, UINT32_MAX))
-        continue;
-    (void)index_capture_places(capture, &local);
-    index_capture_end(capture);
-    buf_deinit(&pieces);
-    heap_give(used.segments);
-    heap_give(used.keeps);
+    (void)index_capture_places(ending->capture, &local);
+    index_capture_end(ending->capture);
+    ending->capture = NULL;
+    buf_release(&ending->pieces);
     replica_take(stream->replica, &local);
+}
+
+static void end_step(struct stream_fill *fill)
+{
+    struct ending *ending = fill->ending;
+
+    if (!ending->marked) {
+        ending->marked = mark_some(fill->next.index, ending);
+        if (ending->marked)
+            ending->capture = index_capture_begin(fill->next.index, &ending->pieces);
+        later(fill, 0);
+    } else if (ending->capture != NULL) {
+        buf_clear(&ending->pieces);
+        if (index_capture_step(ending->capture, STEP_PIECES))
+            later(fill, 0);
+        else
+            finish(fill);
+    }
+}
+
+static void begin_end(struct stream_fill *fill)
+{
+    fill->ending = HEAP_NEW(struct ending);
+    buf_init(&fill->ending->pieces, SIZE_MAX);
+    later(fill, 0);
 }
 
 static void go_on(struct stream_fill *fill)
 {
     bool whole;
 
+    if (fill->decoding != NULL || fill->ending != NULL)
+        return;
     ask_more(fill);
     whole = fill->asked_count == 0 && fill->coming.count > 0;
     if (!fill->in_flight && (whole || fill->keeping.count > 0))
         keep(fill);
-    else if (!fill->in_flight && fill->asked_count == 0 && fill->asked_all && !fill->finished)
-        finish(fill);
+    else if (!fill->in_flight && fill->asked_count == 0 && fill->asked_all)
+        begin_end(fill);
 }
 
 void stream_fill_fired(struct timer *timer)
 {
     struct stream *stream = owner_of(timer, struct stream, blocks.fill_timer);
+    struct stream_fill *fill = stream->blocks.fill;
 
-    if (stream->blocks.fill != NULL)
-        go_on(stream->blocks.fill);
+    if (fill == NULL)
+        return;
+    if (fill->decoding != NULL)
+        decode_step(fill);
+    else if (fill->ending != NULL)
+        end_step(fill);
+    else
+        go_on(fill);
 }
 
 /* ---- the state is another one ----------------------------------------------------------------
@@ -474,9 +517,15 @@ void stream_fill_forget(void *owner)
 {
     struct stream *stream = owner;
 
+    struct stream_fill *fill = stream->blocks.fill;
+    struct stream_filled filled = {.index = fill->next.index, .places = fill->ending->places};
+
+    fill->next.index = NULL;
+    fill->ending->places = (struct stream_places){0};
     stream_fill_drop(stream);
     stream_direct_drop(stream);
     stream_block_forget(stream);
+    stream->blocks.filled = filled;
 }
 
 void stream_fill_taken(void *owner)

@@ -18,6 +18,7 @@
 #include "server/stream/snapshot.h"
 #include "server/stream/stream.h"
 #include "server/sublist.h"
+#include "storage/index_count.h"
 
 #define STREAM_WAITING_BYTES_MAX                                                                   \
     (128u << 20) /* publishes that wait to be decided (reference 4.1) */
@@ -68,9 +69,19 @@ struct stream_files {
     uint32_t count;
 };
 
-struct stream_blocks {
+struct stream_places {
     struct stream_files segments, keeps;
     uint64_t missing; /* messages that live in files that are not there */
+};
+
+/* The messages of a state that is restored next. */
+struct stream_filled {
+    struct index *index; /* NULL: they are to be decoded */
+    struct stream_places places;
+};
+
+struct stream_blocks {
+    struct stream_places places;
     /* A block on its way. */
     struct index_capture *capture; /* NULL: it is being written, or there is none */
     size_t messages_begin;         /* of their section in the body, while it is taken down */
@@ -80,6 +91,7 @@ struct stream_blocks {
     struct timer move_timer;
     struct stream_fill *fill; /* stream_fill.c; NULL: none */
     struct timer fill_timer;
+    struct stream_filled filled;
     struct stream_serve *serves; /* stream_serve.c: for others that fill */
     struct timer serve_timer;
 };
@@ -211,16 +223,23 @@ struct stream {
     struct stream_ops ops_flying; /* proposed, in one batch; in the order of their records */
     bool ops_yield;               /* some were applied: first what has waited for them goes on */
     int64_t consumers_flying;     /* how many more consumers there will be when it is applied */
+    struct {
+        const struct stream_op *op; /* the first that waits; NULL: nothing is counted */
+        uint64_t applied;           /* when it began */
+        struct index_count count;
+    } counting; /* op_count.c */
     struct stream_op expire_op;
     bool expiring;
     struct timer expiry;
-    int64_t expiry_due_ns; /* what the timer is armed for, in log time */
+    int64_t expiry_due_ns;  /* what the timer is armed for, in log time */
+    int64_t expiry_wait_ns; /* since it was refused; 0: the last one was not */
 
     struct {
         struct timer due; /* the first fires then */
         int64_t due_ns;   /* in log time */
         struct stream_op op;
         bool firing;                  /* `op` is under way */
+        int64_t wait_ns;              /* since it was refused; 0: the last one was not */
         struct schedule_fetch *fetch; /* under way, or NULL */
         struct schedule_copy kept[SCHEDULE_KEPT];
         uint64_t unreadable; /* what could not be fetched; 0: nothing */
@@ -242,7 +261,7 @@ struct stream {
     struct consumer_shell *consumer_offered;
     struct sublist consumer_index; /* which of them a subject is for */
     uint64_t consumer_walks;
-    struct sink *inbox_sinks[4];            /* what all of them are told: consumer_inbox.c */
+    struct sink *inbox_sinks[4];  /* what all of them are told: consumer_inbox.c */
     struct consumer_shell *acked; /* whom the last ack was for; NULL: nobody, or it is gone */
     struct consumer_stream consumer_stream; /* what they may ask */
     struct consumer_view view;
@@ -351,6 +370,12 @@ void stream_operations(struct stream *stream); /* start what may start */
 bool stream_operations_wait(const struct stream *stream);
 /* Does one wait, or fly? Then messages wait, too. */
 bool stream_operations_busy(const struct stream *stream);
+/* op_count.c. Is it being counted for, and all as it was when its check passed? */
+bool stream_op_counts(const struct stream *stream, const struct stream_op *op);
+/* False: there is more to count in the next turn, or it has to wait to begin. */
+bool stream_op_count(struct stream *stream, struct stream_op *op);
+/* It is applied: its consumer is told. */
+void stream_op_counted(struct stream *stream, const struct stream_op *op);
 /* Is the reset of a consumer in the log and not applied? */
 bool stream_operations_reset(const struct stream *stream);
 /* Is a purge? What is handed out behind it in the log must know what it took. */
@@ -373,6 +398,9 @@ void stream_counter_answer(struct stream *stream, struct bytes reply,
 
 /* expiry.c */
 void stream_expiry_arm(struct stream *stream);
+/* How long to wait with the next operation of a kind: a disk that has refused one does so again,
+ * and each leaves a file of the log behind. Twice as long each time, up to a third of a second. */
+void stream_refusal_wait(int64_t *wait_ns, bool refused);
 void stream_expiry_fire(struct timer *timer);
 void stream_expiry_applied(struct stream *stream); /* a batch was: something may be due earlier */
 /* The records of expire_op; all but one are counted as gathered. */
@@ -434,6 +462,9 @@ bool stream_consumer_restore(struct stream *stream, uint64_t number, int64_t cre
 void stream_block_open(struct stream *stream);
 void stream_block_close(struct stream *stream, bool deleted);
 struct stream_file *stream_block_file(struct stream *stream, uint32_t ordinal);
+/* The same of any places. */
+void stream_places_add(struct stream_places *places, const struct index_entry *entry);
+void stream_places_deinit(struct stream_places *places);
 void stream_block_stored(struct stream *stream, const struct index_entry *entry);
 void stream_block_removed(struct stream *stream, const struct index_entry *entry);
 void stream_block_recovered(struct stream *stream); /* the log is open: says what is missing */

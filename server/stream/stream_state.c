@@ -20,22 +20,35 @@ void stream_state_init(struct stream_state *state, uint64_t seed)
     buf_init(&state->msg_id_memory, MSG_ID_MAX);
 }
 
-void stream_state_use(struct stream_state *state, struct scratch *scratch, unsigned index_bits)
+static void set_flaws(struct stream_state *state)
 {
-    state->scratch = scratch;
-    state->index_bits = index_bits;
-    if (scratch != NULL)
-        index_use(state->index, scratch, index_bits);
     if ((state->flaws & STREAM_FLAW_INDEX_STEP_LOST) != 0)
         index_flaw(state->index, INDEX_FLAW_STEP_LOST);
     if ((state->flaws & STREAM_FLAW_INDEX_BEFORE_LOST) != 0)
         index_flaw(state->index, INDEX_FLAW_BEFORE_LOST);
 }
 
+void stream_state_use(struct stream_state *state, struct scratch *scratch, unsigned index_bits)
+{
+    state->scratch = scratch;
+    state->index_bits = index_bits;
+    if (scratch != NULL)
+        index_use(state->index, scratch, index_bits);
+    set_flaws(state);
+}
+
+void stream_state_index(struct stream_state *state, struct index *index)
+{
+    index_destroy(state->index);
+    state->index = index;
+    set_flaws(state);
+}
+
 void stream_state_deinit(struct stream_state *state)
 {
     arena_deinit(&state->config_arena);
-    index_destroy(state->index);
+    if (state->index != NULL)
+        index_destroy(state->index);
     state->index = NULL;
     dedup_deinit(&state->dedup);
     lost_deinit(&state->lost);

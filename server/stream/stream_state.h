@@ -80,6 +80,8 @@ struct stream_state {
 void stream_state_init(struct stream_state *state, uint64_t seed);
 /* The index of an empty state has scratch memory from now on (index_use). */
 void stream_state_use(struct stream_state *state, struct scratch *scratch, unsigned index_bits);
+/* It has that index from now on, which is its own then. */
+void stream_state_index(struct stream_state *state, struct index *index);
 void stream_state_deinit(struct stream_state *state);
 /* As after init, for the same owner. */
 void stream_state_reset(struct stream_state *state, uint64_t seed);

@@ -55,6 +55,7 @@ static void draw_sizes(struct node *node)
     node->options.sim.journal_file_size = journals[prng_below(prng, 3)];
     node->options.sim.journal_batch_max = batches[prng_below(prng, 4)];
     node->options.sim.index_bits = 1 + (unsigned)prng_below(prng, INDEX_BITS);
+    node->options.sim.count_part = 3; /* what is counted takes several turns */
 }
 
 /* ---- making them -------------------------------------------------------------------------------

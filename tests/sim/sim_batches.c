@@ -8,20 +8,18 @@
  *
  *     sim_batches --seed N [--flaw NAME] | --seconds N | --flaws --seconds N
  */
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/text.h"
 #include "server/server.h"
 #include "server/stream/flaws.h"
 #include "storage/index.h"
 #include "tests/sim/client.h"
-#include "tests/sim/hunt.h"
 #include "tests/sim/leaks.h"
+#include "tests/sim/runner.h"
 
 #define PORT          4222
 #define MILLISECOND   INT64_C(1000000)
@@ -63,8 +61,6 @@ struct run {
     bool read;        /* it was answered */
     char violation[300];
 };
-
-static uint64_t current_seed;
 
 [[gnu::format(printf, 2, 3)]] static void violate(struct run *run, const char *format, ...)
 {
@@ -345,7 +341,6 @@ static void begin(struct run *run, uint64_t seed, bool loud, uint64_t flaws)
     struct sim_faults faults;
 
     *run = (struct run){.seed = seed, .loud = loud};
-    current_seed = seed;
     run->sim = sim_create(seed);
     prng_seed(&run->prng, seed ^ UINT64_C(0xba7c4));
     run->node = sim_node_add(run->sim);
@@ -475,12 +470,12 @@ static void conclude(struct run *run)
         check(run);
 }
 
-static bool run_seed(uint64_t seed, bool loud, uint64_t flaws)
+static bool run_seed(uint64_t seed, bool loud, const struct runner_flaw *flaw)
 {
     static struct run run;
     bool good;
 
-    begin(&run, seed, loud, flaws);
+    begin(&run, seed, loud, flaw->stream);
     if (start(&run)) {
         for (int i = 0; i < ACTIONS && run.violation[0] == 0; i++) {
             sim_run(run.sim, (int64_t)prng_below(&run.prng, 30 * MILLISECOND));
@@ -501,91 +496,21 @@ static bool run_seed(uint64_t seed, bool loud, uint64_t flaws)
 
 /* ---- main ------------------------------------------------------------------------------------ */
 
-static struct flaw {
-    uint64_t bit;
-    const char *name, *text;
-} flaws[] = {
-    {STREAM_FLAW_BATCH_HALF, "BATCH_HALF", "of a refused batch, what came before the reason stays"},
-    {STREAM_FLAW_SCHEDULE_KEPT, "SCHEDULE_KEPT", "a schedule that has fired is not removed"},
-    {STREAM_FLAW_SCHEDULE_LATE, "SCHEDULE_LATE", "that a schedule has fired is logged later"},
+static const struct runner_flaw flaws[] = {
+    {"BATCH_HALF", "of a refused batch, what came before the reason stays", STREAM_FLAW_BATCH_HALF,
+     0},
+    {"SCHEDULE_KEPT", "a schedule that has fired is not removed", STREAM_FLAW_SCHEDULE_KEPT, 0},
+    {"SCHEDULE_LATE", "that a schedule has fired is logged later", STREAM_FLAW_SCHEDULE_LATE, 0},
 };
-#define FLAW_COUNT (sizeof flaws / sizeof flaws[0])
-
-static bool hunt_run(void *context, uint64_t seed, bool flawed)
-{
-    return run_seed(seed, false, flawed ? ((struct flaw *)context)->bit : 0);
-}
-
-static int run_flaws(double seconds)
-{
-    unsigned found = 0;
-
-    for (size_t i = 0; i < FLAW_COUNT; i++) {
-        struct hunt one = {"sim_batches", flaws[i].name, flaws[i].text,
-                           seconds,       hunt_run,      &flaws[i]};
-
-        found += hunt(&one);
-    }
-    printf("%u passed, %u failed\n", found, (unsigned)FLAW_COUNT - found);
-    return found == FLAW_COUNT ? EXIT_SUCCESS : EXIT_FAILURE;
-}
-
-static int run_many(double seconds)
-{
-    double deadline = hunt_clock() + seconds;
-    uint64_t seed = 1, bad = 0;
-
-    for (; hunt_clock() < deadline && bad < 5; seed++)
-        bad += !run_seed(seed, false, 0);
-    printf("sim_batches: seeds 1 to %llu\n%llu passed, %llu failed\n", (unsigned long long)seed - 1,
-           (unsigned long long)(seed - 1 - bad), (unsigned long long)bad);
-    return bad == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
-
-static void ended_by(int number)
-{
-    char text[96];
-    int size = snprintf(text, sizeof text, "seed %llu: signal %d\n0 passed, 1 failed\n",
-                        (unsigned long long)current_seed, number);
-
-    (void)!write(STDOUT_FILENO, text, (size_t)size);
-    _exit(EXIT_FAILURE);
-}
-
-static uint64_t flaw_named(const char *name)
-{
-    for (size_t i = 0; i < FLAW_COUNT; i++) {
-        if (strcmp(flaws[i].name, name) == 0)
-            return flaws[i].bit;
-    }
-    return 0;
-}
 
 int main(int argc, char **argv)
 {
-    double seconds = 60;
-    const char *seed = NULL;
-    uint64_t flaw = 0;
-    bool all_flaws = false;
+    static const struct runner runner = {
+        .name = "sim_batches",
+        .run = run_seed,
+        .flaws = flaws,
+        .flaw_count = sizeof flaws / sizeof flaws[0],
+    };
 
-    setvbuf(stdout, NULL, _IOLBF, 0);
-    signal(SIGABRT, ended_by);
-    signal(SIGSEGV, ended_by);
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--flaws") == 0)
-            all_flaws = true;
-        else if (i + 1 < argc && strcmp(argv[i], "--seconds") == 0)
-            seconds = strtod(argv[++i], NULL);
-        else if (i + 1 < argc && strcmp(argv[i], "--seed") == 0)
-            seed = argv[++i];
-        else if (i + 1 < argc && strcmp(argv[i], "--flaw") == 0)
-            flaw = flaw_named(argv[++i]);
-        else
-            return 2;
-    }
-    if (all_flaws)
-        return run_flaws(seconds);
-    if (seed != NULL)
-        return run_seed(strtoull(seed, NULL, 10), true, flaw) ? EXIT_SUCCESS : EXIT_FAILURE;
-    return run_many(seconds);
+    return runner_main(&runner, argc, argv);
 }

@@ -7,11 +7,9 @@
  *
  *     sim_consumers --seed N [--flaw NAME] | --seconds N | --flaws --seconds N
  */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "consumers/flaws.h"
 #include "server/catalogue.h"
@@ -19,12 +17,11 @@
 #include "server/stream/audit.h"
 #include "server/stream/flaws.h"
 #include "server/stream/stream.h"
-#include "tests/sim/client.h"
-#include "tests/sim/cluster_nodes.h"
 #include "tests/sim/consumer_lives.h"
 #include "tests/sim/consumer_model.h"
-#include "tests/sim/hunt.h"
+#include "tests/sim/fates.h"
 #include "tests/sim/leaks.h"
+#include "tests/sim/runner.h"
 
 #define MILLISECOND INT64_C(1000000)
 #define SECOND      INT64_C(1000000000)
@@ -39,13 +36,11 @@ struct run {
     struct report report;
     struct sim *sim;
     struct prng prng;
-    struct nodes nodes;
-    size_t clients, home; /* the client's node; where it is connected */
-    struct sim_client client;
+    struct fates fates; /* of the servers, and of the client's connection */
     struct model model;
     struct lives lives; /* of other consumers, of a stream L */
     bool stream_made, consumer_made, lives_made, listed, delays;
-    unsigned published, pulls, crashes, removals;
+    unsigned published, pulls, removals;
     unsigned subjects[PUBLISH_MAX + 1];
     bool answered[PUBLISH_MAX + 1];
     bool informed, counted;
@@ -53,8 +48,6 @@ struct run {
     uint64_t messages;
     char stream_config[300], consumer_config[500];
 };
-
-static uint64_t current_seed;
 
 static bool chance(struct run *run, uint32_t n, uint32_t of)
 {
@@ -203,7 +196,7 @@ static void heard(void *context, const struct client_message *message)
 static void say(struct run *run, const char *subject, const char *reply, const char *payload)
 {
     report_say(&run->report, "> %s %s %.60s", subject, reply, payload);
-    sim_client_publish(&run->client, subject, reply, "", bytes_of_text(payload));
+    sim_client_publish(&run->fates.client, subject, reply, "", bytes_of_text(payload));
 }
 
 static void publish(struct run *run)
@@ -232,7 +225,7 @@ static void pull(struct run *run, unsigned batch, int64_t expires_ns, bool no_wa
     run->model.pulls[id] = (struct model_pull){.batch = batch, .asked_ns = now(run)};
     snprintf(reply, sizeof reply, "_Q.%u", id);
     snprintf(body, sizeof body, "SUB %s %u\r\n", reply, id + SID_FIRST);
-    sim_client_say(&run->client, body);
+    sim_client_say(&run->fates.client, body);
     snprintf(body, sizeof body, "{\"batch\":%u,\"expires\":%lld%s}", batch, (long long)expires_ns,
              no_wait ? ",\"no_wait\":true" : "");
     say(run, "$JS.API.CONSUMER.MSG.NEXT.S.C", reply, body);
@@ -314,12 +307,12 @@ static void remove_some(struct run *run)
 
 static void disturb(struct run *run)
 {
-    if (run->nodes.count > 1 && chance(run, 1, 2))
+    if (run->fates.nodes.count > 1 && chance(run, 1, 2))
         say(run, "$JS.API.STREAM.LEADER.STEPDOWN.S", "_R.x", "");
-    else if (run->nodes.count > 1 && chance(run, 1, 2))
+    else if (run->fates.nodes.count > 1 && chance(run, 1, 2))
         say(run, "$JS.API.META.LEADER.STEPDOWN", "_R.x", "");
     else if (!run->delays)
-        sim_jump_wall(run->sim, below(run, run->nodes.count),
+        sim_jump_wall(run->sim, below(run, run->fates.nodes.count),
                       ((int64_t)below(run, 7200) - 3600) * SECOND);
 }
 
@@ -352,66 +345,14 @@ static void act(struct run *run)
         live_another(run);
 }
 
-/* ---- the servers' lives ---------------------------------------------------------------------- */
-
-static void nothing(void *context, size_t index)
-{
-    (void)context;
-    (void)index;
-}
-
-static enum sim_crash_mode crash_mode(struct run *run)
-{
-    return chance(run, 1, 2) ? SIM_CRASH_KILL : SIM_CRASH_POWER;
-}
-
-static void start_some(struct run *run, bool all)
-{
-    for (size_t i = 0; i < run->nodes.count; i++) {
-        bool calm = all || chance(run, 3, 4);
-
-        if (run->nodes.at[i].server == NULL && (all || chance(run, 1, 10)))
-            (void)nodes_start(&run->nodes, i, crash_mode(run), calm ? 0 : 1 + below(run, 150));
-    }
-}
-
-static void leave(struct run *run, size_t index)
-{
-    run->crashes++;
-    if (index == run->home)
-        sim_client_drop(&run->client);
-}
-
-static void live(struct run *run)
-{
-    size_t fallen = nodes_fallen(&run->nodes);
-
-    if (fallen < run->nodes.count)
-        leave(run, fallen);
-    start_some(run, false);
-    if (!chance(run, 1, 60))
-        return;
-    fallen = (size_t)below(run, run->nodes.count);
-    if (!nodes_up(&run->nodes, fallen))
-        return;
-    if (chance(run, 1, 2)) {
-        sim_crash_after(run->sim, fallen, crash_mode(run), 1 + below(run, 60));
-    } else {
-        nodes_crash(&run->nodes, fallen, crash_mode(run));
-        leave(run, fallen);
-    }
-}
+/* ---- the connection -------------------------------------------------------------------------- */
 
 static void connect_somewhere(struct run *run)
 {
-    size_t node = (size_t)below(run, run->nodes.count);
-
-    if (run->client.sock != NULL || !nodes_up(&run->nodes, node))
+    if (!fates_connect(&run->fates))
         return;
-    run->home = node;
     lives_lost(&run->lives);
-    sim_client_connect(&run->client, node, NODES_PORT, "_R.>");
-    sim_client_say(&run->client, "SUB $JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.S.C 2\r\n");
+    sim_client_say(&run->fates.client, "SUB $JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.S.C 2\r\n");
 }
 
 /* ---- a run ----------------------------------------------------------------------------------- */
@@ -423,7 +364,7 @@ static void draw_config(struct run *run)
     struct model *model = &run->model;
 
     model->retention = (enum model_retention)below(run, 3);
-    model->clustered = run->nodes.count > 1;
+    model->clustered = run->fates.nodes.count > 1;
     model->filtered = chance(run, 1, 2);
     model->wait_ns = (int64_t)(500 + below(run, 2500)) * MILLISECOND;
     model->max_deliver = delivers[below(run, 5)];
@@ -431,7 +372,7 @@ static void draw_config(struct run *run)
     run->delays = chance(run, 1, 2);
     snprintf(run->stream_config, sizeof run->stream_config,
              "{\"name\":\"S\",\"subjects\":[\"s.>\"],\"retention\":\"%s\",\"num_replicas\":%zu%s}",
-             retentions[model->retention], run->nodes.count,
+             retentions[model->retention], run->fates.nodes.count,
              chance(run, 1, 6) ? ",\"storage\":\"file\",\"max_msgs\":1000" : "");
     snprintf(run->consumer_config, sizeof run->consumer_config,
              "{\"stream_name\":\"S\",\"config\":{\"durable_name\":\"C\",\"ack_policy\":"
@@ -444,37 +385,27 @@ static void draw_config(struct run *run)
 static void begin(struct run *run, uint64_t seed, bool loud, uint64_t consumer_flaws,
                   uint64_t stream_flaws)
 {
-    struct sim_faults faults;
-
     *run = (struct run){.seed = seed, .report.loud = loud};
-    current_seed = seed;
     run->sim = sim_create(seed);
     run->report.sim = run->sim;
     prng_seed(&run->prng, seed ^ UINT64_C(0xc025));
-    nodes_init(&run->nodes, &run->report, run->sim, &run->prng, chance(run, 1, 3) ? 3 : 1);
-    run->nodes.dying = run->nodes.born = run->nodes.wiped = nothing;
-    run->clients = sim_node_add(run->sim);
-    for (size_t i = 0; i < run->nodes.count; i++) {
-        struct options *options = &run->nodes.at[i].options;
+    fates_init(&run->fates, &run->report, run->sim, &run->prng, chance(run, 1, 3) ? 3 : 1, heard,
+               run);
+    run->fates.rarity = 60;
+    for (size_t i = 0; i < run->fates.nodes.count; i++) {
+        struct options *options = &run->fates.nodes.at[i].options;
 
-        options->cluster.configured = run->nodes.count > 1;
         options->sim.consumer_flaws = consumer_flaws;
         options->sim.stream_flaws = stream_flaws;
-        options->sim.block_bytes = chance(run, 1, 2) ? 8 << 10 : 0;
-        faults = sim_faults_draw(&run->prng);
-        faults.write_error = faults.sync_error = faults.read_error = faults.short_count = 0;
-        faults.error_sticky = faults.sync_evicts = faults.net_reset = 0;
-        sim_set_faults(run->sim, i, &faults);
     }
-    sim_client_init(&run->client, run->sim, sim_node_io(run->sim, run->clients), heard, run);
     draw_config(run);
 }
 
 static void end(struct run *run)
 {
-    nodes_deinit(&run->nodes);
+    fates_deinit(&run->fates);
     sim_destroy(run->sim);
-    sim_client_deinit(&run->client);
+    sim_client_deinit(&run->fates.client);
 }
 
 static void make(struct run *run)
@@ -482,7 +413,7 @@ static void make(struct run *run)
     char config[100];
 
     snprintf(config, sizeof config, "{\"name\":\"L\",\"subjects\":[\"l.>\"],\"num_replicas\":%zu}",
-             run->nodes.count);
+             run->fates.nodes.count);
     if (!run->stream_made)
         say(run, "$JS.API.STREAM.CREATE.S", "_R.cs", run->stream_config);
     else if (!run->lives_made)
@@ -500,7 +431,7 @@ static bool until(struct run *run, int64_t most_ns, bool (*done)(struct run *run
     while (!done(run) && report_good(&run->report)) {
         if (now(run) > deadline_ns)
             report_violate(&run->report, "%s does not happen", what);
-        if (!sim_client_connected(&run->client)) {
+        if (!sim_client_connected(&run->fates.client)) {
             connect_somewhere(run);
         } else if (now(run) >= again_ns) {
             step(run);
@@ -550,7 +481,7 @@ static bool has_looked(struct run *run)
 
 static void audit(struct run *run, size_t index)
 {
-    struct jetstream *jetstream = nodes_jetstream(&run->nodes, index);
+    struct jetstream *jetstream = nodes_jetstream(&run->fates.nodes, index);
     struct catalogue_entry *entry =
         jetstream == NULL ? NULL : catalogue_named(&jetstream->catalogue, BYTES("$G"), BYTES("S"));
     struct stream_audit found;
@@ -567,15 +498,8 @@ static void audit(struct run *run, size_t index)
 
 static void conclude(struct run *run)
 {
-    for (size_t i = 0; i < run->nodes.count; i++) {
-        sim_crash_after(run->sim, i, SIM_CRASH_KILL, 0);
-        sim_heal(run->sim, i);
-    }
-    if (nodes_fallen(&run->nodes) < run->nodes.count)
-        sim_client_drop(&run->client);
+    fates_calm(&run->fates);
     lives_lost(&run->lives);
-    for (int i = 0; i < 3; i++)
-        start_some(run, true);
     for (unsigned id = 1; id <= run->published; id++)
         run->model.unknown += !run->answered[id];
     if (!until(run, DRAINED_NS, is_drained, drain, "the end of what is pending"))
@@ -589,27 +513,26 @@ static void conclude(struct run *run)
     model_finished(&run->model, &run->info, run->messages);
     if (run->model.violation[0] != 0)
         report_violate(&run->report, "%s", run->model.violation);
-    for (size_t i = 0; i < run->nodes.count; i++)
+    for (size_t i = 0; i < run->fates.nodes.count; i++)
         audit(run, i);
 }
 
-struct totals {
+static struct {
     uint64_t heard, redelivered, confirmed, crashes, given_up, lives, deaths, refused;
-};
+} totals;
 
-static bool run_seed(uint64_t seed, bool loud, uint64_t consumer_flaws, uint64_t stream_flaws,
-                     struct totals *totals)
+static bool run_seed(uint64_t seed, bool loud, const struct runner_flaw *flaw)
 {
     static struct run run;
     bool good;
 
-    begin(&run, seed, loud, consumer_flaws, stream_flaws);
-    start_some(&run, true);
+    begin(&run, seed, loud, flaw->consumer, flaw->stream);
+    fates_start(&run.fates, true);
     if (until(&run, MADE_NS, is_made, make, "the consumer")) {
         for (int i = 0; i < ACTIONS && report_good(&run.report); i++) {
             sim_run(run.sim, (int64_t)below(&run, 30 * MILLISECOND));
-            live(&run);
-            if (sim_client_connected(&run.client))
+            fates_live(&run.fates);
+            if (sim_client_connected(&run.fates.client))
                 act(&run);
             else
                 connect_somewhere(&run);
@@ -620,129 +543,50 @@ static bool run_seed(uint64_t seed, bool loud, uint64_t consumer_flaws, uint64_t
     good = report_good(&run.report);
     if (loud || !good)
         printf("seed %llu: %s (%zu nodes, %u published, %llu delivered, %u crashes)\n  %s\n  %s\n",
-               (unsigned long long)seed, good ? "good" : run.report.violation, run.nodes.count,
-               run.published, (unsigned long long)run.model.heard, run.crashes, run.stream_config,
-               run.consumer_config);
-    if (totals != NULL) {
-        totals->heard += run.model.heard;
-        totals->redelivered += run.model.redelivered;
-        totals->confirmed += run.model.confirmed;
-        totals->crashes += run.crashes;
-        totals->given_up += run.model.given_up;
-        totals->lives += run.lives.created;
-        totals->deaths += run.lives.deleted;
-        totals->refused += run.lives.refused;
-    }
+               (unsigned long long)seed, good ? "good" : run.report.violation,
+               run.fates.nodes.count, run.published, (unsigned long long)run.model.heard,
+               run.fates.crashes, run.stream_config, run.consumer_config);
+    totals.heard += run.model.heard;
+    totals.redelivered += run.model.redelivered;
+    totals.confirmed += run.model.confirmed;
+    totals.crashes += run.fates.crashes;
+    totals.given_up += run.model.given_up;
+    totals.lives += run.lives.created;
+    totals.deaths += run.lives.deleted;
+    totals.refused += run.lives.refused;
     end(&run);
     return good;
 }
 
 /* ---- main ------------------------------------------------------------------------------------ */
 
-static struct flaw {
-    uint64_t consumer, stream;
-    const char *name, *text;
-} flaws[] = {
-    {CONSUMER_FLAW_DELIVER_AT_PROPOSAL, 0, "DELIVER_AT_PROPOSAL",
-     "a message leaves when its hand-out is proposed"},
-    {0, STREAM_FLAW_SETTLED_KEPT, "SETTLED_KEPT", "a work queue keeps what was acknowledged"},
-    {0, STREAM_FLAW_BLOCK_WITHOUT_CONSUMERS, "BLOCK_WITHOUT_CONSUMERS",
-     "what consumers have pending is not in the state block"},
+static const struct runner_flaw flaws[] = {
+    {"DELIVER_AT_PROPOSAL", "a message leaves when its hand-out is proposed", 0,
+     CONSUMER_FLAW_DELIVER_AT_PROPOSAL},
+    {"SETTLED_KEPT", "a work queue keeps what was acknowledged", STREAM_FLAW_SETTLED_KEPT, 0},
+    {"BLOCK_WITHOUT_CONSUMERS", "what consumers have pending is not in the state block",
+     STREAM_FLAW_BLOCK_WITHOUT_CONSUMERS, 0},
 };
-#define FLAW_COUNT (sizeof flaws / sizeof flaws[0])
 
-static bool hunt_run(void *context, uint64_t seed, bool flawed)
+static void tell(void)
 {
-    const struct flaw *flaw = context;
-
-    return run_seed(seed, false, flawed ? flaw->consumer : 0, flawed ? flaw->stream : 0, NULL);
-}
-
-static int run_flaws(double seconds)
-{
-    unsigned found = 0;
-
-    for (size_t i = 0; i < FLAW_COUNT; i++) {
-        struct hunt one = {"sim_consumers", flaws[i].name, flaws[i].text,
-                           seconds,         hunt_run,      &flaws[i]};
-
-        found += hunt(&one);
-    }
-    printf("%u passed, %u failed\n", found, (unsigned)FLAW_COUNT - found);
-    return found == FLAW_COUNT ? EXIT_SUCCESS : EXIT_FAILURE;
-}
-
-static int run_many(double seconds, uint64_t from)
-{
-    double deadline = hunt_clock() + seconds;
-    uint64_t seed = from, bad = 0;
-    struct totals totals = {0};
-
-    for (; hunt_clock() < deadline && bad < 5; seed++)
-        bad += !run_seed(seed, false, 0, 0, &totals);
-    printf("sim_consumers: seeds %llu to %llu, %llu deliveries (%llu again), %llu confirmed acks, "
-           "%llu crashes, %llu given up; %llu other consumers made, %llu deleted, %llu changes "
-           "refused\n"
-           "%llu passed, %llu failed\n",
-           (unsigned long long)from, (unsigned long long)seed - 1, (unsigned long long)totals.heard,
-           (unsigned long long)totals.redelivered, (unsigned long long)totals.confirmed,
-           (unsigned long long)totals.crashes, (unsigned long long)totals.given_up,
-           (unsigned long long)totals.lives, (unsigned long long)totals.deaths,
-           (unsigned long long)totals.refused, (unsigned long long)(seed - from - bad),
-           (unsigned long long)bad);
-    return bad == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
-
-static void ended_by(int number)
-{
-    char text[96];
-    int size = snprintf(text, sizeof text, "seed %llu: signal %d\n0 passed, 1 failed\n",
-                        (unsigned long long)current_seed, number);
-
-    (void)!write(STDOUT_FILENO, text, (size_t)size);
-    _exit(EXIT_FAILURE);
-}
-
-static const struct flaw *flaw_named(const char *name)
-{
-    for (size_t i = 0; i < FLAW_COUNT; i++) {
-        if (strcmp(flaws[i].name, name) == 0)
-            return &flaws[i];
-    }
-    return NULL;
+    printf(", %llu deliveries (%llu again), %llu confirmed acks, %llu crashes, %llu given up; %llu "
+           "other consumers made, %llu deleted, %llu changes refused",
+           (unsigned long long)totals.heard, (unsigned long long)totals.redelivered,
+           (unsigned long long)totals.confirmed, (unsigned long long)totals.crashes,
+           (unsigned long long)totals.given_up, (unsigned long long)totals.lives,
+           (unsigned long long)totals.deaths, (unsigned long long)totals.refused);
 }
 
 int main(int argc, char **argv)
 {
-    const struct flaw *flaw = NULL;
-    const char *seed = NULL;
-    uint64_t from = 1;
-    double seconds = 60;
-    bool all_flaws = false;
+    static const struct runner runner = {
+        .name = "sim_consumers",
+        .run = run_seed,
+        .tell = tell,
+        .flaws = flaws,
+        .flaw_count = sizeof flaws / sizeof flaws[0],
+    };
 
-    setvbuf(stdout, NULL, _IOLBF, 0);
-    signal(SIGABRT, ended_by);
-    signal(SIGSEGV, ended_by);
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--flaws") == 0)
-            all_flaws = true;
-        else if (i + 1 < argc && strcmp(argv[i], "--seconds") == 0)
-            seconds = strtod(argv[++i], NULL);
-        else if (i + 1 < argc && strcmp(argv[i], "--seed") == 0)
-            seed = argv[++i];
-        else if (i + 1 < argc && strcmp(argv[i], "--from") == 0)
-            from = strtoull(argv[++i], NULL, 10);
-        else if (i + 1 < argc && strcmp(argv[i], "--flaw") == 0)
-            flaw = flaw_named(argv[++i]);
-        else
-            return 2;
-    }
-    if (all_flaws)
-        return run_flaws(seconds);
-    if (seed != NULL)
-        return run_seed(strtoull(seed, NULL, 10), true, flaw != NULL ? flaw->consumer : 0,
-                        flaw != NULL ? flaw->stream : 0, NULL)
-                   ? EXIT_SUCCESS
-                   : EXIT_FAILURE;
-    return run_many(seconds, from);
+    return runner_main(&runner, argc, argv);
 }

@@ -2,24 +2,21 @@
  * sim_features: what streams do beyond storing, on one server or three: counters and sums of
  * counters, mirrors, atomic and fast batches, messages that end and their markers, schedules, and a
  * work queue that is handed over to another stream; drawn at random, while servers die at any disk
- * operation, disks are full or refuse writes for a moment and leaders step down. In the end every stream is read whole on a leader and compared
- * with what the client was told (features_model.h).
+ * operation, disks are full or refuse writes for a moment and leaders step down. In the end every
+ * stream is read whole on a leader and compared with what the client was told (features_model.h).
  *
  *     sim_features --seed N [--flaw NAME] | --seconds N [--from S] | --flaws --seconds N
  */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/text.h"
 #include "server/stream/flaws.h"
-#include "tests/sim/client.h"
-#include "tests/sim/cluster_nodes.h"
+#include "tests/sim/fates.h"
 #include "tests/sim/features_model.h"
-#include "tests/sim/hunt.h"
 #include "tests/sim/leaks.h"
+#include "tests/sim/runner.h"
 
 #define MILLISECOND INT64_C(1000000)
 #define SECOND      INT64_C(1000000000)
@@ -28,7 +25,7 @@
 #define SETTLE_NS   (120 * SECOND)
 #define AT_ONCE     20u /* gets under way */
 #define DISK_BYTES  (UINT64_C(1) << 30)
-#define FULL_BYTES  4096u /* less than is used */
+#define FULL_BYTES  4096u   /* less than is used */
 #define WRITE_ERROR 300000u /* of a million */
 #define MEMBERS_MAX 7u
 
@@ -53,14 +50,11 @@ struct run {
     struct report report;
     struct sim *sim;
     struct prng prng;
-    struct nodes nodes;
-    size_t clients, home; /* the client's node; where it is connected */
-    struct sim_client client;
+    struct fates fates; /* of the servers, and of the client's connection */
     struct features_model model;
     unsigned fast_id, fast_next; /* the batch that is sent bit by bit; 0: none is */
-    unsigned made, crashes;
+    unsigned made;
     size_t sick; /* the node whose disk is; the nodes' count: none */
-    struct sim_faults faults[NODES_MAX]; /* of each when it is not */
     bool lone;   /* the queue and its taker have one replica each, and a consumer made beforehand */
     bool handed; /* that one is made */
     /* how far each stream was read in the end */
@@ -69,8 +63,6 @@ struct run {
     uint64_t reading, asked;
     bool read;
 };
-
-static uint64_t current_seed;
 
 static bool chance(struct run *run, uint32_t n, uint32_t of)
 {
@@ -158,7 +150,7 @@ static void say(struct run *run, const char *subject, const char *reply, const c
 
     report_say(&run->report, "> %s %s %.60s", subject, reply, payload);
     snprintf(headers, sizeof headers, "NATS/1.0\r\n%s\r\n", lines);
-    sim_client_publish(&run->client, subject, reply, lines[0] != 0 ? headers : "",
+    sim_client_publish(&run->fates.client, subject, reply, lines[0] != 0 ? headers : "",
                        bytes_of_text(payload));
 }
 
@@ -258,7 +250,7 @@ static void send_schedule(struct run *run)
     struct thing thing = {.kind = THING_SCHEDULE, .stream = ST_H};
     unsigned id = features_add(&run->model, &thing);
     int64_t due_ns =
-        io_wall(sim_node_io(run->sim, run->home)) + (int64_t)below(run, 2000) * MILLISECOND;
+        io_wall(sim_node_io(run->sim, run->fates.home)) + (int64_t)below(run, 2000) * MILLISECOND;
     char time[TEXT_TIME_MAX], subject[24], lines[160];
 
     if (id == THINGS_MAX)
@@ -282,7 +274,7 @@ static void step_down(struct run *run)
 {
     char subject[60];
 
-    if (run->nodes.count == 1)
+    if (run->fates.nodes.count == 1)
         return;
     snprintf(subject, sizeof subject, "$JS.API.STREAM.LEADER.STEPDOWN.%s",
              streams[below(run, ST_COUNT)].name);
@@ -313,34 +305,13 @@ static void act(struct run *run)
 
 /* ---- the servers' lives ---------------------------------------------------------------------- */
 
-static void nothing(void *context, size_t index)
-{
-    (void)context;
-    (void)index;
-}
-
-static enum sim_crash_mode crash_mode(struct run *run)
-{
-    return chance(run, 1, 2) ? SIM_CRASH_KILL : SIM_CRASH_POWER;
-}
-
-static void start_some(struct run *run, bool all)
-{
-    for (size_t i = 0; i < run->nodes.count; i++) {
-        bool calm = all || chance(run, 3, 4);
-
-        if (run->nodes.at[i].server == NULL && (all || chance(run, 1, 10)))
-            (void)nodes_start(&run->nodes, i, crash_mode(run), calm ? 0 : 1 + below(run, 150));
-    }
-}
-
 static void cure(struct run *run)
 {
-    if (run->sick < run->nodes.count) {
+    if (run->sick < run->fates.nodes.count) {
         sim_set_capacity(run->sim, run->sick, DISK_BYTES);
-        sim_set_faults(run->sim, run->sick, &run->faults[run->sick]);
+        sim_set_faults(run->sim, run->sick, &run->fates.faults[run->sick]);
     }
-    run->sick = run->nodes.count;
+    run->sick = run->fates.nodes.count;
 }
 
 /* For a moment a disk has no room, before the server can have seen it coming, or refuses writes. */
@@ -348,16 +319,16 @@ static void sicken(struct run *run)
 {
     struct sim_faults faults;
 
-    if (run->sick < run->nodes.count) {
+    if (run->sick < run->fates.nodes.count) {
         if (chance(run, 1, 4))
             cure(run);
         return;
     }
     if (!chance(run, 1, 30))
         return;
-    run->sick = (size_t)below(run, run->nodes.count);
+    run->sick = (size_t)below(run, run->fates.nodes.count);
     run->model.sick = true;
-    faults = run->faults[run->sick];
+    faults = run->fates.faults[run->sick];
     faults.write_error = WRITE_ERROR;
     if (chance(run, 1, 2))
         sim_set_capacity(run->sim, run->sick, FULL_BYTES);
@@ -365,85 +336,46 @@ static void sicken(struct run *run)
         sim_set_faults(run->sim, run->sick, &faults);
 }
 
-static void leave(struct run *run, size_t index)
+static void died(void *context, size_t index)
 {
-    run->crashes++;
+    struct run *run = context;
+
     if (index == run->sick)
         cure(run);
-    if (index == run->home)
-        sim_client_drop(&run->client);
-}
-
-static void live(struct run *run)
-{
-    size_t fallen = nodes_fallen(&run->nodes);
-
-    sicken(run);
-    if (fallen < run->nodes.count)
-        leave(run, fallen);
-    start_some(run, false);
-    if (!chance(run, 1, 50))
-        return;
-    fallen = (size_t)below(run, run->nodes.count);
-    if (!nodes_up(&run->nodes, fallen))
-        return;
-    if (chance(run, 1, 2)) {
-        sim_crash_after(run->sim, fallen, crash_mode(run), 1 + below(run, 60));
-    } else {
-        nodes_crash(&run->nodes, fallen, crash_mode(run));
-        leave(run, fallen);
-    }
 }
 
 static void connect_somewhere(struct run *run)
 {
-    size_t node = (size_t)below(run, run->nodes.count);
-
-    if (run->client.sock != NULL || !nodes_up(&run->nodes, node))
-        return;
-    run->fast_next = 0; /* its answers went to the connection before */
-    run->home = node;
-    sim_client_connect(&run->client, node, NODES_PORT, "_R.>");
+    if (fates_connect(&run->fates))
+        run->fast_next = 0; /* its answers went to the connection before */
 }
 
 /* ---- a run ----------------------------------------------------------------------------------- */
 
 static void begin(struct run *run, uint64_t seed, bool loud, uint64_t flaws)
 {
-    struct sim_faults faults;
-
     memset(run, 0, sizeof *run);
-    run->seed = current_seed = seed;
+    run->seed = seed;
     run->report.loud = loud;
     run->model.report = &run->report;
     run->sim = sim_create(seed);
     run->report.sim = run->sim;
     prng_seed(&run->prng, seed ^ UINT64_C(0xfea7));
-    nodes_init(&run->nodes, &run->report, run->sim, &run->prng, chance(run, 1, 2) ? 3 : 1);
-    run->sick = run->nodes.count;
-    run->nodes.dying = run->nodes.born = run->nodes.wiped = nothing;
+    fates_init(&run->fates, &run->report, run->sim, &run->prng, chance(run, 1, 2) ? 3 : 1, heard,
+               run);
+    run->fates.died = died;
+    run->fates.rarity = 50;
+    run->sick = run->fates.nodes.count;
     run->lone = seed % 2 == 0;
-    run->clients = sim_node_add(run->sim);
-    for (size_t i = 0; i < run->nodes.count; i++) {
-        struct options *options = &run->nodes.at[i].options;
-
-        options->cluster.configured = run->nodes.count > 1;
-        options->sim.stream_flaws = flaws;
-        options->sim.block_bytes = chance(run, 1, 2) ? 8 << 10 : 0;
-        faults = sim_faults_draw(&run->prng);
-        faults.write_error = faults.sync_error = faults.read_error = faults.short_count = 0;
-        faults.error_sticky = faults.sync_evicts = faults.net_reset = 0;
-        sim_set_faults(run->sim, i, &faults);
-        run->faults[i] = faults;
-    }
-    sim_client_init(&run->client, run->sim, sim_node_io(run->sim, run->clients), heard, run);
+    for (size_t i = 0; i < run->fates.nodes.count; i++)
+        run->fates.nodes.at[i].options.sim.stream_flaws = flaws;
 }
 
 static void end(struct run *run)
 {
-    nodes_deinit(&run->nodes);
+    fates_deinit(&run->fates);
     sim_destroy(run->sim);
-    sim_client_deinit(&run->client);
+    sim_client_deinit(&run->fates.client);
 }
 
 /* Runs until `done`, doing `step` some times a second while connected. */
@@ -455,7 +387,7 @@ static bool until(struct run *run, int64_t most_ns, bool (*done)(struct run *run
     while (!done(run) && report_good(&run->report)) {
         if (now(run) > deadline_ns)
             report_violate(&run->report, "%s does not happen", what);
-        if (!sim_client_connected(&run->client)) {
+        if (!sim_client_connected(&run->fates.client)) {
             connect_somewhere(run);
         } else if (now(run) >= again_ns) {
             step(run);
@@ -470,7 +402,7 @@ static bool until(struct run *run, int64_t most_ns, bool (*done)(struct run *run
  * while it is handed over, and each message is confirmed by itself. */
 static size_t replicas_of(const struct run *run)
 {
-    return run->lone && (run->made == ST_Q || run->made == ST_D) ? 1 : run->nodes.count;
+    return run->lone && (run->made == ST_Q || run->made == ST_D) ? 1 : run->fates.nodes.count;
 }
 
 static void make_consumer(struct run *run)
@@ -557,14 +489,7 @@ static void get_some(struct run *run)
 static void conclude(struct run *run)
 {
     cure(run);
-    for (size_t i = 0; i < run->nodes.count; i++) {
-        sim_crash_after(run->sim, i, SIM_CRASH_KILL, 0);
-        sim_heal(run->sim, i);
-    }
-    if (nodes_fallen(&run->nodes) < run->nodes.count)
-        sim_client_drop(&run->client);
-    for (int i = 0; i < 3; i++)
-        start_some(run, true);
+    fates_calm(&run->fates);
     sim_run(run->sim, 8 * SECOND); /* what ends has ended, what is scheduled has fired */
     if (!until(run, SETTLE_NS, is_settled, look, "what flows from stream to stream"))
         return;
@@ -582,22 +507,23 @@ static void conclude(struct run *run)
     features_end(&run->model);
 }
 
-struct totals {
+static struct {
     uint64_t things, crashes;
-};
+} totals;
 
-static bool run_seed(uint64_t seed, bool loud, uint64_t flaws, struct totals *totals)
+static bool run_seed(uint64_t seed, bool loud, const struct runner_flaw *flaw)
 {
     static struct run run;
     bool good;
 
-    begin(&run, seed, loud, flaws);
-    start_some(&run, true);
+    begin(&run, seed, loud, flaw->stream);
+    fates_start(&run.fates, true);
     if (until(&run, MADE_NS, is_made, make, "the streams")) {
         for (int i = 0; i < ACTIONS && report_good(&run.report); i++) {
             sim_run(run.sim, (int64_t)below(&run, 30 * MILLISECOND));
-            live(&run);
-            if (sim_client_connected(&run.client))
+            sicken(&run);
+            fates_live(&run.fates);
+            if (sim_client_connected(&run.fates.client))
                 act(&run);
             else
                 connect_somewhere(&run);
@@ -608,122 +534,52 @@ static bool run_seed(uint64_t seed, bool loud, uint64_t flaws, struct totals *to
     good = report_good(&run.report);
     if (loud || !good)
         printf("seed %llu: %s (%zu nodes, %u things, %u crashes)\n", (unsigned long long)seed,
-               good ? "good" : run.report.violation, run.nodes.count, run.model.count, run.crashes);
-    if (totals != NULL) {
-        totals->things += run.model.count;
-        totals->crashes += run.crashes;
-    }
+               good ? "good" : run.report.violation, run.fates.nodes.count, run.model.count,
+               run.fates.crashes);
+    totals.things += run.model.count;
+    totals.crashes += run.fates.crashes;
     end(&run);
     return good;
 }
 
 /* ---- main ------------------------------------------------------------------------------------ */
 
-static struct flaw {
-    uint64_t flaw;
-    const char *name, *text;
-} flaws[] = {
-    {STREAM_FLAW_COUNTER_WHOLE, "COUNTER_WHOLE",
-     "a counter from a source is added whole, not what it has moved by"},
-    {STREAM_FLAW_COUNTER_KEPT, "COUNTER_KEPT", "a counter that never came to be is added to"},
-    {STREAM_FLAW_POSITION_LOST, "POSITION_LOST", "what was taken from a source is not remembered"},
-    {STREAM_FLAW_HAND_OVER_SKIPS, "HAND_OVER_SKIPS",
-     "who leads anew passes over the first message that it is handed"},
-    {STREAM_FLAW_HANDED_OVER_EARLY, "HANDED_OVER_EARLY",
-     "what is handed over is confirmed before it is applied"},
-    {STREAM_FLAW_FAST_GAP, "FAST_GAP", "a fast batch goes on behind a gap that was to end it"},
-    {STREAM_FLAW_BATCH_HALF, "BATCH_HALF",
-     "of an atomic batch that is refused, what came before the reason stays"},
-    {STREAM_FLAW_BLOCK_WITHOUT_ENDS, "BLOCK_WITHOUT_ENDS",
-     "when messages end is not in the state block"},
-    {STREAM_FLAW_BLOCK_WITHOUT_SCHEDULES, "BLOCK_WITHOUT_SCHEDULES",
-     "when schedules fire is not in the state block"},
-    {STREAM_FLAW_SCHEDULE_KEPT, "SCHEDULE_KEPT",
-     "a schedule that has fired for good is not removed"},
+static const struct runner_flaw flaws[] = {
+    {"COUNTER_WHOLE", "a counter from a source is added whole, not what it has moved by",
+     STREAM_FLAW_COUNTER_WHOLE, 0},
+    {"COUNTER_KEPT", "a counter that never came to be is added to", STREAM_FLAW_COUNTER_KEPT, 0},
+    {"POSITION_LOST", "what was taken from a source is not remembered", STREAM_FLAW_POSITION_LOST,
+     0},
+    {"HAND_OVER_SKIPS", "who leads anew passes over the first message that it is handed",
+     STREAM_FLAW_HAND_OVER_SKIPS, 0},
+    {"HANDED_OVER_EARLY", "what is handed over is confirmed before it is applied",
+     STREAM_FLAW_HANDED_OVER_EARLY, 0},
+    {"FAST_GAP", "a fast batch goes on behind a gap that was to end it", STREAM_FLAW_FAST_GAP, 0},
+    {"BATCH_HALF", "of an atomic batch that is refused, what came before the reason stays",
+     STREAM_FLAW_BATCH_HALF, 0},
+    {"BLOCK_WITHOUT_ENDS", "when messages end is not in the state block",
+     STREAM_FLAW_BLOCK_WITHOUT_ENDS, 0},
+    {"BLOCK_WITHOUT_SCHEDULES", "when schedules fire is not in the state block",
+     STREAM_FLAW_BLOCK_WITHOUT_SCHEDULES, 0},
+    {"SCHEDULE_KEPT", "a schedule that has fired for good is not removed",
+     STREAM_FLAW_SCHEDULE_KEPT, 0},
 };
-#define FLAW_COUNT (sizeof flaws / sizeof flaws[0])
 
-static bool hunt_run(void *context, uint64_t seed, bool flawed)
+static void tell(void)
 {
-    return run_seed(seed, false, flawed ? ((const struct flaw *)context)->flaw : 0, NULL);
-}
-
-static int run_flaws(double seconds)
-{
-    unsigned found = 0;
-
-    for (size_t i = 0; i < FLAW_COUNT; i++) {
-        struct hunt one = {"sim_features", flaws[i].name, flaws[i].text,
-                           seconds,        hunt_run,      &flaws[i]};
-
-        found += hunt(&one);
-    }
-    printf("%u passed, %u failed\n", found, (unsigned)FLAW_COUNT - found);
-    return found == FLAW_COUNT ? EXIT_SUCCESS : EXIT_FAILURE;
-}
-
-static int run_many(double seconds, uint64_t from)
-{
-    double deadline = hunt_clock() + seconds;
-    uint64_t seed = from, bad = 0;
-    struct totals totals = {0};
-
-    for (; hunt_clock() < deadline && bad < 5; seed++)
-        bad += !run_seed(seed, false, 0, &totals);
-    printf("sim_features: seeds %llu to %llu, %llu publishes and batches, %llu crashes\n"
-           "%llu passed, %llu failed\n",
-           (unsigned long long)from, (unsigned long long)seed - 1,
-           (unsigned long long)totals.things, (unsigned long long)totals.crashes,
-           (unsigned long long)(seed - from - bad), (unsigned long long)bad);
-    return bad == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
-
-static void ended_by(int number)
-{
-    char text[96];
-    int size = snprintf(text, sizeof text, "seed %llu: signal %d\n0 passed, 1 failed\n",
-                        (unsigned long long)current_seed, number);
-
-    (void)!write(STDOUT_FILENO, text, (size_t)size);
-    _exit(EXIT_FAILURE);
-}
-
-static uint64_t flaw_named(const char *name)
-{
-    for (size_t i = 0; i < FLAW_COUNT; i++) {
-        if (strcmp(flaws[i].name, name) == 0)
-            return flaws[i].flaw;
-    }
-    return 0;
+    printf(", %llu publishes and batches, %llu crashes", (unsigned long long)totals.things,
+           (unsigned long long)totals.crashes);
 }
 
 int main(int argc, char **argv)
 {
-    const char *seed = NULL;
-    uint64_t from = 1, flaw = 0;
-    double seconds = 60;
-    bool all_flaws = false;
+    static const struct runner runner = {
+        .name = "sim_features",
+        .run = run_seed,
+        .tell = tell,
+        .flaws = flaws,
+        .flaw_count = sizeof flaws / sizeof flaws[0],
+    };
 
-    setvbuf(stdout, NULL, _IOLBF, 0);
-    signal(SIGABRT, ended_by);
-    signal(SIGSEGV, ended_by);
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--flaws") == 0)
-            all_flaws = true;
-        else if (i + 1 < argc && strcmp(argv[i], "--seconds") == 0)
-            seconds = strtod(argv[++i], NULL);
-        else if (i + 1 < argc && strcmp(argv[i], "--seed") == 0)
-            seed = argv[++i];
-        else if (i + 1 < argc && strcmp(argv[i], "--from") == 0)
-            from = strtoull(argv[++i], NULL, 10);
-        else if (i + 1 < argc && strcmp(argv[i], "--flaw") == 0)
-            flaw = flaw_named(argv[++i]);
-        else
-            return 2;
-    }
-    if (all_flaws)
-        return run_flaws(seconds);
-    if (seed != NULL)
-        return run_seed(strtoull(seed, NULL, 10), true, flaw, NULL) ? EXIT_SUCCESS : EXIT_FAILURE;
-    return run_many(seconds, from);
+    return runner_main(&runner, argc, argv);
 }

@@ -165,6 +165,35 @@ class Words(Hostile):
         self.fails(UNREACHABLE, "rtt", "--socks-proxy", "socks5://127.0.0.1:1", says=r"no SOCKS proxy at 127\.0\.0\.1:1")
         self.fails(UNREACHABLE, "rtt", "-s", "nats://[::1]:1", says=r"no server at \[::1\]:1")
 
+    def test_a_count_below_one_is_refused_instead_of_nothing_done(self):
+        self.run_cli("stream", "add", "COUNT", "--subjects", "count", "--defaults")
+        for words in (["pub", "x", "hi"], ["request", "x", "hi"], ["sub", "x"], ["reply", "x", "hi"], ["top"], ["events"],
+                      ["rtt"], ["stream", "view", "COUNT"], ["consumer", "next", "COUNT", "c"], ["kv", "watch", "B"],
+                      ["object", "watch", "B"]):
+            for count in ("0", "-1", str(LEAST)):
+                self.fails(USAGE, *words, "--count", count, says="--count must be at least 1", next_says="--count 10")
+
+    def test_figures_at_the_end_of_their_range_are_out_of_range(self):
+        for words in (["--msgs", str(2**63 - 1)], ["--msgs", "0"], ["--msgs", "-1"], ["--size", str(2**62)]):
+            self.fails(USAGE, "bench", "pub", "x", *words, says="out of range")
+
+    def test_minus_one_is_no_limit_for_an_age_too(self):
+        self.out("stream", "add", "AGES", "--subjects", "ages", "--max-age", "1h", "--defaults")
+        self.assertEqual(self.json("stream", "edit", "AGES", "--max-age", "-1", "--force")["config"]["max_age"], 0)
+        self.out("stream", "add", "AGED", "--subjects", "aged", "--max-age=-1", "--defaults")
+
+    def test_check_and_dump_fail_in_the_words_of_every_command(self):
+        for tool in ("check", "dump"):
+            self.fails(USAGE, tool, "/nowhere", says="/nowhere is no data directory", next_says="-sd, or store_dir")
+            self.fails(USAGE, tool, self.server.directory, says="in use by a running server", next_says="stop it first")
+
+    def test_the_name_of_an_object_obeys_no_terminal(self):
+        name = "x\n\x1b[2J"
+        self.out("object", "add", "NAMES")
+        self.run_cli("object", "put", "NAMES", "--name", name, stdin="content")
+        for words in (["object", "info", "NAMES", name], ["object", "ls", "NAMES"]):
+            self.assertIn("x??[2J", self.attack(words, {}).stdout)
+
 
 class Contexts(Hostile):
     def save(self, text):

@@ -4,6 +4,9 @@ Everything here that is not marked as our own promise also holds for the referen
 """
 
 import json
+import os
+import shutil
+import tempfile
 import unittest
 
 from cluster import ClusterCase
@@ -224,6 +227,64 @@ class Accounts(TracingCase):
         self.assertEqual((told(b)[2], silent(a)), ([first, passed], None))
 
 
+    def test_replies_are_followed_to_the_account_that_asked_and_no_further(self):
+        a, b = self.start_both()
+        self.listen(a, b"y", b"tr")
+        self.listen(b, b"re", b"tr")
+        for headers in (DEST, ONLY):
+            publish(b, b"yy", b"A: b\r\n", reply=b"re")
+            reply = a.message()[1]
+            publish(a, reply, headers)
+            events = told(a)[2]
+            self.assertEqual(events, [came(reply.decode()), {"type": "si", "acc": "B", "from": reply.decode(), "to": "re"}])
+            if headers == DEST:
+                self.assertIn(b"Nats-Trace-Dest: trace disabled\r\n", b.message()[2])
+        self.assertIsNone(silent(b))
+
+    def test_a_chain_of_services_is_followed_to_its_end(self):
+        server = self.start(
+            accounts(
+                A="exports: [{service: y, allow_trace: true}]",
+                B="imports: [{service: {account: A, subject: y}, to: yy}], exports: [{service: yy, allow_trace: true}]",
+                C="imports: [{service: {account: B, subject: yy}, to: yyy}]",
+            )
+        )
+        a, c = self.user(server, "a"), self.user(server, "c")
+        self.listen(a, b"y")
+        self.listen(c, b"tr")
+        publish(c, b"yyy", DEST, reply=b"re")
+        self.assertEqual(
+            told(c)[2][1:],
+            [
+                {"type": "si", "acc": "B", "from": "yyy", "to": "yy"},
+                {"type": "si", "acc": "A", "from": "yy", "to": "y"},
+                went("y", acc="A"),
+            ],
+        )
+
+    def test_what_another_account_keeps_is_not_told_of_there(self):
+        server = self.start(
+            accounts(
+                A='exports: [{stream: "x.>"}]',
+                B='jetstream: enabled, imports: [{stream: {account: A, subject: "x.>"}}]',
+            ),
+            jetstream=True,
+        )
+        a, b = self.user(server, "a"), self.user(server, "b")
+        self.listen(a, b"tr")
+        self.listen(b, b"in", b"tr")
+        body = b'{"name":"S","subjects":["x.>"]}'
+        b.send(b"PUB $JS.API.STREAM.CREATE.S in %d\r\n" % len(body) + body + b"\r\n")
+        b.message()
+        publish(a, b"x.1", DEST)
+        self.assertNotIn("js", [each["type"] for each in told(a)[2]])
+        publish(a, b"x.1", ONLY)
+        told(a)
+        b.send(b"PUB $JS.API.STREAM.INFO.S in 0\r\n\r\n")
+        self.assertEqual(json.loads(b.message()[3])["state"]["messages"], 1)
+        self.assertIsNone(silent(b))
+
+
 class Streams(TracingCase):
     def start_stream(self, **config):
         server = self.start(accounts(A="jetstream: enabled"), jetstream=True)
@@ -288,11 +349,11 @@ class Streams(TracingCase):
         self.assertTrue(json.loads(a.message()[3])["success"])
 
 
-class Cluster(ClusterCase):
-    def client(self, node, *subjects):
+class TracedCluster(ClusterCase):
+    def client(self, node, *subjects, **credentials):
         client = Connection(self.nodes[node].port)
         self.addCleanup(client.__exit__)
-        client.connect(headers=True, no_responders=True)
+        client.connect(headers=True, no_responders=True, **credentials)
         for i, subject in enumerate(subjects):
             client.send(b"SUB %s %d\r\n" % (subject, i + 1))
         client.flush()
@@ -308,18 +369,24 @@ class Cluster(ClusterCase):
         self.assertIsNone(silent(listener))
         return events
 
+    def until_hops(self, client, listener, subject, count):
+        """Until it is known at the client's server who listens at the others."""
+
+        def only():
+            publish(client, subject, ONLY)
+            return told(listener)[1]
+
+        self.until(lambda hops: hops == count, only)
+        while silent(listener):
+            pass
+
+
+class Cluster(TracedCluster):
     def test_each_server_tells_of_its_own_part(self):
         listener = self.client(0, b"tr")
         receivers = [self.client(node, b"s") for node in (1, 2)]
         client = self.client(0)
-
-        def both():
-            publish(client, b"s", ONLY)
-            return told(listener)[1]
-
-        self.until(lambda hops: hops == 2, both)
-        while silent(listener):
-            pass
+        self.until_hops(client, listener, b"s", 2)
         for headers in (DEST, ONLY):
             events = self.traced(client, listener, b"s", headers, 3)
             hops, entries = events.pop("")
@@ -347,6 +414,48 @@ class Cluster(ClusterCase):
             self.assertEqual(events["1"][1][1:], [js])
         state = self.api(0, "STREAM.INFO.S")["state"]
         self.assertEqual(state["messages"], 2)
+
+
+class ClusterOfAccounts(TracedCluster):
+    def arguments(self, number):
+        directory = tempfile.mkdtemp(prefix="millrace-tracing-")
+        self.addCleanup(shutil.rmtree, directory, ignore_errors=True)
+        path = os.path.join(directory, "c.conf")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(
+                accounts(
+                    A='jetstream: enabled, exports: [{stream: "x.>"}, {service: y, allow_trace: true}]',
+                    B='jetstream: enabled, imports: [{stream: {account: A, subject: "x.1"}, allow_trace: true},'
+                    ' {stream: {account: A, subject: "x.2"}}, {service: {account: A, subject: y}, to: yy}]',
+                )
+            )
+        return ["-c", path]
+
+    def user(self, node, who, *subjects):
+        return self.client(node, *subjects, user=who, **{"pass": who})
+
+    def test_events_of_other_servers_come_to_the_account_that_asked(self):
+        a, b = self.user(0, "a", b"tr"), self.user(0, "b", b"tr")
+        self.user(1, "a", b"y")
+        receiver = self.user(2, "b", b"x.*")
+        self.until_hops(a, a, b"x.1", 1)
+        self.until_hops(b, b, b"yy", 1)
+        events = self.traced(a, a, b"x.1", DEST, 2)
+        self.assertEqual(events["1"][1][-1]["type"], "eg")
+        self.assertEqual(receiver.message()[0], b"x.1")
+        events = self.traced(b, b, b"yy", DEST, 2)
+        self.assertEqual(events["1"][1][1], went("y"))
+
+    def test_nobody_is_told_in_an_account_that_did_not_let_them(self):
+        a, b = self.user(0, "a", b"tr"), self.user(1, "b", b"tr")
+        receiver = self.user(2, "b", b"x.*")
+        self.until_hops(a, a, b"x.1", 1)
+        events = self.traced(a, a, b"x.2", ONLY, 1)
+        self.assertIsNone(silent(receiver))
+        events = self.traced(a, a, b"x.2", DEST, 1)
+        self.assertEqual([each["type"] for each in events[""][1]], ["in"])
+        self.assertEqual(receiver.message()[0], b"x.2")
+        self.assertIsNone(silent(b))
 
 
 if __name__ == "__main__":

@@ -33,8 +33,9 @@ struct machine {
     uint64_t count, filled;
     bool leads, captured, filling, elsewhere;
     unsigned taken;
-    bool deaf; /* nothing comes in or goes out */
-    bool asks; /* two things, instead of taking at once what it fills */
+    bool deaf;        /* nothing comes in or goes out */
+    bool asks;        /* two things, instead of taking at once what it fills */
+    unsigned refuses; /* so many blocks, some time after it has begun to fill */
     struct buf body;
 };
 
@@ -220,6 +221,11 @@ static void flush(void *context)
     if (m->captured) {
         m->captured = false;
         replica_block(m->replica, &m->body, &local);
+    }
+    if (m->filling && m->refuses > 0) {
+        m->filling = false;
+        m->refuses--;
+        replica_fill_refused(m->replica);
     }
     if (m->filling) {
         m->filling = false;
@@ -859,6 +865,24 @@ START_TEST(what_is_not_answered_is_asked_again_however_much_else_is)
 }
 END_TEST
 
+START_TEST(a_block_that_is_found_to_make_no_sense_later_is_given_up_and_another_comes)
+{
+    struct machine *m;
+
+    begin(0);
+    publish(20);
+    m = follower();
+    m->refuses = 2;
+    m->count += 5;
+    publish(40);
+    pass(5 * SECOND);
+    ck_assert_uint_eq(m->refuses, 0);
+    ck_assert_uint_eq(m->taken, 1);
+    ck_assert(equal());
+    end();
+}
+END_TEST
+
 int main(void)
 {
     const TTest *tests[] = {
@@ -877,6 +901,7 @@ int main(void)
         nobody_is_told_to_differ_by_less_than_a_majority_or_about_something_else,
         a_state_that_is_not_the_majoritys_is_not_taken,
         what_is_not_answered_is_asked_again_however_much_else_is,
+        a_block_that_is_found_to_make_no_sense_later_is_given_up_and_another_comes,
     };
 
     return UNIT_RUN_PLAIN("replica_heal", tests);

@@ -163,6 +163,28 @@ START_TEST(what_the_publisher_expected_is_not_stored_a_second_time)
 }
 END_TEST
 
+START_TEST(a_block_with_no_room_for_its_source_goes_without)
+{
+    static char block[EFFECT_HEADERS_MAX + 1];
+    struct buf scratch;
+    struct bytes out;
+
+    for (size_t size = EFFECT_HEADERS_MAX - 40; size <= EFFECT_HEADERS_MAX; size++) {
+        int head = snprintf(block, sizeof block, "NATS/1.0\r\nX: ");
+
+        memset(block + head, 'x', size - (size_t)head);
+        memcpy(block + size - 4, "\r\n\r\n", 4);
+        buf_init(&scratch, SIZE_MAX);
+        out = origin_headers(bytes_of(block, size), BYTES("O 1 > > o"), &scratch);
+        ck_assert_uint_le(out.size, EFFECT_HEADERS_MAX);
+        ck_assert_uint_eq(origin_header_value(out, BYTES("X")).size, size - 17);
+        ck_assert_int_eq(origin_header_value(out, BYTES("Nats-Stream-Source")).size > 0,
+                         size + strlen("Nats-Stream-Source: O 1 > > o\r\n") <= EFFECT_HEADERS_MAX);
+        buf_deinit(&scratch);
+    }
+}
+END_TEST
+
 /* ---- deciding ---------------------------------------------------------------------------------
  */
 
@@ -391,6 +413,57 @@ START_TEST(a_full_stream_takes_nothing_and_moves_no_position)
 }
 END_TEST
 
+static void too_large(struct rig *rig, bool sourced, uint64_t sequence, bool last_copy)
+{
+    struct origin_message m = message(sequence, "");
+
+    m.payload = BYTES("eleven here");
+    m.last_copy = last_copy;
+    if (sourced)
+        decide_sourced(&rig->decider, 0, 1, &m, rig->now_ns, &rig->gather, &decision);
+    else
+        decide_mirrored(&rig->decider, &m, &rig->gather, &decision);
+    rig->gathered += decision.records;
+}
+
+START_TEST(a_source_passes_over_what_it_can_never_take)
+{
+    struct rig *rig = begin("\"sources\":[{\"name\":\"O\"}],\"max_msg_size\":10");
+
+    too_large(rig, true, 2, false);
+    ck_assert_int_eq(decision.outcome, DECIDE_DUPLICATE);
+    ck_assert_uint_eq(decision.error, 10054);
+    ck_assert_uint_eq(decision.records, 1);
+    rig_settle(rig);
+    ck_assert_uint_eq(position(rig, 0), 2);
+    ck_assert_uint_eq(index_count(rig->state.index), 0);
+    too_large(rig, true, 3, true);
+    ck_assert_int_eq(decision.outcome, DECIDE_REFUSE);
+    ck_assert_uint_eq(decision.records, 0);
+    rig_destroy(rig);
+}
+END_TEST
+
+START_TEST(a_mirror_passes_over_what_it_can_never_take)
+{
+    struct rig *rig = begin("\"mirror\":{\"name\":\"O\"},\"max_msg_size\":10");
+
+    mirror(rig, 1);
+    too_large(rig, false, 2, false);
+    ck_assert_int_eq(decision.outcome, DECIDE_DUPLICATE);
+    ck_assert_uint_eq(decision.error, 10054);
+    ck_assert_uint_eq(decision.records, 0);
+    mirror(rig, 3);
+    ck_assert_int_eq(decision.outcome, DECIDE_STORE);
+    rig_settle(rig);
+    ck_assert_uint_eq(rig->state.last_seq, 3);
+    ck_assert_uint_eq(index_count(rig->state.index), 2);
+    too_large(rig, false, 4, true);
+    ck_assert_int_eq(decision.outcome, DECIDE_REFUSE);
+    rig_destroy(rig);
+}
+END_TEST
+
 START_TEST(a_position_outlives_the_config_that_does_not_name_it)
 {
     struct rig *rig = begin("\"sources\":[{\"name\":\"O\"},{\"name\":\"P\"}]");
@@ -450,6 +523,7 @@ int main(void)
         failures_wait_longer_up_to_a_bound_and_success_forgets_them,
         an_answer_says_where_the_consumer_starts_or_what_is_wrong,
         what_the_publisher_expected_is_not_stored_a_second_time,
+        a_block_with_no_room_for_its_source_goes_without,
         a_mirror_keeps_sequence_and_time_and_skips_the_gaps,
         a_skip_alone_moves_the_end_once,
         a_skip_waits_for_the_messages_before_it,
@@ -459,6 +533,8 @@ int main(void)
         a_duplicate_moves_the_position_alone,
         what_does_not_fit_the_batch_leaves_nothing_of_itself,
         a_full_stream_takes_nothing_and_moves_no_position,
+        a_source_passes_over_what_it_can_never_take,
+        a_mirror_passes_over_what_it_can_never_take,
         a_position_outlives_the_config_that_does_not_name_it,
         a_state_block_keeps_positions,
     };

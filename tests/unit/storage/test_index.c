@@ -4,7 +4,7 @@
 #include "base/prng.h"
 #include "base/scratch.h"
 #include "base/subject.h"
-#include "storage/index.h"
+#include "storage/index_count.h"
 #include "tests/unit/unit.h"
 
 /* ---- a naive index: an array of all messages ever, walked from end to end
@@ -99,11 +99,25 @@ static void check_sums(const struct index *index, const struct model *model)
     ck_assert_uint_eq(index_last(index), last);
 }
 
+/* However small the parts are. */
+static void check_count(const struct index *index, const struct index_filter *filter, uint64_t from,
+                        uint64_t snapshot, uint64_t expected)
+{
+    for (uint64_t most = 1; most <= 4; most += 3) {
+        struct index_count count;
+
+        index_count_begin(&count, index, filter, from, snapshot);
+        while (!index_count_part(&count, most))
+            continue;
+        ck_assert_uint_eq(count.count, expected);
+    }
+}
+
 static void check_walks(const struct index *index, const struct model *model,
                         const struct index_filter *filter, uint64_t from, uint64_t up_to)
 {
     const struct model_message *next = NULL, *previous = NULL;
-    uint64_t pending = 0, pending_last = 0;
+    uint64_t pending = 0, pending_last = 0, above = 0;
     struct index_entry entry;
 
     for (size_t i = 0; i < model->count; i++) {
@@ -114,6 +128,7 @@ static void check_walks(const struct index *index, const struct model *model,
         if (message->sequence >= from) {
             next = next == NULL ? message : next;
             pending++;
+            above += message->sequence > up_to;
             if (message->sequence <= up_to && newest_of_subject(model, i, up_to))
                 pending_last++;
         }
@@ -128,6 +143,8 @@ static void check_walks(const struct index *index, const struct model *model,
         check_entry(previous, &entry);
     ck_assert_uint_eq(index_pending(index, filter, from), pending);
     ck_assert_uint_eq(index_pending_last(index, filter, from, up_to), pending_last);
+    check_count(index, filter, from, 0, pending);
+    check_count(index, filter, from, up_to, pending_last + above);
 }
 
 static void check_message(const struct index *index, const struct model *model, size_t i,
@@ -556,9 +573,50 @@ START_TEST(a_sequence_is_added_once_and_in_order)
 }
 END_TEST
 
+/* Many subjects, many messages of one, many messages: none is looked at whole in one part. */
+START_TEST(a_part_of_a_count_is_bounded)
+{
+    static const struct {
+        const char *filter;
+        uint64_t from, snapshot, parts_min;
+    } cases[] = {
+        {"s.*", 0, 0, 40},
+        {"one", 2000, 0, 9},
+        {"*", 2000, 0, 19},
+        {"s.*", 0, 4000, 40},
+    };
+    struct index *index = index_create(7);
+    char subject[16];
+
+    for (uint64_t sequence = 1; sequence <= 8000; sequence++) {
+        snprintf(subject, sizeof subject, sequence % 2 == 0 ? "one" : "s.%u", (unsigned)sequence);
+        index_add(index, &(struct index_entry){.sequence = sequence,
+                                               .time_ns = (int64_t)sequence,
+                                               .place = sequence,
+                                               .record_size = 9,
+                                               .stored_size = 8,
+                                               .subject = bytes_of_text(subject)});
+    }
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct bytes text = bytes_of_text(cases[i].filter);
+        struct index_filter filter = {.subjects = &text, .count = 1};
+        struct index_count count;
+        uint64_t parts = 1;
+
+        index_count_begin(&count, index, &filter, cases[i].from, cases[i].snapshot);
+        while (!index_count_part(&count, 100))
+            parts++;
+        ck_assert_uint_ge(parts, cases[i].parts_min);
+        ck_assert_uint_le(parts, 90);
+    }
+    index_destroy(index);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *tests[] = {
+        a_part_of_a_count_is_bounded,
         few_subjects_are_found_as_by_looking_at_every_message,
         many_subjects_are_found_as_by_looking_at_every_message,
         long_histories_are_found_as_by_looking_at_every_message,

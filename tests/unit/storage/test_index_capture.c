@@ -211,12 +211,53 @@ START_TEST(damaged_pieces_are_an_answer)
 }
 END_TEST
 
+START_TEST(it_is_put_back_a_thousand_messages_a_step)
+{
+    struct index *index = index_create(1), *restored = index_create(2);
+    struct index_restoring *restoring;
+    struct index_capture *capture;
+    struct buf pieces, places;
+    size_t before = 0;
+    enum err err;
+    struct held held;
+
+    prng_seed(&prng, 1);
+    sequence = 0;
+    buf_init(&pieces, SIZE_MAX);
+    buf_init(&places, SIZE_MAX);
+    for (unsigned i = 0; i < 5000; i++)
+        add(index, 100);
+    held = hold(index);
+    capture = index_capture_begin(index, &pieces);
+    while (index_capture_step(capture, 1))
+        continue;
+    ck_assert(index_capture_places(capture, &places));
+    index_capture_end(capture);
+    restoring =
+        index_restoring_begin(restored, buf_bytes(&pieces), buf_bytes(&places), same_place, NULL);
+    while ((err = index_restoring_step(restoring, 1)) == ERR_AGAIN) {
+        ck_assert_uint_gt(index_count(restored), before);
+        ck_assert_uint_le(index_count(restored), before + 1024);
+        before = index_count(restored);
+    }
+    ck_assert_int_eq(err, OK);
+    index_restoring_end(restoring);
+    check_same(&held, restored);
+    heap_give(held.at);
+    buf_deinit(&pieces);
+    buf_deinit(&places);
+    index_destroy(index);
+    index_destroy(restored);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *tests[] = {
         what_an_index_held_is_put_back_whatever_went_on_meanwhile,
         an_empty_index_is_an_empty_one_again,
         damaged_pieces_are_an_answer,
+        it_is_put_back_a_thousand_messages_a_step,
     };
 
     return UNIT_RUN_PLAIN("index_capture", tests);
