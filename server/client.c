@@ -147,6 +147,7 @@ static uint8_t *out_grow(struct client *client, size_t size)
 {
     if (client->out.at == NULL)
         client->out = clients_spare_take(client->clients);
+    clients_spare_widen(client->clients, &client->out, size);
     return buf_reserve(&client->out, size);
 }
 

@@ -34,6 +34,7 @@
 /* What waits for one client before those that can wait do so. More is no faster: it outgrows the
  * caches and the buffers that are kept. */
 #define CLIENTS_MUCH_MAX       (3u << 20)
+#define CLIENTS_WIDEN_MIN      (64u << 10)
 #define CLIENTS_SPARES_MAX     64u
 #define CLIENTS_SPARE_SIZE_MAX (4u << 20) /* of one buffer that is kept */
 #define CLIENTS_SPARE_SUM_MAX  (8u << 20) /* of all */
@@ -189,6 +190,9 @@ void clients_retire(struct clients *clients);
 /* Buffers without a limit, recycled. */
 struct buf clients_spare_take(struct clients *clients);
 void clients_spare_give(struct clients *clients, struct buf *buf);
+/* Before `size` more bytes go into `buf`: if that is much, they and what it holds may move to a
+ * larger spare, since growing it would map new memory each time. */
+void clients_spare_widen(struct clients *clients, struct buf *buf, size_t size);
 
 /* The next client that has something to send or to end, NULL when none; it is no longer dirty. */
 struct client *clients_dirty_next(struct clients *clients);

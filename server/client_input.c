@@ -273,6 +273,7 @@ static void in_add(struct client *client, struct bytes b)
     if (client->in.at == NULL)
         client->in = clients_spare_take(client->clients);
     /* Once for the whole frame, whose size max_payload bounds. */
+    clients_spare_widen(client->clients, &client->in, need > b.size ? need : b.size);
     (void)buf_reserve(&client->in, need > b.size ? need : b.size);
     memcpy(client->in.at + client->in.size, b.at, b.size);
     buf_commit(&client->in, b.size);

@@ -65,6 +65,44 @@ void clients_spare_give(struct clients *clients, struct buf *buf)
     buf_init(buf, SIZE_MAX / 2);
 }
 
+/* Of those that hold so much the largest: what grows for a large message mostly grows on. */
+static struct buf *find_larger(struct clients *clients, size_t need)
+{
+    struct buf *found = NULL;
+
+    for (size_t i = 0; i < clients->spares_count; i++) {
+        struct buf *spare = &clients->spares[i];
+
+        if (spare->capacity >= need && (found == NULL || spare->capacity > found->capacity))
+            found = spare;
+    }
+    return found;
+}
+
+void clients_spare_widen(struct clients *clients, struct buf *buf, size_t size)
+{
+    size_t need = buf->size + size;
+    struct buf *spare, larger;
+
+    if (need <= CLIENTS_WIDEN_MIN || need <= buf->capacity)
+        return;
+    spare = find_larger(clients, need);
+    if (spare == NULL)
+        return;
+    larger = *spare;
+    clients->spares_size -= larger.capacity;
+    if (buf->size > 0)
+        (void)buf_add(&larger, buf_bytes(buf));
+    if (buf->capacity > 0) {
+        buf_clear(buf);
+        clients->spares_size += buf->capacity;
+        *spare = *buf;
+    } else {
+        *spare = clients->spares[--clients->spares_count];
+    }
+    *buf = larger;
+}
+
 struct client *clients_dirty_next(struct clients *clients)
 {
     struct client *client = clients->dirty;

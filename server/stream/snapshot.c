@@ -15,7 +15,7 @@
 #define TAIL_MAX      (256u << 20)
 #define REMOVED_MAX   (4u << 20) /* messages that leave meanwhile */
 #define TURN_BYTES    (1u << 20)
-#define RETRY_NS      INT64_C(2000000)
+#define RETRY_NS      INT64_C(20000000)  /* for one that acknowledges nothing though it may */
 #define LOOK_NS       INT64_C(250000000) /* while it waits: is there still somebody? */
 #define LOOK_FIRST_NS INT64_C(5000000)
 #define INTEREST_NS   INT64_C(2000000000) /* for somebody to listen at first */
@@ -63,6 +63,7 @@ struct stream_snapshot {
     char ack[600]; /* where chunks are acknowledged */
     uint64_t chunks;
     uint32_t unacked;
+    uint32_t limit; /* of `unacked`: the window, or less while the receiver is behind */
     struct timer timer;
     int64_t patience_ns; /* until then somebody has to listen, or to acknowledge */
     bool listened;
@@ -493,7 +494,7 @@ static bool pump_one(struct stream_snapshot *snapshot, size_t *budget, int64_t *
         *wait_ns = snapshot->listened ? LOOK_NS : LOOK_FIRST_NS;
         return false;
     }
-    if (router_congested(stream_router(stream))) {
+    if (snapshot->unacked >= snapshot->limit) {
         *wait_ns = RETRY_NS;
         return false;
     }
@@ -511,6 +512,9 @@ static bool pump_one(struct stream_snapshot *snapshot, size_t *budget, int64_t *
     }
     *budget -= snapshot->chunk_size;
     send_chunk(snapshot);
+    /* From then on a chunk leaves when one was taken: more would only pile up here. */
+    snapshot->limit =
+        router_congested(stream_router(stream)) ? snapshot->unacked : snapshot->window;
     return true;
 }
 
@@ -532,7 +536,11 @@ void stream_snapshot_turn(struct stream *stream)
 
 static void fire(struct timer *timer)
 {
-    stream_mark(owner_of(timer, struct stream_snapshot, timer)->stream);
+    struct stream_snapshot *snapshot = owner_of(timer, struct stream_snapshot, timer);
+
+    if (snapshot->limit < snapshot->window)
+        snapshot->limit++;
+    stream_mark(snapshot->stream);
 }
 
 static void acked(void *owner, const struct message *message)
@@ -573,6 +581,7 @@ bool stream_snapshot_begin(struct stream *stream, const struct snapshot_wish *wi
         .config = heap_copy(wish->config),
         .chunk_size = wish->chunk_size,
         .window = wish->window,
+        .limit = wish->window,
         .whole = wish->whole,
         .owner = wish->owner,
         .ended = wish->ended,

@@ -319,6 +319,40 @@ START_TEST(bytes_in_flight_count_as_waiting)
 }
 END_TEST
 
+START_TEST(a_buffer_that_grows_much_takes_the_largest_spare_with_what_it_holds)
+{
+    struct clients clients = {0};
+    struct buf buf, spare;
+
+    for (size_t i = 0; i < 3; i++) {
+        buf_init(&spare, SIZE_MAX / 2);
+        (void)buf_reserve(&spare, (size_t)(i == 1 ? 1u << 20 : 1000));
+        clients_spare_give(&clients, &spare);
+    }
+    buf_init(&buf, SIZE_MAX / 2);
+    ck_assert(BUF_ADD(&buf, "what it holds"));
+    clients_spare_widen(&clients, &buf, 1000); /* little */
+    ck_assert_uint_lt(buf.capacity, 1000);
+    clients_spare_widen(&clients, &buf, 2u << 20); /* more than any has */
+    ck_assert_uint_lt(buf.capacity, 1000);
+    clients_spare_widen(&clients, &buf, 100000);
+    ck_assert_uint_eq(buf.capacity, 1u << 20);
+    ck_assert(bytes_equal(buf_bytes(&buf), BYTES("what it holds")));
+    ck_assert_uint_eq(clients.spares_count, 3); /* its own for that one */
+    clients_spare_give(&clients, &buf);
+    ck_assert_uint_eq(clients.spares_count, 4);
+    clients_spare_widen(&clients, &buf, 100000); /* holds nothing, has nothing to give */
+    ck_assert_uint_eq(buf.capacity, 1u << 20);
+    ck_assert_uint_eq(clients.spares_count, 3);
+    buf_deinit(&buf);
+    while (clients.spares_count > 0) {
+        clients.spares_size -= clients.spares[clients.spares_count - 1].capacity;
+        buf_deinit(&clients.spares[--clients.spares_count]);
+    }
+    ck_assert_uint_eq(clients.spares_size, 0);
+}
+END_TEST
+
 START_TEST(a_receiver_that_is_behind_stalls_its_producer_and_shows_as_congestion)
 {
     struct client publisher, slow;
@@ -473,6 +507,7 @@ int main(void)
         who_does_not_read_is_given_up_alone_and_told_nothing,
         bytes_in_flight_count_as_waiting,
         a_receiver_that_is_behind_stalls_its_producer_and_shows_as_congestion,
+        a_buffer_that_grows_much_takes_the_largest_spare_with_what_it_holds,
         who_cannot_read_headers_gets_the_message_without,
         info_greets_and_answers_the_first_ping_after_connect_of_a_protocol_1_client,
         the_first_ping_follows_connect_by_two_seconds_and_traffic_spares_the_next,
