@@ -201,6 +201,17 @@ static const struct flag purge_flags[] = {
     {"keep", 0, FLAG_NUMBER, "N", "All but the last N", NULL},
 };
 
+static int check_purge(struct cli *cli)
+{
+    if (args_number(&cli->args, "keep", 0) < 0)
+        return cli_fail(cli, EXIT_USAGE, "--keep 0, or without it, to remove all",
+                        "fewer than no messages cannot be kept");
+    if (args_number(&cli->args, "seq", 1) < 1)
+        return cli_fail(cli, EXIT_USAGE, "--seq 100, to remove those before it",
+                        "the first message is number 1");
+    return EXIT_DONE;
+}
+
 static int run_purge(struct cli *cli)
 {
     static const struct form_flag members[] = {
@@ -208,8 +219,10 @@ static int run_purge(struct cli *cli)
     const struct json *answer;
     struct form form;
     const char *name;
-    int result = pick_stream(cli, 0, &name);
+    int result = check_purge(cli);
 
+    if (result == EXIT_DONE)
+        result = pick_stream(cli, 0, &name);
     if (result == EXIT_DONE)
         result = pick_confirmed(cli, cli_print(cli, "Really purge Stream %s", name));
     if (result != EXIT_DONE)

@@ -270,7 +270,8 @@ static int need_subjects(struct form *form, bool asking)
 {
     const char *answer;
 
-    if (form_has(form, "subjects") || form_has(form, "mirror") || form_has(form, "sources"))
+    if (api_count(form_parse(form), "subjects") > 0 || form_has(form, "mirror") ||
+        form_has(form, "sources"))
         return EXIT_DONE;
     answer = asking ? cli_ask(form->cli, "Subjects", "") : NULL;
     if (answer == NULL || answer[0] == 0)
