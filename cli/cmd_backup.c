@@ -66,6 +66,29 @@ static void begin_bar(struct cli *cli, struct bar *bar, uint64_t total)
     bar->shown = bar->shown && wanted(cli, "progress");
 }
 
+/* How long the server may be silent: what --timeout says, else long enough for a slow disk. Where
+ * it may work for long, a shorter one does not count. */
+static int64_t silence(struct cli *cli)
+{
+    return args_flag(&cli->args, "timeout")->given ? cli->settings.timeout_ns : SILENCE_NS;
+}
+
+static int64_t patience(const struct cli *cli)
+{
+    return cli->settings.timeout_ns > PATIENCE_NS ? cli->settings.timeout_ns : PATIENCE_NS;
+}
+
+/* Of waiting for `waited`. */
+static int fail_waiting(struct cli *cli, enum conn_verdict verdict, int64_t waited)
+{
+    if (verdict != CONN_TIMEOUT)
+        return cli_fail_conn(cli, verdict);
+    return cli_fail(cli, EXIT_TIMEOUT,
+                    cli_print(cli, "--timeout %llds, if it is only slow; its log may say more",
+                              (long long)(waited / 500000000) + 1),
+                    "the server said nothing for %s", human_duration(cli, waited));
+}
+
 static int cannot_write(struct cli *cli, const char *path)
 {
     return cli_fail(cli, EXIT_FAILED, "a directory where there is room", "cannot write %s: %s",
@@ -140,21 +163,21 @@ static int heed_end(struct backing *b, const struct msg *msg)
 static int receive(struct backing *b)
 {
     struct cli *cli = b->cli;
-    int64_t patience = args_on(&cli->args, "check") ? PATIENCE_NS : SILENCE_NS;
+    int64_t wait = args_on(&cli->args, "check") ? patience(cli) : silence(cli);
 
     for (;;) {
         struct msg msg;
-        enum conn_verdict verdict = conn_next_of(&cli->conn, b->sid, conn_now() + patience, &msg);
+        enum conn_verdict verdict = conn_next_of(&cli->conn, b->sid, conn_now() + wait, &msg);
         int result;
 
         if (verdict != CONN_OK)
-            return cli_fail_conn(cli, verdict);
+            return fail_waiting(cli, verdict, wait);
         if (msg.payload.size == 0)
             return heed_end(b, &msg);
         result = take_chunk(b, &msg);
         if (result != EXIT_DONE)
             return result;
-        patience = SILENCE_NS;
+        wait = silence(cli);
     }
 }
 
@@ -270,7 +293,7 @@ static const struct flag restore_flags[] = {
 
 struct restoring {
     struct cli *cli;
-    const char *folder, *stream, *to;
+    const char *folder, *data, *stream, *to;
     int fd;
     uint64_t bytes, chunks, in_flight;
     bool over; /* the server has said its last word: `result` */
@@ -285,9 +308,9 @@ static int read_object(struct cli *cli, const char *path, const char *next,
     struct json_error wrong;
     struct bytes text;
 
-    if (!file_read(path, META_MAX, &cli->arena, &text))
+    if (!file_read_regular(path, META_MAX, &cli->arena, &text))
         return cli_fail(cli, errno == ENOENT ? EXIT_MISSING : EXIT_FAILED, next,
-                        "cannot read %s: %s", path, strerror(errno));
+                        "cannot read %s: %s", path, file_why(errno));
     *json = json_parse(&cli->arena, text, &wrong);
     if (*json != NULL && (*json)->type == JSON_OBJECT)
         return EXIT_DONE;
@@ -345,16 +368,16 @@ static int make_request(struct restoring *r, const char **request)
 }
 
 /* An answer is empty, or it is the last: how the restore went. */
-static int take_answer(struct restoring *r, int64_t patience)
+static int take_answer(struct restoring *r, int64_t wait)
 {
     struct cli *cli = r->cli;
     struct json_error wrong;
     struct msg msg;
     uint64_t number;
-    enum conn_verdict verdict = conn_answer(&cli->conn, conn_now() + patience, &number, &msg);
+    enum conn_verdict verdict = conn_answer(&cli->conn, conn_now() + wait, &number, &msg);
 
     if (verdict != CONN_OK)
-        return cli_fail_conn(cli, verdict);
+        return fail_waiting(cli, verdict, wait);
     r->in_flight--;
     if (msg_status(&msg, NULL) == 503)
         return cli_fail(cli, EXIT_FAILED, "the same again; the server's log says more",
@@ -394,18 +417,18 @@ static int send_all(struct restoring *r)
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            return cli_fail(r->cli, EXIT_FAILED, NULL, "cannot read %s: %s", r->folder,
+            return cli_fail(r->cli, EXIT_FAILED, NULL, "cannot read %s: %s", r->data,
                             strerror(errno));
         result = send_chunk(r, bytes_of(chunk, (size_t)got));
         while (result == EXIT_DONE && !r->over && r->in_flight >= SEND_WINDOW)
-            result = take_answer(r, SILENCE_NS);
+            result = take_answer(r, silence(r->cli));
     }
     while (result == EXIT_DONE && !r->over && r->in_flight > 0)
-        result = take_answer(r, SILENCE_NS);
+        result = take_answer(r, silence(r->cli));
     if (result == EXIT_DONE && !r->over)
         result = send_chunk(r, NO_BODY);
     if (result == EXIT_DONE && !r->over)
-        result = take_answer(r, PATIENCE_NS);
+        result = take_answer(r, patience(r->cli));
     if (result == EXIT_DONE && !r->over)
         result =
             cli_fail(r->cli, EXIT_FAILED, cli_print(r->cli, "millrace stream info %s", r->stream),
@@ -457,16 +480,17 @@ static int restore_from(struct restoring *r, const char *request)
 static int run_restore(struct cli *cli)
 {
     struct restoring r = {.cli = cli, .folder = args_word(&cli->args, 0)};
-    const char *request, *data = cli_print(cli, "%s/" DATA_NAME, r.folder);
+    const char *request;
     int result = make_request(&r, &request);
 
     if (result != EXIT_DONE)
         return result;
-    r.fd = open(data, O_RDONLY | O_CLOEXEC);
+    r.data = cli_print(cli, "%s/" DATA_NAME, r.folder);
+    r.fd = file_open(r.data);
     if (r.fd < 0)
         return cli_fail(cli, errno == ENOENT ? EXIT_MISSING : EXIT_FAILED,
                         "a directory that `millrace stream backup` has filled",
-                        "cannot read %s: %s", data, strerror(errno));
+                        "cannot read %s: %s", r.data, file_why(errno));
     result = restore_from(&r, request);
     (void)close(r.fd);
     return result;

@@ -60,6 +60,15 @@ static int create(struct cli *cli, const char *stream, const struct form *form, 
                     bytes_of_text(form_json(&request)), answer);
 }
 
+/* The file that --config names, if it does. EXIT_DONE, or said. */
+static int read_config(struct form *form)
+{
+    const char *config = args_text(&form->cli->args, "config");
+
+    return config == NULL ? EXIT_DONE
+                          : form_read(form, config, "millrace consumer info STREAM NAME --json");
+}
+
 static int run_add(struct cli *cli)
 {
     const struct json *answer;
@@ -69,12 +78,45 @@ static int run_add(struct cli *cli)
 
     form_init(&form, cli);
     if (result == EXIT_DONE)
+        result = read_config(&form);
+    if (result == EXIT_DONE)
         result = consumer_config_take_flags(&form);
     if (result == EXIT_DONE)
         result = consumer_config_complete(&form);
     if (result == EXIT_DONE)
         result = create(cli, stream, &form, "create", &answer);
     return result == EXIT_DONE ? show(cli, answer) : result;
+}
+
+/* What the consumer is to be: as it is or as a file says, with what flags say; its names stay. */
+static int make_edited(struct form *form, const struct json *config)
+{
+    const struct json *durable = api_get(config, "durable_name"), *name = api_get(config, "name");
+    bool from_file = args_text(&form->cli->args, "config") != NULL;
+    int result = EXIT_DONE;
+
+    form_init(form, form->cli);
+    if (from_file)
+        result = read_config(form);
+    else if (!form_load(form, config))
+        result = cli_fail(form->cli, EXIT_FAILED, NULL, "the configuration has too many members");
+    if (result == EXIT_DONE)
+        result = consumer_config_take_flags(form);
+    if (result != EXIT_DONE || !from_file)
+        return result;
+    form_remove(form, "durable_name");
+    if (name != NULL)
+        form_text(form, "name", cli_text(form->cli, name->text));
+    if (durable != NULL)
+        form_text(form, "durable_name", cli_text(form->cli, durable->text));
+    return EXIT_DONE;
+}
+
+static int say_edit(struct cli *cli, const struct form *form)
+{
+    if (cli->json)
+        cli_say_json(cli, bytes_of_text(form_json(form)));
+    return EXIT_DONE;
 }
 
 static int run_edit(struct cli *cli)
@@ -89,8 +131,11 @@ static int run_edit(struct cli *cli)
     if (result != EXIT_DONE)
         return result;
     form_init(&form, cli);
-    (void)form_load(&form, api_get(info, "config"));
-    result = consumer_config_take_flags(&form);
+    result = make_edited(&form, api_get(info, "config"));
+    if (result == EXIT_DONE && form_show_changes(&form, api_get(info, "config")) == 0)
+        fputs("Nothing would change\n", stderr);
+    if (result == EXIT_DONE && args_on(&cli->args, "dry-run"))
+        return say_edit(cli, &form);
     if (result == EXIT_DONE)
         result = pick_confirmed(cli, cli_print(cli, "Really edit Consumer %s > %s", stream, name));
     if (result == EXIT_DONE)

@@ -134,6 +134,20 @@ static int list_json(struct cli *cli, const char **names, size_t count, const ch
     return EXIT_DONE;
 }
 
+static const struct flag ls_flags[] = {
+    {"names", 'n', FLAG_SWITCH, NULL, "Names only", NULL},
+};
+
+static int say_names(struct cli *cli, const char **names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        printf("%s%s%s", cli->json ? (i > 0 ? ", " : "[") : "",
+               cli->json ? form_quote(cli, names[i]) : names[i], cli->json ? "" : "\n");
+    if (cli->json)
+        puts(count > 0 ? "]" : "[]");
+    return EXIT_DONE;
+}
+
 static int run_ls(struct cli *cli)
 {
     static const char *const heads[] = {"Name", "Description", "Server"};
@@ -141,6 +155,8 @@ static int run_ls(struct cli *cli)
     size_t count = context_list(&names, &cli->arena);
     struct grid grid;
 
+    if (args_on(&cli->args, "names"))
+        return say_names(cli, names, count);
     if (cli->json)
         return list_json(cli, names, count, selected);
     if (count == 0) {
@@ -239,7 +255,7 @@ static const struct command commands[] = {
      "Any flag of `millrace help flags` that says where or who; what is saved already stays.",
      FLAGS(save_flags), run_save, true},
     {"context ls", "list", "", 0, 0, "List the saved contexts", "millrace context ls", NULL,
-     NO_FLAGS, run_ls, true},
+     FLAGS(ls_flags), run_ls, true},
     {"context info", "show", "[<name>]", 0, 1, "Show one, or the selected one",
      "millrace context info local", NULL, NO_FLAGS, run_info, true},
     {"context select", "switch", "<name>", 1, 1, "Use it when no other is named",

@@ -57,7 +57,8 @@ int checkup_end(struct checkup *c, int result)
     if (result == EXIT_DONE && c->cli->json)
         cli_say_json(c->cli, buf_bytes(&c->text));
     else if (result == EXIT_DONE)
-        printf("\n%u problems, %u warnings\n", c->problems, c->warnings);
+        printf("\n%u problem%s, %u warning%s\n", c->problems, c->problems == 1 ? "" : "s",
+               c->warnings, c->warnings == 1 ? "" : "s");
     buf_deinit(&c->text);
     return result == EXIT_DONE && c->problems > 0 ? EXIT_FAILED : result;
 }

@@ -317,13 +317,51 @@ static int run_purge(struct cli *cli)
 
 /* ---- ls, history, watch ---------------------------------------------------------------------- */
 
+struct listing {
+    struct cli *cli;
+    bool values, verbose;
+    struct grid grid; /* with `verbose` */
+};
+
+static void list_key(struct listing *listing, const struct kv_entry *entry)
+{
+    struct cli *cli = listing->cli;
+    struct bytes line = bytes_take(entry->value, bytes_find(entry->value, '\n'));
+
+    if (cli->json)
+        show_json(entry, !listing->values);
+    else if (listing->verbose)
+        grid_add(&listing->grid,
+                 (const char *const[]){cli_text(cli, entry->key), when(cli, entry->created_ns),
+                                       cli_print(cli, "%llu", (unsigned long long)entry->revision),
+                                       cli_text(cli, line)});
+    else if (listing->values)
+        printf("%.*s: %.*s\n", BYTES_ARG(entry->key), BYTES_ARG(entry->value));
+    else
+        printf("%.*s\n", BYTES_ARG(entry->key));
+}
+
+static void begin_listing(struct listing *listing, struct cli *cli, const char *bucket)
+{
+    static const char *const heads[] = {"Key", "Created", "Revision", "Value"};
+    bool verbose = args_on(&cli->args, "verbose") && !args_on(&cli->args, "names");
+
+    *listing = (struct listing){.cli = cli,
+                                .verbose = verbose,
+                                .values = args_on(&cli->args, "values") ||
+                                          (verbose && args_on(&cli->args, "display-value"))};
+    grid_init(&listing->grid, cli, cli_print(cli, "Contents for bucket '%s'", bucket), heads,
+              listing->values ? 4 : 3);
+    listing->grid.right = 4;
+}
+
 int kv_list_keys(struct cli *cli, const char *bucket, const char *filter)
 {
-    bool values = args_on(&cli->args, "values");
+    struct listing listing;
     const struct reader_options options = {
         .filter = kv_key_subject(cli, bucket, filter != NULL ? filter : ">"),
         .deliver = "last_per_subject",
-        .headers_only = !values};
+        .headers_only = !args_on(&cli->args, "values") && !args_on(&cli->args, "display-value")};
     const struct json *info;
     struct reader reader;
     int result = kv_check(cli, bucket, filter, true);
@@ -332,6 +370,7 @@ int kv_list_keys(struct cli *cli, const char *bucket, const char *filter)
         result = kv_info(cli, bucket, &info);
     if (result == EXIT_DONE)
         result = reader_begin(&reader, cli, kv_stream(cli, bucket), &options);
+    begin_listing(&listing, cli, bucket);
     for (uint64_t i = 0; result == EXIT_DONE && i < reader.pending; i++) {
         struct reader_item item;
         struct kv_entry entry;
@@ -340,17 +379,13 @@ int kv_list_keys(struct cli *cli, const char *bucket, const char *filter)
 
         if (verdict != CONN_OK)
             return cli_fail_conn(cli, verdict);
-        if (!read_item(&item, &entry) || entry.operation != KV_PUT)
-            continue;
-        if (cli->json)
-            show_json(&entry, !values);
-        else if (values)
-            printf("%.*s: %.*s\n", BYTES_ARG(entry.key), BYTES_ARG(entry.value));
-        else
-            printf("%.*s\n", BYTES_ARG(entry.key));
+        if (read_item(&item, &entry) && entry.operation == KV_PUT)
+            list_key(&listing, &entry);
     }
     if (result == EXIT_DONE)
         reader_end(&reader);
+    if (result == EXIT_DONE && listing.verbose && !cli->json)
+        grid_show(&listing.grid);
     return result;
 }
 

@@ -26,7 +26,18 @@ static const struct flag add_flags[] = {
     {"compress", 0, FLAG_SWITCH, NULL, "Compress what is stored", NULL},
     {"tags", 0, FLAG_LIST, "TAG", "Only on servers with this tag", NULL},
     {"cluster", 0, FLAG_TEXT, "NAME", "Only on servers of this cluster", NULL},
+    {"source", 0, FLAG_LIST, "BUCKET", "Take in the keys of another bucket", NULL},
 };
+
+static struct schema_strings sources(struct cli *cli)
+{
+    const struct flag_value *names = args_flag(&cli->args, "source");
+    struct bytes *at = ARENA_ARRAY(&cli->arena, struct bytes, names->count + 1);
+
+    for (size_t i = 0; i < names->count; i++)
+        at[i] = bytes_of_text(names->list[i]);
+    return (struct schema_strings){.at = at, .count = names->count};
+}
 
 static int run_add(struct cli *cli)
 {
@@ -44,6 +55,7 @@ static int run_add(struct cli *cli)
         .replicas = args_number(&cli->args, "replicas", 1),
         .compressed = args_on(&cli->args, "compress"),
         .placement = bucket_placement(cli, &placement),
+        .sources = sources(cli),
     };
     struct stream_config config;
     int result = bucket_storage(cli, &bucket.storage);
@@ -110,6 +122,8 @@ static int run_ls(struct cli *cli)
 static const struct flag ls_flags[] = {
     {"names", 'n', FLAG_SWITCH, NULL, "Names only", NULL},
     {"values", 'v', FLAG_SWITCH, NULL, "Keys with their values", NULL},
+    {"verbose", 0, FLAG_SWITCH, NULL, "Keys with what is known of them", NULL},
+    {"display-value", 0, FLAG_SWITCH, NULL, "With --verbose their values, too", NULL},
 };
 
 static const struct command commands[] = {

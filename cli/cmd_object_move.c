@@ -14,6 +14,7 @@
 #include "cli/interrupt.h"
 #include "cli/object_store.h"
 #include "cli/pick.h"
+#include "cli/plain.h"
 #include "cli/reader.h"
 #include "objstore/object_name.h"
 
@@ -30,7 +31,7 @@ static const struct flag put_flags[] = {
 
 struct putting {
     struct cli *cli;
-    const char *bucket, *subject;
+    const char *bucket, *subject, *file;
     int fd;
     struct object object;
     struct bar bar;
@@ -107,7 +108,7 @@ static int cannot_read(struct putting *p)
     const char *why = strerror(errno);
 
     if (!interrupt_came(&p->interrupt))
-        return cli_fail(p->cli, EXIT_FAILED, NULL, "cannot read: %s", why);
+        return cli_fail(p->cli, EXIT_FAILED, NULL, "cannot read %s: %s", p->file, why);
     p->cli->conn.wake = -1; /* told: what cleans up now may talk */
     return cli_fail(p->cli, EXIT_FAILED, NULL, "interrupted");
 }
@@ -180,16 +181,16 @@ static int say_put(struct putting *p, int64_t took)
         buf_deinit(&text);
         return EXIT_DONE;
     }
-    printf("Stored %s > %.*s: %s in %s chunks in %s\n", p->bucket, BYTES_ARG(p->object.name),
-           human_size(cli, p->object.size), human_count(cli, p->object.chunks),
-           human_duration(cli, took));
+    printf("Stored %s > %s: %s in %s chunks in %s\n", p->bucket,
+           plain_text(cli, cli_text(cli, p->object.name)), human_size(cli, p->object.size),
+           human_count(cli, p->object.chunks), human_duration(cli, took));
     return EXIT_DONE;
 }
 
-static int put_file(struct cli *cli, const char *bucket, const char *name, int fd)
+static int put_file(struct cli *cli, const char *bucket, const char *name, const char *file, int fd)
 {
     const char *description = args_text(&cli->args, "description");
-    struct putting p = {.cli = cli, .bucket = bucket, .fd = fd};
+    struct putting p = {.cli = cli, .bucket = bucket, .file = file, .fd = fd};
     int64_t begun = conn_now(), chunk = args_number(&cli->args, "chunk-size", OBJECT_CHUNK_DEFAULT);
     struct object before = {0};
     struct bytes time;
@@ -221,6 +222,7 @@ static int run_put(struct cli *cli)
     const char *bucket = args_word(&cli->args, 0), *file = args_word(&cli->args, 1);
     const char *name = args_text(&cli->args, "name");
     bool standard = file == NULL || strcmp(file, "-") == 0;
+    struct stat stat;
     int fd, result;
 
     if (standard && name == NULL)
@@ -230,9 +232,15 @@ static int run_put(struct cli *cli)
     if (result != EXIT_DONE)
         return result;
     fd = standard ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0 && fstat(fd, &stat) == 0 && S_ISDIR(stat.st_mode)) {
+        (void)close(fd);
+        return cli_fail(cli, EXIT_USAGE, cli->command->example, "%s is a directory",
+                        standard ? "standard input" : file);
+    }
     if (fd < 0)
         return cli_fail(cli, EXIT_FAILED, NULL, "cannot read %s: %s", file, strerror(errno));
-    result = put_file(cli, bucket, name != NULL ? name : file, fd);
+    result =
+        put_file(cli, bucket, name != NULL ? name : file, standard ? "standard input" : file, fd);
     if (!standard)
         (void)close(fd);
     return result;
@@ -376,11 +384,15 @@ static int run_get(struct cli *cli)
     struct getting g = {.cli = cli, .bucket = args_word(&cli->args, 0)};
     int64_t begun = conn_now();
     struct bytes time;
+    struct stat there;
     int result = object_store_need(cli, &g.bucket, name, &g.object, &time);
 
     if (path == NULL)
         path = basename((char *)(uintptr_t)cli_print(cli, "%s", name));
     g.standard = strcmp(path, "-") == 0;
+    if (result == EXIT_DONE && !g.standard && stat(path, &there) == 0 && S_ISDIR(there.st_mode))
+        result = cli_fail(cli, EXIT_USAGE, cli_print(cli, "--output %s/NAME", path),
+                          "%s is a directory", path);
     if (result == EXIT_DONE && !g.standard && access(path, F_OK) == 0)
         result = pick_confirmed(cli, cli_print(cli, "Replace existing file %s", path));
     if (result == EXIT_DONE)
@@ -390,7 +402,7 @@ static int run_get(struct cli *cli)
                g.bucket, form_quote(cli, name), form_quote(cli, path),
                (unsigned long long)g.object.size, (double)(conn_now() - begun) / 1e9);
     else if (result == EXIT_DONE && !g.standard)
-        printf("Wrote: %s to %s in %s\n", human_size(cli, g.object.size), path,
+        printf("Wrote: %s to %s in %s\n", human_size(cli, g.object.size), plain_text(cli, path),
                human_duration(cli, conn_now() - begun));
     return result;
 }

@@ -77,37 +77,30 @@ static int fetch_info(struct cli *cli, const char *name, const struct json **inf
     return api_call(cli, cli_print(cli, "STREAM.INFO.%s", name), (struct bytes){0}, info);
 }
 
-static int run_info(struct cli *cli)
+static const struct flag info_flags[] = {
+    {"state", 0, FLAG_SWITCH, NULL, "Only what it holds (--json shows all)", NULL},
+};
+
+static int show_by_name(struct cli *cli, const char *name, bool state)
 {
     const struct json *info;
+    int result = fetch_info(cli, name, &info);
+
+    if (result != EXIT_DONE || cli->json || !state)
+        return result == EXIT_DONE ? show(cli, info) : result;
+    stream_show_state(cli, info);
+    return EXIT_DONE;
+}
+
+static int run_info(struct cli *cli)
+{
     const char *name;
     int result = pick_stream(cli, 0, &name);
 
-    if (result == EXIT_DONE)
-        result = fetch_info(cli, name, &info);
-    return result == EXIT_DONE ? show(cli, info) : result;
+    return result == EXIT_DONE ? show_by_name(cli, name, args_on(&cli->args, "state")) : result;
 }
 
 /* ---- edit ------------------------------------------------------------------------------------ */
-
-/* What will be another, member by member; how many. */
-static unsigned show_changes(struct cli *cli, const struct json *before, const struct form *after)
-{
-    unsigned changes = 0;
-
-    for (size_t i = 0; i < after->count; i++) {
-        const struct json *old = json_get(before, bytes_of_text(after->fields[i].key));
-        struct bytes was = old == NULL ? BYTES("(unset)") : form_write(cli, old);
-
-        if (bytes_equal(was, after->fields[i].value))
-            continue;
-        if (changes++ == 0)
-            fputs("Differences (-old +new):\n", stderr);
-        fprintf(stderr, "  -%s: %.*s\n  +%s: %.*s\n", after->fields[i].key, BYTES_ARG(was),
-                after->fields[i].key, BYTES_ARG(after->fields[i].value));
-    }
-    return changes;
-}
 
 static int update(struct cli *cli, const char *name, const struct form *form)
 {
@@ -142,7 +135,7 @@ static int run_edit(struct cli *cli)
         result = stream_config_take_flags(&form);
     if (result != EXIT_DONE)
         return result;
-    if (show_changes(cli, api_get(info, "config"), &form) == 0)
+    if (form_show_changes(&form, api_get(info, "config")) == 0)
         return cli_fail(cli, EXIT_USAGE, "millrace stream edit ORDERS --max-age 7d",
                         "nothing would change");
     if (args_on(&cli->args, "dry-run")) {
@@ -201,6 +194,17 @@ static const struct flag purge_flags[] = {
     {"keep", 0, FLAG_NUMBER, "N", "All but the last N", NULL},
 };
 
+static int check_purge(struct cli *cli)
+{
+    if (args_number(&cli->args, "keep", 0) < 0)
+        return cli_fail(cli, EXIT_USAGE, "--keep 0, or without it, to remove all",
+                        "fewer than no messages cannot be kept");
+    if (args_number(&cli->args, "seq", 1) < 1)
+        return cli_fail(cli, EXIT_USAGE, "--seq 100, to remove those before it",
+                        "the first message is number 1");
+    return EXIT_DONE;
+}
+
 static int run_purge(struct cli *cli)
 {
     static const struct form_flag members[] = {
@@ -208,8 +212,10 @@ static int run_purge(struct cli *cli)
     const struct json *answer;
     struct form form;
     const char *name;
-    int result = pick_stream(cli, 0, &name);
+    int result = check_purge(cli);
 
+    if (result == EXIT_DONE)
+        result = pick_stream(cli, 0, &name);
     if (result == EXIT_DONE)
         result = pick_confirmed(cli, cli_print(cli, "Really purge Stream %s", name));
     if (result != EXIT_DONE)
@@ -225,7 +231,7 @@ static int run_purge(struct cli *cli)
         return EXIT_DONE;
     }
     printf("Purged %llu messages\n\n", (unsigned long long)api_u64(answer, "purged"));
-    return run_info(cli);
+    return show_by_name(cli, name, false);
 }
 
 static const struct command commands[] = {
@@ -236,7 +242,7 @@ static const struct command commands[] = {
      "millrace stream edit ORDERS --max-age 7d --force", NULL, stream_config_flags,
      STREAM_CONFIG_FLAGS, run_edit},
     {"stream info", "nfo i", "[<stream>]", 0, 1, "What a stream is and holds",
-     "millrace stream info ORDERS", NULL, NO_FLAGS, run_info},
+     "millrace stream info ORDERS", NULL, FLAGS(info_flags), run_info},
     {"stream rm", "delete del", "[<stream>]", 0, 1, "Remove a stream and its messages",
      "millrace stream rm ORDERS --force", NULL, FLAGS(force_flags), run_rm},
     {"stream purge", NULL, "[<stream>]", 0, 1, "Remove messages, keep the stream",

@@ -204,6 +204,9 @@ static int run_report(struct cli *cli)
 static const struct flag subject_flags[] = {
     {"filter", 0, FLAG_TEXT, "SUBJECT", "Only what matches", NULL},
     {"names", 'n', FLAG_SWITCH, NULL, "Subjects only", NULL},
+    {"sort", 0, FLAG_TEXT, "name|messages", "Their order; the most messages come last (name)",
+     NULL},
+    {"reverse", 'R', FLAG_SWITCH, NULL, "The other way round", NULL},
 };
 
 /* Pages of subjects come as members of state.subjects. */
@@ -236,6 +239,48 @@ static int fetch_subjects(struct cli *cli, const char *name, struct grid *grid)
     return EXIT_DONE;
 }
 
+struct subject_row {
+    const char *subject, *count;
+};
+
+static int by_subject(const void *a, const void *b)
+{
+    const struct subject_row *x = a, *y = b;
+
+    return strcmp(x->subject, y->subject);
+}
+
+static int by_messages(const void *a, const void *b)
+{
+    const struct subject_row *x = a, *y = b;
+    uint64_t left = strtoull(x->count, NULL, 10), right = strtoull(y->count, NULL, 10);
+
+    return left != right ? (left > right) - (left < right) : by_subject(a, b);
+}
+
+/* Rows of a grid of two columns. */
+static int sort_subjects(struct cli *cli, struct grid *grid)
+{
+    static const char *const orders[] = {"name:subject", "messages:count"};
+    const char *text = args_text(&cli->args, "sort");
+    const char *order = text == NULL ? orders[0] : form_choose(text, orders, 2);
+    struct subject_row *rows = (struct subject_row *)(void *)grid->cells;
+
+    static_assert(sizeof(*rows) == 2 * sizeof(*grid->cells));
+    if (order == NULL)
+        return cli_fail(cli, EXIT_USAGE, "--sort messages", "subjects cannot be sorted by \"%s\"",
+                        text);
+    if (grid->rows > 1)
+        qsort(rows, grid->rows, sizeof(*rows), order == orders[0] ? by_subject : by_messages);
+    for (size_t i = 0; args_on(&cli->args, "reverse") && i < grid->rows / 2; i++) {
+        struct subject_row kept = rows[i];
+
+        rows[i] = rows[grid->rows - 1 - i];
+        rows[grid->rows - 1 - i] = kept;
+    }
+    return EXIT_DONE;
+}
+
 static int run_subjects(struct cli *cli)
 {
     static const char *const heads[] = {"Subject", "Count"};
@@ -248,6 +293,8 @@ static int run_subjects(struct cli *cli)
     grid_init(&grid, cli, "", heads, 2);
     grid.right = 2;
     result = fetch_subjects(cli, name, &grid);
+    if (result == EXIT_DONE)
+        result = sort_subjects(cli, &grid);
     if (result != EXIT_DONE)
         return result;
     grid.title = cli_print(cli, "%zu Subjects in stream %s", grid.rows, name);

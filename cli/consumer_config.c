@@ -40,8 +40,10 @@ const struct flag consumer_config_flags[CONSUMER_CONFIG_FLAGS] = {
     {"metadata", 0, FLAG_LIST, "KEY=VALUE", "Metadata", NULL},
     {"pinned-ttl", 0, FLAG_DURATION, "DURATION", "With a pinned client: how long it lasts", NULL},
     {"pinned-groups", 0, FLAG_LIST, "GROUP", "One client at a time, for these groups", NULL},
+    {"config", 0, FLAG_TEXT, "FILE", "Start from this JSON file", NULL, "Command"},
     {"defaults", 0, FLAG_SWITCH, NULL, "Ask nothing", NULL, "Command"},
     {"force", 'f', FLAG_SWITCH, NULL, "Do not ask whether to edit", NULL, "Command"},
+    {"dry-run", 0, FLAG_SWITCH, NULL, "Only show what edit would change", NULL, "Command"},
 };
 
 static const struct form_flag plain[] = {
@@ -188,6 +190,8 @@ int consumer_config_complete(struct form *form)
     const char *name = args_word(&cli->args, 1);
     bool ephemeral = args_on(&cli->args, "ephemeral");
 
+    if (name == NULL && form_has(form, "name")) /* a file says it */
+        name = api_text(cli, form_parse(form), "name");
     if (name == NULL && !ephemeral && cli->terminal_in && !args_on(&cli->args, "defaults"))
         name = cli_ask(cli, "Consumer name", "");
     if ((name == NULL || name[0] == 0) && !ephemeral)

@@ -4,7 +4,7 @@
 
 #include "cli/form.h"
 
-#define CONSUMER_CONFIG_FLAGS 30u
+#define CONSUMER_CONFIG_FLAGS 32u
 extern const struct flag consumer_config_flags[CONSUMER_CONFIG_FLAGS]; /* of add and edit */
 
 /* Takes over all flags that were given. EXIT_DONE, or said. */

@@ -79,7 +79,7 @@ const char *context_selected(struct arena *arena)
 {
     struct bytes text;
 
-    if (!file_read(path(arena, "/context.txt", "", ""), FILE_MAX, arena, &text))
+    if (!file_read_regular(path(arena, "/context.txt", "", ""), FILE_MAX, arena, &text))
         return NULL;
     text = bytes_trim(text);
     return text.size > 0 ? (const char *)arena_copy(arena, text).at : NULL;
@@ -143,10 +143,10 @@ bool context_load(struct context *context, const char *name, struct arena *arena
         snprintf(error, CONTEXT_ERROR_SIZE, "\"%.120s\" is no name of a context", name);
         return false;
     }
-    if (!file_read(path_of(arena, name), FILE_MAX, arena, &text)) {
+    if (!file_read_regular(path_of(arena, name), FILE_MAX, arena, &text)) {
         snprintf(error, CONTEXT_ERROR_SIZE,
                  errno == ENOENT ? "unknown context \"%s\"" : "cannot read context %s: %s", name,
-                 strerror(errno));
+                 file_why(errno));
         return false;
     }
     context->file = json_parse(arena, text, &wrong);

@@ -252,6 +252,12 @@ static bool is_local(const char *host)
            strcmp(host, "localhost") == 0;
 }
 
+/* "port 4222"; -1 is the system's choice, at the start. */
+static const char *port_of(struct cli *cli, const struct options *options)
+{
+    return options->port > 0 ? cli_print(cli, "port %d", options->port) : "whichever port it gets";
+}
+
 static void check_door(struct checkup *c, const struct options *options)
 {
     const struct auth_options *auth = &options->auth;
@@ -263,15 +269,13 @@ static void check_door(struct checkup *c, const struct options *options)
         return;
     if (open && !verified)
         checkup_find(c, FINDING_WARNING,
-                     cli_print(c->cli,
-                               "whoever reaches port %d may do everything: there are no users",
-                               options->port),
+                     cli_print(c->cli, "whoever reaches %s may do everything: there are no users",
+                               port_of(c->cli, options)),
                      "authorization { users: [...] }, or listen: 127.0.0.1:4222");
     else if (!open && options->tls == NULL)
         checkup_find(c, FINDING_WARNING,
-                     cli_print(c->cli,
-                               "passwords travel in the clear to port %d: there is no tls block",
-                               options->port),
+                     cli_print(c->cli, "passwords travel in the clear to %s: there is no tls block",
+                               port_of(c->cli, options)),
                      "tls { cert_file: ..., key_file: ... }");
 }
 

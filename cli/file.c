@@ -32,9 +32,25 @@ static bool read_all(int fd, uint8_t *at, size_t size, size_t *got)
     return true;
 }
 
-bool file_read(const char *path, size_t max, struct arena *arena, struct bytes *content)
+int file_open(const char *path)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat stat = {0};
+
+    if (fd < 0 || (fstat(fd, &stat) == 0 && S_ISREG(stat.st_mode)))
+        return fd;
+    (void)close(fd);
+    errno = S_ISDIR(stat.st_mode) ? EISDIR : FILE_IRREGULAR;
+    return -1;
+}
+
+const char *file_why(int error)
+{
+    return error == FILE_IRREGULAR ? "it is no regular file" : strerror(error);
+}
+
+static bool read_and_close(int fd, size_t max, struct arena *arena, struct bytes *content)
+{
     struct stat stat;
     uint8_t *at;
     size_t got;
@@ -55,6 +71,16 @@ bool file_read(const char *path, size_t max, struct arena *arena, struct bytes *
     (void)close(fd);
     *content = bytes_of(at, got);
     return done;
+}
+
+bool file_read(const char *path, size_t max, struct arena *arena, struct bytes *content)
+{
+    return read_and_close(open(path, O_RDONLY | O_CLOEXEC), max, arena, content);
+}
+
+bool file_read_regular(const char *path, size_t max, struct arena *arena, struct bytes *content)
+{
+    return read_and_close(file_open(path), max, arena, content);
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */

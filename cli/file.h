@@ -6,12 +6,21 @@
 #ifndef CLI_FILE_H
 #define CLI_FILE_H
 
+#include <errno.h>
 #include <sys/types.h>
 
 #include "base/arena.h"
 
 /* The content, with a zero behind it; false with errno (EFBIG: more than `max`). */
 bool file_read(const char *path, size_t max, struct arena *arena, struct bytes *content);
+
+/* The same of a regular file only: a pipe that nobody writes to is refused instead of waited for.
+ * EISDIR or FILE_IRREGULAR then, which file_why has words for. */
+bool file_read_regular(const char *path, size_t max, struct arena *arena, struct bytes *content);
+/* Opens one for reading; negative: errno as above. */
+int file_open(const char *path);
+#define FILE_IRREGULAR EMEDIUMTYPE
+const char *file_why(int error);
 
 #define FILE_UNRESERVED ((off_t)INT64_MAX)
 

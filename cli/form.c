@@ -1,8 +1,12 @@
 #include "cli/form.h"
 
+#include <errno.h>
 #include <stdarg.h>
-
 #include <strings.h>
+
+#include "base/limits.h"
+#include "cli/api.h"
+#include "cli/file.h"
 
 #define TEXT_MAX ((size_t)64 * 1024 * 1024)
 
@@ -81,6 +85,44 @@ static void write_value(struct json_writer *writer, const void *at)
 struct bytes form_write(struct cli *cli, const struct json *value)
 {
     return write_with(cli, write_value, value);
+}
+
+int form_read(struct form *form, const char *file, const char *next)
+{
+    struct json_error wrong;
+    const struct json *json, *config;
+    struct bytes text;
+
+    if (!file_read(file, 16 * MIB, &form->cli->arena, &text))
+        return cli_fail(form->cli, EXIT_USAGE, "--config FILE", "cannot read %s: %s", file,
+                        strerror(errno));
+    json = json_parse(&form->cli->arena, text, &wrong);
+    if (json == NULL || json->type != JSON_OBJECT)
+        return cli_fail(form->cli, EXIT_USAGE, next, "%s: %s", file,
+                        json == NULL ? wrong.text : "not an object");
+    config = api_get(json, "config");
+    if (!form_load(form, config != NULL && config->type == JSON_OBJECT ? config : json))
+        return cli_fail(form->cli, EXIT_USAGE, NULL, "%s has too many members", file);
+    return EXIT_DONE;
+}
+
+unsigned form_show_changes(const struct form *form, const struct json *before)
+{
+    unsigned changes = 0;
+
+    for (size_t i = 0; i < form->count; i++) {
+        const struct form_field *field = &form->fields[i];
+        const struct json *old = json_get(before, bytes_of_text(field->key));
+        struct bytes was = old == NULL ? BYTES("(unset)") : form_write(form->cli, old);
+
+        if (bytes_equal(was, field->value))
+            continue;
+        if (changes++ == 0)
+            fputs("Differences (-old +new):\n", stderr);
+        fprintf(stderr, "  -%s: %.*s\n  +%s: %.*s\n", field->key, BYTES_ARG(was), field->key,
+                BYTES_ARG(field->value));
+    }
+    return changes;
 }
 
 bool form_load(struct form *form, const struct json *object)

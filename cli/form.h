@@ -31,6 +31,12 @@ void form_list(struct form *form, const char *key, const char *const *texts, siz
 void form_remove(struct form *form, const char *key);
 bool form_has(const struct form *form, const char *key);
 
+/* All members of the object in a file, or of its member "config": whole answers of the API are
+ * taken as well. EXIT_DONE, or said; `next`: where such a file comes from. */
+int form_read(struct form *form, const char *file, const char *next);
+/* On standard error what is another than in `before`, member by member; how many. */
+unsigned form_show_changes(const struct form *form, const struct json *before);
+
 /* The object as JSON; lives as long as the run. */
 const char *form_json(const struct form *form);
 /* The same read again. */

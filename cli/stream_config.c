@@ -1,11 +1,6 @@
 #include "cli/stream_config.h"
 
-#include <errno.h>
-#include <stdlib.h>
-
-#include "base/limits.h"
 #include "cli/api.h"
-#include "cli/file.h"
 
 const struct flag stream_config_flags[STREAM_CONFIG_FLAGS] = {
     {"subjects", 0, FLAG_LIST, "SUBJECTS", "What it keeps; commas or again for more", NULL,
@@ -270,7 +265,8 @@ static int need_subjects(struct form *form, bool asking)
 {
     const char *answer;
 
-    if (form_has(form, "subjects") || form_has(form, "mirror") || form_has(form, "sources"))
+    if (api_count(form_parse(form), "subjects") > 0 || form_has(form, "mirror") ||
+        form_has(form, "sources"))
         return EXIT_DONE;
     answer = asking ? cli_ask(form->cli, "Subjects", "") : NULL;
     if (answer == NULL || answer[0] == 0)
@@ -320,19 +316,5 @@ int stream_config_complete(struct form *form)
 
 int stream_config_read(struct form *form, const char *file)
 {
-    struct json_error wrong;
-    const struct json *json, *config;
-    struct bytes text;
-
-    if (!file_read(file, 16 * MIB, &form->cli->arena, &text))
-        return cli_fail(form->cli, EXIT_USAGE, "--config FILE", "cannot read %s: %s", file,
-                        strerror(errno));
-    json = json_parse(&form->cli->arena, text, &wrong);
-    if (json == NULL || json->type != JSON_OBJECT)
-        return cli_fail(form->cli, EXIT_USAGE, "millrace stream info NAME --json", "%s: %s", file,
-                        json == NULL ? wrong.text : "not an object");
-    config = api_get(json, "config"); /* a whole answer of the API is taken as well */
-    if (!form_load(form, config != NULL && config->type == JSON_OBJECT ? config : json))
-        return cli_fail(form->cli, EXIT_USAGE, NULL, "%s has too many members", file);
-    return EXIT_DONE;
+    return form_read(form, file, "millrace stream info NAME --json");
 }

@@ -139,6 +139,13 @@ static void show_state(struct cli *cli, const struct json *info)
                   human_count(cli, api_u64(state, "num_subjects")));
 }
 
+void stream_show_state(struct cli *cli, const struct json *info)
+{
+    printf("State for Stream %s created %s\n", plain_text(cli, api_text(cli, info, "config.name")),
+           human_time(cli, api_bytes(info, "created")));
+    show_state(cli, info);
+}
+
 void stream_show(struct cli *cli, const struct json *info)
 {
     const struct json *config = api_get(info, "config");

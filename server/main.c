@@ -347,6 +347,15 @@ static int test_config(struct program *program)
     return wrong ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+/* A text that was asked for: it must get out. */
+static int say(const char *text)
+{
+    if (fputs(text, stdout) >= 0 && fflush(stdout) == 0)
+        return EXIT_SUCCESS;
+    fprintf(stderr, "nats-server: cannot write: %s\n", strerror(errno));
+    return EXIT_FAILURE;
+}
+
 /* What nats-server's command line asks for. */
 static int serve_by_flags(int argc, char **argv)
 {
@@ -362,13 +371,10 @@ static int serve_by_flags(int argc, char **argv)
     case FLAGS_SERVE: return configure_and_serve(&program);
     case FLAGS_TEST_CONFIG: return test_config(&program);
     case FLAGS_SIGNAL: return program_tell(flags.signal, argv[0]);
-    case FLAGS_VERSION: printf("nats-server: v%s\n", NATS_VERSION); return EXIT_SUCCESS;
-    case FLAGS_HELP: fputs(flags_usage, stdout); return EXIT_SUCCESS;
-    case FLAGS_HELP_TLS: fputs(flags_usage_tls, stdout); return EXIT_SUCCESS;
-    case FLAGS_BAD:
-        fprintf(stderr, "%s\n", flags.error);
-        fputs(flags_usage, stdout);
-        return EXIT_SUCCESS;
+    case FLAGS_VERSION: return say("nats-server: v" NATS_VERSION "\n");
+    case FLAGS_HELP: return say(flags_usage);
+    case FLAGS_HELP_TLS: return say(flags_usage_tls);
+    case FLAGS_BAD: fprintf(stderr, "%s\n", flags.error); return say(flags_usage);
     case FLAGS_REFUSED: fprintf(stderr, "nats-server: %s\n", flags.error); break;
     }
     return EXIT_FAILURE;

@@ -9,6 +9,7 @@
 #define USED_MAX      (1u << 20) /* then what is done with goes */
 #define WORK_MAX      (4u << 20) /* then others have their turn */
 #define FRAME_WORK    (4u << 10) /* of a frame beside its content */
+#define BEHIND_MAX    (1u << 20) /* zeros behind the end */
 #define SUM_MAX       64u
 #define SUM_TEXT      17u /* hexadecimal, with its zero */
 #define ERROR_MAX     4096u
@@ -419,6 +420,36 @@ void archive_next(struct archive_reader *reader, struct archive_item *item)
     else if (reader->worked >= WORK_MAX)
         item->type = ARCHIVE_PAUSE;
     reader->worked = 0;
+}
+
+static bool all_zeros(struct bytes bytes)
+{
+    for (size_t i = 0; i < bytes.size; i++)
+        if (bytes.at[i] != 0)
+            return false;
+    return true;
+}
+
+bool archive_rest(struct archive_reader *reader, bool whole)
+{
+    enum s2_result result = S2_OK;
+    bool clean = true;
+
+    assert(reader->ended);
+    while (clean && result == S2_OK) {
+        struct bytes rest = plain(reader);
+
+        reader->behind += rest.size;
+        clean = reader->behind <= BEHIND_MAX && all_zeros(rest);
+        use(reader, rest.size);
+        make_room(&reader->plain, &reader->used);
+        if (clean)
+            result = read_frame(reader);
+    }
+    make_room(&reader->in, &reader->taken);
+    if (clean && result == S2_MORE && (!whole || reader->in.size == reader->taken))
+        return true;
+    return bad(reader, "the archive is damaged: there is more behind its end");
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */

@@ -61,6 +61,7 @@ struct archive_reader {
     uint8_t key[HIGHWAY_KEY_SIZE];
     uint64_t sequence_last;
     bool configured, ended, failed;
+    uint64_t behind;          /* zeros that came behind the end */
     struct buf name;          /* of the consumer that is being read; empty: the stream itself */
     struct buf config, extra; /* of it */
     char error[320];
@@ -72,6 +73,9 @@ void archive_reader_deinit(struct archive_reader *reader);
 bool archive_feed(struct archive_reader *reader, struct bytes bytes);
 /* Does no more at once than a loop that serves others can wait for, whatever was fed. */
 void archive_next(struct archive_reader *reader, struct archive_item *item);
+/* Behind ARCHIVE_END: takes what was fed since. `whole`: nothing will follow. False (as after
+ * ARCHIVE_BAD): it is more than the zeros that fill up the last record of a tar. */
+bool archive_rest(struct archive_reader *reader, bool whole);
 
 /* ---- writing --------------------------------------------------------------------------------- */
 

@@ -416,11 +416,25 @@ static bool read_chunk(struct stream_restore *restore)
     return true;
 }
 
-/* Behind the archive's end nothing but the end of the transfer counts. False: not yet. */
+/* False: it has failed. */
+static bool rest_is_clean(struct stream_restore *restore, struct bytes chunk)
+{
+    struct archive_reader *reader = &restore->reader;
+
+    if (archive_feed(reader, chunk) && archive_rest(reader, restore->whole))
+        return true;
+    fail(restore, "%s", reader->error[0] != 0 ? reader->error : "chunks came too fast");
+    return false;
+}
+
+/* Behind the archive's end there must be nothing but the end of the transfer. False: not yet, or it
+ * is over. */
 static bool read_rest(struct stream_restore *restore)
 {
     struct outbox_item item;
 
+    if (!rest_is_clean(restore, (struct bytes){0}))
+        return false;
     while (!restore->whole) {
         if (restore->reading)
             answer_chunk(restore);
@@ -430,6 +444,8 @@ static bool read_rest(struct stream_restore *restore)
         (void)buf_add(&restore->reply, item.to);
         restore->whole = item.body.size == 0;
         restore->reading = !restore->whole;
+        if (!rest_is_clean(restore, item.body))
+            return false;
         outbox_pop(&restore->chunks);
     }
     return true;

@@ -100,6 +100,10 @@ class Configurations(CliCase):
         self.assertIn("c.conf can be started with", found[0][1])
         self.assertFalse(os.path.exists(self.path("data")), "looking makes nothing")
 
+    def test_one_is_no_many(self):
+        self.look("listen: 127.0.0.1:1\njetstream { store_dir: /etc/passwd }\n", code=FAILED)
+        self.assertRegex(self.run_cli("doctor", "c.conf", code=FAILED).stdout, r"\n1 problem, (0 warnings|1 warning)\n$")
+
     def test_mistakes_are_named_with_their_place(self):
         found = self.look("max_payload: much\nmax_connectoins: 3\n", code=FAILED)
         self.assertEqual([row[0] for row in found], ["problem", "problem"])
@@ -113,6 +117,8 @@ class Configurations(CliCase):
         found = self.look("jetstream: enabled\n")
         self.assertTrue(any("store_dir is not set" in row[1] for row in found), found)
         self.assertTrue(any("there are no users" in row[1] for row in found), found)
+        found = self.look("port: -1\n")
+        self.assertTrue(any("whoever reaches whichever port it gets" in row[1] for row in found), found)
         found = self.look("authorization { user: u, password: p }\n")
         self.assertTrue(any("passwords travel in the clear" in row[1] for row in found), found)
         found = self.look("listen: 127.0.0.1:1\njetstream { store_dir: /etc/passwd }\n", code=FAILED)

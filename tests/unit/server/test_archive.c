@@ -139,6 +139,55 @@ START_TEST(a_cut_archive_never_ends)
 }
 END_TEST
 
+/* The golden archive, then `tail` in pieces; what is said of it at its end. */
+static bool clean_behind(struct bytes tail)
+{
+    struct buf all = read_file(GOLDEN);
+    struct archive_reader reader;
+    struct archive_item item;
+    struct bytes rest;
+    bool clean = true;
+
+    ck_assert(buf_add(&all, tail));
+    rest = buf_bytes(&all);
+    archive_reader_init(&reader, BYTES("ORDERS"));
+    do {
+        archive_next(&reader, &item);
+        if (item.type == ARCHIVE_MORE) {
+            ck_assert(archive_feed(&reader, bytes_take(rest, 1)));
+            rest = bytes_skip(rest, 1);
+        }
+    } while (item.type != ARCHIVE_END);
+    for (; clean && rest.size > 0; rest = bytes_skip(rest, 1)) {
+        ck_assert(archive_feed(&reader, bytes_take(rest, 1)));
+        clean = archive_rest(&reader, false);
+    }
+    clean = clean && archive_rest(&reader, true);
+    ck_assert_str_eq(reader.error,
+                     clean ? "" : "the archive is damaged: there is more behind its end");
+    archive_reader_deinit(&reader);
+    buf_deinit(&all);
+    return clean;
+}
+
+START_TEST(behind_the_end_there_may_be_zeros_and_nothing_else)
+{
+    static const uint8_t zeros[8192];
+    struct buf tail;
+
+    buf_init(&tail, SIZE_MAX);
+    ck_assert(clean_behind(buf_bytes(&tail)));
+    ck_assert(s2_add(&tail, bytes_of(zeros, sizeof zeros)));
+    ck_assert(clean_behind(buf_bytes(&tail)));
+    ck_assert(!clean_behind(bytes_take(buf_bytes(&tail), tail.size - 1)));
+    ck_assert(s2_add(&tail, BYTES("more")));
+    ck_assert(!clean_behind(buf_bytes(&tail)));
+    ck_assert(!clean_behind(BYTES("garbage")));
+    ck_assert(!clean_behind(bytes_of(zeros, 3)));
+    buf_deinit(&tail);
+}
+END_TEST
+
 START_TEST(a_flipped_byte_is_found_out)
 {
     struct buf golden = read_file(GOLDEN);
@@ -340,6 +389,7 @@ int main(void)
     tcase_add_test(tests, what_the_reference_has_made_is_read_whole);
     tcase_add_test(tests, another_streams_archive_is_refused);
     tcase_add_test(tests, a_cut_archive_never_ends);
+    tcase_add_test(tests, behind_the_end_there_may_be_zeros_and_nothing_else);
     tcase_add_test(tests, a_flipped_byte_is_found_out);
     tcase_add_test(tests, what_is_written_reads_back);
     tcase_add_test(tests, paths_that_are_not_a_backups_are_refused);

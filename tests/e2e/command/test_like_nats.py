@@ -1,0 +1,118 @@
+"""Flags that users of the `nats` command bring along: what they show, and that nonsense is refused."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import unittest
+
+from cli import DONE, USAGE, CliCase
+
+sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "cli"))
+
+import command as nats_command  # noqa: E402
+
+
+class LikeNats(CliCase):
+    def setUp(self):
+        super().setUp()
+        self.run_cli("stream", "add", "S", "--subjects", "s.>", "--defaults")
+        self.addCleanup(self.run_cli, "stream", "rm", "S", "--force")
+        for subject, count in (("s.b", 1), ("s.a", 3), ("s.c", 2)):
+            self.run_cli("pub", subject, "{{Count}}", "--count", str(count), "--jetstream", "-q")
+
+    def write(self, name, value):
+        with open(self.path(name), "w") as file:
+            json.dump(value, file)
+
+    def nats(self, *words):
+        result = subprocess.run([nats_command.PROGRAM, *words], env=self.env, capture_output=True, text=True, timeout=60,
+                                stdin=subprocess.DEVNULL, cwd=self.home, check=False)
+        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+        return result.stdout
+
+    def test_the_state_of_a_stream_alone(self):
+        text = self.out("stream", "info", "S", "--state")
+        self.assertRegex(text, r"^State for Stream S created \d{4}-.*\n\nState:\n\n +Messages: 6\n")
+        self.assertNotIn("Retention", text)
+        self.assertEqual(self.json("stream", "info", "S", "--state")["config"]["name"], "S")
+
+    def test_subjects_in_the_order_that_was_asked_for(self):
+        def subjects(*words):
+            return self.out("stream", "subjects", "S", "-n", *words).split()
+
+        self.assertEqual(subjects(), ["s.a", "s.b", "s.c"])
+        self.assertEqual(subjects("-R"), ["s.c", "s.b", "s.a"])
+        self.assertEqual(subjects("--sort", "messages"), ["s.b", "s.c", "s.a"])
+        self.assertEqual(subjects("--sort", "messages", "--reverse"), ["s.a", "s.c", "s.b"])
+        self.assertEqual(list(self.json("stream", "subjects", "S", "--sort", "messages")), ["s.b", "s.c", "s.a"])
+        self.fails(USAGE, "stream", "subjects", "S", "--sort", "colour", says='sorted by "colour"', next_says="messages")
+
+    def test_a_consumer_from_a_file(self):
+        self.write("c.json", {"name": "c", "durable_name": "c", "ack_policy": "all", "max_deliver": 7, "description": "first"})
+        self.run_cli("consumer", "add", "S", "--config", "c.json", "--defaults")
+        info = self.json("consumer", "info", "S", "c")
+        self.assertEqual((info["config"]["ack_policy"], info["config"]["max_deliver"]), ("all", 7))
+        self.write("whole.json", info)
+        other = self.json("consumer", "add", "S", "other", "--config", "whole.json", "--max-deliver", "9", "--defaults")
+        self.assertEqual((other["name"], other["config"]["durable_name"], other["config"]["max_deliver"]), ("other", "other", 9))
+        self.write("c.json", {**info["config"], "description": "second", "name": "another"})
+        edited = self.json("consumer", "edit", "S", "c", "--config", "c.json", "--force")
+        self.assertEqual((edited["name"], edited["config"]["description"]), ("c", "second"))
+        self.write("c.json", [])
+        self.fails(USAGE, "consumer", "add", "S", "x", "--config", "c.json", says="not an object", next_says="consumer info")
+        self.fails(USAGE, "consumer", "add", "S", "x", "--config", "none", says="cannot read none")
+
+    def test_a_dry_run_changes_no_consumer(self):
+        self.run_cli("consumer", "add", "S", "c", "--pull", "--defaults")
+        before = self.json("consumer", "info", "S", "c")["config"]
+        said = self.run_cli("consumer", "edit", "S", "c", "--max-deliver", "5", "--dry-run")
+        self.assertIn("  -max_deliver: -1\n  +max_deliver: 5\n", said.stderr)
+        self.assertEqual(said.stdout, "")
+        self.assertEqual(self.json("consumer", "edit", "S", "c", "--max-deliver", "5", "--dry-run")["max_deliver"], 5)
+        self.assertEqual(self.json("consumer", "info", "S", "c")["config"], before)
+        self.assertEqual(self.run_cli("consumer", "edit", "S", "c", "--dry-run").stderr, "Nothing would change\n")
+
+    def test_keys_with_what_is_known_of_them(self):
+        self.run_cli("kv", "add", "K")
+        self.addCleanup(self.run_cli, "kv", "del", "K", "--force")
+        self.run_cli("kv", "put", "K", "a", "one\x1b[2J\nmore")
+        self.run_cli("kv", "put", "K", "b", "two")
+        self.run_cli("kv", "del", "K", "b", "--force")
+        self.assertRegex(self.out("kv", "ls", "K", "--verbose"), r"│ a   │ \d{4}-.* │ +1 │\n╰")
+        self.assertRegex(self.out("kv", "ls", "K", "--verbose", "--display-value"), r"│ +1 │ one\?\[2J │\n╰")
+        self.assertEqual(self.out("kv", "ls", "K", "--display-value"), "a\n")
+        self.assertEqual(self.json("kv", "ls", "K", "--verbose", "--display-value")["payload"], "one\x1b[2J\nmore")
+
+    def test_a_bucket_takes_in_others(self):
+        for name in ("K1", "K2"):
+            self.run_cli("kv", "add", name)
+            self.addCleanup(self.run_cli, "kv", "del", name, "--force")
+            self.run_cli("kv", "put", name, f"from.{name}", name)
+        self.run_cli("kv", "add", "ALL", "--source", "K1", "--source", "K2")
+        self.addCleanup(self.run_cli, "kv", "del", "ALL", "--force")
+        for name in ("K1", "K2"):
+            self.eventually(lambda: self.out("kv", "ls", "ALL").count(name) == 1)
+            self.assertEqual(self.out("kv", "get", "ALL", f"from.{name}", "--raw"), name)
+        self.fails(USAGE, "kv", "add", "X", "--source", "a.b", says="source bucket")
+        if nats_command.PROGRAM:
+            self.assertEqual(self.nats("kv", "get", "ALL", "from.K1", "--raw").strip(), "K1")
+
+    def eventually(self, true):
+        end = time.monotonic() + 10
+        while not true():
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.05)
+
+    def test_contexts_by_their_names(self):
+        self.assertEqual(self.out("context", "ls", "--names"), "")
+        self.assertEqual(self.json("context", "ls", "--names"), [])
+        for name in ("b", "a"):
+            self.run_cli("context", "save", name, "--server", "nats://127.0.0.1:1", code=DONE)
+        self.assertEqual(self.out("context", "ls", "--names"), "a\nb\n")
+        self.assertEqual(self.json("context", "ls", "--names"), ["a", "b"])
+
+
+if __name__ == "__main__":
+    unittest.main()
