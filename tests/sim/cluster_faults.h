@@ -63,6 +63,8 @@ void faults_spare_memory(struct faults *faults);
 void faults_happen(struct faults *faults, int64_t ns);
 /* What is never over (times, pieces, short counts) is not in this run. */
 void faults_calm_down(struct faults *faults);
+/* None of them is in this run, but what a scene does. */
+void faults_leave_out(struct faults *faults);
 /* All of it ends; nodes that are down start. */
 void faults_end(struct faults *faults);
 

@@ -43,5 +43,8 @@ bool stage_is_level(const struct stage *stage, int64_t most_ns);
 void play_gone(const struct stage *stage);
 /* cluster_erase.c */
 void play_erase(const struct stage *stage);
+/* cluster_move.c */
+void move_prepare(struct nodes *nodes);
+void play_move(const struct stage *stage);
 
 #endif

@@ -146,7 +146,7 @@ static void check_promise(struct truth *truth, size_t node, uint64_t id, struct 
     struct truth_promise *promise = &group_of(truth, id)->seen[node].promise;
     const struct raft_core *core = replica->core;
 
-    if (!promise->made || core->damaged != 0)
+    if (!promise->made || core->damaged != 0 || group_of(truth, id)->forgiven)
         return;
     check_vote(truth, node, id, core, promise);
     promise->made = false;
@@ -256,7 +256,7 @@ static void look_at_replica(struct truth *truth, size_t node, uint64_t id, struc
         group->seen[node].life = life;
         group->seen[node].checked = 0;
     }
-    while (group->seen[node].checked < applied) {
+    while (group->seen[node].checked < applied && !group->forgiven) {
         if (!look_at_entry(truth, node, group, group->seen[node].checked + 1, replica)) {
             truth->skipped++;
             break; /* the next time, perhaps */
@@ -448,6 +448,28 @@ const char *truth_led(struct truth *truth)
             return missing("nobody leads group %llx", entry->assigned.id, 0);
     }
     return NULL;
+}
+
+void truth_forgive(struct truth *truth, uint64_t id)
+{
+    if (id != 0)
+        group_of(truth, id)->forgiven = true;
+}
+
+void truth_one_leads(struct truth *truth)
+{
+    for (unsigned i = 0; i < TRUTH_GROUPS_MAX; i++) {
+        uint64_t id = truth->groups[i].id;
+        unsigned leaders = 0;
+
+        for (size_t node = 0; node < truth->nodes->count && id > CATALOGUE_LOG_ID; node++) {
+            const struct catalogue_entry *entry = entry_on(truth, node, id);
+
+            leaders += entry != NULL && entry->stream != NULL && stream_leads(entry->stream);
+        }
+        if (leaders > 1)
+            report_violate(truth->report, "group %llx: %u nodes lead it", ULL(id), leaders);
+    }
 }
 
 static const struct raft_config *members_of_group(struct truth *truth, uint64_t id,

@@ -31,6 +31,7 @@ struct truth_group {
     uint64_t id;                 /* 0: free */
     struct truth_entry *entries; /* by index, from 1 */
     uint64_t capacity;
+    bool forgiven;    /* it was in memory, and may be lost: contents are another's */
     uint64_t applied; /* anywhere, ever */
     size_t *leaders;  /* by term: node + 1 */
     uint64_t terms;
@@ -68,6 +69,11 @@ const char *truth_led(struct truth *truth);
 const char *truth_level(struct truth *truth);
 /* Compares everything; needs truth_level. */
 void truth_compare(struct truth *truth);
+
+/* What that group had was in memory and may be lost: it begins anew. */
+void truth_forgive(struct truth *truth, uint64_t id);
+/* Of each stream's replicas one at most says that it leads. All are up, and have been for long. */
+void truth_one_leads(struct truth *truth);
 
 /* Where every replica is, for the story. */
 void truth_tell(struct truth *truth);

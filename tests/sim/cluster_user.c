@@ -365,6 +365,13 @@ void scene_deinit(struct scene *scene)
     }
 }
 
+void scene_forgive(struct scene *scene, unsigned stream)
+{
+    scene->forgiven.sim = scene->sim;
+    scene->streams[stream].history.lossy = true;
+    scene->streams[stream].history.report = &scene->forgiven;
+}
+
 void user_init(struct user *user, struct scene *scene, unsigned number)
 {
     *user = (struct user){.scene = scene, .number = number};
@@ -475,16 +482,19 @@ void user_look_at_time(struct user *user)
 static void ask_stream(struct user *user, const char *subject)
 {
     const struct scene_stream *stream = &user->scene->streams[user->ask_stream];
-    char description[40] = "";
+    char description[40] = "", placement[48] = "";
 
+    if (stream->placed != 0)
+        snprintf(placement, sizeof placement, "\"placement\":{\"tags\":[\"s%u\"]},",
+                 stream->placed);
     if (user->ask == ASK_CHANGE)
         snprintf(description, sizeof description, "\"description\":\"v%u\",",
                  (unsigned)user->ask_sequence);
     request(
         user, subject,
-        "{%s\"name\":\"S%u\",\"subjects\":[\"s%u.>\"],\"allow_direct\":true,\"num_replicas\":%u,"
+        "{%s%s\"name\":\"S%u\",\"subjects\":[\"s%u.>\"],\"allow_direct\":true,\"num_replicas\":%u,"
         "\"storage\":\"%s\",\"duplicate_window\":3600000000000}",
-        description, user->ask_stream, user->ask_stream, stream->replicas,
+        description, placement, user->ask_stream, user->ask_stream, stream->replicas,
         stream->memory ? "memory" : "file");
 }
 

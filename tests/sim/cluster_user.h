@@ -25,6 +25,7 @@ struct scene_stream {
     struct watch watch; /* of its consumer "C" */
     struct setting setting;
     unsigned replicas;
+    unsigned placed; /* on these nodes, by their tags (cluster_move.c); 0: anywhere */
     bool removals; /* messages are deleted */
     bool memory;   /* its log is: it lives as long as a majority of its replicas' processes */
     bool created, consumer_created;
@@ -44,6 +45,7 @@ struct scene {
     /* Which node leads it; not below nodes->count: none. */
     size_t (*leader)(void *context, unsigned stream);
     void *context;
+    struct report forgiven; /* what is told of a stream that nothing can be said of */
     uint64_t answers; /* of any kind, so far */
 };
 
@@ -100,6 +102,8 @@ struct user {
 void scene_init(struct scene *scene, struct report *report, struct sim *sim, struct nodes *nodes,
                 struct prng *prng, unsigned stream_count);
 void scene_deinit(struct scene *scene);
+/* All who held that stream in memory may have lost it: what users hear of it breaks nothing. */
+void scene_forgive(struct scene *scene, unsigned stream);
 
 void user_init(struct user *user, struct scene *scene, unsigned number);
 void user_deinit(struct user *user);

@@ -127,8 +127,12 @@ static void draw_stream(struct run *run, unsigned number)
     if (number > 0 && run->faults.mix[FAULT_WIPE] == 0 && prng_chance(&run->prng, 1, 3) &&
         run->script != SCRIPT_GONE)
         stream->replicas = 1;
+    if (run->script == SCRIPT_MOVE)
+        stream->replicas = prng_chance(&run->prng, 1, 2) ? 1 : 3;
     stream->removals = prng_chance(&run->prng, 1, 3);
     stream->memory = run->memory && stream->replicas >= 3 && prng_chance(&run->prng, 2, 3);
+    if (run->script == SCRIPT_MOVE)
+        stream->memory = prng_chance(&run->prng, 1, 2);
 }
 
 static uint64_t limited(const struct run *run, unsigned limit, uint64_t drawn)
@@ -157,13 +161,15 @@ static void draw_scene(struct run *run)
         prng_chance(&run->prng, 1, 2) ? 1 : 1 + prng_below(&run->prng, SCENE_STREAMS_MAX);
 
     count = limited(run, LIMIT_STREAMS, count);
-    if (needs_single(run->script) && count < 2)
+    if ((needs_single(run->script) || run->script == SCRIPT_MOVE) && count < 2)
         count = 2;
     scene_init(&run->scene, &run->report, run->sim, &run->nodes, &run->prng, (unsigned)count);
     run->scene.handed_out = handed_out;
     run->scene.leader = leader;
     run->scene.context = run;
     run->memory = run->script == SCRIPT_NONE && prng_chance(&run->prng, 1, 4);
+    if (run->script == SCRIPT_MOVE) /* it has faults of its own */
+        faults_leave_out(&run->faults);
     if (run->memory)
         faults_spare_memory(&run->faults);
     for (unsigned i = 0; i < run->scene.stream_count; i++)
