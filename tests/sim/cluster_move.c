@@ -334,6 +334,7 @@ void play_move(const struct stage *stage)
     struct move move = {.stage = stage};
     unsigned wishes = 1 + (unsigned)prng_below(stage->prng, WISHES);
     unsigned stream = (unsigned)prng_below(stage->prng, stage->scene->stream_count);
+    bool calm = prng_chance(stage->prng, 1, 5); /* nobody dies: nothing is forgiven */
 
     if (!stage_is_level(stage, LEVEL_NS) && report_good(stage->report))
         report_violate(stage->report, "not level: %s", truth_level(stage->truth));
@@ -348,7 +349,7 @@ void play_move(const struct stage *stage)
         pass(&move, any_time(stage));
         if (prng_chance(stage->prng, 1, 3))
             from = move.paths[stream].holders;
-        if (prng_chance(stage->prng, 3, 4))
+        if (!calm && prng_chance(stage->prng, 3, 4))
             disturb(&move, from);
         pass(&move, any_time(stage));
     }

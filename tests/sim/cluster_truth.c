@@ -249,7 +249,8 @@ static void look_at_replica(struct truth *truth, size_t node, uint64_t id, struc
 
     look_at_leader(truth, node, group, replica);
     if (group->seen[node].promise.made) { /* it was opened later, and has perhaps heard others */
-        check_vote(truth, node, id, replica->core, &group->seen[node].promise);
+        if (replica->core->damaged == 0)  /* else it votes for nobody: perhaps it was made anew */
+            check_vote(truth, node, id, replica->core, &group->seen[node].promise);
         group->seen[node].promise.made = false;
     }
     if (group->seen[node].life != life) {
@@ -682,16 +683,26 @@ static void compare_messages(struct truth *truth, size_t node, const struct stre
     }
 }
 
+/* Who left, and has not heard of it yet, is behind. */
+static bool is_in(struct truth *truth, size_t node, const struct raft_config *members)
+{
+    const struct jetstream *jetstream = nodes_jetstream(truth->nodes, node);
+
+    return jetstream != NULL && members_find(members, groups_self(jetstream->groups).node) != NULL;
+}
+
 static void compare_stream(struct truth *truth, uint64_t id)
 {
     struct digest first = {0};
     size_t from = truth->nodes->count;
+    uint64_t applied;
+    const struct raft_config *members = members_of_group(truth, id, &applied);
 
     for (size_t i = 0; i < truth->nodes->count; i++) {
         struct catalogue_entry *entry = entry_on(truth, i, id);
         struct digest digest;
 
-        if (entry == NULL || entry->stream == NULL)
+        if (entry == NULL || entry->stream == NULL || members == NULL || !is_in(truth, i, members))
             continue;
         digest = digest_of(nodes_jetstream(truth->nodes, i), entry->stream);
         if (from == truth->nodes->count) {
