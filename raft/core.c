@@ -220,15 +220,17 @@ void raft_core_node(struct raft_core *core, int64_t now, uint64_t node, bool up)
     if (core->role == RAFT_LEADER) {
         leader_node(core, node, up);
     } else if (core->asleep && core->leader.node == node && !FLAWED(core, SLEEP_FOREVER)) {
-        int64_t heard_ns = core->heard_ns;
+        int64_t heard_ns = core->heard_ns, due;
 
         core_wake(core);
         if (!up) {
             /* Since it was heard, patience is promised to it, and not since this one woke: it may
              * be long ago, but the leader may also not sleep yet and have a lease. */
             core->heard_ns = FLAWED(core, SLEEPER_IMPATIENT) ? 0 : heard_ns;
+            due = core->heard_ns + core_patience(core) + core->options.heartbeat_ns / 4;
             core->election_due =
-                now + (int64_t)prng_below(&core->prng, (uint64_t)core->options.election_ns);
+                (due > now ? due : now) +
+                (int64_t)prng_below(&core->prng, (uint64_t)core->options.election_ns);
         }
     } else if (!up && core->role == RAFT_FOLLOWER && core->leader.node == node) {
         leader_lost(core);

@@ -177,6 +177,12 @@ static bool may_vote(struct raft_core *core, const struct raft_message *message)
 {
     if (core->damaged > 0 && !FLAWED(core, VOTE_DAMAGED))
         return false;
+    /* Its log is only the beginning, of others: perhaps it was one of the group since, and has given
+     * that up. Nobody counts on it before it has the entry that takes it in. Where all that knew it
+     * may have lost it with the memory, that is forgiven. */
+    if (terms_last(&core->terms) <= FIRST_TERM && !core->forgiven &&
+        config_find(core_config(core), core->options.self) == NULL)
+        return false;
     if (!log_is_newer(core, message))
         return true;
     core->called = true;
@@ -297,6 +303,7 @@ bool raft_core_forgive(struct raft_core *core, int64_t now, int64_t silence_ns)
     if (now - core->heard_ns < silence_ns)
         return false;
     core->damaged = 0;
+    core->forgiven = true;
     set_vote(core, core->term, core->vote);
     core_rest(core);
     core_check(core);

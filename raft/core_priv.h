@@ -115,6 +115,7 @@ struct raft_core {
     /* This disk had entries up to `damaged` and lost some, when its term was `damaged_term`. */
     uint64_t damaged, damaged_term;
     bool anew_heard; /* RAFT_DAMAGED_ANEW: damaged_term is that of a leader */
+    bool forgiven;   /* what it lost nobody was there to bring back: raft_core_forgive */
 
     enum raft_role role;
     bool prevoting; /* a candidate that has not raised its term yet */

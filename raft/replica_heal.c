@@ -160,6 +160,17 @@ static enum err batch_of(struct heal *heal, log_place place, struct log_batch *b
     return OK;
 }
 
+static void lacks(struct replica *replica, uint64_t index)
+{
+    struct heal *heal = &replica->heal;
+
+    heal->phase = HEAL_WANTED; /* a later block does without it; the same one would not */
+    heal->lacks = true;
+    heal->not_before_ns = io_now(replica->io) + REFUSED_NS;
+    say(replica, "lacks an entry that cannot be read", index);
+    look_soon(replica, ASK_NS);
+}
+
 bool replica_heal_next(struct replica *replica, struct log_batch *batch)
 {
     struct heal *heal = &replica->heal;
@@ -187,11 +198,7 @@ bool replica_heal_next(struct replica *replica, struct log_batch *batch)
         log_batch_warm(replica->log, &heal->warm, index);
         return false;
     }
-    heal->phase = HEAL_WANTED; /* a later block does without it; the same one would not */
-    heal->lacks = true;
-    heal->not_before_ns = io_now(replica->io) + REFUSED_NS;
-    say(replica, "lacks an entry that cannot be read", index);
-    look_soon(replica, ASK_NS);
+    lacks(replica, index);
     return false;
 }
 
@@ -209,9 +216,10 @@ static void warmed(struct io_op *op, int64_t result)
 {
     struct replica *replica = owner_of(op, struct replica, heal.warm);
 
-    (void)result; /* an error shows when it is read */
     replica->heal.warming = false;
-    if (!replica->closed)
+    if (!replica->closed && result < 0 && replica->heal.phase == HEAL_REPLAY)
+        lacks(replica, replica->applied + 1);
+    else if (!replica->closed)
         go_on(replica);
     replica_let_go(replica);
 }
