@@ -213,6 +213,18 @@ static unsigned next_set(struct move *move, unsigned stream, unsigned now)
     return other_set(stage, now, size_of(now));
 }
 
+/* Any of its nodes gives its place to another one. */
+static void leave(const struct stage *stage, struct user *user, unsigned stream, unsigned now)
+{
+    size_t node;
+
+    do {
+        node = prng_below(stage->prng, stage->nodes->count);
+    } while ((now & bit(node)) == 0);
+    report_say(stage->report, "S%u, of set %x, is to leave n%zu", stream, now, node + 1);
+    user_ask(user, ASK_LEAVE, stream, node + 1);
+}
+
 static bool wish(struct move *move, unsigned stream)
 {
     const struct stage *stage = move->stage;
@@ -226,6 +238,10 @@ static bool wish(struct move *move, unsigned stream)
         return false;
     now = set_of(stage, &entry->wished);
     path->before[prng_below(stage->prng, LATER)] = now;
+    if (now != 0 && prng_chance(stage->prng, 1, 6)) {
+        leave(stage, user, stream, now);
+        return true;
+    }
     s->replicas = size_of(now);
     s->placed = 0;
     if (prng_chance(stage->prng, 1, 3) || (s->replicas == 3 && stage->nodes->count == 3))

@@ -7,8 +7,9 @@
 #define ROUNDS  3
 #define LATE_NS (900 * MILLISECOND) /* longer than an election, shorter than a link is silent */
 
-static const char *const names[SCRIPT_COUNT] = {
-    "none", "stale", "heir", "change", "late", "differs", "rot", "short", "scale", "gone", "erase", "move"};
+static const char *const names[SCRIPT_COUNT] = {"none",    "stale", "heir",  "change", "late",
+                                                "differs", "rot",   "short", "scale",  "gone",
+                                                "erase",   "",      "move"};
 
 const char *script_name(enum script script)
 {
@@ -416,6 +417,7 @@ void script_play(enum script script, const struct stage *stage)
         case SCRIPT_ERASE: play_erase(stage); break;
         case SCRIPT_MOVE: play_move(stage); break;
         case SCRIPT_NONE:
+        case SCRIPT_DRAWN:
         case SCRIPT_COUNT: break;
         }
     }

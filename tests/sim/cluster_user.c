@@ -270,6 +270,7 @@ static void heard_answer(struct user *user, uint64_t number, const struct client
     case ASK_DELETE:
     case ASK_ERASE: heard_delete(user, message); break;
     case ASK_CHANGE: heard_change(user, message); break;
+    case ASK_LEAVE: user->ask_good = contains(message->payload, "\"success\":true"); break;
     case ASK_NOTHING: break;
     }
     user->ask = ASK_NOTHING;
@@ -527,6 +528,10 @@ void user_ask(struct user *user, enum ask ask, unsigned stream, uint64_t sequenc
         user->ask_sequence = setting_asked(&user->scene->streams[stream].setting, now(user));
         snprintf(subject, sizeof subject, "$JS.API.STREAM.UPDATE.S%u", stream);
         ask_stream(user, subject);
+        break;
+    case ASK_LEAVE:
+        snprintf(subject, sizeof subject, "$JS.API.STREAM.PEER.REMOVE.S%u", stream);
+        request(user, subject, "{\"peer\":\"n%u\"}", (unsigned)sequence);
         break;
     case ASK_CONSUMER:
         snprintf(subject, sizeof subject, "$JS.API.CONSUMER.CREATE.S%u.C", stream);

@@ -26,8 +26,8 @@ struct scene_stream {
     struct setting setting;
     unsigned replicas;
     unsigned placed; /* on these nodes, by their tags (cluster_move.c); 0: anywhere */
-    bool removals; /* messages are deleted */
-    bool memory;   /* its log is: it lives as long as a majority of its replicas' processes */
+    bool removals;   /* messages are deleted */
+    bool memory;     /* its log is: it lives as long as a majority of its replicas' processes */
     bool created, consumer_created;
     uint32_t msg_id_last;
 };
@@ -46,7 +46,7 @@ struct scene {
     size_t (*leader)(void *context, unsigned stream);
     void *context;
     struct report forgiven; /* what is told of a stream that nothing can be said of */
-    uint64_t answers; /* of any kind, so far */
+    uint64_t answers;       /* of any kind, so far */
 };
 
 /* A question that is not a publish: one at a time. */
@@ -60,7 +60,8 @@ enum ask {
     ASK_INFO,
     ASK_DELETE,
     ASK_ERASE,  /* and its bytes go */
-    ASK_CHANGE, /* another description */
+    ASK_CHANGE, /* another description, and as many replicas and where as the scene says */
+    ASK_LEAVE,  /* a node, by its number, is to hold it no more */
     ASK_READ,   /* at the end: a sequence, its presence counts */
 };
 

@@ -188,13 +188,15 @@ static void begin(struct run *run, const struct settings *settings, uint64_t see
     run->sim = sim_create(seed);
     run->report = (struct report){.sim = run->sim, .loud = settings->loud};
     prng_seed(&run->prng, seed ^ UINT64_C(0xc105));
-    nodes_init(&run->nodes, &run->report, run->sim, &run->prng,
-               settings->nodes > 0
-                   ? settings->nodes
-                   : limited(run, LIMIT_NODES, prng_chance(&run->prng, 1, 6) ? 5 : 3));
+    nodes_init(
+        &run->nodes, &run->report, run->sim, &run->prng,
+        settings->nodes > 0
+            ? settings->nodes
+            : limited(run, LIMIT_NODES,
+                      prng_chance(&run->prng, settings->script == SCRIPT_MOVE ? 4 : 1, 6) ? 5 : 3));
     run->script = settings->script;
     if (run->script == SCRIPT_NONE && !settings->calm && prng_chance(&run->prng, 1, 2))
-        run->script = (enum script)(1 + prng_below(&run->prng, SCRIPT_COUNT - 1));
+        run->script = (enum script)(1 + prng_below(&run->prng, SCRIPT_DRAWN - 1));
     if (settings->limits.at[LIMIT_SCRIPT] == 0)
         run->script = SCRIPT_NONE;
     script_prepare(run->script, &run->nodes);
