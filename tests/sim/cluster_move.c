@@ -289,12 +289,26 @@ static void some_die(struct move *move, unsigned set)
     }
 }
 
-static void disturb(struct move *move, unsigned set)
+/* The one that leads it, often. */
+static size_t somebody(const struct stage *stage, unsigned stream)
+{
+    size_t leader;
+    char name[16];
+
+    snprintf(name, sizeof name, "S%u", stream);
+    leader = truth_leader(stage->truth, name);
+    return leader < stage->nodes->count && prng_chance(stage->prng, 1, 2)
+               ? leader
+               : prng_below(stage->prng, stage->nodes->count);
+}
+
+/* `calm`: nobody dies. */
+static void disturb(struct move *move, unsigned stream, unsigned set, bool calm)
 {
     const struct stage *stage = move->stage;
-    size_t node = prng_below(stage->prng, stage->nodes->count);
+    size_t node = somebody(stage, stream);
     struct sim_faults slow = stage->faults->everyday[node];
-    unsigned kind = (unsigned)prng_below(stage->prng, 8);
+    unsigned kind = (unsigned)prng_below(stage->prng, calm ? 2 : 8);
 
     if (kind == 0) {
         report_say(stage->report, "n%zu stands still", node + 1);
@@ -365,8 +379,8 @@ void play_move(const struct stage *stage)
         pass(&move, any_time(stage));
         if (prng_chance(stage->prng, 1, 3))
             from = move.paths[stream].holders;
-        if (!calm && prng_chance(stage->prng, 3, 4))
-            disturb(&move, from);
+        if (prng_chance(stage->prng, 3, 4))
+            disturb(&move, stream, from, calm);
         pass(&move, any_time(stage));
     }
     if (report_good(stage->report))
