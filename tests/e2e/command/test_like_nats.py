@@ -105,6 +105,17 @@ class LikeNats(CliCase):
             self.assertLess(time.monotonic(), end)
             time.sleep(0.05)
 
+    def test_an_object_has_headers(self):
+        self.run_cli("object", "add", "O")
+        self.addCleanup(self.run_cli, "object", "rm", "O", "--force")
+        self.run_cli("object", "put", "O", "--name", "f", "-H", "Kind: dump", "-H", "Tag:a", "-H", "Tag:b:c", stdin="x")
+        self.assertEqual(self.json("object", "info", "O", "f")["object"]["headers"], {"Kind": ["dump"], "Tag": ["a", "b:c"]})
+        if nats_command.PROGRAM:
+            self.assertRegex(self.nats("object", "info", "O", "f"), r"Headers: Kind: dump\n +Tag: a\n")
+        for wrong in ("none", ":x", "a:b\nc:d"):
+            self.fails(USAGE, "object", "put", "O", "--name", "g", "-H", wrong, stdin="x", says="is no header field")
+        self.assertEqual(self.out("object", "ls", "O", "-n"), "f\n")
+
     def test_contexts_by_their_names(self):
         self.assertEqual(self.out("context", "ls", "--names"), "")
         self.assertEqual(self.json("context", "ls", "--names"), [])
