@@ -75,7 +75,7 @@ bool subject_has_wildcard(struct bytes subject)
 
 bool subject_literal(struct bytes subject)
 {
-    return subject_valid(subject) && !subject_has_wildcard(subject);
+    return subject_valid_strict(subject) && !subject_has_wildcard(subject);
 }
 
 /* Are the current token and all that follow non-empty? */

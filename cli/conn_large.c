@@ -9,6 +9,8 @@
 
 void conn_place(struct conn *conn, const struct conn_placing *placing)
 {
+    if (placing == NULL)
+        conn->large.at = NULL; /* its memory goes with its receiver */
     conn->placing = placing;
 }
 

@@ -40,6 +40,8 @@ bool forward_write(struct buf *out, struct bytes account, const struct message *
 {
     uint8_t head[HEAD_SIZE];
 
+    if (message->subject.size > UINT16_MAX || message->reply.size > UINT16_MAX)
+        return false;
     write_head(head, account, message);
     return buf_add(out, bytes_of(head, sizeof head)) && buf_add(out, account) &&
            buf_add(out, message->subject) && buf_add(out, message->reply) &&
@@ -82,6 +84,8 @@ static bool send(struct jetstream_cluster *cluster, uint64_t node, struct accoun
         message->payload,
     };
 
+    if (message->subject.size > UINT16_MAX || message->reply.size > UINT16_MAX)
+        return false;
     write_head(head, name, message);
     return cluster_send(cluster->cluster, node, JETSTREAM_FORWARD, CLUSTER_MESSAGES, pieces,
                         sizeof pieces / sizeof pieces[0]);

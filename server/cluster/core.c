@@ -454,6 +454,11 @@ static void heard_message(void *owner, uint64_t node, enum cluster_class class, 
         cluster_drop(core->cluster, node, "a message that cannot be read");
         return;
     }
+    if (!routed_sound(&routed)) {
+        logger_warn(core->logger, "A message of node %.*s is passed over: its subject is none",
+                    BYTES_ARG(cluster_node(core->cluster, node)->name));
+        return;
+    }
     core->stats.in_messages++;
     core->stats.in_bytes += routed.headers.size + routed.payload.size;
     account = router_account(core->router, routed.account);

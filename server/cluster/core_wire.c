@@ -162,6 +162,10 @@ bool routed_decode(struct bytes body, struct routed *routed)
     routed->route = decode_bytes(&in, route_size);
     routed->headers = decode_bytes(&in, headers_size);
     routed->payload = in.rest;
-    return !in.failed && subject_size > 0 && one_word(routed->subject) && one_word(routed->reply) &&
-           one_word(routed->route);
+    return !in.failed && subject_size > 0;
+}
+
+bool routed_sound(const struct routed *routed)
+{
+    return one_word(routed->subject) && one_word(routed->reply) && one_word(routed->route);
 }

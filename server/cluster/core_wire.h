@@ -66,7 +66,10 @@ struct routed {
 
 /* Appends all but headers and payload, which the frame has behind it. */
 void routed_encode(struct buf *out, const struct routed *routed);
-/* False: malformed, or with bytes in it that would end a protocol line. */
+/* False: malformed. */
 bool routed_decode(struct bytes body, struct routed *routed);
+/* False: with bytes in its subjects that would end a protocol line. No node sends such a message;
+ * one that does, does not lose its link for what a client may have made it say. */
+bool routed_sound(const struct routed *routed);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "base/heap.h"
 #include "base/owner.h"
+#include "base/subject.h"
 #include "base/text.h"
 #include "server/stream/decide_origin.h"
 #include "server/stream/flaws.h"
@@ -575,7 +576,7 @@ static void read_status(struct follower *follower, const struct outbox_item *ite
                                &sent) ||
                !origin_heartbeat(&follower->core, sent, now_ns)) {
         fail(follower);
-    } else if (stalled.size > 0) {
+    } else if (subject_literal(stalled)) {
         owe(follower, stalled);
     }
 }

@@ -193,6 +193,8 @@ static void forward(struct system *system, uint64_t node, const struct system_re
     uint8_t head[FRAME_HEAD] = {0};
     struct bytes pieces[5];
 
+    if (request->subject.size > UINT16_MAX || request->reply.size > UINT16_MAX)
+        return; /* nobody asks so */
     le_put_u16(head, (uint16_t)account.size);
     le_put_u16(head + 2, (uint16_t)request->subject.size);
     le_put_u16(head + 4, (uint16_t)request->reply.size);

@@ -43,6 +43,8 @@ START_TEST(wildcards_are_whole_tokens_only)
     ck_assert(subject_literal(text("a*.b>")));
     ck_assert(!subject_literal(text("a.*")));
     ck_assert(!subject_literal(text("a..b")));
+    ck_assert(!subject_literal(text("a b")));
+    ck_assert(!subject_literal(text("a\nMSG b 1 0")));
 }
 END_TEST
 
