@@ -101,6 +101,25 @@ class LikeNats(CliCase):
         if nats_command.PROGRAM:
             self.assertEqual(self.nats("kv", "get", "ALL", "from.K1", "--raw").strip(), "K1")
 
+    def test_a_bucket_that_is_a_copy_is_used_like_any(self):
+        self.run_cli("kv", "add", "ORIGIN", "--history", "5")
+        self.addCleanup(self.run_cli, "kv", "del", "ORIGIN", "--force")
+        self.run_cli("kv", "put", "ORIGIN", "k", "one")
+        self.assertRegex(self.out("kv", "add", "COPY", "--mirror", "ORIGIN", "--history", "5"), r"Mirror of: KV_ORIGIN")
+        self.addCleanup(self.run_cli, "kv", "del", "COPY", "--force")
+        self.eventually(lambda: self.out("kv", "ls", "COPY") == "k\n")
+        self.assertEqual(self.out("kv", "get", "COPY", "k", "--raw"), "one")
+        self.run_cli("kv", "put", "COPY", "k", "two")
+        self.assertEqual(self.out("kv", "get", "ORIGIN", "k", "--raw"), "two")
+        self.eventually(lambda: self.json("kv", "get", "COPY", "k")["payload"] == "two")
+        self.assertEqual(self.json("kv", "get", "COPY", "k")["bucket"], "COPY")
+        self.assertIn("PUT COPY > k: two", self.out("kv", "watch", "COPY", "--count", "1"))
+        self.assertEqual(self.out("kv", "history", "COPY", "k").count("PUT"), 2)
+        self.run_cli("kv", "del", "COPY", "k", "--force")
+        self.fails(MISSING, "kv", "get", "ORIGIN", "k", says="no key k in ORIGIN")
+        self.fails(USAGE, "kv", "add", "X", "--mirror", "ORIGIN", "--source", "ORIGIN", says="a mirror has no sources")
+        self.fails(MISSING, "kv", "put", "NONE", "k", "v", says="there is no bucket NONE")
+
     def eventually(self, true):
         end = time.monotonic() + 10
         while not true():
