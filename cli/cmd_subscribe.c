@@ -19,6 +19,9 @@ static const struct flag flags[] = {
     {"ack", 0, FLAG_SWITCH, NULL, "Answer each that asks for an answer with +ACK", NULL,
      "Takes part"},
     {"inbox", 'i', FLAG_SWITCH, NULL, "To a subject of our own, that it tells", NULL, "Takes part"},
+    {"report-subjects", 0, FLAG_SWITCH, NULL, "Count them by subject, and tell at the end", NULL,
+     "Shows"},
+    {"report-top", 0, FLAG_NUMBER, "N", "How many subjects that tells of (10)", NULL, "Shows"},
     {"stream", 0, FLAG_TEXT, "STREAM", "Read what this stream keeps, then what comes", NULL,
      "A stream"},
     {"all", 0, FLAG_SWITCH, NULL, "All a stream keeps, and what comes (the default)", NULL,
@@ -98,6 +101,11 @@ static int take_subjects(struct cli *cli, struct subjects *subjects)
     if (stored && (subjects->count > 1 || inbox))
         return cli_fail(cli, EXIT_USAGE, "millrace sub --stream ORDERS 'orders.eu.>'",
                         "from a stream one subject can be read at once");
+    if (stored && args_on(&cli->args, "report-subjects"))
+        return cli_fail(cli, EXIT_USAGE, "millrace stream subjects --sort messages",
+                        "a report is of what is published from now on");
+    if (args_number(&cli->args, "report-top", 1) < 1)
+        return cli_fail(cli, EXIT_USAGE, "--report-top 20", "--report-top must be at least 1");
     if (subjects->count == 0 && !inbox && args_text(&cli->args, "stream") == NULL)
         return cli_fail(cli, EXIT_USAGE, cli->command->example,
                         "sub: too few words: a subject, --inbox or --stream");
@@ -118,6 +126,8 @@ static int subscribe_and_follow(struct cli *cli, struct subjects *subjects,
         if ((!incoming->json && !incoming->raw) || (inbox && i + 1 == subjects->count))
             message_log("Subscribing on %s", subjects->at[i]);
     result = subscribe(cli, subjects);
+    if (result == EXIT_DONE && args_on(&cli->args, "report-subjects"))
+        return incoming_report(cli);
     return result == EXIT_DONE ? follow(cli, subjects, incoming) : result;
 }
 

@@ -27,4 +27,8 @@ int incoming_from_stream(struct incoming *incoming, struct cli *cli, const char 
 /* Do they? */
 bool incoming_stored(const struct args *args);
 
+/* What is subscribed to already is counted by subject. The most frequent are shown when it ends, be
+ * it by Ctrl-C or with the connection. */
+int incoming_report(struct cli *cli);
+
 #endif

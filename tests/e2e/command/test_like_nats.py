@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
 import time
@@ -159,6 +161,29 @@ class LikeNats(CliCase):
         self.run_cli("stream", "add", "S2", "--subjects", "t.a", "--defaults")
         self.addCleanup(self.run_cli, "stream", "rm", "S2", "--force")
         self.fails(USAGE, "sub", ">", "--last", says="2 streams keep >", next_says="--stream NAME")
+
+    def test_subjects_are_counted(self):
+        def report(*words, end=None):
+            sub = self.spawn("sub", "r.>", "--report-subjects", *words)
+            time.sleep(0.5)
+            for subject, count in (("r.a", 1), ("r.b", 3), ("r.c", 2)):
+                self.run_cli("pub", subject, "four", "--count", str(count), "-q")
+            time.sleep(0.2)
+            if end is not None:
+                sub.send_signal(end)
+            return sub, sub.communicate(timeout=10)[0]
+
+        sub, text = report("--count", "6")
+        self.assertEqual([re.sub(r"[^\w.() ]", "", line).split() for line in text.splitlines()[5:-1]],
+                         [["r.b", "3", "12", "B"], ["r.c", "2", "8", "B"], ["r.a", "1", "4", "B"], ["(all)", "6", "24", "B"]])
+        self.assertEqual(sub.returncode, DONE)
+        sub, text = report("--report-top", "1", end=signal.SIGINT)
+        self.assertIn("1 of 3 Active Subjects", text)
+        self.assertEqual(sub.returncode, -signal.SIGINT)
+        _, text = report("--json", "--wait", "2s")
+        self.assertEqual(json.loads(text)[0], {"subject": "r.b", "messages": 3, "bytes": 12})
+        self.fails(USAGE, "sub", "s.a", "--all", "--report-subjects", says="from now on", next_says="stream subjects")
+        self.fails(USAGE, "sub", "r", "--report-subjects", "--report-top", "0", says="at least 1")
 
     def test_an_inbox_is_told_and_takes_messages(self):
         sub = self.spawn("sub", "--inbox", "--raw", "--count", "1")
