@@ -41,6 +41,30 @@ const char *kv_key_subject(struct cli *cli, const char *bucket, const char *key)
     return cli_print(cli, KV_SUBJECT_PREFIX "%s.%s", bucket, key);
 }
 
+/* A mirror has its keys under the name of the bucket that it is a copy of. */
+static const char *home_of(struct cli *cli, const char *bucket, const struct json *info)
+{
+    struct bytes mirrored = api_bytes(info, "config.mirror.name");
+
+    if (!bytes_starts(mirrored, BYTES(KV_STREAM_PREFIX)))
+        return bucket;
+    return cli_text(cli, bytes_skip(mirrored, sizeof(KV_STREAM_PREFIX) - 1));
+}
+
+/* The same, asked for. Who may not ask has no mirror. */
+static const char *find_home(struct cli *cli, const char *bucket)
+{
+    const char *subject =
+        cli_print(cli, "%s.STREAM.INFO.%s", cli->settings.api_prefix, kv_stream(cli, bucket));
+    struct json_error wrong;
+    struct msg answer;
+
+    if (conn_request(&cli->conn, bytes_of_text(subject), (struct bytes){0}, (struct bytes){0},
+                     cli->settings.timeout_ns, &cli->arena, &answer) != CONN_OK)
+        return bucket;
+    return home_of(cli, bucket, json_parse(&cli->arena, answer.payload, &wrong));
+}
+
 static int no_bucket(struct cli *cli, const char *bucket)
 {
     return cli_fail(cli, EXIT_MISSING, cli_print(cli, "millrace kv add %s", bucket),
@@ -99,7 +123,7 @@ static void show_json(const struct kv_entry *entry, bool headers_only)
 }
 
 /* What an item of a reader says. */
-static bool read_item(const struct reader_item *item, struct kv_entry *entry)
+static bool read_item(const struct reader_item *item, const char *bucket, struct kv_entry *entry)
 {
     const struct kv_message message = {.subject = item->msg.subject,
                                        .headers = item->msg.header,
@@ -107,7 +131,10 @@ static bool read_item(const struct reader_item *item, struct kv_entry *entry)
                                        .sequence = item->sequence,
                                        .time_ns = item->time_ns};
 
-    return kv_entry_read(&message, entry);
+    if (!kv_entry_read(&message, entry))
+        return false;
+    entry->bucket = bytes_of_text(bucket);
+    return true;
 }
 
 static const char *when(struct cli *cli, int64_t ns)
@@ -124,11 +151,11 @@ static const struct flag get_flags[] = {
     {"revision", 0, FLAG_NUMBER, "N", "An older value", NULL},
 };
 
-/* The last of a key, or that revision. *found: there is a message; the entry may be a delete. */
-static int fetch(struct cli *cli, const char *bucket, const char *key, int64_t revision,
-                 struct kv_entry *entry, bool *found)
+/* With the key under the name `home`. */
+static int fetch_at(struct cli *cli, const char *bucket, const char *home, const char *key,
+                    int64_t revision, struct kv_entry *entry, bool *found)
 {
-    const char *subject = kv_key_subject(cli, bucket, key);
+    const char *subject = kv_key_subject(cli, home, key);
     struct stored stored;
     struct kv_message message;
     int result = stored_get(cli, kv_stream(cli, bucket),
@@ -145,7 +172,22 @@ static int fetch(struct cli *cli, const char *bucket, const char *key, int64_t r
     (void)text_read_time(stored.time, &message.time_ns);
     *found =
         bytes_equal(stored.msg.subject, bytes_of_text(subject)) && kv_entry_read(&message, entry);
+    entry->bucket = bytes_of_text(bucket);
     return EXIT_DONE;
+}
+
+/* The last of a key, or that revision. *found: there is a message; the entry may be a delete. */
+static int fetch(struct cli *cli, const char *bucket, const char *key, int64_t revision,
+                 struct kv_entry *entry, bool *found)
+{
+    int result = fetch_at(cli, bucket, bucket, key, revision, entry, found);
+    const char *home;
+
+    if (result != EXIT_DONE || *found)
+        return result;
+    home = find_home(cli, bucket);
+    return strcmp(home, bucket) == 0 ? EXIT_DONE
+                                     : fetch_at(cli, bucket, home, key, revision, entry, found);
 }
 
 static int run_get(struct cli *cli)
@@ -175,6 +217,17 @@ static int run_get(struct cli *cli)
 
 /* ---- put, create, update, del, purge --------------------------------------------------------- */
 
+/* One request with a header. EXIT_DONE, or said. */
+static int publish(struct cli *cli, const char *home, const char *key, struct bytes header,
+                   struct bytes value, struct msg *answer)
+{
+    enum conn_verdict verdict =
+        conn_request(&cli->conn, bytes_of_text(kv_key_subject(cli, home, key)), header, value,
+                     cli->settings.timeout_ns, &cli->arena, answer);
+
+    return verdict == CONN_OK ? EXIT_DONE : cli_fail_conn(cli, verdict);
+}
+
 /* One write; *code is the API's error, for those who look at it. EXIT_DONE, or said. */
 static int write_key(struct cli *cli, const char *bucket, const char *key,
                      const struct kv_write *write, struct bytes value, unsigned *code,
@@ -184,19 +237,18 @@ static int write_key(struct cli *cli, const char *bucket, const char *key,
     const struct json *ack;
     struct buf header;
     struct msg answer;
-    enum conn_verdict verdict;
     int result = cli_connect(cli);
 
     if (result != EXIT_DONE)
         return result;
     buf_init(&header, 65536);
     (void)kv_write_headers(write, &header);
-    verdict =
-        conn_request(&cli->conn, bytes_of_text(kv_key_subject(cli, bucket, key)),
-                     buf_bytes(&header), value, cli->settings.timeout_ns, &cli->arena, &answer);
+    result = publish(cli, bucket, key, buf_bytes(&header), value, &answer);
+    if (result == EXIT_DONE && msg_status(&answer, NULL) == 503) /* it may be a mirror */
+        result = publish(cli, find_home(cli, bucket), key, buf_bytes(&header), value, &answer);
     buf_deinit(&header);
-    if (verdict != CONN_OK)
-        return cli_fail_conn(cli, verdict);
+    if (result != EXIT_DONE)
+        return result;
     if (msg_status(&answer, NULL) == 503)
         return no_bucket(cli, bucket);
     ack = json_parse(&cli->arena, answer.payload, &wrong);
@@ -358,16 +410,18 @@ static void begin_listing(struct listing *listing, struct cli *cli, const char *
 int kv_list_keys(struct cli *cli, const char *bucket, const char *filter)
 {
     struct listing listing;
-    const struct reader_options options = {
-        .filter = kv_key_subject(cli, bucket, filter != NULL ? filter : ">"),
-        .deliver = "last_per_subject",
-        .headers_only = !args_on(&cli->args, "values") && !args_on(&cli->args, "display-value")};
+    struct reader_options options = {.deliver = "last_per_subject",
+                                     .headers_only = !args_on(&cli->args, "values") &&
+                                                     !args_on(&cli->args, "display-value")};
     const struct json *info;
     struct reader reader;
     int result = kv_check(cli, bucket, filter, true);
 
     if (result == EXIT_DONE)
         result = kv_info(cli, bucket, &info);
+    if (result == EXIT_DONE)
+        options.filter =
+            kv_key_subject(cli, home_of(cli, bucket, info), filter != NULL ? filter : ">");
     if (result == EXIT_DONE)
         result = reader_begin(&reader, cli, kv_stream(cli, bucket), &options);
     begin_listing(&listing, cli, bucket);
@@ -379,7 +433,7 @@ int kv_list_keys(struct cli *cli, const char *bucket, const char *filter)
 
         if (verdict != CONN_OK)
             return cli_fail_conn(cli, verdict);
-        if (read_item(&item, &entry) && entry.operation == KV_PUT)
+        if (read_item(&item, bucket, &entry) && entry.operation == KV_PUT)
             list_key(&listing, &entry);
     }
     if (result == EXIT_DONE)
@@ -408,8 +462,7 @@ static int run_history(struct cli *cli)
 {
     static const char *const heads[] = {"Key", "Revision", "Op", "Created", "Length", "Value"};
     const char *bucket = args_word(&cli->args, 0), *key = args_word(&cli->args, 1);
-    const struct reader_options options = {.filter = kv_key_subject(cli, bucket, key),
-                                           .deliver = "all"};
+    struct reader_options options = {.deliver = "all"};
     const struct json *info;
     struct reader reader;
     struct grid grid;
@@ -417,6 +470,8 @@ static int run_history(struct cli *cli)
 
     if (result == EXIT_DONE)
         result = kv_info(cli, bucket, &info);
+    if (result == EXIT_DONE)
+        options.filter = kv_key_subject(cli, home_of(cli, bucket, info), key);
     if (result == EXIT_DONE)
         result = reader_begin(&reader, cli, kv_stream(cli, bucket), &options);
     if (result != EXIT_DONE)
@@ -431,7 +486,7 @@ static int run_history(struct cli *cli)
 
         if (verdict != CONN_OK)
             return cli_fail_conn(cli, verdict);
-        if (read_item(&item, &entry))
+        if (read_item(&item, bucket, &entry))
             add_history(cli, &grid, &entry);
     }
     reader_end(&reader);
@@ -451,9 +506,8 @@ static const struct flag watch_flags[] = {
 static int run_watch(struct cli *cli)
 {
     const char *bucket = args_word(&cli->args, 0), *key = args_word(&cli->args, 1);
-    const struct reader_options options = {
-        .filter = kv_key_subject(cli, bucket, key != NULL ? key : ">"),
-        .deliver = args_on(&cli->args, "new") ? "new" : "last_per_subject"};
+    struct reader_options options = {.deliver =
+                                         args_on(&cli->args, "new") ? "new" : "last_per_subject"};
     int64_t count = args_number(&cli->args, "count", INT64_MAX);
     const struct json *info;
     struct reader reader;
@@ -461,6 +515,8 @@ static int run_watch(struct cli *cli)
 
     if (result == EXIT_DONE)
         result = kv_info(cli, bucket, &info);
+    if (result == EXIT_DONE)
+        options.filter = kv_key_subject(cli, home_of(cli, bucket, info), key != NULL ? key : ">");
     if (result == EXIT_DONE)
         result = reader_begin(&reader, cli, kv_stream(cli, bucket), &options);
     for (int64_t i = 0; result == EXIT_DONE && i < count;) {
@@ -475,7 +531,7 @@ static int run_watch(struct cli *cli)
             result = reader_again(&reader, verdict);
             continue;
         }
-        if (!read_item(&item, &entry))
+        if (!read_item(&item, bucket, &entry))
             continue;
         i++;
         if (cli->json)

@@ -26,6 +26,7 @@ static const struct flag add_flags[] = {
     {"compress", 0, FLAG_SWITCH, NULL, "Compress what is stored", NULL},
     {"tags", 0, FLAG_LIST, "TAG", "Only on servers with this tag", NULL},
     {"cluster", 0, FLAG_TEXT, "NAME", "Only on servers of this cluster", NULL},
+    {"mirror", 0, FLAG_TEXT, "BUCKET", "Be a copy of another bucket", NULL},
     {"source", 0, FLAG_LIST, "BUCKET", "Take in the keys of another bucket", NULL},
 };
 
@@ -43,6 +44,7 @@ static int run_add(struct cli *cli)
 {
     const char *name = args_word(&cli->args, 0);
     const char *description = args_text(&cli->args, "description");
+    const char *mirror = args_text(&cli->args, "mirror");
     struct stream_placement placement;
     struct kv_bucket bucket = {
         .name = bytes_of_text(name),
@@ -55,6 +57,7 @@ static int run_add(struct cli *cli)
         .replicas = args_number(&cli->args, "replicas", 1),
         .compressed = args_on(&cli->args, "compress"),
         .placement = bucket_placement(cli, &placement),
+        .mirror = bytes_of_text(mirror != NULL ? mirror : ""),
         .sources = sources(cli),
     };
     struct stream_config config;
@@ -98,6 +101,8 @@ int kv_show_status(struct cli *cli, const char *bucket)
     human_row(WIDTH, "Maximum Value Size", "%s",
               human_size_limit(cli, api_i64(config, "max_msg_size")));
     human_row(WIDTH, "Maximum Age", "%s", human_ns_limit(cli, api_i64(config, "max_age")));
+    if (api_bytes(config, "mirror.name").size > 0)
+        human_row(WIDTH, "Mirror of", "%s", api_text(cli, config, "mirror.name"));
     human_row(WIDTH, "JetStream Stream", "%s", api_text(cli, config, "name"));
     human_row(WIDTH, "Storage", "%s", human_title(cli, api_bytes(config, "storage")));
     human_row(WIDTH, "Replicas", "%s", api_text(cli, config, "num_replicas"));

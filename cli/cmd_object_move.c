@@ -25,6 +25,7 @@
 static const struct flag put_flags[] = {
     {"name", 0, FLAG_TEXT, "NAME", "What it is called there (as the file)", NULL},
     {"description", 0, FLAG_TEXT, "TEXT", "What it is", NULL},
+    {"header", 'H', FLAG_LIST, "NAME:VALUE", "A header field of it", NULL},
     {"chunk-size", 0, FLAG_SIZE, "SIZE", "Size of the pieces (128KB)", NULL},
     {"force", 'f', FLAG_SWITCH, NULL, "Replace without asking", NULL},
 };
@@ -187,6 +188,45 @@ static int say_put(struct putting *p, int64_t took)
     return EXIT_DONE;
 }
 
+/* The header of that name, a new one if there is none. */
+static struct object_header *header_of(struct object *object, struct bytes name, size_t room)
+{
+    struct object_header *header = object->headers;
+
+    while (header < object->headers + object->header_count && !bytes_equal(header->name, name))
+        header++;
+    if (header == object->headers + object->header_count) {
+        object->header_count++;
+        header->name = name;
+        header->values.count = 0;
+    }
+    assert(header->values.count < room);
+    return header;
+}
+
+/* What --header says. EXIT_DONE, or said. */
+static int take_headers(struct cli *cli, struct object *object)
+{
+    const struct flag_value *list = args_flag(&cli->args, "header");
+
+    object->headers = ARENA_ARRAY(&cli->arena, struct object_header, list->count + 1);
+    for (size_t i = 0; i < list->count; i++)
+        object->headers[i].values.at = ARENA_ARRAY(&cli->arena, struct bytes, list->count);
+    for (size_t i = 0; i < list->count; i++) {
+        struct bytes field = bytes_of_text(list->list[i]);
+        size_t colon = bytes_find(field, ':');
+        struct object_header *header;
+
+        if (colon == 0 || colon == field.size || bytes_find(field, '\n') < field.size ||
+            bytes_find(field, '\r') < field.size)
+            return cli_fail(cli, EXIT_USAGE, "-H Name:Value", "\"%s\" is no header field",
+                            list->list[i]);
+        header = header_of(object, bytes_take(field, colon), list->count);
+        header->values.at[header->values.count++] = bytes_trim(bytes_skip(field, colon + 1));
+    }
+    return EXIT_DONE;
+}
+
 static int put_file(struct cli *cli, const char *bucket, const char *name, const char *file, int fd)
 {
     const char *description = args_text(&cli->args, "description");
@@ -212,6 +252,9 @@ static int put_file(struct cli *cli, const char *bucket, const char *name, const
         .bucket = bytes_of_text(bucket),
         .chunk_max = (uint64_t)chunk,
     };
+    result = take_headers(cli, &p.object);
+    if (result != EXIT_DONE)
+        return result;
     result =
         put_content(&p, found && !before.deleted && !before.linked ? before.id : (struct bytes){0});
     return result == EXIT_DONE ? say_put(&p, conn_now() - begun) : result;

@@ -1,4 +1,6 @@
 /* server ls, server report, events: all servers, by the system account; and what they tell of. */
+#include <stdlib.h>
+
 #include "cli/again.h"
 #include "cli/api.h"
 #include "cli/commands.h"
@@ -22,16 +24,102 @@ static int ask(struct cli *cli, const char *subject, const char *request,
     return result;
 }
 
+static const struct flag ls_flags[] = {
+    {"sort", 0, FLAG_TEXT, "KEY", "name, cluster, conns, subs, mem, cpu or slow (as they answer)",
+     NULL},
+    {"reverse", 'R', FLAG_SWITCH, NULL, "The other way round", NULL},
+};
+
+/* What servers are sorted by; numbers the largest first. */
+struct order {
+    const char *key, *path;
+    bool number;
+};
+
+static const struct order *find_order(const char *key)
+{
+    static const struct order orders[] = {
+        {"name", "server.name", false},
+        {"cluster", "server.cluster", false},
+        {"conns", "statsz.connections", true},
+        {"subs", "statsz.subscriptions", true},
+        {"mem", "statsz.mem", true},
+        {"cpu", "statsz.cpu", true},
+        {"slow", "statsz.slow_consumers", true},
+    };
+
+    for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++)
+        if (strcmp(orders[i].key, key) == 0)
+            return &orders[i];
+    return NULL;
+}
+
+static double number_at(const struct json *json, const char *path)
+{
+    const struct json *value = api_get(json, path);
+    char text[64];
+
+    if (value == NULL)
+        return 0;
+    snprintf(text, sizeof(text), "%.*s", (int)(value->text.size < 63 ? value->text.size : 63),
+             (const char *)value->text.at);
+    return strtod(text, NULL);
+}
+
+static void swap(struct system_answer *a, struct system_answer *b)
+{
+    struct system_answer kept = *a;
+
+    *a = *b;
+    *b = kept;
+}
+
+/* Does `a` come behind `b`? */
+static bool behind(const struct order *order, const struct json *a, const struct json *b)
+{
+    struct bytes x = api_bytes(a, order->path), y = api_bytes(b, order->path);
+    size_t size = x.size < y.size ? x.size : y.size;
+    int compared = size > 0 ? memcmp(x.at, y.at, size) : 0;
+
+    if (order->number)
+        return number_at(a, order->path) < number_at(b, order->path);
+    return compared != 0 ? compared > 0 : x.size > y.size;
+}
+
+/* Equals stay as they are; there are few. */
+static void sort(struct system_answers *answers, const struct order *order)
+{
+    for (size_t i = 1; i < answers->count; i++)
+        for (size_t at = i; at > 0 && behind(order, answers->at[at - 1].json, answers->at[at].json);
+             at--)
+            swap(&answers->at[at], &answers->at[at - 1]);
+}
+
+static void reverse(struct system_answers *answers)
+{
+    for (size_t i = 0; i < answers->count / 2; i++)
+        swap(&answers->at[i], &answers->at[answers->count - 1 - i]);
+}
+
 static int run_ls(struct cli *cli)
 {
     static const char *const heads[] = {"Name",  "Cluster", "Host",   "Version", "JS",
                                         "Conns", "Subs",    "Memory", "CPU %",   "Slow"};
+    const char *key = args_text(&cli->args, "sort");
+    const struct order *order = key == NULL ? NULL : find_order(key);
     struct system_answers answers;
     struct grid grid;
-    int result = ask(cli, "PING", "{}", &answers);
+    int result;
 
+    if (key != NULL && order == NULL)
+        return cli_fail(cli, EXIT_USAGE, "--sort conns", "servers cannot be sorted by \"%s\"", key);
+    result = ask(cli, "PING", "{}", &answers);
     if (result != EXIT_DONE)
         return result;
+    if (order != NULL)
+        sort(&answers, order);
+    if (args_on(&cli->args, "reverse"))
+        reverse(&answers);
     if (cli->json)
         return system_say_json(cli, &answers);
     grid_init(&grid, cli, "Server Overview", heads, 10);
@@ -205,7 +293,7 @@ static int run_events(struct cli *cli)
 
 static const struct command commands[] = {
     {"server ls", "list", "", 0, 0, "List the servers", "millrace server ls --context system",
-     "Needs the system account.", NO_FLAGS, run_ls},
+     "Needs the system account.", FLAGS(ls_flags), run_ls},
     {"server report", NULL, "<jetstream|connections>", 1, 1,
      "What all servers hold, or who is there", "millrace server report jetstream",
      "Needs the system account. A star marks the leader.", NO_FLAGS, run_report},

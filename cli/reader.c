@@ -10,6 +10,8 @@ static const char *start(const struct reader *reader)
 {
     struct cli *cli = reader->cli;
 
+    if (reader->last == 0 && reader->options.start != NULL)
+        return reader->options.start;
     return reader->last == 0
                ? cli_print(cli, "\"deliver_policy\":\"%s\"", reader->options.deliver)
                : cli_print(cli, "\"deliver_policy\":\"by_start_sequence\",\"opt_start_seq\":%llu",
@@ -40,6 +42,7 @@ static int create(struct reader *reader)
                       bytes_of_text(request), &answer);
     if (result != EXIT_DONE)
         return result;
+    reader->heard = conn_now();
     reader->name = api_text(cli, answer, "name");
     reader->pending = api_u64(answer, "num_pending") + api_u64(answer, "delivered.consumer_seq");
     if (reader->last == 0 && strcmp(reader->options.deliver, "new") == 0)
@@ -98,6 +101,7 @@ enum conn_verdict reader_next(struct reader *reader, int64_t until, struct reade
 
         if (verdict != CONN_OK)
             return verdict;
+        reader->heard = conn_now();
         if (msg_status(&item->msg, NULL) == 100) {
             struct bytes stalled = msg_header(&item->msg, "Nats-Consumer-Stalled");
             struct bytes answer = item->msg.reply.size > 0 ? item->msg.reply : stalled;

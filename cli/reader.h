@@ -9,7 +9,8 @@
 
 struct reader_options {
     const char *filter;
-    const char *deliver; /* "all", "last_per_subject", "new" */
+    const char *deliver; /* "all", "last_per_subject", "last", "new" */
+    const char *start;   /* members of a configuration that say where, in its place; or NULL */
     bool headers_only;
 };
 
@@ -21,6 +22,7 @@ struct reader {
     uint64_t sid;
     uint64_t pending;  /* what was there when it began */
     uint64_t expected; /* number of the next message of the consumer */
+    int64_t heard;     /* when the server spoke of it last (conn_now), and be it that it is there */
     uint64_t last;     /* the stream's message that was handed out last, or begun behind; 0: none */
 };
 

@@ -61,7 +61,8 @@ void core_config_changed(struct raft_core *core, bool tell)
             continue;
         while (was < old_count && !member_same(old[was].member, config->at[i]))
             was++;
-        if (was < old_count)
+        /* One that departs may have been told so, and given up its log: what it had counts not. */
+        if (was < old_count && !old[was].departing)
             *p = old[was];
         else
             progress_begin(core, p, config->at[i]);

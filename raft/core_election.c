@@ -177,9 +177,9 @@ static bool may_vote(struct raft_core *core, const struct raft_message *message)
 {
     if (core->damaged > 0 && !FLAWED(core, VOTE_DAMAGED))
         return false;
-    /* Its log is only the beginning, of others: perhaps it was one of the group since, and has given
-     * that up. Nobody counts on it before it has the entry that takes it in. Where all that knew it
-     * may have lost it with the memory, that is forgiven. */
+    /* Its log is only the beginning, of others: perhaps it was one of the group since, and has
+     * given that up. Nobody counts on it before it has the entry that takes it in. Where all that
+     * knew it may have lost it with the memory, that is forgiven. */
     if (terms_last(&core->terms) <= FIRST_TERM && !core->forgiven &&
         config_find(core_config(core), core->options.self) == NULL)
         return false;

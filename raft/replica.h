@@ -28,6 +28,10 @@ struct replica_events {
     /* During replica_open: no block can be read, and the log's beginning is gone. Are there other
      * members that have it all? NULL: no. */
     bool (*elsewhere)(void *owner);
+    /* During replica_open, of a log in memory that is made anew: have others held all of it in this
+     * life of the node? Then it waits for them as long as it takes; else it takes part with what it
+     * has when no leader was heard for five seconds. NULL: no. */
+    bool (*with_others)(void *owner);
     /* A committed batch, durable on this disk. Also during replica_open, for what is known to be
      * committed. */
     void (*apply)(void *owner, const struct log_batch *batch);

@@ -15,7 +15,7 @@
 #include "storage/hash.h"
 
 /* To be raised with whatever changes a byte of what is hashed: a section's encoding, as well. */
-#define DEFINITION 1u
+#define DEFINITION 2u
 
 /* ---- what was said --------------------------------------------------------------------------- */
 

@@ -8,6 +8,7 @@
 #define BALLOT_RETRY_NS 250000000
 
 static_assert(RAFT_DAMAGED_ALL == STORE_DAMAGED_ALL, "the record has the core's word");
+static_assert(RAFT_DAMAGED_ANEW == STORE_DAMAGED_ANEW, "the record has the core's word");
 
 static void voted(struct store_vote_op *op, enum err err);
 static void vote_next(struct replica *replica);

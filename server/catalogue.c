@@ -570,7 +570,7 @@ static void merge_known(struct catalogue *catalogue, struct catalogue_entry *ent
         entry->settled = false;
         entry->touched = true;
     }
-    entry->moved = entry->moved || item->moved;
+    entry->moved = item->moved;
     if (item->removed && !entry->removed) {
         entry->removed = true;
         catalogue_hide(catalogue, entry);

@@ -65,6 +65,8 @@ struct catalogue_entry {
     bool offline;          /* a replica here could not be opened in this life */
     bool preparing;        /* its log is being made */
     bool again;            /* it could not be made: in a while it is tried again */
+    bool here_before;      /* its replica was to be here when this life began */
+    bool given_up;         /* the replica here, in this life; maybe there is another since */
     bool undo;             /* its log cannot be made, and nobody was told of it: it is taken back */
     enum err refusal;      /* why */
     bool abandoned;        /* nobody is to fill it from a backup any more */

@@ -121,6 +121,13 @@ bool jetstream_elsewhere(const struct jetstream *jetstream, uint64_t stream_id)
     return jetstream_clustered(jetstream) && entry != NULL && entry->wished.count > 1;
 }
 
+bool jetstream_with_others(const struct jetstream *jetstream, uint64_t stream_id)
+{
+    const struct catalogue_entry *entry = catalogue_find(&jetstream->catalogue, stream_id);
+
+    return entry != NULL && entry->moved && (entry->given_up || !entry->here_before);
+}
+
 bool jetstream_clustered(const struct jetstream *jetstream)
 {
     return jetstream->cluster != NULL;

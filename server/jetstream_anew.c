@@ -47,7 +47,8 @@ void jetstream_prepare_anew(struct jetstream *jetstream, const struct catalogue_
 
     anew->jetstream = jetstream;
     anew->op.log_id = entry->assigned.id;
-    anew->op.vote = (struct store_vote){.damaged = RAFT_DAMAGED_ANEW};
+    (void)store_vote_found(jetstream->store, anew->op.log_id, &anew->op.vote);
+    anew->op.vote.damaged = RAFT_DAMAGED_ANEW; /* its votes, if it has any, count on */
     anew->op.done = recorded;
     anew->next = jetstream->anew;
     jetstream->anew = anew;

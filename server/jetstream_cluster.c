@@ -386,13 +386,17 @@ static void held_received(void *owner, uint64_t node, enum cluster_class class, 
     holding_received(owner, body);
 }
 
+/* Only those who were members with it can know. */
 static void expelled_received(void *owner, uint64_t node, enum cluster_class class,
                               struct bytes body)
 {
-    (void)node;
+    struct jetstream_cluster *cluster = owner;
+    const struct replica *meta = cluster->jetstream->meta;
+
     (void)class;
     (void)body;
-    leave_told(owner);
+    if (meta != NULL && members_find(replica_members(meta), node) != NULL)
+        leave_told(cluster);
 }
 
 /* ---- life

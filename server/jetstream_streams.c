@@ -62,6 +62,7 @@ static bool has_config(const struct jetstream *jetstream, const struct catalogue
 
 static void completed(struct stream_op *op, struct stream *stream);
 static void try_again(struct jetstream *jetstream, struct catalogue_entry *entry);
+static bool may_make(const struct jetstream *jetstream);
 static void close_stream(struct jetstream *jetstream, struct catalogue_entry *entry, bool deleted);
 static void remove_files(struct jetstream *jetstream, uint64_t id);
 
@@ -204,12 +205,18 @@ static bool is_member(struct jetstream *jetstream, const struct stream *stream)
 
 void jetstream_entries_leave(struct jetstream *jetstream)
 {
+    if (!may_make(jetstream))
+        return; /* perhaps it is to be here again: so this disk knows, and not yet the catalogue */
     for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
          entry = entry->next) {
-        if (!entry->leaving || entry->stream == NULL || is_here(jetstream, entry) ||
-            is_member(jetstream, entry->stream))
+        if (!entry->leaving || entry->stream == NULL)
+            continue;
+        if (is_member(jetstream, entry->stream))
+            entry->leaving = false; /* it is told once more */
+        if (!entry->leaving || is_here(jetstream, entry))
             continue;
         entry->leaving = false;
+        entry->given_up = true;
         logger_info(logger_of(jetstream), "Stream '%.*s': its replica here is no longer needed",
                     BYTES_ARG(entry->config.name));
         close_stream(jetstream, entry, true);
@@ -337,20 +344,27 @@ static bool comes_back(const struct jetstream *jetstream, const struct catalogue
     struct raft_member self = groups_self(jetstream->groups);
     const struct raft_member *first = members_find(&entry->assigned.members, self.node);
 
-    /* Those of a group in memory are forgiven, where they are several: else all might wait. */
     return jetstream->cluster != NULL && entry->moved && first != NULL &&
-           members_equal(*first, self) &&
-           (!in_memory(entry) || entry->assigned.members.count == 1) &&
-           !jetstream_flawed(jetstream, JETSTREAM_FLAW_BEGUN_TWICE);
+           members_equal(*first, self) && !jetstream_flawed(jetstream, JETSTREAM_FLAW_BEGUN_TWICE);
 }
 
 static void prepare(struct jetstream *jetstream, struct catalogue_entry *entry)
 {
     bool back = comes_back(jetstream, entry);
 
-    if (back && jetstream->removals > 0) { /* perhaps of the log before, and its votes */
+    if (entry->moved && jetstream->removals > 0) { /* perhaps of the log before, and its votes */
         try_again(jetstream, entry);
         return;
+    }
+    if (back) { /* its log may be here all the same: then it is as good as it was */
+        enum err err = open_replica(jetstream, entry);
+
+        if (err == OK)
+            return;
+        if (err != ERR_NOT_FOUND) {
+            report_offline(jetstream, entry, err);
+            return;
+        }
     }
     entry->preparing = true;
     if (back)
@@ -412,15 +426,6 @@ static bool may_make(const struct jetstream *jetstream)
            jetstream_flawed(jetstream, JETSTREAM_FLAW_MADE_EARLY);
 }
 
-void jetstream_entries_make(struct jetstream *jetstream)
-{
-    for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
-         entry = entry->next) {
-        if (!entry->removed && entry->stream == NULL && is_here(jetstream, entry))
-            jetstream_entry_changed(jetstream, entry);
-    }
-}
-
 /* ---- what the catalogue tells
  * ------------------------------------------------------------------------------ */
 
@@ -479,6 +484,8 @@ static void open_entry(struct jetstream *jetstream, struct catalogue_entry *entr
 {
     enum err err;
 
+    if (!entry->readable && !is_here(jetstream, entry))
+        return;
     if (!entry->readable) {
         jetstream->unhealthy = "the config of a stream is unreadable";
         logger_error(logger_of(jetstream), "Stream %llu: unreadable config in the catalogue",
@@ -486,6 +493,8 @@ static void open_entry(struct jetstream *jetstream, struct catalogue_entry *entr
         return;
     }
     err = open_replica(jetstream, entry);
+    if (err == ERR_NOT_FOUND && !is_here(jetstream, entry))
+        return;
     /* Its creation was interrupted before its log was made, or that was in memory. */
     if (err == ERR_NOT_FOUND && !may_make(jetstream))
         return; /* jetstream_entries_make */
@@ -498,6 +507,28 @@ static void open_entry(struct jetstream *jetstream, struct catalogue_entry *entr
         report_offline(jetstream, entry, err);
     else if (stream_applied(entry->stream)->log_time_ns > jetstream->time_floor_ns)
         jetstream->time_floor_ns = stream_applied(entry->stream)->log_time_ns;
+}
+
+/* Others are to hold it, but its group may still count on the replica here. */
+static bool may_still_hold(const struct jetstream *jetstream, const struct catalogue_entry *entry)
+{
+    return jetstream->cluster != NULL && entry->moved && !entry->removed;
+}
+
+void jetstream_entries_make(struct jetstream *jetstream)
+{
+    for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
+         entry = entry->next) {
+        if (entry->removed || entry->stream != NULL)
+            continue;
+        if (is_here(jetstream, entry)) {
+            entry->here_before = true;
+            jetstream_entry_changed(jetstream, entry);
+        } else if (may_still_hold(jetstream, entry) && !entry->offline && !entry->given_up) {
+            open_entry(jetstream, entry); /* when it was looked for, the catalogue ended before */
+        }
+    }
+    jetstream_cluster_look(jetstream->cluster); /* what was given up waited for this */
 }
 
 /* A server that stands alone has nobody who could still know what was in memory: the stream is no
@@ -515,7 +546,7 @@ void jetstream_entries_open(struct jetstream *jetstream)
          entry = entry->next) {
         jetstream_settle_tier(jetstream, entry);
         remote_look(jetstream, entry);
-        if (!is_here(jetstream, entry))
+        if (!is_here(jetstream, entry) && !may_still_hold(jetstream, entry))
             continue;
         if (entry->removed)
             remove_files(jetstream, entry->assigned.id);

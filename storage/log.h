@@ -146,8 +146,9 @@ struct store_vote {
     uint64_t term;
     uint64_t node; /* voted for; 0: for nobody yet */
     uint64_t incarnation;
-    uint64_t damaged;                /* highest index that this disk once had and lost, 0: none */
-#define STORE_DAMAGED_ALL UINT64_MAX /* the log is in memory: all of it */
+    uint64_t damaged;                 /* highest index that this disk once had and lost, 0: none */
+#define STORE_DAMAGED_ALL  UINT64_MAX /* the log is in memory: all of it */
+#define STORE_DAMAGED_ANEW (UINT64_MAX - 1) /* the log was given up, and is made once more */
 };
 
 /* In its owner; stays put until `done` has run. The first three are the owner's. */
@@ -169,8 +170,8 @@ void store_vote(struct store *store, struct store_vote_op *op);
 /* The newest durable one of a log; false: there is none. A log that is removed takes its own along.
  */
 bool store_vote_found(const struct store *store, uint64_t log_id, struct store_vote *vote);
-/* Forgets the votes of logs in memory that are not known. Those of logs that should be on the disk
- * and are not have gone when the store was opened. */
+/* Forgets the votes of logs in memory, or to be made anew, that are not known. Those of others that
+ * should be on the disk and are not have gone when the store was opened. */
 void store_votes_select(struct store *store, bool (*known)(void *context, uint64_t log_id),
                         void *context);
 

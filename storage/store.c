@@ -327,7 +327,8 @@ static bool is_wanted(void *context, uint64_t log_id, const struct store_vote *v
 {
     const struct selection *selection = context;
 
-    return vote->damaged != STORE_DAMAGED_ALL || selection->known(selection->context, log_id);
+    return (vote->damaged != STORE_DAMAGED_ALL && vote->damaged != STORE_DAMAGED_ANEW) ||
+           selection->known(selection->context, log_id);
 }
 
 void store_votes_select(struct store *store, bool (*known)(void *context, uint64_t log_id),

@@ -205,7 +205,7 @@ static enum err begin_boot(struct store *store, struct redo *redo, struct store_
 
 static bool has_log(void *context, uint64_t log_id, const struct store_vote *vote)
 {
-    return vote->damaged == STORE_DAMAGED_ALL ||
+    return vote->damaged == STORE_DAMAGED_ALL || vote->damaged == STORE_DAMAGED_ANEW ||
            table_find(context, bytes_of(&log_id, sizeof log_id)) != NULL;
 }
 

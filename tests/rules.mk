@@ -102,7 +102,7 @@ epoll_seconds = $(if $(filter command line environment,$(origin SECONDS)),$(SECO
 
 .PHONY: epoll
 epoll: $(e2e_server) $(e2e_c) $(e2e_modules)
-	@MILLRACE_IO=epoll $(e2e_env) python3 tests/count.py --minutes $$(($(epoll_seconds) / 60 + 14)) --jobs 3 \
+	@MILLRACE_IO=epoll $(e2e_env) python3 tests/count.py --minutes $$(($(epoll_seconds) / 60 + 14)) --jobs 2 \
 	    $(e2e_wire) \
 	    'c=$(e2e_c)' \
 	    'crash=python3 tests/crash/crash.py --seconds $(epoll_seconds)' \

@@ -294,8 +294,16 @@ static bool elsewhere(void *owner)
     return jetstream_elsewhere(stream->jetstream, stream->id);
 }
 
+static bool with_others(void *owner)
+{
+    const struct stream *stream = owner;
+
+    return jetstream_with_others(stream->jetstream, stream->id);
+}
+
 static const struct replica_events replica_events_of_stream = {
     .elsewhere = elsewhere,
+    .with_others = with_others,
     .apply = apply,
     .lost = lost,
     .lead = lead,

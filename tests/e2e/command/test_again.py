@@ -33,6 +33,10 @@ class Again(CliCase):
         out = self.outlives(("sub", "x.>", "--count", "2", "--raw"), self.put("x.y"))
         self.assertEqual(out, "number 1\nnumber 2\n")
 
+    def test_sub_of_a_stream_misses_nothing(self):
+        out = self.outlives(("sub", "--stream", "A", "--new", "--count", "2", "--raw"), self.put("a.b"))
+        self.assertEqual(out, "number 1\nnumber 2\n")
+
     def test_reply(self):
         out = self.outlives(("reply", "ask", "an answer", "--count", "2"),
                             lambda n: self.assertIn("an answer", self.out("request", "ask", "q")))

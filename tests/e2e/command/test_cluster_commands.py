@@ -6,7 +6,7 @@ import tempfile
 import time
 import unittest
 
-from cli import DONE, FAILED, MISSING, CliCase
+from cli import DONE, FAILED, MISSING, USAGE, CliCase
 from serverprocess import Server, free_port
 
 WITHIN_S = 40.0
@@ -74,6 +74,13 @@ class Three(CliCase):
         self.assertRegex(text, rf"(?m)^│ {meta} +│ yes +│ current")
         self.assertEqual(len([line for line in text.splitlines() if line.startswith("│ n")]), 3)
         self.assertEqual(len(self.json("server", "ls", env=self.admin)), 3)
+        for words, names in ((["--sort", "name"], ["n0", "n1", "n2"]), (["--sort", "name", "-R"], ["n2", "n1", "n0"])):
+            said = self.json("server", "ls", *words, env=self.admin)
+            self.assertEqual([row["server"]["name"] for row in said], names)
+        for key, at in (("conns", "connections"), ("mem", "mem")):
+            said = [row["statsz"][at] for row in self.json("server", "ls", "--sort", key, env=self.admin)]
+            self.assertEqual(said, sorted(said, reverse=True))
+        self.fails(USAGE, "server", "ls", "--sort", "colour", says='sorted by "colour"', next_says="conns", env=self.admin)
         self.assertEqual(len(self.json("server", "ping", env=self.admin)), 3)
         self.assertEqual(self.out("server", "report", "jetstream", env=self.admin).count(f"│ {meta}*"), 1)
         self.fails(MISSING, "cluster", "status", "NONE", says="stream not found")

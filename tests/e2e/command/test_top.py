@@ -116,13 +116,13 @@ class Top(CliCase):
         self.assertEqual(names("--sort", "lag"), ["FULL", "ALSO"])
 
     def test_rates_are_those_between_two_looks(self):
-        process = self.spawn("top", "--count", "2", "--interval", "1500ms", "--json")
-        time.sleep(0.5)
-        self.run_cli("pub", "full", "x", "--count", "300", "--jetstream", "-q")
-        out, err = process.communicate(timeout=20)
+        process = self.spawn("top", "--count", "2", "--interval", "6s", "--json")
+        process.stdout.readline()  # the first look
+        self.run_cli("pub", "full", "x", "--count", "300", "-q")
+        out, err = process.communicate(timeout=30)
         self.assertEqual(process.returncode, DONE, err)
         rate = json.loads(out.splitlines()[-1])["streams"][0]["msgs_per_second"]
-        self.assertTrue(100 <= rate <= 210, rate)
+        self.assertTrue(40 <= rate <= 52, rate)
 
     def test_the_system_account_sees_all_accounts_and_who_is_connected(self):
         sub = self.spawn("sub", "x", "--connection-name", "watcher")

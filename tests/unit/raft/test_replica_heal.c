@@ -800,7 +800,7 @@ static void contradict(struct machine *m, unsigned voters, uint64_t chain_off,
     for (uint64_t from = 1, told = 0; from <= NODES && told < voters; from++) {
         if (from == m->number)
             continue;
-        say(m, from, own->index, own->hash + 1, own->chain + chain_off, 1 + definition_off);
+        say(m, from, own->index, own->hash + 1, own->chain + chain_off, 2 + definition_off);
         told++;
     }
 }

@@ -363,6 +363,63 @@ START_TEST(one_whose_log_was_cut_short_neither_votes_nor_stands)
 }
 END_TEST
 
+static void recorded(struct store_vote_op *op, enum err err)
+{
+    (void)op;
+    ck_assert_int_eq(err, OK);
+}
+
+static bool others_have_it(void *owner)
+{
+    (void)owner;
+    return true;
+}
+
+/* A log in memory whose beginning names only this one, which had it, and others since. */
+static void come_back(const struct replica_events *told)
+{
+    static const uint8_t incarnation[16] = "incarnation-0001";
+    struct raft_config alone = {.at = {{1, 1, false}}, .count = 1};
+    struct store_vote_op op = {
+        .log_id = GROUP, .vote = {.term = 4, .damaged = RAFT_DAMAGED_ANEW}, .done = recorded};
+    struct buf bootstrap;
+
+    w = (struct world){.sim = sim_create(1)};
+    w.node = sim_node_add(w.sim);
+    start(0);
+    store_vote(w.store, &op);
+    pass(SECOND);
+    buf_init(&bootstrap, 4096);
+    members_bootstrap(&bootstrap, incarnation, 1, &alone);
+    ck_assert_int_eq(log_make_memory(w.store, GROUP, incarnation, buf_bytes(&bootstrap)), OK);
+    buf_deinit(&bootstrap);
+    ck_assert_int_eq(replica_open(w.groups, GROUP, told, NULL, &w.replica), OK);
+}
+
+START_TEST(one_in_memory_that_had_it_last_leads_when_nobody_else_does_for_a_while)
+{
+    come_back(&events);
+    pass(4 * SECOND);
+    ck_assert(!w.led);
+    pass(4 * SECOND);
+    ck_assert(w.led);
+    ck_assert_uint_gt(replica_term(w.replica), 4);
+    end();
+}
+END_TEST
+
+START_TEST(one_in_memory_that_comes_back_to_others_waits_for_them)
+{
+    struct replica_events with_others = events;
+
+    with_others.with_others = others_have_it;
+    come_back(&with_others);
+    pass(60 * SECOND);
+    ck_assert(!w.led);
+    end();
+}
+END_TEST
+
 int main(void)
 {
     const TTest *tests[] = {
@@ -370,6 +427,8 @@ int main(void)
         a_read_that_waits_when_leadership_goes_is_not_confirmed,
         one_that_lost_the_entry_that_names_the_members_neither_leads_nor_commits,
         one_whose_log_was_cut_short_neither_votes_nor_stands,
+        one_in_memory_that_had_it_last_leads_when_nobody_else_does_for_a_while,
+        one_in_memory_that_comes_back_to_others_waits_for_them,
     };
 
     return UNIT_RUN_PLAIN("replica_peers", tests);

@@ -349,6 +349,33 @@ START_TEST(that_a_stream_had_other_members_once_stands_in_blocks)
 }
 END_TEST
 
+/* Else one that differs from all others would differ for ever. */
+START_TEST(whether_a_stream_was_moved_is_what_the_newer_block_says)
+{
+    struct raft_config others = {.at = {{.node = 5, .incarnation = 6}}, .count = 1};
+    struct fixture f, differs;
+    struct buf block, again;
+
+    begin(&f);
+    begin(&differs);
+    assign(&f, 16, "{\"name\":\"A\"}");
+    assign(&differs, 16, "{\"name\":\"A\"}");
+    ck_assert(catalogue_write_members(&differs.log, 16, &others));
+    others = catalogue_find(&differs.catalogue, 16)->assigned.members;
+    ck_assert(catalogue_write_members(&differs.log, 16, &others));
+    ck_assert_int_eq(apply(&differs), OK);
+    ck_assert(catalogue_find(&differs.catalogue, 16)->moved);
+    block = encoded(&f);
+    ck_assert_int_eq(catalogue_decode(&differs.catalogue, buf_bytes(&block)), OK);
+    again = encoded(&differs);
+    ck_assert(bytes_equal(buf_bytes(&again), buf_bytes(&block)));
+    buf_deinit(&block);
+    buf_deinit(&again);
+    end(&f);
+    end(&differs);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *tests[] = {
@@ -363,6 +390,7 @@ int main(void)
         a_block_brings_an_older_catalogue_to_what_it_says,
         a_block_that_is_older_or_cut_short_changes_nothing,
         that_a_stream_had_other_members_once_stands_in_blocks,
+        whether_a_stream_was_moved_is_what_the_newer_block_says,
         who_was_removed_is_known_by_node_and_disk_and_stands_in_blocks,
         a_removal_that_makes_no_sense_is_refused_and_the_list_is_bounded,
     };

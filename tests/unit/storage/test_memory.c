@@ -254,10 +254,10 @@ static bool nobody(void *context, uint64_t log_id)
     return false;
 }
 
-START_TEST(its_votes_are_kept_until_it_is_removed)
+static void votes_are_kept(uint64_t damaged)
 {
     struct store_vote_op op = {
-        .log_id = SHARD_LOG, .vote = {.term = 5, .damaged = STORE_DAMAGED_ALL}, .done = voted};
+        .log_id = SHARD_LOG, .vote = {.term = 5, .damaged = damaged}, .done = voted};
     struct store_vote vote;
     enum err err = OK;
 
@@ -277,6 +277,18 @@ START_TEST(its_votes_are_kept_until_it_is_removed)
     ck_assert(!store_vote_found(s.store, SHARD_LOG, &vote));
     shard_end(&s);
 }
+
+START_TEST(its_votes_are_kept_until_it_is_removed)
+{
+    votes_are_kept(STORE_DAMAGED_ALL);
+}
+END_TEST
+
+/* A crash before there is a log again makes no vote undone. */
+START_TEST(the_votes_of_a_log_that_is_to_be_made_anew_are_kept)
+{
+    votes_are_kept(STORE_DAMAGED_ANEW);
+}
 END_TEST
 
 int main(void)
@@ -291,6 +303,7 @@ int main(void)
         a_read_that_waits_is_told_in_a_later_turn,
         a_closed_log_is_gone_and_nobody_is_told_of_what_waited,
         its_votes_are_kept_until_it_is_removed,
+        the_votes_of_a_log_that_is_to_be_made_anew_are_kept,
     };
 
     return UNIT_RUN_PLAIN("memory", tests);
