@@ -4,8 +4,9 @@
  * most or all of them, or stand still, before, while and after the new ones catch up. Then
  * everybody is up: each stream comes to lead, where it is wished, with all that was acknowledged.
  *
- * What is in memory is promised while one node of its three at most loses it; where more was lost
- * the stream still comes back, and nothing is said of what it holds.
+ * What is in memory is promised while one node of its three at most loses it. In the scene "move"
+ * no more die; in "forget" they do: then the stream is to come back all the same, and nothing is
+ * said of what it holds.
  */
 #include <stdio.h>
 
@@ -22,6 +23,7 @@
 /* What has been so since all was level. */
 struct path {
     unsigned holders; /* nodes that hold it or are to */
+    unsigned lost;    /* of them, whose memory is gone, or was for a while */
     unsigned least;   /* replicas */
     uint64_t id;      /* of its group */
     unsigned before[LATER];
@@ -32,6 +34,7 @@ struct move {
     struct path paths[SCENE_STREAMS_MAX];
     int64_t up_ns[NODES_MAX];
     unsigned died;  /* nodes, since all was level */
+    bool spares;    /* what is in memory outlives all of it */
     bool disturbed; /* somebody stood still, or was slow */
 };
 
@@ -119,20 +122,34 @@ static void follow(struct move *move)
     }
 }
 
-/* Memory that most, or the only one, of those who may count have lost. */
-static void forgive(struct move *move)
+/* Would this death take the memory of most, or of the only one, of those who may count? */
+static bool is_loss(const struct move *move, unsigned stream, size_t node)
+{
+    const struct scene_stream *s = &move->stage->scene->streams[stream];
+    const struct path *path = &move->paths[stream];
+    unsigned most = path->least < 3 || move->disturbed ? 0 : 1;
+
+    return s->memory && (path->holders & bit(node)) != 0 && size_of(path->lost | bit(node)) > most;
+}
+
+static bool is_any_loss(const struct move *move, size_t node)
 {
     for (unsigned s = 0; s < move->stage->scene->stream_count; s++) {
-        struct scene_stream *stream = &move->stage->scene->streams[s];
-        const struct path *path = &move->paths[s];
-        unsigned lost = path->holders & move->died;
-        unsigned most = path->least < 3 || move->disturbed ? 0 : 1;
+        if (is_loss(move, s, node))
+            return true;
+    }
+    return false;
+}
 
-        if (!stream->memory || stream->history.lossy || size_of(lost) <= most)
-            continue;
-        report_say(move->stage->report, "S%u: what was in memory may be lost", s);
-        scene_forgive(move->stage->scene, s);
-        truth_forgive(move->stage->truth, path->id);
+static void forgive(struct move *move, size_t node)
+{
+    for (unsigned s = 0; s < move->stage->scene->stream_count; s++) {
+        if (is_loss(move, s, node) && !move->stage->scene->streams[s].history.lossy) {
+            report_say(move->stage->report, "S%u: what was in memory may be lost", s);
+            scene_forgive(move->stage->scene, s);
+            truth_forgive(move->stage->truth, move->paths[s].id);
+        }
+        move->paths[s].lost |= move->paths[s].holders & bit(node);
     }
 }
 
@@ -153,7 +170,6 @@ static void pass(struct move *move, int64_t ns)
         int64_t left = until - stage_now(stage);
 
         follow(move);
-        forgive(move);
         for (size_t i = 0; i < stage->nodes->count; i++) {
             if (stage->nodes->at[i].server == NULL && stage_now(stage) >= move->up_ns[i] &&
                 !start(move, i))
@@ -263,10 +279,12 @@ static void die(struct move *move, size_t node, bool power, int64_t down_ns)
     if (!nodes_up(stage->nodes, node))
         return;
     follow(move);
+    if (move->spares && is_any_loss(move, node))
+        return;
+    forgive(move, node);
     move->died |= bit(node);
     move->up_ns[node] = stage_now(stage) + down_ns;
     nodes_crash(stage->nodes, node, power ? SIM_CRASH_POWER : SIM_CRASH_KILL);
-    forgive(move);
 }
 
 /* Some of these: one, most, or all. */
@@ -310,9 +328,11 @@ static void disturb(struct move *move, unsigned stream, unsigned set, bool calm)
     struct sim_faults slow = stage->faults->everyday[node];
     unsigned kind = (unsigned)prng_below(stage->prng, calm ? 2 : 8);
 
+    if (kind < 2 && move->died != 0 && move->spares) /* who is empty hears of its leader in time */
+        return;
+    move->disturbed = move->disturbed || kind < 2;
     if (kind == 0) {
         report_say(stage->report, "n%zu stands still", node + 1);
-        move->disturbed = true;
         sim_pause(stage->sim, node, (int64_t)prng_below(stage->prng, 2 * SECOND));
     } else if (kind == 1) { /* files are still being removed as it is wished back */
         report_say(stage->report, "n%zu has a slow disk", node + 1);
@@ -359,9 +379,9 @@ static void end_round(struct move *move)
     truth_one_leads(stage->truth);
 }
 
-void play_move(const struct stage *stage)
+void play_move(const struct stage *stage, bool spares)
 {
-    struct move move = {.stage = stage};
+    struct move move = {.stage = stage, .spares = spares};
     unsigned wishes = 1 + (unsigned)prng_below(stage->prng, WISHES);
     unsigned stream = (unsigned)prng_below(stage->prng, stage->scene->stream_count);
     bool calm = prng_chance(stage->prng, 1, 5); /* nobody dies: nothing is forgiven */

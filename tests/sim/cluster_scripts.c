@@ -9,7 +9,7 @@
 
 static const char *const names[SCRIPT_COUNT] = {"none",    "stale", "heir",  "change", "late",
                                                 "differs", "rot",   "short", "scale",  "gone",
-                                                "erase",   "",      "move"};
+                                                "erase",   "move",  "",      "forget"};
 
 const char *script_name(enum script script)
 {
@@ -37,7 +37,7 @@ void script_prepare(enum script script, struct nodes *nodes)
     /* Without blocks: what is lost below one is a message that cannot be read. */
     for (size_t i = 0; script == SCRIPT_SHORT && i < nodes->count; i++)
         nodes->at[i].options.sim.block_bytes = 0;
-    if (script == SCRIPT_MOVE)
+    if (script == SCRIPT_MOVE || script == SCRIPT_FORGET)
         move_prepare(nodes);
     nodes->may_differ = script == SCRIPT_DIFFERS;
 }
@@ -415,7 +415,8 @@ void script_play(enum script script, const struct stage *stage)
         case SCRIPT_SCALE: play_scale(stage); break;
         case SCRIPT_GONE: play_gone(stage); break;
         case SCRIPT_ERASE: play_erase(stage); break;
-        case SCRIPT_MOVE: play_move(stage); break;
+        case SCRIPT_MOVE: play_move(stage, true); break;
+        case SCRIPT_FORGET: play_move(stage, false); break;
         case SCRIPT_NONE:
         case SCRIPT_DRAWN:
         case SCRIPT_COUNT: break;

@@ -45,6 +45,7 @@ void play_gone(const struct stage *stage);
 void play_erase(const struct stage *stage);
 /* cluster_move.c */
 void move_prepare(struct nodes *nodes);
-void play_move(const struct stage *stage);
+/* `spares`: what is in memory is never lost. */
+void play_move(const struct stage *stage, bool spares);
 
 #endif

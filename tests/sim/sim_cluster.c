@@ -116,6 +116,11 @@ static size_t leader(void *context, unsigned stream)
     return truth_leader(&run->truth, name);
 }
 
+static bool moves(enum script script)
+{
+    return script == SCRIPT_MOVE || script == SCRIPT_FORGET;
+}
+
 /* With one replica the loss of its disk is the loss of it. */
 static void draw_stream(struct run *run, unsigned number)
 {
@@ -127,12 +132,12 @@ static void draw_stream(struct run *run, unsigned number)
     if (number > 0 && run->faults.mix[FAULT_WIPE] == 0 && prng_chance(&run->prng, 1, 3) &&
         run->script != SCRIPT_GONE)
         stream->replicas = 1;
-    if (run->script == SCRIPT_MOVE)
+    if (moves(run->script))
         stream->replicas = prng_chance(&run->prng, 1, 2) ? 1 : 3;
     stream->removals = prng_chance(&run->prng, 1, 3);
     stream->memory = run->memory && stream->replicas >= 3 && prng_chance(&run->prng, 2, 3);
-    if (run->script == SCRIPT_MOVE)
-        stream->memory = prng_chance(&run->prng, 1, 2);
+    if (moves(run->script))
+        stream->memory = run->memory && prng_chance(&run->prng, 2, 3);
 }
 
 static uint64_t limited(const struct run *run, unsigned limit, uint64_t drawn)
@@ -161,17 +166,19 @@ static void draw_scene(struct run *run)
         prng_chance(&run->prng, 1, 2) ? 1 : 1 + prng_below(&run->prng, SCENE_STREAMS_MAX);
 
     count = limited(run, LIMIT_STREAMS, count);
-    if ((needs_single(run->script) || run->script == SCRIPT_MOVE) && count < 2)
+    if ((needs_single(run->script) || moves(run->script)) && count < 2)
         count = 2;
     scene_init(&run->scene, &run->report, run->sim, &run->nodes, &run->prng, (unsigned)count);
     run->scene.handed_out = handed_out;
     run->scene.leader = leader;
     run->scene.context = run;
     run->memory = run->script == SCRIPT_NONE && prng_chance(&run->prng, 1, 4);
-    if (run->script == SCRIPT_MOVE) /* it has faults of its own */
+    if (moves(run->script)) { /* it has faults of its own */
         faults_leave_out(&run->faults);
-    if (run->memory)
+        run->memory = prng_chance(&run->prng, 1, 2);
+    } else if (run->memory) {
         faults_spare_memory(&run->faults);
+    }
     for (unsigned i = 0; i < run->scene.stream_count; i++)
         draw_stream(run, i);
     if (needs_single(run->script)) { /* it is played with a stream of one replica */
@@ -188,12 +195,11 @@ static void begin(struct run *run, const struct settings *settings, uint64_t see
     run->sim = sim_create(seed);
     run->report = (struct report){.sim = run->sim, .loud = settings->loud};
     prng_seed(&run->prng, seed ^ UINT64_C(0xc105));
-    nodes_init(
-        &run->nodes, &run->report, run->sim, &run->prng,
-        settings->nodes > 0
-            ? settings->nodes
-            : limited(run, LIMIT_NODES,
-                      prng_chance(&run->prng, settings->script == SCRIPT_MOVE ? 4 : 1, 6) ? 5 : 3));
+    nodes_init(&run->nodes, &run->report, run->sim, &run->prng,
+               settings->nodes > 0
+                   ? settings->nodes
+                   : limited(run, LIMIT_NODES,
+                             prng_chance(&run->prng, moves(settings->script) ? 4 : 1, 6) ? 5 : 3));
     run->script = settings->script;
     if (run->script == SCRIPT_NONE && !settings->calm && prng_chance(&run->prng, 1, 2))
         run->script = (enum script)(1 + prng_below(&run->prng, SCRIPT_DRAWN - 1));
