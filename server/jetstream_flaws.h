@@ -24,7 +24,8 @@
     X(REMOVED_WELCOME, "a server that was removed is let in again when it comes back")             \
     X(MADE_EARLY, "a log that was given up is made anew before the catalogue's end is known")      \
     X(BEGUN_TWICE, "who has given up its replica and comes back begins its group once more")       \
-    X(REMOVED_AWAITED, "what a removed server held is not placed elsewhere")
+    X(REMOVED_AWAITED, "what a removed server held is not placed elsewhere")                       \
+    X(UNWISHED_CLOSED, "a log whose group counts on it and that is wished elsewhere stays closed")
 
 #define JETSTREAM_FLAW_NUMBER(name, text) JETSTREAM_FLAW_NUMBER_##name,
 enum jetstream_flaw_number { JETSTREAM_FLAW_TABLE(JETSTREAM_FLAW_NUMBER) JETSTREAM_FLAW_COUNT };

@@ -512,7 +512,8 @@ static void open_entry(struct jetstream *jetstream, struct catalogue_entry *entr
 /* Others are to hold it, but its group may still count on the replica here. */
 static bool may_still_hold(const struct jetstream *jetstream, const struct catalogue_entry *entry)
 {
-    return jetstream->cluster != NULL && entry->moved && !entry->removed;
+    return jetstream->cluster != NULL && entry->moved && !entry->removed &&
+           !jetstream_flawed(jetstream, JETSTREAM_FLAW_UNWISHED_CLOSED);
 }
 
 void jetstream_entries_make(struct jetstream *jetstream)
