@@ -10,6 +10,8 @@
 
 #include "raft/core_priv.h"
 
+#define FORGIVEN_ALONE 8 /* election timeouts */
+
 void core_rest(struct raft_core *core)
 {
     uint64_t election = (uint64_t)core->options.election_ns;
@@ -306,6 +308,8 @@ bool raft_core_forgive(struct raft_core *core, int64_t now, int64_t silence_ns)
     core->forgiven = true;
     set_vote(core, core->term, core->vote);
     core_rest(core);
+    if (core_alone(core)) /* by its beginning: who has more and asks for its vote goes first */
+        core->election_due = now + FORGIVEN_ALONE * core->options.election_ns;
     core_check(core);
     return true;
 }

@@ -348,6 +348,15 @@ static void timer_fired(struct timer *timer)
     replica_let_go(replica);
 }
 
+/* Whoever begins anew may be the only voter by its beginning, and needs nobody's vote then: those
+ * who have more are given as long again to find each other. */
+static bool waits_for_others(const struct replica *replica)
+{
+    return replica->anew &&
+           (replica->forgive_looks <= 2 * FORGIVE_NS / FORGIVE_LOOK_NS ||
+            (replica->events.with_others != NULL && replica->events.with_others(replica->owner)));
+}
+
 /* Asked once in a while, until it is whole again. Time in which this node itself did not look, as
  * long as it was starting or stood still, is no silence of others. */
 static void forgive_fired(struct timer *timer)
@@ -359,7 +368,7 @@ static void forgive_fired(struct timer *timer)
     if (now - replica->forgive_looked_ns > 2 * FORGIVE_LOOK_NS)
         replica->forgive_looks = 0;
     replica->forgive_looked_ns = now;
-    if (++replica->forgive_looks > FORGIVE_NS / FORGIVE_LOOK_NS)
+    if (++replica->forgive_looks > FORGIVE_NS / FORGIVE_LOOK_NS && !waits_for_others(replica))
         replica->forgets = !raft_core_forgive(replica->core, now, FORGIVE_NS);
     replica_drain(replica);
     if (!replica->closed && replica->forgets)

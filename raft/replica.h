@@ -28,9 +28,9 @@ struct replica_events {
     /* During replica_open: no block can be read, and the log's beginning is gone. Are there other
      * members that have it all? NULL: no. */
     bool (*elsewhere)(void *owner);
-    /* During replica_open, of a log in memory that is made anew: have others held all of it in this
-     * life of the node? Then it waits for them as long as it takes; else it takes part with what it
-     * has when no leader was heard for five seconds. NULL: no. */
+    /* Of a log in memory that is made anew: may others have it who cannot be heard now? Then it
+     * waits for them as long as it takes; else it takes part with what it has when it has heard no
+     * leader for ten seconds. NULL: no. */
     bool (*with_others)(void *owner);
     /* A committed batch, durable on this disk. Also during replica_open, for what is known to be
      * committed. */

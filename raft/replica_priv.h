@@ -164,6 +164,7 @@ struct replica {
         repair_from;    /* lost from here on: noted durably first, then cut. 0: nothing to repair */
     uint64_t repair_to; /* highest index that this disk had */
     bool forgets;       /* its log is in memory, and was lost with the life before */
+    bool anew;          /* and may have been given up then */
     int64_t forgive_looked_ns;
     int64_t forgive_looks; /* without a long pause between them */
     struct timer forgive;  /* no leader all the time: it votes and stands for what it has */

@@ -283,10 +283,8 @@ static void make_core(struct recovery *recovery)
         recovered.damaged = 0; /* nobody has what it lost */
     replica->repair_from = recovery->lost_first;
     replica->repair_to = recovered.damaged;
-    replica->forgets =
-        log_in_memory(replica->log) && recovered.damaged > 0 &&
-        (recovered.damaged != RAFT_DAMAGED_ANEW || replica->events.with_others == NULL ||
-         !replica->events.with_others(replica->owner));
+    replica->forgets = log_in_memory(replica->log) && recovered.damaged > 0;
+    replica->anew = recovered.damaged == RAFT_DAMAGED_ANEW;
     replica->core = raft_core_new(&options, &recovered);
     tell_core(recovery);
 }

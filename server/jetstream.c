@@ -121,11 +121,24 @@ bool jetstream_elsewhere(const struct jetstream *jetstream, uint64_t stream_id)
     return jetstream_clustered(jetstream) && entry != NULL && entry->wished.count > 1;
 }
 
+static bool all_up(const struct jetstream *jetstream)
+{
+    const struct raft_config *nodes =
+        jetstream->meta != NULL ? replica_members(jetstream->meta) : NULL;
+    uint64_t self = groups_self(jetstream->groups).node;
+
+    for (uint32_t i = 0; nodes != NULL && i < nodes->count; i++) {
+        if (nodes->at[i].node != self && !groups_node_up(jetstream->groups, nodes->at[i].node))
+            return false;
+    }
+    return nodes != NULL;
+}
+
 bool jetstream_with_others(const struct jetstream *jetstream, uint64_t stream_id)
 {
     const struct catalogue_entry *entry = catalogue_find(&jetstream->catalogue, stream_id);
 
-    return entry != NULL && entry->moved && (entry->given_up || !entry->here_before);
+    return entry == NULL || entry->given_up || !entry->here_before || !all_up(jetstream);
 }
 
 bool jetstream_clustered(const struct jetstream *jetstream)

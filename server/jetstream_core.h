@@ -85,8 +85,8 @@ void jetstream_stream_restored(struct jetstream *jetstream, struct stream *strea
 bool jetstream_clustered(const struct jetstream *jetstream);
 /* Is that stream to have replicas on other nodes, too? */
 bool jetstream_elsewhere(const struct jetstream *jetstream, uint64_t stream_id);
-/* Has this node come to hold it in this life, while others did? Then those know more of it, however
- * long they are not heard. */
+/* May others have more of it, though nobody is heard to lead it? They may if this node has come to
+ * hold it in this life, while they did, and if one of the cluster's nodes is out of reach. */
 bool jetstream_with_others(const struct jetstream *jetstream, uint64_t stream_id);
 
 /* The time zone of that name; NULL: there is none. Good as long as the server runs. */

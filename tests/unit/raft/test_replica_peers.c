@@ -399,7 +399,7 @@ static void come_back(const struct replica_events *told)
 START_TEST(one_in_memory_that_had_it_last_leads_when_nobody_else_does_for_a_while)
 {
     come_back(&events);
-    pass(4 * SECOND);
+    pass(9 * SECOND);
     ck_assert(!w.led);
     pass(4 * SECOND);
     ck_assert(w.led);
