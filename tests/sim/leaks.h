@@ -9,12 +9,13 @@
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {
-    return "leak:read_from_disk\n"   /* server/stream/delivery.c */
-           "leak:stream_read\n"      /* server/stream/reader.c */
-           "leak:start_read\n"       /* server/stream/direct.c */
-           "leak:fetch_message\n"    /* server/stream/schedule_fire.c */
-           "leak:api_request_make\n" /* server/api/request.c */
-           "leak:prepare\n";         /* server/jetstream_catalogue.c, on a worker */
+    return "leak:read_from_disk\n"        /* server/stream/delivery.c */
+           "leak:stream_read\n"           /* server/stream/reader.c */
+           "leak:start_read\n"            /* server/stream/direct.c */
+           "leak:fetch_message\n"         /* server/stream/schedule_fire.c */
+           "leak:stream_counter_gather\n" /* server/stream/counter_gather.c */
+           "leak:api_request_make\n"      /* server/api/request.c */
+           "leak:prepare\n";              /* server/jetstream_catalogue.c, on a worker */
 }
 
 #endif

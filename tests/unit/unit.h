@@ -25,7 +25,7 @@
 
 static inline void unit_mark(const char *file, int line)
 {
-    static unsigned marks;
+    static _Thread_local unsigned marks;
 
     if (marks == UNIT_MARKS_MAX)
         return;

@@ -3,6 +3,7 @@
  * are compared with the reference's in tests/e2e/differential. */
 #include "base/prng.h"
 #include "server/stream/header_block.h"
+#include "tests/sim/leaks.h"
 #include "tests/unit/server/stream_world.h"
 
 #define COUNTER ",\"allow_msg_counter\":true"
