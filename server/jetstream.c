@@ -15,7 +15,7 @@
 #include "server/api/api.h"
 
 #define ELECTION_NS     INT64_C(250000000) /* heartbeats: a tenth of it */
-#define COPIES_PER_TURN 32u
+#define COPIES_PER_TURN 8u
 #define ROUNDS_MAX      16 /* of marked streams in one turn; what is left waits for the next */
 
 struct server *jetstream_server(struct jetstream *jetstream)
