@@ -107,7 +107,7 @@ class DiskFull(unittest.TestCase):
         count, error = self.publish_until_refused(client)
         self.assertGreater(count, 300)
         self.assertEqual((error["code"], error["err_code"]), (503, 10023))
-        self.assertGreater(self.disk.available(), RESERVE // 4)  # more may be written between two looks on a busy machine
+        self.assertGreater(self.disk.available(), RESERVE // 2)
         self.works_without_publishes(client)
         if "error" not in client.publish(b"t", b"x"):  # what was deleted has made room
             self.assertGreater(self.disk.available(), RESERVE // 2)

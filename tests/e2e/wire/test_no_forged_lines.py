@@ -23,7 +23,6 @@ class ForgedSubjects(WireCase):
 
     def test_where_a_trace_goes(self):
         def ask(attacker):
-            block = headers(b"Nats-Trace-Dest: " + FORGED.replace(b"\n", b"\r"), b"X: y")
             for subject in (b"T.x 1 0", b"T.x\ty", FORGED):
                 block = headers(b"Nats-Trace-Dest: " + subject)
                 attacker.send(b"HPUB x %d %d\r\n" % (len(block), len(block)) + block + b"\r\n")
