@@ -222,6 +222,11 @@ struct scratch *io_scratch(struct io *io)
     return io->calls->scratch(io);
 }
 
+struct spool *io_spool(struct io *io)
+{
+    return io->calls->spool(io);
+}
+
 /* ---- file operations of the loop ----------------------------------------------------------------
  */
 

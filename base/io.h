@@ -26,6 +26,7 @@
 
 struct io;
 struct scratch;
+struct spool;
 struct io_file;     /* an open file, opaque to all but the backend */
 struct io_listener; /* a listening socket */
 struct io_sock;     /* a connected socket */
@@ -95,6 +96,9 @@ enum err io_space(struct io *io, uint64_t *available, uint64_t *total);
 /* Memory that lies in a file (base/scratch.h), made at the first call; lives until io_destroy.
  * NULL: the file system gives none. */
 struct scratch *io_scratch(struct io *io);
+/* A place for many bytes (base/spool.h), the caller's; destroyed before the io. From a worker, too.
+ */
+struct spool *io_spool(struct io *io);
 
 /* ---- files: operations of the loop ---------------------------------------------------------- */
 

@@ -41,6 +41,7 @@ struct io_calls {
     enum err (*space)(struct io *io, uint64_t *available, uint64_t *total);
 
     struct scratch *(*scratch)(struct io *io);
+    struct spool *(*spool)(struct io *io);
 
     /* Starts op->kind; op is filled in, busy and counted. Ends in io_op_finish, from a turn. */
     void (*submit)(struct io *io, struct io_op *op);

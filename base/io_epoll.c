@@ -184,6 +184,7 @@ static const struct io_calls epoll_calls = {
     .lock = io_posix_lock,
     .space = io_posix_space,
     .scratch = io_posix_scratch,
+    .spool = io_posix_spool,
     .submit = epoll_submit,
     .read_now = io_posix_read_now,
     .work = epoll_work,

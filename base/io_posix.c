@@ -16,6 +16,7 @@
 
 #include "base/heap.h"
 #include "base/scratch.h"
+#include "base/spool.h"
 
 static int root_of(struct io *io)
 {
@@ -296,4 +297,9 @@ struct scratch *io_posix_scratch(struct io *io)
         posix->scratch = scratch_create(posix->root);
     posix->scratch_asked = true;
     return posix->scratch;
+}
+
+struct spool *io_posix_spool(struct io *io)
+{
+    return spool_create(((struct io_posix *)io)->root);
 }

@@ -60,5 +60,6 @@ enum err io_posix_list(struct io *io, const char *path, io_entry_fn *entry, void
 enum err io_posix_lock(struct io *io, const char *path);
 enum err io_posix_space(struct io *io, uint64_t *available, uint64_t *total);
 struct scratch *io_posix_scratch(struct io *io);
+struct spool *io_posix_spool(struct io *io);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "base/heap.h"
 #include "base/scratch.h"
+#include "base/spool.h"
 
 #define MILLION     1000000u
 #define CAPACITY    (UINT64_C(1) << 30)
@@ -215,6 +216,12 @@ static void destroy(struct io *io);
     8u /* one piece of so many, so that what has no room is met all the time                       \
         */
 
+static struct spool *sim_spool(struct io *io)
+{
+    (void)io;
+    return spool_create(-1);
+}
+
 static struct scratch *sim_scratch(struct io *io)
 {
     struct sim_process *process = sim_process_of(io);
@@ -246,6 +253,7 @@ static const struct io_calls sim_calls = {
     .lock = sim_lock,
     .space = sim_space,
     .scratch = sim_scratch,
+    .spool = sim_spool,
     .submit = sim_submit,
     .read_now = sim_read_now,
     .work = sim_work,
@@ -254,6 +262,9 @@ static const struct io_calls sim_calls = {
     .listener_close = sim_listener_close,
     .addresses = sim_addresses,
     .connect = sim_connect_host,
+    .sock_release = sim_sock_release,
+    .sock_adopt = sim_sock_adopt,
+    .sock_drop = sim_sock_drop,
     .sock_start = sim_sock_start,
     .sock_peer = sim_sock_peer,
     .sock_send = sim_sock_send,
@@ -334,6 +345,16 @@ void sim_crash(struct sim *sim, size_t index, enum sim_crash_mode mode)
     process_stop(node->process, mode == SIM_CRASH_KILL);
     if (mode == SIM_CRASH_POWER)
         sim_disk_power_cut(&node->disk, &sim->prng);
+    for (size_t i = 0; i < sim->nodes_count; i++)
+        if (sim->nodes[i].dies_with == node && sim->nodes[i].process != NULL &&
+            !sim->nodes[i].process->dead)
+            sim_crash(sim, i, mode);
+}
+
+void sim_die_with(struct sim *sim, size_t node, size_t with)
+{
+    assert(node != with);
+    node_of(sim, node)->dies_with = node_of(sim, with);
 }
 
 void sim_crash_after(struct sim *sim, size_t index, enum sim_crash_mode mode, uint64_t disk_ops)

@@ -29,6 +29,9 @@
  * A connection is two streams of bytes, in order, delayed and cut into pieces at random, with
  * bounded buffers. There is no loss: the nodes speak TCP.
  *
+ * A process with several loops is several nodes: a socket that one has accepted and released may be
+ * adopted by another, and stays on the network where it was. They crash together (sim_die_with).
+ *
  * Not simulated: descriptors running out, cache eviction, lost or misdirected writes.
  */
 #ifndef BASE_IO_SIM_H
@@ -39,7 +42,7 @@
 
 struct sim;
 
-#define SIM_NODES_MAX 16u
+#define SIM_NODES_MAX 24u
 #define SIM_NEVER     INT64_MAX
 
 /* ---- the world ------------------------------------------------------------------------------ */
@@ -133,6 +136,8 @@ void sim_crash_after(struct sim *sim, size_t node, enum sim_crash_mode mode, uin
 /* Operations so far: run once to count, then crash at each of them. */
 uint64_t sim_disk_ops(const struct sim *sim, size_t node);
 bool sim_crashed(const struct sim *sim, size_t node);
+/* From now on `node` crashes whenever `with` does: they are one process. */
+void sim_die_with(struct sim *sim, size_t node, size_t with);
 /* A new io; the old one, if it still is, is freed. After io_destroy without a crash: a clean
  * restart. */
 struct io *sim_restart(struct sim *sim, size_t node);

@@ -29,6 +29,16 @@ static struct sim_sock *sock_memory(struct sim *sim)
     return s;
 }
 
+static void sock_list(struct sim_sock *s, struct sim_process *process)
+{
+    s->process = process;
+    s->previous = NULL;
+    s->next = process->socks;
+    if (s->next != NULL)
+        s->next->previous = s;
+    process->socks = s;
+}
+
 struct sim_sock *sim_sock_new(struct sim_node *node, struct sim_process *process)
 {
     struct sim_sock *s = sock_memory(node->sim);
@@ -41,12 +51,8 @@ struct sim_sock *sim_sock_new(struct sim_node *node, struct sim_process *process
                            .generation = node->sim->generation_next++};
     buf_init(&s->out, BUF_LIMIT);
     buf_init(&s->arrived, BUF_LIMIT);
-    if (process == NULL)
-        return s;
-    s->next = process->socks;
-    if (s->next != NULL)
-        s->next->previous = s;
-    process->socks = s;
+    if (process != NULL)
+        sock_list(s, process);
     return s;
 }
 
@@ -61,6 +67,13 @@ static void sock_unlist(struct sim_sock *s)
     else
         s->process->socks = s->next;
     s->process = NULL;
+}
+
+void sim_sock_move(struct sim_sock *s, struct sim_process *process)
+{
+    assert(!s->is_ready);
+    sock_unlist(s);
+    sock_list(s, process);
 }
 
 void sim_sock_free(struct sim_sock *s)

@@ -52,6 +52,7 @@ struct sim_sock {
     bool end_seen; /* nothing more will arrive */
     bool broken;   /* nothing more can be sent */
     bool is_ready;
+    bool passing; /* released: what happens to it is told to whoever adopts it */
 
     struct sim_sock *ready_next; /* and the link of the spare */
     struct sim_sock *all_next;
@@ -70,6 +71,8 @@ struct io_listener {
 /* io_sim_net.c */
 struct sim_sock *sim_sock_new(struct sim_node *node, struct sim_process *process);
 void sim_sock_free(struct sim_sock *s);
+/* Another process is its owner. */
+void sim_sock_move(struct sim_sock *s, struct sim_process *process);
 void sim_net_deliver(struct sim_sock *s); /* has something to deliver, perhaps */
 void sim_net_take(struct sim_sock *s);    /* pieces into `out` */
 /* The connection is gone, on this side. */

@@ -12,7 +12,7 @@ void sim_sock_ready(struct sim_sock *s)
 {
     struct sim_process *process = s->process;
 
-    if (process == NULL || process->dead || s->is_ready)
+    if (process == NULL || process->dead || s->is_ready || s->passing)
         return;
     s->is_ready = true;
     s->ready_next = NULL;
@@ -35,6 +35,37 @@ void sim_sock_start(struct io *io, struct io_sock *sock, const struct io_sock_ev
     s->events = events;
     s->owner = owner;
     sim_sock_ready(s);
+}
+
+int64_t sim_sock_release(struct io *io, struct io_sock *sock)
+{
+    struct sim_sock *s = sock_of(sock);
+
+    (void)io;
+    assert(s->state == SIM_SOCK_NEW && !s->is_ready);
+    s->passing = true;
+    return (int64_t)(uintptr_t)s;
+}
+
+/* It keeps the address of the node that accepted it. */
+struct io_sock *sim_sock_adopt(struct io *io, int64_t released)
+{
+    struct sim_sock *s = (struct sim_sock *)(uintptr_t)released;
+
+    if (!sim_process_of(io)->dead) {
+        sim_sock_move(s, sim_process_of(io));
+        s->passing = false;
+        sim_sock_ready(s);
+    }
+    return &s->head;
+}
+
+void sim_sock_drop(struct io *io, int64_t released)
+{
+    struct sim_sock *s = (struct sim_sock *)(uintptr_t)released;
+
+    s->passing = false;
+    sim_sock_close(io, &s->head, false);
 }
 
 bool sim_sock_peer(struct io *io, struct io_sock *sock, struct io_address *peer)

@@ -93,6 +93,7 @@ struct sim_node {
     uint64_t disk_ops;
     uint64_t crash_at_op; /* 0: none is planned */
     enum sim_crash_mode crash_mode;
+    struct sim_node *dies_with; /* NULL: it is a process alone */
     uint16_t port_next;
 };
 
@@ -208,6 +209,9 @@ struct io_sock *sim_connect_host(struct io *io, const char *host, uint16_t port,
                                  const struct io_sock_events *events, void *owner);
 void sim_sock_start(struct io *io, struct io_sock *sock, const struct io_sock_events *events,
                     void *owner);
+int64_t sim_sock_release(struct io *io, struct io_sock *sock);
+struct io_sock *sim_sock_adopt(struct io *io, int64_t released);
+void sim_sock_drop(struct io *io, int64_t released);
 bool sim_sock_peer(struct io *io, struct io_sock *sock, struct io_address *peer);
 void sim_sock_send(struct io *io, struct io_sock *sock, const struct bytes *pieces, size_t count);
 void sim_sock_pause(struct io *io, struct io_sock *sock);

@@ -221,6 +221,7 @@ static const struct io_calls uring_calls = {
     .lock = io_posix_lock,
     .space = io_posix_space,
     .scratch = io_posix_scratch,
+    .spool = io_posix_spool,
     .submit = uring_submit,
     .read_now = io_posix_read_now,
     .work = uring_work,
@@ -251,7 +252,7 @@ static struct io_uring_options options_filled(const struct io_uring_options *opt
 
     filled.entries = or_default(filled.entries, 256);
     filled.buffers = or_default(filled.buffers, 64);
-    filled.buffer_size = or_default(filled.buffer_size, 16u << 10);
+    filled.buffer_size = or_default(filled.buffer_size, 32u << 10);
     filled.workers = or_default(filled.workers, 2);
     return filled;
 }

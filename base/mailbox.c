@@ -78,6 +78,12 @@ static void take_over(struct mailbox *mailbox)
     mailbox->last = newest;
 }
 
+const struct mail *mailbox_newest(struct mailbox *mailbox)
+{
+    take_over(mailbox);
+    return mailbox->first != NULL ? mailbox->last : NULL;
+}
+
 struct mail *mailbox_take(struct mailbox *mailbox)
 {
     struct mail *mail;
@@ -91,11 +97,16 @@ struct mail *mailbox_take(struct mailbox *mailbox)
     return mail;
 }
 
-void mailbox_done(struct mailbox *mailbox, struct mail *mail)
+void mailbox_keep(struct mailbox *mailbox, const struct mail *mail)
 {
     _Atomic uint64_t *taken = &mailbox->taken[mail->from->place];
 
     atomic_store(taken, atomic_load_explicit(taken, memory_order_relaxed) + mail->size);
+}
+
+void mailbox_done(struct mailbox *mailbox, struct mail *mail)
+{
+    mailbox_keep(mailbox, mail);
     heap_give(mail);
 }
 

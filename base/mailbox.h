@@ -42,6 +42,7 @@ struct mail {
     const struct mail_sender *from;
     uint64_t number;
     size_t size; /* of the content */
+    size_t room; /* the sender's own */
     uint8_t at[];
 };
 
@@ -67,8 +68,14 @@ void mail_open(struct mail_sender *sender);
 /* From the receiver's thread: the oldest that is open, NULL: there is none now. The caller frees
  * it. It still counts as waiting until mailbox_done. */
 struct mail *mailbox_take(struct mailbox *mailbox);
+/* From the receiver's thread: the newest that was pushed by now, open or not; NULL: there is none.
+ * To be compared alone: who takes until it was taken has what was there, and ends, however fast
+ * others push. */
+const struct mail *mailbox_newest(struct mailbox *mailbox);
 /* What the mail asked for is done; frees it. */
 void mailbox_done(struct mailbox *mailbox, struct mail *mail);
+/* The same, but it is the caller's to free, or to use again. */
+void mailbox_keep(struct mailbox *mailbox, const struct mail *mail);
 
 /* From the sender's thread: bytes of its `pushed` ones (its own count) that are not done. */
 uint64_t mail_waiting(const struct mailbox *mailbox, const struct mail_sender *sender,

@@ -1,5 +1,7 @@
 #include "base/subject.h"
 
+#include "base/eight.h"
+
 /* A walk over tokens: `token` is the current one, `rest` what follows its dot. */
 struct walk {
     struct bytes token;
@@ -32,10 +34,67 @@ static bool token_is_wildcard(struct bytes token)
     return token_is(token, '*') || token_is(token, '>');
 }
 
+/* ---- at a glance ------------------------------------------------------------------------------
+ */
+
+/* `first`: the highest bit of the first byte is set when a dot, or nothing, is before it. */
+static uint64_t glance_word(struct subject_glance *seen, uint64_t word, uint64_t first)
+{
+    uint64_t dots = eight_equal(word, '.');
+
+    seen->empty |= (dots & (dots << 8 | first)) != 0;
+    seen->wild |= (eight_equal(word, '*') | eight_equal(word, '>')) != 0;
+    return dots;
+}
+
+static struct subject_glance glance_short(struct bytes subject)
+{
+    struct subject_glance seen = {0};
+    bool dot = true;
+
+    for (size_t i = 0; i < subject.size; i++) {
+        bool was_dot = dot;
+
+        dot = subject.at[i] == '.';
+        seen.empty |= dot & was_dot;
+        seen.wild |= subject.at[i] == '*' || subject.at[i] == '>';
+        seen.dots += dot;
+    }
+    seen.empty |= dot;
+    return seen;
+}
+
+struct subject_glance subject_glance(struct bytes subject)
+{
+    struct subject_glance seen = {0};
+    uint64_t first = 0x80, dots;
+    size_t at = 0;
+
+    if (subject.size < 8)
+        return glance_short(subject);
+    for (; subject.size - at >= 8; at += 8) {
+        dots = glance_word(&seen, eight_load(subject.at + at), first);
+        seen.dots += eight_count(dots);
+        first = dots >> 56;
+    }
+    if (at < subject.size) { /* the last eight again, of which only these are new */
+        dots = glance_word(&seen, eight_load(subject.at + subject.size - 8), 0);
+        seen.dots += eight_count(dots >> 8 * (8 - (subject.size - at)));
+    }
+    seen.empty |= subject.at[subject.size - 1] == '.';
+    return seen;
+}
+
+/* ---- tokens -----------------------------------------------------------------------------------
+ */
+
 bool subject_valid(struct bytes subject)
 {
+    struct subject_glance seen = subject_glance(subject);
     struct walk walk;
 
+    if (seen.empty || !seen.wild)
+        return !seen.empty;
     for (walk_begin(&walk, subject);; walk_next(&walk)) {
         if (walk.token.size == 0)
             return false;
@@ -65,6 +124,8 @@ bool subject_has_wildcard(struct bytes subject)
 {
     struct walk walk;
 
+    if (!subject_glance(subject).wild)
+        return false;
     for (walk_begin(&walk, subject);; walk_next(&walk)) {
         if (token_is_wildcard(walk.token))
             return true;
@@ -159,9 +220,5 @@ struct bytes subject_token(struct bytes subject, size_t n)
 
 size_t subject_token_count(struct bytes subject)
 {
-    size_t count = 1;
-
-    for (size_t i = 0; i < subject.size; i++)
-        count += subject.at[i] == '.';
-    return subject.size > 0 ? count : 0;
+    return subject.size > 0 ? subject_glance(subject).dots + 1 : 0;
 }

@@ -15,6 +15,14 @@
 
 /* SUB rule: no empty token; '>' only last; wildcards only as whole tokens (else literal). */
 bool subject_valid(struct bytes subject);
+/* What one pass over its bytes says: the cheapest question, for subjects that are nearly always
+ * literal. */
+struct subject_glance {
+    size_t dots;
+    bool empty; /* a token is, or the subject */
+    bool wild;  /* there is a '*' or '>', as a token or in one */
+};
+struct subject_glance subject_glance(struct bytes subject);
 /* The same, and no blanks or control separators inside (config, API). */
 bool subject_valid_strict(struct bytes subject);
 /* Valid and without wildcard tokens. */

@@ -67,9 +67,9 @@ def publish(client, count, subject):
 
 def durables(server, client, count):
     def create(i):
-        config = {"durable_name": f"c{i}", "filter_subject": f"s.{i}", "ack_policy": "explicit"}
+        config = {"durable_name": f"c{i}", "filter_subject": f"s.{i % count}", "ack_policy": "explicit"}
         body = json.dumps({"stream_name": "S", "config": config}).encode()
-        return b"$JS.API.CONSUMER.CREATE.S.c%d.s.%d" % (i, i), body
+        return b"$JS.API.CONSUMER.CREATE.S.c%d.s.%d" % (i, i % count), body
 
     def rate():
         return 20_000 / min(publish(client, 20_000, lambda i: b"s.%d" % (i % count)) for _ in range(2))
@@ -77,6 +77,7 @@ def durables(server, client, count):
     client.api("STREAM.CREATE.S", {"name": "S", "subjects": ["s.>"]})
     alone = rate()
     client.api("STREAM.PURGE.S")
+    pipelined(client, count, lambda i: create(count + i))  # buffers have their size then
     before = anonymous(server)
     seconds = pipelined(client, count, create)
     time.sleep(1)
@@ -96,11 +97,11 @@ def pending(server, client, count):
             for _ in range(500):
                 client.message()
 
-    take(10)  # buffers have their size then
+    take(count // 2000)  # buffers have their size then
     before = anonymous(server)
-    take(count // 500 - 10)
+    take(count // 500 - count // 2000)
     time.sleep(1)
-    print(f"{count} pending acks: {(anonymous(server) - before) / (count - 5000):.1f} bytes each")
+    print(f"{count} pending acks: {(anonymous(server) - before) / (count * 3 // 4):.1f} bytes each")
 
 
 def needle(server, client, count):

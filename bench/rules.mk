@@ -5,6 +5,14 @@ bench_load_srcs  = $(addprefix bench/,load.c client.c stream.c window.c load_cor
 bench_floor_srcs = $(addprefix bench/,floor.c floor_core.c floor_stream.c floor_journal.c wire.c conn.c)
 bench_programs   = $(BUILD)/bench/load $(BUILD)/bench/floor
 
+# What the subject index costs by itself (docs/index.md).
+$(BUILD)/tests/cost/index: $(BUILD)/obj/tests/cost/index.o $(BUILD)/lib/libstorage.a $(BUILD)/lib/libbase.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
+.PHONY: bench-index
+bench-index: $(BUILD)/tests/cost/index
+	$< 10000000 1000000 $(BUILD)
+
 $(BUILD)/bench/load: $(bench_load_srcs:%.c=$(BUILD)/obj/%.o)
 $(BUILD)/bench/floor: $(bench_floor_srcs:%.c=$(BUILD)/obj/%.o)
 $(bench_programs):

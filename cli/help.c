@@ -21,6 +21,18 @@ const struct help_program help_programs[] = {
     {"dump", "[--json] <directory>", "Print what stands in a stopped server's data",
      "One line for every journal entry, segment, batch, record and state block.",
      "millrace dump --json /var/lib/millrace"},
+    {"backup", "[list|verify] [--json] [<directory>] <backups>",
+     "Back up a server's data, while it runs or not",
+     "Each backup stores what the ones before it in the same place do not have (docs/backup.md). "
+     "Exit code 0: whole; 1: it is not, and says what is missing; 2: none was made.",
+     "millrace backup /var/lib/millrace /mnt/backups"},
+    {"restore", "[--backup N] [--at TIME] [--alone] <backups> <directory>",
+     "Make a data directory from a backup",
+     "The newest one, the one of that number, or all up to a moment between two (UTC, "
+     "2026-11-22T00:14:00.5Z). Nothing is written over. What was restored stands alone: it takes "
+     "part in no cluster, and with --alone a member of one becomes a server of its own. --damaged "
+     "restores what there is of a backup that is not whole.",
+     "millrace restore /mnt/backups /var/lib/millrace2"},
 };
 const size_t help_program_count = sizeof(help_programs) / sizeof(help_programs[0]);
 
@@ -168,6 +180,7 @@ void help_overview(FILE *out)
     const struct command *command;
 
     fputs("usage: millrace <command> [<words>] [<flags>], or flags of nats-server\n"
+          "       millrace help <command> [--all], or millrace help flags: those of all\n"
           "Commands:\n",
           out);
     for (size_t i = 0; (command = command_at(i)) != NULL; i++)
@@ -177,9 +190,6 @@ void help_overview(FILE *out)
         fprintf(out, "  %-11s %s\n", help_programs[i].name, help_programs[i].summary);
     fputs("Groups:\n", out);
     say_groups(out);
-    fputs("\nmillrace help <command>   flags and an example; with --all every flag\n"
-          "millrace help flags       of every command: servers, credentials, TLS, --json\n",
-          out);
 }
 
 void help_group(FILE *out, const struct command_group *group)

@@ -132,6 +132,79 @@ size_t ack_subject_size(size_t prefix_size, const struct ack_subject *ack)
            digits(ack->pending) + 4;
 }
 
+/* ---- of deliveries in a row ------------------------------------------------------------------ */
+
+static void set_number(struct ack_number *number, uint64_t value)
+{
+    uint64_t above = value / EIGHT;
+
+    if (above != number->above) {
+        number->above = above;
+        number->size = (size_t)(add_number(number->text, above) - number->text);
+    }
+    number->value = value;
+    number->digits = eight_digits(value % EIGHT);
+}
+
+/* One more or less changes the last digit alone, unless something is carried. */
+static inline void turn_number(struct ack_number *number, uint64_t value)
+{
+    uint64_t last = number->digits >> 56;
+
+    if (value != 0 && value - 1 == number->value && last < 9) {
+        number->digits += UINT64_C(1) << 56;
+        number->value = value;
+    } else if (value + 1 == number->value && last > 0) {
+        number->digits -= UINT64_C(1) << 56;
+        number->value = value;
+    } else {
+        set_number(number, value);
+    }
+}
+
+static inline char *next_number(char *at, struct ack_number *number, uint64_t value)
+{
+    size_t leading = 0;
+
+    turn_number(number, value);
+    if (number->above != 0) {
+        memcpy(at, number->text, sizeof number->text);
+        at += number->size;
+    } else {
+        leading = (size_t)__builtin_ctzll(number->digits | UINT64_C(1) << 56) / 8;
+    }
+    return add_digits(at, number->digits, leading);
+}
+
+void ack_series_begin(struct ack_series *series, struct bytes prefix)
+{
+    assert(prefix.size <= ACK_SUBJECT_PREFIX_MAX);
+    series->sequence = series->consumer_sequence = (struct ack_number){0};
+    series->time = series->pending = (struct ack_number){0};
+    series->prefix_size = prefix.size;
+    memcpy(series->text, prefix.at, prefix.size);
+}
+
+struct bytes ack_series_next(struct ack_series *series, const struct ack_subject *ack)
+{
+    char *at = series->text + series->prefix_size;
+
+    at = add_number(at, ack->deliveries);
+    *at++ = '.';
+    at = next_number(at, &series->sequence, ack->sequence);
+    *at++ = '.';
+    at = next_number(at, &series->consumer_sequence, ack->consumer_sequence);
+    *at++ = '.';
+    if (ack->time_ns < 0)
+        *at++ = '-';
+    at = next_number(at, &series->time, magnitude(ack->time_ns));
+    *at++ = '.';
+    at = next_number(at, &series->pending, ack->pending);
+    return bytes_of(series->text, (size_t)(at - series->text));
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
 static uint64_t read_number(struct bytes token)
 {
     uint64_t value;

@@ -36,6 +36,32 @@ size_t ack_subject_write(char out[static ACK_SUBJECT_MAX], size_t prefix_size,
 /* The length ack_subject_write would return. */
 size_t ack_subject_size(size_t prefix_size, const struct ack_subject *ack);
 
+/* ---- of deliveries in a row -------------------------------------------------------------------
+ * Most numbers of one are those of the one before, or one more or less.
+ */
+
+struct ack_number {
+    uint64_t value;
+    uint64_t above;  /* value / 10^8 */
+    uint64_t digits; /* the lower eight, the first in the lowest byte */
+    size_t size;     /* of the text of `above` */
+    char text[16];
+};
+
+struct ack_series {
+    struct ack_number sequence, consumer_sequence, time, pending;
+    size_t prefix_size;
+    char text[ACK_SUBJECT_MAX];
+};
+
+/* The prefix is copied. */
+void ack_series_begin(struct ack_series *series, struct bytes prefix);
+/* The same as ack_subject_write; good until the next call. */
+struct bytes ack_series_next(struct ack_series *series, const struct ack_subject *ack);
+
+/* ---- reading -----------------------------------------------------------------------------------
+ */
+
 /* False: not an ack subject, or its stream sequence is no number. Other bad numbers read as 0,
  * which no delivery has. */
 bool ack_subject_read(struct bytes subject, struct ack_subject *ack);

@@ -130,8 +130,7 @@ static void apply_new(struct consumer *c, uint64_t sequence, int64_t time_ns,
     if (planned != NULL && planned->gone) {
         apply_gone(c, planned, place);
     } else if (planned != NULL) {
-        start_count(c);
-        c->busy->work.count -= c->busy->work.count > 0;
+        count_less(c);
         deliver_planned(c, planned, place, 1);
     }
     if (!acks)
@@ -172,7 +171,10 @@ static enum err apply_handout(struct consumer *c, struct bytes body)
 
     if (c->leading) {
         c->busy->work.look++;
-        start_count(c); /* before `delivered` moves */
+        if (c->busy->work.plan.in_flight)
+            (void)count_all(c); /* mostly known; before `delivered` moves */
+        else
+            count_forget(c);
     }
     apply_runs(c, &handout);
     if (c->busy->work.plan.in_flight)
@@ -384,10 +386,11 @@ void consumer_removed(struct consumer *c, const struct consumer_message *message
         lost_unacked(c, place);
     else if (exhausted_count(&c->busy->exhausted) > 0)
         (void)exhausted_remove(&c->busy->exhausted, message->sequence); /* absent is fine */
-    if (!c->leading || busy_resting(c) || (delivered && place == 0))
+    if (!c->leading || (delivered && place == 0))
         return;
-    start_removed(c, message);
-    work_dirty(c);
+    count_removed(c, message);
+    if (!busy_resting(c))
+        work_dirty(c);
 }
 
 void consumer_purged(struct consumer *c, uint64_t first)

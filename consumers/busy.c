@@ -44,7 +44,6 @@ void busy_begin(struct consumer *c)
     work->next_from = c->durable.delivered.stream + 1;
     work->lost_from = 1;
     work->caught_up = false;
-    work->count_valid = false;
     work->ack_all = 0;
     work->settled_to = 0;
     work->unlogged = 0;

@@ -181,7 +181,7 @@ void consumer_update(struct consumer *c, int64_t now_ns, int64_t log_now_ns,
     c->now_ns = now_ns;
     c->log_now_ns = log_now_ns;
     if (refilter) {
-        c->busy->work.count_valid = false;
+        count_forget(c);
         c->busy->work.next_from = plan_taken(c) + 1;
     }
     if (elsewhere) {
@@ -221,7 +221,7 @@ void consumer_retained(struct consumer *c, int64_t now_ns, int64_t log_now_ns, b
     c->busy->work.unlogged = 0;
     timers_cancel(&c->busy->work.timers, &c->busy->work.position_timer);
     c->busy->work.next_from = c->durable.delivered.stream + 1;
-    c->busy->work.count_valid = false;
+    count_forget(c);
     c->busy->work.caught_up = false;
     work_dirty(c);
 }
@@ -232,6 +232,7 @@ void consumer_follow(struct consumer *c)
 {
     struct pending *pending = &c->busy->pending;
 
+    count_forget(c);
     if (busy_resting(c)) {
         c->leading = false;
         return;
@@ -414,7 +415,7 @@ void work_describe(struct consumer *c, int64_t log_now_ns, struct consumer_info 
         .num_ack_pending = c->busy->pending.count,
         .num_redelivered = c->busy->pending.redelivered + exhausted_count(&c->busy->exhausted),
         .num_waiting = c->busy->work.requests.count,
-        .num_pending = c->leading && !busy_resting(c) ? start_count(c) : start_recount(c),
+        .num_pending = c->leading ? count_all(c) : count_from_stream(c),
         .push_bound = c->busy->work.push.bound,
         .created_ns = c->created_ns,
         .hold = consumer_hold(c),

@@ -54,7 +54,10 @@ struct consumer;
 struct consumer_message {
     uint64_t sequence;
     int64_t time_ns;
-    uint32_t size; /* subject + headers + payload */
+    uint32_t size;       /* subject + headers + payload */
+    uint32_t place_size; /* 0: it does not say where */
+    uint64_t place;      /* where the stream has it, as long as nothing is applied: given back with
+                          * a delivery that is asked for in the same call */
     struct bytes subject;
 };
 
@@ -85,6 +88,14 @@ struct consumer_stream {
     uint64_t (*pending_last)(void *owner, const struct consumer_filter *, uint64_t from,
                              uint64_t up_to);
     bool (*is_last)(void *owner, uint64_t sequence, uint64_t up_to);
+    /* In parts of bounded work; NULL: what is above serves. `count`: all from `from` on, at or
+     * below `snapshot` only the newest of their subject there; false: that is more work than one
+     * part. `count_part`: adds those from *next on, and sets *next to where it goes on; true: that
+     * was all. What is stored or removed between two parts the consumer is told. */
+    bool (*count)(void *owner, const struct consumer_filter *, uint64_t from, uint64_t snapshot,
+                  uint64_t *count);
+    bool (*count_part)(void *owner, const struct consumer_filter *, uint64_t snapshot,
+                       uint64_t *next, uint64_t *count);
 };
 
 /* ---- what it asks its shell to do ------------------------------------------------------------ */
@@ -94,6 +105,8 @@ struct consumer_delivery {
     struct bytes to;        /* inbox or deliver subject */
     struct bytes ack_reply; /* $JS.ACK... for the message's reply field */
     struct bytes headers;   /* lines that it gets behind its own; mostly empty */
+    uint64_t place;         /* as the stream has just said; place_size 0: it has not */
+    uint32_t place_size;
     bool headers_only;
 };
 
@@ -126,6 +139,9 @@ struct consumer_out {
     /* Send the stored message. Deliveries and statuses of one consumer leave in the order asked
      * for. */
     void (*deliver)(void *owner, const struct consumer_delivery *delivery);
+    /* Does so much wait for the receiver already that what is not logged had better stay where it
+     * is? NULL: never. */
+    bool (*behind)(void *owner);
     /* A message without payload: `headers` is the whole block; `reply` mostly empty (flow
      * control). */
     void (*status)(void *owner, struct bytes to, struct bytes reply, struct bytes headers);
@@ -140,6 +156,8 @@ struct consumer_out {
     /* Call consumer_work at that monotonic time (replaces what was asked before; INT64_MAX:
      * never). */
     void (*wake_at)(void *owner, int64_t deadline_ns);
+    /* Call consumer_count_part in one turn after the other until it says so. */
+    void (*counting)(void *owner);
     /* As leader: for half a minute nothing was delivered though there are messages and somebody who
      * asks; or that is over (info->stalled_s is 0). NULL: nobody wants to know. */
     void (*stalled)(void *owner, const struct consumer_info *info);
@@ -224,6 +242,13 @@ uint64_t consumer_snapshot(const struct consumer *consumer);
 /* Somebody has counted what it wants from that sequence on, so that it need not. Nothing happens if
  * it is somewhere else by now. */
 void consumer_counted(struct consumer *consumer, uint64_t from, uint64_t count);
+/*
+ * What a leader has left for it is counted when it is first wanted, and follows the stream from
+ * then on. Where that is much work it is done in parts, one for each call; meanwhile nothing is
+ * handed out. consumer_is_counted: is it known? False: it is being counted now.
+ */
+bool consumer_is_counted(struct consumer *consumer);
+bool consumer_count_part(struct consumer *consumer); /* true: it is done, or needs no counting */
 /* Until_acked streams: is this consumer still owed that message, which is in the stream (reference
  * 6.7)? Of the durable half. */
 bool consumer_needs(const struct consumer *consumer, const struct consumer_message *message);
@@ -301,6 +326,8 @@ bool consumer_hungry(const struct consumer *consumer);
  */
 void consumer_offered(struct consumer *consumer);
 bool consumer_planning(const struct consumer *consumer);
+/* Planning: are so many acks owed that there is more to hand out, and asked for, than may be? */
+bool consumer_short_of_acks(const struct consumer *consumer);
 void consumer_hand_out(struct consumer *consumer, int64_t now_ns, int64_t log_now_ns);
 /* Proposals were refused (the disk): everything proposed and not applied never happened. */
 void consumer_refused(struct consumer *consumer, int64_t now_ns);
@@ -329,7 +356,8 @@ struct consumer_info {
     enum consumer_hold hold;
     uint64_t stalled_s; /* for how long nothing has moved that could; 0: it does */
 };
-/* num_waiting sweeps requests that have expired or lost their listener. Also for followers. */
+/* num_waiting sweeps requests that have expired or lost their listener. Also for followers. What is
+ * left is counted at once if it is not known (consumer_is_counted). */
 void consumer_describe(struct consumer *consumer, int64_t now_ns, int64_t log_now_ns,
                        struct consumer_info *info);
 

@@ -8,7 +8,7 @@ static uint64_t ack_subject_of(const struct consumer *c, const struct planned *p
         .sequence = planned->sequence,
         .consumer_sequence = c->durable.delivered.consumer,
         .time_ns = planned->time_ns,
-        .pending = c->busy->work.count,
+        .pending = c->count,
     };
     memcpy(out, c->busy->prefix, c->busy->prefix_size);
     return ack_subject_write(out, c->busy->prefix_size, &ack);
@@ -133,7 +133,7 @@ void deliver_unlogged(struct consumer *c)
         c->durable.delivered.consumer++;
         c->durable.delivered.stream = planned->sequence;
         c->durable.floor = c->durable.delivered;
-        c->busy->work.count -= c->busy->work.count > 0;
+        count_less(c);
         deliver_planned(c, planned, 0, 1);
     }
     if (plan->count > 0)

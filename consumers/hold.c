@@ -13,6 +13,8 @@ static enum consumer_hold demand(const struct consumer *c)
         return HOLD_IN_FLIGHT;
     if (plan_paused(c))
         return HOLD_PAUSED;
+    if (count_under_way(c))
+        return HOLD_COUNTING;
     if (!consumer_is_push(c))
         return work->requests.count > 0 ? HOLD_NOT : HOLD_UNASKED;
     if (!work->push.bound)
@@ -51,7 +53,8 @@ const char *consumer_hold_text(enum consumer_hold hold)
     case HOLD_UNASKED: return "no request waits";
     case HOLD_UNBOUND: return "nobody listens on the deliver subject";
     case HOLD_PAUSED: return "it is paused";
-    case HOLD_TIME: return "its speed is limited";
+    case HOLD_COUNTING: return "what is left for it is being counted";
+    case HOLD_TIME: return "its speed, or its receiver's, is limited";
     case HOLD_IN_FLIGHT: return "the log does not commit";
     case HOLD_ACK_PENDING: return "max_ack_pending is reached";
     case HOLD_WINDOW: return "the receiver does not answer flow control";

@@ -21,7 +21,8 @@ enum consumer_hold {
     HOLD_UNASKED,   /* no request waits */
     HOLD_UNBOUND,   /* nobody listens on the deliver subject */
     HOLD_PAUSED,
-    HOLD_TIME,        /* rate limit, or original speed */
+    HOLD_COUNTING,    /* what is left is counted first */
+    HOLD_TIME,        /* rate limit, original speed, or a receiver that is behind */
     HOLD_IN_FLIGHT,   /* a hand-out is not yet applied */
     HOLD_ACK_PENDING, /* max_ack_pending is reached */
     HOLD_WINDOW,      /* flow control is not answered */

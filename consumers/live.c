@@ -12,7 +12,7 @@ static bool usual(const struct consumer *c)
     const struct working *work = &c->busy->work;
 
     return c->leading && work->plain && work->push.bound && work->caught_up && !work->dirty &&
-           work->count_valid && work->count == 0 && push_window_open(&work->push, 0);
+           c->counted_to == COUNTED_ALL && c->count == 0 && push_window_open(&work->push, 0);
 }
 
 bool live_plain(const struct consumer *c)

@@ -1,11 +1,10 @@
 /*
  * machine: what the parts of the consumer machine share (consumer.h is the contract with everyone
- * else). One file each: consumer.c life, start.c where it begins and what is left, apply.c the
- * durable half, acks.c what clients answer, pulls.c waiting requests, groups.c which of them may be
- * served, plan.c the next hand-out,
- * reset.c beginning anew,
- * deliver.c carrying it out, bound.c the deliver subject, work.c time, state.c the durable half as
- * bytes, busy.c what is there only while there is something to do.
+ * else). One file each: consumer.c life, start.c where it begins, apply.c the
+ * durable half, count.c what is left, acks.c what clients answer, pulls.c waiting requests,
+ * groups.c which of them may be served, plan.c the next hand-out, reset.c beginning anew, deliver.c
+ * carrying it out, at_once.c both at once, bound.c the deliver subject, work.c time, state.c the
+ * durable half as bytes, busy.c what is there only while there is something to do.
  */
 #ifndef CONSUMERS_MACHINE_H
 #define CONSUMERS_MACHINE_H
@@ -85,13 +84,11 @@ struct plan {
 
 /* The leader's; starts from nothing in consumer_lead. */
 struct working {
-    bool dirty;     /* consumer_work has something to do now */
-    bool planning;  /* replicated: consumer_hand_out has */
-    bool caught_up; /* nothing to hand out for the first time was found, and nothing came since */
-    bool count_valid;
-    uint32_t to_size;   /* of the deliver subject */
-    bool plain;         /* nothing in the config keeps a message from leaving at once (live.c) */
-    uint64_t count;     /* num_pending: matching messages above durable.delivered */
+    bool dirty;       /* consumer_work has something to do now */
+    bool planning;    /* replicated: consumer_hand_out has */
+    bool caught_up;   /* nothing to hand out for the first time was found, and nothing came since */
+    uint32_t to_size; /* of the deliver subject */
+    bool plain;       /* nothing in the config keeps a message from leaving at once (live.c) */
     uint64_t next_from; /* where to look for the next new message */
     struct push push;
     int64_t plan_again_ns; /* something is held back until then (rate, replay) */
@@ -149,6 +146,8 @@ struct consumer {
     struct busy *busy;
     void *owner; /* of `out` */
     struct durable durable;
+    uint64_t count;      /* num_pending: matching messages above durable.delivered, as leader */
+    uint64_t counted_to; /* below it; COUNTED_NOTHING, COUNTED_ALL (count.c) */
     int64_t now_ns, log_now_ns;                   /* of the last call that knew them */
     int64_t delivered_active_ns, floor_active_ns; /* log times, for show */
     const struct consumer_stream *stream;
@@ -188,12 +187,28 @@ void busy_begin(struct consumer *c);
 void start_resolve(struct consumer *c);
 /* Does the filter take that subject? */
 bool start_matches(const struct consumer *c, struct bytes subject);
-/* Counts what has never been delivered, from the stream. */
-uint64_t start_recount(const struct consumer *c);
-/* work.count, valid. */
-uint64_t start_count(struct consumer *c);
-/* As leader: a message has left the stream. */
-void start_removed(struct consumer *c, const struct consumer_message *message);
+
+/* ---- count.c --------------------------------------------------------------------------------- */
+
+#define COUNTED_NOTHING 0u
+#define COUNTED_ALL     UINT64_MAX
+
+/* Is c->count what is left? False: it is being counted, and nothing is handed out until then. */
+bool count_ready(struct consumer *c);
+bool count_under_way(const struct consumer *c);
+/* Nothing is known any more: its position or its filters have changed. */
+void count_forget(struct consumer *c);
+/* c->count; of what is not known it is found at once, however long that takes. */
+uint64_t count_all(struct consumer *c);
+/* Of one that follows: the same, and nothing is kept. */
+uint64_t count_from_stream(const struct consumer *c);
+/* One of what is left was handed out. */
+static inline void count_less(struct consumer *c)
+{
+    c->count -= c->count > 0;
+}
+/* As leader: a message that it has not had has left the stream. */
+void count_removed(struct consumer *c, const struct consumer_message *message);
 
 /* ---- acks.c ---------------------------------------------------------------------------------- */
 
@@ -260,6 +275,15 @@ bool plan_removed(struct consumer *c, uint64_t sequence);
 /* The highest new sequence that is delivered or in flight. */
 uint64_t plan_taken(const struct consumer *c);
 uint64_t plan_fresh_in_flight(const struct consumer *c);
+/* The next message that has never been handed out; plan_passed: it is now. */
+enum plan_found {
+    FOUND,
+    FOUND_END,     /* nothing is left: the end of the stream */
+    FOUND_BLOCKED, /* max_ack_pending, or held back for a time */
+    FOUND_MORE,    /* looked at enough for now */
+};
+enum plan_found plan_next(struct consumer *c, struct consumer_message *message);
+void plan_passed(struct consumer *c, const struct consumer_message *message);
 /* Would something be handed out if there were something? */
 bool plan_demand(const struct consumer *c);
 bool plan_paused(const struct consumer *c);
@@ -278,6 +302,9 @@ void deliver_heartbeat(struct consumer *c, struct bytes to, struct bytes stalled
 void deliver_early(struct consumer *c);
 /* Carries out a plan that is not logged. */
 void deliver_unlogged(struct consumer *c);
+/* Hands out to the deliver subject without a plan: nothing is logged, and what is found leaves as
+ * it is found. True: there may be more. */
+bool at_once_hand_out(struct consumer *c);
 /* What it costs of a byte budget: with the ack subject it will have if nothing comes between. */
 uint32_t deliver_cost(struct consumer *c, const struct consumer_message *message,
                       uint64_t deliveries);

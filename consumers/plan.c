@@ -4,14 +4,6 @@
 #define CAPACITY_FIRST   16u
 #define REPLAY_IGNORE_NS 1000000 /* gaps that a replay does not wait for */
 
-/* What the search for the next message ended with. */
-enum found {
-    FOUND,
-    FOUND_END,     /* nothing is left: the end of the stream */
-    FOUND_BLOCKED, /* max_ack_pending, or held back for a time */
-    FOUND_MORE,    /* looked at enough for now */
-};
-
 struct candidate {
     struct consumer_message message;
     uint32_t place; /* a redelivery's; 0: it is new */
@@ -101,7 +93,7 @@ void plan_void(struct consumer *c)
     plan_clear(c);
     c->busy->work.next_from = c->durable.delivered.stream + 1;
     c->busy->work.caught_up = false;
-    c->busy->work.count_valid = false;
+    count_forget(c);
     work_dirty(c);
 }
 
@@ -135,7 +127,7 @@ bool plan_demand(const struct consumer *c)
 
 bool plan_wanted(const struct consumer *c)
 {
-    if (!plan_demand(c) || plan_paused(c))
+    if (!plan_demand(c) || plan_paused(c) || count_under_way(c))
         return false;
     return !c->busy->work.caught_up || c->busy->pending.queued > 0 ||
            c->busy->work.requests.one_shots > 0;
@@ -150,7 +142,7 @@ uint64_t plan_count_tail(struct consumer *c)
             c->stream->ahead(c->stream->owner, &c->filter, c->durable.delivered.stream + 1);
         plan->ahead_counted = true;
     }
-    return start_count(c) + plan->ahead;
+    return count_all(c) + plan->ahead;
 }
 
 bool plan_acks_full(const struct consumer *c)
@@ -184,7 +176,7 @@ static bool replay_holds(struct consumer *c, const struct consumer_message *mess
 /* ---- the next message ------------------------------------------------------------------------ */
 
 /* The head of the redelivery queue, past those that may not be delivered again. */
-static enum found next_redelivery(struct consumer *c, struct candidate *found)
+static enum plan_found next_redelivery(struct consumer *c, struct candidate *found)
 {
     struct pending *pending = &c->busy->pending;
     uint32_t place;
@@ -205,10 +197,9 @@ static enum found next_redelivery(struct consumer *c, struct candidate *found)
     return FOUND_END;
 }
 
-static enum found next_new(struct consumer *c, struct candidate *found)
+enum plan_found plan_next(struct consumer *c, struct consumer_message *message)
 {
     struct working *work = &c->busy->work;
-    struct consumer_message *message = &found->message;
 
     if (plan_acks_full(c))
         return FOUND_BLOCKED;
@@ -218,23 +209,22 @@ static enum found next_new(struct consumer *c, struct candidate *found)
             return FOUND_END;
         }
         if (message->sequence > c->durable.snapshot_last ||
-            c->stream->is_last(c->stream->owner, message->sequence, c->durable.snapshot_last)) {
-            found->place = 0;
-            found->deliveries = 1;
+            c->stream->is_last(c->stream->owner, message->sequence, c->durable.snapshot_last))
             return replay_holds(c, message) ? FOUND_BLOCKED : FOUND;
-        }
         work->next_from = message->sequence + 1;
     }
     return FOUND_MORE;
 }
 
 /* Redeliveries come first, and are not held back by max_ack_pending. */
-static enum found next_message(struct consumer *c, struct candidate *found)
+static enum plan_found next_message(struct consumer *c, struct candidate *found)
 {
     if (c->busy->work.plan.count == c->busy->work.plan.fresh_from &&
         next_redelivery(c, found) == FOUND)
         return FOUND;
-    return next_new(c, found);
+    found->place = 0;
+    found->deliveries = 1;
+    return plan_next(c, &found->message);
 }
 
 /* ---- planning -------------------------------------------------------------------------------- */
@@ -274,20 +264,25 @@ static bool place_message(struct consumer *c, const struct candidate *candidate)
     return true;
 }
 
-static void take_candidate(struct consumer *c, const struct candidate *candidate)
+void plan_passed(struct consumer *c, const struct consumer_message *message)
 {
     struct working *work = &c->busy->work;
 
-    if (candidate->place != 0) {
-        pending_idle(&c->busy->pending, candidate->place);
-        pending_entry(&c->busy->pending, candidate->place)->planned = true;
-        return;
-    }
-    work->next_from = candidate->message.sequence + 1;
-    if (candidate->message.sequence <= work->replay_last) {
-        work->replay_time_ns = candidate->message.time_ns;
+    work->next_from = message->sequence + 1;
+    if (message->sequence <= work->replay_last) {
+        work->replay_time_ns = message->time_ns;
         work->replay_sent_ns = c->now_ns;
     }
+}
+
+static void take_candidate(struct consumer *c, const struct candidate *candidate)
+{
+    if (candidate->place == 0) {
+        plan_passed(c, &candidate->message);
+        return;
+    }
+    pending_idle(&c->busy->pending, candidate->place);
+    pending_entry(&c->busy->pending, candidate->place)->planned = true;
 }
 
 /* True: there may be more than was looked at, or than fits into one hand-out. */
@@ -295,7 +290,7 @@ static bool plan_messages(struct consumer *c)
 {
     struct plan *plan = &c->busy->work.plan;
     struct candidate candidate;
-    enum found found;
+    enum plan_found found;
 
     while (plan->count < PLAN_MESSAGES_MAX && plan->bytes < PLAN_BYTES_MAX) {
         if (!consumer_is_push(c) && !pulls_any(c))
@@ -345,8 +340,14 @@ void plan_hand_out(struct consumer *c)
         return;
     assert(plan->count == 0);
     c->busy->work.look++;
-    start_count(c);
+    if (!count_ready(c))
+        return;
     c->busy->work.held = false;
+    if (c->class != CLASS_REPLICATED && consumer_is_push(c)) {
+        if (at_once_hand_out(c))
+            work_dirty(c);
+        return;
+    }
     more = plan_messages(c);
     if (plan->count > 0 && c->class == CLASS_REPLICATED) {
         acks_flush(c);   /* ends found on the way: the plan counts on the room they leave */

@@ -215,8 +215,11 @@ void pulls_sweep(struct consumer *c, int64_t now_ns)
 /* What a request that does not wait could be given (reference 5.5). */
 static uint64_t offered(struct consumer *c)
 {
-    uint64_t count = start_count(c) + c->busy->pending.queued;
-    uint64_t flying = plan_fresh_in_flight(c);
+    uint64_t flying = plan_fresh_in_flight(c), count;
+
+    if (!count_ready(c))
+        return UINT64_MAX; /* it is told when the end is reached */
+    count = c->count + c->busy->pending.queued;
 
     return count > flying ? count - flying : 0;
 }

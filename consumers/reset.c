@@ -68,7 +68,7 @@ static void begin_anew(struct consumer *c)
     work->lost_from = 1;
     work->next_from = c->durable.delivered.stream + 1;
     work->caught_up = false;
-    work->count_valid = false;
+    count_forget(c);
     work->replay_time_ns = TIME_UNSET;
     bound_reset(c);
     work_dirty(c);

@@ -1,6 +1,7 @@
 #include "consumers/machine.h"
 
 #define STALLED_AFTER_NS  30000000000
+#define SHORT_PART        8u         /* fewer owed acks are not worth waiting for */
 #define INACTIVE_AGAIN_NS 5000000000 /* the shell could not delete it: say so again */
 
 #define OWNER(timer, member)                                                                       \
@@ -288,6 +289,20 @@ void consumer_offered(struct consumer *c)
         return; /* it delivers at once, so it has to wait until they are stored */
     c->busy->work.caught_up = false;
     c->busy->work.planning = plan_wanted(c);
+}
+
+bool consumer_short_of_acks(const struct consumer *c)
+{
+    const struct working *work = &c->busy->work;
+    const struct pending *pending = &c->busy->pending;
+    uint64_t most = c->config.max_ack_pending > 0 ? (uint64_t)c->config.max_ack_pending : 0;
+    uint64_t owed = pending->count - pending->settling, room;
+
+    if (!work->planning || pending->queued > 0 || owed <= most / SHORT_PART)
+        return false;
+    room = owed < most ? most - owed : 0;
+    return (consumer_is_push(c) || room < work->requests.wanted) &&
+           (count_under_way(c) || room < c->count);
 }
 
 bool consumer_planning(const struct consumer *c)

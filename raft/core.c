@@ -4,6 +4,7 @@
 #include "raft/core_priv.h"
 
 #define ELECTED_AGAIN_NS INT64_C(1000000000)
+#define LED_TIMEOUTS     4 /* of elections: so long ago a leader was heard who counts as one */
 
 /* What is true between any two calls. */
 void core_check(const struct raft_core *core)
@@ -349,6 +350,30 @@ void raft_core_stuck(struct raft_core *core, int64_t now, bool stuck)
     core_check(core);
 }
 
+/* A follower that may not stand keeps a leader who is long gone. */
+bool raft_core_led(const struct raft_core *core, int64_t now)
+{
+    if (core->role != RAFT_FOLLOWER || core->asleep)
+        return core->role == RAFT_LEADER || core->asleep;
+    return core->leader.node != 0 &&
+           now - core->heard_ns < LED_TIMEOUTS * core->options.election_ns;
+}
+
+bool raft_core_hold_still(struct raft_core *core, int64_t now, bool still)
+{
+    set_time(core, now);
+    if (still && raft_core_led(core, now))
+        return false;
+    if (core->still == still)
+        return true;
+    core->still = still;
+    if (still)
+        core_follow(core, core->term, (struct raft_member){0});
+    core_rest(core);
+    core_check(core);
+    return true;
+}
+
 /* ---- the log's beginning -------------------------------------------------------------------- */
 
 void raft_core_floor(struct raft_core *core, uint64_t index, uint64_t term)
@@ -430,6 +455,11 @@ const struct raft_config *raft_core_config(const struct raft_core *core)
 const struct raft_config *raft_core_config_committed(const struct raft_core *core)
 {
     return configs_at(&core->configs, core->committed);
+}
+
+uint64_t raft_core_config_index(const struct raft_core *core)
+{
+    return configs_newest_index(&core->configs);
 }
 
 bool raft_core_damaged(const struct raft_core *core)

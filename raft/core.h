@@ -60,14 +60,16 @@ struct raft_entry {
 /* Messages without entries may overtake those with entries; otherwise any may be lost, repeated or
  * late, and only slowness comes of it. */
 enum raft_message_type {
-    RAFT_PREVOTE = 1,    /* term = the one it would stand in, last, last_term, transfer */
-    RAFT_PREVOTE_ANSWER, /* granted (then term is the one asked for), damaged */
-    RAFT_VOTE,           /* last, last_term, transfer */
-    RAFT_VOTE_ANSWER,    /* granted, damaged */
-    RAFT_APPEND,        /* index, previous term, first..first+count-1 from the log, commit, probe */
-    RAFT_APPEND_ANSWER, /* accepted: last = durable as far as it matches, previous = as far as it
-                           matches at all. Else previous = the one that does not match, last and
-                           last_term = try from there. Always: commit, probe, damaged */
+    RAFT_PREVOTE = 1,     /* term = the one it would stand in, last, last_term, transfer */
+    RAFT_PREVOTE_ANSWER,  /* granted (then term is the one asked for), damaged */
+    RAFT_VOTE,            /* last, last_term, transfer */
+    RAFT_VOTE_ANSWER,     /* granted, damaged */
+    RAFT_APPEND,          /* index, previous term, first..first+count-1 from the log, commit, probe;
+                             last and last_term: core_whole.c */
+    RAFT_APPEND_ANSWER,   /* accepted: last = durable as far as it matches, previous = as far as it
+                             matches at all. Else previous = the one that does not match, last and
+                             last_term = try from there. Always: commit, probe, damaged; accepted and
+                             damaged: last_term = core_whole.c */
     RAFT_SNAPSHOT_NEEDED, /* a follower's shell has lost what its log does not hold any more; the
                              core sends none, the leader's answers it with RAFT_ORDER_SNAPSHOT */
     RAFT_TRANSFER,        /* stand at once */
@@ -225,6 +227,12 @@ void raft_core_transfer(struct raft_core *core, int64_t now, struct raft_member 
  * leads on: nobody else can. */
 void raft_core_stuck(struct raft_core *core, int64_t now, bool stuck);
 
+/* Does somebody lead, as far as was heard here lately? */
+bool raft_core_led(const struct raft_core *core, int64_t now);
+/* Neither votes nor stands until called with false: somebody asks all members what they have left,
+ * and what they say is to stay so. False: somebody leads, and nothing has changed. */
+bool raft_core_hold_still(struct raft_core *core, int64_t now, bool still);
+
 /* For a member that has lost entries on purpose, one whose log is in memory: if it has heard no
  * leader for so long there are perhaps too few others left to elect one. From now on it votes and
  * stands for the log that it has, which may lose what only it and the lost had. False: a leader was
@@ -254,6 +262,8 @@ struct raft_progress {
     int64_t active_ns;  /* when it last answered */
     bool current;       /* has all that is committed */
     bool offline;
+    bool damaged; /* it lacks something: it cannot be promoted, nor be a successor */
+    bool anew;    /* and waits for a later term (RAFT_DAMAGED_ANEW) */
 };
 
 enum raft_role raft_core_role(const struct raft_core *core);
@@ -265,6 +275,8 @@ uint64_t raft_core_floor_index(const struct raft_core *core);
 uint64_t raft_core_term_at(const struct raft_core *core, uint64_t index); /* 0: not known */
 const struct raft_config *raft_core_config(const struct raft_core *core); /* newest */
 const struct raft_config *raft_core_config_committed(const struct raft_core *core);
+/* Of the entry with the newest config, or of the floor, if that is later. */
+uint64_t raft_core_config_index(const struct raft_core *core);
 bool raft_core_asleep(const struct raft_core *core);
 bool raft_core_damaged(
     const struct raft_core *core); /* it has lost entries, and not got them again */

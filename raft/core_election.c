@@ -20,7 +20,7 @@ void core_rest(struct raft_core *core)
 }
 
 /* One vote a term: the term and who got it are one record, with what the log misses. */
-static void set_vote(struct raft_core *core, uint64_t term, struct raft_member vote)
+void core_set_vote(struct raft_core *core, uint64_t term, struct raft_member vote)
 {
     assert(term >= core->term);
 
@@ -46,14 +46,14 @@ void core_follow(struct raft_core *core, uint64_t term, struct raft_member leade
     if (term <= FIRST_TERM)
         core->term = term; /* no election is held in it: it needs no record */
     else if (term > core->term)
-        set_vote(core, term, (struct raft_member){0});
+        core_set_vote(core, term, (struct raft_member){0});
     if (known)
         return;
 
     core->role = RAFT_FOLLOWER;
     core->leader = leader;
     core->asleep = core->sleepy = false;
-    core->matched = 0;
+    core->matched = core->whole_at = 0;
     core->probe = 0;
     core->candidate = (struct raft_member){0};
     core->out.accept = core->out.reject = false;
@@ -71,7 +71,7 @@ void core_follow(struct raft_core *core, uint64_t term, struct raft_member leade
  */
 bool core_may_stand(const struct raft_core *core)
 {
-    if ((core->stuck && !core_alone(core)) || core->damaged > 0)
+    if ((core->stuck && !core_alone(core)) || core->damaged > 0 || core->still)
         return false;
     if (FLAWED(core, STAND_LEARNER) && config_find(core_config(core), core->options.self) != NULL)
         return true;
@@ -133,7 +133,7 @@ void core_stand(struct raft_core *core, bool prevoting, bool transfer)
         grant(core, core->options.self);
     } else {
         core->ask_due = NEVER; /* when the vote is durable */
-        set_vote(core, core->term + 1, core->options.self);
+        core_set_vote(core, core->term + 1, core->options.self);
         if (FLAWED(core, STAND_UNSYNCED))
             ask(core);
     }
@@ -177,7 +177,7 @@ static bool log_is_newer(const struct raft_core *core, const struct raft_message
 
 static bool may_vote(struct raft_core *core, const struct raft_message *message)
 {
-    if (core->damaged > 0 && !FLAWED(core, VOTE_DAMAGED))
+    if ((core->damaged > 0 && !FLAWED(core, VOTE_DAMAGED)) || core->still)
         return false;
     /* Its log is only the beginning, of others: perhaps it was one of the group since, and has
      * given that up. Nobody counts on it before it has the entry that takes it in. Where all that
@@ -207,7 +207,7 @@ static void answer_vote(struct raft_core *core, const struct raft_message *messa
 static void vote_for(struct raft_core *core, const struct raft_message *message)
 {
     if (!member_same(core->vote, message->from)) {
-        set_vote(core, message->term, message->from);
+        core_set_vote(core, message->term, message->from);
         core_rest(core); /* it has its chance */
     }
     if (core->vote_durable == core->vote_number || FLAWED(core, VOTE_BEFORE_DURABLE))
@@ -278,25 +278,6 @@ void core_step_vote_answer(struct raft_core *core, const struct raft_message *me
 
 /* ---- damage --------------------------------------------------------------------------------- */
 
-/*
- * It has accepted entries that it lost. It is as good as it was when its log is as long again,
- * taken from leaders, or when it holds an entry committed in a later term: everything committed
- * before is in front of that.
- */
-void core_damage_check(struct raft_core *core)
-{
-    uint64_t held = core->committed < core->durable ? core->committed : core->durable;
-
-    if (core->damaged == 0)
-        return;
-    if (core->durable < core->damaged && terms_at(&core->terms, held) <= core->damaged_term &&
-        !FLAWED(core, WHOLE_TOO_EARLY))
-        return;
-    core->damaged = 0;
-    set_vote(core, core->term, core->vote);
-    core_rest(core);
-}
-
 bool raft_core_forgive(struct raft_core *core, int64_t now, int64_t silence_ns)
 {
     core->now_ns = now;
@@ -306,7 +287,7 @@ bool raft_core_forgive(struct raft_core *core, int64_t now, int64_t silence_ns)
         return false;
     core->damaged = 0;
     core->forgiven = true;
-    set_vote(core, core->term, core->vote);
+    core_set_vote(core, core->term, core->vote);
     core_rest(core);
     if (core_alone(core)) /* by its beginning: who has more and asks for its vote goes first */
         core->election_due = now + FORGIVEN_ALONE * core->options.election_ns;

@@ -142,6 +142,7 @@ static void accept(struct raft_core *core, const struct raft_message *message)
     assert(core->matched <= core->terms.last);
     limit = FLAWED(core, COMMIT_UNMATCHED) ? core->terms.last : core->matched;
     core_commit(core, commit < limit ? commit : limit);
+    core_damage_check(core);
     agree_to_sleep(core, message);
 
     /* What was not new is answered at once: it is how a leader knows that it is heard. */
@@ -172,6 +173,7 @@ void core_step_append(struct raft_core *core, const struct raft_message *message
         core_follow(core, core->term, message->from);
     }
     heard(core, message);
+    core_whole_told(core, message);
     if (core->damaged == RAFT_DAMAGED_ANEW && !core->anew_heard) {
         core->anew_heard = true;
         core->damaged_term = message->term;

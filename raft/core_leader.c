@@ -325,6 +325,7 @@ void core_step_append_answer(struct raft_core *core, const struct raft_message *
     p->active_ns = core->now_ns;
     p->committed = message->commit;
     p->damaged = message->damaged;
+    core_whole_asked(core, p, message);
     if (message->granted)
         accepted(core, p, message);
     else
@@ -517,6 +518,8 @@ uint32_t raft_core_progress(const struct raft_core *core,
             .current = p->match >= core->committed,
             .offline = core_node_down(core, p->member.node) ||
                        (!core->asleep && core->now_ns - p->active_ns > core->options.election_ns),
+            .damaged = p->damaged > 0,
+            .anew = p->damaged == RAFT_DAMAGED_ANEW,
         };
     }
     return count;

@@ -96,6 +96,7 @@ void raft_core_start(struct raft_core *core, int64_t now)
             core_follow(core, terms_last(&core->terms), core->vote);
     }
     core->damaged_term = core->term;
+    core_whole_start(core);
     if (core->term <= FIRST_TERM)
         first_election(core);
     if (core_may_stand(core) && core_alone(core))

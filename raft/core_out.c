@@ -125,6 +125,7 @@ static bool next_append_answer(struct raft_core *core, struct raft_order *order)
                         ? core->matched
                         : core->durable;
     message->sleep = core->sleepy;
+    core_whole_ask(core, message);
     out->accept = false;
     return true;
 }
@@ -160,6 +161,7 @@ static struct raft_message *begin_append(struct raft_core *core, struct progress
         core->lead.probe_last = (uint64_t)core->now_ns;
     message->commit = core->committed;
     message->probe = core->lead.probe_last;
+    core_whole_tell(core, p, message);
     message->removed = p->departing && core->committed >= configs_newest_index(&core->configs);
     return message;
 }

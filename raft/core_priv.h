@@ -9,6 +9,7 @@
  *     core_leader.c     leading: progress of the others, commit, quorum
  *     core_change.c     membership changes, leadership handed over
  *     core_reads.c      reads, leases, sleep
+ *     core_whole.c      when a log that has lost something is as good as it was
  *     core_members.c    configs, core_terms.c terms: data without rules of time
  *
  * Orders are not queued: a call leaves bits and wishes in `out` and `progress`, and raft_core_next
@@ -49,10 +50,12 @@ struct progress {
     uint64_t matched; /* in its log, >= match */
     uint64_t next;    /* > matched */
     uint64_t told;    /* the committed index in the last message */
-    uint64_t committed, damaged; /* as it said */
-    uint64_t probe;              /* newest answered */
-    int64_t active_ns;           /* when it answered last */
-    int64_t moved_ns;            /* when `matched` rose, or had reached all that was sent */
+    uint64_t committed, damaged;    /* as it said */
+    uint64_t lacking, lacking_last; /* the life it named when it asked how far it has to go, and how
+                                       far that is; 0: it has not asked */
+    uint64_t probe;                 /* newest answered */
+    int64_t active_ns;              /* when it answered last */
+    int64_t moved_ns;               /* when `matched` rose, or had reached all that was sent */
     uint64_t inflight[RAFT_INFLIGHT_MAX]; /* last index of each message under way: a ring */
     uint32_t inflight_first, inflight_count;
 };
@@ -114,12 +117,15 @@ struct raft_core {
 
     /* This disk had entries up to `damaged` and lost some, when its term was `damaged_term`. */
     uint64_t damaged, damaged_term;
-    bool anew_heard; /* RAFT_DAMAGED_ANEW: damaged_term is that of a leader */
-    bool forgiven;   /* what it lost nobody was there to bring back: raft_core_forgive */
+    uint64_t life;     /* a number of its own, 0: nothing is missing (core_whole.c) */
+    uint64_t whole_at; /* matched and durable so far, of this leader: whole. 0: not known */
+    bool anew_heard;   /* RAFT_DAMAGED_ANEW: damaged_term is that of a leader */
+    bool forgiven;     /* what it lost nobody was there to bring back: raft_core_forgive */
 
     enum raft_role role;
     bool prevoting; /* a candidate that has not raised its term yet */
     bool stuck;
+    bool still; /* raft_core_hold_still */
     bool asleep;
     bool removed;              /* told so, and in no config since */
     struct raft_member leader; /* node 0: unknown */
@@ -175,6 +181,7 @@ bool core_node_down(const struct raft_core *core, uint64_t node);
 /* ---- core_election.c ------------------------------------------------------------------------ */
 /* A follower of `leader` (node 0: unknown) in `term`, whatever it was. */
 void core_follow(struct raft_core *core, uint64_t term, struct raft_member leader);
+void core_set_vote(struct raft_core *core, uint64_t term, struct raft_member vote);
 void core_rest(struct raft_core *core); /* it stands in one to two election timeouts */
 bool core_may_stand(const struct raft_core *core);
 void core_stand(struct raft_core *core, bool prevoting, bool transfer);
@@ -182,7 +189,18 @@ void core_candidate_tick(struct raft_core *core);
 void core_vote_durable(struct raft_core *core);
 void core_step_vote(struct raft_core *core, const struct raft_message *message);
 void core_step_vote_answer(struct raft_core *core, const struct raft_message *message);
+
+/* ---- core_whole.c --------------------------------------------------------------------------- */
+void core_whole_start(struct raft_core *core);
 void core_damage_check(struct raft_core *core);
+/* A leader: what a member's answer asks, and what a message to it says. */
+void core_whole_asked(const struct raft_core *core, struct progress *p,
+                      const struct raft_message *message);
+void core_whole_tell(const struct raft_core *core, const struct progress *p,
+                     struct raft_message *message);
+/* A follower: what its answer asks, and what a leader's message says. */
+void core_whole_ask(const struct raft_core *core, struct raft_message *message);
+void core_whole_told(struct raft_core *core, const struct raft_message *message);
 
 /* ---- core_follower.c ------------------------------------------------------------------------ */
 void core_step_append(struct raft_core *core, const struct raft_message *message);

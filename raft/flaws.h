@@ -43,6 +43,7 @@
     X(ACCEPT_OLD_TERM, "a follower listens to the leader of an earlier term")                      \
     X(ALONE_SENDS_UNSYNCED, "the only voter sends what its disk may yet refuse")                   \
     X(WHOLE_TOO_EARLY, "a log that lost something is whole with the next commit")                  \
+    X(WHOLE_BY_LATE, "a log that lost something believes a late message as to how far it goes")    \
     X(CUT_WITHOUT_CONFLICT, "a follower cuts what a late message does not mention")                \
     X(CONFIG_BEFORE_TERM, "the membership changes before an entry of the term is committed")       \
     X(CONFIG_TWICE, "the membership changes while a change is uncommitted")                        \

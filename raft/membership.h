@@ -2,7 +2,8 @@
  * membership: the next step from the members a group has to those it shall have, one at a time and
  * without ever having fewer voters than needed: newcomers are learners first, all of them become
  * voters when they have caught up, then those go who are not wished for; a leader that has to go
- * hands over first. Pure.
+ * hands over first. Where members wait for a later term (docs/raft.md, A log made anew) and no
+ * other voter could lead in one, voters go first. Pure.
  */
 #ifndef RAFT_MEMBERSHIP_H
 #define RAFT_MEMBERSHIP_H

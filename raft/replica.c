@@ -20,8 +20,8 @@ static void destroy(struct replica *replica)
         raft_core_free(replica->core);
     cache_deinit(&replica->cache);
     buf_deinit(&replica->scratch);
-    buf_deinit(&replica->block.body);
-    buf_deinit(&replica->block.local);
+    spool_destroy(replica->block.body);
+    spool_destroy(replica->block.local);
     replica_catch_deinit(replica);
     replica_heal_deinit(replica);
     heap_give(replica);
@@ -352,6 +352,8 @@ static void timer_fired(struct timer *timer)
  * who have more are given as long again to find each other. */
 static bool waits_for_others(const struct replica *replica)
 {
+    if (replica->events.outdated != NULL && replica->events.outdated(replica->owner))
+        return true;
     return replica->anew &&
            (replica->forgive_looks <= 2 * FORGIVE_NS / FORGIVE_LOOK_NS ||
             (replica->events.with_others != NULL && replica->events.with_others(replica->owner)));
@@ -606,11 +608,17 @@ bool replica_ready(const struct replica *replica)
     return replica->leads && log_ready(replica->log) && raft_core_may_propose(replica->core);
 }
 
+bool replica_ready_ahead(const struct replica *replica)
+{
+    return replica->leads && log_ready_ahead(replica->log) && raft_core_may_propose(replica->core);
+}
+
 uint64_t replica_propose(struct replica *replica, int64_t time_ns, uint32_t record_count)
 {
     uint64_t index;
 
-    assert(replica_ready(replica));
+    assert(replica->leads);
+    assert(raft_core_may_propose(replica->core));
     index = log_seal(replica->log, raft_core_term(replica->core), time_ns,
                      record_count + replica->block.gathered);
     replica->block.gathered = false;

@@ -10,6 +10,7 @@
 #ifndef RAFT_REPLICA_H
 #define RAFT_REPLICA_H
 
+#include "base/spool.h"
 #include "raft/groups.h"
 #include "raft/members.h"
 #include "storage/log.h"
@@ -28,10 +29,13 @@ struct replica_events {
     /* During replica_open: no block can be read, and the log's beginning is gone. Are there other
      * members that have it all? NULL: no. */
     bool (*elsewhere)(void *owner);
-    /* Of a log in memory that is made anew: may others have it who cannot be heard now? Then it
-     * waits for them as long as it takes; else it takes part with what it has when it has heard no
-     * leader for ten seconds. NULL: no. */
+    /* Of a log in memory that is made anew: may others have it, learners too? Then it waits for a
+     * leader as long as it takes; else it takes part with what it has when it has heard none for
+     * ten seconds. NULL: no. */
     bool (*with_others)(void *owner);
+    /* The same: may the group have been given up without this node knowing yet? Then it waits, too.
+     * NULL: no. */
+    bool (*outdated)(void *owner);
     /* A committed batch, durable on this disk. Also during replica_open, for what is known to be
      * committed. */
     void (*apply)(void *owner, const struct log_batch *batch);
@@ -89,8 +93,12 @@ struct replica_events {
     /* The machine cannot be given a batch again after it was restored to what was before it: a
      * state that differs is replaced only while nothing follows the block. */
     bool once;
-    /* A member that fills asks: replica_tell, at once or later, or never. */
+    /* A member that fills asks, or (index 0) one that fetches what it has lost: replica_tell, at
+     * once or later, or never. */
     void (*asked)(void *owner, struct raft_member by, uint64_t index, struct bytes question);
+    /* An answer to what was asked last of that member (replica_fetch), perhaps twice, perhaps of an
+     * earlier question. May be NULL. */
+    void (*fetched)(void *owner, struct raft_member by, struct bytes answer);
 };
 
 /* Opens the group's log and applies what is committed; `lead` follows from the loop if this node
@@ -126,12 +134,35 @@ struct buf *replica_gather(struct replica *replica);
 size_t replica_gathered(const struct replica *replica);
 void replica_gather_drop(struct replica *replica);
 bool replica_ready(const struct replica *replica);
+/* Not all that was proposed is on this disk, but so much is gathered that it can go behind it. */
+bool replica_ready_ahead(const struct replica *replica);
 /* False: this disk has lost entries, and has not got them again: what is applied may be less than
  * it once was. */
 bool replica_whole(const struct replica *replica);
 /* It has a leader, all that it ever had, and nearly all that is committed. */
 bool replica_current(const struct replica *replica);
-/* Proposes the gathered records; returns their index. Needs replica_leads and replica_ready. */
+/* Does somebody lead, as far as was heard here lately? */
+bool replica_led(const struct replica *replica);
+/* Has its log nothing but the beginning? */
+bool replica_bare(const struct replica *replica);
+/* Has it applied all that its leader had committed when it was last heard? */
+bool replica_caught_up(const struct replica *replica);
+/* Was its log made anew, and is it none to decide by yet (docs/raft.md)? */
+bool replica_begins_anew(const struct replica *replica);
+/* Where its members are said last, as far as is known here. */
+uint64_t replica_members_index(const struct replica *replica);
+/* Does the newest config that it knows, which is committed, not name this node? */
+bool replica_is_without(const struct replica *replica);
+/* While it leads: the index of the committed config in force, which does not name that member. 0:
+ * it does, or a change is under way. */
+uint64_t replica_fixed_without(const struct replica *replica, struct raft_member member);
+/* The term of the last entry given to `apply`. */
+uint64_t replica_term_applied(const struct replica *replica);
+/* Neither votes nor stands until called with false. False: somebody leads, or it is not known yet
+ * what is here, and nothing has changed. Not from inside an event. */
+bool replica_hold_still(struct replica *replica, bool still);
+/* Proposes the gathered records; returns their index. Needs replica_leads, and replica_ready or
+ * replica_ready_ahead before the last of them were added. */
 uint64_t replica_propose(struct replica *replica, int64_t time_ns, uint32_t record_count);
 
 /* A linearizable read: `done` is told when everything that was committed anywhere when it was asked
@@ -149,8 +180,18 @@ void replica_read(struct replica *replica, struct replica_read *read);
  * others are told a hash of the body's compared sections; one that differs from the majority's
  * does not lead, and its state is replaced (docs/raft.md, Comparing states). */
 void replica_block(struct replica *replica, struct buf *body, struct buf *local);
+/* The same of what may be large; both are the replica's from now on. */
+void replica_block_spooled(struct replica *replica, struct spool *body, struct spool *local);
+/* The machine wants a block soon: a leader makes one with the next batch, or at once. Not from
+ * inside an event. */
+void replica_block_soon(struct replica *replica);
+uint64_t replica_block_size(const struct replica *replica); /* of the last one */
 /* There will be no block this time. */
 void replica_block_drop(struct replica *replica);
+
+/* What a block's body says of its group: the log time of its batch, and the members. False: it
+ * makes no sense. */
+bool replica_block_members(struct bytes body, int64_t *time_ns, struct raft_config *config);
 
 /* A machine that fills: what it lacks, of whoever leads, up to so many things at once (from
  * `fill` to `fill_drop`; `number` is below it). Each is asked again until something else is asked
@@ -161,6 +202,11 @@ void replica_ask(struct replica *replica, uint32_t number, struct bytes question
 void replica_fill_refused(struct replica *replica);
 /* It lacks nothing any more. Takes the memory of `local`. */
 void replica_take(struct replica *replica, struct buf *local);
+/* A machine that has lost something of what it applied asks that member for it, once. False: that
+ * is not possible now. Of who does not know it, is down or has nothing, no answer comes. */
+bool replica_fetch(struct replica *replica, struct raft_member of, struct bytes question);
+/* Who could be asked; how many. */
+uint32_t replica_others(const struct replica *replica, struct raft_member out[RAFT_MEMBERS_MAX]);
 /* About how many bytes travel in one answer, of bodies and of machines. */
 size_t replica_piece(const struct replica *replica);
 /* An answer. Lost if there is no room for it: then it is asked for again. */

@@ -133,9 +133,10 @@ static void written(struct log_block_op *op, enum err err)
 
     replica->block.busy = false;
     if (err == OK)
-        replica->block.size = replica->block.body.size + replica->block.local.size;
-    buf_release(&replica->block.body);
-    buf_release(&replica->block.local);
+        replica->block.size = spool_size(replica->block.body) + spool_size(replica->block.local);
+    spool_destroy(replica->block.body);
+    spool_destroy(replica->block.local);
+    replica->block.body = replica->block.local = NULL;
     if (!replica->closed) {
         replica_audit_say(replica, op->digested);
         if (err == OK)
@@ -148,27 +149,36 @@ static void written(struct log_block_op *op, enum err err)
     replica_let_go(replica);
 }
 
-void replica_block(struct replica *replica, struct buf *body, struct buf *local)
+void replica_block_spooled(struct replica *replica, struct spool *body, struct spool *local)
 {
     struct log_block_op *op = &replica->block.op;
 
     assert(replica->block.busy);
     assert(op->index > log_block_newest(replica->log));
-    replica->block.body = *body;
-    replica->block.local = *local;
-    buf_init(body, body->limit);
-    buf_init(local, local->limit);
-    op->body = buf_bytes(&replica->block.body);
-    op->local = buf_bytes(&replica->block.local);
+    assert(replica->block.body == NULL);
+    replica->block.body = body;
+    replica->block.local = local;
+    op->body = spool_bytes(body);
+    op->local = spool_bytes(local);
     op->done = written;
     op->digest = replica_audit_body;
     replica_hold(replica);
     log_block_write(replica->log, op);
 }
 
+void replica_block(struct replica *replica, struct buf *body, struct buf *local)
+{
+    replica_block_spooled(replica, spool_of(body), spool_of(local));
+}
+
 void replica_block_begin(struct replica *replica)
 {
     set_due(replica);
+}
+
+uint64_t replica_block_size(const struct replica *replica)
+{
+    return replica->block.size;
 }
 
 #define DOUBT_NS INT64_C(10000000000) /* who doubts may be wrong: a block has its price */
@@ -188,6 +198,13 @@ void replica_block_doubted(struct replica *replica, uint64_t index)
              (unsigned long long)replica->id, (unsigned long long)index);
     if (replica->groups->options.report != NULL)
         replica->groups->options.report(replica->groups->options.report_context, text);
+    replica_block_soon(replica);
+}
+
+void replica_block_soon(struct replica *replica)
+{
+    if (!replica->leads || replica->closed || !replica_blocks(replica))
+        return;
     replica->block.bytes = replica->block.due;
     replica_seal_now(replica); /* else with the next batch */
 }
@@ -265,6 +282,11 @@ static bool take_group(struct bytes *body, int64_t *time_last, struct raft_confi
 
     return replica_section_take(body, &type, &group) && type == REPLICA_SECTION_GROUP &&
            read_group(group, time_last, config);
+}
+
+bool replica_block_members(struct bytes body, int64_t *time_ns, struct raft_config *config)
+{
+    return take_group(&body, time_ns, config);
 }
 
 bool replica_block_machine(struct bytes *body)

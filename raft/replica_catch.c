@@ -376,14 +376,26 @@ void replica_take(struct replica *replica, struct buf *local)
     replica_catch_ready(replica);
 }
 
+static bool taking(const struct replica *replica)
+{
+    return replica->catch.phase == CATCH_TAKE ||
+           (replica->catch.phase == CATCH_READY && replica->catch.op.written);
+}
+
 /* Votes and heartbeats go on. */
 bool replica_catch_refuses(const struct replica *replica, const struct raft_message *message)
 {
-    bool taking = !replica->catch.heals &&
-                  (replica->catch.phase == CATCH_TAKE ||
-                   (replica->catch.phase == CATCH_READY && replica->catch.op.written));
+    return taking(replica) && !replica->catch.heals && message->type == RAFT_APPEND &&
+           message->entry_count > 0;
+}
 
-    return taking && message->type == RAFT_APPEND && message->entry_count > 0;
+bool replica_catch_drop(struct replica *replica)
+{
+    if (taking(replica))
+        return false;
+    if (replica->catch.phase != CATCH_NOT)
+        give_up(replica);
+    return true;
 }
 
 /* ---- what comes ------------------------------------------------------------------------------ */
@@ -392,6 +404,8 @@ static void told(struct replica *replica, const struct wire_message *in)
 {
     struct catch *catch = &replica->catch;
 
+    if (replica_fetch_told(replica, in))
+        return;
     if (catch->phase != CATCH_FILL || in->message.previous != catch->index ||
         in->message.last < catch->index)
         return;

@@ -159,7 +159,7 @@ void replica_offer_step(struct replica *replica, const struct wire_message *in)
     int64_t now = io_now(replica->io);
     struct offer *offer;
 
-    if (raft_core_role(replica->core) != RAFT_LEADER)
+    if (replica_fetch_asked(replica, in) || raft_core_role(replica->core) != RAFT_LEADER)
         return;
     offer = offer_of(replica, in->message.from);
     if (offer == NULL)

@@ -141,13 +141,15 @@ struct replica {
         uint64_t newest, newest_term; /* the durable one that counts; 0: none */
         int64_t doubted_ns;           /* a new one was wanted for one that cannot be read */
         struct log_block_op op;
-        struct buf body, local; /* being written */
+        struct spool *body, *local; /* being written; NULL: nothing is */
     } block;
 
     struct catch catch;              /* its own way back */
     struct offer offers[OFFERS_MAX]; /* that of others, while it leads */
 
     struct heal heal;
+
+    struct raft_member fetch_of; /* whom the machine asked last for what it has lost */
 
     struct audited audits[AUDITS_MAX]; /* a ring */
     uint32_t audit_next;
@@ -220,6 +222,8 @@ void replica_catch_deinit(struct replica *replica);
 void replica_catch_close(struct replica *replica);
 /* Would it change the log while a block is being taken? */
 bool replica_catch_refuses(const struct replica *replica, const struct raft_message *message);
+/* What comes from a leader who is gone is not waited for. False: it is being written. */
+bool replica_catch_drop(struct replica *replica);
 void replica_catch_ready(struct replica *replica); /* this replica's own block is written */
 void replica_catch_heal(struct replica *replica);  /* it wants another one's state */
 /* Sends a message of catch-up; false: no room. Only bodies and answers are DATA. */
@@ -230,6 +234,11 @@ bool replica_catch_send(struct replica *replica, enum wire_catch type, struct ra
 void replica_questions_init(struct replica *replica);
 void replica_questions_again(struct replica *replica); /* those that were not answered for long */
 void replica_questions_drop(struct replica *replica);  /* and their memory */
+
+/* replica_fetch.c */
+/* False: it is none of these. */
+bool replica_fetch_asked(struct replica *replica, const struct wire_message *in);
+bool replica_fetch_told(struct replica *replica, const struct wire_message *in);
 
 /* replica_offer.c */
 void replica_offer(struct replica *replica, struct raft_member to);

@@ -55,8 +55,7 @@ static void want_block(struct replica *replica, int64_t now)
         (replica->unread.asked_ns != 0 && now - replica->unread.asked_ns < AGAIN_NS))
         return;
     replica->unread.asked_ns = now;
-    replica->block.bytes = replica->block.due;
-    replica_seal_now(replica); /* else with the next batch */
+    replica_block_soon(replica);
 }
 
 void replica_unread_look(struct replica *replica)

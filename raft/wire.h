@@ -31,6 +31,8 @@ enum wire_catch {
     WIRE_AUDIT,                    /* previous: index; last: hash of the sender's state there */
     WIRE_CATCH_LAST = WIRE_AUDIT,
 };
+/* Probe of an ASK of no block (previous 0), which goes to any member: replica_fetch.c. */
+#define WIRE_FETCH     1u
 #define WIRE_BODY_HEAD 56u /* in front of a piece of a body: docs/formats.md */
 
 struct wire_message {

@@ -78,7 +78,15 @@ struct catalogue_entry {
     bool files_gone;         /* of a removed stream, on this node */
     struct raft_config gone; /* members that have said so */
     bool lost;               /* it was in the memory of an earlier life, and only there */
-    bool touched;            /* a block has changed it, or (absent) does not know it any more */
+    bool never_made;         /* no log of it was ever made here, in no life of this node's disk */
+    uint8_t unled_looks;     /* so often nobody was found to lead it (jetstream_afresh.c) */
+    int64_t unled_ns;        /* when somebody said so, for who leads the metadata group; 0: never */
+    int64_t surveyed_ns;     /* when all were asked what they have of it; 0: never */
+    uint8_t outside_looks;   /* so often it had no leader, and is wished elsewhere */
+    bool outside;            /* its leader has said that the replica here is none of the group's */
+    uint64_t held_term;  /* it holds still, for the metadata leader of that term; 0: it does not */
+    uint64_t held_until; /* or until that index of the metadata group is applied; 0: not known */
+    bool touched;        /* a block has changed it, or (absent) does not know it any more */
     bool absent;
     bool settled; /* its group has the members wished for, as this leader knows */
     uint8_t tier; /* of its account that it belongs to, by replicas; 0: not settled */

@@ -9,14 +9,10 @@
 
 #define SECOND_NS       INT64_C(1000000000)
 #define RTT_GOOD_FOR_NS (3600 * SECOND_NS)
+#define RETIRING_FIRST  16u
 
 /* ---- beginning and end ------------------------------------------------------------------------
  */
-
-static struct bytes sub_key(const void *item)
-{
-    return client_sub_sid(item);
-}
 
 static void set_label(struct client *client, const char *address, const char *kind)
 {
@@ -56,7 +52,6 @@ void client_init(struct client *client, struct clients *clients, const char *add
     buf_init(&client->late, CLIENT_LATE_MAX);
     buf_init(&client->in, SIZE_MAX / 2);
     buf_init(&client->out, SIZE_MAX / 2);
-    table_init(&client->subs, sub_key, prng_next(&clients->prng));
     logger_debug(clients->logger, "%s - Client connection created", client->label);
 }
 
@@ -89,13 +84,13 @@ void client_deinit(struct client *client)
 {
     assert(client->subs.count == 0);
     assert(!client->dirty);
+    client_subs_remove_all(&client->subs, &client->clients->sub_pool); /* what is kept for more */
     client_unbind(client);
     if (client->proof != NULL)
         client->proof->client = NULL;
     buf_deinit(&client->late);
     clients_spare_give(client->clients, &client->in);
     clients_spare_give(client->clients, &client->out);
-    table_deinit(&client->subs);
     heap_give(client->address);
     heap_give(client->label);
     heap_give(client->said);
@@ -283,8 +278,13 @@ static void retire(struct client_sub *sub)
 {
     struct clients *clients = sub->client->clients;
 
-    sub->retire_next = clients->retiring;
-    clients->retiring = sub;
+    if (clients->retiring_count == clients->retiring_capacity) {
+        clients->retiring_capacity =
+            clients->retiring_capacity == 0 ? RETIRING_FIRST : clients->retiring_capacity * 2;
+        clients->retiring = heap_resize(clients->retiring,
+                                        clients->retiring_capacity * sizeof(struct client_sub *));
+    }
+    clients->retiring[clients->retiring_count++] = sub;
 }
 
 bool client_deliver(struct client_sub *sub, const struct message *message)

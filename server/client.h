@@ -24,9 +24,9 @@
 #include "base/buf.h"
 #include "base/logger.h"
 #include "base/prng.h"
-#include "base/table.h"
 #include "server/account.h"
 #include "server/auth/auth.h"
+#include "server/client_subs.h"
 #include "server/info.h"
 #include "server/options.h"
 #include "server/router.h"
@@ -45,17 +45,6 @@ struct client;
 
 struct client_proof;
 struct grants;
-
-struct client_sub {
-    struct sub sub;
-    struct client *client;
-    struct client_sub *retire_next; /* of clients.retiring */
-    uint64_t delivered;
-    uint64_t max;  /* deliveries after which it ends; 0: none */
-    bool filtered; /* some of what it matches is denied to the client */
-    uint32_t sid_size;
-    uint8_t sid[];
-};
 
 /* How a client calls itself in CONNECT: the texts stand one behind the other. */
 struct client_names {
@@ -107,10 +96,18 @@ struct clients {
     bool congested;
     bool behind; /* set when a receiver of what was published elsewhere is far behind */
     bool trace;
+    /* What other shards have sent by now is delivered; NULL: there are none. Before a PONG: who
+     * knows that something was published, and asks, is answered behind it. */
+    void (*catch_up)(void *owner);
+    void *catch_up_owner;
+    bool caught_up; /* since what is being fed arrived */
     uint64_t id_last;
-    _Atomic uint64_t *ids;       /* counted by several shards; NULL: id_last is */
-    struct client *dirty;        /* have something for their shell to do */
-    struct client_sub *retiring; /* had their last delivery */
+    _Atomic uint64_t *ids; /* counted by several shards; NULL: id_last is */
+    struct client *dirty;  /* have something for their shell to do */
+    struct client_subs_pool sub_pool;
+    struct client_sub **retiring; /* had their last delivery */
+    uint32_t retiring_count;
+    uint32_t retiring_capacity;
     struct buf spares[CLIENTS_SPARES_MAX];
     size_t spares_count;
     size_t spares_size;
@@ -165,8 +162,8 @@ struct client {
     size_t in_need; /* its size, 0 while unknown */
     size_t in_keep; /* of a line whose rest nobody reads: how much of it to keep, else 0 */
     struct buf out;
-    size_t flight;     /* bytes that the shell is sending */
-    struct table subs; /* struct client_sub by sid */
+    size_t flight; /* bytes that the shell is sending */
+    struct client_subs subs;
     int64_t ping_due_ns;
     int64_t last_in_ns;
     int64_t rtt_taken_ns; /* when a ping was last answered; INT64_MIN: never */
@@ -274,6 +271,13 @@ void clients_behind(struct clients *clients, struct client *producer, size_t wai
 /* Puts it in the list of those that the shell comes by at the end of the turn. */
 void client_mark(struct client *client);
 
+/* As client_subs_next says. */
+static inline struct client_sub *client_sub_next(const struct client *client,
+                                                 struct client_subs_walk *walk)
+{
+    return client_subs_next(&client->subs, &client->clients->sub_pool, walk);
+}
+
 static inline struct bytes client_name(const struct client *client)
 {
     const struct client_names *names = client->said;
@@ -294,11 +298,6 @@ static inline struct bytes client_version(const struct client *client)
 
     return names == NULL ? bytes_of(NULL, 0)
                          : bytes_of(names->text + names->name + names->lang, names->version);
-}
-
-static inline struct bytes client_sub_sid(const struct client_sub *sub)
-{
-    return bytes_of(sub->sid, sub->sid_size);
 }
 
 #endif

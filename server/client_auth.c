@@ -386,13 +386,14 @@ static void remove_sub(struct client *client, struct client_sub *sub)
     client_sub_end(sub);
 }
 
-/* To remove one moves others about in the table, so then it is walked from its beginning again. */
+/* None is removed while they are walked. */
 static void check_subs(struct client *client)
 {
-    struct client_sub *sub;
-    size_t at = 0;
+    struct client_subs_walk walk = {0};
+    struct client_sub **denied = NULL, *sub;
+    size_t count = 0, capacity = 0;
 
-    while ((sub = table_next(&client->subs, &at)) != NULL) {
+    while ((sub = client_sub_next(client, &walk)) != NULL) {
         struct bytes subject = sub_subject(&sub->sub);
 
         sub->filtered = client->permissions != NULL &&
@@ -400,9 +401,15 @@ static void check_subs(struct client *client)
         if (client->permissions == NULL ||
             permissions_subscribe(client->permissions, subject, sub_queue(&sub->sub)))
             continue;
-        remove_sub(client, sub);
-        at = 0;
+        if (count == capacity) {
+            capacity = capacity == 0 ? 8 : capacity * 2;
+            denied = heap_resize(denied, capacity * sizeof(*denied));
+        }
+        denied[count++] = sub;
     }
+    for (size_t i = 0; i < count; i++)
+        remove_sub(client, denied[i]);
+    heap_give(denied);
 }
 
 /* The same client under new rules, in the account that it was in. */
@@ -489,9 +496,9 @@ void client_auth_changed(struct client *client, const struct auth *before)
 /* ---- what it may do ---------------------------------------------------------------------------
  */
 
-bool client_may_publish(struct client *client, struct bytes subject)
+bool client_permitted_publish(struct client *client, struct bytes subject)
 {
-    if (client->permissions == NULL || permissions_publish(client->permissions, subject))
+    if (permissions_publish(client->permissions, subject))
         return true;
     return client->grants != NULL && grants_use(client->grants, subject, client->clients->now_ns);
 }

@@ -34,41 +34,36 @@ void client_sub_end(struct client_sub *sub)
     if (client->trace)
         trace_unsubscribed(client, client_sub_sid(sub));
     sublist_remove(&client->account->subs, &sub->sub);
-    table_remove(&client->subs, client_sub_sid(sub));
-    heap_give(sub);
+    client_subs_remove(&client->subs, &client->clients->sub_pool, sub);
 }
 
 void clients_retire(struct clients *clients)
 {
-    struct client_sub *sub;
-
-    while ((sub = clients->retiring) != NULL) {
-        clients->retiring = sub->retire_next;
-        client_sub_end(sub);
-    }
+    while (clients->retiring_count > 0)
+        client_sub_end(clients->retiring[--clients->retiring_count]);
 }
 
 void client_leave(struct client *client)
 {
-    struct sublist *list = &client->account->subs;
+    struct client_subs_pool *pool = &client->clients->sub_pool;
     struct client_sub *sub;
 
-    for (size_t at = 0; (sub = table_next(&client->subs, &at)) != NULL;) {
-        sublist_remove(list, &sub->sub);
-        heap_give(sub);
-    }
-    table_deinit(&client->subs);
+    for (struct client_subs_walk at = {0}; (sub = client_sub_next(client, &at)) != NULL;)
+        sublist_remove(&client->account->subs, &sub->sub);
+    client_subs_remove_all(&client->subs, pool);
+}
+
+static struct client_sub *sub_find(const struct client *client, struct bytes sid)
+{
+    return client_subs_find(&client->subs, &client->clients->sub_pool, sid);
 }
 
 static void sub_add(struct client *client, const struct proto_sub *said)
 {
-    struct client_sub *sub = heap_take(sizeof(*sub) + said->sid.size);
+    struct client_sub *sub = client_subs_add(&client->subs, &client->clients->sub_pool, said->sid);
 
     sub->sub.kind = SUB_CLIENT;
     sub->client = client;
-    sub->sid_size = (uint32_t)said->sid.size;
-    memcpy(sub->sid, said->sid.at, said->sid.size);
-    table_add(&client->subs, sub);
     sub->filtered = client->permissions != NULL &&
                     permissions_subscribe_leaks(client->permissions, said->subject);
     sublist_add(&client->account->subs, &sub->sub, said->subject, said->queue);
@@ -76,7 +71,11 @@ static void sub_add(struct client *client, const struct proto_sub *said)
 
 static bool subject_acceptable(struct bytes subject)
 {
-    return subject_valid(subject) && subject_token_count(subject) <= SUBJECT_TOKENS_MAX;
+    struct subject_glance seen = subject_glance(subject);
+
+    if (seen.empty || seen.dots >= SUBJECT_TOKENS_MAX)
+        return false;
+    return !seen.wild || subject_valid(subject);
 }
 
 /* -ERR 'Permissions Violation for Subscription to "subject" using queue "queue"' */
@@ -128,7 +127,7 @@ void client_subscribe(struct client *client, const struct proto_sub *said)
         return;
     /* A sid in use keeps its subscription; whatever else the line asks for is accepted and ignored.
      */
-    if (table_find(&client->subs, said->sid) == NULL) {
+    if (sub_find(client, said->sid) == NULL) {
         if (!subject_acceptable(said->subject)) {
             CLIENT_OUT_ERROR(client, "Invalid Subject");
             return;
@@ -140,7 +139,7 @@ void client_subscribe(struct client *client, const struct proto_sub *said)
 
 void client_unsubscribe(struct client *client, const struct proto_unsub *said)
 {
-    struct client_sub *sub = table_find(&client->subs, said->sid);
+    struct client_sub *sub = sub_find(client, said->sid);
 
     if (sub != NULL && said->max > sub->delivered)
         sub->max = said->max;
@@ -548,6 +547,11 @@ void client_erred(struct client *client, struct bytes args)
 
 void client_pinged(struct client *client)
 {
+    struct clients *clients = client->clients;
+
+    if (clients->catch_up != NULL && !clients->caught_up)
+        clients->catch_up(clients->catch_up_owner);
+    clients->caught_up = true;
     if (client->trace)
         trace_out(client, "PONG");
     client_out(client, BYTES("PONG\r\n"));

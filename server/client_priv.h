@@ -43,7 +43,12 @@ void client_authenticate(struct client *client, const struct connect *said, stru
 void client_unbind(struct client *client);
 /* "User "x"", for the log. Good until the next call for this shard's clients. */
 struct bytes client_user_text(const struct client *client);
-bool client_may_publish(struct client *client, struct bytes subject);
+/* Of a client with permissions. */
+bool client_permitted_publish(struct client *client, struct bytes subject);
+static inline bool client_may_publish(struct client *client, struct bytes subject)
+{
+    return client->permissions == NULL || client_permitted_publish(client, subject);
+}
 bool client_may_subscribe(const struct client *client, const struct proto_sub *said);
 /* It was sent a message that it may answer. */
 void client_grant(struct client *client, struct bytes reply);

@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "base/heap.h"
+
 #define CONNECT_SIZE_MAX (1u << 20) /* memory of one parsed CONNECT */
 #define ID_FIRST         4u
 
@@ -24,13 +26,16 @@ void clients_init(struct clients *clients, const struct options *options, const 
         snprintf(clients->domain_api, sizeof(clients->domain_api), "$JS.%s.API.",
                  options->jetstream_options.domain);
     prng_seed(&clients->prng, seed);
+    clients->sub_pool.seed = prng_next(&clients->prng);
     arena_init(&clients->arena, CONNECT_SIZE_MAX);
 }
 
 void clients_deinit(struct clients *clients)
 {
     assert(clients->dirty == NULL);
-    assert(clients->retiring == NULL);
+    assert(clients->retiring_count == 0);
+    heap_give(clients->retiring);
+    client_subs_pool_deinit(&clients->sub_pool);
     while (clients->spares_count > 0)
         buf_deinit(&clients->spares[--clients->spares_count]);
     arena_deinit(&clients->arena);

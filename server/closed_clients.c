@@ -30,10 +30,10 @@ struct kept {
 
 static void keep_subs(struct kept *kept, const struct client *client)
 {
+    struct client_subs_walk at = {0};
     const struct client_sub *sub;
 
-    for (size_t at = 0;
-         kept->count < CLOSED_SUBS_MAX && (sub = table_next(&client->subs, &at)) != NULL;)
+    while (kept->count < CLOSED_SUBS_MAX && (sub = client_sub_next(client, &at)) != NULL)
         kept->subs[kept->count++] = sub;
 }
 

@@ -14,8 +14,7 @@
 
 #include "base/buf.h"
 #include "server/account.h"
-
-#define SHARDS_MAX 32u
+#include "server/options.h"
 
 /* One account's parts on all shards. */
 struct account_family {

@@ -264,7 +264,7 @@ static void detour_begin(struct exchange *exchange, struct detour *detour, struc
 
     detour->before = message_trace_destination(trace);
     detour->destination = heap_copy(await(exchange, account, &back, detour->before));
-    detour->hops = message_trace_hops(trace);
+    detour->hops = message_trace_gone_on(trace);
     message_trace_redirect(trace, detour->destination);
 }
 
@@ -274,7 +274,7 @@ static void detour_end(struct exchange *exchange, struct detour *detour,
     struct awaited *awaited = table_find(&exchange->awaited, detour->destination);
 
     message_trace_redirect(trace, detour->before);
-    if (awaited != NULL && message_trace_hops(trace) == detour->hops)
+    if (awaited != NULL && message_trace_gone_on(trace) == detour->hops)
         forget(exchange, awaited); /* it went nowhere */
     heap_give((void *)detour->destination.at);
 }
@@ -476,7 +476,7 @@ uint64_t exchange_generation(const struct account *account)
     uint64_t sum = 0;
 
     for (size_t i = 0; i < shares->streams_count; i++)
-        sum += shares->streams[i].to->subs.generation;
+        sum += account_subs_generation(shares->streams[i].to);
     return sum;
 }
 

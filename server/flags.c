@@ -66,6 +66,7 @@ static const struct flag table[] = {
     OPTION("p port", NUMBER, port),
     OPTION("n name server_name", CHARS, server_name),
     OPTION("io", TEXT, io),
+    OPTION("shards", NUMBER64, shards),
     OPTION("P pid", CHARS, pid_file),
     OPTION("m http_port", NUMBER, http_port),
     OPTION("ms https_port", NUMBER, https_port),

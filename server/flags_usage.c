@@ -14,6 +14,7 @@ const char flags_usage[] =
     "        --server_name <name>         Name of the server (default: its id)\n"
     "        --io <auto|uring|epoll>      How to reach sockets and disks (default: auto, which is\n"
     "                                     io_uring where the system allows it)\n"
+    "        --shards <n>                 Threads that serve clients (default: 1)\n"
     "    -P, --pid <file>                 File to write the process id to\n"
     "    -m, --http_port <port>           Port for monitoring over HTTP\n"
     "    -ms, --https_port <port>         Port for monitoring over HTTPS\n"

@@ -74,6 +74,11 @@ struct fast_share *jetstream_fast(struct jetstream *jetstream)
     return &jetstream->fast;
 }
 
+int64_t *jetstream_space_next(struct jetstream *jetstream)
+{
+    return &jetstream->space_next_ns;
+}
+
 struct read_cache *jetstream_read_cache(struct jetstream *jetstream)
 {
     assert(!jetstream->read_lent);
@@ -121,24 +126,20 @@ bool jetstream_elsewhere(const struct jetstream *jetstream, uint64_t stream_id)
     return jetstream_clustered(jetstream) && entry != NULL && entry->wished.count > 1;
 }
 
-static bool all_up(const struct jetstream *jetstream)
+/* What has begun anew never takes part by itself: others may have more, as learners too. When
+ * nobody leads it is looked at from outside (jetstream_afresh.c). */
+bool jetstream_with_others(const struct jetstream *jetstream, uint64_t stream_id)
 {
-    const struct raft_config *nodes =
-        jetstream->meta != NULL ? replica_members(jetstream->meta) : NULL;
-    uint64_t self = groups_self(jetstream->groups).node;
-
-    for (uint32_t i = 0; nodes != NULL && i < nodes->count; i++) {
-        if (nodes->at[i].node != self && !groups_node_up(jetstream->groups, nodes->at[i].node))
-            return false;
-    }
-    return nodes != NULL;
+    (void)stream_id;
+    return jetstream_clustered(jetstream);
 }
 
-bool jetstream_with_others(const struct jetstream *jetstream, uint64_t stream_id)
+bool jetstream_outdated(const struct jetstream *jetstream, uint64_t stream_id)
 {
     const struct catalogue_entry *entry = catalogue_find(&jetstream->catalogue, stream_id);
 
-    return entry == NULL || entry->given_up || !entry->here_before || !all_up(jetstream);
+    return entry == NULL || entry->held_term != 0 || jetstream->meta == NULL ||
+           !replica_caught_up(jetstream->meta);
 }
 
 bool jetstream_clustered(const struct jetstream *jetstream)
@@ -279,6 +280,8 @@ static void meta_apply(void *owner, const struct log_batch *batch)
             logger_error(server_logger(jetstream->server),
                          "Catalogue: unreadable record of type %u at index %llu", record.type,
                          (unsigned long long)batch->index);
+        if (entry != NULL && record.type == CATALOGUE_ASSIGN) /* no earlier life has seen it */
+            entry->never_made = jetstream->checked;
         if (entry != NULL)
             jetstream_entry_changed(jetstream, entry);
         if (record.type == CATALOGUE_EXPEL)
@@ -383,6 +386,7 @@ enum err jetstream_meta_open(struct jetstream *jetstream)
     if (replica_time_last(jetstream->meta) > jetstream->time_floor_ns)
         jetstream->time_floor_ns = replica_time_last(jetstream->meta); /* it began with a block */
     jetstream->meta_found = log_appended(replica_log(jetstream->meta));
+    jetstream->meta_lacked = !replica_whole(jetstream->meta);
     jetstream_entries_open(jetstream);
     return OK;
 }
@@ -422,16 +426,30 @@ static void report(void *context, const char *text)
 
 static bool is_known(void *context, uint64_t log_id)
 {
-    return catalogue_find(&((struct jetstream *)context)->catalogue, log_id) != NULL;
+    return log_id == CATALOGUE_LOG_ID ||
+           catalogue_find(&((struct jetstream *)context)->catalogue, log_id) != NULL;
 }
 
 /* As soon as all that this disk knew of the catalogue is applied: in a cluster its end may have to
  * wait for a leader to say that it is committed, and a log is made only after the record that wants
- * it. A catalogue that has lost something explains nothing until it has everything again. */
+ * it. A catalogue that has lost something explains nothing until it has everything again: its log
+ * is whole before what came is known to be committed. */
+static bool is_known_again(struct jetstream *jetstream)
+{
+    const struct replica *meta = jetstream->meta;
+
+    if (meta == NULL || !replica_whole(meta))
+        return false;
+    if (jetstream->meta_lacked) {
+        jetstream->meta_lacked = false;
+        jetstream->meta_found = replica_proposed(meta);
+    }
+    return replica_applied(meta) >= jetstream->meta_found;
+}
+
 static void check_logs(struct jetstream *jetstream)
 {
-    bool known = jetstream->meta != NULL && replica_whole(jetstream->meta) &&
-                 replica_applied(jetstream->meta) >= jetstream->meta_found;
+    bool known = is_known_again(jetstream);
 
     if (jetstream->checked || jetstream->meta == NULL ||
         (!known && !jetstream_flawed(jetstream, JETSTREAM_FLAW_QUARANTINE_EARLY)))
@@ -474,6 +492,18 @@ static uint64_t disk_reserve(const struct jetstream_options *options)
     return options->disk_reserve == 0 ? UINT64_MAX : (uint64_t)options->disk_reserve;
 }
 
+/* Then it has the identity of a disk that may have voted since (docs/backup.md). */
+static bool was_restored(const struct jetstream *jetstream)
+{
+    struct io *io = server_io(jetstream->server);
+    struct io_file *file;
+    enum err err = io_open(io, "millrace/restored", IO_READ, &file);
+
+    if (err == OK)
+        io_close(io, file);
+    return err != ERR_NOT_FOUND; /* what cannot be read may say so */
+}
+
 static enum err open_all(struct jetstream *jetstream)
 {
     struct logger *logger = server_logger(jetstream->server);
@@ -482,7 +512,9 @@ static enum err open_all(struct jetstream *jetstream)
         .segment_size = server->sim.segment_size,
         .journal_file_size = server->sim.journal_file_size,
         .journal_batch_max = server->sim.journal_batch_max,
+        .ahead_min = server->sim.ahead_min,
         .reserve = disk_reserve(&server->jetstream_options),
+        .flaws = server->sim.store_flaws,
         .report = report,
         .report_context = jetstream,
     };
@@ -497,6 +529,13 @@ static enum err open_all(struct jetstream *jetstream)
         return err;
     }
     jetstream->cluster = jetstream_cluster_create(jetstream);
+    if (jetstream->cluster != NULL && was_restored(jetstream)) {
+        logger_fatal(logger,
+                     "Can't start JetStream in \"%s/millrace\": it was restored from a backup and "
+                     "stands alone, it can be no member of a cluster (docs/backup.md)",
+                     server_options(jetstream->server)->store_dir);
+        return ERR_INVALID;
+    }
     open_groups(jetstream);
     err = open_meta(jetstream);
     if (err != OK) {
@@ -650,7 +689,7 @@ bool jetstream_idle(const struct jetstream *jetstream)
     return jetstream->dirty == NULL && jetstream->preparations == NULL &&
            jetstream->preparation_jobs == NULL && jetstream->removals == 0 &&
            store_idle(jetstream->store) && api_idle(jetstream->api) &&
-           !jetstream->scrub.step.reading;
+           (jetstream->scrub.step == NULL || !jetstream->scrub.step->reading);
 }
 
 void jetstream_stats(const struct jetstream *jetstream, struct jetstream_stats *stats)

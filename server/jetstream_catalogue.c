@@ -482,6 +482,11 @@ void jetstream_catalogue_turn(struct jetstream *jetstream)
     jetstream_spread_turn(jetstream);
 }
 
+bool jetstream_catalogue_quiet(const struct jetstream *jetstream)
+{
+    return jetstream->op_current == NULL && quiet(jetstream);
+}
+
 bool jetstream_catalogue_waits(const struct jetstream *jetstream)
 {
     return jetstream->op_current == NULL && jetstream->op_first != NULL && quiet(jetstream);

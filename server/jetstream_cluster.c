@@ -113,6 +113,7 @@ static void node_up(struct cluster_watcher *watcher, const struct cluster_node *
     tell_leaders(cluster, node->id);
     tell_gone(cluster, node->id);
     cluster->holding_again = true;
+    afresh_node(cluster);
     cluster->look = true;
     jetstream_awake(cluster->jetstream);
 }
@@ -124,6 +125,7 @@ static void node_down(struct cluster_watcher *watcher, const struct cluster_node
 
     if (state != NULL)
         state->heard = false;
+    afresh_node(cluster);
     groups_node(cluster->jetstream->groups, node->id, false);
     jetstream_awake(cluster->jetstream);
 }
@@ -399,6 +401,47 @@ static void expelled_received(void *owner, uint64_t node, enum cluster_class cla
         leave_told(cluster);
 }
 
+static void unled_received(void *owner, uint64_t node, enum cluster_class class, struct bytes body)
+{
+    (void)node;
+    (void)class;
+    afresh_unled(owner, body);
+}
+
+static void survey_received(void *owner, uint64_t node, enum cluster_class class, struct bytes body)
+{
+    (void)class;
+    afresh_asked(owner, node, body);
+}
+
+static void left_received(void *owner, uint64_t node, enum cluster_class class, struct bytes body)
+{
+    (void)class;
+    afresh_told(owner, node, body);
+}
+
+static void let_go_received(void *owner, uint64_t node, enum cluster_class class, struct bytes body)
+{
+    (void)node;
+    (void)class;
+    afresh_let_go(owner, body);
+}
+
+static void belongs_received(void *owner, uint64_t node, enum cluster_class class,
+                             struct bytes body)
+{
+    (void)class;
+    outsider_asked(owner, node, body);
+}
+
+static void outside_received(void *owner, uint64_t node, enum cluster_class class,
+                             struct bytes body)
+{
+    (void)node;
+    (void)class;
+    outsider_told(owner, body);
+}
+
 /* ---- life
  * -----------------------------------------------------------------------------------------------
  */
@@ -422,6 +465,12 @@ struct jetstream_cluster *jetstream_cluster_create(struct jetstream *jetstream)
         {JETSTREAM_WHO, who_received},
         {JETSTREAM_HOLDING, held_received},
         {JETSTREAM_EXPELLED, expelled_received},
+        {JETSTREAM_UNLED, unled_received},
+        {JETSTREAM_SURVEY, survey_received},
+        {JETSTREAM_LEFT, left_received},
+        {JETSTREAM_LET_GO, let_go_received},
+        {JETSTREAM_BELONGS, belongs_received},
+        {JETSTREAM_OUTSIDE, outside_received},
     };
     struct cluster *links = server_cluster(jetstream->server);
     struct jetstream_cluster *cluster;

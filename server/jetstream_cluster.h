@@ -22,6 +22,17 @@
  * - HOLDING: any number of: u64 stream id, u64 bytes, u64 consumers, u64 of them with one replica:
  *   what a replica of it holds, says its leader
  * - EXPELLED: nothing: the receiver was removed from the cluster
+ * - UNLED: u64 stream id: the sender has a replica of it, and hears no leader
+ * - SURVEY: u64 number, u64 term of the metadata group, u64 stream id: what is left of it? To be
+ *   answered with LEFT, and to hold still (jetstream_afresh.c)
+ * - LEFT: u64 number, u64 stream id, u64 what (0 nothing, 1 the beginning of a log, 2 more, 3
+ *   somebody leads it, 4 not known), u64 flags (1: no log of it was ever made there, 2: it votes,
+ *   or will before long), u64 last index, then the members of its group: u64 node, u64 incarnation,
+ *   u64 learner
+ * - LET_GO: u64 stream id (0: all), u64 term, u64 index: what it holds still for who asked in that
+ *   term goes on when so much of the metadata group's log is applied
+ * - BELONGS: u64 stream id: the sender has a replica of it; is it one of the group's?
+ * - OUTSIDE: u64 stream id, u64 index: no, says who leads it, since that entry
  */
 #ifndef SERVER_JETSTREAM_CLUSTER_H
 #define SERVER_JETSTREAM_CLUSTER_H
@@ -43,6 +54,12 @@ enum jetstream_frame {
     JETSTREAM_WHO,
     JETSTREAM_HOLDING,
     JETSTREAM_EXPELLED,
+    JETSTREAM_UNLED,
+    JETSTREAM_SURVEY,
+    JETSTREAM_LEFT,
+    JETSTREAM_LET_GO,
+    JETSTREAM_BELONGS,
+    JETSTREAM_OUTSIDE,
 };
 
 struct jetstream_cluster;

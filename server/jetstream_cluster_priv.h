@@ -30,6 +30,34 @@ struct node_state {
     size_t tags_size;
 };
 
+/* What a node has left of a stream that nobody leads (jetstream_afresh.c). */
+enum left {
+    LEFT_NOTHING,
+    LEFT_BEGINNING, /* a log with nothing else in it */
+    LEFT_CONTENT,
+    LEFT_LED,    /* somebody leads; and it does not hold still */
+    LEFT_UNSURE, /* nor here */
+};
+
+struct left_answer {
+    uint64_t number, id; /* of the survey, of the stream */
+    enum left left;
+    bool never_made;          /* a log of it, in no life of this disk */
+    bool able;                /* it votes, or will before long */
+    uint64_t last;            /* of its log */
+    struct raft_config group; /* the members, as its log says */
+};
+
+/* What all have said of one. */
+struct survey {
+    uint64_t id; /* of the stream; 0: none is under way */
+    uint64_t number;
+    int64_t until_ns;
+    struct raft_config told; /* who has answered, and (in the same places) what */
+    struct left_answer answers[RAFT_MEMBERS_MAX];
+    uint64_t index; /* of the batch that begins it afresh; 0: it is not proposed */
+};
+
 struct jetstream_cluster {
     struct jetstream *jetstream;
     struct cluster *cluster;
@@ -45,6 +73,11 @@ struct jetstream_cluster {
     size_t waiting_count, waiting_bytes;
     struct map64 waiting_for; /* the logs for whose leader something waits; no values */
     struct timer waiting_timer;
+
+    struct survey survey;
+    uint64_t survey_number;
+    bool survey_node; /* one has come or gone: what is under way is void */
+    int64_t afresh_looked_ns;
 
     struct timer holding; /* says what is held */
     bool holding_again;   /* all of it: a node has come */
@@ -105,6 +138,22 @@ void changed_received(struct jetstream_cluster *cluster, struct bytes body);
 void holding_begin(struct jetstream_cluster *cluster);
 void holding_end(struct jetstream_cluster *cluster);
 void holding_received(struct jetstream_cluster *cluster, struct bytes body);
+
+/* jetstream_place.c: that node is up, and its disk is that of the member. */
+bool place_is_here(struct jetstream_cluster *cluster, struct raft_member member);
+
+/* jetstream_outsider.c */
+void outsider_look(struct jetstream_cluster *cluster, struct catalogue_entry *entry);
+void outsider_asked(struct jetstream_cluster *cluster, uint64_t node, struct bytes body);
+void outsider_told(struct jetstream_cluster *cluster, struct bytes body);
+
+/* jetstream_afresh.c */
+void afresh_turn(struct jetstream_cluster *cluster);
+void afresh_node(struct jetstream_cluster *cluster); /* one has come or gone */
+void afresh_unled(struct jetstream_cluster *cluster, struct bytes body);
+void afresh_asked(struct jetstream_cluster *cluster, uint64_t node, struct bytes body);
+void afresh_told(struct jetstream_cluster *cluster, uint64_t node, struct bytes body);
+void afresh_let_go(struct jetstream_cluster *cluster, struct bytes body);
 
 /* jetstream_gather.c */
 void gather_asked(struct jetstream_cluster *cluster, uint64_t node, struct bytes body);

@@ -45,6 +45,8 @@ struct jetstream_stats *jetstream_counters(struct jetstream *jetstream);
  * (asserted). A sink that has to read does so into memory of its own. */
 uint8_t *jetstream_read_buffer(struct jetstream *jetstream, size_t size);
 struct read_cache *jetstream_read_cache(struct jetstream *jetstream);
+/* When the next may begin that moves messages out of sparse files: all streams share a budget. */
+int64_t *jetstream_space_next(struct jetstream *jetstream);
 void jetstream_read_lent(struct jetstream *jetstream);
 void jetstream_read_back(struct jetstream *jetstream);
 
@@ -85,9 +87,11 @@ void jetstream_stream_restored(struct jetstream *jetstream, struct stream *strea
 bool jetstream_clustered(const struct jetstream *jetstream);
 /* Is that stream to have replicas on other nodes, too? */
 bool jetstream_elsewhere(const struct jetstream *jetstream, uint64_t stream_id);
-/* May others have more of it, though nobody is heard to lead it? They may if this node has come to
- * hold it in this life, while they did, and if one of the cluster's nodes is out of reach. */
+/* May others have more of it, though nobody is heard to lead it? In a cluster they may. */
 bool jetstream_with_others(const struct jetstream *jetstream, uint64_t stream_id);
+/* May the stream have been given up in favour of another that bears its name, without this node
+ * knowing? Not while it hears who leads the metadata group, and knows nearly all of that. */
+bool jetstream_outdated(const struct jetstream *jetstream, uint64_t stream_id);
 
 /* The time zone of that name; NULL: there is none. Good as long as the server runs. */
 struct zone;

@@ -25,7 +25,8 @@
     X(MADE_EARLY, "a log that was given up is made anew before the catalogue's end is known")      \
     X(BEGUN_TWICE, "who has given up its replica and comes back begins its group once more")       \
     X(REMOVED_AWAITED, "what a removed server held is not placed elsewhere")                       \
-    X(UNWISHED_CLOSED, "a log whose group counts on it and that is wished elsewhere stays closed")
+    X(UNWISHED_CLOSED, "a log whose group counts on it and that is wished elsewhere stays closed") \
+    X(SURVEY_CUT_SHORT, "a stream begins afresh before all have said what they have left of it")
 
 #define JETSTREAM_FLAW_NUMBER(name, text) JETSTREAM_FLAW_NUMBER_##name,
 enum jetstream_flaw_number { JETSTREAM_FLAW_TABLE(JETSTREAM_FLAW_NUMBER) JETSTREAM_FLAW_COUNT };

@@ -342,6 +342,7 @@ void form_turn(struct jetstream_cluster *cluster)
     if (cluster->jetstream->meta != NULL) {
         jetstream_members_turn(cluster);
         leave_turn(cluster);
+        afresh_turn(cluster);
     }
     timers_arm(io_timers(io), &cluster->form, io_now(io) + FORM_RETRY_NS);
 }

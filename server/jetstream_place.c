@@ -199,6 +199,12 @@ static uint64_t disk_of(struct jetstream_cluster *cluster, uint64_t node)
     return state != NULL && state->heard ? state->incarnation : 0;
 }
 
+bool place_is_here(struct jetstream_cluster *cluster, struct raft_member member)
+{
+    return groups_node_up(cluster->jetstream->groups, member.node) &&
+           disk_of(cluster, member.node) == member.incarnation;
+}
+
 /* A wished member whose node has come back with another disk: the metadata leader wishes the new
  * one. */
 static bool replaced(struct jetstream_cluster *cluster, const struct catalogue_entry *entry,

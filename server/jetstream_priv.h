@@ -27,12 +27,11 @@ struct space {
 struct jetstream_scrub {
     struct jetstream *jetstream;
     struct timer timer;
-    struct scrub step;
+    struct scrub *step; /* NULL: not begun, or ended */
     uint64_t rate;
     uint64_t id; /* of the stream that is looked at */
     int64_t began_ns;
     uint64_t bytes, passes;
-    bool closing;
 };
 
 struct jetstream {
@@ -43,7 +42,8 @@ struct jetstream {
     struct replica *meta;
     struct catalogue catalogue;
     bool lead;                  /* of the metadata group */
-    uint64_t meta_found;        /* the last index of its log when that was opened */
+    uint64_t meta_found;        /* the last index of its log when that was opened, or whole again */
+    bool meta_lacked;           /* it was not whole then */
     bool checked;               /* every log here is in the catalogue, or was set aside */
     bool recovering;            /* what is applied now is looked at when all of it is */
     struct table spaces;        /* by account */
@@ -83,7 +83,8 @@ struct jetstream {
     struct buf read_buffer;
     bool read_lent; /* or the cache: others look at what stands there */
     struct read_cache read_cache;
-    struct table zones; /* jetstream_zones.c */
+    int64_t space_next_ns; /* stream_space_slot */
+    struct table zones;    /* jetstream_zones.c */
     struct staging_share staging;
     struct fast_share fast;
     struct api *api;
@@ -190,6 +191,8 @@ bool jetstream_joins(const struct jetstream *jetstream, const struct catalogue_o
                      const struct catalogue_op *op);
 
 void jetstream_catalogue_turn(struct jetstream *jetstream);
+/* Nothing is under way, and something may be proposed: only where it leads. */
+bool jetstream_catalogue_quiet(const struct jetstream *jetstream);
 bool jetstream_catalogue_waits(const struct jetstream *jetstream);
 void jetstream_catalogue_applied(struct jetstream *jetstream, uint64_t index);
 void jetstream_catalogue_refused(struct jetstream *jetstream, enum err err);

@@ -1,6 +1,7 @@
 /*
  * jetstream_scrub: the background check of all streams here, one after the other, at the rate that
- * is configured. A pass that is over rests until an hour after its beginning.
+ * is configured. A pass that is over rests until an hour after its beginning; one that has found no
+ * stream begins again soon.
  */
 #include "base/owner.h"
 #include "server/jetstream_priv.h"
@@ -31,18 +32,17 @@ static struct catalogue_entry *next_entry(const struct jetstream_scrub *scrub, u
 }
 
 /* What was looked at is paid for with time. */
-static void step_done(struct scrub *step, uint64_t bytes, bool end)
+static void step_done(void *owner, uint64_t bytes, bool end)
 {
-    struct jetstream_scrub *scrub = owner_of(step, struct jetstream_scrub, step);
+    struct jetstream_scrub *scrub = owner;
     int64_t pause_ns = (int64_t)((double)bytes / (double)scrub->rate * 1e9);
 
     scrub->bytes += bytes;
     if (end) {
         scrub->id++;
-        step->sequence = 1;
+        scrub->step->sequence = 1;
     }
-    if (!scrub->closing)
-        arm(scrub, pause_ns > TICK_NS / 100 ? pause_ns : TICK_NS / 100);
+    arm(scrub, pause_ns > TICK_NS / 100 ? pause_ns : TICK_NS / 100);
 }
 
 static void fired(struct timer *timer)
@@ -51,10 +51,15 @@ static void fired(struct timer *timer)
     struct catalogue_entry *entry = next_entry(scrub, scrub->id);
     int64_t now_ns = io_now(server_io(scrub->jetstream->server));
 
+    if (entry == NULL && scrub->id == 0) { /* streams may come to be here any time now */
+        scrub->began_ns = now_ns + FIRST_NS;
+        arm(scrub, FIRST_NS);
+        return;
+    }
     if (entry == NULL) {
         int64_t rest_ns = scrub->began_ns + PASS_NS - now_ns;
 
-        scrub->passes += scrub->id > 0;
+        scrub->passes++;
         scrub->id = 0;
         scrub->began_ns = now_ns + (rest_ns > 0 ? rest_ns : 0);
         arm(scrub, rest_ns > 0 ? rest_ns : TICK_NS);
@@ -62,9 +67,9 @@ static void fired(struct timer *timer)
     }
     if (entry->assigned.id != scrub->id) {
         scrub->id = entry->assigned.id;
-        scrub->step.sequence = 1;
+        scrub->step->sequence = 1;
     }
-    scrub_step(&scrub->step, entry->stream);
+    scrub_step(scrub->step, entry->stream);
 }
 
 void jetstream_scrub_begin(struct jetstream *jetstream)
@@ -74,8 +79,7 @@ void jetstream_scrub_begin(struct jetstream *jetstream)
 
     scrub->jetstream = jetstream;
     scrub->timer.fire = fired;
-    scrub->step.done = step_done;
-    scrub->step.sequence = 1;
+    scrub->step = scrub_create(step_done, scrub);
     scrub->rate = rate < 0 ? SCRUB_RATE_DEFAULT : (uint64_t)rate;
     scrub->began_ns = io_now(server_io(jetstream->server)) + FIRST_NS;
     if (scrub->rate > 0)
@@ -86,14 +90,15 @@ void jetstream_scrub_end(struct jetstream *jetstream)
 {
     struct jetstream_scrub *scrub = &jetstream->scrub;
 
-    scrub->closing = true;
     timers_cancel(io_timers(server_io(jetstream->server)), &scrub->timer);
-    scrub_deinit(&scrub->step);
+    if (scrub->step != NULL)
+        scrub_destroy(scrub->step);
+    scrub->step = NULL;
 }
 
 struct jetstream_scrubbed jetstream_scrubbed(const struct jetstream *jetstream)
 {
     const struct jetstream_scrub *scrub = &jetstream->scrub;
 
-    return (struct jetstream_scrubbed){scrub->bytes, scrub->step.damaged, scrub->passes};
+    return (struct jetstream_scrubbed){scrub->bytes, scrub->step->damaged, scrub->passes};
 }

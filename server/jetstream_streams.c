@@ -211,11 +211,12 @@ void jetstream_entries_leave(struct jetstream *jetstream)
          entry = entry->next) {
         if (!entry->leaving || entry->stream == NULL)
             continue;
-        if (is_member(jetstream, entry->stream))
+        if (is_member(jetstream, entry->stream) && !entry->outside)
             entry->leaving = false; /* it is told once more */
+        entry->outside = entry->outside && !is_here(jetstream, entry);
         if (!entry->leaving || is_here(jetstream, entry))
             continue;
-        entry->leaving = false;
+        entry->leaving = entry->outside = false;
         entry->given_up = true;
         logger_info(logger_of(jetstream), "Stream '%.*s': its replica here is no longer needed",
                     BYTES_ARG(entry->config.name));
@@ -249,6 +250,7 @@ static enum err open_replica(struct jetstream *jetstream, struct catalogue_entry
     if (account == NULL || !jetstream_serves(jetstream, account))
         return ERR_ACCESS;
     entry->stream = stream_open(jetstream, account, entry->assigned.id, entry->config.name, &err);
+    entry->never_made = entry->never_made && entry->stream == NULL;
     remote_look(jetstream, entry);
     if (entry->stream == NULL)
         return err;
@@ -322,6 +324,7 @@ void jetstream_prepared(struct jetstream *jetstream, uint64_t id, enum err err)
     }
     if (err == OK && !in_memory(entry))
         log_prepared(jetstream->store, id);
+    entry->never_made = entry->never_made && err != OK && err != ERR_EXISTS;
     if (err == OK || err == ERR_EXISTS)
         err = open_replica(jetstream, entry);
     if (err == OK)
@@ -337,21 +340,31 @@ void jetstream_prepared(struct jetstream *jetstream, uint64_t id, enum err err)
     jetstream_awake(jetstream);
 }
 
-/* Was it among the first members, and had the group others since? Then it may have given up a log
- * in which it voted, and the one that it makes says that it still does. */
-static bool comes_back(const struct jetstream *jetstream, const struct catalogue_entry *entry)
+/* Had the group others since? Then it may have given up a log in which it voted, and the one that
+ * it makes says that it still does: by its beginning, if it was among the first members, or where
+ * it passes a config of the time when it was one. (Of the latter, those in memory go without: who
+ * looks at a group that nobody leads takes them for such that have forgotten.) */
+static bool comes_back(const struct jetstream *jetstream, struct catalogue_entry *entry)
 {
     struct raft_member self = groups_self(jetstream->groups);
     const struct raft_member *first = members_find(&entry->assigned.members, self.node);
+    bool founder = first != NULL && members_equal(*first, self);
 
-    return jetstream->cluster != NULL && entry->moved && first != NULL &&
-           members_equal(*first, self) && !jetstream_flawed(jetstream, JETSTREAM_FLAW_BEGUN_TWICE);
+    return jetstream->cluster != NULL && entry->moved && (founder || !in_memory(entry)) &&
+           !jetstream_flawed(jetstream, JETSTREAM_FLAW_BEGUN_TWICE);
 }
 
 static void prepare(struct jetstream *jetstream, struct catalogue_entry *entry)
 {
     bool back = comes_back(jetstream, entry);
 
+    /* What was in memory is made anew with each start; whether others hold it since, the others'
+     * catalogue may know, and not yet this disk's. */
+    if (in_memory(entry) && jetstream->cluster != NULL && !entry->never_made &&
+        !replica_caught_up(jetstream->meta)) {
+        try_again(jetstream, entry);
+        return;
+    }
     if (entry->moved && jetstream->removals > 0) { /* perhaps of the log before, and its votes */
         try_again(jetstream, entry);
         return;
@@ -438,17 +451,19 @@ void jetstream_entry_changed(struct jetstream *jetstream, struct catalogue_entry
     if (!entry->removed)
         jetstream_cluster_ask_leader(jetstream->cluster, entry);
     if (entry->removed) {
+        bool has_files = entry->stream != NULL || is_here(jetstream, entry);
+
         jetstream_configured(jetstream, entry, entry->version, entry->undo ? 10049 : 10059,
                              entry->undo ? err_text(entry->refusal) : NULL);
         if (entry->stream != NULL)
             close_stream(jetstream, entry, true);
-        if (is_here(jetstream, entry) && !entry->preparing)
+        if (has_files && !entry->preparing)
             remove_files(jetstream, entry->assigned.id);
     } else if (entry->stream != NULL) {
         jetstream_cluster_look(jetstream->cluster);
         reconcile(jetstream, entry);
     } else if (is_here(jetstream, entry) && may_make(jetstream) && !entry->preparing &&
-               !entry->offline && !entry->again) {
+               !entry->offline && !entry->again && entry->held_term == 0) {
         prepare(jetstream, entry);
     }
 }

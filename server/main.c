@@ -245,26 +245,20 @@ static int run(struct program *program, struct io *io)
     return EXIT_SUCCESS;
 }
 
-/* How many shards tests want: docs/shards.md says what several cannot do yet. */
+/* Tests run servers that were written for one shard with several. */
 #define SHARDS_TEST "MILLRACE_SHARDS_TEST"
 
 static bool begin_shards(struct program *program)
 {
+    uint64_t count = (uint64_t)options_of(program)->shards;
     const char *wanted = getenv(SHARDS_TEST);
-    struct logger *logger = &program->log.logger;
-    uint64_t count;
 
-    if (wanted == NULL)
-        return true;
-    if (!bytes_read_u64(bytes_of_text(wanted), &count) || count < 1 || count > SHARDS_MAX) {
-        logger_fatal(logger, SHARDS_TEST " must be 1 to %u", SHARDS_MAX);
+    if (wanted != NULL &&
+        (!bytes_read_u64(bytes_of_text(wanted), &count) || count < 1 || count > SHARDS_MAX)) {
+        logger_fatal(&program->log.logger, SHARDS_TEST " must be 1 to %u", SHARDS_MAX);
         return false;
     }
-    if (count == 1)
-        return true;
-    logger_warn(logger, "%llu shards, which is unfinished: for tests alone",
-                (unsigned long long)count);
-    return server_shards_begin(program->server, (unsigned)count, &shard_threads);
+    return count == 1 || server_shards_begin(program->server, (unsigned)count, &shard_threads);
 }
 
 static int serve_on(struct program *program, struct io *io)

@@ -1,5 +1,6 @@
 #include "server/message_trace.h"
 
+#include <pthread.h>
 #include <stdio.h>
 
 #include "base/heap.h"
@@ -22,24 +23,32 @@ struct stream_part {
 };
 
 struct message_trace {
-    struct tracer *tracer;
-    struct account *account;
-    struct bytes destination; /* owned */
-    struct bytes toward;      /* the same, where it is now */
-    struct bytes hop;         /* owned */
-    struct buf request;       /* the members of the headers */
+    struct tracer *tracer;       /* of the shard where it is */
+    struct message_trace *whole; /* what this is a part of, which it holds; NULL: it is whole */
+    struct account *account;     /* on that shard */
+    struct bytes destination;    /* owned */
+    struct bytes toward;         /* the same, where it is now; of a part: owned */
+    struct bytes hop;            /* owned */
+    struct buf request;          /* the members of the headers */
     struct buf entries;
-    size_t first_end; /* before the brace that ends the first entry */
+    pthread_mutex_t lock; /* over entries, when parts end */
+    size_t first_end;     /* before the brace that ends the first entry */
     size_t size;
     size_t held; /* of what tracer->held counts */
     struct stream_part stream;
-    unsigned hops;
-    unsigned holders;
+    _Atomic unsigned hops; /* of the whole */
+    unsigned parts;        /* that were ever made of it */
+    _Atomic unsigned holders;
     enum content_encoding encoding;
     enum trace_export export;
     bool only;
     bool forgotten; /* nobody is told */
 };
+
+static struct message_trace *whole_of(struct message_trace *trace)
+{
+    return trace->whole != NULL ? trace->whole : trace;
+}
 
 /* ---- entries ----------------------------------------------------------------------------------
  */
@@ -58,7 +67,7 @@ static struct json_writer *entry_begin(struct entry *entry, struct message_trace
 
     entry->trace = trace;
     entry->from = trace->entries.size;
-    if (trace->entries.size > 0)
+    if (trace->entries.size > 0 || trace->whole != NULL)
         (void)buf_add_byte(&trace->entries, ',');
     json_writer_init(w, &trace->entries);
     json_object_begin(w);
@@ -104,6 +113,19 @@ static void write_request(struct message_trace *trace, struct bytes headers)
         buf_clear(&trace->request);
 }
 
+static void trace_init(struct message_trace *trace, struct tracer *tracer, struct account *account)
+{
+    int error = pthread_mutex_init(&trace->lock, NULL);
+
+    assert(error == 0);
+    trace->tracer = tracer;
+    trace->account = account;
+    atomic_init(&trace->hops, 0);
+    atomic_init(&trace->holders, 1);
+    buf_init(&trace->request, MESSAGE_TRACE_SIZE_MAX);
+    buf_init(&trace->entries, MESSAGE_TRACE_SIZE_MAX);
+}
+
 struct message_trace *message_trace_begin(struct tracer *tracer, struct account *account,
                                           const struct trace_peer *from,
                                           const struct message *message, size_t size,
@@ -111,17 +133,13 @@ struct message_trace *message_trace_begin(struct tracer *tracer, struct account 
 {
     struct message_trace *trace = HEAP_NEW(struct message_trace);
 
-    trace->tracer = tracer;
-    trace->account = account;
+    trace_init(trace, tracer, account);
     trace->destination = heap_copy(destination);
     trace->toward = trace->destination;
     trace->hop = heap_copy(from->kind == TRACE_ROUTE ? ask->hop : bytes_of(NULL, 0));
     trace->only = ask->only;
     trace->size = size;
-    trace->holders = 1;
     trace->encoding = content_encoding_asked(ask->encoding);
-    buf_init(&trace->request, MESSAGE_TRACE_SIZE_MAX);
-    buf_init(&trace->entries, MESSAGE_TRACE_SIZE_MAX);
     write_request(trace, message->headers);
     write_ingress(trace, from, message->subject);
     return trace;
@@ -274,12 +292,18 @@ void message_trace_exports(struct message_trace *trace, const struct account *ac
 /* ---- on to other servers ----------------------------------------------------------------------
  */
 
+/* Another for each, whichever part of it goes on. */
+static unsigned next_hop(struct message_trace *trace)
+{
+    return atomic_fetch_add(&whole_of(trace)->hops, 1) + 1;
+}
+
 struct bytes message_trace_hop(struct message_trace *trace, struct bytes headers, struct buf *out,
                                struct bytes *hop)
 {
     char text[HOP_MAX + 16];
     int size = snprintf(text, sizeof(text), "%.*s%s%u", BYTES_ARG(trace->hop),
-                        trace->hop.size > 0 ? "." : "", ++trace->hops);
+                        trace->hop.size > 0 ? "." : "", next_hop(trace));
     struct bytes value = bytes_of(text, (size_t)size), block;
     struct buf directed;
 
@@ -304,9 +328,9 @@ bool message_trace_unfollowed(struct message_trace *trace, struct trace_egress *
     return !trace->only;
 }
 
-unsigned message_trace_hops(const struct message_trace *trace)
+unsigned message_trace_gone_on(const struct message_trace *trace)
 {
-    return trace->hops;
+    return atomic_load(&trace->hops) + trace->parts;
 }
 
 /* ---- into a stream ----------------------------------------------------------------------------
@@ -323,7 +347,7 @@ bool message_trace_stream(struct message_trace *trace, struct bytes stream)
     size_t size = held_size(trace);
     struct entry entry;
 
-    if (part->there || trace->tracer->held + size > MESSAGE_TRACE_HELD_MAX) {
+    if (part->there || atomic_load(&trace->tracer->held) + size > MESSAGE_TRACE_HELD_MAX) {
         monitor_bytes(entry_begin(&entry, trace, "js"), BYTES("stream"), stream);
         entry_end(&entry);
         return false;
@@ -333,8 +357,8 @@ bool message_trace_stream(struct message_trace *trace, struct bytes stream)
     part->wall_ns = trace->tracer->wall(trace->tracer->owner);
     part->stream = heap_copy(stream);
     trace->held = size;
-    trace->tracer->held += size;
-    trace->holders++;
+    atomic_fetch_add(&trace->tracer->held, size);
+    atomic_fetch_add(&trace->holders, 1);
     return true;
 }
 
@@ -374,15 +398,24 @@ static void write_stream(struct buf *out, const struct stream_part *part)
 /* ---- ending -----------------------------------------------------------------------------------
  */
 
-static void write_event(struct message_trace *trace, struct buf *out)
+static void write_entries(const struct message_trace *trace, struct buf *out)
 {
     struct bytes entries = buf_bytes(&trace->entries);
     size_t split = trace->stream.there ? trace->stream.at : entries.size;
+
+    (void)buf_add(out, bytes_take(entries, split));
+    write_stream(out, &trace->stream);
+    (void)buf_add(out, bytes_skip(entries, split));
+}
+
+static void write_event(struct message_trace *trace, struct tracer *here, struct buf *out)
+{
+    unsigned hops = atomic_load(&trace->hops);
     struct json_writer w;
 
     (void)BUF_ADD(out, "{\"server\":");
     json_writer_init(&w, out);
-    trace->tracer->write_server(trace->tracer->owner, &w);
+    here->write_server(here->owner, &w);
     (void)BUF_ADD(out, ",\"request\":{");
     if (trace->request.size > 0) {
         (void)BUF_ADD(out, "\"header\":");
@@ -390,51 +423,113 @@ static void write_event(struct message_trace *trace, struct buf *out)
         (void)BUF_ADD(out, ",");
     }
     (void)buf_print(out, "\"msgsize\":%zu}", trace->size);
-    if (trace->hops > 0)
-        (void)buf_print(out, ",\"hops\":%u", trace->hops);
+    if (hops > 0)
+        (void)buf_print(out, ",\"hops\":%u", hops);
     (void)BUF_ADD(out, ",\"events\":[");
-    (void)buf_add(out, bytes_take(entries, split));
-    write_stream(out, &trace->stream);
-    (void)buf_add(out, bytes_skip(entries, split));
+    write_entries(trace, out);
     (void)BUF_ADD(out, "]}");
 }
 
-static void tell(struct message_trace *trace)
+/* By `here`, whose shard this is. */
+static void tell(struct message_trace *trace, struct tracer *here)
 {
+    struct account *account = router_account_here(here->router, trace->account);
     struct message message = {.subject = trace->destination};
     struct buf event, packed;
 
     buf_init(&event, EVENT_SIZE_MAX);
     buf_init(&packed, 2 * EVENT_SIZE_MAX);
-    write_event(trace, &event);
+    write_event(trace, here, &event);
     if (content_encode(trace->encoding, buf_bytes(&event), &packed)) {
         message.headers = content_encoding_headers(trace->encoding);
         message.payload = buf_bytes(&packed);
-        (void)router_publish(trace->tracer->router, trace->account, &message);
+        (void)router_publish(here->router, account, &message);
     }
     buf_deinit(&packed);
     buf_deinit(&event);
 }
 
-void message_trace_end(struct message_trace *trace)
+static void trace_free(struct message_trace *trace)
 {
-    if (trace == NULL || --trace->holders > 0)
-        return;
-    trace->tracer->held -= trace->held;
-    if (!trace->forgotten)
-        tell(trace);
     heap_give((void *)trace->destination.at);
+    if (trace->whole != NULL)
+        heap_give((void *)trace->toward.at);
     heap_give((void *)trace->hop.at);
     heap_give((void *)trace->stream.stream.at);
     heap_give((void *)trace->stream.subject.at);
     heap_give((void *)trace->stream.error.at);
     buf_deinit(&trace->request);
     buf_deinit(&trace->entries);
+    pthread_mutex_destroy(&trace->lock);
     heap_give(trace);
+}
+
+static void let_go(struct message_trace *trace, struct tracer *here);
+
+/* What has become of a part of it has become of it. What finds no room is left out. */
+static void part_end(struct message_trace *part, struct tracer *here)
+{
+    struct message_trace *whole = part->whole;
+    struct buf entries;
+
+    buf_init(&entries, 2 * MESSAGE_TRACE_SIZE_MAX);
+    write_entries(part, &entries);
+    pthread_mutex_lock(&whole->lock);
+    (void)buf_add(&whole->entries, buf_bytes(&entries));
+    pthread_mutex_unlock(&whole->lock);
+    buf_deinit(&entries);
+    if (part->forgotten)
+        whole->forgotten = true;
+    trace_free(part);
+    let_go(whole, here);
+}
+
+static void let_go(struct message_trace *trace, struct tracer *here)
+{
+    if (atomic_fetch_sub(&trace->holders, 1) > 1)
+        return;
+    atomic_fetch_sub(&trace->tracer->held, trace->held);
+    if (trace->whole != NULL) {
+        part_end(trace, here);
+        return;
+    }
+    if (!trace->forgotten)
+        tell(trace, here);
+    trace_free(trace);
+}
+
+void message_trace_end(struct message_trace *trace)
+{
+    if (trace != NULL)
+        let_go(trace, trace->tracer);
 }
 
 void message_trace_forget(struct message_trace *trace)
 {
     trace->forgotten = true;
     message_trace_end(trace);
+}
+
+/* ---- on other shards --------------------------------------------------------------------------
+ */
+
+struct message_trace *message_trace_part(struct message_trace *trace)
+{
+    struct message_trace *whole = whole_of(trace), *part = HEAP_NEW(struct message_trace);
+
+    trace_init(part, trace->tracer, trace->account);
+    part->whole = whole;
+    part->toward = heap_copy(trace->toward);
+    part->hop = heap_copy(whole->hop);
+    part->only = trace->only;
+    part->export = trace->export;
+    trace->parts++;
+    atomic_fetch_add(&whole->holders, 1);
+    return part;
+}
+
+void message_trace_arrive(struct message_trace *part, struct router *router)
+{
+    part->tracer = router_tracer(router);
+    part->account = router_account_here(router, part->account);
 }

@@ -7,10 +7,15 @@
  * The event leaves when nobody holds the trace any more: a stream holds it until it is known what
  * became of the message there. The last to let go of it must not stand inside a publish.
  *
+ * Where the message crosses to another shard a part of the trace goes with it, which that shard has
+ * to itself; what stands in it is added to the whole when it ends. The last shard to end one tells.
+ *
  * What is added is bounded: entries and headers beyond MESSAGE_TRACE_SIZE_MAX are left out.
  */
 #ifndef SERVER_MESSAGE_TRACE_H
 #define SERVER_MESSAGE_TRACE_H
+
+#include <stdatomic.h>
 
 #include "server/account.h"
 #include "server/auth/auth_options.h"
@@ -30,7 +35,7 @@ struct tracer {
     void (*write_server)(void *owner, struct json_writer *w);
     struct router *router;
     struct logger *logger;
-    size_t held; /* bytes, by streams */
+    _Atomic size_t held; /* bytes, by streams */
 };
 
 /* Who a message comes from, or goes to. */
@@ -117,8 +122,16 @@ struct bytes message_trace_hop(struct message_trace *trace, struct bytes headers
 /* Nobody tells of it there, because the account does not let them or the node cannot: its headers
  * are not to ask for that any more. False: it must not go there at all. */
 bool message_trace_unfollowed(struct message_trace *trace, struct trace_egress *egress);
-/* How many it went on to. */
-unsigned message_trace_hops(const struct message_trace *trace);
+/* How often it went on, to nodes or other shards. */
+unsigned message_trace_gone_on(const struct message_trace *trace);
+
+/* ---- on other shards --------------------------------------------------------------------------
+ */
+
+/* What is told of it on another shard, in the state that it has now: a trace of its own, which
+ * holds `trace` until it ends. Whoever gets the message there lets it arrive first. */
+struct message_trace *message_trace_part(struct message_trace *trace);
+void message_trace_arrive(struct message_trace *part, struct router *router);
 
 /* ---- into a stream ----------------------------------------------------------------------------
  */

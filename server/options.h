@@ -17,11 +17,13 @@
 #include "server/tls/tls_options.h"
 #include "server/websocket/websocket_options.h"
 
+struct config_place;
 struct tls_context;
 
 #define MILLRACE_VERSION    "0.1.0"  /* ours */
 #define NATS_VERSION        "2.14.5" /* the protocol level we speak, as clients gate on it */
 #define JETSTREAM_API_LEVEL 4
+#define SHARDS_MAX          32u
 
 struct text_list {
     struct bytes *at; /* a zero follows each */
@@ -79,6 +81,8 @@ struct options {
     int64_t log_size_max;  /* a log file that grows beyond is put aside; 0: never */
     int64_t log_files_max; /* how many are kept, the current one included; 0: all */
     const char *io;        /* a name of base/io_real.h; NULL: whichever works */
+    int64_t shards;        /* threads with connections of clients, the first included */
+    const struct config_place *shards_place; /* NULL: from the command line */
     char pid_file[1024];
     char ports_file_dir[1024];
     int64_t max_payload;
@@ -112,11 +116,13 @@ struct options {
         uint64_t raft_flaws, replica_flaws; /* raft/flaws.h, raft/replica_flaws.h */
         uint64_t jetstream_flaws;           /* server/jetstream_flaws.h */
         uint64_t cluster_flaws;             /* server/cluster/flaws.h */
-        uint32_t segment_size, journal_file_size, journal_batch_max; /* 0: the store's default */
-        uint64_t block_bytes; /* raft/groups.h; 0: its default */
-        unsigned index_bits;  /* storage/index.h; 0: its default */
-        uint64_t count_part;  /* server/stream/op_count.c; 0: its default */
-    } sim;                    /* no flag sets these: the simulator does */
+        /* 0: the store's default */
+        uint32_t segment_size, journal_file_size, journal_batch_max, ahead_min;
+        uint64_t block_bytes;  /* raft/groups.h; 0: its default */
+        int64_t space_look_ns; /* server/stream/stream_space.c; 0: its default */
+        unsigned index_bits;   /* storage/index.h; 0: its default */
+        uint64_t count_part;   /* server/stream/op_count.c; 0: its default */
+    } sim;                     /* no flag sets these: the simulator does */
 };
 
 void options_default(struct options *options);

@@ -43,14 +43,26 @@ static size_t verb_common(const struct verb *verb, struct bytes in)
     return size;
 }
 
+/* What nearly every line is. */
+static bool read_verb_usual(struct bytes in, enum proto_verb *verb, size_t *used)
+{
+    if (bytes_starts(in, BYTES("PUB ")))
+        *verb = PROTO_PUB, *used = 4;
+    else if (bytes_starts(in, BYTES("SUB ")))
+        *verb = PROTO_SUB, *used = 4;
+    else if (bytes_starts(in, BYTES("HPUB ")))
+        *verb = PROTO_HPUB, *used = 5;
+    else if (bytes_starts(in, BYTES("UNSUB ")))
+        *verb = PROTO_UNSUB, *used = 6;
+    else
+        return false;
+    return true;
+}
+
 enum parse proto_read_verb(struct bytes in, enum proto_verb *verb, size_t *used)
 {
-    /* What nearly every line is. */
-    if (in.size >= 4 && memcmp(in.at, "PUB ", 4) == 0) {
-        *verb = PROTO_PUB;
-        *used = 4;
+    if (read_verb_usual(in, verb, used))
         return PARSE_DONE;
-    }
     for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
         size_t size = verb_common(&verbs[i], in);
         bool whole = size == verbs[i].size;
@@ -121,6 +133,45 @@ static size_t split(struct bytes args, enum cr cr, struct bytes words[WORDS_MAX 
     return count;
 }
 
+/* The first byte from `at` on that is no part of an ordinary word: a blank, or any control byte. */
+static size_t word_end(struct bytes in, size_t at)
+{
+    for (; in.size - at >= 8; at += 8) {
+        uint64_t ends = eight_above(eight_load(in.at + at), ' ') ^ EIGHT_HIGH;
+
+        if (ends != 0)
+            return at + eight_first(ends);
+    }
+    while (at < in.size && in.at[at] > ' ')
+        at++;
+    return at;
+}
+
+/*
+ * The words of a line that has them with single spaces and ends in CR LF, as every client writes
+ * it; nothing after the line is read. 0: it is another, odd or wrong or unfinished, or has more
+ * than WORDS_MAX: left to the general reader, which takes this one as the same words.
+ */
+static size_t split_usual(struct bytes in, size_t limit, struct bytes words[WORDS_MAX + 1],
+                          size_t *used)
+{
+    size_t begin = 0, end;
+
+    for (size_t count = 1; count <= WORDS_MAX; count++, begin = end + 1) {
+        end = word_end(in, begin);
+        if (end == begin || in.size - end < 2)
+            return 0;
+        words[count - 1] = bytes_of(in.at + begin, end - begin);
+        if (in.at[end] == ' ')
+            continue;
+        if (in.at[end] != '\r' || in.at[end + 1] != '\n' || end > limit)
+            return 0;
+        *used = end + 2;
+        return count;
+    }
+    return 0;
+}
+
 static bool read_size(struct bytes word, uint32_t *size)
 {
     uint32_t value = 0;
@@ -138,20 +189,6 @@ static bool read_size(struct bytes word, uint32_t *size)
 
 /* ---- PUB: the one that must be fast -----------------------------------------------------------
  */
-
-/* The first byte from `at` on that is no part of an ordinary word: a blank, or any control byte. */
-static size_t word_end(struct bytes in, size_t at)
-{
-    for (; in.size - at >= 8; at += 8) {
-        uint64_t ends = eight_above(eight_load(in.at + at), ' ') ^ EIGHT_HIGH;
-
-        if (ends != 0)
-            return at + eight_first(ends);
-    }
-    while (at < in.size && in.at[at] > ' ')
-        at++;
-    return at;
-}
 
 /*
  * "subject size\r\n" or "subject reply size\r\n" with single spaces, as every client writes it, in
@@ -187,14 +224,12 @@ static bool read_pub_usual(struct bytes in, size_t limit, struct proto_pub *pub,
 enum parse proto_read_pub(struct bytes in, size_t limit, struct proto_pub *pub, size_t *used)
 {
     struct bytes args, words[WORDS_MAX + 1];
-    struct proto_pub read = {0};
+    struct proto_pub read;
     enum parse parse;
     size_t count;
 
-    if (read_pub_usual(in, limit, &read, used)) {
-        *pub = read;
+    if (read_pub_usual(in, limit, pub, used))
         return PARSE_DONE;
-    }
     parse = proto_read_args(in, limit, &args, used);
     if (parse != PARSE_DONE)
         return parse;
@@ -205,6 +240,7 @@ enum parse proto_read_pub(struct bytes in, size_t limit, struct proto_pub *pub, 
     if (!read_size(words[count - 1], &read.size))
         return PARSE_BAD;
     read.subject = words[0];
+    read.header_size = 0;
     read.reply = count == 3 ? words[1] : bytes_of(NULL, 0);
     *pub = read;
     return PARSE_DONE;
@@ -217,11 +253,13 @@ enum parse proto_read_hpub(struct bytes in, size_t limit, struct proto_pub *pub,
     enum parse parse;
     size_t count;
 
-    parse = proto_read_args(in, limit, &args, used);
-    if (parse != PARSE_DONE)
-        return parse;
-
-    count = split(args, CR_IN_WORDS, words);
+    count = split_usual(in, limit, words, used);
+    if (count == 0) {
+        parse = proto_read_args(in, limit, &args, used);
+        if (parse != PARSE_DONE)
+            return parse;
+        count = split(args, CR_IN_WORDS, words);
+    }
     if (count != 3 && count != 4)
         return PARSE_BAD;
     if (!read_size(words[count - 2], &read.header_size) || !read_size(words[count - 1], &read.size))
@@ -243,11 +281,13 @@ enum parse proto_read_sub(struct bytes in, size_t limit, struct proto_sub *sub, 
     enum parse parse;
     size_t count;
 
-    parse = proto_read_args(in, limit, &args, used);
-    if (parse != PARSE_DONE)
-        return parse;
-
-    count = split(args, CR_SEPARATES, words);
+    count = split_usual(in, limit, words, used);
+    if (count == 0) {
+        parse = proto_read_args(in, limit, &args, used);
+        if (parse != PARSE_DONE)
+            return parse;
+        count = split(args, CR_SEPARATES, words);
+    }
     if (count != 2 && count != 3)
         return PARSE_BAD;
     sub->subject = words[0];
@@ -262,11 +302,13 @@ enum parse proto_read_unsub(struct bytes in, size_t limit, struct proto_unsub *u
     enum parse parse;
     size_t count;
 
-    parse = proto_read_args(in, limit, &args, used);
-    if (parse != PARSE_DONE)
-        return parse;
-
-    count = split(args, CR_SEPARATES, words);
+    count = split_usual(in, limit, words, used);
+    if (count == 0) {
+        parse = proto_read_args(in, limit, &args, used);
+        if (parse != PARSE_DONE)
+            return parse;
+        count = split(args, CR_SEPARATES, words);
+    }
     if (count != 1 && count != 2)
         return PARSE_BAD;
     unsub->sid = words[0];

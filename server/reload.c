@@ -46,6 +46,7 @@ static const struct field fields[] = {
     FIXED("HTTPBasePath", TEXT, http_base_path),
     FIXED("ServerName", CHARS, server_name),
     FIXED("io", TEXT, io),
+    FIXED("shards", INT64, shards),
     FIXED("MaxPending", INT64, max_pending),
     FIXED("MaxSubs", INT64, max_subscriptions),
     FIXED("MaxSubTokens", INT64, max_subscription_tokens),

@@ -126,10 +126,14 @@ uint64_t account_subject_hash(const struct account *account, struct bytes subjec
     return sublist_hash(&account->subs, subject);
 }
 
+uint64_t account_subs_generation(const struct account *account)
+{
+    return account->family != NULL ? atomic_load(&account->family->news) : account->subs.generation;
+}
+
 uint64_t account_generation(const struct account *account)
 {
-    uint64_t generation =
-        account->family != NULL ? atomic_load(&account->family->news) : account->subs.generation;
+    uint64_t generation = account_subs_generation(account);
 
     return account->shares != NULL ? generation + exchange_generation(account) : generation;
 }
@@ -259,7 +263,7 @@ size_t deliver_set(struct delivery *delivery, const struct sub_set *set)
     if (!is_for(delivery, set))
         return 0;
     for (uint32_t i = 0; i < set->count; i++)
-        received += deliver(delivery, set->subs[i]);
+        received += deliver(delivery, sub_set_subs(set)[i]);
     return received;
 }
 
@@ -282,10 +286,10 @@ uint32_t group_weight(const struct delivery *delivery, const struct match_group 
 static struct sub *remote_at(const struct sub_set *set, uint32_t place)
 {
     for (uint32_t i = 0; i < set->count; i++) {
-        const struct remote_sub *remote = owner_of(set->subs[i], struct remote_sub, sub);
+        const struct remote_sub *remote = owner_of(sub_set_subs(set)[i], struct remote_sub, sub);
 
         if (place < remote->weight)
-            return set->subs[i];
+            return sub_set_subs(set)[i];
         place -= remote->weight;
     }
     assert(!"a set weighs what its members do");
@@ -302,7 +306,7 @@ static struct sub *member_at(const struct delivery *delivery, const struct match
         uint32_t weight = is_for(delivery, *set) ? sub_set_weight(*set) : 0;
 
         if (place < weight)
-            return (*set)->kind == SUB_REMOTE ? remote_at(*set, place) : (*set)->subs[place];
+            return (*set)->kind == SUB_REMOTE ? remote_at(*set, place) : sub_set_subs(*set)[place];
         place -= weight;
     }
 }
@@ -419,7 +423,8 @@ size_t router_publish_within(struct router *router, struct account *account,
     return publish_to_all(router, account, message);
 }
 
-size_t router_publish(struct router *router, struct account *account, const struct message *message)
+static size_t publish_and_share(struct router *router, struct account *account,
+                                const struct message *message)
 {
     size_t received = publish_to_all(router, account, message);
 
@@ -428,6 +433,20 @@ size_t router_publish(struct router *router, struct account *account, const stru
     if (account->shares != NULL)
         received += exchange_share(router->exchange, account, message);
     exchange_settle(router->exchange);
+    return received;
+}
+
+size_t router_publish(struct router *router, struct account *account, const struct message *message)
+{
+    size_t received;
+    bool asks;
+
+    if (router->shards == NULL)
+        return publish_and_share(router, account, message);
+    asks = router_asking_begin(router, account, message);
+    received = publish_and_share(router, account, message);
+    if (asks)
+        router_asking_end(router);
     return received;
 }
 
@@ -449,6 +468,18 @@ bool router_route_find(struct router *router, struct account *account, struct by
     return route->set != NULL;
 }
 
+bool router_route_behind(const struct router_route *route)
+{
+    for (uint32_t i = 0; i < route->set->count; i++) {
+        const struct client *client =
+            owner_of(sub_set_subs(route->set)[i], struct client_sub, sub)->client;
+
+        if (client->out.size + client->flight > client->clients->pending_much)
+            return true;
+    }
+    return false;
+}
+
 size_t router_route_publish(struct router *router, const struct router_route *route,
                             const struct message *message)
 {
@@ -458,7 +489,8 @@ size_t router_route_publish(struct router *router, const struct router_route *ro
     router->publishing = true;
     assert(route->set->kind == SUB_CLIENT);
     for (uint32_t i = 0; i < route->set->count; i++)
-        received += client_deliver(owner_of(route->set->subs[i], struct client_sub, sub), message);
+        received +=
+            client_deliver(owner_of(sub_set_subs(route->set)[i], struct client_sub, sub), message);
     router->publishing = false;
     clients_retire(router->clients);
     return received;
@@ -481,7 +513,7 @@ const struct match_group *match_group_named(const struct match *match, struct by
     return NULL;
 }
 
-size_t router_publish_routed(struct router *router, struct account *account,
+static size_t publish_routed(struct router *router, struct account *account,
                              const struct message *message, bool plain, const struct bytes *queues,
                              size_t queues_count)
 {
@@ -498,6 +530,18 @@ size_t router_publish_routed(struct router *router, struct account *account,
             received += deliver_group(&delivery, group);
     }
     delivery_end(&delivery);
+    return received;
+}
+
+size_t router_publish_routed(struct router *router, struct account *account,
+                             const struct message *message, bool plain, const struct bytes *queues,
+                             size_t queues_count)
+{
+    size_t received =
+        account->elsewhere != NULL
+            ? router_publish_routed_wide(router, account, message, plain, queues, queues_count)
+            : publish_routed(router, account, message, plain, queues, queues_count);
+
     if (router->exchange != NULL)
         exchange_settle(router->exchange);
     return received;
@@ -577,7 +621,7 @@ struct client_sub *router_client_sub(struct router *router, struct account *acco
         if (set->kind != SUB_CLIENT)
             continue;
         for (uint32_t n = 0; n < set->count; n++) {
-            struct client_sub *sub = owner_of(set->subs[n], struct client_sub, sub);
+            struct client_sub *sub = owner_of(sub_set_subs(set)[n], struct client_sub, sub);
 
             if (sub->client == client)
                 return sub;

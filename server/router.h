@@ -94,6 +94,9 @@ struct router_route {
 /* False: publish it. */
 bool router_route_find(struct router *router, struct account *account, struct bytes subject,
                        struct router_route *route);
+/* Of a route that was just found: has one of its receivers so much waiting as router_congested
+ * says? */
+bool router_route_behind(const struct router_route *route);
 /* Of a route that was just found. Calls no sink, so it may be called where they must not be. */
 size_t router_route_publish(struct router *router, const struct router_route *route,
                             const struct message *message);

@@ -11,6 +11,14 @@
 #include "server/elsewhere.h"
 #include "server/router_priv.h"
 
+/* Whoever publishes wants to know if nobody takes it: what is known of that so far. */
+struct asking {
+    const struct message *message; /* as it was sent; NULL: nobody wants to know */
+    struct shard_ask *ask;         /* NULL: none was needed yet */
+    bool whole;                    /* it goes no further than one delivery */
+    bool taken;
+};
+
 struct router {
     struct table accounts;  /* by name */
     struct account *global; /* "$G" */
@@ -28,6 +36,7 @@ struct router {
     size_t shard_picks_count;
     size_t shard_picks_capacity;
     struct bytes *shard_queues; /* of one shard; as many as picks */
+    struct asking asking;
     bool publishing;
 };
 
@@ -88,7 +97,8 @@ static inline struct delivery delivery_begin(struct router *router, struct accou
 static inline void delivery_end(struct delivery *delivery)
 {
     delivery->router->publishing = false;
-    clients_retire(delivery->router->clients);
+    if (delivery->router->clients->retiring_count > 0)
+        clients_retire(delivery->router->clients);
 }
 
 size_t deliver_set(struct delivery *delivery, const struct sub_set *set);
@@ -116,6 +126,15 @@ bool deliver_remote_traced(struct delivery *delivery, const struct remote_delive
 /* To all, of all shards; of an account that has parts on others. */
 size_t router_publish_wide(struct router *router, struct account *account,
                            const struct message *message);
+/* What another node sent, to all shards: as router_publish_routed. */
+size_t router_publish_routed_wide(struct router *router, struct account *account,
+                                  const struct message *message, bool plain,
+                                  const struct bytes *queues, size_t queues_count);
+/* Whoever publishes that is told if nobody takes it, on whatever shard: to be called around all of
+ * its deliveries. False: that is done already, or nobody is told. */
+bool router_asking_begin(struct router *router, const struct account *account,
+                         const struct message *message);
+void router_asking_end(struct router *router);
 /* Does another shard have a subscription, or a plain one? */
 bool router_shards_interest(struct account *account, struct bytes subject);
 bool router_shards_interest_plain(struct account *account, struct bytes subject);

@@ -8,6 +8,7 @@
 
 struct client_sub;
 struct clients;
+struct shard_ask;
 
 /* ---- other nodes: server/cluster/core.c stands behind them -------------------------------------
  */
@@ -61,7 +62,9 @@ size_t router_publish_routed(struct router *router, struct account *account,
 struct shard_delivery {
     bool plain;                 /* every plain subscription there is to get it */
     bool alone;                 /* nobody else does: who finds nobody there says so */
+    struct shard_ask *ask;      /* others do, too: it answers; NULL: nobody is told */
     uint8_t hops;               /* how often members of its groups had gone */
+    bool routed;                /* it comes from another node: for clients of this one alone */
     const struct bytes *queues; /* and one member of each of these groups */
     size_t queues_count;
 };
@@ -74,6 +77,11 @@ struct router_shards {
     void (*deliver)(void *owner, unsigned shard, struct account *account,
                     const struct message *message, const struct shard_delivery *delivery,
                     bool *waiting);
+    /* Who published what is being delivered asks, with these words; NULL: nobody is told. */
+    struct shard_ask *(*ask)(void *owner, const struct client *client,
+                             const struct message *request);
+    /* Nobody took it: who asked is told, and it is freed. */
+    void (*nobody)(void *owner, struct shard_ask *ask);
 };
 
 /*
@@ -89,6 +97,10 @@ size_t router_publish_crossed(struct router *router, struct account *account,
                               const struct message *message, const struct shard_delivery *delivery);
 /* The same account as this one on that shard. */
 struct account *account_on(const struct account *account, unsigned shard);
+/* The same on the router's. */
+struct account *router_account_here(const struct router *router, struct account *account);
+/* Another with every change of its subscriptions, whichever shard they are of. */
+uint64_t account_subs_generation(const struct account *account);
 
 /* ---- other accounts: server/exchange.c stands behind them ---------------------------------------
  */

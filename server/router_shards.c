@@ -1,7 +1,8 @@
 /* What the router does about other shards of its server: docs/shards.md. */
 #include "base/heap.h"
-#include "server/message_trace.h"
+#include "server/exchange.h"
 #include "server/router_parts.h"
+#include "server/shard_ask.h"
 
 #define HOPS_MAX    4u /* a message that finds a group's members gone so often is lost */
 #define PICKS_FIRST 16u
@@ -69,6 +70,49 @@ void router_shards_forget(struct router *router, struct account *account)
 struct account *account_on(const struct account *account, unsigned shard)
 {
     return account->family->members[shard];
+}
+
+struct account *router_account_here(const struct router *router, struct account *account)
+{
+    return account->family != NULL ? account_on(account, router->shards->self) : account;
+}
+
+/* ---- whether anybody takes it -----------------------------------------------------------------
+ */
+
+bool router_asking_begin(struct router *router, const struct account *account,
+                         const struct message *message)
+{
+    if (router->asking.message != NULL || message->origin == NULL || message->reply.size == 0 ||
+        !message->origin->no_responders)
+        return false;
+    router->asking = (struct asking){.message = message, .whole = account->shares == NULL};
+    return true;
+}
+
+void router_asking_end(struct router *router)
+{
+    struct asking asking = router->asking;
+
+    router->asking = (struct asking){0};
+    if (asking.ask != NULL && shard_ask_answer(asking.ask, asking.taken))
+        router->shards->nobody(router->shards->owner, asking.ask);
+}
+
+/* Is that what it is about, and not what follows from it? */
+static struct asking *asking_of(struct router *router, const struct message *message)
+{
+    struct asking *asking = &router->asking;
+
+    return asking->message != NULL && asking->message->origin == message->origin ? asking : NULL;
+}
+
+static struct shard_ask *ask_of(struct router *router, struct asking *asking,
+                                const struct message *message)
+{
+    if (asking->ask == NULL)
+        asking->ask = router->shards->ask(router->shards->owner, message->origin, asking->message);
+    return asking->ask;
 }
 
 /* ---- groups -----------------------------------------------------------------------------------
@@ -153,21 +197,39 @@ static void deliver_shard(struct delivery *delivery, unsigned shard, struct shar
         clients_behind(router->clients, delivery->message->origin, SIZE_MAX);
 }
 
-static size_t deliver_shards(struct delivery *delivery, uint64_t plain, bool alone, unsigned hops)
+/* What shards that get it are to say of whether they took it; `took`: somebody here has. */
+static void set_ask(struct delivery *delivery, uint64_t shards, bool took,
+                    struct shard_delivery *to)
+{
+    struct asking *asking = asking_of(delivery->router, delivery->message);
+
+    if (asking == NULL)
+        return;
+    asking->taken = asking->taken || took;
+    if (asking->taken || shards == 0)
+        return;
+    to->alone = asking->whole && asking->ask == NULL && (shards & (shards - 1)) == 0;
+    if (!to->alone)
+        to->ask = ask_of(delivery->router, asking, delivery->message);
+}
+
+/* `here` have received it on this shard, or at other nodes. Returns how many more count. */
+static size_t deliver_shards(struct delivery *delivery, uint64_t plain, size_t here, unsigned hops)
 {
     struct router *router = delivery->router;
+    struct shard_delivery to = {.hops = (uint8_t)hops, .routed = delivery->kinds == TO_ROUTED};
+    size_t picks = router->shard_picks_count;
     uint64_t shards = plain;
 
-    for (size_t i = 0; i < router->shard_picks_count; i++)
+    for (size_t i = 0; i < picks; i++)
         shards |= UINT64_C(1) << router->shard_picks[i].shard;
+    set_ask(delivery, shards, here > 0, &to);
     for (uint64_t left = shards; left != 0; left &= left - 1) {
         unsigned shard = (unsigned)__builtin_ctzll(left);
-        struct shard_delivery to = {
-            .plain = plain >> shard & 1,
-            .alone = alone && (shards & (shards - 1)) == 0,
-            .hops = (uint8_t)hops,
-        };
 
+        to.plain = plain >> shard & 1;
+        if (to.ask != NULL)
+            shard_ask_join(to.ask);
         deliver_shard(delivery, shard, &to);
     }
     router->shard_picks_count = 0;
@@ -187,11 +249,28 @@ size_t router_publish_wide(struct router *router, struct account *account,
     received += deliver_groups_wide(&delivery);
     if (router->picks_count > 0 || delivery.plain_slots != 0)
         received += deliver_remotes(&delivery);
-    if (message_trace_only(message->trace))
-        router->shard_picks_count = 0; /* nobody is to get it */
-    else
-        received += deliver_shards(&delivery, delivery.elsewhere->plain,
-                                   received == router->shard_picks_count, 0);
+    received += deliver_shards(&delivery, delivery.elsewhere->plain,
+                               received - router->shard_picks_count, 0);
+    delivery_end(&delivery);
+    return received;
+}
+
+size_t router_publish_routed_wide(struct router *router, struct account *account,
+                                  const struct message *message, bool plain,
+                                  const struct bytes *queues, size_t queues_count)
+{
+    struct delivery delivery = delivery_begin(router, account, message, TO_ROUTED);
+    const struct match *match = delivery.match;
+    size_t received = 0;
+
+    delivery.elsewhere = elsewhere_look(account->elsewhere, message_sent_to(message));
+    for (uint32_t i = 0; i < match->plain_count && plain; i++)
+        received += deliver_set(&delivery, match->sets[i]);
+    for (size_t i = 0; i < queues_count; i++)
+        received += deliver_group_wide(&delivery, match_group_named(match, queues[i]),
+                                       elsewhere_group(delivery.elsewhere, queues[i]));
+    received += deliver_shards(&delivery, plain ? delivery.elsewhere->plain : 0,
+                               received - router->shard_picks_count, 0);
     delivery_end(&delivery);
     return received;
 }
@@ -212,10 +291,11 @@ static size_t choose_again(struct delivery *delivery, struct bytes queue)
     return others != NULL ? deliver_group_wide(delivery, NULL, others) : 0;
 }
 
-size_t router_publish_crossed(struct router *router, struct account *account,
+static size_t publish_crossed(struct router *router, struct account *account,
                               const struct message *message, const struct shard_delivery *from)
 {
-    struct delivery delivery = delivery_begin(router, account, message, TO_ALL);
+    struct delivery delivery =
+        delivery_begin(router, account, message, from->routed ? TO_ROUTED : TO_ALL);
     const struct match *match = delivery.match;
     size_t received = 0;
 
@@ -231,9 +311,24 @@ size_t router_publish_crossed(struct router *router, struct account *account,
     }
     if (router->picks_count > 0 || delivery.plain_slots != 0)
         received += deliver_remotes(&delivery);
-    received += deliver_shards(&delivery, 0, from->alone && received == router->shard_picks_count,
-                               from->hops + 1u);
+    received += deliver_shards(&delivery, 0, received - router->shard_picks_count, from->hops + 1u);
     delivery_end(&delivery);
+    return received;
+}
+
+size_t router_publish_crossed(struct router *router, struct account *account,
+                              const struct message *message, const struct shard_delivery *from)
+{
+    size_t received;
+
+    assert(router->asking.message == NULL);
+    if (from->alone || from->ask != NULL)
+        router->asking =
+            (struct asking){.message = message, .ask = from->ask, .whole = from->alone};
+    received = publish_crossed(router, account, message, from);
+    router_asking_end(router);
+    if (router->exchange != NULL)
+        exchange_settle(router->exchange);
     return received;
 }
 

@@ -29,18 +29,22 @@ static void configure_mappings(struct server *server)
 
 static bool describe(void *owner, const struct client *client, bool all, struct buf *out)
 {
-    return all ? system_describe_client(owner, client, out)
-               : system_describe_account(owner, client, out);
+    return all ? system_describe_client(owner, client, out) : system_describe_account(client, out);
+}
+
+void server_exchange_configure(struct server *server, struct exchange **exchange,
+                               struct router *router, struct io *io)
+{
+    if (*exchange == NULL && imports_any(&server->options.auth))
+        *exchange = exchange_create(router, io, prng_next(&server->prng), describe, server);
+    if (*exchange != NULL)
+        exchange_configure(*exchange);
 }
 
 void server_shares_configure(struct server *server)
 {
     configure_mappings(server);
-    if (server->exchange == NULL && imports_any(&server->options.auth))
-        server->exchange =
-            exchange_create(server->router, server->io, prng_next(&server->prng), describe, server);
-    if (server->exchange != NULL)
-        exchange_configure(server->exchange);
+    server_exchange_configure(server, &server->exchange, server->router, server->io);
 }
 
 void server_shares_destroy(struct server *server)

@@ -91,10 +91,22 @@ static bool update_name(struct server *server)
     return true;
 }
 
+static void inform(struct server *server)
+{
+    struct connections *connections;
+
+    for (unsigned i = 0; (connections = server_connections_of(server, i)) != NULL; i++)
+        connections_inform(connections);
+}
+
+/* All shards read the info. */
 static void update_info(struct server *server)
 {
     struct urls urls = gather_urls(server);
-    bool changed = update_name(server);
+    bool changed;
+
+    server_shards_halt(server);
+    changed = update_name(server);
 
     if (!urls_equal(&urls, &server->connect_urls)) {
         struct urls old = server->connect_urls;
@@ -108,7 +120,8 @@ static void update_info(struct server *server)
     }
     urls_clear(&urls);
     if (changed)
-        connections_inform(&server->connections); /* the only ones: no nodes with several shards */
+        inform(server);
+    server_shards_go_on(server);
 }
 
 static void node_changed(struct cluster_watcher *watcher, const struct cluster_node *node)

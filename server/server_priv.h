@@ -67,6 +67,10 @@ struct server {
 /* server_accounts.c: what accounts map, export and import is as the options have it now. */
 void server_shares_configure(struct server *server);
 void server_shares_destroy(struct server *server);
+/* The same of one shard's exchange, which is made when there are imports; NULL while there are
+ * none. */
+void server_exchange_configure(struct server *server, struct exchange **exchange,
+                               struct router *router, struct io *io);
 
 /* Certificates of monitoring as the options have them now: whoever only looks shows none. False:
  * `reason` says why not, and those before stay. Blocking. */

@@ -119,8 +119,7 @@ bool server_reload(struct server *server, const struct options *options,
     struct options before = server->options;
 
     if (!reload_allowed(&before, options, reason) ||
-        !accounts_allowed(server, &options->auth, reason) ||
-        !server_shards_allow(server, &options->auth, reason))
+        !accounts_allowed(server, &options->auth, reason))
         return false;
     server_shards_halt(server);
     take(server, options);

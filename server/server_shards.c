@@ -1,8 +1,7 @@
 #include "server/server_shards.h"
 
-#include <stdio.h>
-
 #include "base/heap.h"
+#include "server/exchange.h"
 #include "server/server_priv.h"
 #include "server/tls/tls.h"
 
@@ -72,6 +71,16 @@ bool server_shard_rest(struct server_shard *shard)
     return !end;
 }
 
+static void wait_for_rest(struct server_shards *shards)
+{
+    if (shards->host->one_thread)
+        return;
+    lock(shards);
+    while (shards->turning > 0)
+        wait_for_change(shards);
+    unlock(shards);
+}
+
 static void halt(struct server_shards *shards)
 {
     lock(shards);
@@ -80,10 +89,7 @@ static void halt(struct server_shards *shards)
     atomic_store(&shards->look, true);
     unlock(shards);
     wake_all(shards);
-    lock(shards);
-    while (shards->turning > 0)
-        wait_for_change(shards);
-    unlock(shards);
+    wait_for_rest(shards);
 }
 
 /* They turn once at least: what was marked meanwhile is heeded. */
@@ -268,6 +274,7 @@ static void open_connections(struct server_shard *shard)
     connections->clients.router = shard->router;
     connections->clients.account = router_account_default(shard->router);
     copy_accounts(server, shard->router);
+    system_trace_shard(&server->system, shard);
 }
 
 static void open_post(struct server_shard *shard)
@@ -308,9 +315,8 @@ void server_shard_close(struct server_shard *shard)
     lock(shards);
     shards->turning--;
     say_change(shards);
-    while (shards->turning > 0)
-        wait_for_change(shards);
     unlock(shards);
+    wait_for_rest(shards);
 }
 
 /* ---- all of them ------------------------------------------------------------------------------
@@ -328,6 +334,56 @@ static void unite(struct server_shards *shards)
         guards[i] = &shards->all[i].guard;
     }
     routers_unite(routers, parts, guards, shards->count);
+}
+
+/* What is published on a shard crosses to other accounts there. */
+static void share(struct server_shards *shards)
+{
+    for (unsigned i = 1; i < shards->count; i++) {
+        struct server_shard *shard = &shards->all[i];
+
+        server_exchange_configure(shards->server, &shard->exchange, shard->router, shard->io);
+    }
+}
+
+static void wake_home(void *owner)
+{
+    struct server *server = owner;
+
+    io_wake(server->io);
+}
+
+/* Other nodes hear what their clients subscribe to. */
+static void join_cluster(struct server_shards *shards)
+{
+    struct server *server = shards->server;
+
+    for (unsigned i = 1; i < shards->count && server->core != NULL; i++) {
+        struct server_shard *shard = &shards->all[i];
+
+        core_news_init(&shard->news, wake_home, server);
+        router_set_remotes(shard->router, &shard->news.remotes);
+        core_add_shard(server->core, &shard->news);
+        shard->joined = true;
+    }
+}
+
+/* Nothing turns them any more. */
+static void leave_cluster(struct server_shards *shards)
+{
+    struct server *server = shards->server;
+
+    if (server->core == NULL)
+        return;
+    core_forget_shards(server->core);
+    for (unsigned i = 1; i < shards->count; i++) {
+        struct server_shard *shard = &shards->all[i];
+
+        if (!shard->joined)
+            continue;
+        router_set_remotes(shard->router, NULL);
+        core_news_deinit(&shard->news);
+    }
 }
 
 static struct server_shards *shards_create(struct server *server, unsigned count,
@@ -367,39 +423,10 @@ static void open_home(struct server_shards *shards)
     open_post(home);
 }
 
-/* What goes through home's structures from a client's own call would be used by two threads. */
-static const char *refused(const struct auth_options *auth)
-{
-    if (auth->operators != NULL)
-        return "operators";
-    for (size_t i = 0; i < auth->accounts_count; i++)
-        if (auth->accounts[i]->imports.count > 0)
-            return "imports of accounts";
-    return NULL;
-}
-
-bool server_shards_allow(const struct server *server, const struct auth_options *auth,
-                         char reason[SERVER_RELOAD_REASON_SIZE])
-{
-    const char *what = server->shards != NULL ? refused(auth) : NULL;
-
-    if (what != NULL)
-        snprintf(reason, SERVER_RELOAD_REASON_SIZE,
-                 "config reload: several shards and %s do not go together yet", what);
-    return what == NULL;
-}
-
 bool server_shards_begin(struct server *server, unsigned count, const struct shard_host *host)
 {
-    const char *what = server->cluster != NULL ? "a cluster" : refused(&server->options.auth);
     struct server_shards *shards;
     bool begun = true;
-
-    if (what != NULL) {
-        logger_fatal(server->logger, "Can't start: several shards and %s do not go together yet",
-                     what);
-        return false;
-    }
 
     assert(count > 1 && count <= SHARDS_MAX);
     assert(server->shards == NULL);
@@ -409,13 +436,13 @@ bool server_shards_begin(struct server *server, unsigned count, const struct sha
     atomic_store(&shards->look, true);
     for (unsigned i = 1; i < count && begun; i++)
         begun = host->begin(&shards->all[i]);
-    lock(shards);
-    while (shards->turning > 0)
-        wait_for_change(shards);
-    unlock(shards);
+    wait_for_rest(shards);
     server->shards = shards;
-    if (begun)
+    if (begun) {
         unite(shards);
+        join_cluster(shards);
+        share(shards);
+    }
     go_on(shards);
     return begun;
 }
@@ -434,6 +461,7 @@ void server_shards_end(struct server *server)
     for (unsigned i = 1; i < shards->count; i++)
         if (shards->all[i].opened)
             shards->host->end(&shards->all[i]);
+    leave_cluster(shards);
 }
 
 /* Their routers, when nobody looks into them any more; home's is the last and the server's. */
@@ -449,6 +477,8 @@ void server_shards_destroy(struct server *server)
         if (i > 0 && !shard->opened)
             continue;
         shard_post_deinit(&shard->post);
+        if (shard->exchange != NULL)
+            exchange_destroy(shard->exchange);
         if (i > 0)
             router_destroy(shard->router);
     }
@@ -491,6 +521,7 @@ void server_shards_accounts(struct server *server)
     for (unsigned i = 1; i < shards->count; i++)
         copy_accounts(server, shards->all[i].router);
     unite(shards);
+    share(shards);
 }
 
 struct connections *server_connections_of(struct server *server, unsigned shard)

@@ -13,7 +13,9 @@
 
 #include <pthread.h>
 
+#include "server/cluster/core_shards.h"
 #include "server/connection.h"
+#include "server/message_trace.h"
 #include "server/server.h"
 #include "server/shard_post.h"
 
@@ -30,9 +32,13 @@ struct server_shard {
     struct shard_post post;
     struct sublist_guard guard;
     struct client_watch watch; /* tells home's watch */
+    struct tracer tracer;
+    struct core_news news;     /* for other nodes, when there is a cluster; not home's either */
+    struct exchange *exchange; /* NULL: accounts import nothing; not home's, nor the tracer */
     size_t count_before;       /* connections at the end of the turn before */
     bool opened;
-    void *host; /* its host's */
+    bool joined; /* the cluster */
+    void *host;  /* its host's */
 };
 
 /* Who turns the further shards. */
@@ -43,6 +49,10 @@ struct shard_host {
     bool (*begin)(struct server_shard *shard);
     /* Returns when that is over. */
     void (*end)(struct server_shard *shard);
+    /* All of them are turned by one thread, home's: then they rest whenever home works, and
+     * server_shard_rest is not called. */
+    bool one_thread;
+    void *owner;
 };
 
 struct server_shards {
@@ -71,10 +81,6 @@ void server_shards_end(struct server *server);
 void server_shards_destroy(struct server *server);
 void server_shards_free(struct server *server);
 
-/* May these options be taken over by a reload? Else `reason` says why not. */
-bool server_shards_allow(const struct server *server, const struct auth_options *auth,
-                         char reason[SERVER_RELOAD_REASON_SIZE]);
-
 /* Fine when there are none, and nested: the outermost counts. */
 void server_shards_halt(struct server *server);
 void server_shards_go_on(struct server *server);
@@ -94,7 +100,7 @@ struct connections *server_connections_of(struct server *server, unsigned shard)
 const struct client *server_origin(struct server *server, const struct message *message);
 /* While halted: the further shards go by what the options say now. */
 void server_shards_options(struct server *server);
-/* While halted: accounts that only home has are made on all. */
+/* While halted: accounts that only home has are made on all, and share what they do there. */
 void server_shards_accounts(struct server *server);
 
 /* ---- for the host, on the shard's thread ------------------------------------------------------

@@ -2,11 +2,14 @@
 
 #include "base/heap.h"
 #include "server/client_priv.h"
+#include "server/message_trace.h"
+#include "server/shard_ask.h"
 
 #define ALIGN       8u
 #define BATCH_FIRST 4096u
 #define BATCH_FULL  (56u << 10) /* pushed then; the allocator reuses memory of that size */
 #define BATCH_ROOM  (64u << 10) /* what a batch begins with at most, by the one before */
+#define SPARE_MOST  (2u * BATCH_ROOM)
 
 enum item_kind { ITEM_MESSAGE, ITEM_NOBODY, ITEM_BEHIND, ITEM_CALL };
 
@@ -19,11 +22,14 @@ struct item {
 struct item_message {
     struct item item;
     struct account_family *family;
-    uint64_t origin_id; /* its publisher; 0: nobody who is told */
+    struct message_trace *trace; /* a part, the item's; NULL: it is not traced */
+    struct shard_ask *ask;       /* which it is to answer; NULL: none */
+    uint64_t origin_id;          /* its publisher; 0: nobody who is told */
     uint8_t origin_shard;
     uint8_t hops;
     bool plain;
     bool alone;
+    bool routed;
     bool forwarded;
     uint32_t queues; /* each a size and a name */
     uint32_t queues_size;
@@ -46,11 +52,45 @@ struct item_call {
 /* ---- gathering --------------------------------------------------------------------------------
  */
 
-static void batch_begin(struct buf *batch, size_t before)
+static struct mail *spare_take(struct shard_spares *spares)
+{
+    struct mail *mail;
+
+    if (spares->mine == NULL)
+        spares->mine = atomic_exchange(&spares->back, NULL);
+    mail = spares->mine;
+    if (mail == NULL)
+        return NULL;
+    spares->mine = mail->next;
+    atomic_fetch_sub(&spares->count, 1);
+    return mail;
+}
+
+/* On any thread. */
+static void spare_give(struct shard_spares *spares, struct mail *mail)
+{
+    struct mail *before = atomic_load(&spares->back);
+
+    if (mail->room > SPARE_MOST || atomic_load(&spares->count) >= SHARD_SPARES_MAX) {
+        heap_give(mail);
+        return;
+    }
+    atomic_fetch_add(&spares->count, 1);
+    do
+        mail->next = before;
+    while (!atomic_compare_exchange_weak(&spares->back, &before, mail));
+}
+
+static void batch_begin(struct shard_post *post, struct buf *batch, size_t before)
 {
     size_t room = before < BATCH_FIRST ? BATCH_FIRST : before < BATCH_ROOM ? before : BATCH_ROOM;
+    struct mail *spare = spare_take(&post->spares);
 
     buf_init(batch, SIZE_MAX / 2);
+    if (spare != NULL) {
+        batch->at = (uint8_t *)spare;
+        batch->capacity = spare->room;
+    }
     (void)buf_reserve(batch, room); /* it has no limit that this could meet */
     memset(batch->at, 0, sizeof(struct mail));
     buf_commit(batch, sizeof(struct mail));
@@ -65,10 +105,11 @@ static void push(struct shard_post *post, unsigned shard)
     if (mail == NULL || to->batch.size == sizeof(*mail))
         return;
     mail->size = to->batch.size - sizeof(*mail);
+    mail->room = to->batch.capacity;
     to->pushed += mail->size;
     post->pushed |= UINT64_C(1) << shard;
     mailbox_push(&post->all->posts[shard]->inbox, &post->sender, mail);
-    batch_begin(&to->batch, to->batch.size < BATCH_FULL ? to->batch.size : BATCH_ROOM);
+    batch_begin(post, &to->batch, to->batch.size < BATCH_FULL ? to->batch.size : BATCH_ROOM);
 }
 
 /* Room for an item of that size. */
@@ -81,7 +122,7 @@ static void *item_add(struct shard_post *post, unsigned shard, uint32_t kind, si
     assert(shard != post->self);
     assert(whole <= UINT32_MAX);
     if (batch->at == NULL)
-        batch_begin(batch, 0);
+        batch_begin(post, batch, 0);
     else if (batch->size >= BATCH_FULL)
         push(post, shard);
     item = (struct item *)buf_reserve(batch, whole);
@@ -152,10 +193,13 @@ static void deliver(void *owner, unsigned shard, struct account *account,
     uint8_t *at = (uint8_t *)(item + 1);
 
     item->family = account->family;
+    item->trace = message->trace != NULL ? message_trace_part(message->trace) : NULL;
+    item->ask = delivery->ask;
     put_origin(post, item, message->origin);
     item->hops = delivery->hops;
     item->plain = delivery->plain;
     item->alone = delivery->alone;
+    item->routed = delivery->routed;
     item->forwarded = message->forwarded;
     item->queues = (uint32_t)delivery->queues_count;
     item->queues_size = (uint32_t)queues;
@@ -203,6 +247,58 @@ void shard_post_flush(struct shard_post *post)
     }
 }
 
+/* ---- nobody -----------------------------------------------------------------------------------
+ */
+
+static void return_nobody(struct shard_post *post, uint64_t id, unsigned shard,
+                          const struct message *request)
+{
+    size_t size = sizeof(struct item_return) + request->subject.size + request->reply.size;
+    struct item_return *item = item_add(post, shard, ITEM_NOBODY, size);
+    uint8_t *at = (uint8_t *)(item + 1);
+
+    item->origin_id = id;
+    item->subject = (uint32_t)request->subject.size;
+    item->reply = (uint32_t)request->reply.size;
+    at = put(at, request->subject);
+    (void)put(at, request->reply);
+}
+
+/* The publisher is of this shard itself when the message had gone to others first. */
+static void tell_nobody(struct shard_post *post, uint64_t id, unsigned shard,
+                        const struct message *request)
+{
+    struct client *client;
+
+    if (shard != post->self) {
+        return_nobody(post, id, shard, request);
+        return;
+    }
+    client = post->find(post->owner, id);
+    if (client != NULL)
+        client_nobody(client, request);
+}
+
+static struct shard_ask *ask(void *owner, const struct client *client,
+                             const struct message *request)
+{
+    const struct shard_post *post = owner;
+
+    if (client != NULL)
+        return shard_ask_create(client->id, post->self, request);
+    if (post->crossing_id != 0)
+        return shard_ask_create(post->crossing_id, post->crossing_shard, request);
+    return NULL;
+}
+
+static void nobody(void *owner, struct shard_ask *ask)
+{
+    const struct message request = {.subject = ask->subject, .reply = ask->reply};
+
+    tell_nobody(owner, ask->origin_id, ask->origin_shard, &request);
+    shard_ask_free(ask);
+}
+
 /* ---- what came --------------------------------------------------------------------------------
  */
 
@@ -212,19 +308,6 @@ static struct bytes text(const uint8_t **at, uint32_t size)
 
     *at += size;
     return b;
-}
-
-static void return_nobody(struct shard_post *post, const struct message *message)
-{
-    size_t size = sizeof(struct item_return) + message->subject.size + message->reply.size;
-    struct item_return *item = item_add(post, post->crossing_shard, ITEM_NOBODY, size);
-    uint8_t *at = (uint8_t *)(item + 1);
-
-    item->origin_id = post->crossing_id;
-    item->subject = (uint32_t)message->subject.size;
-    item->reply = (uint32_t)message->reply.size;
-    at = put(at, message->subject);
-    (void)put(at, message->reply);
 }
 
 /* Once in a turn for the same one: what it published before it heard follows closely. */
@@ -240,20 +323,6 @@ static void return_behind(struct shard_post *post)
     item->origin_id = post->crossing_id;
 }
 
-/* The publisher is of this shard itself when the message had gone to others first. */
-static void tell_nobody(struct shard_post *post, const struct message *message)
-{
-    struct client *client;
-
-    if (post->crossing_shard != post->self) {
-        return_nobody(post, message);
-        return;
-    }
-    client = post->find(post->owner, post->crossing_id);
-    if (client != NULL)
-        client_nobody(client, message);
-}
-
 static void cross(struct shard_post *post, struct account *account, const struct message *message,
                   const struct shard_delivery *delivery)
 {
@@ -264,7 +333,7 @@ static void cross(struct shard_post *post, struct account *account, const struct
     if (post->crossing_id == 0)
         return;
     if (received == 0 && delivery->alone && message->reply.size > 0)
-        tell_nobody(post, message);
+        tell_nobody(post, post->crossing_id, post->crossing_shard, message);
     if (post->clients->behind && post->crossing_shard != post->self)
         return_behind(post);
 }
@@ -285,11 +354,13 @@ static void read_message(struct shard_post *post, const struct item_message *ite
     const struct shard_delivery delivery = {
         .plain = item->plain,
         .alone = item->alone,
+        .ask = item->ask,
         .hops = item->hops,
+        .routed = item->routed,
         .queues = queues,
         .queues_count = item->queues,
     };
-    struct message message = {.forwarded = item->forwarded};
+    struct message message = {.forwarded = item->forwarded, .trace = item->trace};
 
     for (uint32_t i = 0; i < item->queues; i++) {
         uint32_t size;
@@ -305,8 +376,11 @@ static void read_message(struct shard_post *post, const struct item_message *ite
     message.payload = text(&at, item->payload);
     post->crossing_id = item->origin_id;
     post->crossing_shard = item->origin_shard;
+    if (message.trace != NULL)
+        message_trace_arrive(message.trace, post->router);
     cross(post, item->family->members[post->self], &message, &delivery);
     post->crossing_id = 0;
+    message_trace_end(message.trace);
 }
 
 static void read_nobody(struct shard_post *post, const struct item_return *item)
@@ -342,6 +416,18 @@ static void read_item(struct shard_post *post, const struct item *item)
     }
 }
 
+static void read_mail(struct shard_post *post, struct mail *mail)
+{
+    for (size_t at = 0; at < mail->size;) {
+        const struct item *item = (const struct item *)(mail->at + at);
+
+        at += item->size; /* before it is read: the call may be the shard's last */
+        read_item(post, item);
+    }
+    mailbox_keep(&post->inbox, mail);
+    spare_give(&post->all->posts[mail->from->place]->spares, mail);
+}
+
 bool shard_post_read(struct shard_post *post)
 {
     for (unsigned i = 0; i < SHARD_MAILS_MAX; i++) {
@@ -349,15 +435,27 @@ bool shard_post_read(struct shard_post *post)
 
         if (mail == NULL)
             return true;
-        for (size_t at = 0; at < mail->size;) {
-            const struct item *item = (const struct item *)(mail->at + at);
-
-            at += item->size; /* before it is read: the call may be the shard's last */
-            read_item(post, item);
-        }
-        mailbox_done(&post->inbox, mail);
+        read_mail(post, mail);
     }
     return false;
+}
+
+/* All that is there now: what is told to this shard's clients next is told behind it. What comes
+ * meanwhile is left to the turns: others may send as fast as this shard reads, which then would
+ * never come to send on what it has read. */
+static void catch_up(void *owner)
+{
+    struct shard_post *post = owner;
+    const struct mail *newest = mailbox_newest(&post->inbox);
+    struct mail *mail = NULL;
+    bool last = newest == NULL;
+
+    while (!last && (mail = mailbox_take(&post->inbox)) != NULL) {
+        last = mail == newest;
+        read_mail(post, mail);
+    }
+    if (newest != NULL)
+        shard_post_flush(post); /* who sends too much hears of it now */
 }
 
 /* ---- life -------------------------------------------------------------------------------------
@@ -378,21 +476,39 @@ void shard_post_init(struct shard_post *post, struct shard_posts *all, unsigned 
         .self = self,
         .count = all->count,
         .deliver = deliver,
+        .ask = ask,
+        .nobody = nobody,
     };
     mailbox_init(&post->inbox);
     mail_sender_init(&post->sender, self);
+    clients->catch_up = catch_up;
+    clients->catch_up_owner = post;
     all->posts[self] = post;
 }
 
-/* Messages are lost as with a connection; calls may hold what is to be given back. */
+static void drop_message(const struct item_message *item)
+{
+    if (item->trace != NULL)
+        message_trace_forget(item->trace);
+    if (item->ask != NULL && shard_ask_answer(item->ask, false))
+        shard_ask_free(item->ask);
+}
+
+static void drop_call(const struct item_call *item)
+{
+    item->call.drop(item->of);
+}
+
+/* Messages are lost as with a connection; what they and calls hold is given back. */
 static void drop_items(const uint8_t *items, size_t size)
 {
     for (size_t at = 0; at < size;) {
         const struct item *item = (const struct item *)(items + at);
-        const struct item_call *call = (const struct item_call *)item;
 
-        if (item->kind == ITEM_CALL)
-            call->call.drop(call->of);
+        if (item->kind == ITEM_MESSAGE)
+            drop_message((const struct item_message *)item);
+        else if (item->kind == ITEM_CALL)
+            drop_call((const struct item_call *)item);
         at += item->size;
     }
 }
@@ -414,11 +530,21 @@ static void drop_inbox(struct mailbox *inbox)
     }
 }
 
+static void drop_spares(struct shard_spares *spares)
+{
+    struct mail *mail;
+
+    while ((mail = spare_take(spares)) != NULL)
+        heap_give(mail);
+}
+
 void shard_post_deinit(struct shard_post *post)
 {
+    post->clients->catch_up = NULL;
     for (unsigned i = 0; i < SHARDS_MAX; i++)
         drop_batch(&post->to[i].batch);
     drop_inbox(&post->inbox);
+    drop_spares(&post->spares);
     heap_give(post->queues);
     mailbox_deinit(&post->inbox);
 }

@@ -22,6 +22,7 @@
 #include "server/router_priv.h"
 
 #define SHARD_WAITING_MAX (8u << 20) /* bytes on their way to one shard: then publishers wait */
+#define SHARD_SPARES_MAX  16u        /* batches' memory that one shard keeps */
 #define SHARD_MAILS_MAX   64u        /* batches that are read in one turn */
 
 typedef void shard_call_fn(void *of);
@@ -39,6 +40,14 @@ struct shard_outgoing {
     uint64_t pushed;
 };
 
+/* Memory of batches comes back from who has read them, so that no page of it is given to the system
+ * and asked for again with each. */
+struct shard_spares {
+    _Atomic(struct mail *) back; /* pushed by others; taken over whole */
+    _Atomic unsigned count;      /* of both */
+    struct mail *mine;           /* taken over */
+};
+
 struct shard_post {
     struct mailbox inbox;
     struct mail_sender sender;
@@ -48,6 +57,7 @@ struct shard_post {
     struct router *router;
     struct clients *clients;
     struct shard_outgoing to[SHARDS_MAX];
+    struct shard_spares spares;
     uint64_t pushed;      /* a bit for each shard that batches were pushed to in this turn */
     struct bytes *queues; /* scratch */
     uint32_t queues_capacity;

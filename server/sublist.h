@@ -5,7 +5,9 @@
  * Subscriptions with the same subject text share a *filter*. A filter without wildcards is found by
  * one look-up of its text; one with wildcards also hangs in a trie of tokens. So the nearly always
  * literal or one-level inbox subjects of request-reply cost a table entry each, and a publish pays
- * for the trie only when there are wildcards at all.
+ * for the trie only when there are wildcards at all. There may be millions: a filter of one plain
+ * subscription is 28 bytes and its text in a slab, and an id in a table that grows by a page at a
+ * time, so that neither an add nor a remove takes longer the more there are.
  *
  * What matches is given as *sets*: the array of a filter's plain subscriptions of one kind, or of
  * the members of one queue group of it, also of one kind. Members of the same queue name under
@@ -32,7 +34,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "base/table.h"
+#include "base/idtable.h"
+#include "base/slab.h"
 
 struct filter;
 struct group;
@@ -52,13 +55,21 @@ struct sub {
 
 /* Of one kind, the plain subscriptions of one filter, or one queue group of it. */
 struct sub_set {
-    struct sub **subs;
-    struct sub *one; /* where subs points while there is room for one */
+    union {
+        struct sub *one;   /* while there is room for one */
+        struct sub **many; /* owned */
+    };
     uint32_t count;
     uint32_t capacity : 28;
     uint32_t kind : 3;
     uint32_t grouped : 1; /* else of the filter itself: plain, of kind 0 */
 };
+
+/* Its subscriptions: so many as `count` says, good until it changes. */
+static inline struct sub *const *sub_set_subs(const struct sub_set *set)
+{
+    return set->capacity > 1 ? set->many : &set->one;
+}
 
 /* The sets of one queue name. */
 struct match_group {
@@ -85,12 +96,6 @@ struct match_cached {
     struct match match;
 };
 
-struct token_table {
-    struct token_node **slots;
-    size_t capacity; /* 0 or a power of two */
-    size_t count;
-};
-
 /* Of lists that several threads look at. Outlives them. */
 struct sublist_guard {
     pthread_mutex_t lock; /* of all the lists that one thread owns */
@@ -105,12 +110,13 @@ typedef void sublist_changed_fn(struct sublist *list, uint32_t kind, struct byte
 
 struct sublist {
     sublist_changed_fn *changed; /* NULL: nobody wants to know */
-    struct table filters;        /* by text */
-    struct table queues;         /* names */
-    struct table groups;         /* other sets by (filter, name, kind) */
-    struct token_table tokens;
-    struct token_node *root; /* NULL while no filter has a wildcard */
-    uint64_t generation;     /* rises with every change; starts at 1 */
+    struct slab slab;            /* of all these: */
+    struct idtable filters;      /* by text */
+    struct idtable queues;       /* names */
+    struct idtable groups;       /* other sets by (filter, name, kind) */
+    struct idtable tokens;       /* of filters with wildcards, by (node before, token) */
+    struct token_node *root;     /* NULL while no filter has a wildcard */
+    uint64_t generation;         /* rises with every change; starts at 1 */
     uint64_t
         changes[SUBLIST_CHANGES]; /* by generation: hash of the filter, or 0: it has wildcards */
     uint64_t seed;
@@ -176,9 +182,8 @@ uint32_t sub_set_weight(const struct sub_set *set);
 /* Walks all sets: for (struct sublist_walk at = {0}; (set = sublist_next(list, &at)) != NULL;)
  * The list must not change meanwhile. */
 struct sublist_walk {
-    size_t at;
-    struct filter *filter;
-    struct group *group;
+    uint64_t at;
+    uint32_t group; /* the next of the same filter, 0: none */
 };
 const struct sub_set *sublist_next(const struct sublist *list, struct sublist_walk *walk);
 /* Of a set that has a subscription. */

@@ -1,11 +1,13 @@
 #include "storage/block.h"
 
 #include "base/heap.h"
+#include "base/spool.h"
 #include "storage/hash.h"
 #include "storage/le.h"
 #include "storage/paths.h"
 
-#define VERSION 1u
+#define VERSION   1u
+#define READ_STEP ((size_t)256 << 10)
 
 static const uint8_t magic[8] = {'M', 'R', 'b', 'l', 'o', 'k', '0', '1'};
 
@@ -39,8 +41,8 @@ static uint64_t header_checksum(const uint8_t at[BLOCK_HEADER])
 void block_free(struct block *block)
 {
     heap_give(block->files);
-    heap_give((void *)block->body.at);
-    heap_give((void *)block->local.at);
+    spool_destroy(block->parts[0]);
+    spool_destroy(block->parts[1]);
     *block = (struct block){};
 }
 
@@ -199,18 +201,13 @@ static enum err decode_header(const uint8_t at[BLOCK_HEADER], struct block *bloc
     return OK;
 }
 
-static enum err read_files(struct io *io, struct io_file *file, struct block *block,
-                           uint64_t files_hash)
+static enum err decode_files(struct bytes list, struct block *block, uint64_t files_hash)
 {
-    size_t size = (size_t)block->file_count * BLOCK_FILE_SIZE;
-    uint8_t *at = heap_take(size);
-    enum err err = io_read_all(io, file, BLOCK_HEADER, at, size);
-
-    if (err == OK && hash_64(bytes_of(at, size)) != files_hash)
-        err = ERR_CORRUPT;
+    if (hash_64(list) != files_hash)
+        return ERR_CORRUPT;
     block->files = heap_take(block->file_count * sizeof block->files[0]);
-    for (uint32_t i = 0; err == OK && i < block->file_count; i++) {
-        const uint8_t *entry = at + (size_t)i * BLOCK_FILE_SIZE;
+    for (uint32_t i = 0; i < block->file_count; i++) {
+        const uint8_t *entry = list.at + (size_t)i * BLOCK_FILE_SIZE;
 
         block->files[i] = (struct block_file){
             .id = le_u64(entry + FILE_ID),
@@ -219,17 +216,39 @@ static enum err read_files(struct io *io, struct io_file *file, struct block *bl
             .end = le_u64(entry + FILE_END),
         };
     }
+    return OK;
+}
+
+static enum err read_files(struct io *io, struct io_file *file, struct block *block,
+                           uint64_t files_hash)
+{
+    size_t size = (size_t)block->file_count * BLOCK_FILE_SIZE;
+    uint8_t *at = heap_take(size);
+    enum err err = io_read_all(io, file, BLOCK_HEADER, at, size);
+
+    if (err == OK)
+        err = decode_files(bytes_of(at, size), block, files_hash);
     heap_give(at);
     return err;
 }
 
+/* It may be large. */
 static enum err read_part(struct io *io, struct io_file *file, uint64_t offset, size_t size,
-                          struct bytes *part)
+                          struct spool **part)
 {
-    uint8_t *at = heap_resize(NULL, size > 0 ? size : 1);
+    size_t step = size < READ_STEP ? size : READ_STEP;
+    uint8_t *at = heap_resize(NULL, step);
+    enum err err = OK;
 
-    *part = bytes_of(at, size);
-    return io_read_all(io, file, offset, at, size);
+    *part = io_spool(io);
+    for (uint64_t end = offset + size; err == OK && offset < end; offset += step) {
+        step = end - offset < step ? (size_t)(end - offset) : step;
+        err = io_read_all(io, file, offset, at, step);
+        if (err == OK)
+            spool_add(*part, bytes_of(at, step));
+    }
+    heap_give(at);
+    return err;
 }
 
 static enum err read_body(struct io *io, struct io_file *file, struct block *block,
@@ -237,12 +256,14 @@ static enum err read_body(struct io *io, struct io_file *file, struct block *blo
 {
     uint64_t offset = BLOCK_HEADER + (uint64_t)block->file_count * BLOCK_FILE_SIZE;
     struct log_hash hash;
-    enum err err = read_part(io, file, offset, sizes->body, &block->body);
+    enum err err = read_part(io, file, offset, sizes->body, &block->parts[0]);
 
     if (err == OK)
-        err = read_part(io, file, offset + sizes->body, sizes->local, &block->local);
+        err = read_part(io, file, offset + sizes->body, sizes->local, &block->parts[1]);
     if (err != OK)
         return err;
+    block->body = spool_bytes(block->parts[0]);
+    block->local = spool_bytes(block->parts[1]);
     hash = hash_128(block->body);
     if (!hash_equal(&hash, &block->body_hash) || hash_64(block->local) != sizes->local_hash)
         return ERR_CORRUPT;
@@ -287,6 +308,30 @@ enum err block_read(struct io *io, const char *dir, uint64_t log_id, uint64_t in
     if (err != OK)
         block_free(block);
     return err;
+}
+
+enum err block_parse(struct bytes file, struct block *block)
+{
+    struct sizes sizes;
+    struct log_hash hash;
+    size_t list;
+    enum err err;
+
+    *block = (struct block){};
+    if (file.size < BLOCK_HEADER)
+        return ERR_CORRUPT;
+    err = decode_header(file.at, block, &sizes);
+    if (err != OK)
+        return err;
+    list = (size_t)block->file_count * BLOCK_FILE_SIZE;
+    if (file.size != BLOCK_HEADER + list + sizes.body + sizes.local)
+        return ERR_CORRUPT;
+    block->body = bytes_of(file.at + BLOCK_HEADER + list, (size_t)sizes.body);
+    block->local = bytes_of(file.at + BLOCK_HEADER + list + sizes.body, (size_t)sizes.local);
+    hash = hash_128(block->body);
+    if (!hash_equal(&hash, &block->body_hash) || hash_64(block->local) != sizes.local_hash)
+        return ERR_CORRUPT;
+    return decode_files(bytes_of(file.at + BLOCK_HEADER, list), block, sizes.files_hash);
 }
 
 static enum err read_piece(struct io *io, struct io_file *file, struct block *block,

@@ -31,6 +31,7 @@ struct block {
     struct bytes body;         /* equal on all replicas */
     struct bytes local;        /* this replica's own: where in its files things are */
     struct log_hash body_hash; /* reading only */
+    struct spool *parts[2];    /* where those two are; reading only */
 };
 
 /* Makes it durable under its name, in the place of one that has it; `keep`: the index of the one
@@ -41,6 +42,9 @@ enum err block_write(struct io *io, const char *dir, const struct block *block, 
 enum err block_read(struct io *io, const char *dir, uint64_t log_id, uint64_t index,
                     struct block *block);
 void block_free(struct block *block);
+/* The same of a file that is in memory, all of it. Body and local part are views of it; the list
+ * alone is the caller's: heap_give(block->files). */
+enum err block_parse(struct bytes file, struct block *block);
 /* Up to `size` bytes of a body from `offset` on, and what the header says of it (files, body and
  * local part are left out); *count: how many. The piece is not verified, the header is. */
 enum err block_read_piece(struct io *io, const char *dir, struct block *block, uint64_t offset,

@@ -33,6 +33,9 @@
     X(FORGET_DIRECTORY_SYNC, "a new segment's name is not synced")                                 \
     X(IGNORE_SYNC_ERROR, "a failed sync counts as one")                                            \
     X(RETRY_SYNC, "a failed background sync is tried again as if nothing was lost")                \
+    X(AHEAD_SYNCED, "what was written while a sync ran is durable when that sync has ended")       \
+    X(AHEAD_BELIEVED, "after a failed sync with something written ahead the next one is believed") \
+    X(AHEAD_PROVES, "a batch that is written ahead says that what is in the air was durable")      \
     X(IGNORE_WRITE_ERROR, "a failed segment write counts as done")
 
 #define FLAW_NUMBER(name, text) FLAW_NUMBER_##name,

@@ -4,29 +4,28 @@
  *     WAITING ─► (MAKING a file) ─► (ALLOCATING) ─► WRITING ─► durable
  *                                                      └─► SYNCING ─► durable
  *
- * A flight is one write: as many of the batches that wait as fit, all placed when everything before
- * them is durable, which their envelopes say (docs/formats.md, Segment). A failed write or sync
- * condemns the file and sends the flight back to WAITING once, for a new file; the second failure,
- * and any failure to make or extend a file, is `failed`: the file before is as it was, and the
- * indexes above durable are free again.
+ * A flight is a write: as many of the batches that wait as fit. A large one is synced in its
+ * segment. What is sealed while that sync is under way, if it is large, too, is written behind it,
+ * one write after the other: that is the flight `ahead`, which takes the other's place when that is
+ * durable and then has its own sync. docs/flights.md says what this may not break; envelopes say
+ * what was durable when they were placed, whatever is in the air.
+ *
+ * A failed write ends the file and a failed sync condemns it; both send both flights back to
+ * WAITING once, for a new file; the second failure, and any failure to make or extend a file, is
+ * `failed`: the file before is as it was, and the indexes above durable are free again.
  *
  * A cut may void the end of a flight, or all of it. Once it is being written it goes on to its end,
  * what counts of it is told, and the file takes no more.
  */
 #include <errno.h>
 
-#include "base/heap.h"
 #include "base/owner.h"
 #include "storage/flaws.h"
+#include "storage/flight_priv.h"
 #include "storage/memory.h"
 #include "storage/store.h"
 
 #define FLIGHT_MAX (1u << 20) /* bytes of several batches that are written together */
-
-static struct log_hash hash_at(const struct log *log, uint64_t index)
-{
-    return tail_at(&log->tail, index)->hash;
-}
 
 /* ---- what counts ------------------------------------------------------------------------------
  */
@@ -37,12 +36,15 @@ static void queue_drop(struct log_queue *queue)
         log_content_drop(queue_take(queue));
 }
 
-/* What counts of the flight waits again, before the rest; what does not is dropped. */
-static void flight_undo(struct log *log)
+static bool is_writing(const struct log_flight *flight)
 {
-    struct log_flight *flight = &log->flight;
-    struct log_queue queue = {}, behind = log->waiting;
+    return flight->segment == WITNESS_WAITING;
+}
 
+/* What counts of a flight goes to the end of `queue`; what does not is dropped. */
+static void flight_empty(struct log_flight *flight, struct log_queue *queue)
+{
+    assert(!is_writing(flight)); /* its memory is lent */
     while (flight->batches.count > 0) {
         struct log_content *content = queue_take(&flight->batches);
 
@@ -51,18 +53,50 @@ static void flight_undo(struct log *log)
             continue;
         }
         flight->kept--;
-        queue_add(&queue, content);
+        queue_add(queue, content);
     }
+    flight->segment = WITNESS_NONE;
+    store_buf_give(flight->log->store, &flight->staged);
+}
+
+/* What counts of the flights waits again, before the rest. */
+static void flight_undo(struct log *log)
+{
+    struct log_queue queue = {}, behind = log->waiting;
+
+    flight_empty(log->flight, &queue);
+    flight_empty(log->ahead, &queue);
     while (behind.count > 0)
         queue_add(&queue, queue_take(&behind));
     log->waiting = queue;
-    store_buf_give(log->store, &flight->staged);
+}
+
+static void flight_settle(struct log *log);
+
+/* What was written ahead is the flight now, its last write perhaps still under way. */
+static void flight_follow(struct log *log)
+{
+    struct log_flight *flight = log->ahead;
+
+    log->ahead = log->flight;
+    log->flight = flight;
+    flight->journal = WITNESS_NONE;
+    log->phase = LOG_WRITING;
+    if (flight->segment == WITNESS_DONE && flight->kept > 0 &&
+        store_flaw(log->store, FLAW_AHEAD_SYNCED))
+        flight_durable(log);
+    else
+        flight_settle(log);
 }
 
 /* The flight is over. What waits is sent with the turn. */
-static void flight_next(struct log *log)
+void flight_next(struct log *log)
 {
-    assert(log->flight.batches.count == 0);
+    assert(log->flight->batches.count == 0);
+    if (log->ahead->batches.count > 0) {
+        flight_follow(log);
+        return;
+    }
     log->phase = log->waiting.count > 0 || log->skip != NULL || log->renew ? LOG_WAITING : LOG_IDLE;
     if (log->phase == LOG_WAITING)
         log_send_later(log);
@@ -72,19 +106,23 @@ static void flight_next(struct log *log)
 
 void flight_cut(struct log *log, uint64_t index)
 {
+    struct log_flight *flight = log->flight, *ahead = log->ahead;
     uint64_t kept = index > log->durable ? index - log->durable : 0;
+    uint64_t kept_ahead = kept > flight->kept ? kept - flight->kept : 0;
 
-    if (kept < log->flight.kept)
-        log->flight.kept = (uint32_t)kept;
+    if (kept < flight->kept)
+        flight->kept = (uint32_t)kept;
+    if (kept_ahead < ahead->kept)
+        ahead->kept = (uint32_t)kept_ahead;
 }
 
 void flight_look(struct log *log)
 {
     if (log->phase != LOG_WAITING)
         return;
-    if (log->flight.kept < log->flight.batches.count)
+    if (log->flight->kept < log->flight->batches.count)
         flight_undo(log);
-    if (log->waiting.count == 0 && log->flight.batches.count == 0 && log->skip == NULL &&
+    if (log->waiting.count == 0 && log->flight->batches.count == 0 && log->skip == NULL &&
         !log->renew)
         log->phase = LOG_IDLE;
 }
@@ -94,7 +132,8 @@ void flight_drop(struct log *log)
     log->skip = NULL;
     log->renew = false;
     queue_drop(&log->waiting);
-    log->flight.kept = 0;
+    log->flight->kept = 0;
+    log->ahead->kept = 0;
     log->appended = log->durable;
     tail_cut(&log->tail, log->durable);
     flight_look(log);
@@ -108,7 +147,7 @@ void flight_drop(struct log *log)
  * stands. The owner may close or cut the log meanwhile. */
 static uint64_t tell_next(struct log *log, uint64_t position)
 {
-    struct log_flight *flight = &log->flight;
+    struct log_flight *flight = log->flight;
     struct log_content *content = flight->batches.first;
     uint64_t place = (uint64_t)(log->file_count - 1) << 32 | position;
     struct bytes bytes = log_content_bytes(content);
@@ -140,7 +179,7 @@ static uint64_t tell_next(struct log *log, uint64_t position)
 
 void flight_durable(struct log *log)
 {
-    struct log_flight *flight = &log->flight;
+    struct log_flight *flight = log->flight;
     struct log_file *file = log->active;
     uint64_t position = flight->position;
 
@@ -159,6 +198,7 @@ void flight_durable(struct log *log)
         file->ended = true; /* what stands behind its end was cut */
         queue_drop(&flight->batches);
     }
+    flight->segment = WITNESS_NONE;
     store_buf_give(log->store, &flight->staged);
     flight_next(log);
     log_check(log);
@@ -167,18 +207,21 @@ void flight_durable(struct log *log)
 /* A cut took all of it back. */
 static void flight_void(struct log *log)
 {
+    struct log_queue none = {};
+
     journal_cover_drop(log->store->journal, &log->active->cover);
     if (!store_flaw(log->store, FLAW_CUT_IN_PLACE))
         log->active->ended = true;
-    flight_undo(log);
+    flight_empty(log->flight, &none);
     flight_next(log);
     log_check(log);
 }
 
 /* Nothing above `durable` ever happened. */
-static void flight_failed(struct log *log, enum err err)
+void flight_failed(struct log *log, enum err err)
 {
-    log->flight.kept = 0;
+    log->flight->kept = 0;
+    log->ahead->kept = 0;
     flight_undo(log);
     queue_drop(&log->waiting);
     log->appended = log->durable;
@@ -189,12 +232,21 @@ static void flight_failed(struct log *log, enum err err)
         log->events.failed(log->owner, err);
 }
 
-/* The flight could not be made durable where it was written: that file ends before it. */
+/*
+ * The flight could not be made durable where it was written: that file ends before it. What was
+ * written ahead goes with it, whatever its own sync would say: the failed one may have been told of
+ * its pages, too, and the kernel tells once.
+ */
 static void flight_retry(struct log *log, enum err err)
 {
     struct log_file *file = log->active;
-    bool counts = log->flight.kept > 0;
+    bool counts = log->flight->kept > 0;
 
+    if (is_writing(log->ahead)) { /* when that has ended */
+        log->flight->segment = WITNESS_FAILED;
+        log->flight->err = err;
+        return;
+    }
     journal_cover_drop(log->store->journal, &file->cover);
     store_note_doubt(log->store, log->id);
     if (store_flaw(log->store, FLAW_REUSE_POSITION)) {
@@ -202,7 +254,7 @@ static void flight_retry(struct log *log, enum err err)
         flight_failed(log, err);
         return;
     }
-    file->condemned = true;
+    file->ended = true; /* what it has may be synced, unless that is what failed */
     if (log->closed || (counts && log->retried)) {
         flight_failed(log, err);
         return;
@@ -226,21 +278,27 @@ static void flight_sync(struct log *log)
         flight_retry(log, ERR_IO);
         return;
     }
-    log->flight.syncing = !file->syncing;
-    if (log->flight.syncing)
+    log->flight->syncing = !file->syncing;
+    if (log->flight->syncing)
         log_file_sync(file, false);
+    flight_look_ahead(log);
 }
 
 void log_sync_ended(struct log *log, struct log_file *file, bool background, bool synced)
 {
     if (log->phase != LOG_SYNCING || file != log->active)
         return;
-    assert(log->flight.syncing == !background);
+    assert(log->flight->syncing == !background);
+    if (!synced && log->ahead->kept > 0 && store_flaw(log->store, FLAW_AHEAD_BELIEVED)) {
+        file->condemned = false;
+        flight_sync(log);
+        return;
+    }
     if (!synced)
         flight_retry(log, ERR_IO);
-    else if (log->flight.kept == 0)
+    else if (log->flight->kept == 0)
         flight_void(log);
-    else if (log->flight.syncing)
+    else if (log->flight->syncing)
         flight_durable(log);
     else
         flight_sync(log); /* that one began before the flight was written */
@@ -249,7 +307,7 @@ void log_sync_ended(struct log *log, struct log_file *file, bool background, boo
 /* Both witnesses have said what they have to say. */
 static void flight_settle(struct log *log)
 {
-    struct log_flight *flight = &log->flight;
+    struct log_flight *flight = log->flight;
 
     if (flight->segment == WITNESS_WAITING || flight->journal == WITNESS_WAITING)
         return;
@@ -269,46 +327,73 @@ static void journal_done(struct journal_wait *wait, bool durable)
     struct log *log = owner_of(wait, struct log, wait);
 
     assert(log->phase == LOG_WRITING);
-    assert(log->flight.journal == WITNESS_WAITING);
+    assert(log->flight->journal == WITNESS_WAITING);
 
-    log->flight.journal = durable ? WITNESS_DONE : WITNESS_FAILED;
+    log->flight->journal = durable ? WITNESS_DONE : WITNESS_FAILED;
     if (!durable)
         journal_cover_drop(log->store->journal, &log->active->cover);
     flight_settle(log);
 }
 
-static void write_rest(struct log *log)
+/* A write ahead has ended: it waits for the flight before it. */
+static void ahead_settle(struct log *log)
 {
-    struct log_flight *flight = &log->flight;
-
-    io_write(log->store->io, &log->write, log->active->file, flight->position + flight->written,
-             bytes_skip(flight->bytes, flight->written));
+    if (log->flight->segment == WITNESS_FAILED)
+        flight_retry(log, log->flight->err);
+    else
+        flight_look_ahead(log);
 }
 
-static void write_ended(struct log *log, int64_t result)
+static void write_rest(struct log_flight *flight)
 {
-    struct log_flight *flight = &log->flight;
+    struct log *log = flight->log;
+
+    io_write(log->store->io, &flight->write, log->active->file,
+             flight->fresh_position + flight->written, bytes_skip(flight->bytes, flight->written));
+}
+
+static void write_ended(struct log_flight *flight, int64_t result)
+{
+    struct log *log = flight->log;
 
     if (result <= 0 && !store_flaw(log->store, FLAW_IGNORE_WRITE_ERROR)) {
         flight->segment = WITNESS_FAILED;
         flight->err = result < 0 ? err_of_errno((int)-result) : ERR_IO;
+    } else {
+        flight->written += result > 0 ? (size_t)result : flight->bytes.size - flight->written;
+        if (flight->written < flight->bytes.size) {
+            write_rest(flight);
+            return;
+        }
+        flight->segment = WITNESS_DONE;
+    }
+    store_buf_give(log->store, &flight->staged);
+    if (flight == log->flight)
         flight_settle(log);
-        return;
-    }
-    flight->written += result > 0 ? (size_t)result : flight->bytes.size - flight->written;
-    if (flight->written < flight->bytes.size) {
-        write_rest(log);
-        return;
-    }
-    flight->segment = WITNESS_DONE;
-    flight_settle(log);
+    else
+        ahead_settle(log);
 }
 
 /* ---- placing --------------------------------------------------------------------------------- */
 
+/* Its fresh batches. */
+static void write_fresh(struct log_flight *flight)
+{
+    struct log_file *file = flight->log->active;
+
+    assert(flight->fresh_position >= file->placed); /* a position is written once */
+    assert(flight->end == flight->fresh_position + flight->bytes.size);
+    assert(flight->end <= file->allocated);
+    file->placed = flight->end;
+    flight->written = 0;
+    flight->segment = WITNESS_WAITING;
+    flight->journal = WITNESS_NONE;
+    write_rest(flight);
+}
+
 static void flight_write(struct log *log)
 {
-    struct log_flight *flight = &log->flight;
+    struct log_flight *flight = log->flight;
     struct log_file *file = log->active;
     struct journal_entry entry = {
         .log_id = log->id,
@@ -318,18 +403,12 @@ static void flight_write(struct log *log)
         .bytes = flight->bytes,
     };
 
-    assert(flight->position >= file->placed); /* a position is written once */
-    file->placed = flight->position + flight->bytes.size;
-
     log->phase = LOG_WRITING;
-    flight->written = 0;
-    flight->segment = WITNESS_WAITING;
-    flight->journal = WITNESS_NONE;
+    write_fresh(flight);
     log->wait.cover = &file->cover;
     if (entry.bytes.size <= log->store->options.journal_batch_max &&
         journal_add(log->store->journal, &entry, &log->wait))
         flight->journal = WITNESS_WAITING;
-    write_rest(log);
 }
 
 uint32_t flight_place(struct log *log, const struct log_content *content, uint8_t *at,
@@ -343,18 +422,20 @@ uint32_t flight_place(struct log *log, const struct log_content *content, uint8_
         .hash = content->hash,
     };
 
+    if (log->phase == LOG_SYNCING && store_flaw(log->store, FLAW_AHEAD_PROVES))
+        envelope.durable += log->flight->kept;
     batch_place(at, content->size, &envelope);
     return envelope.size;
 }
 
-static void stage(struct log *log)
+static void stage(struct log_flight *flight)
 {
-    struct log_flight *flight = &log->flight;
+    struct log *log = flight->log;
     struct buf *staged = &flight->staged;
 
     *staged = store_buf_take(log->store);
-    for (struct log_content *c = flight->batches.first; c != NULL; c = c->next) {
-        uint64_t position = flight->position + staged->size;
+    for (struct log_content *c = flight->fresh; c != NULL; c = c->next) {
+        uint64_t position = flight->fresh_position + staged->size;
         uint8_t *at = buf_reserve(staged, batch_size(c->size, position));
 
         assert(at != NULL); /* FLIGHT_MAX is far below a batch's limit */
@@ -364,55 +445,114 @@ static void stage(struct log *log)
     flight->bytes = buf_bytes(staged);
 }
 
-static uint64_t file_size_max(const struct log *log)
+uint64_t flight_file_max(const struct log *log)
 {
     return log->memory ? MEMORY_FILE_SIZE : log->store->options.segment_size;
 }
 
-/* Whether the next one that waits may fly with `size` bytes that do already. */
-static bool fits(const struct log *log, uint64_t size)
+/* Whether the next one that waits may stand at `position`, below `limit`. */
+static bool fits(const struct log *log, uint64_t position, uint64_t limit)
 {
     const struct log_content *next = log->waiting.first;
-    uint64_t position = log->flight.position + size;
 
-    if (next == NULL)
-        return false;
-    size += batch_size(next->size, position);
-    return size <= FLIGHT_MAX && log->flight.position + size <= file_size_max(log);
+    return next != NULL && position + batch_size(next->size, position) <= limit;
+}
+
+/* What waits and goes into one write, below `limit`, and the first of it in any case. */
+static void take_fresh(struct log_flight *flight, uint64_t limit)
+{
+    struct log *log = flight->log;
+
+    flight->fresh = log->waiting.first;
+    flight->fresh_position = flight->end;
+    if (limit > flight->end + FLIGHT_MAX)
+        limit = flight->end + FLIGHT_MAX;
+    do {
+        struct log_content *content = queue_take(&log->waiting);
+
+        flight->end += batch_size(content->size, flight->end);
+        queue_add(&flight->batches, content);
+        flight->kept++;
+    } while (fits(log, flight->end, limit));
 }
 
 void flight_take(struct log *log)
 {
-    struct log_flight *flight = &log->flight;
-    uint64_t size = 0;
+    struct log_flight *flight = log->flight;
 
     flight->position = log->active->end;
-    do {
-        struct log_content *content = queue_take(&log->waiting);
-
-        size += batch_size(content->size, flight->position + size);
-        queue_add(&flight->batches, content);
-        flight->kept++;
-    } while (fits(log, size));
+    flight->end = flight->position;
+    take_fresh(flight, flight_file_max(log));
 }
 
-/* Takes from what waits and gives it its place in the file. */
+/* Gives the fresh ones their places in the file. */
+static void place_fresh(struct log_flight *flight)
+{
+    struct log_content *first = flight->fresh;
+
+    if (first->next != NULL)
+        stage(flight);
+    else
+        flight->bytes = bytes_of(
+            first->at, flight_place(flight->log, first, first->at, flight->fresh_position));
+}
+
 static void flight_form(struct log *log)
 {
-    struct log_flight *flight = &log->flight;
-    const struct log_content *first = log->waiting.first;
-
     flight_take(log);
-    flight->begun_ns = io_now(log->store->io);
-    if (flight->batches.count > 1) {
-        stage(log);
+    log->flight->begun_ns = io_now(log->store->io);
+    place_fresh(log->flight);
+}
+
+/* ---- ahead ------------------------------------------------------------------------------------
+ */
+
+/* Where the next batch would stand that is written ahead; 0: none is now. */
+static uint64_t position_ahead(const struct log *log)
+{
+    const struct log_flight *flight = log->flight, *ahead = log->ahead;
+    const struct log_file *file = log->active;
+
+    if (log->phase != LOG_SYNCING || flight->segment == WITNESS_FAILED || file->condemned)
+        return 0;
+    if (ahead->segment == WITNESS_WAITING || ahead->segment == WITNESS_FAILED)
+        return 0;
+    if (log->closed || log->rolls || log->renew || log->skip != NULL || file->ended)
+        return 0;
+    if (flight->kept < flight->batches.count || ahead->kept < ahead->batches.count)
+        return 0; /* cut: the file ends */
+    return ahead->batches.count > 0 ? ahead->end : flight->end;
+}
+
+/* Nothing is allocated while a sync is under way. */
+static uint64_t limit_ahead(const struct log *log)
+{
+    uint64_t limit = flight_file_max(log);
+
+    return limit < log->active->allocated ? limit : log->active->allocated;
+}
+
+void flight_look_ahead(struct log *log)
+{
+    struct log_flight *ahead = log->ahead;
+    uint64_t position = position_ahead(log);
+
+    if (position == 0 || log->waiting.bytes < log->store->options.ahead_min)
         return;
+    if (!fits(log, position, limit_ahead(log)))
+        return; /* nor what is behind it: order */
+    if (ahead->batches.count == 0) {
+        ahead->position = log->flight->end;
+        ahead->end = ahead->position;
+        ahead->begun_ns = io_now(log->store->io);
     }
-    flight->bytes = bytes_of(first->at, flight_place(log, first, first->at, flight->position));
+    take_fresh(ahead, limit_ahead(log));
+    place_fresh(ahead);
+    write_fresh(ahead);
 }
 
 /* The disk is full: true: what waits does so until some of what is kept is given. */
-static bool space_wanted(struct log *log, enum err err)
+bool flight_wants_space(struct log *log, enum err err)
 {
     if (err != ERR_NO_SPACE || !reserve_give(&log->store->reserve))
         return false;
@@ -424,7 +564,7 @@ static bool space_wanted(struct log *log, enum err err)
 
 static void allocate_ended(struct log *log, int64_t result)
 {
-    struct log_flight *flight = &log->flight;
+    struct log_flight *flight = log->flight;
 
     if (log->closed) {
         flight_failed(log, ERR_CLOSED);
@@ -439,7 +579,7 @@ static void allocate_ended(struct log *log, int64_t result)
     if (result < 0 && log->appended > log->durable) {
         enum err err = err_of_errno((int)-result);
 
-        if (!space_wanted(log, err))
+        if (!flight_wants_space(log, err))
             flight_failed(log, err); /* nothing was written */
         return;
     }
@@ -448,179 +588,55 @@ static void allocate_ended(struct log *log, int64_t result)
     flight_look(log);
 }
 
+bool flight_is_large(const struct log *log)
+{
+    switch (log->phase) {
+    case LOG_MAKING:
+    case LOG_ALLOCATING:
+        return log->waiting.bytes + log->flight->batches.bytes >
+               log->store->options.journal_batch_max;
+    case LOG_WRITING: return log->flight->journal == WITNESS_NONE;
+    case LOG_SYNCING: return true;
+    case LOG_IDLE:
+    case LOG_WAITING:
+    case LOG_TELLING: return false;
+    }
+    return false;
+}
+
 static void op_done(struct io_op *op, int64_t result)
 {
-    struct log *log = owner_of(op, struct log, write);
+    struct log_flight *flight = owner_of(op, struct log_flight, write);
 
-    if (log->phase == LOG_ALLOCATING)
-        allocate_ended(log, result);
+    if (flight->log->phase == LOG_ALLOCATING)
+        allocate_ended(flight->log, result);
     else
-        write_ended(log, result);
+        write_ended(flight, result);
 }
 
 static void flight_allocate(struct log *log)
 {
-    struct log_flight *flight = &log->flight;
+    struct log_flight *flight = log->flight;
     struct log_file *file = log->active;
-    uint64_t need = flight->position + flight->bytes.size;
+    uint64_t need = flight->end;
 
     log->phase = LOG_ALLOCATING;
     flight->space = segment_space(file->allocated, need, log->store->options.segment_size);
     if (log->store->reserve.scarce) /* not more than is written */
         flight->space = segment_space(need, need, need);
-    io_fallocate(log->store->io, &log->write, file->file, file->allocated,
+    io_fallocate(log->store->io, &flight->write, file->file, file->allocated,
                  flight->space - file->allocated);
 }
 
-/* ---- new files ------------------------------------------------------------------------------- */
-
-static void make_run(struct io_work *work, struct io *io)
-{
-    segment_make(owner_of(work, struct segment_make, work), io);
-}
-
-/* The new file becomes the one that is written, unless a cut came below what its header names. */
-static void take_file(struct log *log, const struct segment_make *make)
-{
-    struct log_file *file = log_file_create(log, make->file, NULL, make->header.file_id);
-
-    file->allocated = make->space;
-    file->base = make->header.base;
-    file->ended = log->durable < make->header.last_index;
-    if (make->trim != NULL)
-        log->active->allocated = make->trim_size;
-    log_add_file(log, file);
-    log->active = file;
-    log->rolls = false;
-    log->renew = false;
-}
-
-/* The new file is there, or not; `base`: what it was made for. */
-void flight_skipped(struct log *log, uint64_t base, enum err err)
-{
-    struct log_skip_op *op = log->skip;
-
-    log->skip = NULL;
-    if (err == OK) {
-        assert(base == op->index);
-        places_miss(&log->places, log->durable + 1, PLACES_GONE);
-        tail_lose(&log->tail, op->index, (struct tail_entry){.hash = op->hash, .term = op->term});
-        log->durable = op->index;
-        log->appended = op->index;
-    }
-    flight_next(log);
-    log_check(log);
-    op->done(op, err);
-}
-
-static void make_done(struct io_work *work)
-{
-    struct segment_make *make = owner_of(work, struct segment_make, work);
-    struct log *log = make->log;
-    enum err err = make->err;
-    uint64_t base = make->header.base;
-    bool skips = base > make->header.last_index; /* else it was begun before that was asked for */
-
-    assert(log->phase == LOG_MAKING);
-    assert(log->store->makes > 0);
-    log->store->makes--;
-
-    if (err == OK)
-        take_file(log, make);
-    log->make = NULL;
-    heap_give(make);
-    if (err != OK)
-        log->renew = false; /* who wants it asks again */
-
-    if (log->closed) {
-        flight_failed(log, ERR_CLOSED);
-        return;
-    }
-    if (log->skip != NULL && skips) {
-        flight_skipped(log, base, err);
-        return;
-    }
-    if (err != OK && log->waiting.count > 0) {
-        if (log->skip != NULL || !space_wanted(log, err))
-            flight_failed(log, err);
-        return;
-    }
-    flight_next(log);
-}
-
-/* What the new file is to hold at once. */
-static uint64_t first_need(const struct log *log)
-{
-    const struct log_content *first = log->waiting.first;
-
-    return SEGMENT_HEADER + (first != NULL ? batch_size(first->size, SEGMENT_HEADER) : 0);
-}
-
-static void make_start(struct log *log)
-{
-    struct store *store = log->store;
-    struct segment_make *make = HEAP_NEW(struct segment_make);
-    struct log_file *active = log->active;
-
-    make->work.run = make_run;
-    make->work.done = make_done;
-    make->store = store;
-    make->log = log;
-    make->header = (struct segment_header){
-        .log_id = log->id,
-        .file_id = store_file_id(store),
-        .predecessor = log->file_count > 0 ? log->files[log->file_count - 1]->id : 0,
-        .last_index = log->durable,
-        .last_hash = hash_at(log, log->durable),
-        .base = log->durable,
-        .base_hash = hash_at(log, log->durable),
-    };
-    memcpy(make->header.incarnation, log->incarnation, 16);
-    if (log->skip != NULL) {
-        make->header.base = log->skip->index;
-        make->header.base_hash = log->skip->hash;
-    }
-    make->space = segment_space(0, first_need(log), store->options.segment_size);
-    if (active != NULL && !active->condemned && active->end < active->allocated) {
-        make->trim = active->file;
-        make->trim_size = active->end;
-    }
-
-    /* From here on a header on the disk may say that this file ends here: nothing more goes to it,
-     * even if the new one cannot be made. */
-    if (active != NULL && !store_flaw(store, FLAW_GO_ON_AFTER_FAILED_MAKE))
-        active->ended = true;
-    store->makes++;
-    log->make = make;
-    log->phase = LOG_MAKING;
-    io_work(store->io, &make->work);
-}
-
-bool flight_needs_file(const struct log *log)
-{
-    const struct log_file *file = log->active;
-
-    if (file == NULL || file->condemned || file->ended || log->skip != NULL || log->renew)
-        return true;
-    if (log->rolls && file->first != 0)
-        return true;
-    return file->end > SEGMENT_HEADER &&
-           file->end + batch_size(log->waiting.first->size, file->end) > file_size_max(log);
-}
-
-void log_renew(struct log *log)
-{
-    assert(log->phase == LOG_IDLE);
-    assert(log->renew);
-    log->phase = LOG_WAITING;
-    log_send_later(log);
-}
+/* ---- sending ----------------------------------------------------------------------------------
+ */
 
 /* What is placed already had to wait for its space. */
 void log_send(struct log *log)
 {
-    struct log_flight *flight = &log->flight;
+    struct log_flight *flight = log->flight;
 
+    flight_look_ahead(log);
     if (log->phase != LOG_WAITING)
         return; /* closed or cut meanwhile */
     if (flight->batches.count > 0 && log->active->condemned)
@@ -628,14 +644,14 @@ void log_send(struct log *log)
     if (flight->batches.count == 0) {
         if (flight_needs_file(log)) {
             if (log->store->makes < STORE_MAKES_MAX)
-                make_start(log);
+                flight_make_file(log);
             else
                 log_send_later(log); /* one that ends makes the turn that tries again */
             return;
         }
         flight_form(log);
     }
-    if (flight->position + flight->bytes.size > log->active->allocated)
+    if (flight->end > log->active->allocated)
         flight_allocate(log);
     else
         flight_write(log);
@@ -646,6 +662,11 @@ void log_send(struct log *log)
 
 void flight_init(struct log *log)
 {
-    log->write.done = op_done;
+    for (unsigned i = 0; i < 2; i++) {
+        log->flights[i].log = log;
+        log->flights[i].write.done = op_done;
+    }
+    log->flight = &log->flights[0];
+    log->ahead = &log->flights[1];
     log->wait.done = journal_done;
 }

@@ -15,6 +15,7 @@ struct index *index_create(uint64_t seed)
 void index_use(struct index *index, struct scratch *scratch, unsigned bits)
 {
     index_blocks_use(&index->blocks, scratch, bits);
+    index_subjects_use(&index->subjects, scratch, bits);
 }
 
 void index_flaw(struct index *index, unsigned flaws)
@@ -41,30 +42,32 @@ void index_fill(const struct index *index, uint64_t sequence, const struct index
         .place = slot->place,
         .record_size = slot->record_size,
         .stored_size = slot->stored_size,
-        .subject = index_name_text(index->subjects.names[slot->subject]),
+        .subject = index_subjects_text(&index->subjects, slot->subject),
     };
 }
 
 /* ---- adding ------------------------------------------------------------------------------------
  */
 
-static void link_newest(struct index *index, struct index_name *name, uint64_t sequence)
+/* The id of the next message's subject. */
+static uint32_t name_it(struct index *index, struct bytes subject)
 {
-    if (name->count == 0)
-        name->first = sequence;
-    else
-        index_blocks_set_after(&index->blocks, name->last, sequence);
-    name->last = sequence;
-    name->count++;
+    uint32_t guess;
+
+    if (index->guess < index->guess_count) {
+        guess = index->guesses[index->guess++];
+        if (index_subjects_is(&index->subjects, guess, subject))
+            return guess;
+    }
+    return index_subjects_intern(&index->subjects, subject);
 }
 
 void index_add(struct index *index, const struct index_entry *entry)
 {
-    index_subjects_release(&index->subjects);
-    index_add_named(index, entry, index_subjects_intern(&index->subjects, entry->subject));
+    index_add_named(index, entry, name_it(index, entry->subject));
 }
 
-void index_add_named(struct index *index, const struct index_entry *entry, struct index_name *name)
+void index_add_named(struct index *index, const struct index_entry *entry, uint32_t subject)
 {
     struct index_slot *slot;
 
@@ -75,9 +78,10 @@ void index_add_named(struct index *index, const struct index_entry *entry, struc
     slot->place = entry->place;
     slot->record_size = entry->record_size;
     slot->stored_size = entry->stored_size;
-    slot->subject = name->id;
-    slot->before = name->count == 0 ? 0 : name->last;
-    link_newest(index, name, entry->sequence);
+    slot->subject = subject;
+    slot->before = index_names_newest(&index->subjects.names, subject, entry->sequence);
+    if (slot->before != 0)
+        index_blocks_set_after(&index->blocks, slot->before, entry->sequence);
 
     index->count++;
     index->bytes += entry->stored_size;
@@ -89,7 +93,7 @@ bool index_expects(const struct index *index)
     return index->subjects.count >= EXPECT_SUBJECTS;
 }
 
-void index_expect(const struct index *index, const struct bytes *subjects, size_t count)
+void index_expect(struct index *index, const struct bytes *subjects, size_t count)
 {
     uint64_t hashes[INDEX_EXPECT_MAX];
 
@@ -97,12 +101,12 @@ void index_expect(const struct index *index, const struct bytes *subjects, size_
     for (size_t i = 0; i < count; i++)
         hashes[i] = index_subjects_hash(&index->subjects, subjects[i]);
     for (size_t i = 0; i < count; i++)
-        index_subjects_fetch_place(&index->subjects, hashes[i]);
-    for (size_t i = 0; i < count; i++)
-        index_subjects_fetch_name(&index->subjects, hashes[i]);
+        index->guesses[i] = index_subjects_guess(&index->subjects, hashes[i]);
     for (size_t i = 0; i < count; i++)
         index_blocks_prefetch(&index->blocks,
-                              index_subjects_guess_last(&index->subjects, hashes[i]));
+                              index_subjects_guess_last(&index->subjects, index->guesses[i]));
+    index->guess = 0;
+    index->guess_count = (uint32_t)count;
 }
 
 void index_move(struct index *index, uint64_t sequence, log_place place)
@@ -134,11 +138,10 @@ static void unlink_slot(struct index *index, struct index_name *name, uint64_t s
 bool index_remove(struct index *index, uint64_t sequence, struct index_entry *removed)
 {
     struct index_slot slot;
-    struct index_name *name;
+    struct index_name name;
 
     if (!index_blocks_get(&index->blocks, sequence, &slot))
         return false;
-    index_subjects_release(&index->subjects);
     if (index->capture != NULL)
         index_capture_touch(index->capture, sequence);
     if (removed != NULL)
@@ -148,22 +151,44 @@ bool index_remove(struct index *index, uint64_t sequence, struct index_entry *re
     assert(index->bytes >= slot.stored_size);
     index->count--;
     index->bytes -= slot.stored_size;
-    name = index->subjects.names[slot.subject];
-    unlink_slot(index, name, sequence, &slot);
+    index_names_read(&index->subjects.names, slot.subject, &name);
+    unlink_slot(index, &name, sequence, &slot);
+    index_names_write(&index->subjects.names, &name);
     index_blocks_remove(&index->blocks, sequence);
-    if (name->count == 0)
-        index_subjects_retire(&index->subjects, name);
+    if (name.count == 0) {
+        struct bytes subject = index_subjects_retire(&index->subjects, slot.subject);
+
+        if (removed != NULL)
+            removed->subject = subject;
+    }
     return true;
+}
+
+/* It begins anew, as it was used; a capture goes on with what there was. */
+static void leave_to_capture(struct index *index)
+{
+    struct index *gone = HEAP_NEW(struct index);
+
+    *gone = *index;
+    index_blocks_init(&index->blocks, gone->subjects.seed);
+    index_subjects_init(&index->subjects, gone->subjects.seed);
+    index_use(index, gone->blocks.scratch, gone->blocks.bits);
+    index->blocks.step_lost = gone->blocks.step_lost;
+    index->blocks.before_lost = gone->blocks.before_lost;
+    index->capture = NULL;
+    index_capture_keep(gone->capture, gone);
 }
 
 static uint64_t clear(struct index *index)
 {
     uint64_t count = index->count;
 
-    if (index->capture != NULL)
-        index_capture_rest(index->capture);
-    index_blocks_deinit(&index->blocks);
-    index_subjects_clear(&index->subjects);
+    if (index->capture != NULL) {
+        leave_to_capture(index);
+    } else {
+        index_blocks_deinit(&index->blocks);
+        index_subjects_clear(&index->subjects);
+    }
     index->count = 0;
     index->bytes = 0;
     return count;
@@ -173,14 +198,14 @@ uint64_t index_purge(struct index *index, const struct index_filter *filter, uin
                      void (*removed)(void *context, const struct index_entry *entry), void *context)
 {
     struct index_name_walk walk;
-    struct index_name *name;
+    const struct index_name *name;
     uint64_t count = 0;
 
     if (removed == NULL && index_filter_all(filter) && below > index_last(index))
         return clear(index);
     index_names_begin(&walk, index, filter);
     while ((name = index_names_next(&walk)) != NULL) {
-        uint64_t left = name->count; /* the name itself goes with its last message */
+        uint64_t left = name->count;
 
         for (uint64_t sequence = name->first; left > 0 && sequence < below; left--, count++) {
             struct index_entry entry;
@@ -236,7 +261,7 @@ bool index_get(const struct index *index, uint64_t sequence, struct index_entry 
         .place = stored.place,
         .record_size = stored.record_size,
         .stored_size = stored.stored_size,
-        .subject = index_name_text(index->subjects.names[stored.subject]),
+        .subject = index_subjects_text(&index->subjects, stored.subject),
     };
     return true;
 }
@@ -255,12 +280,14 @@ bool index_place(const struct index *index, uint64_t sequence, log_place *place,
 
 void index_subject(const struct index *index, struct bytes subject, struct index_subject *out)
 {
-    const struct index_name *name = index_subjects_find(&index->subjects, subject);
+    uint32_t id = index_subjects_find(&index->subjects, subject);
+    struct index_name name;
 
     *out = (struct index_subject){0};
-    if (name != NULL)
-        *out =
-            (struct index_subject){.count = name->count, .first = name->first, .last = name->last};
+    if (id == INDEX_SUBJECT_NONE)
+        return;
+    index_names_read(&index->subjects.names, id, &name);
+    *out = (struct index_subject){.count = name.count, .first = name.first, .last = name.last};
 }
 
 bool index_is_last(const struct index *index, uint64_t sequence, uint64_t up_to)
@@ -285,6 +312,6 @@ void index_subjects(const struct index *index, const struct index_filter *filter
         struct index_subject counts = {
             .count = name->count, .first = name->first, .last = name->last};
 
-        found(context, index_name_text(name), &counts);
+        found(context, index_subjects_text(&index->subjects, name->id), &counts);
     }
 }

@@ -4,9 +4,9 @@
  * order.
  *
  * With scratch memory (index_use) a message costs 5 bytes of memory and 32 of disk, else 48 bytes
- * of memory; a subject 40 to 80 and its text: docs/index.md. Callers must not assume that an answer
- * is cheap: the comment says what it costs. "Matching" subjects of a wildcard filter are found by
- * trying all subjects, those of a literal one by one look-up.
+ * of memory; a subject 35, without scratch memory its text, too: docs/index.md. Callers must not
+ * assume that an answer is cheap: the comment says what it costs. "Matching" subjects of a wildcard
+ * filter are found by trying all subjects, those of a literal one by one look-up.
  */
 #ifndef STORAGE_INDEX_H
 #define STORAGE_INDEX_H
@@ -46,10 +46,10 @@ void index_flaw(struct index *index, unsigned flaws);
 
 /* entry->sequence > every sequence ever added. The subject is copied (interned). */
 void index_add(struct index *index, const struct index_entry *entry);
-/* A hint: messages of these subjects, at most INDEX_EXPECT_MAX, are about to be added. With many
- * subjects each look-up waits for memory several times; so all wait together. */
+/* A hint: messages of these subjects, at most INDEX_EXPECT_MAX, are about to be added, in this
+ * order. With many subjects each look-up waits for memory several times; so all wait together. */
 #define INDEX_EXPECT_MAX 32u
-void index_expect(const struct index *index, const struct bytes *subjects, size_t count);
+void index_expect(struct index *index, const struct bytes *subjects, size_t count);
 /* Is that worth the caller's while? */
 bool index_expects(const struct index *index);
 /* It stands there from now on. It is in the index (asserted). */

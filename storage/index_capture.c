@@ -14,10 +14,12 @@
 
 static_assert(NAMES >= 2 * PIECE_SPAN, "it is never more than half full");
 
-/* One range, taken down before its turn. */
+/* One range, taken down before its turn: in scratch memory, if there is any and it takes that. */
 struct piece {
     uint64_t number;
-    struct buf messages, places;
+    uint32_t messages, places; /* bytes of each, one behind the other */
+    const uint8_t *at;
+    bool cold;
 };
 
 struct piece_name {
@@ -27,6 +29,7 @@ struct piece_name {
 
 struct index_capture {
     struct index *index;
+    bool own;             /* it was emptied, and this is what it had */
     uint64_t next;        /* number of the lowest range that is still to be taken in order */
     uint64_t last;        /* highest sequence that belongs to it; 0: nothing does */
     struct buf *messages; /* of the ranges below `next` */
@@ -49,10 +52,12 @@ struct index_capture *index_capture_begin(struct index *index, struct buf *piece
     return capture;
 }
 
-static void piece_free(struct piece *piece)
+static void piece_free(const struct index_capture *capture, struct piece *piece)
 {
-    buf_deinit(&piece->messages);
-    buf_deinit(&piece->places);
+    if (piece->cold)
+        scratch_give(capture->index->blocks.scratch, piece->at, piece->messages + piece->places);
+    else
+        heap_give((void *)piece->at);
     heap_give(piece);
 }
 
@@ -60,9 +65,11 @@ void index_capture_end(struct index_capture *capture)
 {
     capture->index->capture = NULL;
     for (size_t i = capture->early_at; i < capture->early_count; i++)
-        piece_free(capture->early[i]);
+        piece_free(capture, capture->early[i]);
     heap_give(capture->early);
     buf_deinit(&capture->places);
+    if (capture->own)
+        index_destroy(capture->index);
     heap_give(capture);
 }
 
@@ -94,7 +101,7 @@ static void add_message(struct index_capture *capture, struct coder *coder, uint
                         const struct index_slot *slot, struct buf *out)
 {
     uint32_t number = name_number(capture, coder, slot->subject);
-    struct bytes subject = index_name_text(capture->index->subjects.names[slot->subject]);
+    struct bytes subject = index_subjects_text(&capture->index->subjects, slot->subject);
     uint8_t *begin = buf_reserve(out, MESSAGE_MAX + (number == 0 ? subject.size : 0)), *at = begin;
 
     at = varint_write(at, sequence - coder->sequence);
@@ -184,16 +191,34 @@ static struct piece *early_add(struct index_capture *capture, size_t place, uint
     capture->early[place] = piece;
     capture->early_count++;
     piece->number = number;
-    buf_init(&piece->messages, SIZE_MAX);
-    buf_init(&piece->places, SIZE_MAX);
     return piece;
+}
+
+/* Many ranges may change before their turn. */
+static void piece_fill(const struct index_capture *capture, struct piece *piece,
+                       struct bytes messages, struct bytes places)
+{
+    struct scratch *scratch = capture->index->blocks.scratch;
+    struct buf both;
+
+    buf_init(&both, SIZE_MAX);
+    (void)buf_add(&both, messages);
+    (void)buf_add(&both, places);
+    piece->messages = (uint32_t)messages.size;
+    piece->places = (uint32_t)places.size;
+    if (scratch != NULL && both.size <= SCRATCH_PIECE_MAX)
+        piece->at = scratch_put(scratch, buf_bytes(&both));
+    piece->cold = piece->at != NULL;
+    if (!piece->cold)
+        piece->at = heap_copy(buf_bytes(&both)).at;
+    buf_deinit(&both);
 }
 
 void index_capture_touch(struct index_capture *capture, uint64_t sequence)
 {
     uint64_t number = sequence >> PIECE_BITS;
+    struct buf messages, places;
     struct index_cursor cursor;
-    struct piece *piece;
     size_t place;
 
     if (capture->last == 0 || number < capture->next || number > capture->last >> PIECE_BITS)
@@ -204,8 +229,14 @@ void index_capture_touch(struct index_capture *capture, uint64_t sequence)
     if (!index_cursor_up(&capture->index->blocks, number << PIECE_BITS, &cursor) ||
         index_cursor_sequence(&capture->index->blocks, cursor) >> PIECE_BITS != number)
         return;
-    piece = early_add(capture, place, number);
-    take_down(capture, cursor, &piece->messages, &piece->places);
+    buf_init(&messages, SIZE_MAX);
+    buf_init(&places, SIZE_MAX);
+    take_down(capture, cursor, &messages, &places);
+    if (messages.size > 0)
+        piece_fill(capture, early_add(capture, place, number), buf_bytes(&messages),
+                   buf_bytes(&places));
+    buf_deinit(&messages);
+    buf_deinit(&places);
 }
 
 /* ---- in steps ---------------------------------------------------------------------------------
@@ -215,9 +246,9 @@ static void move_early(struct index_capture *capture)
 {
     struct piece *piece = capture->early[capture->early_at++];
 
-    (void)buf_add(capture->messages, buf_bytes(&piece->messages));
-    (void)buf_add(&capture->places, buf_bytes(&piece->places));
-    piece_free(piece);
+    (void)buf_add(capture->messages, bytes_of(piece->at, piece->messages));
+    (void)buf_add(&capture->places, bytes_of(piece->at + piece->messages, piece->places));
+    piece_free(capture, piece);
 }
 
 /* The next range in order; false: there is none. */
@@ -255,10 +286,23 @@ bool index_capture_step(struct index_capture *capture, unsigned pieces)
     return true;
 }
 
-void index_capture_rest(struct index_capture *capture)
+void index_capture_keep(struct index_capture *capture, struct index *gone)
 {
-    while (index_capture_step(capture, UINT32_MAX))
-        continue;
+    assert(!capture->own);
+    capture->index = gone;
+    capture->own = true;
+}
+
+static void move_bytes(struct buf *from, struct spool *to)
+{
+    spool_add(to, buf_bytes(from));
+    buf_clear(from);
+}
+
+void index_capture_spool(struct index_capture *capture, struct spool *pieces, struct spool *places)
+{
+    move_bytes(capture->messages, pieces);
+    move_bytes(&capture->places, places);
 }
 
 bool index_capture_places(const struct index_capture *capture, struct buf *places)
@@ -371,6 +415,7 @@ static bool take_piece(struct index_restoring *reading)
 
         if (!take_message(&reading->pieces, reading, entry, &reading->name_of[i]) ||
             entry->sequence >> PIECE_BITS != number || entry->sequence <= last ||
+            entry->sequence == UINT64_MAX || /* whoever goes on behind it would begin anew */
             !take_place(reading, entry))
             return false;
         last = entry->sequence;
@@ -384,23 +429,20 @@ static void add_piece(struct index_restoring *reading)
 {
     struct index *index = reading->index;
     struct index_subjects *subjects = &index->subjects;
-    struct index_name *names[PIECE_SPAN];
+    uint32_t ids[PIECE_SPAN];
     uint64_t hashes[PIECE_SPAN];
     uint32_t count = reading->coder.names;
 
     for (uint32_t i = 0; i < count; i++)
         hashes[i] = index_subjects_hash(subjects, reading->names[i]);
     for (uint32_t i = 0; i < count; i++)
-        index_subjects_fetch_place(subjects, hashes[i]);
+        ids[i] = index_subjects_guess(subjects, hashes[i]);
     for (uint32_t i = 0; i < count; i++)
-        index_subjects_fetch_name(subjects, hashes[i]);
-    for (uint32_t i = 0; i < count; i++) {
-        names[i] = index_subjects_intern_hashed(subjects, reading->names[i], hashes[i]);
-        if (names[i]->count > 0)
-            index_blocks_prefetch(&index->blocks, names[i]->last);
-    }
+        index_blocks_prefetch(&index->blocks, index_subjects_guess_last(subjects, ids[i]));
+    for (uint32_t i = 0; i < count; i++)
+        ids[i] = index_subjects_intern_hashed(subjects, reading->names[i], hashes[i]);
     for (uint32_t i = 0; i < reading->count; i++)
-        index_add_named(index, &reading->entries[i], names[reading->name_of[i]]);
+        index_add_named(index, &reading->entries[i], ids[reading->name_of[i]]);
 }
 
 struct index_restoring *index_restoring_begin(

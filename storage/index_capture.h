@@ -11,17 +11,21 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/spool.h"
 #include "storage/index.h"
 
 struct index_capture;
 
 /* What is in the index now. Pieces are added to the end of the buffer, which is the caller's, takes
- * nothing else until the end and has no limit: they may be large, and are not copied. One at a
- * time; it ends before the index does. */
+ * nothing else until the end and has no limit: they may be large. It may be emptied between steps.
+ * One at a time; it ends before the index does. */
 struct index_capture *index_capture_begin(struct index *index, struct buf *pieces);
 /* Takes down up to so many pieces; true: there are more. */
 bool index_capture_step(struct index_capture *capture, unsigned pieces);
-/* Complete: appends the places. False: the buffer is at its limit. */
+/* Moves what the buffer has to `pieces`, and the places so far to `places`, so that memory need not
+ * hold it all. Between steps. */
+void index_capture_spool(struct index_capture *capture, struct spool *pieces, struct spool *places);
+/* Complete: appends the places that are not in a spool. False: the buffer is at its limit. */
 bool index_capture_places(const struct index_capture *capture, struct buf *places);
 void index_capture_end(struct index_capture *capture);
 

@@ -4,7 +4,7 @@
 
 bool index_names_cheaper(const struct index *index, uint64_t messages)
 {
-    return index->subjects.id_limit < messages / 4;
+    return index->subjects.names.limit < messages / 4;
 }
 
 void index_count_begin(struct index_count *count, const struct index *index,
@@ -70,6 +70,21 @@ static bool part_by_scan(struct index_count *count, uint64_t most)
             return true;
     }
     return false;
+}
+
+bool index_count_walk(const struct index *index, const struct index_filter *filter,
+                      uint64_t snapshot, uint64_t most, uint64_t *next, uint64_t *count)
+{
+    struct index_count walk = {.index = index,
+                               .snapshot = snapshot,
+                               .filter = filter != NULL ? *filter : (struct index_filter){0},
+                               .next = *next};
+    bool done = part_by_scan(&walk, most);
+
+    assert(most > 0);
+    *next = walk.next;
+    *count += walk.count;
+    return done;
 }
 
 bool index_count_part(struct index_count *count, uint64_t most)

@@ -9,8 +9,7 @@
 #define STORAGE_INDEX_COUNT_H
 
 #include "storage/index.h"
-
-struct index_name;
+#include "storage/index_name.h"
 
 /* Private to storage/index*.c, as all in struct index_count. */
 struct index_name_walk {
@@ -18,9 +17,10 @@ struct index_name_walk {
     const struct index_filter *filter;
     size_t at;
     bool all, literal;
+    struct index_name name; /* what was found last */
 };
 struct index_chain {
-    const struct index_name *name; /* NULL: none is walked */
+    const struct index_name *name; /* the walk's; NULL: none is walked */
     uint64_t from, early, late, steps;
 };
 
@@ -41,5 +41,13 @@ void index_count_begin(struct index_count *count, const struct index *index,
                        const struct index_filter *filter, uint64_t from, uint64_t snapshot);
 /* Looks at no more than about `most` subjects and messages. True: count->count is the answer. */
 bool index_count_part(struct index_count *count, uint64_t most);
+
+/*
+ * The same without keeping anything still: walks messages from *next on, no more than about `most`,
+ * adds those that match to *count, and sets *next to where it goes on. True: it is at the end. Of
+ * what changes between two calls the caller has to see to what leaves below *next.
+ */
+bool index_count_walk(const struct index *index, const struct index_filter *filter,
+                      uint64_t snapshot, uint64_t most, uint64_t *next, uint64_t *count);
 
 #endif

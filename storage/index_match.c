@@ -57,39 +57,45 @@ static bool said_before(const struct index_filter *filter, size_t at)
     return false;
 }
 
-static struct index_name *next_literal(struct index_name_walk *walk, uint64_t *steps)
+static const struct index_name *found(struct index_name_walk *walk, uint32_t id)
 {
-    while (walk->at<walk->filter->count && * steps> 0) {
-        size_t at = walk->at++;
-        struct index_name *name =
-            index_subjects_find(&walk->index->subjects, walk->filter->subjects[at]);
+    index_names_read(&walk->index->subjects.names, id, &walk->name);
+    return &walk->name;
+}
 
+static const struct index_name *next_literal(struct index_name_walk *walk, uint64_t *steps)
+{
+    for (; walk->at<walk->filter->count && * steps> 0; --*steps) {
+        size_t at = walk->at++;
+        uint32_t id = index_subjects_find(&walk->index->subjects, walk->filter->subjects[at]);
+
+        if (id == INDEX_SUBJECT_NONE || (!walk->filter->distinct && said_before(walk->filter, at)))
+            continue;
         --*steps;
-        if (name != NULL && (walk->filter->distinct || !said_before(walk->filter, at)))
-            return name;
+        return found(walk, id);
     }
     return NULL;
 }
 
-struct index_name *index_names_some(struct index_name_walk *walk, uint64_t *steps)
+const struct index_name *index_names_some(struct index_name_walk *walk, uint64_t *steps)
 {
     const struct index_subjects *subjects = &walk->index->subjects;
 
     if (walk->literal)
         return next_literal(walk, steps);
-    while (walk->at<subjects->id_limit && * steps> 0) {
-        struct index_name *name = subjects->names[walk->at++];
+    for (; walk->at<subjects->names.limit && * steps> 0; --*steps) {
+        uint32_t id = (uint32_t)walk->at++;
 
-        --*steps;
-        if (name == NULL)
+        if (!index_subjects_used(subjects, id) ||
+            (!walk->all && !index_filter_matches(walk->filter, index_subjects_text(subjects, id))))
             continue;
-        if (walk->all || index_filter_matches(walk->filter, index_name_text(name)))
-            return name;
+        --*steps;
+        return found(walk, id);
     }
     return NULL;
 }
 
-struct index_name *index_names_next(struct index_name_walk *walk)
+const struct index_name *index_names_next(struct index_name_walk *walk)
 {
     uint64_t steps = UINT64_MAX;
 
@@ -117,7 +123,7 @@ bool index_memo_matches(struct index_memo *memo, uint32_t id)
     if (memo->id_plus_1[at] != id + 1) {
         memo->id_plus_1[at] = id + 1;
         memo->matches[at] =
-            index_filter_matches(memo->filter, index_name_text(memo->index->subjects.names[id]));
+            index_filter_matches(memo->filter, index_subjects_text(&memo->index->subjects, id));
     }
     return memo->matches[at];
 }

@@ -13,15 +13,19 @@ struct index {
     uint64_t count, bytes;
     uint64_t sequence_added;       /* highest ever */
     struct index_capture *capture; /* under way, or NULL */
+    /* Ids that the next messages' subjects probably have, or INDEX_SUBJECT_NONE; each is used for
+     * one message, if it is right. */
+    uint32_t guesses[INDEX_EXPECT_MAX];
+    uint32_t guess, guess_count;
 };
 
 /* index_capture.c: the message is about to go, and with it what is around it may change. */
 void index_capture_touch(struct index_capture *capture, uint64_t sequence);
-/* All are. */
-void index_capture_rest(struct index_capture *capture);
+/* All are: what was the index's, `gone`, is the capture's from now on. */
+void index_capture_keep(struct index_capture *capture, struct index *gone);
 
 /* index.c: adds a message of a subject that is known; it is the entry's. */
-void index_add_named(struct index *index, const struct index_entry *entry, struct index_name *name);
+void index_add_named(struct index *index, const struct index_entry *entry, uint32_t subject);
 
 /* The entry of a live slot. */
 void index_fill(const struct index *index, uint64_t sequence, const struct index_slot *slot,
@@ -35,12 +39,13 @@ bool index_filter_all(const struct index_filter *filter);
 bool index_filter_literal(const struct index_filter *filter);
 bool index_filter_matches(const struct index_filter *filter, struct bytes subject);
 
-/* Walks the names that match, each once, by look-up (literal) or by trying all. */
+/* Walks the names that match, each once, by look-up (literal) or by trying all. What is found is
+ * good until the next step. */
 void index_names_begin(struct index_name_walk *walk, const struct index *index,
                        const struct index_filter *filter);
-struct index_name *index_names_next(struct index_name_walk *walk); /* NULL: no more */
+const struct index_name *index_names_next(struct index_name_walk *walk); /* NULL: no more */
 /* Each name that is tried takes one of *steps. NULL: no more, or (0 are left) perhaps more. */
-struct index_name *index_names_some(struct index_name_walk *walk, uint64_t *steps);
+const struct index_name *index_names_some(struct index_name_walk *walk, uint64_t *steps);
 
 /* Remembers what it answered for the ids met lately: a scan meets few subjects many times. */
 #define INDEX_MEMO_SIZE 16u

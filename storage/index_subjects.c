@@ -2,227 +2,180 @@
 
 #include "base/heap.h"
 
-#define SLOTS_FIRST 8u
-#define IDS_FIRST   4u
-
 void index_subjects_init(struct index_subjects *subjects, uint64_t seed)
 {
     *subjects = (struct index_subjects){.seed = seed};
+    index_tags_init(&subjects->tags);
+    index_names_init(&subjects->names, seed);
+    index_texts_init(&subjects->texts);
 }
 
-void index_subjects_deinit(struct index_subjects *subjects)
+void index_subjects_use(struct index_subjects *subjects, struct scratch *scratch, unsigned bits)
 {
-    for (uint32_t id = 0; id < subjects->id_limit; id++)
-        heap_give(subjects->names[id]);
-    heap_give(subjects->names);
-    heap_give(subjects->slots);
-    heap_give(subjects->free_ids);
-    heap_give(subjects->retired);
-    *subjects = (struct index_subjects){.seed = subjects->seed};
+    uint32_t page_size = UINT32_C(32) << bits;
+
+    index_texts_use(&subjects->texts, scratch,
+                    page_size < INDEX_TEXT_PAGE ? page_size : INDEX_TEXT_PAGE);
 }
 
 void index_subjects_clear(struct index_subjects *subjects)
 {
-    index_subjects_deinit(subjects);
+    index_tags_deinit(&subjects->tags);
+    index_names_deinit(&subjects->names);
+    index_texts_deinit(&subjects->texts);
+    subjects->count = 0;
 }
 
-void index_subjects_release(struct index_subjects *subjects)
+void index_subjects_deinit(struct index_subjects *subjects)
 {
+    index_subjects_clear(subjects);
     heap_give(subjects->retired);
     subjects->retired = NULL;
 }
 
-static size_t home_of(const struct index_subjects *subjects, uint64_t hash)
-{
-    return (size_t)hash & (subjects->capacity - 1);
-}
-
-static uint32_t high_of(uint64_t hash)
+static uint32_t tag_of(uint64_t hash)
 {
     return (uint32_t)(hash >> 32);
 }
 
-/* The slot of the subject, or the empty one where it would go. There is one: it is never full. */
-static size_t probe(const struct index_subjects *subjects, struct bytes subject, uint64_t hash)
-{
-    for (size_t i = home_of(subjects, hash);; i = (i + 1) & (subjects->capacity - 1)) {
-        const struct index_name_slot *slot = &subjects->slots[i];
-
-        if (slot->id_plus_1 == 0)
-            return i;
-        if (slot->hash_high == high_of(hash) &&
-            bytes_equal(index_name_text(subjects->names[slot->id_plus_1 - 1]), subject))
-            return i;
-    }
-}
-
-struct index_name *index_subjects_find(const struct index_subjects *subjects, struct bytes subject)
-{
-    uint32_t id_plus_1;
-
-    if (subjects->count == 0)
-        return NULL;
-    id_plus_1 =
-        subjects->slots[probe(subjects, subject, bytes_hash(subject, subjects->seed))].id_plus_1;
-    return id_plus_1 == 0 ? NULL : subjects->names[id_plus_1 - 1];
-}
-
-/* ---- adding ------------------------------------------------------------------------------------
+/* ---- looking up --------------------------------------------------------------------------------
  */
 
-static void place(struct index_subjects *subjects, const struct index_name *name)
+static uint32_t find_hashed(const struct index_subjects *subjects, struct bytes subject,
+                            uint64_t hash)
 {
-    size_t i = home_of(subjects, name->hash);
+    struct index_tags_look look;
+    uint32_t id_plus_1;
 
-    while (subjects->slots[i].id_plus_1 != 0)
-        i = (i + 1) & (subjects->capacity - 1);
-    subjects->slots[i] =
-        (struct index_name_slot){.hash_high = high_of(name->hash), .id_plus_1 = name->id + 1};
+    index_tags_begin(&subjects->tags, tag_of(hash), &look);
+    while ((id_plus_1 = index_tags_next(&look)) != 0) {
+        if (bytes_equal(index_subjects_text(subjects, id_plus_1 - 1), subject))
+            return id_plus_1 - 1;
+    }
+    return INDEX_SUBJECT_NONE;
 }
 
-/* At most three quarters full: probes stay short and one always ends. */
-static void make_room(struct index_subjects *subjects)
+uint32_t index_subjects_find(const struct index_subjects *subjects, struct bytes subject)
 {
-    if (subjects->count < subjects->capacity / 4 * 3)
-        return;
-    heap_give(subjects->slots);
-    subjects->capacity = subjects->capacity == 0 ? SLOTS_FIRST : subjects->capacity * 2;
-    subjects->slots = heap_take(subjects->capacity * sizeof *subjects->slots);
-    for (uint32_t id = 0; id < subjects->id_limit; id++) {
-        if (subjects->names[id] != NULL)
-            place(subjects, subjects->names[id]);
-    }
+    if (subjects->count == 0)
+        return INDEX_SUBJECT_NONE;
+    return find_hashed(subjects, subject, bytes_hash(subject, subjects->seed));
 }
 
-static uint32_t take_id(struct index_subjects *subjects)
+bool index_subjects_is(const struct index_subjects *subjects, uint32_t id, struct bytes subject)
 {
-    if (subjects->free_count > 0)
-        return subjects->free_ids[--subjects->free_count];
-    assert(subjects->id_limit < UINT32_MAX - 1);
-    if (subjects->id_limit == subjects->id_capacity) {
-        subjects->id_capacity = subjects->id_capacity == 0 ? IDS_FIRST : subjects->id_capacity * 2;
-        subjects->names =
-            heap_resize(subjects->names, subjects->id_capacity * sizeof *subjects->names);
-    }
-    return subjects->id_limit++;
+    return id < subjects->names.limit && index_subjects_used(subjects, id) &&
+           bytes_equal(index_subjects_text(subjects, id), subject);
 }
 
 uint64_t index_subjects_hash(const struct index_subjects *subjects, struct bytes subject)
 {
     uint64_t hash = bytes_hash(subject, subjects->seed);
+    struct index_tags_look look;
 
-    if (subjects->capacity > 0)
-        __builtin_prefetch(&subjects->slots[home_of(subjects, hash)]);
+    index_tags_begin(&subjects->tags, tag_of(hash), &look);
+    if (look.capacity > 0)
+        __builtin_prefetch(&look.tags[look.at]);
     return hash;
 }
 
-/* The id that the subject probably has, plus 1. */
-static uint32_t guess(const struct index_subjects *subjects, uint64_t hash)
+uint32_t index_subjects_guess(const struct index_subjects *subjects, uint64_t hash)
 {
-    if (subjects->capacity == 0)
+    struct index_tags_look look;
+    uint32_t id_plus_1;
+
+    index_tags_begin(&subjects->tags, tag_of(hash), &look);
+    id_plus_1 = index_tags_next(&look);
+    if (id_plus_1 == 0)
+        return INDEX_SUBJECT_NONE;
+    __builtin_prefetch(index_names_at(&subjects->names, id_plus_1 - 1), 1);
+    return id_plus_1 - 1;
+}
+
+uint64_t index_subjects_guess_last(const struct index_subjects *subjects, uint32_t guess)
+{
+    const struct index_record *record;
+
+    if (guess == INDEX_SUBJECT_NONE)
         return 0;
-    for (size_t i = home_of(subjects, hash);; i = (i + 1) & (subjects->capacity - 1)) {
-        const struct index_name_slot *slot = &subjects->slots[i];
+    record = index_names_at(&subjects->names, guess);
+    __builtin_prefetch(index_texts_at(&subjects->texts, record->text).at);
+    return record->last;
+}
 
-        if (slot->id_plus_1 == 0 || slot->hash_high == high_of(hash))
-            return slot->id_plus_1;
+/* ---- adding ------------------------------------------------------------------------------------
+ */
+
+static void empty_page(struct index_subjects *subjects, uint32_t page);
+
+/* The page that is full may be mostly waste. Then what is left of it begins a new one, which it
+ * does not fill, and which is no waste: so it ends there. */
+static struct index_text text_add(struct index_subjects *subjects, uint32_t id, struct bytes text)
+{
+    while (!index_texts_room(&subjects->texts, text.size)) {
+        uint32_t wasteful = index_texts_seal(&subjects->texts);
+
+        if (wasteful != INDEX_TEXT_NONE)
+            empty_page(subjects, wasteful);
     }
+    return index_texts_add(&subjects->texts, id, text);
 }
 
-void index_subjects_fetch_place(const struct index_subjects *subjects, uint64_t hash)
+static void empty_page(struct index_subjects *subjects, uint32_t page)
 {
-    uint32_t id_plus_1 = guess(subjects, hash);
+    struct index_text text;
+    uint32_t offset = 0, id;
 
-    if (id_plus_1 != 0)
-        __builtin_prefetch(&subjects->names[id_plus_1 - 1]);
-}
+    while (index_texts_next(&subjects->texts, page, &offset, &id, &text)) {
+        struct index_text *place = &index_names_at(&subjects->names, id)->text;
 
-void index_subjects_fetch_name(const struct index_subjects *subjects, uint64_t hash)
-{
-    uint32_t id_plus_1 = guess(subjects, hash);
-
-    if (id_plus_1 != 0) {
-        __builtin_prefetch(subjects->names[id_plus_1 - 1], 1);
-        __builtin_prefetch(subjects->names[id_plus_1 - 1]->text);
+        if (index_text_same(*place, text)) /* the id may be another subject's by now */
+            *place = text_add(subjects, id, index_texts_at(&subjects->texts, text));
     }
+    index_texts_free(&subjects->texts, page);
 }
 
-uint64_t index_subjects_guess_last(const struct index_subjects *subjects, uint64_t hash)
-{
-    uint32_t id_plus_1 = guess(subjects, hash);
-
-    return id_plus_1 == 0 ? 0 : subjects->names[id_plus_1 - 1]->last;
-}
-
-struct index_name *index_subjects_intern(struct index_subjects *subjects, struct bytes subject)
+uint32_t index_subjects_intern(struct index_subjects *subjects, struct bytes subject)
 {
     return index_subjects_intern_hashed(subjects, subject, bytes_hash(subject, subjects->seed));
 }
 
-struct index_name *index_subjects_intern_hashed(struct index_subjects *subjects,
-                                                struct bytes subject, uint64_t hash)
+uint32_t index_subjects_intern_hashed(struct index_subjects *subjects, struct bytes subject,
+                                      uint64_t hash)
 {
-    struct index_name *name;
-    size_t i;
+    uint32_t id = find_hashed(subjects, subject, hash);
 
-    assert(subject.size <= UINT32_MAX);
-    make_room(subjects);
-    i = probe(subjects, subject, hash);
-    if (subjects->slots[i].id_plus_1 != 0)
-        return subjects->names[subjects->slots[i].id_plus_1 - 1];
-
-    name = heap_resize(NULL, sizeof *name + subject.size);
-    *name =
-        (struct index_name){.hash = hash, .id = take_id(subjects), .size = (uint32_t)subject.size};
-    if (subject.size > 0)
-        memcpy(name->text, subject.at, subject.size);
-    subjects->names[name->id] = name;
-    subjects->slots[i] =
-        (struct index_name_slot){.hash_high = high_of(hash), .id_plus_1 = name->id + 1};
+    if (id != INDEX_SUBJECT_NONE)
+        return id;
+    id = index_names_take(&subjects->names);
+    index_names_at(&subjects->names, id)->text = text_add(subjects, id, subject);
+    index_tags_add(&subjects->tags, tag_of(hash), id);
     subjects->count++;
-    return name;
+    return id;
 }
 
 /* ---- removing ----------------------------------------------------------------------------------
  */
 
-/* Moves up what was pushed past the gap, until nothing behind it belongs at or before it. */
-static void close_gap(struct index_subjects *subjects, size_t gap)
+static struct bytes keep_text(struct index_subjects *subjects, struct bytes text)
 {
-    size_t mask = subjects->capacity - 1;
-
-    for (size_t i = (gap + 1) & mask; subjects->slots[i].id_plus_1 != 0; i = (i + 1) & mask) {
-        const struct index_name *name = subjects->names[subjects->slots[i].id_plus_1 - 1];
-
-        if (((i - home_of(subjects, name->hash)) & mask) >= ((i - gap) & mask)) {
-            subjects->slots[gap] = subjects->slots[i];
-            gap = i;
-        }
-    }
-    subjects->slots[gap] = (struct index_name_slot){0};
+    subjects->retired = heap_resize(subjects->retired, text.size);
+    if (text.size > 0)
+        memcpy(subjects->retired, text.at, text.size);
+    return bytes_of(subjects->retired, text.size);
 }
 
-static void give_id(struct index_subjects *subjects, uint32_t id)
+struct bytes index_subjects_retire(struct index_subjects *subjects, uint32_t id)
 {
-    subjects->names[id] = NULL;
-    if (subjects->free_count == subjects->free_capacity) {
-        subjects->free_capacity =
-            subjects->free_capacity == 0 ? IDS_FIRST : subjects->free_capacity * 2;
-        subjects->free_ids =
-            heap_resize(subjects->free_ids, subjects->free_capacity * sizeof *subjects->free_ids);
-    }
-    subjects->free_ids[subjects->free_count++] = id;
-}
+    struct index_text place = index_names_at(&subjects->names, id)->text;
+    struct bytes text = keep_text(subjects, index_subjects_text(subjects, id));
 
-void index_subjects_retire(struct index_subjects *subjects, struct index_name *name)
-{
-    assert(name->count == 0);
-    assert(subjects->retired == NULL);
-
-    close_gap(subjects, probe(subjects, index_name_text(name), name->hash));
+    index_tags_remove(&subjects->tags, tag_of(bytes_hash(text, subjects->seed)), id);
+    index_names_give(&subjects->names, id);
     subjects->count--;
-    give_id(subjects, name->id);
     if (subjects->count == 0)
         index_subjects_clear(subjects); /* an emptied stream gives its memory back */
-    subjects->retired = name;
+    else if (index_texts_drop(&subjects->texts, place))
+        empty_page(subjects, place.page);
+    return text;
 }

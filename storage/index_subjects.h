@@ -2,61 +2,64 @@
  * index_subjects: the subjects of an index, each kept once under a small number (its id). Private
  * to storage/index*.c. An id stays with its subject while that has messages and is given out again
  * afterwards.
+ *
+ *     hash -> id   index_tags.h     11 bytes a subject
+ *     id ->        index_names.h    24 bytes: its messages, where its text is
+ *     text         index_texts.h    its size and 6 bytes, in scratch memory if there is any
  */
 #ifndef STORAGE_INDEX_SUBJECTS_H
 #define STORAGE_INDEX_SUBJECTS_H
 
-#include "base/bytes.h"
-
-struct index_name {
-    uint64_t hash;
-    uint64_t first, last; /* its oldest and newest sequence */
-    uint64_t count;       /* its messages */
-    uint32_t id;
-    uint32_t size;
-    uint8_t text[];
-};
-
-struct index_name_slot {
-    uint32_t hash_high; /* spares most looks at names that differ */
-    uint32_t id_plus_1; /* 0: empty */
-};
+#include "storage/index_names.h"
+#include "storage/index_tags.h"
 
 struct index_subjects {
-    struct index_name_slot *slots; /* open addressing, a power of two */
-    size_t capacity, count;
-    struct index_name **names; /* by id; free ids hold NULL */
-    uint32_t id_limit, id_capacity;
-    uint32_t *free_ids;
-    size_t free_count, free_capacity;
-    struct index_name *retired; /* readable until the next change */
+    struct index_tags tags;
+    struct index_names names;
+    struct index_texts texts;
+    uint64_t count;
+    uint8_t *retired; /* the text of the one that went last */
     uint64_t seed;
 };
 
+#define INDEX_SUBJECT_NONE UINT32_MAX
+
 void index_subjects_init(struct index_subjects *subjects, uint64_t seed);
+/* There are none yet. Pages of texts are as large as ranges of 2^bits messages. */
+void index_subjects_use(struct index_subjects *subjects, struct scratch *scratch, unsigned bits);
 void index_subjects_deinit(struct index_subjects *subjects);
 /* Forgets all; as after init. */
 void index_subjects_clear(struct index_subjects *subjects);
 
-struct index_name *index_subjects_find(const struct index_subjects *subjects, struct bytes subject);
-/* Found or added without messages; the caller gives it one. Hashes once. */
-struct index_name *index_subjects_intern(struct index_subjects *subjects, struct bytes subject);
+/* Its id, or INDEX_SUBJECT_NONE. */
+uint32_t index_subjects_find(const struct index_subjects *subjects, struct bytes subject);
+/* Found or added without messages; the caller gives it one. Hashes once. Adding may move texts. */
+uint32_t index_subjects_intern(struct index_subjects *subjects, struct bytes subject);
 /* The same in steps, for many at a time: each waits for memory that the one before has asked for.
- * Nothing is changed by steps 1 to 3. */
+ * Nothing is changed by steps 1 to 3. A guess is the id that the subject has if it is the one that
+ * it looks like, or INDEX_SUBJECT_NONE. */
 uint64_t index_subjects_hash(const struct index_subjects *subjects, struct bytes subject); /* 1 */
-void index_subjects_fetch_place(const struct index_subjects *subjects, uint64_t hash);     /* 2 */
-void index_subjects_fetch_name(const struct index_subjects *subjects, uint64_t hash);      /* 3 */
-/* The newest message of the subject, if it is the one that it looks like; 0: not there. */
-uint64_t index_subjects_guess_last(const struct index_subjects *subjects, uint64_t hash); /* 4 */
-struct index_name *index_subjects_intern_hashed(struct index_subjects *subjects,
-                                                struct bytes subject, uint64_t hash);
-/* It has no messages any more. Its memory stays readable until the next change. */
-void index_subjects_retire(struct index_subjects *subjects, struct index_name *name);
-void index_subjects_release(struct index_subjects *subjects); /* frees what is retired */
+uint32_t index_subjects_guess(const struct index_subjects *subjects, uint64_t hash);       /* 2 */
+/* Its newest message; 0: there is no guess. */
+uint64_t index_subjects_guess_last(const struct index_subjects *subjects, uint32_t guess); /* 3 */
+uint32_t index_subjects_intern_hashed(struct index_subjects *subjects, struct bytes subject,
+                                      uint64_t hash);
+/* It has no messages any more. Returns its text, readable until the next one is retired. */
+struct bytes index_subjects_retire(struct index_subjects *subjects, uint32_t id);
 
-static inline struct bytes index_name_text(const struct index_name *name)
+/* Below subjects->names.limit. */
+static inline bool index_subjects_used(const struct index_subjects *subjects, uint32_t id)
 {
-    return bytes_of(name->text, name->size);
+    return index_names_at(&subjects->names, id)->text.offset != 0; /* its id stands before a text */
+}
+
+/* Is it the id of the subject? Any number may be asked about. */
+bool index_subjects_is(const struct index_subjects *subjects, uint32_t id, struct bytes subject);
+
+/* Good until the next change. */
+static inline struct bytes index_subjects_text(const struct index_subjects *subjects, uint32_t id)
+{
+    return index_texts_at(&subjects->texts, index_names_at(&subjects->names, id)->text);
 }
 
 #endif

@@ -11,12 +11,18 @@ static_assert(LOG_CUT_MAX + LOG_WAITING_BATCHES_MAX < TAIL_MAX, "what may be cut
 void log_check(const struct log *log)
 {
     assert(log->durable <= log->appended);
-    assert(log->appended - log->durable == log->waiting.count + log->flight.kept);
-    assert(log->flight.kept <= log->flight.batches.count);
+    assert(log->appended - log->durable ==
+           log->waiting.count + log->flight->kept + log->ahead->kept);
+    assert(log->flight->kept <= log->flight->batches.count);
+    assert(log->ahead->kept <= log->ahead->batches.count);
+    assert(log->ahead->kept == 0 || log->flight->kept == log->flight->batches.count ||
+           log->phase == LOG_TELLING);
+    assert(log->ahead->batches.count == 0 || log->phase == LOG_SYNCING ||
+           log->phase == LOG_TELLING);
     assert(log->tail.last == log->appended);
     if (log->phase == LOG_IDLE) {
         assert(log->waiting.count == 0);
-        assert(log->flight.batches.count == 0);
+        assert(log->flight->batches.count == 0);
         assert(log->skip == NULL);
     }
 }
@@ -106,6 +112,14 @@ bool log_ready(const struct log *log)
     return log->appended == log->durable && log->skip == NULL;
 }
 
+bool log_ready_ahead(const struct log *log)
+{
+    size_t gathered = log_gathered(log);
+
+    return gathered >= log->store->options.ahead_min && gathered <= log_append_room(log) &&
+           flight_is_large(log);
+}
+
 /* ---- appending ------------------------------------------------------------------------------- */
 
 void log_send_later(struct log *log)
@@ -141,14 +155,17 @@ static void append(struct log *log, struct log_content *content)
     if (log->phase == LOG_IDLE) {
         log->phase = LOG_WAITING;
         log_send_later(log);
+    } else if (log->phase == LOG_SYNCING) {
+        log_send_later(log); /* it may be enough to go ahead */
     }
     log_check(log);
 }
 
 size_t log_append_room(const struct log *log)
 {
-    size_t bytes = log->waiting.bytes + log->flight.batches.bytes;
-    uint32_t count = log->waiting.count + log->flight.batches.count;
+    const struct log_queue *flight = &log->flight->batches, *ahead = &log->ahead->batches;
+    size_t bytes = log->waiting.bytes + flight->bytes + ahead->bytes;
+    uint32_t count = log->waiting.count + flight->count + ahead->count;
 
     if (log->skip != NULL)
         return 0;
@@ -217,7 +234,9 @@ struct log_content *log_content_of(struct log *log, uint64_t index)
     if (index <= log->appended)
         content = queue_find(&log->waiting, index);
     if (content == NULL && index <= log->appended)
-        content = queue_find(&log->flight.batches, index);
+        content = queue_find(&log->flight->batches, index);
+    if (content == NULL && index <= log->appended)
+        content = queue_find(&log->ahead->batches, index);
     return content;
 }
 

@@ -10,8 +10,8 @@
  *
  * Who decides seals (log_gather, log_seal): what arrives while a batch is on its way gathers in the
  * next one, that is the group commit. Who follows appends contents sealed elsewhere (log_append).
- * Batches that wait are written together, one write at a time. Logs of one shard share journal
- * writes.
+ * Batches that wait are written together, one write at a time; large ones also while the sync of
+ * those before them is under way (docs/flights.md). Logs of one shard share journal writes.
  *
  * What was appended can be taken back (log_cut), also what is durable: the log goes on in a new
  * file that names the cut. A crash leaves what was before the cut or the cut, and only the cut
@@ -83,6 +83,8 @@ struct store_options {
     uint64_t journal_file_size; /* default 16 MiB (0); the first file starts smaller and grows */
     uint32_t
         journal_batch_max; /* larger batches are synced in their segment; default 128 KiB (0) */
+    uint32_t ahead_min; /* so many bytes that wait are written while a segment's sync is under way;
+                           default 512 KiB (0) */
     uint64_t reserve; /* bytes of the disk that publishes leave: storage/reserve.h; 0: its default,
                          UINT64_MAX: none */
     uint64_t flaws;   /* seeded bugs for the simulator (storage/flaws.h); 0 in real life */
@@ -276,6 +278,9 @@ size_t log_gathered(const struct log *log);
 void log_gather_drop(struct log *log);
 /* True when all that was appended is durable: the time to seal, later ones gather more. */
 bool log_ready(const struct log *log);
+/* True when so much is gathered while a large write is on its way that it is better sealed now: it
+ * is written while the sync of that one is under way (docs/flights.md). */
+bool log_ready_ahead(const struct log *log);
 /* Seals the gathered batch as index appended + 1; store_flush sends it. Needs at least one record,
  * a term not below the last one and room (log_append_room; there is room when log_ready). Returns
  * the index; log_content_of has the content at once. */
@@ -351,6 +356,7 @@ struct log_file_info {
     uint64_t first, last;
     uint64_t bytes; /* on the disk */
     uint64_t raw;   /* what stands in it; more than `bytes` when it is packed */
+    uint64_t used;  /* of `bytes`: the rest waits to be written */
     bool droppable; /* below the floor, and below the older of two blocks */
 };
 
@@ -382,6 +388,30 @@ bool log_keep_busy(const struct log *log); /* one is being written */
 /* As log_file_next and log_file_drop, of these files; the owner alone knows when one may go. */
 bool log_keep_next(const struct log *log, uint32_t ordinal, struct log_file_info *info);
 enum err log_keep_drop(struct log *log, uint32_t ordinal);
+
+/* A record as others have it, and where this log should have it. */
+struct log_vouched {
+    log_place place;     /* durable */
+    struct bytes record; /* lent until `done` */
+    bool good;           /* afterwards: it is what stood there */
+};
+
+/* In its owner; stays put until `done` has run. */
+struct log_vouch_op {
+    struct log_vouched *at; /* by rising places */
+    size_t count;
+    void (*done)(struct log_vouch_op *op); /* comes from io_turn, also if the log is closed */
+};
+
+/*
+ * What this disk itself says of records that it cannot read any more: a batch into which they are
+ * put where they stood must have the hash that its envelope tells, which is what all replicas know
+ * it by (the chain). All that is damaged in a batch is to be there at once. Not good is also what
+ * nothing here can judge: kept records, files that are not there, batches without a sound envelope.
+ * On a worker; one at a time. Changes nothing.
+ */
+void log_vouch(struct log *log, struct log_vouch_op *op);
+bool log_vouch_busy(const struct log *log);
 
 /*
  * Compresses files that do not change any more, one after the other and not faster than the budget

@@ -113,6 +113,7 @@ bool log_keep_next(const struct log *log, uint32_t ordinal, struct log_file_info
         .ordinal = LOG_KEEP_FIRST + i,
         .bytes = log->keeps[i]->allocated,
         .raw = log->keeps[i]->pack != NULL ? log->keeps[i]->raw : log->keeps[i]->allocated,
+        .used = log->keeps[i]->allocated,
         .droppable = true,
     };
     return true;

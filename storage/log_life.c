@@ -241,7 +241,8 @@ bool log_closing_done(struct log *log)
 {
     bool done = log->phase == LOG_IDLE && !log->sending && log->warmings == NULL &&
                 log->block_writing == NULL && log->block_readings == NULL && !log->redo.busy &&
-                log->keep_writing == NULL && log_pack_done(log) && log_erase_done(log);
+                log->keep_writing == NULL && log->vouching == NULL && log_pack_done(log) &&
+                log_erase_done(log);
 
     for (uint32_t i = 0; i < log->file_count && log->phase == LOG_IDLE; i++)
         done = (log->files[i] == NULL || file_done(log, log->files[i])) && done;
@@ -266,8 +267,10 @@ void log_forget(struct log *log)
 {
     buf_deinit(&log->gather);
     queue_cut(&log->waiting, 0);
-    queue_cut(&log->flight.batches, 0);
-    buf_deinit(&log->flight.staged);
+    for (unsigned i = 0; i < 2; i++) {
+        queue_cut(&log->flights[i].batches, 0);
+        buf_deinit(&log->flights[i].staged);
+    }
     log_read_forget(log);
     if (log->block_writing != NULL)
         log_block_forget(log);
@@ -275,6 +278,7 @@ void log_forget(struct log *log)
     log_redo_stop(log);
     heap_give(log->redo.files);
     log_keep_forget(log);
+    log_vouch_forget(log);
     log_erase_forget(log);
     heap_give(log->keeps);
     windows_drop(&log->store->windows, log);

@@ -210,6 +210,7 @@ bool log_file_next(const struct log *log, uint32_t ordinal, struct log_file_info
         .last = file->last,
         .bytes = file->allocated,
         .raw = file->pack != NULL ? file->raw : file->allocated,
+        .used = file == log->active ? file->placed : file->allocated,
         .droppable = log_file_below(log, ordinal),
     };
     return true;

@@ -23,9 +23,9 @@ static void add_file(struct log *log, uint64_t base)
 static void place(struct log *log)
 {
     struct log_file *file = log->active;
-    uint64_t position = log->flight.position;
+    uint64_t position = log->flight->position;
 
-    for (struct log_content *c = log->flight.batches.first; c != NULL; c = c->next) {
+    for (struct log_content *c = log->flight->batches.first; c != NULL; c = c->next) {
         uint32_t size = flight_place(log, c, c->at, position);
 
         memory_add(file->memory, position, size, c);

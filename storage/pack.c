@@ -85,6 +85,16 @@ static enum err decode(const uint8_t at[PACK_HEADER], struct pack_head *head, ui
     return OK;
 }
 
+enum err pack_kind_of(const uint8_t head[PACK_HEADER], enum pack_kind *kind)
+{
+    struct pack_head read = {0};
+    uint64_t table, table_sum;
+    enum err err = decode(head, &read, &table, &table_sum);
+
+    *kind = read.kind;
+    return err;
+}
+
 /* Frames follow each other; none is larger than what it holds. */
 static enum err read_table(const struct pack_head *head, struct bytes table, uint64_t begin,
                            struct pack_frame *frames)

@@ -48,6 +48,8 @@ enum err pack_open(struct io *io, const char *dir, uint64_t log_id, uint64_t fil
 enum err pack_read(struct io *io, const struct pack *pack, uint64_t offset, void *at, size_t size);
 /* Frees the memory; the file is the caller's. NULL: nothing. */
 void pack_forget(struct pack *pack);
+/* What a packed file was made of, as its first PACK_HEADER bytes say. ERR_VERSION, ERR_CORRUPT. */
+enum err pack_kind_of(const uint8_t head[PACK_HEADER], enum pack_kind *kind);
 /* All of the original of a packed file that is in memory. ERR_VERSION, ERR_CORRUPT: as above; what
  * could be read of it is in `out`, damaged frames as zeros. */
 enum err pack_expand(struct bytes file, struct pack_head *head, struct buf *out);

@@ -67,6 +67,11 @@ struct path path_pack(const char *dir, uint64_t log_id, uint64_t file_id)
     return path_print("%s/logs/%016" PRIx64 "/%016" PRIx64 ".pak", dir, log_id, file_id);
 }
 
+struct path path_pack_quarantine(const char *dir, uint64_t log_id, uint64_t file_id)
+{
+    return path_print("%s/quarantine/%016" PRIx64 "-%016" PRIx64 ".pak", dir, log_id, file_id);
+}
+
 struct path path_segment_new(const char *dir, uint64_t log_id, uint64_t file_id)
 {
     return path_print("%s/logs/%016" PRIx64 "/%016" PRIx64 ".new", dir, log_id, file_id);

@@ -16,6 +16,7 @@ struct path path_journal(const char *dir, uint64_t file);
 struct path path_log(const char *dir, uint64_t log_id);
 struct path path_log_gone(const char *dir, uint64_t log_id); /* while it is being removed */
 struct path path_log_quarantine(const char *dir, uint64_t log_id);
+struct path path_pack_quarantine(const char *dir, uint64_t log_id, uint64_t file_id);
 struct path path_segment(const char *dir, uint64_t log_id, uint64_t file_id);
 struct path path_block(const char *dir, uint64_t log_id, uint64_t index);
 struct path path_keep(const char *dir, uint64_t log_id, uint64_t file_id);

@@ -26,23 +26,26 @@ uint8_t *record_begin(struct buf *out, uint8_t type, uint8_t flags, size_t body_
     return at + RECORD_HEAD;
 }
 
+void record_seal(uint8_t *at, uint32_t size)
+{
+    assert(le_u32(at + AT_SIZE) == size);
+    le_put_u32(at + AT_CHECKSUM, hash_32(bytes_of(at + AT_TYPE, size - AT_TYPE)));
+}
+
 void record_end(struct buf *out, size_t body_size)
 {
     uint8_t *at = out->at + out->size;
     uint32_t size = record_size(body_size);
 
     assert(out->size + size <= out->capacity);
-    assert(le_u32(at + AT_SIZE) == size);
-
-    le_put_u32(at + AT_CHECKSUM, hash_32(bytes_of(at + AT_TYPE, size - AT_TYPE)));
+    record_seal(at, size);
     buf_commit(out, size);
 }
 
 void record_erased(uint8_t *at, uint32_t size)
 {
-    assert(le_u32(at + AT_SIZE) == size);
     at[AT_FLAGS] |= RECORD_ERASED;
-    le_put_u32(at + AT_CHECKSUM, hash_32(bytes_of(at + AT_TYPE, size - AT_TYPE)));
+    record_seal(at, size);
 }
 
 enum err record_peek(struct bytes in, struct record *record)

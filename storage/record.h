@@ -28,7 +28,8 @@ uint32_t record_size(size_t body_size);
 uint8_t *record_begin(struct buf *out, uint8_t type, uint8_t flags, size_t body_size);
 void record_end(struct buf *out, size_t body_size); /* computes the checksum of the last record */
 
-/* Its content was changed where it stands: flags and checksum are made to fit. */
+/* Its content was changed where it stands: the checksum is made to fit; and the flags, too. */
+void record_seal(uint8_t *at, uint32_t size);
 void record_erased(uint8_t *at, uint32_t size);
 
 /* Reads the record at the start of `in`. ERR_CORRUPT: size or checksum is wrong. */

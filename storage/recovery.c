@@ -38,6 +38,12 @@ struct limit {
     struct log_hash hash;
 };
 
+/* A batch of which no mark says so far that it was durable. */
+struct unproven {
+    uint64_t index;
+    uint64_t position;
+};
+
 struct walk {
     struct log *log;
     const struct log_recovery *recovery;
@@ -57,12 +63,16 @@ struct walk {
     uint64_t term;
     bool unread; /* what stands before it was not read: `previous` and `term` are not known */
 
-    /* The last batch that was handed out, and the first of its file that may be of its write: no
-     * mark says that they were durable. */
+    /* The last batch that was handed out, and those before it in its file of which no mark says
+     * that they were durable. */
     unsigned last_part;
     uint64_t last_position;
     uint32_t last_size;
-    uint64_t unproven_position;
+    struct unproven *unproven; /* by rising index, it is the last of them */
+    size_t unproven_first, unproven_count, unproven_capacity;
+
+    uint64_t *spoilt; /* packed files that cannot be read, by their ids */
+    unsigned spoilt_count;
 
     bool damaged;    /* the last file's last batches; it takes no more */
     bool ends_clean; /* the last file can be continued at `position` */
@@ -107,9 +117,14 @@ static enum err open_pack(struct walk *walk, struct part *part)
     struct store *store = walk->log->store;
     enum err err = pack_open(store->io, store->dir, walk->log->id, part->id, &part->pack);
 
-    if (err == ERR_CORRUPT)
-        store_report(store, "log %016llx: the packed file %016llx is damaged and left out",
+    if (err == ERR_CORRUPT) {
+        store_report(store,
+                     "log %016llx: the packed file %016llx is damaged and left out: "
+                     "it is moved to quarantine",
                      (unsigned long long)walk->log->id, (unsigned long long)part->id);
+        walk->spoilt = heap_resize(walk->spoilt, (walk->spoilt_count + 1) * sizeof walk->spoilt[0]);
+        walk->spoilt[walk->spoilt_count++] = part->id;
+    }
     if (err != OK)
         return err;
     part->file = part->pack->file;
@@ -337,6 +352,27 @@ static void count_in(struct part *part, uint64_t first, uint64_t last)
     part->last = last;
 }
 
+/* Only what a later mark says counts: writes may have been under way behind others that were. */
+static void add_unproven(struct walk *walk, unsigned part, uint64_t position,
+                         const struct segment_batch *batch)
+{
+    if (walk->last_size == 0 || walk->last_part != part)
+        walk->unproven_first = walk->unproven_count; /* a file begins when all before is durable */
+    while (walk->unproven_first < walk->unproven_count &&
+           walk->unproven[walk->unproven_first].index <= batch->durable)
+        walk->unproven_first++;
+    if (walk->unproven_first == walk->unproven_count) {
+        walk->unproven_first = 0;
+        walk->unproven_count = 0;
+    }
+    if (walk->unproven_count == walk->unproven_capacity) {
+        walk->unproven_capacity = walk->unproven_capacity > 0 ? 2 * walk->unproven_capacity : 64;
+        walk->unproven =
+            heap_resize(walk->unproven, walk->unproven_capacity * sizeof walk->unproven[0]);
+    }
+    walk->unproven[walk->unproven_count++] = (struct unproven){batch->view.index, position};
+}
+
 static void hand_out(struct walk *walk, unsigned part, uint64_t position,
                      const struct segment_batch *batch)
 {
@@ -344,8 +380,7 @@ static void hand_out(struct walk *walk, unsigned part, uint64_t position,
     struct log_batch view = batch->view;
     uint64_t place = (uint64_t)part << 32 | position;
 
-    if (walk->last_size == 0 || walk->last_part != part || batch->durable >= view.index - 1)
-        walk->unproven_position = position;
+    add_unproven(walk, part, position, batch);
     walk->index = view.index + 1;
     walk->previous = view.hash;
     walk->term = view.term;
@@ -657,9 +692,9 @@ static enum err rewrite(struct walk *walk, struct log_file *file, uint64_t offse
 }
 
 /*
- * Only the batches of the last write can be in memory and not on the disk: what is before them was
- * durable when they were written, and what only the journal witnessed has been written and synced
- * from there. They are written again because an earlier life's failed sync may have left them in
+ * Only the last batches, of which no mark says that they were durable, can be in memory and not on
+ * the disk: what only the journal witnessed has been written and synced from there. They are
+ * written again because an earlier life's failed sync may have left them in
  * memory marked as clean. The same goes for the header of a file without batches.
  */
 static enum err sync_end(struct walk *walk)
@@ -674,10 +709,13 @@ static enum err sync_end(struct walk *walk)
     if (store->prepared == log->id && log->file_count == 1)
         return OK; /* this process has synced it, and written nothing since */
     if (store_flaw(store, FLAW_REWRITE_LAST_ONLY))
-        walk->unproven_position = walk->last_position;
-    if (walk->last_size > 0)
-        err = rewrite(walk, log->files[walk->last_part], walk->unproven_position,
-                      walk->last_position + walk->last_size - walk->unproven_position);
+        walk->unproven_first = walk->unproven_count - 1;
+    if (walk->last_size > 0) {
+        uint64_t first = walk->unproven[walk->unproven_first].position;
+
+        err = rewrite(walk, log->files[walk->last_part], first,
+                      walk->last_position + walk->last_size - first);
+    }
     if (err == OK && (walk->last_size == 0 || walk->last_part != log->file_count - 1) &&
         log->active != NULL)
         err = rewrite(walk, newest, 0, SEGMENT_HEADER);
@@ -797,6 +835,20 @@ static void drop_twice(const struct walk *walk)
                             path_segment(store->dir, walk->log->id, walk->parts[i].id).text);
 }
 
+/* Of no use to the log, whether its original is there or not: said once, and not at each start. */
+static void set_aside(const struct walk *walk)
+{
+    const struct store *store = walk->log->store;
+
+    for (unsigned i = 0; i < walk->spoilt_count; i++) {
+        struct path to = path_pack_quarantine(store->dir, walk->log->id, walk->spoilt[i]);
+
+        /* Where it stays it is found again; of kept records log_keep.c may have removed it. */
+        (void)io_rename(store->io, path_pack(store->dir, walk->log->id, walk->spoilt[i]).text,
+                        to.text);
+    }
+}
+
 static enum err walk_all(struct walk *walk)
 {
     enum err err = open_parts(walk);
@@ -818,6 +870,7 @@ static enum err walk_all(struct walk *walk)
         walk->ends_clean = false;
     }
     drop_twice(walk);
+    set_aside(walk);
     if (!walk->log->damaged && walk->block.index > 0 && walk->index == walk->block.index + 1)
         before_is_block(walk); /* should it be cut there */
     if (cut_short(walk)) {
@@ -844,7 +897,9 @@ enum err recovery_run(struct log *log, const struct log_recovery *recovery)
         pack_forget(walk.parts[i].pack);
     }
     block_free(&walk.block);
+    heap_give(walk.unproven);
     heap_give(walk.parts);
+    heap_give(walk.spoilt);
     heap_give(walk.window);
     return err;
 }

@@ -160,7 +160,8 @@ static bool batch_placed(struct bytes in, const struct segment_place *place, uin
 
 /*
  * The first later batch of the walk, or false. *proven: the missing one was durable, because a cut
- * says so or a batch of a later write; those of its own write prove nothing.
+ * says so or a batch that was placed later than that; those placed while it was in the air prove
+ * nothing.
  */
 static bool find_later(struct bytes rest, const struct segment_place *place,
                        struct segment_gap *gap, bool *proven)

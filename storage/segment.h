@@ -2,10 +2,9 @@
  * segment: one file of a log, seen without the file. Its header, and the judgement on a place where
  * no valid batch stands (docs/formats.md, Segment).
  *
- * What decides between torn and damaged is only what can be known after a crash: a write begins
- * when all before it is durable, and its batches say so, so whatever stands before the write of a
- * valid batch was durable once; and space is zero until it is written, so a write that was cut
- * short shows zeros.
+ * What decides between torn and damaged is only what can be known after a crash: a batch says what
+ * was durable when it was placed, so that much was once, and nothing is said of what was in the air
+ * then; and space is zero until it is written, so a write that was cut short shows zeros.
  */
 #ifndef STORAGE_SEGMENT_H
 #define STORAGE_SEGMENT_H

@@ -374,7 +374,7 @@ bool store_idle(const struct store *store)
         return false;
     for (size_t at = 0; (log = table_next(&store->logs, &at)) != NULL;)
         if (log->phase != LOG_IDLE || log_gathered(log) > 0 || log->block_writing != NULL ||
-            log->keep_writing != NULL)
+            log->keep_writing != NULL || log->vouching != NULL)
             return false;
     return true;
 }

@@ -111,19 +111,27 @@ struct log_queue {
     size_t bytes; /* of contents */
 };
 
-/* The batches that are placed in a file and on their way to it, in one write. */
+/* The batches that are placed in a file and on their way to it: one write after the other, then one
+ * sync. */
 struct log_flight {
+    struct log *log;
     struct log_queue batches;
     uint32_t kept;     /* the first of them that count; the rest was cut meanwhile */
+    uint64_t position; /* of the first */
+    uint64_t end;      /* behind the last */
+
+    struct io_op write;        /* one at a time, of its last batches: */
+    struct log_content *fresh; /* the first of these */
+    uint64_t fresh_position;
     struct buf staged; /* several as they stand in the file; a single one is in its content */
     struct bytes bytes;
-    uint64_t position;
     uint64_t space; /* the file's size when its allocation is done */
     size_t written;
-    enum log_witness segment; /* the write, not its sync */
-    enum log_witness journal;
-    bool syncing; /* its own sync runs; else it waits for another to end */
-    enum err err; /* of the failed write */
+
+    enum log_witness segment; /* the last write, not its sync */
+    enum log_witness journal; /* of the only write */
+    bool syncing;             /* its own sync runs; else it waits for another to end */
+    enum err err;             /* of the failed write or sync */
     int64_t begun_ns;
 };
 
@@ -165,7 +173,8 @@ struct log {
     struct log_block_reading *block_readings; /* under way */
     struct block block_memory; /* the newest, of a log in memory: header and body; index 0: none */
     struct log_keep_writing *keep_writing;
-    struct log_file **keeps; /* by ordinal less LOG_KEEP_FIRST; NULL: removed */
+    struct log_vouching *vouching; /* under way, or NULL */
+    struct log_file **keeps;       /* by ordinal less LOG_KEEP_FIRST; NULL: removed */
     uint32_t keep_count;
     struct log_warming *warmings;     /* real reads under way */
     struct log_unpacking *unpackings; /* likewise, of packed files */
@@ -174,15 +183,16 @@ struct log {
 
     struct buf gather;
     struct log_queue waiting;
-    struct log_flight flight;
+    struct log_flight flights[2];
+    struct log_flight *flight;   /* one of them: what follows `durable` */
+    struct log_flight *ahead;    /* the other: written while the sync of that one is under way */
     bool wants_space;            /* the disk was full: waits until the reserve has given some */
     bool retried;                /* the first that waits or flies has failed in one file */
     bool rolls;                  /* the next batch goes to a new file */
     bool renew;                  /* a new file is made, also without a batch */
     struct log_erasing *erasing; /* under way, or NULL */
     struct log_skip_op *skip;    /* the next file is for it */
-    enum log_phase phase;
-    struct io_op write;
+    enum log_phase phase;        /* of `flight` */
     struct journal_wait wait;
     struct log *send_next;
     struct log *closing_next;
@@ -208,7 +218,11 @@ void queue_cut(struct log_queue *queue, uint64_t index);
  * ------------------------------------------------------------------------------------ */
 
 void flight_init(struct log *log);
-/* The flight's batches above `index` do not count any more. */
+/* Is something on its way that has, or will have, its segment's own sync? */
+bool flight_is_large(const struct log *log);
+/* What waits is written while such a sync is under way, if it is enough. */
+void flight_look_ahead(struct log *log);
+/* The flights' batches above `index` do not count any more. */
 void flight_cut(struct log *log, uint64_t index);
 /* What waited was cut: nothing may be left to do. */
 void flight_look(struct log *log);
@@ -303,6 +317,11 @@ void log_redo_init(struct log *log);
 /* A background sync has failed: what the journal holds is written again, until that succeeds. */
 void log_redo_later(struct log *log);
 void log_redo_stop(struct log *log);
+
+/* ---- log_vouch.c
+ * -------------------------------------------------------------------------------------- */
+
+void log_vouch_forget(struct log *log);
 
 /* ---- log_keep.c
  * --------------------------------------------------------------------------------------- */

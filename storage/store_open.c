@@ -10,6 +10,7 @@
 #define SEGMENT_SIZE_DEFAULT      (64u << 20)
 #define JOURNAL_FILE_SIZE_DEFAULT (16u << 20)
 #define JOURNAL_BATCH_MAX_DEFAULT (128u << 10)
+#define AHEAD_MIN_DEFAULT         (512u << 10)
 
 static enum err explain(struct store_error *error, enum err err, const char *dir, const char *what)
 {
@@ -29,6 +30,8 @@ static enum err set_options(struct store *store, const struct store_options *opt
         o->journal_file_size = JOURNAL_FILE_SIZE_DEFAULT;
     if (o->journal_batch_max == 0)
         o->journal_batch_max = JOURNAL_BATCH_MAX_DEFAULT;
+    if (o->ahead_min == 0)
+        o->ahead_min = AHEAD_MIN_DEFAULT;
 
     if (o->segment_size < 4 * SEGMENT_HEADER || o->segment_size > UINT32_MAX)
         return ERR_INVALID; /* a log_place has 32 bits for the offset */

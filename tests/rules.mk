@@ -61,10 +61,27 @@ e2e_node = cd tests/e2e/node && node --test --test-reporter=spec \
 e2e_wire = 'wire-1=cd tests/e2e/wire && python3 -m unittest discover -p "test_[a-i]*.py"' \
            'wire-2=cd tests/e2e/wire && python3 -m unittest discover -p "test_[!a-i]*.py"'
 
+# The core server's tests once more, its clients on two threads (docs/shards.md).
+e2e_shards = 'shards=cd tests/e2e/wire && MILLRACE_SHARDS_TEST=2 python3 -m unittest test_transcripts test_auth test_tls \
+             test_websocket test_reload test_process test_operator test_monitoring test_system test_accounts test_tracing \
+             test_cluster_plain_node test_cluster_tls'
+
+# A server of several shards under ThreadSanitizer: a report of any of its processes is a failure.
+tsan_report = $(abspath $(BUILD)/tsan/report)
+.PHONY: tsan-shards
+tsan-shards:
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan CC=clang OPT="-O1 -g -fno-omit-frame-pointer" \
+	    SAN="-fsanitize=thread" $(BUILD)/tsan/millrace
+	@rm -f $(tsan_report).*
+	@cd tests/e2e/wire && TSAN_OPTIONS="log_path=$(tsan_report)" MILLRACE_BIN=$(abspath $(BUILD)/tsan/millrace) \
+	    MILLRACE_SHARDS_TEST=3 python3 -m unittest test_shards test_accounts test_operator test_tracing test_system
+	@! cat $(tsan_report).* 2>/dev/null
+
 .PHONY: e2e
 e2e: $(e2e_server) $(e2e_c) $(e2e_modules) $(e2e_cli) $(e2e_bucket) $(e2e_py) $(e2e_schemas)
 	@$(e2e_env) python3 tests/count.py --minutes 14 --jobs 3 \
 	    $(e2e_wire) \
+	    $(e2e_shards) \
 	    'command=cd tests/e2e/command && python3 -m unittest' \
 	    'c=$(e2e_c)' \
 	    'cli=cd tests/e2e/cli && python3 -m unittest' \

@@ -230,11 +230,27 @@ static void advise_created(struct api_request *request, struct stream *stream,
         api_advise_pause(request, stream_name(stream), op->name, true, pause_until_ns);
 }
 
+/* It may count first what is left for it, and may be gone when that is done. */
+static void created(struct stream_glance *glance, struct stream *stream)
+{
+    struct api_request *request = owner_of(glance, struct api_request, glance);
+    struct consumer *consumer =
+        stream != NULL ? stream_consumer(stream, request->stream_op.name) : NULL;
+
+    if (consumer == NULL) {
+        api_refuse(request, stream == NULL ? 10059 : 10014, NULL);
+        return;
+    }
+    if (stream_glance_counts(stream, glance, consumer))
+        return;
+    api_consumer_info(api_answer_begin(request), request, stream, consumer, true);
+    api_answer(request);
+}
+
 static void create_done(struct stream_op *op, struct stream *stream)
 {
     struct api_request *request = request_of(op);
     struct consumer *consumer;
-    struct json_writer *writer;
 
     if (op->error != 0 || stream == NULL) {
         api_refuse(request, stream == NULL ? 10059 : op->error, op->error_text);
@@ -242,10 +258,9 @@ static void create_done(struct stream_op *op, struct stream *stream)
     }
     consumer = op->consumer != NULL ? op->consumer : stream_consumer(stream, op->name);
     assert(consumer != NULL);
-    writer = api_answer_begin(request);
-    api_consumer_info(writer, request, stream, consumer, true);
     advise_created(request, stream, op, consumer_config(consumer)->pause_until_ns);
-    api_answer(request);
+    request->glance.done = created;
+    created(&request->glance, stream);
 }
 
 static void submit_create(struct api_request *request, struct stream *stream,
@@ -379,6 +394,8 @@ static void glanced(struct stream_glance *glance, struct stream *stream)
         api_refuse(request, stream == NULL ? 10059 : 10014, NULL);
         return;
     }
+    if (stream_glance_counts(stream, glance, consumer))
+        return;
     api_consumer_info(api_answer_begin(request), request, stream, consumer, true);
     api_answer(request);
 }
@@ -486,6 +503,29 @@ static void run_names(struct api_request *request)
     api_answer(request);
 }
 
+/* Is one of the page's consumers still counting? Then it waits, and all of them are. In memory of
+ * its own: it may be asked as often as there are consumers. */
+static bool page_counts(struct api_request *request, struct stream *stream,
+                        struct stream_glance *glance)
+{
+    struct consumer **all, *counting = NULL;
+    struct arena arena;
+    size_t count, from = 0, at = 0;
+
+    arena_init(&arena, SIZE_MAX / 2);
+    all = stream_consumers(stream, &arena, &count);
+    if (count > 0)
+        from = api_page_from(request->parsed, count);
+    for (size_t i = 0; i < count && at < from + LIST_PAGE; i++) {
+        bool shown = !consumer_config(all[i])->direct && at++ >= from;
+
+        if (shown && !consumer_is_counted(all[i]))
+            counting = all[i];
+    }
+    arena_deinit(&arena);
+    return counting != NULL && stream_glance_counts(stream, glance, counting);
+}
+
 static void listed(struct stream_glance *glance, struct stream *stream)
 {
     struct api_request *request = owner_of(glance, struct api_request, glance);
@@ -495,6 +535,8 @@ static void listed(struct stream_glance *glance, struct stream *stream)
         api_refuse(request, 10059, NULL);
         return;
     }
+    if (page_counts(request, stream, glance))
+        return;
     open_page(request, stream, LIST_PAGE, &page);
     for (size_t i = page.from; i < page.to; i++) {
         json_object_begin(page.writer);

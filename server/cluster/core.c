@@ -5,8 +5,10 @@
 #include "base/heap.h"
 #include "base/owner.h"
 #include "base/table.h"
+#include "server/cluster/core_shards.h"
 #include "server/cluster/core_wire.h"
 #include "server/cluster/flaws.h"
+#include "server/elsewhere.h"
 #include "server/message_trace.h"
 
 #define FRAME_SIZE    (64u << 10)  /* of interest, about: larger ones are cut */
@@ -61,10 +63,14 @@ struct core {
     struct table changes;
     struct change *changes_first;
     struct change **changes_last;
-    struct buf key;   /* scratch */
-    struct buf frame; /* of interest, being filled */
-    struct buf sinks; /* the same, for those who asked for sinks */
-    struct buf head;  /* scratch: of a message */
+    struct buf key;                     /* scratch */
+    struct buf frame;                   /* of interest, being filled */
+    struct buf sinks;                   /* the same, for those who asked for sinks */
+    struct buf head;                    /* scratch: of a message */
+    struct core_news *news[SHARDS_MAX]; /* of further shards */
+    unsigned news_count;
+    struct buf noted;     /* scratch */
+    struct match scratch; /* of looks at all shards */
     uint64_t seed;
     struct core_stats stats;
 };
@@ -202,6 +208,30 @@ static uint32_t told_count(uint32_t count, struct bytes queue)
     return group || count == 0 ? count : 1;
 }
 
+struct telling {
+    struct core *core;
+    const struct core_peer *peer;
+    const struct account *account;
+};
+
+static void tell_interest(void *context, const struct interest *found)
+{
+    const struct telling *telling = context;
+    struct interest interest = *found;
+
+    interest.count = told_count(found->count, found->queue);
+    tell_more(telling->core, telling->peer, telling->account, &interest);
+}
+
+static void tell_account_of_shards(struct core *core, const struct core_peer *peer,
+                                   const struct account *account)
+{
+    struct telling telling = {core, peer, account};
+
+    core_shards_walk(account, &core->scratch, tell_interest, &telling);
+    tell_rest(core, peer);
+}
+
 /* The subscriptions of clients, or the sinks. */
 static void tell_account(struct core *core, const struct core_peer *peer,
                          const struct account *account, bool sinks)
@@ -209,6 +239,10 @@ static void tell_account(struct core *core, const struct core_peer *peer,
     struct sublist_walk walk = {0};
     const struct sub_set *set;
 
+    if (!sinks && account->family != NULL) {
+        tell_account_of_shards(core, peer, account);
+        return;
+    }
     while ((set = sublist_next(&account->subs, &walk)) != NULL) {
         struct interest interest = {.subject = sub_set_subject(set)};
 
@@ -249,23 +283,28 @@ static void change_add(struct core *core, struct account *account, struct bytes 
     core->changes_last = &change->next;
 }
 
-/* A subscription that comes and goes between two frames is never told. */
+static void change_note(struct core *core, struct account *account, struct bytes subject,
+                        struct bytes queue, uint32_t before, uint32_t now)
+{
+    struct bytes key = key_make(core, account, subject, queue);
+    struct change *change = table_find(&core->changes, key);
+
+    if (change != NULL)
+        change->now = now;
+    else
+        change_add(core, account, key, subject.size, before, now);
+}
+
+/* A subscription that comes and goes between two frames is never told, but for those that other
+ * shards may have, too. */
 static void changed(void *owner, struct account *account, struct bytes subject, struct bytes queue,
                     uint32_t count, int by)
 {
     struct core *core = owner;
     uint32_t before = (uint32_t)((int64_t)count - by);
-    struct change *change;
-    struct bytes key;
 
-    if (core->peers_count == 0 || told_count(before, queue) == told_count(count, queue))
-        return;
-    key = key_make(core, account, subject, queue);
-    change = table_find(&core->changes, key);
-    if (change != NULL)
-        change->now = count;
-    else
-        change_add(core, account, key, subject.size, before, count);
+    if (core->peers_count > 0 && told_count(before, queue) != told_count(count, queue))
+        change_note(core, account, subject, queue, before, count);
 }
 
 /* The system's own are served by each node for itself. */
@@ -278,7 +317,13 @@ static void sinks_changed(void *owner, struct account *account, struct bytes sub
         changed(core, account, subject, CORE_SINKS_QUEUE, count, by);
 }
 
-static struct interest interest_of(const struct change *change)
+/* Are the clients of all shards to be counted? Sinks are of this one alone. */
+static bool is_of_shards(const struct change *change, struct bytes queue)
+{
+    return change->account->family != NULL && !bytes_equal(queue, CORE_SINKS_QUEUE);
+}
+
+static struct interest interest_of(struct core *core, struct change *change)
 {
     struct bytes texts = bytes_skip(change_key(change), KEY_HEAD);
     struct interest interest = {
@@ -286,6 +331,9 @@ static struct interest interest_of(const struct change *change)
         .queue = bytes_skip(texts, change->subject_size),
     };
 
+    if (is_of_shards(change, interest.queue))
+        change->now =
+            core_shards_count(change->account, interest.subject, interest.queue, &core->scratch);
     interest.count = told_count(change->now, interest.queue);
     return interest;
 }
@@ -296,7 +344,21 @@ static bool is_news(const struct core *core, const struct change *change,
     if (interest->queue.size > 0 && change->now == 0 &&
         cluster_flaw(core->cluster, CLUSTER_FLAW_LAST_GONE_UNTOLD))
         return false;
-    return told_count(change->before, interest->queue) != interest->count;
+    return is_of_shards(change, interest->queue) ||
+           told_count(change->before, interest->queue) != interest->count;
+}
+
+static void take_news(struct core *core, struct core_news *news)
+{
+    struct core_noted noted;
+    struct bytes rest;
+
+    core_news_take(news, &core->noted);
+    rest = buf_bytes(&core->noted);
+    while (core_noted_next(&rest, &noted))
+        if (core->peers_count > 0)
+            change_note(core, noted.account, noted.subject, noted.queue, 0, 0);
+    buf_clear(&core->noted);
 }
 
 /* Before anything else leaves on the connections of MESSAGES. */
@@ -306,8 +368,10 @@ static void settle(void *owner)
     struct account *account = NULL;
     struct change *change;
 
+    for (unsigned i = 0; i < core->news_count; i++)
+        take_news(core, core->news[i]);
     while ((change = core->changes_first) != NULL) {
-        struct interest interest = interest_of(change);
+        struct interest interest = interest_of(core, change);
 
         if (change->account != account)
             tell_rest(core, NULL);
@@ -653,6 +717,7 @@ struct core *core_create(struct cluster *cluster, struct router *router, struct 
     buf_init(&core->frame, SIZE_MAX / 2);
     buf_init(&core->sinks, SIZE_MAX / 2);
     buf_init(&core->head, SIZE_MAX / 2);
+    buf_init(&core->noted, SIZE_MAX / 2);
     router_set_remotes(router, &core->remotes);
     cluster_watch(cluster, &core->watcher);
     cluster_subscribe(cluster, CLUSTER_INTEREST, heard_interest, core);
@@ -675,7 +740,20 @@ void core_destroy(struct core *core)
     buf_deinit(&core->frame);
     buf_deinit(&core->sinks);
     buf_deinit(&core->head);
+    buf_deinit(&core->noted);
+    match_deinit(&core->scratch);
     heap_give(core);
+}
+
+void core_add_shard(struct core *core, struct core_news *news)
+{
+    assert(core->news_count < SHARDS_MAX);
+    core->news[core->news_count++] = news;
+}
+
+void core_forget_shards(struct core *core)
+{
+    core->news_count = 0;
 }
 
 size_t core_interest_count(const struct core *core, uint64_t node)

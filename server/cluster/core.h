@@ -21,6 +21,7 @@
 #include "server/router_priv.h"
 
 struct core;
+struct core_news;
 
 struct core_stats {
     uint64_t in_messages, in_bytes, out_messages, out_bytes; /* between nodes */
@@ -33,6 +34,10 @@ struct core *core_create(struct cluster *cluster, struct router *router, struct 
                          struct io *io);
 /* Before the cluster and the router. */
 void core_destroy(struct core *core);
+/* What that further shard's clients subscribe to is told, too, until all such are forgotten. While
+ * nobody is linked, and the shard does nothing. */
+void core_add_shard(struct core *core, struct core_news *news);
+void core_forget_shards(struct core *core);
 
 /* What one node has told of itself, for monitoring. */
 struct core_interest {

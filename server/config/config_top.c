@@ -129,6 +129,15 @@ static void read_io(struct config_reader *reader, const struct config_value *val
         config_error(reader, value, "io must be auto, uring or epoll");
 }
 
+/* And another. What goes with it is looked at when all is read. */
+static void read_shards(struct config_reader *reader, const struct config_value *value, void *to)
+{
+    struct options *options = to;
+
+    if (config_int64(reader, value, &options->shards))
+        options->shards_place = &value->place;
+}
+
 /* ---- limits -----------------------------------------------------------------------------------
  */
 
@@ -319,6 +328,7 @@ static const struct config_option options_of_top[] = {
     CONFIG_READ("feature_flags", read_feature_flags),
 
     CONFIG_READ("io", read_io),
+    CONFIG_READ("shards", read_shards),
 
     TOP("debug", BOOL, debug),
     TOP("trace", BOOL, trace),
@@ -414,6 +424,17 @@ static void check_cluster(struct config_reader *reader, const struct options *op
         config_error(reader, NULL, "solicited routes require cluster capabilities, e.g. --cluster");
 }
 
+static void check_shards(struct config_reader *reader, const struct options *options)
+{
+    const struct config_value at = {
+        .place = options->shards_place != NULL ? *options->shards_place : (struct config_place){0}};
+    const struct config_value *place = options->shards_place != NULL ? &at : NULL;
+
+    if (options->shards < 1 || options->shards > (int64_t)SHARDS_MAX)
+        config_error(reader, place, "shards: %lld is not between 1 and %u",
+                     (long long)options->shards, SHARDS_MAX);
+}
+
 void config_top_check(struct config_reader *reader, const struct options *options)
 {
     char grace[40], duration[40];
@@ -422,6 +443,7 @@ void config_top_check(struct config_reader *reader, const struct options *option
     config_websocket_check(reader, options);
     check_system_account(reader, options);
     check_cluster(reader, options);
+    check_shards(reader, options);
     if (options->max_payload > options->max_pending)
         config_error(reader, NULL, "max_payload (%lld) cannot be higher than max_pending (%lld)",
                      (long long)options->max_payload, (long long)options->max_pending);

@@ -220,7 +220,7 @@ static bool client_subscribes(const struct client *client, struct bytes filter)
 {
     const struct client_sub *sub;
 
-    for (size_t at = 0; (sub = table_next(&client->subs, &at)) != NULL;) {
+    for (struct client_subs_walk at = {0}; (sub = client_sub_next(client, &at)) != NULL;) {
         if (subject_matches(sub_subject(&sub->sub), filter) ||
             bytes_equal(sub_subject(&sub->sub), filter))
             return true;
@@ -270,8 +270,49 @@ static void take(struct rows *rows, const struct question *question, const struc
         rows->at[rows->count++] = *row;
 }
 
+/* The closed ones of a shard that are among the last of all: how many of its oldest are not. */
+struct closed_range {
+    const struct closed_clients *closed;
+    size_t first;
+};
+
+static struct closed_range *latest_of(struct closed_range *ranges, size_t count)
+{
+    struct closed_range *latest = NULL;
+    int64_t latest_ns = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        struct closed_range *range = &ranges[i];
+        int64_t stop_ns =
+            range->first > 0 ? closed_clients_at(range->closed, range->first - 1)->stop_ns : 0;
+
+        if (range->first > 0 && (latest == NULL || stop_ns > latest_ns)) {
+            latest = range;
+            latest_ns = stop_ns;
+        }
+    }
+    return latest;
+}
+
+/* Each shard keeps as many as are to be known; of all only so many are. */
+static void choose_closed(struct server *server, struct closed_range ranges[SHARDS_MAX])
+{
+    const struct connections *connections;
+    struct closed_range *latest;
+    size_t count = 0;
+
+    for (unsigned i = 0; (connections = server_connections_of(server, i)) != NULL; i++)
+        ranges[count++] = (struct closed_range){&connections->closed, connections->closed.count};
+    for (size_t left = ranges[0].closed->capacity; left > 0; left--) {
+        latest = latest_of(ranges, count);
+        if (latest == NULL)
+            return;
+        latest->first--;
+    }
+}
+
 static void collect_of(struct rows *rows, const struct question *question,
-                       const struct connections *connections, int64_t now_ns)
+                       const struct connections *connections, size_t first_closed, int64_t now_ns)
 {
     struct client_row row;
 
@@ -282,20 +323,23 @@ static void collect_of(struct rows *rows, const struct question *question,
         client_row_of(&row, c, now_ns);
         take(rows, question, &row);
     }
-    for (size_t i = 0; i < connections->closed.count && question->state != STATE_OPEN; i++)
+    for (size_t i = first_closed; i < connections->closed.count && question->state != STATE_OPEN;
+         i++)
         take(rows, question, closed_clients_at(&connections->closed, i));
 }
 
 static void collect(struct rows *rows, const struct question *question, struct server *server)
 {
     const struct connections *connections;
+    struct closed_range closed[SHARDS_MAX];
     size_t room = 1;
 
     for (unsigned i = 0; (connections = server_connections_of(server, i)) != NULL; i++)
         room += connections->count + connections->closed.count;
     rows->at = heap_take(room * sizeof(*rows->at));
+    choose_closed(server, closed);
     for (unsigned i = 0; (connections = server_connections_of(server, i)) != NULL; i++)
-        collect_of(rows, question, connections, io_now(server->io));
+        collect_of(rows, question, connections, closed[i].first, io_now(server->io));
     qsort_r(rows->at, rows->count, sizeof(*rows->at), compare, (void *)question->sort);
 }
 
@@ -346,8 +390,8 @@ static void write_subs(struct json_writer *w, const struct question *question,
     json_array_begin(w);
     for (size_t i = 0; i < row->closed_subs_count; i++)
         write_sub(w, question, row, &row->closed_subs[i]);
-    for (size_t at = 0;
-         row->client != NULL && (sub = table_next(&row->client->subs, &at)) != NULL;) {
+    for (struct client_subs_walk at = {0};
+         row->client != NULL && (sub = client_sub_next(row->client, &at)) != NULL;) {
         const struct closed_sub view = {.subject = sub_subject(&sub->sub),
                                         .queue = sub_queue(&sub->sub),
                                         .sid = client_sub_sid(sub),

@@ -41,6 +41,8 @@ static void gather_consumers(struct rows *rows, struct stream *stream, size_t li
             rows->consumers_left_out += count - i;
             return;
         }
+        if (!consumer_is_counted(consumers[i]))
+            continue; /* the next time */
         row->stream = stream;
         row->name = consumer_name(consumers[i]);
         consumer_describe(consumers[i], io_now(rows->server->io),
@@ -125,6 +127,11 @@ static uint64_t lost_of(const struct stream *stream)
     return stream_applied(stream)->lost_messages;
 }
 
+static uint64_t damaged_of(const struct stream *stream)
+{
+    return stream_applied(stream)->lost.count;
+}
+
 static struct metric_labels stream_labels(struct metric_label *labels, const struct stream *stream)
 {
     labels[0] = (struct metric_label){"account", account_name(stream_account(stream))};
@@ -200,6 +207,11 @@ static void write_streams(struct rows *rows)
     stream_family(rows, "millrace_stream_term", "Rises with each election.", term_of);
     stream_family(rows, "millrace_stream_lost_messages", "At most so many were damaged on disk.",
                   lost_of);
+    stream_family(rows, "millrace_stream_damaged_messages",
+                  "That the disk of this server has lost and no other has given back yet.",
+                  damaged_of);
+    stream_family(rows, "millrace_stream_repaired_messages",
+                  "That were damaged here and taken from another server.", stream_repaired);
     metrics_gauge(rows->metrics, "millrace_stream_replica_lag",
                   "Log entries that a replica has not confirmed to its leader.");
     for (size_t i = 0; i < rows->streams_count; i++)

@@ -148,7 +148,7 @@ static void page_part(struct page *page, const struct account *account)
         if (test.size > 0 && !subject_matches(sub_set_subject(set), test))
             continue;
         for (uint32_t i = 0; i < set->count; i++)
-            page_sub(page, set->subs[i]);
+            page_sub(page, sub_set_subs(set)[i]);
     }
 }
 

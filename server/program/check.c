@@ -8,9 +8,11 @@
 #include <unistd.h>
 
 #include "base/json.h"
+#include "server/program/backup.h"
 #include "server/program/dump.h"
 #include "server/program/gauge.h"
 #include "server/program/inspect.h"
+#include "server/program/repair_node.h"
 
 #define CODE_SOUND   0
 #define CODE_DAMAGED 1
@@ -154,6 +156,25 @@ static void on_bad_block(void *owner, const char *path, uint64_t log_id, bool re
         set_aside(check, path, log_id);
 }
 
+/* Without it a server refuses the directory. */
+static bool on_bad_node(void *owner)
+{
+    struct check *check = owner;
+    struct node node;
+    bool found = repair_node_find(check->dir, &node);
+    bool made = check->repair && found && repair_node_write(check->dir, &node);
+
+    check->repaired += made;
+    if (check->json)
+        return made;
+    if (made)
+        printf("         node was made anew from the journal, what was there is in quarantine/\n");
+    else
+        printf("         %s\n", found ? "--repair makes it anew from the journal"
+                                      : "the journal does not tell what was in it");
+    return made;
+}
+
 static void on_stray(void *owner, const char *path, uint64_t log_id)
 {
     struct check *check = owner;
@@ -265,6 +286,7 @@ int program_check(int argc, char **argv)
         .record = on_record,
         .block = on_block,
         .bad_block = on_bad_block,
+        .bad_node = on_bad_node,
         .stray = on_stray,
     };
     const struct option options[] = {{"--repair", &check.repair}, {"--json", &check.json}};
@@ -313,5 +335,9 @@ int (*program_tool(int argc, char **argv))(int argc, char **argv)
         return program_check;
     if (argc > 1 && strcmp(argv[1], "dump") == 0)
         return program_dump;
+    if (argc > 1 && strcmp(argv[1], "backup") == 0)
+        return program_backup;
+    if (argc > 1 && strcmp(argv[1], "restore") == 0)
+        return program_restore;
     return NULL;
 }

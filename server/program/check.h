@@ -7,7 +7,8 @@
 
 /* Exit codes: 0 all is sound, 1 something is damaged or lost, 2 it could not be checked: a server
  * has it, it is of a later format, or it is no store. --repair moves what a start does without, or
- * makes anew, to quarantine/ (damaged state blocks, files that were never finished). */
+ * makes anew, to quarantine/ (damaged state blocks, files that were never finished), and makes a
+ * damaged node file anew (repair_node.h). */
 int program_check(int argc, char **argv);
 /* The same exit codes. One line for everything that is there, with --json one object a line. */
 int program_dump(int argc, char **argv);

@@ -11,6 +11,7 @@
 #include "server/catalogue.h"
 #include "server/program/inspect_file.h"
 #include "server/program/inspect_index.h"
+#include "server/program/redos.h"
 #include "server/stream/effect.h"
 #include "storage/batch.h"
 #include "storage/hash.h"
@@ -20,12 +21,6 @@
 
 #define BLOCKS_MAX 64u
 
-/* Bytes that the journal holds for a segment: a recovery writes them first. */
-struct redo {
-    uint64_t number, log_id, file_id, offset;
-    struct bytes bytes; /* into the journal file that is kept */
-};
-
 struct walk {
     const struct inspector *tell;
     const char *dir;
@@ -33,8 +28,7 @@ struct walk {
     struct node node;
     struct buf *journals; /* owned, whole files */
     size_t journal_count;
-    struct redo *redos;
-    size_t redo_count, redo_capacity;
+    struct redos redos;
     bool newer;
 };
 
@@ -106,7 +100,7 @@ static void list_below(const struct walk *walk, const char *path, struct inspect
 
 /* ---- node, journal --------------------------------------------------------------------------- */
 
-static bool read_node(struct walk *walk)
+static enum err load_node(struct walk *walk)
 {
     struct buf bytes;
     enum err err = ERR_CORRUPT;
@@ -114,31 +108,25 @@ static bool read_node(struct walk *walk)
     buf_init(&bytes, SIZE_MAX);
     if (read_below(walk, "node", &bytes) && bytes.size == NODE_SIZE)
         err = node_read(bytes.at, &walk->node);
-    if (err == ERR_VERSION)
-        newer(walk, "node");
-    else if (err != OK)
-        problem(walk, "node", "is damaged");
-    else if (walk->tell->node != NULL)
-        walk->tell->node(walk->tell->owner, &walk->node);
     buf_deinit(&bytes);
-    return err == OK;
+    return err;
 }
 
-static void keep_redos(struct walk *walk, const struct journal_record *record)
+static bool read_node(struct walk *walk)
 {
-    struct bytes rest = record->entries;
-    struct journal_entry entry;
+    const struct inspector *tell = walk->tell;
+    enum err err = load_node(walk);
 
-    for (uint32_t i = 0; i < record->entry_count && journal_entry_take(&rest, &entry); i++) {
-        if (entry.kind != JOURNAL_SEGMENT)
-            continue;
-        if (walk->redo_count == walk->redo_capacity) {
-            walk->redo_capacity = walk->redo_capacity == 0 ? 64 : 2 * walk->redo_capacity;
-            walk->redos = heap_resize(walk->redos, walk->redo_capacity * sizeof *walk->redos);
-        }
-        walk->redos[walk->redo_count++] =
-            (struct redo){record->number, entry.log_id, entry.file_id, entry.offset, entry.bytes};
+    if (err == ERR_CORRUPT) {
+        problem(walk, "node", "is damaged");
+        if (tell->bad_node != NULL && tell->bad_node(tell->owner))
+            err = load_node(walk);
     }
+    if (err == ERR_VERSION)
+        newer(walk, "node");
+    else if (err == OK && tell->node != NULL)
+        tell->node(tell->owner, &walk->node);
+    return err == OK;
 }
 
 /* Of this boot, in this file: what is between two sound records was one, too. */
@@ -164,7 +152,7 @@ static void walk_journal_file(struct walk *walk, const char *path, struct bytes 
         if (walk->tell->journal != NULL)
             walk->tell->journal(walk->tell->owner, path, position, &record, needed);
         if (needed) {
-            keep_redos(walk, &record);
+            redos_add(&walk->redos, &record);
             last = record.number;
         }
         bad = 0;
@@ -203,26 +191,6 @@ static void walk_journal(struct walk *walk)
             walk_journal_file(walk, path, buf_bytes(bytes));
     }
     inspect_names_free(&names);
-}
-
-/* As recovery does before it looks at a segment. */
-static void apply_redos(const struct walk *walk, uint64_t log_id, uint64_t file_id,
-                        struct buf *file)
-{
-    for (size_t i = 0; i < walk->redo_count; i++) {
-        const struct redo *redo = &walk->redos[i];
-        uint64_t end = redo->offset + redo->bytes.size;
-
-        if (redo->log_id != log_id || redo->file_id != file_id || end > (UINT64_C(1) << 32))
-            continue;
-        if (end > file->size) {
-            uint8_t *at = buf_reserve(file, (size_t)(end - file->size));
-
-            memset(at, 0, (size_t)(end - file->size));
-            buf_commit(file, (size_t)(end - file->size));
-        }
-        memcpy(file->at + redo->offset, redo->bytes.at, redo->bytes.size);
-    }
 }
 
 /* ---- batches --------------------------------------------------------------------------------- */
@@ -436,7 +404,7 @@ static void walk_piece(struct log_walk *log, struct piece *piece, bool last)
 
     buf_init(&file, SIZE_MAX);
     if (read_piece(log, piece, true, &file)) {
-        apply_redos(log->walk, log->id, piece->id, &file);
+        redos_apply(&log->walk->redos, log->id, piece->id, &file);
         if (piece->header_err == OK || mend_header(piece, buf_bytes(&file))) {
             begin_piece(log, piece);
             walk_batches(log, piece, buf_bytes(&file), last);
@@ -453,7 +421,7 @@ static void read_header(struct log_walk *log, struct piece *piece)
     buf_init(&file, SIZE_MAX);
     piece->header_err = ERR_NOT_FOUND;
     if (read_piece(log, piece, false, &file) && file.size >= SEGMENT_HEADER) {
-        apply_redos(walk, log->id, piece->id, &file);
+        redos_apply(&log->walk->redos, log->id, piece->id, &file);
         piece->header_err = segment_header_read(file.at, &piece->header);
     }
     if (piece->header_err == OK &&
@@ -595,7 +563,7 @@ static bool file_of(void *owner, uint64_t file_id, struct buf *out)
             continue;
         if (!read_piece(log, &log->pieces[i], false, out))
             return false;
-        apply_redos(log->walk, log->id, file_id, out);
+        redos_apply(&log->walk->redos, log->id, file_id, out);
         return true;
     }
     snprintf(whole, sizeof whole, "%s/%s", log->walk->dir, path_keep(".", log->id, file_id).text);
@@ -767,7 +735,7 @@ static void free_walk(struct walk *walk)
     for (size_t i = 0; i < walk->journal_count; i++)
         buf_deinit(&walk->journals[i]);
     heap_give(walk->journals);
-    heap_give(walk->redos);
+    redos_free(&walk->redos);
 }
 
 enum inspect_result inspect(const char *dir, const struct inspector *inspector)

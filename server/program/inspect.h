@@ -27,6 +27,9 @@ struct inspector {
     void (*block)(void *owner, const char *path, const struct block *block);
     /* A state block that is damaged; `replaceable`: a start does without it. */
     void (*bad_block)(void *owner, const char *path, uint64_t log_id, bool replaceable);
+    /* The node file is damaged, or gone, and the journal cannot be read without it. True: it was
+     * made anew. */
+    bool (*bad_node)(void *owner);
     /* A file that was never finished, or that nothing explains. */
     void (*stray)(void *owner, const char *path, uint64_t log_id);
 };

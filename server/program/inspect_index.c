@@ -15,6 +15,7 @@
 #define NAME_SIZE        12u                      /* of a file in the local part */
 #define ERASING_FLAG     (1u << 31)               /* of their count: what is to be erased follows */
 #define ERASING_SIZE     16u                      /* of one of those */
+#define LOST_FLAG        (1u << 30)               /* behind that what is lost */
 #define PROBLEMS_MAX     20u                      /* told one by one */
 
 struct looking {
@@ -150,9 +151,13 @@ void inspect_index(const struct inspect_index *inspect, const struct block *bloc
         return;
     decoder_init(&in, block->local);
     count = decode_u32(&in);
-    looking.names = decode_bytes(&in, (size_t)(count & ~ERASING_FLAG) * NAME_SIZE);
+    looking.names = decode_bytes(&in, (size_t)(count & ~(ERASING_FLAG | LOST_FLAG)) * NAME_SIZE);
     if ((count & ERASING_FLAG) != 0)
         (void)decode_bytes(&in, (size_t)decode_u32(&in) * ERASING_SIZE);
+    if ((count & LOST_FLAG) != 0) {
+        (void)decode_u64(&in);
+        (void)decode_bytes(&in, (size_t)decode_u32(&in) * 8);
+    }
     if (in.failed || (messages.size > 0 && in.rest.size == 0)) {
         problem(&looking, "its local part makes no sense");
         return;

@@ -2,6 +2,7 @@
 
 #include <semaphore.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/heap.h"
@@ -47,6 +48,15 @@ static void *run(void *of)
     return NULL;
 }
 
+/* As tools show it. */
+static void name_thread(const struct shard_thread *thread)
+{
+    char name[16];
+
+    snprintf(name, sizeof(name), "shard %u", thread->shard->number);
+    (void)pthread_setname_np(thread->thread, name);
+}
+
 /* Signals are the main thread's. */
 static bool start(struct shard_thread *thread)
 {
@@ -60,6 +70,8 @@ static bool start(struct shard_thread *thread)
     if (error != 0)
         logger_fatal(server_logger(thread->shard->server), "Can't start a thread for shard %u: %s",
                      thread->shard->number, strerror(error));
+    else
+        name_thread(thread);
     return error == 0;
 }
 

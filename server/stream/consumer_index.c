@@ -58,7 +58,7 @@ bool consumer_index_walk(struct stream *stream, struct bytes subject, struct con
 
 static struct consumer_shell *shell_at(const struct sub_set *set, uint32_t at)
 {
-    return owner_of(set->subs[at], struct consumer_place, sub)->shell;
+    return owner_of(sub_set_subs(set)[at], struct consumer_place, sub)->shell;
 }
 
 /* Of thousands none is in the processor's cache: each is fetched a little before it is its turn. */
@@ -66,8 +66,9 @@ static void look_ahead(const struct sub_set *set, uint32_t at)
 {
     if (at + 12 >= set->count)
         return;
-    __builtin_prefetch(set->subs[at + 12]);
-    __builtin_prefetch(&owner_of(set->subs[at + 12], struct consumer_shell, place.sub)->consumer);
+    __builtin_prefetch(sub_set_subs(set)[at + 12]);
+    __builtin_prefetch(
+        &owner_of(sub_set_subs(set)[at + 12], struct consumer_shell, place.sub)->consumer);
     __builtin_prefetch(shell_at(set, at + 8)->lane, 1);
     __builtin_prefetch(shell_at(set, at + 8)->consumer, 1);
     __builtin_prefetch((const uint8_t *)shell_at(set, at + 8)->consumer + 64, 1);

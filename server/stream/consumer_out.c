@@ -36,6 +36,7 @@ static void ask_propose(void *owner, uint8_t type, struct bytes body)
 
     assert(fitted); /* hand-outs and acks are bounded per turn, far below what a batch may hold */
     stream->gathered++;
+    stream->await.gathered++;
     if (stream->state.config.retention != RETENTION_LIMITS && may_settle(shell, type))
         decider_settling(&stream->decider);
     stream_mark(stream);
@@ -70,12 +71,19 @@ static void ask_deliver(void *owner, const struct consumer_delivery *delivery)
         .headers = delivery->headers,
     };
 
+    if (delivery_now(shell, delivery))
+        return;
     keep_place(shell, &item);
     if (!outbox_add(&consumer_lane(shell)->deliveries, &item))
         logger_warn(server_logger(jetstream_server(stream->jetstream)),
                     "Consumer '%.*s': too many deliveries are waiting",
                     BYTES_ARG(shell_name(shell)));
     stream_consumer_mark(shell);
+}
+
+static bool ask_behind(void *owner)
+{
+    return delivery_behind(owner);
 }
 
 static void ask_status(void *owner, struct bytes to, struct bytes reply, struct bytes headers)
@@ -164,6 +172,13 @@ static void ask_wake_at(void *owner, int64_t deadline_ns)
         timers_cancel(timers, &shell->lane->wake);
 }
 
+static void ask_counting(void *owner)
+{
+    struct consumer_shell *shell = owner;
+
+    stream_count(shell->stream, shell->consumer);
+}
+
 static void ask_stalled(void *owner, const struct consumer_info *info)
 {
     struct consumer_shell *shell = owner;
@@ -193,12 +208,14 @@ static void ask_settled(void *owner, uint64_t sequence)
 const struct consumer_out consumer_shell_out = {
     .propose = ask_propose,
     .deliver = ask_deliver,
+    .behind = ask_behind,
     .status = ask_status,
     .answer = ask_answer,
     .advise = ask_advise,
     .interest = ask_interest,
     .inactive = ask_inactive,
     .wake_at = ask_wake_at,
+    .counting = ask_counting,
     .stalled = ask_stalled,
     .settled = ask_settled,
 };

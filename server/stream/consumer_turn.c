@@ -6,7 +6,8 @@
 #include "base/owner.h"
 #include "server/stream/stream_priv.h"
 
-#define BURY_RETRY_NS INT64_C(1000000000)
+#define BURY_RETRY_NS  INT64_C(1000000000)
+#define SEND_LATER_MIN 64u /* deliveries */
 
 /* Nothing that was asked for before waits to leave, and the receivers keep up. */
 static bool open_lane(const struct consumer_shell *shell)
@@ -37,17 +38,6 @@ static struct live live_begin(const struct stream *stream, const struct consumer
     return live;
 }
 
-/* Looked up anew for each: whoever has had enough leaves with the delivery before. */
-static bool find_route(struct consumer_shell *shell)
-{
-    struct router_route *route = &shell->lane->route;
-
-    if (route->generation == account_generation(shell->stream->account))
-        return route->set != NULL;
-    return router_route_find(stream_router(shell->stream), shell->stream->account,
-                             consumer_config(shell->consumer)->deliver_subject, route);
-}
-
 /* Hands on what is in hand already. False: the long way, by the log. */
 static bool deliver_live(struct consumer_shell *shell, const struct live *live)
 {
@@ -57,7 +47,7 @@ static bool deliver_live(struct consumer_shell *shell, const struct live *live)
     size_t reply_size;
 
     if (live->effect == NULL || !shell->push || shell->wide || !open_lane(shell) ||
-        !find_route(shell) ||
+        !delivery_route(shell) ||
         !consumer_live(shell->consumer, live->now_ns, live->log_now_ns, live->stored, reply,
                        &reply_size))
         return false;
@@ -279,6 +269,24 @@ static void check_bound(struct stream *stream)
     stream->interest_changed = stream->interest_changed_some = false;
 }
 
+/*
+ * A batch can leave, and there is much to send: first the batch, so that the disk has something to
+ * do meanwhile. It is sent in the next turn, which follows at once.
+ */
+static bool send_later(struct consumer_shell *shell)
+{
+    struct stream *stream = shell->stream;
+    struct consumer_lane *lane = shell->lane;
+
+    if (lane == NULL || lane->deliveries.count < SEND_LATER_MIN)
+        return false;
+    lane->later = !lane->later && replica_ready(stream->replica) &&
+                  (stream->gathered > 0 || consumer_planning(shell->consumer));
+    if (lane->later)
+        timers_arm(io_timers(stream_io(stream)), &lane->retry, io_now(stream_io(stream)));
+    return lane->later;
+}
+
 /* It stays marked meanwhile: what the work asks for is sent right behind it and needs no other
  * round. */
 static void work(struct consumer_shell *shell)
@@ -286,8 +294,11 @@ static void work(struct consumer_shell *shell)
     struct stream *stream = shell->stream;
 
     consumer_inbox_read(shell);
+    delivery_now_begin(shell);
     consumer_work(shell->consumer, io_now(stream_io(stream)), stream_log_now(stream));
-    delivery_pump(shell);
+    delivery_now_end(shell);
+    if (!send_later(shell))
+        delivery_pump(shell);
     consumer_lane_rest(shell);
     shell->dirty = false;
     link_planning(shell);
@@ -366,7 +377,8 @@ void stream_consumers_hand_out(struct stream *stream)
     int64_t now_ns = io_now(stream_io(stream));
     struct consumer_shell *shell;
 
-    assert(replica_ready(stream->replica)); /* so all that the overlay holds leaves now */
+    /* So all that the overlay holds leaves now. */
+    assert(replica_ready(stream->replica) || replica_ready_ahead(stream->replica));
     if (stream_operations_purge(stream))
         return; /* they plan when it is applied */
     offer(stream);

@@ -1,6 +1,7 @@
 #include "server/stream/consumer_view.h"
 
 #include "base/subject.h"
+#include "storage/index_count.h"
 
 /* What a message of one byte adds to the sizes that the API counts. */
 static uint32_t overhead(const struct consumer_view *view)
@@ -15,6 +16,8 @@ struct consumer_message consumer_view_message(const struct consumer_view *view,
         .sequence = entry->sequence,
         .time_ns = entry->time_ns,
         .size = entry->stored_size - overhead(view),
+        .place_size = entry->record_size,
+        .place = entry->place,
         .subject = entry->subject,
     };
 }
@@ -165,6 +168,35 @@ static bool view_is_last(void *owner, uint64_t sequence, uint64_t up_to)
     return index_is_last(((const struct consumer_view *)owner)->state->index, sequence, up_to);
 }
 
+static uint64_t part_of(const struct consumer_view *view)
+{
+    return view->count_part != 0 ? view->count_part : UINT64_MAX;
+}
+
+static bool view_count(void *owner, const struct consumer_filter *filter, uint64_t from,
+                       uint64_t snapshot, uint64_t *count)
+{
+    const struct consumer_view *view = owner;
+    struct index_filter index_filter = to_filter(filter);
+    struct index_count counted;
+    bool done;
+
+    index_count_begin(&counted, view->state->index, &index_filter, from, snapshot);
+    done = index_count_part(&counted, part_of(view));
+    *count = counted.count;
+    return done;
+}
+
+static bool view_count_part(void *owner, const struct consumer_filter *filter, uint64_t snapshot,
+                            uint64_t *next, uint64_t *count)
+{
+    const struct consumer_view *view = owner;
+    struct index_filter index_filter = to_filter(filter);
+
+    return index_count_walk(view->state->index, &index_filter, snapshot, part_of(view), next,
+                            count);
+}
+
 struct consumer_stream consumer_view_stream(struct consumer_view *view, struct bytes name,
                                             uint32_t message_max)
 {
@@ -183,5 +215,7 @@ struct consumer_stream consumer_view_stream(struct consumer_view *view, struct b
         .pending = view_pending,
         .pending_last = view_pending_last,
         .is_last = view_is_last,
+        .count = view_count,
+        .count_part = view_count_part,
     };
 }

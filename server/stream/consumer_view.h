@@ -13,6 +13,7 @@
 struct consumer_view {
     const struct stream_state *state;
     const struct overlay *overlay;
+    uint64_t count_part; /* subjects or messages that are counted at a time; 0: all */
     /* `next` and `get` go on behind the applied state. To be set only when everything in the
      * overlay is in the batch that leaves next: what is in flight may be refused by itself. */
     bool tail;

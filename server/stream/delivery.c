@@ -42,8 +42,12 @@ struct way {
     struct router_route route;
 };
 
+/* What a receiver had waiting before is seen of a deliver subject only; whoever pulls has said how
+ * much it takes. */
 static bool congested(struct consumer_shell *shell)
 {
+    if (shell->push && delivery_route(shell))
+        return router_route_behind(&shell->lane->route);
     return router_congested(stream_router(shell->stream));
 }
 
@@ -91,22 +95,36 @@ static void send_along(struct consumer_shell *shell, struct way *way, const stru
         (void)router_publish(router, account, message);
 }
 
+bool delivery_read(struct consumer_shell *shell, uint64_t sequence, struct bytes bytes,
+                   struct effect *effect)
+{
+    struct stream *stream = shell->stream;
+    struct record record;
+
+    if (record_read(bytes, &record) == OK && effect_read(&record, effect) == OK &&
+        effect->type == EFFECT_MESSAGE && effect->message.sequence == sequence)
+        return true;
+    logger_error(server_logger(jetstream_server(stream->jetstream)),
+                 "Stream '%.*s': message %llu is damaged on disk", BYTES_ARG(stream->name),
+                 (unsigned long long)sequence);
+    return false;
+}
+
+void delivery_waited(struct stream *stream, int64_t stored_ns)
+{
+    latency_add(&jetstream_latencies(stream->jetstream)->delivered,
+                stream_log_now(stream) - stored_ns);
+}
+
 /* Sends the message whose record stands at the start of `bytes`. */
 static void send_message(struct consumer_shell *shell, struct way *way,
                          const struct outbox_item *item, struct bytes bytes)
 {
-    struct stream *stream = shell->stream;
-    struct record record;
     struct effect effect;
     struct message message;
 
-    if (record_read(bytes, &record) != OK || effect_read(&record, &effect) != OK ||
-        effect.type != EFFECT_MESSAGE || effect.message.sequence != item->sequence) {
-        logger_error(server_logger(jetstream_server(stream->jetstream)),
-                     "Stream '%.*s': message %llu is damaged on disk", BYTES_ARG(stream->name),
-                     (unsigned long long)item->sequence);
+    if (!delivery_read(shell, item->sequence, bytes, &effect))
         return;
-    }
     message = (struct message){
         .subject = effect.message.subject,
         .route = item->to,
@@ -115,8 +133,7 @@ static void send_message(struct consumer_shell *shell, struct way *way,
         .payload = effect.message.payload,
     };
     if (item->code & DELIVERY_AWAITED)
-        latency_add(&jetstream_latencies(stream->jetstream)->delivered,
-                    stream_log_now(stream) - effect.message.time_ns);
+        delivery_waited(shell->stream, effect.message.time_ns);
     if (item->code & DELIVERY_HEADERS_ONLY || item->headers.size > 0)
         send_with(shell, item, &message);
     else

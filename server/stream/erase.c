@@ -48,6 +48,7 @@ void stream_erased(void *owner, const struct index_entry *entry)
     struct stream *stream = owner;
 
     add(stream, entry->place, entry->record_size);
+    stream_moved_erase(stream, entry->sequence);
     if (stream->replica != NULL) /* else it is being opened */
         stream_mark(stream);
 }
@@ -60,6 +61,12 @@ void stream_erase_moved(struct stream *stream, log_place from, log_place to, uin
             return;
         }
     }
+}
+
+void stream_erase_also(struct stream *stream, log_place place, uint32_t size)
+{
+    add(stream, place, size);
+    stream_mark(stream);
 }
 
 bool stream_erase_takes(struct stream *stream, struct stream_op *op)
@@ -80,34 +87,30 @@ bool stream_erase_first(const struct stream *stream)
 /* ---- in state blocks --------------------------------------------------------------------------
  */
 
-static bool is_there(const struct log *log, uint32_t ordinal)
+void stream_erase_encode_more(const struct stream *stream, const struct log_erased *at,
+                              size_t count, struct buf *out)
 {
-    struct log_file_info info;
-
-    return (ordinal < LOG_KEEP_FIRST ? log_file_next(log, ordinal, &info)
-                                     : log_keep_next(log, ordinal, &info)) &&
-           info.ordinal == ordinal;
-}
-
-void stream_erase_encode(const struct stream *stream, struct buf *out)
-{
-    const struct stream_erasing *erasing = &stream->erasing;
     const struct log *log = replica_log(stream->replica);
 
     if (!jetstream_clustered(stream->jetstream))
         return; /* the block waits until nothing is */
-    for (size_t i = 0; i < erasing->count; i++) {
-        const struct log_erased *erased = &erasing->at[i];
-        uint32_t ordinal = (uint32_t)(erased->place >> 32);
-        uint8_t *at;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t ordinal = (uint32_t)(at[i].place >> 32);
+        uint8_t *to;
 
-        if (!is_there(log, ordinal))
+        if (!stream_block_file_there(log, ordinal))
             continue;
-        at = encode_u64(buf_reserve(out, STREAM_ERASE_SIZE), log_file_id(log, ordinal));
-        at = encode_u32(at, (uint32_t)(erased->place & UINT32_MAX));
-        (void)encode_u32(at, erased->size);
+        to = encode_u64(buf_reserve(out, STREAM_ERASE_SIZE), log_file_id(log, ordinal));
+        to = encode_u32(to, (uint32_t)(at[i].place & UINT32_MAX));
+        (void)encode_u32(to, at[i].size);
         buf_commit(out, STREAM_ERASE_SIZE);
     }
+}
+
+void stream_erase_encode(const struct stream *stream, struct buf *out)
+{
+    stream_erase_encode_more(stream, stream->erasing.at, stream->erasing.count, out);
+    stream_erase_encode_more(stream, stream->blocks.stale, stream->blocks.stale_count, out);
 }
 
 void stream_erase_restore(struct stream *stream, struct bytes list, const struct log_block *block)
@@ -222,8 +225,8 @@ void stream_erase_turn(struct stream *stream)
     struct stream_erasing *erasing = &stream->erasing;
     struct log *log = replica_log(stream->replica);
 
-    if (erasing->busy || stream->closing || stream->blocks.move != NULL ||
-        (erasing->count == 0 && erasing->waiting == NULL))
+    if (erasing->busy || stream->closing || stream_move_holds(stream) ||
+        stream_repair_holds(stream) || (erasing->count == 0 && erasing->waiting == NULL))
         return;
     if (log_in_memory(log)) {
         erasing->count = erasing->looked = 0;

@@ -53,7 +53,11 @@
     X(MOVED_AT_ONCE, "a file whose messages were moved goes with the next block")                  \
     X(DROP_LIVING, "files below the floor are removed with messages that live")                    \
     X(APPLY_DIFFERS, "once a replica that does not lead forgets a message")                        \
-    X(FILL_WITHOUT_RECORDS, "a state is taken from another replica without its messages")
+    X(FILL_WITHOUT_RECORDS, "a state is taken from another replica without its messages")          \
+    X(SERVES_OTHER, "a replica gives another payload than it has to who fetches it")               \
+    X(REPAIR_TRUSTS, "what is fetched for a damaged message counts whatever it is")                \
+    X(FILL_LEAVES, "what left the stream while a replica was away stays in its files")             \
+    X(REPAIR_LEAVES, "what is deleted while it is fetched stays in the file of kept records")
 
 #define STREAM_FLAW_NUMBER(name, text) STREAM_FLAW_NUMBER_##name,
 enum stream_flaw_number { STREAM_FLAW_TABLE(STREAM_FLAW_NUMBER) STREAM_FLAW_COUNT };

@@ -64,6 +64,27 @@ void stream_glances_turn(struct stream *stream)
     }
 }
 
+bool stream_glance_counts(struct stream *stream, struct stream_glance *glance,
+                          struct consumer *consumer)
+{
+    if (!stream->lead || consumer_is_counted(consumer))
+        return false;
+    push(&stream->glances_counting, glance);
+    return true;
+}
+
+void stream_glances_counted(struct stream *stream)
+{
+    struct stream_glances those = stream->glances_counting;
+
+    stream->glances_counting = (struct stream_glances){0};
+    while (those.first != NULL) {
+        struct stream_glance *glance = pop(&those);
+
+        glance->done(glance, stream);
+    }
+}
+
 static void end_all(struct stream_glances *glances, struct stream *stream)
 {
     while (glances->first != NULL) {
@@ -79,4 +100,11 @@ void stream_glances_end(struct stream *stream)
 
     end_all(&stream->glances_aimed, left);
     end_all(&stream->glances_new, left);
+}
+
+void stream_glances_follow(struct stream *stream)
+{
+    assert(!stream->lead);
+    stream_glances_end(stream);
+    end_all(&stream->glances_counting, stream->closing ? NULL : stream);
 }

@@ -33,6 +33,23 @@ bool lost_has(const struct lost *lost, uint64_t sequence)
     return at < lost->count && lost->at[at] == sequence;
 }
 
+size_t lost_from(const struct lost *lost, uint64_t sequence)
+{
+    return rank(lost, sequence);
+}
+
+bool lost_remove(struct lost *lost, uint64_t sequence, uint64_t bytes)
+{
+    size_t at = rank(lost, sequence);
+
+    if (at == lost->count || lost->at[at] != sequence)
+        return false;
+    lost->count--;
+    memmove(&lost->at[at], &lost->at[at + 1], (lost->count - at) * sizeof lost->at[0]);
+    lost->bytes -= bytes < lost->bytes ? bytes : lost->bytes;
+    return true;
+}
+
 bool lost_add(struct lost *lost, uint64_t sequence, uint64_t bytes)
 {
     size_t at = rank(lost, sequence);

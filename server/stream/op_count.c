@@ -6,8 +6,6 @@
  */
 #include "server/stream/stream_priv.h"
 
-#define COUNT_PART 16384u /* subjects and messages: less than a millisecond */
-
 static bool stands_still(const struct stream *stream)
 {
     return stream->counting.applied == replica_applied(stream->replica);
@@ -44,7 +42,6 @@ static void begin(struct stream *stream, struct stream_op *op, const struct cons
 
 bool stream_op_count(struct stream *stream, struct stream_op *op)
 {
-    uint64_t part = server_options(jetstream_server(stream->jetstream))->sim.count_part;
     const struct consumer *consumer = consumer_of(stream, op);
 
     if (consumer == NULL)
@@ -53,7 +50,7 @@ bool stream_op_count(struct stream *stream, struct stream_op *op)
         return false; /* they may change what is there */
     if (!stream_op_counts(stream, op))
         begin(stream, op, consumer);
-    if (!index_count_part(&stream->counting.count, part != 0 ? part : COUNT_PART)) {
+    if (!index_count_part(&stream->counting.count, stream->view.count_part)) {
         stream_mark(stream);
         return false;
     }

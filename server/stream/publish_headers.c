@@ -218,16 +218,19 @@ bool publish_headers_trace_only(const struct publish_headers *headers)
            bytes_equal_nocase(only, BYTES("on"));
 }
 
+/* However many: the reference lets large ones pass. */
+static int64_t at_most(int64_t seconds)
+{
+    return seconds < PUBLISH_TTL_MAX ? seconds : PUBLISH_TTL_MAX;
+}
+
 static bool read_seconds(struct bytes value, int64_t *seconds)
 {
     if (bytes_equal(value, BYTES("0")))
         return false; /* a duration, and too short; more zeros are a number */
     *seconds = 0;
-    for (size_t i = 0; i < value.size; i++) {
-        *seconds = *seconds * 10 + (value.at[i] - '0');
-        if (*seconds > PUBLISH_TTL_MAX)
-            *seconds = PUBLISH_TTL_MAX; /* however many: the reference lets large ones pass */
-    }
+    for (size_t i = 0; i < value.size; i++)
+        *seconds = at_most(*seconds * 10 + (value.at[i] - '0'));
     return true;
 }
 
@@ -242,7 +245,7 @@ bool publish_headers_ttl(struct bytes value, int64_t *seconds)
         return read_seconds(value, seconds);
     if (!text_read_duration(value, &ns) || ns < NANOS)
         return false;
-    *seconds = ns / NANOS;
+    *seconds = at_most(ns / NANOS);
     return true;
 }
 

@@ -5,8 +5,9 @@
 #include "server/stream/stream_priv.h"
 #include "storage/record.h"
 
-#define STEP_MESSAGES 4096u /* in one go */
-#define COST_LEAST    256u  /* a message counts for so many bytes at least: each is looked up */
+#define STEP_MESSAGES 4096u                /* in one go */
+#define TAKEN_NS      INT64_C(60000000000) /* what follows a state that was taken is there */
+#define COST_LEAST    256u /* a message counts for so many bytes at least: each is looked up */
 
 static bool is_sound(struct bytes bytes, uint64_t sequence)
 {
@@ -17,11 +18,16 @@ static bool is_sound(struct bytes bytes, uint64_t sequence)
            effect.type == EFFECT_MESSAGE && effect.message.sequence == sequence;
 }
 
-/* It was said at the start, or has left the stream where the state was taken from: the log says so
- * further on. */
 static bool is_absent(const struct index_entry *entry)
 {
     return entry->place >> 32 == LOG_FILE_NONE;
+}
+
+/* Else it has left the stream where the state was taken from: the log says so further on. */
+static bool is_missing(const struct stream *stream, const struct index_entry *entry)
+{
+    return is_absent(entry) &&
+           (stream->taken_ns == 0 || io_now(stream_io(stream)) - stream->taken_ns > TAKEN_NS);
 }
 
 /* It is in memory whole? */
@@ -37,7 +43,7 @@ static void scrub_end(struct scrub *scrub, uint64_t bytes, bool end)
         scrub->stream->scrub = NULL;
     scrub->stream = NULL;
     scrub->size = 0; /* what was read may be changed until the next step */
-    scrub->done(scrub, bytes, end);
+    scrub->done(scrub->owner, bytes, end);
 }
 
 static void damaged(struct scrub *scrub, const struct index_entry *entry)
@@ -58,8 +64,10 @@ static bool look(struct scrub *scrub, uint64_t *cost, struct index_entry *entry)
         if (!is_absent(entry) && !covers(scrub, entry))
             return false;
         if (!is_absent(entry) &&
-            !is_sound(bytes_of(scrub->memory + (entry->place - scrub->place), entry->record_size),
-                      entry->sequence))
+            is_sound(bytes_of(scrub->memory + (entry->place - scrub->place), entry->record_size),
+                     entry->sequence))
+            stream_sound(scrub->stream, entry);
+        else if (!is_absent(entry) || is_missing(scrub->stream, entry))
             damaged(scrub, entry);
         scrub->sequence = entry->sequence + 1;
         *cost += entry->record_size > COST_LEAST ? entry->record_size : COST_LEAST;
@@ -74,6 +82,10 @@ static void read_done(struct log_read *read, int64_t result)
     uint64_t cost = 0;
 
     scrub->reading = false;
+    if (scrub->ended) { /* it waited for this */
+        scrub_destroy(scrub);
+        return;
+    }
     if (scrub->stream == NULL) {
         scrub_end(scrub, 0, true);
         return;
@@ -120,8 +132,21 @@ void scrub_leave(struct scrub *scrub)
     scrub->stream = NULL;
 }
 
-void scrub_deinit(struct scrub *scrub)
+struct scrub *scrub_create(scrub_done_fn *done, void *owner)
 {
+    struct scrub *scrub = HEAP_NEW(struct scrub);
+
+    scrub->done = done;
+    scrub->owner = owner;
+    scrub->sequence = 1;
+    return scrub;
+}
+
+void scrub_destroy(struct scrub *scrub)
+{
+    scrub->ended = true;
+    if (scrub->reading)
+        return; /* what is being read is still to be written there */
     heap_give(scrub->memory);
-    scrub->memory = NULL;
+    heap_give(scrub);
 }

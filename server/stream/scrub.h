@@ -13,10 +13,14 @@
 
 struct stream;
 
-/* In its owner. */
+struct scrub;
+
+/* Comes at once or later: so many bytes were looked at; `end`: the stream has no more. */
+typedef void scrub_done_fn(void *owner, uint64_t bytes, bool end);
+
 struct scrub {
-    /* Comes at once or later: so many bytes were looked at; `end`: the stream has no more. */
-    void (*done)(struct scrub *scrub, uint64_t bytes, bool end);
+    scrub_done_fn *done;
+    void *owner;
     uint64_t sequence; /* the next one, from 1 */
     uint64_t damaged;  /* found, in all streams */
 
@@ -28,12 +32,17 @@ struct scrub {
     uint8_t *memory;
     size_t size, capacity;
     bool reading;
+    bool ended; /* it goes when the read has come back */
 };
+
+struct scrub *scrub_create(scrub_done_fn *done, void *owner);
+/* May be called at any time: with a read under way it goes when that has come back; `done` is not
+ * called then. */
+void scrub_destroy(struct scrub *scrub);
 
 /* One step; not while one is under way. */
 void scrub_step(struct scrub *scrub, struct stream *stream);
 /* The stream is closed: a step under way ends when its read does. */
 void scrub_leave(struct scrub *scrub);
-void scrub_deinit(struct scrub *scrub);
 
 #endif

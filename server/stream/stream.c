@@ -83,9 +83,10 @@ static void measure(struct stream *stream, const struct log_batch *batch)
     if (stream->replica == NULL)
         return;
     latency_add(&latencies->applied, jetstream_log_now(stream->jetstream) - batch->time_ns);
-    if (stream->lead && stream->proposals[slot].index == batch->index)
-        latency_add(&latencies->committed,
-                    io_now(stream_io(stream)) - stream->proposals[slot].time_ns);
+    if (!stream->lead || stream->proposals[slot].index != batch->index)
+        return;
+    stream->await.commit_ns = io_now(stream_io(stream)) - stream->proposals[slot].time_ns;
+    latency_add(&latencies->committed, stream->await.commit_ns);
 }
 
 /* Of the next records: what the index will look up. */
@@ -144,6 +145,15 @@ void stream_damaged(struct stream *stream, uint64_t sequence, uint64_t bytes, co
     logger_error(server_logger(jetstream_server(stream->jetstream)),
                  "Stream '%.*s': message %llu is damaged on disk (%s); the rest is served",
                  BYTES_ARG(stream->name), (unsigned long long)sequence, how);
+    stream_repair_wanted(stream);
+}
+
+void stream_sound(struct stream *stream, const struct index_entry *entry)
+{
+    if (lost_remove(&stream->state.lost, entry->sequence, entry->stored_size))
+        logger_info(server_logger(jetstream_server(stream->jetstream)),
+                    "Stream '%.*s': message %llu can be read again", BYTES_ARG(stream->name),
+                    (unsigned long long)entry->sequence);
 }
 
 static void lost(void *owner, uint64_t first, uint64_t last, uint64_t bytes)
@@ -213,20 +223,21 @@ static void follow(void *owner)
     send_answers(stream);
     stream->lead = false;
     stream_unsubscribe(stream);
-    stream->gathered = 0;
+    stream->gathered = stream->await.gathered = 0;
     if (!STREAM_FLAWED(stream, PARKED_TOLD))
         outbox_clear(&stream->parked);
     stream_traced_lost(stream, replica_applied(stream->replica), BYTES("not leader"));
     if (!STREAM_FLAWED(stream, OVERLAY_KEPT))
         decider_refused(&stream->decider);
     stream_operations_follow(stream);
-    stream_glances_end(stream);
+    stream_glances_follow(stream);
     stream_origins_stop(stream);
     stream_consumers_follow(stream);
     stream_ingest_follow(stream);
     stream_batches_drop(stream);
     stream_schedules_drop(stream);
     stream_direct_drop(stream);
+    stream_await_end(stream);
     stream_snapshot_end(stream, "the stream has another leader now");
     stream_restore_end(stream, "the stream has another leader now");
     timers_cancel(io_timers(stream_io(stream)), &stream->expiry);
@@ -274,7 +285,7 @@ static void refused(void *owner, enum err err)
     struct stream *stream = owner;
 
     log_refusal(stream, err);
-    stream->gathered = 0;
+    stream->gathered = stream->await.gathered = 0;
     replica_gather_drop(stream->replica);
     decider_refused(&stream->decider);
     stream_origins_stop(stream);
@@ -301,9 +312,17 @@ static bool with_others(void *owner)
     return jetstream_with_others(stream->jetstream, stream->id);
 }
 
+static bool outdated(void *owner)
+{
+    const struct stream *stream = owner;
+
+    return jetstream_outdated(stream->jetstream, stream->id);
+}
+
 static const struct replica_events replica_events_of_stream = {
     .elsewhere = elsewhere,
     .with_others = with_others,
+    .outdated = outdated,
     .apply = apply,
     .lost = lost,
     .lead = lead,
@@ -320,6 +339,7 @@ static const struct replica_events replica_events_of_stream = {
     .forget = stream_fill_forget,
     .taken = stream_fill_taken,
     .asked = stream_serve_asked,
+    .fetched = stream_repair_told,
 };
 
 /* ---- state events ---------------------------------------------------------------------------- */
@@ -332,6 +352,9 @@ static void on_stored(void *owner, const struct index_entry *entry)
 
 static void on_removed(void *owner, const struct index_entry *entry)
 {
+    struct stream *stream = owner;
+
+    (void)lost_remove(&stream->state.lost, entry->sequence, entry->stored_size);
     stream_block_removed(owner, entry);
     stream_snapshot_removed(owner, entry);
     stream_consumers_removed(owner, entry);
@@ -417,6 +440,7 @@ struct stream *stream_open(struct jetstream *jetstream, struct account *account,
     decider_init(&stream->decider, &stream->state, prng_next(prng));
     stream->view =
         (struct consumer_view){.state = &stream->state, .overlay = &stream->decider.overlay};
+    stream_count_init(stream);
     stream->decider.interested = stream_interested;
     stream->decider.owner = stream;
     stream->decider.flaws = server_options(jetstream_server(jetstream))->sim.stream_flaws;
@@ -438,6 +462,7 @@ struct stream *stream_open(struct jetstream *jetstream, struct account *account,
     stream->expiry.fire = stream_expiry_fire;
     stream_block_open(stream);
     stream_batches_init(stream);
+    stream_await_init(stream);
     stream_schedules_init(stream);
     stream->decider.zones.owner = jetstream;
     stream->decider.zones.find = find_zone;
@@ -486,7 +511,7 @@ void stream_close(struct stream *stream, bool deleted)
     stream_consumers_close(stream);
     stream_operations_drop(stream);
     stream_erase_drop(stream);
-    stream_glances_end(stream);
+    stream_glances_follow(stream);
     stream_origins_stop(stream);
     stream_ingest_drop(stream);
     stream_batches_drop(stream);
@@ -495,12 +520,14 @@ void stream_close(struct stream *stream, bool deleted)
     stream_snapshot_end(stream, deleted ? "the stream was deleted" : "");
     stream_restore_end(stream, deleted ? "the stream was deleted" : "");
     timers_cancel(timers, &stream->expiry);
+    stream_await_end(stream);
     drop_reads(stream);
     stream_block_close(stream, deleted);
     if (stream->replica != NULL && deleted)
         replica_close(stream->replica);
     else if (stream->replica != NULL)
         replica_forget(stream->replica); /* the server ends: what is durable is found again */
+    stream_count_deinit(stream);
     decider_deinit(&stream->decider);
     stream_state_deinit(&stream->state);
     table_deinit(&stream->consumers);
@@ -565,7 +592,7 @@ void stream_propose(struct stream *stream)
     uint64_t index = replica_propose(stream->replica, stream_log_now(stream), stream->gathered);
     unsigned slot = index % STREAM_PROPOSALS;
 
-    stream->gathered = 0;
+    stream->gathered = stream->await.gathered = 0;
     stream->proposals[slot].index = index;
     stream->proposals[slot].time_ns = io_now(stream_io(stream));
     decider_proposed(&stream->decider, index);
@@ -662,7 +689,9 @@ static void send_answers(struct stream *stream)
 
 static void propose(struct stream *stream)
 {
-    if (!replica_ready(stream->replica))
+    bool ready = replica_ready(stream->replica) || replica_ready_ahead(stream->replica);
+
+    if (!ready || stream_awaits_acks(stream))
         return;
     stream_consumers_hand_out(stream);
     if (replica_gathered(stream->replica) > 0)
@@ -679,6 +708,7 @@ static void turn(struct stream *stream)
     stream_ingest_waiting(stream);
     stream_origins_turn(stream);
     stream_restore_turn(stream);
+    stream_count_turn(stream);
     stream_consumers_work(stream);
     stream_operations(stream);
     stream_ingest_waiting(stream); /* operations that logged nothing have let them go on */
@@ -732,6 +762,11 @@ uint64_t stream_id(const struct stream *stream)
 struct replica *stream_replica(const struct stream *stream)
 {
     return stream->replica;
+}
+
+uint64_t stream_repaired(const struct stream *stream)
+{
+    return stream->repaired;
 }
 
 uint64_t stream_term(const struct stream *stream)

@@ -89,6 +89,10 @@ struct stream_glance {
     struct stream_glance *next;
 };
 void stream_glance(struct stream *stream, struct stream_glance *glance);
+/* What is left for the consumer is not known yet, and is being counted: true, and `done` is called
+ * again when it may be. */
+bool stream_glance_counts(struct stream *stream, struct stream_glance *glance,
+                          struct consumer *consumer);
 
 /* ---- reading messages (applied state only) --------------------------------------------------- */
 
@@ -152,6 +156,9 @@ uint64_t stream_id(const struct stream *stream);
 bool stream_leads(const struct stream *stream);
 /* Since when, by the wall clock; of a stream that leads. */
 int64_t stream_lead_since(const struct stream *stream);
+/* Messages that were damaged on this disk and have been taken from another server, since it was
+ * opened. */
+uint64_t stream_repaired(const struct stream *stream);
 uint64_t stream_term(const struct stream *stream);
 struct replica *stream_replica(const struct stream *stream);
 /* By name; NULL if there is none. */

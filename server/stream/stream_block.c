@@ -23,6 +23,8 @@
 #define CONSUMER_HEAD 32u
 #define FILE_SIZE     12u        /* of one in the local part: ordinal, id */
 #define ERASING_FLAG  (1u << 31) /* of their count: behind them stands what is to be erased */
+#define LOST_FLAG     (1u << 30) /* and behind that what is lost */
+#define LOST_HEAD     12u        /* bytes that are of no message that is known, count */
 
 /* ---- how many messages live in each file ------------------------------------------------------
  */
@@ -47,6 +49,15 @@ static struct stream_file *file_of(struct stream_places *places, uint32_t ordina
 struct stream_file *stream_block_file(struct stream *stream, uint32_t ordinal)
 {
     return file_of(&stream->blocks.places, ordinal);
+}
+
+bool stream_block_file_there(const struct log *log, uint32_t ordinal)
+{
+    struct log_file_info info;
+
+    return (ordinal < LOG_KEEP_FIRST ? log_file_next(log, ordinal, &info)
+                                     : log_keep_next(log, ordinal, &info)) &&
+           info.ordinal == ordinal;
 }
 
 void stream_places_add(struct stream_places *places, const struct index_entry *entry)
@@ -74,7 +85,7 @@ void stream_block_stored(struct stream *stream, const struct index_entry *entry)
     stream_places_add(&stream->blocks.places, entry);
 }
 
-void stream_block_removed(struct stream *stream, const struct index_entry *entry)
+void stream_block_unplaced(struct stream *stream, const struct index_entry *entry)
 {
     struct stream_file *file;
 
@@ -86,6 +97,12 @@ void stream_block_removed(struct stream *stream, const struct index_entry *entry
     assert(file->messages > 0);
     file->messages--;
     file->bytes -= entry->record_size;
+}
+
+void stream_block_removed(struct stream *stream, const struct index_entry *entry)
+{
+    stream_block_unplaced(stream, entry);
+    stream_space_removed(stream, entry->record_size);
 }
 
 /* ---- taking down ------------------------------------------------------------------------------
@@ -202,6 +219,8 @@ static void begin_messages(struct stream *stream)
     blocks->messages_begin = blocks->body.size;
     (void)buf_reserve(&blocks->body, BLOCK_SECTION_HEAD);
     buf_commit(&blocks->body, BLOCK_SECTION_HEAD);
+    blocks->spool = io_spool(stream_io(stream));
+    blocks->rows = io_spool(stream_io(stream));
     blocks->capture = index_capture_begin(stream->state.index, &blocks->body);
 }
 
@@ -221,6 +240,7 @@ void stream_block_capture(void *owner, struct bytes head)
     buf_deinit(&blocks->erasing);
     buf_init(&blocks->erasing, SIZE_MAX);
     stream_erase_encode(stream, &blocks->erasing);
+    stream_repair_captured(stream);
     stream_block_noted(stream);
     if (!late)
         begin_messages(stream);
@@ -238,14 +258,75 @@ void stream_block_name(const struct log *log, uint32_t ordinal, struct buf *out)
     buf_commit(out, FILE_SIZE);
 }
 
-void stream_block_names_end(uint32_t count, struct bytes erasing, struct buf *local)
+void stream_block_names_end(uint32_t count, struct bytes erasing, struct bytes lost,
+                            struct buf *local)
 {
-    (void)encode_u32(local->at, count | (erasing.size > 0 ? ERASING_FLAG : 0));
-    if (erasing.size == 0)
+    assert(count < LOST_FLAG);
+    (void)encode_u32(local->at, count | (erasing.size > 0 ? ERASING_FLAG : 0) |
+                                    (lost.size > 0 ? LOST_FLAG : 0));
+    if (erasing.size > 0) {
+        (void)encode_u32(buf_reserve(local, 4), (uint32_t)(erasing.size / STREAM_ERASE_SIZE));
+        buf_commit(local, 4);
+        (void)buf_add(local, erasing);
+    }
+    (void)buf_add(local, lost);
+}
+
+/* ---- what is lost -----------------------------------------------------------------------------
+ */
+
+/* Nothing, or a head and the sequences. It is of this disk, and as it is known now. */
+static void encode_lost(const struct stream *stream, struct buf *out)
+{
+    const struct lost *lost = &stream->state.lost;
+    uint64_t bytes = lost->bytes;
+    struct index_entry entry;
+    uint8_t *at;
+
+    if (lost->bytes == 0 && lost->count == 0)
         return;
-    (void)encode_u32(buf_reserve(local, 4), (uint32_t)(erasing.size / STREAM_ERASE_SIZE));
-    buf_commit(local, 4);
-    (void)buf_add(local, erasing);
+    at = buf_reserve(out, LOST_HEAD + lost->count * 8);
+    for (size_t i = 0; i < lost->count; i++) {
+        uint64_t known =
+            index_get(stream->state.index, lost->at[i], &entry) ? entry.stored_size : 0;
+
+        bytes -= known < bytes ? known : bytes;
+        (void)encode_u64(at + LOST_HEAD + i * 8, lost->at[i]);
+    }
+    (void)encode_u32(encode_u64(at, bytes), (uint32_t)lost->count);
+    buf_commit(out, LOST_HEAD + lost->count * 8);
+}
+
+static void take_lost(struct decoder *in, struct bytes *lost)
+{
+    struct decoder head = *in;
+    uint32_t count;
+
+    (void)decode_u64(&head);
+    count = decode_u32(&head);
+    *lost = decode_bytes(in, LOST_HEAD + (size_t)count * 8);
+}
+
+/* One that took a block while it runs has got all that it lacked. */
+static void restore_lost(struct stream *stream, struct bytes bytes)
+{
+    struct index_entry entry;
+    struct decoder in;
+    uint64_t more;
+    uint32_t count;
+
+    decoder_init(&in, bytes);
+    more = decode_u64(&in);
+    count = decode_u32(&in);
+    if (in.failed || stream->replica != NULL)
+        return;
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t sequence = decode_u64(&in);
+
+        if (index_get(stream->state.index, sequence, &entry))
+            (void)lost_add(&stream->state.lost, sequence, entry.stored_size);
+    }
+    stream->state.lost.bytes += more;
 }
 
 static uint32_t write_names(const struct log *log, const struct stream_files *files, uint32_t first,
@@ -266,45 +347,78 @@ static uint32_t write_names(const struct log *log, const struct stream_files *fi
 static void write_files(struct stream *stream, struct buf *local)
 {
     struct log *log = replica_log(stream->replica);
+    struct buf lost;
     uint32_t count;
 
     (void)buf_reserve(local, 4);
     buf_commit(local, 4);
     count = write_names(log, &stream->blocks.places.segments, 0, local);
     count += write_names(log, &stream->blocks.places.keeps, LOG_KEEP_FIRST, local);
-    stream_block_names_end(count, buf_bytes(&stream->blocks.erasing), local);
+    buf_init(&lost, SIZE_MAX);
+    encode_lost(stream, &lost);
+    stream_block_names_end(count, buf_bytes(&stream->blocks.erasing), buf_bytes(&lost), local);
+    buf_deinit(&lost);
     buf_release(&stream->blocks.erasing);
+}
+
+/* This replica's own: the files, then the row of places. */
+static struct spool *spool_local(struct stream *stream)
+{
+    struct spool *spool = io_spool(stream_io(stream));
+    struct buf files;
+
+    buf_init(&files, SIZE_MAX);
+    write_files(stream, &files);
+    spool_add(spool, buf_bytes(&files));
+    buf_deinit(&files);
+    spool_add(spool, spool_bytes(stream->blocks.rows));
+    return spool;
+}
+
+static void spools_drop(struct stream_blocks *blocks)
+{
+    spool_destroy(blocks->spool);
+    spool_destroy(blocks->rows);
+    blocks->spool = blocks->rows = NULL;
 }
 
 static void give_over(struct stream *stream)
 {
     struct stream_blocks *blocks = &stream->blocks;
-    struct buf local;
+    struct spool *body = blocks->spool, *local = spool_local(stream);
+    uint8_t head[BLOCK_SECTION_HEAD];
 
-    buf_init(&local, SIZE_MAX);
-    write_files(stream, &local);
-    (void)index_capture_places(blocks->capture, &local); /* no limit */
-    replica_section(blocks->body.at + blocks->messages_begin, SECTION_MESSAGES,
-                    blocks->body.size - blocks->messages_begin - BLOCK_SECTION_HEAD);
+    replica_section(head, SECTION_MESSAGES,
+                    spool_size(body) - blocks->messages_begin - BLOCK_SECTION_HEAD);
+    spool_set(body, blocks->messages_begin, bytes_of(head, sizeof head));
+    blocks->spool = NULL;
+    spools_drop(blocks);
+    buf_release(&blocks->body);
     index_capture_end(blocks->capture);
     blocks->capture = NULL;
-    replica_block(stream->replica, &blocks->body, &local);
+    replica_block_spooled(stream->replica, body, local);
     stream_move_apply(stream);
+    stream_repair_apply(stream);
 }
 
 void stream_block_step(struct timer *timer)
 {
     struct stream *stream = owner_of(timer, struct stream, blocks.timer);
     struct stream_blocks *blocks = &stream->blocks;
+    bool more;
 
     if (blocks->capture == NULL)
         begin_messages(stream); /* only as a flaw */
-    if (index_capture_step(blocks->capture, PIECES_STEP))
+    more = index_capture_step(blocks->capture, PIECES_STEP);
+    index_capture_spool(blocks->capture, blocks->spool, blocks->rows);
+    if (more) {
         timers_arm(io_timers(stream_io(stream)), timer, io_now(stream_io(stream)));
-    else if (stream_erase_first(stream))
+    } else if (stream_erase_first(stream)) {
+        stream_move_apply(stream); /* which the erasing waits for, and all places are taken down */
         timers_arm(io_timers(stream_io(stream)), timer, io_now(stream_io(stream)) + ERASE_NS);
-    else
+    } else {
         give_over(stream);
+    }
 }
 
 /* ---- afterwards -------------------------------------------------------------------------------
@@ -346,6 +460,7 @@ static void drop_files(struct stream *stream)
         if (dead(stream, info.ordinal) && !held(stream, info.ordinal))
             (void)log_keep_drop(log, info.ordinal);
     }
+    stream_moved_dropped(stream);
 }
 
 void stream_block_written(void *owner, enum err err)
@@ -353,6 +468,7 @@ void stream_block_written(void *owner, enum err err)
     struct stream *stream = owner;
 
     if (err == OK) {
+        stream_repair_blocked(stream);
         drop_files(stream);
         if (stream->erasing.count > 0)
             stream_mark(stream); /* some of it may be below the floor now */
@@ -379,16 +495,21 @@ void stream_block_close(struct stream *stream, bool deleted)
     struct stream_blocks *blocks = &stream->blocks;
 
     timers_cancel(io_timers(stream_io(stream)), &blocks->timer);
+    timers_cancel(io_timers(stream_io(stream)), &blocks->space.timer);
     if (blocks->capture != NULL)
         index_capture_end(blocks->capture);
     blocks->capture = NULL;
+    spools_drop(blocks);
     buf_deinit(&blocks->body);
     buf_deinit(&blocks->erasing);
     stream_move_close(stream, deleted);
+    stream_moved_close(stream);
     stream_fill_close(stream, deleted);
+    stream_repair_close(stream, deleted);
     stream_serve_close(stream, deleted);
     filled_drop(&blocks->filled);
     stream_places_deinit(&blocks->places);
+    heap_give(blocks->stale);
     *blocks = (struct stream_blocks){0};
 }
 
@@ -489,7 +610,7 @@ static bool adopt_filled(struct stream *stream, struct placing *placing)
 }
 
 static enum err restore_messages(struct stream *stream, const struct replica_block *block,
-                                 struct bytes messages, struct bytes *erasing)
+                                 struct bytes messages, struct bytes *erasing, struct bytes *lost)
 {
     struct placing placing = {.stream = stream, .block = block->block};
     struct decoder in;
@@ -497,9 +618,11 @@ static enum err restore_messages(struct stream *stream, const struct replica_blo
 
     decoder_init(&in, block->local);
     count = decode_u32(&in);
-    placing.files = decode_bytes(&in, (size_t)(count & ~ERASING_FLAG) * FILE_SIZE);
+    placing.files = decode_bytes(&in, (size_t)(count & ~(ERASING_FLAG | LOST_FLAG)) * FILE_SIZE);
     if ((count & ERASING_FLAG) != 0)
         *erasing = decode_bytes(&in, (size_t)decode_u32(&in) * STREAM_ERASE_SIZE);
+    if ((count & LOST_FLAG) != 0)
+        take_lost(&in, lost);
     if (in.failed || (messages.size > 0 && in.rest.size == 0))
         return ERR_CORRUPT;
     if (adopt_filled(stream, &placing))
@@ -541,13 +664,13 @@ static bool restore_consumers(struct stream *stream, struct bytes rest)
 static enum err restore(struct stream *stream, const struct replica_block *block)
 {
     struct block_sections sections = stream_block_sections(block->body);
-    struct bytes erasing = {0};
+    struct bytes erasing = {0}, lost = {0};
     struct decoder shell;
     enum err err;
 
     if (!sections.whole)
         return ERR_CORRUPT;
-    err = restore_messages(stream, block, sections.messages, &erasing);
+    err = restore_messages(stream, block, sections.messages, &erasing, &lost);
     if (err == OK)
         err = stream_state_decode(&stream->state, sections.state);
     if (err != OK)
@@ -560,6 +683,8 @@ static enum err restore(struct stream *stream, const struct replica_block *block
     if (shell.failed || !restore_consumers(stream, sections.consumers))
         return ERR_CORRUPT;
     stream_erase_restore(stream, erasing, block->block);
+    if (lost.size > 0)
+        restore_lost(stream, lost);
     return OK;
 }
 
@@ -576,6 +701,8 @@ enum err stream_block_restore(void *owner, const struct replica_block *block)
 void stream_block_forget(struct stream *stream)
 {
     stream_consumers_close(stream);
+    stream_repair_captured(stream); /* the state that comes leads elsewhere */
+    stream_repair_blocked(stream);
     stream_block_close(stream, true);
     stream->number_logged = 0;
     stream->number_next = 1;
@@ -590,10 +717,29 @@ void stream_block_open(struct stream *stream)
     stream->blocks.move_timer.fire = stream_move_step;
     stream->blocks.fill_timer.fire = stream_fill_fired;
     stream->blocks.serve_timer.fire = stream_serve_fired;
+    stream->blocks.repair_timer.fire = stream_repair_fired;
+    stream->blocks.space.timer.fire = stream_space_look;
+}
+
+/* What has no file is lost, or has left the stream where the state was taken from: then the log
+ * says so further on. */
+static void note_missing(struct stream *stream)
+{
+    struct index_entry entry;
+
+    for (uint64_t at = 1; index_next(stream->state.index, NULL, at, &entry);
+         at = entry.sequence + 1) {
+        if (entry.place >> 32 == LOG_FILE_NONE)
+            (void)lost_add(&stream->state.lost, entry.sequence, entry.stored_size);
+    }
 }
 
 void stream_block_recovered(struct stream *stream)
 {
+    stream_space_open(stream);
+    if (stream->blocks.places.missing > 0)
+        note_missing(stream);
+    stream_repair_opened(stream);
     if (stream->blocks.places.missing > 0)
         logger_error(server_logger(jetstream_server(stream->jetstream)),
                      "Stream '%.*s': %llu messages stood in files that are not there; they cannot "

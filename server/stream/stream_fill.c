@@ -22,6 +22,7 @@
 #define STEP_PIECES  16u        /* of 1024 messages: about 2 ms */
 #define BUSY_NS      INT64_C(10000000)
 #define REFUSED_NS   INT64_C(1000000000) /* the disk may be full */
+#define LEFT_MAX     50000u              /* to be erased; the others go with their files */
 
 /* Where a record stands in the buffer. */
 struct filled {
@@ -92,14 +93,15 @@ static uint32_t ordinal_of(const struct index_entry *entry)
 /* ---- decoding --------------------------------------------------------------------------------
  */
 
-/* The same message here: its sequence was given to nothing else. */
+/* The same message here: its sequence was given to nothing else. What is damaged is asked for. */
 static bool place(void *context, struct index_entry *entry)
 {
     const struct stream *stream = context;
     struct index_entry own;
 
     entry->place = (uint64_t)LOG_FILE_NONE << 32;
-    if (index_get(stream->state.index, entry->sequence, &own) && own.time_ns == entry->time_ns &&
+    if (!lost_has(&stream->state.lost, entry->sequence) &&
+        index_get(stream->state.index, entry->sequence, &own) && own.time_ns == entry->time_ns &&
         own.record_size == entry->record_size && own.stored_size == entry->stored_size &&
         bytes_equal(own.subject, entry->subject))
         entry->place = own.place;
@@ -147,6 +149,7 @@ enum err stream_fill_begin(void *owner, const struct replica_block *block)
     stream_state_init(&fill->next, prng_next(server_prng(jetstream_server(stream->jetstream))));
     stream_state_use(&fill->next, stream->state.scratch, stream->state.index_bits);
     stream_move_close(stream, true);
+    stream_repair_close(stream, true);
     fill->stream = stream;
     fill->index = block->index;
     fill->state = sections.state;
@@ -394,6 +397,10 @@ static void keep(struct stream_fill *fill)
 struct ending {
     uint64_t cursor; /* lower sequences are marked */
     bool marked;
+    uint64_t left_cursor; /* of the state that goes: lower ones are in the next one, or noted */
+    bool left_known;
+    struct log_erased *left; /* what this replica has and the next state has not */
+    size_t left_count, left_capacity;
     struct stream_places places;
     struct index_capture *capture; /* NULL: not begun, or ended */
     struct buf pieces;             /* which nobody needs */
@@ -405,6 +412,7 @@ static void ending_free(struct ending *ending)
         index_capture_end(ending->capture);
     buf_deinit(&ending->pieces);
     stream_places_deinit(&ending->places);
+    heap_give(ending->left);
     heap_give(ending);
 }
 
@@ -418,6 +426,53 @@ static bool mark_some(const struct index *index, struct ending *ending)
             return true;
         ending->cursor = entry.sequence + 1;
         stream_places_add(&ending->places, &entry);
+    }
+    return false;
+}
+
+static void note_left(struct ending *ending, const struct index_entry *entry)
+{
+    if (ending->left_count == ending->left_capacity) {
+        ending->left_capacity = ending->left_capacity == 0 ? 64 : 2 * ending->left_capacity;
+        ending->left = heap_resize(ending->left, ending->left_capacity * sizeof ending->left[0]);
+    }
+    ending->left[ending->left_count++] =
+        (struct log_erased){.place = entry->place, .size = entry->record_size};
+}
+
+/* Does the next state lead to that file? Else it goes as a whole, and all that is in it. */
+static bool is_lived_in(const struct ending *ending, log_place place)
+{
+    uint32_t ordinal = (uint32_t)(place >> 32);
+    const struct stream_files *files =
+        ordinal >= LOG_KEEP_FIRST ? &ending->places.keeps : &ending->places.segments;
+    uint32_t number = ordinal >= LOG_KEEP_FIRST ? ordinal - LOG_KEEP_FIRST : ordinal;
+
+    return number < files->count && files->at[number].messages > 0;
+}
+
+/*
+ * What has left the stream since this replica was there may have been deleted for its bytes to go;
+ * the deletion is among the entries that the block stands for, and nobody says it again. So all of
+ * it is erased that would not go with its file. What came after the block this replica's own log
+ * may still bring. False: there is more to look at.
+ */
+static bool note_left_some(struct stream_fill *fill)
+{
+    struct ending *ending = fill->ending;
+    struct index_entry entry, next;
+
+    if (STREAM_FLAWED_STATE(fill->stream, FILL_LEAVES) ||
+        log_in_memory(replica_log(fill->stream->replica)))
+        return true;
+    for (uint32_t i = 0; i < STEP_PIECES * 1024; i++) {
+        if (!index_next(fill->stream->state.index, NULL, ending->left_cursor, &entry) ||
+            entry.sequence > fill->next.last_seq)
+            return true;
+        ending->left_cursor = entry.sequence + 1;
+        if (ending->left_count < LEFT_MAX && entry.place >> 32 != LOG_FILE_NONE &&
+            is_lived_in(ending, entry.place) && !index_get(fill->next.index, entry.sequence, &next))
+            note_left(ending, &entry);
     }
     return false;
 }
@@ -450,7 +505,8 @@ static void finish(struct stream_fill *fill)
     count += write_names(log, &ending->places.keeps, LOG_KEEP_FIRST, &local);
     buf_init(&erasing, SIZE_MAX);
     stream_erase_encode(stream, &erasing);
-    stream_block_names_end(count, buf_bytes(&erasing), &local);
+    stream_erase_encode_more(stream, ending->left, ending->left_count, &erasing);
+    stream_block_names_end(count, buf_bytes(&erasing), (struct bytes){0}, &local);
     buf_deinit(&erasing);
     (void)index_capture_places(ending->capture, &local);
     index_capture_end(ending->capture);
@@ -465,7 +521,10 @@ static void end_step(struct stream_fill *fill)
 
     if (!ending->marked) {
         ending->marked = mark_some(fill->next.index, ending);
-        if (ending->marked)
+        later(fill, 0);
+    } else if (!ending->left_known) {
+        ending->left_known = note_left_some(fill);
+        if (ending->left_known)
             ending->capture = index_capture_begin(fill->next.index, &ending->pieces);
         later(fill, 0);
     } else if (ending->capture != NULL) {
@@ -523,6 +582,8 @@ void stream_fill_forget(void *owner)
     struct stream_fill *fill = stream->blocks.fill;
     struct stream_filled filled = {.index = fill->next.index, .places = fill->ending->places};
 
+    for (size_t i = 0; i < fill->ending->left_count; i++)
+        stream_erase_also(stream, fill->ending->left[i].place, fill->ending->left[i].size);
     fill->next.index = NULL;
     fill->ending->places = (struct stream_places){0};
     stream_fill_drop(stream);
@@ -536,6 +597,7 @@ void stream_fill_taken(void *owner)
     struct stream *stream = owner;
 
     stream_block_noted(stream);
+    stream->taken_ns = io_now(stream_io(stream));
     if (stream->state.configured)
         stream_subscribe(stream);
     logger_info(server_logger(jetstream_server(stream->jetstream)),

@@ -8,10 +8,12 @@
 #include "server/stream/stream_priv.h"
 #include "storage/record.h"
 
-#define MOVE_BYTES_MAX (8u << 20) /* at a time: held in memory */
-#define STEP_MESSAGES  2048u      /* looked at in one go */
-#define SPARSE         4u         /* a file is, when less than that part of it lives */
+#define MOVE_BYTES_MAX (8u << 20)       /* at a time: held in memory */
+#define STEP_MESSAGES  2048u            /* looked at in one go */
+#define SPARSE         4u               /* a file is, when less than that part of it lives */
+#define DENSE(raw)     ((raw) / 10 * 9) /* when all are to be, a file with that much is left */
 #define SMALL_BYTES    (1u << 20)
+#define BUSY_NS        INT64_C(10000000)
 #define SMALL_MAX      8u /* files of kept records, until they become one */
 
 struct moved {
@@ -34,23 +36,39 @@ struct stream_move {
     bool written;   /* they stand in keep.ordinal, too */
 };
 
+bool stream_move_holds(const struct stream *stream)
+{
+    const struct stream_move *move = stream->blocks.move;
+
+    return move != NULL && (move->count > 0 || move->in_flight);
+}
+
+/* What is to be erased has waited. */
+static void let_erase(struct stream *stream)
+{
+    if (stream->erasing.count > 0 || stream->erasing.waiting != NULL)
+        stream_mark(stream);
+}
+
 static void free_move(struct stream_move *move)
 {
     if (move->stream != NULL) {
         move->stream->blocks.move = NULL;
-        if (move->stream->erasing.count > 0)
-            stream_mark(move->stream); /* it has waited */
+        let_erase(move->stream);
     }
     buf_deinit(&move->records);
     heap_give(move->at);
     heap_give(move);
 }
 
+static void go_on_at(struct stream_move *move, int64_t at_ns)
+{
+    timers_arm(io_timers(stream_io(move->stream)), &move->stream->blocks.move_timer, at_ns);
+}
+
 static void go_on(struct stream_move *move)
 {
-    struct io *io = stream_io(move->stream);
-
-    timers_arm(io_timers(io), &move->stream->blocks.move_timer, io_now(io));
+    go_on_at(move, io_now(stream_io(move->stream)));
 }
 
 /* ---- which ------------------------------------------------------------------------------------
@@ -60,7 +78,10 @@ static bool look_at(struct stream *stream, const struct log_file_info *info)
 {
     struct stream_file *file = stream_block_file(stream, info->ordinal);
 
-    file->sparse = info->droppable && file->messages > 0 && file->bytes * SPARSE < info->raw;
+    file->sparse = info->droppable && file->messages > 0 &&
+                   (file->bytes * SPARSE < info->raw ||
+                    (stream->blocks.space.all && info->raw > stream_space_least(stream) / 4 &&
+                     file->bytes < DENSE(info->raw)));
     return file->sparse;
 }
 
@@ -191,13 +212,23 @@ static void apply(struct stream_move *move)
                                moved->size);
             continue;
         }
-        stream_block_removed(stream, &entry);
+        stream_block_unplaced(stream, &entry);
         stream_block_file(stream, (uint32_t)(entry.place >> 32))->moved = true;
+        stream_moved_note(stream, moved->sequence, moved->from, moved->size);
         entry.place = (uint64_t)move->keep.ordinal << 32 | (LOG_KEEP_HEAD + moved->offset);
         index_move(stream->state.index, moved->sequence, entry.place);
         stream_block_stored(stream, &entry);
     }
-    free_move(move);
+    stream_moved_noted(stream);
+    if (!stream->blocks.space.all) {
+        free_move(move); /* more of it after the next block */
+        return;
+    }
+    go_on_at(move, stream_space_slot(stream, move->records.size));
+    buf_release(&move->records);
+    move->count = 0;
+    move->written = false;
+    let_erase(stream);
 }
 
 void stream_move_apply(struct stream *stream)
@@ -225,6 +256,12 @@ static void write(struct stream_move *move)
     if (move->count == 0) {
         free_move(move);
         return;
+    }
+    if (log_keep_busy(replica_log(move->stream->replica))) {
+        struct io *io = stream_io(move->stream);
+
+        timers_arm(io_timers(io), &move->stream->blocks.move_timer, io_now(io) + BUSY_NS);
+        return; /* and comes here again */
     }
     move->keep.records = buf_bytes(&move->records);
     move->keep.done = keep_done;

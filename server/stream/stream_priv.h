@@ -80,21 +80,49 @@ struct stream_filled {
     struct stream_places places;
 };
 
+/* stream_space.c */
+struct stream_space {
+    struct timer timer;
+    bool all;             /* files with any dead worth it are moved, not only mostly dead ones */
+    uint64_t removed;     /* bytes that left since space was last given back */
+    uint64_t lately;      /* of them since the last look */
+    uint64_t applied;     /* index, at the last look */
+    unsigned still;       /* looks since that changed */
+    uint64_t dead, tries; /* the least there was; looks that did not lessen it */
+};
+
+/* stream_moved.c */
+struct stream_moved {
+    struct stream_moved_piece *at;
+    size_t count, capacity;
+    struct stream_moved_open *open; /* that is being filled, or NULL */
+};
+
 struct stream_blocks {
     struct stream_places places;
+    struct stream_moved moved;
     /* A block on its way. */
     struct index_capture *capture; /* NULL: it is being written, or there is none */
     size_t messages_begin;         /* of their section in the body, while it is taken down */
-    struct buf body;
-    struct buf erasing; /* what was to be erased then (stream_erase_encode) */
+    struct buf body;               /* what of it is not in the spool yet */
+    struct spool *spool, *rows;    /* the body; where messages are */
+    struct buf erasing;            /* what was to be erased then (stream_erase_encode) */
     struct timer timer;
     struct stream_move *move; /* stream_move.c; NULL: none */
     struct timer move_timer;
     struct stream_fill *fill; /* stream_fill.c; NULL: none */
     struct timer fill_timer;
     struct stream_filled filled;
-    struct stream_serve *serves; /* stream_serve.c: for others that fill */
+    struct stream_repair *repair; /* stream_repair.c; NULL: none */
+    struct timer repair_timer;
+    int64_t repair_wait_ns; /* before the last round; 0: at once */
+    /* Where what was repaired stood, to be erased when a block says that it is elsewhere; the first
+     * `captured` of them when the one on its way does. */
+    struct log_erased *stale;
+    size_t stale_count, stale_capacity, stale_captured;
+    struct stream_serve *serves; /* stream_serve.c: for others that fill, or fetch */
     struct timer serve_timer;
+    struct stream_space space;
 };
 
 struct publish_waiting; /* look.c: what is asked for now may be answered when the read of that
@@ -118,10 +146,17 @@ struct stream_glances {
 /* What goes to a consumer and comes from it. Most of thousands have none. */
 struct consumer_lane {
     struct consumer_shell *shell;
+    struct {
+        const uint8_t *at; /* NULL: nothing */
+        log_place place;
+        size_t size;
+        size_t ahead; /* how far the last read reached */
+    } window;         /* what was read for the messages at hand: delivery_now.c */
     struct timer wake;
     struct timer retry;  /* a receiver was full: send on later */
     struct outbox inbox; /* requests, acks and flow control that wait for the turn */
     struct outbox deliveries;
+    bool later; /* they are sent in this turn, because a batch left first in the one before */
     struct stream_reader *reader; /* a read in flight for the head of `deliveries`, or NULL */
     struct router_route route;    /* of its deliver subject */
 };
@@ -149,6 +184,7 @@ struct consumer_shell {
     bool wide;     /* its filters have changed: it is told of every message */
     bool offered;  /* messages were gathered that it has not been told of */
     bool doomed;   /* inactive: delete it when nothing of it is on the stack */
+    bool at_hand;  /* what it asks for leaves at once: delivery_now.c */
     bool bound;
     bool interest_changed; /* who listens to it may be another */
     bool direct;           /* of a source or mirror: not counted as a consumer */
@@ -188,6 +224,14 @@ struct stream {
     int64_t quorum_lost_ns; /* when that was last said; 0: never */
     bool closing;
 
+    struct {
+        struct timer due;
+        int64_t until_ns;         /* a batch waits until then; 0: none does */
+        int64_t commit_ns;        /* how long the last one took */
+        uint32_t gathered;        /* of the records in the batch, those of consumers */
+        unsigned skip, skip_next; /* batches that wait for nothing */
+    } await;                      /* await_acks.c */
+
     /* publishing */
     struct sink **sinks; /* one per configured subject */
     size_t sink_count;
@@ -218,8 +262,9 @@ struct stream {
     struct outbox at_once;
     struct stream_traced *traced_first, *traced_last; /* stored and not applied: traced.c */
 
-    struct stream_glances glances_new;   /* not known what they wait for */
-    struct stream_glances glances_aimed; /* known, rising */
+    struct stream_glances glances_new;      /* not known what they wait for */
+    struct stream_glances glances_aimed;    /* known, rising */
+    struct stream_glances glances_counting; /* for a consumer to be counted */
 
     /* operations */
     struct stream_ops ops_waiting;
@@ -230,7 +275,9 @@ struct stream {
         const struct stream_op *op; /* the first that waits; NULL: nothing is counted */
         uint64_t applied;           /* when it began */
         struct index_count count;
-    } counting; /* op_count.c */
+    } counting;             /* op_count.c */
+    struct buf uncounted;   /* the numbers of consumers that count what is left: count_turn.c */
+    size_t uncounted_taken; /* bytes of them that are done with */
     struct stream_op expire_op;
     bool expiring;
     struct timer expiry;
@@ -291,6 +338,8 @@ struct stream {
     struct stream_erasing erasing;
     struct stream_read *reads; /* in flight */
     struct scrub *scrub;       /* reads it now, or NULL */
+    int64_t taken_ns;          /* when another replica's state was taken; 0: never, in this life */
+    uint64_t repaired;         /* messages that were damaged and are whole again, in this life */
     bool counter_reading;      /* the last message of a counter is among them */
     struct stream *dirty_next;
     bool dirty;
@@ -318,6 +367,12 @@ bool stream_room(const struct stream *stream);
 void stream_park(struct stream *stream, struct outbox_item *item);
 void stream_send_now(struct stream *stream, struct outbox_item *item);
 
+/* await_acks.c */
+void stream_await_init(struct stream *stream);
+/* May what is gathered, and what would be handed out with it, wait for acks? A turn will come. */
+bool stream_awaits_acks(struct stream *stream);
+void stream_await_end(struct stream *stream);
+
 /* ingest.c */
 void stream_ingest(void *owner, const struct message *message); /* sink */
 void stream_ingest_waiting(struct stream *stream);
@@ -341,7 +396,16 @@ void stream_subscribe(struct stream *stream);     /* sinks as the config has the
 void stream_unsubscribe(struct stream *stream);
 void stream_sink_remove(struct stream *stream, struct sink **sink); /* fine when there is none */
 
+/* count_turn.c */
+void stream_count_init(struct stream *stream);
+void stream_count_deinit(struct stream *stream);
+/* That consumer counts what is left for it, in parts. */
+void stream_count(struct stream *stream, const struct consumer *consumer);
+void stream_count_turn(struct stream *stream);
+
 /* glance.c */
+void stream_glances_counted(struct stream *stream); /* some consumer is */
+void stream_glances_follow(struct stream *stream);  /* nobody counts any more */
 void stream_glances_turn(struct stream *stream);
 void stream_glances_end(struct stream *stream); /* what they wait for will not come */
 
@@ -465,11 +529,14 @@ bool stream_consumer_restore(struct stream *stream, uint64_t number, int64_t cre
 void stream_block_open(struct stream *stream);
 void stream_block_close(struct stream *stream, bool deleted);
 struct stream_file *stream_block_file(struct stream *stream, uint32_t ordinal);
+/* Does its log have a file, or one of kept records, of that ordinal? */
+bool stream_block_file_there(const struct log *log, uint32_t ordinal);
 /* The same of any places. */
 void stream_places_add(struct stream_places *places, const struct index_entry *entry);
 void stream_places_deinit(struct stream_places *places);
 void stream_block_stored(struct stream *stream, const struct index_entry *entry);
 void stream_block_removed(struct stream *stream, const struct index_entry *entry);
+void stream_block_unplaced(struct stream *stream, const struct index_entry *entry); /* moved */
 void stream_block_recovered(struct stream *stream); /* the log is open: says what is missing */
 void stream_block_step(struct timer *timer);
 /* What is counted of the files is what lived at the block's index. */
@@ -478,8 +545,9 @@ void stream_block_forget(struct stream *stream); /* as new; the log stays */
 /* How a file is called in the local part. */
 void stream_block_name(const struct log *log, uint32_t ordinal, struct buf *out);
 /* So many names were added behind the four bytes that `local` began with; what is to be erased
- * follows them. */
-void stream_block_names_end(uint32_t count, struct bytes erasing, struct buf *local);
+ * follows them, then what is lost. */
+void stream_block_names_end(uint32_t count, struct bytes erasing, struct bytes lost,
+                            struct buf *local);
 struct block_sections {
     struct bytes state, shell, messages;
     struct bytes consumers; /* from the first of them to the end */
@@ -494,14 +562,42 @@ void stream_fill_forget(void *owner);
 void stream_fill_taken(void *owner);
 void stream_fill_close(struct stream *stream, bool deleted);
 void stream_fill_fired(struct timer *timer);
+/* stream_repair.c: messages that are damaged here come from other members */
+void stream_repair_opened(struct stream *stream); /* some are known to be */
+void stream_repair_wanted(struct stream *stream); /* some are found to be */
+void stream_repair_told(void *owner, struct raft_member by, struct bytes answer);
+/* Some are on their way into a file: what is erased meanwhile might come to stand there. */
+bool stream_repair_holds(const struct stream *stream);
+void stream_repair_apply(struct stream *stream);    /* no block is taken down any more */
+void stream_repair_captured(struct stream *stream); /* a block is being taken down */
+void stream_repair_blocked(struct stream *stream);  /* and is on the disk */
+void stream_repair_end(struct stream *stream);      /* of a round; what is left has another */
+void stream_repair_drop(struct stream *stream);
+void stream_repair_close(struct stream *stream, bool deleted);
+void stream_repair_fired(struct timer *timer);
 /* stream_serve.c */
 #define STREAM_QUESTION_SIZE 16u /* first and last sequence; an answer begins with them, too */
 void stream_serve_asked(void *owner, struct raft_member by, uint64_t index, struct bytes question);
 void stream_serve_close(struct stream *stream, bool deleted);
 void stream_serve_fired(struct timer *timer);
+/* stream_space.c */
+void stream_space_open(struct stream *stream);
+void stream_space_removed(struct stream *stream, uint64_t bytes);
+/* When the next move of so many bytes may begin: all streams share a budget. */
+int64_t stream_space_slot(struct stream *stream, uint64_t bytes);
+uint64_t stream_space_least(const struct stream *stream); /* less is not worth it */
+void stream_space_look(struct timer *timer);
+/* stream_moved.c: between the first note, in order of sequences, and `noted` nothing is asked. */
+void stream_moved_note(struct stream *stream, uint64_t sequence, log_place from, uint32_t size);
+void stream_moved_noted(struct stream *stream);
+void stream_moved_erase(struct stream *stream, uint64_t sequence); /* it is to go */
+void stream_moved_dropped(struct stream *stream);                  /* files were */
+void stream_moved_close(struct stream *stream);
 /* stream_move.c */
-void stream_move_begin(struct stream *stream); /* after a block: moves what lives among the dead */
-void stream_move_apply(struct stream *stream); /* no block is taken down any more */
+void stream_move_begin(struct stream *stream); /* moves what lives among the dead */
+bool stream_move_holds(
+    const struct stream *stream);              /* records that it is about to write elsewhere */
+void stream_move_apply(struct stream *stream); /* all of a block is taken down, or none is */
 void stream_move_step(struct timer *timer);
 void stream_move_close(struct stream *stream, bool deleted);
 /* Events of the replica. */
@@ -550,6 +646,21 @@ void delivery_statuses(struct consumer_shell *shell, delivery_say_fn *say);
 /* The lane goes: what is being read for it is for nobody. */
 void delivery_forsake(struct consumer_lane *lane);
 
+/* delivery_now.c: between the two nothing is applied, and nobody else reads. */
+void delivery_now_begin(struct consumer_shell *shell);
+void delivery_now_end(struct consumer_shell *shell);
+/* Does enough wait for whoever listens to its deliver subject? */
+bool delivery_behind(struct consumer_shell *shell);
+/* True: it has left. False: it has to wait behind what is asked for before it. */
+bool delivery_now(struct consumer_shell *shell, const struct consumer_delivery *delivery);
+/* Who listens to its deliver subject: lane->route. False: publish it. There is a lane. */
+bool delivery_route(struct consumer_shell *shell);
+/* The message of a record that was read; false: it is damaged, which was said. */
+bool delivery_read(struct consumer_shell *shell, uint64_t sequence, struct bytes bytes,
+                   struct effect *effect);
+/* One that waits for its message has waited so long. */
+void delivery_waited(struct stream *stream, int64_t stored_ns);
+
 /* reader.c */
 /* The message, if it is in memory and sound; good until the next read. It is the caller who says
  * that it is lent (jetstream_read_lent) while it is published. */
@@ -581,6 +692,8 @@ void stream_erased(void *owner, const struct index_entry *entry); /* event of th
 bool stream_erase_takes(struct stream *stream, struct stream_op *op);
 /* What was to be erased was moved while it waited for that: it stands there, too. */
 void stream_erase_moved(struct stream *stream, log_place from, log_place to, uint32_t size);
+/* A record of the log's files that nobody knows of any more. */
+void stream_erase_also(struct stream *stream, log_place place, uint32_t size);
 void stream_erase_turn(struct stream *stream);
 /* Something must be gone before a state block says that it is. */
 bool stream_erase_first(const struct stream *stream);
@@ -588,11 +701,16 @@ bool stream_erase_first(const struct stream *stream);
  * files that are there no more nothing is left. */
 #define STREAM_ERASE_SIZE 16u
 void stream_erase_encode(const struct stream *stream, struct buf *out);
+/* And these, in a cluster. */
+void stream_erase_encode_more(const struct stream *stream, const struct log_erased *at,
+                              size_t count, struct buf *out);
 void stream_erase_restore(struct stream *stream, struct bytes list, const struct log_block *block);
 void stream_erase_drop(struct stream *stream);
 
-/* This disk does not have that message any more: said once, and kept in mind. */
+/* This disk does not have that message any more: said once, kept in mind, and fetched if somebody
+ * else has it. And it can be read after all. */
 void stream_damaged(struct stream *stream, uint64_t sequence, uint64_t bytes, const char *how);
+void stream_sound(struct stream *stream, const struct index_entry *entry);
 
 /* republish.c: a message was stored while it leads; `previous`: the newest of its subject before.
  */

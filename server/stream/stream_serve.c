@@ -11,7 +11,9 @@
 #include "base/codec.h"
 #include "base/heap.h"
 #include "base/owner.h"
+#include "server/stream/flaws.h"
 #include "server/stream/stream_priv.h"
+#include "storage/record.h"
 
 #define WINDOW_BYTES (256u << 10) /* read at a time */
 #define TURN_BYTES   (1u << 20)
@@ -86,6 +88,20 @@ static bool read_window(struct stream_serve *serve, const struct index_entry *en
 
 static void wait_for(struct stream_serve *serve, const struct index_entry *entry);
 
+/* Another one, whole in itself: a fault that tests bring in. */
+static void falsify(struct buf *answer, uint32_t size)
+{
+    uint8_t *at = answer->at + answer->size - size;
+    struct record record;
+    struct effect effect;
+
+    if (record_read(bytes_of(at, size), &record) == OK && effect_read(&record, &effect) == OK &&
+        effect.type == EFFECT_MESSAGE && effect.message.payload.size > 0) {
+        ((uint8_t *)effect.message.payload.at)[0] ^= 1;
+        record_seal(at, size);
+    }
+}
+
 /* What is damaged here is left out: nobody gets it from this replica. */
 static void add(struct stream_serve *serve, const struct index_entry *entry)
 {
@@ -95,8 +111,14 @@ static void add(struct stream_serve *serve, const struct index_entry *entry)
     if (!in_window(serve, entry))
         return;
     bytes = bytes_of(serve->window.at + (entry->place - serve->place), entry->record_size);
-    if (record_read(bytes, &record) == OK && record.size == entry->record_size)
-        (void)buf_add(&serve->answer, bytes);
+    if (record_read(bytes, &record) != OK || record.size != entry->record_size) {
+        stream_damaged(serve->stream, entry->sequence, entry->stored_size,
+                       "found as another server asked for it");
+        return;
+    }
+    (void)buf_add(&serve->answer, bytes);
+    if (serve->index == 0 && STREAM_FLAWED_STATE(serve->stream, SERVES_OTHER))
+        falsify(&serve->answer, entry->record_size);
 }
 
 /* ---- the answer ------------------------------------------------------------------------------
@@ -104,6 +126,8 @@ static void add(struct stream_serve *serve, const struct index_entry *entry)
 
 static void tell(struct stream_serve *serve, uint64_t last)
 {
+    if (serve->index == 0 && STREAM_FLAWED_STATE(serve->stream, SERVES_OTHER))
+        last = serve->first; /* nor does it say how much it gives */
     (void)encode_u64(encode_u64(serve->answer.at, serve->first), last);
     replica_tell(serve->stream->replica, serve->to, serve->index, buf_bytes(&serve->answer));
     free_serve(serve);

@@ -60,7 +60,7 @@ struct stream_state {
     int64_t last_time_ns;   /* of the last stored message, TIME_UNSET: never one */
     int64_t log_time_ns;    /* highest time of any batch: log time never falls */
     uint64_t lost_messages; /* at most that many were lost with damaged parts of the log */
-    struct lost lost;       /* of this disk; not in blocks */
+    struct lost lost;       /* of this disk; in the local part of blocks */
     uint64_t gap_max;       /* sequences that lost indexes since the last message may have used */
     bool gap;               /* the next message may leave some out */
     struct positions positions; /* how far each source has been taken */

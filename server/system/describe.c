@@ -29,6 +29,11 @@ static void write_tags(struct json_writer *w, const struct options *options)
 
 void system_write_server(struct json_writer *w, struct system *system)
 {
+    system_write_server_at(w, system, io_wall(system->server->io));
+}
+
+void system_write_server_at(struct json_writer *w, struct system *system, int64_t wall_ns)
+{
     const struct server *server = system->server;
     bool jetstream = server->jetstream != NULL;
 
@@ -43,8 +48,8 @@ void system_write_server(struct json_writer *w, struct system *system)
     write_tags(w, &server->options);
     monitor_truth(w, BYTES("jetstream"), jetstream);
     monitor_number(w, BYTES("flags"), jetstream ? FLAG_JETSTREAM : 0);
-    monitor_unsigned(w, BYTES("seq"), ++system->sequence);
-    monitor_wall_time(w, BYTES("time"), io_wall(server->io));
+    monitor_unsigned(w, BYTES("seq"), atomic_fetch_add(&system->sequence, 1) + 1);
+    monitor_wall_time(w, BYTES("time"), wall_ns);
     json_object_end(w);
 }
 
@@ -73,13 +78,12 @@ void system_write_client(struct json_writer *w, const struct server *server,
     json_object_end(w);
 }
 
-bool system_describe_account(const struct server *server, const struct client *client,
-                             struct buf *out)
+bool system_describe_account(const struct client *client, struct buf *out)
 {
     struct json_writer w;
     struct client_row row;
 
-    client_row_of_client(&row, client, io_now(server->io));
+    client_row_of_client(&row, client, client->clients->now_ns);
     json_writer_init(&w, out);
     json_object_begin(&w);
     monitor_bytes(&w, BYTES("acc"), row.account);
@@ -95,7 +99,7 @@ bool system_describe_client(const struct server *server, const struct client *cl
     struct json_writer w;
     struct client_row row;
 
-    client_row_of_client(&row, client, io_now(server->io));
+    client_row_of_client(&row, client, client->clients->now_ns);
     json_writer_init(&w, out);
     json_object_begin(&w);
     monitor_wall_time(&w, BYTES("start"), server_wall_of(server, row.start_ns));

@@ -26,6 +26,7 @@
 #define SYSTEM_REQUEST_BODY_MAX (64u << 10) /* larger ones are dropped */
 
 struct server;
+struct server_shard;
 struct system_door;
 struct system_request;
 
@@ -37,8 +38,8 @@ struct system {
     struct client_watch watch;
     struct timer stats; /* the next STATSZ */
     int64_t stats_pause_ns;
-    struct timer accounts; /* connections of accounts are told again */
-    uint64_t sequence;     /* of what was said */
+    struct timer accounts;     /* connections of accounts are told again */
+    _Atomic uint64_t sequence; /* of what was said */
     struct tracer tracer;
 };
 
@@ -54,10 +55,12 @@ void system_join(struct system *system);
 /* Answers what was asked. Once per turn, before the clients' output is sent. */
 void system_turn(struct system *system);
 
+/* The same for a further shard's clients, whose thread does it. */
+void system_trace_shard(struct system *system, struct server_shard *shard);
+
 /* What a service of another account is told of a client that asks, as JSON: all, or only from which
- * account it comes. False: no room. */
-bool system_describe_account(const struct server *server, const struct client *client,
-                             struct buf *out);
+ * account it comes. On the client's shard. False: no room. */
+bool system_describe_account(const struct client *client, struct buf *out);
 bool system_describe_client(const struct server *server, const struct client *client,
                             struct buf *out);
 /* $SYS.SERVER.<id>.SHUTDOWN, .LAMEDUCK */

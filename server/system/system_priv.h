@@ -27,6 +27,8 @@ void system_publish(struct server *server, struct account *account, struct bytes
 /* ---- describe.c: JSON objects */
 /* Who says it, with the next number. */
 void system_write_server(struct json_writer *w, struct system *system);
+/* The same at a given time; from any shard. */
+void system_write_server_at(struct json_writer *w, struct system *system, int64_t wall_ns);
 void system_write_client(struct json_writer *w, const struct server *server,
                          const struct client_row *row, bool ended);
 void system_write_stats(struct json_writer *w, struct server *server);

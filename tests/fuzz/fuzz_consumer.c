@@ -36,7 +36,10 @@ static bool get(void *owner, uint64_t sequence, struct consumer_message *out)
     (void)owner;
     if (sequence == 0 || sequence > MESSAGES || sequence % 3 == 0)
         return false;
-    *out = (struct consumer_message){sequence, (int64_t)sequence, 20, subjects[sequence % 2]};
+    *out = (struct consumer_message){.sequence = sequence,
+                                     .time_ns = (int64_t)sequence,
+                                     .size = 20,
+                                     .subject = subjects[sequence % 2]};
     return true;
 }
 

@@ -4,13 +4,15 @@
  * no file of any node has the bytes any more, segment, journal, packed frame or state block, and
  * they do not come back with a loss of power.
  *
- * All nodes are up meanwhile. One that is down as the message is deleted and comes back by a block,
- * or starts again between the deletion's block and the floor's, does not know that it is to erase
- * (docs/architecture.md).
+ * One node may have found a message damaged, and be just about to have it from another again.
+ *
+ * One that is down meanwhile and comes back by a block is not told of the deletion, and erases what
+ * has left the stream.
  */
 #include <stdio.h>
 #include <string.h>
 
+#include "server/stream/stream_priv.h"
 #include "tests/sim/cluster_stage.h"
 
 #define DATA        "millrace"
@@ -132,6 +134,68 @@ static void must_be_gone(const struct stage *stage, struct user *user, const str
     }
 }
 
+/* What the others say reaches it so late. */
+static void delay(const struct stage *stage, size_t node, int64_t ns)
+{
+    for (size_t i = 0; i < stage->nodes->count; i++) {
+        if (i != node)
+            sim_delay(stage->sim, i, node, ns, ns);
+    }
+}
+
+/* And others, with which it comes to stand in one file. */
+#define ROTTEN 40u /* fewer would be moved soon: the file is sparse by its header */
+
+/* That node's record of it rots, which does not touch the bytes that are looked for; it finds that
+ * out, and what comes from the others takes its time to the disk. */
+static bool rot(const struct stage *stage, size_t node, const struct needle *needle)
+{
+    struct sim_faults slow = stage->faults->everyday[node];
+    const struct stream *stream;
+    struct truth_place places[ROTTEN];
+    unsigned count = 0;
+
+    for (uint64_t i = 0; i < ROTTEN; i++)
+        count += truth_place(stage->truth, "S0", node, needle->sequence + i, &places[count]);
+    if (count == 0 || places[0].sequence != needle->sequence)
+        return false;
+    nodes_crash(stage->nodes, node, SIM_CRASH_KILL);
+    for (unsigned i = 0; i < count; i++)
+        (void)sim_flip(stage->sim, node, places[i].path, places[i].offset + 4, 3);
+    if (!nodes_start(stage->nodes, node, SIM_CRASH_KILL, 0))
+        return false;
+    delay(stage, node, 150 * MILLISECOND);
+    for (int i = 0; i < 5000 && report_good(stage->report); i++) {
+        stream = truth_stream(stage->truth, "S0", node);
+        if (stream != NULL && stream_applied(stream)->lost.count > 0)
+            break;
+        stage->pass(stage->context, MILLISECOND);
+    }
+    slow.work_min_ns = 300 * MILLISECOND;
+    slow.work_max_ns = SECOND;
+    sim_set_faults(stage->sim, node, &slow);
+    stage_pass(stage, (int64_t)prng_below(stage->prng, 600 * MILLISECOND));
+    delay(stage, node, 0);
+    return true;
+}
+
+static bool erase_rotten(const struct stage *stage, struct user *user, size_t leader,
+                         const struct needle *needle)
+{
+    size_t node = stage_other_than(stage, leader);
+    bool done;
+
+    stage_publish_for(stage, user, 2 * SECOND); /* it comes to be below a block */
+    done = truth_has(stage->truth, "S0", node) && rot(stage, node, needle) &&
+           erase(stage, user, needle);
+
+    stage_pass(stage, 10 * SECOND);
+    sim_set_faults(stage->sim, node, &stage->faults->everyday[node]);
+    if (done)
+        ranges_must_heal(stage, node);
+    return done;
+}
+
 static bool all_start(const struct stage *stage)
 {
     for (size_t i = 0; i < stage->nodes->count; i++) {
@@ -139,6 +203,24 @@ static bool all_start(const struct stage *stage)
             return false;
     }
     return true;
+}
+
+/* A node is away as it is deleted, so long that it needs a block. */
+static void erase_away(const struct stage *stage, struct user *user, size_t leader,
+                       const struct needle *needle)
+{
+    size_t node = stage_other_than(stage, leader);
+
+    if (!truth_has(stage->truth, "S0", node))
+        return;
+    stage_publish_for(stage, user, 300 * MILLISECOND); /* it knows that it is committed */
+    nodes_crash(stage->nodes, node, SIM_CRASH_KILL);
+    if (erase(stage, user, needle)) {
+        stage_publish_for(stage, user, 2500 * MILLISECOND);
+        if (all_start(stage) && stage_is_level(stage, 30 * SECOND))
+            must_be_gone(stage, user, needle, 1);
+    }
+    (void)all_start(stage);
 }
 
 void play_erase(const struct stage *stage)
@@ -154,13 +236,24 @@ void play_erase(const struct stage *stage)
     if (!stage_is_level(stage, 20 * SECOND) || !stage_go_to(stage, user, leader))
         return;
     stage_publish_for(stage, user, (int64_t)prng_below(stage->prng, SECOND));
-    for (unsigned i = 0; i < NEEDLES && report_good(stage->report); i++) {
+    for (unsigned i = 0; i + 1 < NEEDLES && report_good(stage->report); i++) {
         if (choose(stage, &needles[count]) && erase(stage, user, &needles[count]))
             count++;
     }
     must_be_gone(stage, user, needles, count);
     for (size_t i = 0; i < stage->nodes->count && prng_chance(stage->prng, 1, 2); i++)
         nodes_crash(stage->nodes, i, SIM_CRASH_POWER);
-    if (all_start(stage))
-        must_be_gone(stage, user, needles, count);
+    if (!all_start(stage))
+        return;
+    must_be_gone(stage, user, needles, count);
+    leader = truth_leader(stage->truth, "S0");
+    if (count < NEEDLES && leader < stage->nodes->count && stage_is_level(stage, 20 * SECOND) &&
+        stage_go_to(stage, user, leader) && choose(stage, &needles[count]) &&
+        erase_rotten(stage, user, leader, &needles[count]) && all_start(stage))
+        must_be_gone(stage, user, &needles[count], 1);
+    leader = truth_leader(stage->truth, "S0");
+    if (report_good(stage->report) && leader < stage->nodes->count &&
+        stage_is_level(stage, 20 * SECOND) && stage_go_to(stage, user, leader) &&
+        choose(stage, &needles[0]))
+        erase_away(stage, user, leader, &needles[0]);
 }

@@ -146,6 +146,8 @@ static void come_back(const struct stage *stage, struct user *user, size_t node,
     else if (leads(stage) != before || replica_term(before->meta) != term)
         report_violate(stage->report, "n%zu was removed, and disturbs those who are left",
                        node + 1);
+    else
+        forged_by(stage, node);
 }
 
 /* Empty: a new one. */

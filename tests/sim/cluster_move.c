@@ -17,6 +17,7 @@
 
 #define LED_NS   (20 * SECOND) /* everybody is up; five of them are waited for who may forget */
 #define LEVEL_NS (30 * SECOND)
+#define DEAF_NS  (16 * SECOND)
 #define WISHES   5u /* in a round, at most */
 #define LATER    3u
 
@@ -25,7 +26,6 @@ struct path {
     unsigned holders; /* nodes that hold it or are to */
     unsigned lost;    /* of them, whose memory is gone, or was for a while */
     unsigned least;   /* replicas */
-    uint64_t id;      /* of its group */
     unsigned before[LATER];
 };
 
@@ -111,7 +111,6 @@ static void follow(struct move *move)
 
             if (entry == NULL)
                 continue;
-            path->id = entry->assigned.id;
             path->holders |= set_of(stage, &entry->wished);
             if (entry->wished.count < path->least)
                 path->least = entry->wished.count;
@@ -141,13 +140,25 @@ static bool is_any_loss(const struct move *move, size_t node)
     return false;
 }
 
+/* It may have been begun afresh, and not everybody know it yet. */
+static void forgive_groups(const struct stage *stage, unsigned stream)
+{
+    for (size_t i = 0; i < stage->nodes->count; i++) {
+        const struct catalogue_entry *entry = entry_on(stage, i, stream);
+
+        if (entry != NULL)
+            truth_forgive(stage->truth, entry->assigned.id);
+    }
+}
+
 static void forgive(struct move *move, size_t node)
 {
     for (unsigned s = 0; s < move->stage->scene->stream_count; s++) {
-        if (is_loss(move, s, node) && !move->stage->scene->streams[s].history.lossy) {
+        if (is_loss(move, s, node)) {
             report_say(move->stage->report, "S%u: what was in memory may be lost", s);
-            scene_forgive(move->stage->scene, s);
-            truth_forgive(move->stage->truth, move->paths[s].id);
+            if (!move->stage->scene->streams[s].history.lossy)
+                scene_forgive(move->stage->scene, s);
+            forgive_groups(move->stage, s);
         }
         move->paths[s].lost |= move->paths[s].holders & bit(node);
     }
@@ -320,6 +331,27 @@ static size_t somebody(const struct stage *stage, unsigned stream)
                : prng_below(stage->prng, stage->nodes->count);
 }
 
+/* One that holds it does not hear its leader for so long that it complains, and all others do. */
+static void deafen(struct move *move, unsigned stream)
+{
+    const struct stage *stage = move->stage;
+    size_t leader, node = prng_below(stage->prng, stage->nodes->count);
+    size_t meta = truth_meta_leader(stage->truth);
+    char name[16];
+
+    snprintf(name, sizeof name, "S%u", stream);
+    leader = truth_leader(stage->truth, name);
+    if (leader >= stage->nodes->count || node == leader || meta == leader || meta == node)
+        return;
+    report_say(stage->report, "n%zu and n%zu, who leads %s, do not hear each other", node + 1,
+               leader + 1, name);
+    sim_cut(stage->sim, leader, node);
+    sim_cut(stage->sim, node, leader);
+    pass(move, DEAF_NS);
+    sim_join(stage->sim, leader, node);
+    sim_join(stage->sim, node, leader);
+}
+
 /* `calm`: nobody dies. */
 static void disturb(struct move *move, unsigned stream, unsigned set, bool calm)
 {
@@ -343,6 +375,8 @@ static void disturb(struct move *move, unsigned stream, unsigned set, bool calm)
         some_die(move, set);
     } else if (kind == 5) {
         some_die(move, bit(stage->nodes->count) - 1);
+    } else if (kind == 6 && !move->spares) {
+        deafen(move, stream);
     }
 }
 
@@ -370,7 +404,8 @@ static void end_round(struct move *move)
     }
     pass(move, 3 * SECOND);
     until = stage_now(stage) + LED_NS;
-    while (truth_led(stage->truth) != NULL && stage_now(stage) < until)
+    while (truth_led(stage->truth) != NULL && stage_now(stage) < until &&
+           report_good(stage->report))
         pass(move, 50 * MILLISECOND);
     if (truth_led(stage->truth) != NULL && report_good(stage->report))
         report_violate(stage->report, "moved, and all are up: %s", truth_led(stage->truth));

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "server/server_priv.h"
+#include "tests/sim/paces.h"
 
 /* ---- what a server logs ------------------------------------------------------------------------
  */
@@ -22,10 +23,11 @@ static void log_line(void *context, struct bytes line)
 {
     struct node *node = context;
 
-    if (says(line, "damaged on disk"))
+    if (says(line, "damaged on disk") && !node->nodes->may_rot)
         report_violate(node->nodes->report, "%s says: %.*s", node->name, BYTES_ARG(line));
     if (says(line, "differs") && !node->nodes->may_differ)
         report_violate(node->nodes->report, "%s says: %.*s", node->name, BYTES_ARG(line));
+    node->nodes->mended += says(line, "are whole again");
     node->nodes->healed += says(line, "is that of the majority again");
     node->nodes->taken += says(line, "taken from another replica");
     if (says(line, "could not be opened") || says(line, "could not be begun"))
@@ -47,6 +49,7 @@ static void draw_sizes(struct node *node)
     static const uint32_t segments[] = {32 << 10, 64 << 10, 256 << 10};
     static const uint32_t journals[] = {32 << 10, 64 << 10, 256 << 10};
     static const uint32_t batches[] = {0, 0, 1, 4 << 10};
+    static const uint32_t aheads[] = {0, 1, 1, 4 << 10};
     static const uint32_t blocks[] = {4 << 10, 4 << 10, 16 << 10, 64 << 10, 0};
     struct prng *prng = node->nodes->prng;
 
@@ -54,7 +57,9 @@ static void draw_sizes(struct node *node)
     node->options.sim.segment_size = segments[prng_below(prng, 3)];
     node->options.sim.journal_file_size = journals[prng_below(prng, 3)];
     node->options.sim.journal_batch_max = batches[prng_below(prng, 4)];
+    node->options.sim.ahead_min = aheads[prng_below(prng, 4)];
     node->options.sim.index_bits = 1 + (unsigned)prng_below(prng, INDEX_BITS);
+    node->options.sim.space_look_ns = SPACE_LOOK_NS;
     node->options.sim.count_part = 3; /* what is counted takes several turns */
 }
 
@@ -105,6 +110,13 @@ void nodes_init(struct nodes *nodes, struct report *report, struct sim *sim, str
     *nodes = (struct nodes){.report = report, .sim = sim, .prng = prng, .count = count};
     for (size_t i = 0; i < count; i++)
         init_node(nodes, i);
+    nodes_shard(nodes, 1);
+}
+
+void nodes_shard(struct nodes *nodes, unsigned shards)
+{
+    for (size_t i = 0; i < nodes->count; i++)
+        sim_shards_init(&nodes->at[i].shards, nodes->sim, i, shards);
 }
 
 static void bury(struct node *node)
@@ -168,6 +180,7 @@ bool nodes_start(struct nodes *nodes, size_t index, enum sim_crash_mode mode, ui
         node->server = NULL; /* it has freed itself */
     if (err == OK && !node->half_open && !sim_crashed(nodes->sim, index)) {
         sim_crash_after(nodes->sim, index, mode, 0);
+        sim_shards_begin(&node->shards, node->server);
         nodes->born(nodes->context, index);
         return true;
     }

@@ -9,6 +9,7 @@
 #include "base/io_sim.h"
 #include "server/server.h"
 #include "tests/sim/report.h"
+#include "tests/sim/sim_shards.h"
 
 #define NODES_MAX        5u
 #define NODES_PORT       4222
@@ -23,6 +24,7 @@ struct node {
     char hosts[NODES_MAX][32];
     struct logger logger;
     struct server *server; /* NULL: down */
+    struct sim_shards shards;
     unsigned lives;
     unsigned disks; /* 1, and one more each time it was lost */
     bool half_open; /* in this start something could not be opened */
@@ -35,7 +37,9 @@ struct nodes {
     size_t count;
     uint64_t taken; /* states that replicas have taken from others */
     uint64_t healed;
+    uint64_t mended; /* times that damaged messages were fetched from others */
     bool may_differ; /* a scene makes them differ */
+    bool may_rot;    /* a scene damages messages */
     struct node at[NODES_MAX];
     /* Told when a server has died, whose memory is as it then was, and when one has started, before
      * anything else happens to it. Losing the disk: told before the next start. */
@@ -48,6 +52,8 @@ struct nodes {
 /* They are the first nodes of the simulation. None is started. */
 void nodes_init(struct nodes *nodes, struct report *report, struct sim *sim, struct prng *prng,
                 size_t count);
+/* Before the first start, and after the nodes: the servers have so many shards each [1]. */
+void nodes_shard(struct nodes *nodes, unsigned shards);
 void nodes_deinit(struct nodes *nodes);
 
 /* Starts a node that is down. False: it died in the middle (`ops` disk operations from the

@@ -7,9 +7,9 @@
 #define ROUNDS  3
 #define LATE_NS (900 * MILLISECOND) /* longer than an election, shorter than a link is silent */
 
-static const char *const names[SCRIPT_COUNT] = {"none",    "stale", "heir",  "change", "late",
-                                                "differs", "rot",   "short", "scale",  "gone",
-                                                "erase",   "move",  "",      "forget"};
+static const char *const names[SCRIPT_COUNT] = {
+    "none",  "stale", "heir",  "change", "late", "differs", "rot",    "short",
+    "scale", "gone",  "erase", "ranges", "move", "",        "forget", "left"};
 
 const char *script_name(enum script script)
 {
@@ -31,7 +31,8 @@ void script_prepare(enum script script, struct nodes *nodes)
     for (size_t i = 0; script == SCRIPT_HEIR && i < nodes->count; i++)
         nodes->at[i].options.sim.journal_batch_max = 1;
     for (size_t i = 0; i < nodes->count && (script == SCRIPT_DIFFERS || script == SCRIPT_ROT ||
-                                            script == SCRIPT_SCALE || script == SCRIPT_ERASE);
+                                            script == SCRIPT_SCALE || script == SCRIPT_LEFT ||
+                                            script == SCRIPT_ERASE || script == SCRIPT_RANGES);
          i++)
         nodes->at[i].options.sim.block_bytes = 4 << 10; /* blocks come often */
     /* Without blocks: what is lost below one is a message that cannot be read. */
@@ -39,6 +40,7 @@ void script_prepare(enum script script, struct nodes *nodes)
         nodes->at[i].options.sim.block_bytes = 0;
     if (script == SCRIPT_MOVE || script == SCRIPT_FORGET)
         move_prepare(nodes);
+    nodes->may_rot = script == SCRIPT_RANGES || script == SCRIPT_ERASE;
     nodes->may_differ = script == SCRIPT_DIFFERS;
 }
 
@@ -413,8 +415,10 @@ void script_play(enum script script, const struct stage *stage)
         case SCRIPT_ROT: play_rot(stage); break;
         case SCRIPT_SHORT: play_short(stage); break;
         case SCRIPT_SCALE: play_scale(stage); break;
+        case SCRIPT_LEFT: play_left(stage); break;
         case SCRIPT_GONE: play_gone(stage); break;
         case SCRIPT_ERASE: play_erase(stage); break;
+        case SCRIPT_RANGES: play_ranges(stage); break;
         case SCRIPT_MOVE: play_move(stage, true); break;
         case SCRIPT_FORGET: play_move(stage, false); break;
         case SCRIPT_NONE:

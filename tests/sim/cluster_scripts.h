@@ -23,9 +23,11 @@ enum script {
     SCRIPT_SCALE,   /* a stream has one replica, then three, then one */
     SCRIPT_GONE,    /* a node lost for good is removed from the cluster, and comes back */
     SCRIPT_ERASE,   /* messages are deleted for their bytes to go, which they do, everywhere */
+    SCRIPT_RANGES,  /* messages rot on one node, and come back from the others */
     SCRIPT_MOVE,    /* streams are wished elsewhere and back while nodes die */
-    SCRIPT_DRAWN,   /* those before it are; those behind it are played when they are named */
-    SCRIPT_FORGET,  /* as MOVE, and streams in memory lose what they had */
+    SCRIPT_DRAWN,   /* those before it are; those behind it are variants */
+    SCRIPT_FORGET,  /* of MOVE: streams in memory lose what they had */
+    SCRIPT_LEFT,    /* of SCALE: who was to be a replica is away until it is none any more */
     SCRIPT_COUNT,
 };
 

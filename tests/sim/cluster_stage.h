@@ -41,8 +41,17 @@ bool stage_is_level(const struct stage *stage, int64_t most_ns);
 
 /* cluster_gone.c: a scene of its own. */
 void play_gone(const struct stage *stage);
+/* cluster_forged.c: that node, which is none of the cluster's any more, says what no server says.
+ */
+void forged_by(const struct stage *stage, size_t node);
+/* cluster_left.c */
+void play_left(const struct stage *stage);
 /* cluster_erase.c */
 void play_erase(const struct stage *stage);
+/* cluster_ranges.c */
+void play_ranges(const struct stage *stage);
+/* What is damaged on that node comes back from the others. */
+void ranges_must_heal(const struct stage *stage, size_t node);
 /* cluster_move.c */
 void move_prepare(struct nodes *nodes);
 /* `spares`: what is in memory is never lost. */

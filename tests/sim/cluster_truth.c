@@ -12,7 +12,10 @@
 #include "server/jetstream_priv.h"
 #include "server/stream/flaws.h"
 #include "server/stream/stream_priv.h"
+#include "storage/paths.h"
+#include "storage/record.h"
 
+#define DATA   "millrace"
 #define ULL(x) ((unsigned long long)(x))
 
 static void dying(void *context, size_t node);
@@ -206,6 +209,7 @@ static void look_at_leader(struct truth *truth, size_t node, struct truth_group 
     if (*leader != node + 1)
         report_violate(truth->report, "group %llx: n%zu and n%zu lead term %llu", ULL(group->id),
                        *leader, node + 1, ULL(term));
+    *leader = node + 1;
 }
 
 /* False: it is not in memory just now. */
@@ -241,6 +245,30 @@ static bool look_at_entry(struct truth *truth, size_t node, struct truth_group *
     return true;
 }
 
+/* A stream that is begun afresh has another group: that of before is led by nobody ever after. */
+static void look_at_name(struct truth *truth, size_t node, uint64_t id,
+                         const struct replica *replica)
+{
+    const struct jetstream *jetstream = nodes_jetstream(truth->nodes, node);
+    const struct catalogue_entry *entry =
+        jetstream != NULL ? catalogue_find(&jetstream->catalogue, id) : NULL;
+    struct truth_name *name = truth->names;
+    uint64_t hash;
+
+    if (entry == NULL || !replica_leads(replica))
+        return; /* what was read just now may have been its end */
+    hash = hash_of(entry->config.name);
+    while (name->hash != 0 && name->hash != hash)
+        name++;
+    assert(name < truth->names + TRUTH_GROUPS_MAX);
+    name->hash = hash;
+    if (id < name->newest)
+        report_violate(truth->report, "group %llx: n%zu leads it, and the stream was begun afresh",
+                       ULL(id), node + 1);
+    else
+        name->newest = id;
+}
+
 static void look_at_replica(struct truth *truth, size_t node, uint64_t id, struct replica *replica)
 {
     struct truth_group *group = group_of(truth, id);
@@ -248,6 +276,7 @@ static void look_at_replica(struct truth *truth, size_t node, uint64_t id, struc
     unsigned life = truth->nodes->at[node].lives;
 
     look_at_leader(truth, node, group, replica);
+    look_at_name(truth, node, id, replica);
     if (group->seen[node].promise.made) { /* it was opened later, and has perhaps heard others */
         if (replica->core->damaged == 0)  /* else it votes for nobody: perhaps it was made anew */
             check_vote(truth, node, id, replica->core, &group->seen[node].promise);
@@ -353,6 +382,35 @@ uint64_t truth_log(struct truth *truth, const char *stream)
             : NULL;
 
     return entry != NULL ? entry->assigned.id : 0;
+}
+
+struct stream *truth_stream(struct truth *truth, const char *stream, size_t node)
+{
+    return stream_on(truth, node, stream);
+}
+
+bool truth_place(struct truth *truth, const char *stream, size_t node, uint64_t sequence,
+                 struct truth_place *place)
+{
+    const struct stream *at = stream_on(truth, node, stream);
+    const struct log *log;
+    struct index_entry entry;
+    uint32_t ordinal;
+    struct path path;
+
+    if (at == NULL || !index_get(stream_applied(at)->index, sequence, &entry) ||
+        entry.place >> 32 == LOG_FILE_NONE)
+        return false;
+    log = replica_log(stream_replica(at));
+    ordinal = (uint32_t)(entry.place >> 32);
+    if (log_in_memory(log))
+        return false;
+    path = (ordinal < LOG_KEEP_FIRST ? path_segment : path_keep)(DATA, at->id,
+                                                                 log_file_id(log, ordinal));
+    *place = (struct truth_place){
+        .sequence = sequence, .offset = entry.place & UINT32_MAX, .size = entry.record_size};
+    snprintf(place->path, sizeof place->path, "%s", path.text);
+    return true;
 }
 
 bool truth_spoil(struct truth *truth, const char *stream, size_t node)
@@ -655,9 +713,33 @@ static uint64_t record_hash(struct truth *truth, size_t node, const struct strea
     if (got == (int64_t)bytes.size && record_read(bytes, &record) == OK &&
         record.size == bytes.size)
         return hash_of(bytes);
-    report_violate(truth->report, "n%zu has message %llu of %.*s and cannot read it", node + 1,
-                   ULL(entry->sequence), BYTES_ARG(stream_name(stream)));
+    report_violate(truth->report,
+                   "n%zu has message %llu of %.*s and cannot read it (at %llx, size %u, got %lld)",
+                   node + 1, ULL(entry->sequence), BYTES_ARG(stream_name(stream)),
+                   ULL(entry->place), entry->record_size, (long long)got);
     return 0;
+}
+
+bool truth_readable(struct truth *truth, const char *stream, size_t node)
+{
+    const struct stream *at = stream_on(truth, node, stream);
+    struct index_entry entry = {0};
+    struct record record;
+
+    while (at != NULL && index_next(stream_applied(at)->index, NULL, entry.sequence + 1, &entry)) {
+        uint8_t *memory;
+        int64_t got = -ENOENT;
+
+        buf_clear(&truth->content);
+        memory = buf_reserve(&truth->content, entry.record_size);
+        if (entry.place >> 32 != LOG_FILE_NONE)
+            got = log_read_now(replica_log(stream_replica(at)), entry.place, memory,
+                               entry.record_size);
+        if (got != -EAGAIN && (got != (int64_t)entry.record_size ||
+                               record_read(bytes_of(memory, (size_t)got), &record) != OK))
+            return false;
+    }
+    return at != NULL;
 }
 
 /* Every message that lives can be read, and is the same. */

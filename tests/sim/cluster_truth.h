@@ -42,10 +42,17 @@ struct truth_group {
     } seen[NODES_MAX];
 };
 
+/* A stream by its name, and the newest group of that name that was led. */
+struct truth_name {
+    uint64_t hash; /* 0: a free place */
+    uint64_t newest;
+};
+
 struct truth {
     struct report *report;
     struct nodes *nodes;
     struct truth_group groups[TRUTH_GROUPS_MAX];
+    struct truth_name names[TRUTH_GROUPS_MAX];
     struct buf content;
     bool evicts;               /* what is durable may be unreadable for a while */
     uint64_t checked, skipped; /* contents */
@@ -91,6 +98,18 @@ bool truth_elected(struct truth *truth, const char *stream, size_t node);
 uint64_t truth_log(struct truth *truth, const char *stream);
 /* That node's replica of it forgets the next message that it applies while it does not lead. */
 bool truth_spoil(struct truth *truth, const char *stream, size_t node);
+struct stream;
+struct stream *truth_stream(struct truth *truth, const char *stream, size_t node); /* or NULL */
+/* Where that node's disk has the record of a message (unless it is packed); false: nowhere. */
+struct truth_place {
+    uint64_t sequence, offset;
+    uint32_t size;
+    char path[360];
+};
+bool truth_place(struct truth *truth, const char *stream, size_t node, uint64_t sequence,
+                 struct truth_place *place);
+/* All messages of its replica that are in memory just now are sound. */
+bool truth_readable(struct truth *truth, const char *stream, size_t node);
 bool truth_has(struct truth *truth, const char *stream, size_t node);    /* a replica */
 bool truth_spoilt(struct truth *truth, const char *stream, size_t node); /* it has */
 /* Its replica knows that it differs from the majority. */

@@ -1,4 +1,5 @@
 #include "tests/sim/fates.h"
+#include "tests/sim/paces.h"
 
 static bool chance(struct fates *fates, uint32_t n, uint32_t of)
 {
@@ -23,6 +24,7 @@ static void draw(struct fates *fates, size_t index)
 
     options->cluster.configured = fates->nodes.count > 1;
     options->sim.block_bytes = chance(fates, 1, 2) ? 8 << 10 : 0;
+    options->sim.space_look_ns = SPACE_LOOK_NS;
     *faults = sim_faults_draw(fates->nodes.prng);
     faults->write_error = faults->sync_error = faults->read_error = faults->short_count = 0;
     faults->error_sticky = faults->sync_evicts = faults->net_reset = 0;

@@ -15,7 +15,9 @@ const char *__lsan_default_suppressions(void)
            "leak:fetch_message\n"         /* server/stream/schedule_fire.c */
            "leak:stream_counter_gather\n" /* server/stream/counter_gather.c */
            "leak:api_request_make\n"      /* server/api/request.c */
-           "leak:prepare\n";              /* server/jetstream_catalogue.c, on a worker */
+           "leak:scrub_create\n"          /* server/stream/scrub.c */
+           "leak:scrub_step\n"
+           "leak:prepare\n"; /* server/jetstream_catalogue.c, on a worker */
 }
 
 #endif

@@ -6,6 +6,8 @@ sim_with_log    = log_model hunt
 sim_uses_log    = storage base
 sim_with_images =
 sim_uses_images = storage base
+sim_with_starts = client
+sim_uses_starts = $(LIBS)
 sim_with_raft   = raft_world raft_node raft_disk raft_truth raft_weather hunt
 sim_uses_raft   = raft base
 sim_with_server = content limits client copies oracle spec worlds reader user hunt server_flaws
@@ -13,7 +15,7 @@ sim_uses_server = $(LIBS)
 sim_with_batches = client hunt runner
 sim_uses_batches = $(LIBS)
 sim_with_cluster = content limits client hunt report cluster_nodes cluster_truth cluster_faults cluster_history \
-                   cluster_consumer cluster_setting cluster_user cluster_scripts cluster_stage cluster_gone cluster_erase cluster_move \
+                   cluster_consumer cluster_setting cluster_user cluster_scripts cluster_stage cluster_gone cluster_erase cluster_left cluster_forged cluster_ranges cluster_move \
                    cluster_flaws
 sim_uses_cluster = $(LIBS)
 sim_with_consumers = client hunt runner report cluster_nodes fates consumer_model consumer_lives

@@ -19,6 +19,7 @@
 #include "storage/index.h"
 #include "tests/sim/client.h"
 #include "tests/sim/leaks.h"
+#include "tests/sim/paces.h"
 #include "tests/sim/runner.h"
 
 #define PORT          4222
@@ -351,6 +352,7 @@ static void begin(struct run *run, uint64_t seed, bool loud, uint64_t flaws)
     run->options.jetstream = true;
     run->options.sim.segment_size = chance(run, 1, 2) ? 32 << 10 : 0;
     run->options.sim.block_bytes = blocks[prng_below(&run->prng, 4)];
+    run->options.sim.space_look_ns = SPACE_LOOK_NS;
     run->options.sim.index_bits = 1 + (unsigned)prng_below(&run->prng, INDEX_BITS);
     run->options.sim.stream_flaws = flaws;
     logger_init(&run->logger);

@@ -157,7 +157,7 @@ static void limit_faults(struct run *run)
 
 static bool needs_single(enum script script)
 {
-    return script == SCRIPT_CHANGE || script == SCRIPT_SCALE;
+    return script == SCRIPT_CHANGE || script == SCRIPT_SCALE || script == SCRIPT_LEFT;
 }
 
 static void draw_scene(struct run *run)
@@ -200,9 +200,17 @@ static void begin(struct run *run, const struct settings *settings, uint64_t see
                    ? settings->nodes
                    : limited(run, LIMIT_NODES,
                              prng_chance(&run->prng, moves(settings->script) ? 4 : 1, 6) ? 5 : 3));
+    if (seed % 4 == 3)
+        nodes_shard(&run->nodes, 2);
     run->script = settings->script;
     if (run->script == SCRIPT_NONE && !settings->calm && prng_chance(&run->prng, 1, 2))
         run->script = (enum script)(1 + prng_below(&run->prng, SCRIPT_DRAWN - 1));
+    if (settings->script == SCRIPT_NONE && run->script == SCRIPT_MOVE &&
+        prng_chance(&run->prng, 1, 2))
+        run->script = SCRIPT_FORGET;
+    if (settings->script == SCRIPT_NONE && run->script == SCRIPT_SCALE &&
+        prng_chance(&run->prng, 1, 2))
+        run->script = SCRIPT_LEFT;
     if (settings->limits.at[LIMIT_SCRIPT] == 0)
         run->script = SCRIPT_NONE;
     script_prepare(run->script, &run->nodes);
@@ -448,14 +456,16 @@ static void tell(const struct run *run, double real)
             (unsigned long long)stream->watch.delivered,
             (unsigned long long)stream->watch.confirmed);
     }
-    printf(
-        "seed %llu: %s; %u crashes, %u cuts, %u disks failed, %u lost, %llu entries compared "
-        "(%llu later), %llu states taken, %llu healed, %llu messages compared, %.1f s in %.2f s\n",
-        (unsigned long long)run->seed, report_good(&run->report) ? "good" : run->report.violation,
-        run->faults.crashes, run->faults.parts, run->faults.sicknesses, run->faults.wipes,
-        (unsigned long long)run->truth.checked, (unsigned long long)run->truth.skipped,
-        (unsigned long long)run->nodes.taken, (unsigned long long)run->nodes.healed,
-        (unsigned long long)run->truth.compared, virtual, real);
+    printf("seed %llu: %s; %u crashes, %u cuts, %u disks failed, %u lost, %llu entries compared "
+           "(%llu later), %llu states taken, %llu healed, %llu mended, %llu messages compared, "
+           "%.1f s in %.2f s\n",
+           (unsigned long long)run->seed,
+           report_good(&run->report) ? "good" : run->report.violation, run->faults.crashes,
+           run->faults.parts, run->faults.sicknesses, run->faults.wipes,
+           (unsigned long long)run->truth.checked, (unsigned long long)run->truth.skipped,
+           (unsigned long long)run->nodes.taken, (unsigned long long)run->nodes.healed,
+           (unsigned long long)run->nodes.mended, (unsigned long long)run->truth.compared, virtual,
+           real);
 }
 
 /* `violation` (400 bytes, or NULL): what was wrong. */

@@ -1,6 +1,7 @@
 /*
  * sim_images: every write, sync, rename and unlink of a life of one log, from its making over state
- * blocks, packed and dropped files to an erasure, and the power goes at each of them in turn. What
+ * blocks, packed and dropped files, records that are moved out of a file that goes, and erasures in
+ * each kind of file, and the power goes at each of them in turn. What
  * the disk kept of what was not synced is drawn anew with every seed. From each such image the log
  * is opened: all that was reported durable is there, byte by byte; nothing else is; what was erased
  * is in no file. Then the power goes once more.
@@ -28,6 +29,9 @@
 #define TOKEN      24u
 #define ERASED_RAW 13u /* stands in a segment when it is erased */
 #define ERASED_PAK 8u  /* in a packed one */
+#define MOVED      9u  /* of a file that goes, this one and the next live in one of kept records */
+#define ERASED_KEP 10u /* there */
+#define IMAGES_CI  2000u /* at least, whatever the time */
 
 /* What was told, which outlives the process. */
 struct truth {
@@ -35,6 +39,8 @@ struct truth {
     uint64_t dropped; /* so far files were removed */
     uint64_t block;   /* index of the newest that was reported written */
     bool erased;      /* both */
+    bool erased_kept; /* that one */
+    bool moved;       /* both blocks say so, and the file they came from may be gone */
     struct log_hash hashes[BATCHES + 1];
     unsigned lives[BATCHES + 1]; /* in which each was written: what was not durable may be void */
 };
@@ -56,6 +62,9 @@ struct run {
     enum err err;
     struct log_block_op block;
     struct log_erase_op erase;
+    struct log_keep_op keep;
+    log_place kept[2]; /* of the moved ones; 0: not known */
+    char local[128];   /* of the block that is written */
 };
 
 [[gnu::noreturn]] static void fail(const struct run *run, const char *what, uint64_t number)
@@ -154,12 +163,30 @@ static void gone(void *context, uint64_t first, uint64_t last)
 static enum err block_found(void *context, const struct log_block *block)
 {
     struct run *run = context;
-    char text[32];
+    uint64_t file, first, second;
+    char text[32], local[128] = "";
+    uint32_t ordinal;
 
     snprintf(text, sizeof text, "state at %" PRIu64, block->index);
     if (!bytes_equal(block->body, bytes_of_text(text)))
         fail(run, "another block", block->index);
+    memcpy(local, block->local.at, block->local.size < sizeof local ? block->local.size : 0);
+    if (sscanf(local, "moved %" SCNu64 " %" SCNu64 " %" SCNu64, &file, &first, &second) != 3)
+        return OK;
+    ordinal = log_block_ordinal(block, file);
+    if (ordinal == LOG_FILE_NONE)
+        fail(run, "kept records that a block speaks of are not there", block->index);
+    run->kept[0] = (log_place)ordinal << 32 | first;
+    run->kept[1] = (log_place)ordinal << 32 | second;
     return OK;
+}
+
+static void keep_done(struct log_keep_op *op, enum err err)
+{
+    struct run *run = (struct run *)((char *)op - offsetof(struct run, keep));
+
+    run->err = err;
+    run->ended = true;
 }
 
 static void block_done(struct log_block_op *op, enum err err)
@@ -176,6 +203,31 @@ static void erase_done(struct log_erase_op *op, enum err err)
 
     run->err = err;
     run->ended = true;
+}
+
+/* ---- reading ----------------------------------------------------------------------------------
+ */
+
+struct reading {
+    struct log_read read;
+    bool done;
+};
+
+static void read_done(struct log_read *read, int64_t result)
+{
+    (void)result; /* the record says what came */
+    ((struct reading *)read)->done = true;
+}
+
+static void read_place(struct run *run, log_place place, uint8_t *at, uint32_t size)
+{
+    struct reading reading = {.read.done = read_done};
+
+    if (log_read_now(run->log, place, at, size) >= 0)
+        return;
+    log_read(run->log, &reading.read, place, at, size);
+    while (!reading.done && sim_step(run->sim))
+        continue;
 }
 
 /* ---- steps; false: the power went -------------------------------------------------------------
@@ -210,6 +262,8 @@ static bool open_all(struct run *run)
     enum err err;
 
     run->seen = 0;
+    run->kept[0] = run->kept[1] = 0;
+    memset(run->places, 0, sizeof run->places); /* those of another life mean other files */
     run->life++;
     run->io = sim_node_io(run->sim, run->node);
     if (store_open(run->io, "data", &options, &run->store, &error) != OK) {
@@ -253,10 +307,16 @@ static bool write_block(struct run *run, uint64_t index)
     if (log_block_newest(run->log) >= index)
         return true;
     snprintf(text, sizeof text, "state at %" PRIu64, index);
+    run->local[0] = 0;
+    if (run->kept[0] != 0)
+        snprintf(run->local, sizeof run->local, "moved %" PRIu64 " %" PRIu64 " %" PRIu64,
+                 log_file_id(run->log, (uint32_t)(run->kept[0] >> 32)), run->kept[0] & UINT32_MAX,
+                 run->kept[1] & UINT32_MAX);
     run->block = (struct log_block_op){.index = index,
                                        .term = 1,
                                        .hash = run->truth.hashes[index],
                                        .body = bytes_of_text(text),
+                                       .local = bytes_of_text(run->local),
                                        .done = block_done};
     log_set_committed(run->log, log_durable(run->log));
     run->ended = false;
@@ -292,8 +352,10 @@ static bool erase_both(struct run *run)
 {
     struct log_erased at[] = {{run->places[ERASED_RAW], run->sizes[ERASED_RAW]},
                               {run->places[ERASED_PAK], run->sizes[ERASED_PAK]}};
+    size_t count = run->places[ERASED_PAK] != 0 ? 2 : 1; /* its file may have gone with it */
 
-    run->erase = (struct log_erase_op){.at = at, .count = 2, .erase = erase, .done = erase_done};
+    run->erase =
+        (struct log_erase_op){.at = at, .count = count, .erase = erase, .done = erase_done};
     run->ended = false;
     log_erase(run->log, &run->erase);
     if (!wait_ended(run))
@@ -301,6 +363,64 @@ static bool erase_both(struct run *run)
     if (run->err != OK)
         fail(run, "it cannot be erased", run->err);
     run->truth.erased = true;
+    return true;
+}
+
+/* Both are in one file, as they are found there. */
+static bool move(struct run *run)
+{
+    uint8_t *at;
+    bool going;
+
+    if (run->kept[0] != 0)
+        return true;
+    at = heap_take(run->sizes[MOVED] + run->sizes[MOVED + 1]);
+    for (unsigned i = 0, offset = 0; i < 2; offset += run->sizes[MOVED + i], i++)
+        read_place(run, run->places[MOVED + i], at + offset, run->sizes[MOVED + i]);
+    run->keep = (struct log_keep_op){
+        .records = bytes_of(at, run->sizes[MOVED] + run->sizes[MOVED + 1]), .done = keep_done};
+    run->ended = false;
+    log_keep(run->log, &run->keep);
+    going = wait_ended(run);
+    if (going && run->err != OK)
+        fail(run, "records cannot be moved", run->err);
+    if (going) {
+        run->kept[0] = (log_place)run->keep.ordinal << 32 | LOG_KEEP_HEAD;
+        run->kept[1] = run->kept[0] + run->sizes[MOVED];
+    }
+    heap_give(at);
+    return going;
+}
+
+/* Nothing else in the file of the moved ones lives, and both blocks know where they are. */
+static bool drop_moved(struct run *run)
+{
+    struct log_file_info info = {0};
+
+    for (uint32_t i = 0; log_file_next(run->log, i, &info) && info.last < MOVED;)
+        i = info.ordinal + 1;
+    run->truth.moved = true;
+    if (info.first > MOVED || info.last < MOVED || !info.droppable)
+        return true;
+    if (info.last > run->truth.dropped)
+        run->truth.dropped = info.last;
+    if (log_file_drop(run->log, info.ordinal) != OK)
+        fail(run, "a file cannot be removed", info.first);
+    return rest(run, 10);
+}
+
+static bool erase_kept(struct run *run)
+{
+    struct log_erased at = {run->kept[1], run->sizes[ERASED_KEP]};
+
+    run->erase = (struct log_erase_op){.at = &at, .count = 1, .erase = erase, .done = erase_done};
+    run->ended = false;
+    log_erase(run->log, &run->erase);
+    if (!wait_ended(run))
+        return false;
+    if (run->err != OK)
+        fail(run, "it cannot be erased", run->err);
+    run->truth.erased_kept = true;
     return true;
 }
 
@@ -313,11 +433,23 @@ static bool live(struct run *run)
     log_pack(run->log);
     if (!rest(run, 200) || !drop_first(run) || !erase_both(run))
         return false;
-    return append(run, 22) && write_block(run, 20) && append(run, 24) && rest(run, 50);
+    if (!append(run, 22) || !write_block(run, 20) || !append(run, 24) || !move(run))
+        return false;
+    log_pack(run->log);
+    if (!rest(run, 50) || !write_block(run, 24) || !append(run, 28) || !write_block(run, 28))
+        return false;
+    log_floor_set(run->log, log_block_newest(run->log));
+    return drop_moved(run) && erase_kept(run) && append(run, 32) && rest(run, 50);
 }
 
 /* ---- looking ----------------------------------------------------------------------------------
  */
+
+static bool is_erased(const struct run *run, uint64_t index)
+{
+    return (run->truth.erased && (index == ERASED_RAW || index == ERASED_PAK)) ||
+           (run->truth.erased_kept && index == ERASED_KEP);
+}
 
 struct search {
     struct run *run;
@@ -357,47 +489,38 @@ static void search_file(void *context, const char *name, bool directory)
 /* Packed files are compressed: what is in them is read through the log. */
 static void search_all(struct run *run)
 {
-    static const uint64_t erased[] = {ERASED_RAW, ERASED_PAK};
+    static const uint64_t erased[] = {ERASED_RAW, ERASED_PAK, ERASED_KEP};
 
-    for (size_t i = 0; run->truth.erased && i < 2; i++) {
+    for (size_t i = 0; i < 3; i++) {
         struct search search = {run, "data/journal", erased[i]};
         struct path path = path_log("data", LOG_ID);
 
+        if (!is_erased(run, erased[i]))
+            continue;
         (void)io_list(run->io, search.dir, search_file, &search);
         search.dir = path.text;
         (void)io_list(run->io, search.dir, search_file, &search);
     }
 }
 
-struct reading {
-    struct log_read read;
-    bool done;
-};
-
-static void read_done(struct log_read *read, int64_t result)
+/* It may be erased before that was told. */
+static bool may_be_erased(uint64_t index)
 {
-    (void)result; /* the record says what came */
-    ((struct reading *)read)->done = true;
+    return index == ERASED_RAW || index == ERASED_PAK || index == ERASED_KEP;
 }
 
-static void read_record(struct run *run, uint64_t index)
+static void read_record(struct run *run, uint64_t index, log_place place)
 {
     uint8_t *at = heap_take(run->sizes[index]), *wanted = heap_take(run->sizes[index]);
-    bool erased = run->truth.erased && (index == ERASED_RAW || index == ERASED_PAK);
-    struct reading reading = {.read.done = read_done};
     struct record record;
 
-    if (log_read_now(run->log, run->places[index], at, run->sizes[index]) < 0) {
-        log_read(run->log, &reading.read, run->places[index], at, run->sizes[index]);
-        while (!reading.done && sim_step(run->sim))
-            continue;
-    }
+    read_place(run, place, at, run->sizes[index]);
     if (record_read(bytes_of(at, run->sizes[index]), &record) != OK)
         fail(run, "a record is not sound", index);
     fill(wanted, body_of(index), index, run->truth.lives[index]);
-    if ((record.flags & RECORD_ERASED) != 0 && index != ERASED_RAW && index != ERASED_PAK)
+    if ((record.flags & RECORD_ERASED) != 0 && !may_be_erased(index))
         fail(run, "a record is erased that nobody erased", index);
-    if (erased && (record.flags & RECORD_ERASED) == 0)
+    if (is_erased(run, index) && (record.flags & RECORD_ERASED) == 0)
         fail(run, "a record came back", index);
     if ((record.flags & RECORD_ERASED) == 0 && memcmp(record.body.at, wanted, body_of(index)) != 0)
         fail(run, "a record has other bytes", index);
@@ -405,11 +528,23 @@ static void read_record(struct run *run, uint64_t index)
     heap_give(at);
 }
 
+static void read_moved(struct run *run)
+{
+    if (run->truth.moved && run->kept[0] == 0)
+        fail(run, "nothing says where the moved records are", MOVED);
+    for (unsigned i = 0; run->kept[0] != 0 && i < 2; i++) {
+        run->sizes[MOVED + i] = record_size(body_of(MOVED + i));
+        read_record(run, MOVED + i, run->kept[i]);
+    }
+}
+
 static void look(struct run *run)
 {
     search_all(run);
     for (uint64_t index = run->truth.dropped + 1; index <= run->truth.durable; index++)
-        read_record(run, index);
+        if (!(index == ERASED_KEP && run->truth.erased_kept))
+            read_record(run, index, run->places[index]);
+    read_moved(run);
 }
 
 /* ---- images -----------------------------------------------------------------------------------
@@ -491,11 +626,11 @@ static uint64_t try_many(uint64_t seed, uint64_t seeds, uint64_t images, double 
     double begun = seconds_now();
     uint64_t tried = 0;
 
-    for (uint64_t s = seed; s < seed + seeds; s++) {
+    for (uint64_t s = seed; s - seed < seeds; s++) {
         uint64_t count = count_operations(s);
 
         for (uint64_t operation = 1; operation <= count; operation++) {
-            if (tried == images || seconds_now() - begun > seconds)
+            if (tried == images || (tried >= IMAGES_CI && seconds_now() - begun > seconds))
                 return tried;
             try_image(s, operation, flaws);
             tried++;

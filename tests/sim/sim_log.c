@@ -628,7 +628,7 @@ static void flush(void *context)
         struct sim_log *log = &run->logs[i];
 
         if (log->state == OPEN && log->records > 0 && log_append_room(log->log) > 0 &&
-            chance(run, 3, log_ready(log->log) ? 4 : 40))
+            chance(run, 3, log_ready(log->log) || log_ready_ahead(log->log) ? 4 : 40))
             seal(run, log);
         if (log->state == OPEN && run->follows)
             follow(run, log);
@@ -1247,11 +1247,13 @@ static void draw_options(struct run *run)
     static const uint32_t segments[] = {32 << 10, 32 << 10, 64 << 10, 64 << 10, 256 << 10, 1 << 20};
     static const uint32_t journals[] = {32 << 10, 64 << 10, 256 << 10};
     static const uint32_t batches[] = {1, 1 << 10, 8 << 10, 32 << 10};
+    static const uint32_t aheads[] = {1, 1, 4 << 10, 0};
 
     run->options = (struct store_options){
         .segment_size = segments[below(run, 6)],
         .journal_file_size = journals[below(run, 3)],
         .journal_batch_max = batches[below(run, 4)],
+        .ahead_min = aheads[run->seed / 4 % 4],
         .reserve = run->seed % 2 == 0 ? UINT64_MAX : 0,
         .flaws = run->flaws,
         .report = report,

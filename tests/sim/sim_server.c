@@ -24,7 +24,9 @@
 #include "tests/sim/hunt.h"
 #include "tests/sim/leaks.h"
 #include "tests/sim/limits.h"
+#include "tests/sim/paces.h"
 #include "tests/sim/server_flaws.h"
+#include "tests/sim/sim_shards.h"
 #include "tests/sim/user.h"
 
 #define PORT          4222
@@ -70,6 +72,7 @@ struct run {
     struct sim *sim;
     struct prng prng; /* the driver's own: actions do not depend on the world's draws */
     size_t node, clients;
+    struct sim_shards shards;
     struct server *server;
     struct options options;
     struct logger logger;
@@ -252,6 +255,7 @@ static bool start(struct run *run)
                            &run->server);
         if (err == OK && !run->half_open && !sim_crashed(run->sim, run->node)) {
             sim_crash_after(run->sim, run->node, SIM_CRASH_KILL, 0);
+            sim_shards_begin(&run->shards, run->server);
             return true;
         }
         if (!sim_crashed(run->sim, run->node)) {
@@ -369,6 +373,7 @@ static void draw_options(struct run *run)
     static const uint32_t segments[] = {0, 32 << 10, 64 << 10, 256 << 10};
     static const uint32_t journals[] = {0, 32 << 10, 64 << 10};
     static const uint32_t batches[] = {0, 1, 4 << 10};
+    static const uint32_t aheads[] = {0, 1, 1, 4 << 10};
     static const uint64_t blocks[] = {1, 4 << 10, 16 << 10, 64 << 10, 0};
 
     options_default(&run->options);
@@ -378,8 +383,11 @@ static void draw_options(struct run *run)
     run->options.sim.segment_size = segments[prng_below(&run->prng, 4)];
     run->options.sim.journal_file_size = journals[prng_below(&run->prng, 3)];
     run->options.sim.journal_batch_max = batches[prng_below(&run->prng, 3)];
+    run->options.sim.ahead_min = aheads[run->seed / 4 % 4];
     run->options.sim.block_bytes = blocks[prng_below(&run->prng, 5)];
+    run->options.sim.space_look_ns = SPACE_LOOK_NS;
     run->options.sim.index_bits = 1 + (unsigned)prng_below(&run->prng, INDEX_BITS);
+    run->options.sim.count_part = 3; /* what is counted takes several turns */
 }
 
 struct settings {
@@ -398,6 +406,7 @@ static void begin(struct run *run, const struct settings *settings, uint64_t see
     prng_seed(&run->prng, seed ^ UINT64_C(0x5eed));
     run->node = sim_node_add(run->sim);
     run->clients = sim_node_add(run->sim);
+    sim_shards_init(&run->shards, run->sim, run->node, seed % 4 == 3 ? 2 : 1);
     draw_options(run);
     server_flaw_set(settings->flaw, &run->options);
     logger_init(&run->logger);

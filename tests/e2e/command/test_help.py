@@ -8,7 +8,7 @@ from tour import STOPS
 
 LINES, COLUMNS = 24, 80  # of a screen
 
-PROGRAMS = ("serve", "check", "dump")  # have no table of flags
+PROGRAMS = ("serve", "check", "dump", "backup", "restore")  # have no table of flags
 CROWDED = ("stream add", "stream edit", "consumer add", "consumer edit")  # have more flags than a screen has lines
 
 

@@ -1,35 +1,51 @@
-"""A server with several shards, as tests may have it (docs/shards.md): what clients see is one server."""
+"""A server with several shards (docs/shards.md): what clients see is one server."""
 
 import json
 import os
+import shutil
+import signal
 import subprocess
 import tempfile
+import time
 import unittest
 import urllib.request
 
-from wire import Connection, Requester  # finds serverprocess
+from wire import READ_S, Connection, Requester  # finds serverprocess
+from cluster import WITHIN_S, ClusterCase
 from serverprocess import BINARY, START_S, Server, free_port, is_millrace
 
-ENVIRONMENT = {**os.environ, "MILLRACE_SHARDS_TEST": "3"}
-CLIENTS = 6
+CLIENTS = 6  # two on each of three shards
 
 
-@unittest.skipUnless(is_millrace(), "shards are ours")
-class Shards(unittest.TestCase):
+class ShardsCase(unittest.TestCase):
     def start(self, *flags):
-        server = Server(list(flags))
-        server.environment = ENVIRONMENT
+        server = Server(["--shards", "3", *flags])
         server.__enter__()
         self.addCleanup(server.__exit__)
         return server
 
-    def clients(self, server):
-        made = [Connection(server.port) for _ in range(CLIENTS)]
+    def clients(self, server, count=CLIENTS, **said):
+        made = [Connection(server.port) for _ in range(count)]
         for client in made:
             self.addCleanup(client.socket.close)
-            client.connect(headers=True, no_responders=True)
+            client.connect(pedantic=False, headers=True, no_responders=True, **said)
             client.flush()
         return made
+
+    def directory(self):
+        directory = tempfile.mkdtemp(prefix="millrace-shards-")
+        self.addCleanup(shutil.rmtree, directory, ignore_errors=True)
+        return directory
+
+    def write(self, text):
+        path = os.path.join(self.directory(), "server.conf")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        return path
+
+
+@unittest.skipUnless(is_millrace(), "shards are ours")
+class Shards(ShardsCase):
 
     def test_every_client_hears_every_other_one_in_order(self):
         clients = self.clients(self.start())
@@ -106,15 +122,269 @@ class Shards(unittest.TestCase):
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=START_S) as answer:
             return json.load(answer)
 
-    def test_what_does_not_go_together_yet_keeps_the_server_from_starting(self):
-        with tempfile.TemporaryDirectory() as directory:
-            path = os.path.join(directory, "server.conf")
-            with open(path, "w", encoding="utf-8") as file:
-                file.write('port: -1\ncluster { name: C, listen: "127.0.0.1:-1" }\n')
+    def test_a_traced_message_is_told_of_once_with_its_receivers_on_all_shards(self):
+        clients = self.clients(self.start())
+        for client in clients:
+            client.send(b"SUB t 1\r\nSUB t q 2\r\n")
+            client.flush()
+        teller = clients[4]
+        teller.send(b"SUB told 9\r\n")
+        teller.flush()
+        for publisher in clients[:3]:
+            headers = b"NATS/1.0\r\nNats-Trace-Dest: told\r\n\r\n"
+            publisher.send(b"HPUB t %d %d\r\n%s\r\n" % (len(headers), len(headers), headers))
+            publisher.flush()
+            heard = [teller.message() for _ in range(2)]
+            while heard[-1][0] != b"told":
+                heard.append(teller.message())
+            left = [one for one in json.loads(heard[-1][3])["events"] if one["type"] == "eg"]
+            self.assertEqual(sorted(one["cid"] for one in left if "queue" not in one),
+                             sorted(client.info()["client_id"] for client in clients))
+            self.assertEqual(len([one for one in left if "queue" in one]), 1)
+            for client in clients:
+                client.flush()
+
+    def test_the_option_says_how_many_and_stays_as_it_is(self):
+        path = self.write("shards: 2\n")
+        server = Server(["-c", path])
+        server.environment = {k: v for k, v in os.environ.items() if k != "MILLRACE_SHARDS_TEST"}
+        server.__enter__()
+        self.addCleanup(server.__exit__)
+        self.clients(server, 1)
+        names = []
+        for task in os.listdir(f"/proc/{server.process.pid}/task"):
+            with open(f"/proc/{server.process.pid}/task/{task}/comm", encoding="utf-8") as file:
+                names.append(file.read().strip())
+        self.assertEqual([name for name in names if name.startswith("shard")], ["shard 1"])
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("shards: 3\n")
+        server.process.send_signal(signal.SIGHUP)
+        end = time.monotonic() + READ_S
+        while "Failed to reload" not in server.log():
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.01)
+        self.assertIn("config reload not supported for shards: old=2, new=3", server.log())
+
+    def test_a_number_that_cannot_be_is_refused_with_its_place(self):
+        for text, line, why in (
+            ("port: -1\n\nshards: 33\n", 3, "shards: 33 is not between 1 and 32"),
+            ("port: -1\n\nshards: 0\n", 3, "shards: 0 is not between 1 and 32"),
+        ):
+            path = self.write(text)
             result = subprocess.run([BINARY, "-c", path], capture_output=True, text=True,
-                                    timeout=START_S, check=False, env=ENVIRONMENT)
-        self.assertNotEqual(result.returncode, 0)
-        self.assertIn("several shards and a cluster do not go together yet", result.stderr)
+                                    timeout=START_S, check=False)
+            self.assertNotEqual(result.returncode, 0)
+            self.assertIn(why, result.stderr)
+            self.assertIn(f"{path}:{line}:", result.stderr)
+
+
+ACCOUNTS = """
+accounts {
+  A { users: [{user: a, password: a}], exports: [{stream: "s.>"}, {service: "ask.*"}] }
+  B { users: [{user: b, password: b}], imports: %s }
+}
+"""
+IMPORTS = '[{stream: {account: A, subject: "s.>"}, prefix: "from"}, {service: {account: A, subject: "ask.*"}, to: "a.*"}]'
+
+
+@unittest.skipUnless(is_millrace(), "shards are ours")
+class Accounts(ShardsCase):
+    """Three of each account, so on every shard."""
+
+    def setUp(self):
+        self.path = self.write(ACCOUNTS % IMPORTS)
+        self.server = self.start("-c", self.path)
+        self.a = self.clients(self.server, 3, user="a", **{"pass": "a"})
+        self.b = self.clients(self.server, 3, user="b", **{"pass": "b"})
+
+    def test_what_is_published_anywhere_reaches_importers_everywhere_in_its_order(self):
+        for client in self.b:
+            client.send(b"SUB from.s.> 1\r\n")
+            client.flush()
+        for number in range(20):
+            for n, client in enumerate(self.a):
+                client.send(b"PUB s.%d 2\r\n%02d\r\n" % (n, number))
+        for client in self.b:
+            heard = {}
+            for _ in range(60):
+                subject, _, _, body = client.message()
+                heard.setdefault(subject, []).append(body)
+            self.assertEqual(heard, {b"from.s.%d" % n: [b"%02d" % i for i in range(20)] for n in range(3)})
+
+    def test_a_request_is_answered_across_accounts_and_shards(self):
+        for server in self.a:
+            server.send(b"SUB ask.* q 1\r\n")
+            server.flush()
+        for client in self.b:
+            client.send(b"SUB back 1\r\n")
+            client.flush()
+        for round_number in range(9):
+            for client in self.b:
+                client.send(b"PUB a.x back 2\r\nhi\r\n")
+                client.flush()
+                for server in self.a:  # one of them
+                    for line in server.flush().split(b"\r\n"):
+                        if b"MSG ask.x" in line:
+                            server.send(b"PUB %s 2\r\nok\r\n" % line.split()[3])
+                self.assertEqual(client.message()[3], b"ok")
+
+    def test_a_request_that_finds_nobody_over_there_is_told_so_in_its_own_words(self):
+        for client in self.b:
+            client.send(b"SUB back 1\r\nPUB a.x back 0\r\n\r\n")
+            self.assertIn(b"NATS/1.0 503\r\nNats-Subject: a.x\r\n", client.flush())
+
+    def test_imports_that_a_reload_takes_away_or_brings_count_on_all_shards(self):
+        for client in self.b:
+            client.send(b"SUB from.s.> 1\r\n")
+            client.flush()
+        for imports, heard in (("[]", b""), (IMPORTS, b"MSG from.s.x 1 2\r\nhi\r\n")):
+            seen = self.server.log().count("Reloaded")
+            with open(self.path, "w", encoding="utf-8") as file:
+                file.write(ACCOUNTS % imports)
+            self.server.process.send_signal(signal.SIGHUP)
+            end = time.monotonic() + READ_S
+            while self.server.log().count("Reloaded") == seen:
+                self.assertLess(time.monotonic(), end)
+                time.sleep(0.01)
+            for publisher in self.a:
+                publisher.send(b"PUB s.x 2\r\nhi\r\n")
+                publisher.flush()
+                self.assertEqual([client.flush() for client in self.b], [heard] * 3)
+
+
+class Nodes(ClusterCase):
+    """Three nodes of two shards each, two clients on each shard."""
+
+    def arguments(self, number):
+        return ["--shards", "2"]
+
+    def setUp(self):
+        super().setUp()
+        self.clients = [[self.client(node) for _ in range(4)] for node in self.nodes]
+        self.all = [client for clients in self.clients for client in clients]
+
+    def client(self, node):
+        client = Connection(node.port)
+        self.addCleanup(client.socket.close)
+        client.connect(pedantic=False, headers=True, no_responders=True)
+        client.flush()
+        return client
+
+    @staticmethod
+    def take(client):
+        """What it has by its PONG, and what came with it: others are still sending."""
+        client.send(b"PING\r\n")
+        said = b""
+        while b"PONG\r\n" not in said:
+            said += client.line()
+        said += bytes(client.received)
+        client.received.clear()
+        return said
+
+    def know(self, subject, count):
+        """Until every client has `count` of what each of them says there."""
+        end = time.monotonic() + WITHIN_S
+        for client in self.all:
+            heard = 0
+            while heard < count:
+                self.assertLess(time.monotonic(), end)
+                client.send(b"PUB %s 1\r\n.\r\n" % subject)
+                time.sleep(0.05)
+                heard = sum(self.take(one).count(b"MSG " + subject) for one in self.all)
+            time.sleep(0.05)
+            for one in self.all:
+                self.take(one)
+
+
+@unittest.skipUnless(is_millrace(), "shards are ours")
+class Clustered(Nodes):
+    def test_every_client_hears_every_other_one_once_and_in_order(self):
+        for client in self.all:
+            client.send(b"SUB all.* 1\r\nSUB known 2\r\n")
+            client.flush()
+        self.know(b"known", len(self.all))
+        for number in range(20):
+            for n, client in enumerate(self.all):
+                client.send(b"PUB all.%d 2\r\n%02d\r\n" % (n, number))
+        for client in self.all:
+            heard = {}
+            for _ in range(20 * len(self.all)):
+                subject, _, _, body = client.message()
+                heard.setdefault(subject, []).append(body)
+            self.assertEqual(heard, {b"all.%d" % n: [b"%02d" % i for i in range(20)]
+                                     for n in range(len(self.all))})
+            self.assertEqual(client.flush(), b"")
+
+    def test_a_group_is_served_once_and_by_all_its_members(self):
+        for client in self.all:
+            client.send(b"SUB work crew 1\r\nSUB known 2\r\n")
+            client.flush()
+        self.know(b"known", len(self.all))
+        for client in self.all:
+            for _ in range(100):
+                client.send(b"PUB work 0\r\n\r\n")
+        taken = [0] * len(self.all)
+        end = time.monotonic() + READ_S
+        while sum(taken) < 100 * len(self.all) and time.monotonic() < end:
+            for n, client in enumerate(self.all):
+                taken[n] += self.take(client).count(b"MSG work")
+        self.assertEqual(sum(taken), 100 * len(self.all))
+        self.assertGreater(min(taken), 50)
+
+    def test_a_request_is_known_with_its_inbox_wherever_both_are(self):
+        for n, clients in enumerate(self.clients):
+            clients[0].send(b"SUB ask.%d.0 1\r\nSUB known 2\r\n" % n)
+            clients[1].send(b"SUB ask.%d.1 1\r\nSUB known 2\r\n" % n)
+            for client in clients:
+                client.send(b"SUB known 3\r\n")
+                client.flush()
+        self.know(b"known", len(self.all) + 6)
+        for round_number in range(5):
+            for asker in self.all:
+                for n, clients in enumerate(self.clients):
+                    for i in range(2):  # its inbox is told before the request
+                        inbox = b"in.%d.%d.%d.%d" % (round_number, self.all.index(asker), n, i)
+                        asker.send(b"SUB %s 9\r\nPUB ask.%d.%d %s 2\r\nhi\r\n" % (inbox, n, i, inbox))
+                        self.assertEqual(clients[i].message()[1], inbox)
+                        clients[i].send(b"PUB %s 2\r\nok\r\n" % inbox)
+                        self.assertEqual(asker.message()[3], b"ok")
+                        asker.send(b"UNSUB 9\r\n")
+        self.all[0].send(b"SUB back 9\r\nPUB nobody back 0\r\n\r\n")
+        self.assertIn(b"NATS/1.0 503", self.all[0].flush())
+
+    def test_a_node_that_comes_back_is_told_of_the_clients_of_all_shards(self):
+        for client in self.clients[0] + self.clients[1]:
+            client.send(b"SUB known 1\r\nSUB work crew 2\r\n")
+            client.flush()
+        self.nodes[2].restart()
+        self.clients[2] = [self.client(self.nodes[2]) for _ in range(4)]
+        self.all = [client for clients in self.clients for client in clients]
+        self.know(b"known", 8)
+        for client in self.clients[2]:
+            client.send(b"PUB work 0\r\n\r\n" * 50)
+        taken = 0
+        end = time.monotonic() + READ_S
+        while taken < 200 and time.monotonic() < end:
+            taken += sum(self.take(client).count(b"MSG work") for client in self.all)
+        self.assertEqual(taken, 200)
+        for client in self.clients[0] + self.clients[1]:  # and of their end
+            client.send(b"UNSUB 1\r\n")
+            client.flush()
+        self.all[8].send(b"SUB back 9\r\n")
+
+        def nobody():
+            self.all[8].send(b"PUB known back 0\r\n\r\n")
+            return self.take(self.all[8])
+
+        self.until(lambda answer: b"NATS/1.0 503" in answer, nobody)
+
+    def test_streams_are_served_to_clients_of_all_nodes_and_shards(self):
+        self.api(0, "STREAM.CREATE.S", b'{"name":"S","subjects":["s.>"],"num_replicas":3}')
+        requesters = [Requester(node.port, inbox=b"answers%d" % n) for n, node in enumerate(self.nodes * 2)]
+        for requester in requesters:
+            self.addCleanup(requester.socket.close)
+        sequences = [requester.publish(b"s.1", b"x")["seq"] for requester in requesters * 5]
+        self.assertEqual(sequences, list(range(1, 31)))
 
 
 if __name__ == "__main__":

@@ -101,14 +101,22 @@ class Connection:
             self._more(end, "the end of the connection")
         return self.exactly(len(self.received))
 
+    def leave(self):
+        """Says that it is over, and waits until the server has closed."""
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+        self.until_end()
+
     def flush(self):
         """Everything that the server sent before it answers a PING, but for PINGs of its own."""
         self.send(b"PING\r\n")
         end = time.monotonic() + (self.read_s or READ_S)
-        while not self.received.endswith(b"PONG\r\n") and not self.ended:
+        while not self.received.replace(b"PING\r\n", b"").endswith(b"PONG\r\n") and not self.ended:
             self._more(end, "PONG")
-        said = self.exactly(len(self.received)).removesuffix(b"PONG\r\n")
-        return said.replace(b"PING\r\n", b"")
+        said = self.exactly(len(self.received)).replace(b"PING\r\n", b"")
+        return said.removesuffix(b"PONG\r\n")
 
     def message(self):
         """The next MSG or HMSG: subject, reply, headers, body; `sid` is the subscription's."""

@@ -23,6 +23,43 @@ START_TEST(a_subject_is_valid_when_no_token_is_empty_and_only_the_last_is_a_tail
 }
 END_TEST
 
+/* Beside a look at each byte. */
+static void assert_glance(struct bytes subject)
+{
+    struct subject_glance seen = subject_glance(subject);
+    bool empty = subject.size == 0, wild = false;
+    size_t dots = 0;
+
+    for (size_t i = 0; i < subject.size; i++) {
+        bool dot = subject.at[i] == '.';
+
+        dots += dot;
+        wild |= subject.at[i] == '*' || subject.at[i] == '>';
+        empty |= dot && (i == 0 || i + 1 == subject.size || subject.at[i - 1] == '.');
+    }
+    ck_assert_uint_eq(seen.dots, dots);
+    ck_assert(seen.empty == empty);
+    ck_assert(seen.wild == wild);
+}
+
+START_TEST(a_glance_sees_what_a_look_at_each_byte_does)
+{
+    static const uint8_t bytes[] = {'.', 'a', '*', '>', 0xae};
+    struct prng prng;
+
+    prng_seed(&prng, 1);
+    for (uint32_t i = 0; i < 200000; i++) {
+        size_t size = prng_below(&prng, 40);
+        uint8_t *subject = malloc(size > 0 ? size : 1); /* a read beyond it is found */
+
+        for (size_t k = 0; k < size; k++) /* from all of these to hardly anything but letters */
+            subject[k] = prng_chance(&prng, 1, 1 + i % 20) ? bytes[prng_below(&prng, 5)] : 'x';
+        assert_glance(bytes_of(subject, size));
+        free(subject);
+    }
+}
+END_TEST
+
 START_TEST(a_strict_subject_holds_no_blanks)
 {
     ck_assert(subject_valid_strict(text("a.b.*.>")));
@@ -185,6 +222,7 @@ int main(void)
 {
     const TTest *tests[] = {
         a_subject_is_valid_when_no_token_is_empty_and_only_the_last_is_a_tail,
+        a_glance_sees_what_a_look_at_each_byte_does,
         a_strict_subject_holds_no_blanks,
         wildcards_are_whole_tokens_only,
         a_filter_matches_as_the_reference_says,

@@ -68,6 +68,40 @@ START_TEST(every_number_of_digits_is_written_as_printf_writes_it)
 }
 END_TEST
 
+/* As consumers count, and otherwise; so that digits are carried, and numbers grow beyond eight. */
+static uint64_t moved(struct prng *prng, uint64_t value)
+{
+    switch (prng_below(prng, 20)) {
+    case 0: return prng_next(prng) >> prng_below(prng, 64);
+    case 1: return value / 10;
+    case 2: return value * 10 + 9;
+    case 3: return value;
+    case 4:
+    case 5:
+    case 6: return value - 1;
+    default: return value + 1;
+    }
+}
+
+START_TEST(in_a_row_they_are_written_as_each_alone)
+{
+    struct ack_subject ack = {1, 1, 1, 1, 1};
+    struct ack_series series;
+    struct prng prng;
+
+    prng_seed(&prng, 5);
+    ack_series_begin(&series, BYTES("$JS.ACK.S.C."));
+    for (unsigned i = 0; i < 200000; i++) {
+        ack.deliveries = prng_below(&prng, 10) == 0 ? moved(&prng, ack.deliveries) : 1;
+        ack.sequence = moved(&prng, ack.sequence);
+        ack.consumer_sequence = moved(&prng, ack.consumer_sequence);
+        ack.time_ns = (int64_t)moved(&prng, (uint64_t)ack.time_ns);
+        ack.pending = moved(&prng, ack.pending);
+        ck_assert(bytes_equal(ack_series_next(&series, &ack), written(&ack)));
+    }
+}
+END_TEST
+
 START_TEST(the_longest_fits)
 {
     struct ack_subject ack = {UINT64_MAX, UINT64_MAX, UINT64_MAX, INT64_MIN, UINT64_MAX};
@@ -169,6 +203,7 @@ int main(void)
         it_reads_as_the_reference_writes_it,
         what_is_written_is_read_back,
         every_number_of_digits_is_written_as_printf_writes_it,
+        in_a_row_they_are_written_as_each_alone,
         the_longest_fits,
         the_second_form_is_read_whatever_follows,
         anything_else_is_refused,

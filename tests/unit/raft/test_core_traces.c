@@ -15,11 +15,11 @@
  *     cut A>B... | heal             later messages there are lost
  *     hold N | release N [votes|INDEX]      its disk waits
  *     propose N [COUNT] | change N add|promote|demote|remove M | allowed N add|... M
- *     read N | transfer N M | stuck N on|off | refuse N INDEX
+ *     read N | transfer N M | stuck N on|off | still N on|off | refuse N INDEX
  *     floor N INDEX | snapshot A>B ok|failed | lacks N INDEX TERM
  *     unsent A>B INDEX | resend A>B
  *     forget N INDEX                the disk of the only voter lost one
- *     crash N [INDEX] | start N | wipe N | damage N INDEX [all]   INDEX: kept; first one lost
+ *     crash N [INDEX] | start N | wipe N | damage N INDEX [all|anew]   INDEX: kept; first one lost
  *     node N M up|down
  *     message A>B TYPE [key=value...]       one that nobody sent
  *     show [N] | progress N | messages on|off
@@ -368,6 +368,11 @@ static void do_ask(struct rig *rig, const struct command *command)
         raft_core_transfer(node->core, rig->now, rig->nodes[number_at(command, 2)].self);
     else if (SAYS("stuck"))
         raft_core_stuck(node->core, rig->now, strcmp(word_at(command, 2), "on") == 0);
+    else if (SAYS("still"))
+        rig_say(rig, "%s",
+                raft_core_hold_still(node->core, rig->now, strcmp(word_at(command, 2), "on") == 0)
+                    ? "holds still"
+                    : "somebody leads");
     else
         raft_core_node(node->core, rig->now, number_at(command, 2),
                        strcmp(word_at(command, 3), "up") == 0);
@@ -434,17 +439,18 @@ static const struct {
     const char *name;
     void (*run)(struct rig *rig, const struct command *command);
 } commands[] = {
-    {"group", do_group},   {"lead", do_lead},         {"tick", do_timing},
-    {"elapse", do_timing}, {"run", do_timing},        {"deliver", do_links},
-    {"drop", do_links},    {"cut", do_links},         {"heal", do_heal},
-    {"hold", do_hold},     {"release", do_release},   {"propose", do_propose},
-    {"change", do_change}, {"allowed", do_allowed},   {"read", do_ask},
-    {"transfer", do_ask},  {"stuck", do_ask},         {"node", do_ask},
-    {"refuse", do_refuse}, {"floor", do_floor},       {"snapshot", do_snapshot},
-    {"lacks", do_lacks},   {"unsent", do_sending},    {"resend", do_sending},
-    {"crash", do_life},    {"start", do_life},        {"wipe", do_life},
-    {"damage", do_life},   {"message", do_message},   {"show", do_show},
-    {"forget", do_forget}, {"progress", do_progress}, {"messages", do_messages},
+    {"group", do_group},       {"lead", do_lead},       {"tick", do_timing},
+    {"elapse", do_timing},     {"run", do_timing},      {"deliver", do_links},
+    {"drop", do_links},        {"cut", do_links},       {"heal", do_heal},
+    {"hold", do_hold},         {"release", do_release}, {"propose", do_propose},
+    {"change", do_change},     {"allowed", do_allowed}, {"read", do_ask},
+    {"transfer", do_ask},      {"stuck", do_ask},       {"node", do_ask},
+    {"still", do_ask},         {"refuse", do_refuse},   {"floor", do_floor},
+    {"snapshot", do_snapshot}, {"lacks", do_lacks},     {"unsent", do_sending},
+    {"resend", do_sending},    {"crash", do_life},      {"start", do_life},
+    {"wipe", do_life},         {"damage", do_life},     {"message", do_message},
+    {"show", do_show},         {"forget", do_forget},   {"progress", do_progress},
+    {"messages", do_messages},
 };
 
 static void run_command(struct rig *rig, char *line)

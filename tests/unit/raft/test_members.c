@@ -180,6 +180,95 @@ START_TEST(nobody_goes_before_the_newcomers_have_caught_up)
 }
 END_TEST
 
+START_TEST(who_lacks_something_does_not_keep_others_from_voting)
+{
+    struct raft_config actual = CONFIG(member(1), learner(2), learner(3)),
+                       wished = CONFIG(member(1), member(2), member(3)), next;
+    struct raft_progress progress[RAFT_MEMBERS_MAX];
+    uint32_t count = all_current(&actual, progress);
+    struct raft_member to;
+
+    progress[1].damaged = true;
+    ck_assert_int_eq(membership_next(&actual, &wished, member(1), progress, count, &next, &to),
+                     MEMBERSHIP_CHANGE);
+    ck_assert(next.at[1].learner && !next.at[2].learner);
+    count = all_current(&next, progress);
+    progress[1].damaged = true;
+    actual = next;
+    ck_assert_int_eq(membership_next(&actual, &wished, member(1), progress, count, &next, &to),
+                     MEMBERSHIP_WAITS);
+}
+END_TEST
+
+/* 2 and 3 have begun anew, and can become whole only in a later term, which nobody else can bring
+ * about: 5 is lost, and not wished for any more. */
+START_TEST(where_nobody_could_lead_next_voters_go_until_the_leader_can_by_itself)
+{
+    struct raft_config actual = CONFIG(member(1), member(2), member(5), learner(3)),
+                       wished = CONFIG(member(1), member(2), member(3)), next;
+    struct raft_progress progress[RAFT_MEMBERS_MAX];
+    uint32_t count = all_current(&actual, progress);
+    struct raft_member to;
+
+    progress[1].damaged = progress[1].anew = progress[3].damaged = progress[3].anew = true;
+    ck_assert_int_eq(membership_next(&actual, &wished, member(1), progress, count, &next, &to),
+                     MEMBERSHIP_WAITS); /* 5 could */
+    progress[2].offline = true;
+    ck_assert_int_eq(membership_next(&actual, &wished, member(1), progress, count, &next, &to),
+                     MEMBERSHIP_CHANGE);
+    ck_assert_uint_eq(voters(&next), 2);
+    ck_assert_ptr_null(members_find(&next, 5));
+
+    actual = next;
+    count = all_current(&actual, progress);
+    progress[1].damaged = progress[1].anew = progress[2].damaged = progress[2].anew = true;
+    ck_assert_int_eq(membership_next(&actual, &wished, member(1), progress, count, &next, &to),
+                     MEMBERSHIP_CHANGE);
+    ck_assert_uint_eq(voters(&next), 1);
+    ck_assert_uint_eq(next.count, 3);
+}
+END_TEST
+
+/* 4 and 5 are down: without 3 no majority would answer. */
+START_TEST(no_voter_goes_whom_a_majority_needs)
+{
+    struct raft_config actual = CONFIG(member(1), member(2), member(3), member(4), member(5)), next;
+    struct raft_progress progress[RAFT_MEMBERS_MAX];
+    uint32_t count = all_current(&actual, progress);
+    struct raft_member to;
+
+    progress[1].damaged = progress[1].anew = progress[2].damaged = progress[2].anew = true;
+    progress[3].offline = progress[4].offline = true;
+    ck_assert_int_eq(membership_next(&actual, &actual, member(1), progress, count, &next, &to),
+                     MEMBERSHIP_SETTLED);
+}
+END_TEST
+
+/* Two of three are not wished for any more, and one of them is lost. With that one left in the
+ * group the leader could do nothing any more. */
+START_TEST(who_is_lost_goes_before_one_who_votes)
+{
+    struct raft_config actual = CONFIG(member(1), member(2), member(3)), wished = CONFIG(member(1)),
+                       next;
+    struct raft_progress progress[RAFT_MEMBERS_MAX];
+    uint32_t count = all_current(&actual, progress);
+    struct raft_member to;
+
+    progress[2].offline = true;
+    ck_assert_int_eq(membership_next(&actual, &wished, member(1), progress, count, &next, &to),
+                     MEMBERSHIP_CHANGE);
+    ck_assert_ptr_null(members_find(&next, 3));
+    ck_assert_ptr_nonnull(members_find(&next, 2));
+
+    actual = CONFIG(member(1), member(2), member(3), member(4), member(5));
+    count = all_current(&actual, progress);
+    progress[2].offline = progress[3].offline = true;
+    wished = CONFIG(member(1), member(3), member(4));
+    ck_assert_int_eq(membership_next(&actual, &wished, member(1), progress, count, &next, &to),
+                     MEMBERSHIP_WAITS); /* without 2 or 5 there would be two of four */
+}
+END_TEST
+
 START_TEST(an_earlier_life_of_a_node_goes_before_the_new_one_comes)
 {
     struct raft_config actual = CONFIG(member(1), member(2), member(3)), wished = actual, next;
@@ -210,6 +299,10 @@ int main(void)
         a_renamed_server_knows_itself_by_its_disk,
         groups_grow_shrink_and_move_one_member_at_a_time,
         nobody_goes_before_the_newcomers_have_caught_up,
+        who_lacks_something_does_not_keep_others_from_voting,
+        where_nobody_could_lead_next_voters_go_until_the_leader_can_by_itself,
+        no_voter_goes_whom_a_majority_needs,
+        who_is_lost_goes_before_one_who_votes,
         an_earlier_life_of_a_node_goes_before_the_new_one_comes,
     };
 

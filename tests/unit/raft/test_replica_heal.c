@@ -666,6 +666,42 @@ START_TEST(leadership_is_not_handed_to_one_that_has_lost_entries)
 }
 END_TEST
 
+/* Somebody asks what it has left while it hears nobody, and lets it go while it already takes
+ * another one's state. */
+START_TEST(one_that_is_let_go_while_it_takes_a_block_votes_again)
+{
+    struct machine *m, *before;
+
+    begin(0);
+    publish(20);
+    m = follower();
+    m->asks = true; /* that takes its time */
+    m->replica->heal.not_before_ns = INT64_MAX;
+    m->count += 5;
+    publish(40);
+    ck_assert(replica_differs(m->replica));
+    before = leader();
+    m->deaf = true;
+    for (int i = 0; i < 5000 && replica_led(m->replica); i++)
+        pass(MILLISECOND);
+    ck_assert(replica_hold_still(m->replica, true));
+    m->replica->heal.not_before_ns = 0;
+    m->deaf = false;
+    for (int i = 0; i < 20000 && m->replica->catch.phase != CATCH_FILL; i++)
+        pass(MILLISECOND);
+    ck_assert_int_eq(m->replica->catch.phase, CATCH_FILL);
+    ck_assert(replica_hold_still(m->replica, false));
+    for (int i = 0; i < 20000 && m->taken == 0; i++)
+        pass(MILLISECOND);
+    publish(5);
+    ck_assert_ptr_eq(leader(), before);
+    ck_assert(!replica_differs(m->replica));
+    before->deaf = true;
+    ck_assert_ptr_ne(leader(), before); /* with its vote, or itself */
+    end();
+}
+END_TEST
+
 /* All that it has in the file that it writes. */
 static void spoil(struct machine *m)
 {
@@ -895,6 +931,7 @@ int main(void)
         one_that_has_no_peers_stays_closed,
         a_leader_whose_block_rots_makes_another_for_who_needs_one,
         leadership_is_not_handed_to_one_that_has_lost_entries,
+        one_that_is_let_go_while_it_takes_a_block_votes_again,
         one_that_cannot_read_what_follows_the_block_heals_with_a_later_one,
         an_entry_that_the_leader_cannot_read_comes_from_another_one,
         an_entry_that_no_leader_can_read_is_taken_as_a_block,

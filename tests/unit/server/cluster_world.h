@@ -12,7 +12,12 @@
 #include "base/io_sim.h"
 #include "server/cluster/cluster.h"
 #include "server/server_priv.h"
+#include "tests/sim/sim_shards.h"
 #include "tests/unit/unit.h"
+
+#ifndef WORLD_SHARDS
+#define WORLD_SHARDS 1u /* of each server */
+#endif
 
 #define WORLD_SERVERS 5u
 #define WORLD_TALKERS 12u
@@ -29,6 +34,7 @@ struct world_server {
     struct buf log;
     struct server *server; /* NULL: down */
     size_t node;
+    struct sim_shards shards;
 };
 
 /* A client: what it said is sent in order, what it hears gathers in `in`. */
@@ -67,6 +73,7 @@ static inline void world_start(struct world *world, size_t i)
     ck_assert_ptr_null(s->server);
     ck_assert_int_eq(
         server_start(sim_node_io(world->sim, s->node), &s->options, &s->logger, &s->server), OK);
+    sim_shards_begin(&s->shards, s->server);
 }
 
 static inline void world_init(struct world *world, uint64_t seed, size_t count)
@@ -92,6 +99,9 @@ static inline void world_init(struct world *world, uint64_t seed, size_t count)
         s->logger = (struct logger){.level = LOGGER_INFO, .line = world_line, .context = s};
     }
     world->clients_node = sim_node_add(world->sim);
+    for (size_t i = 0; i < count; i++)
+        sim_shards_init(&world->servers[i].shards, world->sim, world->servers[i].node,
+                        WORLD_SHARDS);
 }
 
 static inline bool world_linked(const struct world *world, size_t a, size_t b)
@@ -140,6 +150,13 @@ static inline void world_kill(struct world *world, size_t i, enum sim_crash_mode
     (void)sim_restart(world->sim, world->servers[i].node);
 }
 
+static inline void talker_free(struct talker *t)
+{
+    buf_deinit(&t->in);
+    buf_deinit(&t->out);
+    buf_deinit(&t->flight);
+}
+
 static inline void world_end(struct world *world)
 {
     for (size_t i = 0; i < world->count; i++) {
@@ -148,11 +165,8 @@ static inline void world_end(struct world *world)
         buf_deinit(&world->servers[i].log);
     }
     sim_destroy(world->sim);
-    for (size_t i = 0; i < WORLD_TALKERS; i++) {
-        buf_deinit(&world->talkers[i].in);
-        buf_deinit(&world->talkers[i].out);
-        buf_deinit(&world->talkers[i].flight);
-    }
+    for (size_t i = 0; i < WORLD_TALKERS; i++)
+        talker_free(&world->talkers[i]);
 }
 
 /* ---- clients -----------------------------------------------------------------------------------
@@ -256,11 +270,8 @@ static inline void in_step(struct world *world, struct talker *t)
     await(world, t, "PONG\r\n");
 }
 
-/* Connected to that server, greeted, and heard of nothing. */
-static inline struct talker *talk(struct world *world, size_t who, size_t server)
+static inline void talker_connect(struct world *world, struct talker *t, size_t server)
 {
-    struct talker *t = &world->talkers[who];
-
     ck_assert_ptr_null(t->sock);
     t->io = sim_node_io(world->sim, world->clients_node);
     t->ended = false;
@@ -276,6 +287,14 @@ static inline struct talker *talk(struct world *world, size_t who, size_t server
     say(t, "CONNECT {\"verbose\":false,\"pedantic\":false,\"headers\":true,\"no_responders\":true,"
            "\"protocol\":1}\r\n");
     in_step(world, t);
+}
+
+/* Connected to that server, greeted, and heard of nothing. */
+static inline struct talker *talk(struct world *world, size_t who, size_t server)
+{
+    struct talker *t = &world->talkers[who];
+
+    talker_connect(world, t, server);
     sim_run(world->sim, 10 * MS);
     buf_clear(&t->in);
     return t;

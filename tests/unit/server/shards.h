@@ -93,20 +93,23 @@ static inline void shards_say(struct shards *shards, unsigned shard, struct clie
     shard_say(&shards->all[shard].shard, client, text);
 }
 
-static inline void shards_turn(struct shards *shards, unsigned shard)
+/* False: there is more than one turn reads. */
+static inline bool shards_turn(struct shards *shards, unsigned shard)
 {
     struct shard_post *post = &shards->all[shard].post;
+    bool all = shard_post_read(post);
 
-    (void)shard_post_read(post);
     shard_post_flush(post);
+    return all;
 }
 
 /* Until nothing is on its way. */
 static inline void shards_settle(struct shards *shards)
 {
-    for (int round = 0; round < 20; round++)
+    for (int quiet = 0; quiet < 20; quiet++)
         for (unsigned i = 0; i < shards->posts.count; i++)
-            shards_turn(shards, i);
+            if (!shards_turn(shards, i))
+                quiet = 0;
 }
 
 static inline void shards_deinit(struct shards *shards)

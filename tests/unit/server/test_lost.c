@@ -34,9 +34,31 @@ START_TEST(there_is_an_end_to_what_is_kept)
 }
 END_TEST
 
+START_TEST(what_is_whole_again_is_not_counted_any_more)
+{
+    struct lost lost = {0};
+
+    for (uint64_t i = 1; i <= 5; i++)
+        ck_assert(lost_add(&lost, 2 * i, 10));
+    ck_assert(!lost_remove(&lost, 5, 10));
+    ck_assert(lost_remove(&lost, 6, 10));
+    ck_assert(!lost_remove(&lost, 6, 10));
+    ck_assert(!lost_has(&lost, 6));
+    ck_assert_uint_eq(lost.bytes, 40);
+    ck_assert_uint_eq(lost_from(&lost, 5), 2);
+    ck_assert_uint_eq(lost.at[lost_from(&lost, 5)], 8);
+    ck_assert_uint_eq(lost_from(&lost, 11), lost.count);
+    lost.bytes = 5; /* what more was counted is not known any more */
+    ck_assert(lost_remove(&lost, 2, 10));
+    ck_assert_uint_eq(lost.bytes, 0);
+    lost_deinit(&lost);
+}
+END_TEST
+
 int main(void)
 {
-    const TTest *tests[] = {each_is_counted_once_and_they_rise, there_is_an_end_to_what_is_kept};
+    const TTest *tests[] = {each_is_counted_once_and_they_rise, there_is_an_end_to_what_is_kept,
+                            what_is_whole_again_is_not_counted_any_more};
 
     return UNIT_RUN_PLAIN("lost", tests);
 }

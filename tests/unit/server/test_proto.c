@@ -204,6 +204,65 @@ START_TEST(a_line_cut_anywhere_wants_more)
 }
 END_TEST
 
+/* A line of random pieces: mostly as clients write it, now and then odd. */
+static size_t odd_line(struct prng *prng, char *to)
+{
+    static const char *const pieces[] = {" ",    "a.b",        "12",     " ",  "7",
+                                         "\r\n", "queue.name", " ",      "\t", "\r",
+                                         "\n",   "\v",         "x\x01y", "  ", "0"};
+    size_t size = 0, count = 1 + prng_below(prng, 8);
+
+    for (size_t i = 0; i < count; i++) {
+        bool word = i % 2 == 0;
+        const char *piece = prng_chance(prng, 1, 6) ? pieces[prng_below(prng, UNIT_COUNT(pieces))]
+                            : word                  ? pieces[1 + prng_below(prng, 2)]
+                                                    : " ";
+
+        size += (size_t)sprintf(to + size, "%s", piece);
+    }
+    if (prng_chance(prng, 9, 10))
+        size += (size_t)sprintf(to + size, "\r\nMSG");
+    return size;
+}
+
+/* A blank in front, which changes nothing, leaves a line to the reader of any line. */
+START_TEST(usual_lines_are_read_as_the_same_lines_with_a_blank_before_them)
+{
+    struct prng prng;
+    char line[256] = " ";
+
+    prng_seed(&prng, 3);
+    for (int i = 0; i < 300000; i++) {
+        size_t limit = 5 + prng_below(&prng, 60), size = odd_line(&prng, line + 1);
+        struct bytes any = bytes_of(line, size + 1), usual = bytes_of(line + 1, size);
+        struct proto_unsub unsubs[2] = {0};
+        struct proto_sub subs[2] = {0};
+        struct proto_pub pubs[2] = {0};
+        size_t used[2] = {0};
+
+        ck_assert_int_eq(proto_read_sub(usual, limit, &subs[0], &used[0]),
+                         proto_read_sub(any, limit, &subs[1], &used[1]));
+        ck_assert(bytes_equal(subs[0].subject, subs[1].subject));
+        ck_assert(bytes_equal(subs[0].queue, subs[1].queue));
+        ck_assert(bytes_equal(subs[0].sid, subs[1].sid));
+        ck_assert_int_eq(proto_read_unsub(usual, limit, &unsubs[0], &used[0]),
+                         proto_read_unsub(any, limit, &unsubs[1], &used[1]));
+        ck_assert(bytes_equal(unsubs[0].sid, unsubs[1].sid));
+        ck_assert_uint_eq(unsubs[0].max, unsubs[1].max);
+        if (proto_read_hpub(usual, limit, &pubs[0], &used[0]) == PARSE_DONE) {
+            ck_assert_int_eq(proto_read_hpub(any, limit, &pubs[1], &used[1]), PARSE_DONE);
+            ck_assert_uint_eq(used[0] + 1, used[1]);
+            ck_assert(bytes_equal(pubs[0].subject, pubs[1].subject));
+            ck_assert(bytes_equal(pubs[0].reply, pubs[1].reply));
+            ck_assert_uint_eq(pubs[0].header_size, pubs[1].header_size);
+            ck_assert_uint_eq(pubs[0].size, pubs[1].size);
+        } else {
+            ck_assert_int_ne(proto_read_hpub(any, limit, &pubs[1], &used[1]), PARSE_DONE);
+        }
+    }
+}
+END_TEST
+
 START_TEST(numbers_are_written_as_printf_writes_them)
 {
     struct prng prng;
@@ -233,6 +292,7 @@ int main(void)
         a_publish_with_the_wrong_words_is_bad,
         subscribing_takes_two_or_three_words_and_ending_it_one_or_two,
         a_line_cut_anywhere_wants_more,
+        usual_lines_are_read_as_the_same_lines_with_a_blank_before_them,
         numbers_are_written_as_printf_writes_them,
     };
 

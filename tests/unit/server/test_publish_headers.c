@@ -222,6 +222,7 @@ START_TEST(time_to_live_is_never_or_whole_seconds)
         {"NEVER", PUBLISH_TTL_NEVER},
         {"00", 0},
         {"999999999999999999999", PUBLISH_TTL_MAX},
+        {"2562047h", PUBLISH_TTL_MAX},
     };
     static const char *const bad[] = {"0",  "0s", "500ms", "999ms",  "-1", "-5s",
                                       "+5", "5 ", "1.5",   "never ", "x",  ""};

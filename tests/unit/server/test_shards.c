@@ -62,6 +62,27 @@ START_TEST(a_subscription_is_in_force_everywhere_when_its_command_was_taken)
 }
 END_TEST
 
+/* On one shard it could not be otherwise: flushes at both ends, the publisher's first. */
+START_TEST(a_pong_stands_behind_what_was_published_before_its_ping)
+{
+    struct client publisher, subscriber;
+    struct shards shards;
+
+    shards_init(&shards, 2);
+    shards_join(&shards, 0, &publisher);
+    shards_join(&shards, 1, &subscriber);
+    shards_say(&shards, 1, &subscriber, "SUB a 1\r\n");
+    shards_say(&shards, 0, &publisher, "PUB a 2\r\nhi\r\nPING\r\n");
+    shards_turn(&shards, 0);
+    CK_OUT(&publisher, "PONG\r\n");
+    shards_say(&shards, 1, &subscriber, "PING\r\n"); /* in the turn that will read the mail */
+    CK_OUT(&subscriber, "MSG a 1 2\r\nhi\r\nPONG\r\n");
+    shards_settle(&shards);
+    CK_OUT(&subscriber, "");
+    shards_deinit(&shards);
+}
+END_TEST
+
 START_TEST(a_group_is_served_once_and_each_member_has_the_same_chance)
 {
     enum { MEMBERS = 7, MESSAGES = 7000 };
@@ -132,6 +153,55 @@ START_TEST(a_request_that_finds_nobody_any_more_is_told_so)
 }
 END_TEST
 
+/* Each of the shards thinks that another has it. */
+START_TEST(a_request_that_nobody_of_several_shards_takes_is_told_so_once)
+{
+    struct client publisher, leavers[2];
+    struct shards shards;
+
+    shards_init(&shards, 3);
+    shards_join(&shards, 0, &publisher);
+    shards_say(&shards, 0, &publisher, "SUB r.* 7\r\n");
+    for (unsigned i = 0; i < 2; i++) {
+        shards_join(&shards, i + 1, &leavers[i]);
+        shards_say(&shards, i + 1, &leavers[i], "SUB w 1\r\nSUB w.* q 2\r\n");
+    }
+    shards_say(&shards, 0, &publisher, "PUB w r.1 0\r\n\r\n");
+    shards_say(&shards, 1, &leavers[0], "UNSUB 1\r\n");
+    shards_settle(&shards);
+    CK_OUT(&leavers[1], "MSG w 1 r.1 0\r\n\r\n"); /* one of them is still there */
+    CK_OUT(&publisher, "");
+    shards_say(&shards, 1, &leavers[0], "SUB w 1\r\n");
+    shards_say(&shards, 0, &publisher, "PUB w r.2 0\r\n\r\n");
+    for (unsigned i = 0; i < 2; i++)
+        shards_say(&shards, i + 1, &leavers[i], "UNSUB 1\r\n");
+    shards_settle(&shards);
+    CK_OUT(&publisher, "HMSG r.2 7 33 33\r\nNATS/1.0 503\r\nNats-Subject: w\r\n\r\n\r\n");
+    shards_deinit(&shards);
+}
+END_TEST
+
+START_TEST(a_request_that_one_here_takes_is_no_matter_of_others)
+{
+    struct client publisher, here, leaver;
+    struct shards shards;
+
+    shards_init(&shards, 2);
+    shards_join(&shards, 0, &publisher);
+    shards_join(&shards, 0, &here);
+    shards_join(&shards, 1, &leaver);
+    shards_say(&shards, 0, &publisher, "SUB r.* 7\r\n");
+    shards_say(&shards, 0, &here, "SUB w 1\r\n");
+    shards_say(&shards, 1, &leaver, "SUB w 1\r\n");
+    shards_say(&shards, 0, &publisher, "PUB w r.1 0\r\n\r\n");
+    shards_say(&shards, 1, &leaver, "UNSUB 1\r\n");
+    shards_settle(&shards);
+    CK_OUT(&here, "MSG w 1 r.1 0\r\n\r\n");
+    CK_OUT(&publisher, "");
+    shards_deinit(&shards);
+}
+END_TEST
+
 START_TEST(a_receiver_far_behind_holds_back_a_publisher_of_another_shard)
 {
     struct client publisher, receiver;
@@ -187,6 +257,42 @@ START_TEST(what_a_shard_does_not_take_holds_back_those_who_send_it)
 }
 END_TEST
 
+/* A turn's worth of several batches, so that more come back than are kept. */
+START_TEST(memory_of_batches_comes_back_and_what_is_kept_is_bounded)
+{
+    enum { BATCHES = SHARD_SPARES_MAX + 4, LINES = 1000 };
+    static char payload[1024], line[64];
+    struct client publisher, receiver;
+    const struct shard_spares *spares;
+    struct shards shards;
+
+    memset(payload, 'x', sizeof(payload));
+    snprintf(line, sizeof(line), "PUB x %zu\r\n", sizeof(payload));
+    shards_init(&shards, 2);
+    shards_join(&shards, 0, &publisher);
+    shards_join(&shards, 1, &receiver);
+    spares = &shards.all[0].post.spares;
+    shards_say(&shards, 1, &receiver, "SUB x 1\r\n");
+    for (int turn = 0; turn < 3; turn++) {
+        for (int i = 0; i < LINES; i++) {
+            shards_say(&shards, 0, &publisher, line);
+            shard_feed(&shards.all[0].shard, &publisher,
+                       bytes_of((uint8_t *)payload, sizeof(payload)));
+            shards_say(&shards, 0, &publisher, "\r\n");
+        }
+        ck_assert_uint_lt(atomic_load(&spares->count), 2); /* they are used first */
+        shards_settle(&shards);
+        ck_assert_uint_gt(LINES * sizeof(payload), BATCHES * (size_t)(40 << 10));
+        ck_assert_uint_ge(atomic_load(&spares->count), SHARD_SPARES_MAX - 1);
+        ck_assert_uint_le(atomic_load(&spares->count), SHARD_SPARES_MAX);
+        ck_assert_uint_eq(count_of(&receiver, "MSG x 1"), LINES);
+        shard_forget(&receiver);
+        publisher.stalled = false;
+    }
+    shards_deinit(&shards);
+}
+END_TEST
+
 /* ---- sinks ------------------------------------------------------------------------------------
  */
 
@@ -226,6 +332,50 @@ START_TEST(sinks_hear_clients_of_all_shards_in_their_order)
     shards_say(&shards, 1, &client, "PUB s.a 1\r\n4\r\n");
     shards_settle(&shards);
     ck_assert_uint_eq(heard.count, 3);
+    shards_deinit(&shards);
+}
+END_TEST
+
+/* Another shard that sends as fast as this one reads. */
+struct flood {
+    struct shards *shards;
+    struct client *publisher;
+    unsigned heard;
+};
+
+static void hear_flood(void *owner, const struct message *message)
+{
+    struct flood *flood = owner;
+
+    (void)message;
+    if (++flood->heard >= 100)
+        return;
+    shards_say(flood->shards, 0, flood->publisher, "PUB f 1\r\nx\r\n");
+    shards_turn(flood->shards, 0);
+}
+
+START_TEST(a_pong_waits_for_what_was_there_and_not_for_what_still_comes)
+{
+    struct client publisher, other;
+    struct shards shards;
+    struct flood flood = {&shards, &publisher, 0};
+    struct router *router;
+    struct sink *sink;
+
+    shards_init(&shards, 2);
+    router = shards.all[1].shard.clients.router;
+    shards_join(&shards, 0, &publisher);
+    shards_join(&shards, 1, &other);
+    sink = router_sink_add(router, router_account_default(router), BYTES("f"), BYTES(""),
+                           hear_flood, &flood);
+    shards_say(&shards, 0, &publisher, "PUB f 1\r\nx\r\nPUB f 1\r\nx\r\n");
+    shards_turn(&shards, 0);
+    shards_say(&shards, 1, &other, "PING\r\nPING\r\n");
+    CK_OUT(&other, "PONG\r\nPONG\r\n");
+    ck_assert_uint_eq(flood.heard, 2);
+    shards_settle(&shards);
+    ck_assert_uint_ge(flood.heard, 100);
+    router_sink_remove(router, sink);
     shards_deinit(&shards);
 }
 END_TEST
@@ -469,11 +619,16 @@ int main(void)
     const TTest *tests[] = {
         a_message_reaches_subscribers_of_every_shard_once,
         a_subscription_is_in_force_everywhere_when_its_command_was_taken,
+        a_pong_stands_behind_what_was_published_before_its_ping,
+        a_pong_waits_for_what_was_there_and_not_for_what_still_comes,
         a_group_is_served_once_and_each_member_has_the_same_chance,
         a_member_that_left_meanwhile_is_replaced_wherever_another_is,
         a_request_that_finds_nobody_any_more_is_told_so,
+        a_request_that_nobody_of_several_shards_takes_is_told_so_once,
+        a_request_that_one_here_takes_is_no_matter_of_others,
         a_receiver_far_behind_holds_back_a_publisher_of_another_shard,
         what_a_shard_does_not_take_holds_back_those_who_send_it,
+        memory_of_batches_comes_back_and_what_is_kept_is_bounded,
         sinks_hear_clients_of_all_shards_in_their_order,
         interest_of_clients_is_known_on_all_shards,
         a_route_is_none_while_another_shard_listens_too,

@@ -596,9 +596,11 @@ START_TEST(every_seeded_bug_is_found)
         STREAM_FLAW_POSITION_LOST | STREAM_FLAW_DROP_LIVING | /* of blocks: sim_server */
         STREAM_FLAW_SETTLING_UNSEEN |                         /* test_retention.c */
         STREAM_FLAW_SETTLED_KEPT | STREAM_FLAW_NEED_OVERLOOKED |
-        STREAM_FLAW_RELEASE_FORGOTTEN |                                /* test_retention_world.c */
-        STREAM_FLAW_FILL_WITHOUT_RECORDS | STREAM_FLAW_APPLY_DIFFERS | /* sim_cluster */
-        STREAM_FLAWS_OF_FEATURES |                                     /* sim_features */
+        STREAM_FLAW_RELEASE_FORGOTTEN | /* test_retention_world.c */
+        STREAM_FLAW_FILL_WITHOUT_RECORDS | STREAM_FLAW_FILL_LEAVES | STREAM_FLAW_APPLY_DIFFERS |
+        STREAM_FLAW_SERVES_OTHER | STREAM_FLAW_REPAIR_TRUSTS |
+        STREAM_FLAW_REPAIR_LEAVES |    /* sim_cluster */
+        STREAM_FLAWS_OF_FEATURES |     /* sim_features */
         STREAM_FLAW_INDEX_STEP_LOST |  /* of scratch memory, which is not here: sim_server, */
         STREAM_FLAW_INDEX_BEFORE_LOST; /* test_index.c */
 

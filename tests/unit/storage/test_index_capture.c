@@ -101,8 +101,9 @@ static void run(uint64_t seed, unsigned variety)
     struct index *index = index_create(seed), *restored = index_create(seed + 1);
     struct index_capture *capture;
     struct buf pieces, places;
+    struct spool *spool = spool_create(-1), *rows = spool_create(-1);
     struct held held;
-    bool more = true;
+    bool more = true, spools = seed % 2 == 0;
 
     prng_seed(&prng, seed);
     if (seed % 4 != 0) {
@@ -125,11 +126,19 @@ static void run(uint64_t seed, unsigned variety)
         if (prng_chance(&prng, 1, 20))
             (void)index_purge(index, &(struct index_filter){0}, UINT64_MAX, NULL, NULL);
         more = index_capture_step(capture, 1);
+        if (spools && (!more || prng_chance(&prng, 1, 2)))
+            index_capture_spool(capture, spool, rows);
     }
     ck_assert(index_capture_places(capture, &places));
     index_capture_end(capture);
-    ck_assert_int_eq(
-        index_restore(restored, buf_bytes(&pieces), buf_bytes(&places), same_place, NULL), OK);
+    if (spools)
+        ck_assert_uint_eq(pieces.size + places.size, 0);
+    ck_assert_int_eq(index_restore(restored, spools ? spool_bytes(spool) : buf_bytes(&pieces),
+                                   spools ? spool_bytes(rows) : buf_bytes(&places), same_place,
+                                   NULL),
+                     OK);
+    spool_destroy(spool);
+    spool_destroy(rows);
     check_same(&held, restored);
     index_destroy(index);
     index_destroy(restored);
@@ -144,6 +153,64 @@ START_TEST(what_an_index_held_is_put_back_whatever_went_on_meanwhile)
 {
     for (uint64_t seed = 1; seed <= 60; seed++)
         run(seed, seed % 3 == 0 ? 3 : seed % 3 == 1 ? 100 : 100000);
+}
+END_TEST
+
+/* What is left to take down costs no memory, and the purge itself takes nothing down. */
+static void purge_under_way(bool everything)
+{
+    struct scratch *scratch = scratch_create_twin(1, 0);
+    struct index *index = index_create(1), *restored = index_create(2);
+    struct index_capture *capture;
+    struct index_entry entry;
+    struct buf pieces, places;
+    struct held held;
+    uint64_t space;
+    size_t size;
+
+    prng_seed(&prng, 1);
+    index_use(index, scratch, INDEX_BITS);
+    sequence = 0;
+    while (index_count(index) < 12 * 1024)
+        add(index, 1000);
+    held = hold(index);
+    buf_init(&pieces, SIZE_MAX);
+    buf_init(&places, SIZE_MAX);
+    capture = index_capture_begin(index, &pieces);
+    ck_assert(index_capture_step(capture, 1));
+    size = pieces.size;
+    space = scratch_space(scratch);
+    if (everything) {
+        (void)index_purge(index, NULL, UINT64_MAX, NULL, NULL);
+        ck_assert_uint_eq(index_count(index), 0);
+        add(index, 3);
+    } else {
+        ck_assert(index_next(index, NULL, held.at[held.count / 2].sequence, &entry));
+        ck_assert(index_remove(index, entry.sequence, NULL));
+        ck_assert_uint_gt(scratch_space(scratch), space);
+    }
+    ck_assert_uint_eq(pieces.size, size);
+    while (index_capture_step(capture, 1))
+        continue;
+    ck_assert(index_capture_places(capture, &places));
+    index_capture_end(capture);
+    ck_assert_uint_eq(index_count(index), everything ? 1 : held.count - 1);
+    ck_assert_int_eq(
+        index_restore(restored, buf_bytes(&pieces), buf_bytes(&places), same_place, NULL), OK);
+    check_same(&held, restored);
+    index_destroy(index);
+    index_destroy(restored);
+    ck_assert_uint_eq(scratch_space(scratch), 0);
+    scratch_destroy(scratch);
+    buf_deinit(&pieces);
+    buf_deinit(&places);
+    heap_give(held.at);
+}
+
+START_TEST(what_goes_while_it_is_taken_down_waits_out_of_memory)
+{
+    purge_under_way(true);
+    purge_under_way(false);
 }
 END_TEST
 
@@ -175,6 +242,44 @@ static bool bounded_place(void *context, struct index_entry *entry)
     (void)context;
     return entry->place < UINT64_MAX;
 }
+
+/* Whoever goes on behind a message asks for its sequence plus one. */
+START_TEST(a_message_with_the_highest_of_all_numbers_is_damage)
+{
+    struct index *index = index_create(1), *restored = index_create(1);
+    struct index_entry entry = {
+        .sequence = UINT64_MAX - 1, .record_size = 40, .stored_size = 30, .subject = BYTES("a")};
+    struct index_capture *capture;
+    struct buf pieces, places;
+
+    index_add(index, &entry);
+    buf_init(&pieces, SIZE_MAX);
+    buf_init(&places, SIZE_MAX);
+    capture = index_capture_begin(index, &pieces);
+    while (index_capture_step(capture, 1))
+        ;
+    (void)index_capture_places(capture, &places);
+    index_capture_end(capture);
+    ck_assert_int_eq(
+        index_restore(restored, buf_bytes(&pieces), buf_bytes(&places), same_place, NULL), OK);
+    index_destroy(restored);
+    for (size_t i = 0; i < pieces.size; i++) { /* its step from the first of its piece */
+        if (pieces.at[i] != 0xfe || pieces.at[i + 1] != 0x07)
+            continue;
+        pieces.at[i] = 0xff;
+        restored = index_create(1);
+        ck_assert_int_eq(
+            index_restore(restored, buf_bytes(&pieces), buf_bytes(&places), same_place, NULL),
+            ERR_CORRUPT);
+        index_destroy(restored);
+        buf_deinit(&pieces);
+        buf_deinit(&places);
+        index_destroy(index);
+        return;
+    }
+    ck_abort_msg("its step is not where it should be");
+}
+END_TEST
 
 START_TEST(damaged_pieces_are_an_answer)
 {
@@ -254,8 +359,10 @@ END_TEST
 int main(void)
 {
     const TTest *tests[] = {
+        what_goes_while_it_is_taken_down_waits_out_of_memory,
         what_an_index_held_is_put_back_whatever_went_on_meanwhile,
         an_empty_index_is_an_empty_one_again,
+        a_message_with_the_highest_of_all_numbers_is_damage,
         damaged_pieces_are_an_answer,
         it_is_put_back_a_thousand_messages_a_step,
     };

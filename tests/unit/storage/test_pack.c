@@ -358,6 +358,27 @@ START_TEST(a_crash_that_leaves_both_leaves_what_was_written)
 }
 END_TEST
 
+START_TEST(one_that_cannot_be_read_goes_to_quarantine_and_its_original_counts)
+{
+    packed_log();
+    shard_close(&s);
+    shell("cp -n saved/*.seg data/logs/*/");
+    shell("for f in data/logs/*/*.pak; do truncate -s 4000 $f; done");
+    ck_assert_uint_eq(count_names(".pak"), 3);
+    shard_world(&s);
+    ck_assert_int_eq(shard_open_store(&s), OK);
+    open_log(false);
+    ck_assert_uint_eq(count_names(".pak"), 0);
+    shell("test $(ls data/quarantine/*-*.pak | wc -l) = 3");
+    check_records(1);
+    ck_assert_uint_eq(s.lost_calls, 0);
+    shard_reopen_store(&s);
+    open_log(false);
+    check_records(1);
+    shard_end(&s);
+}
+END_TEST
+
 START_TEST(a_packed_file_can_be_dropped)
 {
     struct log_file_info info;
@@ -408,6 +429,7 @@ int main(void)
         one_that_is_cut_anywhere_is_damaged_and_never_read_beyond,
         files_below_the_floor_become_smaller_and_read_the_same,
         a_crash_that_leaves_both_leaves_what_was_written,
+        one_that_cannot_be_read_goes_to_quarantine_and_its_original_counts,
         a_packed_file_can_be_dropped,
         a_log_can_be_closed_at_any_time_while_it_is_packed,
     };

@@ -1,0 +1,219 @@
+"""Backups of data directories: cut short, damaged, refused, incremental, and of a cluster's member."""
+
+import base64
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+import unittest
+
+from cluster import ClusterCase
+from data_backup import Place, tool
+from wire import Requester, own_promise  # finds serverprocess
+from serverprocess import BINARY, Server, StartError, free_port
+
+KILLS = 25
+FLIPS = 120
+SIZE = 32 << 10
+
+
+def files(directory):
+    for folder, _, names in os.walk(directory):
+        for name in names:
+            yield os.path.join(folder, name)
+
+
+def flip(path, offset, bit=1):
+    with open(path, "r+b") as file:
+        file.seek(offset)
+        byte = file.read(1)[0] ^ bit
+        file.seek(offset)
+        file.write(bytes([byte]))
+
+
+def create(client, name, **config):
+    answer = client.api("STREAM.CREATE." + name, {"name": name, "subjects": [name + ".>"], **config})
+    assert "error" not in answer, answer
+
+
+def publish(client, subject, first, last, size=0):
+    for number in range(first, last + 1):
+        assert client.publish(subject, b"%08d" % number + b"x" * size)["seq"] == number
+
+
+def stored(client, stream, sequence):
+    message = client.api("STREAM.MSG.GET." + stream, {"seq": sequence}).get("message")
+    return message and base64.b64decode(message["data"])
+
+
+@own_promise
+class Backup(unittest.TestCase):
+    def setUp(self):
+        self.place = Place(self)
+
+    def filled(self, count=200, size=0):
+        """A directory that no server has."""
+        server = Server()
+        self.addCleanup(server.__exit__)
+        server.start()
+        with Requester(server.port) as client:
+            create(client, "S")
+            publish(client, b"S.x", 1, count, size)
+        server.end(signal.SIGKILL)
+        return server
+
+    def test_each_backup_stores_what_the_ones_before_it_lack(self):
+        with Server() as server, Requester(server.port) as client:
+            create(client, "S")
+            create(client, "OTHER")
+            publish(client, b"S.x", 1, 3000, SIZE)  # more than a segment
+            publish(client, b"OTHER.x", 1, 10)
+            self.place.take(server.directory)
+            first = set(files(self.place.depot))
+            said = self.place.take(server.directory)
+            self.assertIn("it stores 0;", said)
+            publish(client, b"S.x", 3001, 3010, SIZE)
+            self.place.take(server.directory)
+            new = [p for p in set(files(self.place.depot)) - first if not p.endswith("manifest")]
+            self.assertEqual(len(new), 1, new)  # the segment that is written to, not the one before it
+        for number, last in ((1, 3000), (2, 3000), (3, 3010)):
+            _, restored = self.place.serve("--backup", str(number))
+            self.assertEqual(restored.api("STREAM.INFO.S")["state"]["last_seq"], last)
+            self.assertEqual(stored(restored, "S", last), b"%08d" % last + b"x" * SIZE)
+            self.assertEqual(stored(restored, "S", 1), b"%08d" % 1 + b"x" * SIZE)
+
+    def test_a_backup_that_is_cut_short_leaves_the_others_whole(self):
+        server = self.filled(2500, SIZE)
+        self.place.take(server.directory)
+        server.start()
+        rng = random.Random(4)
+        killed = 0
+        with Requester(server.port) as client:
+            for number in range(KILLS):
+                publish(client, b"S.x", 2501 + number, 2501 + number, SIZE)
+                process = subprocess.Popen([BINARY, "backup", server.directory, self.place.depot], stdout=subprocess.DEVNULL)
+                time.sleep(rng.uniform(0, 0.12))
+                process.kill()
+                killed += process.wait(30) != 0
+                code, said = self.place.verify()
+                self.assertEqual(code, 0, said)
+            self.assertGreater(killed, 3)
+            self.place.take(server.directory)
+        self.assertEqual([n for n in os.listdir(self.place.depot) if n.endswith(".new")], [])
+        _, restored = self.place.serve()
+        self.assertEqual(stored(restored, "S", 2500 + KILLS), b"%08d" % (2500 + KILLS) + b"x" * SIZE)
+        _, restored = self.place.serve("--backup", "1")
+        self.assertEqual(restored.api("STREAM.INFO.S")["state"]["last_seq"], 2500)
+
+    def test_a_flipped_byte_of_a_backup_is_found_and_not_restored(self):
+        server = self.filled()
+        self.place.take(server.directory)
+        rng = random.Random(1)
+        kept = [p for p in files(self.place.depot) if os.path.getsize(p)]
+        manifest = [p for p in kept if p.endswith("manifest")][0]
+        chosen = [(manifest, o) for o in range(0, os.path.getsize(manifest), 7)]
+        chosen += [(p, rng.randrange(os.path.getsize(p))) for p in rng.choices(kept, k=FLIPS)]
+        target = os.path.join(self.place.directory, "target")
+        for path, offset in chosen:
+            flip(path, offset)
+            code, said = self.place.verify()
+            self.assertEqual((code, "DAMAGED" in said), (1, True), (path, offset, said))
+            self.assertEqual(tool("restore", self.place.depot, target)[0], 2)
+            self.assertFalse(os.path.exists(os.path.join(target, "millrace")))
+            flip(path, offset)
+        self.assertEqual(self.place.verify()[0], 0)
+        os.remove([p for p in kept if p.endswith(".seg")][0])
+        self.assertEqual(self.place.verify()[0], 1)
+
+    def test_a_damaged_source_makes_a_backup_that_says_so(self):
+        server = self.filled()
+        path = [p for p in files(os.path.join(server.directory, "millrace", "logs", "0000000000000010")) if p.endswith(".seg")][0]
+        shutil.rmtree(os.path.join(server.directory, "millrace", "journal"))  # it has the bytes as well
+        flip(path, 4096 + 3000)
+        code, said = tool("backup", server.directory, self.place.depot)
+        self.assertEqual(code, 1, said)
+        self.assertIn("NOT WHOLE", said)
+        self.assertIn("damaged", said)
+        target = os.path.join(self.place.directory, "target")
+        code, said = tool("restore", self.place.depot, target)
+        self.assertEqual(code, 2, said)
+        self.assertIn("not whole", said)
+        code, said = tool("restore", "--damaged", self.place.depot, target)
+        self.assertEqual(code, 1, said)
+        self.assertTrue(os.path.exists(os.path.join(target, "millrace", "node")))
+        flip(path, 4096 + 3000)
+        said = self.place.take(server.directory)  # what was damaged is not taken from the backup before
+        self.assertNotIn("it stores 0;", said)
+
+    def test_nothing_is_written_over(self):
+        server = self.filled()
+        self.place.take(server.directory)
+        code, said = tool("restore", self.place.depot, server.directory)
+        self.assertEqual((code, "nothing is written over" in said), (2, True))
+        full = os.path.join(self.place.directory, "full")
+        os.mkdir(full)
+        with open(os.path.join(full, "mine"), "w", encoding="ascii"):
+            pass
+        self.assertEqual(tool("backup", server.directory, full)[0], 2)
+        self.assertEqual(os.listdir(full), ["mine"])
+        other = self.filled(3)
+        code, said = tool("backup", other.directory, self.place.depot)
+        self.assertEqual((code, "another server's data" in said), (2, True))
+        self.assertEqual(tool("backup", full, self.place.depot)[0], 2)
+        self.assertEqual(self.place.verify()[0], 0)
+
+    def test_a_restored_directory_goes_its_own_way(self):
+        server = self.filled(10)
+        self.place.take(server.directory)
+        restored, client = self.place.serve()
+        publish(client, b"S.x", 11, 20)
+        server.start()
+        with Requester(server.port) as original:
+            for number in range(11, 31):
+                original.publish(b"S.x", b"original %d" % number)
+        self.place.take(server.directory)
+        self.place.take(restored.directory)
+        for options, body in ((("--backup", "2"), b"original 15"), (("--backup", "3"), b"00000015")):
+            _, again = self.place.serve(*options)
+            self.assertEqual(stored(again, "S", 15), body)
+
+    def test_a_restored_directory_is_no_member_of_a_cluster(self):
+        server = self.filled(10)
+        self.place.take(server.directory)
+        restored = self.place.restore()
+        route = f"nats://127.0.0.1:{free_port()}"
+        restored.arguments = ["--server_name", "a", "--cluster_name", "C", "--cluster", route, "--routes", route]
+        with self.assertRaises(StartError) as refused:
+            restored.start()
+        self.assertIn("was restored from a backup and stands alone", str(refused.exception))
+
+
+@own_promise
+class OfAMember(ClusterCase):
+    def test_it_comes_back_alone_or_not_at_all(self):
+        place = Place(self)
+        answer = self.api(0, "STREAM.CREATE.S", b'{"name":"S","subjects":["s.>"],"num_replicas":3}')
+        self.assertNotIn("error", answer)
+        for _ in range(30):
+            self.publish(0, b"s.x")
+        self.until(self.whole, lambda: self.api(0, "STREAM.INFO.S"))
+        node = self.leader_of("S")
+        place.take(self.nodes[node].directory)
+        target = os.path.join(place.directory, "target")
+        code, said = tool("restore", place.depot, target)
+        self.assertEqual((code, "--alone" in said), (2, True), said)
+        self.assertFalse(os.path.exists(os.path.join(target, "millrace")))
+        _, client = place.serve("--alone", inbox=b"alone")
+        end = time.monotonic() + 20
+        while "error" in (info := client.api("STREAM.INFO.S")) and time.monotonic() < end:
+            time.sleep(0.1)
+        self.assertEqual(info["state"]["messages"], 30, info)
+        self.assertEqual(client.publish(b"s.x", b"more")["seq"], 31)
+        self.assertNotIn("error", client.api("STREAM.CREATE.NEW", b'{"name":"NEW","subjects":["n"]}'))
+        self.assertEqual(self.publish(0, b"s.x"), 31)  # the cluster knows nothing of it
+
+
+if __name__ == "__main__":
+    unittest.main()

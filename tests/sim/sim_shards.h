@@ -1,0 +1,72 @@
+/*
+ * sim_shards: servers with several shards in a simulated world: each further shard has a node of
+ * its own for its loop, which dies with the server's. All of them are turned by the one thread of
+ * the world, in any order: their threads' interleavings, as far as turns go.
+ */
+#ifndef TESTS_SIM_SIM_SHARDS_H
+#define TESTS_SIM_SIM_SHARDS_H
+
+#include "base/io_sim.h"
+#include "server/server_shards.h"
+
+#define SIM_SHARDS_MAX 4u
+
+/* Of one server, over all its lives. */
+struct sim_shards {
+    struct shard_host host;
+    struct sim *sim;
+    size_t nodes[SIM_SHARDS_MAX]; /* by shard; not home's */
+    unsigned count;               /* home included */
+};
+
+/* Home counts as busier than it is: the first client goes to another shard. */
+static inline bool sim_shards_open(struct server_shard *shard)
+{
+    struct sim_shards *shards = shard->shards->host->owner;
+    size_t node = shards->nodes[shard->number];
+
+    if (sim_crashed(shards->sim, node) || sim_node_io(shards->sim, node) == NULL)
+        (void)sim_restart(shards->sim, node);
+    if (shard->number == 1)
+        atomic_fetch_add(&shard->shards->shared.load[0], 1);
+    server_shard_open(shard, sim_node_io(shards->sim, node));
+    return true;
+}
+
+static inline void sim_shards_close(struct server_shard *shard)
+{
+    struct sim_shards *shards = shard->shards->host->owner;
+
+    server_shard_close(shard);
+    if (!sim_crashed(shards->sim, shards->nodes[shard->number]))
+        io_destroy(shard->io);
+}
+
+/* `home` is the server's node. */
+static inline void sim_shards_init(struct sim_shards *shards, struct sim *sim, size_t home,
+                                   unsigned count)
+{
+    assert(count >= 1 && count <= SIM_SHARDS_MAX);
+    *shards = (struct sim_shards){
+        .host = {.begin = sim_shards_open,
+                 .end = sim_shards_close,
+                 .one_thread = true,
+                 .owner = shards},
+        .sim = sim,
+        .count = count,
+    };
+    for (unsigned i = 1; i < count; i++) {
+        shards->nodes[i] = sim_node_add(sim);
+        sim_die_with(sim, shards->nodes[i], home);
+    }
+}
+
+/* After server_start. */
+static inline void sim_shards_begin(struct sim_shards *shards, struct server *server)
+{
+    bool begun = shards->count == 1 || server_shards_begin(server, shards->count, &shards->host);
+
+    assert(begun);
+}
+
+#endif

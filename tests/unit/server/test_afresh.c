@@ -1,0 +1,71 @@
+/* Holding still for a survey, and what may happen to the stream meanwhile. */
+#include "base/codec.h"
+#include "server/jetstream_cluster_priv.h"
+#include "tests/unit/server/cluster_world.h"
+
+#define TERM 1000u /* a later one than any: nothing else lets go of it */
+
+static struct jetstream *jetstream_at(const struct world *world, size_t i)
+{
+    return world->servers[i].server->jetstream;
+}
+
+static void ask(struct world *world, struct talker *t, const char *subject, const char *body,
+                const char *answer)
+{
+    sayf(t, "PUB %s _R.0 %zu\r\n%s\r\n", subject, strlen(body), body);
+    await(world, t, answer);
+}
+
+static void let_go(struct jetstream *jetstream, uint64_t id)
+{
+    uint8_t memory[24];
+
+    (void)encode_u64(encode_u64(encode_u64(memory, id), TERM), 0);
+    afresh_let_go(jetstream->cluster, bytes_of(memory, sizeof memory));
+}
+
+START_TEST(a_stream_that_is_removed_while_it_is_held_still_is_removed_once)
+{
+    static const char message[] = "PUB s.a 5\r\nhello\r\n";
+    struct catalogue_entry *entry;
+    struct world world;
+    struct talker *t;
+
+    world_init(&world, 1, 3);
+    for (size_t i = 0; i < 3; i++) {
+        world.servers[i].options.jetstream = true;
+        world_start(&world, i);
+    }
+    world_mesh(&world);
+    sim_run(world.sim, 10 * SECOND);
+    t = talk(&world, 0, 0);
+    say(t, "SUB _R.> 1\r\n");
+    ask(&world, t, "$JS.API.STREAM.CREATE.S",
+        "{\"name\":\"S\",\"subjects\":[\"s.*\"],\"num_replicas\":3}", "\"did_create\":true");
+    sim_run(world.sim, SECOND);
+    entry = catalogue_named(&jetstream_at(&world, 1)->catalogue, BYTES("$G"), BYTES("S"));
+    ck_assert_ptr_nonnull(entry);
+    entry->held_term = TERM;
+    for (int i = 0; i < 100; i++)
+        say(t, message); /* its log has something to do when it is closed */
+    say(t, "PUB $JS.API.STREAM.DELETE.S _R.1 0\r\n\r\n");
+    while (!entry->removed)
+        ck_assert(sim_step(world.sim));
+    ck_assert_uint_eq(jetstream_at(&world, 1)->removals, 1);
+    let_go(jetstream_at(&world, 1), entry->assigned.id);
+    ck_assert_uint_eq(jetstream_at(&world, 1)->removals, 1);
+    await(&world, t, "\"success\":true");
+    sim_run(world.sim, 5 * SECOND);
+    ck_assert_ptr_null(
+        catalogue_named(&jetstream_at(&world, 1)->catalogue, BYTES("$G"), BYTES("S")));
+    world_end(&world);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *tests[] = {a_stream_that_is_removed_while_it_is_held_still_is_removed_once};
+
+    return UNIT_RUN_PLAIN("afresh", tests);
+}

@@ -1,0 +1,576 @@
+/*
+ * What is written ahead (docs/flights.md), over a disk whose syncs take long and whose writes do
+ * not: batch 2 is in the air and batch 3 stands behind it, written, each too large for the journal.
+ */
+#include "base/io_sim.h"
+#include "storage/flaws.h"
+#include "storage/log.h"
+#include "storage/record.h"
+#include "storage/store.h"
+#include "tests/unit/unit.h"
+
+#define LOG_ID    7u
+#define SIZE      9000u
+#define SEEDS     40u
+#define MILLI     INT64_C(1000000)
+#define SYNC_NS   (5 * MILLI)
+#define CERTAINLY 1000000u
+
+struct world {
+    struct sim *sim;
+    size_t node;
+    struct io *io;
+    struct store *store;
+    struct log *log;
+    uint64_t flaws;
+    uint32_t ahead_min, journal_max;
+    bool erased;
+    enum err err;
+    uint64_t durable, recovered, lost;
+    log_place places[16];
+    uint32_t sizes[16];
+    uint8_t fills[16]; /* of the record that was recovered, or is durable */
+};
+
+static struct world w;
+
+static void note(const struct log_batch *batch)
+{
+    ck_assert_uint_lt(batch->index, 16);
+    w.places[batch->index] = batch->records_place;
+    w.sizes[batch->index] = (uint32_t)batch->records.size;
+    w.fills[batch->index] = batch->records.at[batch->records.size - 16];
+}
+
+static void on_durable(void *owner, const struct log_batch *batch)
+{
+    (void)owner;
+    ck_assert_uint_eq(batch->index, w.durable + 1);
+    w.durable = batch->index;
+    note(batch);
+}
+
+static void on_failed(void *owner, enum err err)
+{
+    (void)owner;
+    ck_abort_msg("a batch failed: %s", err_text(err));
+}
+
+static void on_recovered(void *context, const struct log_batch *batch)
+{
+    (void)context;
+    w.recovered = batch->index;
+    note(batch);
+}
+
+static void on_lost(void *context, uint64_t first, uint64_t last, uint64_t bytes)
+{
+    (void)context;
+    (void)bytes;
+    w.lost += last - first + 1;
+}
+
+static void flush(void *context)
+{
+    (void)context;
+    store_flush(w.store);
+}
+
+static void open_log(void)
+{
+    static const struct log_events events = {on_durable, on_failed};
+    struct log_recovery recovery = {on_recovered, on_lost, NULL};
+
+    w.recovered = 0;
+    w.lost = 0;
+    ck_assert_int_eq(log_open(w.store, LOG_ID, &recovery, &events, NULL, &w.log), OK);
+    w.durable = log_durable(w.log);
+}
+
+static void open_all(bool first)
+{
+    static const uint8_t incarnation[16] = "incarnation-0001";
+    struct store_options options = {.segment_size = 256 << 10,
+                                    .journal_file_size = 64 << 10,
+                                    .journal_batch_max = w.journal_max,
+                                    .ahead_min = w.ahead_min,
+                                    .reserve = UINT64_MAX,
+                                    .flaws = w.flaws};
+    struct store_error error;
+
+    w.io = sim_node_io(w.sim, w.node);
+    ck_assert_int_eq(store_open(w.io, "data", &options, &w.store, &error), OK);
+    if (first)
+        ck_assert_int_eq(log_prepare(w.store, LOG_ID, incarnation, bytes_of(NULL, 0)), OK);
+    open_log();
+    io_set_flush(w.io, flush, NULL);
+}
+
+static void disk(int64_t ns, uint32_t sync_error, uint32_t write_error)
+{
+    struct sim_faults faults = sim_faults_none();
+
+    faults.disk_min_ns = faults.disk_max_ns = ns;
+    faults.sync_error = sync_error;
+    faults.write_error = write_error;
+    sim_set_faults(w.sim, w.node, &faults);
+}
+
+static void step(void)
+{
+    ck_assert(sim_step(w.sim));
+}
+
+static void gather(size_t size, uint8_t fill)
+{
+    uint8_t *body = record_begin(log_gather(w.log), 1, 0, size);
+
+    memset(body, fill, size);
+    record_end(log_gather(w.log), size);
+}
+
+static void seal(size_t size, uint8_t fill)
+{
+    gather(size, fill);
+    (void)log_seal(w.log, 1, 1, 1);
+    io_wake(w.io);
+}
+
+static void settle(uint64_t durable)
+{
+    while (w.durable < durable)
+        step();
+}
+
+/* Batch 1 is durable. */
+static void begin_world(uint64_t seed, uint64_t flaws, uint32_t ahead_min, uint32_t journal_max)
+{
+    w = (struct world){.sim = sim_create(seed),
+                       .flaws = flaws,
+                       .ahead_min = ahead_min,
+                       .journal_max = journal_max};
+    w.node = sim_node_add(w.sim);
+    open_all(true);
+    seal(100, 1);
+    settle(1);
+}
+
+/* Batch 1 is durable and the sync of batch 2 is under way. */
+static void begin_syncing(uint64_t seed, uint64_t flaws, uint32_t ahead_min)
+{
+    begin_world(seed, flaws, ahead_min, 1);
+    disk(SYNC_NS, 0, 0);
+    seal(SIZE, 2);
+    while (w.log->phase != LOG_SYNCING)
+        step();
+    disk(1000, 0, 0);
+}
+
+static void begin(uint64_t seed, uint64_t flaws)
+{
+    begin_syncing(seed, flaws, 1);
+    seal(SIZE, 3);
+    while (w.log->ahead->segment != WITNESS_DONE)
+        step();
+    ck_assert_int_eq(w.log->phase, LOG_SYNCING);
+    ck_assert_uint_eq(w.durable, 1);
+}
+
+static void crash(enum sim_crash_mode mode)
+{
+    sim_crash(w.sim, w.node, mode);
+    store_forget(w.store);
+    sim_restart(w.sim, w.node);
+    open_all(false);
+}
+
+static void end(void)
+{
+    store_forget(w.store);
+    sim_destroy(w.sim);
+}
+
+static void check_fills(uint64_t last)
+{
+    for (uint64_t i = 1; i <= last; i++)
+        ck_assert_uint_eq(w.fills[i], i);
+}
+
+/* ---- what is durable -------------------------------------------------------------------------
+ */
+
+/* How many of what was told as durable right when batch 2 was are missing after a power cut. */
+static uint64_t lacks_after_first_sync(uint64_t flaws)
+{
+    uint64_t lacks = 0;
+
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        uint64_t durable;
+
+        begin(seed, flaws);
+        disk(SYNC_NS, 0, 0);
+        settle(2);
+        durable = w.durable;
+        crash(SIM_CRASH_POWER);
+        lacks += w.recovered < durable ? durable - w.recovered : 0;
+        ck_assert_uint_eq(w.lost, 0);
+        check_fills(w.recovered);
+        end();
+    }
+    return lacks;
+}
+
+START_TEST(what_is_written_ahead_is_durable_when_a_sync_of_its_own_has_ended)
+{
+    ck_assert_uint_eq(lacks_after_first_sync(0), 0);
+    ck_assert_uint_gt(lacks_after_first_sync(FLAW_AHEAD_SYNCED), 0);
+}
+END_TEST
+
+START_TEST(both_are_durable_in_order_in_one_file)
+{
+    begin(1, 0);
+    settle(3);
+    ck_assert_uint_eq(w.places[2] >> 32, w.places[3] >> 32);
+    crash(SIM_CRASH_POWER);
+    ck_assert_uint_eq(w.recovered, 3);
+    check_fills(3);
+    end();
+}
+END_TEST
+
+START_TEST(what_is_sealed_during_a_write_ahead_follows_in_the_same_flight)
+{
+    begin_syncing(1, 0, 1);
+    disk(MILLI, 0, 0);
+    seal(SIZE, 3);
+    while (w.log->ahead->segment != WITNESS_WAITING)
+        step();
+    seal(SIZE, 4);
+    seal(SIZE, 5);
+    while (w.log->ahead->batches.count < 3)
+        step();
+    ck_assert_uint_eq(w.durable, 1);
+    settle(5);
+    crash(SIM_CRASH_POWER);
+    ck_assert_uint_eq(w.recovered, 5);
+    check_fills(5);
+    end();
+}
+END_TEST
+
+/* ---- holes ------------------------------------------------------------------------------------
+ */
+
+/* The power goes before either is durable: *holes counts the times when only batch 3 was whole on
+ * the platter. Returns what is told as lost. */
+static uint64_t lost_in_the_air(uint64_t flaws)
+{
+    uint64_t lost = 0;
+
+    for (uint64_t seed = 1; seed <= 10 * SEEDS; seed++) {
+        begin(seed, flaws);
+        crash(SIM_CRASH_POWER);
+        lost += w.lost;
+        ck_assert_uint_ge(w.recovered, 1);
+        if (flaws == 0) {
+            uint64_t recovered = w.recovered;
+
+            check_fills(recovered);
+            crash(SIM_CRASH_POWER); /* once answered from, it stays */
+            ck_assert_uint_eq(w.recovered, recovered);
+            seal(SIZE, (uint8_t)(recovered + 1));
+            settle(recovered + 1);
+            crash(SIM_CRASH_POWER); /* what stood behind a hole does not come back */
+            ck_assert_uint_eq(w.recovered, recovered + 1);
+            ck_assert_uint_eq(w.lost, 0);
+            check_fills(recovered + 1);
+        }
+        end();
+    }
+    return lost;
+}
+
+START_TEST(a_batch_whole_behind_one_that_the_power_took_never_happened)
+{
+    ck_assert_uint_eq(lost_in_the_air(0), 0);
+    ck_assert_uint_gt(lost_in_the_air(FLAW_AHEAD_PROVES), 0);
+}
+END_TEST
+
+/* ---- failures ---------------------------------------------------------------------------------
+ */
+
+/* The sync of batch 2 fails with batch 3 written, later ones do not; then the power goes. */
+static uint64_t lacks_after_failed_sync(uint64_t flaws)
+{
+    uint64_t lacks = 0;
+
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        begin(seed, flaws);
+        disk(1000, CERTAINLY, 0);
+        while (!store_doubts(w.store, LOG_ID))
+            step();
+        disk(1000, 0, 0);
+        settle(3);
+        crash(SIM_CRASH_POWER);
+        lacks += 3 - w.recovered;
+        end();
+    }
+    return lacks;
+}
+
+START_TEST(a_failed_sync_takes_back_what_was_written_ahead_too)
+{
+    ck_assert_uint_eq(lacks_after_failed_sync(0), 0);
+    ck_assert_uint_gt(lacks_after_failed_sync(FLAW_AHEAD_BELIEVED), 0);
+}
+END_TEST
+
+START_TEST(a_failed_sync_waits_for_the_write_ahead_before_both_go_to_a_new_file)
+{
+    begin_syncing(1, 0, 1);
+    disk(2 * SYNC_NS, CERTAINLY, 0);
+    seal(SIZE, 3);
+    while (!w.log->active->condemned)
+        step();
+    ck_assert_int_eq(w.log->ahead->segment, WITNESS_WAITING);
+    ck_assert_int_eq(w.log->phase, LOG_SYNCING);
+    disk(1000, 0, 0);
+    settle(3);
+    ck_assert_uint_eq(w.places[2] >> 32, 1);
+    ck_assert_uint_eq(w.places[3] >> 32, 1);
+    crash(SIM_CRASH_POWER);
+    ck_assert_uint_eq(w.recovered, 3);
+    check_fills(3);
+    end();
+}
+END_TEST
+
+START_TEST(a_failed_write_ahead_leaves_the_batch_before_it_and_goes_to_a_new_file)
+{
+    begin_syncing(1, 0, 1);
+    disk(1000, 0, CERTAINLY);
+    seal(SIZE, 3);
+    while (w.log->ahead->segment != WITNESS_FAILED)
+        step();
+    disk(1000, 0, 0);
+    ck_assert_uint_eq(w.durable, 1);
+    settle(3);
+    ck_assert_uint_eq(w.places[2] >> 32, 0);
+    ck_assert_uint_eq(w.places[3] >> 32, 1);
+    crash(SIM_CRASH_POWER);
+    ck_assert_uint_eq(w.recovered, 3);
+    ck_assert_uint_eq(w.lost, 0);
+    check_fills(3);
+    end();
+}
+END_TEST
+
+static void erase(uint8_t *record, uint32_t size)
+{
+    (void)record;
+    (void)size;
+}
+
+static void on_erased(struct log_erase_op *op, enum err err)
+{
+    (void)op;
+    w.erased = true;
+    w.err = err;
+}
+
+/* Before it something was in the journal only, which must not be held for ever. */
+START_TEST(a_file_whose_write_failed_is_synced_all_the_same)
+{
+    struct log_erase_op op = {.count = 1, .erase = erase, .done = on_erased};
+    struct log_erased first;
+
+    begin_world(1, 0, 1, 1000);
+    sim_run(w.sim, 1000 * MILLI); /* the journal has a file by then */
+    seal(100, 2);
+    settle(2);
+    ck_assert_uint_ne(w.log->files[0]->cover.held, 0);
+    disk(1000, 0, CERTAINLY);
+    seal(SIZE, 3);
+    while (!store_doubts(w.store, LOG_ID))
+        step();
+    disk(1000, 0, 0);
+    settle(3);
+    ck_assert_uint_eq(w.places[3] >> 32, 1);
+    first = (struct log_erased){w.places[3], w.sizes[3]};
+    op.at = &first;
+    log_erase(w.log, &op);
+    sim_run(w.sim, 10000 * MILLI);
+    ck_assert(w.erased);
+    ck_assert_int_eq(w.err, OK);
+    end();
+}
+END_TEST
+
+/* A sync fails with something written ahead, the process is killed before it has done anything
+ * about it: memory has both, marked as clean. What is found then is found after a power cut, too.
+ */
+static uint64_t lacks_after_kill(uint64_t flaws)
+{
+    uint64_t lacks = 0;
+
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        uint64_t answered;
+
+        begin(seed, flaws);
+        disk(1000, CERTAINLY, 0);
+        while (!w.log->files[0]->condemned)
+            step();
+        disk(1000, 0, 0);
+        crash(SIM_CRASH_KILL);
+        answered = w.recovered;
+        crash(SIM_CRASH_POWER);
+        lacks += answered > w.recovered ? answered - w.recovered : 0;
+        ck_assert_uint_eq(w.lost, 0);
+        end();
+    }
+    return lacks;
+}
+
+START_TEST(recovery_writes_anew_all_that_no_mark_covers)
+{
+    ck_assert_uint_eq(lacks_after_kill(0), 0);
+    ck_assert_uint_gt(lacks_after_kill(FLAW_REWRITE_LAST_ONLY), 0);
+}
+END_TEST
+
+/* ---- cuts, closing ----------------------------------------------------------------------------
+ */
+
+static void cut_and_go_on(uint64_t index)
+{
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        begin(seed, 0);
+        log_cut(w.log, index);
+        if (w.durable > index)
+            w.durable = index;
+        for (uint64_t i = index + 1; i <= 4; i++)
+            seal(SIZE, (uint8_t)(i + 10));
+        settle(4);
+        ck_assert_uint_eq(w.places[index + 1] >> 32, 1); /* behind the cut: a new file */
+        if (seed % 2 == 0)
+            crash(SIM_CRASH_POWER);
+        for (uint64_t i = 1; i <= 4; i++)
+            ck_assert_uint_eq(w.fills[i], i <= index ? i : i + 10);
+        end();
+    }
+}
+
+START_TEST(a_cut_voids_what_is_written_ahead)
+{
+    cut_and_go_on(2);
+}
+END_TEST
+
+START_TEST(a_cut_voids_what_is_in_the_air_and_what_is_written_ahead)
+{
+    cut_and_go_on(1);
+}
+END_TEST
+
+START_TEST(a_cut_of_what_was_durable_voids_all_that_follows)
+{
+    cut_and_go_on(0);
+}
+END_TEST
+
+START_TEST(closing_tells_nothing_more_and_ends_when_both_writes_have)
+{
+    begin_syncing(1, 0, 1);
+    disk(2 * SYNC_NS, 0, 0);
+    seal(SIZE, 3);
+    while (w.log->ahead->segment != WITNESS_WAITING)
+        step();
+    log_close(w.log);
+    while (!store_idle(w.store))
+        step();
+    ck_assert_uint_eq(w.durable, 1);
+    open_log();
+    ck_assert_uint_ge(w.recovered, 1);
+    check_fills(w.recovered);
+    end();
+}
+END_TEST
+
+/* ---- what goes ahead --------------------------------------------------------------------------
+ */
+
+START_TEST(little_waits_for_the_sync_that_is_under_way)
+{
+    begin_syncing(1, 0, SIZE + 1000);
+    seal(SIZE, 3);
+    gather(100, 4);
+    ck_assert(!log_ready_ahead(w.log));
+    while (w.durable == 1) {
+        step();
+        ck_assert_uint_eq(w.log->ahead->batches.count, 0);
+    }
+    settle(3);
+    end();
+}
+END_TEST
+
+START_TEST(much_may_be_sealed_while_a_large_write_is_on_its_way_and_room_is_left)
+{
+    begin_syncing(1, 0, SIZE);
+    ck_assert(!log_ready(w.log));
+    gather(SIZE, 3);
+    ck_assert(log_ready_ahead(w.log));
+    (void)log_seal(w.log, 1, 1, 1);
+    gather(SIZE, 4);
+    ck_assert(log_ready_ahead(w.log));
+    gather(LOG_WAITING_MAX, 4);
+    ck_assert(!log_ready_ahead(w.log));
+    log_gather_drop(w.log);
+    settle(3);
+    gather(SIZE, 4);
+    ck_assert(!log_ready_ahead(w.log)); /* it is simply ready */
+    ck_assert(log_ready(w.log));
+    end();
+}
+END_TEST
+
+START_TEST(nothing_goes_ahead_into_a_file_that_ends)
+{
+    begin_syncing(1, 0, 1);
+    log_roll(w.log);
+    seal(SIZE, 3);
+    while (w.durable == 1) {
+        step();
+        ck_assert_uint_eq(w.log->ahead->batches.count, 0);
+    }
+    settle(3);
+    ck_assert_uint_eq(w.places[3] >> 32, 1);
+    end();
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *tests[] = {
+        what_is_written_ahead_is_durable_when_a_sync_of_its_own_has_ended,
+        both_are_durable_in_order_in_one_file,
+        what_is_sealed_during_a_write_ahead_follows_in_the_same_flight,
+        a_batch_whole_behind_one_that_the_power_took_never_happened,
+        a_failed_sync_takes_back_what_was_written_ahead_too,
+        a_failed_sync_waits_for_the_write_ahead_before_both_go_to_a_new_file,
+        a_failed_write_ahead_leaves_the_batch_before_it_and_goes_to_a_new_file,
+        a_file_whose_write_failed_is_synced_all_the_same,
+        recovery_writes_anew_all_that_no_mark_covers,
+        a_cut_voids_what_is_written_ahead,
+        a_cut_voids_what_is_in_the_air_and_what_is_written_ahead,
+        a_cut_of_what_was_durable_voids_all_that_follows,
+        closing_tells_nothing_more_and_ends_when_both_writes_have,
+        little_waits_for_the_sync_that_is_under_way,
+        much_may_be_sealed_while_a_large_write_is_on_its_way_and_room_is_left,
+        nothing_goes_ahead_into_a_file_that_ends,
+    };
+
+    return UNIT_RUN_PLAIN("flights", tests);
+}
