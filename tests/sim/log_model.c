@@ -116,6 +116,8 @@ void model_failed(struct model_log *model)
 
 void model_cut(struct model_log *model, uint64_t index)
 {
+    if (index < model->skipped) /* what comes there next is a batch of its own */
+        model->skipped = 0;
     if (index < model->kept_count) {
         model->kept_count = index;
         model->sealed_count = 0;
