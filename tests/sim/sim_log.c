@@ -54,6 +54,7 @@ struct sim_log {
     uint64_t warm_index; /* on its way into memory, 0: none */
     struct store_vote_op votes[VOTES_MAX];
     bool voting[VOTES_MAX];
+    bool voided[VOTES_MAX]; /* the log that voted has been removed since */
     struct log_block_op block;
     uint8_t *body;       /* of the block that is being written */
     uint64_t lost_first; /* by the last recovery, 0: nothing */
@@ -427,14 +428,16 @@ static void voted(struct store_vote_op *op, enum err err)
 {
     struct sim_log *log = NULL;
     struct store_vote found;
+    bool voided = false;
 
     for (unsigned i = 0; i < current->log_count * VOTES_MAX; i++) {
         if (op != &current->logs[i / VOTES_MAX].votes[i % VOTES_MAX])
             continue;
         log = &current->logs[i / VOTES_MAX];
         log->voting[i % VOTES_MAX] = false;
+        voided = log->voided[i % VOTES_MAX];
     }
-    if (err != OK || log->model.id != op->log_id || log->state != OPEN)
+    if (voided || err != OK || log->model.id != op->log_id || log->state != OPEN)
         return;
     current->votes++;
     if (op->vote.term < log->model.vote_durable)
@@ -451,6 +454,7 @@ static void vote(struct run *run, struct sim_log *log)
         if (log->voting[i] || !chance(run, 1, 2))
             continue;
         log->voting[i] = true;
+        log->voided[i] = false;
         log->votes[i] = (struct store_vote_op){
             .log_id = log->model.id, .vote = model_vote(++log->model.vote_begun), .done = voted};
         store_vote(run->store, &log->votes[i]);
@@ -680,6 +684,8 @@ static void forget_log(struct run *run, struct sim_log *log)
     let_go(log);
     model_deinit(&log->model);
     /* A vote on its way stays where it is; old ones may be found. */
+    for (unsigned i = 0; i < VOTES_MAX; i++)
+        log->voided[i] = true;
     log->state = ABSENT;
     log->maybe_gone = false;
     log->place = 0;
