@@ -40,6 +40,14 @@ bool replica_is_without(const struct replica *replica)
            (found == NULL || !members_equal(*found, self));
 }
 
+bool replica_votes(const struct replica *replica)
+{
+    struct raft_member self = groups_self(replica->groups);
+    const struct raft_member *found = members_find(replica_members(replica), self.node);
+
+    return found != NULL && members_equal(*found, self) && !found->learner;
+}
+
 uint64_t replica_fixed_without(const struct replica *replica, struct raft_member member)
 {
     const struct raft_config *members = replica_members(replica);

@@ -589,6 +589,7 @@ static void merge_new(struct catalogue *catalogue, const struct catalogued *item
     entry->moved = item->moved;
     entry->removed = item->removed;
     entry->touched = true;
+    entry->never_made = true; /* unless an earlier life may have known it */
     if (entry->removed)
         catalogue_hide(catalogue, entry);
 }

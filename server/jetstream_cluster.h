@@ -97,6 +97,8 @@ struct jetstream_wish {
 /* False: *text says why, as error 10005 does. */
 bool jetstream_cluster_place(struct jetstream_cluster *cluster, const struct jetstream_wish *wish,
                              struct raft_config *members, char *text, size_t text_size);
+/* Is this node a member of the metadata group, and a voter if there is to be one more? */
+bool jetstream_taken_in(const struct jetstream *jetstream);
 /* Soon: look again at who is a member of what. */
 void jetstream_cluster_look(struct jetstream_cluster *cluster);
 /* Once per turn, where it leads: streams whose groups do not have the members they shall have. */

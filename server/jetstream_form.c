@@ -245,6 +245,18 @@ static uint32_t voters(const struct raft_config *config)
     return count;
 }
 
+bool jetstream_taken_in(const struct jetstream *jetstream)
+{
+    const struct raft_config *members = replica_members(jetstream->meta);
+    struct raft_member self = groups_self(jetstream->groups);
+    const struct raft_member *found = members_find(members, self.node);
+
+    if (found == NULL || !members_equal(*found, self))
+        return false;
+    return !found->learner ||
+           (voters(members) >= META_VOTERS_MAX && replica_caught_up(jetstream->meta));
+}
+
 static bool caught_up(const struct replica *meta, struct raft_member member)
 {
     struct raft_progress progress[RAFT_MEMBERS_MAX];

@@ -1,6 +1,11 @@
-/* jetstream_health: may this server be relied on. */
+/*
+ * jetstream_health: may this server be relied on. A server that is well is counted on: its replicas
+ * vote. So when all are well, any minority of them may go, and whoever restarts one server after
+ * the other waits for that.
+ */
 #include "raft/members.h"
 #include "raft/replica.h"
+#include "server/jetstream_cluster.h"
 #include "server/jetstream_priv.h"
 #include "server/stream/stream.h"
 
@@ -14,7 +19,9 @@ static const char *meta_trouble(struct jetstream *jetstream)
         return "JetStream has not established contact with a meta leader";
     if (!replica_whole(meta))
         return "JetStream is still recovering meta layer";
-    return replica_current(meta) ? NULL : "JetStream is not current with the meta leader";
+    return replica_current(meta) && jetstream_taken_in(jetstream)
+               ? NULL
+               : "JetStream is not current with the meta leader";
 }
 
 /* Of a stream that this node shall have a replica of. */
@@ -26,7 +33,7 @@ static const char *entry_trouble(const struct catalogue_entry *entry)
         return "group node missing";
     if (replica_leader(replica).node == 0)
         return "group node unhealthy";
-    return replica_current(replica) ? NULL : "stream catching up";
+    return replica_current(replica) && replica_votes(replica) ? NULL : "stream catching up";
 }
 
 bool jetstream_trouble(struct jetstream *jetstream, bool meta_only, struct jetstream_trouble *out)

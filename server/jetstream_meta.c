@@ -75,11 +75,12 @@ enum err jetstream_meta_restore(void *owner, const struct replica_block *block)
         catalogue_decode(&jetstream->catalogue, catalogue) != OK)
         return ERR_CORRUPT;
     jetstream_meta_began(jetstream, beginning);
-    if (!jetstream->recovering)
-        return OK;
     for (struct catalogue_entry *entry = jetstream->catalogue.first; entry != NULL;
-         entry = entry->next)
-        entry->touched = false; /* all of it is looked at when it is open */
+         entry = entry->next) {
+        entry->never_made = entry->never_made && jetstream->checked;
+        if (jetstream->recovering)
+            entry->touched = false; /* all of it is looked at when it is open */
+    }
     return OK;
 }
 

@@ -343,14 +343,16 @@ void jetstream_prepared(struct jetstream *jetstream, uint64_t id, enum err err)
 /* Had the group others since? Then it may have given up a log in which it voted, and the one that
  * it makes says that it still does: by its beginning, if it was among the first members, or where
  * it passes a config of the time when it was one. (Of the latter, those in memory go without: who
- * looks at a group that nobody leads takes them for such that have forgotten.) */
+ * looks at a group that nobody leads takes them for such that have forgotten.) A disk on which no
+ * log of it ever was has voted in none, and no config has counted on its vote but the beginning. */
 static bool comes_back(const struct jetstream *jetstream, struct catalogue_entry *entry)
 {
     struct raft_member self = groups_self(jetstream->groups);
     const struct raft_member *first = members_find(&entry->assigned.members, self.node);
     bool founder = first != NULL && members_equal(*first, self);
+    bool known = !in_memory(entry) && !entry->never_made;
 
-    return jetstream->cluster != NULL && entry->moved && (founder || !in_memory(entry)) &&
+    return jetstream->cluster != NULL && entry->moved && (founder || known) &&
            !jetstream_flawed(jetstream, JETSTREAM_FLAW_BEGUN_TWICE);
 }
 

@@ -63,6 +63,7 @@ static void write_group(struct groups_list *list, const struct replica *replica)
     monitor_truth(w, BYTES("ever_had_leader"), replica_term(replica) > 0);
     monitor_unsigned(w, BYTES("term"), replica_term(replica));
     monitor_unsigned(w, BYTES("pindex"), replica_proposed(replica));
+    monitor_truth(w, BYTES("voter"), replica_votes(replica)); /* ours: else it is a learner */
     monitor_truth(w, BYTES("whole"), replica_whole(replica)); /* ours: else it does not vote */
     write_peers(w, list->server, replica);
     json_object_end(w);

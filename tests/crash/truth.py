@@ -1,8 +1,9 @@
 """What the nodes' own monitoring says of a cluster, held against what is so.
 
 When all nodes run and nothing is under way, `/healthz` is ok everywhere, `/raftz` names for each group
-one leader, in one term, the same on all nodes, and every replica is whole: one that has lost entries
-does not vote, and while it does not, one more death is one too many.
+one leader, in one term, the same on all nodes, every replica is a voter, and whole: who came back with
+an empty disk is a learner until it has everything, and one that has lost entries does not vote. While
+one of three does not, one more death is one too many: no storm begins before all do.
 """
 
 import asyncio
@@ -32,6 +33,8 @@ def doubt(said):
     for group in sorted({group for _, groups in said.values() for group in groups}):
         of = {name: groups[group] for name, (_, groups) in said.items() if group in groups}
         for name, one in of.items():
+            if not one["voter"]:
+                return f"{name} is no voter in {group}"
             if not one["whole"]:
                 return f"{name} is not whole in {group}"
         if len({(one.get("leader"), one["term"]) for one in of.values()}) > 1:

@@ -1,9 +1,12 @@
 """What a node of a cluster says of itself while others die: /healthz, /raftz, /metrics."""
 
 import json
+import os
+import shutil
+import time
 import unittest
 
-from cluster import NODES, ClusterCase
+from cluster import NODES, WITHIN_S, ClusterCase
 from test_metrics import parse
 from test_monitoring import get
 from wire import own_promise
@@ -57,6 +60,60 @@ class Health(ClusterCase):
             node.kill()
         self.until(lambda value: value == 0, healthy)
         self.until(lambda found: found == [None, None], leaders)
+
+    # --- a node that comes back empty
+
+    def wipe_a_follower(self):
+        """(it, the leader): its replicas are learners, of whom nobody's majority consists."""
+        leader = self.leader_of("S")
+        follower = (leader + 1) % NODES
+        self.nodes[follower].kill()
+        shutil.rmtree(os.path.join(self.nodes[follower].directory, "millrace"))
+        self.nodes[follower].spawn()
+        self.nodes[follower].wait_ready()
+        return follower, leader
+
+    def groups(self, number):
+        found = json.loads(get(self.monitors[number], "/raftz")[1])
+        return {name: group for account in found.values() for name, group in account.items()}
+
+    def settled(self):
+        for number in range(NODES):
+            self.until(lambda said: said[0] == 200, lambda n=number: self.health(n))
+
+    @own_promise
+    def test_a_node_that_comes_back_empty_is_well_only_when_it_is_counted_on(self):
+        self.api(0, "STREAM.CREATE.S", {"name": "S", "subjects": ["m"], "num_replicas": 3})
+        self.settled()
+        for _ in range(2):
+            self.publish(0)
+            follower, leader = self.wipe_a_follower()
+            end = time.monotonic() + WITHIN_S
+            while self.health(follower)[0] != 200:
+                self.assertLess(time.monotonic(), end)
+                time.sleep(0.002)
+            self.nodes[leader].kill()
+            groups = self.groups(follower)
+            self.assertEqual(len(groups), 2, groups)
+            self.assertTrue(all(group["voter"] and group["whole"] for group in groups.values()), groups)
+            self.publish(follower)
+            self.nodes[leader].start()
+            self.settled()
+
+    @own_promise
+    def test_a_leader_that_dies_while_a_learner_takes_its_log_is_waited_for(self):
+        self.api(0, "STREAM.CREATE.S", {"name": "S", "subjects": ["m"], "num_replicas": 3})
+        self.settled()
+        for wait_s in (0.2, 0.35, 0.45, 0.55):
+            self.publish(0)
+            follower, leader = self.wipe_a_follower()
+            time.sleep(wait_s)
+            self.nodes[leader].kill()
+            time.sleep(0.5)
+            self.nodes[leader].start()
+            self.publish(follower)
+            self.settled()
+            self.assertTrue(all(group["voter"] for group in self.groups(follower).values()))
 
 
 if __name__ == "__main__":
