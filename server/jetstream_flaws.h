@@ -26,6 +26,7 @@
     X(BEGUN_TWICE, "who has given up its replica and comes back begins its group once more")       \
     X(REMOVED_AWAITED, "what a removed server held is not placed elsewhere")                       \
     X(UNWISHED_CLOSED, "a log whose group counts on it and that is wished elsewhere stays closed") \
+    X(WELL_EARLY, "a server calls itself well while nobody counts on it yet")                      \
     X(SURVEY_CUT_SHORT, "a stream begins afresh before all have said what they have left of it")
 
 #define JETSTREAM_FLAW_NUMBER(name, text) JETSTREAM_FLAW_NUMBER_##name,

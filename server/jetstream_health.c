@@ -19,13 +19,15 @@ static const char *meta_trouble(struct jetstream *jetstream)
         return "JetStream has not established contact with a meta leader";
     if (!replica_whole(meta))
         return "JetStream is still recovering meta layer";
-    return replica_current(meta) && jetstream_taken_in(jetstream)
+    return replica_current(meta) && (jetstream_taken_in(jetstream) ||
+                                     jetstream_flawed(jetstream, JETSTREAM_FLAW_WELL_EARLY))
                ? NULL
                : "JetStream is not current with the meta leader";
 }
 
 /* Of a stream that this node shall have a replica of. */
-static const char *entry_trouble(const struct catalogue_entry *entry)
+static const char *entry_trouble(const struct jetstream *jetstream,
+                                 const struct catalogue_entry *entry)
 {
     const struct replica *replica = entry->stream != NULL ? stream_replica(entry->stream) : NULL;
 
@@ -33,7 +35,11 @@ static const char *entry_trouble(const struct catalogue_entry *entry)
         return "group node missing";
     if (replica_leader(replica).node == 0)
         return "group node unhealthy";
-    return replica_current(replica) && replica_votes(replica) ? NULL : "stream catching up";
+    if (!replica_current(replica))
+        return "stream catching up";
+    return replica_votes(replica) || jetstream_flawed(jetstream, JETSTREAM_FLAW_WELL_EARLY)
+               ? NULL
+               : "stream catching up";
 }
 
 bool jetstream_trouble(struct jetstream *jetstream, bool meta_only, struct jetstream_trouble *out)
@@ -51,7 +57,7 @@ bool jetstream_trouble(struct jetstream *jetstream, bool meta_only, struct jetst
          entry = entry->next) {
         if (entry->removed || members_find(&entry->wished, self) == NULL)
             continue;
-        out->why = entry_trouble(entry);
+        out->why = entry_trouble(jetstream, entry);
         if (out->why == NULL)
             continue;
         out->account = entry->assigned.account;

@@ -17,6 +17,10 @@ SCENARIOS = {
         "the leader is cut off or stopped, another dies, both come back", 5, 102,
         ("part-kill leader", "pause-kill leader", "part-kill leader", "pause-kill leader"),
     ),
+    "J2-empty": Scenario(
+        "a node comes back with an empty disk, and the leader dies as soon as all are well", 3, 112,
+        ("wipe one", "kill leader", "wipe one", "kill leader", "wipe one", "kill leader"),
+    ),
     "J3": Scenario(
         "bits of a minority's files flip, and nodes die", 5, 103,
         ("flip some", "kill leader", "flip some", "kill all"),

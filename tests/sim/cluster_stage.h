@@ -46,6 +46,8 @@ void play_gone(const struct stage *stage);
 void forged_by(const struct stage *stage, size_t node);
 /* cluster_left.c */
 void play_left(const struct stage *stage);
+/* cluster_empty.c */
+void play_empty(const struct stage *stage);
 /* cluster_erase.c */
 void play_erase(const struct stage *stage);
 /* cluster_ranges.c */

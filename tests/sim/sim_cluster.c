@@ -130,7 +130,7 @@ static void draw_stream(struct run *run, unsigned number)
     if (run->nodes.count == 5 && prng_chance(&run->prng, 1, 2))
         stream->replicas = 5;
     if (number > 0 && run->faults.mix[FAULT_WIPE] == 0 && prng_chance(&run->prng, 1, 3) &&
-        run->script != SCRIPT_GONE)
+        run->script != SCRIPT_GONE && run->script != SCRIPT_EMPTY)
         stream->replicas = 1;
     if (moves(run->script))
         stream->replicas = prng_chance(&run->prng, 1, 2) ? 1 : 3;
@@ -211,6 +211,9 @@ static void begin(struct run *run, const struct settings *settings, uint64_t see
     if (settings->script == SCRIPT_NONE && run->script == SCRIPT_SCALE &&
         prng_chance(&run->prng, 1, 2))
         run->script = SCRIPT_LEFT;
+    if (settings->script == SCRIPT_NONE && run->script == SCRIPT_GONE &&
+        prng_chance(&run->prng, 1, 2))
+        run->script = SCRIPT_EMPTY;
     if (settings->limits.at[LIMIT_SCRIPT] == 0)
         run->script = SCRIPT_NONE;
     script_prepare(run->script, &run->nodes);
