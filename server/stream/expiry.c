@@ -8,6 +8,7 @@
  */
 #include "base/owner.h"
 #include "base/text.h"
+#include "server/stream/flaws.h"
 #include "server/stream/stream_priv.h"
 
 #define GRANULARITY_NS     INT64_C(250000000)
@@ -176,7 +177,7 @@ static void done(struct stream_op *op, struct stream *stream)
 {
     if (stream == NULL)
         return;
-    stream->expiring = false;
+    stream->expiring = op->failed && STREAM_FLAWED_STATE(stream, EXPIRY_STUCK);
     stream_refusal_wait(&stream->expiry_wait_ns, op->failed);
     if (op->failed)
         arm(stream, stream->expiry_wait_ns);

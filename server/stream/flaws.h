@@ -28,6 +28,7 @@
     X(FORGET_REMOVED_IDS, "a purge forgets all message ids")                                       \
     X(PURGE_UNBOUNDED, "a purge takes messages that came after its decision, too")                 \
     X(EXPIRE_UNBOUNDED, "an expiry takes messages that came after its decision, too (F4)")         \
+    X(EXPIRY_STUCK, "an expiry that came to nothing counts as under way for ever (F9)")            \
     X(ROLLUP_WHOLE, "a roll-up removes itself, too")                                               \
     X(SEQUENCE_REUSED, "an emptied stream starts again behind its last removed message")           \
     X(BATCH_HALF, "of an atomic batch that is refused, what came before the reason stays")         \

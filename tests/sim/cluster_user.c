@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/sim/base64.h"
+
 #define ULL(x)   ((unsigned long long)(x))
 #define SECOND   INT64_C(1000000000)
 #define PULL_NS  (SECOND)
@@ -148,32 +150,6 @@ static void heard_message(struct user *user, const struct client_message *messag
         history_missed(history, user->ask_ns, user->ask_sequence, now(user));
     if (user->ask == ASK_READ)
         history_message(history, user->ask_sequence)->present = !gone;
-}
-
-static int base64_digit(uint8_t c)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const char *at = c != 0 ? strchr(digits, c) : NULL;
-
-    return at != NULL ? (int)(at - digits) : -1;
-}
-
-/* Up to the end of the text or what is no digit. */
-static size_t base64_decode(struct bytes text, uint8_t *out, size_t capacity)
-{
-    uint32_t bits = 0;
-    unsigned count = 0;
-    size_t size = 0;
-
-    for (size_t i = 0; i < text.size && base64_digit(text.at[i]) >= 0 && size < capacity; i++) {
-        bits = bits << 6 | (uint32_t)base64_digit(text.at[i]);
-        count += 6;
-        if (count < 8)
-            continue;
-        count -= 8;
-        out[size++] = (uint8_t)(bits >> count);
-    }
-    return size;
 }
 
 /* What stands behind the key, to the end of the text. */

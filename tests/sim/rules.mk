@@ -14,7 +14,7 @@ sim_with_server = content limits client copies oracle spec worlds reader user hu
 sim_uses_server = $(LIBS)
 sim_with_batches = client hunt runner
 sim_uses_batches = $(LIBS)
-sim_with_cluster = content limits client hunt report cluster_nodes cluster_truth cluster_faults cluster_history \
+sim_with_cluster = base64 content limits client hunt report cluster_nodes cluster_truth cluster_faults cluster_history \
                    cluster_consumer cluster_setting cluster_user cluster_scripts cluster_stage cluster_gone cluster_erase cluster_left cluster_empty cluster_forged cluster_ranges cluster_move \
                    cluster_flaws
 sim_uses_cluster = $(LIBS)
@@ -22,6 +22,8 @@ sim_with_consumers = client hunt runner report cluster_nodes fates consumer_mode
 sim_uses_consumers = $(LIBS)
 sim_with_features = client hunt runner report cluster_nodes fates features_model
 sim_uses_features = $(LIBS)
+sim_with_removals = base64 client hunt runner report cluster_nodes fates removals_model
+sim_uses_removals = $(LIBS)
 sim_with_links  = client hunt
 sim_uses_links  = $(LIBS)
 
