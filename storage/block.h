@@ -13,10 +13,12 @@
 #define BLOCK_FILES_MAX (1u << 20)   /* a reader accepts */
 #define BLOCK_BODY_MAX  (4ull << 30) /* also; of the local part, too */
 
-/* A segment that had batches at or below the block's index. */
+/* A segment that had batches at or below the block's index; or one behind it of which nothing
+ * counts. */
 struct block_file {
     uint64_t id;
-    uint64_t first, last; /* last: UINT64_MAX: it goes on above the block's index */
+    uint64_t first,
+        last; /* last: UINT64_MAX: it goes on above the block's index; 0: nothing counts */
     uint64_t end;
 };
 

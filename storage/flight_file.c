@@ -22,6 +22,8 @@ static void take_file(struct log *log, const struct segment_make *make)
     file->allocated = make->space;
     file->base = make->header.base;
     file->ended = log->durable < make->header.last_index;
+    if (!file->ended)
+        log->cut_unnamed = false;
     if (make->trim != NULL)
         log->active->allocated = make->trim_size;
     log_add_file(log, file);

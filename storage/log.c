@@ -270,6 +270,7 @@ void log_cut(struct log *log, uint64_t index)
     log->appended = index;
     if (index < log->durable) {
         log->durable = index;
+        log->cut_unnamed = true;
         places_cut(&log->places, index);
         for (uint32_t i = 0; i < log->file_count; i++)
             if (log->files[i] != NULL)

@@ -68,36 +68,65 @@ static void writing_done(struct io_work *work)
     op->done(op, err);
 }
 
-/* What a file that batches may still go to has at or below the block's index is not all of it. Once
- * it has ended none is on its way to it. */
-static struct block_file block_file_of(const struct log *log, const struct log_file *file,
-                                       uint64_t index, uint64_t end)
+/*
+ * Does more than what is at or below the block's index stand in the file, or may it come to?
+ * Batches may still go to it; once it has ended none is on its way to it. A cut that no file names
+ * yet may be undone by a crash; the list must not end there what the headers of later files go on
+ * from.
+ */
+static bool goes_on(const struct log *log, const struct log_file *file, uint64_t index)
 {
-    bool goes_on = file->last > index || (file == log->active && !file->ended);
+    return file->last > index || (file == log->active && !file->ended) ||
+           (log->cut_unnamed && file->last == log->durable);
+}
 
-    if (end < LOG_BLOCK_REPLACES)
-        return (struct block_file){
-            .id = file->id, .first = file->first, .last = file->last < end ? file->last : end};
+static struct block_file block_file_of(const struct log *log, const struct log_file *file,
+                                       uint64_t index)
+{
+    bool more = goes_on(log, file, index);
 
     return (struct block_file){
         .id = file->id,
         .first = file->first,
-        .last = goes_on ? UINT64_MAX : file->last,
-        .end = goes_on ? 0 : file->end,
+        .last = more ? UINT64_MAX : file->last,
+        .end = more ? 0 : file->end,
     };
 }
 
-static void list_files(const struct log *log, struct block *block, uint64_t end)
+static void list_files(const struct log *log, struct block *block)
 {
-    uint64_t last = block->index < end ? block->index : end;
-
-    block->files = heap_take(log->file_count * sizeof block->files[0]);
     for (uint32_t i = 0; i < log->file_count; i++) {
         const struct log_file *file = log->files[i];
 
-        if (file != NULL && file->first != 0 && file->first <= last)
-            block->files[block->file_count++] = block_file_of(log, file, block->index, end);
+        if (file != NULL && file->first != 0 && file->first <= block->index)
+            block->files[block->file_count++] = block_file_of(log, file, block->index);
     }
+}
+
+/*
+ * The same for a block of another replica: what is above `end` is void when the block is there. A
+ * file whose base is below the block's index is so because it is not named; of those behind it the
+ * list says that they have nothing.
+ */
+static void list_files_to(const struct log *log, struct block *block, uint64_t end)
+{
+    for (uint32_t i = 0; i < log->file_count; i++) {
+        const struct log_file *file = log->files[i];
+        struct block_file *listed = &block->files[block->file_count];
+
+        if (file == NULL)
+            continue;
+        if (file->first != 0 && file->first <= end)
+            *listed = (struct block_file){
+                .id = file->id, .first = file->first, .last = file->last < end ? file->last : end};
+        else if (file->base >= block->index)
+            *listed = (struct block_file){.id = file->id};
+        else
+            continue;
+        block->file_count++;
+    }
+    if (log->make != NULL && log->make->header.base >= block->index)
+        block->files[block->file_count++] = (struct block_file){.id = log->make->header.file_id};
 }
 
 void log_block_is(struct log *log, uint64_t index)
@@ -137,7 +166,11 @@ void log_block_start(struct log *log, struct log_block_op *op, uint64_t end)
         .local = op->local,
     };
     memcpy(writing->block.incarnation, log->incarnation, 16);
-    list_files(log, &writing->block, end);
+    writing->block.files = heap_take((log->file_count + 1) * sizeof writing->block.files[0]);
+    if (end < LOG_BLOCK_REPLACES)
+        list_files_to(log, &writing->block, end);
+    else
+        list_files(log, &writing->block);
     log->block_writing = writing;
     io_work(log->store->io, &writing->work);
 }

@@ -184,12 +184,13 @@ struct log {
     struct buf gather;
     struct log_queue waiting;
     struct log_flight flights[2];
-    struct log_flight *flight;   /* one of them: what follows `durable` */
-    struct log_flight *ahead;    /* the other: written while the sync of that one is under way */
-    bool wants_space;            /* the disk was full: waits until the reserve has given some */
-    bool retried;                /* the first that waits or flies has failed in one file */
-    bool rolls;                  /* the next batch goes to a new file */
-    bool renew;                  /* a new file is made, also without a batch */
+    struct log_flight *flight; /* one of them: what follows `durable` */
+    struct log_flight *ahead;  /* the other: written while the sync of that one is under way */
+    bool wants_space;          /* the disk was full: waits until the reserve has given some */
+    bool retried;              /* the first that waits or flies has failed in one file */
+    bool rolls;                /* the next batch goes to a new file */
+    bool renew;                /* a new file is made, also without a batch */
+    bool cut_unnamed;          /* `durable` was cut, no file says so yet: what was may come back */
     struct log_erasing *erasing; /* under way, or NULL */
     struct log_skip_op *skip;    /* the next file is for it */
     enum log_phase phase;        /* of `flight` */

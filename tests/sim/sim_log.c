@@ -306,6 +306,18 @@ static size_t draw_size(struct run *run)
     }
 }
 
+/* From 8 on: rows of 57 bytes, each one more than the byte above it, for a hundred rows. */
+static void fill_noise(uint8_t *body, size_t size, uint64_t noise)
+{
+    uint8_t row[57];
+
+    for (unsigned i = 0; i < sizeof row; i++)
+        row[i] = (uint8_t)(1 + (noise >> i & 127));
+    for (size_t at = 0, number = 0; at < size; at += sizeof row, number++)
+        for (size_t i = at == 0 ? 8 : 0; i < sizeof row && at + i < size; i++)
+            body[at + i] = (uint8_t)(row[i] + number % 100);
+}
+
 static void fill(struct run *run, uint8_t *body, size_t size)
 {
     uint64_t number = ++run->counter;
@@ -313,12 +325,10 @@ static void fill(struct run *run, uint8_t *body, size_t size)
     uint64_t noise = prng_next(&run->prng);
 
     memcpy(body, &number, 8);
-    for (size_t i = 8; i < size; i++) {
-        if (kind == 0)
-            body[i] = 0;
-        else
-            body[i] = (uint8_t)(1 + (noise >> i % 57 & 127) + i / 57 % 100);
-    }
+    if (kind == 0)
+        memset(body + 8, 0, size - 8);
+    else
+        fill_noise(body, size, noise);
 }
 
 static void gather(struct run *run, struct sim_log *log)

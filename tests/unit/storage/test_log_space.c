@@ -244,6 +244,29 @@ START_TEST(what_was_cut_stays_void_when_the_file_that_said_so_is_removed)
 }
 END_TEST
 
+/* A block comes between a cut and the file that names it, and then a crash. */
+START_TEST(what_a_cut_took_back_is_not_lost_behind_a_block)
+{
+    for (uint64_t cut = 3; cut <= 8; cut++) {
+        many_files(12);
+        log_cut(s.log, cut);
+        write_block(cut, "at the cut");
+        for (unsigned life = 0; life < 3; life++) {
+            reopen();
+            ck_assert_uint_eq(s.lost_calls, 0);
+            ck_assert_uint_eq(gone_calls, 0);
+            ck_assert_uint_eq(s.durable, 12); /* nothing on the disk said otherwise */
+            ck_assert_uint_eq(s.recovered, 12);
+        }
+        ck_assert_uint_eq(shard_append(&s, 100, 99), s.durable);
+        reopen();
+        ck_assert_uint_eq(s.lost_calls, 0);
+        ck_assert_uint_eq(s.recovered, s.durable);
+        shard_end(&s);
+    }
+}
+END_TEST
+
 START_TEST(a_damaged_block_is_passed_over_and_the_older_one_tells_all)
 {
     char path[160];
@@ -629,6 +652,7 @@ int main(void)
         only_files_below_the_floor_and_the_older_block_can_go,
         what_a_removed_file_had_is_gone_and_not_lost,
         what_was_cut_stays_void_when_the_file_that_said_so_is_removed,
+        what_a_cut_took_back_is_not_lost_behind_a_block,
         a_damaged_block_is_passed_over_and_the_older_one_tells_all,
         files_that_the_block_speaks_for_are_not_read,
         a_log_that_ends_with_its_block_goes_on_behind_it,

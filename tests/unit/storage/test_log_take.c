@@ -163,6 +163,45 @@ START_TEST(a_log_that_is_closed_meanwhile_takes_no_harm)
 }
 END_TEST
 
+/* Ten batches in files of two or three each; all above the third were cut, and no file says so. */
+static void begin_cut(void)
+{
+    shard_begin(&s);
+    shard_close(&s);
+    s.options.segment_size = 16 << 10;
+    shard_world(&s);
+    ck_assert_int_eq(shard_open_store(&s), OK);
+    reopen();
+    for (unsigned i = 1; i <= 10; i++)
+        shard_append(&s, 5000, (uint8_t)i);
+    log_set_committed(s.log, 3);
+    log_cut(s.log, 3);
+}
+
+START_TEST(what_was_cut_before_does_not_come_back_behind_a_block_that_is_taken)
+{
+    unsigned taken_at_once = 0;
+
+    for (unsigned turns = 0; turns < 6; turns++) {
+        begin_cut();
+        op = (struct log_take_op){
+            .index = 5, .term = 4, .body = BYTES("the state"), .cut = 3, .done = take_done};
+        log_take(s.log, &op);
+        for (unsigned i = 0; i < turns; i++)
+            ck_assert_int_eq(io_turn(s.io, 1000000), OK);
+        log_close(s.log);
+        s.log = NULL;
+        shard_settle(&s);
+        reopen();
+        ck_assert_uint_eq(log_durable(s.log), restored == 0 ? 10 : 5);
+        ck_assert_uint_le(s.lost_calls > 0 ? s.lost_last : 0, restored);
+        taken_at_once += restored == 5;
+        shard_end(&s);
+    }
+    ck_assert_uint_gt(taken_at_once, 0);
+}
+END_TEST
+
 /* ---- pieces ---------------------------------------------------------------------------------- */
 
 static struct buf pieces;
@@ -221,6 +260,7 @@ int main(void)
         a_block_without_the_file_behind_it_is_the_state_all_the_same,
         what_comes_to_be_committed_meanwhile_is_not_cut,
         a_log_that_is_closed_meanwhile_takes_no_harm,
+        what_was_cut_before_does_not_come_back_behind_a_block_that_is_taken,
         a_body_is_read_in_pieces,
     };
 
