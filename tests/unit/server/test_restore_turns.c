@@ -19,8 +19,8 @@ static uint32_t masked(uint32_t crc)
 /* One byte, 64 copies of it, and that copy again for all the rest. */
 static void add_zeros(struct buf *out, uint32_t sum)
 {
-    static const uint8_t block[] = {0x80, 0x80, 0x80, 0x02, 0x00, 0,    63 << 2 | 2, 1,
-                                    0,    0x1d, 0,    0xbb, 0xff, 0x3e};
+    static const uint8_t block[] = {0x80, 0x80, 0x80, 0x02, 0x00, 0,    63 << 2 | 2,
+                                    1,    0,    0x1d, 0,    0xbb, 0xff, 0x3e};
     uint8_t head[8] = {0, sizeof block + 4};
 
     memcpy(head + 4, &sum, 4);
@@ -36,8 +36,8 @@ static void make_archive(struct buf *out)
     struct buf header;
 
     buf_init(&header, SIZE_MAX);
-    ck_assert(s2_begin(out) && archive_add_config(out, BYTES("R"), bytes_of(NULL, 0),
-                                                  BYTES("{\"name\":\"R\"}"), 0));
+    ck_assert(s2_begin(out) &&
+              archive_add_config(out, BYTES("R"), bytes_of(NULL, 0), BYTES("{\"name\":\"R\"}"), 0));
     ck_assert(tar_add_header(&header, BYTES("msgs/index.db"), (uint64_t)FRAMES * ZEROS, 0));
     ck_assert(s2_add(out, buf_bytes(&header)));
     for (unsigned i = 0; i < FRAMES; i++)
