@@ -189,7 +189,8 @@ static void remove_settled(struct consumer *c, uint32_t place)
     uint64_t sequence = pending_entry(&c->busy->pending, place)->sequence;
 
     pending_remove(&c->busy->pending, place);
-    c->floor_active_ns = c->log_now_ns; /* shown also when the floor stays */
+    if (c->leading)
+        c->floor_active_ns = c->log_now_ns; /* shown also when the floor stays */
     settled(c, sequence);
 }
 

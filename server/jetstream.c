@@ -647,6 +647,11 @@ unsigned jetstream_copies(struct jetstream *jetstream, uint64_t *turn)
     return COPIES_PER_TURN;
 }
 
+uint64_t jetstream_turns(const struct jetstream *jetstream)
+{
+    return jetstream->copies.turn;
+}
+
 void jetstream_turn(struct jetstream *jetstream)
 {
     jetstream->turning = true;

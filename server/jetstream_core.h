@@ -210,6 +210,8 @@ uint16_t jetstream_may_expel(struct jetstream *jetstream, struct bytes name, str
  * some. `turn` is the asker's, which is answered once a turn. They take turns, and what they take
  * together is bounded, so that publishers keep most of a busy server. */
 unsigned jetstream_copies(struct jetstream *jetstream, uint64_t *turn);
+/* Of the loop; within one a stream has several. */
+uint64_t jetstream_turns(const struct jetstream *jetstream);
 /*
  * What several streams' leaders say of them, each as one JSON object: asks those that lead and
  * waits, at most two seconds. `done` runs once, perhaps at once; what did not come is empty.

@@ -15,6 +15,7 @@
 #define CODE_REFUSED 2
 #define ERROR_SIZE   1024u
 #define WORDS_MAX    3u
+#define SECONDS_MAX  (INT64_MAX / 1000000000)
 
 /* What stands on a command line. */
 struct words {
@@ -43,14 +44,19 @@ static bool read_number(const char *text, uint64_t *number)
     return *end == 0 && *number > 0;
 }
 
-/* 2026-11-22T00:14:00.5Z; the fraction may be left out. */
+/* 2026-11-22T00:14:00.5Z; the fraction may be left out. A day that no month has is refused, a
+ * year beyond what nanoseconds hold is as late as they go. */
 static bool read_time(const char *text, int64_t *time_ns)
 {
     struct tm parts = {0};
     const char *rest = text != NULL ? strptime(text, "%Y-%m-%dT%H:%M:%S", &parts) : NULL;
-    int64_t fraction = 0;
+    int64_t fraction = 0, seconds;
+    int day = parts.tm_mday;
 
     if (rest == NULL)
+        return false;
+    seconds = timegm(&parts);
+    if (parts.tm_mday != day)
         return false;
     if (*rest == '.') {
         int64_t unit = 100000000;
@@ -58,8 +64,15 @@ static bool read_time(const char *text, int64_t *time_ns)
         for (rest++; *rest >= '0' && *rest <= '9'; rest++, unit /= 10)
             fraction += unit * (*rest - '0');
     }
-    *time_ns = (int64_t)timegm(&parts) * 1000000000 + fraction;
-    return strcmp(rest, "Z") == 0 && *time_ns > 0;
+    *time_ns = seconds < SECONDS_MAX ? seconds * 1000000000 + fraction : INT64_MAX;
+    return strcmp(rest, "Z") == 0 && seconds > 0;
+}
+
+static bool say_wrong(const char *option, const char *takes, const char *text)
+{
+    fprintf(stderr, "millrace: error: %s takes %s, not '%s'\n", option, takes,
+            text != NULL ? text : "");
+    return false;
 }
 
 static bool read_words(int argc, char **argv, struct words *words)
@@ -73,11 +86,15 @@ static bool read_words(int argc, char **argv, struct words *words)
         } else if (strcmp(argv[i], "--alone") == 0) {
             words->alone = true;
         } else if (strcmp(argv[i], "--backup") == 0) {
-            if (!read_number(i + 1 < argc ? argv[++i] : NULL, &words->number))
-                return false;
+            const char *text = i + 1 < argc ? argv[++i] : NULL;
+
+            if (!read_number(text, &words->number))
+                return say_wrong("--backup", "the number of one", text);
         } else if (strcmp(argv[i], "--at") == 0) {
-            if (!read_time(i + 1 < argc ? argv[++i] : NULL, &words->time_ns))
-                return false;
+            const char *text = i + 1 < argc ? argv[++i] : NULL;
+
+            if (!read_time(text, &words->time_ns))
+                return say_wrong("--at", "a moment like 2026-11-22T00:14:00.5Z", text);
         } else if (argv[i][0] == '-' || words->count == WORDS_MAX) {
             return false;
         } else {
@@ -219,6 +236,8 @@ static int list(struct depot *depot, const struct words *words)
     for (size_t i = 0; i < depot->count; i++) {
         struct backup_manifest manifest;
 
+        if (words->number != 0 && depot->numbers[i] != words->number)
+            continue;
         if (depot_manifest(depot, depot->numbers[i], &manifest)) {
             tell(words, &manifest);
         } else {
@@ -249,7 +268,10 @@ static int look(const struct words *words)
         depot_close(&depot);
         return refuse(error, NULL);
     }
-    code = strcmp(words->at[0], "list") == 0 ? list(&depot, words) : verify(&depot, words);
+    if (words->number != 0 && !depot_has(&depot, words->number))
+        code = refuse(error, NULL);
+    else
+        code = strcmp(words->at[0], "list") == 0 ? list(&depot, words) : verify(&depot, words);
     depot_close(&depot);
     return code;
 }
@@ -269,6 +291,8 @@ int program_backup(int argc, char **argv)
     }
     if (strcmp(words.at[0], "list") == 0 || strcmp(words.at[0], "verify") == 0)
         return look(&words);
+    if (words.number != 0)
+        return refuse("a new backup gets the next number", NULL);
     return make(&words);
 }
 

@@ -16,8 +16,10 @@
 #include "server/program/inspect_file.h"
 #include "storage/hash.h"
 
-#define MARK     "millrace-backups"
-#define MANIFEST "manifest"
+#define MARK         "millrace-backups"
+#define MANIFEST     "manifest"
+#define NUMBER_END   UINT64_C(1000000000000)
+#define MANIFEST_MAX ((uint64_t)1 << 30) /* lines of some four million files */
 
 [[gnu::format(printf, 2, 3)]] static bool refuse(const struct depot *depot, const char *format, ...)
 {
@@ -60,7 +62,7 @@ static bool make(const struct depot *depot, const char *mark)
 
 static bool hold(struct depot *depot, const char *mark, bool alone)
 {
-    depot->held = open(mark, O_RDONLY | O_CLOEXEC);
+    depot->held = open(mark, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (depot->held < 0)
         return refuse(depot, "%s is no directory of backups", depot->dir);
     if (flock(depot->held, (alone ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0)
@@ -84,7 +86,7 @@ static bool read_number(const char *name, uint64_t *number)
     if (name[0] < '0' || name[0] > '9')
         return false;
     *number = strtoull(name, &end, 10);
-    return *number > 0 && *end == 0;
+    return *number > 0 && *number < NUMBER_END && *end == 0;
 }
 
 static void list(struct depot *depot)
@@ -129,16 +131,27 @@ void depot_close(struct depot *depot)
 /* ---- reading ----------------------------------------------------------------------------------
  */
 
+bool depot_has(const struct depot *depot, uint64_t number)
+{
+    for (size_t i = 0; i < depot->count; i++)
+        if (depot->numbers[i] == number)
+            return true;
+    return refuse(depot, "%s has no backup %" PRIu64, depot->dir, number);
+}
+
 bool depot_manifest(const struct depot *depot, uint64_t number, struct backup_manifest *manifest)
 {
     char path[DEPOT_PATH_MAX];
     struct buf text;
     enum err err = ERR_NOT_FOUND;
+    uint64_t size;
 
     path_of(depot, number, "/" MANIFEST, path);
     backup_manifest_init(manifest);
-    buf_init(&text, SIZE_MAX);
-    if (inspect_read_file(path, &text))
+    buf_init(&text, MANIFEST_MAX);
+    if (backup_file_size(path, &size) && size > MANIFEST_MAX)
+        err = ERR_CORRUPT;
+    else if (inspect_read_file(path, &text))
         err = backup_manifest_decode(manifest, buf_bytes(&text));
     buf_deinit(&text);
     if (err == OK && manifest->number != number)
@@ -158,13 +171,16 @@ void depot_path(const struct depot *depot, const struct backup_file *file, char 
 bool depot_read(const struct depot *depot, const struct backup_file *file, struct buf *out)
 {
     char path[DEPOT_PATH_MAX];
-    struct log_hash hash;
+    struct log_hash hash = {0};
+    uint64_t size;
 
     depot_path(depot, file, path);
-    if (!inspect_read_file(path, out))
+    /* What is larger than was written is not read at all. */
+    if (!backup_file_size(path, &size) || (size == file->size && !inspect_read_file(path, out)))
         return refuse(depot, "%s can not be read: %s", path, strerror(errno));
-    hash = hash_128(buf_bytes(out));
-    if (out->size != file->size || !hash_equal(&hash, &file->hash))
+    if (size == file->size)
+        hash = hash_128(buf_bytes(out));
+    if (size != file->size || out->size != size || !hash_equal(&hash, &file->hash))
         return refuse(depot, "%s is damaged: it has not the bytes that were written", path);
     return true;
 }

@@ -32,6 +32,8 @@ struct depot {
 bool depot_open(struct depot *depot, const char *dir, bool make, char *error, size_t error_size);
 void depot_close(struct depot *depot); /* an unfinished backup goes */
 
+/* Is that one of `numbers`? False: *error says so. */
+bool depot_has(const struct depot *depot, uint64_t number);
 /* One of `numbers`; to be freed in any case. */
 bool depot_manifest(const struct depot *depot, uint64_t number, struct backup_manifest *manifest);
 /* All bytes of a file of a manifest, whose checksum is right. */

@@ -65,6 +65,17 @@ bool backup_file_write(const char *root, const char *name, struct bytes bytes)
     return good;
 }
 
+bool backup_file_size(const char *path, uint64_t *size)
+{
+    struct stat stat;
+
+    if (lstat(path, &stat) != 0)
+        return false;
+    *size = (uint64_t)stat.st_size;
+    errno = EINVAL;
+    return S_ISREG(stat.st_mode);
+}
+
 bool backup_file_sync_directory(const char *path)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -11,6 +11,8 @@ bool backup_file_write(const char *root, const char *name, struct bytes bytes);
 /* Syncs every directory from `path` downwards. */
 bool backup_file_sync_tree(const char *path);
 bool backup_file_sync_directory(const char *path);
+/* Of a regular file; false: it is none, or not there (errno). */
+bool backup_file_size(const char *path, uint64_t *size);
 bool backup_file_sync_parent(const char *path); /* of what holds that name */
 /* All of it; what is not there is fine. */
 bool backup_file_remove_tree(const char *path);

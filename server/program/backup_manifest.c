@@ -10,6 +10,7 @@
 
 #define LINE_SIZE  512u
 #define DAMAGE_MAX ((size_t)1 << 20) /* of what is said of it; the first lines count */
+#define BOOT_MAX   (UINT32_MAX - 1)  /* it is half of a file's id, and the next one is one more */
 
 static const char first_line[] = "millrace-backup 1\n";
 
@@ -231,6 +232,14 @@ static bool take_end(struct bytes *text)
     return read_hex(word, said.at) && hash_equal(&said, &hash);
 }
 
+static bool names_each_once(const struct backup_manifest *manifest)
+{
+    for (size_t i = 1; i < manifest->count; i++)
+        if (strcmp(manifest->files[i - 1].name, manifest->files[i].name) == 0)
+            return false;
+    return true;
+}
+
 enum err backup_manifest_decode(struct backup_manifest *manifest, struct bytes text)
 {
     backup_manifest_init(manifest);
@@ -255,5 +264,7 @@ enum err backup_manifest_decode(struct backup_manifest *manifest, struct bytes t
         text = bytes_skip(text, size + 1);
     }
     backup_manifest_sort(manifest);
-    return manifest->number > 0 ? OK : ERR_CORRUPT;
+    return manifest->number > 0 && manifest->boot <= BOOT_MAX && names_each_once(manifest)
+               ? OK
+               : ERR_CORRUPT;
 }

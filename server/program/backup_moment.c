@@ -327,7 +327,7 @@ static bool make_plan(const struct backup_moment *moment, uint64_t log_id, struc
 }
 
 static bool write_log(const struct backup_moment *moment, uint64_t log_id, const char *path,
-                      struct plan *catalogue)
+                      struct plan *catalogue, bool *anything)
 {
     struct plan plan;
     bool good = make_plan(moment, log_id, &plan);
@@ -339,6 +339,7 @@ static bool write_log(const struct backup_moment *moment, uint64_t log_id, const
         catalogue->removed_count = plan.removed_count;
         plan.removed = NULL;
     }
+    *anything = *anything || plan.index > 0;
     free_plan(&plan);
     return good;
 }
@@ -362,13 +363,13 @@ bool backup_moment_write(const struct backup_moment *moment, const char *path)
 {
     struct plan catalogue = {0};
     uint64_t done = 0;
-    bool good = true;
+    bool good = true, anything = false;
 
     for (size_t i = 0; good && i < moment->after->count; i++) {
         uint64_t log_id = moment->after->files[i].log_id;
 
         if (log_id != done)
-            good = write_log(moment, log_id, path, &catalogue);
+            good = write_log(moment, log_id, path, &catalogue, &anything);
         done = log_id;
     }
     done = 0;
@@ -380,5 +381,7 @@ bool backup_moment_write(const struct backup_moment *moment, const char *path)
         done = log_id;
     }
     heap_give(catalogue.removed);
+    if (good && !anything && moment->after->count > 0)
+        good = refuse(moment, "nothing was stored yet at that moment");
     return good;
 }

@@ -1,8 +1,10 @@
 #include "server/program/backup_restore.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -291,8 +293,49 @@ static bool find_wanted(struct depot *depot, const struct backup_restore *restor
     backup_manifest_init(&wanted->manifest);
     backup_manifest_init(&wanted->before);
     wanted->between = false;
-    return restore->number != 0 ? find(depot, restore, restore->number, &wanted->manifest)
-                                : find_moment(depot, restore, wanted);
+    if (restore->number == 0)
+        return find_moment(depot, restore, wanted);
+    return depot_has(depot, restore->number) &&
+           find(depot, restore, restore->number, &wanted->manifest);
+}
+
+/* ---- where to ---------------------------------------------------------------------------------
+ */
+
+/* Nothing is written over, and not into a server's own files. */
+static bool may_be_written(const struct depot *depot, const char *dir, const char *path)
+{
+    char node[DEPOT_PATH_MAX];
+
+    snprintf(node, sizeof node, "%.3900s/node", dir);
+    if (access(path, F_OK) == 0)
+        snprintf(depot->error, depot->error_size, "%.900s is there: nothing is written over", path);
+    else if (access(node, F_OK) == 0)
+        snprintf(depot->error, depot->error_size, "%.900s is a server's data itself", dir);
+    else
+        return true;
+    return false;
+}
+
+/* Against another restore into it, which would remove what this one has written so far. A file
+ * system that holds no directories is taken as it is. -1: refused. */
+static int hold(const struct depot *depot, const char *dir)
+{
+    int fd;
+
+    if (mkdir(dir, 0700) != 0 && errno != EEXIST) {
+        (void)refuse(depot, dir);
+        return -1;
+    }
+    fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        (void)refuse(depot, dir);
+    } else if (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+        snprintf(depot->error, depot->error_size, "%.900s is being restored already", dir);
+        close(fd);
+        fd = -1;
+    }
+    return fd;
 }
 
 bool backup_restore(struct depot *depot, struct backup_restore *restore, const char *dir)
@@ -300,20 +343,22 @@ bool backup_restore(struct depot *depot, struct backup_restore *restore, const c
     char new[DEPOT_PATH_MAX], path[DEPOT_PATH_MAX];
     struct wanted wanted;
     bool good = find_wanted(depot, restore, &wanted);
+    int held = -1;
 
     snprintf(new, sizeof new, "%.3900s/millrace.restoring", dir);
     snprintf(path, sizeof path, "%.3900s/millrace", dir);
-    if (good && access(path, F_OK) == 0) {
-        snprintf(depot->error, depot->error_size, "%.900s is there: nothing is written over", path);
-        good = false;
+    if (good) {
+        good = may_be_written(depot, dir, path);
+        held = good ? hold(depot, dir) : -1;
+        good = held >= 0;
     }
-    if (good && mkdir(dir, 0700) != 0 && errno != EEXIST)
-        good = refuse(depot, dir);
     if (good) {
         good = make(depot, restore, &wanted, new) && name(depot, new, dir, path);
         if (!good)
             (void)backup_file_remove_tree(new);
     }
+    if (held >= 0)
+        close(held);
     backup_manifest_free(&wanted.manifest);
     backup_manifest_free(&wanted.before);
     return good;

@@ -47,6 +47,7 @@ struct stream_restore {
     bool whole;       /* the last has come */
     bool refused;     /* by the disk: something of it is not in the log */
     uint64_t bytes;
+    uint64_t paused; /* in that turn of the loop; it goes on in the next one */
 
     struct sink *sink;
     char subject[600];
@@ -674,6 +675,7 @@ static bool take(struct stream_restore *restore)
         return false;
     case ARCHIVE_PAUSE:
         restore->kept = false;
+        restore->paused = jetstream_turns(restore->stream->jetstream);
         stream_mark(restore->stream); /* others first */
         return false;
     case ARCHIVE_MORE: break;
@@ -688,6 +690,10 @@ void stream_restore_turn(struct stream *stream)
 
     if (restore == NULL || restore->sink == NULL)
         return;
+    if (restore->paused == jetstream_turns(stream->jetstream)) {
+        stream_mark(stream); /* clients first, too */
+        return;
+    }
     for (size_t i = 0; i < TURN_ITEMS; i++) {
         if (restore->step != STEP_NONE || stream_operations_busy(stream))
             return;

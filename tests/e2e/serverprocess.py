@@ -8,11 +8,15 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from ports import free_port  # noqa: E402,F401  pylint: disable=unused-import
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BINARY = os.path.join(ROOT, os.environ.get("MILLRACE_BIN", "build/millrace"))
@@ -26,12 +30,6 @@ def is_millrace():
     """False for the reference server, which makes fewer promises."""
     out = subprocess.run([BINARY, "--help"], capture_output=True, timeout=START_S, check=False)
     return re.search(rb"millrace", out.stdout + out.stderr, re.IGNORECASE) is not None
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class StartError(Exception):

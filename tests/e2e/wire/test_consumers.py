@@ -1,5 +1,6 @@
 """Consumers: what survives a kill, and requests that once ended the server."""
 
+import signal
 import sys
 import unittest
 
@@ -39,14 +40,29 @@ class Consumers(WireCase):
                 self.assertEqual(info["num_ack_pending"], 0)
                 self.assertEqual(info["num_pending"], 5 - last)
 
-    def restarted(self):
-        self.server.restart()
+    def restarted(self, sig=signal.SIGKILL):
+        self.server.restart(sig)
         type(self).bystander.__exit__()
         type(self).bystander = self.open()
         self.bystander.connect()
         self.bystander.send(b"SUB bystander.here 1\r\n")
         self.bystander.flush()
         return self.server.port
+
+    def test_nobody_was_active_in_a_server_s_life_before_something_was(self):
+        with self.requester() as asker:
+            self.stream(asker, 3)
+            self.consumer(asker, "C")
+            asker.send(b"SUB in 9\r\nPUB $JS.API.CONSUMER.MSG.NEXT.S.C in 1\r\n3\r\n")
+            _, reply, _, _ = asker.message()
+            asker.message(), asker.message()
+            asker.ask(reply, b"+ACK")
+            info = asker.api("CONSUMER.INFO.S.C")
+            self.assertTrue({"last_active"} <= info["ack_floor"].keys() & info["delivered"].keys(), info)
+        with Requester(self.restarted(signal.SIGTERM)) as asker:
+            info = asker.api("CONSUMER.INFO.S.C")
+            self.assertEqual(info["ack_floor"], {"consumer_seq": 1, "stream_seq": 1})
+            self.assertEqual(info["delivered"], {"consumer_seq": 3, "stream_seq": 3})
 
     def test_a_deliver_subject_of_the_api_harms_nobody(self):
         with self.requester() as asker:

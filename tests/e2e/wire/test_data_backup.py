@@ -1,6 +1,7 @@
 """Backups of data directories: cut short, damaged, refused, incremental, and of a cluster's member."""
 
 import base64
+import fcntl
 import os
 import random
 import shutil
@@ -23,6 +24,11 @@ def files(directory):
     for folder, _, names in os.walk(directory):
         for name in names:
             yield os.path.join(folder, name)
+
+
+def sparse(path):
+    with open(path, "w", encoding="ascii") as file:
+        file.truncate(1 << 40)
 
 
 def flip(path, offset, bit=1):
@@ -162,6 +168,64 @@ class Backup(unittest.TestCase):
         code, said = tool("backup", other.directory, self.place.depot)
         self.assertEqual((code, "another server's data" in said), (2, True))
         self.assertEqual(tool("backup", full, self.place.depot)[0], 2)
+        self.assertEqual(self.place.verify()[0], 0)
+
+    def refused(self, reason, *words):
+        code, said = tool(*words)
+        self.assertEqual(code, 2, said)
+        self.assertIn(reason, said)
+
+    def test_what_was_asked_for_wrongly_is_named(self):
+        server = self.filled(10)
+        depot, target = self.place.depot, os.path.join(self.place.directory, "target")
+        self.place.take(server.directory)
+        for moment in ("yesterday", "2026-02-31T00:00:00Z", "2026-13-01T00:00:00Z", "2026-11-22T00:00:00", ""):
+            self.refused(f"--at takes a moment like 2026-11-22T00:14:00.5Z, not '{moment}'", "restore", "--at", moment, depot, target)
+        self.refused("no backup is as late", "restore", "--at", "9999-01-01T00:00:00Z", depot, target)
+        self.refused("nothing was stored yet", "restore", "--at", "2020-01-01T00:00:00Z", depot, target)
+        self.refused("--backup takes the number of one, not 'x'", "restore", "--backup", "x", depot, target)
+        for words in (("restore", "--backup", "7", depot, target), ("backup", "verify", "--backup", "7", depot), ("backup", "list", "--backup", "7", depot)):
+            self.refused("has no backup 7", *words)
+        self.refused("a new backup", "backup", "--backup", "7", server.directory, depot)
+        self.assertFalse(os.path.exists(os.path.join(target, "millrace")))
+        self.assertEqual(tool("backup", "list", "--backup", "1", depot)[0], 0)
+
+    def test_a_restore_has_its_place_for_itself(self):
+        server = self.filled(10)
+        self.place.take(server.directory)
+        inside = os.path.join(server.directory, "millrace")
+        self.refused("is a server's data itself", "restore", self.place.depot, inside)
+        self.assertFalse(os.path.exists(os.path.join(inside, "millrace")))
+        target = os.path.join(self.place.directory, "target")
+        os.makedirs(os.path.join(target, "millrace.restoring"))
+        begun = os.path.join(target, "millrace.restoring", "begun")
+        with open(begun, "w", encoding="ascii"):
+            pass
+        held = os.open(target, os.O_RDONLY | os.O_DIRECTORY)  # as another restore holds it
+        fcntl.flock(held, fcntl.LOCK_EX)
+        self.refused("is being restored already", "restore", self.place.depot, target)
+        self.assertTrue(os.path.exists(begun))
+        os.close(held)
+        self.assertEqual(tool("restore", self.place.depot, target)[0], 0)
+        self.assertFalse(os.path.exists(begun))
+
+    def test_what_is_no_file_of_a_backup_is_not_read(self):
+        """A pipe without a writer, a link, and a file of a terabyte: at once, and in little memory."""
+        server = self.filled(10)
+        self.place.take(server.directory)
+        segment = [p for p in files(self.place.depot) if p.endswith(".seg")][0]
+        target = os.path.join(self.place.directory, "target")
+        for path in (segment, os.path.join(self.place.depot, "000001", "manifest")):
+            kept = path + ".kept"
+            os.rename(path, kept)
+            for make in (os.mkfifo, lambda p, to=kept: os.symlink(to, p), sparse):
+                make(path)
+                code, said = tool("restore", self.place.depot, target)
+                self.assertEqual(code, 2, said)
+                self.assertIn(path, said)
+                self.assertEqual(self.place.verify()[0], 1)
+                os.unlink(path)
+            os.rename(kept, path)
         self.assertEqual(self.place.verify()[0], 0)
 
     def test_a_restored_directory_goes_its_own_way(self):

@@ -122,6 +122,36 @@ START_TEST(a_manifest_names_no_file_but_those_of_a_data_directory)
 }
 END_TEST
 
+/* A manifest that is sound by its checksum, and says what no backup says. */
+static void refused(struct backup_manifest *written)
+{
+    struct backup_manifest read;
+    struct buf text;
+
+    buf_init(&text, SIZE_MAX);
+    backup_manifest_encode(written, &text);
+    ck_assert_int_eq(backup_manifest_decode(&read, buf_bytes(&text)), ERR_CORRUPT);
+    buf_deinit(&text);
+    backup_manifest_free(written);
+    backup_manifest_free(&read);
+}
+
+START_TEST(a_manifest_names_each_file_once_and_leaves_ids_for_those_to_come)
+{
+    struct backup_manifest written;
+
+    fill(&written);
+    add(&written, "logs/0000000000000010/00000000000000ff.blk", BACKUP_BLOCK, 0xff);
+    refused(&written);
+    fill(&written);
+    written.boot = UINT64_C(1) << 32; /* the ids of its files would be those of earlier boots */
+    refused(&written);
+    fill(&written);
+    written.files[0].from = written.number + 1;
+    refused(&written);
+}
+END_TEST
+
 /* ---- walks ------------------------------------------------------------------------------------
  */
 
@@ -231,6 +261,7 @@ int main(void)
     tcase_add_test(cases, a_manifest_is_read_as_it_was_written);
     tcase_add_test(cases, no_byte_of_a_manifest_changes_unseen_and_none_is_missing);
     tcase_add_test(cases, a_manifest_names_no_file_but_those_of_a_data_directory);
+    tcase_add_test(cases, a_manifest_names_each_file_once_and_leaves_ids_for_those_to_come);
     tcase_add_test(cases, a_walk_ends_at_the_first_batch_that_is_too_late);
     tcase_add_test(cases, what_a_cut_names_is_there_or_said_to_be_missing);
     suite_add_tcase(suite, cases);
