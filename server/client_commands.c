@@ -157,7 +157,7 @@ static bool longer_than(struct bytes b, struct bytes prefix)
 }
 
 /* Subjects that only servers among themselves may publish to. */
-static bool subject_reserved(const struct client *client, struct bytes subject)
+static inline bool subject_reserved(const struct client *client, struct bytes subject)
 {
     switch (subject.at[0]) {
     case '_': return longer_than(subject, BYTES("_GR_."));
@@ -166,7 +166,7 @@ static bool subject_reserved(const struct client *client, struct bytes subject)
     }
 }
 
-static bool reply_reserved(struct bytes reply)
+static inline bool reply_reserved(struct bytes reply)
 {
     switch (reply.at[0]) {
     case '_': return bytes_starts(reply, BYTES("_R_.")) || longer_than(reply, BYTES("_GR_."));
@@ -216,7 +216,7 @@ void client_publish_refused(struct client *client, struct bytes subject)
                      BYTES("\""));
 }
 
-static void count(struct client *client, size_t size)
+static inline void count(struct client *client, size_t size)
 {
     client->clients->stats.in_messages++;
     client->clients->stats.in_bytes += size;
@@ -242,7 +242,7 @@ static void refuse_reply(struct client *client, const struct message *message)
 }
 
 /* `size` is what counts of it. */
-static void publish(struct client *client, const struct message *message, size_t size)
+static inline void publish(struct client *client, const struct message *message, size_t size)
 {
     struct clients *clients = client->clients;
 
@@ -310,7 +310,8 @@ static void publish_mapped(struct client *client, const struct message *message,
     buf_deinit(&subject);
 }
 
-static void publish_message(struct client *client, const struct message *message, size_t size)
+static inline void publish_message(struct client *client, const struct message *message,
+                                   size_t size)
 {
     const char *domain_api = client->clients->domain_api;
 
