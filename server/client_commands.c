@@ -53,6 +53,25 @@ void client_leave(struct client *client)
     client_subs_remove_all(&client->subs, pool);
 }
 
+/* A walk passes over some when others are removed: it begins anew while any is left. */
+bool client_leave_part(struct client *client, uint32_t *most)
+{
+    struct client_subs_pool *pool = &client->clients->sub_pool;
+    struct client_sub *sub;
+
+    assert(client->state != CLIENT_OPEN);
+    for (; client->subs.count > 0 && *most > 0; --*most) {
+        sub = client_sub_next(client, &client->leave_at);
+        if (sub != NULL) {
+            sublist_remove(&client->account->subs, &sub->sub);
+            client_subs_remove(&client->subs, pool, sub);
+        } else {
+            client->leave_at = (struct client_subs_walk){0};
+        }
+    }
+    return client->subs.count == 0;
+}
+
 static struct client_sub *sub_find(const struct client *client, struct bytes sid)
 {
     return client_subs_find(&client->subs, &client->clients->sub_pool, sid);
