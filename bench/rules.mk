@@ -13,6 +13,17 @@ $(BUILD)/tests/cost/index: $(BUILD)/obj/tests/cost/index.o $(BUILD)/lib/libstora
 bench-index: $(BUILD)/tests/cost/index
 	$< 10000000 1000000 $(BUILD)
 
+# What a published message costs the program itself, without sockets (docs/benchmarks.md).
+$(BUILD)/tests/cost/publish: $(BUILD)/obj/tests/cost/publish.o $(foreach l,$(LIBS),$(call lib,$(l)))
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
+.PHONY: bench-publish
+bench-publish: $(BUILD)/tests/cost/publish
+	$< 0 128
+	$< 1 128
+	$< 4 128
+	$< 0 128 1000
+
 $(BUILD)/bench/load: $(bench_load_srcs:%.c=$(BUILD)/obj/%.o)
 $(BUILD)/bench/floor: $(bench_floor_srcs:%.c=$(BUILD)/obj/%.o)
 $(bench_programs):

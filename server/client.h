@@ -164,6 +164,7 @@ struct client {
     struct buf out;
     size_t flight; /* bytes that the shell is sending */
     struct client_subs subs;
+    struct client_subs_walk leave_at; /* of what client_leave_part takes out next */
     int64_t ping_due_ns;
     int64_t last_in_ns;
     int64_t rtt_taken_ns; /* when a ping was last answered; INT64_MIN: never */
@@ -212,6 +213,9 @@ void client_deinit(struct client *client);
 void client_uncount(struct client *client);
 /* Takes all its subscriptions out of the router. Not from inside a publish. */
 void client_leave(struct client *client);
+/* The same for *most of them at most, of one that is not open any more; *most: less what was taken
+ * out. True: none is left. */
+bool client_leave_part(struct client *client, uint32_t *most);
 
 /* Takes what arrived. */
 void client_feed(struct client *client, struct bytes b, int64_t now_ns);

@@ -53,6 +53,25 @@ void client_leave(struct client *client)
     client_subs_remove_all(&client->subs, pool);
 }
 
+/* A walk passes over some when others are removed: it begins anew while any is left. */
+bool client_leave_part(struct client *client, uint32_t *most)
+{
+    struct client_subs_pool *pool = &client->clients->sub_pool;
+    struct client_sub *sub;
+
+    assert(client->state != CLIENT_OPEN);
+    for (; client->subs.count > 0 && *most > 0; --*most) {
+        sub = client_sub_next(client, &client->leave_at);
+        if (sub != NULL) {
+            sublist_remove(&client->account->subs, &sub->sub);
+            client_subs_remove(&client->subs, pool, sub);
+        } else {
+            client->leave_at = (struct client_subs_walk){0};
+        }
+    }
+    return client->subs.count == 0;
+}
+
 static struct client_sub *sub_find(const struct client *client, struct bytes sid)
 {
     return client_subs_find(&client->subs, &client->clients->sub_pool, sid);
@@ -157,7 +176,7 @@ static bool longer_than(struct bytes b, struct bytes prefix)
 }
 
 /* Subjects that only servers among themselves may publish to. */
-static bool subject_reserved(const struct client *client, struct bytes subject)
+static inline bool subject_reserved(const struct client *client, struct bytes subject)
 {
     switch (subject.at[0]) {
     case '_': return longer_than(subject, BYTES("_GR_."));
@@ -166,7 +185,7 @@ static bool subject_reserved(const struct client *client, struct bytes subject)
     }
 }
 
-static bool reply_reserved(struct bytes reply)
+static inline bool reply_reserved(struct bytes reply)
 {
     switch (reply.at[0]) {
     case '_': return bytes_starts(reply, BYTES("_R_.")) || longer_than(reply, BYTES("_GR_."));
@@ -216,7 +235,7 @@ void client_publish_refused(struct client *client, struct bytes subject)
                      BYTES("\""));
 }
 
-static void count(struct client *client, size_t size)
+static inline void count(struct client *client, size_t size)
 {
     client->clients->stats.in_messages++;
     client->clients->stats.in_bytes += size;
@@ -242,7 +261,7 @@ static void refuse_reply(struct client *client, const struct message *message)
 }
 
 /* `size` is what counts of it. */
-static void publish(struct client *client, const struct message *message, size_t size)
+static inline void publish(struct client *client, const struct message *message, size_t size)
 {
     struct clients *clients = client->clients;
 
@@ -310,7 +329,8 @@ static void publish_mapped(struct client *client, const struct message *message,
     buf_deinit(&subject);
 }
 
-static void publish_message(struct client *client, const struct message *message, size_t size)
+static inline void publish_message(struct client *client, const struct message *message,
+                                   size_t size)
 {
     const char *domain_api = client->clients->domain_api;
 

@@ -57,7 +57,7 @@ void client_subs_remove(struct client_subs *subs, struct client_subs_pool *pool,
 void client_subs_remove_all(struct client_subs *subs, struct client_subs_pool *pool);
 
 /* for (struct client_subs_walk at = {0}; (sub = client_subs_next(subs, pool, &at)) != NULL;)
- * None is added or removed meanwhile. */
+ * None is added meanwhile. When some are removed it may pass over others. */
 struct client_subs_walk {
     uint32_t number;
     uint64_t other;

@@ -230,7 +230,7 @@ static void flush_ending(struct connection *c)
 
 static void flush_gone(struct connection *c)
 {
-    if (!c->stalled)
+    if (!c->stalled && !c->leaving)
         connection_free(c);
 }
 
@@ -258,7 +258,7 @@ static void connection_flush(struct connection *c)
     }
     if (c->client.state != CLIENT_OPEN) {
         tell_ended(c);
-        client_leave(&c->client);
+        connection_leave(c);
     }
     if (c->closing)
         return;
@@ -273,6 +273,7 @@ void connections_flush(struct connections *connections)
 {
     struct client *client;
 
+    connections_leave_turn(connections);
     while ((client = clients_dirty_next(&connections->clients)) != NULL)
         connection_flush(connection_of(client));
 }
@@ -407,6 +408,7 @@ void connections_init(struct connections *connections, struct io *io, const stru
                       const struct info *info, struct logger *logger, uint64_t seed)
 {
     *connections = (struct connections){.io = io, .stall.fire = stall_fired};
+    connections_leave_init(connections);
     closed_clients_init(&connections->closed, options->max_closed_clients);
     map64_init(&connections->by_id, seed ^ 1);
     clients_init(&connections->clients, options, info, logger, seed);
@@ -428,6 +430,7 @@ void connections_deinit(struct connections *connections)
     }
     connections_proofs_drop(connections);
     timers_cancel(timers, &connections->stall);
+    timers_cancel(timers, &connections->leave);
     deflater_destroy(connections->deflater);
     closed_clients_deinit(&connections->closed);
     map64_deinit(&connections->by_id);

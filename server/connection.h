@@ -41,6 +41,10 @@ struct connections {
     struct connection *all;
     struct connection *stalled; /* not read from until `stall` fires */
     struct timer stall;
+    struct connection *leaving_first; /* ended, with subscriptions that are still to leave */
+    struct connection *leaving_last;
+    struct timer leave;
+    uint32_t leave_most;             /* so many more may leave at once in this flush */
     struct proof_work *proofs_first; /* waiting, in the order they came */
     struct proof_work *proofs_last;
     size_t proofs_running;

@@ -2,7 +2,7 @@
  * What the files of the connections' shell share. Private to server/connection*.c: connection.c
  * holds a connection's life and its sending, connection_tls.c what stands between it and the socket
  * when that is encrypted, connection_websocket.c what stands there when it speaks over one,
- * connection_proofs.c the passwords that workers prove.
+ * connection_proofs.c the passwords that workers prove, connection_leave.c how subscriptions end.
  */
 #ifndef SERVER_CONNECTION_PRIV_H
 #define SERVER_CONNECTION_PRIV_H
@@ -34,7 +34,9 @@ struct connection {
     struct connection *previous;
     struct connection *next;
     struct connection *stalled_next;
+    struct connection *leaving_next;
     bool stalled; /* in the list */
+    bool leaving; /* in that list: it has ended, some of its subscriptions are still there */
     bool paused;  /* as the socket knows it */
     bool closing; /* io_sock_close was called */
     bool gone;    /* closed: freed as soon as no list holds it */
@@ -59,6 +61,14 @@ struct connection {
 void connection_greet(struct connection *c);
 /* The time to say who it is begins. */
 void connection_await_auth(struct connection *c);
+
+/* ---- connection_leave.c */
+
+void connections_leave_init(struct connections *connections);
+/* A flush begins. */
+void connections_leave_turn(struct connections *connections);
+/* It has ended: takes its subscriptions out of the router, what is much in further turns. */
+void connection_leave(struct connection *c);
 
 /* ---- connection_tls.c */
 

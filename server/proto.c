@@ -43,12 +43,10 @@ static size_t verb_common(const struct verb *verb, struct bytes in)
     return size;
 }
 
-/* What nearly every line is. */
+/* What most other lines are than PUB, which who takes frames looks for first. */
 static bool read_verb_usual(struct bytes in, enum proto_verb *verb, size_t *used)
 {
-    if (bytes_starts(in, BYTES("PUB ")))
-        *verb = PROTO_PUB, *used = 4;
-    else if (bytes_starts(in, BYTES("SUB ")))
+    if (bytes_starts(in, BYTES("SUB ")))
         *verb = PROTO_SUB, *used = 4;
     else if (bytes_starts(in, BYTES("HPUB ")))
         *verb = PROTO_HPUB, *used = 5;
@@ -134,7 +132,7 @@ static size_t split(struct bytes args, enum cr cr, struct bytes words[WORDS_MAX 
 }
 
 /* The first byte from `at` on that is no part of an ordinary word: a blank, or any control byte. */
-static size_t word_end(struct bytes in, size_t at)
+static inline size_t word_end(struct bytes in, size_t at)
 {
     for (; in.size - at >= 8; at += 8) {
         uint64_t ends = eight_above(eight_load(in.at + at), ' ') ^ EIGHT_HIGH;
@@ -191,33 +189,45 @@ static bool read_size(struct bytes word, uint32_t *size)
  */
 
 /*
+ * Reads digits and the line's end behind them. Where the next message begins depends on the size
+ * alone: the digits are taken one by one, so that the processor guesses how many there are and
+ * works on the next line before this one is read.
+ */
+static inline bool read_size_end(struct bytes in, size_t at, uint32_t *size, size_t *end)
+{
+    size_t begin = at;
+    uint32_t value = 0, digit;
+
+    for (; at < in.size && (digit = in.at[at] - (uint32_t)'0') <= 9; at++)
+        value = value * 10 + digit;
+    *size = value;
+    *end = at;
+    return at > begin && at - begin <= SIZE_DIGITS_MAX && in.size - at >= 2 && in.at[at] == '\r' &&
+           in.at[at + 1] == '\n';
+}
+
+/*
  * "subject size\r\n" or "subject reply size\r\n" with single spaces, as every client writes it, in
  * one pass. Anything else, odd or wrong or unfinished, is left to the general reader.
  */
 static bool read_pub_usual(struct bytes in, size_t limit, struct proto_pub *pub, size_t *used)
 {
-    size_t subject_end = word_end(in, 0), reply_end, size_end, begin;
+    size_t subject_end = word_end(in, 0), reply = subject_end + 1, reply_end = reply, end;
 
     if (subject_end == 0 || subject_end == in.size || in.at[subject_end] != ' ')
         return false;
-    begin = subject_end + 1;
-    reply_end = subject_end;
-    size_end = word_end(in, begin);
-    if (size_end < in.size && in.at[size_end] == ' ') {
-        reply_end = size_end;
-        begin = size_end + 1;
-        size_end = word_end(in, begin);
+    if (!read_size_end(in, reply, &pub->size, &end)) {
+        reply_end = word_end(in, reply);
+        if (reply_end == reply || reply_end == in.size || in.at[reply_end] != ' ' ||
+            !read_size_end(in, reply_end + 1, &pub->size, &end))
+            return false;
     }
-    if (in.size - size_end < 2 || in.at[size_end] != '\r' || in.at[size_end + 1] != '\n')
+    if (end > limit)
         return false;
-    if (size_end > limit || !read_size(bytes_of(in.at + begin, size_end - begin), &pub->size))
-        return false;
-
     pub->subject = bytes_of(in.at, subject_end);
-    pub->reply = bytes_of(in.at + subject_end + 1,
-                          reply_end == subject_end ? 0 : reply_end - subject_end - 1);
+    pub->reply = bytes_of(in.at + reply, reply_end - reply);
     pub->header_size = 0;
-    *used = size_end + 2;
+    *used = end + 2;
     return true;
 }
 

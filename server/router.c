@@ -377,8 +377,8 @@ size_t deliver_remotes(struct delivery *delivery)
 /* ---- one message ------------------------------------------------------------------------------
  */
 
-static size_t publish(struct router *router, struct account *account, const struct message *message,
-                      unsigned kinds)
+static inline size_t publish(struct router *router, struct account *account,
+                             const struct message *message, unsigned kinds)
 {
     struct delivery delivery = delivery_begin(router, account, message, kinds);
     const struct match *match = delivery.match;
@@ -394,8 +394,8 @@ static size_t publish(struct router *router, struct account *account, const stru
     return received;
 }
 
-static size_t publish_to_all(struct router *router, struct account *account,
-                             const struct message *message)
+static inline size_t publish_to_all(struct router *router, struct account *account,
+                                    const struct message *message)
 {
     if (account->elsewhere != NULL)
         return router_publish_wide(router, account, message);
@@ -423,8 +423,8 @@ size_t router_publish_within(struct router *router, struct account *account,
     return publish_to_all(router, account, message);
 }
 
-static size_t publish_and_share(struct router *router, struct account *account,
-                                const struct message *message)
+static inline size_t publish_and_share(struct router *router, struct account *account,
+                                       const struct message *message)
 {
     size_t received = publish_to_all(router, account, message);
 

@@ -117,16 +117,15 @@ static void stem_remember(struct sublist *list, struct bytes subject, uint32_t d
     *place = stem;
 }
 
-const struct match *sublist_match(struct sublist *list, struct bytes subject)
+/* One that is not the last one again. */
+[[gnu::noinline]] static const struct match *match_another(struct sublist *list,
+                                                           struct bytes subject)
 {
-    struct match_cached *cached = list->last;
+    struct match_cached *cached;
     const struct match *match;
     uint32_t depth;
     uint64_t hash;
 
-    list->asked++;
-    if (cached != NULL && cached_is(list, cached, subject))
-        return &cached->match;
     match = stem_find(list, subject);
     if (match != NULL)
         return match;
@@ -147,4 +146,14 @@ const struct match *sublist_match(struct sublist *list, struct bytes subject)
         list->scratch.sets_count > SUBLIST_SETS_MAX || !seen_before(list, hash))
         return &list->scratch;
     return cache_add(list, subject, hash);
+}
+
+const struct match *sublist_match(struct sublist *list, struct bytes subject)
+{
+    const struct match_cached *cached = list->last;
+
+    list->asked++;
+    if (cached != NULL && cached_is(list, cached, subject))
+        return &cached->match;
+    return match_another(list, subject);
 }

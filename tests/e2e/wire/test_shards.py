@@ -352,6 +352,22 @@ class Clustered(Nodes):
         self.all[0].send(b"SUB back 9\r\nPUB nobody back 0\r\n\r\n")
         self.assertIn(b"NATS/1.0 503", self.all[0].flush())
 
+    def test_very_many_subscriptions_of_one_that_goes_are_forgotten_by_all_nodes(self):
+        gone, asker = self.client(self.nodes[0]), self.all[4]
+        gone.send(b"".join(b"SUB gone.%d %d\r\n" % (n, n) for n in range(20_000)))
+        gone.flush()
+        asker.send(b"SUB back 9\r\n")
+
+        def asked(n):
+            asker.send(b"PUB gone.%d back 0\r\n\r\n" % n)
+            return b"Nats-Subject: gone.%d\r\n" % n in self.take(asker)
+
+        for n in (0, 9_999, 19_999):
+            self.until(lambda nobody: not nobody, lambda n=n: asked(n))
+        gone.leave()
+        for n in (0, 9_999, 19_999):
+            self.until(lambda nobody: nobody, lambda n=n: asked(n))
+
     def test_a_node_that_comes_back_is_told_of_the_clients_of_all_shards(self):
         for client in self.clients[0] + self.clients[1]:
             client.send(b"SUB known 1\r\nSUB work crew 2\r\n")

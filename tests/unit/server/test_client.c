@@ -399,6 +399,52 @@ START_TEST(who_cannot_read_headers_gets_the_message_without)
 }
 END_TEST
 
+#define MANY 3000u
+
+/* Counted, and by name, in no group and in one, literal and not. */
+static void subscribe_many(struct shard *shard, struct client *client)
+{
+    char line[64];
+
+    shard_say(shard, client, QUIET);
+    for (unsigned i = 0; i < MANY; i++) {
+        snprintf(line, sizeof line, "SUB a.%u%s %s%s%u\r\n", i, i % 5 == 0 ? ".*" : "",
+                 i % 3 == 0 ? "q " : "", i % 4 == 0 ? "s" : "", i);
+        shard_say(shard, client, line);
+    }
+}
+
+START_TEST(who_has_ended_leaves_in_parts_and_gets_nothing_meanwhile)
+{
+    struct client gone, stays;
+    struct shard shard;
+    uint32_t most, left = MANY;
+
+    shard_init(&shard);
+    shard_join(&shard, &gone);
+    shard_join(&shard, &stays);
+    subscribe_many(&shard, &gone);
+    shard_say(&shard, &stays, QUIET "SUB a.> q 1\r\n");
+    ck_assert_uint_eq(stays.account->subs.count, MANY + 1);
+    client_doom(&gone, "gone");
+
+    for (unsigned round = 0; left > 0; round++) {
+        ck_assert_uint_lt(round, MANY / 300 + 10);
+        most = 300;
+        ck_assert(client_leave_part(&gone, &most) == (gone.subs.count == 0));
+        ck_assert_uint_le(left - gone.subs.count, 300);
+        left = gone.subs.count;
+        ck_assert_uint_eq(stays.account->subs.count, left + 1);
+        shard_say(&shard, &stays, "PUB a.2997 1\r\nx\r\nPUB a.3.z 1\r\ny\r\n");
+        CK_OUT(&stays, "MSG a.2997 1 1\r\nx\r\nMSG a.3.z 1 1\r\ny\r\n");
+        ck_assert_uint_eq(gone.out.size, 0);
+    }
+    shard_leave(&shard, &gone);
+    shard_leave(&shard, &stays);
+    shard_deinit(&shard);
+}
+END_TEST
+
 static bool out_has(const struct client *client, const char *text)
 {
     return client->out.size > 0 &&
@@ -508,6 +554,7 @@ int main(void)
         bytes_in_flight_count_as_waiting,
         a_receiver_that_is_behind_stalls_its_producer_and_shows_as_congestion,
         a_buffer_that_grows_much_takes_the_largest_spare_with_what_it_holds,
+        who_has_ended_leaves_in_parts_and_gets_nothing_meanwhile,
         who_cannot_read_headers_gets_the_message_without,
         info_greets_and_answers_the_first_ping_after_connect_of_a_protocol_1_client,
         the_first_ping_follows_connect_by_two_seconds_and_traffic_spares_the_next,

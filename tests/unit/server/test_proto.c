@@ -118,6 +118,16 @@ START_TEST(a_publish_is_subject_reply_and_size_however_it_is_spaced)
     }
     ck_assert_int_eq(proto_read_pub(text("a 0\r\n"), LIMIT, &pub, &used), PARSE_DONE);
     ck_assert_uint_eq(pub.reply.size, 0);
+    ck_assert_int_eq(proto_read_pub(text("7 12 345678901\r\n"), LIMIT, &pub, &used), PARSE_DONE);
+    CK_BYTES(pub.reply, "12");
+    ck_assert_uint_eq(pub.size, 345678901);
+    ck_assert_int_eq(proto_read_pub(text("7 1234567890 3\r\n"), LIMIT, &pub, &used), PARSE_DONE);
+    CK_BYTES(pub.reply, "1234567890");
+    ck_assert_int_eq(proto_read_pub(text("7 12x 3\r\n"), LIMIT, &pub, &used), PARSE_DONE);
+    CK_BYTES(pub.reply, "12x");
+    ck_assert_int_eq(proto_read_pub(text("7 000000012\r\n"), LIMIT, &pub, &used), PARSE_DONE);
+    ck_assert_uint_eq(pub.size, 12);
+    ck_assert_uint_eq(used, 13);
     ck_assert_int_eq(proto_read_pub(text("a\rb 3\r\n"), LIMIT, &pub, &used), PARSE_DONE);
     CK_BYTES(pub.subject, "a\rb");
     ck_assert_int_eq(proto_read_hpub(text("a b 12 14\r\n"), LIMIT, &pub, &used), PARSE_DONE);

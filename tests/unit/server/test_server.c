@@ -151,6 +151,73 @@ START_TEST(a_producer_is_held_back_rather_than_its_receiver_lost)
 }
 END_TEST
 
+#define MANY 10000
+
+/* Counted, and by name, in no group and in one. */
+static char *many_subs(void)
+{
+    char *text = malloc(MANY * 40 + 100), *at = text;
+
+    at += sprintf(at, "CONNECT {\"verbose\":false}\r\n");
+    for (int i = 0; i < MANY; i++)
+        at += sprintf(at, "SUB many.%d%s %s%d\r\n", i, i % 3 == 0 ? " crew" : "",
+                      i % 4 == 0 ? "s" : "", i);
+    return text;
+}
+
+static size_t subscriptions(const struct world *world)
+{
+    return router_subscriptions(server_router(world->server));
+}
+
+/* Until there are so many again. Returns in how many parts the others went. */
+static int count_parts(struct world *world, size_t until)
+{
+    size_t before = subscriptions(world), left = before;
+    int parts = 0;
+
+    for (; left > until && sim_step(world->sim); before = left) {
+        left = subscriptions(world);
+        ck_assert_uint_le(before - left, 2048);
+        parts += left < before;
+    }
+    ck_assert_uint_eq(left, until);
+    return parts;
+}
+
+START_TEST(many_subscriptions_of_one_that_goes_end_in_parts_and_it_gets_nothing_meanwhile)
+{
+    char *text = many_subs();
+    struct peer *gone, *other;
+    struct world world;
+    size_t before;
+
+    world_init(&world, 14);
+    world_start(&world);
+    gone = peer_connect(&world, 0, 4222);
+    peer_say(&world, gone, text);
+    other = peer_connect(&world, 1, 4222);
+    peer_say(&world, other,
+             "CONNECT {\"verbose\":false,\"headers\":true,\"no_responders\":true}\r\n"
+             "SUB back 1\r\n");
+    before = subscriptions(&world) - MANY;
+    io_sock_close(gone->io, gone->sock, false);
+    ck_assert_int_ge(count_parts(&world, before), MANY / 2048);
+
+    peer_say(&world, other, "PUB many.9998 back 0\r\n\r\nPUB many.9999 back 0\r\n\r\n");
+    ck_assert(peer_has(other, "Nats-Subject: many.9998\r\n"));
+    ck_assert(peer_has(other, "Nats-Subject: many.9999\r\n"));
+    gone = peer_connect(&world, 0, 4222); /* it comes back, and goes while it is being ended */
+    peer_say(&world, gone, text);
+    ck_assert_uint_eq(subscriptions(&world), before + MANY);
+    io_sock_close(gone->io, gone->sock, false);
+    while (subscriptions(&world) == before + MANY)
+        ck_assert(sim_step(world.sim));
+    world_deinit(&world);
+    free(text);
+}
+END_TEST
+
 START_TEST(stopping_sends_what_is_waiting_and_closes_all)
 {
     for (uint64_t seed = 1; seed <= 20; seed++) {
@@ -290,6 +357,7 @@ int main(void)
         a_silent_client_is_pinged_and_at_last_given_up,
         who_takes_nothing_is_closed_at_the_write_deadline_without_a_word,
         a_producer_is_held_back_rather_than_its_receiver_lost,
+        many_subscriptions_of_one_that_goes_end_in_parts_and_it_gets_nothing_meanwhile,
         stopping_sends_what_is_waiting_and_closes_all,
         stopping_is_bounded_by_its_deadline,
         monitoring_answers_what_it_has_and_refuses_the_rest,
