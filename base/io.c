@@ -154,6 +154,22 @@ enum err io_sync(struct io *io, struct io_file *file)
     return io->calls->sync(io, file);
 }
 
+void io_sync_all(struct io *io, struct io_syncing *items, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        assert(items[i].file != NULL || path_good(items[i].path));
+    if (count > 0)
+        io->calls->sync_all(io, items, count);
+}
+
+enum err io_syncing_result(const struct io_syncing *items, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (items[i].err != OK)
+            return items[i].err;
+    return OK;
+}
+
 enum err io_allocate(struct io *io, struct io_file *file, uint64_t offset, uint64_t size)
 {
     assert(size > 0);

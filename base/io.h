@@ -74,6 +74,16 @@ enum err io_write_all(struct io *io, struct io_file *file, uint64_t offset, stru
  * sync of another file waits for all of it, and little is left for the sync that has to follow. */
 enum err io_write_gently(struct io *io, struct io_file *file, uint64_t offset, struct bytes b);
 enum err io_sync(struct io *io, struct io_file *file); /* data and what is needed to read it back */
+/* Many of these and of io_sync_dir at once: all are under way together, in any order, and the disk
+ * is waited for a few times and not once for each. Every item is tried and has its own result. */
+struct io_syncing {
+    struct io_file *file; /* NULL: the directory `path` */
+    const char *path;
+    enum err err;
+};
+void io_sync_all(struct io *io, struct io_syncing *items, size_t count);
+/* The first that failed, or OK. */
+enum err io_syncing_result(const struct io_syncing *items, size_t count);
 /* Extends the file with space that reads as zeros and will not run out (where the file system
  * cannot reserve, a write may still find the disk full). */
 enum err io_allocate(struct io *io, struct io_file *file, uint64_t offset, uint64_t size);

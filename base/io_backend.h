@@ -36,6 +36,7 @@ struct io_calls {
     enum err (*unlink)(struct io *io, const char *path);
     enum err (*rmdir)(struct io *io, const char *path);
     enum err (*sync_dir)(struct io *io, const char *path);
+    void (*sync_all)(struct io *io, struct io_syncing *items, size_t count);
     enum err (*list)(struct io *io, const char *path, io_entry_fn *entry, void *context);
     enum err (*lock)(struct io *io, const char *path);
     enum err (*space)(struct io *io, uint64_t *available, uint64_t *total);

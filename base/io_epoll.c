@@ -180,6 +180,7 @@ static const struct io_calls epoll_calls = {
     .unlink = io_posix_unlink,
     .rmdir = io_posix_rmdir,
     .sync_dir = io_posix_sync_dir,
+    .sync_all = io_posix_sync_all,
     .list = io_posix_list,
     .lock = io_posix_lock,
     .space = io_posix_space,

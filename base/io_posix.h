@@ -56,6 +56,7 @@ enum err io_posix_rename(struct io *io, const char *from, const char *to);
 enum err io_posix_unlink(struct io *io, const char *path);
 enum err io_posix_rmdir(struct io *io, const char *path);
 enum err io_posix_sync_dir(struct io *io, const char *path);
+void io_posix_sync_all(struct io *io, struct io_syncing *items, size_t count);
 enum err io_posix_list(struct io *io, const char *path, io_entry_fn *entry, void *context);
 enum err io_posix_lock(struct io *io, const char *path);
 enum err io_posix_space(struct io *io, uint64_t *available, uint64_t *total);

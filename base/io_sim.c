@@ -249,6 +249,7 @@ static const struct io_calls sim_calls = {
     .unlink = sim_unlink,
     .rmdir = sim_rmdir,
     .sync_dir = sim_sync_dir,
+    .sync_all = sim_sync_all,
     .list = sim_list,
     .lock = sim_lock,
     .space = sim_space,

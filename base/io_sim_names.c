@@ -124,6 +124,27 @@ enum err sim_sync_dir(struct io *io, const char *path)
     return end(process, step, err);
 }
 
+/* In an order of its own each time: a crash amid them leaves any of them done. */
+void sim_sync_all(struct io *io, struct io_syncing *items, size_t count)
+{
+    struct sim_process *process = sim_process_of(io);
+    struct prng *prng = &process->sim->prng;
+    size_t *order = heap_take(count * sizeof *order);
+
+    for (size_t i = 0; i < count; i++) {
+        size_t other = prng_below(prng, i + 1);
+
+        order[i] = order[other];
+        order[other] = i;
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct io_syncing *item = &items[order[i]];
+
+        item->err = item->file != NULL ? sim_sync(io, item->file) : sim_sync_dir(io, item->path);
+    }
+    heap_give(order);
+}
+
 /* Names are copied first: the owner may remove what it is shown. */
 static void list_entries(const struct sim_inode *directory, io_entry_fn *entry, void *context)
 {

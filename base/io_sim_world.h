@@ -174,6 +174,7 @@ enum err sim_rename(struct io *io, const char *from, const char *to);
 enum err sim_unlink(struct io *io, const char *path);
 enum err sim_rmdir(struct io *io, const char *path);
 enum err sim_sync_dir(struct io *io, const char *path);
+void sim_sync_all(struct io *io, struct io_syncing *items, size_t count);
 enum err sim_list(struct io *io, const char *path, io_entry_fn *entry, void *context);
 enum err sim_lock(struct io *io, const char *path);
 enum err sim_space(struct io *io, uint64_t *available, uint64_t *total);

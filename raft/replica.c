@@ -621,6 +621,8 @@ uint64_t replica_propose(struct replica *replica, int64_t time_ns, uint32_t reco
     assert(raft_core_may_propose(replica->core));
     index = log_seal(replica->log, raft_core_term(replica->core), time_ns,
                      record_count + replica->block.gathered);
+    if (replica->block.gathered)
+        replica->block.sealed = index;
     replica->block.gathered = false;
     sealed(replica, index, NULL);
     replica_drain(replica);
@@ -681,6 +683,7 @@ void replica_give_way(struct replica *replica)
 void replica_seal_now(struct replica *replica)
 {
     struct buf *batch;
+    uint64_t index;
 
     if (!replica_ready(replica) || log_gathered(replica->log) > 0)
         return;
@@ -691,8 +694,9 @@ void replica_seal_now(struct replica *replica)
         return;
     }
     replica->block.gathered = false;
-    sealed(replica, log_seal(replica->log, raft_core_term(replica->core), replica->time_last, 1),
-           NULL);
+    index = log_seal(replica->log, raft_core_term(replica->core), replica->time_last, 1);
+    replica->block.sealed = index;
+    sealed(replica, index, NULL);
     replica_drain(replica);
 }
 

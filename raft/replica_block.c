@@ -40,6 +40,8 @@ void replica_seal_gather(struct replica *replica, struct buf *gather)
     if (!replica_blocks(replica) || replica->block.busy || replica->block.gathered ||
         replica->block.bytes < replica->block.due || log_gathered(replica->log) > 0)
         return;
+    if (replica->block.sealed > replica_applied(replica))
+        return; /* on its way: what it seals is counted when it is applied */
     body = record_begin(gather, REPLICA_RECORD_SEAL, 0, 0);
     assert(body != NULL); /* the batch is empty */
     record_end(gather, 0);

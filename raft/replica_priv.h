@@ -137,6 +137,7 @@ struct replica {
         uint64_t due;                 /* at so many comes the next */
         uint64_t size;                /* of the newest block */
         bool gathered;                /* the batch that is gathered begins with a seal */
+        uint64_t sealed;              /* index of the newest such batch that was proposed here */
         bool busy;                    /* the machine takes its state down, or it is written */
         uint64_t newest, newest_term; /* the durable one that counts; 0: none */
         int64_t doubted_ns;           /* a new one was wanted for one that cannot be read */

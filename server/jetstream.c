@@ -387,7 +387,9 @@ enum err jetstream_meta_open(struct jetstream *jetstream)
         jetstream->time_floor_ns = replica_time_last(jetstream->meta); /* it began with a block */
     jetstream->meta_found = log_appended(replica_log(jetstream->meta));
     jetstream->meta_lacked = !replica_whole(jetstream->meta);
+    store_settle_later(jetstream->store);
     jetstream_entries_open(jetstream);
+    store_settle(jetstream->store, jetstream_entry_unsettled, jetstream);
     return OK;
 }
 

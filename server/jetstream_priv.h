@@ -133,6 +133,8 @@ void jetstream_zones_deinit(struct jetstream *jetstream);
 
 /* At start, when the catalogue is known: opens what is here. Blocking. */
 void jetstream_entries_open(struct jetstream *jetstream);
+/* store_settle: that stream stays closed in this life. */
+void jetstream_entry_unsettled(void *context, uint64_t id, enum err err);
 /* A committed record has changed this entry: open, configure or remove. */
 void jetstream_entry_changed(struct jetstream *jetstream, struct catalogue_entry *entry);
 /* The end of the catalogue is known: logs that should be here and are not are made. */

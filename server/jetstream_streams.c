@@ -526,6 +526,20 @@ static void open_entry(struct jetstream *jetstream, struct catalogue_entry *entr
         jetstream->time_floor_ns = stream_applied(entry->stream)->log_time_ns;
 }
 
+void jetstream_entry_unsettled(void *context, uint64_t id, enum err err)
+{
+    struct jetstream *jetstream = context;
+    struct catalogue_entry *entry = catalogue_find(&jetstream->catalogue, id);
+
+    if (entry == NULL || entry->stream == NULL)
+        return;
+    close_stream(jetstream, entry, false);
+    if (entry->leader == groups_self(jetstream->groups).node)
+        entry->leader = 0;
+    remote_look(jetstream, entry);
+    report_offline(jetstream, entry, err);
+}
+
 /* Others are to hold it, but its group may still count on the replica here. */
 static bool may_still_hold(const struct jetstream *jetstream, const struct catalogue_entry *entry)
 {

@@ -130,7 +130,7 @@ void flight_make_file(struct log *log)
     store->makes++;
     log->make = make;
     log->phase = LOG_MAKING;
-    io_work(store->io, &make->work);
+    store_work(store, &make->work);
 }
 
 bool flight_needs_file(const struct log *log)

@@ -244,6 +244,15 @@ enum err log_make_memory(struct store *store, uint64_t log_id, const uint8_t inc
 bool log_in_memory(const struct log *log);
 /* Is one of that id made and not yet open? */
 bool log_made_in_memory(const struct store *store, uint64_t log_id);
+/*
+ * For a start: what log_open has to sync from here on is put off until store_settle, which syncs
+ * all of it at once. Blocking. Until that has returned nothing is told to anybody, and no turn
+ * ends. `failed` is told of each log that cannot be relied on; it is to be closed. Logs of which
+ * nothing was put off are as good as ever.
+ */
+void store_settle_later(struct store *store);
+void store_settle(struct store *store, void (*failed)(void *context, uint64_t log_id, enum err err),
+                  void *context);
 /* Recovers and syncs. Blocking. ERR_NOT_FOUND: no such log. ERR_CORRUPT: no segment tells which log
  * it is of, or its beginning was removed and no state block can be read. ERR_VERSION: newer format;
  * nothing was changed. ERR_BUSY: open, or not yet done after log_close. On failure `recovery` may

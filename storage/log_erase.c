@@ -313,7 +313,7 @@ static void begin_file(struct log_erasing *erasing, struct log_file *file)
     if (file->pack == NULL)
         file->raw = file->allocated;
     erasing->busy = true;
-    io_work(erasing->log->store->io, &erasing->work);
+    store_work(erasing->log->store, &erasing->work);
 }
 
 static void find_end(struct log_erasing *erasing)

@@ -89,7 +89,7 @@ void log_keep(struct log *log, struct log_keep_op *op)
     };
     memcpy(writing->keep.incarnation, log->incarnation, 16);
     log->keep_writing = writing;
-    io_work(log->store->io, &writing->work);
+    store_work(log->store, &writing->work);
 }
 
 bool log_keep_busy(const struct log *log)

@@ -102,7 +102,7 @@ static void packing_go(struct log_packing *packing, enum packing_step step)
 {
     packing->step = step;
     packing->busy = true;
-    io_work(packing->log->store->io, &packing->work);
+    store_work(packing->log->store, &packing->work);
 }
 
 static void packing_failed(struct log_packing *packing)

@@ -81,7 +81,7 @@ static void begin(struct timer *timer)
     redo->busy = true;
     redo->work.run = redo_run_work;
     redo->work.done = redo_done;
-    io_work(log->store->io, &redo->work);
+    store_work(log->store, &redo->work);
 }
 
 void log_redo_later(struct log *log)

@@ -172,7 +172,7 @@ void log_block_start(struct log *log, struct log_block_op *op, uint64_t end)
     else
         list_files(log, &writing->block);
     log->block_writing = writing;
-    io_work(log->store->io, &writing->work);
+    store_work(log->store, &writing->work);
 }
 
 void log_block_write(struct log *log, struct log_block_op *op)
@@ -286,7 +286,7 @@ void log_unlink_later(struct log *log, struct path path)
     drop->path = path;
     drop->next = store->drops;
     store->drops = drop;
-    io_work(store->io, &drop->work);
+    store_work(store, &drop->work);
 }
 
 enum err log_file_drop(struct log *log, uint32_t ordinal)

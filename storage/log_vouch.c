@@ -165,7 +165,7 @@ static void begin_file(struct log_vouching *vouching, struct log_file *file)
     vouching->file_end = file->end;
     vouching->window_size = 0;
     file->reads++;
-    io_work(vouching->log->store->io, &vouching->work);
+    store_work(vouching->log->store, &vouching->work);
 }
 
 static void vouching_look(struct log_vouching *vouching)
@@ -226,7 +226,7 @@ void log_vouch(struct log *log, struct log_vouch_op *op)
     vouching->op = op;
     vouching->window = heap_take(WINDOW);
     log->vouching = vouching;
-    io_work(log->store->io, &vouching->work);
+    store_work(log->store, &vouching->work);
 }
 
 bool log_vouch_busy(const struct log *log)

@@ -719,11 +719,7 @@ static enum err sync_end(struct walk *walk)
     if (err == OK && (walk->last_size == 0 || walk->last_part != log->file_count - 1) &&
         log->active != NULL)
         err = rewrite(walk, newest, 0, SEGMENT_HEADER);
-    for (uint32_t i = walk->last_part; err == OK && i < log->file_count; i++)
-        err = io_sync(store->io, log->files[i]->file);
-    if (err == OK)
-        err = io_sync_dir(store->io, path_log(store->dir, log->id).text);
-    return err;
+    return err == OK ? settle_log(log, walk->last_part) : err;
 }
 
 uint32_t log_block_ordinal(const struct log_block *block, uint64_t file_id)

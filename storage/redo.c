@@ -10,6 +10,7 @@
 #include "storage/segment.h"
 
 #define OFFSET_MAX (1ull << 40) /* of anything in a segment */
+#define TOGETHER   128u         /* segments that are synced at once, and open until then */
 
 /* Where an entry's bytes are and where they go. */
 struct redo_entry {
@@ -31,6 +32,8 @@ struct redo_plan {
     uint64_t clean;
     uint8_t *memory;
     size_t memory_size;
+    struct io_syncing written[TOGETHER]; /* segments that are written and not yet synced */
+    size_t written_count;
 };
 
 /* ---- listing -----------------------------------------------------------------------------------
@@ -304,7 +307,30 @@ static enum err keep_cut(struct redo *redo, struct io_file *segment)
                                                 : err;
 }
 
-/* Writes and syncs all entries of the segment that entries[first] is of; *next is behind them. */
+/* What has been written is synced, whatever became of the rest, and closed. */
+static enum err sync_written(struct redo_plan *plan)
+{
+    struct redo *redo = plan->redo;
+    size_t count = plan->written_count;
+    enum err err = OK;
+
+    if (!(redo->flaws & FLAW_SKIP_REDO_SYNC))
+        io_sync_all(redo->io, plan->written, count);
+    err = io_syncing_result(plan->written, count);
+    for (size_t i = 0; i < count; i++)
+        io_close(redo->io, plan->written[i].file);
+    plan->written_count = 0;
+    return err;
+}
+
+static enum err sync_later(struct redo_plan *plan, struct io_file *segment)
+{
+    plan->written[plan->written_count++] = (struct io_syncing){.file = segment};
+    return plan->written_count < TOGETHER ? OK : sync_written(plan);
+}
+
+/* Writes all entries of the segment that entries[first] is of, which has to be synced then; *next
+ * is behind them. */
 static enum err write_segment(struct redo_plan *plan, struct io_file **journals, size_t first,
                               size_t *next)
 {
@@ -339,8 +365,8 @@ static enum err write_segment(struct redo_plan *plan, struct io_file **journals,
         return err;
     if (err == OK && cut)
         err = keep_cut(redo, segment);
-    if (err == OK && written && !(redo->flaws & FLAW_SKIP_REDO_SYNC))
-        err = io_sync(redo->io, segment);
+    if (err == OK && written)
+        return sync_later(plan, segment);
     io_close(redo->io, segment);
     return err;
 }
@@ -349,10 +375,13 @@ static enum err write_segments(struct redo_plan *plan)
 {
     struct redo *redo = plan->redo;
     struct io_file **journals = heap_take(redo->file_count * sizeof journals[0]);
-    enum err err = OK;
+    enum err err = OK, synced;
 
     for (size_t i = 0; err == OK && i < plan->count;)
         err = write_segment(plan, journals, i, &i);
+    synced = sync_written(plan);
+    if (err == OK)
+        err = synced;
     for (unsigned i = 0; i < redo->file_count; i++)
         if (journals[i] != NULL)
             io_close(redo->io, journals[i]);

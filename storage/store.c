@@ -137,6 +137,7 @@ void store_forget(struct store *store)
     reserve_forget(&store->reserve);
     log_pack_forget(store);
     heap_give(store->doubt_logs);
+    settle_forget(store);
     if (store->journal != NULL)
         journal_forget(store->journal);
     removals_forget(store);
@@ -346,6 +347,7 @@ bool store_vote_found(const struct store *store, uint64_t log_id, struct store_v
 
 void store_flush(struct store *store)
 {
+    assert(!store->settling.on);
     votes_flush(&store->votes);
     send_logs(store);
     journal_flush(store->journal);

@@ -31,8 +31,16 @@
 #define STORE_POOL_MAX   16u          /* buffers kept */
 #define STORE_POOL_BYTES (256u << 10) /* larger ones are given back */
 
+/* settle.c: what recovered logs have to sync, while that is put off. */
+struct settling {
+    bool on;
+    struct settling_item *items;
+    size_t count, capacity;
+};
+
 struct store {
     uint64_t prepared; /* log_prepared; 0: none */
+    struct settling settling;
     struct io *io;
     struct store_options options;
     char dir[PATH_DIR_MAX];
@@ -82,6 +90,13 @@ uint64_t store_file_id(struct store *store); /* any thread */
  */
 void store_note_doubt(struct store *store, uint64_t log_id);
 bool store_doubts(const struct store *store, uint64_t log_id);
+
+/* Work that changes a log's files: none before what recovery read is on the disk. */
+static inline void store_work(struct store *store, struct io_work *work)
+{
+    assert(!store->settling.on);
+    io_work(store->io, work);
+}
 
 /* What the reserve tells. */
 void store_space_changed(struct reserve *reserve);
@@ -348,6 +363,14 @@ struct log *memory_take(struct store *store, uint64_t log_id);
 void memory_recover(struct log *log, const struct log_recovery *recovery);
 /* Those closed with something that waited: they are not sent any more. */
 void memory_forget_log(struct store *store, struct log *log);
+
+/* ---- settle.c ----------------------------------------------------------------------------------
+ */
+
+/* A log that was just recovered: its files from that ordinal on are synced, and its directory; or
+ * they will be, by store_settle. */
+enum err settle_log(struct log *log, uint32_t first);
+void settle_forget(struct store *store);
 
 /* ---- recovery.c --------------------------------------------------------------------------------
  */

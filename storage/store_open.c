@@ -40,36 +40,42 @@ static enum err set_options(struct store *store, const struct store_options *opt
     return OK;
 }
 
-/* The directory's own name becomes durable in the one above it. */
-static enum err sync_parent(struct io *io, const char *dir)
+static struct path parent_of(const char *dir)
 {
     const char *slash = strrchr(dir, '/');
-    char parent[PATH_DIR_MAX] = ".";
+    struct path parent = {"."};
 
     if (slash != NULL && slash != dir) {
-        memcpy(parent, dir, (size_t)(slash - dir));
-        parent[slash - dir] = 0;
+        memcpy(parent.text, dir, (size_t)(slash - dir));
+        parent.text[slash - dir] = 0;
     }
-    return io_sync_dir(io, parent);
+    return parent;
 }
 
+#define DIRECTORIES 3u
+
 /* They are synced even if they were there: a crash may have come between a name and its sync, and
- * from now on things are relied on by their names. */
+ * from now on things are relied on by their names. The directory's own name becomes durable in the
+ * one above it. */
 static enum err make_directories(struct store *store)
 {
-    static const char *const names[] = {"journal", "logs", "quarantine"};
+    static const char *const names[DIRECTORIES] = {"journal", "logs", "quarantine"};
+    struct path made[DIRECTORIES], parent = parent_of(store->dir);
+    struct io_syncing items[DIRECTORIES + 2];
+    size_t count = DIRECTORIES + (strcmp(store->dir, ".") != 0 ? 2 : 1);
     enum err err = OK;
 
-    for (unsigned i = 0; err == OK && i < sizeof names / sizeof names[0]; i++) {
-        err = io_mkdir(store->io, path_in(store->dir, names[i]).text);
-        if (err == OK)
-            err = io_sync_dir(store->io, path_in(store->dir, names[i]).text);
+    for (unsigned i = 0; err == OK && i < DIRECTORIES; i++) {
+        made[i] = path_in(store->dir, names[i]);
+        items[i] = (struct io_syncing){.path = made[i].text};
+        err = io_mkdir(store->io, made[i].text);
     }
-    if (err == OK)
-        err = io_sync_dir(store->io, store->dir);
-    if (err == OK && strcmp(store->dir, ".") != 0)
-        err = sync_parent(store->io, store->dir);
-    return err;
+    items[DIRECTORIES] = (struct io_syncing){.path = store->dir};
+    items[DIRECTORIES + 1] = (struct io_syncing){.path = parent.text};
+    if (err != OK)
+        return err;
+    io_sync_all(store->io, items, count);
+    return io_syncing_result(items, count);
 }
 
 static void note_any(void *context, const char *name, bool directory)

@@ -71,6 +71,8 @@ struct run {
     struct io *io;
     struct store *store;
     struct store_options options;
+    bool together; /* logs are being opened that store_settle is still to sync */
+    enum err unsettled;
     struct sim_faults faults;
     struct sim_log logs[LOGS_MAX];
     unsigned log_count;
@@ -653,6 +655,20 @@ static void flush(void *context)
 /* ---- starting
  * ------------------------------------------------------------------------------------ */
 
+/* Only now what it was found with is a promise. */
+static void opened(struct run *run, struct sim_log *log)
+{
+    model_recovery_end(&log->model, log_durable(log->log), log_committed(log->log));
+    if (log->bootstraps && log_durable(log->log) == 0 && run->flips == 0)
+        model_broken("log %" PRIu64 ": there without its first batch", log->model.id);
+    if (run->trace)
+        printf("        log %" PRIu64 " is open up to %" PRIu64 "\n", log->model.id,
+               log_durable(log->log));
+    log->state = OPEN;
+    log->place = 0;
+    log->records = 0;
+}
+
 static enum err open_log(struct run *run, struct sim_log *log)
 {
     static const struct log_events events = {durable, failed};
@@ -665,18 +681,9 @@ static enum err open_log(struct run *run, struct sim_log *log)
     log->lost_first = 0;
     model_recovery_begin(&log->model);
     err = log_open(run->store, log->model.id, &recovery, &events, log, &log->log);
-    if (err != OK)
-        return err;
-    model_recovery_end(&log->model, log_durable(log->log), log_committed(log->log));
-    if (log->bootstraps && log_durable(log->log) == 0 && run->flips == 0)
-        model_broken("log %" PRIu64 ": there without its first batch", log->model.id);
-    if (run->trace)
-        printf("        log %" PRIu64 " is open up to %" PRIu64 "\n", log->model.id,
-               log_durable(log->log));
-    log->state = OPEN;
-    log->place = 0;
-    log->records = 0;
-    return OK;
+    if (err == OK && !run->together)
+        opened(run, log);
+    return err;
 }
 
 static void begin_model(struct run *run, struct sim_log *log, uint64_t id)
@@ -758,10 +765,34 @@ static enum err settle_removal(struct run *run, struct sim_log *log)
     return OK;
 }
 
+/* As if it could not have been opened. */
+static void unsettled(void *context, uint64_t log_id, enum err err)
+{
+    struct run *run = context;
+
+    (void)log_id;
+    run->unsettled = err;
+}
+
+/* Those that were opened together. */
+static enum err settle_logs(struct run *run)
+{
+    run->together = false;
+    run->unsettled = OK;
+    store_settle(run->store, unsettled, run);
+    for (unsigned i = 0; run->unsettled == OK && i < run->log_count; i++)
+        if (run->logs[i].state == CLOSED && run->logs[i].log != NULL)
+            opened(run, &run->logs[i]);
+    return run->unsettled;
+}
+
 static enum err start_logs(struct run *run)
 {
     enum err err = OK;
 
+    run->together = chance(run, 2, 3);
+    if (run->together)
+        store_settle_later(run->store);
     for (unsigned i = 0; err == OK && i < run->log_count; i++) {
         struct sim_log *log = &run->logs[i];
 
@@ -772,6 +803,9 @@ static enum err start_logs(struct run *run)
         if (err == OK && (log->state != CLOSED || chance(run, 9, 10)))
             err = open_log(run, log);
     }
+    if (run->together && err == OK)
+        err = settle_logs(run);
+    run->together = false;
     return err;
 }
 

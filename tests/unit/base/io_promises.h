@@ -199,6 +199,37 @@ START_TEST(names_are_made_moved_listed_in_order_and_removed)
 }
 END_TEST
 
+#define SYNCING 150 /* more than are under way at a time */
+
+START_TEST(many_syncs_at_once_have_a_result_each)
+{
+    struct io *io = world_begin();
+    struct io_syncing items[SYNCING + 2] = {};
+    char name[16];
+
+    ck_assert_int_eq(io_mkdir(io, "d"), OK);
+    for (int i = 0; i < SYNCING; i++) {
+        snprintf(name, sizeof name, "d/%d", i);
+        ck_assert_int_eq(io_open(io, name, IO_READ | IO_WRITE | IO_CREATE, &items[i].file), OK);
+        ck_assert_int_eq(io_write_all(io, items[i].file, 0, bytes_of("x", 1)), OK);
+        items[i].err = ERR_BUSY;
+    }
+    items[SYNCING] = (struct io_syncing){.path = "gone", .err = ERR_BUSY};
+    items[SYNCING + 1] = (struct io_syncing){.path = "d", .err = ERR_BUSY};
+    io_sync_all(io, items, SYNCING + 2);
+    for (int i = 0; i < SYNCING; i++) {
+        ck_assert_int_eq(items[i].err, OK);
+        io_close(io, items[i].file);
+    }
+    ck_assert_int_eq(items[SYNCING].err, ERR_NOT_FOUND);
+    ck_assert_int_eq(items[SYNCING + 1].err, OK);
+    ck_assert_int_eq(io_syncing_result(items, SYNCING), OK);
+    ck_assert_int_eq(io_syncing_result(items, SYNCING + 2), ERR_NOT_FOUND);
+    io_sync_all(io, items, 0);
+    world_end(io);
+}
+END_TEST
+
 START_TEST(an_unlinked_file_lives_until_it_is_closed)
 {
     struct io *io = world_begin();
@@ -511,7 +542,7 @@ END_TEST
     what_is_written_gently_is_there_as_a_whole_and_syncs,                                          \
         what_is_written_is_read_back_and_beyond_it_are_zeros,                                      \
         create_wants_a_new_name_and_open_an_old_one,                                               \
-        names_are_made_moved_listed_in_order_and_removed,                                          \
+        names_are_made_moved_listed_in_order_and_removed, many_syncs_at_once_have_a_result_each,   \
         an_unlinked_file_lives_until_it_is_closed,                                                 \
         allocated_space_reads_as_zeros_and_truncation_releases_it, a_lock_has_one_holder,          \
         space_is_reported, operations_write_sync_and_read,                                         \

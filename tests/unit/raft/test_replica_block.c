@@ -282,6 +282,28 @@ START_TEST(a_seal_that_nothing_follows_does_not_stand_in_the_way)
 }
 END_TEST
 
+/* One block would be written after the other, each as large as the state. */
+START_TEST(while_a_seal_is_on_its_way_there_is_no_second_one)
+{
+    struct buf *batch;
+    struct machine m;
+
+    begin(&m);
+    propose(&m, 5000);
+    batch = replica_gather(m.replica);
+    ck_assert_uint_eq(replica_gathered(m.replica), REPLICA_SEAL_SIZE);
+    ck_assert_ptr_nonnull(record_begin(batch, 9, 0, 8));
+    record_end(batch, 8);
+    (void)replica_propose(m.replica, 77, 1);
+    (void)replica_gather(m.replica); /* what comes meanwhile */
+    ck_assert_uint_eq(replica_gathered(m.replica), 0);
+    replica_gather_drop(m.replica);
+    settle(&m);
+    ck_assert_uint_eq(m.written, 1);
+    end(&m);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *tests[] = {
@@ -289,6 +311,7 @@ int main(void)
         a_block_that_the_machine_cannot_read_leaves_the_log_to_begin_with,
         a_group_that_takes_no_blocks_does_not_grow_when_its_floor_has_risen,
         a_seal_that_nothing_follows_does_not_stand_in_the_way,
+        while_a_seal_is_on_its_way_there_is_no_second_one,
     };
 
     return UNIT_RUN_PLAIN("replica_block", tests);
