@@ -40,6 +40,7 @@ static const struct schema create_schema = {"CreateConsumerRequest", sizeof(stru
 struct creation {
     struct consumer_config *config;
     enum create_action action;
+    bool without_threshold; /* it said no inactive_threshold */
 };
 
 static struct api_request *request_of(struct stream_op *op)
@@ -147,6 +148,14 @@ static void keep(const struct consumer_config *from, struct consumer_config *to,
     consumer_check_level(to, arena);
 }
 
+/* The reference compares a `create` before it fills in the threshold that an ephemeral consumer
+ * has by itself: one that says none is never equal, and clients take that for "exists". */
+static bool never_equal(const struct creation *creation, const struct consumer_config *from)
+{
+    return creation->action == ACTION_CREATE && from->durable_name.size == 0 &&
+           creation->without_threshold;
+}
+
 static uint16_t refuse_op(struct stream_op *op, uint16_t error, const char *text)
 {
     snprintf(op->error_text, sizeof op->error_text, "%.150s", text);
@@ -162,6 +171,8 @@ static uint16_t check_existing(struct stream_op *op, const struct stream *stream
     struct consumer_verdict verdict;
     uint16_t error;
 
+    if (never_equal(creation, from))
+        return 10148;
     keep(from, to, &request->arena);
     if (from->sourcing && to->sourcing) { /* another leader of the stream that takes from it */
         to->deliver_policy = from->deliver_policy;
@@ -344,6 +355,7 @@ static void run_create(struct api_request *request)
     creation = ARENA_NEW(&request->arena, struct creation);
     creation->action = (enum create_action)parsed.action;
     creation->config = config_of(request, &parsed);
+    creation->without_threshold = creation->config->inactive_threshold_ns == 0;
     if (!settle_name(request, creation->config))
         return;
     if (has_separator(creation->config->name)) {

@@ -33,7 +33,9 @@ bool config_load(struct config *config, const struct config_source *source, cons
     config->document = document;
     if (document->child == NULL)
         (void)buf_print(&config->reader.warnings, "%s: config has no values or is empty\n", path);
+    config->reader.source = source;
     (void)config_read_block(&config->reader, document, &config_top_block, &config->options);
+    config->reader.source = NULL;
     config_operator_finish(&config->reader, &config->options.auth);
     config_auth_check(&config->reader, &config->options.auth);
     return config->reader.error_count == 0;

@@ -1,23 +1,40 @@
 /* operator, resolver and resolver_preload (reference core.md 3.7): accounts that are signed for. */
 #include "base/subject.h"
 #include "server/auth/jwt_claims.h"
+#include "server/auth/jwt_file.h"
 #include "server/auth/jwt_shares.h"
 #include "server/auth/nkey.h"
 #include "server/config/blocks.h"
+#include "server/config/parser.h"
+
+/* The token that the value is, or that stands in the file it names. False: said. */
+static bool read_token(struct config_reader *reader, const struct config_value *value,
+                       struct bytes *token)
+{
+    const struct config_source *source = reader->source;
+    const char *path = (const char *)value->text.at; /* the lexer ends every text with a zero */
+    char reason[128] = "";
+
+    *token = value->text;
+    if (bytes_starts(value->text, BYTES("eyJ")))
+        return true;
+    if (!source->read(source->context, path, reader->arena, token, reason)) {
+        config_error(reader, value, "error parsing operator JWT: open %s: %s", path, reason);
+        return false;
+    }
+    *token = jwt_file_token(*token);
+    return true;
+}
 
 static void read_one(struct config_reader *reader, const struct config_value *value,
                      struct auth_options *auth)
 {
-    struct bytes system = auth->system_account;
+    struct bytes system = auth->system_account, token;
     struct jwt jwt;
 
-    if (!config_is(reader, value, CONFIG_STRING))
+    if (!config_is(reader, value, CONFIG_STRING) || !read_token(reader, value, &token))
         return;
-    if (!bytes_starts(value->text, BYTES("eyJ"))) {
-        config_error(reader, value, "a file of an operator is not supported yet, only its JWT");
-        return;
-    }
-    if (!jwt_read(reader->arena, value->text, &jwt) ||
+    if (!jwt_read(reader->arena, token, &jwt) ||
         !jwt_operator_read(reader->arena, &jwt, auth->operators, &system)) {
         config_error(reader, value, "invalid operator JWT");
         return;

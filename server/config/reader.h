@@ -12,11 +12,14 @@
 
 #define CONFIG_REPORT_MAX (256u << 10) /* of sentences of one kind; more are dropped */
 
+struct config_source;
+
 struct config_reader {
-    struct arena *arena; /* what options point at */
-    struct buf errors;   /* lines */
-    struct buf warnings; /* the reference's: with -t they are errors */
-    struct buf notices;  /* ours: accepted, and of no effect */
+    struct arena *arena;                /* what options point at */
+    const struct config_source *source; /* of files that values name; only while a file is read */
+    struct buf errors;                  /* lines */
+    struct buf warnings;                /* the reference's: with -t they are errors */
+    struct buf notices;                 /* ours: accepted, and of no effect */
     unsigned error_count;
 };
 

@@ -34,10 +34,6 @@ def generated_name_in_config(label, subject, body, theirs, ours):
     return without["config"].pop("name", None) == "GENERATED" and without == theirs
 
 
-def created_again(label, subject, body, theirs, ours):
-    return b'"action": "create"' in body and error(theirs).get("err_code") == 10148 and not error(ours)
-
-
 def too_deep(label, subject, body, theirs, ours):
     return label == "deep JSON" and error(theirs).get("err_code") == error(ours).get("err_code") == 10025
 
@@ -98,5 +94,4 @@ KNOWN = [
     Known("`max_bytes` of a stream where no `max_file` is set", "refused when it is more than three quarters of the free disk", "taken",
           "nothing is kept free for it either way", labelled("more than the disk has")),
     Known("JSON", "of any depth", "at most 64 deep", "bounded before it is understood", too_deep),
-    Known("`create` of an equal ephemeral consumer", "error 10148", "its info", "a durable can be, too", created_again),
 ]

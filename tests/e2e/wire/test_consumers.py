@@ -64,6 +64,27 @@ class Consumers(WireCase):
             self.assertEqual(info["ack_floor"], {"consumer_seq": 1, "stream_seq": 1})
             self.assertEqual(info["delivered"], {"consumer_seq": 3, "stream_seq": 3})
 
+    def create(self, asker, name, **config):
+        """What a second `create` of the same answers, with the first's success as given."""
+        body = {"stream_name": "S", "action": "create", "config": {"name": name, **config}}
+        self.assertNotIn("error", asker.api(f"CONSUMER.CREATE.S.{name}", body))
+        return asker.api(f"CONSUMER.CREATE.S.{name}", body)
+
+    def test_to_create_an_ephemeral_consumer_again_is_refused_unless_it_says_its_threshold(self):
+        with self.requester() as asker:
+            self.stream(asker, 0)
+            for name, config in (("plain", {}), ("acked", EXPLICIT), ("zero", {"inactive_threshold": 0})):
+                with self.subTest(name):
+                    self.assertEqual(self.create(asker, name, **config)["error"]["err_code"], 10148)
+            for name, config in (("said", {"inactive_threshold": 5_000_000_000}), ("durable", {"durable_name": "durable"})):
+                with self.subTest(name):
+                    self.assertEqual(self.create(asker, name, **config)["name"], name)
+            again = {"stream_name": "S", "config": {"name": "plain"}}
+            self.assertEqual(asker.api("CONSUMER.CREATE.S.plain", again)["name"], "plain")
+            shown = asker.api("CONSUMER.INFO.S.plain")["config"]
+            again = {"stream_name": "S", "action": "create", "config": shown}
+            self.assertEqual(asker.api("CONSUMER.CREATE.S.plain", again)["name"], "plain")
+
     def test_a_deliver_subject_of_the_api_harms_nobody(self):
         with self.requester() as asker:
             self.stream(asker, 2)

@@ -236,6 +236,27 @@ class Configured(OperatorCase):
             with self.subTest(words):
                 self.assertIn(words, self.said(path()))
 
+    def test_an_operator_may_stand_in_a_file(self):
+        token = self.operator.token("operator", self.operator.text)
+        path = os.path.join(self.directory, "operator.jwt")
+        for text in (token, f"{token}\n", f"-----BEGIN A JWT-----\n{token}\n------END A JWT------\n", f"note\r\n---B---\r\n{token}\r\n---E---"):
+            with self.subTest(text):
+                with open(path, "w", encoding="utf-8", newline="") as file:
+                    file.write(text)
+                self.start(operator=f'["{path}"]')
+                self.let_in(self.token())
+
+    def test_a_file_of_an_operator_that_holds_none_is_refused(self):
+        token = self.operator.token("operator", self.operator.text)
+        path = os.path.join(self.directory, "operator.jwt")
+        for text in ("", "x", f" {token}", f"-----BEGIN-----\n{token}\n", f"--A--\n{token}\n--B--\n", f"---A---\nx\n---B---\n---A---\n{token}\n---B---\n"):
+            with self.subTest(text):
+                with open(path, "w", encoding="utf-8") as file:
+                    file.write(text)
+                self.assertIn("operator JWT", self.said(self.write(operator=path)))
+        os.unlink(path)
+        self.assertIn(f"error parsing operator JWT: open {path}: no such file or directory", self.said(self.write(operator=path)))
+
     @own_promise  # the reference wants a system account first
     def test_storage_is_what_grants_jetstream(self):
         self.start(limits={**FREE, "mem_storage": -1, "disk_storage": -1, "streams": 2}, extra="jetstream {}")

@@ -343,7 +343,6 @@ END_TEST
 START_TEST(what_is_not_built_is_refused_by_name_and_place)
 {
     static const char *const texts[] = {
-        "operator: x",
         "resolver: URL(http://127.0.0.1/)",
         "gateway {}",
         "mqtt {}",
