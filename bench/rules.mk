@@ -12,6 +12,7 @@ $(BUILD)/tests/cost/index: $(BUILD)/obj/tests/cost/index.o $(BUILD)/lib/libstora
 .PHONY: bench-index
 bench-index: $(BUILD)/tests/cost/index
 	$< 10000000 1000000 $(BUILD)
+	$< 10000000 1000000 $(BUILD) 8
 
 $(BUILD)/bench/load: $(bench_load_srcs:%.c=$(BUILD)/obj/%.o)
 $(BUILD)/bench/floor: $(bench_floor_srcs:%.c=$(BUILD)/obj/%.o)
