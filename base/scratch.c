@@ -2,30 +2,36 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/mman.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/heap.h"
 #include "base/prng.h"
 
-#define CHUNK       ((size_t)1 << 20)
-#define CHUNKS_MAX  ((size_t)1 << 17) /* 128 GiB of addresses, of which nothing is used yet */
-#define CHUNKS_MIN  ((size_t)1 << 10)
-#define CHUNK_WORDS (CHUNK / SCRATCH_PIECE_MIN / 64)
-#define NONE        UINT32_MAX
-#define NAME        "scratch.new"
+#define CHUNK          ((size_t)1 << 20)
+#define CHUNKS_MAX     ((size_t)1 << 17) /* 128 GiB of addresses, of which nothing is used yet */
+#define CHUNKS_MIN     ((size_t)1 << 10)
+#define CHUNK_WORDS    (CHUNK / SCRATCH_PIECE_MIN / 64)
+#define NONE           UINT32_MAX
+#define NAME           "scratch.new"
+#define ZFS_MAGIC      0x2fc12fc1 /* these two are not in linux/magic.h */
+#define BCACHEFS_MAGIC 0xca451a4e
 
 /* A chunk without a size is free, and has no space on the disk. */
 struct chunk {
     uint64_t used[CHUNK_WORDS]; /* one bit a piece */
     uint32_t count;             /* pieces in use */
-    uint8_t size;               /* pieces have SCRATCH_PIECE_MIN << size */
+    uint8_t size;               /* of its pieces: which one */
     uint32_t before, next; /* of those with room, while not full; next: of the free ones, too */
 };
 
 struct scratch {
     int fd; /* -1: the twin */
     const uint8_t *base;
+    uint8_t *lent; /* the same for who writes to it; NULL: nothing was lent yet */
+    bool lends;    /* what is reserved can be written to at any time */
     size_t chunks_max;
     struct chunk *chunks;
     uint32_t chunk_count, chunk_capacity;
@@ -66,6 +72,31 @@ static int open_nameless(int directory)
     return fd;
 }
 
+/* What is written anew goes to another place there, for which there may be no room. */
+static bool copies_on_write(int fd)
+{
+    struct statfs fs;
+
+    if (fstatfs(fd, &fs) != 0)
+        return true;
+    switch ((uint32_t)fs.f_type) {
+    case BTRFS_SUPER_MAGIC:
+    case NILFS_SUPER_MAGIC:
+    case ZFS_MAGIC:
+    case BCACHEFS_MAGIC: return true;
+    default: return false;
+    }
+}
+
+static void *map_whole(int fd, size_t chunks, int protection)
+{
+    void *base = mmap(NULL, chunks * CHUNK, protection, MAP_SHARED | MAP_NORESERVE, fd, 0);
+
+    if (base != MAP_FAILED)
+        (void)madvise(base, chunks * CHUNK, MADV_RANDOM);
+    return base;
+}
+
 struct scratch *scratch_create(int directory)
 {
     int fd = open_nameless(directory);
@@ -77,7 +108,7 @@ struct scratch *scratch_create(int directory)
         return NULL;
     /* One mapping for all that the file may become: addresses behind its end are not used. */
     for (; base == MAP_FAILED && chunks >= CHUNKS_MIN; chunks /= 2) {
-        base = mmap(NULL, chunks * CHUNK, PROT_READ, MAP_SHARED | MAP_NORESERVE, fd, 0);
+        base = map_whole(fd, chunks, PROT_READ);
         if (base != MAP_FAILED)
             break;
     }
@@ -85,9 +116,9 @@ struct scratch *scratch_create(int directory)
         close(fd);
         return NULL;
     }
-    (void)madvise(base, chunks * CHUNK, MADV_RANDOM);
     scratch = make(fd);
     scratch->base = base;
+    scratch->lends = !copies_on_write(fd);
     scratch->chunks_max = chunks;
     return scratch;
 }
@@ -107,6 +138,8 @@ void scratch_destroy(struct scratch *scratch)
         return;
     if (scratch->fd >= 0) {
         munmap((void *)scratch->base, scratch->chunks_max * CHUNK);
+        if (scratch->lent != NULL)
+            munmap(scratch->lent, scratch->chunks_max * CHUNK);
         close(scratch->fd);
     }
     heap_give(scratch->chunks);
@@ -121,19 +154,22 @@ uint64_t scratch_space(const struct scratch *scratch)
 /* ---- chunks -----------------------------------------------------------------------------------
  */
 
+/* Doubling, and what users have very many of: storage/index_cold.h, storage/index_names.h. */
+static const uint32_t sizes[SCRATCH_PIECE_SIZES] = {2048, 4096, 4608, 8192, 16384, 24576, 32768};
+
 static unsigned size_of(size_t bytes)
 {
     unsigned size = 0;
 
     assert(bytes > 0 && bytes <= SCRATCH_PIECE_MAX);
-    while (SCRATCH_PIECE_MIN << size < bytes)
+    while (sizes[size] < bytes)
         size++;
     return size;
 }
 
 static uint32_t pieces_of(unsigned size)
 {
-    return (uint32_t)(CHUNK / (SCRATCH_PIECE_MIN << size));
+    return (uint32_t)(CHUNK / sizes[size]);
 }
 
 /* False: the disk is full, or there are no addresses left. */
@@ -144,8 +180,10 @@ static bool reserve(struct scratch *scratch, uint32_t number)
     if (fallocate(scratch->fd, 0, offset, (off_t)CHUNK) == 0)
         return true;
     /* A file system that cannot reserve tells at the write that it is full. */
-    return (errno == EOPNOTSUPP || errno == ENOSYS) &&
-           (number < scratch->chunk_count || ftruncate(scratch->fd, offset + (off_t)CHUNK) == 0);
+    if (errno != EOPNOTSUPP && errno != ENOSYS)
+        return false;
+    scratch->lends = false;
+    return number < scratch->chunk_count || ftruncate(scratch->fd, offset + (off_t)CHUNK) == 0;
 }
 
 static void list_add(struct scratch *scratch, uint32_t number)
@@ -274,26 +312,75 @@ static bool write_whole(int fd, struct bytes content, uint64_t offset)
     return true;
 }
 
+static uint64_t offset_of(unsigned size, uint32_t number, uint32_t place)
+{
+    return (uint64_t)number * CHUNK + (uint64_t)place * sizes[size];
+}
+
+/* Does the twin have room for one more? */
+static bool twin_takes(struct scratch *scratch, unsigned size)
+{
+    if (scratch->refuse != 0 && prng_chance(&scratch->prng, 1, scratch->refuse))
+        return false;
+    scratch->space += sizes[size];
+    return true;
+}
+
 const void *scratch_put(struct scratch *scratch, struct bytes content)
 {
     unsigned size = size_of(content.size);
     uint32_t number, place;
     uint64_t offset;
 
-    if (scratch->fd < 0) {
-        if (scratch->refuse != 0 && prng_chance(&scratch->prng, 1, scratch->refuse))
-            return NULL;
-        scratch->space += SCRATCH_PIECE_MIN << size;
-        return heap_copy(content).at;
-    }
+    if (scratch->fd < 0)
+        return twin_takes(scratch, size) ? heap_copy(content).at : NULL;
     if (!take_place(scratch, size, &number, &place))
         return NULL;
-    offset = (uint64_t)number * CHUNK + (uint64_t)place * (SCRATCH_PIECE_MIN << size);
+    offset = offset_of(size, number, place);
     if (!write_whole(scratch->fd, content, offset)) {
         give_place(scratch, number, place);
         return NULL;
     }
     return scratch->base + offset;
+}
+
+/* The mapping for writing is made when it is needed. False: it is not to be had. */
+static bool can_lend(struct scratch *scratch)
+{
+    void *base;
+
+    if (scratch->lends && scratch->lent == NULL) {
+        base = map_whole(scratch->fd, scratch->chunks_max, PROT_READ | PROT_WRITE);
+        scratch->lends = base != MAP_FAILED;
+        scratch->lent = base != MAP_FAILED ? base : NULL;
+    }
+    return scratch->lends;
+}
+
+void *scratch_lend(struct scratch *scratch, size_t bytes)
+{
+    unsigned size = size_of(bytes);
+    uint32_t number, place;
+
+    if (scratch->fd < 0)
+        return twin_takes(scratch, size) ? heap_resize(NULL, bytes) : NULL;
+    if (!can_lend(scratch) || !take_place(scratch, size, &number, &place))
+        return NULL;
+    if (!scratch->lends) { /* the chunk is new, and was not reserved */
+        give_place(scratch, number, place);
+        return NULL;
+    }
+    return scratch->lent + offset_of(size, number, place);
+}
+
+static size_t offset_in_file(const struct scratch *scratch, const uint8_t *piece)
+{
+    size_t whole = scratch->chunks_max * CHUNK;
+    size_t lent = (size_t)((uintptr_t)piece - (uintptr_t)scratch->lent);
+
+    if (scratch->lent != NULL && lent < whole)
+        return lent;
+    return (size_t)(piece - scratch->base);
 }
 
 void scratch_give(struct scratch *scratch, const void *piece, size_t bytes)
@@ -302,13 +389,12 @@ void scratch_give(struct scratch *scratch, const void *piece, size_t bytes)
     size_t offset;
 
     if (scratch->fd < 0) {
-        scratch->space -= SCRATCH_PIECE_MIN << size;
+        scratch->space -= sizes[size];
         heap_give((void *)piece);
         return;
     }
-    offset = (size_t)((const uint8_t *)piece - scratch->base);
+    offset = offset_in_file(scratch, piece);
     assert(offset / CHUNK < scratch->chunk_count);
     assert(scratch->chunks[offset / CHUNK].size == size);
-    give_place(scratch, (uint32_t)(offset / CHUNK),
-               (uint32_t)(offset % CHUNK / (SCRATCH_PIECE_MIN << size)));
+    give_place(scratch, (uint32_t)(offset / CHUNK), (uint32_t)(offset % CHUNK / sizes[size]));
 }

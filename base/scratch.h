@@ -2,11 +2,14 @@
  * scratch: memory for what can be made again, that the system may take away and bring back. Its
  * content lies in a file without a name, which is gone with the process, and is read through one
  * mapping: what is used often stays in the page cache, the rest costs disk space instead of
- * memory. A piece is written once, whole, and never changed.
+ * memory. A piece is written once, whole, and never changed (scratch_put), or its owner writes to
+ * it as to other memory (scratch_lend): through a second mapping, so that no stray write changes
+ * the former; the system writes such pages to the disk some time after they have changed.
  *
- * Pieces come in sizes that double from SCRATCH_PIECE_MIN; a chunk of the file holds pieces of one
- * size and its space is given back when the last of them is. Space is reserved before it is used,
- * so a full disk is a refusal and never a fault. An error of the disk while a piece is read ends
+ * Pieces come in few sizes; a chunk of the file holds pieces of one size and its space is given
+ * back when the last of them is. Space is reserved before it is used, so a full disk is a refusal
+ * and never a fault. Where that is not so (a file system that cannot reserve, or that writes what
+ * has changed to another place) nothing is lent. An error of the disk while a piece is read ends
  * the process, as with memory that was swapped out: nothing acknowledged is in here alone.
  */
 #ifndef BASE_SCRATCH_H
@@ -15,8 +18,8 @@
 #include "base/bytes.h"
 
 #define SCRATCH_PIECE_MIN   ((size_t)2 << 10)
-#define SCRATCH_PIECE_SIZES 5u /* 2, 4, 8, 16, 32 KiB */
-#define SCRATCH_PIECE_MAX   (SCRATCH_PIECE_MIN << (SCRATCH_PIECE_SIZES - 1))
+#define SCRATCH_PIECE_SIZES 7u /* 2, 4, 4.5, 8, 16, 24, 32 KiB */
+#define SCRATCH_PIECE_MAX   ((size_t)32 << 10)
 
 struct scratch;
 
@@ -29,7 +32,10 @@ void scratch_destroy(struct scratch *scratch);
 
 /* A copy of the content, at most SCRATCH_PIECE_MAX, good until it is given back. NULL: no space. */
 const void *scratch_put(struct scratch *scratch, struct bytes content);
-/* The same size as it was put with. */
+/* Memory of that size, at most SCRATCH_PIECE_MAX, for the caller to write to; what is in it is
+ * anything. NULL: no space, or nothing is lent. */
+void *scratch_lend(struct scratch *scratch, size_t size);
+/* The same size as it was put or lent with. */
 void scratch_give(struct scratch *scratch, const void *piece, size_t size);
 
 /* Bytes of disk in use. */

@@ -12,6 +12,7 @@ $(BUILD)/tests/cost/index: $(BUILD)/obj/tests/cost/index.o $(BUILD)/lib/libstora
 .PHONY: bench-index
 bench-index: $(BUILD)/tests/cost/index
 	$< 10000000 1000000 $(BUILD)
+	$< 10000000 1000000 $(BUILD) 8
 
 # What a published message costs the program itself, without sockets (docs/benchmarks.md).
 $(BUILD)/tests/cost/publish: $(BUILD)/obj/tests/cost/publish.o $(foreach l,$(LIBS),$(call lib,$(l)))

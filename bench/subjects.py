@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """What many subjects cost the whole server: docs/index.md.
 
-    subjects.py [--messages 10000000] [--subjects 1000000] [--keep N] [--no-starts]
+    subjects.py [--messages 10000000] [--subjects 1000000] [--keep N] [--cache SIZE] [--no-starts]
 
 One client publishes messages of 100 bytes on subjects in random order, a window of 1,000 ahead (--keep: the stream keeps
-the newest N of each). Then: the anonymous memory of the server at rest and at most, its CPU a message, what it wrote,
+the newest N of each; --cache: index_cache, as the configuration file has it). Then: the anonymous memory of the server at rest and at most, its CPU a message, what it wrote,
 what a start costs after a clean stop and after SIGKILL, and the CPU of a publish on one subject, on those that are
 there, on new ones, and of asking for the last message of one.
 Measures build/millrace, or $MILLRACE_BIN.
@@ -14,6 +14,7 @@ import os
 import random
 import signal
 import sys
+import tempfile
 import threading
 import time
 
@@ -127,6 +128,7 @@ def main():
     parser.add_argument("--messages", type=int, default=10_000_000)
     parser.add_argument("--subjects", type=int, default=1_000_000)
     parser.add_argument("--keep", type=int, default=-1)
+    parser.add_argument("--cache", default="")
     parser.add_argument("--no-starts", action="store_true")
     options = parser.parse_args()
     chance = random.Random(1)
@@ -136,7 +138,11 @@ def main():
 
     serverprocess.START_S = serverprocess.STOP_S = STATE_S
 
-    with serverprocess.Server(prefix="millrace-bench-") as server, Highest(server) as highest:
+    config = tempfile.NamedTemporaryFile("w", suffix=".conf")
+    config.write(f"jetstream {{ index_cache: {options.cache} }}\n" if options.cache else "# defaults\n")
+    config.flush()
+    arguments = ["-c", config.name]
+    with config, serverprocess.Server(arguments, prefix="millrace-bench-") as server, Highest(server) as highest:
         with Requester(server.port) as client:
             client.api("STREAM.CREATE.S", {"name": "S", "subjects": ["s.>"], "max_msgs_per_subject": options.keep,
                                            "allow_direct": True})

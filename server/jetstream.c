@@ -33,6 +33,11 @@ struct store *jetstream_store(struct jetstream *jetstream)
     return jetstream->store;
 }
 
+struct index_cache *jetstream_index_cache(struct jetstream *jetstream)
+{
+    return &jetstream->index_cache;
+}
+
 struct arena *jetstream_arena(struct jetstream *jetstream)
 {
     return &jetstream->arena;
@@ -494,6 +499,11 @@ static uint64_t disk_reserve(const struct jetstream_options *options)
     return options->disk_reserve == 0 ? UINT64_MAX : (uint64_t)options->disk_reserve;
 }
 
+static uint64_t index_limit(const struct jetstream_options *options)
+{
+    return options->index_cache < 0 ? INDEX_CACHE_DEFAULT : (uint64_t)options->index_cache;
+}
+
 /* Then it has the identity of a disk that may have voted since (docs/backup.md). */
 static bool was_restored(const struct jetstream *jetstream)
 {
@@ -561,6 +571,7 @@ enum err jetstream_open(struct server *server, struct jetstream **out)
     buf_init(&jetstream->read_buffer, RECORD_SIZE_MAX + 4096);
     buf_init(&jetstream->beginning, 64u << 10);
     read_cache_init(&jetstream->read_cache);
+    jetstream->index_cache.limit = index_limit(&server_options(server)->jetstream_options);
     catalogue_init(&jetstream->catalogue, prng_next(server_prng(server)));
     jetstream->op_timer.fire = jetstream_catalogue_op_due;
     jetstream->spread_timer.fire = jetstream_spread_fired;
@@ -614,6 +625,7 @@ void jetstream_close(struct jetstream *jetstream)
     buf_deinit(&jetstream->read_buffer);
     buf_deinit(&jetstream->beginning);
     read_cache_deinit(&jetstream->read_cache);
+    assert(jetstream->index_cache.held == 0 && jetstream->index_cache.lent == 0);
     arena_deinit(&jetstream->arena);
     heap_give(jetstream);
 }

@@ -44,7 +44,10 @@ struct jetstream_stats *jetstream_counters(struct jetstream *jetstream);
  * others a view of it, to a publish above all, says so before and after: until then nobody may ask
  * (asserted). A sink that has to read does so into memory of its own. */
 uint8_t *jetstream_read_buffer(struct jetstream *jetstream, size_t size);
+struct index_cache;
 struct read_cache *jetstream_read_cache(struct jetstream *jetstream);
+/* What the indexes of streams in files share. */
+struct index_cache *jetstream_index_cache(struct jetstream *jetstream);
 /* When the next may begin that moves messages out of sparse files: all streams share a budget. */
 int64_t *jetstream_space_next(struct jetstream *jetstream);
 void jetstream_read_lent(struct jetstream *jetstream);

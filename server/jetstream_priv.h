@@ -9,6 +9,7 @@
 #include "server/log_clock.h"
 #include "server/stream/read_cache.h"
 #include "server/stream/scrub.h"
+#include "storage/index_cache.h"
 
 struct api;
 struct jetstream_cluster;
@@ -49,6 +50,7 @@ struct jetstream {
     struct table spaces;        /* by account */
     struct account_usage usage; /* of all, as it was at that time */
     int64_t usage_looked_ns;
+    struct index_cache index_cache;
     struct stream *dirty; /* have something to do this turn */
     struct {
         uint64_t turn;

@@ -16,6 +16,7 @@ void options_default(struct options *options)
                               .store_max = -1,
                               .disk_reserve = -1,
                               .scrub_rate = -1,
+                              .index_cache = -1,
                               .ack_pending_max = -1,
                               .duplicate_window_max = -1},
         .log_time = true,

@@ -43,6 +43,7 @@ struct jetstream_options {
     int64_t store_max;
     int64_t disk_reserve; /* bytes of the disk that publishes leave */
     int64_t scrub_rate;   /* bytes a second that the background check reads; 0: it does not */
+    int64_t index_cache;  /* bytes of memory that the indexes of all streams may take */
     const char *domain;   /* NULL: none */
     const char *unique_tag;
     bool lenient;                 /* unknown fields of requests are ignored */

@@ -62,6 +62,7 @@ static const struct field fields[] = {
     FIXED("JetStreamDomain", TEXT, jetstream_options.domain),
     FIXED("JetStreamDiskReserve", INT64, jetstream_options.disk_reserve),
     FIXED("JetStreamScrubRate", INT64, jetstream_options.scrub_rate),
+    FIXED("JetStreamIndexCache", INT64, jetstream_options.index_cache),
     FIXED("JetStreamUniqueTag", TEXT, jetstream_options.unique_tag),
     FIXED("Websocket: field \"Host\"", CHARS, websocket.host),
     FIXED("Websocket: field \"Port\"", INT, websocket.port),

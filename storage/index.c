@@ -2,6 +2,7 @@
 #include "storage/index_priv.h"
 
 #define EXPECT_SUBJECTS 4096u /* fewer stay where the processor has them at hand */
+#define COOL_PAGES      16u   /* are lent at a time: more than a range of messages adds */
 
 struct index *index_create(uint64_t seed)
 {
@@ -12,10 +13,16 @@ struct index *index_create(uint64_t seed)
     return index;
 }
 
-void index_use(struct index *index, struct scratch *scratch, unsigned bits)
+static void use(struct index *index, struct index_memory memory, unsigned bits)
 {
-    index_blocks_use(&index->blocks, scratch, bits);
-    index_subjects_use(&index->subjects, scratch, bits);
+    index_blocks_use(&index->blocks, memory, bits);
+    index_subjects_use(&index->subjects, memory, bits);
+}
+
+void index_use(struct index *index, struct scratch *scratch, struct index_cache *cache,
+               unsigned bits)
+{
+    use(index, (struct index_memory){.scratch = scratch, .cache = cache}, bits);
 }
 
 void index_flaw(struct index *index, unsigned flaws)
@@ -67,8 +74,19 @@ void index_add(struct index *index, const struct index_entry *entry)
     index_add_named(index, entry, name_it(index, entry->subject));
 }
 
+/* When a range has begun: what is oldest makes room for it, the messages' steps before what is
+ * known of subjects, which is small and in use. */
+static void cool(struct index *index)
+{
+    for (unsigned i = 0; i < COOL_PAGES && index_memory_pressed(&index->blocks.memory); i++) {
+        if (!index_blocks_cool(&index->blocks) && !index_subjects_cool(&index->subjects))
+            return;
+    }
+}
+
 void index_add_named(struct index *index, const struct index_entry *entry, uint32_t subject)
 {
+    size_t ranges = index->blocks.count;
     struct index_slot *slot;
 
     assert(entry->sequence > index->sequence_added);
@@ -86,6 +104,8 @@ void index_add_named(struct index *index, const struct index_entry *entry, uint3
     index->count++;
     index->bytes += entry->stored_size;
     index->sequence_added = entry->sequence;
+    if (index->blocks.count != ranges)
+        cool(index);
 }
 
 bool index_expects(const struct index *index)
@@ -172,7 +192,7 @@ static void leave_to_capture(struct index *index)
     *gone = *index;
     index_blocks_init(&index->blocks, gone->subjects.seed);
     index_subjects_init(&index->subjects, gone->subjects.seed);
-    index_use(index, gone->blocks.scratch, gone->blocks.bits);
+    use(index, gone->blocks.memory, gone->blocks.bits);
     index->blocks.step_lost = gone->blocks.step_lost;
     index->blocks.before_lost = gone->blocks.before_lost;
     index->capture = NULL;

@@ -4,7 +4,8 @@
  * order.
  *
  * With scratch memory (index_use) a message costs 5 bytes of memory and 32 of disk, else 48 bytes
- * of memory; a subject 35, without scratch memory its text, too: docs/index.md. Callers must not
+ * of memory; a subject 35, without scratch memory its text, too: docs/index.md. When the limit of
+ * the cache is reached these 5 and 35 are on the disk, too. Callers must not
  * assume that an answer is cheap: the comment says what it costs. "Matching" subjects of a wildcard
  * filter are found by trying all subjects, those of a literal one by one look-up.
  */
@@ -15,6 +16,7 @@
 #include "storage/log.h"
 
 struct index;
+struct index_cache;
 struct scratch;
 
 struct index_entry {
@@ -36,9 +38,12 @@ struct index_filter {
 struct index *index_create(uint64_t seed);
 void index_destroy(struct index *index);
 /* An empty index from now on keeps most of what is complete in scratch memory, in ranges of 2^bits
- * sequences (INDEX_BITS; fewer for simulations). The scratch memory outlives the index. */
+ * sequences (INDEX_BITS; fewer for simulations), and of the rest what finds no room in the cache
+ * (storage/index_cache.h). NULL: there is no scratch memory, nothing is bounded. Both outlive the
+ * index. */
 #define INDEX_BITS 10u
-void index_use(struct index *index, struct scratch *scratch, unsigned bits);
+void index_use(struct index *index, struct scratch *scratch, struct index_cache *cache,
+               unsigned bits);
 /* Seeded bugs, for the simulations. */
 #define INDEX_FLAW_STEP_LOST   1u /* the step to a newer message is not noted in a cold range */
 #define INDEX_FLAW_BEFORE_LOST 2u /* a range written anew has forgotten what changed in it */

@@ -1,7 +1,5 @@
 #include "storage/index_blocks.h"
 
-#include "base/heap.h"
-
 #define DIRECTORY_FIRST 4u
 #define SLOTS_FIRST     8u
 #define CHANGED_PART    8u /* a cold block is written anew when so much of it has changed */
@@ -49,27 +47,39 @@ void index_blocks_init(struct index_blocks *blocks, uint64_t seed)
     map64_init(&blocks->befores, seed);
 }
 
-void index_blocks_use(struct index_blocks *blocks, struct scratch *scratch, unsigned bits)
+void index_blocks_use(struct index_blocks *blocks, struct index_memory memory, unsigned bits)
 {
     assert(blocks->count == 0);
     assert(bits > 0 && bits <= INDEX_BLOCK_BITS);
-    blocks->scratch = scratch;
+    blocks->memory = memory;
     blocks->bits = bits;
+}
+
+/* The caller forgets it. */
+static void block_free(const struct index_blocks *blocks, const struct index_block *block)
+{
+    if (block->cold != NULL)
+        index_cold_destroy(&blocks->memory, block->cold, block->lent);
+    else
+        index_memory_give(&blocks->memory, block->slots, block->capacity * sizeof *block->slots,
+                          false);
+}
+
+static size_t map_size(const struct map64 *map)
+{
+    return map->capacity * sizeof map->slots[0] + map->capacity / 8;
 }
 
 void index_blocks_deinit(struct index_blocks *blocks)
 {
-    for (size_t i = 0; i < blocks->count; i++) {
-        struct index_block *block = block_at(blocks, i);
-
-        if (block->cold != NULL)
-            index_cold_destroy(blocks->scratch, block->cold);
-        heap_give(block->slots);
-    }
-    heap_give(blocks->at);
+    for (size_t i = 0; i < blocks->count; i++)
+        block_free(blocks, block_at(blocks, i));
+    index_memory_give(&blocks->memory, blocks->at, blocks->capacity * sizeof *blocks->at, false);
+    index_memory_count(&blocks->memory, map_size(&blocks->befores), 0);
     map64_deinit(&blocks->befores);
     blocks->at = NULL;
     blocks->head = blocks->count = blocks->capacity = blocks->retry = 0;
+    blocks->cooled = 0;
 }
 
 /* ---- places ------------------------------------------------------------------------------------
@@ -305,14 +315,15 @@ static void freeze(struct index_blocks *blocks, size_t i)
 {
     struct index_block *block = block_at(blocks, i);
 
-    if (blocks->scratch == NULL || block->cold != NULL || i + 1 == blocks->count ||
+    if (blocks->memory.scratch == NULL || block->cold != NULL || i + 1 == blocks->count ||
         block->live < cold_min(blocks))
         return;
-    block->cold = index_cold_create(blocks->scratch, block_base(blocks, block),
-                                    block->slots + block->start, block->count - block->start);
+    block->cold =
+        index_cold_create(&blocks->memory, block_base(blocks, block), block->slots + block->start,
+                          block->count - block->start, &block->lent);
     if (block->cold == NULL)
         return;
-    heap_give(block->slots);
+    index_memory_give(&blocks->memory, block->slots, block->capacity * sizeof *block->slots, false);
     block->slots = NULL;
     block->dense = block->cold->count == UINT32_C(1) << blocks->bits;
     block->start = block->count = block->capacity = 0;
@@ -335,7 +346,8 @@ static void freeze_some(struct index_blocks *blocks)
 static void thaw(struct index_blocks *blocks, struct index_block *block)
 {
     struct index_cold *cold = block->cold;
-    struct index_slot *slots = heap_take(block->live * sizeof *slots);
+    struct index_slot *slots =
+        index_memory_resize(&blocks->memory, NULL, 0, block->live * sizeof *slots);
     uint32_t count = 0;
 
     for (uint32_t offset = index_cold_up(cold, 0); offset != INDEX_COLD_NONE;
@@ -348,13 +360,37 @@ static void thaw(struct index_blocks *blocks, struct index_block *block)
             (void)map64_remove(&blocks->befores, block_base(blocks, block) + offset, NULL);
     }
     assert(count == block->live);
-    index_cold_destroy(blocks->scratch, cold);
+    index_cold_destroy(&blocks->memory, cold, block->lent);
     block->cold = NULL;
-    block->dense = false;
+    block->dense = block->lent = false;
     block->slots = slots;
     block->start = 0;
     block->count = block->capacity = count;
     block_check(block);
+}
+
+bool index_blocks_cool(struct index_blocks *blocks)
+{
+    size_t from = block_lower_bound(blocks, blocks->cooled);
+    size_t end = from + INDEX_COOL_LOOKS < blocks->count ? from + INDEX_COOL_LOOKS : blocks->count;
+
+    for (size_t i = from; i < end; i++) {
+        struct index_block *block = block_at(blocks, i);
+        struct index_cold *moved;
+
+        blocks->cooled = block->number + 1;
+        if (block->cold == NULL || block->lent)
+            continue;
+        moved = index_cold_move(&blocks->memory, block->cold);
+        if (moved == NULL)
+            continue;
+        block->cold = moved;
+        block->lent = true;
+        return true;
+    }
+    if (end == blocks->count)
+        blocks->cooled = 0; /* those that found no room, or were written anew */
+    return false;
 }
 
 /* ---- changes -----------------------------------------------------------------------------------
@@ -362,6 +398,8 @@ static void thaw(struct index_blocks *blocks, struct index_block *block)
 
 static void directory_make_room(struct index_blocks *blocks)
 {
+    size_t capacity;
+
     if (blocks->head + blocks->count < blocks->capacity)
         return;
     if (blocks->head > blocks->count) { /* mostly given up at the front: move down */
@@ -369,13 +407,19 @@ static void directory_make_room(struct index_blocks *blocks)
         blocks->head = 0;
         return;
     }
-    blocks->capacity = blocks->capacity == 0 ? DIRECTORY_FIRST : blocks->capacity * 2;
-    blocks->at = heap_resize(blocks->at, blocks->capacity * sizeof *blocks->at);
+    capacity = blocks->capacity == 0 ? DIRECTORY_FIRST : blocks->capacity * 2;
+    blocks->at =
+        index_memory_resize(&blocks->memory, blocks->at, blocks->capacity * sizeof *blocks->at,
+                            capacity * sizeof *blocks->at);
+    blocks->capacity = capacity;
 }
 
-static void block_set_capacity(struct index_block *block, uint32_t capacity)
+static void block_set_capacity(const struct index_blocks *blocks, struct index_block *block,
+                               uint32_t capacity)
 {
-    block->slots = heap_resize(block->slots, capacity * sizeof *block->slots);
+    block->slots =
+        index_memory_resize(&blocks->memory, block->slots, block->capacity * sizeof *block->slots,
+                            capacity * sizeof *block->slots);
     block->capacity = capacity;
 }
 
@@ -389,7 +433,7 @@ static void block_add(struct index_blocks *blocks, uint64_t number)
     directory_make_room(blocks);
     block = &blocks->at[blocks->head + blocks->count++];
     *block = (struct index_block){.number = number};
-    block_set_capacity(block, capacity < SLOTS_FIRST ? SLOTS_FIRST : capacity);
+    block_set_capacity(blocks, block, capacity < SLOTS_FIRST ? SLOTS_FIRST : capacity);
 }
 
 struct index_slot *index_blocks_append(struct index_blocks *blocks, uint64_t sequence)
@@ -406,7 +450,7 @@ struct index_slot *index_blocks_append(struct index_blocks *blocks, uint64_t seq
         block_add(blocks, block_number(blocks, sequence));
     block = block_at(blocks, blocks->count - 1);
     if (block->count == block->capacity)
-        block_set_capacity(block, block->capacity * 2);
+        block_set_capacity(blocks, block, block->capacity * 2);
 
     slot = &block->slots[block->count++];
     *slot = (struct index_slot){.offset = block_offset(blocks, sequence), .live = true};
@@ -422,9 +466,7 @@ static void block_drop(struct index_blocks *blocks, size_t i)
 {
     struct index_block *first = blocks->at + blocks->head;
 
-    if (first[i].cold != NULL)
-        index_cold_destroy(blocks->scratch, first[i].cold);
-    heap_give(first[i].slots);
+    block_free(blocks, &first[i]);
     if (i < blocks->count / 2) {
         memmove(first + 1, first, i * sizeof *first);
         blocks->head++;
@@ -436,7 +478,7 @@ static void block_drop(struct index_blocks *blocks, size_t i)
         index_blocks_deinit(blocks);
 }
 
-static void block_pack(struct index_block *block)
+static void block_pack(const struct index_blocks *blocks, struct index_block *block)
 {
     uint32_t kept = 0;
 
@@ -447,7 +489,7 @@ static void block_pack(struct index_block *block)
     assert(kept == block->live);
     block->start = 0;
     block->count = kept;
-    block_set_capacity(block, kept < SLOTS_FIRST ? SLOTS_FIRST : kept);
+    block_set_capacity(blocks, block, kept < SLOTS_FIRST ? SLOTS_FIRST : kept);
 }
 
 /* Packing copies what lives; at least as many removals went before it. */
@@ -458,7 +500,8 @@ static bool hot_wasteful(const struct index_block *block)
     return block->live < block->count / 2 || block->live < block->capacity / 4;
 }
 
-static void hot_remove(struct index_block *block, uint16_t offset)
+static void hot_remove(const struct index_blocks *blocks, struct index_block *block,
+                       uint16_t offset)
 {
     struct index_slot *slot = hot_slot(block, offset);
 
@@ -472,7 +515,7 @@ static void hot_remove(struct index_block *block, uint16_t offset)
     while (!block->slots[block->count - 1].live)
         block->count--;
     if (hot_wasteful(block))
-        block_pack(block);
+        block_pack(blocks, block);
 }
 
 static void cold_remove(struct index_blocks *blocks, struct index_block *block, uint16_t offset)
@@ -497,7 +540,7 @@ void index_blocks_remove(struct index_blocks *blocks, uint64_t sequence)
     if (block->cold != NULL)
         cold_remove(blocks, block, block_offset(blocks, sequence));
     else
-        hot_remove(block, block_offset(blocks, sequence));
+        hot_remove(blocks, block, block_offset(blocks, sequence));
     if (block->live == 0) {
         block_drop(blocks, i);
         return;
@@ -541,6 +584,14 @@ void index_blocks_set_after(struct index_blocks *blocks, uint64_t sequence, uint
     slot->after = after;
 }
 
+static void put_before(struct index_blocks *blocks, uint64_t sequence, uint64_t before)
+{
+    size_t size = map_size(&blocks->befores);
+
+    map64_put(&blocks->befores, sequence)->number = before;
+    index_memory_count(&blocks->memory, size, map_size(&blocks->befores));
+}
+
 void index_blocks_set_before(struct index_blocks *blocks, uint64_t sequence, uint64_t before)
 {
     struct index_block *block = block_of(blocks, sequence);
@@ -552,7 +603,7 @@ void index_blocks_set_before(struct index_blocks *blocks, uint64_t sequence, uin
         assert(index_cold_live(block->cold, offset));
         if (map64_find(&blocks->befores, sequence) == NULL)
             block->cold->changed++;
-        map64_put(&blocks->befores, sequence)->number = before;
+        put_before(blocks, sequence, before);
         if (block->cold->changed <= block->cold->count / CHANGED_PART)
             return;
         thaw(blocks, block); /* written anew, with what has changed */

@@ -29,16 +29,18 @@ struct index_block {
     uint32_t start, count, capacity; /* of a hot one */
     uint32_t live;
     bool dense; /* a cold one with a row for every offset of its range: the row is the offset */
+    bool lent;  /* `cold` is */
 };
 
 struct index_blocks {
     struct index_block *at; /* directory; blocks are at[head] .. at[head + count - 1] */
     size_t head, count, capacity;
-    unsigned bits;           /* of a range, at most INDEX_BLOCK_BITS */
-    struct scratch *scratch; /* NULL: everything stays in memory */
-    struct map64 befores;    /* sequence -> the message before, of cold ones where it has changed */
+    unsigned bits;              /* of a range, at most INDEX_BLOCK_BITS */
+    struct index_memory memory; /* without scratch memory everything stays in memory */
+    struct map64 befores; /* sequence -> the message before, of cold ones where it has changed */
     bool step_lost, before_lost; /* seeded bugs: storage/index.h */
     size_t retry;                /* the block that is tried again next */
+    uint64_t cooled;             /* number of the block that may be lent next */
     uint64_t moved;              /* number of the block whose places change, which is hot for it */
 };
 
@@ -49,9 +51,13 @@ struct index_cursor {
 };
 
 void index_blocks_init(struct index_blocks *blocks, uint64_t seed);
-/* There are no blocks. The scratch memory is the caller's and outlives them. */
-void index_blocks_use(struct index_blocks *blocks, struct scratch *scratch, unsigned bits);
+/* There are no blocks. The memory is the caller's and outlives them. */
+void index_blocks_use(struct index_blocks *blocks, struct index_memory memory, unsigned bits);
 void index_blocks_deinit(struct index_blocks *blocks); /* leaves it empty, as before the first */
+/* Looks at INDEX_COOL_LOOKS cold blocks, the oldest first and in turn, until one is lent that was
+ * not. False: none was. */
+#define INDEX_COOL_LOOKS 16u
+bool index_blocks_cool(struct index_blocks *blocks);
 
 /* A slot for a sequence higher than every one present; live, the rest is for the caller to fill
  * before the next call. */

@@ -55,7 +55,8 @@ struct index_capture *index_capture_begin(struct index *index, struct buf *piece
 static void piece_free(const struct index_capture *capture, struct piece *piece)
 {
     if (piece->cold)
-        scratch_give(capture->index->blocks.scratch, piece->at, piece->messages + piece->places);
+        scratch_give(capture->index->blocks.memory.scratch, piece->at,
+                     piece->messages + piece->places);
     else
         heap_give((void *)piece->at);
     heap_give(piece);
@@ -198,7 +199,7 @@ static struct piece *early_add(struct index_capture *capture, size_t place, uint
 static void piece_fill(const struct index_capture *capture, struct piece *piece,
                        struct bytes messages, struct bytes places)
 {
-    struct scratch *scratch = capture->index->blocks.scratch;
+    struct scratch *scratch = capture->index->blocks.memory.scratch;
     struct buf both;
 
     buf_init(&both, SIZE_MAX);

@@ -1,7 +1,5 @@
 #include "storage/index_cold.h"
 
-#include "base/heap.h"
-
 static_assert(INDEX_BLOCK_SPAN * sizeof(struct index_row) <= SCRATCH_PIECE_MAX, "one piece");
 
 /* ---- making -----------------------------------------------------------------------------------
@@ -68,8 +66,15 @@ static uint32_t live_of(const struct index_slot *slots, uint32_t count)
     return live;
 }
 
-struct index_cold *index_cold_create(struct scratch *scratch, uint64_t base,
-                                     const struct index_slot *slots, uint32_t count)
+static size_t size_of(uint32_t rows)
+{
+    const struct index_cold *cold;
+
+    return sizeof *cold + rows * sizeof cold->after[0];
+}
+
+struct index_cold *index_cold_create(const struct index_memory *memory, uint64_t base,
+                                     const struct index_slot *slots, uint32_t count, bool *lent)
 {
     uint32_t live = live_of(slots, count);
     struct index_row rows[INDEX_BLOCK_SPAN];
@@ -78,20 +83,27 @@ struct index_cold *index_cold_create(struct scratch *scratch, uint64_t base,
     assert(live <= INDEX_BLOCK_SPAN);
     if (live == 0)
         return NULL;
-    cold = heap_take(sizeof *cold + live * sizeof cold->after[0]);
+    cold = index_memory_take(memory, size_of(live), lent);
+    *cold = (struct index_cold){0};
     if (fill(cold, base, slots, count, rows))
-        cold->rows = scratch_put(scratch, bytes_of(rows, live * sizeof rows[0]));
+        cold->rows = scratch_put(memory->scratch, bytes_of(rows, live * sizeof rows[0]));
     if (cold->rows == NULL) {
-        heap_give(cold);
+        index_memory_give(memory, cold, size_of(live), *lent);
+        *lent = false;
         return NULL;
     }
     return cold;
 }
 
-void index_cold_destroy(struct scratch *scratch, struct index_cold *cold)
+void index_cold_destroy(const struct index_memory *memory, struct index_cold *cold, bool lent)
 {
-    scratch_give(scratch, cold->rows, cold->count * sizeof cold->rows[0]);
-    heap_give(cold);
+    scratch_give(memory->scratch, cold->rows, cold->count * sizeof cold->rows[0]);
+    index_memory_give(memory, cold, size_of(cold->count), lent);
+}
+
+struct index_cold *index_cold_move(const struct index_memory *memory, struct index_cold *cold)
+{
+    return index_memory_move(memory, cold, size_of(cold->count));
 }
 
 /* ---- one message ------------------------------------------------------------------------------

@@ -3,17 +3,18 @@
  * (base/scratch.h). Private to storage/index*.c.
  *
  *     in memory    which offsets have a row, which of those live, and for each row the step to the
- *                  next message of its subject: 4 bytes a message, and 300 a block
+ *                  next message of its subject: 4 bytes a message, and 320 a block
  *     in scratch   the rows, 32 bytes each, never changed
  *
  * So what publishing and the question whether a message is its subject's newest touch stays in
- * memory, and what a reader needs of a message is one row. What changes in a row although it is
- * there for good, the message before of its subject, is the owner's to remember (`changed`).
+ * memory while there is room (index_memory.h), and what a reader needs of a message is one row.
+ * What changes in a row although it is there for good, the message before of its subject, is the
+ * owner's to remember (`changed`).
  */
 #ifndef STORAGE_INDEX_COLD_H
 #define STORAGE_INDEX_COLD_H
 
-#include "base/scratch.h"
+#include "storage/index_memory.h"
 #include "storage/index_slot.h"
 
 #define INDEX_COLD_MIN   64u /* messages: fewer are not worth it */
@@ -43,11 +44,15 @@ struct index_cold {
     uint32_t after[];                 /* step up; 0: none */
 };
 
+static_assert(sizeof(struct index_cold) + INDEX_BLOCK_SPAN * 4 <= 4608, "a size of scratch pieces");
+
 /* The live ones of `slots`, rising, of the block that begins at `base`. NULL: too few, no space, or
- * one does not fit a row. */
-struct index_cold *index_cold_create(struct scratch *scratch, uint64_t base,
-                                     const struct index_slot *slots, uint32_t count);
-void index_cold_destroy(struct scratch *scratch, struct index_cold *cold);
+ * one does not fit a row. *lent: it is, without its rows. */
+struct index_cold *index_cold_create(const struct index_memory *memory, uint64_t base,
+                                     const struct index_slot *slots, uint32_t count, bool *lent);
+void index_cold_destroy(const struct index_memory *memory, struct index_cold *cold, bool lent);
+/* One that was not lent is, at its new place; NULL: there is no room, all is as before. */
+struct index_cold *index_cold_move(const struct index_memory *memory, struct index_cold *cold);
 
 /* The row of an offset that is present. */
 static inline uint32_t index_cold_row(const struct index_cold *cold, uint32_t offset)

@@ -10,12 +10,19 @@ void index_subjects_init(struct index_subjects *subjects, uint64_t seed)
     index_texts_init(&subjects->texts);
 }
 
-void index_subjects_use(struct index_subjects *subjects, struct scratch *scratch, unsigned bits)
+void index_subjects_use(struct index_subjects *subjects, struct index_memory memory, unsigned bits)
 {
     uint32_t page_size = UINT32_C(32) << bits;
 
-    index_texts_use(&subjects->texts, scratch,
+    index_tags_use(&subjects->tags, memory, UINT32_C(1) << bits);
+    index_names_use(&subjects->names, memory, bits);
+    index_texts_use(&subjects->texts, memory,
                     page_size < INDEX_TEXT_PAGE ? page_size : INDEX_TEXT_PAGE);
+}
+
+bool index_subjects_cool(struct index_subjects *subjects)
+{
+    return index_names_cool(&subjects->names) || index_tags_cool(&subjects->tags);
 }
 
 void index_subjects_clear(struct index_subjects *subjects)

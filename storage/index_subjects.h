@@ -25,8 +25,10 @@ struct index_subjects {
 #define INDEX_SUBJECT_NONE UINT32_MAX
 
 void index_subjects_init(struct index_subjects *subjects, uint64_t seed);
-/* There are none yet. Pages of texts are as large as ranges of 2^bits messages. */
-void index_subjects_use(struct index_subjects *subjects, struct scratch *scratch, unsigned bits);
+/* There are none yet. Pages are as large as ranges of 2^bits messages. */
+void index_subjects_use(struct index_subjects *subjects, struct index_memory memory, unsigned bits);
+/* Lends something that is in memory, after looking at some of it. False: there was nothing. */
+bool index_subjects_cool(struct index_subjects *subjects);
 void index_subjects_deinit(struct index_subjects *subjects);
 /* Forgets all; as after init. */
 void index_subjects_clear(struct index_subjects *subjects);

@@ -3,8 +3,9 @@
  * subject. Private to storage/index*.c. What has the same 32 bits is told apart by its owner.
  *
  * The table is many small ones, its parts, so that no turn pays for all: when there are more than
- * INDEX_TAGS_MEAN a part, one part is split in two, in order; when a part is four fifths full, it
- * grows by a quarter (linear hashing of parts, open addressing within):
+ * `mean` a part, one part is split in two, in order; when a part is four fifths full, it grows by a
+ * quarter (linear hashing of parts, open addressing within). A part is in memory or lent
+ * (index_memory.h), which is decided when it is made; the rest of them follow in turn:
  *
  *     low bits of the hash     which part      0 1 2 3 | 4 5      parts 0 and 1 have been split,
  *                                              ^round = 4         2 and 3 have twice as many
@@ -16,9 +17,9 @@
 #ifndef STORAGE_INDEX_TAGS_H
 #define STORAGE_INDEX_TAGS_H
 
-#include "base/bytes.h"
+#include "storage/index_memory.h"
 
-#define INDEX_TAGS_MEAN 4096u
+#define INDEX_TAGS_MEAN 1024u /* so that a part is seldom larger than a piece */
 
 struct index_tag {
     uint32_t hash;
@@ -27,7 +28,9 @@ struct index_tag {
 
 struct index_tags_part {
     struct index_tag *tags;
-    uint32_t capacity, count;
+    uint32_t capacity;
+    uint32_t count : 31;
+    uint32_t lent : 1;
 };
 
 struct index_tags {
@@ -35,10 +38,17 @@ struct index_tags {
     uint32_t part_count, part_capacity;
     uint32_t round; /* part_count when this round of splits began, a power of two */
     uint64_t count;
+    uint32_t mean;
+    uint32_t hand; /* the part that may be lent next */
+    struct index_memory memory;
 };
 
 void index_tags_init(struct index_tags *tags);
-void index_tags_deinit(struct index_tags *tags); /* as after init */
+/* There are none yet. A mean below INDEX_TAGS_MEAN is for simulations. */
+void index_tags_use(struct index_tags *tags, struct index_memory memory, uint32_t mean);
+void index_tags_deinit(struct index_tags *tags); /* forgets all; can be used again */
+/* Looks at some parts, in turn, until one is lent that was not. False: none was. */
+bool index_tags_cool(struct index_tags *tags);
 
 void index_tags_add(struct index_tags *tags, uint32_t hash, uint32_t id);
 /* It is there (asserted). */

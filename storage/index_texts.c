@@ -1,7 +1,5 @@
 #include "storage/index_texts.h"
 
-#include "base/heap.h"
-
 #define PAGES_FIRST 2u
 #define OPEN_FIRST  64u
 
@@ -23,20 +21,20 @@ void index_texts_init(struct index_texts *texts)
         .free = INDEX_TEXT_NONE, .open = INDEX_TEXT_NONE, .page_size = INDEX_TEXT_PAGE};
 }
 
-void index_texts_use(struct index_texts *texts, struct scratch *scratch, uint32_t page_size)
+void index_texts_use(struct index_texts *texts, struct index_memory memory, uint32_t page_size)
 {
     assert(texts->page_count == 0);
     assert(page_size > 0 && page_size <= INDEX_TEXT_PAGE);
-    texts->scratch = scratch;
+    texts->memory = memory;
     texts->page_size = page_size;
 }
 
 static void give_memory(struct index_texts *texts, struct index_text_page *page)
 {
     if (page->cold)
-        scratch_give(texts->scratch, page->at, page->size);
+        scratch_give(texts->memory.scratch, page->at, page->size);
     else
-        heap_give((void *)page->at);
+        index_memory_give(&texts->memory, (void *)page->at, page->capacity, false);
     page->at = NULL;
 }
 
@@ -46,8 +44,9 @@ void index_texts_deinit(struct index_texts *texts)
         if (texts->pages[i].at != NULL)
             give_memory(texts, &texts->pages[i]);
     }
-    heap_give(texts->pages);
-    *texts = (struct index_texts){.scratch = texts->scratch,
+    index_memory_give(&texts->memory, texts->pages, texts->page_capacity * sizeof texts->pages[0],
+                      false);
+    *texts = (struct index_texts){.memory = texts->memory,
                                   .free = INDEX_TEXT_NONE,
                                   .open = INDEX_TEXT_NONE,
                                   .page_size = texts->page_size};
@@ -71,8 +70,12 @@ static uint32_t take_number(struct index_texts *texts)
     }
     assert(texts->page_count < INDEX_TEXT_NONE);
     if (texts->page_count == texts->page_capacity) {
-        texts->page_capacity = texts->page_capacity == 0 ? PAGES_FIRST : texts->page_capacity * 2;
-        texts->pages = heap_resize(texts->pages, texts->page_capacity * sizeof texts->pages[0]);
+        uint32_t more = texts->page_capacity == 0 ? PAGES_FIRST : texts->page_capacity * 2;
+
+        texts->pages = index_memory_resize(&texts->memory, texts->pages,
+                                           texts->page_capacity * sizeof texts->pages[0],
+                                           more * sizeof texts->pages[0]);
+        texts->page_capacity = more;
     }
     return texts->page_count++;
 }
@@ -81,7 +84,8 @@ static uint32_t page_create(struct index_texts *texts, uint32_t capacity)
 {
     uint32_t number = take_number(texts);
 
-    texts->pages[number] = (struct index_text_page){.at = heap_resize(NULL, capacity)};
+    texts->pages[number] = (struct index_text_page){
+        .at = index_memory_resize(&texts->memory, NULL, 0, capacity), .capacity = capacity};
     return number;
 }
 
@@ -98,14 +102,15 @@ static void freeze(struct index_texts *texts, struct index_text_page *page)
 {
     const uint8_t *piece;
 
-    if (texts->scratch == NULL || page->at == NULL || page->cold || wasteful(page) ||
+    if (texts->memory.scratch == NULL || page->at == NULL || page->cold || wasteful(page) ||
         page->size > texts->page_size)
         return;
-    piece = scratch_put(texts->scratch, bytes_of(page->at, page->size));
+    piece = scratch_put(texts->memory.scratch, bytes_of(page->at, page->size));
     if (piece == NULL)
         return;
-    heap_give((void *)page->at);
+    index_memory_give(&texts->memory, (void *)page->at, page->capacity, false);
     page->at = piece;
+    page->capacity = 0;
     page->cold = true;
 }
 
@@ -143,20 +148,20 @@ static void write_entry(struct index_text_page *page, uint32_t id, struct bytes 
 static struct index_text_page *open_page(struct index_texts *texts, uint32_t room)
 {
     struct index_text_page *page;
-    uint32_t capacity = texts->open_capacity;
+    uint32_t capacity;
 
     if (texts->open == INDEX_TEXT_NONE) {
         capacity = texts->page_count == 0 ? OPEN_FIRST : texts->page_size;
         capacity = capacity < texts->page_size ? capacity : texts->page_size;
         texts->open = page_create(texts, capacity);
-        texts->open_capacity = capacity;
     }
     page = &texts->pages[texts->open];
+    capacity = page->capacity;
     while (capacity < page->size + room)
         capacity = capacity < texts->page_size / 2 ? capacity * 2 : texts->page_size;
-    if (capacity != texts->open_capacity) {
-        page->at = heap_resize((void *)page->at, capacity);
-        texts->open_capacity = capacity;
+    if (capacity != page->capacity) {
+        page->at = index_memory_resize(&texts->memory, (void *)page->at, page->capacity, capacity);
+        page->capacity = capacity;
     }
     return page;
 }

@@ -13,7 +13,7 @@
 #define STORAGE_INDEX_TEXTS_H
 
 #include "base/bytes.h"
-#include "base/scratch.h"
+#include "storage/index_memory.h"
 
 #define INDEX_TEXT_PAGE SCRATCH_PIECE_MAX
 #define INDEX_TEXT_NONE UINT32_MAX
@@ -28,23 +28,23 @@ struct index_text {
 struct index_text_page {
     const uint8_t *at;   /* NULL: the number is free */
     uint32_t size, live; /* bytes, with what stands before each text; of a free one: the next */
+    uint32_t capacity;   /* of one in memory */
     bool cold;           /* in scratch memory */
 };
 
 struct index_texts {
-    struct scratch *scratch; /* NULL: everything stays in memory */
+    struct index_memory memory; /* without scratch memory everything stays in memory */
     struct index_text_page *pages;
     uint32_t page_count, page_capacity;
     uint32_t free; /* a number, or INDEX_TEXT_NONE */
     uint32_t open; /* the page that takes texts, or INDEX_TEXT_NONE */
-    uint32_t open_capacity;
     uint32_t page_size;
     uint32_t retry; /* the page that is tried again next */
 };
 
 void index_texts_init(struct index_texts *texts);
 /* There are no texts. Smaller pages are for simulations. */
-void index_texts_use(struct index_texts *texts, struct scratch *scratch, uint32_t page_size);
+void index_texts_use(struct index_texts *texts, struct index_memory memory, uint32_t page_size);
 void index_texts_deinit(struct index_texts *texts); /* forgets all texts; can be used again */
 
 /* Is there room for it in the open page? With none open there is. */

@@ -76,6 +76,16 @@ static void read_scrub(struct config_reader *reader, const struct config_value *
         config_error(reader, value, "scrub_rate may not be negative");
 }
 
+static void read_index(struct config_reader *reader, const struct config_value *value, void *to)
+{
+    struct options *options = to;
+
+    options->jetstream_options.index_cache = 0; /* what is no size is one error */
+    read_size(reader, value, "index_cache", &options->jetstream_options.index_cache);
+    if (options->jetstream_options.index_cache < 0)
+        config_error(reader, value, "index_cache may not be negative");
+}
+
 /* It may stand in two places, but not in both. */
 void config_store_dir(struct config_reader *reader, const struct config_value *value, void *to)
 {
@@ -165,6 +175,7 @@ static const struct config_option options_of_jetstream[] = {
     CONFIG_READ("max_file_store max_file", read_store),
     CONFIG_READ("disk_reserve", read_reserve),
     CONFIG_READ("scrub_rate", read_scrub),
+    CONFIG_READ("index_cache", read_index),
     CONFIG_READ("domain", read_domain),
     CONFIG_READ("sync_interval sync", read_sync),
     CONFIG_READ("strict", read_strict),

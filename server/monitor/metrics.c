@@ -5,6 +5,7 @@
 #include "server/monitor/open_metrics.h"
 #include "server/server_priv.h"
 #include "server/server_sums.h"
+#include "storage/index_cache.h"
 #include "storage/log.h"
 
 static void write_process(struct open_metrics *m, const struct server *server)
@@ -75,6 +76,7 @@ static void write_usage(struct open_metrics *m, struct jetstream *jetstream)
     struct store_space space = store_space(jetstream_store(jetstream));
 
     struct jetstream_scrubbed scrubbed = jetstream_scrubbed(jetstream);
+    const struct index_cache *index = jetstream_index_cache(jetstream);
 
     jetstream_stats(jetstream, &stats);
     jetstream_usage_here(jetstream, &usage);
@@ -96,6 +98,16 @@ static void write_usage(struct open_metrics *m, struct jetstream *jetstream)
                      "Of these publishes leave so many.", space.kept);
     metrics_gauge_of(m, "millrace_jetstream_disk_scarce",
                      "1 while publishes are refused for lack of space.", space.scarce);
+    metrics_gauge_of(m, "millrace_jetstream_index_cache_limit_bytes",
+                     "Of memory that the indexes of streams in files may take (index_cache).",
+                     index->limit);
+    metrics_gauge_of(m, "millrace_jetstream_index_memory_bytes", "That they take.", index->held);
+    metrics_gauge_of(
+        m, "millrace_jetstream_index_excess_bytes",
+        "Of these, beyond the limit: what cannot be lent, or the disk has no room for.",
+        index_cache_excess(index));
+    metrics_gauge_of(m, "millrace_jetstream_index_lent_bytes",
+                     "That are in scratch memory instead, for the limit.", index->lent);
     metrics_counter_of(m, "millrace_jetstream_scrubbed_bytes",
                        "Of messages that the background check has read.", scrubbed.bytes);
     metrics_counter_of(m, "millrace_jetstream_scrub_passes", "How often it has come to the end.",

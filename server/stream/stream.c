@@ -410,7 +410,7 @@ static void use_scratch(struct stream *stream)
     stream->state.flaws = options->sim.stream_flaws;
     if (!log_made_in_memory(jetstream_store(stream->jetstream), stream->id))
         stream_state_use(&stream->state, io_scratch(stream_io(stream)),
-                         bits == 0 ? INDEX_BITS : bits);
+                         jetstream_index_cache(stream->jetstream), bits == 0 ? INDEX_BITS : bits);
 }
 
 struct stream *stream_open(struct jetstream *jetstream, struct account *account, uint64_t id,

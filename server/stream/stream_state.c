@@ -28,12 +28,14 @@ static void set_flaws(struct stream_state *state)
         index_flaw(state->index, INDEX_FLAW_BEFORE_LOST);
 }
 
-void stream_state_use(struct stream_state *state, struct scratch *scratch, unsigned index_bits)
+void stream_state_use(struct stream_state *state, struct scratch *scratch,
+                      struct index_cache *cache, unsigned index_bits)
 {
     state->scratch = scratch;
+    state->index_cache = cache;
     state->index_bits = index_bits;
-    if (scratch != NULL)
-        index_use(state->index, scratch, index_bits);
+    if (scratch != NULL || cache != NULL)
+        index_use(state->index, scratch, cache, index_bits);
     set_flaws(state);
 }
 
@@ -62,6 +64,7 @@ void stream_state_reset(struct stream_state *state, uint64_t seed)
 {
     const struct stream_events *events = state->events;
     struct scratch *scratch = state->scratch;
+    struct index_cache *cache = state->index_cache;
     unsigned index_bits = state->index_bits;
     uint64_t flaws = state->flaws;
 
@@ -69,7 +72,7 @@ void stream_state_reset(struct stream_state *state, uint64_t seed)
     stream_state_init(state, seed);
     state->events = events;
     state->flaws = flaws;
-    stream_state_use(state, scratch, index_bits);
+    stream_state_use(state, scratch, cache, index_bits);
 }
 
 /* What is true of a state between any two effects. */

@@ -65,7 +65,8 @@ struct stream_state {
     bool gap;               /* the next message may leave some out */
     struct positions positions; /* how far each source has been taken */
     struct index *index;
-    struct scratch *scratch; /* of the index, NULL: none; the owner's */
+    struct scratch *scratch;         /* of the index, NULL: none; the owner's */
+    struct index_cache *index_cache; /* the same */
     unsigned index_bits;
     struct dedup dedup;
     struct expiries expiries;
@@ -78,8 +79,9 @@ struct stream_state {
 };
 
 void stream_state_init(struct stream_state *state, uint64_t seed);
-/* The index of an empty state has scratch memory from now on (index_use). */
-void stream_state_use(struct stream_state *state, struct scratch *scratch, unsigned index_bits);
+/* The index of an empty state has these from now on (index_use), unless both are NULL. */
+void stream_state_use(struct stream_state *state, struct scratch *scratch,
+                      struct index_cache *cache, unsigned index_bits);
 /* It has that index from now on, which is its own then. */
 void stream_state_index(struct stream_state *state, struct index *index);
 void stream_state_deinit(struct stream_state *state);

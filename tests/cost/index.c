@@ -1,10 +1,11 @@
 /*
  * What the subject index costs by itself, without a server: memory, CPU of adding, of look-ups.
  *
- *     build/tests/cost/index [messages [subjects [DIRECTORY]]]
+ *     build/tests/cost/index [messages [subjects [DIRECTORY [MIB]]]]
  *
  * Subjects in random order, as docs/index.md has it; without a directory everything stays in
- * memory. Anonymous memory is what the system says (RssAnon).
+ * memory, with one at most so much (index_cache; 64). Anonymous memory is what the system says
+ * (RssAnon).
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include "base/prng.h"
 #include "base/scratch.h"
 #include "storage/index.h"
+#include "storage/index_cache.h"
 
 #define BATCH     INDEX_EXPECT_MAX
 #define LOOK_UPS  1000000u
@@ -124,6 +126,8 @@ int main(int argc, char **argv)
     uint64_t subjects = argc > 2 ? strtoull(argv[2], NULL, 10) : 1000000;
     int directory = argc > 3 ? open(argv[3], O_RDONLY | O_DIRECTORY) : -1;
     struct scratch *scratch = directory >= 0 ? scratch_create(directory) : NULL;
+    struct index_cache cache = {.limit = argc > 4 ? strtoull(argv[4], NULL, 10) << 20
+                                                  : INDEX_CACHE_DEFAULT};
     struct index *index = index_create(1);
     double before = anonymous_mib(), seconds, worst, text_seconds;
     struct prng prng;
@@ -133,7 +137,7 @@ int main(int argc, char **argv)
         return EXIT_FAILURE;
     }
     if (scratch != NULL)
-        index_use(index, scratch, INDEX_BITS);
+        index_use(index, scratch, &cache, INDEX_BITS);
     prng_seed(&prng, 1);
     text_seconds = cpu_seconds(); /* what this program itself costs is not the index's */
     for (uint64_t i = 0; i < messages; i++) {
@@ -149,6 +153,8 @@ int main(int argc, char **argv)
     printf("anonymous memory     %.1f MiB\n", anonymous_mib() - before);
     printf("scratch memory       %.1f MiB of disk\n",
            scratch == NULL ? 0 : (double)scratch_space(scratch) / 1048576);
+    printf("index cache          %.1f MiB in memory, %.1f MiB lent\n", (double)cache.held / 1048576,
+           (double)cache.lent / 1048576);
     printf("adding a message     %.3f us of CPU, the slowest batch %.1f us\n",
            (seconds - text_seconds) / (double)messages * 1e6, worst * 1e6);
     seconds = find_lasts(index, &prng, subjects) - text_seconds * LOOK_UPS / (double)messages;

@@ -2,6 +2,7 @@
  * changes leaves an index with scratch memory equal to one without. */
 #include "base/heap.h"
 #include "base/scratch.h"
+#include "storage/index_cache.h"
 #include "storage/index_capture.h"
 
 #define STEPS_MAX 4000u
@@ -9,6 +10,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct pair {
+    struct index_cache cache;
     struct scratch *scratch;
     struct index *cold, *plain;
     uint64_t sequence;
@@ -81,15 +83,20 @@ static void change(struct pair *pair, uint8_t what, uint8_t where)
 static void run_changes(struct bytes in, unsigned bits)
 {
     struct pair pair = {
-        .scratch = scratch_create_twin(1, 8), .cold = index_create(1), .plain = index_create(2)};
+        .cache = {.limit = bits % 4 * 1000}, /* often nothing may be in memory */
+        .scratch = scratch_create_twin(1, 8),
+        .cold = index_create(1),
+        .plain = index_create(2),
+    };
     size_t steps = in.size / 2 < STEPS_MAX ? in.size / 2 : STEPS_MAX;
 
-    index_use(pair.cold, pair.scratch, bits);
+    index_use(pair.cold, pair.scratch, &pair.cache, bits);
     for (size_t i = 0; i < steps; i++)
         change(&pair, in.at[2 * i], in.at[2 * i + 1]);
     check_equal(&pair);
     index_destroy(pair.cold);
     index_destroy(pair.plain);
+    assert(pair.cache.held == 0 && pair.cache.lent == 0);
     assert(scratch_space(pair.scratch) == 0);
     scratch_destroy(pair.scratch);
 }
@@ -104,11 +111,12 @@ static bool any_place(void *context, struct index_entry *entry)
 static void run_pieces(struct bytes pieces, struct bytes places, unsigned bits)
 {
     struct scratch *scratch = scratch_create_twin(1, 8);
+    struct index_cache cache = {.limit = bits % 4 * 1000};
     struct index *index = index_create(1), *again = index_create(2);
     struct index_capture *capture;
     struct buf out, out_places;
 
-    index_use(index, scratch, bits);
+    index_use(index, scratch, &cache, bits);
     buf_init(&out, SIZE_MAX);
     buf_init(&out_places, SIZE_MAX);
     if (index_restore(index, pieces, places, any_place, NULL) == OK) {

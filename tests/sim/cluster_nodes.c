@@ -2,6 +2,7 @@
 #include "storage/block.h"
 #include "storage/index.h"
 #include "storage/paths.h"
+#include "tests/sim/index_caches.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -59,6 +60,7 @@ static void draw_sizes(struct node *node)
     node->options.sim.journal_batch_max = batches[prng_below(prng, 4)];
     node->options.sim.ahead_min = aheads[prng_below(prng, 4)];
     node->options.sim.index_bits = 1 + (unsigned)prng_below(prng, INDEX_BITS);
+    node->options.jetstream_options.index_cache = index_cache_of(node->options.sim.index_bits);
     node->options.sim.space_look_ns = SPACE_LOOK_NS;
     node->options.sim.count_part = 3; /* what is counted takes several turns */
 }

@@ -18,6 +18,7 @@
 #include "server/stream/flaws.h"
 #include "storage/index.h"
 #include "tests/sim/client.h"
+#include "tests/sim/index_caches.h"
 #include "tests/sim/leaks.h"
 #include "tests/sim/paces.h"
 #include "tests/sim/runner.h"
@@ -354,6 +355,7 @@ static void begin(struct run *run, uint64_t seed, bool loud, uint64_t flaws)
     run->options.sim.block_bytes = blocks[prng_below(&run->prng, 4)];
     run->options.sim.space_look_ns = SPACE_LOOK_NS;
     run->options.sim.index_bits = 1 + (unsigned)prng_below(&run->prng, INDEX_BITS);
+    run->options.jetstream_options.index_cache = index_cache_of(run->options.sim.index_bits);
     run->options.sim.stream_flaws = flaws;
     logger_init(&run->logger);
     run->logger.line = log_line;

@@ -22,6 +22,7 @@
 #include "storage/paths.h"
 #include "tests/sim/copies.h"
 #include "tests/sim/hunt.h"
+#include "tests/sim/index_caches.h"
 #include "tests/sim/leaks.h"
 #include "tests/sim/limits.h"
 #include "tests/sim/paces.h"
@@ -387,6 +388,7 @@ static void draw_options(struct run *run)
     run->options.sim.block_bytes = blocks[prng_below(&run->prng, 5)];
     run->options.sim.space_look_ns = SPACE_LOOK_NS;
     run->options.sim.index_bits = 1 + (unsigned)prng_below(&run->prng, INDEX_BITS);
+    run->options.jetstream_options.index_cache = index_cache_of(run->options.sim.index_bits);
     run->options.sim.count_part = 3; /* what is counted takes several turns */
 }
 

@@ -15,6 +15,7 @@
 
 struct piece {
     const uint8_t *at;
+    uint8_t *lent; /* the same, NULL: it was put */
     size_t size;
     uint8_t fill;
 };
@@ -58,6 +59,16 @@ static void put(struct scratch *scratch, struct prng *prng, struct piece *piece)
     ck_assert_ptr_nonnull(piece->at);
 }
 
+static void lend(struct scratch *scratch, struct prng *prng, struct piece *piece)
+{
+    piece->size = 1 + prng_below(prng, SCRATCH_PIECE_MAX);
+    piece->fill = (uint8_t)prng_next(prng);
+    piece->at = piece->lent = scratch_lend(scratch, piece->size);
+    ck_assert_ptr_nonnull(piece->lent);
+    memset(piece->lent, piece->fill, piece->size);
+}
+
+/* Those that are lent change meanwhile. */
 START_TEST(pieces_keep_their_content_and_give_their_space_back)
 {
     struct piece *pieces = heap_take(PIECES * sizeof *pieces);
@@ -72,8 +83,14 @@ START_TEST(pieces_keep_their_content_and_give_their_space_back)
 
         if (piece->at != NULL) {
             check(piece);
+            if (piece->lent != NULL && prng_chance(&prng, 1, 2)) {
+                memset(piece->lent, ++piece->fill, piece->size);
+                continue;
+            }
             scratch_give(scratch, piece->at, piece->size);
-            piece->at = NULL;
+            piece->at = piece->lent = NULL;
+        } else if (prng_chance(&prng, 1, 2)) {
+            lend(scratch, &prng, piece);
         } else {
             put(scratch, &prng, piece);
         }
@@ -127,9 +144,11 @@ START_TEST(a_full_disk_is_a_refusal)
     limit.rlim_cur = 1 << 20;
     setrlimit(RLIMIT_FSIZE, &limit);
     ck_assert_ptr_null(scratch_put(scratch, bytes_of(large, sizeof large)));
+    ck_assert_ptr_null(scratch_lend(scratch, sizeof large));
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_FSIZE, &limit);
     ck_assert_ptr_nonnull(scratch_put(scratch, bytes_of(large, sizeof large)));
+    ck_assert_ptr_nonnull(scratch_lend(scratch, sizeof large));
     ck_assert_int_eq(memcmp(piece, "abc", 3), 0);
     destroy(scratch, directory);
 }

@@ -128,6 +128,10 @@ START_TEST(jetstream_is_a_word_or_a_map)
     ck_assert_str_eq(o->jetstream_options.domain, "hub");
     ck_assert(o->jetstream_options.lenient);
     ck_assert_int_eq(o->jetstream_options.ack_pending_max, 9);
+    ck_assert_int_eq(o->jetstream_options.index_cache, -1);
+    o = options_of("jetstream { index_cache: 8MB }");
+    ck_assert_int_eq(o->jetstream_options.index_cache, 8 << 20);
+    ck_assert_int_eq(options_of("jetstream { index_cache: 0 }")->jetstream_options.index_cache, 0);
 }
 END_TEST
 
@@ -238,6 +242,8 @@ START_TEST(what_is_wrong_is_said_with_its_place_in_the_words_of_the_reference)
         {"jetstream: 5", "Expected map, bool or string to define JetStream, got"},
         {"jetstream: maybe", "Expected 'enabled' or 'disabled' for string value, got 'maybe'"},
         {"jetstream { foo: 1 }", "f:1:12: unknown field \"foo\""},
+        {"jetstream {\n index_cache: -1 }", "f:2:2: index_cache may not be negative"},
+        {"jetstream { index_cache: lots }", "f:1:12: index_cache sizes"},
         {"jetstream { max_mem: \"1x\" }", "sizes defined as strings must end in K, M, G, T"},
         {"store_dir: a\njetstream { store_dir: b }", "f:2:13: Duplicate 'store_dir' configuration"},
         {"jetstream { domain: a.b }", "invalid domain name: may not contain ., * or >"},

@@ -4,7 +4,9 @@
 #include "base/prng.h"
 #include "base/scratch.h"
 #include "base/subject.h"
+#include "storage/index_cache.h"
 #include "storage/index_count.h"
+#include "storage/index_slot.h"
 #include "tests/unit/unit.h"
 
 /* ---- a naive index: an array of all messages ever, walked from end to end
@@ -352,27 +354,51 @@ static void compare(struct prng *prng, const struct index *index, const struct m
         ck_assert_uint_eq(counted.subjects, index_subject_count(index));
 }
 
-/* In ranges of 2^bits sequences, of which the scratch memory refuses one of `refuse`. */
-static void run_cold(uint64_t seed, unsigned variety, unsigned steps, unsigned bits,
-                     unsigned refuse)
+/* Sums are held together: what is lent is not held as well. */
+static void check_cache(const struct index *index, const struct index_cache *cache)
 {
+    if (index_count(index) == 0) { /* all of it has been given back */
+        ck_assert_uint_eq(cache->held, 0);
+        ck_assert_uint_eq(cache->lent, 0);
+    }
+    if (cache->limit == UINT64_MAX)
+        ck_assert_uint_eq(cache->lent, 0);
+}
+
+/* In ranges of 2^bits sequences, of which the scratch memory refuses one of `refuse`; at most
+ * `limit` bytes in memory. What was lent at most. */
+static uint64_t run_limited(uint64_t seed, unsigned variety, unsigned steps, unsigned bits,
+                            unsigned refuse, uint64_t limit)
+{
+    struct index_cache cache = {.limit = limit};
+    uint64_t lent = 0;
     struct scratch *scratch = scratch_create_twin(seed, refuse);
     struct model *model = HEAP_NEW(struct model);
     struct index *index = index_create(seed);
     struct prng prng;
 
     if (bits > 0)
-        index_use(index, scratch, bits);
+        index_use(index, scratch, &cache, bits);
     prng_seed(&prng, seed);
     for (unsigned step = 0; step < steps && model->count < MODEL_MAX; step++) {
         change(&prng, index, model, variety);
+        check_cache(index, &cache);
+        lent = cache.lent > lent ? cache.lent : lent;
         if (model->count > 0 && prng_chance(&prng, 1, 8))
             compare(&prng, index, model);
     }
     index_destroy(index);
+    ck_assert_uint_eq(cache.held + cache.lent, 0);
     ck_assert_uint_eq(scratch_space(scratch), 0);
     scratch_destroy(scratch);
     heap_give(model);
+    return lent;
+}
+
+static void run_cold(uint64_t seed, unsigned variety, unsigned steps, unsigned bits,
+                     unsigned refuse)
+{
+    ck_assert_uint_eq(run_limited(seed, variety, steps, bits, refuse, UINT64_MAX), 0);
 }
 
 static void run(uint64_t seed, unsigned variety, unsigned steps)
@@ -398,16 +424,103 @@ START_TEST(scratch_memory_that_refuses_changes_no_answer)
 }
 END_TEST
 
+START_TEST(what_finds_no_room_in_memory_is_found_as_by_looking_at_every_message)
+{
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        for (unsigned bits = 1; bits <= 6; bits++) {
+            unsigned variety = seed % 2 == 0 ? 4 : 1000;
+            uint64_t limits[] = {0, 300, 4000, 20000};
+            unsigned refuse = seed % 3 == 0 ? 3 : 0;
+
+            ck_assert_uint_gt(
+                run_limited(seed, variety, 1200, bits, refuse, limits[(seed + bits) % 4]), 0);
+        }
+    }
+    for (uint64_t seed = 100; seed <= 102; seed++)
+        (void)run_limited(seed, 3, 9000, INDEX_BITS, 0, 0);
+    (void)run_limited(1, 4, 1200, 3, 1, 0); /* nothing is lent, all of it is beyond the limit */
+}
+END_TEST
+
+/* With as many subjects as messages and with few; the newest range and pages that are not whole
+ * stay. */
+static void hold_to(uint64_t limit, uint64_t subjects)
+{
+    struct index_cache cache = {.limit = limit};
+    struct scratch *scratch = scratch_create_twin(1, 0);
+    struct index *index = index_create(1);
+    uint64_t newest = (INDEX_BLOCK_SPAN * sizeof(struct index_slot)) + (160u << 10);
+
+    index_use(index, scratch, &cache, INDEX_BITS);
+    for (uint64_t sequence = 1; sequence <= 200000; sequence++) {
+        char text[24];
+        size_t size = (size_t)snprintf(text, sizeof text, "%u", (unsigned)(sequence % subjects));
+        struct index_entry entry = {
+            .sequence = sequence, .stored_size = 1, .subject = bytes_of(text, size)};
+
+        index_add(index, &entry);
+        ck_assert_uint_le(cache.held, limit + newest);
+        if (limit > newest && sequence % INDEX_BLOCK_SPAN == INDEX_BLOCK_SPAN / 2)
+            ck_assert_uint_eq(index_cache_excess(&cache), 0);
+    }
+    ck_assert_uint_gt(cache.lent, 0);
+    for (uint64_t sequence = 1; sequence <= 200000; sequence++) {
+        ck_assert(index_is_last(index, sequence, UINT64_MAX) == (sequence + subjects > 200000));
+        ck_assert(index_remove(index, sequence, NULL));
+    }
+    ck_assert_uint_eq(cache.held + cache.lent, 0);
+    index_destroy(index);
+    scratch_destroy(scratch);
+}
+
+START_TEST(no_more_memory_is_held_than_allowed_but_for_the_newest_range)
+{
+    hold_to(0, 150000);
+    hold_to(0, 50);
+    hold_to(512 << 10, 150000);
+    hold_to(512 << 10, 50);
+    hold_to(2 << 20, 150000);
+}
+END_TEST
+
+/* The older of two indexes took all there was; the younger has what it needs all the same. */
+START_TEST(indexes_that_share_a_cache_give_back_what_each_took)
+{
+    struct index_cache cache = {.limit = 6000};
+    struct scratch *scratch = scratch_create_twin(1, 4);
+    struct index *older = index_create(1), *younger = index_create(2);
+
+    index_use(older, scratch, &cache, 4);
+    index_use(younger, scratch, &cache, 4);
+    for (uint64_t sequence = 1; sequence <= 2000; sequence++) {
+        struct index_entry entry = {
+            .sequence = sequence, .stored_size = 1, .subject = BYTES("a.subject")};
+
+        index_add(sequence <= 1000 ? older : younger, &entry);
+    }
+    ck_assert_uint_gt(cache.lent, 0);
+    index_destroy(older);
+    ck_assert_uint_gt(cache.held, 0);
+    ck_assert_uint_gt(cache.lent, 0);
+    ck_assert_uint_eq(index_purge(younger, NULL, UINT64_MAX, NULL, NULL), 1000);
+    ck_assert_uint_eq(cache.held + cache.lent, 0);
+    index_destroy(younger);
+    ck_assert_uint_eq(scratch_space(scratch), 0);
+    scratch_destroy(scratch);
+}
+END_TEST
+
 /* Random deletes in the middle: what is before a message changes, again and again. */
 static void remove_in_random_order(uint64_t seed, unsigned flaws)
 {
+    struct index_cache cache = {.limit = seed % 4 * 3000};
     struct scratch *scratch = scratch_create_twin(seed, 0);
     struct model *model = HEAP_NEW(struct model);
     struct index *index = index_create(seed);
     struct prng prng;
 
     prng_seed(&prng, seed);
-    index_use(index, scratch, 5);
+    index_use(index, scratch, &cache, 5);
     index_flaw(index, flaws);
     for (uint64_t sequence = 1; sequence <= 600; sequence++)
         add(index, model, sequence, prng_chance(&prng, 1, 4) ? "a.b.1" : "a.b.2", 1);
@@ -622,6 +735,9 @@ int main(void)
         long_histories_are_found_as_by_looking_at_every_message,
         what_is_in_scratch_memory_is_found_as_by_looking_at_every_message,
         scratch_memory_that_refuses_changes_no_answer,
+        what_finds_no_room_in_memory_is_found_as_by_looking_at_every_message,
+        no_more_memory_is_held_than_allowed_but_for_the_newest_range,
+        indexes_that_share_a_cache_give_back_what_each_took,
         messages_removed_in_random_order_leave_the_rest_linked,
         an_empty_index_has_nothing_and_says_so,
         a_published_subject_that_looks_like_a_wildcard_is_only_itself,

@@ -6,6 +6,7 @@
 #include "base/heap.h"
 #include "base/prng.h"
 #include "base/scratch.h"
+#include "storage/index_cache.h"
 #include "tests/unit/unit.h"
 
 #define MESSAGES_MAX 12000u
@@ -104,11 +105,12 @@ static void run(uint64_t seed, unsigned variety)
     struct spool *spool = spool_create(-1), *rows = spool_create(-1);
     struct held held;
     bool more = true, spools = seed % 2 == 0;
+    struct index_cache cache = {.limit = seed % 5 * 20000}; /* shared by both */
 
     prng_seed(&prng, seed);
     if (seed % 4 != 0) {
-        index_use(index, scratch, 1 + (unsigned)prng_below(&prng, INDEX_BITS));
-        index_use(restored, scratch, 1 + (unsigned)prng_below(&prng, INDEX_BITS));
+        index_use(index, scratch, &cache, 1 + (unsigned)prng_below(&prng, INDEX_BITS));
+        index_use(restored, scratch, &cache, 1 + (unsigned)prng_below(&prng, INDEX_BITS));
     }
     sequence = 0;
     for (size_t i = prng_below(&prng, MESSAGES_MAX); i > 0; i--)
@@ -142,6 +144,7 @@ static void run(uint64_t seed, unsigned variety)
     check_same(&held, restored);
     index_destroy(index);
     index_destroy(restored);
+    ck_assert_uint_eq(cache.held + cache.lent, 0);
     ck_assert_uint_eq(scratch_space(scratch), 0);
     scratch_destroy(scratch);
     buf_deinit(&pieces);
@@ -169,7 +172,7 @@ static void purge_under_way(bool everything)
     size_t size;
 
     prng_seed(&prng, 1);
-    index_use(index, scratch, INDEX_BITS);
+    index_use(index, scratch, NULL, INDEX_BITS);
     sequence = 0;
     while (index_count(index) < 12 * 1024)
         add(index, 1000);

@@ -15,6 +15,7 @@
 struct world {
     struct index_subjects subjects;
     struct scratch *scratch;
+    struct index_cache cache;
     uint32_t ids[WORLD]; /* or INDEX_SUBJECT_NONE */
     uint64_t count;
     struct prng prng;
@@ -94,17 +95,21 @@ static void check_all(struct world *world)
     ck_assert_uint_eq(used, world->count);
 }
 
-/* In pages of 32 << bits, of which the scratch memory (bits > 0) refuses one of `refuse`. */
-static void live(uint64_t seed, unsigned bits, unsigned refuse)
+/* In pages of 32 << bits, of which the scratch memory (bits > 0) refuses one of `refuse`; at most
+ * `limit` bytes in memory, of what can be lent. */
+static void live(uint64_t seed, unsigned bits, unsigned refuse, uint64_t limit)
 {
     struct world *world = HEAP_NEW(struct world);
-    uint32_t most = WORLD;
+    uint32_t most = WORLD, lent = 0;
 
     world->scratch = scratch_create_twin(seed, refuse);
+    world->cache.limit = limit;
     prng_seed(&world->prng, seed);
     index_subjects_init(&world->subjects, seed);
     if (bits > 0)
-        index_subjects_use(&world->subjects, world->scratch, bits);
+        index_subjects_use(&world->subjects,
+                           (struct index_memory){.scratch = world->scratch, .cache = &world->cache},
+                           bits);
     for (uint32_t i = 0; i < WORLD; i++)
         world->ids[i] = INDEX_SUBJECT_NONE;
     for (unsigned step = 0; step < 6000; step++) {
@@ -116,12 +121,16 @@ static void live(uint64_t seed, unsigned bits, unsigned refuse)
             go(world, number);
         else
             come(world, number);
+        if (world->cache.held > limit)
+            lent += index_subjects_cool(&world->subjects);
         check_one(world, (uint32_t)prng_below(&world->prng, WORLD));
         if (step % 50 == 0)
             check_all(world);
     }
     for (uint32_t number = 0; number < WORLD; number++)
         go(world, number);
+    ck_assert((lent > 0) == (bits > 0 && limit < UINT64_MAX && refuse != 1));
+    ck_assert_uint_eq(world->cache.held + world->cache.lent, 0);
     ck_assert_uint_eq(scratch_space(world->scratch), 0);
     index_subjects_deinit(&world->subjects);
     scratch_destroy(world->scratch);
@@ -132,8 +141,11 @@ START_TEST(subjects_that_come_and_go_are_found_as_in_an_array)
 {
     for (uint64_t seed = 1; seed <= 8; seed++) {
         for (unsigned bits = 0; bits <= 5; bits++)
-            live(seed, bits, 0);
-        live(seed, 2, (unsigned)(seed % 3) + 1);
+            live(seed, bits, 0, UINT64_MAX);
+        live(seed, 2, (unsigned)(seed % 3) + 1, UINT64_MAX);
+        for (unsigned bits = 1; bits <= 5; bits++)
+            live(seed, bits, 0, seed % 3 * 3000);
+        live(seed, 2, (unsigned)(seed % 3) + 1, seed % 3 * 3000);
     }
 }
 END_TEST
@@ -189,7 +201,7 @@ START_TEST(a_subject_costs_36_bytes_of_memory_at_most)
     uint32_t largest;
 
     index_subjects_init(&subjects, 7);
-    index_subjects_use(&subjects, scratch, INDEX_BITS);
+    index_subjects_use(&subjects, (struct index_memory){.scratch = scratch}, INDEX_BITS);
     for (uint32_t number = 1; number <= 200000; number++) {
         char text[256];
         uint64_t bytes;
@@ -198,7 +210,7 @@ START_TEST(a_subject_costs_36_bytes_of_memory_at_most)
         if (number % 10000 != 0)
             continue;
         bytes = slots_of(&subjects.tags, &largest) * sizeof(struct index_tag);
-        bytes += number * sizeof(struct index_record) + subjects.texts.open_capacity;
+        bytes += number * sizeof(struct index_record) + INDEX_TEXT_PAGE;
         bytes += subjects.texts.page_capacity * sizeof(struct index_text_page);
         ck_assert_uint_le(bytes, number * UINT64_C(36) + 2 * INDEX_TEXT_PAGE);
     }
@@ -217,7 +229,7 @@ START_TEST(texts_that_found_no_space_go_to_scratch_memory_later)
     uint32_t left = 0;
 
     index_subjects_init(&subjects, 7);
-    index_subjects_use(&subjects, scratch, 4);
+    index_subjects_use(&subjects, (struct index_memory){.scratch = scratch}, 4);
     for (uint32_t number = 1; number <= 20000; number++) {
         char text[256];
 
@@ -240,7 +252,7 @@ START_TEST(texts_of_subjects_that_went_take_no_space_for_long)
     uint32_t queue[1000];
 
     index_subjects_init(&subjects, 7);
-    index_subjects_use(&subjects, scratch, INDEX_BITS);
+    index_subjects_use(&subjects, (struct index_memory){.scratch = scratch}, INDEX_BITS);
     for (uint32_t i = 0; i < 300000; i++) {
         char text[256];
         size_t size = (size_t)snprintf(text, sizeof text, "some.longer.subject.%u", i);
