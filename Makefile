@@ -85,8 +85,11 @@ setup:
 setup-test:
 	@tools/setup.sh test
 
+# On all cores, unless told otherwise: a newcomer waits for it.
+JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+
 run: setup
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory $(JOBS) all
 	$(BUILD)/millrace -a 127.0.0.1 -p 4222 -js -sd millrace-data
 
 PREFIX ?= /usr/local

@@ -9,6 +9,8 @@
 #include "server/api/stream_check.h"
 #include "server/api/stream_check_origins.h"
 
+#define RESTORES_MAX 16u /* of an account at once */
+
 struct change_request {
     struct stream_config config;
     bool pedantic;
@@ -316,6 +318,19 @@ static const struct schema_field restore_fields[] = {
 static const struct schema restore_schema = {
     "JSApiStreamRestoreRequest", sizeof(struct restore_request), restore_fields, 2, NULL};
 
+/* Each may hold a record of the largest size, of which its sender needs to have sent a few bytes.
+ */
+static bool too_many_restores(struct catalogue_op *op)
+{
+    const struct jetstream *jetstream = api_jetstream(request_of(op));
+    const struct catalogue_entry *entry;
+    unsigned count = 0;
+
+    for (size_t at = 0; (entry = jetstream_entry_next(jetstream, op->account, &at)) != NULL;)
+        count += is_restored(entry);
+    return count >= RESTORES_MAX;
+}
+
 static uint16_t restore_check(struct catalogue_op *op, bool *satisfied)
 {
     struct api_request *request = request_of(op);
@@ -327,6 +342,12 @@ static uint16_t restore_check(struct catalogue_op *op, bool *satisfied)
         error = check_limits(op, config, NULL);
     if (error == 0 && jetstream_entry(api_jetstream(request), op->account, op->name) != NULL)
         error = 10130;
+    if (error == 0 && too_many_restores(op)) {
+        error = 10062;
+        snprintf(op->error_text, sizeof op->error_text,
+                 "restore failed: %u streams of the account are being restored already",
+                 RESTORES_MAX);
+    }
     return error != 0 ? error : final_check(op, config, NULL);
 }
 

@@ -177,6 +177,22 @@ class Backups(BackupCase):
         self.assertIn("names do not match", restore(self.server.port, other, archive)["error"]["description"])
         self.assertNotIn("error", restore(self.server.port, answer, archive))
 
+    def test_so_many_restores_go_on_at_once_and_no_more(self):
+        client = self.client()
+        begun = []
+        for n in range(17):
+            for answer in begun:  # none stalls meanwhile, however long it takes
+                client.send(b"PUB %s nobody 10\r\n\xff\x06\0\0S2sTwO\r\n" % answer["deliver_subject"].encode())
+            begun.append(client.api(f"STREAM.RESTORE.R{n}", {"config": {"name": f"R{n}", "subjects": [f"r{n}"]}, "state": {}}))
+        self.assertEqual([("error" in answer) for answer in begun], [False] * 16 + [True], begun[-1])
+        self.assertEqual(begun[16]["error"]["err_code"], 10062)
+        self.assertIn("16 streams of the account are being restored already", begun[16]["error"]["description"])
+        self.assertTrue(client.api("STREAM.DELETE.R3")["success"])
+        end = time.monotonic() + 10
+        while "error" in client.api("STREAM.RESTORE.R16", {"config": {"name": "R16", "subjects": ["r16"]}, "state": {}}):
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.1)
+
     def test_a_restore_that_stalls_leaves_nothing(self):
         self.made()
         answer, archive = snapshot(self.server.port, "S")
