@@ -74,6 +74,7 @@ static void complete_all(struct uring *u)
     unsigned count = io_uring_cq_ready(&u->ring);
     struct io_uring_cqe *cqe, copy;
 
+    uring_buffers_turn(u);
     for (; count > 0; count--) {
         if (io_uring_peek_cqe(&u->ring, &cqe) != 0)
             return;
@@ -253,7 +254,7 @@ static struct io_uring_options options_filled(const struct io_uring_options *opt
 
     filled.entries = or_default(filled.entries, 256);
     filled.buffers = or_default(filled.buffers, 64);
-    filled.buffer_size = or_default(filled.buffer_size, 32u << 10);
+    filled.buffer_size = or_default(filled.buffer_size, 128u << 10);
     filled.workers = or_default(filled.workers, 2);
     return filled;
 }

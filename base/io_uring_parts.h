@@ -44,6 +44,12 @@ struct uring {
     uint8_t *buffer_memory;
     unsigned buffer_count;
     unsigned buffer_size;
+    unsigned buffers_wanted; /* by the kernel at a time */
+    unsigned buffers_lent;   /* of them, it has these or has said that it filled them */
+    uint16_t *buffers_kept;  /* the others; the one that came back last is lent first */
+    unsigned buffers_kept_count;
+    size_t received_buffers; /* in this turn */
+    size_t received_bytes;
 
     struct sock *socks;       /* all, doubly linked */
     struct sock *spare;       /* pooled */
@@ -60,7 +66,17 @@ struct io_uring_sqe *uring_sqe(struct uring *u, void *object, enum tag tag); /* 
 enum err uring_setup(struct uring *u, const struct io_uring_options *options);
 void uring_teardown(struct uring *u);
 void uring_reason(const struct io_uring_options *options, const char *text, int errnum);
-void uring_buffer_return(struct uring *u, unsigned id);
+
+/* io_uring_buffers.c */
+#define URING_BUFFER_GROUP 0
+enum err uring_buffers_open(struct uring *u, const struct io_uring_options *options);
+void uring_buffers_close(struct uring *u);
+/* The kernel had filled so much of it. */
+void uring_buffer_return(struct uring *u, unsigned id, size_t used);
+/* A turn's completions begin. */
+void uring_buffers_turn(struct uring *u);
+/* A receive ended as there was none left. */
+void uring_buffers_used_up(struct uring *u);
 
 /* io_uring_files.c */
 void uring_submit(struct io *io, struct io_op *op);

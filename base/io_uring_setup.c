@@ -1,15 +1,13 @@
-/* Opening the ring: what is asked of the kernel, the tests of it, and the receive buffers. */
+/* Opening the ring: what is asked of the kernel, and the tests of it. */
 #include "base/io_uring_parts.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define COMPLETIONS_PER_ENTRY 16u
-#define BUFFER_GROUP          0
 
 static const struct {
     int opcode;
@@ -89,61 +87,6 @@ static enum err opcodes_probe(struct uring *u, const struct io_uring_options *op
     return err;
 }
 
-/* ---- buffers -------------------------------------------------------------------------------- */
-
-static size_t ring_memory_size(const struct uring *u)
-{
-    return u->buffer_count * sizeof(struct io_uring_buf);
-}
-
-void uring_buffer_return(struct uring *u, unsigned id)
-{
-    io_uring_buf_ring_add(u->buffers, u->buffer_memory + (size_t)id * u->buffer_size,
-                          u->buffer_size, (unsigned short)id,
-                          io_uring_buf_ring_mask(u->buffer_count), 0);
-    io_uring_buf_ring_advance(u->buffers, 1);
-}
-
-static void *map(size_t size)
-{
-    void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-    return at != MAP_FAILED ? at : NULL;
-}
-
-static void buffers_close(struct uring *u)
-{
-    if (u->buffers != NULL)
-        munmap(u->buffers, ring_memory_size(u));
-    if (u->buffer_memory != NULL)
-        munmap(u->buffer_memory, (size_t)u->buffer_count * u->buffer_size);
-}
-
-static enum err buffers_open(struct uring *u, const struct io_uring_options *options)
-{
-    struct io_uring_buf_reg reg = {.ring_entries = options->buffers, .bgid = BUFFER_GROUP};
-    int result;
-
-    u->buffer_count = options->buffers;
-    u->buffer_size = options->buffer_size;
-    u->buffer_memory = map((size_t)u->buffer_count * u->buffer_size);
-    u->buffers = map(ring_memory_size(u));
-    if (u->buffer_memory == NULL || u->buffers == NULL) {
-        uring_reason(options, "no memory for the receive buffers", 0);
-        return ERR_NO_MEMORY;
-    }
-    reg.ring_addr = (uintptr_t)u->buffers;
-    result = io_uring_register_buf_ring(&u->ring, &reg, 0);
-    if (result != 0) {
-        uring_reason(options, "io_uring has no buffer rings", -result);
-        return ERR_UNSUPPORTED;
-    }
-    io_uring_buf_ring_init(u->buffers);
-    for (unsigned id = 0; id < u->buffer_count; id++)
-        uring_buffer_return(u, id);
-    return OK;
-}
-
 /* ---- self-test ------------------------------------------------------------------------------ */
 
 /* The completion that comes within a second, or -ETIME. */
@@ -176,12 +119,12 @@ static bool receive_works(struct uring *u, int reader, int writer)
 
     io_uring_prep_recv_multishot(sqe, reader, NULL, 0, 0);
     sqe->flags |= IOSQE_BUFFER_SELECT;
-    sqe->buf_group = BUFFER_GROUP;
+    sqe->buf_group = URING_BUFFER_GROUP;
     if (write(writer, "x", 1) != 1)
         return false;
     if (next_completion(u, &flags) != 1 || (flags & more) != more)
         return false;
-    uring_buffer_return(u, flags >> IORING_CQE_BUFFER_SHIFT);
+    uring_buffer_return(u, flags >> IORING_CQE_BUFFER_SHIFT, 1);
 
     shutdown(writer, SHUT_WR);
     return next_completion(u, &flags) == 0 && (flags & IORING_CQE_F_MORE) == 0;
@@ -216,7 +159,7 @@ enum err uring_setup(struct uring *u, const struct io_uring_options *options)
         return err;
     err = opcodes_probe(u, options);
     if (err == OK)
-        err = buffers_open(u, options);
+        err = uring_buffers_open(u, options);
     if (err == OK)
         err = self_test(u, options);
     if (err != OK)
@@ -227,5 +170,5 @@ enum err uring_setup(struct uring *u, const struct io_uring_options *options)
 void uring_teardown(struct uring *u)
 {
     io_uring_queue_exit(&u->ring);
-    buffers_close(u);
+    uring_buffers_close(u);
 }

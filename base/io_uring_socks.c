@@ -156,7 +156,7 @@ static void receive_arm(struct sock *s)
     assert(!s->receiving);
     io_uring_prep_recv_multishot(sqe, s->fd, NULL, 0, 0);
     sqe->flags |= IOSQE_BUFFER_SELECT;
-    sqe->buf_group = 0;
+    sqe->buf_group = URING_BUFFER_GROUP;
     s->receiving = true;
 }
 
@@ -290,10 +290,12 @@ void uring_recv_completed(struct uring *u, struct sock *s, int result, unsigned 
                 s->reason = result;
         }
     }
+    if (result == -ENOBUFS)
+        uring_buffers_used_up(u);
     if (flags & IORING_CQE_F_BUFFER) {
         if (result > 0 && !u->destroying)
             deliver(s, bytes_of(u->buffer_memory + (size_t)id * u->buffer_size, (size_t)result));
-        uring_buffer_return(u, id);
+        uring_buffer_return(u, id, result > 0 ? (size_t)result : 0);
     }
     if (!u->destroying)
         settle(s);

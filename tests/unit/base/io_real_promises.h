@@ -432,7 +432,8 @@ START_TEST(the_end_is_told_after_all_bytes_and_while_paused_not_at_all)
 }
 END_TEST
 
-START_TEST(more_senders_than_buffers_starve_nobody)
+/* Of which a few are in use when each is filled, and all when none is. */
+static void starve_nobody(unsigned buffers, unsigned buffer_size)
 {
     enum { PEERS = 48, EACH = 64 << 10 };
     uint8_t *out = heap_take(EACH);
@@ -440,7 +441,7 @@ START_TEST(more_senders_than_buffers_starve_nobody)
     int fds[PEERS];
 
     world_end(world_begin());
-    ck_assert_int_eq(real_create(root, 4, 1024, NULL, &host.io), OK);
+    ck_assert_int_eq(real_create(root, buffers, buffer_size, NULL, &host.io), OK);
     ck_assert_int_eq(io_listen(host.io, "", 0, host_accepted, &host, &host.listener, &host.port),
                      OK);
     fill_pattern(out, EACH);
@@ -458,6 +459,13 @@ START_TEST(more_senders_than_buffers_starve_nobody)
         close(fds[i]);
     host_end(&host);
     heap_give(out);
+}
+
+START_TEST(more_senders_than_buffers_starve_nobody)
+{
+    starve_nobody(4, 1024);
+    starve_nobody(32, 64u << 10);
+    starve_nobody(32, 512u << 10);
 }
 END_TEST
 
