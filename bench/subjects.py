@@ -71,7 +71,7 @@ class Highest:
 
 
 class Asker(Publisher):
-    ACK = b"Nats-Sequence"
+    ACK = b"HMSG "  # some subjects may have no message: that is an answer, too
 
 
 def published(subject):

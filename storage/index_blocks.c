@@ -330,8 +330,23 @@ static void freeze(struct index_blocks *blocks, size_t i)
     block_check(block);
 }
 
+/* Tries. False: it was not in memory, or stays there. */
+static bool cool(const struct index_blocks *blocks, struct index_block *block)
+{
+    struct index_cold *moved;
+
+    if (block->cold == NULL || block->lent)
+        return false;
+    moved = index_cold_move(&blocks->memory, block->cold);
+    if (moved == NULL)
+        return false;
+    block->cold = moved;
+    block->lent = true;
+    return true;
+}
+
 /* The newest block is about to have a successor; of the others one is tried again, so that what
- * found no space or was changed does not stay hot for ever. */
+ * found no space or was changed does not stay in memory for ever. */
 static void freeze_some(struct index_blocks *blocks)
 {
     if (blocks->count < 2)
@@ -339,7 +354,10 @@ static void freeze_some(struct index_blocks *blocks)
     freeze(blocks, blocks->count - 2);
     if (blocks->retry >= blocks->count)
         blocks->retry = 0;
-    freeze(blocks, blocks->retry++);
+    freeze(blocks, blocks->retry);
+    if (index_memory_pressed(&blocks->memory))
+        (void)cool(blocks, block_at(blocks, blocks->retry));
+    blocks->retry++;
 }
 
 /* Into memory, with what lives only. */
@@ -371,25 +389,15 @@ static void thaw(struct index_blocks *blocks, struct index_block *block)
 
 bool index_blocks_cool(struct index_blocks *blocks)
 {
-    size_t from = block_lower_bound(blocks, blocks->cooled);
-    size_t end = from + INDEX_COOL_LOOKS < blocks->count ? from + INDEX_COOL_LOOKS : blocks->count;
+    size_t i = block_lower_bound(blocks, blocks->cooled);
 
-    for (size_t i = from; i < end; i++) {
-        struct index_block *block = block_at(blocks, i);
-        struct index_cold *moved;
-
-        blocks->cooled = block->number + 1;
-        if (block->cold == NULL || block->lent)
-            continue;
-        moved = index_cold_move(&blocks->memory, block->cold);
-        if (moved == NULL)
-            continue;
-        block->cold = moved;
-        block->lent = true;
-        return true;
+    /* The newest one takes messages. Those that find no room, or are written anew, are tried again
+     * one by one: who looked at all of them would come late to what is new. */
+    for (unsigned looks = 0; looks < INDEX_COOL_LOOKS && i + 1 < blocks->count; looks++, i++) {
+        blocks->cooled = block_at(blocks, i)->number + 1;
+        if (cool(blocks, block_at(blocks, i)))
+            return true;
     }
-    if (end == blocks->count)
-        blocks->cooled = 0; /* those that found no room, or were written anew */
     return false;
 }
 

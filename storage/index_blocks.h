@@ -54,8 +54,8 @@ void index_blocks_init(struct index_blocks *blocks, uint64_t seed);
 /* There are no blocks. The memory is the caller's and outlives them. */
 void index_blocks_use(struct index_blocks *blocks, struct index_memory memory, unsigned bits);
 void index_blocks_deinit(struct index_blocks *blocks); /* leaves it empty, as before the first */
-/* Looks at INDEX_COOL_LOOKS cold blocks, the oldest first and in turn, until one is lent that was
- * not. False: none was. */
+/* Looks at INDEX_COOL_LOOKS blocks, the oldest first, each once, until one is lent that was not.
+ * False: none was. */
 #define INDEX_COOL_LOOKS 16u
 bool index_blocks_cool(struct index_blocks *blocks);
 
