@@ -62,6 +62,14 @@ void core_follow(struct raft_core *core, uint64_t term, struct raft_member leade
 
 /* ---- standing ------------------------------------------------------------------------------- */
 
+/* Where it is the only voter nothing is committed that its log has not: unless it has given up its
+ * log, is taken in again, and passes, on its way, the config of the time when it was that. */
+bool raft_core_outlived(const struct raft_core *core)
+{
+    return config_voters(core_config(core)) == 1 && core_votes(core) &&
+           core->terms.last < core->commit_known;
+}
+
 /*
  * Voters stand, and those who vote no more by a config that is not known to be committed (4.2.2):
  * the entry may be in no other log, and then nobody with a shorter one can be elected. They need
@@ -71,7 +79,8 @@ void core_follow(struct raft_core *core, uint64_t term, struct raft_member leade
  */
 bool core_may_stand(const struct raft_core *core)
 {
-    if ((core->stuck && !core_alone(core)) || core->damaged > 0 || core->still)
+    if ((core->stuck && !core_alone(core)) || core->damaged > 0 || core->still ||
+        raft_core_outlived(core))
         return false;
     if (FLAWED(core, STAND_LEARNER) && config_find(core_config(core), core->options.self) != NULL)
         return true;

@@ -106,6 +106,8 @@ static void heard(struct raft_core *core, const struct raft_message *message)
     core->heard_ns = core->now_ns;
     core->heard_node = message->from.node;
     core->heard_commit = message->commit;
+    if (message->commit > core->commit_known)
+        core->commit_known = message->commit;
     core->called = false;
     if (message->probe > core->probe)
         core->probe = message->probe;

@@ -353,6 +353,7 @@ void core_lead(struct raft_core *core)
 
     core->role = RAFT_LEADER;
     core->leader = core->options.self;
+    core->commit_known = 0; /* whoever is elected has it all */
     *lead = (struct leading){
         .term_first = core->terms.last + 1,
         .probe_last = (uint64_t)core->now_ns + 1, /* 0 is no probe */

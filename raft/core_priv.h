@@ -133,6 +133,7 @@ struct raft_core {
     int64_t heard_ns;          /* no vote for another within core_patience of this */
     uint64_t heard_node;       /* whom; 0: nobody in this life */
     uint64_t heard_commit;     /* what its leader had committed then */
+    uint64_t commit_known;     /* the highest index that any leader had committed, in this life */
     int64_t election_due;
     uint64_t down[RAFT_MEMBERS_MAX]; /* nodes; 0: free */
 

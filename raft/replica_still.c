@@ -25,6 +25,11 @@ bool replica_begins_anew(const struct replica *replica)
     return replica->anew && !replica_whole(replica);
 }
 
+bool replica_outlived(const struct replica *replica)
+{
+    return raft_core_outlived(replica->core);
+}
+
 uint64_t replica_members_index(const struct replica *replica)
 {
     return raft_core_config_index(replica->core);

@@ -31,6 +31,7 @@
 #define MEMBER_SIZE  24u
 #define ANSWER_NEVER 1u
 #define ANSWER_ABLE  2u
+#define ANSWER_WAITS 4u
 #define ANSWER_MAX   (ANSWER_HEAD + RAFT_MEMBERS_MAX * MEMBER_SIZE)
 #define LET_GO_SIZE  24u
 
@@ -99,6 +100,7 @@ static struct left_answer answer_of(struct jetstream *jetstream, struct catalogu
     if (entry->stream == NULL)
         return answer;
     answer.able = !replica_begins_anew(stream_replica(entry->stream));
+    answer.waits = replica_outlived(stream_replica(entry->stream));
     answer.last = log_appended(replica_log(stream_replica(entry->stream)));
     answer.group = *replica_members(stream_replica(entry->stream));
     return answer;
@@ -112,7 +114,8 @@ static void send_answer(struct jetstream_cluster *cluster, uint64_t node,
     at = encode_u64(at, answer->number);
     at = encode_u64(at, answer->id);
     at = encode_u64(at, answer->left);
-    at = encode_u64(at, (answer->never_made ? ANSWER_NEVER : 0) | (answer->able ? ANSWER_ABLE : 0));
+    at = encode_u64(at, (answer->never_made ? ANSWER_NEVER : 0) | (answer->able ? ANSWER_ABLE : 0) |
+                            (answer->waits ? ANSWER_WAITS : 0));
     at = encode_u64(at, answer->last);
     for (uint32_t i = 0; i < answer->group.count; i++) {
         at = encode_u64(at, answer->group.at[i].node);
@@ -134,6 +137,7 @@ static void read_answer(struct decoder *in, struct left_answer *answer)
     answer->left = left < LEFT_UNSURE ? (enum left)left : LEFT_UNSURE;
     answer->never_made = (flags & ANSWER_NEVER) != 0;
     answer->able = (flags & ANSWER_ABLE) != 0;
+    answer->waits = (flags & ANSWER_WAITS) != 0;
     while (in->rest.size >= MEMBER_SIZE && answer->group.count < RAFT_MEMBERS_MAX) {
         struct raft_member *member = &answer->group.at[answer->group.count++];
 
@@ -357,12 +361,12 @@ static bool has_voters(const struct survey *survey, const struct raft_config *gr
     return voters > 0 && able * 2 > voters;
 }
 
-/* Who has only the beginning, of others, does not stand. */
+/* Who has only the beginning, of others, does not stand, nor who waits for a leader. */
 static bool stands(const struct left_answer *answer, struct raft_member member)
 {
     const struct raft_member *found = members_find(&answer->group, member.node);
 
-    return answer->able &&
+    return answer->able && !answer->waits &&
            (answer->left == LEFT_CONTENT || (found != NULL && members_equal(*found, member)));
 }
 
