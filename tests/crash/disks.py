@@ -31,6 +31,7 @@ class Disk:
 
     def __init__(self, directory, size=SIZE):
         self.directory = directory
+        self.mounted = False
         handle, self.image = tempfile.mkstemp(prefix="millrace-disk-", suffix=".img")
         os.close(handle)
         try:
@@ -60,6 +61,7 @@ class Disk:
 
     def mount(self):
         run("mount", "-o", "loop", self.image, self.directory)
+        self.mounted = True
 
     def cut(self):
         """The power is gone. Whoever has files open here gets errors from now on."""
@@ -70,9 +72,13 @@ class Disk:
             os.close(directory)
 
     def restore(self):
-        """The power is back. Nobody may have files open."""
-        run("umount", self.directory)
+        """The power is back. Nobody may have files open. Raises OSError while the kernel holds the old
+        file system, as for another mount namespace that was made meanwhile: to be tried again."""
+        if self.mounted:
+            run("umount", self.directory)
+            self.mounted = False
         self.mount()
+        os.listdir(self.directory)  # fails where what was mounted is the one that was shut down
 
     def close(self):
         run("umount", "-l", self.directory)
