@@ -6,7 +6,8 @@
 #include "base/owner.h"
 #include "server/connection_priv.h"
 
-#define LEAVE_PART 1024u /* a turn: about half a millisecond; as many again of those that just ended */
+#define LEAVE_PART                                                                                 \
+    1024u /* a turn: about half a millisecond; as many again of those that just ended */
 
 static void wait_add(struct connections *connections, struct connection *c)
 {

@@ -78,8 +78,8 @@ void store_settle_later(struct store *store)
     store->settling.on = true;
 }
 
-void store_settle(struct store *store,
-                  void (*failed)(void *context, uint64_t log_id, enum err err), void *context)
+void store_settle(struct store *store, void (*failed)(void *context, uint64_t log_id, enum err err),
+                  void *context)
 {
     struct settling settling = store->settling;
     struct io_syncing *items;

@@ -49,7 +49,8 @@ static void count(struct shard *s)
     waits = in_groups = 0;
 }
 
-/* ---- logs of two batches each ----------------------------------------------------------------- */
+/* ---- logs of two batches each -----------------------------------------------------------------
+ */
 
 static struct log *logs[LOGS];
 static unsigned durable, failures;
