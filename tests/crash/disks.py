@@ -78,7 +78,9 @@ class Disk:
             run("umount", self.directory)
             self.mounted = False
         self.mount()
-        os.listdir(self.directory)  # fails where what was mounted is the one that was shut down
+        probe = os.path.join(self.directory, "probe")
+        os.mkdir(probe)  # fails where what was mounted is the one that was shut down
+        os.rmdir(probe)
 
     def close(self):
         run("umount", "-l", self.directory)
