@@ -1,7 +1,7 @@
 /*
  * The buffers that all sockets receive into. They are large, as a client that sends much costs less
- * the more is received at once, and few are lent to the kernel at a time: it fills them in turn, and
- * what is filled again while it is in the processor's caches costs less, too. When many send a
+ * the more is received at once, and few are lent to the kernel at a time: it fills them in turn,
+ * and what is filled again while it is in the processor's caches costs less, too. When many send a
  * little each, these few are used up at once; then all are lent, of which only the first bytes are
  * touched.
  */

@@ -39,8 +39,8 @@ static unsigned possibly_behind(const struct removals_model *model, uint64_t seq
 
         if (!of_subject(attempt->subject, subject))
             continue;
-        count += attempt->sequence != 0 ? attempt->sequence > sequence
-                                        : attempt->answer == ATTEMPT_OPEN;
+        count +=
+            attempt->sequence != 0 ? attempt->sequence > sequence : attempt->answer == ATTEMPT_OPEN;
     }
     return count;
 }
@@ -312,8 +312,7 @@ static void check_limits(struct removals_model *model)
     const struct removals_limits *limits = &model->limits;
 
     for (unsigned subject = 0; subject < REMOVALS_SUBJECTS; subject++) {
-        if (limits->per_subject != 0 &&
-            present(model, subject, model->last) > limits->per_subject)
+        if (limits->per_subject != 0 && present(model, subject, model->last) > limits->per_subject)
             report_violate(model->report, "R4: subject %u has more than %u", subject,
                            limits->per_subject);
     }
@@ -324,8 +323,7 @@ static void check_limits(struct removals_model *model)
 void removals_end(struct removals_model *model, uint64_t messages, uint64_t last, int64_t now_ns)
 {
     if (last < model->last)
-        report_violate(model->report, "R1: it ends at %llu, not %llu", ULL(last),
-                       ULL(model->last));
+        report_violate(model->report, "R1: it ends at %llu, not %llu", ULL(last), ULL(model->last));
     if (model->limits.age_ns == 0 && messages != present(model, REMOVALS_ANY, model->last))
         report_violate(model->report, "R6: it says %llu messages and has %u", ULL(messages),
                        present(model, REMOVALS_ANY, model->last));

@@ -20,12 +20,12 @@
 
 #include "tests/sim/report.h"
 
-#define REMOVALS_SUBJECTS     4u
-#define REMOVALS_PUBLISHES    400u
-#define REMOVALS_MAX          100u
-#define REMOVALS_ANY          REMOVALS_SUBJECTS /* a purge of all subjects */
-#define REMOVALS_SLACK_NS     INT64_C(1500000000)
-#define REMOVALS_NEVER        INT64_MAX
+#define REMOVALS_SUBJECTS  4u
+#define REMOVALS_PUBLISHES 400u
+#define REMOVALS_MAX       100u
+#define REMOVALS_ANY       REMOVALS_SUBJECTS /* a purge of all subjects */
+#define REMOVALS_SLACK_NS  INT64_C(1500000000)
+#define REMOVALS_NEVER     INT64_MAX
 
 struct removals_limits { /* 0: none */
     unsigned per_subject, total;
@@ -45,18 +45,18 @@ struct attempt {
 
 /* By sequence. */
 struct stored {
-    unsigned id; /* of the publish; 0: not known */
-    int64_t gone_ns;   /* a removal that took it was confirmed; REMOVALS_NEVER: none was */
-    int64_t missed_ns; /* a reader was told that it is not there; REMOVALS_NEVER: none was */
+    unsigned id;        /* of the publish; 0: not known */
+    int64_t gone_ns;    /* a removal that took it was confirmed; REMOVALS_NEVER: none was */
+    int64_t missed_ns;  /* a reader was told that it is not there; REMOVALS_NEVER: none was */
     bool read, present; /* in the last reading */
 };
 
 struct removal {
     uint64_t sequence; /* a deletion of this one; 0: a purge */
     unsigned subject;
-    uint64_t below;     /* up to here, without it; 0: all */
-    unsigned keep;      /* but for so many; 0: none is kept */
-    uint64_t last;      /* the highest sequence that was known when it was asked for */
+    uint64_t below;            /* up to here, without it; 0: all */
+    unsigned keep;             /* but for so many; 0: none is kept */
+    uint64_t last;             /* the highest sequence that was known when it was asked for */
     int64_t asked_ns, done_ns; /* REMOVALS_NEVER: not confirmed, so it may still happen */
 };
 
@@ -79,8 +79,7 @@ unsigned removals_sent(struct removals_model *model, unsigned subject, unsigned 
                        int64_t now_ns);
 void removals_stored(struct removals_model *model, unsigned id, uint64_t sequence, int64_t now_ns);
 /* `subject_full`: its subject is said to be full, not the stream. */
-void removals_refused(struct removals_model *model, unsigned id, bool subject_full,
-                      int64_t now_ns);
+void removals_refused(struct removals_model *model, unsigned id, bool subject_full, int64_t now_ns);
 
 /* The number of what is asked for; REMOVALS_MAX: there are no more. */
 unsigned removals_asked(struct removals_model *model, const struct removal *removal);

@@ -41,7 +41,7 @@ struct run {
     struct removals_model model;
     char config[300];
     bool made, informed;
-    int64_t joined_ns; /* until then one is cut off from the others; 0: none is */
+    int64_t joined_ns;       /* until then one is cut off from the others; 0: none is */
     uint64_t messages, last; /* as INFO said */
 };
 
@@ -76,9 +76,9 @@ static struct bytes behind(const struct client_message *message, const char *key
 {
     const uint8_t *at = memmem(message->payload.at, message->payload.size, key, strlen(key));
 
-    return at == NULL ? bytes_of(NULL, 0)
-                      : bytes_skip(message->payload,
-                                   (size_t)(at - message->payload.at) + strlen(key));
+    return at == NULL
+               ? bytes_of(NULL, 0)
+               : bytes_skip(message->payload, (size_t)(at - message->payload.at) + strlen(key));
 }
 
 static uint64_t number_of(const struct client_message *message, const char *key)
@@ -211,7 +211,7 @@ static void purge(struct run *run)
     ask_removal(run, &removal, "$JS.API.STREAM.PURGE.S", body);
 }
 
-static void delete(struct run *run)
+static void delete (struct run *run)
 {
     struct removal removal = {.asked_ns = now(run)};
     char body[60];
