@@ -10,6 +10,7 @@
 #define SECOND_NS       INT64_C(1000000000)
 #define RTT_GOOD_FOR_NS (3600 * SECOND_NS)
 #define RETIRING_FIRST  16u
+#define LEAVING_MOST    1024u /* of those that leave, at once behind a publish */
 
 /* ---- beginning and end ------------------------------------------------------------------------
  */
@@ -287,6 +288,19 @@ static void retire(struct client_sub *sub)
     clients->retiring[clients->retiring_count++] = sub;
 }
 
+/* It is one of many, perhaps, that are to leave, and the next publish would pass it by, too. As one
+ * that had its last delivery it is not taken twice. */
+static void retire_leaving(struct client_sub *sub)
+{
+    const struct client *client = sub->client;
+
+    if (!client->leaving || client->clients->retiring_count >= LEAVING_MOST ||
+        (sub->max > 0 && sub->delivered >= sub->max))
+        return;
+    sub->max = sub->delivered = 1;
+    retire(sub);
+}
+
 bool client_deliver(struct client_sub *sub, const struct message *message)
 {
     struct client *client = sub->client;
@@ -295,7 +309,11 @@ bool client_deliver(struct client_sub *sub, const struct message *message)
     size_t size = headers.size + message->payload.size;
     uint8_t *at, *end;
 
-    if (client->state != CLIENT_OPEN || (message->origin == client && !client->echo))
+    if (client->state != CLIENT_OPEN) {
+        retire_leaving(sub);
+        return false;
+    }
+    if (message->origin == client && !client->echo)
         return false;
     if (sub->max > 0 && sub->delivered >= sub->max)
         return false;

@@ -164,7 +164,8 @@ struct client {
     struct buf out;
     size_t flight; /* bytes that the shell is sending */
     struct client_subs subs;
-    struct client_subs_walk leave_at; /* of what client_leave_part takes out next */
+    bool leaving;                     /* client_leave_part has begun */
+    struct client_subs_walk leave_at; /* of what it takes out next */
     int64_t ping_due_ns;
     int64_t last_in_ns;
     int64_t rtt_taken_ns; /* when a ping was last answered; INT64_MIN: never */
@@ -214,7 +215,8 @@ void client_uncount(struct client *client);
 /* Takes all its subscriptions out of the router. Not from inside a publish. */
 void client_leave(struct client *client);
 /* The same for *most of them at most, of one that is not open any more; *most: less what was taken
- * out. True: none is left. */
+ * out. True: none is left. Of the others those that a publish comes upon leave behind it, so that
+ * what is published meanwhile passes by each of them at most a few times. */
 bool client_leave_part(struct client *client, uint32_t *most);
 
 /* Takes what arrived. */

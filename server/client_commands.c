@@ -60,6 +60,7 @@ bool client_leave_part(struct client *client, uint32_t *most)
     struct client_sub *sub;
 
     assert(client->state != CLIENT_OPEN);
+    client->leaving = true;
     for (; client->subs.count > 0 && *most > 0; --*most) {
         sub = client_sub_next(client, &client->leave_at);
         if (sub != NULL) {

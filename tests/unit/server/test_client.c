@@ -438,7 +438,45 @@ START_TEST(who_has_ended_leaves_in_parts_and_gets_nothing_meanwhile)
         shard_say(&shard, &stays, "PUB a.2997 1\r\nx\r\nPUB a.3.z 1\r\ny\r\n");
         CK_OUT(&stays, "MSG a.2997 1 1\r\nx\r\nMSG a.3.z 1 1\r\ny\r\n");
         ck_assert_uint_eq(gone.out.size, 0);
+        left = gone.subs.count; /* less what these came upon */
     }
+    shard_leave(&shard, &gone);
+    shard_leave(&shard, &stays);
+    shard_deinit(&shard);
+}
+END_TEST
+
+/* Else each message for a group of which one member is left walks past all that were. */
+START_TEST(what_a_publish_comes_upon_of_one_that_leaves_goes_behind_it)
+{
+    struct client gone, stays;
+    struct shard shard;
+    uint32_t most = 1, left;
+    char line[64];
+
+    shard_init(&shard);
+    shard_join(&shard, &gone);
+    shard_join(&shard, &stays);
+    shard_say(&shard, &gone, QUIET);
+    for (unsigned i = 0; i < MANY; i++) {
+        snprintf(line, sizeof line, "SUB work %s%u\r\n", i % 2 == 0 ? "crew " : "", i);
+        shard_say(&shard, &gone, line);
+    }
+    shard_say(&shard, &stays, QUIET "SUB work crew 1\r\n");
+    client_doom(&gone, "gone");
+    shard_say(&shard, &stays, "PUB work 1\r\nx\r\n");
+    ck_assert_uint_eq(gone.subs.count, MANY); /* it still has all that is told of it */
+    ck_assert(!client_leave_part(&gone, &most));
+
+    for (unsigned i = 0; (left = gone.subs.count) > 0; i++) {
+        ck_assert_uint_lt(i, 100);
+        shard_forget(&stays);
+        shard_say(&shard, &stays, "PUB work 1\r\nx\r\n");
+        CK_OUT(&stays, "MSG work 1 1\r\nx\r\n");
+        ck_assert_uint_le(left - gone.subs.count, 1024);
+        ck_assert_uint_eq(stays.account->subs.count, gone.subs.count + 1);
+    }
+    ck_assert(client_leave_part(&gone, &most));
     shard_leave(&shard, &gone);
     shard_leave(&shard, &stays);
     shard_deinit(&shard);
@@ -555,6 +593,7 @@ int main(void)
         a_receiver_that_is_behind_stalls_its_producer_and_shows_as_congestion,
         a_buffer_that_grows_much_takes_the_largest_spare_with_what_it_holds,
         who_has_ended_leaves_in_parts_and_gets_nothing_meanwhile,
+        what_a_publish_comes_upon_of_one_that_leaves_goes_behind_it,
         who_cannot_read_headers_gets_the_message_without,
         info_greets_and_answers_the_first_ping_after_connect_of_a_protocol_1_client,
         the_first_ping_follows_connect_by_two_seconds_and_traffic_spares_the_next,
