@@ -643,6 +643,8 @@ void log_send(struct log *log)
         flight_undo(log);
     if (flight->batches.count == 0) {
         if (flight_needs_file(log)) {
+            if (log->taking)
+                return; /* the end of that sends again */
             if (log->store->makes < STORE_MAKES_MAX)
                 flight_make_file(log);
             else

@@ -59,6 +59,9 @@ static void writing_done(struct io_work *work)
     struct log_block_op *op = writing->op;
     enum err err = writing->err;
 
+    log->taking = false;
+    if (log->phase == LOG_WAITING && !log->wants_space)
+        log_send_later(log); /* it may have had to wait for this */
     if (err == OK && log->memory)
         keep_in_memory(log, &writing->block);
     if (err == OK && !writing->taken)
@@ -106,7 +109,7 @@ static void list_files(const struct log *log, struct block *block)
 /*
  * The same for a block of another replica: what is above `end` is void when the block is there. A
  * file whose base is below the block's index is so because it is not named; of those behind it the
- * list says that they have nothing.
+ * list says that they have nothing. No other file is begun until the block is there (log_send).
  */
 static void list_files_to(const struct log *log, struct block *block, uint64_t end)
 {
@@ -171,6 +174,7 @@ void log_block_start(struct log *log, struct log_block_op *op, uint64_t end)
         list_files_to(log, &writing->block, end);
     else
         list_files(log, &writing->block);
+    log->taking = end < LOG_BLOCK_REPLACES;
     log->block_writing = writing;
     store_work(log->store, &writing->work);
 }

@@ -205,6 +205,7 @@ struct log {
     bool retried;              /* the first that waits or flies has failed in one file */
     bool rolls;                /* the next batch goes to a new file */
     bool renew;                /* a new file is made, also without a batch */
+    bool taking;               /* another replica's block is being written: no file is begun */
     bool cut_unnamed;          /* `durable` was cut, no file says so yet: what was may come back */
     struct log_erasing *erasing; /* under way, or NULL */
     struct log_skip_op *skip;    /* the next file is for it */
