@@ -533,7 +533,7 @@ void jetstream_entry_unsettled(void *context, uint64_t id, enum err err)
 
     if (entry == NULL || entry->stream == NULL)
         return;
-    close_stream(jetstream, entry, false);
+    close_stream(jetstream, entry, true); /* its log, too: the server goes on */
     if (entry->leader == groups_self(jetstream->groups).node)
         entry->leader = 0;
     remote_look(jetstream, entry);
