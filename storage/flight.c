@@ -204,12 +204,17 @@ void flight_durable(struct log *log)
     log_check(log);
 }
 
-/* A cut took all of it back. */
+/*
+ * A cut took all of it back. What the journal has of it counts as covered when the file is synced:
+ * without that the power could take the space where it stands, and a start would miss it there and
+ * take the file for one that something else has cut.
+ */
 static void flight_void(struct log *log)
 {
     struct log_queue none = {};
 
-    journal_cover_drop(log->store->journal, &log->active->cover);
+    journal_cover_keep(log->store->journal, &log->active->cover);
+    log_file_dirty(log->active);
     if (!store_flaw(log->store, FLAW_CUT_IN_PLACE))
         log->active->ended = true;
     flight_empty(log->flight, &none);

@@ -27,16 +27,17 @@ struct world {
     bool erased;
     enum err err;
     uint64_t durable, recovered, lost;
-    log_place places[16];
-    uint32_t sizes[16];
-    uint8_t fills[16]; /* of the record that was recovered, or is durable */
+    unsigned cut_short; /* a start took a file for one that something else had cut */
+    log_place places[32];
+    uint32_t sizes[32];
+    uint8_t fills[32]; /* of the record that was recovered, or is durable */
 };
 
 static struct world w;
 
 static void note(const struct log_batch *batch)
 {
-    ck_assert_uint_lt(batch->index, 16);
+    ck_assert_uint_lt(batch->index, 32);
     w.places[batch->index] = batch->records_place;
     w.sizes[batch->index] = (uint32_t)batch->records.size;
     w.fills[batch->index] = batch->records.at[batch->records.size - 16];
@@ -48,6 +49,18 @@ static void on_durable(void *owner, const struct log_batch *batch)
     ck_assert_uint_eq(batch->index, w.durable + 1);
     w.durable = batch->index;
     note(batch);
+}
+
+static void on_other_durable(void *owner, const struct log_batch *batch)
+{
+    *(uint64_t *)owner = batch->index;
+}
+
+static void on_other_recovered(void *context, const struct log_batch *batch)
+{
+    (void)context;
+    (void)batch;
+    ck_abort_msg("it is new");
 }
 
 static void on_failed(void *owner, enum err err)
@@ -70,6 +83,12 @@ static void on_lost(void *context, uint64_t first, uint64_t last, uint64_t bytes
     w.lost += last - first + 1;
 }
 
+static void on_cut_short(void *context)
+{
+    (void)context;
+    w.cut_short++;
+}
+
 static void flush(void *context)
 {
     (void)context;
@@ -79,7 +98,7 @@ static void flush(void *context)
 static void open_log(void)
 {
     static const struct log_events events = {on_durable, on_failed};
-    struct log_recovery recovery = {on_recovered, on_lost, NULL};
+    struct log_recovery recovery = {on_recovered, on_lost, NULL, .cut_short = on_cut_short};
 
     w.recovered = 0;
     w.lost = 0;
@@ -480,6 +499,56 @@ START_TEST(a_cut_of_what_was_durable_voids_all_that_follows)
 }
 END_TEST
 
+/* Small and large batches of another log move the journal on. */
+static void others_go_on(void)
+{
+    static const struct log_events events = {on_other_durable, on_failed};
+    static const uint8_t incarnation[16] = "incarnation-0002";
+    struct log_recovery recovery = {on_other_recovered, on_lost, NULL};
+    uint64_t durable = 0;
+    struct log *other;
+
+    ck_assert_int_eq(log_prepare(w.store, LOG_ID + 1, incarnation, bytes_of(NULL, 0)), OK);
+    ck_assert_int_eq(log_open(w.store, LOG_ID + 1, &recovery, &events, &durable, &other), OK);
+    for (unsigned i = 0; i < 6; i++) { /* that of before is needed no more, and not yet gone */
+        size_t size = i == 4 ? 40000 : SIZE;
+
+        memset(record_begin(log_gather(other), 1, 0, size), 1, size);
+        record_end(log_gather(other), size);
+        (void)log_seal(other, 1, 1, 1);
+        io_wake(w.io);
+        while (durable <= i)
+            step();
+    }
+}
+
+/* A small batch behind three large ones, in space that the file has had since its last sync, is
+ * taken back while it is on its way: the journal has it, and the power may take that space. */
+START_TEST(what_a_cut_took_back_is_not_missed_in_its_file)
+{
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        begin_world(seed, 0, 1, 32 << 10);
+        for (uint64_t i = 2; i <= 4; i++) {
+            seal(40000, (uint8_t)i);
+            settle(i);
+        }
+        seal(SIZE, 5);
+        while (w.log->phase != LOG_WRITING)
+            step();
+        log_cut(w.log, 4);
+        while (w.log->phase != LOG_IDLE)
+            step();
+        others_go_on();
+        crash(SIM_CRASH_POWER);
+        ck_assert_uint_eq(w.cut_short, 0);
+        ck_assert_uint_eq(w.lost, 0);
+        ck_assert_uint_ge(w.recovered, 4); /* no file names the cut yet */
+        check_fills(w.recovered);
+        end();
+    }
+}
+END_TEST
+
 START_TEST(closing_tells_nothing_more_and_ends_when_both_writes_have)
 {
     begin_syncing(1, 0, 1);
@@ -566,6 +635,7 @@ int main(void)
         a_cut_voids_what_is_written_ahead,
         a_cut_voids_what_is_in_the_air_and_what_is_written_ahead,
         a_cut_of_what_was_durable_voids_all_that_follows,
+        what_a_cut_took_back_is_not_missed_in_its_file,
         closing_tells_nothing_more_and_ends_when_both_writes_have,
         little_waits_for_the_sync_that_is_under_way,
         much_may_be_sealed_while_a_large_write_is_on_its_way_and_room_is_left,
