@@ -65,7 +65,7 @@ class Directories(CliCase):
         problem = next(row for row in found if row[0] == "problem")
         self.assertIn("is damaged: ", problem[1])
         self.assertIn("replicas", problem[2])
-        self.assertRegex(self.out("doctor", folder, code=FAILED), r"(?m)^[12] problems, ")
+        self.assertRegex(self.out("doctor", folder, code=FAILED), r"(?m)^[12] problems?, ")
         said = self.json("check", folder, code=FAILED)
         self.assertEqual(said["problems"], sum(row["finding"] == "problem" for row in said["found"]))
         self.assertGreater(said["problems"], 0)
