@@ -10,6 +10,8 @@ import subprocess
 import sys
 import time
 
+from failures import failures
+
 SCALE = float(os.environ.get("SCALE", "1"))
 CI = os.environ.get("CI") == "true"
 
@@ -71,7 +73,8 @@ def run(name, arguments, minutes):
                 break
             time.sleep(0.05)
     status = process.wait()
-    passed, failed = count(output.decode(errors="replace"))
+    text = output.decode(errors="replace")
+    passed, failed = count(text)
     if (status != 0 or expired) and failed == 0:
         failed = 1  # the layer itself
     if status == 0 and passed == 0:
@@ -79,7 +82,9 @@ def run(name, arguments, minutes):
     seconds = time.monotonic() - begun
     why = " (deadline passed)" if expired else ""
     print(f"==== {name}: {passed} good, {failed} bad, {seconds:.0f} s{why}", flush=True)
-    return name, passed, failed, seconds
+    # What count.py runs stands behind the name of its suite.
+    told = failures(re.sub(r"^  [\w-]+: ", "", text, flags=re.M)) if failed else []
+    return name, passed, failed, seconds, [f"  {name}: {line}" for line in told]
 
 
 def main():
@@ -91,7 +96,9 @@ def main():
         if results[-1][0] == "build" and results[-1][2]:
             break  # nothing else can run
     print()
-    for name, passed, failed, seconds in results:
+    for line in (line for result in results for line in result[4]):
+        print(line)
+    for name, passed, failed, seconds, _ in results:
         print(f"{name:12} {passed:6} good {failed:4} bad {seconds:7.0f} s")
     failed = sum(r[2] for r in results)
     print(f"{sum(r[1] for r in results)} passed, {failed} failed")

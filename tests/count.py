@@ -19,6 +19,8 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from failures import failures
+
 NODE = re.compile(r"^(?:\N{INFORMATION SOURCE}|#) (pass|fail|cancelled|skipped|todo) (\d+)$", re.M)
 UNITTEST = re.compile(r"^Ran (\d+) tests? in .*\n\n(OK|FAILED)(?: \((.*)\))?$", re.M)
 CHECK = re.compile(r"^\d+%: Checks: (\d+), Failures: (\d+), Errors: (\d+)$", re.M)
@@ -35,7 +37,7 @@ def count_node(text):
 def count_unittest(text):
     passed = failed = skipped = 0
     for ran, _, details in UNITTEST.findall(text):
-        numbers = {k: int(v) for k, v in re.findall(r"([a-z ]+)=(\d+)", details)}
+        numbers = {k: int(v) for k, v in re.findall(r"([a-z][a-z ]*)=(\d+)", details)}
         bad = sum(numbers.get(k, 0) for k in ("failures", "errors", "unexpected successes"))
         missed = numbers.get("skipped", 0)
         passed += max(0, int(ran) - bad - missed)
@@ -114,7 +116,8 @@ def suite(name, command, minutes):
     seconds = time.monotonic() - begun
     summary = f"{name}: {passed} good, {failed} bad, {skipped} left out, {seconds:.0f} s{why}"
     print(f"-- {summary}", flush=True)
-    return summary, passed, failed, skipped
+    told = [f"{name}: {line}" for line in failures(text)] if failed else []
+    return summary, told, passed, failed, skipped
 
 
 def main():
@@ -128,9 +131,11 @@ def main():
     print()
     for summary, *_ in results:
         print(summary)
-    passed, failed, skipped = (sum(column) for column in zip(*(r[1:] for r in results)))
+    passed, failed, skipped = (sum(column) for column in zip(*(r[2:] for r in results)))
     missed = f", {skipped} skipped" if skipped else ""
     print(f"{passed} passed, {failed} failed{missed}")
+    for line in (line for result in results for line in result[1]):
+        print("  " + line)
     return 1 if failed else 0
 
 
