@@ -73,9 +73,10 @@ tsan-shards:
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan CC=clang OPT="-O1 -g -fno-omit-frame-pointer" \
 	    SAN="-fsanitize=thread" $(BUILD)/tsan/millrace
 	@rm -f $(tsan_report).*
-	@cd tests/e2e/wire && TSAN_OPTIONS="log_path=$(tsan_report)" MILLRACE_BIN=$(abspath $(BUILD)/tsan/millrace) \
-	    MILLRACE_SHARDS_TEST=3 python3 -m unittest test_shards test_accounts test_operator test_tracing test_system
-	@! cat $(tsan_report).* 2>/dev/null
+	@TSAN_OPTIONS="log_path=$(tsan_report)" MILLRACE_BIN=$(abspath $(BUILD)/tsan/millrace) MILLRACE_SHARDS_TEST=3 \
+	    python3 tests/count.py 'tsan-shards=cd tests/e2e/wire && \
+	    python3 -m unittest test_shards test_accounts test_operator test_tracing test_system && \
+	    ! cat $(tsan_report).* 2>/dev/null'
 
 .PHONY: e2e
 e2e: $(e2e_server) $(e2e_c) $(e2e_modules) $(e2e_cli) $(e2e_bucket) $(e2e_py) $(e2e_schemas)
