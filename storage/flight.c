@@ -627,8 +627,8 @@ static void flight_allocate(struct log *log)
 
     log->phase = LOG_ALLOCATING;
     flight->space = segment_space(file->allocated, need, log->store->options.segment_size);
-    if (log->store->reserve.scarce) /* not more than is written */
-        flight->space = segment_space(need, need, need);
+    if (!reserve_spares(&log->store->reserve, flight->space - file->allocated))
+        flight->space = segment_space(need, need, need); /* not more than is written */
     io_fallocate(log->store->io, &flight->write, file->file, file->allocated,
                  flight->space - file->allocated);
 }
