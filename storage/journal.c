@@ -139,14 +139,6 @@ void journal_cover_keep(struct journal *journal, struct journal_cover *cover)
     cover_set(journal, cover, next);
 }
 
-void journal_cover_drop(struct journal *journal, struct journal_cover *cover)
-{
-    struct journal_cover next = *cover;
-
-    next.flight = 0;
-    cover_set(journal, cover, next);
-}
-
 void journal_cover_sync_begin(struct journal *journal, struct journal_cover *cover)
 {
     struct journal_cover next = *cover;

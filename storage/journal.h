@@ -46,9 +46,8 @@ struct journal_cover {
 
 struct journal;
 
-void journal_cover_keep(struct journal *journal,
-                        struct journal_cover *cover); /* flight is durable */
-void journal_cover_drop(struct journal *journal, struct journal_cover *cover); /* flight is void */
+/* The flight's writes have ended, well or not: the journal may have it. */
+void journal_cover_keep(struct journal *journal, struct journal_cover *cover);
 /* Around a sync of the segment; what is in flight when it begins is not covered by it. */
 void journal_cover_sync_begin(struct journal *journal, struct journal_cover *cover);
 void journal_cover_sync_end(struct journal *journal, struct journal_cover *cover, bool synced);
