@@ -85,6 +85,7 @@ struct sim_faults {
     uint32_t net_tiny;       /* a delivery is 1 to 3 bytes */
     bool direct_refused;     /* the file system has no direct I/O */
     int64_t disk_min_ns, disk_max_ns, disk_stall_ns;
+    int64_t sync_ns; /* an fsync takes so much longer */
     int64_t net_min_ns, net_max_ns, net_stall_ns;
     int64_t work_min_ns, work_max_ns; /* until work runs, and until its end is told */
     int64_t turn_max_ns;              /* from something to do until the turn */

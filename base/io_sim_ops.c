@@ -115,14 +115,14 @@ static void op_due(struct sim *sim, void *object, uint64_t generation)
 
 /* ---- calls ---------------------------------------------------------------------------------- */
 
-static int64_t duration(struct sim_process *process)
+static int64_t duration(struct sim_process *process, const struct io_op *op)
 {
     const struct sim_faults *faults = &process->node->faults;
     int64_t ns = sim_between(process->sim, faults->disk_min_ns, faults->disk_max_ns);
 
     if (sim_luck(process->sim, faults->disk_stall))
         ns += faults->disk_stall_ns;
-    return ns;
+    return op->kind == IO_OP_FSYNC ? ns + faults->sync_ns : ns;
 }
 
 void sim_submit(struct io *io, struct io_op *op)
@@ -141,7 +141,7 @@ void sim_submit(struct io *io, struct io_op *op)
     *o = (struct sim_op){.process = process, .op = op, .content = content, .next = process->ops};
     process->ops = o;
     o->mark = sim_content_mark(file_of(o)->inode);
-    sim_schedule(process->sim, process->sim->now_ns + duration(process), op_due, o,
+    sim_schedule(process->sim, process->sim->now_ns + duration(process, op), op_due, o,
                  process->generation);
     sim_step_end(process, step);
 }

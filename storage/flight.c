@@ -188,8 +188,6 @@ void flight_durable(struct log *log)
 
     if (!log->memory)
         latency_add(&log->store->durable, io_now(log->store->io) - flight->begun_ns);
-    journal_cover_keep(log->store->journal, &file->cover);
-    log_file_dirty(file);
     log->phase = LOG_TELLING;
     log->retried = false;
     while (flight->kept > 0)
@@ -204,17 +202,11 @@ void flight_durable(struct log *log)
     log_check(log);
 }
 
-/*
- * A cut took all of it back. What the journal has of it counts as covered when the file is synced:
- * without that the power could take the space where it stands, and a start would miss it there and
- * take the file for one that something else has cut.
- */
+/* A cut took all of it back. */
 static void flight_void(struct log *log)
 {
     struct log_queue none = {};
 
-    journal_cover_keep(log->store->journal, &log->active->cover);
-    log_file_dirty(log->active);
     if (!store_flaw(log->store, FLAW_CUT_IN_PLACE))
         log->active->ended = true;
     flight_empty(log->flight, &none);
@@ -252,7 +244,6 @@ static void flight_retry(struct log *log, enum err err)
         log->flight->err = err;
         return;
     }
-    journal_cover_drop(log->store->journal, &file->cover);
     store_note_doubt(log->store, log->id);
     if (store_flaw(log->store, FLAW_REUSE_POSITION)) {
         file->placed = file->end;
@@ -309,13 +300,20 @@ void log_sync_ended(struct log *log, struct log_file *file, bool background, boo
         flight_sync(log); /* that one began before the flight was written */
 }
 
-/* Both witnesses have said what they have to say. */
+/*
+ * Both witnesses have said what they have to say. Whatever that is, the journal may have the flight
+ * now, or some of it, and it counts as covered when a later sync of the file has ended: without
+ * that, of one that was cut or whose write failed the power could take the space where it stands,
+ * and a start would miss it there and take the file for one that something else has cut.
+ */
 static void flight_settle(struct log *log)
 {
     struct log_flight *flight = log->flight;
 
     if (flight->segment == WITNESS_WAITING || flight->journal == WITNESS_WAITING)
         return;
+    journal_cover_keep(log->store->journal, &log->active->cover);
+    log_file_dirty(log->active);
     if (flight->segment == WITNESS_FAILED &&
         !(flight->journal == WITNESS_DONE && store_flaw(log->store, FLAW_JOURNAL_ALONE)))
         flight_retry(log, flight->err);
@@ -335,8 +333,6 @@ static void journal_done(struct journal_wait *wait, bool durable)
     assert(log->flight->journal == WITNESS_WAITING);
 
     log->flight->journal = durable ? WITNESS_DONE : WITNESS_FAILED;
-    if (!durable)
-        journal_cover_drop(log->store->journal, &log->active->cover);
     flight_settle(log);
 }
 
@@ -627,8 +623,8 @@ static void flight_allocate(struct log *log)
 
     log->phase = LOG_ALLOCATING;
     flight->space = segment_space(file->allocated, need, log->store->options.segment_size);
-    if (log->store->reserve.scarce) /* not more than is written */
-        flight->space = segment_space(need, need, need);
+    if (!reserve_spares(&log->store->reserve, flight->space - file->allocated))
+        flight->space = segment_space(need, need, need); /* not more than is written */
     io_fallocate(log->store->io, &flight->write, file->file, file->allocated,
                  flight->space - file->allocated);
 }

@@ -139,14 +139,6 @@ void journal_cover_keep(struct journal *journal, struct journal_cover *cover)
     cover_set(journal, cover, next);
 }
 
-void journal_cover_drop(struct journal *journal, struct journal_cover *cover)
-{
-    struct journal_cover next = *cover;
-
-    next.flight = 0;
-    cover_set(journal, cover, next);
-}
-
 void journal_cover_sync_begin(struct journal *journal, struct journal_cover *cover)
 {
     struct journal_cover next = *cover;
@@ -405,6 +397,28 @@ static bool blocked_one_moves(const struct journal *j)
            fits(&j->files[j->current], j->files[j->current].offset, 2 * JOURNAL_BLOCK);
 }
 
+static unsigned count_usable(const struct journal *j)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < JOURNAL_PLACES; i++)
+        count += j->files[i].file != NULL && !j->files[i].condemned && j->files[i].stuck == 0;
+    return count;
+}
+
+/* How large the next file may be; 0: the disk has no space for it. */
+static uint64_t size_of_next(const struct journal *j, unsigned count)
+{
+    uint64_t size = j->options.file_size;
+    uint64_t least = size < JOURNAL_FIRST_SIZE ? size : JOURNAL_FIRST_SIZE;
+
+    if (count == 0)
+        return least;
+    if (j->options.reserve == NULL || reserve_spares(j->options.reserve, size))
+        return size;
+    return count_usable(j) < 2 || journal_hopeless(j) ? least : 0;
+}
+
 /* Has the next file made in time. */
 static void see_to_files(struct journal *j)
 {
@@ -418,12 +432,12 @@ static void see_to_files(struct journal *j)
     count = count_files(j);
     if (count == JOURNAL_PLACES || (count >= JOURNAL_FILES_MAX && journal_blocked(j) == NONE))
         return;
+    make->size = size_of_next(j, count);
+    if (make->size == 0)
+        return;
 
     make->busy = true;
     make->number = j->file_next++;
-    make->size = j->options.file_size;
-    if (count == 0 && make->size > JOURNAL_FIRST_SIZE)
-        make->size = JOURNAL_FIRST_SIZE;
     make->path = path_journal(j->options.dir, make->number);
     make->dir = path_in(j->options.dir, "journal");
     memcpy(make->store_id, j->options.store_id, 16);

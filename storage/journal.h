@@ -5,7 +5,9 @@
  *
  * Records gather in one piece of aligned memory while the one before is being written. Files are
  * zero-filled, written from their beginning to their end, and reused in any order. The first is
- * small; a worker makes further ones while the current one is filling.
+ * small; a worker makes further ones while the current one is filling. On a disk that is scarce
+ * there are two, and small ones: what finds no room has its segment's own sync. A third is made if
+ * votes could not be written else.
  *
  * Failure: a file whose write failed takes no more records, and those who waited are told: their
  * batches go on by their segment's own sync. What the file already holds stays good for recovery.
@@ -25,6 +27,7 @@
 #include "base/io.h"
 #include "storage/journal_record.h"
 #include "storage/journal_wait.h"
+#include "storage/reserve.h"
 
 #define JOURNAL_FILES_MAX  8u
 #define JOURNAL_PLACES     16u /* more files than the usual ones: if votes hold all of those */
@@ -43,9 +46,8 @@ struct journal_cover {
 
 struct journal;
 
-void journal_cover_keep(struct journal *journal,
-                        struct journal_cover *cover); /* flight is durable */
-void journal_cover_drop(struct journal *journal, struct journal_cover *cover); /* flight is void */
+/* The flight's writes have ended, well or not: the journal may have it. */
+void journal_cover_keep(struct journal *journal, struct journal_cover *cover);
 /* Around a sync of the segment; what is in flight when it begins is not covered by it. */
 void journal_cover_sync_begin(struct journal *journal, struct journal_cover *cover);
 void journal_cover_sync_end(struct journal *journal, struct journal_cover *cover, bool synced);
@@ -58,6 +60,7 @@ struct journal_options {
     const uint8_t *store_id;
     uint64_t boot;
     uint64_t file_size;
+    struct reserve *reserve; /* borrowed likewise; NULL: nothing is kept */
     uint64_t flaws;
     void (*report)(void *context, const char *text);
     void *report_context;

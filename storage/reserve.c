@@ -83,7 +83,7 @@ static void begin(struct reserve *reserve, bool giving)
 {
     reserve->busy = true;
     reserve->giving = giving;
-    reserve->taken = 0;
+    reserve->taken.mark = reserve->taken.total;
     reserve->looked_ns = io_now(reserve->io);
     reserve->seen.size = reserve->size;
     io_work(reserve->io, &reserve->work);
@@ -99,6 +99,9 @@ static void done(struct io_work *work)
     reserve->failed = reserve->seen.failed;
     reserve->available = reserve->seen.available;
     reserve->size = reserve->seen.size;
+    reserve->taken.seen = reserve->taken.mark;
+    reserve->spared.seen = reserve->spared.mark; /* later ones were perhaps not there yet */
+    reserve->spared.mark = reserve->spared.total;
     judge(reserve);
     if (gave)
         reserve->given(reserve);
@@ -120,21 +123,45 @@ static void fired(struct timer *timer)
 /* ---- the door ----------------------------------------------------------------------------------
  */
 
+static uint64_t unseen(const struct reserve_count *count)
+{
+    return count->total - count->seen;
+}
+
+/* At once if what is kept may have been touched, for all that is known. */
+static void look_again(struct reserve *reserve)
+{
+    uint64_t gone = unseen(&reserve->taken) + unseen(&reserve->spared);
+
+    bool doubt = !reserve->scarce && !reserve->failed && reserve->available < reserve->keep + gone;
+
+    if (!reserve->busy && (doubt || io_now(reserve->io) - reserve->looked_ns >= LOOK_NS))
+        begin(reserve, false);
+}
+
 bool reserve_admits(struct reserve *reserve, uint64_t size)
 {
-    int64_t now_ns;
-
     if (reserve->keep == 0)
         return true;
-    now_ns = io_now(reserve->io);
-    reserve->taken += size;
-    if (!reserve->busy && now_ns - reserve->looked_ns >= LOOK_NS)
-        begin(reserve, false);
+    reserve->taken.total += size;
+    look_again(reserve);
     if (reserve->scarce)
         return false;
     /* What comes between two looks is counted: it may be more than there is. */
-    return reserve->failed || reserve->taken <= RESERVE_STEP ||
-           reserve->taken + reserve->keep <= reserve->available;
+    return reserve->failed || unseen(&reserve->taken) <= RESERVE_STEP ||
+           unseen(&reserve->taken) + reserve->keep <= reserve->available;
+}
+
+bool reserve_spares(struct reserve *reserve, uint64_t size)
+{
+    if (reserve->keep == 0)
+        return true;
+    look_again(reserve);
+    if (!reserve->failed &&
+        (reserve->scarce || reserve->available < reserve->keep + size + unseen(&reserve->spared)))
+        return false;
+    reserve->spared.total += size;
+    return true;
 }
 
 bool reserve_give(struct reserve *reserve)

@@ -4,7 +4,8 @@
  *
  * Two things are kept. `keep` bytes of the file system stay free of what this server's publishes
  * would add: reserve_admits refuses them below that, and takes them again by itself when there is
- * an eighth more. And a file of the data directory, `reserve`, is space that no other program can
+ * an eighth more. What could do with less space takes no more than is beyond that (reserve_spares).
+ * And a file of the data directory, `reserve`, is space that no other program can
  * take: when a log finds the disk full all the same it is made shorter, a step at a time, and that
  * write goes on. While it is not whole nothing is published; it is filled again as soon as the disk
  * has room for it and for `keep`.
@@ -21,6 +22,12 @@
 #define RESERVE_FILE_MAX    (8ull << 20)   /* a quarter of `keep`, and not more */
 #define RESERVE_STEP        (1ull << 20)
 
+/* What went away, all in all: until now, until the mark of the look that is next to end, and of
+ * that what `available` surely shows. */
+struct reserve_count {
+    uint64_t total, mark, seen;
+};
+
 /* Embed it in its owner; others read `keep`, `available` and `scarce`. */
 struct reserve {
     uint64_t keep;      /* 0: nothing is kept */
@@ -29,9 +36,10 @@ struct reserve {
 
     /* private */
     struct io *io;
-    struct io_file *file; /* NULL: the file system gives none */
-    uint64_t whole, size; /* of the file */
-    uint64_t taken;       /* by publishes, since it was looked */
+    struct io_file *file;        /* NULL: the file system gives none */
+    uint64_t whole, size;        /* of the file */
+    struct reserve_count taken;  /* by publishes */
+    struct reserve_count spared; /* allocated ahead */
     int64_t looked_ns;
     struct io_work work;
     struct timer timer;
@@ -58,6 +66,11 @@ void reserve_close(struct reserve *reserve);
 void reserve_forget(struct reserve *reserve);
 /* May so much be published? It counts as taken. */
 bool reserve_admits(struct reserve *reserve, uint64_t size);
+/*
+ * Can so much be allocated ahead of its need with what is kept still free? If so it counts as
+ * allocated; publishes go into it, so they are not counted by it.
+ */
+bool reserve_spares(struct reserve *reserve, uint64_t size);
 /* A write found the disk full. True: `given` comes, try again then. False: there is nothing left.
  */
 bool reserve_give(struct reserve *reserve);

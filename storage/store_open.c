@@ -140,6 +140,7 @@ static enum err open_journal(struct store *store, const struct redo *redo)
         .store_id = store->node.store_id,
         .boot = store->node.boot,
         .file_size = store->options.journal_file_size,
+        .reserve = &store->reserve,
         .flaws = store->options.flaws,
         .report = store->options.report,
         .report_context = store->options.report_context,
