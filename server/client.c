@@ -339,8 +339,7 @@ bool client_deliver(struct client_sub *sub, const struct message *message)
     if (client->grants != NULL && message->reply.size > 0)
         client_grant(client, message->reply);
     if (client->out.size + client->flight > clients->pending_much)
-        clients_behind(clients, message->origin != client ? message->origin : NULL,
-                       client->out.size + client->flight);
+        clients_behind(clients, message->origin, client->out.size + client->flight);
     if (client->trace)
         trace_message(client, bytes_of(at, (size_t)(end - at)));
     return true;

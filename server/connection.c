@@ -170,14 +170,29 @@ static void stall_begin(struct connection *c)
         timers_arm(io_timers(owner->io), &owner->stall, io_now(owner->io) + STALL_NS);
 }
 
+/* Who waits for another receiver goes on after a while, so that one which is slow does not stop the
+ * others. Who is far behind itself, with what it publishes to itself, is not heard until it has
+ * read: that holds nobody else up, and the deadline of writes ends it if it never does. */
+static bool stall_lasts(const struct connection *c)
+{
+    return c->client.state == CLIENT_OPEN &&
+           c->client.out.size + c->client.flight > c->owner->clients.pending_stall;
+}
+
 static void stall_fired(struct timer *timer)
 {
     struct connections *owner = owner_of(timer, struct connections, stall);
+    struct connection *list = owner->stalled;
     struct connection *c;
 
-    while ((c = owner->stalled) != NULL) {
-        owner->stalled = c->stalled_next;
+    owner->stalled = NULL;
+    while ((c = list) != NULL) {
+        list = c->stalled_next;
         c->stalled = false;
+        if (stall_lasts(c)) {
+            stall_begin(c);
+            continue;
+        }
         c->client.stalled = false;
         client_mark(&c->client);
     }

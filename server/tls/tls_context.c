@@ -183,7 +183,9 @@ static SSL_CTX *make_one(const struct tls_options *options, const struct tls_pai
     (void)SSL_CTX_set_min_proto_version(ssl, options->version_min == 13 ? TLS1_3_VERSION
                                                                         : TLS1_2_VERSION);
     SSL_CTX_set_options(ssl, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET);
-    SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS); /* an idle connection holds none */
+    /* An idle connection holds no buffers. What is shown is what cert_file has: whoever wants the
+     * peer to see more of the chain puts it there; ca_file is for whom we trust. */
+    SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
     (void)SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
     (void)SSL_CTX_set_num_tickets(ssl, 0);
     if (set_ciphers(ssl, options, reason) && set_curves(ssl, options, reason) &&

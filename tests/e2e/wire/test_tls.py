@@ -280,6 +280,22 @@ class Certificates(TlsCase):
             with self.assertRaises((ssl.SSLError, ConnectionError)):
                 self.handshake(server, certificate)
 
+    def test_the_server_shows_what_its_file_has_and_no_authority_beside_it(self):
+        with open(self.file("both.pem"), "wb") as both:
+            for name in ("srv.pem", "ca.pem"):
+                with open(self.file(name), "rb") as file:
+                    both.write(file.read())
+        for name, shown in (("srv.pem", 1), ("both.pem", 2)):
+            pair = f'cert_file: "DIR/{name}", key_file: "DIR/srv-key.pem"'
+            server = self.start(f'{pair}, handshake_first: true, ca_file: "DIR/ca.pem"')
+            said = subprocess.run(
+                ["openssl", "s_client", "-connect", f"127.0.0.1:{server.port}", "-showcerts"],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=START_S,
+            )
+            self.assertEqual(said.stdout.count(b"BEGIN CERTIFICATE"), shown, name)
+
     def test_it_may_be_who_the_client_is(self):
         for user in ("derek@nats.io", "derek.x", "CN=derek,OU=eng", "OU=eng,CN=derek"):
             with self.subTest(user):

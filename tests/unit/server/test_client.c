@@ -372,6 +372,8 @@ START_TEST(a_receiver_that_is_behind_stalls_its_producer_and_shows_as_congestion
     slow.flight = shard.clients.pending_stall;
     shard_say(&shard, &publisher, "PUB a 1\r\nx\r\n");
     ck_assert(publisher.stalled);
+    shard_say(&shard, &slow, "PUB a 1\r\nx\r\n");
+    ck_assert(slow.stalled); /* its own are no others */
     shard_leave(&shard, &publisher);
     shard_leave(&shard, &slow);
     shard_deinit(&shard);
