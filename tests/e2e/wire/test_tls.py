@@ -5,6 +5,7 @@ Everything here that is not marked as our own promise also holds for the referen
 
 import json
 import os
+import select
 import shutil
 import socket
 import ssl
@@ -132,14 +133,15 @@ class Begin(TlsCase):
         self.assertNotIn(b"PONG", self.ends(raw))
 
     def test_a_handshake_that_does_not_come_or_end_is_given_up(self):
-        server = self.start("timeout: 0.3")
-        for said in (b"", b"\x16\x03\x01", b"\x16"):
-            raw = self.open(server)
+        server = self.start("timeout: 3")  # more than without it
+        begun = time.monotonic()
+        peers = [self.open(server) for _ in range(3)]
+        for raw, said in zip(peers, (b"", b"\x16\x03\x01", b"\x16")):
             self.info(raw)
             raw.sendall(said)
-            begun = time.monotonic()
+        for raw in peers:
             self.ends(raw)
-            self.assertLess(time.monotonic() - begun, 2.0)
+        self.assertGreater(time.monotonic() - begun, 2.9)
 
     def test_the_time_to_say_who_it_is_begins_after_the_handshake(self):
         server = self.start(rest="authorization { token: x, timeout: 0.4 }")
@@ -169,30 +171,25 @@ class Begin(TlsCase):
         self.assertNotIn(b"INFO", self.ends(raw))
 
     def test_or_first_if_it_comes_soon(self):
-        server = self.start("handshake_first: 300ms")
+        server = self.start("handshake_first: 3s")
         secured = self.wrap(self.open(server))
         self.info(secured)
         self.talks(secured)
-        raw = self.open(server)
         begun = time.monotonic()
+        raw = self.open(server)
         self.info(raw)
-        self.assertGreater(time.monotonic() - begun, 0.2)
+        self.assertGreater(time.monotonic() - begun, 2.9)
         self.talks(self.wrap(raw))
 
     def test_handshakes_may_be_so_many_a_second(self):
-        server = self.start("connection_rate_limit: 3")
-        said = []
-        for _ in range(6):
-            raw = self.open(server)
+        server = self.start("connection_rate_limit: 3, timeout: 60")
+        peers = [self.open(server) for _ in range(40)]  # not within ten seconds, or more than three in one of them
+        for raw in peers:
             self.info(raw)
-            raw.settimeout(0.2)
-            try:
-                said.append(raw.recv(1000))
-            except TimeoutError:
-                said.append(b"waits")
+        told = select.select(peers, [], [], READ_S)[0]
         throttled = b"-ERR 'Connection throttling is active. Please try again later.'\r\n"
-        self.assertIn(throttled, said)
-        self.assertEqual(said[0], b"waits")
+        self.assertEqual({raw.recv(1000) for raw in told}, {throttled})
+        self.assertNotIn(peers[0], told)
 
     def test_versions_before_the_least_are_refused(self):
         server = self.start('min_version: "1.3"')

@@ -295,13 +295,17 @@ class Doors(WebSockets):
 
 
 class DoorWithUser(Doors):
-    BLOCK = "no_tls: true, authorization { username: w, password: p, timeout: 0.5 }"
+    BLOCK = "no_tls: true, authorization { username: w, password: p, timeout: 60 }"
 
     def test_only_its_user_comes_in_and_by_tcp_everybody(self):
         self.let_in(user="w", **{"pass": "p"})
         self.refused(user="w", **{"pass": "x"})
         self.refused()
         self.assertEqual(self.by_tcp(), b"PONG\r\n")
+
+
+class DoorOfTheQuick(WebSockets):
+    BLOCK = "no_tls: true, authorization { username: w, password: p, timeout: 0.5 }"
 
     def test_who_says_nothing_has_the_time_that_is_given_there(self):
         peer = self.peer()
