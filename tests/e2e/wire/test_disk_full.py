@@ -14,7 +14,7 @@ SIZE = 96 << 20
 RESERVE = 24 << 20
 LEFT = 1 << 20  # of the disk, whatever was taken
 PAYLOAD = b"x" * 65536
-RESUME_S = 10.0
+RESUME_S = 60.0
 
 
 class SmallDisk:

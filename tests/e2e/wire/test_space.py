@@ -105,7 +105,7 @@ class SpaceTest(unittest.TestCase):
                 self.assertEqual(client.api("STREAM.INFO.Q")["state"]["messages"], len(order))
                 self.reads_all(client, order)
             server.end(signal.SIGTERM)
-            check = subprocess.run([BINARY, "check", server.directory], capture_output=True, timeout=60, check=False)
+            check = subprocess.run([BINARY, "check", server.directory], capture_output=True, timeout=300, check=False)
             self.assertEqual(check.returncode, 0, check.stdout + check.stderr)
 
     def test_a_stream_that_nothing_has_left_is_not_written_anew(self):

@@ -13,7 +13,7 @@ import unittest
 from cluster import ClusterCase
 import test_operator
 from test_accounts import AccountsCase, accounts
-from wire import Connection, Timeout, own_promise
+from wire import ASK_S, Connection, Timeout, own_promise
 
 DEST = b"Nats-Trace-Dest: tr\r\n"
 ONLY = DEST + b"Nats-Trace-Only: 1\r\n"
@@ -31,13 +31,13 @@ def messages(client, count):
 
 
 def silent(client):
-    client.read_s = PAUSE_S
+    before, client.read_s = client.read_s, PAUSE_S
     try:
         return client.message()
     except Timeout:
         return None
     finally:
-        client.read_s = None
+        client.read_s = before
 
 
 def entry(event):
@@ -385,6 +385,7 @@ class TracedCluster(ClusterCase):
     def client(self, node, *subjects, **credentials):
         client = Connection(self.nodes[node].port)
         self.addCleanup(client.__exit__)
+        client.read_s = ASK_S
         client.connect(headers=True, no_responders=True, **credentials)
         for i, subject in enumerate(subjects):
             client.send(b"SUB %s %d\r\n" % (subject, i + 1))
