@@ -21,8 +21,8 @@ from ports import free_port  # noqa: E402,F401  pylint: disable=unused-import
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BINARY = os.path.join(ROOT, os.environ.get("MILLRACE_BIN", "build/millrace"))
 
-START_S = 20.0
-STOP_S = 20.0
+START_S = 60.0
+STOP_S = 60.0
 READY = "Server is ready"
 
 

@@ -120,8 +120,8 @@ class Credentials(Configured):
 
     def test_without_a_connect_in_time_it_is_over(self):
         server = self.start("authorization { token: a, timeout: 0.3 }")
+        begun = time.monotonic()
         with Connection(server.port) as connection:
-            begun = time.monotonic()
             said = connection.until_end()
             self.assertEqual(said, b"-ERR 'Authentication Timeout'\r\n")
             self.assertLess(0.25, time.monotonic() - begun)

@@ -7,7 +7,7 @@ import os
 import time
 import unittest
 
-from wire import Requester, Timeout  # finds serverprocess
+from wire import ASK_S, READ_S, Requester, Timeout  # finds serverprocess
 from backup import Snapshot, restore, restore_begin, snapshot
 from cluster import ClusterCase
 from serverprocess import Server
@@ -73,9 +73,9 @@ class BackupCase(unittest.TestCase):
     def delete(self):
         self.assertTrue(self.client().api("STREAM.DELETE.S")["success"])
 
-    def gone(self, within_s=10):
+    def gone(self):
         """Nothing is left of the stream, and its name is free."""
-        end = time.monotonic() + within_s
+        end = time.monotonic() + READ_S
         while time.monotonic() < end:
             answer = self.client().api("STREAM.CREATE.S", CONFIG)
             if "error" not in answer:
@@ -118,7 +118,7 @@ class Backups(BackupCase):
             client.read_s = 0.5
             with self.assertRaises(Timeout):  # nothing goes beyond the window
                 client.take()
-        end = time.monotonic() + 10
+        end = time.monotonic() + READ_S
         while "error" in self.client().api("STREAM.SNAPSHOT.S", {"deliver_subject": "nobody"}):
             self.assertLess(time.monotonic(), end)
             time.sleep(0.1)
@@ -127,7 +127,6 @@ class Backups(BackupCase):
         self.made()
         with Snapshot(self.server.port) as client:
             client.begin("S", chunk_size=1024, window_size=2048)
-            client.read_s = 10
             while client.take(ack=False):
                 pass
             self.assertEqual((len(client.archive), client.status), (2048, b"NATS/1.0 408 No Flow Response\r\n\r\n"))
@@ -188,7 +187,7 @@ class Backups(BackupCase):
         self.assertEqual(begun[16]["error"]["err_code"], 10062)
         self.assertIn("16 streams of the account are being restored already", begun[16]["error"]["description"])
         self.assertTrue(client.api("STREAM.DELETE.R3")["success"])
-        end = time.monotonic() + 10
+        end = time.monotonic() + READ_S
         while "error" in client.api("STREAM.RESTORE.R16", {"config": {"name": "R16", "subjects": ["r16"]}, "state": {}}):
             self.assertLess(time.monotonic(), end)
             time.sleep(0.1)
@@ -204,7 +203,7 @@ class Backups(BackupCase):
             self.assertEqual(self.client().api("STREAM.INFO.S")["error"]["err_code"], 10059)
             self.assertNotIn("S", self.client().api("STREAM.NAMES").get("streams") or [])
             self.assertEqual(self.client().api("STREAM.UPDATE.S", CONFIG)["error"]["err_code"], 10059)
-        self.gone(15)
+        self.gone()
 
     def test_a_restore_that_a_crash_ends_leaves_nothing(self):
         self.made()
@@ -245,7 +244,7 @@ class ClusterBackups(ClusterCase):
         alive = next(i for i, node in enumerate(self.nodes) if node.running())
 
         def ask():
-            with Requester(self.nodes[alive].port) as client:
+            with Requester(self.nodes[alive].port, read_s=ASK_S) as client:
                 return info(client)["state"], consumer(client), messages(client, 1, 60)
 
         found = self.until(lambda answer: answer[2][0] is not None, ask)

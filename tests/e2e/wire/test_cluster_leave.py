@@ -83,6 +83,7 @@ class Leave(ClusterCase):
         self.assertEqual(self.refused({"peer": "n9"}), NO_MEMBER)
         self.assertEqual(self.refused({"peer": "n1", "peer_id": "n1"}), NO_MEMBER)
         with Requester(self.nodes[0].port) as client:
+            client.read_s = 3
             with self.assertRaises(Timeout):  # the system account's alone: no answer to anybody else
                 client.ask(b"$JS.API.SERVER.REMOVE", b'{"peer":"n1"}')
         self.assertEqual(self.names(), ["n0", "n1", "n2"])

@@ -12,13 +12,13 @@ import time
 import unittest
 import urllib.request
 
-from wire import Requester, own_promise  # finds serverprocess
+from wire import READ_S, Requester, own_promise  # finds serverprocess
 from serverprocess import BINARY, Server, free_port
 
 GOLDEN = os.path.join(os.path.dirname(__file__), "..", "..", "golden", "store-1-packed.tar.gz")
 MESSAGES = 700
 GOLDEN_MESSAGES = 460
-PACKED_S = 20.0
+PACKED_S = 90.0
 
 
 def payload(i):
@@ -30,7 +30,7 @@ def files(directory, ending):
 
 
 def check(directory):
-    done = subprocess.run([BINARY, "check", directory], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([BINARY, "check", directory], capture_output=True, text=True, timeout=300, check=False)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -52,7 +52,7 @@ class Compression(unittest.TestCase):
             self.assertEqual(base64.b64decode(message["data"]), payload(i))
 
     def disk_bytes(self):
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.http}/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.http}/metrics", timeout=READ_S) as answer:
             return int(re.search(r'millrace_stream_disk_bytes{[^}]*stream="Z"[^}]*} (\d+)', answer.read().decode()).group(1))
 
     def test_sealed_segments_are_compressed_and_read_the_same_through_kills(self):
@@ -86,7 +86,7 @@ class Compression(unittest.TestCase):
         if nats is None:
             self.skipTest("no nats command")
         for arguments in (["backup", "Z", saved], ["rm", "-f", "Z"], ["restore", saved]):
-            done = subprocess.run([nats, "-s", url, "stream", *arguments], capture_output=True, text=True, timeout=60, check=False)
+            done = subprocess.run([nats, "-s", url, "stream", *arguments], capture_output=True, text=True, timeout=300, check=False)
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.read_all(client, GOLDEN_MESSAGES, 3)
 

@@ -252,6 +252,7 @@ class LogFiles(Directory):
                 with Connection(server.port) as connection:
                     connection.connect()
                     connection.flush()
+            server.end(signal.SIGTERM)  # it still writes of the last one
             names = sorted(os.listdir(self.directory))
             aside = [n for n in names if re.fullmatch(r"log(\.\d+){7}", n)]
             self.assertEqual(len(aside), 2, names)

@@ -12,7 +12,7 @@ import unittest
 
 from cluster import ClusterCase
 from data_backup import Place, tool
-from wire import Requester, own_promise  # finds serverprocess
+from wire import READ_S, Requester, own_promise  # finds serverprocess
 from serverprocess import BINARY, Server, StartError, free_port
 
 KILLS = 25
@@ -29,6 +29,16 @@ def files(directory):
 def sparse(path):
     with open(path, "w", encoding="ascii") as file:
         file.truncate(1 << 40)
+
+
+def until_still(directory):
+    """Until the server has written what is due: nothing changes for two seconds."""
+    end = time.monotonic() + READ_S
+    before, now = None, set(files(os.path.join(directory, "millrace", "logs")))
+    while before != now:
+        assert time.monotonic() < end, f"its files still change: {sorted(before ^ now)}"
+        time.sleep(2)
+        before, now = now, set(files(os.path.join(directory, "millrace", "logs")))
 
 
 def flip(path, offset, bit=1):
@@ -76,6 +86,7 @@ class Backup(unittest.TestCase):
             create(client, "OTHER")
             publish(client, b"S.x", 1, 3000, SIZE)  # more than a segment
             publish(client, b"OTHER.x", 1, 10)
+            until_still(server.directory)
             self.place.take(server.directory)
             first = set(files(self.place.depot))
             said = self.place.take(server.directory)
@@ -102,7 +113,7 @@ class Backup(unittest.TestCase):
                 process = subprocess.Popen([BINARY, "backup", server.directory, self.place.depot], stdout=subprocess.DEVNULL)
                 time.sleep(rng.uniform(0, 0.12))
                 process.kill()
-                killed += process.wait(30) != 0
+                killed += process.wait(READ_S) != 0
                 code, said = self.place.verify()
                 self.assertEqual(code, 0, said)
             self.assertGreater(killed, 3)
@@ -270,7 +281,7 @@ class OfAMember(ClusterCase):
         self.assertEqual((code, "--alone" in said), (2, True), said)
         self.assertFalse(os.path.exists(os.path.join(target, "millrace")))
         _, client = place.serve("--alone", inbox=b"alone")
-        end = time.monotonic() + 20
+        end = time.monotonic() + READ_S
         while "error" in (info := client.api("STREAM.INFO.S")) and time.monotonic() < end:
             time.sleep(0.1)
         self.assertEqual(info["state"]["messages"], 30, info)

@@ -16,7 +16,7 @@ KEPT = 3  # of each subject
 SIZE = 24 << 10
 BACKUPS = 5
 PAUSE_S = 1.2
-WITHIN_S = 60.0
+WITHIN_S = 120.0
 
 
 def large(number):

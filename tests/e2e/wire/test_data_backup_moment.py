@@ -6,7 +6,7 @@ import os
 import random
 import unittest
 
-from data_backup import Place, tool
+from data_backup import Place, tool, wait_for_blocks
 from wire import Requester, own_promise  # finds serverprocess
 from serverprocess import Server
 
@@ -15,6 +15,7 @@ SUBJECTS = 7
 KEPT = 200  # of each subject: what is dropped from the log between two backups is in none of them
 ROUNDS = 3  # of publishes and a backup
 EACH = 900
+BLOCK_EVERY = 350  # of them: a little more than the 8 MiB
 
 
 def body(seq):
@@ -53,6 +54,8 @@ class Moment(unittest.TestCase):
                     times[seq] = None
                     if seq % 97 == 0:
                         times[seq] = self.last_time(client, "A")
+                    if round_ == 0 and seq % BLOCK_EVERY == 0:
+                        wait_for_blocks(server.directory, seq // BLOCK_EVERY)
                 self.place.take(server.directory)
         known = [seq for seq, time in times.items() if time and seq > EACH]
         rng = random.Random(7)

@@ -6,7 +6,7 @@ import sys
 import time
 import unittest
 
-from wire import Requester, own_promise
+from wire import READ_S, Requester, own_promise
 from serverprocess import Server
 
 INCR = b"NATS/1.0\r\nNats-Incr: 1\r\n\r\n"
@@ -27,7 +27,7 @@ class IntoCounters(unittest.TestCase):
     def counted(self, server, wanted):
         """What the counter says, as soon as it is that, or after a while."""
         with Requester(server.port, inbox=b"looker") as looker:
-            end = time.monotonic() + 10
+            end = time.monotonic() + READ_S
             while True:
                 last = looker.api("STREAM.MSG.GET.C", {"last_by_subj": "c.x"})
                 value = base64.b64decode(last["message"]["data"])

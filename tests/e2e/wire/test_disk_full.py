@@ -13,7 +13,7 @@ from serverprocess import Server
 SIZE = 96 << 20
 RESERVE = 24 << 20
 PAYLOAD = b"x" * 65536
-RESUME_S = 10.0
+RESUME_S = 60.0
 
 
 class SmallDisk:

@@ -10,7 +10,7 @@ import threading
 import time
 import unittest
 
-from wire import Requester, own_promise  # finds serverprocess
+from wire import READ_S, Requester, own_promise  # finds serverprocess
 from serverprocess import BINARY, Server
 
 GOLDEN = os.path.join(os.path.dirname(__file__), "..", "..", "golden", "store-1-packed.tar.gz")
@@ -36,7 +36,7 @@ def holders(directory, needle):
 
 
 def check(directory):
-    done = subprocess.run([BINARY, "check", directory], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([BINARY, "check", directory], capture_output=True, text=True, timeout=300, check=False)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -132,7 +132,7 @@ class Erase(unittest.TestCase):
         self.assertIn("error", client.api("STREAM.MSG.GET.Z", {"seq": 4}))
         for i in (3, 5):
             self.assertEqual(client.api("STREAM.MSG.GET.Z", {"seq": i})["message"]["data"], before[i])
-        dumped = subprocess.run([BINARY, "dump", "--json", self.server.directory], capture_output=True, timeout=60, check=False)
+        dumped = subprocess.run([BINARY, "dump", "--json", self.server.directory], capture_output=True, timeout=300, check=False)
         self.assertEqual(dumped.returncode in (0, 2), True)
 
     def test_killed_at_any_time_it_is_done_when_the_server_is_back(self):
@@ -153,7 +153,7 @@ class Erase(unittest.TestCase):
             for j in answered:
                 self.gone(j)
         client = self.client()
-        end = time.monotonic() + 10
+        end = time.monotonic() + READ_S
         deleted = [i for i in sorted(asked) if "error" in client.api("STREAM.MSG.GET.S", {"seq": i})]
         self.assertLessEqual(answered, set(deleted))
         while any(holders(self.server.directory, secret(i)) for i in deleted):
@@ -182,6 +182,9 @@ class Erase(unittest.TestCase):
                 self.erase(client, i)
                 self.gone(i)
                 self.there(client, [30])
+            end = time.monotonic() + READ_S
+            while len(published) <= 10 and thread.is_alive() and time.monotonic() < end:
+                time.sleep(0.05)
         finally:
             stop.set()
             thread.join()

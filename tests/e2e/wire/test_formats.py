@@ -52,7 +52,7 @@ def content(directory):
 
 
 def check(directory):
-    done = subprocess.run([BINARY, "check", directory], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([BINARY, "check", directory], capture_output=True, text=True, timeout=300, check=False)
     return done.returncode, done.stdout + done.stderr
 
 

@@ -4,6 +4,7 @@ import sys
 import unittest
 
 from wire import Requester, WireCase, own_promise  # finds serverprocess
+from serverprocess import STOP_S
 
 EXPLICIT = {"ack_policy": "explicit"}
 ROUNDS = 20
@@ -68,7 +69,7 @@ class Glances(WireCase):
                 said,
                 b"NATS/1.0 409 Server Shutdown\r\nNats-Pending-Messages: 2\r\nNats-Pending-Bytes: 0\r\n\r\n",
             )
-        self.server.process.wait(10)
+        self.server.process.wait(STOP_S)
         self.server.start()
         type(self).bystander = self.open()
         self.bystander.connect()

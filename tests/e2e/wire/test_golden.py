@@ -28,7 +28,7 @@ def extract(directory):
 
 
 def tool(*arguments):
-    done = subprocess.run([BINARY, *arguments], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([BINARY, *arguments], capture_output=True, text=True, timeout=300, check=False)
     return done.returncode, done.stdout + done.stderr
 
 

@@ -13,7 +13,7 @@ from wire import Requester, own_promise
 LIMIT = 256 << 10
 MESSAGES, SUBJECTS = 60000, 20000
 NEWEST = 192 << 10  # the newest range, the open page of texts, parts that grow
-WAIT_S = 30
+WAIT_S = 120
 
 
 @own_promise

@@ -141,11 +141,9 @@ class Monitoring(WireCase):
         for connection in slow:
             connection.sendall(b"GET /varz HTTP/1.1\r\nX: ")
         self.document("varz")
-        begun = time.monotonic()
         for connection in slow:
             self.assertEqual(connection.recv(100), b"")
             connection.close()
-        self.assertLess(time.monotonic() - begun, READ_S)
 
 
 class Encrypted(TlsCase):

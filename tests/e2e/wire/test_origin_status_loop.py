@@ -5,7 +5,7 @@ import sys
 import time
 import unittest
 
-from wire import WireCase, own_promise
+from wire import READ_S, WireCase, own_promise
 
 STATUS = b"NATS/1.0 100 Idle\r\n\r\n"
 MANY = 20000
@@ -16,7 +16,7 @@ class Statuses(WireCase):
     def tag(self, client):
         """Where the mirror listens now: its heartbeats come there."""
         client.send(b"SUB $JS.M.* 77\r\n")
-        end = time.monotonic() + 10
+        end = time.monotonic() + READ_S
         while time.monotonic() < end:
             time.sleep(0.2)
             found = re.search(rb"MSG (\$JS\.M\.\w+) ", client.flush())
@@ -33,7 +33,7 @@ class Statuses(WireCase):
             asker.send(b"HPUB %s %s %d %d\r\n%s\r\n" % (tag, tag, len(STATUS), len(STATUS), STATUS) * MANY)
             asker.flush()
             asker.publish(b"o.a", b"", b"it goes on")
-            end = time.monotonic() + 20
+            end = time.monotonic() + READ_S
             while asker.api("STREAM.INFO.M")["state"]["messages"] != 1:
                 self.assertLess(time.monotonic(), end)
                 time.sleep(0.1)

@@ -9,7 +9,7 @@ from wire import Requester, Timeout, WireCase  # finds serverprocess
 from serverprocess import Server
 from test_cluster_jetstream import FORMED_S, ThreeServers
 
-SETTLE_S = 40
+SETTLE_S = 120
 
 
 def body_of(api, stream, sequence):
@@ -29,8 +29,8 @@ def settle(connect, stream, messages):
         try:
             with connect() as api:
                 found = state(api, stream).get("messages")
-        except (AssertionError, OSError, Timeout):
-            found = None
+        except (AssertionError, OSError, Timeout) as problem:
+            found = repr(problem)
         if found == messages:
             return
         time.sleep(0.1)
@@ -129,10 +129,9 @@ class BetweenServers(ThreeServers):
         self.create("R", subjects=["r"], num_replicas=3)
         self.create("ALL", sources=[{"name": n} for n in ("O0", "O1", "O2", "R")], num_replicas=3)
         self.create("MR", mirror={"name": "R"}, num_replicas=3)
-        with self.connect(1) as api:
-            for n in range(50):
-                for subject in (b"o0", b"o1", b"o2", b"r"):
-                    api.publish(subject, b"%s-%d" % (subject, n))
+        for n in range(50):
+            for subject in (b"o0", b"o1", b"o2", b"r"):
+                self.publish_once(subject, b"%s-%d" % (subject, n))
         settle(self.connect, "ALL", 200)
         settle(self.connect, "MR", 50)
         for stream in ("R", "ALL", "MR"):

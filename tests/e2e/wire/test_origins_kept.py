@@ -16,7 +16,7 @@ def names(api, stream):
     return api.api(f"CONSUMER.NAMES.{stream}")["consumers"]
 
 
-def until(wanted, ask, seconds=40):
+def until(wanted, ask, seconds=120):
     end = time.monotonic() + seconds
     found = None
     while time.monotonic() < end:
@@ -24,10 +24,10 @@ def until(wanted, ask, seconds=40):
             found = ask()
             if wanted(found):
                 return found
-        except (AssertionError, OSError, Timeout, KeyError):
-            pass
+        except (AssertionError, OSError, Timeout, KeyError) as problem:
+            found = problem
         time.sleep(0.1)
-    raise AssertionError(f"still {found}")
+    raise AssertionError(f"not within {seconds} s; got {found!r}")
 
 
 class OneServer(unittest.TestCase):
@@ -149,7 +149,7 @@ class BetweenServers(ThreeServers):
         settle(self.connect, "Q", 0)
         with self.connect() as api:
             self.assertEqual(bodies(api, "INTO"), [f"{r}-{n}" for r in range(4) for n in range(25)])
-            self.assertEqual(len(names(api, "Q")), 1)
+            until(lambda found: len(found) == 1, lambda: names(api, "Q"))
 
 
 del ThreeServers

@@ -4,7 +4,7 @@ import sys
 import time
 import unittest
 
-from wire import WireCase, own_promise
+from wire import READ_S, WireCase, own_promise
 
 MOST = 65535  # bytes of headers
 
@@ -18,7 +18,7 @@ def headers(size):
 class TooLarge(WireCase):
     def state(self, asker, name, last):
         """As soon as it has taken everything up to `last`, or after a while."""
-        end = time.monotonic() + 10
+        end = time.monotonic() + READ_S
         while True:
             state = asker.api("STREAM.INFO." + name)["state"]
             if state["last_seq"] == last or time.monotonic() > end:

@@ -255,6 +255,7 @@ class LameDuck(Configured):
             connection.send(b"PING\r\n")
             self.assertEqual(connection.line(), b"PONG\r\n")
             self.assertTrue(connection.line().startswith(b"INFO "))
+        begun = time.monotonic()
         server.process.send_signal(signal.SIGUSR2)
         for connection in connections:
             line = connection.line()
@@ -266,7 +267,6 @@ class LameDuck(Configured):
             Connection(server.port)
         server.process.send_signal(signal.SIGTERM)  # which a lame duck does not hear
         connections[0].send(b"PING\r\n")
-        begun = time.monotonic()
         for connection in connections:
             said = connection.until_end()
             self.assertNotIn(b"-ERR", said)

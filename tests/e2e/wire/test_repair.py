@@ -4,14 +4,16 @@ import base64
 import glob
 import os
 import shutil
+import time
 import unittest
 
 from data_backup import tool
-from wire import Requester, own_promise  # finds serverprocess
+from wire import READ_S, Requester, own_promise  # finds serverprocess
 from serverprocess import Server, StartError
 
 COUNT = 1100
 SIZE = 24 << 10  # three state blocks and more
+BLOCK_EVERY = 350  # messages: a little more than the 8 MiB
 
 
 def flip(path, offset):
@@ -25,16 +27,33 @@ def flip(path, offset):
 @own_promise
 class Repair(unittest.TestCase):
     def setUp(self):
+        self.seen = set()
         self.server = Server()
         self.addCleanup(self.server.__exit__)
         self.server.start()
+        self.store = os.path.join(self.server.directory, "millrace")
         with Requester(self.server.port) as client:
             client.api("STREAM.CREATE.S", {"name": "S", "subjects": ["s.>"]})
             for number in range(1, COUNT + 1):
                 client.publish(b"s.%d" % (number % 9), b"%08d" % number + b"x" * SIZE)
+                if number % BLOCK_EVERY == 0:
+                    self.wait_for_block(number // BLOCK_EVERY)
             client.api("STREAM.MSG.DELETE.S", {"seq": 7, "no_erase": True})
         self.server.kill()
-        self.store = os.path.join(self.server.directory, "millrace")
+
+    def wait_for_block(self, count):
+        """Until that many were made, of which two stay: a worker writes them beside what is published, and one that a kill
+        cuts short would be set aside, too."""
+        end = time.monotonic() + READ_S
+        made = set()
+        while len(made) < 1 or len(self.blocks()) != min(count, 2) or self.unfinished():
+            made |= set(self.blocks()) - self.seen
+            self.assertLess(time.monotonic(), end, f"block {count}: there are {self.blocks()}, {self.unfinished()}")
+            time.sleep(0.01)
+        self.seen |= made
+
+    def unfinished(self):
+        return glob.glob(os.path.join(self.store, "logs", "*", "*.new"))
 
     def blocks(self):
         return sorted(glob.glob(os.path.join(self.store, "logs", "0000000000000010", "*.blk")))

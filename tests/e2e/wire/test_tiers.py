@@ -13,7 +13,7 @@ import unittest
 import urllib.request
 
 from claims import Key, url
-from wire import MILLRACE, READ_S, Connection, Requester, Timeout, own_promise  # finds serverprocess
+from wire import ASK_S, MILLRACE, READ_S, Connection, Requester, Timeout, own_promise  # finds serverprocess
 from serverprocess import Server, free_port
 
 FREE = {"conn": -1, "subs": -1, "data": -1, "payload": -1, "imports": -1, "exports": -1, "leaf": -1, "wildcards": True}
@@ -21,7 +21,7 @@ ANY = {"subs": -1, "data": -1, "payload": -1}
 NO_TIER, NO_ROOM, NO_STORE, STREAMS, CONSUMERS, TOO_LARGE = 10120, 10002, 10047, 10027, 10026, 10122
 BYTES_WANTED, ACKS, ALONE = 10113, 10121, 10074
 STORED = 131  # of a message of 100 bytes with a subject of one
-FORMED_S, SETTLED_S = 60, 20
+FORMED_S, SETTLED_S = 120, 90
 
 
 def tier(disk=0, **more):
@@ -276,6 +276,7 @@ class Three(TierCase):
 
     def connect(self, node):
         self.client = self.signed.requester(self.members[node].port)
+        self.client.read_s = ASK_S
         self.addCleanup(self.client.__exit__)
 
     def until(self, holds, within=SETTLED_S):
@@ -284,9 +285,11 @@ class Three(TierCase):
             try:
                 if holds():
                     return
-            except (Timeout, AssertionError):
+                seen = self.client.api("INFO")
+            except (Timeout, AssertionError) as problem:
+                seen = problem
                 self.connect(0)
-            self.assertLess(time.monotonic(), end, "it does not come true")
+            self.assertLess(time.monotonic(), end, seen)
             time.sleep(0.1)
 
     def made(self, name, **config):

@@ -5,6 +5,7 @@ Everything here that is not marked as our own promise also holds for the referen
 
 import json
 import os
+import select
 import shutil
 import socket
 import ssl
@@ -17,7 +18,12 @@ from wire import READ_S, own_promise  # finds serverprocess
 from serverprocess import BINARY, START_S, Server
 
 PONG = b"PONG\r\n"
+OWN_PING = b"PING\r\n"  # which the server sends by itself, two seconds after CONNECT
 HELLO = b'CONNECT {"verbose":false,"pedantic":false}\r\nPING\r\n'
+
+
+def without_pings(said):
+    return bytes(said).replace(OWN_PING, b"")
 
 
 def openssl(*arguments, cwd):
@@ -85,13 +91,13 @@ class TlsCase(unittest.TestCase):
         return secured
 
     def until(self, connection, end):
-        said = b""
-        while not said.endswith(end):
+        said = bytearray()
+        while not said.endswith((end, end + OWN_PING)):
             data = connection.recv(65536)
             if not data:
                 break
             said += data
-        return said
+        return without_pings(said)
 
     def talks(self, secured):
         secured.sendall(HELLO)
@@ -132,14 +138,15 @@ class Begin(TlsCase):
         self.assertNotIn(b"PONG", self.ends(raw))
 
     def test_a_handshake_that_does_not_come_or_end_is_given_up(self):
-        server = self.start("timeout: 0.3")
-        for said in (b"", b"\x16\x03\x01", b"\x16"):
-            raw = self.open(server)
+        server = self.start("timeout: 3")  # more than without it
+        begun = time.monotonic()
+        peers = [self.open(server) for _ in range(3)]
+        for raw, said in zip(peers, (b"", b"\x16\x03\x01", b"\x16")):
             self.info(raw)
             raw.sendall(said)
-            begun = time.monotonic()
+        for raw in peers:
             self.ends(raw)
-            self.assertLess(time.monotonic() - begun, 2.0)
+        self.assertGreater(time.monotonic() - begun, 2.9)
 
     def test_the_time_to_say_who_it_is_begins_after_the_handshake(self):
         server = self.start(rest="authorization { token: x, timeout: 0.4 }")
@@ -169,30 +176,25 @@ class Begin(TlsCase):
         self.assertNotIn(b"INFO", self.ends(raw))
 
     def test_or_first_if_it_comes_soon(self):
-        server = self.start("handshake_first: 300ms")
+        server = self.start("handshake_first: 3s")
         secured = self.wrap(self.open(server))
         self.info(secured)
         self.talks(secured)
-        raw = self.open(server)
         begun = time.monotonic()
+        raw = self.open(server)
         self.info(raw)
-        self.assertGreater(time.monotonic() - begun, 0.2)
+        self.assertGreater(time.monotonic() - begun, 2.9)
         self.talks(self.wrap(raw))
 
     def test_handshakes_may_be_so_many_a_second(self):
-        server = self.start("connection_rate_limit: 3")
-        said = []
-        for _ in range(6):
-            raw = self.open(server)
+        server = self.start("connection_rate_limit: 3, timeout: 60")
+        peers = [self.open(server) for _ in range(40)]  # not within ten seconds, or more than three in one of them
+        for raw in peers:
             self.info(raw)
-            raw.settimeout(0.2)
-            try:
-                said.append(raw.recv(1000))
-            except TimeoutError:
-                said.append(b"waits")
+        told = select.select(peers, [], [], READ_S)[0]
         throttled = b"-ERR 'Connection throttling is active. Please try again later.'\r\n"
-        self.assertIn(throttled, said)
-        self.assertEqual(said[0], b"waits")
+        self.assertEqual({raw.recv(1000) for raw in told}, {throttled})
+        self.assertNotIn(peers[0], told)
 
     def test_versions_before_the_least_are_refused(self):
         server = self.start('min_version: "1.3"')
@@ -226,13 +228,8 @@ class Traffic(TlsCase):
         secured.sendall(HELLO + b"SUB big 1\r\nPUB big %d\r\n" % len(body))
         secured.sendall(body + b"\r\nPING\r\n")
         self.assertEqual(secured.recv(6), PONG)
-        said = bytearray()
         want = b"MSG big 1 %d\r\n" % len(body) + body + b"\r\nPONG\r\n"
-        while len(said) < len(want):
-            data = secured.recv(1 << 20)
-            self.assertTrue(data, f"ended after {len(said)} of {len(want)} bytes")
-            said += data
-        self.assertTrue(said == want)
+        self.assertTrue(self.until(secured, b"\r\nPONG\r\n") == want)
 
     def test_many_small_messages_in_one_go(self):
         server = self.start()

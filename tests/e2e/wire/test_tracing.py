@@ -13,7 +13,7 @@ import unittest
 from cluster import ClusterCase
 import test_operator
 from test_accounts import AccountsCase, accounts
-from wire import Connection, Timeout, own_promise
+from wire import ASK_S, Connection, Timeout, own_promise
 
 DEST = b"Nats-Trace-Dest: tr\r\n"
 ONLY = DEST + b"Nats-Trace-Only: 1\r\n"
@@ -31,13 +31,13 @@ def messages(client, count):
 
 
 def silent(client):
-    client.read_s = PAUSE_S
+    before, client.read_s = client.read_s, PAUSE_S
     try:
         return client.message()
     except Timeout:
         return None
     finally:
-        client.read_s = None
+        client.read_s = before
 
 
 def entry(event):
@@ -47,13 +47,15 @@ def entry(event):
     return event
 
 
-def told(client):
-    """The next event: its request, hops and entries."""
-    subject, reply, _, body = client.message()
-    assert (subject, reply) == (b"tr", b""), (subject, body)
-    event = json.loads(body)
-    assert event["server"]["id"]
-    return event["request"], event.get("hops", 0), [entry(each) for each in event["events"]]
+def told(client, of=None):
+    """The next event (`of`: of messages whose header Nth says this): its request, hops and entries."""
+    while True:
+        subject, reply, _, body = client.message()
+        assert (subject, reply) == (b"tr", b""), (subject, body)
+        event = json.loads(body)
+        assert event["server"]["id"]
+        if of is None or event["request"]["header"].get("Nth") == [of]:
+            return event["request"], event.get("hops", 0), [entry(each) for each in event["events"]]
 
 
 def came(subject, **more):
@@ -297,8 +299,8 @@ class Accounts(TracingCase):
         self.assertNotIn("js", [each["type"] for each in told(a)[2]])
         publish(a, b"x.1", ONLY)
         told(a)
-        b.send(b"PUB $JS.API.STREAM.INFO.S in 0\r\n\r\n")
-        self.assertEqual(json.loads(b.message()[3])["state"]["messages"], 1)
+        publish(b, b"x.2", b"", reply=b"in")
+        self.assertEqual(json.loads(b.message()[3])["seq"], 2)  # of those before it was given one
         self.assertIsNone(silent(b))
 
 
@@ -378,9 +380,12 @@ class Streams(TracingCase):
 
 
 class TracedCluster(ClusterCase):
+    number = 0  # of the message that is traced
+
     def client(self, node, *subjects, **credentials):
         client = Connection(self.nodes[node].port)
         self.addCleanup(client.__exit__)
+        client.read_s = ASK_S
         client.connect(headers=True, no_responders=True, **credentials)
         for i, subject in enumerate(subjects):
             client.send(b"SUB %s %d\r\n" % (subject, i + 1))
@@ -388,11 +393,12 @@ class TracedCluster(ClusterCase):
         return client
 
     def traced(self, client, listener, subject, headers, count):
-        """All events of one message, by the hop that led there."""
-        publish(client, subject, headers)
+        """All events of one message, by the hop that led there. Those of messages before may still be on their way."""
+        self.number += 1
+        publish(client, subject, headers + b"Nth: %d\r\n" % self.number)
         events = {}
         for _ in range(count):
-            request, hops, entries = told(listener)
+            request, hops, entries = told(listener, str(self.number))
             events[request["header"].get("Nats-Trace-Hop", [""])[0]] = (hops, entries)
         self.assertIsNone(silent(listener))
         return events
@@ -401,12 +407,16 @@ class TracedCluster(ClusterCase):
         """Until it is known at the client's server who listens at the others."""
 
         def only():
-            publish(client, subject, ONLY)
-            return told(listener)[1]
+            self.number += 1
+            publish(client, subject, ONLY + b"Nth: %d\r\n" % self.number)
+            hops, seen = None, 0
+            while hops is None or seen < 1 + hops:  # nothing of it is left for later
+                request, said, _ = told(listener, str(self.number))
+                hops = hops if "Nats-Trace-Hop" in request["header"] else said
+                seen += 1
+            return hops
 
         self.until(lambda hops: hops == count, only)
-        while silent(listener):
-            pass
 
 
 class Cluster(TracedCluster):

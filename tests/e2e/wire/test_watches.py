@@ -36,9 +36,9 @@ class Watches(unittest.TestCase):
         for i in range(first, last + 1):
             self.client.publish(b"$KV.B.%s.%d" % (key, i), b"%d" % i)
 
-    def arrived(self, reader, count, seconds=5.0):
+    def arrived(self, reader, count):
         """What came: (sid, value, ack subject)."""
-        came, reader.read_s = [], seconds
+        came = []
         while len(came) < count:
             _, reply, headers, body = reader.message()
             if not headers.startswith(b"NATS/1.0 100"):
