@@ -44,12 +44,26 @@ const struct export_options *share_export(const struct account_options *from,
 /* ---- how subjects change ----------------------------------------------------------------------
  */
 
-/* The number behind '$', 0 when that is not what the token is. */
+/* What stands between `open` and `close`, without blanks; empty when that is not how it is. */
+static struct bytes inside(struct bytes text, struct bytes open, struct bytes close)
+{
+    struct bytes end = bytes_skip(text, text.size > close.size ? text.size - close.size : 0);
+
+    if (text.size <= open.size + close.size || !bytes_equal(end, close) ||
+        !bytes_equal_nocase(bytes_take(text, open.size), open))
+        return bytes_of(NULL, 0);
+    return bytes_trim(bytes_skip(bytes_take(text, text.size - close.size), open.size));
+}
+
+/* The number of "$2" or "{{wildcard(2)}}", 0 when that is not what the token is. */
 static size_t reference_of(struct bytes token)
 {
+    struct bytes function = inside(token, BYTES("{{"), BYTES("}}"));
+    struct bytes digits = function.size > 0 ? inside(function, BYTES("wildcard("), BYTES(")"))
+                                            : inside(token, BYTES("$"), BYTES(""));
     uint64_t number;
 
-    if (token.size < 2 || token.at[0] != '$' || !bytes_read_u64(bytes_skip(token, 1), &number))
+    if (!bytes_read_u64(digits, &number))
         return 0;
     return number <= SUBJECT_TRANSFORM_TOKENS_MAX ? (size_t)number : 0;
 }
@@ -120,6 +134,12 @@ static struct bytes target_of(struct bytes subject, struct bytes to, struct aren
     return done;
 }
 
+/* Its wildcards as references to those of what it comes from, in their order. */
+static struct bytes numbered(struct bytes subject, struct arena *arena)
+{
+    return target_of(subject, bytes_of(NULL, 0), arena);
+}
+
 static bool compile_service(const struct import_options *import,
                             struct subject_transform *transform, struct arena *arena,
                             struct subject_transform_error *error)
@@ -138,7 +158,7 @@ static bool compile_service(const struct import_options *import,
 static struct bytes prefixed(const struct import_options *import, struct arena *arena)
 {
     struct bytes prefix = import->prefix;
-    struct bytes rest = target_of(import->subject, import->subject, arena), done;
+    struct bytes rest = numbered(import->subject, arena), done;
     struct buf text;
 
     if (prefix.size > 0 && prefix.at[prefix.size - 1] == '.')
@@ -154,6 +174,13 @@ static struct bytes prefixed(const struct import_options *import, struct arena *
     return done;
 }
 
+struct bytes share_local(const struct import_options *import, struct arena *arena)
+{
+    if (import->to.size > 0)
+        return pattern_of(import->to, arena);
+    return import->prefix.size > 0 ? pattern_of(prefixed(import, arena), arena) : import->subject;
+}
+
 static bool compile_stream(const struct import_options *import, struct subject_transform *transform,
                            struct arena *arena, struct subject_transform_error *error)
 {
@@ -162,8 +189,8 @@ static bool compile_stream(const struct import_options *import, struct subject_t
     if (import->to.size == 0)
         return subject_transform_compile(transform, import->subject, prefixed(import, arena),
                                          SUBJECT_TRANSFORM_ANY, arena, error);
-    if (subject_transform_compile(transform, import->subject, import->to, SUBJECT_TRANSFORM_IMPORT,
-                                  arena, &inner))
+    if (subject_transform_compile(transform, import->subject, numbered(import->to, arena),
+                                  SUBJECT_TRANSFORM_IMPORT, arena, &inner))
         return true;
     snprintf(error->text, sizeof(error->text),
              "failed to create mapping transform for stream import subject from \"%.*s\" to "

@@ -15,6 +15,9 @@ const struct export_options *share_export(const struct account_options *from,
                                           const struct import_options *import,
                                           struct bytes importer);
 
+/* What it takes up in the importing account, as a pattern; empty: no room. */
+struct bytes share_local(const struct import_options *import, struct arena *arena);
+
 /*
  * How an import changes subjects, in the direction that its messages flow: a stream's from what the
  * exporter publishes to what is delivered here, a service's from what is requested here to what the

@@ -1,6 +1,7 @@
 /* accounts (reference config.md 3.3). */
 #include <string.h>
 
+#include "server/auth/nkey.h"
 #include "server/config/blocks.h"
 
 #define NO_LIMIT INT64_C(-1)
@@ -149,6 +150,19 @@ static void read_trace(struct config_reader *reader, const struct config_value *
     config_message_trace(reader, value, block->account);
 }
 
+/* Who the account is where an operator signs for it. Nobody asks an account of a file for it, there
+ * as here: it is only checked. */
+static void read_nkey(struct config_reader *reader, const struct config_value *value, void *to)
+{
+    uint8_t key[NKEY_SIZE];
+    struct bytes text;
+
+    (void)to;
+    if (config_bytes(reader, value, &text) && !nkey_read(text, NKEY_ACCOUNT, key))
+        config_error(reader, value, "Not a valid public nkey for an account: \"%.*s\"",
+                     BYTES_ARG(text));
+}
+
 static const struct config_option options_of_account[] = {
     CONFIG_READ("users", read_users),
     CONFIG_READ("jetstream", read_jetstream),
@@ -158,7 +172,7 @@ static const struct config_option options_of_account[] = {
     CONFIG_READ("imports", read_imports),
     CONFIG_READ("mappings maps", read_mappings),
     CONFIG_READ("msg_trace trace_dest", read_trace),
-    CONFIG_REFUSED("nkey"),
+    CONFIG_READ("nkey", read_nkey),
 };
 
 static const struct config_block account_block = CONFIG_BLOCK(options_of_account);

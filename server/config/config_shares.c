@@ -8,7 +8,8 @@
 #include "server/share.h"
 #include "server/subject_transform.h"
 
-#define THRESHOLD_NS INT64_C(120000000000)
+#define THRESHOLD_NS    INT64_C(120000000000)
+#define LOCAL_ARENA_MAX (1u << 20)
 
 /* ---- exports ----------------------------------------------------------------------------------
  */
@@ -228,13 +229,21 @@ void config_imports(struct config_reader *reader, const struct config_value *val
 /* ---- what only all accounts together show -----------------------------------------------------
  */
 
+/* accounts_count: there is none of that name. */
+static size_t place_of(const struct auth_options *auth, struct bytes name)
+{
+    size_t place = 0;
+
+    while (place < auth->accounts_count && !bytes_equal(auth->accounts[place]->name, name))
+        place++;
+    return place;
+}
+
 static const struct account_options *find(const struct auth_options *auth, struct bytes name)
 {
-    for (size_t i = 0; i < auth->accounts_count; i++) {
-        if (bytes_equal(auth->accounts[i]->name, name))
-            return auth->accounts[i];
-    }
-    return NULL;
+    size_t place = place_of(auth, name);
+
+    return place < auth->accounts_count ? auth->accounts[place] : NULL;
 }
 
 static const char *word(enum share_kind kind)
@@ -269,22 +278,72 @@ static bool is_twice(const struct account_options *account, size_t place)
     return false;
 }
 
-/* Does a request that leaves here for `account` come back? */
-static bool comes_back(const struct auth_options *auth, const struct account_options *home,
-                       struct bytes subject, const struct account_options *account, unsigned depth)
-{
-    if (account == home)
-        return true;
-    for (size_t i = 0; i < account->imports.count && depth < SHARE_DEPTH_MAX; i++) {
-        const struct import_options *import = &account->imports.at[i];
-        struct bytes local = import->to.size > 0 ? import->to : import->subject;
-        const struct account_options *next = find(auth, import->account);
+/* A walk from an import's account along its imports: where requests under a subject go on to, or
+ * where a stream's messages under it come from. */
+struct walk {
+    const struct auth_options *auth;
+    const struct account_options *home;
+    enum share_kind kind;
+    bool *seen; /* by place in auth->accounts: each is asked once */
+};
 
-        if (import->kind == SHARE_SERVICE && next != NULL && subject_collide(local, subject) &&
-            comes_back(auth, home, import->subject, next, depth + 1))
+/* What of `subject` in the importing account is in the exporting one; empty: nothing. */
+static struct bytes beyond(const struct import_options *import, struct bytes subject)
+{
+    struct bytes local, other = bytes_of(NULL, 0);
+    struct arena arena;
+
+    arena_init(&arena, LOCAL_ARENA_MAX);
+    local = share_local(import, &arena);
+    if (local.size > 0 && subject_collide(local, subject))
+        other = bytes_equal(local, import->subject) && subject_covers(local, subject)
+                    ? subject
+                    : import->subject;
+    arena_deinit(&arena);
+    return other;
+}
+
+static bool comes_home(const struct walk *walk, struct bytes subject, struct bytes name);
+
+static bool goes_home(const struct walk *walk, struct bytes subject,
+                      const struct import_options *import)
+{
+    struct bytes other = bytes_of(NULL, 0);
+
+    if (import->kind == walk->kind)
+        other = beyond(import, subject);
+    return other.size > 0 && comes_home(walk, other, import->account);
+}
+
+static bool comes_home(const struct walk *walk, struct bytes subject, struct bytes name)
+{
+    size_t place = place_of(walk->auth, name);
+    const struct account_options *account;
+
+    if (place == walk->auth->accounts_count || walk->seen[place])
+        return false;
+    account = walk->auth->accounts[place];
+    if (account == walk->home)
+        return true;
+    walk->seen[place] = true;
+    for (size_t i = 0; i < account->imports.count; i++) {
+        if (goes_home(walk, subject, &account->imports.at[i]))
             return true;
     }
     return false;
+}
+
+/* Would what is imported come round to this account again? */
+static bool forms_cycle(const struct auth_options *auth, const struct account_options *account,
+                        const struct import_options *import)
+{
+    struct walk walk = {.auth = auth, .home = account, .kind = import->kind};
+    bool home;
+
+    walk.seen = heap_take(auth->accounts_count * sizeof(bool)); /* all false */
+    home = comes_home(&walk, import->subject, import->account);
+    heap_give(walk.seen);
+    return home;
 }
 
 static void check_import(struct config_reader *reader, const struct auth_options *auth,
@@ -307,7 +366,7 @@ static void check_import(struct config_reader *reader, const struct auth_options
     else if (import->prefix.size > 0 && subject_has_wildcard(import->prefix))
         snprintf(error.text, sizeof(error.text),
                  "stream import prefix can not contain wildcard tokens");
-    else if (import->kind == SHARE_SERVICE && comes_back(auth, account, import->subject, from, 0))
+    else if (forms_cycle(auth, account, import))
         snprintf(error.text, sizeof(error.text), "import forms a cycle");
     else if (share_import_valid(import, &error))
         return;

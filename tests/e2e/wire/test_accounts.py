@@ -147,6 +147,20 @@ class Services(AccountsCase):
                 self.assertEqual(b.message()[0], b"in." + subject)
             self.assertEqual(b.flush(), b"")
 
+    def test_a_stream_with_wildcards_comes_under_another_name(self):
+        server = self.start(
+            accounts(
+                A='exports: [{stream: "s.>"}]',
+                B='imports: [{stream: {account: A, subject: "s.*.>"}, to: "t.*.of.a.>"}]',
+            )
+        )
+        a, b = self.user(server, "a"), self.user(server, "b")
+        b.send(b"SUB t.*.of.a.> 1\r\nSUB t.2.of.*.x 2\r\n")
+        b.flush()
+        a.send(b"PUB s.1.x.y 1\r\n1\r\nPUB s.2.x 1\r\n2\r\n")
+        a.flush()
+        self.assertEqual([b.message()[0] for _ in range(3)], [b"t.1.of.a.x.y"] + [b"t.2.of.a.x"] * 2)
+
     def test_wildcards_are_put_where_they_belong(self):
         server = self.start(
             accounts(

@@ -5,7 +5,8 @@
 #include "server/config/blocks.h"
 #include "tests/unit/unit.h"
 
-#define NKEY "UCNGL4W5QX66CFX6A6DCBVDH5VOHMI7B2UZZU7TXAUQQSI2JPHULCKBR"
+#define NKEY        "UCNGL4W5QX66CFX6A6DCBVDH5VOHMI7B2UZZU7TXAUQQSI2JPHULCKBR"
+#define ACCOUNT_KEY "ADFB2JXYTXOJEL6LNAXDREUGRX35BOLZI3B4PFFAC7IRPR3OA4QNKBN2"
 
 static struct config config;
 
@@ -314,6 +315,20 @@ START_TEST(what_is_wrong_is_said_with_its_place_in_the_words_of_the_reference)
          "Unknown field \"foo\" parsing account message trace map/struct \"msg_trace\""},
         {"accounts { A: { exports: [{stream: x, allow_trace: true}] } }",
          "f:1:38: Detected allow_trace directive on non-service"},
+        {"accounts { A: { nkey: abc } }", "Not a valid public nkey for an account: \"abc\""},
+        {"accounts { A: { exports: [{stream: s}], imports: [{stream: {account: B, subject: s}}] }\n"
+         "B: { exports: [{stream: s}], imports: [{stream: {account: A, subject: s}}] } }",
+         "Error adding stream import \"s\": import forms a cycle"},
+        {"accounts { A: { exports: [{stream: \"*\"}], imports: [{stream: {account: B, subject: "
+         "s}}] }\n"
+         "B: { exports: [{stream: s}],"
+         " imports: [{stream: {account: A, subject: \"*\"}, to: \"$1\"}] } }",
+         "Error adding stream import \"s\": import forms a cycle"},
+        {"accounts { A: { exports: [{service: s}], imports: [{service: {account: B, subject: s}}] "
+         "}\n"
+         "B: { exports: [{service: s}], imports: [{service: {account: C, subject: s}}] }\n"
+         "C: { exports: [{service: s}], imports: [{service: {account: A, subject: s}}] } }",
+         "Error adding service import \"s\": import forms a cycle"},
         {"accounts { A: { imports: [{service: {account: B, subject: x}, allow_trace: true}] } }",
          "f:1:62: Detected allow_trace directive on a non-stream"},
         {"accounts { A: {users: [{user: a}]}, B: {users: [{user: a}]} }",
@@ -373,6 +388,19 @@ START_TEST(what_is_not_built_is_refused_by_name_and_place)
     }
     ck_assert(load("syslog: false\nproxy_protocol: no\nocsp: false\n"));
     ck_assert(load("accounts { A: { exports: [], imports: [] } }"));
+    ck_assert(load("accounts { A: { nkey: " ACCOUNT_KEY " } }"));
+    /* Round it goes, but under other subjects: a stream and one of another kind back, a service
+     * with wildcards that is asked for one of them. */
+    ck_assert(load("accounts { A: { exports: [{stream: s}, {service: t}],"
+                   " imports: [{stream: {account: B, subject: s}, prefix: b}] }\n"
+                   "B: { exports: [{stream: s}], imports: [{service: {account: A, subject: t}},"
+                   " {stream: {account: A, subject: s}, prefix: a}] } }"));
+    ck_assert(load("accounts { A: { exports: [{service: \"*\"}],"
+                   " imports: [{service: {account: B, subject: help}}] }\n"
+                   "B: { exports: [{service: help}],"
+                   " imports: [{service: {account: C, subject: nohelp}}] }\n"
+                   "C: { exports: [{service: \"*\"}],"
+                   " imports: [{service: {account: A, subject: \"*\"}}] } }"));
 }
 END_TEST
 

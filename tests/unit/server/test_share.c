@@ -48,6 +48,11 @@ START_TEST(a_stream_comes_under_its_prefix_or_as_it_is_told_to)
     ck_assert_through(SHARE_STREAM, "s.>", "p.q.", "", "s.a", "p.q.s.a");
     ck_assert_through(SHARE_STREAM, "s.*.x.*", "p", "", "s.1.x.2", "p.s.1.x.2");
     ck_assert_through(SHARE_STREAM, "s.*.*", "", "t.$2.$1", "s.1.2", "t.2.1");
+    ck_assert_through(SHARE_STREAM, "s.*.*", "", "t.{{wildcard(2)}}.$1", "s.1.2", "t.2.1");
+    ck_assert_through(SHARE_STREAM, "s.*", "", "t.*", "s.1", "t.1");
+    ck_assert_through(SHARE_STREAM, "s.*.x.*", "", "t.*.*", "s.1.x.2", "t.1.2");
+    ck_assert_through(SHARE_STREAM, "s.*.>", "", "s.*.>", "s.1.2.3", "s.1.2.3");
+    ck_assert_through(SHARE_STREAM, "$E.*.>", "", "$E.*.of.a.>", "$E.1.2.3", "$E.1.of.a.2.3");
     ck_assert_through(SHARE_STREAM, "s.*", "p", "", "t.1", "");
 }
 END_TEST
@@ -59,6 +64,8 @@ START_TEST(a_request_finds_the_wildcards_of_the_service)
     ck_assert_through(SHARE_SERVICE, "s", "", "local.help", "s", "");
     ck_assert_through(SHARE_SERVICE, "s.*.x", "", "q.*", "q.1", "s.1.x");
     ck_assert_through(SHARE_SERVICE, "s.*.*", "", "q.$2.$1", "q.2.1", "s.1.2");
+    ck_assert_through(SHARE_SERVICE, "s.*.*", "", "q.{{wildcard(2)}}.{{Wildcard( 1 )}}", "q.2.1",
+                      "s.1.2");
     ck_assert_through(SHARE_SERVICE, "s.*.*.*", "", "q.$3.x.$1.$2", "q.c.x.a.b", "s.a.b.c");
     ck_assert_through(SHARE_SERVICE, "$JS.API.>", "", "JS.acc.API.>", "JS.acc.API.STREAM.INFO.S",
                       "$JS.API.STREAM.INFO.S");
