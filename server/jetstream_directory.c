@@ -3,6 +3,9 @@
  * of it. What is open is served on, and is gone with the next start: that is said, in the log and
  * as health. The names are made anew (storage/remake.c), and every group here writes a state block,
  * so that what is acknowledged from then on is there after a start.
+ *
+ * In a cluster it stays gone: this node's next start finds an empty disk and is a new incarnation,
+ * which counts for nothing that this one has said.
  */
 #include "base/owner.h"
 #include "raft/replica.h"
@@ -50,6 +53,7 @@ static void write_blocks(struct jetstream *jetstream)
 static void report_gone(struct jetstream *jetstream, enum err err)
 {
     struct jetstream_directory *directory = &jetstream->directory;
+    const struct store_look *look = &directory->look;
     struct logger *logger = server_logger(jetstream->server);
     const char *dir = server_options(jetstream->server)->store_dir;
 
@@ -67,6 +71,13 @@ static void report_gone(struct jetstream *jetstream, enum err err)
             "JetStream's directory \"%s/millrace\" was removed while the server runs and is "
             "made anew",
             dir);
+    } else if (!directory->failed && look->only) {
+        logger_error(
+            logger,
+            "JetStream's directory \"%s/millrace\" was removed while the server runs: what "
+            "it stores is on no disk; restart it, and it gets everything from the others",
+            dir);
+        jetstream->unhealthy = "the store directory was removed: this server is to be restarted";
     } else if (!directory->failed) {
         logger_error(logger,
                      "JetStream's directory \"%s/millrace\" was removed while the server runs and "
@@ -110,6 +121,7 @@ static void begin(struct jetstream_directory *directory)
     timers_cancel(io_timers(server_io(jetstream->server)), &directory->timer);
     directory->looking = true;
     directory->look.done = looked;
+    directory->look.only = jetstream->cluster != NULL;
     store_look(jetstream->store, &directory->look);
 }
 

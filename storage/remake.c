@@ -74,7 +74,7 @@ static void run(struct io_work *work, struct io *io)
     (void)io;
     look->err = find_names(look->store);
     look->gone = look->err == ERR_NOT_FOUND;
-    if (look->gone)
+    if (look->gone && !look->only)
         look->err = make_names(look);
 }
 
