@@ -184,6 +184,22 @@ enum err io_truncate(struct io *io, struct io_file *file, uint64_t size)
     return io->calls->truncate(io, file, size);
 }
 
+enum err io_root_again(struct io *io)
+{
+    return io->calls->root_again != NULL ? io->calls->root_again(io) : OK;
+}
+
+bool io_root_removable(const struct io *io)
+{
+    return io->calls->root_again != NULL;
+}
+
+bool io_locked(struct io *io, const char *path)
+{
+    assert(path_good(path));
+    return io->calls->locked(io, path);
+}
+
 enum err io_mkdir(struct io *io, const char *path)
 {
     assert(path_good(path));

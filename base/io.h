@@ -98,8 +98,15 @@ enum err io_sync_dir(struct io *io,
 /* Calls `entry` for every name but "." and "..", in byte order. */
 enum err io_list(struct io *io, const char *path,
                  void (*entry)(void *context, const char *name, bool directory), void *context);
-/* Exclusive for the life of the io; ERR_BUSY when another process (or node) holds it. */
+/* Exclusive for the life of the io, or until somebody removes the file; ERR_BUSY when another
+ * process (or node) holds it. */
 enum err io_lock(struct io *io, const char *path);
+/* Makes the root directory anew, empty, if somebody has removed it: names are below that one from
+ * then on, what is open stays what it is. Any thread. */
+enum err io_root_again(struct io *io);
+bool io_root_removable(const struct io *io); /* false: nobody can */
+/* Is it the file of a lock that this io holds? Of one whose root is removable. */
+bool io_locked(struct io *io, const char *path);
 /* Bytes free and in total on the file system of the root. */
 enum err io_space(struct io *io, uint64_t *available, uint64_t *total);
 

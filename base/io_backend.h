@@ -39,6 +39,9 @@ struct io_calls {
     void (*sync_all)(struct io *io, struct io_syncing *items, size_t count);
     enum err (*list)(struct io *io, const char *path, io_entry_fn *entry, void *context);
     enum err (*lock)(struct io *io, const char *path);
+    /* NULL: nobody can remove it. */
+    enum err (*root_again)(struct io *io);
+    bool (*locked)(struct io *io, const char *path); /* with root_again */
     enum err (*space)(struct io *io, uint64_t *available, uint64_t *total);
 
     struct scratch *(*scratch)(struct io *io);

@@ -57,6 +57,7 @@ enum err io_posix_init(struct io_posix *posix, const char *root)
     enum err err;
 
     posix->root = -1;
+    posix->root_path = NULL;
     posix->locks_count = 0;
     posix->scratch = NULL;
     posix->scratch_asked = false;
@@ -67,7 +68,37 @@ enum err io_posix_init(struct io_posix *posix, const char *root)
     if (err != OK)
         return err;
     posix->root = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return posix->root >= 0 ? OK : err_of_errno(errno);
+    if (posix->root < 0)
+        return err_of_errno(errno);
+    posix->root_path = heap_text(bytes_of_text(root));
+    return OK;
+}
+
+/* Workers use the root meanwhile: its number stays, and means the other directory from one moment
+ * to the next. */
+enum err io_posix_root_again(struct io *io)
+{
+    struct io_posix *posix = (struct io_posix *)io;
+    struct stat st;
+    enum err err;
+    int fd;
+
+    if (posix->root < 0)
+        return ERR_NOT_FOUND;
+    if (fstat(posix->root, &st) != 0)
+        return err_of_errno(errno);
+    if (st.st_nlink > 0)
+        return OK;
+    err = make_directories(posix->root_path);
+    if (err != OK)
+        return err;
+    fd = open(posix->root_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return err_of_errno(errno);
+    if (dup3(fd, posix->root, O_CLOEXEC) < 0)
+        err = err_of_errno(errno);
+    close(fd);
+    return err;
 }
 
 void io_posix_deinit(struct io_posix *posix)
@@ -77,6 +108,7 @@ void io_posix_deinit(struct io_posix *posix)
     scratch_destroy(posix->scratch);
     if (posix->root >= 0)
         close(posix->root);
+    heap_give(posix->root_path);
 }
 
 /* ---- clocks and randomness ----------------------------------------------------------------------
@@ -255,12 +287,29 @@ enum err io_posix_list(struct io *io, const char *path, io_entry_fn *entry, void
 
 /* ---- the lock and the space ----------------------------------------------------------------- */
 
+/* Who removed a file has removed its lock. */
+static void drop_removed_locks(struct io_posix *posix)
+{
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < posix->locks_count; i++) {
+        struct stat st;
+
+        if (fstat(posix->locks[i], &st) == 0 && st.st_nlink == 0)
+            close(posix->locks[i]);
+        else
+            posix->locks[kept++] = posix->locks[i];
+    }
+    posix->locks_count = kept;
+}
+
 enum err io_posix_lock(struct io *io, const char *path)
 {
     struct io_posix *posix = (struct io_posix *)io;
     enum err err;
     int fd;
 
+    drop_removed_locks(posix);
     assert(posix->locks_count < IO_POSIX_LOCKS_MAX);
     if (posix->root < 0)
         return ERR_NOT_FOUND;
@@ -274,6 +323,20 @@ enum err io_posix_lock(struct io *io, const char *path)
     }
     posix->locks[posix->locks_count++] = fd;
     return OK;
+}
+
+bool io_posix_locked(struct io *io, const char *path)
+{
+    const struct io_posix *posix = (struct io_posix *)io;
+    struct stat asked, held;
+
+    if (posix->root < 0 || fstatat(posix->root, path, &asked, 0) != 0)
+        return false;
+    for (unsigned i = 0; i < posix->locks_count; i++)
+        if (fstat(posix->locks[i], &held) == 0 && held.st_ino == asked.st_ino &&
+            held.st_dev == asked.st_dev)
+            return true;
+    return false;
 }
 
 enum err io_posix_space(struct io *io, uint64_t *available, uint64_t *total)

@@ -1,7 +1,7 @@
 /*
  * io_posix: the blocking file calls of base/io.h on a real file system, below one root directory.
  * Any backend with real files embeds `struct io_posix` first and puts these into its io_calls. All
- * but io_posix_lock may be called from any thread.
+ * may be called from any thread, io_posix_lock and io_posix_root_again from one at a time.
  */
 #ifndef BASE_IO_POSIX_H
 #define BASE_IO_POSIX_H
@@ -13,6 +13,7 @@
 struct io_posix {
     struct io io;
     int root; /* -1: no root was named, every file call fails with ERR_NOT_FOUND */
+    char *root_path;
     int locks[IO_POSIX_LOCKS_MAX];
     unsigned locks_count;
     struct scratch *scratch; /* NULL: not yet, or there is none */
@@ -52,6 +53,8 @@ int64_t io_posix_read_now(struct io *io, struct io_file *file, uint64_t offset, 
                           size_t size);
 
 enum err io_posix_mkdir(struct io *io, const char *path);
+enum err io_posix_root_again(struct io *io);
+bool io_posix_locked(struct io *io, const char *path);
 enum err io_posix_rename(struct io *io, const char *from, const char *to);
 enum err io_posix_unlink(struct io *io, const char *path);
 enum err io_posix_rmdir(struct io *io, const char *path);

@@ -70,10 +70,12 @@ static void write_map(const struct schema_map *map, struct json_writer *writer)
     json_object_end(writer);
 }
 
-static void write_time(int64_t time_ns, struct json_writer *writer)
+static void write_time(const struct schema_field *field, int64_t time_ns,
+                       struct json_writer *writer)
 {
+    bool year_1 = (field->flags & SCHEMA_GIVEN) != 0 && time_ns == TIME_YEAR_1;
     char text[TEXT_TIME_MAX];
-    size_t size = text_time(text, time_ns);
+    size_t size = text_time(text, year_1 ? TIME_UNSET : time_ns);
 
     json_string(writer, bytes_of(text, size));
 }
@@ -96,7 +98,7 @@ static void write_field(const struct schema_field *field, const void *at,
     case SCHEMA_INT32: json_number_i64(writer, *(const int32_t *)at); break;
     case SCHEMA_INT64: json_number_i64(writer, *(const int64_t *)at); break;
     case SCHEMA_UINT64: json_number_u64(writer, *(const uint64_t *)at); break;
-    case SCHEMA_TIME: write_time(*(const int64_t *)at, writer); break;
+    case SCHEMA_TIME: write_time(field, *(const int64_t *)at, writer); break;
     case SCHEMA_STRING: json_string(writer, *(const struct bytes *)at); break;
     case SCHEMA_ENUM: json_string(writer, bytes_of_text(field->names[*(const int32_t *)at])); break;
     case SCHEMA_STRINGS: write_strings(at, writer); break;

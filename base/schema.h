@@ -54,6 +54,8 @@ struct schema_objects {
 #define SCHEMA_NS       16u /* time.Duration */
 #define SCHEMA_GO_INT   32u /* int */
 #define SCHEMA_POINTERS 64u /* []*T */
+/* A time that Go has as *time.Time: the zero time was given, and is TIME_YEAR_1. */
+#define SCHEMA_GIVEN 128u
 
 struct schema;
 struct schema_field {

@@ -317,8 +317,11 @@ static bool read_time(const struct place *place, const struct json *json, int64_
 {
     if (json->type != JSON_STRING)
         return complain(place->in, "Time.UnmarshalJSON: input is not a JSON string");
-    if (text_read_time(json->text, out))
+    if (text_read_time(json->text, out)) {
+        if (*out == TIME_UNSET && (place->field->flags & SCHEMA_GIVEN) != 0)
+            *out = TIME_YEAR_1;
         return true;
+    }
     schema_time_error(bytes_take(json->text, (size_t)quoted_size(json->text)), place->in->error);
     return false;
 }

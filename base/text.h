@@ -12,6 +12,8 @@
 
 /* The unset time of the wire ("0001-01-01T00:00:00Z") is TIME_UNSET here, not 0 (= 1970). */
 #define TIME_UNSET INT64_MIN
+/* The same where it is a time like others (base/schema.h), and what is too early for int64 ns. */
+#define TIME_YEAR_1 (INT64_MIN + 1)
 
 /* The digits of base62 in order of their value. */
 #define TEXT_BASE62 "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"

@@ -23,7 +23,7 @@ static const struct schema_field fields[] = {
     FIELD("description", SCHEMA_STRING, 0, description),
     {"deliver_policy", SCHEMA_ENUM, SCHEMA_ALWAYS, AT(deliver_policy), deliver_names, NULL},
     FIELD("opt_start_seq", SCHEMA_UINT64, 0, opt_start_seq),
-    FIELD("opt_start_time", SCHEMA_TIME, 0, opt_start_time_ns),
+    FIELD("opt_start_time", SCHEMA_TIME, SCHEMA_GIVEN, opt_start_time_ns),
     {"ack_policy", SCHEMA_ENUM, SCHEMA_ALWAYS, AT(ack_policy), ack_names, NULL},
     FIELD("ack_wait", SCHEMA_INT64, SCHEMA_NS, ack_wait_ns),
     FIELD("max_deliver", SCHEMA_INT64, SCHEMA_GO_INT, max_deliver),

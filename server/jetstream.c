@@ -590,6 +590,7 @@ enum err jetstream_open(struct server *server, struct jetstream **out)
     jetstream->api = api_create(jetstream);
     jetstream_spaces_serve(jetstream);
     jetstream_scrub_begin(jetstream);
+    jetstream_directory_begin(jetstream);
     logger_info(server_logger(server), "---------------- JETSTREAM ----------------");
     logger_info(server_logger(server), "  Store Directory: \"%s/millrace\"",
                 server_options(server)->store_dir);
@@ -619,6 +620,7 @@ void jetstream_close(struct jetstream *jetstream)
     timers_cancel(io_timers(server_io(jetstream->server)), &jetstream->op_timer);
     timers_cancel(io_timers(server_io(jetstream->server)), &jetstream->again);
     jetstream_scrub_end(jetstream);
+    jetstream_directory_end(jetstream);
     catalogue_deinit(&jetstream->catalogue);
     jetstream_spaces_deinit(jetstream);
     jetstream_zones_deinit(jetstream);

@@ -35,6 +35,15 @@ struct jetstream_scrub {
     uint64_t bytes, passes;
 };
 
+/* jetstream_directory.c */
+struct jetstream_directory {
+    struct jetstream *jetstream;
+    struct timer timer;
+    struct store_look look;
+    bool looking;
+    bool failed; /* it is gone and cannot be made anew */
+};
+
 struct jetstream {
     struct server *server;
     struct store *store;
@@ -91,6 +100,7 @@ struct jetstream {
     struct fast_share fast;
     struct api *api;
     struct jetstream_scrub scrub;
+    struct jetstream_directory directory;
     struct timer awake;
     bool turning;
     const char *unhealthy;
@@ -104,6 +114,13 @@ enum err jetstream_meta_open(struct jetstream *jetstream);
 /* jetstream_scrub.c */
 void jetstream_scrub_begin(struct jetstream *jetstream);
 void jetstream_scrub_end(struct jetstream *jetstream);
+
+/* jetstream_directory.c: looks now and then whether the store is still where it was. */
+void jetstream_directory_begin(struct jetstream *jetstream);
+void jetstream_directory_end(struct jetstream *jetstream);
+/* A log could not be made for want of a directory. True: it was removed, and is looked for: try
+ * again in a while. */
+bool jetstream_directory_missing(struct jetstream *jetstream);
 
 /* ---- jetstream_accounts.c
  * ---------------------------------------------------------------------------------- */

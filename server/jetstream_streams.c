@@ -329,6 +329,10 @@ void jetstream_prepared(struct jetstream *jetstream, uint64_t id, enum err err)
         err = open_replica(jetstream, entry);
     if (err == OK)
         return;
+    if (err == ERR_NOT_FOUND && jetstream_directory_missing(jetstream)) {
+        try_again(jetstream, entry);
+        return;
+    }
     logger_error(logger_of(jetstream), "Stream '%.*s' could not be made: %s",
                  BYTES_ARG(entry->config.name), err_text(err));
     entry->refusal = err;

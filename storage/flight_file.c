@@ -29,7 +29,7 @@ static void take_file(struct log *log, const struct segment_make *make)
     log_add_file(log, file);
     log->active = file;
     log->rolls = false;
-    log->renew = false;
+    log->renew = make->remakes != log->store->remakes; /* it may have been made in what is gone */
 }
 
 /* The new file is there, or not; `base`: what it was made for. */
@@ -103,6 +103,7 @@ void flight_make_file(struct log *log)
     make->work.done = make_done;
     make->store = store;
     make->log = log;
+    make->remakes = store->remakes;
     make->header = (struct segment_header){
         .log_id = log->id,
         .file_id = store_file_id(store),

@@ -42,6 +42,7 @@ struct journal_buffer {
 struct journal_make {
     struct io_work work;
     bool busy;
+    bool stale; /* its name is gone */
     struct path path;
     struct path dir;
     uint8_t store_id[16];
@@ -370,6 +371,10 @@ static void make_done(struct io_work *work)
     struct journal *j = owner_of(make, struct journal, make);
 
     make->busy = false;
+    if (make->err == OK && make->stale) {
+        io_close(j->io, make->file);
+        return;
+    }
     if (make->err == OK) {
         int place = journal_add_file(j, make->file, make->number, make->size);
 
@@ -437,6 +442,7 @@ static void see_to_files(struct journal *j)
         return;
 
     make->busy = true;
+    make->stale = false;
     make->number = j->file_next++;
     make->path = path_journal(j->options.dir, make->number);
     make->dir = path_in(j->options.dir, "journal");
@@ -637,6 +643,7 @@ static void round_done(struct io_work *work)
     file->stale = false;
     if (round->err == OK) {
         file->used = JOURNAL_HEADER;
+        retire_if_unused(j, file);
         return;
     }
     file->condemned = true;
@@ -755,6 +762,21 @@ struct journal *journal_create(struct io *io, const struct journal_options *opti
     j->round.work.run = round_run;
     j->round.work.done = round_done;
     return j;
+}
+
+void journal_renew(struct journal *journal)
+{
+    journal->current = NONE;
+    journal->make.stale = true;
+    journal->make_after_ns = 0;
+    for (unsigned i = 0; i < JOURNAL_PLACES; i++) {
+        if (journal->files[i].file == NULL)
+            continue;
+        journal->files[i].condemned = true;
+        if (journal->round.busy && journal->round.place == (int)i)
+            continue; /* when that has ended */
+        retire_if_unused(journal, &journal->files[i]);
+    }
 }
 
 bool journal_idle(const struct journal *journal)

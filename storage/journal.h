@@ -80,6 +80,9 @@ bool journal_add(struct journal *journal, const struct journal_entry *entry,
                  struct journal_wait *wait);
 /* Sends what is gathered unless a write is in flight; sees to new files. Once per turn. */
 void journal_flush(struct journal *journal);
+/* Its files' names are gone, their directory is new: none of them takes anything more. Who waits
+ * for what is gathered is told that it is not durable. */
+void journal_renew(struct journal *journal);
 /* Whether files wait for segments to be synced before they can be reused. */
 bool journal_wants_syncs(const struct journal *journal);
 bool journal_idle(const struct journal *journal);

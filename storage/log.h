@@ -298,6 +298,34 @@ uint64_t log_seal(struct log *log, uint64_t term, int64_t time_ns, uint32_t reco
 /* Where a record that begins at `offset` of the gathered batch's buffer will be is known only when
  * it is durable: records_place + offset - LOG_GATHER_HEAD. */
 
+/* ---- a directory that was removed: remake.c -------------------------------------------------- */
+
+/* In its owner; stays put until `done` has run or the store is closed. */
+struct store_look {
+    void (*done)(struct store_look *look); /* comes from io_turn */
+    bool only;                             /* the owner's: nothing is made anew, ERR_NOT_FOUND */
+    bool gone;                             /* names of the store were gone */
+    enum err err;                          /* OK: they are there, made anew if they were gone */
+
+    /* private */
+    struct io_work work;
+    struct store *store;
+    uint64_t *logs;
+    size_t log_count;
+};
+/*
+ * Are the names of the store still there? What somebody has removed under a running server is open
+ * and read as before, and is gone with the next start. So then they are made anew: the directories,
+ * who this is, the journal, and of each open log a directory and a file that all that follows goes
+ * to. A start reads that from a state block on: each owner is to write one soon. What stood in the
+ * removed files and no block has is lost then, and told so.
+ * Not for one of several replicas: with an empty disk it would come back as who it was, and count
+ * and vote as one that has lost nothing. ERR_BUSY: the directory is another server's now; nothing
+ * was changed.
+ * On a worker; one at a time.
+ */
+void store_look(struct store *store, struct store_look *look);
+
 /* ---- batches sealed elsewhere, and cuts ------------------------------------------------------ */
 
 #define LOG_WAITING_MAX         (8u << 20) /* bytes of contents above durable */

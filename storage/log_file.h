@@ -80,6 +80,7 @@ struct segment_make {
     /* The file before, to give back the space behind its end; NULL: leave it. */
     struct io_file *trim;
     uint64_t trim_size;
+    uint32_t remakes; /* of the store, when it began */
 
     struct io_file *file; /* OK: open, the caller's */
     enum err err;

@@ -57,6 +57,7 @@ struct store {
     struct log_file *dirty_last;
     uint64_t *doubt_logs; /* ids of those of which a write or sync has failed in this life */
     unsigned doubt_count;
+    uint32_t remakes; /* how often its directory was made anew in this life */
     unsigned makes;
     unsigned syncs;              /* background ones in flight */
     struct latency durable;      /* from a write's beginning to its batches being on the disk */
@@ -372,6 +373,12 @@ void memory_forget_log(struct store *store, struct log *log);
  * they will be, by store_settle. */
 enum err settle_log(struct log *log, uint32_t first);
 void settle_forget(struct store *store);
+
+/* ---- store_open.c ------------------------------------------------------------------------------
+ */
+
+/* Those below the store's, and all of them synced. Any thread. */
+enum err store_make_directories(struct store *store);
 
 /* ---- recovery.c --------------------------------------------------------------------------------
  */

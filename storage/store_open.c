@@ -57,7 +57,7 @@ static struct path parent_of(const char *dir)
 /* They are synced even if they were there: a crash may have come between a name and its sync, and
  * from now on things are relied on by their names. The directory's own name becomes durable in the
  * one above it. */
-static enum err make_directories(struct store *store)
+enum err store_make_directories(struct store *store)
 {
     static const char *const names[DIRECTORIES] = {"journal", "logs", "quarantine"};
     struct path made[DIRECTORIES], parent = parent_of(store->dir);
@@ -265,7 +265,7 @@ static enum err open_in(struct store *store, struct store_error *error)
     err = load_node(store, error);
     if (err != OK)
         return err;
-    err = make_directories(store);
+    err = store_make_directories(store);
     if (err != OK)
         return explain(error, err, store->dir, "cannot make the directories");
     err = redo_begin(&redo, store->io, store->dir, store->node.store_id);

@@ -12,7 +12,7 @@ static const struct schema_field fields[] = {
     {"next_by_subj", SCHEMA_STRING, 0, AT(next_by_subj), NULL, NULL, NULL},
     {"batch", SCHEMA_INT64, SCHEMA_GO_INT, AT(batch), NULL, NULL, NULL},
     {"max_bytes", SCHEMA_INT64, SCHEMA_GO_INT, AT(max_bytes), NULL, NULL, NULL},
-    {"start_time", SCHEMA_TIME, 0, AT(start_time_ns), NULL, NULL, NULL},
+    {"start_time", SCHEMA_TIME, SCHEMA_GIVEN, AT(start_time_ns), NULL, NULL, NULL},
     {"multi_last", SCHEMA_STRINGS, 0, AT(multi_last), NULL, NULL, NULL},
     {"up_to_seq", SCHEMA_UINT64, 0, AT(up_to_seq), NULL, NULL, NULL},
     {"up_to_time", SCHEMA_TIME, 0, AT(up_to_time_ns), NULL, NULL, NULL},

@@ -62,7 +62,7 @@ static const struct schema source_consumer_schema = {
 static const struct schema_field source_fields[] = {
     {"name", SCHEMA_STRING, SCHEMA_ALWAYS, SOURCE(name), NULL, NULL},
     {"opt_start_seq", SCHEMA_UINT64, 0, SOURCE(opt_start_seq), NULL, NULL},
-    {"opt_start_time", SCHEMA_TIME, 0, SOURCE(opt_start_time_ns), NULL, NULL},
+    {"opt_start_time", SCHEMA_TIME, SCHEMA_GIVEN, SOURCE(opt_start_time_ns), NULL, NULL},
     {"filter_subject", SCHEMA_STRING, 0, SOURCE(filter_subject), NULL, NULL},
     {"subject_transforms", SCHEMA_OBJECTS, 0, SOURCE(subject_transforms), NULL,
      &stream_transform_schema},

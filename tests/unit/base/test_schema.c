@@ -22,7 +22,7 @@ struct origin {
 };
 static const struct schema_field origin_fields[] = {
     {"name", SCHEMA_STRING, SCHEMA_ALWAYS, offsetof(struct origin, name)},
-    {"since", SCHEMA_TIME, 0, offsetof(struct origin, since_ns)},
+    {"since", SCHEMA_TIME, SCHEMA_GIVEN, offsetof(struct origin, since_ns)},
     {"parts", SCHEMA_OBJECTS, 0, offsetof(struct origin, parts), NULL, &limits_schema},
 };
 static const struct schema origin_schema = {"Origin", sizeof(struct origin), origin_fields, 3};
@@ -140,6 +140,9 @@ static const struct {
     {"{\"subjects\":[],\"metadata\":{}}", "{\"name\":\"\",\"count\":0,\"limits\":{}}"},
     {"{\"metadata\":{\"b\":\"1\",\"a\":\"2\",\"c\":null,\"b\":\"3\"}}",
      "{\"name\":\"\",\"count\":0,\"metadata\":{\"a\":\"2\",\"b\":\"3\",\"c\":\"\"},\"limits\":{}}"},
+    {"{\"origin\":{\"since\":\"0001-01-01T00:00:00Z\"}}",
+     "{\"name\":\"\",\"count\":0,\"limits\":{},\"origin\":{\"name\":\"\",\"since\":\"0001-01-01T00:"
+     "00:00Z\"}}"},
     {"{\"limits\":{\"wait\":7}}", "{\"name\":\"\",\"count\":0,\"limits\":{\"wait\":7}}"},
     {"{\"origin\":{},\"origins\":[{\"name\":\"o\",\"parts\":[{\"wait\":1},{}]},null]}",
      "{\"name\":\"\",\"count\":0,\"limits\":{},\"origin\":{\"name\":\"\"},"
