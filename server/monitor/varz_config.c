@@ -2,9 +2,10 @@
 #include "server/monitor/monitor_priv.h"
 #include "server/server_priv.h"
 
+/* Whoever is let in as no_auth_user is not asked in INFO, but there are users all the same. */
 void monitor_varz_access(struct json_writer *w, const struct server *server)
 {
-    monitor_flag(w, BYTES("auth_required"), server->info.auth_required);
+    monitor_flag(w, BYTES("auth_required"), server->auth.required);
     monitor_flag(w, BYTES("tls_required"), server->info.tls_required);
     monitor_flag(w, BYTES("tls_verify"), server->info.tls_verify);
 }

@@ -146,6 +146,22 @@ class Monitoring(WireCase):
             connection.close()
 
 
+class Guarded(unittest.TestCase):
+    def test_users_are_shown_although_nobody_has_to_be_one(self):
+        """`nats server check server --auth-required` asks for it."""
+        users = "authorization { users: [ { user: a, password: a } ] }\n"
+        for rest, greeted in (("", True), ("no_auth_user: a\n", None)):
+            monitor = free_port()
+            with tempfile.NamedTemporaryFile("w", suffix=".conf", prefix="millrace-guarded-") as file:
+                file.write(users + rest)
+                file.flush()
+                with Server(("-c", file.name, "-m", str(monitor)), jetstream=False) as server:
+                    connection = Connection(server.port)
+                    self.addCleanup(connection.socket.close)
+                    self.assertIs(connection.info().get("auth_required"), greeted)
+                    self.assertIs(json.loads(get(monitor, "/varz")[1]).get("auth_required"), True)
+
+
 class Encrypted(TlsCase):
     def test_https_serves_the_same_and_asks_for_no_certificate(self):
         port = free_port()
