@@ -25,7 +25,8 @@
 #include "storage/memory.h"
 #include "storage/store.h"
 
-#define FLIGHT_MAX (1u << 20) /* bytes of several batches that are written together */
+#define FLIGHT_MAX  (1u << 20) /* bytes of several batches that are written together */
+#define STREAM_PART 4u /* of what the journal takes it takes that in a stream of large ones */
 
 /* ---- what counts ------------------------------------------------------------------------------
  */
@@ -280,6 +281,12 @@ static void flight_sync(struct log *log)
     flight_look_ahead(log);
 }
 
+static void flight_synced(struct log *log)
+{
+    log->synced_ns = io_now(log->store->io);
+    flight_durable(log);
+}
+
 void log_sync_ended(struct log *log, struct log_file *file, bool background, bool synced)
 {
     if (log->phase != LOG_SYNCING || file != log->active)
@@ -295,7 +302,7 @@ void log_sync_ended(struct log *log, struct log_file *file, bool background, boo
     else if (log->flight->kept == 0)
         flight_void(log);
     else if (log->flight->syncing)
-        flight_durable(log);
+        flight_synced(log);
     else
         flight_sync(log); /* that one began before the flight was written */
 }
@@ -392,6 +399,18 @@ static void write_fresh(struct log_flight *flight)
     write_rest(flight);
 }
 
+/*
+ * The journal is for what is small and alone. What has gathered while the log synced its file and
+ * is sent as soon as that has ended is a part of a stream of large batches, of which the journal
+ * would write many a second time: it has a sync, too, and the next one is written ahead meanwhile.
+ */
+static bool suits_journal(const struct log *log, size_t size)
+{
+    uint32_t most = log->store->options.journal_batch_max;
+
+    return size <= (log->synced_ns == io_now(log->store->io) ? most / STREAM_PART : most);
+}
+
 static void flight_write(struct log *log)
 {
     struct log_flight *flight = log->flight;
@@ -407,7 +426,7 @@ static void flight_write(struct log *log)
     log->phase = LOG_WRITING;
     write_fresh(flight);
     log->wait.cover = &file->cover;
-    if (entry.bytes.size <= log->store->options.journal_batch_max &&
+    if (suits_journal(log, entry.bytes.size) &&
         journal_add(log->store->journal, &entry, &log->wait))
         flight->journal = WITNESS_WAITING;
 }

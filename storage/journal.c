@@ -11,6 +11,7 @@
 #define BUFFER_FIRST  (64u << 10)
 #define MAKE_RETRY_NS 1000000000
 #define FILL_PIECE    (256u << 10) /* zeros are written in pieces of this */
+#define SEGMENTS_FEW  8u
 #define NONE          (-1)
 
 struct journal_file {
@@ -411,6 +412,25 @@ static unsigned count_usable(const struct journal *j)
     return count;
 }
 
+/* Of those that the current file covers each has to be synced before it can be reused. */
+static bool many_segments(const struct journal *j)
+{
+    return j->current != NONE && j->files[j->current].pins > SEGMENTS_FEW;
+}
+
+/* There are but small files, for many segments: the current one is half full again too soon. */
+static bool outgrown(const struct journal *j)
+{
+    const struct journal_file *current = j->current == NONE ? NULL : &j->files[j->current];
+
+    if (current == NULL || current->offset < current->size / 2 || !many_segments(j))
+        return false;
+    for (unsigned i = 0; i < JOURNAL_PLACES; i++)
+        if (j->files[i].file != NULL && j->files[i].size >= j->options.file_size)
+            return false;
+    return true;
+}
+
 /* How large the next file may be; 0: the disk has no space for it. */
 static uint64_t size_of_next(const struct journal *j, unsigned count)
 {
@@ -419,6 +439,8 @@ static uint64_t size_of_next(const struct journal *j, unsigned count)
 
     if (count == 0)
         return least;
+    if (count == 1 && !many_segments(j) && size > JOURNAL_SECOND_SIZE)
+        size = JOURNAL_SECOND_SIZE;
     if (j->options.reserve == NULL || reserve_spares(j->options.reserve, size))
         return size;
     return count_usable(j) < 2 || journal_hopeless(j) ? least : 0;
@@ -430,7 +452,7 @@ static void see_to_files(struct journal *j)
     struct journal_make *make = &j->make;
     unsigned count;
 
-    if (make->busy || !file_wanted(j) || io_now(j->io) < j->make_after_ns)
+    if (make->busy || !(file_wanted(j) || outgrown(j)) || io_now(j->io) < j->make_after_ns)
         return;
     if (blocked_one_moves(j))
         return;

@@ -5,7 +5,9 @@
  *
  * Records gather in one piece of aligned memory while the one before is being written. Files are
  * zero-filled, written from their beginning to their end, and reused in any order. The first is
- * small; a worker makes further ones while the current one is filling. On a disk that is scarce
+ * small, and so is the second as long as few segments are written: they are synced quickly, and a
+ * file's zeros cost as much as its records. A worker makes further ones while the current one is
+ * filling. On a disk that is scarce
  * there are two, and small ones: what finds no room has its segment's own sync. A third is made if
  * votes could not be written else.
  *
@@ -29,10 +31,11 @@
 #include "storage/journal_wait.h"
 #include "storage/reserve.h"
 
-#define JOURNAL_FILES_MAX  8u
-#define JOURNAL_PLACES     16u /* more files than the usual ones: if votes hold all of those */
-#define JOURNAL_GATHER_MAX (1u << 20) /* bytes of one record */
-#define JOURNAL_FIRST_SIZE (1u << 20)
+#define JOURNAL_FILES_MAX   8u
+#define JOURNAL_PLACES      16u /* more files than the usual ones: if votes hold all of those */
+#define JOURNAL_GATHER_MAX  (1u << 20) /* bytes of one record */
+#define JOURNAL_FIRST_SIZE  (1u << 20)
+#define JOURNAL_SECOND_SIZE (2u << 20) /* while few segments are written */
 
 /* ---- covers ---------------------------------------------------------------------------------- */
 

@@ -81,8 +81,8 @@ uint32_t log_block_ordinal(const struct log_block *block, uint64_t file_id);
 struct store_options {
     uint64_t segment_size;      /* roll beyond; default 64 MiB (0) */
     uint64_t journal_file_size; /* default 16 MiB (0); the first file starts smaller and grows */
-    uint32_t
-        journal_batch_max; /* larger batches are synced in their segment; default 128 KiB (0) */
+    uint32_t journal_batch_max; /* larger batches are synced in their segment, and those above a
+                                   quarter of it in a stream of such; default 128 KiB (0) */
     uint32_t ahead_min; /* so many bytes that wait are written while a segment's sync is under way;
                            default 512 KiB (0) */
     uint64_t reserve; /* bytes of the disk that publishes leave: storage/reserve.h; 0: its default,

@@ -211,6 +211,7 @@ struct log {
     struct log_erasing *erasing; /* under way, or NULL */
     struct log_skip_op *skip;    /* the next file is for it */
     enum log_phase phase;        /* of `flight` */
+    int64_t synced_ns;           /* when the last flight with a sync of its own ended */
     struct journal_wait wait;
     struct log *send_next;
     struct log *closing_next;

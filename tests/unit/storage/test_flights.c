@@ -642,6 +642,39 @@ END_TEST
 /* ---- what goes ahead --------------------------------------------------------------------------
  */
 
+/* A batch of that size is sealed when the sync of batch 2, too large for the journal, is under way
+ * or, alone, some time later: is the journal to have it? */
+static bool journal_takes(size_t size, bool alone)
+{
+    bool takes;
+
+    begin_world(1, 0, 1 << 20, 32 << 10);
+    sim_run(w.sim, 1000 * MILLI); /* the journal has a file by then */
+    seal(40000, 2);
+    if (alone)
+        settle(2);
+    if (alone)
+        sim_run(w.sim, 10 * MILLI);
+    else
+        while (w.log->phase != LOG_SYNCING)
+            step();
+    seal(size, 3);
+    while (w.log->phase != LOG_WRITING || w.durable < 2)
+        step();
+    takes = w.log->flight->journal != WITNESS_NONE;
+    settle(3);
+    end();
+    return takes;
+}
+
+START_TEST(what_is_sent_when_a_sync_has_ended_has_one_too_unless_it_is_small)
+{
+    ck_assert(journal_takes(SIZE, true));
+    ck_assert(!journal_takes(SIZE, false));
+    ck_assert(journal_takes(4000, false));
+}
+END_TEST
+
 START_TEST(little_waits_for_the_sync_that_is_under_way)
 {
     begin_syncing(1, 0, SIZE + 1000);
@@ -711,6 +744,7 @@ int main(void)
         what_a_failed_write_left_in_the_journal_is_not_missed_in_its_file,
         what_a_cut_took_back_whose_write_failed_is_not_missed_in_its_file,
         closing_tells_nothing_more_and_ends_when_both_writes_have,
+        what_is_sent_when_a_sync_has_ended_has_one_too_unless_it_is_small,
         little_waits_for_the_sync_that_is_under_way,
         much_may_be_sealed_while_a_large_write_is_on_its_way_and_room_is_left,
         nothing_goes_ahead_into_a_file_that_ends,
