@@ -452,6 +452,8 @@ static void pass_over(struct walk *walk, struct part *part, const struct block_f
     part->last = last;
     walk->index = last + 1;
     walk->unread = true;
+    if (walk->last_size == 0)
+        walk->last_part = (unsigned)(part - walk->parts); /* a block is of what is on the disk */
     walk->recovery->unread(walk->recovery->context, listed->first, last);
 }
 
@@ -468,6 +470,18 @@ static void pass_to_block(struct walk *walk, const struct segment_header *header
     walk->previous = entry.hash;
     walk->term = entry.term;
     tail_lose(&walk->log->tail, walk->index - 1, entry);
+}
+
+/* The block says where what is above it begins in this file: the rest is below it, and not read. A
+ * file that ends before has lost something, which is found by reading it. */
+static bool begins_behind(const struct walk *walk, const struct part *part,
+                          const struct block_file *listed, const struct limit *limit)
+{
+    if (walk->recovery->unread == NULL || listed == NULL || listed->last != UINT64_MAX)
+        return false;
+    if (listed->end < SEGMENT_HEADER || listed->end > part->size)
+        return false;
+    return listed->first >= walk->index && limit->index >= walk->block.index;
 }
 
 /* What is lost below the block is not Raft's: the log is whole up to there. */
@@ -604,11 +618,17 @@ static enum err walk_part(struct walk *walk, unsigned number)
         pass_over(walk, part, listed);
         return OK;
     }
-    pass_to_block(walk, part->header_known ? &part->header : NULL);
-    if (part->header_known)
-        pass_to_base(walk, &part->header);
     window_forget(walk);
     walk->position = SEGMENT_HEADER;
+    if (begins_behind(walk, part, listed, &limit)) {
+        pass_over(walk, part, listed);
+        pass_to_block(walk, NULL);
+        walk->position = listed->end;
+    } else {
+        pass_to_block(walk, part->header_known ? &part->header : NULL);
+        if (part->header_known)
+            pass_to_base(walk, &part->header);
+    }
     while (!limit.known || walk->index <= limit.index) {
         struct segment_place place = place_of(walk, part, limit.index);
         struct segment_batch batch;
