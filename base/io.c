@@ -119,6 +119,20 @@ enum err io_size(struct io *io, struct io_file *file, uint64_t *size)
     return io->calls->size(io, file, size);
 }
 
+enum err io_find_data(struct io *io, struct io_file *file, uint64_t offset, uint64_t *found)
+{
+    enum err err = io->calls->find_data(io, file, offset, found);
+
+    assert(err != OK || *found >= offset);
+    return err;
+}
+
+void io_read_ahead(struct io *io, struct io_file *file, bool on)
+{
+    if (io->calls->read_ahead != NULL)
+        io->calls->read_ahead(io, file, on);
+}
+
 enum err io_read_all(struct io *io, struct io_file *file, uint64_t offset, void *at, size_t size)
 {
     check_transfer(file, offset, at, size);

@@ -67,6 +67,13 @@ enum err io_open(struct io *io, const char *path, unsigned flags, struct io_file
 void io_close(struct io *io, struct io_file *file); /* no operation may be in flight on it */
 bool io_file_direct(const struct io_file *file);
 enum err io_size(struct io *io, struct io_file *file, uint64_t *size);
+/* Where the next bytes at or behind `offset` are that may be something else than zeros; the file's
+ * size, or `offset` if that is behind it: there are none. What was allocated and never written is
+ * passed over without being read, where the file system tells. */
+enum err io_find_data(struct io *io, struct io_file *file, uint64_t offset, uint64_t *found);
+/* Whether the system reads on behind what is read, as it does of a file that was just opened. Where
+ * that would be zeros that were never written it costs time and memory. */
+void io_read_ahead(struct io *io, struct io_file *file, bool on);
 /* Reads exactly `size` bytes; past the end of the file the rest is zeros. */
 enum err io_read_all(struct io *io, struct io_file *file, uint64_t offset, void *at, size_t size);
 enum err io_write_all(struct io *io, struct io_file *file, uint64_t offset, struct bytes b);

@@ -23,6 +23,8 @@ struct io_calls {
     enum err (*open)(struct io *io, const char *path, unsigned flags, struct io_file **file);
     void (*close)(struct io *io, struct io_file *file);
     enum err (*size)(struct io *io, struct io_file *file, uint64_t *size);
+    enum err (*find_data)(struct io *io, struct io_file *file, uint64_t offset, uint64_t *found);
+    void (*read_ahead)(struct io *io, struct io_file *file, bool on); /* NULL: nothing */
     enum err (*read_all)(struct io *io, struct io_file *file, uint64_t offset, void *at,
                          size_t size);
     enum err (*write_all)(struct io *io, struct io_file *file, uint64_t offset, struct bytes b);

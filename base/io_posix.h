@@ -42,6 +42,8 @@ void io_posix_random(struct io *io, void *at, size_t size);
 enum err io_posix_open(struct io *io, const char *path, unsigned flags, struct io_file **file);
 void io_posix_close(struct io *io, struct io_file *file);
 enum err io_posix_size(struct io *io, struct io_file *file, uint64_t *size);
+enum err io_posix_find_data(struct io *io, struct io_file *file, uint64_t offset, uint64_t *found);
+void io_posix_read_ahead(struct io *io, struct io_file *file, bool on);
 enum err io_posix_read_all(struct io *io, struct io_file *file, uint64_t offset, void *at,
                            size_t size);
 enum err io_posix_write_all(struct io *io, struct io_file *file, uint64_t offset, struct bytes b);

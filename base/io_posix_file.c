@@ -102,6 +102,28 @@ enum err io_posix_size(struct io *io, struct io_file *file, uint64_t *size)
     return OK;
 }
 
+/* Pages in memory count as data though they may be zeros. */
+enum err io_posix_find_data(struct io *io, struct io_file *file, uint64_t offset, uint64_t *found)
+{
+    off_t at = lseek(io_posix_fd(file), (off_t)offset, SEEK_DATA);
+    enum err err;
+
+    if (at >= 0 || errno != ENXIO) { /* else it cannot tell */
+        *found = at >= 0 ? (uint64_t)at : offset;
+        return OK;
+    }
+    err = io_posix_size(io, file, found);
+    if (err == OK && *found < offset)
+        *found = offset;
+    return err;
+}
+
+void io_posix_read_ahead(struct io *io, struct io_file *file, bool on)
+{
+    (void)io; /* an advice; what it costs is time */
+    (void)posix_fadvise(io_posix_fd(file), 0, 0, on ? POSIX_FADV_NORMAL : POSIX_FADV_RANDOM);
+}
+
 /* ---- reading and writing -------------------------------------------------------------------- */
 
 /*

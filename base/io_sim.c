@@ -239,6 +239,7 @@ static const struct io_calls sim_calls = {
     .open = sim_open,
     .close = sim_close,
     .size = sim_size,
+    .find_data = sim_find_data,
     .read_all = sim_read_all,
     .write_all = sim_write_all,
     .sync = sim_sync,

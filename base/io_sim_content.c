@@ -140,6 +140,22 @@ size_t sim_content_read(const struct sim_inode *inode, uint64_t offset, void *at
     return size;
 }
 
+uint64_t sim_content_find(const struct sim_inode *inode, uint64_t offset)
+{
+    static const uint8_t zeros[SIM_SECTOR];
+
+    while (offset < inode->cache.size) {
+        uint64_t next = (offset / SIM_SECTOR + 1) * SIM_SECTOR;
+        uint64_t end = next < inode->cache.size ? next : inode->cache.size;
+
+        if (memcmp(inode->cache.at + offset, zeros, end - offset) != 0 ||
+            !sim_content_readable(inode, offset, end - offset))
+            return offset;
+        offset = end;
+    }
+    return offset;
+}
+
 void sim_content_evict(struct sim_inode *inode, uint64_t offset, uint64_t size)
 {
     static const uint8_t zeros[SIM_SECTOR];

@@ -105,6 +105,8 @@ void sim_inode_release_content(struct sim_inode *inode);
 
 /* As much as there is: short at the end. */
 size_t sim_content_read(const struct sim_inode *inode, uint64_t offset, void *at, size_t size);
+/* The next sector, or part of one, that is not zeros or cannot be read; the end: there is none. */
+uint64_t sim_content_find(const struct sim_inode *inode, uint64_t offset);
 /* Sectors that a failed sync lost: forgotten by the cache in the range, read from the platter
  * again. */
 void sim_content_evict(struct sim_inode *inode, uint64_t offset, uint64_t size);

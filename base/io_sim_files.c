@@ -118,6 +118,14 @@ enum err sim_size(struct io *io, struct io_file *file, uint64_t *size)
     return OK;
 }
 
+enum err sim_find_data(struct io *io, struct io_file *file, uint64_t offset, uint64_t *found)
+{
+    if (sim_process_of(io)->dead)
+        return ERR_IO;
+    *found = sim_content_find(file_of(file)->inode, offset);
+    return OK;
+}
+
 /* ---- what an operation does, faults included ------------------------------------------------ */
 
 static bool fails(struct sim_file *file, uint32_t chance, bool *broken)

@@ -164,6 +164,7 @@ void sim_files_free(struct sim_process *process);
 enum err sim_open(struct io *io, const char *path, unsigned flags, struct io_file **file);
 void sim_close(struct io *io, struct io_file *file);
 enum err sim_size(struct io *io, struct io_file *file, uint64_t *size);
+enum err sim_find_data(struct io *io, struct io_file *file, uint64_t offset, uint64_t *found);
 enum err sim_read_all(struct io *io, struct io_file *file, uint64_t offset, void *at, size_t size);
 enum err sim_write_all(struct io *io, struct io_file *file, uint64_t offset, struct bytes b);
 enum err sim_sync(struct io *io, struct io_file *file);

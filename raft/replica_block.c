@@ -75,6 +75,7 @@ static void begin(struct replica *replica, const struct log_batch *batch)
     replica->block.op.index = batch->index;
     replica->block.op.term = batch->term;
     replica->block.op.hash = batch->hash;
+    replica->block.op.behind = log_batch_behind(batch);
     log_roll(replica->log); /* so that what is below can go one day */
     write_group(replica, head + BLOCK_SECTION_HEAD, &size);
     replica_section(head, REPLICA_SECTION_GROUP, size);

@@ -18,8 +18,8 @@
 struct block_file {
     uint64_t id;
     uint64_t first,
-        last; /* last: UINT64_MAX: it goes on above the block's index; 0: nothing counts */
-    uint64_t end;
+        last;     /* last: UINT64_MAX: it goes on above the block's index; 0: nothing counts */
+    uint64_t end; /* of what counts; of one that goes on: what is above begins there, or 0 */
 };
 
 struct block {

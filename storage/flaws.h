@@ -23,6 +23,8 @@
     X(DROP_ABOVE_OLDER, "files are removed that a start from the older block needs")               \
     X(WALK_WITHOUT_LIST, "a file's end is not taken from the block's list")                        \
     X(LEAVE_GOING_ON, "a file that goes on above the block is not read")                           \
+    X(LIST_FILES_END,                                                                              \
+      "a block names the end of the file for that of its batch: what follows is not read")         \
     X(FORGET_VOTES, "a journal file is reused although it has the newest vote of a log")           \
     X(TRUST_VOTES, "votes that are found are not written anew before they are answered from")      \
     X(OVERTAKE_VOTE, "a vote that is moved comes behind a newer one on its way")                   \

@@ -201,8 +201,8 @@ struct log_recovery {
     /* Indexes first..last, at or below the block's, stood in files that are not there any more.
      * NULL: told as lost. */
     void (*gone)(void *context, uint64_t first, uint64_t last);
-    /* Indexes first..last, at or below the block's, stand in files that have nothing above it: they
-     * are not read now. NULL: all is read. */
+    /* Indexes first..last, at or below the block's, stand in files that have nothing above it, or
+     * before what is above it in theirs: they are not read now. NULL: all is read. */
     void (*unread)(void *context, uint64_t first, uint64_t last);
     /* Its newest file is shorter than it ever was made: batches behind the last one told, nobody
      * knows how many, are gone, durable ones maybe among them. After all others. NULL: all the same
@@ -366,6 +366,7 @@ struct log_block_op {
     uint64_t index;
     uint64_t term;
     struct log_hash hash; /* of the batch at `index`, as log_batch had it */
+    log_place behind;     /* where that batch ends (log_batch_behind); 0: not known */
     struct bytes body;
     struct bytes local;                    /* places, by the ids of files (log_file_id) */
     uint64_t (*digest)(struct bytes body); /* on a worker, before it is written; may be NULL */
@@ -378,6 +379,9 @@ struct log_block_op {
 /* Writes a block, on a worker. One at a time; `index` is durable, committed and above the newest
  * block's. The owner's body is equal on all replicas. */
 void log_block_write(struct log *log, struct log_block_op *op);
+/* Behind a durable batch as log_events had it; 0: it is not known. A start from a block of that
+ * index reads what else stands in that file from there on. */
+log_place log_batch_behind(const struct log_batch *batch);
 uint64_t log_block_newest(const struct log *log); /* index; 0: none */
 /* What a file is called in a block, of any life: its places' ordinals are of this one. */
 uint64_t log_file_id(const struct log *log, uint32_t ordinal);

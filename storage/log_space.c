@@ -83,26 +83,36 @@ static bool goes_on(const struct log *log, const struct log_file *file, uint64_t
            (log->cut_unnamed && file->last == log->durable);
 }
 
-static struct block_file block_file_of(const struct log *log, const struct log_file *file,
-                                       uint64_t index)
+/* Of a file that goes on a start reads what is behind the block's batch. */
+static uint64_t block_file_end(const struct log *log, uint32_t ordinal,
+                               const struct log_block_op *op, bool more)
 {
-    bool more = goes_on(log, file, index);
+    if (!more || store_flaw(log->store, FLAW_LIST_FILES_END))
+        return log->files[ordinal]->end;
+    return op->behind >> 32 == ordinal ? op->behind & UINT32_MAX : 0;
+}
+
+static struct block_file block_file_of(const struct log *log, uint32_t ordinal,
+                                       const struct log_block_op *op)
+{
+    const struct log_file *file = log->files[ordinal];
+    bool more = goes_on(log, file, op->index);
 
     return (struct block_file){
         .id = file->id,
         .first = file->first,
         .last = more ? UINT64_MAX : file->last,
-        .end = more ? 0 : file->end,
+        .end = block_file_end(log, ordinal, op, more),
     };
 }
 
-static void list_files(const struct log *log, struct block *block)
+static void list_files(const struct log *log, const struct log_block_op *op, struct block *block)
 {
     for (uint32_t i = 0; i < log->file_count; i++) {
         const struct log_file *file = log->files[i];
 
         if (file != NULL && file->first != 0 && file->first <= block->index)
-            block->files[block->file_count++] = block_file_of(log, file, block->index);
+            block->files[block->file_count++] = block_file_of(log, i, op);
     }
 }
 
@@ -173,7 +183,7 @@ void log_block_start(struct log *log, struct log_block_op *op, uint64_t end)
     if (end < LOG_BLOCK_REPLACES)
         list_files_to(log, &writing->block, end);
     else
-        list_files(log, &writing->block);
+        list_files(log, op, &writing->block);
     log->taking = end < LOG_BLOCK_REPLACES;
     log->block_writing = writing;
     store_work(log->store, &writing->work);
@@ -183,6 +193,15 @@ void log_block_write(struct log *log, struct log_block_op *op)
 {
     assert(op->index <= log->durable);
     log_block_start(log, op, UINT64_MAX);
+}
+
+log_place log_batch_behind(const struct log_batch *batch)
+{
+    uint64_t offset = batch->records_place & UINT32_MAX;
+
+    if (batch->records_place >> 32 == LOG_FILE_NONE || offset < SEGMENT_HEADER + BATCH_HEAD)
+        return 0;
+    return batch->records_place - BATCH_HEAD + batch_size(batch->content.size, offset - BATCH_HEAD);
 }
 
 uint64_t log_block_newest(const struct log *log)

@@ -144,7 +144,10 @@ static enum err open_raw(struct walk *walk, struct part *part)
     enum err err = io_open(store->io, path_segment(store->dir, walk->log->id, part->id).text,
                            IO_READ | IO_WRITE, &part->file);
 
-    return err == OK ? io_size(store->io, part->file, &part->size) : err;
+    if (err != OK)
+        return err;
+    io_read_ahead(store->io, part->file, false); /* of most only the header is read */
+    return io_size(store->io, part->file, &part->size);
 }
 
 static enum err read_header(struct walk *walk, struct part *part)
@@ -281,6 +284,15 @@ static bool is_void(const struct walk *walk, const struct part *part)
 /* ---- reading -----------------------------------------------------------------------------------
  */
 
+/* What is read from `position` on: to the end of a block, so that nothing of the next one is in
+ * memory, which only_zeros could not tell from data. */
+static size_t window_size_at(uint64_t position, size_t need)
+{
+    uint64_t end = position + (need > WINDOW_FIRST ? need : WINDOW_FIRST);
+
+    return (size_t)((end + BATCH_BLOCK - 1) / BATCH_BLOCK * BATCH_BLOCK - position);
+}
+
 /* The file's bytes from `position`, at least `need` of them unless the file ends before. */
 static enum err window_at(struct walk *walk, const struct part *part, uint64_t position,
                           size_t need, struct bytes *b)
@@ -296,7 +308,7 @@ static enum err window_at(struct walk *walk, const struct part *part, uint64_t p
     }
     if (position < walk->window_offset ||
         position + need > walk->window_offset + walk->window_size) {
-        size_t size = need > WINDOW_FIRST ? need : WINDOW_FIRST;
+        size_t size = window_size_at(position, need);
 
         if (size > rest)
             size = rest;
@@ -323,7 +335,8 @@ static void window_forget(struct walk *walk)
     walk->window_size = 0;
 }
 
-/* Whether the file holds nothing but zeros from `position`, without having it all in memory. */
+/* Whether the file holds nothing but zeros from `position`, without having it all in memory. Most
+ * of a file that has room left was never written, and is not read. */
 static enum err only_zeros(struct walk *walk, const struct part *part, uint64_t position,
                            bool *zeros)
 {
@@ -333,7 +346,10 @@ static enum err only_zeros(struct walk *walk, const struct part *part, uint64_t 
     while (err == OK && *zeros && position < part->size) {
         struct bytes b;
 
-        err = window_at(walk, part, position, 1, &b);
+        if (part->pack == NULL)
+            err = io_find_data(walk->log->store->io, part->file, position, &position);
+        if (err == OK)
+            err = window_at(walk, part, position, 1, &b);
         if (err != OK)
             break;
         *zeros = all_zeros(b);
@@ -436,6 +452,8 @@ static void pass_over(struct walk *walk, struct part *part, const struct block_f
     part->last = last;
     walk->index = last + 1;
     walk->unread = true;
+    if (walk->last_size == 0)
+        walk->last_part = (unsigned)(part - walk->parts); /* a block is of what is on the disk */
     walk->recovery->unread(walk->recovery->context, listed->first, last);
 }
 
@@ -452,6 +470,18 @@ static void pass_to_block(struct walk *walk, const struct segment_header *header
     walk->previous = entry.hash;
     walk->term = entry.term;
     tail_lose(&walk->log->tail, walk->index - 1, entry);
+}
+
+/* The block says where what is above it begins in this file: the rest is below it, and not read. A
+ * file that ends before has lost something, which is found by reading it. */
+static bool begins_behind(const struct walk *walk, const struct part *part,
+                          const struct block_file *listed, const struct limit *limit)
+{
+    if (walk->recovery->unread == NULL || listed == NULL || listed->last != UINT64_MAX)
+        return false;
+    if (listed->end < SEGMENT_HEADER || listed->end > part->size)
+        return false;
+    return listed->first >= walk->index && limit->index >= walk->block.index;
 }
 
 /* What is lost below the block is not Raft's: the log is whole up to there. */
@@ -588,11 +618,17 @@ static enum err walk_part(struct walk *walk, unsigned number)
         pass_over(walk, part, listed);
         return OK;
     }
-    pass_to_block(walk, part->header_known ? &part->header : NULL);
-    if (part->header_known)
-        pass_to_base(walk, &part->header);
     window_forget(walk);
     walk->position = SEGMENT_HEADER;
+    if (begins_behind(walk, part, listed, &limit)) {
+        pass_over(walk, part, listed);
+        pass_to_block(walk, NULL);
+        walk->position = listed->end;
+    } else {
+        pass_to_block(walk, part->header_known ? &part->header : NULL);
+        if (part->header_known)
+            pass_to_base(walk, &part->header);
+    }
     while (!limit.known || walk->index <= limit.index) {
         struct segment_place place = place_of(walk, part, limit.index);
         struct segment_batch batch;
@@ -638,6 +674,8 @@ static void take_files(struct walk *walk)
     for (unsigned i = 0; i < walk->part_count; i++) {
         struct part *part = &walk->parts[i];
 
+        if (part->pack == NULL)
+            io_read_ahead(log->store->io, part->file, true);
         file = log_file_create(log, part->file, NULL, part->id);
         part->file = NULL;
         file->pack = part->pack;

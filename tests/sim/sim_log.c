@@ -38,6 +38,8 @@
 
 enum log_state { ABSENT, CLOSED, OPEN, CLOSING, REMOVING };
 
+#define BEHINDS 64u
+
 struct sim_log {
     enum log_state state;
     bool maybe_gone; /* a crash struck while it was being removed */
@@ -48,6 +50,8 @@ struct sim_log {
     log_place place;  /* of some durable batch of this life, 0: none */
     uint32_t place_size;
     uint64_t place_hash;
+    log_place behind[BEHINDS]; /* of the newest durable batches of this life, by their indexes */
+    uint64_t behind_index[BEHINDS];
     struct log_content *held; /* some content, as it was */
     struct log_hash held_hash;
     struct io_op warm;
@@ -209,6 +213,8 @@ static void durable(void *owner, const struct log_batch *batch)
     log->place = batch->records_place;
     log->place_size = (uint32_t)batch->records.size;
     log->place_hash = bytes_hash(batch->records, 1);
+    log->behind[batch->index % BEHINDS] = log_batch_behind(batch);
+    log->behind_index[batch->index % BEHINDS] = batch->index;
     if (chance(current, 1, 4))
         hold(log, content);
     if (current->follows && chance(current, 1, 50))
@@ -520,6 +526,8 @@ static void write_block(struct run *run, struct sim_log *log)
         .body = bytes_of(log->body, size + 8),
         .done = block_done,
     };
+    if (log->behind_index[index % BEHINDS] == index && chance(run, 7, 8))
+        log->block.behind = log->behind[index % BEHINDS];
     model_block_begun(model, index, log->block.body);
     log_block_write(log->log, &log->block);
 }
@@ -666,6 +674,7 @@ static void opened(struct run *run, struct sim_log *log)
                log_durable(log->log));
     log->state = OPEN;
     log->place = 0;
+    memset(log->behind_index, 0, sizeof log->behind_index); /* those of other lives: other files */
     log->records = 0;
 }
 

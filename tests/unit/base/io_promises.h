@@ -153,6 +153,51 @@ START_TEST(what_is_written_is_read_back_and_beyond_it_are_zeros)
 }
 END_TEST
 
+/* Steps over all that may be something else than zeros. */
+static void expect_zeros_between(struct io *io, struct io_file *file, uint64_t from, uint64_t to)
+{
+    while (from < to) {
+        uint8_t at[4096];
+        size_t size = to - from < sizeof at ? (size_t)(to - from) : sizeof at;
+
+        ck_assert_int_eq(io_read_all(io, file, from, at, size), OK);
+        for (size_t i = 0; i < size; i++)
+            ck_assert_uint_eq(at[i], 0);
+        from += size;
+    }
+}
+
+START_TEST(data_is_found_behind_space_that_was_never_written)
+{
+    struct io *io = world_begin();
+    struct io_file *file = file_create(io, "a", 0);
+    uint64_t found = 77;
+
+    ck_assert_int_eq(io_find_data(io, file, 0, &found), OK);
+    ck_assert_uint_eq(found, 0);
+    ck_assert_int_eq(io_find_data(io, file, 5, &found), OK);
+    ck_assert_uint_eq(found, 5);
+    ck_assert_int_eq(io_allocate(io, file, 0, 1u << 20), OK);
+    ck_assert_int_eq(io_write_all(io, file, 700001, BYTES("abc")), OK);
+    io_read_ahead(io, file, false);
+    for (int synced = 0; synced < 2; synced++) {
+        ck_assert_int_eq(io_find_data(io, file, 0, &found), OK);
+        ck_assert_uint_le(found, 700001);
+        expect_zeros_between(io, file, 0, found);
+        ck_assert_int_eq(io_find_data(io, file, 700002, &found), OK);
+        ck_assert_uint_eq(found, 700002);
+        ck_assert_int_eq(io_find_data(io, file, 720896, &found), OK);
+        ck_assert_uint_ge(found, 720896);
+        ck_assert_uint_le(found, 1u << 20);
+        expect_zeros_between(io, file, 720896, found);
+        ck_assert_int_eq(io_sync(io, file), OK);
+    }
+    io_read_ahead(io, file, true);
+    io_close(io, file);
+    world_end(io);
+}
+END_TEST
+
 START_TEST(create_wants_a_new_name_and_open_an_old_one)
 {
     struct io *io = world_begin();
@@ -541,6 +586,7 @@ END_TEST
 #define IO_PROMISES                                                                                \
     what_is_written_gently_is_there_as_a_whole_and_syncs,                                          \
         what_is_written_is_read_back_and_beyond_it_are_zeros,                                      \
+        data_is_found_behind_space_that_was_never_written,                                         \
         create_wants_a_new_name_and_open_an_old_one,                                               \
         names_are_made_moved_listed_in_order_and_removed, many_syncs_at_once_have_a_result_each,   \
         an_unlinked_file_lives_until_it_is_closed,                                                 \

@@ -3,6 +3,7 @@
 
 #include "base/heap.h"
 #include "storage/hash.h"
+#include "storage/segment.h"
 #include "tests/unit/storage/shard.h"
 #include "tests/unit/unit.h"
 
@@ -54,9 +55,18 @@ static void told_batch(void *context, const struct log_batch *batch)
     shard_recovered(context, batch);
 }
 
+static log_place behind[20]; /* of the batches that became durable in this life */
+
+static void told_durable(void *owner, const struct log_batch *batch)
+{
+    if (batch->index < 20)
+        behind[batch->index] = log_batch_behind(batch);
+    shard_durable(owner, batch);
+}
+
 static void open_log(void)
 {
-    static const struct log_events events = {shard_durable, shard_failed};
+    static const struct log_events events = {told_durable, shard_failed};
     struct log_recovery recovery = {told_batch, shard_lost, &s, told_block, told_gone};
 
     block_index = below_last = gone_first = gone_last = 0;
@@ -83,6 +93,8 @@ static void block_done(struct log_block_op *op, enum err err)
     block_err = err;
 }
 
+static log_place block_behind; /* of the next block */
+
 static void write_block(uint64_t index, const char *body)
 {
     static struct log_block_op op;
@@ -90,8 +102,10 @@ static void write_block(uint64_t index, const char *body)
     op = (struct log_block_op){.index = index,
                                .term = 1,
                                .hash = s.hashes[index],
+                               .behind = block_behind,
                                .body = bytes_of_text(body),
                                .done = block_done};
+    block_behind = 0;
     block_told = false;
     log_set_committed(s.log, log_durable(s.log));
     log_block_write(s.log, &op);
@@ -322,7 +336,7 @@ END_TEST
 /* As open_log, for an owner that leaves files unread. */
 static enum err open_unread(void)
 {
-    static const struct log_events events = {shard_durable, shard_failed};
+    static const struct log_events events = {told_durable, shard_failed};
     struct log_recovery recovery = {told_batch, shard_lost, &s, told_block, told_gone, told_unread};
     enum err err;
 
@@ -370,6 +384,91 @@ START_TEST(files_that_the_block_speaks_for_are_not_read)
     shard_settle(&s);
     reopen(); /* who reads all finds the damage */
     ck_assert_uint_eq(s.lost_calls, 1);
+    shard_end(&s);
+}
+END_TEST
+
+static void open_again(void)
+{
+    shard_world(&s);
+    ck_assert_int_eq(shard_open_store(&s), OK);
+    ck_assert_int_eq(open_unread(), OK);
+}
+
+/* 9 and 10 stand in the fifth file: from the header on, and from behind[9] on. */
+static void block_amid_a_file(const char **name)
+{
+    static char text[64];
+
+    many_files(10);
+    block_behind = behind[9];
+    write_block(9, "nine");
+    shard_close(&s);
+    snprintf(text, sizeof text, "%016llx.seg", (unsigned long long)(2ull << 32 | 4));
+    *name = text;
+}
+
+START_TEST(of_a_file_with_the_blocks_end_in_it_only_what_is_above_is_read)
+{
+    const char *name;
+
+    block_amid_a_file(&name);
+    open_again(); /* the journal has nothing to mend it with */
+    shard_close(&s);
+    damage(name, SEGMENT_HEADER + 1000); /* in 9 */
+    open_again();
+    ck_assert_uint_eq(block_index, 9);
+    ck_assert_uint_eq(s.lost_calls, 0);
+    ck_assert_uint_eq(unread_last, 9);
+    ck_assert_uint_eq(below_last, 0);
+    ck_assert_uint_eq(s.recovered, 10);
+    ck_assert_uint_eq(shard_append(&s, 100, 1), 11); /* behind 10, in that file */
+    shard_settle(&s);
+    shard_close(&s);
+    open_again();
+    ck_assert_uint_eq(s.recovered, 11);
+    ck_assert_uint_eq(s.lost_calls, 0);
+    reopen(); /* who reads all finds the damage */
+    ck_assert_uint_eq(s.lost_calls, 1);
+    ck_assert_uint_eq(s.lost_first, 9);
+    ck_assert_uint_eq(s.lost_last, 9);
+    shard_end(&s);
+}
+END_TEST
+
+START_TEST(what_is_damaged_behind_the_blocks_end_is_lost)
+{
+    const char *name;
+
+    block_amid_a_file(&name);
+    open_again();
+    shard_close(&s);
+    damage(name, (off_t)(behind[9] & UINT32_MAX) + 1000);
+    open_again();
+    ck_assert_uint_eq(s.lost_calls, 1);
+    ck_assert_uint_eq(s.lost_first, 10);
+    ck_assert_uint_eq(s.lost_last, 10);
+    ck_assert_uint_eq(shard_append(&s, 100, 1), 11);
+    shard_end(&s);
+}
+END_TEST
+
+START_TEST(a_file_that_ends_before_the_blocks_end_is_read_from_its_beginning)
+{
+    const char *name;
+    char path[512];
+
+    block_amid_a_file(&name);
+    open_again();
+    shard_close(&s);
+    snprintf(path, sizeof path, "%s/data/logs/%016x/%s", s.root, SHARD_LOG, name);
+    ck_assert_int_eq(truncate(path, SEGMENT_HEADER + 4096), 0);
+    open_again();
+    ck_assert_uint_eq(unread_last, 8);
+    ck_assert_uint_eq(s.lost_calls, 1);
+    ck_assert_uint_eq(s.lost_first, 9);
+    ck_assert_uint_eq(s.lost_last, 9);
+    ck_assert_uint_eq(log_durable(s.log), 9); /* 10 is gone with its end */
     shard_end(&s);
 }
 END_TEST
@@ -655,6 +754,9 @@ int main(void)
         what_a_cut_took_back_is_not_lost_behind_a_block,
         a_damaged_block_is_passed_over_and_the_older_one_tells_all,
         files_that_the_block_speaks_for_are_not_read,
+        of_a_file_with_the_blocks_end_in_it_only_what_is_above_is_read,
+        what_is_damaged_behind_the_blocks_end_is_lost,
+        a_file_that_ends_before_the_blocks_end_is_read_from_its_beginning,
         a_log_that_ends_with_its_block_goes_on_behind_it,
         a_block_that_its_owner_cannot_read_is_passed_over,
         a_log_without_its_beginning_and_without_a_block_is_refused,

@@ -1,4 +1,5 @@
-/* A start of many logs: how often it waits for the disk, and what a sync that fails then does. */
+/* A start of many logs: how often it waits for the disk, what it reads, and what a sync that fails
+ * then does. */
 #include "base/io_backend.h" /* for counting its calls */
 #include "tests/unit/storage/shard.h"
 #include "tests/unit/unit.h"
@@ -11,6 +12,7 @@ static const struct io_calls *real;
 static struct io_calls counted;
 static unsigned waits;
 static unsigned in_groups;
+static uint64_t bytes_read;
 static uint64_t refused; /* that log's directory cannot be synced; 0: none */
 
 static enum err count_sync(struct io *io, struct io_file *file)
@@ -23,6 +25,13 @@ static enum err count_sync_dir(struct io *io, const char *path)
 {
     waits++;
     return real->sync_dir(io, path);
+}
+
+static enum err count_read(struct io *io, struct io_file *file, uint64_t offset, void *at,
+                           size_t size)
+{
+    bytes_read += size;
+    return real->read_all(io, file, offset, at, size);
 }
 
 static void count_sync_all(struct io *io, struct io_syncing *items, size_t count)
@@ -45,8 +54,10 @@ static void count(struct shard *s)
     counted.sync = count_sync;
     counted.sync_dir = count_sync_dir;
     counted.sync_all = count_sync_all;
+    counted.read_all = count_read;
     s->io->calls = &counted;
     waits = in_groups = 0;
+    bytes_read = 0;
 }
 
 /* ---- logs of two batches each -----------------------------------------------------------------
@@ -211,9 +222,33 @@ START_TEST(a_log_that_is_opened_later_is_synced_before_it_is_there)
 }
 END_TEST
 
+#define MIB      (1u << 20)
+#define WRITTEN  17u        /* of a mebibyte each: the file has room for 32 */
+#define READ_MAX (24 * MIB) /* each is looked at by a quarter first */
+
+START_TEST(room_that_was_never_written_is_not_read)
+{
+    struct shard s;
+
+    shard_begin(&s);
+    for (unsigned i = 0; i < WRITTEN; i++)
+        shard_append(&s, MIB, (uint8_t)(i + 1));
+    for (int start = 0; start < 2; start++) {
+        shard_reopen_store(&s);
+        count(&s);
+        ck_assert_int_eq(shard_open_log(&s), OK);
+        ck_assert_uint_eq(s.recovered, WRITTEN);
+        ck_assert_uint_le(bytes_read, READ_MAX);
+    }
+    ck_assert_uint_eq(shard_append(&s, 100, 1), WRITTEN + 1);
+    shard_end(&s);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *tests[] = {
+        room_that_was_never_written_is_not_read,
         a_start_of_a_hundred_logs_waits_for_the_disk_a_few_times,
         a_log_that_cannot_be_synced_is_told_once_and_the_others_go_on,
         a_log_that_is_opened_later_is_synced_before_it_is_there,
