@@ -4,6 +4,7 @@
 #include "server/api/api.h"
 #include "server/auth/auth_options.h"
 #include "server/jetstream_priv.h"
+#include "server/share.h"
 
 static struct bytes space_key(const void *item)
 {
@@ -75,15 +76,25 @@ void jetstream_spaces_make(struct jetstream *jetstream)
     }
 }
 
-/* Who has no JetStream is told so. */
+/* Who has no JetStream is told so, unless it asks that of another account. */
+static bool is_served(const struct jetstream *jetstream, const struct account *account)
+{
+    return jetstream_serves(jetstream, account) || account_is_system(account) ||
+           !share_requests(account_options(account), BYTES("$JS.API.INFO"));
+}
+
 void jetstream_spaces_serve(struct jetstream *jetstream)
 {
     const struct router *router = server_router(jetstream->server);
     struct account *account;
 
     for (size_t at = 0; (account = router_account_next(router, &at)) != NULL;) {
-        if (!api_serves(jetstream->api, account))
+        bool served = is_served(jetstream, account);
+
+        if (served && !api_serves(jetstream->api, account))
             api_serve(jetstream->api, account);
+        else if (!served)
+            api_leave(jetstream->api, account);
     }
 }
 

@@ -218,3 +218,21 @@ bool share_import_valid(const struct import_options *import, struct subject_tran
     arena_deinit(&arena);
     return valid;
 }
+
+bool share_requests(const struct account_options *importer, struct bytes subject)
+{
+    struct arena arena;
+    bool found = false;
+
+    if (importer == NULL || importer->imports.count == 0)
+        return false;
+    arena_init(&arena, CHECK_ARENA_MAX);
+    for (size_t i = 0; i < importer->imports.count && !found; i++) {
+        const struct import_options *import = &importer->imports.at[i];
+
+        found =
+            import->kind == SHARE_SERVICE && subject_covers(share_local(import, &arena), subject);
+    }
+    arena_deinit(&arena);
+    return found;
+}

@@ -27,4 +27,8 @@ bool share_compile(const struct import_options *import, struct subject_transform
                    struct arena *arena, struct subject_transform_error *error);
 bool share_import_valid(const struct import_options *import, struct subject_transform_error *error);
 
+/* Does a service that the account imports take what is sent to `subject` here? NULL: it has none.
+ */
+bool share_requests(const struct account_options *importer, struct bytes subject);
+
 #endif

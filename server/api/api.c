@@ -81,18 +81,22 @@ static void add_last(struct api *api, struct api_request *request)
     api->last = request;
 }
 
+static void close_door(struct router *router, struct api_door **at)
+{
+    struct api_door *door = *at;
+
+    *at = door->next;
+    for (size_t i = 0; i < door->count; i++)
+        router_sink_remove(router, door->sinks[i]);
+    heap_give(door);
+}
+
 void api_destroy(struct api *api)
 {
     struct router *router = server_router(jetstream_server(api->jetstream));
 
-    while (api->doors != NULL) {
-        struct api_door *door = api->doors;
-
-        api->doors = door->next;
-        for (size_t i = 0; i < door->count; i++)
-            router_sink_remove(router, door->sinks[i]);
-        heap_give(door);
-    }
+    while (api->doors != NULL)
+        close_door(router, &api->doors);
     while (api->first != NULL)
         api_request_free(take_first(api));
     /* Streams and catalogue have ended those under way, but for reads: their memory is the disk's
@@ -167,6 +171,16 @@ bool api_serves(const struct api *api, const struct account *account)
     while (door != NULL && door->account != account)
         door = door->next;
     return door != NULL;
+}
+
+void api_leave(struct api *api, struct account *account)
+{
+    struct api_door **at = &api->doors;
+
+    while (*at != NULL && (*at)->account != account)
+        at = &(*at)->next;
+    if (*at != NULL)
+        close_door(server_router(jetstream_server(api->jetstream)), at);
 }
 
 /* ---- working off

@@ -19,6 +19,7 @@ void api_destroy(struct api *api);
  * sinks of streams and consumers: the api ignores them). */
 void api_serve(struct api *api, struct account *account);
 bool api_serves(const struct api *api, const struct account *account);
+void api_leave(struct api *api, struct account *account); /* not any more, if it did */
 /* Works off what its sinks collected. Once per turn, before the streams work. */
 void api_turn(struct api *api);
 /* No request waits or is under way. */

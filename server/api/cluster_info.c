@@ -121,13 +121,24 @@ bool cluster_info_majority(struct jetstream *jetstream, const struct replica *re
     return up * 2 > count;
 }
 
-void api_cluster(struct json_writer *writer, struct api_request *request, struct stream *stream)
+/* The others of the stream's group have it, too, and one of them leads it next; but who has asked
+ * for one replica is told of one. */
+static bool is_alone(const struct stream_config *stream, const struct consumer_config *config)
+{
+    if (config->num_replicas != 0)
+        return config->num_replicas == 1;
+    return config->durable_name.size == 0 && stream->retention == RETENTION_LIMITS;
+}
+
+void api_cluster(struct json_writer *writer, struct api_request *request, struct stream *stream,
+                 const struct consumer_config *consumer)
 {
     struct jetstream *jetstream = api_jetstream(request);
     const struct replica *replica = stream_replica(stream);
     struct bytes name = jetstream_cluster_name(jetstream);
     struct replica_row rows[RAFT_MEMBERS_MAX];
-    uint32_t count = rows_of(jetstream, replica, false, rows);
+    bool alone = consumer != NULL && is_alone(stream_config(stream), consumer);
+    uint32_t count = alone ? 0 : rows_of(jetstream, replica, false, rows);
 
     JSON_KEY(writer, "cluster");
     json_object_begin(writer);

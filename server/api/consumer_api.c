@@ -364,7 +364,7 @@ static void run_create(struct api_request *request)
     }
     if (!settle_filter(request, creation->config))
         return;
-    if (creation->config->num_replicas > 1) {
+    if (creation->config->num_replicas > 1 && !jetstream_clustered(api_jetstream(request))) {
         api_refuse(request, 10074, NULL);
         return;
     }

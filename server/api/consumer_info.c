@@ -100,7 +100,7 @@ void api_consumer_detail(struct json_writer *writer, struct api_request *request
         number(writer, BYTES("pause_remaining"), (uint64_t)info.pause_remaining_ns);
     }
     if (jetstream_clustered(jetstream))
-        api_cluster(writer, request, stream);
+        api_cluster(writer, request, stream, consumer_config(consumer));
     api_time(writer, BYTES("ts"), log_now_ns);
     groups(writer, consumer_config(consumer), &info);
 }

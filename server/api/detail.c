@@ -67,7 +67,7 @@ static void write_detail(struct json_writer *writer, struct api_request *request
     if (jetstream_clustered(jetstream) && !stream_leads(stream))
         write_follower(writer, jetstream, stream);
     else
-        api_cluster(writer, request, stream);
+        api_cluster(writer, request, stream, NULL);
     if (detail->config) {
         JSON_KEY(writer, "config");
         schema_encode(&stream_config_schema, stream_config(stream), writer);

@@ -138,8 +138,10 @@ void api_alternates(struct json_writer *writer, struct api_request *request,
                     const struct stream *stream);
 void api_stream_tail(struct json_writer *writer, struct api_request *request, struct stream *stream,
                      bool cluster);
-/* "cluster":{...}: who leads the stream, and its other replicas as their leader sees them. */
-void api_cluster(struct json_writer *writer, struct api_request *request, struct stream *stream);
+/* "cluster":{...}: who leads the stream, or one of its consumers (else NULL), and the other
+ * replicas as their leader sees them. */
+void api_cluster(struct json_writer *writer, struct api_request *request, struct stream *stream,
+                 const struct consumer_config *consumer);
 void api_consumer_info(struct json_writer *writer, struct api_request *request,
                        struct stream *stream, struct consumer *consumer, bool dynamic);
 /* The same, with its config or without. */

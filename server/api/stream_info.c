@@ -134,7 +134,7 @@ void api_stream_tail(struct json_writer *writer, struct api_request *request, st
         json_string(writer, bytes_of_text(domain));
     }
     if (cluster || jetstream_clustered(jetstream))
-        api_cluster(writer, request, stream);
+        api_cluster(writer, request, stream, NULL);
     api_time(writer, BYTES("ts"), jetstream_log_now(jetstream));
 }
 

@@ -307,6 +307,30 @@ class Services(AccountsCase):
 
 
     @own_promise
+    def test_who_imports_the_api_under_its_own_subjects_is_answered_by_the_exporter_alone(self):
+        exports = """exports: [{service: "$JS.API.INFO"}, {service: "$JS.API.CONSUMER.INFO.S.C", response: stream},
+                     {service: "$JS.API.STREAM.CREATE.>"}, {service: "$JS.API.CONSUMER.CREATE.>"}]"""
+        server = self.start(accounts(A="jetstream: enabled, " + exports, N="", B="""imports: [
+            {service: {account: A, subject: "$JS.API.INFO"}}, {service: {account: A, subject: "$JS.API.CONSUMER.INFO.S.C"}},
+            {service: {account: A, subject: "$JS.API.STREAM.CREATE.>"}},
+            {service: {account: A, subject: "$JS.API.CONSUMER.CREATE.>"}}]"""), jetstream=True)
+        b = self.requestor(server, "b")
+
+        def api(subject, body=None, who=b):
+            body = json.dumps(body).encode() if body else b""
+            who.send(b"PUB $JS.API.%s in.api %d\r\n%s\r\n" % (subject, len(body), body))
+            return who.message()
+
+        self.assertNotIn(b'"error"', api(b"STREAM.CREATE.S", {"name": "S"})[3])
+        config = {"durable_name": "C", "ack_policy": "explicit"}
+        self.assertNotIn(b'"error"', api(b"CONSUMER.CREATE.S.C", {"stream_name": "S", "config": config})[3])
+        self.assertEqual(json.loads(api(b"CONSUMER.INFO.S.C")[3])["name"], "C")
+        self.assertEqual(json.loads(api(b"INFO")[3])["streams"], 1)
+        self.assertIn(b"503", api(b"STREAM.INFO.S")[2])  # nobody serves it
+        self.assertEqual(b.flush(), b"")
+        answer = json.loads(api(b"STREAM.INFO.S", who=self.requestor(server, "n"))[3])
+        self.assertEqual(answer["error"]["err_code"], 10039)
+
     def test_a_consumer_delivers_into_an_account_that_imports_its_subject(self):
         server = self.start(
             accounts(

@@ -99,6 +99,21 @@ class ThreeServers(unittest.TestCase):
         self.assertIs(cluster["system_account"], True)
         self.assertEqual(cluster["traffic_account"], "$SYS")
 
+    def test_a_consumer_has_as_many_replicas_as_it_asks_for(self):
+        with self.user(0, "app") as app:
+            for name, asked, others in (("three", {"num_replicas": 3}, 2), ("one", {"num_replicas": 1, "mem_storage": True}, 0),
+                                        ("as-the-stream", {}, 2)):
+                config = {"name": name, "durable_name": name, "ack_policy": "explicit", **asked}
+                made = app.api(f"CONSUMER.CREATE.S.{name}", {"stream_name": "S", "config": config})
+                self.assertNotIn("error", made)
+                self.assertEqual(len(made["cluster"].get("replicas", [])), others, name)
+            config = {"name": "ephemeral", "ack_policy": "explicit"}
+            made = app.api("CONSUMER.CREATE.S.ephemeral", {"stream_name": "S", "config": config})
+            self.assertEqual(made["cluster"].get("replicas", []), [])
+            config = {"name": "five", "durable_name": "five", "num_replicas": 5}
+            refused = app.api("CONSUMER.CREATE.S.five", {"stream_name": "S", "config": config})
+            self.assertEqual(refused["error"]["err_code"], 10126)
+
     def test_an_account_that_is_not_the_systems_cannot_move_the_metadata_leader(self):
         with self.user(1, "app") as app:
             self.silent(app, b"$JS.API.META.LEADER.STEPDOWN")
