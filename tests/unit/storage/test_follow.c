@@ -50,8 +50,8 @@ START_TEST(a_burst_of_small_contents_is_written_together)
     shard_settle(&s);
     hash = s.hashes[1];
     append_many(1, 1000, 100, 7, &hash);
-    while (log_durable(s.log) < 1001 && ++turns < 1000)
-        ck_assert_int_eq(io_turn(s.io, 1000000), OK);
+    while (log_durable(s.log) < 1001 && ++turns < 1000) /* each waits for something */
+        ck_assert_int_eq(io_turn(s.io, 1000000000), OK);
     ck_assert_uint_lt(turns, 20); /* not one write each */
     shard_end(&s);
 }
