@@ -11,7 +11,7 @@
 /* ---- operators --------------------------------------------------------------------------------
  */
 
-static bool add_key(struct arena *arena, struct bytes key, struct operator_options *operators)
+bool jwt_operator_add(struct arena *arena, struct bytes key, struct operator_options *operators)
 {
     uint8_t raw[NKEY_SIZE];
 
@@ -31,10 +31,10 @@ bool jwt_operator_read(struct arena *arena, const struct jwt *jwt,
         return false;
     /* "strict": then its own key signs no accounts. */
     if (!member_is_true(jwt->claims, BYTES("strict_signing_key_usage")) &&
-        !add_key(arena, jwt->subject, operators))
+        !jwt_operator_add(arena, jwt->subject, operators))
         return false;
     for (const struct json *key = keys != NULL ? keys->child : NULL; key != NULL; key = key->next) {
-        if (key->type != JSON_STRING || !add_key(arena, key->text, operators))
+        if (key->type != JSON_STRING || !jwt_operator_add(arena, key->text, operators))
             return false;
     }
     if (system.size > 0)

@@ -11,6 +11,8 @@
 /* Keys of an operator: its own and those that it signs with, added to `operators`. */
 bool jwt_operator_read(struct arena *arena, const struct jwt *jwt,
                        struct operator_options *operators, struct bytes *system_account);
+/* One more; false: it is no public key of an operator, or there are too many. */
+bool jwt_operator_add(struct arena *arena, struct bytes key, struct operator_options *operators);
 bool jwt_operator_knows(const struct operator_options *operators, struct bytes issuer);
 
 /* NULL: *why says, in a few words, what of it cannot be. Lives in the arena. */

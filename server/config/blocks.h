@@ -43,6 +43,7 @@ void config_message_trace(struct config_reader *reader, const struct config_valu
 
 /* config_operator.c: to struct options */
 config_read_fn config_operator;
+config_read_fn config_trusted_keys; /* of operators, instead */
 config_read_fn config_resolver;
 config_read_fn config_resolver_preload;
 /* When the whole file is read: makes the accounts of those that were signed. */

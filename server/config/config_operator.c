@@ -1,4 +1,5 @@
-/* operator, resolver and resolver_preload (reference core.md 3.7): accounts that are signed for. */
+/* operator, trusted_keys, resolver and resolver_preload (reference core.md 3.7): accounts that are
+ * signed for. */
 #include "base/subject.h"
 #include "server/auth/jwt_claims.h"
 #include "server/auth/jwt_file.h"
@@ -44,12 +45,40 @@ static void read_one(struct config_reader *reader, const struct config_value *va
     auth->system_account = system;
 }
 
+static bool begin(struct config_reader *reader, const struct config_value *value,
+                  struct auth_options *auth)
+{
+    if (auth->operators != NULL) {
+        config_error(reader, value, "conflicting options for 'TrustedKeys' and 'TrustedOperators'");
+        return false;
+    }
+    auth->operators = CONFIG_NEW(reader, struct operator_options);
+    *auth->operators = (struct operator_options){0};
+    return true;
+}
+
+void config_trusted_keys(struct config_reader *reader, const struct config_value *value, void *to)
+{
+    struct auth_options *auth = &((struct options *)to)->auth;
+    const struct config_value *first = config_elements(value);
+
+    if (first == NULL || !begin(reader, value, auth))
+        return;
+    for (const struct config_value *e = first; e != NULL; e = config_element_next(value, e)) {
+        if (config_is(reader, e, CONFIG_STRING) &&
+            !jwt_operator_add(reader->arena, e->text, auth->operators))
+            config_error(reader, e,
+                         "trust key \"%.*s\" required to be a valid public operator nkey",
+                         BYTES_ARG(e->text));
+    }
+}
+
 void config_operator(struct config_reader *reader, const struct config_value *value, void *to)
 {
     struct auth_options *auth = &((struct options *)to)->auth;
 
-    auth->operators = CONFIG_NEW(reader, struct operator_options);
-    *auth->operators = (struct operator_options){0};
+    if (!begin(reader, value, auth))
+        return;
     for (const struct config_value *e = config_elements(value); e != NULL;
          e = config_element_next(value, e))
         read_one(reader, e, auth);

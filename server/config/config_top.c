@@ -390,7 +390,7 @@ static const struct config_option options_of_top[] = {
     CONFIG_READ("resolver_preload", config_resolver_preload),
     CONFIG_REFUSED("resolver_pinned_accounts"),
     CONFIG_REFUSED("resolver_tls"),
-    CONFIG_REFUSED("trusted trusted_keys"),
+    CONFIG_READ("trusted trusted_keys", config_trusted_keys),
     CONFIG_REFUSED("proxies"),
 
     CONFIG_READ("cluster", config_cluster),

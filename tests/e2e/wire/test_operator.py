@@ -247,6 +247,32 @@ class Configured(OperatorCase):
             with self.subTest(words):
                 self.assertIn(words, self.said(path()))
 
+    def test_the_key_of_an_operator_is_as_good_as_its_token(self):
+        path = self.write()
+        with open(path, encoding="utf-8") as file:
+            rest = file.read().split("\n", 1)[1]
+        for keys in (f"trusted_keys: [{self.operator.text}, {Key('O').text}]", f"trusted: {self.operator.text}"):
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(keys + "\n" + rest)
+            with Server(("-c", path), jetstream=False) as self.server:
+                self.let_in(self.token())
+                self.refused(self.token(by=Key("A")))
+
+    @own_promise
+    def test_what_is_no_key_of_an_operator_is_refused(self):
+        path = self.write()
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        operator, rest = text.split("\n", 1)
+        both = f"trusted_keys: {self.operator.text}\n{operator}"
+        for keys, why in ((f"trusted_keys: [{self.account.text}]", f'trust key "{self.account.text}" required to be a valid public'),
+                          (both, "conflicting options for 'TrustedKeys' and 'TrustedOperators'")):
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(keys + "\n" + rest)
+            said = subprocess.run([BINARY, "-t", "-c", path], capture_output=True, timeout=START_S, check=False)
+            self.assertNotEqual(said.returncode, 0)
+            self.assertIn(why, (said.stderr + said.stdout).decode())
+
     def test_an_operator_may_stand_in_a_file(self):
         token = self.operator.token("operator", self.operator.text)
         path = os.path.join(self.directory, "operator.jwt")

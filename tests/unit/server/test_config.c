@@ -372,7 +372,6 @@ START_TEST(what_is_not_built_is_refused_by_name_and_place)
         "proxy_protocol: true",
         "ocsp: true",
         "default_sentinel: x",
-        "trusted: []",
         "jetstream { key: x }",
         "leafnodes { remotes: [{}] }",
         "authorization { auth_callout {} }",
