@@ -269,7 +269,7 @@ static void read_piece(uint64_t index, uint64_t offset)
 
     log_block_read(s.log, &read);
     shard_settle(&s);
-    for (int turn = 0; turn < 100 && s.log != NULL && piece_err == ERR_BUSY; turn++)
+    for (int turn = 0; turn < 100000 && s.log != NULL && piece_err == ERR_BUSY; turn++)
         ck_assert_int_eq(io_turn(s.io, 1000000), OK);
 }
 

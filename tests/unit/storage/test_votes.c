@@ -122,7 +122,7 @@ START_TEST(ten_thousand_logs_vote_at_once)
         for (unsigned i = 0; i < LOGS; i++)
             vote(&ops[i], 100 + i, term, i + 1);
         for (turns = 0; turns < 10000 && done_ok < LOGS; turns++)
-            ck_assert_int_eq(io_turn(s.io, 1000000), OK);
+            ck_assert_int_eq(io_turn(s.io, 1000000000), OK);
         ck_assert_uint_eq(done_ok, LOGS);
         ck_assert_uint_lt(turns, 1000);
         for (unsigned i = 0; i < 20; i++)
