@@ -579,10 +579,17 @@ struct log_read {
     size_t count; /* so far: the system may read a part at a time */
     struct log_read *next;
     struct log_unpacking *unpacking;
+    struct store *store;
+    size_t taken; /* of the budget, by what is on its way; 0: it is of none */
+    int64_t begun_ns;
 };
 /* The same, waiting: a count, short only at the end of what is written, or a negative errno. The
  * log must stay open until done. */
 void log_read(struct log *log, struct log_read *read, log_place place, void *at, size_t size);
+/* The same for a replay, which gives way to live traffic (storage/read_budget.h): it may begin
+ * later. */
+void log_read_gently(struct log *log, struct log_read *read, log_place place, void *at,
+                     size_t size);
 
 /*
  * Appends the whole content of batch `index` to `out`, verified. One after the other is cheapest.
