@@ -27,6 +27,11 @@ struct piece_name {
     uint32_t number;
 };
 
+struct taken {
+    uint64_t sequence;
+    struct index_slot slot;
+};
+
 struct index_capture {
     struct index *index;
     bool own;             /* it was emptied, and this is what it had */
@@ -37,7 +42,13 @@ struct index_capture {
     struct piece **early; /* ranges at or above it that were about to change, rising */
     size_t early_at, early_count, early_capacity;
     struct piece_name names[NAMES];
+    struct taken *taken; /* the range that is being taken down: room for all there are in one */
 };
+
+static size_t range_max(const struct index *index)
+{
+    return index->count < PIECE_SPAN ? (size_t)index->count : PIECE_SPAN;
+}
 
 struct index_capture *index_capture_begin(struct index *index, struct buf *pieces)
 {
@@ -46,6 +57,7 @@ struct index_capture *index_capture_begin(struct index *index, struct buf *piece
     assert(index->capture == NULL);
     capture->index = index;
     capture->last = index_last(index);
+    capture->taken = heap_resize(NULL, range_max(index) * sizeof capture->taken[0]);
     capture->messages = pieces;
     buf_init(&capture->places, SIZE_MAX);
     index->capture = capture;
@@ -68,6 +80,7 @@ void index_capture_end(struct index_capture *capture)
     for (size_t i = capture->early_at; i < capture->early_count; i++)
         piece_free(capture, capture->early[i]);
     heap_give(capture->early);
+    heap_give(capture->taken);
     buf_deinit(&capture->places);
     if (capture->own)
         index_destroy(capture->index);
@@ -102,8 +115,12 @@ static void add_message(struct index_capture *capture, struct coder *coder, uint
                         const struct index_slot *slot, struct buf *out)
 {
     uint32_t number = name_number(capture, coder, slot->subject);
-    struct bytes subject = index_subjects_text(&capture->index->subjects, slot->subject);
-    uint8_t *begin = buf_reserve(out, MESSAGE_MAX + (number == 0 ? subject.size : 0)), *at = begin;
+    struct bytes subject = {0};
+    uint8_t *begin, *at;
+
+    if (number == 0)
+        subject = index_subjects_text(&capture->index->subjects, slot->subject);
+    at = begin = buf_reserve(out, MESSAGE_MAX + subject.size);
 
     at = varint_write(at, sequence - coder->sequence);
     at = varint_write(at, varint_fold(slot->time_ns - coder->time_ns));
@@ -128,37 +145,52 @@ static void add_place(struct buf *out, log_place place, log_place *expected, uin
     *expected = place + size;
 }
 
-/* The live messages of a range, up to the capture's last; the cursor is at the first. Its places
- * are coded by themselves, too. */
-static void take_down(struct index_capture *capture, struct index_cursor first,
-                      struct buf *messages, struct buf *places)
+/* The live messages of a range, up to the capture's last, into `taken`; the cursor is at the first.
+ * What is known of their subjects is asked for meanwhile. */
+static uint32_t read_range(struct index_capture *capture, struct index_cursor cursor)
 {
     const struct index_blocks *blocks = &capture->index->blocks;
-    uint64_t number = index_cursor_sequence(blocks, first) >> PIECE_BITS;
-    struct coder coder = {.sequence = number << PIECE_BITS};
-    struct index_cursor cursor = first;
-    log_place expected = 0;
-    uint32_t count = 0, left;
+    const struct index_names *names = &capture->index->subjects.names;
+    uint64_t number = index_cursor_sequence(blocks, cursor) >> PIECE_BITS;
+    uint32_t count = 0;
 
     do {
         uint64_t sequence = index_cursor_sequence(blocks, cursor);
+        struct taken *taken = &capture->taken[count];
 
         if (sequence >> PIECE_BITS != number || sequence > capture->last)
             break;
+        taken->sequence = sequence;
+        index_cursor_read(blocks, cursor, &taken->slot);
+        __builtin_prefetch(index_names_at(names, taken->slot.subject));
         count++;
     } while (index_cursor_next(blocks, &cursor));
+    return count;
+}
+
+/* A range's messages, the cursor is at the first. Its places are coded by themselves, too. With
+ * many subjects each text is somewhere else: all are asked for before the first is needed. */
+static void take_down(struct index_capture *capture, struct index_cursor first,
+                      struct buf *messages, struct buf *places)
+{
+    uint64_t number = index_cursor_sequence(&capture->index->blocks, first) >> PIECE_BITS;
+    uint32_t count = read_range(capture, first);
+    struct coder coder = {.sequence = number << PIECE_BITS};
+    log_place expected = 0;
+
     if (count == 0)
         return;
+    for (uint32_t i = 0; i < count; i++)
+        __builtin_prefetch(
+            index_subjects_text(&capture->index->subjects, capture->taken[i].slot.subject).at);
     memset(capture->names, 0, sizeof capture->names);
     (void)varint_add(messages, count);
     (void)varint_add(messages, number);
-    for (left = count, cursor = first; left > 0; left--) {
-        struct index_slot slot;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct taken *taken = &capture->taken[i];
 
-        index_cursor_read(blocks, cursor, &slot);
-        add_message(capture, &coder, index_cursor_sequence(blocks, cursor), &slot, messages);
-        add_place(places, slot.place, &expected, slot.record_size);
-        (void)index_cursor_next(blocks, &cursor);
+        add_message(capture, &coder, taken->sequence, &taken->slot, messages);
+        add_place(places, taken->slot.place, &expected, taken->slot.record_size);
     }
 }
 
