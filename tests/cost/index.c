@@ -129,7 +129,7 @@ static bool same_place(void *context, struct index_entry *entry)
     return entry->record_size > 0;
 }
 
-static void capture(struct index *index, int directory, struct scratch *scratch)
+static void capture(struct index *index, int directory, struct scratch *scratch, bool named)
 {
     struct index_cache cache = {.limit = INDEX_CACHE_DEFAULT};
     struct spool *pieces = spool_create(directory), *rows = spool_create(directory);
@@ -140,6 +140,7 @@ static void capture(struct index *index, int directory, struct scratch *scratch)
 
     buf_init(&buf, SIZE_MAX);
     capture = index_capture_begin(index, &buf);
+    named = named && index_capture_name(capture);
     while (index_capture_step(capture, 16))
         index_capture_spool(capture, pieces, rows);
     index_capture_spool(capture, pieces, rows);
@@ -148,12 +149,13 @@ static void capture(struct index *index, int directory, struct scratch *scratch)
     down = cpu_seconds();
     if (scratch != NULL)
         index_use(second, scratch, &cache, INDEX_BITS);
-    if (index_restore(second, spool_bytes(pieces), spool_bytes(rows), same_place, NULL) != OK ||
+    if (index_restore(second, spool_bytes(pieces), spool_bytes(rows), named, same_place, NULL) !=
+            OK ||
         index_count(second) != index_count(index))
         puts("it is not what was taken down");
     up = cpu_seconds();
-    printf("taken down           %.3f us a message, put back %.3f us; %.1f and %.1f bytes\n",
-           (down - begin) / (double)index_count(index) * 1e6,
+    printf("taken down%s    %.3f us a message, put back %.3f us; %.1f and %.1f bytes\n",
+           named ? ", named" : "       ", (down - begin) / (double)index_count(index) * 1e6,
            (up - down) / (double)index_count(index) * 1e6,
            (double)spool_size(pieces) / (double)index_count(index),
            (double)spool_size(rows) / (double)index_count(index));
@@ -203,7 +205,8 @@ int main(int argc, char **argv)
     printf("last of a subject    %.3f us\n", seconds / LOOK_UPS * 1e6);
     seconds = walk_events(index, &prng, subjects, &events);
     printf("each of its messages %.3f us\n", seconds / (double)events * 1e6);
-    capture(index, directory, scratch);
+    capture(index, directory, scratch, false);
+    capture(index, directory, scratch, true);
     index_destroy(index);
     scratch_destroy(scratch);
     return EXIT_SUCCESS;
