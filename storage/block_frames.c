@@ -93,8 +93,7 @@ bool block_frames_stored(const struct block_frames *frames, uint64_t *stored)
 
 static bool frame_sound(const struct block_frames *frames, uint32_t number, struct bytes stored)
 {
-    return hash_32(stored) ==
-           le_u32(frames->rows.at + (size_t)number * BLOCK_FRAME_ROW + ROW_SUM);
+    return hash_32(stored) == le_u32(frames->rows.at + (size_t)number * BLOCK_FRAME_ROW + ROW_SUM);
 }
 
 static enum err expand(const struct block_frames *frames, uint32_t number, struct bytes stored,

@@ -264,8 +264,8 @@ static void find_by_number(struct index_restoring *reading, uint32_t from, uint3
         __builtin_prefetch(known[i], 1);
     }
     for (uint32_t i = from; i < to; i++) {
-        bool met = known[i] != NULL && known[i]->id_plus_1 != 0 &&
-                   known[i]->tag == tag_of(hashes[i]);
+        bool met =
+            known[i] != NULL && known[i]->id_plus_1 != 0 && known[i]->tag == tag_of(hashes[i]);
 
         ids[i] = met ? known[i]->id_plus_1 - 1 : INDEX_SUBJECT_NONE;
         if (met)
