@@ -69,6 +69,7 @@ struct log_block {
     struct log_hash hash;
     struct bytes body;
     struct bytes local;
+    uint64_t stored;                     /* bytes that both take on the disk */
     const struct log_block_files *files; /* for log_block_ordinal */
 };
 
@@ -360,17 +361,19 @@ void log_cut(struct log *log, uint64_t index);
 
 /* ---- state blocks, the floor, space ---------------------------------------------------------- */
 
-/* In its owner; stays put until `done` has run. All are the owner's but `digested`; body and local
- * part are lent and do not change meanwhile. */
+/* In its owner; stays put until `done` has run. All are the owner's but `digested` and `stored`;
+ * body and local part are lent and do not change meanwhile. */
 struct log_block_op {
     uint64_t index;
     uint64_t term;
     struct log_hash hash; /* of the batch at `index`, as log_batch had it */
     log_place behind;     /* where that batch ends (log_batch_behind); 0: not known */
     struct bytes body;
-    struct bytes local;                    /* places, by the ids of files (log_file_id) */
+    struct bytes local; /* places, by the ids of files (log_file_id) */
+    uint32_t features;  /* storage/block.h: who does not know them does not read it */
     uint64_t (*digest)(struct bytes body); /* on a worker, before it is written; may be NULL */
     uint64_t digested;                     /* what it said */
+    uint64_t stored;                       /* bytes that body and local part take on the disk */
     /* OK: the block is on the disk; the one before it is kept, older ones are not. Else it is not
      * there, or found after a crash all the same. Comes from io_turn, also if the log is closed. */
     void (*done)(struct log_block_op *op, enum err err);

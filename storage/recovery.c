@@ -784,6 +784,7 @@ static enum err hand_out_block(struct walk *walk)
         .hash = block->hash,
         .body = block->body,
         .local = block->local,
+        .stored = block->stored,
         .files = &files,
     };
 
