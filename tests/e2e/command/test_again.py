@@ -12,9 +12,9 @@ class Again(CliCase):
         self.run_cli("stream", "add", "A", "--subjects", "a.>", "--defaults")
         self.addCleanup(self.run_cli, "stream", "rm", "A", "--force")
 
-    def outlives(self, words, publish, subject=None, stream=None):
+    def outlives(self, words, publish, subject=None, stream=None, consumer=None):
         """What it printed: `publish` is called before and after the restart. What must be there before it is published is
-        who hears the subject, or a consumer of the stream."""
+        who hears the subject, or a consumer of the stream. What a named consumer has delivered is acknowledged by the restart."""
         before = self.consumers(stream) if stream else set()
         process = self.spawn(*words)
         if stream:
@@ -22,6 +22,8 @@ class Again(CliCase):
         self.ready(subject)
         publish(1)
         first = process.stdout.readline()
+        if consumer:
+            self.until_acknowledged(consumer)
         self.server.restart()
         self.assertIn("Connected again", self.wait_for(process.stderr, "Connected again"))
         self.ready(subject)
@@ -29,6 +31,12 @@ class Again(CliCase):
         out, err = self.rest(process)
         self.assertEqual(process.returncode, DONE, err)
         return first + out
+
+    def until_acknowledged(self, consumer):
+        end, info = time.monotonic() + RUN_S, None
+        while info is None or info["num_pending"] + info["num_ack_pending"] > 0:
+            self.assertLess(time.monotonic(), end, info)
+            info = self.json("consumer", "info", "A", consumer)
 
     def ready(self, subject):
         if subject:
@@ -61,10 +69,10 @@ class Again(CliCase):
 
     def test_pulling_and_pushing_consumers(self):
         self.run_cli("consumer", "add", "A", "pull", "--pull", "--defaults")
-        out = self.outlives(("consumer", "sub", "A", "pull", "--raw", "--count", "2"), self.put("a.b"))
+        out = self.outlives(("consumer", "sub", "A", "pull", "--raw", "--count", "2"), self.put("a.b"), consumer="pull")
         self.assertEqual(out, "number 1\nnumber 2\n")
         self.run_cli("consumer", "add", "A", "push", "--target", "to.me", "--defaults")
-        out = self.outlives(("consumer", "sub", "A", "push", "--raw", "--count", "4"), self.put("a.b"))
+        out = self.outlives(("consumer", "sub", "A", "push", "--raw", "--count", "4"), self.put("a.b"), consumer="push")
         self.assertEqual(out, "number 1\nnumber 2\n" * 2)
         self.assertEqual(self.json("consumer", "info", "A", "push")["num_ack_pending"], 0)
 
