@@ -98,23 +98,32 @@ def first_answer(server, stream):
 
 
 def restart(server, scale):
-    size, streams_count = 4096, 100
-    count = int(4 * 1024**3 * scale) // size // 200 * 200
+    """After a clean stop with nothing left to write, and after SIGKILL right behind the last acknowledgement."""
+    size, streams_count, published = 4096, 100, 0
     body = random.Random(1).randbytes(size)
+
+    def more(upto):
+        nonlocal published
+        with Publisher(server.port) as publisher:
+            publish(publisher, upto - published, lambda i: plain(b"s%d.a" % (i % streams_count), body=body))
+        published = upto
+
     with Requester(server.port) as client:
         for i in range(streams_count):
             client.api(f"STREAM.CREATE.S{i}", {"name": f"S{i}", "subjects": [f"s{i}.>"]})
-    with Publisher(server.port) as publisher:
-        for part in (0, 1):
-            publish(publisher, count // 2, lambda i: plain(b"s%d.a" % (i % streams_count), body=body))
-            until_quiet(server)
-            for how, sig in (("a clean stop", signal.SIGTERM), ("SIGKILL", signal.SIGKILL)):
-                server.end(sig)
-                seconds, messages = first_answer(server, "S50")
-                assert messages == (part + 1) * (count // 2) // streams_count, messages
-                yield f"{size * count // 2 * (part + 1) / 1024**3:.1f} GiB: first answer after {how}, ms", seconds * 1000
-            publisher.__exit__()
-            publisher.__init__(server.port)
+    for gib in (1, 2, 4):
+        count = int(gib * 1024**3 * scale) // size // streams_count * streams_count
+        more(count)
+        until_quiet(server)
+        for how, sig in (("a clean stop", signal.SIGTERM), ("SIGKILL", signal.SIGKILL)):
+            if sig == signal.SIGKILL:
+                more(count + 100 * streams_count)
+            server.end(sig)
+            seconds, messages = first_answer(server, "S50")
+            cpu = cpu_s(server)
+            assert messages == published // streams_count, messages
+            yield f"{gib * scale:.1f} GiB: first answer after {how}, ms", seconds * 1000
+            yield f"{gib * scale:.1f} GiB: CPU of the start after {how}, ms", cpu * 1000
 
 
 # --- bytes written

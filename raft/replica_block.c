@@ -82,6 +82,13 @@ static void begin(struct replica *replica, const struct log_batch *batch)
     replica->events.capture(replica->owner, bytes_of(head, BLOCK_SECTION_HEAD + size));
 }
 
+/* A seal that a start finds above the newest block has none: the process ended before. What stands
+ * above the block counts, or every start would read all of it up to the next seal but one. */
+static bool is_recovered(const struct replica *replica)
+{
+    return replica->core == NULL;
+}
+
 void replica_block_count(struct replica *replica, const struct log_batch *batch)
 {
     struct raft_config config;
@@ -91,7 +98,7 @@ void replica_block_count(struct replica *replica, const struct log_batch *batch)
         replica->config = config;
     }
     replica->block.bytes += batch->content.size;
-    if (begins_with_seal(batch))
+    if (begins_with_seal(batch) && !is_recovered(replica))
         replica->block.bytes = 0;
 }
 
