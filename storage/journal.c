@@ -53,7 +53,14 @@ struct journal_make {
     enum err err;
 };
 
-/* A round of cleaning; one file at a time. */
+/* Files that are used no more, because a write failed, and needed by nothing; still on the disk. */
+struct journal_left {
+    uint64_t numbers[JOURNAL_PLACES];
+    unsigned count;
+    bool more; /* that are not among these */
+};
+
+/* A round of cleaning; one file at a time, then what is left is removed. */
 struct journal_round {
     struct io_work work;
     struct journal_clean *first, *waiting; /* of this round, of the next */
@@ -61,6 +68,9 @@ struct journal_round {
     struct io_file *file;
     int place;
     uint64_t used;
+    struct io_work removing;
+    unsigned removed; /* the first so many of those that are left */
+    bool removes;     /* that has been tried */
     enum err err;
 };
 
@@ -83,6 +93,7 @@ struct journal {
     struct journal_make make;
     int64_t make_after_ns;
     struct journal_round round;
+    struct journal_left left;
 };
 
 static void report(struct journal *j, const char *what, uint64_t number, enum err err)
@@ -111,6 +122,10 @@ static void retire_if_unused(struct journal *j, struct journal_file *file)
         return;
     io_close(j->io, file->file);
     file->file = NULL;
+    if (j->left.count < JOURNAL_PLACES)
+        j->left.numbers[j->left.count++] = file->number;
+    else
+        j->left.more = true;
 }
 
 /* Replaces a cover's bits and keeps the files' counts right. */
@@ -674,12 +689,57 @@ static void round_done(struct io_work *work)
     retire_if_unused(j, file);
 }
 
+static void removing_run(struct io_work *work, struct io *io)
+{
+    struct journal_round *round = owner_of(work, struct journal_round, removing);
+    struct journal *j = owner_of(round, struct journal, round);
+
+    round->err = OK;
+    for (unsigned i = 0; i < round->removed && round->err == OK; i++) {
+        round->err = io_unlink(io, path_journal(j->options.dir, j->left.numbers[i]).text);
+        if (round->err == ERR_NOT_FOUND)
+            round->err = OK;
+    }
+    if (round->err == OK)
+        round->err = io_sync_dir(io, path_in(j->options.dir, "journal").text);
+}
+
+static void removing_done(struct io_work *work)
+{
+    struct journal_round *round = owner_of(work, struct journal_round, removing);
+    struct journal_left *left = &owner_of(round, struct journal, round)->left;
+
+    round->busy = false;
+    if (round->err != OK) {
+        round->failed = true;
+        return;
+    }
+    left->count -= round->removed;
+    memmove(left->numbers, left->numbers + round->removed, left->count * sizeof left->numbers[0]);
+}
+
+/* False: nothing is left, or it was tried. */
+static bool remove_left(struct journal *j)
+{
+    struct journal_round *round = &j->round;
+
+    round->failed = round->failed || j->left.more;
+    if (round->removes || j->left.count == 0)
+        return false;
+    round->removes = true;
+    round->busy = true;
+    round->removed = j->left.count;
+    io_work(j->io, &round->removing);
+    return true;
+}
+
 static void round_begin(struct journal *j)
 {
     struct journal_round *round = &j->round;
 
     round->runs = true;
     round->failed = false;
+    round->removes = false;
     round->first = round->waiting;
     round->waiting = NULL;
     for (int i = 0; i < (int)JOURNAL_PLACES; i++)
@@ -736,7 +796,8 @@ static void round_step(struct journal *j)
         return;
     place = round_next(j, &left);
     if (!left) {
-        round_end(j);
+        if (!remove_left(j))
+            round_end(j);
         return;
     }
     if (place == NONE)
@@ -783,6 +844,8 @@ struct journal *journal_create(struct io *io, const struct journal_options *opti
     j->make.work.done = make_done;
     j->round.work.run = round_run;
     j->round.work.done = round_done;
+    j->round.removing.run = removing_run;
+    j->round.removing.done = removing_done;
     return j;
 }
 
