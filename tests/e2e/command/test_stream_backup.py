@@ -195,7 +195,9 @@ class LargeBackups(CliCase):
 
     def test_a_server_that_goes_is_said_and_leaves_no_file(self):
         process = self.spawn("stream", "backup", "L", "half")
-        time.sleep(0.03)
+        end = time.monotonic() + RUN_S
+        while not any("half" in name for name in os.listdir(self.home)) and process.poll() is None:  # it receives
+            self.assertLess(time.monotonic(), end, os.listdir(self.home))
         self.server.restart()
         _, said = process.communicate(timeout=RUN_S)
         if process.returncode != 0:
