@@ -325,6 +325,7 @@ struct store_look {
  * On a worker; one at a time.
  */
 void store_look(struct store *store, struct store_look *look);
+void store_look_forget(struct store_look *look); /* `done` will not run any more, if it has not */
 
 /* ---- batches sealed elsewhere, and cuts ------------------------------------------------------ */
 
